@@ -1,0 +1,3 @@
+//! The stele command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Wires the broker and its fronts into one process.

@@ -1,0 +1,1 @@
+//! Clock, randomness and disk as traits, with the real ones.

@@ -1,0 +1,17 @@
+//! Ids, names, sizes and instants that every layer shares.
+//!
+//! Each is a newtype, so that an offset is never taken for a length nor a log for a shard.
+//! Everything here is plain data: no I/O, no clock, no allocation beyond names.
+
+mod id;
+mod name;
+mod offset;
+mod time;
+
+pub use id::{
+    ConsumerId, LogId, PartitionId, PartitionIndex, ProducerEpoch, ProducerId, Sequence, SessionId,
+    ShardId,
+};
+pub use name::{Name, NameError, VHOST_DEFAULT};
+pub use offset::Offset;
+pub use time::Timestamp;

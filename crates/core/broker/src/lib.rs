@@ -1,0 +1,1 @@
+//! Shards: the engine with its storage, running, and the handle that fronts hold.

@@ -1,0 +1,1 @@
+//! The journal, the segments and the snapshots.

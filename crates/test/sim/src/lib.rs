@@ -1,0 +1,1 @@
+//! The simulator: the real engine and storage over a simulated disk, clock and network.

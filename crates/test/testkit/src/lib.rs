@@ -1,0 +1,1 @@
+//! Builders and a running broker for tests.

@@ -1,0 +1,1 @@
+//! The record batch: the one stored form of data, and Kafka's wire form.

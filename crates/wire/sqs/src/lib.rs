@@ -1,0 +1,1 @@
+//! SQS requests and responses in both of its protocols as values.

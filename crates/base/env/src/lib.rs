@@ -1,1 +1,19 @@
 //! Clock, randomness and disk as traits, with the real ones.
+//!
+//! Everything that a run depends on beyond its inputs comes through here, so that the simulator
+//! can replay a run from one seed. `clippy.toml` bans the originals everywhere else.
+//!
+//! Invariant: nothing above this crate asks the operating system for the time, for randomness or
+//! for a file.
+
+mod clock;
+mod disk;
+mod local_disk;
+mod rng;
+mod thread;
+
+pub use clock::{Clock, SystemClock};
+pub use disk::{Disk, DiskFile, DiskLock, Entry, OpenMode};
+pub use local_disk::LocalDisk;
+pub use rng::{OsRng, Rng};
+pub use thread::spawn_thread;

@@ -1,0 +1,108 @@
+//! Randomness: for ids, receipt handles, jitter.
+
+use std::{
+    fmt,
+    fs::File,
+    io::{self, Read},
+};
+
+/// Where randomness comes from.
+pub trait Rng: Send {
+    /// Fills `bytes`.
+    fn fill(&mut self, bytes: &mut [u8]);
+
+    /// 64 random bits.
+    fn next_u64(&mut self) -> u64 {
+        let mut bytes = [0; 8];
+        self.fill(&mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+}
+
+/// How much is taken from the kernel at once: an id costs a copy, not a system call.
+const BUFFER_SIZE_BYTES: usize = 1024;
+
+/// The kernel's random source, fit for secrets.
+pub struct OsRng {
+    source: File,
+    buffer: [u8; BUFFER_SIZE_BYTES],
+    /// Where the unused part of the buffer starts.
+    used: usize,
+}
+
+impl OsRng {
+    /// Opens the source. Fails where the system has no `/dev/urandom`.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a device, not one of the broker's files"
+    )]
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            source: File::open("/dev/urandom")?,
+            buffer: [0; BUFFER_SIZE_BYTES],
+            used: BUFFER_SIZE_BYTES,
+        })
+    }
+
+    fn refill(&mut self) {
+        self.source
+            .read_exact(&mut self.buffer)
+            .expect("the kernel's random source never ends and never fails once open");
+        self.used = 0;
+    }
+}
+
+impl Rng for OsRng {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if self.used == BUFFER_SIZE_BYTES {
+                self.refill();
+            }
+            let count = rest.len().min(BUFFER_SIZE_BYTES - self.used);
+            let (filled, after) = rest.split_at_mut(count);
+            let taken = &mut self.buffer[self.used..self.used + count];
+            filled.copy_from_slice(taken);
+            // What was given out isn't kept: a later look at memory doesn't show past secrets.
+            taken.fill(0);
+            self.used += count;
+            rest = after;
+        }
+    }
+}
+
+impl fmt::Debug for OsRng {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The buffer holds future secrets.
+        f.debug_struct("OsRng").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_and_short_fills_leave_nothing_out() {
+        let mut rng = OsRng::new().unwrap();
+        let mut long = vec![0; 3 * BUFFER_SIZE_BYTES];
+        rng.fill(&mut long[..7]);
+        rng.fill(&mut long[7..]);
+        let zeroes = bytes_equal_to_zero(&long);
+        assert!(
+            zeroes < 64,
+            "{zeroes} of {} random bytes are zero",
+            long.len()
+        );
+    }
+
+    #[test]
+    fn numbers_differ() {
+        let mut rng = OsRng::new().unwrap();
+        assert_ne!(rng.next_u64(), rng.next_u64());
+    }
+
+    fn bytes_equal_to_zero(bytes: &[u8]) -> usize {
+        bytes.split(|byte| *byte == 0).count() - 1
+    }
+}

@@ -1,0 +1,188 @@
+//! A crate depends only on layers to its left, and what computes doesn't do I/O.
+//!
+//! ```text
+//! base → wire → core → front → app        test beside them, using all
+//! ```
+//!
+//! Fronts don't know each other. `wire` and `core/engine` have no async runtime among their
+//! dependencies, at any depth.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::Path,
+};
+
+use anyhow::Context as _;
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, PackageId};
+
+use super::finding::Finding;
+
+const LAYERS: &[&str] = &["base", "wire", "core", "front", "app", "test"];
+
+/// Crates that do I/O or run tasks.
+const RUNTIMES: &[&str] = &[
+    "tokio", "mio", "hyper", "axum", "async-io", "smol", "socket2",
+];
+
+/// Checks the dependencies of every member of the workspace at `root`.
+pub(crate) fn check(root: &Path) -> anyhow::Result<Vec<Finding>> {
+    let metadata = MetadataCommand::new()
+        .manifest_path(root.join("Cargo.toml"))
+        .exec()
+        .context("running cargo metadata")?;
+    let mut findings = Vec::new();
+    for package in metadata.workspace_packages() {
+        let Some(from) = Place::of(&metadata, package) else {
+            continue;
+        };
+        let manifest = from.manifest();
+        for dependency in &package.dependencies {
+            let to = metadata
+                .workspace_packages()
+                .into_iter()
+                .find(|member| member.name.as_str() == dependency.name)
+                .and_then(|member| Place::of(&metadata, member));
+            let is_test = dependency.kind == DependencyKind::Development;
+            if let Some(to) = to
+                && let Some(advice) = from.objection(&to, is_test)
+            {
+                findings.push(Finding::new(&manifest, 1, advice));
+            }
+        }
+        if from.is_pure() {
+            findings.extend(
+                runtimes_below(&metadata, package)?
+                    .into_iter()
+                    .map(|runtime| {
+                        let advice =
+                            format!("does no I/O, yet depends on `{runtime}`: take values instead");
+                        Finding::new(&manifest, 1, advice)
+                    }),
+            );
+        }
+    }
+    Ok(findings)
+}
+
+/// A member's place in the architecture: `crates/LAYER/NAME`.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    layer: usize,
+    name: String,
+}
+
+impl Place {
+    fn of(metadata: &Metadata, package: &Package) -> Option<Self> {
+        let path = package
+            .manifest_path
+            .strip_prefix(&metadata.workspace_root)
+            .ok()?;
+        Self::at(path.as_str())
+    }
+
+    fn at(manifest: &str) -> Option<Self> {
+        let mut parts = manifest.split('/');
+        if parts.next() != Some("crates") {
+            return None;
+        }
+        let layer = parts.next()?;
+        let layer = LAYERS.iter().position(|known| *known == layer)?;
+        Some(Self {
+            layer,
+            name: parts.next()?.to_owned(),
+        })
+    }
+
+    fn label(&self) -> String {
+        format!("{}/{}", LAYERS[self.layer], self.name)
+    }
+
+    fn manifest(&self) -> String {
+        format!("crates/{}/Cargo.toml", self.label())
+    }
+
+    fn is_pure(&self) -> bool {
+        LAYERS[self.layer] == "wire" || self.label() == "core/engine"
+    }
+
+    /// Why this crate may not depend on `to`.
+    fn objection(&self, to: &Self, is_test: bool) -> Option<String> {
+        let layer = LAYERS[self.layer];
+        let allowed = match LAYERS[to.layer] {
+            "test" => layer == "test" || is_test,
+            "front" if layer == "front" => false,
+            _ => to.layer <= self.layer,
+        };
+        (!allowed).then(|| {
+            format!(
+                "{} depends on {}, which is not to its left in {}: pass the value in, or move it",
+                self.label(),
+                to.label(),
+                LAYERS[..5].join(" → ")
+            )
+        })
+    }
+}
+
+/// The runtimes that `package` reaches through normal dependencies.
+fn runtimes_below(metadata: &Metadata, package: &Package) -> anyhow::Result<BTreeSet<String>> {
+    let graph = metadata
+        .resolve
+        .as_ref()
+        .context("cargo metadata gave no graph")?;
+    let nodes: HashMap<&PackageId, _> = graph.nodes.iter().map(|node| (&node.id, node)).collect();
+    let mut pending = vec![&package.id];
+    let mut seen = BTreeSet::new();
+    let mut found = BTreeSet::new();
+    while let Some(id) = pending.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        let name = metadata[id].name.as_str();
+        if RUNTIMES.contains(&name) {
+            found.insert(name.to_owned());
+        }
+        let below = nodes.get(id).into_iter().flat_map(|node| &node.deps);
+        pending.extend(
+            below
+                .filter(|dep| {
+                    dep.dep_kinds
+                        .iter()
+                        .any(|kind| kind.kind == DependencyKind::Normal)
+                })
+                .map(|dep| &dep.pkg),
+        );
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn objects(from: &str, to: &str, is_test: bool) -> bool {
+        let place =
+            |label: &str| Place::at(&format!("crates/{label}/Cargo.toml")).expect("a known layer");
+        place(from).objection(&place(to), is_test).is_some()
+    }
+
+    #[test]
+    fn dependencies_point_to_the_left() {
+        assert!(!objects("core/engine", "base/types", false));
+        assert!(!objects("core/broker", "core/engine", false));
+        assert!(objects("wire/kafka", "core/engine", false));
+        assert!(objects("core/broker", "front/amqp", false));
+    }
+
+    #[test]
+    fn fronts_do_not_know_each_other() {
+        assert!(objects("front/amqp", "front/kafka", false));
+    }
+
+    #[test]
+    fn only_tests_use_the_test_layer() {
+        assert!(objects("front/amqp", "test/testkit", false));
+        assert!(!objects("front/amqp", "test/testkit", true));
+        assert!(!objects("test/sim", "core/broker", false));
+    }
+}

@@ -1,0 +1,88 @@
+//! What the engine answers a command with.
+
+use smallvec::SmallVec;
+use stele_base_types::{LogId, PartitionId};
+
+use crate::{Delivery, Durability, Error, Record, Reply, Token, command::ConsumerRef};
+
+/// The outcome of a command: what changes, what to answer and when, what else to do.
+#[derive(Debug)]
+pub struct Decision {
+    /// To be applied, in order, and journalled where they are of that kind.
+    pub records: SmallVec<[Record; 2]>,
+    /// The answer; `None` where it comes later, as [`Effect::Respond`].
+    pub reply: Option<Result<Reply, Error>>,
+    /// What else to do, once the records are applied.
+    pub effects: SmallVec<[Effect; 1]>,
+    /// How safe the records must be before the reply leaves. Effects don't wait.
+    pub durability: Durability,
+}
+
+/// Something to do outside of the state.
+#[derive(Debug)]
+pub enum Effect {
+    /// Answer a command that was left waiting. Leaves when this decision's records are as safe as
+    /// its durability asks.
+    Respond(Token, Result<Reply, Error>),
+    /// Hand records to a consumer.
+    Deliver(Delivery),
+    /// Tell a consumer that it is no longer one: its log is gone.
+    ConsumerCancelled(ConsumerRef),
+    /// The last consumer of an auto-delete log has gone: delete the log.
+    Unused(LogId),
+    /// The log is gone: its data may be removed.
+    Forget(LogId),
+    /// The partition begins later now: data before may be removed.
+    Trimmed(PartitionId),
+}
+
+impl Decision {
+    /// Nothing happened and nothing is answered.
+    pub fn nothing() -> Self {
+        Self {
+            records: SmallVec::new(),
+            reply: None,
+            effects: SmallVec::new(),
+            durability: Durability::Volatile,
+        }
+    }
+
+    /// An answer without a change.
+    pub fn reply(reply: Reply) -> Self {
+        Self {
+            reply: Some(Ok(reply)),
+            ..Self::nothing()
+        }
+    }
+
+    /// A refusal: nothing has changed.
+    pub fn refuse(error: Error) -> Self {
+        Self {
+            reply: Some(Err(error)),
+            ..Self::nothing()
+        }
+    }
+
+    /// A change, and its answer when the change is as safe as `durability` asks.
+    pub fn change(record: Record, reply: Reply, durability: Durability) -> Self {
+        Self {
+            records: SmallVec::from_iter([record]),
+            reply: Some(Ok(reply)),
+            effects: SmallVec::new(),
+            durability,
+        }
+    }
+
+    /// The same with one more effect.
+    #[must_use]
+    pub fn with(mut self, effect: Effect) -> Self {
+        self.effects.push(effect);
+        self
+    }
+
+    /// Whether nothing is to be done: how [`crate::Command::Dispatch`] and
+    /// [`crate::Command::Tick`] say that they are through.
+    pub fn is_nothing(&self) -> bool {
+        self.records.is_empty() && self.reply.is_none() && self.effects.is_empty()
+    }
+}

@@ -1,0 +1,32 @@
+//! The engine's limits, each with its reason.
+
+/// Records leased to one consumer in one decision: bounds how long a dispatch holds the shard.
+pub const RUN_RECORDS_MAX: u32 = 256;
+
+/// Partitions of a log: bounds what one declaration can make the engine allocate.
+pub const PARTITIONS_MAX: u32 = 10_000;
+
+/// Batches of an idempotent producer that are remembered for each partition: Kafka clients have
+/// at most five in flight (`max.in.flight.requests.per.connection` with idempotence, KIP-98).
+pub const PRODUCER_BATCHES: usize = 5;
+
+/// How long a deduplication id is remembered, in milliseconds (SQS FIFO: five minutes).
+pub const DEDUPLICATION_MS: u64 = 5 * 60 * 1000;
+
+/// A producer that has been silent for this long is forgotten (Kafka
+/// `producer.id.expiration.ms`): one day, in milliseconds.
+pub const PRODUCER_EXPIRY_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Exchanges that one message may pass: bounds routing through circles of exchange bindings
+/// together with the set of those already visited.
+pub const ROUTE_EXCHANGES_MAX: usize = 256;
+
+/// Session timeouts of group members, in milliseconds (Kafka `group.min.session.timeout.ms`,
+/// `group.max.session.timeout.ms`).
+pub const GROUP_SESSION_TIMEOUT_MS: std::ops::RangeInclusive<u32> = 6_000..=1_800_000;
+
+/// Members of a group: bounds the memory that unauthenticated joins could take.
+pub const GROUP_MEMBERS_MAX: usize = 10_000;
+
+/// The longest note beside a committed offset, in bytes (Kafka `offset.metadata.max.bytes`).
+pub const OFFSET_METADATA_BYTES_MAX: usize = 4_096;

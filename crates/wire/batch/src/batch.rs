@@ -1,0 +1,143 @@
+//! A batch as a slice of what it came in.
+
+use bytes::Bytes;
+use stele_base_types::Offset;
+
+use crate::{
+    Compression, Error, Records,
+    header::{BatchHeader, HEADER_SIZE_BYTES, set_base_offset, set_leader_epoch},
+    records,
+};
+
+/// One whole batch with consistent header fields. Cloning shares the bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    bytes: Bytes,
+}
+
+impl Batch {
+    /// Takes `bytes` as exactly one batch. The checksum isn't verified: [`Batch::validate`] and
+    /// [`Batch::verify_checksum`] do that.
+    pub fn new(mut bytes: Bytes) -> Result<Self, Error> {
+        let batch = Self::split_from(&mut bytes)?;
+        if !bytes.is_empty() {
+            return Err(Error::Trailing(bytes.len()));
+        }
+        Ok(batch)
+    }
+
+    /// Splits the batch off the start of `bytes`, which advances to what follows. On an error
+    /// `bytes` stays as it is; [`Error::Truncated`] says how much the batch needs.
+    pub fn split_from(bytes: &mut Bytes) -> Result<Self, Error> {
+        let size_bytes = BatchHeader::parse(bytes)?.size_bytes();
+        if bytes.len() < size_bytes {
+            return Err(Error::Truncated {
+                needed_bytes: size_bytes,
+                available_bytes: bytes.len(),
+            });
+        }
+        Ok(Self {
+            bytes: bytes.split_to(size_bytes),
+        })
+    }
+
+    /// For the builder, whose output needs no check.
+    pub(crate) fn from_built(bytes: Bytes) -> Self {
+        debug_assert!(BatchHeader::parse(&bytes).is_ok_and(|it| it.size_bytes() == bytes.len()));
+        Self { bytes }
+    }
+
+    /// The header.
+    pub fn header(&self) -> BatchHeader<'_> {
+        BatchHeader::parse(&self.bytes).expect("checked when the batch was made")
+    }
+
+    /// The batch's bytes, header included.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The batch's bytes, header included.
+    pub fn into_bytes(self) -> Bytes {
+        self.bytes
+    }
+
+    /// Verifies that the batch is as it was made.
+    pub fn verify_checksum(&self) -> Result<(), Error> {
+        self.header().verify_checksum(&self.bytes)
+    }
+
+    /// Verifies a batch that a client sent: its checksum, that it holds at least one record, that
+    /// its offsets have no gaps and, where it isn't compressed, that each record can be read.
+    /// Compressed records pass through unopened: whoever reads them meets the error.
+    pub fn validate(&self) -> Result<(), Error> {
+        self.verify_checksum()?;
+        let header = self.header();
+        if !header.is_dense() {
+            return Err(Error::Count {
+                count: header.record_count() as i32,
+                last_offset_delta: header.last_offset_delta() as i32,
+            });
+        }
+        if header.compression() == Compression::None {
+            records::check_dense(&self.bytes[HEADER_SIZE_BYTES..], header.record_count())?;
+        }
+        Ok(())
+    }
+
+    /// The records, in order. Compressed ones are decompressed at once, into at most
+    /// `decompressed_size_bytes_max` bytes; others are slices of the batch.
+    pub fn records(&self, decompressed_size_bytes_max: usize) -> Result<Records, Error> {
+        let header = self.header();
+        let body = self.bytes.slice(HEADER_SIZE_BYTES..);
+        let body = header
+            .compression()
+            .decompress(body, decompressed_size_bytes_max)?;
+        Ok(Records::new(&header, body))
+    }
+
+    /// The batch at another place. Changes the bytes where they are if nobody else holds them, and
+    /// copies them otherwise.
+    pub fn placed_at(self, base_offset: Offset, leader_epoch: i32) -> Self {
+        let mut bytes = bytes::BytesMut::from(self.bytes);
+        set_base_offset(&mut bytes, base_offset);
+        set_leader_epoch(&mut bytes, leader_epoch);
+        Self {
+            bytes: bytes.freeze(),
+        }
+    }
+}
+
+/// The batches of a blob, such as the records of a Produce request. Ends at the first error.
+#[derive(Debug)]
+pub struct Batches {
+    rest: Bytes,
+}
+
+impl Batches {
+    /// The batches that `bytes` starts with and consists of. Each item is a slice of it.
+    pub fn new(bytes: Bytes) -> Self {
+        Self { rest: bytes }
+    }
+
+    /// What hasn't been read yet. After an [`Error::Truncated`] the item before it was the last
+    /// whole batch.
+    pub fn into_rest(self) -> Bytes {
+        self.rest
+    }
+}
+
+impl Iterator for Batches {
+    type Item = Result<Batch, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let batch = Batch::split_from(&mut self.rest);
+        if batch.is_err() {
+            self.rest.clear();
+        }
+        Some(batch)
+    }
+}

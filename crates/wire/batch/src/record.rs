@@ -1,0 +1,98 @@
+//! A record and its headers, as slices of their batch.
+
+use bytes::Bytes;
+use stele_base_types::{Offset, Timestamp};
+
+use crate::varint::Reader;
+
+/// One record. Its parts share the batch's memory, or that of its decompressed block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its place in the partition.
+    pub offset: Offset,
+    /// When it was made or appended, as its batch says.
+    pub timestamp: Timestamp,
+    /// What it is about; decides its partition and what compaction keeps.
+    pub key: Option<Bytes>,
+    /// The body; `None` is a tombstone.
+    pub value: Option<Bytes>,
+    /// Named values beside the body.
+    pub headers: Headers,
+}
+
+/// The headers of a record, in order; a key may occur more than once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Headers {
+    /// As in the batch, behind the count.
+    encoded: Bytes,
+    count: u32,
+}
+
+/// One header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordHeader<'a> {
+    /// UTF-8 in Kafka's protocol, which doesn't enforce it.
+    pub key: &'a [u8],
+    /// Any bytes, or null.
+    pub value: Option<&'a [u8]>,
+}
+
+impl Headers {
+    /// `encoded` holds exactly `count` headers: the reader of the record has walked them.
+    pub(crate) fn from_checked(encoded: Bytes, count: u32) -> Self {
+        Self { encoded, count }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Each in order.
+    pub fn iter(&self) -> impl Iterator<Item = RecordHeader<'_>> {
+        let mut reader = Reader::new(&self.encoded);
+        (0..self.count).map_while(move |_| read_header(&mut reader).ok())
+    }
+
+    /// The value of the last header named `key`, the one that Kafka's clients give: `None` if
+    /// there is none or it is null.
+    pub fn last(&self, key: &str) -> Option<&[u8]> {
+        self.iter()
+            .filter(|header| header.key == key.as_bytes())
+            .last()
+            .and_then(|header| header.value)
+    }
+
+    /// `part`, a slice that [`Headers::iter`] or [`Headers::last`] gave, with a share in the
+    /// memory rather than a borrow.
+    ///
+    /// Panics if `part` is from elsewhere.
+    pub fn share(&self, part: &[u8]) -> Bytes {
+        self.encoded.slice_ref(part)
+    }
+}
+
+impl<'a> RecordHeader<'a> {
+    /// A header with a value.
+    pub fn new(key: &'a str, value: &'a [u8]) -> Self {
+        Self {
+            key: key.as_bytes(),
+            value: Some(value),
+        }
+    }
+}
+
+/// Reads one header.
+pub(crate) fn read_header<'a>(
+    reader: &mut Reader<'a>,
+) -> Result<RecordHeader<'a>, crate::RecordFault> {
+    Ok(RecordHeader {
+        key: reader.required()?,
+        value: reader.nullable()?,
+    })
+}

@@ -1,0 +1,175 @@
+//! Field tables: the values that `arguments`, `headers` and properties of peers are made of.
+//!
+//! ```text
+//!  table   length u32 │ { name short-string │ type u8 │ value } ...
+//!  array   length u32 │ { type u8 │ value } ...
+//! ```
+
+mod codec;
+mod encoded;
+
+use bytes::Bytes;
+
+use crate::ShortString;
+
+pub use encoded::EncodedTable;
+
+/// A field value. The letters are those of RabbitMQ's errata, which every client in use follows,
+/// rather than those of the specification's section 4.2.1, which contradict one another.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// `t`
+    Bool(bool),
+    /// `b`
+    Int8(i8),
+    /// `B`
+    UInt8(u8),
+    /// `s`
+    Int16(i16),
+    /// `u`
+    UInt16(u16),
+    /// `I`
+    Int32(i32),
+    /// `i`
+    UInt32(u32),
+    /// `l`, and `L`, which is read as the same
+    Int64(i64),
+    /// `f`
+    Float(f32),
+    /// `d`
+    Double(f64),
+    /// `D`: `unscaled` with the decimal point `scale` places from the right
+    Decimal {
+        /// Digits after the point.
+        scale: u8,
+        /// All digits.
+        unscaled: u32,
+    },
+    /// `S`: octets, by custom UTF-8
+    LongString(Bytes),
+    /// `A`
+    Array(Vec<Self>),
+    /// `T`: seconds since 1970
+    Timestamp(u64),
+    /// `F`
+    Table(Table),
+    /// `V`
+    Void,
+    /// `x`
+    ByteArray(Bytes),
+}
+
+impl Value {
+    /// A long string of `text`.
+    pub fn text(text: &str) -> Self {
+        Self::LongString(Bytes::copy_from_slice(text.as_bytes()))
+    }
+
+    /// The text of a long string that is UTF-8.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::LongString(octets) => std::str::from_utf8(octets).ok(),
+            _ => None,
+        }
+    }
+
+    /// The value of any integer type. An integer argument may come in whichever width the
+    /// client's language prefers.
+    pub fn as_integer(&self) -> Option<i64> {
+        match self {
+            Self::Int8(value) => Some(i64::from(*value)),
+            Self::UInt8(value) => Some(i64::from(*value)),
+            Self::Int16(value) => Some(i64::from(*value)),
+            Self::UInt16(value) => Some(i64::from(*value)),
+            Self::Int32(value) => Some(i64::from(*value)),
+            Self::UInt32(value) => Some(i64::from(*value)),
+            Self::Int64(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The value of a boolean.
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The type's name as RabbitMQ writes it in its error texts.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Bool(_) => "bool",
+            Self::Int8(_) => "byte",
+            Self::UInt8(_) => "unsignedbyte",
+            Self::Int16(_) => "short",
+            Self::UInt16(_) => "unsignedshort",
+            Self::Int32(_) => "signedint",
+            Self::UInt32(_) => "unsignedint",
+            Self::Int64(_) => "long",
+            Self::Float(_) => "float",
+            Self::Double(_) => "double",
+            Self::Decimal { .. } => "decimal",
+            Self::LongString(_) => "longstr",
+            Self::Array(_) => "array",
+            Self::Timestamp(_) => "timestamp",
+            Self::Table(_) => "table",
+            Self::Void => "void",
+            Self::ByteArray(_) => "binary",
+        }
+    }
+}
+
+/// Named values in the order they came in. A name that occurs twice keeps both; looking it up
+/// finds the first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table(Vec<(ShortString, Value)>);
+
+impl Table {
+    /// A table of nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends a value; `name` must be a short string known when the program was written.
+    pub fn with(mut self, name: &'static str, value: Value) -> Self {
+        self.0.push((ShortString::from_static(name), value));
+        self
+    }
+
+    /// Appends a value.
+    pub fn push(&mut self, name: ShortString, value: Value) {
+        self.0.push((name, value));
+    }
+
+    /// The first value of this name.
+    pub fn find(&self, name: &str) -> Option<&Value> {
+        self.iter()
+            .find(|(key, _)| key.as_str() == name)
+            .map(|(_, value)| value)
+    }
+
+    /// Names and values in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&ShortString, &Value)> {
+        self.0.iter().map(|(name, value)| (name, value))
+    }
+
+    /// How many values there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<(ShortString, Value)> for Table {
+    fn from_iter<I: IntoIterator<Item = (ShortString, Value)>>(values: I) -> Self {
+        Self(values.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests;

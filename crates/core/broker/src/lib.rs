@@ -1,1 +1,40 @@
-//! Shards: the engine with its storage, running, and the handle that fronts hold.
+//! Shards: the engine with its storage, running; and [`Broker`], the handle that fronts hold.
+//!
+//! ```text
+//!  front task ──Request──► shard thread ──Block──► journal thread ──► disk
+//!      ▲                     │  ▲                       │
+//!      └──reply, Event───────┘  └──────written, synced──┘
+//! ```
+//!
+//! A [`Broker`] is cheap to clone. Two ways lead through it:
+//! - calls ([`Broker::append`], [`Broker::lease`], ...) wait for their reply: for requests that a
+//!   client waits for anyway (Kafka, SQS, AMQP's synchronous methods);
+//! - a [`Session`] sends without waiting and gets [`Event`]s in batches: for AMQP's publishes,
+//!   acknowledgements and deliveries.
+//!
+//! Invariants
+//! - A reply or a confirm leaves only when the change is durable in its log's class.
+//! - What routes ([`Broker::catalogue`]) is a replica of shard 0's catalogue: it holds a
+//!   definition before the one who declared it hears of it.
+//! - Every queue has a bound: the inbox of a shard by count, a session's events by the credit and
+//!   the publishes that the session has given out.
+
+mod error;
+mod handle;
+mod leased;
+mod limits;
+mod mailbox;
+mod placement;
+mod publish;
+mod read;
+mod reply_to;
+mod request;
+mod session;
+
+pub use error::Error;
+pub use handle::{Broker, CatalogueGuard, LogStatus, PartitionStatus, partition_for_key};
+pub use leased::{LeasedBatch, LeasedMessage};
+pub use mailbox::{Event, Events};
+pub use publish::Publish;
+pub use read::{Found, Read, ReadReply, Watch};
+pub use session::Session;

@@ -1,0 +1,23 @@
+//! Why the broker can't do what it was asked.
+
+use std::sync::Arc;
+
+use stele_core_engine as engine;
+
+/// A refusal or a failure. Fronts translate it with an exhaustive match.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The engine refuses: nothing has changed.
+    #[error(transparent)]
+    Refused(#[from] engine::Error),
+    /// The broker is stopping. Whether the change was made isn't known.
+    #[error("the broker is stopping")]
+    Stopping,
+    /// The disk is nearly full: publishing and declaring are refused until space is free, reading
+    /// and settling go on. The caller may try later.
+    #[error("no space left for new data")]
+    NoSpace,
+    /// Stored data couldn't be read.
+    #[error("stored data can't be read: {0}")]
+    Unreadable(Arc<str>),
+}

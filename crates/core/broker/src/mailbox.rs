@@ -1,0 +1,92 @@
+//! What a shard tells a session, in batches.
+
+use std::{mem, sync::Arc};
+
+use parking_lot::Mutex;
+use stele_base_types::{ConsumerId, LogId};
+use tokio::sync::Notify;
+
+use crate::{Error, LeasedBatch};
+
+/// Something that a session hears of.
+#[derive(Debug)]
+pub enum Event {
+    /// The publish of that tag is durable in every log it went to, or was refused. Tags of one
+    /// session come in order as long as their logs share a shard.
+    Published {
+        /// As the session chose it.
+        tag: u64,
+        /// The outcome.
+        result: Result<(), Error>,
+    },
+    /// Records for a subscribed consumer.
+    Delivered {
+        /// The log they were leased from.
+        log: LogId,
+        /// The session's consumer.
+        consumer: ConsumerId,
+        /// The records.
+        batch: LeasedBatch,
+        /// To be granted back by [`crate::Session::credit`] when the transport has taken them.
+        charged_bytes: u64,
+    },
+    /// The consumer's log is gone, and the subscription with it.
+    ConsumerCancelled {
+        /// The session's consumer.
+        consumer: ConsumerId,
+    },
+    /// The broker is short of space (`true`) or no longer.
+    Blocked(bool),
+}
+
+/// The queue between the shards and a session. Bounded by what the session has asked for: its
+/// consumers' credit and its own publishes.
+#[derive(Debug, Default)]
+pub(crate) struct Mailbox {
+    events: Mutex<Vec<Event>>,
+    arrived: Notify,
+}
+
+impl Mailbox {
+    /// Puts an event in; never waits.
+    pub(crate) fn push(&self, event: Event) {
+        let mut events = self.events.lock();
+        let was_empty = events.is_empty();
+        events.push(event);
+        drop(events);
+        // Who takes takes all: only the first of a batch needs to wake.
+        if was_empty {
+            self.arrived.notify_one();
+        }
+    }
+}
+
+/// The receiving end of a session.
+#[derive(Debug)]
+pub struct Events {
+    pub(crate) mailbox: Arc<Mailbox>,
+}
+
+impl Events {
+    /// Waits until there are events and takes all of them: `events` is filled in order; what it
+    /// held before is dropped, its memory reused. Cancelling loses nothing.
+    pub async fn receive(&mut self, events: &mut Vec<Event>) {
+        events.clear();
+        loop {
+            self.take(events);
+            if !events.is_empty() {
+                return;
+            }
+            self.mailbox.arrived.notified().await;
+        }
+    }
+
+    /// Takes what is there, which may be nothing. `events` must be empty.
+    pub fn take(&mut self, events: &mut Vec<Event>) {
+        debug_assert!(
+            events.is_empty(),
+            "taking swaps: what is in would be put back"
+        );
+        mem::swap(&mut *self.mailbox.events.lock(), events);
+    }
+}

@@ -1,0 +1,47 @@
+//! A batch on its way to logs.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+use stele_core_engine::{Append, AppendTarget, ProducerStamp, Schedule};
+use stele_wire_batch::Batch;
+
+/// A batch to append, with where to and how. The bytes are shared, not copied.
+#[derive(Clone, Debug)]
+pub struct Publish {
+    /// Where to; each log once.
+    pub targets: SmallVec<[AppendTarget; 1]>,
+    /// The batch, validated; its base offset is given by the broker.
+    pub batch: Batch,
+    /// What scheduling needs to know; for batches of one record.
+    pub schedule: Option<Schedule>,
+}
+
+impl Publish {
+    /// To one partition of one log.
+    pub fn to(target: AppendTarget, batch: Batch) -> Self {
+        Self {
+            targets: SmallVec::from_iter([target]),
+            batch,
+            schedule: None,
+        }
+    }
+
+    /// The engine's part and the body.
+    pub(crate) fn split(self) -> (Append, Bytes) {
+        let header = self.batch.header();
+        let append = Append {
+            targets: self.targets,
+            count: header.last_offset_delta() + 1,
+            size_bytes: u32::try_from(self.batch.bytes().len())
+                .expect("a batch's length field is an i32"),
+            timestamp: header.max_timestamp(),
+            producer: header.producer().map(|producer| ProducerStamp {
+                id: producer.id,
+                epoch: producer.epoch,
+                sequence: producer.base_sequence,
+            }),
+            schedule: self.schedule,
+        };
+        (append, self.batch.into_bytes())
+    }
+}

@@ -1,0 +1,133 @@
+//! Reading partitions.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use stele_base_types::{Offset, PartitionId, Timestamp};
+use stele_wire_batch::{Batch, DECOMPRESSED_SIZE_BYTES_MAX, Record};
+use tokio::sync::Notify;
+
+use crate::Error;
+
+/// What to read.
+#[derive(Clone, Copy, Debug)]
+pub struct Read {
+    /// The partition.
+    pub partition: PartitionId,
+    /// The first record wanted.
+    pub from: Offset,
+    /// How many bytes of batches at most; the first batch comes whole even if it is larger. 0
+    /// reads none and tells the bounds alone.
+    pub bytes_max: usize,
+}
+
+/// What a partition holds, with where the bytes are.
+#[derive(Debug)]
+pub struct ReadReply {
+    /// The first offset that is kept.
+    pub start: Offset,
+    /// One after the last record that may be shown.
+    pub committed: Offset,
+    /// Where the batches are. The first may begin before the offset asked for.
+    pub(crate) slices: Vec<Slice>,
+}
+
+/// A record found by time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Where.
+    pub offset: Offset,
+    /// Its timestamp.
+    pub timestamp: Timestamp,
+}
+
+/// A batch as stored.
+#[derive(Clone, Debug)]
+pub struct StoredBatch {
+    /// The offset of its first record. That in its own header may differ: a batch published to
+    /// many logs is stored once.
+    pub base_offset: Offset,
+    /// The batch.
+    pub bytes: Bytes,
+}
+
+/// Where a batch's bytes are.
+#[derive(Clone, Debug)]
+pub(crate) enum Slice {
+    Memory(StoredBatch),
+}
+
+impl ReadReply {
+    /// Whether there is nothing to resolve.
+    pub fn is_empty(&self) -> bool {
+        self.slices.is_empty()
+    }
+
+    /// The batches, in order, each with its own base offset in its header. Reads from the disk, on
+    /// a thread for that, where they are no longer in memory.
+    pub async fn resolve(self) -> Result<Vec<Batch>, Error> {
+        let mut batches = Vec::with_capacity(self.slices.len());
+        for stored in resolve(self.slices).await? {
+            let base_offset = stored.base_offset;
+            let batch = Batch::new(stored.bytes).map_err(unreadable)?;
+            batches.push(if batch.header().base_offset() == base_offset {
+                batch
+            } else {
+                batch.placed_at(base_offset, 0)
+            });
+        }
+        Ok(batches)
+    }
+}
+
+/// Wakes when a partition holds more. Dropping it ends the watch.
+#[derive(Debug)]
+pub struct Watch {
+    pub(crate) notify: Arc<Notify>,
+}
+
+impl Watch {
+    /// Returns once one of the partitions has got past its offset, or is gone. It may be called
+    /// before or after that; a second call waits for the next one that was registered.
+    pub async fn changed(&self) {
+        self.notify.notified().await;
+    }
+}
+
+/// The records from `first` to `last` that the slices hold, in order.
+pub(crate) async fn records_of(
+    slices: Vec<Slice>,
+    first: Offset,
+    last: Offset,
+) -> Result<Vec<Record>, Error> {
+    let mut records = Vec::new();
+    for stored in resolve(slices).await? {
+        let batch = Batch::new(stored.bytes).map_err(unreadable)?;
+        let written = batch.header().base_offset();
+        for record in batch
+            .records(DECOMPRESSED_SIZE_BYTES_MAX)
+            .map_err(unreadable)?
+        {
+            let mut record = record.map_err(unreadable)?;
+            record.offset = stored.base_offset.plus(record.offset.since(written));
+            if record.offset > last {
+                break;
+            }
+            if record.offset >= first {
+                records.push(record);
+            }
+        }
+    }
+    Ok(records)
+}
+
+async fn resolve(slices: Vec<Slice>) -> Result<Vec<StoredBatch>, Error> {
+    Ok(slices
+        .into_iter()
+        .map(|Slice::Memory(stored)| stored)
+        .collect())
+}
+
+fn unreadable(error: impl std::fmt::Display) -> Error {
+    Error::Unreadable(error.to_string().into())
+}

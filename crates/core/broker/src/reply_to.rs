@@ -1,0 +1,77 @@
+//! Where the answer to a command goes.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use stele_core_engine::{self as engine, Reply};
+use tokio::sync::oneshot;
+
+use crate::{
+    Error,
+    mailbox::{Event, Mailbox},
+};
+
+/// The asker of a command.
+#[derive(Debug)]
+pub(crate) enum ReplyTo {
+    /// Nobody waits.
+    Nobody,
+    /// A call.
+    Call(oneshot::Sender<Result<Reply, Error>>),
+    /// A session's publish: one of `pending` shards that each hold a part of the targets.
+    Published {
+        mailbox: Arc<Mailbox>,
+        tag: u64,
+        pending: Option<Arc<Pending>>,
+    },
+}
+
+/// A publish over several shards: it is confirmed when the last has answered, and refused if any
+/// refused.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) left: AtomicUsize,
+    pub(crate) refused: parking_lot::Mutex<Option<Error>>,
+}
+
+impl ReplyTo {
+    /// Answers.
+    pub(crate) fn send(self, reply: Result<Reply, engine::Error>) {
+        self.send_result(reply.map_err(Error::Refused));
+    }
+
+    /// Answers, also with a failure of the broker's own.
+    pub(crate) fn send_result(self, reply: Result<Reply, Error>) {
+        match self {
+            Self::Nobody => {}
+            // The caller may have gone: then nobody misses the answer.
+            Self::Call(sender) => drop(sender.send(reply)),
+            Self::Published {
+                mailbox,
+                tag,
+                pending,
+            } => published(&mailbox, tag, pending, reply.map(drop)),
+        }
+    }
+}
+
+fn published(
+    mailbox: &Mailbox,
+    tag: u64,
+    pending: Option<Arc<Pending>>,
+    result: Result<(), Error>,
+) {
+    let Some(pending) = pending else {
+        mailbox.push(Event::Published { tag, result });
+        return;
+    };
+    if let Err(error) = result {
+        *pending.refused.lock() = Some(error);
+    }
+    if pending.left.fetch_sub(1, Ordering::AcqRel) == 1 {
+        let result = pending.refused.lock().take().map_or(Ok(()), Err);
+        mailbox.push(Event::Published { tag, result });
+    }
+}

@@ -1,0 +1,61 @@
+//! What is sent to a shard.
+
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+use stele_base_types::{LogId, Offset, PartitionId, SessionId, Timestamp};
+use stele_core_engine::Command;
+use tokio::sync::{Notify, oneshot};
+
+use crate::{
+    Error, LeasedBatch, LogStatus,
+    mailbox::Mailbox,
+    read::{Found, Read, ReadReply},
+    reply_to::ReplyTo,
+};
+
+/// A request to a shard.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// A command to the engine; `body` is an append's batch.
+    Command {
+        command: Command,
+        body: Option<Bytes>,
+        reply: ReplyTo,
+    },
+    /// A lease, whose reply carries the records.
+    Lease {
+        command: Command,
+        log: LogId,
+        ticket: u64,
+        reply: oneshot::Sender<Result<Vec<LeasedBatch>, Error>>,
+    },
+    /// The asker of a waiting lease has gone.
+    CancelLease { log: LogId, ticket: u64 },
+    /// A session that will get events.
+    OpenSession {
+        session: SessionId,
+        mailbox: Arc<Mailbox>,
+    },
+    /// Reads, one reply for each.
+    Read {
+        reads: Vec<Read>,
+        reply: oneshot::Sender<Vec<Result<ReadReply, Error>>>,
+    },
+    /// The first record at or after a time; `None` the one with the largest timestamp.
+    FindByTime {
+        partition: PartitionId,
+        at: Option<Timestamp>,
+        reply: oneshot::Sender<Result<Option<Found>, Error>>,
+    },
+    /// Wake when there is more.
+    Watch {
+        partitions: Vec<(PartitionId, Offset)>,
+        notify: Weak<Notify>,
+    },
+    /// Counts of a log.
+    Status {
+        log: LogId,
+        reply: oneshot::Sender<Result<LogStatus, Error>>,
+    },
+}

@@ -1,0 +1,132 @@
+//! Cutting frames off a connection's bytes.
+
+use std::fmt;
+
+use bytes::{Bytes, BytesMut};
+
+/// Size of a frame's length.
+pub const LENGTH_SIZE_BYTES: usize = 4;
+
+/// Why a connection's bytes can't be Kafka frames. The caller closes the connection: the length is
+/// what tells where the next frame starts, so nothing after it can be found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// A length that is negative or over the limit.
+    #[error("a frame of {length} bytes isn't between 0 and {size_bytes_max}")]
+    Length {
+        /// As read.
+        length: i32,
+        /// The caller's limit.
+        size_bytes_max: usize,
+    },
+    /// The length is the beginning of another protocol.
+    #[error("the client speaks {0}, not Kafka")]
+    Foreign(Foreign),
+}
+
+/// A protocol whose first bytes, read as a length, give it away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foreign {
+    /// A TLS handshake record.
+    Tls,
+    /// An HTTP request line.
+    Http,
+    /// An AMQP protocol header.
+    Amqp,
+}
+
+/// Splits the next frame off the start of `buffer`, without its length; `None` until all of it is
+/// there.
+pub fn split_frame(
+    buffer: &mut BytesMut,
+    size_bytes_max: usize,
+) -> Result<Option<Bytes>, FrameError> {
+    let Some(prefix) = buffer.first_chunk::<LENGTH_SIZE_BYTES>() else {
+        return Ok(None);
+    };
+    let size_bytes = size_bytes(*prefix, size_bytes_max)?;
+    if buffer.len() < LENGTH_SIZE_BYTES + size_bytes {
+        return Ok(None);
+    }
+    let mut frame = buffer.split_to(LENGTH_SIZE_BYTES + size_bytes).freeze();
+    Ok(Some(frame.split_off(LENGTH_SIZE_BYTES)))
+}
+
+fn size_bytes(prefix: [u8; LENGTH_SIZE_BYTES], size_bytes_max: usize) -> Result<usize, FrameError> {
+    let length = i32::from_be_bytes(prefix);
+    match usize::try_from(length) {
+        Ok(size_bytes) if size_bytes <= size_bytes_max => Ok(size_bytes),
+        _ => Err(Foreign::guess(prefix).map_or(
+            FrameError::Length {
+                length,
+                size_bytes_max,
+            },
+            FrameError::Foreign,
+        )),
+    }
+}
+
+impl Foreign {
+    fn guess(prefix: [u8; LENGTH_SIZE_BYTES]) -> Option<Self> {
+        match &prefix {
+            // Content type "handshake", protocol version 3.x.
+            [0x16, 0x03, ..] => Some(Self::Tls),
+            b"GET " | b"POST" | b"PUT " | b"HEAD" | b"DELE" | b"OPTI" | b"PRI " | b"CONN" => {
+                Some(Self::Http)
+            }
+            b"AMQP" => Some(Self::Amqp),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tls => "TLS",
+            Self::Http => "HTTP",
+            Self::Amqp => "AMQP",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT_BYTES: usize = 1 << 20;
+
+    #[test]
+    fn a_frame_is_given_once_it_is_whole() {
+        let mut buffer = BytesMut::new();
+        for byte in [0, 0, 0, 3, b'a', b'b'] {
+            assert_eq!(split_frame(&mut buffer, LIMIT_BYTES), Ok(None));
+            buffer.extend_from_slice(&[byte]);
+        }
+        buffer.extend_from_slice(b"c\0\0");
+        let frame = split_frame(&mut buffer, LIMIT_BYTES).unwrap();
+        assert_eq!(frame.as_deref(), Some(&b"abc"[..]));
+        assert_eq!(&buffer[..], b"\0\0");
+    }
+
+    #[test]
+    fn a_length_over_the_limit_or_below_zero_is_refused_before_the_frame_comes() {
+        for length in [-1, i32::MIN, LIMIT_BYTES as i32 + 1, i32::MAX] {
+            let mut buffer = BytesMut::from(&length.to_be_bytes()[..]);
+            let refused = FrameError::Length {
+                length,
+                size_bytes_max: LIMIT_BYTES,
+            };
+            assert_eq!(split_frame(&mut buffer, LIMIT_BYTES), Err(refused));
+        }
+    }
+
+    #[test]
+    fn other_protocols_are_named() {
+        let foreign = |bytes: &[u8]| split_frame(&mut BytesMut::from(bytes), LIMIT_BYTES);
+        let refused = |foreign| Err(FrameError::Foreign(foreign));
+        assert_eq!(foreign(&[0x16, 0x03, 0x01, 0x02]), refused(Foreign::Tls));
+        assert_eq!(foreign(b"GET / HTTP/1.1\r\n"), refused(Foreign::Http));
+        assert_eq!(foreign(b"AMQP\0\0\x09\x01"), refused(Foreign::Amqp));
+    }
+}

@@ -9,6 +9,7 @@ mod finding;
 mod function_length;
 mod inline_tests;
 mod layers;
+mod line_length;
 mod links;
 mod masked;
 mod names;
@@ -38,6 +39,7 @@ const CHECKS: &[Check] = &[
     file_length::check,
     function_length::check,
     inline_tests::check,
+    line_length::check,
     links::check,
     names::check,
     protocol_headers::check,

@@ -1,3 +1,33 @@
-//! The stele command.
+//! The stele command: the broker, and what one asks of it.
+//!
+//! Data goes to stdout, everything else to stderr. Each verb is one file in `verb/`; each exit
+//! code is a variant of [`exit::Failure`].
+#![expect(
+    clippy::print_stderr,
+    reason = "errors of a command-line tool go there"
+)]
 
-fn main() {}
+mod exit;
+mod options;
+mod verb;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+/// Quick to build and flat under load.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let arguments = options::Arguments::parse();
+    match verb::run(arguments.verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if !failure.is_silent() {
+                eprintln!("error: {failure}");
+            }
+            failure.code()
+        }
+    }
+}

@@ -474,7 +474,10 @@ proptest! {
     fn mutated_batches_never_panic(
         all in proptest::collection::vec(parts(), 1..5),
         compression in 0..=COMPRESSIONS.len(),
-        mutations in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..6),
+        mutations in proptest::collection::vec(
+            (any::<proptest::sample::Index>(), any::<u8>()),
+            1..6,
+        ),
     ) {
         let mut builder = BatchBuilder::new();
         all.iter().for_each(|it| push(&mut builder, it));

@@ -1,0 +1,70 @@
+//! How the command ends. Scripts rely on the codes: they never change their meaning.
+
+use std::{fmt, io, process::ExitCode};
+
+/// An end that isn't success.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// 1: it failed, for the reason given.
+    Failed(anyhow::Error),
+    /// 2: it was asked for wrongly; the configuration counts as asking.
+    Usage(anyhow::Error),
+    /// 5: the server doesn't answer, or isn't ready. Trying again later makes sense.
+    Unavailable(anyhow::Error),
+    /// 7: a check was made, and what it looked at is not in order.
+    Critical(anyhow::Error),
+    /// 0: whoever read the output has read enough.
+    PipeClosed,
+}
+
+impl Failure {
+    /// The process's exit code.
+    pub(crate) fn code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::PipeClosed => 0,
+            Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Unavailable(_) => 5,
+            Self::Critical(_) => 7,
+        })
+    }
+
+    /// Whether there is nothing to say.
+    pub(crate) fn is_silent(&self) -> bool {
+        matches!(self, Self::PipeClosed)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PipeClosed => Ok(()),
+            Self::Failed(error)
+            | Self::Usage(error)
+            | Self::Unavailable(error)
+            | Self::Critical(error) => write!(f, "{error:#}"),
+        }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::PipeClosed
+        } else {
+            Self::Failed(error.into())
+        }
+    }
+}
+
+impl From<stele_app_config::Error> for Failure {
+    fn from(error: stele_app_config::Error) -> Self {
+        Self::Usage(error.into())
+    }
+}

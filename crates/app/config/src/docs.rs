@@ -1,0 +1,74 @@
+//! The reference of all keys, as `docs/configuration.md` holds it.
+
+use std::fmt::Write as _;
+
+use crate::{
+    key::{Key, Kind},
+    keys::KEYS,
+};
+
+/// The reference, in Markdown: a heading for each section and a table of its keys.
+pub fn reference() -> String {
+    let mut out = String::new();
+    let mut section = "";
+    for key in KEYS {
+        let of = key.path.split('.').next().unwrap_or_default();
+        if of != section {
+            section = of;
+            write!(
+                out,
+                "\n### `[{section}]`\n\n| key | default | takes | what it does |\n"
+            )
+            .and_then(|()| writeln!(out, "|---|---|---|---|"))
+            .expect("writing to a String succeeds");
+        }
+        writeln!(out, "{}", row(key)).expect("writing to a String succeeds");
+    }
+    out.trim_start().to_owned()
+}
+
+fn row(key: &Key) -> String {
+    let default = key
+        .default
+        .map_or_else(|| "none".to_owned(), |text| format!("`{text}`"));
+    let Key {
+        path, kind, about, ..
+    } = key;
+    format!("| `{path}` | {default} | {} | {about} |", takes(*kind))
+}
+
+fn takes(kind: Kind) -> String {
+    match kind {
+        Kind::Text => "text".to_owned(),
+        Kind::Port => "port".to_owned(),
+        Kind::Integer { min, max } => format!("{min} to {max}"),
+        Kind::Size => "size".to_owned(),
+        Kind::Span => "duration".to_owned(),
+        Kind::Switch => "`true`, `false`".to_owned(),
+        Kind::Choice(words) => words
+            .iter()
+            .map(|word| format!("`{word}`"))
+            .collect::<Vec<_>>()
+            .join(", "),
+        Kind::Credentials => "name:secret pairs".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_is_current() {
+        let page = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../../docs/configuration.md"
+        );
+        let page = std::fs::read_to_string(page).expect("the page exists");
+        assert!(
+            page.contains(&reference()),
+            "docs/configuration.md is behind the keys: put the output of `stele config docs` \
+             under its heading \"All keys\""
+        );
+    }
+}

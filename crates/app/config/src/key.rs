@@ -1,0 +1,144 @@
+//! What a key is: its place, its kind, its default, and what it does.
+
+use toml::Value;
+
+use crate::measure::{Size, Span};
+
+/// One thing that can be set.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its section and name, as `kafka.port`.
+    pub path: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// Its default as it would be written; none where leaving it out means something of its own.
+    pub default: Option<&'static str>,
+    /// What it does, in a sentence or two.
+    pub about: &'static str,
+}
+
+/// What a key takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// A TCP port; 0 takes any that is free.
+    Port,
+    /// A whole number in a range.
+    Integer {
+        /// The smallest.
+        min: i64,
+        /// The largest.
+        max: i64,
+    },
+    /// Bytes, with a unit.
+    Size,
+    /// Time, with a unit.
+    Span,
+    /// `true` or `false`.
+    Switch,
+    /// One of a few words.
+    Choice(&'static [&'static str]),
+    /// Names with secrets: a table, or `name:secret,name:secret` where it is text.
+    Credentials,
+}
+
+impl Key {
+    /// The environment variable that sets it.
+    pub fn variable(&self) -> String {
+        format!("STELE_{}", self.path.replace('.', "__").to_uppercase())
+    }
+
+    /// The default, in its kind.
+    pub(crate) fn default_value(&self) -> Option<Value> {
+        let text = self.default?;
+        Some(
+            self.kind
+                .read(text)
+                .expect("a default is of its own kind, which a test checks"),
+        )
+    }
+}
+
+impl Kind {
+    /// Reads a value from text, as a flag and a variable give it.
+    pub fn read(self, text: &str) -> Result<Value, String> {
+        let value = match self {
+            Self::Text | Self::Size | Self::Span | Self::Choice(_) => Value::from(text),
+            Self::Port | Self::Integer { .. } => {
+                Value::from(text.parse::<i64>().map_err(|_| self.wanted())?)
+            }
+            Self::Switch => Value::from(text.parse::<bool>().map_err(|_| self.wanted())?),
+            Self::Credentials => Value::Table(read_credentials(text).ok_or_else(|| self.wanted())?),
+        };
+        self.judge(&value)?;
+        Ok(value)
+    }
+
+    /// Whether `value` is of this kind; says what was wanted where it isn't.
+    pub(crate) fn judge(self, value: &Value) -> Result<(), String> {
+        let fits = match (self, value) {
+            (Self::Text, Value::String(_)) | (Self::Switch, Value::Boolean(_)) => true,
+            (Self::Port, Value::Integer(port)) => u16::try_from(*port).is_ok(),
+            (Self::Integer { min, max }, Value::Integer(number)) => (min..=max).contains(number),
+            (Self::Size, Value::String(text)) => Size::parse(text).is_some(),
+            (Self::Span, Value::String(text)) => Span::parse(text).is_some(),
+            (Self::Choice(words), Value::String(text)) => words.contains(&text.as_str()),
+            (Self::Credentials, Value::Table(table)) => table.values().all(Value::is_str),
+            _ => false,
+        };
+        if fits { Ok(()) } else { Err(self.wanted()) }
+    }
+
+    /// What a value of this kind looks like.
+    pub fn wanted(self) -> String {
+        match self {
+            Self::Text => "a text".to_owned(),
+            Self::Port => "a port from 0 to 65535".to_owned(),
+            Self::Integer { min, max } => format!("a number from {min} to {max}"),
+            Self::Size => "a size with its unit, such as 64MiB".to_owned(),
+            Self::Span => "a duration with its unit, such as 30s".to_owned(),
+            Self::Switch => "true or false".to_owned(),
+            Self::Choice(words) => format!("one of {}", words.join(", ")),
+            Self::Credentials => "names with secrets, as name:secret,name:secret".to_owned(),
+        }
+    }
+}
+
+/// Pairs, split by commas or line ends. A secret may hold a colon, a name can't.
+fn read_credentials(text: &str) -> Option<toml::Table> {
+    text.split([',', '\n'])
+        .map(str::trim)
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, secret) = pair.split_once(':')?;
+            (!name.is_empty()).then(|| (name.to_owned(), Value::from(secret)))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_takes_its_own_and_refuses_the_rest() {
+        assert!(Kind::Port.read("65535").is_ok());
+        assert!(Kind::Port.read("65536").is_err());
+        assert!(Kind::Integer { min: 1, max: 4 }.read("0").is_err());
+        assert!(Kind::Switch.read("yes").is_err());
+        assert!(Kind::Choice(&["a", "b"]).read("c").is_err());
+        assert!(Kind::Size.judge(&Value::from(64)).is_err());
+    }
+
+    #[test]
+    fn credentials_read_as_pairs() {
+        let read = Kind::Credentials
+            .read("ann:a:b, bob:c\n")
+            .expect("two pairs");
+        let table = read.as_table().expect("a table");
+        assert_eq!(table["ann"].as_str(), Some("a:b"));
+        assert_eq!(table["bob"].as_str(), Some("c"));
+        assert!(Kind::Credentials.read("ann").is_err());
+    }
+}

@@ -1,0 +1,264 @@
+//! Everything that can be set, in the order in which it is shown.
+
+use crate::key::{Key, Kind};
+
+const fn key(
+    path: &'static str,
+    kind: Kind,
+    default: Option<&'static str>,
+    about: &'static str,
+) -> Key {
+    Key {
+        path,
+        kind,
+        default,
+        about,
+    }
+}
+
+/// The keys.
+pub const KEYS: &[Key] = &[
+    // kafka
+    key(
+        "kafka.host",
+        Kind::Text,
+        Some("127.0.0.1"),
+        "The address that Kafka clients connect to. An address other than loopback needs \
+         authentication, or `auth.insecure`.",
+    ),
+    key(
+        "kafka.port",
+        Kind::Port,
+        Some("9092"),
+        "Its port; 0 takes any that is free.",
+    ),
+    key(
+        "kafka.advertised_host",
+        Kind::Text,
+        None,
+        "The host that clients are told to connect to. Left out, they are told the address that \
+         they came in by.",
+    ),
+    key(
+        "kafka.advertised_port",
+        Kind::Port,
+        None,
+        "The port that clients are told. Left out, the one that is bound.",
+    ),
+    key(
+        "kafka.auto_create",
+        Kind::Switch,
+        Some("true"),
+        "Whether a topic comes to be when a client asks for one that doesn't exist.",
+    ),
+    key(
+        "kafka.partitions",
+        Kind::Integer {
+            min: 1,
+            max: 10_000,
+        },
+        Some("1"),
+        "Partitions of a topic that is created without saying how many.",
+    ),
+    key(
+        "kafka.retention",
+        Kind::Span,
+        Some("7d"),
+        "How long a topic keeps records, where its `retention.ms` doesn't say.",
+    ),
+    // amqp
+    key(
+        "amqp.host",
+        Kind::Text,
+        Some("127.0.0.1"),
+        "The address that AMQP clients connect to. An address other than loopback needs users, or \
+         `auth.insecure`.",
+    ),
+    key(
+        "amqp.port",
+        Kind::Port,
+        Some("5672"),
+        "Its port; 0 takes any that is free.",
+    ),
+    key(
+        "amqp.heartbeat",
+        Kind::Span,
+        Some("60s"),
+        "The heartbeat that the server proposes; a client may ask for a shorter one, or for none.",
+    ),
+    key(
+        "amqp.frame_max",
+        Kind::Size,
+        Some("128KiB"),
+        "The largest frame that the server takes.",
+    ),
+    key(
+        "amqp.channel_max",
+        Kind::Integer {
+            min: 1,
+            max: 65_535,
+        },
+        Some("2047"),
+        "Channels that one connection may open.",
+    ),
+    key(
+        "amqp.body_max",
+        Kind::Size,
+        Some("128MiB"),
+        "The largest message body.",
+    ),
+    // sqs
+    key(
+        "sqs.host",
+        Kind::Text,
+        Some("127.0.0.1"),
+        "The address that SQS clients connect to. An address other than loopback needs \
+         `auth.sqs_keys`, or `auth.insecure`.",
+    ),
+    key(
+        "sqs.port",
+        Kind::Port,
+        Some("9324"),
+        "Its port; 0 takes any that is free.",
+    ),
+    key(
+        "sqs.alias_port",
+        Kind::Port,
+        None,
+        "A second port for the same, such as 4566, which other emulators use. Left out, there is \
+         none.",
+    ),
+    key(
+        "sqs.region",
+        Kind::Text,
+        Some("us-east-1"),
+        "The region in queue ARNs.",
+    ),
+    key(
+        "sqs.account",
+        Kind::Text,
+        Some("000000000000"),
+        "The account in queue URLs and ARNs.",
+    ),
+    // admin
+    key(
+        "admin.host",
+        Kind::Text,
+        Some("127.0.0.1"),
+        "The address of health, metrics and the admin API. Elsewhere than on loopback, all but \
+         health asks for a user's name and password.",
+    ),
+    key(
+        "admin.port",
+        Kind::Port,
+        Some("15672"),
+        "Its port; 0 takes any that is free.",
+    ),
+    // storage
+    key(
+        "storage.dir",
+        Kind::Text,
+        Some("./stele-data"),
+        "The data directory. One process at a time holds it.",
+    ),
+    key(
+        "storage.durability",
+        Kind::Choice(&["synced", "flushed"]),
+        Some("synced"),
+        "What an acknowledgement means for a log that doesn't say: `synced`, on the disk; \
+         `flushed`, with the operating system.",
+    ),
+    key(
+        "storage.reserve",
+        Kind::Size,
+        Some("256MiB"),
+        "Free space below which publishing is refused, while reading and acknowledging go on.",
+    ),
+    // engine
+    key(
+        "engine.shards",
+        Kind::Integer { min: 1, max: 64 },
+        None,
+        "Threads that the logs are spread over. Left out, one for each processor, up to 8. A data \
+         directory keeps the number that it was made with.",
+    ),
+    // auth
+    key(
+        "auth.users",
+        Kind::Credentials,
+        Some("guest:guest"),
+        "Users of AMQP and of the admin API, with their passwords.",
+    ),
+    key(
+        "auth.sqs_keys",
+        Kind::Credentials,
+        None,
+        "SQS access keys with their secrets; requests must be signed with one of them. Left out, \
+         any key pair is taken.",
+    ),
+    key(
+        "auth.insecure",
+        Kind::Switch,
+        Some("false"),
+        "Listen elsewhere than on loopback although anybody could connect.",
+    ),
+    // limits
+    key(
+        "limits.connections",
+        Kind::Integer {
+            min: 1,
+            max: 1_000_000,
+        },
+        Some("10000"),
+        "Connections of each front at a time.",
+    ),
+    // log
+    key(
+        "log.level",
+        Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
+        Some("info"),
+        "How much is logged.",
+    ),
+    key(
+        "log.format",
+        Kind::Choice(&["auto", "text", "json"]),
+        Some("auto"),
+        "How it is logged: `auto` is text on a terminal and JSON elsewhere.",
+    ),
+];
+
+/// The key at `path`.
+pub fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// The key whose path is nearest to `path`, if any is near.
+pub(crate) fn nearest(path: &str) -> Option<&'static str> {
+    const LEAST_SIMILARITY: f64 = 0.75;
+    let similarity = |key: &Key| strsim::jaro_winkler(key.path, path);
+    KEYS.iter()
+        .map(|key| (similarity(key), key.path))
+        .filter(|(similar, _)| *similar >= LEAST_SIMILARITY)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, path)| path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_of_its_kind() {
+        for key in KEYS {
+            let read = key.default.map(|text| key.kind.read(text));
+            assert!(!matches!(read, Some(Err(_))), "{}", key.path);
+        }
+    }
+
+    #[test]
+    fn a_mistyped_key_has_a_nearest_one() {
+        assert_eq!(nearest("kafka.prot"), Some("kafka.port"));
+        assert_eq!(nearest("storage.directory"), Some("storage.dir"));
+        assert_eq!(nearest("zzz"), None);
+    }
+}

@@ -1,0 +1,134 @@
+//! The configuration as the program uses it. What each field does is said once, in
+//! [`crate::KEYS`]; a test holds the two together.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::{
+    measure::{Size, Span},
+    secret::Credentials,
+};
+
+/// Everything.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    pub kafka: Kafka,
+    pub amqp: Amqp,
+    pub sqs: Sqs,
+    pub admin: Admin,
+    pub storage: Storage,
+    #[serde(default)]
+    pub engine: Engine,
+    pub auth: Auth,
+    pub limits: Limits,
+    pub log: Log,
+}
+
+/// `[kafka]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kafka {
+    pub host: String,
+    pub port: u16,
+    pub advertised_host: Option<String>,
+    pub advertised_port: Option<u16>,
+    pub auto_create: bool,
+    pub partitions: u32,
+    pub retention: Span,
+}
+
+/// `[amqp]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Amqp {
+    pub host: String,
+    pub port: u16,
+    pub heartbeat: Span,
+    pub frame_max: Size,
+    pub channel_max: u16,
+    pub body_max: Size,
+}
+
+/// `[sqs]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sqs {
+    pub host: String,
+    pub port: u16,
+    pub alias_port: Option<u16>,
+    pub region: String,
+    pub account: String,
+}
+
+/// `[admin]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    pub host: String,
+    pub port: u16,
+}
+
+/// `[storage]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Storage {
+    pub dir: PathBuf,
+    pub durability: Durability,
+    pub reserve: Size,
+}
+
+/// What an acknowledgement means for a log that doesn't say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// On the disk.
+    Synced,
+    /// With the operating system.
+    Flushed,
+}
+
+/// `[engine]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Engine {
+    pub shards: Option<u16>,
+}
+
+/// `[auth]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Auth {
+    pub users: Credentials,
+    #[serde(default)]
+    pub sqs_keys: Credentials,
+    pub insecure: bool,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    pub connections: usize,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    pub level: String,
+    pub format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}

@@ -295,7 +295,9 @@ pub enum CatalogueCommand {
 /// - No log of that name: it is created ([`crate::Declared::Created`]).
 /// - One without this facet: nothing may contradict ([`crate::Error::Contradiction`] for
 ///   durability, lifetime, FIFO); retention becomes the union, partitions the larger number, the
-///   facet and the queue configuration are added ([`crate::Declared::Adopted`]).
+///   facet is added, and the queue configuration where there was none
+///   ([`crate::Declared::Adopted`]). Of two durable classes the safer one holds; only volatile
+///   contradicts durable. Another session's exclusive log is [`crate::Error::Exclusive`].
 /// - One with this facet: nothing changes ([`crate::Declared::Exists`]); the front compares and
 ///   answers as its protocol does.
 #[derive(Clone, Debug)]

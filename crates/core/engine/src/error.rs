@@ -35,7 +35,8 @@ pub enum Error {
     /// binding doesn't exist.
     #[error("the target of the binding doesn't exist")]
     NoSuchTarget,
-    /// It has consumers, or bindings, and was to be deleted only without.
+    /// It has consumers, or bindings, and was to be deleted only without; or it is a predeclared
+    /// exchange, which is never deleted.
     #[error("in use")]
     InUse,
     /// It has ready records and was to be deleted only without.

@@ -1,8 +1,26 @@
 //! Definitions: virtual hosts, logs by name, exchanges, bindings, and routing by them.
 //!
 //! Shard 0 decides on them; whoever routes holds a replica, made by applying the same records.
+//!
+//! ```text
+//!  Catalogue ─┬─ LogTable: definitions by id
+//!             └─ VirtualHost ─┬─ log names ──► ids
+//!                             └─ exchanges ── BindingTable ── index by kind
+//! ```
+//!
+//! Invariants
+//! - A binding's exchange and target both exist: bindings go with either.
+//! - The indexes follow from the definitions, so equal definitions route equally.
+//! - An id is given once, also where its log is gone.
 
+mod bindings;
+mod decide;
+mod logs;
+mod predeclared;
 mod record;
+mod route;
+mod stored;
+mod virtual_host;
 
 use std::collections::BTreeMap;
 
@@ -11,14 +29,22 @@ use smallvec::SmallVec;
 use stele_base_types::{LogId, Name, Timestamp};
 
 pub use self::record::CatalogueRecord;
+use self::{
+    logs::LogTable,
+    virtual_host::{BoundExchange, VirtualHost},
+};
 use crate::{
-    Argument, Arguments, BindingTarget, Decision, Error, ExchangeKind, Facet, LogConfig, Settings,
-    command::CatalogueCommand,
+    Argument, Arguments, BindingTarget, Error, ExchangeKind, Facet, LogConfig, Settings,
+    command::Bind,
 };
 
-/// All definitions.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Catalogue {}
+/// All definitions. Equal where the definitions are, whatever has led to them.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    logs: LogTable,
+    vhosts: BTreeMap<Name, VirtualHost>,
+    version: u64,
+}
 
 /// A log's definition.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,75 +110,186 @@ impl Headers for NoHeaders {
 
 impl Catalogue {
     /// A log by name.
-    pub fn log(&self, _vhost: &str, _name: &str) -> Option<&LogDefinition> {
-        None
+    pub fn log(&self, vhost: &str, name: &str) -> Option<&LogDefinition> {
+        let log = self.vhosts.get(vhost)?.log(name)?;
+        self.logs.by_id(log)
     }
 
     /// A log by id.
-    pub fn log_by_id(&self, _log: LogId) -> Option<&LogDefinition> {
-        None
+    pub fn log_by_id(&self, log: LogId) -> Option<&LogDefinition> {
+        self.logs.by_id(log)
     }
 
     /// The logs of a virtual host, by name, from the first name after `after`.
     pub fn logs<'a>(
         &'a self,
-        _vhost: &'a str,
-        _after: Option<&'a str>,
+        vhost: &'a str,
+        after: Option<&'a str>,
     ) -> impl Iterator<Item = &'a LogDefinition> {
-        std::iter::empty()
+        let host = self.vhosts.get(vhost).into_iter();
+        host.flat_map(move |host| host.logs_after(after))
+            .filter_map(|log| self.logs.by_id(log))
     }
 
     /// All logs, by id.
     pub fn all_logs(&self) -> impl Iterator<Item = &LogDefinition> {
-        std::iter::empty()
+        self.logs.iter()
     }
 
     /// An exchange.
-    pub fn exchange(&self, _vhost: &str, _name: &str) -> Option<&Exchange> {
-        None
+    pub fn exchange(&self, vhost: &str, name: &str) -> Option<&Exchange> {
+        self.bound_exchange(vhost, name)
+            .map(|bound| &bound.exchange)
     }
 
-    /// The exchanges of a virtual host.
+    /// The exchanges of a virtual host, by name, the predeclared ones included.
     pub fn exchanges<'a>(
         &'a self,
-        _vhost: &'a str,
+        vhost: &'a str,
     ) -> impl Iterator<Item = (&'a Name, &'a Exchange)> {
-        std::iter::empty()
+        let host = self.vhosts.get(vhost).into_iter();
+        host.flat_map(VirtualHost::exchanges)
+            .map(|(name, bound)| (name, &bound.exchange))
     }
 
-    /// The bindings of an exchange.
+    /// The bindings of an exchange, by target and key. The default exchange's, one for each log,
+    /// aren't listed.
     pub fn bindings<'a>(
         &'a self,
-        _vhost: &'a str,
-        _exchange: &'a str,
+        vhost: &'a str,
+        exchange: &'a str,
     ) -> impl Iterator<Item = &'a Binding> {
-        std::iter::empty()
+        let bound = self.bound_exchange(vhost, exchange).into_iter();
+        bound.flat_map(|bound| bound.bindings.iter())
     }
 
     /// Whether a virtual host exists.
     pub fn has_vhost(&self, vhost: &str) -> bool {
-        vhost == stele_base_types::VHOST_DEFAULT
+        self.vhosts.contains_key(vhost)
     }
 
-    /// The logs that a message goes to, each once, appended to `targets`. The default exchange
-    /// (`""`) routes to the log that the key names.
+    /// Grows with every change, so that what was looked up or routed at one version holds for as
+    /// long as the version does.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The logs that a message goes to, appended to `targets`, which is left sorted with each log
+    /// once: calls for several keys leave what any of them reaches. The default exchange (`""`)
+    /// routes to the log that the key names.
     pub fn route(
         &self,
-        _vhost: &str,
-        _exchange: &str,
-        _key: &str,
-        _headers: &dyn Headers,
-        _targets: &mut SmallVec<[LogId; 4]>,
+        vhost: &str,
+        exchange: &str,
+        key: &str,
+        headers: &dyn Headers,
+        targets: &mut SmallVec<[LogId; 4]>,
     ) -> Result<(), Error> {
+        let Some(host) = self.vhosts.get(vhost) else {
+            return Err(Error::NoSuchVirtualHost(shortened(vhost)));
+        };
+        if exchange == predeclared::DEFAULT {
+            targets.extend(host.log(key));
+            targets.sort_unstable();
+            targets.dedup();
+            return Ok(());
+        }
+        if host.exchange(exchange).is_none() {
+            return Err(Error::NoSuchExchange(shortened(exchange)));
+        }
+        route::follow(host, exchange, key, headers, targets);
         Ok(())
     }
 
-    pub(crate) fn decide(&self, _command: CatalogueCommand, _now: Timestamp) -> Decision {
-        Decision::nothing()
+    /// Makes a change; public because replicas are made by it.
+    pub fn apply(&mut self, record: &CatalogueRecord) {
+        self.version += 1;
+        match record {
+            CatalogueRecord::LogDefined(definition) => self.define_log((**definition).clone()),
+            CatalogueRecord::LogDeleted(log) => self.delete_log(*log),
+            CatalogueRecord::ExchangeDeclared(declared) => {
+                self.on(&declared.vhost, |host| host.declare_exchange(declared));
+            }
+            CatalogueRecord::ExchangeDeleted { vhost, name } => {
+                self.on(vhost, |host| host.remove_exchange(name));
+            }
+            CatalogueRecord::Bound(bind) => {
+                self.on(&bind.vhost, |host| {
+                    host.bind(&bind.source, Binding::from(&**bind))
+                });
+            }
+            CatalogueRecord::Unbound(bind) => self.on(&bind.vhost, |host| host.unbind(bind)),
+        }
     }
 
-    /// Makes a change; public because replicas are made by it.
-    pub fn apply(&mut self, _record: &CatalogueRecord) {}
+    /// Drops what doesn't survive the process: volatile and exclusive logs, exchanges that aren't
+    /// durable, and the bindings of these.
+    pub(crate) fn recovered(&mut self) {
+        self.version += 1;
+        for log in self.logs.fleeting() {
+            self.delete_log(log);
+        }
+        self.vhosts.values_mut().for_each(VirtualHost::recovered);
+    }
 
-    pub(crate) fn recovered(&mut self) {}
+    fn define_log(&mut self, definition: LogDefinition) {
+        let (name, id) = (definition.name.clone(), definition.id);
+        if let Some(host) = self.vhosts.get_mut(definition.vhost.as_str()) {
+            host.add_log(name, id);
+            self.logs.insert(definition);
+        }
+    }
+
+    fn delete_log(&mut self, log: LogId) {
+        if let Some(definition) = self.logs.remove(log) {
+            self.on(&definition.vhost, |host| {
+                host.remove_log(&definition.name, log)
+            });
+        }
+    }
+
+    fn on(&mut self, vhost: &str, change: impl FnOnce(&mut VirtualHost)) {
+        if let Some(host) = self.vhosts.get_mut(vhost) {
+            change(host);
+        }
+    }
+
+    fn bound_exchange(&self, vhost: &str, name: &str) -> Option<&BoundExchange> {
+        self.vhosts.get(vhost)?.exchange(name)
+    }
 }
+
+impl Default for Catalogue {
+    /// The default virtual host with its predeclared exchanges.
+    fn default() -> Self {
+        Self {
+            logs: LogTable::default(),
+            vhosts: BTreeMap::from([(Name::vhost_default(), VirtualHost::new())]),
+            version: 0,
+        }
+    }
+}
+
+impl PartialEq for Catalogue {
+    fn eq(&self, other: &Self) -> bool {
+        self.logs == other.logs && self.vhosts == other.vhosts
+    }
+}
+
+impl From<&Bind> for Binding {
+    fn from(bind: &Bind) -> Self {
+        Self {
+            target: bind.target.clone(),
+            key: bind.key.clone(),
+            arguments: bind.arguments.clone(),
+        }
+    }
+}
+
+/// A text that may be longer than a name can be, for an error to show.
+fn shortened(text: &str) -> Name {
+    Name::new(text).unwrap_or_else(|_| Name::new("(too long)").expect("a short literal"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! The bindings of one exchange, and the index that its kind routes by.
+
+use std::collections::BTreeMap;
+
+use smallvec::{SmallVec, smallvec};
+use stele_base_types::Name;
+
+use super::{
+    Binding, Headers,
+    route::{direct::DirectIndex, headers, topic::TopicIndex},
+};
+use crate::{Arguments, BindingTarget, ExchangeKind};
+
+/// Bindings by target and key. Those of one target and key differ in their arguments.
+type ByTarget = BTreeMap<BindingTarget, BTreeMap<Name, SmallVec<[Binding; 1]>>>;
+
+/// An exchange's bindings.
+#[derive(Clone, Debug)]
+pub(super) struct BindingTable {
+    by_target: ByTarget,
+    index: Index,
+}
+
+/// What routing looks up. Made from the bindings, never stored.
+#[derive(Clone, Debug)]
+enum Index {
+    Direct(DirectIndex),
+    Topic(TopicIndex),
+    /// The targets are the index.
+    Fanout,
+    /// Every binding is tried.
+    Headers,
+}
+
+impl BindingTable {
+    pub(super) fn new(kind: ExchangeKind) -> Self {
+        let index = match kind {
+            ExchangeKind::Direct => Index::Direct(DirectIndex::default()),
+            ExchangeKind::Topic => Index::Topic(TopicIndex::default()),
+            ExchangeKind::Fanout => Index::Fanout,
+            ExchangeKind::Headers => Index::Headers,
+        };
+        Self {
+            by_target: ByTarget::new(),
+            index,
+        }
+    }
+
+    /// Adds a binding, unless there is an equal one.
+    pub(super) fn insert(&mut self, binding: Binding) {
+        let keys = self.by_target.entry(binding.target.clone()).or_default();
+        match keys.get_mut(binding.key.as_str()) {
+            Some(bindings) if bindings.contains(&binding) => {}
+            Some(bindings) => bindings.push(binding),
+            None => {
+                self.index.insert(&binding.key, &binding.target);
+                keys.insert(binding.key.clone(), smallvec![binding]);
+            }
+        }
+    }
+
+    /// Removes a binding; says whether there was one.
+    pub(super) fn remove(
+        &mut self,
+        target: &BindingTarget,
+        key: &str,
+        arguments: &Arguments,
+    ) -> bool {
+        let Some(keys) = self.by_target.get_mut(target) else {
+            return false;
+        };
+        let Some(bindings) = keys.get_mut(key) else {
+            return false;
+        };
+        let Some(at) = bindings.iter().position(|one| one.arguments == *arguments) else {
+            return false;
+        };
+        bindings.remove(at);
+        if bindings.is_empty() {
+            self.index.remove(key, target);
+            keys.remove(key);
+        }
+        if keys.is_empty() {
+            self.by_target.remove(target);
+        }
+        true
+    }
+
+    /// Removes all bindings to a target.
+    pub(super) fn remove_target(&mut self, target: &BindingTarget) {
+        for key in self.by_target.remove(target).unwrap_or_default().keys() {
+            self.index.remove(key, target);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_target.is_empty()
+    }
+
+    pub(super) fn leads_to(&self, target: &BindingTarget) -> bool {
+        self.by_target.contains_key(target)
+    }
+
+    pub(super) fn contains(
+        &self,
+        target: &BindingTarget,
+        key: &str,
+        arguments: &Arguments,
+    ) -> bool {
+        let bindings = self.by_target.get(target).and_then(|keys| keys.get(key));
+        bindings.is_some_and(|bindings| bindings.iter().any(|one| one.arguments == *arguments))
+    }
+
+    /// Each target once.
+    pub(super) fn targets(&self) -> impl Iterator<Item = &BindingTarget> {
+        self.by_target.keys()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Binding> {
+        self.by_target.values().flat_map(BTreeMap::values).flatten()
+    }
+
+    /// Calls `found` with each target that a message goes to; with some of them perhaps more than
+    /// once.
+    pub(super) fn route<'a>(
+        &'a self,
+        key: &str,
+        headers: &dyn Headers,
+        mut found: impl FnMut(&'a BindingTarget),
+    ) {
+        match &self.index {
+            Index::Direct(index) => index.matching(key).iter().for_each(found),
+            Index::Topic(index) => index.matching(key, found),
+            Index::Fanout => self.targets().for_each(found),
+            Index::Headers => {
+                for binding in self.iter() {
+                    if headers::matches(&binding.arguments, headers) {
+                        found(&binding.target);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The index follows from the bindings, in whatever order they came.
+impl PartialEq for BindingTable {
+    fn eq(&self, other: &Self) -> bool {
+        self.by_target == other.by_target
+    }
+}
+
+impl Index {
+    fn insert(&mut self, key: &Name, target: &BindingTarget) {
+        match self {
+            Self::Direct(index) => index.insert(key, target),
+            Self::Topic(index) => index.insert(key, target),
+            Self::Fanout | Self::Headers => {}
+        }
+    }
+
+    fn remove(&mut self, key: &str, target: &BindingTarget) {
+        match self {
+            Self::Direct(index) => index.remove(key, target),
+            Self::Topic(index) => index.remove(key, target),
+            Self::Fanout | Self::Headers => {}
+        }
+    }
+}

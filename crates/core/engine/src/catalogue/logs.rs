@@ -1,0 +1,59 @@
+//! The logs of the catalogue, by id.
+
+use std::collections::BTreeMap;
+
+use stele_base_types::LogId;
+
+use super::LogDefinition;
+use crate::{Durability, LogConfig};
+
+/// Definitions by id, and the next id to give.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct LogTable {
+    by_id: BTreeMap<LogId, LogDefinition>,
+    /// Above every id ever given, those of deleted logs included: an id is never reused.
+    next: LogId,
+}
+
+impl LogTable {
+    /// An empty table that gives ids from `next`.
+    pub(super) fn starting_at(next: LogId) -> Self {
+        Self {
+            by_id: BTreeMap::new(),
+            next,
+        }
+    }
+
+    pub(super) fn insert(&mut self, definition: LogDefinition) {
+        self.next = self.next.max(LogId(definition.id.0 + 1));
+        self.by_id.insert(definition.id, definition);
+    }
+
+    pub(super) fn remove(&mut self, log: LogId) -> Option<LogDefinition> {
+        self.by_id.remove(&log)
+    }
+
+    pub(super) fn by_id(&self, log: LogId) -> Option<&LogDefinition> {
+        self.by_id.get(&log)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &LogDefinition> {
+        self.by_id.values()
+    }
+
+    /// The id that the next new log gets.
+    pub(super) fn next(&self) -> LogId {
+        self.next
+    }
+
+    /// Those that don't survive the process.
+    pub(super) fn fleeting(&self) -> Vec<LogId> {
+        let fleeting = self.iter().filter(|log| is_fleeting(&log.config));
+        fleeting.map(|log| log.id).collect()
+    }
+}
+
+/// Whether a log goes with the process: its data is in memory alone, or its session is.
+fn is_fleeting(config: &LogConfig) -> bool {
+    config.durability == Durability::Volatile || config.lifetime.exclusive.is_some()
+}

@@ -1,0 +1,210 @@
+use super::*;
+
+fn topic() -> LogConfig {
+    LogConfig {
+        partitions: 3,
+        retention: week(),
+        queue: None,
+        ..config()
+    }
+}
+
+fn contradiction(result: Result<Declared, Error>) -> &'static str {
+    match result {
+        Err(Error::Contradiction(contradiction)) => contradiction.field,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_new_log_has_the_time_and_the_facet_of_its_declaration() {
+    let mut driven = Driven::default();
+    let declared = driven.declare(declaration("orders", "amqp", config()));
+    let Ok(Declared::Created(definition)) = declared else {
+        panic!("{declared:?}");
+    };
+    assert_eq!(definition.created, NOW);
+    assert_eq!(driven.catalogue.log("/", "orders"), Some(&definition));
+    assert_eq!(driven.catalogue.log_by_id(definition.id), Some(&definition));
+    assert!(definition.facets.contains_key("amqp"));
+}
+
+#[test]
+fn another_protocol_adopts_with_the_union_of_both() {
+    let mut driven = Driven::default();
+    let id = driven.queue("orders");
+    let declared = driven.declare(declaration("orders", "kafka", topic()));
+    let Ok(Declared::Adopted(definition)) = declared else {
+        panic!("{declared:?}");
+    };
+    assert_eq!(definition.id, id);
+    assert_eq!(definition.config.partitions, 3);
+    assert!(definition.config.retention.until_acknowledged);
+    assert!(definition.config.retention.window.is_some());
+    assert_eq!(definition.config.queue, config().queue);
+    assert_eq!(definition.facets.len(), 2);
+}
+
+#[test]
+fn a_topic_adopted_by_a_queue_protocol_gets_its_queue() {
+    let mut driven = Driven::default();
+    driven
+        .declare(declaration("orders", "kafka", topic()))
+        .unwrap();
+    let declared = driven.declare(declaration("orders", "sqs", config()));
+    let definition = declared.unwrap().definition().clone();
+    assert_eq!(definition.config.queue, config().queue);
+    assert_eq!(definition.config.partitions, 3);
+}
+
+#[test]
+fn the_same_protocol_finds_it_and_changes_nothing() {
+    let mut driven = Driven::default();
+    driven.queue("orders");
+    let version = driven.catalogue.version();
+    let declared = driven.declare(declaration("orders", "amqp", topic()));
+    let Ok(Declared::Exists(definition)) = declared else {
+        panic!("{declared:?}");
+    };
+    assert_eq!(definition.config, config());
+    assert_eq!(driven.catalogue.version(), version);
+}
+
+#[test]
+fn contradictions_name_the_field() {
+    let mut driven = Driven::default();
+    driven.queue("orders");
+    let mut with = |change: fn(&mut LogConfig)| {
+        let mut config = config();
+        change(&mut config);
+        contradiction(driven.declare(declaration("orders", "sqs", config)))
+    };
+    let volatile = |config: &mut LogConfig| config.durability = Durability::Volatile;
+    assert_eq!(with(volatile), "durable");
+    assert_eq!(
+        with(|config| config.lifetime = exclusive().lifetime),
+        "exclusive"
+    );
+    assert_eq!(
+        with(|config| config.lifetime.auto_delete = true),
+        "auto_delete"
+    );
+    let fifo = |config: &mut LogConfig| {
+        config.queue = Some(QueueConfig {
+            fifo: true,
+            ..QueueConfig::default()
+        });
+    };
+    assert_eq!(with(fifo), "fifo");
+    assert_eq!(driven.catalogue.log("/", "orders").unwrap().facets.len(), 1);
+}
+
+#[test]
+fn flushed_and_synced_agree_on_the_safer_one() {
+    let mut driven = Driven::default();
+    let flushed = LogConfig {
+        durability: Durability::Flushed,
+        ..topic()
+    };
+    driven
+        .declare(declaration("orders", "kafka", flushed))
+        .unwrap();
+    let declared = driven.declare(declaration("orders", "amqp", config()));
+    let config = declared.unwrap().definition().config;
+    assert_eq!(config.durability, Durability::Synced);
+}
+
+#[test]
+fn an_exclusive_log_is_refused_to_another_session() {
+    let mut driven = Driven::default();
+    driven
+        .declare(declaration("mine", "amqp", exclusive()))
+        .unwrap();
+    let mut other = exclusive();
+    other.lifetime.exclusive = Some(SessionId(8));
+    let refused = driven.declare(declaration("mine", "sqs", other));
+    assert_eq!(refused.unwrap_err(), Error::Exclusive);
+}
+
+#[test]
+fn partitions_have_bounds() {
+    let mut driven = Driven::default();
+    let of = |partitions| LogConfig {
+        partitions,
+        ..topic()
+    };
+    let none = driven.declare(declaration("a", "kafka", of(0)));
+    assert!(matches!(none, Err(Error::Partitions { .. })), "{none:?}");
+    let many = driven.declare(declaration("a", "kafka", of(10_001)));
+    assert_eq!(many.unwrap_err(), Error::Limit("partitions"));
+}
+
+#[test]
+fn an_unknown_virtual_host_is_refused() {
+    let mut driven = Driven::default();
+    let mut elsewhere = declaration("orders", "amqp", config());
+    elsewhere.vhost = name("elsewhere");
+    let refused = driven.declare(elsewhere).unwrap_err();
+    assert_eq!(refused, Error::NoSuchVirtualHost(name("elsewhere")));
+}
+
+#[test]
+fn ids_of_deleted_logs_are_not_given_again() {
+    let mut driven = Driven::default();
+    let first = driven.queue("orders");
+    driven.run(CatalogueCommand::DeleteLog(first)).unwrap();
+    assert!(driven.catalogue.log("/", "orders").is_none());
+    assert!(driven.queue("orders") > first);
+}
+
+#[test]
+fn alterations_replace_what_they_name_and_keep_the_rest() {
+    let mut driven = Driven::default();
+    let log = driven.queue("orders");
+    let alter = |partitions, queue| CatalogueCommand::AlterLog {
+        log,
+        partitions,
+        retention: None,
+        queue,
+        settings: None,
+    };
+    driven.run(alter(Some(4), None)).unwrap();
+    let altered = driven.catalogue.log_by_id(log).unwrap().config;
+    assert_eq!((altered.partitions, altered.queue), (4, config().queue));
+
+    let fewer = driven.run(alter(Some(2), None)).unwrap_err();
+    let expected = Error::Partitions {
+        existing: 4,
+        requested: 2,
+    };
+    assert_eq!(fewer, expected);
+    let fifo = QueueConfig {
+        fifo: true,
+        ..QueueConfig::default()
+    };
+    let refused = driven.run(alter(None, Some(fifo)));
+    assert!(
+        matches!(refused, Err(Error::Contradiction(_))),
+        "{refused:?}"
+    );
+
+    let version = driven.catalogue.version();
+    driven.run(alter(Some(4), None)).unwrap();
+    assert_eq!(driven.catalogue.version(), version, "nothing was altered");
+}
+
+#[test]
+fn logs_are_paged_by_name() {
+    let mut driven = Driven::default();
+    for log in ["b", "a", "d", "c"] {
+        driven.queue(log);
+    }
+    let page = |after| {
+        let logs = driven.catalogue.logs("/", after);
+        logs.map(|log| log.name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(page(None), ["a", "b", "c", "d"]);
+    assert_eq!(page(Some("b")), ["c", "d"]);
+    assert_eq!(page(Some("bb")), ["c", "d"]);
+    assert_eq!(driven.catalogue.logs("other", None).count(), 0);
+}

@@ -1,0 +1,244 @@
+use super::*;
+
+#[test]
+fn predeclared_exchanges_are_there_without_records() {
+    let catalogue = Catalogue::default();
+    let kinds: Vec<_> = catalogue
+        .exchanges("/")
+        .map(|(name, exchange)| (name.as_str(), exchange.kind))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            ("", ExchangeKind::Direct),
+            ("amq.direct", ExchangeKind::Direct),
+            ("amq.fanout", ExchangeKind::Fanout),
+            ("amq.headers", ExchangeKind::Headers),
+            ("amq.match", ExchangeKind::Headers),
+            ("amq.topic", ExchangeKind::Topic),
+        ]
+    );
+}
+
+#[test]
+fn predeclared_exchanges_cannot_be_deleted() {
+    let mut driven = Driven::default();
+    let delete = CatalogueCommand::DeleteExchange {
+        vhost: Name::vhost_default(),
+        name: name("amq.topic"),
+        if_unused: false,
+    };
+    assert_eq!(driven.run(delete).unwrap_err(), Error::InUse);
+}
+
+#[test]
+fn the_default_exchange_routes_by_log_name() {
+    let mut driven = Driven::default();
+    let orders = driven.queue("orders");
+    assert_eq!(driven.route("", "orders"), [orders]);
+    assert!(driven.route("", "nothing").is_empty());
+}
+
+#[test]
+fn the_default_exchange_takes_no_bindings() {
+    let mut driven = Driven::default();
+    let orders = driven.queue("orders");
+    let from = CatalogueCommand::Bind(bind("", BindingTarget::Log(orders), "k"));
+    assert_eq!(
+        driven.run(from).unwrap_err(),
+        Error::NoSuchExchange(name(""))
+    );
+    let to = CatalogueCommand::Bind(bind("amq.fanout", to_exchange(""), "k"));
+    assert_eq!(driven.run(to).unwrap_err(), Error::NoSuchTarget);
+}
+
+#[test]
+fn a_direct_exchange_routes_by_equal_key_and_each_log_once() {
+    let mut driven = Driven::default();
+    let (one, two) = (driven.queue("one"), driven.queue("two"));
+    driven.bind(bind("amq.direct", BindingTarget::Log(one), "k"));
+    driven.bind(bind("amq.direct", BindingTarget::Log(two), "k"));
+    let mut varied = bind("amq.direct", BindingTarget::Log(two), "k");
+    varied.arguments.insert("x".into(), Argument::Void);
+    driven.bind(varied.clone());
+    assert_eq!(driven.bindings("amq.direct"), 3);
+    assert_eq!(driven.route("amq.direct", "k"), [one, two]);
+    assert!(driven.route("amq.direct", "K").is_empty());
+
+    driven.run(CatalogueCommand::Unbind(varied)).unwrap();
+    assert_eq!(
+        driven.route("amq.direct", "k"),
+        [one, two],
+        "the other holds"
+    );
+    let last = bind("amq.direct", BindingTarget::Log(two), "k");
+    driven.run(CatalogueCommand::Unbind(last)).unwrap();
+    assert_eq!(driven.route("amq.direct", "k"), [one]);
+}
+
+#[test]
+fn a_fanout_exchange_routes_to_all() {
+    let mut driven = Driven::default();
+    let (one, two) = (driven.queue("one"), driven.queue("two"));
+    driven.bind(bind("amq.fanout", BindingTarget::Log(two), "x"));
+    driven.bind(bind("amq.fanout", BindingTarget::Log(one), ""));
+    driven.bind(bind("amq.fanout", BindingTarget::Log(one), "y"));
+    assert_eq!(driven.route("amq.fanout", "any"), [one, two]);
+}
+
+#[test]
+fn several_keys_leave_each_log_once() {
+    let mut driven = Driven::default();
+    let one = driven.queue("one");
+    driven.bind(bind("amq.topic", BindingTarget::Log(one), "#"));
+    let mut targets = SmallVec::new();
+    for key in ["a", "b"] {
+        driven
+            .catalogue
+            .route("/", "amq.topic", key, &NoHeaders, &mut targets)
+            .unwrap();
+    }
+    assert_eq!(targets.into_vec(), [one]);
+}
+
+#[test]
+fn circles_of_exchanges_end() {
+    let mut driven = Driven::default();
+    let log = driven.queue("log");
+    for exchange_name in ["a", "b"] {
+        driven.exchange(exchange(exchange_name, ExchangeKind::Fanout));
+    }
+    driven.bind(bind("a", to_exchange("b"), ""));
+    driven.bind(bind("b", to_exchange("a"), ""));
+    driven.bind(bind("a", to_exchange("a"), ""));
+    driven.bind(bind("a", BindingTarget::Log(log), ""));
+    driven.bind(bind("b", BindingTarget::Log(log), ""));
+    assert_eq!(driven.route("b", ""), [log]);
+}
+
+#[test]
+fn a_chain_longer_than_the_limit_is_cut() {
+    let mut driven = Driven::default();
+    let log = driven.queue("log");
+    let count = crate::limits::ROUTE_EXCHANGES_MAX;
+    let names: Vec<_> = (0..=count).map(|at| format!("e{at}")).collect();
+    for link in &names {
+        driven.exchange(exchange(link, ExchangeKind::Fanout));
+    }
+    for pair in names.windows(2) {
+        driven.bind(bind(&pair[0], to_exchange(&pair[1]), ""));
+    }
+    driven.bind(bind(&names[count], BindingTarget::Log(log), ""));
+    assert!(driven.route(&names[0], "").is_empty());
+    assert_eq!(driven.route(&names[1], ""), [log]);
+}
+
+#[test]
+fn a_deleted_log_takes_its_bindings_and_their_auto_delete_exchanges() {
+    let mut driven = Driven::default();
+    let log = driven.queue("log");
+    let auto = |text| DeclareExchange {
+        auto_delete: true,
+        ..exchange(text, ExchangeKind::Direct)
+    };
+    driven.exchange(auto("inner"));
+    driven.exchange(auto("outer"));
+    driven.exchange(auto("never-bound"));
+    driven.bind(bind("outer", to_exchange("inner"), "k"));
+    driven.bind(bind("inner", BindingTarget::Log(log), "k"));
+    driven.bind(bind("amq.direct", to_exchange("inner"), "k"));
+    driven.run(CatalogueCommand::DeleteLog(log)).unwrap();
+    assert!(driven.catalogue.exchange("/", "inner").is_none());
+    assert!(driven.catalogue.exchange("/", "outer").is_none());
+    assert!(driven.catalogue.exchange("/", "never-bound").is_some());
+    assert_eq!(driven.bindings("amq.direct"), 0);
+}
+
+#[test]
+fn the_last_unbind_takes_an_auto_delete_exchange() {
+    let mut driven = Driven::default();
+    let log = driven.queue("log");
+    driven.exchange(DeclareExchange {
+        auto_delete: true,
+        ..exchange("auto", ExchangeKind::Topic)
+    });
+    let binding = |key| bind("auto", BindingTarget::Log(log), key);
+    driven.bind(binding("a.#"));
+    driven.bind(binding("b.#"));
+    driven
+        .run(CatalogueCommand::Unbind(binding("a.#")))
+        .unwrap();
+    assert_eq!(driven.route("auto", "b.c"), [log]);
+    driven
+        .run(CatalogueCommand::Unbind(binding("none")))
+        .unwrap();
+    assert!(driven.catalogue.exchange("/", "auto").is_some());
+    driven
+        .run(CatalogueCommand::Unbind(binding("b.#")))
+        .unwrap();
+    assert!(driven.catalogue.exchange("/", "auto").is_none());
+}
+
+#[test]
+fn an_exchange_in_use_is_deleted_only_without_if_unused() {
+    let mut driven = Driven::default();
+    let log = driven.queue("log");
+    driven.exchange(exchange("e", ExchangeKind::Direct));
+    driven.bind(bind("e", BindingTarget::Log(log), "k"));
+    driven.bind(bind("amq.fanout", to_exchange("e"), ""));
+    let delete = |if_unused| CatalogueCommand::DeleteExchange {
+        vhost: Name::vhost_default(),
+        name: name("e"),
+        if_unused,
+    };
+    assert_eq!(driven.run(delete(true)).unwrap_err(), Error::InUse);
+    driven.run(delete(false)).unwrap();
+    assert_eq!(driven.bindings("amq.fanout"), 0);
+    let again = driven.run(delete(false)).unwrap_err();
+    assert_eq!(again, Error::NoSuchExchange(name("e")));
+}
+
+#[test]
+fn declaring_an_exchange_again_compares() {
+    let mut driven = Driven::default();
+    driven.exchange(exchange("e", ExchangeKind::Direct));
+    driven.exchange(exchange("e", ExchangeKind::Direct));
+    let mut field = |declaration| match driven.run(CatalogueCommand::DeclareExchange(declaration)) {
+        Err(Error::Contradiction(contradiction)) => contradiction.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        field(exchange("e", ExchangeKind::Fanout)),
+        "inequivalent 'type': received 'fanout' but current is 'direct'"
+    );
+    let transient = DeclareExchange {
+        durable: false,
+        ..exchange("e", ExchangeKind::Direct)
+    };
+    assert_eq!(
+        field(transient),
+        "inequivalent 'durable': received 'false' but current is 'true'"
+    );
+}
+
+#[test]
+fn a_binding_needs_both_ends() {
+    let mut driven = Driven::default();
+    let nowhere = CatalogueCommand::Bind(bind("amq.direct", BindingTarget::Log(LogId(9)), ""));
+    assert_eq!(driven.run(nowhere).unwrap_err(), Error::NoSuchTarget);
+    let from_nothing = CatalogueCommand::Bind(bind("none", to_exchange("amq.direct"), ""));
+    let refused = driven.run(from_nothing).unwrap_err();
+    assert_eq!(refused, Error::NoSuchExchange(name("none")));
+}
+
+#[test]
+fn routing_from_nowhere_says_what_is_missing() {
+    let catalogue = Catalogue::default();
+    let mut targets = SmallVec::new();
+    let mut route = |vhost: &str, exchange: &str| {
+        catalogue.route(vhost, exchange, "", &NoHeaders, &mut targets)
+    };
+    assert_eq!(route("/", "none"), Err(Error::NoSuchExchange(name("none"))));
+    assert_eq!(route("v", ""), Err(Error::NoSuchVirtualHost(name("v"))));
+    assert!(route("/", &"long".repeat(100)).is_err());
+}

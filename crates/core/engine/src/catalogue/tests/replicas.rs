@@ -1,0 +1,164 @@
+use proptest::prelude::*;
+
+use super::*;
+
+#[test]
+fn what_is_transient_does_not_survive_recovery() {
+    let mut driven = Driven::default();
+    let kept = driven.queue("kept");
+    driven
+        .declare(declaration("mine", "amqp", exclusive()))
+        .unwrap();
+    let volatile = LogConfig {
+        durability: Durability::Volatile,
+        ..config()
+    };
+    let declared = driven.declare(declaration("volatile", "amqp", volatile));
+    let gone = declared.unwrap().definition().id;
+    driven.exchange(DeclareExchange {
+        durable: false,
+        ..exchange("transient", ExchangeKind::Fanout)
+    });
+    driven.bind(bind("amq.fanout", BindingTarget::Log(kept), ""));
+    driven.bind(bind("amq.fanout", BindingTarget::Log(gone), ""));
+    driven.bind(bind("amq.fanout", to_exchange("transient"), ""));
+    driven.catalogue.recovered();
+    let logs: Vec<_> = driven.catalogue.all_logs().map(|log| log.id).collect();
+    assert_eq!(logs, [kept]);
+    assert!(driven.catalogue.exchange("/", "transient").is_none());
+    assert_eq!(driven.bindings("amq.fanout"), 1);
+    assert!(driven.queue("new") > gone, "ids stay used");
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Queue(u8, bool),
+    DeleteQueue(u8),
+    Exchange(u8, ExchangeKind, bool),
+    DeleteExchange(u8),
+    Bind(u8, Result<u8, u8>, u8),
+    Unbind(u8, Result<u8, u8>, u8),
+    Recovered,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let end = || prop_oneof![(0_u8..4).prop_map(Ok), (0_u8..4).prop_map(Err)];
+    let kind = prop_oneof![
+        Just(ExchangeKind::Direct),
+        Just(ExchangeKind::Fanout),
+        Just(ExchangeKind::Topic),
+        Just(ExchangeKind::Headers)
+    ];
+    let step = prop_oneof![
+        3 => (0_u8..4, any::<bool>()).prop_map(|(at, volatile)| Step::Queue(at, volatile)),
+        1 => (0_u8..4).prop_map(Step::DeleteQueue),
+        3 => (0_u8..4, kind, any::<bool>()).prop_map(|(at, kind, auto)| Step::Exchange(at, kind, auto)),
+        1 => (0_u8..4).prop_map(Step::DeleteExchange),
+        8 => (0_u8..4, end(), 0_u8..4).prop_map(|(from, to, key)| Step::Bind(from, to, key)),
+        3 => (0_u8..4, end(), 0_u8..4).prop_map(|(from, to, key)| Step::Unbind(from, to, key)),
+        1 => Just(Step::Recovered),
+    ];
+    proptest::collection::vec(step, 0..60)
+}
+
+const KEYS: [&str; 4] = ["a", "a.b", "#.b", "*"];
+
+fn command(driven: &Driven, step: &Step) -> Option<CatalogueCommand> {
+    let log = |at: u8| {
+        driven
+            .catalogue
+            .log("/", &format!("q{at}"))
+            .map(|log| log.id)
+    };
+    let binding = |from: u8, to: &Result<u8, u8>, key: u8| {
+        let target = match *to {
+            Ok(queue) => BindingTarget::Log(log(queue)?),
+            Err(exchange) => to_exchange(&format!("e{exchange}")),
+        };
+        Some(bind(&format!("e{from}"), target, KEYS[usize::from(key)]))
+    };
+    Some(match step {
+        Step::Queue(at, volatile) => {
+            let mut config = config();
+            if *volatile {
+                config.durability = Durability::Volatile;
+            }
+            CatalogueCommand::DeclareLog(declaration(&format!("q{at}"), "amqp", config))
+        }
+        Step::DeleteQueue(at) => CatalogueCommand::DeleteLog(log(*at)?),
+        Step::Exchange(at, kind, auto_delete) => {
+            CatalogueCommand::DeclareExchange(DeclareExchange {
+                auto_delete: *auto_delete,
+                durable: at % 2 == 0,
+                ..exchange(&format!("e{at}"), *kind)
+            })
+        }
+        Step::DeleteExchange(at) => CatalogueCommand::DeleteExchange {
+            vhost: Name::vhost_default(),
+            name: name(&format!("e{at}")),
+            if_unused: false,
+        },
+        Step::Bind(from, to, key) => CatalogueCommand::Bind(binding(*from, to, *key)?),
+        Step::Unbind(from, to, key) => CatalogueCommand::Unbind(binding(*from, to, *key)?),
+        Step::Recovered => return None,
+    })
+}
+
+fn assert_routes_equally(one: &Catalogue, other: &Catalogue) {
+    for (exchange, _) in one.exchanges("/") {
+        for key in ["", "a", "b", "a.b", "q0"] {
+            let route = |catalogue: &Catalogue| {
+                let mut targets = SmallVec::new();
+                let routed = catalogue.route("/", exchange, key, &NoHeaders, &mut targets);
+                routed.map(|()| targets)
+            };
+            assert_eq!(route(one), route(other), "{exchange} {key}");
+        }
+    }
+}
+
+/// Every binding's ends exist.
+fn assert_whole(catalogue: &Catalogue) {
+    for (exchange, _) in catalogue.exchanges("/") {
+        for binding in catalogue.bindings("/", exchange) {
+            match &binding.target {
+                BindingTarget::Log(log) => assert!(catalogue.log_by_id(*log).is_some()),
+                BindingTarget::Exchange(name) => assert!(catalogue.exchange("/", name).is_some()),
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn replicas_and_snapshots_equal_the_original(steps in steps()) {
+        let mut driven = Driven::default();
+        let mut replica = Catalogue::default();
+        for step in &steps {
+            let from = driven.records.len();
+            match command(&driven, step) {
+                Some(command) => drop(driven.run(command)),
+                None if matches!(step, Step::Recovered) => {
+                    driven.catalogue.recovered();
+                    replica.recovered();
+                }
+                None => {}
+            }
+            driven.records[from..].iter().for_each(|record| replica.apply(record));
+            assert_whole(&driven.catalogue);
+        }
+        prop_assert_eq!(&replica, &driven.catalogue);
+        prop_assert_eq!(replica.version(), driven.catalogue.version());
+        let stored = postcard::to_stdvec(&driven.catalogue).unwrap();
+        let restored: Catalogue = postcard::from_bytes(&stored).unwrap();
+        prop_assert_eq!(&restored, &driven.catalogue);
+        prop_assert_eq!(restored.version(), driven.catalogue.version());
+        assert_routes_equally(&restored, &driven.catalogue);
+        let mut emptied = driven;
+        for log in restored.all_logs() {
+            emptied.run(CatalogueCommand::DeleteLog(log.id)).unwrap();
+        }
+        prop_assert_eq!(emptied.catalogue.all_logs().count(), 0);
+        assert_whole(&emptied.catalogue);
+    }
+}

@@ -1,0 +1,185 @@
+//! One virtual host: its logs by name, its exchanges, and who binds to what.
+//!
+//! ```text
+//!  exchange ── binding ──► log
+//!      │
+//!      └────── binding ──► exchange      removed with either end; an auto-delete exchange is
+//!                                        removed with the last of its bindings
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use stele_base_types::{LogId, Name};
+
+use super::{Binding, Exchange, bindings::BindingTable, predeclared};
+use crate::{
+    Arguments, BindingTarget,
+    command::{Bind, DeclareExchange},
+};
+
+/// Names and bindings of a virtual host.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct VirtualHost {
+    logs: BTreeMap<Name, LogId>,
+    exchanges: BTreeMap<Name, BoundExchange>,
+    /// The exchanges with bindings to a target: what to visit when the target goes.
+    sources: BTreeMap<BindingTarget, BTreeSet<Name>>,
+}
+
+/// An exchange with its bindings.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct BoundExchange {
+    pub(super) exchange: Exchange,
+    pub(super) bindings: BindingTable,
+}
+
+impl VirtualHost {
+    /// With the exchanges that every virtual host has.
+    pub(super) fn new() -> Self {
+        let mut host = Self::default();
+        for (name, kind) in predeclared::exchanges() {
+            let exchange = Exchange {
+                kind,
+                durable: true,
+                auto_delete: false,
+                internal: false,
+                arguments: Arguments::new(),
+            };
+            host.add_exchange(name, exchange);
+        }
+        host
+    }
+
+    pub(super) fn add_log(&mut self, name: Name, log: LogId) {
+        self.logs.insert(name, log);
+    }
+
+    pub(super) fn remove_log(&mut self, name: &str, log: LogId) {
+        self.logs.remove(name);
+        self.target_gone(BindingTarget::Log(log));
+    }
+
+    pub(super) fn add_exchange(&mut self, name: Name, exchange: Exchange) {
+        let bindings = BindingTable::new(exchange.kind);
+        let bound = BoundExchange { exchange, bindings };
+        self.exchanges.insert(name, bound);
+    }
+
+    pub(super) fn declare_exchange(&mut self, declared: &DeclareExchange) {
+        let exchange = Exchange {
+            kind: declared.kind,
+            durable: declared.durable,
+            auto_delete: declared.auto_delete,
+            internal: declared.internal,
+            arguments: declared.arguments.clone(),
+        };
+        self.add_exchange(declared.name.clone(), exchange);
+    }
+
+    pub(super) fn remove_exchange(&mut self, name: &str) {
+        if let Some(target) = self.take_exchange(name) {
+            self.target_gone(target);
+        }
+    }
+
+    pub(super) fn bind(&mut self, source: &Name, binding: Binding) {
+        if let Some(bound) = self.exchanges.get_mut(source.as_str()) {
+            let sources = self.sources.entry(binding.target.clone()).or_default();
+            sources.insert(source.clone());
+            bound.bindings.insert(binding);
+        }
+    }
+
+    pub(super) fn unbind(&mut self, bind: &Bind) {
+        let Some(bound) = self.exchanges.get_mut(bind.source.as_str()) else {
+            return;
+        };
+        let removed = bound
+            .bindings
+            .remove(&bind.target, &bind.key, &bind.arguments);
+        if !removed {
+            return;
+        }
+        let ended = bound.has_ended();
+        if !bound.bindings.leads_to(&bind.target) {
+            self.forget_source(&bind.target, &bind.source);
+        }
+        if ended {
+            self.remove_exchange(&bind.source);
+        }
+    }
+
+    /// Drops what doesn't survive the process, beyond the logs that are gone already.
+    pub(super) fn recovered(&mut self) {
+        let transient = |(name, bound): (&Name, &BoundExchange)| {
+            (!bound.exchange.durable).then(|| name.clone())
+        };
+        let names: Vec<_> = self.exchanges.iter().filter_map(transient).collect();
+        for name in names {
+            self.remove_exchange(&name);
+        }
+    }
+
+    pub(super) fn log(&self, name: &str) -> Option<LogId> {
+        self.logs.get(name).copied()
+    }
+
+    pub(super) fn logs_after(&self, after: Option<&str>) -> impl Iterator<Item = LogId> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        let from = after.map_or(Unbounded, Excluded);
+        self.logs
+            .range::<str, _>((from, Unbounded))
+            .map(|(_, log)| *log)
+    }
+
+    pub(super) fn exchange(&self, name: &str) -> Option<&BoundExchange> {
+        self.exchanges.get(name)
+    }
+
+    pub(super) fn exchanges(&self) -> impl Iterator<Item = (&Name, &BoundExchange)> {
+        self.exchanges.iter()
+    }
+
+    /// Removes what leads to a target that is gone. A list rather than recursion, since a chain of
+    /// auto-delete exchanges is as long as a client makes it.
+    fn target_gone(&mut self, target: BindingTarget) {
+        let mut gone = vec![target];
+        while let Some(target) = gone.pop() {
+            for source in self.sources.remove(&target).unwrap_or_default() {
+                let Some(bound) = self.exchanges.get_mut(source.as_str()) else {
+                    continue;
+                };
+                bound.bindings.remove_target(&target);
+                if bound.has_ended() {
+                    gone.extend(self.take_exchange(&source));
+                }
+            }
+        }
+    }
+
+    /// Takes out an exchange and what it binds; what binds to it is left to the caller.
+    fn take_exchange(&mut self, name: &str) -> Option<BindingTarget> {
+        let (name, bound) = self.exchanges.remove_entry(name)?;
+        for target in bound.bindings.targets() {
+            self.forget_source(target, &name);
+        }
+        Some(BindingTarget::Exchange(name))
+    }
+
+    fn forget_source(&mut self, target: &BindingTarget, source: &Name) {
+        if let Some(sources) = self.sources.get_mut(target) {
+            sources.remove(source.as_str());
+            if sources.is_empty() {
+                self.sources.remove(target);
+            }
+        }
+    }
+}
+
+impl BoundExchange {
+    /// Whether an auto-delete exchange has lost its last binding. Asked after a removal alone: one
+    /// that never had a binding stays.
+    fn has_ended(&self) -> bool {
+        self.exchange.auto_delete && self.bindings.is_empty()
+    }
+}

@@ -19,6 +19,7 @@
 //! - Every queue has a bound: the inbox of a shard by count, a session's events by the credit and
 //!   the publishes that the session has given out.
 
+mod appending;
 mod error;
 mod handle;
 mod leased;
@@ -31,6 +32,7 @@ mod reply_to;
 mod request;
 mod session;
 
+pub use appending::Appending;
 pub use error::Error;
 pub use handle::{Broker, CatalogueGuard, LogStatus, PartitionStatus, partition_for_key};
 pub use leased::{LeasedBatch, LeasedMessage};

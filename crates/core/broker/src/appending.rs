@@ -1,0 +1,53 @@
+//! An append in two steps, for a front that has several on their way and answers them in order.
+
+use smallvec::SmallVec;
+use stele_core_engine::{Appended, Command, Reply};
+use tokio::sync::oneshot;
+
+use crate::{Broker, Error, Publish, reply_to::ReplyTo, request::Request};
+
+/// An append that has been sent and not been answered yet. Dropping it leaves the append as it is.
+#[derive(Debug)]
+pub struct Appending {
+    /// One for each shard that holds a part of the targets.
+    parts: SmallVec<[oneshot::Receiver<Result<Reply, Error>>; 1]>,
+    appended: SmallVec<[Appended; 1]>,
+}
+
+impl Broker {
+    /// Sends a batch to its shards. Appends begun one after the other by one task arrive in that
+    /// order. Waits only for room in the shards' inboxes: that is the back-pressure.
+    pub async fn begin_append(&self, publish: Publish) -> Appending {
+        let mut parts = SmallVec::new();
+        for (shard, publish) in self.by_shard(publish) {
+            let (append, body) = publish.split();
+            let (reply, answer) = oneshot::channel();
+            let request = Request::Command {
+                command: Command::Append(append),
+                body: Some(body),
+                reply: ReplyTo::Call(reply),
+            };
+            self.send(shard, request).await;
+            parts.push(answer);
+        }
+        Appending {
+            parts,
+            appended: SmallVec::new(),
+        }
+    }
+}
+
+impl Appending {
+    /// One answer for each target, when all are durable. May be dropped and called again until it
+    /// has returned.
+    pub async fn finish(&mut self) -> Result<SmallVec<[Appended; 1]>, Error> {
+        while let Some(part) = self.parts.last_mut() {
+            let reply = part.await.map_err(|_| Error::Stopping)?;
+            self.parts.pop();
+            if let Reply::Appended(part) = reply? {
+                self.appended.extend(part);
+            }
+        }
+        Ok(std::mem::take(&mut self.appended))
+    }
+}

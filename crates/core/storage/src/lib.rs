@@ -1,1 +1,52 @@
-//! The journal, the segments and the snapshots.
+//! The journal, the segments and the snapshots of a shard, on a [`stele_base_env::Disk`].
+//!
+//! Synchronous, without threads of its own; who calls what from which thread:
+//!
+//! ```text
+//!  shard    BlockBuilder ─▶ finish ─▶ ReadIndex::install ──▶ read, find_by_time, retention_start
+//!                             │            ▲        ▲
+//!                           Block       Written   Settled
+//!                             ▼            │        │
+//!  writer             JournalWriter::write, sync    │
+//!                                                   │
+//!  settler       SettlePlan ─▶ Settler::settle ─────┘       (reads closed files, writes segments)
+//!  anyone        Slice::resolve, TimeLookup::resolve        (reads files)
+//! ```
+//!
+//! Invariants: one memory copy from the socket's bytes to the block, none from the block to the
+//! reader. The shard's thread never waits for the disk. What is on disk is only ever added to or
+//! removed as a whole file; nothing that was acknowledged is written over.
+//!
+//! The format is described in `docs/storage.md`.
+
+mod block;
+mod directory;
+mod error;
+mod journal;
+mod limits;
+mod options;
+mod read_index;
+mod recover;
+mod replay;
+mod replay_files;
+mod retention;
+mod segment;
+mod settle;
+mod snapshot;
+mod space;
+mod superfluous;
+
+pub use block::{Block, BlockBuilder, BlockSequence, Target};
+pub use directory::{DataDirectory, ShardDirectory};
+pub use error::{Error, ReplayError};
+pub use journal::{JournalFile, JournalWriter, Written};
+pub use limits::BLOCK_CONTENT_SIZE_BYTES_MAX;
+pub use options::Options;
+pub use read_index::{
+    FoundByTime, PartitionExtent, ReadIndex, ReadPlan, Slice, StoredBatch, TimeLookup, Usage,
+};
+pub use recover::{Recovered, RecoveryReport, recover};
+pub use replay::Replay;
+pub use retention::RetentionPolicy;
+pub use settle::{Floors, SettlePlan, Settled, Settler};
+pub use space::{Space, SpaceGuard};

@@ -1,0 +1,209 @@
+//! Fills the next block while the one before is being written.
+
+use std::fmt;
+
+use bytes::Bytes;
+use stele_wire_batch::BatchHeader;
+
+use super::{
+    Appended, Block, BlockSequence, HEADER_SIZE_BYTES, Header, Target,
+    entries::{ENTRY_HEADER_SIZE_BYTES, KIND_APPEND, KIND_CONTROL, TARGET_SIZE_BYTES},
+    padded,
+};
+use crate::{Error, limits::BLOCK_CONTENT_SIZE_BYTES_MAX};
+
+/// The room that a builder starts with, and goes back to after small blocks.
+const CAPACITY_BYTES_MIN: usize = 4 << 10;
+
+/// Collects what the next group commit writes. Owned by the shard.
+///
+/// Pushing copies the bytes once, into the block; the finished block is what is written and what
+/// readers are served from.
+pub struct BlockBuilder {
+    sequence: BlockSequence,
+    /// Header (still zero), then the entries so far.
+    bytes: Vec<u8>,
+    entry_count: u32,
+    appended: Vec<Appended>,
+}
+
+impl BlockBuilder {
+    /// A builder whose first block is `sequence`.
+    pub(crate) fn new(sequence: BlockSequence) -> Self {
+        Self {
+            sequence,
+            bytes: vec![0; HEADER_SIZE_BYTES],
+            entry_count: 0,
+            appended: Vec::new(),
+        }
+    }
+
+    /// Adds a control record: bytes whose meaning is the caller's.
+    pub fn push_control(&mut self, record: &[u8]) -> Result<(), Error> {
+        self.begin_entry(KIND_CONTROL, record.len())?;
+        self.bytes.extend_from_slice(record);
+        Ok(())
+    }
+
+    /// Appends one batch to each of `targets`, of which there is at least one. The batch may come
+    /// in parts (a header of the caller's making, a body from the socket); it is stored once, with
+    /// the first target's base offset in its header.
+    pub fn push_append(&mut self, targets: &[Target], batch: &[Bytes]) -> Result<(), Error> {
+        assert!(!targets.is_empty(), "an append goes somewhere");
+        let batch_size_bytes: usize = batch.iter().map(Bytes::len).sum();
+        let length = 4 + targets.len() * TARGET_SIZE_BYTES + batch_size_bytes;
+        let start = self.bytes.len();
+        self.begin_entry(KIND_APPEND, length)?;
+        self.put_targets(targets);
+        let batch_start = self.bytes.len();
+        for part in batch {
+            self.bytes.extend_from_slice(part);
+        }
+        match self.note_appends(targets, start, batch_start) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                self.bytes.truncate(start);
+                self.entry_count -= 1;
+                Err(error)
+            }
+        }
+    }
+
+    /// Closes the block and starts the next. An empty block is fine: written at a graceful stop,
+    /// with everything before it on disk, it proves any later damage to be damage.
+    ///
+    /// `synced`: every block before this one is on disk
+    /// ([`crate::JournalWriter::sync`] said so); it may lag behind.
+    pub fn finish(&mut self, synced: BlockSequence) -> Block {
+        let content_size_bytes = self.bytes.len() - HEADER_SIZE_BYTES;
+        self.bytes.resize(padded(self.bytes.len()), 0);
+        self.put_header(synced, content_size_bytes);
+
+        let capacity = self.bytes.len().max(CAPACITY_BYTES_MIN);
+        let mut fresh = Vec::with_capacity(capacity);
+        fresh.resize(HEADER_SIZE_BYTES, 0);
+        let bytes = std::mem::replace(&mut self.bytes, fresh);
+        let block = Block {
+            sequence: self.sequence,
+            bytes: bytes.into(),
+            appended: self.appended.as_slice().into(),
+        };
+        self.appended.clear();
+        self.entry_count = 0;
+        self.sequence = self.sequence.next();
+        block
+    }
+
+    /// The block that is being filled.
+    pub fn sequence(&self) -> BlockSequence {
+        self.sequence
+    }
+
+    /// Whether nothing was pushed since the last block.
+    pub fn is_empty(&self) -> bool {
+        self.entry_count == 0
+    }
+
+    /// Size of the block so far.
+    pub fn size_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn begin_entry(&mut self, kind: u8, length: usize) -> Result<(), Error> {
+        let size_bytes = self.bytes.len() + ENTRY_HEADER_SIZE_BYTES + length;
+        if size_bytes > BLOCK_CONTENT_SIZE_BYTES_MAX {
+            return Err(Error::TooLarge {
+                size_bytes,
+                size_bytes_max: BLOCK_CONTENT_SIZE_BYTES_MAX,
+            });
+        }
+        let length = u32::try_from(length).expect("a block's limit fits 32 bits");
+        self.bytes
+            .reserve(ENTRY_HEADER_SIZE_BYTES + length as usize);
+        self.bytes.extend_from_slice(&length.to_le_bytes());
+        self.bytes.push(kind);
+        self.entry_count += 1;
+        Ok(())
+    }
+
+    fn put_targets(&mut self, targets: &[Target]) {
+        let count = u32::try_from(targets.len()).expect("a block's limit fits 32 bits");
+        self.bytes.extend_from_slice(&count.to_le_bytes());
+        for target in targets {
+            let Target {
+                partition,
+                base_offset,
+            } = target;
+            self.bytes.extend_from_slice(&partition.log.0.to_le_bytes());
+            self.bytes
+                .extend_from_slice(&partition.index.0.to_le_bytes());
+            self.bytes.extend_from_slice(&base_offset.0.to_le_bytes());
+        }
+    }
+
+    /// Checks the batch that was just copied, gives it the first target's base offset, and notes
+    /// the append for the read index.
+    fn note_appends(
+        &mut self,
+        targets: &[Target],
+        start: usize,
+        batch_start: usize,
+    ) -> Result<(), Error> {
+        let end = self.bytes.len();
+        let batch = &mut self.bytes[batch_start..];
+        let header = BatchHeader::parse(batch)?;
+        check_length(&header, batch.len())?;
+        let count = u64::from(header.last_offset_delta()) + 1;
+        let max_timestamp = header.max_timestamp();
+        stele_wire_batch::set_base_offset(batch, targets[0].base_offset);
+
+        let batch_size_bytes = position(end - batch_start);
+        self.appended.extend(targets.iter().map(|target| Appended {
+            target: *target,
+            next_offset: target.base_offset.plus(count),
+            start: position(start),
+            end: position(end),
+            batch_size_bytes,
+            max_timestamp,
+        }));
+        Ok(())
+    }
+
+    fn put_header(&mut self, synced: BlockSequence, content_size_bytes: usize) {
+        let header = Header {
+            sequence: self.sequence,
+            synced,
+            content_size_bytes: position(content_size_bytes),
+            entry_count: self.entry_count,
+            checksum: crc32c::crc32c(&self.bytes[HEADER_SIZE_BYTES..]),
+        };
+        self.bytes[..HEADER_SIZE_BYTES].copy_from_slice(&header.encode());
+    }
+}
+
+impl fmt::Debug for BlockBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlockBuilder")
+            .field("sequence", &self.sequence)
+            .field("entry_count", &self.entry_count)
+            .field("size_bytes", &self.bytes.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Refuses a batch that ends before or after its part of the entry does.
+fn check_length(header: &BatchHeader<'_>, available_bytes: usize) -> Result<(), Error> {
+    let needed_bytes = header.size_bytes();
+    match available_bytes.checked_sub(needed_bytes) {
+        Some(0) => Ok(()),
+        Some(rest) => Err(stele_wire_batch::Error::Trailing(rest).into()),
+        None => Err(Error::Batch(stele_wire_batch::Error::Truncated {
+            needed_bytes,
+            available_bytes,
+        })),
+    }
+}
+
+fn position(at: usize) -> u32 {
+    u32::try_from(at).expect("a block's limit fits 32 bits")
+}

@@ -1,0 +1,260 @@
+//! The data directory: its lock, its format, and where everything lies in it.
+//!
+//! ```text
+//! DIR/FORMAT                       version and number of shards, as text with a checksum
+//! DIR/LOCK                         locked by the process that uses the directory
+//! DIR/shard-N/journal/S.journal    S = sequence of the file's first block, 20 digits
+//! DIR/shard-N/snapshot/S.snapshot  S = sequence of the first block that it doesn't cover
+//! DIR/shard-N/segments/L/P/O.log   L = log, P = partition, O = first offset, 20 digits
+//! DIR/shard-N/segments/L/P/O.index
+//! ```
+//!
+//! No absolute path is stored anywhere: the directory can be moved as a whole.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use stele_base_env::{Disk, DiskLock};
+use stele_base_types::{LogId, Offset, PartitionId, ShardId};
+
+use crate::{BlockSequence, Error, error::AtPath};
+
+/// The version of everything below the data directory.
+const FORMAT_VERSION: u32 = 1;
+
+/// A locked data directory. The lock is held until this and every [`ShardDirectory`] from it is
+/// dropped.
+#[derive(Clone)]
+pub struct DataDirectory {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
+    shard_count: u16,
+    lock: Arc<DiskLock>,
+}
+
+impl DataDirectory {
+    /// Locks the directory at `path`; makes it, for `shard_count` shards, where there is none.
+    /// An existing directory keeps the number of shards that it was made with.
+    ///
+    /// Fails with [`Error::Locked`] where another process has it, and with [`Error::Format`] where
+    /// it is of another version or something else altogether.
+    pub fn open(disk: Arc<dyn Disk>, path: &Path, shard_count: u16) -> Result<Self, Error> {
+        assert!(shard_count > 0, "a directory has at least one shard");
+        create_dir_all(&*disk, path)?;
+        let lock_path = path.join("LOCK");
+        let lock = disk.try_lock(&lock_path).at("lock", &lock_path)?;
+        let lock = lock.ok_or_else(|| Error::Locked {
+            path: path.to_owned(),
+        })?;
+        let format = path.join("FORMAT");
+        let shard_count = if disk.exists(&format).at("look for", &format)? {
+            decode_format(&format, &disk.read(&format).at("read", &format)?)?
+        } else {
+            refuse_foreign(&*disk, path)?;
+            let text = encode_format(shard_count);
+            disk.write_whole(&format, text.as_bytes())
+                .at("write", &format)?;
+            shard_count
+        };
+        Ok(Self {
+            disk,
+            path: path.to_owned(),
+            shard_count,
+            lock: Arc::new(lock),
+        })
+    }
+
+    /// How many shards the directory was made for. Where logs lie depends on it, so it never
+    /// changes.
+    pub fn shard_count(&self) -> u16 {
+        self.shard_count
+    }
+
+    /// The directory of one shard, made where it doesn't exist.
+    pub fn shard(&self, shard: ShardId) -> Result<ShardDirectory, Error> {
+        assert!(shard.0 < self.shard_count, "the directory has such a shard");
+        let directory = ShardDirectory {
+            disk: self.disk.clone(),
+            path: self.path.join(format!("shard-{shard}")),
+            shard,
+            _lock: self.lock.clone(),
+        };
+        create_dir_all(&*self.disk, &directory.path)?;
+        for part in ["journal", "snapshot", "segments"] {
+            let path = directory.path.join(part);
+            self.disk.create_dir(&path).at("create", &path)?;
+        }
+        sync_dir(&*self.disk, &directory.path)?;
+        Ok(directory)
+    }
+}
+
+impl fmt::Debug for DataDirectory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DataDirectory")
+            .field("path", &self.path)
+            .field("shard_count", &self.shard_count)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The directory of one shard.
+#[derive(Clone)]
+pub struct ShardDirectory {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) path: PathBuf,
+    pub(crate) shard: ShardId,
+    _lock: Arc<DiskLock>,
+}
+
+impl ShardDirectory {
+    /// Which shard it is of.
+    pub fn shard(&self) -> ShardId {
+        self.shard
+    }
+
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.path.join("journal")
+    }
+
+    pub(crate) fn journal_file(&self, first: BlockSequence) -> PathBuf {
+        self.journal().join(format!("{:020}.journal", first.0))
+    }
+
+    pub(crate) fn snapshots(&self) -> PathBuf {
+        self.path.join("snapshot")
+    }
+
+    pub(crate) fn snapshot(&self, next: BlockSequence) -> PathBuf {
+        self.snapshots().join(format!("{:020}.snapshot", next.0))
+    }
+
+    pub(crate) fn segments(&self) -> PathBuf {
+        self.path.join("segments")
+    }
+
+    pub(crate) fn log(&self, log: LogId) -> PathBuf {
+        self.segments().join(log.to_string())
+    }
+
+    pub(crate) fn partition(&self, partition: PartitionId) -> PathBuf {
+        self.log(partition.log).join(partition.index.to_string())
+    }
+
+    pub(crate) fn segment(&self, partition: PartitionId, base_offset: Offset) -> PathBuf {
+        let name = format!("{:020}.log", base_offset.0);
+        self.partition(partition).join(name)
+    }
+
+    pub(crate) fn segment_index(&self, partition: PartitionId, base_offset: Offset) -> PathBuf {
+        self.segment(partition, base_offset).with_extension("index")
+    }
+}
+
+impl fmt::Debug for ShardDirectory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShardDirectory")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The numbers in the names `<number>.<extension>` of the files in `directory`, ascending. Other
+/// names are somebody else's, or of unfinished writes.
+pub(crate) fn numbered_files(
+    disk: &dyn Disk,
+    directory: &Path,
+    extension: &str,
+) -> Result<Vec<u64>, Error> {
+    let entries = disk.list(directory).at("list", directory)?;
+    let numbers = entries.iter().filter_map(|entry| {
+        let (stem, found) = entry.name.rsplit_once('.')?;
+        let is_number = stem.len() == 20 && stem.bytes().all(|byte| byte.is_ascii_digit());
+        (found == extension && is_number).then(|| stem.parse().ok())?
+    });
+    let mut numbers: Vec<u64> = numbers.collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Makes the entries of `path` survive a crash.
+pub(crate) fn sync_dir(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
+    disk.sync_dir(path).at("sync", path)
+}
+
+/// Removes a file that may be gone already.
+pub(crate) fn remove_file_if_any(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
+    match disk.remove_file(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => removed.at("remove", path),
+    }
+}
+
+/// Makes `path` and what is missing above it, such that all of it survives a crash.
+pub(crate) fn create_dir_all(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
+    if path == Path::new("") || disk.exists(path).at("look for", path)? {
+        return Ok(());
+    }
+    let parent = path.parent().unwrap_or(Path::new(""));
+    create_dir_all(disk, parent)?;
+    disk.create_dir(path).at("create", path)?;
+    let parent = if parent == Path::new("") {
+        Path::new(".")
+    } else {
+        parent
+    };
+    sync_dir(disk, parent)
+}
+
+/// A directory without FORMAT is new: nothing but the lock, and what a crash left of the start.
+fn refuse_foreign(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
+    let entries = disk.list(path).at("list", path)?;
+    let foreign = entries
+        .iter()
+        .find(|entry| !matches!(entry.name.as_str(), "LOCK" | "FORMAT.tmp" | "lost+found"));
+    foreign.map_or(Ok(()), |entry| {
+        Err(Error::Format {
+            path: path.to_owned(),
+            what: format!("holds `{}`, but no FORMAT file", entry.name),
+            advice: "name an empty directory or one that stele made",
+        })
+    })
+}
+
+fn encode_format(shard_count: u16) -> String {
+    let body = format!("stele storage {FORMAT_VERSION}\nshards {shard_count}\n");
+    let checksum = crc32c::crc32c(body.as_bytes());
+    format!("{body}checksum {checksum:08x}\n")
+}
+
+fn decode_format(path: &Path, bytes: &[u8]) -> Result<u16, Error> {
+    let text = str::from_utf8(bytes).unwrap_or_default();
+    let version = text.lines().next().and_then(|line| {
+        let version = line.strip_prefix("stele storage ")?;
+        version.parse::<u32>().ok()
+    });
+    if let Some(version) = version
+        && version > FORMAT_VERSION
+    {
+        return Err(Error::Format {
+            path: path.to_owned(),
+            what: format!("format {version}, but this stele knows formats up to {FORMAT_VERSION}"),
+            advice: "use the version of stele that wrote it, or a later one",
+        });
+    }
+    let shards = text.lines().nth(1).and_then(|line| {
+        let shards = line.strip_prefix("shards ")?;
+        shards.parse::<u16>().ok()
+    });
+    match shards {
+        Some(shards) if shards > 0 && text == encode_format(shards) => Ok(shards),
+        _ => Err(Error::damaged(
+            path,
+            0,
+            "not a FORMAT file as stele writes it",
+        )),
+    }
+}

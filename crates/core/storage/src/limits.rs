@@ -1,0 +1,32 @@
+//! The bounds of what storage writes and holds, each with its reason.
+
+/// The largest content of a block. Positions in a block are 32 bits wide, and recovery holds one
+/// block in memory; a group commit is far smaller.
+pub const BLOCK_CONTENT_SIZE_BYTES_MAX: usize = 256 << 20;
+
+/// Blocks start at multiples of this, so that looking for the next one after damage has few places
+/// to look at.
+pub(crate) const BLOCK_ALIGNMENT_BYTES: usize = 8;
+
+/// Distance between two entries of an index: reading one batch walks at most this much of others.
+pub(crate) const INDEX_INTERVAL_BYTES: u32 = 4096;
+
+/// How much of a journal file is allocated ahead of what is written. Large enough that growing,
+/// which costs the file system a transaction, is rare; small enough that an idle shard takes
+/// little disk.
+pub(crate) const PREALLOCATION_STEP_BYTES: u64 = 8 << 20;
+
+/// The smallest read of a segment: finding a batch costs an interval of the index anyway.
+pub(crate) const SEGMENT_READ_SIZE_BYTES_MIN: usize = 8 << 10;
+
+/// The largest single read of a segment, whatever the caller asks for at once.
+pub(crate) const SEGMENT_READ_SIZE_BYTES_MAX: usize = 4 << 20;
+
+/// Parts of a journal file this close to each other are read with one call.
+pub(crate) const READ_GAP_BYTES_MAX: u64 = 16 << 10;
+
+/// Segment files and indexes that stay open between reads.
+pub(crate) const OPEN_FILES_MAX: usize = 256;
+
+/// What recovery and settling read of a journal file at once.
+pub(crate) const SCAN_WINDOW_SIZE_BYTES: usize = 1 << 20;

@@ -1,0 +1,186 @@
+//! Where the data of each partition is: in memory, in the journal, in segments.
+//!
+//! ```text
+//!  oldest ─────────────────────────────────────────────────────▶ newest
+//!  segments            │ journal files          │ cached blocks
+//!  (settled)           │ (closed, or written to)│ (some not written yet)
+//! ```
+//!
+//! Owned by the shard, which must not wait for the disk: a read gives slices of cached blocks at
+//! once, and a plan for everything else, which the caller resolves on a thread that may wait.
+//!
+//! Invariants: what is readable is dense from the first batch that is kept up to what was
+//! installed last. A block leaves the cache only after it was written. A message costs no memory
+//! here beyond the cache: batches of a partition that lie close together in one block share a run.
+
+mod block_cache;
+mod journal_files;
+mod partition;
+mod plan;
+mod read;
+mod settling;
+mod time_lookup;
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use stele_base_types::{LogId, Offset, PartitionId, Timestamp};
+
+pub(crate) use self::plan::{Collected, Wanted};
+use self::{block_cache::BlockCache, journal_files::JournalFiles, partition::PartitionReads};
+pub use self::{
+    plan::{ReadPlan, Slice, StoredBatch},
+    time_lookup::{FoundByTime, TimeLookup},
+};
+use crate::{
+    Block, BlockSequence, Options, ShardDirectory, Written,
+    block::Appended,
+    journal::JournalFile,
+    retention::Chunk,
+    segment::{Segment, SegmentFiles},
+};
+
+/// How much a shard's storage holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Journal files, up to what was written.
+    pub journal_size_bytes: u64,
+    /// Segments, without their indexes.
+    pub segments_size_bytes: u64,
+    /// Blocks in memory.
+    pub cache_size_bytes: usize,
+    /// Partitions that have ever been appended to and weren't removed.
+    pub partition_count: usize,
+}
+
+/// What is readable of one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartitionExtent {
+    /// No reader gets anything before this.
+    pub start: Offset,
+    /// The offset after the last one installed.
+    pub next: Offset,
+    /// The batches kept, in segments and in the journal.
+    pub size_bytes: u64,
+}
+
+/// Finds data for readers. Owned by the shard.
+#[derive(Debug)]
+pub struct ReadIndex {
+    options: Options,
+    partitions: HashMap<PartitionId, PartitionReads>,
+    cache: BlockCache,
+    journal: JournalFiles,
+    segment_files: Arc<SegmentFiles>,
+    /// A plan was given out and its result isn't installed yet.
+    is_settling: bool,
+}
+
+impl ReadIndex {
+    /// An index of nothing, for recovery to fill. `next` is the first block that will be
+    /// installed.
+    pub(crate) fn new(directory: &ShardDirectory, options: &Options, next: BlockSequence) -> Self {
+        Self {
+            options: *options,
+            partitions: HashMap::new(),
+            cache: BlockCache::new(options.cache_size_bytes_max, next),
+            journal: JournalFiles::default(),
+            segment_files: Arc::new(SegmentFiles::new(directory)),
+            is_settling: false,
+        }
+    }
+
+    /// Makes a finished block readable, before it is written.
+    pub fn install(&mut self, block: &Block) {
+        for appended in block.appended.iter() {
+            self.note_append(block.sequence, appended);
+        }
+        self.cache.push(block);
+    }
+
+    /// Notes where a block was written: from now on it may be read from there.
+    pub fn written(&mut self, written: &Written, now: Timestamp) {
+        self.journal.note_block(written, now);
+        self.cache.written(written.sequence);
+    }
+
+    /// Tells that no reader is entitled to what is before `start`. Frees what is kept in memory
+    /// for it; what is on disk goes with the next settling.
+    pub fn advance_start(&mut self, partition: PartitionId, start: Offset) {
+        self.partitions
+            .entry(partition)
+            .or_default()
+            .advance_start(start);
+    }
+
+    /// Forgets all partitions of a deleted log. What is on disk goes with the next settling.
+    pub fn remove_log(&mut self, log: LogId) {
+        self.partitions.retain(|partition, _| partition.log != log);
+    }
+
+    /// What is readable of `partition`; `None` where nothing was ever appended.
+    pub fn extent(&self, partition: PartitionId) -> Option<PartitionExtent> {
+        self.partitions.get(&partition).map(PartitionReads::extent)
+    }
+
+    /// How much is held.
+    pub fn usage(&self) -> Usage {
+        let partitions = self.partitions.values();
+        Usage {
+            journal_size_bytes: self.journal.size_bytes(),
+            segments_size_bytes: partitions.map(PartitionReads::segments_size_bytes).sum(),
+            cache_size_bytes: self.cache.size_bytes(),
+            partition_count: self.partitions.len(),
+        }
+    }
+
+    /// The data of `partition`, oldest first, in the pieces in which retention drops it.
+    pub(crate) fn chunks(&self, partition: PartitionId) -> impl Iterator<Item = Chunk> {
+        let reads = self.partitions.get(&partition).into_iter();
+        reads.flat_map(PartitionReads::chunks)
+    }
+
+    /// Ends recovery: `next` is the first block that will be installed.
+    pub(crate) fn start_at(&mut self, next: BlockSequence) {
+        self.cache = BlockCache::new(self.options.cache_size_bytes_max, next);
+    }
+
+    /// The partitions that are known, in order.
+    pub(crate) fn partitions(&self) -> Vec<PartitionId> {
+        let mut partitions: Vec<_> = self.partitions.keys().copied().collect();
+        partitions.sort_unstable();
+        partitions
+    }
+
+    /// The first offset of `partition` that lies in the journal.
+    pub(crate) fn journal_start(&self, partition: PartitionId) -> Option<Offset> {
+        let run = self.partitions.get(&partition)?.run(0)?;
+        Some(run.base_offset)
+    }
+
+    /// Notes one append of a block that was installed or recovered.
+    pub(crate) fn note_append(&mut self, sequence: BlockSequence, appended: &Appended) {
+        self.partitions
+            .entry(appended.target.partition)
+            .or_default()
+            .note_append(sequence, appended);
+    }
+
+    /// Takes over a journal file that recovery found.
+    pub(crate) fn add_journal_file(&mut self, file: &Arc<JournalFile>, now: Timestamp) {
+        self.journal.add(file, now);
+    }
+
+    /// Notes where a block that recovery found lies, in the file that was added last.
+    pub(crate) fn add_journal_block(&mut self, position: u64, size_bytes: u64) {
+        self.journal.add_block(position, size_bytes);
+    }
+
+    /// Takes over the segments that a snapshot lists.
+    pub(crate) fn add_segments(&mut self, partition: PartitionId, segments: Vec<Segment>) {
+        self.partitions
+            .entry(partition)
+            .or_default()
+            .set_segments(segments);
+    }
+}

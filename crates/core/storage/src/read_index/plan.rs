@@ -1,0 +1,250 @@
+//! What a read gives: batches in memory, or a plan to get them from a file.
+
+use std::{fmt, io, sync::Arc};
+
+use bytes::Bytes;
+use stele_base_types::{Offset, PartitionId};
+
+use crate::{
+    Error,
+    block::{Append, Entries, Entry},
+    journal::JournalFile,
+    limits::READ_GAP_BYTES_MAX,
+    segment::{Segment, SegmentFiles},
+};
+
+/// A whole stored batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredBatch {
+    /// The offset of its first record in the partition that was read.
+    pub base_offset: Offset,
+    /// The batch. The base offset in its header may be that of another partition, to which the
+    /// same batch was appended; everything else is as it was appended.
+    pub bytes: Bytes,
+}
+
+/// A piece of what a read found.
+#[derive(Clone, Debug)]
+pub enum Slice {
+    /// At hand.
+    Memory(StoredBatch),
+    /// On disk.
+    Disk(ReadPlan),
+}
+
+impl Slice {
+    /// The batches, in order; reads the disk where it must. Batches from disk were verified.
+    pub fn resolve(&self) -> Result<Vec<StoredBatch>, Error> {
+        match self {
+            Self::Memory(batch) => Ok(vec![batch.clone()]),
+            Self::Disk(plan) => plan.resolve(),
+        }
+    }
+}
+
+/// How to read batches from a file. Holds the file, so that its removal does no harm.
+#[derive(Clone)]
+pub struct ReadPlan {
+    pub(crate) wanted: Wanted,
+    pub(crate) source: Source,
+}
+
+/// Which batches are wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    pub(crate) partition: PartitionId,
+    /// The first offset that is wanted; its batch may start before.
+    pub(crate) from: Offset,
+    /// Batches that start here or later aren't wanted.
+    pub(crate) until: Offset,
+    /// The batches together take no more than this, except that the first is given in any case.
+    pub(crate) size_bytes_max: usize,
+}
+
+#[derive(Clone)]
+pub(crate) enum Source {
+    Journal {
+        file: Arc<JournalFile>,
+        pieces: Vec<Piece>,
+    },
+    Segment {
+        files: Arc<SegmentFiles>,
+        segment: Segment,
+    },
+}
+
+/// A run of batches in a journal file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Piece {
+    pub(crate) position: u64,
+    pub(crate) size_bytes: u32,
+    /// The first and the next offset, for comparison with what is found.
+    pub(crate) base_offset: Offset,
+    pub(crate) next_offset: Offset,
+}
+
+impl Piece {
+    fn end(&self) -> u64 {
+        self.position + u64::from(self.size_bytes)
+    }
+}
+
+impl ReadPlan {
+    /// Reads and verifies the batches. Waits for the disk.
+    pub fn resolve(&self) -> Result<Vec<StoredBatch>, Error> {
+        match &self.source {
+            Source::Segment { files, segment } => files.read(segment, &self.wanted),
+            Source::Journal { file, pieces } => {
+                let mut batches = Collected::new(&self.wanted);
+                for group in pieces.chunk_by(is_near) {
+                    if batches.is_full {
+                        break;
+                    }
+                    read_group(file, group, &mut batches)?;
+                }
+                Ok(batches.batches)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ReadPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut plan = f.debug_struct("ReadPlan");
+        plan.field("wanted", &self.wanted);
+        match &self.source {
+            Source::Journal { file, pieces } => {
+                plan.field("file", file).field("pieces", &pieces.len())
+            }
+            Source::Segment { segment, .. } => plan.field("segment", segment),
+        };
+        plan.finish()
+    }
+}
+
+/// The wanted batches among those that are offered, in order, up to the wanted size.
+pub(crate) struct Collected<'a> {
+    wanted: &'a Wanted,
+    pub(crate) batches: Vec<StoredBatch>,
+    size_bytes: usize,
+    /// Nothing more is taken.
+    pub(crate) is_full: bool,
+}
+
+impl<'a> Collected<'a> {
+    pub(crate) fn new(wanted: &'a Wanted) -> Self {
+        Self {
+            wanted,
+            batches: Vec::new(),
+            size_bytes: 0,
+            is_full: false,
+        }
+    }
+
+    /// Offers a batch of offsets `base_offset` up to `next_offset`; `bytes` is called only if it
+    /// is taken.
+    pub(crate) fn offer(
+        &mut self,
+        base_offset: Offset,
+        next_offset: Offset,
+        size_bytes: usize,
+        bytes: impl FnOnce() -> Bytes,
+    ) {
+        if self.is_full || next_offset <= self.wanted.from {
+            return;
+        }
+        let is_over = self.size_bytes + size_bytes > self.wanted.size_bytes_max;
+        if base_offset >= self.wanted.until || (is_over && !self.batches.is_empty()) {
+            self.is_full = true;
+            return;
+        }
+        self.size_bytes += size_bytes;
+        self.batches.push(StoredBatch {
+            base_offset,
+            bytes: bytes(),
+        });
+    }
+}
+
+fn is_near(left: &Piece, right: &Piece) -> bool {
+    right.position.saturating_sub(left.end()) <= READ_GAP_BYTES_MAX
+}
+
+/// Reads pieces that lie close together with one call.
+fn read_group(
+    file: &JournalFile,
+    group: &[Piece],
+    batches: &mut Collected<'_>,
+) -> Result<(), Error> {
+    let (Some(first), Some(last)) = (group.first(), group.last()) else {
+        return Ok(());
+    };
+    let length = usize::try_from(last.end() - first.position)
+        .map_err(|_| Error::io("read", &file.path, io::ErrorKind::FileTooLarge.into()))?;
+    let bytes = file
+        .file
+        .read_at(first.position, length)
+        .map_err(|source| Error::io("read", &file.path, source))?;
+    if bytes.len() < length {
+        return Err(Error::damaged(
+            &file.path,
+            first.position + bytes.len() as u64,
+            "the file ends in the middle of a block",
+        ));
+    }
+    for piece in group {
+        let start =
+            usize::try_from(piece.position - first.position).expect("it lies in what was read");
+        let part = bytes.slice(start..start + piece.size_bytes as usize);
+        read_piece(file, piece, &part, batches)?;
+    }
+    Ok(())
+}
+
+/// Takes the wanted batches of one piece. The block's checksum can't be verified over a part of
+/// it; the batches' own checksums, and that their offsets are those expected, cover as much.
+fn read_piece(
+    file: &JournalFile,
+    piece: &Piece,
+    bytes: &Bytes,
+    batches: &mut Collected<'_>,
+) -> Result<(), Error> {
+    let partition = batches.wanted.partition;
+    let mut expected = piece.base_offset;
+    let mut entries = Entries::new(bytes);
+    while let Some(entry) = entries.next() {
+        let at = piece.position + entries.position() as u64;
+        let damaged = |what: String| Error::damaged(&file.path, at, what);
+        let Entry::Append(append) = entry.map_err(|error| damaged(error.to_string()))? else {
+            continue;
+        };
+        let Some(base_offset) = append.base_offset_in(partition) else {
+            continue;
+        };
+        if base_offset != expected {
+            let what = format!("offset {base_offset} of {partition} where {expected} should be");
+            return Err(damaged(what));
+        }
+        verify(&append, bytes).map_err(damaged)?;
+        expected = base_offset.plus(append.offset_count());
+        batches.offer(base_offset, expected, append.batch.len(), || {
+            bytes.slice(append.batch.clone())
+        });
+    }
+    if expected != piece.next_offset {
+        let what = format!(
+            "{partition} ends at {expected} instead of {}",
+            piece.next_offset
+        );
+        return Err(Error::damaged(&file.path, piece.end(), what));
+    }
+    Ok(())
+}
+
+fn verify(append: &Append<'_>, bytes: &Bytes) -> Result<(), String> {
+    let batch = &bytes[append.batch.clone()];
+    append
+        .header
+        .verify_checksum(batch)
+        .map_err(|error| error.to_string())
+}

@@ -1,0 +1,89 @@
+//! What the read index has to do with settling: saying when, and taking over the result.
+
+use std::sync::Arc;
+
+use stele_base_types::Timestamp;
+
+use super::ReadIndex;
+use crate::{
+    journal::JournalFile,
+    settle::{Floors, SettlePlan, Settled},
+};
+
+impl ReadIndex {
+    /// Whether the oldest data has lain in the journal for longer than is set, in the only file
+    /// there is: the caller then has [`crate::JournalWriter::rotate`] close it.
+    pub fn should_rotate(&self, now: Timestamp) -> bool {
+        self.journal.closed().next().is_none() && self.is_too_old(now)
+    }
+
+    /// Whether closed journal files should be settled: because of the journal's size, or because
+    /// of the oldest one's age. Not while a settling is under way.
+    pub fn should_settle(&self, now: Timestamp) -> bool {
+        !self.is_settling && !self.files_to_settle(now).is_empty()
+    }
+
+    /// What to settle now; files, maybe none, that are due as [`ReadIndex::should_settle`] has it.
+    /// A plan without files still removes what lies below the floors.
+    ///
+    /// The result of [`crate::Settler::settle`] must come back to [`ReadIndex::settled`] before
+    /// the next plan.
+    pub fn plan_settling(&mut self, floors: Floors, now: Timestamp) -> SettlePlan {
+        assert!(!self.is_settling, "one settling at a time");
+        self.is_settling = true;
+        let files = self.files_to_settle(now);
+        let through = files.last().and_then(|last| self.journal.first_after(last));
+        SettlePlan {
+            files,
+            through,
+            floors,
+        }
+    }
+
+    /// Takes over what was settled: those batches are read from segments from now on.
+    pub fn settled(&mut self, settled: Settled) {
+        self.is_settling = false;
+        for (partition, segments) in settled.segments {
+            // A partition that was removed meanwhile stays so.
+            if let Some(reads) = self.partitions.get_mut(&partition) {
+                reads.set_segments(segments);
+            }
+        }
+        for reads in self.partitions.values_mut() {
+            reads.remove_runs_before(settled.through);
+        }
+        self.journal.remove_before(settled.through);
+        self.segment_files.close_all();
+    }
+
+    fn is_too_old(&self, now: Timestamp) -> bool {
+        let since = self.journal.oldest_since();
+        since.is_some_and(|since| now.since_ms(since) > self.options.journal_age_ms_max)
+    }
+
+    /// The oldest closed files: all of them where the oldest is too old, else as many as bring
+    /// the journal down to three quarters of its size, so that settling isn't due again at once.
+    fn files_to_settle(&self, now: Timestamp) -> Vec<Arc<JournalFile>> {
+        if self.is_too_old(now) {
+            return self
+                .journal
+                .closed()
+                .map(|(file, _)| file.clone())
+                .collect();
+        }
+        let size_bytes_max = self.options.journal_size_bytes_max;
+        let mut rest = self.journal.size_bytes();
+        if rest <= size_bytes_max {
+            return Vec::new();
+        }
+        let mut files = Vec::new();
+        for (file, size_bytes) in self.journal.closed() {
+            if rest <= size_bytes_max / 4 * 3 {
+                break;
+            }
+            files.push(file.clone());
+            rest -= size_bytes;
+        }
+        files
+    }
+}

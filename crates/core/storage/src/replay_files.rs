@@ -1,0 +1,105 @@
+//! Goes through a journal file and takes everything in it into a read index and a state: the
+//! common part of recovery and settling.
+
+use std::path::Path;
+
+use crate::{
+    BlockSequence, Error, ReadIndex, Replay, Target,
+    block::{self, Append, Appended, Entries, Entry},
+    journal::{ScannedBlock, Scanner},
+};
+
+/// Takes in every block that `scanner` finds, up to the end of its file. The file was added to
+/// `index` before.
+pub(crate) fn replay_file(
+    path: &Path,
+    scanner: &mut Scanner,
+    index: &mut ReadIndex,
+    replay: &mut dyn Replay,
+) -> Result<(), Error> {
+    let mut targets = Vec::new();
+    while let Some(block) = scanner.next_block()? {
+        index.add_journal_block(block.position, block.bytes.len() as u64);
+        replay_block(path, &block, index, replay, &mut targets)?;
+    }
+    Ok(())
+}
+
+fn replay_block(
+    path: &Path,
+    block: &ScannedBlock,
+    index: &mut ReadIndex,
+    replay: &mut dyn Replay,
+    targets: &mut Vec<Target>,
+) -> Result<(), Error> {
+    let mut entries = Entries::new(block.entries());
+    let mut count = 0;
+    let mut start = 0;
+    while let Some(entry) = entries.next() {
+        let position = block.position + (block::HEADER_SIZE_BYTES + start) as u64;
+        let entry = entry.map_err(|error| Error::damaged(path, position, error.to_string()))?;
+        let end = entries.position();
+        let replayed = match entry {
+            Entry::Control(record) => replay.control(record),
+            Entry::Append(append) => {
+                targets.clear();
+                targets.extend(append.targets());
+                check_dense(index, targets).map_err(|what| Error::damaged(path, position, what))?;
+                note_appends(index, block.header.sequence, &append, targets, start..end);
+                replay.append(targets, &append.header)
+            }
+        };
+        replayed.map_err(|source| Error::Replay {
+            path: path.to_owned(),
+            position,
+            source,
+        })?;
+        start = end;
+        count += 1;
+    }
+    if count != block.header.entry_count {
+        let what = format!("{count} entries instead of {}", block.header.entry_count);
+        return Err(Error::damaged(path, block.position, what));
+    }
+    Ok(())
+}
+
+fn note_appends(
+    index: &mut ReadIndex,
+    sequence: BlockSequence,
+    append: &Append<'_>,
+    targets: &[Target],
+    entry: std::ops::Range<usize>,
+) {
+    let in_block = |at: usize| {
+        u32::try_from(block::HEADER_SIZE_BYTES + at).expect("a block's limit fits 32 bits")
+    };
+    for target in targets {
+        let appended = Appended {
+            target: *target,
+            next_offset: target.base_offset.plus(append.offset_count()),
+            start: in_block(entry.start),
+            end: in_block(entry.end),
+            batch_size_bytes: u32::try_from(append.batch.len())
+                .expect("a block's limit fits 32 bits"),
+            max_timestamp: append.header.max_timestamp(),
+        };
+        index.note_append(sequence, &appended);
+    }
+}
+
+/// Offsets of a partition follow each other without a gap, from whatever is known first.
+fn check_dense(index: &ReadIndex, targets: &[Target]) -> Result<(), String> {
+    for target in targets {
+        let Some(extent) = index.extent(target.partition) else {
+            continue;
+        };
+        if extent.next != target.base_offset {
+            return Err(format!(
+                "offset {} of {} where {} should be",
+                target.base_offset, target.partition, extent.next
+            ));
+        }
+    }
+    Ok(())
+}

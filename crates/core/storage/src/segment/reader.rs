@@ -1,0 +1,182 @@
+//! Reads batches of a segment, found by offset or by time.
+
+use bytes::Bytes;
+use stele_base_types::{Offset, Timestamp};
+use stele_wire_batch::{BatchHeader, HEADER_SIZE_BYTES};
+
+use super::{INDEX_ENTRY_SIZE_BYTES, IndexEntry, Segment, SegmentFiles, files::NamedFile};
+use crate::{
+    Error, StoredBatch,
+    limits::{SEGMENT_READ_SIZE_BYTES_MAX, SEGMENT_READ_SIZE_BYTES_MIN},
+    read_index::{Collected, Wanted},
+};
+
+/// The index is searched by halves down to this many entries, which are then read at once.
+const INDEX_WINDOW_ENTRIES: u32 = 64;
+
+impl SegmentFiles {
+    /// The wanted batches, verified. Waits for the disk.
+    pub(crate) fn read(
+        &self,
+        segment: &Segment,
+        wanted: &Wanted,
+    ) -> Result<Vec<StoredBatch>, Error> {
+        let index = self.index(segment)?;
+        let from = wanted.from;
+        let found = search(&index, segment, |entry| entry.base_offset <= from)?;
+        // The first entry has the segment's base, so this is it where `from` is before.
+        let start = found.before.or(found.after);
+        let start = start.ok_or_else(|| Error::damaged(&index.path, 0, "the index is empty"))?;
+        let log = self.log(segment)?;
+        let mut batches = Collected::new(wanted);
+        let mut walk = Walk {
+            log: &log,
+            segment,
+            position: start.position,
+            next: start.base_offset,
+            window: Bytes::new(),
+            window_size_bytes: wanted
+                .size_bytes_max
+                .clamp(SEGMENT_READ_SIZE_BYTES_MIN, SEGMENT_READ_SIZE_BYTES_MAX),
+        };
+        while !batches.is_full
+            && let Some(batch) = walk.next_batch()?
+        {
+            let size_bytes = batch.bytes.len();
+            batches.offer(batch.base_offset, walk.next, size_bytes, || batch.bytes);
+        }
+        Ok(batches.batches)
+    }
+
+    /// An offset from which on the first batch that reaches `timestamp` isn't far. `None` where
+    /// all are older.
+    pub(crate) fn offset_near_time(
+        &self,
+        segment: &Segment,
+        timestamp: Timestamp,
+    ) -> Result<Option<Offset>, Error> {
+        let index = self.index(segment)?;
+        let found = search(&index, segment, |entry| entry.max_timestamp < timestamp)?;
+        Ok(found.after.map(|entry| entry.base_offset))
+    }
+}
+
+/// The entries on both sides of a boundary.
+struct Found {
+    /// The last one that is before it.
+    before: Option<IndexEntry>,
+    /// The first one that isn't.
+    after: Option<IndexEntry>,
+}
+
+/// Finds where `is_before` ceases to hold. Offsets and running maximums of timestamps ascend, so
+/// it holds for all entries up to some point and for none after.
+fn search(
+    index: &NamedFile,
+    segment: &Segment,
+    is_before: impl Fn(&IndexEntry) -> bool,
+) -> Result<Found, Error> {
+    let (mut low, mut high) = (0, segment.index_entry_count);
+    while high - low > INDEX_WINDOW_ENTRIES {
+        let middle = low + (high - low) / 2;
+        let entries = read_entries(index, middle, 1)?;
+        if entries.first().is_some_and(&is_before) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    // One more than the window: the boundary may be at its very end.
+    let count = (high - low + 1).min(segment.index_entry_count - low);
+    let entries = read_entries(index, low, count)?;
+    let boundary = entries.partition_point(is_before);
+    Ok(Found {
+        before: boundary.checked_sub(1).map(|at| entries[at]),
+        after: entries.get(boundary).copied(),
+    })
+}
+
+fn read_entries(index: &NamedFile, first: u32, count: u32) -> Result<Vec<IndexEntry>, Error> {
+    let position = u64::from(first) * INDEX_ENTRY_SIZE_BYTES as u64;
+    let length = count as usize * INDEX_ENTRY_SIZE_BYTES;
+    let bytes = index.read_at(position, length)?;
+    if bytes.len() < length {
+        let end = position + bytes.len() as u64;
+        return Err(Error::damaged(&index.path, end, "the index ends too early"));
+    }
+    let entries = bytes.chunks_exact(INDEX_ENTRY_SIZE_BYTES);
+    entries
+        .enumerate()
+        .map(|(at, bytes)| {
+            IndexEntry::decode(bytes).ok_or_else(|| {
+                let position = position + (at * INDEX_ENTRY_SIZE_BYTES) as u64;
+                Error::damaged(
+                    &index.path,
+                    position,
+                    "an index entry doesn't match its checksum",
+                )
+            })
+        })
+        .collect()
+}
+
+/// Goes through a log batch by batch.
+struct Walk<'a> {
+    log: &'a NamedFile,
+    segment: &'a Segment,
+    position: u64,
+    /// The offset that the next batch must have.
+    next: Offset,
+    /// What was read from `position` on.
+    window: Bytes,
+    window_size_bytes: usize,
+}
+
+impl Walk<'_> {
+    /// The next batch, verified; `None` at the segment's end.
+    fn next_batch(&mut self) -> Result<Option<StoredBatch>, Error> {
+        if self.position >= self.segment.size_bytes {
+            return Ok(None);
+        }
+        self.fill(HEADER_SIZE_BYTES)?;
+        let size_bytes = self.parse()?.size_bytes();
+        self.fill(size_bytes)?;
+        let header = self.parse()?;
+        let (found, next) = (header.base_offset(), header.next_offset());
+        if found != self.next {
+            return Err(self.damaged(format!("offset {found} where {} should be", self.next)));
+        }
+        header
+            .verify_checksum(&self.window)
+            .map_err(|error| self.damaged(error.to_string()))?;
+        let batch = StoredBatch {
+            base_offset: found,
+            bytes: self.window.split_to(size_bytes),
+        };
+        self.position += size_bytes as u64;
+        self.next = next;
+        Ok(Some(batch))
+    }
+
+    /// Has the window hold at least `length` bytes.
+    fn fill(&mut self, length: usize) -> Result<(), Error> {
+        if self.window.len() >= length {
+            return Ok(());
+        }
+        let rest = usize::try_from(self.segment.size_bytes - self.position).unwrap_or(usize::MAX);
+        let wanted = length.max(self.window_size_bytes).min(rest);
+        self.window = self.log.read_at(self.position, wanted)?;
+        if self.window.len() < length {
+            return Err(self.damaged("the log ends too early".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn parse(&self) -> Result<BatchHeader<'_>, Error> {
+        BatchHeader::parse(&self.window).map_err(|error| self.damaged(error.to_string()))
+    }
+
+    fn damaged(&self, what: String) -> Error {
+        Error::damaged(&self.log.path, self.position, what)
+    }
+}

@@ -1,0 +1,106 @@
+//! Removes files that nothing refers to: after a snapshot, and again at recovery in case of a
+//! crash in between. Every step may have been done before.
+
+use std::{io, path::Path};
+
+use stele_base_env::Disk;
+use stele_base_types::PartitionId;
+
+use crate::{
+    BlockSequence, Error, ShardDirectory,
+    directory::{numbered_files, remove_file_if_any, sync_dir},
+    error::AtPath,
+    snapshot::{Snapshot, Superfluous},
+};
+
+/// Removes what `snapshot`, which is in place, made superfluous: journal files that it covers,
+/// older snapshots, segments below the floors, deleted partitions, temporary files.
+///
+/// Each removal is on disk when this returns: the next snapshot doesn't list it again.
+pub(crate) fn remove_after_snapshot(
+    directory: &ShardDirectory,
+    snapshot: &Snapshot,
+) -> Result<(), Error> {
+    let superfluous = &snapshot.manifest.superfluous;
+    for of_partition in superfluous.chunk_by(|left, right| left.partition() == right.partition()) {
+        remove_of_partition(directory, of_partition)?;
+    }
+    remove_journal_before(directory, snapshot.next)?;
+    remove_snapshots_except(directory, snapshot)
+}
+
+fn remove_of_partition(
+    directory: &ShardDirectory,
+    superfluous: &[Superfluous],
+) -> Result<(), Error> {
+    let disk = &*directory.disk;
+    let mut touched = None;
+    for superfluous in superfluous {
+        match *superfluous {
+            Superfluous::Segment(partition, base_offset) => {
+                remove_file_if_any(disk, &directory.segment(partition, base_offset))?;
+                remove_file_if_any(disk, &directory.segment_index(partition, base_offset))?;
+                touched = Some(directory.partition(partition));
+            }
+            Superfluous::Partition(partition) => remove_partition(directory, partition)?,
+        }
+    }
+    match touched {
+        Some(path) if exists(disk, &path)? => sync_dir(disk, &path),
+        _ => Ok(()),
+    }
+}
+
+fn remove_journal_before(directory: &ShardDirectory, next: BlockSequence) -> Result<(), Error> {
+    let disk = &*directory.disk;
+    let journal = directory.journal();
+    for first in numbered_files(disk, &journal, "journal")? {
+        if first < next.0 {
+            remove_file_if_any(disk, &directory.journal_file(BlockSequence(first)))?;
+        }
+    }
+    sync_dir(disk, &journal)
+}
+
+/// A damaged snapshot that is newer than the one in force goes too: the journal still had all
+/// that it covered, and leaving it would hide the good one's successor of the same name.
+fn remove_snapshots_except(directory: &ShardDirectory, kept: &Snapshot) -> Result<(), Error> {
+    let disk = &*directory.disk;
+    let snapshots = directory.snapshots();
+    let kept_path = directory.snapshot(kept.next);
+    let entries = disk.list(&snapshots).at("list", &snapshots)?;
+    for entry in entries.iter().filter(|entry| !entry.is_dir) {
+        let path = snapshots.join(&entry.name);
+        let is_kept = path == kept_path && kept.state.is_some();
+        let is_ours = entry.name.ends_with(".snapshot") || entry.name.ends_with(".snapshot.tmp");
+        if is_ours && !is_kept {
+            remove_file_if_any(disk, &path)?;
+        }
+    }
+    sync_dir(disk, &snapshots)
+}
+
+fn remove_partition(directory: &ShardDirectory, partition: PartitionId) -> Result<(), Error> {
+    let disk = &*directory.disk;
+    let path = directory.partition(partition);
+    if exists(disk, &path)? {
+        for entry in disk.list(&path).at("list", &path)? {
+            remove_file_if_any(disk, &path.join(entry.name))?;
+        }
+        disk.remove_dir(&path).at("remove", &path)?;
+    }
+    let log = directory.log(partition.log);
+    match disk.remove_dir(&log) {
+        // Removed before, or another partition of the log is still to be removed.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+            return sync_dir(disk, &log);
+        }
+        removed => removed.at("remove", &log)?,
+    }
+    sync_dir(disk, &directory.segments())
+}
+
+fn exists(disk: &dyn Disk, path: &Path) -> Result<bool, Error> {
+    disk.exists(path).at("look for", path)
+}

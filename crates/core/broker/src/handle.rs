@@ -17,7 +17,11 @@ use stele_core_engine::{
     Declared, Extend, GroupCommand, LeaseRequest, LedgerId, LogCommand, QueueConfig, Reply,
     Retention, Settings, Settle, Token,
 };
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{
+    Notify,
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
 
 use crate::{
     Error, Events, LeasedBatch, Publish, Session,
@@ -25,6 +29,7 @@ use crate::{
     read::{Found, Read, ReadReply, Watch},
     reply_to::ReplyTo,
     request::Request,
+    shard::ShardStatus,
 };
 
 /// The broker, as fronts see it. Cheap to clone.
@@ -39,8 +44,7 @@ pub type CatalogueGuard<'a> = RwLockReadGuard<'a, Catalogue>;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) inboxes: Vec<mpsc::Sender<Request>>,
-    pub(crate) closings: Vec<mpsc::UnboundedSender<SessionId>>,
-    pub(crate) catalogue: RwLock<Catalogue>,
+    pub(crate) catalogue: Arc<RwLock<Catalogue>>,
     pub(crate) next_id: AtomicU64,
 }
 
@@ -69,6 +73,20 @@ pub struct PartitionStatus {
 }
 
 impl Broker {
+    pub(crate) fn new(
+        inboxes: Vec<mpsc::Sender<Request>>,
+        catalogue: Arc<RwLock<Catalogue>>,
+    ) -> Self {
+        let shared = Shared {
+            inboxes,
+            catalogue,
+            next_id: AtomicU64::new(1),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
     /// The catalogue's replica: definitions and routing.
     pub fn catalogue(&self) -> CatalogueGuard<'_> {
         self.shared.catalogue.read()
@@ -176,17 +194,7 @@ impl Broker {
 
     /// Appends a batch; one answer for each target, when all are durable.
     pub async fn append(&self, publish: Publish) -> Result<SmallVec<[Appended; 1]>, Error> {
-        let mut appended = SmallVec::new();
-        for (shard, publish) in self.by_shard(publish) {
-            let (append, body) = publish.split();
-            let reply = self
-                .call(shard, Command::Append(append), Some(body))
-                .await?;
-            if let Reply::Appended(part) = reply {
-                appended.extend(part);
-            }
-        }
-        Ok(appended)
+        self.begin_append(publish).await.finish().await
     }
 
     /// Reads batches of one partition.
@@ -233,7 +241,8 @@ impl Broker {
             reply,
         };
         self.send(self.shard_of(partition.log), request).await;
-        answer.await.map_err(|_| Error::Stopping)?
+        let lookup = answer.await.map_err(|_| Error::Stopping)??;
+        lookup.resolve().await
     }
 
     /// Watches partitions: wakes once one of them may show records at or past its offset. One that
@@ -329,6 +338,17 @@ impl Broker {
         answer.await.map_err(|_| Error::Stopping)?
     }
 
+    /// How each shard does.
+    pub async fn shard_statuses(&self) -> Result<Vec<ShardStatus>, Error> {
+        let mut statuses = Vec::new();
+        for shard in self.shards() {
+            let (reply, answer) = oneshot::channel();
+            self.send(shard, Request::Counters { reply }).await;
+            statuses.push(answer.await.map_err(|_| Error::Stopping)?);
+        }
+        Ok(statuses)
+    }
+
     // ---- groups and producers ----------------------------------------------------------------
 
     /// A command to a consumer group. Tokens in it are given by the shard; any value will do.
@@ -397,11 +417,22 @@ impl Broker {
         );
     }
 
-    /// Ends a session on every shard. Never waits, since it runs on drop; bounded by the number of
-    /// sessions.
+    /// Ends a session on every shard, after what it has sent. Runs on drop, so it can't wait: where
+    /// an inbox is full, a task does.
     pub(crate) fn close_session(&self, session: SessionId) {
-        for closing in &self.shared.closings {
-            drop(closing.send(session));
+        for shard in self.shards() {
+            let request = Request::Command {
+                command: Command::SessionClosed(session),
+                body: None,
+                reply: ReplyTo::Nobody,
+            };
+            let inbox = &self.shared.inboxes[usize::from(shard.0)];
+            if let Err(TrySendError::Full(request)) = inbox.try_send(request)
+                && let Ok(runtime) = tokio::runtime::Handle::try_current()
+            {
+                let inbox = inbox.clone();
+                runtime.spawn(async move { drop(inbox.send(request).await) });
+            }
         }
     }
 

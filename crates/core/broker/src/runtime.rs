@@ -48,8 +48,8 @@ pub enum StartError {
     Thread(#[from] io::Error),
 }
 
-/// The running threads. Dropping it leaves them running until the process ends; [`Running::stop`]
-/// ends them in order.
+/// The running threads. [`Running::stop`] ends them and waits; dropping it ends them without
+/// waiting.
 #[derive(Debug)]
 pub struct Running {
     stop: watch::Sender<bool>,

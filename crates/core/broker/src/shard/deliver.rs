@@ -27,13 +27,20 @@ pub(super) enum Deferred {
 }
 
 impl Shard {
-    /// Leases all that can be leased in the logs that something happened to.
+    /// Shows what may be shown and leases all that can be leased, in the logs that something
+    /// happened to.
     pub(super) fn dispatch(&mut self) {
-        while let Some(log) = self.to_dispatch.pop() {
-            // Everything that happens to a log names it again: one look is enough.
-            self.to_dispatch.retain(|other| *other != log);
-            while self.decide_and_apply(Command::Dispatch(log)) {
-                self.to_dispatch.retain(|other| *other != log);
+        loop {
+            let ends = std::mem::take(&mut self.ends_sealed);
+            self.show(&ends);
+            let mut logs = std::mem::take(&mut self.to_dispatch);
+            if logs.is_empty() {
+                return;
+            }
+            logs.sort_unstable();
+            logs.dedup();
+            for log in logs {
+                while self.decide_and_apply(Command::Dispatch(log)) {}
             }
         }
     }
@@ -153,14 +160,16 @@ impl Shard {
     fn deliver(&mut self, delivery: Delivery) {
         let Delivery {
             log,
-            ledger,
             consumer,
             run,
             charged_bytes,
+            ..
         } = delivery;
         let batch = self.leased_batch(log, run);
         let Some(session) = self.sessions.get(&consumer.session) else {
-            return self.give_back(log, ledger, &[batch]);
+            // Nobody is there to take it: all that the session has goes back.
+            let closed = Command::SessionClosed(consumer.session);
+            return self.command(closed, None, ReplyTo::Nobody);
         };
         session.mailbox.push(Event::Delivered {
             log,

@@ -93,17 +93,18 @@ impl Shard {
         }
     }
 
-    /// A partition has grown: it may be shown up to there when that is durable in its class.
+    /// A partition has grown: it may be shown up to there when that is durable in its class, and no
+    /// sooner than its block is finished, since nobody can read from one that is being filled.
     fn note_end(&mut self, partition: PartitionId, end: Offset) {
         let durability = self
             .state
             .logs
             .log(partition.log)
             .map_or(Durability::Synced, |log| log.config.durability);
-        match self.waiting_for(durability) {
-            Some(waiting) => waiting.note_end(partition, end, durability),
-            None => self.commit(&[(partition, end)]),
-        }
+        self.waiting
+            .back_mut()
+            .expect("there is an entry for the block being filled")
+            .note_end(partition, end, durability);
     }
 
     /// A definition has changed: replicas follow when it is durable; the log's own shard at once.

@@ -72,6 +72,9 @@ pub struct Shard {
     next_token: u64,
     sessions: HashMap<SessionId, SessionEntry>,
     watches: HashMap<PartitionId, Vec<(Offset, Weak<Notify>)>>,
+    /// Ends of partitions of volatile logs, in blocks that were finished: to be shown at the next
+    /// dispatch.
+    ends_sealed: Vec<(PartitionId, Offset)>,
     /// Logs that may have deliveries to make.
     to_dispatch: Vec<LogId>,
     replica: Arc<RwLock<Catalogue>>,
@@ -124,6 +127,7 @@ impl Shard {
     pub fn take_block(&mut self) -> Option<Block> {
         if self.sealed.is_empty() && (self.is_block_wanted || !self.builder.is_empty()) {
             self.seal();
+            self.dispatch();
         }
         self.sealed.pop_front()
     }

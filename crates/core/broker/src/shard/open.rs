@@ -85,6 +85,7 @@ impl Shard {
             next_token: 0,
             sessions: HashMap::new(),
             watches: HashMap::new(),
+            ends_sealed: Vec::new(),
             to_dispatch: Vec::new(),
             replica,
             lanes,

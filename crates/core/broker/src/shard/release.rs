@@ -32,6 +32,14 @@ pub(super) struct Waiting {
 impl Waiting {
     pub(super) fn note_end(&mut self, partition: PartitionId, end: Offset, class: Durability) {
         self.ends.insert(partition, (end, class));
+        self.note_durability(class);
+    }
+
+    /// Takes out the ends that ask for no more than `durability`.
+    fn take_ends(&mut self, durability: Durability) -> impl Iterator<Item = (PartitionId, Offset)> {
+        self.ends
+            .extract_if(move |_, (_, class)| *class <= durability)
+            .map(|(partition, (end, _))| (partition, end))
     }
 
     pub(super) fn note_durability(&mut self, durability: Durability) {
@@ -64,6 +72,10 @@ impl Shard {
         self.is_block_wanted = false;
         self.index.install(&block);
         self.sealed.push_back(block);
+        if let Some(waiting) = self.waiting.back_mut() {
+            self.ends_sealed
+                .extend(waiting.take_ends(Durability::Volatile));
+        }
         self.waiting.push_back(Waiting::default());
     }
 
@@ -106,43 +118,38 @@ impl Shard {
         else {
             return;
         };
-        let is_flushed = |durability: Durability| durability <= Durability::Flushed;
-        let mut released = Waiting {
-            ends: waiting
-                .ends
-                .extract_if(|_, (_, class)| is_flushed(*class))
-                .collect(),
-            ..Waiting::default()
-        };
-        released.replies = waiting
+        let ends: SmallVec<[(PartitionId, Offset); 4]> =
+            waiting.take_ends(Durability::Flushed).collect();
+        let replies: Vec<_> = waiting
             .replies
-            .extract_if(.., |(durability, ..)| is_flushed(*durability))
+            .extract_if(.., |(durability, ..)| *durability <= Durability::Flushed)
             .collect();
-        self.release(released);
+        self.show(&ends);
+        for (_, reply, answer) in replies {
+            reply.send(answer);
+        }
     }
 
-    fn release(&mut self, waiting: Waiting) {
+    fn release(&mut self, mut waiting: Waiting) {
         if !waiting.catalogue.is_empty() {
             let mut replica = self.replica.write();
             for record in &waiting.catalogue {
                 replica.apply(record);
             }
         }
-        let ends: SmallVec<[(PartitionId, Offset); 4]> = waiting
-            .ends
-            .into_iter()
-            .map(|(partition, (end, _))| (partition, end))
-            .collect();
-        if !ends.is_empty() {
-            self.commit(&ends);
-        }
+        let ends: SmallVec<[(PartitionId, Offset); 4]> =
+            waiting.take_ends(Durability::Synced).collect();
+        self.show(&ends);
         for (_, reply, answer) in waiting.replies {
             reply.send(answer);
         }
     }
 
     /// Shows records up to these ends.
-    pub(super) fn commit(&mut self, ends: &[(PartitionId, Offset)]) {
+    pub(super) fn show(&mut self, ends: &[(PartitionId, Offset)]) {
+        if ends.is_empty() {
+            return;
+        }
         self.decide_and_apply(Command::Committed(SmallVec::from_slice(ends)));
         for (partition, end) in ends {
             self.wake(*partition, *end);

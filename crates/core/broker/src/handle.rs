@@ -26,6 +26,7 @@ use tokio::sync::{
 use crate::{
     Error, Events, LeasedBatch, Publish, Session,
     mailbox::Mailbox,
+    meter::{FrontCounts, FrontMeter, Meters, SyncCounts},
     read::{Found, Read, ReadReply, Watch},
     reply_to::ReplyTo,
     request::Request,
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) inboxes: Vec<mpsc::Sender<Request>>,
     pub(crate) catalogue: Arc<RwLock<Catalogue>>,
     pub(crate) next_id: AtomicU64,
+    pub(crate) meters: Meters,
 }
 
 /// Counts of a log.
@@ -76,11 +78,13 @@ impl Broker {
     pub(crate) fn new(
         inboxes: Vec<mpsc::Sender<Request>>,
         catalogue: Arc<RwLock<Catalogue>>,
+        meters: Meters,
     ) -> Self {
         let shared = Shared {
             inboxes,
             catalogue,
             next_id: AtomicU64::new(1),
+            meters,
         };
         Self {
             shared: Arc::new(shared),
@@ -347,6 +351,26 @@ impl Broker {
             statuses.push(answer.await.map_err(|_| Error::Stopping)?);
         }
         Ok(statuses)
+    }
+
+    /// The meter of the front of this name, for the front to count on. Its operations are those
+    /// that it was first asked for with.
+    pub fn front_meter(
+        &self,
+        front: &'static str,
+        operations: &'static [&'static str],
+    ) -> Arc<FrontMeter> {
+        self.shared.meters.front(front, operations)
+    }
+
+    /// What each front has counted.
+    pub fn front_counts(&self) -> Vec<FrontCounts> {
+        self.shared.meters.front_counts()
+    }
+
+    /// What each shard's journal writer has counted.
+    pub fn sync_counts(&self) -> Vec<SyncCounts> {
+        self.shared.meters.sync_counts()
     }
 
     // ---- groups and producers ----------------------------------------------------------------

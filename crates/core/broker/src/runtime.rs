@@ -14,6 +14,7 @@ use stele_core_storage::{self as storage, DataDirectory, SpaceGuard};
 use tokio::sync::{mpsc, watch};
 
 use self::{
+    journal_thread::Stopwatch,
     settler_thread::SettleJob,
     shard_thread::{Channels, ShardThread},
 };
@@ -21,6 +22,7 @@ use crate::{
     Broker,
     limits::{INBOX_REQUESTS_MAX, NEWS_MAX, SETTLE_JOBS_MAX},
     mailbox::Mailbox,
+    meter::Meters,
     shard::{Lane, Opened, Shard},
 };
 
@@ -91,23 +93,7 @@ impl Broker {
         let replica = Arc::new(RwLock::new(Catalogue::default()));
         let lanes: Vec<Lane> = (0..shards).map(|_| Arc::new(Mailbox::default())).collect();
 
-        let mut opened = Vec::new();
-        let mut guards = Vec::new();
-        for shard in (0..shards).map(ShardId) {
-            let directory = directory.shard(shard)?;
-            guards.push(SpaceGuard::new(&directory, settings.reserve_bytes));
-            opened.push(Shard::open(
-                &directory,
-                &settings.storage,
-                Arc::clone(&replica),
-                lanes.clone(),
-                clock.now(),
-            )?);
-        }
-        let catalogue = replica.read().clone();
-        for opened in &mut opened {
-            opened.shard.reconcile(&catalogue, clock.now());
-        }
+        let opened = recover(settings, &directory, &replica, &lanes, &*clock)?;
 
         let (stop, stopping) = watch::channel(false);
         let (alive, stopped) = mpsc::channel(1);
@@ -116,7 +102,8 @@ impl Broker {
         settler_thread::spawn(jobs, failing.clone(), alive.clone())?;
 
         let mut inboxes = Vec::new();
-        for ((opened, guard), lane) in opened.into_iter().zip(guards).zip(&lanes) {
+        let mut meters = Meters::default();
+        for ((opened, guard), lane) in opened.into_iter().zip(&lanes) {
             let Opened {
                 shard,
                 writer,
@@ -124,7 +111,13 @@ impl Broker {
             } = opened;
             let (inbox, requests) = mpsc::channel(INBOX_REQUESTS_MAX);
             let (news, heard) = mpsc::channel(NEWS_MAX);
-            let blocks = journal_thread::spawn(shard.id(), writer, news.clone(), failing.clone())?;
+            let blocks = journal_thread::spawn(
+                shard.id(),
+                writer,
+                news.clone(),
+                failing.clone(),
+                Stopwatch::new(Arc::clone(&clock), meters.journal()),
+            )?;
             inboxes.push(inbox);
             let channels = Channels {
                 requests,
@@ -141,7 +134,7 @@ impl Broker {
             let thread = ShardThread::new(shard, settler, guard, clock, channels);
             spawn_thread(&name, move || thread.run())?;
         }
-        let broker = Self::new(inboxes, replica);
+        let broker = Self::new(inboxes, replica, meters);
         let running = Running {
             stop,
             stopped,
@@ -149,4 +142,32 @@ impl Broker {
         };
         Ok((broker, running))
     }
+}
+
+/// Opens every shard, each with the guard of its disk, and brings them in line with the catalogue.
+fn recover(
+    settings: &Settings,
+    directory: &DataDirectory,
+    replica: &Arc<RwLock<Catalogue>>,
+    lanes: &[Lane],
+    clock: &dyn Clock,
+) -> Result<Vec<(Opened, SpaceGuard)>, StartError> {
+    let mut shards = Vec::new();
+    for shard in (0..directory.shard_count()).map(ShardId) {
+        let directory = directory.shard(shard)?;
+        let guard = SpaceGuard::new(&directory, settings.reserve_bytes);
+        let opened = Shard::open(
+            &directory,
+            &settings.storage,
+            Arc::clone(replica),
+            lanes.to_vec(),
+            clock.now(),
+        )?;
+        shards.push((opened, guard));
+    }
+    let catalogue = replica.read().clone();
+    for (opened, _) in &mut shards {
+        opened.shard.reconcile(&catalogue, clock.now());
+    }
+    Ok(shards)
 }

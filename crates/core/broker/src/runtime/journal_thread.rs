@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, mpsc as std_mpsc},
 };
 
-use stele_base_env::spawn_thread;
+use stele_base_env::{Clock, spawn_thread};
 use stele_base_types::ShardId;
 use stele_core_storage::{Block, Error, JournalWriter};
 use tokio::sync::{mpsc, watch};
@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use super::shard_thread::Heard;
 use crate::{
     limits::{BLOCKS_IN_FLIGHT_MAX, UNSYNCED_BLOCKS_MAX},
+    meter::SyncMeter,
     shard::News,
 };
 
@@ -37,11 +38,13 @@ pub(super) fn spawn(
     writer: JournalWriter,
     news: mpsc::Sender<Heard>,
     failing: watch::Sender<Option<Arc<str>>>,
+    stopwatch: Stopwatch,
 ) -> io::Result<Blocks> {
     let (blocks, receiver) = std_mpsc::sync_channel(BLOCKS_IN_FLIGHT_MAX + ROTATIONS_MAX);
     let mut thread = JournalThread {
         writer,
         news,
+        stopwatch,
         unsynced: 0,
     };
     spawn_thread(&format!("journal-{shard}"), move || {
@@ -54,9 +57,24 @@ pub(super) fn spawn(
     Ok(blocks)
 }
 
+/// Measures how long syncs take.
+#[derive(Debug)]
+pub(super) struct Stopwatch {
+    clock: Arc<dyn Clock>,
+    meter: Arc<SyncMeter>,
+}
+
+impl Stopwatch {
+    /// Measures by `clock`, counts on `meter`.
+    pub(super) fn new(clock: Arc<dyn Clock>, meter: Arc<SyncMeter>) -> Self {
+        Self { clock, meter }
+    }
+}
+
 struct JournalThread {
     writer: JournalWriter,
     news: mpsc::Sender<Heard>,
+    stopwatch: Stopwatch,
     /// Blocks written since the last sync.
     unsynced: usize,
 }
@@ -79,6 +97,7 @@ impl JournalThread {
         match write {
             Write::Block(block, is_sync_due) => {
                 let written = self.writer.write(&block)?;
+                self.stopwatch.meter.wrote(block.size_bytes() as u64);
                 self.unsynced += 1;
                 self.tell(Heard::News(News::Written(written)));
                 Ok(is_sync_due)
@@ -91,7 +110,10 @@ impl JournalThread {
     }
 
     fn sync(&mut self) -> Result<(), Error> {
+        let begun = self.stopwatch.clock.monotonic();
         let next = self.writer.sync()?;
+        let duration = self.stopwatch.clock.monotonic().saturating_sub(begun);
+        self.stopwatch.meter.synced(duration);
         self.unsynced = 0;
         self.tell(Heard::News(News::Synced(next)));
         Ok(())

@@ -29,6 +29,12 @@ pub struct ShardStatus {
     pub logs: u64,
     /// Sessions.
     pub sessions: u64,
+    /// Records of default ledgers that may be leased now.
+    pub ready: u64,
+    /// Records of default ledgers that are leased.
+    pub leased: u64,
+    /// Records of default ledgers that are hidden until later.
+    pub delayed: u64,
     /// Bytes that wait for the writer.
     pub backlog_bytes: u64,
     /// Whether publishing is refused for want of space.
@@ -83,7 +89,14 @@ impl Shard {
     }
 
     pub(super) fn shard_status(&self) -> ShardStatus {
+        let ledgers = || {
+            let logs = self.state.logs.iter();
+            logs.filter_map(|(_, log)| log.ledger(LedgerId::DEFAULT))
+        };
         ShardStatus {
+            ready: ledgers().map(|ledger| ledger.ready()).sum(),
+            leased: ledgers().map(|ledger| ledger.leased()).sum(),
+            delayed: ledgers().map(|ledger| ledger.delayed()).sum(),
             appended_records: self.counters.appended_records,
             appended_bytes: self.counters.appended_bytes,
             journalled_records: self.counters.journalled_records,

@@ -4,9 +4,10 @@ use stele_base_types::PartitionIndex;
 use stele_core_engine::{LeasedRecord, LeasedRun};
 use stele_wire_batch::Record;
 
-use stele_core_storage::Slice;
-
-use crate::{Error, read::records_of};
+use crate::{
+    Error,
+    read::{Slice, records_of},
+};
 
 /// A run of leased records, with where its bytes are.
 #[derive(Debug)]

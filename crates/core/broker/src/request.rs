@@ -10,14 +10,13 @@ use tokio::sync::{Notify, oneshot};
 use crate::{
     Error, LeasedBatch, LogStatus,
     mailbox::Mailbox,
-    read::{Read, ReadReply, TimeReply},
+    read::{Found, Read, ReadReply},
     reply_to::ReplyTo,
-    shard::ShardStatus,
 };
 
 /// A request to a shard.
 #[derive(Debug)]
-pub enum Request {
+pub(crate) enum Request {
     /// A command to the engine; `body` is an append's batch.
     Command {
         command: Command,
@@ -47,7 +46,7 @@ pub enum Request {
     FindByTime {
         partition: PartitionId,
         at: Option<Timestamp>,
-        reply: oneshot::Sender<Result<TimeReply, Error>>,
+        reply: oneshot::Sender<Result<Option<Found>, Error>>,
     },
     /// Wake when there is more.
     Watch {
@@ -59,6 +58,4 @@ pub enum Request {
         log: LogId,
         reply: oneshot::Sender<Result<LogStatus, Error>>,
     },
-    /// Counts of the shard.
-    Counters { reply: oneshot::Sender<ShardStatus> },
 }

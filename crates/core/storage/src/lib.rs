@@ -50,3 +50,6 @@ pub use replay::Replay;
 pub use retention::RetentionPolicy;
 pub use settle::{Floors, SettlePlan, Settled, Settler};
 pub use space::{Space, SpaceGuard};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,9 @@
+//! What storage promises, on a real directory and on a disk in memory that crashes, tears and
+//! fails where a test wants it to.
+
+mod contract;
+mod crash;
+mod damage;
+mod failure;
+mod harness;
+mod memory_disk;

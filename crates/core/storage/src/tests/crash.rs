@@ -1,0 +1,242 @@
+//! A crash at every operation of a shard's life, and at every operation of the recovery from it.
+
+use std::{path::Path, sync::Arc};
+
+use stele_base_env::Disk;
+use stele_base_types::{LogId, Offset};
+
+use super::{
+    harness::{Shard, State, batch, partition},
+    memory_disk::{Crash, MemoryDisk},
+};
+use crate::Error;
+
+const PATH: &str = "/data";
+const CRASHES: [Crash; 5] = [
+    Crash::LosesAll,
+    Crash::KeepsAll,
+    Crash::Tears(1),
+    Crash::Tears(2),
+    Crash::Tears(3),
+];
+
+/// How far a life came.
+#[derive(Clone, Debug, Default)]
+struct Progress {
+    /// What was acknowledged.
+    synced: State,
+    /// What was attempted.
+    attempted: State,
+    /// Below these nobody is entitled to anything.
+    floors: Vec<(u64, u64)>,
+    deleted: bool,
+}
+
+impl Progress {
+    fn commit(&mut self, shard: &mut Shard) -> Result<(), Error> {
+        self.attempted = shard.state.clone();
+        shard.commit()?;
+        self.synced = shard.state.clone();
+        Ok(())
+    }
+
+    fn settle_all(&mut self, shard: &mut Shard) -> Result<(), Error> {
+        for (log, floor) in &self.floors {
+            shard.floors.insert(partition(*log, 0), Offset(*floor));
+        }
+        shard.settle_all()
+    }
+}
+
+/// The value at an offset, so that a reader can tell.
+fn value(log: u64, offset: u64) -> Vec<u8> {
+    format!("{log}/{offset}/{}", "x".repeat(90)).into_bytes()
+}
+
+fn append(shard: &mut Shard, log: u64) {
+    let offset = shard.next(partition(log, 0)).0;
+    let values = [value(log, offset), value(log, offset + 1)];
+    let batch = batch(&[&values[0], &values[1]]);
+    shard.append(&[partition(log, 0)], &batch);
+}
+
+/// Blocks, some of them unsynced for a while; files; three settlings, one of which continues
+/// segments, drops some, and deletes a log; a restart in the middle.
+fn live(disk: &Arc<dyn Disk>, progress: &mut Progress) -> Result<(), Error> {
+    let mut shard = Shard::open(disk, Path::new(PATH))?;
+    for round in 0..24u64 {
+        shard.control(&round.to_le_bytes());
+        append(&mut shard, 1);
+        append(&mut shard, 2);
+        append(&mut shard, 1 + round % 3);
+        progress.attempted = shard.state.clone();
+        if round % 4 == 1 {
+            shard.write()?;
+        } else {
+            progress.commit(&mut shard)?;
+        }
+        if round == 8 {
+            progress.floors = vec![(1, 10)];
+            progress.settle_all(&mut shard)?;
+        }
+        if round == 13 {
+            // The process restarts with written blocks that aren't synced; what it recovers, it
+            // shows to clients.
+            drop(shard);
+            shard = Shard::open(disk, Path::new(PATH))?;
+            progress.synced = shard.state.clone();
+        }
+    }
+    progress.commit(&mut shard)?;
+    progress.floors = vec![(1, 50), (2, 40)];
+    progress.deleted = true;
+    shard.floors.remove(&partition(3, 0));
+    shard.parts.index.remove_log(LogId(3));
+    progress.settle_all(&mut shard)?;
+    append(&mut shard, 1);
+    progress.commit(&mut shard)?;
+    progress.settle_all(&mut shard)
+}
+
+/// Recovers, and asserts that all is there that must be, and nothing that was never there.
+fn assert_recovers(disk: &Arc<dyn Disk>, progress: &Progress, when: &str) -> State {
+    let shard =
+        Shard::open(disk, Path::new(PATH)).unwrap_or_else(|error| panic!("{when}: {error}"));
+    let Progress {
+        synced, attempted, ..
+    } = progress;
+    let controls = &shard.state.controls;
+    assert!(
+        controls.starts_with(&synced.controls),
+        "{when}: a control record is lost"
+    );
+    assert!(
+        attempted.controls.starts_with(controls),
+        "{when}: a control record is made up"
+    );
+    for log in 1..=3 {
+        let id = partition(log, 0);
+        let next = shard.state.next.get(&id).map_or(0, |next| next.0);
+        assert!(
+            next >= synced.next.get(&id).map_or(0, |next| next.0),
+            "{when}: log {log}"
+        );
+        assert!(
+            next <= attempted.next.get(&id).map_or(0, |next| next.0),
+            "{when}: log {log}"
+        );
+        assert_readable(&shard, progress, log, next, when);
+    }
+    shard.state
+}
+
+fn assert_readable(shard: &Shard, progress: &Progress, log: u64, next: u64, when: &str) {
+    let floor = progress.floors.iter().find(|(of, _)| *of == log);
+    let floor = match floor {
+        _ if log == 3 && progress.deleted => next,
+        Some((_, floor)) => *floor,
+        None => 0,
+    };
+    let values = shard.values(partition(log, 0));
+    for (offset, found) in &values {
+        assert_eq!(
+            *found,
+            value(log, *offset),
+            "{when}: log {log} offset {offset}"
+        );
+    }
+    let mut wanted = floor..next;
+    let offsets: Vec<u64> = values.iter().map(|(offset, _)| *offset).collect();
+    assert!(
+        wanted.all(|offset| offsets.contains(&offset)),
+        "{when}: log {log} lacks some of {floor}..{next}: {offsets:?}"
+    );
+    assert!(
+        offsets.is_sorted_by(|left, right| left + 1 == *right),
+        "{when}: {offsets:?}"
+    );
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_by_a_crash_at_any_operation() {
+    let whole = MemoryDisk::new();
+    live(&(Arc::new(whole.clone()) as _), &mut Progress::default()).unwrap();
+    let operations = whole.operations();
+    assert!(operations > 150, "{operations}");
+    for crash_at in 0..operations {
+        let disk = MemoryDisk::new();
+        disk.crash_at(crash_at);
+        let mut progress = Progress::default();
+        live(&(Arc::new(disk.clone()) as _), &mut progress).unwrap_err();
+        for crash in CRASHES {
+            let when = format!("operation {crash_at}, {crash:?}");
+            let disk = disk.after(crash);
+            let again = disk.clone();
+            let state = assert_recovers(&(Arc::new(disk) as _), &progress, &when);
+            // What recovery found is on disk now.
+            for crash in [Crash::LosesAll, Crash::Tears(9)] {
+                let second =
+                    assert_recovers(&(Arc::new(again.after(crash)) as _), &progress, &when);
+                assert_eq!(second, state, "{when}, then {crash:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_crash_during_recovery_changes_nothing() {
+    let whole = MemoryDisk::new();
+    live(&(Arc::new(whole.clone()) as _), &mut Progress::default()).unwrap();
+    for crash_at in (0..whole.operations()).step_by(3) {
+        let disk = MemoryDisk::new();
+        disk.crash_at(crash_at);
+        let mut progress = Progress::default();
+        live(&(Arc::new(disk.clone()) as _), &mut progress).unwrap_err();
+        for crash in [Crash::KeepsAll, Crash::Tears(crash_at)] {
+            let found = disk.after(crash);
+            let expected = {
+                let disk = found.after(Crash::KeepsAll);
+                assert_recovers(&(Arc::new(disk) as _), &progress, "undisturbed")
+            };
+            for second_crash_at in 0.. {
+                let disk = found.after(Crash::KeepsAll);
+                disk.crash_at(second_crash_at);
+                let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+                if Shard::open(&shared, Path::new(PATH)).is_ok() {
+                    break;
+                }
+                for crash in [
+                    Crash::LosesAll,
+                    Crash::KeepsAll,
+                    Crash::Tears(second_crash_at),
+                ] {
+                    let when = format!("operations {crash_at}, {second_crash_at}, {crash:?}");
+                    let disk: Arc<dyn Disk> = Arc::new(disk.after(crash));
+                    assert_eq!(assert_recovers(&disk, &progress, &when), expected, "{when}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_file_is_left_that_nothing_refers_to() {
+    let whole = MemoryDisk::new();
+    live(&(Arc::new(whole.clone()) as _), &mut Progress::default()).unwrap();
+    for crash_at in 0..whole.operations() {
+        let disk = MemoryDisk::new();
+        disk.crash_at(crash_at);
+        let mut progress = Progress::default();
+        live(&(Arc::new(disk.clone()) as _), &mut progress).unwrap_err();
+        let disk = disk.after(Crash::Tears(crash_at));
+        let mut shard = Shard::open(&(Arc::new(disk.clone()) as _), Path::new(PATH)).unwrap();
+        shard.commit().unwrap();
+        // All logs are deleted: what stays is one journal file and one snapshot.
+        shard.floors.clear();
+        shard.settle_all().unwrap();
+        let files = disk.files();
+        let names: Vec<_> = files.iter().map(|path| path.to_string_lossy()).collect();
+        let of_shard = names.iter().filter(|name| name.contains("/shard-0/"));
+        assert_eq!(of_shard.count(), 2, "operation {crash_at}: {names:?}");
+    }
+}

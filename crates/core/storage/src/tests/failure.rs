@@ -1,0 +1,233 @@
+//! A disk that refuses: nothing is retried, nothing is corrupted.
+
+use std::{io, path::Path, sync::Arc};
+
+use stele_base_env::Disk;
+use stele_base_types::Offset;
+
+use super::{
+    harness::{NOW, SMALL, Shard, State, batch, partition},
+    memory_disk::{Crash, MemoryDisk},
+};
+use crate::{Error, Floors, Options, SpaceGuard};
+
+const PATH: &str = "/data";
+
+fn shard_on(disk: &MemoryDisk) -> Shard {
+    Shard::open(&(Arc::new(disk.clone()) as _), Path::new(PATH)).unwrap()
+}
+
+#[test]
+fn a_failed_sync_is_the_end_of_the_journal() {
+    let disk = MemoryDisk::new();
+    let mut shard = shard_on(&disk);
+    shard.append(&[partition(1, 0)], &batch(&[b"kept"]));
+    shard.commit().unwrap();
+    shard.append(&[partition(1, 0)], &batch(&[b"unknown"]));
+    shard.write().unwrap();
+    disk.fail_next_sync();
+    assert!(matches!(
+        shard.parts.writer.sync(),
+        Err(Error::Io { action: "sync", .. })
+    ));
+    // The disk works again, but what it holds is unknown: no later call may say otherwise.
+    shard.parts.writer.sync().unwrap_err();
+    let block = shard.parts.builder.finish(shard.synced);
+    shard.parts.writer.write(&block).unwrap_err();
+    shard.parts.writer.rotate().unwrap_err();
+
+    let disk = disk.after(Crash::LosesAll);
+    let shard = shard_on(&disk);
+    assert_eq!(shard.values(partition(1, 0)), [(0, b"kept".to_vec())]);
+}
+
+#[test]
+fn a_full_disk_stops_writing_and_corrupts_nothing() {
+    let disk = MemoryDisk::new();
+    let mut shard = shard_on(&disk);
+    disk.limit(Some(20_000));
+    let mut count = 0;
+    let error = loop {
+        shard.append(&[partition(1, 0)], &batch(&[&[b'x'; 500]]));
+        match shard.commit() {
+            Ok(()) => count += 1,
+            Err(error) => break error,
+        }
+    };
+    let Error::Io { source, .. } = error else {
+        panic!("{error}");
+    };
+    assert_eq!(source.kind(), io::ErrorKind::StorageFull);
+    assert!(count > 5, "{count}");
+    drop(shard);
+
+    // Starting on the full disk works: what is there can be read and acknowledged away.
+    let shard = shard_on(&disk);
+    assert_eq!(shard.values(partition(1, 0)).len(), count);
+    drop(shard);
+    disk.limit(None);
+    let mut shard = shard_on(&disk);
+    shard.append(&[partition(1, 0)], &batch(&[b"more"]));
+    shard.commit().unwrap();
+    assert_eq!(shard.values(partition(1, 0)).len(), count + 1);
+}
+
+#[test]
+fn a_settling_without_space_leaves_all_as_it_was() {
+    let disk = MemoryDisk::new();
+    let mut shard = shard_on(&disk);
+    for _ in 0..30 {
+        shard.append(&[partition(1, 0)], &batch(&[&[b'x'; 500]]));
+        shard.commit().unwrap();
+    }
+    disk.limit(Some(0));
+    shard.settle().unwrap_err();
+    drop(shard);
+    disk.limit(None);
+    let mut shard = shard_on(&disk);
+    assert_eq!(shard.values(partition(1, 0)).len(), 30);
+    shard.settle_all().unwrap();
+    assert_eq!(shard.values(partition(1, 0)).len(), 30);
+}
+
+#[test]
+fn low_space_is_told_and_has_a_margin() {
+    let disk = MemoryDisk::new();
+    let shard = shard_on(&disk);
+    let mut guard = SpaceGuard::new(&shard.directory, 800);
+    assert!(!guard.check().unwrap().is_low);
+    let used = u64::MAX - disk.free_bytes(Path::new(PATH)).unwrap();
+    for (free_bytes, is_low) in [
+        (800, false),
+        (799, true),
+        (899, true),
+        (900, false),
+        (850, false),
+    ] {
+        disk.limit(Some(used + free_bytes));
+        let space = guard.check().unwrap();
+        assert_eq!((space.free_bytes, space.is_low), (free_bytes, is_low));
+    }
+}
+
+#[test]
+fn floors_that_stand_on_unsynced_records_are_refused() {
+    let disk = MemoryDisk::new();
+    let mut shard = shard_on(&disk);
+    shard.append(&[partition(1, 0)], &batch(&[b"a"]));
+    shard.commit().unwrap();
+    shard.control(b"acknowledge");
+    shard.write().unwrap();
+    let floors = Floors {
+        as_of: shard.parts.builder.sequence(),
+        starts: [(partition(1, 0), Offset(1))].into(),
+    };
+    let plan = shard.parts.index.plan_settling(floors, NOW);
+    let error = shard
+        .parts
+        .settler
+        .settle(&plan, &mut shard.state)
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::FloorsNotSynced {
+                as_of: 2,
+                synced: 1
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_journal_is_due_by_size_and_by_age() {
+    let disk = MemoryDisk::new();
+    let mut shard = shard_on(&disk);
+    assert!(!shard.parts.index.should_settle(NOW) && !shard.parts.index.should_rotate(NOW));
+    shard.append(&[partition(1, 0)], &batch(&[&[b'x'; 500]]));
+    shard.commit().unwrap();
+    let late = NOW.plus_ms(SMALL.journal_age_ms_max + 1);
+    assert!(!shard.parts.index.should_rotate(NOW));
+    assert!(shard.parts.index.should_rotate(late));
+    shard.parts.writer.rotate().unwrap();
+    shard.commit().unwrap();
+    assert!(!shard.parts.index.should_settle(NOW));
+    assert!(shard.parts.index.should_settle(late));
+    while !shard.parts.index.should_settle(NOW) {
+        shard.append(&[partition(1, 0)], &batch(&[&[b'x'; 500]]));
+        shard.commit().unwrap();
+    }
+    let before = shard.parts.index.usage().journal_size_bytes;
+    assert!(before > SMALL.journal_size_bytes_max);
+    let floors = shard.floors();
+    let plan = shard.parts.index.plan_settling(floors, NOW);
+    assert!(!shard.parts.index.should_settle(late), "one at a time");
+    let settled = shard
+        .parts
+        .settler
+        .settle(&plan, &mut State::default())
+        .unwrap();
+    shard.parts.index.settled(settled);
+    assert!(!shard.parts.index.should_settle(NOW));
+    assert!(shard.parts.index.usage().journal_size_bytes <= SMALL.journal_size_bytes_max);
+}
+
+#[test]
+fn a_block_larger_than_a_file_gets_one_of_its_own() {
+    let disk = MemoryDisk::new();
+    let mut shard = shard_on(&disk);
+    let large = vec![b'x'; 3 * SMALL.journal_file_size_bytes_max as usize];
+    for value in [b"small", &large[..], b"small"] {
+        shard.append(&[partition(1, 0)], &batch(&[value]));
+        shard.commit().unwrap();
+    }
+    drop(shard);
+    let mut shard = shard_on(&disk);
+    assert_eq!(shard.values(partition(1, 0))[1].1, large);
+    shard.settle_all().unwrap();
+    assert_eq!(shard.values(partition(1, 0))[1].1, large);
+    let files = disk.files();
+    let logs = files
+        .iter()
+        .filter(|path| path.extension().is_some_and(|it| it == "log"));
+    assert_eq!(logs.count(), 3);
+}
+
+#[test]
+fn what_is_not_one_batch_is_refused_and_leaves_no_trace() {
+    let disk = MemoryDisk::new();
+    let mut shard = shard_on(&disk);
+    shard.append(&[partition(1, 0)], &batch(&[b"a"]));
+    let before = shard.parts.builder.size_bytes();
+    let good = batch(&[b"b"]);
+    let double = [&good[..], &good[..]].concat();
+    let target = crate::Target {
+        partition: partition(1, 0),
+        base_offset: Offset(1),
+    };
+    for bad in [&b""[..], b"nonsense", &good[..good.len() - 1], &double] {
+        let bad = bytes::Bytes::copy_from_slice(bad);
+        let error = shard
+            .parts
+            .builder
+            .push_append(&[target], &[bad])
+            .unwrap_err();
+        assert!(matches!(error, Error::Batch(_)), "{error}");
+        assert_eq!(shard.parts.builder.size_bytes(), before);
+    }
+    shard.commit().unwrap();
+    drop(shard);
+    assert_eq!(shard_on(&disk).values(partition(1, 0)).len(), 1);
+}
+
+#[test]
+fn default_sizes_work_together() {
+    let options = Options::default();
+    assert!(options.journal_file_size_bytes_max * 2 <= options.journal_size_bytes_max);
+    let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
+    let mut shard = Shard::open_with(&disk, Path::new(PATH), &options).unwrap();
+    shard.append(&[partition(1, 0)], &batch(&[b"a"]));
+    shard.commit().unwrap();
+    assert_eq!(shard.values(partition(1, 0)).len(), 1);
+}

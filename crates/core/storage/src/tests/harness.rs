@@ -1,0 +1,224 @@
+//! A shard's storage with a state that remembers everything, for comparison.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use stele_base_env::Disk;
+use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, ShardId, Timestamp};
+use stele_wire_batch::{BatchBuilder, BatchHeader, Body, NewRecord};
+
+use crate::*;
+
+/// What a record's place is, for the model: the partition's next offset.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct State {
+    pub(crate) controls: Vec<Vec<u8>>,
+    pub(crate) next: BTreeMap<PartitionId, Offset>,
+}
+
+impl Replay for State {
+    fn load(&mut self, state: &[u8]) -> Result<(), ReplayError> {
+        *self = postcard::from_bytes(state)?;
+        Ok(())
+    }
+
+    fn control(&mut self, record: &[u8]) -> Result<(), ReplayError> {
+        self.controls.push(record.to_owned());
+        Ok(())
+    }
+
+    fn append(&mut self, targets: &[Target], header: &BatchHeader<'_>) -> Result<(), ReplayError> {
+        for target in targets {
+            let count = u64::from(header.last_offset_delta()) + 1;
+            self.next
+                .insert(target.partition, target.base_offset.plus(count));
+        }
+        Ok(())
+    }
+
+    fn save(&self) -> Result<Vec<u8>, ReplayError> {
+        Ok(postcard::to_stdvec(self)?)
+    }
+}
+
+/// Sizes so small that a test passes every boundary.
+pub(crate) const SMALL: Options = Options {
+    journal_file_size_bytes_max: 4 << 10,
+    journal_size_bytes_max: 8 << 10,
+    journal_age_ms_max: 1000,
+    segment_size_bytes_max: 6 << 10,
+    cache_size_bytes_max: 2 << 10,
+};
+
+pub(crate) const NOW: Timestamp = Timestamp(1_000_000);
+
+pub(crate) fn partition(log: u64, index: u32) -> PartitionId {
+    PartitionId::new(LogId(log), PartitionIndex(index))
+}
+
+/// A batch of records with these values, at these times.
+pub(crate) fn batch_at(values: &[&[u8]], timestamps: &[i64]) -> Bytes {
+    let mut builder = BatchBuilder::new();
+    for (value, timestamp) in values.iter().zip(timestamps) {
+        let record = NewRecord {
+            timestamp: Timestamp(*timestamp),
+            key: None,
+            value: Body::Whole(value),
+            headers: &[],
+        };
+        builder.push(&record).unwrap();
+    }
+    builder.finish().into_bytes()
+}
+
+pub(crate) fn batch(values: &[&[u8]]) -> Bytes {
+    batch_at(values, &vec![NOW.0; values.len()])
+}
+
+/// One shard on `disk`, driven step by step.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    pub(crate) directory: ShardDirectory,
+    pub(crate) parts: Recovered,
+    pub(crate) state: State,
+    /// What is said to be on disk.
+    pub(crate) synced: BlockSequence,
+    pub(crate) floors: HashMap<PartitionId, Offset>,
+}
+
+impl Shard {
+    pub(crate) fn open(disk: &Arc<dyn Disk>, path: &Path) -> Result<Self, Error> {
+        Self::open_with(disk, path, &SMALL)
+    }
+
+    pub(crate) fn open_with(
+        disk: &Arc<dyn Disk>,
+        path: &Path,
+        options: &Options,
+    ) -> Result<Self, Error> {
+        let data = DataDirectory::open(disk.clone(), path, 1)?;
+        let directory = data.shard(ShardId(0))?;
+        let mut state = State::default();
+        let parts = recover(&directory, options, &mut state, NOW)?;
+        let floors = state.next.keys().map(|it| (*it, Offset(0))).collect();
+        Ok(Self {
+            synced: parts.builder.sequence(),
+            directory,
+            parts,
+            state,
+            floors,
+        })
+    }
+
+    pub(crate) fn control(&mut self, record: &[u8]) {
+        self.parts.builder.push_control(record).unwrap();
+        self.state.control(record).unwrap();
+    }
+
+    /// Appends to each partition at its next offset, and gives the first one's.
+    pub(crate) fn append(&mut self, partitions: &[PartitionId], batch: &Bytes) -> Offset {
+        let targets: Vec<_> = partitions
+            .iter()
+            .map(|partition| Target {
+                partition: *partition,
+                base_offset: self.next(*partition),
+            })
+            .collect();
+        let parts = std::slice::from_ref(batch);
+        self.parts.builder.push_append(&targets, parts).unwrap();
+        let header = BatchHeader::parse(batch).unwrap();
+        self.state.append(&targets, &header).unwrap();
+        for partition in partitions {
+            self.floors.entry(*partition).or_default();
+        }
+        targets[0].base_offset
+    }
+
+    pub(crate) fn next(&self, partition: PartitionId) -> Offset {
+        self.state.next.get(&partition).copied().unwrap_or_default()
+    }
+
+    /// Finishes and writes the block.
+    pub(crate) fn write(&mut self) -> Result<(), Error> {
+        let block = self.parts.builder.finish(self.synced);
+        self.parts.index.install(&block);
+        let written = self.parts.writer.write(&block)?;
+        self.parts.index.written(&written, NOW);
+        Ok(())
+    }
+
+    pub(crate) fn commit(&mut self) -> Result<(), Error> {
+        self.write()?;
+        self.synced = self.parts.writer.sync()?;
+        Ok(())
+    }
+
+    pub(crate) fn floors(&self) -> Floors {
+        Floors {
+            as_of: self.parts.builder.sequence(),
+            starts: self.floors.clone(),
+        }
+    }
+
+    /// Settles all that is closed.
+    pub(crate) fn settle(&mut self) -> Result<(), Error> {
+        let late = NOW.plus_ms(SMALL.journal_age_ms_max + 1);
+        let floors = self.floors();
+        let plan = self.parts.index.plan_settling(floors, late);
+        let settled = self.parts.settler.settle(&plan, &mut State::default())?;
+        self.parts.index.settled(settled);
+        Ok(())
+    }
+
+    /// Closes the current file and settles it too.
+    pub(crate) fn settle_all(&mut self) -> Result<(), Error> {
+        self.parts.writer.rotate()?;
+        // The index learns of the new file by its first block.
+        self.commit()?;
+        self.settle()
+    }
+
+    /// All that a reader gets from `from` on, asking for little at a time.
+    pub(crate) fn read_all(&self, partition: PartitionId, from: Offset) -> Vec<StoredBatch> {
+        let mut batches: Vec<StoredBatch> = Vec::new();
+        let mut from = from;
+        loop {
+            let index = &self.parts.index;
+            let slices = index.read(partition, from, Offset(u64::MAX), 1500);
+            if slices.is_empty() {
+                return batches;
+            }
+            for slice in slices {
+                let read = slice.resolve().unwrap();
+                assert!(!read.is_empty(), "a slice holds something");
+                batches.extend(read);
+            }
+            from = next_offset(batches.last().unwrap());
+        }
+    }
+
+    /// The values of all that a reader gets, by offset.
+    pub(crate) fn values(&self, partition: PartitionId) -> Vec<(u64, Vec<u8>)> {
+        let batches = self.read_all(partition, Offset(0));
+        batches.iter().flat_map(values).collect()
+    }
+}
+
+pub(crate) fn next_offset(batch: &StoredBatch) -> Offset {
+    let header = BatchHeader::parse(&batch.bytes).unwrap();
+    let count = u64::from(header.last_offset_delta()) + 1;
+    batch.base_offset.plus(count)
+}
+
+/// The values of a batch's records, by offset.
+pub(crate) fn values(stored: &StoredBatch) -> Vec<(u64, Vec<u8>)> {
+    let batch = stele_wire_batch::Batch::new(stored.bytes.clone()).unwrap();
+    batch.verify_checksum().unwrap();
+    let records = batch.records(1 << 20).unwrap();
+    let values = records.map(|record| record.unwrap().value.unwrap().to_vec());
+    (stored.base_offset.0..).zip(values).collect()
+}

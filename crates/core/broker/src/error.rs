@@ -17,6 +17,9 @@ pub enum Error {
     /// and settling go on. The caller may try later.
     #[error("no space left for new data")]
     NoSpace,
+    /// The message is larger than a journal block can hold. The caller refuses it for good.
+    #[error("too large: {0}")]
+    TooLarge(Arc<str>),
     /// Stored data couldn't be read.
     #[error("stored data can't be read: {0}")]
     Unreadable(Arc<str>),

@@ -17,14 +17,20 @@ use stele_core_engine::{
     Declared, Extend, GroupCommand, LeaseRequest, LedgerId, LogCommand, QueueConfig, Reply,
     Retention, Settings, Settle, Token,
 };
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{
+    Notify,
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
 
 use crate::{
     Error, Events, LeasedBatch, Publish, Session,
     mailbox::Mailbox,
+    meter::{FrontCounts, FrontMeter, Meters, SyncCounts},
     read::{Found, Read, ReadReply, Watch},
     reply_to::ReplyTo,
     request::Request,
+    shard::ShardStatus,
 };
 
 /// The broker, as fronts see it. Cheap to clone.
@@ -39,9 +45,9 @@ pub type CatalogueGuard<'a> = RwLockReadGuard<'a, Catalogue>;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) inboxes: Vec<mpsc::Sender<Request>>,
-    pub(crate) closings: Vec<mpsc::UnboundedSender<SessionId>>,
-    pub(crate) catalogue: RwLock<Catalogue>,
+    pub(crate) catalogue: Arc<RwLock<Catalogue>>,
     pub(crate) next_id: AtomicU64,
+    pub(crate) meters: Meters,
 }
 
 /// Counts of a log.
@@ -69,6 +75,22 @@ pub struct PartitionStatus {
 }
 
 impl Broker {
+    pub(crate) fn new(
+        inboxes: Vec<mpsc::Sender<Request>>,
+        catalogue: Arc<RwLock<Catalogue>>,
+        meters: Meters,
+    ) -> Self {
+        let shared = Shared {
+            inboxes,
+            catalogue,
+            next_id: AtomicU64::new(1),
+            meters,
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
     /// The catalogue's replica: definitions and routing.
     pub fn catalogue(&self) -> CatalogueGuard<'_> {
         self.shared.catalogue.read()
@@ -176,17 +198,7 @@ impl Broker {
 
     /// Appends a batch; one answer for each target, when all are durable.
     pub async fn append(&self, publish: Publish) -> Result<SmallVec<[Appended; 1]>, Error> {
-        let mut appended = SmallVec::new();
-        for (shard, publish) in self.by_shard(publish) {
-            let (append, body) = publish.split();
-            let reply = self
-                .call(shard, Command::Append(append), Some(body))
-                .await?;
-            if let Reply::Appended(part) = reply {
-                appended.extend(part);
-            }
-        }
-        Ok(appended)
+        self.begin_append(publish).await.finish().await
     }
 
     /// Reads batches of one partition.
@@ -233,7 +245,8 @@ impl Broker {
             reply,
         };
         self.send(self.shard_of(partition.log), request).await;
-        answer.await.map_err(|_| Error::Stopping)?
+        let lookup = answer.await.map_err(|_| Error::Stopping)??;
+        lookup.resolve().await
     }
 
     /// Watches partitions: wakes once one of them may show records at or past its offset. One that
@@ -329,6 +342,37 @@ impl Broker {
         answer.await.map_err(|_| Error::Stopping)?
     }
 
+    /// How each shard does.
+    pub async fn shard_statuses(&self) -> Result<Vec<ShardStatus>, Error> {
+        let mut statuses = Vec::new();
+        for shard in self.shards() {
+            let (reply, answer) = oneshot::channel();
+            self.send(shard, Request::Counters { reply }).await;
+            statuses.push(answer.await.map_err(|_| Error::Stopping)?);
+        }
+        Ok(statuses)
+    }
+
+    /// The meter of the front of this name, for the front to count on. Its operations are those
+    /// that it was first asked for with.
+    pub fn front_meter(
+        &self,
+        front: &'static str,
+        operations: &'static [&'static str],
+    ) -> Arc<FrontMeter> {
+        self.shared.meters.front(front, operations)
+    }
+
+    /// What each front has counted.
+    pub fn front_counts(&self) -> Vec<FrontCounts> {
+        self.shared.meters.front_counts()
+    }
+
+    /// What each shard's journal writer has counted.
+    pub fn sync_counts(&self) -> Vec<SyncCounts> {
+        self.shared.meters.sync_counts()
+    }
+
     // ---- groups and producers ----------------------------------------------------------------
 
     /// A command to a consumer group. Tokens in it are given by the shard; any value will do.
@@ -397,11 +441,22 @@ impl Broker {
         );
     }
 
-    /// Ends a session on every shard. Never waits, since it runs on drop; bounded by the number of
-    /// sessions.
+    /// Ends a session on every shard, after what it has sent. Runs on drop, so it can't wait: where
+    /// an inbox is full, a task does.
     pub(crate) fn close_session(&self, session: SessionId) {
-        for closing in &self.shared.closings {
-            drop(closing.send(session));
+        for shard in self.shards() {
+            let request = Request::Command {
+                command: Command::SessionClosed(session),
+                body: None,
+                reply: ReplyTo::Nobody,
+            };
+            let inbox = &self.shared.inboxes[usize::from(shard.0)];
+            if let Err(TrySendError::Full(request)) = inbox.try_send(request)
+                && let Ok(runtime) = tokio::runtime::Handle::try_current()
+            {
+                let inbox = inbox.clone();
+                runtime.spawn(async move { drop(inbox.send(request).await) });
+            }
         }
     }
 

@@ -4,10 +4,9 @@ use stele_base_types::PartitionIndex;
 use stele_core_engine::{LeasedRecord, LeasedRun};
 use stele_wire_batch::Record;
 
-use crate::{
-    Error,
-    read::{Slice, records_of},
-};
+use stele_core_storage::Slice;
+
+use crate::{Error, read::records_of};
 
 /// A run of leased records, with where its bytes are.
 #[derive(Debug)]

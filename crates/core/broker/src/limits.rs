@@ -2,7 +2,33 @@
 
 /// Requests that wait for a shard: enough to fill a group commit, few enough that a flood of
 /// producers feels it.
-pub const INBOX_REQUESTS_MAX: usize = 4_096;
+pub(crate) const INBOX_REQUESTS_MAX: usize = 4_096;
 
 /// Requests that a shard takes up before it looks at its other events.
-pub const TURN_REQUESTS_MAX: usize = 512;
+pub(crate) const TURN_REQUESTS_MAX: usize = 512;
+
+/// News that wait for a shard: two for each block in flight, and the settler's.
+pub(crate) const NEWS_MAX: usize = 64;
+
+/// Blocks that the writer has: the one it writes, and those sealed for their size.
+pub(crate) const BLOCKS_IN_FLIGHT_MAX: usize = 4;
+
+/// A block is sealed when the next batch would take it over this: larger ones bring the disk
+/// nothing and delay the first reply in them.
+pub(crate) const BLOCK_SIZE_BYTES_TARGET: usize = 4 << 20;
+
+/// Blocks without anything that needs the disk are synced together after so many, so that what is
+/// kept for them here stays bounded.
+pub(crate) const UNSYNCED_BLOCKS_MAX: usize = 64;
+
+/// No more requests are taken up while so much waits for the writer.
+pub(crate) const BACKLOG_BYTES_MAX: usize = 32 << 20;
+
+/// Settlings that wait for the settler: at most one for each shard, and shards don't wait.
+pub(crate) const SETTLE_JOBS_MAX: usize = u16::MAX as usize;
+
+/// How often retention, space and settling are looked at, in milliseconds.
+pub(crate) const MAINTENANCE_MS: u64 = 1_000;
+
+/// Logs whose retention is looked at in one maintenance: bounds how long it holds the shard.
+pub(crate) const MAINTAINED_LOGS_MAX: usize = 1_000;

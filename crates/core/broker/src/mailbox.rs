@@ -39,25 +39,48 @@ pub enum Event {
     Blocked(bool),
 }
 
-/// The queue between the shards and a session. Bounded by what the session has asked for: its
-/// consumers' credit and its own publishes.
-#[derive(Debug, Default)]
-pub(crate) struct Mailbox {
-    events: Mutex<Vec<Event>>,
+/// A queue that is filled without waiting and emptied at once. What bounds it is said where it is
+/// used: a session's events are bounded by its consumers' credit and its own publishes.
+#[derive(Debug)]
+pub struct Mailbox<T = Event> {
+    items: Mutex<Vec<T>>,
     arrived: Notify,
 }
 
-impl Mailbox {
-    /// Puts an event in; never waits.
-    pub(crate) fn push(&self, event: Event) {
-        let mut events = self.events.lock();
-        let was_empty = events.is_empty();
-        events.push(event);
-        drop(events);
+impl<T> Default for Mailbox<T> {
+    fn default() -> Self {
+        Self {
+            items: Mutex::default(),
+            arrived: Notify::new(),
+        }
+    }
+}
+
+impl<T> Mailbox<T> {
+    /// Puts an item in; never waits.
+    pub fn push(&self, item: T) {
+        let mut items = self.items.lock();
+        let was_empty = items.is_empty();
+        items.push(item);
+        drop(items);
         // Who takes takes all: only the first of a batch needs to wake.
         if was_empty {
             self.arrived.notify_one();
         }
+    }
+
+    /// Takes all that is there; `items` must be empty, its memory is reused.
+    pub fn take(&self, items: &mut Vec<T>) {
+        debug_assert!(
+            items.is_empty(),
+            "taking swaps: what is in would be put back"
+        );
+        mem::swap(&mut *self.items.lock(), items);
+    }
+
+    /// Returns once something was put in since the last taking. Cancelling loses nothing.
+    pub(crate) async fn arrived(&self) {
+        self.arrived.notified().await;
     }
 }
 
@@ -77,16 +100,12 @@ impl Events {
             if !events.is_empty() {
                 return;
             }
-            self.mailbox.arrived.notified().await;
+            self.mailbox.arrived().await;
         }
     }
 
     /// Takes what is there, which may be nothing. `events` must be empty.
     pub fn take(&mut self, events: &mut Vec<Event>) {
-        debug_assert!(
-            events.is_empty(),
-            "taking swaps: what is in would be put back"
-        );
-        mem::swap(&mut *self.mailbox.events.lock(), events);
+        self.mailbox.take(events);
     }
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use stele_base_types::{Offset, PartitionId, Timestamp};
+use stele_core_storage::{Slice, StoredBatch, TimeLookup};
 use stele_wire_batch::{Batch, DECOMPRESSED_SIZE_BYTES_MAX, Record};
 use tokio::sync::Notify;
 
@@ -41,20 +41,24 @@ pub struct Found {
     pub timestamp: Timestamp,
 }
 
-/// A batch as stored.
-#[derive(Clone, Debug)]
-pub struct StoredBatch {
-    /// The offset of its first record. That in its own header may differ: a batch published to
-    /// many logs is stored once.
-    pub base_offset: Offset,
-    /// The batch.
-    pub bytes: Bytes,
+/// How to find a record by time.
+#[derive(Debug)]
+pub struct TimeReply {
+    pub(crate) lookup: TimeLookup,
+    pub(crate) committed: Offset,
 }
 
-/// Where a batch's bytes are.
-#[derive(Clone, Debug)]
-pub(crate) enum Slice {
-    Memory(StoredBatch),
+impl TimeReply {
+    /// Finds it; reads the disk, on a thread for that.
+    pub(crate) async fn resolve(self) -> Result<Option<Found>, Error> {
+        let found = on_disk_thread(move || self.lookup.resolve()).await?;
+        Ok(found
+            .filter(|found| found.offset < self.committed)
+            .map(|found| Found {
+                offset: found.offset,
+                timestamp: found.timestamp,
+            }))
+    }
 }
 
 impl ReadReply {
@@ -121,11 +125,36 @@ pub(crate) async fn records_of(
     Ok(records)
 }
 
+/// The batches of all slices. Those in memory are taken as they are; the disk is read on a thread
+/// for that.
 async fn resolve(slices: Vec<Slice>) -> Result<Vec<StoredBatch>, Error> {
-    Ok(slices
-        .into_iter()
-        .map(|Slice::Memory(stored)| stored)
-        .collect())
+    let is_in_memory = |slice: &Slice| matches!(slice, Slice::Memory(_));
+    if slices.iter().all(is_in_memory) {
+        return Ok(slices
+            .into_iter()
+            .filter_map(|slice| match slice {
+                Slice::Memory(stored) => Some(stored),
+                Slice::Disk(_) => None,
+            })
+            .collect());
+    }
+    on_disk_thread(move || {
+        let mut batches = Vec::new();
+        for slice in &slices {
+            batches.extend(slice.resolve()?);
+        }
+        Ok(batches)
+    })
+    .await
+}
+
+async fn on_disk_thread<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, stele_core_storage::Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(read)
+        .await
+        .map_err(|_| Error::Stopping)?
+        .map_err(unreadable)
 }
 
 fn unreadable(error: impl std::fmt::Display) -> Error {

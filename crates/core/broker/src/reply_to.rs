@@ -15,15 +15,18 @@ use crate::{
 
 /// The asker of a command.
 #[derive(Debug)]
-pub(crate) enum ReplyTo {
+pub enum ReplyTo {
     /// Nobody waits.
     Nobody,
     /// A call.
     Call(oneshot::Sender<Result<Reply, Error>>),
     /// A session's publish: one of `pending` shards that each hold a part of the targets.
     Published {
+        /// The session's.
         mailbox: Arc<Mailbox>,
+        /// As the session chose it.
         tag: u64,
+        /// Where the publish went to several shards.
         pending: Option<Arc<Pending>>,
     },
 }
@@ -31,7 +34,7 @@ pub(crate) enum ReplyTo {
 /// A publish over several shards: it is confirmed when the last has answered, and refused if any
 /// refused.
 #[derive(Debug)]
-pub(crate) struct Pending {
+pub struct Pending {
     pub(crate) left: AtomicUsize,
     pub(crate) refused: parking_lot::Mutex<Option<Error>>,
 }

@@ -10,13 +10,14 @@ use tokio::sync::{Notify, oneshot};
 use crate::{
     Error, LeasedBatch, LogStatus,
     mailbox::Mailbox,
-    read::{Found, Read, ReadReply},
+    read::{Read, ReadReply, TimeReply},
     reply_to::ReplyTo,
+    shard::ShardStatus,
 };
 
 /// A request to a shard.
 #[derive(Debug)]
-pub(crate) enum Request {
+pub enum Request {
     /// A command to the engine; `body` is an append's batch.
     Command {
         command: Command,
@@ -46,7 +47,7 @@ pub(crate) enum Request {
     FindByTime {
         partition: PartitionId,
         at: Option<Timestamp>,
-        reply: oneshot::Sender<Result<Option<Found>, Error>>,
+        reply: oneshot::Sender<Result<TimeReply, Error>>,
     },
     /// Wake when there is more.
     Watch {
@@ -58,4 +59,6 @@ pub(crate) enum Request {
         log: LogId,
         reply: oneshot::Sender<Result<LogStatus, Error>>,
     },
+    /// Counts of the shard.
+    Counters { reply: oneshot::Sender<ShardStatus> },
 }

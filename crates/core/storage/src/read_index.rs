@@ -21,7 +21,7 @@ mod read;
 mod settling;
 mod time_lookup;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use hashbrown::HashMap;
 use stele_base_types::{LogId, Offset, PartitionId, Timestamp};
@@ -121,6 +121,20 @@ impl ReadIndex {
     /// What is readable of `partition`; `None` where nothing was ever appended.
     pub fn extent(&self, partition: PartitionId) -> Option<PartitionExtent> {
         self.partitions.get(&partition).map(PartitionReads::extent)
+    }
+
+    /// The largest timestamp of `partition`, as far as whole segments and runs tell: it may be of a
+    /// record before the partition's start.
+    pub fn max_timestamp(&self, partition: PartitionId) -> Timestamp {
+        self.partitions
+            .get(&partition)
+            .map_or(Timestamp(i64::MIN), PartitionReads::max_timestamp)
+    }
+
+    /// The logs that anything is held of.
+    pub fn logs(&self) -> impl Iterator<Item = LogId> + use<> {
+        let logs: BTreeSet<LogId> = self.partitions.keys().map(|of| of.log).collect();
+        logs.into_iter()
     }
 
     /// How much is held.

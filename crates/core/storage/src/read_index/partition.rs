@@ -104,6 +104,12 @@ impl PartitionReads {
         }
     }
 
+    pub(crate) fn max_timestamp(&self) -> Timestamp {
+        let segments = self.segments.iter().map(|segment| segment.max_timestamp);
+        let runs = self.runs.iter().map(|run| run.max_timestamp);
+        segments.chain(runs).max().unwrap_or(Timestamp(i64::MIN))
+    }
+
     pub(crate) fn extent(&self) -> PartitionExtent {
         PartitionExtent {
             start: self.start,

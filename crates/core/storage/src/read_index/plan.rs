@@ -4,6 +4,7 @@ use std::{fmt, io, sync::Arc};
 
 use bytes::Bytes;
 use stele_base_types::{Offset, PartitionId};
+use stele_wire_batch::BatchHeader;
 
 use crate::{
     Error,
@@ -38,6 +39,18 @@ impl Slice {
         match self {
             Self::Memory(batch) => Ok(vec![batch.clone()]),
             Self::Disk(plan) => plan.resolve(),
+        }
+    }
+
+    /// The offset after its last batch, where its size wasn't limited: where to read on.
+    pub fn next_offset(&self) -> Offset {
+        match self {
+            Self::Memory(batch) => {
+                let count = BatchHeader::parse(&batch.bytes)
+                    .map_or(1, |header| u64::from(header.last_offset_delta()) + 1);
+                batch.base_offset.plus(count)
+            }
+            Self::Disk(plan) => plan.next_offset(),
         }
     }
 }
@@ -90,6 +103,14 @@ impl Piece {
 }
 
 impl ReadPlan {
+    fn next_offset(&self) -> Offset {
+        let next = match &self.source {
+            Source::Segment { segment, .. } => Some(segment.next_offset),
+            Source::Journal { pieces, .. } => pieces.last().map(|piece| piece.next_offset),
+        };
+        next.unwrap_or(self.wanted.until).min(self.wanted.until)
+    }
+
     /// Reads and verifies the batches. Waits for the disk.
     pub fn resolve(&self) -> Result<Vec<StoredBatch>, Error> {
         match &self.source {

@@ -1,0 +1,240 @@
+//! Counts that threads keep for operators: atomics, so that nobody waits for whoever looks.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use parking_lot::RwLock;
+
+/// What a front counts. Cheap to count on: no lock, no lookup.
+#[derive(Debug)]
+pub struct FrontMeter {
+    front: &'static str,
+    operations: &'static [&'static str],
+    requests: Box<[AtomicU64]>,
+    connections: AtomicU64,
+    connections_total: AtomicU64,
+    received_bytes: AtomicU64,
+    sent_bytes: AtomicU64,
+}
+
+/// A front's counts at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FrontCounts {
+    /// The front's name.
+    pub front: &'static str,
+    /// Requests since the start, by operation.
+    pub requests: Vec<(&'static str, u64)>,
+    /// Connections that are open.
+    pub connections: u64,
+    /// Connections since the start.
+    pub connections_total: u64,
+    /// Bytes received since the start.
+    pub received_bytes: u64,
+    /// Bytes sent since the start.
+    pub sent_bytes: u64,
+}
+
+/// Counts a connection as open until it is dropped.
+#[derive(Debug)]
+pub struct OpenConnection(Arc<FrontMeter>);
+
+impl FrontMeter {
+    fn new(front: &'static str, operations: &'static [&'static str]) -> Self {
+        Self {
+            front,
+            operations,
+            requests: operations.iter().map(|_| AtomicU64::new(0)).collect(),
+            connections: AtomicU64::new(0),
+            connections_total: AtomicU64::new(0),
+            received_bytes: AtomicU64::new(0),
+            sent_bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// Counts a connection, which is open until the guard is dropped.
+    pub fn connect(self: &Arc<Self>) -> OpenConnection {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        self.connections_total.fetch_add(1, Ordering::Relaxed);
+        OpenConnection(Arc::clone(self))
+    }
+
+    /// Counts requests of the operation at `operation` of those that the front was registered
+    /// with; any other place counts nothing.
+    pub fn request(&self, operation: usize, count: u64) {
+        if let Some(requests) = self.requests.get(operation) {
+            requests.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts bytes that came.
+    pub fn received(&self, size_bytes: u64) {
+        self.received_bytes.fetch_add(size_bytes, Ordering::Relaxed);
+    }
+
+    /// Counts bytes that went.
+    pub fn sent(&self, size_bytes: u64) {
+        self.sent_bytes.fetch_add(size_bytes, Ordering::Relaxed);
+    }
+
+    fn counts(&self) -> FrontCounts {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        FrontCounts {
+            front: self.front,
+            requests: self
+                .operations
+                .iter()
+                .copied()
+                .zip(self.requests.iter().map(read))
+                .collect(),
+            connections: read(&self.connections),
+            connections_total: read(&self.connections_total),
+            received_bytes: read(&self.received_bytes),
+            sent_bytes: read(&self.sent_bytes),
+        }
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// All meters.
+#[derive(Debug, Default)]
+pub(crate) struct Meters {
+    fronts: RwLock<Vec<Arc<FrontMeter>>>,
+    journals: Vec<Arc<SyncMeter>>,
+}
+
+impl Meters {
+    /// The meter of `front`, made where there is none yet.
+    pub(crate) fn front(
+        &self,
+        front: &'static str,
+        operations: &'static [&'static str],
+    ) -> Arc<FrontMeter> {
+        let mut meters = self.fronts.write();
+        if let Some(meter) = meters.iter().find(|meter| meter.front == front) {
+            return Arc::clone(meter);
+        }
+        let meter = Arc::new(FrontMeter::new(front, operations));
+        meters.push(Arc::clone(&meter));
+        meter
+    }
+
+    /// The meter of the next shard's journal.
+    pub(crate) fn journal(&mut self) -> Arc<SyncMeter> {
+        let meter = Arc::<SyncMeter>::default();
+        self.journals.push(Arc::clone(&meter));
+        meter
+    }
+
+    pub(crate) fn front_counts(&self) -> Vec<FrontCounts> {
+        self.fronts
+            .read()
+            .iter()
+            .map(|meter| meter.counts())
+            .collect()
+    }
+
+    pub(crate) fn sync_counts(&self) -> Vec<SyncCounts> {
+        self.journals.iter().map(|meter| meter.counts()).collect()
+    }
+}
+
+/// Upper bounds of the buckets that syncs are counted in, in microseconds.
+pub const SYNC_BUCKETS_US: [u64; 10] = [
+    100, 200, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 200_000, 1_000_000,
+];
+
+/// What a journal's writer counts.
+#[derive(Debug, Default)]
+pub(crate) struct SyncMeter {
+    syncs: [AtomicU64; SYNC_BUCKETS_US.len() + 1],
+    duration_us: AtomicU64,
+    blocks: AtomicU64,
+    written_bytes: AtomicU64,
+}
+
+/// A journal writer's counts at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SyncCounts {
+    /// Syncs that took up to each bound of [`SYNC_BUCKETS_US`] and longer than the one before; in
+    /// the last place those that took longer than all.
+    pub syncs: [u64; SYNC_BUCKETS_US.len() + 1],
+    /// Time spent in them, in microseconds.
+    pub duration_us: u64,
+    /// Blocks written.
+    pub blocks: u64,
+    /// Bytes written.
+    pub written_bytes: u64,
+}
+
+impl SyncMeter {
+    pub(crate) fn wrote(&self, size_bytes: u64) {
+        self.blocks.fetch_add(1, Ordering::Relaxed);
+        self.written_bytes.fetch_add(size_bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn synced(&self, duration: Duration) {
+        let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let place = SYNC_BUCKETS_US.partition_point(|bound| *bound < duration_us);
+        self.syncs[place].fetch_add(1, Ordering::Relaxed);
+        self.duration_us.fetch_add(duration_us, Ordering::Relaxed);
+    }
+
+    pub(crate) fn counts(&self) -> SyncCounts {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        SyncCounts {
+            syncs: std::array::from_fn(|place| read(&self.syncs[place])),
+            duration_us: read(&self.duration_us),
+            blocks: read(&self.blocks),
+            written_bytes: read(&self.written_bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_open_until_its_guard_goes() {
+        let meters = Meters::default();
+        let meter = meters.front("kafka", &["Produce", "Fetch"]);
+        let open = meter.connect();
+        meter.request(1, 3);
+        meter.request(9, 1);
+        let counts = meters.front_counts();
+        assert_eq!((counts[0].connections, counts[0].connections_total), (1, 1));
+        assert_eq!(counts[0].requests, [("Produce", 0), ("Fetch", 3)]);
+        drop(open);
+        assert_eq!(meters.front_counts()[0].connections, 0);
+    }
+
+    #[test]
+    fn a_front_has_one_meter() {
+        let meters = Meters::default();
+        let first = meters.front("amqp", &[]);
+        assert!(Arc::ptr_eq(&first, &meters.front("amqp", &[])));
+    }
+
+    #[test]
+    fn a_sync_falls_into_the_bucket_that_bounds_it() {
+        let meter = SyncMeter::default();
+        for micros in [1, 100, 101, 2_000_000] {
+            meter.synced(Duration::from_micros(micros));
+        }
+        let counts = meter.counts();
+        assert_eq!(counts.syncs[0], 2);
+        assert_eq!(counts.syncs[1], 1);
+        assert_eq!(counts.syncs[SYNC_BUCKETS_US.len()], 1);
+        assert_eq!(counts.duration_us, 2_000_202);
+    }
+}

@@ -1,0 +1,173 @@
+//! The threads: for each shard one that decides and one that writes, and one settler for all.
+
+mod journal_thread;
+mod settler_thread;
+mod shard_thread;
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use parking_lot::RwLock;
+use stele_base_env::{Clock, Disk, spawn_thread};
+use stele_base_types::ShardId;
+use stele_core_engine::Catalogue;
+use stele_core_storage::{self as storage, DataDirectory, SpaceGuard};
+use tokio::sync::{mpsc, watch};
+
+use self::{
+    journal_thread::Stopwatch,
+    settler_thread::SettleJob,
+    shard_thread::{Channels, ShardThread},
+};
+use crate::{
+    Broker,
+    limits::{INBOX_REQUESTS_MAX, NEWS_MAX, SETTLE_JOBS_MAX},
+    mailbox::Mailbox,
+    meter::Meters,
+    shard::{Lane, Opened, Shard},
+};
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the data is.
+    pub directory: PathBuf,
+    /// How many shards; an existing directory keeps its own number.
+    pub shards: u16,
+    /// Sizes and ages of the storage, for each shard.
+    pub storage: storage::Options,
+    /// Publishing is refused while less than this is free on the disk.
+    pub reserve_bytes: u64,
+}
+
+/// Why the broker couldn't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory can't be used; the message says what to do.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+    /// The system refused a thread.
+    #[error("can't start a thread: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// The running threads. [`Running::stop`] ends them and waits; dropping it ends them without
+/// waiting.
+#[derive(Debug)]
+pub struct Running {
+    stop: watch::Sender<bool>,
+    stopped: mpsc::Receiver<()>,
+    failed: watch::Receiver<Option<Arc<str>>>,
+}
+
+impl Running {
+    /// Returns when a shard can't go on, with the reason: the process must end and recover, since
+    /// memory is ahead of the disk. Never returns otherwise.
+    pub async fn failed(&mut self) -> Arc<str> {
+        loop {
+            if let Some(reason) = self.failed.borrow_and_update().clone() {
+                return reason;
+            }
+            if self.failed.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Writes and syncs what has been taken up, refuses what comes after, and ends the threads.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        // Every thread holds a sender: this ends when the last has gone.
+        while self.stopped.recv().await.is_some() {}
+    }
+}
+
+impl Broker {
+    /// Recovers what the directory holds and starts the threads. Blocks while recovering.
+    pub fn start(
+        settings: &Settings,
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<(Self, Running), StartError> {
+        let directory = DataDirectory::open(disk, &settings.directory, settings.shards)?;
+        let shards = directory.shard_count();
+        let replica = Arc::new(RwLock::new(Catalogue::default()));
+        let lanes: Vec<Lane> = (0..shards).map(|_| Arc::new(Mailbox::default())).collect();
+
+        let opened = recover(settings, &directory, &replica, &lanes, &*clock)?;
+
+        let (stop, stopping) = watch::channel(false);
+        let (alive, stopped) = mpsc::channel(1);
+        let (failing, failed) = watch::channel(None);
+        let (settle, jobs) = std::sync::mpsc::sync_channel::<SettleJob>(SETTLE_JOBS_MAX);
+        settler_thread::spawn(jobs, failing.clone(), alive.clone())?;
+
+        let mut inboxes = Vec::new();
+        let mut meters = Meters::default();
+        for ((opened, guard), lane) in opened.into_iter().zip(&lanes) {
+            let Opened {
+                shard,
+                writer,
+                settler,
+            } = opened;
+            let (inbox, requests) = mpsc::channel(INBOX_REQUESTS_MAX);
+            let (news, heard) = mpsc::channel(NEWS_MAX);
+            let blocks = journal_thread::spawn(
+                shard.id(),
+                writer,
+                news.clone(),
+                failing.clone(),
+                Stopwatch::new(Arc::clone(&clock), meters.journal()),
+            )?;
+            inboxes.push(inbox);
+            let channels = Channels {
+                requests,
+                news: heard,
+                lane: Arc::clone(lane),
+                blocks,
+                settle: settle.clone(),
+                settled: news,
+                stopping: stopping.clone(),
+                _alive: alive.clone(),
+            };
+            let name = format!("shard-{}", shard.id());
+            let clock = Arc::clone(&clock);
+            let thread = ShardThread::new(shard, settler, guard, clock, channels);
+            spawn_thread(&name, move || thread.run())?;
+        }
+        let broker = Self::new(inboxes, replica, meters);
+        let running = Running {
+            stop,
+            stopped,
+            failed,
+        };
+        Ok((broker, running))
+    }
+}
+
+/// Opens every shard, each with the guard of its disk, and brings them in line with the catalogue.
+fn recover(
+    settings: &Settings,
+    directory: &DataDirectory,
+    replica: &Arc<RwLock<Catalogue>>,
+    lanes: &[Lane],
+    clock: &dyn Clock,
+) -> Result<Vec<(Opened, SpaceGuard)>, StartError> {
+    let mut shards = Vec::new();
+    for shard in (0..directory.shard_count()).map(ShardId) {
+        let directory = directory.shard(shard)?;
+        let guard = SpaceGuard::new(&directory, settings.reserve_bytes);
+        let opened = Shard::open(
+            &directory,
+            &settings.storage,
+            Arc::clone(replica),
+            lanes.to_vec(),
+            clock.now(),
+        )?;
+        shards.push((opened, guard));
+    }
+    let catalogue = replica.read().clone();
+    for (opened, _) in &mut shards {
+        opened.shard.reconcile(&catalogue, clock.now());
+    }
+    Ok(shards)
+}

@@ -1,0 +1,126 @@
+//! Writes a shard's blocks: as many as are waiting, then one sync for all.
+
+use std::{
+    io,
+    sync::{Arc, mpsc as std_mpsc},
+};
+
+use stele_base_env::{Clock, spawn_thread};
+use stele_base_types::ShardId;
+use stele_core_storage::{Block, Error, JournalWriter};
+use tokio::sync::{mpsc, watch};
+
+use super::shard_thread::Heard;
+use crate::{
+    limits::{BLOCKS_IN_FLIGHT_MAX, UNSYNCED_BLOCKS_MAX},
+    meter::SyncMeter,
+    shard::News,
+};
+
+/// What the writer is asked.
+#[derive(Debug)]
+pub(super) enum Write {
+    /// Write a block, and sync it if so.
+    Block(Block, bool),
+    /// Start a new file.
+    Rotate,
+}
+
+/// Room for a rotation beside the blocks: asking for one doesn't wait.
+const ROTATIONS_MAX: usize = 1;
+
+pub(super) type Blocks = std_mpsc::SyncSender<Write>;
+
+/// Starts the thread. It ends when the sender is dropped, or at the first failure, which it tells:
+/// the page cache can't be believed after that, so nothing is tried again.
+pub(super) fn spawn(
+    shard: ShardId,
+    writer: JournalWriter,
+    news: mpsc::Sender<Heard>,
+    failing: watch::Sender<Option<Arc<str>>>,
+    stopwatch: Stopwatch,
+) -> io::Result<Blocks> {
+    let (blocks, receiver) = std_mpsc::sync_channel(BLOCKS_IN_FLIGHT_MAX + ROTATIONS_MAX);
+    let mut thread = JournalThread {
+        writer,
+        news,
+        stopwatch,
+        unsynced: 0,
+    };
+    spawn_thread(&format!("journal-{shard}"), move || {
+        if let Err(error) = thread.run(&receiver) {
+            tracing::error!(%shard, %error, "the journal can't be written");
+            drop(failing.send(Some(error.to_string().into())));
+        }
+        thread.tell(Heard::WriterEnded);
+    })?;
+    Ok(blocks)
+}
+
+/// Measures how long syncs take.
+#[derive(Debug)]
+pub(super) struct Stopwatch {
+    clock: Arc<dyn Clock>,
+    meter: Arc<SyncMeter>,
+}
+
+impl Stopwatch {
+    /// Measures by `clock`, counts on `meter`.
+    pub(super) fn new(clock: Arc<dyn Clock>, meter: Arc<SyncMeter>) -> Self {
+        Self { clock, meter }
+    }
+}
+
+struct JournalThread {
+    writer: JournalWriter,
+    news: mpsc::Sender<Heard>,
+    stopwatch: Stopwatch,
+    /// Blocks written since the last sync.
+    unsynced: usize,
+}
+
+impl JournalThread {
+    fn run(&mut self, writes: &std_mpsc::Receiver<Write>) -> Result<(), Error> {
+        while let Ok(first) = writes.recv() {
+            let mut is_sync_due = self.write(first)?;
+            while let Ok(next) = writes.try_recv() {
+                is_sync_due |= self.write(next)?;
+            }
+            if is_sync_due || self.unsynced >= UNSYNCED_BLOCKS_MAX {
+                self.sync()?;
+            }
+        }
+        self.sync()
+    }
+
+    fn write(&mut self, write: Write) -> Result<bool, Error> {
+        match write {
+            Write::Block(block, is_sync_due) => {
+                let written = self.writer.write(&block)?;
+                self.stopwatch.meter.wrote(block.size_bytes() as u64);
+                self.unsynced += 1;
+                self.tell(Heard::News(News::Written(written)));
+                Ok(is_sync_due)
+            }
+            Write::Rotate => {
+                self.writer.rotate()?;
+                Ok(false)
+            }
+        }
+    }
+
+    fn sync(&mut self) -> Result<(), Error> {
+        let begun = self.stopwatch.clock.monotonic();
+        let next = self.writer.sync()?;
+        let duration = self.stopwatch.clock.monotonic().saturating_sub(begun);
+        self.stopwatch.meter.synced(duration);
+        self.unsynced = 0;
+        self.tell(Heard::News(News::Synced(next)));
+        Ok(())
+    }
+
+    fn tell(&self, heard: Heard) {
+        // A shard that has stopped needs no news.
+        drop(self.news.blocking_send(heard));
+    }
+}

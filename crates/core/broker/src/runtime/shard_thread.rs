@@ -1,0 +1,241 @@
+//! Drives a shard: brings it requests, news and the time, and takes its blocks to the writer.
+
+use std::{sync::Arc, time::Duration};
+
+use stele_base_env::Clock;
+use stele_base_types::Timestamp;
+use stele_core_engine::Command;
+use stele_core_storage::{Settled, Settler, SpaceGuard};
+use tokio::{
+    select,
+    sync::{mpsc, watch},
+};
+
+use super::{
+    journal_thread::{Blocks, Write},
+    settler_thread::SettleJob,
+};
+use crate::{
+    limits::{BACKLOG_BYTES_MAX, BLOCKS_IN_FLIGHT_MAX, MAINTENANCE_MS, TURN_REQUESTS_MAX},
+    request::Request,
+    shard::{Lane, News, Shard},
+};
+
+/// What the other threads tell a shard.
+#[derive(Debug)]
+pub(super) enum Heard {
+    News(News),
+    Settled(Box<(Settler, Settled)>),
+    /// The writer has failed, or was let go.
+    WriterEnded,
+}
+
+/// A shard thread's ends of the channels.
+#[derive(Debug)]
+pub(super) struct Channels {
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) news: mpsc::Receiver<Heard>,
+    pub(super) lane: Lane,
+    pub(super) blocks: Blocks,
+    pub(super) settle: std::sync::mpsc::SyncSender<SettleJob>,
+    pub(super) settled: mpsc::Sender<Heard>,
+    pub(super) stopping: watch::Receiver<bool>,
+    /// Dropped when the thread ends, which is all that it is for.
+    pub(super) _alive: mpsc::Sender<()>,
+}
+
+/// A shard with what drives it.
+#[derive(Debug)]
+pub(super) struct ShardThread {
+    shard: Shard,
+    /// Away while it settles.
+    settler: Option<Settler>,
+    guard: SpaceGuard,
+    clock: Arc<dyn Clock>,
+    channels: Channels,
+    /// Blocks that the writer has and hasn't told of.
+    in_flight: usize,
+    requests: Vec<Request>,
+    commands: Vec<Command>,
+    maintain_at: Timestamp,
+    has_writer: bool,
+}
+
+impl ShardThread {
+    pub(super) fn new(
+        shard: Shard,
+        settler: Settler,
+        guard: SpaceGuard,
+        clock: Arc<dyn Clock>,
+        channels: Channels,
+    ) -> Self {
+        let maintain_at = clock.now();
+        Self {
+            shard,
+            settler: Some(settler),
+            guard,
+            clock,
+            channels,
+            in_flight: 0,
+            requests: Vec::with_capacity(TURN_REQUESTS_MAX),
+            commands: Vec::new(),
+            maintain_at,
+            has_writer: true,
+        }
+    }
+
+    /// Runs until the broker stops or the writer fails.
+    pub(super) fn run(mut self) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("a runtime without I/O asks nothing of the system");
+        runtime.block_on(async {
+            while self.hand_over() && self.turn().await {}
+            self.drain().await;
+        });
+    }
+
+    /// Gives the writer what it can take. False when it has failed.
+    fn hand_over(&mut self) -> bool {
+        while self.in_flight < BLOCKS_IN_FLIGHT_MAX
+            && (self.in_flight == 0 || self.shard.has_sealed())
+        {
+            let Some(block) = self.shard.take_block() else {
+                return self.has_writer;
+            };
+            let is_sync_due = self.shard.needs_sync(&block);
+            if self
+                .channels
+                .blocks
+                .send(Write::Block(block, is_sync_due))
+                .is_err()
+            {
+                return false;
+            }
+            self.in_flight += 1;
+        }
+        self.has_writer
+    }
+
+    /// Waits for something to do and does it. False when the broker stops.
+    async fn turn(&mut self) -> bool {
+        let now = self.clock.now();
+        let deadline = self
+            .shard
+            .next_deadline()
+            .unwrap_or(Timestamp::FOREVER)
+            .min(self.maintain_at);
+        let idle = Duration::from_millis(deadline.since_ms(now));
+        let has_room = self.shard.backlog_bytes() < BACKLOG_BYTES_MAX;
+        select! {
+            biased;
+            _ = self.channels.stopping.changed() => return false,
+            Some(heard) = self.channels.news.recv() => self.hear(heard),
+            () = self.channels.lane.arrived() => self.take_lane(),
+            count = self.channels.requests.recv_many(&mut self.requests, TURN_REQUESTS_MAX),
+                if has_room =>
+            {
+                if count == 0 {
+                    return false;
+                }
+                self.take_requests();
+            }
+            () = tokio::time::sleep(idle) => {}
+        }
+        self.keep_time();
+        true
+    }
+
+    fn hear(&mut self, heard: Heard) {
+        let now = self.clock.now();
+        match heard {
+            Heard::News(news) => {
+                if let News::Written(_) = news {
+                    self.in_flight -= 1;
+                }
+                self.shard.news(news, now);
+            }
+            Heard::Settled(settled) => {
+                let (settler, settled) = *settled;
+                self.settler = Some(settler);
+                self.shard.settled(settled);
+            }
+            Heard::WriterEnded => self.has_writer = false,
+        }
+    }
+
+    fn take_lane(&mut self) {
+        self.channels.lane.take(&mut self.commands);
+        let now = self.clock.now();
+        for command in self.commands.drain(..) {
+            self.shard.handle_lane(command, now);
+        }
+    }
+
+    fn take_requests(&mut self) {
+        // What another shard has sent before a front heard of it comes before that front's
+        // requests: so the lane is emptied after the requests were taken, before they are done.
+        self.take_lane();
+        let now = self.clock.now();
+        for request in self.requests.drain(..) {
+            self.shard.handle(request, now);
+        }
+    }
+
+    /// Does what is due.
+    fn keep_time(&mut self) {
+        let now = self.clock.now();
+        if self.shard.next_deadline().is_some_and(|due| due <= now) {
+            self.shard.tick(now);
+        }
+        // A clock that was set back by a lot must not put maintenance off for as long.
+        let is_due = now >= self.maintain_at || self.maintain_at.since_ms(now) > MAINTENANCE_MS;
+        if is_due {
+            self.maintain_at = now.plus_ms(MAINTENANCE_MS);
+            self.maintain(now);
+        }
+    }
+
+    fn maintain(&mut self, now: Timestamp) {
+        match self.guard.check() {
+            Ok(space) => self.shard.set_blocked(space.is_low),
+            Err(error) => tracing::warn!(%error, "free space isn't known"),
+        }
+        self.shard.maintain(now);
+        if self.shard.should_rotate(now) {
+            drop(self.channels.blocks.send(Write::Rotate));
+        }
+        if self.settler.is_some()
+            && let Some(plan) = self.shard.plan_settling(now)
+            && let Some(settler) = self.settler.take()
+        {
+            let job = SettleJob {
+                settler,
+                plan,
+                done: self.channels.settled.clone(),
+            };
+            drop(self.channels.settle.send(job));
+        }
+    }
+
+    /// Takes up what has been sent, writes it, and waits until it is on disk.
+    async fn drain(&mut self) {
+        self.channels.requests.close();
+        while let Ok(request) = self.channels.requests.try_recv() {
+            self.shard.handle(request, self.clock.now());
+        }
+        while !self.shard.is_synced() {
+            if self.in_flight == 0 {
+                self.shard.want_block();
+            }
+            if !self.hand_over() {
+                return;
+            }
+            match self.channels.news.recv().await {
+                Some(heard) => self.hear(heard),
+                None => return,
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! A shard: the engine's state with its journal and its read index.
+//!
+//! ```text
+//!  Request ─► decide ─► records ─► block being filled ─► writer ─► written, synced
+//!                │                      (apply at once)                │
+//!                └─ replies, ends wait here ◄── released by ───────────┘
+//! ```
+//!
+//! It is single-threaded and synchronous: whoever drives it brings the requests, the time, and the
+//! news of the writer. The runtime does so with threads, the simulator without.
+//!
+//! Invariants
+//! - Records are applied in the order in which they are pushed into blocks.
+//! - What is shown to consumers ([`Command::Committed`]) is durable in its log's class.
+//! - A reply waits in the block that holds the last change it depends on.
+
+mod deliver;
+mod journal;
+mod maintain;
+mod open;
+mod read;
+mod release;
+mod request;
+mod status;
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Weak},
+};
+
+use hashbrown::{HashMap, HashSet};
+use parking_lot::RwLock;
+use stele_base_types::{LogId, Offset, PartitionId, SessionId, ShardId, Timestamp};
+use stele_core_engine::{Catalogue, Command, Durability, State, Token};
+use stele_core_storage::{Block, BlockBuilder, BlockSequence, Floors, ReadIndex};
+use tokio::sync::Notify;
+
+use self::status::Counters;
+use self::{deliver::Deferred, release::Waiting};
+pub use self::{
+    open::{Opened, Replayed},
+    release::News,
+    status::ShardStatus,
+};
+use crate::mailbox::Mailbox;
+
+/// Commands from shard to shard, besides the requests of fronts: rare, and taken up first.
+pub type Lane = Arc<Mailbox<Command>>;
+
+/// A shard.
+#[derive(Debug)]
+pub struct Shard {
+    id: ShardId,
+    state: State,
+    builder: BlockBuilder,
+    index: ReadIndex,
+    /// Blocks before this one are on disk, as far as is known here.
+    synced: BlockSequence,
+    /// Blocks before this one are with the operating system.
+    written: BlockSequence,
+    /// Something waits for the block being filled, even if it is empty.
+    is_block_wanted: bool,
+    /// Finished blocks that the writer hasn't got yet.
+    sealed: VecDeque<Block>,
+    /// What waits for each block from the oldest unsynced one to the one being filled.
+    waiting: VecDeque<Waiting>,
+    /// The block of the first entry of `waiting`.
+    waiting_first: BlockSequence,
+    deferred: HashMap<Token, Deferred>,
+    /// Tickets of waiting leases, as their askers know them.
+    tickets: HashMap<u64, Token>,
+    next_token: u64,
+    sessions: HashMap<SessionId, SessionEntry>,
+    watches: HashMap<PartitionId, Vec<(Offset, Weak<Notify>)>>,
+    /// Ends of partitions of volatile logs, in blocks that were finished: to be shown at the next
+    /// dispatch.
+    ends_sealed: Vec<(PartitionId, Offset)>,
+    /// Logs that may have deliveries to make.
+    to_dispatch: Vec<LogId>,
+    replica: Arc<RwLock<Catalogue>>,
+    lanes: Vec<Lane>,
+    /// Space is short: what adds data is refused.
+    is_blocked: bool,
+    /// Where the next maintenance goes on.
+    maintained: Option<LogId>,
+    /// Taken for the next settling, to be used once what they stand on is on disk.
+    floors: Option<Floors>,
+    /// Reused for the stored form of records.
+    scratch: Vec<u8>,
+    counters: Counters,
+    now: Timestamp,
+}
+
+/// What the shard knows of a session.
+#[derive(Debug)]
+struct SessionEntry {
+    mailbox: Arc<Mailbox>,
+    /// Logs that it consumes from.
+    logs: HashSet<LogId>,
+}
+
+impl Shard {
+    /// Which shard this is.
+    pub fn id(&self) -> ShardId {
+        self.id
+    }
+
+    /// The engine's state.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// When [`Shard::tick`] has something to do.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.state.next_deadline()
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Timestamp) {
+        self.now = now;
+        while self.decide_and_apply(Command::Tick) {}
+        self.dispatch();
+    }
+
+    /// The next block to write, if there is anything to write. The one being filled is given once
+    /// no other is waiting: so it grows while the writer is busy.
+    pub fn take_block(&mut self) -> Option<Block> {
+        if self.sealed.is_empty() && (self.is_block_wanted || !self.builder.is_empty()) {
+            self.seal();
+            self.dispatch();
+        }
+        self.sealed.pop_front()
+    }
+
+    /// Whether finished blocks are waiting for the writer.
+    pub fn has_sealed(&self) -> bool {
+        !self.sealed.is_empty()
+    }
+
+    /// Has the block being filled written and synced even if it is empty: with it everything
+    /// before it is safe, and a block at the end proves later damage to be damage.
+    pub fn want_block(&mut self) {
+        self.is_block_wanted = true;
+        if let Some(waiting) = self.waiting.back_mut() {
+            waiting.note_durability(Durability::Synced);
+        }
+    }
+
+    /// Whether all that was ever decided is on disk.
+    pub fn is_synced(&self) -> bool {
+        self.builder.is_empty() && self.synced >= self.builder.sequence()
+    }
+
+    /// Bytes that wait for the writer. Whoever drives the shard takes up no more requests while
+    /// this is over its limit.
+    pub fn backlog_bytes(&self) -> usize {
+        self.sealed.iter().map(Block::size_bytes).sum::<usize>() + self.builder.size_bytes()
+    }
+
+    fn shard_of(&self, log: LogId) -> ShardId {
+        crate::placement::log(log, self.lanes.len())
+    }
+}

@@ -1,0 +1,157 @@
+//! Starting a shard: recovery, then the catalogue's view of what it should hold.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use hashbrown::{HashMap, HashSet};
+use parking_lot::RwLock;
+use stele_base_types::{LogId, PartitionId, PartitionIndex, ShardId, Timestamp};
+use stele_core_engine::{Catalogue, Command, LogCommand, Record, State};
+use stele_core_storage::{
+    JournalWriter, Options, Recovered, Replay, ReplayError, Settler, ShardDirectory, Target,
+};
+use stele_wire_batch::BatchHeader;
+
+use super::{Counters, Lane, Shard, release::Waiting};
+use crate::reply_to::ReplyTo;
+
+/// A shard that has recovered, with those who write for it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The shard.
+    pub shard: Shard,
+    /// Writes its blocks.
+    pub writer: JournalWriter,
+    /// Settles its journal.
+    pub settler: Settler,
+}
+
+/// The engine's state, built from the journal.
+#[derive(Debug, Default)]
+pub struct Replayed(State);
+
+impl Replay for Replayed {
+    fn load(&mut self, state: &[u8]) -> Result<(), ReplayError> {
+        self.0 = postcard::from_bytes(state)?;
+        Ok(())
+    }
+
+    fn control(&mut self, record: &[u8]) -> Result<(), ReplayError> {
+        self.0.apply(&postcard::from_bytes::<Record>(record)?);
+        Ok(())
+    }
+
+    fn append(&mut self, _: &[Target], _: &BatchHeader<'_>) -> Result<(), ReplayError> {
+        // The control record behind it says all that the state needs.
+        Ok(())
+    }
+
+    fn save(&self) -> Result<Vec<u8>, ReplayError> {
+        Ok(postcard::to_stdvec(&self.0)?)
+    }
+}
+
+impl Shard {
+    /// Recovers the shard in `directory`. `replica` becomes the catalogue if this is shard 0;
+    /// `lanes` has one for each shard.
+    pub fn open(
+        directory: &ShardDirectory,
+        options: &Options,
+        replica: Arc<RwLock<Catalogue>>,
+        lanes: Vec<Lane>,
+        now: Timestamp,
+    ) -> Result<Opened, stele_core_storage::Error> {
+        let mut replayed = Replayed::default();
+        let Recovered {
+            builder,
+            index,
+            writer,
+            settler,
+            report,
+        } = stele_core_storage::recover(directory, options, &mut replayed, now)?;
+        let next = builder.sequence();
+        let mut shard = Self {
+            id: directory.shard(),
+            state: replayed.0,
+            builder,
+            index,
+            synced: next,
+            written: next,
+            is_block_wanted: false,
+            sealed: VecDeque::new(),
+            waiting: VecDeque::from([Waiting::default()]),
+            waiting_first: next,
+            deferred: HashMap::new(),
+            tickets: HashMap::new(),
+            next_token: 0,
+            sessions: HashMap::new(),
+            watches: HashMap::new(),
+            ends_sealed: Vec::new(),
+            to_dispatch: Vec::new(),
+            replica,
+            lanes,
+            is_blocked: false,
+            maintained: None,
+            floors: None,
+            scratch: Vec::new(),
+            counters: Counters::default(),
+            now,
+        };
+        tracing::info!(shard = %shard.id, ?report, "recovered");
+        shard.decide_and_apply(Command::Recover);
+        shard.place_index();
+        if shard.id == ShardId(0) {
+            *shard.replica.write() = shard.state.catalogue.clone();
+        }
+        Ok(Opened {
+            shard,
+            writer,
+            settler,
+        })
+    }
+
+    /// Opens what the catalogue defines and drops what it doesn't, after a crash between the two.
+    /// Called once, with shard 0's catalogue, when all have recovered.
+    pub fn reconcile(&mut self, catalogue: &Catalogue, now: Timestamp) {
+        self.now = now;
+        let mut defined = HashSet::new();
+        for definition in catalogue.all_logs() {
+            if self.shard_of(definition.id) == self.id {
+                defined.insert(definition.id);
+                let open = LogCommand::Open(definition.config);
+                self.command(Command::Log(definition.id, open), None, ReplyTo::Nobody);
+            }
+        }
+        let orphans: Vec<LogId> = self
+            .state
+            .logs
+            .iter()
+            .map(|(log, _)| log)
+            .filter(|log| !defined.contains(log))
+            .collect();
+        for log in orphans {
+            let close = LogCommand::Close(Default::default());
+            self.command(Command::Log(log, close), None, ReplyTo::Nobody);
+        }
+        self.dispatch();
+    }
+
+    /// Tells the index where partitions start, and which logs recovery has dropped: only the state
+    /// knows.
+    fn place_index(&mut self) {
+        let orphans: Vec<LogId> = self
+            .index
+            .logs()
+            .filter(|log| self.state.logs.log(*log).is_none())
+            .collect();
+        for log in orphans {
+            self.index.remove_log(log);
+        }
+        for (log, state) in self.state.logs.iter() {
+            for (index, partition) in state.partitions.iter().enumerate() {
+                let index = PartitionIndex(index as u32);
+                self.index
+                    .advance_start(PartitionId::new(log, index), partition.start);
+            }
+        }
+    }
+}

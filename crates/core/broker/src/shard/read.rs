@@ -1,0 +1,102 @@
+//! Reads, which change nothing.
+
+use std::sync::Weak;
+
+use stele_base_types::{Offset, PartitionId, Timestamp};
+use stele_core_engine::Error as Refusal;
+use tokio::sync::Notify;
+
+use super::Shard;
+use crate::{
+    Error,
+    read::{Read, ReadReply, TimeReply},
+};
+
+impl Shard {
+    pub(super) fn read(&self, read: &Read) -> Result<ReadReply, Error> {
+        let partition = self.partition(read.partition)?;
+        let (start, committed) = (partition.start, partition.committed);
+        if read.bytes_max > 0 && (read.from < start || read.from > committed) {
+            return Err(Error::Refused(Refusal::OffsetOutOfRange {
+                offset: read.from,
+                start,
+                end: committed,
+            }));
+        }
+        let slices = if read.bytes_max == 0 {
+            Vec::new()
+        } else {
+            self.index
+                .read(read.partition, read.from, committed, read.bytes_max)
+        };
+        Ok(ReadReply {
+            start,
+            committed,
+            slices,
+        })
+    }
+
+    /// How to find a record by time; the disk is asked elsewhere.
+    pub(super) fn find_by_time(
+        &self,
+        partition: PartitionId,
+        at: Option<Timestamp>,
+    ) -> Result<TimeReply, Error> {
+        let committed = self.partition(partition)?.committed;
+        let at = at.unwrap_or_else(|| self.index.max_timestamp(partition));
+        Ok(TimeReply {
+            lookup: self.index.find_by_time(partition, at),
+            committed,
+        })
+    }
+
+    /// Registers a watch, or wakes it at once.
+    pub(super) fn watch(&mut self, partitions: &[(PartitionId, Offset)], notify: &Weak<Notify>) {
+        for (partition, past) in partitions {
+            let is_due = self
+                .partition(*partition)
+                .map_or(true, |state| state.committed > *past);
+            if is_due {
+                if let Some(notify) = notify.upgrade() {
+                    notify.notify_one();
+                }
+                return;
+            }
+            let watches = self.watches.entry(*partition).or_default();
+            // Fetches that timed out leave theirs behind: they go when the next one comes.
+            watches.retain(|(_, notify)| notify.strong_count() > 0);
+            watches.push((*past, Weak::clone(notify)));
+        }
+    }
+
+    /// Wakes the watches that wait for less than `end`.
+    pub(super) fn wake(&mut self, partition: PartitionId, end: Offset) {
+        let Some(watches) = self.watches.get_mut(&partition) else {
+            return;
+        };
+        watches.retain(|(past, notify)| {
+            if *past >= end {
+                return true;
+            }
+            if let Some(notify) = notify.upgrade() {
+                notify.notify_one();
+            }
+            false
+        });
+        if watches.is_empty() {
+            self.watches.remove(&partition);
+        }
+    }
+
+    fn partition(&self, partition: PartitionId) -> Result<&stele_core_engine::Partition, Error> {
+        let log = self
+            .state
+            .logs
+            .log(partition.log)
+            .ok_or(Error::Refused(Refusal::NoSuchLog))?;
+        usize::try_from(partition.index.0)
+            .ok()
+            .and_then(|index| log.partitions.get(index))
+            .ok_or(Error::Refused(Refusal::NoSuchPartition))
+    }
+}

@@ -1,0 +1,169 @@
+//! What waits for the disk, and its release.
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+use stele_base_types::{Offset, PartitionId, Timestamp};
+use stele_core_engine::{CatalogueRecord, Command, Durability, Error as Refusal, Reply};
+use stele_core_storage::{Block, BlockSequence, Written};
+
+use super::Shard;
+use crate::{Event, reply_to::ReplyTo};
+
+/// News of the writer.
+#[derive(Debug)]
+pub enum News {
+    /// A block is with the operating system.
+    Written(Written),
+    /// All blocks before this one are on disk.
+    Synced(BlockSequence),
+}
+
+/// What waits for one block.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    pub(super) replies: Vec<(Durability, ReplyTo, Result<Reply, Refusal>)>,
+    /// Ends of partitions, each with its class.
+    ends: HashMap<PartitionId, (Offset, Durability)>,
+    pub(super) catalogue: Vec<CatalogueRecord>,
+    /// The strictest class in the block.
+    durability: Option<Durability>,
+}
+
+impl Waiting {
+    pub(super) fn note_end(&mut self, partition: PartitionId, end: Offset, class: Durability) {
+        self.ends.insert(partition, (end, class));
+        self.note_durability(class);
+    }
+
+    /// Takes out the ends that ask for no more than `durability`.
+    fn take_ends(&mut self, durability: Durability) -> impl Iterator<Item = (PartitionId, Offset)> {
+        self.ends
+            .extract_if(move |_, (_, class)| *class <= durability)
+            .map(|(partition, (end, _))| (partition, end))
+    }
+
+    pub(super) fn note_durability(&mut self, durability: Durability) {
+        self.durability = self.durability.max(Some(durability));
+    }
+}
+
+impl Shard {
+    /// Where something that needs `durability` waits: the block being filled. `None` where there
+    /// is nothing to wait for. An empty block is then written too: what came before it is safe
+    /// once it is.
+    pub(super) fn waiting_for(&mut self, durability: Durability) -> Option<&mut Waiting> {
+        let safe = match durability {
+            Durability::Volatile => return None,
+            Durability::Flushed => self.written,
+            Durability::Synced => self.synced,
+        };
+        if self.builder.is_empty() && safe >= self.builder.sequence() {
+            return None;
+        }
+        self.is_block_wanted = true;
+        let waiting = self.waiting.back_mut()?;
+        waiting.note_durability(durability);
+        Some(waiting)
+    }
+
+    /// Closes the block being filled: it is readable from now on, up to what is committed.
+    pub(super) fn seal(&mut self) {
+        let block = self.builder.finish(self.synced);
+        self.is_block_wanted = false;
+        self.index.install(&block);
+        self.sealed.push_back(block);
+        if let Some(waiting) = self.waiting.back_mut() {
+            self.ends_sealed
+                .extend(waiting.take_ends(Durability::Volatile));
+        }
+        self.waiting.push_back(Waiting::default());
+    }
+
+    /// Whether anything in this block needs the disk, not only the operating system. Asked by
+    /// whoever writes, after [`Shard::take_block`].
+    pub fn needs_sync(&self, block: &Block) -> bool {
+        let place = usize::try_from(block.sequence().0 - self.waiting_first.0).unwrap_or(0);
+        self.waiting
+            .get(place)
+            .is_none_or(|waiting| waiting.durability >= Some(Durability::Synced))
+    }
+
+    /// Takes in what the writer tells: releases replies, shows records, dispatches.
+    pub fn news(&mut self, news: News, now: Timestamp) {
+        self.now = now;
+        match news {
+            News::Written(written) => {
+                self.index.written(&written, now);
+                self.written = written.sequence().next();
+                let place = written.sequence().0.saturating_sub(self.waiting_first.0);
+                self.release_written(place);
+            }
+            News::Synced(next) => {
+                self.synced = next;
+                while self.waiting_first < next && self.waiting.len() > 1 {
+                    let waiting = self.waiting.pop_front().unwrap_or_default();
+                    self.waiting_first = self.waiting_first.next();
+                    self.release(waiting);
+                }
+            }
+        }
+        self.dispatch();
+    }
+
+    /// Releases what asks for no more than the operating system.
+    fn release_written(&mut self, place: u64) {
+        let Some(waiting) = usize::try_from(place)
+            .ok()
+            .and_then(|place| self.waiting.get_mut(place))
+        else {
+            return;
+        };
+        let ends: SmallVec<[(PartitionId, Offset); 4]> =
+            waiting.take_ends(Durability::Flushed).collect();
+        let replies: Vec<_> = waiting
+            .replies
+            .extract_if(.., |(durability, ..)| *durability <= Durability::Flushed)
+            .collect();
+        self.show(&ends);
+        for (_, reply, answer) in replies {
+            reply.send(answer);
+        }
+    }
+
+    fn release(&mut self, mut waiting: Waiting) {
+        if !waiting.catalogue.is_empty() {
+            let mut replica = self.replica.write();
+            for record in &waiting.catalogue {
+                replica.apply(record);
+            }
+        }
+        let ends: SmallVec<[(PartitionId, Offset); 4]> =
+            waiting.take_ends(Durability::Synced).collect();
+        self.show(&ends);
+        for (_, reply, answer) in waiting.replies {
+            reply.send(answer);
+        }
+    }
+
+    /// Shows records up to these ends.
+    pub(super) fn show(&mut self, ends: &[(PartitionId, Offset)]) {
+        if ends.is_empty() {
+            return;
+        }
+        self.decide_and_apply(Command::Committed(SmallVec::from_slice(ends)));
+        for (partition, end) in ends {
+            self.wake(*partition, *end);
+        }
+    }
+
+    /// Tells every session whether the broker is short of space.
+    pub fn set_blocked(&mut self, is_blocked: bool) {
+        if self.is_blocked == is_blocked {
+            return;
+        }
+        self.is_blocked = is_blocked;
+        for session in self.sessions.values() {
+            session.mailbox.push(Event::Blocked(is_blocked));
+        }
+    }
+}

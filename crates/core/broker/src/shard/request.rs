@@ -1,0 +1,142 @@
+//! Taking up requests.
+
+use bytes::Bytes;
+use stele_base_types::{SessionId, Timestamp};
+use stele_core_engine::{
+    CatalogueCommand, Command, Durability, GroupCommand, LogCommand, Reply, Token,
+};
+
+use super::{SessionEntry, Shard, deliver::Deferred};
+use crate::{Error, reply_to::ReplyTo, request::Request};
+
+impl Shard {
+    /// Takes up a request of a front.
+    pub fn handle(&mut self, request: Request, now: Timestamp) {
+        self.now = now;
+        match request {
+            Request::Command {
+                command,
+                body,
+                reply,
+            } => self.command(command, body, reply),
+            Request::Lease {
+                command,
+                ticket,
+                reply,
+                ..
+            } => self.lease(command, ticket, reply),
+            Request::CancelLease { log, ticket } => self.cancel_lease(log, ticket),
+            Request::OpenSession { session, mailbox } => {
+                let logs = hashbrown::HashSet::new();
+                self.sessions
+                    .insert(session, SessionEntry { mailbox, logs });
+            }
+            Request::Read { reads, reply } => {
+                let answers = reads.iter().map(|read| self.read(read)).collect();
+                drop(reply.send(answers));
+            }
+            Request::FindByTime {
+                partition,
+                at,
+                reply,
+            } => drop(reply.send(self.find_by_time(partition, at))),
+            Request::Watch { partitions, notify } => self.watch(&partitions, &notify),
+            Request::Status { log, reply } => drop(reply.send(self.log_status(log))),
+            Request::Counters { reply } => drop(reply.send(self.shard_status())),
+        }
+        self.dispatch();
+    }
+
+    /// Takes up a command of another shard, or of this one to itself.
+    pub fn handle_lane(&mut self, command: Command, now: Timestamp) {
+        self.now = now;
+        self.command(command, None, ReplyTo::Nobody);
+        self.dispatch();
+    }
+
+    pub(super) fn command(&mut self, mut command: Command, body: Option<Bytes>, reply: ReplyTo) {
+        if self.is_blocked && adds_data(&command) {
+            return reply.send_result(Err(Error::NoSpace));
+        }
+        self.note_session(&command);
+        let token = self.give_token(&mut command);
+        let decision = self.state.decide(command, self.now);
+        let durability = decision.durability;
+        let answer = match self.apply_decision(decision, body) {
+            Ok(answer) => answer,
+            Err(error) => return reply.send_result(Err(error)),
+        };
+        match (answer, token) {
+            (Some(answer), _) => self.answer(reply, answer, durability),
+            (None, Some(token)) => drop(self.deferred.insert(token, Deferred::Reply(reply))),
+            (None, None) => {}
+        }
+    }
+
+    /// Answers when what has been decided so far is as durable as asked.
+    pub(super) fn answer(
+        &mut self,
+        reply: ReplyTo,
+        answer: Result<Reply, stele_core_engine::Error>,
+        durability: Durability,
+    ) {
+        if let ReplyTo::Nobody = reply {
+            return;
+        }
+        match self.waiting_for(durability) {
+            Some(waiting) => waiting.replies.push((durability, reply, answer)),
+            None => reply.send(answer),
+        }
+    }
+
+    /// Puts a token of the shard's own into a command whose reply may come later.
+    pub(super) fn give_token(&mut self, command: &mut Command) -> Option<Token> {
+        let place = match command {
+            Command::Log(_, LogCommand::Lease(_, token)) => token,
+            Command::Group(_, GroupCommand::Join(_, token)) => token,
+            Command::Group(_, GroupCommand::Sync { token, .. }) => token,
+            _ => return None,
+        };
+        *place = Token(self.next_token);
+        self.next_token += 1;
+        Some(*place)
+    }
+
+    /// Remembers which logs a session consumes from: when it ends, they have something to
+    /// dispatch.
+    fn note_session(&mut self, command: &Command) {
+        match command {
+            Command::Log(log, LogCommand::Subscribe(subscribe)) => {
+                let session = subscribe.consumer.session;
+                self.note_session_log(session, *log);
+            }
+            Command::SessionClosed(session) => {
+                if let Some(entry) = self.sessions.remove(session) {
+                    self.to_dispatch.extend(entry.logs);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn note_session_log(&mut self, session: SessionId, log: stele_base_types::LogId) {
+        if let Some(entry) = self.sessions.get_mut(&session) {
+            entry.logs.insert(log);
+        }
+    }
+}
+
+/// Whether a command is refused while space is short: what adds data for good. Settling, leasing,
+/// deleting, offsets and groups go on.
+fn adds_data(command: &Command) -> bool {
+    match command {
+        Command::Append(_) => true,
+        Command::Catalogue(command) => matches!(
+            command,
+            CatalogueCommand::DeclareLog(_)
+                | CatalogueCommand::DeclareExchange(_)
+                | CatalogueCommand::Bind(_)
+        ),
+        _ => false,
+    }
+}

@@ -1,0 +1,216 @@
+//! The front over real sockets: what it answers, and what it does with what isn't HTTP.
+
+use std::net::SocketAddr;
+
+use stele_base_env::SystemClock;
+use stele_base_types::Name;
+use stele_core_engine::{DeclareLog, Durability, Lifetime, LogConfig, QueueConfig, Retention};
+use stele_test_testkit::TestBroker;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::*;
+use crate::settings::User;
+
+/// A front that runs, with the broker behind it where it is ready.
+struct Running {
+    address: SocketAddr,
+    state: Arc<State>,
+    stop: watch::Sender<bool>,
+    served: tokio::task::JoinHandle<()>,
+}
+
+impl Running {
+    async fn start(settings: Settings) -> Self {
+        let state = Arc::new(State::new("0.0.0", Arc::new(SystemClock::new())));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let (stop, stopping) = watch::channel(false);
+        let served = tokio::spawn(serve(Arc::clone(&state), settings, listener, stopping));
+        Self {
+            address,
+            state,
+            stop,
+            served,
+        }
+    }
+
+    /// Sends bytes and reads until the server closes.
+    async fn send(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address).await.expect("it listens");
+        // A server that closes early makes writing fail, which isn't what is asked here.
+        drop(stream.write_all(bytes).await);
+        let mut answer = Vec::new();
+        drop(stream.read_to_end(&mut answer).await);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    async fn ask(&self, method: &str, target: &str) -> String {
+        let head = format!("{method} {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        self.send(head.as_bytes()).await
+    }
+
+    async fn get(&self, target: &str) -> (u16, String) {
+        let answer = self.ask("GET", target).await;
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+        (status.expect("a status"), body.to_owned())
+    }
+
+    async fn stop(self) {
+        self.stop.send_replace(true);
+        self.served.await.expect("it ends without a panic");
+    }
+}
+
+fn queue(name: &str) -> DeclareLog {
+    DeclareLog {
+        vhost: Name::vhost_default(),
+        name: Name::new(name).expect("a short name"),
+        config: LogConfig {
+            partitions: 1,
+            durability: Durability::Synced,
+            retention: Retention::QUEUE,
+            queue: Some(QueueConfig::default()),
+            lifetime: Lifetime::default(),
+        },
+        facet: "amqp".into(),
+        settings: Default::default(),
+    }
+}
+
+#[tokio::test]
+async fn before_recovery_it_lives_and_is_not_ready() {
+    let front = Running::start(Settings::default()).await;
+    assert_eq!(front.get("/livez").await, (200, "ok\n".to_owned()));
+    assert_eq!(front.get("/readyz").await, (503, "recovering\n".to_owned()));
+    let (status, body) = front.get("/v1/logs").await;
+    assert_eq!(status, 503);
+    assert!(body.contains("\"code\":\"not-ready\""), "{body}");
+    assert_eq!(front.get("/metrics").await.0, 200);
+    front.stop().await;
+}
+
+#[tokio::test]
+async fn once_ready_it_shows_the_logs_page_by_page() {
+    let front = Running::start(Settings::default()).await;
+    let broker = TestBroker::start();
+    for name in ["a", "b", "c/d"] {
+        broker
+            .broker
+            .declare_log(queue(name))
+            .await
+            .expect("declared");
+    }
+    front.state.ready(broker.broker.clone(), Vec::new());
+    assert_eq!(front.get("/readyz").await, (200, "ok\n".to_owned()));
+    let (_, verbose) = front.get("/readyz?verbose").await;
+    assert_eq!(verbose, "[+]phase ok\n[+]shards ok\n");
+
+    let (_, first) = front.get("/v1/logs?limit=2").await;
+    assert!(
+        first.contains("\"name\":\"a\"") && first.contains("\"next\":\"b\""),
+        "{first}"
+    );
+    let (_, second) = front.get("/v1/logs?limit=2&after=b").await;
+    assert!(
+        second.contains("\"name\":\"c/d\"") && second.contains("\"next\":null"),
+        "{second}"
+    );
+    let (status, one) = front.get("/v1/logs/c%2Fd").await;
+    assert_eq!(status, 200, "{one}");
+
+    let (_, status) = front.get("/v1/status").await;
+    assert!(status.contains("\"phase\":\"ready\""), "{status}");
+    let (_, metrics) = front.get("/metrics").await;
+    assert!(metrics.contains("stele_ready 1"), "{metrics}");
+
+    front.state.draining();
+    assert_eq!(front.get("/readyz").await, (503, "draining\n".to_owned()));
+    front.stop().await;
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_asked_wrongly_is_told_how() {
+    let front = Running::start(Settings::default()).await;
+    assert_eq!(front.get("/nothing").await.0, 404);
+    assert_eq!(front.get("/v1/logs?limit=0").await.0, 400);
+    assert_eq!(front.get("/v1/logs?offset=1").await.0, 400);
+    let refused = front.ask("DELETE", "/livez").await;
+    assert!(refused.starts_with("HTTP/1.1 405 "), "{refused}");
+    assert!(refused.contains("allow: GET, HEAD"), "{refused}");
+    front.stop().await;
+}
+
+#[tokio::test]
+async fn with_users_only_health_is_open() {
+    let user = User {
+        name: "ann".to_owned(),
+        password: "a".to_owned(),
+    };
+    let front = Running::start(Settings {
+        users: Some(vec![user]),
+    })
+    .await;
+    assert_eq!(front.get("/livez").await.0, 200);
+    assert_eq!(front.get("/readyz").await.0, 503);
+    for target in ["/", "/metrics", "/v1/status", "/nothing"] {
+        assert_eq!(front.get(target).await.0, 401, "{target}");
+    }
+    let head =
+        "GET / HTTP/1.1\r\nhost: x\r\nauthorization: Basic YW5uOmE=\r\nconnection: close\r\n\r\n";
+    assert!(
+        front
+            .send(head.as_bytes())
+            .await
+            .starts_with("HTTP/1.1 200 ")
+    );
+    front.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_http_is_refused_and_the_next_request_is_answered() {
+    let front = Running::start(Settings::default()).await;
+    let long_head = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "x".repeat(64 * 1024));
+    let noise: Vec<u8> = (0..2048_u32)
+        .map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
+    let inputs: [&[u8]; 6] = [
+        b"AMQP\x00\x00\x09\x01",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"\x00\x00\x00\x17\x00\x12\x00\x00\x00\x00\x00\x01\x00\x04test\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        long_head.as_bytes(),
+        &noise,
+    ];
+    for input in inputs {
+        let answer = front.send_and_close(input).await;
+        let refused = answer.is_empty() || answer.starts_with("HTTP/1.1 4");
+        assert!(refused, "{answer}");
+    }
+    assert_eq!(front.get("/livez").await.0, 200);
+    front.stop().await;
+}
+
+#[tokio::test]
+async fn half_a_request_does_not_hold_up_the_stop() {
+    let front = Running::start(Settings::default()).await;
+    let mut stream = TcpStream::connect(front.address).await.expect("it listens");
+    stream.write_all(b"GET / HT").await.expect("sent");
+    assert_eq!(front.get("/livez").await.0, 200);
+    tokio::time::timeout(Duration::from_secs(20), front.stop())
+        .await
+        .expect("it stops");
+}
+
+impl Running {
+    /// Sends bytes, says that no more come, and reads until the server closes.
+    async fn send_and_close(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address).await.expect("it listens");
+        drop(stream.write_all(bytes).await);
+        drop(stream.shutdown().await);
+        let mut answer = Vec::new();
+        drop(stream.read_to_end(&mut answer).await);
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}

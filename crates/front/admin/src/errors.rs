@@ -1,0 +1,88 @@
+//! What can go wrong with a request, and its answer: `{"error": {"code": …, "message": …}}`.
+
+use hyper::{Response, StatusCode, header};
+use serde_json::json;
+use stele_core_broker as broker;
+
+use crate::router::{Answer, json as json_answer};
+
+/// A request that isn't answered with what it asks for.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// 400. The caller corrects the query.
+    #[error("{0}")]
+    BadQuery(String),
+    /// 401. The caller logs in.
+    #[error("log in with a user's name and password")]
+    NotLoggedIn,
+    /// 404. The caller looks at `/` for what there is.
+    #[error("no such page; / lists what there is")]
+    NoSuchPage,
+    /// 404. The caller looks at `/v1/logs`.
+    #[error("no log of that name in that virtual host")]
+    NoSuchLog,
+    /// 405. Everything is a GET.
+    #[error("only GET and HEAD are answered here")]
+    NotGet,
+    /// 503. The caller tries again once `/readyz` says so.
+    #[error("the broker is {0}")]
+    NotReady(&'static str),
+    /// 503. The caller tries again.
+    #[error("a shard doesn't answer")]
+    Stuck,
+    /// 503 or 500, by what the broker says.
+    #[error(transparent)]
+    Broker(#[from] broker::Error),
+}
+
+impl Error {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::BadQuery(_) => StatusCode::BAD_REQUEST,
+            Self::NotLoggedIn => StatusCode::UNAUTHORIZED,
+            Self::NoSuchPage | Self::NoSuchLog => StatusCode::NOT_FOUND,
+            Self::NotGet => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotReady(_) | Self::Stuck => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Broker(error) => match error {
+                broker::Error::Refused(_) | broker::Error::TooLarge(_) => StatusCode::CONFLICT,
+                broker::Error::Stopping | broker::Error::NoSpace => StatusCode::SERVICE_UNAVAILABLE,
+                broker::Error::Unreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::BadQuery(_) => "bad-query",
+            Self::NotLoggedIn => "not-logged-in",
+            Self::NoSuchPage => "no-such-page",
+            Self::NoSuchLog => "no-such-log",
+            Self::NotGet => "not-get",
+            Self::NotReady(_) => "not-ready",
+            Self::Stuck => "stuck",
+            Self::Broker(error) => match error {
+                broker::Error::Refused(_) | broker::Error::TooLarge(_) => "refused",
+                broker::Error::Stopping => "stopping",
+                broker::Error::NoSpace => "no-space",
+                broker::Error::Unreadable(_) => "unreadable",
+            },
+        }
+    }
+
+    /// The answer.
+    pub(crate) fn answer(&self) -> Answer {
+        let body = json!({ "error": { "code": self.code(), "message": self.to_string() } });
+        let mut answer: Response<_> = json_answer(self.status(), &body);
+        let extra = match self {
+            Self::NotLoggedIn => Some((header::WWW_AUTHENTICATE, "Basic realm=\"stele\"")),
+            Self::NotGet => Some((header::ALLOW, "GET, HEAD")),
+            _ => None,
+        };
+        if let Some((name, value)) = extra {
+            answer
+                .headers_mut()
+                .insert(name, header::HeaderValue::from_static(value));
+        }
+        answer
+    }
+}

@@ -1,0 +1,8 @@
+//! One file for each operation.
+
+pub(crate) mod livez;
+pub(crate) mod log;
+pub(crate) mod logs;
+pub(crate) mod metrics;
+pub(crate) mod readyz;
+pub(crate) mod status;

@@ -1,0 +1,95 @@
+//! `GET /v1/logs/NAME?vhost=/`: one queue or topic, with the bounds of its partitions.
+
+use hyper::StatusCode;
+use serde_json::{Value, json};
+use stele_base_types::VHOST_DEFAULT;
+use stele_core_broker::Broker;
+use stele_core_engine::{Durability, LogDefinition};
+use tokio::time::timeout;
+
+use crate::{
+    errors::Error,
+    limits::PROBE_TIMEOUT,
+    router::{self, Answer},
+    state::State,
+};
+
+/// The answer.
+pub(crate) async fn answer(state: &State, path: &str, query: &str) -> Result<Answer, Error> {
+    let broker = &state.serving()?.broker;
+    let name = decoded(path)?;
+    let mut vhost = VHOST_DEFAULT.to_owned();
+    for (parameter, value) in form_urlencoded::parse(query.as_bytes()) {
+        match &*parameter {
+            "vhost" => vhost = value.into_owned(),
+            _ => return Err(Error::BadQuery(format!("no parameter '{parameter}' here"))),
+        }
+    }
+    let definition = broker.catalogue().log(&vhost, &name).cloned();
+    let definition = definition.ok_or(Error::NoSuchLog)?;
+    Ok(router::json(
+        StatusCode::OK,
+        &of(broker, &definition).await?,
+    ))
+}
+
+/// A path's last part, with `%2F` and the like undone. A `+` stands for itself there.
+fn decoded(path: &str) -> Result<String, Error> {
+    let escaped = path.replace('+', "%2B");
+    form_urlencoded::parse(format!("n={escaped}").as_bytes())
+        .next()
+        .map(|(_, value)| value.into_owned())
+        .filter(|name| !name.is_empty() && !path.contains(['&', '/']))
+        .ok_or(Error::NoSuchPage)
+}
+
+/// A log as JSON, with its counts; one that goes meanwhile has none.
+pub(crate) async fn of(broker: &Broker, definition: &LogDefinition) -> Result<Value, Error> {
+    let status = timeout(PROBE_TIMEOUT, broker.status(definition.id)).await;
+    let status = status.map_err(|_| Error::Stuck)?.unwrap_or_default();
+    let partitions: Vec<Value> = status
+        .partitions
+        .iter()
+        .map(|bounds| json!({ "start": bounds.start.0, "end": bounds.committed.0 }))
+        .collect();
+    let config = &definition.config;
+    let window = config.retention.window;
+    Ok(json!({
+        "name": definition.name.as_str(),
+        "vhost": definition.vhost.as_str(),
+        "declared_through": definition.facets.keys()
+            .collect::<Vec<_>>(),
+        "durability": word(config.durability),
+        "retention": {
+            "until_acknowledged": config.retention.until_acknowledged,
+            "time_ms": window.and_then(|window| window.time_ms),
+            "size_bytes": window.and_then(|window| window.size_bytes),
+        },
+        "partitions": partitions,
+        "ready": status.ready,
+        "leased": status.leased,
+        "delayed": status.delayed,
+        "consumers": status.consumers,
+    }))
+}
+
+fn word(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Volatile => "volatile",
+        Durability::Flushed => "flushed",
+        Durability::Synced => "synced",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_in_a_path_is_decoded() {
+        assert_eq!(decoded("a%20b%2Fc+d").expect("a name"), "a b/c+d");
+        assert!(decoded("a/b").is_err());
+        assert!(decoded("a&b").is_err());
+        assert!(decoded("").is_err());
+    }
+}

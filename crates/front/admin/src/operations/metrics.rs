@@ -1,0 +1,356 @@
+//! `GET /metrics`: figures in OpenMetrics text, as Prometheus scrapes them.
+//!
+//! Nothing is registered globally: each scrape reads the broker's counts and writes them out. No
+//! label holds message data or a log's name, so the page stays small however much there is.
+
+use std::fmt;
+
+use hyper::StatusCode;
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeCounterValue, text::encode},
+    metrics::MetricType,
+    registry::{Registry, Unit},
+};
+use stele_core_broker::{FrontCounts, SYNC_BUCKETS_US, ShardStatus, SyncCounts};
+use tokio::time::timeout;
+
+use crate::{
+    errors::Error,
+    limits::PROBE_TIMEOUT,
+    process,
+    router::{self, Answer},
+    state::{Phase, State},
+};
+
+const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// The answer.
+pub(crate) async fn answer(state: &State) -> Result<Answer, Error> {
+    let mut figures = Figures {
+        is_ready: state.phase() == Phase::Ready,
+        ..Figures::default()
+    };
+    if let Ok(serving) = state.serving() {
+        figures.fronts = serving.broker.front_counts();
+        figures.syncs = serving.broker.sync_counts();
+        figures.shards = timeout(PROBE_TIMEOUT, serving.broker.shard_statuses())
+            .await
+            .map_err(|_| Error::Stuck)??;
+    }
+    let mut registry = Registry::with_prefix("stele");
+    registry.register_collector(Box::new(figures));
+    let mut page = String::new();
+    encode(&mut page, &registry).expect("writing to a String succeeds");
+    Ok(router::whole(StatusCode::OK, CONTENT_TYPE, page))
+}
+
+/// What one scrape shows.
+#[derive(Debug, Default)]
+struct Figures {
+    is_ready: bool,
+    fronts: Vec<FrontCounts>,
+    shards: Vec<ShardStatus>,
+    syncs: Vec<SyncCounts>,
+}
+
+/// A value with its labels, for one line of a family.
+type Line<N> = (Vec<(&'static str, String)>, N);
+
+impl Collector for Figures {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut page = Page(encoder);
+        page.gauge(
+            "ready",
+            "1 while the process serves",
+            None,
+            one(i64::from(self.is_ready)),
+        )?;
+        self.process(&mut page)?;
+        self.fronts(&mut page)?;
+        self.shards(&mut page)?;
+        self.journals(&mut page)
+    }
+}
+
+impl Figures {
+    fn process(&self, page: &mut Page<'_>) -> fmt::Result {
+        let resident = one(process::resident_bytes().map_or(0, signed));
+        page.gauge(
+            "process_resident",
+            "Resident memory",
+            Some(Unit::Bytes),
+            resident,
+        )?;
+        let spent = one(process::processor_seconds().unwrap_or(0.0));
+        page.counter(
+            "process_cpu",
+            "Processor time used",
+            Some(Unit::Seconds),
+            spent,
+        )
+    }
+
+    fn fronts(&self, page: &mut Page<'_>) -> fmt::Result {
+        let each = |value: fn(&FrontCounts) -> u64| -> Vec<Line<u64>> {
+            let label = |counts: &FrontCounts| vec![("front", counts.front.to_owned())];
+            self.fronts
+                .iter()
+                .map(|counts| (label(counts), value(counts)))
+                .collect()
+        };
+        let open = each(|counts| counts.connections).into_iter();
+        let open = open
+            .map(|(labels, count)| (labels, signed(count)))
+            .collect();
+        page.gauge("connections_open", "Connections that are open", None, open)?;
+        let accepted = each(|counts| counts.connections_total);
+        page.counter("connections", "Connections accepted", None, accepted)?;
+        let received = each(|counts| counts.received_bytes);
+        page.counter(
+            "received",
+            "Bytes that clients sent",
+            Some(Unit::Bytes),
+            received,
+        )?;
+        let sent = each(|counts| counts.sent_bytes);
+        page.counter(
+            "sent",
+            "Bytes that clients were sent",
+            Some(Unit::Bytes),
+            sent,
+        )?;
+        page.counter("requests", "Requests by operation", None, self.requests())
+    }
+
+    /// Operations that were asked for; the others would only make the page long.
+    fn requests(&self) -> Vec<Line<u64>> {
+        let of_front = |counts: &FrontCounts| {
+            let front = counts.front;
+            let asked = counts.requests.iter().filter(|(_, count)| *count > 0);
+            let line = |(operation, count): &(&'static str, u64)| {
+                let labels = vec![
+                    ("front", front.to_owned()),
+                    ("operation", (*operation).to_owned()),
+                ];
+                (labels, *count)
+            };
+            asked.map(line).collect::<Vec<_>>()
+        };
+        self.fronts.iter().flat_map(of_front).collect()
+    }
+
+    fn shards(&self, page: &mut Page<'_>) -> fmt::Result {
+        let each = |value: fn(&ShardStatus) -> u64| -> Vec<Line<u64>> {
+            self.shards
+                .iter()
+                .enumerate()
+                .map(|(at, shard)| (shard_label(at), value(shard)))
+                .collect()
+        };
+        let level = |value: fn(&ShardStatus) -> u64| -> Vec<Line<i64>> {
+            each(value)
+                .into_iter()
+                .map(|(labels, count)| (labels, signed(count)))
+                .collect()
+        };
+        let appended = each(|shard| shard.appended_records);
+        page.counter("appended_records", "Records appended", None, appended)?;
+        let appended = each(|shard| shard.appended_bytes);
+        page.counter("appended", "Bytes appended", Some(Unit::Bytes), appended)?;
+        page.gauge("logs", "Queues and topics", None, level(|shard| shard.logs))?;
+        page.gauge("sessions", "Sessions", None, level(|shard| shard.sessions))?;
+        page.gauge(
+            "ready_messages",
+            "May be delivered",
+            None,
+            level(|shard| shard.ready),
+        )?;
+        page.gauge(
+            "leased_messages",
+            "Delivered, not settled",
+            None,
+            level(|shard| shard.leased),
+        )?;
+        page.gauge(
+            "delayed_messages",
+            "Hidden until later",
+            None,
+            level(|shard| shard.delayed),
+        )?;
+        let blocked = level(|shard| u64::from(shard.is_blocked));
+        page.gauge(
+            "blocked",
+            "1 while publishing is refused for want of space",
+            None,
+            blocked,
+        )?;
+        let backlog = level(|shard| shard.backlog_bytes);
+        page.gauge(
+            "backlog",
+            "Waits for the writer",
+            Some(Unit::Bytes),
+            backlog,
+        )?;
+        let journal = level(|shard| shard.usage.journal_size_bytes);
+        page.gauge("journal", "Journal files", Some(Unit::Bytes), journal)?;
+        let segments = level(|shard| shard.usage.segments_size_bytes);
+        page.gauge("segments", "Segment files", Some(Unit::Bytes), segments)?;
+        let cache = level(|shard| u64::try_from(shard.usage.cache_size_bytes).unwrap_or(u64::MAX));
+        page.gauge("cache", "Recent data in memory", Some(Unit::Bytes), cache)
+    }
+
+    fn journals(&self, page: &mut Page<'_>) -> fmt::Result {
+        let each = |value: fn(&SyncCounts) -> u64| -> Vec<Line<u64>> {
+            self.syncs
+                .iter()
+                .enumerate()
+                .map(|(at, syncs)| (shard_label(at), value(syncs)))
+                .collect()
+        };
+        page.counter(
+            "journal_blocks",
+            "Group commits",
+            None,
+            each(|syncs| syncs.blocks),
+        )?;
+        let written = each(|syncs| syncs.written_bytes);
+        page.counter(
+            "journal_written",
+            "Written to journals",
+            Some(Unit::Bytes),
+            written,
+        )?;
+        page.syncs(&self.syncs)
+    }
+}
+
+fn shard_label(at: usize) -> Vec<(&'static str, String)> {
+    vec![("shard", at.to_string())]
+}
+
+fn one<N>(value: N) -> Vec<Line<N>> {
+    vec![(Vec::new(), value)]
+}
+
+/// A count as a gauge takes it.
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Writes families.
+struct Page<'a>(DescriptorEncoder<'a>);
+
+impl Page<'_> {
+    fn gauge(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<Unit>,
+        lines: Vec<Line<i64>>,
+    ) -> fmt::Result {
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, unit.as_ref(), MetricType::Gauge)?;
+        for (labels, value) in lines {
+            if labels.is_empty() {
+                family.encode_gauge(&value)?;
+            } else {
+                family.encode_family(&labels)?.encode_gauge(&value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn counter<N: EncodeCounterValue>(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<Unit>,
+        lines: Vec<Line<N>>,
+    ) -> fmt::Result {
+        let mut family =
+            self.0
+                .encode_descriptor(name, help, unit.as_ref(), MetricType::Counter)?;
+        for (labels, value) in lines {
+            if labels.is_empty() {
+                family.encode_counter::<NoLabels, _, f64>(&value, None)?;
+            } else {
+                let mut line = family.encode_family(&labels)?;
+                line.encode_counter::<NoLabels, _, f64>(&value, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn syncs(&mut self, journals: &[SyncCounts]) -> fmt::Result {
+        let help = "Time that a journal's fdatasync took";
+        let mut family = self.0.encode_descriptor(
+            "journal_sync_duration",
+            help,
+            Some(&Unit::Seconds),
+            MetricType::Histogram,
+        )?;
+        for (at, counts) in journals.iter().enumerate() {
+            let bounds = SYNC_BUCKETS_US.iter().map(|bound| seconds(*bound));
+            let buckets: Vec<(f64, u64)> = bounds
+                .chain([f64::INFINITY])
+                .zip(counts.syncs.iter().copied())
+                .collect();
+            let total = counts.syncs.iter().sum();
+            let labels = shard_label(at);
+            let mut line = family.encode_family(&labels)?;
+            let sum = seconds(counts.duration_us);
+            line.encode_histogram::<NoLabels>(sum, total, &buckets, None)?;
+        }
+        Ok(())
+    }
+}
+
+/// For exemplars, of which there are none.
+type NoLabels = [(&'static str, &'static str); 0];
+
+fn seconds(micros: u64) -> f64 {
+    micros as f64 / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_every_family_once_and_ends_as_open_metrics_wants() {
+        let figures = Figures {
+            is_ready: true,
+            fronts: vec![FrontCounts {
+                front: "kafka",
+                requests: vec![("Produce", 3), ("Fetch", 0)],
+                connections: 1,
+                connections_total: 2,
+                received_bytes: 10,
+                sent_bytes: 20,
+            }],
+            shards: vec![ShardStatus::default()],
+            syncs: vec![SyncCounts {
+                duration_us: 150,
+                ..SyncCounts::default()
+            }],
+        };
+        let mut registry = Registry::with_prefix("stele");
+        registry.register_collector(Box::new(figures));
+        let mut page = String::new();
+        encode(&mut page, &registry).expect("written");
+        for line in [
+            "stele_ready 1",
+            "stele_requests_total{front=\"kafka\",operation=\"Produce\"} 3",
+            "stele_connections_open{front=\"kafka\"} 1",
+            "stele_received_bytes_total{front=\"kafka\"} 10",
+            "stele_ready_messages{shard=\"0\"} 0",
+            "stele_journal_sync_duration_seconds_sum{shard=\"0\"} 0.00015",
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line} in\n{page}");
+        }
+        assert!(!page.contains("operation=\"Fetch\""));
+        assert!(page.ends_with("# EOF\n"));
+    }
+}

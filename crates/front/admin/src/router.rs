@@ -1,0 +1,87 @@
+//! Which operation answers a request.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Method, Request, Response, StatusCode, header};
+use serde::Serialize;
+
+use crate::{errors::Error, login, operations, settings::Settings, state::State};
+
+/// An answer: its body is whole, since nothing here is large.
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// What there is, for whoever asks for `/`.
+const INDEX: &str = "Stele's admin port\n\n\
+    /livez               the process turns\n\
+    /readyz[?verbose]    it serves\n\
+    /metrics             figures, for Prometheus\n\
+    /v1/status           the same in short, as JSON\n\
+    /v1/logs             queues and topics, paged: ?vhost=/&after=NAME&limit=100\n\
+    /v1/logs/NAME        one of them\n";
+
+/// Answers a request. Its body, if any, is never read.
+pub(crate) async fn answer<B>(state: &State, settings: &Settings, request: &Request<B>) -> Answer {
+    match respond(state, settings, request).await {
+        Ok(answer) => answer,
+        Err(error) => error.answer(),
+    }
+}
+
+async fn respond<B>(
+    state: &State,
+    settings: &Settings,
+    request: &Request<B>,
+) -> Result<Answer, Error> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Err(Error::NotGet);
+    }
+    let path = request.uri().path();
+    let query = request.uri().query().unwrap_or_default();
+    match path {
+        "/livez" => return Ok(operations::livez::answer()),
+        "/readyz" | "/healthz" => return Ok(operations::readyz::answer(state, query).await),
+        _ => {}
+    }
+    if !login::is_allowed(settings, request.headers()) {
+        return Err(Error::NotLoggedIn);
+    }
+    match path {
+        "/" => Ok(text(StatusCode::OK, INDEX.to_owned())),
+        "/metrics" => operations::metrics::answer(state).await,
+        "/v1/status" => operations::status::answer(state).await,
+        "/v1/logs" => operations::logs::answer(state, query).await,
+        _ => match path.strip_prefix("/v1/logs/") {
+            Some(name) => operations::log::answer(state, name, query).await,
+            None => Err(Error::NoSuchPage),
+        },
+    }
+}
+
+/// An answer in JSON.
+pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
+    let mut text = serde_json::to_string(body).expect("answers have text keys");
+    text.push('\n');
+    whole(status, "application/json", text)
+}
+
+/// An answer in plain text.
+pub(crate) fn text(status: StatusCode, body: String) -> Answer {
+    whole(status, "text/plain; charset=utf-8", body)
+}
+
+/// An answer of a kind.
+pub(crate) fn whole(status: StatusCode, kind: &'static str, body: String) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
+    headers.insert(
+        header::CACHE_CONTROL,
+        header::HeaderValue::from_static("no-store"),
+    );
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        header::HeaderValue::from_static("nosniff"),
+    );
+    answer
+}

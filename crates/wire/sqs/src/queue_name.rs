@@ -1,0 +1,135 @@
+//! Queue names, and where they sit in a QueueUrl.
+
+use std::fmt;
+
+use crate::{
+    error::{Error, ErrorKind},
+    limits::QUEUE_NAME_LENGTH_MAX_BYTES,
+};
+
+/// What the name of a FIFO queue ends in.
+const FIFO_SUFFIX: &str = ".fifo";
+
+/// A valid queue name: up to 80 letters, digits, hyphens and underscores; a FIFO queue's ends in
+/// `.fifo`, which counts.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct QueueName(String);
+
+impl QueueName {
+    /// Takes `text` as a queue name; the error is CreateQueue's.
+    pub fn new(text: &str) -> Result<Self, Error> {
+        let stem = text.strip_suffix(FIFO_SUFFIX).unwrap_or(text);
+        let fits = !stem.is_empty() && text.len() <= QUEUE_NAME_LENGTH_MAX_BYTES;
+        if fits && stem.bytes().all(is_name_byte) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Error::new(
+            ErrorKind::InvalidParameterValue,
+            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
+        ))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the name is one of a FIFO queue.
+    pub fn is_fifo(&self) -> bool {
+        self.0.ends_with(FIFO_SUFFIX)
+    }
+}
+
+impl fmt::Display for QueueName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
+}
+
+/// The queue name in a QueueUrl: its last segment, whatever scheme, host and account stand before
+/// it, so that a URL made for AWS or by another server names the queue of that name here. A bare
+/// name is a URL of one segment; a trailing slash, a query string and a fragment are no part of it.
+/// `None` where nothing is left or where the segment isn't a queue name.
+pub fn queue_name_in_url(url: &str) -> Option<QueueName> {
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let path = url[..end].trim_end_matches('/');
+    if path.ends_with(':') {
+        return None;
+    }
+    let (before, name) = path.rsplit_once('/').unwrap_or(("", path));
+    // `https://sqs.us-east-1.amazonaws.com` ends in a host, not in a queue.
+    if before.ends_with(":/") {
+        return None;
+    }
+    QueueName::new(name).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_grammar_of_create_queue() {
+        let longest = "a".repeat(80);
+        let longest_fifo = format!("{}.fifo", "a".repeat(75));
+        for good in [
+            "orders",
+            "a",
+            "A-b_9",
+            "orders.fifo",
+            &longest,
+            &longest_fifo,
+        ] {
+            assert!(QueueName::new(good).is_ok(), "{good}");
+        }
+        let too_long = "a".repeat(81);
+        let too_long_fifo = format!("{}.fifo", "a".repeat(76));
+        for bad in [
+            "",
+            ".fifo",
+            "a.b",
+            "a.fifo.fifo",
+            "a b",
+            "ä",
+            "a/b",
+            "a.FIFO",
+            &too_long,
+            &too_long_fifo,
+        ] {
+            assert!(QueueName::new(bad).is_err(), "{bad}");
+        }
+        assert!(QueueName::new("orders.fifo").unwrap().is_fifo());
+        assert!(!QueueName::new("orders").unwrap().is_fifo());
+    }
+
+    #[test]
+    fn only_the_last_segment_of_a_url_counts() {
+        for url in [
+            "https://sqs.us-east-1.amazonaws.com/123456789/orders",
+            "https://sqs.us-east-1.amazonaws.com/123456789012/orders/",
+            "http://127.0.0.1:9324/000000000000/orders",
+            "http://localhost:4566/queue/us-east-1/000000000000/orders?x=/y",
+            "http://[::1]:9324/orders#top",
+            "/123456789/orders",
+            "orders",
+        ] {
+            assert_eq!(queue_name_in_url(url).unwrap().as_str(), "orders", "{url}");
+        }
+        for url in [
+            "",
+            "/",
+            "http://",
+            "https://localhost",
+            "https://localhost/",
+            "a b",
+            "?orders",
+            "x/..",
+        ] {
+            assert_eq!(queue_name_in_url(url), None, "{url}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Responses of every action, to both protocols.
+
+use crate::{
+    action::Action,
+    actions::*,
+    request::Protocol,
+    writer::{JsonWriter, NAMESPACE, Writer, XmlWriter},
+};
+
+macro_rules! responses {
+    ($($name:ident($module:ident)),+ ; $($empty:ident),+ $(,)?) => {
+        /// The answer to an action that succeeded.
+        #[derive(Clone, Debug, PartialEq)]
+        #[expect(missing_docs, reason = "the variants are the names of AWS's reference")]
+        pub enum Response {
+            $($name($module::Response),)+
+            $($empty,)+
+        }
+
+        impl Response {
+            /// The action that is answered.
+            pub fn action(&self) -> Action {
+                match self {
+                    $(Self::$name(_) => Action::$name,)+
+                    $(Self::$empty => Action::$empty,)+
+                }
+            }
+
+            fn has_result(&self) -> bool {
+                match self {
+                    $(Self::$name(_) => true,)+
+                    $(Self::$empty => false,)+
+                }
+            }
+
+            fn write(&self, writer: &mut impl Writer) {
+                match self {
+                    $(Self::$name(response) => response.write(writer),)+
+                    $(Self::$empty => {})+
+                }
+            }
+        }
+    };
+}
+
+responses!(
+    ChangeMessageVisibilityBatch(change_message_visibility_batch),
+    CreateQueue(create_queue),
+    DeleteMessageBatch(delete_message_batch),
+    GetQueueAttributes(get_queue_attributes),
+    GetQueueUrl(get_queue_url),
+    ListQueueTags(list_queue_tags),
+    ListQueues(list_queues),
+    ReceiveMessage(receive_message),
+    SendMessage(send_message),
+    SendMessageBatch(send_message_batch);
+    ChangeMessageVisibility,
+    DeleteMessage,
+    DeleteQueue,
+    PurgeQueue,
+    SetQueueAttributes,
+    TagQueue,
+    UntagQueue,
+);
+
+impl Response {
+    /// The body of the answer in `protocol`. `request_id` goes into the XML; in the JSON protocol
+    /// it is a header.
+    pub fn encode(&self, protocol: Protocol, request_id: &str) -> Vec<u8> {
+        match protocol {
+            Protocol::Json => {
+                let mut writer = JsonWriter::new();
+                self.write(&mut writer);
+                writer.into_bytes()
+            }
+            Protocol::Query => self.encode_xml(request_id),
+        }
+    }
+
+    fn encode_xml(&self, request_id: &str) -> Vec<u8> {
+        let action = self.action();
+        let (outer, inner) = (format!("{action}Response"), format!("{action}Result"));
+        let mut writer = XmlWriter::new();
+        writer.open_with_namespace(&outer, NAMESPACE);
+        if self.has_result() {
+            writer.open(&inner);
+            self.write(&mut writer);
+            writer.close(&inner);
+        }
+        writer.open("ResponseMetadata");
+        writer.leaf("RequestId", request_id);
+        writer.close("ResponseMetadata");
+        writer.close(&outer);
+        writer.into_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests;

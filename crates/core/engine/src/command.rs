@@ -15,7 +15,9 @@ use crate::{
 };
 
 /// Names the asker of a reply that comes later. Chosen by the caller, opaque to the engine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Token(pub u64);
 
 /// A command to a shard. `token` is where a reply that isn't in the decision will be sent.
@@ -396,7 +398,8 @@ pub enum GroupCommand {
     },
     /// The committed offsets of these partitions, or of all.
     Offsets(Option<Vec<PartitionId>>),
-    /// Forget committed offsets of these partitions.
+    /// Forget committed offsets of these partitions. Refused for all of them while the group has
+    /// members, since what these subscribe to is written in their assignor's own form.
     DeleteOffsets(Vec<PartitionId>),
     /// Remove an empty group.
     Delete,

@@ -41,7 +41,7 @@ pub use config::{
 };
 pub use decision::{Decision, Effect};
 pub use error::{Contradiction, Error};
-pub use group::{GroupState, Groups};
+pub use group::{GroupJoining, GroupMemberProfile, GroupSettlement, GroupState, Groups};
 pub use log::{LeaseId, Ledger, LedgerId, Log, Logs, Partition};
 pub use record::{CatalogueRecord, GroupRecord, LogRecord, Record};
 pub use reply::{

@@ -30,3 +30,15 @@ pub const GROUP_MEMBERS_MAX: usize = 10_000;
 
 /// The longest note beside a committed offset, in bytes (Kafka `offset.metadata.max.bytes`).
 pub const OFFSET_METADATA_BYTES_MAX: usize = 4_096;
+
+/// The shortest time that a rebalance waits for members, in milliseconds: with none at all a
+/// client could make a group spin.
+pub const GROUP_REBALANCE_TIMEOUT_MS_MIN: u32 = 1_000;
+
+/// How long a member that is new may wait for its first rebalance to end, in milliseconds: nothing
+/// else tells of a client that has gone meanwhile (Kafka has the same five minutes).
+pub const GROUP_JOIN_MS_MAX: u64 = 5 * 60 * 1000;
+
+/// How long a group without members keeps its offsets, in milliseconds (Kafka
+/// `offsets.retention.minutes`): seven days.
+pub const GROUP_RETENTION_MS: u64 = 7 * 24 * 60 * 60 * 1000;

@@ -143,7 +143,8 @@ pub struct JoinedGroup {
     pub member: Box<str>,
     /// For the leader: every member. Empty for the others.
     pub members: Vec<JoinedMember>,
-    /// The leader need not compute an assignment: a static member came back (KIP-814).
+    /// The leader need not compute an assignment: a static member came back (KIP-814). A client
+    /// that doesn't know of this must be told another leader than itself.
     pub skip_assignment: bool,
 }
 

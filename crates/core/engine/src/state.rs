@@ -46,6 +46,7 @@ impl State {
             Record::ProducerIds(next) => self.producer_next = *next,
             Record::Recovered => {
                 self.logs.recovered();
+                self.groups.recovered();
                 self.catalogue.recovered();
             }
             Record::SessionClosed(session) => self.logs.apply_session_closed(*session),

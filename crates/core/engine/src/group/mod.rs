@@ -1,23 +1,65 @@
 //! Consumer groups: Kafka's classic protocol and the offsets that groups commit.
+//!
+//! ```text
+//!  Groups ── Group ─┬─ offsets, settlement     journalled: what a restart finds
+//!    │              └─ Live                    members, what they wait for, deadlines
+//!    └─ due: groups by their next deadline
+//! ```
+//!
+//! A command takes one step. What follows from it (the last member has joined, so the rebalance
+//! ends) is due at once, and taken by the next [`crate::Command::Tick`].
+//!
+//! Invariants
+//! - A settlement changes by journalled records alone, and `Live` after a restart follows from it.
+//! - A token is answered once: when what it waits for comes, or its member is gone or asks anew.
 
+mod decide;
+mod live;
+mod member;
 mod record;
+mod step;
 
-use hashbrown::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
-use stele_base_types::{Name, Timestamp};
+use stele_base_types::{Name, Offset, PartitionId, Timestamp};
 
-pub use self::record::GroupRecord;
-use crate::{Decision, command::GroupCommand};
+use self::{live::Live, member::Waits, record::Settlement};
+pub use self::{
+    member::Profile as GroupMemberProfile,
+    record::{GroupRecord, Joining as GroupJoining, Settlement as GroupSettlement},
+};
+use crate::{command::CommitOffset, limits::GROUP_RETENTION_MS};
 
 /// The groups of a shard.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Groups {
-    groups: HashMap<Name, Group>,
+    groups: BTreeMap<Name, Group>,
+    #[serde(skip)]
+    due: BTreeSet<(Timestamp, Name)>,
 }
 
 /// A group.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Group {}
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Group {
+    offsets: BTreeMap<PartitionId, Committed>,
+    settlement: Settlement,
+    /// When it last lost its last member or had an offset committed.
+    touched: Timestamp,
+    #[serde(skip)]
+    live: Live,
+    /// Where it lies in the index of deadlines.
+    #[serde(skip)]
+    due: Option<Timestamp>,
+}
+
+/// A committed offset.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Committed {
+    offset: Offset,
+    leader_epoch: i32,
+    metadata: Box<str>,
+}
 
 /// Where a group is in its life.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,20 +77,155 @@ pub enum GroupState {
     Dead,
 }
 
-impl Groups {
-    pub(crate) fn decide(&self, _group: Name, _command: GroupCommand, _now: Timestamp) -> Decision {
-        Decision::nothing()
-    }
-
-    pub(crate) fn tick(&self, _now: Timestamp) -> Decision {
-        Decision::nothing()
-    }
-
-    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        None
-    }
-
-    pub(crate) fn apply(&mut self, group: &Name, _record: &GroupRecord) {
-        self.groups.entry(group.clone()).or_default();
+impl GroupState {
+    /// Kafka's word for it.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "Empty",
+            Self::PreparingRebalance => "PreparingRebalance",
+            Self::CompletingRebalance => "CompletingRebalance",
+            Self::Stable => "Stable",
+            Self::Dead => "Dead",
+        }
     }
 }
+
+impl Groups {
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        self.due.first().map(|(due, _)| *due)
+    }
+
+    pub(crate) fn apply(&mut self, name: &Name, record: &GroupRecord) {
+        if *record == GroupRecord::Deleted {
+            if let Some(group) = self.groups.remove(name.as_str()) {
+                self.unindex(name, group.due);
+            }
+            return;
+        }
+        let group = self.groups.entry(name.clone()).or_default();
+        group.apply(record);
+        self.reindex(name);
+    }
+
+    /// The process started anew: each group is what was journalled of it.
+    pub(crate) fn recovered(&mut self) {
+        self.due.clear();
+        for group in self.groups.values_mut() {
+            group.live = Live::found(&group.settlement);
+            group.due = None;
+        }
+        let names: Vec<_> = self.groups.keys().cloned().collect();
+        names.iter().for_each(|name| self.reindex(name));
+    }
+
+    fn reindex(&mut self, name: &Name) {
+        let Some(group) = self.groups.get_mut(name.as_str()) else {
+            return;
+        };
+        let (before, due) = (group.due, group.next_deadline());
+        group.due = due;
+        if group.is_void() {
+            self.groups.remove(name.as_str());
+            self.unindex(name, before);
+        } else if before != due {
+            self.unindex(name, before);
+            self.due.extend(due.map(|due| (due, name.clone())));
+        }
+    }
+
+    fn unindex(&mut self, name: &Name, due: Option<Timestamp>) {
+        if let Some(due) = due {
+            self.due.remove(&(due, name.clone()));
+        }
+    }
+}
+
+impl Group {
+    fn apply(&mut self, record: &GroupRecord) {
+        let live = &mut self.live;
+        match record {
+            GroupRecord::Committed { offsets, at } => {
+                self.touched = *at;
+                self.offsets.extend(offsets.iter().map(Committed::of));
+            }
+            GroupRecord::Forgotten(partitions) => {
+                self.offsets
+                    .retain(|partition, _| !partitions.contains(partition));
+            }
+            GroupRecord::Settled(settlement, at) => {
+                self.settlement = (**settlement).clone();
+                live.settle(settlement, Some(*at));
+            }
+            GroupRecord::Emptied {
+                generation,
+                protocol_type,
+                at,
+            } => {
+                self.touched = *at;
+                self.settlement = Settlement {
+                    generation: *generation,
+                    protocol_type: protocol_type.clone(),
+                    ..Settlement::default()
+                };
+                live.settle(&self.settlement, Some(*at));
+            }
+            GroupRecord::Deleted => {}
+            GroupRecord::Invited { member, until } => live.invite(member.clone(), *until),
+            GroupRecord::Joining(joining) => live.join(joining),
+            GroupRecord::Preparing { at, deadline } => live.prepare(*at, *deadline),
+            GroupRecord::Formed {
+                generation,
+                protocol,
+                leader,
+                at,
+                deadline,
+            } => live.form((*generation, protocol, leader), *at, *deadline),
+            GroupRecord::Syncing { member, token } => live.change(member, |member| {
+                member.waits = Waits::Sync(*token);
+                member.until = None;
+                member.synced = true;
+            }),
+            GroupRecord::Synced { member, until } => live.change(member, |member| {
+                member.synced = true;
+                member.until = Some(*until);
+            }),
+            GroupRecord::Alive { member, until } => live.change(member, |member| {
+                member.until = member.until.and(Some(*until));
+            }),
+            GroupRecord::Removed(member) => live.remove(member),
+            GroupRecord::Resumed(at) => live.resume(*at),
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Timestamp> {
+        self.live.due().or_else(|| self.expires())
+    }
+
+    /// When its offsets are forgotten.
+    fn expires(&self) -> Option<Timestamp> {
+        let is_empty = self.live.state == GroupState::Empty;
+        is_empty.then(|| self.touched.plus_ms(GROUP_RETENTION_MS))
+    }
+
+    /// Whether nothing is known of it that isn't true of any name.
+    fn is_void(&self) -> bool {
+        self.offsets.is_empty()
+            && self.settlement == Settlement::default()
+            && self.live.state == GroupState::Empty
+            && self.live.population() == 0
+    }
+}
+
+impl Committed {
+    fn of(offset: &CommitOffset) -> (PartitionId, Self) {
+        let committed = Self {
+            offset: offset.offset,
+            leader_epoch: offset.leader_epoch,
+            metadata: offset.metadata.clone(),
+        };
+        (offset.partition, committed)
+    }
+}
+
+#[cfg(test)]
+mod tests;

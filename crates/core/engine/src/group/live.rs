@@ -1,0 +1,330 @@
+//! A group in this process: its members, what they wait for, its deadlines.
+//!
+//! ```text
+//!          first join                 all joined, or deadline
+//!  Empty ────────────► Preparing ───────────────────────────► Completing ──► Stable
+//!    ▲                  │     ▲                                  │ leader's     │
+//!    └──────────────────┘     └──────────────────────────────────┴─────────────┘
+//!       nobody joined            a member joins anew, changes, leaves or falls silent
+//! ```
+//!
+//! Invariants
+//! - `joined`, `unsynced`, `support`, `statics` and `sessions` follow from `members` and `invited`.
+//! - All members can do at least one assignor in common.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use stele_base_types::Timestamp;
+
+use super::{
+    GroupState,
+    member::{Member, Profile, Waits},
+    record::{Joining, Settlement},
+};
+use crate::{Error, limits::GROUP_REBALANCE_TIMEOUT_MS_MIN};
+
+/// Earlier than every deadline: what is due then is due at once.
+const AT_ONCE: Timestamp = Timestamp(i64::MIN);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Live {
+    pub(super) state: GroupState,
+    pub(super) generation: i32,
+    pub(super) protocol_type: Box<str>,
+    pub(super) protocol: Box<str>,
+    pub(super) leader: Box<str>,
+    members: BTreeMap<Box<str>, Member>,
+    /// Ids given out, and how long each is kept (KIP-394).
+    invited: BTreeMap<Box<str>, Timestamp>,
+    /// Of a rebalance, then of the syncs after it.
+    deadline: Option<Timestamp>,
+    /// Found after a restart: members have no deadlines yet.
+    is_found: bool,
+    /// Members that wait for the rebalance to end.
+    joined: usize,
+    /// Members that haven't asked for their assignment.
+    unsynced: usize,
+    /// How many members can do an assignor.
+    support: BTreeMap<Box<str>, usize>,
+    /// Member ids by static name.
+    statics: BTreeMap<Box<str>, Box<str>>,
+    /// Members and ids given out, by when they are given up.
+    sessions: BTreeSet<(Timestamp, Box<str>)>,
+}
+
+impl Live {
+    /// As it is after a restart.
+    pub(super) fn found(settlement: &Settlement) -> Self {
+        let mut live = Self::default();
+        live.settle(settlement, None);
+        live
+    }
+
+    pub(super) fn invite(&mut self, member: Box<str>, until: Timestamp) {
+        self.sessions.insert((until, member.clone()));
+        self.invited.insert(member, until);
+    }
+
+    pub(super) fn join(&mut self, joining: &Joining) {
+        let profile = &joining.profile;
+        self.remove(&profile.member);
+        if let Some(replaced) = &joining.replaces {
+            self.remove(replaced);
+            if self.leader == *replaced {
+                self.leader = profile.member.clone();
+            }
+        }
+        if self.members.is_empty() {
+            self.protocol_type = profile.protocol_type.clone();
+        }
+        self.insert(Member {
+            waits: Waits::Join(joining.token),
+            until: joining.until,
+            ..Member::new(Arc::clone(profile))
+        });
+    }
+
+    pub(super) fn prepare(&mut self, at: Timestamp, deadline: Timestamp) {
+        self.state = GroupState::PreparingRebalance;
+        self.deadline = Some(deadline);
+        self.change_all(|member| {
+            if matches!(member.waits, Waits::Sync(_)) {
+                member.answered(at);
+            }
+            member.synced = true;
+        });
+    }
+
+    pub(super) fn form(
+        &mut self,
+        (generation, protocol, leader): (i32, &str, &str),
+        at: Timestamp,
+        deadline: Timestamp,
+    ) {
+        self.state = GroupState::CompletingRebalance;
+        self.generation = generation;
+        self.protocol = protocol.into();
+        self.leader = leader.into();
+        self.deadline = Some(deadline);
+        self.change_all(|member| {
+            if member.joins() {
+                member.answered(at);
+            }
+            member.assignment = Arc::default();
+            member.synced = false;
+        });
+    }
+
+    /// Takes over a settlement. Its members have until a session timeout after `now`; after a
+    /// restart, until one after they are found.
+    pub(super) fn settle(&mut self, settlement: &Settlement, now: Option<Timestamp>) {
+        self.generation = settlement.generation;
+        self.protocol_type = settlement.protocol_type.clone();
+        self.protocol = settlement.protocol.clone();
+        self.leader = settlement.leader.clone();
+        self.state = GroupState::Stable;
+        if settlement.members.is_empty() {
+            self.state = GroupState::Empty;
+            self.deadline = None;
+        }
+        self.is_found = now.is_none() && !settlement.members.is_empty();
+        let mut former = std::mem::take(&mut self.members);
+        self.forget_derived();
+        for (profile, assignment) in &settlement.members {
+            let mut member = former
+                .remove(&profile.member)
+                .unwrap_or_else(|| Member::new(Arc::clone(profile)));
+            member.synced |= member.waits != Waits::No || profile.member == settlement.leader;
+            if let Some(now) = now
+                && (member.waits != Waits::No || member.until.is_none())
+            {
+                member.answered(now);
+            }
+            member.profile = Arc::clone(profile);
+            member.assignment = Arc::clone(assignment);
+            self.insert(member);
+        }
+    }
+
+    pub(super) fn resume(&mut self, now: Timestamp) {
+        self.is_found = false;
+        self.change_all(|member| member.until = Some(member.profile.until(now)));
+    }
+
+    /// Changes a member, if it is one.
+    pub(super) fn change(&mut self, member: &str, change: impl FnOnce(&mut Member)) {
+        if let Some(mut found) = self.take(member) {
+            change(&mut found);
+            self.insert(found);
+        }
+    }
+
+    /// Removes a member or an id given out.
+    pub(super) fn remove(&mut self, member: &str) {
+        self.take(member);
+        if let Some(until) = self.invited.remove(member) {
+            self.sessions.remove(&(until, member.into()));
+        }
+    }
+
+    pub(super) fn member(&self, member: &str) -> Option<&Member> {
+        self.members.get(member)
+    }
+
+    pub(super) fn members(&self) -> impl ExactSizeIterator<Item = &Member> + Clone {
+        self.members.values()
+    }
+
+    pub(super) fn is_invited(&self, member: &str) -> bool {
+        self.invited.contains_key(member)
+    }
+
+    /// Members and ids given out.
+    pub(super) fn population(&self) -> usize {
+        self.members.len() + self.invited.len()
+    }
+
+    /// The id of the member with a static name.
+    pub(super) fn static_member(&self, instance: &str) -> Option<&str> {
+        self.statics.get(instance).map(|member| &**member)
+    }
+
+    /// A member by id, which must have the static name if one is given.
+    pub(super) fn validated(&self, member: &str, instance: Option<&str>) -> Result<&Member, Error> {
+        if let Some(instance) = instance {
+            let named = self.static_member(instance).ok_or(Error::UnknownMember)?;
+            if named != member {
+                return Err(Error::FencedInstance);
+            }
+        }
+        self.member(member).ok_or(Error::UnknownMember)
+    }
+
+    /// Whether someone with these assignors can be a member beside the others.
+    pub(super) fn accepts(&self, profile: &Profile) -> bool {
+        if self.members.is_empty() {
+            return !profile.protocol_type.is_empty() && !profile.protocols.is_empty();
+        }
+        let by_all = |name: &str| self.support.get(name) == Some(&self.members.len());
+        profile.protocol_type == self.protocol_type
+            && profile.protocols.iter().any(|(name, _)| by_all(name))
+    }
+
+    /// When there is something to do.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        if self.is_found || self.is_complete() {
+            return Some(AT_ONCE);
+        }
+        let silent = self.sessions.first().map(|(until, _)| *until);
+        let late = self.deadline.filter(|_| self.awaits_members());
+        [silent, late].into_iter().flatten().min()
+    }
+
+    /// Whether members found after a restart have no deadlines yet.
+    pub(super) fn is_found(&self) -> bool {
+        self.is_found
+    }
+
+    /// Whether a rebalance can end: everyone is there.
+    pub(super) fn is_complete(&self) -> bool {
+        self.state == GroupState::PreparingRebalance
+            && self.joined == self.members.len()
+            && self.invited.is_empty()
+    }
+
+    /// Whether what the deadline is for has not come in time.
+    pub(super) fn is_late(&self, now: Timestamp) -> bool {
+        self.awaits_members() && self.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// The member or id given out that has been silent for longest, if that is too long.
+    pub(super) fn silent(&self, now: Timestamp) -> Option<&str> {
+        let (until, member) = self.sessions.first()?;
+        (*until <= now).then_some(member)
+    }
+
+    /// How long a rebalance waits for these members.
+    pub(super) fn rebalance_timeout_ms<'a>(members: impl Iterator<Item = &'a Profile>) -> u64 {
+        let longest = members.map(|profile| profile.rebalance_timeout_ms).max();
+        let longest = longest.unwrap_or(0).max(GROUP_REBALANCE_TIMEOUT_MS_MIN);
+        longest.into()
+    }
+
+    /// Makes anew what follows from the members.
+    #[cfg(test)]
+    pub(super) fn recount(&mut self) {
+        self.change_all(|_| {});
+    }
+
+    fn awaits_members(&self) -> bool {
+        match self.state {
+            GroupState::PreparingRebalance => true,
+            GroupState::CompletingRebalance | GroupState::Stable => self.unsynced > 0,
+            GroupState::Empty | GroupState::Dead => false,
+        }
+    }
+
+    fn change_all(&mut self, mut change: impl FnMut(&mut Member)) {
+        let members = std::mem::take(&mut self.members);
+        self.forget_derived();
+        for (_, mut member) in members {
+            change(&mut member);
+            self.insert(member);
+        }
+    }
+
+    fn insert(&mut self, member: Member) {
+        let profile = Arc::clone(&member.profile);
+        self.joined += usize::from(member.joins());
+        self.unsynced += usize::from(!member.synced);
+        for (protocol, _) in &profile.protocols {
+            *self.support.entry(protocol.clone()).or_default() += 1;
+        }
+        if let Some(instance) = &profile.instance {
+            self.statics
+                .insert(instance.clone(), profile.member.clone());
+        }
+        if let Some(until) = member.until {
+            self.sessions.insert((until, profile.member.clone()));
+        }
+        self.members.insert(profile.member.clone(), member);
+    }
+
+    fn take(&mut self, member: &str) -> Option<Member> {
+        let member = self.members.remove(member)?;
+        let profile = &member.profile;
+        self.joined -= usize::from(member.joins());
+        self.unsynced -= usize::from(!member.synced);
+        for (protocol, _) in &profile.protocols {
+            if let Some(count) = self.support.get_mut(protocol) {
+                *count -= 1;
+                if *count == 0 {
+                    self.support.remove(protocol);
+                }
+            }
+        }
+        if let Some(instance) = &profile.instance {
+            self.statics.remove(instance);
+        }
+        if let Some(until) = member.until {
+            self.sessions.remove(&(until, profile.member.clone()));
+        }
+        Some(member)
+    }
+
+    /// Before members are put in again: what follows from them.
+    fn forget_derived(&mut self) {
+        self.joined = 0;
+        self.unsynced = 0;
+        self.support.clear();
+        self.statics.clear();
+        self.sessions = self
+            .invited
+            .iter()
+            .map(|(member, until)| (*until, member.clone()))
+            .collect();
+    }
+}

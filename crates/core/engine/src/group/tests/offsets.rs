@@ -1,0 +1,155 @@
+use super::*;
+use crate::limits::OFFSET_METADATA_BYTES_MAX;
+
+#[test]
+fn members_commit_in_their_generation() {
+    let mut driven = Driven::default();
+    let generation = driven.pair();
+    assert_eq!(driven.commit("a", generation, 7), Ok(()));
+    assert_eq!(driven.committed(0), Some(7));
+    assert_eq!(
+        driven.commit("a", generation - 1, 8),
+        Err(Error::IllegalGeneration)
+    );
+    assert_eq!(driven.commit("x", generation, 8), Err(Error::UnknownMember));
+    assert_eq!(driven.commit("", -1, 8), Err(Error::UnknownMember));
+    assert_eq!(driven.committed(0), Some(7));
+}
+
+#[test]
+fn commits_are_taken_while_the_group_gathers_and_not_before_it_is_assigned() {
+    let mut driven = Driven::default();
+    let generation = driven.pair();
+    let a = driven.join(join("a"));
+    assert_eq!(driven.commit("b", generation, 5), Ok(()));
+    driven.join(join("b"));
+    let generation = driven.joined(a).generation;
+    assert_eq!(
+        driven.commit("b", generation, 6),
+        Err(Error::RebalanceInProgress)
+    );
+    assert_eq!(driven.committed(0), Some(5));
+}
+
+#[test]
+fn anyone_commits_to_a_group_without_members() {
+    let mut driven = Driven::default();
+    assert_eq!(driven.commit("", -1, 3), Ok(()));
+    assert_eq!(driven.committed(0), Some(3));
+    assert_eq!(driven.commit("", 0, 4), Err(Error::UnknownMember));
+    assert_eq!(driven.state(), "Empty");
+}
+
+#[test]
+fn a_generation_of_a_group_that_does_not_exist_is_illegal() {
+    let mut driven = Driven::default();
+    assert_eq!(driven.commit("a", 1, 3), Err(Error::IllegalGeneration));
+    assert!(driven.groups.groups.is_empty());
+}
+
+#[test]
+fn a_commit_shows_that_the_member_is_there() {
+    let mut driven = Driven::default();
+    let generation = driven.pair();
+    driven.pass(9_000);
+    driven.commit("a", generation, 1).unwrap();
+    driven.pass(9_000);
+    assert_eq!(driven.describe().members.len(), 1, "b said nothing");
+}
+
+#[test]
+fn a_long_note_is_refused_and_the_others_are_taken() {
+    let mut driven = Driven::default();
+    let mut long = commit_of(1, 2);
+    long.metadata = "x".repeat(OFFSET_METADATA_BYTES_MAX + 1).into();
+    let answer = driven.answer(GroupCommand::Commit {
+        member: Box::default(),
+        instance: None,
+        generation: -1,
+        offsets: vec![commit_of(0, 1), long, commit_of(2, 3)],
+    });
+    let Ok(Reply::Committed(results)) = answer else {
+        panic!("{answer:?}");
+    };
+    assert_eq!(
+        results,
+        [Ok(()), Err(Error::Limit("offset metadata")), Ok(())]
+    );
+    assert_eq!(driven.committed(1), None);
+    assert_eq!(driven.committed(2), Some(3));
+}
+
+#[test]
+fn all_offsets_are_read_without_naming_them() {
+    let mut driven = Driven::default();
+    driven.commit("", -1, 3).unwrap();
+    let Ok(Reply::Offsets(entries)) = driven.answer(GroupCommand::Offsets(None)) else {
+        panic!();
+    };
+    assert_eq!(entries.len(), 1);
+    assert_eq!(entries[0].partition, partition_of(0));
+}
+
+#[test]
+fn offsets_are_forgotten_only_without_members() {
+    let mut driven = Driven::default();
+    let generation = driven.pair();
+    driven.commit("a", generation, 7).unwrap();
+    let mut delete = || {
+        let command = GroupCommand::DeleteOffsets(vec![partition_of(0), partition_of(9)]);
+        match driven.answer(command) {
+            Ok(Reply::Committed(results)) => results,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(
+        delete(),
+        [Err(Error::GroupSubscribed), Err(Error::GroupSubscribed)]
+    );
+    driven.leave("a", None).unwrap();
+    driven.leave("b", None).unwrap();
+    let command = GroupCommand::DeleteOffsets(vec![partition_of(0), partition_of(9)]);
+    driven.answer(command).unwrap();
+    assert_eq!(driven.committed(0), None);
+}
+
+#[test]
+fn only_an_empty_group_is_deleted() {
+    let mut driven = Driven::default();
+    let missing = driven.answer(GroupCommand::Delete).unwrap_err();
+    assert_eq!(missing, Error::NoSuchGroup);
+    let generation = driven.pair();
+    driven.commit("a", generation, 7).unwrap();
+    let refused = driven.answer(GroupCommand::Delete).unwrap_err();
+    assert_eq!(refused, Error::GroupNotEmpty);
+    driven.leave("a", None).unwrap();
+    driven.leave("b", None).unwrap();
+    driven.answer(GroupCommand::Delete).unwrap();
+    assert_eq!(driven.committed(0), None);
+    let missing = driven.answer(GroupCommand::Describe).unwrap_err();
+    assert_eq!(missing, Error::NoSuchGroup);
+}
+
+#[test]
+fn an_abandoned_group_is_forgotten_after_a_week() {
+    let mut driven = Driven::default();
+    let generation = driven.pair();
+    driven.commit("a", generation, 7).unwrap();
+    driven.leave("a", None).unwrap();
+    driven.leave("b", None).unwrap();
+    driven.pass(GROUP_RETENTION_MS - 1);
+    assert_eq!(driven.committed(0), Some(7));
+    driven.pass(1);
+    assert!(driven.groups.groups.is_empty());
+    assert_eq!(driven.groups.next_deadline(), None);
+}
+
+#[test]
+fn a_commit_keeps_a_simple_consumers_group() {
+    let mut driven = Driven::default();
+    driven.commit("", -1, 1).unwrap();
+    driven.pass(GROUP_RETENTION_MS - 1);
+    driven.commit("", -1, 2).unwrap();
+    driven.pass(GROUP_RETENTION_MS - 1);
+    assert_eq!(driven.committed(0), Some(2));
+}

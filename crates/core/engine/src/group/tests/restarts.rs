@@ -1,0 +1,88 @@
+use super::*;
+
+/// What a process finds that reads the journal, or a snapshot of `groups` and nothing after it.
+pub(super) fn replayed(journal: &[(Name, GroupRecord)]) -> Groups {
+    let mut groups = Groups::default();
+    for (name, record) in journal {
+        groups.apply(name, record);
+    }
+    groups.recovered();
+    groups
+}
+
+fn restored(groups: &Groups) -> Groups {
+    let bytes = postcard::to_stdvec(groups).unwrap();
+    let mut restored: Groups = postcard::from_bytes(&bytes).unwrap();
+    restored.recovered();
+    restored
+}
+
+impl Driven {
+    pub(super) fn restart(&mut self) {
+        let replayed = replayed(&self.journal);
+        assert_eq!(restored(&self.groups), replayed, "a snapshot says the same");
+        self.groups.recovered();
+        assert_eq!(self.groups, replayed);
+        self.answers.clear();
+        self.settle();
+    }
+}
+
+#[test]
+fn offsets_generation_members_and_assignments_survive() {
+    let mut driven = Driven::default();
+    let generation = driven.pair();
+    driven.commit("a", generation, 7).unwrap();
+    let before = driven.describe();
+    driven.restart();
+    assert_eq!(driven.describe(), before);
+    assert_eq!(driven.committed(0), Some(7));
+    assert_eq!(driven.heartbeat("a", generation), Ok(()));
+    let token = driven.sync("b", generation, &[]);
+    assert_eq!(driven.assignment(token), "1");
+}
+
+#[test]
+fn members_have_a_session_timeout_to_be_heard_of_again() {
+    let mut driven = Driven::default();
+    let generation = driven.pair();
+    driven.now = driven.now.plus_ms(3_600_000);
+    driven.restart();
+    driven.pass(9_000);
+    assert_eq!(driven.heartbeat("a", generation), Ok(()));
+    driven.pass(2_000);
+    assert_eq!(driven.heartbeat("b", generation), Err(Error::UnknownMember));
+}
+
+#[test]
+fn waiting_joins_do_not_survive() {
+    let mut driven = Driven::default();
+    let generation = driven.pair();
+    driven.join(first("c"));
+    assert_eq!(driven.state(), "PreparingRebalance");
+    driven.restart();
+    assert_eq!(driven.state(), "Stable");
+    assert_eq!(driven.heartbeat("a", generation), Ok(()));
+    let token = driven.join(join("c"));
+    assert_eq!(driven.error(token), Error::UnknownMember);
+}
+
+#[test]
+fn a_group_that_was_never_assigned_is_not_found_again() {
+    let mut driven = Driven::default();
+    driven.join(first("a"));
+    driven.restart();
+    assert!(driven.groups.groups.is_empty());
+}
+
+#[test]
+fn an_emptied_group_stays_empty_and_goes_on_counting() {
+    let mut driven = Driven::default();
+    let generation = driven.pair();
+    driven.leave("a", None).unwrap();
+    driven.leave("b", None).unwrap();
+    driven.restart();
+    assert_eq!(driven.state(), "Empty");
+    let token = driven.join(first("c"));
+    assert_eq!(driven.joined(token).generation, generation + 2);
+}

@@ -67,6 +67,32 @@ impl DataDirectory {
         })
     }
 
+    /// Locks the directory at `path`, which exists, without changing anything in it.
+    pub(crate) fn open_existing(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, Error> {
+        let format = path.join("FORMAT");
+        if !disk.exists(&format).at("look for", &format)? {
+            return Err(Error::Format {
+                path: path.to_owned(),
+                what: "holds no FORMAT file".to_owned(),
+                advice: "name a directory that stele made",
+            });
+        }
+        Self::open(disk, path, 1)
+    }
+
+    /// The directories of the shards that have ever been started.
+    pub(crate) fn existing_shards(&self) -> Result<Vec<ShardDirectory>, Error> {
+        let mut existing = Vec::new();
+        for shard in (0..self.shard_count).map(ShardId) {
+            let directory = self.shard_directory(shard);
+            let path = &directory.path;
+            if self.disk.exists(path).at("look for", path)? {
+                existing.push(directory);
+            }
+        }
+        Ok(existing)
+    }
+
     /// How many shards the directory was made for. Where logs lie depends on it, so it never
     /// changes.
     pub fn shard_count(&self) -> u16 {
@@ -76,12 +102,7 @@ impl DataDirectory {
     /// The directory of one shard, made where it doesn't exist.
     pub fn shard(&self, shard: ShardId) -> Result<ShardDirectory, Error> {
         assert!(shard.0 < self.shard_count, "the directory has such a shard");
-        let directory = ShardDirectory {
-            disk: self.disk.clone(),
-            path: self.path.join(format!("shard-{shard}")),
-            shard,
-            _lock: self.lock.clone(),
-        };
+        let directory = self.shard_directory(shard);
         create_dir_all(&*self.disk, &directory.path)?;
         for part in ["journal", "snapshot", "segments"] {
             let path = directory.path.join(part);
@@ -89,6 +110,15 @@ impl DataDirectory {
         }
         sync_dir(&*self.disk, &directory.path)?;
         Ok(directory)
+    }
+
+    fn shard_directory(&self, shard: ShardId) -> ShardDirectory {
+        ShardDirectory {
+            disk: self.disk.clone(),
+            path: self.path.join(format!("shard-{shard}")),
+            shard,
+            _lock: self.lock.clone(),
+        }
     }
 }
 

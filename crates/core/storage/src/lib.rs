@@ -21,6 +21,7 @@
 
 mod block;
 mod directory;
+mod dump;
 mod error;
 mod journal;
 mod limits;
@@ -35,9 +36,11 @@ mod settle;
 mod snapshot;
 mod space;
 mod superfluous;
+mod verify;
 
 pub use block::{Block, BlockBuilder, BlockSequence, Target};
 pub use directory::{DataDirectory, ShardDirectory};
+pub use dump::dump;
 pub use error::{Error, ReplayError};
 pub use journal::{JournalFile, JournalWriter, Written};
 pub use limits::BLOCK_CONTENT_SIZE_BYTES_MAX;
@@ -50,6 +53,7 @@ pub use replay::Replay;
 pub use retention::RetentionPolicy;
 pub use settle::{Floors, SettlePlan, Settled, Settler};
 pub use space::{Space, SpaceGuard};
+pub use verify::{Finding, Severity, Verified, verify};
 
 #[cfg(test)]
 mod tests;

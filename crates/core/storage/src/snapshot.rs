@@ -117,7 +117,7 @@ impl Snapshot {
         Self::decode(&path, bytes, directory.shard, next)
     }
 
-    fn decode(
+    pub(crate) fn decode(
         path: &Path,
         bytes: Bytes,
         shard: ShardId,

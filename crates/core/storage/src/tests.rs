@@ -6,4 +6,5 @@ mod crash;
 mod damage;
 mod failure;
 mod harness;
+mod inspect;
 mod memory_disk;

@@ -220,7 +220,7 @@ fn a_flipped_bit_in_a_segment_is_told_to_its_reader() {
     for part in [".log", ".index"] {
         let path = path_of(&whole, part);
         let size_bits = whole.read(&path).unwrap().len() * 8;
-        for bit in (0..size_bits).step_by(3) {
+        for bit in (0..size_bits).step_by(13) {
             let disk = whole.after(Crash::KeepsAll);
             disk.edit(&path, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
             let shard = open(&disk).unwrap();

@@ -179,7 +179,7 @@ impl State {
         let keeps_entries = match crash {
             Crash::LosesAll => false,
             Crash::KeepsAll => true,
-            Crash::Tears(_) => random.next() % 2 == 0,
+            Crash::Tears(_) => random.next().is_multiple_of(2),
         };
         let children = if keeps_entries {
             self.children(dir)

@@ -1,0 +1,202 @@
+//! Checks everything in a data directory: each checksum, that offsets are dense, that nothing is
+//! missing. Changes nothing. For `stele storage verify`.
+
+mod journal;
+mod segments;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use stele_base_env::Disk;
+use stele_base_types::{Offset, PartitionId};
+
+use crate::{
+    BlockSequence, DataDirectory, Error, ShardDirectory,
+    directory::numbered_files,
+    error::AtPath,
+    snapshot::{Newest, Snapshot},
+};
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// What a crash leaves and the next start puts in order.
+    Note,
+    /// What the next start, or a reader, will refuse.
+    Damage,
+}
+
+/// Something that isn't as a graceful stop leaves it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// In which file.
+    pub path: PathBuf,
+    /// Where in it, in bytes.
+    pub position: u64,
+    /// What is there, and what comes of it.
+    pub what: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Note => "note",
+            Severity::Damage => "DAMAGE",
+        };
+        let path = self.path.display();
+        write!(
+            f,
+            "{severity}: {path} at byte {}: {}",
+            self.position, self.what
+        )
+    }
+}
+
+/// What was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Shards.
+    pub shards: usize,
+    /// Snapshots that are intact.
+    pub snapshots: usize,
+    /// Journal files.
+    pub journal_files: usize,
+    /// Blocks in them that are intact.
+    pub blocks: u64,
+    /// Segments.
+    pub segments: usize,
+    /// Batches that are intact, in blocks and segments.
+    pub batches: u64,
+    /// Bytes read.
+    pub size_bytes: u64,
+    /// Findings that are damage.
+    pub damages: usize,
+}
+
+/// Checks the data directory at `path`, telling each finding as it is made.
+///
+/// Fails where the directory can't be checked at all: it is in use, isn't one, or the disk
+/// refuses.
+pub fn verify(
+    disk: Arc<dyn Disk>,
+    path: &Path,
+    report: &mut dyn FnMut(Finding),
+) -> Result<Verified, Error> {
+    let data = DataDirectory::open_existing(disk, path)?;
+    let mut verification = Verification {
+        report,
+        verified: Verified::default(),
+    };
+    for directory in data.existing_shards()? {
+        verification.shard(&directory)?;
+    }
+    Ok(verification.verified)
+}
+
+struct Verification<'a> {
+    report: &'a mut dyn FnMut(Finding),
+    verified: Verified,
+}
+
+/// The next offset of each partition, as far as was read.
+type Nexts = BTreeMap<PartitionId, Offset>;
+
+impl Verification<'_> {
+    fn shard(&mut self, directory: &ShardDirectory) -> Result<(), Error> {
+        self.verified.shards += 1;
+        let newest = Newest::find(directory)?;
+        self.snapshots(directory, &newest)?;
+        let mut nexts = self.segments(directory, &newest.snapshot)?;
+        self.unreferenced(directory, &newest.snapshot)?;
+        self.journal(directory, &newest.snapshot, &mut nexts)
+    }
+
+    fn snapshots(&mut self, directory: &ShardDirectory, newest: &Newest) -> Result<(), Error> {
+        for next in numbered_files(&*directory.disk, &directory.snapshots(), "snapshot")? {
+            match Snapshot::read(directory, BlockSequence(next)) {
+                Ok(snapshot) => {
+                    self.verified.snapshots += 1;
+                    if snapshot.next != newest.snapshot.next {
+                        let path = directory.snapshot(snapshot.next);
+                        self.note(&path, 0, "an older snapshot; the next start removes it");
+                    }
+                }
+                Err(error) => self.failed(error)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Files of segments that the snapshot doesn't list.
+    fn unreferenced(
+        &mut self,
+        directory: &ShardDirectory,
+        snapshot: &Snapshot,
+    ) -> Result<(), Error> {
+        let listed: BTreeSet<PathBuf> = snapshot
+            .manifest
+            .segments
+            .iter()
+            .flat_map(|of| {
+                let index = directory.segment_index(of.partition, of.base_offset);
+                [directory.segment(of.partition, of.base_offset), index]
+            })
+            .collect();
+        let disk = &*directory.disk;
+        let mut pending = vec![directory.segments()];
+        while let Some(path) = pending.pop() {
+            for entry in disk.list(&path).at("list", &path)? {
+                let path = path.join(entry.name);
+                if entry.is_dir {
+                    pending.push(path);
+                } else if !listed.contains(&path) {
+                    let what = "of a settling that was cut short; the next one writes over it";
+                    self.note(&path, 0, what);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, path: &Path, position: u64, what: &str) {
+        self.tell(Severity::Note, path, position, what.to_owned());
+    }
+
+    fn damage(&mut self, path: &Path, position: u64, what: impl Into<String>) {
+        self.tell(Severity::Damage, path, position, what.into());
+    }
+
+    /// Tells an error that is damage of what was read; gives any other one back.
+    fn failed(&mut self, error: Error) -> Result<(), Error> {
+        let message = error.to_string();
+        match error {
+            Error::Damaged {
+                path,
+                position,
+                what,
+                ..
+            } => self.damage(&path, position, what),
+            Error::Format { path, .. } | Error::Gone { path } => self.damage(&path, 0, message),
+            error => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, severity: Severity, path: &Path, position: u64, what: String) {
+        if severity == Severity::Damage {
+            self.verified.damages += 1;
+        }
+        (self.report)(Finding {
+            severity,
+            path: path.to_owned(),
+            position,
+            what,
+        });
+    }
+}

@@ -1,0 +1,141 @@
+//! Checks the journal of a shard.
+
+use std::{path::Path, sync::Arc};
+
+use stele_base_env::OpenMode;
+
+use super::{Nexts, Verification};
+use crate::{
+    BlockSequence, Error, JournalFile, ShardDirectory,
+    block::{self, Append, Entries, Entry},
+    directory::numbered_files,
+    error::AtPath,
+    journal::{Ending, ScannedBlock, Scanner},
+    snapshot::Snapshot,
+};
+
+impl Verification<'_> {
+    pub(super) fn journal(
+        &mut self,
+        directory: &ShardDirectory,
+        snapshot: &Snapshot,
+        nexts: &mut Nexts,
+    ) -> Result<(), Error> {
+        let names = numbered_files(&*directory.disk, &directory.journal(), "journal")?;
+        let mut next = snapshot.next;
+        let last = names.last().copied();
+        for first in names.into_iter().map(BlockSequence) {
+            let path = directory.journal_file(first);
+            if first < snapshot.next {
+                self.note(
+                    &path,
+                    0,
+                    "covered by the snapshot; the next start removes it",
+                );
+                continue;
+            }
+            if first != next {
+                let what = format!("starts with block {first}, though block {next} is the next");
+                self.damage(&path, 0, what);
+            }
+            let file = directory.disk.open(&path, OpenMode::Read);
+            let file = Arc::new(JournalFile {
+                file: file.at("open", &path)?,
+                path,
+                first,
+            });
+            next = self.journal_file(directory, &file, Some(first.0) == last, nexts)?;
+        }
+        if last.is_none() && snapshot.state.is_some() {
+            self.damage(&directory.journal_file(next), 0, "the file isn't there");
+        }
+        Ok(())
+    }
+
+    /// Checks one file, and gives the block that the next one must start with.
+    fn journal_file(
+        &mut self,
+        directory: &ShardDirectory,
+        file: &JournalFile,
+        is_last: bool,
+        nexts: &mut Nexts,
+    ) -> Result<BlockSequence, Error> {
+        self.verified.journal_files += 1;
+        let path = &file.path;
+        let scanner = match Scanner::open(file, directory.shard) {
+            Ok(scanner) => scanner,
+            Err(error) => {
+                self.failed(error)?;
+                return Ok(file.first);
+            }
+        };
+        let Some(mut scanner) = scanner else {
+            if is_last {
+                self.note(
+                    path,
+                    0,
+                    "made right before a crash; the next start removes it",
+                );
+            } else {
+                self.damage(path, 0, "not a journal file's header");
+            }
+            return Ok(file.first);
+        };
+        while let Some(block) = scanner.next_block()? {
+            self.block(path, &block, nexts);
+        }
+        let rest = scanner.size_bytes() - scanner.position();
+        self.verified.size_bytes += scanner.position();
+        match scanner.ending()? {
+            Ending::Damaged { what } => self.damage(path, scanner.position(), what),
+            Ending::Torn if is_last => {
+                let what = format!("{rest} bytes that a crash tore; the next start cuts them off");
+                self.note(path, scanner.position(), &what);
+            }
+            Ending::Torn => {
+                let what = "no block here, in a file that another follows";
+                self.damage(path, scanner.position(), what);
+            }
+            Ending::Clean => {}
+        }
+        Ok(scanner.next_sequence())
+    }
+
+    fn block(&mut self, path: &Path, block: &ScannedBlock, nexts: &mut Nexts) {
+        self.verified.blocks += 1;
+        let entries = block.entries();
+        let mut walk = Entries::new(entries);
+        while let Some(entry) = walk.next() {
+            let end = block.position + (block::HEADER_SIZE_BYTES + walk.position()) as u64;
+            match entry {
+                Ok(Entry::Control(_)) => {}
+                Ok(Entry::Append(append)) => {
+                    if let Err(what) = check_append(&append, entries, nexts) {
+                        self.damage(path, end, what);
+                    } else {
+                        self.verified.batches += 1;
+                    }
+                }
+                Err(error) => self.damage(path, end, error.to_string()),
+            }
+        }
+    }
+}
+
+fn check_append(append: &Append<'_>, entries: &[u8], nexts: &mut Nexts) -> Result<(), String> {
+    let batch = &entries[append.batch.clone()];
+    let checked = append.header.verify_checksum(batch);
+    checked.map_err(|error| error.to_string())?;
+    for target in append.targets() {
+        let (partition, found) = (target.partition, target.base_offset);
+        let next = found.plus(append.offset_count());
+        if let Some(expected) = nexts.insert(partition, next)
+            && found != expected
+        {
+            return Err(format!(
+                "offset {found} of {partition} where {expected} should be"
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! Checks the segments that a snapshot lists.
+
+use std::{io, path::Path, sync::Arc};
+
+use bytes::Bytes;
+use stele_base_env::{DiskFile, OpenMode};
+use stele_base_types::{Offset, Timestamp};
+use stele_wire_batch::BatchHeader;
+
+use super::{Nexts, Verification};
+use crate::{
+    Error, ShardDirectory,
+    segment::{INDEX_ENTRY_SIZE_BYTES, IndexEntry, Segment},
+    snapshot::Snapshot,
+};
+
+impl Verification<'_> {
+    /// Checks all segments, and gives the offset at which each partition's journal goes on.
+    pub(super) fn segments(
+        &mut self,
+        directory: &ShardDirectory,
+        snapshot: &Snapshot,
+    ) -> Result<Nexts, Error> {
+        let mut nexts = Nexts::new();
+        for segment in &snapshot.manifest.segments {
+            self.verified.segments += 1;
+            if let Err(error) = self.segment(directory, segment) {
+                self.failed(error)?;
+            }
+            let expected = nexts.insert(segment.partition, segment.next_offset);
+            if let Some(expected) = expected
+                && expected != segment.base_offset
+            {
+                let path = directory.segment(segment.partition, segment.base_offset);
+                self.damage(&path, 0, format!("the segment should start at {expected}"));
+            }
+        }
+        Ok(nexts)
+    }
+
+    fn segment(&mut self, directory: &ShardDirectory, segment: &Segment) -> Result<(), Error> {
+        let index_path = directory.segment_index(segment.partition, segment.base_offset);
+        let index = read_whole(directory, &index_path)?;
+        let log_path = directory.segment(segment.partition, segment.base_offset);
+        let log = open(directory, &log_path)?;
+        let mut state = Walked {
+            position: 0,
+            next: segment.base_offset,
+            max_timestamp: Timestamp(i64::MIN),
+        };
+        for at in 0..segment.index_entry_count as usize {
+            let position = at * INDEX_ENTRY_SIZE_BYTES;
+            let entry = index.get(position..).and_then(IndexEntry::decode);
+            let Some(entry) = entry else {
+                let what = "an index entry isn't there or doesn't match its checksum";
+                return Err(Error::damaged(&index_path, position as u64, what));
+            };
+            if entry.position != state.position || entry.base_offset != state.next {
+                let what = "an index entry doesn't go on where the one before ends";
+                return Err(Error::damaged(&index_path, position as u64, what));
+            }
+            let interval = log
+                .read_at(entry.position, entry.size_bytes as usize)
+                .map_err(|source| Error::io("read", &log_path, source))?;
+            let damaged = |what: String| Error::damaged(&log_path, entry.position, what);
+            if crc32c::crc32c(&interval) != entry.checksum {
+                return Err(damaged(
+                    "the interval doesn't match its checksum".to_owned(),
+                ));
+            }
+            self.verified.batches += walk(&interval, &mut state).map_err(damaged)?;
+            self.verified.size_bytes += interval.len() as u64;
+            if state.max_timestamp != entry.max_timestamp {
+                let what = "the latest timestamp isn't that of the log";
+                return Err(Error::damaged(&index_path, position as u64, what));
+            }
+        }
+        if state.position != segment.size_bytes || state.next != segment.next_offset {
+            let what = format!(
+                "ends at offset {} instead of {}",
+                state.next, segment.next_offset
+            );
+            return Err(Error::damaged(&log_path, state.position, what));
+        }
+        Ok(())
+    }
+}
+
+/// How far a segment was read.
+struct Walked {
+    position: u64,
+    next: Offset,
+    max_timestamp: Timestamp,
+}
+
+/// Goes through the batches of an interval, and counts them.
+fn walk(interval: &[u8], state: &mut Walked) -> Result<u64, String> {
+    let mut rest = interval;
+    let mut count = 0;
+    while !rest.is_empty() {
+        let header = BatchHeader::parse(rest).map_err(|error| error.to_string())?;
+        let checked = header.verify_checksum(rest);
+        checked.map_err(|error| error.to_string())?;
+        let found = header.base_offset();
+        if found != state.next {
+            return Err(format!("offset {found} where {} should be", state.next));
+        }
+        state.next = header.next_offset();
+        state.max_timestamp = state.max_timestamp.max(header.max_timestamp());
+        rest = &rest[header.size_bytes()..];
+        count += 1;
+    }
+    state.position += interval.len() as u64;
+    Ok(count)
+}
+
+fn open(directory: &ShardDirectory, path: &Path) -> Result<Arc<dyn DiskFile>, Error> {
+    let opened = directory.disk.open(path, OpenMode::Read);
+    opened.map_err(|source| missing_or_refused(path, source))
+}
+
+fn read_whole(directory: &ShardDirectory, path: &Path) -> Result<Bytes, Error> {
+    let read = directory.disk.read(path);
+    read.map_err(|source| missing_or_refused(path, source))
+}
+
+fn missing_or_refused(path: &Path, source: io::Error) -> Error {
+    if source.kind() == io::ErrorKind::NotFound {
+        return Error::damaged(path, 0, "the snapshot lists this file, but it isn't there");
+    }
+    Error::io("read", path, source)
+}

@@ -1,0 +1,1 @@
+"""What the black-box tests and the comparisons share: set-up, processes, Stele itself."""

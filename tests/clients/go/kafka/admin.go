@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"stele/clients/checks"
+)
+
+var adminChecks = []checks.Check{
+	{Claim: "the_cluster_describes_itself", Shows: func(ctx context.Context) error {
+		return withAdmin(func(admin *kadm.Client, _ *kgo.Client) error {
+			found, err := admin.BrokerMetadata(ctx)
+			if err != nil {
+				return err
+			}
+			if found.Cluster == "" || len(found.Brokers) != 1 {
+				return fmt.Errorf("found %+v", found)
+			}
+			broker := found.Brokers[0]
+			return checks.Equal(fmt.Sprintf("%s:%d", broker.Host, broker.Port), address)
+		})
+	}},
+	{Claim: "versions_are_announced_for_every_request_the_client_sends", Shows: func(ctx context.Context) error {
+		return withAdmin(func(admin *kadm.Client, _ *kgo.Client) error {
+			found, err := admin.ApiVersions(ctx)
+			if err != nil {
+				return err
+			}
+			for _, broker := range found.Sorted() {
+				for _, key := range []int16{0, 1, 2, 3, 8, 9, 10, 11, 12, 13, 14, 18, 19, 20, 22, 32} {
+					if _, known := broker.KeyMaxVersion(key); !known {
+						return fmt.Errorf("request %d is not announced", key)
+					}
+				}
+			}
+			return nil
+		})
+	}},
+	{Claim: "a_topic_made_twice_or_deleted_twice_is_refused", Shows: func(ctx context.Context) error {
+		return withAdmin(func(admin *kadm.Client, _ *kgo.Client) error {
+			topic := checks.Unique("topic")
+			if _, err := admin.CreateTopic(ctx, 2, -1, nil, topic); err != nil {
+				return err
+			}
+			if _, err := admin.CreateTopic(ctx, 2, -1, nil, topic); !errors.Is(err, kerr.TopicAlreadyExists) {
+				return fmt.Errorf("made twice: %v", err)
+			}
+			if _, err := admin.DeleteTopic(ctx, topic); err != nil {
+				return err
+			}
+			if _, err := admin.DeleteTopic(ctx, topic); !errors.Is(err, kerr.UnknownTopicOrPartition) {
+				return fmt.Errorf("deleted twice: %v", err)
+			}
+			return nil
+		})
+	}},
+	{Claim: "offsets_are_listed_by_place_and_by_time", Shows: func(ctx context.Context) error {
+		return withTopic(ctx, 1, func(topic string) error {
+			return withAdmin(func(admin *kadm.Client, client *kgo.Client) error {
+				if err := produce(ctx, client, topic, numbered(5)...); err != nil {
+					return err
+				}
+				starts, err := admin.ListStartOffsets(ctx, topic)
+				if err != nil {
+					return err
+				}
+				ends, err := admin.ListEndOffsets(ctx, topic)
+				if err != nil {
+					return err
+				}
+				early, err := admin.ListOffsetsAfterMilli(ctx, 1, topic)
+				if err != nil {
+					return err
+				}
+				found := []int64{starts[topic][0].Offset, ends[topic][0].Offset, early[topic][0].Offset}
+				return checks.Equal(found, []int64{0, 5, 0})
+			})
+		})
+	}},
+	{Claim: "the_lag_of_a_group_is_told", Shows: func(ctx context.Context) error {
+		return withTopic(ctx, 1, func(topic string) error {
+			return withAdmin(func(admin *kadm.Client, client *kgo.Client) error {
+				if err := produce(ctx, client, topic, numbered(5)...); err != nil {
+					return err
+				}
+				group, offsets := checks.Unique("group"), kadm.Offsets{}
+				offsets.AddOffset(topic, 0, 2, -1)
+				if err := admin.CommitAllOffsets(ctx, group, offsets); err != nil {
+					return err
+				}
+				lags, err := admin.Lag(ctx, group)
+				if err != nil {
+					return err
+				}
+				if err := lags.Error(); err != nil {
+					return err
+				}
+				return checks.Equal(lags[group].Lag.Total(), int64(3))
+			})
+		})
+	}},
+}
+
+func withAdmin(do func(*kadm.Client, *kgo.Client) error) error {
+	return withClient(func(client *kgo.Client) error { return do(kadm.NewClient(client), client) })
+}

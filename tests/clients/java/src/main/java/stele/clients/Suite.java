@@ -1,0 +1,37 @@
+package stele.clients;
+
+import stele.clients.amqp.AmqpConsume;
+import stele.clients.amqp.AmqpPublish;
+import stele.clients.amqp.AmqpQueues;
+import stele.clients.kafka.KafkaAdministration;
+import stele.clients.kafka.KafkaConsume;
+import stele.clients.kafka.KafkaGroups;
+import stele.clients.kafka.KafkaProduce;
+
+/** Runs one suite: {@code Suite kafka|amqp [part of a claim]}, against KAFKA_ADDRESS or AMQP_ADDRESS. */
+public final class Suite {
+    private Suite() {
+    }
+
+    public static void main(String[] arguments) {
+        String wanted = arguments.length > 1 ? arguments[1] : "";
+        Checks checks;
+        if (arguments.length > 0 && arguments[0].equals("kafka")) {
+            checks = new Checks("kafka-clients");
+            KafkaProduce.register(checks);
+            KafkaConsume.register(checks);
+            KafkaGroups.register(checks);
+            KafkaAdministration.register(checks);
+        } else if (arguments.length > 0 && arguments[0].equals("amqp")) {
+            checks = new Checks("amqp-client");
+            AmqpQueues.register(checks);
+            AmqpPublish.register(checks);
+            AmqpConsume.register(checks);
+        } else {
+            System.err.println("usage: Suite kafka|amqp [part of a claim]");
+            System.exit(2);
+            return;
+        }
+        System.exit(checks.run(wanted) ? 0 : 1);
+    }
+}

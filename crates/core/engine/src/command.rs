@@ -41,7 +41,8 @@ pub enum Command {
     /// A session has ended: what it leases returns, its consumers, waits and members go.
     SessionClosed(SessionId),
     /// A log may have deliveries to make: lease one run to one consumer. The shard repeats it
-    /// until a decision holds nothing.
+    /// until a decision holds nothing; [`crate::Logs::dispatchable`] names the logs that have some
+    /// to make.
     Dispatch(LogId),
     /// Time has passed: one deadline's worth of work. The shard repeats it until a decision holds
     /// nothing, and calls again at [`crate::State::next_deadline`].
@@ -169,7 +170,7 @@ pub struct Close {
 }
 
 /// Asks for leases.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseRequest {
     /// The ledger.
     pub ledger: LedgerId,
@@ -189,7 +190,7 @@ pub struct LeaseRequest {
 }
 
 /// A standing demand for leases.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscribe {
     /// The ledger.
     pub ledger: LedgerId,

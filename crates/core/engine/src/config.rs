@@ -102,6 +102,14 @@ pub struct LogConfig {
     pub queue: Option<QueueConfig>,
 }
 
+impl LogConfig {
+    /// Whether the log is gone once the process is: its data is in memory alone, or its owner's
+    /// session was the process's.
+    pub fn ends_with_process(&self) -> bool {
+        self.durability == Durability::Volatile || self.lifetime.exclusive.is_some()
+    }
+}
+
 /// A protocol's own view of a log: settings that only its front reads, kept here because a front
 /// holds no durable state. The key is the front's name.
 pub type Facet = Box<str>;

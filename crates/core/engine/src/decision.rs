@@ -14,7 +14,9 @@ pub struct Decision {
     pub reply: Option<Result<Reply, Error>>,
     /// What else to do, once the records are applied.
     pub effects: SmallVec<[Effect; 1]>,
-    /// How safe the records must be before the reply leaves. Effects don't wait.
+    /// How safe the records must be before the reply leaves. Where there are none, how safe all
+    /// earlier records must be: a duplicate is answered no sooner than its original is safe.
+    /// Effects don't wait.
     pub durability: Durability,
 }
 

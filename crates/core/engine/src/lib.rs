@@ -42,7 +42,7 @@ pub use config::{
 pub use decision::{Decision, Effect};
 pub use error::{Contradiction, Error};
 pub use group::{GroupJoining, GroupMemberProfile, GroupSettlement, GroupState, Groups};
-pub use log::{LeaseId, Ledger, LedgerId, Log, Logs, Partition};
+pub use log::{LeaseId, Ledger, LedgerId, LedgerRecord, Log, Logs, Partition, Run};
 pub use record::{CatalogueRecord, GroupRecord, LogRecord, Record};
 pub use reply::{
     Appended, Declared, Delivery, GroupDescription, GroupListing, JoinedGroup, JoinedMember,

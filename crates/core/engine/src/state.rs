@@ -30,10 +30,7 @@ impl State {
             Command::SessionClosed(session) => self.logs.session_closed(session),
             Command::Dispatch(log) => self.logs.dispatch(log, now),
             Command::Tick => self.tick(now),
-            Command::Recover => Decision {
-                records: [Record::Recovered].into_iter().collect(),
-                ..Decision::nothing()
-            },
+            Command::Recover => self.logs.recover(),
         }
     }
 

@@ -2,20 +2,40 @@
 //!
 //! ```text
 //!  Logs ── Log ─┬─ Partition: start ≤ committed ≤ end, producers
-//!               └─ Ledger: consumers, waits, and for each partition what is leased, returned,
-//!                          delayed or done; everything from `next` to `committed` is ready
+//!               └─ Ledger: consumers, waits, and for each partition what is leased, returned or
+//!                          delayed; everything else from `next` to `committed` is ready
 //! ```
+//!
+//! One file an operation: it holds the decision and the change that follows from it.
 
+mod append;
+mod close;
+mod commit;
+mod deduplication;
+mod index;
+mod ledger;
+mod open;
+mod partition;
+mod producer;
 mod record;
+mod session;
+mod tick;
+mod trim;
 
-use hashbrown::HashMap;
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
-use stele_base_types::{LogId, Offset, PartitionId, SessionId, Timestamp};
+use stele_base_types::{LogId, PartitionId, PartitionIndex, Timestamp};
 
-pub use self::record::LogRecord;
+use self::{deduplication::Deduplication, index::Indexes, ledger::Site};
+pub use self::{
+    ledger::Ledger,
+    partition::Partition,
+    record::{LedgerRecord, LogRecord, Run},
+};
 use crate::{
-    Decision, LogConfig, Record,
-    command::{Append, LogCommand},
+    Decision, Error, LogConfig,
+    command::{ConsumerRef, LogCommand, Subscribe},
 };
 
 /// A ledger of a log: 0 is the default one, which AMQP and SQS consume from.
@@ -37,8 +57,20 @@ pub struct LeaseId(pub u64);
 
 /// The logs of a shard.
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub struct Logs {
-    logs: HashMap<LogId, Log>,
+    logs: BTreeMap<LogId, Box<Log>>,
+    /// Leases before this one may have been given.
+    lease_last: LeaseId,
+    #[serde(skip)]
+    indexes: Indexes,
+}
+
+/// [`Logs`] in a snapshot: without the indexes, which follow.
+#[derive(Deserialize)]
+struct Stored {
+    logs: BTreeMap<LogId, Box<Log>>,
+    lease_last: LeaseId,
 }
 
 /// A log on its shard.
@@ -48,111 +80,220 @@ pub struct Log {
     pub config: LogConfig,
     /// Its partitions, by index.
     pub partitions: Vec<Partition>,
-}
-
-/// A partition.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Partition {
-    /// The first offset that is kept.
-    pub start: Offset,
-    /// One after the last record that may be shown.
+    ledgers: Vec<Ledger>,
+    /// Where the next record without a partition goes.
+    spread: PartitionIndex,
+    deduplication: Deduplication,
+    /// When to look through what is remembered for a time.
+    forget_at: Option<Timestamp>,
+    /// Whether it is listed as having something to hand out.
     #[serde(skip)]
-    pub committed: Offset,
-    /// One after the last record.
-    pub end: Offset,
-}
-
-/// What a subscription has acknowledged of a log.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Ledger {}
-
-impl Ledger {
-    /// Records that may be leased now.
-    pub fn ready(&self) -> u64 {
-        0
-    }
-
-    /// Records that are leased.
-    pub fn leased(&self) -> u64 {
-        0
-    }
-
-    /// Records that are hidden until later.
-    pub fn delayed(&self) -> u64 {
-        0
-    }
-
-    /// Subscribed consumers.
-    pub fn consumers(&self) -> u64 {
-        0
-    }
+    is_hot: bool,
 }
 
 impl Log {
     /// One of its ledgers.
-    pub fn ledger(&self, _ledger: LedgerId) -> Option<&Ledger> {
-        None
+    pub fn ledger(&self, ledger: LedgerId) -> Option<&Ledger> {
+        self.ledgers.iter().find(|known| known.id() == ledger)
+    }
+
+    fn new(config: LogConfig) -> Self {
+        Self {
+            config,
+            partitions: Vec::new(),
+            ledgers: Vec::new(),
+            spread: PartitionIndex(0),
+            deduplication: Deduplication::default(),
+            forget_at: None,
+            is_hot: false,
+        }
+    }
+
+    fn known_ledger(&self, ledger: LedgerId) -> Result<&Ledger, Error> {
+        self.ledger(ledger).ok_or(Error::NoSuchLedger)
+    }
+
+    fn ledger_mut(&mut self, ledger: LedgerId) -> Option<&mut Ledger> {
+        let mut ledgers = self.ledgers.iter_mut();
+        ledgers.find(|known| known.id() == ledger)
+    }
+
+    /// The ledger that a consumer is, or was, subscribed to.
+    fn ledger_of(&self, consumer: ConsumerRef) -> Option<&Ledger> {
+        let mut ledgers = self.ledgers.iter();
+        ledgers.find(|ledger| ledger.has_consumer(consumer))
+    }
+
+    fn subscribers(&self) -> impl Iterator<Item = &Subscribe> + use<'_> {
+        self.ledgers.iter().flat_map(|ledger| ledger.subscribers())
+    }
+
+    fn partition(&self, index: PartitionIndex) -> Option<&Partition> {
+        self.partitions.get(usize::try_from(index.0).ok()?)
+    }
+
+    fn partition_mut(&mut self, index: PartitionIndex) -> Option<&mut Partition> {
+        self.partitions.get_mut(usize::try_from(index.0).ok()?)
+    }
+
+    fn average_bytes(&self, index: PartitionIndex) -> u64 {
+        self.partition(index)
+            .map_or(0, |partition| partition.average_bytes())
+    }
+
+    fn is_fifo(&self) -> bool {
+        self.config.queue.is_some_and(|queue| queue.fifo)
     }
 }
 
 impl Logs {
     /// A log.
     pub fn log(&self, log: LogId) -> Option<&Log> {
-        self.logs.get(&log)
+        self.logs.get(&log).map(|log| &**log)
     }
 
     /// A partition.
     pub fn partition(&self, partition: PartitionId) -> Option<&Partition> {
-        let index = usize::try_from(partition.index.0).ok()?;
-        self.log(partition.log)?.partitions.get(index)
+        self.log(partition.log)?.partition(partition.index)
     }
 
-    /// All logs.
+    /// All logs, by id.
     pub fn iter(&self) -> impl Iterator<Item = (LogId, &Log)> {
-        self.logs.iter().map(|(id, log)| (*id, log))
+        self.logs.iter().map(|(id, log)| (*id, &**log))
     }
 
-    /// The first offset of a partition that anyone is still entitled to, given where its retention
-    /// window begins (`Offset::ZERO` keeps all; ignored where the log has no window).
-    pub fn keep_from(&self, _partition: PartitionId, _window: Offset) -> Offset {
-        Offset::ZERO
+    pub(crate) fn decide(&self, log: LogId, command: LogCommand, now: Timestamp) -> Decision {
+        let decision = match command {
+            LogCommand::Open(config) => self.open(log, config, now),
+            LogCommand::Close(close) => self.close(log, close),
+            LogCommand::Lease(request, token) => self.lease(log, &request, token, now),
+            LogCommand::CancelWait(token) => self.cancel_wait(log, token),
+            LogCommand::Subscribe(terms) => self.subscribe(log, &terms),
+            LogCommand::Unsubscribe(consumer) => self.unsubscribe(log, consumer),
+            LogCommand::Credit { consumer, bytes } => self.credit(log, consumer, bytes),
+            LogCommand::Prefetch {
+                session,
+                pool,
+                limit,
+            } => self.limit_pool(log, session, pool, limit),
+            LogCommand::Settle(settle) => self.settle(log, &settle, now),
+            LogCommand::Extend(extend) => self.extend(log, &extend, now),
+            LogCommand::Purge { ledger } => self.purge(log, ledger),
+            LogCommand::Trim {
+                partition,
+                to,
+                force,
+            } => self.trim(log, partition, to, force),
+        };
+        decision.unwrap_or_else(Decision::refuse)
     }
 
-    pub(crate) fn decide(&self, _log: LogId, _command: LogCommand, _now: Timestamp) -> Decision {
-        Decision::nothing()
+    pub(crate) fn apply(&mut self, id: LogId, record: &LogRecord) {
+        match record {
+            LogRecord::Opened { config, at } => self.apply_opened(id, *config, *at),
+            LogRecord::Closed => self.apply_closed(id),
+            LogRecord::Trimmed { partition, to } => self.apply_trimmed(id, *partition, *to),
+            LogRecord::Forgotten { at } => self.apply_forgotten(id, *at),
+            LogRecord::Ledger(ledger, record) => self.apply_to_ledger(id, *ledger, record),
+            LogRecord::PoolLimited {
+                session,
+                pool,
+                limit,
+            } => {
+                let key = (*session, *pool);
+                self.indexes.change_pool(key, |pool| pool.limit = *limit);
+            }
+        }
+        self.settle_indexes(id);
     }
 
-    pub(crate) fn append(&self, _append: Append, _now: Timestamp) -> Decision {
-        Decision::nothing()
+    fn apply_to_ledger(&mut self, id: LogId, ledger: LedgerId, record: &LedgerRecord) {
+        if let Some(after) = record.lease_after() {
+            self.lease_last = self.lease_last.max(after);
+        }
+        let Some(log) = self.logs.get_mut(&id) else {
+            return;
+        };
+        if let Some(at) = record.attempted_at() {
+            log.plan_forgetting(id, at, Some(append::IDS_PERIOD_MS), &mut self.indexes);
+        }
+        let average_bytes = record
+            .handed_out()
+            .map_or(0, |run| log.average_bytes(run.partition));
+        let mut site = Site {
+            log: id,
+            ledger,
+            indexes: &mut self.indexes,
+        };
+        if let Some(ledger) = log.ledger_mut(ledger) {
+            ledger.apply(record, average_bytes, &mut site);
+        }
     }
 
-    pub(crate) fn committed(&self, _ends: &[(PartitionId, Offset)]) -> Decision {
-        Decision::nothing()
+    fn known(&self, log: LogId) -> Result<&Log, Error> {
+        self.log(log).ok_or(Error::NoSuchLog)
     }
 
-    pub(crate) fn session_closed(&self, _session: SessionId) -> Decision {
-        Decision::nothing()
+    /// Brings up to date what depends on more than one log, after one has changed.
+    fn settle_indexes(&mut self, changed: LogId) {
+        for key in self.indexes.take_turned() {
+            let members = self.indexes.members(key);
+            for (log, ledger, consumer) in members {
+                if let Some(known) = self.logs.get_mut(&log)
+                    && let Some(ledger) = known.ledger_mut(ledger)
+                {
+                    ledger.queue(consumer, &self.indexes);
+                }
+                self.list_hot(log);
+            }
+        }
+        self.list_hot(changed);
     }
 
-    pub(crate) fn dispatch(&self, _log: LogId, _now: Timestamp) -> Decision {
-        Decision::nothing()
+    /// Lists a log exactly while it has both something ready and someone to take it.
+    fn list_hot(&mut self, id: LogId) {
+        let Some(log) = self.logs.get_mut(&id) else {
+            return;
+        };
+        let is_hot = log.ledgers.iter().any(|ledger| ledger.is_hot());
+        if is_hot == log.is_hot {
+            return;
+        }
+        log.is_hot = is_hot;
+        if is_hot {
+            self.indexes.hot.insert(id);
+        } else {
+            self.indexes.hot.remove(&id);
+        }
     }
 
-    pub(crate) fn tick(&self, _now: Timestamp) -> Decision {
-        Decision::nothing()
+    /// Fills empty indexes from the logs.
+    fn index_all(&mut self) {
+        for (id, log) in &self.logs {
+            for ledger in &log.ledgers {
+                let mut site = Site {
+                    log: *id,
+                    ledger: ledger.id(),
+                    indexes: &mut self.indexes,
+                };
+                ledger.index(&mut site);
+            }
+            log.index_forgetting(*id, &mut self.indexes);
+        }
     }
-
-    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        None
-    }
-
-    pub(crate) fn apply(&mut self, _log: LogId, _record: &LogRecord) {}
-
-    pub(crate) fn apply_appended(&mut self, _record: &Record) {}
-
-    pub(crate) fn apply_committed(&mut self, _partition: PartitionId, _end: Offset) {}
-
-    pub(crate) fn apply_session_closed(&mut self, _session: SessionId) {}
-
-    pub(crate) fn recovered(&mut self) {}
 }
+
+impl From<Stored> for Logs {
+    fn from(stored: Stored) -> Self {
+        let mut logs = Self {
+            logs: stored.logs,
+            lease_last: stored.lease_last,
+            indexes: Indexes::default(),
+        };
+        logs.index_all();
+        logs
+    }
+}
+
+#[cfg(test)]
+mod tests;

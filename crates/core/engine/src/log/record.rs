@@ -1,20 +1,180 @@
 //! What happens to a log.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use stele_base_types::{Offset, PartitionIndex, SessionId, Timestamp};
 
-use crate::LogConfig;
+use super::{LeaseId, LedgerId};
+use crate::{
+    LogConfig,
+    command::{ConsumerRef, LeaseRequest, Subscribe, Token},
+};
 
 /// A change of a log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum LogRecord {
     /// It was taken up, or its configuration changed.
-    Opened(LogConfig),
+    Opened {
+        /// Its configuration from now on.
+        config: LogConfig,
+        /// When, by the engine's time.
+        at: Timestamp,
+    },
     /// It is gone.
     Closed,
+    /// A partition begins later; what ledgers still had before is settled.
+    Trimmed {
+        /// The partition.
+        partition: PartitionIndex,
+        /// Its new start.
+        to: Offset,
+    },
+    /// Deduplication ids, attempts and producers beyond their time were forgotten.
+    Forgotten {
+        /// When, by the engine's time.
+        at: Timestamp,
+    },
+    /// Something happened to a ledger.
+    Ledger(LedgerId, LedgerRecord),
+    /// A pool of a session's consumers has another limit. Not journalled.
+    PoolLimited {
+        /// The session.
+        session: SessionId,
+        /// Its pool.
+        pool: u64,
+        /// Unsettled records that it may hold.
+        limit: Option<u32>,
+    },
+}
+
+/// Consecutive records of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Run {
+    /// The partition.
+    pub partition: PartitionIndex,
+    /// The first record.
+    pub first: Offset,
+    /// How many, from 1.
+    pub count: u32,
+}
+
+/// A change of a ledger.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum LedgerRecord {
+    /// Records were leased.
+    Leased {
+        /// Which.
+        run: Run,
+        /// The lease of the first one; those of the others follow it.
+        lease: LeaseId,
+        /// Who holds them.
+        holder: ConsumerRef,
+        /// When they return; `None` with the holder's session.
+        until: Option<Timestamp>,
+        /// When, by the engine's time.
+        at: Timestamp,
+        /// The attempt that a repetition names.
+        attempt: Option<u128>,
+    },
+    /// Records were settled by handing them out.
+    Taken {
+        /// Which.
+        run: Run,
+        /// To whom.
+        holder: ConsumerRef,
+    },
+    /// Records were settled, whatever their state.
+    Settled(Run),
+    /// Leased records went back to their places.
+    Returned {
+        /// Which.
+        run: Run,
+        /// Hidden until then; `None` is ready at once.
+        until: Option<Timestamp>,
+    },
+    /// Leases have another deadline.
+    Extended {
+        /// Which.
+        run: Run,
+        /// When they return now.
+        until: Timestamp,
+    },
+    /// Delayed records became ready.
+    Due(Run),
+    /// What is before these offsets and isn't leased was settled.
+    Purged(SmallVec<[(PartitionIndex, Offset); 1]>),
+    /// What is before `to` is too old: settled unless leased, and not to return from a lease.
+    Expired {
+        /// The partition.
+        partition: PartitionIndex,
+        /// The first record that isn't too old.
+        to: Offset,
+    },
+    /// A consumer subscribed. Not journalled.
+    Subscribed(Box<Subscribe>),
+    /// A consumer ended its subscription. Not journalled.
+    Unsubscribed(ConsumerRef),
+    /// A consumer's transport took bytes. Not journalled.
+    Credited {
+        /// Whose.
+        consumer: ConsumerRef,
+        /// How many.
+        bytes: u64,
+    },
+    /// A request waits for a record. Not journalled.
+    Waiting(Box<LeaseRequest>, Token),
+    /// A wait was answered. Not journalled.
+    WaitEnded(Token),
 }
 
 impl LogRecord {
     pub(crate) fn is_journalled(&self) -> bool {
-        true
+        match self {
+            Self::Opened { .. } | Self::Closed | Self::Trimmed { .. } | Self::Forgotten { .. } => {
+                true
+            }
+            Self::PoolLimited { .. } => false,
+            Self::Ledger(_, record) => record.is_journalled(),
+        }
+    }
+}
+
+impl LedgerRecord {
+    /// Leases are, so that counts of deliveries survive; consumers and waits die with the process.
+    fn is_journalled(&self) -> bool {
+        match self {
+            Self::Leased { .. }
+            | Self::Taken { .. }
+            | Self::Settled(_)
+            | Self::Returned { .. }
+            | Self::Extended { .. }
+            | Self::Due(_)
+            | Self::Purged(_)
+            | Self::Expired { .. } => true,
+            Self::Subscribed(_)
+            | Self::Unsubscribed(_)
+            | Self::Credited { .. }
+            | Self::Waiting(..)
+            | Self::WaitEnded(_) => false,
+        }
+    }
+}
+
+impl Run {
+    /// One after the last record.
+    pub fn end(&self) -> Offset {
+        self.first.plus(u64::from(self.count))
+    }
+
+    /// Its records.
+    pub fn offsets(&self) -> impl Iterator<Item = Offset> + use<> {
+        (self.first.0..self.end().0).map(Offset)
+    }
+
+    /// Takes in the record at `offset` where it follows directly.
+    pub(crate) fn extend(&mut self, partition: PartitionIndex, offset: Offset) -> bool {
+        let follows = self.partition == partition && self.end() == offset;
+        self.count += u32::from(follows);
+        follows
     }
 }

@@ -1,0 +1,208 @@
+//! What a shard finds its logs by: deadlines, sessions, pools, and the logs with work to do.
+//!
+//! Everything here follows from the logs; it is rebuilt from them after a snapshot is read, and
+//! only decisions read it, or those records that speak of sessions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use smallvec::SmallVec;
+use stele_base_types::{ConsumerId, LogId, Offset, PartitionIndex, SessionId, Timestamp};
+
+use super::LedgerId;
+use crate::command::{ConsumerRef, Token};
+
+/// A record, as a ledger sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) ledger: LedgerId,
+    pub(crate) partition: PartitionIndex,
+    pub(crate) offset: Offset,
+}
+
+/// What is to happen to a log at its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Due {
+    /// A lease ends.
+    Lease(Place),
+    /// A delay ends.
+    Delay(Place),
+    /// A wait ends unanswered.
+    Wait(LedgerId, Token),
+    /// Records become too old.
+    Expiry(LedgerId, PartitionIndex),
+    /// Deduplication ids, attempts and producers are to be looked through.
+    Windows,
+}
+
+/// A shared limit of a session's consumers.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    pub(crate) limit: Option<u32>,
+    pub(crate) unsettled: u32,
+    pub(crate) members: Vec<(LogId, LedgerId, ConsumerId)>,
+}
+
+pub(crate) type PoolKey = (SessionId, u64);
+
+#[derive(Debug, Default)]
+pub(crate) struct Indexes {
+    pub(crate) deadlines: BTreeSet<(Timestamp, LogId, Due)>,
+    /// Leases that end with their session.
+    held: BTreeSet<(SessionId, LogId, Place)>,
+    /// Consumers, those among them that have unsubscribed and not yet settled.
+    pub(crate) consumers: BTreeMap<ConsumerRef, (LogId, LedgerId)>,
+    pub(crate) waits: BTreeSet<(SessionId, LogId, LedgerId, Token)>,
+    pools: BTreeMap<PoolKey, Pool>,
+    /// Pools that became full or got room, whose consumers' turns are to be looked at.
+    turned: SmallVec<[PoolKey; 1]>,
+    /// Logs with both something ready and someone to take it.
+    pub(crate) hot: BTreeSet<LogId>,
+}
+
+impl Pool {
+    pub(crate) fn has_room(&self) -> bool {
+        self.room() > 0
+    }
+
+    pub(crate) fn room(&self) -> u32 {
+        match self.limit {
+            Some(limit) => limit.saturating_sub(self.unsettled),
+            None => u32::MAX,
+        }
+    }
+}
+
+impl Indexes {
+    /// A lease began, or has this deadline now.
+    pub(crate) fn lease(
+        &mut self,
+        log: LogId,
+        place: Place,
+        session: SessionId,
+        until: Option<Timestamp>,
+    ) {
+        match until {
+            Some(until) => self.deadlines.insert((until, log, Due::Lease(place))),
+            None => self.held.insert((session, log, place)),
+        };
+    }
+
+    /// A lease with this deadline is no more.
+    pub(crate) fn unlease(
+        &mut self,
+        log: LogId,
+        place: Place,
+        session: SessionId,
+        until: Option<Timestamp>,
+    ) {
+        match until {
+            Some(until) => self.deadlines.remove(&(until, log, Due::Lease(place))),
+            None => self.held.remove(&(session, log, place)),
+        };
+    }
+
+    /// The leases that end with a session, in order.
+    pub(crate) fn held_by(
+        &self,
+        session: SessionId,
+    ) -> impl Iterator<Item = (LogId, Place)> + use<'_> {
+        let from = (session, LogId(0), Place::FIRST);
+        let range = self.held.range(from..);
+        range
+            .take_while(move |(holder, ..)| *holder == session)
+            .map(|(_, log, place)| (*log, *place))
+    }
+
+    /// The consumers of a session.
+    pub(crate) fn consumers_of(
+        &self,
+        session: SessionId,
+    ) -> impl Iterator<Item = (ConsumerRef, LogId, LedgerId)> + use<'_> {
+        let first = ConsumerRef {
+            session,
+            consumer: ConsumerId(0),
+        };
+        let range = self.consumers.range(first..);
+        range
+            .take_while(move |(consumer, _)| consumer.session == session)
+            .map(|(consumer, (log, ledger))| (*consumer, *log, *ledger))
+    }
+
+    /// The waits of a session.
+    pub(crate) fn waits_of(
+        &self,
+        session: SessionId,
+    ) -> impl Iterator<Item = (LogId, LedgerId, Token)> + use<'_> {
+        let from = (session, LogId(0), LedgerId(0), Token(0));
+        let range = self.waits.range(from..);
+        range
+            .take_while(move |(waiter, ..)| *waiter == session)
+            .map(|(_, log, ledger, token)| (*log, *ledger, *token))
+    }
+
+    pub(crate) fn pool(&self, key: PoolKey) -> Option<&Pool> {
+        self.pools.get(&key)
+    }
+
+    pub(crate) fn join_pool(
+        &mut self,
+        key: PoolKey,
+        member: (LogId, LedgerId, ConsumerId),
+        limit: Option<u32>,
+    ) {
+        self.pools.entry(key).or_default().members.push(member);
+        self.change_pool(key, |pool| pool.limit = limit);
+    }
+
+    pub(crate) fn leave_pool(&mut self, key: PoolKey, member: (LogId, LedgerId, ConsumerId)) {
+        let Some(pool) = self.pools.get_mut(&key) else {
+            return;
+        };
+        pool.members.retain(|other| *other != member);
+        if pool.members.is_empty() {
+            self.pools.remove(&key);
+        }
+    }
+
+    /// The consumers of a pool.
+    pub(crate) fn members(&self, key: PoolKey) -> Vec<(LogId, LedgerId, ConsumerRef)> {
+        let members = self
+            .pools
+            .get(&key)
+            .into_iter()
+            .flat_map(|pool| &pool.members);
+        let references = members.map(|(log, ledger, consumer)| {
+            let reference = ConsumerRef {
+                session: key.0,
+                consumer: *consumer,
+            };
+            (*log, *ledger, reference)
+        });
+        references.collect()
+    }
+
+    /// Changes a pool, and notes where it became full or got room by that.
+    pub(crate) fn change_pool(&mut self, key: PoolKey, change: impl FnOnce(&mut Pool)) {
+        let Some(pool) = self.pools.get_mut(&key) else {
+            return;
+        };
+        let before = pool.has_room();
+        change(pool);
+        if before != pool.has_room() && !self.turned.contains(&key) {
+            self.turned.push(key);
+        }
+    }
+
+    /// Pools whose consumers' turns are to be looked at, once.
+    pub(crate) fn take_turned(&mut self) -> SmallVec<[PoolKey; 1]> {
+        std::mem::take(&mut self.turned)
+    }
+}
+
+impl Place {
+    const FIRST: Self = Self {
+        ledger: LedgerId(0),
+        partition: PartitionIndex(0),
+        offset: Offset::ZERO,
+    };
+}

@@ -1,0 +1,99 @@
+//! Repeated requests: a receive that is repeated with the same attempt gets the same records, as
+//! long as all of them are still leased by it (SQS `ReceiveRequestAttemptId`).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use stele_base_types::{LogId, Timestamp};
+
+use super::{Ledger, Run, ledger_record};
+use crate::{
+    Decision, LeaseId, LeasedRecord, LeasedRun, Reply, command::LeaseRequest,
+    limits::DEDUPLICATION_MS, log::record::LedgerRecord,
+};
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Attempts {
+    attempts: BTreeMap<u128, Attempt>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Attempt {
+    at: Timestamp,
+    /// Each run, with the lease of its first record.
+    runs: SmallVec<[(Run, LeaseId); 1]>,
+}
+
+impl Attempts {
+    pub(super) fn note(&mut self, attempt: u128, run: Run, lease: LeaseId, at: Timestamp) {
+        let known = self.attempts.entry(attempt).or_default();
+        if known.at != at {
+            known.runs.clear();
+        }
+        known.at = at;
+        known.runs.push((run, lease));
+    }
+
+    pub(super) fn forget(&mut self, now: Timestamp) {
+        self.attempts.retain(|_, attempt| attempt.is_current(now));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.attempts.is_empty()
+    }
+
+    fn runs(&self, attempt: u128, now: Timestamp) -> Option<&[(Run, LeaseId)]> {
+        let known = self.attempts.get(&attempt)?;
+        known.is_current(now).then_some(&known.runs)
+    }
+}
+
+impl Attempt {
+    fn is_current(&self, now: Timestamp) -> bool {
+        now.since_ms(self.at) < DEDUPLICATION_MS
+    }
+}
+
+impl Ledger {
+    /// Answers a repeated request with the leases of the first one, which run anew.
+    pub(super) fn repeat(
+        &self,
+        log: LogId,
+        request: &LeaseRequest,
+        now: Timestamp,
+    ) -> Option<Decision> {
+        let runs = self.attempts.runs(request.attempt?, now)?;
+        let leased = runs
+            .iter()
+            .map(|(run, lease)| self.still_leased(*run, *lease));
+        let leased: Vec<LeasedRun> = leased.collect::<Option<_>>()?;
+        let mut decision = Decision::reply(Reply::Leased(leased));
+        if let Some(lease_ms) = request.lease_ms {
+            let until = now.plus_ms(lease_ms);
+            let extended = runs.iter().map(|(run, _)| {
+                ledger_record(log, self.id, LedgerRecord::Extended { run: *run, until })
+            });
+            decision.records.extend(extended);
+        }
+        Some(decision)
+    }
+
+    /// The records of a run, where all of them are leased as they were at first.
+    fn still_leased(&self, run: Run, first: LeaseId) -> Option<LeasedRun> {
+        let part = self.part(run.partition)?;
+        let records = run.offsets().zip(0..).map(|(offset, place): (_, u64)| {
+            let lease = part.leased.get(&offset)?;
+            (lease.id == LeaseId(first.0 + place)).then_some(LeasedRecord {
+                offset,
+                lease: lease.id,
+                deliveries: lease.seen.deliveries,
+                delivered_first: lease.seen.first,
+            })
+        });
+        Some(LeasedRun {
+            partition: run.partition,
+            records: records.collect::<Option<_>>()?,
+        })
+    }
+}

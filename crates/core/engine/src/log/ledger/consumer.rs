@@ -1,0 +1,100 @@
+//! Standing demands: subscribe, unsubscribe, credit, prefetch.
+
+use stele_base_types::{LogId, SessionId};
+
+use super::{Ledger, ledger_record};
+use crate::{
+    Decision, Effect, Error, LogRecord, Record, Reply,
+    command::{ConsumerRef, Subscribe},
+    log::{Logs, record::LedgerRecord},
+};
+
+impl Logs {
+    pub(in crate::log) fn subscribe(
+        &self,
+        log: LogId,
+        terms: &Subscribe,
+    ) -> Result<Decision, Error> {
+        let ledger = self.known(log)?.known_ledger(terms.ledger)?;
+        if self.indexes.consumers.contains_key(&terms.consumer) {
+            return Err(Error::ConsumerExists);
+        }
+        let is_alone = ledger.demand.subscribed() == 0;
+        let mut others = ledger.demand.subscribers();
+        if (terms.exclusive && !is_alone) || others.any(|other| other.exclusive) {
+            return Err(Error::Exclusive);
+        }
+        let record = LedgerRecord::Subscribed(Box::new(*terms));
+        Ok(done(ledger_record(log, ledger.id, record)))
+    }
+
+    pub(in crate::log) fn unsubscribe(
+        &self,
+        log: LogId,
+        consumer: ConsumerRef,
+    ) -> Result<Decision, Error> {
+        let known = self.known(log)?;
+        let Some(ledger) = known.ledger_of(consumer) else {
+            return Ok(Decision::reply(Reply::Done));
+        };
+        let record = LedgerRecord::Unsubscribed(consumer);
+        let decision = done(ledger_record(log, ledger.id, record));
+        let is_last = known.subscribers().all(|other| other.consumer == consumer);
+        if known.config.lifetime.auto_delete && is_last {
+            return Ok(decision.with(Effect::Unused(log)));
+        }
+        Ok(decision)
+    }
+
+    pub(in crate::log) fn credit(
+        &self,
+        log: LogId,
+        consumer: ConsumerRef,
+        bytes: u64,
+    ) -> Result<Decision, Error> {
+        // Deliveries of a consumer that has gone may still be granted back.
+        let Some(ledger) = self.known(log)?.ledger_of(consumer) else {
+            return Ok(Decision::reply(Reply::Done));
+        };
+        let record = LedgerRecord::Credited { consumer, bytes };
+        Ok(done(ledger_record(log, ledger.id, record)))
+    }
+
+    pub(in crate::log) fn limit_pool(
+        &self,
+        log: LogId,
+        session: SessionId,
+        pool: u64,
+        limit: Option<u32>,
+    ) -> Result<Decision, Error> {
+        self.known(log)?;
+        let record = LogRecord::PoolLimited {
+            session,
+            pool,
+            limit,
+        };
+        Ok(done(Record::Log(log, record)))
+    }
+}
+
+/// A change that lives in memory alone.
+fn done(record: Record) -> Decision {
+    Decision::change(record, Reply::Done, crate::Durability::Volatile)
+}
+
+impl Ledger {
+    /// Consumers that haven't unsubscribed.
+    pub(crate) fn subscribers(&self) -> impl Iterator<Item = &Subscribe> + use<'_> {
+        self.demand.subscribers()
+    }
+
+    /// Whether a consumer is, or was and still holds something.
+    pub(crate) fn has_consumer(&self, consumer: ConsumerRef) -> bool {
+        self.demand.consumer(consumer).is_some()
+    }
+
+    /// Drops a consumer whose session has ended.
+    pub(crate) fn drop_consumer(&mut self, consumer: ConsumerRef, site: &mut super::Site<'_>) {
+        self.demand.drop_consumer(consumer, site);
+    }
+}

@@ -1,0 +1,52 @@
+//! Records whose time has come: leases that end, delays that end. Neighbours go together.
+
+use stele_base_types::{Offset, Timestamp};
+
+use super::{Ledger, Place, Run, Site};
+use crate::{limits::RUN_RECORDS_MAX, log::record::LedgerRecord};
+
+impl Ledger {
+    /// Leases from a place on that have ended.
+    pub(crate) fn overdue(&self, place: Place, now: Timestamp) -> LedgerRecord {
+        let part = self.part(place.partition);
+        let run = run_of(place, |offset| {
+            let lease = part.and_then(|part| part.leased.get(&offset));
+            let until = lease.and_then(|lease| lease.until);
+            until.is_some_and(|until| until <= now)
+        });
+        LedgerRecord::Returned { run, until: None }
+    }
+
+    /// Delays from a place on that have ended.
+    pub(crate) fn due(&self, place: Place, now: Timestamp) -> LedgerRecord {
+        let part = self.part(place.partition);
+        let run = run_of(place, |offset| {
+            let delayed = part.and_then(|part| part.delayed.get(&offset));
+            delayed.is_some_and(|delayed| delayed.until <= now)
+        });
+        LedgerRecord::Due(run)
+    }
+
+    /// Ends a lease; its record goes back to its place.
+    pub(crate) fn give_back(&mut self, place: Place, site: &mut Site<'_>) {
+        let run = Run {
+            partition: place.partition,
+            first: place.offset,
+            count: 1,
+        };
+        self.apply_returned(run, None, site);
+    }
+}
+
+/// The record at a place and those right after it for which the same holds.
+fn run_of(place: Place, holds: impl Fn(Offset) -> bool) -> Run {
+    let mut run = Run {
+        partition: place.partition,
+        first: place.offset,
+        count: 1,
+    };
+    while run.count < RUN_RECORDS_MAX && holds(run.end()) {
+        run.count += 1;
+    }
+    run
+}

@@ -1,0 +1,151 @@
+//! Handing out what is ready to those who wait for it, one run at a time.
+
+use stele_base_types::{LogId, Timestamp};
+
+use super::{
+    Ledger, Run,
+    demand::{Consumer, Turn},
+    lease::Terms,
+    ledger_record,
+};
+use crate::{
+    Decision, Delivery, Effect, LeaseId, Reply,
+    command::{ConsumerRef, Token},
+    limits::RUN_RECORDS_MAX,
+    log::{Log, Logs, index::Indexes, record::LedgerRecord},
+};
+
+impl Logs {
+    pub(crate) fn dispatch(&self, log: LogId, now: Timestamp) -> Decision {
+        let Some(known) = self.log(log) else {
+            return Decision::nothing();
+        };
+        let lease_next = self.lease_next(now);
+        let mut ledgers = known.ledgers.iter();
+        ledgers
+            .find_map(|ledger| ledger.dispatch(log, known, &self.indexes, lease_next, now))
+            .unwrap_or_else(Decision::nothing)
+    }
+
+    /// A log that [`crate::Command::Dispatch`] has something to do for, the first one after
+    /// `after` where there is one: whoever goes round by this leaves none waiting. Constant time.
+    pub fn dispatchable(&self, after: Option<LogId>) -> Option<LogId> {
+        let hot = &self.indexes.hot;
+        let later = after.and_then(|after| hot.range(LogId(after.0.wrapping_add(1))..).next());
+        later.or_else(|| hot.first()).copied()
+    }
+}
+
+impl Ledger {
+    fn dispatch(
+        &self,
+        log: LogId,
+        known: &Log,
+        indexes: &Indexes,
+        lease_next: LeaseId,
+        now: Timestamp,
+    ) -> Option<Decision> {
+        if !self.is_hot() {
+            return None;
+        }
+        match self.demand.turn()? {
+            Turn::Wait(token) => self.answer(log, token, lease_next, now),
+            Turn::Consumer(consumer) => {
+                self.deliver(log, known, consumer, indexes, lease_next, now)
+            }
+        }
+    }
+
+    fn answer(
+        &self,
+        log: LogId,
+        token: Token,
+        lease_next: LeaseId,
+        now: Timestamp,
+    ) -> Option<Decision> {
+        let request = &self.demand.wait_of(token)?.request;
+        let runs = self.pick(request.records_max.min(self.fair_share()));
+        let handed_out = self.hand_out(log, &runs, request.into(), lease_next, now);
+        let mut records = handed_out.records;
+        records.push(ledger_record(log, self.id, LedgerRecord::WaitEnded(token)));
+        let decision = Decision {
+            records,
+            ..Decision::nothing()
+        };
+        Some(decision.with(Effect::Respond(token, Ok(Reply::Leased(handed_out.runs)))))
+    }
+
+    fn deliver(
+        &self,
+        log: LogId,
+        known: &Log,
+        reference: ConsumerRef,
+        indexes: &Indexes,
+        lease_next: LeaseId,
+        now: Timestamp,
+    ) -> Option<Decision> {
+        let consumer = self.demand.consumer(reference)?;
+        let partition = self.ready.next(self.rotation)?;
+        let average_bytes = known.average_bytes(partition);
+        let max = self
+            .fair_share()
+            .min(room(consumer, indexes))
+            .min(affordable(consumer, average_bytes));
+        let run = self.part(partition)?.run(partition, max)?;
+        let terms = Terms {
+            holder: reference,
+            lease_ms: None,
+            settle: consumer.terms.settle,
+            attempt: None,
+        };
+        let (record, leased) = self.hand_out_run(run, terms, lease_next, now);
+        let delivery = Delivery {
+            log,
+            ledger: self.id,
+            consumer: reference,
+            charged_bytes: average_bytes * u64::from(run.count),
+            run: leased,
+        };
+        let decision = Decision {
+            records: [ledger_record(log, self.id, record)].into_iter().collect(),
+            ..Decision::nothing()
+        };
+        Some(decision.with(Effect::Deliver(delivery)))
+    }
+
+    /// What one of those in the queue may take, so that a few records are shared by all.
+    fn fair_share(&self) -> u32 {
+        let next = self.ready.next(self.rotation);
+        let ready = next
+            .and_then(|next| self.part(next))
+            .map_or(0, |part| part.ready());
+        let share = ready.div_ceil(self.demand.turns().max(1) as u64);
+        u32::try_from(share).map_or(RUN_RECORDS_MAX, |share| share.clamp(1, RUN_RECORDS_MAX))
+    }
+}
+
+/// Records that a consumer may take by its limits.
+fn room(consumer: &Consumer, indexes: &Indexes) -> u32 {
+    if consumer.terms.settle {
+        return u32::MAX;
+    }
+    let pool = indexes.pool(consumer.pool());
+    pool.map_or(u32::MAX, |pool| pool.room())
+        .min(consumer.room())
+}
+
+/// Records that a consumer's credit covers. At least one, so that a record larger than all credit
+/// gets through.
+fn affordable(consumer: &Consumer, average_bytes: u64) -> u32 {
+    let credit = u64::try_from(consumer.credit_bytes).unwrap_or(0);
+    u32::try_from(credit / average_bytes.max(1)).map_or(u32::MAX, |count| count.max(1))
+}
+
+impl super::part::Part {
+    /// The first run that may be leased.
+    fn run(&self, partition: stele_base_types::PartitionIndex, max: u32) -> Option<Run> {
+        let mut runs = smallvec::SmallVec::new();
+        self.runs(partition, max.max(1), &mut runs);
+        runs.first().copied()
+    }
+}

@@ -1,0 +1,302 @@
+//! One message of a group at a time: which records of a FIFO partition may be leased.
+//!
+//! ```text
+//!   group a   [3] [7] [8]        nothing leased, head shown   open: leases 3, 7, 8 together
+//!   group b   [5] [9]            4 is leased                  blocked until 4 is settled or back
+//!   group c   [6 delayed] [10]   its head is hidden           blocked until 6 is due
+//! ```
+//!
+//! Unlike elsewhere, records that wait are listed here, as runs by group: an order by group can't
+//! be had from offsets alone. Records without a group are one group.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde::{Deserialize, Serialize};
+use stele_base_types::Offset;
+
+use super::part::Delayed;
+
+/// A group's stable hash; `None` for records without.
+type Key = Option<u64>;
+
+type DelayedRecords = BTreeMap<Offset, Delayed>;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Fifo {
+    /// Groups with records that aren't settled.
+    groups: BTreeMap<Key, Group>,
+    /// The first waiting record of each group that may be leased from.
+    open: BTreeSet<(Offset, Key)>,
+    /// The first waiting record of each other group that has one.
+    blocked: BTreeSet<(Offset, Key)>,
+    /// The groups of leased records.
+    leased: BTreeMap<Offset, Key>,
+    /// Records that wait.
+    waiting: u64,
+    /// One after the last record.
+    end: Offset,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Group {
+    /// First offset and length of each run that waits, ascending.
+    waiting: VecDeque<(Offset, u64)>,
+    leased: u32,
+    /// Where it is listed: under which head, and whether as open.
+    listed: Option<(Offset, bool)>,
+}
+
+impl Fifo {
+    pub(super) fn append(&mut self, first: Offset, count: u64, key: Key, delayed: &DelayedRecords) {
+        self.end = first.plus(count);
+        if count == 0 {
+            return;
+        }
+        let group = self.groups.entry(key).or_default();
+        match group.waiting.back_mut() {
+            Some((start, length)) if start.plus(*length) == first => *length += count,
+            _ => group.waiting.push_back((first, count)),
+        }
+        self.waiting += count;
+        self.list(key, delayed);
+    }
+
+    /// Leases a waiting record: its group waits for it.
+    pub(super) fn lease(&mut self, offset: Offset, delayed: &DelayedRecords) {
+        let Some(key) = self.key_of_waiting(offset) else {
+            return;
+        };
+        self.leased.insert(offset, key);
+        let group = self.groups.entry(key).or_default();
+        group.leased += 1;
+        self.waiting -= u64::from(group.remove(offset));
+        self.list(key, delayed);
+    }
+
+    /// A leased record waits again, in its place.
+    pub(super) fn give_back(&mut self, offset: Offset, delayed: &DelayedRecords) {
+        let Some(key) = self.leased.remove(&offset) else {
+            return;
+        };
+        let group = self.groups.entry(key).or_default();
+        group.leased = group.leased.saturating_sub(1);
+        group.insert(offset);
+        self.waiting += 1;
+        self.list(key, delayed);
+    }
+
+    /// A delayed record was shown: where it is its group's head, the group may open.
+    pub(super) fn due(&mut self, offset: Offset, delayed: &DelayedRecords) {
+        if let Some(key) = head_at(&self.blocked, offset) {
+            self.list(key, delayed);
+        }
+    }
+
+    /// Settles a leased or waiting record. Whether it waited.
+    pub(super) fn settle(&mut self, offset: Offset, delayed: &DelayedRecords) -> bool {
+        if let Some(key) = self.leased.remove(&offset) {
+            let group = self.groups.entry(key).or_default();
+            group.leased = group.leased.saturating_sub(1);
+            self.list(key, delayed);
+            return false;
+        }
+        let Some(key) = self.key_of_waiting(offset) else {
+            return false;
+        };
+        let group = self.groups.entry(key).or_default();
+        self.waiting -= u64::from(group.remove(offset));
+        self.list(key, delayed);
+        true
+    }
+
+    /// Settles what waits before `to`.
+    pub(super) fn purge(&mut self, to: Offset, delayed: &DelayedRecords) {
+        let early = self.open.iter().chain(&self.blocked);
+        let keys: Vec<Key> = early
+            .filter(|(head, _)| *head < to)
+            .map(|(_, key)| *key)
+            .collect();
+        for key in keys {
+            let group = self.groups.entry(key).or_default();
+            self.waiting -= group.remove_before(to);
+            self.list(key, delayed);
+        }
+    }
+
+    pub(super) fn is_ready(&self, visible: Offset) -> bool {
+        self.open.first().is_some_and(|(head, _)| *head < visible)
+    }
+
+    /// The first record that waits.
+    pub(super) fn first(&self) -> Option<Offset> {
+        let heads = [self.open.first(), self.blocked.first()];
+        heads.into_iter().flatten().map(|(head, _)| *head).min()
+    }
+
+    /// Records that wait, delayed ones among them. All at or after `visible` are new and wait.
+    pub(super) fn waiting_before(&self, visible: Offset) -> u64 {
+        self.waiting.saturating_sub(self.end.since(visible))
+    }
+
+    pub(super) fn is_waiting(&self, offset: Offset) -> bool {
+        self.key_of_waiting(offset).is_some()
+    }
+
+    /// Records that may be leased together, group by group, while `more` says so.
+    pub(super) fn for_each_ready(
+        &self,
+        visible: Offset,
+        delayed: &DelayedRecords,
+        mut more: impl FnMut(Offset) -> bool,
+    ) {
+        for (_, key) in self.open.iter().take_while(|(head, _)| *head < visible) {
+            let runs = self
+                .groups
+                .get(key)
+                .into_iter()
+                .flat_map(|group| &group.waiting);
+            let offsets = runs.flat_map(|&(first, count)| first.0..first.plus(count).0);
+            let shown = offsets
+                .map(Offset)
+                .take_while(|offset| *offset < visible && !delayed.contains_key(offset));
+            for offset in shown {
+                if !more(offset) {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The group of a waiting record. Quick for a group's head, which it almost always is.
+    fn key_of_waiting(&self, offset: Offset) -> Option<Key> {
+        head_at(&self.open, offset)
+            .or_else(|| head_at(&self.blocked, offset))
+            .or_else(|| {
+                let mut groups = self.groups.iter();
+                let (key, _) = groups.find(|(_, group)| group.is_waiting(offset))?;
+                Some(*key)
+            })
+    }
+
+    /// Lists a group by what it is now: open, blocked, or gone.
+    fn list(&mut self, key: Key, delayed: &DelayedRecords) {
+        let Some(group) = self.groups.get_mut(&key) else {
+            return;
+        };
+        let head = group.waiting.front().map(|&(first, _)| first);
+        let listed = head.map(|head| (head, group.leased == 0 && !delayed.contains_key(&head)));
+        if listed == group.listed {
+            if head.is_none() && group.leased == 0 {
+                self.groups.remove(&key);
+            }
+            return;
+        }
+        self.unlist(key);
+        self.list_as(key, listed);
+    }
+
+    fn list_as(&mut self, key: Key, listed: Option<(Offset, bool)>) {
+        let Some(group) = self.groups.get_mut(&key) else {
+            return;
+        };
+        group.listed = listed;
+        match listed {
+            Some((head, true)) => {
+                self.open.insert((head, key));
+            }
+            Some((head, false)) => {
+                self.blocked.insert((head, key));
+            }
+            None if group.leased == 0 => {
+                self.groups.remove(&key);
+            }
+            None => {}
+        }
+    }
+
+    fn unlist(&mut self, key: Key) {
+        let listed = self
+            .groups
+            .get_mut(&key)
+            .and_then(|group| group.listed.take());
+        match listed {
+            Some((head, true)) => self.open.remove(&(head, key)),
+            Some((head, false)) => self.blocked.remove(&(head, key)),
+            None => false,
+        };
+    }
+}
+
+impl Group {
+    /// Puts a record back in its place.
+    fn insert(&mut self, offset: Offset) {
+        let at = self.waiting.partition_point(|&(first, _)| first < offset);
+        if let Some((first, count)) = self.waiting.get_mut(at)
+            && offset.next() == *first
+        {
+            *first = offset;
+            *count += 1;
+            return;
+        }
+        self.waiting.insert(at, (offset, 1));
+    }
+
+    /// Takes a record out. Whether it was there.
+    fn remove(&mut self, offset: Offset) -> bool {
+        let Some(at) = self.place(offset) else {
+            return false;
+        };
+        let (first, count) = self.waiting[at];
+        let end = first.plus(count);
+        match (first == offset, offset.next() == end) {
+            (true, true) => {
+                self.waiting.remove(at);
+            }
+            (true, false) => self.waiting[at] = (offset.next(), count - 1),
+            (false, is_last) => {
+                self.waiting[at] = (first, offset.since(first));
+                if !is_last {
+                    let rest = (offset.next(), end.since(offset.next()));
+                    self.waiting.insert(at + 1, rest);
+                }
+            }
+        }
+        true
+    }
+
+    /// Takes everything before `to` out. How much that was.
+    fn remove_before(&mut self, to: Offset) -> u64 {
+        let mut removed = 0;
+        while let Some((first, count)) = self.waiting.front_mut()
+            && *first < to
+        {
+            let gone = to.since(*first).min(*count);
+            removed += gone;
+            *first = first.plus(gone);
+            *count -= gone;
+            if *count == 0 {
+                self.waiting.pop_front();
+            }
+        }
+        removed
+    }
+
+    fn is_waiting(&self, offset: Offset) -> bool {
+        self.place(offset).is_some()
+    }
+
+    /// The run that holds a record.
+    fn place(&self, offset: Offset) -> Option<usize> {
+        let after = self.waiting.partition_point(|&(first, _)| first <= offset);
+        let at = after.checked_sub(1)?;
+        let (first, count) = self.waiting[at];
+        (offset < first.plus(count)).then_some(at)
+    }
+}
+
+/// The group whose head is at `offset`.
+fn head_at(heads: &BTreeSet<(Offset, Key)>, offset: Offset) -> Option<Key> {
+    let from_there = heads.range((offset, None)..);
+    let (head, key) = from_there.into_iter().next()?;
+    (*head == offset).then_some(*key)
+}

@@ -1,0 +1,272 @@
+//! Leasing records: now, or by a wait.
+
+use smallvec::SmallVec;
+use stele_base_types::{PartitionIndex, Timestamp};
+
+use super::{Ledger, Run, Site, demand::ReadyParts, ledger_record, part::Term};
+use crate::{
+    Decision, Error, LeaseId, LeasedRecord, LeasedRun, Record, Reply,
+    command::{ConsumerRef, LeaseRequest, Token},
+    limits::RUN_RECORDS_MAX,
+    log::{Logs, record::LedgerRecord},
+};
+
+/// On what terms records are handed out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) holder: ConsumerRef,
+    pub(super) lease_ms: Option<u64>,
+    /// Settled by handing them out.
+    pub(super) settle: bool,
+    pub(super) attempt: Option<u128>,
+}
+
+impl From<&LeaseRequest> for Terms {
+    fn from(request: &LeaseRequest) -> Self {
+        Self {
+            holder: request.holder,
+            lease_ms: request.lease_ms,
+            settle: request.settle,
+            attempt: request.attempt,
+        }
+    }
+}
+
+impl Logs {
+    pub(in crate::log) fn lease(
+        &self,
+        log: stele_base_types::LogId,
+        request: &LeaseRequest,
+        token: Token,
+        now: Timestamp,
+    ) -> Result<Decision, Error> {
+        let ledger = self.known(log)?.known_ledger(request.ledger)?;
+        let lease_next = self.lease_next(now);
+        if let Some(repeated) = ledger.repeat(log, request, now) {
+            return Ok(repeated);
+        }
+        let runs = ledger.pick(request.records_max);
+        if !runs.is_empty() {
+            let handed_out = ledger.hand_out(log, &runs, request.into(), lease_next, now);
+            return Ok(Decision {
+                reply: Some(Ok(Reply::Leased(handed_out.runs))),
+                records: handed_out.records,
+                ..Decision::nothing()
+            });
+        }
+        match request.wait_until {
+            Some(until) if until > now && request.records_max > 0 => {
+                let record = LedgerRecord::Waiting(Box::new(*request), token);
+                Ok(Decision {
+                    records: [ledger_record(log, ledger.id, record)]
+                        .into_iter()
+                        .collect(),
+                    ..Decision::nothing()
+                })
+            }
+            _ => Ok(Decision::reply(Reply::Leased(Vec::new()))),
+        }
+    }
+
+    /// The lease that the next one to be given may have. By the clock, so that one that was given
+    /// and then lost in a crash, with its record, isn't given again.
+    pub(in crate::log) fn lease_next(&self, now: Timestamp) -> LeaseId {
+        let by_clock = u64::try_from(now.0).unwrap_or(0) << LEASES_PER_MS_BITS;
+        self.lease_last.max(LeaseId(by_clock))
+    }
+}
+
+/// Leases that may be given in a millisecond without running ahead of the clock: 4,096.
+const LEASES_PER_MS_BITS: u32 = 12;
+
+/// What is handed out: what happens by that, and what the asker is told.
+#[derive(Debug, Default)]
+pub(super) struct HandedOut {
+    pub(super) records: SmallVec<[Record; 2]>,
+    pub(super) runs: Vec<LeasedRun>,
+}
+
+impl Ledger {
+    /// Up to `max` ready records, from one partition after another.
+    pub(super) fn pick(&self, max: u32) -> SmallVec<[Run; 2]> {
+        let mut left = max.min(RUN_RECORDS_MAX);
+        let mut runs = SmallVec::new();
+        for partition in self.ready.from(self.rotation) {
+            if left == 0 {
+                break;
+            }
+            if let Some(part) = self.part(partition) {
+                left -= part.runs(partition, left, &mut runs);
+            }
+        }
+        runs
+    }
+
+    pub(super) fn hand_out(
+        &self,
+        log: stele_base_types::LogId,
+        runs: &[Run],
+        terms: Terms,
+        lease_next: LeaseId,
+        now: Timestamp,
+    ) -> HandedOut {
+        let mut handed_out = HandedOut::default();
+        let mut lease = lease_next;
+        for run in runs {
+            let (record, leased) = self.hand_out_run(*run, terms, lease, now);
+            handed_out.records.push(ledger_record(log, self.id, record));
+            handed_out.runs.push(leased);
+            lease.0 += u64::from(run.count);
+        }
+        handed_out
+    }
+
+    pub(super) fn hand_out_run(
+        &self,
+        run: Run,
+        terms: Terms,
+        lease: LeaseId,
+        now: Timestamp,
+    ) -> (LedgerRecord, LeasedRun) {
+        let first = if terms.settle { LeaseId(0) } else { lease };
+        let leased = self.leased_run(run, first, now);
+        let holder = terms.holder;
+        let record = if terms.settle {
+            LedgerRecord::Taken { run, holder }
+        } else {
+            LedgerRecord::Leased {
+                run,
+                lease,
+                holder,
+                until: terms.lease_ms.map(|term_ms| now.plus_ms(term_ms)),
+                at: now,
+                attempt: terms.attempt,
+            }
+        };
+        (record, leased)
+    }
+
+    /// The asker's view of ready records that it is about to get. Lease 0 is none.
+    fn leased_run(&self, run: Run, first: LeaseId, now: Timestamp) -> LeasedRun {
+        let part = self.part(run.partition);
+        let records = run.offsets().zip(0..).map(|(offset, place): (_, u64)| {
+            let before = part.map(|part| part.seen(offset)).unwrap_or_default();
+            let seen = before.again(now);
+            LeasedRecord {
+                offset,
+                lease: LeaseId(if first.0 == 0 { 0 } else { first.0 + place }),
+                deliveries: seen.deliveries,
+                delivered_first: seen.first,
+            }
+        });
+        LeasedRun {
+            partition: run.partition,
+            records: records.collect(),
+        }
+    }
+
+    pub(super) fn apply_leased(
+        &mut self,
+        record: &LedgerRecord,
+        average_bytes: u64,
+        site: &mut Site<'_>,
+    ) {
+        let LedgerRecord::Leased {
+            run,
+            lease,
+            holder,
+            until,
+            at,
+            attempt,
+        } = *record
+        else {
+            return;
+        };
+        let ledger = self.id;
+        let Some(part) = self.part_mut(run.partition) else {
+            return;
+        };
+        let mut term = Term {
+            lease,
+            holder,
+            until,
+            at,
+        };
+        for offset in run.offsets() {
+            part.lease(offset, &term);
+            term.lease.0 += 1;
+            let place = super::Place {
+                ledger,
+                partition: run.partition,
+                offset,
+            };
+            site.indexes.lease(site.log, place, holder.session, until);
+        }
+        if let Some(attempt) = attempt {
+            self.attempts.note(attempt, run, lease, at);
+        }
+        let bytes = average_bytes * u64::from(run.count);
+        self.demand.charge(holder, run.count, bytes, site.indexes);
+        self.rotate(run.partition);
+    }
+
+    pub(super) fn apply_taken(
+        &mut self,
+        run: Run,
+        holder: ConsumerRef,
+        average_bytes: u64,
+        site: &mut Site<'_>,
+    ) {
+        let Some(part) = self.part_mut(run.partition) else {
+            return;
+        };
+        for offset in run.offsets() {
+            part.settle(offset);
+        }
+        let bytes = average_bytes * u64::from(run.count);
+        self.demand.charge(holder, 0, bytes, site.indexes);
+        self.rotate(run.partition);
+    }
+
+    /// The next to be leased comes from another partition.
+    fn rotate(&mut self, partition: PartitionIndex) {
+        self.rotation = PartitionIndex(partition.0 + 1);
+        if self.rotation.0 as usize >= self.parts.len() {
+            self.rotation = PartitionIndex(0);
+        }
+        self.refresh(partition);
+    }
+}
+
+impl LedgerRecord {
+    /// The lease after the last one that it gives.
+    pub(in crate::log) fn lease_after(&self) -> Option<LeaseId> {
+        match self {
+            Self::Leased { lease, run, .. } => Some(LeaseId(lease.0 + u64::from(run.count))),
+            _ => None,
+        }
+    }
+
+    /// What it hands out.
+    pub(in crate::log) fn handed_out(&self) -> Option<&Run> {
+        match self {
+            Self::Leased { run, .. } | Self::Taken { run, .. } => Some(run),
+            _ => None,
+        }
+    }
+
+    /// When an attempt was made that is to be remembered.
+    pub(in crate::log) fn attempted_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Leased { attempt, at, .. } => attempt.map(|_| *at),
+            _ => None,
+        }
+    }
+}
+
+impl ReadyParts {
+    /// The one to lease from next.
+    pub(super) fn next(&self, rotation: PartitionIndex) -> Option<PartitionIndex> {
+        self.from(rotation).next()
+    }
+}

@@ -1,0 +1,321 @@
+//! Ledgers: what one subscription has acknowledged of a log, record by record.
+//!
+//! ```text
+//!   Ledger ─┬─ Part for each partition: what is ready, leased, returned, delayed
+//!           ├─ Attempts: leases by the attempt that asked for them (FIFO queues)
+//!           └─ Demand: consumers and waits, in turn            not journalled
+//! ```
+//!
+//! One file an operation: it holds both the decision and the change that follows from it.
+
+mod attempt;
+mod consumer;
+mod deadline;
+mod demand;
+mod dispatch;
+mod extend;
+mod fifo;
+mod lease;
+mod part;
+mod purge;
+mod ranges;
+mod settle;
+mod times;
+mod wait;
+
+use serde::{Deserialize, Serialize};
+use stele_base_types::{LogId, Offset, PartitionIndex, Timestamp};
+
+use self::{
+    attempt::Attempts,
+    demand::{Demand, ReadyParts},
+    part::{Lease, Part},
+};
+pub(crate) use self::{demand::Site, wait::answer_empty};
+use super::{
+    LedgerId,
+    index::{Due, Indexes, Place},
+    partition::Partition,
+    record::{LedgerRecord, Run},
+};
+use crate::QueueConfig;
+
+/// What a subscription has acknowledged of a log.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Ledger {
+    id: LedgerId,
+    config: QueueConfig,
+    parts: Vec<Part>,
+    /// The partition to look at first, so that none is left behind.
+    rotation: PartitionIndex,
+    attempts: Attempts,
+    #[serde(skip)]
+    ready: ReadyParts,
+    #[serde(skip)]
+    demand: Demand,
+}
+
+impl Ledger {
+    /// Records that may be leased now; in a FIFO queue also those that their group holds back.
+    pub fn ready(&self) -> u64 {
+        self.parts.iter().map(Part::ready).sum()
+    }
+
+    /// Records that are leased.
+    pub fn leased(&self) -> u64 {
+        self.parts.iter().map(|part| part.leased.len() as u64).sum()
+    }
+
+    /// Records that are hidden until later.
+    pub fn delayed(&self) -> u64 {
+        let parts = self.parts.iter();
+        parts.map(|part| part.delayed.len() as u64).sum()
+    }
+
+    /// Subscribed consumers.
+    pub fn consumers(&self) -> u64 {
+        u64::from(self.demand.subscribed())
+    }
+
+    /// When the oldest record that isn't settled was appended, or somewhat before.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        let parts = self.parts.iter();
+        parts.filter_map(|part| part.times.of(part.floor())).min()
+    }
+
+    /// The first record of a partition that isn't settled, or the one after the last.
+    pub fn floor(&self, partition: PartitionIndex) -> Option<Offset> {
+        Some(self.part(partition)?.floor())
+    }
+
+    /// A ledger that begins at the start of each partition.
+    pub(crate) fn new(id: LedgerId, config: QueueConfig) -> Self {
+        Self {
+            id,
+            config,
+            parts: Vec::new(),
+            rotation: PartitionIndex(0),
+            attempts: Attempts::default(),
+            ready: ReadyParts::default(),
+            demand: Demand::default(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> LedgerId {
+        self.id
+    }
+
+    /// Takes up partitions that it hasn't yet, and a changed configuration.
+    pub(crate) fn open(
+        &mut self,
+        config: QueueConfig,
+        partitions: &[Partition],
+        at: Timestamp,
+        site: &mut Site<'_>,
+    ) {
+        for (index, partition) in partitions.iter().enumerate().skip(self.parts.len()) {
+            let (start, end) = (partition.start, partition.end);
+            let mut part = Part::new(start, end, partition.committed, config.fifo);
+            if start < end {
+                part.times.note(start, end, at, start, config.expiry_ms);
+            }
+            self.parts.push(part);
+            self.note_expiry(partition_index(index), site);
+            self.refresh(partition_index(index));
+        }
+        if config.expiry_ms != self.config.expiry_ms {
+            self.change_expiry(config, site);
+        }
+        self.config = config;
+    }
+
+    /// Takes in new records.
+    pub(crate) fn append(&mut self, appended: &AppendedRun, site: &mut Site<'_>) {
+        let delay_ms = appended.delay_ms.unwrap_or(self.config.delay_ms);
+        let hidden_until = (delay_ms > 0).then(|| appended.at.plus_ms(delay_ms));
+        let expiry_ms = self.config.expiry_ms;
+        let run = appended.run;
+        let expiry_before = self.next_expiry(run.partition);
+        let Some(part) = self.part_mut(run.partition) else {
+            return;
+        };
+        part.append(run.first, run.count, appended.group, hidden_until);
+        let floor = part.floor();
+        let times = &mut part.times;
+        times.note(run.first, run.end(), appended.at, floor, expiry_ms);
+        if let Some(until) = hidden_until {
+            for offset in run.offsets() {
+                let due = Due::Delay(self.place(run.partition, offset));
+                site.indexes.deadlines.insert((until, site.log, due));
+            }
+        }
+        self.move_expiry(run.partition, expiry_before, site);
+    }
+
+    /// The high watermark moved.
+    pub(crate) fn show_to(&mut self, partition: PartitionIndex, visible: Offset) {
+        if let Some(part) = self.part_mut(partition) {
+            part.show_to(visible);
+            self.refresh(partition);
+        }
+    }
+
+    pub(crate) fn apply(&mut self, record: &LedgerRecord, average_bytes: u64, site: &mut Site<'_>) {
+        match record {
+            LedgerRecord::Leased { .. } => self.apply_leased(record, average_bytes, site),
+            LedgerRecord::Taken { run, holder } => {
+                self.apply_taken(*run, *holder, average_bytes, site);
+            }
+            LedgerRecord::Settled(run) => self.apply_settled(*run, site),
+            LedgerRecord::Returned { run, until } => self.apply_returned(*run, *until, site),
+            LedgerRecord::Extended { run, until } => self.apply_extended(*run, *until, site),
+            LedgerRecord::Due(run) => self.apply_due(*run, site),
+            LedgerRecord::Purged(ends) => {
+                for (partition, to) in ends {
+                    self.apply_purged(*partition, *to, site);
+                }
+            }
+            LedgerRecord::Expired { partition, to } => self.apply_expired(*partition, *to, site),
+            LedgerRecord::Subscribed(terms) => self.demand.subscribe(terms, site),
+            LedgerRecord::Unsubscribed(consumer) => self.demand.unsubscribe(*consumer, site),
+            LedgerRecord::Credited { consumer, bytes } => {
+                self.demand.credit(*consumer, *bytes, site.indexes);
+            }
+            LedgerRecord::Waiting(request, token) => self.demand.wait(request, *token, site),
+            LedgerRecord::WaitEnded(token) => self.demand.end_wait(*token, site),
+        }
+    }
+
+    /// Forgets attempts beyond their time.
+    pub(crate) fn forget(&mut self, at: Timestamp) {
+        self.attempts.forget(at);
+    }
+
+    pub(crate) fn has_attempts(&self) -> bool {
+        !self.attempts.is_empty()
+    }
+
+    /// Whether someone waits for something that is there. Constant time.
+    pub(crate) fn is_hot(&self) -> bool {
+        !self.ready.is_empty() && self.demand.turns() > 0
+    }
+
+    /// Lets a consumer stand in the queue, or not, after its pool has changed.
+    pub(crate) fn queue(&mut self, consumer: crate::ConsumerRef, indexes: &Indexes) {
+        self.demand.queue(consumer, indexes);
+    }
+
+    /// Drops consumers and waits, and returns the leases that were to last as long as their
+    /// holders' sessions: those sessions were the former process's.
+    pub(crate) fn recover(&mut self, partitions: &[Partition]) {
+        self.demand = Demand::default();
+        self.ready = ReadyParts::default();
+        for (index, partition) in partitions.iter().enumerate() {
+            let Some(part) = self.parts.get_mut(index) else {
+                continue;
+            };
+            let leases = part.leased.iter();
+            let held = leases.filter(|(_, lease)| lease.until.is_none());
+            let held: Vec<Offset> = held.map(|(offset, _)| *offset).collect();
+            for offset in held {
+                part.give_back(offset, None);
+            }
+            part.show_to(partition.end);
+            self.refresh(partition_index(index));
+        }
+    }
+
+    /// Enters all that it holds into indexes that don't know of it yet.
+    pub(crate) fn index(&self, site: &mut Site<'_>) {
+        for (index, part) in self.parts.iter().enumerate() {
+            let partition = partition_index(index);
+            for (offset, lease) in &part.leased {
+                let place = self.place(partition, *offset);
+                let session = lease.holder.session;
+                site.indexes.lease(site.log, place, session, lease.until);
+            }
+            for (offset, delayed) in &part.delayed {
+                let due = Due::Delay(self.place(partition, *offset));
+                site.indexes
+                    .deadlines
+                    .insert((delayed.until, site.log, due));
+            }
+            self.note_expiry(partition, site);
+        }
+    }
+
+    /// Takes all that it holds out of the indexes: the log is gone.
+    pub(crate) fn unindex(&mut self, site: &mut Site<'_>) {
+        for index in 0..self.parts.len() {
+            let partition = partition_index(index);
+            self.apply_trimmed(partition, Offset(u64::MAX), site);
+            self.unnote_expiry(partition, site);
+        }
+        let consumers: Vec<_> = self.demand.references().collect();
+        for consumer in consumers {
+            self.demand.drop_consumer(consumer, site);
+        }
+        let waits: Vec<_> = self.demand.waits().collect();
+        for token in waits {
+            self.demand.end_wait(token, site);
+        }
+    }
+
+    fn part(&self, partition: PartitionIndex) -> Option<&Part> {
+        self.parts.get(usize::try_from(partition.0).ok()?)
+    }
+
+    fn part_mut(&mut self, partition: PartitionIndex) -> Option<&mut Part> {
+        self.parts.get_mut(usize::try_from(partition.0).ok()?)
+    }
+
+    fn place(&self, partition: PartitionIndex, offset: Offset) -> Place {
+        Place {
+            ledger: self.id,
+            partition,
+            offset,
+        }
+    }
+
+    /// Notes whether a partition has something ready, after it changed.
+    fn refresh(&mut self, partition: PartitionIndex) {
+        if let Some(part) = self.part(partition) {
+            let is_ready = part.is_ready();
+            self.ready.set(partition, is_ready);
+        }
+    }
+
+    /// Forgets a lease that has ended, wherever it is known.
+    fn end_lease(
+        &mut self,
+        partition: PartitionIndex,
+        offset: Offset,
+        lease: &Lease,
+        site: &mut Site<'_>,
+    ) {
+        let place = self.place(partition, offset);
+        let session = lease.holder.session;
+        site.indexes.unlease(site.log, place, session, lease.until);
+        self.demand.release(lease.holder, site);
+    }
+}
+
+/// Records that were appended together.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AppendedRun {
+    pub(crate) run: Run,
+    pub(crate) at: Timestamp,
+    /// The record's own delay; `None` takes the queue's.
+    pub(crate) delay_ms: Option<u64>,
+    pub(crate) group: Option<u64>,
+}
+
+/// The index of the partition at `index`; partitions are far fewer than 2^32.
+pub(crate) fn partition_index(index: usize) -> PartitionIndex {
+    PartitionIndex(u32::try_from(index).unwrap_or(u32::MAX))
+}
+
+/// The log that a site is at, for records.
+pub(crate) fn ledger_record(log: LogId, ledger: LedgerId, record: LedgerRecord) -> crate::Record {
+    crate::Record::Log(log, crate::LogRecord::Ledger(ledger, record))
+}

@@ -1,0 +1,401 @@
+//! What a ledger knows of one partition: the state of each of its records.
+//!
+//! ```text
+//!   offset  0 ─────────────────────────── next ─────────────────── visible ─────── end
+//!           settled, except what is       ready, except what is    not durable yet
+//!           leased, returned or delayed   delayed or in `ahead`
+//!
+//!            append                        lease                 settle
+//!   (delayed) ──► delayed ──due──► ready ───────► leased ─────────────────► settled
+//!                    ▲               ▲                │ return                ▲
+//!                    └── with delay ─┴────────────────┘     purge, expiry ────┘
+//! ```
+//!
+//! Invariants
+//! - A record below `next` that is in none of the three maps is settled: neither ready nor settled
+//!   records are listed, however many there are.
+//! - `next` itself is never in `ahead`; what is in `ahead` is delayed or settled.
+//! - The maps are disjoint. In a FIFO part `next` is the end, and [`Fifo`] lists what waits.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use stele_base_types::{Offset, PartitionIndex, Timestamp};
+
+use super::{fifo::Fifo, ranges::Ranges, times::Times};
+use crate::{LeaseId, command::ConsumerRef, log::record::Run};
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Part {
+    next: Offset,
+    /// One after the last record that may be leased: the partition's high watermark.
+    #[serde(skip)]
+    visible: Offset,
+    pub(super) leased: BTreeMap<Offset, Lease>,
+    /// Ready again: those below `next`. In a FIFO part: of what waits, that which was delivered.
+    returned: BTreeMap<Offset, Seen>,
+    pub(super) delayed: BTreeMap<Offset, Delayed>,
+    ahead: Ranges,
+    pub(super) fifo: Option<Box<Fifo>>,
+    pub(super) times: Times,
+    /// Leased records before this one don't return: they are too old.
+    expired: Offset,
+}
+
+/// How often a record has been delivered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    pub(crate) deliveries: u32,
+    pub(crate) first: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Lease {
+    pub(crate) id: LeaseId,
+    pub(crate) holder: ConsumerRef,
+    /// `None`: until the holder's session ends.
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) seen: Seen,
+}
+
+/// On what terms a record is leased.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Term {
+    pub(crate) lease: LeaseId,
+    pub(crate) holder: ConsumerRef,
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) at: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Delayed {
+    pub(crate) until: Timestamp,
+    seen: Seen,
+}
+
+/// What a record was before it was settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Was {
+    Leased(Lease),
+    Delayed(Timestamp),
+    Ready,
+    Settled,
+}
+
+impl Seen {
+    /// After one more delivery.
+    pub(crate) fn again(self, at: Timestamp) -> Self {
+        Self {
+            deliveries: self.deliveries.saturating_add(1),
+            first: if self.deliveries == 0 { at } else { self.first },
+        }
+    }
+}
+
+impl Part {
+    /// For records from `start` to `end` that are there already, all ready.
+    pub(super) fn new(start: Offset, end: Offset, visible: Offset, fifo: bool) -> Self {
+        let mut part = Self {
+            next: start,
+            visible,
+            fifo: fifo.then(Box::default),
+            ..Self::default()
+        };
+        if let Some(fifo) = &mut part.fifo {
+            part.next = end;
+            fifo.append(start, end.since(start), None, &part.delayed);
+        }
+        part
+    }
+
+    /// Takes in new records at the partition's end.
+    pub(super) fn append(
+        &mut self,
+        first: Offset,
+        count: u32,
+        group: Option<u64>,
+        hidden_until: Option<Timestamp>,
+    ) {
+        let end = first.plus(u64::from(count));
+        if let Some(until) = hidden_until {
+            let delayed = Delayed {
+                until,
+                seen: Seen::default(),
+            };
+            let offsets = (first.0..end.0).map(Offset);
+            self.delayed.extend(offsets.map(|offset| (offset, delayed)));
+        }
+        if let Some(fifo) = &mut self.fifo {
+            self.next = end;
+            fifo.append(first, u64::from(count), group, &self.delayed);
+        } else if hidden_until.is_some() {
+            self.skip(first, count);
+        }
+    }
+
+    /// Leases a ready record for the given term.
+    pub(super) fn lease(&mut self, offset: Offset, term: &Term) -> Lease {
+        if let Some(fifo) = &mut self.fifo {
+            fifo.lease(offset, &self.delayed);
+        } else if offset >= self.next {
+            self.skip(offset, 1);
+        }
+        let seen = self.returned.remove(&offset).unwrap_or_default();
+        let lease = Lease {
+            id: term.lease,
+            holder: term.holder,
+            until: term.until,
+            seen: seen.again(term.at),
+        };
+        self.leased.insert(offset, lease);
+        lease
+    }
+
+    /// Ends a record's lease; it returns to its place, unless it is too old by now.
+    pub(super) fn give_back(&mut self, offset: Offset, until: Option<Timestamp>) -> Option<Lease> {
+        let lease = self.leased.remove(&offset)?;
+        let seen = lease.seen;
+        if offset < self.expired {
+            if let Some(fifo) = &mut self.fifo {
+                fifo.settle(offset, &self.delayed);
+            }
+            return Some(lease);
+        }
+        match until {
+            Some(until) => {
+                self.delayed.insert(offset, Delayed { until, seen });
+            }
+            None => {
+                self.returned.insert(offset, seen);
+            }
+        }
+        if let Some(fifo) = &mut self.fifo {
+            fifo.give_back(offset, &self.delayed);
+        }
+        Some(lease)
+    }
+
+    /// Makes a delayed record ready.
+    pub(super) fn due(&mut self, offset: Offset) -> Option<Timestamp> {
+        let delayed = self.delayed.remove(&offset)?;
+        if let Some(fifo) = &mut self.fifo {
+            if delayed.seen.deliveries > 0 {
+                self.returned.insert(offset, delayed.seen);
+            }
+            fifo.due(offset, &self.delayed);
+        } else if offset >= self.next {
+            self.ahead.remove(offset);
+        } else {
+            self.returned.insert(offset, delayed.seen);
+        }
+        Some(delayed.until)
+    }
+
+    /// Settles a record, whatever it is.
+    pub(super) fn settle(&mut self, offset: Offset) -> Was {
+        let was = self.settle_listed(offset);
+        if let Some(fifo) = &mut self.fifo {
+            let waited = fifo.settle(offset, &self.delayed);
+            if was == Was::Settled && waited {
+                return Was::Ready;
+            }
+        } else if was == Was::Settled && offset >= self.next && !self.ahead.contains(offset) {
+            self.skip(offset, 1);
+            return Was::Ready;
+        }
+        was
+    }
+
+    /// Settles what is before `to` and not leased. Returns the delays that end by it.
+    pub(super) fn purge(&mut self, to: Offset) -> BTreeMap<Offset, Delayed> {
+        let kept = self.returned.split_off(&to);
+        self.returned = kept;
+        let kept = self.delayed.split_off(&to);
+        let ended = std::mem::replace(&mut self.delayed, kept);
+        if let Some(fifo) = &mut self.fifo {
+            fifo.purge(to, &self.delayed);
+        } else if self.next < to {
+            self.next = to;
+            self.ahead.remove_before(to);
+            self.hop();
+        }
+        ended
+    }
+
+    /// The same, and what is leased shall not return.
+    pub(super) fn expire(&mut self, to: Offset) -> BTreeMap<Offset, Delayed> {
+        self.expired = self.expired.max(to);
+        self.times.forget_before(to);
+        self.purge(to)
+    }
+
+    pub(super) fn show_to(&mut self, visible: Offset) {
+        self.visible = visible;
+    }
+
+    pub(super) fn visible(&self) -> Offset {
+        self.visible
+    }
+
+    /// Whether something may be leased. Constant time.
+    pub(super) fn is_ready(&self) -> bool {
+        if let Some(fifo) = &self.fifo {
+            return fifo.is_ready(self.visible);
+        }
+        let returned = self.returned.first_key_value();
+        self.next < self.visible || returned.is_some_and(|(&offset, _)| offset < self.visible)
+    }
+
+    /// Records that may be leased; in a FIFO part also those that their group holds back.
+    pub(super) fn ready(&self) -> u64 {
+        if let Some(fifo) = &self.fifo {
+            let hidden = self.delayed.range(self.visible..).count() as u64;
+            let shown = fifo.waiting_before(self.visible);
+            return shown.saturating_sub(self.delayed.len() as u64 - hidden);
+        }
+        let fresh = self.visible.since(self.next) - self.ahead.count_before(self.visible);
+        let unseen = self.returned.range(self.visible..).count();
+        fresh + (self.returned.len() - unseen) as u64
+    }
+
+    /// The first record that isn't settled, or the one after the last.
+    pub(super) fn floor(&self) -> Offset {
+        let listed = [
+            self.leased.first_key_value().map(|(&offset, _)| offset),
+            self.returned.first_key_value().map(|(&offset, _)| offset),
+            self.delayed.first_key_value().map(|(&offset, _)| offset),
+            self.fifo.as_ref().and_then(|fifo| fifo.first()),
+        ];
+        let first = listed.into_iter().flatten().min();
+        first.map_or(self.next, |first| first.min(self.next))
+    }
+
+    /// Whether a record that may be shown isn't settled.
+    pub(super) fn is_unsettled(&self, offset: Offset) -> bool {
+        if offset >= self.visible {
+            return false;
+        }
+        let listed = self.leased.contains_key(&offset)
+            || self.returned.contains_key(&offset)
+            || self.delayed.contains_key(&offset);
+        match &self.fifo {
+            Some(fifo) => listed || fifo.is_waiting(offset),
+            None => listed || (offset >= self.next && !self.ahead.contains(offset)),
+        }
+    }
+
+    /// How a ready record has been delivered before.
+    pub(super) fn seen(&self, offset: Offset) -> Seen {
+        self.returned.get(&offset).copied().unwrap_or_default()
+    }
+
+    /// Runs that may be leased together, lowest offset first, up to `max` records in all.
+    pub(super) fn runs(
+        &self,
+        partition: PartitionIndex,
+        max: u32,
+        runs: &mut SmallVec<[Run; 2]>,
+    ) -> u32 {
+        let mut left = max;
+        if let Some(fifo) = &self.fifo {
+            fifo.for_each_ready(self.visible, &self.delayed, |offset| {
+                push(runs, partition, offset);
+                left -= 1;
+                left > 0
+            });
+            return max - left;
+        }
+        let mut from = Offset::ZERO;
+        while left > 0
+            && let Some((first, count)) = self.run_from(from, left)
+        {
+            runs.push(Run {
+                partition,
+                first,
+                count,
+            });
+            from = first.plus(u64::from(count));
+            left -= count;
+        }
+        max - left
+    }
+
+    /// The first run of at most `max` ready records at or after `from`.
+    fn run_from(&self, from: Offset, max: u32) -> Option<(Offset, u32)> {
+        let mut returned = self.returned.range(from..self.visible.max(from));
+        let Some((&first, _)) = returned.next() else {
+            let first = self.fresh_from(from.max(self.next))?;
+            return Some((first, self.fresh_count(first, max)));
+        };
+        let mut count = 1;
+        while count < max
+            && let Some((&offset, _)) = returned.next()
+            && offset == first.plus(u64::from(count))
+        {
+            count += 1;
+        }
+        let end = first.plus(u64::from(count));
+        if end == self.next && count < max {
+            count += self.fresh_count(end, max - count);
+        }
+        Some((first, count))
+    }
+
+    /// The first ready record at or after `from`, which is not before `next`.
+    fn fresh_from(&self, from: Offset) -> Option<Offset> {
+        let first = self.ahead.end_of(from).unwrap_or(from);
+        (first < self.visible).then_some(first)
+    }
+
+    /// How many ready records follow each other from `first`, which is not before `next`.
+    fn fresh_count(&self, first: Offset, max: u32) -> u32 {
+        let end = self.ahead.start_after(first).unwrap_or(Offset(u64::MAX));
+        let count = end.min(self.visible).since(first).min(u64::from(max));
+        u32::try_from(count).expect("it isn't over max, which is a u32")
+    }
+
+    fn settle_listed(&mut self, offset: Offset) -> Was {
+        if let Some(lease) = self.leased.remove(&offset) {
+            return Was::Leased(lease);
+        }
+        if self.returned.remove(&offset).is_some() {
+            return Was::Ready;
+        }
+        match self.delayed.remove(&offset) {
+            Some(delayed) => Was::Delayed(delayed.until),
+            None => Was::Settled,
+        }
+    }
+
+    /// Marks records from `next` on as no longer ready.
+    fn skip(&mut self, first: Offset, count: u32) {
+        if first == self.next {
+            self.next = first.plus(u64::from(count));
+            self.hop();
+        } else {
+            self.ahead.insert(first, u64::from(count));
+        }
+    }
+
+    /// Keeps `next` out of `ahead`.
+    fn hop(&mut self) {
+        if let Some(end) = self.ahead.remove_range_at(self.next) {
+            self.next = end;
+        }
+    }
+}
+
+/// Adds one record to the runs, to the last one where it follows.
+fn push(runs: &mut SmallVec<[Run; 2]>, partition: PartitionIndex, offset: Offset) {
+    let follows = runs
+        .last_mut()
+        .is_some_and(|run| run.extend(partition, offset));
+    if !follows {
+        runs.push(Run {
+            partition,
+            first: offset,
+            count: 1,
+        });
+    }
+}

@@ -1,0 +1,162 @@
+//! Settling without a holder: purge, expiry, trimming.
+
+use stele_base_types::{LogId, Offset, PartitionIndex, Timestamp};
+
+use super::{Ledger, Site, ledger_record, part::Delayed, partition_index};
+use crate::{
+    Decision, Error, LedgerId, QueueConfig, Record, Reply,
+    log::{Logs, index::Due, record::LedgerRecord},
+};
+
+impl Logs {
+    pub(in crate::log) fn purge(&self, log: LogId, ledger: LedgerId) -> Result<Decision, Error> {
+        let known = self.known(log)?;
+        let ledger = known.known_ledger(ledger)?;
+        let mut removed = 0;
+        let parts = ledger.parts.iter().enumerate();
+        let ends = parts.filter_map(|(index, part)| {
+            let delayed = part.delayed.range(..part.visible()).count() as u64;
+            removed += part.ready() + delayed;
+            let has_some = part.ready() + delayed > 0;
+            has_some.then_some((partition_index(index), part.visible()))
+        });
+        let record = LedgerRecord::Purged(ends.collect());
+        if removed == 0 {
+            return Ok(Decision::reply(Reply::Removed(0)));
+        }
+        Ok(Decision::change(
+            ledger_record(log, ledger.id, record),
+            Reply::Removed(removed),
+            known.config.durability,
+        ))
+    }
+}
+
+impl Ledger {
+    pub(super) fn apply_purged(
+        &mut self,
+        partition: PartitionIndex,
+        to: Offset,
+        site: &mut Site<'_>,
+    ) {
+        let Some(part) = self.part_mut(partition) else {
+            return;
+        };
+        let ended = part.purge(to);
+        self.end_delays(partition, &ended, site);
+        self.refresh(partition);
+    }
+
+    pub(super) fn apply_expired(
+        &mut self,
+        partition: PartitionIndex,
+        to: Offset,
+        site: &mut Site<'_>,
+    ) {
+        self.unnote_expiry(partition, site);
+        let Some(part) = self.part_mut(partition) else {
+            return;
+        };
+        let ended = part.expire(to);
+        self.end_delays(partition, &ended, site);
+        self.note_expiry(partition, site);
+        self.refresh(partition);
+    }
+
+    /// The partition begins at `to`: what is before is settled, leased or not.
+    pub(crate) fn apply_trimmed(
+        &mut self,
+        partition: PartitionIndex,
+        to: Offset,
+        site: &mut Site<'_>,
+    ) {
+        self.apply_expired(partition, to, site);
+        let Some(part) = self.part_mut(partition) else {
+            return;
+        };
+        let leased: Vec<Offset> = part.leased.range(..to).map(|(offset, _)| *offset).collect();
+        for offset in leased {
+            let lease = self
+                .part_mut(partition)
+                .and_then(|part| part.give_back(offset, None));
+            if let Some(lease) = lease {
+                self.end_lease(partition, offset, &lease, site);
+            }
+        }
+        self.refresh(partition);
+    }
+
+    /// What becomes too old by `now`.
+    pub(crate) fn expire(
+        &self,
+        log: LogId,
+        partition: PartitionIndex,
+        now: Timestamp,
+    ) -> Option<Record> {
+        let times = &self.part(partition)?.times;
+        let to = times.expired_before(now, self.config.expiry_ms?)?;
+        let record = LedgerRecord::Expired { partition, to };
+        Some(ledger_record(log, self.id, record))
+    }
+
+    /// Takes over another time at which the next records of a partition become too old.
+    pub(super) fn move_expiry(
+        &self,
+        partition: PartitionIndex,
+        before: Option<Timestamp>,
+        site: &mut Site<'_>,
+    ) {
+        if before != self.next_expiry(partition) {
+            if let Some(at) = before {
+                let due = Due::Expiry(self.id, partition);
+                site.indexes.deadlines.remove(&(at, site.log, due));
+            }
+            self.note_expiry(partition, site);
+        }
+    }
+
+    /// Enters when the next records of a partition become too old.
+    pub(super) fn note_expiry(&self, partition: PartitionIndex, site: &mut Site<'_>) {
+        if let Some(at) = self.next_expiry(partition) {
+            let due = Due::Expiry(self.id, partition);
+            site.indexes.deadlines.insert((at, site.log, due));
+        }
+    }
+
+    pub(super) fn unnote_expiry(&self, partition: PartitionIndex, site: &mut Site<'_>) {
+        if let Some(at) = self.next_expiry(partition) {
+            let due = Due::Expiry(self.id, partition);
+            site.indexes.deadlines.remove(&(at, site.log, due));
+        }
+    }
+
+    /// Takes over another expiry.
+    pub(super) fn change_expiry(&mut self, config: QueueConfig, site: &mut Site<'_>) {
+        for index in 0..self.parts.len() {
+            self.unnote_expiry(partition_index(index), site);
+        }
+        self.config = config;
+        for index in 0..self.parts.len() {
+            self.note_expiry(partition_index(index), site);
+        }
+    }
+
+    pub(super) fn next_expiry(&self, partition: PartitionIndex) -> Option<Timestamp> {
+        let expiry_ms = self.config.expiry_ms?;
+        self.part(partition)?.times.next_expiry(expiry_ms)
+    }
+
+    fn end_delays(
+        &self,
+        partition: PartitionIndex,
+        ended: &std::collections::BTreeMap<Offset, Delayed>,
+        site: &mut Site<'_>,
+    ) {
+        for (offset, delayed) in ended {
+            let due = Due::Delay(self.place(partition, *offset));
+            site.indexes
+                .deadlines
+                .remove(&(delayed.until, site.log, due));
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! A set of offsets, kept as ranges: long stretches cost what single offsets do.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use stele_base_types::Offset;
+
+/// Invariant: ranges neither overlap nor touch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ranges {
+    /// From each range's first offset to the one after its last.
+    ends: BTreeMap<Offset, Offset>,
+}
+
+impl Ranges {
+    /// Adds `count` offsets from `first` on; some may be there already.
+    pub(crate) fn insert(&mut self, first: Offset, count: u64) {
+        if count == 0 {
+            return;
+        }
+        let (mut start, mut end) = (first, first.plus(count));
+        if let Some((&before, &before_end)) = self.ends.range(..=start).next_back()
+            && before_end >= start
+        {
+            start = before;
+            end = end.max(before_end);
+        }
+        while let Some((&after, &after_end)) = self.ends.range(start..=end).next() {
+            self.ends.remove(&after);
+            end = end.max(after_end);
+        }
+        self.ends.insert(start, end);
+    }
+
+    /// Takes one offset out.
+    pub(crate) fn remove(&mut self, offset: Offset) {
+        let Some((&start, &end)) = self.ends.range(..=offset).next_back() else {
+            return;
+        };
+        if end <= offset {
+            return;
+        }
+        self.ends.remove(&start);
+        if start < offset {
+            self.ends.insert(start, offset);
+        }
+        if offset.next() < end {
+            self.ends.insert(offset.next(), end);
+        }
+    }
+
+    /// Takes out everything before `to`.
+    pub(crate) fn remove_before(&mut self, to: Offset) {
+        while let Some(entry) = self.ends.first_entry()
+            && *entry.key() < to
+        {
+            let end = entry.remove();
+            if end > to {
+                self.ends.insert(to, end);
+            }
+        }
+    }
+
+    /// Takes out the range that begins at `first`, and tells where it ended.
+    pub(crate) fn remove_range_at(&mut self, first: Offset) -> Option<Offset> {
+        if self.ends.is_empty() {
+            return None;
+        }
+        self.ends.remove(&first)
+    }
+
+    pub(crate) fn contains(&self, offset: Offset) -> bool {
+        self.end_of(offset).is_some()
+    }
+
+    /// One after the last of the range that `offset` lies in.
+    pub(crate) fn end_of(&self, offset: Offset) -> Option<Offset> {
+        let (_, &end) = self.ends.range(..=offset).next_back()?;
+        (end > offset).then_some(end)
+    }
+
+    /// Where the first range after `offset` begins.
+    pub(crate) fn start_after(&self, offset: Offset) -> Option<Offset> {
+        let (&start, _) = self.ends.range(offset..).next()?;
+        Some(start)
+    }
+
+    /// How many offsets before `limit` are in the set.
+    pub(crate) fn count_before(&self, limit: Offset) -> u64 {
+        let ranges = self.ends.range(..limit);
+        ranges
+            .map(|(&start, &end)| end.min(limit).since(start))
+            .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,39 @@
+//! A partition: where it begins, how far it may be read, where it ends, who writes to it.
+
+use serde::{Deserialize, Serialize};
+use stele_base_types::Offset;
+
+use super::producer::Producers;
+
+/// A partition. `start` ≤ `committed` ≤ `end`, except between a crash and the recovery from it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Partition {
+    /// The first offset that is kept.
+    pub start: Offset,
+    /// One after the last record that may be shown.
+    #[serde(skip)]
+    pub committed: Offset,
+    /// One after the last record.
+    pub end: Offset,
+    average_bytes: u32,
+    pub(super) producers: Producers,
+}
+
+impl Partition {
+    /// What a record here takes, by the latest ones.
+    pub fn average_bytes(&self) -> u64 {
+        u64::from(self.average_bytes)
+    }
+
+    /// Takes in new records.
+    pub(super) fn append(&mut self, base: Offset, count: u32, size_bytes: u32) {
+        self.end = base.plus(u64::from(count));
+        let size_bytes = size_bytes / count.max(1);
+        self.average_bytes = if base == Offset::ZERO {
+            size_bytes
+        } else {
+            let sum = u64::from(self.average_bytes) * 15 + u64::from(size_bytes);
+            u32::try_from(sum / 16).unwrap_or(u32::MAX)
+        };
+    }
+}

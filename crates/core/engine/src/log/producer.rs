@@ -1,0 +1,166 @@
+//! Idempotent producers (KIP-98, KIP-360): a batch that is sent again is recognised by its number.
+//!
+//! ```text
+//!   remembered   [ 12..15 at 800 ][ 15..16 at 803 ]          expected next: 16
+//!   sent 16..20  follows: append           sent 15..16  duplicate: answer offset 803
+//!   sent 3..5    long ago: refuse as such  sent 18..    a batch is missing: refuse
+//! ```
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use stele_base_types::{Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, Timestamp};
+
+use crate::{
+    Error,
+    command::ProducerStamp,
+    limits::{PRODUCER_BATCHES, PRODUCER_EXPIRY_MS},
+};
+
+/// The producers of a partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Producers {
+    producers: BTreeMap<ProducerId, Producer>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Producer {
+    epoch: ProducerEpoch,
+    /// The last ones, oldest first; never empty.
+    batches: SmallVec<[Batch; PRODUCER_BATCHES]>,
+    /// When the last one came.
+    at: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Batch {
+    sequence: Sequence,
+    count: u32,
+    base: Offset,
+}
+
+impl Producers {
+    /// What a batch is: `None` the next one, else the offset that it already has.
+    pub(crate) fn check(
+        &self,
+        stamp: ProducerStamp,
+        count: u32,
+        partition: PartitionId,
+        now: Timestamp,
+    ) -> Result<Option<Offset>, Error> {
+        let known = self.producers.get(&stamp.id);
+        let Some(producer) = known.filter(|producer| !producer.is_expired(now)) else {
+            return match stamp.sequence {
+                Sequence(0) => Ok(None),
+                // Were it taken, a repetition of a forgotten batch would be appended twice.
+                _ => Err(Error::UnknownProducer),
+            };
+        };
+        if stamp.epoch < producer.epoch {
+            return Err(Error::ProducerFenced {
+                got: stamp.epoch,
+                current: producer.epoch,
+            });
+        }
+        if stamp.epoch > producer.epoch {
+            return producer.begin(stamp, partition);
+        }
+        producer.follow(stamp, count, partition)
+    }
+
+    /// Remembers a batch.
+    pub(crate) fn note(&mut self, stamp: ProducerStamp, count: u32, base: Offset, at: Timestamp) {
+        let batch = Batch {
+            sequence: stamp.sequence,
+            count,
+            base,
+        };
+        let producer = self.producers.entry(stamp.id).or_insert_with(|| Producer {
+            epoch: stamp.epoch,
+            batches: SmallVec::new(),
+            at,
+        });
+        if producer.epoch != stamp.epoch || stamp.sequence != producer.expected() {
+            producer.epoch = stamp.epoch;
+            producer.batches.clear();
+        }
+        if producer.batches.len() == PRODUCER_BATCHES {
+            producer.batches.remove(0);
+        }
+        producer.batches.push(batch);
+        producer.at = at;
+    }
+
+    /// Forgets those that have been silent for long.
+    pub(crate) fn forget(&mut self, now: Timestamp) {
+        self.producers
+            .retain(|_, producer| !producer.is_expired(now));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.producers.is_empty()
+    }
+}
+
+impl Producer {
+    /// A newer epoch begins at 0.
+    fn begin(&self, stamp: ProducerStamp, partition: PartitionId) -> Result<Option<Offset>, Error> {
+        if stamp.sequence == Sequence(0) {
+            return Ok(None);
+        }
+        Err(Error::OutOfOrderSequence {
+            partition,
+            got: stamp.sequence,
+            expected: Sequence(0),
+        })
+    }
+
+    fn follow(
+        &self,
+        stamp: ProducerStamp,
+        count: u32,
+        partition: PartitionId,
+    ) -> Result<Option<Offset>, Error> {
+        let expected = self.expected();
+        if stamp.sequence == expected {
+            return Ok(None);
+        }
+        let mut batches = self.batches.iter();
+        let same = batches.find(|batch| batch.sequence == stamp.sequence && batch.count == count);
+        if let Some(batch) = same {
+            return Ok(Some(batch.base));
+        }
+        if self.is_before_remembered(stamp.sequence.plus(count)) {
+            return Err(Error::DuplicateSequence);
+        }
+        Err(Error::OutOfOrderSequence {
+            partition,
+            got: stamp.sequence,
+            expected,
+        })
+    }
+
+    /// Whether a batch that ends at `end` came before those that are remembered. Numbers wrap, so
+    /// the half of them that lies behind is taken as past.
+    fn is_before_remembered(&self, end: Sequence) -> bool {
+        let first = self
+            .batches
+            .first()
+            .map_or(Sequence(0), |batch| batch.sequence);
+        let behind = (i64::from(first.0) - i64::from(end.0)).rem_euclid(1 << 31);
+        behind < 1 << 30
+    }
+
+    fn expected(&self) -> Sequence {
+        let last = self.batches.last();
+        last.map_or(Sequence(0), |batch| batch.sequence.plus(batch.count))
+    }
+
+    fn is_expired(&self, now: Timestamp) -> bool {
+        now.since_ms(self.at) >= PRODUCER_EXPIRY_MS
+    }
+}
+
+#[cfg(test)]
+mod tests;

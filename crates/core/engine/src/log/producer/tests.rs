@@ -1,0 +1,111 @@
+use stele_base_types::{LogId, PartitionIndex};
+
+use super::*;
+
+const PARTITION: PartitionId = PartitionId {
+    log: LogId(1),
+    index: PartitionIndex(0),
+};
+
+const NOW: Timestamp = Timestamp(1_000);
+
+fn stamp(epoch: i16, sequence: i32) -> ProducerStamp {
+    ProducerStamp {
+        id: ProducerId(7),
+        epoch: ProducerEpoch(epoch),
+        sequence: Sequence(sequence),
+    }
+}
+
+fn check(
+    producers: &Producers,
+    epoch: i16,
+    sequence: i32,
+    count: u32,
+) -> Result<Option<Offset>, Error> {
+    producers.check(stamp(epoch, sequence), count, PARTITION, NOW)
+}
+
+/// Batches of one record, at offsets equal to their numbers.
+fn with_batches(sequences: std::ops::Range<i32>) -> Producers {
+    let mut producers = Producers::default();
+    for sequence in sequences {
+        let base = Offset(u64::try_from(sequence).expect("not negative"));
+        producers.note(stamp(3, sequence), 1, base, NOW);
+    }
+    producers
+}
+
+fn out_of_order(got: i32, expected: i32) -> Result<Option<Offset>, Error> {
+    Err(Error::OutOfOrderSequence {
+        partition: PARTITION,
+        got: Sequence(got),
+        expected: Sequence(expected),
+    })
+}
+
+#[test]
+fn an_unknown_producer_begins_at_zero() {
+    let producers = Producers::default();
+    assert_eq!(check(&producers, 0, 0, 5), Ok(None));
+    assert_eq!(check(&producers, 0, 5, 5), Err(Error::UnknownProducer));
+}
+
+#[test]
+fn the_last_five_batches_are_answered_with_their_offsets() {
+    let producers = with_batches(0..10);
+    for sequence in 5..10u64 {
+        let sent = i32::try_from(sequence).expect("small");
+        assert_eq!(check(&producers, 3, sent, 1), Ok(Some(Offset(sequence))));
+    }
+    assert_eq!(check(&producers, 3, 10, 1), Ok(None));
+    assert_eq!(check(&producers, 3, 4, 1), Err(Error::DuplicateSequence));
+    assert_eq!(check(&producers, 3, 11, 1), out_of_order(11, 10));
+}
+
+#[test]
+fn a_batch_cut_differently_is_no_duplicate() {
+    let producers = with_batches(0..10);
+    assert_eq!(check(&producers, 3, 8, 2), out_of_order(8, 10));
+    assert_eq!(check(&producers, 3, 9, 2), out_of_order(9, 10));
+}
+
+#[test]
+fn an_older_epoch_is_fenced_and_a_newer_one_begins_at_zero() {
+    let mut producers = with_batches(0..10);
+    let fenced = Err(Error::ProducerFenced {
+        got: ProducerEpoch(2),
+        current: ProducerEpoch(3),
+    });
+    assert_eq!(check(&producers, 2, 10, 1), fenced);
+    assert_eq!(check(&producers, 4, 10, 1), out_of_order(10, 0));
+    assert_eq!(check(&producers, 4, 0, 1), Ok(None));
+    producers.note(stamp(4, 0), 1, Offset(10), NOW);
+    assert_eq!(check(&producers, 4, 0, 1), Ok(Some(Offset(10))));
+    assert_eq!(check(&producers, 4, 1, 1), Ok(None));
+}
+
+#[test]
+fn numbers_wrap() {
+    let mut producers = Producers::default();
+    producers.note(stamp(3, i32::MAX - 1), 2, Offset(5), NOW);
+    assert_eq!(check(&producers, 3, 0, 1), Ok(None));
+    producers.note(stamp(3, 0), 1, Offset(7), NOW);
+    let at_5 = Ok(Some(Offset(5)));
+    assert_eq!(check(&producers, 3, i32::MAX - 1, 2), at_5);
+    let long_ago = Err(Error::DuplicateSequence);
+    assert_eq!(check(&producers, 3, i32::MAX - 3, 1), long_ago);
+    assert_eq!(check(&producers, 3, 2, 1), out_of_order(2, 1));
+}
+
+#[test]
+fn a_producer_is_forgotten_after_a_day_of_silence() {
+    let mut producers = with_batches(0..2);
+    let day_later = NOW.plus_ms(PRODUCER_EXPIRY_MS);
+    let sent = producers.check(stamp(3, 2), 1, PARTITION, day_later);
+    assert_eq!(sent, Err(Error::UnknownProducer));
+    producers.forget(Timestamp(day_later.0 - 1));
+    assert!(!producers.is_empty());
+    producers.forget(day_later);
+    assert!(producers.is_empty());
+}

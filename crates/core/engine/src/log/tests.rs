@@ -1,0 +1,291 @@
+//! A shard in miniature: decides, applies, journals, and tells what was answered and delivered.
+
+mod appending;
+mod consuming;
+mod leasing;
+
+use smallvec::SmallVec;
+use stele_base_types::{
+    ConsumerId, LogId, Offset, PartitionId, PartitionIndex, SessionId, Timestamp,
+};
+
+use super::*;
+use crate::{
+    Command, Delivery, Durability, Effect, Lifetime, LogCommand, QueueConfig, Record, Reply,
+    Retention, State,
+    command::{Append, AppendTarget, LeaseRequest, Outcome, Schedule, Settle, SettleItem, Token},
+};
+
+pub(super) const LOG: LogId = LogId(1);
+
+/// What a test drives.
+#[derive(Default)]
+pub(super) struct Shard {
+    pub(super) state: State,
+    /// What a restart replays.
+    pub(super) journal: Vec<Record>,
+    pub(super) now: Timestamp,
+    pub(super) effects: Vec<Effect>,
+}
+
+pub(super) fn queue_config() -> LogConfig {
+    LogConfig {
+        partitions: 1,
+        durability: Durability::Synced,
+        retention: Retention::QUEUE,
+        lifetime: Lifetime::default(),
+        queue: Some(QueueConfig::default()),
+    }
+}
+
+pub(super) fn fifo_config() -> LogConfig {
+    LogConfig {
+        queue: Some(QueueConfig {
+            fifo: true,
+            ..QueueConfig::default()
+        }),
+        ..queue_config()
+    }
+}
+
+pub(super) fn consumer(session: u64, consumer: u64) -> ConsumerRef {
+    ConsumerRef {
+        session: SessionId(session),
+        consumer: ConsumerId(consumer),
+    }
+}
+
+pub(super) fn request(session: u64, records_max: u32) -> LeaseRequest {
+    LeaseRequest {
+        ledger: LedgerId::DEFAULT,
+        holder: consumer(session, 0),
+        records_max,
+        lease_ms: None,
+        settle: false,
+        wait_until: None,
+        attempt: None,
+    }
+}
+
+pub(super) fn subscribe(consumer: ConsumerRef) -> Subscribe {
+    Subscribe {
+        ledger: LedgerId::DEFAULT,
+        consumer,
+        prefetch: None,
+        pool: 0,
+        pool_prefetch: None,
+        settle: false,
+        exclusive: false,
+        credit_bytes: 1_000_000,
+    }
+}
+
+/// One record of 10 bytes to partition 0.
+pub(super) fn record() -> Append {
+    Append {
+        targets: [AppendTarget {
+            log: LOG,
+            partition: None,
+        }]
+        .into_iter()
+        .collect(),
+        count: 1,
+        size_bytes: 10,
+        timestamp: Timestamp(0),
+        producer: None,
+        schedule: None,
+    }
+}
+
+pub(super) fn scheduled(schedule: Schedule) -> Append {
+    Append {
+        schedule: Some(schedule),
+        ..record()
+    }
+}
+
+/// Partition and offset of each record.
+pub(super) fn places(runs: &[crate::LeasedRun]) -> Vec<(u32, u64)> {
+    let each = runs.iter().flat_map(|run| {
+        let records = run.records.iter();
+        records.map(|record| (run.partition.0, record.offset.0))
+    });
+    each.collect()
+}
+
+impl Shard {
+    pub(super) fn with(config: LogConfig) -> Self {
+        let mut shard = Self {
+            now: Timestamp(1_000_000),
+            ..Self::default()
+        };
+        shard.log(LogCommand::Open(config)).expect("it opens");
+        shard
+    }
+
+    pub(super) fn decide(&mut self, command: Command) -> Decision {
+        let mut decision = self.state.decide(command, self.now);
+        for record in &decision.records {
+            self.state.apply(record);
+            if record.is_journalled() {
+                self.journal.push(record.clone());
+            }
+        }
+        self.effects
+            .append(&mut decision.effects.drain(..).collect());
+        decision
+    }
+
+    pub(super) fn run(&mut self, command: Command) -> Result<Reply, Error> {
+        self.decide(command).reply.expect("it is answered at once")
+    }
+
+    pub(super) fn log(&mut self, command: LogCommand) -> Result<Reply, Error> {
+        self.run(Command::Log(LOG, command))
+    }
+
+    pub(super) fn append_only(&mut self, append: Append) -> Result<Vec<crate::Appended>, Error> {
+        match self.run(Command::Append(append))? {
+            Reply::Appended(appended) => Ok(appended.into_vec()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Appends, durably.
+    pub(super) fn append(&mut self, append: Append) -> Vec<crate::Appended> {
+        let appended = self.append_only(append).expect("it is appended");
+        self.commit();
+        appended
+    }
+
+    pub(super) fn append_many(&mut self, count: usize) {
+        for _ in 0..count {
+            self.append(record());
+        }
+    }
+
+    /// All that was appended is durable now.
+    pub(super) fn commit(&mut self) {
+        let logs = self.state.logs.iter();
+        let ends: SmallVec<_> = logs
+            .flat_map(|(id, log)| {
+                let partitions = log.partitions.iter().enumerate();
+                partitions.map(move |(index, partition)| {
+                    let index = PartitionIndex(u32::try_from(index).expect("small"));
+                    (PartitionId::new(id, index), partition.end)
+                })
+            })
+            .collect();
+        self.decide(Command::Committed(ends));
+    }
+
+    /// The runs leased by a request that needn't wait.
+    pub(super) fn lease_runs(&mut self, request: LeaseRequest) -> Vec<crate::LeasedRun> {
+        match self.log(LogCommand::Lease(request, Token(0))) {
+            Ok(Reply::Leased(runs)) => runs,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) fn lease(&mut self, request: LeaseRequest) -> Vec<(u32, u64)> {
+        places(&self.lease_runs(request))
+    }
+
+    /// Settles records, by whatever lease. The places of those that are missing.
+    pub(super) fn settle(&mut self, offsets: &[(u32, u64)], outcome: Outcome) -> Vec<usize> {
+        let items = offsets.iter().map(|(partition, offset)| SettleItem {
+            partition: PartitionIndex(*partition),
+            offset: Offset(*offset),
+            lease: None,
+        });
+        self.settle_items(items.collect(), outcome)
+    }
+
+    pub(super) fn settle_items(
+        &mut self,
+        items: SmallVec<[SettleItem; 2]>,
+        outcome: Outcome,
+    ) -> Vec<usize> {
+        let settle = Settle {
+            ledger: LedgerId::DEFAULT,
+            items,
+            outcome,
+            durable: false,
+        };
+        match self.log(LogCommand::Settle(settle)) {
+            Ok(Reply::Settled { missing }) => missing.into_vec(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Hands out all that can be. What was delivered.
+    pub(super) fn dispatch(&mut self) -> Vec<Delivery> {
+        while let Some(log) = self.state.logs.dispatchable(None) {
+            let decision = self.decide(Command::Dispatch(log));
+            assert!(!decision.records.is_empty(), "listed without a reason");
+        }
+        let ids: Vec<LogId> = self.state.logs.iter().map(|(id, _)| id).collect();
+        for log in ids {
+            assert!(
+                self.decide(Command::Dispatch(log)).is_nothing(),
+                "not listed"
+            );
+        }
+        let (delivered, others) = std::mem::take(&mut self.effects)
+            .into_iter()
+            .partition::<Vec<_>, _>(|effect| matches!(effect, Effect::Deliver(_)));
+        self.effects = others;
+        let deliveries = delivered.into_iter().map(|effect| match effect {
+            Effect::Deliver(delivery) => delivery,
+            other => panic!("{other:?}"),
+        });
+        deliveries.collect()
+    }
+
+    /// Offsets delivered to each consumer, by dispatching.
+    pub(super) fn delivered(&mut self) -> Vec<(ConsumerRef, Vec<u64>)> {
+        let deliveries = self.dispatch().into_iter();
+        let each = deliveries.map(|delivery| {
+            let offsets = delivery.run.records.iter().map(|record| record.offset.0);
+            (delivery.consumer, offsets.collect())
+        });
+        each.collect()
+    }
+
+    /// Answers to waits so far.
+    pub(super) fn answers(&mut self) -> Vec<(Token, Vec<(u32, u64)>)> {
+        let effects = std::mem::take(&mut self.effects).into_iter();
+        let answers = effects.filter_map(|effect| match effect {
+            Effect::Respond(token, Ok(Reply::Leased(runs))) => Some((token, places(&runs))),
+            _ => None,
+        });
+        answers.collect()
+    }
+
+    /// Lets time pass, and all happen that is due.
+    pub(super) fn pass(&mut self, duration_ms: u64) {
+        self.now = self.now.plus_ms(duration_ms);
+        while !self.decide(Command::Tick).is_nothing() {}
+        let next = self.state.next_deadline();
+        assert!(next.is_none_or(|next| next > self.now));
+    }
+
+    /// The state after a crash: what was journalled, replayed, and the process begun anew.
+    pub(super) fn restart(&mut self) {
+        self.state = State::default();
+        for record in &self.journal {
+            self.state.apply(record);
+        }
+        self.decide(Command::Recover);
+    }
+
+    pub(super) fn ledger(&self) -> &Ledger {
+        let log = self.state.logs.log(LOG).expect("it is open");
+        log.ledger(LedgerId::DEFAULT).expect("it is a queue")
+    }
+
+    pub(super) fn counts(&self) -> (u64, u64, u64) {
+        let ledger = self.ledger();
+        (ledger.ready(), ledger.leased(), ledger.delayed())
+    }
+}

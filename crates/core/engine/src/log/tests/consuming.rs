@@ -1,0 +1,270 @@
+//! Subscriptions: turns, prefetch, pools, credit, and their ends.
+
+use super::*;
+
+fn subscribed(shard: &mut Shard, terms: Subscribe) {
+    shard.log(LogCommand::Subscribe(terms)).expect("subscribed");
+}
+
+fn count(deliveries: &[(ConsumerRef, Vec<u64>)], who: ConsumerRef) -> usize {
+    let own = deliveries.iter().filter(|(consumer, _)| *consumer == who);
+    own.map(|(_, offsets)| offsets.len()).sum()
+}
+
+#[test]
+fn consumers_take_turns() {
+    let mut shard = Shard::with(queue_config());
+    let (one, two) = (consumer(1, 1), consumer(2, 1));
+    subscribed(&mut shard, subscribe(one));
+    subscribed(&mut shard, subscribe(two));
+    for expected in [one, two, one, two] {
+        shard.append_many(1);
+        let delivered = shard.delivered();
+        assert_eq!(delivered.len(), 1);
+        assert_eq!(delivered[0].0, expected);
+    }
+    shard
+        .append_only(Append {
+            count: 100,
+            ..record()
+        })
+        .expect("appended");
+    shard.commit();
+    let delivered = shard.delivered();
+    assert!(count(&delivered, one) >= 25 && count(&delivered, two) >= 25);
+    assert_eq!(count(&delivered, one) + count(&delivered, two), 100);
+}
+
+#[test]
+fn a_consumer_holds_no_more_than_its_prefetch() {
+    let mut shard = Shard::with(queue_config());
+    subscribed(
+        &mut shard,
+        Subscribe {
+            prefetch: Some(2),
+            ..subscribe(consumer(1, 1))
+        },
+    );
+    shard.append_many(5);
+    assert_eq!(shard.delivered(), [(consumer(1, 1), vec![0, 1])]);
+    shard.settle(&[(0, 0)], Outcome::Done);
+    assert_eq!(shard.delivered(), [(consumer(1, 1), vec![2])]);
+    shard.settle(&[(0, 1), (0, 2)], Outcome::Done);
+    assert_eq!(shard.delivered(), [(consumer(1, 1), vec![3, 4])]);
+}
+
+#[test]
+fn a_pool_is_shared_across_consumers_and_logs() {
+    let mut shard = Shard::with(queue_config());
+    let other = LogId(2);
+    shard
+        .run(Command::Log(other, LogCommand::Open(queue_config())))
+        .expect("opens");
+    let pooled = |number| Subscribe {
+        pool_prefetch: Some(2),
+        ..subscribe(consumer(1, number))
+    };
+    subscribed(&mut shard, pooled(1));
+    shard
+        .run(Command::Log(other, LogCommand::Subscribe(pooled(2))))
+        .expect("subscribed");
+    shard.append_many(2);
+    assert_eq!(shard.delivered(), [(consumer(1, 1), vec![0, 1])]);
+    shard.append(Append {
+        targets: [AppendTarget {
+            log: other,
+            partition: None,
+        }]
+        .into_iter()
+        .collect(),
+        ..record()
+    });
+    assert_eq!(shard.delivered(), []);
+    shard.settle(&[(0, 0)], Outcome::Done);
+    assert_eq!(
+        shard.delivered(),
+        [(consumer(1, 2), vec![0])],
+        "room made in the first log"
+    );
+    shard.append_many(1);
+    assert_eq!(shard.delivered(), []);
+    let wider = LogCommand::Prefetch {
+        session: SessionId(1),
+        pool: 0,
+        limit: None,
+    };
+    shard.log(wider).expect("changed");
+    assert_eq!(shard.delivered(), [(consumer(1, 1), vec![2])]);
+}
+
+#[test]
+fn what_a_cancelled_consumer_holds_counts_in_its_pool() {
+    let mut shard = Shard::with(queue_config());
+    let pooled = |number| Subscribe {
+        pool_prefetch: Some(1),
+        ..subscribe(consumer(1, number))
+    };
+    subscribed(&mut shard, pooled(1));
+    shard.append_many(2);
+    assert_eq!(shard.delivered(), [(consumer(1, 1), vec![0])]);
+    shard
+        .log(LogCommand::Unsubscribe(consumer(1, 1)))
+        .expect("ended");
+    subscribed(&mut shard, pooled(2));
+    assert_eq!(shard.ledger().consumers(), 1);
+    assert_eq!(shard.delivered(), []);
+    shard.settle(&[(0, 0)], Outcome::Done);
+    assert_eq!(shard.delivered(), [(consumer(1, 2), vec![1])]);
+}
+
+#[test]
+fn credit_bounds_what_is_on_its_way() {
+    let mut shard = Shard::with(queue_config());
+    subscribed(
+        &mut shard,
+        Subscribe {
+            credit_bytes: 25,
+            ..subscribe(consumer(1, 1))
+        },
+    );
+    shard.append_many(5);
+    let deliveries = shard.dispatch();
+    let charged: u64 = deliveries
+        .iter()
+        .map(|delivery| delivery.charged_bytes)
+        .sum();
+    assert_eq!(
+        charged, 30,
+        "two for the credit, one more for what was left of it"
+    );
+    shard.settle(&[(0, 0), (0, 1), (0, 2)], Outcome::Done);
+    assert_eq!(shard.delivered(), []);
+    shard
+        .log(LogCommand::Credit {
+            consumer: consumer(1, 1),
+            bytes: 10,
+        })
+        .expect("credited");
+    assert_eq!(shard.delivered(), [(consumer(1, 1), vec![3])]);
+}
+
+#[test]
+fn settling_on_delivery_leases_nothing_and_ignores_prefetch() {
+    let mut shard = Shard::with(queue_config());
+    let terms = Subscribe {
+        prefetch: Some(1),
+        settle: true,
+        ..subscribe(consumer(1, 1))
+    };
+    subscribed(&mut shard, terms);
+    shard.append_many(3);
+    let deliveries = shard.dispatch();
+    let leases = deliveries.iter().flat_map(|delivery| &delivery.run.records);
+    assert!(leases.clone().all(|record| record.lease == LeaseId(0)));
+    assert_eq!(leases.count(), 3);
+    assert_eq!(shard.counts(), (0, 0, 0));
+    shard.restart();
+    assert_eq!(shard.counts(), (0, 0, 0));
+}
+
+#[test]
+fn an_exclusive_consumer_is_alone() {
+    let mut shard = Shard::with(queue_config());
+    let exclusive = Subscribe {
+        exclusive: true,
+        ..subscribe(consumer(1, 1))
+    };
+    subscribed(&mut shard, exclusive);
+    let second = LogCommand::Subscribe(subscribe(consumer(2, 1)));
+    assert_eq!(
+        shard.log(second.clone()).expect_err("exclusive"),
+        Error::Exclusive
+    );
+    let again = shard.log(LogCommand::Subscribe(subscribe(consumer(1, 1))));
+    assert_eq!(again.expect_err("same id"), Error::ConsumerExists);
+    shard
+        .log(LogCommand::Unsubscribe(consumer(1, 1)))
+        .expect("ended");
+    shard.log(second).expect("free again");
+    let refused = shard.log(LogCommand::Subscribe(exclusive));
+    assert_eq!(refused.expect_err("not alone"), Error::Exclusive);
+}
+
+#[test]
+fn a_session_takes_its_consumers_along_and_returns_what_they_held() {
+    let mut shard = Shard::with(queue_config());
+    subscribed(&mut shard, subscribe(consumer(1, 1)));
+    subscribed(
+        &mut shard,
+        Subscribe {
+            prefetch: Some(0),
+            ..subscribe(consumer(2, 1))
+        },
+    );
+    shard.append_many(3);
+    shard.delivered();
+    shard.settle(&[(0, 1)], Outcome::Done);
+    shard.decide(Command::SessionClosed(SessionId(1)));
+    assert_eq!(shard.counts(), (2, 0, 0));
+    assert_eq!(shard.ledger().consumers(), 1);
+    assert_eq!(shard.delivered(), []);
+    subscribed(&mut shard, subscribe(consumer(3, 1)));
+    let deliveries = shard.dispatch();
+    let records = deliveries.iter().flat_map(|delivery| &delivery.run.records);
+    let seen: Vec<_> = records
+        .map(|record| (record.offset.0, record.deliveries))
+        .collect();
+    assert_eq!(seen, [(0, 2), (2, 2)]);
+}
+
+#[test]
+fn an_auto_delete_log_is_unused_when_its_last_consumer_goes() {
+    let mut shard = Shard::with(LogConfig {
+        lifetime: Lifetime {
+            auto_delete: true,
+            exclusive: None,
+        },
+        ..queue_config()
+    });
+    for session in [1, 2, 3] {
+        subscribed(&mut shard, subscribe(consumer(session, 1)));
+    }
+    shard
+        .log(LogCommand::Unsubscribe(consumer(1, 1)))
+        .expect("ended");
+    shard.decide(Command::SessionClosed(SessionId(2)));
+    assert!(shard.effects.is_empty());
+    shard.decide(Command::SessionClosed(SessionId(3)));
+    assert!(matches!(shard.effects[..], [Effect::Unused(LOG)]));
+}
+
+#[test]
+fn a_restart_drops_logs_that_live_in_memory() {
+    let mut shard = Shard::with(LogConfig {
+        durability: Durability::Volatile,
+        ..queue_config()
+    });
+    let owned = LogConfig {
+        lifetime: Lifetime {
+            auto_delete: false,
+            exclusive: Some(SessionId(1)),
+        },
+        ..queue_config()
+    };
+    for (log, config) in [(2, owned), (3, queue_config())] {
+        shard
+            .run(Command::Log(LogId(log), LogCommand::Open(config)))
+            .expect("opens");
+    }
+    shard.restart();
+    let forgotten: Vec<_> = std::mem::take(&mut shard.effects)
+        .into_iter()
+        .map(|effect| match effect {
+            Effect::Forget(log) => log.0,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(forgotten, [1, 2]);
+    let left: Vec<u64> = shard.state.logs.iter().map(|(id, _)| id.0).collect();
+    assert_eq!(left, [3]);
+}

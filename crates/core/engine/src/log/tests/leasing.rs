@@ -1,0 +1,334 @@
+//! Leases on request: order, return, deadlines, delays, waits, FIFO groups.
+
+use super::*;
+use crate::command::Extend;
+
+fn timed(session: u64, records_max: u32, lease_ms: u64) -> LeaseRequest {
+    LeaseRequest {
+        lease_ms: Some(lease_ms),
+        ..request(session, records_max)
+    }
+}
+
+fn group(group: u64) -> Append {
+    scheduled(Schedule {
+        group: Some(group),
+        ..Schedule::default()
+    })
+}
+
+fn delayed(delay_ms: u64) -> Append {
+    scheduled(Schedule {
+        delay_ms: Some(delay_ms),
+        ..Schedule::default()
+    })
+}
+
+#[test]
+fn only_durable_records_are_leased() {
+    let mut shard = Shard::with(queue_config());
+    shard.append_only(record()).expect("appended");
+    assert_eq!(shard.lease(request(1, 1)), []);
+    assert_eq!(shard.counts(), (0, 0, 0));
+    shard.commit();
+    assert_eq!(shard.counts(), (1, 0, 0));
+    assert_eq!(shard.lease(request(1, 1)), [(0, 0)]);
+}
+
+#[test]
+fn a_record_is_leased_to_one_holder_and_settled_once() {
+    let mut shard = Shard::with(queue_config());
+    shard.append_many(2);
+    assert_eq!(shard.lease(request(1, 1)), [(0, 0)]);
+    assert_eq!(shard.lease(request(2, 5)), [(0, 1)]);
+    assert_eq!(shard.settle(&[(0, 0)], Outcome::Done), [0; 0]);
+    assert_eq!(shard.settle(&[(0, 1), (0, 0)], Outcome::Done), [1]);
+    assert_eq!(shard.counts(), (0, 0, 0));
+    assert_eq!(shard.ledger().floor(PartitionIndex(0)), Some(Offset(2)));
+}
+
+#[test]
+fn a_returned_record_goes_back_to_its_place_and_counts_its_deliveries() {
+    let mut shard = Shard::with(queue_config());
+    shard.append_many(5);
+    shard.lease(request(1, 3));
+    shard.now = shard.now.plus_ms(50);
+    shard.settle(&[(0, 2), (0, 0)], Outcome::Return(0));
+    let runs = shard.lease_runs(request(1, 10));
+    assert_eq!(places(&runs), [(0, 0), (0, 2), (0, 3), (0, 4)]);
+    assert_eq!(runs.len(), 2, "2, 3 and 4 follow each other");
+    let deliveries: Vec<u32> = runs[1]
+        .records
+        .iter()
+        .map(|record| record.deliveries)
+        .collect();
+    assert_eq!(deliveries, [2, 1, 1]);
+    let first = runs[1].records[0].delivered_first;
+    assert_eq!(shard.now.since_ms(first), 50);
+}
+
+#[test]
+fn an_old_lease_settles_nothing_unless_any_lease_may() {
+    let mut shard = Shard::with(queue_config());
+    shard.append_many(1);
+    let old = shard.lease_runs(request(1, 1))[0].records[0].lease;
+    shard.settle(&[(0, 0)], Outcome::Return(0));
+    let new = shard.lease_runs(request(2, 1))[0].records[0].lease;
+    assert_ne!(old, new);
+    let item = |lease| SettleItem {
+        partition: PartitionIndex(0),
+        offset: Offset(0),
+        lease,
+    };
+    let settle = |shard: &mut Shard, lease| {
+        shard.settle_items([item(lease)].into_iter().collect(), Outcome::Done)
+    };
+    assert_eq!(settle(&mut shard, Some(old)), [0]);
+    assert_eq!(settle(&mut shard, Some(new)), [0; 0]);
+    shard.append_many(1);
+    assert_eq!(
+        shard.settle(&[(0, 1)], Outcome::Return(0)),
+        [0],
+        "it isn't leased"
+    );
+    assert_eq!(
+        shard.settle(&[(0, 1)], Outcome::Done),
+        [0; 0],
+        "ready, and settled"
+    );
+    assert_eq!(shard.lease(request(1, 1)), []);
+}
+
+#[test]
+fn a_lease_ends_at_its_deadline() {
+    let mut shard = Shard::with(queue_config());
+    shard.append_many(3);
+    shard.lease(timed(1, 2, 100));
+    shard.lease(timed(1, 1, 500));
+    shard.pass(99);
+    assert_eq!(shard.lease(request(2, 5)), []);
+    shard.pass(1);
+    assert_eq!(shard.lease(request(2, 5)), [(0, 0), (0, 1)]);
+}
+
+#[test]
+fn a_deadline_moves_and_zero_returns_at_once() {
+    let mut shard = Shard::with(queue_config());
+    shard.append_many(2);
+    shard.lease(timed(1, 2, 100));
+    let item = |offset| SettleItem {
+        partition: PartitionIndex(0),
+        offset: Offset(offset),
+        lease: None,
+    };
+    let extend = |items: &[(SettleItem, u64)]| {
+        LogCommand::Extend(Extend {
+            ledger: LedgerId::DEFAULT,
+            items: items.iter().copied().collect(),
+        })
+    };
+    let reply = shard.log(extend(&[(item(0), 1_000), (item(1), 0), (item(7), 5)]));
+    let Ok(Reply::Settled { missing }) = reply else {
+        panic!("refused")
+    };
+    assert_eq!(missing.as_slice(), [2]);
+    assert_eq!(shard.lease(request(2, 5)), [(0, 1)]);
+    shard.pass(999);
+    assert_eq!(shard.lease(request(2, 5)), []);
+    shard.pass(1);
+    assert_eq!(shard.lease(request(2, 5)), [(0, 0)]);
+}
+
+#[test]
+fn delayed_records_are_hidden_until_their_time() {
+    let mut shard = Shard::with(queue_config());
+    shard.append(delayed(100));
+    shard.append(record());
+    shard.append(delayed(50));
+    assert_eq!(shard.counts(), (1, 0, 2));
+    assert_eq!(shard.lease(request(1, 5)), [(0, 1)]);
+    shard.pass(50);
+    assert_eq!(shard.lease(request(1, 5)), [(0, 2)]);
+    shard.settle(&[(0, 2)], Outcome::Return(50));
+    assert_eq!(shard.counts(), (0, 1, 2));
+    shard.pass(50);
+    assert_eq!(shard.lease(request(1, 5)), [(0, 0), (0, 2)]);
+}
+
+#[test]
+fn a_queues_own_delay_holds_for_records_without_one() {
+    let mut shard = Shard::with(LogConfig {
+        queue: Some(QueueConfig {
+            delay_ms: 100,
+            ..QueueConfig::default()
+        }),
+        ..queue_config()
+    });
+    shard.append(Append {
+        count: 2,
+        ..record()
+    });
+    shard.append(delayed(0));
+    assert_eq!(shard.lease(request(1, 5)), [(0, 2)]);
+    shard.pass(100);
+    assert_eq!(shard.lease(request(1, 5)), [(0, 0), (0, 1)]);
+}
+
+#[test]
+fn a_wait_is_answered_by_the_first_record_or_when_its_time_is_up() {
+    let mut shard = Shard::with(queue_config());
+    let until = shard.now.plus_ms(100);
+    let waiting = LeaseRequest {
+        wait_until: Some(until),
+        ..request(1, 10)
+    };
+    for token in [1, 2, 3] {
+        let decision = shard.decide(Command::Log(LOG, LogCommand::Lease(waiting, Token(token))));
+        assert!(decision.reply.is_none());
+    }
+    shard.append_many(1);
+    assert_eq!(shard.dispatch(), []);
+    assert_eq!(shard.answers(), [(Token(1), vec![(0, 0)])]);
+    shard
+        .log(LogCommand::CancelWait(Token(2)))
+        .expect("cancelled");
+    assert_eq!(shard.answers(), [(Token(2), vec![])]);
+    shard.pass(99);
+    assert_eq!(shard.answers(), []);
+    shard.pass(1);
+    assert_eq!(shard.answers(), [(Token(3), vec![])]);
+    assert_eq!(shard.state.next_deadline(), None);
+}
+
+#[test]
+fn leases_end_with_their_session_unless_they_have_a_deadline() {
+    let mut shard = Shard::with(queue_config());
+    shard.append_many(3);
+    shard.lease(request(1, 1));
+    shard.lease(timed(1, 1, 1_000));
+    shard.lease(request(2, 1));
+    shard.decide(Command::SessionClosed(SessionId(1)));
+    assert_eq!(shard.counts(), (1, 2, 0));
+    assert_eq!(shard.lease(request(3, 5)), [(0, 0)]);
+    shard.restart();
+    assert_eq!(shard.lease(request(3, 5)), [(0, 0), (0, 2)]);
+    shard.pass(1_000);
+    assert_eq!(shard.lease(request(3, 5)), [(0, 1)]);
+}
+
+#[test]
+fn leasing_goes_round_the_partitions() {
+    let mut shard = Shard::with(LogConfig {
+        partitions: 3,
+        ..queue_config()
+    });
+    shard.append_many(9);
+    let mut partitions = Vec::new();
+    for _ in 0..6 {
+        partitions.push(shard.lease(request(1, 1))[0].0);
+    }
+    assert_eq!(partitions, [0, 1, 2, 0, 1, 2]);
+    assert_eq!(shard.lease(request(1, 10)), [(0, 2), (1, 2), (2, 2)]);
+}
+
+#[test]
+fn one_lease_of_a_group_is_in_flight_at_a_time() {
+    let mut shard = Shard::with(fifo_config());
+    for key in [1, 2, 1, 2, 3] {
+        shard.append(group(key));
+    }
+    assert_eq!(shard.lease(request(1, 1)), [(0, 0)]);
+    assert_eq!(
+        shard.lease(request(1, 3)),
+        [(0, 1), (0, 3), (0, 4)],
+        "2, 2 and 3"
+    );
+    assert_eq!(shard.lease(request(1, 5)), []);
+    shard.settle(&[(0, 1)], Outcome::Done);
+    assert_eq!(shard.lease(request(1, 5)), []);
+    shard.settle(&[(0, 3)], Outcome::Return(0));
+    shard.settle(&[(0, 0)], Outcome::Done);
+    assert_eq!(shard.lease(request(1, 5)), [(0, 2), (0, 3)]);
+    assert_eq!(shard.counts(), (0, 3, 0));
+    assert_eq!(shard.ledger().floor(PartitionIndex(0)), Some(Offset(2)));
+}
+
+#[test]
+fn a_delayed_head_holds_its_group_back() {
+    let mut shard = Shard::with(fifo_config());
+    let head = Schedule {
+        delay_ms: Some(100),
+        group: Some(1),
+        ..Schedule::default()
+    };
+    shard.append(scheduled(head));
+    shard.append(group(1));
+    shard.append(group(2));
+    assert_eq!(shard.lease(request(1, 5)), [(0, 2)]);
+    assert_eq!(shard.counts(), (1, 1, 1));
+    shard.pass(100);
+    assert_eq!(shard.lease(request(1, 5)), [(0, 0), (0, 1)]);
+}
+
+#[test]
+fn a_repeated_attempt_gets_the_same_leases_while_they_last() {
+    let mut shard = Shard::with(fifo_config());
+    for key in [1, 2, 3] {
+        shard.append(group(key));
+    }
+    let attempt = LeaseRequest {
+        attempt: Some(9),
+        ..timed(1, 2, 100)
+    };
+    let first = shard.lease_runs(attempt);
+    shard.pass(60);
+    assert_eq!(shard.lease_runs(attempt), first);
+    shard.pass(60);
+    assert_eq!(shard.lease_runs(attempt), first, "they were extended");
+    shard.settle(&[(0, 0)], Outcome::Done);
+    assert_eq!(shard.lease(attempt), [(0, 2)], "no longer all of them");
+    shard.pass(10_000_000);
+    assert_eq!(shard.state.next_deadline(), None);
+}
+
+#[test]
+fn purging_leaves_what_is_leased() {
+    let mut shard = Shard::with(queue_config());
+    shard.append_many(4);
+    shard.append(delayed(1_000));
+    shard.lease(request(1, 2));
+    shard.settle(&[(0, 0)], Outcome::Return(0));
+    shard.append_only(record()).expect("appended");
+    let purged = shard.log(LogCommand::Purge {
+        ledger: LedgerId::DEFAULT,
+    });
+    assert!(matches!(purged, Ok(Reply::Removed(4))));
+    assert_eq!(shard.counts(), (0, 1, 0));
+    assert_eq!(shard.state.next_deadline(), None);
+    shard.commit();
+    assert_eq!(shard.lease(request(1, 5)), [(0, 5)], "what came after");
+    shard.settle(&[(0, 1)], Outcome::Return(0));
+    assert_eq!(shard.lease(request(1, 5)), [(0, 1)]);
+}
+
+#[test]
+fn records_beyond_their_time_are_dropped_and_do_not_return() {
+    let mut shard = Shard::with(LogConfig {
+        queue: Some(QueueConfig {
+            expiry_ms: Some(3_200),
+            ..QueueConfig::default()
+        }),
+        ..queue_config()
+    });
+    shard.append_many(2);
+    shard.lease(request(1, 1));
+    shard.pass(2_000);
+    shard.append_many(1);
+    shard.pass(1_000);
+    assert_eq!(shard.counts(), (2, 1, 0));
+    shard.pass(2_200);
+    assert_eq!(shard.counts(), (0, 1, 0));
+    shard.settle(&[(0, 0)], Outcome::Return(0));
+    assert_eq!(shard.counts(), (0, 0, 0));
+    assert_eq!(shard.state.next_deadline(), None);
+}

@@ -1,0 +1,108 @@
+//! What happens by time alone, one piece at a time: deadlines of leases, ends of delays and of
+//! waits, expiry, and forgetting what is remembered for a time only.
+
+use stele_base_types::{LogId, Timestamp};
+
+use super::{
+    Log, Logs,
+    index::{Due, Indexes, Place},
+    ledger::{answer_empty, ledger_record},
+    record::{LedgerRecord, LogRecord},
+};
+use crate::{Decision, Ledger, Record};
+
+impl Logs {
+    /// When there is something to do. Constant time.
+    pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
+        self.indexes.deadlines.first().map(|(at, ..)| *at)
+    }
+
+    pub(crate) fn tick(&self, now: Timestamp) -> Decision {
+        let due = self.indexes.deadlines.first();
+        let Some((_, log, due)) = due.filter(|(at, ..)| *at <= now) else {
+            return Decision::nothing();
+        };
+        match due {
+            Due::Wait(ledger, token) => answer_empty(*log, *ledger, *token),
+            Due::Windows => change(Record::Log(*log, LogRecord::Forgotten { at: now })),
+            Due::Lease(place) => self.tick_ledger(*log, *place, now, Ledger::overdue),
+            Due::Delay(place) => self.tick_ledger(*log, *place, now, Ledger::due),
+            Due::Expiry(ledger, partition) => self
+                .log(*log)
+                .and_then(|known| known.ledger(*ledger)?.expire(*log, *partition, now))
+                .map_or_else(Decision::nothing, change),
+        }
+    }
+
+    fn tick_ledger(
+        &self,
+        log: LogId,
+        place: Place,
+        now: Timestamp,
+        happens: impl FnOnce(&Ledger, Place, Timestamp) -> LedgerRecord,
+    ) -> Decision {
+        let ledger = self.log(log).and_then(|known| known.ledger(place.ledger));
+        ledger.map_or_else(Decision::nothing, |ledger| {
+            let record = happens(ledger, place, now);
+            change(ledger_record(log, place.ledger, record))
+        })
+    }
+
+    pub(super) fn apply_forgotten(&mut self, id: LogId, at: Timestamp) {
+        let Some(log) = self.logs.get_mut(&id) else {
+            return;
+        };
+        log.deduplication.forget(at);
+        for partition in &mut log.partitions {
+            partition.producers.forget(at);
+        }
+        for ledger in &mut log.ledgers {
+            ledger.forget(at);
+        }
+        log.unplan_forgetting(id, &mut self.indexes);
+        let period_ms = log.forgetting_period_ms();
+        log.plan_forgetting(id, at, period_ms, &mut self.indexes);
+    }
+}
+
+fn change(record: Record) -> Decision {
+    Decision {
+        records: [record].into_iter().collect(),
+        ..Decision::nothing()
+    }
+}
+
+impl Log {
+    /// Plans to look through what is remembered for a time, no later than `period_ms` from `at`.
+    pub(super) fn plan_forgetting(
+        &mut self,
+        id: LogId,
+        at: Timestamp,
+        period_ms: Option<u64>,
+        indexes: &mut Indexes,
+    ) {
+        let Some(period_ms) = period_ms else {
+            return;
+        };
+        let planned = at.plus_ms(period_ms);
+        if self.forget_at.is_some_and(|earlier| earlier <= planned) {
+            return;
+        }
+        self.unplan_forgetting(id, indexes);
+        self.forget_at = Some(planned);
+        indexes.deadlines.insert((planned, id, Due::Windows));
+    }
+
+    /// Enters the plan into indexes that don't know of it yet.
+    pub(super) fn index_forgetting(&self, id: LogId, indexes: &mut Indexes) {
+        if let Some(planned) = self.forget_at {
+            indexes.deadlines.insert((planned, id, Due::Windows));
+        }
+    }
+
+    pub(super) fn unplan_forgetting(&mut self, id: LogId, indexes: &mut Indexes) {
+        if let Some(planned) = self.forget_at.take() {
+            indexes.deadlines.remove(&(planned, id, Due::Windows));
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Where partitions begin: retention.
+
+use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex};
+
+use super::{Log, Logs, Partition, ledger::Site, record::LogRecord};
+use crate::{Decision, Effect, Error, Record, Reply};
+
+impl Logs {
+    /// The first offset of a partition that anyone is still entitled to, given where its retention
+    /// window begins (`Offset::ZERO` keeps all; ignored where the log has no window).
+    pub fn keep_from(&self, partition: PartitionId, window: Offset) -> Offset {
+        let Some(log) = self.log(partition.log) else {
+            return Offset::ZERO;
+        };
+        let known = log.partition(partition.index);
+        known.map_or(Offset::ZERO, |known| {
+            log.keep_from(partition.index, known, window)
+        })
+    }
+
+    pub(super) fn trim(
+        &self,
+        log: LogId,
+        index: PartitionIndex,
+        to: Offset,
+        force: bool,
+    ) -> Result<Decision, Error> {
+        let known = self.known(log)?;
+        let partition = known.partition(index).ok_or(Error::NoSuchPartition)?;
+        if to > partition.committed {
+            return Err(Error::OffsetOutOfRange {
+                offset: to,
+                start: partition.start,
+                end: partition.committed,
+            });
+        }
+        let to = match known.needed_from(index) {
+            Some(needed) if !force => to.min(needed),
+            _ => to,
+        };
+        if to <= partition.start {
+            return Ok(Decision::reply(Reply::Trimmed(partition.start)));
+        }
+        let record = LogRecord::Trimmed {
+            partition: index,
+            to,
+        };
+        let decision = Decision::change(
+            Record::Log(log, record),
+            Reply::Trimmed(to),
+            known.config.durability,
+        );
+        Ok(decision.with(Effect::Trimmed(PartitionId::new(log, index))))
+    }
+
+    pub(super) fn apply_trimmed(&mut self, id: LogId, index: PartitionIndex, to: Offset) {
+        let Some(log) = self.logs.get_mut(&id) else {
+            return;
+        };
+        if let Some(partition) = log.partition_mut(index) {
+            partition.start = partition.start.max(to);
+        }
+        for ledger in &mut log.ledgers {
+            let mut site = Site {
+                log: id,
+                ledger: ledger.id(),
+                indexes: &mut self.indexes,
+            };
+            ledger.apply_trimmed(index, to, &mut site);
+        }
+    }
+}
+
+impl Log {
+    fn keep_from(&self, index: PartitionIndex, partition: &Partition, window: Offset) -> Offset {
+        let windowed = self.config.retention.window.map(|_| window);
+        let kept = [windowed, self.needed_from(index)];
+        let first = kept.into_iter().flatten().min();
+        // Nothing that isn't durable goes, nor comes back what has gone.
+        first
+            .unwrap_or(partition.committed)
+            .clamp(partition.start, partition.committed.max(partition.start))
+    }
+
+    /// The oldest record that a ledger needs, where records are kept until acknowledged. All are,
+    /// while no ledger has been opened.
+    fn needed_from(&self, index: PartitionIndex) -> Option<Offset> {
+        if !self.config.retention.until_acknowledged {
+            return None;
+        }
+        let floors = self.ledgers.iter().filter_map(|ledger| ledger.floor(index));
+        let start = self.partition(index).map(|partition| partition.start);
+        floors.min().or(start)
+    }
+}

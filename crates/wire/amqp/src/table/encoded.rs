@@ -17,6 +17,12 @@ impl EncodedTable {
         Ok(Self(reader.long_string()?))
     }
 
+    /// Takes `entries` as a table whose length is known from elsewhere, as in the response of the
+    /// mechanism AMQPLAIN.
+    pub fn from_entries(entries: Bytes) -> Self {
+        Self(entries)
+    }
+
     /// Writes the table with its length.
     pub fn write(&self, writer: &mut Writer<'_>) {
         writer.long_string(&self.0);

@@ -1,0 +1,298 @@
+//! An open connection: carries out what the session makes of frames, and sends what comes of it.
+//!
+//! ```text
+//!  frame ─▶ Session::accept ─▶ Command ─▶ operations ─┬─▶ broker (publishes and settlements
+//!                                                     │            gathered, then flushed)
+//!  broker events ─▶ delivering ──────────────────────▶└─▶ outbox ─▶ driver
+//! ```
+//!
+//! Invariants:
+//! - What one channel sends takes effect in the order sent: an operation that asks the broker
+//!   first sends what was gathered before it.
+//! - Nothing is sent on a channel after its `close` or `close-ok`, nor for a consumer after its
+//!   `cancel-ok`.
+
+mod delivering;
+pub(crate) mod publishing;
+mod settling;
+
+use std::{collections::VecDeque, net::SocketAddr, sync::Arc};
+
+use hashbrown::HashMap;
+use stele_base_types::{ConsumerId, LogId};
+use stele_core_broker::{self as broker, Broker, Events};
+use stele_core_engine::{Close, Outcome};
+use stele_wire_amqp::{
+    Frame, Method, ShortString,
+    method::{basic, channel, connection},
+};
+
+pub(crate) use self::delivering::unacked;
+use self::{
+    delivering::Owed,
+    publishing::{Gathering, Targets},
+    settling::Settling,
+};
+use crate::{
+    errors::Fault,
+    negotiation::Opened,
+    operations,
+    outbox::Outbox,
+    session::{
+        ChannelId, Command, Failure, Session, confirms::Confirm, in_flight::ToConfirm,
+        unacked::Unacked,
+    },
+    settings::Settings,
+    stored::Message,
+};
+
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// Open.
+    Open,
+    /// We have sent `close` and wait for `close-ok`.
+    Closing,
+    /// Over once the output is written.
+    Over,
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) broker: Broker,
+    /// What the broker knows the connection as: it holds the leases.
+    pub(crate) holder: broker::Session,
+    pub(crate) events: Events,
+    pub(crate) session: Session,
+    pub(crate) outbox: Outbox,
+    pub(crate) peer: SocketAddr,
+    gathering: Gathering,
+    settling: Settling,
+    owed: VecDeque<Owed>,
+    /// Credit below one step, by consumer.
+    written_off: HashMap<ConsumerId, u64>,
+    /// Channels that have something to confirm.
+    confirming: Vec<ChannelId>,
+    /// Queues that go with the connection.
+    pub(crate) exclusive: Vec<LogId>,
+    /// The broker is short of space.
+    blocked: bool,
+    /// A publish that came while it was: nothing is read behind it.
+    held: Option<Command>,
+    progress: Progress,
+}
+
+impl Connection {
+    /// Opens the connection that was negotiated.
+    pub(crate) async fn open(
+        broker: Broker,
+        settings: Arc<Settings>,
+        opened: Opened,
+        peer: SocketAddr,
+    ) -> Self {
+        let (holder, events) = broker.open_session().await;
+        let outbox = Outbox::new(opened.frame_bytes_max);
+        let mut connection = Self {
+            session: Session::new(opened, settings.body_bytes_max),
+            settings,
+            broker,
+            holder,
+            events,
+            outbox,
+            peer,
+            gathering: Gathering::default(),
+            settling: Settling::default(),
+            owed: VecDeque::new(),
+            written_off: HashMap::new(),
+            confirming: Vec::new(),
+            exclusive: Vec::new(),
+            blocked: false,
+            held: None,
+            progress: Progress::Open,
+        };
+        connection.outbox.method(0, connection::OpenOk {});
+        connection
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// Whether frames may be taken: not while a publish waits for space.
+    pub(crate) fn takes_input(&self) -> bool {
+        self.held.is_none() && self.progress != Progress::Over
+    }
+
+    /// Takes a frame.
+    pub(crate) async fn frame(&mut self, frame: Frame) {
+        match self.session.accept(frame) {
+            Ok(None) => {}
+            Ok(Some(command)) => self.command(command).await,
+            Err(failure) => self.fail(failure).await,
+        }
+    }
+
+    /// Carries out a publish that waited for space, where there is space now.
+    pub(crate) async fn resume(&mut self) {
+        if !self.blocked
+            && let Some(command) = self.held.take()
+        {
+            self.command(command).await;
+        }
+    }
+
+    async fn command(&mut self, command: Command) {
+        if self.blocked && matches!(command, Command::Publish(..)) {
+            self.held = Some(command);
+            return;
+        }
+        let (number, method) = match &command {
+            Command::Method(number, method) => (*number, method.ids()),
+            Command::Publish(number, _) => (*number, (basic::CLASS_ID, basic::Publish::ID)),
+        };
+        if let Err(fault) = operations::run(self, command).await {
+            self.fail(Failure {
+                channel: number,
+                method,
+                fault,
+            })
+            .await;
+        }
+    }
+
+    /// Sends what was gathered: publishes, settlements, confirms.
+    pub(crate) async fn flush(&mut self) {
+        self.flush_publishes().await;
+        if let Some((log, settle)) = self.settling.take() {
+            self.holder.settle(log, settle).await;
+        }
+        self.flush_confirms();
+    }
+
+    /// Answers on a channel.
+    pub(crate) fn reply(&mut self, channel: u16, method: impl Into<Method>) {
+        self.outbox.method(channel, method);
+    }
+
+    /// Publishes a message to logs, one at least.
+    pub(crate) async fn publish(
+        &mut self,
+        targets: Targets,
+        message: &Message,
+        confirm: Option<ToConfirm>,
+    ) -> Result<(), Fault> {
+        let size = message.content.body.size_bytes();
+        if !self.gathering.has_room_for(&targets, size) {
+            self.flush_publishes().await;
+        }
+        let now = self.settings.clock.now();
+        self.gathering
+            .push(targets, message, now, confirm)
+            .map_err(|error| Fault::precondition(format!("message can't be stored: {error}")))
+    }
+
+    /// Settles a delivery.
+    pub(crate) async fn settle(&mut self, unacked: &Unacked, outcome: Outcome) {
+        if let Some((log, settle)) = self.settling.push(unacked, outcome) {
+            self.holder.settle(log, settle).await;
+        }
+    }
+
+    async fn flush_publishes(&mut self) {
+        if let Some(gathered) = self.gathering.take() {
+            let tag = self.session.in_flight.push(gathered.confirms);
+            self.holder.publish(tag, gathered.publish).await;
+        }
+    }
+
+    fn flush_confirms(&mut self) {
+        for id in std::mem::take(&mut self.confirming) {
+            let Some(channel) = self.session.channel_of(id) else {
+                continue;
+            };
+            let Some(confirms) = &mut channel.confirms else {
+                continue;
+            };
+            for confirm in confirms.take() {
+                match confirm {
+                    Confirm::Ack(ack) => self.outbox.method(id.number, ack),
+                    Confirm::Nack(nack) => self.outbox.method(id.number, nack),
+                }
+            }
+        }
+    }
+
+    /// Closes the channel or the connection, as the fault's code says.
+    pub(crate) async fn fail(&mut self, failure: Failure) {
+        let Failure {
+            channel,
+            method: (class_id, method_id),
+            fault,
+        } = failure;
+        let text = fault.text();
+        tracing::warn!(peer = %self.peer, channel, code = fault.code.code, "{text}");
+        let reply_text = ShortString::truncated(&text);
+        let reply_code = fault.code.code;
+        if !fault.code.hard && channel != 0 {
+            self.release(channel).await;
+            let close = channel::Close {
+                reply_code,
+                reply_text,
+                class_id,
+                method_id,
+            };
+            self.outbox.method(channel, close);
+            return;
+        }
+        if self.progress != Progress::Open {
+            return;
+        }
+        self.release_all().await;
+        self.session.begin_closing_connection();
+        self.progress = Progress::Closing;
+        let close = connection::Close {
+            reply_code,
+            reply_text,
+            class_id,
+            method_id,
+        };
+        self.outbox.method(0, close);
+    }
+
+    /// Returns what a channel holds and ends its consumers. The channel waits for its end.
+    pub(crate) async fn release(&mut self, number: u16) {
+        self.flush().await;
+        let released = self.session.begin_closing(number);
+        for (consumer, subscription) in &released.consumers {
+            // A log that is gone has no subscription left to end.
+            drop(self.holder.unsubscribe(subscription.log, *consumer).await);
+            self.written_off.remove(consumer);
+        }
+        for unacked in &released.unacked {
+            self.settle(unacked, Outcome::Return(0)).await;
+        }
+        // What was on its way to those consumers is returned by this.
+        if let Err(fault) = self.drain_events().await {
+            tracing::warn!(peer = %self.peer, "{}", fault.text());
+        }
+        self.flush().await;
+    }
+
+    /// Ends the connection's hold on everything: channels, then its own queues.
+    pub(crate) async fn release_all(&mut self) {
+        for number in self.session.channel_numbers() {
+            self.release(number).await;
+        }
+        for log in std::mem::take(&mut self.exclusive) {
+            // One that is gone already needs no deleting.
+            drop(self.broker.delete_log(log, Close::default()).await);
+        }
+    }
+
+    /// The connection is over once the output is written.
+    pub(crate) fn finish(&mut self) {
+        self.progress = Progress::Over;
+    }
+}

@@ -1,0 +1,255 @@
+//! One connection's socket: reads frames, writes what waits, keeps time.
+//!
+//! Back-pressure, from the client inwards: what isn't read stays in the socket. Input is left there
+//! while the output is full or a publish waits for space; events are left with the broker while the
+//! output is full, and the broker delivers no more than it has credit for.
+
+use std::{
+    future::pending,
+    io::{self, IoSlice},
+    net::SocketAddr,
+    sync::Arc,
+};
+
+use bytes::BytesMut;
+use stele_core_broker::{Broker, Event};
+use stele_wire_amqp::FrameDecoder;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpStream,
+        tcp::{ReadHalf, WriteHalf},
+    },
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+
+use crate::{
+    connection::{Connection, Progress},
+    errors::Fault,
+    handshake,
+    heartbeat::{Due, Heartbeat},
+    limits::{CLOSE_TIMEOUT, OUTBOX_HIGH_BYTES, READ_BYTES, WRITE_SLICES},
+    session::Failure,
+    settings::Settings,
+};
+
+/// Why a connection that was open ends.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("{0}")]
+    Socket(#[from] io::Error),
+    #[error("client unexpectedly closed TCP connection")]
+    Dropped,
+    #[error("missed heartbeats from client")]
+    Silent,
+    #[error("no close-ok from client")]
+    Unanswered,
+}
+
+/// Serves one client until it or the process ends.
+pub(crate) async fn run(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    broker: Broker,
+    settings: Arc<Settings>,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    // A frame that waits for others to share a packet with is a frame that is late.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%peer, %error, "no TCP_NODELAY");
+    }
+    let opened = tokio::select! {
+        opened = handshake::open(&mut stream, &broker, &settings, peer) => opened,
+        _ = shutdown.wait_for(|stop| *stop) => return,
+    };
+    let Some((opened, input)) = opened else {
+        return;
+    };
+    let (user, vhost) = (opened.user.clone(), opened.vhost.clone());
+    tracing::info!(%peer, %user, %vhost, "connection open");
+    let decoder = FrameDecoder::new(opened.frame_bytes_max);
+    let heartbeat = Heartbeat::new(opened.heartbeat_s, Instant::now());
+    let connection = Connection::open(broker, settings, opened, peer).await;
+    let mut driver = Driver {
+        connection,
+        decoder,
+        input,
+        heartbeat,
+        lost: false,
+        close_by: None,
+    };
+    match driver.drive(&mut stream, &mut shutdown).await {
+        Ok(()) => tracing::info!(%peer, "connection closed"),
+        // The log has the reason that we closed it for.
+        Err(ended) if driver.connection.progress() == Progress::Closing => {
+            tracing::debug!(%peer, "connection closed: {ended}");
+        }
+        Err(ended) => {
+            tracing::warn!(%peer, "connection lost: {ended}");
+            driver.connection.release_all().await;
+        }
+    }
+}
+
+struct Driver {
+    connection: Connection,
+    decoder: FrameDecoder,
+    input: BytesMut,
+    heartbeat: Heartbeat,
+    /// The client's frames can't be told apart any more: what it sends is dropped, and read only so
+    /// that closing doesn't take our `close` with it.
+    lost: bool,
+    /// When to stop waiting for `close-ok`.
+    close_by: Option<Instant>,
+}
+
+/// What happened.
+enum Happened {
+    Read(io::Result<usize>),
+    Written(io::Result<usize>),
+    Told,
+    Time,
+    Shutdown,
+}
+
+impl Driver {
+    async fn drive(
+        &mut self,
+        stream: &mut TcpStream,
+        shutdown: &mut watch::Receiver<bool>,
+    ) -> Result<(), Ended> {
+        let (mut reader, mut writer) = stream.split();
+        let mut events = Vec::new();
+        // Frames may have come together with the `open`.
+        self.frames().await;
+        loop {
+            self.connection.flush().await;
+            if self.is_over() {
+                return Ok(());
+            }
+            let happened = self
+                .wait(&mut reader, &mut writer, &mut events, shutdown)
+                .await;
+            match happened {
+                Happened::Read(count) => self.read(count?).await?,
+                Happened::Written(count) => self.written(count?).await,
+                Happened::Told => self.told(&mut events).await,
+                Happened::Time => self.time()?,
+                Happened::Shutdown => self.fail(Fault::shutdown()).await,
+            }
+        }
+    }
+
+    async fn wait(
+        &mut self,
+        reader: &mut ReadHalf<'_>,
+        writer: &mut WriteHalf<'_>,
+        events: &mut Vec<Event>,
+        shutdown: &mut watch::Receiver<bool>,
+    ) -> Happened {
+        let connection = &mut self.connection;
+        let has_room = connection.outbox.pending() < OUTBOX_HIGH_BYTES;
+        let reads = has_room && connection.takes_input();
+        let is_open = connection.progress() == Progress::Open;
+        let next = [self.heartbeat.next(), self.close_by]
+            .into_iter()
+            .flatten()
+            .min();
+        if reads {
+            self.input.reserve(READ_BYTES);
+        }
+        let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
+        let filled = connection.outbox.slices(&mut slices);
+        tokio::select! {
+            count = reader.read_buf(&mut self.input), if reads => Happened::Read(count),
+            count = writer.write_vectored(&slices[..filled]), if filled > 0 => {
+                Happened::Written(count)
+            }
+            () = connection.events.receive(events), if has_room && is_open => Happened::Told,
+            () = until(next) => Happened::Time,
+            _ = shutdown.wait_for(|stop| *stop), if is_open => Happened::Shutdown,
+        }
+    }
+
+    async fn read(&mut self, count: usize) -> Result<(), Ended> {
+        if count == 0 {
+            return Err(Ended::Dropped);
+        }
+        self.heartbeat.received(Instant::now());
+        self.frames().await;
+        Ok(())
+    }
+
+    /// Takes the frames that are there.
+    async fn frames(&mut self) {
+        if self.lost {
+            self.input.clear();
+        }
+        while self.connection.takes_input() && !self.lost {
+            match self.decoder.decode(&mut self.input) {
+                Ok(Some(frame)) => self.connection.frame(frame).await,
+                Ok(None) => break,
+                Err(error) => {
+                    self.lost = true;
+                    self.fail(error.into()).await;
+                }
+            }
+        }
+        if self.connection.progress() == Progress::Closing && self.close_by.is_none() {
+            self.close_by = Some(Instant::now() + CLOSE_TIMEOUT);
+        }
+    }
+
+    async fn written(&mut self, count: usize) {
+        self.heartbeat.sent(Instant::now());
+        self.connection.outbox.advance(count);
+        self.connection.return_credit().await;
+    }
+
+    async fn told(&mut self, events: &mut Vec<Event>) {
+        if let Err(fault) = self.connection.events(events).await {
+            self.fail(fault).await;
+        }
+        self.connection.resume().await;
+        self.frames().await;
+    }
+
+    fn time(&mut self) -> Result<(), Ended> {
+        let now = Instant::now();
+        if self.close_by.is_some_and(|by| now >= by) {
+            return Err(Ended::Unanswered);
+        }
+        match self.heartbeat.due(now) {
+            Due::Nothing => {}
+            Due::Gone => return Err(Ended::Silent),
+            Due::Send => {
+                self.connection.outbox.heartbeat();
+                self.heartbeat.sent(now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the connection with a fault that no method caused.
+    async fn fail(&mut self, fault: Fault) {
+        let failure = Failure {
+            channel: 0,
+            method: (0, 0),
+            fault,
+        };
+        self.connection.fail(failure).await;
+        self.close_by = Some(Instant::now() + CLOSE_TIMEOUT);
+    }
+
+    fn is_over(&self) -> bool {
+        self.connection.progress() == Progress::Over && self.connection.outbox.is_empty()
+    }
+}
+
+async fn until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => sleep_until(instant).await,
+        None => pending().await,
+    }
+}

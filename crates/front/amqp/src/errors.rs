@@ -1,0 +1,289 @@
+//! Refusals in AMQP's words, with RabbitMQ's texts, which clients and their tests match on.
+
+use stele_core_broker as broker;
+use stele_core_engine as engine;
+use stele_wire_amqp::{
+    ContentHeaderError, FrameError, MethodError, ReadError,
+    reply_code::{
+        ACCESS_REFUSED, CHANNEL_ERROR, COMMAND_INVALID, CONNECTION_FORCED, FRAME_ERROR,
+        INTERNAL_ERROR, NOT_ALLOWED, NOT_FOUND, NOT_IMPLEMENTED, PRECONDITION_FAILED,
+        RESOURCE_ERROR, RESOURCE_LOCKED, ReplyCode, SYNTAX_ERROR, UNEXPECTED_FRAME,
+    },
+};
+
+/// Why a channel or the connection is closed by us. The code says which of the two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    /// The code.
+    pub(crate) code: ReplyCode,
+    /// The text behind the code's name.
+    pub(crate) detail: String,
+}
+
+impl Fault {
+    pub(crate) fn new(code: ReplyCode, detail: impl Into<String>) -> Self {
+        Self {
+            code,
+            detail: detail.into(),
+        }
+    }
+
+    /// The reply text: `NOT_FOUND - no queue 'q' in vhost '/'`.
+    pub(crate) fn text(&self) -> String {
+        format!("{} - {}", self.code.name, self.detail)
+    }
+
+    pub(crate) fn precondition(detail: impl Into<String>) -> Self {
+        Self::new(PRECONDITION_FAILED, detail)
+    }
+
+    pub(crate) fn not_implemented(detail: impl Into<String>) -> Self {
+        Self::new(NOT_IMPLEMENTED, detail)
+    }
+
+    pub(crate) fn not_allowed(detail: impl Into<String>) -> Self {
+        Self::new(NOT_ALLOWED, detail)
+    }
+
+    pub(crate) fn access_refused(detail: impl Into<String>) -> Self {
+        Self::new(ACCESS_REFUSED, detail)
+    }
+
+    pub(crate) fn command_invalid(detail: impl Into<String>) -> Self {
+        Self::new(COMMAND_INVALID, detail)
+    }
+
+    pub(crate) fn unexpected_frame(detail: impl Into<String>) -> Self {
+        Self::new(UNEXPECTED_FRAME, detail)
+    }
+
+    pub(crate) fn channel_error(detail: impl Into<String>) -> Self {
+        Self::new(CHANNEL_ERROR, detail)
+    }
+
+    pub(crate) fn resource(detail: impl Into<String>) -> Self {
+        Self::new(RESOURCE_ERROR, detail)
+    }
+
+    pub(crate) fn internal(detail: impl Into<String>) -> Self {
+        Self::new(INTERNAL_ERROR, detail)
+    }
+
+    pub(crate) fn no_queue(queue: &str, vhost: &str) -> Self {
+        Self::new(NOT_FOUND, format!("no queue '{queue}' in vhost '{vhost}'"))
+    }
+
+    pub(crate) fn no_exchange(exchange: &str, vhost: &str) -> Self {
+        Self::new(
+            NOT_FOUND,
+            format!("no exchange '{exchange}' in vhost '{vhost}'"),
+        )
+    }
+
+    /// The queue is another connection's, or not exclusive where the client says so.
+    pub(crate) fn locked(queue: &str, vhost: &str) -> Self {
+        Self::new(
+            RESOURCE_LOCKED,
+            format!(
+                "cannot obtain exclusive access to locked queue '{queue}' in vhost '{vhost}'. It \
+                 could be originally declared on another connection or the exclusive property \
+                 value does not match that of the original declaration."
+            ),
+        )
+    }
+
+    /// Names with the prefix `amq.` are the server's.
+    pub(crate) fn reserved(kind: Kind, name: &str) -> Self {
+        Self::access_refused(format!(
+            "{} name '{name}' contains reserved prefix 'amq.*'",
+            kind.word()
+        ))
+    }
+
+    pub(crate) fn default_exchange() -> Self {
+        Self::access_refused("operation not permitted on the default exchange")
+    }
+
+    pub(crate) fn shutdown() -> Self {
+        Self::new(
+            CONNECTION_FORCED,
+            "broker forced connection closure with reason 'shutdown'",
+        )
+    }
+}
+
+/// What an operation is about, for the text of its refusal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Subject<'a> {
+    pub(crate) kind: Kind,
+    pub(crate) name: &'a str,
+    pub(crate) vhost: &'a str,
+}
+
+/// A kind of thing that has a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Queue,
+    Exchange,
+}
+
+impl Kind {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Exchange => "exchange",
+        }
+    }
+}
+
+impl<'a> Subject<'a> {
+    pub(crate) fn queue(name: &'a str, vhost: &'a str) -> Self {
+        Self {
+            kind: Kind::Queue,
+            name,
+            vhost,
+        }
+    }
+
+    pub(crate) fn exchange(name: &'a str, vhost: &'a str) -> Self {
+        Self {
+            kind: Kind::Exchange,
+            name,
+            vhost,
+        }
+    }
+
+    /// `queue 'q' in vhost '/'`.
+    pub(crate) fn describe(&self) -> String {
+        let Self { kind, name, vhost } = self;
+        format!("{} '{name}' in vhost '{vhost}'", kind.word())
+    }
+
+    /// It doesn't exist.
+    pub(crate) fn missing(&self) -> Fault {
+        Fault::new(NOT_FOUND, format!("no {}", self.describe()))
+    }
+
+    /// A declaration says otherwise than what exists; both values as RabbitMQ writes them.
+    pub(crate) fn inequivalent(&self, field: &str, received: &str, current: &str) -> Fault {
+        Fault::precondition(format!(
+            "inequivalent arg '{field}' for {}: received {received} but current is {current}",
+            self.describe()
+        ))
+    }
+
+    /// What a refusal or failure of the broker is to the client.
+    pub(crate) fn fault(&self, error: broker::Error) -> Fault {
+        match error {
+            broker::Error::Refused(refusal) => self.refusal(refusal),
+            broker::Error::Stopping => Fault::shutdown(),
+            broker::Error::NoSpace => Fault::precondition("no space left for new data"),
+            broker::Error::TooLarge(_) => Fault::precondition(error.to_string()),
+            broker::Error::Unreadable(what) => {
+                Fault::internal(format!("stored data can't be read: {what}"))
+            }
+        }
+    }
+
+    fn refusal(&self, error: engine::Error) -> Fault {
+        use engine::Error as E;
+        match error {
+            E::NoSuchLog | E::NoSuchPartition | E::NoSuchLedger => self.missing(),
+            E::NoSuchExchange(name) => Fault::no_exchange(&name, self.vhost),
+            E::NoSuchVirtualHost(name) => Fault::not_allowed(format!("vhost {name} not found")),
+            E::Contradiction(it) => self.inequivalent(
+                it.field,
+                &format!("'{}'", it.received),
+                &format!("'{}'", it.current),
+            ),
+            E::NoSuchTarget => self.missing(),
+            E::InUse => Fault::precondition(format!("{} in use", self.describe())),
+            E::NotEmpty => Fault::precondition(format!("{} not empty", self.describe())),
+            E::Exclusive => Fault::access_refused(format!("{} in exclusive use", self.describe())),
+            E::Limit(what) => Fault::precondition(format!("limit reached: {what}")),
+            E::Partitions { .. } | E::OffsetOutOfRange { .. } => {
+                Fault::precondition(error.to_string())
+            }
+            // What only a fault of our own could cause: this front chooses the ids of consumers,
+            // builds the batches and has neither producers nor groups.
+            E::ConsumerExists
+            | E::MalformedAppend(_)
+            | E::OutOfOrderSequence { .. }
+            | E::DuplicateSequence
+            | E::ProducerFenced { .. }
+            | E::UnknownProducer
+            | E::NoSuchGroup
+            | E::GroupNotEmpty
+            | E::GroupSubscribed
+            | E::UnknownMember
+            | E::FencedInstance
+            | E::IllegalGeneration
+            | E::RebalanceInProgress
+            | E::MemberIdRequired(_)
+            | E::InconsistentProtocol
+            | E::SessionTimeout
+            | E::InvalidGroup => Fault::internal(error.to_string()),
+        }
+    }
+}
+
+impl From<FrameError> for Fault {
+    fn from(error: FrameError) -> Self {
+        Self::new(FRAME_ERROR, error.to_string())
+    }
+}
+
+impl From<MethodError> for Fault {
+    fn from(error: MethodError) -> Self {
+        let code = match error {
+            MethodError::NoIds(_) => FRAME_ERROR,
+            MethodError::Unknown { .. } => NOT_IMPLEMENTED,
+            MethodError::Fields { .. } => SYNTAX_ERROR,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<ContentHeaderError> for Fault {
+    fn from(error: ContentHeaderError) -> Self {
+        Self::new(SYNTAX_ERROR, error.to_string())
+    }
+}
+
+impl From<ReadError> for Fault {
+    fn from(error: ReadError) -> Self {
+        Self::new(SYNTAX_ERROR, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stele_core_engine::Contradiction;
+
+    use super::*;
+
+    #[test]
+    fn a_contradiction_reads_as_rabbitmq_writes_it() {
+        let error = broker::Error::Refused(engine::Error::Contradiction(Contradiction {
+            field: "durable",
+            received: "false".into(),
+            current: "true".into(),
+        }));
+        assert_eq!(
+            Subject::queue("q1", "/").fault(error).text(),
+            "PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q1' in vhost '/': \
+             received 'false' but current is 'true'"
+        );
+    }
+
+    #[test]
+    fn an_exclusive_consumer_refuses_others_on_their_channel() {
+        let error = broker::Error::Refused(engine::Error::Exclusive);
+        let fault = Subject::queue("q1", "/").fault(error);
+        assert_eq!(
+            fault.text(),
+            "ACCESS_REFUSED - queue 'q1' in vhost '/' in exclusive use"
+        );
+        assert!(!fault.code.hard);
+    }
+}

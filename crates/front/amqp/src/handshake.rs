@@ -1,0 +1,166 @@
+//! The socket's part in opening a connection, within [`HANDSHAKE_TIMEOUT`].
+//!
+//! Until the client has authenticated, it costs one buffer of at most one small frame.
+
+use std::{io, net::SocketAddr};
+
+use bytes::BytesMut;
+use stele_core_broker::Broker;
+use stele_wire_amqp::{
+    Frame, FrameDecoder, Method, PROTOCOL_HEADER, ProtocolHeader, ShortString, encode,
+    method::connection::{Close, CloseOk},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+
+use crate::{
+    errors::Fault,
+    limits::{FRAME_UNAUTHENTICATED_BYTES, HANDSHAKE_TIMEOUT, REFUSAL_DELAY},
+    negotiation::{Negotiation, Opened, Refusal, Step},
+    settings::Settings,
+};
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error("{0}")]
+    Socket(#[from] io::Error),
+    #[error("closed by the client")]
+    Closed,
+    #[error("not AMQP: it begins with {0:02x?}")]
+    Foreign([u8; 8]),
+    #[error("another version of AMQP: {0:?}")]
+    Version([u8; 4]),
+    #[error("{}", .0.text())]
+    Refused(Fault),
+}
+
+/// Opens a connection: what was agreed on, and octets that were read beyond. `None` where there
+/// will be none; the log says why.
+pub(crate) async fn open(
+    stream: &mut TcpStream,
+    broker: &Broker,
+    settings: &Settings,
+    peer: SocketAddr,
+) -> Option<(Opened, BytesMut)> {
+    let mut input = BytesMut::new();
+    let negotiated = negotiate(stream, &mut input, broker, settings);
+    match timeout(HANDSHAKE_TIMEOUT, negotiated).await {
+        Ok(Ok(opened)) => Some((opened, input)),
+        Ok(Err(Failed::Closed)) => {
+            tracing::debug!(%peer, "closed before the connection was open");
+            None
+        }
+        Ok(Err(failed)) => {
+            tracing::warn!(%peer, "connection refused: {failed}");
+            None
+        }
+        Err(_) => {
+            tracing::warn!(%peer, "connection refused: not open after {HANDSHAKE_TIMEOUT:?}");
+            None
+        }
+    }
+}
+
+async fn negotiate(
+    stream: &mut TcpStream,
+    input: &mut BytesMut,
+    broker: &Broker,
+    settings: &Settings,
+) -> Result<Opened, Failed> {
+    await_header(stream, input).await?;
+    let mut negotiation = Negotiation::new(settings);
+    send(stream, negotiation.start()).await?;
+    loop {
+        let method = next_method(stream, input).await?;
+        let vhost_exists = |vhost: &str| broker.catalogue().has_vhost(vhost);
+        match negotiation.accept(method, vhost_exists) {
+            Ok(Step::Reply(method)) => send(stream, method).await?,
+            Ok(Step::Wait) => {}
+            Ok(Step::Opened(opened)) => return Ok(opened),
+            Ok(Step::Closed) => {
+                send(stream, CloseOk {}.into()).await?;
+                return Err(Failed::Closed);
+            }
+            Err(Refusal::Told(fault)) => return Err(refuse(stream, fault).await),
+            Err(Refusal::Silent(fault)) => {
+                sleep(REFUSAL_DELAY).await;
+                return Err(Failed::Refused(fault));
+            }
+        }
+    }
+}
+
+async fn await_header(stream: &mut TcpStream, input: &mut BytesMut) -> Result<(), Failed> {
+    loop {
+        let failed = match ProtocolHeader::decode(input) {
+            Some(ProtocolHeader::Amqp091) => return Ok(()),
+            Some(ProtocolHeader::OtherVersion(version)) => Failed::Version(version),
+            Some(ProtocolHeader::Foreign(octets)) => Failed::Foreign(octets),
+            None => {
+                read(stream, input).await?;
+                continue;
+            }
+        };
+        stream.write_all(&PROTOCOL_HEADER).await?;
+        return Err(failed);
+    }
+}
+
+async fn next_method(stream: &mut TcpStream, input: &mut BytesMut) -> Result<Method, Failed> {
+    let decoder = FrameDecoder::new(FRAME_UNAUTHENTICATED_BYTES);
+    loop {
+        match decoder.decode(input) {
+            Ok(Some(Frame::Method {
+                channel: 0,
+                payload,
+            })) => match Method::decode(payload) {
+                Ok(method) => return Ok(method),
+                Err(error) => return Err(refuse(stream, error.into()).await),
+            },
+            Ok(Some(Frame::Heartbeat { .. })) => {}
+            Ok(Some(_)) => {
+                let fault = Fault::unexpected_frame("a frame before the connection is open");
+                return Err(refuse(stream, fault).await);
+            }
+            Ok(None) => read(stream, input).await?,
+            Err(error) => return Err(refuse(stream, error.into()).await),
+        }
+    }
+}
+
+async fn read(stream: &mut TcpStream, input: &mut BytesMut) -> Result<(), Failed> {
+    match stream.read_buf(input).await? {
+        0 => Err(Failed::Closed),
+        _ => Ok(()),
+    }
+}
+
+async fn send(stream: &mut TcpStream, method: Method) -> io::Result<()> {
+    let mut out = BytesMut::new();
+    encode::method(&mut out, 0, &method);
+    stream.write_all(&out).await
+}
+
+/// Tells the client why there will be no connection, and leaves it a moment to read that: closing
+/// on unread input would take the answer with it.
+async fn refuse(stream: &mut TcpStream, fault: Fault) -> Failed {
+    let close = Close {
+        reply_code: fault.code.code,
+        reply_text: ShortString::truncated(&fault.text()),
+        ..Close::default()
+    };
+    if send(stream, close.into()).await.is_ok() {
+        drop(timeout(REFUSAL_DELAY, discard(stream)).await);
+    }
+    Failed::Refused(fault)
+}
+
+/// Reads until the client has nothing more to say.
+async fn discard(stream: &mut TcpStream) {
+    let mut sink = [0; 1024];
+    while stream.read(&mut sink).await.is_ok_and(|count| count > 0) {}
+}

@@ -1,0 +1,101 @@
+//! Finding what a method names.
+
+use stele_base_types::{LogId, Name};
+use stele_core_engine::{Exchange, LogConfig, LogDefinition};
+use stele_wire_amqp::ShortString;
+
+use crate::{
+    connection::Connection,
+    errors::{Fault, Subject},
+};
+
+/// Names with this prefix are the server's to give.
+pub(crate) const RESERVED_PREFIX: &str = "amq.";
+
+/// The name under which this front keeps its settings of a log.
+pub(crate) const FACET: &str = "amqp";
+
+/// A queue that the connection may use.
+#[derive(Clone, Debug)]
+pub(crate) struct Queue {
+    pub(crate) log: LogId,
+    pub(crate) name: Name,
+    pub(crate) config: LogConfig,
+}
+
+/// The name as RabbitMQ takes it: without line ends.
+pub(crate) fn name(text: &ShortString) -> Name {
+    let kept: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
+    Name::new(&kept).expect("a short string is no longer than a name")
+}
+
+/// The queue's name; an empty one stands for the channel's last declared queue.
+pub(crate) fn queue_name(
+    connection: &mut Connection,
+    number: u16,
+    text: &ShortString,
+) -> Result<Name, Fault> {
+    if !text.is_empty() {
+        return Ok(name(text));
+    }
+    let last = connection.session.channel(number)?.last_queue.clone();
+    last.ok_or_else(|| {
+        Fault::new(
+            stele_wire_amqp::reply_code::NOT_FOUND,
+            "no previously declared queue",
+        )
+    })
+}
+
+/// The log's definition, if there is one.
+pub(crate) fn definition(connection: &Connection, name: &str) -> Option<LogDefinition> {
+    let catalogue = connection.broker.catalogue();
+    let vhost = &connection.session.opened.vhost;
+    catalogue.log(vhost, name).cloned()
+}
+
+/// The queue, which must exist and not be another connection's.
+pub(crate) fn queue(connection: &Connection, name: &Name) -> Result<Queue, Fault> {
+    let vhost = connection.session.opened.vhost.as_str();
+    let Some(definition) = definition(connection, name) else {
+        return Err(Fault::no_queue(name, vhost));
+    };
+    check_lock(connection, &definition)?;
+    Ok(Queue {
+        log: definition.id,
+        name: name.clone(),
+        config: definition.config,
+    })
+}
+
+/// A queue that is another connection's is locked.
+pub(crate) fn check_lock(connection: &Connection, definition: &LogDefinition) -> Result<(), Fault> {
+    match definition.config.lifetime.exclusive {
+        Some(owner) if owner != connection.holder.id() => Err(Fault::locked(
+            &definition.name,
+            &connection.session.opened.vhost,
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The exchange, if there is one.
+pub(crate) fn exchange(connection: &Connection, name: &str) -> Option<Exchange> {
+    let catalogue = connection.broker.catalogue();
+    let vhost = &connection.session.opened.vhost;
+    catalogue.exchange(vhost, name).cloned()
+}
+
+/// The exchange, which must exist and not be the default one.
+pub(crate) fn named_exchange(connection: &Connection, name: &str) -> Result<Exchange, Fault> {
+    if name.is_empty() {
+        return Err(Fault::default_exchange());
+    }
+    let vhost = connection.session.opened.vhost.as_str();
+    exchange(connection, name).ok_or_else(|| Subject::exchange(name, vhost).missing())
+}
+
+/// A count as the protocol carries it.
+pub(crate) fn count(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

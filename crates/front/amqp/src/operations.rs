@@ -1,0 +1,175 @@
+//! One file for each method that a client may send.
+//!
+//! Each opens with the same header: what the method does, its fields, where RabbitMQ's behaviour
+//! differs from the specification and ours from RabbitMQ's, and its place in the specification.
+
+mod basic_ack;
+mod basic_cancel;
+mod basic_consume;
+mod basic_get;
+mod basic_nack;
+mod basic_publish;
+mod basic_qos;
+mod basic_recover;
+mod basic_reject;
+mod channel_close;
+mod channel_flow;
+mod channel_open;
+mod confirm_select;
+mod connection_close;
+mod connection_update_secret;
+mod exchange_bind;
+mod exchange_declare;
+mod exchange_delete;
+mod exchange_unbind;
+mod queue_bind;
+mod queue_declare;
+mod queue_delete;
+mod queue_purge;
+mod queue_unbind;
+mod tx_select;
+
+use stele_wire_amqp::{
+    Method,
+    method::{basic, channel, confirm, connection, exchange, queue, tx},
+};
+
+use crate::{connection::Connection, errors::Fault, session::Command};
+
+/// What comes of an operation: its answer is in the outbox, or the channel or connection closes.
+pub(crate) type Outcome = Result<(), Fault>;
+
+/// Carries out a command.
+pub(crate) async fn run(connection: &mut Connection, command: Command) -> Outcome {
+    match command {
+        Command::Publish(number, content) => basic_publish::run(connection, number, content).await,
+        Command::Method(number, method) => {
+            if !is_gathered(&method) {
+                connection.flush().await;
+            }
+            dispatch(connection, number, method).await
+        }
+    }
+}
+
+/// Methods that come in streams: their effects are gathered and sent together. Every other one
+/// sees the effects of those before it.
+fn is_gathered(method: &Method) -> bool {
+    matches!(
+        method,
+        Method::Basic(basic::Method::Ack(_) | basic::Method::Nack(_) | basic::Method::Reject(_))
+    )
+}
+
+async fn dispatch(connection: &mut Connection, number: u16, method: Method) -> Outcome {
+    match method {
+        Method::Connection(method) => on_connection(connection, method).await,
+        Method::Channel(method) => on_channel(connection, number, method).await,
+        Method::Exchange(method) => on_exchange(connection, number, method).await,
+        Method::Queue(method) => on_queue(connection, number, method).await,
+        Method::Basic(method) => on_basic(connection, number, method).await,
+        Method::Confirm(confirm::Method::Select(select)) => {
+            confirm_select::run(connection, number, &select)
+        }
+        Method::Tx(tx::Method::Select(_)) => tx_select::run(connection, number),
+        Method::Tx(tx::Method::Commit(_) | tx::Method::Rollback(_)) => {
+            tx_select::end(connection, number)
+        }
+        Method::Confirm(confirm::Method::SelectOk(_))
+        | Method::Tx(
+            tx::Method::SelectOk(_) | tx::Method::CommitOk(_) | tx::Method::RollbackOk(_),
+        ) => Err(unimplemented()),
+    }
+}
+
+async fn on_connection(connection: &mut Connection, method: connection::Method) -> Outcome {
+    use connection::Method as M;
+    match method {
+        M::Close(close) => connection_close::run(connection, &close).await,
+        M::CloseOk(_) => connection_close::acknowledged(connection),
+        M::UpdateSecret(_) => connection_update_secret::run(),
+        M::Start(_)
+        | M::StartOk(_)
+        | M::Secure(_)
+        | M::SecureOk(_)
+        | M::Tune(_)
+        | M::TuneOk(_)
+        | M::Open(_)
+        | M::OpenOk(_)
+        | M::Blocked(_)
+        | M::Unblocked(_)
+        | M::UpdateSecretOk(_) => Err(Fault::channel_error(
+            "unexpected method in connection state running",
+        )),
+    }
+}
+
+async fn on_channel(connection: &mut Connection, number: u16, method: channel::Method) -> Outcome {
+    use channel::Method as M;
+    match method {
+        M::Open(_) => channel_open::run(connection, number),
+        M::Flow(flow) => channel_flow::run(connection, number, &flow),
+        M::Close(close) => channel_close::run(connection, number, &close).await,
+        M::CloseOk(_) => channel_close::acknowledged(connection, number).await,
+        M::OpenOk(_) | M::FlowOk(_) => Err(unimplemented()),
+    }
+}
+
+async fn on_exchange(
+    connection: &mut Connection,
+    number: u16,
+    method: exchange::Method,
+) -> Outcome {
+    use exchange::Method as M;
+    match method {
+        M::Declare(declare) => exchange_declare::run(connection, number, declare).await,
+        M::Delete(delete) => exchange_delete::run(connection, number, &delete).await,
+        M::Bind(bind) => exchange_bind::run(connection, number, &bind).await,
+        M::Unbind(unbind) => exchange_unbind::run(connection, number, &unbind).await,
+        M::DeclareOk(_) | M::DeleteOk(_) | M::BindOk(_) | M::UnbindOk(_) => Err(unimplemented()),
+    }
+}
+
+async fn on_queue(connection: &mut Connection, number: u16, method: queue::Method) -> Outcome {
+    use queue::Method as M;
+    match method {
+        M::Declare(declare) => queue_declare::run(connection, number, declare).await,
+        M::Bind(bind) => queue_bind::run(connection, number, &bind).await,
+        M::Purge(purge) => queue_purge::run(connection, number, &purge).await,
+        M::Delete(delete) => queue_delete::run(connection, number, &delete).await,
+        M::Unbind(unbind) => queue_unbind::run(connection, number, &unbind).await,
+        M::DeclareOk(_) | M::BindOk(_) | M::PurgeOk(_) | M::DeleteOk(_) | M::UnbindOk(_) => {
+            Err(unimplemented())
+        }
+    }
+}
+
+async fn on_basic(connection: &mut Connection, number: u16, method: basic::Method) -> Outcome {
+    use basic::Method as M;
+    match method {
+        M::Qos(qos) => basic_qos::run(connection, number, &qos).await,
+        M::Consume(consume) => basic_consume::run(connection, number, consume).await,
+        M::Cancel(cancel) => basic_cancel::run(connection, number, cancel).await,
+        M::Get(get) => basic_get::run(connection, number, &get).await,
+        M::Ack(ack) => basic_ack::run(connection, number, &ack).await,
+        M::Reject(reject) => basic_reject::run(connection, number, &reject).await,
+        M::RecoverAsync(recover) => basic_recover::run(connection, number, recover.requeue).await,
+        M::Recover(recover) => basic_recover::run_answered(connection, number, &recover).await,
+        M::Nack(nack) => basic_nack::run(connection, number, &nack).await,
+        // A publish comes with its content, as a command of its own.
+        M::Publish(_)
+        | M::QosOk(_)
+        | M::ConsumeOk(_)
+        | M::CancelOk(_)
+        | M::Return(_)
+        | M::Deliver(_)
+        | M::GetOk(_)
+        | M::GetEmpty(_)
+        | M::RecoverOk(_) => Err(unimplemented()),
+    }
+}
+
+/// A method that only servers send.
+fn unimplemented() -> Fault {
+    Fault::command_invalid("unimplemented method")
+}

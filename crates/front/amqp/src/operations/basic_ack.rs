@@ -1,0 +1,41 @@
+//! `basic.ack`: a delivery is processed.
+//!
+//! Fields: `delivery-tag`, `multiple` (and all before it; with tag 0, all). No answer.
+//! A tag that isn't open is 406 PRECONDITION_FAILED.
+//! Spec: 1.8.3.13.
+//! Deviations from RabbitMQ: none.
+
+use stele_core_engine::Outcome as Settlement;
+use stele_wire_amqp::method::basic::Ack;
+
+use super::Outcome;
+use crate::{connection::Connection, errors::Fault};
+
+pub(super) async fn run(connection: &mut Connection, number: u16, ack: &Ack) -> Outcome {
+    settle(
+        connection,
+        number,
+        ack.delivery_tag,
+        ack.multiple,
+        Settlement::Done,
+    )
+    .await
+}
+
+/// Settles what a tag names.
+pub(super) async fn settle(
+    connection: &mut Connection,
+    number: u16,
+    tag: u64,
+    multiple: bool,
+    settlement: Settlement,
+) -> Outcome {
+    let channel = connection.session.channel(number)?;
+    let Some(taken) = channel.deliveries.take(tag, multiple) else {
+        return Err(Fault::precondition(format!("unknown delivery tag {tag}")));
+    };
+    for unacked in &taken {
+        connection.settle(unacked, settlement).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,29 @@
+//! `basic.cancel`: ends a consumer.
+//!
+//! Fields: `consumer-tag`, `no-wait`. Answer: `basic.cancel-ok`, also where there is no such
+//! consumer. What was delivered to it stays to be acknowledged; nothing is delivered behind the
+//! answer.
+//! Spec: 1.8.3.5.
+//! Deviations from RabbitMQ: none.
+
+use stele_wire_amqp::method::basic::{Cancel, CancelOk};
+
+use super::Outcome;
+use crate::connection::Connection;
+
+pub(super) async fn run(connection: &mut Connection, number: u16, cancel: Cancel) -> Outcome {
+    let channel = connection.session.channel(number)?;
+    if let Some(consumer) = channel.consumers.get(&cancel.consumer_tag).copied()
+        && let Some(log) = connection.session.subscription(consumer).map(|s| s.log)
+    {
+        // A log that is gone has no subscription left to end.
+        drop(connection.holder.unsubscribe(log, consumer).await);
+        connection.drain_events().await?;
+        connection.forget_consumer(consumer);
+    }
+    if !cancel.no_wait {
+        let consumer_tag = cancel.consumer_tag;
+        connection.reply(number, CancelOk { consumer_tag });
+    }
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! `basic.consume`: has a queue's messages delivered as they come.
+//!
+//! Fields: `queue` (empty: the channel's last one), `consumer-tag` (empty: the server makes one
+//! up), `no-local` (has no effect, as in RabbitMQ), `no-ack`, `exclusive`, `no-wait`, `arguments`.
+//! Answer: `basic.consume-ok`.
+//! A tag in use closes the connection with 530 NOT_ALLOWED; a queue that somebody consumes
+//! exclusively, or that is to be and has consumers, is 403 ACCESS_REFUSED.
+//! The queue `amq.rabbitmq.reply-to` is the direct reply-to (`reply_to.rs`).
+//! Spec: 1.8.3.3.
+//! Deviations from RabbitMQ: `x-priority` and `x-stream-offset` are
+//! refused with 406 PRECONDITION_FAILED.
+
+use stele_core_engine::{LedgerId, Subscribe};
+use stele_wire_amqp::{
+    ShortString, Table,
+    method::basic::{Consume, ConsumeOk},
+};
+
+use super::{Outcome, queue_declare};
+use crate::{
+    connection::Connection,
+    errors::{Fault, Subject},
+    limits::CONSUMER_CREDIT_BYTES,
+    lookup::{self, Queue},
+    reply_to,
+    session::Subscription,
+};
+
+/// Arguments that would change what is delivered, and aren't offered.
+const REFUSED: [&str; 2] = ["x-priority", "x-stream-offset"];
+
+pub(super) async fn run(connection: &mut Connection, number: u16, consume: Consume) -> Outcome {
+    let tag = tag(connection, number, &consume.consumer_tag)?;
+    let queue = if consume.queue.as_str() == reply_to::PSEUDO_QUEUE {
+        reply_to::open(connection, number, consume.no_ack).await?
+    } else {
+        let name = lookup::queue_name(connection, number, &consume.queue)?;
+        let queue = lookup::queue(connection, &name)?;
+        let vhost = &connection.session.opened.vhost;
+        check_arguments(&Subject::queue(&name, vhost), &consume.arguments)?;
+        queue_declare::adopt(connection, &queue).await?;
+        queue
+    };
+    subscribe(connection, number, &queue, tag.clone(), &consume).await?;
+    if !consume.no_wait {
+        connection.reply(number, ConsumeOk { consumer_tag: tag });
+    }
+    Ok(())
+}
+
+/// The consumer's tag: the client's, which the channel mustn't have yet, or a new one.
+fn tag(
+    connection: &mut Connection,
+    number: u16,
+    wanted: &ShortString,
+) -> Result<ShortString, Fault> {
+    if wanted.is_empty() {
+        let text = connection.settings.random.name("amq.ctag-");
+        return Ok(ShortString::truncated(&text));
+    }
+    if connection
+        .session
+        .channel(number)?
+        .consumers
+        .contains_key(wanted)
+    {
+        return Err(Fault::not_allowed(format!(
+            "attempt to reuse consumer tag '{wanted}'"
+        )));
+    }
+    // A copy: the tag outlives the buffer that it was read into.
+    Ok(ShortString::truncated(wanted))
+}
+
+fn check_arguments(subject: &Subject<'_>, arguments: &Table) -> Outcome {
+    for name in REFUSED {
+        if arguments.find(name).is_some() {
+            return Err(Fault::precondition(format!(
+                "invalid arg '{name}' for {}: \"not supported\"",
+                subject.describe()
+            )));
+        }
+    }
+    Ok(())
+}
+
+async fn subscribe(
+    connection: &mut Connection,
+    number: u16,
+    queue: &Queue,
+    tag: ShortString,
+    consume: &Consume,
+) -> Outcome {
+    let consumer = connection.session.add_subscription(Subscription {
+        channel: number,
+        tag,
+        queue: queue.name.clone(),
+        log: queue.log,
+        no_ack: consume.no_ack,
+    });
+    let channel = connection.session.channel(number)?;
+    let subscribe = Subscribe {
+        ledger: LedgerId::DEFAULT,
+        consumer: connection.holder.consumer(consumer),
+        // What is settled as it is sent never counts as unacknowledged.
+        prefetch: channel.prefetch.filter(|_| !consume.no_ack),
+        pool: channel.id.life,
+        pool_prefetch: channel.prefetch_shared.filter(|_| !consume.no_ack),
+        settle: consume.no_ack,
+        exclusive: consume.exclusive,
+        credit_bytes: CONSUMER_CREDIT_BYTES,
+    };
+    let subscribed = connection.holder.subscribe(queue.log, subscribe).await;
+    subscribed.map_err(|error| {
+        connection.session.remove_subscription(consumer);
+        let vhost = &connection.session.opened.vhost;
+        Subject::queue(&queue.name, vhost).fault(error)
+    })
+}

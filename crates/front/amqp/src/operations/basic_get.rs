@@ -1,0 +1,106 @@
+//! `basic.get`: takes one message.
+//!
+//! Fields: `queue` (empty: the channel's last one), `no-ack`. Answer: `basic.get-ok` with the
+//! message and how many are ready behind it, or `basic.get-empty`.
+//! Spec: 1.8.3.10.
+//! Deviations from RabbitMQ: none.
+
+use stele_base_types::ConsumerId;
+use stele_core_broker::LeasedMessage;
+use stele_core_engine::{LeaseRequest, LedgerId};
+use stele_wire_amqp::{
+    ShortString,
+    method::basic::{Get, GetEmpty, GetOk},
+};
+
+use super::{Outcome, queue_declare};
+use crate::{
+    connection::{Connection, unacked},
+    errors::{Fault, Subject},
+    lookup,
+    lookup::Queue,
+    session::Subscription,
+    stored::Arrival,
+};
+
+/// No consumer has this id: they count from 1.
+const NO_CONSUMER: ConsumerId = ConsumerId(0);
+
+pub(super) async fn run(connection: &mut Connection, number: u16, get: &Get) -> Outcome {
+    let name = lookup::queue_name(connection, number, &get.queue)?;
+    let queue = lookup::queue(connection, &name)?;
+    queue_declare::adopt(connection, &queue).await?;
+    let place = Subscription {
+        channel: number,
+        tag: ShortString::EMPTY,
+        queue: name,
+        log: queue.log,
+        no_ack: get.no_ack,
+    };
+    loop {
+        let Some(message) = lease(connection, &queue, get.no_ack).await? else {
+            connection.reply(number, GetEmpty {});
+            return Ok(());
+        };
+        if let Some(arrival) = connection.fresh(&place, &message).await {
+            return deliver(connection, &place, &message, arrival).await;
+        }
+    }
+}
+
+async fn lease(
+    connection: &Connection,
+    queue: &Queue,
+    no_ack: bool,
+) -> Result<Option<LeasedMessage>, Fault> {
+    let vhost = connection.session.opened.vhost.as_str();
+    let fault = |error| Subject::queue(&queue.name, vhost).fault(error);
+    let request = LeaseRequest {
+        ledger: LedgerId::DEFAULT,
+        holder: connection.holder.consumer(NO_CONSUMER),
+        records_max: 1,
+        lease_ms: None,
+        settle: no_ack,
+        wait_until: None,
+        attempt: None,
+    };
+    let leased = connection.broker.lease(queue.log, request).await;
+    for batch in leased.map_err(fault)? {
+        let messages = batch.resolve().await.map_err(fault)?;
+        if let Some(message) = messages.into_iter().next() {
+            return Ok(Some(message));
+        }
+    }
+    Ok(None)
+}
+
+async fn deliver(
+    connection: &mut Connection,
+    place: &Subscription,
+    message: &LeasedMessage,
+    arrival: Arrival,
+) -> Outcome {
+    let vhost = connection.session.opened.vhost.clone();
+    let status = connection.broker.status(place.log).await;
+    let status = status.map_err(|error| Subject::queue(&place.queue, &vhost).fault(error))?;
+    let channel = connection.session.channel(place.channel)?;
+    let delivery_tag = if place.no_ack {
+        channel.deliveries.settled()
+    } else {
+        channel.deliveries.leased(unacked(place.log, message))
+    };
+    let get_ok = GetOk {
+        delivery_tag,
+        redelivered: message.lease.deliveries > 1,
+        exchange: arrival.exchange,
+        routing_key: arrival.routing_key,
+        message_count: lookup::count(status.ready),
+    };
+    connection.outbox.content(
+        place.channel,
+        |writer| get_ok.encode(writer),
+        arrival.properties,
+        &arrival.body,
+    );
+    Ok(())
+}

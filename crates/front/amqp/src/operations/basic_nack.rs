@@ -1,0 +1,34 @@
+//! `basic.nack`: deliveries aren't processed (RabbitMQ's extension of `basic.reject`).
+//!
+//! Fields: `delivery-tag`, `multiple` (and all before it; with tag 0, all), `requeue` (back to
+//! their places rather than dropped). No answer.
+//! A tag that isn't open is 406 PRECONDITION_FAILED.
+//! Spec: an extension, in the XML definition that RabbitMQ publishes.
+//! Deviations from RabbitMQ: none.
+
+use stele_core_engine::Outcome as Settlement;
+use stele_wire_amqp::method::basic::Nack;
+
+use super::{Outcome, basic_ack};
+use crate::connection::Connection;
+
+pub(super) async fn run(connection: &mut Connection, number: u16, nack: &Nack) -> Outcome {
+    let settlement = refused(nack.requeue);
+    basic_ack::settle(
+        connection,
+        number,
+        nack.delivery_tag,
+        nack.multiple,
+        settlement,
+    )
+    .await
+}
+
+/// What becomes of a delivery that is refused.
+pub(super) fn refused(requeue: bool) -> Settlement {
+    if requeue {
+        Settlement::Return(0)
+    } else {
+        Settlement::Reject
+    }
+}

@@ -1,0 +1,110 @@
+//! `basic.publish`: a message for an exchange.
+//!
+//! Fields: `exchange` (empty: the default one, which routes to the queue that the key names),
+//! `routing-key`, `mandatory` (back by `basic.return` with 312 NO_ROUTE where no queue is bound for
+//! it), `immediate` (540 NOT_IMPLEMENTED, as in RabbitMQ); then properties and body. No answer; in
+//! confirm mode `basic.ack` or `basic.nack`, behind any `basic.return`.
+//! A missing exchange is 404 NOT_FOUND, an internal one 403 ACCESS_REFUSED; a body over the limit,
+//! an `expiration` that isn't a number, and a `user-id` that isn't the user's, 406
+//! PRECONDITION_FAILED.
+//! `delivery-mode` is carried: what a message is worth is its queue's to say. `expiration` holds
+//! for AMQP's consumers: one of another protocol still sees the message.
+//! Spec: 1.8.3.7.
+//! Deviations from RabbitMQ: a persistent and a transient message in a
+//! durable queue are equally safe; `CC` and `BCC` headers don't route.
+
+use stele_wire_amqp::{ShortString, method::basic, reply_code::NO_ROUTE};
+
+use super::Outcome;
+use crate::{
+    connection::Connection,
+    errors::Fault,
+    reply_to, routing,
+    session::{content::Content, in_flight::ToConfirm},
+    stored::Message,
+};
+
+pub(super) async fn run(connection: &mut Connection, number: u16, content: Content) -> Outcome {
+    if content.publish.immediate {
+        return Err(Fault::not_implemented("immediate=true"));
+    }
+    let mut message = Message::read(content)?;
+    check_user(connection, &message)?;
+    check_expiration(&message)?;
+    reply_to::redirect(connection, number, &mut message)?;
+    let publish = &message.content.publish;
+    let targets = routing::route(
+        connection,
+        &publish.exchange,
+        &publish.routing_key,
+        &message.headers,
+    )?;
+    let confirm = number_publish(connection, number)?;
+    if targets.is_empty() {
+        unroutable(connection, number, &message, confirm);
+        return Ok(());
+    }
+    connection.publish(targets, &message, confirm).await
+}
+
+fn check_user(connection: &Connection, message: &Message) -> Outcome {
+    let user = connection.session.opened.user.as_str();
+    match message.properties.user_id.as_deref() {
+        Some(claimed) if claimed != user => Err(Fault::precondition(format!(
+            "user_id property set to '{claimed}' but authenticated user was '{user}'"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn check_expiration(message: &Message) -> Outcome {
+    let Some(text) = message.properties.expiration.as_deref() else {
+        return Ok(());
+    };
+    let what = match text.parse::<i64>() {
+        Ok(0..) => return Ok(()),
+        Ok(negative) => format!("{{value_negative,{negative}}}"),
+        Err(_) => "no_integer".to_owned(),
+    };
+    Err(Fault::precondition(format!(
+        "invalid expiration '{text}': {what}"
+    )))
+}
+
+/// The publish's number, in confirm mode.
+fn number_publish(connection: &mut Connection, number: u16) -> Result<Option<ToConfirm>, Fault> {
+    let channel = connection.session.channel(number)?;
+    let id = channel.id;
+    Ok(channel.confirms.as_mut().map(|confirms| ToConfirm {
+        channel: id,
+        number: confirms.next(),
+    }))
+}
+
+/// A message that goes nowhere: returned where it is mandatory, and confirmed.
+fn unroutable(
+    connection: &mut Connection,
+    number: u16,
+    message: &Message,
+    confirm: Option<ToConfirm>,
+) {
+    let content = &message.content;
+    if content.publish.mandatory {
+        let returned = basic::Return {
+            reply_code: NO_ROUTE.code,
+            reply_text: ShortString::from_static(NO_ROUTE.name),
+            exchange: content.publish.exchange.clone(),
+            routing_key: content.publish.routing_key.clone(),
+        };
+        let body = content.body.whole();
+        connection.outbox.content(
+            number,
+            |writer| returned.encode(writer),
+            content.properties.clone(),
+            &body,
+        );
+    }
+    if let Some(confirm) = confirm {
+        connection.confirm(confirm, true);
+    }
+}

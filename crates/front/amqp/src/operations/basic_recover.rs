@@ -1,0 +1,33 @@
+//! `basic.recover` and `basic.recover-async`: deliver again what isn't acknowledged.
+//!
+//! Fields: `requeue` (to anyone; delivering to the same consumer again is 540 NOT_IMPLEMENTED, as
+//! RabbitMQ has it). Answer: `basic.recover-ok`; none to the deprecated `recover-async`.
+//! Spec: 1.8.3.15 and 1.8.3.16.
+//! Deviations from RabbitMQ: none.
+
+use stele_core_engine::Outcome as Settlement;
+use stele_wire_amqp::method::basic::{Recover, RecoverOk};
+
+use super::Outcome;
+use crate::{connection::Connection, errors::Fault};
+
+pub(super) async fn run(connection: &mut Connection, number: u16, requeue: bool) -> Outcome {
+    if !requeue {
+        return Err(Fault::not_implemented("requeue=false"));
+    }
+    let taken = connection.session.channel(number)?.deliveries.take_all();
+    for unacked in &taken {
+        connection.settle(unacked, Settlement::Return(0)).await;
+    }
+    Ok(())
+}
+
+pub(super) async fn run_answered(
+    connection: &mut Connection,
+    number: u16,
+    recover: &Recover,
+) -> Outcome {
+    run(connection, number, recover.requeue).await?;
+    connection.reply(number, RecoverOk {});
+    Ok(())
+}

@@ -1,0 +1,19 @@
+//! `channel.flow`: asks the server to stop or resume sending content.
+//!
+//! Fields: `active`. Answer: `channel.flow-ok`.
+//! Stopping is 540 NOT_IMPLEMENTED, as RabbitMQ has it: `basic.qos` bounds what is sent.
+//! Spec: 1.5.2.3.
+//! Deviations from RabbitMQ: none.
+
+use stele_wire_amqp::method::channel::{Flow, FlowOk};
+
+use super::Outcome;
+use crate::{connection::Connection, errors::Fault};
+
+pub(super) fn run(connection: &mut Connection, number: u16, flow: &Flow) -> Outcome {
+    if !flow.active {
+        return Err(Fault::not_implemented("active=false"));
+    }
+    connection.reply(number, FlowOk { active: true });
+    Ok(())
+}

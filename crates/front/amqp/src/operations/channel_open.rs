@@ -1,0 +1,17 @@
+//! `channel.open`: opens a channel.
+//!
+//! Fields: none in use. Answer: `channel.open-ok`.
+//! More channels than negotiated: 530 NOT_ALLOWED. One that is open: 504 CHANNEL_ERROR.
+//! Spec: 1.5.2.1.
+//! Deviations from RabbitMQ: none.
+
+use stele_wire_amqp::method::channel;
+
+use super::Outcome;
+use crate::connection::Connection;
+
+pub(super) fn run(connection: &mut Connection, number: u16) -> Outcome {
+    connection.session.open_channel(number)?;
+    connection.reply(number, channel::OpenOk {});
+    Ok(())
+}

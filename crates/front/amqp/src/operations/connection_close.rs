@@ -1,0 +1,30 @@
+//! `connection.close` and `connection.close-ok`: end the connection.
+//!
+//! Fields: code and text, for the log. Answer: `connection.close-ok`.
+//! Everything unacknowledged returns and the connection's exclusive queues are deleted before the
+//! answer is sent, so that whoever sees it sees them gone.
+//! Spec: 1.4.2.7.
+//! Deviations from RabbitMQ: none.
+
+use stele_wire_amqp::method::connection::{Close, CloseOk};
+
+use super::Outcome;
+use crate::connection::Connection;
+
+pub(super) async fn run(connection: &mut Connection, close: &Close) -> Outcome {
+    tracing::debug!(
+        peer = %connection.peer, code = close.reply_code,
+        "connection closed by its client: {}", close.reply_text
+    );
+    connection.release_all().await;
+    connection.session.begin_closing_connection();
+    connection.reply(0, CloseOk {});
+    connection.finish();
+    Ok(())
+}
+
+/// The client has taken note of our `close`.
+pub(super) fn acknowledged(connection: &mut Connection) -> Outcome {
+    connection.finish();
+    Ok(())
+}

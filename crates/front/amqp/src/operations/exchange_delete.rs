@@ -1,0 +1,45 @@
+//! `exchange.delete`: deletes an exchange and its bindings.
+//!
+//! Fields: `exchange`, `if-unused` (no bindings), `no-wait`. Answer: `exchange.delete-ok`.
+//! One that doesn't exist is deleted already. The default and the `amq.` ones are 403
+//! ACCESS_REFUSED; one in use, with `if-unused`, is 406 PRECONDITION_FAILED.
+//! Spec: 1.6.2.3.
+//! Deviations from RabbitMQ: none.
+
+use stele_core_broker as broker;
+use stele_core_engine as engine;
+use stele_wire_amqp::method::exchange::{Delete, DeleteOk};
+
+use super::Outcome;
+use crate::{
+    connection::Connection,
+    errors::{Fault, Subject},
+    lookup,
+};
+
+pub(super) async fn run(connection: &mut Connection, number: u16, delete: &Delete) -> Outcome {
+    let name = lookup::name(&delete.exchange);
+    let vhost = connection.session.opened.vhost.clone();
+    let subject = Subject::exchange(&name, &vhost);
+    if name.is_empty() {
+        return Err(Fault::default_exchange());
+    }
+    if name.starts_with(lookup::RESERVED_PREFIX) {
+        return Err(Fault::access_refused(format!(
+            "deletion of system {} not allowed",
+            subject.describe()
+        )));
+    }
+    let deleted = connection
+        .broker
+        .delete_exchange(vhost.clone(), name.clone(), delete.if_unused)
+        .await;
+    match deleted {
+        Ok(()) | Err(broker::Error::Refused(engine::Error::NoSuchExchange(_))) => {}
+        Err(error) => return Err(subject.fault(error)),
+    }
+    if !delete.no_wait {
+        connection.reply(number, DeleteOk {});
+    }
+    Ok(())
+}

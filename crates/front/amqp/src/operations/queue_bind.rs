@@ -1,0 +1,82 @@
+//! `queue.bind`: routes from an exchange to a queue.
+//!
+//! Fields: `queue` (empty: the channel's last one), `exchange`, `routing-key` (with an empty queue
+//! and an empty key: the queue's name), `no-wait`, `arguments` (for a headers exchange). Answer:
+//! `queue.bind-ok`. A binding that exists is left as it is.
+//! The default exchange is 403 ACCESS_REFUSED; a missing exchange, then a missing queue, 404
+//! NOT_FOUND; an `x-match` that isn't one, 406 PRECONDITION_FAILED.
+//! Spec: 1.7.2.3.
+//! Deviations from RabbitMQ: none.
+
+use stele_base_types::Name;
+use stele_core_engine::{Bind, BindingTarget, Exchange, ExchangeKind};
+use stele_wire_amqp::{
+    ShortString, Table, Value,
+    method::queue::{Bind as Method, BindOk},
+};
+
+use super::Outcome;
+use crate::{
+    arguments::arguments,
+    connection::Connection,
+    errors::{Fault, Subject},
+    lookup,
+};
+
+pub(super) async fn run(connection: &mut Connection, number: u16, method: &Method) -> Outcome {
+    let vhost = connection.session.opened.vhost.clone();
+    let queue_name = lookup::queue_name(connection, number, &method.queue)?;
+    let source = lookup::name(&method.exchange);
+    let exchange = lookup::named_exchange(connection, &source)?;
+    let queue = lookup::queue(connection, &queue_name)?;
+    check_arguments(&exchange, &method.arguments)?;
+    let bind = Bind {
+        vhost: vhost.clone(),
+        source,
+        target: BindingTarget::Log(queue.log),
+        key: key_or_queue(&method.queue, &method.routing_key, &queue_name),
+        arguments: arguments(&method.arguments),
+    };
+    let subject = Subject::queue(&queue_name, &vhost);
+    let bound = connection.broker.bind(bind).await;
+    bound.map_err(|error| subject.fault(error))?;
+    if !method.no_wait {
+        connection.reply(number, BindOk {});
+    }
+    Ok(())
+}
+
+/// A binding's key.
+pub(super) fn key(text: &ShortString) -> Name {
+    Name::new(text).expect("a short string is no longer than a name")
+}
+
+/// The key, for which the last declared queue's name stands where both it and the queue are empty.
+pub(super) fn key_or_queue(queue: &ShortString, text: &ShortString, last_queue: &Name) -> Name {
+    if queue.is_empty() && text.is_empty() {
+        return last_queue.clone();
+    }
+    key(text)
+}
+
+/// A headers exchange must understand what it is to match.
+pub(super) fn check_arguments(exchange: &Exchange, arguments: &Table) -> Outcome {
+    if exchange.kind != ExchangeKind::Headers {
+        return Ok(());
+    }
+    let expected = "expected all, any, all-with-x, or any-with-x";
+    match arguments.find("x-match") {
+        None => Ok(()),
+        Some(Value::LongString(octets)) => match &octets[..] {
+            b"all" | b"any" | b"all-with-x" | b"any-with-x" => Ok(()),
+            other => Err(Fault::precondition(format!(
+                "Invalid x-match field value <<\"{}\">>; {expected}",
+                String::from_utf8_lossy(other)
+            ))),
+        },
+        Some(other) => Err(Fault::precondition(format!(
+            "Invalid x-match field type {}; expected longstr",
+            other.type_name()
+        ))),
+    }
+}

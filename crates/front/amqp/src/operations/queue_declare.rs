@@ -1,0 +1,213 @@
+//! `queue.declare`: makes a queue, or checks that it is so.
+//!
+//! Fields: `queue` (empty: the server makes a name up), `passive`, `durable`, `exclusive`,
+//! `auto-delete`, `no-wait`, `arguments` (`queue_arguments.rs`). Answer: `queue.declare-ok` with
+//! name, messages that are ready, consumers.
+//! A queue of another connection is 405 RESOURCE_LOCKED; other attributes than those in force are
+//! 406 PRECONDITION_FAILED; a new name with the prefix `amq.` is 403 ACCESS_REFUSED; a missing one,
+//! with `passive`, 404 NOT_FOUND.
+//! A durable queue waits for the disk, any other lives in memory. An exclusive one does too, since
+//! no restart leaves its connection alive. A log that another protocol has made becomes a queue as
+//! well, from its start, unless the declaration contradicts it.
+//! Spec: 1.7.2.1.
+//! Deviations from RabbitMQ: `x-queue-type` names a behaviour and not a
+//! store; both types are the same log.
+
+use stele_base_types::Name;
+use stele_core_engine::{
+    DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition, QueueConfig, Retention,
+    Settings,
+};
+use stele_wire_amqp::{
+    ShortString,
+    method::queue::{Declare, DeclareOk},
+};
+
+use super::Outcome;
+use crate::{
+    connection::Connection,
+    errors::{Fault, Kind, Subject},
+    lookup::{self, FACET},
+    queue_arguments::QueueArguments,
+};
+
+/// The setting that holds the flag as declared.
+const DURABLE: &str = "durable";
+
+pub(super) async fn run(connection: &mut Connection, number: u16, declare: Declare) -> Outcome {
+    let mut name = lookup::name(&declare.queue);
+    if declare.passive {
+        let queue = lookup::queue(connection, &name)?;
+        connection.session.channel(number)?.last_queue = Some(name.clone());
+        return answer(connection, number, &declare, &name, queue.log).await;
+    }
+    let made_up = name.is_empty();
+    if made_up {
+        let text = connection.settings.random.name("amq.gen-");
+        name = Name::new(&text).expect("a made-up name is short");
+    }
+    let definition = declare_active(connection, &name, made_up, &declare).await?;
+    connection.session.channel(number)?.last_queue = Some(name.clone());
+    answer(connection, number, &declare, &name, definition.id).await
+}
+
+async fn declare_active(
+    connection: &mut Connection,
+    name: &Name,
+    made_up: bool,
+    declare: &Declare,
+) -> Result<LogDefinition, Fault> {
+    let vhost = connection.session.opened.vhost.clone();
+    let subject = Subject::queue(name, &vhost);
+    let arguments = QueueArguments::read(&subject, &declare.arguments)?;
+    check_quorum(&subject, declare, &arguments)?;
+    if let Some(existing) = lookup::definition(connection, name) {
+        lookup::check_lock(connection, &existing)?;
+        if existing.facets.contains_key(FACET) {
+            check_equivalence(connection, &subject, declare, &arguments, &existing)?;
+            return Ok(existing);
+        }
+    } else if !made_up && name.starts_with(lookup::RESERVED_PREFIX) {
+        return Err(Fault::reserved(Kind::Queue, name));
+    }
+    let log = DeclareLog {
+        vhost: vhost.clone(),
+        name: name.clone(),
+        config: config(connection, declare, &arguments),
+        facet: Box::from(FACET),
+        settings: settings(declare, &arguments),
+    };
+    let declared = connection.broker.declare_log(log).await;
+    match declared.map_err(|error| subject.fault(error))? {
+        Declared::Exists(definition) => {
+            // Somebody else was faster.
+            lookup::check_lock(connection, &definition)?;
+            check_equivalence(connection, &subject, declare, &arguments, &definition)?;
+            Ok(definition)
+        }
+        Declared::Created(definition) | Declared::Adopted(definition) => {
+            if declare.exclusive {
+                connection.exclusive.push(definition.id);
+            }
+            Ok(definition)
+        }
+    }
+}
+
+/// A quorum queue is durable and everybody's.
+fn check_quorum(subject: &Subject<'_>, declare: &Declare, arguments: &QueueArguments) -> Outcome {
+    let invalid = |property| {
+        let what = format!("invalid property '{property}' for {}", subject.describe());
+        Err(Fault::precondition(what))
+    };
+    match (arguments.is_quorum(), declare.durable, declare.exclusive) {
+        (true, false, _) => invalid("non-durable"),
+        (true, true, true) => invalid("exclusive-owner"),
+        _ => Ok(()),
+    }
+}
+
+fn check_equivalence(
+    connection: &Connection,
+    subject: &Subject<'_>,
+    declare: &Declare,
+    arguments: &QueueArguments,
+    existing: &LogDefinition,
+) -> Outcome {
+    let owner = declare.exclusive.then(|| connection.holder.id());
+    if existing.config.lifetime.exclusive != owner {
+        return Err(Fault::locked(subject.name, subject.vhost));
+    }
+    let none = Settings::new();
+    let kept = existing.facets.get(FACET).unwrap_or(&none);
+    let durable = match kept.get(DURABLE) {
+        Some(flag) => &**flag == "true",
+        None => existing.config.durability != Durability::Volatile,
+    };
+    let flag = |field, received: bool, current: bool| {
+        if received == current {
+            return Ok(());
+        }
+        let (received, current) = (format!("'{received}'"), format!("'{current}'"));
+        Err(subject.inequivalent(field, &received, &current))
+    };
+    flag("durable", declare.durable, durable)?;
+    let auto_delete = existing.config.lifetime.auto_delete;
+    flag("auto_delete", declare.auto_delete, auto_delete)?;
+    arguments.check_equivalence(subject, kept)
+}
+
+fn config(connection: &Connection, declare: &Declare, arguments: &QueueArguments) -> LogConfig {
+    LogConfig {
+        partitions: 1,
+        durability: if declare.durable && !declare.exclusive {
+            Durability::Synced
+        } else {
+            Durability::Volatile
+        },
+        retention: Retention::QUEUE,
+        lifetime: Lifetime {
+            exclusive: declare.exclusive.then(|| connection.holder.id()),
+            auto_delete: declare.auto_delete,
+        },
+        queue: Some(QueueConfig {
+            expiry_ms: arguments.ttl_ms(),
+            ..QueueConfig::default()
+        }),
+    }
+}
+
+fn settings(declare: &Declare, arguments: &QueueArguments) -> Settings {
+    let mut settings = Settings::new();
+    settings.insert(Box::from(DURABLE), declare.durable.to_string().into());
+    arguments.write(&mut settings);
+    settings
+}
+
+async fn answer(
+    connection: &mut Connection,
+    number: u16,
+    declare: &Declare,
+    name: &Name,
+    log: stele_base_types::LogId,
+) -> Outcome {
+    if declare.no_wait {
+        return Ok(());
+    }
+    let vhost = connection.session.opened.vhost.clone();
+    let status = connection.broker.status(log).await;
+    let status = status.map_err(|error| Subject::queue(name, &vhost).fault(error))?;
+    let declare_ok = DeclareOk {
+        queue: ShortString::truncated(name),
+        message_count: lookup::count(status.ready),
+        consumer_count: lookup::count(status.consumers),
+    };
+    connection.reply(number, declare_ok);
+    Ok(())
+}
+
+/// Makes a queue of a log that another protocol has made, so that it can be consumed from.
+pub(super) async fn adopt(connection: &Connection, queue: &lookup::Queue) -> Outcome {
+    if queue.config.queue.is_some() {
+        return Ok(());
+    }
+    let vhost = connection.session.opened.vhost.clone();
+    let durable = queue.config.durability != Durability::Volatile;
+    let mut settings = Settings::new();
+    settings.insert(Box::from(DURABLE), durable.to_string().into());
+    let log = DeclareLog {
+        vhost: vhost.clone(),
+        name: queue.name.clone(),
+        config: LogConfig {
+            retention: Retention::QUEUE,
+            queue: Some(QueueConfig::default()),
+            ..queue.config
+        },
+        facet: Box::from(FACET),
+        settings,
+    };
+    let declared = connection.broker.declare_log(log).await;
+    declared
+        .map(drop)
+        .map_err(|error| Subject::queue(&queue.name, &vhost).fault(error))
+}

@@ -1,0 +1,41 @@
+//! `queue.delete`: deletes a queue with its messages and bindings.
+//!
+//! Fields: `queue` (empty: the channel's last one), `if-unused` (no consumers), `if-empty` (nothing
+//! ready), `no-wait`. Answer: `queue.delete-ok` with how many messages were ready.
+//! One that doesn't exist is deleted already. Consumers are told by `basic.cancel` where their
+//! client understands it.
+//! Spec: 1.7.2.9.
+//! Deviations from RabbitMQ: the log is deleted whole, also where other
+//! protocols use it.
+
+use stele_core_broker as broker;
+use stele_core_engine::{self as engine, Close};
+use stele_wire_amqp::method::queue::{Delete, DeleteOk};
+
+use super::Outcome;
+use crate::{connection::Connection, errors::Subject, lookup};
+
+pub(super) async fn run(connection: &mut Connection, number: u16, delete: &Delete) -> Outcome {
+    let name = lookup::queue_name(connection, number, &delete.queue)?;
+    let vhost = connection.session.opened.vhost.clone();
+    let mut count = 0;
+    if let Some(definition) = lookup::definition(connection, &name) {
+        lookup::check_lock(connection, &definition)?;
+        let close = Close {
+            if_unused: delete.if_unused,
+            if_empty: delete.if_empty,
+        };
+        count = match connection.broker.delete_log(definition.id, close).await {
+            Ok(count) => count,
+            // Deleted by somebody else in between.
+            Err(broker::Error::Refused(engine::Error::NoSuchLog)) => 0,
+            Err(error) => return Err(Subject::queue(&name, &vhost).fault(error)),
+        };
+        connection.exclusive.retain(|log| *log != definition.id);
+    }
+    if !delete.no_wait {
+        let message_count = lookup::count(count);
+        connection.reply(number, DeleteOk { message_count });
+    }
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! `queue.purge`: removes all messages that are ready.
+//!
+//! Fields: `queue` (empty: the channel's last one), `no-wait`. Answer: `queue.purge-ok` with how
+//! many there were. What is delivered and not acknowledged stays.
+//! Spec: 1.7.2.7.
+//! Deviations from RabbitMQ: messages that are delayed (an SQS producer
+//! may do that) are removed too; a log that is also kept by age or size, as a Kafka topic is,
+//! stays readable by Kafka's consumers.
+
+use stele_wire_amqp::method::queue::{Purge, PurgeOk};
+
+use super::Outcome;
+use crate::{connection::Connection, errors::Subject, lookup};
+
+pub(super) async fn run(connection: &mut Connection, number: u16, purge: &Purge) -> Outcome {
+    let name = lookup::queue_name(connection, number, &purge.queue)?;
+    let queue = lookup::queue(connection, &name)?;
+    let vhost = connection.session.opened.vhost.clone();
+    let purged = connection.broker.purge(queue.log).await;
+    let count = purged.map_err(|error| Subject::queue(&name, &vhost).fault(error))?;
+    if !purge.no_wait {
+        let message_count = lookup::count(count);
+        connection.reply(number, PurgeOk { message_count });
+    }
+    Ok(())
+}

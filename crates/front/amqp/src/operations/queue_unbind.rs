@@ -1,0 +1,48 @@
+//! `queue.unbind`: undoes a binding.
+//!
+//! Fields: those of the binding. Answer: `queue.unbind-ok`, also where there is no such binding,
+//! exchange or queue.
+//! Spec: 1.7.2.5.
+//! Deviations from RabbitMQ: none.
+
+use stele_core_broker as broker;
+use stele_core_engine::{self as engine, Bind, BindingTarget};
+use stele_wire_amqp::method::queue::{Unbind, UnbindOk};
+
+use super::{Outcome, queue_bind};
+use crate::{
+    arguments::arguments,
+    connection::Connection,
+    errors::{Fault, Subject},
+    lookup,
+};
+
+pub(super) async fn run(connection: &mut Connection, number: u16, method: &Unbind) -> Outcome {
+    let queue_name = lookup::queue_name(connection, number, &method.queue)?;
+    let source = lookup::name(&method.exchange);
+    if source.is_empty() {
+        return Err(Fault::default_exchange());
+    }
+    if let Some(definition) = lookup::definition(connection, &queue_name) {
+        lookup::check_lock(connection, &definition)?;
+        let binding = Bind {
+            vhost: connection.session.opened.vhost.clone(),
+            source,
+            target: BindingTarget::Log(definition.id),
+            key: queue_bind::key_or_queue(&method.queue, &method.routing_key, &queue_name),
+            arguments: arguments(&method.arguments),
+        };
+        unbind(connection, binding).await?;
+    }
+    connection.reply(number, UnbindOk {});
+    Ok(())
+}
+
+/// Undoes a binding, if there is one.
+pub(super) async fn unbind(connection: &Connection, binding: Bind) -> Outcome {
+    let (source, vhost) = (binding.source.clone(), binding.vhost.clone());
+    match connection.broker.unbind(binding).await {
+        Ok(()) | Err(broker::Error::Refused(engine::Error::NoSuchExchange(_))) => Ok(()),
+        Err(error) => Err(Subject::exchange(&source, &vhost).fault(error)),
+    }
+}

@@ -1,0 +1,217 @@
+//! What waits to be written to a client.
+//!
+//! Frames gather in one growing buffer; a large body goes between two such buffers as the slice
+//! that it is, and the kernel gathers the pieces.
+
+use std::{collections::VecDeque, io::IoSlice};
+
+use bytes::{Buf, Bytes, BytesMut};
+use stele_wire_amqp::{ContentHeader, HEARTBEAT_FRAME, Method, RawProperties, Writer, encode};
+use stele_wire_amqp::{limits::FRAME_OVERHEAD_BYTES, method::basic};
+
+use crate::limits::BODY_COPY_BYTES;
+
+/// Frames in the order they are to be written.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    pieces: VecDeque<Bytes>,
+    tail: BytesMut,
+    body_frame_bytes_max: usize,
+    /// Octets ever put in and ever written: positions that outlast the octets themselves.
+    queued: u64,
+    written: u64,
+}
+
+impl Outbox {
+    /// An empty one, for frames of up to `frame_bytes_max` octets.
+    pub(crate) fn new(frame_bytes_max: u32) -> Self {
+        let payload = frame_bytes_max.saturating_sub(FRAME_OVERHEAD_BYTES).max(1);
+        Self {
+            pieces: VecDeque::new(),
+            tail: BytesMut::new(),
+            body_frame_bytes_max: usize::try_from(payload).unwrap_or(usize::MAX),
+            queued: 0,
+            written: 0,
+        }
+    }
+
+    /// Puts a method in.
+    pub(crate) fn method(&mut self, channel: u16, method: impl Into<Method>) {
+        let before = self.tail.len();
+        encode::method(&mut self.tail, channel, &method.into());
+        self.count(before);
+    }
+
+    /// Puts a method with its content in. `method` writes the method's ids and fields.
+    pub(crate) fn content(
+        &mut self,
+        channel: u16,
+        method: impl FnOnce(&mut Writer<'_>),
+        properties: RawProperties,
+        body: &Bytes,
+    ) {
+        let before = self.tail.len();
+        encode::fields(&mut self.tail, channel, method);
+        let header = ContentHeader {
+            class_id: basic::CLASS_ID,
+            body_size: body.len() as u64,
+            properties,
+        };
+        encode::header(&mut self.tail, channel, &header);
+        self.count(before);
+        let mut rest = body.clone();
+        while rest.has_remaining() {
+            let size = rest.len().min(self.body_frame_bytes_max);
+            self.body_frame(channel, rest.split_to(size));
+        }
+    }
+
+    /// Puts a heartbeat in.
+    pub(crate) fn heartbeat(&mut self) {
+        self.octets(&HEARTBEAT_FRAME);
+    }
+
+    /// Puts octets in as they are.
+    pub(crate) fn octets(&mut self, octets: &[u8]) {
+        let before = self.tail.len();
+        self.tail.extend_from_slice(octets);
+        self.count(before);
+    }
+
+    /// Octets that wait.
+    pub(crate) fn pending(&self) -> u64 {
+        self.queued - self.written
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queued == self.written
+    }
+
+    /// The position after the last octet put in.
+    pub(crate) fn queued(&self) -> u64 {
+        self.queued
+    }
+
+    /// The position after the last octet written.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Fills `slices` with what is to be written next; tells how many it filled.
+    pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let waiting = self.pieces.iter().map(|piece| &piece[..]);
+        let waiting = waiting
+            .chain([&self.tail[..]])
+            .filter(|piece| !piece.is_empty());
+        let mut filled = 0;
+        for (slot, piece) in slices.iter_mut().zip(waiting) {
+            *slot = IoSlice::new(piece);
+            filled += 1;
+        }
+        filled
+    }
+
+    /// Takes `count` written octets out.
+    pub(crate) fn advance(&mut self, mut count: usize) {
+        self.written += count as u64;
+        while let Some(piece) = self.pieces.front_mut() {
+            if count < piece.len() {
+                piece.advance(count);
+                return;
+            }
+            count -= piece.len();
+            self.pieces.pop_front();
+        }
+        self.tail.advance(count);
+    }
+
+    fn body_frame(&mut self, channel: u16, payload: Bytes) {
+        let before = self.tail.len();
+        if payload.len() <= BODY_COPY_BYTES {
+            encode::body(&mut self.tail, channel, &payload);
+            self.count(before);
+            return;
+        }
+        let size = u32::try_from(payload.len()).expect("a frame's size is a u32");
+        encode::body_start(&mut self.tail, channel, size);
+        self.count(before);
+        self.queued += payload.len() as u64;
+        self.pieces.push_back(self.tail.split().freeze());
+        self.pieces.push_back(payload);
+        encode::body_end(&mut self.tail);
+        self.count(0);
+    }
+
+    /// Counts what was appended to the tail since it had `before` octets.
+    fn count(&mut self, before: usize) {
+        self.queued += (self.tail.len() - before) as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stele_wire_amqp::{Frame, FrameDecoder, method::channel};
+
+    use super::*;
+
+    fn drained(outbox: &mut Outbox, step: usize) -> Vec<u8> {
+        let mut written = Vec::new();
+        while !outbox.is_empty() {
+            let mut slices = [IoSlice::new(&[]); 3];
+            let filled = outbox.slices(&mut slices);
+            let octets: Vec<u8> = slices[..filled].iter().flat_map(|s| s.to_vec()).collect();
+            let count = octets.len().min(step);
+            written.extend_from_slice(&octets[..count]);
+            outbox.advance(count);
+        }
+        written
+    }
+
+    #[test]
+    fn a_body_larger_than_a_frame_is_split() {
+        let body = Bytes::from(vec![7; 10_000]);
+        for step in [1, 1000, 1_000_000] {
+            let mut outbox = Outbox::new(4096);
+            outbox.content(
+                1,
+                |writer| basic::Get::default().encode(writer),
+                RawProperties::default(),
+                &body,
+            );
+            outbox.method(1, channel::CloseOk {});
+            let mut octets = BytesMut::from(&drained(&mut outbox, step)[..]);
+            let decoder = FrameDecoder::new(4096);
+            let mut sizes = Vec::new();
+            while let Some(frame) = decoder.decode(&mut octets).unwrap() {
+                if let Frame::Body { payload, .. } = frame {
+                    sizes.push(payload.len());
+                }
+            }
+            assert_eq!(sizes, [4088, 4088, 1824]);
+            assert!(octets.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_large_body_is_not_copied() {
+        let body = Bytes::from(vec![7; 50_000]);
+        let mut outbox = Outbox::new(131_072);
+        outbox.content(1, |_| {}, RawProperties::default(), &body);
+        let mut slices = [IoSlice::new(&[]); 3];
+        assert_eq!(outbox.slices(&mut slices), 3);
+        assert_eq!(slices[1].as_ptr(), body.as_ptr());
+        assert_eq!(
+            outbox.pending(),
+            slices.iter().map(|s| s.len() as u64).sum::<u64>()
+        );
+    }
+
+    #[test]
+    fn an_empty_body_has_no_frame() {
+        let mut outbox = Outbox::new(4096);
+        outbox.content(1, |_| {}, RawProperties::default(), &Bytes::new());
+        let octets = drained(&mut outbox, 100);
+        assert_eq!(octets.len(), 8 + 8 + 14);
+    }
+}

@@ -1,0 +1,105 @@
+use super::*;
+
+fn subject() -> Subject<'static> {
+    Subject::queue("q", "/")
+}
+
+fn read(name: &'static str, value: Value) -> Result<QueueArguments, String> {
+    let table = Table::new().with(name, value);
+    QueueArguments::read(&subject(), &table).map_err(|fault| fault.text())
+}
+
+fn kept(name: &'static str, value: Value) -> Settings {
+    let mut settings = Settings::new();
+    read(name, value).unwrap().write(&mut settings);
+    settings
+}
+
+fn inequivalent(received: &Table, kept: &Settings) -> String {
+    let arguments = QueueArguments::read(&subject(), received).unwrap();
+    let fault = arguments.check_equivalence(&subject(), kept).unwrap_err();
+    fault.text()
+}
+
+#[test]
+fn values_of_a_wrong_form_are_refused_in_rabbitmqs_words() {
+    let invalid = |name, value| read(name, value).unwrap_err();
+    let prefix = "PRECONDITION_FAILED - invalid arg";
+    assert_eq!(
+        invalid("x-message-ttl", Value::text("abc")),
+        format!(
+            "{prefix} 'x-message-ttl' for queue 'q' in vhost '/': \"expected integer, got longstr\""
+        )
+    );
+    assert_eq!(
+        invalid("x-message-ttl", Value::Int32(-1)),
+        format!("{prefix} 'x-message-ttl' for queue 'q' in vhost '/': {{value_negative,-1}}")
+    );
+    assert_eq!(
+        invalid("x-expires", Value::Int32(0)),
+        format!("{prefix} 'x-expires' for queue 'q' in vhost '/': {{value_zero,0}}")
+    );
+    assert_eq!(
+        invalid("x-queue-type", Value::text("weird")),
+        format!(
+            "{prefix} 'x-queue-type' for queue 'q' in vhost '/': \"unsupported queue type 'weird'\""
+        )
+    );
+}
+
+#[test]
+fn what_is_not_offered_is_refused_and_its_default_taken() {
+    assert!(read("x-max-length", Value::Int32(5)).is_err());
+    assert!(read("x-dead-letter-exchange", Value::text("x")).is_err());
+    assert!(read("x-overflow", Value::text("reject-publish")).is_err());
+    assert!(read("x-overflow", Value::text("drop-head")).is_ok());
+    assert!(read("x-single-active-consumer", Value::Bool(true)).is_err());
+    assert!(read("x-single-active-consumer", Value::Bool(false)).is_ok());
+    assert_eq!(
+        read("x-own-note", Value::Int32(5)),
+        Ok(QueueArguments::default())
+    );
+}
+
+#[test]
+fn a_time_to_live_may_be_an_integer_of_any_width() {
+    let arguments = read("x-message-ttl", Value::UInt16(1000)).unwrap();
+    assert_eq!(arguments.ttl_ms(), Some(1000));
+    let kept = kept("x-message-ttl", Value::Int64(1000));
+    assert_eq!(arguments.check_equivalence(&subject(), &kept), Ok(()));
+}
+
+#[test]
+fn other_arguments_than_those_in_force_are_told_in_rabbitmqs_words() {
+    let prefix =
+        "PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'q' in vhost '/':";
+    let ttl = |ms| Table::new().with("x-message-ttl", Value::Int32(ms));
+    let in_force = kept("x-message-ttl", Value::Int32(1000));
+    assert_eq!(
+        inequivalent(&ttl(2000), &in_force),
+        format!("{prefix} received '2000' but current is '1000'")
+    );
+    assert_eq!(
+        inequivalent(&Table::new(), &in_force),
+        format!("{prefix} received none but current is the value '1000' of type 'signedint'")
+    );
+    assert_eq!(
+        inequivalent(&ttl(1000), &Settings::new()),
+        format!("{prefix} received the value '1000' of type 'signedint' but current is none")
+    );
+}
+
+#[test]
+fn a_queue_without_a_type_is_classic() {
+    let classic = read("x-queue-type", Value::text("classic")).unwrap();
+    assert_eq!(
+        classic.check_equivalence(&subject(), &Settings::new()),
+        Ok(())
+    );
+    let quorum = Table::new().with("x-queue-type", Value::text("quorum"));
+    assert_eq!(
+        inequivalent(&quorum, &Settings::new()),
+        "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'q' in vhost '/': received \
+         the value 'quorum' of type 'longstr' but current is none"
+    );
+}

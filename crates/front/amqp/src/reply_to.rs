@@ -1,0 +1,94 @@
+//! Direct reply-to (RabbitMQ's extension): a client consumes from the pseudo-queue
+//! `amq.rabbitmq.reply-to`, names it as `reply-to` in what it publishes, and gets the replies.
+//!
+//! Here the pseudo-queue stands for a queue with a made-up name, in memory, exclusive and gone with
+//! its consumer. A `reply-to` that names the pseudo-queue is changed to that name on publishing;
+//! who replies publishes to it by the default exchange as to any queue. To a client this is what
+//! RabbitMQ does; a reply that comes when nobody consumes any more goes nowhere there and here.
+
+use stele_base_types::Name;
+use stele_core_engine::{
+    DeclareLog, Durability, Lifetime, LogConfig, QueueConfig, Retention, Settings,
+};
+use stele_wire_amqp::ShortString;
+
+use crate::{
+    connection::Connection,
+    errors::{Fault, Subject},
+    lookup::{FACET, Queue},
+    stored::Message,
+};
+
+/// The name that clients use.
+pub(crate) const PSEUDO_QUEUE: &str = "amq.rabbitmq.reply-to";
+
+/// Makes the queue that a channel's replies go to.
+pub(crate) async fn open(
+    connection: &mut Connection,
+    number: u16,
+    no_ack: bool,
+) -> Result<Queue, Fault> {
+    if !no_ack {
+        return Err(Fault::precondition("reply consumer cannot acknowledge"));
+    }
+    if reply_queue(connection, number)?.is_some() {
+        return Err(Fault::precondition("reply consumer already set"));
+    }
+    let text = connection.settings.random.name("amq.rabbitmq.reply-to.");
+    let name = Name::new(&text).expect("a made-up name is short");
+    let vhost = connection.session.opened.vhost.clone();
+    let config = LogConfig {
+        partitions: 1,
+        durability: Durability::Volatile,
+        retention: Retention::QUEUE,
+        lifetime: Lifetime {
+            exclusive: Some(connection.holder.id()),
+            auto_delete: true,
+        },
+        queue: Some(QueueConfig::default()),
+    };
+    let declare = DeclareLog {
+        vhost: vhost.clone(),
+        name: name.clone(),
+        config,
+        facet: Box::from(FACET),
+        settings: Settings::new(),
+    };
+    let declared = connection.broker.declare_log(declare).await;
+    let declared = declared.map_err(|error| Subject::queue(&name, &vhost).fault(error))?;
+    let log = declared.definition().id;
+    connection.exclusive.push(log);
+    Ok(Queue { log, name, config })
+}
+
+/// Where a message's replies go, if to the pseudo-queue.
+pub(crate) fn redirect(
+    connection: &mut Connection,
+    number: u16,
+    message: &mut Message,
+) -> Result<(), Fault> {
+    if message.properties.reply_to.as_deref() != Some(PSEUDO_QUEUE) {
+        return Ok(());
+    }
+    let Some(queue) = reply_queue(connection, number)? else {
+        return Err(Fault::precondition("fast reply consumer does not exist"));
+    };
+    message.set_reply_to(ShortString::truncated(&queue));
+    Ok(())
+}
+
+/// The queue of the channel's reply consumer.
+fn reply_queue(connection: &mut Connection, number: u16) -> Result<Option<Name>, Fault> {
+    let channel = connection.session.channel(number)?;
+    let consumers: Vec<_> = channel.consumers.values().copied().collect();
+    let is_reply_queue = |queue: &&Name| {
+        queue
+            .strip_prefix(PSEUDO_QUEUE)
+            .is_some_and(|rest| rest.starts_with('.'))
+    };
+    Ok(consumers
+        .into_iter()
+        .filter_map(|id| Some(&connection.session.subscription(id)?.queue))
+        .find(is_reply_queue)
+        .cloned())
+}

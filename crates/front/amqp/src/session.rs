@@ -1,0 +1,364 @@
+//! The state of an open connection: its channels, consumers and publishes under way.
+//!
+//! A pure state machine: frames and the broker's events go in, commands to carry out and methods
+//! to send come out; `connection.rs` does both.
+//!
+//! ```text
+//!  channel   unknown ──open──▶ Open ──our close──▶ Closing ──close-ok──▶ unknown
+//!                                └──client's close───────────────────────▶
+//! ```
+//!
+//! While a channel is closing, everything but `close` and `close-ok` is dropped: the client sent
+//! it before it knew.
+
+pub(crate) mod confirms;
+pub(crate) mod content;
+pub(crate) mod in_flight;
+pub(crate) mod unacked;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use hashbrown::HashMap;
+use stele_base_types::{ConsumerId, LogId, Name};
+use stele_wire_amqp::{
+    ContentHeader, Frame, Method, ShortString,
+    method::{basic, channel, connection},
+};
+
+use self::{
+    confirms::Confirms,
+    content::{Assembly, Content},
+    in_flight::InFlight,
+    unacked::{Deliveries, Unacked},
+};
+use crate::{errors::Fault, limits::ASSEMBLY_BYTES_MAX, negotiation::Opened};
+
+/// A channel, in one of its lives: a number may be opened again after it was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ChannelId {
+    pub(crate) number: u16,
+    pub(crate) life: u64,
+}
+
+/// Something to carry out.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// A method without content.
+    Method(u16, Method),
+    /// A message.
+    Publish(u16, Content),
+}
+
+/// What goes wrong while taking a frame, with where and by which method.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) channel: u16,
+    pub(crate) method: (u16, u16),
+    pub(crate) fault: Fault,
+}
+
+/// An open channel.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    pub(crate) id: ChannelId,
+    closing: bool,
+    assembly: Assembly,
+    /// Present in confirm mode.
+    pub(crate) confirms: Option<Confirms>,
+    pub(crate) deliveries: Deliveries,
+    /// For consumers that come later.
+    pub(crate) prefetch: Option<u32>,
+    /// For all of the channel's consumers together.
+    pub(crate) prefetch_shared: Option<u32>,
+    pub(crate) consumers: BTreeMap<ShortString, ConsumerId>,
+    /// What an empty queue name stands for.
+    pub(crate) last_queue: Option<Name>,
+}
+
+/// A consumer.
+#[derive(Clone, Debug)]
+pub(crate) struct Subscription {
+    pub(crate) channel: u16,
+    pub(crate) tag: ShortString,
+    pub(crate) queue: Name,
+    pub(crate) log: LogId,
+    pub(crate) no_ack: bool,
+}
+
+/// What a channel leaves behind.
+#[derive(Debug, Default)]
+pub(crate) struct Released {
+    pub(crate) consumers: Vec<(ConsumerId, Subscription)>,
+    pub(crate) unacked: Vec<Unacked>,
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) opened: Opened,
+    body_bytes_max: u64,
+    channels: HashMap<u16, Channel>,
+    subscriptions: HashMap<ConsumerId, Subscription>,
+    pub(crate) in_flight: InFlight,
+    lives: u64,
+    last_consumer: u64,
+    /// Octets of unfinished bodies on all channels.
+    assembling_bytes: u64,
+    /// We have sent `connection.close`.
+    closing: bool,
+}
+
+impl Session {
+    pub(crate) fn new(opened: Opened, body_bytes_max: u64) -> Self {
+        Self {
+            opened,
+            body_bytes_max,
+            channels: HashMap::new(),
+            subscriptions: HashMap::new(),
+            in_flight: InFlight::default(),
+            lives: 0,
+            last_consumer: 0,
+            assembling_bytes: 0,
+            closing: false,
+        }
+    }
+
+    /// Takes a frame: what is to be carried out, if anything yet.
+    pub(crate) fn accept(&mut self, frame: Frame) -> Result<Option<Command>, Failure> {
+        match frame {
+            Frame::Heartbeat { channel: 0 } => Ok(None),
+            Frame::Method { channel, payload } => self.accept_method(channel, payload),
+            Frame::Header { channel, payload } => {
+                self.accept_content(channel, |assembly, body_bytes_max| {
+                    assembly.header(ContentHeader::decode(payload)?, body_bytes_max)
+                })
+            }
+            Frame::Body { channel, payload } => {
+                self.accept_content(channel, |assembly, _| assembly.body(payload))
+            }
+            Frame::Heartbeat { channel } => Err(failure(
+                channel,
+                Fault::unexpected_frame("heartbeat on a channel other than 0"),
+            )),
+        }
+    }
+
+    fn accept_method(&mut self, number: u16, payload: Bytes) -> Result<Option<Command>, Failure> {
+        let decoded = Method::decode(payload);
+        let is_close = matches!(
+            decoded,
+            Ok(
+                Method::Connection(connection::Method::Close(_) | connection::Method::CloseOk(_))
+                    | Method::Channel(channel::Method::Close(_) | channel::Method::CloseOk(_))
+            )
+        );
+        if (self.closing || self.is_closing(number)) && !is_close {
+            return Ok(None);
+        }
+        let method = decoded.map_err(|error| failure(number, error.into()))?;
+        self.check_place(number, &method).map_err(|fault| Failure {
+            channel: number,
+            method: method.ids(),
+            fault,
+        })?;
+        if let Method::Basic(basic::Method::Publish(publish)) = method {
+            if let Some(channel) = self.channels.get_mut(&number) {
+                channel.assembly = Assembly::Header(publish);
+            }
+            return Ok(None);
+        }
+        Ok(Some(Command::Method(number, method)))
+    }
+
+    /// Whether the method may come on this channel now.
+    fn check_place(&self, number: u16, method: &Method) -> Result<(), Fault> {
+        let is_connection = matches!(method, Method::Connection(_));
+        if number == 0 || is_connection {
+            if number == 0 && is_connection {
+                return Ok(());
+            }
+            return Err(Fault::command_invalid(format!(
+                "{} on channel {number}",
+                method.name()
+            )));
+        }
+        let is_open = matches!(method, Method::Channel(channel::Method::Open(_)));
+        match self.channels.get(&number) {
+            None if is_open => Ok(()),
+            None => Err(Fault::channel_error("expected 'channel.open'")),
+            Some(_) if is_open => Err(Fault::channel_error("second 'channel.open' seen")),
+            Some(channel) if channel.assembly.is_under_way() => Err(Fault::unexpected_frame(
+                "expected content header for class 60, got non content header frame instead",
+            )),
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn accept_content(
+        &mut self,
+        number: u16,
+        step: impl FnOnce(&mut Assembly, u64) -> Result<Option<Content>, Fault>,
+    ) -> Result<Option<Command>, Failure> {
+        if self.closing || self.is_closing(number) {
+            return Ok(None);
+        }
+        let Some(channel) = self.channels.get_mut(&number) else {
+            let fault = Fault::unexpected_frame("content on a channel that isn't open");
+            return Err(failure(number, fault));
+        };
+        let before = channel.assembly.held_bytes();
+        let content = step(&mut channel.assembly, self.body_bytes_max);
+        let after = channel.assembly.held_bytes();
+        self.assembling_bytes = self.assembling_bytes - before + after;
+        let content = content.map_err(|fault| Failure {
+            channel: number,
+            method: (basic::CLASS_ID, basic::Publish::ID),
+            fault,
+        })?;
+        if self.assembling_bytes > ASSEMBLY_BYTES_MAX {
+            let fault = Fault::resource("too many unfinished bodies at a time");
+            return Err(failure(number, fault));
+        }
+        Ok(content.map(|content| Command::Publish(number, content)))
+    }
+
+    fn is_closing(&self, number: u16) -> bool {
+        self.channels
+            .get(&number)
+            .is_some_and(|channel| channel.closing)
+    }
+
+    /// Opens a channel.
+    pub(crate) fn open_channel(&mut self, number: u16) -> Result<(), Fault> {
+        let channel_max = usize::from(self.opened.channel_max);
+        if self.channels.len() >= channel_max {
+            return Err(Fault::not_allowed(format!(
+                "number of channels opened ({}) has reached the negotiated channel_max \
+                 ({channel_max})",
+                self.channels.len()
+            )));
+        }
+        self.lives += 1;
+        let id = ChannelId {
+            number,
+            life: self.lives,
+        };
+        self.channels.insert(number, Channel::new(id));
+        Ok(())
+    }
+
+    /// Takes from a channel what it holds; the channel waits for its `close-ok` from now on.
+    pub(crate) fn begin_closing(&mut self, number: u16) -> Released {
+        let Some(channel) = self.channels.get_mut(&number) else {
+            return Released::default();
+        };
+        channel.closing = true;
+        self.assembling_bytes -= channel.assembly.held_bytes();
+        channel.assembly = Assembly::Nothing;
+        channel.confirms = None;
+        let unacked = channel.deliveries.take_all();
+        let consumers = std::mem::take(&mut channel.consumers)
+            .into_values()
+            .filter_map(|id| Some((id, self.subscriptions.remove(&id)?)))
+            .collect();
+        Released { consumers, unacked }
+    }
+
+    /// Forgets a channel.
+    pub(crate) fn forget(&mut self, number: u16) {
+        self.channels.remove(&number);
+    }
+
+    /// Drops everything that the client sends from now on but the end of the connection.
+    pub(crate) fn begin_closing_connection(&mut self) {
+        self.closing = true;
+    }
+
+    /// Numbers of the channels, in order.
+    pub(crate) fn channel_numbers(&self) -> Vec<u16> {
+        let mut numbers: Vec<u16> = self.channels.keys().copied().collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// A channel that is open. The commands of [`Session::accept`] come on such.
+    pub(crate) fn channel(&mut self, number: u16) -> Result<&mut Channel, Fault> {
+        self.channels
+            .get_mut(&number)
+            .filter(|channel| !channel.closing)
+            .ok_or_else(|| Fault::channel_error("expected 'channel.open'"))
+    }
+
+    /// The channel, where it still has that life.
+    pub(crate) fn channel_of(&mut self, id: ChannelId) -> Option<&mut Channel> {
+        self.channels
+            .get_mut(&id.number)
+            .filter(|channel| channel.id == id)
+    }
+
+    /// Puts a consumer in.
+    pub(crate) fn add_subscription(&mut self, subscription: Subscription) -> ConsumerId {
+        self.last_consumer += 1;
+        let id = ConsumerId(self.last_consumer);
+        if let Some(channel) = self.channels.get_mut(&subscription.channel) {
+            channel.consumers.insert(subscription.tag.clone(), id);
+        }
+        self.subscriptions.insert(id, subscription);
+        id
+    }
+
+    /// A consumer.
+    pub(crate) fn subscription(&self, id: ConsumerId) -> Option<&Subscription> {
+        self.subscriptions.get(&id)
+    }
+
+    /// Takes a consumer out.
+    pub(crate) fn remove_subscription(&mut self, id: ConsumerId) -> Option<Subscription> {
+        let subscription = self.subscriptions.remove(&id)?;
+        if let Some(channel) = self.channels.get_mut(&subscription.channel) {
+            channel.consumers.remove(&subscription.tag);
+        }
+        Some(subscription)
+    }
+
+    /// The logs that a channel consumes from, each once.
+    pub(crate) fn consumed_logs(&self, number: u16) -> Vec<LogId> {
+        let mut logs: Vec<LogId> = self
+            .subscriptions
+            .values()
+            .filter(|subscription| subscription.channel == number)
+            .map(|subscription| subscription.log)
+            .collect();
+        logs.sort_unstable();
+        logs.dedup();
+        logs
+    }
+}
+
+impl Channel {
+    fn new(id: ChannelId) -> Self {
+        Self {
+            id,
+            closing: false,
+            assembly: Assembly::default(),
+            confirms: None,
+            deliveries: Deliveries::default(),
+            prefetch: None,
+            prefetch_shared: None,
+            consumers: BTreeMap::new(),
+            last_queue: None,
+        }
+    }
+}
+
+fn failure(channel: u16, fault: Fault) -> Failure {
+    Failure {
+        channel,
+        method: (0, 0),
+        fault,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+//! Putting a message together from its frames.
+//!
+//! ```text
+//!            basic.publish            header, size n > 0          n octets
+//!  Nothing ───────────────▶ Header ─────────────────────▶ Body ────────────▶ Nothing, with a message
+//!                              └── header, size 0 ─────────────────────────▶
+//! ```
+
+use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
+use stele_wire_amqp::{ContentHeader, RawProperties, method::basic};
+
+use crate::{errors::Fault, limits::BODY_FRAME_GATHER_BYTES};
+
+/// A published message, whole.
+#[derive(Debug)]
+pub(crate) struct Content {
+    /// Exchange, key and flags.
+    pub(crate) publish: basic::Publish,
+    /// The properties as they came.
+    pub(crate) properties: RawProperties,
+    /// The body, in as many pieces as it came in or fewer.
+    pub(crate) body: Body,
+}
+
+/// A body in pieces.
+#[derive(Debug, Default)]
+pub(crate) struct Body {
+    pieces: SmallVec<[Bytes; 1]>,
+    size_bytes: u64,
+}
+
+impl Body {
+    pub(crate) fn pieces(&self) -> &[Bytes] {
+        &self.pieces
+    }
+
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    /// In one piece, copied where it is in several.
+    pub(crate) fn whole(&self) -> Bytes {
+        match &self.pieces[..] {
+            [] => Bytes::new(),
+            [piece] => piece.clone(),
+            pieces => Bytes::from(pieces.concat()),
+        }
+    }
+}
+
+/// Where a channel is within a message.
+#[derive(Debug, Default)]
+pub(crate) enum Assembly {
+    /// Between messages.
+    #[default]
+    Nothing,
+    /// The method has come.
+    Header(basic::Publish),
+    /// The header has come too.
+    Body(Partial),
+}
+
+/// A message whose body isn't whole.
+#[derive(Debug)]
+pub(crate) struct Partial {
+    publish: basic::Publish,
+    properties: RawProperties,
+    size_bytes: u64,
+    body: Body,
+    /// Small frames, to become one piece.
+    gathered: BytesMut,
+}
+
+impl Assembly {
+    /// Whether a message is being received.
+    pub(crate) fn is_under_way(&self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
+
+    /// Octets held.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        match self {
+            Self::Nothing | Self::Header(_) => 0,
+            Self::Body(partial) => partial.body.size_bytes,
+        }
+    }
+
+    /// Takes the header.
+    pub(crate) fn header(
+        &mut self,
+        header: ContentHeader,
+        body_bytes_max: u64,
+    ) -> Result<Option<Content>, Fault> {
+        let Self::Header(publish) = std::mem::take(self) else {
+            return Err(Fault::unexpected_frame(
+                "expected method frame, got content header frame instead",
+            ));
+        };
+        if header.class_id != basic::CLASS_ID {
+            return Err(Fault::unexpected_frame(format!(
+                "expected content header for class 60, got one for class {} instead",
+                header.class_id
+            )));
+        }
+        if header.body_size > body_bytes_max {
+            return Err(Fault::precondition(format!(
+                "message size {} is larger than configured max size {body_bytes_max}",
+                header.body_size
+            )));
+        }
+        let partial = Partial {
+            publish,
+            properties: header.properties,
+            size_bytes: header.body_size,
+            body: Body::default(),
+            gathered: BytesMut::new(),
+        };
+        Ok(self.advance(partial))
+    }
+
+    /// Takes a part of the body.
+    pub(crate) fn body(&mut self, payload: Bytes) -> Result<Option<Content>, Fault> {
+        let mut partial = match std::mem::take(self) {
+            Self::Body(partial) => partial,
+            Self::Header(_) => {
+                return Err(Fault::unexpected_frame(
+                    "expected content header for class 60, got content body frame instead",
+                ));
+            }
+            Self::Nothing => {
+                return Err(Fault::unexpected_frame(
+                    "expected method frame, got content body frame instead",
+                ));
+            }
+        };
+        let left = partial.size_bytes - partial.body.size_bytes;
+        if payload.len() as u64 > left {
+            return Err(Fault::unexpected_frame(format!(
+                "content body of {} octets where {left} were left",
+                payload.len()
+            )));
+        }
+        partial.push(payload);
+        Ok(self.advance(partial))
+    }
+
+    /// The message where it is whole; otherwise waits for more.
+    fn advance(&mut self, partial: Partial) -> Option<Content> {
+        if partial.body.size_bytes < partial.size_bytes {
+            *self = Self::Body(partial);
+            return None;
+        }
+        Some(partial.finish())
+    }
+}
+
+impl Partial {
+    fn push(&mut self, payload: Bytes) {
+        self.body.size_bytes += payload.len() as u64;
+        let is_last = self.body.size_bytes == self.size_bytes;
+        let is_only = self.body.pieces.is_empty() && self.gathered.is_empty() && is_last;
+        if payload.len() < BODY_FRAME_GATHER_BYTES && !is_only {
+            self.gathered.extend_from_slice(&payload);
+            return;
+        }
+        self.flush();
+        self.body.pieces.push(payload);
+    }
+
+    fn flush(&mut self) {
+        if !self.gathered.is_empty() {
+            self.body.pieces.push(self.gathered.split().freeze());
+        }
+    }
+
+    fn finish(mut self) -> Content {
+        self.flush();
+        Content {
+            publish: self.publish,
+            properties: self.properties,
+            body: self.body,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn started(size: u64) -> Assembly {
+        let mut assembly = Assembly::Header(basic::Publish::default());
+        let header = ContentHeader {
+            class_id: 60,
+            body_size: size,
+            properties: RawProperties::default(),
+        };
+        assert!(assembly.header(header, 1 << 20).unwrap().is_none());
+        assembly
+    }
+
+    #[test]
+    fn a_body_in_one_frame_is_not_copied() {
+        let payload = Bytes::from_static(b"hello");
+        let content = started(5).body(payload.clone()).unwrap().unwrap();
+        assert_eq!(content.body.pieces()[0].as_ptr(), payload.as_ptr());
+    }
+
+    #[test]
+    fn a_body_of_one_octet_frames_becomes_one_piece() {
+        let mut assembly = started(1000);
+        for _ in 0..999 {
+            assert!(assembly.body(Bytes::from_static(b"a")).unwrap().is_none());
+        }
+        let content = assembly.body(Bytes::from_static(b"b")).unwrap().unwrap();
+        assert_eq!(content.body.pieces().len(), 1);
+        assert_eq!(content.body.size_bytes(), 1000);
+        assert!(!assembly.is_under_way());
+    }
+
+    #[test]
+    fn pieces_keep_their_order() {
+        let mut assembly = started(2 + 2000 + 1);
+        assembly.body(Bytes::from_static(b"ab")).unwrap();
+        assembly.body(Bytes::from(vec![b'c'; 2000])).unwrap();
+        let content = assembly.body(Bytes::from_static(b"d")).unwrap().unwrap();
+        let body = content.body.pieces().concat();
+        assert_eq!((&body[..3], body[2002]), (&b"abc"[..], b'd'));
+    }
+
+    #[test]
+    fn more_body_than_announced_is_refused() {
+        let fault = started(3).body(Bytes::from_static(b"abcd")).unwrap_err();
+        assert!(fault.code.hard);
+    }
+
+    #[test]
+    fn a_body_over_the_limit_is_refused_by_its_header() {
+        let mut assembly = Assembly::Header(basic::Publish::default());
+        let header = ContentHeader {
+            class_id: 60,
+            body_size: 11,
+            properties: RawProperties::default(),
+        };
+        let fault = assembly.header(header, 10).unwrap_err();
+        assert_eq!(
+            fault.text(),
+            "PRECONDITION_FAILED - message size 11 is larger than configured max size 10"
+        );
+    }
+}

@@ -1,0 +1,139 @@
+//! Deliveries of a channel that its client hasn't acknowledged.
+
+use std::collections::BTreeMap;
+
+use stele_base_types::{LogId, Offset, PartitionIndex};
+use stele_core_engine::{LeaseId, SettleItem};
+
+/// A delivery's lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unacked {
+    /// The queue's log.
+    pub(crate) log: LogId,
+    /// The record's partition.
+    pub(crate) partition: PartitionIndex,
+    /// The record.
+    pub(crate) offset: Offset,
+    /// The lease.
+    pub(crate) lease: LeaseId,
+}
+
+impl Unacked {
+    /// The lease as a settlement names it.
+    pub(crate) fn item(&self) -> SettleItem {
+        SettleItem {
+            partition: self.partition,
+            offset: self.offset,
+            lease: Some(self.lease),
+        }
+    }
+}
+
+/// Deliveries by tag. Tags count from 1 over all deliveries of the channel, also those that are
+/// settled as they are sent.
+#[derive(Debug, Default)]
+pub(crate) struct Deliveries {
+    last: u64,
+    unacked: BTreeMap<u64, Unacked>,
+}
+
+impl Deliveries {
+    /// The tag of a delivery that nobody will acknowledge.
+    pub(crate) fn settled(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    /// The tag of a delivery that is to be acknowledged.
+    pub(crate) fn leased(&mut self, unacked: Unacked) -> u64 {
+        let tag = self.settled();
+        self.unacked.insert(tag, unacked);
+        tag
+    }
+
+    /// Takes out what `tag` names: itself, with `multiple` all up to it, with `multiple` and 0 all.
+    /// `None` where there is no such delivery. `multiple` with 0 may name none.
+    pub(crate) fn take(&mut self, tag: u64, multiple: bool) -> Option<Vec<Unacked>> {
+        if !multiple {
+            return Some(vec![self.unacked.remove(&tag)?]);
+        }
+        if tag == 0 {
+            return Some(self.take_all());
+        }
+        // The tag itself may be settled already, as long as an earlier one is open (as RabbitMQ
+        // has it); and it must have been given out.
+        if tag > self.last {
+            return None;
+        }
+        let later = self.unacked.split_off(&(tag + 1));
+        let taken = std::mem::replace(&mut self.unacked, later);
+        (!taken.is_empty()).then(|| taken.into_values().collect())
+    }
+
+    /// Takes out everything.
+    pub(crate) fn take_all(&mut self) -> Vec<Unacked> {
+        std::mem::take(&mut self.unacked).into_values().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deliveries(count: u64) -> Deliveries {
+        let mut deliveries = Deliveries::default();
+        for offset in 1..=count {
+            deliveries.leased(Unacked {
+                log: LogId(1),
+                partition: PartitionIndex(0),
+                offset: Offset(offset),
+                lease: LeaseId(offset),
+            });
+        }
+        deliveries
+    }
+
+    fn offsets(taken: Option<Vec<Unacked>>) -> Option<Vec<u64>> {
+        taken.map(|taken| taken.iter().map(|unacked| unacked.offset.0).collect())
+    }
+
+    #[test]
+    fn a_tag_is_taken_once() {
+        let mut deliveries = deliveries(3);
+        assert_eq!(offsets(deliveries.take(2, false)), Some(vec![2]));
+        assert_eq!(deliveries.take(2, false), None);
+        assert_eq!(deliveries.take(4, false), None);
+        assert_eq!(deliveries.take(0, false), None);
+    }
+
+    #[test]
+    fn multiple_takes_everything_up_to_the_tag() {
+        let mut deliveries = deliveries(4);
+        deliveries.take(2, false);
+        assert_eq!(offsets(deliveries.take(3, true)), Some(vec![1, 3]));
+        assert_eq!(deliveries.take(3, true), None);
+        assert_eq!(offsets(deliveries.take(4, true)), Some(vec![4]));
+    }
+
+    #[test]
+    fn multiple_with_zero_takes_all_there_is_and_may_be_none() {
+        let mut deliveries = deliveries(2);
+        assert_eq!(offsets(deliveries.take(0, true)), Some(vec![1, 2]));
+        assert_eq!(offsets(deliveries.take(0, true)), Some(Vec::new()));
+    }
+
+    #[test]
+    fn a_tag_that_was_never_given_out_is_unknown() {
+        let mut deliveries = deliveries(1);
+        assert_eq!(deliveries.take(u64::MAX, true), None);
+        assert_eq!(deliveries.take(2, true), None);
+        assert_eq!(offsets(deliveries.take(1, true)), Some(vec![1]));
+    }
+
+    #[test]
+    fn settled_deliveries_count_too() {
+        let mut deliveries = deliveries(1);
+        assert_eq!(deliveries.settled(), 2);
+        assert_eq!(deliveries.take(2, false), None);
+    }
+}

@@ -1,0 +1,118 @@
+//! What the front is set to.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use stele_base_env::{Clock, Rng};
+use stele_base_types::Name;
+use stele_wire_amqp::limits::FRAME_MAX_DEFAULT_BYTES;
+use subtle::ConstantTimeEq;
+
+/// How the front behaves. The defaults are RabbitMQ's, apart from the body size.
+#[derive(Clone)]
+pub struct Settings {
+    /// Who may log in.
+    pub users: Vec<User>,
+    /// Proposed seconds between heartbeats; 0 proposes none.
+    pub heartbeat_s: u16,
+    /// Proposed octets of a frame, 4096 or more; a client may choose less.
+    pub frame_bytes_max: u32,
+    /// Proposed highest channel number; a client may choose less.
+    pub channel_max: u16,
+    /// The largest body that is taken, in octets.
+    pub body_bytes_max: u64,
+    /// Connections at a time; a further one is closed at once.
+    pub connections_max: usize,
+    /// The version that clients are told.
+    pub version: &'static str,
+    /// Where message timestamps come from.
+    pub clock: Arc<dyn Clock>,
+    /// Where names that the server makes up come from.
+    pub random: RandomNames,
+}
+
+impl Settings {
+    /// The defaults, for these users.
+    pub fn new(users: Vec<User>, clock: Arc<dyn Clock>, rng: Box<dyn Rng>) -> Self {
+        Self {
+            users,
+            heartbeat_s: 60,
+            frame_bytes_max: FRAME_MAX_DEFAULT_BYTES,
+            channel_max: 2047,
+            body_bytes_max: 16 * 1024 * 1024,
+            connections_max: 10_000,
+            version: env!("CARGO_PKG_VERSION"),
+            clock,
+            random: RandomNames(Arc::new(Mutex::new(rng))),
+        }
+    }
+
+    /// The user of this name, where the password is theirs. Takes as long whether the name or the
+    /// password is wrong, up to the number of users.
+    pub(crate) fn authenticate(&self, name: &[u8], password: &[u8]) -> Option<&Name> {
+        let mut found = None;
+        for user in &self.users {
+            let same = user.name.as_bytes().ct_eq(name) & user.password.as_bytes().ct_eq(password);
+            if bool::from(same) {
+                found = Some(&user.name);
+            }
+        }
+        found
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("users", &self.users)
+            .field("heartbeat_s", &self.heartbeat_s)
+            .field("frame_bytes_max", &self.frame_bytes_max)
+            .field("channel_max", &self.channel_max)
+            .field("body_bytes_max", &self.body_bytes_max)
+            .field("connections_max", &self.connections_max)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A name with its password.
+#[derive(Clone)]
+pub struct User {
+    /// Their name.
+    pub name: Name,
+    /// Their password.
+    pub password: String,
+}
+
+/// Without the password.
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes up names of queues and consumers that can't be guessed and don't repeat.
+#[derive(Clone)]
+pub struct RandomNames(Arc<Mutex<Box<dyn Rng>>>);
+
+impl RandomNames {
+    /// `prefix` and 22 random letters and digits, such as `amq.gen-...`.
+    pub(crate) fn name(&self, prefix: &str) -> String {
+        let mut bytes = [0; 16];
+        // A panic while filling leaves a source that still works.
+        let mut rng = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rng.fill(&mut bytes);
+        drop(rng);
+        format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
+impl fmt::Debug for RandomNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RandomNames")
+    }
+}

@@ -1,0 +1,137 @@
+//! A record as a message.
+
+use bytes::Bytes;
+use stele_base_types::Timestamp;
+use stele_wire_amqp::{
+    EncodedTable, Properties, RawProperties, ReadError, Reader, ShortString, Table, Value,
+};
+use stele_wire_batch::{Record, RecordHeader};
+
+use super::{HEADER, RESERVED_PREFIX, VERSION};
+
+/// The header that shows a record's key.
+const KEY_HEADER: ShortString = ShortString::from_static("stele.key");
+
+/// `delivery-mode` of what survives a restart.
+const PERSISTENT: u8 = 2;
+
+/// What a consumer gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Arrival {
+    pub(crate) exchange: ShortString,
+    pub(crate) routing_key: ShortString,
+    pub(crate) properties: RawProperties,
+    pub(crate) body: Bytes,
+}
+
+/// The record as a message of the queue `queue`: as it was published where it came by AMQP, made
+/// of its headers where it came by another protocol.
+pub(crate) fn arrival(record: &Record, queue: &str) -> Arrival {
+    let body = record.value.clone().unwrap_or_default();
+    if let Some(Ok(own)) = record
+        .headers
+        .last(HEADER)
+        .map(|own| read_own(Bytes::copy_from_slice(own)))
+    {
+        let (exchange, routing_key, properties) = own;
+        return Arrival {
+            exchange,
+            routing_key,
+            properties,
+            body,
+        };
+    }
+    Arrival {
+        exchange: ShortString::EMPTY,
+        routing_key: ShortString::truncated(queue),
+        properties: made_of_headers(record).encode(),
+        body,
+    }
+}
+
+/// When the message is no longer to be delivered, by its publisher's `expiration`.
+pub(crate) fn expires_at(properties: &RawProperties, published: Timestamp) -> Option<Timestamp> {
+    const EXPIRATION: u16 = 1 << 8;
+    if properties.flags & EXPIRATION == 0 {
+        return None;
+    }
+    let expiration = properties.parse().ok()?.expiration?;
+    Some(published.plus_ms(expiration.parse().ok()?))
+}
+
+type Own = (ShortString, ShortString, RawProperties);
+
+fn read_own(own: Bytes) -> Result<Own, ReadError> {
+    let mut reader = Reader::new(own);
+    let version = reader.u8()?;
+    if version != VERSION {
+        return Err(ReadError::FieldType(version));
+    }
+    let (exchange, routing_key) = (reader.short_string()?, reader.short_string()?);
+    let flags = reader.u16()?;
+    let list = reader.rest().clone();
+    let properties = RawProperties { flags, list };
+    // A forged header mustn't reach a client that would choke on it.
+    properties.parse()?;
+    Ok((exchange, routing_key, properties))
+}
+
+fn made_of_headers(record: &Record) -> Properties {
+    let mut properties = Properties {
+        delivery_mode: Some(PERSISTENT),
+        timestamp: u64::try_from(record.timestamp.0 / 1000).ok(),
+        ..Properties::default()
+    };
+    let mut headers = Table::new();
+    if let Some(key) = &record.key {
+        headers.push(KEY_HEADER, value_of(key));
+    }
+    for header in record.headers.iter() {
+        let Some(name) = short(header.key) else {
+            continue;
+        };
+        if name.starts_with(RESERVED_PREFIX) {
+            continue;
+        }
+        if !set_property(&mut properties, &name, &header) {
+            headers.push(name, header.value.map_or(Value::Void, value_of));
+        }
+    }
+    if !headers.is_empty() {
+        properties.headers = Some(EncodedTable::from(&headers));
+    }
+    properties
+}
+
+/// Sets the property that a header of this name stands for; false where there is none, or the
+/// value doesn't fit.
+fn set_property(properties: &mut Properties, name: &str, header: &RecordHeader<'_>) -> bool {
+    let property = match name {
+        "content-type" => &mut properties.content_type,
+        "content-encoding" => &mut properties.content_encoding,
+        "correlation-id" => &mut properties.correlation_id,
+        "reply-to" => &mut properties.reply_to,
+        "message-id" => &mut properties.message_id,
+        "type" => &mut properties.kind,
+        "app-id" => &mut properties.app_id,
+        _ => return false,
+    };
+    let Some(value) = header.value.and_then(short) else {
+        return false;
+    };
+    *property = Some(value);
+    true
+}
+
+fn short(octets: &[u8]) -> Option<ShortString> {
+    ShortString::from_bytes(Bytes::copy_from_slice(octets)).ok()
+}
+
+/// Text where it is text, octets otherwise.
+fn value_of(octets: &[u8]) -> Value {
+    let bytes = Bytes::copy_from_slice(octets);
+    match std::str::from_utf8(octets) {
+        Ok(_) => Value::LongString(bytes),
+        Err(_) => Value::ByteArray(bytes),
+    }
+}

@@ -1,0 +1,126 @@
+//! A published message as a record.
+
+use bytes::BytesMut;
+use smallvec::SmallVec;
+use stele_base_types::Timestamp;
+use stele_wire_amqp::{Properties, RawProperties, ReadError, ShortString, Table, Value, Writer};
+use stele_wire_batch::{BatchBuilder, Body, Error, NewRecord, RecordHeader};
+
+use super::{HEADER, RESERVED_PREFIX, VERSION};
+use crate::session::content::Content;
+
+/// A message with its properties read.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) content: Content,
+    pub(crate) properties: Properties,
+    /// The application's headers; empty where it sent none.
+    pub(crate) headers: Table,
+}
+
+impl Message {
+    /// Reads the properties.
+    pub(crate) fn read(content: Content) -> Result<Self, ReadError> {
+        let properties = content.properties.parse()?;
+        let headers = match &properties.headers {
+            Some(headers) => headers.decode()?,
+            None => Table::new(),
+        };
+        Ok(Self {
+            content,
+            properties,
+            headers,
+        })
+    }
+
+    /// Sends replies elsewhere than the publisher said.
+    pub(crate) fn set_reply_to(&mut self, reply_to: ShortString) {
+        self.properties.reply_to = Some(reply_to);
+        self.content.properties = self.properties.encode();
+    }
+
+    /// Adds the message to a batch.
+    pub(crate) fn push(&self, batch: &mut BatchBuilder, timestamp: Timestamp) -> Result<(), Error> {
+        let own = self.own_header(&self.content.properties);
+        let numbers = self.numbers();
+        let mut headers: SmallVec<[RecordHeader<'_>; 8]> = SmallVec::new();
+        headers.extend(self.readable_properties());
+        headers.extend(self.readable_headers(&numbers));
+        headers.push(header(HEADER, &own));
+        batch.push(&NewRecord {
+            timestamp,
+            key: None,
+            value: Body::Parts(self.content.body.pieces()),
+            headers: &headers,
+        })
+    }
+
+    fn own_header(&self, properties: &RawProperties) -> BytesMut {
+        let publish = &self.content.publish;
+        let strings = publish.exchange.len() + publish.routing_key.len();
+        let mut own = BytesMut::with_capacity(5 + strings + properties.list.len());
+        let mut writer = Writer::new(&mut own);
+        writer.u8(VERSION);
+        writer.short_string(&publish.exchange);
+        writer.short_string(&publish.routing_key);
+        writer.u16(properties.flags);
+        writer.raw(&properties.list);
+        own
+    }
+
+    fn readable_properties(&self) -> impl Iterator<Item = RecordHeader<'_>> {
+        let properties = &self.properties;
+        [
+            ("content-type", &properties.content_type),
+            ("content-encoding", &properties.content_encoding),
+            ("correlation-id", &properties.correlation_id),
+            ("reply-to", &properties.reply_to),
+            ("message-id", &properties.message_id),
+            ("type", &properties.kind),
+            ("app-id", &properties.app_id),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some(header(name, value.as_ref()?.as_bytes())))
+    }
+
+    /// Headers whose value is text, or has an obvious text.
+    fn readable_headers<'a>(
+        &'a self,
+        numbers: &'a [(usize, String)],
+    ) -> impl Iterator<Item = RecordHeader<'a>> {
+        let mut numbers = numbers.iter().peekable();
+        self.headers
+            .iter()
+            .enumerate()
+            .filter_map(move |(index, (name, value))| {
+                let number = numbers.next_if(|(of, _)| *of == index);
+                if name.starts_with(RESERVED_PREFIX) {
+                    return None;
+                }
+                match value {
+                    Value::LongString(octets) => Some(header(name, octets)),
+                    _ => number.map(|(_, text)| header(name, text.as_bytes())),
+                }
+            })
+    }
+
+    /// The texts of integers and booleans, by their place among the headers.
+    fn numbers(&self) -> SmallVec<[(usize, String); 2]> {
+        self.headers
+            .iter()
+            .enumerate()
+            .filter_map(|(index, (_, value))| {
+                let integer = value.as_integer().map(|integer| integer.to_string());
+                let text = integer.or_else(|| value.as_bool().map(|bool| bool.to_string()));
+                Some((index, text?))
+            })
+            .collect()
+    }
+}
+
+fn header<'a>(name: &'a str, value: &'a [u8]) -> RecordHeader<'a> {
+    RecordHeader {
+        key: name.as_bytes(),
+        value: Some(value),
+    }
+}

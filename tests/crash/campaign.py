@@ -1,0 +1,139 @@
+"""The kills and the loads: `campaign.py PROGRAM KILLS [SEED]`. `run` starts it."""
+
+import concurrent.futures
+import multiprocessing
+import pathlib
+import random
+import socket
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+import amqp_confirms  # noqa: E402
+import kafka_idempotent  # noqa: E402
+import sqs_fifo  # noqa: E402
+import sqs_standard  # noqa: E402
+from harness.stele import Stele  # noqa: E402
+
+LOADS = (kafka_idempotent, amqp_confirms, sqs_fifo, sqs_standard)
+PROGRESS_SECONDS = 60
+FINISH_SECONDS = 180
+LONGEST_AFTER_PROGRESS_SECONDS = 0.8
+
+
+class Running:
+    """One load in a process of its own, with a count of its acknowledgements."""
+
+    def __init__(self, load, environment, context, pool):
+        self.load = load
+        self.acknowledged = context.Value("q", 0)
+        self._stopping = context.Event()
+        self._environment = environment
+        self._outcome = pool.submit(self._supervise, context)
+
+    def _supervise(self, context):
+        receiving, sending = context.Pipe(duplex=False)
+        process = context.Process(
+            target=_drive, args=(self.load.__name__, self._environment, self.acknowledged, self._stopping, sending)
+        )
+        process.start()
+        sending.close()
+        try:
+            return receiving.recv()
+        except EOFError:
+            raise RuntimeError(f"the load {self.load.__name__} ended without a record") from None
+        finally:
+            process.join()
+
+    def check(self):
+        """Fails when the load has ended by itself."""
+        if self._outcome.done():
+            self._outcome.result()
+            raise RuntimeError(f"the load {self.load.__name__} ended too early")
+
+    def finish(self):
+        """Lets the load end, and gives its record."""
+        self._stopping.set()
+        return self._outcome.result(FINISH_SECONDS)
+
+
+def _drive(name, environment, acknowledged, stopping, sending):
+    load = next(each for each in LOADS if each.__name__ == name)
+    sending.send(load.drive(environment, acknowledged, stopping))
+
+
+def free_ports(count):
+    """Ports that stay the same across the starts, since a client that retries goes where it was."""
+    probes = [socket.socket() for _ in range(count)]
+    for probe in probes:
+        probe.bind(("127.0.0.1", 0))
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports
+
+
+def wait_for_progress(running):
+    """Returns when each load has been acknowledged something since now."""
+    before = [each.acknowledged.value for each in running]
+    deadline = time.monotonic() + PROGRESS_SECONDS
+    while any(each.acknowledged.value == count for each, count in zip(running, before)):
+        for each in running:
+            each.check()
+        if time.monotonic() > deadline:
+            stuck = [each.load.__name__ for each, count in zip(running, before) if each.acknowledged.value == count]
+            raise RuntimeError(f"no acknowledgement within {PROGRESS_SECONDS} s after a start: {', '.join(stuck)}")
+        time.sleep(0.01)
+
+
+def verified(records, environment):
+    """Checks each load's record against what the server has; gives how many checks failed."""
+    failed = 0
+    for load, record in records.items():
+        findings, told = load.verify(environment, record)
+        print(f"{'FAIL' if findings else 'ok  '} crash.{load.__name__}: {told}", flush=True)
+        for finding in findings[:10]:
+            print(f"  {finding}", flush=True)
+        failed += bool(findings)
+    return failed
+
+
+def main():
+    program, kills = sys.argv[1], int(sys.argv[2])
+    seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(2**32)
+    print(f"{kills} kills, seed {seed}", flush=True)
+    moments, context = random.Random(seed), multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory(prefix="crash-") as directory:
+        kafka, amqp, sqs = free_ports(3)
+        server = Stele(program, directory, kafka=kafka, amqp=amqp, sqs=sqs).start()
+        recoveries = []
+        try:
+            environment = server.environment()
+            for load in LOADS:
+                load.prepare(environment)
+            with concurrent.futures.ThreadPoolExecutor(len(LOADS)) as pool:
+                running = [Running(load, environment, context, pool) for load in LOADS]
+                for _ in range(kills):
+                    wait_for_progress(running)
+                    time.sleep(moments.uniform(0, LONGEST_AFTER_PROGRESS_SECONDS))
+                    server.kill()
+                    server.start()
+                    recoveries.append(server.ready_seconds)
+                wait_for_progress(running)
+                records = {each.load: each.finish() for each in running}
+            failed = verified(records, environment)
+        except BaseException:
+            print(server.tail(), file=sys.stderr)
+            server.kill()
+            raise
+        server.stop()
+    print(f"ready again after {max(recoveries, default=0):.2f} s at most")
+    print(f"{len(LOADS) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,23 @@
+"""A boto3 client that retries nothing by itself: the loads decide what to send again."""
+
+import boto3
+import botocore.config
+import botocore.exceptions
+
+LOST = (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError)
+
+
+def connect(environment):
+    return boto3.client(
+        "sqs",
+        endpoint_url=environment["SQS_URL"],
+        region_name="us-east-1",
+        aws_access_key_id="any",
+        aws_secret_access_key="any",
+        config=botocore.config.Config(retries={"max_attempts": 0}, connect_timeout=2, read_timeout=10),
+    )
+
+
+def url(environment, name):
+    """By name alone, since the port in a URL is not what counts."""
+    return f"{environment['SQS_URL']}/000000000000/{name}"

@@ -73,6 +73,10 @@ class Stele:
         self.process.kill()
         self.process.wait()
 
+    def pids(self):
+        """The processes whose time and memory count as the server's."""
+        return [self.process.pid]
+
     def environment(self):
         """The endpoints as the suites take them."""
         return {

@@ -1,0 +1,65 @@
+"""A load client over librdkafka: `librdkafka_client.py produce|consume HOST:PORT RECORDS`.
+
+Prints one line of JSON. The work between two messages is a call into C; latencies are those
+that librdkafka itself gives with each acknowledgement.
+"""
+
+import json
+import sys
+import time
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+TOPIC = "versus-librdkafka"
+RECORD_BYTES = 1024
+
+
+def produce(address, records):
+    latencies = []
+    producer = Producer({
+        "bootstrap.servers": address, "acks": "all", "queue.buffering.max.messages": 200_000,
+    })
+    value = b"x" * RECORD_BYTES
+
+    def acknowledged(error, message):
+        if error:
+            sys.exit(f"not acknowledged: {error}")
+        latencies.append(message.latency())
+
+    producer.produce(TOPIC, value)
+    producer.flush()
+    began = time.monotonic()
+    for _ in range(records):
+        while True:
+            try:
+                producer.produce(TOPIC, value, on_delivery=acknowledged)
+                break
+            except BufferError:
+                producer.poll(0.01)
+        producer.poll(0)
+    producer.flush()
+    seconds = time.monotonic() - began
+    latencies.sort()
+    report(records, seconds, latencies[len(latencies) // 2] * 1000, latencies[len(latencies) * 99 // 100] * 1000)
+
+
+def consume(address, records):
+    consumer = Consumer({
+        "bootstrap.servers": address, "group.id": f"versus-{time.time_ns()}", "enable.auto.commit": False,
+    })
+    consumer.assign([TopicPartition(TOPIC, 0, 0)])
+    found, began = len(consumer.consume(1, 30)), time.monotonic()
+    while found < records:
+        found += len(consumer.consume(1000, 5))
+        if time.monotonic() - began > 300:
+            sys.exit(f"only {found} of {records} came")
+    report(found, time.monotonic() - began)
+    consumer.close()
+
+
+def report(messages, seconds, p50_ms=None, p99_ms=None):
+    print(json.dumps({"messages": messages, "per_second": messages / seconds, "p50_ms": p50_ms, "p99_ms": p99_ms}))
+
+
+if __name__ == "__main__":
+    {"produce": produce, "consume": consume}[sys.argv[1]](sys.argv[2], int(sys.argv[3]))

@@ -1,0 +1,23 @@
+"""What one load measured."""
+
+import dataclasses
+import subprocess
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """Messages and seconds of the measured part, and latencies where the client tells them."""
+
+    messages: int
+    per_second: float
+    p50_ms: float | None = None
+    p99_ms: float | None = None
+
+
+def output_of(command, environment=None, seconds=600):
+    """Runs a load client and gives what it printed; one that fails ends the comparison."""
+    line = [str(part) for part in command]
+    done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=seconds)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(line)}\nended with {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    return done.stdout

@@ -1,0 +1,60 @@
+"""RabbitMQ PerfTest."""
+
+import re
+
+from loads.measurement import Measurement, output_of
+from peers.process import maven_libraries
+
+VERSION = "2.22.1"
+SECONDS = 10
+RECEIVED = re.compile(r"receiving rate avg: ([\d.]+) msg/s")
+LATENCY = re.compile(r"{} latency .*?([\d.]+)/([\d.]+)/([\d.]+)/([\d.]+)/([\d.]+) (\S+)")
+UNITS_MS = {"ms": 1.0, "µs": 0.001, "us": 0.001}
+
+
+class PerfTest:
+    """Producers that wait for confirms and consumers that acknowledge, on one durable queue."""
+
+    def __init__(self, title, latency, *arguments):
+        self.title = title
+        self._latency = re.compile(LATENCY.pattern.format(latency))
+        self._arguments = arguments
+
+    def run(self, environment, scale):
+        seconds = max(3, int(SECONDS * scale))
+        text = output_of(self._client(environment["AMQP_ADDRESS"], seconds))
+        rates = RECEIVED.findall(text)
+        rate = float(rates[-1]) if rates else 0.0
+        p50, p99 = self._latencies(text)
+        return Measurement(int(rate * seconds), rate, p50, p99)
+
+    def command(self):
+        return self._client("HOST:PORT", SECONDS)
+
+    def _latencies(self, text):
+        """The summary's last line of that kind: min/median/75th/95th/99th."""
+        found = self._latency.findall(text)
+        if not found:
+            raise RuntimeError(f"PerfTest told no latency:\n{text[-2000:]}")
+        _, median, _, _, p99, unit = found[-1]
+        return float(median) * UNITS_MS[unit], float(p99) * UNITS_MS[unit]
+
+    def _client(self, address, seconds):
+        libraries = maven_libraries("perftest", f"com.rabbitmq:perf-test:{VERSION}")
+        return [
+            "java", "-Xms512m", "-Xmx512m", "-cp", f"{libraries}/*", "com.rabbitmq.perf.PerfTest",
+            "--uri", f"amqp://guest:guest@{address}", "--time", str(seconds), "--size", "1024",
+            "--flag", "persistent", "--auto-delete", "false", *self._arguments,
+        ]
+
+
+def loads():
+    """The cases: as fast as it goes with one pair and with four, and one confirm at a time."""
+    return [
+        PerfTest("persistent, 1 to 1, 500 confirms open", "confirm",
+                 "--queue", "one", "--confirm", "500", "--qos", "500", "--multi-ack-every", "50"),
+        PerfTest("persistent, 4 to 4, 100 confirms open each", "confirm",
+                 "--queue", "four", "--producers", "4", "--consumers", "4", "--confirm", "100", "--qos", "100"),
+        PerfTest("persistent, 1 to 1, each waits for its confirm", "confirm",
+                 "--queue", "each", "--confirm", "1", "--qos", "100"),
+    ]

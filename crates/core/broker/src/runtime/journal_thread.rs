@@ -82,23 +82,26 @@ struct JournalThread {
 impl JournalThread {
     fn run(&mut self, writes: &std_mpsc::Receiver<Write>) -> Result<(), Error> {
         while let Ok(first) = writes.recv() {
-            let mut is_sync_due = self.write(first)?;
+            let mut taken = 0;
+            let mut is_sync_due = self.write(first, &mut taken)?;
             while let Ok(next) = writes.try_recv() {
-                is_sync_due |= self.write(next)?;
+                is_sync_due |= self.write(next, &mut taken)?;
             }
             if is_sync_due || self.unsynced >= UNSYNCED_BLOCKS_MAX {
                 self.sync()?;
             }
+            self.tell(Heard::Done(taken));
         }
         self.sync()
     }
 
-    fn write(&mut self, write: Write) -> Result<bool, Error> {
+    fn write(&mut self, write: Write, taken: &mut usize) -> Result<bool, Error> {
         match write {
             Write::Block(block, is_sync_due) => {
                 let written = self.writer.write(&block)?;
                 self.stopwatch.meter.wrote(block.size_bytes() as u64);
                 self.unsynced += 1;
+                *taken += 1;
                 self.tell(Heard::News(News::Written(written)));
                 Ok(is_sync_due)
             }

@@ -25,6 +25,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum Heard {
     News(News),
+    /// The writer is through with so many blocks, syncs included.
+    Done(usize),
     Settled(Box<(Settler, Settled)>),
     /// The writer has failed, or was let go.
     WriterEnded,
@@ -53,7 +55,7 @@ pub(super) struct ShardThread {
     guard: SpaceGuard,
     clock: Arc<dyn Clock>,
     channels: Channels,
-    /// Blocks that the writer has and hasn't told of.
+    /// Blocks that the writer isn't through with: while there are any, the next one fills.
     in_flight: usize,
     requests: Vec<Request>,
     commands: Vec<Command>,
@@ -150,12 +152,8 @@ impl ShardThread {
     fn hear(&mut self, heard: Heard) {
         let now = self.clock.now();
         match heard {
-            Heard::News(news) => {
-                if let News::Written(_) = news {
-                    self.in_flight -= 1;
-                }
-                self.shard.news(news, now);
-            }
+            Heard::News(news) => self.shard.news(news, now),
+            Heard::Done(blocks) => self.in_flight -= blocks,
             Heard::Settled(settled) => {
                 let (settler, settled) = *settled;
                 self.settler = Some(settler);

@@ -1,0 +1,275 @@
+//! A broker from the outside: what is published is read, leased, settled and survives.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that can't go on says so by panicking"
+)]
+
+use std::collections::BTreeMap;
+
+use stele_base_types::{ConsumerId, LogId, Name, Offset, PartitionId, PartitionIndex, Timestamp};
+use stele_core_broker::{Broker, Event, LeasedMessage, Publish, Read};
+use stele_core_engine::{
+    AppendTarget, DeclareLog, Declared, Durability, LeaseRequest, LedgerId, Lifetime, LogConfig,
+    Outcome, QueueConfig, Retention, Settle, SettleItem, Subscribe,
+};
+use stele_test_testkit::TestBroker;
+use stele_wire_batch::{Batch, BatchBuilder, Body, NewRecord};
+
+fn message(body: &str) -> Batch {
+    BatchBuilder::single(&NewRecord {
+        timestamp: Timestamp(1_700_000_000_000),
+        key: None,
+        value: Body::Whole(body.as_bytes()),
+        headers: &[],
+    })
+    .unwrap()
+}
+
+async fn declare_queue(broker: &Broker, name: &str, durability: Durability) -> LogId {
+    let declare = DeclareLog {
+        vhost: Name::vhost_default(),
+        name: Name::new(name).unwrap(),
+        config: LogConfig {
+            partitions: 1,
+            durability,
+            retention: Retention::QUEUE,
+            lifetime: Lifetime::default(),
+            queue: Some(QueueConfig::default()),
+        },
+        facet: "test".into(),
+        settings: BTreeMap::new(),
+    };
+    match broker.declare_log(declare).await.unwrap() {
+        Declared::Created(definition) => definition.id,
+        other => panic!("a new log is created, not {other:?}"),
+    }
+}
+
+async fn publish(broker: &Broker, log: LogId, body: &str) -> Offset {
+    let target = AppendTarget {
+        log,
+        partition: None,
+    };
+    let appended = broker
+        .append(Publish::to(target, message(body)))
+        .await
+        .unwrap();
+    appended[0].base
+}
+
+async fn lease(broker: &Broker, log: LogId, records_max: u32) -> Vec<LeasedMessage> {
+    let (session, _events) = broker.open_session().await;
+    let request = LeaseRequest {
+        ledger: LedgerId::DEFAULT,
+        holder: session.consumer(ConsumerId(0)),
+        records_max,
+        lease_ms: Some(60_000),
+        settle: false,
+        wait_until: None,
+        attempt: None,
+    };
+    let mut messages = Vec::new();
+    for batch in broker.lease(log, request).await.unwrap() {
+        messages.extend(batch.resolve().await.unwrap());
+    }
+    messages
+}
+
+fn body(message: &LeasedMessage) -> &str {
+    std::str::from_utf8(message.record.value.as_ref().unwrap()).unwrap()
+}
+
+fn first_partition(log: LogId) -> PartitionId {
+    PartitionId::new(log, PartitionIndex(0))
+}
+
+#[tokio::test]
+async fn a_published_message_is_read_and_leased() {
+    let test = TestBroker::start();
+    let log = declare_queue(&test.broker, "orders", Durability::Synced).await;
+    assert_eq!(publish(&test.broker, log, "one").await, Offset(0));
+    assert_eq!(publish(&test.broker, log, "two").await, Offset(1));
+
+    let read = Read {
+        partition: first_partition(log),
+        from: Offset(1),
+        bytes_max: 1 << 20,
+    };
+    let reply = test.broker.read(read).await.unwrap();
+    assert_eq!(reply.committed, Offset(2));
+    let batches = reply.resolve().await.unwrap();
+    assert_eq!(batches.len(), 1);
+    assert_eq!(batches[0].header().base_offset(), Offset(1));
+
+    let leased = lease(&test.broker, log, 10).await;
+    assert_eq!(leased.iter().map(body).collect::<Vec<_>>(), ["one", "two"]);
+    assert!(
+        lease(&test.broker, log, 10).await.is_empty(),
+        "leased to another"
+    );
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_settled_stays_settled_over_a_restart_and_the_rest_comes_again() {
+    let test = TestBroker::start();
+    let log = declare_queue(&test.broker, "orders", Durability::Synced).await;
+    for number in 0..5 {
+        publish(&test.broker, log, &number.to_string()).await;
+    }
+    let leased = lease(&test.broker, log, 3).await;
+    let items = leased[..2]
+        .iter()
+        .map(|message| SettleItem {
+            partition: message.partition,
+            offset: message.lease.offset,
+            lease: Some(message.lease.lease),
+        })
+        .collect();
+    let settle = Settle {
+        ledger: LedgerId::DEFAULT,
+        items,
+        outcome: Outcome::Done,
+        durable: true,
+    };
+    let missing = test.broker.settle(log, settle).await.unwrap();
+    assert!(missing.is_empty());
+
+    let test = test.restart().await;
+    let status = test.broker.status(log).await.unwrap();
+    assert_eq!(status.partitions[0].committed, Offset(5));
+    // Message 2 is leased until its deadline, which a restart doesn't change.
+    assert_eq!((status.ready, status.leased), (2, 1));
+    let again = lease(&test.broker, log, 10).await;
+    assert_eq!(again.iter().map(body).collect::<Vec<_>>(), ["3", "4"]);
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn a_session_that_ends_gives_back_what_it_holds() {
+    let test = TestBroker::start();
+    let log = declare_queue(&test.broker, "orders", Durability::Synced).await;
+    let (session, mut events) = test.broker.open_session().await;
+    let subscribe = Subscribe {
+        ledger: LedgerId::DEFAULT,
+        consumer: session.consumer(ConsumerId(1)),
+        prefetch: None,
+        pool: 1,
+        pool_prefetch: None,
+        settle: false,
+        exclusive: false,
+        credit_bytes: 1 << 20,
+    };
+    session.subscribe(log, subscribe).await.unwrap();
+    let target = AppendTarget {
+        log,
+        partition: None,
+    };
+    session
+        .publish(7, Publish::to(target, message("one")))
+        .await;
+
+    let (mut is_confirmed, mut delivered) = (false, Vec::new());
+    let mut batch = Vec::new();
+    while !is_confirmed || delivered.is_empty() {
+        events.receive(&mut batch).await;
+        for event in batch.drain(..) {
+            match event {
+                Event::Published { tag, result } => {
+                    assert_eq!(tag, 7);
+                    result.unwrap();
+                    is_confirmed = true;
+                }
+                Event::Delivered { batch, .. } => delivered = batch.resolve().await.unwrap(),
+                other => panic!("unexpected {other:?}"),
+            }
+        }
+    }
+    assert_eq!(body(&delivered[0]), "one");
+    assert_eq!(delivered[0].lease.deliveries, 1);
+
+    drop(session);
+    let again = lease(&test.broker, log, 1).await;
+    assert_eq!(again[0].lease.deliveries, 2);
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn a_volatile_queue_is_gone_after_a_restart() {
+    let test = TestBroker::start();
+    let log = declare_queue(&test.broker, "transient", Durability::Volatile).await;
+    publish(&test.broker, log, "one").await;
+    assert_eq!(lease(&test.broker, log, 1).await.len(), 1);
+    let test = test.restart().await;
+    assert!(test.broker.catalogue().log("/", "transient").is_none());
+    assert!(test.broker.status(log).await.is_err());
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn a_fan_out_over_shards_is_read_from_each_log() {
+    let test = TestBroker::with_shards(2);
+    let mut logs = Vec::new();
+    for name in ["a", "b", "c"] {
+        logs.push(declare_queue(&test.broker, name, Durability::Synced).await);
+    }
+    publish(&test.broker, logs[2], "before").await;
+    let publish = Publish {
+        targets: logs
+            .iter()
+            .map(|log| AppendTarget {
+                log: *log,
+                partition: None,
+            })
+            .collect(),
+        batch: message("to all"),
+        schedule: None,
+    };
+    let appended = test.broker.append(publish).await.unwrap();
+    assert_eq!(appended.len(), 3);
+    for (log, at) in logs.iter().zip([0, 0, 1]) {
+        let read = Read {
+            partition: first_partition(*log),
+            from: Offset(at),
+            bytes_max: 1 << 20,
+        };
+        let batches = test
+            .broker
+            .read(read)
+            .await
+            .unwrap()
+            .resolve()
+            .await
+            .unwrap();
+        assert_eq!(batches[0].header().base_offset(), Offset(at));
+    }
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn a_wait_is_answered_by_a_publish_and_a_watch_wakes() {
+    let test = TestBroker::start();
+    let log = declare_queue(&test.broker, "orders", Durability::Synced).await;
+    let watch = test
+        .broker
+        .watch(&[(first_partition(log), Offset(0))])
+        .await;
+    let (session, _events) = test.broker.open_session().await;
+    let request = LeaseRequest {
+        ledger: LedgerId::DEFAULT,
+        holder: session.consumer(ConsumerId(0)),
+        records_max: 1,
+        lease_ms: Some(30_000),
+        settle: false,
+        wait_until: Some(Timestamp::FOREVER),
+        attempt: None,
+    };
+    let waiting = tokio::spawn({
+        let broker = test.broker.clone();
+        async move { broker.lease(log, request).await.unwrap().len() }
+    });
+    publish(&test.broker, log, "one").await;
+    assert_eq!(waiting.await.unwrap(), 1);
+    watch.changed().await;
+    test.stop().await;
+}

@@ -5,6 +5,8 @@ mod contract;
 mod crash;
 mod damage;
 mod failure;
+mod format;
 mod harness;
 mod inspect;
 mod memory_disk;
+mod properties;

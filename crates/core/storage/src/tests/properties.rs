@@ -1,0 +1,204 @@
+//! Random lives of a shard against a model that can't be wrong.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use proptest::prelude::*;
+use stele_base_env::Disk;
+use stele_base_types::{Offset, PartitionId};
+
+use super::{
+    harness::{Shard, batch, partition},
+    memory_disk::{Crash, MemoryDisk},
+};
+
+/// A step of a life.
+#[derive(Clone, Debug)]
+enum Step {
+    Control(u8),
+    /// A batch of some records to the first partition and maybe to others.
+    Append {
+        first: u32,
+        others: u32,
+        count: usize,
+        size_bytes: usize,
+    },
+    Write,
+    Commit,
+    /// The floor of a partition moves this many parts in 8 towards its synced end.
+    Floor(u32, u64),
+    Settle,
+    SettleAll,
+    Restart,
+    Crash(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        2 => any::<u8>().prop_map(Step::Control),
+        8 => (0..4u32, 0..3u32, 1..4usize, 0..1200usize).prop_map(
+            |(first, others, count, size_bytes)| Step::Append { first, others, count, size_bytes }
+        ),
+        2 => Just(Step::Write),
+        4 => Just(Step::Commit),
+        1 => (0..4u32, 0..=8u64).prop_map(|(of, parts)| Step::Floor(of, parts)),
+        1 => Just(Step::Settle),
+        1 => Just(Step::SettleAll),
+        1 => Just(Step::Restart),
+        1 => any::<u64>().prop_map(Step::Crash),
+    ]
+}
+
+/// What must be read.
+#[derive(Default)]
+struct Model {
+    values: BTreeMap<PartitionId, Vec<Vec<u8>>>,
+    controls: Vec<Vec<u8>>,
+    floors: BTreeMap<PartitionId, u64>,
+    /// How much of it was acknowledged.
+    synced_values: BTreeMap<PartitionId, usize>,
+    synced_controls: usize,
+    bodies: u64,
+}
+
+impl Model {
+    fn append(&mut self, shard: &mut Shard, step: &Step) {
+        let Step::Append {
+            first,
+            others,
+            count,
+            size_bytes,
+        } = step
+        else {
+            return;
+        };
+        let partitions: Vec<_> = (0..=*others)
+            .map(|at| partition(7, (first + at) % 4))
+            .collect();
+        let values: Vec<Vec<u8>> = (0..*count)
+            .map(|_| {
+                self.bodies += 1;
+                let mut value = self.bodies.to_le_bytes().to_vec();
+                value.resize(8 + size_bytes, self.bodies as u8);
+                value
+            })
+            .collect();
+        let slices: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        shard.append(&partitions, &batch(&slices));
+        for partition in partitions {
+            self.values
+                .entry(partition)
+                .or_default()
+                .extend_from_slice(&values);
+        }
+    }
+
+    fn synced(&mut self) {
+        self.synced_controls = self.controls.len();
+        let lengths = self.values.iter().map(|(id, values)| (*id, values.len()));
+        self.synced_values = lengths.collect();
+    }
+
+    fn move_floor(&mut self, shard: &mut Shard, of: u32, parts: u64) {
+        let id = partition(7, of);
+        let end = self.synced_values.get(&id).map_or(0, |end| *end as u64);
+        let floor = self.floors.entry(id).or_default();
+        *floor += end.saturating_sub(*floor) * parts / 8;
+        shard.floors.insert(id, Offset(*floor));
+        shard.parts.index.advance_start(id, Offset(*floor));
+    }
+
+    /// Takes back what wasn't acknowledged and isn't there any more.
+    fn recovered(&mut self, shard: &mut Shard) {
+        let found = &shard.state.controls;
+        assert!(
+            found.len() >= self.synced_controls,
+            "an acknowledged record is lost"
+        );
+        self.controls.truncate(found.len());
+        assert_eq!(*found, self.controls);
+        for (id, values) in &mut self.values {
+            let next = shard.state.next.get(id).map_or(0, |next| next.0 as usize);
+            assert!(
+                next >= self.synced_values.get(id).copied().unwrap_or(0),
+                "{id}"
+            );
+            values.truncate(next);
+        }
+        for (id, floor) in &self.floors {
+            shard.floors.insert(*id, Offset(*floor));
+            shard.parts.index.advance_start(*id, Offset(*floor));
+        }
+        self.synced();
+    }
+
+    fn assert_read(&self, shard: &Shard) {
+        for (id, values) in &self.values {
+            let floor = self.floors.get(id).copied().unwrap_or(0);
+            let read = shard.values(*id);
+            let after = read.partition_point(|(offset, _)| *offset < floor);
+            let expected = (floor..).zip(values.iter().skip(floor as usize).cloned());
+            assert_eq!(read[after..], expected.collect::<Vec<_>>(), "{id}");
+            for (offset, value) in &read[..after] {
+                assert_eq!(*value, values[*offset as usize], "{id}");
+            }
+        }
+    }
+}
+
+fn run(steps: &[Step]) {
+    let path = Path::new("/data");
+    let mut disk = MemoryDisk::new();
+    let open = |disk: &MemoryDisk| {
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        Shard::open(&shared, path).unwrap()
+    };
+    let mut shard = open(&disk);
+    let mut model = Model::default();
+    for step in steps {
+        match step {
+            Step::Control(record) => {
+                shard.control(&[*record]);
+                model.controls.push(vec![*record]);
+            }
+            Step::Append { .. } => model.append(&mut shard, step),
+            Step::Write => shard.write().unwrap(),
+            Step::Commit => {
+                shard.commit().unwrap();
+                model.synced();
+            }
+            Step::Floor(of, parts) => model.move_floor(&mut shard, *of, *parts),
+            Step::Settle | Step::SettleAll => {
+                // Floors stand on synced records.
+                shard.commit().unwrap();
+                model.synced();
+                match step {
+                    Step::Settle => shard.settle().unwrap(),
+                    _ => shard.settle_all().unwrap(),
+                }
+            }
+            Step::Restart | Step::Crash(_) => {
+                let crash = match step {
+                    Step::Crash(seed) => Crash::Tears(*seed),
+                    _ => Crash::KeepsAll,
+                };
+                drop(shard);
+                disk = disk.after(crash);
+                shard = open(&disk);
+                model.recovered(&mut shard);
+            }
+        }
+        if !matches!(step, Step::Control(_) | Step::Append { .. }) && shard.parts.builder.is_empty()
+        {
+            model.assert_read(&shard);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn every_life_reads_what_the_model_holds(steps in prop::collection::vec(step(), 1..80)) {
+        run(&steps);
+    }
+}

@@ -4,11 +4,17 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use proptest::prelude::*;
 use stele_base_env::Disk;
-use stele_base_types::{Offset, PartitionId};
+use stele_base_types::{Offset, PartitionId, ShardId};
 
 use super::{
     harness::{Shard, batch, partition},
     memory_disk::{Crash, MemoryDisk},
+};
+use crate::{
+    BlockSequence, Error,
+    block::{HEADER_SIZE_BYTES, Header, padded},
+    dump,
+    journal::encode_file_header,
 };
 
 /// A step of a life.
@@ -200,5 +206,54 @@ proptest! {
     #[test]
     fn every_life_reads_what_the_model_holds(steps in prop::collection::vec(step(), 1..80)) {
         run(&steps);
+    }
+}
+
+/// A journal file of one block with this content, behind checksums that hold.
+fn journal_of(content: &[u8]) -> Vec<u8> {
+    let mut body = content.to_vec();
+    body.resize(
+        padded(HEADER_SIZE_BYTES + content.len()) - HEADER_SIZE_BYTES,
+        0,
+    );
+    let header = Header {
+        sequence: BlockSequence(0),
+        synced: BlockSequence(0),
+        content_size_bytes: content.len() as u32,
+        entry_count: 1,
+        checksum: crc32c::crc32c(&body),
+    };
+    let mut file = encode_file_header(ShardId(0), BlockSequence(0)).to_vec();
+    file.extend_from_slice(&header.encode());
+    file.extend_from_slice(&body);
+    file
+}
+
+proptest! {
+    #[test]
+    fn any_content_of_a_block_is_shown_or_refused(
+        kind in 0..4u8,
+        length in 0..80u32,
+        targets in 0..4u32,
+        rest in prop::collection::vec(any::<u8>(), 0..120),
+    ) {
+        let mut content = length.to_le_bytes().to_vec();
+        content.push(kind);
+        content.extend_from_slice(&targets.to_le_bytes());
+        content.extend_from_slice(&rest);
+        let disk = MemoryDisk::new();
+        drop(Shard::open(&(Arc::new(disk.clone()) as _), Path::new("/data")).unwrap());
+        let path = disk.files().into_iter().find(|path| path.ends_with("00000000000000000000.journal"));
+        let path = path.unwrap();
+        disk.edit(&path, |bytes| *bytes = journal_of(&content));
+        let mut lines = 0;
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        dump(&shared, &path, &mut |_| lines += 1).unwrap();
+        prop_assert!(lines >= 3 && lines <= content.len() + 4);
+        // A start takes it or refuses it, and says where.
+        if let Err(error) = Shard::open(&shared, Path::new("/data")) {
+            let told = matches!(error, Error::Damaged { .. });
+            prop_assert!(told, "{error}");
+        }
     }
 }

@@ -7,6 +7,7 @@
     reason = "errors of a command-line tool go there"
 )]
 
+mod admin_client;
 mod exit;
 mod options;
 mod verb;

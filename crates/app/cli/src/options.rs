@@ -23,14 +23,21 @@ pub(crate) struct Arguments {
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one value in the life of the process"
-)]
 pub(crate) enum Verb {
+    /// Run the broker
+    Serve(verb::serve::Options),
+    /// Run the broker to try it out: on loopback, on data that goes when it ends
+    Dev(verb::dev::Options),
+    /// Show how a running broker does
+    Status(verb::status::Options),
+    /// Tell by the exit code whether a running broker is ready (0) or not (5)
+    Health(verb::health::Options),
     /// Print or check the configuration
     #[command(subcommand)]
     Config(verb::config::Verb),
+    /// Look into a data directory
+    #[command(subcommand)]
+    Storage(verb::storage::Verb),
     /// Print a shell's completion script
     Completions(verb::completions::Options),
     /// Print the man page

@@ -2,14 +2,24 @@
 
 pub(crate) mod completions;
 pub(crate) mod config;
+pub(crate) mod dev;
+pub(crate) mod health;
 mod man;
+pub(crate) mod serve;
+pub(crate) mod status;
+pub(crate) mod storage;
 
 use crate::{exit::Failure, options::Verb};
 
 /// Does what was asked.
 pub(crate) fn run(verb: Verb) -> Result<(), Failure> {
     match verb {
+        Verb::Serve(options) => serve::run(&options),
+        Verb::Dev(options) => dev::run(&options),
+        Verb::Status(options) => status::run(&options),
+        Verb::Health(options) => health::run(&options),
         Verb::Config(verb) => config::run(verb),
+        Verb::Storage(verb) => storage::run(verb),
         Verb::Completions(options) => completions::run(&options),
         Verb::Man => man::run(),
     }

@@ -66,6 +66,24 @@ pub const KEYS: &[Key] = &[
         Some("7d"),
         "How long a topic keeps records, where its `retention.ms` doesn't say.",
     ),
+    key(
+        "kafka.batch_max",
+        Kind::Size,
+        Some("1048588B"),
+        "The largest batch of a topic whose `max.message.bytes` doesn't say.",
+    ),
+    key(
+        "kafka.request_max",
+        Kind::Size,
+        Some("100MiB"),
+        "The largest request.",
+    ),
+    key(
+        "kafka.request_memory",
+        Kind::Size,
+        Some("512MiB"),
+        "Memory for the large requests of all connections together.",
+    ),
     // amqp
     key(
         "amqp.host",
@@ -104,7 +122,7 @@ pub const KEYS: &[Key] = &[
     key(
         "amqp.body_max",
         Kind::Size,
-        Some("128MiB"),
+        Some("16MiB"),
         "The largest message body.",
     ),
     // sqs
@@ -173,6 +191,36 @@ pub const KEYS: &[Key] = &[
         Kind::Size,
         Some("256MiB"),
         "Free space below which publishing is refused, while reading and acknowledging go on.",
+    ),
+    key(
+        "storage.journal_file",
+        Kind::Size,
+        Some("64MiB"),
+        "A journal file is closed at this size. Sizes and ages of the storage are for each shard.",
+    ),
+    key(
+        "storage.journal",
+        Kind::Size,
+        Some("256MiB"),
+        "What is still kept moves from the journal to segments once the journal is larger.",
+    ),
+    key(
+        "storage.journal_age",
+        Kind::Span,
+        Some("1h"),
+        "It moves there too once it is older, so that recovery stays short.",
+    ),
+    key(
+        "storage.segment",
+        Kind::Size,
+        Some("64MiB"),
+        "A segment is closed at this size.",
+    ),
+    key(
+        "storage.cache",
+        Kind::Size,
+        Some("16MiB"),
+        "How much of what came last is served from memory.",
     ),
     // engine
     key(

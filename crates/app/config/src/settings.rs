@@ -37,6 +37,9 @@ pub struct Kafka {
     pub auto_create: bool,
     pub partitions: u32,
     pub retention: Span,
+    pub batch_max: Size,
+    pub request_max: Size,
+    pub request_memory: Size,
 }
 
 /// `[amqp]`
@@ -77,6 +80,11 @@ pub struct Storage {
     pub dir: PathBuf,
     pub durability: Durability,
     pub reserve: Size,
+    pub journal_file: Size,
+    pub journal: Size,
+    pub journal_age: Span,
+    pub segment: Size,
+    pub cache: Size,
 }
 
 /// What an acknowledgement means for a log that doesn't say.

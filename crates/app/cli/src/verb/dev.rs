@@ -1,0 +1,42 @@
+//! `stele dev`: the broker to try out. Everything is on loopback; the data lies in a directory
+//! that goes when the broker ends.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use crate::{exit::Failure, options::ConfigOptions};
+
+/// How to serve.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    config: ConfigOptions,
+    /// Write which ports are open to this file, as JSON, once the broker is ready
+    #[arg(long, value_name = "FILE")]
+    ports_file: Option<PathBuf>,
+}
+
+/// Serves.
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    let directory = tempfile::Builder::new()
+        .prefix("stele-dev-")
+        .tempdir()
+        .context("cannot make a directory for the data")?;
+    let data = directory.path().join("data");
+    let mut config = options.config.clone();
+    config.dir = Some(data.to_string_lossy().into_owned());
+    config.host.get_or_insert_with(|| "127.0.0.1".to_owned());
+    let loaded = config.load()?;
+    stele_app_config::check(&loaded)?;
+    let options = stele_app_server::Options {
+        loaded,
+        ports_file: options.ports_file.clone(),
+        is_development: true,
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    let served = stele_app_server::run(&options);
+    directory.close().context("cannot remove the data")?;
+    Ok(served?)
+}

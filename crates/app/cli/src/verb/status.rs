@@ -1,0 +1,126 @@
+//! `stele status`: a verdict, the ports, and the busiest figures; the queues and topics below.
+
+use std::io::{self, Write as _};
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use comfy_table::{CellAlignment, Table, presets};
+use serde_json::Value;
+
+use crate::{admin_client::Target, exit::Failure};
+
+/// Whom to ask, and how to show it.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    target: Target,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// How many queues and topics to list
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=500))]
+    logs: u16,
+}
+
+/// Asks and shows.
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    let status = get(options, "/v1/status")?;
+    let logs = get(options, &format!("/v1/logs?limit={}", options.logs))?;
+    if options.json {
+        let whole = serde_json::json!({ "status": status, "logs": logs["logs"] });
+        return Ok(writeln!(io::stdout(), "{whole}")?);
+    }
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", verdict(&status))?;
+    writeln!(out, "\n{}", fronts(&status))?;
+    writeln!(out, "\n{}", table_of(&logs))?;
+    if !logs["next"].is_null() {
+        writeln!(out, "… and more: --logs {}", u32::from(options.logs) * 2)?;
+    }
+    Ok(())
+}
+
+fn get(options: &Options, path: &str) -> Result<Value, Failure> {
+    let answer = options.target.get(path)?;
+    match answer.status {
+        200 => Ok(serde_json::from_str(&answer.body).context("the answer is not JSON")?),
+        503 => Err(Failure::Unavailable(anyhow!("{}", message(&answer.body)))),
+        _ => Err(Failure::Failed(anyhow!("{}", message(&answer.body)))),
+    }
+}
+
+/// What an error answer says.
+fn message(body: &str) -> String {
+    serde_json::from_str::<Value>(body)
+        .ok()
+        .and_then(|value| value["error"]["message"].as_str().map(str::to_owned))
+        .unwrap_or_else(|| body.trim().to_owned())
+}
+
+fn verdict(status: &Value) -> String {
+    let text = |name: &str| status[name].as_str().unwrap_or("?").to_owned();
+    let number = |name: &str| status[name].as_u64().unwrap_or(0);
+    let blocked = if status["is_blocked"] == true {
+        ", NO SPACE LEFT"
+    } else {
+        ""
+    };
+    format!(
+        "stele {} is {}{blocked}: {} logs, {} MiB resident, up {} s",
+        text("version"),
+        text("phase"),
+        number("logs"),
+        number("resident_bytes") >> 20,
+        number("uptime_ms") / 1000,
+    )
+}
+
+fn fronts(status: &Value) -> Table {
+    let columns = [
+        "front",
+        "address",
+        "connections",
+        "requests",
+        "received_bytes",
+        "sent_bytes",
+    ];
+    table(
+        &columns,
+        2,
+        status["fronts"].as_array().into_iter().flatten(),
+    )
+}
+
+fn table_of(logs: &Value) -> Table {
+    let columns = [
+        "name",
+        "durability",
+        "ready",
+        "leased",
+        "delayed",
+        "consumers",
+    ];
+    table(&columns, 2, logs["logs"].as_array().into_iter().flatten())
+}
+
+/// A table of the members called `columns`; those from `numbers` on are aligned as numbers.
+fn table<'a>(columns: &[&str], numbers: usize, rows: impl Iterator<Item = &'a Value>) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    table.set_header(
+        columns
+            .iter()
+            .map(|column| column.replace('_', " ").to_uppercase()),
+    );
+    for row in rows {
+        table.add_row(columns.iter().map(|column| match &row[*column] {
+            Value::String(text) => text.clone(),
+            Value::Null => "-".to_owned(),
+            value => value.to_string(),
+        }));
+    }
+    for column in table.column_iter_mut().skip(numbers) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}

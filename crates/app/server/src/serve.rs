@@ -1,0 +1,218 @@
+//! The life of the process.
+
+use std::{path::PathBuf, process, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, bail};
+use stele_app_config::{Loaded, Settings};
+use stele_base_env::{Clock, Disk, LocalDisk, SystemClock};
+use stele_core_broker::{Broker, Running};
+use stele_front_admin as admin;
+use tokio::{runtime, sync::watch, task::JoinHandle, time::timeout};
+use tracing::{error, info, warn};
+
+use crate::{
+    banner,
+    fronts::{Context, Fronts},
+    listeners::Listeners,
+    logging, open_files, panics, ports_file,
+    signals::Signals,
+    storage,
+};
+
+/// How long fronts may take to finish what is in flight before they are cut off.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The exit code of a process that was told twice to stop, as shells know it (128 + SIGINT).
+const EXIT_CODE_AT_ONCE: i32 = 130;
+
+/// What to run.
+#[derive(Debug)]
+pub struct Options {
+    /// The configuration, checked.
+    pub loaded: Loaded,
+    /// Where to write which ports are open.
+    pub ports_file: Option<PathBuf>,
+    /// Whether this is for trying out, on data that goes with the process.
+    pub is_development: bool,
+    /// The version to show.
+    pub version: &'static str,
+}
+
+/// Serves until a signal asks to stop; returns once everything is written.
+pub fn run(options: &Options) -> anyhow::Result<()> {
+    let settings = &options.loaded.settings;
+    let is_text = logging::start(&settings.log);
+    panics::end_the_process();
+    open_files::raise(settings.limits.connections);
+    let runtime = runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("front")
+        .build()
+        .context("cannot start threads")?;
+    runtime.block_on(serve(options, is_text))
+}
+
+async fn serve(options: &Options, is_text: bool) -> anyhow::Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let disk: Arc<dyn Disk> = Arc::new(LocalDisk);
+    let begun = clock.monotonic();
+    let settings = &options.loaded.settings;
+    let mut signals = Signals::install().context("cannot catch signals")?;
+    let listeners = Listeners::bind(settings)?;
+    let addresses = listeners.addresses();
+
+    let state = Arc::new(admin::State::new(options.version, Arc::clone(&clock)));
+    let admin = Admin::start(settings, Arc::clone(&state), listeners.admin)?;
+
+    let (broker, running) = tokio::select! {
+        started = recover(settings, Arc::clone(&disk), Arc::clone(&clock)) => started?,
+        name = signals.next() => {
+            // Recovery changes nothing that the next one wouldn't.
+            info!(signal = name, "stopped while recovering");
+            process::exit(EXIT_CODE_AT_ONCE);
+        }
+    };
+
+    let directory = &settings.storage.dir;
+    let context = Context {
+        version: options.version,
+        clock: Arc::clone(&clock),
+    };
+    let mut fronts = Fronts::new(&context, settings, &broker);
+    fronts.amqp(listeners.amqp)?;
+
+    state.ready(broker.clone(), shown(&addresses));
+    if let Some(path) = &options.ports_file {
+        ports_file::write(&*disk, path, &addresses)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let ready_after_ms = u64::try_from((clock.monotonic() - begun).as_millis()).unwrap_or(0);
+    let facts = banner::Facts {
+        version: options.version,
+        ready_after_ms,
+        addresses: &addresses,
+        directory,
+        is_development: options.is_development,
+    };
+    announce(settings, &facts, is_text);
+
+    live(&mut signals, fronts, running, &state).await?;
+    admin.stop().await;
+    info!("stopped: everything that was acknowledged is on disk");
+    Ok(())
+}
+
+/// Recovers in a thread of its own, since it reads for as long as there is data.
+async fn recover(
+    settings: &Settings,
+    disk: Arc<dyn Disk>,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<(Broker, Running)> {
+    let broker_settings = storage::settings(settings);
+    info!(directory = %broker_settings.directory.display(), "recovering");
+    let started =
+        tokio::task::spawn_blocking(move || Broker::start(&broker_settings, disk, clock)).await;
+    Ok(started.context("recovery was interrupted")??)
+}
+
+/// Waits for a signal or a failure; then drains.
+async fn live(
+    signals: &mut Signals,
+    mut fronts: Fronts<'_>,
+    mut running: Running,
+    state: &admin::State,
+) -> anyhow::Result<()> {
+    tokio::select! {
+        name = signals.next() => {
+            info!(signal = name, "draining: no new connections; a second signal ends at once");
+        }
+        reason = running.failed() => {
+            error!(%reason, "a shard can't go on; start again to recover");
+            bail!("a shard can't go on: {reason}");
+        }
+        ended = fronts.ended() => return Err(ended),
+    }
+    state.draining();
+    tokio::select! {
+        () = drain(fronts, running) => Ok(()),
+        name = signals.next() => {
+            warn!(signal = name, "ending at once");
+            process::exit(EXIT_CODE_AT_ONCE);
+        }
+    }
+}
+
+async fn drain(mut fronts: Fronts<'_>, running: Running) {
+    if timeout(DRAIN_TIMEOUT, fronts.stop()).await.is_err() {
+        warn!("some connections didn't finish in time and are cut off");
+    }
+    info!("fronts have finished; writing what is left");
+    running.stop().await;
+}
+
+fn shown(addresses: &[(&'static str, std::net::SocketAddr)]) -> Vec<admin::Listener> {
+    addresses
+        .iter()
+        .map(|(front, address)| admin::Listener {
+            front,
+            address: *address,
+        })
+        .collect()
+}
+
+/// Says that the process is ready: to a person with lines to paste, to a collector in one event.
+#[expect(
+    clippy::print_stderr,
+    reason = "the banner is for a person at the terminal"
+)]
+fn announce(settings: &Settings, facts: &banner::Facts<'_>, is_text: bool) {
+    if is_text {
+        eprintln!("{}", banner::text(settings, facts));
+    } else {
+        let addresses: Vec<String> = facts
+            .addresses
+            .iter()
+            .map(|(name, address)| format!("{name}={address}"))
+            .collect();
+        let ready_after_ms = facts.ready_after_ms;
+        info!(ready_after_ms, addresses = addresses.join(" "), "ready");
+    }
+}
+
+/// The admin front, which outlives the others.
+struct Admin {
+    stop: watch::Sender<bool>,
+    served: JoinHandle<()>,
+}
+
+impl Admin {
+    fn start(
+        settings: &Settings,
+        state: Arc<admin::State>,
+        bound: crate::listeners::Bound,
+    ) -> anyhow::Result<Self> {
+        let users = (!bound.address.ip().is_loopback() && !settings.auth.insecure).then(|| {
+            let users = settings.auth.users.iter();
+            let user = |(name, secret): (&String, &stele_app_config::Secret)| admin::User {
+                name: name.clone(),
+                password: secret.expose().to_owned(),
+            };
+            users.map(user).collect()
+        });
+        let (stop, stopping) = watch::channel(false);
+        let listener = bound.listen()?;
+        let served = tokio::spawn(admin::serve(
+            state,
+            admin::Settings { users },
+            listener,
+            stopping,
+        ));
+        Ok(Self { stop, served })
+    }
+
+    async fn stop(self) {
+        self.stop.send_replace(true);
+        // A panic in it has ended the process already.
+        drop(self.served.await);
+    }
+}

@@ -1,5 +1,6 @@
-"""The kills and the loads: `campaign.py PROGRAM KILLS [SEED]`. `run` starts it."""
+"""The kills and the loads: `campaign.py PROGRAM KILLS [--seed N] [--only LOAD,...]`. `run` starts it."""
 
+import argparse
 import concurrent.futures
 import multiprocessing
 import pathlib
@@ -31,22 +32,19 @@ class Running:
         self.load = load
         self.acknowledged = context.Value("q", 0)
         self._stopping = context.Event()
-        self._environment = environment
-        self._outcome = pool.submit(self._supervise, context)
-
-    def _supervise(self, context):
         receiving, sending = context.Pipe(duplex=False)
-        process = context.Process(
-            target=_drive, args=(self.load.__name__, self._environment, self.acknowledged, self._stopping, sending)
+        self._process = context.Process(
+            target=_drive, args=(load.__name__, environment, self.acknowledged, self._stopping, sending)
         )
-        process.start()
+        self._process.start()
         sending.close()
+        self._outcome = pool.submit(self._record, receiving)
+
+    def _record(self, receiving):
         try:
             return receiving.recv()
         except EOFError:
             raise RuntimeError(f"the load {self.load.__name__} ended without a record") from None
-        finally:
-            process.join()
 
     def check(self):
         """Fails when the load has ended by itself."""
@@ -57,7 +55,14 @@ class Running:
     def finish(self):
         """Lets the load end, and gives its record."""
         self._stopping.set()
-        return self._outcome.result(FINISH_SECONDS)
+        record = self._outcome.result(FINISH_SECONDS)
+        self._process.join()
+        return record
+
+    def abandon(self):
+        """Ends the load at once."""
+        self._process.kill()
+        self._process.join()
 
 
 def _drive(name, environment, acknowledged, stopping, sending):
@@ -101,37 +106,49 @@ def verified(records, environment):
     return failed
 
 
+def campaign(server, loads, kills, moments):
+    """Runs the loads through the kills; gives how many loads' checks failed, and the slowest start."""
+    environment, context, slowest = server.environment(), multiprocessing.get_context("spawn"), 0.0
+    for load in loads:
+        load.prepare(environment)
+    with concurrent.futures.ThreadPoolExecutor(len(loads)) as pool:
+        running = [Running(load, environment, context, pool) for load in loads]
+        try:
+            for _ in range(kills):
+                wait_for_progress(running)
+                time.sleep(moments.uniform(0, LONGEST_AFTER_PROGRESS_SECONDS))
+                server.kill()
+                server.start()
+                slowest = max(slowest, server.ready_seconds)
+            wait_for_progress(running)
+            records = {each.load: each.finish() for each in running}
+        finally:
+            for each in running:
+                each.abandon()
+    return verified(records, environment), slowest
+
+
 def main():
-    program, kills = sys.argv[1], int(sys.argv[2])
-    seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.randrange(2**32)
-    print(f"{kills} kills, seed {seed}", flush=True)
-    moments, context = random.Random(seed), multiprocessing.get_context("spawn")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("program")
+    parser.add_argument("kills", type=int)
+    parser.add_argument("--seed", type=int, default=random.randrange(2**32))
+    parser.add_argument("--only", default=",".join(load.__name__ for load in LOADS))
+    given = parser.parse_args()
+    loads = [load for load in LOADS if load.__name__ in given.only.split(",")]
+    print(f"{given.kills} kills, seed {given.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="crash-") as directory:
         kafka, amqp, sqs = free_ports(3)
-        server = Stele(program, directory, kafka=kafka, amqp=amqp, sqs=sqs).start()
-        recoveries = []
+        server = Stele(given.program, directory, kafka=kafka, amqp=amqp, sqs=sqs).start()
         try:
-            environment = server.environment()
-            for load in LOADS:
-                load.prepare(environment)
-            with concurrent.futures.ThreadPoolExecutor(len(LOADS)) as pool:
-                running = [Running(load, environment, context, pool) for load in LOADS]
-                for _ in range(kills):
-                    wait_for_progress(running)
-                    time.sleep(moments.uniform(0, LONGEST_AFTER_PROGRESS_SECONDS))
-                    server.kill()
-                    server.start()
-                    recoveries.append(server.ready_seconds)
-                wait_for_progress(running)
-                records = {each.load: each.finish() for each in running}
-            failed = verified(records, environment)
+            failed, slowest = campaign(server, loads, given.kills, random.Random(given.seed))
         except BaseException:
             print(server.tail(), file=sys.stderr)
             server.kill()
             raise
         server.stop()
-    print(f"ready again after {max(recoveries, default=0):.2f} s at most")
-    print(f"{len(LOADS) - failed} passed, {failed} failed")
+    print(f"ready again after {slowest:.2f} s at most")
+    print(f"{len(loads) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 

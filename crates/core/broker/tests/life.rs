@@ -207,6 +207,17 @@ async fn a_volatile_queue_is_gone_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_volatile_append_can_be_leased_as_soon_as_it_is_answered() {
+    let test = TestBroker::start();
+    let log = declare_queue(&test.broker, "quick", Durability::Volatile).await;
+    for round in 0..200 {
+        publish(&test.broker, log, "one").await;
+        assert_eq!(lease(&test.broker, log, 1).await.len(), 1, "round {round}");
+    }
+    test.stop().await;
+}
+
+#[tokio::test]
 async fn a_fan_out_over_shards_is_read_from_each_log() {
     let test = TestBroker::with_shards(2);
     let mut logs = Vec::new();

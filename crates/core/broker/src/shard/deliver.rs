@@ -33,6 +33,9 @@ impl Shard {
         loop {
             let ends = std::mem::take(&mut self.ends_sealed);
             self.show(&ends);
+            for (reply, answer) in self.replies_sealed.drain(..) {
+                reply.send(answer);
+            }
             let mut logs = std::mem::take(&mut self.to_dispatch);
             if logs.is_empty() {
                 return;

@@ -12,7 +12,8 @@
 //! Invariants
 //! - Records are applied in the order in which they are pushed into blocks.
 //! - What is shown to consumers ([`Command::Committed`]) is durable in its log's class.
-//! - A reply waits in the block that holds the last change it depends on.
+//! - A reply waits in the block that holds the last change it depends on. One to an append waits
+//!   until its records can be read, even where they are volatile.
 
 mod deliver;
 mod journal;
@@ -31,7 +32,7 @@ use std::{
 use hashbrown::{HashMap, HashSet};
 use parking_lot::RwLock;
 use stele_base_types::{LogId, Offset, PartitionId, SessionId, ShardId, Timestamp};
-use stele_core_engine::{Catalogue, Command, Durability, State, Token};
+use stele_core_engine::{Catalogue, Command, Durability, Error as Refusal, Reply, State, Token};
 use stele_core_storage::{Block, BlockBuilder, BlockSequence, Floors, ReadIndex};
 use tokio::sync::Notify;
 
@@ -42,7 +43,7 @@ pub use self::{
     release::News,
     status::ShardStatus,
 };
-use crate::mailbox::Mailbox;
+use crate::{mailbox::Mailbox, reply_to::ReplyTo};
 
 /// Commands from shard to shard, besides the requests of fronts: rare, and taken up first.
 pub type Lane = Arc<Mailbox<Command>>;
@@ -75,6 +76,8 @@ pub struct Shard {
     /// Ends of partitions of volatile logs, in blocks that were finished: to be shown at the next
     /// dispatch.
     ends_sealed: Vec<(PartitionId, Offset)>,
+    /// Replies to appends to volatile logs, to be sent once those ends are shown.
+    replies_sealed: Vec<(ReplyTo, Result<Reply, Refusal>)>,
     /// Logs that may have deliveries to make.
     to_dispatch: Vec<LogId>,
     replica: Arc<RwLock<Catalogue>>,

@@ -86,6 +86,7 @@ impl Shard {
             sessions: HashMap::new(),
             watches: HashMap::new(),
             ends_sealed: Vec::new(),
+            replies_sealed: Vec::new(),
             to_dispatch: Vec::new(),
             replica,
             lanes,

@@ -75,6 +75,11 @@ impl Shard {
         if let Some(waiting) = self.waiting.back_mut() {
             self.ends_sealed
                 .extend(waiting.take_ends(Durability::Volatile));
+            let replies = waiting
+                .replies
+                .extract_if(.., |(durability, ..)| *durability == Durability::Volatile)
+                .map(|(_, reply, answer)| (reply, answer));
+            self.replies_sealed.extend(replies);
         }
         self.waiting.push_back(Waiting::default());
     }

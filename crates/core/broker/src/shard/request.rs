@@ -60,6 +60,7 @@ impl Shard {
         }
         self.note_session(&command);
         let token = self.give_token(&mut command);
+        let is_append = matches!(command, Command::Append(_));
         let decision = self.state.decide(command, self.now);
         let durability = decision.durability;
         let answer = match self.apply_decision(decision, body) {
@@ -67,6 +68,9 @@ impl Shard {
             Err(error) => return reply.send_result(Err(error)),
         };
         match (answer, token) {
+            (Some(answer), _) if is_append && durability == Durability::Volatile => {
+                self.answer_sealed(reply, answer);
+            }
             (Some(answer), _) => self.answer(reply, answer, durability),
             (None, Some(token)) => drop(self.deferred.insert(token, Deferred::Reply(reply))),
             (None, None) => {}
@@ -87,6 +91,19 @@ impl Shard {
             Some(waiting) => waiting.replies.push((durability, reply, answer)),
             None => reply.send(answer),
         }
+    }
+
+    /// Answers an append that needs no disk: once the block being filled is finished, since until
+    /// then nobody could read what was appended.
+    fn answer_sealed(&mut self, reply: ReplyTo, answer: Result<Reply, stele_core_engine::Error>) {
+        if self.builder.is_empty() {
+            return reply.send(answer);
+        }
+        self.waiting
+            .back_mut()
+            .expect("there is an entry for the block being filled")
+            .replies
+            .push((Durability::Volatile, reply, answer));
     }
 
     /// Puts a token of the shard's own into a command whose reply may come later.

@@ -3,6 +3,8 @@
 mod appending;
 mod consuming;
 mod leasing;
+mod memory;
+mod model;
 
 use smallvec::SmallVec;
 use stele_base_types::{

@@ -1,0 +1,43 @@
+//! What the operations on groups share.
+
+use stele_base_types::Name;
+use stele_core_engine::{GroupCommand, Reply};
+use stele_wire_kafka::ResponseError;
+
+use crate::{errors::of_group, limits::ID_SIZE_BYTES_MAX, session::Session};
+
+/// A group id as a name.
+pub(crate) fn group_name(group: &str) -> Result<Name, ResponseError> {
+    if group.len() > ID_SIZE_BYTES_MAX {
+        return Err(ResponseError::InvalidGroupId);
+    }
+    Name::new(group).map_err(|_| ResponseError::InvalidGroupId)
+}
+
+/// Sends a command to a group.
+pub(crate) async fn command(
+    session: &Session,
+    group: Name,
+    command: GroupCommand,
+) -> Result<Reply, ResponseError> {
+    session
+        .broker
+        .group(group, command)
+        .await
+        .map_err(|error| of_group(&error))
+}
+
+/// A text as commands hold it.
+pub(crate) fn boxed(text: &str) -> Box<str> {
+    text.into()
+}
+
+/// A text that may be missing.
+pub(crate) fn boxed_option(text: Option<&str>) -> Option<Box<str>> {
+    text.map(boxed)
+}
+
+/// The error code of a result.
+pub(crate) fn code_of<T>(result: Result<T, ResponseError>) -> i16 {
+    result.err().map_or(0, |error| error.code())
+}

@@ -1,0 +1,311 @@
+//! Produce (key 0), versions 3 to 13.
+//!
+//! Appends one batch to each partition named. The batch is checked (length, checksum, counts and,
+//! uncompressed, every record) and stored as it came; compressed records aren't opened. An
+//! idempotent producer's sequence numbers are checked by the engine.
+//!
+//! `acks` 1 and -1 are the same: the response leaves when the batch is as safe as the topic's
+//! durability asks. With 0 there is no response; a failure closes the connection.
+//!
+//! Deviations: `LogAppendTime` isn't supported. A transactional batch is refused, as is the
+//! transactional id that it would need. Versions below 3, which carry the message formats 0 and 1,
+//! aren't served; Kafka 4 doesn't serve them either.
+//!
+//! Spec: `ProduceRequest.json`; KIP-98 (idempotence), KIP-467 (record errors), KIP-516 (topic ids).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use stele_base_types::{Offset, PartitionId};
+use stele_core_broker::{self as broker, Appending, Publish};
+use stele_core_engine::AppendTarget;
+use stele_wire_batch::{Batch, Compression};
+use stele_wire_kafka::{
+    RequestHeader, Response, ResponseError, decode, encode,
+    messages::{
+        ApiKey, ProduceRequest, ProduceResponse, TopicName,
+        produce_request::{PartitionProduceData, TopicProduceData},
+        produce_response::{PartitionProduceResponse, TopicProduceResponse},
+    },
+};
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+use super::Running;
+use crate::{
+    errors::Fault,
+    session::{Outcome, Session, SessionError},
+    topics::Topic,
+};
+
+pub(crate) const KEY: i16 = ApiKey::Produce as i16;
+pub(crate) const VERSIONS: (i16, i16) = (3, 13);
+
+/// The first version that names topics by id.
+const TOPIC_IDS_SINCE: i16 = 13;
+
+/// The first version whose clients can read zstd (KIP-110).
+const ZSTD_SINCE: i16 = 7;
+
+/// A produce request that has been sent to its shards.
+#[derive(Debug)]
+pub struct Pending {
+    header: RequestHeader,
+    is_acknowledged: bool,
+    deadline: Instant,
+    topics: Vec<PendingTopic>,
+}
+
+#[derive(Debug)]
+struct PendingTopic {
+    name: TopicName,
+    id: Uuid,
+    partitions: Vec<PendingPartition>,
+}
+
+#[derive(Debug)]
+struct PendingPartition {
+    index: i32,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Sent(Appending),
+    Answered(Result<Placed, Fault>),
+}
+
+/// Where a batch has gone.
+#[derive(Clone, Copy, Debug)]
+struct Placed {
+    base: Offset,
+    start: Offset,
+}
+
+pub(crate) fn run(session: &mut Session, header: RequestHeader, body: Bytes) -> Running<'_> {
+    Box::pin(async move {
+        let request: ProduceRequest = decode(header.api_version, body)?;
+        let timeout_ms = u64::try_from(request.timeout_ms).unwrap_or(0);
+        let whole = check_request(&request);
+        let mut topics = Vec::with_capacity(request.topic_data.len());
+        for topic in request.topic_data {
+            topics.push(begin_topic(session, &header, &whole, topic).await);
+        }
+        Ok(Outcome::Produce(Pending {
+            header,
+            is_acknowledged: request.acks != 0,
+            deadline: Instant::now() + Duration::from_millis(timeout_ms),
+            topics,
+        }))
+    })
+}
+
+/// What is wrong with the request as a whole.
+fn check_request(request: &ProduceRequest) -> Result<(), Fault> {
+    if !(-1..=1).contains(&request.acks) {
+        return Err(ResponseError::InvalidRequiredAcks.into());
+    }
+    if request.transactional_id.is_some() {
+        return Err(Fault::new(
+            ResponseError::TransactionalIdAuthorizationFailed,
+            "transactions aren't supported",
+        ));
+    }
+    Ok(())
+}
+
+async fn begin_topic(
+    session: &Session,
+    header: &RequestHeader,
+    whole: &Result<(), Fault>,
+    topic: TopicProduceData,
+) -> PendingTopic {
+    let target = match whole {
+        Ok(()) => find_topic(session, header, &topic),
+        Err(fault) => Err(fault.clone()),
+    };
+    let mut partitions = Vec::with_capacity(topic.partition_data.len());
+    for partition in topic.partition_data {
+        let index = partition.index;
+        let checked = match &target {
+            Ok(target) => check_partition(header, target, partition),
+            Err(fault) => Err(fault.clone()),
+        };
+        let state = match checked {
+            Ok((partition, batch)) => State::Sent(begin_append(session, partition, batch).await),
+            Err(fault) => State::Answered(Err(fault)),
+        };
+        partitions.push(PendingPartition { index, state });
+    }
+    PendingTopic {
+        name: topic.name,
+        id: topic.topic_id,
+        partitions,
+    }
+}
+
+fn find_topic(
+    session: &Session,
+    header: &RequestHeader,
+    topic: &TopicProduceData,
+) -> Result<Topic, Fault> {
+    let topics = session.topics();
+    if header.api_version >= TOPIC_IDS_SINCE {
+        return topics
+            .by_id(topic.topic_id)
+            .ok_or_else(|| ResponseError::UnknownTopicId.into());
+    }
+    topics
+        .by_name(&topic.name)
+        .ok_or_else(|| ResponseError::UnknownTopicOrPartition.into())
+}
+
+fn check_partition(
+    header: &RequestHeader,
+    topic: &Topic,
+    data: PartitionProduceData,
+) -> Result<(PartitionId, Batch), Fault> {
+    let partition = topic
+        .partition(data.index)
+        .ok_or(ResponseError::UnknownTopicOrPartition)?;
+    let records = data.records.filter(|records| !records.is_empty());
+    let records = records.ok_or_else(|| {
+        Fault::new(
+            ResponseError::InvalidRecord,
+            "a produce request must hold exactly one record batch for each partition",
+        )
+    })?;
+    let batch = Batch::new(records)?;
+    if batch.bytes().len() > topic.batch_size_bytes_max as usize {
+        let message = format!(
+            "the batch of {} bytes exceeds the topic's max.message.bytes of {}",
+            batch.bytes().len(),
+            topic.batch_size_bytes_max
+        );
+        return Err(Fault::new(ResponseError::MessageTooLarge, message));
+    }
+    check_batch(header, &batch)?;
+    Ok((partition, batch))
+}
+
+fn check_batch(request: &RequestHeader, batch: &Batch) -> Result<(), Fault> {
+    batch.validate()?;
+    let header = batch.header();
+    let refuse = |error, message: &str| Err(Fault::new(error, message));
+    if header.is_control() {
+        let message = "clients can't write control records";
+        return refuse(ResponseError::InvalidRecord, message);
+    }
+    if header.is_transactional() {
+        return refuse(
+            ResponseError::InvalidTxnState,
+            "transactions aren't supported",
+        );
+    }
+    if header.is_log_append_time() {
+        let message = "only the broker may set the time of appending";
+        return refuse(ResponseError::InvalidTimestamp, message);
+    }
+    if header
+        .producer()
+        .is_some_and(|producer| producer.epoch.0 < 0 || producer.base_sequence.0 < 0)
+    {
+        let message = "a producer id needs an epoch and a sequence number";
+        return refuse(ResponseError::InvalidRecord, message);
+    }
+    if header.compression() == Compression::Zstd && request.api_version < ZSTD_SINCE {
+        let message = "zstd needs version 7 of the produce request";
+        return refuse(ResponseError::UnsupportedCompressionType, message);
+    }
+    Ok(())
+}
+
+async fn begin_append(session: &Session, partition: PartitionId, batch: Batch) -> Appending {
+    let target = AppendTarget {
+        log: partition.log,
+        partition: Some(partition.index),
+    };
+    let publish = Publish::to(target, batch);
+    session.broker.begin_append(publish).await
+}
+
+impl Pending {
+    /// Waits for every partition; `None` if the client wants no response. May be dropped and
+    /// called again until it has returned.
+    pub async fn finish(&mut self) -> Result<Option<Response>, SessionError> {
+        let deadline = self.deadline;
+        for partition in self.partitions_mut() {
+            partition.finish(deadline).await;
+        }
+        if self.is_acknowledged {
+            return Ok(Some(self.response()?));
+        }
+        match self.first_fault() {
+            Some(fault) => Err(SessionError::Unacknowledged(fault.message.clone())),
+            None => Ok(None),
+        }
+    }
+
+    fn partitions_mut(&mut self) -> impl Iterator<Item = &mut PendingPartition> {
+        self.topics.iter_mut().flat_map(|it| &mut it.partitions)
+    }
+
+    fn first_fault(&self) -> Option<&Fault> {
+        let mut partitions = self.topics.iter().flat_map(|it| &it.partitions);
+        partitions.find_map(|partition| match &partition.state {
+            State::Answered(Err(fault)) => Some(fault),
+            State::Answered(Ok(_)) | State::Sent(_) => None,
+        })
+    }
+
+    fn response(&self) -> Result<Response, SessionError> {
+        let topics = self.topics.iter().map(|topic| {
+            let partitions = topic.partitions.iter().map(PendingPartition::response);
+            TopicProduceResponse::default()
+                .with_name(topic.name.clone())
+                .with_topic_id(topic.id)
+                .with_partition_responses(partitions.collect())
+        });
+        let response = ProduceResponse::default().with_responses(topics.collect());
+        Ok(encode::<ProduceRequest>(&self.header, &response)?)
+    }
+}
+
+impl PendingPartition {
+    async fn finish(&mut self, deadline: Instant) {
+        if let State::Sent(appending) = &mut self.state {
+            let answer = match timeout_at(deadline, appending.finish()).await {
+                Ok(Ok(appended)) => placed(&appended),
+                Ok(Err(error)) => Err(error.into()),
+                Err(_) => Err(ResponseError::RequestTimedOut.into()),
+            };
+            self.state = State::Answered(answer);
+        }
+    }
+
+    fn response(&self) -> PartitionProduceResponse {
+        let response = PartitionProduceResponse::default()
+            .with_index(self.index)
+            .with_log_append_time_ms(-1);
+        match &self.state {
+            State::Answered(Ok(placed)) => response
+                .with_base_offset(placed.base.0 as i64)
+                .with_log_start_offset(placed.start.0 as i64),
+            State::Answered(Err(fault)) => response
+                .with_error_code(fault.code())
+                .with_error_message(fault.text())
+                .with_base_offset(-1)
+                .with_log_start_offset(-1),
+            // Not reached: `finish` leaves no partition unanswered.
+            State::Sent(_) => response.with_error_code(ResponseError::RequestTimedOut.code()),
+        }
+    }
+}
+
+fn placed(appended: &[stele_core_engine::Appended]) -> Result<Placed, Fault> {
+    let appended = appended.first().ok_or(broker::Error::Stopping)?;
+    Ok(Placed {
+        base: appended.base,
+        start: appended.start,
+    })
+}

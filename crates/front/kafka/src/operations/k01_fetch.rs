@@ -1,0 +1,328 @@
+//! Fetch (key 1), versions 4 to 18.
+//!
+//! Reads batches as they are stored, without copying them into the response. Waits until there are
+//! `min_bytes` or `max_wait_ms` have passed; a partition that can't be read ends the wait. The
+//! first batch of the response comes whole whatever the limits say (KIP-74), and may begin before
+//! the offset asked for, as in Kafka.
+//!
+//! Deviations: a fetch session lives with its connection. A response carries at most 16 MiB of
+//! records unless its first batch is larger. The rack is ignored, as there is one broker, and a
+//! follower's fetch is refused. Without transactions both isolation levels see the same.
+//!
+//! Spec: `FetchRequest.json`; KIP-74 (limits), KIP-227 (sessions), KIP-320 (epochs), KIP-516
+//! (topic ids).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hashbrown::{HashMap, HashSet};
+use stele_base_types::{Offset, PartitionId};
+use stele_core_broker::{self as broker, Read, ReadReply};
+use stele_wire_batch::Batch;
+use stele_wire_kafka::{
+    RequestHeader, ResponseError, StrBytes, decode,
+    fetch::{self, FetchPartition, FetchResponse, FetchTopic},
+    messages::FetchRequest,
+};
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+use super::Running;
+use crate::{
+    errors::Fault,
+    fetch_session::{PartitionKey, Plan, Shown, TopicKey, Wanted},
+    limits::FETCH_SIZE_BYTES_MAX,
+    session::{Outcome, Session},
+    topics::{Bounds, check_leader_epoch},
+};
+
+pub(crate) const VERSIONS: (i16, i16) = (4, 18);
+
+pub(crate) fn run(session: &mut Session, header: RequestHeader, body: Bytes) -> Running<'_> {
+    Box::pin(async move {
+        let request: FetchRequest = decode(header.api_version, body)?;
+        let response = respond(session, &header, &request).await;
+        Ok(Outcome::Reply(fetch::encode(&header, &response)?))
+    })
+}
+
+async fn respond(
+    session: &mut Session,
+    header: &RequestHeader,
+    request: &FetchRequest,
+) -> FetchResponse {
+    // Session ids are positive; that they repeat after 2^31 sessions harms nobody.
+    let id_new = (session.broker.next_id() % i32::MAX as u64) as i32 + 1;
+    let current = session.fetch_session.take();
+    let plan = match Plan::new(header.api_version, request, current, id_new) {
+        Ok(plan) => plan,
+        Err(error) => {
+            return FetchResponse {
+                error_code: error.code(),
+                ..FetchResponse::default()
+            };
+        }
+    };
+    let fetched = fetch_plan(session, request, &plan).await;
+    let is_committed = request.isolation_level != 0;
+    let (response, plan) = response(plan, fetched, is_committed);
+    session.fetch_session = plan.session;
+    response
+}
+
+/// What was fetched of a partition.
+type Fetched = Result<Content, Fault>;
+
+struct Content {
+    partition: PartitionId,
+    bounds: Bounds,
+    batches: Vec<Batch>,
+}
+
+impl Content {
+    fn size_bytes(&self) -> usize {
+        self.batches.iter().map(|it| it.bytes().len()).sum()
+    }
+}
+
+/// Fetches until there is enough, or the time is over.
+async fn fetch_plan(session: &Session, request: &FetchRequest, plan: &Plan) -> Vec<Fetched> {
+    let is_follower = *request.replica_id >= 0 || *request.replica_state.replica_id >= 0;
+    if is_follower {
+        let refused = || Err(ResponseError::ReplicaNotAvailable.into());
+        return plan.items.iter().map(|_| refused()).collect();
+    }
+    let max_wait_ms = u64::try_from(request.max_wait_ms).unwrap_or(0);
+    let deadline = Instant::now() + Duration::from_millis(max_wait_ms);
+    let min_bytes = usize::try_from(request.min_bytes).unwrap_or(0);
+    let budget = usize::try_from(request.max_bytes)
+        .unwrap_or(0)
+        .min(FETCH_SIZE_BYTES_MAX);
+    loop {
+        let fetched = fetch_once(session, plan, budget).await;
+        let size_bytes: usize = fetched.iter().flatten().map(Content::size_bytes).sum();
+        let is_enough = size_bytes >= min_bytes.min(budget);
+        let has_fault = fetched.iter().any(Result::is_err);
+        if is_enough || has_fault || fetched.is_empty() {
+            return fetched;
+        }
+        let ends = fetched.iter().flatten();
+        let ends: Vec<_> = ends.map(|it| (it.partition, it.bounds.committed)).collect();
+        let watch = session.broker.watch(&ends).await;
+        if timeout_at(deadline, watch.changed()).await.is_err() {
+            return fetched;
+        }
+    }
+}
+
+/// Reads each partition once, within `budget` bytes altogether.
+async fn fetch_once(session: &Session, plan: &Plan, budget: usize) -> Vec<Fetched> {
+    let reads: Vec<_> = plan
+        .items
+        .iter()
+        .map(|(key, wanted)| read_of(session, key, wanted, budget))
+        .collect();
+    let possible: Vec<Read> = reads.iter().flatten().copied().collect();
+    let sum: usize = possible.iter().map(|it| it.bytes_max).sum();
+    // Where all limits together keep the budget, one question to each shard answers all.
+    let is_one_pass = possible.len() <= 1 || sum <= budget;
+    let first_pass = match is_one_pass {
+        true => possible,
+        false => possible.iter().map(|it| bounds_only(*it)).collect(),
+    };
+    let mut answers = match session.broker.read_all(first_pass).await {
+        Ok(answers) => answers.into_iter(),
+        Err(error) => {
+            let failed = || Err(Fault::from(error.clone()));
+            return plan.items.iter().map(|_| failed()).collect();
+        }
+    };
+    let mut reader = Reader {
+        session,
+        left: budget,
+        is_first: true,
+        is_one_pass,
+    };
+    let mut fetched = Vec::with_capacity(reads.len());
+    for read in reads {
+        fetched.push(match read {
+            Ok(read) => {
+                let answer = answers.next().unwrap_or(Err(broker::Error::Stopping));
+                reader.content(read, answer).await
+            }
+            Err(fault) => Err(fault),
+        });
+    }
+    fetched
+}
+
+fn bounds_only(read: Read) -> Read {
+    Read {
+        bytes_max: 0,
+        ..read
+    }
+}
+
+fn read_of(
+    session: &Session,
+    key: &PartitionKey,
+    wanted: &Wanted,
+    budget: usize,
+) -> Result<Read, Fault> {
+    let topics = session.topics();
+    let topic = match &key.topic {
+        TopicKey::Name(name) => topics
+            .by_name(name)
+            .ok_or(ResponseError::UnknownTopicOrPartition),
+        TopicKey::Id(id) => topics.by_id(*id).ok_or(ResponseError::UnknownTopicId),
+    }?;
+    let partition = topic
+        .partition(key.index)
+        .ok_or(ResponseError::UnknownTopicOrPartition)?;
+    check_leader_epoch(wanted.leader_epoch)?;
+    let from = u64::try_from(wanted.offset).map_err(|_| ResponseError::OffsetOutOfRange)?;
+    let size_bytes_max = usize::try_from(wanted.size_bytes_max).unwrap_or(0);
+    Ok(Read {
+        partition,
+        from: Offset(from),
+        // 0 would read nothing, not even the first batch that always comes.
+        bytes_max: size_bytes_max.min(budget).max(1),
+    })
+}
+
+/// Resolves reads one after the other while the budget lasts.
+struct Reader<'a> {
+    session: &'a Session,
+    left: usize,
+    /// Nothing has been read yet: the next batch comes whatever its size.
+    is_first: bool,
+    /// Whether the answers hold batches, or bounds alone.
+    is_one_pass: bool,
+}
+
+impl Reader<'_> {
+    async fn content(&mut self, read: Read, answer: Result<ReadReply, broker::Error>) -> Fetched {
+        let answer = answer?;
+        let bounds = Bounds {
+            start: answer.start,
+            committed: answer.committed,
+        };
+        if read.from < bounds.start || read.from > bounds.committed {
+            return Err(ResponseError::OffsetOutOfRange.into());
+        }
+        let has_news = read.from < bounds.committed;
+        let batches = match has_news && (self.left > 0 || self.is_first) {
+            true => self.batches(read, answer).await?,
+            false => Vec::new(),
+        };
+        Ok(Content {
+            partition: read.partition,
+            bounds,
+            batches,
+        })
+    }
+
+    async fn batches(&mut self, read: Read, answer: ReadReply) -> Result<Vec<Batch>, Fault> {
+        let reply = match self.is_one_pass {
+            true => answer,
+            false => {
+                let bytes_max = read.bytes_max.min(self.left).max(1);
+                self.session.broker.read(Read { bytes_max, ..read }).await?
+            }
+        };
+        let batches = reply.resolve().await?;
+        for batch in &batches {
+            self.left = self.left.saturating_sub(batch.bytes().len());
+            self.is_first = false;
+        }
+        Ok(batches)
+    }
+}
+
+/// The response to a plan. In an incremental one, partitions without news are left out.
+fn response(mut plan: Plan, fetched: Vec<Fetched>, is_committed: bool) -> (FetchResponse, Plan) {
+    let mut topics = TopicList::default();
+    let mut served = HashSet::new();
+    for ((key, _), fetched) in plan.items.iter().zip(fetched) {
+        let has_records = fetched.as_ref().is_ok_and(|it| !it.batches.is_empty());
+        let is_news = match &mut plan.session {
+            Some(session) => session.show(key, shown(&fetched)),
+            None => true,
+        };
+        if has_records && plan.session.is_some() {
+            served.insert(key.clone());
+        }
+        if has_records || is_news || !plan.is_incremental {
+            topics.push(key, partition(key.index, fetched, is_committed));
+        }
+    }
+    if let Some(session) = &mut plan.session {
+        session.move_back(&served);
+    }
+    let response = FetchResponse {
+        error_code: 0,
+        session_id: plan.session.as_ref().map_or(0, |it| it.id()),
+        topics: topics.list,
+    };
+    (response, plan)
+}
+
+fn shown(fetched: &Fetched) -> Option<Shown> {
+    let content = fetched.as_ref().ok()?;
+    Some(Shown {
+        high_watermark: content.bounds.committed.0 as i64,
+        log_start_offset: content.bounds.start.0 as i64,
+    })
+}
+
+fn partition(index: i32, fetched: Fetched, is_committed: bool) -> FetchPartition {
+    match fetched {
+        Ok(content) => FetchPartition {
+            index,
+            error_code: 0,
+            high_watermark: content.bounds.committed.0 as i64,
+            last_stable_offset: content.bounds.committed.0 as i64,
+            log_start_offset: content.bounds.start.0 as i64,
+            aborted_transactions: is_committed.then(Vec::new),
+            records: content.batches.into_iter().map(Batch::into_bytes).collect(),
+        },
+        Err(fault) => FetchPartition {
+            index,
+            error_code: fault.code(),
+            high_watermark: -1,
+            last_stable_offset: -1,
+            log_start_offset: -1,
+            aborted_transactions: is_committed.then(Vec::new),
+            records: Vec::new(),
+        },
+    }
+}
+
+/// Partitions gathered by topic, in the order in which topics first come.
+#[derive(Default)]
+struct TopicList {
+    list: Vec<FetchTopic>,
+    places: HashMap<TopicKey, usize>,
+}
+
+impl TopicList {
+    fn push(&mut self, key: &PartitionKey, partition: FetchPartition) {
+        let place = match self.places.get(&key.topic) {
+            Some(place) => *place,
+            None => {
+                let (name, id) = match &key.topic {
+                    TopicKey::Name(name) => (name.clone(), Uuid::nil()),
+                    TopicKey::Id(id) => (StrBytes::new(), *id),
+                };
+                self.list.push(FetchTopic {
+                    name,
+                    id,
+                    partitions: Vec::new(),
+                });
+                self.places.insert(key.topic.clone(), self.list.len() - 1);
+                self.list.len() - 1
+            }
+        };
+        self.list[place].partitions.push(partition);
+    }
+}

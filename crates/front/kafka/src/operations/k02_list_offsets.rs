@@ -1,0 +1,175 @@
+//! ListOffsets (key 2), versions 1 to 10.
+//!
+//! Tells, for each partition, the offset at a time or at one of the special times below.
+//!
+//! | timestamp | from version | answer |
+//! |---|---|---|
+//! | -1 latest | 1 | the end of what consumers see |
+//! | -2 earliest | 1 | the first offset kept |
+//! | -3 max timestamp | 7 | the record with the latest timestamp |
+//! | -4 earliest local | 8 | as -2: nothing is kept elsewhere |
+//! | -5 latest tiered | 9 | none: nothing is kept elsewhere |
+//! | 0 and above | 1 | the first record of that time or later |
+//!
+//! Deviations: none known. Without transactions both isolation levels see the same end.
+//!
+//! Spec: `ListOffsetsRequest.json`; KIP-79, KIP-734 (-3), KIP-405 (-4), KIP-1005 (-5).
+
+use std::time::Duration;
+
+use stele_base_types::{Offset, PartitionId, Timestamp};
+use stele_wire_kafka::{
+    RequestHeader, ResponseError,
+    messages::{
+        ListOffsetsRequest, ListOffsetsResponse,
+        list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
+        list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
+    },
+};
+use tokio::time::{Instant, timeout_at};
+
+use super::Operation;
+use crate::{
+    errors::Fault,
+    session::Session,
+    topics::{LEADER_EPOCH, Topic, check_leader_epoch},
+};
+
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const MAX_TIMESTAMP: i64 = -3;
+const EARLIEST_LOCAL: i64 = -4;
+const LATEST_TIERED: i64 = -5;
+
+/// What a request without a timeout of its own may take: versions below 10 have none.
+const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
+
+/// The operation.
+pub(crate) struct ListOffsets;
+
+impl Operation for ListOffsets {
+    type Request = ListOffsetsRequest;
+
+    const VERSIONS: (i16, i16) = (1, 10);
+
+    async fn handle(
+        session: &mut Session,
+        header: &RequestHeader,
+        request: ListOffsetsRequest,
+    ) -> ListOffsetsResponse {
+        let timeout = match u64::try_from(request.timeout_ms) {
+            Ok(timeout_ms) if header.api_version >= 10 => Duration::from_millis(timeout_ms),
+            _ => TIMEOUT_DEFAULT,
+        };
+        let deadline = Instant::now() + timeout;
+        let mut topics = Vec::with_capacity(request.topics.len());
+        for topic in request.topics {
+            topics.push(list_topic(session, header, topic, deadline).await);
+        }
+        ListOffsetsResponse::default().with_topics(topics)
+    }
+}
+
+async fn list_topic(
+    session: &Session,
+    header: &RequestHeader,
+    asked: ListOffsetsTopic,
+    deadline: Instant,
+) -> ListOffsetsTopicResponse {
+    let topic = session.topics().by_name(&asked.name);
+    let mut partitions = Vec::with_capacity(asked.partitions.len());
+    for partition in &asked.partitions {
+        let listing = list_partition(session, header, topic.as_ref(), partition);
+        let listed = match timeout_at(deadline, listing).await {
+            Ok(listed) => listed,
+            Err(_) => Err(ResponseError::RequestTimedOut.into()),
+        };
+        partitions.push(partition_response(partition, listed));
+    }
+    ListOffsetsTopicResponse::default()
+        .with_name(asked.name)
+        .with_partitions(partitions)
+}
+
+/// An offset with the timestamp of its record, where that is known.
+struct Listed {
+    offset: Option<Offset>,
+    timestamp: Option<Timestamp>,
+}
+
+impl Listed {
+    fn offset(offset: Offset) -> Self {
+        Self {
+            offset: Some(offset),
+            timestamp: None,
+        }
+    }
+
+    const NOTHING: Self = Self {
+        offset: None,
+        timestamp: None,
+    };
+}
+
+async fn list_partition(
+    session: &Session,
+    header: &RequestHeader,
+    topic: Option<&Topic>,
+    asked: &ListOffsetsPartition,
+) -> Result<Listed, Fault> {
+    let partition = topic
+        .and_then(|topic| topic.partition(asked.partition_index))
+        .ok_or(ResponseError::UnknownTopicOrPartition)?;
+    check_leader_epoch(asked.current_leader_epoch)?;
+    check_special(header.api_version, asked.timestamp)?;
+    let topics = session.topics();
+    Ok(match asked.timestamp {
+        LATEST => Listed::offset(topics.bounds(partition).await?.committed),
+        EARLIEST | EARLIEST_LOCAL => Listed::offset(topics.bounds(partition).await?.start),
+        LATEST_TIERED => Listed::NOTHING,
+        MAX_TIMESTAMP => find(session, partition, None).await?,
+        at => find(session, partition, Some(Timestamp(at))).await?,
+    })
+}
+
+/// Whether a version knows a special timestamp.
+fn check_special(version: i16, timestamp: i64) -> Result<(), Fault> {
+    let since = match timestamp {
+        0.. | LATEST | EARLIEST => 1,
+        MAX_TIMESTAMP => 7,
+        EARLIEST_LOCAL => 8,
+        LATEST_TIERED => 9,
+        _ => i16::MAX,
+    };
+    if version < since {
+        return Err(ResponseError::UnsupportedVersion.into());
+    }
+    Ok(())
+}
+
+async fn find(
+    session: &Session,
+    partition: PartitionId,
+    at: Option<Timestamp>,
+) -> Result<Listed, Fault> {
+    let found = session.broker.find_by_time(partition, at).await?;
+    Ok(found.map_or(Listed::NOTHING, |found| Listed {
+        offset: Some(found.offset),
+        timestamp: Some(found.timestamp),
+    }))
+}
+
+fn partition_response(
+    asked: &ListOffsetsPartition,
+    listed: Result<Listed, Fault>,
+) -> ListOffsetsPartitionResponse {
+    let response =
+        ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index);
+    match listed {
+        Ok(listed) => response
+            .with_offset(listed.offset.map_or(-1, |it| it.0 as i64))
+            .with_timestamp(listed.timestamp.map_or(-1, |it| it.0))
+            .with_leader_epoch(listed.offset.map_or(-1, |_| LEADER_EPOCH)),
+        Err(fault) => response.with_error_code(fault.code()),
+    }
+}

@@ -1,0 +1,120 @@
+//! Metadata (key 3), versions 0 to 13.
+//!
+//! Tells brokers and topics. There is one broker, at the address that the client already uses
+//! unless another is advertised. A topic that is asked for by name, with leave to create it, is
+//! created with the default number of partitions; a log that another protocol made gets a topic's
+//! retention beside its own.
+//!
+//! Deviations: authorized operations aren't computed. A topic is ready when the response says so:
+//! clients never see `LEADER_NOT_AVAILABLE`.
+//!
+//! Spec: `MetadataRequest.json`; KIP-516 (topic ids).
+
+use stele_wire_kafka::{
+    RequestHeader, ResponseError,
+    messages::{
+        BrokerId, MetadataRequest, MetadataResponse, TopicName,
+        metadata_request::MetadataRequestTopic,
+        metadata_response::{
+            MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+        },
+    },
+};
+
+use super::{Operation, text, topic_name};
+use crate::{
+    errors::Fault,
+    session::Session,
+    topics::{LEADER_EPOCH, NODE_ID, Topic},
+};
+
+/// The operation.
+pub(crate) struct Metadata;
+
+impl Operation for Metadata {
+    type Request = MetadataRequest;
+
+    const VERSIONS: (i16, i16) = (0, 13);
+
+    async fn handle(
+        session: &mut Session,
+        header: &RequestHeader,
+        request: MetadataRequest,
+    ) -> MetadataResponse {
+        let may_create = session.settings.auto_create_topics
+            && (header.api_version < 4 || request.allow_auto_topic_creation);
+        let topics = match request.topics {
+            // An empty list meant "all" before there was null.
+            Some(topics) if header.api_version > 0 || !topics.is_empty() => {
+                named_topics(session, topics, may_create).await
+            }
+            _ => all_topics(session),
+        };
+        let broker = MetadataResponseBroker::default()
+            .with_node_id(BrokerId(NODE_ID))
+            .with_host(text(&session.endpoint.host))
+            .with_port(i32::from(session.endpoint.port));
+        MetadataResponse::default()
+            .with_brokers(vec![broker])
+            .with_cluster_id(Some(text(&session.settings.cluster_id)))
+            .with_controller_id(BrokerId(NODE_ID))
+            .with_topics(topics)
+    }
+}
+
+fn all_topics(session: &Session) -> Vec<MetadataResponseTopic> {
+    let topics = session.topics().all();
+    topics.iter().map(|topic| found(session, topic)).collect()
+}
+
+async fn named_topics(
+    session: &Session,
+    asked: Vec<MetadataRequestTopic>,
+    may_create: bool,
+) -> Vec<MetadataResponseTopic> {
+    let mut topics = Vec::with_capacity(asked.len());
+    for asked in asked {
+        let topic = match &asked.name {
+            Some(name) => by_name(session, name, may_create).await,
+            None => session
+                .topics()
+                .by_id(asked.topic_id)
+                .ok_or_else(|| ResponseError::UnknownTopicId.into()),
+        };
+        topics.push(match topic {
+            Ok(topic) => found(session, &topic),
+            Err(fault) => MetadataResponseTopic::default()
+                .with_error_code(fault.code())
+                // A name is nullable only in the versions that know ids.
+                .with_name(asked.name)
+                .with_topic_id(asked.topic_id),
+        });
+    }
+    topics
+}
+
+async fn by_name(session: &Session, name: &TopicName, may_create: bool) -> Result<Topic, Fault> {
+    let topics = session.topics();
+    if may_create {
+        return topics.ensure(name).await;
+    }
+    crate::topics::check_name(name)?;
+    topics
+        .by_name(name)
+        .ok_or_else(|| ResponseError::UnknownTopicOrPartition.into())
+}
+
+fn found(session: &Session, topic: &Topic) -> MetadataResponseTopic {
+    let partitions = (0..topic.partitions as i32).map(|index| {
+        MetadataResponsePartition::default()
+            .with_partition_index(index)
+            .with_leader_id(BrokerId(NODE_ID))
+            .with_leader_epoch(LEADER_EPOCH)
+            .with_replica_nodes(vec![BrokerId(NODE_ID)])
+            .with_isr_nodes(vec![BrokerId(NODE_ID)])
+    });
+    MetadataResponseTopic::default()
+        .with_name(Some(topic_name(&topic.name)))
+        .with_topic_id(session.topics().id(topic.log))
+        .with_partitions(partitions.collect())
+}

@@ -1,0 +1,155 @@
+//! OffsetCommit (key 8), versions 2 to 9.
+//!
+//! Notes how far a group has read, by a member of its current generation, or by anyone while it
+//! has no members (generation -1). The response leaves when the offsets are on disk.
+//!
+//! Deviations: `retention_time_ms` of versions up to 4 is ignored, as Kafka does since it keeps
+//! offsets by the group's life; here they are kept until the group or the topic is deleted.
+//! Version 10, which names topics by id, isn't served.
+//!
+//! Spec: `OffsetCommitRequest.json`; KIP-345 (static members).
+
+use hashbrown::HashMap;
+use stele_base_types::{Name, Offset, PartitionId};
+use stele_core_engine::{CommitOffset, GroupCommand, Reply, limits::OFFSET_METADATA_BYTES_MAX};
+use stele_wire_kafka::{
+    RequestHeader, ResponseError,
+    messages::{
+        OffsetCommitRequest, OffsetCommitResponse,
+        offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
+        offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic},
+    },
+};
+
+use super::Operation;
+use crate::{
+    errors::of_engine,
+    groups::{self, boxed, boxed_option},
+    session::Session,
+    topics::Topic,
+};
+
+/// The operation.
+pub(crate) struct OffsetCommit;
+
+impl Operation for OffsetCommit {
+    type Request = OffsetCommitRequest;
+
+    const VERSIONS: (i16, i16) = (2, 9);
+
+    async fn handle(
+        session: &mut Session,
+        _header: &RequestHeader,
+        request: OffsetCommitRequest,
+    ) -> OffsetCommitResponse {
+        let mut refused = HashMap::new();
+        let mut offsets = Vec::new();
+        for topic in &request.topics {
+            let found = session.topics().by_name(&topic.name);
+            for partition in &topic.partitions {
+                match offset_of(found.as_ref(), partition) {
+                    Ok(offset) => offsets.push(offset),
+                    Err(error) => {
+                        refused.insert((topic.name.clone(), partition.partition_index), error);
+                    }
+                }
+            }
+        }
+        let places: Vec<PartitionId> = offsets.iter().map(|it| it.partition).collect();
+        let results = commit(session, &request, offsets).await;
+        let results = places.into_iter().zip(results).collect();
+        let topics = request.topics.iter().map(|topic| {
+            let found = session.topics().by_name(&topic.name);
+            topic_response(topic, found.as_ref(), &refused, &results)
+        });
+        OffsetCommitResponse::default().with_topics(topics.collect())
+    }
+}
+
+fn offset_of(
+    topic: Option<&Topic>,
+    asked: &OffsetCommitRequestPartition,
+) -> Result<CommitOffset, ResponseError> {
+    let partition = topic
+        .and_then(|topic| topic.partition(asked.partition_index))
+        .ok_or(ResponseError::UnknownTopicOrPartition)?;
+    let metadata = asked.committed_metadata.as_deref().unwrap_or_default();
+    if metadata.len() > OFFSET_METADATA_BYTES_MAX {
+        return Err(ResponseError::OffsetMetadataTooLarge);
+    }
+    let offset =
+        u64::try_from(asked.committed_offset).map_err(|_| ResponseError::OffsetOutOfRange)?;
+    Ok(CommitOffset {
+        partition,
+        offset: Offset(offset),
+        leader_epoch: asked.committed_leader_epoch,
+        metadata: metadata.into(),
+    })
+}
+
+/// Commits; one result for each offset.
+async fn commit(
+    session: &Session,
+    request: &OffsetCommitRequest,
+    offsets: Vec<CommitOffset>,
+) -> Vec<Result<(), ResponseError>> {
+    let count = offsets.len();
+    if count == 0 {
+        return Vec::new();
+    }
+    let command = GroupCommand::Commit {
+        member: boxed(&request.member_id),
+        instance: boxed_option(request.group_instance_id.as_deref()),
+        generation: request.generation_id_or_member_epoch,
+        offsets,
+    };
+    match committed(session, &request.group_id, command).await {
+        Ok(results) if results.len() == count => results,
+        Ok(_) => vec![Err(ResponseError::UnknownServerError); count],
+        Err(error) => vec![Err(error); count],
+    }
+}
+
+async fn committed(
+    session: &Session,
+    group: &str,
+    command: GroupCommand,
+) -> Result<Vec<Result<(), ResponseError>>, ResponseError> {
+    let group: Name = groups::group_name(group)?;
+    match groups::command(session, group, command).await? {
+        Reply::Committed(results) => Ok(results
+            .into_iter()
+            .map(|result| result.map_err(|error| of_engine(&error)))
+            .collect()),
+        _ => Err(ResponseError::UnknownServerError),
+    }
+}
+
+fn topic_response(
+    asked: &OffsetCommitRequestTopic,
+    topic: Option<&Topic>,
+    refused: &HashMap<(stele_wire_kafka::messages::TopicName, i32), ResponseError>,
+    results: &HashMap<PartitionId, Result<(), ResponseError>>,
+) -> OffsetCommitResponseTopic {
+    let partitions = asked.partitions.iter().map(|partition| {
+        let index = partition.partition_index;
+        let refused = refused.get(&(asked.name.clone(), index)).copied();
+        let result = || {
+            let partition = topic.and_then(|topic| topic.partition(index))?;
+            results.get(&partition).copied()
+        };
+        let error = match refused {
+            Some(error) => Some(error),
+            None => result()
+                // The topic was deleted meanwhile.
+                .unwrap_or(Err(ResponseError::UnknownTopicOrPartition))
+                .err(),
+        };
+        OffsetCommitResponsePartition::default()
+            .with_partition_index(index)
+            .with_error_code(error.map_or(0, |it| it.code()))
+    });
+    OffsetCommitResponseTopic::default()
+        .with_name(asked.name.clone())
+        .with_partitions(partitions.collect())
+}

@@ -1,0 +1,158 @@
+//! JoinGroup (key 11), versions 0 to 9.
+//!
+//! Joins a group, or joins it again: answered when the rebalance has gathered the members. A first
+//! join from version 4 on is answered with a member id to come back with (KIP-394).
+//!
+//! Deviations: the reason of version 8 isn't kept.
+//!
+//! Spec: `JoinGroupRequest.json`; KIP-345 (static members), KIP-814 (a returning static leader).
+
+use bytes::Bytes;
+use stele_core_broker as broker;
+use stele_core_engine::{
+    self as engine, GroupCommand, Join, JoinedGroup, JoinedMember, Reply, Token,
+};
+use stele_wire_kafka::{
+    RequestHeader, ResponseError,
+    messages::{JoinGroupRequest, JoinGroupResponse, join_group_response::JoinGroupResponseMember},
+};
+
+use super::{Operation, text};
+use crate::{
+    errors::of_group,
+    groups::{boxed, boxed_option, group_name},
+    limits::ID_SIZE_BYTES_MAX,
+    session::Session,
+};
+
+/// The first version whose clients come back with the member id that they are given.
+const MEMBER_ID_REQUIRED_SINCE: i16 = 4;
+
+/// The first version in which the name of the protocol is nullable.
+const NULLABLE_PROTOCOL_SINCE: i16 = 7;
+
+/// The operation.
+pub(crate) struct JoinGroup;
+
+impl Operation for JoinGroup {
+    type Request = JoinGroupRequest;
+
+    const VERSIONS: (i16, i16) = (0, 9);
+
+    async fn handle(
+        session: &mut Session,
+        header: &RequestHeader,
+        request: JoinGroupRequest,
+    ) -> JoinGroupResponse {
+        let member_asked = request.member_id.clone();
+        match join(session, header, request).await {
+            Ok(joined) => joined_response(*joined),
+            Err(refused) => {
+                let response = JoinGroupResponse::default()
+                    .with_error_code(refused.error.code())
+                    .with_generation_id(-1)
+                    .with_member_id(refused.member.map_or(member_asked, |it| text(&it)));
+                match header.api_version {
+                    NULLABLE_PROTOCOL_SINCE.. => response.with_protocol_name(None),
+                    _ => response.with_protocol_name(Some(text(""))),
+                }
+            }
+        }
+    }
+}
+
+/// A refused join, perhaps with the id to come back with.
+struct Refused {
+    error: ResponseError,
+    member: Option<Box<str>>,
+}
+
+impl From<ResponseError> for Refused {
+    fn from(error: ResponseError) -> Self {
+        Self {
+            error,
+            member: None,
+        }
+    }
+}
+
+async fn join(
+    session: &Session,
+    header: &RequestHeader,
+    request: JoinGroupRequest,
+) -> Result<Box<JoinedGroup>, Refused> {
+    let group = group_name(&request.group_id)?;
+    let join = command(session, header, request)?;
+    match session
+        .broker
+        .group(group, GroupCommand::Join(join, Token::default()))
+        .await
+    {
+        Ok(Reply::Joined(joined)) => Ok(joined),
+        Ok(_) => Err(ResponseError::UnknownServerError.into()),
+        Err(broker::Error::Refused(engine::Error::MemberIdRequired(member))) => Err(Refused {
+            error: ResponseError::MemberIdRequired,
+            member: Some(member),
+        }),
+        Err(error) => Err(of_group(&error).into()),
+    }
+}
+
+fn command(
+    session: &Session,
+    header: &RequestHeader,
+    request: JoinGroupRequest,
+) -> Result<Join, ResponseError> {
+    let client_id = header.client_id.as_deref().unwrap_or_default();
+    let instance = request.group_instance_id.as_deref();
+    let kept = [client_id, &request.member_id, instance.unwrap_or_default()];
+    if kept.iter().any(|id| id.len() > ID_SIZE_BYTES_MAX) {
+        return Err(ResponseError::InvalidRequest);
+    }
+    let session_timeout_ms = u32::try_from(request.session_timeout_ms)
+        .map_err(|_| ResponseError::InvalidSessionTimeout)?;
+    // Version 0 has one timeout for both.
+    let rebalance_timeout_ms = match u32::try_from(request.rebalance_timeout_ms) {
+        Ok(timeout_ms) if header.api_version >= 1 => timeout_ms,
+        _ => session_timeout_ms,
+    };
+    // As Kafka makes member ids: what the client calls itself, and what can't be guessed.
+    let member_new = format!(
+        "{}-{}",
+        instance.unwrap_or(client_id),
+        session.settings.random.uuid()
+    );
+    let protocols = request.protocols.iter();
+    Ok(Join {
+        member: boxed(&request.member_id),
+        member_new: member_new.into(),
+        instance: boxed_option(instance),
+        client_id: boxed(client_id),
+        client_host: session.client_host.clone(),
+        session_timeout_ms,
+        rebalance_timeout_ms,
+        protocol_type: boxed(&request.protocol_type),
+        protocols: protocols
+            .map(|it| (boxed(&it.name), it.metadata.as_ref().into()))
+            .collect(),
+        member_id_required: header.api_version >= MEMBER_ID_REQUIRED_SINCE,
+    })
+}
+
+fn joined_response(joined: JoinedGroup) -> JoinGroupResponse {
+    JoinGroupResponse::default()
+        .with_generation_id(joined.generation)
+        .with_protocol_type(Some(text(&joined.protocol_type)))
+        .with_protocol_name(Some(text(&joined.protocol)))
+        .with_leader(text(&joined.leader))
+        .with_skip_assignment(joined.skip_assignment)
+        .with_member_id(text(&joined.member))
+        .with_members(joined.members.into_iter().map(member).collect())
+}
+
+fn member(member: JoinedMember) -> JoinGroupResponseMember {
+    JoinGroupResponseMember::default()
+        .with_member_id(text(&member.member))
+        .with_group_instance_id(member.instance.as_deref().map(text))
+        .with_metadata(Bytes::from(member.metadata))
+}

@@ -1,0 +1,90 @@
+//! LeaveGroup (key 13), versions 0 to 5.
+//!
+//! Members leave. Versions from 3 on name several, by member id or by static name.
+//!
+//! Deviations: the reason of version 5 isn't kept.
+//!
+//! Spec: `LeaveGroupRequest.json`; KIP-345 (static members), KIP-800 (reasons).
+
+use stele_core_engine::{self as engine, GroupCommand, Reply};
+use stele_wire_kafka::{
+    RequestHeader, ResponseError,
+    messages::{
+        LeaveGroupRequest, LeaveGroupResponse, leave_group_request::MemberIdentity,
+        leave_group_response::MemberResponse,
+    },
+};
+
+use super::Operation;
+use crate::{
+    errors::of_engine,
+    groups::{self, boxed, boxed_option},
+    session::Session,
+};
+
+/// The first version that names several members.
+const MEMBERS_SINCE: i16 = 3;
+
+/// The operation.
+pub(crate) struct LeaveGroup;
+
+impl Operation for LeaveGroup {
+    type Request = LeaveGroupRequest;
+
+    const VERSIONS: (i16, i16) = (0, 5);
+
+    async fn handle(
+        session: &mut Session,
+        header: &RequestHeader,
+        request: LeaveGroupRequest,
+    ) -> LeaveGroupResponse {
+        let members = match header.api_version {
+            MEMBERS_SINCE.. => request.members,
+            _ => vec![MemberIdentity::default().with_member_id(request.member_id)],
+        };
+        let results = match leave(session, &request.group_id, &members).await {
+            Ok(results) => results,
+            Err(error) => return LeaveGroupResponse::default().with_error_code(error.code()),
+        };
+        let codes: Vec<i16> = results.into_iter().map(code).collect();
+        if header.api_version < MEMBERS_SINCE {
+            let code = codes.first().copied().unwrap_or(0);
+            return LeaveGroupResponse::default().with_error_code(code);
+        }
+        let members = members.into_iter().zip(codes).map(|(member, code)| {
+            MemberResponse::default()
+                .with_member_id(member.member_id)
+                .with_group_instance_id(member.group_instance_id)
+                .with_error_code(code)
+        });
+        LeaveGroupResponse::default().with_members(members.collect())
+    }
+}
+
+type Left = Vec<Result<(), engine::Error>>;
+
+async fn leave(
+    session: &Session,
+    group: &str,
+    members: &[MemberIdentity],
+) -> Result<Left, ResponseError> {
+    let group = groups::group_name(group)?;
+    let leaving = members.iter().map(|member| {
+        let instance = boxed_option(member.group_instance_id.as_deref());
+        (boxed(&member.member_id), instance)
+    });
+    match groups::command(session, group, GroupCommand::Leave(leaving.collect())).await {
+        Ok(Reply::Left(results)) => Ok(results),
+        // A group that is gone knows no members.
+        Err(ResponseError::GroupIdNotFound) => {
+            let unknown = || Err(engine::Error::UnknownMember);
+            Ok(members.iter().map(|_| unknown()).collect())
+        }
+        Ok(_) => Err(ResponseError::UnknownServerError),
+        Err(error) => Err(error),
+    }
+}
+
+fn code(result: Result<(), engine::Error>) -> i16 {
+    result.err().map_or(0, |error| of_engine(&error).code())
+}

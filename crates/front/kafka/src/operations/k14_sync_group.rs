@@ -1,0 +1,71 @@
+//! SyncGroup (key 14), versions 0 to 5.
+//!
+//! The leader hands in the assignment of a generation; every member gets its part of it.
+//!
+//! Deviations: none known.
+//!
+//! Spec: `SyncGroupRequest.json`; KIP-345 (static members), KIP-559 (protocol in the request).
+
+use bytes::Bytes;
+use stele_core_engine::{GroupCommand, Reply, Token};
+use stele_wire_kafka::{
+    RequestHeader, ResponseError,
+    messages::{SyncGroupRequest, SyncGroupResponse},
+};
+
+use super::{Operation, text};
+use crate::{
+    groups::{self, boxed, boxed_option},
+    session::Session,
+};
+
+/// The operation.
+pub(crate) struct SyncGroup;
+
+impl Operation for SyncGroup {
+    type Request = SyncGroupRequest;
+
+    const VERSIONS: (i16, i16) = (0, 5);
+
+    async fn handle(
+        session: &mut Session,
+        _header: &RequestHeader,
+        request: SyncGroupRequest,
+    ) -> SyncGroupResponse {
+        match sync(session, request).await {
+            Ok(Reply::Synced {
+                protocol_type,
+                protocol,
+                assignment,
+            }) => SyncGroupResponse::default()
+                .with_protocol_type(Some(text(&protocol_type)))
+                .with_protocol_name(Some(text(&protocol)))
+                .with_assignment(Bytes::from(assignment)),
+            Ok(_) => refused(ResponseError::UnknownServerError),
+            // A group that is gone knows no members: the client joins anew.
+            Err(ResponseError::GroupIdNotFound) => refused(ResponseError::UnknownMemberId),
+            Err(error) => refused(error),
+        }
+    }
+}
+
+async fn sync(session: &Session, request: SyncGroupRequest) -> Result<Reply, ResponseError> {
+    let group = groups::group_name(&request.group_id)?;
+    let assignments = request.assignments.iter();
+    let command = GroupCommand::Sync {
+        member: boxed(&request.member_id),
+        instance: boxed_option(request.group_instance_id.as_deref()),
+        generation: request.generation_id,
+        protocol_type: boxed_option(request.protocol_type.as_deref()),
+        protocol: boxed_option(request.protocol_name.as_deref()),
+        assignments: assignments
+            .map(|it| (boxed(&it.member_id), it.assignment.as_ref().into()))
+            .collect(),
+        token: Token::default(),
+    };
+    groups::command(session, group, command).await
+}
+
+fn refused(error: ResponseError) -> SyncGroupResponse {
+    SyncGroupResponse::default().with_error_code(error.code())
+}

@@ -1,0 +1,88 @@
+//! DescribeGroups (key 15), versions 0 to 6.
+//!
+//! Tells the state, the protocol and the members of groups.
+//!
+//! Deviations: authorized operations aren't computed.
+//!
+//! Spec: `DescribeGroupsRequest.json`; KIP-1043 (a group that doesn't exist, version 6).
+
+use bytes::Bytes;
+use stele_core_engine::{GroupCommand, GroupDescription, MemberDescription, Reply};
+use stele_wire_kafka::{
+    RequestHeader, ResponseError,
+    messages::{
+        DescribeGroupsRequest, DescribeGroupsResponse, GroupId,
+        describe_groups_response::{DescribedGroup, DescribedGroupMember},
+    },
+};
+
+use super::{Operation, text};
+use crate::{groups, session::Session};
+
+/// The first version in which a group that doesn't exist is an error rather than a dead group.
+const NOT_FOUND_SINCE: i16 = 6;
+
+/// The operation.
+pub(crate) struct DescribeGroups;
+
+impl Operation for DescribeGroups {
+    type Request = DescribeGroupsRequest;
+
+    const VERSIONS: (i16, i16) = (0, 6);
+
+    async fn handle(
+        session: &mut Session,
+        header: &RequestHeader,
+        request: DescribeGroupsRequest,
+    ) -> DescribeGroupsResponse {
+        let mut described = Vec::with_capacity(request.groups.len());
+        for group in request.groups {
+            let description = describe(session, &group).await;
+            described.push(group_response(header.api_version, group, description));
+        }
+        DescribeGroupsResponse::default().with_groups(described)
+    }
+}
+
+async fn describe(session: &Session, group: &str) -> Result<Box<GroupDescription>, ResponseError> {
+    let group = groups::group_name(group)?;
+    match groups::command(session, group, GroupCommand::Describe).await? {
+        Reply::Group(description) => Ok(description),
+        _ => Err(ResponseError::UnknownServerError),
+    }
+}
+
+fn group_response(
+    version: i16,
+    group: GroupId,
+    description: Result<Box<GroupDescription>, ResponseError>,
+) -> DescribedGroup {
+    let response = DescribedGroup::default().with_group_id(group);
+    match description {
+        Ok(description) => response
+            .with_group_state(text(description.listing.state))
+            .with_protocol_type(text(&description.listing.protocol_type))
+            .with_protocol_data(text(&description.protocol))
+            .with_members(description.members.into_iter().map(member).collect()),
+        Err(ResponseError::GroupIdNotFound) => {
+            let code = match version {
+                NOT_FOUND_SINCE.. => ResponseError::GroupIdNotFound.code(),
+                _ => 0,
+            };
+            response
+                .with_error_code(code)
+                .with_group_state(text("Dead"))
+        }
+        Err(error) => response.with_error_code(error.code()),
+    }
+}
+
+fn member(member: MemberDescription) -> DescribedGroupMember {
+    DescribedGroupMember::default()
+        .with_member_id(text(&member.member))
+        .with_group_instance_id(member.instance.as_deref().map(text))
+        .with_client_id(text(&member.client_id))
+        .with_client_host(text(&member.client_host))
+        .with_member_metadata(Bytes::from(member.metadata))
+        .with_member_assignment(Bytes::from(member.assignment))
+}

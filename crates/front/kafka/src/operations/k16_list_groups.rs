@@ -1,0 +1,62 @@
+//! ListGroups (key 16), versions 0 to 5.
+//!
+//! Lists the groups, of all states and types or of those asked for.
+//!
+//! Deviations: every group is of type `classic`, the only one served.
+//!
+//! Spec: `ListGroupsRequest.json`; KIP-518 (states), KIP-848 (types).
+
+use stele_core_engine::{GroupListing, Reply};
+use stele_wire_kafka::{
+    RequestHeader, StrBytes,
+    messages::{GroupId, ListGroupsRequest, ListGroupsResponse, list_groups_response::ListedGroup},
+};
+
+use super::{Operation, text};
+use crate::{errors::of_group, session::Session};
+
+const CLASSIC: &str = "classic";
+
+/// The operation.
+pub(crate) struct ListGroups;
+
+impl Operation for ListGroups {
+    type Request = ListGroupsRequest;
+
+    const VERSIONS: (i16, i16) = (0, 5);
+
+    async fn handle(
+        session: &mut Session,
+        _header: &RequestHeader,
+        request: ListGroupsRequest,
+    ) -> ListGroupsResponse {
+        let replies = match session.broker.groups().await {
+            Ok(replies) => replies,
+            Err(error) => {
+                return ListGroupsResponse::default().with_error_code(of_group(&error).code());
+            }
+        };
+        let listings = replies.into_iter().flat_map(|reply| match reply {
+            Reply::Groups(listings) => listings,
+            _ => Vec::new(),
+        });
+        let groups = listings
+            .filter(|listing| is_asked(&request.states_filter, listing.state))
+            .filter(|_| is_asked(&request.types_filter, CLASSIC))
+            .map(listed);
+        ListGroupsResponse::default().with_groups(groups.collect())
+    }
+}
+
+/// Whether a filter lets `value` pass; an empty one lets all.
+fn is_asked(filter: &[StrBytes], value: &str) -> bool {
+    filter.is_empty() || filter.iter().any(|it| it.eq_ignore_ascii_case(value))
+}
+
+fn listed(listing: GroupListing) -> ListedGroup {
+    ListedGroup::default()
+        .with_group_id(GroupId(text(&listing.name)))
+        .with_protocol_type(text(&listing.protocol_type))
+        .with_group_state(text(listing.state))
+        .with_group_type(text(CLASSIC))
+}

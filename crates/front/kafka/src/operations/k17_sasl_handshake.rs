@@ -1,0 +1,33 @@
+//! SaslHandshake (key 17), versions 0 and 1.
+//!
+//! Refused: the listener has no authentication, and says so as Kafka's PLAINTEXT listener does.
+//! Served at all, since a client that is set to authenticate then gets a clear error.
+//!
+//! Deviations: none.
+//!
+//! Spec: `SaslHandshakeRequest.json`; KIP-43.
+
+use stele_wire_kafka::{
+    RequestHeader, ResponseError,
+    messages::{SaslHandshakeRequest, SaslHandshakeResponse},
+};
+
+use super::Operation;
+use crate::session::Session;
+
+/// The operation.
+pub(crate) struct SaslHandshake;
+
+impl Operation for SaslHandshake {
+    type Request = SaslHandshakeRequest;
+
+    const VERSIONS: (i16, i16) = (0, 1);
+
+    async fn handle(
+        _session: &mut Session,
+        _header: &RequestHeader,
+        _request: SaslHandshakeRequest,
+    ) -> SaslHandshakeResponse {
+        SaslHandshakeResponse::default().with_error_code(ResponseError::IllegalSaslState.code())
+    }
+}

@@ -1,0 +1,200 @@
+//! CreateTopics (key 19), versions 2 to 7.
+//!
+//! Creates topics. A log that another protocol made becomes a topic: it keeps what it has, and
+//! retention and partitions become the union; only a name that is a topic already is refused.
+//!
+//! Deviations: the replication factor is 1 or left to the broker. The timeout isn't needed: a topic
+//! is ready when the response says so.
+//!
+//! Spec: `CreateTopicsRequest.json`; KIP-464 (defaults), KIP-525 (configs in the response).
+
+use hashbrown::HashMap;
+use stele_core_engine::{Declared, LogDefinition, limits::PARTITIONS_MAX};
+use stele_wire_kafka::{
+    RequestHeader, ResponseError,
+    messages::{
+        BrokerId, CreateTopicsRequest, CreateTopicsResponse, TopicName,
+        create_topics_request::CreatableTopic,
+        create_topics_response::{CreatableTopicConfigs, CreatableTopicResult},
+    },
+};
+
+use super::{Operation, text};
+use crate::{
+    errors::Fault,
+    session::Session,
+    topic_configs::{self, Described},
+    topics::{FACET, NODE_ID, NewTopic, topic_name},
+};
+
+/// A number that is left to the broker.
+const DEFAULT: i32 = -1;
+
+/// The operation.
+pub(crate) struct CreateTopics;
+
+impl Operation for CreateTopics {
+    type Request = CreateTopicsRequest;
+
+    const VERSIONS: (i16, i16) = (2, 7);
+
+    async fn handle(
+        session: &mut Session,
+        _header: &RequestHeader,
+        request: CreateTopicsRequest,
+    ) -> CreateTopicsResponse {
+        let mut counts: HashMap<TopicName, u32> = HashMap::new();
+        for topic in &request.topics {
+            *counts.entry(topic.name.clone()).or_default() += 1;
+        }
+        let mut results = Vec::with_capacity(request.topics.len());
+        for topic in &request.topics {
+            let created = match counts.get(&topic.name) {
+                Some(1) => create(session, topic, request.validate_only).await,
+                _ => Err(Fault::new(
+                    ResponseError::InvalidRequest,
+                    "the request names the topic twice",
+                )),
+            };
+            results.push(result(session, topic, created));
+        }
+        CreateTopicsResponse::default().with_topics(results)
+    }
+}
+
+/// A topic that has been, or would have been, created.
+struct Created {
+    partitions: u32,
+    /// `None` where the request was only checked.
+    definition: Option<LogDefinition>,
+    configs: Vec<Described>,
+}
+
+async fn create(
+    session: &Session,
+    topic: &CreatableTopic,
+    is_check: bool,
+) -> Result<Created, Fault> {
+    let exists = || Fault::new(ResponseError::TopicAlreadyExists, "the topic exists");
+    let new = new_topic(session, topic)?;
+    let topics = session.topics();
+    let existing = topics.definition(&new.name);
+    if existing.is_some_and(|it| it.facets.contains_key(FACET)) {
+        return Err(exists());
+    }
+    let configs = topic_configs::describe_settings(&new.settings, &session.settings);
+    if is_check {
+        return Ok(Created {
+            partitions: new.partitions,
+            definition: None,
+            configs,
+        });
+    }
+    match topics.declare(new).await? {
+        Declared::Created(definition) | Declared::Adopted(definition) => Ok(Created {
+            partitions: definition.config.partitions,
+            definition: Some(definition),
+            configs,
+        }),
+        // Another client was faster.
+        Declared::Exists(_) => Err(exists()),
+    }
+}
+
+fn new_topic(session: &Session, topic: &CreatableTopic) -> Result<NewTopic, Fault> {
+    let name = topic_name(&topic.name)?;
+    let partitions = partitions(session, topic)?;
+    let configs = topic.configs.iter();
+    let settings = topic_configs::check(configs.map(|it| (&*it.name, it.value.as_deref())))?;
+    Ok(NewTopic {
+        name,
+        partitions,
+        durability: topic_configs::durability(&settings, &session.settings),
+        window: topic_configs::window(&settings, &session.settings),
+        settings,
+    })
+}
+
+fn partitions(session: &Session, topic: &CreatableTopic) -> Result<u32, Fault> {
+    if !topic.assignments.is_empty() {
+        return assigned_partitions(topic);
+    }
+    if !matches!(topic.replication_factor, -1 | 1) {
+        return Err(Fault::new(
+            ResponseError::InvalidReplicationFactor,
+            "there is one broker: the replication factor is 1",
+        ));
+    }
+    if topic.num_partitions == DEFAULT {
+        return Ok(session.settings.partitions_default);
+    }
+    check_partitions(topic.num_partitions)
+}
+
+/// Checks a number of partitions.
+pub(super) fn check_partitions(count: i32) -> Result<u32, Fault> {
+    match u32::try_from(count) {
+        Ok(count) if (1..=PARTITIONS_MAX).contains(&count) => Ok(count),
+        _ => Err(Fault::new(
+            ResponseError::InvalidPartitions,
+            format!("a topic has from 1 to {PARTITIONS_MAX} partitions"),
+        )),
+    }
+}
+
+/// The partitions of a topic whose replicas are assigned by the client: all to the one broker.
+fn assigned_partitions(topic: &CreatableTopic) -> Result<u32, Fault> {
+    if topic.num_partitions != DEFAULT || topic.replication_factor != -1 {
+        return Err(Fault::new(
+            ResponseError::InvalidRequest,
+            "replicas are assigned, so that the numbers of partitions and replicas must be -1",
+        ));
+    }
+    let mut indexes: Vec<i32> = topic
+        .assignments
+        .iter()
+        .map(|it| it.partition_index)
+        .collect();
+    indexes.sort_unstable();
+    let is_dense = indexes.iter().copied().eq(0..indexes.len() as i32);
+    let is_here = |brokers: &[BrokerId]| matches!(brokers, [only] if **only == NODE_ID);
+    if !is_dense || !topic.assignments.iter().all(|it| is_here(&it.broker_ids)) {
+        return Err(Fault::new(
+            ResponseError::InvalidReplicaAssignment,
+            format!("partitions from 0 on must be assigned to broker {NODE_ID} alone"),
+        ));
+    }
+    check_partitions(topic.assignments.len() as i32)
+}
+
+fn result(
+    session: &Session,
+    topic: &CreatableTopic,
+    created: Result<Created, Fault>,
+) -> CreatableTopicResult {
+    let result = CreatableTopicResult::default().with_name(topic.name.clone());
+    match created {
+        Ok(created) => {
+            let id = created.definition.map(|it| session.topics().id(it.id));
+            let configs = created.configs.into_iter().map(config);
+            result
+                .with_topic_id(id.unwrap_or_default())
+                .with_num_partitions(created.partitions as i32)
+                .with_replication_factor(1)
+                .with_configs(Some(configs.collect()))
+        }
+        Err(fault) => result
+            .with_error_code(fault.code())
+            .with_error_message(fault.text())
+            .with_num_partitions(-1)
+            .with_replication_factor(-1)
+            .with_configs(None),
+    }
+}
+
+fn config(described: Described) -> CreatableTopicConfigs {
+    CreatableTopicConfigs::default()
+        .with_name(text(described.config.name))
+        .with_value(Some(text(&described.value)))
+        .with_config_source(described.source.code())
+}

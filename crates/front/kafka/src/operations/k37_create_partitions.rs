@@ -1,0 +1,78 @@
+//! CreatePartitions (key 37), versions 0 to 3.
+//!
+//! Gives topics more partitions.
+//!
+//! Deviations: the timeout isn't needed: the partitions are there when the response says so.
+//!
+//! Spec: `CreatePartitionsRequest.json`; KIP-195.
+
+use stele_wire_kafka::{
+    RequestHeader, ResponseError,
+    messages::{
+        BrokerId, CreatePartitionsRequest, CreatePartitionsResponse,
+        create_partitions_request::CreatePartitionsTopic,
+        create_partitions_response::CreatePartitionsTopicResult,
+    },
+};
+
+use super::{Operation, k19_create_topics::check_partitions};
+use crate::{errors::Fault, session::Session, topics::NODE_ID};
+
+/// The operation.
+pub(crate) struct CreatePartitions;
+
+impl Operation for CreatePartitions {
+    type Request = CreatePartitionsRequest;
+
+    const VERSIONS: (i16, i16) = (0, 3);
+
+    async fn handle(
+        session: &mut Session,
+        _header: &RequestHeader,
+        request: CreatePartitionsRequest,
+    ) -> CreatePartitionsResponse {
+        let mut results = Vec::with_capacity(request.topics.len());
+        for topic in request.topics {
+            let created = create(session, &topic, request.validate_only).await;
+            let result = CreatePartitionsTopicResult::default().with_name(topic.name);
+            results.push(match created {
+                Ok(()) => result,
+                Err(fault) => result
+                    .with_error_code(fault.code())
+                    .with_error_message(fault.text()),
+            });
+        }
+        CreatePartitionsResponse::default().with_results(results)
+    }
+}
+
+async fn create(
+    session: &Session,
+    asked: &CreatePartitionsTopic,
+    is_check: bool,
+) -> Result<(), Fault> {
+    let topic = session
+        .topics()
+        .by_name(&asked.name)
+        .ok_or(ResponseError::UnknownTopicOrPartition)?;
+    let count = check_partitions(asked.count)?;
+    if count <= topic.partitions {
+        let message = format!("the topic has {} partitions already", topic.partitions);
+        return Err(Fault::new(ResponseError::InvalidPartitions, message));
+    }
+    if let Some(assignments) = &asked.assignments {
+        let is_here = |brokers: &[BrokerId]| matches!(brokers, [only] if **only == NODE_ID);
+        let is_whole = assignments.len() == (count - topic.partitions) as usize;
+        if !is_whole || !assignments.iter().all(|it| is_here(&it.broker_ids)) {
+            let message = format!("each new partition must be assigned to broker {NODE_ID} alone");
+            return Err(Fault::new(ResponseError::InvalidReplicaAssignment, message));
+        }
+    }
+    if !is_check {
+        let broker = &session.broker;
+        broker
+            .alter_log(topic.log, Some(count), None, None, None)
+            .await?;
+    }
+    Ok(())
+}

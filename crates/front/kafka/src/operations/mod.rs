@@ -1,0 +1,184 @@
+//! The APIs that are served: one file each, in the order of their keys. The table is what
+//! ApiVersions answers.
+
+use std::{future::Future, ops::RangeInclusive, pin::Pin};
+
+use bytes::Bytes;
+use stele_wire_kafka::{
+    Request, RequestHeader, StrBytes, decode, encode,
+    messages::{ApiKey, TopicName},
+};
+
+use crate::{
+    Settings,
+    limits::CONTROL_REQUEST_SIZE_BYTES_MAX,
+    session::{Outcome, Session, SessionError},
+};
+
+pub(crate) mod k00_produce;
+mod k01_fetch;
+mod k02_list_offsets;
+mod k03_metadata;
+mod k08_offset_commit;
+mod k09_offset_fetch;
+mod k10_find_coordinator;
+mod k11_join_group;
+mod k12_heartbeat;
+mod k13_leave_group;
+mod k14_sync_group;
+mod k15_describe_groups;
+mod k16_list_groups;
+mod k17_sasl_handshake;
+pub(crate) mod k18_api_versions;
+mod k19_create_topics;
+mod k20_delete_topics;
+mod k21_delete_records;
+mod k22_init_producer_id;
+mod k23_offset_for_leader_epoch;
+mod k32_describe_configs;
+mod k33_alter_configs;
+mod k37_create_partitions;
+mod k42_delete_groups;
+mod k44_incremental_alter_configs;
+mod k47_offset_delete;
+mod k60_describe_cluster;
+
+/// Every API that is served.
+pub(crate) const TABLE: &[Entry] = &[
+    Entry::new(ApiKey::Produce, k00_produce::VERSIONS, k00_produce::run),
+    Entry::new(ApiKey::Fetch, k01_fetch::VERSIONS, k01_fetch::run),
+    Entry::of::<k02_list_offsets::ListOffsets>(ApiKey::ListOffsets),
+    Entry::of::<k03_metadata::Metadata>(ApiKey::Metadata),
+    Entry::of::<k08_offset_commit::OffsetCommit>(ApiKey::OffsetCommit),
+    Entry::of::<k09_offset_fetch::OffsetFetch>(ApiKey::OffsetFetch),
+    Entry::of::<k10_find_coordinator::FindCoordinator>(ApiKey::FindCoordinator),
+    Entry::of::<k11_join_group::JoinGroup>(ApiKey::JoinGroup),
+    Entry::of::<k12_heartbeat::Heartbeat>(ApiKey::Heartbeat),
+    Entry::of::<k13_leave_group::LeaveGroup>(ApiKey::LeaveGroup),
+    Entry::of::<k14_sync_group::SyncGroup>(ApiKey::SyncGroup),
+    Entry::of::<k15_describe_groups::DescribeGroups>(ApiKey::DescribeGroups),
+    Entry::of::<k16_list_groups::ListGroups>(ApiKey::ListGroups),
+    Entry::of::<k17_sasl_handshake::SaslHandshake>(ApiKey::SaslHandshake),
+    Entry::of::<k18_api_versions::ApiVersions>(ApiKey::ApiVersions),
+    Entry::of::<k19_create_topics::CreateTopics>(ApiKey::CreateTopics),
+    Entry::of::<k20_delete_topics::DeleteTopics>(ApiKey::DeleteTopics),
+    Entry::of::<k21_delete_records::DeleteRecords>(ApiKey::DeleteRecords),
+    Entry::of::<k22_init_producer_id::InitProducerId>(ApiKey::InitProducerId),
+    Entry::of::<k23_offset_for_leader_epoch::OffsetForLeaderEpoch>(ApiKey::OffsetForLeaderEpoch),
+    Entry::of::<k32_describe_configs::DescribeConfigs>(ApiKey::DescribeConfigs),
+    Entry::of::<k33_alter_configs::AlterConfigs>(ApiKey::AlterConfigs),
+    Entry::of::<k37_create_partitions::CreatePartitions>(ApiKey::CreatePartitions),
+    Entry::of::<k42_delete_groups::DeleteGroups>(ApiKey::DeleteGroups),
+    Entry::of::<k44_incremental_alter_configs::IncrementalAlterConfigs>(
+        ApiKey::IncrementalAlterConfigs,
+    ),
+    Entry::of::<k47_offset_delete::OffsetDelete>(ApiKey::OffsetDelete),
+    Entry::of::<k60_describe_cluster::DescribeCluster>(ApiKey::DescribeCluster),
+];
+
+/// The API `key`, if it is served.
+pub(crate) fn find(key: i16) -> Option<&'static Entry> {
+    TABLE.iter().find(|entry| entry.key as i16 == key)
+}
+
+/// An API whose response is one message.
+pub(crate) trait Operation {
+    /// The request, which knows its response.
+    type Request: Request;
+
+    /// The lowest and the highest version served.
+    const VERSIONS: (i16, i16);
+
+    /// Answers. Errors are part of the response.
+    fn handle(
+        session: &mut Session,
+        header: &RequestHeader,
+        request: Self::Request,
+    ) -> impl Future<Output = <Self::Request as Request>::Response> + Send;
+}
+
+/// A served API.
+#[derive(Clone, Copy)]
+pub(crate) struct Entry {
+    pub(crate) key: ApiKey,
+    pub(crate) version_min: i16,
+    pub(crate) version_max: i16,
+    run: Run,
+}
+
+type Run = for<'a> fn(&'a mut Session, RequestHeader, Bytes) -> Running<'a>;
+
+/// A request that is being handled.
+pub(crate) type Running<'a> =
+    Pin<Box<dyn Future<Output = Result<Outcome, SessionError>> + Send + 'a>>;
+
+impl Entry {
+    const fn new(key: ApiKey, versions: (i16, i16), run: Run) -> Self {
+        Self {
+            key,
+            version_min: versions.0,
+            version_max: versions.1,
+            run,
+        }
+    }
+
+    const fn of<O: Operation>(key: ApiKey) -> Self
+    where
+        O::Request: Send,
+        <O::Request as Request>::Response: Send,
+    {
+        Self::new(key, O::VERSIONS, run::<O>)
+    }
+
+    pub(crate) fn versions(&self) -> RangeInclusive<i16> {
+        self.version_min..=self.version_max
+    }
+
+    /// Refuses a request that is larger than its API has reason to be.
+    pub(crate) fn check_size(
+        &self,
+        size_bytes: usize,
+        settings: &Settings,
+    ) -> Result<(), SessionError> {
+        let size_bytes_max = match self.key {
+            ApiKey::Produce => settings.request_size_bytes_max,
+            _ => CONTROL_REQUEST_SIZE_BYTES_MAX,
+        };
+        if size_bytes > size_bytes_max {
+            let key = self.key as i16;
+            return Err(SessionError::TooLarge { key, size_bytes });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn run<'a>(
+        &self,
+        session: &'a mut Session,
+        header: RequestHeader,
+        body: Bytes,
+    ) -> Running<'a> {
+        (self.run)(session, header, body)
+    }
+}
+
+fn run<O: Operation>(session: &mut Session, header: RequestHeader, body: Bytes) -> Running<'_>
+where
+    O::Request: Send,
+    <O::Request as Request>::Response: Send,
+{
+    Box::pin(async move {
+        let request = decode::<O::Request>(header.api_version, body)?;
+        let response = O::handle(session, &header, request).await;
+        Ok(Outcome::Reply(encode::<O::Request>(&header, &response)?))
+    })
+}
+
+/// A text for a response.
+pub(crate) fn text(value: &str) -> StrBytes {
+    StrBytes::from_string(value.to_owned())
+}
+
+/// A topic's name for a response.
+pub(crate) fn topic_name(value: &str) -> TopicName {
+    TopicName(text(value))
+}

@@ -1,0 +1,94 @@
+//! What the front is set to.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use stele_base_env::{Clock, Rng};
+use stele_core_engine::{Durability, Window};
+use uuid::Uuid;
+
+/// How the front behaves. The defaults are Kafka's.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What clients are told to connect to; `None` tells them the address that they already use.
+    pub advertised: Option<Endpoint>,
+    /// Names the cluster; the same for the life of the data directory.
+    pub cluster_id: String,
+    /// Create a topic that a client asks for (`auto.create.topics.enable`).
+    pub auto_create_topics: bool,
+    /// Partitions of a topic that doesn't say how many (`num.partitions`).
+    pub partitions_default: u32,
+    /// Durability of a new topic that doesn't say which.
+    pub durability_default: Durability,
+    /// Retention of a topic that doesn't say which (`log.retention.hours`, `log.retention.bytes`).
+    pub retention_default: Window,
+    /// The largest batch of a topic that doesn't say how large (`message.max.bytes`).
+    pub batch_size_bytes_max: u32,
+    /// The largest request (`socket.request.max.bytes`).
+    pub request_size_bytes_max: usize,
+    /// Memory for large requests of all connections together (`queued.max.request.bytes`).
+    pub request_memory_bytes_max: usize,
+    /// Connections at a time; a further one is closed at once.
+    pub connections_max: usize,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where member ids come from.
+    pub random: RandomIds,
+}
+
+impl Settings {
+    /// The defaults.
+    pub fn new(cluster_id: String, clock: Arc<dyn Clock>, rng: Box<dyn Rng>) -> Self {
+        const WEEK_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+        Self {
+            advertised: None,
+            cluster_id,
+            auto_create_topics: true,
+            partitions_default: 1,
+            durability_default: Durability::Synced,
+            retention_default: Window {
+                time_ms: Some(WEEK_MS),
+                size_bytes: None,
+            },
+            batch_size_bytes_max: 1_048_588,
+            request_size_bytes_max: 100 * 1024 * 1024,
+            request_memory_bytes_max: 512 * 1024 * 1024,
+            connections_max: 10_000,
+            clock,
+            random: RandomIds(Arc::new(Mutex::new(rng))),
+        }
+    }
+}
+
+/// Where a client connects to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+/// Makes up ids that can't be guessed and don't repeat.
+#[derive(Clone)]
+pub struct RandomIds(Arc<Mutex<Box<dyn Rng>>>);
+
+impl RandomIds {
+    /// A random UUID (version 4).
+    pub(crate) fn uuid(&self) -> Uuid {
+        let mut bytes = [0; 16];
+        // A panic while filling leaves a source that still works.
+        let mut rng = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rng.fill(&mut bytes);
+        drop(rng);
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+}
+
+impl fmt::Debug for RandomIds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RandomIds")
+    }
+}

@@ -1,0 +1,4 @@
+mod bad_input;
+mod kit;
+mod negotiation;
+mod topics;

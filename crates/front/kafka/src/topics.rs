@@ -1,0 +1,305 @@
+//! Logs as topics: which are, how they are named and identified, and how a log that another
+//! protocol made becomes one.
+
+use std::collections::BTreeMap;
+
+use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex, VHOST_DEFAULT};
+use stele_core_broker::{self as broker, Broker, Read};
+use stele_core_engine::{
+    self as engine, DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition,
+    Retention, Settings as FacetSettings,
+};
+use stele_wire_kafka::ResponseError;
+use uuid::Uuid;
+
+use crate::{Settings, errors::Fault, limits::TOPIC_NAME_SIZE_BYTES_MAX, topic_configs};
+
+/// The only broker.
+pub const NODE_ID: i32 = 1;
+
+/// The epoch in which it leads every partition.
+pub(crate) const LEADER_EPOCH: i32 = 0;
+
+/// This front's name among a log's facets.
+pub(crate) const FACET: &str = "kafka";
+
+/// A topic, as operations need it.
+#[derive(Clone, Debug)]
+pub(crate) struct Topic {
+    pub(crate) log: LogId,
+    pub(crate) name: Name,
+    pub(crate) partitions: u32,
+    /// The largest batch that it takes.
+    pub(crate) batch_size_bytes_max: u32,
+}
+
+impl Topic {
+    pub(crate) fn new(definition: &LogDefinition, settings: &Settings) -> Self {
+        let facet = definition.facets.get(FACET);
+        let batch_size_bytes_max = facet
+            .and_then(topic_configs::batch_size_bytes_max)
+            .unwrap_or(settings.batch_size_bytes_max);
+        Self {
+            log: definition.id,
+            name: definition.name.clone(),
+            partitions: definition.config.partitions,
+            batch_size_bytes_max,
+        }
+    }
+
+    /// The partition `index`, if the topic has it.
+    pub(crate) fn partition(&self, index: i32) -> Option<PartitionId> {
+        let index = u32::try_from(index).ok()?;
+        (index < self.partitions).then(|| PartitionId::new(self.log, PartitionIndex(index)))
+    }
+}
+
+/// Topics of the broker's catalogue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Topics<'a> {
+    pub(crate) broker: &'a Broker,
+    pub(crate) settings: &'a Settings,
+}
+
+impl Topics<'_> {
+    /// The topic `name`.
+    pub(crate) fn by_name(&self, name: &str) -> Option<Topic> {
+        self.definition(name)
+            .map(|definition| Topic::new(&definition, self.settings))
+    }
+
+    /// The topic whose id is `id`.
+    pub(crate) fn by_id(&self, id: Uuid) -> Option<Topic> {
+        let log = log_of(id, &self.settings.cluster_id)?;
+        let catalogue = self.broker.catalogue();
+        let definition = catalogue.log_by_id(log).filter(|it| is_topic(it))?;
+        Some(Topic::new(definition, self.settings))
+    }
+
+    /// The name of a topic's log, while it exists.
+    pub(crate) fn name_of(&self, log: LogId) -> Option<Name> {
+        let catalogue = self.broker.catalogue();
+        catalogue
+            .log_by_id(log)
+            .filter(|it| is_topic(it))
+            .map(|it| it.name.clone())
+    }
+
+    /// All topics, by name.
+    pub(crate) fn all(&self) -> Vec<Topic> {
+        let catalogue = self.broker.catalogue();
+        catalogue
+            .logs(VHOST_DEFAULT, None)
+            .filter(|it| is_topic(it))
+            .map(|it| Topic::new(it, self.settings))
+            .collect()
+    }
+
+    /// The definition of the topic `name`.
+    pub(crate) fn definition(&self, name: &str) -> Option<LogDefinition> {
+        let catalogue = self.broker.catalogue();
+        catalogue
+            .log(VHOST_DEFAULT, name)
+            .filter(|it| is_topic(it))
+            .cloned()
+    }
+
+    /// The id of a topic: stands for its log, and for this cluster.
+    pub(crate) fn id(&self, log: LogId) -> Uuid {
+        id_of(log, &self.settings.cluster_id)
+    }
+
+    /// What a partition holds.
+    pub(crate) async fn bounds(&self, partition: PartitionId) -> Result<Bounds, Fault> {
+        let read = Read {
+            partition,
+            from: Offset::ZERO,
+            bytes_max: 0,
+        };
+        match self.broker.read(read).await {
+            Ok(reply) => Ok(Bounds {
+                start: reply.start,
+                committed: reply.committed,
+            }),
+            Err(error) => Bounds::of_refusal(&error).ok_or_else(|| error.into()),
+        }
+    }
+
+    /// The topic `name`, made if it doesn't exist, and made a topic if another protocol has made
+    /// the log.
+    pub(crate) async fn ensure(&self, name: &str) -> Result<Topic, Fault> {
+        check_name(name)?;
+        if let Some(definition) = self.definition(name)
+            && definition.facets.contains_key(FACET)
+        {
+            return Ok(Topic::new(&definition, self.settings));
+        }
+        let new = NewTopic::of_defaults(name, self.settings)?;
+        let declared = self.declare(new).await?;
+        Ok(Topic::new(declared.definition(), self.settings))
+    }
+
+    /// Declares a topic.
+    pub(crate) async fn declare(&self, new: NewTopic) -> Result<Declared, Fault> {
+        // A log keeps what its maker chose where Kafka has no word for it: the rest is a union.
+        let existing = {
+            let catalogue = self.broker.catalogue();
+            catalogue.log(VHOST_DEFAULT, &new.name).map(|it| it.config)
+        };
+        let retention = Retention {
+            until_acknowledged: false,
+            window: Some(new.window),
+        };
+        let declare = DeclareLog {
+            vhost: Name::vhost_default(),
+            name: new.name,
+            config: LogConfig {
+                partitions: new.partitions,
+                durability: existing.map_or(new.durability, |it| it.durability),
+                retention,
+                lifetime: Lifetime::default(),
+                queue: None,
+            },
+            facet: FACET.into(),
+            settings: new.settings,
+        };
+        Ok(self.broker.declare_log(declare).await?)
+    }
+}
+
+/// What a partition holds: from the first offset kept up to the end of what consumers see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bounds {
+    pub(crate) start: Offset,
+    pub(crate) committed: Offset,
+}
+
+impl Bounds {
+    /// A refusal to read outside of the bounds tells them, too.
+    pub(crate) fn of_refusal(error: &broker::Error) -> Option<Self> {
+        match error {
+            broker::Error::Refused(engine::Error::OffsetOutOfRange { start, end, .. }) => {
+                Some(Self {
+                    start: *start,
+                    committed: *end,
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Checks the leader's epoch as a client knows it; -1 is a client that doesn't (KIP-320).
+pub(crate) fn check_leader_epoch(epoch: i32) -> Result<(), Fault> {
+    match epoch {
+        -1 | LEADER_EPOCH => Ok(()),
+        ..LEADER_EPOCH => Err(ResponseError::FencedLeaderEpoch.into()),
+        _ => Err(ResponseError::UnknownLeaderEpoch.into()),
+    }
+}
+
+/// A topic to be made.
+#[derive(Clone, Debug)]
+pub(crate) struct NewTopic {
+    pub(crate) name: Name,
+    pub(crate) partitions: u32,
+    pub(crate) durability: Durability,
+    pub(crate) window: stele_core_engine::Window,
+    /// What was set explicitly, by Kafka's names.
+    pub(crate) settings: FacetSettings,
+}
+
+impl NewTopic {
+    fn of_defaults(name: &str, settings: &Settings) -> Result<Self, Fault> {
+        Ok(Self {
+            name: topic_name(name)?,
+            partitions: settings.partitions_default,
+            durability: settings.durability_default,
+            window: settings.retention_default,
+            settings: BTreeMap::new(),
+        })
+    }
+}
+
+/// `name` as a name, where Kafka allows it for a topic.
+pub(crate) fn topic_name(name: &str) -> Result<Name, Fault> {
+    check_name(name)?;
+    Name::new(name)
+        .map_err(|error| Fault::new(ResponseError::InvalidTopicException, error.to_string()))
+}
+
+/// Checks `name` as Kafka does: 1 to 249 letters, digits, dots, underscores and hyphens, and
+/// neither `.` nor `..`.
+pub(crate) fn check_name(name: &str) -> Result<(), Fault> {
+    let invalid = |why: &str| {
+        let message = format!("topic name {why}");
+        Err(Fault::new(ResponseError::InvalidTopicException, message))
+    };
+    let is_allowed = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'_' | b'-');
+    match name {
+        "" => invalid("is empty"),
+        "." | ".." => invalid("can't be '.' or '..'"),
+        _ if name.len() > TOPIC_NAME_SIZE_BYTES_MAX => invalid("is longer than 249 characters"),
+        _ if !name.bytes().all(is_allowed) => {
+            invalid("has characters other than ASCII letters and digits, '.', '_' and '-'")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether Kafka's clients see a log.
+fn is_topic(definition: &LogDefinition) -> bool {
+    let lifetime = definition.config.lifetime;
+    &*definition.vhost == VHOST_DEFAULT
+        && lifetime.exclusive.is_none()
+        && !lifetime.auto_delete
+        && check_name(&definition.name).is_ok()
+}
+
+/// The id of a log's topic: a UUID of version 8 (RFC 9562), whose upper half is a hash of the
+/// cluster's id and whose lower half is the log's.
+fn id_of(log: LogId, cluster_id: &str) -> Uuid {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&fnv1a(cluster_id).to_be_bytes());
+    bytes[8..].copy_from_slice(&log.0.to_be_bytes());
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+/// The log of a topic id; `None` for one of another cluster.
+fn log_of(id: Uuid, cluster_id: &str) -> Option<LogId> {
+    // The variant takes the two highest bits, which no log id reaches.
+    const LOG_MASK: u64 = (1 << 62) - 1;
+    let log = LogId(id.as_u64_pair().1 & LOG_MASK);
+    (id_of(log, cluster_id) == id).then_some(log)
+}
+
+fn fnv1a(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_lead_back_to_their_log_in_the_same_cluster_alone() {
+        let id = id_of(LogId(7), "cluster");
+        assert_eq!(log_of(id, "cluster"), Some(LogId(7)));
+        assert_eq!(log_of(id, "another"), None);
+        assert_eq!(log_of(Uuid::nil(), "cluster"), None);
+        assert_ne!(id, id_of(LogId(8), "cluster"));
+    }
+
+    #[test]
+    fn names_follow_kafkas_grammar() {
+        for allowed in ["orders", "a.b_c-D9", &"x".repeat(249), "..."] {
+            assert!(check_name(allowed).is_ok(), "{allowed}");
+        }
+        for refused in ["", ".", "..", "a b", "é", "a/b", &"x".repeat(250)] {
+            let fault = check_name(refused).unwrap_err();
+            assert_eq!(fault.error, ResponseError::InvalidTopicException);
+        }
+    }
+}

@@ -1,4 +1,6 @@
 mod bad_input;
+mod groups;
 mod kit;
 mod negotiation;
+mod produce_fetch;
 mod topics;

@@ -4,8 +4,9 @@
     reason = "a test that can't go on says so by panicking"
 )]
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
+use stele_base_env::{Disk, LocalDisk};
 use stele_base_types::{ConsumerId, LogId, Name, Offset, PartitionId, PartitionIndex, Timestamp};
 use stele_core_broker::{Broker, Event, LeasedMessage, Publish, Read};
 use stele_core_engine::{
@@ -283,4 +284,40 @@ async fn a_wait_is_answered_by_a_publish_and_a_watch_wakes() {
     assert_eq!(waiting.await.unwrap(), 1);
     watch.changed().await;
     test.stop().await;
+}
+
+#[tokio::test]
+async fn a_graceful_stop_ends_the_journal_with_a_block_that_vouches_for_all_before() {
+    let test = TestBroker::start();
+    let log = declare_queue(&test.broker, "orders", Durability::Synced).await;
+    publish(&test.broker, log, "last").await;
+    let directory = test.stop_and_keep().await;
+    let file = "data/shard-0/journal/00000000000000000000.journal";
+    let mut lines = Vec::new();
+    let disk: Arc<dyn Disk> = Arc::new(LocalDisk);
+    stele_core_storage::dump(&disk, &directory.path().join(file), &mut |line| {
+        lines.push(line.to_owned());
+    })
+    .unwrap();
+    let blocks: Vec<_> = lines
+        .iter()
+        .filter(|line| line.contains(": block "))
+        .collect();
+    let words: Vec<&str> = blocks.last().unwrap().split(' ').collect();
+    let [
+        _,
+        "block",
+        sequence,
+        "entries",
+        "0",
+        "bytes",
+        _,
+        "synced",
+        synced,
+    ] = words[..]
+    else {
+        panic!("{words:?}");
+    };
+    assert_eq!(sequence, synced);
+    assert!(blocks.len() > 1, "{lines:?}");
 }

@@ -36,6 +36,12 @@ impl TestBroker {
         Self::on(self.directory, self.shards)
     }
 
+    /// Stops it in order, and gives the directory, whose `data` it used.
+    pub async fn stop_and_keep(self) -> TempDir {
+        self.running.stop().await;
+        self.directory
+    }
+
     /// Stops it in order.
     pub async fn stop(self) {
         self.running.stop().await;

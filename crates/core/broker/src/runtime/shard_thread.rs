@@ -217,23 +217,33 @@ impl ShardThread {
         }
     }
 
-    /// Takes up what has been sent, writes it, and waits until it is on disk.
+    /// Takes up what has been sent, writes it, and waits until it is on disk. Then one more, empty,
+    /// block says that all of it was: damage to the last messages is told from a torn write.
     async fn drain(&mut self) {
         self.channels.requests.close();
         while let Ok(request) = self.channels.requests.try_recv() {
             self.shard.handle(request, self.clock.now());
         }
+        if self.write_all().await {
+            self.shard.want_block();
+            self.write_all().await;
+        }
+    }
+
+    /// Waits until all is on disk that was decided, or is wanted. False when the writer fails.
+    async fn write_all(&mut self) -> bool {
         while !self.shard.is_synced() {
             if self.in_flight == 0 {
                 self.shard.want_block();
             }
             if !self.hand_over() {
-                return;
+                return false;
             }
             match self.channels.news.recv().await {
                 Some(heard) => self.hear(heard),
-                None => return,
+                None => return false,
             }
         }
+        true
     }
 }

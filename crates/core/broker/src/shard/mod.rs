@@ -149,9 +149,10 @@ impl Shard {
         }
     }
 
-    /// Whether all that was ever decided is on disk.
+    /// Whether all that was ever decided is on disk, and no block is wanted beyond that.
     pub fn is_synced(&self) -> bool {
-        self.builder.is_empty() && self.synced >= self.builder.sequence()
+        let is_filled = self.is_block_wanted || !self.builder.is_empty();
+        !is_filled && self.synced >= self.builder.sequence()
     }
 
     /// Bytes that wait for the writer. Whoever drives the shard takes up no more requests while

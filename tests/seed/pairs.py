@@ -108,8 +108,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stele", metavar="PROGRAM")
     parser.add_argument("--against-peers", action="store_true")
+    parser.add_argument("--bring-up-loopback", action="store_true")
     given = parser.parse_args()
-    loopback.bring_up()
+    if given.bring_up_loopback:
+        loopback.bring_up()
     with tempfile.TemporaryDirectory(prefix="seed-") as name:
         directory = pathlib.Path(name)
         with peers(directory) if given.against_peers else stele(given.stele, directory) as pairs:

@@ -103,6 +103,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the disk had no room. What was to be settled is then still in the journal, and
+    /// settling can be tried again later; a journal that was refused room has ended.
+    pub fn is_storage_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull)
+    }
+
     pub(crate) fn damaged(path: &Path, position: u64, what: impl Into<String>) -> Self {
         Self::Damaged {
             path: path.to_owned(),

@@ -87,7 +87,10 @@ impl Settler {
     /// Carries out `plan`. `replay` is a state of its own, in its initial state, of the kind that
     /// recovery uses; it ends as of the last settled block.
     ///
-    /// After an error other than [`Error::FloorsNotSynced`] the process is to stop and recover.
+    /// An error leaves everything in the journal, as it was. After [`Error::FloorsNotSynced`], and
+    /// where there was no room ([`Error::is_storage_full`]), the caller gives the plan up
+    /// ([`ReadIndex::abandon_settling`]) and makes another later. After any other error the
+    /// process is to stop and recover.
     pub fn settle(&self, plan: &SettlePlan, replay: &mut dyn Replay) -> Result<Settled, Error> {
         self.check_floors(&plan.floors)?;
         let newest = Newest::find(&self.directory)?;

@@ -29,17 +29,21 @@ pub(super) fn spawn(
     spawn_thread("settler", move || {
         let _alive = alive;
         while let Ok(job) = jobs.recv() {
-            match job.settler.settle(&job.plan, &mut Replayed::default()) {
-                Ok(settled) => {
-                    let heard = Heard::Settled(Box::new((job.settler, settled)));
-                    drop(job.done.blocking_send(heard));
+            let settled = match job.settler.settle(&job.plan, &mut Replayed::default()) {
+                Ok(settled) => Some(settled),
+                // All is still in the journal: the shard asks again, when there may be room.
+                Err(error) if error.is_storage_full() => {
+                    tracing::warn!(%error, "no room to settle the journal");
+                    None
                 }
                 Err(error) => {
                     tracing::error!(%error, "the journal can't be settled");
                     drop(failing.send(Some(error.to_string().into())));
                     return;
                 }
-            }
+            };
+            let heard = Heard::Settled(Box::new((job.settler, settled)));
+            drop(job.done.blocking_send(heard));
         }
     })
     .map(drop)

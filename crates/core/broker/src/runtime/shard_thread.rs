@@ -27,7 +27,7 @@ pub(super) enum Heard {
     News(News),
     /// The writer is through with so many blocks, syncs included.
     Done(usize),
-    Settled(Box<(Settler, Settled)>),
+    Settled(Box<(Settler, Option<Settled>)>),
     /// The writer has failed, or was let go.
     WriterEnded,
 }
@@ -157,7 +157,10 @@ impl ShardThread {
             Heard::Settled(settled) => {
                 let (settler, settled) = *settled;
                 self.settler = Some(settler);
-                self.shard.settled(settled);
+                match settled {
+                    Some(settled) => self.shard.settled(settled),
+                    None => self.shard.abandon_settling(),
+                }
             }
             Heard::WriterEnded => self.has_writer = false,
         }

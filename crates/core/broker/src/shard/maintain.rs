@@ -114,4 +114,9 @@ impl Shard {
     pub fn settled(&mut self, settled: Settled) {
         self.index.settled(settled);
     }
+
+    /// Gives up a plan for which there was no room. Another is made later.
+    pub fn abandon_settling(&mut self) {
+        self.index.abandon_settling();
+    }
 }

@@ -148,10 +148,14 @@ impl JournalWriter {
         let stepped = end.next_multiple_of(PREALLOCATION_STEP_BYTES);
         let target = stepped.min(self.file_size_bytes_max).max(end);
         let file = &self.file;
-        file.file
-            .preallocate(target)
-            .at("preallocate", &file.path)?;
-        self.allocated = target;
+        let allocated = match file.file.preallocate(target) {
+            // The last of the space is still good for what is at hand.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                file.file.preallocate(end).map(|()| end)
+            }
+            done => done.map(|()| target),
+        };
+        self.allocated = allocated.at("preallocate", &file.path)?;
         Ok(())
     }
 

@@ -56,6 +56,11 @@ impl ReadIndex {
         self.segment_files.close_all();
     }
 
+    /// Gives up the plan that was made last: nothing has changed.
+    pub fn abandon_settling(&mut self) {
+        self.is_settling = false;
+    }
+
     fn is_too_old(&self, now: Timestamp) -> bool {
         let since = self.journal.oldest_since();
         since.is_some_and(|since| now.since_ms(since) > self.options.journal_age_ms_max)

@@ -8,6 +8,7 @@ use std::{
 
 use hashbrown::HashMap;
 use stele_base_env::{DiskFile, OpenMode};
+use stele_base_types::Offset;
 
 use super::Segment;
 use crate::{Error, ShardDirectory, limits::OPEN_FILES_MAX};
@@ -29,6 +30,15 @@ struct OpenFiles {
 struct OpenFile {
     file: Arc<dyn DiskFile>,
     last_use: u64,
+    /// Where the last read of a log ended. Who reads on from there needs no index.
+    read_up_to: Option<Place>,
+}
+
+/// A batch's place in a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) base_offset: Offset,
+    pub(super) position: u64,
 }
 
 impl SegmentFiles {
@@ -43,6 +53,20 @@ impl SegmentFiles {
     /// under way keep theirs.
     pub(crate) fn close_all(&self) {
         self.lock().files.clear();
+    }
+
+    /// Where the batch at `from` lies in the segment's log, if the last read of it ended there.
+    pub(super) fn read_up_to(&self, segment: &Segment, from: Offset) -> Option<Place> {
+        let open = self.lock();
+        let place = open.files.get(&self.log_path(segment))?.read_up_to?;
+        (place.base_offset == from).then_some(place)
+    }
+
+    /// Notes where a read of the segment's log ended.
+    pub(super) fn note_read(&self, log: &NamedFile, place: Place) {
+        if let Some(open) = self.lock().files.get_mut(&log.path) {
+            open.read_up_to = Some(place);
+        }
     }
 
     pub(super) fn log(&self, segment: &Segment) -> Result<NamedFile, Error> {
@@ -106,6 +130,7 @@ impl OpenFiles {
         let open = OpenFile {
             file: file.clone(),
             last_use: self.uses,
+            read_up_to: None,
         };
         self.files.insert(path.to_owned(), open);
     }

@@ -4,7 +4,10 @@ use bytes::Bytes;
 use stele_base_types::{Offset, Timestamp};
 use stele_wire_batch::{BatchHeader, HEADER_SIZE_BYTES};
 
-use super::{INDEX_ENTRY_SIZE_BYTES, IndexEntry, Segment, SegmentFiles, files::NamedFile};
+use super::{
+    INDEX_ENTRY_SIZE_BYTES, IndexEntry, Segment, SegmentFiles,
+    files::{NamedFile, Place},
+};
 use crate::{
     Error, StoredBatch,
     limits::{SEGMENT_READ_SIZE_BYTES_MAX, SEGMENT_READ_SIZE_BYTES_MIN},
@@ -21,31 +24,47 @@ impl SegmentFiles {
         segment: &Segment,
         wanted: &Wanted,
     ) -> Result<Vec<StoredBatch>, Error> {
-        let index = self.index(segment)?;
-        let from = wanted.from;
-        let found = search(&index, segment, |entry| entry.base_offset <= from)?;
-        // The first entry has the segment's base, so this is it where `from` is before.
-        let start = found.before.or(found.after);
-        let start = start.ok_or_else(|| Error::damaged(&index.path, 0, "the index is empty"))?;
+        let start = match self.read_up_to(segment, wanted.from) {
+            Some(place) => place,
+            None => self.place_before(segment, wanted.from)?,
+        };
         let log = self.log(segment)?;
         let mut batches = Collected::new(wanted);
         let mut walk = Walk {
             log: &log,
             segment,
-            position: start.position,
-            next: start.base_offset,
+            next: start,
             window: Bytes::new(),
             window_size_bytes: wanted
                 .size_bytes_max
                 .clamp(SEGMENT_READ_SIZE_BYTES_MIN, SEGMENT_READ_SIZE_BYTES_MAX),
         };
+        let mut read_up_to = start;
         while !batches.is_full
             && let Some(batch) = walk.next_batch()?
         {
             let size_bytes = batch.bytes.len();
-            batches.offer(batch.base_offset, walk.next, size_bytes, || batch.bytes);
+            let next_offset = walk.next.base_offset;
+            batches.offer(batch.base_offset, next_offset, size_bytes, || batch.bytes);
+            if !batches.is_full {
+                read_up_to = walk.next;
+            }
         }
+        self.note_read(&log, read_up_to);
         Ok(batches.batches)
+    }
+
+    /// A batch at or before the one that holds `offset`, by the index.
+    fn place_before(&self, segment: &Segment, offset: Offset) -> Result<Place, Error> {
+        let index = self.index(segment)?;
+        let found = search(&index, segment, |entry| entry.base_offset <= offset)?;
+        // The first entry has the segment's base, so this is it where `offset` is before.
+        let entry = found.before.or(found.after);
+        let entry = entry.ok_or_else(|| Error::damaged(&index.path, 0, "the index is empty"))?;
+        Ok(Place {
+            base_offset: entry.base_offset,
+            position: entry.position,
+        })
     }
 
     /// An offset from which on the first batch that reaches `timestamp` isn't far. `None` where
@@ -124,10 +143,9 @@ fn read_entries(index: &NamedFile, first: u32, count: u32) -> Result<Vec<IndexEn
 struct Walk<'a> {
     log: &'a NamedFile,
     segment: &'a Segment,
-    position: u64,
-    /// The offset that the next batch must have.
-    next: Offset,
-    /// What was read from `position` on.
+    /// Where the next batch is, and which offset it must have.
+    next: Place,
+    /// What was read from there on.
     window: Bytes,
     window_size_bytes: usize,
 }
@@ -135,16 +153,17 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// The next batch, verified; `None` at the segment's end.
     fn next_batch(&mut self) -> Result<Option<StoredBatch>, Error> {
-        if self.position >= self.segment.size_bytes {
+        if self.next.position >= self.segment.size_bytes {
             return Ok(None);
         }
         self.fill(HEADER_SIZE_BYTES)?;
         let size_bytes = self.parse()?.size_bytes();
         self.fill(size_bytes)?;
         let header = self.parse()?;
-        let (found, next) = (header.base_offset(), header.next_offset());
-        if found != self.next {
-            return Err(self.damaged(format!("offset {found} where {} should be", self.next)));
+        let (found, next_offset) = (header.base_offset(), header.next_offset());
+        let expected = self.next.base_offset;
+        if found != expected {
+            return Err(self.damaged(format!("offset {found} where {expected} should be")));
         }
         header
             .verify_checksum(&self.window)
@@ -153,8 +172,10 @@ impl Walk<'_> {
             base_offset: found,
             bytes: self.window.split_to(size_bytes),
         };
-        self.position += size_bytes as u64;
-        self.next = next;
+        self.next = Place {
+            base_offset: next_offset,
+            position: self.next.position + size_bytes as u64,
+        };
         Ok(Some(batch))
     }
 
@@ -163,9 +184,10 @@ impl Walk<'_> {
         if self.window.len() >= length {
             return Ok(());
         }
-        let rest = usize::try_from(self.segment.size_bytes - self.position).unwrap_or(usize::MAX);
+        let position = self.next.position;
+        let rest = usize::try_from(self.segment.size_bytes - position).unwrap_or(usize::MAX);
         let wanted = length.max(self.window_size_bytes).min(rest);
-        self.window = self.log.read_at(self.position, wanted)?;
+        self.window = self.log.read_at(position, wanted)?;
         if self.window.len() < length {
             return Err(self.damaged("the log ends too early".to_owned()));
         }
@@ -177,6 +199,6 @@ impl Walk<'_> {
     }
 
     fn damaged(&self, what: String) -> Error {
-        Error::damaged(&self.log.path, self.position, what)
+        Error::damaged(&self.log.path, self.next.position, what)
     }
 }

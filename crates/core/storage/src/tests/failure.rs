@@ -81,13 +81,26 @@ fn a_settling_without_space_leaves_all_as_it_was() {
         shard.commit().unwrap();
     }
     disk.limit(Some(0));
+    let error = shard.settle().unwrap_err();
+    assert!(error.is_storage_full(), "{error}");
+    shard.parts.index.abandon_settling();
+    // Without a restart.
+    disk.limit(None);
+    shard.settle().unwrap();
+    assert_eq!(shard.values(partition(1, 0)).len(), 30);
+    for _ in 0..30 {
+        shard.append(&[partition(1, 0)], &batch(&[&[b'x'; 500]]));
+        shard.commit().unwrap();
+    }
+    // With one.
+    disk.limit(Some(0));
     shard.settle().unwrap_err();
     drop(shard);
     disk.limit(None);
     let mut shard = shard_on(&disk);
-    assert_eq!(shard.values(partition(1, 0)).len(), 30);
+    assert_eq!(shard.values(partition(1, 0)).len(), 60);
     shard.settle_all().unwrap();
-    assert_eq!(shard.values(partition(1, 0)).len(), 30);
+    assert_eq!(shard.values(partition(1, 0)).len(), 60);
 }
 
 #[test]

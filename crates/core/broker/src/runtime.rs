@@ -117,6 +117,7 @@ impl Broker {
                 news.clone(),
                 failing.clone(),
                 Stopwatch::new(Arc::clone(&clock), meters.journal()),
+                alive.clone(),
             )?;
             inboxes.push(inbox);
             let channels = Channels {

@@ -39,6 +39,7 @@ pub(super) fn spawn(
     news: mpsc::Sender<Heard>,
     failing: watch::Sender<Option<Arc<str>>>,
     stopwatch: Stopwatch,
+    alive: mpsc::Sender<()>,
 ) -> io::Result<Blocks> {
     let (blocks, receiver) = std_mpsc::sync_channel(BLOCKS_IN_FLIGHT_MAX + ROTATIONS_MAX);
     let mut thread = JournalThread {
@@ -53,6 +54,9 @@ pub(super) fn spawn(
             drop(failing.send(Some(error.to_string().into())));
         }
         thread.tell(Heard::WriterEnded);
+        // The writer holds the directory's lock: who hears that nobody is alive may open it again.
+        drop(thread);
+        drop(alive);
     })?;
     Ok(blocks)
 }

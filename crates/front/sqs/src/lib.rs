@@ -1,1 +1,34 @@
-//! The SQS front.
+//! The SQS front: Amazon SQS over HTTP, in AWS JSON 1.0 and the query protocol.
+//!
+//! ```text
+//!  socket ─ driver ─ session ──▶ signature ──▶ wire ──▶ operations ──▶ Broker
+//!           bounds   one request   who asks    values    one file per action
+//! ```
+//!
+//! A queue is a log with its default ledger; a message is a record; a message in flight is a lease
+//! whose deadline is its visibility timeout. [`stored`] says how the one becomes the other.
+//!
+//! Invariants
+//! - Nothing is kept here that a restart may not lose: a queue's attributes and tags are settings
+//!   of its log, and a receipt handle names all that is needed to settle it.
+//! - Whatever a client sends, it gets an error of SQS or its connection is closed; what one can
+//!   make the process hold before it is authenticated is bounded by [`limits`].
+
+mod attributes;
+mod driver;
+mod errors;
+mod front;
+mod limits;
+mod message_id;
+mod operations;
+mod outgoing;
+mod purges;
+mod queue;
+mod receipt;
+mod session;
+mod settings;
+mod signature;
+mod stored;
+
+pub use driver::serve;
+pub use settings::{Credential, Settings};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use stele_base_types::LogId;
 
 use super::LogDefinition;
+use crate::{Durability, LogConfig};
 
 /// Definitions by id, and the next id to give.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,7 +48,12 @@ impl LogTable {
 
     /// Those that don't survive the process.
     pub(super) fn fleeting(&self) -> Vec<LogId> {
-        let fleeting = self.iter().filter(|log| log.config.ends_with_process());
+        let fleeting = self.iter().filter(|log| is_fleeting(&log.config));
         fleeting.map(|log| log.id).collect()
     }
+}
+
+/// Whether a log goes with the process: its data is in memory alone, or its session is.
+fn is_fleeting(config: &LogConfig) -> bool {
+    config.durability == Durability::Volatile || config.lifetime.exclusive.is_some()
 }

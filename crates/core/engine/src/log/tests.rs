@@ -3,8 +3,6 @@
 mod appending;
 mod consuming;
 mod leasing;
-mod memory;
-mod model;
 
 use smallvec::SmallVec;
 use stele_base_types::{

@@ -69,6 +69,16 @@ impl Request {
 }
 
 impl Message {
+    /// What counts towards the limits of a message and of a batch: the body, and each attribute's
+    /// name, type and value.
+    pub fn size_bytes(&self) -> usize {
+        let of_attributes = self
+            .attributes
+            .iter()
+            .map(|(name, input)| name.len() + input.size_bytes());
+        self.body.len() + of_attributes.sum::<usize>()
+    }
+
     pub(crate) fn read(members: &mut Members) -> Result<Self, Error> {
         Ok(Self {
             body: members.required_text("MessageBody")?,

@@ -1,0 +1,283 @@
+//! The attributes of a queue: which there are, what they may be, and where they lie.
+//!
+//! `DelaySeconds`, `MessageRetentionPeriod` and `FifoQueue` are what the engine schedules by and
+//! lie in the log's queue configuration. The others that a queue was given are settings of its
+//! log's facet `sqs`, by their own names; one that isn't there has its default.
+
+use std::ops::RangeInclusive;
+
+use stele_core_engine::{LogDefinition, QueueConfig, Settings};
+use stele_wire_sqs::{Error, ErrorKind};
+
+use crate::limits::{
+    DELAY_S, MESSAGE_SIZE_BYTES, RECEIVE_WAIT_S, RETENTION_S, VISIBILITY_TIMEOUT_S,
+};
+
+/// The name of the facet.
+pub(crate) const FACET: &str = "sqs";
+
+pub(crate) const DELAY: &str = "DelaySeconds";
+pub(crate) const RETENTION: &str = "MessageRetentionPeriod";
+pub(crate) const FIFO_QUEUE: &str = "FifoQueue";
+const VISIBILITY_TIMEOUT: &str = "VisibilityTimeout";
+const MESSAGE_SIZE: &str = "MaximumMessageSize";
+const RECEIVE_WAIT: &str = "ReceiveMessageWaitTimeSeconds";
+const CONTENT_BASED: &str = "ContentBasedDeduplication";
+const SCOPE: &str = "DeduplicationScope";
+const THROUGHPUT: &str = "FifoThroughputLimit";
+const ENCRYPTED: &str = "SqsManagedSseEnabled";
+
+/// The defaults of CreateQueue.
+const RETENTION_DEFAULT_S: u64 = 345_600;
+const VISIBILITY_TIMEOUT_DEFAULT_S: u64 = 30;
+const MESSAGE_SIZE_DEFAULT_BYTES: u64 = 1_048_576;
+
+/// What an attribute may be.
+#[derive(Debug)]
+enum Kind {
+    /// A number in a range.
+    Number(RangeInclusive<i32>),
+    /// One of a few words, of FIFO queues alone.
+    FifoChoice(&'static [&'static str]),
+    /// `true`, and only when the queue is created.
+    FifoQueue,
+    /// Something that isn't offered: only its absence can be asked for.
+    Absent(&'static [&'static str]),
+    /// Told, never set.
+    Told,
+}
+
+/// Every attribute of the API.
+const ATTRIBUTES: &[(&str, Kind)] = &[
+    (DELAY, Kind::Number(DELAY_S)),
+    (MESSAGE_SIZE, Kind::Number(MESSAGE_SIZE_BYTES)),
+    (RETENTION, Kind::Number(RETENTION_S)),
+    (RECEIVE_WAIT, Kind::Number(RECEIVE_WAIT_S)),
+    (VISIBILITY_TIMEOUT, Kind::Number(VISIBILITY_TIMEOUT_S)),
+    (FIFO_QUEUE, Kind::FifoQueue),
+    (CONTENT_BASED, Kind::FifoChoice(&["true", "false"])),
+    (SCOPE, Kind::FifoChoice(&["queue", "messageGroup"])),
+    (
+        THROUGHPUT,
+        Kind::FifoChoice(&["perQueue", "perMessageGroupId"]),
+    ),
+    (ENCRYPTED, Kind::Absent(&["false"])),
+    ("KmsMasterKeyId", Kind::Absent(&[""])),
+    ("KmsDataKeyReusePeriodSeconds", Kind::Absent(&["", "300"])),
+    ("Policy", Kind::Absent(&[""])),
+    ("RedrivePolicy", Kind::Absent(&[""])),
+    ("RedriveAllowPolicy", Kind::Absent(&[""])),
+    ("ApproximateNumberOfMessages", Kind::Told),
+    ("ApproximateNumberOfMessagesDelayed", Kind::Told),
+    ("ApproximateNumberOfMessagesNotVisible", Kind::Told),
+    ("CreatedTimestamp", Kind::Told),
+    ("LastModifiedTimestamp", Kind::Told),
+    ("QueueArn", Kind::Told),
+];
+
+/// The attributes of a queue that are set rather than counted, as they are in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct QueueAttributes {
+    pub(crate) fifo: bool,
+    pub(crate) delay_s: u64,
+    pub(crate) retention_s: u64,
+    pub(crate) visibility_timeout_s: u64,
+    pub(crate) message_size_bytes_max: u64,
+    pub(crate) receive_wait_s: u64,
+    pub(crate) content_based_deduplication: bool,
+    pub(crate) deduplication_by_group: bool,
+    throughput_by_group: bool,
+}
+
+/// Whether the API knows an attribute of that name.
+pub(crate) fn is_known(name: &str) -> bool {
+    kind(name).is_some()
+}
+
+/// Every name of the API, in the order in which they are told.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ATTRIBUTES.iter().map(|(name, _)| *name)
+}
+
+impl QueueAttributes {
+    /// Those of a log that serves as a queue.
+    pub(crate) fn of(definition: &LogDefinition) -> Self {
+        const NONE: &Settings = &Settings::new();
+        let settings = definition.facets.get(FACET).unwrap_or(NONE);
+        Self::of_parts(settings, definition.config.queue.unwrap_or_default())
+    }
+
+    pub(crate) fn of_parts(settings: &Settings, queue: QueueConfig) -> Self {
+        let text = |name: &str| settings.get(name).map(|value| &**value);
+        let number = |name: &str, default: u64| {
+            text(name)
+                .and_then(|value| value.parse().ok())
+                .unwrap_or(default)
+        };
+        // Where nothing expires the longest retention that SQS can express is told.
+        let longest_s = u64::from(RETENTION_S.end().unsigned_abs());
+        Self {
+            fifo: queue.fifo,
+            delay_s: queue.delay_ms / 1000,
+            retention_s: queue
+                .expiry_ms
+                .map_or(longest_s, |expiry_ms| expiry_ms / 1000),
+            visibility_timeout_s: number(VISIBILITY_TIMEOUT, VISIBILITY_TIMEOUT_DEFAULT_S),
+            message_size_bytes_max: number(MESSAGE_SIZE, MESSAGE_SIZE_DEFAULT_BYTES),
+            receive_wait_s: number(RECEIVE_WAIT, 0),
+            content_based_deduplication: text(CONTENT_BASED) == Some("true"),
+            deduplication_by_group: text(SCOPE) == Some("messageGroup"),
+            throughput_by_group: text(THROUGHPUT) == Some("perMessageGroupId"),
+        }
+    }
+
+    /// The value of an attribute as it is told; `None` where the queue doesn't have it.
+    pub(crate) fn value(&self, name: &str) -> Option<String> {
+        let chosen = |second: bool, choices: [&str; 2]| {
+            self.fifo.then(|| choices[usize::from(second)].to_owned())
+        };
+        match name {
+            DELAY => Some(self.delay_s.to_string()),
+            RETENTION => Some(self.retention_s.to_string()),
+            VISIBILITY_TIMEOUT => Some(self.visibility_timeout_s.to_string()),
+            MESSAGE_SIZE => Some(self.message_size_bytes_max.to_string()),
+            RECEIVE_WAIT => Some(self.receive_wait_s.to_string()),
+            ENCRYPTED => Some("false".to_owned()),
+            FIFO_QUEUE => self.fifo.then(|| "true".to_owned()),
+            CONTENT_BASED => chosen(self.content_based_deduplication, ["false", "true"]),
+            SCOPE => chosen(self.deduplication_by_group, ["queue", "messageGroup"]),
+            THROUGHPUT => chosen(self.throughput_by_group, ["perQueue", "perMessageGroupId"]),
+            _ => None,
+        }
+    }
+
+    /// Refuses combinations that contradict themselves.
+    pub(crate) fn check_together(&self) -> Result<(), Error> {
+        if self.throughput_by_group && !self.deduplication_by_group {
+            return Err(Error::new(
+                ErrorKind::InvalidAttributeValue,
+                "The perMessageGroupId value for FifoThroughputLimit is allowed only when the \
+                 value for DeduplicationScope is messageGroup.",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Checks attributes that a queue, FIFO or not, is to be given.
+pub(crate) fn check(given: &[(String, String)], fifo: bool) -> Result<(), Error> {
+    given
+        .iter()
+        .try_for_each(|(name, value)| check_one(name, value, fifo))
+}
+
+/// The settings of a log's facet with the given attributes among them; those that lie in the
+/// queue's configuration, and those that only ask for something's absence, have no place there.
+pub(crate) fn merge_settings(settings: &mut Settings, given: &[(String, String)]) {
+    for (name, value) in given {
+        let stored = match kind(name) {
+            Some(Kind::Number(_)) if name != DELAY && name != RETENTION => canonical(value),
+            Some(Kind::FifoChoice(_)) => value.clone(),
+            _ => continue,
+        };
+        settings.insert(name.as_str().into(), stored.into());
+    }
+}
+
+/// The queue's configuration with the given attributes in it.
+pub(crate) fn merge_queue(mut queue: QueueConfig, given: &[(String, String)]) -> QueueConfig {
+    for (name, value) in given {
+        let milliseconds = || value.trim().parse::<u64>().unwrap_or(0) * 1000;
+        match name.as_str() {
+            DELAY => queue.delay_ms = milliseconds(),
+            RETENTION => queue.expiry_ms = Some(milliseconds()),
+            _ => {}
+        }
+    }
+    queue
+}
+
+/// The configuration of a queue that is created without attributes.
+pub(crate) fn queue_default(fifo: bool) -> QueueConfig {
+    QueueConfig {
+        fifo,
+        delay_ms: 0,
+        expiry_ms: Some(RETENTION_DEFAULT_S * 1000),
+    }
+}
+
+/// The first of the given attributes whose value isn't the one in force.
+pub(crate) fn first_difference<'a>(
+    given: &'a [(String, String)],
+    current: &QueueAttributes,
+) -> Option<&'a str> {
+    let differs = |(name, value): &&(String, String)| match kind(name) {
+        Some(Kind::Number(_)) => current.value(name) != Some(canonical(value)),
+        Some(Kind::FifoChoice(_) | Kind::FifoQueue) => {
+            current.value(name).as_deref() != Some(value.as_str())
+        }
+        _ => false,
+    };
+    given.iter().find(differs).map(|(name, _)| name.as_str())
+}
+
+fn kind(name: &str) -> Option<&'static Kind> {
+    ATTRIBUTES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, kind)| kind)
+}
+
+fn check_one(name: &str, value: &str, fifo: bool) -> Result<(), Error> {
+    let fits = match kind(name) {
+        Some(Kind::Number(range)) => value
+            .trim()
+            .parse()
+            .is_ok_and(|number| range.contains(&number)),
+        Some(Kind::FifoChoice(choices)) if fifo => choices.contains(&value),
+        Some(Kind::FifoQueue) if fifo => value == "true",
+        Some(Kind::Absent(allowed)) if allowed.contains(&value) => true,
+        Some(Kind::Absent(_)) => {
+            return Err(Error::new(
+                ErrorKind::UnsupportedOperation,
+                format!("The attribute {name} isn't supported."),
+            ));
+        }
+        Some(Kind::FifoChoice(_) | Kind::FifoQueue | Kind::Told) | None => {
+            return Err(unknown(name));
+        }
+    };
+    if fits {
+        return Ok(());
+    }
+    let reason = if name == FIFO_QUEUE {
+        " Reason: Modifying queue type is not supported."
+    } else {
+        ""
+    };
+    Err(Error::new(
+        ErrorKind::InvalidAttributeValue,
+        format!("Invalid value for the parameter {name}.{reason}"),
+    ))
+}
+
+/// The error for an attribute that doesn't exist.
+pub(crate) fn unknown(name: &str) -> Error {
+    const SHOWN_CHARACTERS_MAX: usize = 100;
+    let shown: String = name.chars().take(SHOWN_CHARACTERS_MAX).collect();
+    Error::new(
+        ErrorKind::InvalidAttributeName,
+        format!("Unknown Attribute {shown}."),
+    )
+}
+
+/// A number as it is stored and compared: without signs, spaces or leading zeroes.
+fn canonical(value: &str) -> String {
+    value
+        .trim()
+        .parse::<i32>()
+        .map_or_else(|_| value.to_owned(), |number| number.to_string())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! Sockets: accepts, bounds and ends connections, and reads the bodies of requests.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::{
+    Request as HttpRequest,
+    body::{Body as _, Incoming},
+    header::{CONNECTION, HeaderValue},
+    http::request::Parts,
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use stele_core_broker::Broker;
+use stele_wire_sqs::{Error, ErrorKind};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use crate::{
+    Settings,
+    front::Front,
+    limits::{
+        ACCEPT_RETRY, BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_TIMEOUT, BODY_UNCOUNTED_BYTES_MAX,
+        HEAD_BYTES_MAX, HEAD_TIMEOUT,
+    },
+    session::{self, Answer},
+};
+
+/// What one permit for bodies stands for, so that all of them fit a semaphore's count.
+const PERMIT_BYTES: usize = 1024;
+
+/// Serves `listener` until `shutdown` turns true; then ends waits, finishes the requests in flight
+/// and returns.
+pub async fn serve(
+    broker: Broker,
+    settings: Settings,
+    listener: TcpListener,
+    shutdown: watch::Receiver<bool>,
+) {
+    let free = Arc::new(Semaphore::new(settings.connections_max));
+    let server = Arc::new(Server {
+        front: Front::new(broker, settings, shutdown),
+        bodies: Semaphore::new(BODIES_BYTES_MAX / PERMIT_BYTES),
+    });
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = server.front.stopped() => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => match Arc::clone(&free).try_acquire_owned() {
+                    Ok(permit) => {
+                        let connection = Connection { server: Arc::clone(&server), peer };
+                        connections.spawn(connection.run(stream, permit));
+                    }
+                    // One too many is closed at once rather than kept waiting.
+                    Err(_) => tracing::warn!(%peer, "sqs: too many connections"),
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "sqs: can't accept");
+                    sleep(ACCEPT_RETRY).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// What all connections share.
+struct Server {
+    front: Front,
+    /// Room for the bodies that are being read or answered.
+    bodies: Semaphore,
+}
+
+struct Connection {
+    server: Arc<Server>,
+    peer: SocketAddr,
+}
+
+impl Connection {
+    async fn run(self, stream: TcpStream, _permit: OwnedSemaphorePermit) {
+        // Answers are small and waited for.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(peer = %self.peer, %error, "sqs: no TCP_NODELAY");
+        }
+        let Ok(local) = stream.local_addr() else {
+            return;
+        };
+        let service = service_fn(|request| {
+            let server = Arc::clone(&self.server);
+            async move { Ok::<_, Infallible>(server.answer(request, local).await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_header_size(HEAD_BYTES_MAX)
+            .max_buf_size(HEAD_BYTES_MAX)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        let outcome = tokio::select! {
+            outcome = connection.as_mut() => outcome,
+            () = self.server.front.stopped() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = outcome {
+            tracing::debug!(peer = %self.peer, %error, "sqs: connection ended");
+        }
+    }
+}
+
+impl Server {
+    async fn answer(&self, request: HttpRequest<Incoming>, local: SocketAddr) -> Answer {
+        let (head, body) = request.into_parts();
+        if length_of(&body).is_some_and(|length| length > BODY_BYTES_MAX) {
+            return self.refuse(&head, too_large());
+        }
+        // The room is kept until the request is answered: what it decodes to is as large.
+        let _room = self.room_for(&body).await;
+        match read(body).await {
+            Ok(body) => session::answer(&self.front, &head, body, local).await,
+            Err(error) => self.refuse(&head, error),
+        }
+    }
+
+    fn refuse(&self, head: &Parts, error: Error) -> Answer {
+        let mut answer = session::refuse(&self.front, head, error);
+        // The rest of the body isn't read, so no request can follow it.
+        let close = HeaderValue::from_static("close");
+        answer.headers_mut().insert(CONNECTION, close);
+        answer
+    }
+
+    /// Waits for room for a body. One of unknown length may get as long as any; a short one needs
+    /// no room, so that many long ones don't keep it waiting.
+    async fn room_for(&self, body: &Incoming) -> Option<tokio::sync::SemaphorePermit<'_>> {
+        let bytes = length_of(body).unwrap_or(BODY_BYTES_MAX);
+        if bytes <= BODY_UNCOUNTED_BYTES_MAX {
+            return None;
+        }
+        let permits = u32::try_from(bytes.div_ceil(PERMIT_BYTES)).ok()?;
+        self.bodies.acquire_many(permits).await.ok()
+    }
+}
+
+async fn read(body: Incoming) -> Result<Bytes, Error> {
+    let read = timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect());
+    match read.await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => Err(malformed(&format!("its body can't be read: {error}"))),
+        Err(_) => Err(malformed("its body took too long")),
+    }
+}
+
+/// The length of a body, where its request tells it.
+fn length_of(body: &Incoming) -> Option<usize> {
+    let length = body.size_hint().exact()?;
+    Some(usize::try_from(length).unwrap_or(usize::MAX))
+}
+
+fn too_large() -> Error {
+    Error::new(
+        ErrorKind::RequestTooLarge,
+        format!("A request can't be longer than {BODY_BYTES_MAX} bytes."),
+    )
+}
+
+fn malformed(reason: &str) -> Error {
+    Error::new(
+        ErrorKind::MalformedRequest,
+        format!("The request can't be read: {reason}."),
+    )
+}

@@ -1,0 +1,72 @@
+//! What all requests share.
+
+use stele_base_types::{ConsumerId, SessionId, Timestamp};
+use stele_core_broker::Broker;
+use stele_core_engine::ConsumerRef;
+use tokio::sync::{Mutex, watch};
+
+use crate::{Settings, purges::Purges};
+
+/// The front's state: nothing that a restart may not lose.
+#[derive(Debug)]
+pub(crate) struct Front {
+    pub(crate) broker: Broker,
+    pub(crate) settings: Settings,
+    /// Who holds the leases of all receivers: SQS knows messages in flight, not their holders, and
+    /// each lease has a deadline.
+    pub(crate) holder: ConsumerRef,
+    pub(crate) purges: Purges,
+    /// Held while a queue's settings are read, changed and written.
+    pub(crate) altering: Mutex<()>,
+    /// Turns true when the front is to stop.
+    shutdown: watch::Receiver<bool>,
+}
+
+/// What an operation knows of its request beside its members.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    /// Scheme and host by which the client came, for the URLs in the answer.
+    pub(crate) base_url: String,
+    /// The access key that the request was signed with, where signatures are checked.
+    pub(crate) sender: Option<String>,
+}
+
+impl Front {
+    pub(crate) fn new(broker: Broker, settings: Settings, shutdown: watch::Receiver<bool>) -> Self {
+        let session = SessionId(broker.next_id());
+        Self {
+            broker,
+            settings,
+            holder: ConsumerRef {
+                session,
+                consumer: ConsumerId(0),
+            },
+            purges: Purges::default(),
+            altering: Mutex::new(()),
+            shutdown,
+        }
+    }
+
+    /// Returns when the front is to stop.
+    pub(crate) async fn stopped(&self) {
+        // An error means that whoever could say so is gone, which is no reason to go on.
+        let mut shutdown = self.shutdown.clone();
+        drop(shutdown.wait_for(|stop| *stop).await);
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.settings.clock.now()
+    }
+
+    /// The URL of a queue, as the client can reach it.
+    pub(crate) fn queue_url(&self, context: &Context, name: &str) -> String {
+        format!("{}/{}/{name}", context.base_url, self.settings.account_id)
+    }
+
+    pub(crate) fn queue_arn(&self, name: &str) -> String {
+        format!(
+            "arn:aws:sqs:{}:{}:{name}",
+            self.settings.region, self.settings.account_id
+        )
+    }
+}

@@ -1,0 +1,54 @@
+//! One file per action, and which action is whose.
+
+mod change_message_visibility;
+mod change_message_visibility_batch;
+mod create_queue;
+mod delete_message;
+mod delete_message_batch;
+mod delete_queue;
+mod get_queue_attributes;
+mod get_queue_url;
+mod list_queue_tags;
+mod list_queues;
+mod not_offered;
+mod purge_queue;
+mod receive_message;
+mod send_message;
+mod send_message_batch;
+mod set_queue_attributes;
+mod tag_queue;
+mod untag_queue;
+
+use stele_wire_sqs::{Error, Request, Response};
+
+use crate::front::{Context, Front};
+
+/// Does what a request asks.
+pub(crate) async fn run(
+    front: &Front,
+    context: &Context,
+    request: Request,
+) -> Result<Response, Error> {
+    match request {
+        Request::ChangeMessageVisibility(r) => change_message_visibility::run(front, r).await,
+        Request::ChangeMessageVisibilityBatch(r) => {
+            change_message_visibility_batch::run(front, r).await
+        }
+        Request::CreateQueue(r) => create_queue::run(front, context, r).await,
+        Request::DeleteMessage(r) => delete_message::run(front, r).await,
+        Request::DeleteMessageBatch(r) => delete_message_batch::run(front, r).await,
+        Request::DeleteQueue(r) => delete_queue::run(front, r).await,
+        Request::GetQueueAttributes(r) => get_queue_attributes::run(front, r).await,
+        Request::GetQueueUrl(r) => get_queue_url::run(front, context, &r),
+        Request::ListQueueTags(r) => list_queue_tags::run(front, &r),
+        Request::ListQueues(r) => list_queues::run(front, context, &r),
+        Request::PurgeQueue(r) => purge_queue::run(front, r).await,
+        Request::ReceiveMessage(r) => receive_message::run(front, r).await,
+        Request::SendMessage(r) => send_message::run(front, context, r).await,
+        Request::SendMessageBatch(r) => send_message_batch::run(front, context, r).await,
+        Request::SetQueueAttributes(r) => set_queue_attributes::run(front, r).await,
+        Request::TagQueue(r) => tag_queue::run(front, r).await,
+        Request::UntagQueue(r) => untag_queue::run(front, r).await,
+        Request::NotOffered(action) => Err(not_offered::refuse(action)),
+    }
+}

@@ -1,0 +1,122 @@
+//! CreateQueue: makes a queue, or answers the URL of one that exists with the same attributes.
+//!
+//! - Fields: `QueueName`, `Attributes`, `tags`; answers `QueueUrl`.
+//! - A log of that name that another protocol has made becomes a queue, if nothing contradicts it.
+//! - As in AWS, only the attributes that are given are compared with those of an existing queue.
+//! - Deviations: a name can be used again at once after DeleteQueue. Attributes that stand for
+//!   something that isn't offered (`Policy`, `RedrivePolicy`, `Kms…`) are refused.
+//! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>
+
+use stele_base_types::Name;
+use stele_core_engine::{
+    DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition, Retention,
+};
+use stele_wire_sqs::{Error, ErrorKind, QueueName, Response, create_queue};
+
+use super::tag_queue;
+use crate::{
+    attributes::{
+        self, FACET, FIFO_QUEUE, QueueAttributes, first_difference, merge_queue, merge_settings,
+        queue_default,
+    },
+    errors,
+    front::{Context, Front},
+    queue::{is_shown, new_settings},
+};
+
+pub(super) async fn run(
+    front: &Front,
+    context: &Context,
+    request: create_queue::Request,
+) -> Result<Response, Error> {
+    let name = QueueName::new(&request.queue_name)?;
+    let given = &request.attributes;
+    check(&name, given)?;
+    let mut settings = new_settings(front);
+    merge_settings(&mut settings, given);
+    tag_queue::merge(&mut settings, &request.tags)?;
+    let queue = merge_queue(queue_default(name.is_fifo()), given);
+    QueueAttributes::of_parts(&settings, queue).check_together()?;
+
+    let existing = front.definition(&name);
+    let declare = DeclareLog {
+        vhost: Name::vhost_default(),
+        name: Name::new(name.as_str()).map_err(|error| errors::internal(&error))?,
+        config: LogConfig {
+            partitions: 1,
+            durability: durability(front, existing.as_ref()),
+            retention: Retention::QUEUE,
+            lifetime: Lifetime::default(),
+            queue: Some(queue),
+        },
+        facet: FACET.into(),
+        settings,
+    };
+    match front
+        .broker
+        .declare_log(declare)
+        .await
+        .map_err(errors::of_broker)?
+    {
+        Declared::Created(_) => {}
+        Declared::Adopted(definition) => adopted(front, &definition, given).await?,
+        Declared::Exists(definition) => compare(&definition, given)?,
+    }
+    let queue_url = front.queue_url(context, name.as_str());
+    Ok(Response::CreateQueue(create_queue::Response { queue_url }))
+}
+
+/// The name of a FIFO queue ends in `.fifo`, and no other's does.
+fn check(name: &QueueName, given: &[(String, String)]) -> Result<(), Error> {
+    let asks_fifo = given
+        .iter()
+        .any(|(key, value)| key == FIFO_QUEUE && value == "true");
+    if asks_fifo && !name.is_fifo() {
+        let reason = "The name of a FIFO queue must end with the .fifo suffix.";
+        return Err(Error::invalid_value(name, "QueueName", reason));
+    }
+    if name.is_fifo() && !asks_fifo {
+        return Err(Error::new(
+            ErrorKind::InvalidParameterValue,
+            "Can only include alphanumeric characters, hyphens, or underscores. \
+             1 to 80 in length",
+        ));
+    }
+    attributes::check(given, name.is_fifo())
+}
+
+/// A log that is at least as safe as the operating system keeps its class; a queue in memory alone
+/// isn't what SQS promises, and the declaration will say so.
+fn durability(front: &Front, existing: Option<&LogDefinition>) -> Durability {
+    existing
+        .map(|definition| definition.config.durability)
+        .filter(|durability| *durability != Durability::Volatile)
+        .unwrap_or(front.settings.durability)
+}
+
+/// Gives a queue of another protocol the schedule that was asked for.
+async fn adopted(
+    front: &Front,
+    definition: &LogDefinition,
+    given: &[(String, String)],
+) -> Result<(), Error> {
+    let current = definition.config.queue.unwrap_or_default();
+    let asked = merge_queue(current, given);
+    if asked != current {
+        let alter = front
+            .broker
+            .alter_log(definition.id, None, None, Some(asked), None);
+        alter.await.map_err(errors::of_broker)?;
+    }
+    Ok(())
+}
+
+fn compare(definition: &LogDefinition, given: &[(String, String)]) -> Result<(), Error> {
+    if !is_shown(definition) {
+        return Err(errors::queue_name_exists("QueueName"));
+    }
+    match first_difference(given, &QueueAttributes::of(definition)) {
+        None => Ok(()),
+        Some(attribute) => Err(errors::queue_name_exists(attribute)),
+    }
+}

@@ -1,0 +1,18 @@
+//! DeleteQueue: deletes a queue with what it holds.
+//!
+//! - Fields: `QueueUrl`; answers nothing.
+//! - The log goes as a whole, for every protocol. Its name is free at once.
+//! - Deviations: AWS keeps the name for a minute.
+//! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html>
+
+use stele_core_engine::Close;
+use stele_wire_sqs::{Error, Response, delete_queue};
+
+use crate::{errors, front::Front};
+
+pub(super) async fn run(front: &Front, request: delete_queue::Request) -> Result<Response, Error> {
+    let definition = front.definition_at(&request.queue_url)?;
+    let delete = front.broker.delete_log(definition.id, Close::default());
+    delete.await.map_err(errors::of_broker)?;
+    Ok(Response::DeleteQueue)
+}

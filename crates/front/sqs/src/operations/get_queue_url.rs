@@ -1,0 +1,23 @@
+//! GetQueueUrl: the URL of a queue of that name.
+//!
+//! - Fields: `QueueName`, `QueueOwnerAWSAccountId`; answers `QueueUrl`.
+//! - Deviations: there is one account, so the owner isn't looked at.
+//! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueUrl.html>
+
+use stele_wire_sqs::{Error, QueueName, Response, get_queue_url};
+
+use crate::{
+    errors,
+    front::{Context, Front},
+};
+
+pub(super) fn run(
+    front: &Front,
+    context: &Context,
+    request: &get_queue_url::Request,
+) -> Result<Response, Error> {
+    let name = QueueName::new(&request.queue_name)?;
+    front.definition(&name).ok_or_else(errors::no_such_queue)?;
+    let queue_url = front.queue_url(context, name.as_str());
+    Ok(Response::GetQueueUrl(get_queue_url::Response { queue_url }))
+}

@@ -1,0 +1,28 @@
+//! PurgeQueue: deletes the messages of a queue.
+//!
+//! - Fields: `QueueUrl`; answers nothing. A second purge within a minute is refused.
+//! - Done when it is answered; in AWS it takes up to a minute.
+//! - Deviations: messages in flight stay with their receivers, who may delete them; those that come
+//!   back are received again.
+//! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html>
+
+use stele_wire_sqs::{Error, ErrorKind, Response, purge_queue, queue_name_in_url};
+
+use crate::{errors, front::Front};
+
+pub(super) async fn run(front: &Front, request: purge_queue::Request) -> Result<Response, Error> {
+    let queue = front.queue(&request.queue_url).await?;
+    if !front.purges.begin(queue.log, front.now()) {
+        let name = queue_name_in_url(&request.queue_url).ok_or_else(errors::no_such_queue)?;
+        return Err(Error::new(
+            ErrorKind::PurgeQueueInProgress,
+            format!("Only one PurgeQueue operation on {name} is allowed every 60 seconds."),
+        ));
+    }
+    front
+        .broker
+        .purge(queue.log)
+        .await
+        .map_err(errors::of_broker)?;
+    Ok(Response::PurgeQueue)
+}

@@ -1,0 +1,268 @@
+//! ReceiveMessage: leases up to ten messages of a queue, waiting for the first if asked to.
+//!
+//! - Fields: all of the API. `WaitTimeSeconds` and `VisibilityTimeout` default to the queue's;
+//!   `ReceiveRequestAttemptId` counts for FIFO queues.
+//! - `MessageAttributeNames`: names, prefixes (`a.*`), `All` or `.*`. System attributes: all but
+//!   `DeadLetterQueueSourceArn`. `SenderId` is the access key, or the account where requests
+//!   aren't signed.
+//! - A client that goes away while it waits takes nothing.
+//! - Deviations: the number of messages in flight isn't limited; a record that came by another
+//!   protocol is shown as `docs/protocols/mapping.md` says, whatever its size.
+//! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html>
+
+use std::ops::RangeInclusive;
+
+use stele_base_types::PartitionId;
+use stele_core_broker::{LeasedBatch, LeasedMessage};
+use stele_core_engine::{LeaseRequest, LedgerId};
+use stele_wire_sqs::{
+    Error, MessageAttribute, Response, md5_of_attributes, md5_of_body, receive_message,
+};
+
+use crate::{
+    attributes, errors,
+    front::Front,
+    limits::{RECEIVE_MESSAGES, RECEIVE_WAIT_S, VISIBILITY_TIMEOUT_S},
+    message_id::{message_id, sequence_number},
+    outgoing::{check_fifo_id, hash_of_id},
+    queue::Queue,
+    receipt::Receipt,
+    stored::StoredMessage,
+};
+
+/// The system attributes, in the order in which they are told.
+const SYSTEM_ATTRIBUTES: [&str; 8] = [
+    "SenderId",
+    "SentTimestamp",
+    "ApproximateReceiveCount",
+    "ApproximateFirstReceiveTimestamp",
+    "SequenceNumber",
+    "MessageDeduplicationId",
+    "MessageGroupId",
+    "AWSTraceHeader",
+];
+
+pub(super) async fn run(
+    front: &Front,
+    request: receive_message::Request,
+) -> Result<Response, Error> {
+    let queue = front.queue(&request.queue_url).await?;
+    check_system_names(&request.system_attribute_names)?;
+    let lease = lease_request(front, &queue, &request)?;
+    let mut messages = Vec::new();
+    for batch in lease_or_stop(front, &queue, lease).await? {
+        for leased in batch.resolve().await.map_err(errors::of_broker)? {
+            messages.push(message(front, &queue, &request, leased));
+        }
+    }
+    Ok(Response::ReceiveMessage(receive_message::Response {
+        messages,
+    }))
+}
+
+/// Leases; a wait ends empty-handed when the front is to stop.
+async fn lease_or_stop(
+    front: &Front,
+    queue: &Queue,
+    lease: LeaseRequest,
+) -> Result<Vec<LeasedBatch>, Error> {
+    let leasing = front.broker.lease(queue.log, lease);
+    if lease.wait_until.is_none() {
+        return leasing.await.map_err(errors::of_broker);
+    }
+    tokio::select! {
+        biased;
+        leased = leasing => leased.map_err(errors::of_broker),
+        () = front.stopped() => Ok(Vec::new()),
+    }
+}
+
+fn lease_request(
+    front: &Front,
+    queue: &Queue,
+    request: &receive_message::Request,
+) -> Result<LeaseRequest, Error> {
+    let records_max = in_range(
+        request.messages_max.unwrap_or(1),
+        RECEIVE_MESSAGES,
+        "MaxNumberOfMessages",
+        "Must be between 1 and 10, if provided.",
+    )?;
+    let wait_s = request.wait_time_s.map(|wait_s| {
+        let reason = "Must be >= 0 and <= 20, if provided.";
+        in_range(wait_s, RECEIVE_WAIT_S, "WaitTimeSeconds", reason)
+    });
+    let wait_s = wait_s
+        .transpose()?
+        .map_or(queue.attributes.receive_wait_s, u64::from);
+    let lease_s = request.visibility_timeout_s.map(|lease_s| {
+        let reason = "Must be >= 0 and <= 43200, if provided.";
+        in_range(lease_s, VISIBILITY_TIMEOUT_S, "VisibilityTimeout", reason)
+    });
+    let lease_s = lease_s
+        .transpose()?
+        .map_or(queue.attributes.visibility_timeout_s, u64::from);
+    Ok(LeaseRequest {
+        ledger: LedgerId::DEFAULT,
+        holder: front.holder,
+        records_max,
+        lease_ms: Some(lease_s * 1000),
+        settle: false,
+        wait_until: (wait_s > 0).then(|| front.now().plus_ms(wait_s * 1000)),
+        attempt: attempt(queue, request.attempt_id.as_deref())?,
+    })
+}
+
+fn attempt(queue: &Queue, id: Option<&str>) -> Result<Option<u128>, Error> {
+    let Some(id) = id else { return Ok(None) };
+    check_fifo_id(id, "ReceiveRequestAttemptId")?;
+    if !queue.attributes.fifo {
+        let reason = "The request include parameter that is not valid for this queue type.";
+        return Err(Error::invalid_value(id, "ReceiveRequestAttemptId", reason));
+    }
+    Ok(Some(hash_of_id(&[id])))
+}
+
+fn in_range(
+    value: i32,
+    range: RangeInclusive<i32>,
+    parameter: &str,
+    reason: &str,
+) -> Result<u32, Error> {
+    if range.contains(&value) {
+        Ok(value.unsigned_abs())
+    } else {
+        Err(Error::invalid_value(value, parameter, reason))
+    }
+}
+
+fn check_system_names(names: &[String]) -> Result<(), Error> {
+    let is_known = |name: &String| {
+        let name = name.as_str();
+        // The deprecated list is typed as one of queue attributes, which name nothing here.
+        name == "All"
+            || name == "DeadLetterQueueSourceArn"
+            || SYSTEM_ATTRIBUTES.contains(&name)
+            || attributes::is_known(name)
+    };
+    match names.iter().find(|name| !is_known(name)) {
+        None => Ok(()),
+        Some(unknown) => Err(attributes::unknown(unknown)),
+    }
+}
+
+fn message(
+    front: &Front,
+    queue: &Queue,
+    request: &receive_message::Request,
+    leased: LeasedMessage,
+) -> receive_message::Message {
+    let stored = StoredMessage::of(&leased.record);
+    let receipt = Receipt {
+        log: queue.log,
+        partition: leased.partition,
+        offset: leased.lease.offset,
+        lease: leased.lease.lease,
+    };
+    let system_attributes = SYSTEM_ATTRIBUTES
+        .into_iter()
+        .filter(|name| is_wanted(&request.system_attribute_names, name))
+        .filter_map(|name| {
+            Some((
+                name.to_owned(),
+                system_attribute(front, queue, &leased, &stored, name)?,
+            ))
+        })
+        .collect();
+    let attributes = wanted_attributes(&request.message_attribute_names, stored.attributes);
+    let named = attributes
+        .iter()
+        .map(|(name, attribute)| (name.as_str(), attribute));
+    receive_message::Message {
+        message_id: message_id(
+            PartitionId::new(queue.log, leased.partition),
+            leased.lease.offset,
+        ),
+        receipt_handle: receipt.seal(&queue.secret),
+        md5_of_body: md5_of_body(stored.body.as_bytes()),
+        body: stored.body,
+        system_attributes,
+        md5_of_attributes: md5_of_attributes(named),
+        attributes,
+    }
+}
+
+fn is_wanted(names: &[String], name: &str) -> bool {
+    names.iter().any(|wanted| wanted == "All" || wanted == name)
+}
+
+fn system_attribute(
+    front: &Front,
+    queue: &Queue,
+    leased: &LeasedMessage,
+    stored: &StoredMessage,
+    name: &str,
+) -> Option<String> {
+    match name {
+        "SenderId" => Some(
+            stored
+                .sender
+                .as_ref()
+                .unwrap_or(&front.settings.account_id)
+                .clone(),
+        ),
+        "SentTimestamp" => Some(leased.record.timestamp.0.to_string()),
+        "ApproximateReceiveCount" => Some(leased.lease.deliveries.to_string()),
+        "ApproximateFirstReceiveTimestamp" => Some(leased.lease.delivered_first.0.to_string()),
+        "SequenceNumber" => queue
+            .attributes
+            .fifo
+            .then(|| sequence_number(leased.lease.offset)),
+        "MessageDeduplicationId" => stored.deduplication_id.clone(),
+        "MessageGroupId" => stored.group_id.clone(),
+        "AWSTraceHeader" => stored.trace.clone(),
+        _ => None,
+    }
+}
+
+/// The attributes that the request names, by name, by prefix (`a.*`) or all (`All`, `.*`).
+fn wanted_attributes(
+    names: &[String],
+    mut attributes: Vec<(String, MessageAttribute)>,
+) -> Vec<(String, MessageAttribute)> {
+    attributes.retain(|(name, _)| {
+        names.iter().any(|wanted| match wanted.strip_suffix(".*") {
+            Some(prefix) => name.starts_with(prefix),
+            None => wanted == "All" || wanted == name,
+        })
+    });
+    attributes
+}
+
+#[cfg(test)]
+mod tests {
+    use stele_wire_sqs::AttributeValue;
+
+    use super::*;
+
+    #[test]
+    fn attributes_are_wanted_by_name_prefix_or_all() {
+        let attribute = MessageAttribute {
+            data_type: "String".to_owned(),
+            value: AttributeValue::Text("x".to_owned()),
+        };
+        let wanted = |names: &[&str]| {
+            let all =
+                ["General", "Hello", "Help.Me"].map(|name| (name.to_owned(), attribute.clone()));
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            let kept = wanted_attributes(&names, all.into());
+            kept.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        assert_eq!(wanted(&[]), [""; 0]);
+        assert_eq!(wanted(&["All"]), ["General", "Hello", "Help.Me"]);
+        assert_eq!(wanted(&[".*"]), ["General", "Hello", "Help.Me"]);
+        assert_eq!(wanted(&["Hello", "Foo"]), ["Hello"]);
+        assert_eq!(wanted(&["Hel.*"]), ["Hello", "Help.Me"]);
+        assert_eq!(wanted(&["hello", "Hel*", "*"]), [""; 0]);
+    }
+}

@@ -1,0 +1,97 @@
+//! TagQueue: adds tags to a queue, or gives tags that it has new values.
+//!
+//! - Fields: `QueueUrl`, `Tags`; answers nothing. At most 50 tags, keys of up to 128 characters,
+//!   values of up to 256.
+//! - A tag is a setting of the log's facet, its key behind `tag:`.
+//! - Deviations: none.
+//! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_TagQueue.html>
+
+use stele_core_engine::Settings;
+use stele_wire_sqs::{Error, ErrorKind, Response, tag_queue};
+
+use crate::{
+    attributes::FACET,
+    errors,
+    front::Front,
+    limits::{TAG_KEY_LENGTH_MAX, TAG_VALUE_LENGTH_MAX, TAGS_MAX},
+};
+
+/// What stands before a tag's key in the settings.
+const PREFIX: &str = "tag:";
+
+pub(super) async fn run(front: &Front, request: tag_queue::Request) -> Result<Response, Error> {
+    alter(front, &request.queue_url, |settings| {
+        merge(settings, &request.tags)
+    })
+    .await?;
+    Ok(Response::TagQueue)
+}
+
+/// Changes the settings of a queue.
+pub(super) async fn alter(
+    front: &Front,
+    url: &str,
+    change: impl FnOnce(&mut Settings) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let _altering = front.altering.lock().await;
+    front.queue(url).await?;
+    let definition = front.definition_at(url)?;
+    let mut settings = definition.facets.get(FACET).cloned().unwrap_or_default();
+    change(&mut settings)?;
+    let settings = Some((FACET.into(), settings));
+    let alter = front
+        .broker
+        .alter_log(definition.id, None, None, None, settings);
+    alter.await.map_err(errors::of_broker)?;
+    Ok(())
+}
+
+/// Puts tags among the settings.
+pub(super) fn merge(settings: &mut Settings, tags: &[(String, String)]) -> Result<(), Error> {
+    for (key, value) in tags {
+        check(key, value)?;
+        settings.insert(format!("{PREFIX}{key}").into(), value.as_str().into());
+    }
+    if tags_of(settings).count() > TAGS_MAX {
+        return Err(invalid(format!(
+            "Too many tags added for queue: at most {TAGS_MAX}."
+        )));
+    }
+    Ok(())
+}
+
+/// Takes a tag from the settings, if it is there.
+pub(super) fn remove(settings: &mut Settings, key: &str) {
+    settings.remove(format!("{PREFIX}{key}").as_str());
+}
+
+/// The tags among the settings.
+pub(super) fn tags_of(settings: &Settings) -> impl Iterator<Item = (&str, &str)> {
+    settings
+        .iter()
+        .filter_map(|(key, value)| Some((key.strip_prefix(PREFIX)?, &**value)))
+}
+
+fn check(key: &str, value: &str) -> Result<(), Error> {
+    let key_length = key.chars().count();
+    if key_length == 0 || key_length > TAG_KEY_LENGTH_MAX {
+        return Err(invalid(format!(
+            "Tag keys must be between 1 and {TAG_KEY_LENGTH_MAX} characters."
+        )));
+    }
+    if value.chars().count() > TAG_VALUE_LENGTH_MAX {
+        return Err(invalid(format!(
+            "Tag values must be at most {TAG_VALUE_LENGTH_MAX} characters."
+        )));
+    }
+    if key.to_ascii_lowercase().starts_with("aws:") {
+        return Err(invalid(
+            "Tag keys beginning with 'aws:' are reserved.".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(ErrorKind::InvalidParameterValue, message)
+}

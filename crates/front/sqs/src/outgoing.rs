@@ -1,0 +1,388 @@
+//! A message on its way into a queue: checked as SendMessage does, and made a record.
+
+use sha2::{Digest as _, Sha256};
+use smallvec::SmallVec;
+use stele_base_types::{PartitionIndex, Timestamp};
+use stele_core_broker::{Publish, partition_for_key};
+use stele_core_engine::{AppendTarget, Appended, Schedule};
+use stele_wire_batch::{Batch, BatchBuilder, Body, NewRecord, RecordHeader};
+use stele_wire_sqs::{
+    AttributeInput, AttributeValue, Error, ErrorKind, MessageAttribute,
+    content_based_deduplication_id, is_message_text, limits::MESSAGE_ATTRIBUTES_MAX,
+    md5_of_attributes, md5_of_body, send_message,
+};
+
+use crate::{
+    errors,
+    limits::{DELAY_S, FIFO_ID_LENGTH_MAX},
+    message_id::{message_id, sequence_number},
+    queue::Queue,
+    stored::{self, NewHeaders, SystemFields},
+};
+
+/// The one attribute that a sender can give for SQS itself.
+const TRACE_HEADER: &str = "AWSTraceHeader";
+
+/// A checked message.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    body: String,
+    key: Option<String>,
+    headers: NewHeaders,
+    /// `None` where the queue's own delay holds and nothing else is to be known.
+    schedule: Option<Schedule>,
+    partition: Option<PartitionIndex>,
+    /// Body and attributes, as the limits count them.
+    size_bytes: usize,
+    response: send_message::Response,
+}
+
+impl Outgoing {
+    /// Checks a message that `sender` sends to `queue`.
+    pub(crate) fn new(
+        queue: &Queue,
+        message: send_message::Message,
+        sender: Option<&str>,
+    ) -> Result<Self, Error> {
+        if message.body.is_empty() {
+            return Err(Error::missing("MessageBody"));
+        }
+        let size_bytes = message.size_bytes();
+        check_size(size_bytes, queue)?;
+        let attributes = checked_attributes(message.attributes)?;
+        check_contents(&message.body)?;
+        let trace = checked_trace(message.system_attributes)?;
+        let deduplication_id = check_fifo(
+            queue,
+            &message.body,
+            message.group_id.as_deref(),
+            message.deduplication_id,
+        )?;
+        let delay_ms = checked_delay_ms(queue, message.delay_s)?;
+        let group_id = message.group_id;
+        let system = SystemFields {
+            deduplication_id: deduplication_id.as_deref(),
+            trace: trace.as_ref().and_then(|(_, attribute)| text_of(attribute)),
+            sender,
+        };
+        Ok(Self {
+            headers: NewHeaders::new(&attributes, &system),
+            schedule: schedule(
+                queue,
+                delay_ms,
+                group_id.as_deref(),
+                deduplication_id.as_deref(),
+            ),
+            partition: group_id
+                .as_deref()
+                .filter(|_| queue.partitions > 1)
+                .map(|group| partition_for_key(group.as_bytes(), queue.partitions)),
+            size_bytes,
+            response: send_message::Response {
+                md5_of_body: md5_of_body(message.body.as_bytes()),
+                md5_of_attributes: digest(&attributes),
+                md5_of_system_attributes: digest(trace.as_slice()),
+                ..send_message::Response::default()
+            },
+            key: group_id,
+            body: message.body,
+        })
+    }
+
+    /// Whether the message can share a batch with others of the same partition: the engine
+    /// schedules batches of more than one record alike.
+    pub(crate) fn can_share_with(&self, other: &Self) -> bool {
+        self.schedule.is_none() && other.schedule.is_none() && self.partition == other.partition
+    }
+
+    /// The answer to the message that is at `place` of a batch that was appended.
+    pub(crate) fn into_response(
+        self,
+        queue: &Queue,
+        appended: &Appended,
+        place: u64,
+    ) -> send_message::Response {
+        let offset = appended.base.plus(place);
+        send_message::Response {
+            message_id: message_id(appended.partition, offset),
+            sequence_number: queue.attributes.fifo.then(|| sequence_number(offset)),
+            ..self.response
+        }
+    }
+}
+
+/// One append of messages that can share a batch.
+pub(crate) fn publish(
+    queue: &Queue,
+    messages: &[Outgoing],
+    now: Timestamp,
+) -> Result<Publish, Error> {
+    let target = AppendTarget {
+        log: queue.log,
+        partition: messages[0].partition,
+    };
+    Ok(Publish {
+        targets: SmallVec::from_iter([target]),
+        batch: batch(messages, now)?,
+        schedule: messages[0].schedule,
+    })
+}
+
+fn batch(messages: &[Outgoing], now: Timestamp) -> Result<Batch, Error> {
+    const RECORD_OVERHEAD_BYTES: usize = 128;
+    let size = messages
+        .iter()
+        .map(|message| message.size_bytes + RECORD_OVERHEAD_BYTES)
+        .sum();
+    let mut builder = BatchBuilder::with_capacity(size);
+    for message in messages {
+        let headers: SmallVec<[RecordHeader<'_>; 4]> = message
+            .headers
+            .iter()
+            .map(|(name, value)| RecordHeader::new(name, value))
+            .collect();
+        let record = NewRecord {
+            timestamp: now,
+            key: message.key.as_deref().map(str::as_bytes),
+            value: Body::Whole(message.body.as_bytes()),
+            headers: &headers,
+        };
+        builder
+            .push(&record)
+            .map_err(|error| errors::internal(&error))?;
+    }
+    Ok(builder.finish())
+}
+
+/// Whether `text` can be a group id, a deduplication id or an attempt id: 1 to 128 characters of
+/// ASCII's letters, digits and punctuation.
+pub(crate) fn is_fifo_id(text: &str) -> bool {
+    let fits = !text.is_empty() && text.len() <= FIFO_ID_LENGTH_MAX;
+    fits && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// Checks such an id.
+pub(crate) fn check_fifo_id(text: &str, parameter: &str) -> Result<(), Error> {
+    if is_fifo_id(text) {
+        return Ok(());
+    }
+    let shown: String = text.chars().take(FIFO_ID_LENGTH_MAX).collect();
+    let reason = format!(
+        "{parameter} can only include alphanumeric and punctuation characters. \
+         1 to {FIFO_ID_LENGTH_MAX} in length."
+    );
+    Err(Error::invalid_value(shown, parameter, &reason))
+}
+
+/// A stable hash of an id, wide enough that two ids don't meet.
+pub(crate) fn hash_of_id(parts: &[&str]) -> u128 {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        digest.update(part);
+    }
+    let bytes: [u8; 16] = digest.finalize()[..16]
+        .try_into()
+        .expect("SHA-256 has 32 bytes");
+    u128::from_be_bytes(bytes)
+}
+
+fn checked_attributes(
+    given: Vec<(String, AttributeInput)>,
+) -> Result<Vec<(String, MessageAttribute)>, Error> {
+    if given.len() > MESSAGE_ATTRIBUTES_MAX {
+        return Err(invalid(format!(
+            "Number of message attributes [{}] exceeds the allowed maximum \
+             [{MESSAGE_ATTRIBUTES_MAX}].",
+            given.len()
+        )));
+    }
+    let mut checked: Vec<(String, MessageAttribute)> = Vec::with_capacity(given.len());
+    for (name, input) in given {
+        stored::check_name(&name)?;
+        if checked.iter().any(|(known, _)| *known == name) {
+            return Err(invalid(format!(
+                "Message (user) attribute '{name}' is given twice."
+            )));
+        }
+        let attribute = MessageAttribute::from_input(&name, input)?;
+        checked.push((name, attribute));
+    }
+    Ok(checked)
+}
+
+fn checked_trace(
+    given: Vec<(String, AttributeInput)>,
+) -> Result<Option<(String, MessageAttribute)>, Error> {
+    let mut trace = None;
+    for (name, input) in given {
+        if name != TRACE_HEADER {
+            return Err(invalid(format!(
+                "Message system attribute name '{name}' is invalid."
+            )));
+        }
+        // The rules of a value are those of any attribute; the name's prefix is reserved for this.
+        let attribute = MessageAttribute::from_input("TraceHeader", input)?;
+        if attribute.data_type != "String" {
+            return Err(invalid(format!(
+                "The type of message system attribute '{name}' must be String."
+            )));
+        }
+        trace = Some((name, attribute));
+    }
+    Ok(trace)
+}
+
+fn check_size(size_bytes: usize, queue: &Queue) -> Result<(), Error> {
+    let max = queue.attributes.message_size_bytes_max;
+    if u64::try_from(size_bytes).is_ok_and(|size| size <= max) {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "One or more parameters are invalid. Reason: Message must be shorter than {max} bytes."
+    )))
+}
+
+fn check_contents(body: &str) -> Result<(), Error> {
+    if is_message_text(body) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::InvalidMessageContents,
+        "Invalid characters found. Valid unicode characters are #x9 | #xA | #xD | #x20 to #xD7FF \
+         | #xE000 to #xFFFD | #x10000 to #x10FFFF",
+    ))
+}
+
+/// Checks the ids of a message against the kind of its queue; gives the deduplication id in force.
+fn check_fifo(
+    queue: &Queue,
+    body: &str,
+    group_id: Option<&str>,
+    deduplication_id: Option<String>,
+) -> Result<Option<String>, Error> {
+    if let Some(group_id) = group_id {
+        check_fifo_id(group_id, "MessageGroupId")?;
+    }
+    if let Some(id) = &deduplication_id {
+        check_fifo_id(id, "MessageDeduplicationId")?;
+    }
+    if !queue.attributes.fifo {
+        return match deduplication_id {
+            None => Ok(None),
+            Some(id) => Err(Error::invalid_value(
+                id,
+                "MessageDeduplicationId",
+                "The request includes a parameter that is not valid for this queue type.",
+            )),
+        };
+    }
+    if group_id.is_none() {
+        return Err(Error::missing("MessageGroupId"));
+    }
+    match deduplication_id {
+        Some(id) => Ok(Some(id)),
+        None if queue.attributes.content_based_deduplication => {
+            Ok(Some(content_based_deduplication_id(body.as_bytes())))
+        }
+        None => Err(invalid(
+            "The queue should either have ContentBasedDeduplication enabled or \
+             MessageDeduplicationId provided explicitly"
+                .to_owned(),
+        )),
+    }
+}
+
+fn checked_delay_ms(queue: &Queue, delay_s: Option<i32>) -> Result<Option<u64>, Error> {
+    let Some(delay_s) = delay_s else {
+        return Ok(None);
+    };
+    if !DELAY_S.contains(&delay_s) {
+        let reason = "DelaySeconds must be >= 0 and <= 900.";
+        return Err(Error::invalid_value(delay_s, "DelaySeconds", reason));
+    }
+    if queue.attributes.fifo {
+        // A FIFO queue's messages share the queue's delay; SDKs send 0 where none is asked for.
+        if delay_s != 0 {
+            let reason = "The request include parameter that is not valid for this queue type.";
+            return Err(Error::invalid_value(delay_s, "DelaySeconds", reason));
+        }
+        return Ok(None);
+    }
+    Ok(Some(u64::from(delay_s.unsigned_abs()) * 1000))
+}
+
+fn schedule(
+    queue: &Queue,
+    delay_ms: Option<u64>,
+    group_id: Option<&str>,
+    deduplication_id: Option<&str>,
+) -> Option<Schedule> {
+    if !queue.attributes.fifo {
+        // The queue's own delay needs no mention, and a delay that is the queue's own neither.
+        let own = delay_ms.is_some_and(|delay_ms| delay_ms != queue.attributes.delay_s * 1000);
+        return own.then_some(Schedule {
+            delay_ms,
+            ..Schedule::default()
+        });
+    }
+    let group = group_id.unwrap_or_default();
+    let deduplication = deduplication_id.map(|id| {
+        if queue.attributes.deduplication_by_group {
+            hash_of_id(&[group, id])
+        } else {
+            hash_of_id(&[id])
+        }
+    });
+    let group = (hash_of_id(&[group]) >> 64) as u64;
+    Some(Schedule {
+        delay_ms,
+        group: Some(group),
+        deduplication,
+    })
+}
+
+fn digest(attributes: &[(String, MessageAttribute)]) -> Option<String> {
+    md5_of_attributes(
+        attributes
+            .iter()
+            .map(|(name, attribute)| (name.as_str(), attribute)),
+    )
+}
+
+fn text_of(attribute: &MessageAttribute) -> Option<&str> {
+    match &attribute.value {
+        AttributeValue::Text(text) => Some(text),
+        AttributeValue::Binary(_) => None,
+    }
+}
+
+fn invalid(message: String) -> Error {
+    Error::new(ErrorKind::InvalidParameterValue, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_fifo_queues_are_printable_ascii() {
+        for good in [
+            "a",
+            "A!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~9",
+            &"x".repeat(128),
+        ] {
+            assert!(is_fifo_id(good), "{good}");
+        }
+        for bad in ["", " ", "a b", "ä", "a\n", &"x".repeat(129)] {
+            assert!(!is_fifo_id(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn hashes_of_ids_tell_their_parts_apart() {
+        assert_ne!(hash_of_id(&["ab", "c"]), hash_of_id(&["a", "bc"]));
+        assert_ne!(hash_of_id(&["abc"]), hash_of_id(&["abc", ""]));
+        assert_eq!(hash_of_id(&["abc"]), hash_of_id(&["abc"]));
+    }
+}

@@ -1,0 +1,129 @@
+//! Queues: which logs are queues, and opening one that another protocol has made.
+
+use std::fmt::Write as _;
+
+use stele_base_types::{LogId, Name, VHOST_DEFAULT};
+use stele_core_engine::{DeclareLog, Lifetime, LogConfig, LogDefinition, Retention, Settings};
+use stele_wire_sqs::{Error, QueueName, queue_name_in_url};
+
+use crate::{
+    attributes::{FACET, QueueAttributes},
+    errors,
+    front::Front,
+    receipt::Secret,
+};
+
+/// The setting that holds the secret of a queue's receipt handles, in hexadecimal.
+const SECRET: &str = "receipt-secret";
+
+/// A queue, as an operation needs to know it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Queue {
+    pub(crate) log: LogId,
+    pub(crate) partitions: u32,
+    pub(crate) attributes: QueueAttributes,
+    pub(crate) secret: Secret,
+}
+
+impl Queue {
+    /// The queue that a log is; `None` until it has been opened as one.
+    fn of(definition: &LogDefinition) -> Option<Self> {
+        definition.config.queue?;
+        Some(Self {
+            log: definition.id,
+            partitions: definition.config.partitions,
+            attributes: QueueAttributes::of(definition),
+            secret: parse_secret(definition.facets.get(FACET)?.get(SECRET)?)?,
+        })
+    }
+}
+
+/// Whether a log is shown as a queue: one whose name SQS allows, and that doesn't go with a
+/// connection or a consumer of another protocol.
+pub(crate) fn is_shown(definition: &LogDefinition) -> bool {
+    let lifetime = definition.config.lifetime;
+    let stays = lifetime.exclusive.is_none() && !lifetime.auto_delete;
+    stays && QueueName::new(&definition.name).is_ok()
+}
+
+/// The settings of a log that has just become a queue.
+pub(crate) fn new_settings(front: &Front) -> Settings {
+    let secret = front
+        .settings
+        .random
+        .bytes()
+        .iter()
+        .fold(String::new(), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("writing to a string can't fail");
+            text
+        });
+    Settings::from([(SECRET.into(), secret.into())])
+}
+
+impl Front {
+    /// The definition of the log that a queue's name stands for.
+    pub(crate) fn definition(&self, name: &QueueName) -> Option<LogDefinition> {
+        let catalogue = self.broker.catalogue();
+        catalogue
+            .log(VHOST_DEFAULT, name.as_str())
+            .filter(|found| is_shown(found))
+            .cloned()
+    }
+
+    /// The definition of the queue that a QueueUrl names.
+    pub(crate) fn definition_at(&self, url: &str) -> Result<LogDefinition, Error> {
+        let name = queue_name_in_url(url).ok_or_else(errors::no_such_queue)?;
+        self.definition(&name).ok_or_else(errors::no_such_queue)
+    }
+
+    /// The queue that a QueueUrl names. A log that another protocol has made is opened as a queue
+    /// when it is first used as one: from its start, with all that it still holds.
+    pub(crate) async fn queue(&self, url: &str) -> Result<Queue, Error> {
+        let name = queue_name_in_url(url).ok_or_else(errors::no_such_queue)?;
+        let known = {
+            let catalogue = self.broker.catalogue();
+            let found = catalogue.log(VHOST_DEFAULT, name.as_str());
+            let shown = found.filter(|definition| is_shown(definition));
+            let definition = shown.ok_or_else(errors::no_such_queue)?;
+            Queue::of(definition).ok_or_else(|| definition.clone())
+        };
+        match known {
+            Ok(queue) => Ok(queue),
+            Err(definition) => self.adopt(definition).await,
+        }
+    }
+
+    async fn adopt(&self, definition: LogDefinition) -> Result<Queue, Error> {
+        // Nothing of it changes but that it is a queue too, whose messages don't expire.
+        let declare = DeclareLog {
+            vhost: Name::vhost_default(),
+            name: definition.name,
+            config: LogConfig {
+                retention: Retention::QUEUE,
+                lifetime: Lifetime::default(),
+                queue: Some(definition.config.queue.unwrap_or_default()),
+                ..definition.config
+            },
+            facet: FACET.into(),
+            settings: new_settings(self),
+        };
+        let declared = self
+            .broker
+            .declare_log(declare)
+            .await
+            .map_err(errors::of_broker)?;
+        Queue::of(declared.definition())
+            .ok_or_else(|| errors::internal(&"a log that was opened as a queue isn't one"))
+    }
+}
+
+fn parse_secret(text: &str) -> Option<Secret> {
+    let mut secret = Secret::default();
+    if text.len() != 2 * secret.len() || !text.is_ascii() {
+        return None;
+    }
+    for (place, byte) in secret.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * place..2 * place + 2], 16).ok()?;
+    }
+    Some(secret)
+}

@@ -1,0 +1,141 @@
+//! One request and its answer: which protocol it speaks, who sent it, what it asks.
+//!
+//! HTTP keeps nothing between two requests of a connection, so a session lasts for one.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    HeaderMap, Method, Response as HttpResponse, StatusCode,
+    header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue},
+    http::request::Parts,
+};
+use stele_wire_sqs::{Error, ErrorKind, Protocol, Request, Response, decode_json, decode_query};
+
+use crate::{
+    front::{Context, Front},
+    operations, signature,
+};
+
+/// An answer with its body.
+pub(crate) type Answer = HttpResponse<Full<Bytes>>;
+
+const TARGET: &str = "x-amz-target";
+const REQUEST_ID: &str = "x-amzn-requestid";
+const QUERY_ERROR: &str = "x-amzn-query-error";
+
+/// Answers a request.
+pub(crate) async fn answer(front: &Front, head: &Parts, body: Bytes, local: SocketAddr) -> Answer {
+    if !matches!(head.method, Method::GET | Method::POST) {
+        return method_not_allowed();
+    }
+    let result = run(front, head, body, local).await;
+    encode(front, protocol(&head.headers), result)
+}
+
+/// The answer to a request whose body couldn't be taken.
+pub(crate) fn refuse(front: &Front, head: &Parts, error: Error) -> Answer {
+    encode(front, protocol(&head.headers), Err(error))
+}
+
+async fn run(
+    front: &Front,
+    head: &Parts,
+    body: Bytes,
+    local: SocketAddr,
+) -> Result<Response, Error> {
+    let sender = signature::authenticate(&front.settings, head, &body, front.now())?;
+    let request = decode(head, &body)?;
+    drop(body);
+    let context = Context {
+        base_url: base_url(&head.headers, local),
+        sender,
+    };
+    operations::run(front, &context, request).await
+}
+
+/// A request with a target, or with one of AWS's JSON types, speaks JSON; any other one the query
+/// protocol, which has no mark of its own.
+fn protocol(headers: &HeaderMap) -> Protocol {
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .map(HeaderValue::as_bytes)
+        .unwrap_or_default();
+    if headers.contains_key(TARGET) || content_type.starts_with(b"application/x-amz-json") {
+        Protocol::Json
+    } else {
+        Protocol::Query
+    }
+}
+
+fn decode(head: &Parts, body: &[u8]) -> Result<Request, Error> {
+    let path = head.uri.path();
+    match protocol(&head.headers) {
+        Protocol::Json => {
+            let target = head
+                .headers
+                .get(TARGET)
+                .and_then(|target| target.to_str().ok());
+            decode_json(target.unwrap_or_default(), path, body)
+        }
+        Protocol::Query => {
+            decode_query(path, head.uri.query().unwrap_or_default().as_bytes(), body)
+        }
+    }
+}
+
+/// Scheme and host by which the client reached this server.
+fn base_url(headers: &HeaderMap, local: SocketAddr) -> String {
+    match headers
+        .get(HOST)
+        .and_then(|host| host.to_str().ok())
+        .filter(|host| !host.is_empty())
+    {
+        Some(host) => format!("http://{host}"),
+        None => format!("http://{local}"),
+    }
+}
+
+fn encode(front: &Front, protocol: Protocol, result: Result<Response, Error>) -> Answer {
+    let request_id = front.settings.random.uuid().to_string();
+    let mut answer = match result {
+        Ok(response) => HttpResponse::new(Full::new(response.encode(protocol, &request_id).into())),
+        Err(error) => encode_error(protocol, &request_id, error),
+    };
+    let headers = answer.headers_mut();
+    let content_type = match protocol {
+        Protocol::Json => "application/x-amz-json-1.0",
+        Protocol::Query => "text/xml",
+    };
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if let Ok(value) = HeaderValue::try_from(request_id) {
+        headers.insert(REQUEST_ID, value);
+    }
+    answer
+}
+
+fn encode_error(protocol: Protocol, request_id: &str, mut error: Error) -> Answer {
+    // The older protocol words this one otherwise, and clients have come to look for it.
+    if protocol == Protocol::Query && error.kind == ErrorKind::QueueDoesNotExist {
+        "The specified queue does not exist for this wsdl version.".clone_into(&mut error.message);
+    }
+    let mut answer = HttpResponse::new(Full::new(error.encode(protocol, request_id).into()));
+    *answer.status_mut() =
+        StatusCode::from_u16(error.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if protocol == Protocol::Json
+        && let Ok(value) = HeaderValue::try_from(error.query_error_header())
+    {
+        answer.headers_mut().insert(QUERY_ERROR, value);
+    }
+    answer
+}
+
+fn method_not_allowed() -> Answer {
+    let mut answer = HttpResponse::new(Full::default());
+    *answer.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    answer
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static("GET, POST"));
+    answer
+}

@@ -1,0 +1,102 @@
+//! What the front is set to.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use stele_base_env::{Clock, Rng};
+use stele_core_engine::Durability;
+use uuid::Uuid;
+
+/// How the front behaves.
+#[derive(Clone)]
+pub struct Settings {
+    /// Whose signatures are taken. Empty takes every request, signed or not: for loopback.
+    pub credentials: Vec<Credential>,
+    /// The region in a queue's ARN.
+    pub region: String,
+    /// The account id in a queue's URL and ARN.
+    pub account_id: String,
+    /// The class of queues that are created here.
+    pub durability: Durability,
+    /// Connections at a time; a further one is closed at once.
+    pub connections_max: usize,
+    /// Where instants come from.
+    pub clock: Arc<dyn Clock>,
+    /// Where request ids and the secrets of receipt handles come from.
+    pub random: Random,
+}
+
+/// An access key.
+#[derive(Clone)]
+pub struct Credential {
+    /// Its id, as in `AWS_ACCESS_KEY_ID`.
+    pub access_key_id: String,
+    /// Its secret, as in `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: String,
+}
+
+/// A shared source of randomness.
+#[derive(Clone)]
+pub struct Random(Arc<Mutex<Box<dyn Rng>>>);
+
+impl Settings {
+    /// The defaults, for these credentials.
+    pub fn new(credentials: Vec<Credential>, clock: Arc<dyn Clock>, rng: Box<dyn Rng>) -> Self {
+        Self {
+            credentials,
+            region: "us-east-1".to_owned(),
+            account_id: "000000000000".to_owned(),
+            durability: Durability::Synced,
+            connections_max: 10_000,
+            clock,
+            random: Random(Arc::new(Mutex::new(rng))),
+        }
+    }
+}
+
+impl Random {
+    /// 16 random bytes.
+    pub(crate) fn bytes(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        // A panic while filling leaves a source that still works.
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .fill(&mut bytes);
+        bytes
+    }
+
+    /// A random UUID.
+    pub(crate) fn uuid(&self) -> Uuid {
+        uuid::Builder::from_random_bytes(self.bytes()).into_uuid()
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("credentials", &self.credentials)
+            .field("region", &self.region)
+            .field("account_id", &self.account_id)
+            .field("durability", &self.durability)
+            .field("connections_max", &self.connections_max)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Without the secret.
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credential")
+            .field("access_key_id", &self.access_key_id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Random {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Random")
+    }
+}

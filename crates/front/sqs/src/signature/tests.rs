@@ -1,0 +1,181 @@
+//! The signatures are those that botocore makes for these requests.
+
+use std::sync::Arc;
+
+use hyper::Request;
+use proptest::prelude::*;
+use stele_base_env::{OsRng, SystemClock};
+
+use super::*;
+use crate::Credential;
+
+/// 2026-01-02T03:04:05Z.
+const SIGNED_AT: Timestamp = Timestamp(1_767_323_045_000);
+
+const JSON_BODY: &[u8] = br#"{"QueueUrl":"orders"}"#;
+
+const JSON_AUTHORIZATION: &str = "AWS4-HMAC-SHA256 \
+    Credential=AKIDEXAMPLE/20260102/eu-west-1/sqs/aws4_request, \
+    SignedHeaders=content-type;host;x-amz-date;x-amz-target;x-amzn-query-mode, \
+    Signature=8270c54ca2487ba3196b6a7e6e62a657a324d2bfe32cd3f232f07f8cf43cd21b";
+
+const QUERY_AUTHORIZATION: &str = "AWS4-HMAC-SHA256 \
+    Credential=AKIDEXAMPLE/20260102/us-east-1/sqs/aws4_request, SignedHeaders=host;x-amz-date, \
+    Signature=834e006920360372b726a23d0c8ebff4218a176c4098cacf9e4502401df2abb5";
+
+const PRESIGNED: &str = "/123456789/orders?Action=ReceiveMessage\
+    &X-Amz-Algorithm=AWS4-HMAC-SHA256\
+    &X-Amz-Credential=AKIDEXAMPLE%2F20260102%2Fus-east-1%2Fsqs%2Faws4_request\
+    &X-Amz-Date=20260102T030405Z&X-Amz-Expires=300&X-Amz-SignedHeaders=host\
+    &X-Amz-Signature=17a79568f45efb586014de5fd8a44b1d94a85e94d1e96baf3bb72c9631efdef8";
+
+fn settings() -> Settings {
+    let key = |id: &str, secret: &str| Credential {
+        access_key_id: id.to_owned(),
+        secret_access_key: secret.to_owned(),
+    };
+    let credentials = vec![
+        key("AKIDOTHER", "another"),
+        key("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
+    ];
+    let rng = Box::new(OsRng::new().unwrap());
+    Settings::new(credentials, Arc::new(SystemClock::new()), rng)
+}
+
+fn head(method: &str, uri: &str, headers: &[(&str, &str)]) -> Parts {
+    let mut request = Request::builder().method(method).uri(uri);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(()).unwrap().into_parts().0
+}
+
+fn json_head(authorization: &str) -> Parts {
+    let headers = [
+        ("content-type", "application/x-amz-json-1.0"),
+        ("host", "127.0.0.1:9324"),
+        ("x-amz-date", "20260102T030405Z"),
+        ("x-amz-target", "AmazonSQS.ReceiveMessage"),
+        ("x-amzn-query-mode", "true"),
+        ("authorization", authorization),
+        ("content-length", "21"),
+    ];
+    head("POST", "/", &headers)
+}
+
+fn presigned_head() -> Parts {
+    head("GET", PRESIGNED, &[("host", "localhost:9324")])
+}
+
+fn outcome(head: &Parts, body: &[u8], now: Timestamp) -> Result<String, ErrorKind> {
+    match authenticate(&settings(), head, body, now) {
+        Ok(sender) => Ok(sender.expect("signatures are asked for")),
+        Err(error) => Err(error.kind),
+    }
+}
+
+#[test]
+fn a_request_signed_by_botocore_is_taken() {
+    let found = outcome(&json_head(JSON_AUTHORIZATION), JSON_BODY, SIGNED_AT);
+    assert_eq!(found, Ok("AKIDEXAMPLE".to_owned()));
+}
+
+#[test]
+fn a_signed_query_string_is_taken() {
+    let uri = "/123456789/orders?Action=SendMessage&MessageBody=a%20b%2Fc%2B~&Version=2012-11-05";
+    let headers = [
+        ("host", "localhost:9324"),
+        ("x-amz-date", "20260102T030405Z"),
+        ("authorization", QUERY_AUTHORIZATION),
+    ];
+    let found = outcome(&head("GET", uri, &headers), b"", SIGNED_AT);
+    assert_eq!(found, Ok("AKIDEXAMPLE".to_owned()));
+}
+
+#[test]
+fn a_presigned_request_is_taken_while_it_is_good() {
+    let found = outcome(&presigned_head(), b"", SIGNED_AT.plus_ms(300_000));
+    assert_eq!(found, Ok("AKIDEXAMPLE".to_owned()));
+    let late = outcome(&presigned_head(), b"", SIGNED_AT.plus_ms(300_001));
+    assert_eq!(late, Err(ErrorKind::SignatureDoesNotMatch));
+}
+
+#[test]
+fn a_changed_request_is_refused() {
+    let refused = Err(ErrorKind::SignatureDoesNotMatch);
+    let head = json_head(JSON_AUTHORIZATION);
+    assert_eq!(
+        outcome(&head, br#"{"QueueUrl":"others"}"#, SIGNED_AT),
+        refused
+    );
+    let mut other_target = json_head(JSON_AUTHORIZATION);
+    let purge = "AmazonSQS.PurgeQueue".parse().unwrap();
+    other_target.headers.insert("x-amz-target", purge);
+    assert_eq!(outcome(&other_target, JSON_BODY, SIGNED_AT), refused);
+    let other_key = JSON_AUTHORIZATION.replace("AKIDEXAMPLE", "AKIDOTHER");
+    assert_eq!(
+        outcome(&json_head(&other_key), JSON_BODY, SIGNED_AT),
+        refused
+    );
+    let unknown = JSON_AUTHORIZATION.replace("AKIDEXAMPLE", "AKIDNOBODY");
+    let found = outcome(&json_head(&unknown), JSON_BODY, SIGNED_AT);
+    assert_eq!(found, Err(ErrorKind::UnknownAccessKey));
+}
+
+#[test]
+fn a_signature_is_good_for_a_quarter_of_an_hour() {
+    let head = json_head(JSON_AUTHORIZATION);
+    let at = |ms: i64| outcome(&head, JSON_BODY, Timestamp(SIGNED_AT.0 + ms));
+    assert!(at(900_000).is_ok());
+    assert!(at(-900_000).is_ok());
+    assert_eq!(at(900_001), Err(ErrorKind::SignatureDoesNotMatch));
+    assert_eq!(at(-900_001), Err(ErrorKind::SignatureDoesNotMatch));
+}
+
+#[test]
+fn what_can_not_be_read_is_incomplete() {
+    for authorization in [
+        "",
+        "Basic Zm9vOmJhcg==",
+        "AWS4-HMAC-SHA256",
+        "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE, SignedHeaders=host, Signature=00",
+        "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260102/r/sqs, SignedHeaders=host, Signature=00",
+        "AWS4-HMAC-SHA256 Credential=A/20260103/r/sqs/aws4_request, SignedHeaders=host, Signature=0",
+        "AWS4-HMAC-SHA256 Credential=A/20260102/r/sqs/aws4_request, SignedHeaders=x, Signature=0",
+        "AWS4-HMAC-SHA256 Credential=A/20260102/r/sqs/aws4_request, SignedHeaders=host;absent, Signature=0",
+    ] {
+        let found = outcome(&json_head(authorization), JSON_BODY, SIGNED_AT);
+        assert_eq!(
+            found,
+            Err(ErrorKind::IncompleteSignature),
+            "{authorization}"
+        );
+    }
+    let unsigned = head("GET", "/?Action=ListQueues", &[]);
+    assert_eq!(
+        outcome(&unsigned, b"", SIGNED_AT),
+        Err(ErrorKind::MissingAuthenticationToken)
+    );
+}
+
+#[test]
+fn without_credentials_every_request_is_taken() {
+    let settings = Settings {
+        credentials: Vec::new(),
+        ..settings()
+    };
+    let taken = authenticate(&settings, &json_head("nonsense"), b"x", SIGNED_AT);
+    assert_eq!(taken, Ok(None));
+}
+
+proptest! {
+    #[test]
+    fn any_authorization_is_answered(text in "(AWS4-HMAC-SHA256 )?[ -~]{0,80}") {
+        let _ = outcome(&json_head(&text), JSON_BODY, SIGNED_AT);
+    }
+
+    #[test]
+    fn any_instant_is_answered(instant in "([0-9]{8}T[0-9]{6}Z|[ -~]{0,20})") {
+        let _ = parse_instant_s(&instant);
+    }
+}

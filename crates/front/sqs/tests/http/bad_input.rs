@@ -1,0 +1,218 @@
+//! What isn't a request: other protocols, noise, too much, too little, too slow.
+
+use std::time::Duration;
+
+use serde_json::json;
+use stele_front_sqs::Credential;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::kit::{Server, json_request};
+
+/// Far longer than any answer here takes, far shorter than the server's own timeouts.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn still_serves(server: &Server) {
+    assert_eq!(server.ok("ListQueues", json!({})).await, json!({}));
+}
+
+#[tokio::test]
+async fn other_protocols_and_noise_are_answered_or_closed() {
+    let server = Server::start().await;
+    let kafka_api_versions = b"\0\0\0\x17\0\x12\0\x03\0\0\0\x01\0\x06client\0\x02x\x021\0";
+    let tls_hello = b"\x16\x03\x01\x02\0\x01\0\x01\xFC\x03\x03\x9A\x1B\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    let noise: Vec<u8> = (0..10_000u32)
+        .map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
+    for bytes in [
+        &b"AMQP\0\0\x09\x01"[..],
+        kafka_api_versions,
+        tls_hello,
+        &noise,
+        b"\r\n\r\n\r\n\0",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\nzz\r\n",
+    ] {
+        let answer = timeout(PATIENCE, async {
+            let mut stream = TcpStream::connect(server.address).await.unwrap();
+            drop(stream.write_all(bytes).await);
+            drop(stream.shutdown().await);
+            let mut answer = Vec::new();
+            drop(stream.read_to_end(&mut answer).await);
+            answer
+        });
+        let answer = String::from_utf8(answer.await.expect("an answer or the end")).unwrap();
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1."),
+            "{answer}"
+        );
+        assert!(!answer.contains(" 200 "), "{answer}");
+    }
+    still_serves(&server).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn requests_that_ask_nothing_are_told_so() {
+    let server = Server::start().await;
+    for request in [
+        "GET / HTTP/1.1",
+        "GET /favicon.ico HTTP/1.1",
+        "POST /1/orders HTTP/1.1",
+    ] {
+        let text =
+            format!("{request}\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        let answer = server.exchange(text.as_bytes()).await;
+        assert_eq!(answer.status, 400);
+        assert!(
+            answer.body.contains("<Code>MissingParameter</Code>"),
+            "{answer:?}"
+        );
+    }
+    for method in ["PUT", "DELETE", "OPTIONS", "HEAD"] {
+        let text = format!("{method} / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        let answer = server.exchange(text.as_bytes()).await;
+        assert_eq!(answer.status, 405);
+        assert!(answer.head.contains("allow: get, post"), "{answer:?}");
+    }
+    let unknown = server.query("/", "Action=DropQueue").await;
+    assert_eq!(unknown.status, 400);
+    assert!(
+        unknown.body.contains("<Code>InvalidAction</Code>"),
+        "{unknown:?}"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_oversized_body_is_refused_without_being_read() {
+    let server = Server::start().await;
+    let head = "POST / HTTP/1.1\r\nHost: h\r\nX-Amz-Target: AmazonSQS.SendMessage\r\n\
+                Content-Length: 999999999999\r\n\r\n";
+    let answer = timeout(PATIENCE, server.exchange(head.as_bytes()))
+        .await
+        .unwrap();
+    assert_eq!(answer.status, 413);
+    assert!(
+        answer.body.contains("RequestEntityTooLargeException"),
+        "{answer:?}"
+    );
+    assert!(answer.head.contains("connection: close"), "{answer:?}");
+
+    // Of unknown length, it is read up to the limit.
+    let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x1_0000));
+    let head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let request = [head, &chunk.repeat(65), "0\r\n\r\n"].concat();
+    let answer = timeout(PATIENCE, server.raw(request.as_bytes()))
+        .await
+        .unwrap();
+    // The server closes while the client still writes: the answer may be lost on the way.
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 413"),
+        "{answer}"
+    );
+    still_serves(&server).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_oversized_head_is_refused() {
+    let server = Server::start().await;
+    let head = format!(
+        "GET / HTTP/1.1\r\nHost: h\r\nX-Long: {}\r\n\r\n",
+        "x".repeat(200_000)
+    );
+    let answer = timeout(PATIENCE, server.raw(head.as_bytes()))
+        .await
+        .unwrap();
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 431"),
+        "{answer}"
+    );
+    still_serves(&server).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn half_a_request_is_dropped_when_its_client_goes() {
+    let server = Server::start().await;
+    let request = json_request("SendMessage", r#"{"QueueUrl":"q","MessageBody":"x"}"#);
+    for length in [10, request.len() - 5] {
+        let answer = timeout(PATIENCE, async {
+            let mut stream = TcpStream::connect(server.address).await.unwrap();
+            stream.write_all(&request[..length]).await.unwrap();
+            stream.shutdown().await.unwrap();
+            let mut answer = Vec::new();
+            drop(stream.read_to_end(&mut answer).await);
+            String::from_utf8(answer).unwrap()
+        });
+        let answer = answer.await.expect("the connection ends");
+        assert!(!answer.contains(" 200 "), "{answer}");
+    }
+    still_serves(&server).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn malformed_bodies_are_told_apart_from_wrong_ones() {
+    let server = Server::start().await;
+    for body in [
+        "",
+        "[]",
+        "{",
+        "\u{0}",
+        r#"{"QueueName":{}}"#,
+        r#"{"QueueName":"#,
+    ] {
+        let answer = server.exchange(&json_request("CreateQueue", body)).await;
+        assert_eq!(answer.status, 400, "{body}");
+        let expected = if body.is_empty() {
+            "MissingRequired"
+        } else {
+            "Serialization"
+        };
+        assert!(answer.body.contains(expected), "{body}: {answer:?}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn requests_of_one_connection_are_answered_in_turn() {
+    let server = Server::start().await;
+    let one = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 17\r\n\r\nAction=ListQueues";
+    let last = "POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 17\r\n\r\nAction=ListQueues";
+    let answers = timeout(PATIENCE, server.raw([one, one, last].concat().as_bytes()))
+        .await
+        .unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 3, "{answers}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn unsigned_requests_are_refused_where_signatures_are_asked_for() {
+    let credential = Credential {
+        access_key_id: "AK".to_owned(),
+        secret_access_key: "s".to_owned(),
+    };
+    let server = Server::with_credentials(vec![credential]).await;
+    let (status, value) = server.json("ListQueues", &json!({})).await;
+    assert_eq!(status, 403);
+    assert_eq!(
+        value["__type"],
+        "com.amazon.coral.service#MissingAuthenticationTokenException"
+    );
+    let answer = server.query("/", "Action=CreateQueue&QueueName=q").await;
+    assert_eq!(answer.status, 403);
+    assert!(
+        answer
+            .body
+            .contains("<Code>MissingAuthenticationToken</Code>"),
+        "{answer:?}"
+    );
+    server.stop().await;
+}

@@ -1,0 +1,253 @@
+//! FIFO queues: order, groups, deduplication.
+
+use serde_json::{Value, json};
+
+use crate::kit::{Server, bodies};
+
+fn message(url: &str, body: &str, group: &str, id: &str) -> Value {
+    json!({
+        "QueueUrl": url, "MessageBody": body, "MessageGroupId": group, "MessageDeduplicationId": id,
+    })
+}
+
+async fn fifo(server: &Server, attributes: Value) -> String {
+    let mut attributes = attributes;
+    attributes["FifoQueue"] = json!("true");
+    server.queue("orders.fifo", attributes).await
+}
+
+#[tokio::test]
+async fn a_fifo_queue_has_its_attributes() {
+    let server = Server::start().await;
+    let url = fifo(&server, json!({"ContentBasedDeduplication": "true"})).await;
+    for (name, value) in [
+        ("FifoQueue", "true"),
+        ("ContentBasedDeduplication", "true"),
+        ("DeduplicationScope", "queue"),
+        ("FifoThroughputLimit", "perQueue"),
+    ] {
+        assert_eq!(server.attribute(&url, name).await, value, "{name}");
+    }
+    let standard = json!({"FifoQueue": "false"});
+    let (shape, message) = server
+        .fail(
+            "SetQueueAttributes",
+            json!({"QueueUrl": url, "Attributes": standard}),
+        )
+        .await;
+    assert_eq!(shape, "InvalidAttributeValue");
+    assert!(message.contains("Modifying queue type is not supported."));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_group_is_received_in_order_and_waits_for_its_first() {
+    let server = Server::start().await;
+    let url = fifo(&server, json!({})).await;
+    let mut numbers = Vec::new();
+    for (body, group) in [("a1", "a"), ("a2", "a"), ("b1", "b")] {
+        let sent = server
+            .ok("SendMessage", message(&url, body, group, body))
+            .await;
+        numbers.push(sent["SequenceNumber"].as_str().unwrap().to_owned());
+    }
+    assert!(numbers.is_sorted() && numbers[0].len() == 20, "{numbers:?}");
+
+    let one = json!({
+        "QueueUrl": url, "WaitTimeSeconds": 1, "MessageSystemAttributeNames": ["All"],
+    });
+    let first = server.receive_as(one.clone()).await;
+    assert_eq!(bodies(&first), ["a1"]);
+    let system = &first[0]["Attributes"];
+    assert_eq!(system["MessageGroupId"], "a");
+    assert_eq!(system["MessageDeduplicationId"], "a1");
+    assert_eq!(system["SequenceNumber"], numbers[0].as_str());
+    // The group waits; the other one doesn't.
+    let second = server.receive_as(one.clone()).await;
+    assert_eq!(bodies(&second), ["b1"]);
+    assert!(server.receive_as(json!({"QueueUrl": url})).await.is_empty());
+    let delete = json!({"QueueUrl": url, "ReceiptHandle": first[0]["ReceiptHandle"]});
+    server.ok("DeleteMessage", delete).await;
+    assert_eq!(bodies(&server.receive_as(one).await), ["a2"]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_deduplication_id_is_accepted_once_also_after_a_restart() {
+    let server = Server::start().await;
+    let url = fifo(&server, json!({})).await;
+    let sent = server
+        .ok("SendMessage", message(&url, "first", "a", "d1"))
+        .await;
+    let again = server
+        .ok("SendMessage", message(&url, "second", "b", "d1"))
+        .await;
+    assert_eq!(again["MessageId"], sent["MessageId"]);
+    assert_eq!(again["SequenceNumber"], sent["SequenceNumber"]);
+    let received = server.receive(&url).await;
+    assert_eq!(bodies(&received), ["first"]);
+    server
+        .ok(
+            "DeleteMessage",
+            json!({"QueueUrl": url, "ReceiptHandle": received[0]["ReceiptHandle"]}),
+        )
+        .await;
+
+    let server = server.restart().await;
+    server
+        .ok("SendMessage", message(&url, "third", "a", "d1"))
+        .await;
+    server
+        .ok("SendMessage", message(&url, "other", "a", "d2"))
+        .await;
+    assert_eq!(bodies(&server.receive(&url).await), ["other"]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn content_stands_for_an_id_where_the_queue_says_so() {
+    let server = Server::start().await;
+    let url = fifo(&server, json!({"ContentBasedDeduplication": "true"})).await;
+    for body in ["same", "same", "other"] {
+        let members = json!({"QueueUrl": url, "MessageBody": body, "MessageGroupId": "g"});
+        server.ok("SendMessage", members).await;
+    }
+    assert_eq!(
+        server.attribute(&url, "ApproximateNumberOfMessages").await,
+        "2"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn deduplication_may_be_by_group() {
+    let server = Server::start().await;
+    let attributes =
+        json!({"DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"});
+    let url = fifo(&server, attributes).await;
+    for (body, group) in [("1", "a"), ("2", "b"), ("3", "a")] {
+        server
+            .ok("SendMessage", message(&url, body, group, "d"))
+            .await;
+    }
+    assert_eq!(
+        server.attribute(&url, "ApproximateNumberOfMessages").await,
+        "2"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_fifo_queue_needs_is_asked_for() {
+    let server = Server::start().await;
+    let url = fifo(&server, json!({})).await;
+    for (members, expected) in [
+        (
+            json!({"MessageDeduplicationId": "d"}),
+            "The request must contain the parameter MessageGroupId.",
+        ),
+        (
+            json!({"MessageGroupId": "g"}),
+            "The queue should either have ContentBasedDeduplication enabled or \
+             MessageDeduplicationId provided explicitly",
+        ),
+        (
+            json!({"MessageGroupId": "g", "MessageDeduplicationId": "d", "DelaySeconds": 2}),
+            "Value 2 for parameter DelaySeconds is invalid. Reason: The request include parameter \
+             that is not valid for this queue type.",
+        ),
+        (
+            json!({"MessageGroupId": "a b", "MessageDeduplicationId": "d"}),
+            "Value a b for parameter MessageGroupId is invalid. Reason: MessageGroupId can only \
+             include alphanumeric and punctuation characters. 1 to 128 in length.",
+        ),
+    ] {
+        let mut members = members;
+        members["QueueUrl"] = json!(url);
+        members["MessageBody"] = json!("x");
+        assert_eq!(server.fail("SendMessage", members).await.1, expected);
+    }
+    let entries = json!([
+        {"Id": "1", "MessageBody": "x", "MessageGroupId": "g", "MessageDeduplicationId": "d"},
+        {"Id": "2", "MessageBody": "x", "MessageDeduplicationId": "e"},
+    ]);
+    let (shape, _) = server
+        .fail(
+            "SendMessageBatch",
+            json!({"QueueUrl": url, "Entries": entries}),
+        )
+        .await;
+    assert_eq!(shape, "InvalidParameterValueException");
+    assert_eq!(
+        server.attribute(&url, "ApproximateNumberOfMessages").await,
+        "0"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_batch_keeps_the_order_of_its_groups() {
+    let server = Server::start().await;
+    let url = fifo(&server, json!({})).await;
+    let entries: Vec<_> = (0..10)
+        .map(|n| {
+            json!({"Id": n.to_string(), "MessageBody": n.to_string(), "MessageGroupId": "g",
+            "MessageDeduplicationId": n.to_string()})
+        })
+        .collect();
+    server
+        .ok(
+            "SendMessageBatch",
+            json!({"QueueUrl": url, "Entries": entries}),
+        )
+        .await;
+    let mut seen = Vec::new();
+    while seen.len() < 10 {
+        let received = server.receive(&url).await;
+        assert!(!received.is_empty(), "{seen:?}");
+        for message in received {
+            seen.push(message["Body"].as_str().unwrap().to_owned());
+            let delete = json!({"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]});
+            server.ok("DeleteMessage", delete).await;
+        }
+    }
+    assert_eq!(seen, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_expired_handle_deletes_nothing() {
+    let server = Server::start().await;
+    let url = fifo(&server, json!({})).await;
+    server.ok("SendMessage", message(&url, "x", "g", "d")).await;
+    let short = json!({"QueueUrl": url, "WaitTimeSeconds": 1, "VisibilityTimeout": 1});
+    let first = server.receive_as(short).await;
+    let again = server
+        .receive_as(json!({"QueueUrl": url, "WaitTimeSeconds": 20}))
+        .await;
+    assert_eq!(bodies(&again), ["x"]);
+    let delete = |messages: &[Value]| json!({"QueueUrl": url, "ReceiptHandle": messages[0]["ReceiptHandle"]});
+    let (shape, message) = server.fail("DeleteMessage", delete(&first)).await;
+    assert_eq!(shape, "InvalidParameterValueException");
+    assert!(
+        message.ends_with("Reason: The receipt handle has expired."),
+        "{message}"
+    );
+    server.ok("DeleteMessage", delete(&again)).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_repeated_attempt_gets_the_same_messages() {
+    let server = Server::start().await;
+    let url = fifo(&server, json!({})).await;
+    server.ok("SendMessage", message(&url, "x", "g", "d")).await;
+    let attempt =
+        json!({"QueueUrl": url, "WaitTimeSeconds": 1, "ReceiveRequestAttemptId": "try-1"});
+    let first = server.receive_as(attempt.clone()).await;
+    assert_eq!(bodies(&first), ["x"]);
+    let again = server.receive_as(attempt).await;
+    assert_eq!(bodies(&again), ["x"]);
+    assert!(server.receive_as(json!({"QueueUrl": url})).await.is_empty());
+    server.stop().await;
+}

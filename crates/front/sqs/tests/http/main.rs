@@ -1,0 +1,14 @@
+//! The front over HTTP on a real broker: raw requests of both protocols, and what isn't one.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "what fails here is the test, and where is all there is to say"
+)]
+
+mod bad_input;
+mod fifo;
+mod kit;
+mod messages;
+mod other_protocols;
+mod queues;
+mod receiving;

@@ -1,0 +1,219 @@
+//! Logs and records that other protocols have made.
+
+use serde_json::json;
+use stele_base_types::{LogId, Name, SessionId, Timestamp};
+use stele_core_broker::{Broker, Publish};
+use stele_core_engine::{
+    AppendTarget, DeclareLog, Durability, Lifetime, LogConfig, QueueConfig, Retention, Settings,
+    Window,
+};
+use stele_wire_batch::{BatchBuilder, Body, NewRecord, RecordHeader};
+
+use crate::kit::{Server, bodies};
+
+fn topic() -> LogConfig {
+    let week = Window {
+        time_ms: Some(604_800_000),
+        size_bytes: None,
+    };
+    LogConfig {
+        partitions: 3,
+        durability: Durability::Synced,
+        retention: Retention {
+            until_acknowledged: false,
+            window: Some(week),
+        },
+        lifetime: Lifetime::default(),
+        queue: None,
+    }
+}
+
+async fn declare(broker: &Broker, name: &str, facet: &str, config: LogConfig) -> LogId {
+    let declare = DeclareLog {
+        vhost: Name::vhost_default(),
+        name: Name::new(name).unwrap(),
+        config,
+        facet: facet.into(),
+        settings: Settings::new(),
+    };
+    broker.declare_log(declare).await.unwrap().definition().id
+}
+
+async fn append(broker: &Broker, log: LogId, key: &[u8], value: &[u8]) {
+    let record = NewRecord {
+        timestamp: Timestamp(1_700_000_000_000),
+        key: Some(key),
+        value: Body::Whole(value),
+        headers: &[RecordHeader::new("source", b"kafka")],
+    };
+    let target = AppendTarget {
+        log,
+        partition: None,
+    };
+    let batch = BatchBuilder::single(&record).unwrap();
+    broker.append(Publish::to(target, batch)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_in_a_topic_before_the_first_receiver_is_received() {
+    let server = Server::start().await;
+    let log = declare(server.broker(), "orders", "kafka", topic()).await;
+    for value in [&b"one"[..], b"two", b"\xFFthree"] {
+        append(server.broker(), log, b"customer-7", value).await;
+    }
+    let url = server
+        .ok("GetQueueUrl", json!({"QueueName": "orders"}))
+        .await["QueueUrl"]
+        .clone();
+    let url = url.as_str().unwrap();
+    let mut received = Vec::new();
+    while received.len() < 3 {
+        let more = server.receive(url).await;
+        assert!(!more.is_empty(), "{received:?}");
+        received.extend(more);
+    }
+    let mut found = bodies(&received);
+    found.sort_unstable();
+    assert_eq!(found, ["/3RocmVl", "one", "two"]);
+    for message in &received {
+        assert_eq!(message["Attributes"]["SentTimestamp"], "1700000000000");
+        assert_eq!(message["Attributes"]["MessageGroupId"], "customer-7");
+        let attributes = &message["MessageAttributes"];
+        assert_eq!(
+            attributes["source"],
+            json!({"DataType": "String", "StringValue": "kafka"})
+        );
+        let encoded = message["Body"] == "/3RocmVl";
+        assert_eq!(attributes["stele.body-encoding"].is_object(), encoded);
+        server
+            .ok(
+                "DeleteMessage",
+                json!({"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]}),
+            )
+            .await;
+    }
+    assert_eq!(
+        server.attribute(url, "ApproximateNumberOfMessages").await,
+        "0"
+    );
+    // Nothing of what the topic was made with has changed but that it keeps what isn't deleted.
+    let definition = server
+        .broker()
+        .catalogue()
+        .log("/", "orders")
+        .unwrap()
+        .clone();
+    assert_eq!(definition.config.partitions, 3);
+    assert_eq!(definition.config.retention.window, topic().retention.window);
+    assert!(definition.config.retention.until_acknowledged);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_queue_can_be_created_over_a_topic_with_attributes() {
+    let server = Server::start().await;
+    declare(server.broker(), "orders", "kafka", topic()).await;
+    let url = server
+        .queue(
+            "orders",
+            json!({"DelaySeconds": "7", "VisibilityTimeout": "9"}),
+        )
+        .await;
+    assert_eq!(server.attribute(&url, "DelaySeconds").await, "7");
+    assert_eq!(server.attribute(&url, "VisibilityTimeout").await, "9");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_queue_of_amqp_is_used_as_it_is() {
+    let server = Server::start().await;
+    let config = LogConfig {
+        partitions: 1,
+        retention: Retention::QUEUE,
+        queue: Some(QueueConfig::default()),
+        ..topic()
+    };
+    declare(server.broker(), "orders", "amqp", config).await;
+    let url = "http://x/1/orders";
+    server
+        .ok("SendMessage", json!({"QueueUrl": url, "MessageBody": "x"}))
+        .await;
+    assert_eq!(bodies(&server.receive(url).await), ["x"]);
+    assert_eq!(
+        server.attribute(url, "MessageRetentionPeriod").await,
+        "1209600"
+    );
+    // From its first use on it is a queue of SQS as well, and compared as one.
+    let other = json!({"QueueName": "orders", "Attributes": {"DelaySeconds": "3"}});
+    assert_eq!(server.fail("CreateQueue", other).await.0, "QueueNameExists");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn logs_that_are_not_for_others_are_not_shown() {
+    let server = Server::start().await;
+    let queue = LogConfig {
+        partitions: 1,
+        retention: Retention::QUEUE,
+        queue: Some(QueueConfig::default()),
+        ..topic()
+    };
+    let auto_delete = Lifetime {
+        exclusive: None,
+        auto_delete: true,
+    };
+    let exclusive = Lifetime {
+        exclusive: Some(SessionId(1)),
+        auto_delete: false,
+    };
+    let broker = server.broker();
+    declare(
+        broker,
+        "temporary",
+        "amqp",
+        LogConfig {
+            lifetime: auto_delete,
+            ..queue
+        },
+    )
+    .await;
+    declare(
+        broker,
+        "mine",
+        "amqp",
+        LogConfig {
+            lifetime: exclusive,
+            ..queue
+        },
+    )
+    .await;
+    declare(broker, "with.dot", "kafka", topic()).await;
+    declare(broker, "plain", "amqp", queue).await;
+    let listed = server.ok("ListQueues", json!({})).await;
+    assert_eq!(
+        listed,
+        json!({"QueueUrls": ["http://queues.test:1234/000000000000/plain"]})
+    );
+    for name in ["temporary", "mine"] {
+        let (shape, _) = server
+            .fail("SendMessage", json!({"QueueUrl": name, "MessageBody": "x"}))
+            .await;
+        assert_eq!(shape, "QueueDoesNotExist");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_queue_that_contradicts_what_exists_is_refused() {
+    let server = Server::start().await;
+    let volatile = LogConfig {
+        durability: Durability::Volatile,
+        ..topic()
+    };
+    declare(server.broker(), "memory", "amqp", volatile).await;
+    let (shape, _) = server
+        .fail("CreateQueue", json!({"QueueName": "memory"}))
+        .await;
+    assert_eq!(shape, "QueueNameExists");
+    server.stop().await;
+}

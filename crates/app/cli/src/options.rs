@@ -35,6 +35,9 @@ pub(crate) enum Verb {
     /// Print or check the configuration
     #[command(subcommand)]
     Config(verb::config::Verb),
+    /// Measure a running broker, by its protocols
+    #[command(subcommand)]
+    Bench(verb::bench::Verb),
     /// Look into a data directory
     #[command(subcommand)]
     Storage(verb::storage::Verb),

@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod dev;
@@ -19,6 +20,7 @@ pub(crate) fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Status(options) => status::run(&options),
         Verb::Health(options) => health::run(&options),
         Verb::Config(verb) => config::run(verb),
+        Verb::Bench(verb) => bench::run(&verb),
         Verb::Storage(verb) => storage::run(verb),
         Verb::Completions(options) => completions::run(&options),
         Verb::Man => man::run(),

@@ -4,9 +4,17 @@ use std::net::{IpAddr, ToSocketAddrs as _};
 
 use crate::{error::Error, load::Loaded, source::Source};
 
-/// Refuses a configuration that lets anybody in, or that puts two fronts on one address.
+/// Refuses a configuration that lets anybody in, puts two fronts on one address, or says half of
+/// something.
 pub fn check(loaded: &Loaded) -> Result<(), Error> {
     ports_differ(loaded)?;
+    let kafka = &loaded.settings.kafka;
+    if kafka.advertised_port.is_some() && kafka.advertised_host.is_none() {
+        return Err(Error::Alone {
+            key: "kafka.advertised_port",
+            other: "kafka.advertised_host",
+        });
+    }
     if loaded.settings.auth.insecure {
         return Ok(());
     }
@@ -126,6 +134,12 @@ mod tests {
         }
         checked(&[("amqp.host", "0.0.0.0"), ("auth.users", "ann:a")]).expect("own users");
         checked(&[("sqs.host", "0.0.0.0"), ("auth.sqs_keys", "AK:s")]).expect("own keys");
+    }
+
+    #[test]
+    fn an_advertised_port_needs_its_host() {
+        let alone = checked(&[("kafka.advertised_port", "1")]);
+        assert!(matches!(alone, Err(Error::Alone { .. })));
     }
 
     #[test]

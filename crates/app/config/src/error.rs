@@ -61,6 +61,14 @@ pub enum Error {
         /// What to configure.
         remedy: &'static str,
     },
+    /// A key that means nothing without another. Set both, or neither.
+    #[error("`{key}` needs `{other}`: set both, or neither")]
+    Alone {
+        /// The key that is set.
+        key: &'static str,
+        /// The key that isn't.
+        other: &'static str,
+    },
     /// Two fronts on one address. Move one of them.
     #[error("`{first}` and `{second}` are both {address}: move one of them")]
     SamePort {

@@ -1,20 +1,21 @@
-//! The client protocols: what each is set to, and their tasks.
+//! The client protocols: what each is set to (a file each), and their tasks.
+
+mod amqp;
+mod kafka;
 
 use std::{io, sync::Arc};
 
 use anyhow::Context as _;
-use stele_app_config::Settings;
+use stele_app_config::{self as config, Settings};
 use stele_base_env::{Clock, OsRng};
-use stele_base_types::Name;
 use stele_core_broker::Broker;
-use stele_front_amqp as amqp;
+use stele_core_engine::Durability;
 use tokio::{sync::watch, task::JoinSet};
-
-use crate::listeners::Bound;
 
 /// What the fronts share beside the settings.
 #[derive(Debug)]
 pub(crate) struct Context {
+    pub(crate) cluster_id: String,
     pub(crate) version: &'static str,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -42,35 +43,16 @@ impl<'a> Fronts<'a> {
         }
     }
 
-    /// Starts AMQP.
-    pub(crate) fn amqp(&mut self, bound: Bound) -> anyhow::Result<()> {
-        let rng = Box::new(OsRng::new().context("no randomness")?);
-        let users = self.settings.auth.users.iter().map(|(name, password)| {
-            let name = Name::new(name).with_context(|| format!("auth.users: {name}"))?;
-            Ok(amqp::User {
-                name,
-                password: password.expose().to_owned(),
-            })
-        });
-        let users = users.collect::<anyhow::Result<_>>()?;
-        let chosen = &self.settings.amqp;
-        let settings = amqp::Settings {
-            heartbeat_s: u16::try_from(chosen.heartbeat.0.as_secs()).unwrap_or(u16::MAX),
-            frame_bytes_max: u32::try_from(chosen.frame_max.0).unwrap_or(u32::MAX),
-            channel_max: chosen.channel_max,
-            body_bytes_max: chosen.body_max.0,
-            connections_max: self.settings.limits.connections,
-            version: self.context.version,
-            ..amqp::Settings::new(users, Arc::clone(&self.context.clock), rng)
-        };
-        let serve = amqp::serve(
-            self.broker.clone(),
-            settings,
-            bound.listen()?,
-            self.stopping(),
-        );
-        self.tasks.spawn(async { ("amqp", serve.await) });
-        Ok(())
+    fn rng(&self) -> anyhow::Result<Box<OsRng>> {
+        Ok(Box::new(OsRng::new().context("no randomness")?))
+    }
+
+    /// What an acknowledgement means for a log that doesn't say.
+    fn durability(&self) -> Durability {
+        match self.settings.storage.durability {
+            config::Durability::Synced => Durability::Synced,
+            config::Durability::Flushed => Durability::Flushed,
+        }
     }
 
     fn stopping(&self) -> watch::Receiver<bool> {

@@ -10,6 +10,7 @@
 //! they listen last, so that a client that comes too early is refused rather than kept waiting.
 
 mod banner;
+mod cluster_id;
 mod fronts;
 mod listeners;
 mod logging;

@@ -4,14 +4,14 @@ use std::{path::PathBuf, process, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use stele_app_config::{Loaded, Settings};
-use stele_base_env::{Clock, Disk, LocalDisk, SystemClock};
+use stele_base_env::{Clock, Disk, LocalDisk, OsRng, SystemClock};
 use stele_core_broker::{Broker, Running};
 use stele_front_admin as admin;
 use tokio::{runtime, sync::watch, task::JoinHandle, time::timeout};
 use tracing::{error, info, warn};
 
 use crate::{
-    banner,
+    banner, cluster_id,
     fronts::{Context, Fronts},
     listeners::Listeners,
     logging, open_files, panics, ports_file,
@@ -74,11 +74,14 @@ async fn serve(options: &Options, is_text: bool) -> anyhow::Result<()> {
     };
 
     let directory = &settings.storage.dir;
+    let mut rng = OsRng::new().context("no randomness")?;
     let context = Context {
+        cluster_id: cluster_id::of(&*disk, directory, &mut rng).context("cluster id")?,
         version: options.version,
         clock: Arc::clone(&clock),
     };
     let mut fronts = Fronts::new(&context, settings, &broker);
+    fronts.kafka(listeners.kafka)?;
     fronts.amqp(listeners.amqp)?;
 
     state.ready(broker.clone(), shown(&addresses));

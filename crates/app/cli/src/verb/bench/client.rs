@@ -1,0 +1,109 @@
+//! A client of one of the protocols.
+
+use anyhow::Result;
+use bytes::Bytes;
+
+use super::{Load, amqp, kafka, sqs};
+
+/// Which protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Kafka,
+    Amqp,
+    Sqs,
+}
+
+impl Protocol {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Kafka => "kafka",
+            Self::Amqp => "amqp",
+            Self::Sqs => "sqs",
+        }
+    }
+
+    /// Where its broker customarily is.
+    pub(super) fn address_default(self) -> &'static str {
+        match self {
+            Self::Kafka => "127.0.0.1:9092",
+            Self::Amqp => "127.0.0.1:5672",
+            Self::Sqs => "127.0.0.1:9324",
+        }
+    }
+
+    /// Whether a consumer gets one sender's messages in order.
+    pub(super) fn is_ordered(self) -> bool {
+        !matches!(self, Self::Sqs)
+    }
+}
+
+/// A connection, with the queue or topic that it works on.
+pub(super) enum Client {
+    Kafka(kafka::Client),
+    Amqp(amqp::Client),
+    Sqs(sqs::Client),
+}
+
+impl Client {
+    /// Connects client number `index`, for the queue or topic `name`.
+    pub(super) async fn connect(
+        protocol: Protocol,
+        load: &Load,
+        name: &str,
+        index: u16,
+    ) -> Result<Self> {
+        let address = load
+            .address
+            .as_deref()
+            .unwrap_or(protocol.address_default());
+        Ok(match protocol {
+            Protocol::Kafka => Self::Kafka(kafka::Client::connect(address, name, index).await?),
+            Protocol::Amqp => Self::Amqp(amqp::Client::connect(address, name, &load.login).await?),
+            Protocol::Sqs => Self::Sqs(sqs::Client::connect(address, name).await?),
+        })
+    }
+
+    /// Makes the queue or topic, for so many clients.
+    pub(super) async fn create(&mut self, clients: u16) -> Result<()> {
+        match self {
+            Self::Kafka(client) => client.create(clients).await,
+            Self::Amqp(client) => client.create().await,
+            Self::Sqs(client) => client.create().await,
+        }
+    }
+
+    /// Removes it.
+    pub(super) async fn delete(&mut self) -> Result<()> {
+        match self {
+            Self::Kafka(client) => client.delete().await,
+            Self::Amqp(client) => client.delete().await,
+            Self::Sqs(client) => client.delete().await,
+        }
+    }
+
+    /// Sends messages; returns when all are acknowledged.
+    pub(super) async fn send(&mut self, bodies: &[Bytes]) -> Result<()> {
+        match self {
+            Self::Kafka(client) => client.send(bodies).await,
+            Self::Amqp(client) => client.send(bodies).await,
+            Self::Sqs(client) => client.send(bodies).await,
+        }
+    }
+
+    /// Gets ready to consume.
+    pub(super) async fn subscribe(&mut self) -> Result<()> {
+        match self {
+            Self::Amqp(client) => client.subscribe().await,
+            Self::Kafka(_) | Self::Sqs(_) => Ok(()),
+        }
+    }
+
+    /// Adds what has come to `bodies`, waiting up to about a second for something, and settles it.
+    pub(super) async fn receive(&mut self, bodies: &mut Vec<Bytes>) -> Result<()> {
+        match self {
+            Self::Kafka(client) => client.receive(bodies).await,
+            Self::Amqp(client) => client.receive(bodies).await,
+            Self::Sqs(client) => client.receive(bodies).await,
+        }
+    }
+}

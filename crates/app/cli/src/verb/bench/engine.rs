@@ -1,0 +1,174 @@
+//! `stele bench engine`: decide and apply alone, on one core, without I/O: how much of a second a
+//! shard spends thinking.
+
+use std::{
+    io::{self, Write as _},
+    time::Duration,
+};
+
+use anyhow::{Result, anyhow, bail};
+use clap::Args;
+use serde_json::json;
+use smallvec::SmallVec;
+use stele_base_env::{Clock as _, SystemClock};
+use stele_base_types::{
+    ConsumerId, LogId, Offset, PartitionId, PartitionIndex, SessionId, Timestamp,
+};
+use stele_core_engine::{
+    Append, AppendTarget, Command, ConsumerRef, Durability, LeaseRequest, LedgerId, Lifetime,
+    LogCommand, LogConfig, Outcome, QueueConfig, Reply, Retention, Settle, SettleItem, State,
+    Token,
+};
+
+use crate::exit::Failure;
+
+const LOG: LogId = LogId(1);
+const PARTITION: PartitionIndex = PartitionIndex(0);
+
+/// Appends between two moves of the durable end, as a group commit makes them.
+const APPENDS_PER_COMMIT: u64 = 256;
+
+/// How much to do.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// Records to append, lease and settle
+    #[arg(long, default_value_t = 2_000_000, value_name = "N")]
+    records: u64,
+    /// Records in a batch that is appended
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    batch: u32,
+    /// Records leased and settled at a time
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=256))]
+    lease: u32,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Measures and prints.
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    let clock = SystemClock::new();
+    let mut bench = Bench::new(clock.now())?;
+    let begun = clock.monotonic();
+    bench.append(options)?;
+    let appended = clock.monotonic();
+    let pairs = bench.lease_and_settle(options)?;
+    let settled = clock.monotonic();
+    let rate = |count: u64, elapsed: Duration| count as f64 / elapsed.as_secs_f64().max(1e-9);
+    let appends = rate(options.records, appended - begun);
+    let pairs = rate(pairs, settled - appended);
+    let text = if options.json {
+        json!({ "appended_per_second": appends, "leased_and_settled_per_second": pairs })
+            .to_string()
+    } else {
+        format!(
+            "append          {appends:>12.0} records/s, batches of {}\n\
+             lease + settle  {pairs:>12.0} records/s, {} at a time",
+            options.batch, options.lease
+        )
+    };
+    Ok(writeln!(io::stdout(), "{text}")?)
+}
+
+struct Bench {
+    state: State,
+    now: Timestamp,
+}
+
+impl Bench {
+    fn new(now: Timestamp) -> Result<Self> {
+        let mut bench = Self {
+            state: State::default(),
+            now,
+        };
+        let config = LogConfig {
+            partitions: 1,
+            durability: Durability::Synced,
+            retention: Retention::QUEUE,
+            lifetime: Lifetime::default(),
+            queue: Some(QueueConfig::default()),
+        };
+        bench.command(Command::Log(LOG, LogCommand::Open(config)))?;
+        Ok(bench)
+    }
+
+    /// Decides and applies; gives the reply.
+    fn command(&mut self, command: Command) -> Result<Option<Reply>> {
+        let decision = self.state.decide(command, self.now);
+        for record in &decision.records {
+            self.state.apply(record);
+        }
+        Ok(decision.reply.transpose()?)
+    }
+
+    fn append(&mut self, options: &Options) -> Result<()> {
+        let mut end = 0;
+        let mut appends = 0;
+        while end < options.records {
+            let count = u64::from(options.batch).min(options.records - end);
+            let append = Append {
+                targets: SmallVec::from_iter([AppendTarget {
+                    log: LOG,
+                    partition: Some(PARTITION),
+                }]),
+                count: u32::try_from(count)?,
+                size_bytes: 1024,
+                timestamp: self.now,
+                producer: None,
+                schedule: None,
+            };
+            self.command(Command::Append(append))?;
+            end += count;
+            appends += 1;
+            if appends % APPENDS_PER_COMMIT == 0 || end == options.records {
+                let ends = [(PartitionId::new(LOG, PARTITION), Offset(end))];
+                self.command(Command::Committed(ends.into_iter().collect()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Leases and settles all; tells how many records that were.
+    fn lease_and_settle(&mut self, options: &Options) -> Result<u64> {
+        let mut total = 0;
+        while total < options.records {
+            let request = LeaseRequest {
+                ledger: LedgerId::DEFAULT,
+                holder: ConsumerRef {
+                    session: SessionId(1),
+                    consumer: ConsumerId(1),
+                },
+                records_max: options.lease,
+                lease_ms: Some(30_000),
+                settle: false,
+                wait_until: None,
+                attempt: None,
+            };
+            let lease = LogCommand::Lease(request, Token(0));
+            let Some(Reply::Leased(runs)) = self.command(Command::Log(LOG, lease))? else {
+                bail!("a lease is answered with something else");
+            };
+            let items: SmallVec<[SettleItem; 2]> = runs
+                .iter()
+                .flat_map(|run| &run.records)
+                .map(|record| SettleItem {
+                    partition: PARTITION,
+                    offset: record.offset,
+                    lease: Some(record.lease),
+                })
+                .collect();
+            if items.is_empty() {
+                return Err(anyhow!("after {total} records nothing is ready"));
+            }
+            total += items.len() as u64;
+            let settle = Settle {
+                ledger: LedgerId::DEFAULT,
+                items,
+                outcome: Outcome::Done,
+                durable: false,
+            };
+            self.command(Command::Log(LOG, LogCommand::Settle(settle)))?;
+        }
+        Ok(total)
+    }
+}

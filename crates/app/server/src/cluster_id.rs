@@ -1,0 +1,39 @@
+//! The name that Kafka clients know the cluster by: made once, kept in the data directory.
+
+use std::{io, path::Path};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use stele_base_env::{Disk, Rng};
+
+const FILE: &str = "CLUSTER_ID";
+
+/// The id that `directory` holds; a new one where it holds none.
+pub(crate) fn of(disk: &dyn Disk, directory: &Path, rng: &mut dyn Rng) -> io::Result<String> {
+    let path = directory.join(FILE);
+    if disk.exists(&path)? {
+        let text = disk.read(&path)?;
+        let text = String::from_utf8_lossy(&text);
+        return Ok(text.trim().to_owned());
+    }
+    let mut bytes = [0; 16];
+    rng.fill(&mut bytes);
+    let id = URL_SAFE_NO_PAD.encode(bytes);
+    disk.write_whole(&path, format!("{id}\n").as_bytes())?;
+    Ok(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use stele_base_env::{LocalDisk, OsRng};
+
+    use super::*;
+
+    #[test]
+    fn a_directory_keeps_its_id() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut rng = OsRng::new().expect("randomness");
+        let first = of(&LocalDisk, dir.path(), &mut rng).expect("made");
+        assert_eq!(first.len(), 22);
+        assert_eq!(of(&LocalDisk, dir.path(), &mut rng).expect("read"), first);
+    }
+}

@@ -1,0 +1,43 @@
+//! AMQP 0-9-1.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use stele_base_types::Name;
+use stele_front_amqp as amqp;
+
+use super::Fronts;
+use crate::listeners::Bound;
+
+impl Fronts<'_> {
+    /// Starts AMQP.
+    pub(crate) fn amqp(&mut self, bound: Bound) -> anyhow::Result<()> {
+        let rng = self.rng()?;
+        let users = self.settings.auth.users.iter().map(|(name, password)| {
+            let name = Name::new(name).with_context(|| format!("auth.users: {name}"))?;
+            Ok(amqp::User {
+                name,
+                password: password.expose().to_owned(),
+            })
+        });
+        let users = users.collect::<anyhow::Result<_>>()?;
+        let chosen = &self.settings.amqp;
+        let settings = amqp::Settings {
+            heartbeat_s: u16::try_from(chosen.heartbeat.0.as_secs()).unwrap_or(u16::MAX),
+            frame_bytes_max: u32::try_from(chosen.frame_max.0).unwrap_or(u32::MAX),
+            channel_max: chosen.channel_max,
+            body_bytes_max: chosen.body_max.0,
+            connections_max: self.settings.limits.connections,
+            version: self.context.version,
+            ..amqp::Settings::new(users, Arc::clone(&self.context.clock), rng)
+        };
+        let serve = amqp::serve(
+            self.broker.clone(),
+            settings,
+            bound.listen()?,
+            self.stopping(),
+        );
+        self.tasks.spawn(async { ("amqp", serve.await) });
+        Ok(())
+    }
+}

@@ -321,3 +321,35 @@ async fn a_graceful_stop_ends_the_journal_with_a_block_that_vouches_for_all_befo
     assert_eq!(sequence, synced);
     assert!(blocks.len() > 1, "{lines:?}");
 }
+
+#[tokio::test]
+async fn what_a_session_published_unconfirmed_is_there_for_its_next_request() {
+    let test = TestBroker::start();
+    for durability in [
+        Durability::Volatile,
+        Durability::Flushed,
+        Durability::Synced,
+    ] {
+        let log = declare_queue(&test.broker, &format!("{durability:?}"), durability).await;
+        let target = AppendTarget {
+            log,
+            partition: None,
+        };
+        let (session, _events) = test.broker.open_session().await;
+        for round in 0..20 {
+            session
+                .publish(round, Publish::to(target, message("one")))
+                .await;
+            assert_eq!(test.broker.status(log).await.unwrap().ready, 1);
+            session
+                .publish(round, Publish::to(target, message("two")))
+                .await;
+            assert_eq!(lease(&test.broker, log, 1).await.len(), 1);
+            session
+                .publish(round, Publish::to(target, message("three")))
+                .await;
+            assert_eq!(test.broker.purge(log).await.unwrap(), 2);
+        }
+    }
+    test.stop().await;
+}

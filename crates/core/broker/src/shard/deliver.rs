@@ -27,24 +27,22 @@ pub(super) enum Deferred {
 }
 
 impl Shard {
-    /// Shows what may be shown and leases all that can be leased, in the logs that something
-    /// happened to.
+    /// Shows what may be shown and leases all that can be leased. Goes round by log, so that one
+    /// with much to do doesn't hold the others up.
     pub(super) fn dispatch(&mut self) {
+        let mut last = None;
         loop {
-            let ends = std::mem::take(&mut self.ends_sealed);
-            self.show(&ends);
-            for (reply, answer) in self.replies_sealed.drain(..) {
-                reply.send(answer);
+            for due in std::mem::take(&mut self.due_sealed) {
+                self.release_due(due);
             }
-            let mut logs = std::mem::take(&mut self.to_dispatch);
-            if logs.is_empty() {
+            let Some(log) = self.state.logs.dispatchable(last) else {
+                return;
+            };
+            if !self.decide_and_apply(Command::Dispatch(log)) {
+                debug_assert!(false, "log {log} had something to dispatch");
                 return;
             }
-            logs.sort_unstable();
-            logs.dedup();
-            for log in logs {
-                while self.decide_and_apply(Command::Dispatch(log)) {}
-            }
+            last = Some(log);
         }
     }
 
@@ -89,7 +87,7 @@ impl Shard {
             Effect::ConsumerCancelled(consumer) => {
                 if let Some(session) = self.sessions.get(&consumer.session) {
                     let consumer = consumer.consumer;
-                    session.mailbox.push(Event::ConsumerCancelled { consumer });
+                    session.push(Event::ConsumerCancelled { consumer });
                 }
             }
             Effect::Unused(log) => self.delete_unused(log),
@@ -174,7 +172,7 @@ impl Shard {
             let closed = Command::SessionClosed(consumer.session);
             return self.command(closed, None, ReplyTo::Nobody);
         };
-        session.mailbox.push(Event::Delivered {
+        session.push(Event::Delivered {
             log,
             consumer: consumer.consumer,
             batch,

@@ -83,10 +83,10 @@ impl Shard {
                     self.note_end(*partition, base.plus(u64::from(*count)));
                 }
             }
-            Record::Log(log, _) => self.to_dispatch.push(*log),
-            Record::Committed(partition, _) => self.to_dispatch.push(partition.log),
             Record::Catalogue(record) => self.note_catalogue(record),
-            Record::Group(..)
+            Record::Log(..)
+            | Record::Committed(..)
+            | Record::Group(..)
             | Record::ProducerIds(_)
             | Record::SessionClosed(_)
             | Record::Recovered => {}

@@ -16,6 +16,7 @@
 //!   until its records can be read, even where they are volatile.
 
 mod deliver;
+mod hold;
 mod journal;
 mod maintain;
 mod open;
@@ -29,21 +30,24 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use parking_lot::RwLock;
 use stele_base_types::{LogId, Offset, PartitionId, SessionId, ShardId, Timestamp};
-use stele_core_engine::{Catalogue, Command, Durability, Error as Refusal, Reply, State, Token};
+use stele_core_engine::{Catalogue, Command, Durability, State, Token};
 use stele_core_storage::{Block, BlockBuilder, BlockSequence, Floors, ReadIndex};
 use tokio::sync::Notify;
 
 use self::status::Counters;
-use self::{deliver::Deferred, release::Waiting};
+use self::{
+    deliver::Deferred,
+    release::{Due, Waiting},
+};
 pub use self::{
     open::{Opened, Replayed},
     release::News,
     status::ShardStatus,
 };
-use crate::{mailbox::Mailbox, reply_to::ReplyTo};
+use crate::mailbox::Mailbox;
 
 /// Commands from shard to shard, besides the requests of fronts: rare, and taken up first.
 pub type Lane = Arc<Mailbox<Command>>;
@@ -71,15 +75,10 @@ pub struct Shard {
     /// Tickets of waiting leases, as their askers know them.
     tickets: HashMap<u64, Token>,
     next_token: u64,
-    sessions: HashMap<SessionId, SessionEntry>,
+    sessions: HashMap<SessionId, Arc<Mailbox>>,
     watches: HashMap<PartitionId, Vec<(Offset, Weak<Notify>)>>,
-    /// Ends of partitions of volatile logs, in blocks that were finished: to be shown at the next
-    /// dispatch.
-    ends_sealed: Vec<(PartitionId, Offset)>,
-    /// Replies to appends to volatile logs, to be sent once those ends are shown.
-    replies_sealed: Vec<(ReplyTo, Result<Reply, Refusal>)>,
-    /// Logs that may have deliveries to make.
-    to_dispatch: Vec<LogId>,
+    /// What was due as soon as its block was finished: taken up at the next dispatch.
+    due_sealed: Vec<Due>,
     replica: Arc<RwLock<Catalogue>>,
     lanes: Vec<Lane>,
     /// Space is short: what adds data is refused.
@@ -92,14 +91,6 @@ pub struct Shard {
     scratch: Vec<u8>,
     counters: Counters,
     now: Timestamp,
-}
-
-/// What the shard knows of a session.
-#[derive(Debug)]
-struct SessionEntry {
-    mailbox: Arc<Mailbox>,
-    /// Logs that it consumes from.
-    logs: HashSet<LogId>,
 }
 
 impl Shard {

@@ -2,12 +2,12 @@
 
 use hashbrown::HashMap;
 use smallvec::SmallVec;
-use stele_base_types::{Offset, PartitionId, Timestamp};
+use stele_base_types::{LogId, Offset, PartitionId, Timestamp};
 use stele_core_engine::{CatalogueRecord, Command, Durability, Error as Refusal, Reply};
 use stele_core_storage::{Block, BlockSequence, Written};
 
 use super::Shard;
-use crate::{Event, reply_to::ReplyTo};
+use crate::{Event, reply_to::ReplyTo, request::Request};
 
 /// News of the writer.
 #[derive(Debug)]
@@ -25,8 +25,18 @@ pub(super) struct Waiting {
     /// Ends of partitions, each with its class.
     ends: HashMap<PartitionId, (Offset, Durability)>,
     pub(super) catalogue: Vec<CatalogueRecord>,
+    /// Requests that look at records of these logs.
+    held: Vec<(LogId, Request)>,
     /// The strictest class in the block.
     durability: Option<Durability>,
+}
+
+/// What of a block is due.
+#[derive(Debug, Default)]
+pub(super) struct Due {
+    ends: SmallVec<[(PartitionId, Offset); 4]>,
+    replies: Vec<(Durability, ReplyTo, Result<Reply, Refusal>)>,
+    held: Vec<(LogId, Request)>,
 }
 
 impl Waiting {
@@ -35,11 +45,37 @@ impl Waiting {
         self.note_durability(class);
     }
 
-    /// Takes out the ends that ask for no more than `durability`.
-    fn take_ends(&mut self, durability: Durability) -> impl Iterator<Item = (PartitionId, Offset)> {
-        self.ends
-            .extract_if(move |_, (_, class)| *class <= durability)
+    /// Whether records of a log are waiting to be shown.
+    pub(super) fn has_ends_of(&self, log: LogId) -> bool {
+        self.ends.keys().any(|partition| partition.log == log)
+    }
+
+    /// Keeps a request until the records of its log are shown.
+    pub(super) fn hold(&mut self, log: LogId, request: Request) {
+        self.held.push((log, request));
+    }
+
+    /// Takes out what asks for no more than `durability`.
+    pub(super) fn take_due(&mut self, durability: Durability) -> Due {
+        let ends: SmallVec<[(PartitionId, Offset); 4]> = self
+            .ends
+            .extract_if(|_, (_, class)| *class <= durability)
             .map(|(partition, (end, _))| (partition, end))
+            .collect();
+        let is_shown = |log: LogId| ends.iter().any(|(partition, _)| partition.log == log);
+        let held = self
+            .held
+            .extract_if(.., |(log, _)| is_shown(*log))
+            .collect();
+        let replies = self
+            .replies
+            .extract_if(.., |(asked, ..)| *asked <= durability)
+            .collect();
+        Due {
+            ends,
+            replies,
+            held,
+        }
     }
 
     pub(super) fn note_durability(&mut self, durability: Durability) {
@@ -73,13 +109,7 @@ impl Shard {
         self.index.install(&block);
         self.sealed.push_back(block);
         if let Some(waiting) = self.waiting.back_mut() {
-            self.ends_sealed
-                .extend(waiting.take_ends(Durability::Volatile));
-            let replies = waiting
-                .replies
-                .extract_if(.., |(durability, ..)| *durability == Durability::Volatile)
-                .map(|(_, reply, answer)| (reply, answer));
-            self.replies_sealed.extend(replies);
+            self.due_sealed.push(waiting.take_due(Durability::Volatile));
         }
         self.waiting.push_back(Waiting::default());
     }
@@ -123,16 +153,8 @@ impl Shard {
         else {
             return;
         };
-        let ends: SmallVec<[(PartitionId, Offset); 4]> =
-            waiting.take_ends(Durability::Flushed).collect();
-        let replies: Vec<_> = waiting
-            .replies
-            .extract_if(.., |(durability, ..)| *durability <= Durability::Flushed)
-            .collect();
-        self.show(&ends);
-        for (_, reply, answer) in replies {
-            reply.send(answer);
-        }
+        let due = waiting.take_due(Durability::Flushed);
+        self.release_due(due);
     }
 
     fn release(&mut self, mut waiting: Waiting) {
@@ -142,16 +164,23 @@ impl Shard {
                 replica.apply(record);
             }
         }
-        let ends: SmallVec<[(PartitionId, Offset); 4]> =
-            waiting.take_ends(Durability::Synced).collect();
-        self.show(&ends);
-        for (_, reply, answer) in waiting.replies {
+        let due = waiting.take_due(Durability::Synced);
+        self.release_due(due);
+    }
+
+    /// Shows records, then answers, then takes up what was held back to see them.
+    pub(super) fn release_due(&mut self, due: Due) {
+        self.show(&due.ends);
+        for (_, reply, answer) in due.replies {
             reply.send(answer);
+        }
+        for (_, request) in due.held {
+            self.take_up(request);
         }
     }
 
     /// Shows records up to these ends.
-    pub(super) fn show(&mut self, ends: &[(PartitionId, Offset)]) {
+    fn show(&mut self, ends: &[(PartitionId, Offset)]) {
         if ends.is_empty() {
             return;
         }
@@ -168,7 +197,7 @@ impl Shard {
         }
         self.is_blocked = is_blocked;
         for session in self.sessions.values() {
-            session.mailbox.push(Event::Blocked(is_blocked));
+            session.push(Event::Blocked(is_blocked));
         }
     }
 }

@@ -1,18 +1,25 @@
 //! Taking up requests.
 
 use bytes::Bytes;
-use stele_base_types::{SessionId, Timestamp};
+use stele_base_types::Timestamp;
 use stele_core_engine::{
     CatalogueCommand, Command, Durability, GroupCommand, LogCommand, Reply, Token,
 };
 
-use super::{SessionEntry, Shard, deliver::Deferred};
+use super::{Shard, deliver::Deferred};
 use crate::{Error, reply_to::ReplyTo, request::Request};
 
 impl Shard {
     /// Takes up a request of a front.
     pub fn handle(&mut self, request: Request, now: Timestamp) {
         self.now = now;
+        if let Some(request) = self.hold(request) {
+            self.take_up(request);
+        }
+        self.dispatch();
+    }
+
+    pub(super) fn take_up(&mut self, request: Request) {
         match request {
             Request::Command {
                 command,
@@ -27,9 +34,7 @@ impl Shard {
             } => self.lease(command, ticket, reply),
             Request::CancelLease { log, ticket } => self.cancel_lease(log, ticket),
             Request::OpenSession { session, mailbox } => {
-                let logs = hashbrown::HashSet::new();
-                self.sessions
-                    .insert(session, SessionEntry { mailbox, logs });
+                self.sessions.insert(session, mailbox);
             }
             Request::Read { reads, reply } => {
                 let answers = reads.iter().map(|read| self.read(read)).collect();
@@ -44,7 +49,6 @@ impl Shard {
             Request::Status { log, reply } => drop(reply.send(self.log_status(log))),
             Request::Counters { reply } => drop(reply.send(self.shard_status())),
         }
-        self.dispatch();
     }
 
     /// Takes up a command of another shard, or of this one to itself.
@@ -58,7 +62,9 @@ impl Shard {
         if self.is_blocked && adds_data(&command) {
             return reply.send_result(Err(Error::NoSpace));
         }
-        self.note_session(&command);
+        if let Command::SessionClosed(session) = &command {
+            self.sessions.remove(session);
+        }
         let token = self.give_token(&mut command);
         let is_append = matches!(command, Command::Append(_));
         let decision = self.state.decide(command, self.now);
@@ -117,29 +123,6 @@ impl Shard {
         *place = Token(self.next_token);
         self.next_token += 1;
         Some(*place)
-    }
-
-    /// Remembers which logs a session consumes from: when it ends, they have something to
-    /// dispatch.
-    fn note_session(&mut self, command: &Command) {
-        match command {
-            Command::Log(log, LogCommand::Subscribe(subscribe)) => {
-                let session = subscribe.consumer.session;
-                self.note_session_log(session, *log);
-            }
-            Command::SessionClosed(session) => {
-                if let Some(entry) = self.sessions.remove(session) {
-                    self.to_dispatch.extend(entry.logs);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    pub(super) fn note_session_log(&mut self, session: SessionId, log: stele_base_types::LogId) {
-        if let Some(entry) = self.sessions.get_mut(&session) {
-            entry.logs.insert(log);
-        }
     }
 }
 

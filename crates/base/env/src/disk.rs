@@ -74,6 +74,13 @@ pub trait Disk: Debug + Send + Sync {
     /// Makes the entries of the directory `path` survive a crash.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 
+    /// A way to sync all that lies on the file system of `path` at once, where there is one: for
+    /// so many files that syncing each would take long.
+    fn file_system(&self, path: &Path) -> io::Result<Option<Arc<dyn FileSystem>>> {
+        let _ = path;
+        Ok(None)
+    }
+
     /// Bytes that can still be written to the file system that holds `path`.
     fn free_bytes(&self, path: &Path) -> io::Result<u64>;
 
@@ -98,6 +105,13 @@ pub trait Disk: Debug + Send + Sync {
         let directory = path.parent().filter(|parent| *parent != Path::new(""));
         self.sync_dir(directory.unwrap_or(Path::new(".")))
     }
+}
+
+/// A file system as a whole.
+pub trait FileSystem: Debug + Send + Sync {
+    /// Returns once everything written to any file, and every directory's entries, survive a
+    /// crash. Fails where a write failed since this was taken.
+    fn sync(&self) -> io::Result<()>;
 }
 
 /// An open file. All positions are bytes from its start; there is no cursor, so that a file can be

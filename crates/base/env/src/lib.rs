@@ -13,7 +13,7 @@ mod rng;
 mod thread;
 
 pub use clock::{Clock, SystemClock};
-pub use disk::{Disk, DiskFile, DiskLock, Entry, OpenMode};
+pub use disk::{Disk, DiskFile, DiskLock, Entry, FileSystem, OpenMode};
 pub use local_disk::LocalDisk;
 pub use rng::{OsRng, Rng};
 pub use thread::spawn_thread;

@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use rustix::{buffer::spare_capacity, fs::FallocateFlags, io::Errno};
 
-use crate::{Disk, DiskFile, DiskLock, Entry, OpenMode};
+use crate::{Disk, DiskFile, DiskLock, Entry, FileSystem, OpenMode};
 
 /// The file system that paths of this process mean.
 #[derive(Clone, Copy, Debug, Default)]
@@ -87,9 +87,27 @@ impl Disk for LocalDisk {
         File::open(path)?.sync_all()
     }
 
+    #[cfg(target_os = "linux")]
+    fn file_system(&self, path: &Path) -> io::Result<Option<Arc<dyn FileSystem>>> {
+        Ok(Some(Arc::new(LocalFileSystem(File::open(path)?))))
+    }
+
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
         let status = rustix::fs::statvfs(path)?;
         Ok(status.f_bavail.saturating_mul(status.f_frsize))
+    }
+}
+
+/// Any file of it, opened when it was taken: Linux tells an opened file of failed writes anywhere
+/// on its file system from then on (since 5.8).
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+struct LocalFileSystem(File);
+
+#[cfg(target_os = "linux")]
+impl FileSystem for LocalFileSystem {
+    fn sync(&self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(&self.0)?)
     }
 }
 
@@ -224,6 +242,17 @@ mod tests {
         assert_eq!(&file.read_at(0, 8).unwrap()[..], b"abc\0\0\0\0\0");
         file.truncate(2).unwrap();
         assert_eq!(&file.read_at(0, 8).unwrap()[..], b"ab");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_system_is_synced_as_a_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let file_system = LocalDisk.file_system(directory.path()).unwrap();
+        let path = directory.path().join("file");
+        let file = LocalDisk.open(&path, OpenMode::CreateNew).unwrap();
+        file.write_at(0, b"abc").unwrap();
+        file_system.expect("Linux can").sync().unwrap();
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! No absolute path is stored anywhere: the directory can be moved as a whole.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -20,7 +21,7 @@ use std::{
 use stele_base_env::{Disk, DiskLock};
 use stele_base_types::{LogId, Offset, PartitionId, ShardId};
 
-use crate::{BlockSequence, Error, error::AtPath};
+use crate::{BlockSequence, Error, error::AtPath, limits::GROUP_SYNC_MIN};
 
 /// The version of everything below the data directory.
 const FORMAT_VERSION: u32 = 1;
@@ -213,6 +214,26 @@ pub(crate) fn numbered_files(
 /// Makes the entries of `path` survive a crash.
 pub(crate) fn sync_dir(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
     disk.sync_dir(path).at("sync", path)
+}
+
+/// Makes the entries of those of `directories` that are still there survive a crash. All lie on the
+/// file system of `root`.
+pub(crate) fn sync_dirs(
+    disk: &dyn Disk,
+    root: &Path,
+    directories: &BTreeSet<PathBuf>,
+) -> Result<(), Error> {
+    if directories.len() >= GROUP_SYNC_MIN
+        && let Some(file_system) = disk.file_system(root).at("open", root)?
+    {
+        return file_system.sync().at("sync", root);
+    }
+    for path in directories {
+        if disk.exists(path).at("look for", path)? {
+            sync_dir(disk, path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes a file that may be gone already.

@@ -28,5 +28,9 @@ pub(crate) const READ_GAP_BYTES_MAX: u64 = 16 << 10;
 /// Segment files and indexes that stay open between reads.
 pub(crate) const OPEN_FILES_MAX: usize = 256;
 
+/// From this many files or directories on, the file system is synced as a whole rather than each of
+/// them.
+pub(crate) const GROUP_SYNC_MIN: usize = 16;
+
 /// What recovery and settling read of a journal file at once.
 pub(crate) const SCAN_WINDOW_SIZE_BYTES: usize = 1 << 20;

@@ -30,7 +30,7 @@ use stele_base_types::{Offset, PartitionId, Timestamp};
 pub(crate) use self::{
     files::SegmentFiles,
     index_entry::{INDEX_ENTRY_SIZE_BYTES, IndexEntry},
-    writer::{SegmentWriter, would_exceed},
+    writer::{SegmentWriter, WrittenFile, would_exceed},
 };
 
 /// A segment, as far as it is settled.

@@ -12,6 +12,7 @@
 //! recovery removes. The shard goes on meanwhile; it installs the result in one step.
 
 mod copy;
+mod output_sync;
 
 use std::{
     collections::HashMap,

@@ -54,15 +54,6 @@ pub(crate) enum Superfluous {
     Partition(PartitionId),
 }
 
-impl Superfluous {
-    /// Whose files they are.
-    pub(crate) fn partition(&self) -> PartitionId {
-        match self {
-            Self::Segment(partition, _) | Self::Partition(partition) => *partition,
-        }
-    }
-}
-
 /// A snapshot in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Snapshot {

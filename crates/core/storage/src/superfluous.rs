@@ -1,14 +1,14 @@
 //! Removes files that nothing refers to: after a snapshot, and again at recovery in case of a
 //! crash in between. Every step may have been done before.
 
-use std::{io, path::Path};
+use std::{collections::BTreeSet, io, path::Path};
 
 use stele_base_env::Disk;
 use stele_base_types::PartitionId;
 
 use crate::{
     BlockSequence, Error, ShardDirectory,
-    directory::{numbered_files, remove_file_if_any, sync_dir},
+    directory::{numbered_files, remove_file_if_any, sync_dir, sync_dirs},
     error::AtPath,
     snapshot::{Snapshot, Superfluous},
 };
@@ -21,34 +21,25 @@ pub(crate) fn remove_after_snapshot(
     directory: &ShardDirectory,
     snapshot: &Snapshot,
 ) -> Result<(), Error> {
-    let superfluous = &snapshot.manifest.superfluous;
-    for of_partition in superfluous.chunk_by(|left, right| left.partition() == right.partition()) {
-        remove_of_partition(directory, of_partition)?;
-    }
-    remove_journal_before(directory, snapshot.next)?;
-    remove_snapshots_except(directory, snapshot)
-}
-
-fn remove_of_partition(
-    directory: &ShardDirectory,
-    superfluous: &[Superfluous],
-) -> Result<(), Error> {
     let disk = &*directory.disk;
-    let mut touched = None;
-    for superfluous in superfluous {
+    let mut touched = BTreeSet::new();
+    for superfluous in &snapshot.manifest.superfluous {
         match *superfluous {
             Superfluous::Segment(partition, base_offset) => {
                 remove_file_if_any(disk, &directory.segment(partition, base_offset))?;
                 remove_file_if_any(disk, &directory.segment_index(partition, base_offset))?;
-                touched = Some(directory.partition(partition));
+                touched.insert(directory.partition(partition));
             }
-            Superfluous::Partition(partition) => remove_partition(directory, partition)?,
+            Superfluous::Partition(partition) => {
+                remove_partition(directory, partition)?;
+                touched.insert(directory.log(partition.log));
+                touched.insert(directory.segments());
+            }
         }
     }
-    match touched {
-        Some(path) if exists(disk, &path)? => sync_dir(disk, &path),
-        _ => Ok(()),
-    }
+    sync_dirs(disk, &directory.segments(), &touched)?;
+    remove_journal_before(directory, snapshot.next)?;
+    remove_snapshots_except(directory, snapshot)
 }
 
 fn remove_journal_before(directory: &ShardDirectory, next: BlockSequence) -> Result<(), Error> {
@@ -92,13 +83,10 @@ fn remove_partition(directory: &ShardDirectory, partition: PartitionId) -> Resul
     let log = directory.log(partition.log);
     match disk.remove_dir(&log) {
         // Removed before, or another partition of the log is still to be removed.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-            return sync_dir(disk, &log);
-        }
-        removed => removed.at("remove", &log)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+        removed => removed.at("remove", &log),
     }
-    sync_dir(disk, &directory.segments())
 }
 
 fn exists(disk: &dyn Disk, path: &Path) -> Result<bool, Error> {

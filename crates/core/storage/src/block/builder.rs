@@ -82,7 +82,12 @@ impl BlockBuilder {
         let capacity = self.bytes.len().max(CAPACITY_BYTES_MIN);
         let mut fresh = Vec::with_capacity(capacity);
         fresh.resize(HEADER_SIZE_BYTES, 0);
-        let bytes = std::mem::replace(&mut self.bytes, fresh);
+        let mut bytes = std::mem::replace(&mut self.bytes, fresh);
+        // The block may stay in memory for long: a small one after a large one must not keep the
+        // room that was made for another like that.
+        if bytes.capacity() - bytes.len() > bytes.len() / 4 {
+            bytes.shrink_to_fit();
+        }
         let block = Block {
             sequence: self.sequence,
             bytes: bytes.into(),
@@ -206,4 +211,37 @@ fn check_length(header: &BatchHeader<'_>, available_bytes: usize) -> Result<(), 
 
 fn position(at: usize) -> u32 {
     u32::try_from(at).expect("a block's limit fits 32 bits")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_keeps_little_more_memory_than_it_needs() {
+        let mut builder = BlockBuilder::new(BlockSequence(0));
+        for size_bytes in [1, 1 << 20, 1, 3000, 5000, 70_000, 60_000, 10] {
+            builder.push_control(&vec![1; size_bytes]).expect("it fits");
+            let block = builder.finish(BlockSequence(0));
+            let held = Vec::from(block.bytes);
+            assert!(held.capacity() <= held.len() / 4 * 5 + 8, "{size_bytes}");
+        }
+    }
+
+    #[test]
+    fn blocks_follow_each_other_and_say_what_is_on_disk() {
+        let mut builder = BlockBuilder::new(BlockSequence(7));
+        assert!(builder.is_empty());
+        builder.push_control(b"a").expect("it fits");
+        assert!(!builder.is_empty());
+        let first = builder.finish(BlockSequence(5));
+        assert!(builder.is_empty());
+        let second = builder.finish(BlockSequence(6));
+        let header = |block: &Block| Header::decode(&block.bytes).expect("a header");
+        let synced = |block: &Block| (header(block).sequence.0, header(block).synced.0);
+        assert_eq!(synced(&first), (7, 5));
+        assert_eq!(synced(&second), (8, 6));
+        assert_eq!(second.size_bytes(), HEADER_SIZE_BYTES);
+        assert!(header(&first).is_intact(&first.bytes));
+    }
 }

@@ -87,12 +87,11 @@ impl SegmentWriter {
         &self.segment
     }
 
-    /// Returns once all of it is on disk, but for the directory's entries.
-    pub(crate) fn finish(mut self) -> Result<Segment, Error> {
+    /// Writes all of it, and gives the files that are to be synced, with their paths.
+    pub(crate) fn finish(mut self) -> Result<(Segment, [WrittenFile; 2]), Error> {
         self.end_interval();
-        self.log.finish()?;
-        self.index.finish()?;
-        Ok(self.segment)
+        let files = [self.log.finish()?, self.index.finish()?];
+        Ok((self.segment, files))
     }
 
     fn end_interval(&mut self) {
@@ -107,6 +106,13 @@ impl SegmentWriter {
 pub(crate) fn would_exceed(segment: &Segment, batch: &StoredBatch, size_bytes_max: u64) -> bool {
     segment.next_offset > segment.base_offset
         && segment.size_bytes + batch.bytes.len() as u64 > size_bytes_max
+}
+
+/// A file that was written to and isn't synced yet.
+#[derive(Debug)]
+pub(crate) struct WrittenFile {
+    pub(crate) path: PathBuf,
+    pub(crate) file: Arc<dyn DiskFile>,
 }
 
 /// A file that is appended to through a buffer.
@@ -147,8 +153,11 @@ impl Output {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<(), Error> {
+    fn finish(mut self) -> Result<WrittenFile, Error> {
         self.flush()?;
-        self.file.sync_data().at("sync", &self.path)
+        Ok(WrittenFile {
+            path: self.path,
+            file: self.file,
+        })
     }
 }

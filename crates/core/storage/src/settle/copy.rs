@@ -2,10 +2,9 @@
 
 use stele_base_types::{Offset, PartitionId};
 
-use super::Floors;
+use super::{Floors, output_sync::OutputSync};
 use crate::{
     Error, Options, ReadIndex, ShardDirectory, StoredBatch,
-    directory::{create_dir_all, sync_dir},
     limits::SCAN_WINDOW_SIZE_BYTES,
     segment::{Segment, SegmentWriter, would_exceed},
     snapshot::{Manifest, Snapshot, Superfluous},
@@ -31,7 +30,9 @@ pub(super) fn copy(
         manifest: Manifest::default(),
         segments: Vec::new(),
     };
-    for partition in index.partitions() {
+    let partitions = index.partitions();
+    let mut sync = OutputSync::new(directory, partitions.len())?;
+    for partition in partitions {
         let segments = match floors.starts.get(&partition) {
             None => {
                 let superfluous = Superfluous::Partition(partition);
@@ -40,12 +41,15 @@ pub(super) fn copy(
             }
             Some(floor) => {
                 let kept = keep_above(*floor, segments_of(last, partition), &mut copied.manifest);
-                copy_partition(directory, options, index, kept, partition, *floor)?
+                let mut output = Output::new(directory, options, partition, kept, &mut sync);
+                copy_partition(index, &mut output, *floor)?;
+                output.finish()?
             }
         };
         copied.manifest.segments.extend_from_slice(&segments);
         copied.segments.push((partition, segments));
     }
+    sync.finish(directory)?;
     Ok(copied)
 }
 
@@ -68,39 +72,22 @@ fn keep_above(floor: Offset, segments: &[Segment], manifest: &mut Manifest) -> V
     kept.to_vec()
 }
 
-/// Copies the batches of one partition that reach above `floor`, after the segments `kept`, and
-/// gives all its segments.
-fn copy_partition(
-    directory: &ShardDirectory,
-    options: &Options,
-    index: &ReadIndex,
-    mut kept: Vec<Segment>,
-    partition: PartitionId,
-    floor: Offset,
-) -> Result<Vec<Segment>, Error> {
+/// Copies the batches of the output's partition that reach above `floor`.
+fn copy_partition(index: &ReadIndex, output: &mut Output<'_>, floor: Offset) -> Result<(), Error> {
+    let partition = output.partition;
     let Some(journal_start) = index.journal_start(partition) else {
-        return Ok(kept);
+        return Ok(());
     };
     let mut from = journal_start.max(floor);
-    let mut output = Output {
-        directory,
-        size_bytes_max: options.segment_size_bytes_max,
-        partition,
-        writer: None,
-        last: kept.pop(),
-        done: kept,
-    };
     loop {
         let slices = index.read(partition, from, Offset(u64::MAX), SCAN_WINDOW_SIZE_BYTES);
-        let mut is_done = true;
+        if slices.is_empty() {
+            return Ok(());
+        }
         for slice in slices {
             for batch in slice.resolve()? {
                 from = output.append(&batch)?;
-                is_done = false;
             }
-        }
-        if is_done {
-            return output.finish();
         }
     }
 }
@@ -110,13 +97,33 @@ struct Output<'a> {
     directory: &'a ShardDirectory,
     size_bytes_max: u64,
     partition: PartitionId,
+    sync: &'a mut OutputSync,
     writer: Option<SegmentWriter>,
     /// The newest settled segment, until it is continued or left behind.
     last: Option<Segment>,
     done: Vec<Segment>,
 }
 
-impl Output<'_> {
+impl<'a> Output<'a> {
+    /// Goes on after the segments `kept`.
+    fn new(
+        directory: &'a ShardDirectory,
+        options: &Options,
+        partition: PartitionId,
+        mut kept: Vec<Segment>,
+        sync: &'a mut OutputSync,
+    ) -> Self {
+        Self {
+            directory,
+            size_bytes_max: options.segment_size_bytes_max,
+            partition,
+            sync,
+            writer: None,
+            last: kept.pop(),
+            done: kept,
+        }
+    }
+
     /// Appends a batch to the newest segment, or to a new one, and gives the next offset.
     fn append(&mut self, batch: &StoredBatch) -> Result<Offset, Error> {
         if let Some(writer) = &self.writer
@@ -124,58 +131,43 @@ impl Output<'_> {
         {
             self.end_segment()?;
         }
-        let writer = match &mut self.writer {
-            Some(writer) => writer,
-            none => none.insert(open_writer(
-                self.directory,
-                self.partition,
-                self.size_bytes_max,
-                &mut self.last,
-                &mut self.done,
-                batch,
-            )?),
-        };
+        if self.writer.is_none() {
+            self.writer = Some(self.open_writer(batch)?);
+        }
+        let writer = self.writer.as_mut().expect("it was opened just now");
         writer.append(batch)?;
         Ok(writer.segment().next_offset)
     }
 
+    /// Continues the newest segment if it has room for `batch`; else starts one.
+    fn open_writer(&mut self, batch: &StoredBatch) -> Result<SegmentWriter, Error> {
+        if let Some(segment) = self.last.take() {
+            if !would_exceed(&segment, batch, self.size_bytes_max) {
+                return SegmentWriter::open(self.directory, segment);
+            }
+            self.done.push(segment);
+        }
+        let path = self.directory.partition(self.partition);
+        self.sync.create_dir_all(self.directory, &path)?;
+        self.sync.directory(path);
+        let segment = Segment::new(self.partition, batch.base_offset);
+        SegmentWriter::open(self.directory, segment)
+    }
+
     fn end_segment(&mut self) -> Result<(), Error> {
         if let Some(writer) = self.writer.take() {
-            self.done.push(writer.finish()?);
+            let (segment, files) = writer.finish()?;
+            for file in &files {
+                self.sync.file(file)?;
+            }
+            self.done.push(segment);
         }
         Ok(())
     }
 
     fn finish(mut self) -> Result<Vec<Segment>, Error> {
-        let has_written = self.writer.is_some();
         self.end_segment()?;
         self.done.extend(self.last.take());
-        if has_written {
-            sync_dir(
-                &*self.directory.disk,
-                &self.directory.partition(self.partition),
-            )?;
-        }
         Ok(self.done)
     }
-}
-
-/// Continues the newest segment if it has room for `batch` and ends where that starts; else
-/// starts one.
-fn open_writer(
-    directory: &ShardDirectory,
-    partition: PartitionId,
-    size_bytes_max: u64,
-    last: &mut Option<Segment>,
-    done: &mut Vec<Segment>,
-    batch: &StoredBatch,
-) -> Result<SegmentWriter, Error> {
-    if let Some(segment) = last.take() {
-        if !would_exceed(&segment, batch, size_bytes_max) {
-            return SegmentWriter::open(directory, segment);
-        }
-        done.push(segment);
-    }
-    create_dir_all(&*directory.disk, &directory.partition(partition))?;
-    SegmentWriter::open(directory, Segment::new(partition, batch.base_offset))
 }

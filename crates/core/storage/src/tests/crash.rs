@@ -240,3 +240,47 @@ fn no_file_is_left_that_nothing_refers_to() {
         assert_eq!(of_shard.count(), 2, "operation {crash_at}: {names:?}");
     }
 }
+
+/// So many partitions that they are synced together, settled twice; then most are deleted.
+fn live_with_many(disk: &Arc<dyn Disk>, synced: &mut State) -> Result<(), Error> {
+    let mut shard = Shard::open(disk, Path::new(PATH))?;
+    for _ in 0..2 {
+        for log in 1..=20 {
+            append(&mut shard, log);
+        }
+        shard.commit()?;
+        *synced = shard.state.clone();
+        shard.settle_all()?;
+    }
+    shard.floors.retain(|partition, _| partition.log.0 <= 2);
+    (3..=20).for_each(|log| shard.parts.index.remove_log(LogId(log)));
+    shard.settle_all()
+}
+
+#[test]
+fn a_crash_while_many_partitions_settle_loses_nothing_either() {
+    let whole = MemoryDisk::new();
+    live_with_many(&(Arc::new(whole.clone()) as _), &mut State::default()).unwrap();
+    for crash_at in 0..whole.operations() {
+        let disk = MemoryDisk::new();
+        disk.crash_at(crash_at);
+        let mut synced = State::default();
+        live_with_many(&(Arc::new(disk.clone()) as _), &mut synced).unwrap_err();
+        for crash in [Crash::LosesAll, Crash::Tears(crash_at)] {
+            let disk: Arc<dyn Disk> = Arc::new(disk.after(crash));
+            let shard = Shard::open(&disk, Path::new(PATH)).unwrap();
+            for (id, next) in &synced.next {
+                assert!(shard.state.next[id] >= *next, "{crash_at} {crash:?}");
+                let values = shard.values(*id);
+                let is_kept = id.log.0 <= 2;
+                assert!(
+                    values.len() as u64 >= next.0 || !is_kept,
+                    "{crash_at} {crash:?} {id}"
+                );
+                for (offset, found) in values {
+                    assert_eq!(found, value(id.log.0, offset));
+                }
+            }
+        }
+    }
+}

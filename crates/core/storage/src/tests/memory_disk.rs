@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use stele_base_env::{Disk, DiskFile, DiskLock, Entry, OpenMode};
+use stele_base_env::{Disk, DiskFile, DiskLock, Entry, FileSystem, OpenMode};
 
 /// What a crash leaves of what was never synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,8 +123,7 @@ impl MemoryDisk {
         };
         let mut content = content.lock().unwrap();
         change(&mut content.bytes);
-        content.synced = content.bytes.clone();
-        content.unsynced.clear();
+        content.sync();
     }
 
     /// The paths of all files.
@@ -235,6 +234,11 @@ impl Content {
                 bytes
             }
         }
+    }
+
+    fn sync(&mut self) {
+        self.synced = self.bytes.clone();
+        self.unsynced.clear();
     }
 
     fn change(&mut self, change: Change) {
@@ -356,10 +360,30 @@ impl Disk for MemoryDisk {
         Ok(())
     }
 
+    fn file_system(&self, _path: &Path) -> io::Result<Option<Arc<dyn FileSystem>>> {
+        Ok(Some(Arc::new(self.clone())))
+    }
+
     fn free_bytes(&self, _path: &Path) -> io::Result<u64> {
         let state = self.state();
         let capacity = state.capacity_bytes.unwrap_or(u64::MAX);
         Ok(capacity.saturating_sub(state.used_bytes()))
+    }
+}
+
+impl FileSystem for MemoryDisk {
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.state();
+        state.begin_change()?;
+        let mut dirs = Vec::new();
+        for (path, node) in &state.entries {
+            match node {
+                Node::Dir => dirs.push(path.clone()),
+                Node::File(content) => content.lock().unwrap().sync(),
+            }
+        }
+        dirs.iter().for_each(|dir| state.sync_dir(dir));
+        Ok(())
     }
 }
 
@@ -418,9 +442,7 @@ impl DiskFile for MemoryFile {
         if std::mem::take(&mut state.fail_sync) {
             return Err(io::Error::other("the disk is failing"));
         }
-        let mut content = self.content.lock().unwrap();
-        content.synced = content.bytes.clone();
-        content.unsynced.clear();
+        self.content.lock().unwrap().sync();
         Ok(())
     }
 

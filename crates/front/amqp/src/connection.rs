@@ -20,7 +20,7 @@ use std::{collections::VecDeque, net::SocketAddr, sync::Arc};
 
 use hashbrown::HashMap;
 use stele_base_types::{ConsumerId, LogId};
-use stele_core_broker::{self as broker, Broker, Events};
+use stele_core_broker::{self as broker, Broker, Events, FrontMeter};
 use stele_core_engine::{Close, Outcome};
 use stele_wire_amqp::{
     Frame, Method, ShortString,
@@ -68,6 +68,7 @@ pub(crate) struct Connection {
     pub(crate) session: Session,
     pub(crate) outbox: Outbox,
     pub(crate) peer: SocketAddr,
+    pub(crate) meter: Arc<FrontMeter>,
     gathering: Gathering,
     settling: Settling,
     owed: VecDeque<Owed>,
@@ -91,6 +92,7 @@ impl Connection {
         settings: Arc<Settings>,
         opened: Opened,
         peer: SocketAddr,
+        meter: Arc<FrontMeter>,
     ) -> Self {
         let (holder, events) = broker.open_session().await;
         let outbox = Outbox::new(opened.frame_bytes_max);
@@ -102,6 +104,7 @@ impl Connection {
             events,
             outbox,
             peer,
+            meter,
             gathering: Gathering::default(),
             settling: Settling::default(),
             owed: VecDeque::new(),

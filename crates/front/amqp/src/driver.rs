@@ -30,6 +30,7 @@ use crate::{
     handshake,
     heartbeat::{Due, Heartbeat},
     limits::{CLOSE_TIMEOUT, OUTBOX_HIGH_BYTES, READ_BYTES, WRITE_SLICES},
+    operations,
     session::Failure,
     settings::Settings,
 };
@@ -66,11 +67,13 @@ pub(crate) async fn run(
     let Some((opened, input)) = opened else {
         return;
     };
+    let meter = broker.front_meter("amqp", &operations::COUNTED);
+    let _open = meter.connect();
     let (user, vhost) = (opened.user.clone(), opened.vhost.clone());
     tracing::info!(%peer, %user, %vhost, "connection open");
     let decoder = FrameDecoder::new(opened.frame_bytes_max);
     let heartbeat = Heartbeat::new(opened.heartbeat_s, Instant::now());
-    let connection = Connection::open(broker, settings, opened, peer).await;
+    let connection = Connection::open(broker, settings, opened, peer, meter).await;
     let mut driver = Driver {
         connection,
         decoder,
@@ -177,6 +180,7 @@ impl Driver {
             return Err(Ended::Dropped);
         }
         self.heartbeat.received(Instant::now());
+        self.connection.meter.received(count as u64);
         self.frames().await;
         Ok(())
     }
@@ -203,6 +207,7 @@ impl Driver {
 
     async fn written(&mut self, count: usize) {
         self.heartbeat.sent(Instant::now());
+        self.connection.meter.sent(count as u64);
         self.connection.outbox.advance(count);
         self.connection.return_credit().await;
     }

@@ -27,6 +27,8 @@ mod queue_declare;
 mod queue_delete;
 mod queue_purge;
 mod queue_unbind;
+mod tx_commit;
+mod tx_rollback;
 mod tx_select;
 
 use stele_wire_amqp::{
@@ -39,8 +41,54 @@ use crate::{connection::Connection, errors::Fault, session::Command};
 /// What comes of an operation: its answer is in the outbox, or the channel or connection closes.
 pub(crate) type Outcome = Result<(), Fault>;
 
+/// What is counted, the frequent first: what clients send, and deliveries.
+pub(crate) const COUNTED: [&str; 28] = [
+    PUBLISH,
+    DELIVER,
+    "basic.ack",
+    "basic.nack",
+    "basic.reject",
+    "basic.get",
+    "basic.qos",
+    "basic.consume",
+    "basic.cancel",
+    "basic.recover",
+    "basic.recover-async",
+    "channel.open",
+    "channel.close",
+    "channel.flow",
+    "confirm.select",
+    "tx.select",
+    "tx.commit",
+    "tx.rollback",
+    "queue.declare",
+    "queue.bind",
+    "queue.unbind",
+    "queue.purge",
+    "queue.delete",
+    "exchange.declare",
+    "exchange.delete",
+    "exchange.bind",
+    "exchange.unbind",
+    "connection.close",
+];
+
+const PUBLISH: &str = "basic.publish";
+pub(crate) const DELIVER: &str = "basic.deliver";
+
+/// The place of a method among those that are counted.
+pub(crate) fn place(name: &str) -> usize {
+    let place = COUNTED.iter().position(|counted| *counted == name);
+    place.unwrap_or(COUNTED.len())
+}
+
 /// Carries out a command.
 pub(crate) async fn run(connection: &mut Connection, command: Command) -> Outcome {
+    let name = match &command {
+        Command::Publish(..) => PUBLISH,
+        Command::Method(_, method) => method.name(),
+    };
+    connection.meter.request(place(name), 1);
     match command {
         Command::Publish(number, content) => basic_publish::run(connection, number, content).await,
         Command::Method(number, method) => {
@@ -72,9 +120,8 @@ async fn dispatch(connection: &mut Connection, number: u16, method: Method) -> O
             confirm_select::run(connection, number, &select)
         }
         Method::Tx(tx::Method::Select(_)) => tx_select::run(connection, number),
-        Method::Tx(tx::Method::Commit(_) | tx::Method::Rollback(_)) => {
-            tx_select::end(connection, number)
-        }
+        Method::Tx(tx::Method::Commit(_)) => tx_commit::run(connection, number).await,
+        Method::Tx(tx::Method::Rollback(_)) => tx_rollback::run(connection, number),
         Method::Confirm(confirm::Method::SelectOk(_))
         | Method::Tx(
             tx::Method::SelectOk(_) | tx::Method::CommitOk(_) | tx::Method::RollbackOk(_),

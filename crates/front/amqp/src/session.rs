@@ -14,6 +14,7 @@
 pub(crate) mod confirms;
 pub(crate) mod content;
 pub(crate) mod in_flight;
+pub(crate) mod transaction;
 pub(crate) mod unacked;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ use self::{
     confirms::Confirms,
     content::{Assembly, Content},
     in_flight::InFlight,
+    transaction::Transaction,
     unacked::{Deliveries, Unacked},
 };
 use crate::{errors::Fault, limits::ASSEMBLY_BYTES_MAX, negotiation::Opened};
@@ -66,6 +68,8 @@ pub(crate) struct Channel {
     assembly: Assembly,
     /// Present in confirm mode.
     pub(crate) confirms: Option<Confirms>,
+    /// Present where the channel is transactional.
+    pub(crate) transaction: Option<Transaction>,
     pub(crate) deliveries: Deliveries,
     /// For consumers that come later.
     pub(crate) prefetch: Option<u32>,
@@ -257,7 +261,11 @@ impl Session {
         self.assembling_bytes -= channel.assembly.held_bytes();
         channel.assembly = Assembly::Nothing;
         channel.confirms = None;
-        let unacked = channel.deliveries.take_all();
+        let open = channel.transaction.take().unwrap_or_default().settlements;
+        let unacked = open.into_iter().map(|(_, unacked, _)| unacked);
+        let unsettled = channel.deliveries.take_all().into_iter();
+        let unacked = unacked.chain(unsettled.map(|(_, unacked)| unacked));
+        let unacked = unacked.collect();
         let consumers = std::mem::take(&mut channel.consumers)
             .into_values()
             .filter_map(|id| Some((id, self.subscriptions.remove(&id)?)))
@@ -343,6 +351,7 @@ impl Channel {
             closing: false,
             assembly: Assembly::default(),
             confirms: None,
+            transaction: None,
             deliveries: Deliveries::default(),
             prefetch: None,
             prefetch_shared: None,

@@ -12,6 +12,7 @@ use super::Connection;
 use crate::{
     errors::{Fault, Subject},
     limits::CONSUMER_CREDIT_BYTES,
+    operations,
     session::{Subscription, in_flight::ToConfirm, unacked::Unacked},
     stored::{self, Arrival},
 };
@@ -126,6 +127,8 @@ impl Connection {
         for message in &messages {
             self.deliver(&subscription, message).await?;
         }
+        let deliver = operations::place(operations::DELIVER);
+        self.meter.request(deliver, messages.len() as u64);
         self.owed.push_back(Owed {
             position: self.outbox.queued(),
             log,

@@ -34,7 +34,12 @@ pub(super) async fn settle(
     let Some(taken) = channel.deliveries.take(tag, multiple) else {
         return Err(Fault::precondition(format!("unknown delivery tag {tag}")));
     };
-    for unacked in &taken {
+    if let Some(transaction) = &mut channel.transaction {
+        return taken
+            .into_iter()
+            .try_for_each(|(tag, unacked)| transaction.settle(tag, unacked, settlement));
+    }
+    for (_, unacked) in &taken {
         connection.settle(unacked, settlement).await;
     }
     Ok(())

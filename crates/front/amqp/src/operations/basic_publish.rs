@@ -39,6 +39,10 @@ pub(super) async fn run(connection: &mut Connection, number: u16, content: Conte
         &publish.routing_key,
         &message.headers,
     )?;
+    let channel = connection.session.channel(number)?;
+    if let Some(transaction) = &mut channel.transaction {
+        return transaction.publish(targets, message);
+    }
     let confirm = number_publish(connection, number)?;
     if targets.is_empty() {
         unroutable(connection, number, &message, confirm);
@@ -82,7 +86,7 @@ fn number_publish(connection: &mut Connection, number: u16) -> Result<Option<ToC
 }
 
 /// A message that goes nowhere: returned where it is mandatory, and confirmed.
-fn unroutable(
+pub(super) fn unroutable(
     connection: &mut Connection,
     number: u16,
     message: &Message,

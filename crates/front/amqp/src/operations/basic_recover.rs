@@ -16,7 +16,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, requeue: bool)
         return Err(Fault::not_implemented("requeue=false"));
     }
     let taken = connection.session.channel(number)?.deliveries.take_all();
-    for unacked in &taken {
+    for (_, unacked) in &taken {
         connection.settle(unacked, Settlement::Return(0)).await;
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! `confirm.select`: has every later publish of the channel confirmed (RabbitMQ's extension).
 //!
-//! Fields: `no-wait`. Answer: `confirm.select-ok`. A second one changes nothing.
+//! Fields: `no-wait`. Answer: `confirm.select-ok`. A second one changes nothing; a
+//! transactional channel is 406 PRECONDITION_FAILED.
 //! Publishes count from 1. `basic.ack` comes when a message is durable in every queue that it went
 //! to, at once where it went to none; `basic.nack` when it was refused.
 //! Spec: an extension, in the XML definition that RabbitMQ publishes.
@@ -9,10 +10,13 @@
 use stele_wire_amqp::method::confirm::{Select, SelectOk};
 
 use super::Outcome;
-use crate::{connection::Connection, session::confirms::Confirms};
+use crate::{connection::Connection, errors::Fault, session::confirms::Confirms};
 
 pub(super) fn run(connection: &mut Connection, number: u16, select: &Select) -> Outcome {
     let channel = connection.session.channel(number)?;
+    if channel.transaction.is_some() {
+        return Err(Fault::precondition("cannot switch from tx to confirm mode"));
+    }
     channel.confirms.get_or_insert_with(Confirms::new);
     if !select.no_wait {
         connection.reply(number, SelectOk {});

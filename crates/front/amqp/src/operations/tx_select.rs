@@ -1,24 +1,32 @@
-//! `tx.select`, `tx.commit`, `tx.rollback`: transactions of a channel.
+//! `tx.select`: makes the channel transactional.
 //!
-//! Fields: none. Not offered: `select` is 540 NOT_IMPLEMENTED; the others are 406
-//! PRECONDITION_FAILED, as on every channel that isn't transactional.
-//! Spec: 1.9.
-//! Deviations from RabbitMQ: it offers them.
+//! Fields: none. Answer: `tx.select-ok`. A second one changes nothing.
+//! From then on publishes and settlements wait for `tx.commit`. A channel in confirm mode is 406
+//! PRECONDITION_FAILED.
+//! Spec: 1.9.2.1.
+//! Deviations from RabbitMQ: an open transaction holds at most 64 MiB; more is 406
+//! PRECONDITION_FAILED.
+
+use stele_wire_amqp::method::tx::SelectOk;
 
 use super::Outcome;
-use crate::{connection::Connection, errors::Fault};
+use crate::{connection::Connection, errors::Fault, session::transaction::Transaction};
 
 pub(super) fn run(connection: &mut Connection, number: u16) -> Outcome {
-    if connection.session.channel(number)?.confirms.is_some() {
+    let channel = connection.session.channel(number)?;
+    if channel.confirms.is_some() {
         return Err(Fault::precondition("cannot switch from confirm to tx mode"));
     }
-    Err(Fault::not_implemented(
-        "transactions are not supported, use publisher confirms",
-    ))
+    channel.transaction.get_or_insert_with(Transaction::default);
+    connection.reply(number, SelectOk {});
+    Ok(())
 }
 
-/// Commit or rollback.
-pub(super) fn end(connection: &mut Connection, number: u16) -> Outcome {
-    connection.session.channel(number)?;
-    Err(Fault::precondition("channel is not transactional"))
+/// Takes the channel's open transaction and begins the next.
+pub(super) fn take(connection: &mut Connection, number: u16) -> Result<Transaction, Fault> {
+    let channel = connection.session.channel(number)?;
+    match &mut channel.transaction {
+        Some(transaction) => Ok(std::mem::take(transaction)),
+        None => Err(Fault::precondition("channel is not transactional")),
+    }
 }

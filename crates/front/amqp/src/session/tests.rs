@@ -1,3 +1,5 @@
+use stele_base_types::{Offset, PartitionIndex};
+use stele_core_engine::{LeaseId, Outcome};
 use stele_wire_amqp::{RawProperties, Writer, method::queue};
 
 use super::*;
@@ -183,8 +185,20 @@ fn a_channel_gives_back_what_it_held() {
     };
     let id = session.add_subscription(subscription);
     assert_eq!(session.consumed_logs(1), [LogId(3)]);
+    let unacked = Unacked {
+        log: LogId(3),
+        partition: PartitionIndex(0),
+        offset: Offset(0),
+        lease: LeaseId(1),
+    };
+    let channel = session.channel(1).unwrap();
+    channel.deliveries.leased(unacked);
+    let mut transaction = Transaction::default();
+    transaction.settle(2, unacked, Outcome::Done).unwrap();
+    channel.transaction = Some(transaction);
     let released = session.begin_closing(1);
     assert_eq!(released.consumers.len(), 1);
+    assert_eq!(released.unacked, [unacked, unacked]);
     assert!(session.subscription(id).is_none());
     assert!(session.channel(1).is_err());
     session.forget(1);

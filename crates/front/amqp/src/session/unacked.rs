@@ -53,9 +53,9 @@ impl Deliveries {
 
     /// Takes out what `tag` names: itself, with `multiple` all up to it, with `multiple` and 0 all.
     /// `None` where there is no such delivery. `multiple` with 0 may name none.
-    pub(crate) fn take(&mut self, tag: u64, multiple: bool) -> Option<Vec<Unacked>> {
+    pub(crate) fn take(&mut self, tag: u64, multiple: bool) -> Option<Vec<(u64, Unacked)>> {
         if !multiple {
-            return Some(vec![self.unacked.remove(&tag)?]);
+            return Some(vec![(tag, self.unacked.remove(&tag)?)]);
         }
         if tag == 0 {
             return Some(self.take_all());
@@ -67,12 +67,17 @@ impl Deliveries {
         }
         let later = self.unacked.split_off(&(tag + 1));
         let taken = std::mem::replace(&mut self.unacked, later);
-        (!taken.is_empty()).then(|| taken.into_values().collect())
+        (!taken.is_empty()).then(|| taken.into_iter().collect())
     }
 
     /// Takes out everything.
-    pub(crate) fn take_all(&mut self) -> Vec<Unacked> {
-        std::mem::take(&mut self.unacked).into_values().collect()
+    pub(crate) fn take_all(&mut self) -> Vec<(u64, Unacked)> {
+        std::mem::take(&mut self.unacked).into_iter().collect()
+    }
+
+    /// Puts a delivery back that was taken out.
+    pub(crate) fn restore(&mut self, tag: u64, unacked: Unacked) {
+        self.unacked.insert(tag, unacked);
     }
 }
 
@@ -93,8 +98,8 @@ mod tests {
         deliveries
     }
 
-    fn offsets(taken: Option<Vec<Unacked>>) -> Option<Vec<u64>> {
-        taken.map(|taken| taken.iter().map(|unacked| unacked.offset.0).collect())
+    fn offsets(taken: Option<Vec<(u64, Unacked)>>) -> Option<Vec<u64>> {
+        taken.map(|taken| taken.iter().map(|(_, unacked)| unacked.offset.0).collect())
     }
 
     #[test]

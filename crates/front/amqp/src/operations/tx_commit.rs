@@ -1,0 +1,72 @@
+//! `tx.commit`: publishes and settles what the transaction holds, and begins the next one.
+//!
+//! Fields: none. Answer: `tx.commit-ok`, when every message is durable in every queue it went to.
+//! As in RabbitMQ, a transaction isn't atomic: its messages become visible one after the other, and
+//! where one can't be stored the channel closes with 406 PRECONDITION_FAILED.
+//! Spec: 1.9.2.3.
+//! Deviations from RabbitMQ: none.
+
+use stele_core_broker as broker;
+use stele_core_engine as engine;
+use stele_wire_amqp::method::tx::CommitOk;
+
+use super::{Outcome, basic_publish, tx_select};
+use crate::{
+    connection::{
+        Connection,
+        publishing::{Gathered, Gathering, Targets},
+    },
+    errors::Fault,
+    stored::Message,
+};
+
+pub(super) async fn run(connection: &mut Connection, number: u16) -> Outcome {
+    let transaction = tx_select::take(connection, number)?;
+    let published = publish(connection, number, transaction.publishes).await;
+    for (_, unacked, outcome) in &transaction.settlements {
+        connection.settle(unacked, *outcome).await;
+    }
+    connection.flush().await;
+    published?;
+    connection.reply(number, CommitOk {});
+    Ok(())
+}
+
+async fn publish(
+    connection: &mut Connection,
+    number: u16,
+    publishes: Vec<(Targets, Message)>,
+) -> Outcome {
+    let mut gathering = Gathering::default();
+    for (targets, message) in publishes {
+        if targets.is_empty() {
+            basic_publish::unroutable(connection, number, &message, None);
+            continue;
+        }
+        if !gathering.has_room_for(&targets, message.content.body.size_bytes()) {
+            append(connection, gathering.take()).await?;
+        }
+        let now = connection.settings.clock.now();
+        gathering
+            .push(targets, &message, now, None)
+            .map_err(|_| partial())?;
+    }
+    append(connection, gathering.take()).await
+}
+
+async fn append(connection: &Connection, gathered: Option<Gathered>) -> Outcome {
+    let Some(gathered) = gathered else {
+        return Ok(());
+    };
+    match connection.broker.append(gathered.publish).await {
+        Ok(_) | Err(broker::Error::Refused(engine::Error::NoSuchLog)) => Ok(()),
+        Err(error) => {
+            tracing::warn!(peer = %connection.peer, %error, "a transaction was cut short");
+            Err(partial())
+        }
+    }
+}
+
+fn partial() -> Fault {
+    Fault::precondition("partial tx completion")
+}

@@ -1,0 +1,21 @@
+//! `tx.rollback`: forgets what the transaction holds, and begins the next one.
+//!
+//! Fields: none. Answer: `tx.rollback-ok`. Its messages are dropped; what it has acknowledged is
+//! unacknowledged again, and not delivered again by this.
+//! Spec: 1.9.2.5.
+//! Deviations from RabbitMQ: none.
+
+use stele_wire_amqp::method::tx::RollbackOk;
+
+use super::{Outcome, tx_select};
+use crate::connection::Connection;
+
+pub(super) fn run(connection: &mut Connection, number: u16) -> Outcome {
+    let transaction = tx_select::take(connection, number)?;
+    let channel = connection.session.channel(number)?;
+    for (tag, unacked, _) in transaction.settlements {
+        channel.deliveries.restore(tag, unacked);
+    }
+    connection.reply(number, RollbackOk {});
+    Ok(())
+}

@@ -2,6 +2,7 @@
 
 mod amqp;
 mod kafka;
+mod sqs;
 
 use std::{io, sync::Arc};
 

@@ -83,6 +83,7 @@ async fn serve(options: &Options, is_text: bool) -> anyhow::Result<()> {
     let mut fronts = Fronts::new(&context, settings, &broker);
     fronts.kafka(listeners.kafka)?;
     fronts.amqp(listeners.amqp)?;
+    fronts.sqs(listeners.sqs, listeners.sqs_alias)?;
 
     state.ready(broker.clone(), shown(&addresses));
     if let Some(path) = &options.ports_file {

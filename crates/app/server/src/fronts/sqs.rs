@@ -1,0 +1,46 @@
+//! Amazon SQS.
+
+use std::sync::Arc;
+
+use stele_front_sqs as sqs;
+
+use super::Fronts;
+use crate::listeners::Bound;
+
+impl Fronts<'_> {
+    /// Starts SQS, on its port and on the alias.
+    pub(crate) fn sqs(&mut self, bound: Bound, alias: Option<Bound>) -> anyhow::Result<()> {
+        let chosen = &self.settings.sqs;
+        let keys = self.settings.auth.sqs_keys.iter();
+        let credentials = keys.map(|(id, secret)| sqs::Credential {
+            access_key_id: id.clone(),
+            secret_access_key: secret.expose().to_owned(),
+        });
+        let defaults = sqs::Settings::new(
+            credentials.collect(),
+            Arc::clone(&self.context.clock),
+            self.rng()?,
+        );
+        let settings = sqs::Settings {
+            region: chosen.region.clone(),
+            account_id: chosen.account.clone(),
+            durability: self.durability(),
+            connections_max: self.settings.limits.connections,
+            ..defaults
+        };
+        for bound in [Some(bound), alias].into_iter().flatten() {
+            let name = bound.name;
+            let serve = sqs::serve(
+                self.broker.clone(),
+                settings.clone(),
+                bound.listen()?,
+                self.stopping(),
+            );
+            self.tasks.spawn(async move {
+                serve.await;
+                (name, Ok(()))
+            });
+        }
+        Ok(())
+    }
+}

@@ -29,7 +29,7 @@ use crate::{
     errors::Fault,
     handshake,
     heartbeat::{Due, Heartbeat},
-    limits::{CLOSE_TIMEOUT, OUTBOX_HIGH_BYTES, READ_BYTES, WRITE_SLICES},
+    limits::{CLOSE_TIMEOUT, OUTBOX_HIGH_BYTES, READ_BYTES, READ_BYTES_MIN, WRITE_SLICES},
     operations,
     session::Failure,
     settings::Settings,
@@ -159,7 +159,8 @@ impl Driver {
             .into_iter()
             .flatten()
             .min();
-        if reads {
+        // A buffer is used up before another is taken: most reads are far smaller than one.
+        if reads && self.input.capacity() - self.input.len() < READ_BYTES_MIN {
             self.input.reserve(READ_BYTES);
         }
         let mut slices = [IoSlice::new(&[]); WRITE_SLICES];

@@ -19,6 +19,7 @@
 //! `docs/protocols/mapping.md`.
 
 mod arguments;
+mod carbon_copies;
 mod connection;
 mod driver;
 mod errors;

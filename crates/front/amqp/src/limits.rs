@@ -19,6 +19,9 @@ pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// What is read from a socket at once.
 pub(crate) const READ_BYTES: usize = 64 * 1024;
 
+/// The room for reading below which another buffer is taken.
+pub(crate) const READ_BYTES_MIN: usize = 4 * 1024;
+
 /// Octets waiting to be written, past which a connection neither reads more from its client nor
 /// takes more deliveries: a client that doesn't read costs itself.
 pub(crate) const OUTBOX_HIGH_BYTES: u64 = 4 * 1024 * 1024;

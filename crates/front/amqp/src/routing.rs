@@ -22,6 +22,7 @@ pub(crate) fn route(
     connection: &Connection,
     exchange: &str,
     key: &str,
+    copies: &[String],
     headers: &Table,
 ) -> Result<Targets, Fault> {
     let vhost = connection.session.opened.vhost.as_str();
@@ -31,7 +32,9 @@ pub(crate) fn route(
     let mut targets = Targets::new();
     let mut name = exchange.to_owned();
     for _ in 0..=ALTERNATES_MAX {
-        let routed = catalogue.route(vhost, &name, key, &headers, &mut targets);
+        let mut keys = std::iter::once(key).chain(copies.iter().map(String::as_str));
+        let routed =
+            keys.try_for_each(|key| catalogue.route(vhost, &name, key, &headers, &mut targets));
         if let Err(error) = routed {
             // An alternate exchange may be missing: the message goes nowhere then.
             if name == exchange {
@@ -45,6 +48,8 @@ pub(crate) fn route(
             _ => break,
         }
     }
+    targets.sort_unstable();
+    targets.dedup();
     Ok(targets)
 }
 

@@ -6,7 +6,7 @@ mod support;
 use stele_base_types::Name;
 use stele_test_testkit::TestBroker;
 use stele_wire_amqp::{
-    Frame, Method, ShortString,
+    ContentHeader, EncodedTable, Frame, Method, Properties, ShortString, Table, Value,
     method::{basic, channel, confirm, connection, queue, tx},
 };
 use support::{Client, Server};
@@ -291,4 +291,41 @@ async fn a_topic_that_another_protocol_made_can_be_consumed_from() {
         (deliver.routing_key.as_str(), &body[..]),
         ("orders", &b"before"[..])
     );
+}
+
+#[tokio::test]
+async fn carbon_copies_are_further_keys_and_blind_ones_are_not_told() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    for queue in ["to", "copy", "blind"] {
+        client.declare(queue).await;
+    }
+    let keys = |key| Value::Array(vec![Value::text(key), Value::text("to")]);
+    let headers = Table::new()
+        .with("CC", keys("copy"))
+        .with("BCC", keys("blind"));
+    let properties = Properties {
+        headers: Some(EncodedTable::from(&headers)),
+        ..Properties::default()
+    };
+    client
+        .publish_with("to", properties.encode(), b"x", 100)
+        .await;
+    for queue in ["to", "copy", "blind"] {
+        assert_eq!(client.declare(queue).await.message_count, 1, "{queue}");
+        let get = basic::Get {
+            queue: ShortString::new(queue).unwrap(),
+            no_ack: true,
+        };
+        client.send(1, get).await;
+        client.method().await;
+        let Some(Frame::Header { payload, .. }) = client.frame().await else {
+            panic!("no header");
+        };
+        let properties = ContentHeader::decode(payload).unwrap().properties;
+        let headers = properties.parse().unwrap().headers.unwrap();
+        let told = Table::new().with("CC", keys("copy"));
+        assert_eq!(headers.decode(), Ok(told));
+        client.frame().await;
+    }
 }

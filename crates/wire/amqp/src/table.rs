@@ -142,6 +142,13 @@ impl Table {
         self.0.push((name, value));
     }
 
+    /// The table without the values of this name.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.0.retain(|(key, _)| key.as_str() != name);
+        self
+    }
+
     /// The first value of this name.
     pub fn find(&self, name: &str) -> Option<&Value> {
         self.iter()

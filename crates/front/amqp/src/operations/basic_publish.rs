@@ -9,14 +9,16 @@
 //! PRECONDITION_FAILED.
 //! `delivery-mode` is carried: what a message is worth is its queue's to say. `expiration` holds
 //! for AMQP's consumers: one of another protocol still sees the message.
+//! The headers `CC` and `BCC` are further keys.
 //! Spec: 1.8.3.7.
-//! Deviations from RabbitMQ: a persistent and a transient message in a
-//! durable queue are equally safe; `CC` and `BCC` headers don't route.
+//! Deviations from RabbitMQ: a persistent and a transient message in a durable queue are equally
+//! safe.
 
 use stele_wire_amqp::{ShortString, method::basic, reply_code::NO_ROUTE};
 
 use super::Outcome;
 use crate::{
+    carbon_copies,
     connection::Connection,
     errors::Fault,
     reply_to, routing,
@@ -32,11 +34,13 @@ pub(super) async fn run(connection: &mut Connection, number: u16, content: Conte
     check_user(connection, &message)?;
     check_expiration(&message)?;
     reply_to::redirect(connection, number, &mut message)?;
+    let copies = carbon_copies::take(&mut message)?;
     let publish = &message.content.publish;
     let targets = routing::route(
         connection,
         &publish.exchange,
         &publish.routing_key,
+        &copies,
         &message.headers,
     )?;
     let channel = connection.session.channel(number)?;

@@ -28,11 +28,8 @@ pub(crate) struct Arrival {
 /// of its headers where it came by another protocol.
 pub(crate) fn arrival(record: &Record, queue: &str) -> Arrival {
     let body = record.value.clone().unwrap_or_default();
-    if let Some(Ok(own)) = record
-        .headers
-        .last(HEADER)
-        .map(|own| read_own(Bytes::copy_from_slice(own)))
-    {
+    let own = record.headers.last(HEADER);
+    if let Some(Ok(own)) = own.map(|own| read_own(record.headers.share(own))) {
         let (exchange, routing_key, properties) = own;
         return Arrival {
             exchange,

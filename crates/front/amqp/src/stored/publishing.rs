@@ -3,7 +3,9 @@
 use bytes::BytesMut;
 use smallvec::SmallVec;
 use stele_base_types::Timestamp;
-use stele_wire_amqp::{Properties, RawProperties, ReadError, ShortString, Table, Value, Writer};
+use stele_wire_amqp::{
+    EncodedTable, Properties, RawProperties, ReadError, ShortString, Table, Value, Writer,
+};
 use stele_wire_batch::{BatchBuilder, Body, Error, NewRecord, RecordHeader};
 
 use super::{HEADER, RESERVED_PREFIX, VERSION};
@@ -36,6 +38,13 @@ impl Message {
     /// Sends replies elsewhere than the publisher said.
     pub(crate) fn set_reply_to(&mut self, reply_to: ShortString) {
         self.properties.reply_to = Some(reply_to);
+        self.content.properties = self.properties.encode();
+    }
+
+    /// Takes a header out.
+    pub(crate) fn remove_header(&mut self, name: &str) {
+        self.headers = std::mem::take(&mut self.headers).without(name);
+        self.properties.headers = Some(EncodedTable::from(&self.headers));
         self.content.properties = self.properties.encode();
     }
 

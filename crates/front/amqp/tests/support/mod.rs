@@ -146,6 +146,18 @@ impl Client {
 
     /// Publishes to a queue by the default exchange, in body frames of `frame` octets.
     pub(crate) async fn publish(&mut self, queue: &str, body: &[u8], frame: usize) {
+        self.publish_with(queue, RawProperties::default(), body, frame)
+            .await;
+    }
+
+    /// Publishes with properties.
+    pub(crate) async fn publish_with(
+        &mut self,
+        queue: &str,
+        properties: RawProperties,
+        body: &[u8],
+        frame: usize,
+    ) {
         let publish = basic::Publish {
             routing_key: ShortString::new(queue).unwrap(),
             ..basic::Publish::default()
@@ -155,7 +167,7 @@ impl Client {
         let header = ContentHeader {
             class_id: 60,
             body_size: body.len() as u64,
-            properties: RawProperties::default(),
+            properties,
         };
         encode::header(&mut out, 1, &header);
         for part in body.chunks(frame) {

@@ -131,6 +131,7 @@ fn the_first_value_of_a_name_is_found() {
         .with("k", Value::Int32(2));
     assert_eq!(table.find("k").and_then(Value::as_integer), Some(1));
     assert_eq!(table.len(), 2);
+    assert!(table.without("k").is_empty());
 }
 
 fn value() -> impl Strategy<Value = Value> {

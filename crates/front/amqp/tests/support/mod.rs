@@ -25,8 +25,8 @@ use tokio::{
     time::timeout,
 };
 
-/// Nothing here takes so long.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Nothing here takes so long, however busy the machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running front.
 pub(crate) struct Server {

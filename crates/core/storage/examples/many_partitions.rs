@@ -1,0 +1,149 @@
+//! What many partitions cost: how long the shard is held up by settling, how long settling and
+//! recovery take.
+//!
+//! `cargo run --release -p stele-core-storage --example many_partitions -- DIRECTORY PARTITIONS`
+#![expect(clippy::print_stdout, reason = "a report for a person")]
+
+use std::{collections::HashMap, error::Error, path::Path, sync::Arc};
+
+use stele_base_env::{Clock, Disk, LocalDisk, SystemClock};
+use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, ShardId, Timestamp};
+use stele_core_storage::{
+    BlockSequence, DataDirectory, Floors, Options, Recovered, Replay, ReplayError, Target, recover,
+};
+use stele_wire_batch::{BatchBuilder, BatchHeader, Body, NewRecord};
+
+const RECORD_SIZE_BYTES: usize = 1024;
+const ROUNDS: u64 = 4;
+
+/// A state that is as large as its partitions are many.
+#[derive(Default)]
+struct Nexts(HashMap<PartitionId, Offset>);
+
+impl Replay for Nexts {
+    fn load(&mut self, state: &[u8]) -> Result<(), ReplayError> {
+        self.0 = postcard::from_bytes(state)?;
+        Ok(())
+    }
+
+    fn control(&mut self, _record: &[u8]) -> Result<(), ReplayError> {
+        Ok(())
+    }
+
+    fn append(&mut self, targets: &[Target], header: &BatchHeader<'_>) -> Result<(), ReplayError> {
+        for target in targets {
+            let count = u64::from(header.last_offset_delta()) + 1;
+            self.0
+                .insert(target.partition, target.base_offset.plus(count));
+        }
+        Ok(())
+    }
+
+    fn save(&self) -> Result<Vec<u8>, ReplayError> {
+        Ok(postcard::to_stdvec(&self.0)?)
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = std::env::args().nth(1).unwrap_or_else(|| ".".to_owned());
+    let count: u64 = std::env::args()
+        .nth(2)
+        .map_or(Ok(10_000), |count| count.parse())?;
+    let directory = Path::new(&root).join(format!("bench-{}", std::process::id()));
+    let measured = measure(&directory, count);
+    remove(&directory)?;
+    measured
+}
+
+fn measure(directory: &Path, count: u64) -> Result<(), Box<dyn Error>> {
+    let clock = SystemClock::new();
+    let disk: Arc<dyn Disk> = Arc::new(LocalDisk);
+    let shard = DataDirectory::open(disk, directory, 1)?.shard(ShardId(0))?;
+    let now = Timestamp(0);
+    let options = Options {
+        journal_age_ms_max: 0,
+        ..Options::default()
+    };
+    let mut parts = recover(&shard, &options, &mut Nexts::default(), now)?;
+    for round in 0..2 {
+        let synced = fill(&mut parts, count, round)?;
+        parts.writer.rotate()?;
+        // The index learns of the new file by its first block.
+        let block = parts.builder.finish(synced);
+        parts.index.install(&block);
+        let written = parts.writer.write(&block)?;
+        parts.index.written(&written, now);
+        let as_of = parts.writer.sync()?;
+
+        let started = clock.monotonic();
+        let starts = (0..count)
+            .map(|log| (partition(log), Offset::ZERO))
+            .collect();
+        let plan = parts
+            .index
+            .plan_settling(Floors { as_of, starts }, now.plus_ms(1));
+        let planned = clock.monotonic() - started;
+        let settled = parts.settler.settle(&plan, &mut Nexts::default())?;
+        let copied = clock.monotonic() - started - planned;
+        let started = clock.monotonic();
+        parts.index.settled(settled);
+        let installed = clock.monotonic() - started;
+        println!("{count} partitions, settling {}:", round + 1);
+        println!("  the shard is held up {planned:?} and {installed:?}");
+        println!("  the settler takes {copied:?}");
+    }
+    drop(parts);
+    let started = clock.monotonic();
+    let mut state = Nexts::default();
+    recover(&shard, &options, &mut state, now)?;
+    println!("recovery takes {:?}", clock.monotonic() - started);
+    assert_eq!(state.0.len() as u64, count, "all is recovered");
+    Ok(())
+}
+
+/// Appends some records to each partition, in blocks of a few hundred.
+fn fill(parts: &mut Recovered, count: u64, round: u64) -> Result<BlockSequence, Box<dyn Error>> {
+    let value = vec![b'x'; RECORD_SIZE_BYTES];
+    let record = NewRecord {
+        timestamp: Timestamp(0),
+        key: None,
+        value: Body::Whole(&value),
+        headers: &[],
+    };
+    let batch = [BatchBuilder::single(&record)?.into_bytes()];
+    let mut synced = parts.builder.sequence();
+    for offset in round * ROUNDS..(round + 1) * ROUNDS {
+        for log in 0..count {
+            let target = Target {
+                partition: partition(log),
+                base_offset: Offset(offset),
+            };
+            parts.builder.push_append(&[target], &batch)?;
+            if log % 500 == 499 || log + 1 == count {
+                let block = parts.builder.finish(synced);
+                parts.index.install(&block);
+                let written = parts.writer.write(&block)?;
+                parts.index.written(&written, Timestamp(0));
+            }
+        }
+        synced = parts.writer.sync()?;
+    }
+    Ok(synced)
+}
+
+fn partition(log: u64) -> PartitionId {
+    PartitionId::new(LogId(log), PartitionIndex(0))
+}
+
+/// Removes a directory with all that is in it.
+fn remove(path: &Path) -> std::io::Result<()> {
+    for entry in LocalDisk.list(path)? {
+        let below = path.join(entry.name);
+        if entry.is_dir {
+            remove(&below)?;
+        } else {
+            LocalDisk.remove_file(&below)?;
+        }
+    }
+    LocalDisk.remove_dir(path)
+}

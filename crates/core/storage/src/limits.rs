@@ -16,6 +16,15 @@ pub(crate) const INDEX_INTERVAL_BYTES: u32 = 4096;
 /// little disk.
 pub(crate) const PREALLOCATION_STEP_BYTES: u64 = 8 << 20;
 
+/// How much of a journal file is filled with zeroes ahead of small blocks. To sync what lies where
+/// nothing was ever written, a file system has to write its own tables too: a second trip to the
+/// disk for each commit, against one for each of these.
+pub(crate) const ZEROED_AHEAD_BYTES: u64 = 1 << 20;
+
+/// Blocks from this size on are written where nothing was: their own bytes take longer than the
+/// tables, and zeroes would double them.
+pub(crate) const ZEROED_FOR_SIZE_BYTES_MAX: u64 = 64 << 10;
+
 /// The smallest read of a segment: finding a batch costs an interval of the index anyway.
 pub(crate) const SEGMENT_READ_SIZE_BYTES_MIN: usize = 8 << 10;
 

@@ -12,8 +12,10 @@ use stele_base_env::OpenMode;
 
 use super::{FILE_HEADER_SIZE_BYTES, JournalFile, encode_file_header};
 use crate::{
-    Block, BlockSequence, Error, Options, ShardDirectory, directory::sync_dir, error::AtPath,
-    limits::PREALLOCATION_STEP_BYTES,
+    Block, BlockSequence, Error, Options, ShardDirectory,
+    directory::sync_dir,
+    error::AtPath,
+    limits::{PREALLOCATION_STEP_BYTES, ZEROED_AHEAD_BYTES, ZEROED_FOR_SIZE_BYTES_MAX},
 };
 
 /// A block was handed to the operating system. Goes to the shard, for
@@ -46,6 +48,8 @@ pub struct JournalWriter {
     position: u64,
     /// How far the file reaches, with zeroes beyond `position`.
     allocated: u64,
+    /// How far the zeroes were written, rather than only allocated.
+    zeroed: u64,
     next: BlockSequence,
     /// Every block before this one is on disk. Shared with the settler, which must not remove
     /// data on the word of records that a crash would take back.
@@ -68,6 +72,7 @@ impl JournalWriter {
             file,
             position,
             allocated: position,
+            zeroed: position,
             next,
             synced: Arc::new(AtomicU64::new(next.0)),
             has_failed: false,
@@ -124,6 +129,9 @@ impl JournalWriter {
             self.start_file()?;
         }
         self.allocate(self.position + size_bytes)?;
+        if size_bytes < ZEROED_FOR_SIZE_BYTES_MAX {
+            self.zero_ahead(self.position + size_bytes)?;
+        }
         let position = self.position;
         let file = &self.file;
         file.file
@@ -159,6 +167,20 @@ impl JournalWriter {
         Ok(())
     }
 
+    /// Writes zeroes after `end`, where the next blocks go, unless some are left there.
+    fn zero_ahead(&mut self, end: u64) -> Result<(), Error> {
+        let target = (end + ZEROED_AHEAD_BYTES).min(self.allocated);
+        if end <= self.zeroed || target <= end {
+            return Ok(());
+        }
+        let length = usize::try_from(target - end).expect("it is at most the limit");
+        let file = &self.file;
+        let zeroes = vec![0; length];
+        file.file.write_at(end, &zeroes).at("write", &file.path)?;
+        self.zeroed = target;
+        Ok(())
+    }
+
     fn sync_file(&mut self) -> Result<(), Error> {
         self.file.file.sync_data().at("sync", &self.file.path)?;
         self.synced.store(self.next.0, Ordering::Release);
@@ -173,6 +195,7 @@ impl JournalWriter {
         self.file = create_file(&self.directory, self.next)?;
         self.position = FILE_HEADER_SIZE_BYTES as u64;
         self.allocated = self.position;
+        self.zeroed = self.position;
         Ok(())
     }
 }

@@ -1,8 +1,9 @@
 //! One connection's socket: reads frames, writes what waits, keeps time.
 //!
-//! Back-pressure, from the client inwards: what isn't read stays in the socket. Input is left there
-//! while the output is full or a publish waits for space; events are left with the broker while the
-//! output is full, and the broker delivers no more than it has credit for.
+//! Back-pressure, from the client inwards: what isn't read stays in the socket. While the output is
+//! full or a publish waits for space, no frames are taken and no more than one buffer is read: a
+//! client that is slow to read still shows by its heartbeats that it lives. Events are left with
+//! the broker while the output is full, and the broker delivers no more than it has credit for.
 
 use std::{
     future::pending,
@@ -153,7 +154,9 @@ impl Driver {
     ) -> Happened {
         let connection = &mut self.connection;
         let has_room = connection.outbox.pending() < OUTBOX_HIGH_BYTES;
-        let reads = has_room && connection.takes_input();
+        let takes_frames = has_room && connection.takes_input();
+        let is_over = connection.progress() == Progress::Over;
+        let reads = !is_over && (takes_frames || self.input.len() < READ_BYTES);
         let is_open = connection.progress() == Progress::Open;
         let next = [self.heartbeat.next(), self.close_by]
             .into_iter()
@@ -191,7 +194,7 @@ impl Driver {
         if self.lost {
             self.input.clear();
         }
-        while self.connection.takes_input() && !self.lost {
+        while self.takes_frames() {
             match self.decoder.decode(&mut self.input) {
                 Ok(Some(frame)) => self.connection.frame(frame).await,
                 Ok(None) => break,
@@ -206,11 +209,20 @@ impl Driver {
         }
     }
 
+    fn takes_frames(&self) -> bool {
+        let has_room = self.connection.outbox.pending() < OUTBOX_HIGH_BYTES;
+        has_room && self.connection.takes_input() && !self.lost
+    }
+
     async fn written(&mut self, count: usize) {
         self.heartbeat.sent(Instant::now());
         self.connection.meter.sent(count as u64);
         self.connection.outbox.advance(count);
         self.connection.return_credit().await;
+        // There may be room now for what frames that were left lying ask for.
+        if !self.input.is_empty() {
+            self.frames().await;
+        }
     }
 
     async fn told(&mut self, events: &mut Vec<Event>) {

@@ -3,6 +3,10 @@
 /// Records leased to one consumer in one decision: bounds how long a dispatch holds the shard.
 pub const RUN_RECORDS_MAX: u32 = 256;
 
+/// Records of a batch: bounds what one append can make the engine list, whatever a batch's header
+/// says. Seven times what fits into 1 MiB of the smallest records.
+pub const APPEND_RECORDS_MAX: u32 = 1 << 20;
+
 /// Partitions of a log: bounds what one declaration can make the engine allocate.
 pub const PARTITIONS_MAX: u32 = 10_000;
 

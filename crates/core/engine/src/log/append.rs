@@ -12,7 +12,7 @@ use super::{
 use crate::{
     Decision, Durability, Error, Record, Reply,
     command::{Append, AppendTarget, ProducerStamp, Schedule},
-    limits::{DEDUPLICATION_MS, PRODUCER_EXPIRY_MS},
+    limits::{APPEND_RECORDS_MAX, DEDUPLICATION_MS, PRODUCER_EXPIRY_MS},
     reply::Appended,
 };
 
@@ -215,6 +215,8 @@ fn check(append: &Append) -> Result<(), Error> {
         "no targets"
     } else if append.count == 0 {
         "no records"
+    } else if append.count > APPEND_RECORDS_MAX {
+        "too many records"
     } else if append.producer.is_some() && append.targets.len() > 1 {
         "a producer's batch has one target"
     } else if append.schedule.is_some() && append.count > 1 {

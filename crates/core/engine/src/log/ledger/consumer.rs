@@ -39,7 +39,8 @@ impl Logs {
         };
         let record = LedgerRecord::Unsubscribed(consumer);
         let decision = done(ledger_record(log, ledger.id, record));
-        let is_last = known.subscribers().all(|other| other.consumer == consumer);
+        let mut subscribers = known.subscribers().map(|terms| terms.consumer);
+        let is_last = subscribers.next() == Some(consumer) && subscribers.next().is_none();
         if known.config.lifetime.auto_delete && is_last {
             return Ok(decision.with(Effect::Unused(log)));
         }
@@ -83,8 +84,8 @@ fn done(record: Record) -> Decision {
 }
 
 impl Ledger {
-    /// Consumers that haven't unsubscribed.
-    pub(crate) fn subscribers(&self) -> impl Iterator<Item = &Subscribe> + use<'_> {
+    /// The terms of those that consume from it.
+    pub fn subscribers(&self) -> impl Iterator<Item = &Subscribe> + use<'_> {
         self.demand.subscribers()
     }
 

@@ -180,6 +180,8 @@ impl Demand {
     }
 
     pub(crate) fn wait(&mut self, request: &LeaseRequest, token: Token, site: &mut Site<'_>) {
+        // A token names one wait: where a caller uses it again, that is the one it means.
+        self.end_wait(token, site);
         let turn = self.turn_next;
         self.turn_next += 1;
         self.turns.insert(turn, Turn::Wait(token));

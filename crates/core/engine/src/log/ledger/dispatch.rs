@@ -115,11 +115,14 @@ impl Ledger {
 
     /// What one of those in the queue may take, so that a few records are shared by all.
     fn fair_share(&self) -> u32 {
+        if self.demand.turns() <= 1 {
+            return RUN_RECORDS_MAX;
+        }
         let next = self.ready.next(self.rotation);
         let ready = next
             .and_then(|next| self.part(next))
             .map_or(0, |part| part.ready());
-        let share = ready.div_ceil(self.demand.turns().max(1) as u64);
+        let share = ready.div_ceil(self.demand.turns() as u64);
         u32::try_from(share).map_or(RUN_RECORDS_MAX, |share| share.clamp(1, RUN_RECORDS_MAX))
     }
 }

@@ -10,6 +10,8 @@ use stele_base_types::Offset;
 pub(crate) struct Ranges {
     /// From each range's first offset to the one after its last.
     ends: BTreeMap<Offset, Offset>,
+    /// How many offsets are in the set.
+    count: u64,
 }
 
 impl Ranges {
@@ -25,11 +27,14 @@ impl Ranges {
             start = before;
             end = end.max(before_end);
         }
+        // Those that it touches, the one before among them, become part of it.
         while let Some((&after, &after_end)) = self.ends.range(start..=end).next() {
             self.ends.remove(&after);
+            self.count -= after_end.since(after);
             end = end.max(after_end);
         }
         self.ends.insert(start, end);
+        self.count += end.since(start);
     }
 
     /// Takes one offset out.
@@ -41,6 +46,7 @@ impl Ranges {
             return;
         }
         self.ends.remove(&start);
+        self.count -= 1;
         if start < offset {
             self.ends.insert(start, offset);
         }
@@ -54,7 +60,9 @@ impl Ranges {
         while let Some(entry) = self.ends.first_entry()
             && *entry.key() < to
         {
+            let start = *entry.key();
             let end = entry.remove();
+            self.count -= end.min(to).since(start);
             if end > to {
                 self.ends.insert(to, end);
             }
@@ -66,7 +74,9 @@ impl Ranges {
         if self.ends.is_empty() {
             return None;
         }
-        self.ends.remove(&first)
+        let end = self.ends.remove(&first)?;
+        self.count -= end.since(first);
+        Some(end)
     }
 
     pub(crate) fn contains(&self, offset: Offset) -> bool {
@@ -85,12 +95,12 @@ impl Ranges {
         Some(start)
     }
 
-    /// How many offsets before `limit` are in the set.
+    /// How many offsets before `limit` are in the set. Quick where few ranges end after it.
     pub(crate) fn count_before(&self, limit: Offset) -> u64 {
-        let ranges = self.ends.range(..limit);
-        ranges
-            .map(|(&start, &end)| end.min(limit).since(start))
-            .sum()
+        let later = self.ends.iter().rev();
+        let later = later.take_while(|(_, end)| **end > limit);
+        let count: u64 = later.map(|(start, end)| end.since(limit.max(*start))).sum();
+        self.count - count
     }
 }
 

@@ -332,3 +332,26 @@ fn records_beyond_their_time_are_dropped_and_do_not_return() {
     assert_eq!(shard.counts(), (0, 0, 0));
     assert_eq!(shard.state.next_deadline(), None);
 }
+
+#[test]
+fn a_single_wait_takes_from_all_partitions() {
+    let mut shard = Shard::with(LogConfig {
+        partitions: 3,
+        ..queue_config()
+    });
+    let waiting = LeaseRequest {
+        wait_until: Some(Timestamp::FOREVER),
+        ..request(1, 10)
+    };
+    for _ in 0..2 {
+        // The same token again is the same wait.
+        shard.decide(Command::Log(LOG, LogCommand::Lease(waiting, Token(1))));
+    }
+    for _ in 0..3 {
+        shard.append_only(record()).expect("appended");
+    }
+    shard.commit();
+    shard.dispatch();
+    let all = vec![(0, 0), (1, 0), (2, 0)];
+    assert_eq!(shard.answers(), [(Token(1), all)]);
+}

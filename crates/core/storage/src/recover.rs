@@ -244,8 +244,10 @@ fn make_writable(directory: &ShardDirectory, replayed: Replayed) -> Result<Tail,
     if let Some(first) = replayed.unborn {
         let path = directory.journal_file(first);
         directory.disk.remove_file(&path).at("remove", &path)?;
-        crate::directory::sync_dir(&*directory.disk, &directory.journal())?;
     }
+    // A process that was killed may have made or removed a file and not got to syncing that: the
+    // file must neither vanish with what is written to it from now on, nor come back.
+    crate::directory::sync_dir(&*directory.disk, &directory.journal())?;
     let (file, position) = match replayed.last {
         Some((file, scanner)) => {
             let position = scanner.position();

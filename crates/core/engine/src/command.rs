@@ -113,7 +113,8 @@ pub struct ConsumerRef {
 pub enum LogCommand {
     /// Take the log up, or take over its changed configuration. Idempotent.
     Open(LogConfig),
-    /// Drop the log with all that it holds; its consumers are told.
+    /// Drop the log with all that it holds; its consumers are told. It can't be opened again: a
+    /// definition that still exists is one that is about to go.
     Close(Close),
     /// Lease records now, or wait for some.
     Lease(LeaseRequest, Token),
@@ -158,6 +159,9 @@ pub enum LogCommand {
         /// record that a ledger still needs.
         force: bool,
     },
+    /// The log's definition is gone for good: drop the log, and what is remembered of its having
+    /// been closed.
+    Undefine,
 }
 
 /// Drops a log.

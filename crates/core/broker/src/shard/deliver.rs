@@ -90,7 +90,7 @@ impl Shard {
                     session.push(Event::ConsumerCancelled { consumer });
                 }
             }
-            Effect::Unused(log) => self.delete_unused(log),
+            Effect::Unused(log) => self.delete_definition(log),
             Effect::Forget(log) => self.index.remove_log(log),
             Effect::Trimmed(partition) => {
                 if let Some(state) = self.state.logs.partition(partition) {
@@ -209,8 +209,8 @@ impl Shard {
         slices
     }
 
-    /// The last consumer of an auto-delete log has gone.
-    fn delete_unused(&mut self, log: LogId) {
+    /// The last consumer of an auto-delete log has gone, or its deletion was cut short.
+    pub(super) fn delete_definition(&mut self, log: LogId) {
         let command = Command::Catalogue(stele_core_engine::CatalogueCommand::DeleteLog(log));
         if self.id.0 == 0 {
             self.command(command, None, ReplyTo::Nobody);

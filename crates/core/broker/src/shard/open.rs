@@ -1,6 +1,9 @@
 //! Starting a shard: recovery, then the catalogue's view of what it should hold.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
 
 use hashbrown::{HashMap, HashSet};
 use parking_lot::RwLock;
@@ -112,10 +115,17 @@ impl Shard {
     /// Called once, with shard 0's catalogue, when all have recovered.
     pub fn reconcile(&mut self, catalogue: &Catalogue, now: Timestamp) {
         self.now = now;
+        let closed: BTreeSet<LogId> = self.state.logs.closed().collect();
         let mut defined = HashSet::new();
         for definition in catalogue.all_logs() {
-            if self.shard_of(definition.id) == self.id {
-                defined.insert(definition.id);
+            if self.shard_of(definition.id) != self.id {
+                continue;
+            }
+            defined.insert(definition.id);
+            if closed.contains(&definition.id) {
+                // It was being deleted: the definition is all that is left.
+                self.delete_definition(definition.id);
+            } else {
                 let open = LogCommand::Open(definition.config);
                 self.command(Command::Log(definition.id, open), None, ReplyTo::Nobody);
             }
@@ -125,11 +135,12 @@ impl Shard {
             .logs
             .iter()
             .map(|(log, _)| log)
+            .chain(closed)
             .filter(|log| !defined.contains(log))
             .collect();
         for log in orphans {
-            let close = LogCommand::Close(Default::default());
-            self.command(Command::Log(log, close), None, ReplyTo::Nobody);
+            let undefine = Command::Log(log, LogCommand::Undefine);
+            self.command(undefine, None, ReplyTo::Nobody);
         }
         self.dispatch();
     }

@@ -3,7 +3,9 @@
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 use stele_base_types::{LogId, Offset, PartitionId, Timestamp};
-use stele_core_engine::{CatalogueRecord, Command, Durability, Error as Refusal, Reply};
+use stele_core_engine::{
+    CatalogueRecord, Command, Durability, Error as Refusal, LogCommand, Reply,
+};
 use stele_core_storage::{Block, BlockSequence, Written};
 
 use super::Shard;
@@ -159,10 +161,7 @@ impl Shard {
 
     fn release(&mut self, mut waiting: Waiting) {
         if !waiting.catalogue.is_empty() {
-            let mut replica = self.replica.write();
-            for record in &waiting.catalogue {
-                replica.apply(record);
-            }
+            self.publish_definitions(&std::mem::take(&mut waiting.catalogue));
         }
         let due = waiting.take_due(Durability::Synced);
         self.release_due(due);
@@ -176,6 +175,21 @@ impl Shard {
         }
         for (_, request) in due.held {
             self.take_up(request);
+        }
+    }
+
+    /// Definitions are on disk: replicas follow. A deletion is for good now, so the log's shard may
+    /// forget that it has closed it.
+    fn publish_definitions(&mut self, records: &[CatalogueRecord]) {
+        let mut replica = self.replica.write();
+        for record in records {
+            replica.apply(record);
+        }
+        drop(replica);
+        for record in records {
+            if let CatalogueRecord::LogDeleted(log) = record {
+                self.tell_owner(*log, LogCommand::Undefine);
+            }
         }
     }
 

@@ -22,7 +22,7 @@ mod session;
 mod tick;
 mod trim;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use stele_base_types::{LogId, PartitionId, PartitionIndex, Timestamp};
@@ -62,6 +62,9 @@ pub struct Logs {
     logs: BTreeMap<LogId, Box<Log>>,
     /// Leases before this one may have been given.
     lease_last: LeaseId,
+    /// Logs that were closed and whose definition may still exist. Opened again, one would begin
+    /// at offset 0 once more.
+    closed: BTreeSet<LogId>,
     #[serde(skip)]
     indexes: Indexes,
 }
@@ -71,6 +74,7 @@ pub struct Logs {
 struct Stored {
     logs: BTreeMap<LogId, Box<Log>>,
     lease_last: LeaseId,
+    closed: BTreeSet<LogId>,
 }
 
 /// A log on its shard.
@@ -157,6 +161,11 @@ impl Logs {
         self.log(partition.log)?.partition(partition.index)
     }
 
+    /// Logs that were closed and whose definition isn't known to be gone.
+    pub fn closed(&self) -> impl Iterator<Item = LogId> {
+        self.closed.iter().copied()
+    }
+
     /// All logs, by id.
     pub fn iter(&self) -> impl Iterator<Item = (LogId, &Log)> {
         self.logs.iter().map(|(id, log)| (*id, &**log))
@@ -166,6 +175,7 @@ impl Logs {
         let decision = match command {
             LogCommand::Open(config) => self.open(log, config, now),
             LogCommand::Close(close) => self.close(log, close),
+            LogCommand::Undefine => self.undefine(log),
             LogCommand::Lease(request, token) => self.lease(log, &request, token, now),
             LogCommand::CancelWait(token) => self.cancel_wait(log, token),
             LogCommand::Subscribe(terms) => self.subscribe(log, &terms),
@@ -192,6 +202,7 @@ impl Logs {
         match record {
             LogRecord::Opened { config, at } => self.apply_opened(id, *config, *at),
             LogRecord::Closed => self.apply_closed(id),
+            LogRecord::Undefined => self.apply_undefined(id),
             LogRecord::Trimmed { partition, to } => self.apply_trimmed(id, *partition, *to),
             LogRecord::Forgotten { at } => self.apply_forgotten(id, *at),
             LogRecord::Ledger(ledger, record) => self.apply_to_ledger(id, *ledger, record),
@@ -288,6 +299,7 @@ impl From<Stored> for Logs {
         let mut logs = Self {
             logs: stored.logs,
             lease_last: stored.lease_last,
+            closed: stored.closed,
             indexes: Indexes::default(),
         };
         logs.index_all();

@@ -15,6 +15,9 @@ impl Logs {
         config: LogConfig,
         now: Timestamp,
     ) -> Result<Decision, Error> {
+        if self.closed.contains(&log) {
+            return Err(Error::NoSuchLog);
+        }
         let existing = self.logs.get(&log).map(|log| &log.config);
         let partitions = existing.map_or(0, |existing| existing.partitions);
         if config.partitions < partitions.max(1) || config.partitions > PARTITIONS_MAX {

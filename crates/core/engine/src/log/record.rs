@@ -45,6 +45,8 @@ pub enum LogRecord {
         /// Unsettled records that it may hold.
         limit: Option<u32>,
     },
+    /// It is gone, and so is its definition.
+    Undefined,
 }
 
 /// Consecutive records of a partition.
@@ -130,9 +132,11 @@ pub enum LedgerRecord {
 impl LogRecord {
     pub(crate) fn is_journalled(&self) -> bool {
         match self {
-            Self::Opened { .. } | Self::Closed | Self::Trimmed { .. } | Self::Forgotten { .. } => {
-                true
-            }
+            Self::Opened { .. }
+            | Self::Closed
+            | Self::Undefined
+            | Self::Trimmed { .. }
+            | Self::Forgotten { .. } => true,
             Self::PoolLimited { .. } => false,
             Self::Ledger(_, record) => record.is_journalled(),
         }

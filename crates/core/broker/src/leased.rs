@@ -4,9 +4,12 @@ use stele_base_types::PartitionIndex;
 use stele_core_engine::{LeasedRecord, LeasedRun};
 use stele_wire_batch::Record;
 
-use stele_core_storage::Slice;
+use stele_core_storage::{Slice, StoredBatch};
 
-use crate::{Error, read::records_of};
+use crate::{
+    Error,
+    read::{records_of, resolve, resolve_blocking, unreadable},
+};
 
 /// A run of leased records, with where its bytes are.
 #[derive(Debug)]
@@ -34,7 +37,18 @@ impl LeasedBatch {
 
     /// The records with their content, in order. Reads from the disk, on a thread for that, where
     /// they are no longer in memory.
-    pub async fn resolve(self) -> Result<Vec<LeasedMessage>, Error> {
+    pub async fn resolve(mut self) -> Result<Vec<LeasedMessage>, Error> {
+        let stored = resolve(std::mem::take(&mut self.slices)).await?;
+        self.messages(stored)
+    }
+
+    /// The same for a caller that may wait for the disk.
+    pub fn resolve_blocking(self) -> Result<Vec<LeasedMessage>, Error> {
+        let stored = resolve_blocking(&self.slices).map_err(unreadable)?;
+        self.messages(stored)
+    }
+
+    fn messages(self, stored: Vec<StoredBatch>) -> Result<Vec<LeasedMessage>, Error> {
         let Some(first) = self.run.records.first().map(|record| record.offset) else {
             return Ok(Vec::new());
         };
@@ -45,7 +59,7 @@ impl LeasedBatch {
             .map_or(first, |record| record.offset);
         let mut leases = self.run.records.into_iter().peekable();
         let mut messages = Vec::with_capacity(leases.len());
-        for record in records_of(self.slices, first, last).await? {
+        for record in records_of(stored, first, last)? {
             while leases
                 .next_if(|lease| lease.offset < record.offset)
                 .is_some()

@@ -70,18 +70,27 @@ impl ReadReply {
     /// The batches, in order, each with its own base offset in its header. Reads from the disk, on
     /// a thread for that, where they are no longer in memory.
     pub async fn resolve(self) -> Result<Vec<Batch>, Error> {
-        let mut batches = Vec::with_capacity(self.slices.len());
-        for stored in resolve(self.slices).await? {
-            let base_offset = stored.base_offset;
-            let batch = Batch::new(stored.bytes).map_err(unreadable)?;
-            batches.push(if batch.header().base_offset() == base_offset {
-                batch
-            } else {
-                batch.placed_at(base_offset, 0)
-            });
-        }
-        Ok(batches)
+        placed(resolve(self.slices).await?)
     }
+
+    /// The same for a caller that may wait for the disk.
+    pub fn resolve_blocking(self) -> Result<Vec<Batch>, Error> {
+        placed(resolve_blocking(&self.slices).map_err(unreadable)?)
+    }
+}
+
+/// Each batch with its own base offset in its header.
+fn placed(stored: Vec<StoredBatch>) -> Result<Vec<Batch>, Error> {
+    let place = |stored: StoredBatch| {
+        let base_offset = stored.base_offset;
+        let batch = Batch::new(stored.bytes).map_err(unreadable)?;
+        Ok(if batch.header().base_offset() == base_offset {
+            batch
+        } else {
+            batch.placed_at(base_offset, 0)
+        })
+    };
+    stored.into_iter().map(place).collect()
 }
 
 /// Wakes when a partition holds more. Dropping it ends the watch.
@@ -98,14 +107,14 @@ impl Watch {
     }
 }
 
-/// The records from `first` to `last` that the slices hold, in order.
-pub(crate) async fn records_of(
-    slices: Vec<Slice>,
+/// The records from `first` to `last` that batches hold, in order.
+pub(crate) fn records_of(
+    batches: Vec<StoredBatch>,
     first: Offset,
     last: Offset,
 ) -> Result<Vec<Record>, Error> {
     let mut records = Vec::new();
-    for stored in resolve(slices).await? {
+    for stored in batches {
         let batch = Batch::new(stored.bytes).map_err(unreadable)?;
         let written = batch.header().base_offset();
         for record in batch
@@ -127,7 +136,7 @@ pub(crate) async fn records_of(
 
 /// The batches of all slices. Those in memory are taken as they are; the disk is read on a thread
 /// for that.
-async fn resolve(slices: Vec<Slice>) -> Result<Vec<StoredBatch>, Error> {
+pub(crate) async fn resolve(slices: Vec<Slice>) -> Result<Vec<StoredBatch>, Error> {
     let is_in_memory = |slice: &Slice| matches!(slice, Slice::Memory(_));
     if slices.iter().all(is_in_memory) {
         return Ok(slices
@@ -138,14 +147,18 @@ async fn resolve(slices: Vec<Slice>) -> Result<Vec<StoredBatch>, Error> {
             })
             .collect());
     }
-    on_disk_thread(move || {
-        let mut batches = Vec::new();
-        for slice in &slices {
-            batches.extend(slice.resolve()?);
-        }
-        Ok(batches)
-    })
-    .await
+    on_disk_thread(move || resolve_blocking(&slices)).await
+}
+
+/// The same for a caller that may wait for the disk.
+pub(crate) fn resolve_blocking(
+    slices: &[Slice],
+) -> Result<Vec<StoredBatch>, stele_core_storage::Error> {
+    let mut batches = Vec::new();
+    for slice in slices {
+        batches.extend(slice.resolve()?);
+    }
+    Ok(batches)
 }
 
 async fn on_disk_thread<T: Send + 'static>(
@@ -157,6 +170,6 @@ async fn on_disk_thread<T: Send + 'static>(
         .map_err(unreadable)
 }
 
-fn unreadable(error: impl std::fmt::Display) -> Error {
+pub(crate) fn unreadable(error: impl std::fmt::Display) -> Error {
     Error::Unreadable(error.to_string().into())
 }

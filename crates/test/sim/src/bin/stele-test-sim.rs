@@ -1,0 +1,149 @@
+//! Runs seeds: `--seeds N` from `--from S` on, `--seed S` alone and twice, or `--soak` until
+//! stopped. `--operations N` sets how much clients ask in each, `--show N` how many of the last
+//! events a failure tells.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use stele_test_sim::{Failure, Outcome, run};
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    from: u64,
+    /// Where to stop; `None` never.
+    until: Option<u64>,
+    operations: u64,
+    /// How many of the last events a failure shows.
+    shown: usize,
+    /// Each seed is run twice, and must do the same.
+    twice: bool,
+}
+
+/// One seed in so many is run twice where that isn't asked for.
+const TWICE_EVERY: u64 = 25;
+
+fn main() -> ExitCode {
+    let Some(asked) = parse(std::env::args().skip(1)) else {
+        say("usage: sim [--seeds N] [--from S] [--seed S] [--soak] [--operations N] [--show N]");
+        return ExitCode::from(2);
+    };
+    // A panic is a broken law, told with the seed.
+    std::panic::set_hook(Box::new(|_| {}));
+    match run_all(asked) {
+        Ok(total) => {
+            say(&format!(
+                "{} events judged, {} crashes survived",
+                total.events, total.crashes
+            ));
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            tell(&failure, asked.operations);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse(arguments: impl Iterator<Item = String>) -> Option<Asked> {
+    let mut asked = Asked {
+        from: 0,
+        until: None,
+        operations: 2_000,
+        shown: 20,
+        twice: false,
+    };
+    let (mut count, mut soak) = (1_000, false);
+    let mut arguments = arguments;
+    while let Some(flag) = arguments.next() {
+        let mut number = || arguments.next()?.parse::<u64>().ok();
+        match flag.as_str() {
+            "--soak" => soak = true,
+            "--seeds" => count = number()?,
+            "--from" => asked.from = number()?,
+            "--show" => asked.shown = number()? as usize,
+            "--operations" => asked.operations = number()?,
+            "--seed" => {
+                asked.from = number()?;
+                (count, asked.twice) = (1, true);
+            }
+            _ => return None,
+        }
+    }
+    asked.until = (!soak).then_some(asked.from.saturating_add(count));
+    Some(asked)
+}
+
+/// Runs the seeds on all cores, until one fails.
+fn run_all(asked: Asked) -> Result<Outcome, Box<Failure>> {
+    let next = AtomicU64::new(asked.from);
+    let failed = AtomicBool::new(false);
+    let total = Mutex::new(Ok(Outcome::default()));
+    let worker = || {
+        while !failed.load(Ordering::Relaxed) {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if asked.until.is_some_and(|until| seed >= until) {
+                return;
+            }
+            let outcome = run_checked(seed, asked);
+            failed.fetch_or(outcome.is_err(), Ordering::Relaxed);
+            let mut total = total.lock().expect("nobody panics while holding it");
+            match (&mut *total, outcome) {
+                (Ok(total), Ok(outcome)) => {
+                    total.events += outcome.events;
+                    total.crashes += outcome.crashes;
+                }
+                (total @ Ok(_), Err(failure)) => *total = Err(failure),
+                (Err(_), _) => {}
+            }
+        }
+    };
+    let cores = thread::available_parallelism().map_or(2, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(worker);
+        }
+    });
+    total.into_inner().expect("nobody panics while holding it")
+}
+
+fn run_checked(seed: u64, asked: Asked) -> Result<Outcome, Box<Failure>> {
+    let outcome = run(seed, asked.operations, asked.shown)?;
+    if asked.twice || seed.is_multiple_of(TWICE_EVERY) {
+        let again = run(seed, asked.operations, asked.shown)?;
+        if again != outcome {
+            return Err(Box::new(Failure {
+                seed,
+                law: "a seed runs the same way twice",
+                what: format!("{outcome:?}, then {again:?}"),
+                last: Vec::new(),
+            }));
+        }
+    }
+    Ok(outcome)
+}
+
+fn tell(failure: &Failure, operations: u64) {
+    for event in &failure.last {
+        say(&format!("  {event}"));
+    }
+    let Failure {
+        seed, law, what, ..
+    } = failure;
+    say(&format!("seed {seed} breaks law {law}\n  {what}"));
+    say(&format!(
+        "repeat it: cargo run -rp stele-test-sim -- --seed {seed} --operations {operations}"
+    ));
+}
+
+fn say(line: &str) {
+    // Whoever listens may have gone.
+    drop(writeln!(io::stdout(), "{line}"));
+}

@@ -1,0 +1,201 @@
+//! The clients: what fronts would ask on their behalf, chosen by chance, one request at a time.
+//!
+//! Each request is made against the real shard; its answer is looked for after every step, and
+//! becomes an event for the laws to judge.
+
+mod commit;
+mod consume;
+mod define;
+mod drain;
+mod lease;
+mod produce;
+mod publish;
+mod read;
+mod settle;
+mod strange;
+
+use stele_base_types::{LogId, PartitionIndex, Timestamp};
+use stele_core_broker::{Error, ReplyTo, Request};
+use stele_core_engine::{Command, Durability, LogDefinition, Reply};
+use tokio::sync::oneshot::{self, Receiver, error::TryRecvError};
+
+use self::{
+    commit::Commits, consume::Sessions, define::Definitions, lease::Leases, produce::Producers,
+    publish::Publishes, settle::Settlements,
+};
+use crate::{event::Event, model::Model, process::Process, random::Random};
+
+/// All clients of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Client {
+    ids: u64,
+    /// The catalogue, as of a version.
+    logs: (Option<u64>, Vec<LogDefinition>),
+    definitions: Definitions,
+    publishes: Publishes,
+    producers: Producers,
+    sessions: Sessions,
+    leases: Leases,
+    settlements: Settlements,
+    commits: Commits,
+}
+
+/// What a client acts on.
+#[derive(Debug)]
+pub(crate) struct Turn<'a> {
+    /// The broker.
+    pub process: &'a mut Process,
+    /// Chance.
+    pub random: &'a mut Random,
+    /// What happens.
+    pub events: &'a mut Vec<Event>,
+    /// What is known.
+    pub model: &'a Model,
+    /// The time.
+    pub now: Timestamp,
+}
+
+impl Client {
+    /// Does one thing.
+    pub(crate) fn act(&mut self, turn: &mut Turn<'_>) {
+        self.look_up(turn);
+        type Act = fn(&mut Client, &mut Turn<'_>);
+        const ACTS: [(u64, Act); 17] = [
+            (4, Client::declare),
+            (1, Client::alter),
+            (1, Client::delete),
+            (24, Client::publish),
+            (12, Client::produce),
+            (2, Client::begin_producer),
+            (14, Client::lease),
+            (3, Client::open_session),
+            (2, Client::close_session),
+            (4, Client::subscribe),
+            (22, Client::settle),
+            (3, Client::extend),
+            (1, Client::purge),
+            (1, Client::trim),
+            (8, Client::read),
+            (4, Client::commit),
+            (6, Client::strange),
+        ];
+        turn.random.weighted(&ACTS)(self, turn);
+    }
+
+    /// Looks for answers and deliveries. Answers come first: what is delivered was acknowledged
+    /// no later.
+    pub(crate) fn listen(&mut self, turn: &mut Turn<'_>) {
+        self.hear_definitions(turn);
+        self.hear_publishes(turn);
+        self.hear_producers(turn);
+        self.hear_settlements(turn);
+        self.hear_leases(turn);
+        self.hear_sessions(turn);
+        self.hear_commits(turn);
+    }
+
+    /// The process has ended: what isn't answered by now never will be.
+    pub(crate) fn forget_process(&mut self, events: &mut Vec<Event>) {
+        self.logs.0 = None;
+        self.definitions = Definitions::default();
+        self.publishes.give_up(events);
+        self.producers.give_up(events);
+        self.settlements = Settlements::default();
+        self.leases.forget_requests();
+        self.sessions = Sessions::default();
+        self.commits.forget_requests();
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.ids += 1;
+        self.ids
+    }
+
+    fn look_up(&mut self, turn: &Turn<'_>) {
+        let version = Some(turn.process.catalogue_version());
+        if self.logs.0 != version {
+            let logs = turn.process.catalogue().all_logs().cloned().collect();
+            self.logs = (version, logs);
+        }
+    }
+
+    /// Some log that exists and that nobody is deleting.
+    fn some_log(
+        &self,
+        turn: &mut Turn<'_>,
+        fits: impl Fn(&LogDefinition) -> bool,
+    ) -> Option<LogDefinition> {
+        let known = turn.model;
+        let logs = self.logs.1.iter();
+        let fitting: Vec<_> = logs
+            .filter(|log| known.log(log.id).is_some() && fits(log))
+            .collect();
+        turn.random.pick(&fitting).map(|log| (*log).clone())
+    }
+}
+
+impl Turn<'_> {
+    /// Sends a command; where its answer will be.
+    fn call(&mut self, shard: usize, command: Command) -> Receiver<Result<Reply, Error>> {
+        let (sender, receiver) = oneshot::channel();
+        let request = Request::Command {
+            command,
+            body: None,
+            reply: ReplyTo::Call(sender),
+        };
+        self.process.handle(shard, request, self.now);
+        receiver
+    }
+
+    /// Sends a command whose answer nobody needs.
+    fn tell(&mut self, shard: usize, command: Command) {
+        let request = Request::Command {
+            command,
+            body: None,
+            reply: ReplyTo::Nobody,
+        };
+        self.process.handle(shard, request, self.now);
+    }
+
+    fn some_partition(&mut self, log: &LogDefinition) -> PartitionIndex {
+        PartitionIndex(self.random.below(log.config.partitions.into()) as u32)
+    }
+}
+
+/// An answer that has come: `Some(None)` where there will be none.
+fn heard<T>(receiver: &mut Receiver<T>) -> Option<Option<T>> {
+    match receiver.try_recv() {
+        Ok(answer) => Some(Some(answer)),
+        Err(TryRecvError::Empty) => None,
+        Err(TryRecvError::Closed) => Some(None),
+    }
+}
+
+/// Takes out the answers that have come.
+fn take_heard<K, T>(waiting: &mut Vec<(K, Receiver<T>)>) -> Vec<(K, Option<T>)> {
+    let mut answers = Vec::new();
+    let mut still = Vec::with_capacity(waiting.len());
+    for (key, mut receiver) in waiting.drain(..) {
+        match heard(&mut receiver) {
+            Some(answer) => answers.push((key, answer)),
+            None => still.push((key, receiver)),
+        }
+    }
+    *waiting = still;
+    answers
+}
+
+/// Whether a log is a queue.
+fn is_queue(log: &LogDefinition) -> bool {
+    log.config.queue.is_some()
+}
+
+/// Whether a log keeps all that it acknowledges.
+fn is_synced(log: &LogDefinition) -> bool {
+    log.config.durability == Durability::Synced
+}
+
+/// Where the commands of a log go.
+fn shard_of(turn: &Turn<'_>, log: LogId) -> usize {
+    turn.process.shard_of(log)
+}

@@ -1,0 +1,133 @@
+//! Groups: offsets that are committed and read, and members that come and go.
+
+use stele_base_types::{Name, Offset, PartitionId};
+use stele_core_broker::Error;
+use stele_core_engine::{Command, CommitOffset, GroupCommand, Join, Reply, Token};
+use tokio::sync::oneshot::Receiver;
+
+use super::{Client, Turn, heard, take_heard};
+use crate::event::{Commit, Event};
+
+/// Commits that wait for their answers.
+#[derive(Debug, Default)]
+pub(super) struct Commits {
+    asked: Vec<(Commit, Receiver<Result<Reply, Error>>)>,
+    /// Grows with every commit, so that each is told from those before.
+    last: u64,
+}
+
+impl Commits {
+    pub(super) fn forget_requests(&mut self) {
+        self.asked.clear();
+    }
+}
+
+const GROUPS: [&str; 2] = ["readers", "others"];
+
+impl Client {
+    pub(super) fn commit(&mut self, turn: &mut Turn<'_>) {
+        let choice = turn.random.below(3);
+        let place = turn.random.place(GROUPS.len());
+        let group = Name::new(GROUPS[place]).expect("a short name");
+        let shard = place % turn.process.shard_count();
+        if choice == 0 {
+            return self.meet(turn);
+        }
+        let Some(log) = self.some_log(turn, |_| true) else {
+            return;
+        };
+        let partition = PartitionId::new(log.id, turn.some_partition(&log));
+        if choice == 1 {
+            return read_offset(turn, shard, group, partition);
+        }
+        self.commits.last += 1;
+        let commit = Commit {
+            group: group.clone(),
+            partition,
+            offset: Offset(self.commits.last),
+        };
+        turn.events.push(Event::Committing(commit.clone()));
+        let command = GroupCommand::Commit {
+            member: Box::default(),
+            instance: None,
+            generation: -1,
+            offsets: vec![CommitOffset {
+                partition,
+                offset: commit.offset,
+                leader_epoch: -1,
+                metadata: Box::default(),
+            }],
+        };
+        let answer = turn.call(shard, Command::Group(group, command));
+        self.commits.asked.push((commit, answer));
+    }
+
+    pub(super) fn hear_commits(&mut self, turn: &mut Turn<'_>) {
+        for (commit, answer) in take_heard(&mut self.commits.asked) {
+            if let Some(Ok(Reply::Committed(results))) = answer
+                && results.iter().all(Result::is_ok)
+            {
+                turn.events.push(Event::Committed(commit));
+            }
+        }
+    }
+
+    /// Members of a group of their own come, go and are heard of: for what it leaves behind.
+    fn meet(&mut self, turn: &mut Turn<'_>) {
+        let member: Box<str> = format!("m{}", turn.random.below(3)).into();
+        let generation = turn.random.between(1, 6) as i32;
+        let command = match turn.random.below(4) {
+            0 => GroupCommand::Join(join(member, turn.random.once_in(2)), Token::default()),
+            1 => GroupCommand::Sync {
+                assignments: vec![(member.clone(), b"part".as_slice().into())],
+                member,
+                instance: None,
+                generation,
+                protocol_type: None,
+                protocol: None,
+                token: Token::default(),
+            },
+            2 => GroupCommand::Heartbeat {
+                member,
+                instance: None,
+                generation,
+            },
+            _ => GroupCommand::Leave(vec![(member, None)]),
+        };
+        let group = Name::new("members").expect("a short name");
+        turn.tell(0, Command::Group(group, command));
+    }
+}
+
+fn join(member: Box<str>, is_first: bool) -> Join {
+    Join {
+        member: if is_first {
+            Box::default()
+        } else {
+            member.clone()
+        },
+        member_new: member,
+        instance: None,
+        client_id: "sim".into(),
+        client_host: "sim".into(),
+        session_timeout_ms: 10_000,
+        rebalance_timeout_ms: 10_000,
+        protocol_type: "consumer".into(),
+        protocols: vec![("range".into(), Box::default())],
+        member_id_required: false,
+    }
+}
+
+fn read_offset(turn: &mut Turn<'_>, shard: usize, group: Name, partition: PartitionId) {
+    let asked = GroupCommand::Offsets(Some(vec![partition]));
+    let mut answer = turn.call(shard, Command::Group(group.clone(), asked));
+    if let Some(Some(Ok(Reply::Offsets(mut entries)))) = heard(&mut answer)
+        && let Some(entry) = entries.pop()
+    {
+        turn.events.push(Event::OffsetRead {
+            group,
+            partition,
+            offset: entry.committed.map(|committed| committed.offset),
+        });
+    }
+}

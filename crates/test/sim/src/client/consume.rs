@@ -1,0 +1,163 @@
+//! Sessions with subscribed consumers: deliveries come as there are records and credit; what is
+//! held returns when the session ends.
+
+use std::sync::Arc;
+
+use stele_base_types::{ConsumerId, LogId, SessionId};
+use stele_core_broker::{Event as Told, Mailbox, Request};
+use stele_core_engine::{Command, ConsumerRef, LedgerId, LogCommand, Subscribe};
+
+use super::{Client, Turn, is_queue, lease::Grant, shard_of};
+use crate::event::Event;
+
+const SESSIONS_MAX: usize = 4;
+
+/// Sessions that are open.
+#[derive(Debug, Default)]
+pub(super) struct Sessions(Vec<OneSession>);
+
+#[derive(Debug)]
+struct OneSession {
+    id: SessionId,
+    mailbox: Arc<Mailbox>,
+    consumers: Vec<Consumer>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Consumer {
+    id: ConsumerId,
+    log: LogId,
+    is_taking: bool,
+}
+
+impl Client {
+    pub(super) fn open_session(&mut self, turn: &mut Turn<'_>) {
+        if self.sessions.0.len() >= SESSIONS_MAX {
+            return self.subscribe(turn);
+        }
+        let session = SessionId(self.next_id());
+        let mailbox = Arc::<Mailbox>::default();
+        for shard in 0..turn.process.shard_count() {
+            let mailbox = Arc::clone(&mailbox);
+            let request = Request::OpenSession { session, mailbox };
+            turn.process.handle(shard, request, turn.now);
+        }
+        self.sessions.0.push(OneSession {
+            id: session,
+            mailbox,
+            consumers: Vec::new(),
+        });
+    }
+
+    pub(super) fn close_session(&mut self, turn: &mut Turn<'_>) {
+        if self.sessions.0.is_empty() {
+            return;
+        }
+        let at = turn.random.place(self.sessions.0.len());
+        let session = self.sessions.0.remove(at);
+        self.end_session(turn, session.id);
+    }
+
+    /// All clients leave.
+    pub(crate) fn leave(&mut self, turn: &mut Turn<'_>) {
+        for session in std::mem::take(&mut self.sessions.0) {
+            self.end_session(turn, session.id);
+        }
+    }
+
+    pub(super) fn subscribe(&mut self, turn: &mut Turn<'_>) {
+        let Some(log) = self.some_log(turn, is_queue) else {
+            return;
+        };
+        let id = ConsumerId(self.next_id());
+        if self.sessions.0.is_empty() {
+            return;
+        }
+        let at = turn.random.place(self.sessions.0.len());
+        let session = &mut self.sessions.0[at];
+        let is_taking = turn.random.once_in(6);
+        let terms = Subscribe {
+            ledger: LedgerId::DEFAULT,
+            consumer: ConsumerRef {
+                session: session.id,
+                consumer: id,
+            },
+            prefetch: (!turn.random.once_in(3)).then(|| turn.random.between(1, 8) as u32),
+            pool: turn.random.below(2),
+            pool_prefetch: turn
+                .random
+                .once_in(3)
+                .then(|| turn.random.between(1, 12) as u32),
+            settle: is_taking,
+            exclusive: turn.random.once_in(10),
+            credit_bytes: turn.random.between(1, 20_000),
+        };
+        session.consumers.push(Consumer {
+            id,
+            log: log.id,
+            is_taking,
+        });
+        let command = LogCommand::Subscribe(terms);
+        turn.tell(shard_of(turn, log.id), Command::Log(log.id, command));
+    }
+
+    pub(super) fn hear_sessions(&mut self, turn: &mut Turn<'_>) {
+        let mut told = Vec::new();
+        for at in 0..self.sessions.0.len() {
+            self.sessions.0[at].mailbox.take(&mut told);
+            for told in told.drain(..) {
+                self.hear_told(turn, at, told);
+            }
+        }
+    }
+
+    fn hear_told(&mut self, turn: &mut Turn<'_>, at: usize, told: Told) {
+        let session = &mut self.sessions.0[at];
+        match told {
+            Told::Delivered {
+                log,
+                consumer,
+                batch,
+                charged_bytes,
+            } => {
+                let known = session.consumers.iter().find(|known| known.id == consumer);
+                let grant = Grant {
+                    log,
+                    session: session.id,
+                    until: None,
+                    is_taken: known.is_some_and(|known| known.is_taking),
+                };
+                let consumer = ConsumerRef {
+                    session: session.id,
+                    consumer,
+                };
+                self.hold(turn, grant, batch);
+                self.sessions.grant(turn, log, consumer, charged_bytes);
+            }
+            Told::ConsumerCancelled { consumer } => {
+                session.consumers.retain(|known| known.id != consumer);
+            }
+            Told::Published { .. } | Told::Blocked(_) => {}
+        }
+    }
+
+    fn end_session(&mut self, turn: &mut Turn<'_>, session: SessionId) {
+        turn.events.push(Event::SessionClosed(session));
+        self.leases
+            .held
+            .retain(|held| held.session != session || held.has_deadline);
+        for shard in 0..turn.process.shard_count() {
+            turn.tell(shard, Command::SessionClosed(session));
+        }
+    }
+}
+
+impl Sessions {
+    /// The transport has taken a delivery, most of the time.
+    fn grant(&self, turn: &mut Turn<'_>, log: LogId, consumer: ConsumerRef, bytes: u64) {
+        if !turn.random.once_in(20) {
+            let command = LogCommand::Credit { consumer, bytes };
+            turn.tell(shard_of(turn, log), Command::Log(log, command));
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Declaring, altering and deleting logs.
+
+use stele_base_types::{LogId, Name};
+use stele_core_broker::Error;
+use stele_core_engine::{
+    CatalogueCommand, Close, Command, DeclareLog, Durability, Lifetime, LogCommand, LogConfig,
+    QueueConfig, Reply, Retention, Window,
+};
+use tokio::sync::oneshot::Receiver;
+
+use super::{Client, Turn, shard_of, take_heard};
+use crate::event::Event;
+
+/// Requests that wait for their answers.
+#[derive(Debug, Default)]
+pub(super) struct Definitions(Vec<(What, Receiver<Result<Reply, Error>>)>);
+
+#[derive(Clone, Copy, Debug)]
+enum What {
+    Declared,
+    Closed(LogId),
+    Deleted(LogId),
+}
+
+/// The logs that there may be.
+const NAMES: [&str; 9] = [
+    "queue",
+    "fifo",
+    "fifo-wide",
+    "delayed",
+    "topic",
+    "aged",
+    "both",
+    "flushed",
+    "volatile",
+];
+
+fn config(name: &str) -> LogConfig {
+    let queue = QueueConfig::default();
+    let window = |time_ms, size_bytes| Retention {
+        until_acknowledged: false,
+        window: Some(Window {
+            time_ms,
+            size_bytes,
+        }),
+    };
+    let plain = LogConfig {
+        partitions: 1,
+        durability: Durability::Synced,
+        retention: Retention::QUEUE,
+        lifetime: Lifetime::default(),
+        queue: Some(queue),
+    };
+    let fifo = Some(QueueConfig {
+        fifo: true,
+        ..queue
+    });
+    let with = |partitions, durability, retention, queue| LogConfig {
+        partitions,
+        durability,
+        retention,
+        queue,
+        ..plain
+    };
+    let delayed = Some(QueueConfig {
+        delay_ms: 5_000,
+        ..queue
+    });
+    let (kept, synced) = (Retention::QUEUE, Durability::Synced);
+    match name {
+        "fifo" => with(1, synced, kept, fifo),
+        "fifo-wide" => with(3, synced, kept, fifo),
+        "delayed" => with(1, synced, kept, delayed),
+        "topic" => with(3, synced, window(None, Some(4_000)), None),
+        "aged" => with(1, synced, window(Some(60_000), None), None),
+        "both" => with(
+            2,
+            synced,
+            kept.union(window(None, Some(2_000))),
+            Some(queue),
+        ),
+        "flushed" => with(1, Durability::Flushed, kept, Some(queue)),
+        "volatile" => with(1, Durability::Volatile, kept, Some(queue)),
+        _ => plain,
+    }
+}
+
+impl Client {
+    pub(super) fn declare(&mut self, turn: &mut Turn<'_>) {
+        let name = NAMES[turn.random.place(NAMES.len())];
+        let facet = ["kafka", "amqp", "sqs"][turn.random.place(3)];
+        let declaration = DeclareLog {
+            vhost: Name::vhost_default(),
+            name: Name::new(name).expect("a short name"),
+            config: config(name),
+            facet: facet.into(),
+            settings: Default::default(),
+        };
+        let command = CatalogueCommand::DeclareLog(declaration);
+        let answer = turn.call(0, Command::Catalogue(command));
+        self.definitions.0.push((What::Declared, answer));
+    }
+
+    /// One partition more.
+    pub(super) fn alter(&mut self, turn: &mut Turn<'_>) {
+        let grows = |log: &stele_core_engine::LogDefinition| {
+            log.config.partitions < 4 && log.config.queue.is_none_or(|queue| !queue.fifo)
+        };
+        let Some(log) = self.some_log(turn, grows) else {
+            return;
+        };
+        let command = CatalogueCommand::AlterLog {
+            log: log.id,
+            partitions: Some(log.config.partitions + 1),
+            retention: None,
+            queue: None,
+            settings: None,
+        };
+        let answer = turn.call(0, Command::Catalogue(command));
+        self.definitions.0.push((What::Declared, answer));
+    }
+
+    /// First the data, then the definition.
+    pub(super) fn delete(&mut self, turn: &mut Turn<'_>) {
+        if !turn.random.once_in(2) {
+            return;
+        }
+        let Some(log) = self.some_log(turn, |_| true) else {
+            return;
+        };
+        turn.events.push(Event::Deleting(log.id));
+        let command = Command::Log(log.id, LogCommand::Close(Close::default()));
+        let answer = turn.call(shard_of(turn, log.id), command);
+        self.definitions.0.push((What::Closed(log.id), answer));
+    }
+
+    pub(super) fn hear_definitions(&mut self, turn: &mut Turn<'_>) {
+        for (what, answer) in take_heard(&mut self.definitions.0) {
+            match (what, answer) {
+                (What::Declared, Some(Ok(Reply::Declared(declared)))) => {
+                    let definition = Box::new(declared.definition().clone());
+                    turn.events.push(Event::Defined(definition));
+                }
+                (What::Closed(log), Some(Ok(_))) => {
+                    let command = CatalogueCommand::DeleteLog(log);
+                    let answer = turn.call(0, Command::Catalogue(command));
+                    self.definitions.0.push((What::Deleted(log), answer));
+                }
+                (What::Deleted(log), Some(Ok(_))) => turn.events.push(Event::Deleted(log)),
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Leasing with a deadline, at once or after a wait.
+
+use stele_base_types::{ConsumerId, LogId, PartitionId, SessionId, Timestamp};
+use stele_core_broker::{Error, LeasedBatch, Request};
+use stele_core_engine::{Command, ConsumerRef, LeaseRequest, LedgerId, LogCommand, Token};
+use tokio::sync::oneshot::{self, Receiver};
+
+use super::{Client, Turn, is_queue, shard_of, take_heard};
+use crate::event::{Event, Item, Leased, LeasedOne, RecordId};
+
+/// Requests that wait, and leases that are held.
+#[derive(Debug, Default)]
+pub(super) struct Leases {
+    asked: Vec<(Asked, Receiver<Result<Vec<LeasedBatch>, Error>>)>,
+    pub(super) held: Vec<Held>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    log: LogId,
+    session: SessionId,
+    lease_ms: u64,
+    is_taken: bool,
+}
+
+/// A lease that a client may settle.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    pub(super) log: LogId,
+    pub(super) session: SessionId,
+    pub(super) item: Item,
+    pub(super) has_deadline: bool,
+}
+
+/// Leases that clients remember: old ones are settled late, or never.
+const HELD_MAX: usize = 60;
+
+impl Leases {
+    /// Leases with a deadline outlive the process, or may.
+    pub(super) fn forget_requests(&mut self) {
+        self.asked.clear();
+        self.held.retain(|held| held.has_deadline);
+    }
+}
+
+impl Client {
+    pub(super) fn lease(&mut self, turn: &mut Turn<'_>) {
+        let Some(log) = self.some_log(turn, is_queue) else {
+            return;
+        };
+        let ticket = self.next_id();
+        let session = SessionId(ticket);
+        let asked = Asked {
+            log: log.id,
+            session,
+            lease_ms: turn.random.between(100, 60_000),
+            is_taken: turn.random.once_in(12),
+        };
+        let wait = turn.random.once_in(4);
+        let request = LeaseRequest {
+            ledger: LedgerId::DEFAULT,
+            holder: ConsumerRef {
+                session,
+                consumer: ConsumerId(0),
+            },
+            records_max: turn.random.between(1, 10) as u32,
+            lease_ms: Some(asked.lease_ms),
+            settle: asked.is_taken,
+            wait_until: wait.then(|| turn.now.plus_ms(turn.random.between(1, 20_000))),
+            attempt: None,
+        };
+        let (sender, receiver) = oneshot::channel();
+        let request = Request::Lease {
+            command: Command::Log(log.id, LogCommand::Lease(request, Token::default())),
+            log: log.id,
+            ticket,
+            reply: sender,
+        };
+        let shard = shard_of(turn, log.id);
+        turn.process.handle(shard, request, turn.now);
+        self.leases.asked.push((asked, receiver));
+    }
+
+    pub(super) fn hear_leases(&mut self, turn: &mut Turn<'_>) {
+        for (asked, answer) in take_heard(&mut self.leases.asked) {
+            let Some(Ok(batches)) = answer else {
+                continue;
+            };
+            let until = turn.now.plus_ms(asked.lease_ms);
+            for batch in batches {
+                let grant = Grant {
+                    log: asked.log,
+                    session: asked.session,
+                    until: (!asked.is_taken).then_some(until),
+                    is_taken: asked.is_taken,
+                };
+                self.hold(turn, grant, batch);
+            }
+        }
+    }
+
+    /// Takes in what was handed out.
+    pub(super) fn hold(&mut self, turn: &mut Turn<'_>, grant: Grant, batch: LeasedBatch) {
+        let run = batch.run().clone();
+        let messages = match batch.resolve_blocking() {
+            Ok(messages) => messages,
+            Err(error) => return turn.events.push(Event::Unreadable(error.to_string())),
+        };
+        if messages.len() != run.records.len() {
+            let found = format!("{} of {:?}", messages.len(), run);
+            return turn.events.push(Event::Unreadable(found));
+        }
+        let records = messages.iter().map(|message| LeasedOne {
+            offset: message.lease.offset,
+            record: record_of(message.record.value.as_deref()),
+            lease: message.lease.lease,
+            deliveries: message.lease.deliveries,
+        });
+        let records: Vec<_> = records.collect();
+        if !grant.is_taken {
+            let held = records.iter().map(|one| Held {
+                log: grant.log,
+                session: grant.session,
+                item: Item {
+                    partition: run.partition,
+                    offset: one.offset,
+                    lease: Some(one.lease),
+                },
+                has_deadline: grant.until.is_some(),
+            });
+            self.leases.held.extend(held);
+            let surplus = self.leases.held.len().saturating_sub(HELD_MAX);
+            self.leases.held.drain(..surplus);
+        }
+        turn.events.push(Event::Leased(Leased {
+            partition: PartitionId::new(grant.log, run.partition),
+            session: grant.session,
+            records,
+            until: grant.until,
+            is_taken: grant.is_taken,
+            beside: Default::default(),
+        }));
+    }
+}
+
+/// On what terms records came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grant {
+    pub(super) log: LogId,
+    pub(super) session: SessionId,
+    pub(super) until: Option<Timestamp>,
+    pub(super) is_taken: bool,
+}
+
+/// What a record says of itself.
+pub(super) fn record_of(value: Option<&[u8]>) -> RecordId {
+    let bytes = value.and_then(|value| value.first_chunk::<8>());
+    RecordId(bytes.map_or(u64::MAX, |bytes| u64::from_le_bytes(*bytes)))
+}

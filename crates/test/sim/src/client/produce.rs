@@ -1,0 +1,208 @@
+//! Idempotent producers: batches by number, several in flight, sent again until answered; and
+//! former selves that go on under an epoch that a newer one has taken over.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use stele_base_types::{PartitionIndex, ProducerEpoch, ProducerId, Sequence};
+use stele_core_engine::{Command, Error as Refusal, LogDefinition, ProducerStamp, Reply};
+
+use super::{
+    Client, Turn, heard, is_synced,
+    publish::{Answer, answered, batch_of, send, target},
+};
+use crate::event::{Event, Publish, PublishId, RecordId};
+
+/// Batches in flight at once, as Kafka's clients have.
+const IN_FLIGHT_MAX: usize = 5;
+
+#[derive(Debug, Default)]
+pub(super) struct Producers {
+    producers: Vec<OneProducer>,
+    /// Producers that wait for their ids.
+    beginning: Vec<(LogDefinition, PartitionIndex, Answer)>,
+}
+
+#[derive(Debug)]
+struct OneProducer {
+    id: ProducerId,
+    epoch: ProducerEpoch,
+    log: LogDefinition,
+    partition: PartitionIndex,
+    next: Sequence,
+    /// What isn't acknowledged, in order.
+    batches: VecDeque<Batch>,
+    /// One was refused or lost: all are sent again before anything new.
+    is_behind: bool,
+    /// A newer epoch was asked for: once, or two would have the same.
+    is_succeeded: bool,
+    /// Nothing it sends is of use any more.
+    is_over: bool,
+}
+
+#[derive(Debug)]
+struct Batch {
+    publish: Publish,
+    body: Bytes,
+    answer: Option<Answer>,
+}
+
+impl Producers {
+    pub(super) fn give_up(&mut self, events: &mut Vec<Event>) {
+        self.beginning.clear();
+        for producer in &mut self.producers {
+            for batch in &mut producer.batches {
+                if batch.answer.take().is_some() {
+                    events.push(Event::Unanswered(batch.publish.id));
+                }
+                producer.is_behind = true;
+            }
+        }
+    }
+}
+
+impl Client {
+    /// A new producer, or the next epoch of one, whose former self goes on.
+    pub(super) fn begin_producer(&mut self, turn: &mut Turn<'_>) {
+        let known = &mut self.producers.producers;
+        let at = turn.random.place(known.len().max(1));
+        let former = known.get_mut(at);
+        let former = former.filter(|former| !former.is_over && !former.is_succeeded);
+        let (current, log, partition) = match former {
+            Some(former) => {
+                former.is_succeeded = true;
+                let current = Some((former.id, former.epoch));
+                (current, former.log.clone(), former.partition)
+            }
+            None => {
+                let Some(log) = self.some_log(turn, is_plain) else {
+                    return;
+                };
+                let partition = turn.some_partition(&log);
+                (None, log, partition)
+            }
+        };
+        if turn.model.log(log.id).is_some() {
+            let answer = turn.call(0, Command::InitProducer { current });
+            self.producers.beginning.push((log, partition, answer));
+        }
+    }
+
+    pub(super) fn produce(&mut self, turn: &mut Turn<'_>) {
+        let count = self.producers.producers.len();
+        if count == 0 {
+            return self.begin_producer(turn);
+        }
+        let at = turn.random.place(count);
+        let gone = turn
+            .model
+            .log(self.producers.producers[at].log.id)
+            .is_none();
+        if gone || self.producers.producers[at].is_over {
+            self.producers.producers.remove(at);
+            return;
+        }
+        let (publish, first) = (self.next_id(), self.next_id());
+        let length = turn.random.between(1, 4);
+        self.ids += length;
+        let producer = &mut self.producers.producers[at];
+        if producer.is_behind {
+            producer.send_again(turn);
+        } else if producer.batches.len() < IN_FLIGHT_MAX {
+            let records = (first..first + length).map(RecordId).collect();
+            producer.send_new(turn, PublishId(publish), records);
+        }
+    }
+
+    pub(super) fn hear_producers(&mut self, turn: &mut Turn<'_>) {
+        let mut beginning = std::mem::take(&mut self.producers.beginning);
+        beginning.retain_mut(|(log, partition, answer)| match heard(answer) {
+            None => true,
+            Some(Some(Ok(Reply::Producer(id, epoch)))) => {
+                self.producers.producers.push(OneProducer {
+                    id,
+                    epoch,
+                    log: log.clone(),
+                    partition: *partition,
+                    next: Sequence(0),
+                    batches: VecDeque::new(),
+                    is_behind: false,
+                    is_succeeded: false,
+                    is_over: false,
+                });
+                false
+            }
+            Some(_) => false,
+        });
+        self.producers.beginning = beginning;
+        for producer in &mut self.producers.producers {
+            producer.hear(turn);
+        }
+    }
+}
+
+impl OneProducer {
+    fn send_new(&mut self, turn: &mut Turn<'_>, id: PublishId, records: Vec<RecordId>) {
+        let stamp = ProducerStamp {
+            id: self.id,
+            epoch: self.epoch,
+            sequence: self.next,
+        };
+        self.next = self.next.plus(records.len() as u32);
+        let body = batch_of(turn, &records, Some(stamp));
+        let publish = Publish {
+            id,
+            targets: vec![target(&self.log, Some(self.partition))],
+            records,
+            stamp: Some(stamp),
+            schedule: None,
+            size_bytes: body.len() as u64,
+            at: turn.now,
+        };
+        let answer = Some(send(turn, publish.clone(), body.clone()));
+        self.batches.push_back(Batch {
+            publish,
+            body,
+            answer,
+        });
+    }
+
+    /// All that isn't acknowledged, once nothing is in flight any more.
+    fn send_again(&mut self, turn: &mut Turn<'_>) {
+        if self.batches.iter().any(|batch| batch.answer.is_some()) {
+            return;
+        }
+        self.is_behind = false;
+        for batch in &mut self.batches {
+            batch.publish.at = turn.now;
+            let publish = batch.publish.clone();
+            batch.answer = Some(send(turn, publish, batch.body.clone()));
+        }
+    }
+
+    fn hear(&mut self, turn: &mut Turn<'_>) {
+        for batch in &mut self.batches {
+            let Some(answer) = batch.answer.as_mut().and_then(heard) else {
+                continue;
+            };
+            batch.answer = None;
+            let event = answered(batch.publish.id, answer, turn.now);
+            match &event {
+                // Its records are where they are: nothing is left to send.
+                Event::Acknowledged { .. } => batch.body = Bytes::new(),
+                Event::Refused(_, Some(Refusal::OutOfOrderSequence { .. }))
+                | Event::Refused(_, None) => {
+                    self.is_behind = true;
+                }
+                Event::Refused(..) => self.is_over = true,
+                _ => self.is_behind = true,
+            }
+            turn.events.push(event);
+        }
+        self.batches.retain(|batch| !batch.body.is_empty());
+    }
+}
+
+fn is_plain(log: &LogDefinition) -> bool {
+    is_synced(log) && log.config.queue.is_none_or(|queue| !queue.fifo)
+}

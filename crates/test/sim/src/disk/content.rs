@@ -1,0 +1,106 @@
+//! The bytes of a file: as they are, and as they certainly are after a power cut.
+
+use bytes::Bytes;
+
+use crate::random::Random;
+
+/// A change of a file.
+#[derive(Clone, Debug)]
+pub(super) enum Change {
+    Write(u64, Vec<u8>),
+    Size(u64),
+}
+
+/// A file's content.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Content {
+    bytes: Vec<u8>,
+    /// As of the last sync.
+    synced: Vec<u8>,
+    /// Changes since then.
+    unsynced: Vec<Change>,
+}
+
+impl Content {
+    /// The same bytes, all of them safe.
+    pub(super) fn copy(&self) -> Self {
+        Self {
+            bytes: self.bytes.clone(),
+            synced: self.bytes.clone(),
+            unsynced: Vec::new(),
+        }
+    }
+
+    pub(super) fn change(&mut self, change: Change) {
+        change.apply(&mut self.bytes);
+        self.unsynced.push(change);
+    }
+
+    pub(super) fn sync(&mut self) {
+        for change in self.unsynced.drain(..) {
+            change.apply(&mut self.synced);
+        }
+    }
+
+    pub(super) fn read(&self, position: u64, length: usize) -> Bytes {
+        let start = (position as usize).min(self.bytes.len());
+        let end = start.saturating_add(length).min(self.bytes.len());
+        Bytes::copy_from_slice(&self.bytes[start..end])
+    }
+
+    pub(super) fn size_bytes(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    /// How much more space the file takes after a change.
+    pub(super) fn growth_bytes(&self, change: &Change) -> u64 {
+        let after = match change {
+            Change::Write(position, bytes) => position + bytes.len() as u64,
+            Change::Size(size_bytes) => *size_bytes,
+        };
+        after.saturating_sub(self.size_bytes())
+    }
+
+    /// Each change since the last sync is kept, lost, or, if it is a write, torn at any byte.
+    pub(super) fn lose_power(&mut self, random: &mut Random) {
+        let keeps_all = random.once_in(4);
+        let loses_all = random.once_in(3);
+        for change in self.unsynced.drain(..) {
+            match (keeps_all, loses_all, random.below(3)) {
+                (true, ..) | (false, false, 0) => change.apply(&mut self.synced),
+                (false, true, _) | (false, false, 1) => {}
+                _ => change.torn(random).apply(&mut self.synced),
+            }
+        }
+        self.bytes = self.synced.clone();
+    }
+}
+
+impl Change {
+    fn apply(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Self::Write(position, written) => {
+                let position = *position as usize;
+                let end = position + written.len();
+                if bytes.len() < end {
+                    bytes.resize(end, 0);
+                }
+                bytes[position..end].copy_from_slice(written);
+            }
+            Self::Size(size_bytes) => bytes.resize(*size_bytes as usize, 0),
+        }
+    }
+
+    fn torn(self, random: &mut Random) -> Self {
+        match self {
+            Self::Write(position, bytes) if !bytes.is_empty() => {
+                let (from, to) = (random.place(bytes.len()), random.place(bytes.len()));
+                let (from, to) = (from.min(to), from.max(to));
+                // The beginning more often than some piece out of the middle.
+                let from = if random.once_in(3) { from } else { 0 };
+                Self::Write(position + from as u64, bytes[from..to].to_owned())
+            }
+            whole => whole,
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Directories: their entries as they are, and as they certainly are after a power cut.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+use stele_base_env::Entry;
+
+use super::content::Content;
+use crate::random::Random;
+
+/// What lies at a path.
+#[derive(Clone, Debug)]
+pub(super) enum Node {
+    Dir,
+    File(Arc<Mutex<Content>>),
+}
+
+/// A change of a directory's entries.
+#[derive(Clone, Debug)]
+enum Change {
+    Insert(PathBuf, Node),
+    Remove(PathBuf),
+    Rename(PathBuf, PathBuf, Node),
+}
+
+type Nodes = BTreeMap<PathBuf, Node>;
+
+/// All directories. Roots need no making: a path whose parent is `/` can always be made.
+#[derive(Debug, Default)]
+pub(super) struct Directories {
+    nodes: Nodes,
+    /// As of the last sync of each directory.
+    synced: Nodes,
+    /// Changes since then, with the directory of each.
+    unsynced: Vec<(PathBuf, Change)>,
+}
+
+impl Directories {
+    pub(super) fn node(&self, path: &Path) -> io::Result<Node> {
+        if path == Path::new("/") {
+            return Ok(Node::Dir);
+        }
+        let node = self.nodes.get(path).cloned();
+        node.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    pub(super) fn insert(&mut self, path: &Path, node: Node) -> io::Result<()> {
+        self.node(parent(path))?;
+        self.change(path, Change::Insert(path.to_owned(), node));
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, path: &Path) -> io::Result<Node> {
+        let node = self.node(path)?;
+        self.change(path, Change::Remove(path.to_owned()));
+        Ok(node)
+    }
+
+    pub(super) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        let node = self.node(from)?;
+        self.change(to, Change::Rename(from.to_owned(), to.to_owned(), node));
+        Ok(())
+    }
+
+    pub(super) fn list(&self, path: &Path) -> io::Result<Vec<Entry>> {
+        self.node(path)?;
+        let below = self.nodes.iter().filter(|(at, _)| parent(at) == path);
+        let entries = below.map(|(at, node)| Entry {
+            name: at
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default(),
+            is_dir: matches!(node, Node::Dir),
+        });
+        Ok(entries.collect())
+    }
+
+    pub(super) fn sync(&mut self, path: &Path) -> io::Result<()> {
+        self.node(path)?;
+        let synced = &mut self.synced;
+        self.unsynced.retain(|(directory, change)| {
+            let is_here = directory == path;
+            if is_here {
+                change.apply(synced);
+            }
+            !is_here
+        });
+        Ok(())
+    }
+
+    pub(super) fn used_bytes(&self) -> u64 {
+        let sizes = self.nodes.values().map(|node| match node {
+            Node::Dir => 0,
+            Node::File(content) => content.lock().size_bytes(),
+        });
+        sizes.sum()
+    }
+
+    /// Each change since its directory's last sync is kept or lost; then each file's content.
+    pub(super) fn lose_power(&mut self, random: &mut Random) {
+        let keeps_all = random.once_in(3);
+        for (_, change) in self.unsynced.drain(..) {
+            if keeps_all || random.once_in(2) {
+                change.apply(&mut self.synced);
+            }
+        }
+        self.drop_orphans();
+        self.nodes = self.synced.clone();
+        for node in self.nodes.values() {
+            if let Node::File(content) = node {
+                content.lock().lose_power(random);
+            }
+        }
+    }
+
+    /// The same entries and bytes, all of them safe.
+    pub(super) fn copy(&self) -> Self {
+        let mut nodes = self.nodes.clone();
+        for node in nodes.values_mut() {
+            if let Node::File(content) = node {
+                let copy = content.lock().copy();
+                *content = Arc::new(Mutex::new(copy));
+            }
+        }
+        Self {
+            synced: nodes.clone(),
+            nodes,
+            unsynced: Vec::new(),
+        }
+    }
+
+    pub(super) fn keep_files(&mut self, keep: impl Fn(&Path) -> bool) {
+        self.nodes
+            .retain(|path, node| matches!(node, Node::Dir) || keep(path));
+        self.synced = self.nodes.clone();
+    }
+
+    pub(super) fn put_file(&mut self, path: &Path, content: Content) {
+        let node = Node::File(Arc::new(Mutex::new(content)));
+        self.nodes.entry(path.to_owned()).or_insert(node);
+        self.synced = self.nodes.clone();
+    }
+
+    pub(super) fn files_below(&self, path: &Path) -> Vec<PathBuf> {
+        let files = self
+            .nodes
+            .iter()
+            .filter(|(at, node)| matches!(node, Node::File(_)) && at.starts_with(path));
+        files.map(|(at, _)| at.clone()).collect()
+    }
+
+    fn change(&mut self, path: &Path, change: Change) {
+        change.apply(&mut self.nodes);
+        self.unsynced.push((parent(path).to_owned(), change));
+    }
+
+    /// What lies in a directory that was lost is lost with it.
+    fn drop_orphans(&mut self) {
+        loop {
+            let synced = &self.synced;
+            let has_home = |path: &Path| {
+                let home = parent(path);
+                home == Path::new("/") || synced.contains_key(home)
+            };
+            let paths = synced.keys().filter(|path| !has_home(path));
+            let orphans: Vec<PathBuf> = paths.cloned().collect();
+            if orphans.is_empty() {
+                return;
+            }
+            for orphan in orphans {
+                self.synced.remove(&orphan);
+            }
+        }
+    }
+}
+
+impl Change {
+    fn apply(&self, nodes: &mut Nodes) {
+        match self {
+            Self::Insert(path, node) => {
+                nodes.insert(path.clone(), node.clone());
+            }
+            Self::Remove(path) => {
+                nodes.remove(path);
+            }
+            Self::Rename(from, to, node) => {
+                nodes.remove(from);
+                nodes.insert(to.clone(), node.clone());
+            }
+        }
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
+}

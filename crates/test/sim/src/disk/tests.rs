@@ -1,0 +1,118 @@
+use std::path::Path;
+
+use super::*;
+
+const FILE: &str = "/d/f";
+
+fn disk_with_file() -> (SimDisk, Arc<dyn DiskFile>) {
+    let disk = SimDisk::default();
+    disk.create_dir(Path::new("/d")).unwrap();
+    disk.sync_dir(Path::new("/")).unwrap();
+    let file = disk.open(Path::new(FILE), OpenMode::CreateNew).unwrap();
+    (disk, file)
+}
+
+fn content(disk: &SimDisk) -> Option<Bytes> {
+    disk.read(Path::new(FILE)).ok()
+}
+
+/// What is found after a power cut, for many ways of losing.
+fn outcomes(prepare: impl Fn(&SimDisk, &dyn DiskFile)) -> Vec<Option<Bytes>> {
+    let outcome = |seed| {
+        let (disk, file) = disk_with_file();
+        prepare(&disk, &*file);
+        disk.crash(Crash::PowerCut, &mut Random::new(seed));
+        content(&disk)
+    };
+    let mut outcomes: Vec<_> = (0..200).map(outcome).collect();
+    outcomes.sort();
+    outcomes.dedup();
+    outcomes
+}
+
+#[test]
+fn what_was_synced_survives_a_power_cut() {
+    let found = outcomes(|disk, file| {
+        file.write_at(0, b"synced").unwrap();
+        file.sync_data().unwrap();
+        disk.sync_dir(Path::new("/d")).unwrap();
+    });
+    assert_eq!(found, [Some(Bytes::from_static(b"synced"))]);
+}
+
+#[test]
+fn what_was_not_synced_may_be_kept_lost_or_torn() {
+    let found = outcomes(|disk, file| {
+        file.sync_data().unwrap();
+        disk.sync_dir(Path::new("/d")).unwrap();
+        file.write_at(0, b"written").unwrap();
+    });
+    assert!(found.contains(&Some(Bytes::new())));
+    assert!(found.contains(&Some(Bytes::from_static(b"written"))));
+    assert!(found.contains(&Some(Bytes::from_static(b"writ"))));
+}
+
+#[test]
+fn a_file_may_be_lost_until_its_directory_is_synced() {
+    let found = outcomes(|_, file| {
+        file.write_at(0, b"synced").unwrap();
+        file.sync_data().unwrap();
+    });
+    assert_eq!(found, [None, Some(Bytes::from_static(b"synced"))]);
+}
+
+#[test]
+fn a_kill_loses_nothing_and_makes_nothing_safe() {
+    let (disk, file) = disk_with_file();
+    disk.sync_dir(Path::new("/d")).unwrap();
+    file.write_at(0, b"written").unwrap();
+    disk.crash(Crash::Kill, &mut Random::new(1));
+    assert_eq!(content(&disk).unwrap(), "written");
+    let lost = (0..50).any(|seed| {
+        let disk = {
+            let (disk, file) = disk_with_file();
+            disk.sync_dir(Path::new("/d")).unwrap();
+            file.write_at(0, b"written").unwrap();
+            disk.crash(Crash::Kill, &mut Random::new(1));
+            disk
+        };
+        disk.crash(Crash::PowerCut, &mut Random::new(seed));
+        content(&disk).unwrap() != "written"
+    });
+    assert!(lost);
+}
+
+#[test]
+fn a_dead_disk_changes_nothing_more() {
+    let (disk, file) = disk_with_file();
+    disk.die_after(1);
+    file.write_at(0, b"one").unwrap();
+    assert!(file.write_at(3, b"two").is_err());
+    assert!(disk.is_dead());
+    assert!(disk.remove_file(Path::new(FILE)).is_err());
+    disk.crash(Crash::Kill, &mut Random::new(1));
+    assert_eq!(content(&disk).unwrap(), "one");
+}
+
+#[test]
+fn a_full_disk_takes_no_more_and_frees_what_is_removed() {
+    let (disk, file) = disk_with_file();
+    disk.limit(Some(4));
+    file.write_at(0, b"four").unwrap();
+    let error = file.write_at(4, b"5").unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    assert_eq!(disk.free_bytes(Path::new("/d")).unwrap(), 0);
+    disk.remove_file(Path::new(FILE)).unwrap();
+    assert_eq!(disk.free_bytes(Path::new("/d")).unwrap(), 4);
+}
+
+#[test]
+fn a_failed_sync_makes_nothing_safe() {
+    let found = outcomes(|disk, file| {
+        disk.sync_dir(Path::new("/d")).unwrap();
+        file.write_at(0, b"written").unwrap();
+        disk.fail_next_sync();
+        file.sync_data().unwrap_err();
+    });
+    assert!(found.len() > 1);
+}

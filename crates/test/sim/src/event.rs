@@ -1,0 +1,271 @@
+//! What a run's clients ask, are told and see, and what befalls the process: all that the laws
+//! judge by.
+
+use std::{collections::BTreeSet, fmt, sync::Arc};
+
+use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex, SessionId, Timestamp};
+use stele_core_engine::{
+    Appended, Durability, Error, LeaseId, LogDefinition, Outcome, ProducerStamp, Schedule,
+};
+
+use crate::disk::Crash;
+
+/// A request to append, by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct PublishId(pub u64);
+
+/// What a record says of itself in its value: unique in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RecordId(pub u64);
+
+/// Something that a client asked, was told or saw, or that befell the process. In the order in
+/// which it happened.
+#[derive(Clone, Debug)]
+pub(crate) enum Event {
+    /// A log is as declared or altered: the client was told so.
+    Defined(Box<LogDefinition>),
+    /// A log was asked to be deleted: nothing is promised about it from here on.
+    Deleting(LogId),
+    /// A log's deletion was acknowledged.
+    Deleted(LogId),
+    /// An append was asked for.
+    Published(Publish),
+    /// It was acknowledged.
+    Acknowledged {
+        /// Which.
+        publish: PublishId,
+        /// Where it lies, for each target.
+        places: Vec<Appended>,
+        /// When, by the engine's time.
+        at: Timestamp,
+    },
+    /// It was refused: nothing was appended. By the engine, or for want of space.
+    Refused(PublishId, Option<Error>),
+    /// Its outcome will never be known.
+    Unanswered(PublishId),
+    /// A partition was read.
+    Read(Read),
+    /// A partition was read from its start to its end, by the reads before.
+    Audited(Read),
+    /// Records were leased, or taken.
+    Leased(Leased),
+    /// Leases are settled; the engine has done so by now.
+    Settling(Settling),
+    /// The client was told of that.
+    Settled {
+        /// What was asked.
+        asked: Settling,
+        /// The items that weren't leased so.
+        missing: Vec<usize>,
+    },
+    /// The deadlines of leases are moved; the engine has done so by now.
+    Extending {
+        /// The log.
+        log: LogId,
+        /// Each with its new deadline; `None` returns it.
+        items: Vec<(Item, Option<Timestamp>)>,
+    },
+    /// A session has ended.
+    SessionClosed(SessionId),
+    /// What waits in a log is settled.
+    Purging(LogId),
+    /// It has been.
+    Purged(LogId),
+    /// What lies before an offset was asked to be removed, needed or not.
+    Trimming(PartitionId, Offset),
+    /// An offset was asked to be committed, under a number.
+    Committing(Commit),
+    /// That was acknowledged.
+    Committed(Commit),
+    /// A committed offset was read.
+    OffsetRead {
+        /// The group.
+        group: Name,
+        /// The partition.
+        partition: PartitionId,
+        /// What was found.
+        offset: Option<Offset>,
+    },
+    /// All shards have done what was due.
+    Ticked(Timestamp),
+    /// The process ended.
+    Crashed(Crash),
+    /// The process started again. What each shard recovered, as two recoveries found it and, where
+    /// that was looked at, as the journal alone says.
+    Recovered(Vec<Recovery>),
+    /// Everyone has left, all that was due was done, and the log was consumed until nothing came.
+    Drained(LogId),
+    /// Retention and settling have done what there is to do.
+    Swept {
+        /// Logs that left something on the disk.
+        on_disk: Vec<LogId>,
+    },
+    /// Stored data couldn't be read.
+    Unreadable(String),
+    /// The code panicked.
+    Panicked(String),
+}
+
+/// An append that was asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Publish {
+    /// Its number.
+    pub id: PublishId,
+    /// Where to, with the class that the log has, as far as is known.
+    pub targets: Vec<Target>,
+    /// Its records.
+    pub records: Vec<RecordId>,
+    /// A producer's stamp.
+    pub stamp: Option<ProducerStamp>,
+    /// What scheduling needs.
+    pub schedule: Option<Schedule>,
+    /// The batch's size.
+    pub size_bytes: u64,
+    /// When, by the engine's time.
+    pub at: Timestamp,
+}
+
+/// A log that is appended to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target {
+    /// The log.
+    pub log: LogId,
+    /// Where a partition is asked for.
+    pub partition: Option<PartitionIndex>,
+    /// What an acknowledgement means.
+    pub class: Durability,
+}
+
+/// What a read showed.
+#[derive(Clone, Debug)]
+pub(crate) struct Read {
+    /// The partition.
+    pub partition: PartitionId,
+    /// From where.
+    pub from: Offset,
+    /// Where the partition begins.
+    pub start: Offset,
+    /// One after the last record that may be shown.
+    pub committed: Offset,
+    /// The records, from the first batch that holds one that was asked for, in order.
+    pub records: Vec<(Offset, RecordId)>,
+    /// When, by the engine's time.
+    pub at: Timestamp,
+}
+
+/// Records that were handed out together.
+#[derive(Clone, Debug)]
+pub(crate) struct Leased {
+    /// The partition.
+    pub partition: PartitionId,
+    /// Who holds them.
+    pub session: SessionId,
+    /// The records, in order.
+    pub records: Vec<LeasedOne>,
+    /// When they return; `None` with the session.
+    pub until: Option<Timestamp>,
+    /// They were settled by handing them out.
+    pub is_taken: bool,
+    /// What came to whomever in the same step, this included: in what order isn't known.
+    pub beside: Beside,
+}
+
+/// Records that came in one step. Not shown with each of them.
+#[derive(Clone, Default)]
+pub(crate) struct Beside(Arc<BTreeSet<(PartitionId, Offset)>>);
+
+impl Beside {
+    pub(crate) fn contains(&self, partition: PartitionId, offset: Offset) -> bool {
+        self.0.contains(&(partition, offset))
+    }
+}
+
+impl fmt::Debug for Beside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in all", self.0.len())
+    }
+}
+
+/// Puts what came in one step in order, as far as leases tell, and notes for each what came beside
+/// it. Records that were taken have no lease; they may have come before all.
+pub(crate) fn note_beside(events: &mut [Event]) {
+    events.sort_by_key(|event| match event {
+        Event::Leased(leased) => Some(leased.records.first().map(|one| one.lease)),
+        _ => None,
+    });
+    let leased = events.iter().filter_map(|event| match event {
+        Event::Leased(leased) => Some(leased),
+        _ => None,
+    });
+    let offsets = leased.flat_map(|leased| {
+        let records = leased.records.iter();
+        records.map(|one| (leased.partition, one.offset))
+    });
+    let beside = Beside(Arc::new(offsets.collect()));
+    for event in events {
+        if let Event::Leased(leased) = event {
+            leased.beside = beside.clone();
+        }
+    }
+}
+
+/// One of these records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LeasedOne {
+    /// Where.
+    pub offset: Offset,
+    /// What it says of itself.
+    pub record: RecordId,
+    /// Its lease.
+    pub lease: LeaseId,
+    /// How often it was delivered.
+    pub deliveries: u32,
+}
+
+/// A lease, as its holder names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Item {
+    /// The partition.
+    pub partition: PartitionIndex,
+    /// The record.
+    pub offset: Offset,
+    /// The lease; `None` whatever it is.
+    pub lease: Option<LeaseId>,
+}
+
+/// A request to settle.
+#[derive(Clone, Debug)]
+pub(crate) struct Settling {
+    /// The log.
+    pub log: LogId,
+    /// Which.
+    pub items: Vec<Item>,
+    /// To what.
+    pub outcome: Outcome,
+    /// Whether the answer waits for the disk.
+    pub is_durable: bool,
+    /// When, by the engine's time.
+    pub at: Timestamp,
+}
+
+/// An offset that is committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Commit {
+    /// The group.
+    pub group: Name,
+    /// The partition.
+    pub partition: PartitionId,
+    /// The offset: larger than any that was committed there before.
+    pub offset: Offset,
+}
+
+/// What recoveries of one shard found, each as the stored form of its state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Recovery {
+    /// The one after which the process goes on; crashes may have cut others short before.
+    pub last: Vec<u8>,
+    /// One, undisturbed, on a copy of the disk as the crash left it, and a second one after it.
+    pub undisturbed: [Vec<u8>; 2],
+    /// One that had every journal file that there ever was and nothing else.
+    pub journal_alone: Option<Vec<u8>>,
+}

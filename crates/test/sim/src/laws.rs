@@ -1,0 +1,44 @@
+//! The ten laws, one file each: what must hold of what is seen, given what is known.
+
+mod l01_acknowledged_survives;
+mod l02_offsets_are_dense;
+mod l03_order_is_kept;
+mod l04_one_holder;
+mod l05_retries_do_not_double;
+mod l06_all_or_nothing;
+mod l07_groups_in_turn;
+mod l08_recovery_repeats;
+mod l09_retention_is_exact;
+mod l10_nothing_panics;
+
+use crate::{event::Event, model::Model};
+
+/// A law. It judges each event before the model takes it in.
+pub(crate) trait Law: std::fmt::Debug {
+    /// Its name, with its number.
+    fn name(&self) -> &'static str;
+
+    /// Says what is wrong, if anything is.
+    fn judge(&mut self, event: &Event, model: &Model) -> Result<(), String>;
+}
+
+/// All of them.
+pub(crate) fn all() -> Vec<Box<dyn Law>> {
+    vec![
+        Box::<l01_acknowledged_survives::AcknowledgedSurvives>::default(),
+        Box::<l02_offsets_are_dense::OffsetsAreDense>::default(),
+        Box::new(l03_order_is_kept::OrderIsKept),
+        Box::new(l04_one_holder::OneHolder),
+        Box::<l05_retries_do_not_double::RetriesDoNotDouble>::default(),
+        Box::<l06_all_or_nothing::AllOrNothing>::default(),
+        Box::<l07_groups_in_turn::GroupsInTurn>::default(),
+        Box::new(l08_recovery_repeats::RecoveryRepeats),
+        Box::<l09_retention_is_exact::RetentionIsExact>::default(),
+        Box::new(l10_nothing_panics::NothingPanics),
+    ]
+}
+
+/// Fails with `message` unless `holds`.
+fn ensure(holds: bool, message: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(message()) }
+}

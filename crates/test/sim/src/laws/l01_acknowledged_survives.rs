@@ -1,0 +1,116 @@
+//! Law 1: an acknowledged publish is never lost by a crash at any point, in its durability class.
+//! Nor is an acknowledged commit of an offset.
+
+use std::collections::BTreeMap;
+
+use stele_base_types::{LogId, Name, Offset, PartitionId};
+
+use super::{Law, ensure};
+use crate::{
+    event::{Event, Read},
+    model::Model,
+};
+
+type Place = (Name, PartitionId);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct AcknowledgedSurvives {
+    /// The last commit that was acknowledged, and the last that was asked for.
+    commits: BTreeMap<Place, (Option<Offset>, Offset)>,
+}
+
+impl Law for AcknowledgedSurvives {
+    fn name(&self) -> &'static str {
+        "1: acknowledged publishes survive"
+    }
+
+    fn judge(&mut self, event: &Event, model: &Model) -> Result<(), String> {
+        match event {
+            Event::Read(read) => is_complete(read, model),
+            Event::Audited(read) => {
+                reaches_the_end(read, model)?;
+                is_complete(read, model)
+            }
+            Event::Unreadable(what) => Err(format!("unreadable: {what}")),
+            Event::Committing(commit) => {
+                let place = (commit.group.clone(), commit.partition);
+                let known = self.commits.entry(place).or_default();
+                known.1 = commit.offset;
+                Ok(())
+            }
+            Event::Committed(commit) => {
+                let place = (commit.group.clone(), commit.partition);
+                let known = self.commits.entry(place).or_default();
+                known.0 = known.0.max(Some(commit.offset));
+                Ok(())
+            }
+            Event::OffsetRead {
+                group,
+                partition,
+                offset,
+            } => self.is_last_commit(&(group.clone(), *partition), *offset),
+            Event::Deleting(log) => {
+                self.forget(*log);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl AcknowledgedSurvives {
+    fn is_last_commit(&self, place: &Place, found: Option<Offset>) -> Result<(), String> {
+        let (acknowledged, asked) = self.commits.get(place).copied().unwrap_or_default();
+        let is_there = found >= acknowledged && found.is_none_or(|found| found <= asked);
+        ensure(is_there, || {
+            format!("{place:?}: offset {found:?} was found where {acknowledged:?} was acknowledged")
+        })
+    }
+
+    fn forget(&mut self, log: LogId) {
+        self.commits
+            .retain(|(_, partition), _| partition.log != log);
+    }
+}
+
+/// Between the first and the last record read, each that was acknowledged is there.
+fn is_complete(read: &Read, model: &Model) -> Result<(), String> {
+    let (Some((first, _)), Some((last, _))) = (read.records.first(), read.records.last()) else {
+        return Ok(());
+    };
+    let found: BTreeMap<_, _> = read.records.iter().copied().collect();
+    for (offset, place) in model.places(read.partition) {
+        let is_here = offset >= *first && offset >= read.start && offset <= *last;
+        ensure(
+            !is_here || found.get(&offset) == Some(&place.record),
+            || {
+                let found = found.get(&offset);
+                format!(
+                    "{} at {offset} of {} was acknowledged, and {found:?} was read",
+                    place.record.0, read.partition
+                )
+            },
+        )?;
+    }
+    Ok(())
+}
+
+/// No acknowledged record lies past the end, and all from the start on was read.
+fn reaches_the_end(read: &Read, model: &Model) -> Result<(), String> {
+    let last = model.places(read.partition).last();
+    let ends_early = last.filter(|(offset, _)| *offset >= read.committed);
+    ensure(ends_early.is_none(), || {
+        format!(
+            "{} ends at {}, and {ends_early:?} was acknowledged",
+            read.partition, read.committed
+        )
+    })?;
+    let read_to = read.records.last().map_or(read.start, |last| last.0.next());
+    ensure(read_to == read.committed, || {
+        format!(
+            "{} was read up to {read_to} of {}",
+            read.partition, read.committed
+        )
+    })
+}

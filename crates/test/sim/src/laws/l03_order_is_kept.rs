@@ -1,0 +1,62 @@
+//! Law 3: per partition, per queue and per FIFO group, order of delivery is order of append; a
+//! returned message goes back to its place.
+//!
+//! So whenever a record is handed out, none before it (in a FIFO queue: none of its group before
+//! it) was waiting and shown.
+
+use super::{Law, ensure};
+use crate::{
+    event::{Event, Leased},
+    model::{Model, Standing},
+};
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct OrderIsKept;
+
+impl Law for OrderIsKept {
+    fn name(&self) -> &'static str {
+        "3: order of delivery is order of append"
+    }
+
+    fn judge(&mut self, event: &Event, model: &Model) -> Result<(), String> {
+        match event {
+            Event::Leased(leased) => nothing_is_left_behind(leased, model),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn nothing_is_left_behind(leased: &Leased, model: &Model) -> Result<(), String> {
+    let Some(config) = model.log(leased.partition.log) else {
+        return Ok(());
+    };
+    let is_fifo = config.queue.is_some_and(|queue| queue.fifo);
+    let partition = leased.partition;
+    for (place, one) in leased.records.iter().enumerate() {
+        let group = model.ledgers.group(partition, one.offset);
+        let earlier = &leased.records[..place];
+        let turned = earlier.iter().find(|other| {
+            let is_of_group = model.ledgers.group(partition, other.offset) == group;
+            other.offset > one.offset && is_of_group
+        });
+        ensure(turned.is_none(), || {
+            format!("{partition}: {} came after {turned:?}", one.offset)
+        })?;
+        let skipped = model.ledgers.before(partition, one.offset).find(|record| {
+            let (offset, known) = record;
+            let could_come = known.standing == Standing::Waiting { hidden_until: None }
+                && (!is_fifo || known.group == group && group.is_some());
+            could_come
+                && !leased.beside.contains(partition, *offset)
+                && earlier.iter().all(|other| other.offset != *offset)
+        });
+        ensure(skipped.is_none(), || {
+            format!(
+                "{partition}: {} was handed out before {skipped:?}",
+                one.offset
+            )
+        })?;
+    }
+    Ok(())
+}

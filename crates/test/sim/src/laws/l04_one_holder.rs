@@ -1,0 +1,81 @@
+//! Law 4: a message is leased to at most one holder at a time; a settled message is never
+//! delivered again; an unsettled one is delivered again after its holder is gone or its deadline
+//! has passed.
+
+use stele_base_types::PartitionId;
+use stele_core_engine::Outcome;
+
+use super::{Law, ensure};
+use crate::{
+    event::{Event, Item, Leased, Settling},
+    model::{Model, Standing},
+};
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct OneHolder;
+
+impl Law for OneHolder {
+    fn name(&self) -> &'static str {
+        "4: one holder at a time, settled for good, delivered until settled"
+    }
+
+    fn judge(&mut self, event: &Event, model: &Model) -> Result<(), String> {
+        match event {
+            Event::Leased(leased) => is_free(leased, model),
+            Event::Settling(settling) if !settling.is_durable => Ok(()),
+            Event::Settled { asked, missing } => holds_what_it_settled(asked, missing, model),
+            Event::Drained(log) => {
+                let partitions = model.places.keys().filter(|it| it.log == *log);
+                let left = partitions
+                    .flat_map(|partition| model.ledgers.records(*partition))
+                    .find(|(_, record)| {
+                        let standing = record.standing;
+                        matches!(standing, Standing::Waiting { .. } | Standing::Leased { .. })
+                    });
+                ensure(left.is_none(), || format!("log {log}: {left:?} never came"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_free(leased: &Leased, model: &Model) -> Result<(), String> {
+    for one in &leased.records {
+        let known = model.ledgers.get(leased.partition, one.offset);
+        let may_be_shown = known.is_some_and(|known| known.may_be_shown);
+        let standing = known.map(|known| known.standing);
+        let is_free = match standing {
+            Some(Standing::Leased { .. } | Standing::Done | Standing::DoneForever) => false,
+            Some(Standing::Waiting { hidden_until }) => hidden_until.is_none() || may_be_shown,
+            Some(Standing::Unknown) | None => true,
+        };
+        ensure(is_free, || {
+            format!("{} at {} was {standing:?}", leased.partition, one.offset)
+        })?;
+    }
+    Ok(())
+}
+
+/// Whoever settled held it; whoever was told otherwise didn't.
+///
+/// By the time of the answer others may have come since: only what is settled still tells.
+fn holds_what_it_settled(asked: &Settling, missing: &[usize], model: &Model) -> Result<(), String> {
+    let is_done = matches!(asked.outcome, Outcome::Done | Outcome::Reject);
+    for (place, item) in asked.items.iter().enumerate().filter(|_| is_done) {
+        let Item {
+            partition, offset, ..
+        } = *item;
+        let partition = PartitionId::new(asked.log, partition);
+        let standing = model.ledgers.standing(partition, offset);
+        let is_missing = missing.contains(&place);
+        let contradicts = match standing {
+            Some(Standing::Waiting { .. } | Standing::Leased { .. }) => !is_missing,
+            _ => false,
+        };
+        ensure(!contradicts, || {
+            format!("{partition} at {offset} was settled by {item:?} and is {standing:?}")
+        })?;
+    }
+    Ok(())
+}

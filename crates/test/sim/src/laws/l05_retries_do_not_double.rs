@@ -1,0 +1,130 @@
+//! Law 5: an idempotent producer's retries never double and never reorder; a fenced producer's
+//! writes fail.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use stele_base_types::{Offset, PartitionId, ProducerEpoch, ProducerId, Sequence};
+use stele_core_engine::{Appended, Error};
+
+use super::{Law, ensure};
+use crate::{
+    event::{Event, PublishId, Read, RecordId},
+    model::Model,
+};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct RetriesDoNotDouble {
+    /// The newest epoch that a partition has acknowledged, and the next number in it.
+    newest: BTreeMap<Key, (ProducerEpoch, Sequence)>,
+    /// The first and the last place that each epoch was given.
+    epochs: BTreeMap<Key, BTreeMap<ProducerEpoch, (Offset, Offset)>>,
+}
+
+type Key = (PartitionId, ProducerId);
+
+impl Law for RetriesDoNotDouble {
+    fn name(&self) -> &'static str {
+        "5: retries neither double nor reorder, fenced writes fail"
+    }
+
+    fn judge(&mut self, event: &Event, model: &Model) -> Result<(), String> {
+        match event {
+            Event::Audited(read) => {
+                each_once(read)?;
+                in_sequence(read, model)
+            }
+            Event::Acknowledged {
+                publish, places, ..
+            } => places
+                .iter()
+                .try_for_each(|place| self.is_not_fenced(*publish, place, model)),
+            Event::Refused(publish, Some(error)) => self.is_rightly_refused(*publish, error, model),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl RetriesDoNotDouble {
+    fn is_not_fenced(
+        &mut self,
+        publish: PublishId,
+        place: &Appended,
+        model: &Model,
+    ) -> Result<(), String> {
+        let publish = &model.publishes[&publish];
+        let Some(stamp) = publish.stamp else {
+            return Ok(());
+        };
+        let Appended {
+            partition,
+            base,
+            duplicate: is_duplicate,
+            ..
+        } = *place;
+        let key = (partition, stamp.id);
+        let next = stamp.sequence.plus(publish.records.len() as u32);
+        let newest = self.newest.entry(key).or_insert((stamp.epoch, next));
+        *newest = (*newest).max((stamp.epoch, next));
+        if is_duplicate {
+            return Ok(());
+        }
+        let epochs = self.epochs.entry(key).or_default();
+        let (first, last) = epochs.entry(stamp.epoch).or_insert((base, base));
+        (*first, *last) = ((*first).min(base), (*last).max(base));
+        // Answers may be heard in another order than the one in which they were given.
+        let mut pairs = epochs.iter().zip(epochs.iter().skip(1));
+        let turned = pairs.find(|((_, (_, last)), (_, (first, _)))| last > first);
+        ensure(turned.is_none(), || {
+            format!("{stamp:?} was taken at {base} of {partition}: {turned:?}")
+        })
+    }
+
+    /// A batch that follows what was acknowledged is taken.
+    fn is_rightly_refused(
+        &self,
+        publish: PublishId,
+        error: &Error,
+        model: &Model,
+    ) -> Result<(), String> {
+        let publish = &model.publishes[&publish];
+        let (Some(stamp), Error::OutOfOrderSequence { partition, .. }) = (publish.stamp, error)
+        else {
+            return Ok(());
+        };
+        let known = self.newest.get(&(*partition, stamp.id));
+        ensure(known != Some(&(stamp.epoch, stamp.sequence)), || {
+            format!("{stamp:?} follows what was acknowledged, and was refused: {error}")
+        })
+    }
+}
+
+fn each_once(read: &Read) -> Result<(), String> {
+    let mut seen = BTreeSet::new();
+    for (offset, record) in &read.records {
+        ensure(seen.insert(*record), || {
+            format!("{}: {} is at {offset} and before", read.partition, record.0)
+        })?;
+    }
+    Ok(())
+}
+
+/// Numbers of an epoch go up, and epochs go up.
+fn in_sequence(read: &Read, model: &Model) -> Result<(), String> {
+    let mut last = BTreeMap::<ProducerId, (ProducerEpoch, RecordId)>::new();
+    for (offset, record) in &read.records {
+        let Some(stamp) = model.origin(*record).and_then(|publish| publish.stamp) else {
+            continue;
+        };
+        // A producer numbers its records as it makes them.
+        let here = (stamp.epoch, *record);
+        let before = last.insert(stamp.id, here);
+        ensure(before.is_none_or(|before| before < here), || {
+            format!(
+                "{}: {here:?} at {offset} comes after {before:?}",
+                read.partition
+            )
+        })?;
+    }
+    Ok(())
+}

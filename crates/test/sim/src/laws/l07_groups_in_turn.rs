@@ -1,0 +1,133 @@
+//! Law 7: a FIFO queue delivers one message of a group at a time and accepts one message per
+//! deduplication id in its window, across restarts.
+//!
+//! "At a time" is: to one receiver. It may get several of a group together; nobody gets more of
+//! that group before it has settled them or lost them.
+
+use std::collections::BTreeMap;
+
+use stele_base_types::{LogId, Offset, PartitionId, Timestamp};
+use stele_core_engine::{Appended, Durability, limits::DEDUPLICATION_MS};
+
+use super::{Law, ensure};
+use crate::{
+    event::{Event, Leased, Publish},
+    model::{Model, Standing},
+};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct GroupsInTurn {
+    /// Where the last message of an id was accepted, and when it was asked for.
+    accepted: BTreeMap<(LogId, u128), (PartitionId, Offset, Timestamp)>,
+}
+
+impl Law for GroupsInTurn {
+    fn name(&self) -> &'static str {
+        "7: one message of a group at a time, one per deduplication id"
+    }
+
+    fn judge(&mut self, event: &Event, model: &Model) -> Result<(), String> {
+        match event {
+            Event::Leased(leased) => no_other_is_out(leased, model),
+            Event::Acknowledged {
+                publish, places, ..
+            } => {
+                let publish = &model.publishes[publish];
+                let judged = places.iter();
+                judged
+                    .into_iter()
+                    .try_for_each(|place| self.is_accepted_once(publish, place, model))
+            }
+            // A clock that is set back later doesn't bring back what was forgotten.
+            Event::Ticked(now) => {
+                let is_within = |at: Timestamp| now.since_ms(at) < DEDUPLICATION_MS;
+                self.accepted.retain(|_, accepted| is_within(accepted.2));
+                Ok(())
+            }
+            // What was on its way when the process ended may have been accepted.
+            Event::Unanswered(publish) => {
+                let publish = &model.publishes[publish];
+                for key in publish
+                    .targets
+                    .iter()
+                    .filter_map(|it| key_of(publish, it.log))
+                {
+                    self.accepted.remove(&key);
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl GroupsInTurn {
+    fn is_accepted_once(
+        &mut self,
+        publish: &Publish,
+        place: &Appended,
+        model: &Model,
+    ) -> Result<(), String> {
+        let log = place.partition.log;
+        let config = model.log(log);
+        let is_judged = config.is_some_and(|config| {
+            config.durability == Durability::Synced && config.queue.is_some_and(|queue| queue.fifo)
+        });
+        let Some(key) = key_of(publish, log).filter(|_| is_judged) else {
+            return Ok(());
+        };
+        let here = (place.partition, place.base, publish.at);
+        let known = *self.accepted.entry(key).or_insert(here);
+        let is_within = publish.at.since_ms(known.2) < DEDUPLICATION_MS;
+        let is_same = (known.0, known.1) == (here.0, here.1);
+        if place.duplicate {
+            return ensure(is_within || known == here, || {
+                format!("{publish:?} was taken for {known:?}, whose window is over")
+            });
+        }
+        if !is_same {
+            ensure(!is_within, || {
+                format!("{publish:?} was accepted beside {known:?}")
+            })?;
+            self.accepted.insert(key, here);
+        }
+        Ok(())
+    }
+}
+
+fn key_of(publish: &Publish, log: LogId) -> Option<(LogId, u128)> {
+    Some((log, publish.schedule?.deduplication?))
+}
+
+fn no_other_is_out(leased: &Leased, model: &Model) -> Result<(), String> {
+    let Some(queue) = model.log(leased.partition.log).and_then(|log| log.queue) else {
+        return Ok(());
+    };
+    if !queue.fifo {
+        return Ok(());
+    }
+    for one in &leased.records {
+        let group = model.ledgers.group(leased.partition, one.offset);
+        if group.is_none() {
+            continue;
+        }
+        let records = model.ledgers.records(leased.partition);
+        let mut of_group = records.filter(|(_, known)| known.group == group);
+        let out = of_group.find(|(offset, known)| match known.standing {
+            Standing::Leased { session, .. } => {
+                let is_together = leased.beside.contains(leased.partition, *offset);
+                session != leased.session || !is_together
+            }
+            _ => false,
+        });
+        ensure(out.is_none(), || {
+            let at = leased.partition;
+            format!(
+                "{at}: {} was handed out while {out:?} of its group is",
+                one.offset
+            )
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,330 @@
+//! What is known of each record of a queue: whether it waits, is leased or done.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use stele_base_types::{LogId, Offset, PartitionId, SessionId, Timestamp};
+use stele_core_engine::{LeaseId, LogConfig, Outcome};
+
+use crate::event::{Event, Item, Leased, Publish, PublishId, Settling};
+
+/// Where a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It waits to be leased, and may be unless it is hidden.
+    Waiting {
+        /// Hidden until this is due.
+        hidden_until: Option<Timestamp>,
+    },
+    /// Someone has it.
+    Leased {
+        /// The lease.
+        lease: LeaseId,
+        /// Whose.
+        session: SessionId,
+        /// Until when.
+        until: Option<Timestamp>,
+    },
+    /// Settled; a crash may undo it.
+    Done,
+    /// Settled, and the client was told that this is durable.
+    DoneForever,
+    /// A crash, or a request with an effect that isn't followed here, has made it unknown.
+    Unknown,
+}
+
+/// A record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RecordModel {
+    /// Where it stands.
+    pub standing: Standing,
+    /// Its group.
+    pub group: Option<u64>,
+    /// The delay that it was appended with.
+    appended_hidden_until: Option<Timestamp>,
+    /// It was leased or settled at some time.
+    is_touched: bool,
+    /// It was shown before a crash, which may have forgotten that or not.
+    pub(crate) may_be_shown: bool,
+}
+
+type Partition = BTreeMap<Offset, RecordModel>;
+
+/// The records of all queues.
+#[derive(Debug, Default)]
+pub(crate) struct LedgerModel {
+    partitions: BTreeMap<PartitionId, Partition>,
+    /// Appends that aren't answered, each with the latest time at which what was due was done
+    /// since: what was hidden until then is shown.
+    unanswered: BTreeMap<PublishId, Timestamp>,
+    /// Logs that are being purged: what of them may be gone with it isn't known.
+    purging: Vec<LogId>,
+    /// Appends that a purge may have caught before they were answered.
+    caught: BTreeSet<PublishId>,
+    /// Up to where removal was asked for.
+    trimmed: BTreeMap<PartitionId, Offset>,
+}
+
+impl LedgerModel {
+    /// Records that are known of a partition.
+    pub(crate) fn records(
+        &self,
+        partition: PartitionId,
+    ) -> impl Iterator<Item = (Offset, &RecordModel)> {
+        let records = self.partitions.get(&partition).into_iter().flatten();
+        records.map(|(offset, record)| (*offset, record))
+    }
+
+    /// Records before `end`.
+    pub(crate) fn before(
+        &self,
+        partition: PartitionId,
+        end: Offset,
+    ) -> impl Iterator<Item = (Offset, &RecordModel)> {
+        self.records(partition)
+            .take_while(move |(offset, _)| *offset < end)
+    }
+
+    /// A record.
+    pub(crate) fn get(&self, partition: PartitionId, offset: Offset) -> Option<&RecordModel> {
+        self.partitions.get(&partition)?.get(&offset)
+    }
+
+    /// Where a record stands.
+    pub(crate) fn standing(&self, partition: PartitionId, offset: Offset) -> Option<Standing> {
+        Some(self.get(partition, offset)?.standing)
+    }
+
+    /// The group of a record.
+    pub(crate) fn group(&self, partition: PartitionId, offset: Offset) -> Option<u64> {
+        self.get(partition, offset)?.group
+    }
+
+    pub(super) fn append(
+        &mut self,
+        partition: PartitionId,
+        offset: Offset,
+        publish: &Publish,
+        config: &LogConfig,
+    ) {
+        let schedule = publish.schedule.unwrap_or_default();
+        let queue = config.queue.unwrap_or_default();
+        let delay_ms = schedule.delay_ms.unwrap_or(queue.delay_ms);
+        let appended_hidden_until = (delay_ms > 0).then(|| publish.at.plus_ms(delay_ms));
+        let ticked = self.unanswered.get(&publish.id).copied();
+        let hidden_until = appended_hidden_until.filter(|until| Some(*until) > ticked);
+        let trimmed = self.trimmed.get(&partition);
+        let is_caught = self.caught.contains(&publish.id)
+            || self.purging.contains(&partition.log)
+            || trimmed.is_some_and(|to| offset < *to);
+        let record = RecordModel {
+            standing: if is_caught {
+                Standing::Unknown
+            } else {
+                Standing::Waiting { hidden_until }
+            },
+            group: schedule.group,
+            appended_hidden_until,
+            is_touched: is_caught,
+            may_be_shown: false,
+        };
+        let records = self.partitions.entry(partition).or_default();
+        // It may have been handed out before its append was answered.
+        records.entry(offset).or_insert(record);
+    }
+
+    pub(super) fn note(&mut self, event: &Event) {
+        match event {
+            Event::Published(publish) => {
+                let never = Timestamp(i64::MIN);
+                self.unanswered.insert(publish.id, never);
+            }
+            Event::Acknowledged { publish, .. }
+            | Event::Refused(publish, _)
+            | Event::Unanswered(publish) => {
+                self.unanswered.remove(publish);
+            }
+            Event::Leased(leased) => self.lease(leased),
+            Event::Settling(settling) => self.settle(settling),
+            Event::Settled { asked, missing } => self.make_durable(asked, missing),
+            Event::Extending { log, items } => {
+                for (item, until) in items {
+                    self.extend(*log, item, *until);
+                }
+            }
+            Event::SessionClosed(closed) => self.change_all(|standing| match standing {
+                Standing::Leased {
+                    session,
+                    until: None,
+                    ..
+                } if session == *closed => Standing::Waiting { hidden_until: None },
+                other => other,
+            }),
+            Event::Purging(log) => {
+                self.purging.push(*log);
+            }
+            Event::Purged(log) => {
+                self.purge(*log);
+                let place = self.purging.iter().position(|purging| purging == log);
+                place.map(|place| self.purging.swap_remove(place));
+            }
+            Event::Trimming(partition, to) => {
+                let known = self.trimmed.entry(*partition).or_default();
+                *known = (*known).max(*to);
+                self.become_unknown(|at, offset| at == *partition && offset < *to);
+            }
+            Event::Ticked(now) => self.tick(*now),
+            Event::Crashed(_) => {
+                self.purging.clear();
+                self.crash();
+            }
+            _ => {}
+        }
+        // A purge may come at any time until it is answered.
+        for log in self.purging.clone() {
+            self.purge(log);
+        }
+    }
+
+    pub(super) fn forget(&mut self, log: LogId) {
+        self.partitions.retain(|partition, _| partition.log != log);
+    }
+
+    pub(super) fn forget_record(&mut self, partition: PartitionId, offset: Offset) {
+        if let Some(records) = self.partitions.get_mut(&partition) {
+            records.remove(&offset);
+        }
+    }
+
+    fn lease(&mut self, leased: &Leased) {
+        let records = self.partitions.entry(leased.partition).or_default();
+        for one in &leased.records {
+            let record = records.entry(one.offset).or_insert(RecordModel {
+                standing: Standing::Unknown,
+                group: None,
+                appended_hidden_until: None,
+                is_touched: true,
+                may_be_shown: false,
+            });
+            record.is_touched = true;
+            record.standing = if leased.is_taken {
+                Standing::Done
+            } else {
+                Standing::Leased {
+                    lease: one.lease,
+                    session: leased.session,
+                    until: leased.until,
+                }
+            };
+        }
+    }
+
+    fn settle(&mut self, settling: &Settling) {
+        for item in &settling.items {
+            let Some(record) = self.record(settling.log, item) else {
+                continue;
+            };
+            let hits = match (record.standing, item.lease) {
+                (Standing::Leased { lease, .. }, Some(named)) => lease == named,
+                (Standing::Leased { .. } | Standing::Waiting { .. }, None) => true,
+                _ => false,
+            };
+            if !hits {
+                continue;
+            }
+            record.is_touched = true;
+            record.may_be_shown = false;
+            record.standing = match settling.outcome {
+                Outcome::Done | Outcome::Reject => Standing::Done,
+                Outcome::Return(delay_ms) => Standing::Waiting {
+                    hidden_until: (delay_ms > 0).then(|| settling.at.plus_ms(delay_ms)),
+                },
+            };
+        }
+    }
+
+    /// What was settled durably stays so; also what was unknown before.
+    fn make_durable(&mut self, asked: &Settling, missing: &[usize]) {
+        let is_done = matches!(asked.outcome, Outcome::Done | Outcome::Reject);
+        if !asked.is_durable || !is_done {
+            return;
+        }
+        for (place, item) in asked.items.iter().enumerate() {
+            if !missing.contains(&place)
+                && let Some(record) = self.record(asked.log, item)
+            {
+                record.standing = Standing::DoneForever;
+            }
+        }
+    }
+
+    fn extend(&mut self, log: LogId, item: &Item, new_until: Option<Timestamp>) {
+        let Some(record) = self.record(log, item) else {
+            return;
+        };
+        if let Standing::Leased { lease, until, .. } = &mut record.standing
+            && item.lease == Some(*lease)
+        {
+            match new_until {
+                Some(_) => *until = new_until,
+                None => record.standing = Standing::Waiting { hidden_until: None },
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Timestamp) {
+        for ticked in self.unanswered.values_mut() {
+            *ticked = (*ticked).max(now);
+        }
+        self.change_all(|standing| match standing {
+            Standing::Leased {
+                until: Some(until), ..
+            }
+            | Standing::Waiting {
+                hidden_until: Some(until),
+            } if until <= now => Standing::Waiting { hidden_until: None },
+            other => other,
+        });
+    }
+
+    /// Leases and settlements that nobody waited for may be lost or not; what nobody had ever
+    /// touched waits as it was appended.
+    fn crash(&mut self) {
+        for record in self.partitions.values_mut().flat_map(BTreeMap::values_mut) {
+            record.may_be_shown |= record.standing == Standing::Waiting { hidden_until: None };
+            record.standing = match record.standing {
+                Standing::DoneForever => Standing::DoneForever,
+                Standing::Waiting { .. } if !record.is_touched => Standing::Waiting {
+                    hidden_until: record.appended_hidden_until,
+                },
+                _ => Standing::Unknown,
+            };
+        }
+    }
+
+    fn purge(&mut self, log: LogId) {
+        self.caught.extend(self.unanswered.keys());
+        self.become_unknown(|partition, _| partition.log == log);
+    }
+
+    fn become_unknown(&mut self, which: impl Fn(PartitionId, Offset) -> bool) {
+        for (partition, records) in &mut self.partitions {
+            for (offset, record) in records {
+                if record.standing != Standing::DoneForever && which(*partition, *offset) {
+                    record.standing = Standing::Unknown;
+                    record.is_touched = true;
+                }
+            }
+        }
+    }
+
+    fn change_all(&mut self, change: impl Fn(Standing) -> Standing) {
+        for record in self.partitions.values_mut().flat_map(BTreeMap::values_mut) {
+            record.standing = change(record.standing);
+        }
+    }
+
+    fn record(&mut self, log: LogId, item: &Item) -> Option<&mut RecordModel> {
+        let partition = PartitionId::new(log, item.partition);
+        self.partitions.get_mut(&partition)?.get_mut(&item.offset)
+    }
+}

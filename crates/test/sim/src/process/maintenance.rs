@@ -1,0 +1,37 @@
+//! What the shards' threads do about once a second, and the settler.
+
+use stele_base_types::Timestamp;
+use stele_core_broker::Replayed;
+use stele_core_storage::Error;
+
+use super::Process;
+
+impl Process {
+    /// Looks at the space, applies retention, and plans settling where it is due.
+    pub(crate) fn maintain(&mut self, shard: usize, now: Timestamp) -> Result<(), Error> {
+        let site = &mut self.sites[shard];
+        if let Ok(space) = site.guard.check() {
+            site.shard.set_blocked(space.is_low);
+        }
+        site.shard.maintain(now);
+        if site.shard.should_rotate(now) && site.blocks.is_empty() {
+            site.writer.rotate()?;
+        }
+        if site.plan.is_none() && site.settled.is_none() {
+            site.plan = site.shard.plan_settling(now);
+        }
+        Ok(())
+    }
+
+    /// The settler's next step: it settles, or the shard hears of it.
+    pub(crate) fn settle(&mut self, shard: usize) -> Result<(), Error> {
+        let site = &mut self.sites[shard];
+        if let Some(settled) = site.settled.take() {
+            site.shard.settled(settled);
+        } else if let Some(plan) = site.plan.take() {
+            let settled = site.settler.settle(&plan, &mut Replayed::default())?;
+            site.settled = Some(settled);
+        }
+        Ok(())
+    }
+}

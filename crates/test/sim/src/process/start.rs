@@ -1,0 +1,107 @@
+//! Starting: recovery of every shard, then the catalogue's view of them.
+
+use std::{collections::VecDeque, path::PathBuf, sync::Arc};
+
+use parking_lot::RwLock;
+use stele_base_env::Disk;
+use stele_base_types::{ShardId, Timestamp};
+use stele_core_broker::{Lane, Mailbox, Opened, Shard};
+use stele_core_engine::Catalogue;
+use stele_core_storage::{DataDirectory, Error, Options, SpaceGuard};
+
+use super::{Process, Site};
+use crate::{disk::SimDisk, random::Random};
+
+/// What stays the same in a run, whatever befalls the process.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// Where the data is.
+    pub directory: PathBuf,
+    /// How many shards.
+    pub shards: u16,
+    /// Sizes so small that every boundary is passed.
+    pub options: Options,
+    /// Publishing is refused while less is free.
+    pub reserve_bytes: u64,
+}
+
+impl Settings {
+    /// Chosen by chance.
+    pub(crate) fn choose(random: &mut Random) -> Self {
+        let file_size_bytes = 1 << random.between(10, 15);
+        Self {
+            directory: PathBuf::from("/data"),
+            shards: random.between(1, 3) as u16,
+            options: Options {
+                journal_file_size_bytes_max: file_size_bytes,
+                journal_size_bytes_max: file_size_bytes * random.between(1, 4),
+                journal_age_ms_max: random.between(1_000, 600_000),
+                segment_size_bytes_max: 1 << random.between(10, 15),
+                cache_size_bytes_max: 1 << random.between(10, 16),
+            },
+            reserve_bytes: 64 << 10,
+        }
+    }
+}
+
+impl Process {
+    /// Starts; gives the state that each shard recovered, in its stored form.
+    pub(crate) fn start(
+        settings: &Settings,
+        disk: &SimDisk,
+        now: Timestamp,
+    ) -> Result<(Self, Vec<Vec<u8>>), Error> {
+        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+        let directory = DataDirectory::open(disk, &settings.directory, settings.shards)?;
+        let replica = Arc::new(RwLock::new(Catalogue::default()));
+        let lanes: Vec<Lane> = (0..directory.shard_count())
+            .map(|_| Arc::new(Mailbox::default()))
+            .collect();
+        let mut process = Self {
+            sites: Vec::new(),
+            lanes,
+            replica,
+            options: settings.options,
+            _directory: directory,
+        };
+        for shard in (0..settings.shards).map(ShardId) {
+            let site = process.open(shard, settings, now)?;
+            process.sites.push(site);
+        }
+        let shards = 0..process.sites.len();
+        let states = shards.map(|shard| process.state_of(shard)).collect();
+        let catalogue = process.catalogue();
+        for site in &mut process.sites {
+            site.shard.reconcile(&catalogue, now);
+        }
+        Ok((process, states))
+    }
+
+    fn open(&self, shard: ShardId, settings: &Settings, now: Timestamp) -> Result<Site, Error> {
+        let directory = self._directory.shard(shard)?;
+        let guard = SpaceGuard::new(&directory, settings.reserve_bytes);
+        let Opened {
+            shard,
+            writer,
+            settler,
+        } = Shard::open(
+            &directory,
+            &self.options,
+            Arc::clone(&self.replica),
+            self.lanes.clone(),
+            now,
+        )?;
+        Ok(Site {
+            shard,
+            writer,
+            settler,
+            guard,
+            blocks: VecDeque::new(),
+            news: VecDeque::new(),
+            is_sync_due: false,
+            in_flight: 0,
+            plan: None,
+            settled: None,
+        })
+    }
+}

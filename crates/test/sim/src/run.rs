@@ -1,0 +1,457 @@
+//! A run: clients, a process and a disk from one seed, and the laws that judge it.
+
+use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use stele_base_types::{LogId, Timestamp};
+use stele_core_storage::Error;
+
+use crate::{
+    client::{Client, Turn},
+    disk::{Crash, SimDisk},
+    event::{Event, Recovery, note_beside},
+    laws::{self, Law},
+    model::Model,
+    process::{Process, Settings},
+    random::Random,
+};
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// A hash of all that happened: two runs of a seed have the same.
+    pub trace: u64,
+    /// Events that were judged.
+    pub events: u64,
+    /// Times that the process ended and started again.
+    pub crashes: u64,
+}
+
+/// A law was broken.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The seed.
+    pub seed: u64,
+    /// Which law.
+    pub law: &'static str,
+    /// How.
+    pub what: String,
+    /// The last events before.
+    pub last: Vec<String>,
+}
+
+/// Runs a seed; a failure shows the last `shown` events.
+pub fn run(seed: u64, operations: u64, shown: usize) -> Result<Outcome, Box<Failure>> {
+    let mut run = Run::new(seed);
+    run.court.shown = shown;
+    let ended = catch_unwind(AssertUnwindSafe(|| run.live(operations)));
+    let judged = ended.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.into()));
+        let message = text.unwrap_or_else(|| "a panic without a message".into());
+        run.court.judge(vec![Event::Panicked(message)])
+    });
+    match judged {
+        Ok(()) => Ok(run.court.outcome),
+        Err(broken) => Err(Box::new(Failure {
+            seed,
+            law: broken.law,
+            what: broken.what,
+            last: run.court.last.into_iter().collect(),
+        })),
+    }
+}
+
+#[derive(Debug)]
+struct Run {
+    random: Random,
+    settings: Settings,
+    disk: SimDisk,
+    process: Option<Process>,
+    client: Client,
+    court: Court,
+    now: Timestamp,
+}
+
+/// A law that was broken.
+#[derive(Debug)]
+struct Broken {
+    law: &'static str,
+    what: String,
+}
+
+type Judged = Result<(), Broken>;
+
+/// The laws, and what they judge by.
+#[derive(Debug)]
+struct Court {
+    laws: Vec<Box<dyn Law>>,
+    model: Model,
+    outcome: Outcome,
+    last: VecDeque<String>,
+    /// How many of the last events are kept.
+    shown: usize,
+}
+
+impl Court {
+    fn judge(&mut self, events: Vec<Event>) -> Judged {
+        for event in events {
+            let text = format!("{event:?}");
+            self.note(&text);
+            for law in &mut self.laws {
+                law.judge(&event, &self.model).map_err(|what| Broken {
+                    law: law.name(),
+                    what,
+                })?;
+            }
+            self.model.note(&event);
+        }
+        Ok(())
+    }
+
+    /// FNV-1a over what happened.
+    fn note(&mut self, text: &str) {
+        self.outcome.events += 1;
+        for byte in text.bytes() {
+            self.outcome.trace =
+                (self.outcome.trace ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        self.last.push_back(text.chars().take(600).collect());
+        if self.last.len() > self.shown {
+            self.last.pop_front();
+        }
+    }
+}
+
+/// What is done beside the clients' requests.
+#[derive(Clone, Copy, Debug)]
+enum Work {
+    Write,
+    Sync,
+    News,
+    Lane,
+    Maintain,
+    Settle,
+    Time,
+    Jump,
+    Die,
+    Crash,
+    FailSync,
+    Fill,
+}
+
+const WORK: [(u64, Work); 12] = [
+    (300, Work::Write),
+    (200, Work::Sync),
+    (350, Work::News),
+    (60, Work::Lane),
+    (60, Work::Maintain),
+    (60, Work::Settle),
+    (150, Work::Time),
+    (2, Work::Jump),
+    (3, Work::Die),
+    (2, Work::Crash),
+    (1, Work::FailSync),
+    (1, Work::Fill),
+];
+
+impl Run {
+    fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let settings = Settings::choose(&mut random);
+        Self {
+            random,
+            settings,
+            disk: SimDisk::default(),
+            process: None,
+            client: Client::default(),
+            court: Court {
+                laws: laws::all(),
+                model: Model::default(),
+                outcome: Outcome {
+                    trace: 0xcbf2_9ce4_8422_2325,
+                    ..Outcome::default()
+                },
+                last: VecDeque::new(),
+                shown: 0,
+            },
+            now: Timestamp(1_700_000_000_000),
+        }
+    }
+
+    fn live(&mut self, operations: u64) -> Judged {
+        self.start()?;
+        let mut left = operations;
+        while left > 0 {
+            let acts = self.random.once_in(2);
+            if acts {
+                left -= 1;
+                self.act()?;
+            } else {
+                self.work()?;
+            }
+        }
+        self.finish()
+    }
+
+    fn act(&mut self) -> Judged {
+        let mut events = Vec::new();
+        self.turn(&mut events, Client::act);
+        self.court.judge(events)?;
+        self.listen()
+    }
+
+    fn listen(&mut self) -> Judged {
+        let mut events = Vec::new();
+        self.turn(&mut events, Client::listen);
+        note_beside(&mut events);
+        self.court.judge(events)
+    }
+
+    fn turn(&mut self, events: &mut Vec<Event>, act: impl FnOnce(&mut Client, &mut Turn<'_>)) {
+        if let Some(process) = &mut self.process {
+            let mut turn = Turn {
+                process,
+                random: &mut self.random,
+                events,
+                model: &self.court.model,
+                now: self.now,
+            };
+            act(&mut self.client, &mut turn);
+        }
+    }
+
+    fn work(&mut self) -> Judged {
+        let work = self.random.weighted(&WORK);
+        let Some(process) = &mut self.process else {
+            return Ok(());
+        };
+        let shard = self.random.place(process.shard_count());
+        let anyway = self.random.once_in(8);
+        let done = match work {
+            Work::Write => process.write(shard),
+            Work::Sync => process.sync(shard, anyway),
+            Work::Maintain => process.maintain(shard, self.now),
+            Work::Settle => process.settle(shard),
+            Work::News => {
+                process.deliver_news(shard, self.now);
+                Ok(())
+            }
+            Work::Lane => {
+                process.take_lane(shard, self.now);
+                Ok(())
+            }
+            Work::Time | Work::Jump => return self.pass_time(work),
+            Work::Crash => return self.crash(),
+            Work::Die => {
+                self.disk.die_after(self.random.below(40));
+                Ok(())
+            }
+            Work::FailSync => {
+                self.disk.fail_next_sync();
+                Ok(())
+            }
+            Work::Fill => {
+                let room = self.random.between(0, 200_000);
+                let used = self.disk.used_bytes();
+                let is_limited = self.random.once_in(2);
+                self.disk.limit(is_limited.then_some(used + room));
+                Ok(())
+            }
+        };
+        self.survive(done)
+    }
+
+    /// A failure of the disk ends the process.
+    fn survive(&mut self, done: Result<(), Error>) -> Judged {
+        self.listen()?;
+        match done {
+            Ok(()) => Ok(()),
+            Err(Error::FloorsNotSynced { .. }) => Ok(()),
+            Err(error @ Error::Damaged { .. }) if !self.disk.is_dead() => {
+                self.court.judge(vec![Event::Unreadable(error.to_string())])
+            }
+            Err(_) => self.crash(),
+        }
+    }
+
+    fn pass_time(&mut self, work: Work) -> Judged {
+        let passed_ms = self.random.between(1, 3_000);
+        self.now = self.now.plus_ms(passed_ms);
+        if let Work::Jump = work {
+            let hour = 3_600_000;
+            let jump = self.random.between(0, 2 * hour) as i64 - hour as i64;
+            self.now = Timestamp(self.now.0 + jump);
+        }
+        // What is due isn't always done at once.
+        let is_jump = matches!(work, Work::Jump);
+        if !is_jump && self.random.once_in(4) {
+            return Ok(());
+        }
+        self.tick()
+    }
+
+    fn tick(&mut self) -> Judged {
+        if let Some(process) = &mut self.process {
+            process.tick(self.now);
+        }
+        self.court.judge(vec![Event::Ticked(self.now)])?;
+        self.listen()
+    }
+
+    /// The process ends, the disk loses what it may, and the process starts again.
+    fn crash(&mut self) -> Judged {
+        let crash = if self.random.once_in(3) {
+            Crash::Kill
+        } else {
+            Crash::PowerCut
+        };
+        self.end(crash)?;
+        self.start()
+    }
+
+    fn end(&mut self, crash: Crash) -> Judged {
+        self.process = None;
+        self.disk.crash(crash, &mut self.random);
+        self.court.outcome.crashes += 1;
+        let mut events = Vec::new();
+        self.client.forget_process(&mut events);
+        events.push(Event::Crashed(crash));
+        self.court.judge(events)
+    }
+
+    /// Starts the process, through crashes on the way, and compares what it found.
+    fn start(&mut self) -> Judged {
+        self.disk.limit(None);
+        let undisturbed = self.recover_copy(&self.disk.copy(), true)?;
+        let is_looked_at = self.random.once_in(4);
+        let alone = if is_looked_at {
+            Some(self.recover_copy(&self.disk.journal_alone(), false)?)
+        } else {
+            None
+        };
+        loop {
+            if self.random.once_in(2) {
+                self.disk.die_after(self.random.below(30));
+            }
+            match Process::start(&self.settings, &self.disk, self.now) {
+                Ok((process, states)) => {
+                    self.process = Some(process);
+                    let recoveries = (0..).zip(states).map(|(shard, last): (usize, _)| Recovery {
+                        last,
+                        undisturbed: [undisturbed[0][shard].clone(), undisturbed[1][shard].clone()],
+                        journal_alone: alone.as_ref().map(|alone| alone[0][shard].clone()),
+                    });
+                    let recovered = Event::Recovered(recoveries.collect());
+                    return self.court.judge(vec![recovered]);
+                }
+                Err(_) if self.disk.is_dead() => {
+                    // A kill: what the last crash has lost is lost already.
+                    self.disk.crash(Crash::Kill, &mut self.random);
+                }
+                Err(error) => return self.court.judge(vec![Event::Unreadable(error.to_string())]),
+            }
+        }
+    }
+
+    /// What two recoveries, one after the other, find on a copy of the disk.
+    fn recover_copy(&mut self, disk: &SimDisk, twice: bool) -> Result<[Vec<Vec<u8>>; 2], Broken> {
+        let mut found = [Vec::new(), Vec::new()];
+        for states in found.iter_mut().take(if twice { 2 } else { 1 }) {
+            match Process::start(&self.settings, disk, self.now) {
+                Ok((_, recovered)) => *states = recovered,
+                Err(error) => {
+                    let damage = vec![Event::Unreadable(error.to_string())];
+                    self.court.judge(damage)?;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The disk heals, everyone leaves, what is there is consumed and removed; then all is read.
+    fn finish(&mut self) -> Judged {
+        self.end(Crash::PowerCut)?;
+        self.start()?;
+        if self.disk.is_dead() {
+            self.crash()?;
+        }
+        self.disk.crash(Crash::Kill, &mut Random::new(0));
+        self.settle_down()?;
+        self.read_all()?;
+        let mut events = Vec::new();
+        self.turn(&mut events, Client::leave);
+        self.court.judge(events)?;
+        self.now = self.now.plus_ms(4 * 3_600_000);
+        self.tick()?;
+        self.settle_down()?;
+        let mut events = Vec::new();
+        self.turn(&mut events, Client::drain);
+        self.court.judge(events)?;
+        self.listen()?;
+        self.sweep()?;
+        self.read_all()
+    }
+
+    fn read_all(&mut self) -> Judged {
+        let mut events = Vec::new();
+        self.turn(&mut events, Client::audit);
+        self.court.judge(events)
+    }
+
+    fn settle_down(&mut self) -> Judged {
+        let now = self.now;
+        let done = self
+            .process
+            .as_mut()
+            .map(|process| process.settle_down(now));
+        if let Some(Err(error)) = done {
+            self.court
+                .judge(vec![Event::Unreadable(error.to_string())])?;
+        }
+        self.listen()
+    }
+
+    /// Retention and settling, until there is nothing left of them.
+    fn sweep(&mut self) -> Judged {
+        for _ in 0..6 {
+            self.now = self
+                .now
+                .plus_ms(self.settings.options.journal_age_ms_max + 1);
+            self.tick()?;
+            for shard in 0..usize::from(self.settings.shards) {
+                let now = self.now;
+                let Some(process) = &mut self.process else {
+                    continue;
+                };
+                let steps = process
+                    .maintain(shard, now)
+                    .and_then(|()| process.settle_down(now))
+                    .and_then(|()| process.maintain(shard, now))
+                    .and_then(|()| process.settle(shard))
+                    .and_then(|()| process.settle(shard));
+                if let Err(error) = steps {
+                    self.court
+                        .judge(vec![Event::Unreadable(error.to_string())])?;
+                }
+            }
+            self.listen()?;
+        }
+        let on_disk = self.logs_on_disk();
+        self.court.judge(vec![Event::Swept { on_disk }])
+    }
+
+    fn logs_on_disk(&self) -> Vec<LogId> {
+        let files = self.disk.files_below(&self.settings.directory);
+        let logs = files.iter().filter_map(|path| {
+            let mut parts = path.iter().skip_while(|part| *part != "segments");
+            let log = parts.nth(1)?.to_str()?;
+            log.parse().ok().map(LogId)
+        });
+        let mut logs: Vec<_> = logs.collect();
+        logs.dedup();
+        logs
+    }
+}

@@ -3,4 +3,5 @@ mod groups;
 mod kit;
 mod negotiation;
 mod produce_fetch;
+mod serving;
 mod topics;

@@ -27,6 +27,25 @@ fn every_served_version_can_be_decoded() {
     assert!(TABLE.is_sorted_by_key(|entry| entry.key as i16));
 }
 
+#[test]
+fn the_support_matrix_says_what_is_served() {
+    let page = include_str!("../../../../../docs/protocols/kafka.md");
+    for entry in TABLE {
+        let versions = match entry.version_min == entry.version_max {
+            true => entry.version_min.to_string(),
+            false => format!("{}–{}", entry.version_min, entry.version_max),
+        };
+        let row = format!("| {} | {:?} | {versions} |", entry.key as i16, entry.key);
+        assert!(page.contains(&row), "the page has no row {row}");
+    }
+    let served = page.lines().filter(|line| {
+        let mut cells = line.split('|').map(str::trim);
+        let is_key = cells.nth(1).is_some_and(|key| key.parse::<i16>().is_ok());
+        is_key && cells.nth(1).is_some_and(|versions| !versions.is_empty())
+    });
+    assert_eq!(served.count(), TABLE.len());
+}
+
 #[tokio::test]
 async fn api_versions_answers_with_the_table_in_every_version() {
     let broker = TestBroker::start();

@@ -193,7 +193,7 @@ async fn a_second_member_makes_the_first_join_again() {
         }
         first.call(9, join(&leader)).await
     };
-    let again = tokio::time::timeout(Duration::from_secs(20), told)
+    let again = tokio::time::timeout(Duration::from_secs(120), told)
         .await
         .unwrap();
     let (mut second, follower) = joining.await.unwrap();

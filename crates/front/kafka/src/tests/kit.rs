@@ -72,9 +72,11 @@ impl Client {
         }))
     }
 
-    /// Creates a topic that mustn't exist.
+    /// Creates a topic that mustn't exist. It keeps records of any age: those of tests are old.
     pub(super) async fn create_topic(&mut self, name: &'static str, partitions: i32) {
-        let created = self.try_create_topic(name, partitions, &[]).await;
+        let created = self
+            .try_create_topic(name, partitions, &[("retention.ms", "-1")])
+            .await;
         assert_eq!(created, 0, "creating {name}");
     }
 

@@ -56,7 +56,7 @@ fn produce(partition: i32, records: Bytes) -> ProduceRequest {
         .with_partition_data(vec![data]);
     ProduceRequest::default()
         .with_acks(-1)
-        .with_timeout_ms(10_000)
+        .with_timeout_ms(120_000)
         .with_topic_data(vec![topic])
 }
 
@@ -156,7 +156,7 @@ async fn a_fetch_waits_for_records_and_answers_as_they_come() {
     let request = fetch(&[(0, 0), (1, 0)]).with_max_wait_ms(60_000);
     let fetching = tokio::spawn(async move { consumer.call(11, request).await });
     produced(&mut producer, produce(1, batch(&["late"]))).await;
-    let response = tokio::time::timeout(Duration::from_secs(20), fetching).await;
+    let response = tokio::time::timeout(Duration::from_secs(120), fetching).await;
     let response = response.unwrap().unwrap();
     let partitions = &response.responses[0].partitions;
     assert!(values(&partitions[0]).is_empty());
@@ -402,7 +402,7 @@ fn list_offsets(timestamp: i64) -> ListOffsetsRequest {
         .with_name(topic_name("orders"))
         .with_partitions(vec![partition]);
     ListOffsetsRequest::default()
-        .with_timeout_ms(10_000)
+        .with_timeout_ms(120_000)
         .with_topics(vec![topic])
 }
 

@@ -17,7 +17,7 @@ use tokio::{
 use super::kit::{framed, settings};
 use crate::{Settings, serve};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 struct Server {
     broker: TestBroker,

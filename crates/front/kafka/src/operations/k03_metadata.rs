@@ -75,8 +75,9 @@ async fn named_topics(
     let mut topics = Vec::with_capacity(asked.len());
     for asked in asked {
         let topic = match &asked.name {
-            Some(name) => by_name(session, name, may_create).await,
-            None => session
+            // An id outranks a name: the Java client sends an empty name beside it.
+            Some(name) if asked.topic_id.is_nil() => by_name(session, name, may_create).await,
+            _ => session
                 .topics()
                 .by_id(asked.topic_id)
                 .ok_or_else(|| ResponseError::UnknownTopicId.into()),

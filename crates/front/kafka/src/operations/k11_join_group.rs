@@ -31,6 +31,10 @@ const MEMBER_ID_REQUIRED_SINCE: i16 = 4;
 /// The first version in which the name of the protocol is nullable.
 const NULLABLE_PROTOCOL_SINCE: i16 = 7;
 
+/// The first version that can tell a leader not to assign. An older leader that came back assigns
+/// in vain: a stable group's assignments stand.
+const SKIP_ASSIGNMENT_SINCE: i16 = 9;
+
 /// The operation.
 pub(crate) struct JoinGroup;
 
@@ -46,7 +50,7 @@ impl Operation for JoinGroup {
     ) -> JoinGroupResponse {
         let member_asked = request.member_id.clone();
         match join(session, header, request).await {
-            Ok(joined) => joined_response(*joined),
+            Ok(joined) => joined_response(*joined, header.api_version),
             Err(refused) => {
                 let response = JoinGroupResponse::default()
                     .with_error_code(refused.error.code())
@@ -139,13 +143,14 @@ fn command(
     })
 }
 
-fn joined_response(joined: JoinedGroup) -> JoinGroupResponse {
+fn joined_response(joined: JoinedGroup, version: i16) -> JoinGroupResponse {
+    let skip_assignment = joined.skip_assignment && version >= SKIP_ASSIGNMENT_SINCE;
     JoinGroupResponse::default()
         .with_generation_id(joined.generation)
         .with_protocol_type(Some(text(&joined.protocol_type)))
         .with_protocol_name(Some(text(&joined.protocol)))
         .with_leader(text(&joined.leader))
-        .with_skip_assignment(joined.skip_assignment)
+        .with_skip_assignment(skip_assignment)
         .with_member_id(text(&joined.member))
         .with_members(joined.members.into_iter().map(member).collect())
 }

@@ -174,6 +174,29 @@ async fn every_version_of_join_and_sync_is_answered() {
 }
 
 #[tokio::test]
+async fn a_static_leader_comes_back_in_every_version() {
+    let broker = TestBroker::start();
+    let mut client = Client::of(&broker);
+    let named = || join("").with_group_instance_id(Some(text("the one")));
+    let first = client.call(9, named()).await;
+    let assignments: [(&str, &'static [u8]); 1] = [(&first.member_id, b"all")];
+    let synced = client
+        .call(5, sync(&first.member_id, first.generation_id, &assignments))
+        .await;
+    assert_eq!(synced.error_code, 0);
+    // An answer that the version can't carry would close the connection.
+    for version in 5..=9 {
+        let back = client.call(version, named()).await;
+        assert_eq!(
+            (back.error_code, back.generation_id),
+            (0, first.generation_id)
+        );
+        assert_eq!(back.skip_assignment, version >= 9);
+    }
+    broker.stop().await;
+}
+
+#[tokio::test]
 async fn a_second_member_makes_the_first_join_again() {
     let broker = TestBroker::start();
     let (mut first, mut second) = (Client::of(&broker), Client::of(&broker));

@@ -170,7 +170,8 @@ impl Joiner<'_> {
         step.answered(Ok(Reply::Joined(Box::new(joined))))
     }
 
-    /// A static member came back under a new id; its former self is fenced.
+    /// A static member came back under a new id; its former self is fenced. Its metadata may
+    /// differ, as it does where that tells the partitions that it had.
     fn replace(&self, former: &Member, profile: Arc<Profile>) -> Decision {
         let mut step = Step::new(self.name);
         if let Waits::Join(token) | Waits::Sync(token) = former.waits {
@@ -178,8 +179,7 @@ impl Joiner<'_> {
         }
         let protocol = &*self.live.protocol;
         let is_unseen = self.live.state == GroupState::Stable
-            && rebalance::choose_protocol(self.after(former, &profile)) == Some(protocol)
-            && former.profile.metadata(protocol) == profile.metadata(protocol);
+            && rebalance::choose_protocol(self.after(former, &profile)) == Some(protocol);
         if !is_unseen {
             let former = &former.profile.member;
             self.wait(&mut step, profile, Some(former), false);

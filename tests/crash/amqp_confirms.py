@@ -66,7 +66,7 @@ def verify(environment, record):
 
 def _connect(environment):
     host, port = environment["AMQP_ADDRESS"].split(":")
-    return pika.BlockingConnection(pika.ConnectionParameters(host, int(port), socket_timeout=5))
+    return pika.BlockingConnection(pika.ConnectionParameters(host, int(port), socket_timeout=30))
 
 
 def _note(error, unexpected):
@@ -96,7 +96,7 @@ def _drain(environment):
     connection, found = _connect(environment), []
     channel = connection.channel()
     channel.basic_qos(prefetch_count=500)
-    for method, _, body in channel.consume(QUEUE, inactivity_timeout=2):
+    for method, _, body in channel.consume(QUEUE, inactivity_timeout=10):
         if method is None:
             break
         found.append((int(body), method.redelivered))

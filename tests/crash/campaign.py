@@ -20,8 +20,8 @@ import sqs_standard  # noqa: E402
 from harness.stele import Stele  # noqa: E402
 
 LOADS = (kafka_idempotent, amqp_confirms, sqs_fifo, sqs_standard)
-PROGRESS_SECONDS = 60
-FINISH_SECONDS = 180
+PROGRESS_SECONDS = 180
+FINISH_SECONDS = 300
 LONGEST_AFTER_PROGRESS_SECONDS = 0.8
 
 

@@ -14,7 +14,7 @@ def connect(environment):
         region_name="us-east-1",
         aws_access_key_id="any",
         aws_secret_access_key="any",
-        config=botocore.config.Config(retries={"max_attempts": 0}, connect_timeout=2, read_timeout=10),
+        config=botocore.config.Config(retries={"max_attempts": 0}, connect_timeout=5, read_timeout=60),
     )
 
 

@@ -7,7 +7,7 @@ import sqs_client
 QUEUE = "crash.fifo"
 GROUPS = 4
 RETRY_SECONDS = 0.02
-EMPTY_POLLS = 3
+EMPTY_POLLS = 2
 
 
 def prepare(environment):
@@ -41,7 +41,7 @@ def verify(environment, record):
     client, url = sqs_client.connect(environment), sqs_client.url(environment, QUEUE)
     found, empty = [], 0
     while empty < EMPTY_POLLS:
-        messages = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", [])
+        messages = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=5).get("Messages", [])
         empty = 0 if messages else empty + 1
         for message in messages:
             found.append(int(message["Body"]))

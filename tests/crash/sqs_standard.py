@@ -6,9 +6,9 @@ import time
 import sqs_client
 
 QUEUE = "crash-standard"
-VISIBILITY_SECONDS = "2"
+VISIBILITY_SECONDS = "5"
 RETRY_SECONDS = 0.02
-DRAIN_SECONDS = 60
+DRAIN_SECONDS = 180
 
 
 def prepare(environment):

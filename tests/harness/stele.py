@@ -10,8 +10,8 @@ import time
 
 from harness.toolchains import ROOT
 
-START_SECONDS = 60
-STOP_SECONDS = 30
+START_SECONDS = 120
+STOP_SECONDS = 120
 
 
 def binary(release=False):

@@ -59,7 +59,7 @@ def kafka_consumer_is_placed():
     from confluent_kafka import Consumer, KafkaException, TopicPartition
 
     asker = Consumer({"bootstrap.servers": f"localhost:{KAFKA}", "group.id": "order-processor"})
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         # A coordinator that is still starting answers with an error.
         with contextlib.suppress(KafkaException):
@@ -67,7 +67,7 @@ def kafka_consumer_is_placed():
                 asker.close()
                 return
         time.sleep(0.2)
-    raise RuntimeError("the Kafka consumer was not placed within 60 s")
+    raise RuntimeError("the Kafka consumer was not placed within 120 s")
 
 
 def order():

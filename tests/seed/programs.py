@@ -30,7 +30,7 @@ RECEIVERS = {
     "amqp": [sys.executable, HERE / "amqp" / "order_consumer.py"],
     "sqs": [sys.executable, HERE / "sqs" / "order_receiver.py"],
 }
-SEND_SECONDS = 60
+SEND_SECONDS = 120
 
 
 def send(protocol, order):
@@ -60,7 +60,7 @@ class Receiver:
         self._process.terminate()
         self._process.wait()
 
-    def wait_for(self, order, seconds=40):
+    def wait_for(self, order, seconds=90):
         """Returns when the order has been processed; orders of earlier pairs may come before it."""
         seen = []
         while True:

@@ -75,7 +75,7 @@ def the_immediate_flag_is_refused_as_540():
             opened.connection.process_data_events(time_limit=0.02)
             return False
 
-        error = raised(pika.exceptions.ConnectionClosedByBroker, lambda: eventually(refused, 5))
+        error = raised(pika.exceptions.ConnectionClosedByBroker, lambda: eventually(refused))
         equal(error.reply_code, 540)
 
 

@@ -36,7 +36,7 @@ def equal(found, expected):
         raise AssertionError(f"expected {expected!r}, found {found!r}")
 
 
-def eventually(condition, seconds=15.0):
+def eventually(condition, seconds=60.0):
     """Polls until the condition gives something truthy, and returns that."""
     deadline = time.monotonic() + seconds
     while True:

@@ -41,7 +41,7 @@ def consumer(group=None, **config):
         "group.id": group or unique("group"),
         "auto.offset.reset": "earliest",
         "enable.auto.commit": False,
-        "session.timeout.ms": 6000,
+        "session.timeout.ms": 10000,
         "heartbeat.interval.ms": 300,
     }
     opened = Consumer({**settings, **_dotted(config)})
@@ -67,12 +67,12 @@ def produce(name, values, partition=None, key=None, **config):
         place = {} if partition is None else {"partition": partition}
         opened.produce(name, value, key, on_delivery=delivered, **place)
         opened.poll(0)
-    left = opened.flush(20)
+    left = opened.flush(60)
     assert not left and not errors, f"{left} unsent, errors {errors[:3]}"
     return acknowledged
 
 
-def poll(opened, count, seconds=20):
+def poll(opened, count, seconds=60):
     """Polls until that many messages have come."""
     found = []
 

@@ -76,7 +76,7 @@ def get(opened, name, auto_ack=False):
     return eventually(arrived)
 
 
-def take(opened, name, count, seconds=10, auto_ack=False):
+def take(opened, name, count, seconds=60, auto_ack=False):
     """`count` deliveries by a consumer that is cancelled afterwards: a list of (method, properties, body)."""
     deliveries = []
     tag = opened.basic_consume(name, lambda _, *delivery: deliveries.append(delivery), auto_ack=auto_ack)

@@ -74,7 +74,7 @@ def a_batch_beyond_the_largest_size_is_refused():
 
 @check
 def a_batch_of_deletions_fails_only_where_the_handle_is_bad():
-    with queue(VisibilityTimeout="1") as url:
+    with queue(VisibilityTimeout="3") as url:
         for body in ("1", "2"):
             send(url, body)
         found = receive_all(url, 2, delete=False)
@@ -87,7 +87,7 @@ def a_batch_of_deletions_fails_only_where_the_handle_is_bad():
         equal([each["Id"] for each in answer["Successful"]], ["first", "second"])
         failed = answer["Failed"][0]
         equal((failed["Id"], failed["Code"]), ("bad", "ReceiptHandleIsInvalid"))
-        equal(receive(url, wait=2), [])
+        equal(receive(url, wait=4), [])
 
 
 @check

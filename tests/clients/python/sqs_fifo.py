@@ -52,13 +52,13 @@ def a_group_with_a_message_in_flight_gives_no_other():
 
 @check
 def a_returned_message_blocks_its_group_and_comes_first():
-    with fifo(VisibilityTimeout="1") as url:
+    with fifo(VisibilityTimeout="5") as url:
         for body in ("1", "2"):
             put(url, body)
         first = receive(url, count=1, wait=1)
         equal(bodies(first), ["1"])
         equal(receive(url), [])
-        again = receive(url, count=10, wait=3)
+        again = receive(url, count=10, wait=20)
         equal(bodies(again)[0], "1")
 
 

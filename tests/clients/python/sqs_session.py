@@ -17,7 +17,7 @@ sqs = boto3.client(
     region_name="us-east-1",
     aws_access_key_id="test",
     aws_secret_access_key="test",
-    config=botocore.config.Config(retries={"max_attempts": 0}, read_timeout=40),
+    config=botocore.config.Config(retries={"max_attempts": 0}, read_timeout=90),
 )
 
 

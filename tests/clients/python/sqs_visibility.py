@@ -17,10 +17,10 @@ def a_received_message_comes_back_when_its_timeout_is_over():
     with queue() as url:
         send(url, "again")
         started = time.monotonic()
-        receive_all(url, 1, delete=False, VisibilityTimeout=1)
+        receive_all(url, 1, delete=False, VisibilityTimeout=5)
         equal(receive(url), [])
         receive_all(url, 1)
-        assert 0.9 <= time.monotonic() - started < 5
+        assert time.monotonic() - started >= 4.9
 
 
 @check
@@ -33,11 +33,11 @@ def changing_to_zero_gives_the_message_back_at_once():
 
 @check
 def changing_to_more_keeps_the_message_longer():
-    with queue(VisibilityTimeout="1") as url:
+    with queue(VisibilityTimeout="5") as url:
         send(url, "long")
         message = receive_all(url, 1, delete=False)[0]
-        change(url, message, 30)
-        equal(receive(url, wait=2), [])
+        change(url, message, 120)
+        equal(receive(url, wait=6), [])
         sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
 

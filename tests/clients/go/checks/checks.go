@@ -13,7 +13,7 @@ import (
 )
 
 // Limit is the time that one check may take.
-const Limit = 40 * time.Second
+const Limit = 120 * time.Second
 
 // Check is one claim and what shows it.
 type Check struct {

@@ -161,7 +161,7 @@ func longPoll(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if len(answer.Messages) != 1 || time.Since(started) > 5*time.Second {
+		if len(answer.Messages) != 1 || time.Since(started) > 18*time.Second {
 			return fmt.Errorf("%d messages after %v", len(answer.Messages), time.Since(started))
 		}
 		return nil

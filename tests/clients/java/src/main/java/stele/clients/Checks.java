@@ -78,12 +78,12 @@ public final class Checks {
         }
     }
 
-    /** Polls until the condition holds, for twenty seconds at most. */
+    /** Polls until the condition holds, for a minute at most. */
     public static void eventually(String what, Callable<Boolean> condition) throws Exception {
-        long deadline = System.nanoTime() + 20_000_000_000L;
+        long deadline = System.nanoTime() + 60_000_000_000L;
         while (!condition.call()) {
             if (System.nanoTime() > deadline) {
-                throw new AssertionError("not so within 20 s: " + what);
+                throw new AssertionError("not so within 60 s: " + what);
             }
             Thread.sleep(POLL_MS);
         }

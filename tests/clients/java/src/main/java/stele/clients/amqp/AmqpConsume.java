@@ -82,7 +82,7 @@ public final class AmqpConsume {
             var deliveries = consume(channel, name);
             List<String> found = new ArrayList<>();
             while (found.size() < texts.length) {
-                var next = deliveries.poll(10, TimeUnit.SECONDS);
+                var next = deliveries.poll(60, TimeUnit.SECONDS);
                 holds(next != null, found.size() + " came");
                 found.add(new String(next.getBody()));
                 channel.basicAck(next.getEnvelope().getDeliveryTag(), false);
@@ -102,11 +102,11 @@ public final class AmqpConsume {
             publish(channel, name, "1", "2", "3", "4", "5");
             channel.basicQos(2);
             var deliveries = consume(channel, name);
-            var first = deliveries.poll(10, TimeUnit.SECONDS);
-            holds(first != null && deliveries.poll(10, TimeUnit.SECONDS) != null, "two came");
+            var first = deliveries.poll(60, TimeUnit.SECONDS);
+            holds(first != null && deliveries.poll(60, TimeUnit.SECONDS) != null, "two came");
             equal(deliveries.poll(300, TimeUnit.MILLISECONDS), null);
             channel.basicAck(first.getEnvelope().getDeliveryTag(), false);
-            equal(new String(deliveries.poll(10, TimeUnit.SECONDS).getBody()), "3");
+            equal(new String(deliveries.poll(60, TimeUnit.SECONDS).getBody()), "3");
             equal(deliveries.poll(300, TimeUnit.MILLISECONDS), null);
             equal(channel.messageCount(name), 2L);
         });

@@ -83,7 +83,7 @@ public final class AmqpPublish {
             channel.addReturnListener(back::set);
             String key = unique("absent");
             channel.basicPublish("", key, true, MessageProperties.PERSISTENT_BASIC, EMPTY);
-            channel.waitForConfirmsOrDie(20_000);
+            channel.waitForConfirmsOrDie(60_000);
             equal(back.get() == null ? null : back.get().getReplyCode() + " " + back.get().getRoutingKey(), "312 " + key);
         });
     }
@@ -98,7 +98,7 @@ public final class AmqpPublish {
                 publish(channel, exchange, "orders.eu", "order", "both fit");
                 publish(channel, exchange, "refunds", "order", "the headers fit");
                 publish(channel, exchange, "orders.eu", "refund", "the key fits");
-                channel.waitForConfirmsOrDie(20_000);
+                channel.waitForConfirmsOrDie(60_000);
                 Set<String> found = new TreeSet<>();
                 for (var next = channel.basicGet(name, true); next != null; next = channel.basicGet(name, true)) {
                     found.add(text(next));

@@ -69,7 +69,7 @@ final class AmqpSession {
         for (String text : texts) {
             channel.basicPublish("", queue, MessageProperties.PERSISTENT_BASIC, text.getBytes(StandardCharsets.UTF_8));
         }
-        channel.waitForConfirmsOrDie(20_000);
+        channel.waitForConfirmsOrDie(60_000);
     }
 
     /** One message by basic.get, waited for. */

@@ -68,7 +68,7 @@ final class KafkaSession {
     /** A consumer that starts at the beginning and commits nothing by itself. */
     static KafkaConsumer<String, String> consumer(String group, String... settings) {
         Properties properties = properties("group.id", group, "auto.offset.reset", "earliest", "enable.auto.commit",
-            "false", "session.timeout.ms", "6000", "heartbeat.interval.ms", "200", "fetch.max.wait.ms", "200");
+            "false", "session.timeout.ms", "15000", "heartbeat.interval.ms", "200", "fetch.max.wait.ms", "200");
         properties.putAll(properties(settings));
         return new KafkaConsumer<>(properties, new StringDeserializer(), new StringDeserializer());
     }

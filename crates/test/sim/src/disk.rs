@@ -59,7 +59,6 @@ struct State {
     capacity_bytes: Option<u64>,
     /// Removed journal files.
     archive: BTreeMap<PathBuf, Arc<Mutex<Content>>>,
-    operations: u64,
 }
 
 impl SimDisk {
@@ -86,11 +85,6 @@ impl SimDisk {
     /// Bytes in files.
     pub(crate) fn used_bytes(&self) -> u64 {
         self.state.lock().directories.used_bytes()
-    }
-
-    /// Changing operations so far.
-    pub(crate) fn operations(&self) -> u64 {
-        self.state.lock().operations
     }
 
     /// The process that used it is gone; another may start.
@@ -152,7 +146,6 @@ impl State {
         if self.is_dead {
             return Err(io::Error::other("the process is gone"));
         }
-        self.operations += 1;
         Ok(())
     }
 

@@ -36,8 +36,6 @@ pub(crate) enum Event {
         publish: PublishId,
         /// Where it lies, for each target.
         places: Vec<Appended>,
-        /// When, by the engine's time.
-        at: Timestamp,
     },
     /// It was refused: nothing was appended. By the engine, or for want of space.
     Refused(PublishId, Option<Error>),
@@ -141,8 +139,6 @@ pub(crate) struct Target {
 pub(crate) struct Read {
     /// The partition.
     pub partition: PartitionId,
-    /// From where.
-    pub from: Offset,
     /// Where the partition begins.
     pub start: Offset,
     /// One after the last record that may be shown.

@@ -5,7 +5,7 @@
 
 mod ledger;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
 
 use stele_base_types::{LogId, Offset, PartitionId};
 use stele_core_engine::{Durability, LogConfig};
@@ -114,8 +114,8 @@ impl Model {
                 class: target.class,
             };
             // A duplicate is answered with the place of the first.
-            if !places.contains_key(&Offset(offset)) {
-                places.insert(Offset(offset), place);
+            if let Entry::Vacant(vacant) = places.entry(Offset(offset)) {
+                vacant.insert(place);
                 self.ledgers
                     .append(partition, Offset(offset), publish, config);
             }

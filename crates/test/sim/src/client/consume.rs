@@ -26,7 +26,6 @@ struct OneSession {
 #[derive(Clone, Copy, Debug)]
 struct Consumer {
     id: ConsumerId,
-    log: LogId,
     is_taking: bool,
 }
 
@@ -92,11 +91,7 @@ impl Client {
             exclusive: turn.random.once_in(10),
             credit_bytes: turn.random.between(1, 20_000),
         };
-        session.consumers.push(Consumer {
-            id,
-            log: log.id,
-            is_taking,
-        });
+        session.consumers.push(Consumer { id, is_taking });
         let command = LogCommand::Subscribe(terms);
         turn.tell(shard_of(turn, log.id), Command::Log(log.id, command));
     }

@@ -11,9 +11,11 @@ use crate::event::{Event, Item, Leased, LeasedOne, RecordId};
 /// Requests that wait, and leases that are held.
 #[derive(Debug, Default)]
 pub(super) struct Leases {
-    asked: Vec<(Asked, Receiver<Result<Vec<LeasedBatch>, Error>>)>,
+    asked: Vec<(Asked, Answer)>,
     pub(super) held: Vec<Held>,
 }
+
+type Answer = Receiver<Result<Vec<LeasedBatch>, Error>>;
 
 #[derive(Clone, Copy, Debug)]
 struct Asked {

@@ -186,7 +186,7 @@ impl OneProducer {
                 continue;
             };
             batch.answer = None;
-            let event = answered(batch.publish.id, answer, turn.now);
+            let event = answered(batch.publish.id, answer);
             match &event {
                 // Its records are where they are: nothing is left to send.
                 Event::Acknowledged { .. } => batch.body = Bytes::new(),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use smallvec::SmallVec;
-use stele_base_types::{PartitionIndex, Timestamp};
+use stele_base_types::PartitionIndex;
 use stele_core_broker::{Error, ReplyTo, Request};
 use stele_core_engine::{
     Append, AppendTarget, Command, LogDefinition, ProducerStamp, Reply, Schedule,
@@ -62,7 +62,7 @@ impl Client {
 
     pub(super) fn hear_publishes(&mut self, turn: &mut Turn<'_>) {
         for (publish, answer) in take_heard(&mut self.publishes.0) {
-            turn.events.push(answered(publish, answer, turn.now));
+            turn.events.push(answered(publish, answer));
         }
     }
 
@@ -168,16 +168,11 @@ pub(super) fn send(turn: &mut Turn<'_>, publish: Publish, body: Bytes) -> Answer
     receiver
 }
 
-pub(super) fn answered(
-    publish: PublishId,
-    answer: Option<Result<Reply, Error>>,
-    at: Timestamp,
-) -> Event {
+pub(super) fn answered(publish: PublishId, answer: Option<Result<Reply, Error>>) -> Event {
     match answer {
         Some(Ok(Reply::Appended(places))) => Event::Acknowledged {
             publish,
             places: places.into_vec(),
-            at,
         },
         Some(Err(Error::Refused(error))) => Event::Refused(publish, Some(error)),
         Some(Err(_)) => Event::Refused(publish, None),

@@ -40,10 +40,7 @@ fn audit_partition(turn: &mut Turn<'_>, partition: PartitionId) {
     let Some(bounds) = read_once(turn, partition, Offset::ZERO, 0) else {
         return;
     };
-    let mut whole = Read {
-        from: bounds.start,
-        ..bounds
-    };
+    let mut whole = bounds;
     let mut from = whole.start;
     while from < whole.committed {
         let Some(read) = read_once(turn, partition, from, 5_000) else {
@@ -95,7 +92,6 @@ fn read_once(
     match records {
         Ok(records) => Some(Read {
             partition,
-            from,
             start,
             committed,
             records,

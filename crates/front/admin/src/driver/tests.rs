@@ -198,7 +198,7 @@ async fn half_a_request_does_not_hold_up_the_stop() {
     let mut stream = TcpStream::connect(front.address).await.expect("it listens");
     stream.write_all(b"GET / HT").await.expect("sent");
     assert_eq!(front.get("/livez").await.0, 200);
-    tokio::time::timeout(Duration::from_secs(20), front.stop())
+    timeout(Duration::from_secs(20), front.stop())
         .await
         .expect("it stops");
 }

@@ -136,7 +136,8 @@ public final class KafkaConsume {
     }
 
     private static void offsetsForTimes() throws Exception {
-        topic(1, topic -> {
+        // The records are dated years ago: retention by age may take them at any moment.
+        topic(1, Map.of("retention.ms", "-1"), topic -> {
             long base = 1_700_000_000_000L;
             var partition = new TopicPartition(topic, 0);
             try (var producer = producer()) {

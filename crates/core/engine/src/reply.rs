@@ -19,7 +19,8 @@ pub enum Reply {
     Appended(SmallVec<[Appended; 1]>),
     /// To `Lease`: the runs, empty where nothing was found in time.
     Leased(Vec<LeasedRun>),
-    /// To `Settle` and `Extend`: the places in the request of items that weren't leased so.
+    /// To `Settle` and `Extend`: the places in the request of items that weren't leased so. A
+    /// record that was to be done by a lease and is settled already is none of them.
     Settled {
         /// Indexes into the request's items.
         missing: SmallVec<[usize; 2]>,

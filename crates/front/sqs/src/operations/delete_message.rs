@@ -2,7 +2,7 @@
 //!
 //! - Fields: `QueueUrl`, `ReceiptHandle`; answers nothing, when the deletion is on disk.
 //! - Any handle under which a standard queue's message was received deletes it. A FIFO queue's
-//!   message is deleted only by the handle in force.
+//!   message is deleted only by the handle in force. One that is deleted already is no error.
 //! - Deviations: none.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html>
 

@@ -238,6 +238,23 @@ async fn an_expired_handle_deletes_nothing() {
 }
 
 #[tokio::test]
+async fn a_deleted_message_can_be_deleted_again() {
+    let server = Server::start().await;
+    let url = fifo(&server, json!({})).await;
+    server.ok("SendMessage", message(&url, "x", "g", "d")).await;
+    let received = server.receive(&url).await;
+    let delete = json!({"QueueUrl": url, "ReceiptHandle": received[0]["ReceiptHandle"]});
+    server.ok("DeleteMessage", delete.clone()).await;
+    server.ok("DeleteMessage", delete).await;
+    let change = json!({
+        "QueueUrl": url, "ReceiptHandle": received[0]["ReceiptHandle"], "VisibilityTimeout": 5,
+    });
+    let (shape, _) = server.fail("ChangeMessageVisibility", change).await;
+    assert_eq!(shape, "MessageNotInflight");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_repeated_attempt_gets_the_same_messages() {
     let server = Server::start().await;
     let url = fifo(&server, json!({})).await;

@@ -285,6 +285,11 @@ impl Part {
         }
     }
 
+    /// Whether a record that could once be leased no longer can.
+    pub(super) fn is_settled(&self, offset: Offset) -> bool {
+        offset < self.visible && !self.is_unsettled(offset)
+    }
+
     /// How a ready record has been delivered before.
     pub(super) fn seen(&self, offset: Offset) -> Seen {
         self.returned.get(&offset).copied().unwrap_or_default()

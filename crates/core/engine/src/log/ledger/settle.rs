@@ -24,7 +24,7 @@ impl Logs {
         for (place, item) in settle.items.iter().enumerate() {
             if ledger.matches(item, settle.outcome) {
                 runs.push(item);
-            } else {
+            } else if !ledger.is_repeated(item, settle.outcome) {
                 missing.push(place);
             }
         }
@@ -91,6 +91,14 @@ impl Ledger {
                 .is_some_and(|part| part.is_unsettled(item.offset)),
             _ => self.is_leased(item),
         }
+    }
+
+    /// Whether an item asks, by a lease, for a record to be done that is settled already: a request
+    /// that is repeated because its first answer was lost is answered like the first one.
+    fn is_repeated(&self, item: &SettleItem, outcome: Outcome) -> bool {
+        let part = self.part(item.partition);
+        let is_settled = part.is_some_and(|part| part.is_settled(item.offset));
+        is_settled && item.lease.is_some() && outcome == Outcome::Done
     }
 
     /// Whether an item's record is leased, by the lease that it names.

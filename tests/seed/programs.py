@@ -1,4 +1,4 @@
-"""The programs of the session notes as processes: how each is started and what it processed."""
+"""The programs of the seed notes as processes: how each is started and what it processed."""
 
 import os
 import pathlib

@@ -3,7 +3,7 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 
-/** The producer of the session notes: its lines stand unchanged between the two rules. */
+/** The producer of the seed notes: its lines stand unchanged between the two rules. */
 final class OrderProducer {
     public static void main(String[] arguments) {
         String orderJson = arguments[0];

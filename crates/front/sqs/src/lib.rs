@@ -18,6 +18,7 @@ mod attributes;
 mod driver;
 mod errors;
 mod front;
+mod handled_batch;
 mod limits;
 mod message_id;
 mod operations;

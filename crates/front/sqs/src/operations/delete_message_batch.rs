@@ -6,14 +6,10 @@
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessageBatch.html>
 
 use smallvec::SmallVec;
-use stele_wire_sqs::{
-    Error, Response,
-    batch::{Failure, check_ids},
-    delete_message_batch,
-};
+use stele_wire_sqs::{Error, Response, batch::check_ids, delete_message_batch};
 
 use super::delete_message::{expired, item, settle};
-use crate::front::Front;
+use crate::{front::Front, handled_batch::HandledBatch};
 
 pub(super) async fn run(
     front: &Front,
@@ -22,34 +18,17 @@ pub(super) async fn run(
     let queue = front.queue(&request.queue_url).await?;
     let ids = request.entries.iter().map(|entry| entry.id.as_str());
     check_ids(ids, "DeleteMessageBatchRequestEntry")?;
-    let mut response = delete_message_batch::Response::default();
-    let (mut items, mut entries) = (SmallVec::new(), Vec::new());
+    let mut batch = HandledBatch::new();
     for entry in request.entries {
-        match item(&queue, &entry.receipt_handle) {
-            Ok(item) => {
-                items.push(item);
-                entries.push(entry);
-            }
-            Err(error) => response.failed.push(Failure {
-                id: entry.id,
-                error,
-            }),
-        }
+        let item = item(&queue, &entry.receipt_handle);
+        batch.push(entry.id, entry.receipt_handle, item);
     }
-    if items.is_empty() {
-        return Ok(Response::DeleteMessageBatch(response));
-    }
-    let missing = settle(front, &queue, items).await?;
-    for (place, entry) in entries.into_iter().enumerate() {
-        if missing.contains(&place) {
-            let error = expired(&entry.receipt_handle);
-            response.failed.push(Failure {
-                id: entry.id,
-                error,
-            });
-        } else {
-            response.successful.push(entry.id);
-        }
-    }
-    Ok(Response::DeleteMessageBatch(response))
+    let missing = match batch.take_items() {
+        Some(items) => settle(front, &queue, items).await?,
+        None => SmallVec::new(),
+    };
+    let (successful, failed) = batch.outcomes(&missing, expired);
+    Ok(Response::DeleteMessageBatch(
+        delete_message_batch::Response { successful, failed },
+    ))
 }

@@ -296,7 +296,6 @@ impl Broker {
         let command = Command::Log(log, LogCommand::Lease(request, Token(ticket)));
         let request = Request::Lease {
             command,
-            log,
             ticket,
             reply,
         };

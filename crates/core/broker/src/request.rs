@@ -27,7 +27,6 @@ pub enum Request {
     /// A lease, whose reply carries the records.
     Lease {
         command: Command,
-        log: LogId,
         ticket: u64,
         reply: oneshot::Sender<Result<Vec<LeasedBatch>, Error>>,
     },

@@ -37,10 +37,10 @@ use stele_core_engine::{Catalogue, Command, Durability, State, Token};
 use stele_core_storage::{Block, BlockBuilder, BlockSequence, Floors, ReadIndex};
 use tokio::sync::Notify;
 
-use self::status::Counters;
 use self::{
     deliver::Deferred,
     release::{Due, Waiting},
+    status::Counters,
 };
 pub use self::{
     open::{Opened, Replayed},

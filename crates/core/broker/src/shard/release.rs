@@ -119,10 +119,15 @@ impl Shard {
     /// Whether anything in this block needs the disk, not only the operating system. Asked by
     /// whoever writes, after [`Shard::take_block`].
     pub fn needs_sync(&self, block: &Block) -> bool {
-        let place = usize::try_from(block.sequence().0 - self.waiting_first.0).unwrap_or(0);
-        self.waiting
-            .get(place)
+        self.place_of(block.sequence())
+            .and_then(|place| self.waiting.get(place))
             .is_none_or(|waiting| waiting.durability >= Some(Durability::Synced))
+    }
+
+    /// Where in `waiting` a block's entry is; `None` where the block is on disk.
+    fn place_of(&self, sequence: BlockSequence) -> Option<usize> {
+        let place = sequence.0.checked_sub(self.waiting_first.0)?;
+        usize::try_from(place).ok()
     }
 
     /// Takes in what the writer tells: releases replies, shows records, dispatches.
@@ -132,8 +137,7 @@ impl Shard {
             News::Written(written) => {
                 self.index.written(&written, now);
                 self.written = written.sequence().next();
-                let place = written.sequence().0.saturating_sub(self.waiting_first.0);
-                self.release_written(place);
+                self.release_written(written.sequence());
             }
             News::Synced(next) => {
                 self.synced = next;
@@ -148,11 +152,9 @@ impl Shard {
     }
 
     /// Releases what asks for no more than the operating system.
-    fn release_written(&mut self, place: u64) {
-        let Some(waiting) = usize::try_from(place)
-            .ok()
-            .and_then(|place| self.waiting.get_mut(place))
-        else {
+    fn release_written(&mut self, sequence: BlockSequence) {
+        let place = self.place_of(sequence);
+        let Some(waiting) = place.and_then(|place| self.waiting.get_mut(place)) else {
             return;
         };
         let due = waiting.take_due(Durability::Flushed);

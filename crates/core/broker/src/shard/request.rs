@@ -30,7 +30,6 @@ impl Shard {
                 command,
                 ticket,
                 reply,
-                ..
             } => self.lease(command, ticket, reply),
             Request::CancelLease { log, ticket } => self.cancel_lease(log, ticket),
             Request::OpenSession { session, mailbox } => {

@@ -40,7 +40,6 @@ impl Client {
         let (sender, mut receiver) = oneshot::channel();
         let request = Request::Lease {
             command: Command::Log(log.id, LogCommand::Lease(request, Token::default())),
-            log: log.id,
             ticket,
             reply: sender,
         };

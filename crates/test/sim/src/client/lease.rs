@@ -74,7 +74,6 @@ impl Client {
         let (sender, receiver) = oneshot::channel();
         let request = Request::Lease {
             command: Command::Log(log.id, LogCommand::Lease(request, Token::default())),
-            log: log.id,
             ticket,
             reply: sender,
         };

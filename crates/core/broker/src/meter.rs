@@ -16,8 +16,10 @@ pub struct FrontMeter {
     front: &'static str,
     operations: &'static [&'static str],
     requests: Box<[AtomicU64]>,
+    errors: Box<[AtomicU64]>,
     connections: AtomicU64,
     connections_total: AtomicU64,
+    connection_errors: AtomicU64,
     received_bytes: AtomicU64,
     sent_bytes: AtomicU64,
 }
@@ -29,10 +31,15 @@ pub struct FrontCounts {
     pub front: &'static str,
     /// Requests since the start, by operation.
     pub requests: Vec<(&'static str, u64)>,
+    /// Requests that were answered with an error since the start, by operation.
+    pub errors: Vec<(&'static str, u64)>,
     /// Connections that are open.
     pub connections: u64,
     /// Connections since the start.
     pub connections_total: u64,
+    /// Connections since the start that the server has ended, or never let in, for what their
+    /// clients did.
+    pub connection_errors: u64,
     /// Bytes received since the start.
     pub received_bytes: u64,
     /// Bytes sent since the start.
@@ -45,12 +52,15 @@ pub struct OpenConnection(Arc<FrontMeter>);
 
 impl FrontMeter {
     fn new(front: &'static str, operations: &'static [&'static str]) -> Self {
+        let zeros = || operations.iter().map(|_| AtomicU64::new(0)).collect();
         Self {
             front,
             operations,
-            requests: operations.iter().map(|_| AtomicU64::new(0)).collect(),
+            requests: zeros(),
+            errors: zeros(),
             connections: AtomicU64::new(0),
             connections_total: AtomicU64::new(0),
+            connection_errors: AtomicU64::new(0),
             received_bytes: AtomicU64::new(0),
             sent_bytes: AtomicU64::new(0),
         }
@@ -71,6 +81,19 @@ impl FrontMeter {
         }
     }
 
+    /// Counts requests of that operation that are answered with an error; they are counted as
+    /// requests too.
+    pub fn error(&self, operation: usize, count: u64) {
+        if let Some(errors) = self.errors.get(operation) {
+            errors.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a connection that the server ends, or doesn't let in, for what its client does.
+    pub fn connection_error(&self) {
+        self.connection_errors.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Counts bytes that came.
     pub fn received(&self, size_bytes: u64) {
         self.received_bytes.fetch_add(size_bytes, Ordering::Relaxed);
@@ -83,16 +106,17 @@ impl FrontMeter {
 
     fn counts(&self) -> FrontCounts {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let by_operation = |counts: &[AtomicU64]| {
+            let operations = self.operations.iter().copied();
+            operations.zip(counts.iter().map(read)).collect()
+        };
         FrontCounts {
             front: self.front,
-            requests: self
-                .operations
-                .iter()
-                .copied()
-                .zip(self.requests.iter().map(read))
-                .collect(),
+            requests: by_operation(&self.requests),
+            errors: by_operation(&self.errors),
             connections: read(&self.connections),
             connections_total: read(&self.connections_total),
+            connection_errors: read(&self.connection_errors),
             received_bytes: read(&self.received_bytes),
             sent_bytes: read(&self.sent_bytes),
         }
@@ -211,9 +235,12 @@ mod tests {
         let open = meter.connect();
         meter.request(1, 3);
         meter.request(9, 1);
+        meter.error(0, 1);
+        meter.error(9, 1);
         let counts = meters.front_counts();
         assert_eq!((counts[0].connections, counts[0].connections_total), (1, 1));
         assert_eq!(counts[0].requests, [("Produce", 0), ("Fetch", 3)]);
+        assert_eq!(counts[0].errors, [("Produce", 1), ("Fetch", 0)]);
         drop(open);
         assert_eq!(meters.front_counts()[0].connections, 0);
     }

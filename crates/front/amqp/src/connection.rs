@@ -25,6 +25,7 @@ use stele_core_engine::{Close, Outcome};
 use stele_wire_amqp::{
     Frame, Method, ShortString,
     method::{basic, channel, connection},
+    reply_code::CONNECTION_FORCED,
 };
 
 pub(crate) use self::delivering::unacked;
@@ -251,6 +252,9 @@ impl Connection {
         }
         if self.progress != Progress::Open {
             return;
+        }
+        if fault.code != CONNECTION_FORCED {
+            self.meter.connection_error();
         }
         self.release_all().await;
         self.session.begin_closing_connection();

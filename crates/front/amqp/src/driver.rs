@@ -61,15 +61,15 @@ pub(crate) async fn run(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%peer, %error, "no TCP_NODELAY");
     }
+    let meter = broker.front_meter("amqp", &operations::COUNTED);
+    let _open = meter.connect();
     let opened = tokio::select! {
-        opened = handshake::open(&mut stream, &broker, &settings, peer) => opened,
+        opened = handshake::open(&mut stream, &broker, &settings, &meter, peer) => opened,
         _ = shutdown.wait_for(|stop| *stop) => return,
     };
     let Some((opened, input)) = opened else {
         return;
     };
-    let meter = broker.front_meter("amqp", &operations::COUNTED);
-    let _open = meter.connect();
     let (user, vhost) = (opened.user.clone(), opened.vhost.clone());
     tracing::info!(%peer, %user, %vhost, "connection open");
     let decoder = FrameDecoder::new(opened.frame_bytes_max);
@@ -91,6 +91,9 @@ pub(crate) async fn run(
         }
         Err(ended) => {
             tracing::warn!(%peer, "connection lost: {ended}");
+            if matches!(ended, Ended::Silent) {
+                driver.connection.meter.connection_error();
+            }
             driver.connection.release_all().await;
         }
     }

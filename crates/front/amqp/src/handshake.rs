@@ -5,7 +5,7 @@
 use std::{io, net::SocketAddr};
 
 use bytes::BytesMut;
-use stele_core_broker::Broker;
+use stele_core_broker::{Broker, FrontMeter};
 use stele_wire_amqp::{
     Frame, FrameDecoder, Method, PROTOCOL_HEADER, ProtocolHeader, ShortString, encode,
     method::connection::{Close, CloseOk},
@@ -44,10 +44,12 @@ pub(crate) async fn open(
     stream: &mut TcpStream,
     broker: &Broker,
     settings: &Settings,
+    meter: &FrontMeter,
     peer: SocketAddr,
 ) -> Option<(Opened, BytesMut)> {
     let mut input = BytesMut::new();
-    let negotiated = negotiate(stream, &mut input, broker, settings);
+    let mut socket = Socket { stream, meter };
+    let negotiated = negotiate(&mut socket, &mut input, broker, settings);
     match timeout(HANDSHAKE_TIMEOUT, negotiated).await {
         Ok(Ok(opened)) => Some((opened, input)),
         Ok(Err(Failed::Closed)) => {
@@ -56,9 +58,11 @@ pub(crate) async fn open(
         }
         Ok(Err(failed)) => {
             tracing::warn!(%peer, "connection refused: {failed}");
+            meter.connection_error();
             None
         }
         Err(_) => {
+            meter.connection_error();
             tracing::warn!(%peer, "connection refused: not open after {HANDSHAKE_TIMEOUT:?}");
             None
         }
@@ -66,26 +70,26 @@ pub(crate) async fn open(
 }
 
 async fn negotiate(
-    stream: &mut TcpStream,
+    socket: &mut Socket<'_>,
     input: &mut BytesMut,
     broker: &Broker,
     settings: &Settings,
 ) -> Result<Opened, Failed> {
-    await_header(stream, input).await?;
+    await_header(socket, input).await?;
     let mut negotiation = Negotiation::new(settings);
-    send(stream, negotiation.start()).await?;
+    socket.send(negotiation.start()).await?;
     loop {
-        let method = next_method(stream, input).await?;
+        let method = next_method(socket, input).await?;
         let vhost_exists = |vhost: &str| broker.catalogue().has_vhost(vhost);
         match negotiation.accept(method, vhost_exists) {
-            Ok(Step::Reply(method)) => send(stream, method).await?,
+            Ok(Step::Reply(method)) => socket.send(method).await?,
             Ok(Step::Wait) => {}
             Ok(Step::Opened(opened)) => return Ok(opened),
             Ok(Step::Closed) => {
-                send(stream, CloseOk {}.into()).await?;
+                socket.send(CloseOk {}.into()).await?;
                 return Err(Failed::Closed);
             }
-            Err(Refusal::Told(fault)) => return Err(refuse(stream, fault).await),
+            Err(Refusal::Told(fault)) => return Err(refuse(socket, fault).await),
             Err(Refusal::Silent(fault)) => {
                 sleep(REFUSAL_DELAY).await;
                 return Err(Failed::Refused(fault));
@@ -94,23 +98,23 @@ async fn negotiate(
     }
 }
 
-async fn await_header(stream: &mut TcpStream, input: &mut BytesMut) -> Result<(), Failed> {
+async fn await_header(socket: &mut Socket<'_>, input: &mut BytesMut) -> Result<(), Failed> {
     loop {
         let failed = match ProtocolHeader::decode(input) {
             Some(ProtocolHeader::Amqp091) => return Ok(()),
             Some(ProtocolHeader::OtherVersion(version)) => Failed::Version(version),
             Some(ProtocolHeader::Foreign(octets)) => Failed::Foreign(octets),
             None => {
-                read(stream, input).await?;
+                socket.read(input).await?;
                 continue;
             }
         };
-        stream.write_all(&PROTOCOL_HEADER).await?;
+        socket.write(&PROTOCOL_HEADER).await?;
         return Err(failed);
     }
 }
 
-async fn next_method(stream: &mut TcpStream, input: &mut BytesMut) -> Result<Method, Failed> {
+async fn next_method(socket: &mut Socket<'_>, input: &mut BytesMut) -> Result<Method, Failed> {
     let decoder = FrameDecoder::new(FRAME_UNAUTHENTICATED_BYTES);
     loop {
         match decoder.decode(input) {
@@ -119,48 +123,70 @@ async fn next_method(stream: &mut TcpStream, input: &mut BytesMut) -> Result<Met
                 payload,
             })) => match Method::decode(payload) {
                 Ok(method) => return Ok(method),
-                Err(error) => return Err(refuse(stream, error.into()).await),
+                Err(error) => return Err(refuse(socket, error.into()).await),
             },
             Ok(Some(Frame::Heartbeat { .. })) => {}
             Ok(Some(_)) => {
                 let fault = Fault::unexpected_frame("a frame before the connection is open");
-                return Err(refuse(stream, fault).await);
+                return Err(refuse(socket, fault).await);
             }
-            Ok(None) => read(stream, input).await?,
-            Err(error) => return Err(refuse(stream, error.into()).await),
+            Ok(None) => socket.read(input).await?,
+            Err(error) => return Err(refuse(socket, error.into()).await),
         }
     }
 }
 
-async fn read(stream: &mut TcpStream, input: &mut BytesMut) -> Result<(), Failed> {
-    match stream.read_buf(input).await? {
-        0 => Err(Failed::Closed),
-        _ => Ok(()),
-    }
-}
-
-async fn send(stream: &mut TcpStream, method: Method) -> io::Result<()> {
-    let mut out = BytesMut::new();
-    encode::method(&mut out, 0, &method);
-    stream.write_all(&out).await
-}
-
 /// Tells the client why there will be no connection, and leaves it a moment to read that: closing
 /// on unread input would take the answer with it.
-async fn refuse(stream: &mut TcpStream, fault: Fault) -> Failed {
+async fn refuse(socket: &mut Socket<'_>, fault: Fault) -> Failed {
     let close = Close {
         reply_code: fault.code.code,
         reply_text: ShortString::truncated(&fault.text()),
         ..Close::default()
     };
-    if send(stream, close.into()).await.is_ok() {
-        drop(timeout(REFUSAL_DELAY, discard(stream)).await);
+    if socket.send(close.into()).await.is_ok() {
+        drop(timeout(REFUSAL_DELAY, socket.discard()).await);
     }
     Failed::Refused(fault)
 }
 
-/// Reads until the client has nothing more to say.
-async fn discard(stream: &mut TcpStream) {
-    let mut sink = [0; 1024];
-    while stream.read(&mut sink).await.is_ok_and(|count| count > 0) {}
+/// The client's socket, with what it carries counted.
+struct Socket<'a> {
+    stream: &'a mut TcpStream,
+    meter: &'a FrontMeter,
+}
+
+impl Socket<'_> {
+    async fn read(&mut self, input: &mut BytesMut) -> Result<(), Failed> {
+        match self.stream.read_buf(input).await? {
+            0 => Err(Failed::Closed),
+            count => {
+                self.meter.received(count as u64);
+                Ok(())
+            }
+        }
+    }
+
+    async fn send(&mut self, method: Method) -> io::Result<()> {
+        let mut out = BytesMut::new();
+        encode::method(&mut out, 0, &method);
+        self.write(&out).await
+    }
+
+    async fn write(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.stream.write_all(octets).await?;
+        self.meter.sent(octets.len() as u64);
+        Ok(())
+    }
+
+    /// Reads until the client has nothing more to say.
+    async fn discard(&mut self) {
+        let mut sink = [0; 1024];
+        while self
+            .stream
+            .read(&mut sink)
+            .await
+            .is_ok_and(|count| count > 0)
+        {}
+    }
 }

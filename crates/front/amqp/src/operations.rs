@@ -73,7 +73,7 @@ pub(crate) const COUNTED: [&str; 28] = [
     "connection.close",
 ];
 
-const PUBLISH: &str = "basic.publish";
+pub(crate) const PUBLISH: &str = "basic.publish";
 pub(crate) const DELIVER: &str = "basic.deliver";
 
 /// The place of a method among those that are counted.
@@ -89,7 +89,7 @@ pub(crate) async fn run(connection: &mut Connection, command: Command) -> Outcom
         Command::Method(_, method) => method.name(),
     };
     connection.meter.request(place(name), 1);
-    match command {
+    let outcome = match command {
         Command::Publish(number, content) => basic_publish::run(connection, number, content).await,
         Command::Method(number, method) => {
             if !is_gathered(&method) {
@@ -97,7 +97,11 @@ pub(crate) async fn run(connection: &mut Connection, command: Command) -> Outcom
             }
             dispatch(connection, number, method).await
         }
+    };
+    if outcome.is_err() {
+        connection.meter.error(place(name), 1);
     }
+    outcome
 }
 
 /// Methods that come in streams: their effects are gathered and sent together. Every other one

@@ -148,16 +148,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Outcome::Produce(pending) => self.produces.push_back((pending, permit)),
             Outcome::Reply(response) => {
                 drop(permit);
-                self.outbox.push(response);
-                self.outbox.flush(&mut self.stream).await?;
+                self.respond(response).await?;
             }
         }
+        Ok(())
+    }
+
+    async fn respond(&mut self, response: Response) -> Result<(), End> {
+        self.outbox.push(response);
+        let sent = self.outbox.flush(&mut self.stream).await?;
+        self.session.meter.sent(sent);
         Ok(())
     }
 
     /// Has the session handle a request. Reads on meanwhile, a little, since a client that has
     /// gone must not keep a long poll or its place in a group.
     async fn handle(&mut self, frame: Bytes) -> Result<Outcome, End> {
+        let meter = Arc::clone(&self.session.meter);
         let handling = self.session.handle(frame);
         tokio::pin!(handling);
         loop {
@@ -167,8 +174,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 outcome = &mut handling => return Ok(outcome?),
                 () = stopped(&mut self.stop) => return Err(End::Stopping),
                 read = read(&mut self.stream, &mut self.inbox, READ_SIZE_BYTES), if may_read => {
-                    if read? == 0 {
-                        return Err(End::Closed);
+                    match read? {
+                        0 => return Err(End::Closed),
+                        size_bytes => meter.received(size_bytes as u64),
                     }
                 }
             }
@@ -214,14 +222,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Event::Stop => Err(End::Stopping),
             Event::Read(0) if self.inbox.is_empty() => Err(End::Closed),
             Event::Read(0) => Err(End::ClosedWithin),
-            Event::Read(_) => Ok(()),
+            Event::Read(size_bytes) => {
+                self.session.meter.received(size_bytes as u64);
+                Ok(())
+            }
             Event::Produced(result) => {
                 self.produces.pop_front();
-                if let Some(response) = result? {
-                    self.outbox.push(response);
-                    self.outbox.flush(&mut self.stream).await?;
+                match result? {
+                    Some(response) => self.respond(response).await,
+                    None => Ok(()),
                 }
-                Ok(())
             }
         }
     }

@@ -102,12 +102,15 @@ impl Driver {
             // As Kafka writes it in group descriptions: Java's `InetAddress.toString`.
             &format!("/{}", peer.ip()),
         );
+        let meter = Arc::clone(&session.meter);
+        let open = meter.connect();
         let connection =
             Connection::new(stream, session, Arc::clone(&self.memory), self.stop.clone());
         self.connections.spawn(async move {
             let end = connection.run().await;
-            drop(place);
+            drop((place, open));
             if end.is_violation() {
+                meter.connection_error();
                 warn!(%peer, reason = %end, "kafka: connection closed");
             } else {
                 debug!(%peer, reason = %end, "kafka: connection closed");

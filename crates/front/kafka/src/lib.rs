@@ -8,6 +8,7 @@
 //! - [`serve`] accepts connections; each is a task with a [`Session`] and bounded buffers.
 //! - A [`Session`] turns one request into one [`Outcome`]. It does no socket I/O.
 //! - Each file in `operations` is one API; their table is what ApiVersions answers.
+//! - `refusal` says which responses are counted as errors.
 //! - `errors` is the only place where a refusal of the engine becomes a Kafka error code.
 //!
 //! A topic is a log of virtual host `/` whose name Kafka's grammar allows. Logs that are exclusive
@@ -29,6 +30,7 @@ mod groups;
 mod limits;
 mod operations;
 mod outbox;
+mod refusal;
 mod resources;
 mod session;
 mod settings;

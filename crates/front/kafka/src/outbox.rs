@@ -25,8 +25,12 @@ impl Outbox {
         self.chunks.extend(response.chunks);
     }
 
-    /// Writes all there is. Fails if the peer takes nothing for too long.
-    pub(crate) async fn flush(&mut self, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+    /// Writes all there is; tells how many bytes. Fails if the peer takes nothing for too long.
+    pub(crate) async fn flush(
+        &mut self,
+        stream: &mut (impl AsyncWrite + Unpin),
+    ) -> io::Result<u64> {
+        let mut sent = 0;
         while !self.chunks.is_empty() {
             let written = {
                 let mut slices = [IoSlice::new(&[]); CHUNKS_PER_WRITE_MAX];
@@ -39,9 +43,11 @@ impl Outbox {
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
+            sent += written as u64;
             self.advance(written);
         }
-        stream.flush().await
+        stream.flush().await?;
+        Ok(sent)
     }
 
     fn advance(&mut self, mut written: usize) {
@@ -78,7 +84,7 @@ mod tests {
             received
         };
         let (written, received) = tokio::join!(outbox.flush(&mut near), read);
-        written.unwrap();
+        assert_eq!(written.unwrap(), expected.len() as u64);
         assert_eq!(received, expected);
     }
 }

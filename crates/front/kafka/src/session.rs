@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use stele_core_broker::Broker;
+use stele_core_broker::{Broker, FrontMeter};
 use stele_wire_kafka::{self as wire, RequestHeader, Response};
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Session {
     pub(crate) broker: Broker,
+    pub(crate) meter: Arc<FrontMeter>,
     pub(crate) settings: Arc<Settings>,
     /// What this client is told to connect to.
     pub(crate) endpoint: Endpoint,
@@ -75,6 +76,7 @@ impl Session {
         client_host: &str,
     ) -> Self {
         Self {
+            meter: broker.front_meter("kafka", &operations::NAMES),
             broker,
             settings,
             endpoint,
@@ -98,6 +100,7 @@ impl Session {
             return unsupported_version(&header);
         }
         operation.check_size(frame.len(), &self.settings)?;
+        self.meter.request(operations::place(header.api_key), 1);
         operation.run(self, header, frame).await
     }
 

@@ -29,6 +29,7 @@ use crate::{
         ACCEPT_RETRY, BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_TIMEOUT, BODY_UNCOUNTED_BYTES_MAX,
         HEAD_BYTES_MAX, HEAD_TIMEOUT,
     },
+    metered::Metered,
     session::{self, Answer},
 };
 
@@ -94,6 +95,9 @@ impl Connection {
         let Ok(local) = stream.local_addr() else {
             return;
         };
+        let meter = &self.server.front.meter;
+        let _open = meter.connect();
+        let stream = Metered::new(stream, Arc::clone(meter));
         let service = service_fn(|request| {
             let server = Arc::clone(&self.server);
             async move { Ok::<_, Infallible>(server.answer(request, local).await) }
@@ -113,6 +117,10 @@ impl Connection {
             }
         };
         if let Err(error) = outcome {
+            // Not HTTP, or too slow; a client that has gone has its right to.
+            if error.is_parse() || error.is_timeout() {
+                meter.connection_error();
+            }
             tracing::debug!(peer = %self.peer, %error, "sqs: connection ended");
         }
     }

@@ -1,16 +1,19 @@
 //! What all requests share.
 
+use std::sync::Arc;
+
 use stele_base_types::{ConsumerId, SessionId, Timestamp};
-use stele_core_broker::Broker;
+use stele_core_broker::{Broker, FrontMeter};
 use stele_core_engine::ConsumerRef;
 use tokio::sync::{Mutex, watch};
 
-use crate::{Settings, purges::Purges};
+use crate::{Settings, operations, purges::Purges};
 
 /// The front's state: nothing that a restart may not lose.
 #[derive(Debug)]
 pub(crate) struct Front {
     pub(crate) broker: Broker,
+    pub(crate) meter: Arc<FrontMeter>,
     pub(crate) settings: Settings,
     /// Who holds the leases of all receivers: SQS knows messages in flight, not their holders, and
     /// each lease has a deadline.
@@ -35,6 +38,7 @@ impl Front {
     pub(crate) fn new(broker: Broker, settings: Settings, shutdown: watch::Receiver<bool>) -> Self {
         let session = SessionId(broker.next_id());
         Self {
+            meter: broker.front_meter("sqs", &operations::NAMES),
             broker,
             settings,
             holder: ConsumerRef {

@@ -21,6 +21,7 @@ mod front;
 mod handled_batch;
 mod limits;
 mod message_id;
+mod metered;
 mod operations;
 mod outgoing;
 mod purges;

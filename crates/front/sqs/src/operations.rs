@@ -19,16 +19,51 @@ mod set_queue_attributes;
 mod tag_queue;
 mod untag_queue;
 
-use stele_wire_sqs::{Error, Request, Response};
+use stele_wire_sqs::{Action, Error, Request, Response};
 
 use crate::front::{Context, Front};
 
-/// Does what a request asks.
+/// What requests are counted by: the actions, and behind them whatever is none.
+pub(crate) const NAMES: [&str; Action::ALL.len() + 1] = {
+    let mut names = ["unrecognized"; Action::ALL.len() + 1];
+    let mut place = 0;
+    while place < Action::ALL.len() {
+        names[place] = Action::ALL[place].name();
+        place += 1;
+    }
+    names
+};
+
+/// The place among [`NAMES`] of a request that couldn't be read or whose sender is unknown.
+pub(crate) const UNRECOGNIZED: usize = Action::ALL.len();
+
+/// Does what a request asks, and counts it.
 pub(crate) async fn run(
     front: &Front,
     context: &Context,
     request: Request,
 ) -> Result<Response, Error> {
+    // The variants are in the order of `ALL`.
+    let place = request.action() as usize;
+    front.meter.request(place, 1);
+    let result = dispatch(front, context, request).await;
+    if result.as_ref().map_or(true, has_failures) {
+        front.meter.error(place, 1);
+    }
+    result
+}
+
+/// Whether a batch has been refused in part.
+fn has_failures(response: &Response) -> bool {
+    match response {
+        Response::ChangeMessageVisibilityBatch(it) => !it.failed.is_empty(),
+        Response::DeleteMessageBatch(it) => !it.failed.is_empty(),
+        Response::SendMessageBatch(it) => !it.failed.is_empty(),
+        _ => false,
+    }
+}
+
+async fn dispatch(front: &Front, context: &Context, request: Request) -> Result<Response, Error> {
     match request {
         Request::ChangeMessageVisibility(r) => change_message_visibility::run(front, r).await,
         Request::ChangeMessageVisibilityBatch(r) => {
@@ -50,5 +85,18 @@ pub(crate) async fn run(
         Request::TagQueue(r) => tag_queue::run(front, r).await,
         Request::UntagQueue(r) => untag_queue::run(front, r).await,
         Request::NotOffered(action) => Err(not_offered::refuse(action)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_action_is_counted_under_its_name() {
+        for action in Action::ALL {
+            assert_eq!(NAMES[*action as usize], action.name());
+        }
+        assert_eq!(NAMES[UNRECOGNIZED], "unrecognized");
     }
 }

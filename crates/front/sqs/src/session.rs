@@ -30,21 +30,34 @@ pub(crate) async fn answer(front: &Front, head: &Parts, body: Bytes, local: Sock
     if !matches!(head.method, Method::GET | Method::POST) {
         return method_not_allowed();
     }
-    let result = run(front, head, body, local).await;
+    let result = match recognize(front, head, body, local) {
+        Ok((context, request)) => operations::run(front, &context, request).await,
+        Err(error) => {
+            count_unrecognized(front);
+            Err(error)
+        }
+    };
     encode(front, protocol(&head.headers), result)
 }
 
 /// The answer to a request whose body couldn't be taken.
 pub(crate) fn refuse(front: &Front, head: &Parts, error: Error) -> Answer {
+    count_unrecognized(front);
     encode(front, protocol(&head.headers), Err(error))
 }
 
-async fn run(
+fn count_unrecognized(front: &Front) {
+    front.meter.request(operations::UNRECOGNIZED, 1);
+    front.meter.error(operations::UNRECOGNIZED, 1);
+}
+
+/// Who asks, and what.
+fn recognize(
     front: &Front,
     head: &Parts,
     body: Bytes,
     local: SocketAddr,
-) -> Result<Response, Error> {
+) -> Result<(Context, Request), Error> {
     let sender = signature::authenticate(&front.settings, head, &body, front.now())?;
     let request = decode(head, &body)?;
     drop(body);
@@ -52,7 +65,7 @@ async fn run(
         base_url: base_url(&head.headers, local),
         sender,
     };
-    operations::run(front, &context, request).await
+    Ok((context, request))
 }
 
 /// A request with a target, or with one of AWS's JSON types, speaks JSON; any other one the query

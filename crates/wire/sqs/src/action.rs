@@ -14,7 +14,7 @@ macro_rules! action_names {
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
             /// The name, as in `Action=` and behind `AmazonSQS.`.
-            pub fn name(self) -> &'static str {
+            pub const fn name(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name)),+ }
             }
         }

@@ -81,6 +81,7 @@ fn fronts(status: &Value) -> Table {
         "address",
         "connections",
         "requests",
+        "errors",
         "received_bytes",
         "sent_bytes",
     ];

@@ -120,14 +120,25 @@ impl Figures {
             Some(Unit::Bytes),
             sent,
         )?;
-        page.counter("requests", "Requests by operation", None, self.requests())
+        let failed = each(|counts| counts.connection_errors);
+        let help = "Connections ended or refused for what their clients did";
+        page.counter("connection_errors", help, None, failed)?;
+        let requests = self.by_operation(|counts| &counts.requests);
+        page.counter("requests", "Requests by operation", None, requests)?;
+        let errors = self.by_operation(|counts| &counts.errors);
+        page.counter(
+            "request_errors",
+            "Requests answered with an error",
+            None,
+            errors,
+        )
     }
 
-    /// Operations that were asked for; the others would only make the page long.
-    fn requests(&self) -> Vec<Line<u64>> {
+    /// Counts by operation. Those of 0 would only make the page long.
+    fn by_operation(&self, counted: fn(&FrontCounts) -> &[(&'static str, u64)]) -> Vec<Line<u64>> {
         let of_front = |counts: &FrontCounts| {
             let front = counts.front;
-            let asked = counts.requests.iter().filter(|(_, count)| *count > 0);
+            let asked = counted(counts).iter().filter(|(_, count)| *count > 0);
             let line = |(operation, count): &(&'static str, u64)| {
                 let labels = vec![
                     ("front", front.to_owned()),
@@ -325,8 +336,10 @@ mod tests {
             fronts: vec![FrontCounts {
                 front: "kafka",
                 requests: vec![("Produce", 3), ("Fetch", 0)],
+                errors: vec![("Produce", 1), ("Fetch", 0)],
                 connections: 1,
                 connections_total: 2,
+                connection_errors: 4,
                 received_bytes: 10,
                 sent_bytes: 20,
             }],
@@ -343,7 +356,9 @@ mod tests {
         for line in [
             "stele_ready 1",
             "stele_requests_total{front=\"kafka\",operation=\"Produce\"} 3",
+            "stele_request_errors_total{front=\"kafka\",operation=\"Produce\"} 1",
             "stele_connections_open{front=\"kafka\"} 1",
+            "stele_connection_errors_total{front=\"kafka\"} 4",
             "stele_received_bytes_total{front=\"kafka\"} 10",
             "stele_ready_messages{shard=\"0\"} 0",
             "stele_journal_sync_duration_seconds_sum{shard=\"0\"} 0.00015",

@@ -54,12 +54,10 @@ fn fronts(serving: &Serving) -> Value {
 fn add_counts(front: &mut Value, counts: &FrontCounts) {
     front["connections"] = counts.connections.into();
     front["connections_total"] = counts.connections_total.into();
-    front["requests"] = counts
-        .requests
-        .iter()
-        .map(|(_, count)| count)
-        .sum::<u64>()
-        .into();
+    let sum = |counts: &[(&str, u64)]| counts.iter().map(|(_, count)| count).sum::<u64>();
+    front["connection_errors"] = counts.connection_errors.into();
+    front["requests"] = sum(&counts.requests).into();
+    front["errors"] = sum(&counts.errors).into();
     front["received_bytes"] = counts.received_bytes.into();
     front["sent_bytes"] = counts.sent_bytes.into();
 }

@@ -83,7 +83,13 @@ impl Connection {
                 false
             }
         };
-        for confirm in self.session.in_flight.take(tag) {
+        let confirms = self.session.in_flight.take(tag);
+        if !taken {
+            // Of a batch that nobody asked to confirm, the number isn't known any more.
+            let publish = operations::place(operations::PUBLISH);
+            self.meter.error(publish, confirms.len().max(1) as u64);
+        }
+        for confirm in confirms {
             self.confirm(confirm, taken);
         }
     }

@@ -13,11 +13,11 @@
 //!
 //! Spec: `ProduceRequest.json`; KIP-98 (idempotence), KIP-467 (record errors), KIP-516 (topic ids).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use stele_base_types::{Offset, PartitionId};
-use stele_core_broker::{self as broker, Appending, Publish};
+use stele_core_broker::{self as broker, Appending, FrontMeter, Publish};
 use stele_core_engine::AppendTarget;
 use stele_wire_batch::{Batch, Compression};
 use stele_wire_kafka::{
@@ -31,7 +31,7 @@ use stele_wire_kafka::{
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use super::Running;
+use super::{Running, place};
 use crate::{
     errors::Fault,
     session::{Outcome, Session, SessionError},
@@ -54,6 +54,7 @@ pub struct Pending {
     is_acknowledged: bool,
     deadline: Instant,
     topics: Vec<PendingTopic>,
+    meter: Arc<FrontMeter>,
 }
 
 #[derive(Debug)]
@@ -96,6 +97,7 @@ pub(crate) fn run(session: &mut Session, header: RequestHeader, body: Bytes) -> 
             is_acknowledged: request.acks != 0,
             deadline: Instant::now() + Duration::from_millis(timeout_ms),
             topics,
+            meter: Arc::clone(&session.meter),
         }))
     })
 }
@@ -237,10 +239,12 @@ impl Pending {
         for partition in self.partitions_mut() {
             partition.finish(deadline).await;
         }
-        if self.is_acknowledged {
-            return Ok(Some(self.response()?));
+        let fault = self.first_fault();
+        if fault.is_some() {
+            self.meter.error(place(KEY), 1);
         }
-        match self.first_fault() {
+        match fault {
+            _ if self.is_acknowledged => Ok(Some(self.response()?)),
             Some(fault) => Err(SessionError::Unacknowledged(fault.message.clone())),
             None => Ok(None),
         }

@@ -27,11 +27,12 @@ use stele_wire_kafka::{
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use super::Running;
+use super::{Running, place};
 use crate::{
     errors::Fault,
     fetch_session::{PartitionKey, Plan, Shown, TopicKey, Wanted},
     limits::FETCH_SIZE_BYTES_MAX,
+    refusal::Refusal as _,
     session::{Outcome, Session},
     topics::{Bounds, check_leader_epoch},
 };
@@ -42,6 +43,9 @@ pub(crate) fn run(session: &mut Session, header: RequestHeader, body: Bytes) -> 
     Box::pin(async move {
         let request: FetchRequest = decode(header.api_version, body)?;
         let response = respond(session, &header, &request).await;
+        if response.is_refusal() {
+            session.meter.error(place(header.api_key), 1);
+        }
         Ok(Outcome::Reply(fetch::encode(&header, &response)?))
     })
 }

@@ -12,6 +12,7 @@ use stele_wire_kafka::{
 use crate::{
     Settings,
     limits::CONTROL_REQUEST_SIZE_BYTES_MAX,
+    refusal::Refusal,
     session::{Outcome, Session, SessionError},
 };
 
@@ -45,40 +46,69 @@ mod k60_describe_cluster;
 
 /// Every API that is served.
 pub(crate) const TABLE: &[Entry] = &[
-    Entry::new(ApiKey::Produce, k00_produce::VERSIONS, k00_produce::run),
-    Entry::new(ApiKey::Fetch, k01_fetch::VERSIONS, k01_fetch::run),
-    Entry::of::<k02_list_offsets::ListOffsets>(ApiKey::ListOffsets),
-    Entry::of::<k03_metadata::Metadata>(ApiKey::Metadata),
-    Entry::of::<k08_offset_commit::OffsetCommit>(ApiKey::OffsetCommit),
-    Entry::of::<k09_offset_fetch::OffsetFetch>(ApiKey::OffsetFetch),
-    Entry::of::<k10_find_coordinator::FindCoordinator>(ApiKey::FindCoordinator),
-    Entry::of::<k11_join_group::JoinGroup>(ApiKey::JoinGroup),
-    Entry::of::<k12_heartbeat::Heartbeat>(ApiKey::Heartbeat),
-    Entry::of::<k13_leave_group::LeaveGroup>(ApiKey::LeaveGroup),
-    Entry::of::<k14_sync_group::SyncGroup>(ApiKey::SyncGroup),
-    Entry::of::<k15_describe_groups::DescribeGroups>(ApiKey::DescribeGroups),
-    Entry::of::<k16_list_groups::ListGroups>(ApiKey::ListGroups),
-    Entry::of::<k17_sasl_handshake::SaslHandshake>(ApiKey::SaslHandshake),
-    Entry::of::<k18_api_versions::ApiVersions>(ApiKey::ApiVersions),
-    Entry::of::<k19_create_topics::CreateTopics>(ApiKey::CreateTopics),
-    Entry::of::<k20_delete_topics::DeleteTopics>(ApiKey::DeleteTopics),
-    Entry::of::<k21_delete_records::DeleteRecords>(ApiKey::DeleteRecords),
-    Entry::of::<k22_init_producer_id::InitProducerId>(ApiKey::InitProducerId),
-    Entry::of::<k23_offset_for_leader_epoch::OffsetForLeaderEpoch>(ApiKey::OffsetForLeaderEpoch),
-    Entry::of::<k32_describe_configs::DescribeConfigs>(ApiKey::DescribeConfigs),
-    Entry::of::<k33_alter_configs::AlterConfigs>(ApiKey::AlterConfigs),
-    Entry::of::<k37_create_partitions::CreatePartitions>(ApiKey::CreatePartitions),
-    Entry::of::<k42_delete_groups::DeleteGroups>(ApiKey::DeleteGroups),
+    Entry::new(
+        ApiKey::Produce,
+        "Produce",
+        k00_produce::VERSIONS,
+        k00_produce::run,
+    ),
+    Entry::new(ApiKey::Fetch, "Fetch", k01_fetch::VERSIONS, k01_fetch::run),
+    Entry::of::<k02_list_offsets::ListOffsets>(ApiKey::ListOffsets, "ListOffsets"),
+    Entry::of::<k03_metadata::Metadata>(ApiKey::Metadata, "Metadata"),
+    Entry::of::<k08_offset_commit::OffsetCommit>(ApiKey::OffsetCommit, "OffsetCommit"),
+    Entry::of::<k09_offset_fetch::OffsetFetch>(ApiKey::OffsetFetch, "OffsetFetch"),
+    Entry::of::<k10_find_coordinator::FindCoordinator>(ApiKey::FindCoordinator, "FindCoordinator"),
+    Entry::of::<k11_join_group::JoinGroup>(ApiKey::JoinGroup, "JoinGroup"),
+    Entry::of::<k12_heartbeat::Heartbeat>(ApiKey::Heartbeat, "Heartbeat"),
+    Entry::of::<k13_leave_group::LeaveGroup>(ApiKey::LeaveGroup, "LeaveGroup"),
+    Entry::of::<k14_sync_group::SyncGroup>(ApiKey::SyncGroup, "SyncGroup"),
+    Entry::of::<k15_describe_groups::DescribeGroups>(ApiKey::DescribeGroups, "DescribeGroups"),
+    Entry::of::<k16_list_groups::ListGroups>(ApiKey::ListGroups, "ListGroups"),
+    Entry::of::<k17_sasl_handshake::SaslHandshake>(ApiKey::SaslHandshake, "SaslHandshake"),
+    Entry::of::<k18_api_versions::ApiVersions>(ApiKey::ApiVersions, "ApiVersions"),
+    Entry::of::<k19_create_topics::CreateTopics>(ApiKey::CreateTopics, "CreateTopics"),
+    Entry::of::<k20_delete_topics::DeleteTopics>(ApiKey::DeleteTopics, "DeleteTopics"),
+    Entry::of::<k21_delete_records::DeleteRecords>(ApiKey::DeleteRecords, "DeleteRecords"),
+    Entry::of::<k22_init_producer_id::InitProducerId>(ApiKey::InitProducerId, "InitProducerId"),
+    Entry::of::<k23_offset_for_leader_epoch::OffsetForLeaderEpoch>(
+        ApiKey::OffsetForLeaderEpoch,
+        "OffsetForLeaderEpoch",
+    ),
+    Entry::of::<k32_describe_configs::DescribeConfigs>(ApiKey::DescribeConfigs, "DescribeConfigs"),
+    Entry::of::<k33_alter_configs::AlterConfigs>(ApiKey::AlterConfigs, "AlterConfigs"),
+    Entry::of::<k37_create_partitions::CreatePartitions>(
+        ApiKey::CreatePartitions,
+        "CreatePartitions",
+    ),
+    Entry::of::<k42_delete_groups::DeleteGroups>(ApiKey::DeleteGroups, "DeleteGroups"),
     Entry::of::<k44_incremental_alter_configs::IncrementalAlterConfigs>(
         ApiKey::IncrementalAlterConfigs,
+        "IncrementalAlterConfigs",
     ),
-    Entry::of::<k47_offset_delete::OffsetDelete>(ApiKey::OffsetDelete),
-    Entry::of::<k60_describe_cluster::DescribeCluster>(ApiKey::DescribeCluster),
+    Entry::of::<k47_offset_delete::OffsetDelete>(ApiKey::OffsetDelete, "OffsetDelete"),
+    Entry::of::<k60_describe_cluster::DescribeCluster>(ApiKey::DescribeCluster, "DescribeCluster"),
 ];
+
+/// The names of the APIs in the table's order: what requests are counted by.
+pub(crate) const NAMES: [&str; TABLE.len()] = {
+    let mut names = [""; TABLE.len()];
+    let mut place = 0;
+    while place < names.len() {
+        names[place] = TABLE[place].name;
+        place += 1;
+    }
+    names
+};
 
 /// The API `key`, if it is served.
 pub(crate) fn find(key: i16) -> Option<&'static Entry> {
     TABLE.iter().find(|entry| entry.key as i16 == key)
+}
+
+/// The place of the API `key` among [`NAMES`].
+pub(crate) fn place(key: i16) -> usize {
+    let place = TABLE.iter().position(|entry| entry.key as i16 == key);
+    place.unwrap_or(TABLE.len())
 }
 
 /// An API whose response is one message.
@@ -101,6 +131,7 @@ pub(crate) trait Operation {
 #[derive(Clone, Copy)]
 pub(crate) struct Entry {
     pub(crate) key: ApiKey,
+    name: &'static str,
     pub(crate) version_min: i16,
     pub(crate) version_max: i16,
     run: Run,
@@ -113,21 +144,22 @@ pub(crate) type Running<'a> =
     Pin<Box<dyn Future<Output = Result<Outcome, SessionError>> + Send + 'a>>;
 
 impl Entry {
-    const fn new(key: ApiKey, versions: (i16, i16), run: Run) -> Self {
+    const fn new(key: ApiKey, name: &'static str, versions: (i16, i16), run: Run) -> Self {
         Self {
             key,
+            name,
             version_min: versions.0,
             version_max: versions.1,
             run,
         }
     }
 
-    const fn of<O: Operation>(key: ApiKey) -> Self
+    const fn of<O: Operation>(key: ApiKey, name: &'static str) -> Self
     where
         O::Request: Send,
-        <O::Request as Request>::Response: Send,
+        <O::Request as Request>::Response: Send + Refusal,
     {
-        Self::new(key, O::VERSIONS, run::<O>)
+        Self::new(key, name, O::VERSIONS, run::<O>)
     }
 
     pub(crate) fn versions(&self) -> RangeInclusive<i16> {
@@ -164,11 +196,14 @@ impl Entry {
 fn run<O: Operation>(session: &mut Session, header: RequestHeader, body: Bytes) -> Running<'_>
 where
     O::Request: Send,
-    <O::Request as Request>::Response: Send,
+    <O::Request as Request>::Response: Send + Refusal,
 {
     Box::pin(async move {
         let request = decode::<O::Request>(header.api_version, body)?;
         let response = O::handle(session, &header, request).await;
+        if response.is_refusal() {
+            session.meter.error(place(header.api_key), 1);
+        }
         Ok(Outcome::Reply(encode::<O::Request>(&header, &response)?))
     })
 }
@@ -181,4 +216,17 @@ pub(crate) fn text(value: &str) -> StrBytes {
 /// A topic's name for a response.
 pub(crate) fn topic_name(value: &str) -> TopicName {
     TopicName(text(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_api_has_its_own_name() {
+        for entry in TABLE {
+            assert_eq!(entry.name, format!("{:?}", entry.key));
+            assert_eq!(NAMES[place(entry.key as i16)], entry.name);
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use stele_test_testkit::TestBroker;
 use stele_wire_kafka::{
     Decodable,
-    messages::{ApiVersionsRequest, MetadataRequest, MetadataResponse},
+    messages::{ApiVersionsRequest, HeartbeatRequest, MetadataRequest, MetadataResponse},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -124,4 +124,41 @@ async fn stopping_closes_connections_and_returns() {
     receive(&mut client).await;
     server.stop().await;
     assert!(is_closed(&mut client).await);
+}
+
+#[tokio::test]
+async fn requests_errors_bytes_and_connections_are_counted() {
+    let server = Server::start(settings()).await;
+    let broker = server.broker.broker.clone();
+    let mut client = server.connect().await;
+    let versions = framed(0, &ApiVersionsRequest::default());
+    let stray = framed(1, &HeartbeatRequest::default());
+    let mut answered = 0;
+    for request in [&versions, &versions, &stray] {
+        client.write_all(request).await.unwrap();
+        answered += 4 + receive(&mut client).await.len();
+    }
+    let counts = broker.front_counts().remove(0);
+    assert_eq!((counts.connections, counts.connections_total), (1, 1));
+    let mut bad = server.connect().await;
+    bad.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    assert!(is_closed(&mut bad).await);
+    // What was sent last is counted by then.
+    server.stop().await;
+
+    let counts = broker.front_counts().remove(0);
+    let of = |counts: &[(&'static str, u64)], name: &str| {
+        let found = counts.iter().find(|(operation, _)| *operation == name);
+        found.unwrap().1
+    };
+    assert_eq!(counts.front, "kafka");
+    assert_eq!(of(&counts.requests, "ApiVersions"), 2);
+    assert_eq!(of(&counts.errors, "ApiVersions"), 0);
+    assert_eq!(of(&counts.requests, "Heartbeat"), 1);
+    assert_eq!(of(&counts.errors, "Heartbeat"), 1);
+    assert_eq!((counts.connections, counts.connections_total), (0, 2));
+    assert_eq!(counts.connection_errors, 1);
+    let asked = 2 * versions.len() + stray.len() + 18;
+    assert_eq!(counts.received_bytes, asked as u64);
+    assert_eq!(counts.sent_bytes, answered as u64);
 }

@@ -6,6 +6,7 @@
 )]
 
 mod bad_input;
+mod counting;
 mod fifo;
 mod kit;
 mod messages;

@@ -1,0 +1,62 @@
+//! What the front counts for operators, seen from the broker.
+#![allow(clippy::unwrap_used, reason = "a test that can't go on says so")]
+
+mod support;
+
+use stele_wire_amqp::{
+    ShortString,
+    method::{basic, connection},
+};
+use support::{Client, Server};
+
+#[tokio::test]
+async fn methods_errors_octets_and_connections_are_counted() {
+    let server = Server::start().await;
+    let broker = server.test.broker.clone();
+    let mut client = server.client().await;
+    client.declare("q").await;
+    client.publish("q", b"one", 100).await;
+    client.publish("q", b"two", 100).await;
+    let consume = basic::Consume {
+        queue: ShortString::from_static("q"),
+        no_ack: true,
+        ..basic::Consume::default()
+    };
+    client.send(1, consume).await;
+    client.method().await;
+    for _ in 0..2 {
+        client.method().await;
+        client.content().await;
+    }
+    assert_eq!(broker.front_counts()[0].connections, 1);
+    // A consumer of a queue that isn't there closes the channel, not the connection.
+    let consume = basic::Consume {
+        queue: ShortString::from_static("none"),
+        ..basic::Consume::default()
+    };
+    client.send(1, consume).await;
+    client.method().await;
+    client.send(0, connection::Close::default()).await;
+    client.rest().await;
+    let mut foreign = Client::raw(server.address).await;
+    foreign.octets(b"GET / HT").await;
+    foreign.rest().await;
+    // What was sent last is counted by then.
+    server.stop().await;
+
+    let counts = broker.front_counts().remove(0);
+    let of = |counts: &[(&'static str, u64)], name: &str| {
+        let found = counts.iter().find(|(operation, _)| *operation == name);
+        found.unwrap().1
+    };
+    assert_eq!(counts.front, "amqp");
+    assert_eq!(of(&counts.requests, "basic.publish"), 2);
+    assert_eq!(of(&counts.requests, "basic.deliver"), 2);
+    assert_eq!(of(&counts.requests, "basic.consume"), 2);
+    assert_eq!(of(&counts.errors, "basic.consume"), 1);
+    assert_eq!(of(&counts.errors, "basic.publish"), 0);
+    assert_eq!((counts.connections, counts.connections_total), (0, 2));
+    assert_eq!(counts.connection_errors, 1);
+    // The greeting alone is longer.
+    assert!(counts.sent_bytes > 100 && counts.received_bytes > 100);
+}

@@ -1,0 +1,92 @@
+//! Which responses are counted as errors: those that hold an error code, at the top or for any of
+//! the things asked for.
+//!
+//! Some codes are part of a protocol's ordinary course, as `REBALANCE_IN_PROGRESS` is, and are
+//! counted all the same: what is ordinary depends on how many there are.
+
+use stele_wire_kafka::{
+    fetch::FetchResponse,
+    messages::{
+        AlterConfigsResponse, ApiVersionsResponse, CreatePartitionsResponse, CreateTopicsResponse,
+        DeleteGroupsResponse, DeleteRecordsResponse, DeleteTopicsResponse, DescribeClusterResponse,
+        DescribeConfigsResponse, DescribeGroupsResponse, FindCoordinatorResponse,
+        HeartbeatResponse, IncrementalAlterConfigsResponse, InitProducerIdResponse,
+        JoinGroupResponse, LeaveGroupResponse, ListGroupsResponse, ListOffsetsResponse,
+        MetadataResponse, OffsetCommitResponse, OffsetDeleteResponse, OffsetFetchResponse,
+        OffsetForLeaderEpochResponse, SaslHandshakeResponse, SyncGroupResponse,
+    },
+};
+
+/// A response that may be a refusal.
+pub(crate) trait Refusal {
+    /// Whether it holds an error code.
+    fn is_refusal(&self) -> bool;
+}
+
+macro_rules! refusals {
+    ($($response:ident: |$it:ident| $is_refusal:expr;)+) => {
+        $(impl Refusal for $response {
+            fn is_refusal(&self) -> bool {
+                let $it = self;
+                $is_refusal
+            }
+        })+
+    };
+}
+
+refusals!(
+    AlterConfigsResponse: |it| it.responses.iter().any(|it| it.error_code != 0);
+    ApiVersionsResponse: |it| it.error_code != 0;
+    CreatePartitionsResponse: |it| it.results.iter().any(|it| it.error_code != 0);
+    CreateTopicsResponse: |it| it.topics.iter().any(|it| it.error_code != 0);
+    DeleteGroupsResponse: |it| it.results.iter().any(|it| it.error_code != 0);
+    DeleteRecordsResponse: |it| {
+        let mut partitions = it.topics.iter().flat_map(|it| &it.partitions);
+        partitions.any(|it| it.error_code != 0)
+    };
+    DeleteTopicsResponse: |it| it.responses.iter().any(|it| it.error_code != 0);
+    DescribeClusterResponse: |it| it.error_code != 0;
+    DescribeConfigsResponse: |it| it.results.iter().any(|it| it.error_code != 0);
+    DescribeGroupsResponse: |it| it.groups.iter().any(|it| it.error_code != 0);
+    FetchResponse: |it| {
+        let mut partitions = it.topics.iter().flat_map(|it| &it.partitions);
+        it.error_code != 0 || partitions.any(|it| it.error_code != 0)
+    };
+    FindCoordinatorResponse: |it| {
+        it.error_code != 0 || it.coordinators.iter().any(|it| it.error_code != 0)
+    };
+    HeartbeatResponse: |it| it.error_code != 0;
+    IncrementalAlterConfigsResponse: |it| it.responses.iter().any(|it| it.error_code != 0);
+    InitProducerIdResponse: |it| it.error_code != 0;
+    JoinGroupResponse: |it| it.error_code != 0;
+    LeaveGroupResponse: |it| it.error_code != 0 || it.members.iter().any(|it| it.error_code != 0);
+    ListGroupsResponse: |it| it.error_code != 0;
+    ListOffsetsResponse: |it| {
+        let mut partitions = it.topics.iter().flat_map(|it| &it.partitions);
+        partitions.any(|it| it.error_code != 0)
+    };
+    MetadataResponse: |it| it.topics.iter().any(|it| it.error_code != 0);
+    OffsetCommitResponse: |it| {
+        let mut partitions = it.topics.iter().flat_map(|it| &it.partitions);
+        partitions.any(|it| it.error_code != 0)
+    };
+    OffsetDeleteResponse: |it| {
+        let mut partitions = it.topics.iter().flat_map(|it| &it.partitions);
+        it.error_code != 0 || partitions.any(|it| it.error_code != 0)
+    };
+    OffsetFetchResponse: |it| {
+        let mut partitions = it.topics.iter().flat_map(|it| &it.partitions);
+        let of_groups = it.groups.iter().flat_map(|it| &it.topics);
+        let mut of_groups = of_groups.flat_map(|it| &it.partitions);
+        it.error_code != 0
+            || it.groups.iter().any(|it| it.error_code != 0)
+            || partitions.any(|it| it.error_code != 0)
+            || of_groups.any(|it| it.error_code != 0)
+    };
+    OffsetForLeaderEpochResponse: |it| {
+        let mut partitions = it.topics.iter().flat_map(|it| &it.partitions);
+        partitions.any(|it| it.error_code != 0)
+    };
+    SaslHandshakeResponse: |it| it.error_code != 0;
+    SyncGroupResponse: |it| it.error_code != 0;
+);

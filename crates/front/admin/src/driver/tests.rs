@@ -2,10 +2,15 @@
 
 use std::net::SocketAddr;
 
-use stele_base_env::SystemClock;
-use stele_base_types::Name;
-use stele_core_engine::{DeclareLog, Durability, Lifetime, LogConfig, QueueConfig, Retention};
+use stele_base_env::{Clock as _, SystemClock};
+use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex};
+use stele_core_broker::Publish;
+use stele_core_engine::{
+    AppendTarget, Close, DeclareLog, Declared, Durability, Lifetime, LogConfig, QueueConfig,
+    Retention,
+};
 use stele_test_testkit::TestBroker;
+use stele_wire_batch::{BatchBuilder, Body, NewRecord};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
@@ -123,9 +128,142 @@ async fn once_ready_it_shows_the_logs_page_by_page() {
     assert!(status.contains("\"phase\":\"ready\""), "{status}");
     let (_, metrics) = front.get("/metrics").await;
     assert!(metrics.contains("stele_ready 1"), "{metrics}");
+    assert_eq!(logs_in(&metrics), 3, "{metrics}");
 
     front.state.draining();
     assert_eq!(front.get("/readyz").await, (503, "draining\n".to_owned()));
+    front.stop().await;
+    broker.stop().await;
+}
+
+/// The sum of `stele_logs` over all shards.
+fn logs_in(metrics: &str) -> u64 {
+    let shards = metrics
+        .lines()
+        .filter(|line| line.starts_with("stele_logs{"));
+    let counts = shards.map(|line| line.rsplit(' ').next().expect("a value"));
+    counts
+        .map(|count| count.parse::<u64>().expect("a number"))
+        .sum()
+}
+
+#[tokio::test]
+async fn logs_are_counted_where_they_lie_and_no_longer_than_they_last() {
+    let front = Running::start(Settings::default()).await;
+    let broker = TestBroker::with_shards(3);
+    front.state.ready(broker.broker.clone(), Vec::new());
+    assert_eq!(logs_in(&front.get("/metrics").await.1), 0);
+    let mut declared = Vec::new();
+    for name in ["a", "b", "c", "d", "e"] {
+        declared.push(declare(&broker, queue(name)).await);
+    }
+    let (_, metrics) = front.get("/metrics").await;
+    assert_eq!(logs_in(&metrics), 5, "{metrics}");
+    for shard in 0..3 {
+        let line = format!("stele_logs{{shard=\"{shard}\"}} ");
+        assert_eq!(metrics.matches(&line).count(), 1, "{metrics}");
+    }
+    let deleted = broker.broker.delete_log(declared[0], Close::default());
+    deleted.await.expect("it is there");
+    assert_eq!(logs_in(&front.get("/metrics").await.1), 4);
+    front.stop().await;
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn a_log_is_shown_with_the_bounds_of_each_partition() {
+    let front = Running::start(Settings::default()).await;
+    let broker = TestBroker::start();
+    front.state.ready(broker.broker.clone(), Vec::new());
+    let mut two = queue("two");
+    two.config.partitions = 2;
+    two.config.retention.until_acknowledged = false;
+    let log = declare(&broker, two).await;
+    for (partition, count) in [(0, 3), (1, 1)] {
+        for _ in 0..count {
+            publish(&broker, log, PartitionIndex(partition)).await;
+        }
+    }
+    let first = PartitionId::new(log, PartitionIndex(0));
+    let trimmed = broker.broker.trim(first, Offset(2)).await;
+    assert_eq!(trimmed.expect("it is there"), Offset(2));
+
+    let (status, one) = front.get("/v1/logs/two").await;
+    assert_eq!(status, 200);
+    let one: serde_json::Value = serde_json::from_str(&one).expect("JSON");
+    let bounds = serde_json::json!([{ "start": 2, "end": 3 }, { "start": 0, "end": 1 }]);
+    assert_eq!(one["partitions"], bounds, "{one}");
+    assert_eq!(one["ready"], 2, "{one}");
+    front.stop().await;
+    broker.stop().await;
+}
+
+async fn declare(broker: &TestBroker, declare: DeclareLog) -> LogId {
+    match broker.broker.declare_log(declare).await.expect("declared") {
+        Declared::Created(definition) => definition.id,
+        other => panic!("a new log is created, not {other:?}"),
+    }
+}
+
+async fn publish(broker: &TestBroker, log: LogId, partition: PartitionIndex) {
+    let record = NewRecord {
+        timestamp: SystemClock::new().now(),
+        key: None,
+        value: Body::Whole(b"x"),
+        headers: &[],
+    };
+    let batch = BatchBuilder::single(&record).expect("a small record");
+    let target = AppendTarget {
+        log,
+        partition: Some(partition),
+    };
+    let appended = broker.broker.append(Publish::to(target, batch)).await;
+    appended.expect("there is room");
+}
+
+#[tokio::test]
+async fn what_a_front_counts_is_shown() {
+    let front = Running::start(Settings::default()).await;
+    let broker = TestBroker::start();
+    let listener = crate::Listener {
+        front: "kafka",
+        address: front.address,
+    };
+    let meter = broker.broker.front_meter("kafka", &["Produce", "Fetch"]);
+    let _open = meter.connect();
+    front.state.ready(broker.broker.clone(), vec![listener]);
+    let (_, metrics) = front.get("/metrics").await;
+    assert!(!metrics.contains("operation=\"Produce\""), "{metrics}");
+    meter.request(0, 3);
+    meter.error(0, 1);
+    meter.connection_error();
+    meter.received(10);
+    meter.sent(20);
+
+    let (_, metrics) = front.get("/metrics").await;
+    for line in [
+        "stele_connections_open{front=\"kafka\"} 1",
+        "stele_connections_total{front=\"kafka\"} 1",
+        "stele_connection_errors_total{front=\"kafka\"} 1",
+        "stele_received_bytes_total{front=\"kafka\"} 10",
+        "stele_sent_bytes_total{front=\"kafka\"} 20",
+        "stele_requests_total{front=\"kafka\",operation=\"Produce\"} 3",
+        "stele_request_errors_total{front=\"kafka\",operation=\"Produce\"} 1",
+    ] {
+        assert!(
+            metrics.lines().any(|found| found == line),
+            "{line} in\n{metrics}"
+        );
+    }
+    let (_, status) = front.get("/v1/status").await;
+    for member in [
+        "\"connections\":1",
+        "\"requests\":3",
+        "\"errors\":1",
+        "\"received_bytes\":10",
+    ] {
+        assert!(status.contains(member), "{member} in {status}");
+    }
     front.stop().await;
     broker.stop().await;
 }

@@ -13,7 +13,7 @@
 
 use std::{
     collections::BTreeSet,
-    fmt,
+    fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -239,25 +239,34 @@ pub(crate) fn sync_dirs(
 /// Removes a file that may be gone already.
 pub(crate) fn remove_file_if_any(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
     match disk.remove_file(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed.at("remove", path),
     }
 }
 
 /// Makes `path` and what is missing above it, such that all of it survives a crash.
+///
+/// A directory that is there already may have been made by a process that was killed before it got
+/// to syncing that: a power cut would then take it away with all that is in it.
 pub(crate) fn create_dir_all(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
-    if path == Path::new("") || disk.exists(path).at("look for", path)? {
+    let Some(parent) = path.parent() else {
         return Ok(());
-    }
-    let parent = path.parent().unwrap_or(Path::new(""));
-    create_dir_all(disk, parent)?;
-    disk.create_dir(path).at("create", path)?;
-    let parent = if parent == Path::new("") {
+    };
+    let named = if parent == Path::new("") {
         Path::new(".")
     } else {
         parent
     };
-    sync_dir(disk, parent)
+    if disk.exists(path).at("look for", path)? {
+        return match disk.sync_dir(named) {
+            // Who may not open it didn't make what is in it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            synced => synced.at("sync", named),
+        };
+    }
+    create_dir_all(disk, parent)?;
+    disk.create_dir(path).at("create", path)?;
+    sync_dir(disk, named)
 }
 
 /// A directory without FORMAT is new: nothing but the lock, and what a crash left of the start.

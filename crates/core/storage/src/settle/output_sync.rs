@@ -49,14 +49,15 @@ impl OutputSync {
         }
     }
 
-    /// Makes the directory `path`, and what is missing above it up to the root.
+    /// Makes the directory `path`, and what is missing above it up to the root. What is there
+    /// already is synced likewise: it may be from a settling that was cut short or given up.
     pub(super) fn create_dir_all(
         &mut self,
         directory: &ShardDirectory,
         path: &Path,
     ) -> Result<(), Error> {
         let disk = &*directory.disk;
-        if path == self.root || disk.exists(path).at("look for", path)? {
+        if path == self.root {
             return Ok(());
         }
         if let Some(parent) = path.parent() {

@@ -219,6 +219,33 @@ fn a_crash_during_recovery_changes_nothing() {
     }
 }
 
+/// What the killed process made, and hadn't synced, is what the next one goes on with.
+#[test]
+fn a_kill_at_any_operation_and_a_power_cut_later_lose_nothing() {
+    let whole = MemoryDisk::new();
+    live(&(Arc::new(whole.clone()) as _), &mut Progress::default()).unwrap();
+    for crash_at in 0..whole.operations() {
+        let disk = MemoryDisk::new();
+        disk.crash_at(crash_at);
+        let mut progress = Progress::default();
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        live(&shared, &mut progress).unwrap_err();
+        disk.restart();
+        let mut shard = Shard::open(&shared, Path::new(PATH)).unwrap();
+        append(&mut shard, 1);
+        progress.commit(&mut shard).unwrap();
+        for settles in [false, true] {
+            if settles {
+                progress.settle_all(&mut shard).unwrap();
+            }
+            for crash in [Crash::LosesAll, Crash::Tears(crash_at)] {
+                let when = format!("operation {crash_at}, {crash:?}, settled: {settles}");
+                assert_recovers(&(Arc::new(disk.after(crash)) as _), &progress, &when);
+            }
+        }
+    }
+}
+
 #[test]
 fn no_file_is_left_that_nothing_refers_to() {
     let whole = MemoryDisk::new();

@@ -95,6 +95,12 @@ impl MemoryDisk {
         self.state().crash_at = Some(operation);
     }
 
+    /// The process that failed is gone; another may use the disk. What wasn't synced is there, and
+    /// no safer than before.
+    pub(crate) fn restart(&self) {
+        self.state().crash_at = None;
+    }
+
     pub(crate) fn fail_next_sync(&self) {
         self.state().fail_sync = true;
     }

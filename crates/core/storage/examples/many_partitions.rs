@@ -79,9 +79,12 @@ fn measure(directory: &Path, count: u64) -> Result<(), Box<dyn Error>> {
         let starts = (0..count)
             .map(|log| (partition(log), Offset::ZERO))
             .collect();
-        let plan = parts
-            .index
-            .plan_settling(Floors { as_of, starts }, now.plus_ms(1));
+        let floors = Floors {
+            as_of,
+            complete_before: as_of,
+            starts,
+        };
+        let plan = parts.index.plan_settling(floors, now.plus_ms(1));
         let planned = clock.monotonic() - started;
         let settled = parts.settler.settle(&plan, &mut Nexts::default())?;
         let copied = clock.monotonic() - started - planned;

@@ -41,6 +41,9 @@ pub struct Floors {
     /// The first block whose records the floors don't stand on. They must be on disk before
     /// settling begins, or a crash would take back the acknowledgement, but not the removal.
     pub as_of: BlockSequence,
+    /// The first block that may hold records of partitions that were made after the floors were
+    /// taken: no file that reaches up to it is settled with them.
+    pub complete_before: BlockSequence,
     /// The floor of every partition that exists. What isn't listed was deleted.
     pub starts: HashMap<PartitionId, Offset>,
 }

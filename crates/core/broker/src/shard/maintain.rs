@@ -106,6 +106,7 @@ impl Shard {
             } else {
                 filling.next()
             },
+            complete_before: filling,
             starts,
         }
     }

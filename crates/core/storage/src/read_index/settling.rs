@@ -23,15 +23,21 @@ impl ReadIndex {
         !self.is_settling && !self.files_to_settle(now).is_empty()
     }
 
-    /// What to settle now; files, maybe none, that are due as [`ReadIndex::should_settle`] has it.
-    /// A plan without files still removes what lies below the floors.
+    /// What to settle now; files, maybe none, that are due as [`ReadIndex::should_settle`] has it
+    /// and hold no partition that the floors don't know of, which would be taken for deleted. A
+    /// plan without files still removes what lies below the floors.
     ///
     /// The result of [`crate::Settler::settle`] must come back to [`ReadIndex::settled`] before
     /// the next plan.
     pub fn plan_settling(&mut self, floors: Floors, now: Timestamp) -> SettlePlan {
         assert!(!self.is_settling, "one settling at a time");
         self.is_settling = true;
-        let files = self.files_to_settle(now);
+        let mut files = self.files_to_settle(now);
+        let known = files.partition_point(|file| {
+            let next = self.journal.first_after(file);
+            next.is_some_and(|next| next <= floors.complete_before)
+        });
+        files.truncate(known);
         let through = files.last().and_then(|last| self.journal.first_after(last));
         SettlePlan {
             files,

@@ -6,7 +6,7 @@ use stele_base_env::{Disk, LocalDisk};
 use stele_base_types::{LogId, Offset, Timestamp};
 
 use super::{
-    harness::{NOW, SMALL, Shard, batch, batch_at, next_offset, partition, values},
+    harness::{NOW, SMALL, Shard, State, batch, batch_at, next_offset, partition, values},
     memory_disk::MemoryDisk,
 };
 use crate::*;
@@ -269,6 +269,27 @@ fn a_deleted_logs_files_go_with_the_next_settling() {
         assert!(disk.exists(&path.join("shard-0/segments/2/0")).unwrap());
         assert!(shard.values(partition(1, 0)).is_empty());
         assert_eq!(shard.values(partition(2, 0)).len(), 66);
+    });
+}
+
+#[test]
+fn a_partition_made_after_the_floors_were_taken_is_not_taken_for_deleted() {
+    on_every_disk(|disk, path| {
+        let mut shard = Shard::open(disk, path).unwrap();
+        fill(&mut shard, 1, 10);
+        shard.commit().unwrap();
+        let floors = shard.floors();
+        fill(&mut shard, 3, 10);
+        shard.parts.writer.rotate().unwrap();
+        shard.commit().unwrap();
+        let late = NOW.plus_ms(SMALL.journal_age_ms_max + 1);
+        let plan = shard.parts.index.plan_settling(floors, late);
+        let settled = shard.parts.settler.settle(&plan, &mut State::default());
+        shard.parts.index.settled(settled.unwrap());
+        assert_filled(&shard, 1, 0, 10);
+        assert_filled(&shard, 3, 0, 10);
+        shard.settle().unwrap();
+        assert_filled(&shard, 3, 0, 10);
     });
 }
 

@@ -132,8 +132,8 @@ fn floors_that_stand_on_unsynced_records_are_refused() {
     shard.control(b"acknowledge");
     shard.write().unwrap();
     let floors = Floors {
-        as_of: shard.parts.builder.sequence(),
         starts: [(partition(1, 0), Offset(1))].into(),
+        ..shard.floors()
     };
     let plan = shard.parts.index.plan_settling(floors, NOW);
     let error = shard

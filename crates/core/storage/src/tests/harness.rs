@@ -160,6 +160,7 @@ impl Shard {
     pub(crate) fn floors(&self) -> Floors {
         Floors {
             as_of: self.parts.builder.sequence(),
+            complete_before: self.parts.builder.sequence(),
             starts: self.floors.clone(),
         }
     }

@@ -8,8 +8,9 @@
 //! ```
 //!
 //! A crash before the end of 2 leaves the last snapshot in force: the next settling writes the
-//! same segments over what this one left. A crash in 3 leaves files that nothing refers to, which
-//! recovery removes. The shard goes on meanwhile; it installs the result in one step.
+//! same segments over what this one left, and removes what it has no more use for. A crash in 3
+//! leaves files that nothing refers to, which recovery removes. The shard goes on meanwhile; it
+//! installs the result in one step.
 
 mod copy;
 mod output_sync;
@@ -18,7 +19,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -73,6 +74,8 @@ pub struct Settler {
     options: Options,
     /// The first block that isn't on disk, as the writer moves it.
     synced: Arc<AtomicU64>,
+    /// The last settling was carried through: it has left no files that no snapshot names.
+    is_clean: AtomicBool,
 }
 
 impl Settler {
@@ -85,6 +88,7 @@ impl Settler {
             directory: directory.clone(),
             options: *options,
             synced,
+            is_clean: AtomicBool::new(false),
         }
     }
 
@@ -109,6 +113,7 @@ impl Settler {
         } else {
             Some(self.replay_files(plan, &last, &mut index, replay)?)
         };
+        let is_clean = self.is_clean.swap(false, Ordering::Relaxed);
         let copied = copy::copy(&self.directory, &self.options, &last, &index, &plan.floors)?;
         if state.is_some() {
             let snapshot = Snapshot {
@@ -118,6 +123,10 @@ impl Settler {
             };
             snapshot.write(&self.directory)?;
             superfluous::remove_after_snapshot(&self.directory, &snapshot)?;
+            if !is_clean {
+                superfluous::remove_unlisted(&self.directory, &snapshot.manifest)?;
+            }
+            self.is_clean.store(true, Ordering::Relaxed);
         }
         Ok(Settled {
             through,

@@ -1,16 +1,20 @@
 //! Removes files that nothing refers to: after a snapshot, and again at recovery in case of a
 //! crash in between. Every step may have been done before.
 
-use std::{collections::BTreeSet, io, path::Path};
+use std::{
+    collections::{BTreeSet, HashSet},
+    io,
+    path::Path,
+};
 
 use stele_base_env::Disk;
-use stele_base_types::PartitionId;
+use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex};
 
 use crate::{
     BlockSequence, Error, ShardDirectory,
     directory::{numbered_files, remove_file_if_any, sync_dir, sync_dirs},
     error::AtPath,
-    snapshot::{Snapshot, Superfluous},
+    snapshot::{Manifest, Snapshot, Superfluous},
 };
 
 /// Removes what `snapshot`, which is in place, made superfluous: journal files that it covers,
@@ -40,6 +44,56 @@ pub(crate) fn remove_after_snapshot(
     sync_dirs(disk, &directory.segments(), &touched)?;
     remove_journal_before(directory, snapshot.next)?;
     remove_snapshots_except(directory, snapshot)
+}
+
+/// Removes the segments that `manifest`, whose snapshot is in place, doesn't list: those that a
+/// settling had written that was cut short or given up, if the next one had no more use for them.
+/// Looks through all directories, so it is for the first settling after such a one.
+pub(crate) fn remove_unlisted(
+    directory: &ShardDirectory,
+    manifest: &Manifest,
+) -> Result<(), Error> {
+    let disk = &*directory.disk;
+    let segments = manifest.segments.iter();
+    let listed: HashSet<_> = segments
+        .map(|segment| (segment.partition, segment.base_offset))
+        .collect();
+    let root = directory.segments();
+    let mut touched = BTreeSet::new();
+    for log in numbered_dirs(disk, &root)?.map(LogId) {
+        let home = directory.log(log);
+        for index in numbered_dirs(disk, &home)? {
+            let Ok(index) = u32::try_from(index).map(PartitionIndex) else {
+                continue;
+            };
+            let partition = PartitionId::new(log, index);
+            let path = directory.partition(partition);
+            for extension in ["log", "index"] {
+                for base_offset in numbered_files(disk, &path, extension)? {
+                    if listed.contains(&(partition, Offset(base_offset))) {
+                        continue;
+                    }
+                    let segment = directory.segment(partition, Offset(base_offset));
+                    remove_file_if_any(disk, &segment.with_extension(extension))?;
+                    touched.insert(path.clone());
+                }
+            }
+            if remove_empty(disk, &path)? {
+                touched.insert(home.clone());
+            }
+        }
+        if remove_empty(disk, &home)? {
+            touched.insert(root.clone());
+        }
+    }
+    sync_dirs(disk, &root, &touched)
+}
+
+/// The directories in `directory` whose names are numbers, as those of logs and partitions are.
+fn numbered_dirs(disk: &dyn Disk, directory: &Path) -> Result<impl Iterator<Item = u64>, Error> {
+    let entries = disk.list(directory).at("list", directory)?;
+    let dirs = entries.into_iter().filter(|entry| entry.is_dir);
+    Ok(dirs.filter_map(|entry| entry.name.parse().ok()))
 }
 
 fn remove_journal_before(directory: &ShardDirectory, next: BlockSequence) -> Result<(), Error> {
@@ -80,12 +134,16 @@ fn remove_partition(directory: &ShardDirectory, partition: PartitionId) -> Resul
         }
         disk.remove_dir(&path).at("remove", &path)?;
     }
-    let log = directory.log(partition.log);
-    match disk.remove_dir(&log) {
-        // Removed before, or another partition of the log is still to be removed.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
-        removed => removed.at("remove", &log),
+    // Another partition of the log may still be there.
+    remove_empty(disk, &directory.log(partition.log)).map(drop)
+}
+
+/// Removes a directory that is there and empty. Whether it was.
+fn remove_empty(disk: &dyn Disk, path: &Path) -> Result<bool, Error> {
+    match disk.remove_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(false),
+        removed => removed.map(|()| true).at("remove", path),
     }
 }
 

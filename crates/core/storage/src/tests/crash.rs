@@ -268,6 +268,37 @@ fn no_file_is_left_that_nothing_refers_to() {
     }
 }
 
+#[test]
+fn what_a_settling_left_that_was_cut_short_goes_with_the_next_one() {
+    let live = |disk: &Arc<dyn Disk>| {
+        let mut shard = Shard::open(disk, Path::new(PATH))?;
+        append(&mut shard, 1);
+        shard.commit()?;
+        shard.settle_all()
+    };
+    let whole = MemoryDisk::new();
+    live(&(Arc::new(whole.clone()) as _)).unwrap();
+    for crash_at in 0..whole.operations() {
+        let disk = MemoryDisk::new();
+        disk.crash_at(crash_at);
+        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+        live(&shared).unwrap_err();
+        disk.restart();
+        let mut shard = Shard::open(&shared, Path::new(PATH)).unwrap();
+        append(&mut shard, 1);
+        shard.commit().unwrap();
+        // Nobody needs it by now, so it isn't copied again.
+        let next = shard.next(partition(1, 0));
+        shard.floors.insert(partition(1, 0), next);
+        shard.settle_all().unwrap();
+        let files = disk.files();
+        let left = files
+            .iter()
+            .find(|path| path.starts_with("/data/shard-0/segments"));
+        assert_eq!(left, None, "operation {crash_at}");
+    }
+}
+
 /// So many partitions that they are synced together, settled twice; then most are deleted.
 fn live_with_many(disk: &Arc<dyn Disk>, synced: &mut State) -> Result<(), Error> {
     let mut shard = Shard::open(disk, Path::new(PATH))?;

@@ -95,12 +95,12 @@ impl Process {
     }
 
     /// Gives the writer what it can take, and writes one block.
-    pub(crate) fn write(&mut self, shard: usize) -> Result<(), Error> {
+    pub(crate) fn write(&mut self, shard: usize, now: Timestamp) -> Result<(), Error> {
         let site = &mut self.sites[shard];
         while site.in_flight < BLOCKS_IN_FLIGHT_MAX
             && (site.in_flight == 0 || site.shard.has_sealed())
         {
-            let Some(block) = site.shard.take_block() else {
+            let Some(block) = site.shard.take_block(now) else {
                 break;
             };
             let is_sync_due = site.shard.needs_sync(&block);
@@ -144,7 +144,7 @@ impl Process {
                 self.take_lane(shard, now);
                 self.sites[shard].shard.want_block();
                 while !self.is_idle(shard) {
-                    self.write(shard)?;
+                    self.write(shard, now)?;
                     self.sync(shard, true)?;
                     while !self.sites[shard].news.is_empty() {
                         self.deliver_news(shard, now);

@@ -103,7 +103,7 @@ impl ShardThread {
         while self.in_flight < BLOCKS_IN_FLIGHT_MAX
             && (self.in_flight == 0 || self.shard.has_sealed())
         {
-            let Some(block) = self.shard.take_block() else {
+            let Some(block) = self.shard.take_block(self.clock.now()) else {
                 return self.has_writer;
             };
             let is_sync_due = self.shard.needs_sync(&block);

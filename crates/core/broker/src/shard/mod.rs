@@ -117,8 +117,10 @@ impl Shard {
     }
 
     /// The next block to write, if there is anything to write. The one being filled is given once
-    /// no other is waiting: so it grows while the writer is busy.
-    pub fn take_block(&mut self) -> Option<Block> {
+    /// no other is waiting: so it grows while the writer is busy. What needs no disk is handed out
+    /// by that: its leases run from `now`.
+    pub fn take_block(&mut self, now: Timestamp) -> Option<Block> {
+        self.now = now;
         if self.sealed.is_empty() && (self.is_block_wanted || !self.builder.is_empty()) {
             self.seal();
             self.dispatch();

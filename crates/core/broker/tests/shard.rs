@@ -1,0 +1,138 @@
+//! A shard by itself, one step at a time, with a clock of the test's own.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that can't go on says so by panicking"
+)]
+
+use std::{path::Path, sync::Arc};
+
+use parking_lot::RwLock;
+use smallvec::smallvec;
+use stele_base_env::LocalDisk;
+use stele_base_types::{ConsumerId, LogId, SessionId, ShardId, Timestamp};
+use stele_core_broker::{LeasedBatch, News, Opened, ReplyTo, Request, Shard};
+use stele_core_engine::{
+    Append, AppendTarget, Command, ConsumerRef, Durability, LeaseRequest, LedgerId, Lifetime,
+    LogCommand, LogConfig, QueueConfig, Retention, Token,
+};
+use stele_core_storage::{DataDirectory, JournalWriter, Options};
+use stele_wire_batch::{BatchBuilder, Body, NewRecord};
+use tokio::sync::oneshot;
+
+const LOG: LogId = LogId(1);
+const START: Timestamp = Timestamp(1_700_000_000_000);
+
+/// A shard with one volatile queue.
+struct Alone {
+    shard: Shard,
+    writer: JournalWriter,
+}
+
+impl Alone {
+    fn open(path: &Path) -> Self {
+        let directory = DataDirectory::open(Arc::new(LocalDisk), path, 1).unwrap();
+        let Opened { shard, writer, .. } = Shard::open(
+            &directory.shard(ShardId(0)).unwrap(),
+            &Options::default(),
+            Arc::new(RwLock::default()),
+            vec![Arc::default()],
+            START,
+        )
+        .unwrap();
+        let mut alone = Self { shard, writer };
+        let config = LogConfig {
+            partitions: 1,
+            durability: Durability::Volatile,
+            retention: Retention::QUEUE,
+            lifetime: Lifetime::default(),
+            queue: Some(QueueConfig::default()),
+        };
+        alone.tell(Command::Log(LOG, LogCommand::Open(config)), None);
+        alone.write(START);
+        alone
+    }
+
+    fn tell(&mut self, command: Command, body: Option<bytes::Bytes>) {
+        let request = Request::Command {
+            command,
+            body,
+            reply: ReplyTo::Nobody,
+        };
+        self.shard.handle(request, START);
+    }
+
+    fn append(&mut self) {
+        let record = NewRecord {
+            timestamp: START,
+            key: None,
+            value: Body::Whole(b"x"),
+            headers: &[],
+        };
+        let batch = BatchBuilder::single(&record).unwrap().into_bytes();
+        let append = Append {
+            count: 1,
+            size_bytes: batch.len() as u32,
+            timestamp: START,
+            producer: None,
+            schedule: None,
+            targets: smallvec![AppendTarget {
+                log: LOG,
+                partition: None,
+            }],
+        };
+        self.tell(Command::Append(append), Some(batch));
+    }
+
+    /// A lease of ten seconds that waits for a record.
+    fn lease(&mut self) -> oneshot::Receiver<Result<Vec<LeasedBatch>, stele_core_broker::Error>> {
+        let request = LeaseRequest {
+            ledger: LedgerId::DEFAULT,
+            holder: ConsumerRef {
+                session: SessionId(1),
+                consumer: ConsumerId(0),
+            },
+            records_max: 1,
+            lease_ms: Some(10_000),
+            settle: false,
+            wait_until: Some(START.plus_ms(60_000)),
+            attempt: None,
+        };
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Lease {
+            command: Command::Log(LOG, LogCommand::Lease(request, Token::default())),
+            ticket: 1,
+            reply,
+        };
+        self.shard.handle(request, START);
+        answer
+    }
+
+    fn write(&mut self, now: Timestamp) {
+        while let Some(block) = self.shard.take_block(now) {
+            let written = self.writer.write(&block).unwrap();
+            self.shard.news(News::Written(written), now);
+        }
+    }
+
+    fn leased(&self) -> u64 {
+        let log = self.shard.state().logs.log(LOG).unwrap();
+        log.ledger(LedgerId::DEFAULT).unwrap().leased()
+    }
+}
+
+#[test]
+fn a_lease_that_comes_with_a_block_runs_from_when_the_block_was_taken() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    let mut answer = alone.lease();
+    alone.append();
+    assert!(answer.try_recv().is_err(), "nobody can read it yet");
+    // The writer was busy for so long.
+    let late = START.plus_ms(8_000);
+    alone.write(late);
+    assert_eq!(answer.try_recv().unwrap().unwrap().len(), 1);
+    alone.shard.tick(late.plus_ms(9_999));
+    assert_eq!(alone.leased(), 1);
+    alone.shard.tick(late.plus_ms(10_000));
+    assert_eq!(alone.leased(), 0);
+}

@@ -9,20 +9,20 @@ use std::{path::Path, sync::Arc};
 use parking_lot::RwLock;
 use smallvec::smallvec;
 use stele_base_env::LocalDisk;
-use stele_base_types::{ConsumerId, LogId, SessionId, ShardId, Timestamp};
+use stele_base_types::{ConsumerId, LogId, Name, SessionId, ShardId, Timestamp};
 use stele_core_broker::{LeasedBatch, News, Opened, ReplyTo, Request, Shard};
 use stele_core_engine::{
-    Append, AppendTarget, Command, ConsumerRef, Durability, LeaseRequest, LedgerId, Lifetime,
-    LogCommand, LogConfig, QueueConfig, Retention, Token,
+    Append, AppendTarget, CatalogueCommand, Command, ConsumerRef, DeclareLog, Durability,
+    LeaseRequest, LedgerId, Lifetime, LogCommand, LogConfig, QueueConfig, Retention, Token,
 };
 use stele_core_storage::{DataDirectory, JournalWriter, Options};
 use stele_wire_batch::{BatchBuilder, Body, NewRecord};
 use tokio::sync::oneshot;
 
-const LOG: LogId = LogId(1);
+const LOG: LogId = LogId(0);
 const START: Timestamp = Timestamp(1_700_000_000_000);
 
-/// A shard with one volatile queue.
+/// A shard and its writer.
 struct Alone {
     shard: Shard,
     writer: JournalWriter,
@@ -39,17 +39,28 @@ impl Alone {
             START,
         )
         .unwrap();
-        let mut alone = Self { shard, writer };
-        let config = LogConfig {
-            partitions: 1,
-            durability: Durability::Volatile,
-            retention: Retention::QUEUE,
-            lifetime: Lifetime::default(),
-            queue: Some(QueueConfig::default()),
+        Self { shard, writer }
+    }
+
+    /// Declares the first log: a queue.
+    fn declare(&mut self, durability: Durability) {
+        let declaration = DeclareLog {
+            vhost: Name::vhost_default(),
+            name: Name::new("queue").unwrap(),
+            config: LogConfig {
+                partitions: 1,
+                durability,
+                retention: Retention::QUEUE,
+                lifetime: Lifetime::default(),
+                queue: Some(QueueConfig::default()),
+            },
+            facet: "test".into(),
+            settings: Default::default(),
         };
-        alone.tell(Command::Log(LOG, LogCommand::Open(config)), None);
-        alone.write(START);
-        alone
+        let command = CatalogueCommand::DeclareLog(declaration);
+        self.tell(Command::Catalogue(command), None);
+        self.write(START);
+        self.sync();
     }
 
     fn tell(&mut self, command: Command, body: Option<bytes::Bytes>) {
@@ -114,6 +125,16 @@ impl Alone {
         }
     }
 
+    fn sync(&mut self) {
+        let next = self.writer.sync().unwrap();
+        self.shard.news(News::Synced(next), START);
+    }
+
+    fn partitions(&self) -> usize {
+        let log = self.shard.state().logs.log(LOG);
+        log.map_or(0, |log| log.partitions.len())
+    }
+
     fn leased(&self) -> u64 {
         let log = self.shard.state().logs.log(LOG).unwrap();
         log.ledger(LedgerId::DEFAULT).unwrap().leased()
@@ -124,6 +145,7 @@ impl Alone {
 fn a_lease_that_comes_with_a_block_runs_from_when_the_block_was_taken() {
     let directory = tempfile::tempdir().unwrap();
     let mut alone = Alone::open(directory.path());
+    alone.declare(Durability::Volatile);
     let mut answer = alone.lease();
     alone.append();
     assert!(answer.try_recv().is_err(), "nobody can read it yet");
@@ -135,4 +157,25 @@ fn a_lease_that_comes_with_a_block_runs_from_when_the_block_was_taken() {
     assert_eq!(alone.leased(), 1);
     alone.shard.tick(late.plus_ms(10_000));
     assert_eq!(alone.leased(), 0);
+}
+
+#[test]
+fn a_partition_is_opened_once_its_definition_is_on_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    alone.declare(Durability::Synced);
+    assert_eq!(alone.partitions(), 1);
+    let command = CatalogueCommand::AlterLog {
+        log: LOG,
+        partitions: Some(2),
+        retention: None,
+        queue: None,
+        settings: None,
+    };
+    alone.tell(Command::Catalogue(command), None);
+    alone.write(START);
+    // A crash would take the definition back, and a record in the new partition would be lost.
+    assert_eq!(alone.partitions(), 1);
+    alone.sync();
+    assert_eq!(alone.partitions(), 2);
 }

@@ -107,17 +107,12 @@ impl Shard {
             .note_end(partition, end, durability);
     }
 
-    /// A definition has changed: replicas follow when it is durable; the log's own shard at once.
+    /// A definition has changed: the log's own shard and the replicas follow when it is durable,
+    /// or records could come to lie in a partition whose definition a crash takes back. A log that
+    /// is deleted is closed at once: recovery goes on with a deletion that has come so far.
     fn note_catalogue(&mut self, record: &CatalogueRecord) {
-        let command = match record {
-            CatalogueRecord::LogDefined(definition) => {
-                Some((definition.id, LogCommand::Open(definition.config)))
-            }
-            CatalogueRecord::LogDeleted(log) => Some((*log, LogCommand::Close(Default::default()))),
-            _ => None,
-        };
-        if let Some((log, command)) = command {
-            self.tell_owner(log, command);
+        if let CatalogueRecord::LogDeleted(log) = record {
+            self.tell_owner(*log, LogCommand::Close(Default::default()));
         }
         let record = record.clone();
         self.waiting_for(Durability::Synced)

@@ -180,9 +180,15 @@ impl Shard {
         }
     }
 
-    /// Definitions are on disk: replicas follow. A deletion is for good now, so the log's shard may
-    /// forget that it has closed it.
+    /// Definitions are on disk: logs are taken up by their shards, and then shown to fronts, which
+    /// may ask for them at once. A deletion is for good now, so the log's shard may forget that it
+    /// has closed it.
     fn publish_definitions(&mut self, records: &[CatalogueRecord]) {
+        for record in records {
+            if let CatalogueRecord::LogDefined(definition) = record {
+                self.tell_owner(definition.id, LogCommand::Open(definition.config));
+            }
+        }
         let mut replica = self.replica.write();
         for record in records {
             replica.apply(record);

@@ -83,15 +83,20 @@ impl Client {
     }
 
     /// Looks for answers and deliveries. Answers come first: what is delivered was acknowledged
-    /// no later.
+    /// no later. What is done on hearing them may bring more: all of it belongs to this step, and
+    /// would seem to follow what is asked in the next one.
     pub(crate) fn listen(&mut self, turn: &mut Turn<'_>) {
-        self.hear_definitions(turn);
-        self.hear_publishes(turn);
-        self.hear_producers(turn);
-        self.hear_settlements(turn);
-        self.hear_leases(turn);
-        self.hear_sessions(turn);
-        self.hear_commits(turn);
+        let mut heard = None;
+        while heard != Some(turn.events.len()) {
+            heard = Some(turn.events.len());
+            self.hear_definitions(turn);
+            self.hear_publishes(turn);
+            self.hear_producers(turn);
+            self.hear_settlements(turn);
+            self.hear_leases(turn);
+            self.hear_sessions(turn);
+            self.hear_commits(turn);
+        }
     }
 
     /// The process has ended: what isn't answered by now never will be.

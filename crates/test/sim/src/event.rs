@@ -84,6 +84,8 @@ pub(crate) enum Event {
         /// What was found.
         offset: Option<Offset>,
     },
+    /// Time has passed, or the clock was set; what is due isn't done yet.
+    Time(Timestamp),
     /// All shards have done what was due.
     Ticked(Timestamp),
     /// The process ended.
@@ -97,6 +99,8 @@ pub(crate) enum Event {
     Swept {
         /// Logs that left something on the disk.
         on_disk: Vec<LogId>,
+        /// How large the files become that are removed as a whole.
+        segment_bytes_max: u64,
     },
     /// Stored data couldn't be read.
     Unreadable(String),

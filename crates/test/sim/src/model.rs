@@ -5,7 +5,7 @@
 
 mod ledger;
 
-use std::collections::{BTreeMap, BTreeSet, btree_map::Entry};
+use std::collections::{BTreeMap, BTreeSet};
 
 use stele_base_types::{LogId, Offset, PartitionId};
 use stele_core_engine::{Durability, LogConfig};
@@ -13,7 +13,7 @@ use stele_core_engine::{Durability, LogConfig};
 pub(crate) use self::ledger::{LedgerModel, Standing};
 use crate::{
     disk::Crash,
-    event::{Event, Leased, Publish, PublishId, RecordId},
+    event::{Event, Publish, PublishId, RecordId},
 };
 
 /// What is known.
@@ -27,6 +27,8 @@ pub(crate) struct Model {
     pub origins: BTreeMap<RecordId, PublishId>,
     /// Records that must be where they are.
     pub places: BTreeMap<PartitionId, BTreeMap<Offset, Place>>,
+    /// Appends that aren't answered: they may lie past what is known.
+    waiting: BTreeSet<PublishId>,
     /// Logs that were asked to be deleted.
     deleting: BTreeSet<LogId>,
     /// Who has done what with them.
@@ -56,9 +58,24 @@ impl Model {
     }
 
     /// Acknowledged records of a partition.
-    pub(crate) fn places(&self, partition: PartitionId) -> impl Iterator<Item = (Offset, &Place)> {
+    pub(crate) fn places(
+        &self,
+        partition: PartitionId,
+    ) -> impl DoubleEndedIterator<Item = (Offset, &Place)> {
         let places = self.places.get(&partition).into_iter().flatten();
         places.map(|(offset, place)| (*offset, place))
+    }
+
+    /// Bytes that are about to be appended to a partition, or may be.
+    pub(crate) fn waiting_bytes(&self, partition: PartitionId) -> u64 {
+        let waiting = self.waiting.iter().filter_map(|id| self.publishes.get(id));
+        let here = waiting.filter(|publish| {
+            publish.targets.iter().any(|target| {
+                let index = target.partition.unwrap_or(partition.index);
+                PartitionId::new(target.log, index) == partition
+            })
+        });
+        here.map(|publish| publish.size_bytes).sum()
     }
 
     /// Takes in what has happened, after the laws have judged it.
@@ -76,6 +93,7 @@ impl Model {
                 for record in &publish.records {
                     self.origins.insert(*record, publish.id);
                 }
+                self.waiting.insert(publish.id);
                 // Sent again, it is what it was when it was made.
                 self.publishes
                     .entry(publish.id)
@@ -84,13 +102,23 @@ impl Model {
             Event::Acknowledged {
                 publish, places, ..
             } => {
+                self.waiting.remove(publish);
                 // What a deduplication id stood for already may be another's record.
                 let is_own = self.publishes[publish].stamp.is_some();
                 for place in places.iter().filter(|place| is_own || !place.duplicate) {
                     self.acknowledge(*publish, place.partition, place.base);
                 }
             }
-            Event::Leased(leased) => self.lease(leased),
+            Event::Refused(publish, _) | Event::Unanswered(publish) => {
+                self.waiting.remove(publish);
+            }
+            Event::Leased(leased) => {
+                let records = leased.records.iter().map(|one| (one.offset, one.record));
+                self.see(leased.partition, records);
+            }
+            Event::Read(read) | Event::Audited(read) => {
+                self.see(read.partition, read.records.iter().copied());
+            }
             Event::Crashed(crash) => self.crash(*crash),
             _ => {}
         }
@@ -114,26 +142,27 @@ impl Model {
                 class: target.class,
             };
             // A duplicate is answered with the place of the first.
-            if let Entry::Vacant(vacant) = places.entry(Offset(offset)) {
-                vacant.insert(place);
-                self.ledgers
-                    .append(partition, Offset(offset), publish, config);
-            }
+            places.entry(Offset(offset)).or_insert(place);
+            self.ledgers
+                .append(partition, Offset(offset), publish, config);
         }
     }
 
-    /// A record that is handed out is there, even if its append hasn't been answered.
-    fn lease(&mut self, leased: &Leased) {
-        for one in &leased.records {
-            let Some(publish) = self.origins.get(&one.record) else {
+    /// A record that was handed out or read is there, even if its append hasn't been answered: no
+    /// crash may take it back, in its class.
+    fn see(&mut self, partition: PartitionId, records: impl Iterator<Item = (Offset, RecordId)>) {
+        if !self.logs.contains_key(&partition.log) {
+            return;
+        }
+        for (offset, record) in records {
+            let Some(publish) = self.origins.get(&record) else {
                 continue;
             };
-            let class = self.publishes[publish].targets.iter();
-            let mut classes = class.filter(|target| target.log == leased.partition.log);
-            let places = self.places.entry(leased.partition).or_default();
-            if let Some(target) = classes.next() {
-                places.entry(one.offset).or_insert(Place {
-                    record: one.record,
+            let mut targets = self.publishes[publish].targets.iter();
+            if let Some(target) = targets.find(|target| target.log == partition.log) {
+                let places = self.places.entry(partition).or_default();
+                places.entry(offset).or_insert(Place {
+                    record,
                     publish: *publish,
                     class: target.class,
                 });

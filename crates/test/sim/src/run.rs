@@ -231,7 +231,7 @@ impl Run {
         let shard = self.random.place(process.shard_count());
         let anyway = self.random.once_in(8);
         let done = match work {
-            Work::Write => process.write(shard),
+            Work::Write => process.write(shard, self.now),
             Work::Sync => process.sync(shard, anyway),
             Work::Maintain => process.maintain(shard, self.now),
             Work::Settle => process.settle(shard),
@@ -285,6 +285,7 @@ impl Run {
             let jump = self.random.between(0, 2 * hour) as i64 - hour as i64;
             self.now = Timestamp(self.now.0 + jump);
         }
+        self.court.judge(vec![Event::Time(self.now)])?;
         // What is due isn't always done at once.
         let is_jump = matches!(work, Work::Jump);
         if !is_jump && self.random.once_in(4) {
@@ -439,8 +440,10 @@ impl Run {
             }
             self.listen()?;
         }
-        let on_disk = self.logs_on_disk();
-        self.court.judge(vec![Event::Swept { on_disk }])
+        self.court.judge(vec![Event::Swept {
+            on_disk: self.logs_on_disk(),
+            segment_bytes_max: self.settings.options.segment_size_bytes_max,
+        }])
     }
 
     fn logs_on_disk(&self) -> Vec<LogId> {

@@ -11,7 +11,7 @@ use stele_core_engine::{Appended, Durability, limits::DEDUPLICATION_MS};
 
 use super::{Law, ensure};
 use crate::{
-    event::{Event, Leased, Publish},
+    event::{Event, Leased, Publish, PublishId},
     model::{Model, Standing},
 };
 
@@ -20,6 +20,8 @@ use crate::{
 pub(crate) struct GroupsInTurn {
     /// Where the last message of an id was accepted, and when it was asked for.
     accepted: BTreeMap<(LogId, u128), (PartitionId, Offset, Timestamp)>,
+    /// What was asked for with an id, and the latest time at which what was due was done since.
+    asked: BTreeMap<PublishId, Timestamp>,
 }
 
 impl Law for GroupsInTurn {
@@ -30,6 +32,15 @@ impl Law for GroupsInTurn {
     fn judge(&mut self, event: &Event, model: &Model) -> Result<(), String> {
         match event {
             Event::Leased(leased) => no_other_is_out(leased, model),
+            Event::Published(publish) => {
+                if publish
+                    .schedule
+                    .is_some_and(|it| it.deduplication.is_some())
+                {
+                    self.asked.insert(publish.id, publish.at);
+                }
+                Ok(())
+            }
             Event::Acknowledged {
                 publish, places, ..
             } => {
@@ -43,10 +54,18 @@ impl Law for GroupsInTurn {
             Event::Ticked(now) => {
                 let is_within = |at: Timestamp| now.since_ms(at) < DEDUPLICATION_MS;
                 self.accepted.retain(|_, accepted| is_within(accepted.2));
+                for latest in self.asked.values_mut() {
+                    *latest = (*latest).max(*now);
+                }
+                Ok(())
+            }
+            Event::Refused(publish, _) => {
+                self.asked.remove(publish);
                 Ok(())
             }
             // What was on its way when the process ended may have been accepted.
             Event::Unanswered(publish) => {
+                self.asked.remove(publish);
                 let publish = &model.publishes[publish];
                 for key in publish
                     .targets
@@ -78,7 +97,17 @@ impl GroupsInTurn {
             return Ok(());
         };
         let here = (place.partition, place.base, publish.at);
-        let known = *self.accepted.entry(key).or_insert(here);
+        // It may be forgotten by the time of the answer.
+        let latest = self.asked.remove(&publish.id).unwrap_or(publish.at);
+        let is_current = latest.since_ms(publish.at) < DEDUPLICATION_MS;
+        // What a duplicate stands for may never have been answered: then its time isn't known, nor
+        // where its window ends.
+        let Some(known) = self.accepted.get(&key).copied() else {
+            if !place.duplicate && is_current {
+                self.accepted.insert(key, here);
+            }
+            return Ok(());
+        };
         let is_within = publish.at.since_ms(known.2) < DEDUPLICATION_MS;
         let is_same = (known.0, known.1) == (here.0, here.1);
         if place.duplicate {
@@ -90,7 +119,10 @@ impl GroupsInTurn {
             ensure(!is_within, || {
                 format!("{publish:?} was accepted beside {known:?}")
             })?;
-            self.accepted.insert(key, here);
+            self.accepted.remove(&key);
+            if is_current {
+                self.accepted.insert(key, here);
+            }
         }
         Ok(())
     }

@@ -7,8 +7,8 @@ use stele_core_engine::{LogConfig, Window};
 
 use super::{Law, ensure};
 use crate::{
-    event::{Event, Read},
-    model::{Model, Place, Standing},
+    event::{Event, Publish, PublishId, Read},
+    model::{Model, Standing},
 };
 
 /// See the module.
@@ -20,8 +20,12 @@ pub(crate) struct RetentionIsExact {
     latest: Timestamp,
     deleted: BTreeSet<LogId>,
     drained: BTreeSet<LogId>,
-    swept: bool,
+    /// All was looked through; how large segments become.
+    swept: Option<u64>,
 }
+
+/// As far apart as the index of the journal's batches has its entries.
+const JOURNAL_STRETCH_BYTES: u64 = 4_096;
 
 impl Law for RetentionIsExact {
     fn name(&self) -> &'static str {
@@ -35,7 +39,7 @@ impl Law for RetentionIsExact {
                 *known = (*known).max(*to);
                 Ok(())
             }
-            Event::Ticked(now) => {
+            Event::Time(now) | Event::Ticked(now) => {
                 self.latest = self.latest.max(*now);
                 Ok(())
             }
@@ -47,8 +51,11 @@ impl Law for RetentionIsExact {
                 self.drained.insert(*log);
                 Ok(())
             }
-            Event::Swept { on_disk } => {
-                self.swept = true;
+            Event::Swept {
+                on_disk,
+                segment_bytes_max,
+            } => {
+                self.swept = Some(*segment_bytes_max);
                 let left = on_disk.iter().find(|log| self.deleted.contains(log));
                 ensure(left.is_none(), || format!("log {left:?} left files behind"))
             }
@@ -63,81 +70,148 @@ impl Law for RetentionIsExact {
 }
 
 impl RetentionIsExact {
+    /// Of what is gone, each record was settled, or lay outside the window: was too old, or had
+    /// enough behind it without its own batch.
     fn nothing_needed_is_gone(&self, read: &Read, model: &Model) -> Result<(), String> {
         let Some(config) = model.log(read.partition.log) else {
             return Ok(());
         };
         let trimmed = self.trimmed.get(&read.partition).copied();
-        let start = trimmed.unwrap_or_default();
-        let gone = model.places(read.partition);
-        let gone = gone.filter(|(offset, _)| *offset < read.start && *offset >= start);
-        for (offset, place) in gone {
-            let is_kept = self.is_needed(read, offset, config, model)
-                || self.is_in_window(read, place, config, model);
+        let trimmed = trimmed.unwrap_or_default();
+        let is_whole = is_whole(read, model);
+        // What is appended counts as soon as it is on its way: the removal is journalled after it,
+        // so a crash that takes it back takes back the removal as well.
+        let mut behind = Behind::new(model.waiting_bytes(read.partition));
+        for (offset, place) in model.places(read.partition).rev() {
+            let publish = &model.publishes[&place.publish];
+            let behind_bytes = behind.bytes_behind(publish);
+            if offset >= read.start || offset < trimmed {
+                continue;
+            }
+            // Where not all appends are known, others may lie behind it.
+            let behind_bytes = is_whole.then_some(behind_bytes);
+            let is_kept = is_needed(read, offset, config, model)
+                || self.is_in_window(read, publish, behind_bytes, config);
             ensure(!is_kept, || {
-                format!("{}: {place:?} at {offset} is gone", read.partition)
+                format!(
+                    "{}: {place:?} at {offset} is gone, {behind_bytes:?} bytes behind it",
+                    read.partition
+                )
             })?;
         }
         Ok(())
     }
 
-    fn is_needed(&self, read: &Read, offset: Offset, config: &LogConfig, model: &Model) -> bool {
-        let standing = model.ledgers.standing(read.partition, offset);
-        let is_done = matches!(
-            standing,
-            Some(Standing::Done | Standing::DoneForever | Standing::Unknown)
-        );
-        config.retention.until_acknowledged && !is_done
-    }
-
-    /// A window keeps what exceeds neither of its bounds. By size: what lies from a record on, of
-    /// which more may lie there than is known, but no less.
-    fn is_in_window(&self, read: &Read, place: &Place, config: &LogConfig, model: &Model) -> bool {
-        let Some(Window {
-            time_ms,
-            size_bytes,
-        }) = config.retention.window
-        else {
+    /// A window keeps what exceeds neither of its bounds.
+    fn is_in_window(
+        &self,
+        read: &Read,
+        publish: &Publish,
+        behind_bytes: Option<u64>,
+        config: &LogConfig,
+    ) -> bool {
+        let Some(window) = config.retention.window else {
             return false;
         };
-        let publish = &model.publishes[&place.publish];
         let latest = self.latest.max(read.at);
-        let is_young = time_ms.is_none_or(|kept_ms| latest.since_ms(publish.at) < kept_ms);
-        let is_near = size_bytes.is_none_or(|kept_bytes| {
-            // Whole batches go, with what storing them takes: what is near the bound isn't judged.
-            is_whole(read, model) && following_bytes(read.partition, place, model) < kept_bytes / 4
-        });
+        let is_young = window
+            .time_ms
+            .is_none_or(|kept_ms| latest.since_ms(publish.at) <= kept_ms);
+        let is_near = window
+            .size_bytes
+            .is_none_or(|kept_bytes| behind_bytes.is_some_and(|behind| behind < kept_bytes));
         is_young && is_near
     }
 
-    /// A queue that was consumed to its end keeps nothing once all was looked through.
+    /// A log that was consumed to its end keeps nothing but its window once all was looked through.
     fn the_rest_is_gone(&self, read: &Read, model: &Model) -> Result<(), String> {
-        let config = model.log(read.partition.log);
-        let is_plain = config.is_some_and(|config| config.retention.window.is_none());
-        let is_judged = self.swept && is_plain && self.drained.contains(&read.partition.log);
-        ensure(!is_judged || read.start == read.committed, || {
+        let Some(segment_bytes_max) = self.swept else {
+            return Ok(());
+        };
+        let Some(config) = model.log(read.partition.log) else {
+            return Ok(());
+        };
+        let is_drained = self.drained.contains(&read.partition.log);
+        if config.retention.until_acknowledged && !is_drained {
+            return Ok(());
+        }
+        let may_be_left = match config.retention.window {
+            None => 0,
+            Some(window) => may_be_left_bytes(read, window, segment_bytes_max, model),
+        };
+        let left = bytes_left(read, model);
+        let is_empty = read.start == read.committed;
+        ensure(is_empty || may_be_left > 0 && left <= may_be_left, || {
             format!(
-                "{} was consumed up to {} and begins at {}",
-                read.partition, read.committed, read.start
+                "{} begins at {} of {}: {left} bytes are left, and {may_be_left} may be",
+                read.partition, read.start, read.committed
             )
         })
     }
 }
 
-/// Whether all appends of a partition are known: else what is unknown takes space as well.
+fn is_needed(read: &Read, offset: Offset, config: &LogConfig, model: &Model) -> bool {
+    let standing = model.ledgers.standing(read.partition, offset);
+    let is_open = matches!(
+        standing,
+        Some(Standing::Waiting { .. } | Standing::Leased { .. })
+    );
+    config.retention.until_acknowledged && is_open
+}
+
+/// Whether all appends of a partition are known.
 fn is_whole(read: &Read, model: &Model) -> bool {
     model.places(read.partition).count() as u64 == read.committed.0
 }
 
-/// Bytes of the batches from that of a record on.
-fn following_bytes(partition: PartitionId, first: &Place, model: &Model) -> u64 {
-    let places = model.places(partition);
-    let batches: BTreeSet<_> = places
-        .skip_while(|(_, place)| place.publish != first.publish)
-        .map(|(_, place)| place.publish)
-        .collect();
-    let sizes = batches
-        .iter()
-        .map(|publish| model.publishes[publish].size_bytes);
+/// Adds up batches, the newest first.
+struct Behind {
+    bytes: u64,
+    /// The batch that was met last, which isn't added yet.
+    last: Option<(PublishId, u64)>,
+}
+
+impl Behind {
+    fn new(bytes: u64) -> Self {
+        Self { bytes, last: None }
+    }
+
+    /// Bytes of the batches behind that of a record.
+    fn bytes_behind(&mut self, publish: &Publish) -> u64 {
+        let here = (publish.id, publish.size_bytes);
+        if let Some(newer) = self.last.replace(here).filter(|newer| *newer != here) {
+            self.bytes += newer.1;
+        }
+        self.bytes
+    }
+}
+
+/// Bytes that a window may leave: nothing where all are too old. Else up to its size, and what
+/// goes with it as a whole: a segment, or a stretch of the journal, neither of which is cut.
+fn may_be_left_bytes(read: &Read, window: Window, segment_bytes_max: u64, model: &Model) -> u64 {
+    let publishes = model.publishes.values();
+    let here = publishes.filter(|publish| {
+        let mut targets = publish.targets.iter();
+        targets.any(|target| target.log == read.partition.log)
+    });
+    let mut ages = here.clone().map(|publish| read.at.since_ms(publish.at));
+    if window
+        .time_ms
+        .is_some_and(|kept_ms| ages.all(|age_ms| age_ms > kept_ms))
+    {
+        return 0;
+    }
+    let largest = here.map(|publish| publish.size_bytes).max().unwrap_or(0);
+    let whole = segment_bytes_max.max(JOURNAL_STRETCH_BYTES) + largest;
+    let kept_bytes = window.size_bytes.unwrap_or(u64::MAX);
+    kept_bytes.saturating_add(whole)
+}
+
+/// Known batches from the start on.
+fn bytes_left(read: &Read, model: &Model) -> u64 {
+    let left = model.places(read.partition);
+    let left = left.filter(|(offset, _)| *offset >= read.start);
+    let batches: BTreeSet<_> = left.map(|(_, place)| place.publish).collect();
+    let sizes = batches.iter().map(|id| model.publishes[id].size_bytes);
     sizes.sum()
 }

@@ -43,8 +43,21 @@ pub(crate) struct RecordModel {
     appended_hidden_until: Option<Timestamp>,
     /// It was leased or settled at some time.
     is_touched: bool,
-    /// It was shown before a crash, which may have forgotten that or not.
+    /// It was shown before a crash, which may have forgotten that or not; or it was sent more than
+    /// once, and which of them was taken isn't known.
     pub(crate) may_be_shown: bool,
+    /// Sent more than once: the first end of the delays that it may have.
+    first_shown: Option<Timestamp>,
+}
+
+/// A request to append that may have been taken.
+#[derive(Clone, Copy, Debug)]
+struct Attempt {
+    at: Timestamp,
+    /// The latest time at which what was due was done since: what was hidden until then is shown.
+    ticked: Timestamp,
+    /// It is sent again where it isn't answered.
+    is_repeated: bool,
 }
 
 type Partition = BTreeMap<Offset, RecordModel>;
@@ -53,9 +66,8 @@ type Partition = BTreeMap<Offset, RecordModel>;
 #[derive(Debug, Default)]
 pub(crate) struct LedgerModel {
     partitions: BTreeMap<PartitionId, Partition>,
-    /// Appends that aren't answered, each with the latest time at which what was due was done
-    /// since: what was hidden until then is shown.
-    unanswered: BTreeMap<PublishId, Timestamp>,
+    /// Appends that aren't answered.
+    unanswered: BTreeMap<PublishId, Vec<Attempt>>,
     /// Logs that are being purged: what of them may be gone with it isn't known.
     purging: Vec<LogId>,
     /// Appends that a purge may have caught before they were answered.
@@ -109,9 +121,14 @@ impl LedgerModel {
         let schedule = publish.schedule.unwrap_or_default();
         let queue = config.queue.unwrap_or_default();
         let delay_ms = schedule.delay_ms.unwrap_or(queue.delay_ms);
-        let appended_hidden_until = (delay_ms > 0).then(|| publish.at.plus_ms(delay_ms));
-        let ticked = self.unanswered.get(&publish.id).copied();
-        let hidden_until = appended_hidden_until.filter(|until| Some(*until) > ticked);
+        let attempts = self.unanswered.get(&publish.id).into_iter().flatten();
+        let delays: Vec<_> = attempts
+            .filter(|_| delay_ms > 0)
+            .map(|attempt| (attempt.at.plus_ms(delay_ms), attempt.ticked))
+            .collect();
+        let ends = delays.iter().map(|(end, _)| *end);
+        let still = delays.iter().filter(|(end, ticked)| end > ticked);
+        let hidden_until = still.clone().map(|(end, _)| *end).max();
         let trimmed = self.trimmed.get(&partition);
         let is_caught = self.caught.contains(&publish.id)
             || self.purging.contains(&partition.log)
@@ -123,9 +140,10 @@ impl LedgerModel {
                 Standing::Waiting { hidden_until }
             },
             group: schedule.group,
-            appended_hidden_until,
+            appended_hidden_until: ends.clone().max(),
             is_touched: is_caught,
-            may_be_shown: false,
+            may_be_shown: still.count() < delays.len(),
+            first_shown: ends.min().filter(|_| delays.len() > 1),
         };
         let records = self.partitions.entry(partition).or_default();
         // It may have been handed out before its append was answered.
@@ -135,13 +153,26 @@ impl LedgerModel {
     pub(super) fn note(&mut self, event: &Event) {
         match event {
             Event::Published(publish) => {
-                let never = Timestamp(i64::MIN);
-                self.unanswered.insert(publish.id, never);
+                let attempt = Attempt {
+                    at: publish.at,
+                    ticked: Timestamp(i64::MIN),
+                    is_repeated: publish.stamp.is_some(),
+                };
+                self.unanswered.entry(publish.id).or_default().push(attempt);
             }
-            Event::Acknowledged { publish, .. }
-            | Event::Refused(publish, _)
-            | Event::Unanswered(publish) => {
+            Event::Acknowledged { publish, .. } => {
                 self.unanswered.remove(publish);
+            }
+            // The ones before may have been taken all the same.
+            Event::Refused(publish, _) => {
+                self.change_attempts(*publish, |attempts| {
+                    attempts.pop();
+                });
+            }
+            Event::Unanswered(publish) => {
+                self.change_attempts(*publish, |attempts| {
+                    attempts.retain(|attempt| attempt.is_repeated);
+                });
             }
             Event::Leased(leased) => self.lease(leased),
             Event::Settling(settling) => self.settle(settling),
@@ -204,6 +235,7 @@ impl LedgerModel {
                 appended_hidden_until: None,
                 is_touched: true,
                 may_be_shown: false,
+                first_shown: None,
             });
             record.is_touched = true;
             record.standing = if leased.is_taken {
@@ -272,8 +304,11 @@ impl LedgerModel {
     }
 
     fn tick(&mut self, now: Timestamp) {
-        for ticked in self.unanswered.values_mut() {
-            *ticked = (*ticked).max(now);
+        for attempt in self.unanswered.values_mut().flatten() {
+            attempt.ticked = attempt.ticked.max(now);
+        }
+        for record in self.partitions.values_mut().flat_map(BTreeMap::values_mut) {
+            record.may_be_shown |= record.first_shown.is_some_and(|first| first <= now);
         }
         self.change_all(|standing| match standing {
             Standing::Leased {
@@ -313,6 +348,15 @@ impl LedgerModel {
                     record.standing = Standing::Unknown;
                     record.is_touched = true;
                 }
+            }
+        }
+    }
+
+    fn change_attempts(&mut self, publish: PublishId, change: impl FnOnce(&mut Vec<Attempt>)) {
+        if let Some(attempts) = self.unanswered.get_mut(&publish) {
+            change(attempts);
+            if attempts.is_empty() {
+                self.unanswered.remove(&publish);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The socket's part in opening a connection, within [`HANDSHAKE_TIMEOUT`].
+//! The socket's part in opening a connection, within [`Settings::handshake_timeout`].
 //!
 //! Until the client has authenticated, it costs one buffer of at most one small frame.
 
@@ -18,7 +18,7 @@ use tokio::{
 
 use crate::{
     errors::Fault,
-    limits::{FRAME_UNAUTHENTICATED_BYTES, HANDSHAKE_TIMEOUT, REFUSAL_DELAY},
+    limits::{FRAME_UNAUTHENTICATED_BYTES, REFUSAL_DELAY},
     negotiation::{Negotiation, Opened, Refusal, Step},
     settings::Settings,
 };
@@ -50,7 +50,8 @@ pub(crate) async fn open(
     let mut input = BytesMut::new();
     let mut socket = Socket { stream, meter };
     let negotiated = negotiate(&mut socket, &mut input, broker, settings);
-    match timeout(HANDSHAKE_TIMEOUT, negotiated).await {
+    let within = settings.handshake_timeout;
+    match timeout(within, negotiated).await {
         Ok(Ok(opened)) => Some((opened, input)),
         Ok(Err(Failed::Closed)) => {
             tracing::debug!(%peer, "closed before the connection was open");
@@ -63,7 +64,7 @@ pub(crate) async fn open(
         }
         Err(_) => {
             meter.connection_error();
-            tracing::warn!(%peer, "connection refused: not open after {HANDSHAKE_TIMEOUT:?}");
+            tracing::warn!(%peer, "connection refused: not open after {within:?}");
             None
         }
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 /// small enough that a peer who hasn't authenticated costs next to nothing.
 pub(crate) const FRAME_UNAUTHENTICATED_BYTES: u32 = 8192;
 
-/// How long a client may take from connecting to `connection.open` (as RabbitMQ's
-/// `handshake_timeout`).
+/// How long a client may take from connecting to `connection.open` where the settings
+/// don't say (as RabbitMQ's `handshake_timeout`).
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a refused login is left waiting, so that passwords can't be tried at line speed.

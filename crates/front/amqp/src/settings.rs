@@ -3,13 +3,17 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use stele_base_env::{Clock, Rng};
 use stele_base_types::Name;
+use stele_core_engine::Durability;
 use stele_wire_amqp::limits::FRAME_MAX_DEFAULT_BYTES;
 use subtle::ConstantTimeEq;
+
+use crate::limits::HANDSHAKE_TIMEOUT;
 
 /// How the front behaves. The defaults are RabbitMQ's, apart from the body size.
 #[derive(Clone)]
@@ -24,8 +28,12 @@ pub struct Settings {
     pub channel_max: u16,
     /// The largest body that is taken, in octets.
     pub body_bytes_max: u64,
+    /// The class of durable queues.
+    pub durability: Durability,
     /// Connections at a time; a further one is closed at once.
     pub connections_max: usize,
+    /// How long a client may take from connecting to an open connection.
+    pub handshake_timeout: Duration,
     /// The version that clients are told.
     pub version: &'static str,
     /// Where message timestamps come from.
@@ -43,7 +51,9 @@ impl Settings {
             frame_bytes_max: FRAME_MAX_DEFAULT_BYTES,
             channel_max: 2047,
             body_bytes_max: 16 * 1024 * 1024,
+            durability: Durability::Synced,
             connections_max: 10_000,
+            handshake_timeout: HANDSHAKE_TIMEOUT,
             version: env!("CARGO_PKG_VERSION"),
             clock,
             random: RandomNames(Arc::new(Mutex::new(rng))),

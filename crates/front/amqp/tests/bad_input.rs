@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use bytes::BytesMut;
 use stele_test_testkit::TestBroker;
 use stele_wire_amqp::{
@@ -137,6 +139,23 @@ async fn half_frames_and_slow_octets_wait_and_harm_nobody() {
     server.client().await.declare("served-meanwhile").await;
     drop(half);
     server.client().await.declare("served-after").await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_stalls_is_closed_in_time() {
+    let server = Server::on(TestBroker::start(), |settings| {
+        settings.handshake_timeout = Duration::from_millis(100);
+    })
+    .await;
+    // Nothing, half a header, a whole one and then nothing, half a frame behind it.
+    let half_frame = [&PROTOCOL_HEADER[..], b"\x01\x00\x00\x00\x00\x00\x40\x00"].concat();
+    for input in [b"", &PROTOCOL_HEADER[..4], &PROTOCOL_HEADER, &half_frame] {
+        let mut client = Client::raw(server.address).await;
+        client.octets(input).await;
+        client.rest().await;
+    }
+    let counts = server.test.broker.front_counts().remove(0);
+    assert_eq!(counts.connection_errors, 4);
 }
 
 #[tokio::test]

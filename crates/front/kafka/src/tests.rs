@@ -1,4 +1,5 @@
 mod bad_input;
+mod full_disk;
 mod groups;
 mod kit;
 mod negotiation;

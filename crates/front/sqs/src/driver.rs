@@ -1,6 +1,6 @@
 //! Sockets: accepts, bounds and ends connections, and reads the bodies of requests.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -26,8 +26,7 @@ use crate::{
     Settings,
     front::Front,
     limits::{
-        ACCEPT_RETRY, BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_TIMEOUT, BODY_UNCOUNTED_BYTES_MAX,
-        HEAD_BYTES_MAX, HEAD_TIMEOUT,
+        ACCEPT_RETRY, BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_UNCOUNTED_BYTES_MAX, HEAD_BYTES_MAX,
     },
     metered::Metered,
     session::{self, Answer},
@@ -104,7 +103,7 @@ impl Connection {
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
+            .header_read_timeout(self.server.front.settings.head_timeout)
             .max_header_size(HEAD_BYTES_MAX)
             .max_buf_size(HEAD_BYTES_MAX)
             .serve_connection(TokioIo::new(stream), service);
@@ -134,7 +133,7 @@ impl Server {
         }
         // The room is kept until the request is answered: what it decodes to is as large.
         let _room = self.room_for(&body).await;
-        match read(body).await {
+        match read(body, self.front.settings.body_timeout).await {
             Ok(body) => session::answer(&self.front, &head, body, local).await,
             Err(error) => self.refuse(&head, error),
         }
@@ -160,8 +159,8 @@ impl Server {
     }
 }
 
-async fn read(body: Incoming) -> Result<Bytes, Error> {
-    let read = timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect());
+async fn read(body: Incoming, within: Duration) -> Result<Bytes, Error> {
+    let read = timeout(within, Limited::new(body, BODY_BYTES_MAX).collect());
     match read.await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),

@@ -16,10 +16,11 @@ pub(crate) const BODY_UNCOUNTED_BYTES_MAX: usize = 16 * 1024;
 /// The longest head of a request: line and headers. A presigned URL has about 1 KiB.
 pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
 
-/// How long a head may take, from the first byte or from the end of the request before.
+/// How long a head may take, where the settings don't say: as long as load balancers keep an idle
+/// connection.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long a body may take.
+/// How long a body may take, where the settings don't say: the largest at 140 kB/s.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long to wait after an accept that failed for want of a resource.

@@ -3,11 +3,14 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use stele_base_env::{Clock, Rng};
 use stele_core_engine::Durability;
 use uuid::Uuid;
+
+use crate::limits::{BODY_TIMEOUT, HEAD_TIMEOUT};
 
 /// How the front behaves.
 #[derive(Clone)]
@@ -22,6 +25,11 @@ pub struct Settings {
     pub durability: Durability,
     /// Connections at a time; a further one is closed at once.
     pub connections_max: usize,
+    /// How long a request's head may take, from its first byte or from the end of the request
+    /// before; the connection is closed then.
+    pub head_timeout: Duration,
+    /// How long a request's body may take; the request is refused and the connection closed then.
+    pub body_timeout: Duration,
     /// Where instants come from.
     pub clock: Arc<dyn Clock>,
     /// Where request ids and the secrets of receipt handles come from.
@@ -50,6 +58,8 @@ impl Settings {
             account_id: "000000000000".to_owned(),
             durability: Durability::Synced,
             connections_max: 10_000,
+            head_timeout: HEAD_TIMEOUT,
+            body_timeout: BODY_TIMEOUT,
             clock,
             random: Random(Arc::new(Mutex::new(rng))),
         }

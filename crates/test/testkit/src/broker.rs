@@ -2,9 +2,14 @@
 
 use std::sync::Arc;
 
-use stele_base_env::{LocalDisk, SystemClock};
-use stele_core_broker::{Broker, Running, Settings};
+use stele_base_env::SystemClock;
+use stele_core_broker::{Broker, Event, Running, Settings};
 use tempfile::TempDir;
+
+use crate::scarce_disk::ScarceDisk;
+
+/// Publishing is refused while less than this is free, which it never is by itself.
+const RESERVE_BYTES: u64 = 1 << 20;
 
 /// A running broker on a temporary directory, which goes with it.
 #[derive(Debug)]
@@ -14,6 +19,7 @@ pub struct TestBroker {
     running: Running,
     directory: TempDir,
     shards: u16,
+    disk: Arc<ScarceDisk>,
 }
 
 impl TestBroker {
@@ -28,6 +34,34 @@ impl TestBroker {
             tempfile::tempdir().expect("a directory for the test"),
             shards,
         )
+    }
+
+    /// Leaves less space than the reserve; returns once publishing is refused.
+    pub async fn fill_disk(&self) {
+        self.disk.set_free_bytes(RESERVE_BYTES - 1);
+        self.await_blocked(true).await;
+    }
+
+    /// Leaves all space again; returns once publishing is taken.
+    pub async fn empty_disk(&self) {
+        self.disk.set_free_bytes(u64::MAX);
+        self.await_blocked(false).await;
+    }
+
+    /// Returns once every shard has noticed, as it does by itself about every second.
+    async fn await_blocked(&self, blocked: bool) {
+        let (_session, mut events) = self.broker.open_session().await;
+        let mut news = Vec::new();
+        loop {
+            let shards = self.broker.shard_statuses().await;
+            let shards = shards.expect("the broker runs");
+            if shards.iter().all(|shard| shard.is_blocked == blocked) {
+                return;
+            }
+            events.receive(&mut news).await;
+            let is_expected = |event: &Event| matches!(event, Event::Blocked(_));
+            assert!(news.iter().all(is_expected), "unexpected: {news:?}");
+        }
     }
 
     /// Stops it and starts another on the same directory.
@@ -52,17 +86,18 @@ impl TestBroker {
             directory: directory.path().join("data"),
             shards,
             storage: stele_core_storage::Options::default(),
-            reserve_bytes: 0,
+            reserve_bytes: RESERVE_BYTES,
         };
-        let disk = Arc::new(LocalDisk);
+        let disk = Arc::new(ScarceDisk::new());
         let clock = Arc::new(SystemClock::new());
-        let (broker, running) =
-            Broker::start(&settings, disk, clock).expect("an empty directory can be used");
+        let (broker, running) = Broker::start(&settings, Arc::clone(&disk) as _, clock)
+            .expect("an empty directory can be used");
         Self {
             broker,
             running,
             directory,
             shards,
+            disk,
         }
     }
 }

@@ -3,5 +3,6 @@
 //! Never published; depended on by tests alone.
 
 mod broker;
+mod scarce_disk;
 
 pub use broker::TestBroker;

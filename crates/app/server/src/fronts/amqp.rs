@@ -27,6 +27,7 @@ impl Fronts<'_> {
             frame_bytes_max: u32::try_from(chosen.frame_max.0).unwrap_or(u32::MAX),
             channel_max: chosen.channel_max,
             body_bytes_max: chosen.body_max.0,
+            durability: self.durability(),
             connections_max: self.settings.limits.connections,
             version: self.context.version,
             ..amqp::Settings::new(users, Arc::clone(&self.context.clock), rng)

@@ -7,7 +7,7 @@ use stele_core_engine::{
 };
 
 use super::{Shard, deliver::Deferred};
-use crate::{Error, reply_to::ReplyTo, request::Request};
+use crate::{Error, mailbox::Event, reply_to::ReplyTo, request::Request};
 
 impl Shard {
     /// Takes up a request of a front.
@@ -33,6 +33,9 @@ impl Shard {
             } => self.lease(command, ticket, reply),
             Request::CancelLease { log, ticket } => self.cancel_lease(log, ticket),
             Request::OpenSession { session, mailbox } => {
+                if self.is_blocked {
+                    mailbox.push(Event::Blocked(true));
+                }
                 self.sessions.insert(session, mailbox);
             }
             Request::Read { reads, reply } => {
@@ -58,15 +61,17 @@ impl Shard {
     }
 
     pub(super) fn command(&mut self, mut command: Command, body: Option<Bytes>, reply: ReplyTo) {
-        if self.is_blocked && adds_data(&command) {
-            return reply.send_result(Err(Error::NoSpace));
-        }
+        let needs_space = adds_data(&command);
         if let Command::SessionClosed(session) = &command {
             self.sessions.remove(session);
         }
         let token = self.give_token(&mut command);
         let is_append = matches!(command, Command::Append(_));
         let decision = self.state.decide(command, self.now);
+        // What is there already, as a queue that its consumer declares again, needs no space.
+        if self.is_blocked && needs_space && !decision.records.is_empty() {
+            return reply.send_result(Err(Error::NoSpace));
+        }
         let durability = decision.durability;
         let answer = match self.apply_decision(decision, body) {
             Ok(answer) => answer,

@@ -141,7 +141,7 @@ fn config(connection: &Connection, declare: &Declare, arguments: &QueueArguments
     LogConfig {
         partitions: 1,
         durability: if declare.durable && !declare.exclusive {
-            Durability::Synced
+            connection.settings.durability
         } else {
             Durability::Volatile
         },

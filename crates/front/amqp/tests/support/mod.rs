@@ -101,18 +101,27 @@ impl Client {
 
     /// An open connection with channel 1 open.
     pub(crate) async fn connect(address: SocketAddr, heartbeat: u16) -> Self {
+        Self::with(address, heartbeat, &["consumer_cancel_notify"]).await
+    }
+
+    /// One that announces these capabilities.
+    pub(crate) async fn with(
+        address: SocketAddr,
+        heartbeat: u16,
+        capabilities: &[&'static str],
+    ) -> Self {
         let mut client = Self::raw(address).await;
         client.octets(&PROTOCOL_HEADER).await;
         client.method().await;
-        let capability = |name| Table::new().with(name, Value::Bool(true));
+        let capabilities = capabilities.iter().fold(Table::new(), |table, name| {
+            table.with(name, Value::Bool(true))
+        });
         client
             .send(
                 0,
                 connection::StartOk {
-                    client_properties: Table::new().with(
-                        "capabilities",
-                        Value::Table(capability("consumer_cancel_notify")),
-                    ),
+                    client_properties: Table::new()
+                        .with("capabilities", Value::Table(capabilities)),
                     mechanism: ShortString::from_static("PLAIN"),
                     response: Bytes::from_static(b"\0guest\0guest"),
                     locale: ShortString::from_static("en_US"),

@@ -158,6 +158,74 @@ async fn half_a_request_is_dropped_when_its_client_goes() {
     server.stop().await;
 }
 
+/// Long for a machine, short for a test.
+const SHORT: Duration = Duration::from_millis(100);
+
+#[tokio::test]
+async fn half_a_head_and_then_nothing_is_closed_in_time() {
+    let server = Server::with(|settings| settings.head_timeout = SHORT).await;
+    for head in [
+        &b"POST / HT"[..],
+        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Le",
+    ] {
+        let answer = timeout(PATIENCE, server.raw(head)).await;
+        let answer = answer.expect("the server closes");
+        assert!(!answer.contains(" 200 "), "{answer}");
+    }
+    // Nothing at all between two requests comes to the same.
+    let idle = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 17\r\n\r\nAction=ListQueues";
+    let answer = timeout(PATIENCE, server.raw(idle.as_bytes())).await;
+    let answer = answer.expect("the server closes");
+    assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 1, "{answer}");
+    still_serves(&server).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn half_a_body_and_then_nothing_is_refused_and_closed_in_time() {
+    let server = Server::with(|settings| settings.body_timeout = SHORT).await;
+    let request = json_request("SendMessage", r#"{"QueueUrl":"q","MessageBody":"x"}"#);
+    let half = &request[..request.len() - 5];
+    let answer = timeout(PATIENCE, server.exchange(half)).await;
+    let answer = answer.expect("the server closes");
+    assert_eq!(answer.status, 400, "{answer:?}");
+    assert!(answer.body.contains("took too long"), "{answer:?}");
+    assert!(answer.head.contains("connection: close"), "{answer:?}");
+    still_serves(&server).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_trickles_has_no_more_time_than_one_that_stalls() {
+    let server = Server::with(|settings| settings.body_timeout = SHORT).await;
+    let head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4000000\r\n\r\n";
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let (mut reader, mut writer) = stream.split();
+    let mut answer = Vec::new();
+    let trickle = async {
+        while writer.write_all(b"x").await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let ended = timeout(PATIENCE, async {
+        tokio::select! {
+            () = trickle => {}
+            _ = reader.read_to_end(&mut answer) => {}
+        }
+    });
+    ended.await.expect("the server closes");
+    let answer = String::from_utf8(answer).unwrap();
+    // The server closes while the client still writes: the answer may be lost on the way.
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 400"),
+        "{answer}"
+    );
+    still_serves(&server).await;
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn malformed_bodies_are_told_apart_from_wrong_ones() {
     let server = Server::start().await;

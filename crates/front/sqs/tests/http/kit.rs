@@ -31,18 +31,23 @@ pub(crate) struct Answer {
 
 impl Server {
     pub(crate) async fn start() -> Self {
-        Self::on(TestBroker::start(), Vec::new()).await
+        Self::on(TestBroker::start(), Vec::new(), |_| {}).await
     }
 
     pub(crate) async fn with_credentials(credentials: Vec<Credential>) -> Self {
-        Self::on(TestBroker::start(), credentials).await
+        Self::on(TestBroker::start(), credentials, |_| {}).await
+    }
+
+    /// One that is set otherwise.
+    pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::on(TestBroker::start(), Vec::new(), change).await
     }
 
     /// Stops everything and starts it again on the same data.
     pub(crate) async fn restart(self) -> Self {
         self.shutdown.send_replace(true);
         self.serving.await.unwrap();
-        Self::on(self.broker.restart().await, Vec::new()).await
+        Self::on(self.broker.restart().await, Vec::new(), |_| {}).await
     }
 
     pub(crate) async fn stop(self) {
@@ -55,16 +60,27 @@ impl Server {
         &self.broker.broker
     }
 
+    /// What fills and empties the disk.
+    pub(crate) fn disk(&self) -> &TestBroker {
+        &self.broker
+    }
+
     pub(crate) fn begin_stop(&self) {
         self.shutdown.send_replace(true);
     }
 
-    async fn on(broker: TestBroker, credentials: Vec<Credential>) -> Self {
+    async fn on(
+        broker: TestBroker,
+        credentials: Vec<Credential>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (shutdown, stopped) = watch::channel(false);
         let clock = Arc::new(SystemClock::new());
-        let settings = Settings::new(credentials, clock, Box::new(OsRng::new().unwrap()));
+        let rng = Box::new(OsRng::new().unwrap());
+        let mut settings = Settings::new(credentials, clock, rng);
+        change(&mut settings);
         let serving = tokio::spawn(serve(broker.broker.clone(), settings, listener, stopped));
         Self {
             address,

@@ -1,8 +1,10 @@
-//! What the front counts for operators, seen from the broker.
+//! What the broker sees of the front: what it counts for operators, and how it declares.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says so")]
 
 mod support;
 
+use stele_core_engine::Durability;
+use stele_test_testkit::TestBroker;
 use stele_wire_amqp::{
     ShortString,
     method::{basic, connection},
@@ -59,4 +61,15 @@ async fn methods_errors_octets_and_connections_are_counted() {
     assert_eq!(counts.connection_errors, 1);
     // The greeting alone is longer.
     assert!(counts.sent_bytes > 100 && counts.received_bytes > 100);
+}
+
+#[tokio::test]
+async fn a_durable_queue_is_of_the_class_that_is_set() {
+    for durability in [Durability::Synced, Durability::Flushed] {
+        let server = Server::on(TestBroker::start(), |it| it.durability = durability).await;
+        server.client().await.declare("q").await;
+        let catalogue = server.test.broker.catalogue();
+        let queue = catalogue.log("/", "q").unwrap();
+        assert_eq!(queue.config.durability, durability);
+    }
 }

@@ -1,0 +1,50 @@
+//! A disk below its reserve: sending is refused so that clients try again, the rest goes on.
+
+use serde_json::{Value, json};
+
+use crate::kit::{Server, bodies};
+
+fn handle(message: &Value) -> Value {
+    message["ReceiptHandle"].clone()
+}
+
+#[tokio::test]
+async fn without_space_sending_is_unavailable_and_receiving_and_deleting_go_on() {
+    let server = Server::start().await;
+    let url = server.queue("q", json!({})).await;
+    let message = |body: &str| json!({"QueueUrl": url, "MessageBody": body});
+    server.ok("SendMessage", message("one")).await;
+    server.ok("SendMessage", message("two")).await;
+    server.disk().fill_disk().await;
+
+    let (status, refused) = server.json("SendMessage", &message("three")).await;
+    assert_eq!(status, 503, "{refused}");
+    let kind = refused["__type"].as_str().unwrap();
+    assert!(kind.ends_with("#ServiceUnavailableException"), "{refused}");
+    let batch = json!({"QueueUrl": url, "Entries": [{"Id": "1", "MessageBody": "four"}]});
+    let (status, refused) = server.json("SendMessageBatch", &batch).await;
+    let entry = &refused["Failed"][0];
+    let is_told = status == 503 || (entry["SenderFault"] == false && entry["Id"] == "1");
+    assert!(is_told, "{status} {refused}");
+    let (status, _) = server
+        .json("CreateQueue", &json!({"QueueName": "another"}))
+        .await;
+    assert_eq!(status, 503);
+
+    // A client that starts now makes sure of its queue first.
+    assert_eq!(server.queue("q", json!({})).await, url);
+    let received = server.receive(&url).await;
+    assert_eq!(bodies(&received), ["one", "two"]);
+    let back = json!({
+        "QueueUrl": url, "ReceiptHandle": handle(&received[1]), "VisibilityTimeout": 0,
+    });
+    server.ok("ChangeMessageVisibility", back).await;
+    let done = json!({"QueueUrl": url, "ReceiptHandle": handle(&received[0])});
+    server.ok("DeleteMessage", done).await;
+    assert_eq!(bodies(&server.receive(&url).await), ["two"]);
+
+    server.disk().empty_disk().await;
+    server.ok("SendMessage", message("three")).await;
+    assert_eq!(bodies(&server.receive(&url).await), ["three"]);
+    server.stop().await;
+}

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::{
     key::{Key, Kind},
     keys::KEYS,
+    measure::Size,
 };
 
 /// The reference, in Markdown: a heading for each section and a table of its keys.
@@ -43,7 +44,9 @@ fn takes(kind: Kind) -> String {
         Kind::Port => "port".to_owned(),
         Kind::Integer { min, max } => format!("{min} to {max}"),
         Kind::Size => "size".to_owned(),
+        Kind::SizeIn { min, max } => format!("{} to {}", Size(min), Size(max)),
         Kind::Span => "duration".to_owned(),
+        Kind::Seconds { max } => format!("whole seconds, up to {max}s"),
         Kind::Switch => "`true`, `false`".to_owned(),
         Kind::Choice(words) => words
             .iter()

@@ -33,8 +33,20 @@ pub enum Kind {
     },
     /// Bytes, with a unit.
     Size,
+    /// The same in a range.
+    SizeIn {
+        /// The smallest, in bytes.
+        min: u64,
+        /// The largest, in bytes.
+        max: u64,
+    },
     /// Time, with a unit.
     Span,
+    /// The same in whole seconds.
+    Seconds {
+        /// The longest, in seconds.
+        max: u64,
+    },
     /// `true` or `false`.
     Switch,
     /// One of a few words.
@@ -64,7 +76,12 @@ impl Kind {
     /// Reads a value from text, as a flag and a variable give it.
     pub fn read(self, text: &str) -> Result<Value, String> {
         let value = match self {
-            Self::Text | Self::Size | Self::Span | Self::Choice(_) => Value::from(text),
+            Self::Text
+            | Self::Size
+            | Self::SizeIn { .. }
+            | Self::Span
+            | Self::Seconds { .. }
+            | Self::Choice(_) => Value::from(text),
             Self::Port | Self::Integer { .. } => {
                 Value::from(text.parse::<i64>().map_err(|_| self.wanted())?)
             }
@@ -82,7 +99,12 @@ impl Kind {
             (Self::Port, Value::Integer(port)) => u16::try_from(*port).is_ok(),
             (Self::Integer { min, max }, Value::Integer(number)) => (min..=max).contains(number),
             (Self::Size, Value::String(text)) => Size::parse(text).is_some(),
+            (Self::SizeIn { min, max }, Value::String(text)) => {
+                Size::parse(text).is_some_and(|size| (min..=max).contains(&size.0))
+            }
             (Self::Span, Value::String(text)) => Span::parse(text).is_some(),
+            (Self::Seconds { max }, Value::String(text)) => Span::parse(text)
+                .is_some_and(|span| span.ms().is_multiple_of(1000) && span.ms() / 1000 <= max),
             (Self::Choice(words), Value::String(text)) => words.contains(&text.as_str()),
             (Self::Credentials, Value::Table(table)) => table.values().all(Value::is_str),
             _ => false,
@@ -97,7 +119,9 @@ impl Kind {
             Self::Port => "a port from 0 to 65535".to_owned(),
             Self::Integer { min, max } => format!("a number from {min} to {max}"),
             Self::Size => "a size with its unit, such as 64MiB".to_owned(),
+            Self::SizeIn { min, max } => format!("a size from {} to {}", Size(min), Size(max)),
             Self::Span => "a duration with its unit, such as 30s".to_owned(),
+            Self::Seconds { max } => format!("whole seconds, such as 30s, up to {max}s"),
             Self::Switch => "true or false".to_owned(),
             Self::Choice(words) => format!("one of {}", words.join(", ")),
             Self::Credentials => "names with secrets, as name:secret,name:secret".to_owned(),
@@ -129,6 +153,14 @@ mod tests {
         assert!(Kind::Switch.read("yes").is_err());
         assert!(Kind::Choice(&["a", "b"]).read("c").is_err());
         assert!(Kind::Size.judge(&Value::from(64)).is_err());
+        let frame = Kind::SizeIn { min: 16, max: 32 };
+        for (text, fits) in [("15B", false), ("16B", true), ("32B", true), ("33B", false)] {
+            assert_eq!(frame.read(text).is_ok(), fits, "{text}");
+        }
+        let beat = Kind::Seconds { max: 60 };
+        for (text, fits) in [("0s", true), ("1m", true), ("500ms", false), ("61s", false)] {
+            assert_eq!(beat.read(text).is_ok(), fits, "{text}");
+        }
     }
 
     #[test]

@@ -68,13 +68,19 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "kafka.batch_max",
-        Kind::Size,
+        Kind::SizeIn {
+            min: 1024,
+            max: 1 << 30,
+        },
         Some("1048588B"),
         "The largest batch of a topic whose `max.message.bytes` doesn't say.",
     ),
     key(
         "kafka.request_max",
-        Kind::Size,
+        Kind::SizeIn {
+            min: 1024,
+            max: 1 << 30,
+        },
         Some("100MiB"),
         "The largest request.",
     ),
@@ -100,13 +106,17 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "amqp.heartbeat",
-        Kind::Span,
+        Kind::Seconds { max: 65_535 },
         Some("60s"),
         "The heartbeat that the server proposes; a client may ask for a shorter one, or for none.",
     ),
     key(
         "amqp.frame_max",
-        Kind::Size,
+        // What the specification has every peer take, and what the field holds.
+        Kind::SizeIn {
+            min: 4096,
+            max: 1 << 30,
+        },
         Some("128KiB"),
         "The largest frame that the server takes.",
     ),
@@ -121,7 +131,11 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "amqp.body_max",
-        Kind::Size,
+        // A message with its properties fits one block of the journal.
+        Kind::SizeIn {
+            min: 1,
+            max: 128 << 20,
+        },
         Some("16MiB"),
         "The largest message body.",
     ),
@@ -258,7 +272,7 @@ pub const KEYS: &[Key] = &[
             max: 1_000_000,
         },
         Some("10000"),
-        "Connections of each front at a time.",
+        "Connections of each client port at a time; one too many is closed at once.",
     ),
     // log
     key(

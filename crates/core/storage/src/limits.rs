@@ -41,5 +41,9 @@ pub(crate) const OPEN_FILES_MAX: usize = 256;
 /// them.
 pub(crate) const GROUP_SYNC_MIN: usize = 16;
 
+/// How much of a journal recovery replays between two lines in the log: some seconds' worth on a
+/// slow disk.
+pub(crate) const PROGRESS_STEP_SIZE_BYTES: u64 = 256 << 20;
+
 /// What recovery and settling read of a journal file at once.
 pub(crate) const SCAN_WINDOW_SIZE_BYTES: usize = 1 << 20;

@@ -12,11 +12,14 @@
 //! and bytes that were never acknowledged. Segments aren't read; how far they reach is in the
 //! snapshot.
 
+mod progress;
+
 use std::sync::Arc;
 
 use stele_base_env::OpenMode;
 use stele_base_types::Timestamp;
 
+use self::progress::Progress;
 use crate::{
     BlockBuilder, BlockSequence, Error, JournalFile, JournalWriter, Options, ReadIndex, Replay,
     Settler, ShardDirectory,
@@ -161,6 +164,7 @@ fn replay_journal(
     if names.is_empty() && newest.snapshot.state.is_some() {
         return Err(missing_file(directory, newest));
     }
+    let mut progress = Progress::begin(directory.shard, names.len());
     for (at, first) in names.iter().map(|first| BlockSequence(*first)).enumerate() {
         let is_last = at + 1 == names.len();
         if let Some((file, scanner)) = &mut replayed.last {
@@ -180,6 +184,7 @@ fn replay_journal(
         replay_file(&file.path, &mut scanner, index, replay)?;
         replayed.next = scanner.next_sequence();
         replayed.report.journal_size_bytes += scanner.position();
+        progress.replayed(at + 1, replayed.report.journal_size_bytes);
         replayed.last = Some((file, scanner));
     }
     if let Some((file, scanner)) = &mut replayed.last {

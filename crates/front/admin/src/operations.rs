@@ -5,4 +5,5 @@ pub(crate) mod log;
 pub(crate) mod logs;
 pub(crate) mod metrics;
 pub(crate) mod readyz;
+pub(crate) mod startupz;
 pub(crate) mod status;

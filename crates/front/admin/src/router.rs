@@ -13,6 +13,7 @@ pub(crate) type Answer = Response<Full<Bytes>>;
 /// What there is, for whoever asks for `/`.
 const INDEX: &str = "Stele's admin port\n\n\
     /livez               the process turns\n\
+    /startupz            it has recovered\n\
     /readyz[?verbose]    it serves\n\
     /metrics             figures, for Prometheus\n\
     /v1/status           the same in short, as JSON\n\
@@ -39,6 +40,7 @@ async fn respond<B>(
     let query = request.uri().query().unwrap_or_default();
     match path {
         "/livez" => return Ok(operations::livez::answer()),
+        "/startupz" => return Ok(operations::startupz::answer(state)),
         "/readyz" | "/healthz" => return Ok(operations::readyz::answer(state, query).await),
         _ => {}
     }

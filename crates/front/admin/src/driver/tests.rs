@@ -88,6 +88,8 @@ async fn before_recovery_it_lives_and_is_not_ready() {
     let front = Running::start(Settings::default()).await;
     assert_eq!(front.get("/livez").await, (200, "ok\n".to_owned()));
     assert_eq!(front.get("/readyz").await, (503, "recovering\n".to_owned()));
+    let (status, body) = front.get("/startupz").await;
+    assert_eq!((status, body.as_str()), (503, "recovering\n"));
     let (status, body) = front.get("/v1/logs").await;
     assert_eq!(status, 503);
     assert!(body.contains("\"code\":\"not-ready\""), "{body}");
@@ -130,8 +132,10 @@ async fn once_ready_it_shows_the_logs_page_by_page() {
     assert!(metrics.contains("stele_ready 1"), "{metrics}");
     assert_eq!(logs_in(&metrics), 3, "{metrics}");
 
+    assert_eq!(front.get("/startupz").await, (200, "ok\n".to_owned()));
     front.state.draining();
     assert_eq!(front.get("/readyz").await, (503, "draining\n".to_owned()));
+    assert_eq!(front.get("/startupz").await, (200, "ok\n".to_owned()));
     front.stop().await;
     broker.stop().await;
 }

@@ -1,0 +1,67 @@
+//! Lines in the log that say how far a recovery is: one when it begins, and for a large journal
+//! one now and then, so that whoever waits knows for what.
+
+use stele_base_types::ShardId;
+
+use crate::limits::PROGRESS_STEP_SIZE_BYTES;
+
+/// How far the replay of a shard's journal is.
+#[derive(Debug)]
+pub(super) struct Progress {
+    shard: ShardId,
+    file_count: usize,
+    /// What had been replayed at the last line.
+    told_size_bytes: u64,
+}
+
+impl Progress {
+    /// The replay of so many files begins. Of none there is nothing to say.
+    pub(super) fn begin(shard: ShardId, file_count: usize) -> Self {
+        if file_count > 0 {
+            tracing::info!(%shard, files = file_count, "replaying the journal");
+        }
+        Self {
+            shard,
+            file_count,
+            told_size_bytes: 0,
+        }
+    }
+
+    /// `file` files, with so many bytes, have been replayed.
+    pub(super) fn replayed(&mut self, file: usize, size_bytes: u64) {
+        if file < self.file_count && self.is_line_due(size_bytes) {
+            let (shard, files) = (self.shard, self.file_count);
+            let mib = size_bytes >> 20;
+            tracing::info!(%shard, file, files, mib, "still replaying the journal");
+        }
+    }
+
+    fn is_line_due(&mut self, size_bytes: u64) -> bool {
+        let is_due = size_bytes - self.told_size_bytes >= PROGRESS_STEP_SIZE_BYTES;
+        if is_due {
+            self.told_size_bytes = size_bytes;
+        }
+        is_due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_due_once_in_each_step() {
+        let mut progress = Progress::begin(ShardId(0), 100);
+        let step = PROGRESS_STEP_SIZE_BYTES;
+        let ends = [
+            step / 4,
+            step - 1,
+            step,
+            step + step / 2,
+            2 * step,
+            5 * step,
+        ];
+        let due = ends.map(|end| progress.is_line_due(end));
+        assert_eq!(due, [false, false, true, false, true, true]);
+    }
+}

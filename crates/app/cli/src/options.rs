@@ -12,7 +12,7 @@ use crate::{exit::Failure, verb};
 #[derive(Debug, Parser)]
 #[command(
     name = "stele",
-    version,
+    version = env!("STELE_VERSION"),
     propagate_version = true,
     arg_required_else_help = true
 )]

@@ -64,6 +64,9 @@ pub(crate) struct Load {
     /// Name and password for AMQP
     #[arg(long, default_value = "guest:guest", value_name = "NAME:PASSWORD")]
     login: String,
+    /// Access key and secret that SQS requests are signed with
+    #[arg(long, default_value = "any:any", value_name = "ID:SECRET")]
+    key: String,
 }
 
 fn size(text: &str) -> Result<Size, String> {

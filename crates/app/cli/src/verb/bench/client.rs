@@ -59,7 +59,7 @@ impl Client {
         Ok(match protocol {
             Protocol::Kafka => Self::Kafka(kafka::Client::connect(address, name, index).await?),
             Protocol::Amqp => Self::Amqp(amqp::Client::connect(address, name, &load.login).await?),
-            Protocol::Sqs => Self::Sqs(sqs::Client::connect(address, name).await?),
+            Protocol::Sqs => Self::Sqs(sqs::Client::connect(address, name, &load.key).await?),
         })
     }
 

@@ -1,8 +1,17 @@
-//! An SQS client: AWS JSON 1.0 over one HTTP/1.1 connection, unsigned.
+//! An SQS client: AWS JSON 1.0 over one HTTP/1.1 connection, signed as AWS's own clients sign.
+
+use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use aws_credential_types::Credentials;
+use aws_sigv4::{
+    http_request::{SignableBody, SignableRequest, SigningInstructions, SigningSettings, sign},
+    sign::v4::SigningParams,
+};
 use bytes::Bytes;
 use serde_json::{Value, json};
+use stele_base_env::{Clock as _, SystemClock};
+use stele_base_types::Timestamp;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::TcpStream,
@@ -11,20 +20,31 @@ use tokio::{
 /// Entries of a batch (SQS).
 const ENTRIES_MAX: usize = 10;
 
+const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
+
+/// What AWS's clients say where nothing else is configured.
+const REGION: &str = "us-east-1";
+
 pub(super) struct Client {
     stream: BufReader<TcpStream>,
     host: String,
     queue: String,
+    credentials: Credentials,
+    clock: SystemClock,
 }
 
 impl Client {
-    pub(super) async fn connect(address: &str, queue: &str) -> Result<Self> {
+    /// Connects; `key` is an access key's id and secret, as `ID:SECRET`.
+    pub(super) async fn connect(address: &str, queue: &str, key: &str) -> Result<Self> {
+        let (id, secret) = key.split_once(':').context("a key is ID:SECRET")?;
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self {
             stream: BufReader::new(stream),
             host: address.to_owned(),
             queue: queue.to_owned(),
+            credentials: Credentials::new(id, secret, None, None, "stele"),
+            clock: SystemClock::new(),
         })
     }
 
@@ -102,16 +122,19 @@ impl Client {
 
     async fn call(&mut self, action: &str, request: &Value) -> Result<Value> {
         let body = request.to_string();
-        let head = format!(
-            "POST / HTTP/1.1\r\nhost: {}\r\ncontent-type: application/x-amz-json-1.0\r\n\
-             x-amz-target: AmazonSQS.{action}\r\ncontent-length: {}\r\n\r\n",
+        let target = format!("AmazonSQS.{action}");
+        let signature = self.sign(&target, &body)?;
+        let mut text = format!(
+            "POST / HTTP/1.1\r\nhost: {}\r\ncontent-type: {CONTENT_TYPE}\r\n\
+             x-amz-target: {target}\r\ncontent-length: {}\r\n",
             self.host,
             body.len()
         );
-        self.stream
-            .get_mut()
-            .write_all((head + &body).as_bytes())
-            .await?;
+        for (name, value) in signature.headers() {
+            text.extend([name, ": ", value, "\r\n"]);
+        }
+        text.extend(["\r\n", &body]);
+        self.stream.get_mut().write_all(text.as_bytes()).await?;
         let (status, reply) = self.answer().await?;
         if status != 200 {
             bail!("{action}: {status}: {}", String::from_utf8_lossy(&reply));
@@ -120,6 +143,29 @@ impl Client {
             return Ok(Value::Null);
         }
         serde_json::from_slice(&reply).with_context(|| format!("{action}: not JSON"))
+    }
+
+    /// The headers that prove who sends a request.
+    fn sign(&self, target: &str, body: &str) -> Result<SigningInstructions> {
+        let now_ms = self.clock.now().since_ms(Timestamp(0));
+        let identity = self.credentials.clone().into();
+        let params = SigningParams::builder()
+            .identity(&identity)
+            .region(REGION)
+            .name("sqs")
+            .time(UNIX_EPOCH + Duration::from_millis(now_ms))
+            .settings(SigningSettings::default())
+            .build()?
+            .into();
+        let uri = format!("http://{}/", self.host);
+        let headers = [
+            ("host", self.host.as_str()),
+            ("content-type", CONTENT_TYPE),
+            ("x-amz-target", target),
+        ];
+        let body = SignableBody::Bytes(body.as_bytes());
+        let request = SignableRequest::new("POST", uri, headers.into_iter(), body)?;
+        Ok(sign(request, &params)?.into_parts().0)
     }
 
     async fn answer(&mut self) -> Result<(u16, Vec<u8>)> {
@@ -147,5 +193,49 @@ impl Client {
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).await?;
         Ok((status, body))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use stele_base_env::OsRng;
+    use stele_front_sqs::{Credential, Settings, serve};
+    use stele_test_testkit::TestBroker;
+    use tokio::{net::TcpListener, sync::watch};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_broker_that_asks_for_signatures_takes_ours_and_only_with_the_right_secret() {
+        let broker = TestBroker::start();
+        let credential = Credential {
+            access_key_id: "AK".to_owned(),
+            secret_access_key: "a secret".to_owned(),
+        };
+        let rng = Box::new(OsRng::new().unwrap());
+        let settings = Settings::new(vec![credential], Arc::new(SystemClock::new()), rng);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (stop, stopping) = watch::channel(false);
+        let serving = tokio::spawn(serve(broker.broker.clone(), settings, listener, stopping));
+
+        let mut wrong = Client::connect(&address, "q", "AK:another").await.unwrap();
+        let refused = wrong.create().await.unwrap_err().to_string();
+        assert!(refused.contains("CreateQueue: 403"), "{refused}");
+        drop(wrong);
+
+        let mut client = Client::connect(&address, "q", "AK:a secret").await.unwrap();
+        client.create().await.unwrap();
+        client.send(&[Bytes::from_static(b"one")]).await.unwrap();
+        let mut bodies = Vec::new();
+        client.receive(&mut bodies).await.unwrap();
+        assert_eq!(bodies, ["one"]);
+        drop(client);
+
+        stop.send_replace(true);
+        serving.await.unwrap();
+        broker.stop().await;
     }
 }

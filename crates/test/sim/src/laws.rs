@@ -42,3 +42,6 @@ pub(crate) fn all() -> Vec<Box<dyn Law>> {
 fn ensure(holds: bool, message: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(message()) }
 }
+
+#[cfg(test)]
+mod tests;

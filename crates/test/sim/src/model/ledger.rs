@@ -56,6 +56,8 @@ struct Attempt {
     at: Timestamp,
     /// The latest time at which what was due was done since: what was hidden until then is shown.
     ticked: Timestamp,
+    /// The same before a crash, which may have forgotten it and not the record.
+    ticked_once: Timestamp,
     /// It is sent again where it isn't answered.
     is_repeated: bool,
 }
@@ -122,13 +124,12 @@ impl LedgerModel {
         let queue = config.queue.unwrap_or_default();
         let delay_ms = schedule.delay_ms.unwrap_or(queue.delay_ms);
         let attempts = self.unanswered.get(&publish.id).into_iter().flatten();
-        let delays: Vec<_> = attempts
-            .filter(|_| delay_ms > 0)
-            .map(|attempt| (attempt.at.plus_ms(delay_ms), attempt.ticked))
-            .collect();
-        let ends = delays.iter().map(|(end, _)| *end);
-        let still = delays.iter().filter(|(end, ticked)| end > ticked);
-        let hidden_until = still.clone().map(|(end, _)| *end).max();
+        let attempts = attempts.filter(|_| delay_ms > 0);
+        let ends = attempts.clone().map(|attempt| attempt.at.plus_ms(delay_ms));
+        let delays = attempts.zip(ends.clone());
+        let mut shown_once = delays.clone();
+        let still = delays.filter(|(attempt, end)| *end > attempt.ticked);
+        let hidden_until = still.map(|(_, end)| end).max();
         let trimmed = self.trimmed.get(&partition);
         let is_caught = self.caught.contains(&publish.id)
             || self.purging.contains(&partition.log)
@@ -142,8 +143,8 @@ impl LedgerModel {
             group: schedule.group,
             appended_hidden_until: ends.clone().max(),
             is_touched: is_caught,
-            may_be_shown: still.count() < delays.len(),
-            first_shown: ends.min().filter(|_| delays.len() > 1),
+            may_be_shown: shown_once.any(|(attempt, end)| end <= attempt.ticked_once),
+            first_shown: ends.clone().min().filter(|_| ends.count() > 1),
         };
         let records = self.partitions.entry(partition).or_default();
         // It may have been handed out before its append was answered.
@@ -156,6 +157,7 @@ impl LedgerModel {
                 let attempt = Attempt {
                     at: publish.at,
                     ticked: Timestamp(i64::MIN),
+                    ticked_once: Timestamp(i64::MIN),
                     is_repeated: publish.stamp.is_some(),
                 };
                 self.unanswered.entry(publish.id).or_default().push(attempt);
@@ -306,6 +308,7 @@ impl LedgerModel {
     fn tick(&mut self, now: Timestamp) {
         for attempt in self.unanswered.values_mut().flatten() {
             attempt.ticked = attempt.ticked.max(now);
+            attempt.ticked_once = attempt.ticked_once.max(now);
         }
         for record in self.partitions.values_mut().flat_map(BTreeMap::values_mut) {
             record.may_be_shown |= record.first_shown.is_some_and(|first| first <= now);
@@ -324,6 +327,9 @@ impl LedgerModel {
     /// Leases and settlements that nobody waited for may be lost or not; what nobody had ever
     /// touched waits as it was appended.
     fn crash(&mut self) {
+        for attempt in self.unanswered.values_mut().flatten() {
+            attempt.ticked = Timestamp(i64::MIN);
+        }
         for record in self.partitions.values_mut().flat_map(BTreeMap::values_mut) {
             record.may_be_shown |= record.standing == Standing::Waiting { hidden_until: None };
             record.standing = match record.standing {

@@ -13,8 +13,8 @@
 //! when a block is written or synced, when the writer's news reach the shard, when the machine
 //! loses power and which writes that loses. So a seed that fails fails again.
 //!
-//! Run it by `cargo run --release -p stele-test-sim -- --seeds 100`. It isn't a part of `./test`
-//! yet: it finds real faults, but its model still takes some lawful histories for unlawful ones.
+//! `./test` runs the first 1,000 seeds, `./test --soak` goes on until stopped. One seed by itself:
+//! `cargo run --release -p stele-test-sim -- --seed 42`.
 //!
 //! Invariants
 //! - Nothing here knows how the broker works inside; the laws judge by what was asked, answered

@@ -7,6 +7,7 @@ mod commit;
 mod consume;
 mod define;
 mod drain;
+mod hang_up;
 mod lease;
 mod produce;
 mod publish;
@@ -60,7 +61,7 @@ impl Client {
     pub(crate) fn act(&mut self, turn: &mut Turn<'_>) {
         self.look_up(turn);
         type Act = fn(&mut Client, &mut Turn<'_>);
-        const ACTS: [(u64, Act); 17] = [
+        const ACTS: [(u64, Act); 18] = [
             (4, Client::declare),
             (1, Client::alter),
             (1, Client::delete),
@@ -78,6 +79,7 @@ impl Client {
             (8, Client::read),
             (4, Client::commit),
             (6, Client::strange),
+            (3, Client::hang_up),
         ];
         turn.random.weighted(&ACTS)(self, turn);
     }

@@ -47,6 +47,8 @@ pub(crate) enum Event {
     Audited(Read),
     /// Records were leased, or taken.
     Leased(Leased),
+    /// Who waited for records of a log has gone: what is leased for it returns unseen.
+    Abandoned(LogId),
     /// Leases are settled; the engine has done so by now.
     Settling(Settling),
     /// The client was told of that.

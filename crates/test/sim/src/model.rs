@@ -109,7 +109,7 @@ impl Model {
                     self.acknowledge(*publish, place.partition, place.base);
                 }
             }
-            Event::Refused(publish, _) | Event::Unanswered(publish) => {
+            Event::Refused(publish, _) => {
                 self.waiting.remove(publish);
             }
             Event::Leased(leased) => {
@@ -119,7 +119,10 @@ impl Model {
             Event::Read(read) | Event::Audited(read) => {
                 self.see(read.partition, read.records.iter().copied());
             }
-            Event::Crashed(crash) => self.crash(*crash),
+            Event::Crashed(crash) => {
+                self.waiting.clear();
+                self.crash(*crash);
+            }
             _ => {}
         }
         self.ledgers.note(event);

@@ -325,7 +325,10 @@ impl Run {
 
     /// Starts the process, through crashes on the way, and compares what it found.
     fn start(&mut self) -> Judged {
-        self.disk.limit(None);
+        // A disk that is full stays so, as a rule.
+        if self.random.once_in(4) {
+            self.disk.limit(None);
+        }
         let undisturbed = self.recover_copy(&self.disk.copy(), true)?;
         let is_looked_at = self.random.once_in(4);
         let alone = if is_looked_at {
@@ -352,6 +355,8 @@ impl Run {
                     // A kill: what the last crash has lost is lost already.
                     self.disk.crash(Crash::Kill, &mut self.random);
                 }
+                // Whoever runs it makes room.
+                Err(error) if error.is_storage_full() => self.disk.limit(None),
                 Err(error) => return self.court.judge(vec![Event::Unreadable(error.to_string())]),
             }
         }
@@ -380,6 +385,7 @@ impl Run {
             self.crash()?;
         }
         self.disk.crash(Crash::Kill, &mut Random::new(0));
+        self.disk.limit(None);
         self.settle_down()?;
         self.read_all()?;
         let mut events = Vec::new();

@@ -11,18 +11,19 @@ use crate::event::{Event, Item, Leased, LeasedOne, RecordId};
 /// Requests that wait, and leases that are held.
 #[derive(Debug, Default)]
 pub(super) struct Leases {
-    asked: Vec<(Asked, Answer)>,
+    pub(super) asked: Vec<(Asked, Answer)>,
     pub(super) held: Vec<Held>,
 }
 
-type Answer = Receiver<Result<Vec<LeasedBatch>, Error>>;
+pub(super) type Answer = Receiver<Result<Vec<LeasedBatch>, Error>>;
 
 #[derive(Clone, Copy, Debug)]
-struct Asked {
-    log: LogId,
-    session: SessionId,
+pub(super) struct Asked {
+    pub(super) log: LogId,
+    /// By a number of its own, which is its ticket as well.
+    pub(super) session: SessionId,
     lease_ms: u64,
-    is_taken: bool,
+    pub(super) is_taken: bool,
 }
 
 /// A lease that a client may settle.

@@ -17,7 +17,7 @@ pub(super) type Answer = Receiver<Result<Reply, Error>>;
 
 /// Appends that wait for their answers.
 #[derive(Debug, Default)]
-pub(super) struct Publishes(Vec<(PublishId, Answer)>);
+pub(super) struct Publishes(pub(super) Vec<(PublishId, Answer)>);
 
 impl Publishes {
     pub(super) fn give_up(&mut self, events: &mut Vec<Event>) {

@@ -50,6 +50,18 @@ pub(crate) struct RecordModel {
     first_shown: Option<Timestamp>,
 }
 
+impl RecordModel {
+    /// One whose append isn't answered.
+    const UNKNOWN: Self = Self {
+        standing: Standing::Unknown,
+        group: None,
+        appended_hidden_until: None,
+        is_touched: true,
+        may_be_shown: false,
+        first_shown: None,
+    };
+}
+
 /// A request to append that may have been taken.
 #[derive(Clone, Copy, Debug)]
 struct Attempt {
@@ -74,6 +86,9 @@ pub(crate) struct LedgerModel {
     purging: Vec<LogId>,
     /// Appends that a purge may have caught before they were answered.
     caught: BTreeSet<PublishId>,
+    /// Logs that may be leased from unseen, until the process ends: how a crash finds what waits
+    /// in them isn't known.
+    abandoned: BTreeSet<LogId>,
     /// Up to where removal was asked for.
     trimmed: BTreeMap<PartitionId, Offset>,
 }
@@ -177,6 +192,9 @@ impl LedgerModel {
                 });
             }
             Event::Leased(leased) => self.lease(leased),
+            Event::Abandoned(log) => {
+                self.abandoned.insert(*log);
+            }
             Event::Settling(settling) => self.settle(settling),
             Event::Settled { asked, missing } => self.make_durable(asked, missing),
             Event::Extending { log, items } => {
@@ -231,14 +249,7 @@ impl LedgerModel {
     fn lease(&mut self, leased: &Leased) {
         let records = self.partitions.entry(leased.partition).or_default();
         for one in &leased.records {
-            let record = records.entry(one.offset).or_insert(RecordModel {
-                standing: Standing::Unknown,
-                group: None,
-                appended_hidden_until: None,
-                is_touched: true,
-                may_be_shown: false,
-                first_shown: None,
-            });
+            let record = records.entry(one.offset).or_insert(RecordModel::UNKNOWN);
             record.is_touched = true;
             record.standing = if leased.is_taken {
                 Standing::Done
@@ -255,6 +266,12 @@ impl LedgerModel {
     fn settle(&mut self, settling: &Settling) {
         for item in &settling.items {
             let Some(record) = self.record(settling.log, item) else {
+                // One that isn't acknowledged may be there and be settled.
+                if item.lease.is_none() {
+                    let partition = PartitionId::new(settling.log, item.partition);
+                    let records = self.partitions.entry(partition).or_default();
+                    records.insert(item.offset, RecordModel::UNKNOWN);
+                }
                 continue;
             };
             let hits = match (record.standing, item.lease) {
@@ -330,7 +347,16 @@ impl LedgerModel {
         for attempt in self.unanswered.values_mut().flatten() {
             attempt.ticked = Timestamp(i64::MIN);
         }
-        for record in self.partitions.values_mut().flat_map(BTreeMap::values_mut) {
+        let abandoned = std::mem::take(&mut self.abandoned);
+        let partitions = self.partitions.iter_mut();
+        let records = partitions.flat_map(|(partition, records)| {
+            let is_abandoned = abandoned.contains(&partition.log);
+            records
+                .values_mut()
+                .map(move |record| (is_abandoned, record))
+        });
+        for (is_abandoned, record) in records {
+            record.is_touched |= is_abandoned;
             record.may_be_shown |= record.standing == Standing::Waiting { hidden_until: None };
             record.standing = match record.standing {
                 Standing::DoneForever => Standing::DoneForever,

@@ -1,0 +1,49 @@
+//! Connections that are killed while something is asked for: whoever would be answered has gone.
+
+use stele_core_broker::Request;
+
+use super::{Client, Turn, shard_of};
+use crate::event::Event;
+
+impl Client {
+    pub(super) fn hang_up(&mut self, turn: &mut Turn<'_>) {
+        if turn.random.once_in(2) {
+            self.abandon_publish(turn);
+        } else {
+            self.abandon_lease(turn);
+        }
+    }
+
+    fn abandon_publish(&mut self, turn: &mut Turn<'_>) {
+        let waiting = &mut self.publishes.0;
+        if !waiting.is_empty() {
+            let (publish, _) = waiting.swap_remove(turn.random.place(waiting.len()));
+            turn.events.push(Event::Unanswered(publish));
+        }
+    }
+
+    /// What is leased for it returns. Not one that takes: what is handed out to nobody by that is
+    /// settled, as whoever asks so accepts.
+    fn abandon_lease(&mut self, turn: &mut Turn<'_>) {
+        let waiting = &mut self.leases.asked;
+        if waiting.is_empty() {
+            return;
+        }
+        let at = turn.random.place(waiting.len());
+        if waiting[at].0.is_taken {
+            return;
+        }
+        let (asked, answer) = waiting.swap_remove(at);
+        turn.events.push(Event::Abandoned(asked.log));
+        drop(answer);
+        // A front tells of it, unless it was killed itself.
+        if turn.random.once_in(2) {
+            let request = Request::CancelLease {
+                log: asked.log,
+                ticket: asked.session.0,
+            };
+            let shard = shard_of(turn, asked.log);
+            turn.process.handle(shard, request, turn.now);
+        }
+    }
+}

@@ -13,7 +13,7 @@ use stele_base_types::{ConsumerId, LogId, Name, SessionId, ShardId, Timestamp};
 use stele_core_broker::{LeasedBatch, News, Opened, ReplyTo, Request, Shard};
 use stele_core_engine::{
     Append, AppendTarget, CatalogueCommand, Command, ConsumerRef, DeclareLog, Durability,
-    LeaseRequest, LedgerId, Lifetime, LogCommand, LogConfig, QueueConfig, Retention, Token,
+    LeaseRequest, LedgerId, Lifetime, LogCommand, LogConfig, QueueConfig, Reply, Retention, Token,
 };
 use stele_core_storage::{DataDirectory, JournalWriter, Options};
 use stele_wire_batch::{BatchBuilder, Body, NewRecord};
@@ -21,6 +21,8 @@ use tokio::sync::oneshot;
 
 const LOG: LogId = LogId(0);
 const START: Timestamp = Timestamp(1_700_000_000_000);
+
+type Answer = Result<Reply, stele_core_broker::Error>;
 
 /// A shard and its writer.
 struct Alone {
@@ -42,8 +44,15 @@ impl Alone {
         Self { shard, writer }
     }
 
-    /// Declares the first log: a queue.
+    /// Declares the first log, a queue, and waits for the disk.
     fn declare(&mut self, durability: Durability) {
+        let answer = self.ask_to_declare(durability);
+        self.write(START);
+        self.sync();
+        drop(answer);
+    }
+
+    fn ask_to_declare(&mut self, durability: Durability) -> oneshot::Receiver<Answer> {
         let declaration = DeclareLog {
             vhost: Name::vhost_default(),
             name: Name::new("queue").unwrap(),
@@ -57,10 +66,14 @@ impl Alone {
             facet: "test".into(),
             settings: Default::default(),
         };
-        let command = CatalogueCommand::DeclareLog(declaration);
-        self.tell(Command::Catalogue(command), None);
-        self.write(START);
-        self.sync();
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Command {
+            command: Command::Catalogue(CatalogueCommand::DeclareLog(declaration)),
+            body: None,
+            reply: ReplyTo::Call(reply),
+        };
+        self.shard.handle(request, START);
+        answer
     }
 
     fn tell(&mut self, command: Command, body: Option<bytes::Bytes>) {
@@ -178,4 +191,23 @@ fn a_partition_is_opened_once_its_definition_is_on_disk() {
     assert_eq!(alone.partitions(), 1);
     alone.sync();
     assert_eq!(alone.partitions(), 2);
+}
+
+#[test]
+fn who_declares_what_is_there_already_waits_until_it_is_there_for_good() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    let mut first = alone.ask_to_declare(Durability::Synced);
+    let mut second = alone.ask_to_declare(Durability::Synced);
+    alone.write(START);
+    assert!(first.try_recv().is_err());
+    assert!(second.try_recv().is_err());
+    alone.sync();
+    assert!(first.try_recv().unwrap().is_ok());
+    assert!(second.try_recv().unwrap().is_ok());
+    // The shard takes it up by that. Then nothing is on its way any more.
+    alone.write(START);
+    alone.sync();
+    let mut third = alone.ask_to_declare(Durability::Synced);
+    assert!(third.try_recv().unwrap().is_ok());
 }

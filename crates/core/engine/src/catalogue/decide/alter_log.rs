@@ -2,7 +2,7 @@
 
 use stele_base_types::{LogId, Timestamp};
 
-use super::{change, partitions_allowed, same};
+use super::{change, partitions_allowed, same, unchanged};
 use crate::{
     CatalogueRecord, Decision, Error, Facet, QueueConfig, Reply, Retention, Settings,
     catalogue::Catalogue, reply::Declared,
@@ -42,7 +42,7 @@ impl Catalogue {
         }
         if altered == *existing {
             let reply = Reply::Declared(Box::new(Declared::Exists(altered)));
-            return Ok(Decision::reply(reply));
+            return Ok(unchanged(reply));
         }
         altered.modified = now;
         Ok(change(

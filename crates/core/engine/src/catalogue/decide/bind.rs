@@ -1,6 +1,6 @@
 //! Binds a log or an exchange to an exchange, and unbinds it.
 
-use super::change;
+use super::{change, unchanged};
 use crate::{
     BindingTarget, CatalogueRecord, Decision, Error, Reply,
     catalogue::{
@@ -18,7 +18,7 @@ impl Catalogue {
             return Err(Error::NoSuchTarget);
         }
         if holds(source, &bind) {
-            return Ok(Decision::reply(Reply::Done));
+            return Ok(unchanged(Reply::Done));
         }
         Ok(change(CatalogueRecord::Bound(Box::new(bind)), Reply::Done))
     }
@@ -26,7 +26,7 @@ impl Catalogue {
     pub(super) fn unbind(&self, bind: Bind) -> Result<Decision, Error> {
         let source = source(self.host(&bind.vhost)?, &bind)?;
         if !holds(source, &bind) {
-            return Ok(Decision::reply(Reply::Done));
+            return Ok(unchanged(Reply::Done));
         }
         Ok(change(
             CatalogueRecord::Unbound(Box::new(bind)),

@@ -1,6 +1,6 @@
 //! Declares an exchange, or compares with the one that is there.
 
-use super::{change, same};
+use super::{change, same, unchanged};
 use crate::{
     CatalogueRecord, Contradiction, Decision, Error, Exchange, Reply, catalogue::Catalogue,
     command::DeclareExchange,
@@ -11,7 +11,7 @@ impl Catalogue {
         let host = self.host(&declaration.vhost)?;
         if let Some(existing) = host.exchange(&declaration.name) {
             equivalent(&declaration, &existing.exchange)?;
-            return Ok(Decision::reply(Reply::Done));
+            return Ok(unchanged(Reply::Done));
         }
         Ok(change(
             CatalogueRecord::ExchangeDeclared(Box::new(declaration)),

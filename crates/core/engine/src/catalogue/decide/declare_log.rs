@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use stele_base_types::Timestamp;
 
-use super::{change, partitions_allowed, same};
+use super::{change, partitions_allowed, same, unchanged};
 use crate::{
     CatalogueRecord, Decision, Durability, Error, LogConfig, LogDefinition, Reply,
     catalogue::Catalogue, command::DeclareLog, reply::Declared,
@@ -25,7 +25,7 @@ impl Catalogue {
             }
             Some(existing) if existing.facets.contains_key(&declaration.facet) => {
                 let exists = Declared::Exists(existing.clone());
-                return Ok(Decision::reply(Reply::Declared(Box::new(exists))));
+                return Ok(unchanged(Reply::Declared(Box::new(exists))));
             }
             Some(existing) => {
                 let adopted = adopted(existing.clone(), declaration, now)?;

@@ -59,6 +59,15 @@ fn change(record: CatalogueRecord, reply: Reply) -> Decision {
     Decision::change(Record::Catalogue(record), reply, Durability::Synced)
 }
 
+/// All is as it was asked for. The change that made it so may still be on its way to the disk: this
+/// answer waits for it as well.
+fn unchanged(reply: Reply) -> Decision {
+    Decision {
+        durability: Durability::Synced,
+        ..Decision::reply(reply)
+    }
+}
+
 fn same<T: PartialEq + ToString>(
     field: &'static str,
     received: &T,

@@ -194,6 +194,10 @@ impl Model {
                     stays
                 });
             }
+            let logs = self.logs.iter();
+            for (log, _) in logs.filter(|(_, config)| config.durability != Durability::Synced) {
+                self.ledgers.forget(*log);
+            }
         }
     }
 

@@ -73,6 +73,8 @@ struct Run {
     client: Client,
     court: Court,
     now: Timestamp,
+    /// The latest time that it ever was.
+    latest: Timestamp,
 }
 
 /// A law that was broken.
@@ -157,6 +159,8 @@ const WORK: [(u64, Work); 12] = [
     (1, Work::Fill),
 ];
 
+const START: Timestamp = Timestamp(1_700_000_000_000);
+
 impl Run {
     fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
@@ -177,7 +181,8 @@ impl Run {
                 last: VecDeque::new(),
                 shown: 0,
             },
-            now: Timestamp(1_700_000_000_000),
+            now: START,
+            latest: START,
         }
     }
 
@@ -285,6 +290,7 @@ impl Run {
             let jump = self.random.between(0, 2 * hour) as i64 - hour as i64;
             self.now = Timestamp(self.now.0 + jump);
         }
+        self.latest = self.latest.max(self.now);
         self.court.judge(vec![Event::Time(self.now)])?;
         // What is due isn't always done at once.
         let is_jump = matches!(work, Work::Jump);
@@ -391,7 +397,8 @@ impl Run {
         let mut events = Vec::new();
         self.turn(&mut events, Client::leave);
         self.court.judge(events)?;
-        self.now = self.now.plus_ms(4 * 3_600_000);
+        // Past every deadline, also of leases from before the clock was set back.
+        self.now = self.latest.plus_ms(3_600_000);
         self.tick()?;
         self.settle_down()?;
         let mut events = Vec::new();

@@ -17,7 +17,7 @@ impl Client {
     fn abandon_publish(&mut self, turn: &mut Turn<'_>) {
         let waiting = &mut self.publishes.0;
         if !waiting.is_empty() {
-            let (publish, _) = waiting.swap_remove(turn.random.place(waiting.len()));
+            let (publish, _) = waiting.remove(turn.random.place(waiting.len()));
             turn.events.push(Event::Unanswered(publish));
         }
     }
@@ -33,7 +33,7 @@ impl Client {
         if waiting[at].0.is_taken {
             return;
         }
-        let (asked, answer) = waiting.swap_remove(at);
+        let (asked, answer) = waiting.remove(at);
         turn.events.push(Event::Abandoned(asked.log));
         drop(answer);
         // A front tells of it, unless it was killed itself.

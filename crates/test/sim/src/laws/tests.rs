@@ -503,7 +503,8 @@ fn a_needed_record_that_is_removed_breaks_law_9() {
     let beginning = [vec![queue()], filled(1), vec![leased(7, 0)]].concat();
     let gone = was_read(1, 1, &[]);
     let done = settled(0, Outcome::Done);
-    law_tells(9, &beginning, &[done, gone.clone()], &[gone.clone()]);
+    let removed = std::slice::from_ref(&gone);
+    law_tells(9, &beginning, &[done, gone.clone()], removed);
     let trimmed = Event::Trimming(PARTITION, Offset(1));
     assert_eq!(
         broken_by(&[beginning, vec![trimmed, gone]].concat()),

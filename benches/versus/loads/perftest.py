@@ -7,25 +7,27 @@ from peers.process import maven_libraries
 
 VERSION = "2.22.1"
 SECONDS = 10
-RECEIVED = re.compile(r"receiving rate avg: ([\d.]+) msg/s")
-LATENCY = re.compile(r"{} latency .*?([\d.]+)/([\d.]+)/([\d.]+)/([\d.]+)/([\d.]+) (\S+)")
+RATE = re.compile(r"(?:sending|receiving) rate avg: ([\d.]+) msg/s")
+LATENCY = r"{} latency .*?([\d.]+)/([\d.]+)/([\d.]+)/([\d.]+)/([\d.]+) (\S+)"
 UNITS_MS = {"ms": 1.0, "µs": 0.001, "us": 0.001}
 
 
 class PerfTest:
-    """Producers that wait for confirms and consumers that acknowledge, on one durable queue."""
+    """Producers that wait for confirms and consumers that acknowledge, on one durable queue.
+
+    The rate is that of receiving, or of sending where nobody receives; `latency` names the kind that is kept.
+    """
 
     def __init__(self, title, latency, *arguments):
         self.title = title
-        self._latency = re.compile(LATENCY.pattern.format(latency))
+        self._latency = latency and re.compile(LATENCY.format(latency))
         self._arguments = arguments
 
     def run(self, environment, scale):
         seconds = max(3, int(SECONDS * scale))
         text = output_of(self._client(environment["AMQP_ADDRESS"], seconds))
-        rates = RECEIVED.findall(text)
-        rate = float(rates[-1]) if rates else 0.0
-        p50, p99 = self._latencies(text)
+        rate = next((each for each in reversed([float(each) for each in RATE.findall(text)]) if each), 0.0)
+        p50, p99 = self._latencies(text) if self._latency else (None, None)
         return Measurement(int(rate * seconds), rate, p50, p99)
 
     def command(self):

@@ -20,6 +20,7 @@ class PerfTest:
 
     def __init__(self, title, latency, *arguments):
         self.title = title
+        self._kind = latency
         self._latency = latency and re.compile(LATENCY.format(latency))
         self._arguments = arguments
 
@@ -29,6 +30,10 @@ class PerfTest:
         rate = next((each for each in reversed([float(each) for each in RATE.findall(text)]) if each), 0.0)
         p50, p99 = self._latencies(text) if self._latency else (None, None)
         return Measurement(int(rate * seconds), rate, p50, p99)
+
+    def on(self, queue):
+        """The same load on another queue."""
+        return PerfTest(self.title, self._kind, *self._arguments, "--queue", queue)
 
     def command(self):
         return self._client("HOST:PORT", SECONDS)

@@ -4,7 +4,8 @@
 //
 // `send` fills a queue with workers that send one request after the other; `receive` works it off
 // with workers that receive and delete. It prints one line of JSON: messages, messages a second,
-// and the latency of the send or receive requests.
+// and the latency of the send or receive requests. The time ends with the last message: workers
+// that then wait for one more, and their empty receives, don't count.
 package main
 
 import (
@@ -39,6 +40,7 @@ type load struct {
 	done    atomic.Int64
 	mutex   sync.Mutex
 	took    []time.Duration
+	last    time.Time
 }
 
 func main() {
@@ -82,7 +84,7 @@ func run(ctx context.Context, given settings, verb string) error {
 			return err
 		}
 	}
-	return work.report(time.Since(began))
+	return work.report(work.last.Sub(began))
 }
 
 func connect(given settings) *sqs.Client {
@@ -96,17 +98,13 @@ func connect(given settings) *sqs.Client {
 	})
 }
 
-// timed runs one request and keeps how long it took.
-func (l *load) timed(request func() error) error {
-	began := time.Now()
-	if err := request(); err != nil {
-		return err
-	}
-	took := time.Since(began)
+// finished counts messages that are through, the request for which took so long.
+func (l *load) finished(messages int, took time.Duration) {
+	l.done.Add(int64(messages))
 	l.mutex.Lock()
 	l.took = append(l.took, took)
+	l.last = time.Now()
 	l.mutex.Unlock()
-	return nil
 }
 
 func (l *load) report(elapsed time.Duration) error {
@@ -122,33 +120,32 @@ func (l *load) report(elapsed time.Duration) error {
 func (l *load) send(ctx context.Context) error {
 	body := strings.Repeat("x", l.size)
 	for l.claimed.Add(int64(l.batch)) <= int64(l.n) {
-		if err := l.timed(func() error { return l.sendOnce(ctx, &body) }); err != nil {
+		began := time.Now()
+		if err := l.sendOnce(ctx, &body); err != nil {
 			return err
 		}
-		l.done.Add(int64(l.batch))
+		l.finished(l.batch, time.Since(began))
 	}
 	return nil
 }
 
 func (l *load) receive(ctx context.Context) error {
 	for l.done.Load() < int64(l.n) {
-		var found *sqs.ReceiveMessageOutput
-		err := l.timed(func() (err error) {
-			found, err = l.client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
-				QueueUrl: l.url, MaxNumberOfMessages: int32(l.batch), WaitTimeSeconds: 1,
-			})
-			return err
+		began := time.Now()
+		found, err := l.client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{
+			QueueUrl: l.url, MaxNumberOfMessages: int32(l.batch), WaitTimeSeconds: 1,
 		})
 		if err != nil {
 			return err
 		}
+		took := time.Since(began)
 		if len(found.Messages) == 0 {
 			continue
 		}
 		if err := l.delete(ctx, found); err != nil {
 			return err
 		}
-		l.done.Add(int64(len(found.Messages)))
+		l.finished(len(found.Messages), took)
 	}
 	return nil
 }

@@ -47,4 +47,4 @@ pub use reply_to::{Pending, ReplyTo};
 pub use request::Request;
 pub use runtime::{Running, Settings, StartError};
 pub use session::Session;
-pub use shard::{Lane, News, Opened, Replayed, Shard, ShardStatus};
+pub use shard::{Awaited, Lane, News, Opened, Replayed, Shard, ShardStatus};

@@ -21,6 +21,10 @@ pub(crate) const BLOCK_SIZE_BYTES_TARGET: usize = 4 << 20;
 /// kept for them here stays bounded.
 pub(crate) const UNSYNCED_BLOCKS_MAX: usize = 64;
 
+/// How long a block that nobody waits for is filled, in milliseconds, before it is written anyway:
+/// after a crash the leases and acknowledgements of that time are gone, as those of the last write.
+pub(crate) const UNAWAITED_MS_MAX: u64 = 5;
+
 /// No more requests are taken up while so much waits for the writer.
 pub(crate) const BACKLOG_BYTES_MAX: usize = 32 << 20;
 

@@ -206,8 +206,42 @@ fn who_declares_what_is_there_already_waits_until_it_is_there_for_good() {
     assert!(first.try_recv().unwrap().is_ok());
     assert!(second.try_recv().unwrap().is_ok());
     // The shard takes it up by that. Then nothing is on its way any more.
-    alone.write(START);
+    alone.write(START.plus_ms(5));
     alone.sync();
     let mut third = alone.ask_to_declare(Durability::Synced);
     assert!(third.try_recv().unwrap().is_ok());
+}
+
+#[test]
+fn what_nobody_waits_for_is_written_soon_or_along_with_what_somebody_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    alone.declare(Durability::Synced);
+    let mut answer = alone.lease();
+    alone.append();
+    alone.write(START);
+    alone.sync();
+    assert_eq!(answer.try_recv().unwrap().unwrap().len(), 1);
+    // The lease is all that there is to write.
+    assert_eq!(alone.shard.block_due_at(), Some(START.plus_ms(5)));
+    assert!(alone.shard.take_block(START.plus_ms(4)).is_none());
+    alone.append();
+    assert!(alone.shard.take_block(START.plus_ms(4)).is_some());
+    assert_eq!(alone.shard.block_due_at(), None);
+}
+
+#[test]
+fn what_nobody_waits_for_is_written_in_time_whatever_the_clock_does() {
+    let directory = tempfile::tempdir().unwrap();
+    for later in [START.plus_ms(5), Timestamp(START.0 - 3_600_000)] {
+        let mut alone = Alone::open(&directory.path().join(later.0.to_string()));
+        alone.declare(Durability::Synced);
+        let answer = alone.lease();
+        alone.append();
+        alone.write(START);
+        alone.sync();
+        assert!(alone.shard.take_block(START).is_none());
+        assert!(alone.shard.take_block(later).is_some());
+        drop(answer);
+    }
 }

@@ -103,7 +103,7 @@ impl Process {
             let Some(block) = site.shard.take_block(now) else {
                 break;
             };
-            let is_sync_due = site.shard.needs_sync(&block);
+            let is_sync_due = site.shard.awaited(&block).is_synced;
             site.blocks.push_back((block, is_sync_due));
             site.in_flight += 1;
         }
@@ -144,6 +144,7 @@ impl Process {
                 self.take_lane(shard, now);
                 self.sites[shard].shard.want_block();
                 while !self.is_idle(shard) {
+                    self.sites[shard].shard.want_block();
                     self.write(shard, now)?;
                     self.sync(shard, true)?;
                     while !self.sites[shard].news.is_empty() {

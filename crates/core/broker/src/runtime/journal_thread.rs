@@ -1,7 +1,7 @@
 //! Writes a shard's blocks: as many as are waiting, then one sync for all.
 
 use std::{
-    io,
+    io, mem,
     sync::{Arc, mpsc as std_mpsc},
 };
 
@@ -10,18 +10,18 @@ use stele_base_types::ShardId;
 use stele_core_storage::{Block, Error, JournalWriter};
 use tokio::sync::{mpsc, watch};
 
-use super::shard_thread::Heard;
+use super::shard_thread::{Heard, Progress};
 use crate::{
     limits::{BLOCKS_IN_FLIGHT_MAX, UNSYNCED_BLOCKS_MAX},
     meter::SyncMeter,
-    shard::News,
+    shard::{Awaited, News},
 };
 
 /// What the writer is asked.
 #[derive(Debug)]
 pub(super) enum Write {
-    /// Write a block, and sync it if so.
-    Block(Block, bool),
+    /// Write a block, and tell what is awaited.
+    Block(Block, Awaited),
     /// Start a new file.
     Rotate,
 }
@@ -46,6 +46,7 @@ pub(super) fn spawn(
         writer,
         news,
         stopwatch,
+        progress: Progress::default(),
         unsynced: 0,
     };
     spawn_thread(&format!("journal-{shard}"), move || {
@@ -79,6 +80,8 @@ struct JournalThread {
     writer: JournalWriter,
     news: mpsc::Sender<Heard>,
     stopwatch: Stopwatch,
+    /// What the shard is to be told.
+    progress: Progress,
     /// Blocks written since the last sync.
     unsynced: usize,
 }
@@ -94,20 +97,27 @@ impl JournalThread {
             if is_sync_due || self.unsynced >= UNSYNCED_BLOCKS_MAX {
                 self.sync()?;
             }
-            self.tell(Heard::Done(taken));
+            self.progress.through = taken;
+            self.tell_progress();
         }
-        self.sync()
+        self.sync()?;
+        self.tell_progress();
+        Ok(())
     }
 
+    /// Does it, and gives whether a sync is due.
     fn write(&mut self, write: Write, taken: &mut usize) -> Result<bool, Error> {
         match write {
-            Write::Block(block, is_sync_due) => {
+            Write::Block(block, awaited) => {
                 let written = self.writer.write(&block)?;
                 self.stopwatch.meter.wrote(block.size_bytes() as u64);
                 self.unsynced += 1;
                 *taken += 1;
-                self.tell(Heard::News(News::Written(written)));
-                Ok(is_sync_due)
+                self.progress.news.push(News::Written(written));
+                if awaited.is_written {
+                    self.tell_progress();
+                }
+                Ok(awaited.is_synced)
             }
             Write::Rotate => {
                 self.writer.rotate()?;
@@ -122,8 +132,14 @@ impl JournalThread {
         let duration = self.stopwatch.clock.monotonic().saturating_sub(begun);
         self.stopwatch.meter.synced(duration);
         self.unsynced = 0;
-        self.tell(Heard::News(News::Synced(next)));
+        self.progress.news.push(News::Synced(next));
         Ok(())
+    }
+
+    /// All at once: each telling may wake the shard's thread.
+    fn tell_progress(&mut self) {
+        let progress = mem::take(&mut self.progress);
+        self.tell(Heard::Progress(progress));
     }
 
     fn tell(&self, heard: Heard) {

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use smallvec::SmallVec;
 use stele_base_env::Clock;
 use stele_base_types::Timestamp;
 use stele_core_engine::Command;
@@ -24,12 +25,18 @@ use crate::{
 /// What the other threads tell a shard.
 #[derive(Debug)]
 pub(super) enum Heard {
-    News(News),
-    /// The writer is through with so many blocks, syncs included.
-    Done(usize),
+    Progress(Progress),
     Settled(Box<(Settler, Option<Settled>)>),
     /// The writer has failed, or was let go.
     WriterEnded,
+}
+
+/// What the writer has done since it last told.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    pub(super) news: SmallVec<[News; 4]>,
+    /// So many blocks are done with, syncs included.
+    pub(super) through: usize,
 }
 
 /// A shard thread's ends of the channels.
@@ -106,11 +113,11 @@ impl ShardThread {
             let Some(block) = self.shard.take_block(self.clock.now()) else {
                 return self.has_writer;
             };
-            let is_sync_due = self.shard.needs_sync(&block);
+            let awaited = self.shard.awaited(&block);
             if self
                 .channels
                 .blocks
-                .send(Write::Block(block, is_sync_due))
+                .send(Write::Block(block, awaited))
                 .is_err()
             {
                 return false;
@@ -128,6 +135,9 @@ impl ShardThread {
             .next_deadline()
             .unwrap_or(Timestamp::FOREVER)
             .min(self.maintain_at);
+        // While the writer is busy it is its news that the block being filled waits for.
+        let block_due = self.shard.block_due_at().filter(|_| self.in_flight == 0);
+        let deadline = deadline.min(block_due.unwrap_or(Timestamp::FOREVER));
         let idle = Duration::from_millis(deadline.since_ms(now));
         let has_room = self.shard.backlog_bytes() < BACKLOG_BYTES_MAX;
         select! {
@@ -152,8 +162,12 @@ impl ShardThread {
     fn hear(&mut self, heard: Heard) {
         let now = self.clock.now();
         match heard {
-            Heard::News(news) => self.shard.news(news, now),
-            Heard::Done(blocks) => self.in_flight -= blocks,
+            Heard::Progress(progress) => {
+                self.in_flight -= progress.through;
+                for news in progress.news {
+                    self.shard.news(news, now);
+                }
+            }
             Heard::Settled(settled) => {
                 let (settler, settled) = *settled;
                 self.settler = Some(settler);

@@ -51,6 +51,9 @@ impl Shard {
         {
             self.seal();
         }
+        if self.builder.is_empty() {
+            self.filling_since = self.now;
+        }
         self.scratch.clear();
         let scratch = std::mem::take(&mut self.scratch);
         self.scratch = postcard::to_extend(record, scratch)

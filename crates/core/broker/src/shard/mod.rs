@@ -44,10 +44,10 @@ use self::{
 };
 pub use self::{
     open::{Opened, Replayed},
-    release::News,
+    release::{Awaited, News},
     status::ShardStatus,
 };
-use crate::mailbox::Mailbox;
+use crate::{limits::UNAWAITED_MS_MAX, mailbox::Mailbox};
 
 /// Commands from shard to shard, besides the requests of fronts: rare, and taken up first.
 pub type Lane = Arc<Mailbox<Command>>;
@@ -65,6 +65,8 @@ pub struct Shard {
     written: BlockSequence,
     /// Something waits for the block being filled, even if it is empty.
     is_block_wanted: bool,
+    /// When the first record came into the block being filled.
+    filling_since: Timestamp,
     /// Finished blocks that the writer hasn't got yet.
     sealed: VecDeque<Block>,
     /// What waits for each block from the oldest unsynced one to the one being filled.
@@ -116,16 +118,35 @@ impl Shard {
         self.dispatch();
     }
 
-    /// The next block to write, if there is anything to write. The one being filled is given once
-    /// no other is waiting: so it grows while the writer is busy. What needs no disk is handed out
-    /// by that: its leases run from `now`.
+    /// The next block to write, if one is due. The one being filled is given once no other is
+    /// waiting: so it grows while the writer is busy. What needs no disk is handed out by that: its
+    /// leases run from `now`.
     pub fn take_block(&mut self, now: Timestamp) -> Option<Block> {
         self.now = now;
-        if self.sealed.is_empty() && (self.is_block_wanted || !self.builder.is_empty()) {
+        if self.sealed.is_empty() && self.is_block_due(now) {
             self.seal();
             self.dispatch();
         }
         self.sealed.pop_front()
+    }
+
+    /// When the block being filled is due although nothing waits for it. Of no use while the writer
+    /// is busy: it takes what there is when it is through.
+    pub fn block_due_at(&self) -> Option<Timestamp> {
+        let is_filled = !self.builder.is_empty();
+        is_filled.then(|| self.filling_since.plus_ms(UNAWAITED_MS_MAX))
+    }
+
+    /// Leases and acknowledgements, which nobody waits for, come along with the next block that
+    /// somebody does wait for, if there is one soon.
+    fn is_block_due(&self, now: Timestamp) -> bool {
+        let is_awaited =
+            self.is_block_wanted || self.waiting.back().is_some_and(Waiting::is_awaited);
+        is_awaited
+            || self.block_due_at().is_some_and(|due| {
+                // A clock that was set back must not put it off for as long.
+                now >= due || due.since_ms(now) > UNAWAITED_MS_MAX
+            })
     }
 
     /// Whether finished blocks are waiting for the writer.

@@ -80,6 +80,7 @@ impl Shard {
             synced: next,
             written: next,
             is_block_wanted: false,
+            filling_since: now,
             sealed: VecDeque::new(),
             waiting: VecDeque::from([Waiting::default()]),
             waiting_first: next,

@@ -20,6 +20,15 @@ pub enum News {
     Synced(BlockSequence),
 }
 
+/// Which news of a block somebody waits for; the others have time.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Awaited {
+    /// That it is with the operating system.
+    pub is_written: bool,
+    /// That it is on disk.
+    pub is_synced: bool,
+}
+
 /// What waits for one block.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
@@ -31,6 +40,8 @@ pub(super) struct Waiting {
     held: Vec<(LogId, Request)>,
     /// The strictest class in the block.
     durability: Option<Durability>,
+    /// Something waits for no more than the operating system.
+    has_flushed: bool,
 }
 
 /// What of a block is due.
@@ -80,8 +91,14 @@ impl Waiting {
         }
     }
 
+    /// Whether anything waits for the block at all.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.durability.is_some()
+    }
+
     pub(super) fn note_durability(&mut self, durability: Durability) {
         self.durability = self.durability.max(Some(durability));
+        self.has_flushed |= durability == Durability::Flushed;
     }
 }
 
@@ -116,12 +133,15 @@ impl Shard {
         self.waiting.push_back(Waiting::default());
     }
 
-    /// Whether anything in this block needs the disk, not only the operating system. Asked by
-    /// whoever writes, after [`Shard::take_block`].
-    pub fn needs_sync(&self, block: &Block) -> bool {
-        self.place_of(block.sequence())
-            .and_then(|place| self.waiting.get(place))
-            .is_none_or(|waiting| waiting.durability >= Some(Durability::Synced))
+    /// What this block is waited for. Asked by whoever writes, after [`Shard::take_block`].
+    pub fn awaited(&self, block: &Block) -> Awaited {
+        let waiting = self
+            .place_of(block.sequence())
+            .and_then(|place| self.waiting.get(place));
+        Awaited {
+            is_written: waiting.is_some_and(|waiting| waiting.has_flushed),
+            is_synced: waiting.is_none_or(|waiting| waiting.durability >= Some(Durability::Synced)),
+        }
     }
 
     /// Where in `waiting` a block's entry is; `None` where the block is on disk.

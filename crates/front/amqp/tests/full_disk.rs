@@ -5,7 +5,7 @@ mod support;
 
 use stele_wire_amqp::{
     Method, ShortString,
-    method::{basic, confirm, connection},
+    method::{basic, channel, confirm, connection},
 };
 use support::{Client, Server};
 
@@ -44,9 +44,12 @@ async fn publishers_are_told_and_wait_and_their_messages_arrive_when_there_is_sp
     server.test.fill_disk().await;
     expect_blocked(&mut publisher).await;
     publisher.publish("q", b"during", 100).await;
-    // One that connects now is told as well; one that doesn't know of it isn't.
-    let mut late = Client::with(server.address, 0, BLOCKED).await;
+    // One that connects now is told as well, as soon as it is in; one that doesn't know of it isn't.
+    let mut late = Client::opening(server.address, 0, BLOCKED).await;
+    late.expect(0, connection::OpenOk {}).await;
     expect_blocked(&mut late).await;
+    late.send(1, channel::Open {}).await;
+    late.expect(1, channel::OpenOk {}).await;
     let mut unaware = server.client().await;
     confirming(&mut unaware).await;
     unaware.publish("q", b"unaware", 100).await;

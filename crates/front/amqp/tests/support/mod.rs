@@ -110,6 +110,19 @@ impl Client {
         heartbeat: u16,
         capabilities: &[&'static str],
     ) -> Self {
+        let mut client = Self::opening(address, heartbeat, capabilities).await;
+        client.send(1, channel::Open {}).await;
+        client.expect(0, connection::OpenOk {}).await;
+        client.expect(1, channel::OpenOk {}).await;
+        client
+    }
+
+    /// One that has asked for its virtual host, and not heard the answer yet.
+    pub(crate) async fn opening(
+        address: SocketAddr,
+        heartbeat: u16,
+        capabilities: &[&'static str],
+    ) -> Self {
         let mut client = Self::raw(address).await;
         client.octets(&PROTOCOL_HEADER).await;
         client.method().await;
@@ -137,9 +150,6 @@ impl Client {
         client.send(0, tune_ok).await;
         let virtual_host = ShortString::from_static("/");
         client.send(0, connection::Open { virtual_host }).await;
-        client.send(1, channel::Open {}).await;
-        client.expect(0, connection::OpenOk {}).await;
-        client.expect(1, channel::OpenOk {}).await;
         client
     }
 

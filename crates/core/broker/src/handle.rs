@@ -96,16 +96,25 @@ impl Broker {
         self.shared.catalogue.read()
     }
 
-    /// A new session with its events.
+    /// A new session with its events: among them already, where it is so, that the broker is short
+    /// of space.
     pub async fn open_session(&self) -> (Session, Events) {
         let id = SessionId(self.next_id());
         let mailbox = Arc::<Mailbox>::default();
+        let mut opened = Vec::new();
         for shard in self.shards() {
+            let (reply, answer) = oneshot::channel();
             let request = Request::OpenSession {
                 session: id,
                 mailbox: Arc::clone(&mailbox),
+                reply,
             };
             self.send(shard, request).await;
+            opened.push(answer);
+        }
+        for answer in opened {
+            // A shard that has stopped answers nothing, to later requests neither.
+            drop(answer.await);
         }
         let session = Session::new(self.clone(), id, Arc::clone(&mailbox));
         (session, Events { mailbox })

@@ -32,10 +32,11 @@ pub enum Request {
     },
     /// The asker of a waiting lease has gone.
     CancelLease { log: LogId, ticket: u64 },
-    /// A session that will get events.
+    /// A session that will get events. What it must know from the start is there with the reply.
     OpenSession {
         session: SessionId,
         mailbox: Arc<Mailbox>,
+        reply: oneshot::Sender<()>,
     },
     /// Reads, one reply for each.
     Read {

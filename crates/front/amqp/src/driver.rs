@@ -128,7 +128,10 @@ impl Driver {
     ) -> Result<(), Ended> {
         let (mut reader, mut writer) = stream.split();
         let mut events = Vec::new();
-        // Frames may have come together with the `open`.
+        // Frames may have come together with the `open`. A disk that is full is known before them.
+        if let Err(fault) = self.connection.drain_events().await {
+            self.fail(fault).await;
+        }
         self.frames().await;
         loop {
             self.connection.flush().await;

@@ -32,11 +32,16 @@ impl Shard {
                 reply,
             } => self.lease(command, ticket, reply),
             Request::CancelLease { log, ticket } => self.cancel_lease(log, ticket),
-            Request::OpenSession { session, mailbox } => {
+            Request::OpenSession {
+                session,
+                mailbox,
+                reply,
+            } => {
                 if self.is_blocked {
                     mailbox.push(Event::Blocked(true));
                 }
                 self.sessions.insert(session, mailbox);
+                let _ = reply.send(());
             }
             Request::Read { reads, reply } => {
                 let answers = reads.iter().map(|read| self.read(read)).collect();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use stele_base_types::{ConsumerId, LogId, SessionId};
 use stele_core_broker::{Event as Told, Mailbox, Request};
 use stele_core_engine::{Command, ConsumerRef, LedgerId, LogCommand, Subscribe};
+use tokio::sync::oneshot;
 
 use super::{Client, Turn, is_queue, lease::Grant, shard_of};
 use crate::event::Event;
@@ -38,7 +39,12 @@ impl Client {
         let mailbox = Arc::<Mailbox>::default();
         for shard in 0..turn.process.shard_count() {
             let mailbox = Arc::clone(&mailbox);
-            let request = Request::OpenSession { session, mailbox };
+            let (reply, _) = oneshot::channel();
+            let request = Request::OpenSession {
+                session,
+                mailbox,
+                reply,
+            };
             turn.process.handle(shard, request, turn.now);
         }
         self.sessions.0.push(OneSession {

@@ -41,6 +41,9 @@ const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
 
+/// The first version whose answers tell the leader's epoch. Older ones can't be encoded with one.
+const LEADER_EPOCHS_SINCE: i16 = 4;
+
 /// What a request without a timeout of its own may take: versions below 10 have none.
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 
@@ -84,7 +87,7 @@ async fn list_topic(
             Ok(listed) => listed,
             Err(_) => Err(ResponseError::RequestTimedOut.into()),
         };
-        partitions.push(partition_response(partition, listed));
+        partitions.push(partition_response(header.api_version, partition, listed));
     }
     ListOffsetsTopicResponse::default()
         .with_name(asked.name)
@@ -160,6 +163,7 @@ async fn find(
 }
 
 fn partition_response(
+    version: i16,
     asked: &ListOffsetsPartition,
     listed: Result<Listed, Fault>,
 ) -> ListOffsetsPartitionResponse {
@@ -169,7 +173,10 @@ fn partition_response(
         Ok(listed) => response
             .with_offset(listed.offset.map_or(-1, |it| it.0 as i64))
             .with_timestamp(listed.timestamp.map_or(-1, |it| it.0))
-            .with_leader_epoch(listed.offset.map_or(-1, |_| LEADER_EPOCH)),
+            .with_leader_epoch(match listed.offset {
+                Some(_) if version >= LEADER_EPOCHS_SINCE => LEADER_EPOCH,
+                _ => -1,
+            }),
         Err(fault) => response.with_error_code(fault.code()),
     }
 }

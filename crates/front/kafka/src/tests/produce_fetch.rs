@@ -439,6 +439,26 @@ async fn offsets_are_listed_by_time_and_by_special_times() {
 }
 
 #[tokio::test]
+async fn offsets_are_listed_in_every_version() {
+    let broker = TestBroker::start();
+    let mut client = Client::of(&broker);
+    client.create_topic("orders", 1).await;
+    produced(&mut client, produce(0, batch(&["a", "b", "c"]))).await;
+    for version in 1..=10 {
+        let timeout_ms = if version >= 10 { 120_000 } else { 0 };
+        for (timestamp, offset) in [(-1, 3), (-2, 0), (2_000, 1), (9_000, -1)] {
+            let request = list_offsets(timestamp).with_timeout_ms(timeout_ms);
+            let response = client.call(version, request).await;
+            let partition = &response.topics[0].partitions[0];
+            assert_eq!(partition.offset, offset, "{timestamp} in version {version}");
+            let knows_epoch = version >= 4 && offset >= 0;
+            assert_eq!(partition.leader_epoch, if knows_epoch { 0 } else { -1 });
+        }
+    }
+    broker.stop().await;
+}
+
+#[tokio::test]
 async fn records_are_deleted_up_to_an_offset() {
     let broker = TestBroker::start();
     let mut client = Client::of(&broker);

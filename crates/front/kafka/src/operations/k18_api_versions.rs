@@ -3,6 +3,10 @@
 //! Answers with the table of operations. A version that isn't served is answered in version 0 with
 //! `UNSUPPORTED_VERSION` and the versions of this API, so that a newer client can go on (KIP-511).
 //!
+//! Produce is announced from version 0 on, although versions 0 to 2 aren't served, as Kafka 4 does
+//! (KAFKA-18659): older librdkafka (2.6.1 is one) takes their absence for a broker that can't read
+//! compressed batches, and sends them uncompressed.
+//!
 //! Deviations: no features are announced, since none of those that Kafka has (transactions version
 //! 2, group version 1, share groups) is served.
 //!
@@ -55,9 +59,13 @@ pub(crate) fn unsupported_version(header: &RequestHeader) -> Result<Response, Er
 }
 
 fn version_of(entry: &Entry) -> ApiVersion {
+    let version_min = match entry.key {
+        ApiKey::Produce => 0,
+        _ => entry.version_min,
+    };
     ApiVersion::default()
         .with_api_key(entry.key as i16)
-        .with_min_version(entry.version_min)
+        .with_min_version(version_min)
         .with_max_version(entry.version_max)
 }
 

@@ -62,6 +62,16 @@ async fn api_versions_answers_with_the_table_in_every_version() {
     broker.stop().await;
 }
 
+/// Older librdkafka sends gzip, snappy and lz4 batches uncompressed otherwise (KAFKA-18659).
+#[tokio::test]
+async fn produce_is_announced_from_version_0_on() {
+    let broker = TestBroker::start();
+    let response = Client::of(&broker).call(3, named_software()).await;
+    let produce = response.api_keys.iter().find(|it| it.api_key == 0).unwrap();
+    assert_eq!((produce.min_version, produce.max_version), (0, 13));
+    broker.stop().await;
+}
+
 /// What kafka-clients 4.x refuses to work without (KIP-896), as lowest and highest version that
 /// both sides must share.
 #[tokio::test]

@@ -178,6 +178,7 @@ fn result(
             let id = created.definition.map(|it| session.topics().id(it.id));
             let configs = created.configs.into_iter().map(config);
             result
+                .with_error_message(None)
                 .with_topic_id(id.unwrap_or_default())
                 .with_num_partitions(created.partitions as i32)
                 .with_replication_factor(1)

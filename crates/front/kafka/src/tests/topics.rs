@@ -207,6 +207,7 @@ async fn create_topics_checks_without_creating_when_asked() {
             .with_validate_only(true);
         let response = client.call(version, request).await;
         assert_eq!(response.topics[0].error_code, 0);
+        assert_eq!(response.topics[0].error_message, None);
         if version >= 5 {
             assert_eq!(response.topics[0].num_partitions, 4);
         }

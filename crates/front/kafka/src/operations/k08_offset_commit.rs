@@ -3,6 +3,10 @@
 //! Notes how far a group has read, by a member of its current generation, or by anyone while it
 //! has no members (generation -1). The response leaves when the offsets are on disk.
 //!
+//! A negative offset is kept and told again, as Kafka does: kafkajs commits -1 and -2 to start a
+//! group from its topic's end or beginning. The engine only keeps what is committed, so that it
+//! carries such an offset as its two's complement.
+//!
 //! Deviations: `retention_time_ms` of versions up to 4 is ignored, as Kafka does since it keeps
 //! offsets by the group's life; here they are kept until the group or the topic is deleted.
 //! Version 10, which names topics by id, isn't served.
@@ -77,11 +81,9 @@ fn offset_of(
     if metadata.len() > OFFSET_METADATA_BYTES_MAX {
         return Err(ResponseError::OffsetMetadataTooLarge);
     }
-    let offset =
-        u64::try_from(asked.committed_offset).map_err(|_| ResponseError::OffsetOutOfRange)?;
     Ok(CommitOffset {
         partition,
-        offset: Offset(offset),
+        offset: Offset(asked.committed_offset as u64),
         leader_epoch: asked.committed_leader_epoch,
         metadata: metadata.into(),
     })

@@ -85,6 +85,7 @@ impl Fetched {
         match entry.and_then(|entry| entry.committed.as_ref()) {
             Some(committed) => Self {
                 index,
+                // Negative as it was committed.
                 offset: committed.offset.0 as i64,
                 leader_epoch: committed.leader_epoch,
                 metadata: text(&committed.metadata),

@@ -294,6 +294,29 @@ async fn offsets_are_committed_and_fetched_in_every_version() {
     broker.stop().await;
 }
 
+/// kafkajs resets a group so, and recovers so from an offset that is out of range.
+#[tokio::test]
+async fn a_negative_offset_is_committed_and_told_again() {
+    let broker = TestBroker::start();
+    let mut client = Client::of(&broker);
+    client.create_topic("orders", 1).await;
+    let (member, generation) = stable(&mut client).await;
+    for offset in [-2, -1] {
+        let request = commit(&member, generation, offset);
+        let committed = client.call(5, request).await;
+        assert_eq!(committed.topics[0].partitions[0].error_code, 0);
+        let topic = OffsetFetchRequestTopic::default()
+            .with_name(topic_name("orders"))
+            .with_partition_indexes(vec![0]);
+        let request = OffsetFetchRequest::default()
+            .with_group_id(group())
+            .with_topics(Some(vec![topic]));
+        let fetched = client.call(5, request).await;
+        assert_eq!(fetched.topics[0].partitions[0].committed_offset, offset);
+    }
+    broker.stop().await;
+}
+
 #[tokio::test]
 async fn commits_of_strangers_and_of_too_long_notes_are_refused() {
     let broker = TestBroker::start();

@@ -138,7 +138,7 @@ async fn on_connection(connection: &mut Connection, method: connection::Method) 
     match method {
         M::Close(close) => connection_close::run(connection, &close).await,
         M::CloseOk(_) => connection_close::acknowledged(connection),
-        M::UpdateSecret(_) => connection_update_secret::run(),
+        M::UpdateSecret(_) => connection_update_secret::run(connection),
         M::Start(_)
         | M::StartOk(_)
         | M::Secure(_)

@@ -1,15 +1,17 @@
-//! `connection.update-secret`: a new token before the old one expires (RabbitMQ's extension).
+//! `connection.update-secret`: a new secret before the old one expires (RabbitMQ's extension).
 //!
-//! Fields: `new-secret`, `reason`. Never answered: 530 NOT_ALLOWED, since passwords don't expire
-//! and there are no tokens.
+//! Fields: `new-secret`, `reason`. Answer: `connection.update-secret-ok`. Passwords don't expire
+//! and a connection isn't authenticated again, so that there is nothing to be done, as with
+//! RabbitMQ's own users.
 //! Spec: an extension, in the XML definition that RabbitMQ publishes.
 //! Deviations from RabbitMQ: it takes tokens where its OAuth 2 plugin is on.
 
-use super::Outcome;
-use crate::errors::Fault;
+use stele_wire_amqp::method::connection::UpdateSecretOk;
 
-pub(super) fn run() -> Outcome {
-    Err(Fault::not_allowed(
-        "new secret was refused by one of the backends: credentials don't expire",
-    ))
+use super::Outcome;
+use crate::connection::Connection;
+
+pub(super) fn run(connection: &mut Connection) -> Outcome {
+    connection.reply(0, UpdateSecretOk {});
+    Ok(())
 }

@@ -15,7 +15,7 @@ use stele_wire_amqp::ShortString;
 use crate::{
     connection::Connection,
     errors::{Fault, Subject},
-    lookup::{FACET, Queue},
+    lookup::{self, FACET, Queue},
     stored::Message,
 };
 
@@ -59,6 +59,15 @@ pub(crate) async fn open(
     let log = declared.definition().id;
     connection.exclusive.push(log);
     Ok(Queue { log, name, config })
+}
+
+/// Whether a declaration names the pseudo-queue, or a queue of replies that there is, whoever's.
+pub(crate) fn is_pseudo(connection: &Connection, name: &Name) -> bool {
+    match name.strip_prefix(PSEUDO_QUEUE) {
+        Some("") => true,
+        Some(rest) => rest.starts_with('.') && lookup::definition(connection, name).is_some(),
+        None => false,
+    }
 }
 
 /// Where a message's replies go, if to the pseudo-queue.

@@ -29,6 +29,7 @@ use crate::{
     errors::{Fault, Kind, Subject},
     lookup::{self, FACET},
     queue_arguments::QueueArguments,
+    reply_to,
 };
 
 /// The setting that holds the flag as declared.
@@ -36,6 +37,9 @@ const DURABLE: &str = "durable";
 
 pub(super) async fn run(connection: &mut Connection, number: u16, declare: Declare) -> Outcome {
     let mut name = lookup::name(&declare.queue);
+    if reply_to::is_pseudo(connection, &name) {
+        return answer_pseudo(connection, number, &declare, &name);
+    }
     if declare.passive {
         let queue = lookup::queue(connection, &name)?;
         connection.session.channel(number)?.last_queue = Some(name.clone());
@@ -183,6 +187,26 @@ async fn answer(
         consumer_count: lookup::count(status.consumers),
     };
     connection.reply(number, declare_ok);
+    Ok(())
+}
+
+/// The pseudo-queue of direct reply-to, or the queue behind it, which a server may declare to learn
+/// whether its client still waits.
+fn answer_pseudo(
+    connection: &mut Connection,
+    number: u16,
+    declare: &Declare,
+    name: &Name,
+) -> Outcome {
+    connection.session.channel(number)?.last_queue = Some(name.clone());
+    if !declare.no_wait {
+        let declare_ok = DeclareOk {
+            queue: ShortString::truncated(name),
+            message_count: 0,
+            consumer_count: 1,
+        };
+        connection.reply(number, declare_ok);
+    }
     Ok(())
 }
 

@@ -30,6 +30,7 @@ mod lookup;
 mod negotiation;
 mod operations;
 mod outbox;
+mod periods;
 mod queue_arguments;
 mod reply_to;
 mod routing;

@@ -40,6 +40,9 @@ pub(crate) const CONSUMER_CREDIT_BYTES: u64 = 512 * 1024;
 /// 2,047 channels could each hold an unfinished body of the largest size.
 pub(crate) const ASSEMBLY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+/// The longest time to live, of a queue's messages or of one: ten years, as in RabbitMQ.
+pub(crate) const PERIOD_MS_MAX: i64 = 10 * 365 * 24 * 60 * 60 * 1000;
+
 /// Body frames below this size are gathered into one buffer, so that a body of one-octet frames
 /// doesn't cost a read buffer and a reference for each.
 pub(crate) const BODY_FRAME_GATHER_BYTES: usize = 1024;

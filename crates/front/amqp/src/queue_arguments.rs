@@ -13,6 +13,7 @@ use crate::{
     arguments::Described,
     errors::{Fault, Subject},
     operations::Outcome,
+    periods,
 };
 
 /// What an argument's value must be.
@@ -22,6 +23,10 @@ enum Form {
     Count,
     /// An integer, 1 or more.
     Positive,
+    /// A time, 0 or more, in milliseconds.
+    Period,
+    /// A time above 0, in milliseconds.
+    PositivePeriod,
     /// One of these texts.
     OneOf(&'static [&'static str]),
     /// Any text.
@@ -44,7 +49,7 @@ enum Support {
 }
 
 const KNOWN: &[(&str, Form, Support)] = &[
-    (TTL, Form::Count, Support::Offered),
+    (TTL, Form::Period, Support::Offered),
     (TYPE, Form::OneOf(&["classic", "quorum"]), Support::Accepted),
     // Bodies are never held in memory, so every queue is lazy.
     (
@@ -69,7 +74,7 @@ const KNOWN: &[(&str, Form, Support)] = &[
         Form::Flag,
         Support::Only("false"),
     ),
-    ("x-expires", Form::Positive, Support::Refused),
+    ("x-expires", Form::PositivePeriod, Support::Refused),
     ("x-dead-letter-exchange", Form::Text, Support::Refused),
     ("x-dead-letter-routing-key", Form::Text, Support::Refused),
     ("x-dead-letter-strategy", Form::Text, Support::Refused),
@@ -198,13 +203,8 @@ fn check(
 fn check_form(name: &str, form: Form, value: &Value, described: &Described) -> Result<(), String> {
     let expected = |what| format!("\"expected {what}, got {}\"", described.type_name);
     match form {
-        Form::Count | Form::Positive => {
-            let integer = value.as_integer().ok_or_else(|| expected("integer"))?;
-            match integer {
-                ..0 => Err(format!("{{value_negative,{integer}}}")),
-                0 if form == Form::Positive => Err("{value_zero,0}".to_owned()),
-                _ => Ok(()),
-            }
+        Form::Count | Form::Positive | Form::Period | Form::PositivePeriod => {
+            check_integer(form, value.as_integer().ok_or_else(|| expected("integer"))?)
         }
         Form::Flag => value.as_bool().map(drop).ok_or_else(|| expected("boolean")),
         Form::Text => value.as_text().map(drop).ok_or_else(|| expected("string")),
@@ -216,6 +216,15 @@ fn check_form(name: &str, form: Form, value: &Value, described: &Described) -> R
             let what = if name == TYPE { "queue type" } else { "value" };
             Err(format!("\"unsupported {what} '{text}'\""))
         }
+    }
+}
+
+fn check_integer(form: Form, integer: i64) -> Result<(), String> {
+    match (form, integer) {
+        (Form::Positive | Form::PositivePeriod, 0) => Err("{value_zero,0}".to_owned()),
+        (Form::Period | Form::PositivePeriod, _) => periods::check(integer),
+        (_, ..0) => Err(format!("{{value_negative,{integer}}}")),
+        _ => Ok(()),
     }
 }
 

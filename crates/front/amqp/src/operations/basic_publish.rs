@@ -5,7 +5,7 @@
 //! it), `immediate` (540 NOT_IMPLEMENTED, as in RabbitMQ); then properties and body. No answer; in
 //! confirm mode `basic.ack` or `basic.nack`, behind any `basic.return`.
 //! A missing exchange is 404 NOT_FOUND, an internal one 403 ACCESS_REFUSED; a body over the limit,
-//! an `expiration` that isn't a number, and a `user-id` that isn't the user's, 406
+//! an `expiration` that isn't one, and a `user-id` that isn't the user's, 406
 //! PRECONDITION_FAILED.
 //! `delivery-mode` is carried: what a message is worth is its queue's to say. `expiration` holds
 //! for AMQP's consumers: one of another protocol still sees the message.
@@ -21,7 +21,7 @@ use crate::{
     carbon_copies,
     connection::Connection,
     errors::Fault,
-    reply_to, routing,
+    periods, reply_to, routing,
     session::{content::Content, in_flight::ToConfirm},
     stored::Message,
 };
@@ -69,14 +69,8 @@ fn check_expiration(message: &Message) -> Outcome {
     let Some(text) = message.properties.expiration.as_deref() else {
         return Ok(());
     };
-    let what = match text.parse::<i64>() {
-        Ok(0..) => return Ok(()),
-        Ok(negative) => format!("{{value_negative,{negative}}}"),
-        Err(_) => "no_integer".to_owned(),
-    };
-    Err(Fault::precondition(format!(
-        "invalid expiration '{text}': {what}"
-    )))
+    periods::check_text(text)
+        .map_err(|what| Fault::precondition(format!("invalid expiration '{text}': {what}")))
 }
 
 /// The publish's number, in confirm mode.

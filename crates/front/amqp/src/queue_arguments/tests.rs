@@ -36,6 +36,12 @@ fn values_of_a_wrong_form_are_refused_in_rabbitmqs_words() {
         format!("{prefix} 'x-message-ttl' for queue 'q' in vhost '/': {{value_negative,-1}}")
     );
     assert_eq!(
+        invalid("x-message-ttl", Value::Int64(1 << 40)),
+        format!(
+            "{prefix} 'x-message-ttl' for queue 'q' in vhost '/': {{value_too_large,1099511627776}}"
+        )
+    );
+    assert_eq!(
         invalid("x-expires", Value::Int32(0)),
         format!("{prefix} 'x-expires' for queue 'q' in vhost '/': {{value_zero,0}}")
     );

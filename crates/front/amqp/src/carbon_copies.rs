@@ -30,7 +30,7 @@ fn keys_of(headers: &Table, name: &str) -> Result<Vec<String>, Fault> {
             .filter_map(|item| item.as_text().map(str::to_owned))
             .collect()),
         Some(other) => Err(Fault::precondition(format!(
-            "invalid message: {{unacceptable_type_in_header,{},\"{name}\"}}",
+            "invalid message: {{unacceptable_type_in_header,\"{name}\",{}}}",
             other.type_name()
         ))),
     }
@@ -53,7 +53,7 @@ mod tests {
         let headers = Table::new().with("BCC", Value::text("a"));
         assert_eq!(
             keys_of(&headers, "BCC").unwrap_err().text(),
-            "PRECONDITION_FAILED - invalid message: {unacceptable_type_in_header,longstr,\"BCC\"}"
+            "PRECONDITION_FAILED - invalid message: {unacceptable_type_in_header,\"BCC\",longstr}"
         );
     }
 }

@@ -9,6 +9,7 @@ use stele_core_broker::{Broker, FrontMeter};
 use stele_wire_amqp::{
     Frame, FrameDecoder, Method, PROTOCOL_HEADER, ProtocolHeader, ShortString, encode,
     method::connection::{Close, CloseOk},
+    reply_code::ACCESS_REFUSED,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -22,6 +23,9 @@ use crate::{
     negotiation::{Negotiation, Opened, Refusal, Step},
     settings::Settings,
 };
+
+/// The ids of a `close` that no method has caused.
+const NO_METHOD: (u16, u16) = (0, 0);
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +85,7 @@ async fn negotiate(
     socket.send(negotiation.start()).await?;
     loop {
         let method = next_method(socket, input).await?;
+        let ids = method.ids();
         let vhost_exists = |vhost: &str| broker.catalogue().has_vhost(vhost);
         match negotiation.accept(method, vhost_exists) {
             Ok(Step::Reply(method)) => socket.send(method).await?,
@@ -90,7 +95,12 @@ async fn negotiate(
                 socket.send(CloseOk {}.into()).await?;
                 return Err(Failed::Closed);
             }
-            Err(Refusal::Told(fault)) => return Err(refuse(socket, fault).await),
+            Err(Refusal::Told(fault)) => {
+                // A refused login names no method, as in RabbitMQ.
+                let is_login = fault.code == ACCESS_REFUSED;
+                let ids = if is_login { NO_METHOD } else { ids };
+                return Err(refuse(socket, fault, ids).await);
+            }
             Err(Refusal::Silent(fault)) => {
                 sleep(REFUSAL_DELAY).await;
                 return Err(Failed::Refused(fault));
@@ -124,26 +134,27 @@ async fn next_method(socket: &mut Socket<'_>, input: &mut BytesMut) -> Result<Me
                 payload,
             })) => match Method::decode(payload) {
                 Ok(method) => return Ok(method),
-                Err(error) => return Err(refuse(socket, error.into()).await),
+                Err(error) => return Err(refuse(socket, error.into(), NO_METHOD).await),
             },
             Ok(Some(Frame::Heartbeat { .. })) => {}
             Ok(Some(_)) => {
                 let fault = Fault::unexpected_frame("a frame before the connection is open");
-                return Err(refuse(socket, fault).await);
+                return Err(refuse(socket, fault, NO_METHOD).await);
             }
             Ok(None) => socket.read(input).await?,
-            Err(error) => return Err(refuse(socket, error.into()).await),
+            Err(error) => return Err(refuse(socket, error.into(), NO_METHOD).await),
         }
     }
 }
 
 /// Tells the client why there will be no connection, and leaves it a moment to read that: closing
 /// on unread input would take the answer with it.
-async fn refuse(socket: &mut Socket<'_>, fault: Fault) -> Failed {
+async fn refuse(socket: &mut Socket<'_>, fault: Fault, ids: (u16, u16)) -> Failed {
     let close = Close {
         reply_code: fault.code.code,
         reply_text: ShortString::truncated(&fault.text()),
-        ..Close::default()
+        class_id: ids.0,
+        method_id: ids.1,
     };
     if socket.send(close.into()).await.is_ok() {
         drop(timeout(REFUSAL_DELAY, socket.discard()).await);

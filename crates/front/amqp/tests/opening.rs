@@ -4,8 +4,8 @@
 mod support;
 
 use bytes::Bytes;
-use stele_wire_amqp::{ShortString, method::connection};
-use support::Server;
+use stele_wire_amqp::{Method, ShortString, method::connection};
+use support::{Client, Server};
 
 /// As RabbitMQ answers for users that it knows itself; the suite of amqplib asks.
 #[tokio::test]
@@ -20,4 +20,20 @@ async fn a_new_secret_is_taken_note_of() {
     client.expect(0, connection::UpdateSecretOk {}).await;
     // The connection goes on.
     client.declare("orders").await;
+}
+
+/// Java's client tells by the ids which of its calls has failed.
+#[tokio::test]
+async fn a_virtual_host_that_is_missing_is_the_fault_of_open() {
+    let server = Server::start().await;
+    let mut client = Client::tuned(server.address, 0, &[]).await;
+    client.open("nowhere").await;
+    let (0, Method::Connection(connection::Method::Close(close))) = client.method().await else {
+        panic!("not closed");
+    };
+    assert_eq!((close.class_id, close.method_id), (10, 40));
+    assert_eq!(
+        close.reply_text.as_str(),
+        "NOT_ALLOWED - vhost nowhere not found"
+    );
 }

@@ -17,7 +17,7 @@ use stele_wire_amqp::{
 
 use super::Outcome;
 use crate::{
-    arguments::arguments,
+    arguments::{Described, arguments},
     connection::Connection,
     errors::{Fault, Subject},
     lookup,
@@ -75,8 +75,9 @@ pub(super) fn check_arguments(exchange: &Exchange, arguments: &Table) -> Outcome
             ))),
         },
         Some(other) => Err(Fault::precondition(format!(
-            "Invalid x-match field type {}; expected longstr",
-            other.type_name()
+            "Invalid x-match field type {} (value {}); expected longstr",
+            other.type_name(),
+            Described::of(other).text
         ))),
     }
 }

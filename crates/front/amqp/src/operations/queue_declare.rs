@@ -98,15 +98,16 @@ async fn declare_active(
     }
 }
 
-/// A quorum queue is durable and everybody's.
+/// A quorum queue is durable, everybody's and stays.
 fn check_quorum(subject: &Subject<'_>, declare: &Declare, arguments: &QueueArguments) -> Outcome {
     let invalid = |property| {
         let what = format!("invalid property '{property}' for {}", subject.describe());
         Err(Fault::precondition(what))
     };
-    match (arguments.is_quorum(), declare.durable, declare.exclusive) {
-        (true, false, _) => invalid("non-durable"),
-        (true, true, true) => invalid("exclusive-owner"),
+    match arguments.is_quorum() {
+        true if !declare.durable => invalid("non-durable"),
+        true if declare.auto_delete => invalid("auto-delete"),
+        true if declare.exclusive => invalid("exclusive-owner"),
         _ => Ok(()),
     }
 }

@@ -123,6 +123,17 @@ impl Client {
         heartbeat: u16,
         capabilities: &[&'static str],
     ) -> Self {
+        let mut client = Self::tuned(address, heartbeat, capabilities).await;
+        client.open("/").await;
+        client
+    }
+
+    /// One that has yet to ask for its virtual host.
+    pub(crate) async fn tuned(
+        address: SocketAddr,
+        heartbeat: u16,
+        capabilities: &[&'static str],
+    ) -> Self {
         let mut client = Self::raw(address).await;
         client.octets(&PROTOCOL_HEADER).await;
         client.method().await;
@@ -148,9 +159,12 @@ impl Client {
             heartbeat,
         };
         client.send(0, tune_ok).await;
-        let virtual_host = ShortString::from_static("/");
-        client.send(0, connection::Open { virtual_host }).await;
         client
+    }
+
+    pub(crate) async fn open(&mut self, virtual_host: &'static str) {
+        let virtual_host = ShortString::from_static(virtual_host);
+        self.send(0, connection::Open { virtual_host }).await;
     }
 
     pub(crate) async fn octets(&mut self, octets: &[u8]) {

@@ -1,6 +1,7 @@
 """Runs the loads against two servers in turn and keeps what each round found."""
 
 import dataclasses
+import os
 import pathlib
 import shutil
 import tempfile
@@ -57,6 +58,8 @@ def _run(make, loads, scale, tell):
     finally:
         server.stop()
         shutil.rmtree(directory, ignore_errors=True)
+        # What this server left for the disk to do, the next one must not wait for.
+        os.sync()
 
 
 def _measure(server, load, scale):

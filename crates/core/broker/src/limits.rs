@@ -28,8 +28,8 @@ pub(crate) const UNAWAITED_MS_MAX: u64 = 5;
 /// No more requests are taken up while so much waits for the writer.
 pub(crate) const BACKLOG_BYTES_MAX: usize = 32 << 20;
 
-/// Settlings that wait for the settler: at most one for each shard, and shards don't wait.
-pub(crate) const SETTLE_JOBS_MAX: usize = u16::MAX as usize;
+/// Jobs that wait for the settler: at most one of each kind for each shard, and shards don't wait.
+pub(crate) const SETTLER_JOBS_MAX: usize = 2 * u16::MAX as usize;
 
 /// How often retention, space and settling are looked at, in milliseconds.
 pub(crate) const MAINTENANCE_MS: u64 = 1_000;

@@ -15,12 +15,12 @@ use tokio::sync::{mpsc, watch};
 
 use self::{
     journal_thread::Stopwatch,
-    settler_thread::SettleJob,
+    settler_thread::SettlerJob,
     shard_thread::{Channels, ShardThread},
 };
 use crate::{
     Broker,
-    limits::{INBOX_REQUESTS_MAX, NEWS_MAX, SETTLE_JOBS_MAX},
+    limits::{INBOX_REQUESTS_MAX, NEWS_MAX, SETTLER_JOBS_MAX},
     mailbox::Mailbox,
     meter::Meters,
     shard::{Lane, Opened, Shard},
@@ -98,7 +98,7 @@ impl Broker {
         let (stop, stopping) = watch::channel(false);
         let (alive, stopped) = mpsc::channel(1);
         let (failing, failed) = watch::channel(None);
-        let (settle, jobs) = std::sync::mpsc::sync_channel::<SettleJob>(SETTLE_JOBS_MAX);
+        let (settle, jobs) = std::sync::mpsc::sync_channel::<SettlerJob>(SETTLER_JOBS_MAX);
         settler_thread::spawn(jobs, failing.clone(), alive.clone())?;
 
         let mut inboxes = Vec::new();

@@ -88,9 +88,11 @@ fn measure(directory: &Path, count: u64) -> Result<(), Box<dyn Error>> {
         let planned = clock.monotonic() - started;
         let settled = parts.settler.settle(&plan, &mut Nexts::default())?;
         let copied = clock.monotonic() - started - planned;
+        drop(plan);
         let started = clock.monotonic();
-        parts.index.settled(settled);
+        let retired = parts.index.settled(settled);
         let installed = clock.monotonic() - started;
+        retired.release()?;
         println!("{count} partitions, settling {}:", round + 1);
         println!("  the shard is held up {planned:?} and {installed:?}");
         println!("  the settler takes {copied:?}");

@@ -13,6 +13,7 @@
 //! Invariants: a file is made only once the one before is whole and on disk, so only the last can
 //! have a torn tail. The last file is the only one that is ever written to.
 
+mod retired;
 mod scanner;
 mod writer;
 
@@ -25,6 +26,7 @@ use std::{
 use stele_base_env::DiskFile;
 use stele_base_types::ShardId;
 
+pub use self::retired::Retired;
 pub(crate) use self::scanner::{Ending, ScannedBlock, Scanner};
 pub(crate) use self::writer::create_file;
 pub use self::writer::{JournalWriter, Written};

@@ -42,7 +42,7 @@ pub use block::{Block, BlockBuilder, BlockSequence, Target};
 pub use directory::{DataDirectory, ShardDirectory};
 pub use dump::dump;
 pub use error::{Error, ReplayError};
-pub use journal::{JournalFile, JournalWriter, Written};
+pub use journal::{JournalFile, JournalWriter, Retired, Written};
 pub use limits::BLOCK_CONTENT_SIZE_BYTES_MAX;
 pub use options::Options;
 pub use read_index::{

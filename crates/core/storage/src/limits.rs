@@ -47,3 +47,11 @@ pub(crate) const PROGRESS_STEP_SIZE_BYTES: u64 = 256 << 20;
 
 /// What recovery and settling read of a journal file at once.
 pub(crate) const SCAN_WINDOW_SIZE_BYTES: usize = 1 << 20;
+
+/// How much of a segment is written before it is synced. The journal's syncs wait for what the disk
+/// was given before: a whole segment at once holds up every commit meanwhile.
+pub(crate) const UNSYNCED_SIZE_BYTES_MAX: usize = 256 << 10;
+
+/// How much of a removed journal file's space is given back at once. A file system that tells the
+/// disk of it (`discard`) has the journal's next sync wait for that too.
+pub(crate) const RELEASE_STEP_BYTES: u64 = 4 << 20;

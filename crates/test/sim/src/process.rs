@@ -12,7 +12,8 @@ use stele_base_types::{LogId, Timestamp};
 use stele_core_broker::{Lane, News, Request, Shard};
 use stele_core_engine::{Catalogue, Command};
 use stele_core_storage::{
-    Block, DataDirectory, Error, JournalWriter, Options, SettlePlan, Settled, Settler, SpaceGuard,
+    Block, DataDirectory, Error, JournalWriter, Options, Retired, SettlePlan, Settled, Settler,
+    SpaceGuard,
 };
 
 pub(crate) use self::start::Settings;
@@ -47,6 +48,8 @@ struct Site {
     plan: Option<SettlePlan>,
     /// What it has done, and the shard hasn't heard of.
     settled: Option<Settled>,
+    /// The space of settled files, not given back yet.
+    retired: Option<Retired>,
 }
 
 impl Process {

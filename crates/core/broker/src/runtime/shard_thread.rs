@@ -14,7 +14,7 @@ use tokio::{
 
 use super::{
     journal_thread::{Blocks, Write},
-    settler_thread::SettleJob,
+    settler_thread::{SettleJob, SettlerJob},
 };
 use crate::{
     limits::{BACKLOG_BYTES_MAX, BLOCKS_IN_FLIGHT_MAX, MAINTENANCE_MS, TURN_REQUESTS_MAX},
@@ -46,7 +46,7 @@ pub(super) struct Channels {
     pub(super) news: mpsc::Receiver<Heard>,
     pub(super) lane: Lane,
     pub(super) blocks: Blocks,
-    pub(super) settle: std::sync::mpsc::SyncSender<SettleJob>,
+    pub(super) settle: std::sync::mpsc::SyncSender<SettlerJob>,
     pub(super) settled: mpsc::Sender<Heard>,
     pub(super) stopping: watch::Receiver<bool>,
     /// Dropped when the thread ends, which is all that it is for.
@@ -172,7 +172,10 @@ impl ShardThread {
                 let (settler, settled) = *settled;
                 self.settler = Some(settler);
                 match settled {
-                    Some(settled) => self.shard.settled(settled),
+                    Some(settled) => {
+                        let retired = self.shard.settled(settled);
+                        drop(self.channels.settle.send(SettlerJob::Release(retired)));
+                    }
                     None => self.shard.abandon_settling(),
                 }
             }
@@ -230,7 +233,7 @@ impl ShardThread {
                 plan,
                 done: self.channels.settled.clone(),
             };
-            drop(self.channels.settle.send(job));
+            drop(self.channels.settle.send(SettlerJob::Settle(Box::new(job))));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 use stele_core_engine::{Command, LogCommand};
-use stele_core_storage::{Floors, RetentionPolicy, SettlePlan, Settled};
+use stele_core_storage::{Floors, RetentionPolicy, Retired, SettlePlan, Settled};
 
 use super::Shard;
 use crate::{limits::MAINTAINED_LOGS_MAX, reply_to::ReplyTo};
@@ -111,9 +111,9 @@ impl Shard {
         }
     }
 
-    /// Takes over what was settled.
-    pub fn settled(&mut self, settled: Settled) {
-        self.index.settled(settled);
+    /// Takes over what was settled. What comes of it goes back to the settler.
+    pub fn settled(&mut self, settled: Settled) -> Retired {
+        self.index.settled(settled)
     }
 
     /// Gives up a plan for which there was no room. Another is made later.

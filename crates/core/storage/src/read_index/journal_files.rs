@@ -96,10 +96,11 @@ impl JournalFiles {
         firsts.find(|first| *first > file.first)
     }
 
-    /// Forgets the files whose blocks are all before `through`.
-    pub(crate) fn remove_before(&mut self, through: BlockSequence) {
-        while self.files.len() > 1 && self.files[0].next() <= through {
-            self.files.pop_front();
-        }
+    /// Forgets the files whose blocks are all before `through`, and gives them.
+    pub(crate) fn remove_before(&mut self, through: BlockSequence) -> Vec<Arc<JournalFile>> {
+        let closed = self.files.iter().take(self.files.len().saturating_sub(1));
+        let count = closed.take_while(|file| file.next() <= through).count();
+        let removed = self.files.drain(..count);
+        removed.map(|tracked| tracked.file).collect()
     }
 }

@@ -6,7 +6,7 @@ use stele_base_types::Timestamp;
 
 use super::ReadIndex;
 use crate::{
-    journal::JournalFile,
+    journal::{JournalFile, Retired},
     settle::{Floors, SettlePlan, Settled},
 };
 
@@ -46,8 +46,9 @@ impl ReadIndex {
         }
     }
 
-    /// Takes over what was settled: those batches are read from segments from now on.
-    pub fn settled(&mut self, settled: Settled) {
+    /// Takes over what was settled: those batches are read from segments from now on. Gives the
+    /// files that nothing new will be read from.
+    pub fn settled(&mut self, settled: Settled) -> Retired {
         self.is_settling = false;
         for (partition, segments) in settled.segments {
             // A partition that was removed meanwhile stays so.
@@ -58,8 +59,8 @@ impl ReadIndex {
         for reads in self.partitions.values_mut() {
             reads.remove_runs_before(settled.through);
         }
-        self.journal.remove_before(settled.through);
         self.segment_files.close_all();
+        Retired::new(self.journal.remove_before(settled.through))
     }
 
     /// Gives up the plan that was made last: nothing has changed.

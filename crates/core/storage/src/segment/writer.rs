@@ -9,7 +9,7 @@ use super::{INDEX_ENTRY_SIZE_BYTES, IndexEntry, Segment};
 use crate::{
     Error, ShardDirectory, StoredBatch,
     error::AtPath,
-    limits::{INDEX_INTERVAL_BYTES, SCAN_WINDOW_SIZE_BYTES},
+    limits::{INDEX_INTERVAL_BYTES, UNSYNCED_SIZE_BYTES_MAX},
 };
 
 /// Writes one segment's log and index from where they end.
@@ -76,8 +76,9 @@ impl SegmentWriter {
         if is_whole {
             self.end_interval();
         }
-        if self.log.buffer.len() >= SCAN_WINDOW_SIZE_BYTES {
+        if self.log.buffer.len() >= UNSYNCED_SIZE_BYTES_MAX {
             self.log.flush()?;
+            self.log.sync()?;
         }
         Ok(())
     }
@@ -151,6 +152,10 @@ impl Output {
         self.position += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())
+    }
+
+    fn sync(&self) -> Result<(), Error> {
+        self.file.sync_data().at("sync", &self.path)
     }
 
     fn finish(mut self) -> Result<WrittenFile, Error> {

@@ -285,7 +285,8 @@ fn a_partition_made_after_the_floors_were_taken_is_not_taken_for_deleted() {
         let late = NOW.plus_ms(SMALL.journal_age_ms_max + 1);
         let plan = shard.parts.index.plan_settling(floors, late);
         let settled = shard.parts.settler.settle(&plan, &mut State::default());
-        shard.parts.index.settled(settled.unwrap());
+        let retired = shard.parts.index.settled(settled.unwrap());
+        retired.release().unwrap();
         assert_filled(&shard, 1, 0, 10);
         assert_filled(&shard, 3, 0, 10);
         shard.settle().unwrap();

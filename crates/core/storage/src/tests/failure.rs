@@ -2,14 +2,14 @@
 
 use std::{io, path::Path, sync::Arc};
 
-use stele_base_env::Disk;
+use stele_base_env::{Disk, OpenMode};
 use stele_base_types::Offset;
 
 use super::{
     harness::{NOW, SMALL, Shard, State, batch, partition},
     memory_disk::{Crash, MemoryDisk},
 };
-use crate::{Error, Floors, Options, SpaceGuard};
+use crate::{Error, Floors, Options, SpaceGuard, limits::UNSYNCED_SIZE_BYTES_MAX};
 
 const PATH: &str = "/data";
 
@@ -104,6 +104,57 @@ fn a_settling_without_space_leaves_all_as_it_was() {
 }
 
 #[test]
+fn a_settling_leaves_little_for_a_sync_to_wait_for() {
+    let disk = MemoryDisk::new();
+    let options = Options {
+        journal_file_size_bytes_max: 8 << 20,
+        segment_size_bytes_max: 8 << 20,
+        ..SMALL
+    };
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let mut shard = Shard::open_with(&shared, Path::new(PATH), &options).unwrap();
+    for _ in 0..100 {
+        let batch = batch(&[&[b'x'; 20_000]]);
+        shard.append(&[partition(1, 0)], &batch);
+        shard.commit().unwrap();
+    }
+    shard.parts.writer.rotate().unwrap();
+    shard.commit().unwrap();
+    disk.take_unsynced_bytes_max();
+    shard.settle().unwrap();
+    let unsynced_bytes = disk.take_unsynced_bytes_max();
+    let expected = 200_000..UNSYNCED_SIZE_BYTES_MAX as u64 + 21_000;
+    assert!(expected.contains(&unsynced_bytes), "{unsynced_bytes}");
+}
+
+#[test]
+fn the_space_of_settled_files_is_given_back_once_nobody_reads_them() {
+    let disk = MemoryDisk::new();
+    let mut shard = shard_on(&disk);
+    for _ in 0..30 {
+        shard.append(&[partition(1, 0)], &batch(&[&[b'x'; 500]]));
+        shard.commit().unwrap();
+    }
+    let index = &shard.parts.index;
+    let read = index.read(partition(1, 0), Offset(0), Offset(u64::MAX), 1);
+    let journal = disk.files().into_iter();
+    let journal: Vec<_> = journal
+        .filter(|path| path.extension().is_some_and(|it| it == "journal"))
+        .map(|path| disk.open(&path, OpenMode::Read).unwrap())
+        .collect();
+    assert!(journal.len() > 2, "{journal:?}");
+    shard.settle().unwrap();
+    // The first is still being read, the last is still being written.
+    let sizes: Vec<_> = journal.iter().map(|it| it.size_bytes().unwrap()).collect();
+    let [read_from, released @ .., written] = &sizes[..] else {
+        panic!("{sizes:?}");
+    };
+    assert!(*read_from > 0 && *written > 0, "{sizes:?}");
+    assert!(released.iter().all(|size| *size == 0), "{sizes:?}");
+    assert_eq!(read[0].resolve().unwrap().len(), 1);
+}
+
+#[test]
 fn low_space_is_told_and_has_a_margin() {
     let disk = MemoryDisk::new();
     let shard = shard_on(&disk);
@@ -181,7 +232,7 @@ fn the_journal_is_due_by_size_and_by_age() {
         .settler
         .settle(&plan, &mut State::default())
         .unwrap();
-    shard.parts.index.settled(settled);
+    shard.parts.index.settled(settled).release().unwrap();
     assert!(!shard.parts.index.should_settle(NOW));
     assert!(shard.parts.index.usage().journal_size_bytes <= SMALL.journal_size_bytes_max);
 }

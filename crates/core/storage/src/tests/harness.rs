@@ -171,8 +171,9 @@ impl Shard {
         let floors = self.floors();
         let plan = self.parts.index.plan_settling(floors, late);
         let settled = self.parts.settler.settle(&plan, &mut State::default())?;
-        self.parts.index.settled(settled);
-        Ok(())
+        // It holds the files.
+        drop(plan);
+        self.parts.index.settled(settled).release()
     }
 
     /// Closes the current file and settles it too.

@@ -38,6 +38,8 @@ struct State {
     crash_at: Option<u64>,
     /// The next sync of a file fails.
     fail_sync: bool,
+    /// The most that was written to a file and not synced.
+    unsynced_bytes_max: u64,
     capacity_bytes: Option<u64>,
 }
 
@@ -99,6 +101,11 @@ impl MemoryDisk {
     /// no safer than before.
     pub(crate) fn restart(&self) {
         self.state().crash_at = None;
+    }
+
+    /// The most that was written to a file between two syncs since this was last asked.
+    pub(crate) fn take_unsynced_bytes_max(&self) -> u64 {
+        std::mem::take(&mut self.state().unsynced_bytes_max)
     }
 
     pub(crate) fn fail_next_sync(&self) {
@@ -245,6 +252,14 @@ impl Content {
     fn sync(&mut self) {
         self.synced = self.bytes.clone();
         self.unsynced.clear();
+    }
+
+    fn unsynced_bytes(&self) -> u64 {
+        let written = self.unsynced.iter().map(|change| match change {
+            Change::Write(_, bytes) => bytes.len() as u64,
+            Change::Size(_) => 0,
+        });
+        written.sum()
     }
 
     fn change(&mut self, change: Change) {
@@ -425,7 +440,10 @@ impl MemoryFile {
                 return Err(io::ErrorKind::StorageFull.into());
             }
         }
-        self.content.lock().unwrap().change(change);
+        let mut content = self.content.lock().unwrap();
+        content.change(change);
+        let unsynced_bytes = content.unsynced_bytes();
+        state.unsynced_bytes_max = state.unsynced_bytes_max.max(unsynced_bytes);
         Ok(())
     }
 }

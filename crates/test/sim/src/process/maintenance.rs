@@ -23,11 +23,13 @@ impl Process {
         Ok(())
     }
 
-    /// The settler's next step: it settles, or the shard hears of it.
+    /// The settler's next step: it settles, the shard hears of it, or it gives the space back.
     pub(crate) fn settle(&mut self, shard: usize) -> Result<(), Error> {
         let site = &mut self.sites[shard];
         if let Some(settled) = site.settled.take() {
-            site.shard.settled(settled);
+            site.retired = Some(site.shard.settled(settled));
+        } else if let Some(retired) = site.retired.take() {
+            retired.release()?;
         } else if let Some(plan) = site.plan.take() {
             let settled = site.settler.settle(&plan, &mut Replayed::default())?;
             site.settled = Some(settled);

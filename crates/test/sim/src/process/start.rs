@@ -102,6 +102,7 @@ impl Process {
             in_flight: 0,
             plan: None,
             settled: None,
+            retired: None,
         })
     }
 }

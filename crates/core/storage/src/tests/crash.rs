@@ -48,6 +48,36 @@ impl Progress {
     }
 }
 
+/// A life that was cut short.
+struct Crashed<P> {
+    /// At which of its operations.
+    at: u64,
+    /// The disk, which fails until it is restarted.
+    disk: MemoryDisk,
+    /// How far the life had come.
+    progress: P,
+}
+
+/// Lives once as a whole, then once for each operation of that, which is the last one.
+fn crashes_of<P: Default>(
+    live: impl Fn(&Arc<dyn Disk>, &mut P) -> Result<(), Error>,
+) -> Vec<Crashed<P>> {
+    let whole = MemoryDisk::new();
+    live(&shared(&whole), &mut P::default()).unwrap();
+    let crash = |at| {
+        let disk = MemoryDisk::new();
+        disk.crash_at(at);
+        let mut progress = P::default();
+        live(&shared(&disk), &mut progress).unwrap_err();
+        Crashed { at, disk, progress }
+    };
+    (0..whole.operations()).map(crash).collect()
+}
+
+fn shared(disk: &MemoryDisk) -> Arc<dyn Disk> {
+    Arc::new(disk.clone())
+}
+
 /// The value at an offset, so that a reader can tell.
 fn value(log: u64, offset: u64) -> Vec<u8> {
     format!("{log}/{offset}/{}", "x".repeat(90)).into_bytes()
@@ -99,9 +129,9 @@ fn live(disk: &Arc<dyn Disk>, progress: &mut Progress) -> Result<(), Error> {
 }
 
 /// Recovers, and asserts that all is there that must be, and nothing that was never there.
-fn assert_recovers(disk: &Arc<dyn Disk>, progress: &Progress, when: &str) -> State {
-    let shard =
-        Shard::open(disk, Path::new(PATH)).unwrap_or_else(|error| panic!("{when}: {error}"));
+fn assert_recovers(disk: &MemoryDisk, progress: &Progress, when: &str) -> State {
+    let opened = Shard::open(&shared(disk), Path::new(PATH));
+    let shard = opened.unwrap_or_else(|error| panic!("{when}: {error}"));
     let Progress {
         synced, attempted, ..
     } = progress;
@@ -159,24 +189,16 @@ fn assert_readable(shard: &Shard, progress: &Progress, log: u64, next: u64, when
 
 #[test]
 fn nothing_acknowledged_is_lost_by_a_crash_at_any_operation() {
-    let whole = MemoryDisk::new();
-    live(&(Arc::new(whole.clone()) as _), &mut Progress::default()).unwrap();
-    let operations = whole.operations();
-    assert!(operations > 150, "{operations}");
-    for crash_at in 0..operations {
-        let disk = MemoryDisk::new();
-        disk.crash_at(crash_at);
-        let mut progress = Progress::default();
-        live(&(Arc::new(disk.clone()) as _), &mut progress).unwrap_err();
+    let crashes = crashes_of(live);
+    assert!(crashes.len() > 150, "{}", crashes.len());
+    for Crashed { at, disk, progress } in crashes {
         for crash in CRASHES {
-            let when = format!("operation {crash_at}, {crash:?}");
+            let when = format!("operation {at}, {crash:?}");
             let disk = disk.after(crash);
-            let again = disk.clone();
-            let state = assert_recovers(&(Arc::new(disk) as _), &progress, &when);
+            let state = assert_recovers(&disk, &progress, &when);
             // What recovery found is on disk now.
             for crash in [Crash::LosesAll, Crash::Tears(9)] {
-                let second =
-                    assert_recovers(&(Arc::new(again.after(crash)) as _), &progress, &when);
+                let second = assert_recovers(&disk.after(crash), &progress, &when);
                 assert_eq!(second, state, "{when}, then {crash:?}");
             }
         }
@@ -185,34 +207,21 @@ fn nothing_acknowledged_is_lost_by_a_crash_at_any_operation() {
 
 #[test]
 fn a_crash_during_recovery_changes_nothing() {
-    let whole = MemoryDisk::new();
-    live(&(Arc::new(whole.clone()) as _), &mut Progress::default()).unwrap();
-    for crash_at in (0..whole.operations()).step_by(3) {
-        let disk = MemoryDisk::new();
-        disk.crash_at(crash_at);
-        let mut progress = Progress::default();
-        live(&(Arc::new(disk.clone()) as _), &mut progress).unwrap_err();
-        for crash in [Crash::KeepsAll, Crash::Tears(crash_at)] {
+    for Crashed { at, disk, progress } in crashes_of(live).into_iter().step_by(3) {
+        for crash in [Crash::KeepsAll, Crash::Tears(at)] {
             let found = disk.after(crash);
-            let expected = {
+            let undisturbed = found.after(Crash::KeepsAll);
+            let expected = assert_recovers(&undisturbed, &progress, "undisturbed");
+            for second in 0.. {
                 let disk = found.after(Crash::KeepsAll);
-                assert_recovers(&(Arc::new(disk) as _), &progress, "undisturbed")
-            };
-            for second_crash_at in 0.. {
-                let disk = found.after(Crash::KeepsAll);
-                disk.crash_at(second_crash_at);
-                let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-                if Shard::open(&shared, Path::new(PATH)).is_ok() {
+                disk.crash_at(second);
+                if Shard::open(&shared(&disk), Path::new(PATH)).is_ok() {
                     break;
                 }
-                for crash in [
-                    Crash::LosesAll,
-                    Crash::KeepsAll,
-                    Crash::Tears(second_crash_at),
-                ] {
-                    let when = format!("operations {crash_at}, {second_crash_at}, {crash:?}");
-                    let disk: Arc<dyn Disk> = Arc::new(disk.after(crash));
-                    assert_eq!(assert_recovers(&disk, &progress, &when), expected, "{when}");
+                for crash in [Crash::LosesAll, Crash::KeepsAll, Crash::Tears(second)] {
+                    let when = format!("operations {at}, {second}, {crash:?}");
+                    let state = assert_recovers(&disk.after(crash), &progress, &when);
+                    assert_eq!(state, expected, "{when}");
                 }
             }
         }
@@ -222,25 +231,23 @@ fn a_crash_during_recovery_changes_nothing() {
 /// What the killed process made, and hadn't synced, is what the next one goes on with.
 #[test]
 fn a_kill_at_any_operation_and_a_power_cut_later_lose_nothing() {
-    let whole = MemoryDisk::new();
-    live(&(Arc::new(whole.clone()) as _), &mut Progress::default()).unwrap();
-    for crash_at in 0..whole.operations() {
-        let disk = MemoryDisk::new();
-        disk.crash_at(crash_at);
-        let mut progress = Progress::default();
-        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-        live(&shared, &mut progress).unwrap_err();
+    for crashed in crashes_of(live) {
+        let Crashed {
+            at,
+            disk,
+            mut progress,
+        } = crashed;
         disk.restart();
-        let mut shard = Shard::open(&shared, Path::new(PATH)).unwrap();
+        let mut shard = Shard::open(&shared(&disk), Path::new(PATH)).unwrap();
         append(&mut shard, 1);
         progress.commit(&mut shard).unwrap();
         for settles in [false, true] {
             if settles {
                 progress.settle_all(&mut shard).unwrap();
             }
-            for crash in [Crash::LosesAll, Crash::Tears(crash_at)] {
-                let when = format!("operation {crash_at}, {crash:?}, settled: {settles}");
-                assert_recovers(&(Arc::new(disk.after(crash)) as _), &progress, &when);
+            for crash in [Crash::LosesAll, Crash::Tears(at)] {
+                let when = format!("operation {at}, {crash:?}, settled: {settles}");
+                assert_recovers(&disk.after(crash), &progress, &when);
             }
         }
     }
@@ -248,15 +255,9 @@ fn a_kill_at_any_operation_and_a_power_cut_later_lose_nothing() {
 
 #[test]
 fn no_file_is_left_that_nothing_refers_to() {
-    let whole = MemoryDisk::new();
-    live(&(Arc::new(whole.clone()) as _), &mut Progress::default()).unwrap();
-    for crash_at in 0..whole.operations() {
-        let disk = MemoryDisk::new();
-        disk.crash_at(crash_at);
-        let mut progress = Progress::default();
-        live(&(Arc::new(disk.clone()) as _), &mut progress).unwrap_err();
-        let disk = disk.after(Crash::Tears(crash_at));
-        let mut shard = Shard::open(&(Arc::new(disk.clone()) as _), Path::new(PATH)).unwrap();
+    for Crashed { at, disk, .. } in crashes_of(live) {
+        let disk = disk.after(Crash::Tears(at));
+        let mut shard = Shard::open(&shared(&disk), Path::new(PATH)).unwrap();
         shard.commit().unwrap();
         // All logs are deleted: what stays is one journal file and one snapshot.
         shard.floors.clear();
@@ -264,27 +265,21 @@ fn no_file_is_left_that_nothing_refers_to() {
         let files = disk.files();
         let names: Vec<_> = files.iter().map(|path| path.to_string_lossy()).collect();
         let of_shard = names.iter().filter(|name| name.contains("/shard-0/"));
-        assert_eq!(of_shard.count(), 2, "operation {crash_at}: {names:?}");
+        assert_eq!(of_shard.count(), 2, "operation {at}: {names:?}");
     }
 }
 
 #[test]
 fn what_a_settling_left_that_was_cut_short_goes_with_the_next_one() {
-    let live = |disk: &Arc<dyn Disk>| {
+    let live = |disk: &Arc<dyn Disk>, (): &mut ()| {
         let mut shard = Shard::open(disk, Path::new(PATH))?;
         append(&mut shard, 1);
         shard.commit()?;
         shard.settle_all()
     };
-    let whole = MemoryDisk::new();
-    live(&(Arc::new(whole.clone()) as _)).unwrap();
-    for crash_at in 0..whole.operations() {
-        let disk = MemoryDisk::new();
-        disk.crash_at(crash_at);
-        let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-        live(&shared).unwrap_err();
+    for Crashed { at, disk, .. } in crashes_of(live) {
         disk.restart();
-        let mut shard = Shard::open(&shared, Path::new(PATH)).unwrap();
+        let mut shard = Shard::open(&shared(&disk), Path::new(PATH)).unwrap();
         append(&mut shard, 1);
         shard.commit().unwrap();
         // Nobody needs it by now, so it isn't copied again.
@@ -295,7 +290,7 @@ fn what_a_settling_left_that_was_cut_short_goes_with_the_next_one() {
         let left = files
             .iter()
             .find(|path| path.starts_with("/data/shard-0/segments"));
-        assert_eq!(left, None, "operation {crash_at}");
+        assert_eq!(left, None, "operation {at}");
     }
 }
 
@@ -317,23 +312,21 @@ fn live_with_many(disk: &Arc<dyn Disk>, synced: &mut State) -> Result<(), Error>
 
 #[test]
 fn a_crash_while_many_partitions_settle_loses_nothing_either() {
-    let whole = MemoryDisk::new();
-    live_with_many(&(Arc::new(whole.clone()) as _), &mut State::default()).unwrap();
-    for crash_at in 0..whole.operations() {
-        let disk = MemoryDisk::new();
-        disk.crash_at(crash_at);
-        let mut synced = State::default();
-        live_with_many(&(Arc::new(disk.clone()) as _), &mut synced).unwrap_err();
-        for crash in [Crash::LosesAll, Crash::Tears(crash_at)] {
-            let disk: Arc<dyn Disk> = Arc::new(disk.after(crash));
-            let shard = Shard::open(&disk, Path::new(PATH)).unwrap();
+    for crashed in crashes_of(live_with_many) {
+        let Crashed {
+            at,
+            disk,
+            progress: synced,
+        } = crashed;
+        for crash in [Crash::LosesAll, Crash::Tears(at)] {
+            let shard = Shard::open(&shared(&disk.after(crash)), Path::new(PATH)).unwrap();
             for (id, next) in &synced.next {
-                assert!(shard.state.next[id] >= *next, "{crash_at} {crash:?}");
+                assert!(shard.state.next[id] >= *next, "{at} {crash:?}");
                 let values = shard.values(*id);
                 let is_kept = id.log.0 <= 2;
                 assert!(
                     values.len() as u64 >= next.0 || !is_kept,
-                    "{crash_at} {crash:?} {id}"
+                    "{at} {crash:?} {id}"
                 );
                 for (offset, found) in values {
                     assert_eq!(found, value(id.log.0, offset));

@@ -4,7 +4,7 @@
 mod support;
 
 use stele_core_engine::Durability;
-use stele_test_testkit::TestBroker;
+use stele_test_testkit::{TestBroker, counted};
 use stele_wire_amqp::{
     ShortString,
     method::{basic, connection},
@@ -47,16 +47,12 @@ async fn methods_errors_octets_and_connections_are_counted() {
     server.stop().await;
 
     let counts = broker.front_counts().remove(0);
-    let of = |counts: &[(&'static str, u64)], name: &str| {
-        let found = counts.iter().find(|(operation, _)| *operation == name);
-        found.unwrap().1
-    };
     assert_eq!(counts.front, "amqp");
-    assert_eq!(of(&counts.requests, "basic.publish"), 2);
-    assert_eq!(of(&counts.requests, "basic.deliver"), 2);
-    assert_eq!(of(&counts.requests, "basic.consume"), 2);
-    assert_eq!(of(&counts.errors, "basic.consume"), 1);
-    assert_eq!(of(&counts.errors, "basic.publish"), 0);
+    assert_eq!(counted(&counts.requests, "basic.publish"), 2);
+    assert_eq!(counted(&counts.requests, "basic.deliver"), 2);
+    assert_eq!(counted(&counts.requests, "basic.consume"), 2);
+    assert_eq!(counted(&counts.errors, "basic.consume"), 1);
+    assert_eq!(counted(&counts.errors, "basic.publish"), 0);
     assert_eq!((counts.connections, counts.connections_total), (0, 2));
     assert_eq!(counts.connection_errors, 1);
     // The greeting alone is longer.

@@ -3,6 +3,8 @@
 //! Never published; depended on by tests alone.
 
 mod broker;
+mod counted;
 mod scarce_disk;
 
 pub use broker::TestBroker;
+pub use counted::counted;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use stele_test_testkit::TestBroker;
+use stele_test_testkit::{TestBroker, counted};
 use stele_wire_kafka::{
     Decodable,
     messages::{ApiVersionsRequest, HeartbeatRequest, MetadataRequest, MetadataResponse},
@@ -147,15 +147,11 @@ async fn requests_errors_bytes_and_connections_are_counted() {
     server.stop().await;
 
     let counts = broker.front_counts().remove(0);
-    let of = |counts: &[(&'static str, u64)], name: &str| {
-        let found = counts.iter().find(|(operation, _)| *operation == name);
-        found.unwrap().1
-    };
     assert_eq!(counts.front, "kafka");
-    assert_eq!(of(&counts.requests, "ApiVersions"), 2);
-    assert_eq!(of(&counts.errors, "ApiVersions"), 0);
-    assert_eq!(of(&counts.requests, "Heartbeat"), 1);
-    assert_eq!(of(&counts.errors, "Heartbeat"), 1);
+    assert_eq!(counted(&counts.requests, "ApiVersions"), 2);
+    assert_eq!(counted(&counts.errors, "ApiVersions"), 0);
+    assert_eq!(counted(&counts.requests, "Heartbeat"), 1);
+    assert_eq!(counted(&counts.errors, "Heartbeat"), 1);
     assert_eq!((counts.connections, counts.connections_total), (0, 2));
     assert_eq!(counts.connection_errors, 1);
     let asked = 2 * versions.len() + stray.len() + 18;

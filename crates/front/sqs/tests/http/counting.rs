@@ -1,6 +1,7 @@
 //! What the front counts for operators, seen from the broker.
 
 use serde_json::json;
+use stele_test_testkit::counted;
 
 use crate::kit::{Server, json_request};
 
@@ -26,17 +27,13 @@ async fn actions_errors_bytes_and_connections_are_counted() {
     server.stop().await;
 
     let counts = broker.front_counts().remove(0);
-    let of = |counts: &[(&'static str, u64)], name: &str| {
-        let found = counts.iter().find(|(operation, _)| *operation == name);
-        found.unwrap().1
-    };
     assert_eq!(counts.front, "sqs");
-    assert_eq!(of(&counts.requests, "SendMessage"), 3);
-    assert_eq!(of(&counts.errors, "SendMessage"), 1);
-    assert_eq!(of(&counts.errors, "DeleteMessageBatch"), 1);
-    assert_eq!(of(&counts.requests, "ListQueues"), 1);
-    assert_eq!(of(&counts.errors, "ListQueues"), 0);
-    assert_eq!(of(&counts.requests, "unrecognized"), 1);
+    assert_eq!(counted(&counts.requests, "SendMessage"), 3);
+    assert_eq!(counted(&counts.errors, "SendMessage"), 1);
+    assert_eq!(counted(&counts.errors, "DeleteMessageBatch"), 1);
+    assert_eq!(counted(&counts.requests, "ListQueues"), 1);
+    assert_eq!(counted(&counts.errors, "ListQueues"), 0);
+    assert_eq!(counted(&counts.requests, "unrecognized"), 1);
     assert_eq!((counts.connections, counts.connections_total), (0, 8));
     assert_eq!(counts.connection_errors, 1);
     let asked = request.len() + json_request("DropQueue", "{}").len() + 9;

@@ -4,16 +4,16 @@
     reason = "a test that can't go on says so by panicking"
 )]
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use stele_base_env::{Disk, LocalDisk};
-use stele_base_types::{ConsumerId, LogId, Name, Offset, PartitionId, PartitionIndex, Timestamp};
+use stele_base_types::{ConsumerId, LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 use stele_core_broker::{Broker, Event, LeasedMessage, Publish, Read};
 use stele_core_engine::{
-    AppendTarget, DeclareLog, Declared, Durability, LeaseRequest, LedgerId, Lifetime, LogConfig,
-    Outcome, QueueConfig, Retention, Settle, SettleItem, Subscribe,
+    AppendTarget, Declared, Durability, LeaseRequest, LedgerId, Outcome, Settle, SettleItem,
+    Subscribe,
 };
-use stele_test_testkit::TestBroker;
+use stele_test_testkit::{TestBroker, queue};
 use stele_wire_batch::{Batch, BatchBuilder, Body, NewRecord};
 
 fn message(body: &str) -> Batch {
@@ -27,20 +27,7 @@ fn message(body: &str) -> Batch {
 }
 
 async fn declare_queue(broker: &Broker, name: &str, durability: Durability) -> LogId {
-    let declare = DeclareLog {
-        vhost: Name::vhost_default(),
-        name: Name::new(name).unwrap(),
-        config: LogConfig {
-            partitions: 1,
-            durability,
-            retention: Retention::QUEUE,
-            lifetime: Lifetime::default(),
-            queue: Some(QueueConfig::default()),
-        },
-        facet: "test".into(),
-        settings: BTreeMap::new(),
-    };
-    match broker.declare_log(declare).await.unwrap() {
+    match broker.declare_log(queue(name, durability)).await.unwrap() {
         Declared::Created(definition) => definition.id,
         other => panic!("a new log is created, not {other:?}"),
     }

@@ -9,13 +9,14 @@ use std::{path::Path, sync::Arc};
 use parking_lot::RwLock;
 use smallvec::smallvec;
 use stele_base_env::LocalDisk;
-use stele_base_types::{ConsumerId, LogId, Name, SessionId, ShardId, Timestamp};
+use stele_base_types::{ConsumerId, LogId, SessionId, ShardId, Timestamp};
 use stele_core_broker::{LeasedBatch, News, Opened, ReplyTo, Request, Shard};
 use stele_core_engine::{
-    Append, AppendTarget, CatalogueCommand, Command, ConsumerRef, DeclareLog, Durability,
-    LeaseRequest, LedgerId, Lifetime, LogCommand, LogConfig, QueueConfig, Reply, Retention, Token,
+    Append, AppendTarget, CatalogueCommand, Command, ConsumerRef, Durability, LeaseRequest,
+    LedgerId, LogCommand, Reply, Token,
 };
 use stele_core_storage::{DataDirectory, JournalWriter, Options};
+use stele_test_testkit::queue;
 use stele_wire_batch::{BatchBuilder, Body, NewRecord};
 use tokio::sync::oneshot;
 
@@ -53,19 +54,7 @@ impl Alone {
     }
 
     fn ask_to_declare(&mut self, durability: Durability) -> oneshot::Receiver<Answer> {
-        let declaration = DeclareLog {
-            vhost: Name::vhost_default(),
-            name: Name::new("queue").unwrap(),
-            config: LogConfig {
-                partitions: 1,
-                durability,
-                retention: Retention::QUEUE,
-                lifetime: Lifetime::default(),
-                queue: Some(QueueConfig::default()),
-            },
-            facet: "test".into(),
-            settings: Default::default(),
-        };
+        let declaration = queue("queue", durability);
         let (reply, answer) = oneshot::channel();
         let request = Request::Command {
             command: Command::Catalogue(CatalogueCommand::DeclareLog(declaration)),

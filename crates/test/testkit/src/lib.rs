@@ -4,7 +4,9 @@
 
 mod broker;
 mod counted;
+mod declaration;
 mod scarce_disk;
 
 pub use broker::TestBroker;
 pub use counted::counted;
+pub use declaration::queue;

@@ -3,13 +3,10 @@
 use std::net::SocketAddr;
 
 use stele_base_env::{Clock as _, SystemClock};
-use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex};
+use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex};
 use stele_core_broker::Publish;
-use stele_core_engine::{
-    AppendTarget, Close, DeclareLog, Declared, Durability, Lifetime, LogConfig, QueueConfig,
-    Retention,
-};
-use stele_test_testkit::TestBroker;
+use stele_core_engine::{AppendTarget, Close, DeclareLog, Declared, Durability};
+use stele_test_testkit::{TestBroker, queue};
 use stele_wire_batch::{BatchBuilder, Body, NewRecord};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -67,22 +64,6 @@ impl Running {
     }
 }
 
-fn queue(name: &str) -> DeclareLog {
-    DeclareLog {
-        vhost: Name::vhost_default(),
-        name: Name::new(name).expect("a short name"),
-        config: LogConfig {
-            partitions: 1,
-            durability: Durability::Synced,
-            retention: Retention::QUEUE,
-            queue: Some(QueueConfig::default()),
-            lifetime: Lifetime::default(),
-        },
-        facet: "amqp".into(),
-        settings: Default::default(),
-    }
-}
-
 #[tokio::test]
 async fn before_recovery_it_lives_and_is_not_ready() {
     let front = Running::start(Settings::default()).await;
@@ -104,7 +85,7 @@ async fn once_ready_it_shows_the_logs_page_by_page() {
     for name in ["a", "b", "c/d"] {
         broker
             .broker
-            .declare_log(queue(name))
+            .declare_log(queue(name, Durability::Synced))
             .await
             .expect("declared");
     }
@@ -159,7 +140,7 @@ async fn logs_are_counted_where_they_lie_and_no_longer_than_they_last() {
     assert_eq!(logs_in(&front.get("/metrics").await.1), 0);
     let mut declared = Vec::new();
     for name in ["a", "b", "c", "d", "e"] {
-        declared.push(declare(&broker, queue(name)).await);
+        declared.push(declare(&broker, queue(name, Durability::Synced)).await);
     }
     let (_, metrics) = front.get("/metrics").await;
     assert_eq!(logs_in(&metrics), 5, "{metrics}");
@@ -179,7 +160,7 @@ async fn a_log_is_shown_with_the_bounds_of_each_partition() {
     let front = Running::start(Settings::default()).await;
     let broker = TestBroker::start();
     front.state.ready(broker.broker.clone(), Vec::new());
-    let mut two = queue("two");
+    let mut two = queue("two", Durability::Synced);
     two.config.partitions = 2;
     two.config.retention.until_acknowledged = false;
     let log = declare(&broker, two).await;

@@ -1,8 +1,6 @@
-use stele_base_types::{Name, VHOST_DEFAULT};
-use stele_core_engine::{
-    DeclareLog, Durability, Lifetime, LogConfig, QueueConfig, Retention, Settings as FacetSettings,
-};
-use stele_test_testkit::TestBroker;
+use stele_base_types::VHOST_DEFAULT;
+use stele_core_engine::Durability;
+use stele_test_testkit::{TestBroker, queue};
 use stele_wire_kafka::{
     ParseResponseErrorCode, ResponseError, StrBytes,
     messages::{
@@ -22,23 +20,6 @@ async fn metadata(client: &mut Client, name: &'static str, may_create: bool) -> 
         .with_topics(Some(vec![topic]))
         .with_allow_auto_topic_creation(may_create);
     client.call(12, request).await
-}
-
-/// A queue as another front declares it.
-fn queue(name: &str, durability: Durability, lifetime: Lifetime) -> DeclareLog {
-    DeclareLog {
-        vhost: Name::vhost_default(),
-        name: Name::new(name).unwrap(),
-        config: LogConfig {
-            partitions: 1,
-            durability,
-            retention: Retention::QUEUE,
-            lifetime,
-            queue: Some(QueueConfig::default()),
-        },
-        facet: "amqp".into(),
-        settings: FacetSettings::new(),
-    }
 }
 
 #[tokio::test]
@@ -80,7 +61,7 @@ async fn a_name_that_kafka_does_not_allow_is_refused() {
 #[tokio::test]
 async fn a_queue_that_is_asked_for_keeps_its_retention_and_gets_a_topics() {
     let broker = TestBroker::start();
-    let declared = queue("orders", Durability::Synced, Lifetime::default());
+    let declared = queue("orders", Durability::Synced);
     broker.broker.declare_log(declared).await.unwrap();
     let response = metadata(&mut Client::of(&broker), "orders", true).await;
     assert_eq!(response.topics[0].error_code, 0);
@@ -100,7 +81,7 @@ async fn a_queue_that_is_asked_for_keeps_its_retention_and_gets_a_topics() {
 #[tokio::test]
 async fn a_transient_queue_becomes_a_topic_in_its_own_durability() {
     let broker = TestBroker::start();
-    let declared = queue("orders", Durability::Volatile, Lifetime::default());
+    let declared = queue("orders", Durability::Volatile);
     broker.broker.declare_log(declared).await.unwrap();
     let response = metadata(&mut Client::of(&broker), "orders", true).await;
     assert_eq!(response.topics[0].error_code, 0);
@@ -110,14 +91,12 @@ async fn a_transient_queue_becomes_a_topic_in_its_own_durability() {
 #[tokio::test]
 async fn queues_that_go_with_a_session_or_have_other_names_are_not_listed() {
     let broker = TestBroker::start();
-    let auto_delete = Lifetime {
-        auto_delete: true,
-        ..Lifetime::default()
-    };
+    let mut passing = queue("passing", Durability::Synced);
+    passing.config.lifetime.auto_delete = true;
     for declared in [
-        queue("passing", Durability::Synced, auto_delete),
-        queue("no topic/at all", Durability::Synced, Lifetime::default()),
-        queue("listed", Durability::Synced, Lifetime::default()),
+        passing,
+        queue("no topic/at all", Durability::Synced),
+        queue("listed", Durability::Synced),
     ] {
         broker.broker.declare_log(declared).await.unwrap();
     }
@@ -160,7 +139,7 @@ async fn creating_a_topic_twice_is_refused_and_a_queue_is_adopted() {
     client.create_topic("orders", 3).await;
     let again = client.try_create_topic("orders", 3, &[]).await.err();
     assert_eq!(again, Some(ResponseError::TopicAlreadyExists));
-    let declared = queue("work", Durability::Synced, Lifetime::default());
+    let declared = queue("work", Durability::Synced);
     broker.broker.declare_log(declared).await.unwrap();
     assert_eq!(client.try_create_topic("work", 2, &[]).await, 0);
     let response = metadata(&mut client, "work", false).await;

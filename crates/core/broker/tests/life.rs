@@ -13,18 +13,7 @@ use stele_core_engine::{
     AppendTarget, Declared, Durability, LeaseRequest, LedgerId, Outcome, Settle, SettleItem,
     Subscribe,
 };
-use stele_test_testkit::{TestBroker, queue};
-use stele_wire_batch::{Batch, BatchBuilder, Body, NewRecord};
-
-fn message(body: &str) -> Batch {
-    BatchBuilder::single(&NewRecord {
-        timestamp: Timestamp(1_700_000_000_000),
-        key: None,
-        value: Body::Whole(body.as_bytes()),
-        headers: &[],
-    })
-    .unwrap()
-}
+use stele_test_testkit::{TestBroker, message, queue};
 
 async fn declare_queue(broker: &Broker, name: &str, durability: Durability) -> LogId {
     match broker.declare_log(queue(name, durability)).await.unwrap() {

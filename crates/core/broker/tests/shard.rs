@@ -16,8 +16,7 @@ use stele_core_engine::{
     LedgerId, LogCommand, Reply, Token,
 };
 use stele_core_storage::{DataDirectory, JournalWriter, Options};
-use stele_test_testkit::queue;
-use stele_wire_batch::{BatchBuilder, Body, NewRecord};
+use stele_test_testkit::{message, queue};
 use tokio::sync::oneshot;
 
 const LOG: LogId = LogId(0);
@@ -75,13 +74,7 @@ impl Alone {
     }
 
     fn append(&mut self) {
-        let record = NewRecord {
-            timestamp: START,
-            key: None,
-            value: Body::Whole(b"x"),
-            headers: &[],
-        };
-        let batch = BatchBuilder::single(&record).unwrap().into_bytes();
+        let batch = message("x").into_bytes();
         let append = Append {
             count: 1,
             size_bytes: batch.len() as u32,

@@ -5,8 +5,10 @@
 mod broker;
 mod counted;
 mod declaration;
+mod message;
 mod scarce_disk;
 
 pub use broker::TestBroker;
 pub use counted::counted;
 pub use declaration::queue;
+pub use message::message;

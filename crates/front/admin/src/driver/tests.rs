@@ -2,12 +2,11 @@
 
 use std::net::SocketAddr;
 
-use stele_base_env::{Clock as _, SystemClock};
+use stele_base_env::SystemClock;
 use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex};
 use stele_core_broker::Publish;
 use stele_core_engine::{AppendTarget, Close, DeclareLog, Declared, Durability};
-use stele_test_testkit::{TestBroker, queue};
-use stele_wire_batch::{BatchBuilder, Body, NewRecord};
+use stele_test_testkit::{TestBroker, message, queue};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
@@ -191,18 +190,14 @@ async fn declare(broker: &TestBroker, declare: DeclareLog) -> LogId {
 }
 
 async fn publish(broker: &TestBroker, log: LogId, partition: PartitionIndex) {
-    let record = NewRecord {
-        timestamp: SystemClock::new().now(),
-        key: None,
-        value: Body::Whole(b"x"),
-        headers: &[],
-    };
-    let batch = BatchBuilder::single(&record).expect("a small record");
     let target = AppendTarget {
         log,
         partition: Some(partition),
     };
-    let appended = broker.broker.append(Publish::to(target, batch)).await;
+    let appended = broker
+        .broker
+        .append(Publish::to(target, message("x")))
+        .await;
     appended.expect("there is room");
 }
 

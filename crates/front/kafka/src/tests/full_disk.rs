@@ -1,9 +1,7 @@
 //! A disk below its reserve: producing is refused so that clients try again, the rest goes on.
 
 use bytes::Bytes;
-use stele_base_types::Timestamp;
-use stele_test_testkit::TestBroker;
-use stele_wire_batch::{BatchBuilder, Body, NewRecord};
+use stele_test_testkit::{TestBroker, message};
 use stele_wire_kafka::{
     ParseResponseErrorCode, ResponseError, StrBytes,
     messages::{
@@ -18,13 +16,7 @@ use super::kit::{Client, topic_name};
 
 /// Produces one record; gives the offset or why not.
 async fn produce(client: &mut Client) -> Result<i64, ResponseError> {
-    let record = NewRecord {
-        timestamp: Timestamp(1_000),
-        key: None,
-        value: Body::Whole(b"x"),
-        headers: &[],
-    };
-    let records = BatchBuilder::single(&record).unwrap().into_bytes();
+    let records = message("x").into_bytes();
     let data = PartitionProduceData::default().with_records(Some(records));
     let topic = TopicProduceData::default()
         .with_name(topic_name("orders"))

@@ -79,3 +79,6 @@ class Consume:
             "ConsumerPerformance", "--bootstrap-server", address, "--topic", Produce.topic, "--messages", records,
             "--timeout", 60_000,
         )
+
+
+LOADS = [Produce(), Consume(), ProducePaced()]

@@ -35,3 +35,6 @@ class Consume(_Load):
 
     title = "consume 1 KiB, librdkafka"
     verb = "consume"
+
+
+LOADS = [Produce(), Consume()]

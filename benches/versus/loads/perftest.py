@@ -55,13 +55,12 @@ class PerfTest:
         ]
 
 
-def loads():
-    """The cases: as fast as it goes with one pair and with four, and one confirm at a time."""
-    return [
-        PerfTest("persistent, 1 to 1, 500 confirms open", "confirm",
-                 "--queue", "one", "--confirm", "500", "--qos", "500", "--multi-ack-every", "50"),
-        PerfTest("persistent, 4 to 4, 100 confirms open each", "confirm",
-                 "--queue", "four", "--producers", "4", "--consumers", "4", "--confirm", "100", "--qos", "100"),
-        PerfTest("persistent, 1 to 1, each waits for its confirm", "confirm",
-                 "--queue", "each", "--confirm", "1", "--qos", "100"),
-    ]
+# As fast as it goes with one pair and with four, and one confirm at a time.
+LOADS = [
+    PerfTest("persistent, 1 to 1, 500 confirms open", "confirm",
+             "--queue", "one", "--confirm", "500", "--qos", "500", "--multi-ack-every", "50"),
+    PerfTest("persistent, 4 to 4, 100 confirms open each", "confirm",
+             "--queue", "four", "--producers", "4", "--consumers", "4", "--confirm", "100", "--qos", "100"),
+    PerfTest("persistent, 1 to 1, each waits for its confirm", "confirm",
+             "--queue", "each", "--confirm", "1", "--qos", "100"),
+]

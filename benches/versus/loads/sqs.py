@@ -28,12 +28,11 @@ class Sqs:
         return ["sqsload", "-endpoint", "URL", "-n", str(MESSAGES), *self._arguments]
 
 
-def loads():
-    """Send leaves what receive works off."""
-    return [
-        Sqs("send 256 B, 16 connections", "send", "-queue", "single", "-connections", "16"),
-        Sqs("receive and delete, 16 connections", "receive", "-queue", "single", "-connections", "16"),
-        Sqs("send in tens, 16 connections", "send", "-queue", "tens", "-connections", "16", "-batch", "10"),
-        Sqs("receive and delete in tens, 16 connections", "receive", "-queue", "tens", "-connections", "16",
-            "-batch", "10"),
-    ]
+# Send leaves what receive works off.
+LOADS = [
+    Sqs("send 256 B, 16 connections", "send", "-queue", "single", "-connections", "16"),
+    Sqs("receive and delete, 16 connections", "receive", "-queue", "single", "-connections", "16"),
+    Sqs("send in tens, 16 connections", "send", "-queue", "tens", "-connections", "16", "-batch", "10"),
+    Sqs("receive and delete in tens, 16 connections", "receive", "-queue", "tens", "-connections", "16",
+        "-batch", "10"),
+]

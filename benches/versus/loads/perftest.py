@@ -20,8 +20,7 @@ class PerfTest:
 
     def __init__(self, title, latency, *arguments):
         self.title = title
-        self._kind = latency
-        self._latency = latency and re.compile(LATENCY.format(latency))
+        self._latency = latency
         self._arguments = arguments
 
     def run(self, environment, scale):
@@ -33,14 +32,14 @@ class PerfTest:
 
     def on(self, queue):
         """The same load on another queue."""
-        return PerfTest(self.title, self._kind, *self._arguments, "--queue", queue)
+        return PerfTest(self.title, self._latency, *self._arguments, "--queue", queue)
 
     def command(self):
         return self._client("HOST:PORT", SECONDS)
 
     def _latencies(self, text):
         """The summary's last line of that kind: min/median/75th/95th/99th."""
-        found = self._latency.findall(text)
+        found = re.findall(LATENCY.format(self._latency), text)
         if not found:
             raise RuntimeError(f"PerfTest told no latency:\n{text[-2000:]}")
         _, median, _, _, p99, unit = found[-1]

@@ -6,32 +6,28 @@
     client.py declare HOST:PORT QUEUE...          durable queues, empty
 """
 
+import pathlib
 import sys
 
 import pika
-from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-RECORD_BYTES = 1024
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "versus" / "loads"))
+
+from librdkafka_client import ANY_PARTITION, RECORD_BYTES, new_producer, send  # noqa: E402
 
 
 def fill(address, topic, records):
-    value = bytearray(RECORD_BYTES)
-    producer = _producer(address)
-    for number in range(int(records)):
-        value[:8] = number.to_bytes(8, "big")
-        _send(producer, topic, bytes(value))
-    _finish(producer)
+    rest = bytes(RECORD_BYTES - 8)
+    values = (number.to_bytes(8, "big") + rest for number in range(int(records)))
+    send(new_producer(address), topic, ((value, ANY_PARTITION) for value in values))
 
 
 def partitions(address, topic, count):
     admin = AdminClient({"bootstrap.servers": address})
     for made in admin.create_topics([NewTopic(topic, int(count), 1)], request_timeout=120).values():
         made.result()
-    producer = _producer(address)
-    for partition in range(int(count)):
-        _send(producer, topic, b"x" * RECORD_BYTES, partition=partition)
-    _finish(producer)
+    send(new_producer(address), topic, ((b"x" * RECORD_BYTES, partition) for partition in range(int(count))))
 
 
 def queues(address, count):
@@ -54,30 +50,6 @@ def declare(address, *names):
 def _amqp(address):
     host, _, port = address.partition(":")
     return pika.BlockingConnection(pika.ConnectionParameters(host, int(port)))
-
-
-def _producer(address):
-    return Producer({"bootstrap.servers": address, "acks": "all", "queue.buffering.max.messages": 200_000})
-
-
-def _send(producer, topic, value, **where):
-    while True:
-        try:
-            producer.produce(topic, value, on_delivery=_acknowledged, **where)
-            break
-        except BufferError:
-            producer.poll(0.01)
-    producer.poll(0)
-
-
-def _acknowledged(error, _message):
-    if error:
-        sys.exit(f"not acknowledged: {error}")
-
-
-def _finish(producer):
-    if left := producer.flush(300):
-        sys.exit(f"{left} records were not acknowledged")
 
 
 if __name__ == "__main__":

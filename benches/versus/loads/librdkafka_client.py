@@ -4,6 +4,7 @@ Prints one line of JSON. The work between two messages is a call into C; latenci
 that librdkafka itself gives with each acknowledgement.
 """
 
+import itertools
 import json
 import sys
 import time
@@ -12,32 +13,22 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 TOPIC = "versus-librdkafka"
 RECORD_BYTES = 1024
+# The partition of a record whose partition is librdkafka's choice.
+ANY_PARTITION = -1
 
 
 def produce(address, records):
     latencies = []
-    producer = Producer({
-        "bootstrap.servers": address, "acks": "all", "queue.buffering.max.messages": 200_000,
-    })
-    value = b"x" * RECORD_BYTES
+    producer = new_producer(address)
+    record = (b"x" * RECORD_BYTES, ANY_PARTITION)
 
-    def acknowledged(error, message):
-        if error:
-            sys.exit(f"not acknowledged: {error}")
+    def heard(error, message):
+        expect_acknowledged(error, message)
         latencies.append(message.latency())
 
-    producer.produce(TOPIC, value)
-    producer.flush()
+    send(producer, TOPIC, [record])
     began = time.monotonic()
-    for _ in range(records):
-        while True:
-            try:
-                producer.produce(TOPIC, value, on_delivery=acknowledged)
-                break
-            except BufferError:
-                producer.poll(0.01)
-        producer.poll(0)
-    producer.flush()
+    send(producer, TOPIC, itertools.repeat(record, records), heard)
     seconds = time.monotonic() - began
     latencies.sort()
     report(records, seconds, latencies[len(latencies) // 2] * 1000, latencies[len(latencies) * 99 // 100] * 1000)
@@ -55,6 +46,29 @@ def consume(address, records):
             sys.exit(f"only {found} of {records} came")
     report(found, time.monotonic() - began)
     consumer.close()
+
+
+def new_producer(address):
+    return Producer({"bootstrap.servers": address, "acks": "all", "queue.buffering.max.messages": 200_000})
+
+
+def expect_acknowledged(error, _message):
+    if error:
+        sys.exit(f"not acknowledged: {error}")
+
+
+def send(producer, topic, records, heard=expect_acknowledged):
+    """Sends values, each with its partition, as there is room for them; waits until all are acknowledged."""
+    for value, partition in records:
+        while True:
+            try:
+                producer.produce(topic, value, partition=partition, on_delivery=heard)
+                break
+            except BufferError:
+                producer.poll(0.01)
+        producer.poll(0)
+    if left := producer.flush(300):
+        sys.exit(f"{left} records were not acknowledged")
 
 
 def report(messages, seconds, p50_ms=None, p99_ms=None):

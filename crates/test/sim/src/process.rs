@@ -5,18 +5,18 @@
 mod maintenance;
 mod start;
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, mem, sync::Arc};
 
 use parking_lot::RwLock;
 use stele_base_types::{LogId, Timestamp};
-use stele_core_broker::{Lane, News, Request, Shard};
+use stele_core_broker::{Awaited, Lane, News, Request, Shard};
 use stele_core_engine::{Catalogue, Command};
 use stele_core_storage::{
     Block, DataDirectory, Error, JournalWriter, Options, Retired, SettlePlan, Settled, Settler,
     SpaceGuard,
 };
 
-pub(crate) use self::start::Settings;
+pub(crate) use self::start::{Settings, Telling};
 
 /// Blocks that a writer has at once.
 const BLOCKS_IN_FLIGHT_MAX: usize = 4;
@@ -28,6 +28,7 @@ pub(crate) struct Process {
     lanes: Vec<Lane>,
     replica: Arc<RwLock<Catalogue>>,
     options: Options,
+    telling: Telling,
     _directory: DataDirectory,
 }
 
@@ -38,11 +39,14 @@ struct Site {
     writer: JournalWriter,
     settler: Settler,
     guard: SpaceGuard,
-    /// Blocks that the writer has, and whether each needs a sync.
-    blocks: VecDeque<(Block, bool)>,
-    news: VecDeque<News>,
+    /// Blocks that the writer has, and what of each is awaited.
+    blocks: VecDeque<(Block, Awaited)>,
+    /// What the writer has done and hasn't told.
+    untold: Progress,
+    /// What it has told, and the shard hasn't heard.
+    told: VecDeque<Progress>,
     is_sync_due: bool,
-    /// Blocks whose writing the shard hasn't heard of.
+    /// Blocks that the writer isn't through with, as far as the shard has heard.
     in_flight: usize,
     /// What the settler is to do.
     plan: Option<SettlePlan>,
@@ -50,6 +54,14 @@ struct Site {
     settled: Option<Settled>,
     /// The space of settled files, not given back yet.
     retired: Option<Retired>,
+}
+
+/// What a writer tells its shard at once.
+#[derive(Debug, Default)]
+struct Progress {
+    news: Vec<News>,
+    /// So many blocks are done with.
+    through: usize,
 }
 
 impl Process {
@@ -106,37 +118,44 @@ impl Process {
             let Some(block) = site.shard.take_block(now) else {
                 break;
             };
-            let is_sync_due = site.shard.awaited(&block).is_synced;
-            site.blocks.push_back((block, is_sync_due));
+            let awaited = site.shard.awaited(&block);
+            site.blocks.push_back((block, awaited));
             site.in_flight += 1;
         }
-        if let Some((block, is_sync_due)) = site.blocks.pop_front() {
+        if let Some((block, awaited)) = site.blocks.pop_front() {
             let written = site.writer.write(&block)?;
-            site.is_sync_due |= is_sync_due;
-            site.news.push_back(News::Written(written));
+            site.is_sync_due |= awaited.is_synced;
+            site.untold.news.push(News::Written(written));
+            site.untold.through += 1;
+            match self.telling {
+                Telling::Apart => site.tell(),
+                Telling::Together if awaited.is_written => site.tell_news(),
+                Telling::Together => {}
+            }
         }
         Ok(())
     }
 
-    /// Syncs, if anything needs it or `anyway`.
+    /// Syncs, if anything needs it or `anyway`. With that the writer is through with what it wrote.
     pub(crate) fn sync(&mut self, shard: usize, anyway: bool) -> Result<(), Error> {
         let site = &mut self.sites[shard];
         if site.is_sync_due || anyway {
             let next = site.writer.sync()?;
             site.is_sync_due = false;
-            site.news.push_back(News::Synced(next));
+            site.untold.news.push(News::Synced(next));
         }
+        site.tell();
         Ok(())
     }
 
-    /// Tells the shard one thing that its writer has done.
+    /// The shard hears what its writer has told it at one time.
     pub(crate) fn deliver_news(&mut self, shard: usize, now: Timestamp) {
         let site = &mut self.sites[shard];
-        if let Some(news) = site.news.pop_front() {
-            if let News::Written(_) = news {
-                site.in_flight -= 1;
+        if let Some(progress) = site.told.pop_front() {
+            site.in_flight -= progress.through;
+            for news in progress.news {
+                site.shard.news(news, now);
             }
-            site.shard.news(news, now);
         }
     }
 
@@ -150,7 +169,7 @@ impl Process {
                     self.sites[shard].shard.want_block();
                     self.write(shard, now)?;
                     self.sync(shard, true)?;
-                    while !self.sites[shard].news.is_empty() {
+                    while !self.sites[shard].told.is_empty() {
                         self.deliver_news(shard, now);
                     }
                 }
@@ -162,12 +181,30 @@ impl Process {
 
     fn is_idle(&self, shard: usize) -> bool {
         let site = &self.sites[shard];
-        site.shard.is_synced() && site.in_flight == 0 && site.news.is_empty()
+        site.shard.is_synced() && site.in_flight == 0 && site.told.is_empty()
     }
 
     /// The stored form of a shard's state.
     pub(crate) fn state_of(&self, shard: usize) -> Vec<u8> {
         postcard::to_stdvec(self.sites[shard].shard.state())
             .expect("a state holds nothing that can't be stored")
+    }
+}
+
+impl Site {
+    /// Tells what the writer has done, and that it is through with that.
+    fn tell(&mut self) {
+        let progress = mem::take(&mut self.untold);
+        if !progress.news.is_empty() || progress.through > 0 {
+            self.told.push_back(progress);
+        }
+    }
+
+    /// Tells what it has done so far; it goes on.
+    fn tell_news(&mut self) {
+        self.told.push_back(Progress {
+            news: mem::take(&mut self.untold.news),
+            through: 0,
+        });
     }
 }

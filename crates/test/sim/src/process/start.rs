@@ -9,7 +9,7 @@ use stele_core_broker::{Lane, Mailbox, Opened, Shard};
 use stele_core_engine::Catalogue;
 use stele_core_storage::{DataDirectory, Error, Options, SpaceGuard};
 
-use super::{Process, Site};
+use super::{Process, Progress, Site};
 use crate::{disk::SimDisk, random::Random};
 
 /// What stays the same in a run, whatever befalls the process.
@@ -23,6 +23,17 @@ pub(crate) struct Settings {
     pub options: Options,
     /// Publishing is refused while less is free.
     pub reserve_bytes: u64,
+    /// How writers tell.
+    pub telling: Telling,
+}
+
+/// When a writer tells its shard that a block is written, or synced. A shard must do with either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Telling {
+    /// Each as soon as it is done.
+    Apart,
+    /// Both at once, as the broker's does; sooner only where the writing is awaited by itself.
+    Together,
 }
 
 impl Settings {
@@ -40,6 +51,11 @@ impl Settings {
                 cache_size_bytes_max: 1 << random.between(10, 16),
             },
             reserve_bytes: 64 << 10,
+            telling: if random.once_in(2) {
+                Telling::Apart
+            } else {
+                Telling::Together
+            },
         }
     }
 }
@@ -62,6 +78,7 @@ impl Process {
             lanes,
             replica,
             options: settings.options,
+            telling: settings.telling,
             _directory: directory,
         };
         for shard in (0..settings.shards).map(ShardId) {
@@ -97,7 +114,8 @@ impl Process {
             settler,
             guard,
             blocks: VecDeque::new(),
-            news: VecDeque::new(),
+            untold: Progress::default(),
+            told: VecDeque::new(),
             is_sync_due: false,
             in_flight: 0,
             plan: None,

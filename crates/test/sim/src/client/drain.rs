@@ -1,13 +1,9 @@
 //! Consuming each queue until nothing comes any more.
 
 use stele_base_types::{ConsumerId, SessionId};
-use stele_core_broker::Request;
-use stele_core_engine::{
-    Command, ConsumerRef, LeaseRequest, LedgerId, LogCommand, LogDefinition, Token,
-};
-use tokio::sync::oneshot;
+use stele_core_engine::{ConsumerRef, LeaseRequest, LedgerId, LogDefinition};
 
-use super::{Client, Turn, heard, is_queue, lease::Grant, shard_of};
+use super::{Client, Turn, heard, is_queue, lease::Grant};
 use crate::event::Event;
 
 impl Client {
@@ -37,15 +33,8 @@ impl Client {
             wait_until: None,
             attempt: None,
         };
-        let (sender, mut receiver) = oneshot::channel();
-        let request = Request::Lease {
-            command: Command::Log(log.id, LogCommand::Lease(request, Token::default())),
-            ticket,
-            reply: sender,
-        };
-        let shard = shard_of(turn, log.id);
-        turn.process.handle(shard, request, turn.now);
-        let Some(Some(Ok(batches))) = heard(&mut receiver) else {
+        let mut answer = turn.ask_for_leases(log.id, request, ticket);
+        let Some(Some(Ok(batches))) = heard(&mut answer) else {
             return false;
         };
         let has_some = !batches.is_empty();

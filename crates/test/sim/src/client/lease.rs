@@ -46,6 +46,26 @@ impl Leases {
     }
 }
 
+impl Turn<'_> {
+    /// Sends a request to lease; where its answer will be.
+    pub(super) fn ask_for_leases(
+        &mut self,
+        log: LogId,
+        request: LeaseRequest,
+        ticket: u64,
+    ) -> Answer {
+        let (sender, receiver) = oneshot::channel();
+        let request = Request::Lease {
+            command: Command::Log(log, LogCommand::Lease(request, Token::default())),
+            ticket,
+            reply: sender,
+        };
+        let shard = shard_of(self, log);
+        self.process.handle(shard, request, self.now);
+        receiver
+    }
+}
+
 impl Client {
     pub(super) fn lease(&mut self, turn: &mut Turn<'_>) {
         let Some(log) = self.some_log(turn, is_queue) else {
@@ -72,15 +92,8 @@ impl Client {
             wait_until: wait.then(|| turn.now.plus_ms(turn.random.between(1, 20_000))),
             attempt: None,
         };
-        let (sender, receiver) = oneshot::channel();
-        let request = Request::Lease {
-            command: Command::Log(log.id, LogCommand::Lease(request, Token::default())),
-            ticket,
-            reply: sender,
-        };
-        let shard = shard_of(turn, log.id);
-        turn.process.handle(shard, request, turn.now);
-        self.leases.asked.push((asked, receiver));
+        let answer = turn.ask_for_leases(log.id, request, ticket);
+        self.leases.asked.push((asked, answer));
     }
 
     pub(super) fn hear_leases(&mut self, turn: &mut Turn<'_>) {

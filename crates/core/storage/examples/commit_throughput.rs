@@ -55,15 +55,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     for records_per_block in [16, 256, 1024] {
         let blocks = (TOTAL_BYTES_MAX / RECORD_SIZE_BYTES / records_per_block).min(BLOCKS_MAX);
-        let directory = Path::new(&root).join(format!("bench-{}", std::process::id()));
-        let measured = measure(&clock, &directory, blocks, records_per_block);
-        remove(&directory)?;
+        let directory = tempfile::tempdir_in(&root)?;
         let Measured {
             bare,
             journal,
             memory,
             recovery,
-        } = measured?;
+        } = measure(&clock, directory.path(), blocks, records_per_block)?;
         let size_bytes = blocks * records_per_block * RECORD_SIZE_BYTES;
         let rate = |took: Duration| size_bytes as f64 / took.as_secs_f64() / 1e6;
         println!(
@@ -190,17 +188,4 @@ fn batch() -> Result<Bytes, Box<dyn Error>> {
         headers: &[],
     };
     Ok(BatchBuilder::single(&record)?.into_bytes())
-}
-
-/// Removes a directory with all that is in it.
-fn remove(path: &Path) -> std::io::Result<()> {
-    for entry in LocalDisk.list(path)? {
-        let below = path.join(entry.name);
-        if entry.is_dir {
-            remove(&below)?;
-        } else {
-            LocalDisk.remove_file(&below)?;
-        }
-    }
-    LocalDisk.remove_dir(path)
 }

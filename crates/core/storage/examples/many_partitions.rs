@@ -49,10 +49,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let count: u64 = std::env::args()
         .nth(2)
         .map_or(Ok(10_000), |count| count.parse())?;
-    let directory = Path::new(&root).join(format!("bench-{}", std::process::id()));
-    let measured = measure(&directory, count);
-    remove(&directory)?;
-    measured
+    let directory = tempfile::tempdir_in(root)?;
+    measure(directory.path(), count)
 }
 
 fn measure(directory: &Path, count: u64) -> Result<(), Box<dyn Error>> {
@@ -138,17 +136,4 @@ fn fill(parts: &mut Recovered, count: u64, round: u64) -> Result<BlockSequence, 
 
 fn partition(log: u64) -> PartitionId {
     PartitionId::new(LogId(log), PartitionIndex(0))
-}
-
-/// Removes a directory with all that is in it.
-fn remove(path: &Path) -> std::io::Result<()> {
-    for entry in LocalDisk.list(path)? {
-        let below = path.join(entry.name);
-        if entry.is_dir {
-            remove(&below)?;
-        } else {
-            LocalDisk.remove_file(&below)?;
-        }
-    }
-    LocalDisk.remove_dir(path)
 }

@@ -125,6 +125,20 @@ impl SimDisk {
         self.state.lock().directories.files_below(path)
     }
 
+    /// Every journal file below `path` that there ever was, up to its last byte that isn't zero.
+    pub(crate) fn journals(&self, path: &Path) -> Vec<Bytes> {
+        let disk = self.journal_alone();
+        let files = disk.files_below(path).into_iter();
+        let journals = files.filter(|path| path.extension().is_some_and(|it| it == "journal"));
+        let read = journals.map(|path| {
+            let bytes = disk.read(&path).expect("the file is there");
+            let last = bytes.iter().rposition(|byte| *byte != 0);
+            let size_bytes = last.map_or(0, |last| last + 1);
+            bytes.slice(..size_bytes)
+        });
+        read.collect()
+    }
+
     fn holding(directories: Directories) -> Self {
         let state = State {
             directories,

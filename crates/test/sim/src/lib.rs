@@ -30,4 +30,4 @@ mod process;
 mod random;
 mod run;
 
-pub use run::{Failure, Outcome, run};
+pub use run::{Failure, Outcome, journals, run};

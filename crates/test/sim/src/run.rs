@@ -5,6 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
+use bytes::Bytes;
 use stele_base_types::{LogId, Timestamp};
 use stele_core_storage::Error;
 
@@ -44,6 +45,16 @@ pub struct Failure {
 
 /// Runs a seed; a failure shows the last `shown` events.
 pub fn run(seed: u64, operations: u64, shown: usize) -> Result<Outcome, Box<Failure>> {
+    played(seed, operations, shown).map(|run| run.court.outcome)
+}
+
+/// All journal files that a seed's run has written, without the zeroes that are written ahead.
+pub fn journals(seed: u64, operations: u64) -> Result<Vec<Bytes>, Box<Failure>> {
+    let run = played(seed, operations, 0)?;
+    Ok(run.disk.journals(&run.settings.directory))
+}
+
+fn played(seed: u64, operations: u64, shown: usize) -> Result<Run, Box<Failure>> {
     let mut run = Run::new(seed);
     run.court.shown = shown;
     let ended = catch_unwind(AssertUnwindSafe(|| run.live(operations)));
@@ -54,7 +65,7 @@ pub fn run(seed: u64, operations: u64, shown: usize) -> Result<Outcome, Box<Fail
         run.court.judge(vec![Event::Panicked(message)])
     });
     match judged {
-        Ok(()) => Ok(run.court.outcome),
+        Ok(()) => Ok(run),
         Err(broken) => Err(Box::new(Failure {
             seed,
             law: broken.law,

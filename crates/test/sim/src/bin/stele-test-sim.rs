@@ -1,9 +1,11 @@
 //! Runs seeds: `--seeds N` from `--from S` on, `--seed S` alone and twice, or `--soak` until
 //! stopped. `--operations N` sets how much clients ask in each, `--show N` how many of the last
-//! events a failure tells.
+//! events a failure tells. `--journals DIR` puts what the seeds' shards write there instead: what
+//! the fuzz target for journals begins with.
 
 use std::{
     io::{self, Write},
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::{
         Mutex,
@@ -12,10 +14,11 @@ use std::{
     thread,
 };
 
-use stele_test_sim::{Failure, Outcome, run};
+use stele_base_env::{Disk, LocalDisk};
+use stele_test_sim::{Failure, Outcome, journals, run};
 
 /// What was asked for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Asked {
     from: u64,
     /// Where to stop; `None` never.
@@ -25,6 +28,8 @@ struct Asked {
     shown: usize,
     /// Each seed is run twice, and must do the same.
     twice: bool,
+    /// Where the journals go.
+    journals: Option<PathBuf>,
 }
 
 /// One seed in so many is run twice where that isn't asked for.
@@ -33,11 +38,15 @@ const TWICE_EVERY: u64 = 25;
 fn main() -> ExitCode {
     let Some(asked) = parse(std::env::args().skip(1)) else {
         say("usage: sim [--seeds N] [--from S] [--seed S] [--soak] [--operations N] [--show N]");
+        say("           [--journals DIR]");
         return ExitCode::from(2);
     };
     // A panic is a broken law, told with the seed.
     std::panic::set_hook(Box::new(|_| {}));
-    match run_all(asked) {
+    if let Some(directory) = &asked.journals {
+        return write_journals(&asked, directory);
+    }
+    match run_all(&asked) {
         Ok(total) => {
             say(&format!(
                 "{} events judged, {} crashes survived",
@@ -59,10 +68,15 @@ fn parse(arguments: impl Iterator<Item = String>) -> Option<Asked> {
         operations: 2_000,
         shown: 20,
         twice: false,
+        journals: None,
     };
     let (mut count, mut soak) = (1_000, false);
     let mut arguments = arguments;
     while let Some(flag) = arguments.next() {
+        if flag == "--journals" {
+            asked.journals = Some(arguments.next()?.into());
+            continue;
+        }
         let mut number = || arguments.next()?.parse::<u64>().ok();
         match flag.as_str() {
             "--soak" => soak = true,
@@ -82,7 +96,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Option<Asked> {
 }
 
 /// Runs the seeds on all cores, until one fails.
-fn run_all(asked: Asked) -> Result<Outcome, Box<Failure>> {
+fn run_all(asked: &Asked) -> Result<Outcome, Box<Failure>> {
     let next = AtomicU64::new(asked.from);
     let failed = AtomicBool::new(false);
     let total = Mutex::new(Ok(Outcome::default()));
@@ -114,7 +128,7 @@ fn run_all(asked: Asked) -> Result<Outcome, Box<Failure>> {
     total.into_inner().expect("nobody panics while holding it")
 }
 
-fn run_checked(seed: u64, asked: Asked) -> Result<Outcome, Box<Failure>> {
+fn run_checked(seed: u64, asked: &Asked) -> Result<Outcome, Box<Failure>> {
     let outcome = run(seed, asked.operations, asked.shown)?;
     if asked.twice || seed.is_multiple_of(TWICE_EVERY) {
         let again = run(seed, asked.operations, asked.shown)?;
@@ -128,6 +142,28 @@ fn run_checked(seed: u64, asked: Asked) -> Result<Outcome, Box<Failure>> {
         }
     }
     Ok(outcome)
+}
+
+/// Puts the journals of all seeds into a directory, side by side.
+fn write_journals(asked: &Asked, directory: &Path) -> ExitCode {
+    let disk = LocalDisk;
+    for seed in asked.from..asked.until.unwrap_or(u64::MAX) {
+        let found = match journals(seed, asked.operations) {
+            Ok(found) => found,
+            Err(failure) => {
+                tell(&failure, asked.operations);
+                return ExitCode::FAILURE;
+            }
+        };
+        for (number, bytes) in found.iter().enumerate() {
+            let path = directory.join(format!("{seed}-{number}.journal"));
+            if let Err(error) = disk.write_whole(&path, bytes) {
+                say(&format!("{}: {error}", path.display()));
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
 }
 
 fn tell(failure: &Failure, operations: u64) {

@@ -37,7 +37,7 @@ impl Operation for AlterConfigs {
                 .with_resource_type(resource.resource_type)
                 .with_resource_name(resource.resource_name);
             responses.push(match altered {
-                Ok(()) => response,
+                Ok(()) => response.with_error_message(None),
                 Err(fault) => response
                     .with_error_code(fault.code())
                     .with_error_message(fault.text()),

@@ -34,5 +34,9 @@ pub(crate) const SETTLER_JOBS_MAX: usize = 2 * u16::MAX as usize;
 /// How often retention, space and settling are looked at, in milliseconds.
 pub(crate) const MAINTENANCE_MS: u64 = 1_000;
 
+/// How long records stay at least, in milliseconds, whatever their timestamps say, unless the log
+/// keeps them for less: as often as Kafka looks at the age of what a topic has.
+pub(crate) const AGE_GRACE_MS: u64 = 5 * 60_000;
+
 /// Logs whose retention is looked at in one maintenance: bounds how long it holds the shard.
 pub(crate) const MAINTAINED_LOGS_MAX: usize = 1_000;

@@ -13,7 +13,7 @@ use stele_base_types::{ConsumerId, LogId, SessionId, ShardId, Timestamp};
 use stele_core_broker::{LeasedBatch, News, Opened, ReplyTo, Request, Shard};
 use stele_core_engine::{
     Append, AppendTarget, CatalogueCommand, Command, ConsumerRef, Durability, LeaseRequest,
-    LedgerId, LogCommand, Reply, Token,
+    LedgerId, LogCommand, Reply, Retention, Token, Window,
 };
 use stele_core_storage::{DataDirectory, JournalWriter, Options};
 use stele_test_testkit::{message, queue};
@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 
 const LOG: LogId = LogId(0);
 const START: Timestamp = Timestamp(1_700_000_000_000);
+const DAY_MS: u64 = 86_400_000;
 
 type Answer = Result<Reply, stele_core_broker::Error>;
 
@@ -130,6 +131,11 @@ impl Alone {
         log.map_or(0, |log| log.partitions.len())
     }
 
+    fn start(&self) -> u64 {
+        let log = self.shard.state().logs.log(LOG).unwrap();
+        log.partitions[0].start.0
+    }
+
     fn leased(&self) -> u64 {
         let log = self.shard.state().logs.log(LOG).unwrap();
         log.ledger(LedgerId::DEFAULT).unwrap().leased()
@@ -226,4 +232,37 @@ fn what_nobody_waits_for_is_written_in_time_whatever_the_clock_does() {
         assert!(alone.shard.take_block(later).is_some());
         drop(answer);
     }
+}
+
+#[test]
+fn a_record_of_long_ago_stays_for_a_while() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    alone.declare(Durability::Synced);
+    let command = CatalogueCommand::AlterLog {
+        log: LOG,
+        partitions: None,
+        retention: Some(Retention {
+            until_acknowledged: false,
+            window: Some(Window {
+                time_ms: Some(DAY_MS),
+                size_bytes: None,
+            }),
+        }),
+        queue: None,
+        settings: None,
+    };
+    alone.tell(Command::Catalogue(command), None);
+    alone.write(START);
+    alone.sync();
+    alone.append();
+    alone.write(START);
+    alone.sync();
+    // The record's timestamp is START.
+    let late = START.plus_ms(30 * DAY_MS);
+    alone.shard.maintain(late);
+    alone.shard.maintain(late.plus_ms(299_999));
+    assert_eq!(alone.start(), 0);
+    alone.shard.maintain(late.plus_ms(300_000));
+    assert_eq!(alone.start(), 1);
 }

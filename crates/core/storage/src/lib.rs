@@ -50,7 +50,7 @@ pub use read_index::{
 };
 pub use recover::{Recovered, RecoveryReport, recover};
 pub use replay::Replay;
-pub use retention::RetentionPolicy;
+pub use retention::{Age, RetentionPolicy};
 pub use settle::{Floors, SettlePlan, Settled, Settler};
 pub use space::{Space, SpaceGuard};
 pub use verify::{Finding, Severity, Verified, verify};

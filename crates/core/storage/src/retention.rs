@@ -7,10 +7,19 @@ use crate::ReadIndex;
 /// How long data is kept for those who read it by cursor. A bound that isn't set keeps all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RetentionPolicy {
-    /// Older data goes.
-    pub age_ms_max: Option<u64>,
+    /// Old data goes.
+    pub age: Option<Age>,
     /// The oldest data goes as long as what is left takes at least this much.
     pub size_bytes_max: Option<u64>,
+}
+
+/// What is too old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Age {
+    /// Data whose latest timestamp is longer ago.
+    pub ms_max: u64,
+    /// And that lies below this.
+    pub of_those_below: Offset,
 }
 
 impl ReadIndex {
@@ -28,9 +37,10 @@ impl ReadIndex {
         let mut start = extent.start;
         let mut size_bytes = extent.size_bytes;
         for chunk in self.chunks(partition) {
-            let is_old = policy
-                .age_ms_max
-                .is_some_and(|age_ms| now.since_ms(chunk.max_timestamp) > age_ms);
+            let is_old = policy.age.is_some_and(|age| {
+                chunk.next_offset <= age.of_those_below
+                    && now.since_ms(chunk.max_timestamp) > age.ms_max
+            });
             let is_over = policy
                 .size_bytes_max
                 .is_some_and(|max| size_bytes - chunk.size_bytes >= max);

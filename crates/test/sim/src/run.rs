@@ -170,6 +170,10 @@ const WORK: [(u64, Work); 12] = [
     (1, Work::Fill),
 ];
 
+/// For how long the log `aged` keeps records: by then they are no newcomers any more either, whom
+/// retention spares.
+pub(crate) const AGED_MS: u64 = 60_000;
+
 const START: Timestamp = Timestamp(1_700_000_000_000);
 
 impl Run {
@@ -441,10 +445,9 @@ impl Run {
 
     /// Retention and settling, until there is nothing left of them.
     fn sweep(&mut self) -> Judged {
+        let step_ms = self.settings.options.journal_age_ms_max.max(AGED_MS) + 1;
         for _ in 0..6 {
-            self.now = self
-                .now
-                .plus_ms(self.settings.options.journal_age_ms_max + 1);
+            self.now = self.now.plus_ms(step_ms);
             self.tick()?;
             for shard in 0..usize::from(self.settings.shards) {
                 let now = self.now;

@@ -2,7 +2,7 @@
 
 use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 use stele_core_engine::{Command, LogCommand};
-use stele_core_storage::{Floors, RetentionPolicy, Retired, SettlePlan, Settled};
+use stele_core_storage::{Age, Floors, RetentionPolicy, Retired, SettlePlan, Settled};
 
 use super::Shard;
 use crate::{limits::MAINTAINED_LOGS_MAX, reply_to::ReplyTo};
@@ -19,6 +19,10 @@ impl Shard {
             .map_or(0, |last| logs.partition_point(|log| *log <= last));
         let turn = &logs[after..logs.len().min(after + MAINTAINED_LOGS_MAX)];
         self.maintained = turn.last().copied();
+        if after == 0 {
+            let logs = &self.state.logs;
+            self.arrivals.retain(|log| logs.log(log).is_some());
+        }
         for log in turn {
             self.apply_retention(*log);
         }
@@ -30,17 +34,21 @@ impl Shard {
             return;
         };
         let window = state.config.retention.window;
-        let starts: Vec<Offset> = state
+        let bounds: Vec<(Offset, Offset)> = state
             .partitions
             .iter()
-            .map(|partition| partition.start)
+            .map(|partition| (partition.start, partition.end))
             .collect();
-        for (index, start) in starts.into_iter().enumerate() {
+        for (index, (start, end)) in bounds.into_iter().enumerate() {
             let index = PartitionIndex(index as u32);
             let partition = PartitionId::new(log, index);
             let window = window.map_or(Offset::ZERO, |window| {
+                let age = window.time_ms.map(|ms_max| Age {
+                    ms_max,
+                    of_those_below: self.arrivals.note(partition, end, ms_max, self.now),
+                });
                 let policy = RetentionPolicy {
-                    age_ms_max: window.time_ms,
+                    age,
                     size_bytes_max: window.size_bytes,
                 };
                 self.index.retention_start(partition, &policy, self.now)

@@ -15,6 +15,7 @@
 //! - A reply waits in the block that holds the last change it depends on. One to an append waits
 //!   until its records can be read, even where they are volatile.
 
+mod arrivals;
 mod deliver;
 mod hold;
 mod journal;
@@ -38,6 +39,7 @@ use stele_core_storage::{Block, BlockBuilder, BlockSequence, Floors, ReadIndex};
 use tokio::sync::Notify;
 
 use self::{
+    arrivals::Arrivals,
     deliver::Deferred,
     release::{Due, Waiting},
     status::Counters,
@@ -87,6 +89,7 @@ pub struct Shard {
     is_blocked: bool,
     /// Where the next maintenance goes on.
     maintained: Option<LogId>,
+    arrivals: Arrivals,
     /// Taken for the next settling, to be used once what they stand on is on disk.
     floors: Option<Floors>,
     /// Reused for the stored form of records.

@@ -14,7 +14,7 @@ use stele_core_storage::{
 };
 use stele_wire_batch::BatchHeader;
 
-use super::{Counters, Lane, Shard, release::Waiting};
+use super::{Counters, Lane, Shard, arrivals::Arrivals, release::Waiting};
 use crate::reply_to::ReplyTo;
 
 /// A shard that has recovered, with those who write for it.
@@ -94,6 +94,7 @@ impl Shard {
             lanes,
             is_blocked: false,
             maintained: None,
+            arrivals: Arrivals::default(),
             floors: None,
             scratch: Vec::new(),
             counters: Counters::default(),

@@ -9,7 +9,7 @@ use stele_core_engine::{
 use tokio::sync::oneshot::Receiver;
 
 use super::{Client, Turn, shard_of, take_heard};
-use crate::event::Event;
+use crate::{event::Event, run::AGED_MS};
 
 /// Requests that wait for their answers.
 #[derive(Debug, Default)]
@@ -72,7 +72,7 @@ fn config(name: &str) -> LogConfig {
         "fifo-wide" => with(3, synced, kept, fifo),
         "delayed" => with(1, synced, kept, delayed),
         "topic" => with(3, synced, window(None, Some(4_000)), None),
-        "aged" => with(1, synced, window(Some(60_000), None), None),
+        "aged" => with(1, synced, window(Some(AGED_MS), None), None),
         "both" => with(
             2,
             synced,

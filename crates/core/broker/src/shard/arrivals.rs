@@ -1,0 +1,85 @@
+//! What has been here for a while, whatever its timestamps say.
+//!
+//! Retention by age goes by the records' timestamps, which their producers choose. A record that
+//! comes with one of long ago would be gone within a second, before its consumer has asked for it;
+//! where Kafka looks at a topic's age only every five minutes. So age counts for what was here when
+//! a partition was looked at before, a grace ago.
+
+use std::cmp::min;
+
+use hashbrown::HashMap;
+use stele_base_types::{LogId, Offset, PartitionId, Timestamp};
+
+use crate::limits::AGE_GRACE_MS;
+
+/// When what is in the partitions was seen. Not kept on disk: after a start the grace begins anew.
+#[derive(Debug, Default)]
+pub(super) struct Arrivals(HashMap<PartitionId, Arrival>);
+
+#[derive(Debug)]
+struct Arrival {
+    /// All below this has been here for the grace.
+    settled: Offset,
+    /// All below this was here at `at`.
+    seen: Offset,
+    at: Timestamp,
+}
+
+impl Arrivals {
+    /// Notes that `partition` has records up to `end`; gives the offset below which they are no
+    /// newcomers to a log that keeps them for `age_ms_max`.
+    pub(super) fn note(
+        &mut self,
+        partition: PartitionId,
+        end: Offset,
+        age_ms_max: u64,
+        now: Timestamp,
+    ) -> Offset {
+        let arrival = self.0.entry(partition).or_insert(Arrival {
+            settled: Offset::ZERO,
+            seen: end,
+            at: now,
+        });
+        if now.since_ms(arrival.at) >= min(age_ms_max, AGE_GRACE_MS) {
+            arrival.settled = arrival.seen;
+            arrival.seen = end;
+            arrival.at = now;
+        }
+        arrival.settled
+    }
+
+    /// Forgets logs that are gone.
+    pub(super) fn retain(&mut self, is_there: impl Fn(LogId) -> bool) {
+        self.0.retain(|partition, _| is_there(partition.log));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stele_base_types::PartitionIndex;
+
+    use super::*;
+
+    const HERE: PartitionId = PartitionId {
+        log: LogId(0),
+        index: PartitionIndex(0),
+    };
+
+    #[test]
+    fn a_record_is_a_newcomer_for_the_grace() {
+        let mut arrivals = Arrivals::default();
+        let mut note = |end, now| arrivals.note(HERE, Offset(end), u64::MAX, Timestamp(now)).0;
+        assert_eq!(note(5, 0), 0);
+        assert_eq!(note(7, AGE_GRACE_MS as i64 - 1), 0);
+        assert_eq!(note(8, AGE_GRACE_MS as i64), 5);
+        assert_eq!(note(8, 2 * AGE_GRACE_MS as i64), 8);
+    }
+
+    #[test]
+    fn a_log_that_keeps_records_for_less_has_a_shorter_grace() {
+        let mut arrivals = Arrivals::default();
+        let mut note = |end, now| arrivals.note(HERE, Offset(end), 1_000, Timestamp(now)).0;
+        assert_eq!(note(5, 0), 0);
+        assert_eq!(note(5, 1_000), 5);
+    }
+}

@@ -6,7 +6,8 @@ from loads.measurement import Measurement, output_of
 from peers.process import maven_libraries
 
 VERSION = "2.22.1"
-SECONDS = 10
+# Long enough that what the JVM compiles in its first seconds, on the server's cores, weighs little.
+SECONDS = 30
 RATE = re.compile(r"(?:sending|receiving) rate avg: ([\d.]+) msg/s")
 LATENCY = r"{} latency .*?([\d.]+)/([\d.]+)/([\d.]+)/([\d.]+)/([\d.]+) (\S+)"
 UNITS_MS = {"ms": 1.0, "µs": 0.001, "us": 0.001}

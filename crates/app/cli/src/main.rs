@@ -16,10 +16,6 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-/// Quick to build and flat under load.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let arguments = options::Arguments::parse();
     match verb::run(arguments.verb) {

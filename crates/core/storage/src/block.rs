@@ -141,7 +141,9 @@ impl Header {
             entry_count: u32_at(bytes, 28),
             checksum: u32_at(bytes, 32),
         };
-        (*bytes == header.encode()).then_some(header)
+        // No block can follow the last number that there is.
+        let can_be_followed = header.sequence.0 < u64::MAX;
+        (can_be_followed && *bytes == header.encode()).then_some(header)
     }
 
     /// The header's bytes.

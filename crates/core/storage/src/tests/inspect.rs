@@ -6,13 +6,16 @@ use std::{
 };
 
 use stele_base_env::Disk;
-use stele_base_types::Offset;
+use stele_base_types::{Offset, ShardId};
 
 use super::{
     harness::{Shard, batch, partition},
     memory_disk::{Crash, MemoryDisk},
 };
-use crate::{Finding, Severity, Verified, dump, verify};
+use crate::{
+    BlockSequence, Finding, Severity, Verified, block::Header, dump, journal::encode_file_header,
+    verify,
+};
 
 const PATH: &str = "/data";
 
@@ -207,4 +210,25 @@ fn control_records_are_shown_in_part() {
         "{}",
         lines[4]
     );
+}
+
+/// Nobody writes so many; a fault could write the number.
+#[test]
+fn what_has_the_last_number_that_there_is_is_no_block() {
+    let last = BlockSequence(u64::MAX);
+    let header = Header {
+        sequence: last,
+        synced: BlockSequence(0),
+        content_size_bytes: 0,
+        entry_count: 0,
+        checksum: 0,
+    };
+    let mut journal = encode_file_header(ShardId(0), last).to_vec();
+    journal.extend_from_slice(&header.encode());
+    let disk = MemoryDisk::new();
+    let path = PathBuf::from(format!("/{last}.journal"));
+    disk.write_whole(&path, &journal).unwrap();
+    let first = format!("journal of shard 0 from block {last}");
+    let end = "32: torn: no whole block from here on";
+    assert_eq!(shown(&disk, &path), [first.as_str(), end]);
 }

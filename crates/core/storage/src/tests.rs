@@ -8,5 +8,4 @@ mod failure;
 mod format;
 mod harness;
 mod inspect;
-mod memory_disk;
 mod properties;

@@ -18,13 +18,14 @@ mod strange;
 use stele_base_types::{LogId, PartitionIndex, Timestamp};
 use stele_core_broker::{Error, ReplyTo, Request};
 use stele_core_engine::{Command, Durability, LogDefinition, Reply};
+use stele_test_disk::Random;
 use tokio::sync::oneshot::{self, Receiver, error::TryRecvError};
 
 use self::{
     commit::Commits, consume::Sessions, define::Definitions, lease::Leases, produce::Producers,
     publish::Publishes, settle::Settlements,
 };
-use crate::{event::Event, model::Model, process::Process, random::Random};
+use crate::{event::Event, model::Model, process::Process};
 
 /// All clients of a run.
 #[derive(Debug, Default)]

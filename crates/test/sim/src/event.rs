@@ -8,7 +8,14 @@ use stele_core_engine::{
     Appended, Durability, Error, LeaseId, LogDefinition, Outcome, ProducerStamp, Schedule,
 };
 
-use crate::disk::Crash;
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Crash {
+    /// It is killed: the operating system still has what was written.
+    Kill,
+    /// The machine loses power.
+    PowerCut,
+}
 
 /// A request to append, by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

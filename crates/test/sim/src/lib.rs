@@ -5,7 +5,7 @@
 //!  Random ─► Run ─┬─ Client ──requests──► Process (real shards, writers, settlers)
 //!                 │    ▲                      │
 //!                 │    └──replies, events─────┤
-//!                 │                        SimDisk: torn, lost and failing writes
+//!                 │                        MemoryDisk: torn, lost and failing writes
 //!                 └─ Court: events ─► laws, Model
 //! ```
 //!
@@ -22,12 +22,10 @@
 //! - The model never guesses: what a crash has made uncertain is `Unknown` and breaks no law.
 
 mod client;
-mod disk;
 mod event;
 mod laws;
 mod model;
 mod process;
-mod random;
 mod run;
 
 pub use run::{Failure, Outcome, journals, run};

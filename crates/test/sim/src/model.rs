@@ -11,10 +11,7 @@ use stele_base_types::{LogId, Offset, PartitionId};
 use stele_core_engine::{Durability, LogConfig};
 
 pub(crate) use self::ledger::{LedgerModel, Standing};
-use crate::{
-    disk::Crash,
-    event::{Event, Publish, PublishId, RecordId},
-};
+use crate::event::{Crash, Event, Publish, PublishId, RecordId};
 
 /// What is known.
 #[derive(Debug, Default)]

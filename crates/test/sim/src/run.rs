@@ -6,17 +6,17 @@ use std::{
 };
 
 use bytes::Bytes;
+use stele_base_env::Disk;
 use stele_base_types::{LogId, Timestamp};
 use stele_core_storage::Error;
+use stele_test_disk::{Loss, MemoryDisk, Random};
 
 use crate::{
     client::{Client, Turn},
-    disk::{Crash, SimDisk},
-    event::{Event, Recovery, note_beside},
+    event::{Crash, Event, Recovery, note_beside},
     laws::{self, Law},
     model::Model,
     process::{Process, Settings},
-    random::Random,
 };
 
 /// What a run came to.
@@ -51,7 +51,15 @@ pub fn run(seed: u64, operations: u64, shown: usize) -> Result<Outcome, Box<Fail
 /// All journal files that a seed's run has written, without the zeroes that are written ahead.
 pub fn journals(seed: u64, operations: u64) -> Result<Vec<Bytes>, Box<Failure>> {
     let run = played(seed, operations, 0)?;
-    Ok(run.disk.journals(&run.settings.directory))
+    let disk = run.disk.journal_alone();
+    let files = disk.files().into_iter();
+    let journals = files.filter(|path| path.extension().is_some_and(|it| it == "journal"));
+    let read = journals.map(|path| {
+        let bytes = disk.read(&path).expect("the file is there");
+        let last = bytes.iter().rposition(|byte| *byte != 0);
+        bytes.slice(..last.map_or(0, |last| last + 1))
+    });
+    Ok(read.collect())
 }
 
 fn played(seed: u64, operations: u64, shown: usize) -> Result<Run, Box<Failure>> {
@@ -79,7 +87,7 @@ fn played(seed: u64, operations: u64, shown: usize) -> Result<Run, Box<Failure>>
 struct Run {
     random: Random,
     settings: Settings,
-    disk: SimDisk,
+    disk: MemoryDisk,
     process: Option<Process>,
     client: Client,
     court: Court,
@@ -183,7 +191,7 @@ impl Run {
         Self {
             random,
             settings,
-            disk: SimDisk::default(),
+            disk: MemoryDisk::default(),
             process: None,
             client: Client::default(),
             court: Court {
@@ -336,7 +344,10 @@ impl Run {
 
     fn end(&mut self, crash: Crash) -> Judged {
         self.process = None;
-        self.disk.crash(crash, &mut self.random);
+        match crash {
+            Crash::Kill => self.disk.restart(),
+            Crash::PowerCut => self.disk.cut_power(&mut self.random),
+        }
         self.court.outcome.crashes += 1;
         let mut events = Vec::new();
         self.client.forget_process(&mut events);
@@ -350,7 +361,7 @@ impl Run {
         if self.random.once_in(4) {
             self.disk.limit(None);
         }
-        let undisturbed = self.recover_copy(&self.disk.copy(), true)?;
+        let undisturbed = self.recover_copy(&self.disk.after(Loss::Nothing), true)?;
         let is_looked_at = self.random.once_in(4);
         let alone = if is_looked_at {
             Some(self.recover_copy(&self.disk.journal_alone(), false)?)
@@ -374,7 +385,7 @@ impl Run {
                 }
                 Err(_) if self.disk.is_dead() => {
                     // A kill: what the last crash has lost is lost already.
-                    self.disk.crash(Crash::Kill, &mut self.random);
+                    self.disk.restart();
                 }
                 // Whoever runs it makes room.
                 Err(error) if error.is_storage_full() => self.disk.limit(None),
@@ -384,7 +395,11 @@ impl Run {
     }
 
     /// What two recoveries, one after the other, find on a copy of the disk.
-    fn recover_copy(&mut self, disk: &SimDisk, twice: bool) -> Result<[Vec<Vec<u8>>; 2], Broken> {
+    fn recover_copy(
+        &mut self,
+        disk: &MemoryDisk,
+        twice: bool,
+    ) -> Result<[Vec<Vec<u8>>; 2], Broken> {
         let mut found = [Vec::new(), Vec::new()];
         for states in found.iter_mut().take(if twice { 2 } else { 1 }) {
             match Process::start(&self.settings, disk, self.now) {
@@ -405,7 +420,7 @@ impl Run {
         if self.disk.is_dead() {
             self.crash()?;
         }
-        self.disk.crash(Crash::Kill, &mut Random::new(0));
+        self.disk.restart();
         self.disk.limit(None);
         self.settle_down()?;
         self.read_all()?;
@@ -474,7 +489,7 @@ impl Run {
     }
 
     fn logs_on_disk(&self) -> Vec<LogId> {
-        let files = self.disk.files_below(&self.settings.directory);
+        let files = self.disk.files();
         let logs = files.iter().filter_map(|path| {
             let mut parts = path.iter().skip_while(|part| *part != "segments");
             let log = parts.nth(1)?.to_str()?;

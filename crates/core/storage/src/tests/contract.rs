@@ -4,18 +4,16 @@ use std::{path::Path, sync::Arc};
 
 use stele_base_env::{Disk, LocalDisk};
 use stele_base_types::{LogId, Offset, Timestamp};
+use stele_test_disk::MemoryDisk;
 
-use super::{
-    harness::{NOW, SMALL, Shard, State, batch, batch_at, next_offset, partition, values},
-    memory_disk::MemoryDisk,
-};
+use super::harness::{NOW, SMALL, Shard, State, batch, batch_at, next_offset, partition, values};
 use crate::*;
 
 /// Runs `test` on a real directory and in memory.
 fn on_every_disk(test: fn(&Arc<dyn Disk>, &Path)) {
     let directory = tempfile::tempdir().unwrap();
     test(&(Arc::new(LocalDisk) as _), directory.path());
-    test(&(Arc::new(MemoryDisk::new()) as _), Path::new("/data"));
+    test(&(Arc::new(MemoryDisk::default()) as _), Path::new("/data"));
 }
 
 /// Appends `count` batches of about 200 bytes to `log`, alternating with another log's, in blocks

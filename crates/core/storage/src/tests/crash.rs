@@ -4,20 +4,18 @@ use std::{path::Path, sync::Arc};
 
 use stele_base_env::Disk;
 use stele_base_types::{LogId, Offset};
+use stele_test_disk::{Loss, MemoryDisk};
 
-use super::{
-    harness::{Shard, State, batch, partition},
-    memory_disk::{Crash, MemoryDisk},
-};
+use super::harness::{Shard, State, batch, partition};
 use crate::Error;
 
 const PATH: &str = "/data";
-const CRASHES: [Crash; 5] = [
-    Crash::LosesAll,
-    Crash::KeepsAll,
-    Crash::Tears(1),
-    Crash::Tears(2),
-    Crash::Tears(3),
+const LOSSES: [Loss; 5] = [
+    Loss::Everything,
+    Loss::Nothing,
+    Loss::Some(1),
+    Loss::Some(2),
+    Loss::Some(3),
 ];
 
 /// How far a life came.
@@ -62,11 +60,11 @@ struct Crashed<P> {
 fn crashes_of<P: Default>(
     live: impl Fn(&Arc<dyn Disk>, &mut P) -> Result<(), Error>,
 ) -> Vec<Crashed<P>> {
-    let whole = MemoryDisk::new();
+    let whole = MemoryDisk::default();
     live(&shared(&whole), &mut P::default()).unwrap();
     let crash = |at| {
-        let disk = MemoryDisk::new();
-        disk.crash_at(at);
+        let disk = MemoryDisk::default();
+        disk.die_after(at);
         let mut progress = P::default();
         live(&shared(&disk), &mut progress).unwrap_err();
         Crashed { at, disk, progress }
@@ -192,14 +190,14 @@ fn nothing_acknowledged_is_lost_by_a_crash_at_any_operation() {
     let crashes = crashes_of(live);
     assert!(crashes.len() > 150, "{}", crashes.len());
     for Crashed { at, disk, progress } in crashes {
-        for crash in CRASHES {
-            let when = format!("operation {at}, {crash:?}");
-            let disk = disk.after(crash);
+        for loss in LOSSES {
+            let when = format!("operation {at}, {loss:?}");
+            let disk = disk.after(loss);
             let state = assert_recovers(&disk, &progress, &when);
             // What recovery found is on disk now.
-            for crash in [Crash::LosesAll, Crash::Tears(9)] {
-                let second = assert_recovers(&disk.after(crash), &progress, &when);
-                assert_eq!(second, state, "{when}, then {crash:?}");
+            for loss in [Loss::Everything, Loss::Some(9)] {
+                let second = assert_recovers(&disk.after(loss), &progress, &when);
+                assert_eq!(second, state, "{when}, then {loss:?}");
             }
         }
     }
@@ -208,19 +206,19 @@ fn nothing_acknowledged_is_lost_by_a_crash_at_any_operation() {
 #[test]
 fn a_crash_during_recovery_changes_nothing() {
     for Crashed { at, disk, progress } in crashes_of(live).into_iter().step_by(3) {
-        for crash in [Crash::KeepsAll, Crash::Tears(at)] {
-            let found = disk.after(crash);
-            let undisturbed = found.after(Crash::KeepsAll);
+        for loss in [Loss::Nothing, Loss::Some(at)] {
+            let found = disk.after(loss);
+            let undisturbed = found.after(Loss::Nothing);
             let expected = assert_recovers(&undisturbed, &progress, "undisturbed");
             for second in 0.. {
-                let disk = found.after(Crash::KeepsAll);
-                disk.crash_at(second);
+                let disk = found.after(Loss::Nothing);
+                disk.die_after(second);
                 if Shard::open(&shared(&disk), Path::new(PATH)).is_ok() {
                     break;
                 }
-                for crash in [Crash::LosesAll, Crash::KeepsAll, Crash::Tears(second)] {
-                    let when = format!("operations {at}, {second}, {crash:?}");
-                    let state = assert_recovers(&disk.after(crash), &progress, &when);
+                for loss in [Loss::Everything, Loss::Nothing, Loss::Some(second)] {
+                    let when = format!("operations {at}, {second}, {loss:?}");
+                    let state = assert_recovers(&disk.after(loss), &progress, &when);
                     assert_eq!(state, expected, "{when}");
                 }
             }
@@ -245,9 +243,9 @@ fn a_kill_at_any_operation_and_a_power_cut_later_lose_nothing() {
             if settles {
                 progress.settle_all(&mut shard).unwrap();
             }
-            for crash in [Crash::LosesAll, Crash::Tears(at)] {
-                let when = format!("operation {at}, {crash:?}, settled: {settles}");
-                assert_recovers(&disk.after(crash), &progress, &when);
+            for loss in [Loss::Everything, Loss::Some(at)] {
+                let when = format!("operation {at}, {loss:?}, settled: {settles}");
+                assert_recovers(&disk.after(loss), &progress, &when);
             }
         }
     }
@@ -256,7 +254,7 @@ fn a_kill_at_any_operation_and_a_power_cut_later_lose_nothing() {
 #[test]
 fn no_file_is_left_that_nothing_refers_to() {
     for Crashed { at, disk, .. } in crashes_of(live) {
-        let disk = disk.after(Crash::Tears(at));
+        let disk = disk.after(Loss::Some(at));
         let mut shard = Shard::open(&shared(&disk), Path::new(PATH)).unwrap();
         shard.commit().unwrap();
         // All logs are deleted: what stays is one journal file and one snapshot.
@@ -318,15 +316,15 @@ fn a_crash_while_many_partitions_settle_loses_nothing_either() {
             disk,
             progress: synced,
         } = crashed;
-        for crash in [Crash::LosesAll, Crash::Tears(at)] {
-            let shard = Shard::open(&shared(&disk.after(crash)), Path::new(PATH)).unwrap();
+        for loss in [Loss::Everything, Loss::Some(at)] {
+            let shard = Shard::open(&shared(&disk.after(loss)), Path::new(PATH)).unwrap();
             for (id, next) in &synced.next {
-                assert!(shard.state.next[id] >= *next, "{at} {crash:?}");
+                assert!(shard.state.next[id] >= *next, "{at} {loss:?}");
                 let values = shard.values(*id);
                 let is_kept = id.log.0 <= 2;
                 assert!(
                     values.len() as u64 >= next.0 || !is_kept,
-                    "{at} {crash:?} {id}"
+                    "{at} {loss:?} {id}"
                 );
                 for (offset, found) in values {
                     assert_eq!(found, value(id.log.0, offset));

@@ -7,11 +7,9 @@ use std::{
 
 use stele_base_env::Disk;
 use stele_base_types::Offset;
+use stele_test_disk::{Loss, MemoryDisk};
 
-use super::{
-    harness::{Shard, batch, partition},
-    memory_disk::{Crash, MemoryDisk},
-};
+use super::harness::{Shard, batch, partition};
 use crate::{Error, Slice, journal::FILE_HEADER_SIZE_BYTES};
 
 const PATH: &str = "/data";
@@ -28,7 +26,7 @@ fn path_of(disk: &MemoryDisk, part: &str) -> PathBuf {
 
 /// One file of four blocks, the position of each, and their end.
 fn four_blocks() -> (MemoryDisk, PathBuf, Vec<usize>) {
-    let disk = MemoryDisk::new();
+    let disk = MemoryDisk::default();
     let mut shard = open(&disk).unwrap();
     let mut ends = vec![FILE_HEADER_SIZE_BYTES];
     for at in 0..4u8 {
@@ -47,7 +45,7 @@ fn four_blocks() -> (MemoryDisk, PathBuf, Vec<usize>) {
 fn a_tail_torn_at_any_byte_is_cut_at_the_last_whole_block() {
     let (whole, path, ends) = four_blocks();
     for length in FILE_HEADER_SIZE_BYTES..ends[4] {
-        let disk = whole.after(Crash::KeepsAll);
+        let disk = whole.after(Loss::Nothing);
         disk.edit(&path, |bytes| bytes.truncate(length));
         let mut shard = open(&disk).unwrap();
         let blocks = ends.iter().filter(|end| **end <= length).count() - 1;
@@ -69,7 +67,7 @@ fn a_tail_torn_at_any_byte_is_cut_at_the_last_whole_block() {
 fn a_tail_of_garbage_is_cut_and_zeroes_are_none() {
     let (whole, path, ends) = four_blocks();
     for (garbage, torn) in [(0u8, 0), (0xa5, 1000)] {
-        let disk = whole.after(Crash::KeepsAll);
+        let disk = whole.after(Loss::Nothing);
         disk.edit(&path, |bytes| {
             bytes.truncate(ends[4]);
             bytes.resize(ends[4] + 1000, garbage);
@@ -85,9 +83,9 @@ fn a_flipped_bit_before_the_tail_stops_the_start_and_changes_nothing() {
     let (whole, path, ends) = four_blocks();
     // Block 3 says that blocks 0 to 2 were on disk.
     for bit in 0..ends[3] * 8 {
-        let disk = whole.after(Crash::KeepsAll);
+        let disk = whole.after(Loss::Nothing);
         disk.edit(&path, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
-        let before = disk.after(Crash::KeepsAll);
+        let before = disk.after(Loss::Nothing);
         let error = open(&disk).expect_err("damage").to_string();
         assert!(error.contains(".journal"), "bit {bit}: {error}");
         let same = |disk: &MemoryDisk| disk.read(&path).unwrap();
@@ -99,7 +97,7 @@ fn a_flipped_bit_before_the_tail_stops_the_start_and_changes_nothing() {
 fn a_flipped_bit_in_the_last_block_is_noticed() {
     let (whole, path, ends) = four_blocks();
     for bit in ends[3] * 8..ends[4] * 8 {
-        let disk = whole.after(Crash::KeepsAll);
+        let disk = whole.after(Loss::Nothing);
         disk.edit(&path, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
         // Nothing tells it from a torn write.
         assert_eq!(open(&disk).unwrap().state.controls.len(), 3, "bit {bit}");
@@ -113,7 +111,7 @@ fn after_a_graceful_stop_damage_in_the_last_block_is_told_too() {
     shard.commit().unwrap();
     drop(shard);
     for bit in (ends[3] * 8..ends[4] * 8).step_by(5) {
-        let disk = whole.after(Crash::KeepsAll);
+        let disk = whole.after(Loss::Nothing);
         disk.edit(&path, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
         let error = open(&disk).expect_err("damage");
         assert!(matches!(error, Error::Damaged { .. }), "bit {bit}: {error}");
@@ -122,7 +120,7 @@ fn after_a_graceful_stop_damage_in_the_last_block_is_told_too() {
 
 #[test]
 fn a_lost_unsynced_block_is_no_damage_though_later_ones_are_there() {
-    let disk = MemoryDisk::new();
+    let disk = MemoryDisk::default();
     let mut shard = open(&disk).unwrap();
     shard.control(b"synced");
     shard.commit().unwrap();
@@ -149,7 +147,7 @@ fn what_clients_send_is_never_taken_for_a_block() {
     }
     drop(shard);
     let body = forged.read(&path).unwrap();
-    let disk = MemoryDisk::new();
+    let disk = MemoryDisk::default();
     let mut shard = open(&disk).unwrap();
     let at = path_of(&disk, ".journal");
     for shift in 0..8 {
@@ -164,7 +162,7 @@ fn what_clients_send_is_never_taken_for_a_block() {
 
 /// Several journal files, a snapshot and segments, and what is readable of it.
 fn settled() -> MemoryDisk {
-    let disk = MemoryDisk::new();
+    let disk = MemoryDisk::default();
     let mut shard = open(&disk).unwrap();
     for at in 0..40u64 {
         let value = [at.to_le_bytes(), at.to_be_bytes()].concat().repeat(20);
@@ -189,7 +187,7 @@ fn a_missing_journal_file_is_told() {
         .collect();
     assert!(journals.len() > 2);
     for path in &journals[..journals.len() - 1] {
-        let disk = whole.after(Crash::KeepsAll);
+        let disk = whole.after(Loss::Nothing);
         disk.remove_file(path).unwrap();
         let error = open(&disk).expect_err("a file is missing");
         assert!(matches!(error, Error::Damaged { .. }), "{error}");
@@ -207,7 +205,7 @@ fn a_damaged_snapshot_is_named_as_the_reason() {
     let path = path_of(&whole, ".snapshot");
     let size_bits = whole.read(&path).unwrap().len() * 8;
     for bit in 0..size_bits {
-        let disk = whole.after(Crash::KeepsAll);
+        let disk = whole.after(Loss::Nothing);
         disk.edit(&path, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
         let error = open(&disk).expect_err("damage").to_string();
         assert!(error.contains(".snapshot"), "bit {bit}: {error}");
@@ -221,7 +219,7 @@ fn a_flipped_bit_in_a_segment_is_told_to_its_reader() {
         let path = path_of(&whole, part);
         let size_bits = whole.read(&path).unwrap().len() * 8;
         for bit in (0..size_bits).step_by(13) {
-            let disk = whole.after(Crash::KeepsAll);
+            let disk = whole.after(Loss::Nothing);
             disk.edit(&path, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
             let shard = open(&disk).unwrap();
             let in_epoch = part == ".log" && is_in_leader_epoch(&whole, &path, bit / 8);

@@ -4,11 +4,9 @@ use std::{io, path::Path, sync::Arc};
 
 use stele_base_env::{Disk, OpenMode};
 use stele_base_types::Offset;
+use stele_test_disk::{Loss, MemoryDisk};
 
-use super::{
-    harness::{NOW, SMALL, Shard, State, batch, partition},
-    memory_disk::{Crash, MemoryDisk},
-};
+use super::harness::{NOW, SMALL, Shard, State, batch, partition};
 use crate::{Error, Floors, Options, SpaceGuard, limits::UNSYNCED_SIZE_BYTES_MAX};
 
 const PATH: &str = "/data";
@@ -19,7 +17,7 @@ fn shard_on(disk: &MemoryDisk) -> Shard {
 
 #[test]
 fn a_failed_sync_is_the_end_of_the_journal() {
-    let disk = MemoryDisk::new();
+    let disk = MemoryDisk::default();
     let mut shard = shard_on(&disk);
     shard.append(&[partition(1, 0)], &batch(&[b"kept"]));
     shard.commit().unwrap();
@@ -36,14 +34,14 @@ fn a_failed_sync_is_the_end_of_the_journal() {
     shard.parts.writer.write(&block).unwrap_err();
     shard.parts.writer.rotate().unwrap_err();
 
-    let disk = disk.after(Crash::LosesAll);
+    let disk = disk.after(Loss::Everything);
     let shard = shard_on(&disk);
     assert_eq!(shard.values(partition(1, 0)), [(0, b"kept".to_vec())]);
 }
 
 #[test]
 fn a_full_disk_stops_writing_and_corrupts_nothing() {
-    let disk = MemoryDisk::new();
+    let disk = MemoryDisk::default();
     let mut shard = shard_on(&disk);
     disk.limit(Some(20_000));
     let mut count = 0;
@@ -74,7 +72,7 @@ fn a_full_disk_stops_writing_and_corrupts_nothing() {
 
 #[test]
 fn a_settling_without_space_leaves_all_as_it_was() {
-    let disk = MemoryDisk::new();
+    let disk = MemoryDisk::default();
     let mut shard = shard_on(&disk);
     for _ in 0..30 {
         shard.append(&[partition(1, 0)], &batch(&[&[b'x'; 500]]));
@@ -105,7 +103,7 @@ fn a_settling_without_space_leaves_all_as_it_was() {
 
 #[test]
 fn a_settling_leaves_little_for_a_sync_to_wait_for() {
-    let disk = MemoryDisk::new();
+    let disk = MemoryDisk::default();
     let options = Options {
         journal_file_size_bytes_max: 8 << 20,
         segment_size_bytes_max: 8 << 20,
@@ -129,7 +127,7 @@ fn a_settling_leaves_little_for_a_sync_to_wait_for() {
 
 #[test]
 fn the_space_of_settled_files_is_given_back_once_nobody_reads_them() {
-    let disk = MemoryDisk::new();
+    let disk = MemoryDisk::default();
     let mut shard = shard_on(&disk);
     for _ in 0..30 {
         shard.append(&[partition(1, 0)], &batch(&[&[b'x'; 500]]));
@@ -156,7 +154,7 @@ fn the_space_of_settled_files_is_given_back_once_nobody_reads_them() {
 
 #[test]
 fn low_space_is_told_and_has_a_margin() {
-    let disk = MemoryDisk::new();
+    let disk = MemoryDisk::default();
     let shard = shard_on(&disk);
     let mut guard = SpaceGuard::new(&shard.directory, 800);
     assert!(!guard.check().unwrap().is_low);
@@ -176,7 +174,7 @@ fn low_space_is_told_and_has_a_margin() {
 
 #[test]
 fn floors_that_stand_on_unsynced_records_are_refused() {
-    let disk = MemoryDisk::new();
+    let disk = MemoryDisk::default();
     let mut shard = shard_on(&disk);
     shard.append(&[partition(1, 0)], &batch(&[b"a"]));
     shard.commit().unwrap();
@@ -206,7 +204,7 @@ fn floors_that_stand_on_unsynced_records_are_refused() {
 
 #[test]
 fn the_journal_is_due_by_size_and_by_age() {
-    let disk = MemoryDisk::new();
+    let disk = MemoryDisk::default();
     let mut shard = shard_on(&disk);
     assert!(!shard.parts.index.should_settle(NOW) && !shard.parts.index.should_rotate(NOW));
     shard.append(&[partition(1, 0)], &batch(&[&[b'x'; 500]]));
@@ -239,7 +237,7 @@ fn the_journal_is_due_by_size_and_by_age() {
 
 #[test]
 fn a_block_larger_than_a_file_gets_one_of_its_own() {
-    let disk = MemoryDisk::new();
+    let disk = MemoryDisk::default();
     let mut shard = shard_on(&disk);
     let large = vec![b'x'; 3 * SMALL.journal_file_size_bytes_max as usize];
     for value in [b"small", &large[..], b"small"] {
@@ -260,7 +258,7 @@ fn a_block_larger_than_a_file_gets_one_of_its_own() {
 
 #[test]
 fn what_is_not_one_batch_is_refused_and_leaves_no_trace() {
-    let disk = MemoryDisk::new();
+    let disk = MemoryDisk::default();
     let mut shard = shard_on(&disk);
     shard.append(&[partition(1, 0)], &batch(&[b"a"]));
     let before = shard.parts.builder.size_bytes();
@@ -289,7 +287,7 @@ fn what_is_not_one_batch_is_refused_and_leaves_no_trace() {
 fn default_sizes_work_together() {
     let options = Options::default();
     assert!(options.journal_file_size_bytes_max * 2 <= options.journal_size_bytes_max);
-    let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::new());
+    let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
     let mut shard = Shard::open_with(&disk, Path::new(PATH), &options).unwrap();
     shard.append(&[partition(1, 0)], &batch(&[b"a"]));
     shard.commit().unwrap();

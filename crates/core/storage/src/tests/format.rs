@@ -7,11 +7,9 @@ use std::{
 };
 
 use stele_base_env::{Disk, OpenMode};
+use stele_test_disk::MemoryDisk;
 
-use super::{
-    harness::{Shard, batch, partition},
-    memory_disk::MemoryDisk,
-};
+use super::harness::{Shard, batch, partition};
 
 /// The files of a data directory as version 1 wrote them.
 const FILES: [(&str, &[u8]); 5] = [
@@ -43,7 +41,7 @@ fn open(disk: &MemoryDisk) -> Shard {
 
 /// The life that the files are of.
 fn live() -> MemoryDisk {
-    let disk = MemoryDisk::new();
+    let disk = MemoryDisk::default();
     let mut shard = open(&disk);
     shard.control(b"declare");
     shard.append(&[partition(1, 0)], &batch(&[b"first", b"second"]));
@@ -74,7 +72,7 @@ fn what_is_written_has_not_changed() {
 
 #[test]
 fn what_version_1_wrote_is_read() {
-    let disk = MemoryDisk::new();
+    let disk = MemoryDisk::default();
     for (name, bytes) in FILES {
         let path = Path::new(PATH).join(name);
         create_parents(&disk, &path);

@@ -7,11 +7,9 @@ use std::{
 
 use stele_base_env::Disk;
 use stele_base_types::{Offset, ShardId};
+use stele_test_disk::{Loss, MemoryDisk};
 
-use super::{
-    harness::{Shard, batch, partition},
-    memory_disk::{Crash, MemoryDisk},
-};
+use super::harness::{Shard, batch, partition};
 use crate::{
     BlockSequence, Finding, Severity, Verified, block::Header, dump, journal::encode_file_header,
     verify,
@@ -21,7 +19,7 @@ const PATH: &str = "/data";
 
 /// A shard with two segments, a snapshot, and three journal files.
 fn shard() -> MemoryDisk {
-    let disk = MemoryDisk::new();
+    let disk = MemoryDisk::default();
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
     let mut shard = Shard::open(&shared, Path::new(PATH)).unwrap();
     for at in 0..40u8 {
@@ -80,7 +78,7 @@ fn a_flipped_bit_is_found_wherever_it_is() {
                 _ => whole.read(&path).unwrap().len(),
             };
             for bit in (0..used * 8).step_by(101) {
-                let disk = whole.after(Crash::KeepsAll);
+                let disk = whole.after(Loss::Nothing);
                 disk.edit(&path, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
                 let (_, findings) = verified(&disk);
                 let of_file = findings.iter().filter(|finding| finding.path == path);
@@ -104,7 +102,7 @@ fn used_bytes(disk: &MemoryDisk, path: &Path) -> usize {
 fn what_is_missing_is_damage_and_what_a_crash_leaves_is_a_note() {
     let whole = shard();
     for extension in ["log", "index"] {
-        let disk = whole.after(Crash::KeepsAll);
+        let disk = whole.after(Loss::Nothing);
         let path = &files(&disk, extension)[0];
         disk.remove_file(path).unwrap();
         let (verified, findings) = verified(&disk);
@@ -114,7 +112,7 @@ fn what_is_missing_is_damage_and_what_a_crash_leaves_is_a_note() {
             (path, Severity::Damage)
         );
     }
-    let disk = whole.after(Crash::KeepsAll);
+    let disk = whole.after(Loss::Nothing);
     let journal = files(&disk, "journal").pop().unwrap();
     let used = used_bytes(&disk, &journal);
     disk.edit(&journal, |bytes| bytes.truncate(used - 3));
@@ -191,7 +189,7 @@ fn each_file_is_shown_a_line_for_each_entry() {
 
 #[test]
 fn control_records_are_shown_in_part() {
-    let disk = MemoryDisk::new();
+    let disk = MemoryDisk::default();
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
     let mut shard = Shard::open(&shared, Path::new(PATH)).unwrap();
     shard.control(b"\x01\xff");
@@ -225,7 +223,7 @@ fn what_has_the_last_number_that_there_is_is_no_block() {
     };
     let mut journal = encode_file_header(ShardId(0), last).to_vec();
     journal.extend_from_slice(&header.encode());
-    let disk = MemoryDisk::new();
+    let disk = MemoryDisk::default();
     let path = PathBuf::from(format!("/{last}.journal"));
     disk.write_whole(&path, &journal).unwrap();
     let first = format!("journal of shard 0 from block {last}");

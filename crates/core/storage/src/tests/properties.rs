@@ -5,11 +5,9 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use proptest::prelude::*;
 use stele_base_env::Disk;
 use stele_base_types::{Offset, PartitionId, ShardId};
+use stele_test_disk::{Loss, MemoryDisk};
 
-use super::{
-    harness::{Shard, batch, partition},
-    memory_disk::{Crash, MemoryDisk},
-};
+use super::harness::{Shard, batch, partition};
 use crate::{
     BlockSequence, Error,
     block::{HEADER_SIZE_BYTES, Header, padded},
@@ -153,7 +151,7 @@ impl Model {
 
 fn run(steps: &[Step]) {
     let path = Path::new("/data");
-    let mut disk = MemoryDisk::new();
+    let mut disk = MemoryDisk::default();
     let open = |disk: &MemoryDisk| {
         let shared: Arc<dyn Disk> = Arc::new(disk.clone());
         Shard::open(&shared, path).unwrap()
@@ -183,12 +181,12 @@ fn run(steps: &[Step]) {
                 }
             }
             Step::Restart | Step::Crash(_) => {
-                let crash = match step {
-                    Step::Crash(seed) => Crash::Tears(*seed),
-                    _ => Crash::KeepsAll,
+                let loss = match step {
+                    Step::Crash(seed) => Loss::Some(*seed),
+                    _ => Loss::Nothing,
                 };
                 drop(shard);
-                disk = disk.after(crash);
+                disk = disk.after(loss);
                 shard = open(&disk);
                 model.recovered(&mut shard);
             }
@@ -241,7 +239,7 @@ proptest! {
         content.push(kind);
         content.extend_from_slice(&targets.to_le_bytes());
         content.extend_from_slice(&rest);
-        let disk = MemoryDisk::new();
+        let disk = MemoryDisk::default();
         drop(Shard::open(&(Arc::new(disk.clone()) as _), Path::new("/data")).unwrap());
         let path = disk.files().into_iter().find(|path| path.ends_with("00000000000000000000.journal"));
         let path = path.unwrap();

@@ -10,8 +10,7 @@ use stele_core_engine::Durability;
 
 use super::{Law, ensure};
 use crate::{
-    disk::Crash,
-    event::{Event, RecordId},
+    event::{Crash, Event, RecordId},
     model::Model,
 };
 

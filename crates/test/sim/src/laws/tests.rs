@@ -14,10 +14,9 @@ use stele_core_engine::{
 
 use super::all;
 use crate::{
-    disk::Crash,
     event::{
-        Commit, Event, Item, Leased, LeasedOne, Publish, PublishId, Read, RecordId, Recovery,
-        Settling, Target,
+        Commit, Crash, Event, Item, Leased, LeasedOne, Publish, PublishId, Read, RecordId,
+        Recovery, Settling, Target,
     },
     model::Model,
 };

@@ -8,9 +8,9 @@ use stele_base_types::{ShardId, Timestamp};
 use stele_core_broker::{Lane, Mailbox, Opened, Shard};
 use stele_core_engine::Catalogue;
 use stele_core_storage::{DataDirectory, Error, Options, SpaceGuard};
+use stele_test_disk::{MemoryDisk, Random};
 
 use super::{Process, Progress, Site};
-use crate::{disk::SimDisk, random::Random};
 
 /// What stays the same in a run, whatever befalls the process.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ impl Process {
     /// Starts; gives the state that each shard recovered, in its stored form.
     pub(crate) fn start(
         settings: &Settings,
-        disk: &SimDisk,
+        disk: &MemoryDisk,
         now: Timestamp,
     ) -> Result<(Self, Vec<Vec<u8>>), Error> {
         let disk: Arc<dyn Disk> = Arc::new(disk.clone());

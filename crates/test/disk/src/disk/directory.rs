@@ -101,30 +101,47 @@ impl Directories {
         sizes.sum()
     }
 
-    /// Each change since its directory's last sync is kept or lost; then each file's content.
-    pub(super) fn lose_power(&mut self, random: &mut Random) {
-        let keeps_all = random.once_in(3);
-        for (_, change) in self.unsynced.drain(..) {
-            if keeps_all || random.once_in(2) {
-                change.apply(&mut self.synced);
-            }
-        }
-        self.drop_orphans();
-        self.nodes = self.synced.clone();
+    pub(super) fn sync_all(&mut self) {
+        self.synced = self.nodes.clone();
+        self.unsynced.clear();
         for node in self.nodes.values() {
             if let Node::File(content) = node {
-                content.lock().lose_power(random);
+                content.lock().sync();
             }
         }
     }
 
+    /// Each change since its directory's last sync is kept or lost; then each file's content.
+    pub(super) fn after_power_cut(&self, random: &mut Random) -> Self {
+        let mut nodes = self.synced.clone();
+        let keeps_all = random.once_in(3);
+        for (_, change) in &self.unsynced {
+            if keeps_all || random.once_in(2) {
+                change.apply(&mut nodes);
+            }
+        }
+        drop_orphans(&mut nodes);
+        Self::safe(nodes, |content| content.after_power_cut(random))
+    }
+
+    /// Without what wasn't synced.
+    pub(super) fn synced(&self) -> Self {
+        let mut nodes = self.synced.clone();
+        drop_orphans(&mut nodes);
+        Self::safe(nodes, Content::synced)
+    }
+
     /// The same entries and bytes, all of them safe.
     pub(super) fn copy(&self) -> Self {
-        let mut nodes = self.nodes.clone();
+        Self::safe(self.nodes.clone(), Content::copy)
+    }
+
+    /// These entries, each file's content as `of` has it, all of it safe.
+    fn safe(mut nodes: Nodes, mut of: impl FnMut(&Content) -> Content) -> Self {
         for node in nodes.values_mut() {
             if let Node::File(content) = node {
-                let copy = content.lock().copy();
-                *content = Arc::new(Mutex::new(copy));
+                let kept = of(&content.lock());
+                *content = Arc::new(Mutex::new(kept));
             }
         }
         Self {
@@ -146,36 +163,15 @@ impl Directories {
         self.synced = self.nodes.clone();
     }
 
-    pub(super) fn files_below(&self, path: &Path) -> Vec<PathBuf> {
-        let files = self
-            .nodes
-            .iter()
-            .filter(|(at, node)| matches!(node, Node::File(_)) && at.starts_with(path));
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let nodes = self.nodes.iter();
+        let files = nodes.filter(|(_, node)| matches!(node, Node::File(_)));
         files.map(|(at, _)| at.clone()).collect()
     }
 
     fn change(&mut self, path: &Path, change: Change) {
         change.apply(&mut self.nodes);
         self.unsynced.push((parent(path).to_owned(), change));
-    }
-
-    /// What lies in a directory that was lost is lost with it.
-    fn drop_orphans(&mut self) {
-        loop {
-            let synced = &self.synced;
-            let has_home = |path: &Path| {
-                let home = parent(path);
-                home == Path::new("/") || synced.contains_key(home)
-            };
-            let paths = synced.keys().filter(|path| !has_home(path));
-            let orphans: Vec<PathBuf> = paths.cloned().collect();
-            if orphans.is_empty() {
-                return;
-            }
-            for orphan in orphans {
-                self.synced.remove(&orphan);
-            }
-        }
     }
 }
 
@@ -192,6 +188,24 @@ impl Change {
                 nodes.remove(from);
                 nodes.insert(to.clone(), node.clone());
             }
+        }
+    }
+}
+
+/// What lies in a directory that was lost is lost with it.
+fn drop_orphans(nodes: &mut Nodes) {
+    loop {
+        let has_home = |path: &Path| {
+            let home = parent(path);
+            home == Path::new("/") || nodes.contains_key(home)
+        };
+        let paths = nodes.keys().filter(|path| !has_home(path));
+        let orphans: Vec<PathBuf> = paths.cloned().collect();
+        if orphans.is_empty() {
+            return;
+        }
+        for orphan in orphans {
+            nodes.remove(&orphan);
         }
     }
 }

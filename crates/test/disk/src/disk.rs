@@ -1,4 +1,4 @@
-//! A disk in memory that keeps only the promises that [`stele_base_env::Disk`] makes.
+//! The disk.
 //!
 //! - A power cut loses, keeps or tears each write since the file's last sync, and each change of a
 //!   directory since its last sync, one independent of the other.
@@ -14,14 +14,14 @@ mod directory;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io,
+    io, mem,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use stele_base_env::{Disk, DiskFile, DiskLock, Entry, OpenMode};
+use stele_base_env::{Disk, DiskFile, DiskLock, Entry, FileSystem, OpenMode};
 
 use self::{
     content::{Change, Content},
@@ -33,18 +33,20 @@ use crate::random::Random;
 /// never a part of the journal.
 const UNBORN_SIZE_BYTES_MAX: u64 = 64;
 
-/// How a process ends.
+/// What a power cut takes of what was never synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Crash {
-    /// It is killed: the operating system still has what was written.
-    Kill,
-    /// The machine loses power.
-    PowerCut,
+pub enum Loss {
+    /// Nothing: it was only the process that died.
+    Nothing,
+    /// All of it.
+    Everything,
+    /// Some of it, torn, as the seed has it.
+    Some(u64),
 }
 
 /// The disk. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SimDisk {
+pub struct MemoryDisk {
     state: Arc<Mutex<State>>,
 }
 
@@ -52,61 +54,92 @@ pub(crate) struct SimDisk {
 struct State {
     directories: Directories,
     locked: BTreeSet<PathBuf>,
+    /// Changing operations so far.
+    operations: u64,
     /// Changing operations until it dies.
     fuse: Option<u64>,
     is_dead: bool,
     fails_sync: bool,
+    /// The most that was written to a file and not synced.
+    unsynced_bytes_max: u64,
     capacity_bytes: Option<u64>,
     /// Removed journal files.
     archive: BTreeMap<PathBuf, Arc<Mutex<Content>>>,
 }
 
-impl SimDisk {
+impl MemoryDisk {
+    /// How many operations have changed something so far.
+    pub fn operations(&self) -> u64 {
+        self.state.lock().operations
+    }
+
     /// Dies at the changing operation after `operations` more.
-    pub(crate) fn die_after(&self, operations: u64) {
+    pub fn die_after(&self, operations: u64) {
         self.state.lock().fuse = Some(operations);
     }
 
     /// Whether it has died.
-    pub(crate) fn is_dead(&self) -> bool {
+    pub fn is_dead(&self) -> bool {
         self.state.lock().is_dead
     }
 
+    /// The most that was written to a file between two syncs since this was last asked.
+    pub fn take_unsynced_bytes_max(&self) -> u64 {
+        mem::take(&mut self.state.lock().unsynced_bytes_max)
+    }
+
     /// The next sync of a file fails.
-    pub(crate) fn fail_next_sync(&self) {
+    pub fn fail_next_sync(&self) {
         self.state.lock().fails_sync = true;
     }
 
     /// Holds at most this from now on.
-    pub(crate) fn limit(&self, capacity_bytes: Option<u64>) {
+    pub fn limit(&self, capacity_bytes: Option<u64>) {
         self.state.lock().capacity_bytes = capacity_bytes;
     }
 
     /// Bytes in files.
-    pub(crate) fn used_bytes(&self) -> u64 {
+    pub fn used_bytes(&self) -> u64 {
         self.state.lock().directories.used_bytes()
     }
 
-    /// The process that used it is gone; another may start.
-    pub(crate) fn crash(&self, crash: Crash, random: &mut Random) {
+    /// The process that used it is gone; another may start. What wasn't synced is there, and no
+    /// safer than before.
+    pub fn restart(&self) {
         let mut state = self.state.lock();
         state.locked.clear();
         state.fuse = None;
         state.is_dead = false;
         state.fails_sync = false;
-        if crash == Crash::PowerCut {
-            state.directories.lose_power(random);
+    }
+
+    /// The machine has lost power, and is up again; another process may start.
+    pub fn cut_power(&self, random: &mut Random) {
+        self.restart();
+        let mut state = self.state.lock();
+        state.directories = state.directories.after_power_cut(random);
+    }
+
+    /// Another disk, as a machine would find this one after a power cut.
+    pub fn after(&self, loss: Loss) -> Self {
+        let state = self.state.lock();
+        Self::holding(match loss {
+            Loss::Nothing => state.directories.copy(),
+            Loss::Everything => state.directories.synced(),
+            Loss::Some(seed) => state.directories.after_power_cut(&mut Random::new(seed)),
+        })
+    }
+
+    /// Changes the bytes of a file; what they are then is safe.
+    pub fn edit(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+        match self.state.lock().directories.node(path) {
+            Ok(Node::File(content)) => content.lock().edit(change),
+            _ => panic!("no file {}", path.display()),
         }
     }
 
-    /// Another disk with the same content and nothing that may be lost.
-    pub(crate) fn copy(&self) -> Self {
-        let state = self.state.lock();
-        Self::holding(state.directories.copy())
-    }
-
     /// Another disk with every journal file that there ever was and nothing made from them.
-    pub(crate) fn journal_alone(&self) -> Self {
+    pub fn journal_alone(&self) -> Self {
         let state = self.state.lock();
         let mut directories = state.directories.copy();
         directories.keep_files(|path| {
@@ -120,23 +153,9 @@ impl SimDisk {
         Self::holding(directories)
     }
 
-    /// All files below `path`.
-    pub(crate) fn files_below(&self, path: &Path) -> Vec<PathBuf> {
-        self.state.lock().directories.files_below(path)
-    }
-
-    /// Every journal file below `path` that there ever was, up to its last byte that isn't zero.
-    pub(crate) fn journals(&self, path: &Path) -> Vec<Bytes> {
-        let disk = self.journal_alone();
-        let files = disk.files_below(path).into_iter();
-        let journals = files.filter(|path| path.extension().is_some_and(|it| it == "journal"));
-        let read = journals.map(|path| {
-            let bytes = disk.read(&path).expect("the file is there");
-            let last = bytes.iter().rposition(|byte| *byte != 0);
-            let size_bytes = last.map_or(0, |last| last + 1);
-            bytes.slice(..size_bytes)
-        });
-        read.collect()
+    /// The paths of all files.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.state.lock().directories.files()
     }
 
     fn holding(directories: Directories) -> Self {
@@ -153,6 +172,7 @@ impl SimDisk {
 impl State {
     /// Counts a changing operation; fails where the process is gone by then.
     fn begin_change(&mut self) -> io::Result<()> {
+        self.operations += 1;
         if let Some(left) = &mut self.fuse {
             self.is_dead |= *left == 0;
             *left = left.saturating_sub(1);
@@ -174,7 +194,7 @@ impl State {
     }
 }
 
-impl Disk for SimDisk {
+impl Disk for MemoryDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.state.lock();
         let content = match (state.directories.node(path), mode) {
@@ -193,7 +213,7 @@ impl Disk for SimDisk {
                 content
             }
         };
-        Ok(Arc::new(SimFile {
+        Ok(Arc::new(MemoryFile {
             disk: self.clone(),
             content,
         }))
@@ -261,6 +281,10 @@ impl Disk for SimDisk {
         state.directories.sync(path)
     }
 
+    fn file_system(&self, _path: &Path) -> io::Result<Option<Arc<dyn FileSystem>>> {
+        Ok(Some(Arc::new(self.clone())))
+    }
+
     fn free_bytes(&self, _path: &Path) -> io::Result<u64> {
         let state = self.state.lock();
         let capacity = state.capacity_bytes.unwrap_or(u64::MAX);
@@ -268,9 +292,18 @@ impl Disk for SimDisk {
     }
 }
 
+impl FileSystem for MemoryDisk {
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.state.lock();
+        state.begin_change()?;
+        state.directories.sync_all();
+        Ok(())
+    }
+}
+
 #[derive(Debug)]
 struct Lock {
-    disk: SimDisk,
+    disk: MemoryDisk,
     path: PathBuf,
 }
 
@@ -281,24 +314,26 @@ impl Drop for Lock {
 }
 
 #[derive(Debug)]
-struct SimFile {
-    disk: SimDisk,
+struct MemoryFile {
+    disk: MemoryDisk,
     content: Arc<Mutex<Content>>,
 }
 
-impl SimFile {
+impl MemoryFile {
     fn change(&self, change: Change) -> io::Result<()> {
         let mut state = self.disk.state.lock();
         state.begin_change()?;
         // Looking for room locks every file, this one too.
         let growth_bytes = self.content.lock().growth_bytes(&change);
         state.check_room(growth_bytes)?;
-        self.content.lock().change(change);
+        let mut content = self.content.lock();
+        content.change(change);
+        state.unsynced_bytes_max = state.unsynced_bytes_max.max(content.unsynced_bytes());
         Ok(())
     }
 }
 
-impl DiskFile for SimFile {
+impl DiskFile for MemoryFile {
     fn write_at(&self, position: u64, bytes: &[u8]) -> io::Result<()> {
         self.change(Change::Write(position, bytes.to_owned()))
     }
@@ -310,7 +345,7 @@ impl DiskFile for SimFile {
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.disk.state.lock();
         state.begin_change()?;
-        if std::mem::take(&mut state.fails_sync) {
+        if mem::take(&mut state.fails_sync) {
             return Err(io::Error::other("the disk is failing"));
         }
         self.content.lock().sync();

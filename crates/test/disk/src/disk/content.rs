@@ -24,16 +24,17 @@ pub(super) struct Content {
 impl Content {
     /// The same bytes, all of them safe.
     pub(super) fn copy(&self) -> Self {
-        Self {
-            bytes: self.bytes.clone(),
-            synced: self.bytes.clone(),
-            unsynced: Vec::new(),
-        }
+        Self::safe(self.bytes.clone())
     }
 
     pub(super) fn change(&mut self, change: Change) {
         change.apply(&mut self.bytes);
         self.unsynced.push(change);
+    }
+
+    pub(super) fn edit(&mut self, change: impl FnOnce(&mut Vec<u8>)) {
+        change(&mut self.bytes);
+        *self = self.copy();
     }
 
     pub(super) fn sync(&mut self) {
@@ -52,6 +53,15 @@ impl Content {
         self.bytes.len() as u64
     }
 
+    /// How much was written since the last sync.
+    pub(super) fn unsynced_bytes(&self) -> u64 {
+        let sizes = self.unsynced.iter().map(|change| match change {
+            Change::Write(_, bytes) => bytes.len() as u64,
+            Change::Size(_) => 0,
+        });
+        sizes.sum()
+    }
+
     /// How much more space the file takes after a change.
     pub(super) fn growth_bytes(&self, change: &Change) -> u64 {
         let after = match change {
@@ -61,18 +71,32 @@ impl Content {
         after.saturating_sub(self.size_bytes())
     }
 
+    /// Without what wasn't synced.
+    pub(super) fn synced(&self) -> Self {
+        Self::safe(self.synced.clone())
+    }
+
     /// Each change since the last sync is kept, lost, or, if it is a write, torn at any byte.
-    pub(super) fn lose_power(&mut self, random: &mut Random) {
+    pub(super) fn after_power_cut(&self, random: &mut Random) -> Self {
         let keeps_all = random.once_in(4);
         let loses_all = random.once_in(3);
-        for change in self.unsynced.drain(..) {
+        let mut bytes = self.synced.clone();
+        for change in &self.unsynced {
             match (keeps_all, loses_all, random.below(3)) {
-                (true, ..) | (false, false, 0) => change.apply(&mut self.synced),
+                (true, ..) | (false, false, 0) => change.apply(&mut bytes),
                 (false, true, _) | (false, false, 1) => {}
-                _ => change.torn(random).apply(&mut self.synced),
+                _ => change.torn(random).apply(&mut bytes),
             }
         }
-        self.bytes = self.synced.clone();
+        Self::safe(bytes)
+    }
+
+    fn safe(bytes: Vec<u8>) -> Self {
+        Self {
+            synced: bytes.clone(),
+            bytes,
+            unsynced: Vec::new(),
+        }
     }
 }
 
@@ -91,7 +115,7 @@ impl Change {
         }
     }
 
-    fn torn(self, random: &mut Random) -> Self {
+    fn torn(&self, random: &mut Random) -> Self {
         match self {
             Self::Write(position, bytes) if !bytes.is_empty() => {
                 let (from, to) = (random.place(bytes.len()), random.place(bytes.len()));
@@ -100,7 +124,7 @@ impl Change {
                 let from = if random.once_in(3) { from } else { 0 };
                 Self::Write(position + from as u64, bytes[from..to].to_owned())
             }
-            whole => whole,
+            whole => whole.clone(),
         }
     }
 }

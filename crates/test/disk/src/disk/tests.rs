@@ -4,24 +4,24 @@ use super::*;
 
 const FILE: &str = "/d/f";
 
-fn disk_with_file() -> (SimDisk, Arc<dyn DiskFile>) {
-    let disk = SimDisk::default();
+fn disk_with_file() -> (MemoryDisk, Arc<dyn DiskFile>) {
+    let disk = MemoryDisk::default();
     disk.create_dir(Path::new("/d")).unwrap();
     disk.sync_dir(Path::new("/")).unwrap();
     let file = disk.open(Path::new(FILE), OpenMode::CreateNew).unwrap();
     (disk, file)
 }
 
-fn content(disk: &SimDisk) -> Option<Bytes> {
+fn content(disk: &MemoryDisk) -> Option<Bytes> {
     disk.read(Path::new(FILE)).ok()
 }
 
 /// What is found after a power cut, for many ways of losing.
-fn outcomes(prepare: impl Fn(&SimDisk, &dyn DiskFile)) -> Vec<Option<Bytes>> {
+fn outcomes(prepare: impl Fn(&MemoryDisk, &dyn DiskFile)) -> Vec<Option<Bytes>> {
     let outcome = |seed| {
         let (disk, file) = disk_with_file();
         prepare(&disk, &*file);
-        disk.crash(Crash::PowerCut, &mut Random::new(seed));
+        disk.cut_power(&mut Random::new(seed));
         content(&disk)
     };
     let mut outcomes: Vec<_> = (0..200).map(outcome).collect();
@@ -66,17 +66,17 @@ fn a_kill_loses_nothing_and_makes_nothing_safe() {
     let (disk, file) = disk_with_file();
     disk.sync_dir(Path::new("/d")).unwrap();
     file.write_at(0, b"written").unwrap();
-    disk.crash(Crash::Kill, &mut Random::new(1));
+    disk.restart();
     assert_eq!(content(&disk).unwrap(), "written");
     let lost = (0..50).any(|seed| {
         let disk = {
             let (disk, file) = disk_with_file();
             disk.sync_dir(Path::new("/d")).unwrap();
             file.write_at(0, b"written").unwrap();
-            disk.crash(Crash::Kill, &mut Random::new(1));
+            disk.restart();
             disk
         };
-        disk.crash(Crash::PowerCut, &mut Random::new(seed));
+        disk.cut_power(&mut Random::new(seed));
         content(&disk).unwrap() != "written"
     });
     assert!(lost);
@@ -90,7 +90,7 @@ fn a_dead_disk_changes_nothing_more() {
     assert!(file.write_at(3, b"two").is_err());
     assert!(disk.is_dead());
     assert!(disk.remove_file(Path::new(FILE)).is_err());
-    disk.crash(Crash::Kill, &mut Random::new(1));
+    disk.restart();
     assert_eq!(content(&disk).unwrap(), "one");
 }
 

@@ -63,8 +63,8 @@ struct State {
     /// The most that was written to a file and not synced.
     unsynced_bytes_max: u64,
     capacity_bytes: Option<u64>,
-    /// Removed journal files.
-    archive: BTreeMap<PathBuf, Arc<Mutex<Content>>>,
+    /// Removed journal files, as they were then: who still has one open may cut it.
+    archive: BTreeMap<PathBuf, Content>,
 }
 
 impl MemoryDisk {
@@ -147,8 +147,7 @@ impl MemoryDisk {
             !text.contains("/segments/") && !text.contains("/snapshot/")
         });
         for (path, content) in &state.archive {
-            let content = content.lock().copy();
-            directories.put_file(path, content);
+            directories.put_file(path, content.clone());
         }
         Self::holding(directories)
     }
@@ -261,6 +260,7 @@ impl Disk for MemoryDisk {
             && path.extension().is_some_and(|it| it == "journal")
             && content.lock().size_bytes() > UNBORN_SIZE_BYTES_MAX
         {
+            let content = content.lock().copy();
             state.archive.insert(path.to_owned(), content);
         }
         Ok(())

@@ -116,3 +116,14 @@ fn a_failed_sync_makes_nothing_safe() {
     });
     assert!(found.len() > 1);
 }
+
+#[test]
+fn a_removed_journal_file_is_kept_as_it_was_then() {
+    let (disk, _) = disk_with_file();
+    let path = Path::new("/d/1.journal");
+    let journal = disk.open(path, OpenMode::CreateNew).unwrap();
+    journal.write_at(0, &[1; 100]).unwrap();
+    disk.remove_file(path).unwrap();
+    journal.truncate(0).unwrap();
+    assert_eq!(disk.journal_alone().read(path).unwrap(), [1; 100][..]);
+}

@@ -134,18 +134,11 @@ pub(crate) fn records_of(
     Ok(records)
 }
 
-/// The batches of all slices. Those in memory are taken as they are; the disk is read on a thread
-/// for that.
+/// The batches of all slices. What is at hand is taken as it is; the disk is read on a thread for
+/// that.
 pub(crate) async fn resolve(slices: Vec<Slice>) -> Result<Vec<StoredBatch>, Error> {
-    let is_in_memory = |slice: &Slice| matches!(slice, Slice::Memory(_));
-    if slices.iter().all(is_in_memory) {
-        return Ok(slices
-            .into_iter()
-            .filter_map(|slice| match slice {
-                Slice::Memory(stored) => Some(stored),
-                Slice::Disk(_) => None,
-            })
-            .collect());
+    if let Some(batches) = slices.iter().map(Slice::at_hand).collect() {
+        return Ok(batches);
     }
     on_disk_thread(move || resolve_blocking(&slices)).await
 }

@@ -45,6 +45,16 @@ pub(crate) const GROUP_SYNC_MIN: usize = 16;
 /// slow disk.
 pub(crate) const PROGRESS_STEP_SIZE_BYTES: u64 = 256 << 20;
 
+/// Batches of this size on are kept while readers are in the middle of them: smaller ones are read
+/// again as fast.
+pub(crate) const BEGUN_SIZE_BYTES_MIN: usize = 16 << 10;
+
+/// Larger ones aren't kept: what is must stay small beside the cache of blocks.
+pub(crate) const BEGUN_SIZE_BYTES_MAX: usize = 2 << 20;
+
+/// How many of them a shard keeps.
+pub(crate) const BEGUN_BATCHES_MAX: usize = 8;
+
 /// What recovery and settling read of a journal file at once.
 pub(crate) const SCAN_WINDOW_SIZE_BYTES: usize = 1 << 20;
 

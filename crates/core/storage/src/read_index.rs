@@ -13,6 +13,7 @@
 //! installed last. A block leaves the cache only after it was written. A message costs no memory
 //! here beyond the cache: batches of a partition that lie close together in one block share a run.
 
+mod begun;
 mod block_cache;
 mod journal_files;
 mod partition;
@@ -27,7 +28,10 @@ use hashbrown::HashMap;
 use stele_base_types::{LogId, Offset, PartitionId, Timestamp};
 
 pub(crate) use self::plan::{Collected, Wanted};
-use self::{block_cache::BlockCache, journal_files::JournalFiles, partition::PartitionReads};
+use self::{
+    begun::BegunBatches, block_cache::BlockCache, journal_files::JournalFiles,
+    partition::PartitionReads,
+};
 pub use self::{
     plan::{ReadPlan, Slice, StoredBatch},
     time_lookup::{FoundByTime, TimeLookup},
@@ -72,6 +76,7 @@ pub struct ReadIndex {
     cache: BlockCache,
     journal: JournalFiles,
     segment_files: Arc<SegmentFiles>,
+    begun: Arc<BegunBatches>,
     /// A plan was given out and its result isn't installed yet.
     is_settling: bool,
 }
@@ -86,6 +91,7 @@ impl ReadIndex {
             cache: BlockCache::new(options.cache_size_bytes_max, next),
             journal: JournalFiles::default(),
             segment_files: Arc::new(SegmentFiles::new(directory)),
+            begun: Arc::default(),
             is_settling: false,
         }
     }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use stele_base_types::{Offset, PartitionId};
 use stele_wire_batch::BatchHeader;
 
+use super::begun::BegunBatches;
 use crate::{
     Error,
     block::{Append, Entries, Entry},
@@ -22,6 +23,15 @@ pub struct StoredBatch {
     /// The batch. The base offset in its header may be that of another partition, to which the
     /// same batch was appended; everything else is as it was appended.
     pub bytes: Bytes,
+}
+
+impl StoredBatch {
+    /// The offset after its last record.
+    pub(crate) fn next_offset(&self) -> Offset {
+        let count = BatchHeader::parse(&self.bytes)
+            .map_or(1, |header| u64::from(header.last_offset_delta()) + 1);
+        self.base_offset.plus(count)
+    }
 }
 
 /// A piece of what a read found.
@@ -42,14 +52,18 @@ impl Slice {
         }
     }
 
+    /// The batch that has all of it, where that takes no reading.
+    pub fn at_hand(&self) -> Option<StoredBatch> {
+        match self {
+            Self::Memory(batch) => Some(batch.clone()),
+            Self::Disk(plan) => plan.begun.find(&plan.wanted),
+        }
+    }
+
     /// The offset after its last batch, where its size wasn't limited: where to read on.
     pub fn next_offset(&self) -> Offset {
         match self {
-            Self::Memory(batch) => {
-                let count = BatchHeader::parse(&batch.bytes)
-                    .map_or(1, |header| u64::from(header.last_offset_delta()) + 1);
-                batch.base_offset.plus(count)
-            }
+            Self::Memory(batch) => batch.next_offset(),
             Self::Disk(plan) => plan.next_offset(),
         }
     }
@@ -60,6 +74,7 @@ impl Slice {
 pub struct ReadPlan {
     pub(crate) wanted: Wanted,
     pub(crate) source: Source,
+    pub(super) begun: Arc<BegunBatches>,
 }
 
 /// Which batches are wanted.
@@ -113,6 +128,15 @@ impl ReadPlan {
 
     /// Reads and verifies the batches. Waits for the disk.
     pub fn resolve(&self) -> Result<Vec<StoredBatch>, Error> {
+        if let Some(batch) = self.begun.find(&self.wanted) {
+            return Ok(vec![batch]);
+        }
+        let batches = self.read()?;
+        self.begun.note(&self.wanted, &batches);
+        Ok(batches)
+    }
+
+    fn read(&self) -> Result<Vec<StoredBatch>, Error> {
         match &self.source {
             Source::Segment { files, segment } => files.read(segment, &self.wanted),
             Source::Journal { file, pieces } => {

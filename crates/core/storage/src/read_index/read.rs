@@ -46,7 +46,7 @@ impl ReadIndex {
                 files: self.segment_files.clone(),
                 segment: *segment,
             };
-            return vec![Slice::Disk(ReadPlan { wanted, source })];
+            return vec![Slice::Disk(self.plan(wanted, source))];
         }
         self.read_journal(reads, &wanted)
     }
@@ -115,10 +115,15 @@ impl ReadIndex {
             file: file.clone(),
             pieces,
         };
-        Some(Slice::Disk(ReadPlan {
-            wanted: *wanted,
+        Some(Slice::Disk(self.plan(*wanted, source)))
+    }
+
+    fn plan(&self, wanted: Wanted, source: Source) -> ReadPlan {
+        ReadPlan {
+            wanted,
             source,
-        }))
+            begun: self.begun.clone(),
+        }
     }
 }
 

@@ -170,6 +170,51 @@ fn a_read_begins_with_the_batch_that_holds_the_offset() {
 }
 
 #[test]
+fn a_large_batch_is_read_once_by_who_takes_it_in_parts() {
+    on_every_disk(|disk, path| {
+        let mut shard = Shard::open(disk, path).unwrap();
+        let large: Vec<&[u8]> = vec![&[b'x'; 2_000]; 10];
+        for _ in 0..3 {
+            shard.append(&[partition(1, 0)], &batch(&large));
+            shard.append(&[partition(2, 0)], &batch(&[b"small", b"small"]));
+            shard.commit().unwrap();
+        }
+        let part = |shard: &Shard, log, from, until| {
+            let index = &shard.parts.index;
+            let partition = partition(log, 0);
+            let mut slices = index.read(partition, Offset(from), Offset(until), 1 << 20);
+            assert_eq!(slices.len(), 1);
+            slices.remove(0)
+        };
+        let assert_parts = |shard: &Shard, first: u64| {
+            let read = part(shard, 1, first, first + 4);
+            assert_eq!(read.at_hand(), None);
+            let resolved = read.resolve().unwrap();
+            for (from, until) in [
+                (first, first + 4),
+                (first + 4, first + 8),
+                (first + 8, first + 10),
+            ] {
+                let rest = part(shard, 1, from, until);
+                assert_eq!(rest.at_hand().as_ref(), resolved.first());
+                assert_eq!(rest.resolve().unwrap(), resolved);
+            }
+            // Beyond it, and before it, the disk is read.
+            for (from, until) in [(first + 8, first + 12), (first + 10, first + 12)] {
+                assert_eq!(part(shard, 1, from, until).at_hand(), None);
+            }
+            // What was read to its end isn't kept, nor what is small.
+            part(shard, 1, first, first + 10).resolve().unwrap();
+            part(shard, 2, 0, 1).resolve().unwrap();
+            assert_eq!(part(shard, 2, 1, 2).at_hand(), None);
+        };
+        assert_parts(&shard, 0);
+        shard.settle_all().unwrap();
+        assert_parts(&shard, 10);
+    });
+}
+
+#[test]
 fn a_read_ends_before_the_watermark_and_at_the_size() {
     on_every_disk(|disk, path| {
         let mut shard = Shard::open(disk, path).unwrap();

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use stele_base_env::SystemClock;
 use stele_core_broker::{Broker, Event, Running, Settings};
 use tempfile::TempDir;
 
-use crate::scarce_disk::ScarceDisk;
+use crate::{scarce_disk::ScarceDisk, shifted_clock::ShiftedClock};
 
 /// Publishing is refused while less than this is free, which it never is by itself.
 const RESERVE_BYTES: u64 = 1 << 20;
@@ -20,6 +19,7 @@ pub struct TestBroker {
     directory: TempDir,
     shards: u16,
     disk: Arc<ScarceDisk>,
+    clock: Arc<ShiftedClock>,
 }
 
 impl TestBroker {
@@ -46,6 +46,16 @@ impl TestBroker {
     pub async fn empty_disk(&self) {
         self.disk.set_free_bytes(u64::MAX);
         self.await_blocked(false).await;
+    }
+
+    /// Lets time pass; returns once every shard has done what is due by that.
+    pub async fn pass(&self, duration_ms: u64) {
+        self.clock.pass(duration_ms);
+        // A shard looks at the time after each turn: the second answer comes after the first turn.
+        for _ in 0..2 {
+            let shards = self.broker.shard_statuses().await;
+            drop(shards.expect("the broker runs"));
+        }
     }
 
     /// Returns once every shard has noticed, as it does by itself about every second.
@@ -89,15 +99,17 @@ impl TestBroker {
             reserve_bytes: RESERVE_BYTES,
         };
         let disk = Arc::new(ScarceDisk::new());
-        let clock = Arc::new(SystemClock::new());
-        let (broker, running) = Broker::start(&settings, Arc::clone(&disk) as _, clock)
-            .expect("an empty directory can be used");
+        let clock = Arc::new(ShiftedClock::new());
+        let (disk_too, clock_too) = (Arc::clone(&disk) as _, Arc::clone(&clock) as _);
+        let (broker, running) =
+            Broker::start(&settings, disk_too, clock_too).expect("an empty directory can be used");
         Self {
             broker,
             running,
             directory,
             shards,
             disk,
+            clock,
         }
     }
 }

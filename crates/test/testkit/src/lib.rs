@@ -7,6 +7,7 @@ mod counted;
 mod declaration;
 mod message;
 mod scarce_disk;
+mod shifted_clock;
 
 pub use broker::TestBroker;
 pub use counted::counted;

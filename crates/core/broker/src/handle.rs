@@ -167,6 +167,11 @@ impl Broker {
         Ok(removed)
     }
 
+    /// Says that a log is in use: one that goes for want of use counts from now.
+    pub async fn use_log(&self, log: LogId) -> Result<(), Error> {
+        self.log_call(log, LogCommand::Use).await.map(drop)
+    }
+
     /// Declares an exchange.
     pub async fn declare_exchange(&self, declare: DeclareExchange) -> Result<(), Error> {
         self.catalogue_call(CatalogueCommand::DeclareExchange(declare))

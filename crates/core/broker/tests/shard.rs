@@ -12,8 +12,8 @@ use stele_base_env::LocalDisk;
 use stele_base_types::{ConsumerId, LogId, SessionId, ShardId, Timestamp};
 use stele_core_broker::{LeasedBatch, News, Opened, ReplyTo, Request, Shard};
 use stele_core_engine::{
-    Append, AppendTarget, CatalogueCommand, Command, ConsumerRef, Durability, LeaseRequest,
-    LedgerId, LogCommand, Reply, Retention, Token, Window,
+    Append, AppendTarget, CatalogueCommand, Command, ConsumerRef, DeclareLog, Durability,
+    LeaseRequest, LedgerId, LogCommand, Reply, Retention, Token, Window,
 };
 use stele_core_storage::{DataDirectory, JournalWriter, Options};
 use stele_test_testkit::{message, queue};
@@ -54,7 +54,10 @@ impl Alone {
     }
 
     fn ask_to_declare(&mut self, durability: Durability) -> oneshot::Receiver<Answer> {
-        let declaration = queue("queue", durability);
+        self.ask_for(queue("queue", durability))
+    }
+
+    fn ask_for(&mut self, declaration: DeclareLog) -> oneshot::Receiver<Answer> {
         let (reply, answer) = oneshot::channel();
         let request = Request::Command {
             command: Command::Catalogue(CatalogueCommand::DeclareLog(declaration)),
@@ -265,4 +268,29 @@ fn a_record_of_long_ago_stays_for_a_while() {
     assert_eq!(alone.start(), 0);
     alone.shard.maintain(late.plus_ms(300_000));
     assert_eq!(alone.start(), 1);
+}
+
+#[test]
+fn an_unused_log_goes_with_its_definition_and_counts_from_a_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    let mut declaration = queue("queue", Durability::Synced);
+    declaration.config.lifetime.unused_ms_max = Some(DAY_MS);
+    drop(alone.ask_for(declaration));
+    alone.write(START);
+    alone.sync();
+    alone.write(START.plus_ms(5));
+    alone.sync();
+    drop(alone);
+    // What was journalled of it is read, and it has its time again.
+    let mut alone = Alone::open(directory.path());
+    alone.shard.tick(START.plus_ms(DAY_MS - 1));
+    assert_eq!(alone.partitions(), 1);
+    alone.shard.tick(START.plus_ms(DAY_MS));
+    assert_eq!(alone.partitions(), 0);
+    let catalogue = &alone.shard.state().catalogue;
+    assert!(catalogue.log_by_id(LOG).is_none());
+    alone.write(START.plus_ms(DAY_MS));
+    alone.sync();
+    assert_eq!(alone.shard.state().logs.closed().count(), 0);
 }

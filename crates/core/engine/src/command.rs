@@ -116,6 +116,8 @@ pub enum LogCommand {
     /// Drop the log with all that it holds; its consumers are told. It can't be opened again: a
     /// definition that still exists is one that is about to go.
     Close(Close),
+    /// Say that the log is in use, whoever asks: one that goes for want of use counts from now.
+    Use,
     /// Lease records now, or wait for some.
     Lease(LeaseRequest, Token),
     /// End a wait; answered like one that found nothing.

@@ -30,7 +30,8 @@ pub enum Effect {
     Deliver(Delivery),
     /// Tell a consumer that it is no longer one: its log is gone.
     ConsumerCancelled(ConsumerRef),
-    /// The last consumer of an auto-delete log has gone: delete the log.
+    /// The last consumer of an auto-delete log has gone, or one was unused for its time and is
+    /// closed by this: delete the log.
     Unused(LogId),
     /// The log is gone: its data may be removed.
     Forget(LogId),

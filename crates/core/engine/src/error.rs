@@ -129,8 +129,8 @@ pub enum Error {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("inequivalent '{field}': received '{received}' but current is '{current}'")]
 pub struct Contradiction {
-    /// Which attribute: `durable`, `exclusive`, `auto_delete`, `fifo`, `type`, `internal`,
-    /// `arguments`.
+    /// Which attribute: `durable`, `exclusive`, `auto_delete`, `expires`, `fifo`, `type`,
+    /// `internal`, `arguments`.
     pub field: &'static str,
     /// Declared now.
     pub received: Box<str>,

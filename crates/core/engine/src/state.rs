@@ -27,10 +27,10 @@ impl State {
             Command::Group(group, command) => self.groups.decide(group, command, now),
             Command::InitProducer { current } => self.init_producer(current),
             Command::Committed(ends) => self.logs.committed(&ends),
-            Command::SessionClosed(session) => self.logs.session_closed(session),
+            Command::SessionClosed(session) => self.logs.session_closed(session, now),
             Command::Dispatch(log) => self.logs.dispatch(log, now),
             Command::Tick => self.tick(now),
-            Command::Recover => self.logs.recover(),
+            Command::Recover => self.logs.recover(now),
         }
     }
 

@@ -44,6 +44,7 @@ pub(crate) async fn open(
         lifetime: Lifetime {
             exclusive: Some(connection.holder.id()),
             auto_delete: true,
+            ..Lifetime::default()
         },
         queue: Some(QueueConfig::default()),
     };

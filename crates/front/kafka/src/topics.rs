@@ -249,10 +249,8 @@ pub(crate) fn check_name(name: &str) -> Result<(), Fault> {
 
 /// Whether Kafka's clients see a log.
 fn is_topic(definition: &LogDefinition) -> bool {
-    let lifetime = definition.config.lifetime;
     &*definition.vhost == VHOST_DEFAULT
-        && lifetime.exclusive.is_none()
-        && !lifetime.auto_delete
+        && definition.config.lifetime.stays()
         && check_name(&definition.name).is_ok()
 }
 

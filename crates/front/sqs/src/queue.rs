@@ -39,11 +39,9 @@ impl Queue {
 }
 
 /// Whether a log is shown as a queue: one whose name SQS allows, and that doesn't go with a
-/// connection or a consumer of another protocol.
+/// connection or a consumer of another protocol, or for want of them.
 pub(crate) fn is_shown(definition: &LogDefinition) -> bool {
-    let lifetime = definition.config.lifetime;
-    let stays = lifetime.exclusive.is_none() && !lifetime.auto_delete;
-    stays && QueueName::new(&definition.name).is_ok()
+    definition.config.lifetime.stays() && QueueName::new(&definition.name).is_ok()
 }
 
 /// The settings of a log that has just become a queue.

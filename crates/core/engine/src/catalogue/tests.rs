@@ -134,7 +134,7 @@ fn exclusive() -> LogConfig {
     LogConfig {
         lifetime: Lifetime {
             exclusive: Some(SessionId(7)),
-            auto_delete: false,
+            ..Lifetime::default()
         },
         ..config()
     }

@@ -62,6 +62,7 @@ impl Logs {
             ledger.unindex(&mut site);
         }
         log.unplan_forgetting(id, &mut self.indexes);
+        log.unplan_end(id, &mut self.indexes);
         self.indexes.hot.remove(&id);
     }
 }

@@ -32,6 +32,8 @@ pub(crate) enum Due {
     Expiry(LedgerId, PartitionIndex),
     /// Deduplication ids, attempts and producers are to be looked through.
     Windows,
+    /// The log was unused for its time.
+    End,
 }
 
 /// A shared limit of a session's consumers.

@@ -21,6 +21,7 @@ mod record;
 mod session;
 mod tick;
 mod trim;
+mod unused;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -93,6 +94,12 @@ pub struct Log {
     /// Whether it is listed as having something to hand out.
     #[serde(skip)]
     is_hot: bool,
+    /// When it was last used, consumers aside. Not stored: a new process counts anew.
+    #[serde(skip)]
+    used_at: Option<Timestamp>,
+    /// When it goes for want of use, as the deadlines have it.
+    #[serde(skip)]
+    ends_at: Option<Timestamp>,
 }
 
 impl Log {
@@ -110,6 +117,8 @@ impl Log {
             deduplication: Deduplication::default(),
             forget_at: None,
             is_hot: false,
+            used_at: None,
+            ends_at: None,
         }
     }
 
@@ -176,10 +185,14 @@ impl Logs {
             LogCommand::Open(config) => self.open(log, config, now),
             LogCommand::Close(close) => self.close(log, close),
             LogCommand::Undefine => self.undefine(log),
-            LogCommand::Lease(request, token) => self.lease(log, &request, token, now),
+            LogCommand::Use => self.use_of(log, now),
+            LogCommand::Lease(request, token) => {
+                let leased = self.lease(log, &request, token, now);
+                leased.map(|it| self.used_by_lease(log, request.wait_until, it, now))
+            }
             LogCommand::CancelWait(token) => self.cancel_wait(log, token),
             LogCommand::Subscribe(terms) => self.subscribe(log, &terms),
-            LogCommand::Unsubscribe(consumer) => self.unsubscribe(log, consumer),
+            LogCommand::Unsubscribe(consumer) => self.unsubscribe(log, consumer, now),
             LogCommand::Credit { consumer, bytes } => self.credit(log, consumer, bytes),
             LogCommand::Prefetch {
                 session,
@@ -205,6 +218,7 @@ impl Logs {
             LogRecord::Undefined => self.apply_undefined(id),
             LogRecord::Trimmed { partition, to } => self.apply_trimmed(id, *partition, *to),
             LogRecord::Forgotten { at } => self.apply_forgotten(id, *at),
+            LogRecord::Used { at } => self.apply_used(id, *at),
             LogRecord::Ledger(ledger, record) => self.apply_to_ledger(id, *ledger, record),
             LogRecord::PoolLimited {
                 session,
@@ -255,17 +269,19 @@ impl Logs {
                 {
                     ledger.queue(consumer, &self.indexes);
                 }
-                self.list_hot(log);
+                self.list(log);
             }
         }
-        self.list_hot(changed);
+        self.list(changed);
     }
 
-    /// Lists a log exactly while it has both something ready and someone to take it.
-    fn list_hot(&mut self, id: LogId) {
+    /// Lists a log exactly while it has both something ready and someone to take it, and its end
+    /// exactly while it is to come.
+    fn list(&mut self, id: LogId) {
         let Some(log) = self.logs.get_mut(&id) else {
             return;
         };
+        log.plan_end(id, &mut self.indexes);
         let is_hot = log.ledgers.iter().any(|ledger| ledger.is_hot());
         if is_hot == log.is_hot {
             return;

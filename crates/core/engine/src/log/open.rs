@@ -46,6 +46,7 @@ impl Logs {
             .entry(id)
             .or_insert_with(|| Box::new(Log::new(config)));
         log.config = config;
+        log.used_at = log.used_at.or(Some(at));
         let partitions = usize::try_from(config.partitions).unwrap_or(usize::MAX);
         if log.partitions.len() < partitions {
             log.partitions.resize_with(partitions, Default::default);

@@ -47,6 +47,11 @@ pub enum LogRecord {
     },
     /// It is gone, and so is its definition.
     Undefined,
+    /// It was used: it goes its time after that, unless it has consumers. Not journalled.
+    Used {
+        /// When, by the engine's time.
+        at: Timestamp,
+    },
 }
 
 /// Consecutive records of a partition.
@@ -137,7 +142,7 @@ impl LogRecord {
             | Self::Undefined
             | Self::Trimmed { .. }
             | Self::Forgotten { .. } => true,
-            Self::PoolLimited { .. } => false,
+            Self::PoolLimited { .. } | Self::Used { .. } => false,
             Self::Ledger(_, record) => record.is_journalled(),
         }
     }

@@ -1,6 +1,6 @@
 //! What goes with a session, and what went with all sessions of the former process.
 
-use stele_base_types::{LogId, SessionId};
+use stele_base_types::{LogId, SessionId, Timestamp};
 
 use super::{
     Logs,
@@ -12,7 +12,7 @@ use crate::{Decision, Effect, Record};
 impl Logs {
     /// Leases with a deadline stay until it has come: who received by a request of its own has no
     /// session that lasts. The others return.
-    pub(crate) fn session_closed(&self, session: SessionId) -> Decision {
+    pub(crate) fn session_closed(&self, session: SessionId, now: Timestamp) -> Decision {
         let mut decision = Decision::nothing();
         for (log, ledger, token) in self.indexes.waits_of(session) {
             decision
@@ -35,6 +35,8 @@ impl Logs {
         if has_leases || !logs.is_empty() || !decision.effects.is_empty() {
             decision.records.push(Record::SessionClosed(session));
         }
+        let used = logs.iter().filter_map(|log| self.used(*log, now));
+        decision.records.extend(used);
         decision
     }
 
@@ -66,11 +68,13 @@ impl Logs {
     }
 
     /// Logs of the former process's memory and of its sessions are gone: their data may go.
-    pub(crate) fn recover(&self) -> Decision {
+    pub(crate) fn recover(&self, now: Timestamp) -> Decision {
         let mut gone: Vec<LogId> = self.dying().collect();
         gone.sort_unstable();
         Decision {
-            records: [Record::Recovered].into_iter().collect(),
+            records: std::iter::once(Record::Recovered)
+                .chain(self.used_at_start(now))
+                .collect(),
             effects: gone.into_iter().map(Effect::Forget).collect(),
             ..Decision::nothing()
         }
@@ -90,6 +94,8 @@ impl Logs {
                 ledger.recover(&log.partitions);
             }
             log.is_hot = false;
+            log.used_at = None;
+            log.ends_at = None;
         }
         self.index_all();
     }

@@ -3,6 +3,7 @@
 mod appending;
 mod consuming;
 mod leasing;
+mod unused;
 
 use smallvec::SmallVec;
 use stele_base_types::{

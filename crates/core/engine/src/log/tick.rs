@@ -1,5 +1,5 @@
 //! What happens by time alone, one piece at a time: deadlines of leases, ends of delays and of
-//! waits, expiry, and forgetting what is remembered for a time only.
+//! waits, expiry, forgetting what is remembered for a time only, and ends of unused logs.
 
 use stele_base_types::{LogId, Timestamp};
 
@@ -24,6 +24,7 @@ impl Logs {
         };
         match due {
             Due::Wait(ledger, token) => answer_empty(*log, *ledger, *token),
+            Due::End => self.end(*log),
             Due::Windows => change(Record::Log(*log, LogRecord::Forgotten { at: now })),
             Due::Lease(place) => self.tick_ledger(*log, *place, now, Ledger::overdue),
             Due::Delay(place) => self.tick_ledger(*log, *place, now, Ledger::due),

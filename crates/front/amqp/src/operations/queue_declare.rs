@@ -154,6 +154,7 @@ fn config(connection: &Connection, declare: &Declare, arguments: &QueueArguments
         lifetime: Lifetime {
             exclusive: declare.exclusive.then(|| connection.holder.id()),
             auto_delete: declare.auto_delete,
+            unused_ms_max: None,
         },
         queue: Some(QueueConfig {
             expiry_ms: arguments.ttl_ms(),

@@ -89,12 +89,15 @@ async fn a_transient_queue_becomes_a_topic_in_its_own_durability() {
 }
 
 #[tokio::test]
-async fn queues_that_go_with_a_session_or_have_other_names_are_not_listed() {
+async fn queues_that_go_by_themselves_or_have_other_names_are_not_listed() {
     let broker = TestBroker::start();
     let mut passing = queue("passing", Durability::Synced);
     passing.config.lifetime.auto_delete = true;
+    let mut unused = queue("unused", Durability::Synced);
+    unused.config.lifetime.unused_ms_max = Some(3_600_000);
     for declared in [
         passing,
+        unused,
         queue("no topic/at all", Durability::Synced),
         queue("listed", Durability::Synced),
     ] {

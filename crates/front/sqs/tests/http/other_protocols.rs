@@ -159,34 +159,26 @@ async fn logs_that_are_not_for_others_are_not_shown() {
         ..topic()
     };
     let auto_delete = Lifetime {
-        exclusive: None,
         auto_delete: true,
+        ..Lifetime::default()
+    };
+    let unused = Lifetime {
+        unused_ms_max: Some(3_600_000),
+        ..Lifetime::default()
     };
     let exclusive = Lifetime {
         exclusive: Some(SessionId(1)),
-        auto_delete: false,
+        ..Lifetime::default()
     };
     let broker = server.broker();
-    declare(
-        broker,
-        "temporary",
-        "amqp",
-        LogConfig {
-            lifetime: auto_delete,
-            ..queue
-        },
-    )
-    .await;
-    declare(
-        broker,
-        "mine",
-        "amqp",
-        LogConfig {
-            lifetime: exclusive,
-            ..queue
-        },
-    )
-    .await;
+    for (name, lifetime) in [
+        ("temporary", auto_delete),
+        ("unused", unused),
+        ("mine", exclusive),
+    ] {
+        let config = LogConfig { lifetime, ..queue };
+        declare(broker, name, "amqp", config).await;
+    }
     declare(broker, "with.dot", "kafka", topic()).await;
     declare(broker, "plain", "amqp", queue).await;
     let listed = server.ok("ListQueues", json!({})).await;
@@ -194,7 +186,7 @@ async fn logs_that_are_not_for_others_are_not_shown() {
         listed,
         json!({"QueueUrls": ["http://queues.test:1234/000000000000/plain"]})
     );
-    for name in ["temporary", "mine"] {
+    for name in ["temporary", "unused", "mine"] {
         let (shape, _) = server
             .fail("SendMessage", json!({"QueueUrl": name, "MessageBody": "x"}))
             .await;

@@ -82,6 +82,11 @@ fn contradicts_nothing(wanted: &LogConfig, current: &LogConfig) -> Result<(), Er
     }
     let auto_delete = |config: &LogConfig| config.lifetime.auto_delete;
     same("auto_delete", &auto_delete(wanted), &auto_delete(current))?;
+    let expires = |config: &LogConfig| match config.lifetime.unused_ms_max {
+        Some(ms) => ms.to_string(),
+        None => "none".to_owned(),
+    };
+    same("expires", &expires(wanted), &expires(current))?;
     match (wanted.queue, current.queue) {
         (Some(wanted), Some(current)) => same("fifo", &wanted.fifo, &current.fifo),
         _ => Ok(()),

@@ -89,6 +89,10 @@ fn contradictions_name_the_field() {
         with(|config| config.lifetime.auto_delete = true),
         "auto_delete"
     );
+    assert_eq!(
+        with(|config| config.lifetime.unused_ms_max = Some(500)),
+        "expires"
+    );
     let fifo = |config: &mut LogConfig| {
         config.queue = Some(QueueConfig {
             fifo: true,

@@ -1,6 +1,6 @@
 //! Standing demands: subscribe, unsubscribe, credit, prefetch.
 
-use stele_base_types::{LogId, SessionId};
+use stele_base_types::{LogId, SessionId, Timestamp};
 
 use super::{Ledger, ledger_record};
 use crate::{
@@ -32,13 +32,15 @@ impl Logs {
         &self,
         log: LogId,
         consumer: ConsumerRef,
+        now: Timestamp,
     ) -> Result<Decision, Error> {
         let known = self.known(log)?;
         let Some(ledger) = known.ledger_of(consumer) else {
             return Ok(Decision::reply(Reply::Done));
         };
         let record = LedgerRecord::Unsubscribed(consumer);
-        let decision = done(ledger_record(log, ledger.id, record));
+        let mut decision = done(ledger_record(log, ledger.id, record));
+        decision.records.extend(self.used(log, now));
         let mut subscribers = known.subscribers().map(|terms| terms.consumer);
         let is_last = subscribers.next() == Some(consumer) && subscribers.next().is_none();
         if known.config.lifetime.auto_delete && is_last {

@@ -222,7 +222,7 @@ fn an_auto_delete_log_is_unused_when_its_last_consumer_goes() {
     let mut shard = Shard::with(LogConfig {
         lifetime: Lifetime {
             auto_delete: true,
-            exclusive: None,
+            ..Lifetime::default()
         },
         ..queue_config()
     });
@@ -246,8 +246,8 @@ fn a_restart_drops_logs_that_live_in_memory() {
     });
     let owned = LogConfig {
         lifetime: Lifetime {
-            auto_delete: false,
             exclusive: Some(SessionId(1)),
+            ..Lifetime::default()
         },
         ..queue_config()
     };

@@ -122,6 +122,61 @@ def an_auto_delete_queue_goes_with_its_last_consumer_and_not_before():
         closed_with(404, lambda: opened.queue_declare(name, passive=True))
 
 
+def expiring(opened, milliseconds, prefix="expiring"):
+    """A fresh queue that goes when it has been unused for so long."""
+    name = unique(prefix)
+    opened.queue_declare(name, durable=True, arguments={"x-expires": milliseconds})
+    return name
+
+
+def waits_until_gone(name):
+    """Waits without using the queue: declaring it, even passively, would keep it."""
+    with channel() as opened:
+        opened.confirm_delivery()
+
+        def gone():
+            try:
+                opened.basic_publish("", name, b"", mandatory=True)
+            except pika.exceptions.UnroutableError:
+                return True
+            return False
+
+        eventually(gone)
+
+
+@check
+def a_queue_with_an_expiry_goes_when_it_is_not_used():
+    with channel() as opened:
+        name = expiring(opened, 500)
+        waits_until_gone(name)
+        closed_with(404, lambda: opened.queue_declare(name, passive=True))
+
+
+@check
+def a_consumer_keeps_a_queue_from_expiring():
+    with channel() as opened:
+        kept = expiring(opened, 2000, "kept")
+        tag = opened.basic_consume(kept, lambda *_: None)
+        waits_until_gone(expiring(opened, 2000))
+        equal(opened.queue_declare(kept, passive=True).method.consumer_count, 1)
+        opened.basic_cancel(tag)
+        waits_until_gone(kept)
+
+
+@check
+def an_expiry_is_above_zero_and_part_of_what_is_declared():
+    for refused in (0, -1):
+        with channel() as opened:
+            error = closed_with(406, lambda: expiring(opened, refused))
+            assert "invalid arg 'x-expires'" in error.reply_text, error.reply_text
+    with channel() as opened:
+        name = expiring(opened, 60_000)
+        opened.queue_declare(name, durable=True, arguments={"x-expires": 60_000})
+        closed_with(406, lambda: opened.queue_declare(name, durable=True))
+    with channel() as cleaner:
+        cleaner.queue_delete(name)
+
+
 @check
 def purging_counts_the_ready_and_spares_the_unacknowledged():
     with queue() as (opened, name):

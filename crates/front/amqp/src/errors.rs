@@ -11,6 +11,8 @@ use stele_wire_amqp::{
     },
 };
 
+use crate::queue_arguments::EXPIRES;
+
 /// Why a channel or the connection is closed by us. The code says which of the two.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -192,7 +194,10 @@ impl<'a> Subject<'a> {
             E::NoSuchExchange(name) => Fault::no_exchange(&name, self.vhost),
             E::NoSuchVirtualHost(name) => Fault::not_allowed(format!("vhost {name} not found")),
             E::Contradiction(it) => self.inequivalent(
-                it.field,
+                match it.field {
+                    "expires" => EXPIRES,
+                    field => field,
+                },
                 &format!("'{}'", it.received),
                 &format!("'{}'", it.current),
             ),

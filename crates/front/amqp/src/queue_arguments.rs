@@ -50,6 +50,7 @@ enum Support {
 
 const KNOWN: &[(&str, Form, Support)] = &[
     (TTL, Form::Period, Support::Offered),
+    (EXPIRES, Form::PositivePeriod, Support::Offered),
     (TYPE, Form::OneOf(&["classic", "quorum"]), Support::Accepted),
     // Bodies are never held in memory, so every queue is lazy.
     (
@@ -74,7 +75,6 @@ const KNOWN: &[(&str, Form, Support)] = &[
         Form::Flag,
         Support::Only("false"),
     ),
-    ("x-expires", Form::PositivePeriod, Support::Refused),
     ("x-dead-letter-exchange", Form::Text, Support::Refused),
     ("x-dead-letter-routing-key", Form::Text, Support::Refused),
     ("x-dead-letter-strategy", Form::Text, Support::Refused),
@@ -93,6 +93,7 @@ const KNOWN: &[(&str, Form, Support)] = &[
 ];
 
 const TTL: &str = "x-message-ttl";
+pub(crate) const EXPIRES: &str = "x-expires";
 const TYPE: &str = "x-queue-type";
 
 /// Known arguments with their values.
@@ -118,6 +119,11 @@ impl QueueArguments {
     /// How long messages live, in milliseconds.
     pub(crate) fn ttl_ms(&self) -> Option<u64> {
         self.0.get(TTL)?.text.parse().ok()
+    }
+
+    /// How long the queue may be unused, in milliseconds.
+    pub(crate) fn expires_ms(&self) -> Option<u64> {
+        self.0.get(EXPIRES)?.text.parse().ok()
     }
 
     /// Whether the queue is said to be of the type `quorum`.

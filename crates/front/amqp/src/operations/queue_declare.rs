@@ -9,14 +9,16 @@
 //! A durable queue waits for the disk, any other lives in memory. An exclusive one does too, since
 //! no restart leaves its connection alive. A log that another protocol has made becomes a queue as
 //! well, from its start, unless the declaration contradicts it.
+//! Each declaration, a passive one too, is a use of a queue that goes without (`x-expires`).
 //! Spec: 1.7.2.1.
 //! Deviations from RabbitMQ: `x-queue-type` names a behaviour and not a
 //! store; both types are the same log.
 
-use stele_base_types::Name;
+use stele_base_types::{LogId, Name};
+use stele_core_broker as broker;
 use stele_core_engine::{
-    DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition, QueueConfig, Retention,
-    Settings,
+    self as engine, DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition,
+    QueueConfig, Retention, Settings,
 };
 use stele_wire_amqp::{
     ShortString,
@@ -42,6 +44,9 @@ pub(super) async fn run(connection: &mut Connection, number: u16, declare: Decla
     }
     if declare.passive {
         let queue = lookup::queue(connection, &name)?;
+        if !use_queue(connection, &name, queue.log, queue.config.lifetime).await? {
+            return Err(Fault::no_queue(&name, &connection.session.opened.vhost));
+        }
         connection.session.channel(number)?.last_queue = Some(name.clone());
         return answer(connection, number, &declare, &name, queue.log).await;
     }
@@ -69,7 +74,10 @@ async fn declare_active(
         lookup::check_lock(connection, &existing)?;
         if existing.facets.contains_key(FACET) {
             check_equivalence(connection, &subject, declare, &arguments, &existing)?;
-            return Ok(existing);
+            let lifetime = existing.config.lifetime;
+            if use_queue(connection, name, existing.id, lifetime).await? {
+                return Ok(existing);
+            }
         }
     } else if !made_up && name.starts_with(lookup::RESERVED_PREFIX) {
         return Err(Fault::reserved(Kind::Queue, name));
@@ -94,6 +102,26 @@ async fn declare_active(
                 connection.exclusive.push(definition.id);
             }
             Ok(definition)
+        }
+    }
+}
+
+/// Being declared is a use of a queue that goes for want of use. False where it has just gone.
+async fn use_queue(
+    connection: &Connection,
+    name: &Name,
+    log: LogId,
+    lifetime: Lifetime,
+) -> Result<bool, Fault> {
+    if lifetime.unused_ms_max.is_none() {
+        return Ok(true);
+    }
+    match connection.broker.use_log(log).await {
+        Ok(()) => Ok(true),
+        Err(broker::Error::Refused(engine::Error::NoSuchLog)) => Ok(false),
+        Err(error) => {
+            let vhost = &connection.session.opened.vhost;
+            Err(Subject::queue(name, vhost).fault(error))
         }
     }
 }
@@ -154,7 +182,7 @@ fn config(connection: &Connection, declare: &Declare, arguments: &QueueArguments
         lifetime: Lifetime {
             exclusive: declare.exclusive.then(|| connection.holder.id()),
             auto_delete: declare.auto_delete,
-            unused_ms_max: None,
+            unused_ms_max: arguments.expires_ms(),
         },
         queue: Some(QueueConfig {
             expiry_ms: arguments.ttl_ms(),
@@ -175,7 +203,7 @@ async fn answer(
     number: u16,
     declare: &Declare,
     name: &Name,
-    log: stele_base_types::LogId,
+    log: LogId,
 ) -> Outcome {
     if declare.no_wait {
         return Ok(());

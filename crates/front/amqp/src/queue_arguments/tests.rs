@@ -46,6 +46,16 @@ fn values_of_a_wrong_form_are_refused_in_rabbitmqs_words() {
         format!("{prefix} 'x-expires' for queue 'q' in vhost '/': {{value_zero,0}}")
     );
     assert_eq!(
+        invalid("x-expires", Value::Int32(-5)),
+        format!("{prefix} 'x-expires' for queue 'q' in vhost '/': {{value_negative,-5}}")
+    );
+    assert_eq!(
+        invalid("x-expires", Value::Int64(315_360_000_001)),
+        format!(
+            "{prefix} 'x-expires' for queue 'q' in vhost '/': {{value_too_large,315360000001}}"
+        )
+    );
+    assert_eq!(
         invalid("x-queue-type", Value::text("weird")),
         format!(
             "{prefix} 'x-queue-type' for queue 'q' in vhost '/': \"unsupported queue type 'weird'\""

@@ -8,14 +8,16 @@ use libfuzzer_sys::fuzz_target;
 use stele_wire_kafka::{
     RequestHeader, decode,
     messages::{
-        AlterConfigsRequest, ApiKey, ApiVersionsRequest, CreatePartitionsRequest,
-        CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
-        DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest, FetchRequest,
-        FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest,
-        InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest,
-        ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest,
-        OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, SaslHandshakeRequest,
-        SyncGroupRequest,
+        AlterConfigsRequest, ApiKey, ApiVersionsRequest, CreateAclsRequest,
+        CreatePartitionsRequest, CreateTopicsRequest, DeleteAclsRequest, DeleteGroupsRequest,
+        DeleteRecordsRequest, DeleteTopicsRequest, DescribeAclsRequest,
+        DescribeClientQuotasRequest, DescribeClusterRequest, DescribeConfigsRequest,
+        DescribeGroupsRequest, ElectLeadersRequest, FetchRequest, FindCoordinatorRequest,
+        HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
+        LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest,
+        ListPartitionReassignmentsRequest, MetadataRequest, OffsetCommitRequest,
+        OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest,
+        SaslHandshakeRequest, SyncGroupRequest,
     },
     split_frame,
 };
@@ -64,6 +66,16 @@ fn body(key: ApiKey, version: i16, body: Bytes) {
             drop(decode::<IncrementalAlterConfigsRequest>(version, body));
         }
         ApiKey::OffsetDelete => drop(decode::<OffsetDeleteRequest>(version, body)),
+        ApiKey::DescribeAcls => drop(decode::<DescribeAclsRequest>(version, body)),
+        ApiKey::CreateAcls => drop(decode::<CreateAclsRequest>(version, body)),
+        ApiKey::DeleteAcls => drop(decode::<DeleteAclsRequest>(version, body)),
+        ApiKey::ElectLeaders => drop(decode::<ElectLeadersRequest>(version, body)),
+        ApiKey::ListPartitionReassignments => {
+            drop(decode::<ListPartitionReassignmentsRequest>(version, body));
+        }
+        ApiKey::DescribeClientQuotas => {
+            drop(decode::<DescribeClientQuotasRequest>(version, body));
+        }
         ApiKey::DescribeCluster => drop(decode::<DescribeClusterRequest>(version, body)),
         _ => {}
     }

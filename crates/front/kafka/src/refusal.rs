@@ -7,13 +7,16 @@
 use stele_wire_kafka::{
     fetch::FetchResponse,
     messages::{
-        AlterConfigsResponse, ApiVersionsResponse, CreatePartitionsResponse, CreateTopicsResponse,
-        DeleteGroupsResponse, DeleteRecordsResponse, DeleteTopicsResponse, DescribeClusterResponse,
-        DescribeConfigsResponse, DescribeGroupsResponse, FindCoordinatorResponse,
-        HeartbeatResponse, IncrementalAlterConfigsResponse, InitProducerIdResponse,
-        JoinGroupResponse, LeaveGroupResponse, ListGroupsResponse, ListOffsetsResponse,
-        MetadataResponse, OffsetCommitResponse, OffsetDeleteResponse, OffsetFetchResponse,
-        OffsetForLeaderEpochResponse, SaslHandshakeResponse, SyncGroupResponse,
+        AlterConfigsResponse, ApiVersionsResponse, CreateAclsResponse, CreatePartitionsResponse,
+        CreateTopicsResponse, DeleteAclsResponse, DeleteGroupsResponse, DeleteRecordsResponse,
+        DeleteTopicsResponse, DescribeAclsResponse, DescribeClientQuotasResponse,
+        DescribeClusterResponse, DescribeConfigsResponse, DescribeGroupsResponse,
+        ElectLeadersResponse, FindCoordinatorResponse, HeartbeatResponse,
+        IncrementalAlterConfigsResponse, InitProducerIdResponse, JoinGroupResponse,
+        LeaveGroupResponse, ListGroupsResponse, ListOffsetsResponse,
+        ListPartitionReassignmentsResponse, MetadataResponse, OffsetCommitResponse,
+        OffsetDeleteResponse, OffsetFetchResponse, OffsetForLeaderEpochResponse,
+        SaslHandshakeResponse, SyncGroupResponse,
     },
 };
 
@@ -37,17 +40,28 @@ macro_rules! refusals {
 refusals!(
     AlterConfigsResponse: |it| it.responses.iter().any(|it| it.error_code != 0);
     ApiVersionsResponse: |it| it.error_code != 0;
+    CreateAclsResponse: |it| it.results.iter().any(|it| it.error_code != 0);
     CreatePartitionsResponse: |it| it.results.iter().any(|it| it.error_code != 0);
     CreateTopicsResponse: |it| it.topics.iter().any(|it| it.error_code != 0);
+    DeleteAclsResponse: |it| it.filter_results.iter().any(|it| it.error_code != 0);
     DeleteGroupsResponse: |it| it.results.iter().any(|it| it.error_code != 0);
     DeleteRecordsResponse: |it| {
         let mut partitions = it.topics.iter().flat_map(|it| &it.partitions);
         partitions.any(|it| it.error_code != 0)
     };
     DeleteTopicsResponse: |it| it.responses.iter().any(|it| it.error_code != 0);
+    DescribeAclsResponse: |it| it.error_code != 0;
+    DescribeClientQuotasResponse: |it| it.error_code != 0;
     DescribeClusterResponse: |it| it.error_code != 0;
     DescribeConfigsResponse: |it| it.results.iter().any(|it| it.error_code != 0);
     DescribeGroupsResponse: |it| it.groups.iter().any(|it| it.error_code != 0);
+    ElectLeadersResponse: |it| {
+        let mut partitions = it
+            .replica_election_results
+            .iter()
+            .flat_map(|it| &it.partition_result);
+        it.error_code != 0 || partitions.any(|it| it.error_code != 0)
+    };
     FetchResponse: |it| {
         let mut partitions = it.topics.iter().flat_map(|it| &it.partitions);
         it.error_code != 0 || partitions.any(|it| it.error_code != 0)
@@ -65,6 +79,7 @@ refusals!(
         let mut partitions = it.topics.iter().flat_map(|it| &it.partitions);
         partitions.any(|it| it.error_code != 0)
     };
+    ListPartitionReassignmentsResponse: |it| it.error_code != 0;
     MetadataResponse: |it| it.topics.iter().any(|it| it.error_code != 0);
     OffsetCommitResponse: |it| {
         let mut partitions = it.topics.iter().flat_map(|it| &it.partitions);

@@ -1,3 +1,4 @@
+mod administration;
 mod bad_input;
 mod full_disk;
 mod groups;

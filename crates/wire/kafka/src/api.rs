@@ -87,16 +87,26 @@ pub const APIS: &[Api] = &[
         (2, 4),
         OFFSET_FOR_LEADER_EPOCH,
     ),
+    Api::new(ApiKey::DescribeAcls, (1, 3), ACL),
+    Api::new(ApiKey::CreateAcls, (1, 3), &[list(ACL)]),
+    Api::new(ApiKey::DeleteAcls, (1, 3), &[list(ACL)]),
     Api::new(ApiKey::DescribeConfigs, (1, 4), DESCRIBE_CONFIGS),
     Api::new(ApiKey::AlterConfigs, (0, 2), ALTER_CONFIGS),
     Api::new(ApiKey::CreatePartitions, (0, 3), CREATE_PARTITIONS),
     Api::new(ApiKey::DeleteGroups, (0, 2), &[TEXTS]),
+    Api::new(ApiKey::ElectLeaders, (0, 2), ELECT_LEADERS),
     Api::new(
         ApiKey::IncrementalAlterConfigs,
         (0, 1),
         INCREMENTAL_ALTER_CONFIGS,
     ),
+    Api::new(
+        ApiKey::ListPartitionReassignments,
+        (0, 0),
+        LIST_PARTITION_REASSIGNMENTS,
+    ),
     Api::new(ApiKey::OffsetDelete, (0, 0), OFFSET_DELETE),
+    Api::new(ApiKey::DescribeClientQuotas, (0, 1), DESCRIBE_CLIENT_QUOTAS),
     Api::new(ApiKey::DescribeCluster, (0, 2), DESCRIBE_CLUSTER),
 ];
 
@@ -263,5 +273,31 @@ const CREATE_PARTITIONS: &[Field] = &[
 const INCREMENTAL_ALTER_CONFIGS: &[Field] = &[list(&[INT8, TEXT, list(&[TEXT, INT8, TEXT])]), INT8];
 
 const OFFSET_DELETE: &[Field] = &[TEXT, list(&[TEXT, list(&[INT32])])];
+
+const ACL: &[Field] = &[
+    INT8, // resource type
+    TEXT, // resource name
+    INT8, // pattern type
+    TEXT, // principal
+    TEXT, // host
+    INT8, // operation
+    INT8, // permission
+];
+
+const ELECT_LEADERS: &[Field] = &[
+    INT8.since(1), // election type
+    list(&[TEXT, INTS]),
+    INT32, // timeout
+];
+
+const LIST_PARTITION_REASSIGNMENTS: &[Field] = &[
+    INT32, // timeout
+    list(&[TEXT, INTS]),
+];
+
+const DESCRIBE_CLIENT_QUOTAS: &[Field] = &[
+    list(&[TEXT, INT8, TEXT]), // entity type, match type, match
+    INT8,                      // strict
+];
 
 const DESCRIBE_CLUSTER: &[Field] = &[INT8, INT8.since(1), INT8.since(2)];

@@ -163,6 +163,41 @@ fn administration(key: ApiKey, version: i16) -> Bytes {
             version,
         ),
         ApiKey::DescribeCluster => encoded(DescribeClusterRequest::default(), version),
+        _ => of_one_broker(key, version),
+    }
+}
+
+fn of_one_broker(key: ApiKey, version: i16) -> Bytes {
+    match key {
+        ApiKey::DescribeAcls => encoded(DescribeAclsRequest::default(), version),
+        ApiKey::CreateAcls => encoded(
+            CreateAclsRequest::default().with_creations(vec![Default::default()]),
+            version,
+        ),
+        ApiKey::DeleteAcls => encoded(
+            DeleteAclsRequest::default().with_filters(vec![Default::default()]),
+            version,
+        ),
+        ApiKey::ElectLeaders => encoded(
+            ElectLeadersRequest::default().with_topic_partitions(Some(vec![
+                elect_leaders_request::TopicPartitions::default()
+                    .with_topic(name("orders"))
+                    .with_partitions(vec![0, 1]),
+            ])),
+            version,
+        ),
+        ApiKey::ListPartitionReassignments => encoded(
+            ListPartitionReassignmentsRequest::default().with_topics(Some(vec![
+                list_partition_reassignments_request::ListPartitionReassignmentsTopics::default()
+                    .with_name(name("orders"))
+                    .with_partition_indexes(vec![0, 1]),
+            ])),
+            version,
+        ),
+        ApiKey::DescribeClientQuotas => encoded(
+            DescribeClientQuotasRequest::default().with_components(vec![Default::default()]),
+            version,
+        ),
         other => panic!("no sample of {other:?}"),
     }
 }

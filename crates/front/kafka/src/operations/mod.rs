@@ -36,12 +36,18 @@ mod k20_delete_topics;
 mod k21_delete_records;
 mod k22_init_producer_id;
 mod k23_offset_for_leader_epoch;
+mod k29_describe_acls;
+mod k30_create_acls;
+mod k31_delete_acls;
 mod k32_describe_configs;
 mod k33_alter_configs;
 mod k37_create_partitions;
 mod k42_delete_groups;
+mod k43_elect_leaders;
 mod k44_incremental_alter_configs;
+mod k46_list_partition_reassignments;
 mod k47_offset_delete;
+mod k48_describe_client_quotas;
 mod k60_describe_cluster;
 
 /// Every API that is served.
@@ -74,6 +80,9 @@ pub(crate) const TABLE: &[Entry] = &[
         ApiKey::OffsetForLeaderEpoch,
         "OffsetForLeaderEpoch",
     ),
+    Entry::of::<k29_describe_acls::DescribeAcls>(ApiKey::DescribeAcls, "DescribeAcls"),
+    Entry::of::<k30_create_acls::CreateAcls>(ApiKey::CreateAcls, "CreateAcls"),
+    Entry::of::<k31_delete_acls::DeleteAcls>(ApiKey::DeleteAcls, "DeleteAcls"),
     Entry::of::<k32_describe_configs::DescribeConfigs>(ApiKey::DescribeConfigs, "DescribeConfigs"),
     Entry::of::<k33_alter_configs::AlterConfigs>(ApiKey::AlterConfigs, "AlterConfigs"),
     Entry::of::<k37_create_partitions::CreatePartitions>(
@@ -81,11 +90,20 @@ pub(crate) const TABLE: &[Entry] = &[
         "CreatePartitions",
     ),
     Entry::of::<k42_delete_groups::DeleteGroups>(ApiKey::DeleteGroups, "DeleteGroups"),
+    Entry::of::<k43_elect_leaders::ElectLeaders>(ApiKey::ElectLeaders, "ElectLeaders"),
     Entry::of::<k44_incremental_alter_configs::IncrementalAlterConfigs>(
         ApiKey::IncrementalAlterConfigs,
         "IncrementalAlterConfigs",
     ),
+    Entry::of::<k46_list_partition_reassignments::ListPartitionReassignments>(
+        ApiKey::ListPartitionReassignments,
+        "ListPartitionReassignments",
+    ),
     Entry::of::<k47_offset_delete::OffsetDelete>(ApiKey::OffsetDelete, "OffsetDelete"),
+    Entry::of::<k48_describe_client_quotas::DescribeClientQuotas>(
+        ApiKey::DescribeClientQuotas,
+        "DescribeClientQuotas",
+    ),
     Entry::of::<k60_describe_cluster::DescribeCluster>(ApiKey::DescribeCluster, "DescribeCluster"),
 ];
 

@@ -20,12 +20,26 @@ import org.apache.kafka.clients.admin.CreateTopicsOptions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.ElectionType;
 import org.apache.kafka.common.GroupState;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.acl.AccessControlEntry;
+import org.apache.kafka.common.acl.AclBinding;
+import org.apache.kafka.common.acl.AclBindingFilter;
+import org.apache.kafka.common.acl.AclOperation;
+import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.ElectionNotNeededException;
 import org.apache.kafka.common.errors.InvalidPartitionsException;
+import org.apache.kafka.common.errors.InvalidRequestException;
+import org.apache.kafka.common.errors.SecurityDisabledException;
 import org.apache.kafka.common.errors.TopicExistsException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.apache.kafka.common.quota.ClientQuotaFilter;
+import org.apache.kafka.common.quota.ClientQuotaFilterComponent;
+import org.apache.kafka.common.resource.PatternType;
+import org.apache.kafka.common.resource.ResourcePattern;
+import org.apache.kafka.common.resource.ResourceType;
 import stele.clients.Checks;
 
 /** Administration with the Java client. */
@@ -90,6 +104,34 @@ public final class KafkaAdministration {
             equal(listed(partition, OffsetSpec.forTimestamp(1)), 0L);
             equal(listed(partition, OffsetSpec.maxTimestamp()) >= 0, true);
         }));
+        checks.add("access_control_is_refused_without_an_authorizer", () -> {
+            var acl = new AclBinding(
+                new ResourcePattern(ResourceType.TOPIC, unique("topic"), PatternType.LITERAL),
+                new AccessControlEntry("User:anna", "*", AclOperation.READ, AclPermissionType.ALLOW));
+            raised(SecurityDisabledException.class, () -> ADMIN.describeAcls(AclBindingFilter.ANY).values().get());
+            raised(SecurityDisabledException.class, () -> ADMIN.createAcls(Set.of(acl)).all().get());
+            raised(SecurityDisabledException.class, () -> ADMIN.deleteAcls(Set.of(acl.toFilter())).all().get());
+        });
+        checks.add("no_leader_needs_to_be_elected", () -> topic(1, topic -> {
+            var known = new TopicPartition(topic, 0);
+            var absent = new TopicPartition(topic, 1);
+            var results = ADMIN.electLeaders(ElectionType.PREFERRED, Set.of(known, absent)).partitions().get();
+            holds(results.get(known).orElseThrow() instanceof ElectionNotNeededException, results);
+            holds(results.get(absent).orElseThrow() instanceof UnknownTopicOrPartitionException, results);
+            equal(ADMIN.electLeaders(ElectionType.UNCLEAN, null).partitions().get(), Map.of());
+        }));
+        checks.add("no_partition_is_being_moved", () -> topic(1, topic -> {
+            equal(ADMIN.listPartitionReassignments().reassignments().get(), Map.of());
+            var named = Set.of(new TopicPartition(topic, 0), new TopicPartition(unique("absent"), 0));
+            equal(ADMIN.listPartitionReassignments(named).reassignments().get(), Map.of());
+        }));
+        checks.add("there_are_no_quotas_and_filters_are_checked", () -> {
+            equal(ADMIN.describeClientQuotas(ClientQuotaFilter.all()).entities().get(), Map.of());
+            var mixed = ClientQuotaFilter.contains(List.of(
+                ClientQuotaFilterComponent.ofEntity("ip", "127.0.0.1"),
+                ClientQuotaFilterComponent.ofEntity("user", "anna")));
+            raised(InvalidRequestException.class, () -> ADMIN.describeClientQuotas(mixed).entities().get());
+        });
         checks.add("groups_are_listed_described_and_their_offsets_told", KafkaAdministration::groups);
     }
 

@@ -12,13 +12,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "BENCHMARKS.md"
 
 
-def section(protocol, names, found, loads, rounds):
+def section(protocol, names, found, loads, rounds, scale):
     """A protocol's tables: starting and memory, then each load."""
     ours, theirs = names
     lines = [
         f"### {protocol}: {ours} and {theirs}",
         "",
-        f"Medians of {rounds} rounds on {_machine()}, {datetime.date.today().isoformat()}. "
+        f"Medians of {rounds} rounds at scale {scale:g} on {_machine()}, {datetime.date.today().isoformat()}. "
         f"A ratio is {ours}'s figure over {theirs}'s of the same round; its range is over the rounds.",
         "",
         f"| | {ours} | {theirs} | ratio | range |",

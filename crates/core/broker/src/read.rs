@@ -137,10 +137,22 @@ pub(crate) fn records_of(
 /// The batches of all slices. What is at hand is taken as it is; the disk is read on a thread for
 /// that.
 pub(crate) async fn resolve(slices: Vec<Slice>) -> Result<Vec<StoredBatch>, Error> {
-    if let Some(batches) = slices.iter().map(Slice::at_hand).collect() {
-        return Ok(batches);
+    let mut batches = Vec::with_capacity(slices.len());
+    let mut slices = slices.into_iter();
+    while let Some(slice) = slices.next() {
+        match slice.at_hand() {
+            Ok(batch) => batches.push(batch),
+            Err(plan) => {
+                return on_disk_thread(move || {
+                    batches.extend(plan.resolve()?);
+                    batches.extend(resolve_blocking(slices.as_slice())?);
+                    Ok(batches)
+                })
+                .await;
+            }
+        }
     }
-    on_disk_thread(move || resolve_blocking(&slices)).await
+    Ok(batches)
 }
 
 /// The same for a caller that may wait for the disk.

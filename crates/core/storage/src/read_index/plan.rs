@@ -52,11 +52,11 @@ impl Slice {
         }
     }
 
-    /// The batch that has all of it, where that takes no reading.
-    pub fn at_hand(&self) -> Option<StoredBatch> {
+    /// The batch that has all of it, where that takes no reading; else how to read it.
+    pub fn at_hand(self) -> Result<StoredBatch, ReadPlan> {
         match self {
-            Self::Memory(batch) => Some(batch.clone()),
-            Self::Disk(plan) => plan.begun.find(&plan.wanted),
+            Self::Memory(batch) => Ok(batch),
+            Self::Disk(plan) => plan.begun.find(&plan.wanted).ok_or(plan),
         }
     }
 

@@ -26,7 +26,7 @@ use tokio::sync::{
 use crate::{
     Error, Events, LeasedBatch, Publish, Session,
     mailbox::Mailbox,
-    meter::{FrontCounts, FrontMeter, Meters, SyncCounts},
+    meter::{FrontCounts, FrontMeter, JournalCounts, Meters},
     read::{Found, Read, ReadReply, Watch},
     reply_to::ReplyTo,
     request::Request,
@@ -381,9 +381,9 @@ impl Broker {
         self.shared.meters.front_counts()
     }
 
-    /// What each shard's journal writer has counted.
-    pub fn sync_counts(&self) -> Vec<SyncCounts> {
-        self.shared.meters.sync_counts()
+    /// What was counted of each shard's journal.
+    pub fn journal_counts(&self) -> Vec<JournalCounts> {
+        self.shared.meters.journal_counts()
     }
 
     // ---- groups and producers ----------------------------------------------------------------

@@ -40,7 +40,9 @@ pub use error::Error;
 pub use handle::{Broker, CatalogueGuard, LogStatus, PartitionStatus, partition_for_key};
 pub use leased::{LeasedBatch, LeasedMessage};
 pub use mailbox::{Event, Events, Mailbox};
-pub use meter::{FrontCounts, FrontMeter, OpenConnection, SYNC_BUCKETS_US, SyncCounts};
+pub use meter::{
+    DURATION_BUCKETS_US, Durations, FrontCounts, FrontMeter, JournalCounts, OpenConnection,
+};
 pub use publish::Publish;
 pub use read::{Found, Read, ReadReply, TimeReply, Watch};
 pub use reply_to::{Pending, ReplyTo};

@@ -133,7 +133,7 @@ impl Drop for OpenConnection {
 #[derive(Debug, Default)]
 pub(crate) struct Meters {
     fronts: RwLock<Vec<Arc<FrontMeter>>>,
-    journals: Vec<Arc<SyncMeter>>,
+    journals: Vec<Arc<JournalMeter>>,
 }
 
 impl Meters {
@@ -153,8 +153,8 @@ impl Meters {
     }
 
     /// The meter of the next shard's journal.
-    pub(crate) fn journal(&mut self) -> Arc<SyncMeter> {
-        let meter = Arc::<SyncMeter>::default();
+    pub(crate) fn journal(&mut self) -> Arc<JournalMeter> {
+        let meter = Arc::<JournalMeter>::default();
         self.journals.push(Arc::clone(&meter));
         meter
     }
@@ -167,59 +167,90 @@ impl Meters {
             .collect()
     }
 
-    pub(crate) fn sync_counts(&self) -> Vec<SyncCounts> {
+    pub(crate) fn journal_counts(&self) -> Vec<JournalCounts> {
         self.journals.iter().map(|meter| meter.counts()).collect()
     }
 }
 
-/// Upper bounds of the buckets that syncs are counted in, in microseconds.
-pub const SYNC_BUCKETS_US: [u64; 10] = [
+/// Upper bounds of the buckets that durations are counted in, in microseconds.
+pub const DURATION_BUCKETS_US: [u64; 10] = [
     100, 200, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 200_000, 1_000_000,
 ];
 
-/// What a journal's writer counts.
+/// How often something took how long.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Durations {
+    /// How often it took up to each bound of [`DURATION_BUCKETS_US`] and longer than the one
+    /// before; in the last place how often it took longer than all.
+    pub counts: [u64; DURATION_BUCKETS_US.len() + 1],
+    /// All of them together, in microseconds.
+    pub total_us: u64,
+}
+
 #[derive(Debug, Default)]
-pub(crate) struct SyncMeter {
-    syncs: [AtomicU64; SYNC_BUCKETS_US.len() + 1],
-    duration_us: AtomicU64,
+struct DurationMeter {
+    counts: [AtomicU64; DURATION_BUCKETS_US.len() + 1],
+    total_us: AtomicU64,
+}
+
+impl DurationMeter {
+    fn count(&self, duration: Duration) {
+        let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let place = DURATION_BUCKETS_US.partition_point(|bound| *bound < duration_us);
+        self.counts[place].fetch_add(1, Ordering::Relaxed);
+        self.total_us.fetch_add(duration_us, Ordering::Relaxed);
+    }
+
+    fn durations(&self) -> Durations {
+        Durations {
+            counts: std::array::from_fn(|place| self.counts[place].load(Ordering::Relaxed)),
+            total_us: self.total_us.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// What is counted of a shard's journal.
+#[derive(Debug, Default)]
+pub(crate) struct JournalMeter {
+    syncs: DurationMeter,
+    settling_pauses: DurationMeter,
     blocks: AtomicU64,
     written_bytes: AtomicU64,
 }
 
-/// A journal writer's counts at one moment.
+/// A journal's counts at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SyncCounts {
-    /// Syncs that took up to each bound of [`SYNC_BUCKETS_US`] and longer than the one before; in
-    /// the last place those that took longer than all.
-    pub syncs: [u64; SYNC_BUCKETS_US.len() + 1],
-    /// Time spent in them, in microseconds.
-    pub duration_us: u64,
+pub struct JournalCounts {
+    /// What its syncs took.
+    pub syncs: Durations,
+    /// How long settling, and the snapshot with it, held up the shard's own thread.
+    pub settling_pauses: Durations,
     /// Blocks written.
     pub blocks: u64,
     /// Bytes written.
     pub written_bytes: u64,
 }
 
-impl SyncMeter {
+impl JournalMeter {
     pub(crate) fn wrote(&self, size_bytes: u64) {
         self.blocks.fetch_add(1, Ordering::Relaxed);
         self.written_bytes.fetch_add(size_bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn synced(&self, duration: Duration) {
-        let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        let place = SYNC_BUCKETS_US.partition_point(|bound| *bound < duration_us);
-        self.syncs[place].fetch_add(1, Ordering::Relaxed);
-        self.duration_us.fetch_add(duration_us, Ordering::Relaxed);
+        self.syncs.count(duration);
     }
 
-    pub(crate) fn counts(&self) -> SyncCounts {
-        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        SyncCounts {
-            syncs: std::array::from_fn(|place| read(&self.syncs[place])),
-            duration_us: read(&self.duration_us),
-            blocks: read(&self.blocks),
-            written_bytes: read(&self.written_bytes),
+    pub(crate) fn paused_to_settle(&self, duration: Duration) {
+        self.settling_pauses.count(duration);
+    }
+
+    fn counts(&self) -> JournalCounts {
+        JournalCounts {
+            syncs: self.syncs.durations(),
+            settling_pauses: self.settling_pauses.durations(),
+            blocks: self.blocks.load(Ordering::Relaxed),
+            written_bytes: self.written_bytes.load(Ordering::Relaxed),
         }
     }
 }
@@ -253,15 +284,17 @@ mod tests {
     }
 
     #[test]
-    fn a_sync_falls_into_the_bucket_that_bounds_it() {
-        let meter = SyncMeter::default();
+    fn a_duration_falls_into_the_bucket_that_bounds_it() {
+        let meter = JournalMeter::default();
         for micros in [1, 100, 101, 2_000_000] {
             meter.synced(Duration::from_micros(micros));
         }
+        meter.paused_to_settle(Duration::from_micros(5_000));
         let counts = meter.counts();
-        assert_eq!(counts.syncs[0], 2);
-        assert_eq!(counts.syncs[1], 1);
-        assert_eq!(counts.syncs[SYNC_BUCKETS_US.len()], 1);
-        assert_eq!(counts.duration_us, 2_000_202);
+        assert_eq!(counts.syncs.counts[..2], [2, 1]);
+        assert_eq!(counts.syncs.counts[DURATION_BUCKETS_US.len()], 1);
+        assert_eq!(counts.syncs.total_us, 2_000_202);
+        assert_eq!(counts.settling_pauses.counts[5], 1);
+        assert_eq!(counts.settling_pauses.total_us, 5_000);
     }
 }

@@ -14,7 +14,6 @@ use stele_core_storage::{self as storage, DataDirectory, SpaceGuard};
 use tokio::sync::{mpsc, watch};
 
 use self::{
-    journal_thread::Stopwatch,
     settler_thread::SettlerJob,
     shard_thread::{Channels, ShardThread},
 };
@@ -109,6 +108,7 @@ impl Broker {
                 writer,
                 settler,
             } = opened;
+            let meter = meters.journal();
             let (inbox, requests) = mpsc::channel(INBOX_REQUESTS_MAX);
             let (news, heard) = mpsc::channel(NEWS_MAX);
             let blocks = journal_thread::spawn(
@@ -116,7 +116,8 @@ impl Broker {
                 writer,
                 news.clone(),
                 failing.clone(),
-                Stopwatch::new(Arc::clone(&clock), meters.journal()),
+                Arc::clone(&clock),
+                Arc::clone(&meter),
                 alive.clone(),
             )?;
             inboxes.push(inbox);
@@ -132,7 +133,7 @@ impl Broker {
             };
             let name = format!("shard-{}", shard.id());
             let clock = Arc::clone(&clock);
-            let thread = ShardThread::new(shard, settler, guard, clock, channels);
+            let thread = ShardThread::new(shard, settler, guard, clock, meter, channels);
             spawn_thread(&name, move || thread.run())?;
         }
         let broker = Self::new(inboxes, replica, meters);

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use super::shard_thread::{Heard, Progress};
 use crate::{
     limits::{BLOCKS_IN_FLIGHT_MAX, UNSYNCED_BLOCKS_MAX},
-    meter::SyncMeter,
+    meter::JournalMeter,
     shard::{Awaited, News},
 };
 
@@ -38,14 +38,16 @@ pub(super) fn spawn(
     writer: JournalWriter,
     news: mpsc::Sender<Heard>,
     failing: watch::Sender<Option<Arc<str>>>,
-    stopwatch: Stopwatch,
+    clock: Arc<dyn Clock>,
+    meter: Arc<JournalMeter>,
     alive: mpsc::Sender<()>,
 ) -> io::Result<Blocks> {
     let (blocks, receiver) = std_mpsc::sync_channel(BLOCKS_IN_FLIGHT_MAX + ROTATIONS_MAX);
     let mut thread = JournalThread {
         writer,
         news,
-        stopwatch,
+        clock,
+        meter,
         progress: Progress::default(),
         unsynced: 0,
     };
@@ -62,24 +64,11 @@ pub(super) fn spawn(
     Ok(blocks)
 }
 
-/// Measures how long syncs take.
-#[derive(Debug)]
-pub(super) struct Stopwatch {
-    clock: Arc<dyn Clock>,
-    meter: Arc<SyncMeter>,
-}
-
-impl Stopwatch {
-    /// Measures by `clock`, counts on `meter`.
-    pub(super) fn new(clock: Arc<dyn Clock>, meter: Arc<SyncMeter>) -> Self {
-        Self { clock, meter }
-    }
-}
-
 struct JournalThread {
     writer: JournalWriter,
     news: mpsc::Sender<Heard>,
-    stopwatch: Stopwatch,
+    clock: Arc<dyn Clock>,
+    meter: Arc<JournalMeter>,
     /// What the shard is to be told.
     progress: Progress,
     /// Blocks written since the last sync.
@@ -110,7 +99,7 @@ impl JournalThread {
         match write {
             Write::Block(block, awaited) => {
                 let written = self.writer.write(&block)?;
-                self.stopwatch.meter.wrote(block.size_bytes() as u64);
+                self.meter.wrote(block.size_bytes() as u64);
                 self.unsynced += 1;
                 *taken += 1;
                 self.progress.news.push(News::Written(written));
@@ -127,10 +116,10 @@ impl JournalThread {
     }
 
     fn sync(&mut self) -> Result<(), Error> {
-        let begun = self.stopwatch.clock.monotonic();
+        let begun = self.clock.monotonic();
         let next = self.writer.sync()?;
-        let duration = self.stopwatch.clock.monotonic().saturating_sub(begun);
-        self.stopwatch.meter.synced(duration);
+        self.meter
+            .synced(self.clock.monotonic().saturating_sub(begun));
         self.unsynced = 0;
         self.progress.news.push(News::Synced(next));
         Ok(())

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     limits::{BACKLOG_BYTES_MAX, BLOCKS_IN_FLIGHT_MAX, MAINTENANCE_MS, TURN_REQUESTS_MAX},
+    meter::JournalMeter,
     request::Request,
     shard::{Lane, News, Shard},
 };
@@ -61,6 +62,7 @@ pub(super) struct ShardThread {
     settler: Option<Settler>,
     guard: SpaceGuard,
     clock: Arc<dyn Clock>,
+    meter: Arc<JournalMeter>,
     channels: Channels,
     /// Blocks that the writer isn't through with: while there are any, the next one fills.
     in_flight: usize,
@@ -76,6 +78,7 @@ impl ShardThread {
         settler: Settler,
         guard: SpaceGuard,
         clock: Arc<dyn Clock>,
+        meter: Arc<JournalMeter>,
         channels: Channels,
     ) -> Self {
         let maintain_at = clock.now();
@@ -84,6 +87,7 @@ impl ShardThread {
             settler: Some(settler),
             guard,
             clock,
+            meter,
             channels,
             in_flight: 0,
             requests: Vec::with_capacity(TURN_REQUESTS_MAX),
@@ -173,7 +177,7 @@ impl ShardThread {
                 self.settler = Some(settler);
                 match settled {
                     Some(settled) => {
-                        let retired = self.shard.settled(settled);
+                        let retired = self.pausing(|shard| shard.settled(settled));
                         drop(self.channels.settle.send(SettlerJob::Release(retired)));
                     }
                     None => self.shard.abandon_settling(),
@@ -225,7 +229,8 @@ impl ShardThread {
             drop(self.channels.blocks.send(Write::Rotate));
         }
         if self.settler.is_some()
-            && let Some(plan) = self.shard.plan_settling(now)
+            && self.shard.should_settle(now)
+            && let Some(plan) = self.pausing(|shard| shard.plan_settling(now))
             && let Some(settler) = self.settler.take()
         {
             let job = SettleJob {
@@ -235,6 +240,15 @@ impl ShardThread {
             };
             drop(self.channels.settle.send(SettlerJob::Settle(Box::new(job))));
         }
+    }
+
+    /// Has the shard do what settling wants of it, and counts how long that holds it up.
+    fn pausing<T>(&mut self, work: impl FnOnce(&mut Shard) -> T) -> T {
+        let begun = self.clock.monotonic();
+        let done = work(&mut self.shard);
+        self.meter
+            .paused_to_settle(self.clock.monotonic().saturating_sub(begun));
+        done
     }
 
     /// Takes up what has been sent, writes it, and waits until it is on disk. Then one more, empty,

@@ -71,11 +71,16 @@ impl Shard {
         self.index.should_rotate(now)
     }
 
+    /// Whether settling is due: [`Shard::plan_settling`] then says what.
+    pub fn should_settle(&self, now: Timestamp) -> bool {
+        self.index.should_settle(now)
+    }
+
     /// What to settle, if anything is due. Asked again and again: the floors are taken first, and
     /// the plan is made once what they stand on is on disk. The result comes back to
     /// [`Shard::settled`].
     pub fn plan_settling(&mut self, now: Timestamp) -> Option<SettlePlan> {
-        if !self.index.should_settle(now) {
+        if !self.should_settle(now) {
             self.floors = None;
             return None;
         }

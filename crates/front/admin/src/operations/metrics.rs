@@ -12,7 +12,7 @@ use prometheus_client::{
     metrics::MetricType,
     registry::{Registry, Unit},
 };
-use stele_core_broker::{FrontCounts, SYNC_BUCKETS_US, ShardStatus, SyncCounts};
+use stele_core_broker::{DURATION_BUCKETS_US, Durations, FrontCounts, JournalCounts, ShardStatus};
 use tokio::time::timeout;
 
 use crate::{
@@ -33,7 +33,7 @@ pub(crate) async fn answer(state: &State) -> Result<Answer, Error> {
     };
     if let Ok(serving) = state.serving() {
         figures.fronts = serving.broker.front_counts();
-        figures.syncs = serving.broker.sync_counts();
+        figures.journals = serving.broker.journal_counts();
         figures.shards = timeout(PROBE_TIMEOUT, serving.broker.shard_statuses())
             .await
             .map_err(|_| Error::Stuck)??;
@@ -51,7 +51,7 @@ struct Figures {
     is_ready: bool,
     fronts: Vec<FrontCounts>,
     shards: Vec<ShardStatus>,
-    syncs: Vec<SyncCounts>,
+    journals: Vec<JournalCounts>,
 }
 
 /// A value with its labels, for one line of a family.
@@ -212,27 +212,38 @@ impl Figures {
     }
 
     fn journals(&self, page: &mut Page<'_>) -> fmt::Result {
-        let each = |value: fn(&SyncCounts) -> u64| -> Vec<Line<u64>> {
-            self.syncs
+        let each = |value: fn(&JournalCounts) -> u64| -> Vec<Line<u64>> {
+            self.journals
                 .iter()
                 .enumerate()
-                .map(|(at, syncs)| (shard_label(at), value(syncs)))
+                .map(|(at, counts)| (shard_label(at), value(counts)))
                 .collect()
         };
         page.counter(
             "journal_blocks",
             "Group commits",
             None,
-            each(|syncs| syncs.blocks),
+            each(|counts| counts.blocks),
         )?;
-        let written = each(|syncs| syncs.written_bytes);
+        let written = each(|counts| counts.written_bytes);
         page.counter(
             "journal_written",
             "Written to journals",
             Some(Unit::Bytes),
             written,
         )?;
-        page.syncs(&self.syncs)
+        let syncs = self.journals.iter().map(|counts| &counts.syncs);
+        page.durations(
+            "journal_sync_duration",
+            "Time that a journal's fdatasync took",
+            syncs,
+        )?;
+        let pauses = self.journals.iter().map(|counts| &counts.settling_pauses);
+        page.durations(
+            "settling_pause_duration",
+            "Time that settling and its snapshot held up a shard",
+            pauses,
+        )
     }
 }
 
@@ -294,24 +305,27 @@ impl Page<'_> {
         Ok(())
     }
 
-    fn syncs(&mut self, journals: &[SyncCounts]) -> fmt::Result {
-        let help = "Time that a journal's fdatasync took";
-        let mut family = self.0.encode_descriptor(
-            "journal_sync_duration",
-            help,
-            Some(&Unit::Seconds),
-            MetricType::Histogram,
-        )?;
-        for (at, counts) in journals.iter().enumerate() {
-            let bounds = SYNC_BUCKETS_US.iter().map(|bound| seconds(*bound));
+    /// A histogram with a line for each shard.
+    fn durations<'d>(
+        &mut self,
+        name: &str,
+        help: &str,
+        shards: impl Iterator<Item = &'d Durations>,
+    ) -> fmt::Result {
+        let unit = Some(&Unit::Seconds);
+        let mut family = self
+            .0
+            .encode_descriptor(name, help, unit, MetricType::Histogram)?;
+        for (at, durations) in shards.enumerate() {
+            let bounds = DURATION_BUCKETS_US.iter().map(|bound| seconds(*bound));
             let buckets: Vec<(f64, u64)> = bounds
                 .chain([f64::INFINITY])
-                .zip(counts.syncs.iter().copied())
+                .zip(durations.counts.iter().copied())
                 .collect();
-            let total = counts.syncs.iter().sum();
+            let total = durations.counts.iter().sum();
             let labels = shard_label(at);
             let mut line = family.encode_family(&labels)?;
-            let sum = seconds(counts.duration_us);
+            let sum = seconds(durations.total_us);
             line.encode_histogram::<NoLabels>(sum, total, &buckets, None)?;
         }
         Ok(())
@@ -344,9 +358,12 @@ mod tests {
                 sent_bytes: 20,
             }],
             shards: vec![ShardStatus::default()],
-            syncs: vec![SyncCounts {
-                duration_us: 150,
-                ..SyncCounts::default()
+            journals: vec![JournalCounts {
+                syncs: Durations {
+                    total_us: 150,
+                    ..Durations::default()
+                },
+                ..JournalCounts::default()
             }],
         };
         let mut registry = Registry::with_prefix("stele");
@@ -362,6 +379,7 @@ mod tests {
             "stele_received_bytes_total{front=\"kafka\"} 10",
             "stele_ready_messages{shard=\"0\"} 0",
             "stele_journal_sync_duration_seconds_sum{shard=\"0\"} 0.00015",
+            "stele_settling_pause_duration_seconds_count{shard=\"0\"} 0",
         ] {
             assert!(page.lines().any(|found| found == line), "{line} in\n{page}");
         }

@@ -1,5 +1,7 @@
 """Consuming: acknowledgement, return, prefetch, cancellation."""
 
+import contextlib
+
 import pika
 import pika.exceptions
 
@@ -216,6 +218,98 @@ def a_global_prefetch_is_shared_by_the_consumers_of_a_channel():
         eventually(three_are_out)
         pump(opened)
         equal(len(deliveries), 3)
+
+
+@contextlib.contextmanager
+def many_queues(opened, messages):
+    """Eight queues, with so many messages in each: what holds for one must hold over all of them."""
+    names = [unique("many") for _ in range(8)]
+    for name in names:
+        opened.queue_declare(name)
+        publish(opened, name, *[b"%d" % number for number in range(messages)])
+        waits_for_depth(opened, name, messages)
+    yield names
+    for name in names:
+        opened.queue_delete(name)
+
+
+def consume_all(opened, names, deliveries):
+    for name in names:
+        opened.basic_consume(name, lambda _, method, __, body: deliveries.append((method, body)), consumer_tag=name)
+
+
+def are_out(opened, deliveries, count):
+    def enough():
+        pump(opened, 0.02)
+        return len(deliveries) >= count
+
+    eventually(enough)
+
+
+@check
+def a_global_prefetch_is_shared_by_consumers_of_many_queues():
+    with channel() as opened, many_queues(opened, 4) as names:
+        opened.basic_qos(prefetch_count=5, global_qos=True)
+        deliveries = []
+        consume_all(opened, names, deliveries)
+        are_out(opened, deliveries, 5)
+        pump(opened)
+        equal(len(deliveries), 5)
+        settled = 0
+        while settled < 32:
+            are_out(opened, deliveries, settled + 1)
+            assert len(deliveries) <= settled + 5, f"{len(deliveries) - settled} are out"
+            opened.basic_ack(deliveries[settled][0].delivery_tag)
+            settled += 1
+        for name in names:
+            of_one = [body for method, body in deliveries if method.consumer_tag == name]
+            equal(of_one, [b"0", b"1", b"2", b"3"])
+
+
+@check
+def a_global_prefetch_that_is_lifted_lets_everything_through():
+    with channel() as opened, many_queues(opened, 2) as names:
+        opened.basic_qos(prefetch_count=1, global_qos=True)
+        deliveries = []
+        consume_all(opened, names, deliveries)
+        are_out(opened, deliveries, 1)
+        opened.basic_qos(prefetch_count=0, global_qos=True)
+        are_out(opened, deliveries, 16)
+
+
+@check
+def what_a_global_prefetch_holds_back_is_there_for_others_after_a_cancel():
+    with channel() as opened, many_queues(opened, 1) as names:
+        opened.basic_qos(prefetch_count=1, global_qos=True)
+        deliveries = []
+        consume_all(opened, names, deliveries)
+        are_out(opened, deliveries, 1)
+        for name in names:
+            opened.basic_cancel(name)
+        delivered_from = [method.consumer_tag for method, _ in deliveries]
+        equal(len(delivered_from), 1)
+        with channel() as other:
+            for name in set(names) - set(delivered_from):
+                eventually(lambda name=name: get(other, name, auto_ack=True)[2] == b"0")
+
+
+@check
+def recovering_brings_messages_again_in_order_whatever_a_global_prefetch_holds_back():
+    with channel() as opened, many_queues(opened, 3) as names:
+        opened.basic_qos(prefetch_count=10, global_qos=True)
+        deliveries = []
+        consume_all(opened, names, deliveries)
+        are_out(opened, deliveries, 10)
+        opened.basic_recover(requeue=True)
+        again = len(deliveries)
+        settled = 0
+        while settled < 24:
+            are_out(opened, deliveries, again + settled + 1)
+            opened.basic_ack(deliveries[again + settled][0].delivery_tag)
+            settled += 1
+        for name in names:
+            of_one = [body for method, body in deliveries[again:] if method.consumer_tag == name]
+            equal(of_one, [b"0", b"1", b"2"])
 
 
 @check

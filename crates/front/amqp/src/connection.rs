@@ -28,7 +28,6 @@ use stele_wire_amqp::{
     reply_code::CONNECTION_FORCED,
 };
 
-pub(crate) use self::delivering::unacked;
 use self::{
     delivering::Owed,
     publishing::{Gathering, Targets},
@@ -77,6 +76,8 @@ pub(crate) struct Connection {
     written_off: HashMap<ConsumerId, u64>,
     /// Channels that have something to confirm.
     confirming: Vec<ChannelId>,
+    /// Channels whose bounds let no more through.
+    waiting: Vec<u16>,
     /// Queues that go with the connection.
     pub(crate) exclusive: Vec<LogId>,
     /// The broker is short of space.
@@ -111,6 +112,7 @@ impl Connection {
             owed: VecDeque::new(),
             written_off: HashMap::new(),
             confirming: Vec::new(),
+            waiting: Vec::new(),
             exclusive: Vec::new(),
             blocked: false,
             held: None,
@@ -166,8 +168,11 @@ impl Connection {
         }
     }
 
-    /// Sends what was gathered: publishes, settlements, confirms.
+    /// Sends what was gathered: publishes, settlements, confirms, and deliveries that waited.
     pub(crate) async fn flush(&mut self) {
+        if let Err(fault) = self.deliver_waiting().await {
+            tracing::warn!(peer = %self.peer, "{}", fault.text());
+        }
         self.flush_publishes().await;
         if let Some((log, settle)) = self.settling.take() {
             self.holder.settle(log, settle).await;

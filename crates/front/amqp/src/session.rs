@@ -16,8 +16,9 @@ pub(crate) mod content;
 pub(crate) mod in_flight;
 pub(crate) mod transaction;
 pub(crate) mod unacked;
+pub(crate) mod waiting;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use hashbrown::HashMap;
@@ -33,6 +34,7 @@ use self::{
     in_flight::InFlight,
     transaction::Transaction,
     unacked::{Deliveries, Unacked},
+    waiting::Waiting,
 };
 use crate::{errors::Fault, limits::ASSEMBLY_BYTES_MAX, negotiation::Opened};
 
@@ -71,6 +73,8 @@ pub(crate) struct Channel {
     /// Present where the channel is transactional.
     pub(crate) transaction: Option<Transaction>,
     pub(crate) deliveries: Deliveries,
+    /// What its consumers get once they have acknowledged enough.
+    pub(crate) waiting: VecDeque<Waiting>,
     /// For consumers that come later.
     pub(crate) prefetch: Option<u32>,
     /// For all of the channel's consumers together.
@@ -265,7 +269,9 @@ impl Session {
         let unacked = open.into_iter().map(|(_, unacked, _)| unacked);
         let unsettled = channel.deliveries.take_all().into_iter();
         let unacked = unacked.chain(unsettled.map(|(_, unacked)| unacked));
-        let unacked = unacked.collect();
+        let waiting = channel.waiting.iter().flat_map(Waiting::unacked);
+        let unacked = unacked.chain(waiting).collect();
+        channel.waiting.clear();
         let consumers = std::mem::take(&mut channel.consumers)
             .into_values()
             .filter_map(|id| Some((id, self.subscriptions.remove(&id)?)))
@@ -353,11 +359,25 @@ impl Channel {
             confirms: None,
             transaction: None,
             deliveries: Deliveries::default(),
+            waiting: VecDeque::new(),
             prefetch: None,
             prefetch_shared: None,
             consumers: BTreeMap::new(),
             last_queue: None,
         }
+    }
+
+    /// Whether the bound of all its consumers lets one of them have another delivery. What a
+    /// transaction acknowledges counts until the transaction is committed.
+    pub(crate) fn has_room(&self) -> bool {
+        let Some(limit) = self.prefetch_shared else {
+            return true;
+        };
+        let acknowledging = self
+            .transaction
+            .as_ref()
+            .map_or(0, |transaction| transaction.settlements.len());
+        self.deliveries.counted() + acknowledging < limit as usize
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     errors::{Fault, Subject},
     limits::CONSUMER_CREDIT_BYTES,
     operations,
-    session::{Subscription, in_flight::ToConfirm, unacked::Unacked},
+    session::{Subscription, in_flight::ToConfirm, unacked::Unacked, waiting::Waiting},
     stored::{self, Arrival},
 };
 
@@ -123,25 +123,94 @@ impl Connection {
             .resolve()
             .await
             .map_err(|error| Subject::queue("", &self.session.opened.vhost).fault(error))?;
-        let Some(subscription) = self.session.subscription(consumer).cloned() else {
-            for message in &messages {
-                self.settle(&unacked(log, message), Outcome::Return(0))
-                    .await;
-            }
-            return Ok(());
-        };
-        for message in &messages {
-            self.deliver(&subscription, message).await?;
-        }
-        let deliver = operations::place(operations::DELIVER);
-        self.meter.request(deliver, messages.len() as u64);
-        self.owed.push_back(Owed {
-            position: self.outbox.queued(),
+        let mut waiting = Waiting {
             log,
             consumer,
-            bytes: charged_bytes,
-        });
+            messages: messages.into_iter(),
+            charged_bytes,
+        };
+        let subscription = self.session.subscription(consumer);
+        let waits_behind = subscription.filter(|subscription| !subscription.no_ack);
+        let waits_behind = waits_behind.map(|subscription| subscription.channel);
+        if let Some(number) = waits_behind {
+            let channel = self.session.channel(number)?;
+            if !channel.waiting.is_empty() {
+                channel.waiting.push_back(waiting);
+                return Ok(());
+            }
+        }
+        if let Some(number) = self.deliver_all(&mut waiting).await? {
+            self.session.channel(number)?.waiting.push_back(waiting);
+            self.waiting.push(number);
+        }
         Ok(())
+    }
+
+    /// Delivers what waits, as far as the bounds of the channels let it now.
+    pub(super) async fn deliver_waiting(&mut self) -> Result<(), Fault> {
+        for number in std::mem::take(&mut self.waiting) {
+            // A channel that has ended since has let go of what waited.
+            while let Ok(channel) = self.session.channel(number)
+                && let Some(mut waiting) = channel.waiting.pop_front()
+            {
+                if self.deliver_all(&mut waiting).await?.is_some() {
+                    self.session.channel(number)?.waiting.push_front(waiting);
+                    self.waiting.push(number);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Delivers the messages, as many as the channel's bound lets it; gives the channel where some
+    /// are left. Those of a consumer that has ended return to their places.
+    async fn deliver_all(&mut self, waiting: &mut Waiting) -> Result<Option<u16>, Fault> {
+        let Some(subscription) = self.session.subscription(waiting.consumer).cloned() else {
+            for unacked in waiting.unacked() {
+                self.settle(&unacked, Outcome::Return(0)).await;
+            }
+            return Ok(None);
+        };
+        let number = subscription.channel;
+        let mut delivered = 0;
+        let mut is_through = false;
+        while subscription.no_ack || self.session.channel(number)?.has_room() {
+            let Some(message) = waiting.messages.next() else {
+                is_through = true;
+                break;
+            };
+            self.deliver(&subscription, &message).await?;
+            delivered += 1;
+        }
+        self.meter
+            .request(operations::place(operations::DELIVER), delivered);
+        if !is_through {
+            return Ok(Some(number));
+        }
+        self.owe(waiting);
+        Ok(None)
+    }
+
+    /// Returns what waits on a channel to its places.
+    pub(crate) async fn return_waiting(&mut self, number: u16) -> Result<(), Fault> {
+        for waiting in std::mem::take(&mut self.session.channel(number)?.waiting) {
+            for unacked in waiting.unacked() {
+                self.settle(&unacked, Outcome::Return(0)).await;
+            }
+            self.owe(&waiting);
+        }
+        Ok(())
+    }
+
+    /// The consumer has its credit back once the socket has taken all so far.
+    fn owe(&mut self, waiting: &Waiting) {
+        self.owed.push_back(Owed {
+            position: self.outbox.queued(),
+            log: waiting.log,
+            consumer: waiting.consumer,
+            bytes: waiting.charged_bytes,
+        });
     }
 
     async fn deliver(
@@ -157,8 +226,10 @@ impl Connection {
         let delivery_tag = if subscription.no_ack {
             channel.deliveries.settled()
         } else {
-            let unacked = unacked(subscription.log, message);
-            channel.deliveries.leased(unacked)
+            channel.deliveries.leased(Unacked {
+                is_counted: true,
+                ..Unacked::of(subscription.log, message)
+            })
         };
         let deliver = basic::Deliver {
             consumer_tag: subscription.tag.clone(),
@@ -189,7 +260,7 @@ impl Connection {
             return Some(arrival);
         }
         if !subscription.no_ack {
-            self.settle(&unacked(subscription.log, message), Outcome::Done)
+            self.settle(&Unacked::of(subscription.log, message), Outcome::Done)
                 .await;
         }
         None
@@ -222,15 +293,5 @@ impl Connection {
         } else {
             self.outbox.method(0, connection::Unblocked {});
         }
-    }
-}
-
-/// The lease of a message.
-pub(crate) fn unacked(log: LogId, message: &LeasedMessage) -> Unacked {
-    Unacked {
-        log,
-        partition: message.partition,
-        offset: message.lease.offset,
-        lease: message.lease.lease,
     }
 }

@@ -50,6 +50,7 @@ mod tests {
             partition: PartitionIndex(0),
             offset: Offset(offset),
             lease: LeaseId(offset),
+            is_counted: true,
         }
     }
 

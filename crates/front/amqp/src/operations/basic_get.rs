@@ -15,11 +15,11 @@ use stele_wire_amqp::{
 
 use super::{Outcome, queue_declare};
 use crate::{
-    connection::{Connection, unacked},
+    connection::Connection,
     errors::{Fault, Subject},
     lookup,
     lookup::Queue,
-    session::Subscription,
+    session::{Subscription, unacked::Unacked},
     stored::Arrival,
 };
 
@@ -87,7 +87,7 @@ async fn deliver(
     let delivery_tag = if place.no_ack {
         channel.deliveries.settled()
     } else {
-        channel.deliveries.leased(unacked(place.log, message))
+        channel.deliveries.leased(Unacked::of(place.log, message))
     };
     let get_ok = GetOk {
         delivery_tag,

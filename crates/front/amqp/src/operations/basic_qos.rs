@@ -6,8 +6,7 @@
 //! bound of the channel is lifted; with `global` the channel's consumers share it. What
 //! `basic.get` gives isn't counted.
 //! Spec: 1.8.3.1.
-//! Deviations from RabbitMQ: a bound of the channel counts for the queues
-//! of each shard by themselves.
+//! Deviations from RabbitMQ: none.
 
 use stele_wire_amqp::method::basic::{Qos, QosOk};
 

@@ -19,6 +19,8 @@ pub(super) async fn run(connection: &mut Connection, number: u16, requeue: bool)
     for (_, unacked) in &taken {
         connection.settle(unacked, Settlement::Return(0)).await;
     }
+    // Else it would overtake what was just returned to its queue.
+    connection.return_waiting(number).await?;
     Ok(())
 }
 

@@ -190,6 +190,7 @@ fn a_channel_gives_back_what_it_held() {
         partition: PartitionIndex(0),
         offset: Offset(0),
         lease: LeaseId(1),
+        is_counted: true,
     };
     let channel = session.channel(1).unwrap();
     channel.deliveries.leased(unacked);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use stele_base_types::{LogId, Offset, PartitionIndex};
+use stele_core_broker::LeasedMessage;
 use stele_core_engine::{LeaseId, SettleItem};
 
 /// A delivery's lease.
@@ -16,9 +17,22 @@ pub(crate) struct Unacked {
     pub(crate) offset: Offset,
     /// The lease.
     pub(crate) lease: LeaseId,
+    /// A consumer was sent it: the channel's bound counts it. What `basic.get` gives isn't counted.
+    pub(crate) is_counted: bool,
 }
 
 impl Unacked {
+    /// The lease of a message, not counted.
+    pub(crate) fn of(log: LogId, message: &LeasedMessage) -> Self {
+        Self {
+            log,
+            partition: message.partition,
+            offset: message.lease.offset,
+            lease: message.lease.lease,
+            is_counted: false,
+        }
+    }
+
     /// The lease as a settlement names it.
     pub(crate) fn item(&self) -> SettleItem {
         SettleItem {
@@ -35,6 +49,7 @@ impl Unacked {
 pub(crate) struct Deliveries {
     last: u64,
     unacked: BTreeMap<u64, Unacked>,
+    counted: usize,
 }
 
 impl Deliveries {
@@ -47,15 +62,22 @@ impl Deliveries {
     /// The tag of a delivery that is to be acknowledged.
     pub(crate) fn leased(&mut self, unacked: Unacked) -> u64 {
         let tag = self.settled();
-        self.unacked.insert(tag, unacked);
+        self.restore(tag, unacked);
         tag
+    }
+
+    /// How many of them the channel's bound counts.
+    pub(crate) fn counted(&self) -> usize {
+        self.counted
     }
 
     /// Takes out what `tag` names: itself, with `multiple` all up to it, with `multiple` and 0 all.
     /// `None` where there is no such delivery. `multiple` with 0 may name none.
     pub(crate) fn take(&mut self, tag: u64, multiple: bool) -> Option<Vec<(u64, Unacked)>> {
         if !multiple {
-            return Some(vec![(tag, self.unacked.remove(&tag)?)]);
+            let unacked = self.unacked.remove(&tag)?;
+            self.counted -= usize::from(unacked.is_counted);
+            return Some(vec![(tag, unacked)]);
         }
         if tag == 0 {
             return Some(self.take_all());
@@ -67,16 +89,19 @@ impl Deliveries {
         }
         let later = self.unacked.split_off(&(tag + 1));
         let taken = std::mem::replace(&mut self.unacked, later);
+        self.counted -= taken.values().filter(|taken| taken.is_counted).count();
         (!taken.is_empty()).then(|| taken.into_iter().collect())
     }
 
     /// Takes out everything.
     pub(crate) fn take_all(&mut self) -> Vec<(u64, Unacked)> {
+        self.counted = 0;
         std::mem::take(&mut self.unacked).into_iter().collect()
     }
 
     /// Puts a delivery back that was taken out.
     pub(crate) fn restore(&mut self, tag: u64, unacked: Unacked) {
+        self.counted += usize::from(unacked.is_counted);
         self.unacked.insert(tag, unacked);
     }
 }
@@ -93,6 +118,8 @@ mod tests {
                 partition: PartitionIndex(0),
                 offset: Offset(offset),
                 lease: LeaseId(offset),
+                // `basic.get` was given the first.
+                is_counted: offset > 1,
             });
         }
         deliveries
@@ -100,6 +127,20 @@ mod tests {
 
     fn offsets(taken: Option<Vec<(u64, Unacked)>>) -> Option<Vec<u64>> {
         taken.map(|taken| taken.iter().map(|(_, unacked)| unacked.offset.0).collect())
+    }
+
+    #[test]
+    fn what_consumers_were_sent_is_counted_until_it_is_taken() {
+        let mut deliveries = deliveries(6);
+        assert_eq!(deliveries.counted(), 5);
+        let taken = deliveries.take(2, false).unwrap();
+        assert_eq!(deliveries.counted(), 4);
+        deliveries.restore(taken[0].0, taken[0].1);
+        assert_eq!(deliveries.counted(), 5);
+        deliveries.take(3, true);
+        assert_eq!(deliveries.counted(), 3);
+        deliveries.take_all();
+        assert_eq!(deliveries.counted(), 0);
     }
 
     #[test]

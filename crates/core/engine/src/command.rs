@@ -364,22 +364,7 @@ pub enum GroupCommand {
     /// Join, or join again; answered when the rebalance has gathered its members.
     Join(Join, Token),
     /// Hand in (leader) or wait for (others) the assignment of a generation.
-    Sync {
-        /// Who.
-        member: Box<str>,
-        /// Static name, if any.
-        instance: Option<Box<str>>,
-        /// Which generation.
-        generation: i32,
-        /// Must match the group's, where given.
-        protocol_type: Option<Box<str>>,
-        /// Must match the group's, where given.
-        protocol: Option<Box<str>>,
-        /// The leader's assignment for each member.
-        assignments: Vec<(Box<str>, Box<[u8]>)>,
-        /// Where to answer.
-        token: Token,
-    },
+    Sync(SyncGroup, Token),
     /// Still there.
     Heartbeat {
         /// Who.
@@ -440,6 +425,23 @@ pub struct Join {
     pub protocols: Vec<(Box<str>, Box<[u8]>)>,
     /// Answer a first join with the new id and [`crate::Error::MemberIdRequired`] (KIP-394).
     pub member_id_required: bool,
+}
+
+/// What a member hands in (the leader) or waits for (the others) in a generation.
+#[derive(Clone, Debug)]
+pub struct SyncGroup {
+    /// Who.
+    pub member: Box<str>,
+    /// Static name, if any.
+    pub instance: Option<Box<str>>,
+    /// Which generation.
+    pub generation: i32,
+    /// Must match the group's, where given.
+    pub protocol_type: Option<Box<str>>,
+    /// Must match the group's, where given.
+    pub protocol: Option<Box<str>>,
+    /// The leader's assignment for each member.
+    pub assignments: Vec<(Box<str>, Box<[u8]>)>,
 }
 
 /// An offset to commit.

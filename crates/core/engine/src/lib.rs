@@ -33,7 +33,7 @@ pub use catalogue::{Binding, Catalogue, Exchange, Headers, LogDefinition, NoHead
 pub use command::{
     Append, AppendTarget, Bind, CatalogueCommand, Close, Command, CommitOffset, ConsumerRef,
     DeclareExchange, DeclareLog, Extend, GroupCommand, Join, LeaseRequest, LogCommand, Outcome,
-    ProducerStamp, Schedule, Settle, SettleItem, Subscribe, Token,
+    ProducerStamp, Schedule, Settle, SettleItem, Subscribe, SyncGroup, Token,
 };
 pub use config::{
     Argument, Arguments, BindingTarget, Durability, ExchangeKind, Facet, Lifetime, LogConfig,

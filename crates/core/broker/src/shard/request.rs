@@ -125,8 +125,7 @@ impl Shard {
     pub(super) fn give_token(&mut self, command: &mut Command) -> Option<Token> {
         let place = match command {
             Command::Log(_, LogCommand::Lease(_, token)) => token,
-            Command::Group(_, GroupCommand::Join(_, token)) => token,
-            Command::Group(_, GroupCommand::Sync { token, .. }) => token,
+            Command::Group(_, GroupCommand::Join(_, token) | GroupCommand::Sync(_, token)) => token,
             _ => return None,
         };
         *place = Token(self.next_token);

@@ -5,7 +5,7 @@ use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex, Timesta
 use super::*;
 use crate::{
     Decision, Effect, Error, Record, Reply,
-    command::{GroupCommand, Join, Token},
+    command::{GroupCommand, Join, SyncGroup, Token},
     reply::{GroupDescription, JoinedGroup},
 };
 
@@ -151,15 +151,15 @@ impl Driven {
     fn sync(&mut self, member: &str, generation: i32, assignments: &[(&str, &str)]) -> Token {
         let token = self.token();
         let assigned = |(member, part): &(&str, &str)| ((*member).into(), part.as_bytes().into());
-        let reply = self.run(GroupCommand::Sync {
+        let sync = SyncGroup {
             member: member.into(),
             instance: None,
             generation,
             protocol_type: None,
             protocol: None,
             assignments: assignments.iter().map(assigned).collect(),
-            token,
-        });
+        };
+        let reply = self.run(GroupCommand::Sync(sync, token));
         if let Some(reply) = reply {
             self.answers.insert(token, reply);
         }

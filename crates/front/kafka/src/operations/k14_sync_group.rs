@@ -7,7 +7,7 @@
 //! Spec: `SyncGroupRequest.json`; KIP-345 (static members), KIP-559 (protocol in the request).
 
 use bytes::Bytes;
-use stele_core_engine::{GroupCommand, Reply, Token};
+use stele_core_engine::{self as engine, GroupCommand, Reply, Token};
 use stele_wire_kafka::{
     RequestHeader, ResponseError,
     messages::{SyncGroupRequest, SyncGroupResponse},
@@ -52,7 +52,7 @@ impl Operation for SyncGroup {
 async fn sync(session: &Session, request: SyncGroupRequest) -> Result<Reply, ResponseError> {
     let group = groups::group_name(&request.group_id)?;
     let assignments = request.assignments.iter();
-    let command = GroupCommand::Sync {
+    let sync = engine::SyncGroup {
         member: boxed(&request.member_id),
         instance: boxed_option(request.group_instance_id.as_deref()),
         generation: request.generation_id,
@@ -61,9 +61,8 @@ async fn sync(session: &Session, request: SyncGroupRequest) -> Result<Reply, Res
         assignments: assignments
             .map(|it| (boxed(&it.member_id), it.assignment.as_ref().into()))
             .collect(),
-        token: Token::default(),
     };
-    groups::command(session, group, command).await
+    groups::command(session, group, GroupCommand::Sync(sync, Token::default())).await
 }
 
 fn refused(error: ResponseError) -> SyncGroupResponse {

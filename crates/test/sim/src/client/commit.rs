@@ -2,7 +2,7 @@
 
 use stele_base_types::{Name, Offset, PartitionId};
 use stele_core_broker::Error;
-use stele_core_engine::{Command, CommitOffset, GroupCommand, Join, Reply, Token};
+use stele_core_engine::{Command, CommitOffset, GroupCommand, Join, Reply, SyncGroup, Token};
 use tokio::sync::oneshot::Receiver;
 
 use super::{Client, Turn, heard, take_heard};
@@ -78,15 +78,17 @@ impl Client {
         let generation = turn.random.between(1, 6) as i32;
         let command = match turn.random.below(4) {
             0 => GroupCommand::Join(join(member, turn.random.once_in(2)), Token::default()),
-            1 => GroupCommand::Sync {
-                assignments: vec![(member.clone(), b"part".as_slice().into())],
-                member,
-                instance: None,
-                generation,
-                protocol_type: None,
-                protocol: None,
-                token: Token::default(),
-            },
+            1 => {
+                let sync = SyncGroup {
+                    assignments: vec![(member.clone(), b"part".as_slice().into())],
+                    member,
+                    instance: None,
+                    generation,
+                    protocol_type: None,
+                    protocol: None,
+                };
+                GroupCommand::Sync(sync, Token::default())
+            }
             2 => GroupCommand::Heartbeat {
                 member,
                 instance: None,

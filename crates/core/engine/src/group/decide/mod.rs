@@ -20,7 +20,7 @@ impl Groups {
         let group = self.groups.get(name.as_str());
         match command {
             GroupCommand::Join(..)
-            | GroupCommand::Sync { .. }
+            | GroupCommand::Sync(..)
             | GroupCommand::Heartbeat { .. }
             | GroupCommand::Leave(_)
                 if name.is_empty() =>
@@ -28,25 +28,8 @@ impl Groups {
                 Decision::refuse(Error::InvalidGroup)
             }
             GroupCommand::Join(join, token) => join::decide(group, &name, join, token, now),
-            GroupCommand::Sync {
-                member,
-                instance,
-                generation,
-                protocol_type,
-                protocol,
-                assignments,
-                token,
-            } => {
-                let sync = sync::Sync {
-                    member,
-                    instance,
-                    generation,
-                    protocol_type,
-                    protocol,
-                    assignments,
-                    token,
-                };
-                sync::decide(group, &name, sync, now).unwrap_or_else(Decision::refuse)
+            GroupCommand::Sync(sync, token) => {
+                sync::decide(group, &name, sync, token, now).unwrap_or_else(Decision::refuse)
             }
             GroupCommand::Heartbeat {
                 member,

@@ -8,7 +8,7 @@ use stele_base_types::{Name, Timestamp};
 use super::Group;
 use crate::{
     Decision, Error, GroupRecord, Reply,
-    command::Token,
+    command::{SyncGroup, Token},
     group::{
         GroupState,
         live::Live,
@@ -18,21 +18,11 @@ use crate::{
     },
 };
 
-/// The command's fields.
-pub(super) struct Sync {
-    pub(super) member: Box<str>,
-    pub(super) instance: Option<Box<str>>,
-    pub(super) generation: i32,
-    pub(super) protocol_type: Option<Box<str>>,
-    pub(super) protocol: Option<Box<str>>,
-    pub(super) assignments: Vec<(Box<str>, Box<[u8]>)>,
-    pub(super) token: Token,
-}
-
 pub(super) fn decide(
     group: Option<&Group>,
     name: &Name,
-    sync: Sync,
+    sync: SyncGroup,
+    token: Token,
     now: Timestamp,
 ) -> Result<Decision, Error> {
     let live = &group.ok_or(Error::UnknownMember)?.live;
@@ -52,7 +42,7 @@ pub(super) fn decide(
         GroupState::CompletingRebalance if live.leader == sync.member => {
             Ok(settle(live, name, sync, now))
         }
-        GroupState::CompletingRebalance => Ok(wait(name, member, sync.token)),
+        GroupState::CompletingRebalance => Ok(wait(name, member, token)),
         GroupState::Stable => {
             let mut step = Step::new(name);
             step.record(GroupRecord::Synced {
@@ -78,7 +68,7 @@ fn wait(name: &Name, member: &Member, token: Token) -> Decision {
 }
 
 /// The generation gets its assignments. A member that the leader has left out gets an empty one.
-fn settle(live: &Live, name: &Name, sync: Sync, now: Timestamp) -> Decision {
+fn settle(live: &Live, name: &Name, sync: SyncGroup, now: Timestamp) -> Decision {
     let mut step = Step::new(name);
     let mut assignments: HashMap<_, _> = sync.assignments.into_iter().collect();
     let mut leaders = Box::default();

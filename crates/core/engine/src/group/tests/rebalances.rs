@@ -338,15 +338,15 @@ fn a_sync_must_name_the_generation_and_the_assignor() {
     assert_eq!(driven.error(token), Error::IllegalGeneration);
     let token = driven.sync("x", generation, &[]);
     assert_eq!(driven.error(token), Error::UnknownMember);
-    let wrong = driven.answer(GroupCommand::Sync {
+    let sync = SyncGroup {
         member: "a".into(),
         instance: None,
         generation,
         protocol_type: Some("consumer".into()),
         protocol: Some("sticky".into()),
         assignments: Vec::new(),
-        token: Token(0),
-    });
+    };
+    let wrong = driven.answer(GroupCommand::Sync(sync, Token(0)));
     assert_eq!(wrong.unwrap_err(), Error::InconsistentProtocol);
     let again = driven.sync("b", generation, &[]);
     assert_eq!(

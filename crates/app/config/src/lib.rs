@@ -18,7 +18,6 @@ mod key;
 mod keys;
 mod load;
 mod measure;
-mod secret;
 mod settings;
 mod source;
 
@@ -29,7 +28,6 @@ pub use key::{Key, Kind};
 pub use keys::{KEYS, find};
 pub use load::{Flag, Inputs, Loaded, Placed, load};
 pub use measure::{Size, Span};
-pub use secret::{Credentials, Secret};
 pub use settings::{
     Admin, Amqp, Auth, Durability, Engine, Kafka, Limits, Log, LogFormat, Settings, Sqs, Storage,
 };

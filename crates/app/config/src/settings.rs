@@ -1,14 +1,12 @@
 //! The configuration as the program uses it. What each field does is said once, in
 //! [`crate::KEYS`]; a test holds the two together.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::Deserialize;
+use stele_base_types::Secret;
 
-use crate::{
-    measure::{Size, Span},
-    secret::Credentials,
-};
+use crate::measure::{Size, Span};
 
 /// Everything.
 #[derive(Clone, Debug, Deserialize)]
@@ -108,9 +106,9 @@ pub struct Engine {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Auth {
-    pub users: Credentials,
+    pub users: BTreeMap<String, Secret>,
     #[serde(default)]
-    pub sqs_keys: Credentials,
+    pub sqs_keys: BTreeMap<String, Secret>,
     pub insecure: bool,
 }
 

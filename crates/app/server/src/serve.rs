@@ -5,6 +5,7 @@ use std::{path::PathBuf, process, sync::Arc, time::Duration};
 use anyhow::{Context as _, bail};
 use stele_app_config::{Loaded, Settings};
 use stele_base_env::{Clock, Disk, LocalDisk, OsRng, SystemClock};
+use stele_base_types::Secret;
 use stele_core_broker::{Broker, Running};
 use stele_front_admin as admin;
 use tokio::{runtime, sync::watch, task::JoinHandle, time::timeout};
@@ -197,9 +198,9 @@ impl Admin {
     ) -> anyhow::Result<Self> {
         let users = (!bound.address.ip().is_loopback() && !settings.auth.insecure).then(|| {
             let users = settings.auth.users.iter();
-            let user = |(name, secret): (&String, &stele_app_config::Secret)| admin::User {
+            let user = |(name, secret): (&String, &Secret)| admin::User {
                 name: name.clone(),
-                password: secret.expose().to_owned(),
+                password: secret.clone(),
             };
             users.map(user).collect()
         });

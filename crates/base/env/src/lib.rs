@@ -15,5 +15,5 @@ mod thread;
 pub use clock::{Clock, SystemClock};
 pub use disk::{Disk, DiskFile, DiskLock, Entry, FileSystem, OpenMode};
 pub use local_disk::LocalDisk;
-pub use rng::{OsRng, Rng};
+pub use rng::{OsRng, Rng, SharedRng};
 pub use thread::spawn_thread;

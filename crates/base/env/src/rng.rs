@@ -4,6 +4,7 @@ use std::{
     fmt,
     fs::File,
     io::{self, Read},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 /// Where randomness comes from.
@@ -16,6 +17,32 @@ pub trait Rng: Send {
         let mut bytes = [0; 8];
         self.fill(&mut bytes);
         u64::from_le_bytes(bytes)
+    }
+}
+
+/// A source that several share.
+#[derive(Clone)]
+pub struct SharedRng(Arc<Mutex<Box<dyn Rng>>>);
+
+impl SharedRng {
+    /// Shares `rng`.
+    pub fn new(rng: Box<dyn Rng>) -> Self {
+        Self(Arc::new(Mutex::new(rng)))
+    }
+
+    /// 128 random bits: an id that can't be guessed and doesn't repeat.
+    pub fn id(&self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        // A panic while filling leaves a source that still works.
+        let mut rng = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rng.fill(&mut bytes);
+        bytes
+    }
+}
+
+impl fmt::Debug for SharedRng {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedRng")
     }
 }
 

@@ -6,6 +6,7 @@
 mod id;
 mod name;
 mod offset;
+mod secret;
 mod time;
 
 pub use id::{
@@ -14,4 +15,5 @@ pub use id::{
 };
 pub use name::{Name, NameError, VHOST_DEFAULT};
 pub use offset::Offset;
+pub use secret::Secret;
 pub use time::Timestamp;

@@ -17,7 +17,7 @@ pub(crate) fn is_allowed(settings: &Settings, headers: &HeaderMap) -> bool {
     // Every user is compared, so that the time taken doesn't tell which names exist.
     users.iter().fold(false, |found, user| {
         let same = user.name.as_bytes().ct_eq(name.as_bytes())
-            & user.password.as_bytes().ct_eq(password.as_bytes());
+            & user.password.expose().as_bytes().ct_eq(password.as_bytes());
         found | bool::from(same)
     })
 }
@@ -35,13 +35,15 @@ fn credentials(headers: &HeaderMap) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use stele_base_types::Secret;
+
     use super::*;
     use crate::settings::User;
 
     fn asks(value: Option<&str>) -> bool {
         let user = User {
             name: "ann".to_owned(),
-            password: "a:b".to_owned(),
+            password: Secret::new("a:b"),
         };
         let settings = Settings {
             users: Some(vec![user]),

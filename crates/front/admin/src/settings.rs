@@ -1,6 +1,6 @@
 //! What the front is set to.
 
-use std::fmt;
+use stele_base_types::Secret;
 
 /// Who may ask for more than health.
 #[derive(Clone, Debug, Default)]
@@ -10,19 +10,10 @@ pub struct Settings {
 }
 
 /// A name with its password.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct User {
     /// Their name.
     pub name: String,
     /// Their password.
-    pub password: String,
-}
-
-/// Without the password.
-impl fmt::Debug for User {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("User")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
+    pub password: Secret,
 }

@@ -1,14 +1,10 @@
 //! What the front is set to.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use stele_base_env::{Clock, Rng};
-use stele_base_types::Name;
+use stele_base_env::{Clock, Rng, SharedRng};
+use stele_base_types::{Name, Secret};
 use stele_core_engine::Durability;
 use stele_wire_amqp::limits::FRAME_MAX_DEFAULT_BYTES;
 use subtle::ConstantTimeEq;
@@ -56,7 +52,7 @@ impl Settings {
             handshake_timeout: HANDSHAKE_TIMEOUT,
             version: env!("CARGO_PKG_VERSION"),
             clock,
-            random: RandomNames(Arc::new(Mutex::new(rng))),
+            random: RandomNames(SharedRng::new(rng)),
         }
     }
 
@@ -65,7 +61,8 @@ impl Settings {
     pub(crate) fn authenticate(&self, name: &[u8], password: &[u8]) -> Option<&Name> {
         let mut found = None;
         for user in &self.users {
-            let same = user.name.as_bytes().ct_eq(name) & user.password.as_bytes().ct_eq(password);
+            let own = user.password.expose().as_bytes();
+            let same = user.name.as_bytes().ct_eq(name) & own.ct_eq(password);
             if bool::from(same) {
                 found = Some(&user.name);
             }
@@ -88,41 +85,21 @@ impl fmt::Debug for Settings {
 }
 
 /// A name with its password.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct User {
     /// Their name.
     pub name: Name,
     /// Their password.
-    pub password: String,
-}
-
-/// Without the password.
-impl fmt::Debug for User {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("User")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
+    pub password: Secret,
 }
 
 /// Makes up names of queues and consumers that can't be guessed and don't repeat.
-#[derive(Clone)]
-pub struct RandomNames(Arc<Mutex<Box<dyn Rng>>>);
+#[derive(Clone, Debug)]
+pub struct RandomNames(SharedRng);
 
 impl RandomNames {
     /// `prefix` and 22 random letters and digits, such as `amq.gen-...`.
     pub(crate) fn name(&self, prefix: &str) -> String {
-        let mut bytes = [0; 16];
-        // A panic while filling leaves a source that still works.
-        let mut rng = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        rng.fill(&mut bytes);
-        drop(rng);
-        format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes))
-    }
-}
-
-impl fmt::Debug for RandomNames {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RandomNames")
+        format!("{prefix}{}", URL_SAFE_NO_PAD.encode(self.0.id()))
     }
 }

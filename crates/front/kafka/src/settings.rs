@@ -1,11 +1,8 @@
 //! What the front is set to.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
-use stele_base_env::{Clock, Rng};
+use stele_base_env::{Clock, Rng, SharedRng};
 use stele_core_engine::{Durability, Window};
 use uuid::Uuid;
 
@@ -57,7 +54,7 @@ impl Settings {
             request_memory_bytes_max: 512 * 1024 * 1024,
             connections_max: 10_000,
             clock,
-            random: RandomIds(Arc::new(Mutex::new(rng))),
+            random: RandomIds(SharedRng::new(rng)),
         }
     }
 }
@@ -72,23 +69,12 @@ pub struct Endpoint {
 }
 
 /// Makes up ids that can't be guessed and don't repeat.
-#[derive(Clone)]
-pub struct RandomIds(Arc<Mutex<Box<dyn Rng>>>);
+#[derive(Clone, Debug)]
+pub struct RandomIds(SharedRng);
 
 impl RandomIds {
     /// A random UUID (version 4).
     pub(crate) fn uuid(&self) -> Uuid {
-        let mut bytes = [0; 16];
-        // A panic while filling leaves a source that still works.
-        let mut rng = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        rng.fill(&mut bytes);
-        drop(rng);
-        uuid::Builder::from_random_bytes(bytes).into_uuid()
-    }
-}
-
-impl fmt::Debug for RandomIds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RandomIds")
+        uuid::Builder::from_random_bytes(self.0.id()).into_uuid()
     }
 }

@@ -1,12 +1,9 @@
 //! What the front is set to.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use stele_base_env::{Clock, Rng};
+use stele_base_env::{Clock, Rng, SharedRng};
+use stele_base_types::Secret;
 use stele_core_engine::Durability;
 use uuid::Uuid;
 
@@ -37,17 +34,17 @@ pub struct Settings {
 }
 
 /// An access key.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Credential {
     /// Its id, as in `AWS_ACCESS_KEY_ID`.
     pub access_key_id: String,
     /// Its secret, as in `AWS_SECRET_ACCESS_KEY`.
-    pub secret_access_key: String,
+    pub secret_access_key: Secret,
 }
 
 /// A shared source of randomness.
-#[derive(Clone)]
-pub struct Random(Arc<Mutex<Box<dyn Rng>>>);
+#[derive(Clone, Debug)]
+pub struct Random(SharedRng);
 
 impl Settings {
     /// The defaults, for these credentials.
@@ -61,7 +58,7 @@ impl Settings {
             head_timeout: HEAD_TIMEOUT,
             body_timeout: BODY_TIMEOUT,
             clock,
-            random: Random(Arc::new(Mutex::new(rng))),
+            random: Random(SharedRng::new(rng)),
         }
     }
 }
@@ -69,13 +66,7 @@ impl Settings {
 impl Random {
     /// 16 random bytes.
     pub(crate) fn bytes(&self) -> [u8; 16] {
-        let mut bytes = [0; 16];
-        // A panic while filling leaves a source that still works.
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .fill(&mut bytes);
-        bytes
+        self.0.id()
     }
 
     /// A random UUID.
@@ -93,20 +84,5 @@ impl fmt::Debug for Settings {
             .field("durability", &self.durability)
             .field("connections_max", &self.connections_max)
             .finish_non_exhaustive()
-    }
-}
-
-/// Without the secret.
-impl fmt::Debug for Credential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credential")
-            .field("access_key_id", &self.access_key_id)
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Random {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Random")
     }
 }

@@ -204,7 +204,7 @@ fn expected_signature(
         .credentials
         .iter()
         .find(|key| key.access_key_id == claim.access_key_id)
-        .map_or("", |key| key.secret_access_key.as_str());
+        .map_or("", |key| key.secret_access_key.expose());
     let instant = UNIX_EPOCH + Duration::from_secs(instant_s);
     let key = generate_signing_key(secret, instant, region, service);
     Ok(calculate_signature(key, to_sign.as_bytes()))

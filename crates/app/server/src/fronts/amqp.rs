@@ -17,7 +17,7 @@ impl Fronts<'_> {
             let name = Name::new(name).with_context(|| format!("auth.users: {name}"))?;
             Ok(amqp::User {
                 name,
-                password: password.expose().to_owned(),
+                password: password.clone(),
             })
         });
         let users = users.collect::<anyhow::Result<_>>()?;

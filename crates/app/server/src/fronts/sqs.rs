@@ -14,7 +14,7 @@ impl Fronts<'_> {
         let keys = self.settings.auth.sqs_keys.iter();
         let credentials = keys.map(|(id, secret)| sqs::Credential {
             access_key_id: id.clone(),
-            secret_access_key: secret.expose().to_owned(),
+            secret_access_key: secret.clone(),
         });
         let defaults = sqs::Settings::new(
             credentials.collect(),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use stele_base_env::SystemClock;
-use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex};
+use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Secret};
 use stele_core_broker::Publish;
 use stele_core_engine::{AppendTarget, Close, DeclareLog, Declared, Durability};
 use stele_test_testkit::{TestBroker, message, queue};
@@ -264,7 +264,7 @@ async fn what_is_asked_wrongly_is_told_how() {
 async fn with_users_only_health_is_open() {
     let user = User {
         name: "ann".to_owned(),
-        password: "a".to_owned(),
+        password: Secret::new("a"),
     };
     let front = Running::start(Settings {
         users: Some(vec![user]),

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use stele_base_env::{OsRng, SystemClock};
+use stele_base_types::Secret;
 use stele_wire_amqp::{ShortString, method::channel};
 
 use super::*;
@@ -9,7 +10,7 @@ use crate::User;
 fn settings() -> Settings {
     let user = User {
         name: Name::new("guest").unwrap(),
-        password: "secret".to_owned(),
+        password: Secret::new("secret"),
     };
     let rng = Box::new(OsRng::new().unwrap());
     Settings::new(vec![user], Arc::new(SystemClock::new()), rng)

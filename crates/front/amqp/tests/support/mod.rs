@@ -9,7 +9,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use stele_base_env::{OsRng, SystemClock};
-use stele_base_types::Name;
+use stele_base_types::{Name, Secret};
 use stele_front_amqp::{Settings, User};
 use stele_test_testkit::TestBroker;
 use stele_wire_amqp::{
@@ -44,7 +44,7 @@ impl Server {
     pub(crate) async fn on(test: TestBroker, change: impl FnOnce(&mut Settings)) -> Self {
         let user = User {
             name: Name::new("guest").unwrap(),
-            password: "guest".to_owned(),
+            password: Secret::new("guest"),
         };
         let rng = Box::new(OsRng::new().unwrap());
         let mut settings = Settings::new(vec![user], Arc::new(SystemClock::new()), rng);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hyper::Request;
 use proptest::prelude::*;
 use stele_base_env::{OsRng, SystemClock};
+use stele_base_types::Secret;
 
 use super::*;
 use crate::Credential;
@@ -32,7 +33,7 @@ const PRESIGNED: &str = "/123456789/orders?Action=ReceiveMessage\
 fn settings() -> Settings {
     let key = |id: &str, secret: &str| Credential {
         access_key_id: id.to_owned(),
-        secret_access_key: secret.to_owned(),
+        secret_access_key: Secret::new(secret),
     };
     let credentials = vec![
         key("AKIDOTHER", "another"),

@@ -201,6 +201,7 @@ mod tests {
     use std::sync::Arc;
 
     use stele_base_env::OsRng;
+    use stele_base_types::Secret;
     use stele_front_sqs::{Credential, Settings, serve};
     use stele_test_testkit::TestBroker;
     use tokio::{net::TcpListener, sync::watch};
@@ -212,7 +213,7 @@ mod tests {
         let broker = TestBroker::start();
         let credential = Credential {
             access_key_id: "AK".to_owned(),
-            secret_access_key: "a secret".to_owned(),
+            secret_access_key: Secret::new("a secret"),
         };
         let rng = Box::new(OsRng::new().unwrap());
         let settings = Settings::new(vec![credential], Arc::new(SystemClock::new()), rng);

@@ -1,6 +1,6 @@
 //! Values that must not reach a log, a table or a bug report.
 
-use std::{collections::BTreeMap, fmt};
+use std::fmt;
 
 use serde::Deserialize;
 
@@ -26,9 +26,6 @@ impl fmt::Debug for Secret {
         f.write_str("***")
     }
 }
-
-/// Names with their secrets.
-pub type Credentials = BTreeMap<String, Secret>;
 
 #[cfg(test)]
 mod tests {

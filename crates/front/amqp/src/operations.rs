@@ -3,6 +3,7 @@
 //! Each opens with the same header: what the method does, its fields, where RabbitMQ's behaviour
 //! differs from the specification and ours from RabbitMQ's, and its place in the specification.
 
+mod access_request;
 mod basic_ack;
 mod basic_cancel;
 mod basic_consume;
@@ -33,7 +34,7 @@ mod tx_select;
 
 use stele_wire_amqp::{
     Method,
-    method::{basic, channel, confirm, connection, exchange, queue, tx},
+    method::{access, basic, channel, confirm, connection, exchange, queue, tx},
 };
 
 use crate::{connection::Connection, errors::Fault, session::Command};
@@ -42,7 +43,7 @@ use crate::{connection::Connection, errors::Fault, session::Command};
 pub(crate) type Outcome = Result<(), Fault>;
 
 /// What is counted, the frequent first: what clients send, and deliveries.
-pub(crate) const COUNTED: [&str; 28] = [
+pub(crate) const COUNTED: [&str; 29] = [
     PUBLISH,
     DELIVER,
     "basic.ack",
@@ -71,6 +72,7 @@ pub(crate) const COUNTED: [&str; 28] = [
     "exchange.bind",
     "exchange.unbind",
     "connection.close",
+    "access.request",
 ];
 
 pub(crate) const PUBLISH: &str = "basic.publish";
@@ -117,6 +119,7 @@ async fn dispatch(connection: &mut Connection, number: u16, method: Method) -> O
     match method {
         Method::Connection(method) => on_connection(connection, method).await,
         Method::Channel(method) => on_channel(connection, number, method).await,
+        Method::Access(access::Method::Request(_)) => access_request::run(connection, number),
         Method::Exchange(method) => on_exchange(connection, number, method).await,
         Method::Queue(method) => on_queue(connection, number, method).await,
         Method::Basic(method) => on_basic(connection, number, method).await,
@@ -126,7 +129,8 @@ async fn dispatch(connection: &mut Connection, number: u16, method: Method) -> O
         Method::Tx(tx::Method::Select(_)) => tx_select::run(connection, number),
         Method::Tx(tx::Method::Commit(_)) => tx_commit::run(connection, number).await,
         Method::Tx(tx::Method::Rollback(_)) => tx_rollback::run(connection, number),
-        Method::Confirm(confirm::Method::SelectOk(_))
+        Method::Access(access::Method::RequestOk(_))
+        | Method::Confirm(confirm::Method::SelectOk(_))
         | Method::Tx(
             tx::Method::SelectOk(_) | tx::Method::CommitOk(_) | tx::Method::RollbackOk(_),
         ) => Err(unimplemented()),

@@ -4,7 +4,10 @@
 mod support;
 
 use bytes::Bytes;
-use stele_wire_amqp::{Method, ShortString, method::connection};
+use stele_wire_amqp::{
+    Method, ShortString,
+    method::{access, connection},
+};
 use support::{Client, Server};
 
 /// As RabbitMQ answers for users that it knows itself; the suite of amqplib asks.
@@ -20,6 +23,23 @@ async fn a_new_secret_is_taken_note_of() {
     client.expect(0, connection::UpdateSecretOk {}).await;
     // The connection goes on.
     client.declare("orders").await;
+}
+
+/// As RabbitMQ answers clients that came with AMQP 0-8.
+#[tokio::test]
+async fn whoever_asks_for_a_realm_gets_a_ticket() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    let request = access::Request {
+        realm: ShortString::from_static("/data"),
+        exclusive: false,
+        passive: true,
+        active: true,
+        write: true,
+        read: true,
+    };
+    client.send(1, request).await;
+    client.expect(1, access::RequestOk { ticket: 1 }).await;
 }
 
 /// Java's client tells by the ids which of its calls has failed.

@@ -10,6 +10,7 @@
 mod define;
 mod field;
 
+pub mod access;
 pub mod basic;
 pub mod channel;
 pub mod confirm;
@@ -29,6 +30,8 @@ pub enum Method {
     Connection(connection::Method),
     /// Class 20: a channel's life.
     Channel(channel::Method),
+    /// Class 30: realms, of AMQP 0-8.
+    Access(access::Method),
     /// Class 40: exchanges.
     Exchange(exchange::Method),
     /// Class 50: queues.
@@ -87,6 +90,9 @@ impl Method {
             channel::CLASS_ID => {
                 channel::Method::decode(method_id, &mut reader).map(|m| m.map(Self::Channel))
             }
+            access::CLASS_ID => {
+                access::Method::decode(method_id, &mut reader).map(|m| m.map(Self::Access))
+            }
             exchange::CLASS_ID => {
                 exchange::Method::decode(method_id, &mut reader).map(|m| m.map(Self::Exchange))
             }
@@ -115,6 +121,7 @@ impl Method {
         match self {
             Self::Connection(method) => method.encode(writer),
             Self::Channel(method) => method.encode(writer),
+            Self::Access(method) => method.encode(writer),
             Self::Exchange(method) => method.encode(writer),
             Self::Queue(method) => method.encode(writer),
             Self::Basic(method) => method.encode(writer),
@@ -128,6 +135,7 @@ impl Method {
         match self {
             Self::Connection(method) => (connection::CLASS_ID, method.id()),
             Self::Channel(method) => (channel::CLASS_ID, method.id()),
+            Self::Access(method) => (access::CLASS_ID, method.id()),
             Self::Exchange(method) => (exchange::CLASS_ID, method.id()),
             Self::Queue(method) => (queue::CLASS_ID, method.id()),
             Self::Basic(method) => (basic::CLASS_ID, method.id()),
@@ -141,6 +149,7 @@ impl Method {
         match self {
             Self::Connection(method) => method.name(),
             Self::Channel(method) => method.name(),
+            Self::Access(method) => method.name(),
             Self::Exchange(method) => method.name(),
             Self::Queue(method) => method.name(),
             Self::Basic(method) => method.name(),

@@ -19,6 +19,7 @@ fn every_method() -> Vec<Method> {
         negotiation(),
         connection_life(),
         channels(),
+        realms(),
         exchanges(),
         queues(),
         consuming(),
@@ -104,6 +105,21 @@ fn connection_life() -> Vec<Method> {
         }
         .into(),
         connection::UpdateSecretOk {}.into(),
+    ]
+}
+
+fn realms() -> Vec<Method> {
+    vec![
+        access::Request {
+            realm: text(),
+            exclusive: false,
+            passive: true,
+            active: false,
+            write: true,
+            read: true,
+        }
+        .into(),
+        access::RequestOk { ticket: 1 }.into(),
     ]
 }
 
@@ -403,9 +419,9 @@ fn unknown_methods_are_told_from_malformed_ones() {
     let decode = |octets: &'static [u8]| Method::decode(Bytes::from_static(octets));
     assert_eq!(decode(b"\x00\x3c"), Err(MethodError::NoIds(2)));
     assert_eq!(
-        decode(b"\x00\x1e\x00\x0a"),
+        decode(b"\x00\x1f\x00\x0a"),
         Err(MethodError::Unknown {
-            class_id: 30,
+            class_id: 31,
             method_id: 10
         })
     );

@@ -12,7 +12,7 @@
 
 #![no_main]
 
-use std::{path::PathBuf, sync::Arc};
+use std::{ops::Range, path::PathBuf, sync::Arc};
 
 use libfuzzer_sys::fuzz_target;
 use stele_base_env::Disk;
@@ -21,7 +21,8 @@ use stele_test_disk::MemoryDisk;
 // Where things lie in the file's header and in a block's; drawn in `docs/storage.md`.
 const FILE_FIRST_AT: usize = 16;
 const FILE_CHECKSUM_AT: usize = 24;
-const FILE_HEADER_SIZE_BYTES: usize = 32;
+const FILE_SALT_AT: usize = 28;
+const FILE_SALT_CHECKSUM_AT: usize = 36;
 const BLOCK_CHECKSUM_AT: usize = 4;
 const BLOCK_LENGTH_AT: usize = 24;
 const BLOCK_CONTENT_CHECKSUM_AT: usize = 32;
@@ -46,33 +47,48 @@ fuzz_target!(|bytes: &[u8]| {
 
 /// Makes the checksums of the header and of each block right, up to where no block is whole.
 fn seal(file: &mut [u8]) {
-    if file.len() < FILE_HEADER_SIZE_BYTES {
+    let is_salted = file.get(8) == Some(&2);
+    let header_size_bytes = if is_salted { 40 } else { 32 };
+    if file.len() < header_size_bytes {
         return;
     }
-    let (header, mut blocks) = file.split_at_mut(FILE_HEADER_SIZE_BYTES);
-    put_checksum(header, FILE_CHECKSUM_AT, 0..FILE_CHECKSUM_AT);
+    let (header, mut blocks) = file.split_at_mut(header_size_bytes);
+    put_checksum(header, FILE_CHECKSUM_AT, 0, 0..FILE_CHECKSUM_AT);
+    let (mut header_salt, mut content_salt) = (0, 0);
+    if is_salted {
+        let salt = FILE_SALT_AT..FILE_SALT_CHECKSUM_AT;
+        put_checksum(header, FILE_SALT_CHECKSUM_AT, 0, salt);
+        header_salt = number(header, FILE_SALT_AT);
+        content_salt = number(header, FILE_SALT_AT + 4);
+    }
     while blocks.starts_with(b"SBK") && blocks.len() >= BLOCK_HEADER_SIZE_BYTES {
-        let length = &blocks[BLOCK_LENGTH_AT..BLOCK_LENGTH_AT + 4];
-        let length = u32::from_le_bytes(length.try_into().expect("4 bytes")) as usize;
+        let length = number(blocks, BLOCK_LENGTH_AT) as usize;
         let end = (BLOCK_HEADER_SIZE_BYTES + length).next_multiple_of(8);
         if end <= blocks.len() {
             put_checksum(
                 blocks,
                 BLOCK_CONTENT_CHECKSUM_AT,
+                content_salt,
                 BLOCK_HEADER_SIZE_BYTES..end,
             );
         }
         put_checksum(
             blocks,
             BLOCK_CHECKSUM_AT,
+            header_salt,
             BLOCK_CHECKSUM_AT + 4..BLOCK_HEADER_SIZE_BYTES,
         );
         blocks = blocks.get_mut(end..).unwrap_or_default();
     }
 }
 
-/// Puts the checksum of what lies at `of` where it belongs.
-fn put_checksum(bytes: &mut [u8], at: usize, of: std::ops::Range<usize>) {
-    let checksum = crc32c::crc32c(&bytes[of]);
+/// Puts the checksum of what lies at `of`, from `salt` on, where it belongs.
+fn put_checksum(bytes: &mut [u8], at: usize, salt: u32, of: Range<usize>) {
+    let checksum = crc32c::crc32c_append(salt, &bytes[of]);
     bytes[at..at + 4].copy_from_slice(&checksum.to_le_bytes());
+}
+
+/// The number at `at`, which lies in `bytes`.
+fn number(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"))
 }

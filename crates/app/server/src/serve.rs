@@ -115,9 +115,12 @@ async fn recover(
 ) -> anyhow::Result<(Broker, Running)> {
     let broker_settings = storage::settings(settings);
     info!(directory = %broker_settings.directory.display(), "recovering");
-    let started =
-        tokio::task::spawn_blocking(move || Broker::start(&broker_settings, disk, clock)).await;
-    Ok(started.context("recovery was interrupted")??)
+    let started = tokio::task::spawn_blocking(move || -> anyhow::Result<(Broker, Running)> {
+        let mut rng = OsRng::new().context("no randomness")?;
+        Ok(Broker::start(&broker_settings, disk, clock, &mut rng)?)
+    })
+    .await;
+    started.context("recovery was interrupted")?
 }
 
 /// Waits for a signal or a failure; then drains.

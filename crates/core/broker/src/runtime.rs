@@ -7,7 +7,7 @@ mod shard_thread;
 use std::{io, path::PathBuf, sync::Arc};
 
 use parking_lot::RwLock;
-use stele_base_env::{Clock, Disk, spawn_thread};
+use stele_base_env::{Clock, Disk, Rng, spawn_thread};
 use stele_base_types::ShardId;
 use stele_core_engine::Catalogue;
 use stele_core_storage::{self as storage, DataDirectory, SpaceGuard};
@@ -81,18 +81,20 @@ impl Running {
 }
 
 impl Broker {
-    /// Recovers what the directory holds and starts the threads. Blocks while recovering.
+    /// Recovers what the directory holds and starts the threads. Blocks while recovering. A new
+    /// directory gets secrets from `rng`.
     pub fn start(
         settings: &Settings,
         disk: Arc<dyn Disk>,
         clock: Arc<dyn Clock>,
+        rng: &mut dyn Rng,
     ) -> Result<(Self, Running), StartError> {
         let directory = DataDirectory::open(disk, &settings.directory, settings.shards)?;
         let shards = directory.shard_count();
         let replica = Arc::new(RwLock::new(Catalogue::default()));
         let lanes: Vec<Lane> = (0..shards).map(|_| Arc::new(Mailbox::default())).collect();
 
-        let opened = recover(settings, &directory, &replica, &lanes, &*clock)?;
+        let opened = recover(settings, &directory, &replica, &lanes, &*clock, rng)?;
 
         let (stop, stopping) = watch::channel(false);
         let (alive, stopped) = mpsc::channel(1);
@@ -153,6 +155,7 @@ fn recover(
     replica: &Arc<RwLock<Catalogue>>,
     lanes: &[Lane],
     clock: &dyn Clock,
+    rng: &mut dyn Rng,
 ) -> Result<Vec<(Opened, SpaceGuard)>, StartError> {
     let mut shards = Vec::new();
     for shard in (0..directory.shard_count()).map(ShardId) {
@@ -163,6 +166,7 @@ fn recover(
             &settings.storage,
             Arc::clone(replica),
             lanes.to_vec(),
+            rng,
             clock.now(),
         )?;
         shards.push((opened, guard));

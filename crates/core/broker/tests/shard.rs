@@ -8,7 +8,7 @@ use std::{path::Path, sync::Arc};
 
 use parking_lot::RwLock;
 use smallvec::smallvec;
-use stele_base_env::LocalDisk;
+use stele_base_env::{LocalDisk, OsRng};
 use stele_base_types::{ConsumerId, LogId, SessionId, ShardId, Timestamp};
 use stele_core_broker::{LeasedBatch, News, Opened, ReplyTo, Request, Shard};
 use stele_core_engine::{
@@ -39,6 +39,7 @@ impl Alone {
             &Options::default(),
             Arc::new(RwLock::default()),
             vec![Arc::default()],
+            &mut OsRng::new().unwrap(),
             START,
         )
         .unwrap();

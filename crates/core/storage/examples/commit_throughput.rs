@@ -7,7 +7,7 @@
 use std::{error::Error, path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use stele_base_env::{Clock, Disk, LocalDisk, OpenMode, SystemClock};
+use stele_base_env::{Clock, Disk, LocalDisk, OpenMode, OsRng, SystemClock};
 use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, ShardId, Timestamp};
 use stele_core_storage::{
     BlockSequence, DataDirectory, Options, Recovered, Replay, ReplayError, Target, recover,
@@ -96,14 +96,26 @@ fn measure(
     let shard = data.shard(ShardId(0))?;
     let batch = batch()?;
 
-    let parts = recover(&shard, &options, &mut Counter::default(), Timestamp(0))?;
+    let parts = recover(
+        &shard,
+        &options,
+        &mut Counter::default(),
+        &mut OsRng::new()?,
+        Timestamp(0),
+    )?;
     let started = clock.monotonic();
     let (in_memory, block_size_bytes) = write(clock, parts, blocks, records_per_block, &batch)?;
     let journal = clock.monotonic() - started;
 
     let started = clock.monotonic();
     let mut counter = Counter::default();
-    recover(&shard, &options, &mut counter, Timestamp(0))?;
+    recover(
+        &shard,
+        &options,
+        &mut counter,
+        &mut OsRng::new()?,
+        Timestamp(0),
+    )?;
     let recovery = clock.monotonic() - started;
     assert_eq!(
         counter.appends as usize,

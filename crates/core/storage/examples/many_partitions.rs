@@ -6,7 +6,7 @@
 
 use std::{collections::HashMap, error::Error, path::Path, sync::Arc};
 
-use stele_base_env::{Clock, Disk, LocalDisk, SystemClock};
+use stele_base_env::{Clock, Disk, LocalDisk, OsRng, SystemClock};
 use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, ShardId, Timestamp};
 use stele_core_storage::{
     BlockSequence, DataDirectory, Floors, Options, Recovered, Replay, ReplayError, Target, recover,
@@ -62,7 +62,13 @@ fn measure(directory: &Path, count: u64) -> Result<(), Box<dyn Error>> {
         journal_age_ms_max: 0,
         ..Options::default()
     };
-    let mut parts = recover(&shard, &options, &mut Nexts::default(), now)?;
+    let mut parts = recover(
+        &shard,
+        &options,
+        &mut Nexts::default(),
+        &mut OsRng::new()?,
+        now,
+    )?;
     for round in 0..2 {
         let synced = fill(&mut parts, count, round)?;
         parts.writer.rotate()?;
@@ -98,7 +104,7 @@ fn measure(directory: &Path, count: u64) -> Result<(), Box<dyn Error>> {
     drop(parts);
     let started = clock.monotonic();
     let mut state = Nexts::default();
-    recover(&shard, &options, &mut state, now)?;
+    recover(&shard, &options, &mut state, &mut OsRng::new()?, now)?;
     println!("recovery takes {:?}", clock.monotonic() - started);
     assert_eq!(state.0.len() as u64, count, "all is recovered");
     Ok(())

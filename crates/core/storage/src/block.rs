@@ -2,12 +2,12 @@
 //!
 //! ```text
 //!  0      4 "SBK" 1          magic and format
-//!  4      4 header checksum  CRC-32C of bytes 8 to 40
+//!  4      4 header checksum  CRC-32C of bytes 8 to 40, from the salt on
 //!  8      8 sequence         dense across the files of a shard's journal
 //! 16      8 synced           blocks before this one were on disk when this one was made
 //! 24      4 content length   in bytes, without the padding
 //! 28      4 entry count
-//! 32      4 checksum         CRC-32C of the entries and the padding
+//! 32      4 checksum         CRC-32C of the entries and the padding, from the salt on
 //! 36      4 zeroes
 //! 40      n entries, back to back
 //!           4 length         of what follows the kind
@@ -20,10 +20,13 @@
 //!                 8 base offset
 //!               a record batch (Kafka's format 2), the first target's base offset in its header
 //! 40+n    p zeroes, to a multiple of 8
+//!           then the next block, or 40 zeroes, or the end of the file
 //! ```
 //!
 //! The header has a checksum of its own, so that a torn block's extent is still known: what clients
-//! sent, which lies within, is never searched for blocks.
+//! sent, which lies within, isn't searched for blocks. Where it is after all, in what a file held
+//! before it was used again, the salt of the checksums tells it from a block: a secret of the
+//! journal, in the header of each of its files.
 //!
 //! Invariants: a block's appends name offsets that follow each other without a gap in each
 //! partition. A block that follows a damaged one and whose `synced` lies beyond it proves that the
@@ -31,6 +34,7 @@
 
 mod builder;
 mod entries;
+mod salt;
 
 use std::{fmt, sync::Arc};
 
@@ -38,7 +42,10 @@ use bytes::Bytes;
 use stele_base_types::{Offset, PartitionId, Timestamp};
 
 pub use self::builder::BlockBuilder;
-pub(crate) use self::entries::{Append, Entries, Entry};
+pub(crate) use self::{
+    entries::{Append, Entries, Entry},
+    salt::Salt,
+};
 use crate::limits::BLOCK_ALIGNMENT_BYTES;
 
 /// Size of a block's header.
@@ -46,6 +53,10 @@ pub(crate) const HEADER_SIZE_BYTES: usize = 40;
 
 /// What every block starts with.
 pub(crate) const MAGIC: [u8; 4] = *b"SBK\x01";
+
+/// What takes the place of the next block's header behind the last block, so that the end is told
+/// from a torn write.
+pub(crate) const END_MARK: [u8; HEADER_SIZE_BYTES] = [0; HEADER_SIZE_BYTES];
 
 /// Where what the header's checksum covers starts.
 const HEADER_CHECKED_FROM: usize = 8;
@@ -95,6 +106,8 @@ pub(crate) struct Appended {
 pub struct Block {
     pub(crate) sequence: BlockSequence,
     pub(crate) bytes: Bytes,
+    /// The same bytes with [`END_MARK`] behind them, for where a file holds something already.
+    pub(crate) ended: Bytes,
     pub(crate) appended: Arc<[Appended]>,
 }
 
@@ -132,7 +145,7 @@ pub(crate) struct Header {
 
 impl Header {
     /// Reads the header at the start of `bytes`. `None` where there is none that is intact.
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8], salt: Salt) -> Option<Self> {
         let bytes: &[u8; HEADER_SIZE_BYTES] = bytes.first_chunk()?;
         let header = Self {
             sequence: BlockSequence(u64_at(bytes, 8)),
@@ -143,11 +156,11 @@ impl Header {
         };
         // No block can follow the last number that there is.
         let can_be_followed = header.sequence.0 < u64::MAX;
-        (can_be_followed && *bytes == header.encode()).then_some(header)
+        (can_be_followed && *bytes == header.encode(salt)).then_some(header)
     }
 
     /// The header's bytes.
-    pub(crate) fn encode(&self) -> [u8; HEADER_SIZE_BYTES] {
+    pub(crate) fn encode(&self, salt: Salt) -> [u8; HEADER_SIZE_BYTES] {
         let mut bytes = [0; HEADER_SIZE_BYTES];
         bytes[..4].copy_from_slice(&MAGIC);
         bytes[8..16].copy_from_slice(&self.sequence.0.to_le_bytes());
@@ -155,7 +168,7 @@ impl Header {
         bytes[24..28].copy_from_slice(&self.content_size_bytes.to_le_bytes());
         bytes[28..32].copy_from_slice(&self.entry_count.to_le_bytes());
         bytes[32..36].copy_from_slice(&self.checksum.to_le_bytes());
-        let checksum = crc32c::crc32c(&bytes[HEADER_CHECKED_FROM..]);
+        let checksum = salt.header_checksum(&bytes[HEADER_CHECKED_FROM..]);
         bytes[4..8].copy_from_slice(&checksum.to_le_bytes());
         bytes
     }
@@ -166,9 +179,9 @@ impl Header {
     }
 
     /// Whether `block`, which starts with this header and is as long as it says, is as written.
-    pub(crate) fn is_intact(&self, block: &[u8]) -> bool {
+    pub(crate) fn is_intact(&self, block: &[u8], salt: Salt) -> bool {
         block.len() == self.block_size_bytes()
-            && crc32c::crc32c(&block[HEADER_SIZE_BYTES..]) == self.checksum
+            && salt.content_checksum(&block[HEADER_SIZE_BYTES..]) == self.checksum
     }
 
     /// Where the entries lie in the block.

@@ -4,12 +4,15 @@
 //! DIR/FORMAT                       version and number of shards, as text with a checksum
 //! DIR/LOCK                         locked by the process that uses the directory
 //! DIR/shard-N/journal/S.journal    S = sequence of the file's first block, 20 digits
+//! DIR/shard-N/journal/S.spare      a settled journal file that is to be used again
 //! DIR/shard-N/snapshot/S.snapshot  S = sequence of the first block that it doesn't cover
 //! DIR/shard-N/segments/L/P/O.log   L = log, P = partition, O = first offset, 20 digits
 //! DIR/shard-N/segments/L/P/O.index
 //! ```
 //!
 //! No absolute path is stored anywhere: the directory can be moved as a whole.
+
+mod format;
 
 use std::{
     collections::BTreeSet,
@@ -21,10 +24,8 @@ use std::{
 use stele_base_env::{Disk, DiskLock};
 use stele_base_types::{LogId, Offset, PartitionId, ShardId};
 
-use crate::{BlockSequence, Error, error::AtPath, limits::GROUP_SYNC_MIN};
-
-/// The version of everything below the data directory.
-const FORMAT_VERSION: u32 = 1;
+use self::format::Format;
+use crate::{BlockSequence, Error, error::AtPath, journal::Spares, limits::GROUP_SYNC_MIN};
 
 /// A locked data directory. The lock is held until this and every [`ShardDirectory`] from it is
 /// dropped.
@@ -32,13 +33,13 @@ const FORMAT_VERSION: u32 = 1;
 pub struct DataDirectory {
     disk: Arc<dyn Disk>,
     path: PathBuf,
-    shard_count: u16,
+    format: Format,
     lock: Arc<DiskLock>,
 }
 
 impl DataDirectory {
     /// Locks the directory at `path`; makes it, for `shard_count` shards, where there is none.
-    /// An existing directory keeps the number of shards that it was made with.
+    /// An existing directory keeps the format and the number of shards that it was made with.
     ///
     /// Fails with [`Error::Locked`] where another process has it, and with [`Error::Format`] where
     /// it is of another version or something else altogether.
@@ -50,20 +51,21 @@ impl DataDirectory {
         let lock = lock.ok_or_else(|| Error::Locked {
             path: path.to_owned(),
         })?;
-        let format = path.join("FORMAT");
-        let shard_count = if disk.exists(&format).at("look for", &format)? {
-            decode_format(&format, &disk.read(&format).at("read", &format)?)?
+        let format_path = path.join("FORMAT");
+        let format = if disk.exists(&format_path).at("look for", &format_path)? {
+            let text = disk.read(&format_path).at("read", &format_path)?;
+            Format::decode(&format_path, &text)?
         } else {
             refuse_foreign(&*disk, path)?;
-            let text = encode_format(shard_count);
-            disk.write_whole(&format, text.as_bytes())
-                .at("write", &format)?;
-            shard_count
+            let format = Format::latest(shard_count);
+            disk.write_whole(&format_path, format.encode().as_bytes())
+                .at("write", &format_path)?;
+            format
         };
         Ok(Self {
             disk,
             path: path.to_owned(),
-            shard_count,
+            format,
             lock: Arc::new(lock),
         })
     }
@@ -84,7 +86,7 @@ impl DataDirectory {
     /// The directories of the shards that have ever been started.
     pub(crate) fn existing_shards(&self) -> Result<Vec<ShardDirectory>, Error> {
         let mut existing = Vec::new();
-        for shard in (0..self.shard_count).map(ShardId) {
+        for shard in (0..self.shard_count()).map(ShardId) {
             let directory = self.shard_directory(shard);
             let path = &directory.path;
             if self.disk.exists(path).at("look for", path)? {
@@ -97,12 +99,16 @@ impl DataDirectory {
     /// How many shards the directory was made for. Where logs lie depends on it, so it never
     /// changes.
     pub fn shard_count(&self) -> u16 {
-        self.shard_count
+        self.format.shard_count
     }
 
-    /// The directory of one shard, made where it doesn't exist.
+    /// The directory of one shard, made where it doesn't exist. A process asks for it once, and
+    /// gives clones to all who work in it.
     pub fn shard(&self, shard: ShardId) -> Result<ShardDirectory, Error> {
-        assert!(shard.0 < self.shard_count, "the directory has such a shard");
+        assert!(
+            shard.0 < self.shard_count(),
+            "the directory has such a shard"
+        );
         let directory = self.shard_directory(shard);
         create_dir_all(&*self.disk, &directory.path)?;
         for part in ["journal", "snapshot", "segments"] {
@@ -118,6 +124,8 @@ impl DataDirectory {
             disk: self.disk.clone(),
             path: self.path.join(format!("shard-{shard}")),
             shard,
+            format: self.format,
+            spares: Arc::default(),
             _lock: self.lock.clone(),
         }
     }
@@ -127,7 +135,7 @@ impl fmt::Debug for DataDirectory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DataDirectory")
             .field("path", &self.path)
-            .field("shard_count", &self.shard_count)
+            .field("format", &self.format)
             .finish_non_exhaustive()
     }
 }
@@ -138,6 +146,9 @@ pub struct ShardDirectory {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) path: PathBuf,
     pub(crate) shard: ShardId,
+    pub(crate) format: Format,
+    /// Shared by all who work in the directory.
+    pub(crate) spares: Arc<Spares>,
     _lock: Arc<DiskLock>,
 }
 
@@ -153,6 +164,10 @@ impl ShardDirectory {
 
     pub(crate) fn journal_file(&self, first: BlockSequence) -> PathBuf {
         self.journal().join(format!("{:020}.journal", first.0))
+    }
+
+    pub(crate) fn spare(&self, first: BlockSequence) -> PathBuf {
+        self.journal_file(first).with_extension("spare")
     }
 
     pub(crate) fn snapshots(&self) -> PathBuf {
@@ -282,39 +297,4 @@ fn refuse_foreign(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
             advice: "name an empty directory or one that stele made",
         })
     })
-}
-
-fn encode_format(shard_count: u16) -> String {
-    let body = format!("stele storage {FORMAT_VERSION}\nshards {shard_count}\n");
-    let checksum = crc32c::crc32c(body.as_bytes());
-    format!("{body}checksum {checksum:08x}\n")
-}
-
-fn decode_format(path: &Path, bytes: &[u8]) -> Result<u16, Error> {
-    let text = str::from_utf8(bytes).unwrap_or_default();
-    let version = text.lines().next().and_then(|line| {
-        let version = line.strip_prefix("stele storage ")?;
-        version.parse::<u32>().ok()
-    });
-    if let Some(version) = version
-        && version > FORMAT_VERSION
-    {
-        return Err(Error::Format {
-            path: path.to_owned(),
-            what: format!("format {version}, but this stele knows formats up to {FORMAT_VERSION}"),
-            advice: "use the version of stele that wrote it, or a later one",
-        });
-    }
-    let shards = text.lines().nth(1).and_then(|line| {
-        let shards = line.strip_prefix("shards ")?;
-        shards.parse::<u16>().ok()
-    });
-    match shards {
-        Some(shards) if shards > 0 && text == encode_format(shards) => Ok(shards),
-        _ => Err(Error::damaged(
-            path,
-            0,
-            "not a FORMAT file as stele writes it",
-        )),
-    }
 }

@@ -11,7 +11,7 @@ use crate::{
     BlockSequence, Error, JournalFile,
     block::{Entries, Entry},
     error::AtPath,
-    journal::{Ending, ScannedBlock, Scanner},
+    journal::{Ending, FILE_HEADER_SIZE_BYTES_MAX, FileHeader, ScannedBlock, Scanner},
     segment::{INDEX_ENTRY_SIZE_BYTES, IndexEntry},
     snapshot::Snapshot,
 };
@@ -19,20 +19,24 @@ use crate::{
 /// How much of an opaque record is shown.
 const SHOWN_BYTES_MAX: usize = 32;
 
-/// Shows the journal file, segment, index or snapshot at `path`, line by line, up to its end or
-/// to what can't be read, which the last line then says. Takes no lock: the file may be in use.
+/// Shows the journal file, spare, segment, index or snapshot at `path`, line by line, up to its end
+/// or to what can't be read, which the last line then says. Takes no lock: the file may be in use.
 ///
 /// Fails where there is no such file, or its name isn't of a kind that storage writes.
 pub fn dump(disk: &Arc<dyn Disk>, path: &Path, line: &mut dyn FnMut(&str)) -> Result<(), Error> {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("journal") => dump_journal(disk, path, line),
+        Some("spare") => {
+            line("a spare: settled, and kept to be written over");
+            dump_journal(disk, path, line)
+        }
         Some("log") => dump_log(&disk.read(path).at("read", path)?, line),
         Some("index") => dump_index(&disk.read(path).at("read", path)?, line),
         Some("snapshot") => dump_snapshot(path, &disk.read(path).at("read", path)?, line),
         _ => Err(Error::Format {
             path: path.to_owned(),
-            what: "not a journal file, segment, index or snapshot, by its name".to_owned(),
-            advice: "name a file that ends in .journal, .log, .index or .snapshot",
+            what: "not a journal file, spare, segment, index or snapshot, by its name".to_owned(),
+            advice: "name a file that ends in .journal, .spare, .log, .index or .snapshot",
         }),
     }
 }
@@ -43,33 +47,27 @@ fn dump_journal(
     line: &mut dyn FnMut(&str),
 ) -> Result<(), Error> {
     let file = disk.open(path, OpenMode::Read).at("open", path)?;
-    // The shard is taken from the file: it may have been copied out of its directory.
-    let header = file.read_at(12, 4).at("read", path)?;
-    let shard = header
-        .first_chunk()
-        .map_or(0, |shard| u32::from_le_bytes(*shard));
-    let shard = u16::try_from(shard).map(ShardId);
-    let shard = shard.map_err(|_| Error::damaged(path, 12, "no such shard"))?;
-    let file = JournalFile {
-        path: path.to_owned(),
-        first: BlockSequence(number_in_name(path)?),
-        file,
-    };
-    let Some(mut scanner) = Scanner::open(&file, shard)? else {
+    // Shard and block are taken from the file: it may have been copied out of its directory.
+    let start = file.read_at(0, FILE_HEADER_SIZE_BYTES_MAX);
+    let header = FileHeader::decode(path, &start.at("read", path)?)?;
+    let Some(header) = header else {
         line("the header isn't whole");
         return Ok(());
     };
-    line(&format!(
-        "journal of shard {shard} from block {}",
-        file.first
-    ));
+    let FileHeader { shard, first, .. } = header;
+    line(&format!("journal of shard {shard} from block {first}"));
+    let path = path.to_owned();
+    let file = Arc::new(JournalFile { path, first, file });
+    let Some(mut scanner) = Scanner::open(&file, shard)? else {
+        return Ok(());
+    };
     while let Some(block) = scanner.next_block()? {
         dump_block(&block, line);
     }
     let position = scanner.position();
     match scanner.ending()? {
         Ending::Clean => line(&format!("{position}: end")),
-        Ending::Torn => line(&format!("{position}: torn: no whole block from here on")),
+        Ending::Torn { .. } => line(&format!("{position}: torn: no whole block from here on")),
         Ending::Damaged { what } => line(&format!("{position}: damaged: {what}")),
     }
     Ok(())

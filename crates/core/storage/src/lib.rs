@@ -14,8 +14,8 @@
 //! ```
 //!
 //! Invariants: one memory copy from the socket's bytes to the block, none from the block to the
-//! reader. The shard's thread never waits for the disk. What is on disk is only ever added to or
-//! removed as a whole file; nothing that was acknowledged is written over.
+//! reader. The shard's thread never waits for the disk. What is on disk is only ever added to; a
+//! file is removed as a whole, or used again, once nothing refers to it and nobody reads it.
 //!
 //! The format is described in `docs/storage.md`.
 

@@ -16,9 +16,9 @@ pub(crate) const INDEX_INTERVAL_BYTES: u32 = 4096;
 /// little disk.
 pub(crate) const PREALLOCATION_STEP_BYTES: u64 = 8 << 20;
 
-/// How much of a journal file is filled with zeroes ahead of small blocks. To sync what lies where
-/// nothing was ever written, a file system has to write its own tables too: a second trip to the
-/// disk for each commit, against one for each of these.
+/// How much of a journal file is filled with zeroes ahead of small blocks, where it wasn't used
+/// before. To sync what lies where nothing was ever written, a file system has to write its own
+/// tables too: a second trip to the disk for each commit, against one for each of these.
 pub(crate) const ZEROED_AHEAD_BYTES: u64 = 1 << 20;
 
 /// Blocks from this size on are written where nothing was: their own bytes take longer than the
@@ -65,3 +65,7 @@ pub(crate) const UNSYNCED_SIZE_BYTES_MAX: usize = 256 << 10;
 /// How much of a removed journal file's space is given back at once. A file system that tells the
 /// disk of it (`discard`) has the journal's next sync wait for that too.
 pub(crate) const RELEASE_STEP_BYTES: u64 = 4 << 20;
+
+/// How many settled journal files a shard keeps to write over. Settling takes one or two at a time;
+/// more would be disk that nobody uses.
+pub(crate) const SPARE_FILES_MAX: usize = 2;

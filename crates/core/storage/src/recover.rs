@@ -5,7 +5,8 @@
 //!  2  journal files from there on   → replayed in order; each whole, the last one maybe torn
 //!  3  the torn tail is cut          ─┐
 //!  4  what was read is synced        │ only when 1 and 2 found no damage
-//!  5  superfluous files are removed ─┘
+//!  5  superfluous files are removed  │
+//!  6  spares are taken up           ─┘
 //! ```
 //!
 //! A crash during recovery changes nothing of that: it only ever removes what nothing refers to,
@@ -16,16 +17,17 @@ mod progress;
 
 use std::sync::Arc;
 
-use stele_base_env::OpenMode;
+use stele_base_env::{OpenMode, Rng};
 use stele_base_types::Timestamp;
 
 use self::progress::Progress;
 use crate::{
     BlockBuilder, BlockSequence, Error, JournalFile, JournalWriter, Options, ReadIndex, Replay,
     Settler, ShardDirectory,
+    block::Salt,
     directory::numbered_files,
     error::AtPath,
-    journal::{Ending, FILE_HEADER_SIZE_BYTES, Scanner, create_file},
+    journal::{Ending, FILE_HEADER_SIZE_BYTES_MAX, NewFile, Scanner, Spares},
     replay_files::replay_file,
     snapshot::{Newest, Snapshot},
     superfluous,
@@ -62,7 +64,8 @@ pub struct RecoveryReport {
 }
 
 /// Recovers a shard: brings `replay`, which is in its initial state, to where it was after the
-/// last whole block. Makes what is missing in a new directory.
+/// last whole block. Makes what is missing in a new directory, with a secret from `rng`, which is
+/// for secrets.
 ///
 /// Fails with [`Error::Damaged`] where a crash doesn't explain what is found, without having
 /// changed anything.
@@ -70,6 +73,7 @@ pub fn recover(
     directory: &ShardDirectory,
     options: &Options,
     replay: &mut dyn Replay,
+    rng: &mut dyn Rng,
     now: Timestamp,
 ) -> Result<Recovered, Error> {
     let newest = Newest::find(directory)?;
@@ -88,19 +92,27 @@ pub fn recover(
         now,
     )?;
 
-    let tail = make_writable(directory, replayed)?;
+    let tail = make_writable(directory, replayed, rng)?;
     index.start_at(tail.next);
-    superfluous::remove_after_snapshot(directory, snapshot)?;
+    superfluous::remove_after_snapshot(directory, snapshot, snapshot.next)?;
+    Spares::recover(directory, options)?;
 
-    let writer = JournalWriter::resume(directory, options, tail.file, tail.position, tail.next);
+    let Tail {
+        salt,
+        file,
+        position,
+        next,
+        ..
+    } = tail;
+    let writer = JournalWriter::resume(directory, options, salt, file, position, next);
     Ok(Recovered {
-        builder: BlockBuilder::new(tail.next),
+        builder: BlockBuilder::new(next, salt),
         index,
         settler: Settler::new(directory, options, writer.synced_watch()),
         writer,
         report: RecoveryReport {
             snapshot: snapshot.state.is_some().then_some(snapshot.next),
-            block_count: tail.next.0 - snapshot.next.0,
+            block_count: next.0 - snapshot.next.0,
             ..tail.report
         },
     })
@@ -174,7 +186,7 @@ fn replay_journal(
         }
         let file = open_file(directory, first)?;
         let Some(mut scanner) = Scanner::open(&file, directory.shard)? else {
-            if !is_last || file_size_bytes(&file)? > FILE_HEADER_SIZE_BYTES as u64 {
+            if !is_last || file.size_bytes()? > FILE_HEADER_SIZE_BYTES_MAX as u64 {
                 return Err(Error::damaged(&file.path, 0, "not a journal file's header"));
             }
             replayed.unborn = Some(first);
@@ -213,7 +225,7 @@ fn check_whole(
 fn check_tail(file: &JournalFile, scanner: &mut Scanner) -> Result<u64, Error> {
     match scanner.ending()? {
         Ending::Clean => Ok(0),
-        Ending::Torn => Ok(scanner.size_bytes() - scanner.position()),
+        Ending::Torn { size_bytes } => Ok(size_bytes),
         Ending::Damaged { what } => Err(Error::damaged(&file.path, scanner.position(), what)),
     }
 }
@@ -237,15 +249,20 @@ fn missing_file(directory: &ShardDirectory, newest: &Newest) -> Error {
 
 /// Where the journal is to be continued.
 struct Tail {
+    salt: Salt,
     file: Arc<JournalFile>,
     position: u64,
     next: BlockSequence,
     report: RecoveryReport,
 }
 
-/// Cuts the torn tail, and makes sure that everything that was read is on disk: a process that
-/// was killed may have left written blocks that were never synced.
-fn make_writable(directory: &ShardDirectory, replayed: Replayed) -> Result<Tail, Error> {
+/// Cuts what follows the last block, and makes sure that everything that was read is on disk: a
+/// process that was killed may have left written blocks that were never synced.
+fn make_writable(
+    directory: &ShardDirectory,
+    replayed: Replayed,
+    rng: &mut dyn Rng,
+) -> Result<Tail, Error> {
     if let Some(first) = replayed.unborn {
         let path = directory.journal_file(first);
         directory.disk.remove_file(&path).at("remove", &path)?;
@@ -253,19 +270,25 @@ fn make_writable(directory: &ShardDirectory, replayed: Replayed) -> Result<Tail,
     // A process that was killed may have made or removed a file and not got to syncing that: the
     // file must neither vanish with what is written to it from now on, nor come back.
     crate::directory::sync_dir(&*directory.disk, &directory.journal())?;
-    let (file, position) = match replayed.last {
+    let (salt, file, position) = match replayed.last {
         Some((file, scanner)) => {
             let position = scanner.position();
             file.file.truncate(position).at("cut", &file.path)?;
             file.file.sync_data().at("sync", &file.path)?;
-            (file, position)
+            (scanner.header().salt, file, position)
         }
         None => {
-            let file = create_file(directory, replayed.next)?;
-            (file, FILE_HEADER_SIZE_BYTES as u64)
+            let salt = if directory.format.is_salted() {
+                Salt::random(rng)
+            } else {
+                Salt::NONE
+            };
+            let made = NewFile::start(directory, replayed.next, salt)?;
+            (salt, made.file, made.position)
         }
     };
     Ok(Tail {
+        salt,
         file,
         position,
         next: replayed.next,
@@ -278,8 +301,4 @@ fn open_file(directory: &ShardDirectory, first: BlockSequence) -> Result<Arc<Jou
     let file = directory.disk.open(&path, OpenMode::Write);
     let file = file.at("open", &path)?;
     Ok(Arc::new(JournalFile { path, first, file }))
-}
-
-fn file_size_bytes(file: &JournalFile) -> Result<u64, Error> {
-    file.file.size_bytes().at("measure", &file.path)
 }

@@ -1,14 +1,15 @@
-//! Settling: copies what still lives in closed journal files into segments, writes a snapshot that
-//! covers them, and removes them.
+//! Settling: copies what still lives in closed journal files into segments, and writes a snapshot
+//! that covers them.
 //!
 //! ```text
 //!  1  batches above the floors   → segments, synced
 //!  2  last snapshot + files      → new snapshot, synced, renamed into place
-//!  3  older snapshots, the files, and segments below the floors are removed
+//!  3  older snapshots, and segments below the floors, are removed
+//!  4  the files become spares, or are removed (`Retired::release`)
 //! ```
 //!
 //! A crash before the end of 2 leaves the last snapshot in force: the next settling writes the
-//! same segments over what this one left, and removes what it has no more use for. A crash in 3
+//! same segments over what this one left, and removes what it has no more use for. A crash later
 //! leaves files that nothing refers to, which recovery removes. The shard goes on meanwhile; it
 //! installs the result in one step.
 
@@ -61,6 +62,8 @@ pub struct SettlePlan {
 /// What was settled, for [`crate::ReadIndex::settled`].
 #[derive(Debug)]
 pub struct Settled {
+    /// Where it lies.
+    pub(crate) directory: ShardDirectory,
     /// The first block that isn't in segments.
     pub(crate) through: BlockSequence,
     /// All segments of each partition that has any, or had.
@@ -122,13 +125,14 @@ impl Settler {
                 state,
             };
             snapshot.write(&self.directory)?;
-            superfluous::remove_after_snapshot(&self.directory, &snapshot)?;
+            superfluous::remove_after_snapshot(&self.directory, &snapshot, last.next)?;
             if !is_clean {
                 superfluous::remove_unlisted(&self.directory, &snapshot.manifest)?;
             }
             self.is_clean.store(true, Ordering::Relaxed);
         }
         Ok(Settled {
+            directory: self.directory.clone(),
             through,
             segments: copied.segments,
         })

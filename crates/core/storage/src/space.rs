@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use stele_base_env::Disk;
 
-use crate::{Error, ShardDirectory, error::AtPath};
+use crate::{Error, Retired, ShardDirectory, error::AtPath, journal::Spares};
 
 /// Says when publishing is to be refused, so that the space that is left serves reading,
 /// acknowledging and settling, which is what frees space.
@@ -47,9 +47,15 @@ impl SpaceGuard {
             0
         };
         self.is_low = free_bytes < self.reserve_bytes.saturating_add(margin_bytes);
+        self.directory.spares.note_space(self.is_low);
         Ok(Space {
             free_bytes,
             is_low: self.is_low,
         })
+    }
+
+    /// The spare journal files, where space is low: for the settling thread to release.
+    pub fn take_spares(&self) -> Option<Retired> {
+        Spares::take_unwanted(&self.directory)
     }
 }

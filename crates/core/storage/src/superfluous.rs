@@ -17,13 +17,15 @@ use crate::{
     snapshot::{Manifest, Snapshot, Superfluous},
 };
 
-/// Removes what `snapshot`, which is in place, made superfluous: journal files that it covers,
-/// older snapshots, segments below the floors, deleted partitions, temporary files.
+/// Removes what `snapshot`, which is in place, made superfluous: older snapshots, segments below
+/// the floors, deleted partitions, temporary files. And journal files before `journal_start`: what
+/// becomes of those that were settled just now is for [`crate::Retired`] to say.
 ///
 /// Each removal is on disk when this returns: the next snapshot doesn't list it again.
 pub(crate) fn remove_after_snapshot(
     directory: &ShardDirectory,
     snapshot: &Snapshot,
+    journal_start: BlockSequence,
 ) -> Result<(), Error> {
     let disk = &*directory.disk;
     let mut touched = BTreeSet::new();
@@ -42,7 +44,7 @@ pub(crate) fn remove_after_snapshot(
         }
     }
     sync_dirs(disk, &directory.segments(), &touched)?;
-    remove_journal_before(directory, snapshot.next)?;
+    remove_journal_before(directory, journal_start)?;
     remove_snapshots_except(directory, snapshot)
 }
 
@@ -96,11 +98,11 @@ fn numbered_dirs(disk: &dyn Disk, directory: &Path) -> Result<impl Iterator<Item
     Ok(dirs.filter_map(|entry| entry.name.parse().ok()))
 }
 
-fn remove_journal_before(directory: &ShardDirectory, next: BlockSequence) -> Result<(), Error> {
+fn remove_journal_before(directory: &ShardDirectory, start: BlockSequence) -> Result<(), Error> {
     let disk = &*directory.disk;
     let journal = directory.journal();
     for first in numbered_files(disk, &journal, "journal")? {
-        if first < next.0 {
+        if first < start.0 {
             remove_file_if_any(disk, &directory.journal_file(BlockSequence(first)))?;
         }
     }

@@ -9,3 +9,4 @@ mod format;
 mod harness;
 mod inspect;
 mod properties;
+mod spares;

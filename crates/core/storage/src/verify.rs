@@ -67,7 +67,9 @@ pub struct Verified {
     pub snapshots: usize,
     /// Journal files.
     pub journal_files: usize,
-    /// Blocks in them that are intact.
+    /// Settled journal files that are kept to be written over.
+    pub spares: usize,
+    /// Blocks in the journal files that are intact.
     pub blocks: u64,
     /// Segments.
     pub segments: usize,

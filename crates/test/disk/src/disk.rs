@@ -7,7 +7,8 @@
 //!   is no more.
 //! - It can fail a sync, and be full.
 //!
-//! Journal files that are removed are kept aside, so that the whole journal can be replayed.
+//! Journal files that are removed, or become spares, are kept aside, so that the whole journal can
+//! be replayed.
 
 mod content;
 mod directory;
@@ -63,8 +64,11 @@ struct State {
     /// The most that was written to a file and not synced.
     unsynced_bytes_max: u64,
     capacity_bytes: Option<u64>,
-    /// Removed journal files, as they were then: who still has one open may cut it.
+    /// Journal files that are none any more, as they were then: who still has one open may cut it,
+    /// or write over it.
     archive: BTreeMap<PathBuf, Content>,
+    /// Files that became journal files by another name than they were made with.
+    files_used_again: u64,
 }
 
 impl MemoryDisk {
@@ -101,6 +105,11 @@ impl MemoryDisk {
     /// Bytes in files.
     pub fn used_bytes(&self) -> u64 {
         self.state.lock().directories.used_bytes()
+    }
+
+    /// How many spares have become journal files so far.
+    pub fn files_used_again(&self) -> u64 {
+        self.state.lock().files_used_again
     }
 
     /// The process that used it is gone; another may start. What wasn't synced is there, and no
@@ -182,6 +191,16 @@ impl State {
         Ok(())
     }
 
+    /// Keeps the journal file at `path` aside.
+    fn archive(&mut self, path: &Path, node: &Node) {
+        if let Node::File(content) = node
+            && content.lock().size_bytes() > UNBORN_SIZE_BYTES_MAX
+        {
+            let content = content.lock().copy();
+            self.archive.insert(path.to_owned(), content);
+        }
+    }
+
     fn check_room(&self, growth_bytes: u64) -> io::Result<()> {
         let is_full = self
             .capacity_bytes
@@ -191,6 +210,10 @@ impl State {
         }
         Ok(())
     }
+}
+
+fn is_journal(path: &Path) -> bool {
+    path.extension().is_some_and(|it| it == "journal")
 }
 
 impl Disk for MemoryDisk {
@@ -249,19 +272,23 @@ impl Disk for MemoryDisk {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.state.lock();
         state.begin_change()?;
+        match (is_journal(from), is_journal(to)) {
+            (true, false) => {
+                let node = state.directories.node(from)?;
+                state.archive(from, &node);
+            }
+            (false, true) => state.files_used_again += 1,
+            _ => {}
+        }
         state.directories.rename(from, to)
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state.lock();
         state.begin_change()?;
-        let content = state.directories.remove(path)?;
-        if let Node::File(content) = content
-            && path.extension().is_some_and(|it| it == "journal")
-            && content.lock().size_bytes() > UNBORN_SIZE_BYTES_MAX
-        {
-            let content = content.lock().copy();
-            state.archive.insert(path.to_owned(), content);
+        let node = state.directories.remove(path)?;
+        if is_journal(path) {
+            state.archive(path, &node);
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! A source of chance. The same seed gives the same numbers.
 
+use stele_base_env::Rng;
+
 /// A generator of the splitmix64 kind: small, quick, and good enough to vary what happens.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
@@ -55,6 +57,15 @@ impl Random {
             at -= weight;
         }
         choices[0].1
+    }
+}
+
+/// Secrets of a run that is to go the same way again.
+impl Rng for Random {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        for part in bytes.chunks_mut(8) {
+            part.copy_from_slice(&self.bits().to_le_bytes()[..part.len()]);
+        }
     }
 }
 

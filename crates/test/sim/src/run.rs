@@ -28,6 +28,8 @@ pub struct Outcome {
     pub events: u64,
     /// Times that the process ended and started again.
     pub crashes: u64,
+    /// Settled journal files that were used again.
+    pub files_used_again: u64,
 }
 
 /// A law was broken.
@@ -436,6 +438,7 @@ impl Run {
         self.court.judge(events)?;
         self.listen()?;
         self.sweep()?;
+        self.court.outcome.files_used_again = self.disk.files_used_again();
         self.read_all()
     }
 

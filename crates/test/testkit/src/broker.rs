@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use stele_base_env::OsRng;
 use stele_core_broker::{Broker, Event, Running, Settings};
 use tempfile::TempDir;
 
@@ -101,8 +102,9 @@ impl TestBroker {
         let disk = Arc::new(ScarceDisk::new());
         let clock = Arc::new(ShiftedClock::new());
         let (disk_too, clock_too) = (Arc::clone(&disk) as _, Arc::clone(&clock) as _);
-        let (broker, running) =
-            Broker::start(&settings, disk_too, clock_too).expect("an empty directory can be used");
+        let mut rng = OsRng::new().expect("there is randomness");
+        let started = Broker::start(&settings, disk_too, clock_too, &mut rng);
+        let (broker, running) = started.expect("an empty directory can be used");
         Self {
             broker,
             running,

@@ -58,12 +58,13 @@ fn run_verify(verify: &Verify) -> Result<(), Failure> {
     written?;
     writeln!(
         out,
-        "{} shards, {} snapshots, {} journal files with {} blocks, {} segments: {} batches and \
-         {} bytes read, {} damaged",
+        "{} shards, {} snapshots, {} journal files with {} blocks, {} spares, {} segments: \
+         {} batches and {} bytes read, {} damaged",
         verified.shards,
         verified.snapshots,
         verified.journal_files,
         verified.blocks,
+        verified.spares,
         verified.segments,
         verified.batches,
         verified.size_bytes,

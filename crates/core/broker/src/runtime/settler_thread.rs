@@ -17,7 +17,7 @@ use crate::shard::Replayed;
 pub(super) enum SettlerJob {
     /// Settle a journal.
     Settle(Box<SettleJob>),
-    /// Give back the space of what was settled.
+    /// Keep what was settled as spares, or give its space back.
     Release(Retired),
 }
 

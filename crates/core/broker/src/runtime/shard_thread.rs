@@ -224,6 +224,9 @@ impl ShardThread {
             Ok(space) => self.shard.set_blocked(space.is_low),
             Err(error) => tracing::warn!(%error, "free space isn't known"),
         }
+        if let Some(spares) = self.guard.take_spares() {
+            drop(self.channels.settle.send(SettlerJob::Release(spares)));
+        }
         self.shard.maintain(now);
         if self.shard.should_rotate(now) {
             drop(self.channels.blocks.send(Write::Rotate));

@@ -7,6 +7,7 @@ use std::{
 
 use hashbrown::{HashMap, HashSet};
 use parking_lot::RwLock;
+use stele_base_env::Rng;
 use stele_base_types::{LogId, PartitionId, PartitionIndex, ShardId, Timestamp};
 use stele_core_engine::{Catalogue, Command, LogCommand, Record, State};
 use stele_core_storage::{
@@ -55,12 +56,13 @@ impl Replay for Replayed {
 
 impl Shard {
     /// Recovers the shard in `directory`. `replica` becomes the catalogue if this is shard 0;
-    /// `lanes` has one for each shard.
+    /// `lanes` has one for each shard. A new directory gets a secret from `rng`.
     pub fn open(
         directory: &ShardDirectory,
         options: &Options,
         replica: Arc<RwLock<Catalogue>>,
         lanes: Vec<Lane>,
+        rng: &mut dyn Rng,
         now: Timestamp,
     ) -> Result<Opened, stele_core_storage::Error> {
         let mut replayed = Replayed::default();
@@ -70,7 +72,7 @@ impl Shard {
             writer,
             settler,
             report,
-        } = stele_core_storage::recover(directory, options, &mut replayed, now)?;
+        } = stele_core_storage::recover(directory, options, &mut replayed, rng, now)?;
         let next = builder.sequence();
         let mut shard = Self {
             id: directory.shard(),

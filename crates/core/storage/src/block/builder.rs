@@ -6,7 +6,7 @@ use bytes::Bytes;
 use stele_wire_batch::BatchHeader;
 
 use super::{
-    Appended, Block, BlockSequence, HEADER_SIZE_BYTES, Header, Target,
+    Appended, Block, BlockSequence, END_MARK, HEADER_SIZE_BYTES, Header, Salt, Target,
     entries::{ENTRY_HEADER_SIZE_BYTES, KIND_APPEND, KIND_CONTROL, TARGET_SIZE_BYTES},
     padded,
 };
@@ -21,6 +21,7 @@ const CAPACITY_BYTES_MIN: usize = 4 << 10;
 /// readers are served from.
 pub struct BlockBuilder {
     sequence: BlockSequence,
+    salt: Salt,
     /// Header (still zero), then the entries so far.
     bytes: Vec<u8>,
     entry_count: u32,
@@ -28,10 +29,11 @@ pub struct BlockBuilder {
 }
 
 impl BlockBuilder {
-    /// A builder whose first block is `sequence`.
-    pub(crate) fn new(sequence: BlockSequence) -> Self {
+    /// A builder whose first block is `sequence`, for a journal of this salt.
+    pub(crate) fn new(sequence: BlockSequence, salt: Salt) -> Self {
         Self {
             sequence,
+            salt,
             bytes: vec![0; HEADER_SIZE_BYTES],
             entry_count: 0,
             appended: Vec::new(),
@@ -76,9 +78,11 @@ impl BlockBuilder {
     /// ([`crate::JournalWriter::sync`] said so); it may lag behind.
     pub fn finish(&mut self, synced: BlockSequence) -> Block {
         let content_size_bytes = self.bytes.len() - HEADER_SIZE_BYTES;
-        self.bytes.resize(padded(self.bytes.len()), 0);
+        let size_bytes = padded(self.bytes.len());
+        self.bytes.resize(size_bytes, 0);
         self.put_header(synced, content_size_bytes);
 
+        self.bytes.extend_from_slice(&END_MARK);
         let capacity = self.bytes.len().max(CAPACITY_BYTES_MIN);
         let mut fresh = Vec::with_capacity(capacity);
         fresh.resize(HEADER_SIZE_BYTES, 0);
@@ -88,9 +92,11 @@ impl BlockBuilder {
         if bytes.capacity() - bytes.len() > bytes.len() / 4 {
             bytes.shrink_to_fit();
         }
+        let ended = Bytes::from(bytes);
         let block = Block {
             sequence: self.sequence,
-            bytes: bytes.into(),
+            bytes: ended.slice(..size_bytes),
+            ended,
             appended: self.appended.as_slice().into(),
         };
         self.appended.clear();
@@ -180,9 +186,9 @@ impl BlockBuilder {
             synced,
             content_size_bytes: position(content_size_bytes),
             entry_count: self.entry_count,
-            checksum: crc32c::crc32c(&self.bytes[HEADER_SIZE_BYTES..]),
+            checksum: self.salt.content_checksum(&self.bytes[HEADER_SIZE_BYTES..]),
         };
-        self.bytes[..HEADER_SIZE_BYTES].copy_from_slice(&header.encode());
+        self.bytes[..HEADER_SIZE_BYTES].copy_from_slice(&header.encode(self.salt));
     }
 }
 
@@ -219,29 +225,30 @@ mod tests {
 
     #[test]
     fn a_block_keeps_little_more_memory_than_it_needs() {
-        let mut builder = BlockBuilder::new(BlockSequence(0));
+        let mut builder = BlockBuilder::new(BlockSequence(0), Salt::NONE);
         for size_bytes in [1, 1 << 20, 1, 3000, 5000, 70_000, 60_000, 10] {
             builder.push_control(&vec![1; size_bytes]).expect("it fits");
             let block = builder.finish(BlockSequence(0));
-            let held = Vec::from(block.bytes);
+            drop(block.bytes);
+            let held = Vec::from(block.ended);
             assert!(held.capacity() <= held.len() / 4 * 5 + 8, "{size_bytes}");
         }
     }
 
     #[test]
     fn blocks_follow_each_other_and_say_what_is_on_disk() {
-        let mut builder = BlockBuilder::new(BlockSequence(7));
+        let mut builder = BlockBuilder::new(BlockSequence(7), Salt::NONE);
         assert!(builder.is_empty());
         builder.push_control(b"a").expect("it fits");
         assert!(!builder.is_empty());
         let first = builder.finish(BlockSequence(5));
         assert!(builder.is_empty());
         let second = builder.finish(BlockSequence(6));
-        let header = |block: &Block| Header::decode(&block.bytes).expect("a header");
+        let header = |block: &Block| Header::decode(&block.bytes, Salt::NONE).expect("a header");
         let synced = |block: &Block| (header(block).sequence.0, header(block).synced.0);
         assert_eq!(synced(&first), (7, 5));
         assert_eq!(synced(&second), (8, 6));
         assert_eq!(second.size_bytes(), HEADER_SIZE_BYTES);
-        assert!(header(&first).is_intact(&first.bytes));
+        assert!(header(&first).is_intact(&first.bytes, Salt::NONE));
     }
 }

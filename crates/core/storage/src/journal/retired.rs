@@ -1,34 +1,73 @@
-//! Gives back the space of journal files that were settled.
+//! What becomes of journal files that were settled: spares, or space that is given back.
 
 use std::sync::Arc;
 
 use super::JournalFile;
-use crate::{Error, error::AtPath, limits::RELEASE_STEP_BYTES};
+use crate::{
+    Error, ShardDirectory,
+    directory::{remove_file_if_any, sync_dir},
+    error::AtPath,
+    limits::RELEASE_STEP_BYTES,
+};
 
-/// Journal files that were settled. They are removed, but open, so that they still take their
-/// space. For the settling thread, which may wait.
+/// Journal files that were settled, or spares that aren't wanted any more. For the settling thread,
+/// which may wait.
 #[derive(Debug)]
-#[must_use = "dropping it gives all of the space back at once, and holds up the journal"]
+#[must_use = "until they are released, the files take their space"]
 pub struct Retired {
+    directory: ShardDirectory,
     files: Vec<Arc<JournalFile>>,
 }
 
 impl Retired {
-    pub(crate) fn new(files: Vec<Arc<JournalFile>>) -> Self {
-        Self { files }
+    pub(crate) fn new(directory: &ShardDirectory, files: Vec<Arc<JournalFile>>) -> Self {
+        Self {
+            directory: directory.clone(),
+            files,
+        }
     }
 
-    /// Gives the space back in steps, between which the journal's syncs get their turn. A file
-    /// that is still being read from is left as it is; its last reader gives its space back.
+    /// Keeps as many of the files as are wanted as spares, and removes the others. Their space is
+    /// given back in steps, between which the journal's syncs get their turn; that of a file that
+    /// is still being read from, by its last reader.
     pub fn release(self) -> Result<(), Error> {
-        let mut unread = self.files.into_iter().filter_map(Arc::into_inner);
-        unread.try_for_each(|file| file.cut_in_steps())
+        let Self { directory, files } = self;
+        files
+            .into_iter()
+            .try_for_each(|file| release_file(&directory, file))
     }
+}
+
+fn release_file(directory: &ShardDirectory, file: Arc<JournalFile>) -> Result<(), Error> {
+    let path = file.path.clone();
+    let unread = Arc::into_inner(file);
+    let is_wanted = match &unread {
+        Some(file) => directory.spares.want(file.size_bytes()?),
+        None => false,
+    };
+    match unread {
+        Some(file) if is_wanted => keep(directory, file),
+        unread => {
+            remove_file_if_any(&*directory.disk, &path)?;
+            sync_dir(&*directory.disk, &directory.journal())?;
+            unread.map_or(Ok(()), |file| file.cut_in_steps())
+        }
+    }
+}
+
+/// Makes a spare of a file that nobody reads.
+fn keep(directory: &ShardDirectory, file: JournalFile) -> Result<(), Error> {
+    let path = directory.spare(file.first);
+    let renamed = directory.disk.rename(&file.path, &path);
+    renamed.at("rename", &file.path)?;
+    sync_dir(&*directory.disk, &directory.journal())?;
+    directory.spares.put(JournalFile { path, ..file });
+    Ok(())
 }
 
 impl JournalFile {
     fn cut_in_steps(&self) -> Result<(), Error> {
-        let mut size_bytes = self.file.size_bytes().at("measure", &self.path)?;
+        let mut size_bytes = self.size_bytes()?;
         while size_bytes > 0 {
             size_bytes = size_bytes.saturating_sub(RELEASE_STEP_BYTES);
             self.file.truncate(size_bytes).at("cut", &self.path)?;

@@ -1,12 +1,11 @@
 //! Reads a journal file from its start, block by block, for recovery, settling and verification.
 
-use std::{path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use stele_base_env::DiskFile;
 use stele_base_types::ShardId;
 
-use super::{FILE_HEADER_SIZE_BYTES, JournalFile, check_file_header};
+use super::{FILE_HEADER_SIZE_BYTES_MAX, FileHeader, JournalFile};
 use crate::{
     BlockSequence, Error,
     block::{self, Header},
@@ -32,11 +31,15 @@ impl ScannedBlock {
 /// Why there is no further block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// The file ends here, or holds only zeroes from here on.
+    /// The file ends here, or zeroes mark its end. Behind them may be what it held before it was
+    /// used again.
     Clean,
     /// Something is here that isn't the next block, and nothing proves that it once was: the tail
     /// that a crash tore.
-    Torn,
+    Torn {
+        /// How far it reaches: up to the file's end where nothing tells.
+        size_bytes: u64,
+    },
     /// What was here had been whole on disk: a later block proves it.
     Damaged {
         /// What is here instead.
@@ -47,32 +50,37 @@ pub(crate) enum Ending {
 /// Reads one file.
 #[derive(Debug)]
 pub(crate) struct Scanner {
-    path: PathBuf,
-    file: Arc<dyn DiskFile>,
+    file: Arc<JournalFile>,
+    header: FileHeader,
     size_bytes: u64,
     position: u64,
     next: BlockSequence,
-    window: Bytes,
-    window_start: u64,
+    window: Window,
 }
 
 impl Scanner {
-    /// A scanner of `journal_file`. `None` where the file's header isn't whole, as a crash right
-    /// after its creation leaves it.
-    pub(crate) fn open(journal_file: &JournalFile, shard: ShardId) -> Result<Option<Self>, Error> {
-        let JournalFile { path, first, file } = journal_file;
-        let mut scanner = Self {
-            path: path.clone(),
-            file: file.clone(),
-            size_bytes: file.size_bytes().at("measure", path)?,
-            position: FILE_HEADER_SIZE_BYTES as u64,
-            next: *first,
-            window: Bytes::new(),
-            window_start: 0,
+    /// A scanner of `file`. `None` where the file's header isn't whole, as a crash right after its
+    /// creation leaves it.
+    pub(crate) fn open(file: &Arc<JournalFile>, shard: ShardId) -> Result<Option<Self>, Error> {
+        let path = &file.path;
+        let mut window = Window::default();
+        let start = window.read(file, 0, FILE_HEADER_SIZE_BYTES_MAX)?;
+        let Some(header) = FileHeader::decode(path, &start)? else {
+            return Ok(None);
         };
-        let header = scanner.bytes_at(0, FILE_HEADER_SIZE_BYTES)?;
-        let is_whole = check_file_header(path, &header, shard, *first)?;
-        Ok(is_whole.then_some(scanner))
+        if (header.shard, header.first) != (shard, file.first) {
+            let FileHeader { shard, first, .. } = header;
+            let what = format!("the header is of shard {shard}, block {first}");
+            return Err(Error::damaged(path, 0, what));
+        }
+        Ok(Some(Self {
+            size_bytes: file.size_bytes()?,
+            position: header.size_bytes() as u64,
+            next: file.first,
+            file: file.clone(),
+            header,
+            window,
+        }))
     }
 
     /// The next block, or `None` at the end; [`Scanner::ending`] then tells which end it is.
@@ -86,6 +94,11 @@ impl Scanner {
         self.position += block.bytes.len() as u64;
         self.next = self.next.next();
         Ok(Some(block))
+    }
+
+    /// What the file begins with.
+    pub(crate) fn header(&self) -> &FileHeader {
+        &self.header
     }
 
     /// Where the next block starts, or would.
@@ -105,48 +118,62 @@ impl Scanner {
 
     /// What kind of end this is, once there is no next block.
     pub(crate) fn ending(&mut self) -> Result<Ending, Error> {
-        let mut at = self.position;
-        let bytes = self.bytes_at(at, block::HEADER_SIZE_BYTES)?;
-        let mut is_clean = true;
-        if let Some(header) = Header::decode(&bytes)
-            && header.sequence == self.next
-        {
-            is_clean = false;
-            at += header.block_size_bytes() as u64;
-        }
-        let step = BLOCK_ALIGNMENT_BYTES as u64;
+        let (position, salt) = (self.position, self.header.salt);
+        let bytes = self.bytes_at(position, block::HEADER_SIZE_BYTES)?;
+        let expected = Header::decode(&bytes, salt).filter(|found| found.sequence == self.next);
+        let (mut at, mut torn_until) = match expected {
+            // Its header is intact, so the search begins behind the block.
+            Some(header) => {
+                let end = position + header.block_size_bytes() as u64;
+                (end, end.min(self.size_bytes))
+            }
+            None if block::END_MARK.starts_with(&bytes) => (position, position),
+            None => (position, self.size_bytes),
+        };
         while at < self.size_bytes {
             let window = self.bytes_at(at, SCAN_WINDOW_SIZE_BYTES)?;
-            is_clean = is_clean && window.iter().all(|byte| *byte == 0);
+            if window.is_empty() {
+                // Whoever writes the file has cut it meanwhile.
+                break;
+            }
             let places = window.chunks(BLOCK_ALIGNMENT_BYTES);
             for (place, bytes) in (at..).step_by(BLOCK_ALIGNMENT_BYTES).zip(places) {
-                if bytes.starts_with(&block::MAGIC) && self.proves_damage(place)? {
-                    return Ok(Ending::Damaged {
-                        what: self.describe_bad_block()?,
-                    });
+                if !bytes.starts_with(&block::MAGIC) {
+                    continue;
                 }
+                let Some(later) = self.later_block_at(place)? else {
+                    continue;
+                };
+                if later.header.synced > self.next {
+                    let what = self.describe_bad_block()?;
+                    return Ok(Ending::Damaged { what });
+                }
+                torn_until = torn_until.max(place + later.bytes.len() as u64);
             }
-            at += (window.len() as u64).next_multiple_of(step);
+            at += (window.len() as u64).next_multiple_of(BLOCK_ALIGNMENT_BYTES as u64);
         }
-        Ok(if is_clean {
-            Ending::Clean
-        } else {
-            Ending::Torn
+        Ok(match torn_until - position {
+            0 => Ending::Clean,
+            size_bytes => Ending::Torn { size_bytes },
         })
     }
 
-    /// Whether the block at `place` says that the one expected at the end had been on disk.
-    fn proves_damage(&mut self, place: u64) -> Result<bool, Error> {
-        let next = self.next;
-        let block = self.block_at(place)?;
-        Ok(block.is_some_and(|block| block.header.synced > next))
+    /// The intact block at `place`, if there is one and it was written after the one expected at
+    /// the end. What the file held before it was used again was written before that.
+    fn later_block_at(&mut self, place: u64) -> Result<Option<ScannedBlock>, Error> {
+        let bytes = self.bytes_at(place, block::HEADER_SIZE_BYTES)?;
+        let header = Header::decode(&bytes, self.header.salt);
+        if header.is_none_or(|header| header.sequence <= self.next) {
+            return Ok(None);
+        }
+        self.block_at(place)
     }
 
     /// What is where the next block should be.
     fn describe_bad_block(&mut self) -> Result<String, Error> {
         let (at, next) = (self.position, self.next);
         let bytes = self.bytes_at(at, block::HEADER_SIZE_BYTES)?;
-        Ok(match Header::decode(&bytes) {
+        Ok(match Header::decode(&bytes, self.header.salt) {
             None => format!("no header where block {next} starts"),
             Some(header) if header.sequence != next => {
                 format!("block {} where block {next} starts", header.sequence)
@@ -157,8 +184,9 @@ impl Scanner {
 
     /// The intact block at `position`, if there is one.
     fn block_at(&mut self, position: u64) -> Result<Option<ScannedBlock>, Error> {
+        let salt = self.header.salt;
         let bytes = self.bytes_at(position, block::HEADER_SIZE_BYTES)?;
-        let Some(header) = Header::decode(&bytes) else {
+        let Some(header) = Header::decode(&bytes, salt) else {
             return Ok(None);
         };
         let size_bytes = header.block_size_bytes();
@@ -166,26 +194,40 @@ impl Scanner {
             return Ok(None);
         }
         let bytes = self.bytes_at(position, size_bytes)?;
-        Ok(header.is_intact(&bytes).then_some(ScannedBlock {
+        Ok(header.is_intact(&bytes, salt).then_some(ScannedBlock {
             position,
             header,
             bytes,
         }))
     }
 
-    /// Up to `length` bytes from `position`: fewer only at the end of the file.
     fn bytes_at(&mut self, position: u64, length: usize) -> Result<Bytes, Error> {
-        let offset = position.checked_sub(self.window_start);
+        self.window.read(&self.file, position, length)
+    }
+}
+
+/// What was read of a file last.
+#[derive(Debug, Default)]
+struct Window {
+    bytes: Bytes,
+    start: u64,
+}
+
+impl Window {
+    /// Up to `length` bytes from `position`: fewer only at the end of the file.
+    fn read(&mut self, file: &JournalFile, position: u64, length: usize) -> Result<Bytes, Error> {
+        let offset = position.checked_sub(self.start);
         let offset = offset.and_then(|offset| usize::try_from(offset).ok());
         if let Some(start) = offset
-            && start <= self.window.len()
-            && self.window.len() - start >= length
+            && start <= self.bytes.len()
+            && self.bytes.len() - start >= length
         {
-            return Ok(self.window.slice(start..start + length));
+            return Ok(self.bytes.slice(start..start + length));
         }
         let wanted = length.max(SCAN_WINDOW_SIZE_BYTES);
-        self.window = self.file.read_at(position, wanted).at("read", &self.path)?;
-        self.window_start = position;
-        Ok(self.window.slice(..length.min(self.window.len())))
+        let read = file.file.read_at(position, wanted);
+        self.bytes = read.at("read", &file.path)?;
+        self.start = position;
+        Ok(self.bytes.slice(..length.min(self.bytes.len())))
     }
 }

@@ -8,12 +8,10 @@ use std::{
     },
 };
 
-use stele_base_env::OpenMode;
-
-use super::{FILE_HEADER_SIZE_BYTES, JournalFile, encode_file_header};
+use super::{JournalFile, NewFile};
 use crate::{
     Block, BlockSequence, Error, Options, ShardDirectory,
-    directory::sync_dir,
+    block::Salt,
     error::AtPath,
     limits::{PREALLOCATION_STEP_BYTES, ZEROED_AHEAD_BYTES, ZEROED_FOR_SIZE_BYTES_MAX},
 };
@@ -43,13 +41,17 @@ impl Written {
 pub struct JournalWriter {
     directory: ShardDirectory,
     file_size_bytes_max: u64,
+    salt: Salt,
     file: Arc<JournalFile>,
     /// Where the next block goes.
     position: u64,
-    /// How far the file reaches, with zeroes beyond `position`.
+    /// How far the file may hold what it held before it was used again.
+    stale: u64,
+    /// How far the file reaches.
     allocated: u64,
-    /// How far the zeroes were written, rather than only allocated.
-    zeroed: u64,
+    /// How far something was written, zeroes or what a spare held, rather than space only
+    /// allocated.
+    written: u64,
     next: BlockSequence,
     /// Every block before this one is on disk. Shared with the settler, which must not remove
     /// data on the word of records that a crash would take back.
@@ -62,6 +64,7 @@ impl JournalWriter {
     pub(crate) fn resume(
         directory: &ShardDirectory,
         options: &Options,
+        salt: Salt,
         file: Arc<JournalFile>,
         position: u64,
         next: BlockSequence,
@@ -69,10 +72,12 @@ impl JournalWriter {
         Self {
             directory: directory.clone(),
             file_size_bytes_max: options.journal_file_size_bytes_max,
+            salt,
             file,
             position,
+            stale: 0,
             allocated: position,
-            zeroed: position,
+            written: position,
             next,
             synced: Arc::new(AtomicU64::new(next.0)),
             has_failed: false,
@@ -98,7 +103,7 @@ impl JournalWriter {
     /// Closes the current file, if it holds any block, so that it can be settled. For an idle
     /// shard, whose file wouldn't fill up for days.
     pub fn rotate(&mut self) -> Result<(), Error> {
-        if self.position == FILE_HEADER_SIZE_BYTES as u64 {
+        if self.is_file_empty() {
             return Ok(());
         }
         self.guarded(Self::start_file)
@@ -124,8 +129,7 @@ impl JournalWriter {
 
     fn write_block(&mut self, block: &Block) -> Result<Written, Error> {
         let size_bytes = block.bytes.len() as u64;
-        let is_started = self.position > FILE_HEADER_SIZE_BYTES as u64;
-        if is_started && self.position + size_bytes > self.file_size_bytes_max {
+        if !self.is_file_empty() && self.position + size_bytes > self.file_size_bytes_max {
             self.start_file()?;
         }
         self.allocate(self.position + size_bytes)?;
@@ -133,11 +137,15 @@ impl JournalWriter {
             self.zero_ahead(self.position + size_bytes)?;
         }
         let position = self.position;
+        self.position += size_bytes;
+        // Where zeroes or nothing follows, that marks the end.
+        let marked = block.ended.len() as u64;
+        let length = (self.stale.saturating_sub(position)).clamp(size_bytes, marked);
+        let bytes = &block.ended[..length as usize];
         let file = &self.file;
         file.file
-            .write_at(position, &block.bytes)
+            .write_at(position, bytes)
             .at("write", &file.path)?;
-        self.position += size_bytes;
         self.next = block.sequence.next();
         Ok(Written {
             sequence: block.sequence,
@@ -167,17 +175,17 @@ impl JournalWriter {
         Ok(())
     }
 
-    /// Writes zeroes after `end`, where the next blocks go, unless some are left there.
+    /// Writes zeroes after `end`, where the next blocks go, unless something was written there.
     fn zero_ahead(&mut self, end: u64) -> Result<(), Error> {
         let target = (end + ZEROED_AHEAD_BYTES).min(self.allocated);
-        if end <= self.zeroed || target <= end {
+        if end <= self.written || target <= end {
             return Ok(());
         }
         let length = usize::try_from(target - end).expect("it is at most the limit");
         let file = &self.file;
         let zeroes = vec![0; length];
         file.file.write_at(end, &zeroes).at("write", &file.path)?;
-        self.zeroed = target;
+        self.written = target;
         Ok(())
     }
 
@@ -192,27 +200,20 @@ impl JournalWriter {
         let file = &self.file;
         file.file.truncate(self.position).at("cut", &file.path)?;
         self.sync_file()?;
-        self.file = create_file(&self.directory, self.next)?;
-        self.position = FILE_HEADER_SIZE_BYTES as u64;
-        self.allocated = self.position;
-        self.zeroed = self.position;
+        let NewFile {
+            file,
+            position,
+            size_bytes,
+        } = NewFile::start(&self.directory, self.next, self.salt)?;
+        self.file = file;
+        self.position = position;
+        self.stale = size_bytes;
+        self.allocated = size_bytes;
+        self.written = size_bytes;
         Ok(())
     }
-}
 
-/// Makes an empty journal file that survives a crash.
-pub(crate) fn create_file(
-    directory: &ShardDirectory,
-    first: BlockSequence,
-) -> Result<Arc<JournalFile>, Error> {
-    let path = directory.journal_file(first);
-    let file = directory
-        .disk
-        .open(&path, OpenMode::CreateNew)
-        .at("create", &path)?;
-    let header = encode_file_header(directory.shard, first);
-    file.write_at(0, &header).at("write", &path)?;
-    file.sync_data().at("sync", &path)?;
-    sync_dir(&*directory.disk, &directory.journal())?;
-    Ok(Arc::new(JournalFile { path, first, file }))
+    fn is_file_empty(&self) -> bool {
+        self.next == self.file.first
+    }
 }

@@ -60,7 +60,10 @@ impl ReadIndex {
             reads.remove_runs_before(settled.through);
         }
         self.segment_files.close_all();
-        Retired::new(self.journal.remove_before(settled.through))
+        Retired::new(
+            &settled.directory,
+            self.journal.remove_before(settled.through),
+        )
     }
 
     /// Gives up the plan that was made last: nothing has changed.

@@ -10,7 +10,7 @@ use stele_base_types::Offset;
 use stele_test_disk::{Loss, MemoryDisk};
 
 use super::harness::{Shard, batch, partition};
-use crate::{Error, Slice, journal::FILE_HEADER_SIZE_BYTES};
+use crate::{Error, Slice, journal::FILE_HEADER_SIZE_BYTES_MAX as FILE_HEADER_SIZE_BYTES};
 
 const PATH: &str = "/data";
 

@@ -2,7 +2,7 @@
 
 use std::{io, path::Path, sync::Arc};
 
-use stele_base_env::{Disk, OpenMode};
+use stele_base_env::Disk;
 use stele_base_types::Offset;
 use stele_test_disk::{Loss, MemoryDisk};
 
@@ -123,33 +123,6 @@ fn a_settling_leaves_little_for_a_sync_to_wait_for() {
     let unsynced_bytes = disk.take_unsynced_bytes_max();
     let expected = 200_000..UNSYNCED_SIZE_BYTES_MAX as u64 + 21_000;
     assert!(expected.contains(&unsynced_bytes), "{unsynced_bytes}");
-}
-
-#[test]
-fn the_space_of_settled_files_is_given_back_once_nobody_reads_them() {
-    let disk = MemoryDisk::default();
-    let mut shard = shard_on(&disk);
-    for _ in 0..30 {
-        shard.append(&[partition(1, 0)], &batch(&[&[b'x'; 500]]));
-        shard.commit().unwrap();
-    }
-    let index = &shard.parts.index;
-    let read = index.read(partition(1, 0), Offset(0), Offset(u64::MAX), 1);
-    let journal = disk.files().into_iter();
-    let journal: Vec<_> = journal
-        .filter(|path| path.extension().is_some_and(|it| it == "journal"))
-        .map(|path| disk.open(&path, OpenMode::Read).unwrap())
-        .collect();
-    assert!(journal.len() > 2, "{journal:?}");
-    shard.settle().unwrap();
-    // The first is still being read, the last is still being written.
-    let sizes: Vec<_> = journal.iter().map(|it| it.size_bytes().unwrap()).collect();
-    let [read_from, released @ .., written] = &sizes[..] else {
-        panic!("{sizes:?}");
-    };
-    assert!(*read_from > 0 && *written > 0, "{sizes:?}");
-    assert!(released.iter().all(|size| *size == 0), "{sizes:?}");
-    assert_eq!(read[0].resolve().unwrap().len(), 1);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::{
 use bytes::Bytes;
 use stele_base_env::Disk;
 use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, ShardId, Timestamp};
+use stele_test_disk::Random;
 use stele_wire_batch::{BatchBuilder, BatchHeader, Body, NewRecord};
 
 use crate::*;
@@ -103,7 +104,7 @@ impl Shard {
         let data = DataDirectory::open(disk.clone(), path, 1)?;
         let directory = data.shard(ShardId(0))?;
         let mut state = State::default();
-        let parts = recover(&directory, options, &mut state, NOW)?;
+        let parts = recover(&directory, options, &mut state, &mut Random::new(7), NOW)?;
         let floors = state.next.keys().map(|it| (*it, Offset(0))).collect();
         Ok(Self {
             synced: parts.builder.sequence(),

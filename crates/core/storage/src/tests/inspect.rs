@@ -11,7 +11,10 @@ use stele_test_disk::{Loss, MemoryDisk};
 
 use super::harness::{Shard, batch, partition};
 use crate::{
-    BlockSequence, Finding, Severity, Verified, block::Header, dump, journal::encode_file_header,
+    BlockSequence, Finding, Severity, Verified,
+    block::{Header, Salt},
+    dump,
+    journal::FileHeader,
     verify,
 };
 
@@ -221,12 +224,18 @@ fn what_has_the_last_number_that_there_is_is_no_block() {
         entry_count: 0,
         checksum: 0,
     };
-    let mut journal = encode_file_header(ShardId(0), last).to_vec();
-    journal.extend_from_slice(&header.encode());
+    let mut journal = FileHeader {
+        format: 2,
+        shard: ShardId(0),
+        first: last,
+        salt: Salt::NONE,
+    }
+    .encode();
+    journal.extend_from_slice(&header.encode(Salt::NONE));
     let disk = MemoryDisk::default();
     let path = PathBuf::from(format!("/{last}.journal"));
     disk.write_whole(&path, &journal).unwrap();
     let first = format!("journal of shard 0 from block {last}");
-    let end = "32: torn: no whole block from here on";
+    let end = "40: torn: no whole block from here on";
     assert_eq!(shown(&disk, &path), [first.as_str(), end]);
 }

@@ -10,9 +10,9 @@ use stele_test_disk::{Loss, MemoryDisk};
 use super::harness::{Shard, batch, partition};
 use crate::{
     BlockSequence, Error,
-    block::{HEADER_SIZE_BYTES, Header, padded},
+    block::{HEADER_SIZE_BYTES, Header, Salt, padded},
     dump,
-    journal::encode_file_header,
+    journal::FileHeader,
 };
 
 /// A step of a life.
@@ -221,8 +221,14 @@ fn journal_of(content: &[u8]) -> Vec<u8> {
         entry_count: 1,
         checksum: crc32c::crc32c(&body),
     };
-    let mut file = encode_file_header(ShardId(0), BlockSequence(0)).to_vec();
-    file.extend_from_slice(&header.encode());
+    let file_header = FileHeader {
+        format: 2,
+        shard: ShardId(0),
+        first: BlockSequence(0),
+        salt: Salt::NONE,
+    };
+    let mut file = file_header.encode();
+    file.extend_from_slice(&header.encode(Salt::NONE));
     file.extend_from_slice(&body);
     file
 }

@@ -22,6 +22,8 @@ impl Verification<'_> {
         nexts: &mut Nexts,
     ) -> Result<(), Error> {
         let names = numbered_files(&*directory.disk, &directory.journal(), "journal")?;
+        let spares = numbered_files(&*directory.disk, &directory.journal(), "spare")?;
+        self.verified.spares += spares.len();
         let mut next = snapshot.next;
         let last = names.last().copied();
         for first in names.into_iter().map(BlockSequence) {
@@ -56,7 +58,7 @@ impl Verification<'_> {
     fn journal_file(
         &mut self,
         directory: &ShardDirectory,
-        file: &JournalFile,
+        file: &Arc<JournalFile>,
         is_last: bool,
         nexts: &mut Nexts,
     ) -> Result<BlockSequence, Error> {
@@ -88,13 +90,14 @@ impl Verification<'_> {
         self.verified.size_bytes += scanner.position();
         match scanner.ending()? {
             Ending::Damaged { what } => self.damage(path, scanner.position(), what),
-            Ending::Torn if is_last => {
-                let what = format!("{rest} bytes that a crash tore; the next start cuts them off");
-                self.note(path, scanner.position(), &what);
-            }
-            Ending::Torn => {
+            _ if !is_last && rest > 0 => {
                 let what = "no block here, in a file that another follows";
                 self.damage(path, scanner.position(), what);
+            }
+            Ending::Torn { size_bytes } => {
+                let what =
+                    format!("{size_bytes} bytes that a crash tore; the next start cuts them off");
+                self.note(path, scanner.position(), &what);
             }
             Ending::Clean => {}
         }

@@ -53,6 +53,40 @@ fn what_was_not_synced_may_be_kept_lost_or_torn() {
 }
 
 #[test]
+fn what_is_written_over_may_be_old_new_or_a_mix() {
+    let found = outcomes(|disk, file| {
+        file.write_at(0, b"former life").unwrap();
+        file.sync_data().unwrap();
+        disk.sync_dir(Path::new("/d")).unwrap();
+        file.write_at(0, b"LATTER").unwrap();
+    });
+    for expected in ["former life", "LATTER life", "LATmer life"] {
+        assert!(found.contains(&Some(expected.into())), "{expected}");
+    }
+    assert!(found.iter().flatten().all(|bytes| bytes.len() == 11));
+}
+
+#[test]
+fn a_rename_may_be_lost_until_its_directory_is_synced() {
+    let renamed = Path::new("/d/g");
+    let is_renamed = |seed, syncs| {
+        let (disk, _) = disk_with_file();
+        disk.sync_dir(Path::new("/d")).unwrap();
+        disk.rename(Path::new(FILE), renamed).unwrap();
+        if syncs {
+            disk.sync_dir(Path::new("/d")).unwrap();
+        }
+        disk.cut_power(&mut Random::new(seed));
+        let found = disk.files();
+        assert_eq!(found.len(), 1);
+        found[0] == renamed
+    };
+    assert!((0..50).any(|seed| is_renamed(seed, false)));
+    assert!((0..50).any(|seed| !is_renamed(seed, false)));
+    assert!((0..50).all(|seed| is_renamed(seed, true)));
+}
+
+#[test]
 fn a_file_may_be_lost_until_its_directory_is_synced() {
     let found = outcomes(|_, file| {
         file.write_at(0, b"synced").unwrap();
@@ -126,4 +160,20 @@ fn a_removed_journal_file_is_kept_as_it_was_then() {
     disk.remove_file(path).unwrap();
     journal.truncate(0).unwrap();
     assert_eq!(disk.journal_alone().read(path).unwrap(), [1; 100][..]);
+}
+
+#[test]
+fn a_journal_file_that_becomes_a_spare_is_kept_as_it_was_then() {
+    let (disk, _) = disk_with_file();
+    let [path, spare, again] = ["/d/1.journal", "/d/1.spare", "/d/2.journal"].map(Path::new);
+    let journal = disk.open(path, OpenMode::CreateNew).unwrap();
+    journal.write_at(0, &[1; 100]).unwrap();
+    disk.rename(path, spare).unwrap();
+    journal.write_at(0, &[2; 100]).unwrap();
+    assert_eq!(disk.files_used_again(), 0);
+    disk.rename(spare, again).unwrap();
+    assert_eq!(disk.files_used_again(), 1);
+    let alone = disk.journal_alone();
+    assert_eq!(alone.read(path).unwrap(), [1; 100][..]);
+    assert_eq!(alone.read(again).unwrap(), [2; 100][..]);
 }

@@ -49,8 +49,8 @@ fn main() -> ExitCode {
     match run_all(&asked) {
         Ok(total) => {
             say(&format!(
-                "{} events judged, {} crashes survived",
-                total.events, total.crashes
+                "{} events judged, {} crashes survived, {} journal files used again",
+                total.events, total.crashes, total.files_used_again
             ));
             ExitCode::SUCCESS
         }
@@ -113,6 +113,7 @@ fn run_all(asked: &Asked) -> Result<Outcome, Box<Failure>> {
                 (Ok(total), Ok(outcome)) => {
                     total.events += outcome.events;
                     total.crashes += outcome.crashes;
+                    total.files_used_again += outcome.files_used_again;
                 }
                 (total @ Ok(_), Err(failure)) => *total = Err(failure),
                 (Err(_), _) => {}

@@ -13,6 +13,9 @@ impl Process {
         if let Ok(space) = site.guard.check() {
             site.shard.set_blocked(space.is_low);
         }
+        if let Some(spares) = site.guard.take_spares() {
+            spares.release()?;
+        }
         site.shard.maintain(now);
         if site.shard.should_rotate(now) && site.blocks.is_empty() {
             site.writer.rotate()?;
@@ -23,7 +26,8 @@ impl Process {
         Ok(())
     }
 
-    /// The settler's next step: it settles, the shard hears of it, or it gives the space back.
+    /// The settler's next step: it settles, the shard hears of it, or it keeps the files as spares
+    /// or gives their space back.
     pub(crate) fn settle(&mut self, shard: usize) -> Result<(), Error> {
         let site = &mut self.sites[shard];
         if let Some(settled) = site.settled.take() {

@@ -23,6 +23,8 @@ pub(crate) struct Settings {
     pub options: Options,
     /// Publishing is refused while less is free.
     pub reserve_bytes: u64,
+    /// What secrets are made from.
+    pub secret: u64,
     /// How writers tell.
     pub telling: Telling,
 }
@@ -51,6 +53,7 @@ impl Settings {
                 cache_size_bytes_max: 1 << random.between(10, 16),
             },
             reserve_bytes: 64 << 10,
+            secret: random.bits(),
             telling: if random.once_in(2) {
                 Telling::Apart
             } else {
@@ -106,6 +109,7 @@ impl Process {
             &self.options,
             Arc::clone(&self.replica),
             self.lanes.clone(),
+            &mut Random::new(settings.secret),
             now,
         )?;
         Ok(Site {

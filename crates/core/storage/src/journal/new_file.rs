@@ -1,0 +1,91 @@
+//! The next journal file: a spare, or one made afresh.
+
+use std::{path::Path, sync::Arc};
+
+use stele_base_env::{DiskFile, OpenMode};
+
+use super::{FileHeader, JournalFile};
+use crate::{
+    BlockSequence, Error, ShardDirectory,
+    block::{END_MARK, Salt},
+    directory::sync_dir,
+    error::AtPath,
+};
+
+/// A journal file without blocks, which survives a crash.
+#[derive(Debug)]
+pub(crate) struct NewFile {
+    pub(crate) file: Arc<JournalFile>,
+    /// Where the first block goes.
+    pub(crate) position: u64,
+    /// How far the file reaches, with something written everywhere.
+    pub(crate) size_bytes: u64,
+}
+
+impl NewFile {
+    /// Takes a spare, if there is one, or makes a file.
+    pub(crate) fn start(
+        directory: &ShardDirectory,
+        first: BlockSequence,
+        salt: Salt,
+    ) -> Result<Self, Error> {
+        let spare = directory.spares.take();
+        let header = FileHeader {
+            format: directory.format.version,
+            shard: directory.shard,
+            first,
+            salt,
+        };
+        let mut header = header.encode();
+        let position = header.len() as u64;
+        // Nothing that the file holds is taken for its first block.
+        if spare.is_some() {
+            header.extend_from_slice(&END_MARK);
+        }
+        let path = directory.journal_file(first);
+        let file = match spare {
+            Some(spare) => use_again(directory, spare, &path, &header)?,
+            None => make(directory, &path, &header)?,
+        };
+        sync_dir(&*directory.disk, &directory.journal())?;
+        let file = Arc::new(JournalFile { path, first, file });
+        Ok(Self {
+            position,
+            size_bytes: file.size_bytes()?,
+            file,
+        })
+    }
+}
+
+fn use_again(
+    directory: &ShardDirectory,
+    spare: JournalFile,
+    path: &Path,
+    header: &[u8],
+) -> Result<Arc<dyn DiskFile>, Error> {
+    let JournalFile {
+        path: spare_path,
+        file,
+        ..
+    } = spare;
+    write_header(&*file, &spare_path, header)?;
+    let renamed = directory.disk.rename(&spare_path, path);
+    renamed.at("rename", &spare_path)?;
+    Ok(file)
+}
+
+fn make(
+    directory: &ShardDirectory,
+    path: &Path,
+    header: &[u8],
+) -> Result<Arc<dyn DiskFile>, Error> {
+    let file = directory.disk.open(path, OpenMode::CreateNew);
+    let file = file.at("create", path)?;
+    write_header(&*file, path, header)?;
+    Ok(file)
+}
+
+fn write_header(file: &dyn DiskFile, path: &Path, header: &[u8]) -> Result<(), Error> {
+    file.write_at(0, header).at("write", path)?;
+    file.sync_data().at("sync", path)
+}

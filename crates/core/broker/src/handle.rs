@@ -339,10 +339,11 @@ impl Broker {
             .map(missing)
     }
 
-    /// Settles everything ready or delayed of the default ledger; tells how much that was.
-    pub async fn purge(&self, log: LogId) -> Result<u64, Error> {
+    /// Settles everything ready or delayed of the default ledger, and what is leased where that is
+    /// wanted too; tells how much that was.
+    pub async fn purge(&self, log: LogId, leased: bool) -> Result<u64, Error> {
         let ledger = LedgerId::DEFAULT;
-        self.log_call(log, LogCommand::Purge { ledger })
+        self.log_call(log, LogCommand::Purge { ledger, leased })
             .await
             .map(removed)
     }

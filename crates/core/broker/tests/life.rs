@@ -324,7 +324,7 @@ async fn what_a_session_published_unconfirmed_is_there_for_its_next_request() {
             session
                 .publish(round, Publish::to(target, message("three")))
                 .await;
-            assert_eq!(test.broker.purge(log).await.unwrap(), 2);
+            assert_eq!(test.broker.purge(log, false).await.unwrap(), 2);
         }
     }
     test.stop().await;

@@ -146,10 +146,12 @@ pub enum LogCommand {
     Settle(Settle),
     /// Move the deadlines of leases.
     Extend(Extend),
-    /// Settle everything that is ready or delayed and not leased.
+    /// Settle everything that is ready or delayed.
     Purge {
         /// The ledger.
         ledger: LedgerId,
+        /// And what is leased.
+        leased: bool,
     },
     /// Remove what is before `to`, as far as retention until acknowledgement allows, or anyway.
     Trim {

@@ -201,7 +201,7 @@ impl Logs {
             } => self.limit_pool(log, session, pool, limit),
             LogCommand::Settle(settle) => self.settle(log, &settle, now),
             LogCommand::Extend(extend) => self.extend(log, &extend, now),
-            LogCommand::Purge { ledger } => self.purge(log, ledger),
+            LogCommand::Purge { ledger, leased } => self.purge(log, ledger, leased),
             LogCommand::Trim {
                 partition,
                 to,
@@ -216,7 +216,7 @@ impl Logs {
             LogRecord::Opened { config, at } => self.apply_opened(id, *config, *at),
             LogRecord::Closed => self.apply_closed(id),
             LogRecord::Undefined => self.apply_undefined(id),
-            LogRecord::Trimmed { partition, to } => self.apply_trimmed(id, *partition, *to),
+            LogRecord::Trimmed { partition, to } => self.apply_cleared(id, *partition, *to),
             LogRecord::Forgotten { at } => self.apply_forgotten(id, *at),
             LogRecord::Used { at } => self.apply_used(id, *at),
             LogRecord::Ledger(ledger, record) => self.apply_to_ledger(id, *ledger, record),

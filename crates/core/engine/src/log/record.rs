@@ -132,6 +132,8 @@ pub enum LedgerRecord {
     Waiting(Box<LeaseRequest>, Token),
     /// A wait was answered. Not journalled.
     WaitEnded(Token),
+    /// What is before these offsets was settled, leased or not.
+    Cleared(SmallVec<[(PartitionIndex, Offset); 1]>),
 }
 
 impl LogRecord {
@@ -159,6 +161,7 @@ impl LedgerRecord {
             | Self::Extended { .. }
             | Self::Due(_)
             | Self::Purged(_)
+            | Self::Cleared(_)
             | Self::Expired { .. } => true,
             Self::Subscribed(_)
             | Self::Unsubscribed(_)

@@ -53,7 +53,7 @@ impl Logs {
         Ok(decision.with(Effect::Trimmed(PartitionId::new(log, index))))
     }
 
-    pub(super) fn apply_trimmed(&mut self, id: LogId, index: PartitionIndex, to: Offset) {
+    pub(super) fn apply_cleared(&mut self, id: LogId, index: PartitionIndex, to: Offset) {
         let Some(log) = self.logs.get_mut(&id) else {
             return;
         };
@@ -66,7 +66,7 @@ impl Logs {
                 ledger: ledger.id(),
                 indexes: &mut self.indexes,
             };
-            ledger.apply_trimmed(index, to, &mut site);
+            ledger.apply_cleared(index, to, &mut site);
         }
     }
 }

@@ -34,7 +34,7 @@ pub(super) async fn run(
     check(&name, given)?;
     let mut settings = new_settings(front);
     merge_settings(&mut settings, given);
-    tag_queue::merge(&mut settings, &request.tags)?;
+    tag_queue::merge(&mut settings, &request.tags, &request.queue_name)?;
     let queue = merge_queue(queue_default(name.is_fifo()), given);
     QueueAttributes::of_parts(&settings, queue).check_together()?;
 

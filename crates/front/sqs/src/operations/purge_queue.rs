@@ -1,9 +1,8 @@
-//! PurgeQueue: deletes the messages of a queue.
+//! PurgeQueue: deletes the messages of a queue, those in flight with them.
 //!
 //! - Fields: `QueueUrl`; answers nothing. A second purge within a minute is refused.
 //! - Done when it is answered; in AWS it takes up to a minute.
-//! - Deviations: messages in flight stay with their receivers, who may delete them; those that come
-//!   back are received again.
+//! - Deviations: none.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html>
 
 use stele_wire_sqs::{Error, ErrorKind, Response, purge_queue, queue_name_in_url};
@@ -21,7 +20,7 @@ pub(super) async fn run(front: &Front, request: purge_queue::Request) -> Result<
     }
     front
         .broker
-        .purge(queue.log)
+        .purge(queue.log, true)
         .await
         .map_err(errors::of_broker)?;
     Ok(Response::PurgeQueue)

@@ -119,9 +119,8 @@ fn check_fifo(queue: &Queue, entries: &[Entry]) -> Result<(), Error> {
     if !queue.attributes.fifo {
         return Ok(());
     }
-    let invalid = |message: &str| Err(Error::new(ErrorKind::InvalidParameterValue, message));
     if entries.iter().any(|entry| entry.message.group_id.is_none()) {
-        return invalid("The request must contain the parameter MessageGroupId.");
+        return Err(Error::missing("MessageGroupId"));
     }
     let needs_id = !queue.attributes.content_based_deduplication;
     if needs_id
@@ -129,10 +128,11 @@ fn check_fifo(queue: &Queue, entries: &[Entry]) -> Result<(), Error> {
             .iter()
             .any(|entry| entry.message.deduplication_id.is_none())
     {
-        return invalid(
+        return Err(Error::new(
+            ErrorKind::InvalidParameterValue,
             "The queue should either have ContentBasedDeduplication enabled or \
              MessageDeduplicationId provided explicitly",
-        );
+        ));
     }
     Ok(())
 }

@@ -20,24 +20,27 @@ use crate::{
 const PREFIX: &str = "tag:";
 
 pub(super) async fn run(front: &Front, request: tag_queue::Request) -> Result<Response, Error> {
-    alter(front, &request.queue_url, |settings| {
-        merge(settings, &request.tags)
+    if request.tags.is_empty() {
+        return Err(Error::missing("Tags"));
+    }
+    alter(front, &request.queue_url, |settings, queue| {
+        merge(settings, &request.tags, queue)
     })
     .await?;
     Ok(Response::TagQueue)
 }
 
-/// Changes the settings of a queue.
+/// Changes the settings of a queue, whose name goes to `change` with them.
 pub(super) async fn alter(
     front: &Front,
     url: &str,
-    change: impl FnOnce(&mut Settings) -> Result<(), Error>,
+    change: impl FnOnce(&mut Settings, &str) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let _altering = front.altering.lock().await;
     front.queue(url).await?;
     let definition = front.definition_at(url)?;
     let mut settings = definition.facets.get(FACET).cloned().unwrap_or_default();
-    change(&mut settings)?;
+    change(&mut settings, &definition.name)?;
     let settings = Some((FACET.into(), settings));
     let alter = front
         .broker
@@ -46,16 +49,18 @@ pub(super) async fn alter(
     Ok(())
 }
 
-/// Puts tags among the settings.
-pub(super) fn merge(settings: &mut Settings, tags: &[(String, String)]) -> Result<(), Error> {
+/// Puts tags among the settings of `queue`.
+pub(super) fn merge(
+    settings: &mut Settings,
+    tags: &[(String, String)],
+    queue: &str,
+) -> Result<(), Error> {
     for (key, value) in tags {
         check(key, value)?;
         settings.insert(format!("{PREFIX}{key}").into(), value.as_str().into());
     }
     if tags_of(settings).count() > TAGS_MAX {
-        return Err(invalid(format!(
-            "Too many tags added for queue: at most {TAGS_MAX}."
-        )));
+        return Err(invalid(format!("Too many tags added for queue {queue}.")));
     }
     Ok(())
 }
@@ -72,12 +77,16 @@ pub(super) fn tags_of(settings: &Settings) -> impl Iterator<Item = (&str, &str)>
         .filter_map(|(key, value)| Some((key.strip_prefix(PREFIX)?, &**value)))
 }
 
+/// The refusal of a tag without a key, or with one that is too long.
+pub(super) fn key_length() -> Error {
+    invalid(format!(
+        "Tag keys must be between 1 and {TAG_KEY_LENGTH_MAX} characters in length."
+    ))
+}
+
 fn check(key: &str, value: &str) -> Result<(), Error> {
-    let key_length = key.chars().count();
-    if key_length == 0 || key_length > TAG_KEY_LENGTH_MAX {
-        return Err(invalid(format!(
-            "Tag keys must be between 1 and {TAG_KEY_LENGTH_MAX} characters."
-        )));
+    if !(1..=TAG_KEY_LENGTH_MAX).contains(&key.chars().count()) {
+        return Err(key_length());
     }
     if value.chars().count() > TAG_VALUE_LENGTH_MAX {
         return Err(invalid(format!(

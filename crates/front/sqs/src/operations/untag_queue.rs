@@ -6,11 +6,14 @@
 
 use stele_wire_sqs::{Error, Response, untag_queue};
 
-use super::tag_queue::{alter, remove};
+use super::tag_queue::{alter, key_length, remove};
 use crate::front::Front;
 
 pub(super) async fn run(front: &Front, request: untag_queue::Request) -> Result<Response, Error> {
-    let untag = alter(front, &request.queue_url, |settings| {
+    if request.tag_keys.is_empty() {
+        return Err(key_length());
+    }
+    let untag = alter(front, &request.queue_url, |settings, _| {
         request
             .tag_keys
             .iter()

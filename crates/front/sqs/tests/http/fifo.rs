@@ -73,6 +73,22 @@ async fn a_group_is_received_in_order_and_waits_for_its_first() {
 }
 
 #[tokio::test]
+async fn a_purge_frees_the_groups_of_what_is_in_flight() {
+    let server = Server::start().await;
+    let url = fifo(&server, json!({})).await;
+    server
+        .ok("SendMessage", message(&url, "first", "g", "1"))
+        .await;
+    assert_eq!(bodies(&server.receive(&url).await), ["first"]);
+    server.ok("PurgeQueue", json!({"QueueUrl": url})).await;
+    server
+        .ok("SendMessage", message(&url, "second", "g", "2"))
+        .await;
+    assert_eq!(bodies(&server.receive(&url).await), ["second"]);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_deduplication_id_is_accepted_once_also_after_a_restart() {
     let server = Server::start().await;
     let url = fifo(&server, json!({})).await;
@@ -177,7 +193,7 @@ async fn what_a_fifo_queue_needs_is_asked_for() {
             json!({"QueueUrl": url, "Entries": entries}),
         )
         .await;
-    assert_eq!(shape, "InvalidParameterValueException");
+    assert_eq!(shape, "MissingRequiredParameterException");
     assert_eq!(
         server.attribute(&url, "ApproximateNumberOfMessages").await,
         "0"

@@ -378,10 +378,13 @@ async fn a_purge_empties_the_queue_once_a_minute() {
     }
     let later = json!({"QueueUrl": url, "MessageBody": "c", "DelaySeconds": 900});
     server.ok("SendMessage", later).await;
+    let in_flight = json!({"QueueUrl": url, "MaxNumberOfMessages": 1, "WaitTimeSeconds": 1});
+    assert_eq!(server.receive_as(in_flight).await.len(), 1);
     server.ok("PurgeQueue", json!({"QueueUrl": url})).await;
     for name in [
         "ApproximateNumberOfMessages",
         "ApproximateNumberOfMessagesDelayed",
+        "ApproximateNumberOfMessagesNotVisible",
     ] {
         assert_eq!(server.attribute(&url, name).await, "0", "{name}");
     }

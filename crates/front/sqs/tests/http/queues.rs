@@ -217,6 +217,32 @@ async fn tags_are_kept_with_the_queue() {
     let server = server.restart().await;
     let tags = server.ok("ListQueueTags", json!({"QueueUrl": url})).await;
     assert_eq!(tags, json!({"Tags": {"env": "live", "empty": ""}}));
+    let many: serde_json::Map<_, _> = (0..50).map(|n| (n.to_string(), json!("x"))).collect();
+    for (action, member, value, refusal) in [
+        (
+            "TagQueue",
+            "Tags",
+            json!({}),
+            "The request must contain the parameter Tags.",
+        ),
+        (
+            "TagQueue",
+            "Tags",
+            json!(many),
+            "Too many tags added for queue orders.",
+        ),
+        (
+            "UntagQueue",
+            "TagKeys",
+            json!([]),
+            "Tag keys must be between 1 and 128 characters in length.",
+        ),
+    ] {
+        let (_, message) = server
+            .fail(action, json!({"QueueUrl": url, member: value}))
+            .await;
+        assert_eq!(message, refusal);
+    }
     let reserved = json!({"QueueUrl": url, "Tags": {"aws:x": "y"}});
     assert_eq!(
         server.fail("TagQueue", reserved).await.0,

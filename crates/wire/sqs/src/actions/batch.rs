@@ -1,5 +1,7 @@
 //! What the three batch actions share: a list of entries with ids, and an outcome for each.
 
+use std::collections::BTreeSet;
+
 use crate::{
     error::{Error, ErrorKind, Fault},
     limits::{BATCH_ENTRIES_MAX, BATCH_ENTRY_ID_LENGTH_MAX_BYTES},
@@ -77,13 +79,12 @@ pub fn check_ids<'a>(
              It can be at most 80 letters long.",
         ));
     }
-    let mut sorted: Vec<&str> = ids.collect();
-    sorted.sort_unstable();
-    match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+    let mut before = BTreeSet::new();
+    match ids.into_iter().find(|id| !before.insert(*id)) {
         None => Ok(()),
-        Some(pair) => Err(Error::new(
+        Some(id) => Err(Error::new(
             ErrorKind::BatchEntryIdsNotDistinct,
-            format!("Id {} repeated.", pair[0]),
+            format!("Id {id} repeated."),
         )),
     }
 }
@@ -103,6 +104,13 @@ mod tests {
         check_ids(ids.iter().copied(), "SendMessageBatchRequestEntry")
             .err()
             .map(|error| error.kind)
+    }
+
+    #[test]
+    fn the_first_id_that_comes_again_is_named() {
+        let ids = ["b", "c", "c", "b"];
+        let error = check_ids(ids.into_iter(), "SendMessageBatchRequestEntry").unwrap_err();
+        assert_eq!(error.message, "Id c repeated.");
     }
 
     #[test]

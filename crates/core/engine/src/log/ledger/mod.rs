@@ -175,6 +175,11 @@ impl Ledger {
                     self.apply_purged(*partition, *to, site);
                 }
             }
+            LedgerRecord::Cleared(ends) => {
+                for (partition, to) in ends {
+                    self.apply_cleared(*partition, *to, site);
+                }
+            }
             LedgerRecord::Expired { partition, to } => self.apply_expired(*partition, *to, site),
             LedgerRecord::Subscribed(terms) => self.demand.subscribe(terms, site),
             LedgerRecord::Unsubscribed(consumer) => self.demand.unsubscribe(*consumer, site),
@@ -248,7 +253,7 @@ impl Ledger {
     pub(crate) fn unindex(&mut self, site: &mut Site<'_>) {
         for index in 0..self.parts.len() {
             let partition = partition_index(index);
-            self.apply_trimmed(partition, Offset(u64::MAX), site);
+            self.apply_cleared(partition, Offset(u64::MAX), site);
             self.unnote_expiry(partition, site);
         }
         let consumers: Vec<_> = self.demand.references().collect();

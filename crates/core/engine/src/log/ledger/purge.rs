@@ -9,18 +9,28 @@ use crate::{
 };
 
 impl Logs {
-    pub(in crate::log) fn purge(&self, log: LogId, ledger: LedgerId) -> Result<Decision, Error> {
+    pub(in crate::log) fn purge(
+        &self,
+        log: LogId,
+        ledger: LedgerId,
+        with_leased: bool,
+    ) -> Result<Decision, Error> {
         let known = self.known(log)?;
         let ledger = known.known_ledger(ledger)?;
         let mut removed = 0;
         let parts = ledger.parts.iter().enumerate();
         let ends = parts.filter_map(|(index, part)| {
             let delayed = part.delayed.range(..part.visible()).count() as u64;
-            removed += part.ready() + delayed;
-            let has_some = part.ready() + delayed > 0;
-            has_some.then_some((partition_index(index), part.visible()))
+            let leased = if with_leased { part.leased.len() } else { 0 };
+            let purged = part.ready() + delayed + leased as u64;
+            removed += purged;
+            (purged > 0).then_some((partition_index(index), part.visible()))
         });
-        let record = LedgerRecord::Purged(ends.collect());
+        let record = if with_leased {
+            LedgerRecord::Cleared(ends.collect())
+        } else {
+            LedgerRecord::Purged(ends.collect())
+        };
         if removed == 0 {
             return Ok(Decision::reply(Reply::Removed(0)));
         }
@@ -63,8 +73,8 @@ impl Ledger {
         self.refresh(partition);
     }
 
-    /// The partition begins at `to`: what is before is settled, leased or not.
-    pub(crate) fn apply_trimmed(
+    /// What is before `to` is settled, leased or not.
+    pub(crate) fn apply_cleared(
         &mut self,
         partition: PartitionIndex,
         to: Offset,

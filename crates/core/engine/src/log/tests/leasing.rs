@@ -301,6 +301,7 @@ fn purging_leaves_what_is_leased() {
     shard.append_only(record()).expect("appended");
     let purged = shard.log(LogCommand::Purge {
         ledger: LedgerId::DEFAULT,
+        leased: false,
     });
     assert!(matches!(purged, Ok(Reply::Removed(4))));
     assert_eq!(shard.counts(), (0, 1, 0));
@@ -309,6 +310,25 @@ fn purging_leaves_what_is_leased() {
     assert_eq!(shard.lease(request(1, 5)), [(0, 5)], "what came after");
     shard.settle(&[(0, 1)], Outcome::Return(0));
     assert_eq!(shard.lease(request(1, 5)), [(0, 1)]);
+}
+
+#[test]
+fn purging_takes_what_is_leased_where_that_is_asked() {
+    let mut shard = Shard::with(queue_config());
+    shard.append_many(3);
+    shard.lease(request(1, 2));
+    let all = LogCommand::Purge {
+        ledger: LedgerId::DEFAULT,
+        leased: true,
+    };
+    assert!(matches!(shard.log(all.clone()), Ok(Reply::Removed(3))));
+    assert_eq!(shard.counts(), (0, 0, 0));
+    assert_eq!(shard.state.next_deadline(), None);
+    shard.settle(&[(0, 0)], Outcome::Return(0));
+    assert_eq!(shard.lease(request(1, 5)), [], "a late return is none");
+    assert!(matches!(shard.log(all), Ok(Reply::Removed(0))));
+    shard.append_many(1);
+    assert_eq!(shard.lease(request(1, 5)), [(0, 3)]);
 }
 
 #[test]

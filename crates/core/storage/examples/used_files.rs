@@ -1,0 +1,116 @@
+//! What it gains to write over settled journal files: commits in a directory of format 1, where
+//! each file is fresh, against those in one of format 2. The records are acknowledged by the time
+//! that they are settled, so nothing else is written.
+//!
+//! `cargo run --release -p stele-core-storage --example used_files -- [DIRECTORY]`
+#![expect(clippy::print_stdout, reason = "a report for a person")]
+
+use std::{error::Error, path::Path, sync::Arc, time::Duration};
+
+use stele_base_env::{Clock, Disk, LocalDisk, OsRng, SystemClock};
+use stele_base_types::{ShardId, Timestamp};
+use stele_core_storage::{
+    BlockSequence, DataDirectory, Floors, Options, Recovered, Replay, ReplayError, Target, recover,
+};
+use stele_wire_batch::BatchHeader;
+
+/// How much is written.
+const TOTAL_BYTES: usize = 2 << 30;
+/// How much of that is written before time is taken: by then files have been settled.
+const WARM_UP_BYTES: usize = 512 << 20;
+
+/// The FORMAT file of a directory of format 1.
+const FORMAT_1: &[u8] = b"stele storage 1\nshards 1\nchecksum 044de6a6\n";
+
+/// A state that holds nothing.
+struct Nothing;
+
+impl Replay for Nothing {
+    fn load(&mut self, _: &[u8]) -> Result<(), ReplayError> {
+        Ok(())
+    }
+
+    fn control(&mut self, _: &[u8]) -> Result<(), ReplayError> {
+        Ok(())
+    }
+
+    fn append(&mut self, _: &[Target], _: &BatchHeader<'_>) -> Result<(), ReplayError> {
+        Ok(())
+    }
+
+    fn save(&self) -> Result<Vec<u8>, ReplayError> {
+        Ok(Vec::new())
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = std::env::args().nth(1).unwrap_or_else(|| ".".to_owned());
+    let clock = SystemClock::new();
+    println!(
+        "{:>10} {:>11} {:>10}",
+        "block KiB", "fresh MB/s", "used MB/s"
+    );
+    for block_size_bytes in [256 << 10, 1 << 20, 4 << 20] {
+        let mut rates = [0.0; 2];
+        for (rate, is_format_1) in rates.iter_mut().zip([true, false]) {
+            let directory = tempfile::tempdir_in(&root)?;
+            if is_format_1 {
+                LocalDisk.write_whole(&directory.path().join("FORMAT"), FORMAT_1)?;
+            }
+            let took = measure(&clock, directory.path(), block_size_bytes)?;
+            *rate = (TOTAL_BYTES - WARM_UP_BYTES) as f64 / took.as_secs_f64() / 1e6;
+        }
+        let [fresh, used] = rates;
+        let kib = block_size_bytes >> 10;
+        println!("{kib:>10} {fresh:>11.0} {used:>10.0}");
+    }
+    Ok(())
+}
+
+/// How long the commits took, without the settling.
+fn measure(
+    clock: &SystemClock,
+    directory: &Path,
+    block_size_bytes: usize,
+) -> Result<Duration, Box<dyn Error>> {
+    let disk: Arc<dyn Disk> = Arc::new(LocalDisk);
+    let shard = DataDirectory::open(disk, directory, 1)?.shard(ShardId(0))?;
+    let options = Options::default();
+    let rng = &mut OsRng::new()?;
+    let mut parts = recover(&shard, &options, &mut Nothing, rng, Timestamp(0))?;
+    let record = vec![b'x'; block_size_bytes];
+    let mut synced = BlockSequence(0);
+    let mut took = Duration::ZERO;
+    for at in 0..TOTAL_BYTES / block_size_bytes {
+        settle(&mut parts)?;
+        parts.builder.push_control(&record)?;
+        let block = parts.builder.finish(synced);
+        parts.index.install(&block);
+        let started = clock.monotonic();
+        let written = parts.writer.write(&block)?;
+        synced = parts.writer.sync()?;
+        if at * block_size_bytes >= WARM_UP_BYTES {
+            took += clock.monotonic() - started;
+        }
+        parts.index.written(&written, Timestamp(0));
+    }
+    Ok(took)
+}
+
+/// Settles as much as is due.
+fn settle(parts: &mut Recovered) -> Result<(), Box<dyn Error>> {
+    let now = Timestamp(0);
+    while parts.index.should_settle(now) {
+        let filling = parts.builder.sequence();
+        let floors = Floors {
+            as_of: filling,
+            complete_before: filling,
+            ..Floors::default()
+        };
+        let plan = parts.index.plan_settling(floors, now);
+        let settled = parts.settler.settle(&plan, &mut Nothing)?;
+        drop(plan);
+        parts.index.settled(settled).release()?;
+    }
+    Ok(())
+}

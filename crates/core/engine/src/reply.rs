@@ -25,7 +25,8 @@ pub enum Reply {
         /// Indexes into the request's items.
         missing: SmallVec<[usize; 2]>,
     },
-    /// To `Purge`, `Close`: how many records went that were ready or, of a purge, delayed or leased.
+    /// To `Purge`, `Close`: how many records went that were ready or, of a purge, delayed or
+    /// leased.
     Removed(u64),
     /// To `Trim`: where the partition begins now.
     Trimmed(Offset),

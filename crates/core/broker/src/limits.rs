@@ -28,8 +28,9 @@ pub(crate) const UNAWAITED_MS_MAX: u64 = 5;
 /// No more requests are taken up while so much waits for the writer.
 pub(crate) const BACKLOG_BYTES_MAX: usize = 32 << 20;
 
-/// Jobs that wait for the settler: at most one of each kind for each shard, and shards don't wait.
-pub(crate) const SETTLER_JOBS_MAX: usize = 2 * u16::MAX as usize;
+/// Jobs of one shard that wait for the settler, where no shard waits: a settling, what is left of
+/// the one before, and spares that are given up.
+pub(crate) const SETTLER_JOBS_PER_SHARD_MAX: usize = 3;
 
 /// How often retention, space and settling are looked at, in milliseconds.
 pub(crate) const MAINTENANCE_MS: u64 = 1_000;

@@ -19,7 +19,7 @@ use self::{
 };
 use crate::{
     Broker,
-    limits::{INBOX_REQUESTS_MAX, NEWS_MAX, SETTLER_JOBS_MAX},
+    limits::{INBOX_REQUESTS_MAX, NEWS_MAX, SETTLER_JOBS_PER_SHARD_MAX},
     mailbox::Mailbox,
     meter::Meters,
     shard::{Lane, Opened, Shard},
@@ -99,7 +99,8 @@ impl Broker {
         let (stop, stopping) = watch::channel(false);
         let (alive, stopped) = mpsc::channel(1);
         let (failing, failed) = watch::channel(None);
-        let (settle, jobs) = std::sync::mpsc::sync_channel::<SettlerJob>(SETTLER_JOBS_MAX);
+        let jobs_max = usize::from(shards) * SETTLER_JOBS_PER_SHARD_MAX;
+        let (settle, jobs) = std::sync::mpsc::sync_channel::<SettlerJob>(jobs_max);
         settler_thread::spawn(jobs, failing.clone(), alive.clone())?;
 
         let mut inboxes = Vec::new();

@@ -5,7 +5,7 @@
 //! - those that Stele has one value for, which may be set to that value: `cleanup.policy=delete`
 //!   among them, until there is compaction;
 //! - those that tune Kafka's storage, which may be set to anything of their type, and are shown
-//!   but do nothing: Stele's storage tunes itself.
+//!   but do nothing: Stele's storage tunes itself, and keeps batches as they came.
 
 use std::collections::BTreeMap;
 
@@ -142,9 +142,9 @@ pub(crate) const TOPIC_CONFIGS: &[Config] = &[
     ),
     Config::new(
         "compression.type",
-        Kind::OneOf(&["producer"]),
+        Kind::OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]),
         Some("producer"),
-        "Batches are kept as they came.",
+        "Without effect: batches are kept as their producer compressed them.",
     ),
     Config::idle("delete.retention.ms", Kind::Long { min: 0 }, "86400000"),
     Config::idle("file.delete.delay.ms", Kind::Long { min: 0 }, "60000"),
@@ -369,6 +369,7 @@ mod tests {
             ("cleanup.policy", "delete"),
             ("max.message.bytes", "10"),
             ("segment.ms", "1000"),
+            ("compression.type", "zstd"),
             ("stele.durability", "flushed"),
         ] {
             let kept = checked(name, value).unwrap();
@@ -383,6 +384,7 @@ mod tests {
             ("retention.ms", "-2"),
             ("retention.ms", "soon"),
             ("cleanup.policy", "compact"),
+            ("compression.type", "brotli"),
             ("max.message.bytes", "2147483648"),
             ("message.timestamp.type", "LogAppendTime"),
             ("min.insync.replicas", "2"),

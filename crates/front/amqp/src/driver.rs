@@ -22,7 +22,7 @@ use tokio::{
         tcp::{ReadHalf, WriteHalf},
     },
     sync::watch,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 
 use crate::{
@@ -96,6 +96,22 @@ pub(crate) async fn run(
             }
             driver.connection.release_all().await;
         }
+    }
+    let is_closed_by_client = driver.is_over() && driver.close_by.is_none();
+    drop(driver);
+    if is_closed_by_client {
+        linger(&mut stream, &mut shutdown).await;
+    }
+}
+
+/// Leaves it to a client that has its `close-ok` to close the socket, as RabbitMQ does: some take
+/// an end that comes before theirs for a lost connection.
+async fn linger(stream: &mut TcpStream, shutdown: &mut watch::Receiver<bool>) {
+    let mut dropped = [0; 512];
+    let read_to_end = async { while matches!(stream.read(&mut dropped).await, Ok(1..)) {} };
+    tokio::select! {
+        _ = timeout(CLOSE_TIMEOUT, read_to_end) => {}
+        _ = shutdown.wait_for(|stop| *stop) => {}
     }
 }
 

@@ -13,7 +13,8 @@ pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a refused login is left waiting, so that passwords can't be tried at line speed.
 pub(crate) const REFUSAL_DELAY: Duration = Duration::from_secs(1);
 
-/// How long a connection that is closing waits for its `close-ok`.
+/// How long a connection that is closing waits for its `close-ok`, and one that the client has
+/// closed for the end of its socket.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is read from a socket at once.

@@ -9,6 +9,7 @@ use stele_wire_amqp::{
     method::{access, connection},
 };
 use support::{Client, Server};
+use tokio::time::{Duration, Instant, pause};
 
 /// As RabbitMQ answers for users that it knows itself; the suite of amqplib asks.
 #[tokio::test]
@@ -56,4 +57,23 @@ async fn a_virtual_host_that_is_missing_is_the_fault_of_open() {
         close.reply_text.as_str(),
         "NOT_ALLOWED - vhost nowhere not found"
     );
+}
+
+#[tokio::test]
+async fn who_closes_the_connection_closes_the_socket_too() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    let close = connection::Close {
+        reply_code: 200,
+        reply_text: ShortString::from_static("bye"),
+        class_id: 0,
+        method_id: 0,
+    };
+    client.send(0, close).await;
+    client.expect(0, connection::CloseOk {}).await;
+    // From here on time passes only where nothing else is to be done.
+    pause();
+    let answered = Instant::now();
+    assert!(client.rest().await.is_empty());
+    assert!(answered.elapsed() > Duration::from_secs(4));
 }

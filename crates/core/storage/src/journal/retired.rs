@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use stele_base_env::DiskFile;
+
 use super::JournalFile;
 use crate::{
     Error, ShardDirectory,
@@ -10,28 +12,39 @@ use crate::{
     limits::RELEASE_STEP_BYTES,
 };
 
-/// Journal files that were settled, or spares that aren't wanted any more. For the settling thread,
-/// which may wait.
+/// Journal files that were settled, or spares that aren't wanted any more, and the files of
+/// segments that were open. For the settling thread, which may wait.
 #[derive(Debug)]
 #[must_use = "until they are released, the files take their space"]
 pub struct Retired {
     directory: ShardDirectory,
     files: Vec<Arc<JournalFile>>,
+    segments: Vec<Arc<dyn DiskFile>>,
 }
 
 impl Retired {
-    pub(crate) fn new(directory: &ShardDirectory, files: Vec<Arc<JournalFile>>) -> Self {
+    pub(crate) fn new(
+        directory: &ShardDirectory,
+        files: Vec<Arc<JournalFile>>,
+        segments: Vec<Arc<dyn DiskFile>>,
+    ) -> Self {
         Self {
             directory: directory.clone(),
             files,
+            segments,
         }
     }
 
     /// Keeps as many of the files as are wanted as spares, and removes the others. Their space is
     /// given back in steps, between which the journal's syncs get their turn; that of a file that
-    /// is still being read from, by its last reader.
+    /// is still being read from, by its last reader. Closes the segments' files.
     pub fn release(self) -> Result<(), Error> {
-        let Self { directory, files } = self;
+        let Self {
+            directory,
+            files,
+            segments,
+        } = self;
+        drop(segments);
         files
             .into_iter()
             .try_for_each(|file| release_file(&directory, file))

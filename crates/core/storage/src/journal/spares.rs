@@ -105,7 +105,8 @@ impl Spares {
             return None;
         }
         let files = mem::take(&mut kept.files).into_iter();
-        Some(Retired::new(directory, files.map(Arc::new).collect()))
+        let files = files.map(Arc::new).collect();
+        Some(Retired::new(directory, files, Vec::new()))
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {

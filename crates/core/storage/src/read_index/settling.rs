@@ -47,7 +47,7 @@ impl ReadIndex {
     }
 
     /// Takes over what was settled: those batches are read from segments from now on. Gives the
-    /// files that nothing new will be read from.
+    /// files that nothing new will be read from, and those of segments, of which some are gone.
     pub fn settled(&mut self, settled: Settled) -> Retired {
         self.is_settling = false;
         for (partition, segments) in settled.segments {
@@ -59,10 +59,10 @@ impl ReadIndex {
         for reads in self.partitions.values_mut() {
             reads.remove_runs_before(settled.through);
         }
-        self.segment_files.close_all();
         Retired::new(
             &settled.directory,
             self.journal.remove_before(settled.through),
+            self.segment_files.take_all(),
         )
     }
 

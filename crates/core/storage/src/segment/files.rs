@@ -1,7 +1,7 @@
 //! The open files of segments, shared by all who read them.
 
 use std::{
-    fmt, io,
+    fmt, io, mem,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -49,10 +49,11 @@ impl SegmentFiles {
         }
     }
 
-    /// Closes all files, so that those that were removed give their space back. Reads that are
-    /// under way keep theirs.
-    pub(crate) fn close_all(&self) {
-        self.lock().files.clear();
+    /// Gives up all files, for a thread to close that may wait: one that was removed gives its
+    /// space back by that. Reads that are under way keep theirs.
+    pub(crate) fn take_all(&self) -> Vec<Arc<dyn DiskFile>> {
+        let files = mem::take(&mut self.lock().files);
+        files.into_values().map(|open| open.file).collect()
     }
 
     /// Where the batch at `from` lies in the segment's log, if the last read of it ended there.

@@ -107,10 +107,8 @@ pub(crate) async fn run(
 /// Leaves it to a client that has its `close-ok` to close the socket, as RabbitMQ does: some take
 /// an end that comes before theirs for a lost connection.
 async fn linger(stream: &mut TcpStream, shutdown: &mut watch::Receiver<bool>) {
-    let mut dropped = [0; 512];
-    let read_to_end = async { while matches!(stream.read(&mut dropped).await, Ok(1..)) {} };
     tokio::select! {
-        _ = timeout(CLOSE_TIMEOUT, read_to_end) => {}
+        _ = timeout(CLOSE_TIMEOUT, handshake::discard(stream)) => {}
         _ = shutdown.wait_for(|stop| *stop) => {}
     }
 }

@@ -157,7 +157,7 @@ async fn refuse(socket: &mut Socket<'_>, fault: Fault, ids: (u16, u16)) -> Faile
         method_id: ids.1,
     };
     if socket.send(close.into()).await.is_ok() {
-        drop(timeout(REFUSAL_DELAY, socket.discard()).await);
+        drop(timeout(REFUSAL_DELAY, discard(socket.stream)).await);
     }
     Failed::Refused(fault)
 }
@@ -190,15 +190,10 @@ impl Socket<'_> {
         self.meter.sent(octets.len() as u64);
         Ok(())
     }
+}
 
-    /// Reads until the client has nothing more to say.
-    async fn discard(&mut self) {
-        let mut sink = [0; 1024];
-        while self
-            .stream
-            .read(&mut sink)
-            .await
-            .is_ok_and(|count| count > 0)
-        {}
-    }
+/// Reads until the client has nothing more to say.
+pub(crate) async fn discard(stream: &mut TcpStream) {
+    let mut sink = [0; 1024];
+    while stream.read(&mut sink).await.is_ok_and(|count| count > 0) {}
 }

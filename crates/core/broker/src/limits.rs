@@ -26,7 +26,7 @@ pub(crate) const UNSYNCED_BLOCKS_MAX: usize = 64;
 pub(crate) const UNAWAITED_MS_MAX: u64 = 5;
 
 /// No more requests are taken up while so much waits for the writer.
-pub(crate) const BACKLOG_BYTES_MAX: usize = 32 << 20;
+pub(crate) const BACKLOG_BYTES_MAX: usize = 16 << 20;
 
 /// Jobs of one shard that wait for the settler, where no shard waits: a settling, what is left of
 /// the one before, and spares that are given up.

@@ -21,8 +21,9 @@ use tokio::{
 
 use crate::{
     limits::{
-        FRAME_STALL, IDLE, PRODUCES_IN_FLIGHT_MAX, READ_AHEAD_BYTES_MAX, READ_SIZE_BYTES,
-        READ_WHILE_WAITING_BYTES_MAX, SHUTDOWN_GRACE, SMALL_REQUEST_SIZE_BYTES,
+        FRAME_STALL, IDLE, PRODUCES_IN_FLIGHT_BYTES_MAX, PRODUCES_IN_FLIGHT_MAX,
+        READ_AHEAD_BYTES_MAX, READ_SIZE_BYTES, READ_WHILE_WAITING_BYTES_MAX, SHUTDOWN_GRACE,
+        SMALL_REQUEST_SIZE_BYTES,
     },
     operations::k00_produce,
     outbox::Outbox,
@@ -78,12 +79,21 @@ pub(crate) struct Connection<S> {
     session: Session,
     inbox: BytesMut,
     outbox: Outbox,
-    /// Produce requests on their way, first come first, each with its share of the memory.
-    produces: VecDeque<(k00_produce::Pending, Option<OwnedSemaphorePermit>)>,
+    /// First come first.
+    produces: VecDeque<Producing>,
     /// The share of the request that is being received.
     receiving: Option<OwnedSemaphorePermit>,
     memory: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
+}
+
+/// A produce request on its way.
+#[derive(Debug)]
+struct Producing {
+    pending: k00_produce::Pending,
+    size_bytes: usize,
+    /// Its share of the memory, given back with it.
+    _memory: Option<OwnedSemaphorePermit>,
 }
 
 /// What a wait ended with.
@@ -136,18 +146,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     async fn request(&mut self, frame: Bytes) -> Result<(), End> {
-        let permit = self.receiving.take();
+        let memory = self.receiving.take();
+        let size_bytes = frame.len();
         if Session::may_overlap(&frame) {
-            if self.produces.len() >= PRODUCES_IN_FLIGHT_MAX {
+            while !may_follow(
+                self.produces.iter().map(|produce| produce.size_bytes),
+                size_bytes,
+            ) {
                 self.finish_first_produce().await?;
             }
         } else {
             self.finish_produces().await?;
         }
         match self.handle(frame).await? {
-            Outcome::Produce(pending) => self.produces.push_back((pending, permit)),
+            Outcome::Produce(pending) => self.produces.push_back(Producing {
+                pending,
+                size_bytes,
+                _memory: memory,
+            }),
             Outcome::Reply(response) => {
-                drop(permit);
+                drop(memory);
                 self.respond(response).await?;
             }
         }
@@ -196,7 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let may_produce = first.is_some();
             let produced = async {
                 match first {
-                    Some((pending, _)) => pending.finish().await,
+                    Some(produce) => produce.pending.finish().await,
                     None => Ok(None),
                 }
             };
@@ -277,12 +295,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     async fn finish_first_produce(&mut self) -> Result<(), End> {
-        if let Some((pending, _)) = self.produces.front_mut() {
-            let result = pending.finish().await;
+        if let Some(produce) = self.produces.front_mut() {
+            let result = produce.pending.finish().await;
             self.event(Event::Produced(result)).await?;
         }
         Ok(())
     }
+}
+
+/// Whether a produce request may be on its way with others of these sizes. Any may be alone.
+fn may_follow(others: impl ExactSizeIterator<Item = usize>, size_bytes: usize) -> bool {
+    let count = others.len();
+    let in_flight_bytes = others.sum::<usize>() + size_bytes;
+    count == 0 || count < PRODUCES_IN_FLIGHT_MAX && in_flight_bytes <= PRODUCES_IN_FLIGHT_BYTES_MAX
 }
 
 /// Returns when the server stops.
@@ -299,4 +324,24 @@ async fn read(
 ) -> io::Result<usize> {
     inbox.reserve(room);
     stream.read_buf(inbox).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn produce_requests_on_their_way_are_bounded_in_number_and_in_bytes() {
+        let small = [100; PRODUCES_IN_FLIGHT_MAX];
+        assert!(may_follow(small[1..].iter().copied(), 100));
+        assert!(!may_follow(small.into_iter(), 100));
+        let large = [PRODUCES_IN_FLIGHT_BYTES_MAX / 2];
+        assert!(may_follow(large.into_iter(), large[0]));
+        assert!(!may_follow(large.into_iter(), large[0] + 1));
+    }
+
+    #[test]
+    fn a_produce_request_of_any_size_may_be_alone() {
+        assert!(may_follow([].into_iter(), 2 * PRODUCES_IN_FLIGHT_BYTES_MAX));
+    }
 }

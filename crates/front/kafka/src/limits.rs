@@ -23,6 +23,10 @@ pub(crate) const SMALL_REQUEST_SIZE_BYTES: usize = 64 * 1024;
 /// some dozens (librdkafka, whose default is a million).
 pub(crate) const PRODUCES_IN_FLIGHT_MAX: usize = 64;
 
+/// Bytes of them: a few blocks' worth keeps the writer busy, and more would only wait in memory
+/// here instead of with the client.
+pub(crate) const PRODUCES_IN_FLIGHT_BYTES_MAX: usize = 16 << 20;
+
 /// A connection that has sent part of a frame and then nothing for this long is closed.
 pub(crate) const FRAME_STALL: Duration = Duration::from_secs(30);
 

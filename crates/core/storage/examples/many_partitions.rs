@@ -90,13 +90,13 @@ fn measure(directory: &Path, count: u64) -> Result<(), Box<dyn Error>> {
         };
         let plan = parts.index.plan_settling(floors, now.plus_ms(1));
         let planned = clock.monotonic() - started;
-        let settled = parts.settler.settle(&plan, &mut Nexts::default())?;
+        let mut settled = parts.settler.settle(&plan, &mut Nexts::default())?;
         let copied = clock.monotonic() - started - planned;
         drop(plan);
         let started = clock.monotonic();
-        let retired = parts.index.settled(settled);
+        let retired = parts.index.install_settled(&mut settled, usize::MAX);
         let installed = clock.monotonic() - started;
-        retired.release()?;
+        retired.expect("all at once").release()?;
         println!("{count} partitions, settling {}:", round + 1);
         println!("  the shard is held up {planned:?} and {installed:?}");
         println!("  the settler takes {copied:?}");

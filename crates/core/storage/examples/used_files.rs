@@ -108,9 +108,10 @@ fn settle(parts: &mut Recovered) -> Result<(), Box<dyn Error>> {
             ..Floors::default()
         };
         let plan = parts.index.plan_settling(floors, now);
-        let settled = parts.settler.settle(&plan, &mut Nothing)?;
+        let mut settled = parts.settler.settle(&plan, &mut Nothing)?;
         drop(plan);
-        parts.index.settled(settled).release()?;
+        let retired = parts.index.install_settled(&mut settled, usize::MAX);
+        retired.expect("all at once").release()?;
     }
     Ok(())
 }

@@ -11,17 +11,14 @@
 //! A crash before the end of 2 leaves the last snapshot in force: the next settling writes the
 //! same segments over what this one left, and removes what it has no more use for. A crash later
 //! leaves files that nothing refers to, which recovery removes. The shard goes on meanwhile; it
-//! installs the result in one step.
+//! installs the result some partitions at a time.
 
 mod copy;
 mod output_sync;
 
-use std::{
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use bytes::Bytes;
@@ -46,8 +43,16 @@ pub struct Floors {
     /// The first block that may hold records of partitions that were made after the floors were
     /// taken: no file that reaches up to it is settled with them.
     pub complete_before: BlockSequence,
-    /// The floor of every partition that exists. What isn't listed was deleted.
-    pub starts: HashMap<PartitionId, Offset>,
+    /// The floor of every partition that exists, in order. What isn't listed was deleted.
+    pub starts: Vec<(PartitionId, Offset)>,
+}
+
+impl Floors {
+    /// The floor of `partition`, if it exists.
+    fn of(&self, partition: PartitionId) -> Option<Offset> {
+        let found = self.starts.binary_search_by_key(&partition, |(of, _)| *of);
+        found.ok().map(|at| self.starts[at].1)
+    }
 }
 
 /// What to settle. Made by [`crate::ReadIndex::plan_settling`].
@@ -59,7 +64,7 @@ pub struct SettlePlan {
     pub(crate) floors: Floors,
 }
 
-/// What was settled, for [`crate::ReadIndex::settled`].
+/// What was settled, for [`crate::ReadIndex::install_settled`] to take out of it.
 #[derive(Debug)]
 pub struct Settled {
     /// Where it lies.

@@ -260,11 +260,12 @@ impl Run {
         };
         let shard = self.random.place(process.shard_count());
         let anyway = self.random.once_in(8);
+        let piece_max = self.random.between(1, 5) as usize;
         let done = match work {
             Work::Write => process.write(shard, self.now),
             Work::Sync => process.sync(shard, anyway),
             Work::Maintain => process.maintain(shard, self.now),
-            Work::Settle => process.settle(shard),
+            Work::Settle => process.settle(shard, piece_max),
             Work::News => {
                 process.deliver_news(shard, self.now);
                 Ok(())
@@ -474,10 +475,10 @@ impl Run {
                 };
                 let steps = process
                     .maintain(shard, now)
+                    .and_then(|()| process.settle_all(shard))
                     .and_then(|()| process.settle_down(now))
                     .and_then(|()| process.maintain(shard, now))
-                    .and_then(|()| process.settle(shard))
-                    .and_then(|()| process.settle(shard));
+                    .and_then(|()| process.settle_all(shard));
                 if let Err(error) = steps {
                     self.court
                         .judge(vec![Event::Unreadable(error.to_string())])?;

@@ -17,7 +17,10 @@ use super::{
     settler_thread::{SettleJob, SettlerJob},
 };
 use crate::{
-    limits::{BACKLOG_BYTES_MAX, BLOCKS_IN_FLIGHT_MAX, MAINTENANCE_MS, TURN_REQUESTS_MAX},
+    limits::{
+        BACKLOG_BYTES_MAX, BLOCKS_IN_FLIGHT_MAX, MAINTENANCE_MS, SETTLING_PIECE_MAX,
+        TURN_REQUESTS_MAX,
+    },
     meter::JournalMeter,
     request::Request,
     shard::{Lane, News, Shard},
@@ -157,6 +160,7 @@ impl ShardThread {
                 }
                 self.take_requests();
             }
+            () = std::future::ready(()), if self.shard.has_settling_piece() => {}
             () = tokio::time::sleep(idle) => {}
         }
         self.keep_time();
@@ -176,10 +180,7 @@ impl ShardThread {
                 let (settler, settled) = *settled;
                 self.settler = Some(settler);
                 match settled {
-                    Some(settled) => {
-                        let retired = self.pausing(|shard| shard.settled(settled));
-                        drop(self.channels.settle.send(SettlerJob::Release(retired)));
-                    }
+                    Some(settled) => self.shard.settled(settled),
                     None => self.shard.abandon_settling(),
                 }
             }
@@ -211,6 +212,9 @@ impl ShardThread {
         if self.shard.next_deadline().is_some_and(|due| due <= now) {
             self.shard.tick(now);
         }
+        if self.shard.has_settling_piece() {
+            self.settle_piece();
+        }
         // A clock that was set back by a lot must not put maintenance off for as long.
         let is_due = now >= self.maintain_at || self.maintain_at.since_ms(now) > MAINTENANCE_MS;
         if is_due {
@@ -232,8 +236,7 @@ impl ShardThread {
             drop(self.channels.blocks.send(Write::Rotate));
         }
         if self.settler.is_some()
-            && self.shard.should_settle(now)
-            && let Some(plan) = self.pausing(|shard| shard.plan_settling(now))
+            && let Some(plan) = self.shard.plan_settling(now)
             && let Some(settler) = self.settler.take()
         {
             let job = SettleJob {
@@ -245,13 +248,15 @@ impl ShardThread {
         }
     }
 
-    /// Has the shard do what settling wants of it, and counts how long that holds it up.
-    fn pausing<T>(&mut self, work: impl FnOnce(&mut Shard) -> T) -> T {
+    /// Has the shard do a piece of what settling wants of it, and counts how long that holds it up.
+    fn settle_piece(&mut self) {
         let begun = self.clock.monotonic();
-        let done = work(&mut self.shard);
+        let retired = self.shard.settle_piece(SETTLING_PIECE_MAX);
         self.meter
             .paused_to_settle(self.clock.monotonic().saturating_sub(begun));
-        done
+        if let Some(retired) = retired {
+            drop(self.channels.settle.send(SettlerJob::Release(retired)));
+        }
     }
 
     /// Takes up what has been sent, writes it, and waits until it is on disk. Then one more, empty,

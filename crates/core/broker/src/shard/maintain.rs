@@ -1,8 +1,8 @@
-//! Retention and settling: what goes on beside the clients' work.
+//! Retention.
 
 use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 use stele_core_engine::{Command, LogCommand};
-use stele_core_storage::{Age, Floors, RetentionPolicy, Retired, SettlePlan, Settled};
+use stele_core_storage::{Age, RetentionPolicy};
 
 use super::Shard;
 use crate::{limits::MAINTAINED_LOGS_MAX, reply_to::ReplyTo};
@@ -12,19 +12,19 @@ impl Shard {
     /// once a second.
     pub fn maintain(&mut self, now: Timestamp) {
         self.now = now;
-        let mut logs: Vec<LogId> = self.state.logs.iter().map(|(log, _)| log).collect();
-        logs.sort_unstable();
-        let after = self
-            .maintained
-            .map_or(0, |last| logs.partition_point(|log| *log <= last));
-        let turn = &logs[after..logs.len().min(after + MAINTAINED_LOGS_MAX)];
-        self.maintained = turn.last().copied();
-        if after == 0 {
+        if self.maintained.is_none() {
             let logs = &self.state.logs;
             self.arrivals.retain(|log| logs.log(log).is_some());
         }
+        let following = self.state.logs.after(self.maintained);
+        let turn: Vec<LogId> = following
+            .map(|(log, _)| log)
+            .take(MAINTAINED_LOGS_MAX)
+            .collect();
+        let is_last = turn.len() < MAINTAINED_LOGS_MAX;
+        self.maintained = turn.last().copied().filter(|_| !is_last);
         for log in turn {
-            self.apply_retention(*log);
+            self.apply_retention(log);
         }
         self.dispatch();
     }
@@ -63,74 +63,5 @@ impl Shard {
                 self.command(Command::Log(log, trim), None, ReplyTo::Nobody);
             }
         }
-    }
-
-    /// Whether the writer is asked to start a new journal file, so that an idle shard's can be
-    /// settled.
-    pub fn should_rotate(&self, now: Timestamp) -> bool {
-        self.index.should_rotate(now)
-    }
-
-    /// Whether settling is due: [`Shard::plan_settling`] then says what.
-    pub fn should_settle(&self, now: Timestamp) -> bool {
-        self.index.should_settle(now)
-    }
-
-    /// What to settle, if anything is due. Asked again and again: the floors are taken first, and
-    /// the plan is made once what they stand on is on disk. The result comes back to
-    /// [`Shard::settled`].
-    pub fn plan_settling(&mut self, now: Timestamp) -> Option<SettlePlan> {
-        if !self.should_settle(now) {
-            self.floors = None;
-            return None;
-        }
-        let floors = match self.floors.take() {
-            Some(floors) => floors,
-            None => self.take_floors(),
-        };
-        if floors.as_of <= self.synced {
-            return Some(self.index.plan_settling(floors, now));
-        }
-        self.floors = Some(floors);
-        self.want_block();
-        None
-    }
-
-    fn take_floors(&self) -> Floors {
-        let starts = self
-            .state
-            .logs
-            .iter()
-            .flat_map(|(log, state)| {
-                state
-                    .partitions
-                    .iter()
-                    .enumerate()
-                    .map(move |(index, partition)| {
-                        let index = PartitionIndex(index as u32);
-                        (PartitionId::new(log, index), partition.start)
-                    })
-            })
-            .collect();
-        let filling = self.builder.sequence();
-        Floors {
-            as_of: if self.builder.is_empty() {
-                filling
-            } else {
-                filling.next()
-            },
-            complete_before: filling,
-            starts,
-        }
-    }
-
-    /// Takes over what was settled. What comes of it goes back to the settler.
-    pub fn settled(&mut self, settled: Settled) -> Retired {
-        self.index.settled(settled)
-    }
-
-    /// Gives up a plan for which there was no room. Another is made later.
-    pub fn abandon_settling(&mut self) {
-        self.index.abandon_settling();
     }
 }

@@ -24,6 +24,7 @@ mod open;
 mod read;
 mod release;
 mod request;
+mod settling;
 mod status;
 
 use std::{
@@ -35,13 +36,14 @@ use hashbrown::HashMap;
 use parking_lot::RwLock;
 use stele_base_types::{LogId, Offset, PartitionId, SessionId, ShardId, Timestamp};
 use stele_core_engine::{Catalogue, Command, Durability, State, Token};
-use stele_core_storage::{Block, BlockBuilder, BlockSequence, Floors, ReadIndex};
+use stele_core_storage::{Block, BlockBuilder, BlockSequence, ReadIndex};
 use tokio::sync::Notify;
 
 use self::{
     arrivals::Arrivals,
     deliver::Deferred,
     release::{Due, Waiting},
+    settling::Settling,
     status::Counters,
 };
 pub use self::{
@@ -90,8 +92,7 @@ pub struct Shard {
     /// Where the next maintenance goes on.
     maintained: Option<LogId>,
     arrivals: Arrivals,
-    /// Taken for the next settling, to be used once what they stand on is on disk.
-    floors: Option<Floors>,
+    settling: Settling,
     /// Reused for the stored form of records.
     scratch: Vec<u8>,
     counters: Counters,

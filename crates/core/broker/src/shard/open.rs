@@ -15,7 +15,7 @@ use stele_core_storage::{
 };
 use stele_wire_batch::BatchHeader;
 
-use super::{Counters, Lane, Shard, arrivals::Arrivals, release::Waiting};
+use super::{Counters, Lane, Settling, Shard, arrivals::Arrivals, release::Waiting};
 use crate::reply_to::ReplyTo;
 
 /// A shard that has recovered, with those who write for it.
@@ -97,7 +97,7 @@ impl Shard {
             is_blocked: false,
             maintained: None,
             arrivals: Arrivals::default(),
-            floors: None,
+            settling: Settling::default(),
             scratch: Vec::new(),
             counters: Counters::default(),
             now,

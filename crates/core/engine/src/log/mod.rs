@@ -23,7 +23,10 @@ mod tick;
 mod trim;
 mod unused;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 use serde::{Deserialize, Serialize};
 use stele_base_types::{LogId, PartitionId, PartitionIndex, Timestamp};
@@ -177,7 +180,14 @@ impl Logs {
 
     /// All logs, by id.
     pub fn iter(&self) -> impl Iterator<Item = (LogId, &Log)> {
-        self.logs.iter().map(|(id, log)| (*id, &**log))
+        self.after(None)
+    }
+
+    /// The logs after `last`, or all, by id.
+    pub fn after(&self, last: Option<LogId>) -> impl Iterator<Item = (LogId, &Log)> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let logs = self.logs.range((from, Bound::Unbounded));
+        logs.map(|(id, log)| (*id, &**log))
     }
 
     pub(crate) fn decide(&self, log: LogId, command: LogCommand, now: Timestamp) -> Decision {

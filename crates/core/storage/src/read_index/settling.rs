@@ -27,8 +27,8 @@ impl ReadIndex {
     /// and hold no partition that the floors don't know of, which would be taken for deleted. A
     /// plan without files still removes what lies below the floors.
     ///
-    /// The result of [`crate::Settler::settle`] must come back to [`ReadIndex::settled`] before
-    /// the next plan.
+    /// The result of [`crate::Settler::settle`] must be taken over, by [`ReadIndex::install_settled`],
+    /// before the next plan.
     pub fn plan_settling(&mut self, floors: Floors, now: Timestamp) -> SettlePlan {
         assert!(!self.is_settling, "one settling at a time");
         self.is_settling = true;
@@ -46,24 +46,32 @@ impl ReadIndex {
         }
     }
 
-    /// Takes over what was settled: those batches are read from segments from now on. Gives the
-    /// files that nothing new will be read from, and those of segments, of which some are gone.
-    pub fn settled(&mut self, settled: Settled) -> Retired {
-        self.is_settling = false;
-        for (partition, segments) in settled.segments {
+    /// Takes over what was settled, for so many partitions at once: they are read from segments from
+    /// then on. Asked until there is nothing left: then it gives the files that nothing new will be
+    /// read from, and those of segments, of which some are gone.
+    pub fn install_settled(
+        &mut self,
+        settled: &mut Settled,
+        partitions_max: usize,
+    ) -> Option<Retired> {
+        // Those that have something in the settled files are all among them.
+        let rest = settled.segments.len().saturating_sub(partitions_max);
+        for (partition, segments) in settled.segments.drain(rest..) {
             // A partition that was removed meanwhile stays so.
             if let Some(reads) = self.partitions.get_mut(&partition) {
                 reads.set_segments(segments);
+                reads.remove_runs_before(settled.through);
             }
         }
-        for reads in self.partitions.values_mut() {
-            reads.remove_runs_before(settled.through);
+        if !settled.segments.is_empty() {
+            return None;
         }
-        Retired::new(
+        self.is_settling = false;
+        Some(Retired::new(
             &settled.directory,
             self.journal.remove_before(settled.through),
             self.segment_files.take_all(),
-        )
+        ))
     }
 
     /// Gives up the plan that was made last: nothing has changed.

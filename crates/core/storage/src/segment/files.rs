@@ -95,7 +95,9 @@ impl SegmentFiles {
             }
             opened => opened.map_err(|source| Error::io("open", &path, source))?,
         };
-        self.lock().keep(&path, &file);
+        // Let go of without the lock, too: to close a file that was removed gives its space back.
+        let superseded = self.lock().keep(&path, &file);
+        drop(superseded);
         Ok(NamedFile { path, file })
     }
 
@@ -121,11 +123,13 @@ impl OpenFiles {
         Some(open.file.clone())
     }
 
-    fn keep(&mut self, path: &Path, file: &Arc<dyn DiskFile>) {
+    /// Keeps a file, and gives up the one that was used least recently where there are too many.
+    fn keep(&mut self, path: &Path, file: &Arc<dyn DiskFile>) -> Option<OpenFile> {
+        let mut given_up = None;
         if self.files.len() >= OPEN_FILES_MAX {
             let oldest = self.files.iter().min_by_key(|(_, open)| open.last_use);
             if let Some(oldest) = oldest.map(|(path, _)| path.clone()) {
-                self.files.remove(&oldest);
+                given_up = self.files.remove(&oldest);
             }
         }
         let open = OpenFile {
@@ -133,7 +137,7 @@ impl OpenFiles {
             last_use: self.uses,
             read_up_to: None,
         };
-        self.files.insert(path.to_owned(), open);
+        self.files.insert(path.to_owned(), open).or(given_up)
     }
 }
 

@@ -33,16 +33,16 @@ pub(super) fn copy(
     let partitions = index.partitions();
     let mut sync = OutputSync::new(directory, partitions.len())?;
     for partition in partitions {
-        let segments = match floors.starts.get(&partition) {
+        let segments = match floors.of(partition) {
             None => {
                 let superfluous = Superfluous::Partition(partition);
                 copied.manifest.superfluous.push(superfluous);
                 Vec::new()
             }
             Some(floor) => {
-                let kept = keep_above(*floor, segments_of(last, partition), &mut copied.manifest);
+                let kept = keep_above(floor, segments_of(last, partition), &mut copied.manifest);
                 let mut output = Output::new(directory, options, partition, kept, &mut sync);
-                copy_partition(index, &mut output, *floor)?;
+                copy_partition(index, &mut output, floor)?;
                 output.finish()?
             }
         };

@@ -327,12 +327,41 @@ fn a_partition_made_after_the_floors_were_taken_is_not_taken_for_deleted() {
         let late = NOW.plus_ms(SMALL.journal_age_ms_max + 1);
         let plan = shard.parts.index.plan_settling(floors, late);
         let settled = shard.parts.settler.settle(&plan, &mut State::default());
-        let retired = shard.parts.index.settled(settled.unwrap());
+        let retired = shard.install(settled.unwrap());
         retired.release().unwrap();
         assert_filled(&shard, 1, 0, 10);
         assert_filled(&shard, 3, 0, 10);
         shard.settle().unwrap();
         assert_filled(&shard, 3, 0, 10);
+    });
+}
+
+#[test]
+fn everything_is_readable_between_the_pieces_in_which_a_settling_is_taken_over() {
+    on_every_disk(|disk, path| {
+        let mut shard = Shard::open(disk, path).unwrap();
+        fill(&mut shard, 1, 40);
+        shard.parts.writer.rotate().unwrap();
+        shard.commit().unwrap();
+        let late = NOW.plus_ms(SMALL.journal_age_ms_max + 1);
+        let floors = shard.floors();
+        let plan = shard.parts.index.plan_settling(floors, late);
+        let settled = shard.parts.settler.settle(&plan, &mut State::default());
+        let mut settled = settled.unwrap();
+        drop(plan);
+        let mut pieces = 0;
+        let retired = loop {
+            let retired = shard.parts.index.install_settled(&mut settled, 1);
+            assert_filled(&shard, 1, 0, 40);
+            pieces += 1;
+            if let Some(retired) = retired {
+                break retired;
+            }
+            assert!(!shard.parts.index.should_settle(late), "one at a time");
+        };
+        assert_eq!(pieces, 2, "a partition each");
+        retired.release().unwrap();
+        assert_filled(&shard, 1, 0, 40);
     });
 }
 

@@ -203,7 +203,7 @@ fn the_journal_is_due_by_size_and_by_age() {
         .settler
         .settle(&plan, &mut State::default())
         .unwrap();
-    shard.parts.index.settled(settled).release().unwrap();
+    shard.install(settled).release().unwrap();
     assert!(!shard.parts.index.should_settle(NOW));
     assert!(shard.parts.index.usage().journal_size_bytes <= SMALL.journal_size_bytes_max);
 }

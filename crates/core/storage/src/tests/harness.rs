@@ -1,10 +1,6 @@
 //! A shard's storage with a state that remembers everything, for comparison.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::Path,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use stele_base_env::Disk;
@@ -88,7 +84,7 @@ pub(crate) struct Shard {
     pub(crate) state: State,
     /// What is said to be on disk.
     pub(crate) synced: BlockSequence,
-    pub(crate) floors: HashMap<PartitionId, Offset>,
+    pub(crate) floors: BTreeMap<PartitionId, Offset>,
 }
 
 impl Shard {
@@ -162,7 +158,11 @@ impl Shard {
         Floors {
             as_of: self.parts.builder.sequence(),
             complete_before: self.parts.builder.sequence(),
-            starts: self.floors.clone(),
+            starts: self
+                .floors
+                .iter()
+                .map(|(of, start)| (*of, *start))
+                .collect(),
         }
     }
 
@@ -174,7 +174,16 @@ impl Shard {
         let settled = self.parts.settler.settle(&plan, &mut State::default())?;
         // It holds the files.
         drop(plan);
-        self.parts.index.settled(settled).release()
+        self.install(settled).release()
+    }
+
+    /// Takes over what was settled, a partition at a time.
+    pub(crate) fn install(&mut self, mut settled: Settled) -> Retired {
+        loop {
+            if let Some(retired) = self.parts.index.install_settled(&mut settled, 1) {
+                return retired;
+            }
+        }
     }
 
     /// Closes the current file and settles it too.

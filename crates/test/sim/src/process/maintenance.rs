@@ -4,7 +4,7 @@ use stele_base_types::Timestamp;
 use stele_core_broker::Replayed;
 use stele_core_storage::Error;
 
-use super::Process;
+use super::{Process, Site};
 
 impl Process {
     /// Looks at the space, applies retention, and plans settling where it is due.
@@ -26,12 +26,17 @@ impl Process {
         Ok(())
     }
 
-    /// The settler's next step: it settles, the shard hears of it, or it keeps the files as spares
-    /// or gives their space back.
-    pub(crate) fn settle(&mut self, shard: usize) -> Result<(), Error> {
+    /// The next step of settling: the shard does a piece, for so many logs or partitions; the
+    /// settler settles, the shard hears of it, or the settler keeps the files as spares or gives
+    /// their space back.
+    pub(crate) fn settle(&mut self, shard: usize, piece_max: usize) -> Result<(), Error> {
         let site = &mut self.sites[shard];
-        if let Some(settled) = site.settled.take() {
-            site.retired = Some(site.shard.settled(settled));
+        if site.shard.has_settling_piece() {
+            if let Some(retired) = site.shard.settle_piece(piece_max) {
+                site.retired = Some(retired);
+            }
+        } else if let Some(settled) = site.settled.take() {
+            site.shard.settled(settled);
         } else if let Some(retired) = site.retired.take() {
             retired.release()?;
         } else if let Some(plan) = site.plan.take() {
@@ -39,5 +44,22 @@ impl Process {
             site.settled = Some(settled);
         }
         Ok(())
+    }
+
+    /// All steps of settling that can be taken.
+    pub(crate) fn settle_all(&mut self, shard: usize) -> Result<(), Error> {
+        while self.sites[shard].has_to_settle() {
+            self.settle(shard, usize::MAX)?;
+        }
+        Ok(())
+    }
+}
+
+impl Site {
+    fn has_to_settle(&self) -> bool {
+        self.shard.has_settling_piece()
+            || self.plan.is_some()
+            || self.settled.is_some()
+            || self.retired.is_some()
     }
 }

@@ -27,8 +27,8 @@ impl ReadIndex {
     /// and hold no partition that the floors don't know of, which would be taken for deleted. A
     /// plan without files still removes what lies below the floors.
     ///
-    /// The result of [`crate::Settler::settle`] must be taken over, by [`ReadIndex::install_settled`],
-    /// before the next plan.
+    /// The result of [`crate::Settler::settle`] must be taken over before the next plan, by
+    /// [`ReadIndex::install_settled`].
     pub fn plan_settling(&mut self, floors: Floors, now: Timestamp) -> SettlePlan {
         assert!(!self.is_settling, "one settling at a time");
         self.is_settling = true;
@@ -46,9 +46,9 @@ impl ReadIndex {
         }
     }
 
-    /// Takes over what was settled, for so many partitions at once: they are read from segments from
-    /// then on. Asked until there is nothing left: then it gives the files that nothing new will be
-    /// read from, and those of segments, of which some are gone.
+    /// Takes over what was settled, for so many partitions at once: they are read from segments
+    /// from then on. Asked until there is nothing left: then it gives the files that nothing new
+    /// will be read from, and those of segments, of which some are gone.
     pub fn install_settled(
         &mut self,
         settled: &mut Settled,

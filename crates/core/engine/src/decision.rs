@@ -34,7 +34,12 @@ pub enum Effect {
     /// closed by this: delete the log.
     Unused(LogId),
     /// The log is gone: its data may be removed.
-    Forget(LogId),
+    Forget {
+        /// The log.
+        log: LogId,
+        /// How many partitions it had.
+        partitions: u32,
+    },
     /// The partition begins later now: data before may be removed.
     Trimmed(PartitionId),
 }

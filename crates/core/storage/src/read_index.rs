@@ -22,10 +22,10 @@ mod read;
 mod settling;
 mod time_lookup;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use hashbrown::HashMap;
-use stele_base_types::{LogId, Offset, PartitionId, Timestamp};
+use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 
 pub(crate) use self::plan::{Collected, Wanted};
 use self::{
@@ -119,9 +119,18 @@ impl ReadIndex {
             .advance_start(start);
     }
 
-    /// Forgets all partitions of a deleted log. What is on disk goes with the next settling.
-    pub fn remove_log(&mut self, log: LogId) {
-        self.partitions.retain(|partition, _| partition.log != log);
+    /// Forgets the partitions of a deleted log, of which there were so many. What is on disk goes
+    /// with the next settling.
+    pub fn remove_log(&mut self, log: LogId, partitions: u32) {
+        for index in 0..partitions {
+            self.partitions
+                .remove(&PartitionId::new(log, PartitionIndex(index)));
+        }
+    }
+
+    /// Forgets the partitions of all logs but some.
+    pub fn retain_logs(&mut self, mut keep: impl FnMut(LogId) -> bool) {
+        self.partitions.retain(|partition, _| keep(partition.log));
     }
 
     /// What is readable of `partition`; `None` where nothing was ever appended.
@@ -135,12 +144,6 @@ impl ReadIndex {
         self.partitions
             .get(&partition)
             .map_or(Timestamp(i64::MIN), PartitionReads::max_timestamp)
-    }
-
-    /// The logs that anything is held of.
-    pub fn logs(&self) -> impl Iterator<Item = LogId> + use<> {
-        let logs: BTreeSet<LogId> = self.partitions.keys().map(|of| of.log).collect();
-        logs.into_iter()
     }
 
     /// How much is held.

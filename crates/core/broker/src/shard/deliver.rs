@@ -91,7 +91,7 @@ impl Shard {
                 }
             }
             Effect::Unused(log) => self.delete_definition(log),
-            Effect::Forget(log) => self.index.remove_log(log),
+            Effect::Forget { log, partitions } => self.index.remove_log(log, partitions),
             Effect::Trimmed(partition) => {
                 if let Some(state) = self.state.logs.partition(partition) {
                     self.index.advance_start(partition, state.start);

@@ -152,14 +152,8 @@ impl Shard {
     /// Tells the index where partitions start, and which logs recovery has dropped: only the state
     /// knows.
     fn place_index(&mut self) {
-        let orphans: Vec<LogId> = self
-            .index
-            .logs()
-            .filter(|log| self.state.logs.log(*log).is_none())
-            .collect();
-        for log in orphans {
-            self.index.remove_log(log);
-        }
+        let logs = &self.state.logs;
+        self.index.retain_logs(|log| logs.log(log).is_some());
         for (log, state) in self.state.logs.iter() {
             for (index, partition) in state.partitions.iter().enumerate() {
                 let index = PartitionIndex(index as u32);

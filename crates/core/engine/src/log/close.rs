@@ -2,7 +2,7 @@
 
 use stele_base_types::LogId;
 
-use super::{Logs, ledger::Site, record::LogRecord};
+use super::{Log, Logs, ledger::Site, record::LogRecord};
 use crate::{Decision, Effect, Error, Record, Reply, command::Close};
 
 impl Logs {
@@ -26,7 +26,7 @@ impl Logs {
         let waits = known.ledgers.iter().flat_map(|ledger| ledger.waits());
         let refused = waits.map(|token| Effect::Respond(token, Err(Error::NoSuchLog)));
         decision.effects.extend(refused);
-        Ok(decision.with(Effect::Forget(log)))
+        Ok(decision.with(forget(log, known)))
     }
 
     /// Says that a log's definition is gone for good.
@@ -64,6 +64,14 @@ impl Logs {
         log.unplan_forgetting(id, &mut self.indexes);
         log.unplan_end(id, &mut self.indexes);
         self.indexes.hot.remove(&id);
+    }
+}
+
+/// What tells that a log is gone.
+pub(super) fn forget(log: LogId, known: &Log) -> Effect {
+    Effect::Forget {
+        log,
+        partitions: known.partitions.len() as u32,
     }
 }
 

@@ -4,6 +4,7 @@ use stele_base_types::{LogId, SessionId, Timestamp};
 
 use super::{
     Logs,
+    close::forget,
     index::Indexes,
     ledger::{Site, answer_empty},
 };
@@ -75,7 +76,10 @@ impl Logs {
             records: std::iter::once(Record::Recovered)
                 .chain(self.used_at_start(now))
                 .collect(),
-            effects: gone.into_iter().map(Effect::Forget).collect(),
+            effects: gone
+                .into_iter()
+                .filter_map(|log| Some(forget(log, self.log(log)?)))
+                .collect(),
             ..Decision::nothing()
         }
     }

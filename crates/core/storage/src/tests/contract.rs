@@ -305,7 +305,7 @@ fn a_deleted_logs_files_go_with_the_next_settling() {
         shard.settle_all().unwrap();
         fill(&mut shard, 1, 3);
         shard.floors.remove(&partition(1, 0));
-        shard.parts.index.remove_log(LogId(1));
+        shard.parts.index.remove_log(LogId(1), 1);
         shard.settle_all().unwrap();
         assert!(!disk.exists(&path.join("shard-0/segments/1")).unwrap());
         assert!(disk.exists(&path.join("shard-0/segments/2/0")).unwrap());

@@ -119,7 +119,7 @@ fn live(disk: &Arc<dyn Disk>, progress: &mut Progress) -> Result<(), Error> {
     progress.floors = vec![(1, 50), (2, 40)];
     progress.deleted = true;
     shard.floors.remove(&partition(3, 0));
-    shard.parts.index.remove_log(LogId(3));
+    shard.parts.index.remove_log(LogId(3), 1);
     progress.settle_all(&mut shard)?;
     append(&mut shard, 1);
     progress.commit(&mut shard)?;
@@ -363,7 +363,7 @@ fn live_with_many(disk: &Arc<dyn Disk>, synced: &mut State) -> Result<(), Error>
         shard.settle_all()?;
     }
     shard.floors.retain(|partition, _| partition.log.0 <= 2);
-    (3..=20).for_each(|log| shard.parts.index.remove_log(LogId(log)));
+    (3..=20).for_each(|log| shard.parts.index.remove_log(LogId(log), 1));
     shard.settle_all()
 }
 

@@ -300,7 +300,10 @@ fn closing_tells_those_who_used_the_log() {
         [
             Effect::ConsumerCancelled(_),
             Effect::Respond(Token(5), Err(Error::NoSuchLog)),
-            Effect::Forget(LOG)
+            Effect::Forget {
+                log: LOG,
+                partitions: 1
+            }
         ]
     ));
     assert_eq!(shard.append_only(record()), Err(Error::NoSuchLog));

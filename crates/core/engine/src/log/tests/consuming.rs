@@ -260,7 +260,7 @@ fn a_restart_drops_logs_that_live_in_memory() {
     let forgotten: Vec<_> = std::mem::take(&mut shard.effects)
         .into_iter()
         .map(|effect| match effect {
-            Effect::Forget(log) => log.0,
+            Effect::Forget { log, .. } => log.0,
             other => panic!("{other:?}"),
         })
         .collect();

@@ -45,7 +45,7 @@ fn an_unused_log_goes_after_its_time() {
     shard.pass(1);
     assert!(matches!(
         shard.effects[..],
-        [Effect::Forget(LOG), Effect::Unused(LOG)]
+        [Effect::Forget { log: LOG, .. }, Effect::Unused(LOG)]
     ));
     assert_eq!(shard.state.logs.closed().collect::<Vec<_>>(), [LOG]);
     assert_eq!(shard.state.next_deadline(), None);

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use stele_base_types::LogId;
 
 use super::LogDefinition;
-use crate::{Durability, LogConfig};
 
 /// Definitions by id, and the next id to give.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -48,12 +47,7 @@ impl LogTable {
 
     /// Those that don't survive the process.
     pub(super) fn fleeting(&self) -> Vec<LogId> {
-        let fleeting = self.iter().filter(|log| is_fleeting(&log.config));
+        let fleeting = self.iter().filter(|log| log.config.ends_with_process());
         fleeting.map(|log| log.id).collect()
     }
-}
-
-/// Whether a log goes with the process: its data is in memory alone, or its session is.
-fn is_fleeting(config: &LogConfig) -> bool {
-    config.durability == Durability::Volatile || config.lifetime.exclusive.is_some()
 }

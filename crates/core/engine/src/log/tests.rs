@@ -3,6 +3,8 @@
 mod appending;
 mod consuming;
 mod leasing;
+mod memory;
+mod model;
 mod unused;
 
 use smallvec::SmallVec;

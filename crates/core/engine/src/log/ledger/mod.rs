@@ -305,6 +305,12 @@ impl Ledger {
     }
 }
 
+#[cfg(test)]
+impl Ledger {
+    /// What a ledger takes for a partition, not counting what it lists.
+    pub(crate) const PART_BYTES: usize = size_of::<Part>();
+}
+
 /// Records that were appended together.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AppendedRun {

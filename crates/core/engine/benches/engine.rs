@@ -1,0 +1,318 @@
+//! What the engine alone does in a second on one core: decide and apply, no I/O.
+//!
+//! `cargo bench -p stele-core-engine --bench engine`
+
+use std::time::Duration;
+
+use smallvec::smallvec;
+use stele_base_env::{Clock, SystemClock};
+use stele_base_types::{
+    ConsumerId, LogId, Offset, PartitionId, PartitionIndex, ProducerEpoch, ProducerId, Sequence,
+    SessionId, Timestamp,
+};
+use stele_core_engine::{
+    Append, AppendTarget, Command, ConsumerRef, Durability, Effect, LeaseId, LeaseRequest,
+    LedgerId, Lifetime, LogCommand, LogConfig, Outcome, ProducerStamp, QueueConfig, Reply,
+    Retention, Settle, SettleItem, State, Subscribe, Token,
+};
+
+const ROUNDS: usize = 5;
+const RECORDS: u64 = 500_000;
+const NOW: Timestamp = Timestamp(1_750_000_000_000);
+
+fn main() {
+    report("append, one record at a time", RECORDS, append);
+    report("append, idempotent producer", RECORDS, append_idempotent);
+    report("append to a FIFO queue", RECORDS, append_fifo);
+    report("lease one, settle it (no deadline)", RECORDS, || {
+        lease_settle(None)
+    });
+    report("lease one, settle it (30 s deadline)", RECORDS, || {
+        lease_settle(Some(30_000))
+    });
+    report("lease ten, settle ten", RECORDS, lease_settle_tens);
+    report("append, commit, deliver, settle", RECORDS, push);
+    report("deliver and settle a backlog", RECORDS, backlog);
+}
+
+/// Runs a case several times and prints its best round.
+#[expect(
+    clippy::print_stdout,
+    reason = "a benchmark reports on standard output"
+)]
+fn report(name: &str, operations: u64, run: impl Fn() -> Duration) {
+    let best = (0..ROUNDS).map(|_| run()).min().unwrap_or_default();
+    let nanoseconds = best.as_nanos() as f64 / operations as f64;
+    let millions = 1_000.0 / nanoseconds;
+    println!("{name:<40} {nanoseconds:>8.0} ns  {millions:>6.2} M/s");
+}
+
+fn timed(run: impl FnOnce()) -> Duration {
+    let clock = SystemClock::new();
+    let start = clock.monotonic();
+    let start_on_core = on_core();
+    run();
+    match (start_on_core, on_core()) {
+        (Some(start), Some(end)) => end - start,
+        _ => clock.monotonic() - start,
+    }
+}
+
+/// How long this thread has had a core, where the system tells: figures then don't suffer from
+/// what else runs.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "not the engine's disk, but the kernel's figures"
+)]
+fn on_core() -> Option<Duration> {
+    let figures = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanoseconds = figures.split(' ').next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanoseconds))
+}
+
+fn log(number: u64) -> LogId {
+    LogId(number)
+}
+
+/// A hundred logs, so that looking one up isn't free.
+fn state(queue: QueueConfig) -> State {
+    let mut state = State::default();
+    for number in 0..100 {
+        let config = LogConfig {
+            partitions: 1,
+            durability: Durability::Synced,
+            retention: Retention::QUEUE,
+            lifetime: Lifetime::default(),
+            queue: Some(queue),
+        };
+        run(
+            &mut state,
+            Command::Log(log(number), LogCommand::Open(config)),
+        );
+    }
+    state
+}
+
+/// Decides and applies.
+fn run(state: &mut State, command: Command) -> stele_core_engine::Decision {
+    let decision = state.decide(command, NOW);
+    for record in &decision.records {
+        state.apply(record);
+    }
+    decision
+}
+
+fn record(number: u64) -> Append {
+    Append {
+        targets: smallvec![AppendTarget {
+            log: log(number % 100),
+            partition: Some(PartitionIndex(0)),
+        }],
+        count: 1,
+        size_bytes: 1_024,
+        timestamp: NOW,
+        producer: None,
+        schedule: None,
+    }
+}
+
+fn append() -> Duration {
+    let mut state = state(QueueConfig::default());
+    timed(|| {
+        for number in 0..RECORDS {
+            run(&mut state, Command::Append(record(number)));
+        }
+    })
+}
+
+fn append_idempotent() -> Duration {
+    let mut state = state(QueueConfig::default());
+    timed(|| {
+        for number in 0..RECORDS {
+            let sequence = i32::try_from(number / 100).unwrap_or(0);
+            let stamp = ProducerStamp {
+                id: ProducerId(1),
+                epoch: ProducerEpoch(0),
+                sequence: Sequence(sequence),
+            };
+            let append = Append {
+                producer: Some(stamp),
+                ..record(number)
+            };
+            run(&mut state, Command::Append(append));
+        }
+    })
+}
+
+fn append_fifo() -> Duration {
+    let fifo = QueueConfig {
+        fifo: true,
+        ..QueueConfig::default()
+    };
+    let mut state = state(fifo);
+    timed(|| {
+        for number in 0..RECORDS {
+            let schedule = stele_core_engine::Schedule {
+                delay_ms: None,
+                group: Some(number % 1_000),
+                deduplication: Some(u128::from(number)),
+            };
+            let append = Append {
+                schedule: Some(schedule),
+                ..record(number)
+            };
+            run(&mut state, Command::Append(append));
+        }
+    })
+}
+
+/// Queues that hold all records, durably.
+fn filled() -> State {
+    let mut state = state(QueueConfig::default());
+    for number in 0..RECORDS {
+        run(&mut state, Command::Append(record(number)));
+    }
+    for number in 0..100 {
+        commit(&mut state, number);
+    }
+    state
+}
+
+fn commit(state: &mut State, number: u64) {
+    let partition = PartitionId::new(log(number), PartitionIndex(0));
+    let end = state
+        .logs
+        .partition(partition)
+        .map_or(Offset::ZERO, |known| known.end);
+    run(state, Command::Committed(smallvec![(partition, end)]));
+}
+
+fn lease(
+    state: &mut State,
+    number: u64,
+    records_max: u32,
+    lease_ms: Option<u64>,
+) -> Vec<(Offset, LeaseId)> {
+    let request = LeaseRequest {
+        ledger: LedgerId::DEFAULT,
+        holder: consumer(number),
+        records_max,
+        lease_ms,
+        settle: false,
+        wait_until: None,
+        attempt: None,
+    };
+    let command = LogCommand::Lease(request, Token(number));
+    let decision = run(state, Command::Log(log(number % 100), command));
+    let Some(Ok(Reply::Leased(runs))) = decision.reply else {
+        return Vec::new();
+    };
+    let records = runs.iter().flat_map(|run| &run.records);
+    records
+        .map(|record| (record.offset, record.lease))
+        .collect()
+}
+
+fn settle(state: &mut State, number: u64, leases: &[(Offset, LeaseId)]) {
+    let items = leases.iter().map(|(offset, lease)| SettleItem {
+        partition: PartitionIndex(0),
+        offset: *offset,
+        lease: Some(*lease),
+    });
+    let settle = Settle {
+        ledger: LedgerId::DEFAULT,
+        items: items.collect(),
+        outcome: Outcome::Done,
+        durable: false,
+    };
+    run(
+        state,
+        Command::Log(log(number % 100), LogCommand::Settle(settle)),
+    );
+}
+
+fn lease_settle(lease_ms: Option<u64>) -> Duration {
+    let mut state = filled();
+    timed(|| {
+        for number in 0..RECORDS {
+            let leases = lease(&mut state, number, 1, lease_ms);
+            settle(&mut state, number, &leases);
+        }
+    })
+}
+
+fn lease_settle_tens() -> Duration {
+    let mut state = filled();
+    timed(|| {
+        for number in 0..RECORDS / 10 {
+            let leases = lease(&mut state, number, 10, Some(30_000));
+            settle(&mut state, number, &leases);
+        }
+    })
+}
+
+fn consumer(number: u64) -> ConsumerRef {
+    ConsumerRef {
+        session: SessionId(number % 100),
+        consumer: ConsumerId(0),
+    }
+}
+
+fn subscribe(state: &mut State) {
+    for number in 0..100 {
+        let terms = Subscribe {
+            ledger: LedgerId::DEFAULT,
+            consumer: consumer(number),
+            prefetch: Some(100),
+            pool: 0,
+            pool_prefetch: None,
+            settle: false,
+            exclusive: false,
+            credit_bytes: u64::MAX / 4,
+        };
+        run(
+            state,
+            Command::Log(log(number), LogCommand::Subscribe(terms)),
+        );
+    }
+}
+
+/// Hands out what a log has, and settles it. How many records that was.
+fn deliver_and_settle(state: &mut State, number: u64) -> u64 {
+    let decision = run(state, Command::Dispatch(log(number % 100)));
+    let Some(Effect::Deliver(delivery)) = decision.effects.first() else {
+        return 0;
+    };
+    let records = delivery.run.records.iter();
+    let leases: Vec<_> = records
+        .map(|record| (record.offset, record.lease))
+        .collect();
+    settle(state, number, &leases);
+    leases.len() as u64
+}
+
+fn push() -> Duration {
+    let mut state = state(QueueConfig::default());
+    subscribe(&mut state);
+    timed(|| {
+        for number in 0..RECORDS {
+            run(&mut state, Command::Append(record(number)));
+            commit(&mut state, number % 100);
+            deliver_and_settle(&mut state, number);
+        }
+    })
+}
+
+fn backlog() -> Duration {
+    let mut state = filled();
+    subscribe(&mut state);
+    timed(|| {
+        let mut settled = 0;
+        for number in 0.. {
+            settled += deliver_and_settle(&mut state, number);
+            if settled == RECORDS {
+                break;
+            }
+        }
+    })
+}

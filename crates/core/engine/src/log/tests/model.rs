@@ -1,0 +1,308 @@
+//! Random histories, against a model that keeps one entry for each record.
+//!
+//! The model says which hand-outs are allowed and how many there must be; order among partitions
+//! and groups is the ledger's own. Checked at every step: dense offsets, a single holder, order,
+//! return to place, never again once settled, groups one at a time, counts, the next deadline; and
+//! in the end that a snapshot or a replay makes the same state.
+
+mod oracle;
+mod step;
+
+use proptest::prelude::*;
+use stele_base_types::SessionId;
+
+use self::{
+    oracle::Oracle,
+    step::{Step, step},
+};
+use super::*;
+use crate::command::{Extend, Outcome};
+
+const PARTITIONS: u32 = 2;
+
+fn config(fifo: bool) -> LogConfig {
+    let base = if fifo { fifo_config() } else { queue_config() };
+    LogConfig {
+        partitions: PARTITIONS,
+        ..base
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn a_queue_behaves_like_a_list_of_records(steps in prop::collection::vec(step(), 1..100)) {
+        History::new(false).run(&steps);
+    }
+
+    #[test]
+    fn a_fifo_queue_behaves_like_lists_of_groups(steps in prop::collection::vec(step(), 1..100)) {
+        History::new(true).run(&steps);
+    }
+}
+
+/// The shard and its model, side by side.
+struct History {
+    shard: Shard,
+    oracle: Oracle,
+    consumer_next: u64,
+    /// A snapshot, and how much of the journal it holds.
+    snapshot: (Vec<u8>, usize),
+}
+
+impl History {
+    fn new(fifo: bool) -> Self {
+        let shard = Shard::with(config(fifo));
+        Self {
+            oracle: Oracle::new(fifo, PARTITIONS),
+            consumer_next: 1,
+            snapshot: (bytes(&shard.state), shard.journal.len()),
+            shard,
+        }
+    }
+
+    fn run(mut self, steps: &[Step]) {
+        for step in steps {
+            self.step(step);
+            self.check();
+        }
+        self.check_recovery();
+    }
+
+    fn step(&mut self, step: &Step) {
+        match *step {
+            Step::Append {
+                partition,
+                count,
+                delay_ms,
+                group,
+            } => self.append(partition, count, delay_ms, group),
+            Step::Commit => {
+                self.shard.commit();
+                self.oracle.commit();
+                self.dispatch();
+            }
+            Step::Lease {
+                session,
+                records_max,
+                lease_ms,
+            } => self.lease(session, records_max, lease_ms),
+            Step::Settle {
+                pick,
+                outcome,
+                exact,
+            } => self.settle(pick, outcome, exact),
+            Step::Extend { pick, term_ms } => self.extend(pick, term_ms),
+            Step::Pass(duration_ms) => {
+                self.shard.pass(duration_ms);
+                self.oracle.pass(self.shard.now);
+                self.dispatch();
+            }
+            Step::CloseSession(session) => {
+                self.shard
+                    .decide(Command::SessionClosed(SessionId(session)));
+                self.oracle.close_session(SessionId(session));
+                self.dispatch();
+            }
+            Step::Subscribe { session, prefetch } => self.subscribe(session, prefetch),
+            Step::Unsubscribe { pick } => self.unsubscribe(pick),
+            Step::Purge => {
+                let purged = self.shard.log(LogCommand::Purge {
+                    ledger: LedgerId::DEFAULT,
+                    leased: false,
+                });
+                let expected = self.oracle.purge();
+                assert!(matches!(purged, Ok(Reply::Removed(removed)) if removed == expected));
+            }
+            Step::Trim { pick, force } => self.trim(pick, force),
+            Step::Snapshot => {
+                self.snapshot = (bytes(&self.shard.state), self.shard.journal.len());
+            }
+            Step::Restart => {
+                self.shard.restart();
+                self.oracle.restart();
+            }
+        }
+    }
+
+    fn append(&mut self, partition: u32, count: u32, delay_ms: Option<u64>, group: u64) {
+        let schedule = (count == 1).then_some(Schedule {
+            delay_ms,
+            group: Some(group),
+            deduplication: None,
+        });
+        let append = Append {
+            targets: [AppendTarget {
+                log: LOG,
+                partition: Some(PartitionIndex(partition)),
+            }]
+            .into_iter()
+            .collect(),
+            count,
+            schedule,
+            ..record()
+        };
+        let appended = self.shard.append_only(append).expect("it is appended");
+        let schedule = schedule.unwrap_or_default();
+        let now = self.shard.now;
+        let base = self.oracle.append(partition, count, schedule, now);
+        assert_eq!(appended[0].base, Offset(base));
+    }
+
+    fn lease(&mut self, session: u64, records_max: u32, lease_ms: Option<u64>) {
+        let request = LeaseRequest {
+            lease_ms,
+            ..request(session, records_max)
+        };
+        let runs = self.shard.lease_runs(request);
+        let expected = self.oracle.available().min(u64::from(records_max));
+        assert_eq!(places(&runs).len() as u64, expected);
+        let until = lease_ms.map(|term_ms| self.shard.now.plus_ms(term_ms));
+        self.oracle.hand_out(&runs, request.holder, until);
+    }
+
+    fn settle(&mut self, pick: usize, outcome: Outcome, exact: bool) {
+        let Some((partition, offset)) = self.oracle.pick(pick) else {
+            return;
+        };
+        let lease = if exact {
+            Some(self.oracle.lease_of(partition, offset))
+        } else {
+            None
+        };
+        let item = SettleItem {
+            partition: PartitionIndex(partition),
+            offset: Offset(offset),
+            lease,
+        };
+        let items = [item].into_iter().collect();
+        let missing = self.shard.settle_items(items, outcome);
+        let found = self.oracle.settle(&item, outcome, self.shard.now);
+        assert_eq!(missing.is_empty(), found, "{item:?} {outcome:?}");
+        self.dispatch();
+    }
+
+    fn extend(&mut self, pick: usize, term_ms: u64) {
+        let Some((partition, offset)) = self.oracle.pick(pick) else {
+            return;
+        };
+        let item = SettleItem {
+            partition: PartitionIndex(partition),
+            offset: Offset(offset),
+            lease: None,
+        };
+        let extend = Extend {
+            ledger: LedgerId::DEFAULT,
+            items: [(item, term_ms)].into_iter().collect(),
+        };
+        let reply = self.shard.log(LogCommand::Extend(extend));
+        let Ok(Reply::Settled { missing }) = reply else {
+            panic!("{reply:?}")
+        };
+        let found = self.oracle.extend(&item, term_ms, self.shard.now);
+        assert_eq!(missing.is_empty(), found);
+        self.dispatch();
+    }
+
+    fn subscribe(&mut self, session: u64, prefetch: u32) {
+        let reference = consumer(session, self.consumer_next);
+        self.consumer_next += 1;
+        let terms = Subscribe {
+            prefetch: Some(prefetch),
+            ..subscribe(reference)
+        };
+        self.shard
+            .log(LogCommand::Subscribe(terms))
+            .expect("subscribed");
+        self.oracle.consumers.insert(reference, prefetch);
+        self.dispatch();
+    }
+
+    fn unsubscribe(&mut self, pick: usize) {
+        let count = self.oracle.consumers.len().max(1);
+        let Some(&reference) = self.oracle.consumers.keys().nth(pick % count) else {
+            return;
+        };
+        self.shard
+            .log(LogCommand::Unsubscribe(reference))
+            .expect("ended");
+        self.oracle.consumers.remove(&reference);
+    }
+
+    /// Hands out all that can be, which leaves nothing that a consumer has room for.
+    fn dispatch(&mut self) {
+        for delivery in self.shard.dispatch() {
+            self.oracle
+                .hand_out(&[delivery.run], delivery.consumer, None);
+        }
+        assert!(self.oracle.available() == 0 || !self.oracle.a_consumer_has_room());
+    }
+
+    fn trim(&mut self, pick: usize, force: bool) {
+        let partition = u32::try_from(pick).expect("small") % PARTITIONS;
+        let (start, shown, needed) = self.oracle.bounds(partition);
+        let to = start + (pick as u64 / 2) % (shown - start + 1);
+        let trim = LogCommand::Trim {
+            partition: PartitionIndex(partition),
+            to: Offset(to),
+            force,
+        };
+        let expected = if force { to } else { to.min(needed) }.max(start);
+        let trimmed = self.shard.log(trim);
+        assert!(matches!(trimmed, Ok(Reply::Trimmed(at)) if at == Offset(expected)));
+        self.oracle.trim(partition, expected);
+        self.dispatch();
+    }
+
+    fn check(&self) {
+        assert_eq!(self.shard.counts(), self.oracle.counts());
+        assert_eq!(
+            self.shard.state.next_deadline(),
+            self.oracle.next_deadline()
+        );
+        for partition in 0..PARTITIONS {
+            let floor = self.shard.ledger().floor(PartitionIndex(partition));
+            let (_, _, needed) = self.oracle.bounds(partition);
+            assert_eq!(floor, Some(Offset(needed)));
+        }
+        let id = PartitionId::new(LOG, PartitionIndex(0));
+        let (_, shown, needed) = self.oracle.bounds(0);
+        let kept = self.shard.state.logs.keep_from(id, Offset::ZERO);
+        assert_eq!(kept, Offset(needed.min(shown)));
+    }
+
+    /// Live, replayed from the journal, and from a snapshot and the rest of the journal: after a
+    /// recovery, or a second one, all are the same.
+    fn check_recovery(&self) {
+        let journal = &self.shard.journal;
+        let live = recovered(decoded(&bytes(&self.shard.state)), &[]);
+        let replayed = recovered(State::default(), journal);
+        let (snapshot, place) = &self.snapshot;
+        let resumed = recovered(decoded(snapshot), &journal[*place..]);
+        let logs = |state: &State| postcard::to_stdvec(&state.logs).expect("it encodes");
+        let expected = logs(&live);
+        for state in [&replayed, &resumed] {
+            assert_eq!(logs(state), expected);
+            assert_eq!(state.next_deadline(), live.next_deadline());
+        }
+        assert_eq!(logs(&recovered(replayed, &[])), expected);
+    }
+}
+
+fn bytes(state: &State) -> Vec<u8> {
+    postcard::to_stdvec(state).expect("it encodes")
+}
+
+fn decoded(bytes: &[u8]) -> State {
+    postcard::from_bytes(bytes).expect("it decodes")
+}
+
+fn recovered(mut state: State, records: &[Record]) -> State {
+    for record in records {
+        let stored = postcard::to_stdvec(record).expect("it encodes");
+        state.apply(&postcard::from_bytes(&stored).expect("it decodes"));
+    }
+    state.apply(&Record::Recovered);
+    state
+}

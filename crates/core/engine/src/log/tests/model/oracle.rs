@@ -1,0 +1,342 @@
+//! The model: every record with what it is, and nothing clever.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::*;
+use crate::command::Outcome;
+
+pub(super) struct Oracle {
+    fifo: bool,
+    partitions: Vec<Records>,
+    pub(super) consumers: BTreeMap<ConsumerRef, u32>,
+}
+
+#[derive(Default)]
+struct Records {
+    start: u64,
+    shown: u64,
+    records: Vec<Entry>,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    condition: Condition,
+    deliveries: u32,
+    group: Option<u64>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Condition {
+    Ready,
+    Leased(ConsumerRef, LeaseId, Option<Timestamp>),
+    Delayed(Timestamp),
+    Settled,
+}
+
+impl Entry {
+    fn is_leased(&self) -> bool {
+        matches!(self.condition, Condition::Leased(..))
+    }
+
+    fn is_waiting(&self) -> bool {
+        matches!(self.condition, Condition::Ready | Condition::Delayed(_))
+    }
+}
+
+impl Oracle {
+    pub(super) fn new(fifo: bool, partitions: u32) -> Self {
+        Self {
+            fifo,
+            partitions: (0..partitions).map(|_| Records::default()).collect(),
+            consumers: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn append(
+        &mut self,
+        partition: u32,
+        count: u32,
+        schedule: Schedule,
+        now: Timestamp,
+    ) -> u64 {
+        let delay = schedule.delay_ms.filter(|delay| *delay > 0);
+        let entry = Entry {
+            condition: delay.map_or(Condition::Ready, |delay| {
+                Condition::Delayed(now.plus_ms(delay))
+            }),
+            deliveries: 0,
+            group: schedule.group,
+        };
+        let records = &mut self.partitions[partition as usize].records;
+        let base = records.len() as u64;
+        records.extend(std::iter::repeat_n(entry, count as usize));
+        base
+    }
+
+    pub(super) fn commit(&mut self) {
+        for partition in &mut self.partitions {
+            partition.shown = partition.records.len() as u64;
+        }
+    }
+
+    /// How many records could be handed out in one go.
+    pub(super) fn available(&self) -> u64 {
+        let all = self.partitions.iter();
+        if !self.fifo {
+            return all.map(Records::ready).sum();
+        }
+        all.map(|partition| {
+            let groups: BTreeSet<_> = partition.records.iter().map(|entry| entry.group).collect();
+            let each = groups.iter().map(|group| partition.available_of(*group));
+            each.sum::<u64>()
+        })
+        .sum()
+    }
+
+    /// Checks that these may be handed out, and does.
+    pub(super) fn hand_out(
+        &mut self,
+        runs: &[crate::LeasedRun],
+        holder: ConsumerRef,
+        until: Option<Timestamp>,
+    ) {
+        let busy: Vec<BTreeSet<_>> = self.partitions.iter().map(Records::busy_groups).collect();
+        for run in runs {
+            let index = run.partition.0 as usize;
+            for record in &run.records {
+                let partition = &mut self.partitions[index];
+                let first = partition.first_available(self.fifo, &busy[index], record.offset.0);
+                assert_eq!(first, Some(record.offset.0), "out of order");
+                let entry = &mut partition.records[record.offset.0 as usize];
+                entry.condition = Condition::Leased(holder, record.lease, until);
+                entry.deliveries += 1;
+                assert_eq!(record.deliveries, entry.deliveries);
+            }
+        }
+        if let Some(prefetch) = self.consumers.get(&holder) {
+            assert!(self.held(holder) <= u64::from(*prefetch));
+        }
+    }
+
+    pub(super) fn a_consumer_has_room(&self) -> bool {
+        let mut consumers = self.consumers.iter();
+        consumers.any(|(consumer, prefetch)| self.held(*consumer) < u64::from(*prefetch))
+    }
+
+    fn held(&self, holder: ConsumerRef) -> u64 {
+        let entries = self.partitions.iter().flat_map(|one| &one.records);
+        entries
+            .filter(|entry| matches!(entry.condition, Condition::Leased(by, ..) if by == holder))
+            .count() as u64
+    }
+
+    /// A record that isn't settled, or sometimes one that is.
+    pub(super) fn pick(&self, pick: usize) -> Option<(u32, u64)> {
+        let all = self
+            .partitions
+            .iter()
+            .zip(0..)
+            .flat_map(|(one, partition)| {
+                let records = one.records.iter().zip(0..);
+                records
+                    .filter(move |(entry, _)| {
+                        entry.is_leased()
+                            || (pick.is_multiple_of(7) && entry.condition != Condition::Settled)
+                            || pick.is_multiple_of(31)
+                    })
+                    .map(move |(_, offset)| (partition, offset))
+            });
+        let all: Vec<_> = all.collect();
+        all.get(pick % all.len().max(1)).copied()
+    }
+
+    /// The lease of a record, or one that it never had.
+    pub(super) fn lease_of(&self, partition: u32, offset: u64) -> LeaseId {
+        match self.partitions[partition as usize].records[offset as usize].condition {
+            Condition::Leased(_, lease, _) => lease,
+            _ => LeaseId(1),
+        }
+    }
+
+    /// Whether the item named something that could come to the outcome, or has done so before.
+    pub(super) fn settle(&mut self, item: &SettleItem, outcome: Outcome, now: Timestamp) -> bool {
+        let partition = &mut self.partitions[item.partition.0 as usize];
+        let shown = item.offset.0 < partition.shown;
+        let entry = &mut partition.records[item.offset.0 as usize];
+        let is_settled = entry.condition == Condition::Settled;
+        let is_repeated = is_settled && item.lease.is_some() && outcome == Outcome::Done;
+        let found = match (item.lease, outcome) {
+            (None, Outcome::Done | Outcome::Reject) => shown && !is_settled,
+            _ => entry.holds(item.lease),
+        };
+        if found {
+            entry.condition = match outcome {
+                Outcome::Done | Outcome::Reject => Condition::Settled,
+                Outcome::Return(0) => Condition::Ready,
+                Outcome::Return(delay) => Condition::Delayed(now.plus_ms(delay)),
+            };
+        }
+        found || is_repeated
+    }
+
+    pub(super) fn extend(&mut self, item: &SettleItem, term_ms: u64, now: Timestamp) -> bool {
+        let partition = &mut self.partitions[item.partition.0 as usize];
+        let entry = &mut partition.records[item.offset.0 as usize];
+        let Condition::Leased(holder, lease, _) = entry.condition else {
+            return false;
+        };
+        entry.condition = match term_ms {
+            0 => Condition::Ready,
+            _ => Condition::Leased(holder, lease, Some(now.plus_ms(term_ms))),
+        };
+        true
+    }
+
+    pub(super) fn pass(&mut self, now: Timestamp) {
+        self.for_each(|entry| match entry.condition {
+            Condition::Leased(_, _, Some(until)) | Condition::Delayed(until) if until <= now => {
+                entry.condition = Condition::Ready;
+            }
+            _ => {}
+        });
+    }
+
+    pub(super) fn close_session(&mut self, session: SessionId) {
+        self.consumers
+            .retain(|consumer, _| consumer.session != session);
+        self.for_each(|entry| {
+            if matches!(entry.condition, Condition::Leased(by, _, None) if by.session == session) {
+                entry.condition = Condition::Ready;
+            }
+        });
+    }
+
+    pub(super) fn restart(&mut self) {
+        self.consumers.clear();
+        self.commit();
+        self.for_each(|entry| {
+            if matches!(entry.condition, Condition::Leased(_, _, None)) {
+                entry.condition = Condition::Ready;
+            }
+        });
+    }
+
+    pub(super) fn purge(&mut self) -> u64 {
+        let mut removed = 0;
+        for partition in &mut self.partitions {
+            for entry in partition.records.iter_mut().take(partition.shown as usize) {
+                if entry.is_waiting() {
+                    entry.condition = Condition::Settled;
+                    removed += 1;
+                }
+            }
+        }
+        removed
+    }
+
+    pub(super) fn trim(&mut self, partition: u32, to: u64) {
+        let partition = &mut self.partitions[partition as usize];
+        partition.start = to;
+        for entry in partition.records.iter_mut().take(to as usize) {
+            entry.condition = Condition::Settled;
+        }
+    }
+
+    /// Start, high watermark, and the first record that isn't settled.
+    pub(super) fn bounds(&self, partition: u32) -> (u64, u64, u64) {
+        let partition = &self.partitions[partition as usize];
+        let mut records = partition.records.iter();
+        let needed = records.position(|entry| entry.condition != Condition::Settled);
+        let needed = needed.unwrap_or(partition.records.len());
+        (partition.start, partition.shown, needed as u64)
+    }
+
+    pub(super) fn counts(&self) -> (u64, u64, u64) {
+        let count = |holds: fn(&Entry) -> bool| {
+            let entries = self.partitions.iter().flat_map(|one| &one.records);
+            entries.filter(|entry| holds(entry)).count() as u64
+        };
+        (
+            self.partitions.iter().map(Records::ready).sum(),
+            count(Entry::is_leased),
+            count(|entry| matches!(entry.condition, Condition::Delayed(_))),
+        )
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        let entries = self.partitions.iter().flat_map(|one| &one.records);
+        let deadlines = entries.filter_map(|entry| match entry.condition {
+            Condition::Leased(_, _, until) => until,
+            Condition::Delayed(until) => Some(until),
+            Condition::Ready | Condition::Settled => None,
+        });
+        deadlines.min()
+    }
+
+    fn for_each(&mut self, change: impl FnMut(&mut Entry)) {
+        let partitions = self.partitions.iter_mut();
+        partitions.flat_map(|one| &mut one.records).for_each(change);
+    }
+}
+
+impl Entry {
+    fn holds(&self, lease: Option<LeaseId>) -> bool {
+        match self.condition {
+            Condition::Leased(_, held, _) => lease.is_none_or(|named| named == held),
+            _ => false,
+        }
+    }
+}
+
+impl Records {
+    fn shown(&self) -> &[Entry] {
+        &self.records[..self.shown as usize]
+    }
+
+    fn ready(&self) -> u64 {
+        let shown = self.shown().iter();
+        shown
+            .filter(|entry| entry.condition == Condition::Ready)
+            .count() as u64
+    }
+
+    fn busy_groups(&self) -> BTreeSet<Option<u64>> {
+        let leased = self.records.iter().filter(|entry| entry.is_leased());
+        leased.map(|entry| entry.group).collect()
+    }
+
+    /// How many records of a group could be handed out in one go.
+    fn available_of(&self, group: Option<u64>) -> u64 {
+        if self.busy_groups().contains(&group) {
+            return 0;
+        }
+        let waiting = self.shown().iter().filter(|entry| entry.group == group);
+        waiting
+            .filter(|entry| entry.is_waiting())
+            .take_while(|entry| entry.condition == Condition::Ready)
+            .count() as u64
+    }
+
+    /// The record that is to be handed out before any other: of the partition, or, in a FIFO
+    /// queue, of the group that `offset` belongs to.
+    fn first_available(
+        &self,
+        fifo: bool,
+        busy: &BTreeSet<Option<u64>>,
+        offset: u64,
+    ) -> Option<u64> {
+        let group = self.records[offset as usize].group;
+        if fifo && busy.contains(&group) {
+            return None;
+        }
+        let mut shown = self.shown().iter().zip(0..);
+        let (first, at) = shown.find(|(entry, _)| {
+            if fifo {
+                entry.group == group && entry.is_waiting()
+            } else {
+                entry.condition == Condition::Ready
+            }
+        })?;
+        (first.condition == Condition::Ready).then_some(at)
+    }
+}

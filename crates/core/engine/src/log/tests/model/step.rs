@@ -1,0 +1,109 @@
+//! What a random history is made of.
+
+use proptest::prelude::*;
+
+use crate::command::Outcome;
+
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    Append {
+        partition: u32,
+        count: u32,
+        delay_ms: Option<u64>,
+        group: u64,
+    },
+    Commit,
+    Lease {
+        session: u64,
+        records_max: u32,
+        lease_ms: Option<u64>,
+    },
+    Settle {
+        pick: usize,
+        outcome: Outcome,
+        exact: bool,
+    },
+    Extend {
+        pick: usize,
+        term_ms: u64,
+    },
+    Pass(u64),
+    CloseSession(u64),
+    Subscribe {
+        session: u64,
+        prefetch: u32,
+    },
+    Unsubscribe {
+        pick: usize,
+    },
+    Purge,
+    Trim {
+        pick: usize,
+        force: bool,
+    },
+    Snapshot,
+    Restart,
+}
+
+pub(super) fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        20 => append(),
+        12 => Just(Step::Commit),
+        16 => lease(),
+        24 => settle(),
+        4 => (any::<prop::sample::Index>(), prop_oneof![Just(0), 1..200u64])
+            .prop_map(|(pick, term_ms)| Step::Extend { pick: index(pick), term_ms }),
+        8 => (1..120u64).prop_map(Step::Pass),
+        4 => (1..4u64).prop_map(Step::CloseSession),
+        3 => (1..4u64, 0..4u32)
+            .prop_map(|(session, prefetch)| Step::Subscribe { session, prefetch }),
+        1 => any::<prop::sample::Index>().prop_map(|pick| Step::Unsubscribe { pick: index(pick) }),
+        1 => Just(Step::Purge),
+        2 => (any::<prop::sample::Index>(), any::<bool>())
+            .prop_map(|(pick, force)| Step::Trim { pick: index(pick), force }),
+        2 => Just(Step::Snapshot),
+        1 => Just(Step::Restart),
+    ]
+}
+
+fn append() -> impl Strategy<Value = Step> {
+    let delay = prop_oneof![3 => Just(None), 1 => (1..150u64).prop_map(Some)];
+    (0..super::PARTITIONS, 1..4u32, delay, 0..3u64).prop_map(
+        |(partition, count, delay_ms, group)| Step::Append {
+            partition,
+            count,
+            delay_ms,
+            group,
+        },
+    )
+}
+
+fn lease() -> impl Strategy<Value = Step> {
+    let term = prop_oneof![Just(None), (1..150u64).prop_map(Some)];
+    (1..4u64, 1..5u32, term).prop_map(|(session, records_max, lease_ms)| Step::Lease {
+        session,
+        records_max,
+        lease_ms,
+    })
+}
+
+fn settle() -> impl Strategy<Value = Step> {
+    let outcome = prop_oneof![
+        4 => Just(Outcome::Done),
+        3 => Just(Outcome::Return(0)),
+        1 => (1..100u64).prop_map(Outcome::Return),
+        1 => Just(Outcome::Reject),
+    ];
+    (any::<prop::sample::Index>(), outcome, any::<bool>()).prop_map(|(pick, outcome, exact)| {
+        Step::Settle {
+            pick: index(pick),
+            outcome,
+            exact,
+        }
+    })
+}
+
+/// Which of however many there will be.
+fn index(pick: prop::sample::Index) -> usize {
+    pick.index(1_000)
+}

@@ -39,8 +39,8 @@ pub(crate) const MAINTENANCE_MS: u64 = 1_000;
 /// keeps them for less: as often as Kafka looks at the age of what a topic has.
 pub(crate) const AGE_GRACE_MS: u64 = 5 * 60_000;
 
-/// Logs whose floors are taken for settling, or partitions that take over what was settled, before
-/// a shard goes on with its clients' work: well under a millisecond.
+/// Partitions whose floors are taken for settling, or that take over what was settled, before a
+/// shard goes on with its clients' work: well under a millisecond.
 pub(crate) const SETTLING_PIECE_MAX: usize = 1_000;
 
 /// Logs whose retention is looked at in one maintenance: bounds how long it holds the shard.

@@ -235,8 +235,7 @@ impl ShardThread {
         if self.shard.should_rotate(now) {
             drop(self.channels.blocks.send(Write::Rotate));
         }
-        if self.settler.is_some()
-            && let Some(plan) = self.shard.plan_settling(now)
+        if let Some(plan) = self.shard.plan_settling(now)
             && let Some(settler) = self.settler.take()
         {
             let job = SettleJob {

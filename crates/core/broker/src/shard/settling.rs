@@ -78,8 +78,8 @@ impl Shard {
         )
     }
 
-    /// Does a piece of what settling wants of the shard: for so many logs or partitions. After the
-    /// last one it gives what goes back to the settler.
+    /// Does a piece of what settling wants of the shard, for so many partitions; those of one log
+    /// go together into the floors. After the last piece it gives what goes back to the settler.
     pub fn settle_piece(&mut self, count_max: usize) -> Option<Retired> {
         match mem::take(&mut self.settling) {
             Settling::TakingFloors(taking) => {
@@ -119,19 +119,18 @@ impl Shard {
         }
     }
 
-    /// Takes the floors of some more logs.
+    /// Takes the floors of some more logs, until there are so many partitions more.
     fn take_floors(&mut self, mut taking: TakingFloors, count_max: usize) -> Settling {
-        let mut count = 0;
-        for (log, state) in self.state.logs.after(taking.last).take(count_max) {
+        let enough = taking.starts.len().saturating_add(count_max);
+        for (log, state) in self.state.logs.after(taking.last) {
+            if taking.starts.len() >= enough {
+                return Settling::TakingFloors(taking);
+            }
             taking.last = Some(log);
             let partitions = (0..).map(PartitionIndex).zip(&state.partitions);
             taking
                 .starts
                 .extend(partitions.map(|(index, held)| (PartitionId::new(log, index), held.start)));
-            count += 1;
-        }
-        if count == count_max {
-            return Settling::TakingFloors(taking);
         }
         let filling = self.builder.sequence();
         let floors = Floors {

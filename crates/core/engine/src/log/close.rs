@@ -71,7 +71,7 @@ impl Logs {
 pub(super) fn forget(log: LogId, known: &Log) -> Effect {
     Effect::Forget {
         log,
-        partitions: known.partitions.len() as u32,
+        partitions: known.config.partitions,
     }
 }
 

@@ -3,7 +3,7 @@
 use stele_base_types::{LogId, SessionId, Timestamp};
 
 use super::{
-    Logs,
+    Log, Logs,
     close::forget,
     index::Indexes,
     ledger::{Site, answer_empty},
@@ -70,25 +70,17 @@ impl Logs {
 
     /// Logs of the former process's memory and of its sessions are gone: their data may go.
     pub(crate) fn recover(&self, now: Timestamp) -> Decision {
-        let mut gone: Vec<LogId> = self.dying().collect();
-        gone.sort_unstable();
         Decision {
             records: std::iter::once(Record::Recovered)
                 .chain(self.used_at_start(now))
                 .collect(),
-            effects: gone
-                .into_iter()
-                .filter_map(|log| Some(forget(log, self.log(log)?)))
-                .collect(),
+            effects: self.dying().map(|(id, log)| forget(id, log)).collect(),
             ..Decision::nothing()
         }
     }
 
     pub(crate) fn recovered(&mut self) {
-        let gone: Vec<LogId> = self.dying().collect();
-        for log in gone {
-            self.logs.remove(&log);
-        }
+        self.logs.retain(|_, log| !log.config.ends_with_process());
         self.indexes = Indexes::default();
         for log in self.logs.values_mut() {
             for partition in &mut log.partitions {
@@ -104,10 +96,9 @@ impl Logs {
         self.index_all();
     }
 
-    fn dying(&self) -> impl Iterator<Item = LogId> + use<'_> {
-        let logs = self.logs.iter();
-        logs.filter(|(_, log)| log.config.ends_with_process())
-            .map(|(id, _)| *id)
+    fn dying(&self) -> impl Iterator<Item = (LogId, &Log)> {
+        self.iter()
+            .filter(|(_, log)| log.config.ends_with_process())
     }
 
     /// Whether a log shall go when this session has gone.

@@ -6,7 +6,7 @@ use stele_base_env::{Disk, LocalDisk};
 use stele_base_types::{LogId, Offset, Timestamp};
 use stele_test_disk::MemoryDisk;
 
-use super::harness::{NOW, SMALL, Shard, State, batch, batch_at, next_offset, partition, values};
+use super::harness::{NOW, SMALL, Shard, batch, batch_at, next_offset, partition, values};
 use crate::*;
 
 /// Runs `test` on a real directory and in memory.
@@ -324,10 +324,8 @@ fn a_partition_made_after_the_floors_were_taken_is_not_taken_for_deleted() {
         fill(&mut shard, 3, 10);
         shard.parts.writer.rotate().unwrap();
         shard.commit().unwrap();
-        let late = NOW.plus_ms(SMALL.journal_age_ms_max + 1);
-        let plan = shard.parts.index.plan_settling(floors, late);
-        let settled = shard.parts.settler.settle(&plan, &mut State::default());
-        let retired = shard.install(settled.unwrap());
+        let settled = shard.settle_above(floors).unwrap();
+        let retired = shard.install(settled);
         retired.release().unwrap();
         assert_filled(&shard, 1, 0, 10);
         assert_filled(&shard, 3, 0, 10);
@@ -344,11 +342,7 @@ fn everything_is_readable_between_the_pieces_in_which_a_settling_is_taken_over()
         shard.parts.writer.rotate().unwrap();
         shard.commit().unwrap();
         let late = NOW.plus_ms(SMALL.journal_age_ms_max + 1);
-        let floors = shard.floors();
-        let plan = shard.parts.index.plan_settling(floors, late);
-        let settled = shard.parts.settler.settle(&plan, &mut State::default());
-        let mut settled = settled.unwrap();
-        drop(plan);
+        let mut settled = shard.settle_above(shard.floors()).unwrap();
         let mut pieces = 0;
         let retired = loop {
             let retired = shard.parts.index.install_settled(&mut settled, 1);

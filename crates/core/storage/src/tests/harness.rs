@@ -168,13 +168,15 @@ impl Shard {
 
     /// Settles all that is closed.
     pub(crate) fn settle(&mut self) -> Result<(), Error> {
-        let late = NOW.plus_ms(SMALL.journal_age_ms_max + 1);
-        let floors = self.floors();
-        let plan = self.parts.index.plan_settling(floors, late);
-        let settled = self.parts.settler.settle(&plan, &mut State::default())?;
-        // It holds the files.
-        drop(plan);
+        let settled = self.settle_above(self.floors())?;
         self.install(settled).release()
+    }
+
+    /// Settles all that is closed, for somebody to take over.
+    pub(crate) fn settle_above(&mut self, floors: Floors) -> Result<Settled, Error> {
+        let late = NOW.plus_ms(SMALL.journal_age_ms_max + 1);
+        let plan = self.parts.index.plan_settling(floors, late);
+        self.parts.settler.settle(&plan, &mut State::default())
     }
 
     /// Takes over what was settled, a partition at a time.

@@ -20,13 +20,13 @@ impl Process {
         if site.shard.should_rotate(now) && site.blocks.is_empty() {
             site.writer.rotate()?;
         }
-        if site.plan.is_none() && site.settled.is_none() {
-            site.plan = site.shard.plan_settling(now);
+        if let Some(plan) = site.shard.plan_settling(now) {
+            site.plan = Some(plan);
         }
         Ok(())
     }
 
-    /// The next step of settling: the shard does a piece, for so many logs or partitions; the
+    /// The next step of settling: the shard does a piece, for so many partitions; the
     /// settler settles, the shard hears of it, or the settler keeps the files as spares or gives
     /// their space back.
     pub(crate) fn settle(&mut self, shard: usize, piece_max: usize) -> Result<(), Error> {

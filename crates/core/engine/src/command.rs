@@ -327,7 +327,7 @@ pub struct DeclareLog {
 
 /// Declares an exchange. One that exists with the same attributes is no error; with others it is
 /// [`crate::Error::Contradiction`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DeclareExchange {
     /// Virtual host.
     pub vhost: Name,

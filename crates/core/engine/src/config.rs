@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use stele_base_types::{LogId, Name, SessionId};
 
+use crate::stored::config::{LogField, QueueField, WindowField};
+
 /// The degree to which a write must be safe before it is acknowledged and shown to consumers.
 /// Ordered: a later one asks more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -18,8 +20,7 @@ pub enum Durability {
 }
 
 /// How long a log belongs to its declarer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "StoredLifetime", into = "StoredLifetime")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lifetime {
     /// The session that alone may use the log, and with which it goes (AMQP `exclusive`).
     pub exclusive: Option<SessionId>,
@@ -37,57 +38,8 @@ impl Lifetime {
     }
 }
 
-/// [`Lifetime`] as it is stored.
-#[derive(Serialize, Deserialize)]
-struct StoredLifetime {
-    exclusive: Option<SessionId>,
-    unused: WhenUnused,
-}
-
-/// What becomes of a log without consumers. The first two are written as the flag was that stood
-/// here before there were others.
-#[derive(Serialize, Deserialize)]
-enum WhenUnused {
-    Stays,
-    GoesAtOnce,
-    GoesAfter(u64),
-    /// With its last consumer, or after that time where it never has one.
-    GoesAtOnceOrAfter(u64),
-}
-
-impl From<Lifetime> for StoredLifetime {
-    fn from(lifetime: Lifetime) -> Self {
-        let unused = match (lifetime.auto_delete, lifetime.unused_ms_max) {
-            (false, None) => WhenUnused::Stays,
-            (true, None) => WhenUnused::GoesAtOnce,
-            (false, Some(ms)) => WhenUnused::GoesAfter(ms),
-            (true, Some(ms)) => WhenUnused::GoesAtOnceOrAfter(ms),
-        };
-        Self {
-            exclusive: lifetime.exclusive,
-            unused,
-        }
-    }
-}
-
-impl From<StoredLifetime> for Lifetime {
-    fn from(stored: StoredLifetime) -> Self {
-        let (auto_delete, unused_ms_max) = match stored.unused {
-            WhenUnused::Stays => (false, None),
-            WhenUnused::GoesAtOnce => (true, None),
-            WhenUnused::GoesAfter(ms) => (false, Some(ms)),
-            WhenUnused::GoesAtOnceOrAfter(ms) => (true, Some(ms)),
-        };
-        Self {
-            exclusive: stored.exclusive,
-            auto_delete,
-            unused_ms_max,
-        }
-    }
-}
-
 /// Which records a log keeps: the union of its parts. One that no part keeps may go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
     /// Keep what a ledger has not acknowledged (queues).
     pub until_acknowledged: bool,
@@ -118,6 +70,7 @@ impl Retention {
 /// Retention by age and size, as Kafka's `retention.ms` and `retention.bytes`: a record leaves the
 /// window when it exceeds either bound. `None` is no bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<WindowField>", into = "Vec<WindowField>")]
 pub struct Window {
     /// The age to which a record is kept, in milliseconds.
     pub time_ms: Option<u64>,
@@ -137,6 +90,7 @@ impl Window {
 
 /// How a log's default ledger schedules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<QueueField>", into = "Vec<QueueField>")]
 pub struct QueueConfig {
     /// One message of a group at a time, deduplication by id within the window (SQS FIFO).
     pub fifo: bool,
@@ -149,6 +103,7 @@ pub struct QueueConfig {
 
 /// What the engine needs to know of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<LogField>", into = "Vec<LogField>")]
 pub struct LogConfig {
     /// How many partitions, from 1.
     pub partitions: u32,
@@ -226,47 +181,6 @@ pub type Arguments = BTreeMap<Box<str>, Argument>;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A lifetime as journals had it before logs could go for want of use.
-    #[derive(Serialize)]
-    struct FirstLifetime {
-        exclusive: Option<SessionId>,
-        auto_delete: bool,
-    }
-
-    #[test]
-    fn a_lifetime_is_stored_as_it_was_before_there_was_a_time_in_it() {
-        for exclusive in [None, Some(SessionId(300))] {
-            for auto_delete in [false, true] {
-                let first = FirstLifetime {
-                    exclusive,
-                    auto_delete,
-                };
-                let now = Lifetime {
-                    exclusive,
-                    auto_delete,
-                    unused_ms_max: None,
-                };
-                let bytes = postcard::to_stdvec(&first).unwrap();
-                assert_eq!(postcard::to_stdvec(&now).unwrap(), bytes);
-                assert_eq!(postcard::from_bytes::<Lifetime>(&bytes).unwrap(), now);
-            }
-        }
-    }
-
-    #[test]
-    fn a_lifetime_with_a_time_is_read_as_it_was_written() {
-        for auto_delete in [false, true] {
-            let lifetime = Lifetime {
-                exclusive: None,
-                auto_delete,
-                unused_ms_max: Some(86_400_000),
-            };
-            let bytes = postcard::to_stdvec(&lifetime).unwrap();
-            assert_eq!(bytes[..2], [0, 2 + u8::from(auto_delete)]);
-            assert_eq!(postcard::from_bytes::<Lifetime>(&bytes).unwrap(), lifetime);
-        }
-    }
 
     #[test]
     fn a_union_keeps_what_either_keeps() {

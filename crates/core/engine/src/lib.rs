@@ -28,6 +28,7 @@ mod log;
 mod record;
 mod reply;
 mod state;
+mod stored;
 
 pub use catalogue::{Binding, Catalogue, Exchange, Headers, LogDefinition, NoHeaders};
 pub use command::{
@@ -49,3 +50,4 @@ pub use reply::{
     LeasedRecord, LeasedRun, MemberDescription, OffsetEntry, Reply,
 };
 pub use state::State;
+pub use stored::StoredError;

@@ -1,8 +1,5 @@
 //! What has happened. Applying records is the only way that the state changes; replaying the
-//! journalled ones is recovery.
-//!
-//! The stored form is postcard's: a variant's number, then its fields. So variants and fields are
-//! only ever added at the end, and a change of meaning is a new variant.
+//! journalled ones is recovery. How they are stored is told in `stored.rs`.
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;

@@ -14,7 +14,7 @@ pub struct State {
     pub logs: Logs,
     /// The shard's groups.
     pub groups: Groups,
-    producer_next: ProducerId,
+    pub(crate) producer_next: ProducerId,
 }
 
 impl State {

@@ -56,8 +56,7 @@ impl Shard {
         }
         self.scratch.clear();
         let scratch = std::mem::take(&mut self.scratch);
-        self.scratch = postcard::to_extend(record, scratch)
-            .expect("records hold nothing that postcard can't write");
+        self.scratch = record.store(scratch);
         if let Record::Appended { targets, .. } = record
             && let Some(body) = body
         {

@@ -35,12 +35,12 @@ pub struct Replayed(State);
 
 impl Replay for Replayed {
     fn load(&mut self, state: &[u8]) -> Result<(), ReplayError> {
-        self.0 = postcard::from_bytes(state)?;
+        self.0 = State::read(state)?;
         Ok(())
     }
 
     fn control(&mut self, record: &[u8]) -> Result<(), ReplayError> {
-        self.0.apply(&postcard::from_bytes::<Record>(record)?);
+        self.0.apply(&Record::read(record)?);
         Ok(())
     }
 
@@ -50,7 +50,7 @@ impl Replay for Replayed {
     }
 
     fn save(&self) -> Result<Vec<u8>, ReplayError> {
-        Ok(postcard::to_stdvec(&self.0)?)
+        Ok(self.0.store())
     }
 }
 

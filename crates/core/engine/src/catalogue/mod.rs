@@ -29,13 +29,14 @@ use smallvec::SmallVec;
 use stele_base_types::{LogId, Name, Timestamp};
 
 pub use self::record::CatalogueRecord;
+pub(crate) use self::stored::StoredCatalogue;
 use self::{
     logs::LogTable,
     virtual_host::{BoundExchange, VirtualHost},
 };
 use crate::{
     Argument, Arguments, BindingTarget, Error, ExchangeKind, Facet, LogConfig, Settings,
-    command::Bind,
+    command::Bind, stored::config::ExchangeField,
 };
 
 /// All definitions. Equal where the definitions are, whatever has led to them.
@@ -67,6 +68,7 @@ pub struct LogDefinition {
 
 /// An exchange.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Vec<ExchangeField>", into = "Vec<ExchangeField>")]
 pub struct Exchange {
     /// How it routes.
     pub kind: ExchangeKind,
@@ -207,9 +209,13 @@ impl Catalogue {
         match record {
             CatalogueRecord::LogDefined(definition) => self.define_log((**definition).clone()),
             CatalogueRecord::LogDeleted(log) => self.delete_log(*log),
-            CatalogueRecord::ExchangeDeclared(declared) => {
-                self.on(&declared.vhost, |host| host.declare_exchange(declared));
-            }
+            CatalogueRecord::ExchangeDeclared {
+                vhost,
+                name,
+                exchange,
+            } => self.on(vhost, |host| {
+                host.add_exchange(name.clone(), (**exchange).clone());
+            }),
             CatalogueRecord::ExchangeDeleted { vhost, name } => {
                 self.on(vhost, |host| host.remove_exchange(name));
             }

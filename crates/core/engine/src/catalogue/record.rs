@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use stele_base_types::{LogId, Name};
 
-use super::LogDefinition;
-use crate::command::{Bind, DeclareExchange};
+use super::{Exchange, LogDefinition};
+use crate::command::Bind;
 
 /// A change of the catalogue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,7 +15,14 @@ pub enum CatalogueRecord {
     /// others.
     LogDeleted(LogId),
     /// An exchange is new.
-    ExchangeDeclared(Box<DeclareExchange>),
+    ExchangeDeclared {
+        /// Virtual host.
+        vhost: Name,
+        /// The exchange.
+        name: Name,
+        /// What it is.
+        exchange: Box<Exchange>,
+    },
     /// An exchange, its bindings and those to it are gone, and with them each auto-delete exchange
     /// that had no others.
     ExchangeDeleted {

@@ -19,16 +19,16 @@ struct Written<'a> {
 
 type WrittenExchange<'a> = (&'a Name, &'a Exchange, Vec<&'a Binding>);
 
-/// What is read. Same fields, same order as [`Written`].
+/// What is stored. Same fields, same order as [`Written`].
 #[derive(Deserialize)]
-struct Read {
-    version: u64,
-    log_next: LogId,
-    logs: Vec<LogDefinition>,
-    vhosts: Vec<(Name, Vec<ReadExchange>)>,
+pub(crate) struct StoredCatalogue {
+    pub(crate) version: u64,
+    pub(crate) log_next: LogId,
+    pub(crate) logs: Vec<LogDefinition>,
+    pub(crate) vhosts: Vec<(Name, Vec<StoredExchange>)>,
 }
 
-type ReadExchange = (Name, Exchange, Vec<Binding>);
+type StoredExchange = (Name, Exchange, Vec<Binding>);
 
 impl Serialize for Catalogue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -51,29 +51,29 @@ impl Serialize for Catalogue {
 
 impl<'de> Deserialize<'de> for Catalogue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Read::deserialize(deserializer).map(Self::from)
+        StoredCatalogue::deserialize(deserializer).map(Self::from)
     }
 }
 
-impl From<Read> for Catalogue {
-    fn from(read: Read) -> Self {
+impl From<StoredCatalogue> for Catalogue {
+    fn from(stored: StoredCatalogue) -> Self {
         let mut catalogue = Self {
-            version: read.version,
-            logs: LogTable::starting_at(read.log_next),
+            version: stored.version,
+            logs: LogTable::starting_at(stored.log_next),
             vhosts: Default::default(),
         };
-        for (name, exchanges) in read.vhosts {
+        for (name, exchanges) in stored.vhosts {
             let host = catalogue.vhosts.entry(name).or_default();
             fill(host, exchanges);
         }
-        for log in read.logs {
+        for log in stored.logs {
             catalogue.define_log(log);
         }
         catalogue
     }
 }
 
-fn fill(host: &mut VirtualHost, exchanges: Vec<ReadExchange>) {
+fn fill(host: &mut VirtualHost, exchanges: Vec<StoredExchange>) {
     for (name, exchange, bindings) in exchanges {
         host.add_exchange(name.clone(), exchange);
         for binding in bindings {

@@ -12,10 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use stele_base_types::{LogId, Name};
 
 use super::{Binding, Exchange, bindings::BindingTable, predeclared};
-use crate::{
-    Arguments, BindingTarget,
-    command::{Bind, DeclareExchange},
-};
+use crate::{Arguments, BindingTarget, command::Bind};
 
 /// Names and bindings of a virtual host.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -63,17 +60,6 @@ impl VirtualHost {
         let bindings = BindingTable::new(exchange.kind);
         let bound = BoundExchange { exchange, bindings };
         self.exchanges.insert(name, bound);
-    }
-
-    pub(super) fn declare_exchange(&mut self, declared: &DeclareExchange) {
-        let exchange = Exchange {
-            kind: declared.kind,
-            durable: declared.durable,
-            auto_delete: declared.auto_delete,
-            internal: declared.internal,
-            arguments: declared.arguments.clone(),
-        };
-        self.add_exchange(declared.name.clone(), exchange);
     }
 
     pub(super) fn remove_exchange(&mut self, name: &str) {

@@ -31,7 +31,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 use stele_base_types::{LogId, PartitionId, PartitionIndex, Timestamp};
 
-use self::{deduplication::Deduplication, index::Indexes, ledger::Site};
+pub(crate) use self::{
+    deduplication::Deduplication,
+    ledger::{Attempts, Part},
+};
+use self::{index::Indexes, ledger::Site};
 pub use self::{
     ledger::Ledger,
     partition::Partition,
@@ -61,7 +65,7 @@ pub struct LeaseId(pub u64);
 
 /// The logs of a shard.
 #[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(from = "Stored")]
+#[serde(from = "StoredLogs")]
 pub struct Logs {
     logs: BTreeMap<LogId, Box<Log>>,
     /// Leases before this one may have been given.
@@ -75,10 +79,10 @@ pub struct Logs {
 
 /// [`Logs`] in a snapshot: without the indexes, which follow.
 #[derive(Deserialize)]
-struct Stored {
-    logs: BTreeMap<LogId, Box<Log>>,
-    lease_last: LeaseId,
-    closed: BTreeSet<LogId>,
+pub(crate) struct StoredLogs {
+    pub(crate) logs: BTreeMap<LogId, Box<Log>>,
+    pub(crate) lease_last: LeaseId,
+    pub(crate) closed: BTreeSet<LogId>,
 }
 
 /// A log on its shard.
@@ -88,12 +92,12 @@ pub struct Log {
     pub config: LogConfig,
     /// Its partitions, by index.
     pub partitions: Vec<Partition>,
-    ledgers: Vec<Ledger>,
+    pub(crate) ledgers: Vec<Ledger>,
     /// Where the next record without a partition goes.
-    spread: PartitionIndex,
-    deduplication: Deduplication,
+    pub(crate) spread: PartitionIndex,
+    pub(crate) deduplication: Deduplication,
     /// When to look through what is remembered for a time.
-    forget_at: Option<Timestamp>,
+    pub(crate) forget_at: Option<Timestamp>,
     /// Whether it is listed as having something to hand out.
     #[serde(skip)]
     is_hot: bool,
@@ -111,7 +115,8 @@ impl Log {
         self.ledgers.iter().find(|known| known.id() == ledger)
     }
 
-    fn new(config: LogConfig) -> Self {
+    /// Without partitions and ledgers.
+    pub(crate) fn new(config: LogConfig) -> Self {
         Self {
             config,
             partitions: Vec::new(),
@@ -320,8 +325,8 @@ impl Logs {
     }
 }
 
-impl From<Stored> for Logs {
-    fn from(stored: Stored) -> Self {
+impl From<StoredLogs> for Logs {
+    fn from(stored: StoredLogs) -> Self {
         let mut logs = Self {
             logs: stored.logs,
             lease_last: stored.lease_last,

@@ -13,10 +13,28 @@ impl Catalogue {
             equivalent(&declaration, &existing.exchange)?;
             return Ok(unchanged(Reply::Done));
         }
-        Ok(change(
-            CatalogueRecord::ExchangeDeclared(Box::new(declaration)),
-            Reply::Done,
-        ))
+        let DeclareExchange {
+            vhost,
+            name,
+            kind,
+            durable,
+            auto_delete,
+            internal,
+            arguments,
+        } = declaration;
+        let exchange = Exchange {
+            kind,
+            durable,
+            auto_delete,
+            internal,
+            arguments,
+        };
+        let declared = CatalogueRecord::ExchangeDeclared {
+            vhost,
+            name,
+            exchange: Box::new(exchange),
+        };
+        Ok(change(declared, Reply::Done))
     }
 }
 

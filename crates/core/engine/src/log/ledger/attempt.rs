@@ -14,7 +14,7 @@ use crate::{
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Attempts {
+pub(crate) struct Attempts {
     attempts: BTreeMap<u128, Attempt>,
 }
 

@@ -26,12 +26,11 @@ mod wait;
 use serde::{Deserialize, Serialize};
 use stele_base_types::{LogId, Offset, PartitionIndex, Timestamp};
 
+pub(crate) use self::{attempt::Attempts, demand::Site, part::Part, wait::answer_empty};
 use self::{
-    attempt::Attempts,
     demand::{Demand, ReadyParts},
-    part::{Lease, Part},
+    part::Lease,
 };
-pub(crate) use self::{demand::Site, wait::answer_empty};
 use super::{
     LedgerId,
     index::{Due, Indexes, Place},
@@ -45,10 +44,10 @@ use crate::QueueConfig;
 pub struct Ledger {
     id: LedgerId,
     config: QueueConfig,
-    parts: Vec<Part>,
+    pub(crate) parts: Vec<Part>,
     /// The partition to look at first, so that none is left behind.
-    rotation: PartitionIndex,
-    attempts: Attempts,
+    pub(crate) rotation: PartitionIndex,
+    pub(crate) attempts: Attempts,
     #[serde(skip)]
     ready: ReadyParts,
     #[serde(skip)]

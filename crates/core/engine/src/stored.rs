@@ -1,0 +1,102 @@
+//! Stored forms: how records and the state lie in journals and snapshots, and how they grow.
+//!
+//! ```text
+//!  0  1 version    0x80 + the version of the form; a byte below 0x80 begins a first form
+//!  1  … content    in postcard's form
+//! ```
+//!
+//! Three rules let a form grow without a new version:
+//! - A kind of record is a variant of an enum. New variants are added at the end.
+//! - A configuration is a list of fields ([`crate::LogConfig`] and others): each field is a
+//!   variant of an enum, listed where it differs from its default. New fields are added at the
+//!   end, and are missing in what was written before them.
+//! - A field or variant that this program doesn't know ends the start: what was written by a newer
+//!   program is never guessed at.
+//!
+//! What can't be said so takes the next version; the form before it is then kept in a module of its
+//! own, as the first one is in `first/`, with a conversion. `tests/earlier_forms.rs` of the broker
+//! opens a directory that was written in it.
+
+pub(crate) mod config;
+mod first;
+
+use crate::{Record, State};
+
+/// The version that is written.
+const VERSION: u8 = 2;
+
+/// Tells a version from the first byte of a first form of a record, which is a variant's number.
+const VERSION_MARK: u8 = 0x80;
+
+/// Why stored bytes aren't taken.
+#[derive(Debug, thiserror::Error)]
+pub enum StoredError {
+    /// There are none.
+    #[error("nothing is stored here")]
+    Empty,
+    /// A newer program wrote them. The operator starts that one.
+    #[error("stored in form {0}, but this stele knows forms 1 to {VERSION}")]
+    Version(u8),
+    /// They aren't what the version says; or a newer program has added to it.
+    #[error("not a stored form that this stele knows: {0}")]
+    Form(#[from] postcard::Error),
+}
+
+impl Record {
+    /// Appends the stored form to `bytes`.
+    pub fn store(&self, mut bytes: Vec<u8>) -> Vec<u8> {
+        bytes.push(VERSION_MARK | VERSION);
+        postcard::to_extend(self, bytes).expect(WRITABLE)
+    }
+
+    /// Reads a stored form of any version.
+    pub fn read(bytes: &[u8]) -> Result<Self, StoredError> {
+        match content(bytes)? {
+            Some(content) => Ok(postcard::from_bytes(content)?),
+            None => Ok(postcard::from_bytes::<first::Record>(bytes)?.into()),
+        }
+    }
+}
+
+impl State {
+    /// The stored form: a zero follows the version. A first form begins with a number of
+    /// continued bytes, which never ends in zero.
+    pub fn store(&self) -> Vec<u8> {
+        let mut bytes = vec![VERSION_MARK | VERSION, 0];
+        bytes = postcard::to_extend(self, bytes).expect(WRITABLE);
+        bytes
+    }
+
+    /// Reads a stored form of any version.
+    pub fn read(bytes: &[u8]) -> Result<Self, StoredError> {
+        match bytes {
+            [version, 0, content @ ..] if version & VERSION_MARK != 0 => {
+                check(version & !VERSION_MARK)?;
+                Ok(postcard::from_bytes(content)?)
+            }
+            _ => Ok(postcard::from_bytes::<first::State>(bytes)?.into()),
+        }
+    }
+}
+
+const WRITABLE: &str = "nothing is stored that postcard can't write";
+
+/// What follows the version; `None` where there is none because the form is the first.
+fn content(bytes: &[u8]) -> Result<Option<&[u8]>, StoredError> {
+    let (first, content) = bytes.split_first().ok_or(StoredError::Empty)?;
+    if first & VERSION_MARK == 0 {
+        return Ok(None);
+    }
+    check(first & !VERSION_MARK)?;
+    Ok(Some(content))
+}
+
+fn check(version: u8) -> Result<(), StoredError> {
+    if version == VERSION {
+        return Ok(());
+    }
+    Err(StoredError::Version(version))
+}
+
+#[cfg(test)]
+mod tests;

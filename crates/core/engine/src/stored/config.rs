@@ -1,0 +1,199 @@
+//! Configurations as lists of fields: those that differ from the default, each with its number.
+//!
+//! New fields go to the end of their enum. A field is never removed or given another meaning.
+
+use serde::{Deserialize, Serialize};
+use stele_base_types::SessionId;
+
+use crate::{
+    Arguments, Durability, Exchange, ExchangeKind, Lifetime, LogConfig, QueueConfig, Retention,
+    Window,
+};
+
+/// A field of [`LogConfig`].
+#[derive(Serialize, Deserialize)]
+pub(crate) enum LogField {
+    Partitions(u32),
+    Durability(Durability),
+    UntilAcknowledged,
+    Window(Window),
+    Exclusive(SessionId),
+    AutoDelete,
+    UnusedMsMax(u64),
+    Queue(QueueConfig),
+}
+
+/// A field of [`Window`].
+#[derive(Serialize, Deserialize)]
+pub(crate) enum WindowField {
+    TimeMs(u64),
+    SizeBytes(u64),
+}
+
+/// A field of [`QueueConfig`].
+#[derive(Serialize, Deserialize)]
+pub(crate) enum QueueField {
+    Fifo,
+    DelayMs(u64),
+    ExpiryMs(u64),
+}
+
+/// A field of [`Exchange`].
+#[derive(Serialize, Deserialize)]
+pub(crate) enum ExchangeField {
+    Kind(ExchangeKind),
+    Durable,
+    AutoDelete,
+    Internal,
+    Arguments(Arguments),
+}
+
+impl From<LogConfig> for Vec<LogField> {
+    fn from(config: LogConfig) -> Self {
+        let LogConfig {
+            partitions,
+            durability,
+            retention,
+            lifetime,
+            queue,
+        } = config;
+        let mut fields = vec![
+            LogField::Partitions(partitions),
+            LogField::Durability(durability),
+        ];
+        fields.extend(
+            retention
+                .until_acknowledged
+                .then_some(LogField::UntilAcknowledged),
+        );
+        fields.extend(retention.window.map(LogField::Window));
+        fields.extend(lifetime.exclusive.map(LogField::Exclusive));
+        fields.extend(lifetime.auto_delete.then_some(LogField::AutoDelete));
+        fields.extend(lifetime.unused_ms_max.map(LogField::UnusedMsMax));
+        fields.extend(queue.map(LogField::Queue));
+        fields
+    }
+}
+
+impl From<Vec<LogField>> for LogConfig {
+    fn from(fields: Vec<LogField>) -> Self {
+        let mut config = Self {
+            partitions: 1,
+            durability: Durability::Synced,
+            retention: Retention {
+                until_acknowledged: false,
+                window: None,
+            },
+            lifetime: Lifetime::default(),
+            queue: None,
+        };
+        for field in fields {
+            match field {
+                LogField::Partitions(partitions) => config.partitions = partitions,
+                LogField::Durability(durability) => config.durability = durability,
+                LogField::UntilAcknowledged => config.retention.until_acknowledged = true,
+                LogField::Window(window) => config.retention.window = Some(window),
+                LogField::Exclusive(session) => config.lifetime.exclusive = Some(session),
+                LogField::AutoDelete => config.lifetime.auto_delete = true,
+                LogField::UnusedMsMax(ms) => config.lifetime.unused_ms_max = Some(ms),
+                LogField::Queue(queue) => config.queue = Some(queue),
+            }
+        }
+        config
+    }
+}
+
+impl From<Window> for Vec<WindowField> {
+    fn from(window: Window) -> Self {
+        let time = window.time_ms.map(WindowField::TimeMs);
+        let size = window.size_bytes.map(WindowField::SizeBytes);
+        time.into_iter().chain(size).collect()
+    }
+}
+
+impl From<Vec<WindowField>> for Window {
+    fn from(fields: Vec<WindowField>) -> Self {
+        let mut window = Self {
+            time_ms: None,
+            size_bytes: None,
+        };
+        for field in fields {
+            match field {
+                WindowField::TimeMs(ms) => window.time_ms = Some(ms),
+                WindowField::SizeBytes(bytes) => window.size_bytes = Some(bytes),
+            }
+        }
+        window
+    }
+}
+
+impl From<QueueConfig> for Vec<QueueField> {
+    fn from(config: QueueConfig) -> Self {
+        let QueueConfig {
+            fifo,
+            delay_ms,
+            expiry_ms,
+        } = config;
+        let mut fields = Self::new();
+        fields.extend(fifo.then_some(QueueField::Fifo));
+        fields.extend((delay_ms > 0).then_some(QueueField::DelayMs(delay_ms)));
+        fields.extend(expiry_ms.map(QueueField::ExpiryMs));
+        fields
+    }
+}
+
+impl From<Vec<QueueField>> for QueueConfig {
+    fn from(fields: Vec<QueueField>) -> Self {
+        let mut config = Self::default();
+        for field in fields {
+            match field {
+                QueueField::Fifo => config.fifo = true,
+                QueueField::DelayMs(ms) => config.delay_ms = ms,
+                QueueField::ExpiryMs(ms) => config.expiry_ms = Some(ms),
+            }
+        }
+        config
+    }
+}
+
+impl From<Exchange> for Vec<ExchangeField> {
+    fn from(exchange: Exchange) -> Self {
+        let Exchange {
+            kind,
+            durable,
+            auto_delete,
+            internal,
+            arguments,
+        } = exchange;
+        let mut fields = vec![ExchangeField::Kind(kind)];
+        fields.extend(durable.then_some(ExchangeField::Durable));
+        fields.extend(auto_delete.then_some(ExchangeField::AutoDelete));
+        fields.extend(internal.then_some(ExchangeField::Internal));
+        if !arguments.is_empty() {
+            fields.push(ExchangeField::Arguments(arguments));
+        }
+        fields
+    }
+}
+
+impl From<Vec<ExchangeField>> for Exchange {
+    fn from(fields: Vec<ExchangeField>) -> Self {
+        let mut exchange = Self {
+            kind: ExchangeKind::Direct,
+            durable: false,
+            auto_delete: false,
+            internal: false,
+            arguments: Arguments::new(),
+        };
+        for field in fields {
+            match field {
+                ExchangeField::Kind(kind) => exchange.kind = kind,
+                ExchangeField::Durable => exchange.durable = true,
+                ExchangeField::AutoDelete => exchange.auto_delete = true,
+                ExchangeField::Internal => exchange.internal = true,
+                ExchangeField::Arguments(arguments) => exchange.arguments = arguments,
+            }
+        }
+        exchange
+    }
+}

@@ -1,0 +1,113 @@
+use stele_base_types::{LogId, SessionId, Timestamp};
+
+use super::*;
+use crate::{
+    Durability, Lifetime, LogConfig, LogRecord, QueueConfig, Retention, Window,
+    stored::config::LogField,
+};
+
+fn opened(config: LogConfig) -> Record {
+    Record::Log(
+        LogId(7),
+        LogRecord::Opened {
+            config,
+            at: Timestamp(1),
+        },
+    )
+}
+
+const LEAST: LogConfig = LogConfig {
+    partitions: 1,
+    durability: Durability::Synced,
+    retention: Retention {
+        until_acknowledged: false,
+        window: None,
+    },
+    lifetime: Lifetime {
+        exclusive: None,
+        auto_delete: false,
+        unused_ms_max: None,
+    },
+    queue: None,
+};
+
+/// Every field differs from its default.
+const MOST: LogConfig = LogConfig {
+    partitions: 3,
+    durability: Durability::Flushed,
+    retention: Retention {
+        until_acknowledged: true,
+        window: Some(Window {
+            time_ms: Some(1),
+            size_bytes: Some(2),
+        }),
+    },
+    lifetime: Lifetime {
+        exclusive: Some(SessionId(4)),
+        auto_delete: true,
+        unused_ms_max: Some(5),
+    },
+    queue: Some(QueueConfig {
+        fifo: true,
+        delay_ms: 6,
+        expiry_ms: Some(7),
+    }),
+};
+
+#[test]
+fn a_configuration_is_read_as_it_was_stored() {
+    let bare = LogConfig {
+        retention: Retention {
+            window: Some(Window {
+                time_ms: None,
+                size_bytes: None,
+            }),
+            ..LEAST.retention
+        },
+        queue: Some(QueueConfig::default()),
+        ..LEAST
+    };
+    for config in [LEAST, MOST, bare] {
+        let record = opened(config);
+        let stored = record.store(Vec::new());
+        assert_eq!(Record::read(&stored).unwrap(), record);
+    }
+}
+
+#[test]
+fn a_field_that_was_not_stored_has_its_default() {
+    let bytes = postcard::to_stdvec::<Vec<LogField>>(&Vec::new()).unwrap();
+    assert_eq!(postcard::from_bytes::<LogConfig>(&bytes).unwrap(), LEAST);
+}
+
+#[test]
+fn a_field_of_a_newer_program_is_refused() {
+    // One field, whose number is far beyond those that are known.
+    let refused = postcard::from_bytes::<LogConfig>(&[1, 100]);
+    assert!(refused.is_err(), "{refused:?}");
+}
+
+#[test]
+fn a_form_of_a_newer_program_is_refused_by_its_version() {
+    let record = opened(LEAST);
+    let mut stored = record.store(Vec::new());
+    stored[0] += 1;
+    let refused = Record::read(&stored).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "stored in form 3, but this stele knows forms 1 to 2"
+    );
+    let mut stored = State::default().store();
+    stored[0] += 1;
+    assert!(matches!(State::read(&stored), Err(StoredError::Version(3))));
+    assert!(matches!(Record::read(&[]), Err(StoredError::Empty)));
+}
+
+#[test]
+fn what_was_never_journalled_is_refused_in_the_first_form() {
+    // `Committed` of partition 0 of log 0, up to offset 0.
+    assert!(matches!(
+        Record::read(&[7, 0, 0, 0]),
+        Err(StoredError::Form(_))
+    ));
+}

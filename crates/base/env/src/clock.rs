@@ -1,7 +1,9 @@
-//! Time: the calendar for what is stored and shown, a monotonic count for what is measured.
+//! Time: an instant for what is waited for, stored and shown, a monotonic count for what is
+//! measured.
 
 use std::{
     fmt::Debug,
+    sync::atomic::{AtomicI64, Ordering},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -9,18 +11,32 @@ use stele_base_types::Timestamp;
 
 /// Where time comes from.
 pub trait Clock: Debug + Send + Sync {
-    /// The calendar's time. May jump in either direction when the system's clock is set.
+    /// The instant that it is. Follows the calendar when that is ahead; never goes back. While the
+    /// calendar is behind, after the system's clock was set back, it goes on by the monotonic
+    /// count. So a wait lasts as long as it was to, and what comes later is never stamped earlier.
     fn now(&self) -> Timestamp;
+
+    /// What the system's calendar says, which jumps in either direction when it is set. To compare
+    /// with what others' calendars say, and for nothing else.
+    fn calendar(&self) -> Timestamp;
+
+    /// Has [`Clock::now`] be no earlier than `at` from now on: what an earlier process has stamped.
+    fn not_before(&self, at: Timestamp);
 
     /// Time since an arbitrary start. Never goes back.
     fn monotonic(&self) -> Duration;
 }
 
 /// The operating system's clock.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct SystemClock {
     start: Instant,
+    ahead: Ahead,
 }
+
+/// How far [`Clock::now`] is ahead of the monotonic count, in milliseconds. Only grows.
+#[derive(Debug)]
+struct Ahead(AtomicI64);
 
 impl SystemClock {
     /// A clock whose monotonic count starts now.
@@ -31,7 +47,12 @@ impl SystemClock {
     pub fn new() -> Self {
         Self {
             start: Instant::now(),
+            ahead: Ahead::new(),
         }
+    }
+
+    fn monotonic_ms(&self) -> i64 {
+        i64::try_from(self.monotonic().as_millis()).unwrap_or(i64::MAX)
     }
 }
 
@@ -42,19 +63,16 @@ impl Default for SystemClock {
 }
 
 impl Clock for SystemClock {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is what the ban's replacement stands on"
-    )]
     fn now(&self) -> Timestamp {
-        let now = SystemTime::now();
-        let millis = match now.duration_since(UNIX_EPOCH) {
-            Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
-            Err(before) => {
-                i64::try_from(before.duration().as_millis()).map_or(i64::MIN, i64::wrapping_neg)
-            }
-        };
-        Timestamp(millis)
+        self.ahead.now(calendar(), self.monotonic_ms())
+    }
+
+    fn calendar(&self) -> Timestamp {
+        calendar()
+    }
+
+    fn not_before(&self, at: Timestamp) {
+        self.ahead.now(at, self.monotonic_ms());
     }
 
     #[expect(
@@ -66,6 +84,34 @@ impl Clock for SystemClock {
     }
 }
 
+impl Ahead {
+    fn new() -> Self {
+        Self(AtomicI64::new(i64::MIN))
+    }
+
+    /// The instant, where `least` is one that it isn't before.
+    fn now(&self, least: Timestamp, monotonic_ms: i64) -> Timestamp {
+        let least = least.0.saturating_sub(monotonic_ms);
+        let before = self.0.fetch_max(least, Ordering::Relaxed);
+        Timestamp(before.max(least).saturating_add(monotonic_ms))
+    }
+}
+
+/// Milliseconds since 1970 by the system's calendar, which may be set to anything at any time.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is what the ban's replacement stands on"
+)]
+fn calendar() -> Timestamp {
+    let millis = match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+        Err(before) => {
+            i64::try_from(before.duration().as_millis()).map_or(i64::MIN, i64::wrapping_neg)
+        }
+    };
+    Timestamp(millis)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +121,27 @@ mod tests {
         let now = SystemClock::new().now();
         assert!(now > Timestamp(1_700_000_000_000), "{now}");
         assert!(now < Timestamp(4_102_444_800_000), "{now}");
+    }
+
+    #[test]
+    fn now_goes_on_while_the_calendar_is_set_back() {
+        let ahead = Ahead::new();
+        assert_eq!(ahead.now(Timestamp(1_000_000), 10), Timestamp(1_000_000));
+        // Set back by half an hour: three seconds later it is three seconds later.
+        assert_eq!(ahead.now(Timestamp(1_000), 3_010), Timestamp(1_003_000));
+        // Set ahead, it follows, and stays there.
+        assert_eq!(ahead.now(Timestamp(2_000_000), 3_020), Timestamp(2_000_000));
+        assert_eq!(ahead.now(Timestamp(1_003_100), 3_120), Timestamp(2_000_100));
+    }
+
+    #[test]
+    fn now_is_not_before_what_was_stamped_earlier() {
+        let clock = SystemClock::new();
+        let later = clock.now().plus_ms(3_600_000);
+        clock.not_before(later);
+        assert!(clock.now() >= later);
+        clock.not_before(Timestamp(0));
+        assert!(clock.now() >= later);
     }
 
     #[test]

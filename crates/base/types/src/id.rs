@@ -35,8 +35,12 @@ id! {
     PartitionIndex(u32)
 }
 id! {
+    /// A process's life on a data directory. Each start has a larger one than all before.
+    ProcessEpoch(u32)
+}
+id! {
     /// A client's session: an AMQP connection, a Kafka connection, one SQS request. What a session
-    /// leases returns when it ends. Never reused while the process lives.
+    /// leases returns when it ends. Never reused: the process's epoch is a part of it.
     SessionId(u64)
 }
 id! {
@@ -62,6 +66,33 @@ impl Sequence {
         const PERIOD: i64 = 1 << 31;
         let sum = (i64::from(self.0) + i64::from(count)) % PERIOD;
         Self(i32::try_from(sum).expect("a remainder of 2^31 fits an i32"))
+    }
+}
+
+/// The bits of a number that a process gives out, below its epoch.
+const NUMBER_BITS: u32 = 40;
+
+impl ProcessEpoch {
+    /// The epoch that a number carries: that of the process that gave it out.
+    pub fn of(number: u64) -> Self {
+        Self(u32::try_from(number >> NUMBER_BITS).expect("24 bits are left"))
+    }
+
+    /// The first number that a process of this epoch gives out. Those of earlier ones are smaller.
+    pub fn first_number(self) -> u64 {
+        u64::from(self.0) << NUMBER_BITS
+    }
+
+    /// The epoch after this one.
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl SessionId {
+    /// The epoch of the process that it is a session of.
+    pub fn epoch(self) -> ProcessEpoch {
+        ProcessEpoch::of(self.0)
     }
 }
 
@@ -92,6 +123,15 @@ impl fmt::Display for PartitionId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_carries_its_epoch() {
+        let epoch = ProcessEpoch(7);
+        let session = SessionId(epoch.first_number() + 12);
+        assert_eq!(session.epoch(), epoch);
+        assert!(session.0 < epoch.next().first_number());
+        assert_eq!(SessionId(12).epoch(), ProcessEpoch(0));
+    }
 
     #[test]
     fn sequences_wrap_to_zero_after_the_largest() {

@@ -10,8 +10,8 @@ mod secret;
 mod time;
 
 pub use id::{
-    ConsumerId, LogId, PartitionId, PartitionIndex, ProducerEpoch, ProducerId, Sequence, SessionId,
-    ShardId,
+    ConsumerId, LogId, PartitionId, PartitionIndex, ProcessEpoch, ProducerEpoch, ProducerId,
+    Sequence, SessionId, ShardId,
 };
 pub use name::{Name, NameError, VHOST_DEFAULT};
 pub use offset::Offset;

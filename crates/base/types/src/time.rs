@@ -15,6 +15,9 @@ impl Timestamp {
     /// Later than every deadline.
     pub const FOREVER: Self = Self(i64::MAX);
 
+    /// Earlier than every instant: what is due at once.
+    pub const PAST: Self = Self(i64::MIN);
+
     /// The instant `duration_ms` later; stays at [`Timestamp::FOREVER`] rather than overflow.
     pub fn plus_ms(self, duration_ms: u64) -> Self {
         Self(self.0.saturating_add_unsigned(duration_ms))

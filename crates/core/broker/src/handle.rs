@@ -9,8 +9,8 @@ use bytes::Bytes;
 use parking_lot::{RwLock, RwLockReadGuard};
 use smallvec::SmallVec;
 use stele_base_types::{
-    LogId, Name, Offset, PartitionId, PartitionIndex, ProducerEpoch, ProducerId, SessionId,
-    ShardId, Timestamp,
+    LogId, Name, Offset, PartitionId, PartitionIndex, ProcessEpoch, ProducerEpoch, ProducerId,
+    SessionId, ShardId, Timestamp,
 };
 use stele_core_engine::{
     Appended, Bind, Catalogue, CatalogueCommand, Close, Command, DeclareExchange, DeclareLog,
@@ -76,6 +76,7 @@ pub struct PartitionStatus {
 
 impl Broker {
     pub(crate) fn new(
+        epoch: ProcessEpoch,
         inboxes: Vec<mpsc::Sender<Request>>,
         catalogue: Arc<RwLock<Catalogue>>,
         meters: Meters,
@@ -83,7 +84,7 @@ impl Broker {
         let shared = Shared {
             inboxes,
             catalogue,
-            next_id: AtomicU64::new(1),
+            next_id: AtomicU64::new(epoch.first_number() + 1),
             meters,
         };
         Self {
@@ -120,7 +121,7 @@ impl Broker {
         (session, Events { mailbox })
     }
 
-    /// A number that this process hasn't given out before.
+    /// A number that neither this process nor an earlier one on the directory has given out.
     pub fn next_id(&self) -> u64 {
         self.shared.next_id.fetch_add(1, Ordering::Relaxed)
     }

@@ -32,6 +32,10 @@ pub(crate) const BACKLOG_BYTES_MAX: usize = 16 << 20;
 /// the one before, and spares that are given up.
 pub(crate) const SETTLER_JOBS_PER_SHARD_MAX: usize = 3;
 
+/// Records of logs that work which is due, or left by ended sessions, may change before a shard
+/// goes on with its clients' requests: well under a millisecond.
+pub(crate) const PIECE_RECORDS: u32 = 2_000;
+
 /// How often retention, space and settling are looked at, in milliseconds.
 pub(crate) const MAINTENANCE_MS: u64 = 1_000;
 

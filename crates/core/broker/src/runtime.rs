@@ -8,8 +8,8 @@ use std::{io, path::PathBuf, sync::Arc};
 
 use parking_lot::RwLock;
 use stele_base_env::{Clock, Disk, Rng, spawn_thread};
-use stele_base_types::ShardId;
-use stele_core_engine::Catalogue;
+use stele_base_types::{ProcessEpoch, ShardId};
+use stele_core_engine::{Catalogue, State};
 use stele_core_storage::{self as storage, DataDirectory, SpaceGuard};
 use tokio::sync::{mpsc, watch};
 
@@ -94,7 +94,7 @@ impl Broker {
         let replica = Arc::new(RwLock::new(Catalogue::default()));
         let lanes: Vec<Lane> = (0..shards).map(|_| Arc::new(Mailbox::default())).collect();
 
-        let opened = recover(settings, &directory, &replica, &lanes, &*clock, rng)?;
+        let (epoch, opened) = recover(settings, &directory, &replica, &lanes, &*clock, rng)?;
 
         let (stop, stopping) = watch::channel(false);
         let (alive, stopped) = mpsc::channel(1);
@@ -139,7 +139,7 @@ impl Broker {
             let thread = ShardThread::new(shard, settler, guard, clock, meter, channels);
             spawn_thread(&name, move || thread.run())?;
         }
-        let broker = Self::new(inboxes, replica, meters);
+        let broker = Self::new(epoch, inboxes, replica, meters);
         let running = Running {
             stop,
             stopped,
@@ -149,7 +149,8 @@ impl Broker {
     }
 }
 
-/// Opens every shard, each with the guard of its disk, and brings them in line with the catalogue.
+/// Opens every shard, each with the guard of its disk, begins a new epoch, and brings the shards in
+/// line with the catalogue.
 fn recover(
     settings: &Settings,
     directory: &DataDirectory,
@@ -157,8 +158,8 @@ fn recover(
     lanes: &[Lane],
     clock: &dyn Clock,
     rng: &mut dyn Rng,
-) -> Result<Vec<(Opened, SpaceGuard)>, StartError> {
-    let mut shards = Vec::new();
+) -> Result<(ProcessEpoch, Vec<(Opened, SpaceGuard)>), StartError> {
+    let mut shards: Vec<(Opened, SpaceGuard)> = Vec::new();
     for shard in (0..directory.shard_count()).map(ShardId) {
         let directory = directory.shard(shard)?;
         let guard = SpaceGuard::new(&directory, settings.reserve_bytes);
@@ -172,9 +173,16 @@ fn recover(
         )?;
         shards.push((opened, guard));
     }
+    let states = || shards.iter().map(|(opened, _)| opened.shard.state());
+    let epoch = states().map(State::next_epoch).max().unwrap_or_default();
+    let latest = states().map(State::latest).max().unwrap_or_default();
+    clock.not_before(latest);
+    for (opened, _) in &mut shards {
+        opened.shard.recover(epoch, clock.now());
+    }
     let catalogue = replica.read().clone();
     for (opened, _) in &mut shards {
         opened.shard.reconcile(&catalogue, clock.now());
     }
-    Ok(shards)
+    Ok((epoch, shards))
 }

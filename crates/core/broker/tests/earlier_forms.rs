@@ -40,6 +40,17 @@ impl Clock for FromThen {
         NOW.plus_ms(self.0.monotonic().as_millis() as u64)
     }
 
+    fn calendar(&self) -> Timestamp {
+        self.now()
+    }
+
+    fn not_before(&self, at: Timestamp) {
+        assert!(
+            at < NOW.plus_ms(60_000),
+            "the directory is of the test's time"
+        );
+    }
+
     fn monotonic(&self) -> Duration {
         self.0.monotonic()
     }
@@ -118,7 +129,7 @@ async fn lease(broker: &Broker, log: LogId, attempt: Option<u128>) -> Vec<Leased
         records_max: 10,
         lease_ms: Some(60_000),
         settle: false,
-        wait_until: None,
+        wait_ms: None,
         attempt,
     };
     let mut messages = Vec::new();

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use stele_base_env::{Disk, LocalDisk};
-use stele_base_types::{ConsumerId, LogId, Offset, PartitionId, PartitionIndex, Timestamp};
+use stele_base_types::{ConsumerId, LogId, Offset, PartitionId, PartitionIndex};
 use stele_core_broker::{Broker, Event, LeasedMessage, Publish, Read};
 use stele_core_engine::{
     AppendTarget, Declared, Durability, LeaseRequest, LedgerId, Outcome, Settle, SettleItem,
@@ -42,7 +42,7 @@ async fn lease(broker: &Broker, log: LogId, records_max: u32) -> Vec<LeasedMessa
         records_max,
         lease_ms: Some(60_000),
         settle: false,
-        wait_until: None,
+        wait_ms: None,
         attempt: None,
     };
     let mut messages = Vec::new();
@@ -249,7 +249,7 @@ async fn a_wait_is_answered_by_a_publish_and_a_watch_wakes() {
         records_max: 1,
         lease_ms: Some(30_000),
         settle: false,
-        wait_until: Some(Timestamp::FOREVER),
+        wait_ms: Some(u64::MAX),
         attempt: None,
     };
     let waiting = tokio::spawn({

@@ -199,7 +199,7 @@ fn lease(
         records_max,
         lease_ms,
         settle: false,
-        wait_until: None,
+        wait_ms: None,
         attempt: None,
     };
     let command = LogCommand::Lease(request, Token(number));

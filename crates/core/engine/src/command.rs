@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use stele_base_types::{
-    ConsumerId, LogId, Name, Offset, PartitionId, PartitionIndex, ProducerEpoch, ProducerId,
-    Sequence, SessionId, Timestamp,
+    ConsumerId, LogId, Name, Offset, PartitionId, PartitionIndex, ProcessEpoch, ProducerEpoch,
+    ProducerId, Sequence, SessionId, Timestamp,
 };
 
 use crate::{
@@ -38,8 +38,12 @@ pub enum Command {
     },
     /// The durable end of partitions has moved: records before it may be shown.
     Committed(SmallVec<[(PartitionId, Offset); 4]>),
-    /// A session has ended: what it leases returns, its consumers, waits and members go.
+    /// A session has ended: its waits and consumers go, and what it leases returns, by the
+    /// [`Command::CleanUp`]s that follow.
     SessionClosed(SessionId),
+    /// One step, or one run, of what sessions that have gone have left. The shard repeats it for as
+    /// long as [`crate::Logs::has_leavings`].
+    CleanUp,
     /// A log may have deliveries to make: lease one run to one consumer. The shard repeats it
     /// until a decision holds nothing; [`crate::Logs::dispatchable`] names the logs that have some
     /// to make.
@@ -47,8 +51,9 @@ pub enum Command {
     /// Time has passed: one deadline's worth of work. The shard repeats it until a decision holds
     /// nothing, and calls again at [`crate::State::next_deadline`].
     Tick,
-    /// The first command after a replay: sessions of the former process are gone.
-    Recover,
+    /// A process of this epoch begins: what went with the former one is dropped. The first command
+    /// after a replay; the shard repeats it until a decision holds nothing.
+    Recover(ProcessEpoch),
 }
 
 /// Appends a batch, whose bytes travel beside this command.
@@ -190,8 +195,8 @@ pub struct LeaseRequest {
     pub lease_ms: Option<u64>,
     /// Settle at once instead of leasing (AMQP `no-ack`).
     pub settle: bool,
-    /// Wait for a first record until then; `None` answers at once.
-    pub wait_until: Option<Timestamp>,
+    /// Wait for a first record for this long, in milliseconds; `None` answers at once.
+    pub wait_ms: Option<u64>,
     /// Repeats within the deduplication window give the same leases (SQS
     /// `ReceiveRequestAttemptId`), a stable hash.
     pub attempt: Option<u128>,

@@ -88,6 +88,12 @@ impl Decision {
         self
     }
 
+    /// How much it changes, roughly: the records of logs that it speaks of, and one for every other
+    /// change. What bounds the work of a shard in one go is counted by it.
+    pub fn weight(&self) -> u32 {
+        self.records.iter().map(Record::weight).sum()
+    }
+
     /// Whether nothing is to be done: how [`crate::Command::Dispatch`] and
     /// [`crate::Command::Tick`] say that they are through.
     pub fn is_nothing(&self) -> bool {

@@ -7,6 +7,9 @@ pub const RUN_RECORDS_MAX: u32 = 256;
 /// says. Seven times what fits into 1 MiB of the smallest records.
 pub const APPEND_RECORDS_MAX: u32 = 1 << 20;
 
+/// Logs, or exchanges, that one decision drops after a restart.
+pub const FLEETING_MAX: usize = 1_000;
+
 /// Partitions of a log: bounds what one declaration can make the engine allocate.
 pub const PARTITIONS_MAX: u32 = 10_000;
 

@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use stele_base_types::{LogId, Name, Offset, PartitionId, ProducerId, SessionId, Timestamp};
+use stele_base_types::{
+    LogId, Name, Offset, PartitionId, ProcessEpoch, ProducerId, SessionId, Timestamp,
+};
 
 use crate::command::{ProducerStamp, Schedule};
 pub use crate::{catalogue::CatalogueRecord, group::GroupRecord, log::LogRecord};
@@ -12,14 +14,37 @@ impl Record {
     /// Whether it is written to the journal. The others speak of what dies with the process.
     pub fn is_journalled(&self) -> bool {
         match self {
-            Self::Committed(..) => false,
+            Self::Committed(..) | Self::SessionEnded(_) | Self::SessionForgotten(_) => false,
             Self::Log(_, record) => record.is_journalled(),
             Self::Group(_, record) => record.is_journalled(),
             Self::Appended { .. }
             | Self::Catalogue(_)
             | Self::ProducerIds(_)
-            | Self::SessionClosed(_)
-            | Self::Recovered => true,
+            | Self::Recovered(_) => true,
+        }
+    }
+
+    /// How many records of logs it speaks of, or 1.
+    pub(crate) fn weight(&self) -> u32 {
+        match self {
+            Self::Log(_, LogRecord::Ledger(_, record)) => record.run().map_or(1, |run| run.count),
+            _ => 1,
+        }
+    }
+
+    /// The instant that it bears.
+    pub(crate) fn at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Appended { at, .. } => Some(*at),
+            Self::Log(_, record) => record.at(),
+            Self::Group(_, record) => record.at(),
+            Self::Catalogue(CatalogueRecord::LogDefined(definition)) => Some(definition.modified),
+            Self::Catalogue(_)
+            | Self::ProducerIds(_)
+            | Self::Recovered(_)
+            | Self::Committed(..)
+            | Self::SessionEnded(_)
+            | Self::SessionForgotten(_) => None,
         }
     }
 }
@@ -52,10 +77,14 @@ pub enum Record {
     Catalogue(CatalogueRecord),
     /// Producer ids below this one are given out.
     ProducerIds(ProducerId),
-    /// A session of this process ended. Its leases return by this.
-    SessionClosed(SessionId),
-    /// The process started anew: leases held by sessions return, volatile logs are gone.
-    Recovered,
+    /// A process of this epoch has begun: the sessions of all earlier ones are gone. What they held
+    /// returns by records of its own.
+    Recovered(ProcessEpoch),
     /// The durable end of a partition moved. Not journalled: recovery starts with all durable.
     Committed(PartitionId, Offset),
+    /// A session of this process has ended; what it held and waited for is yet to go. Not
+    /// journalled.
+    SessionEnded(SessionId),
+    /// Nothing of an ended session is left. Not journalled.
+    SessionForgotten(SessionId),
 }

@@ -1,7 +1,7 @@
 //! The state of a shard, and the two functions on it.
 
 use serde::{Deserialize, Serialize};
-use stele_base_types::{ProducerEpoch, ProducerId, Timestamp};
+use stele_base_types::{ProcessEpoch, ProducerEpoch, ProducerId, Timestamp};
 
 use crate::{Catalogue, Command, Decision, Durability, Error, Groups, Logs, Record, Reply};
 
@@ -15,6 +15,8 @@ pub struct State {
     /// The shard's groups.
     pub groups: Groups,
     pub(crate) producer_next: ProducerId,
+    /// The latest instant that a record bears.
+    pub(crate) latest: Timestamp,
 }
 
 impl State {
@@ -27,29 +29,42 @@ impl State {
             Command::Group(group, command) => self.groups.decide(group, command, now),
             Command::InitProducer { current } => self.init_producer(current),
             Command::Committed(ends) => self.logs.committed(&ends),
-            Command::SessionClosed(session) => self.logs.session_closed(session, now),
+            Command::SessionClosed(session) => self.logs.session_closed(session),
+            Command::CleanUp => self.logs.clean_up(now),
             Command::Dispatch(log) => self.logs.dispatch(log, now),
             Command::Tick => self.tick(now),
-            Command::Recover => self.logs.recover(now),
+            Command::Recover(epoch) => self.recover(epoch, now),
         }
     }
 
     /// Makes a change. The same records in the same order make the same state, live or replayed.
     pub fn apply(&mut self, record: &Record) {
+        self.latest = self.latest.max(record.at().unwrap_or(self.latest));
         match record {
             Record::Log(log, record) => self.logs.apply(*log, record),
             Record::Group(group, record) => self.groups.apply(group, record),
             Record::Catalogue(record) => self.catalogue.apply(record),
             Record::ProducerIds(next) => self.producer_next = *next,
-            Record::Recovered => {
-                self.logs.recovered();
+            Record::Recovered(epoch) => {
+                self.logs.recovered(*epoch);
                 self.groups.recovered();
-                self.catalogue.recovered();
             }
-            Record::SessionClosed(session) => self.logs.apply_session_closed(*session),
+            Record::SessionEnded(session) => self.logs.apply_session_ended(*session),
+            Record::SessionForgotten(session) => self.logs.apply_session_forgotten(*session),
             Record::Committed(partition, end) => self.logs.apply_committed(*partition, *end),
             Record::Appended { .. } => self.logs.apply_appended(record),
         }
+    }
+
+    /// The epoch for the process that starts on this state: larger than that of every number given
+    /// out before.
+    pub fn next_epoch(&self) -> ProcessEpoch {
+        self.logs.next_epoch()
+    }
+
+    /// An instant that no record is later than: where the time of the process goes on from.
+    pub fn latest(&self) -> Timestamp {
+        self.latest
     }
 
     /// When [`Command::Tick`] has something to do.
@@ -58,6 +73,24 @@ impl State {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// The epoch first, then what went with the former process, some at a time.
+    fn recover(&self, epoch: ProcessEpoch, now: Timestamp) -> Decision {
+        if self.logs.epoch() < epoch {
+            return self.logs.recover(epoch, now);
+        }
+        self.drop_fleeting()
+    }
+
+    /// Drops some of what doesn't survive the process.
+    pub(crate) fn drop_fleeting(&self) -> Decision {
+        let decision = self.logs.drop_fleeting();
+        if decision.is_nothing() {
+            self.catalogue.drop_fleeting()
+        } else {
+            decision
+        }
     }
 
     fn tick(&self, now: Timestamp) -> Decision {

@@ -48,17 +48,18 @@ impl Record {
         bytes.push(VERSION_MARK | VERSION);
         postcard::to_extend(self, bytes).expect(WRITABLE)
     }
-
-    /// Reads a stored form of any version.
-    pub fn read(bytes: &[u8]) -> Result<Self, StoredError> {
-        match content(bytes)? {
-            Some(content) => Ok(postcard::from_bytes(content)?),
-            None => Ok(postcard::from_bytes::<first::Record>(bytes)?.into()),
-        }
-    }
 }
 
 impl State {
+    /// Applies a record in a stored form of any version.
+    pub fn replay(&mut self, bytes: &[u8]) -> Result<(), StoredError> {
+        match content(bytes)? {
+            Some(content) => self.apply(&postcard::from_bytes(content)?),
+            None => postcard::from_bytes::<first::Record>(bytes)?.apply_to(self),
+        }
+        Ok(())
+    }
+
     /// The stored form: a zero follows the version. A first form begins with a number of
     /// continued bytes, which never ends in zero.
     pub fn store(&self) -> Vec<u8> {

@@ -58,6 +58,11 @@ impl Front {
         drop(shutdown.wait_for(|stop| *stop).await);
     }
 
+    /// What senders' calendars are compared with.
+    pub(crate) fn calendar(&self) -> Timestamp {
+        self.settings.clock.calendar()
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.settings.clock.now()
     }

@@ -58,7 +58,7 @@ fn recognize(
     body: Bytes,
     local: SocketAddr,
 ) -> Result<(Context, Request), Error> {
-    let sender = signature::authenticate(&front.settings, head, &body, front.now())?;
+    let sender = signature::authenticate(&front.settings, head, &body, front.calendar())?;
     let request = decode(head, &body)?;
     drop(body);
     let context = Context {

@@ -8,9 +8,9 @@ mod start;
 use std::{collections::VecDeque, mem, sync::Arc};
 
 use parking_lot::RwLock;
-use stele_base_types::{LogId, Timestamp};
+use stele_base_types::{LogId, ProcessEpoch, SessionId, Timestamp};
 use stele_core_broker::{Awaited, Lane, News, Request, Shard};
-use stele_core_engine::{Catalogue, Command};
+use stele_core_engine::{Catalogue, Command, Record, State};
 use stele_core_storage::{
     Block, DataDirectory, Error, JournalWriter, Options, Retired, SettlePlan, Settled, Settler,
     SpaceGuard,
@@ -29,6 +29,9 @@ pub(crate) struct Process {
     replica: Arc<RwLock<Catalogue>>,
     options: Options,
     telling: Telling,
+    epoch: ProcessEpoch,
+    /// When it began, by its own time.
+    began: Timestamp,
     _directory: DataDirectory,
 }
 
@@ -70,6 +73,16 @@ impl Process {
         self.sites.len()
     }
 
+    /// When it began, by its own time.
+    pub(crate) fn began(&self) -> Timestamp {
+        self.began
+    }
+
+    /// A session's id, by a number that no other has.
+    pub(crate) fn session(&self, number: u64) -> SessionId {
+        SessionId(self.epoch.first_number() + number)
+    }
+
     /// The shard of a log.
     pub(crate) fn shard_of(&self, log: LogId) -> usize {
         (log.0 % self.sites.len() as u64) as usize
@@ -103,7 +116,7 @@ impl Process {
     /// Does what is due, on all shards.
     pub(crate) fn tick(&mut self, now: Timestamp) {
         for site in &mut self.sites {
-            if site.shard.next_deadline().is_some_and(|due| due <= now) {
+            while site.shard.is_due(now) {
                 site.shard.tick(now);
             }
         }
@@ -184,10 +197,12 @@ impl Process {
         site.shard.is_synced() && site.in_flight == 0 && site.told.is_empty()
     }
 
-    /// The stored form of a shard's state.
+    /// The stored form of a shard's state, apart from the epoch.
     pub(crate) fn state_of(&self, shard: usize) -> Vec<u8> {
-        postcard::to_stdvec(self.sites[shard].shard.state())
-            .expect("a state holds nothing that can't be stored")
+        let stored = self.sites[shard].shard.state().store();
+        let mut state = State::read(&stored).expect("it was stored just now");
+        state.apply(&Record::Recovered(ProcessEpoch::default()));
+        state.store()
     }
 }
 

@@ -93,7 +93,9 @@ struct Run {
     process: Option<Process>,
     client: Client,
     court: Court,
+    /// The time of the process: it doesn't go back with the calendar.
     now: Timestamp,
+    calendar: Timestamp,
     /// The latest time that it ever was.
     latest: Timestamp,
 }
@@ -207,6 +209,7 @@ impl Run {
                 shown: 0,
             },
             now: START,
+            calendar: START,
             latest: START,
         }
     }
@@ -311,10 +314,12 @@ impl Run {
     fn pass_time(&mut self, work: Work) -> Judged {
         let passed_ms = self.random.between(1, 3_000);
         self.now = self.now.plus_ms(passed_ms);
+        self.calendar = self.calendar.plus_ms(passed_ms);
         if let Work::Jump = work {
             let hour = 3_600_000;
             let jump = self.random.between(0, 2 * hour) as i64 - hour as i64;
-            self.now = Timestamp(self.now.0 + jump);
+            self.calendar = Timestamp(self.calendar.0 + jump);
+            self.now = self.now.max(self.calendar);
         }
         self.latest = self.latest.max(self.now);
         self.court.judge(vec![Event::Time(self.now)])?;
@@ -375,8 +380,9 @@ impl Run {
             if self.random.once_in(2) {
                 self.disk.die_after(self.random.below(30));
             }
-            match Process::start(&self.settings, &self.disk, self.now) {
+            match Process::start(&self.settings, &self.disk, self.calendar) {
                 Ok((process, states)) => {
+                    self.now = process.began();
                     self.process = Some(process);
                     let recoveries = (0..).zip(states).map(|(shard, last): (usize, _)| Recovery {
                         last,
@@ -405,7 +411,7 @@ impl Run {
     ) -> Result<[Vec<Vec<u8>>; 2], Broken> {
         let mut found = [Vec::new(), Vec::new()];
         for states in found.iter_mut().take(if twice { 2 } else { 1 }) {
-            match Process::start(&self.settings, disk, self.now) {
+            match Process::start(&self.settings, disk, self.calendar) {
                 Ok((_, recovered)) => *states = recovered,
                 Err(error) => {
                     let damage = vec![Event::Unreadable(error.to_string())];

@@ -36,6 +36,14 @@ impl Clock for ShiftedClock {
         self.system.now().plus_ms(self.ahead_ms())
     }
 
+    fn calendar(&self) -> Timestamp {
+        self.system.calendar().plus_ms(self.ahead_ms())
+    }
+
+    fn not_before(&self, at: Timestamp) {
+        self.system.not_before(at);
+    }
+
     fn monotonic(&self) -> Duration {
         self.system.monotonic() + Duration::from_millis(self.ahead_ms())
     }

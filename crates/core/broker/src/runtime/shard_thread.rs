@@ -146,6 +146,7 @@ impl ShardThread {
         let block_due = self.shard.block_due_at().filter(|_| self.in_flight == 0);
         let deadline = deadline.min(block_due.unwrap_or(Timestamp::FOREVER));
         let idle = Duration::from_millis(deadline.since_ms(now));
+        let is_due = self.shard.is_due(now);
         let has_room = self.shard.backlog_bytes() < BACKLOG_BYTES_MAX;
         select! {
             biased;
@@ -160,7 +161,7 @@ impl ShardThread {
                 }
                 self.take_requests();
             }
-            () = std::future::ready(()), if self.shard.has_settling_piece() => {}
+            () = std::future::ready(()), if self.shard.has_settling_piece() || is_due => {}
             () = tokio::time::sleep(idle) => {}
         }
         self.keep_time();
@@ -209,15 +210,13 @@ impl ShardThread {
     /// Does what is due.
     fn keep_time(&mut self) {
         let now = self.clock.now();
-        if self.shard.next_deadline().is_some_and(|due| due <= now) {
+        if self.shard.is_due(now) {
             self.shard.tick(now);
         }
         if self.shard.has_settling_piece() {
             self.settle_piece();
         }
-        // A clock that was set back by a lot must not put maintenance off for as long.
-        let is_due = now >= self.maintain_at || self.maintain_at.since_ms(now) > MAINTENANCE_MS;
-        if is_due {
+        if now >= self.maintain_at {
             self.maintain_at = now.plus_ms(MAINTENANCE_MS);
             self.maintain(now);
         }

@@ -1,8 +1,11 @@
-//! Requests that must see what was appended before them.
+//! Requests that must see what was appended before them, or given back.
 //!
 //! A client that publishes without waiting for a confirm and then asks for a message, a count or a
 //! purge expects to find what it has published. Records are shown when they are durable, so such a
 //! request is held back until those appended before it are.
+//!
+//! What a session held returns by pieces after its end. Who asks a log for messages meanwhile waits
+//! until all is back there, or would get later ones first.
 
 use stele_base_types::LogId;
 use stele_core_engine::{Command, LedgerId, LogCommand};
@@ -13,10 +16,17 @@ use crate::request::Request;
 impl Shard {
     /// Holds a request back where it must wait; gives it back where it need not.
     pub(super) fn hold(&mut self, request: Request) -> Option<Request> {
-        let Some(log) = self.looks_at(&request) else {
+        let Some(log) = looks_at(&request) else {
             return Some(request);
         };
+        if self.state.logs.is_owed(log) {
+            self.owed.push((log, request));
+            return None;
+        }
         let has_ends = |waiting: &&mut Waiting| waiting.has_ends_of(log);
+        if !self.must_see(log, &request) || !self.is_unshown(log) {
+            return Some(request);
+        }
         match self.waiting.iter_mut().rev().find(has_ends) {
             Some(waiting) => {
                 waiting.hold(log, request);
@@ -26,27 +36,40 @@ impl Shard {
         }
     }
 
-    /// The log whose records a request looks at, if it has any that aren't shown yet.
-    fn looks_at(&self, request: &Request) -> Option<LogId> {
-        let log = match request {
-            Request::Status { log, .. } => *log,
-            Request::Command {
-                command: Command::Log(log, LogCommand::Purge { .. } | LogCommand::Close(_)),
-                ..
-            } => *log,
-            Request::Lease {
-                command: Command::Log(log, LogCommand::Lease(lease, _)),
-                ..
-            } if lease.wait_until.is_none() && self.ready(*log, lease.ledger) == 0 => *log,
-            _ => return None,
-        };
-        let is_unshown = self.state.logs.log(log).is_some_and(|state| {
+    /// Takes up the requests whose logs have been given back everything.
+    pub(super) fn take_up_owed(&mut self) {
+        let logs = &self.state.logs;
+        let due: Vec<_> = self
+            .owed
+            .extract_if(.., |(log, _)| !logs.is_owed(*log))
+            .collect();
+        for (_, request) in due {
+            if let Some(request) = self.hold(request) {
+                self.take_up(request);
+            }
+        }
+    }
+
+    /// Whether a log has records that aren't shown yet.
+    fn is_unshown(&self, log: LogId) -> bool {
+        self.state.logs.log(log).is_some_and(|state| {
             state
                 .partitions
                 .iter()
                 .any(|partition| partition.committed < partition.end)
-        });
-        is_unshown.then_some(log)
+        })
+    }
+
+    /// Whether a request must wait for them. One that waits for records anyway needn't, nor one
+    /// that finds some.
+    fn must_see(&self, log: LogId, request: &Request) -> bool {
+        match request {
+            Request::Lease {
+                command: Command::Log(_, LogCommand::Lease(lease, _)),
+                ..
+            } => lease.wait_ms.is_none() && self.ready(log, lease.ledger) == 0,
+            _ => true,
+        }
     }
 
     fn ready(&self, log: LogId, ledger: LedgerId) -> u64 {
@@ -55,5 +78,21 @@ impl Shard {
             .log(log)
             .and_then(|log| log.ledger(ledger))
             .map_or(0, stele_core_engine::Ledger::ready)
+    }
+}
+
+/// The log whose records a request looks at.
+fn looks_at(request: &Request) -> Option<LogId> {
+    match request {
+        Request::Status { log, .. }
+        | Request::Command {
+            command: Command::Log(log, LogCommand::Purge { .. } | LogCommand::Close(_)),
+            ..
+        }
+        | Request::Lease {
+            command: Command::Log(log, _),
+            ..
+        } => Some(*log),
+        _ => None,
     }
 }

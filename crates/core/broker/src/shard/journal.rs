@@ -32,12 +32,17 @@ impl Shard {
     /// Decides on a command of the shard's own; tells whether anything came of it.
     pub(super) fn decide_and_apply(&mut self, command: Command) -> bool {
         let decision = self.state.decide(command, self.now);
-        if decision.is_nothing() {
-            return false;
+        let is_something = !decision.is_nothing();
+        if is_something {
+            self.carry_through(decision);
         }
+        is_something
+    }
+
+    /// Applies a decision of the shard's own, which has no body.
+    pub(super) fn carry_through(&mut self, decision: Decision) {
         self.apply_decision(decision, None)
             .expect("only an append with its body can be too large for a block");
-        true
     }
 
     /// Puts a record into the block being filled.
@@ -90,8 +95,9 @@ impl Shard {
             | Record::Committed(..)
             | Record::Group(..)
             | Record::ProducerIds(_)
-            | Record::SessionClosed(_)
-            | Record::Recovered => {}
+            | Record::SessionEnded(_)
+            | Record::SessionForgotten(_)
+            | Record::Recovered(_) => {}
         }
     }
 

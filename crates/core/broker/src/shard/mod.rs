@@ -51,7 +51,7 @@ pub use self::{
     release::{Awaited, News},
     status::ShardStatus,
 };
-use crate::{limits::UNAWAITED_MS_MAX, mailbox::Mailbox};
+use crate::{limits::UNAWAITED_MS_MAX, mailbox::Mailbox, request::Request};
 
 /// Commands from shard to shard, besides the requests of fronts: rare, and taken up first.
 pub type Lane = Arc<Mailbox<Command>>;
@@ -92,6 +92,10 @@ pub struct Shard {
     /// Where the next maintenance goes on.
     maintained: Option<LogId>,
     arrivals: Arrivals,
+    /// Requests that look at logs which ended sessions have yet to give something back to.
+    owed: Vec<(LogId, Request)>,
+    /// How much is done in one go.
+    piece_records: u32,
     settling: Settling,
     /// Reused for the stored form of records.
     scratch: Vec<u8>,
@@ -115,11 +119,47 @@ impl Shard {
         self.state.next_deadline()
     }
 
-    /// Time has passed.
+    /// Time has passed: a piece of what is due. What is left is due still, and comes first: a
+    /// record that is to become ready is handed out before those behind it.
     pub fn tick(&mut self, now: Timestamp) {
         self.now = now;
-        while self.decide_and_apply(Command::Tick) {}
-        self.dispatch();
+        let left = self.clean_up();
+        self.work(left, Command::Tick, |shard| shard.is_due(now));
+        if !self.is_due(now) {
+            self.take_up_owed();
+            self.dispatch();
+        }
+    }
+
+    /// Has every piece of work be of about so many records; for tests, which want many pieces.
+    pub fn limit_pieces(&mut self, records: u32) {
+        self.piece_records = records;
+    }
+
+    /// Does a piece of what sessions that have gone have left. Gives how much more may be done.
+    fn clean_up(&mut self) -> u32 {
+        let has_leavings = |shard: &Self| shard.state.logs.has_leavings();
+        self.work(self.piece_records, Command::CleanUp, has_leavings)
+    }
+
+    /// Repeats a command while there is something to do, up to so many records. Gives how many are
+    /// left of them.
+    fn work(&mut self, records: u32, command: Command, goes_on: impl Fn(&Self) -> bool) -> u32 {
+        let mut left = records;
+        while left > 0 && goes_on(self) {
+            let decision = self.state.decide(command.clone(), self.now);
+            if decision.is_nothing() {
+                break;
+            }
+            left = left.saturating_sub(decision.weight().max(1));
+            self.carry_through(decision);
+        }
+        left
+    }
+
+    /// Whether [`Shard::tick`] has something to do.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.state.logs.has_leavings() || self.next_deadline().is_some_and(|due| due <= now)
     }
 
     /// The next block to write, if one is due. The one being filled is given once no other is
@@ -146,11 +186,7 @@ impl Shard {
     fn is_block_due(&self, now: Timestamp) -> bool {
         let is_awaited =
             self.is_block_wanted || self.waiting.back().is_some_and(Waiting::is_awaited);
-        is_awaited
-            || self.block_due_at().is_some_and(|due| {
-                // A clock that was set back must not put it off for as long.
-                now >= due || due.since_ms(now) > UNAWAITED_MS_MAX
-            })
+        is_awaited || self.block_due_at().is_some_and(|due| now >= due)
     }
 
     /// Whether finished blocks are waiting for the writer.

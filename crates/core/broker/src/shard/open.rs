@@ -8,15 +8,15 @@ use std::{
 use hashbrown::{HashMap, HashSet};
 use parking_lot::RwLock;
 use stele_base_env::Rng;
-use stele_base_types::{LogId, PartitionId, PartitionIndex, ShardId, Timestamp};
-use stele_core_engine::{Catalogue, Command, LogCommand, Record, State};
+use stele_base_types::{LogId, PartitionId, PartitionIndex, ProcessEpoch, ShardId, Timestamp};
+use stele_core_engine::{Catalogue, Command, LogCommand, State};
 use stele_core_storage::{
     JournalWriter, Options, Recovered, Replay, ReplayError, Settler, ShardDirectory, Target,
 };
 use stele_wire_batch::BatchHeader;
 
 use super::{Counters, Lane, Settling, Shard, arrivals::Arrivals, release::Waiting};
-use crate::reply_to::ReplyTo;
+use crate::{limits::PIECE_RECORDS, reply_to::ReplyTo};
 
 /// A shard that has recovered, with those who write for it.
 #[derive(Debug)]
@@ -40,8 +40,7 @@ impl Replay for Replayed {
     }
 
     fn control(&mut self, record: &[u8]) -> Result<(), ReplayError> {
-        self.0.apply(&Record::read(record)?);
-        Ok(())
+        Ok(self.0.replay(record)?)
     }
 
     fn append(&mut self, _: &[Target], _: &BatchHeader<'_>) -> Result<(), ReplayError> {
@@ -55,8 +54,8 @@ impl Replay for Replayed {
 }
 
 impl Shard {
-    /// Recovers the shard in `directory`. `replica` becomes the catalogue if this is shard 0;
-    /// `lanes` has one for each shard. A new directory gets a secret from `rng`.
+    /// Replays what is in `directory`; [`Shard::recover`] comes next, once the epoch of the process
+    /// is known. `lanes` has one for each shard. A new directory gets a secret from `rng`.
     pub fn open(
         directory: &ShardDirectory,
         options: &Options,
@@ -74,7 +73,7 @@ impl Shard {
             report,
         } = stele_core_storage::recover(directory, options, &mut replayed, rng, now)?;
         let next = builder.sequence();
-        let mut shard = Self {
+        let shard = Self {
             id: directory.shard(),
             state: replayed.0,
             builder,
@@ -97,22 +96,35 @@ impl Shard {
             is_blocked: false,
             maintained: None,
             arrivals: Arrivals::default(),
+            owed: Vec::new(),
+            piece_records: PIECE_RECORDS,
             settling: Settling::default(),
             scratch: Vec::new(),
             counters: Counters::default(),
             now,
         };
         tracing::info!(shard = %shard.id, ?report, "recovered");
-        shard.decide_and_apply(Command::Recover);
-        shard.place_index();
-        if shard.id == ShardId(0) {
-            *shard.replica.write() = shard.state.catalogue.clone();
-        }
         Ok(Opened {
             shard,
             writer,
             settler,
         })
+    }
+
+    /// Begins the life of a process: what went with the former one is dropped, and what its
+    /// sessions held returns. The epoch is larger than [`State::next_epoch`] of any shard,
+    /// or equal. The replica becomes the catalogue if this is shard 0.
+    pub fn recover(&mut self, epoch: ProcessEpoch, now: Timestamp) {
+        self.now = now;
+        while self.decide_and_apply(Command::Recover(epoch)) {}
+        self.place_index();
+        if self.id == ShardId(0) {
+            *self.replica.write() = self.state.catalogue.clone();
+        }
+        while self.state.logs.has_leavings() {
+            self.clean_up();
+        }
+        self.dispatch();
     }
 
     /// Opens what the catalogue defines and drops what it doesn't, after a crash between the two.

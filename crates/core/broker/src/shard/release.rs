@@ -196,7 +196,9 @@ impl Shard {
             reply.send(answer);
         }
         for (_, request) in due.held {
-            self.take_up(request);
+            if let Some(request) = self.hold(request) {
+                self.take_up(request);
+            }
         }
     }
 

@@ -67,6 +67,7 @@ impl Shard {
 
     pub(super) fn command(&mut self, mut command: Command, body: Option<Bytes>, reply: ReplyTo) {
         let needs_space = adds_data(&command);
+        let ends_session = matches!(command, Command::SessionClosed(_));
         if let Command::SessionClosed(session) = &command {
             self.sessions.remove(session);
         }
@@ -89,6 +90,10 @@ impl Shard {
             (Some(answer), _) => self.answer(reply, answer, durability),
             (None, Some(token)) => drop(self.deferred.insert(token, Deferred::Reply(reply))),
             (None, None) => {}
+        }
+        if ends_session {
+            self.clean_up();
+            self.take_up_owed();
         }
     }
 

@@ -46,8 +46,8 @@ impl LogTable {
     }
 
     /// Those that don't survive the process.
-    pub(super) fn fleeting(&self) -> Vec<LogId> {
+    pub(super) fn fleeting(&self) -> impl Iterator<Item = LogId> {
         let fleeting = self.iter().filter(|log| log.config.ends_with_process());
-        fleeting.map(|log| log.id).collect()
+        fleeting.map(|log| log.id)
     }
 }

@@ -228,16 +228,6 @@ impl Catalogue {
         }
     }
 
-    /// Drops what doesn't survive the process: volatile and exclusive logs, exchanges that aren't
-    /// durable, and the bindings of these.
-    pub(crate) fn recovered(&mut self) {
-        self.version += 1;
-        for log in self.logs.fleeting() {
-            self.delete_log(log);
-        }
-        self.vhosts.values_mut().for_each(VirtualHost::recovered);
-    }
-
     fn define_log(&mut self, definition: LogDefinition) {
         let (name, id) = (definition.name.clone(), definition.id);
         if let Some(host) = self.vhosts.get_mut(definition.vhost.as_str()) {

@@ -75,6 +75,22 @@ struct Driven {
 impl Driven {
     fn run(&mut self, command: CatalogueCommand) -> Result<Reply, Error> {
         let Decision { records, reply, .. } = self.catalogue.decide(command, NOW);
+        self.apply(records);
+        reply.expect("the catalogue always answers")
+    }
+
+    /// The process has ended, and another begins.
+    fn recover(&mut self) {
+        loop {
+            let dropped = self.catalogue.drop_fleeting();
+            if dropped.is_nothing() {
+                return;
+            }
+            self.apply(dropped.records);
+        }
+    }
+
+    fn apply(&mut self, records: impl IntoIterator<Item = Record>) {
         for record in records {
             let Record::Catalogue(record) = record else {
                 panic!("not the catalogue's: {record:?}");
@@ -82,7 +98,6 @@ impl Driven {
             self.catalogue.apply(&record);
             self.records.push(record);
         }
-        reply.expect("the catalogue always answers")
     }
 
     fn declare(&mut self, declaration: DeclareLog) -> Result<Declared, Error> {

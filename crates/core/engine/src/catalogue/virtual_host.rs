@@ -95,15 +95,12 @@ impl VirtualHost {
         }
     }
 
-    /// Drops what doesn't survive the process, beyond the logs that are gone already.
-    pub(super) fn recovered(&mut self) {
-        let transient = |(name, bound): (&Name, &BoundExchange)| {
-            (!bound.exchange.durable).then(|| name.clone())
-        };
-        let names: Vec<_> = self.exchanges.iter().filter_map(transient).collect();
-        for name in names {
-            self.remove_exchange(&name);
-        }
+    /// Exchanges that don't survive the process.
+    pub(super) fn fleeting(&self) -> impl Iterator<Item = &Name> {
+        let exchanges = self.exchanges.iter();
+        exchanges
+            .filter(|(_, bound)| !bound.exchange.durable)
+            .map(|(name, _)| name)
     }
 
     pub(super) fn log(&self, name: &str) -> Option<LogId> {

@@ -120,6 +120,16 @@ pub struct Joining {
 }
 
 impl GroupRecord {
+    /// The instant that it bears, where that is journalled.
+    pub(crate) fn at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Committed { at, .. } | Self::Settled(_, at) | Self::Emptied { at, .. } => {
+                Some(*at)
+            }
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_journalled(&self) -> bool {
         match self {
             Self::Committed { .. }

@@ -54,6 +54,8 @@ pub(crate) struct Indexes {
     /// Consumers, those among them that have unsubscribed and not yet settled.
     pub(crate) consumers: BTreeMap<ConsumerRef, (LogId, LedgerId)>,
     pub(crate) waits: BTreeSet<(SessionId, LogId, LedgerId, Token)>,
+    /// Sessions that have ended and of which something is left.
+    pub(crate) ended: BTreeSet<SessionId>,
     pools: BTreeMap<PoolKey, Pool>,
     /// Pools that became full or got room, whose consumers' turns are to be looked at.
     turned: SmallVec<[PoolKey; 1]>,
@@ -113,6 +115,18 @@ impl Indexes {
         range
             .take_while(move |(holder, ..)| *holder == session)
             .map(|(_, log, place)| (*log, *place))
+    }
+
+    /// The first place in a log whose lease ends with a session.
+    pub(crate) fn held_in(&self, session: SessionId, log: LogId) -> Option<Place> {
+        let from = (session, log, Place::FIRST);
+        let (holder, of, place) = self.held.range(from..).next()?;
+        (*holder == session && *of == log).then_some(*place)
+    }
+
+    /// The first session that holds leases that end with it.
+    pub(crate) fn first_holder(&self) -> Option<SessionId> {
+        self.held.first().map(|(holder, ..)| *holder)
     }
 
     /// The consumers of a session.

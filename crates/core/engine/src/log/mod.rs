@@ -29,7 +29,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use stele_base_types::{LogId, PartitionId, PartitionIndex, Timestamp};
+use stele_base_types::{LogId, PartitionId, PartitionIndex, ProcessEpoch, Timestamp};
 
 pub(crate) use self::{
     deduplication::Deduplication,
@@ -68,6 +68,8 @@ pub struct LeaseId(pub u64);
 #[serde(from = "StoredLogs")]
 pub struct Logs {
     logs: BTreeMap<LogId, Box<Log>>,
+    /// The process that is at work, or was at last.
+    epoch: ProcessEpoch,
     /// Leases before this one may have been given.
     lease_last: LeaseId,
     /// Logs that were closed and whose definition may still exist. Opened again, one would begin
@@ -81,6 +83,7 @@ pub struct Logs {
 #[derive(Deserialize)]
 pub(crate) struct StoredLogs {
     pub(crate) logs: BTreeMap<LogId, Box<Log>>,
+    pub(crate) epoch: ProcessEpoch,
     pub(crate) lease_last: LeaseId,
     pub(crate) closed: BTreeSet<LogId>,
 }
@@ -203,7 +206,7 @@ impl Logs {
             LogCommand::Use => self.use_of(log, now),
             LogCommand::Lease(request, token) => {
                 let leased = self.lease(log, &request, token, now);
-                leased.map(|it| self.used_by_lease(log, request.wait_until, it, now))
+                leased.map(|it| self.used_by_lease(log, request.wait_ms, it, now))
             }
             LogCommand::CancelWait(token) => self.cancel_wait(log, token),
             LogCommand::Subscribe(terms) => self.subscribe(log, &terms),
@@ -329,6 +332,7 @@ impl From<StoredLogs> for Logs {
     fn from(stored: StoredLogs) -> Self {
         let mut logs = Self {
             logs: stored.logs,
+            epoch: stored.epoch,
             lease_last: stored.lease_last,
             closed: stored.closed,
             indexes: Indexes::default(),

@@ -119,8 +119,10 @@ pub enum LedgerRecord {
     },
     /// A consumer subscribed. Not journalled.
     Subscribed(Box<Subscribe>),
-    /// A consumer ended its subscription. Not journalled.
+    /// A consumer ended its subscription; what it leases it keeps. Not journalled.
     Unsubscribed(ConsumerRef),
+    /// A consumer is gone with its session. Not journalled.
+    Dropped(ConsumerRef),
     /// A consumer's transport took bytes. Not journalled.
     Credited {
         /// Whose.
@@ -129,7 +131,14 @@ pub enum LedgerRecord {
         bytes: u64,
     },
     /// A request waits for a record. Not journalled.
-    Waiting(Box<LeaseRequest>, Token),
+    Waiting {
+        /// What is asked for.
+        request: Box<LeaseRequest>,
+        /// Until when.
+        until: Timestamp,
+        /// Where to answer.
+        token: Token,
+    },
     /// A wait was answered. Not journalled.
     WaitEnded(Token),
     /// What is before these offsets was settled, leased or not.
@@ -137,6 +146,16 @@ pub enum LedgerRecord {
 }
 
 impl LogRecord {
+    /// The instant that it bears, where that is journalled.
+    pub(crate) fn at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Opened { at, .. }
+            | Self::Forgotten { at }
+            | Self::Ledger(_, LedgerRecord::Leased { at, .. }) => Some(*at),
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_journalled(&self) -> bool {
         match self {
             Self::Opened { .. }
@@ -151,6 +170,19 @@ impl LogRecord {
 }
 
 impl LedgerRecord {
+    /// The run that it is of.
+    pub(crate) fn run(&self) -> Option<&Run> {
+        match self {
+            Self::Leased { run, .. }
+            | Self::Taken { run, .. }
+            | Self::Settled(run)
+            | Self::Returned { run, .. }
+            | Self::Extended { run, .. }
+            | Self::Due(run) => Some(run),
+            _ => None,
+        }
+    }
+
     /// Leases are, so that counts of deliveries survive; consumers and waits die with the process.
     fn is_journalled(&self) -> bool {
         match self {
@@ -165,8 +197,9 @@ impl LedgerRecord {
             | Self::Expired { .. } => true,
             Self::Subscribed(_)
             | Self::Unsubscribed(_)
+            | Self::Dropped(_)
             | Self::Credited { .. }
-            | Self::Waiting(..)
+            | Self::Waiting { .. }
             | Self::WaitEnded(_) => false,
         }
     }

@@ -1,86 +1,158 @@
-//! What goes with a session, and what went with all sessions of the former process.
+//! What goes with a session, and what went with all sessions of the former process: one step, or
+//! one run of leases, at a time.
+//!
+//! ```text
+//!  SessionClosed ─► ended ── CleanUp: a wait … a consumer … a run of leases … ─► forgotten
+//!  Recovered ─────► sessions of earlier epochs ── CleanUp: a run of leases …
+//! ```
+//!
+//! Leases with a deadline stay until it has come: who received by a request of its own has no
+//! session that lasts.
 
-use stele_base_types::{LogId, SessionId, Timestamp};
+use stele_base_types::{LogId, ProcessEpoch, SessionId, Timestamp};
 
 use super::{
-    Log, Logs,
+    LogRecord, Logs,
     close::forget,
-    index::Indexes,
-    ledger::{Site, answer_empty},
+    index::{Indexes, Place},
+    ledger::{answer_empty, ledger_record},
 };
-use crate::{Decision, Effect, Record};
+use crate::{
+    ConsumerRef, Decision, Effect, Ledger, LedgerId, LedgerRecord, Record, limits::FLEETING_MAX,
+};
 
 impl Logs {
-    /// Leases with a deadline stay until it has come: who received by a request of its own has no
-    /// session that lasts. The others return.
-    pub(crate) fn session_closed(&self, session: SessionId, now: Timestamp) -> Decision {
+    /// The process that is at work, or was at last.
+    pub(crate) fn epoch(&self) -> ProcessEpoch {
+        self.epoch
+    }
+
+    pub(crate) fn next_epoch(&self) -> ProcessEpoch {
+        self.epoch.max(ProcessEpoch::of(self.lease_last.0)).next()
+    }
+
+    pub(crate) fn session_closed(&self, session: SessionId) -> Decision {
+        let indexes = &self.indexes;
+        let has_some = indexes.held_by(session).next().is_some()
+            || indexes.consumers_of(session).next().is_some()
+            || indexes.waits_of(session).next().is_some();
         let mut decision = Decision::nothing();
-        for (log, ledger, token) in self.indexes.waits_of(session) {
-            decision
-                .effects
-                .extend(answer_empty(log, ledger, token).effects);
-        }
-        let mut logs: Vec<LogId> = self
-            .indexes
-            .consumers_of(session)
-            .map(|(_, log, _)| log)
-            .collect();
-        logs.dedup();
-        let unused = logs
-            .iter()
-            .filter(|log| self.becomes_unused(**log, session));
-        decision
-            .effects
-            .extend(unused.map(|log| Effect::Unused(*log)));
-        let has_leases = self.indexes.held_by(session).next().is_some();
-        if has_leases || !logs.is_empty() || !decision.effects.is_empty() {
-            decision.records.push(Record::SessionClosed(session));
-        }
-        let used = logs.iter().filter_map(|log| self.used(*log, now));
-        decision.records.extend(used);
+        let ended = has_some.then_some(Record::SessionEnded(session));
+        decision.records.extend(ended);
         decision
     }
 
-    pub(crate) fn apply_session_closed(&mut self, session: SessionId) {
-        let mut touched = Vec::new();
-        let waits: Vec<_> = self.indexes.waits_of(session).collect();
-        for (log, ledger, token) in waits {
-            self.at(log, ledger, |ledger, site| ledger.end_wait(token, site));
-            touched.push(log);
-        }
-        let consumers: Vec<_> = self.indexes.consumers_of(session).collect();
-        for (consumer, log, ledger) in consumers {
-            self.at(log, ledger, |ledger, site| {
-                ledger.drop_consumer(consumer, site)
-            });
-            touched.push(log);
-        }
-        let held: Vec<_> = self.indexes.held_by(session).collect();
-        for (log, place) in held {
-            self.at(log, place.ledger, |ledger, site| {
-                ledger.give_back(place, site)
-            });
-            touched.push(log);
-        }
-        touched.dedup();
-        for log in touched {
-            self.settle_indexes(log);
-        }
+    pub(crate) fn apply_session_ended(&mut self, session: SessionId) {
+        self.indexes.ended.insert(session);
     }
 
-    /// Logs of the former process's memory and of its sessions are gone: their data may go.
-    pub(crate) fn recover(&self, now: Timestamp) -> Decision {
+    pub(crate) fn apply_session_forgotten(&mut self, session: SessionId) {
+        self.indexes.ended.remove(&session);
+    }
+
+    /// Whether something is left of sessions that have gone. Constant time.
+    pub fn has_leavings(&self) -> bool {
+        self.gone_session().is_some()
+    }
+
+    fn gone_session(&self) -> Option<SessionId> {
+        let former = self.indexes.first_holder();
+        former
+            .filter(|holder| holder.epoch() < self.epoch)
+            .or_else(|| self.indexes.ended.first().copied())
+    }
+
+    /// What a session that has ended still holds of a log. Until it is back, nothing of the log is
+    /// to be handed out: what lies behind would come before it.
+    pub(super) fn left_in(&self, log: LogId) -> Option<(SessionId, Place)> {
+        let mut ended = self.indexes.ended.iter();
+        ended.find_map(|session| {
+            let place = self.indexes.held_in(*session, log)?;
+            Some((*session, place))
+        })
+    }
+
+    /// Whether a log is to be given back something by [`crate::Command::CleanUp`] before anybody
+    /// looks at what it holds.
+    pub fn is_owed(&self, log: LogId) -> bool {
+        self.left_in(log).is_some()
+    }
+
+    /// Gives a log back a run of what an ended session held of it.
+    pub(super) fn give_back(
+        &self,
+        log: LogId,
+        (session, place): (SessionId, Place),
+        now: Timestamp,
+    ) -> Decision {
+        let held = |ledger: &Ledger, place, _| ledger.held(place, session);
+        self.tick_ledger(log, place, now, held)
+    }
+
+    /// One step of what is left of a session that has gone.
+    pub(crate) fn clean_up(&self, now: Timestamp) -> Decision {
+        let Some(session) = self.gone_session() else {
+            return Decision::nothing();
+        };
+        if let Some((log, ledger, token)) = self.indexes.waits_of(session).next() {
+            return answer_empty(log, ledger, token);
+        }
+        if let Some((consumer, log, ledger)) = self.indexes.consumers_of(session).next() {
+            return self.drop_consumer(log, ledger, consumer, now);
+        }
+        if let Some((log, place)) = self.indexes.held_by(session).next() {
+            return self.give_back(log, (session, place), now);
+        }
         Decision {
-            records: std::iter::once(Record::Recovered)
-                .chain(self.used_at_start(now))
-                .collect(),
-            effects: self.dying().map(|(id, log)| forget(id, log)).collect(),
+            records: [Record::SessionForgotten(session)].into_iter().collect(),
             ..Decision::nothing()
         }
     }
 
-    pub(crate) fn recovered(&mut self) {
-        self.logs.retain(|_, log| !log.config.ends_with_process());
+    /// Drops a consumer whose session has ended.
+    pub(super) fn drop_consumer(
+        &self,
+        log: LogId,
+        ledger: LedgerId,
+        consumer: ConsumerRef,
+        now: Timestamp,
+    ) -> Decision {
+        let dropped = ledger_record(log, ledger, LedgerRecord::Dropped(consumer));
+        let decision = Decision {
+            records: [dropped].into_iter().chain(self.used(log, now)).collect(),
+            ..Decision::nothing()
+        };
+        let known = self.log(log);
+        if known.is_some_and(|known| known.goes_with(consumer)) {
+            return decision.with(Effect::Unused(log));
+        }
+        decision
+    }
+
+    /// The sessions of the former process are gone.
+    pub(crate) fn recover(&self, epoch: ProcessEpoch, now: Timestamp) -> Decision {
+        let recovered = std::iter::once(Record::Recovered(epoch));
+        Decision {
+            records: recovered.chain(self.used_at_start(now)).collect(),
+            ..Decision::nothing()
+        }
+    }
+
+    /// Drops some of the logs that were of the former process's memory, or of its sessions: their
+    /// data may go.
+    pub(crate) fn drop_fleeting(&self) -> Decision {
+        let mut decision = Decision::nothing();
+        let logs = self.iter();
+        let fleeting = logs.filter(|(_, log)| log.config.ends_with_process());
+        for (id, log) in fleeting.take(FLEETING_MAX) {
+            decision.records.push(Record::Log(id, LogRecord::Undefined));
+            decision.effects.push(forget(id, log));
+        }
+        decision
+    }
+
+    pub(crate) fn recovered(&mut self, epoch: ProcessEpoch) {
+        self.epoch = epoch;
         self.indexes = Indexes::default();
         for log in self.logs.values_mut() {
             for partition in &mut log.partitions {
@@ -94,42 +166,5 @@ impl Logs {
             log.ends_at = None;
         }
         self.index_all();
-    }
-
-    fn dying(&self) -> impl Iterator<Item = (LogId, &Log)> {
-        self.iter()
-            .filter(|(_, log)| log.config.ends_with_process())
-    }
-
-    /// Whether a log shall go when this session has gone.
-    fn becomes_unused(&self, log: LogId, session: SessionId) -> bool {
-        let Some(log) = self.log(log) else {
-            return false;
-        };
-        let mut has_some = false;
-        let all_go = log.subscribers().all(|terms| {
-            has_some = true;
-            terms.consumer.session == session
-        });
-        log.config.lifetime.auto_delete && has_some && all_go
-    }
-
-    fn at(
-        &mut self,
-        log: LogId,
-        ledger: crate::LedgerId,
-        change: impl FnOnce(&mut crate::Ledger, &mut Site<'_>),
-    ) {
-        let Some(known) = self.logs.get_mut(&log) else {
-            return;
-        };
-        let mut site = Site {
-            log,
-            ledger,
-            indexes: &mut self.indexes,
-        };
-        if let Some(ledger) = known.ledger_mut(ledger) {
-            change(ledger, &mut site);
-        }
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn request(session: u64, records_max: u32) -> LeaseRequest {
         records_max,
         lease_ms: None,
         settle: false,
-        wait_until: None,
+        wait_ms: None,
         attempt: None,
     }
 }
@@ -275,11 +275,32 @@ impl Shard {
 
     /// The state after a crash: what was journalled, replayed, and the process begun anew.
     pub(super) fn restart(&mut self) {
+        self.replay();
+        // Tests number their sessions anew in each process.
+        self.state.logs.epoch = ProcessEpoch(0);
+    }
+
+    /// The same, where former sessions are told by their epoch.
+    pub(super) fn replay(&mut self) {
         self.state = State::default();
         for record in &self.journal {
             self.state.apply(record);
         }
-        self.decide(Command::Recover);
+        let epoch = self.state.next_epoch();
+        while !self.decide(Command::Recover(epoch)).is_nothing() {}
+        self.clean_up();
+    }
+
+    /// Ends a session, with all that goes by it.
+    pub(super) fn close_session(&mut self, session: u64) {
+        self.decide(Command::SessionClosed(SessionId(session)));
+        self.clean_up();
+    }
+
+    fn clean_up(&mut self) {
+        while self.state.logs.has_leavings() {
+            self.decide(Command::CleanUp);
+        }
     }
 
     pub(super) fn ledger(&self) -> &Ledger {

@@ -35,7 +35,7 @@ impl Logs {
         }
     }
 
-    fn tick_ledger(
+    pub(super) fn tick_ledger(
         &self,
         log: LogId,
         place: Place,

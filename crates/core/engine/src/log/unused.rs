@@ -33,14 +33,14 @@ impl Logs {
     pub(super) fn used_by_lease(
         &self,
         log: LogId,
-        wait_until: Option<Timestamp>,
+        wait_ms: Option<u64>,
         mut decision: Decision,
         now: Timestamp,
     ) -> Decision {
-        let until = wait_until.filter(|_| decision.reply.is_none());
+        let waits_ms = wait_ms.filter(|_| decision.reply.is_none()).unwrap_or(0);
         decision
             .records
-            .extend(self.used(log, until.unwrap_or(now)));
+            .extend(self.used(log, now.plus_ms(waits_ms)));
         decision
     }
 

@@ -69,8 +69,9 @@ fn a_configuration_is_read_as_it_was_stored() {
     };
     for config in [LEAST, MOST, bare] {
         let record = opened(config);
-        let stored = record.store(Vec::new());
-        assert_eq!(Record::read(&stored).unwrap(), record);
+        let mut state = State::default();
+        state.replay(&record.store(Vec::new())).unwrap();
+        assert_eq!(state.logs.log(LogId(7)).unwrap().config, config);
     }
 }
 
@@ -90,9 +91,10 @@ fn a_field_of_a_newer_program_is_refused() {
 #[test]
 fn a_form_of_a_newer_program_is_refused_by_its_version() {
     let record = opened(LEAST);
+    let mut state = State::default();
     let mut stored = record.store(Vec::new());
     stored[0] += 1;
-    let refused = Record::read(&stored).unwrap_err();
+    let refused = state.replay(&stored).unwrap_err();
     assert_eq!(
         refused.to_string(),
         "stored in form 3, but this stele knows forms 1 to 2"
@@ -100,14 +102,14 @@ fn a_form_of_a_newer_program_is_refused_by_its_version() {
     let mut stored = State::default().store();
     stored[0] += 1;
     assert!(matches!(State::read(&stored), Err(StoredError::Version(3))));
-    assert!(matches!(Record::read(&[]), Err(StoredError::Empty)));
+    assert!(matches!(state.replay(&[]), Err(StoredError::Empty)));
 }
 
 #[test]
 fn what_was_never_journalled_is_refused_in_the_first_form() {
     // `Committed` of partition 0 of log 0, up to offset 0.
     assert!(matches!(
-        Record::read(&[7, 0, 0, 0]),
+        State::default().replay(&[7, 0, 0, 0]),
         Err(StoredError::Form(_))
     ));
 }

@@ -61,7 +61,7 @@ async fn lease(
         records_max: 1,
         lease_ms: None,
         settle: no_ack,
-        wait_until: None,
+        wait_ms: None,
         attempt: None,
     };
     let leased = connection.broker.lease(queue.log, request).await;

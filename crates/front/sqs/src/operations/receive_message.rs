@@ -67,7 +67,7 @@ async fn lease_or_stop(
     lease: LeaseRequest,
 ) -> Result<Vec<LeasedBatch>, Error> {
     let leasing = front.broker.lease(queue.log, lease);
-    if lease.wait_until.is_none() {
+    if lease.wait_ms.is_none() {
         return leasing.await.map_err(errors::of_broker);
     }
     tokio::select! {
@@ -108,7 +108,7 @@ fn lease_request(
         records_max,
         lease_ms: Some(lease_s * 1000),
         settle: false,
-        wait_until: (wait_s > 0).then(|| front.now().plus_ms(wait_s * 1000)),
+        wait_ms: (wait_s > 0).then_some(wait_s * 1000),
         attempt: attempt(queue, request.attempt_id.as_deref())?,
     })
 }

@@ -35,7 +35,7 @@ impl Client {
         if self.sessions.0.len() >= SESSIONS_MAX {
             return self.subscribe(turn);
         }
-        let session = SessionId(self.next_id());
+        let session = turn.process.session(self.next_id());
         let mailbox = Arc::<Mailbox>::default();
         for shard in 0..turn.process.shard_count() {
             let mailbox = Arc::clone(&mailbox);

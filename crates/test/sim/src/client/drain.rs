@@ -1,6 +1,6 @@
 //! Consuming each queue until nothing comes any more.
 
-use stele_base_types::{ConsumerId, SessionId};
+use stele_base_types::ConsumerId;
 use stele_core_engine::{ConsumerRef, LeaseRequest, LedgerId, LogDefinition};
 
 use super::{Client, Turn, heard, is_queue, lease::Grant};
@@ -20,7 +20,7 @@ impl Client {
 
     fn take_some(&mut self, turn: &mut Turn<'_>, log: &LogDefinition) -> bool {
         let ticket = self.next_id();
-        let session = SessionId(ticket);
+        let session = turn.process.session(ticket);
         let request = LeaseRequest {
             ledger: LedgerId::DEFAULT,
             holder: ConsumerRef {
@@ -30,7 +30,7 @@ impl Client {
             records_max: 256,
             lease_ms: None,
             settle: true,
-            wait_until: None,
+            wait_ms: None,
             attempt: None,
         };
         let mut answer = turn.ask_for_leases(log.id, request, ticket);

@@ -40,7 +40,7 @@ impl Client {
         if turn.random.once_in(2) {
             let request = Request::CancelLease {
                 log: asked.log,
-                ticket: asked.session.0,
+                ticket: asked.ticket,
             };
             let shard = shard_of(turn, asked.log);
             turn.process.handle(shard, request, turn.now);

@@ -20,7 +20,7 @@ pub(super) type Answer = Receiver<Result<Vec<LeasedBatch>, Error>>;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
     pub(super) log: LogId,
-    /// By a number of its own, which is its ticket as well.
+    pub(super) ticket: u64,
     pub(super) session: SessionId,
     lease_ms: u64,
     pub(super) is_taken: bool,
@@ -72,9 +72,10 @@ impl Client {
             return;
         };
         let ticket = self.next_id();
-        let session = SessionId(ticket);
+        let session = turn.process.session(ticket);
         let asked = Asked {
             log: log.id,
+            ticket,
             session,
             lease_ms: turn.random.between(100, 60_000),
             is_taken: turn.random.once_in(12),
@@ -89,7 +90,7 @@ impl Client {
             records_max: turn.random.between(1, 10) as u32,
             lease_ms: Some(asked.lease_ms),
             settle: asked.is_taken,
-            wait_until: wait.then(|| turn.now.plus_ms(turn.random.between(1, 20_000))),
+            wait_ms: wait.then(|| turn.random.between(1, 20_000)),
             attempt: None,
         };
         let answer = turn.ask_for_leases(log.id, request, ticket);

@@ -4,7 +4,6 @@
 use smallvec::smallvec;
 use stele_base_types::{
     ConsumerId, LogId, Name, Offset, PartitionIndex, ProducerEpoch, ProducerId, SessionId,
-    Timestamp,
 };
 use stele_core_engine::{
     Bind, BindingTarget, CatalogueCommand, Command, ConsumerRef, Extend, GroupCommand, LeaseId,
@@ -76,7 +75,7 @@ fn greedy(turn: &mut Turn<'_>) -> LeaseRequest {
         records_max: 0,
         lease_ms: Some(u64::MAX),
         settle: false,
-        wait_until: Some(Timestamp::FOREVER),
+        wait_ms: Some(u64::MAX),
         attempt: Some(u128::MAX),
     }
 }

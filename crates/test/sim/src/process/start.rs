@@ -4,9 +4,9 @@ use std::{collections::VecDeque, path::PathBuf, sync::Arc};
 
 use parking_lot::RwLock;
 use stele_base_env::Disk;
-use stele_base_types::{ShardId, Timestamp};
+use stele_base_types::{ProcessEpoch, ShardId, Timestamp};
 use stele_core_broker::{Lane, Mailbox, Opened, Shard};
-use stele_core_engine::Catalogue;
+use stele_core_engine::{Catalogue, State};
 use stele_core_storage::{DataDirectory, Error, Options, SpaceGuard};
 use stele_test_disk::{MemoryDisk, Random};
 
@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub secret: u64,
     /// How writers tell.
     pub telling: Telling,
+    /// How much a shard does in one go.
+    pub piece_records: u32,
 }
 
 /// When a writer tells its shard that a block is written, or synced. A shard must do with either.
@@ -54,6 +56,7 @@ impl Settings {
             },
             reserve_bytes: 64 << 10,
             secret: random.bits(),
+            piece_records: 1 << random.between(0, 8),
             telling: if random.once_in(2) {
                 Telling::Apart
             } else {
@@ -64,11 +67,12 @@ impl Settings {
 }
 
 impl Process {
-    /// Starts; gives the state that each shard recovered, in its stored form.
+    /// Starts at the time that the calendar says, or the latest that was noted; gives the state
+    /// that each shard recovered, in its stored form.
     pub(crate) fn start(
         settings: &Settings,
         disk: &MemoryDisk,
-        now: Timestamp,
+        calendar: Timestamp,
     ) -> Result<(Self, Vec<Vec<u8>>), Error> {
         let disk: Arc<dyn Disk> = Arc::new(disk.clone());
         let directory = DataDirectory::open(disk, &settings.directory, settings.shards)?;
@@ -82,11 +86,22 @@ impl Process {
             replica,
             options: settings.options,
             telling: settings.telling,
+            epoch: ProcessEpoch::default(),
+            began: calendar,
             _directory: directory,
         };
         for shard in (0..settings.shards).map(ShardId) {
-            let site = process.open(shard, settings, now)?;
+            let site = process.open(shard, settings, calendar)?;
             process.sites.push(site);
+        }
+        let states = || process.sites.iter().map(|site| site.shard.state());
+        let epoch = states().map(State::next_epoch).max().unwrap_or_default();
+        let latest = states().map(State::latest).max().unwrap_or_default();
+        let now = calendar.max(latest);
+        (process.epoch, process.began) = (epoch, now);
+        for site in &mut process.sites {
+            site.shard.limit_pieces(settings.piece_records);
+            site.shard.recover(epoch, now);
         }
         let shards = 0..process.sites.len();
         let states = shards.map(|shard| process.state_of(shard)).collect();

@@ -141,7 +141,7 @@ impl Bench {
                 records_max: options.lease,
                 lease_ms: Some(30_000),
                 settle: false,
-                wait_until: None,
+                wait_ms: None,
                 attempt: None,
             };
             let lease = LogCommand::Lease(request, Token(0));

@@ -6,6 +6,7 @@ mod declare_exchange;
 mod declare_log;
 mod delete_exchange;
 mod delete_log;
+mod drop_fleeting;
 
 use stele_base_types::{Name, Timestamp};
 

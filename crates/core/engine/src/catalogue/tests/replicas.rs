@@ -22,7 +22,7 @@ fn what_is_transient_does_not_survive_recovery() {
     driven.bind(bind("amq.fanout", BindingTarget::Log(kept), ""));
     driven.bind(bind("amq.fanout", BindingTarget::Log(gone), ""));
     driven.bind(bind("amq.fanout", to_exchange("transient"), ""));
-    driven.catalogue.recovered();
+    driven.recover();
     let logs: Vec<_> = driven.catalogue.all_logs().map(|log| log.id).collect();
     assert_eq!(logs, [kept]);
     assert!(driven.catalogue.exchange("/", "transient").is_none());
@@ -138,10 +138,7 @@ proptest! {
             let from = driven.records.len();
             match command(&driven, step) {
                 Some(command) => drop(driven.run(command)),
-                None if matches!(step, Step::Recovered) => {
-                    driven.catalogue.recovered();
-                    replica.recovered();
-                }
+                None if matches!(step, Step::Recovered) => driven.recover(),
                 None => {}
             }
             driven.records[from..].iter().for_each(|record| replica.apply(record));

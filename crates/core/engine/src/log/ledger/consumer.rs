@@ -6,7 +6,7 @@ use super::{Ledger, ledger_record};
 use crate::{
     Decision, Effect, Error, LogRecord, Record, Reply,
     command::{ConsumerRef, Subscribe},
-    log::{Logs, record::LedgerRecord},
+    log::{Log, Logs, record::LedgerRecord},
 };
 
 impl Logs {
@@ -41,9 +41,7 @@ impl Logs {
         let record = LedgerRecord::Unsubscribed(consumer);
         let mut decision = done(ledger_record(log, ledger.id, record));
         decision.records.extend(self.used(log, now));
-        let mut subscribers = known.subscribers().map(|terms| terms.consumer);
-        let is_last = subscribers.next() == Some(consumer) && subscribers.next().is_none();
-        if known.config.lifetime.auto_delete && is_last {
+        if known.goes_with(consumer) {
             return Ok(decision.with(Effect::Unused(log)));
         }
         Ok(decision)
@@ -80,6 +78,15 @@ impl Logs {
     }
 }
 
+impl Log {
+    /// Whether it is deleted when this consumer has gone: the last one of an auto-delete log.
+    pub(in crate::log) fn goes_with(&self, consumer: ConsumerRef) -> bool {
+        let mut subscribers = self.subscribers().map(|terms| terms.consumer);
+        let is_last = subscribers.next() == Some(consumer) && subscribers.next().is_none();
+        self.config.lifetime.auto_delete && is_last
+    }
+}
+
 /// A change that lives in memory alone.
 fn done(record: Record) -> Decision {
     Decision::change(record, Reply::Done, crate::Durability::Volatile)
@@ -94,10 +101,5 @@ impl Ledger {
     /// Whether a consumer is, or was and still holds something.
     pub(crate) fn has_consumer(&self, consumer: ConsumerRef) -> bool {
         self.demand.consumer(consumer).is_some()
-    }
-
-    /// Drops a consumer whose session has ended.
-    pub(crate) fn drop_consumer(&mut self, consumer: ConsumerRef, site: &mut super::Site<'_>) {
-        self.demand.drop_consumer(consumer, site);
     }
 }

@@ -1,8 +1,8 @@
 //! Records whose time has come: leases that end, delays that end. Neighbours go together.
 
-use stele_base_types::{Offset, Timestamp};
+use stele_base_types::{Offset, SessionId, Timestamp};
 
-use super::{Ledger, Place, Run, Site};
+use super::{Ledger, Place, Run};
 use crate::{limits::RUN_RECORDS_MAX, log::record::LedgerRecord};
 
 impl Ledger {
@@ -27,14 +27,14 @@ impl Ledger {
         LedgerRecord::Due(run)
     }
 
-    /// Ends a lease; its record goes back to its place.
-    pub(crate) fn give_back(&mut self, place: Place, site: &mut Site<'_>) {
-        let run = Run {
-            partition: place.partition,
-            first: place.offset,
-            count: 1,
-        };
-        self.apply_returned(run, None, site);
+    /// Leases from a place on that end with this session.
+    pub(crate) fn held(&self, place: Place, session: SessionId) -> LedgerRecord {
+        let part = self.part(place.partition);
+        let run = run_of(place, |offset| {
+            let lease = part.and_then(|part| part.leased.get(&offset));
+            lease.is_some_and(|lease| lease.until.is_none() && lease.holder.session == session)
+        });
+        LedgerRecord::Returned { run, until: None }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use stele_base_types::{LogId, PartitionIndex};
+use stele_base_types::{LogId, PartitionIndex, Timestamp};
 
 use crate::{
     LedgerId,
@@ -36,6 +36,7 @@ pub(crate) struct Consumer {
 #[derive(Debug)]
 pub(crate) struct Wait {
     pub(crate) request: LeaseRequest,
+    until: Timestamp,
     turn: u64,
 }
 
@@ -179,7 +180,13 @@ impl Demand {
         }
     }
 
-    pub(crate) fn wait(&mut self, request: &LeaseRequest, token: Token, site: &mut Site<'_>) {
+    pub(crate) fn wait(
+        &mut self,
+        request: &LeaseRequest,
+        until: Timestamp,
+        token: Token,
+        site: &mut Site<'_>,
+    ) {
         // A token names one wait: where a caller uses it again, that is the one it means.
         self.end_wait(token, site);
         let turn = self.turn_next;
@@ -187,6 +194,7 @@ impl Demand {
         self.turns.insert(turn, Turn::Wait(token));
         let wait = Wait {
             request: *request,
+            until,
             turn,
         };
         self.waits.insert(token, wait);
@@ -194,10 +202,8 @@ impl Demand {
         site.indexes
             .waits
             .insert((session, site.log, site.ledger, token));
-        if let Some(until) = request.wait_until {
-            let due = Due::Wait(site.ledger, token);
-            site.indexes.deadlines.insert((until, site.log, due));
-        }
+        let due = Due::Wait(site.ledger, token);
+        site.indexes.deadlines.insert((until, site.log, due));
     }
 
     pub(crate) fn end_wait(&mut self, token: Token, site: &mut Site<'_>) {
@@ -209,10 +215,8 @@ impl Demand {
         site.indexes
             .waits
             .remove(&(session, site.log, site.ledger, token));
-        if let Some(until) = wait.request.wait_until {
-            let due = Due::Wait(site.ledger, token);
-            site.indexes.deadlines.remove(&(until, site.log, due));
-        }
+        let due = Due::Wait(site.ledger, token);
+        site.indexes.deadlines.remove(&(wait.until, site.log, due));
     }
 
     /// Whose turn it is.

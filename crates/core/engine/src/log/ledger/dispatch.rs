@@ -20,10 +20,21 @@ impl Logs {
         let Some(known) = self.log(log) else {
             return Decision::nothing();
         };
-        let lease_next = self.lease_next(now);
+        if let Some(left) = self.left_in(log) {
+            return self.give_back(log, left, now);
+        }
+        let lease_next = self.lease_next();
         let mut ledgers = known.ledgers.iter();
-        ledgers
-            .find_map(|ledger| ledger.dispatch(log, known, &self.indexes, lease_next, now))
+        let Some(ledger) = ledgers.find(|ledger| ledger.is_hot()) else {
+            return Decision::nothing();
+        };
+        if let Some(Turn::Consumer(consumer)) = ledger.demand.turn()
+            && self.indexes.ended.contains(&consumer.session)
+        {
+            return self.drop_consumer(log, ledger.id, consumer, now);
+        }
+        ledger
+            .dispatch(log, known, &self.indexes, lease_next, now)
             .unwrap_or_else(Decision::nothing)
     }
 
@@ -45,9 +56,6 @@ impl Ledger {
         lease_next: LeaseId,
         now: Timestamp,
     ) -> Option<Decision> {
-        if !self.is_hot() {
-            return None;
-        }
         match self.demand.turn()? {
             Turn::Wait(token) => self.answer(log, token, lease_next, now),
             Turn::Consumer(consumer) => {

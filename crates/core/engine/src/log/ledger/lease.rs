@@ -41,7 +41,7 @@ impl Logs {
         now: Timestamp,
     ) -> Result<Decision, Error> {
         let ledger = self.known(log)?.known_ledger(request.ledger)?;
-        let lease_next = self.lease_next(now);
+        let lease_next = self.lease_next();
         if let Some(repeated) = ledger.repeat(log, request, now) {
             return Ok(repeated);
         }
@@ -54,9 +54,13 @@ impl Logs {
                 ..Decision::nothing()
             });
         }
-        match request.wait_until {
-            Some(until) if until > now && request.records_max > 0 => {
-                let record = LedgerRecord::Waiting(Box::new(*request), token);
+        match request.wait_ms {
+            Some(wait_ms) if wait_ms > 0 && request.records_max > 0 => {
+                let record = LedgerRecord::Waiting {
+                    request: Box::new(*request),
+                    until: now.plus_ms(wait_ms),
+                    token,
+                };
                 Ok(Decision {
                     records: [ledger_record(log, ledger.id, record)]
                         .into_iter()
@@ -68,16 +72,13 @@ impl Logs {
         }
     }
 
-    /// The lease that the next one to be given may have. By the clock, so that one that was given
-    /// and then lost in a crash, with its record, isn't given again.
-    pub(in crate::log) fn lease_next(&self, now: Timestamp) -> LeaseId {
-        let by_clock = u64::try_from(now.0).unwrap_or(0) << LEASES_PER_MS_BITS;
-        self.lease_last.max(LeaseId(by_clock))
+    /// The lease that the next one to be given may have: from 1. It carries the process's epoch, so
+    /// that one that was given and then lost in a crash, with its record, isn't given again.
+    pub(in crate::log) fn lease_next(&self) -> LeaseId {
+        let first = self.epoch.first_number().max(1);
+        self.lease_last.max(LeaseId(first))
     }
 }
-
-/// Leases that may be given in a millisecond without running ahead of the clock: 4,096.
-const LEASES_PER_MS_BITS: u32 = 12;
 
 /// What is handed out: what happens by that, and what the asker is told.
 #[derive(Debug, Default)]

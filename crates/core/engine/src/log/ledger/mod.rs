@@ -182,10 +182,15 @@ impl Ledger {
             LedgerRecord::Expired { partition, to } => self.apply_expired(*partition, *to, site),
             LedgerRecord::Subscribed(terms) => self.demand.subscribe(terms, site),
             LedgerRecord::Unsubscribed(consumer) => self.demand.unsubscribe(*consumer, site),
+            LedgerRecord::Dropped(consumer) => self.demand.drop_consumer(*consumer, site),
             LedgerRecord::Credited { consumer, bytes } => {
                 self.demand.credit(*consumer, *bytes, site.indexes);
             }
-            LedgerRecord::Waiting(request, token) => self.demand.wait(request, *token, site),
+            LedgerRecord::Waiting {
+                request,
+                until,
+                token,
+            } => self.demand.wait(request, *until, *token, site),
             LedgerRecord::WaitEnded(token) => self.demand.end_wait(*token, site),
         }
     }
@@ -209,8 +214,7 @@ impl Ledger {
         self.demand.queue(consumer, indexes);
     }
 
-    /// Drops consumers and waits, and returns the leases that were to last as long as their
-    /// holders' sessions: those sessions were the former process's.
+    /// Drops consumers and waits, which were the former process's.
     pub(crate) fn recover(&mut self, partitions: &[Partition]) {
         self.demand = Demand::default();
         self.ready = ReadyParts::default();
@@ -218,12 +222,6 @@ impl Ledger {
             let Some(part) = self.parts.get_mut(index) else {
                 continue;
             };
-            let leases = part.leased.iter();
-            let held = leases.filter(|(_, lease)| lease.until.is_none());
-            let held: Vec<Offset> = held.map(|(offset, _)| *offset).collect();
-            for offset in held {
-                part.give_back(offset, None);
-            }
             part.show_to(partition.end);
             self.refresh(partition_index(index));
         }

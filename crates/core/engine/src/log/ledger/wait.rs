@@ -2,7 +2,7 @@
 
 use stele_base_types::LogId;
 
-use super::{Ledger, Site, ledger_record};
+use super::{Ledger, ledger_record};
 use crate::{
     Decision, Effect, Error, LedgerId, Reply,
     command::Token,
@@ -42,9 +42,5 @@ impl Ledger {
 
     pub(crate) fn waits(&self) -> impl Iterator<Item = Token> + use<'_> {
         self.demand.waits()
-    }
-
-    pub(crate) fn end_wait(&mut self, token: Token, site: &mut Site<'_>) {
-        self.demand.end_wait(token, site);
     }
 }

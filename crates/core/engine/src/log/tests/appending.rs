@@ -272,7 +272,7 @@ fn closing_tells_those_who_used_the_log() {
         .log(LogCommand::Subscribe(subscribe(consumer(1, 1))))
         .expect("subscribed");
     let waiting = LeaseRequest {
-        wait_until: Some(Timestamp::FOREVER),
+        wait_ms: Some(1_000_000),
         ..request(2, 1)
     };
     shard.decide(Command::Log(LOG, LogCommand::Lease(waiting, Token(5))));

@@ -204,7 +204,7 @@ fn a_session_takes_its_consumers_along_and_returns_what_they_held() {
     shard.append_many(3);
     shard.delivered();
     shard.settle(&[(0, 1)], Outcome::Done);
-    shard.decide(Command::SessionClosed(SessionId(1)));
+    shard.close_session(1);
     assert_eq!(shard.counts(), (2, 0, 0));
     assert_eq!(shard.ledger().consumers(), 1);
     assert_eq!(shard.delivered(), []);
@@ -232,9 +232,9 @@ fn an_auto_delete_log_is_unused_when_its_last_consumer_goes() {
     shard
         .log(LogCommand::Unsubscribe(consumer(1, 1)))
         .expect("ended");
-    shard.decide(Command::SessionClosed(SessionId(2)));
+    shard.close_session(2);
     assert!(shard.effects.is_empty());
-    shard.decide(Command::SessionClosed(SessionId(3)));
+    shard.close_session(3);
     assert!(matches!(shard.effects[..], [Effect::Unused(LOG)]));
 }
 

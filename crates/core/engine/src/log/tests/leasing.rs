@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::command::Extend;
+use crate::limits::RUN_RECORDS_MAX;
 
 fn timed(session: u64, records_max: u32, lease_ms: u64) -> LeaseRequest {
     LeaseRequest {
@@ -177,9 +178,8 @@ fn a_queues_own_delay_holds_for_records_without_one() {
 #[test]
 fn a_wait_is_answered_by_the_first_record_or_when_its_time_is_up() {
     let mut shard = Shard::with(queue_config());
-    let until = shard.now.plus_ms(100);
     let waiting = LeaseRequest {
-        wait_until: Some(until),
+        wait_ms: Some(100),
         ..request(1, 10)
     };
     for token in [1, 2, 3] {
@@ -207,7 +207,7 @@ fn leases_end_with_their_session_unless_they_have_a_deadline() {
     shard.lease(request(1, 1));
     shard.lease(timed(1, 1, 1_000));
     shard.lease(request(2, 1));
-    shard.decide(Command::SessionClosed(SessionId(1)));
+    shard.close_session(1);
     assert_eq!(shard.counts(), (1, 2, 0));
     assert_eq!(shard.lease(request(3, 5)), [(0, 0)]);
     shard.restart();
@@ -360,7 +360,7 @@ fn a_single_wait_takes_from_all_partitions() {
         ..queue_config()
     });
     let waiting = LeaseRequest {
-        wait_until: Some(Timestamp::FOREVER),
+        wait_ms: Some(1_000_000),
         ..request(1, 10)
     };
     for _ in 0..2 {
@@ -374,4 +374,63 @@ fn a_single_wait_takes_from_all_partitions() {
     shard.dispatch();
     let all = vec![(0, 0), (1, 0), (2, 0)];
     assert_eq!(shard.answers(), [(Token(1), all)]);
+}
+
+/// A queue of 600 records, all of them leased to a consumer of session 1.
+fn all_leased() -> Shard {
+    let mut shard = Shard::with(queue_config());
+    let subscribe = LogCommand::Subscribe(subscribe(consumer(1, 1)));
+    shard.log(subscribe).expect("subscribed");
+    shard.append_many(600);
+    shard.dispatch();
+    assert_eq!(shard.counts(), (0, 600, 0));
+    shard
+}
+
+#[test]
+fn what_a_session_held_returns_by_runs() {
+    let mut shard = all_leased();
+    shard.decide(Command::SessionClosed(SessionId(1)));
+    let mut runs = Vec::new();
+    while shard.state.logs.has_leavings() {
+        let records = shard.decide(Command::CleanUp).records;
+        assert_eq!(records.len(), 1);
+        if let Record::Log(_, LogRecord::Ledger(_, LedgerRecord::Returned { run, .. })) = records[0]
+        {
+            runs.push(run.count);
+        }
+    }
+    assert_eq!(runs, [RUN_RECORDS_MAX, RUN_RECORDS_MAX, 88]);
+    assert_eq!(shard.counts(), (600, 0, 0));
+}
+
+#[test]
+fn what_a_session_held_is_back_before_others_are_served_and_nothing_goes_to_it() {
+    let mut shard = all_leased();
+    shard.append_many(1);
+    shard.decide(Command::SessionClosed(SessionId(1)));
+    assert!(shard.state.logs.is_owed(LOG));
+    let second = Subscribe {
+        prefetch: Some(2),
+        ..subscribe(consumer(2, 1))
+    };
+    shard
+        .log(LogCommand::Subscribe(second))
+        .expect("subscribed");
+    assert_eq!(shard.delivered(), [(consumer(2, 1), vec![0, 1])]);
+    assert_eq!(shard.counts(), (599, 2, 0));
+}
+
+#[test]
+fn a_lease_that_a_crash_forgot_is_not_given_again() {
+    let mut shard = Shard::with(queue_config());
+    shard.append_many(2);
+    let first = |shard: &mut Shard| shard.lease_runs(timed(1, 1, 1_000))[0].records[0].lease;
+    let kept = first(&mut shard);
+    let lost = first(&mut shard);
+    assert!(lost > kept);
+    // The record of the second lease didn't reach the disk.
+    shard.journal.pop();
+    shard.replay();
+    assert!(first(&mut shard) > lost);
 }

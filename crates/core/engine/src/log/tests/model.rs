@@ -16,6 +16,8 @@ use self::{
     step::{Step, step},
 };
 use super::*;
+use stele_base_types::ProcessEpoch;
+
 use crate::command::{Extend, Outcome};
 
 const PARTITIONS: u32 = 2;
@@ -100,8 +102,7 @@ impl History {
                 self.dispatch();
             }
             Step::CloseSession(session) => {
-                self.shard
-                    .decide(Command::SessionClosed(SessionId(session)));
+                self.shard.close_session(session);
                 self.oracle.close_session(SessionId(session));
                 self.dispatch();
             }
@@ -300,9 +301,13 @@ fn decoded(bytes: &[u8]) -> State {
 
 fn recovered(mut state: State, records: &[Record]) -> State {
     for record in records {
-        let stored = postcard::to_stdvec(record).expect("it encodes");
-        state.apply(&postcard::from_bytes(&stored).expect("it decodes"));
+        state.replay(&record.store(Vec::new())).expect("it decodes");
     }
-    state.apply(&Record::Recovered);
+    state.apply(&Record::Recovered(ProcessEpoch(1)));
+    while state.logs.has_leavings() {
+        for record in state.decide(Command::CleanUp, Timestamp::PAST).records {
+            state.apply(&record);
+        }
+    }
     state
 }

@@ -67,7 +67,7 @@ fn asking_for_records_is_a_use_and_publishing_is_none() {
 fn a_log_is_used_for_as_long_as_a_request_waits() {
     is_a_use(|shard| {
         let waiting = LeaseRequest {
-            wait_until: Some(shard.now.plus_ms(5 * UNUSED_MS)),
+            wait_ms: Some(5 * UNUSED_MS),
             ..request(1, 1)
         };
         shard.decide(Command::Log(LOG, LogCommand::Lease(waiting, Token(1))));
@@ -92,7 +92,7 @@ fn a_log_with_consumers_stays_and_counts_from_the_last_ones_end() {
             end(shard);
         });
     };
-    consumed(|shard| drop(shard.decide(Command::SessionClosed(SessionId(2)))));
+    consumed(|shard| shard.close_session(2));
     consumed(|shard| {
         shard
             .log(LogCommand::Unsubscribe(consumer(2, 1)))

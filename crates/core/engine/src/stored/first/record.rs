@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use smallvec::SmallVec;
 use stele_base_types::{
-    LogId, Name, Offset, PartitionId, PartitionIndex, ProducerId, SessionId, Timestamp,
+    LogId, Name, Offset, PartitionId, PartitionIndex, ProcessEpoch, ProducerId, SessionId,
+    Timestamp,
 };
 
 use super::config::LogConfig;
 use crate::{
-    Arguments, ExchangeKind, Facet, GroupRecord, LeaseId, LedgerId, Run, Settings,
+    Arguments, Decision, ExchangeKind, Facet, GroupRecord, LeaseId, LedgerId, Run, Settings, State,
     command::{Bind, ConsumerRef, ProducerStamp},
 };
 
@@ -139,10 +140,14 @@ pub(in crate::stored) struct Exchange {
     arguments: Arguments,
 }
 
-impl From<Record> for crate::Record {
-    fn from(stored: Record) -> Self {
-        match stored {
-            Record::Appended {
+/// The epoch of the processes that wrote this form. Their sessions had none.
+const EPOCH: ProcessEpoch = ProcessEpoch(1);
+
+impl Record {
+    /// Makes the change that it says.
+    pub(in crate::stored) fn apply_to(self, state: &mut State) {
+        let record = match self {
+            Self::Appended {
                 targets,
                 count,
                 size_bytes,
@@ -150,7 +155,7 @@ impl From<Record> for crate::Record {
                 at,
                 producer,
                 schedule,
-            } => Self::Appended {
+            } => crate::Record::Appended {
                 targets,
                 count,
                 size_bytes,
@@ -159,15 +164,41 @@ impl From<Record> for crate::Record {
                 producer,
                 schedule: schedule.map(Into::into),
             },
-            Record::Log(log, record) => Self::Log(log, record.into()),
-            Record::Group(group, record) => Self::Group(group, record),
-            Record::Catalogue(record) => Self::Catalogue(record.into()),
-            Record::ProducerIds(next) => Self::ProducerIds(next),
-            Record::SessionClosed(session) => Self::SessionClosed(session),
-            Record::Recovered => Self::Recovered,
-            Record::Committed(never) => match never {},
-        }
+            Self::Log(log, record) => crate::Record::Log(log, record.into()),
+            Self::Group(group, record) => crate::Record::Group(group, record),
+            Self::Catalogue(record) => crate::Record::Catalogue(record.into()),
+            Self::ProducerIds(next) => crate::Record::ProducerIds(next),
+            Self::SessionClosed(session) => return session_closed(state, session),
+            Self::Recovered => return recovered(state),
+            Self::Committed(never) => match never {},
+        };
+        state.apply(&record);
     }
+}
+
+/// What the session held returned by this record alone.
+fn session_closed(state: &mut State, session: SessionId) {
+    state.apply(&crate::Record::SessionEnded(session));
+    clean_up(state);
+}
+
+/// What was of the former process returned, or was gone, by this record alone.
+fn recovered(state: &mut State) {
+    state.apply(&crate::Record::Recovered(EPOCH));
+    clean_up(state);
+    while apply_all(state, state.drop_fleeting()) {}
+}
+
+fn clean_up(state: &mut State) {
+    while apply_all(state, state.logs.clean_up(Timestamp::PAST)) {}
+}
+
+/// Applies a decision's records. Whether there were any.
+fn apply_all(state: &mut State, decision: Decision) -> bool {
+    for record in &decision.records {
+        state.apply(record);
+    }
+    !decision.records.is_empty()
 }
 
 impl From<Schedule> for crate::Schedule {

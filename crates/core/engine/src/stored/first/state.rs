@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use stele_base_types::{LogId, Name, PartitionIndex, ProducerId, Timestamp};
+use stele_base_types::{LogId, Name, PartitionIndex, ProcessEpoch, ProducerId, Timestamp};
 
 use super::{
     config::{LogConfig, QueueConfig},
@@ -67,6 +67,7 @@ impl From<State> for crate::State {
             logs: StoredLogs::from(stored.logs).into(),
             groups: stored.groups,
             producer_next: stored.producer_next,
+            latest: Timestamp::PAST,
         }
     }
 }
@@ -96,6 +97,7 @@ impl From<Logs> for StoredLogs {
         let logs = stored.logs.into_iter();
         Self {
             logs: logs.map(|(id, log)| (id, Box::new(log.into()))).collect(),
+            epoch: ProcessEpoch(0),
             lease_last: stored.lease_last,
             closed: stored.closed,
         }

@@ -1,0 +1,23 @@
+//! Drops what doesn't survive the process: volatile and exclusive logs, exchanges that aren't
+//! durable, and with them the bindings of these.
+
+use crate::{CatalogueRecord, Decision, Record, catalogue::Catalogue, limits::FLEETING_MAX};
+
+impl Catalogue {
+    /// Drops some of it; nothing where none is left.
+    pub(crate) fn drop_fleeting(&self) -> Decision {
+        let logs = self.logs.fleeting().map(CatalogueRecord::LogDeleted);
+        let exchanges = self.vhosts.iter().flat_map(|(vhost, host)| {
+            let names = host.fleeting();
+            names.map(|name| CatalogueRecord::ExchangeDeleted {
+                vhost: vhost.clone(),
+                name: name.clone(),
+            })
+        });
+        let dropped = logs.chain(exchanges).map(Record::Catalogue);
+        Decision {
+            records: dropped.take(FLEETING_MAX).collect(),
+            ..Decision::nothing()
+        }
+    }
+}

@@ -6,6 +6,7 @@
 mod id;
 mod name;
 mod offset;
+mod principal;
 mod secret;
 mod time;
 
@@ -15,5 +16,6 @@ pub use id::{
 };
 pub use name::{Name, NameError, VHOST_DEFAULT};
 pub use offset::Offset;
+pub use principal::{Login, Principal, Proof};
 pub use secret::Secret;
 pub use time::Timestamp;

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process, sync::Arc, time::Duration};
 use anyhow::{Context as _, bail};
 use stele_app_config::{Loaded, Settings};
 use stele_base_env::{Clock, Disk, LocalDisk, OsRng, SystemClock};
-use stele_base_types::Secret;
+use stele_base_types::{Name, Secret};
 use stele_core_broker::{Broker, Running};
 use stele_front_admin as admin;
 use tokio::{runtime, sync::watch, task::JoinHandle, time::timeout};
@@ -201,12 +201,16 @@ impl Admin {
     ) -> anyhow::Result<Self> {
         let users = (!bound.address.ip().is_loopback() && !settings.auth.insecure).then(|| {
             let users = settings.auth.users.iter();
-            let user = |(name, secret): (&String, &Secret)| admin::User {
-                name: name.clone(),
-                password: secret.clone(),
+            let user = |(name, secret): (&String, &Secret)| {
+                let name = Name::new(name).with_context(|| format!("auth.users: {name}"))?;
+                Ok(admin::User {
+                    name,
+                    password: secret.clone(),
+                })
             };
-            users.map(user).collect()
+            users.map(user).collect::<anyhow::Result<_>>()
         });
+        let users = users.transpose()?;
         let (stop, stopping) = watch::channel(false);
         let listener = bound.listen()?;
         let served = tokio::spawn(admin::serve(

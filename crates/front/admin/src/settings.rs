@@ -1,6 +1,6 @@
 //! What the front is set to.
 
-use stele_base_types::Secret;
+use stele_base_types::{Name, Secret};
 
 /// Who may ask for more than health.
 #[derive(Clone, Debug, Default)]
@@ -13,7 +13,7 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct User {
     /// Their name.
-    pub name: String,
+    pub name: Name,
     /// Their password.
     pub password: Secret,
 }

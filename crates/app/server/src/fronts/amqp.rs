@@ -38,7 +38,10 @@ impl Fronts<'_> {
             bound.listen()?,
             self.stopping(),
         );
-        self.tasks.spawn(async { ("amqp", serve.await) });
+        self.tasks.spawn(async {
+            serve.await;
+            "amqp"
+        });
         Ok(())
     }
 }

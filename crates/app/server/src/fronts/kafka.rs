@@ -43,7 +43,10 @@ impl Fronts<'_> {
             bound.listen()?,
             self.stopping(),
         );
-        self.tasks.spawn(async { ("kafka", serve.await) });
+        self.tasks.spawn(async {
+            serve.await;
+            "kafka"
+        });
         Ok(())
     }
 }

@@ -53,11 +53,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (shutdown, stop) = watch::channel(false);
         let broker = test.broker.clone();
-        let serving = tokio::spawn(async move {
-            stele_front_amqp::serve(broker, settings, listener, stop)
-                .await
-                .unwrap();
-        });
+        let serving = tokio::spawn(stele_front_amqp::serve(broker, settings, listener, stop));
         Self {
             address,
             test,

@@ -21,7 +21,7 @@ pub(super) async fn run(
     request: send_message::Request,
 ) -> Result<Response, Error> {
     let queue = front.queue(&request.queue_url).await?;
-    let message = Outgoing::new(&queue, request.message, context.sender.as_deref())?;
+    let message = Outgoing::new(&queue, request.message, context.principal.user())?;
     let publish = outgoing::publish(&queue, std::slice::from_ref(&message), front.now())?;
     let appended = front
         .broker

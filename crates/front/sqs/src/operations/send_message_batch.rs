@@ -42,7 +42,7 @@ pub(super) async fn run(
     let mut response = send_message_batch::Response::default();
     let mut checked = Vec::with_capacity(request.entries.len());
     for Entry { id, message } in request.entries {
-        match Outgoing::new(&queue, message, context.sender.as_deref()) {
+        match Outgoing::new(&queue, message, context.principal.user()) {
             Ok(message) => checked.push((id, message)),
             Err(error) => response.failed.push(Failure { id, error }),
         }

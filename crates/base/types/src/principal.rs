@@ -12,8 +12,8 @@ pub struct Principal {
     pub address: SocketAddr,
     /// Who it has proven to be; `None` while it is anonymous.
     pub login: Option<Login>,
-    /// The broker's session that leases and exclusive logs are held by; `None` for a client that
-    /// holds neither.
+    /// The broker's session that it holds leases and exclusive logs by; `None` where its protocol
+    /// ties neither to a connection.
     pub session: Option<SessionId>,
 }
 

@@ -51,14 +51,14 @@ async fn respond<B>(
         "/readyz" | "/healthz" => return Ok(operations::readyz::answer(state, query).await),
         _ => {}
     }
-    login::log_in(settings, client, request.headers())?;
+    let principal = login::log_in(settings, client, request.headers())?;
     match path {
         "/" => Ok(text(StatusCode::OK, INDEX.to_owned())),
         "/metrics" => operations::metrics::answer(state).await,
         "/v1/status" => operations::status::answer(state).await,
         "/v1/logs" => operations::logs::answer(state, query).await,
         _ => match path.strip_prefix("/v1/logs/") {
-            Some(name) => operations::log::answer(state, name, query).await,
+            Some(name) => operations::log::answer(state, &principal, name, query).await,
             None => Err(Error::NoSuchPage),
         },
     }

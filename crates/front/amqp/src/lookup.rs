@@ -1,6 +1,7 @@
 //! Finding what a method names.
 
 use stele_base_types::{LogId, Name};
+use stele_core_broker::{Action, ResolveError};
 use stele_core_engine::{Exchange, LogConfig, LogDefinition};
 use stele_wire_amqp::ShortString;
 
@@ -47,36 +48,32 @@ pub(crate) fn queue_name(
     })
 }
 
-/// The log's definition, if there is one.
-pub(crate) fn definition(connection: &Connection, name: &str) -> Option<LogDefinition> {
-    let catalogue = connection.broker.catalogue();
-    let vhost = &connection.session.opened.vhost;
-    catalogue.log(vhost, name).cloned()
+/// The log that the connection wants to do `action` with, if there is one.
+pub(crate) fn log(
+    connection: &Connection,
+    name: &Name,
+    action: Action,
+) -> Result<Option<LogDefinition>, Fault> {
+    let vhost = connection.session.opened.vhost.as_str();
+    let client = connection.principal();
+    match connection.broker.resolve(client, vhost, name, action) {
+        Ok(definition) => Ok(Some(definition.clone())),
+        Err(ResolveError::NoSuchLog) => Ok(None),
+        Err(error) => Err(Subject::queue(name, vhost).unresolved(error)),
+    }
 }
 
-/// The queue, which must exist and not be another connection's.
-pub(crate) fn queue(connection: &Connection, name: &Name) -> Result<Queue, Fault> {
+/// The queue that the connection wants to do `action` with, which must exist.
+pub(crate) fn queue(connection: &Connection, name: &Name, action: Action) -> Result<Queue, Fault> {
     let vhost = connection.session.opened.vhost.as_str();
-    let Some(definition) = definition(connection, name) else {
-        return Err(Fault::no_queue(name, vhost));
-    };
-    check_lock(connection, &definition)?;
+    let client = connection.principal();
+    let resolved = connection.broker.resolve(client, vhost, name, action);
+    let definition = resolved.map_err(|error| Subject::queue(name, vhost).unresolved(error))?;
     Ok(Queue {
         log: definition.id,
         name: name.clone(),
         config: definition.config,
     })
-}
-
-/// A queue that is another connection's is locked.
-pub(crate) fn check_lock(connection: &Connection, definition: &LogDefinition) -> Result<(), Fault> {
-    match definition.config.lifetime.exclusive {
-        Some(owner) if owner != connection.holder.id() => Err(Fault::locked(
-            &definition.name,
-            &connection.session.opened.vhost,
-        )),
-        _ => Ok(()),
-    }
 }
 
 /// The exchange, if there is one.

@@ -7,6 +7,7 @@
 //! RabbitMQ does; a reply that comes when nobody consumes any more goes nowhere there and here.
 
 use stele_base_types::Name;
+use stele_core_broker::Action;
 use stele_core_engine::{
     DeclareLog, Durability, Lifetime, LogConfig, QueueConfig, Retention, Settings,
 };
@@ -66,8 +67,11 @@ pub(crate) async fn open(
 pub(crate) fn is_pseudo(connection: &Connection, name: &Name) -> bool {
     match name.strip_prefix(PSEUDO_QUEUE) {
         Some("") => true,
-        Some(rest) => rest.starts_with('.') && lookup::definition(connection, name).is_some(),
-        None => false,
+        // That it is another connection's is an error, which says that there is one.
+        Some(rest) if rest.starts_with('.') => {
+            !matches!(lookup::log(connection, name, Action::Describe), Ok(None))
+        }
+        Some(_) | None => false,
     }
 }
 

@@ -115,6 +115,7 @@ impl Session {
     pub(crate) fn topics(&self) -> Topics<'_> {
         Topics {
             broker: &self.broker,
+            client: &self.principal,
             settings: &self.settings,
         }
     }

@@ -10,6 +10,7 @@
 //! Deviations from RabbitMQ: `x-priority` and `x-stream-offset` are
 //! refused with 406 PRECONDITION_FAILED.
 
+use stele_core_broker::Action;
 use stele_core_engine::{LedgerId, Subscribe};
 use stele_wire_amqp::{
     ShortString, Table,
@@ -35,7 +36,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, consume: Consu
         reply_to::open(connection, number, consume.no_ack).await?
     } else {
         let name = lookup::queue_name(connection, number, &consume.queue)?;
-        let queue = lookup::queue(connection, &name)?;
+        let queue = lookup::queue(connection, &name, Action::Consume)?;
         let vhost = &connection.session.opened.vhost;
         check_arguments(&Subject::queue(&name, vhost), &consume.arguments)?;
         queue_declare::adopt(connection, &queue).await?;

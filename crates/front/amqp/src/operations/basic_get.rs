@@ -6,7 +6,7 @@
 //! Deviations from RabbitMQ: none.
 
 use stele_base_types::ConsumerId;
-use stele_core_broker::LeasedMessage;
+use stele_core_broker::{Action, LeasedMessage};
 use stele_core_engine::{LeaseRequest, LedgerId};
 use stele_wire_amqp::{
     ShortString,
@@ -28,7 +28,7 @@ const NO_CONSUMER: ConsumerId = ConsumerId(0);
 
 pub(super) async fn run(connection: &mut Connection, number: u16, get: &Get) -> Outcome {
     let name = lookup::queue_name(connection, number, &get.queue)?;
-    let queue = lookup::queue(connection, &name)?;
+    let queue = lookup::queue(connection, &name, Action::Consume)?;
     queue_declare::adopt(connection, &queue).await?;
     let place = Subscription {
         channel: number,

@@ -15,7 +15,7 @@
 //! store; both types are the same log.
 
 use stele_base_types::{LogId, Name};
-use stele_core_broker as broker;
+use stele_core_broker::{self as broker, Action};
 use stele_core_engine::{
     self as engine, DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition,
     QueueConfig, Retention, Settings,
@@ -43,7 +43,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, declare: Decla
         return answer_pseudo(connection, number, &declare, &name);
     }
     if declare.passive {
-        let queue = lookup::queue(connection, &name)?;
+        let queue = lookup::queue(connection, &name, Action::Describe)?;
         if !use_queue(connection, &name, queue.log, queue.config.lifetime).await? {
             return Err(Fault::no_queue(&name, &connection.session.opened.vhost));
         }
@@ -70,8 +70,7 @@ async fn declare_active(
     let subject = Subject::queue(name, &vhost);
     let arguments = QueueArguments::read(&subject, &declare.arguments)?;
     check_quorum(&subject, declare, &arguments)?;
-    if let Some(existing) = lookup::definition(connection, name) {
-        lookup::check_lock(connection, &existing)?;
+    if let Some(existing) = lookup::log(connection, name, Action::Configure)? {
         if existing.facets.contains_key(FACET) {
             check_equivalence(connection, &subject, declare, &arguments, &existing)?;
             let lifetime = existing.config.lifetime;
@@ -93,7 +92,6 @@ async fn declare_active(
     match declared.map_err(|error| subject.fault(error))? {
         Declared::Exists(definition) => {
             // Somebody else was faster.
-            lookup::check_lock(connection, &definition)?;
             check_equivalence(connection, &subject, declare, &arguments, &definition)?;
             Ok(definition)
         }

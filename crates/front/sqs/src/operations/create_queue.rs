@@ -8,6 +8,7 @@
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>
 
 use stele_base_types::Name;
+use stele_core_broker::Action;
 use stele_core_engine::{
     DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition, Retention,
 };
@@ -38,7 +39,8 @@ pub(super) async fn run(
     let queue = merge_queue(queue_default(name.is_fifo()), given);
     QueueAttributes::of_parts(&settings, queue).check_together()?;
 
-    let existing = front.definition(&name);
+    let existing = front.definition(context, &name, Action::Configure);
+    let existing = existing.ok().map(|definition| definition.clone());
     let declare = DeclareLog {
         vhost: Name::vhost_default(),
         name: Name::new(name.as_str()).map_err(|error| errors::internal(&error))?,

@@ -1,8 +1,8 @@
 //! Finding what a method names.
 
-use stele_base_types::{LogId, Name};
+use stele_base_types::Name;
 use stele_core_broker::{Action, ResolveError};
-use stele_core_engine::{Exchange, LogConfig, LogDefinition};
+use stele_core_engine::{Exchange, LogDefinition};
 use stele_wire_amqp::ShortString;
 
 use crate::{
@@ -15,14 +15,6 @@ pub(crate) const RESERVED_PREFIX: &str = "amq.";
 
 /// The name under which this front keeps its settings of a log.
 pub(crate) const FACET: &str = "amqp";
-
-/// A queue that the connection may use.
-#[derive(Clone, Debug)]
-pub(crate) struct Queue {
-    pub(crate) log: LogId,
-    pub(crate) name: Name,
-    pub(crate) config: LogConfig,
-}
 
 /// The name as RabbitMQ takes it: without line ends.
 pub(crate) fn name(text: &ShortString) -> Name {
@@ -64,16 +56,14 @@ pub(crate) fn log(
 }
 
 /// The queue that the connection wants to do `action` with, which must exist.
-pub(crate) fn queue(connection: &Connection, name: &Name, action: Action) -> Result<Queue, Fault> {
+pub(crate) fn queue(
+    connection: &Connection,
+    name: &Name,
+    action: Action,
+) -> Result<LogDefinition, Fault> {
     let vhost = connection.session.opened.vhost.as_str();
-    let client = connection.principal();
-    let resolved = connection.broker.resolve(client, vhost, name, action);
-    let definition = resolved.map_err(|error| Subject::queue(name, vhost).unresolved(error))?;
-    Ok(Queue {
-        log: definition.id,
-        name: name.clone(),
-        config: definition.config,
-    })
+    let found = log(connection, name, action)?;
+    found.ok_or_else(|| Fault::no_queue(name, vhost))
 }
 
 /// The exchange, if there is one.

@@ -8,7 +8,7 @@ use stele_base_types::{
 };
 use stele_core_broker::{self as broker, Action, Broker, Read, Resolved};
 use stele_core_engine::{
-    self as engine, DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition,
+    self as engine, Adopt, DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition,
     Retention, Settings as FacetSettings,
 };
 use stele_wire_kafka::ResponseError;
@@ -164,11 +164,6 @@ impl Topics<'_> {
 
     /// Declares a topic.
     pub(crate) async fn declare(&self, new: NewTopic) -> Result<Declared, Fault> {
-        // A log keeps what its maker chose where Kafka has no word for it: the rest is a union.
-        let existing = {
-            let catalogue = self.broker.catalogue();
-            catalogue.log(VHOST_DEFAULT, &new.name).map(|it| it.config)
-        };
         let retention = Retention {
             until_acknowledged: false,
             window: Some(new.window),
@@ -178,10 +173,15 @@ impl Topics<'_> {
             name: new.name,
             config: LogConfig {
                 partitions: new.partitions,
-                durability: existing.map_or(new.durability, |it| it.durability),
+                durability: new.durability,
                 retention,
                 lifetime: Lifetime::default(),
                 queue: None,
+            },
+            // A log keeps the durability that its maker chose: Kafka has no word for it.
+            adopt: Adopt {
+                lifetime: Some(Lifetime::default()),
+                ..Adopt::default()
             },
             facet: FACET.into(),
             settings: new.settings,

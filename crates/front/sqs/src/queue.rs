@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use stele_base_types::{LogId, Name, VHOST_DEFAULT};
+use stele_base_types::{LogId, VHOST_DEFAULT};
 use stele_core_broker::{Action, Resolved};
-use stele_core_engine::{DeclareLog, Lifetime, LogConfig, LogDefinition, Retention, Settings};
+use stele_core_engine::{DeclareLog, LogDefinition, Settings};
 use stele_wire_sqs::{Error, QueueName, queue_name_in_url};
 
 use crate::{
@@ -105,26 +105,15 @@ impl Front {
             }
             definition.clone()
         };
-        self.adopt(definition).await
+        self.adopt(&definition).await
     }
 
-    async fn adopt(&self, definition: LogDefinition) -> Result<Queue, Error> {
-        // Nothing of it changes but that it is a queue too, whose messages don't expire.
-        let declare = DeclareLog {
-            vhost: Name::vhost_default(),
-            name: definition.name,
-            config: LogConfig {
-                retention: Retention::QUEUE,
-                lifetime: Lifetime::default(),
-                queue: Some(definition.config.queue.unwrap_or_default()),
-                ..definition.config
-            },
-            facet: FACET.into(),
-            settings: new_settings(self),
-        };
+    async fn adopt(&self, definition: &LogDefinition) -> Result<Queue, Error> {
+        let settings = new_settings(self);
+        let opening = DeclareLog::opening(definition, FACET.into(), settings);
         let declared = self
             .broker
-            .declare_log(declare)
+            .declare_log(opening)
             .await
             .map_err(errors::of_broker)?;
         Queue::of(declared.definition())

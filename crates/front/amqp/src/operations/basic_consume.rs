@@ -11,7 +11,7 @@
 //! refused with 406 PRECONDITION_FAILED.
 
 use stele_core_broker::Action;
-use stele_core_engine::{LedgerId, Subscribe};
+use stele_core_engine::{LedgerId, LogDefinition, Subscribe};
 use stele_wire_amqp::{
     ShortString, Table,
     method::basic::{Consume, ConsumeOk},
@@ -22,8 +22,7 @@ use crate::{
     connection::Connection,
     errors::{Fault, Subject},
     limits::CONSUMER_CREDIT_BYTES,
-    lookup::{self, Queue},
-    reply_to,
+    lookup, reply_to,
     session::Subscription,
 };
 
@@ -88,7 +87,7 @@ fn check_arguments(subject: &Subject<'_>, arguments: &Table) -> Outcome {
 async fn subscribe(
     connection: &mut Connection,
     number: u16,
-    queue: &Queue,
+    queue: &LogDefinition,
     tag: ShortString,
     consume: &Consume,
 ) -> Outcome {
@@ -96,7 +95,7 @@ async fn subscribe(
         channel: number,
         tag,
         queue: queue.name.clone(),
-        log: queue.log,
+        log: queue.id,
         no_ack: consume.no_ack,
     });
     let channel = connection.session.channel(number)?;
@@ -111,7 +110,7 @@ async fn subscribe(
         exclusive: consume.exclusive,
         credit_bytes: CONSUMER_CREDIT_BYTES,
     };
-    let subscribed = connection.holder.subscribe(queue.log, subscribe).await;
+    let subscribed = connection.holder.subscribe(queue.id, subscribe).await;
     subscribed.map_err(|error| {
         connection.session.remove_subscription(consumer);
         let vhost = &connection.session.opened.vhost;

@@ -7,7 +7,7 @@
 
 use stele_base_types::ConsumerId;
 use stele_core_broker::{Action, LeasedMessage};
-use stele_core_engine::{LeaseRequest, LedgerId};
+use stele_core_engine::{LeaseRequest, LedgerId, LogDefinition};
 use stele_wire_amqp::{
     ShortString,
     method::basic::{Get, GetEmpty, GetOk},
@@ -18,7 +18,6 @@ use crate::{
     connection::Connection,
     errors::{Fault, Subject},
     lookup,
-    lookup::Queue,
     session::{Subscription, unacked::Unacked},
     stored::Arrival,
 };
@@ -34,7 +33,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, get: &Get) -> 
         channel: number,
         tag: ShortString::EMPTY,
         queue: name,
-        log: queue.log,
+        log: queue.id,
         no_ack: get.no_ack,
     };
     loop {
@@ -50,7 +49,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, get: &Get) -> 
 
 async fn lease(
     connection: &Connection,
-    queue: &Queue,
+    queue: &LogDefinition,
     no_ack: bool,
 ) -> Result<Option<LeasedMessage>, Fault> {
     let vhost = connection.session.opened.vhost.as_str();
@@ -64,7 +63,7 @@ async fn lease(
         wait_until: None,
         attempt: None,
     };
-    let leased = connection.broker.lease(queue.log, request).await;
+    let leased = connection.broker.lease(queue.id, request).await;
     for batch in leased.map_err(fault)? {
         let messages = batch.resolve().await.map_err(fault)?;
         if let Some(message) = messages.into_iter().next() {

@@ -34,7 +34,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, method: &Metho
     let bind = Bind {
         vhost: vhost.clone(),
         source,
-        target: BindingTarget::Log(queue.log),
+        target: BindingTarget::Log(queue.id),
         key: key_or_queue(&method.queue, &method.routing_key, &queue_name),
         arguments: arguments(&method.arguments),
     };

@@ -17,7 +17,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, purge: &Purge)
     let name = lookup::queue_name(connection, number, &purge.queue)?;
     let queue = lookup::queue(connection, &name, Action::Consume)?;
     let vhost = connection.session.opened.vhost.clone();
-    let purged = connection.broker.purge(queue.log, false).await;
+    let purged = connection.broker.purge(queue.id, false).await;
     let count = purged.map_err(|error| Subject::queue(&name, &vhost).fault(error))?;
     if !purge.no_wait {
         let message_count = lookup::count(count);

@@ -4,8 +4,8 @@ use serde_json::json;
 use stele_base_types::{LogId, Name, SessionId, Timestamp};
 use stele_core_broker::{Broker, Publish};
 use stele_core_engine::{
-    AppendTarget, DeclareLog, Durability, Lifetime, LogConfig, QueueConfig, Retention, Settings,
-    Window,
+    Adopt, AppendTarget, DeclareLog, Durability, Lifetime, LogConfig, QueueConfig, Retention,
+    Settings, Window,
 };
 use stele_wire_batch::{BatchBuilder, Body, NewRecord, RecordHeader};
 
@@ -32,6 +32,7 @@ async fn declare(broker: &Broker, name: &str, facet: &str, config: LogConfig) ->
     let declare = DeclareLog {
         vhost: Name::vhost_default(),
         name: Name::new(name).unwrap(),
+        adopt: Adopt::same_as(&config),
         config,
         facet: facet.into(),
         settings: Settings::new(),
@@ -121,6 +122,27 @@ async fn a_queue_can_be_created_over_a_topic_with_attributes() {
         .await;
     assert_eq!(server.attribute(&url, "DelaySeconds").await, "7");
     assert_eq!(server.attribute(&url, "VisibilityTimeout").await, "9");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_queue_that_is_created_over_one_of_amqp_gets_its_attributes_at_once() {
+    let server = Server::start().await;
+    let config = LogConfig {
+        partitions: 1,
+        retention: Retention::QUEUE,
+        queue: Some(QueueConfig::default()),
+        ..topic()
+    };
+    declare(server.broker(), "orders", "amqp", config).await;
+    let version = server.broker().catalogue().version();
+    let given = json!({"DelaySeconds": "7", "MessageRetentionPeriod": "90"});
+    let url = server.queue("orders", given.clone()).await;
+    assert_eq!(server.attribute(&url, "DelaySeconds").await, "7");
+    assert_eq!(server.attribute(&url, "MessageRetentionPeriod").await, "90");
+    // One change: a crash leaves no queue that is created without them.
+    assert_eq!(server.broker().catalogue().version(), version + 1);
+    assert_eq!(server.queue("orders", given).await, url);
     server.stop().await;
 }
 

@@ -9,6 +9,7 @@ mod delete_log;
 
 use stele_base_types::{Name, Timestamp};
 
+pub use self::declare_log::Adopt;
 use super::{Catalogue, virtual_host::VirtualHost};
 use crate::{
     CatalogueRecord, Contradiction, Decision, Durability, Error, Record, Reply,

@@ -9,6 +9,7 @@ mod offset;
 mod principal;
 mod secret;
 mod time;
+mod user;
 
 pub use id::{
     ConsumerId, LogId, PartitionId, PartitionIndex, ProducerEpoch, ProducerId, Sequence, SessionId,
@@ -19,3 +20,4 @@ pub use offset::Offset;
 pub use principal::{Login, Principal, Proof};
 pub use secret::Secret;
 pub use time::Timestamp;
+pub use user::User;

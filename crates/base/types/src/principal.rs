@@ -45,13 +45,6 @@ impl Principal {
         }
     }
 
-    /// The same client, once it has proven to be a user.
-    #[must_use]
-    pub fn logged_in(self, user: Name, proof: Proof) -> Self {
-        let login = Some(Login { user, proof });
-        Self { login, ..self }
-    }
-
     /// The user's name, once there is one.
     pub fn user(&self) -> Option<&str> {
         self.login.as_ref().map(|login| login.user.as_str())
@@ -72,11 +65,13 @@ mod tests {
 
     #[test]
     fn a_client_is_anonymous_until_it_logs_in() {
-        let client = Principal::anonymous(([127, 0, 0, 1], 4000).into());
+        let mut client = Principal::anonymous(([127, 0, 0, 1], 4000).into());
         assert_eq!(client.user(), None);
         assert_eq!(client.to_string(), "anonymous@127.0.0.1:4000");
-        let name = Name::new("guest").unwrap();
-        let client = client.logged_in(name, Proof::Password);
+        client.login = Some(Login {
+            user: Name::new("guest").unwrap(),
+            proof: Proof::Password,
+        });
         assert_eq!(client.user(), Some("guest"));
         assert_eq!(client.to_string(), "guest@127.0.0.1:4000");
     }

@@ -2,8 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hyper::{HeaderMap, header};
-use stele_base_types::{Principal, Proof};
-use subtle::ConstantTimeEq as _;
+use stele_base_types::{Principal, User};
 
 use crate::{errors::Error, settings::Settings};
 
@@ -17,17 +16,11 @@ pub(crate) fn log_in(
         return Ok(client.clone());
     };
     let (name, password) = credentials(headers).ok_or(Error::NotLoggedIn)?;
-    let mut found = None;
-    // Every user is compared, so that the time taken doesn't tell which names exist.
-    for user in users {
-        let same = user.name.as_bytes().ct_eq(name.as_bytes())
-            & user.password.expose().as_bytes().ct_eq(password.as_bytes());
-        if bool::from(same) {
-            found = Some(user.name.clone());
-        }
-    }
-    let user = found.ok_or(Error::NotLoggedIn)?;
-    Ok(client.clone().logged_in(user, Proof::Password))
+    let login = User::log_in(users, name.as_bytes(), password.as_bytes());
+    Ok(Principal {
+        login: Some(login.ok_or(Error::NotLoggedIn)?),
+        ..client.clone()
+    })
 }
 
 fn credentials(headers: &HeaderMap) -> Option<(String, String)> {
@@ -46,7 +39,6 @@ mod tests {
     use stele_base_types::{Name, Secret};
 
     use super::*;
-    use crate::settings::User;
 
     fn client() -> Principal {
         Principal::anonymous(([127, 0, 0, 1], 40_000).into())

@@ -14,7 +14,7 @@
 //! Pure: methods in, methods and outcomes out.
 
 use bytes::Bytes;
-use stele_base_types::{Login, Name, Principal, Proof};
+use stele_base_types::{Name, Principal, User};
 use stele_wire_amqp::{
     EncodedTable, Method, Table, Value,
     limits::FRAME_MIN_BYTES,
@@ -151,9 +151,9 @@ impl<'a> Negotiation<'a> {
                 ))));
             }
         };
-        let user =
-            credentials.and_then(|(name, password)| self.settings.authenticate(&name, &password));
-        let Some(user) = user else {
+        let users = &self.settings.users;
+        let login = credentials.and_then(|(name, password)| User::log_in(users, &name, &password));
+        let Some(login) = login else {
             let fault = Fault::new(
                 ACCESS_REFUSED,
                 format!(
@@ -167,10 +167,7 @@ impl<'a> Negotiation<'a> {
                 Refusal::Silent(fault)
             });
         };
-        self.principal.login = Some(Login {
-            user: user.clone(),
-            proof: Proof::Password,
-        });
+        self.principal.login = Some(login);
         self.phase = Phase::Tuning(capabilities);
         let tune = connection::Tune {
             channel_max: self.settings.channel_max,

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use stele_base_env::SystemClock;
-use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex, Secret};
+use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex, Secret, User};
 use stele_core_broker::Publish;
 use stele_core_engine::{AppendTarget, Close, DeclareLog, Declared, Durability};
 use stele_test_testkit::{TestBroker, message, queue};
@@ -14,7 +14,6 @@ use tokio::{
 };
 
 use super::*;
-use crate::settings::User;
 
 /// A front that runs, with the broker behind it where it is ready.
 struct Running {

@@ -1,11 +1,10 @@
 use std::sync::Arc;
 
 use stele_base_env::{OsRng, SystemClock};
-use stele_base_types::Secret;
+use stele_base_types::{Secret, User};
 use stele_wire_amqp::{ShortString, method::channel};
 
 use super::*;
-use crate::User;
 
 fn settings() -> Settings {
     let user = User {

@@ -60,6 +60,13 @@ impl<'a> Fronts<'a> {
         self.stop.subscribe()
     }
 
+    fn spawn(&mut self, name: &'static str, serve: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(async move {
+            serve.await;
+            name
+        });
+    }
+
     /// Waits for one to end by itself, which none does while it can go on.
     pub(crate) async fn ended(&mut self) -> anyhow::Error {
         match self.tasks.join_next().await {

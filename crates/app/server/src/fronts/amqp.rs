@@ -29,10 +29,7 @@ impl Fronts<'_> {
             bound.listen()?,
             self.stopping(),
         );
-        self.tasks.spawn(async {
-            serve.await;
-            "amqp"
-        });
+        self.spawn("amqp", serve);
         Ok(())
     }
 }

@@ -43,10 +43,7 @@ impl Fronts<'_> {
             bound.listen()?,
             self.stopping(),
         );
-        self.tasks.spawn(async {
-            serve.await;
-            "kafka"
-        });
+        self.spawn("kafka", serve);
         Ok(())
     }
 }

@@ -41,10 +41,7 @@ impl Fronts<'_> {
                 bound.listen()?,
                 self.stopping(),
             );
-            self.tasks.spawn(async move {
-                serve.await;
-                name
-            });
+            self.spawn(name, serve);
         }
         Ok(())
     }

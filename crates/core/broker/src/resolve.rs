@@ -57,10 +57,14 @@ impl Broker {
         action: Action,
     ) -> Result<Resolved<'_>, ResolveError> {
         self.resolve_by(client, action, |catalogue| {
-            if !catalogue.has_vhost(vhost) {
-                return Err(ResolveError::NoSuchVirtualHost);
-            }
-            catalogue.log(vhost, name).ok_or(ResolveError::NoSuchLog)
+            let found = catalogue.log(vhost, name);
+            found.ok_or_else(|| {
+                if catalogue.has_vhost(vhost) {
+                    ResolveError::NoSuchLog
+                } else {
+                    ResolveError::NoSuchVirtualHost
+                }
+            })
         })
     }
 

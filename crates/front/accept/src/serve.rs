@@ -44,6 +44,18 @@ pub struct Accepted {
     pub stop: Stop,
 }
 
+impl Accepted {
+    fn new(stream: TcpStream, peer: SocketAddr, stop: &Stop) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            local: stream.local_addr()?,
+            principal: Principal::anonymous(peer),
+            stream,
+            stop: stop.clone(),
+        })
+    }
+}
+
 /// Accepts connections from `listener` and runs `connection` for each, in a task of its own. Once
 /// `stop` says so it accepts no more, waits until the connections have ended, and returns.
 pub async fn serve<C, F>(listener: TcpListener, limits: Limits, stop: Stop, connection: C)
@@ -128,18 +140,6 @@ impl Connections {
             Some(drain_max) => drop(timeout(drain_max, ended).await),
             None => ended.await,
         }
-    }
-}
-
-impl Accepted {
-    fn new(stream: TcpStream, peer: SocketAddr, stop: &Stop) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
-        Ok(Self {
-            local: stream.local_addr()?,
-            principal: Principal::anonymous(peer),
-            stream,
-            stop: stop.clone(),
-        })
     }
 }
 

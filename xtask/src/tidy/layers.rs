@@ -4,8 +4,8 @@
 //! base → wire → core → front → app        test beside them, using all
 //! ```
 //!
-//! Fronts don't know each other. `wire` and `core/engine` have no async runtime among their
-//! dependencies, at any depth.
+//! Fronts don't know each other; all may use `front/accept`, which isn't one. `wire` and
+//! `core/engine` have no async runtime among their dependencies, at any depth.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -18,6 +18,9 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, Package
 use super::finding::Finding;
 
 const LAYERS: &[&str] = &["base", "wire", "core", "front", "app", "test"];
+
+/// The one crate among the fronts that the others may use: how connections are accepted.
+const FRONTS_BASE: &str = "front/accept";
 
 /// Crates that do I/O or run tasks.
 const RUNTIMES: &[&str] = &[
@@ -110,7 +113,7 @@ impl Place {
         let layer = LAYERS[self.layer];
         let allowed = match LAYERS[to.layer] {
             "test" => layer == "test" || is_test,
-            "front" if layer == "front" => false,
+            "front" if layer == "front" => to.label() == FRONTS_BASE && self.label() != FRONTS_BASE,
             _ => to.layer <= self.layer,
         };
         (!allowed).then(|| {
@@ -177,6 +180,8 @@ mod tests {
     #[test]
     fn fronts_do_not_know_each_other() {
         assert!(objects("front/amqp", "front/kafka", false));
+        assert!(!objects("front/amqp", "front/accept", false));
+        assert!(objects("front/accept", "front/amqp", false));
     }
 
     #[test]

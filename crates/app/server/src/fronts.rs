@@ -4,7 +4,7 @@ mod amqp;
 mod kafka;
 mod sqs;
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use stele_app_config::{self as config, Settings};
@@ -28,7 +28,7 @@ pub(crate) struct Fronts<'a> {
     settings: &'a Settings,
     broker: &'a Broker,
     stop: watch::Sender<bool>,
-    tasks: JoinSet<(&'static str, io::Result<()>)>,
+    tasks: JoinSet<&'static str>,
 }
 
 impl<'a> Fronts<'a> {
@@ -60,13 +60,17 @@ impl<'a> Fronts<'a> {
         self.stop.subscribe()
     }
 
-    /// Waits for one to end by itself, which it does only when it can't go on.
+    fn spawn(&mut self, name: &'static str, serve: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(async move {
+            serve.await;
+            name
+        });
+    }
+
+    /// Waits for one to end by itself, which none does while it can go on.
     pub(crate) async fn ended(&mut self) -> anyhow::Error {
         match self.tasks.join_next().await {
-            Some(Ok((name, Err(error)))) => {
-                anyhow::Error::new(error).context(format!("the {name} front can't go on"))
-            }
-            Some(Ok((name, Ok(())))) => anyhow::anyhow!("the {name} front ended by itself"),
+            Some(Ok(name)) => anyhow::anyhow!("the {name} front ended by itself"),
             Some(Err(error)) => anyhow::Error::new(error).context("a front failed"),
             None => std::future::pending().await,
         }
@@ -75,10 +79,6 @@ impl<'a> Fronts<'a> {
     /// Tells all to take nothing new, and waits until they have finished what is in flight.
     pub(crate) async fn stop(&mut self) {
         self.stop.send_replace(true);
-        while let Some(ended) = self.tasks.join_next().await {
-            if let Ok((name, Err(error))) = ended {
-                tracing::warn!(%error, front = name, "ended with an error");
-            }
-        }
+        while self.tasks.join_next().await.is_some() {}
     }
 }

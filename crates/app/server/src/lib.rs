@@ -20,5 +20,6 @@ mod ports_file;
 mod serve;
 mod signals;
 mod storage;
+mod users;
 
 pub use serve::{Options, run};

@@ -5,7 +5,6 @@ use std::{path::PathBuf, process, sync::Arc, time::Duration};
 use anyhow::{Context as _, bail};
 use stele_app_config::{Loaded, Settings};
 use stele_base_env::{Clock, Disk, LocalDisk, OsRng, SystemClock};
-use stele_base_types::Secret;
 use stele_core_broker::{Broker, Running};
 use stele_front_admin as admin;
 use tokio::{runtime, sync::watch, task::JoinHandle, time::timeout};
@@ -17,7 +16,7 @@ use crate::{
     listeners::Listeners,
     logging, open_files, panics, ports_file,
     signals::Signals,
-    storage,
+    storage, users,
 };
 
 /// How long fronts may take to finish what is in flight before they are cut off.
@@ -199,14 +198,12 @@ impl Admin {
         state: Arc<admin::State>,
         bound: crate::listeners::Bound,
     ) -> anyhow::Result<Self> {
-        let users = (!bound.address.ip().is_loopback() && !settings.auth.insecure).then(|| {
-            let users = settings.auth.users.iter();
-            let user = |(name, secret): (&String, &Secret)| admin::User {
-                name: name.clone(),
-                password: secret.clone(),
-            };
-            users.map(user).collect()
-        });
+        let anybody = bound.address.ip().is_loopback() || settings.auth.insecure;
+        let users = if anybody {
+            None
+        } else {
+            Some(users::of(&settings.auth)?)
+        };
         let (stop, stopping) = watch::channel(false);
         let listener = bound.listen()?;
         let served = tokio::spawn(admin::serve(

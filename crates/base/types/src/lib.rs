@@ -6,8 +6,10 @@
 mod id;
 mod name;
 mod offset;
+mod principal;
 mod secret;
 mod time;
+mod user;
 
 pub use id::{
     ConsumerId, LogId, PartitionId, PartitionIndex, ProcessEpoch, ProducerEpoch, ProducerId,
@@ -15,5 +17,7 @@ pub use id::{
 };
 pub use name::{Name, NameError, VHOST_DEFAULT};
 pub use offset::Offset;
+pub use principal::{Login, Principal, Proof};
 pub use secret::Secret;
 pub use time::Timestamp;
+pub use user::User;

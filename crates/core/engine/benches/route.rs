@@ -16,8 +16,8 @@ use smallvec::SmallVec;
 use stele_base_env::{Clock as _, SystemClock};
 use stele_base_types::{LogId, Name, Timestamp};
 use stele_core_engine::{
-    Argument, Arguments, Bind, BindingTarget, CatalogueCommand, Command, DeclareLog, Durability,
-    Headers, Lifetime, LogConfig, NoHeaders, QueueConfig, Retention, Settings, State,
+    Adopt, Argument, Arguments, Bind, BindingTarget, CatalogueCommand, Command, DeclareLog,
+    Durability, Headers, Lifetime, LogConfig, NoHeaders, QueueConfig, Retention, Settings, State,
 };
 
 /// How long each figure is measured.
@@ -171,6 +171,7 @@ fn declaration(name: &str) -> DeclareLog {
             lifetime: Lifetime::default(),
             queue: Some(QueueConfig::default()),
         },
+        adopt: Adopt::default(),
         facet: "bench".into(),
         settings: Settings::new(),
     }

@@ -10,7 +10,7 @@ use stele_base_types::{
 };
 
 use crate::{
-    Argument, Arguments, BindingTarget, ExchangeKind, Facet, LeaseId, LedgerId, LogConfig,
+    Adopt, Argument, Arguments, BindingTarget, ExchangeKind, Facet, LeaseId, LedgerId, LogConfig,
     QueueConfig, Retention, Settings,
 };
 
@@ -309,10 +309,10 @@ pub enum CatalogueCommand {
 /// Declares a log through one protocol.
 ///
 /// - No log of that name: it is created ([`crate::Declared::Created`]).
-/// - One without this facet: nothing may contradict ([`crate::Error::Contradiction`] for
-///   durability, lifetime, FIFO); retention becomes the union, partitions the larger number, the
-///   facet is added, and the queue configuration where there was none
-///   ([`crate::Declared::Adopted`]). Of two durable classes the safer one holds; only volatile
+/// - One without this facet: nothing may contradict ([`crate::Error::Contradiction`] for FIFO, and
+///   for durability and lifetime where [`Adopt`] names them); retention becomes the union,
+///   partitions the larger number, the facet is added, and the queue configuration where there was
+///   none ([`crate::Declared::Adopted`]). Of two durable classes the safer one holds; only volatile
 ///   contradicts durable. Another session's exclusive log is [`crate::Error::Exclusive`].
 /// - One with this facet: nothing changes ([`crate::Declared::Exists`]); the front compares and
 ///   answers as its protocol does.
@@ -324,6 +324,8 @@ pub struct DeclareLog {
     pub name: Name,
     /// What it shall be.
     pub config: LogConfig,
+    /// What else it asks of a log that is there.
+    pub adopt: Adopt,
     /// The protocol that declares.
     pub facet: Facet,
     /// Its settings.

@@ -30,7 +30,7 @@ mod reply;
 mod state;
 mod stored;
 
-pub use catalogue::{Binding, Catalogue, Exchange, Headers, LogDefinition, NoHeaders};
+pub use catalogue::{Adopt, Binding, Catalogue, Exchange, Headers, LogDefinition, NoHeaders};
 pub use command::{
     Append, AppendTarget, Bind, CatalogueCommand, Close, Command, CommitOffset, ConsumerRef,
     DeclareExchange, DeclareLog, Extend, GroupCommand, Join, LeaseRequest, LogCommand, Outcome,

@@ -2,7 +2,7 @@
 
 use hyper::{Response, StatusCode, header};
 use serde_json::json;
-use stele_core_broker as broker;
+use stele_core_broker::{self as broker, ResolveError};
 
 use crate::router::{Answer, json as json_answer};
 
@@ -36,6 +36,15 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// Where a name leads to nothing that may be shown.
+    pub(crate) fn of_resolve(error: ResolveError) -> Self {
+        match error {
+            ResolveError::NoSuchVirtualHost | ResolveError::NoSuchLog | ResolveError::Exclusive => {
+                Self::NoSuchLog
+            }
+        }
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::BadQuery(_) => StatusCode::BAD_REQUEST,

@@ -22,5 +22,5 @@ mod settings;
 mod state;
 
 pub use driver::serve;
-pub use settings::{Settings, User};
+pub use settings::Settings;
 pub use state::{Listener, Phase, State};

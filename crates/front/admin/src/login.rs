@@ -2,23 +2,24 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hyper::{HeaderMap, header};
-use subtle::ConstantTimeEq as _;
+use stele_base_types::{Principal, User};
 
-use crate::settings::Settings;
+use crate::{errors::Error, settings::Settings};
 
-/// Whether the request may ask for more than health.
-pub(crate) fn is_allowed(settings: &Settings, headers: &HeaderMap) -> bool {
+/// Who asks for more than health: where there are users, one of them; else whoever it is.
+pub(crate) fn log_in(
+    settings: &Settings,
+    client: &Principal,
+    headers: &HeaderMap,
+) -> Result<Principal, Error> {
     let Some(users) = &settings.users else {
-        return true;
+        return Ok(client.clone());
     };
-    let Some((name, password)) = credentials(headers) else {
-        return false;
-    };
-    // Every user is compared, so that the time taken doesn't tell which names exist.
-    users.iter().fold(false, |found, user| {
-        let same = user.name.as_bytes().ct_eq(name.as_bytes())
-            & user.password.expose().as_bytes().ct_eq(password.as_bytes());
-        found | bool::from(same)
+    let (name, password) = credentials(headers).ok_or(Error::NotLoggedIn)?;
+    let login = User::log_in(users, name.as_bytes(), password.as_bytes());
+    Ok(Principal {
+        login: Some(login.ok_or(Error::NotLoggedIn)?),
+        ..client.clone()
     })
 }
 
@@ -35,14 +36,17 @@ fn credentials(headers: &HeaderMap) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use stele_base_types::Secret;
+    use stele_base_types::{Name, Secret};
 
     use super::*;
-    use crate::settings::User;
+
+    fn client() -> Principal {
+        Principal::anonymous(([127, 0, 0, 1], 40_000).into())
+    }
 
     fn asks(value: Option<&str>) -> bool {
         let user = User {
-            name: "ann".to_owned(),
+            name: Name::new("ann").unwrap(),
             password: Secret::new("a:b"),
         };
         let settings = Settings {
@@ -55,7 +59,8 @@ mod tests {
                 value.parse().expect("a header value"),
             );
         }
-        is_allowed(&settings, &headers)
+        let logged_in = log_in(&settings, &client(), &headers);
+        logged_in.is_ok_and(|principal| principal.user() == Some("ann"))
     }
 
     #[test]
@@ -73,6 +78,7 @@ mod tests {
 
     #[test]
     fn without_users_anybody_enters() {
-        assert!(is_allowed(&Settings::default(), &HeaderMap::new()));
+        let entered = log_in(&Settings::default(), &client(), &HeaderMap::new());
+        assert_eq!(entered.unwrap(), client());
     }
 }

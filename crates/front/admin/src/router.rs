@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Method, Request, Response, StatusCode, header};
 use serde::Serialize;
+use stele_base_types::Principal;
 
 use crate::{errors::Error, login, operations, settings::Settings, state::State};
 
@@ -21,8 +22,13 @@ const INDEX: &str = "Stele's admin port\n\n\
     /v1/logs/NAME        one of them\n";
 
 /// Answers a request. Its body, if any, is never read.
-pub(crate) async fn answer<B>(state: &State, settings: &Settings, request: &Request<B>) -> Answer {
-    match respond(state, settings, request).await {
+pub(crate) async fn answer<B>(
+    state: &State,
+    settings: &Settings,
+    client: &Principal,
+    request: &Request<B>,
+) -> Answer {
+    match respond(state, settings, client, request).await {
         Ok(answer) => answer,
         Err(error) => error.answer(),
     }
@@ -31,6 +37,7 @@ pub(crate) async fn answer<B>(state: &State, settings: &Settings, request: &Requ
 async fn respond<B>(
     state: &State,
     settings: &Settings,
+    client: &Principal,
     request: &Request<B>,
 ) -> Result<Answer, Error> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -44,16 +51,14 @@ async fn respond<B>(
         "/readyz" | "/healthz" => return Ok(operations::readyz::answer(state, query).await),
         _ => {}
     }
-    if !login::is_allowed(settings, request.headers()) {
-        return Err(Error::NotLoggedIn);
-    }
+    let principal = login::log_in(settings, client, request.headers())?;
     match path {
         "/" => Ok(text(StatusCode::OK, INDEX.to_owned())),
         "/metrics" => operations::metrics::answer(state).await,
         "/v1/status" => operations::status::answer(state).await,
         "/v1/logs" => operations::logs::answer(state, query).await,
         _ => match path.strip_prefix("/v1/logs/") {
-            Some(name) => operations::log::answer(state, name, query).await,
+            Some(name) => operations::log::answer(state, &principal, name, query).await,
             None => Err(Error::NoSuchPage),
         },
     }

@@ -16,10 +16,10 @@ mod delivering;
 pub(crate) mod publishing;
 mod settling;
 
-use std::{collections::VecDeque, net::SocketAddr, sync::Arc};
+use std::{collections::VecDeque, sync::Arc};
 
 use hashbrown::HashMap;
-use stele_base_types::{ConsumerId, LogId};
+use stele_base_types::{ConsumerId, LogId, Principal};
 use stele_core_broker::{self as broker, Broker, Events, FrontMeter};
 use stele_core_engine::{Close, Outcome};
 use stele_wire_amqp::{
@@ -67,7 +67,6 @@ pub(crate) struct Connection {
     pub(crate) events: Events,
     pub(crate) session: Session,
     pub(crate) outbox: Outbox,
-    pub(crate) peer: SocketAddr,
     pub(crate) meter: Arc<FrontMeter>,
     gathering: Gathering,
     settling: Settling,
@@ -92,11 +91,11 @@ impl Connection {
     pub(crate) async fn open(
         broker: Broker,
         settings: Arc<Settings>,
-        opened: Opened,
-        peer: SocketAddr,
+        mut opened: Opened,
         meter: Arc<FrontMeter>,
     ) -> Self {
         let (holder, events) = broker.open_session().await;
+        opened.principal.session = Some(holder.id());
         let outbox = Outbox::new(opened.frame_bytes_max);
         let mut connection = Self {
             session: Session::new(opened, settings.body_bytes_max),
@@ -105,7 +104,6 @@ impl Connection {
             holder,
             events,
             outbox,
-            peer,
             meter,
             gathering: Gathering::default(),
             settling: Settling::default(),
@@ -120,6 +118,11 @@ impl Connection {
         };
         connection.outbox.method(0, connection::OpenOk {});
         connection
+    }
+
+    /// The client.
+    pub(crate) fn principal(&self) -> &Principal {
+        &self.session.opened.principal
     }
 
     pub(crate) fn progress(&self) -> Progress {
@@ -171,7 +174,7 @@ impl Connection {
     /// Sends what was gathered: publishes, settlements, confirms, and deliveries that waited.
     pub(crate) async fn flush(&mut self) {
         if let Err(fault) = self.deliver_waiting().await {
-            tracing::warn!(peer = %self.peer, "{}", fault.text());
+            tracing::warn!(client = %self.principal(), "{}", fault.text());
         }
         self.flush_publishes().await;
         if let Some((log, settle)) = self.settling.take() {
@@ -241,7 +244,7 @@ impl Connection {
             fault,
         } = failure;
         let text = fault.text();
-        tracing::warn!(peer = %self.peer, channel, code = fault.code.code, "{text}");
+        tracing::warn!(client = %self.principal(), channel, code = fault.code.code, "{text}");
         let reply_text = ShortString::truncated(&text);
         let reply_code = fault.code.code;
         if !fault.code.hard && channel != 0 {
@@ -287,7 +290,7 @@ impl Connection {
         }
         // What was on its way to those consumers is returned by this.
         if let Err(fault) = self.drain_events().await {
-            tracing::warn!(peer = %self.peer, "{}", fault.text());
+            tracing::warn!(client = %self.principal(), "{}", fault.text());
         }
         self.flush().await;
     }

@@ -8,12 +8,12 @@
 use std::{
     future::pending,
     io::{self, IoSlice},
-    net::SocketAddr,
     sync::Arc,
 };
 
 use bytes::BytesMut;
-use stele_core_broker::{Broker, Event};
+use stele_core_broker::{Broker, Event, FrontMeter};
+use stele_front_accept::{Accepted, Stop};
 use stele_wire_amqp::FrameDecoder;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -21,7 +21,6 @@ use tokio::{
         TcpStream,
         tcp::{ReadHalf, WriteHalf},
     },
-    sync::watch,
     time::{Instant, sleep_until, timeout},
 };
 
@@ -31,7 +30,6 @@ use crate::{
     handshake,
     heartbeat::{Due, Heartbeat},
     limits::{CLOSE_TIMEOUT, OUTBOX_HIGH_BYTES, READ_BYTES, READ_BYTES_MIN, WRITE_SLICES},
-    operations,
     session::Failure,
     settings::Settings,
 };
@@ -51,30 +49,29 @@ enum Ended {
 
 /// Serves one client until it or the process ends.
 pub(crate) async fn run(
-    mut stream: TcpStream,
-    peer: SocketAddr,
+    accepted: Accepted,
     broker: Broker,
     settings: Arc<Settings>,
-    mut shutdown: watch::Receiver<bool>,
+    meter: Arc<FrontMeter>,
 ) {
-    // A frame that waits for others to share a packet with is a frame that is late.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%peer, %error, "no TCP_NODELAY");
-    }
-    let meter = broker.front_meter("amqp", &operations::COUNTED);
-    let _open = meter.connect();
+    let Accepted {
+        mut stream,
+        principal,
+        stop: mut shutdown,
+        ..
+    } = accepted;
     let opened = tokio::select! {
-        opened = handshake::open(&mut stream, &broker, &settings, &meter, peer) => opened,
-        _ = shutdown.wait_for(|stop| *stop) => return,
+        opened = handshake::open(&mut stream, &broker, &settings, &meter, principal) => opened,
+        () = shutdown.wait() => return,
     };
     let Some((opened, input)) = opened else {
         return;
     };
-    let (user, vhost) = (opened.user.clone(), opened.vhost.clone());
-    tracing::info!(%peer, %user, %vhost, "connection open");
+    let client = opened.principal.clone();
+    tracing::info!(%client, vhost = %opened.vhost, "connection open");
     let decoder = FrameDecoder::new(opened.frame_bytes_max);
     let heartbeat = Heartbeat::new(opened.heartbeat_s, Instant::now());
-    let connection = Connection::open(broker, settings, opened, peer, meter).await;
+    let connection = Connection::open(broker, settings, opened, meter).await;
     let mut driver = Driver {
         connection,
         decoder,
@@ -84,13 +81,13 @@ pub(crate) async fn run(
         close_by: None,
     };
     match driver.drive(&mut stream, &mut shutdown).await {
-        Ok(()) => tracing::info!(%peer, "connection closed"),
+        Ok(()) => tracing::info!(%client, "connection closed"),
         // The log has the reason that we closed it for.
         Err(ended) if driver.connection.progress() == Progress::Closing => {
-            tracing::debug!(%peer, "connection closed: {ended}");
+            tracing::debug!(%client, "connection closed: {ended}");
         }
         Err(ended) => {
-            tracing::warn!(%peer, "connection lost: {ended}");
+            tracing::warn!(%client, "connection lost: {ended}");
             if matches!(ended, Ended::Silent) {
                 driver.connection.meter.connection_error();
             }
@@ -106,10 +103,10 @@ pub(crate) async fn run(
 
 /// Leaves it to a client that has its `close-ok` to close the socket, as RabbitMQ does: some take
 /// an end that comes before theirs for a lost connection.
-async fn linger(stream: &mut TcpStream, shutdown: &mut watch::Receiver<bool>) {
+async fn linger(stream: &mut TcpStream, shutdown: &mut Stop) {
     tokio::select! {
         _ = timeout(CLOSE_TIMEOUT, handshake::discard(stream)) => {}
-        _ = shutdown.wait_for(|stop| *stop) => {}
+        () = shutdown.wait() => {}
     }
 }
 
@@ -135,11 +132,7 @@ enum Happened {
 }
 
 impl Driver {
-    async fn drive(
-        &mut self,
-        stream: &mut TcpStream,
-        shutdown: &mut watch::Receiver<bool>,
-    ) -> Result<(), Ended> {
+    async fn drive(&mut self, stream: &mut TcpStream, shutdown: &mut Stop) -> Result<(), Ended> {
         let (mut reader, mut writer) = stream.split();
         let mut events = Vec::new();
         // Frames may have come together with the `open`. A disk that is full is known before them.
@@ -170,7 +163,7 @@ impl Driver {
         reader: &mut ReadHalf<'_>,
         writer: &mut WriteHalf<'_>,
         events: &mut Vec<Event>,
-        shutdown: &mut watch::Receiver<bool>,
+        shutdown: &mut Stop,
     ) -> Happened {
         let connection = &mut self.connection;
         let has_room = connection.outbox.pending() < OUTBOX_HIGH_BYTES;
@@ -195,7 +188,7 @@ impl Driver {
             }
             () = connection.events.receive(events), if has_room && is_open => Happened::Told,
             () = until(next) => Happened::Time,
-            _ = shutdown.wait_for(|stop| *stop), if is_open => Happened::Shutdown,
+            () = shutdown.wait(), if is_open => Happened::Shutdown,
         }
     }
 

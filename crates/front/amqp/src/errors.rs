@@ -1,6 +1,6 @@
 //! Refusals in AMQP's words, with RabbitMQ's texts, which clients and their tests match on.
 
-use stele_core_broker as broker;
+use stele_core_broker::{self as broker, ResolveError};
 use stele_core_engine as engine;
 use stele_wire_amqp::{
     ContentHeaderError, FrameError, MethodError, ReadError,
@@ -172,6 +172,17 @@ impl<'a> Subject<'a> {
             "inequivalent arg '{field}' for {}: received {received} but current is {current}",
             self.describe()
         ))
+    }
+
+    /// Its name leads to nothing that the client may use.
+    pub(crate) fn unresolved(&self, error: ResolveError) -> Fault {
+        match error {
+            ResolveError::NoSuchLog => self.missing(),
+            ResolveError::NoSuchVirtualHost => {
+                Fault::not_allowed(format!("vhost {} not found", self.vhost))
+            }
+            ResolveError::Exclusive => Fault::locked(self.name, self.vhost),
+        }
     }
 
     /// What a refusal or failure of the broker is to the client.

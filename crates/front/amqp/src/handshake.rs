@@ -2,9 +2,10 @@
 //!
 //! Until the client has authenticated, it costs one buffer of at most one small frame.
 
-use std::{io, net::SocketAddr};
+use std::io;
 
 use bytes::BytesMut;
+use stele_base_types::Principal;
 use stele_core_broker::{Broker, FrontMeter};
 use stele_wire_amqp::{
     Frame, FrameDecoder, Method, PROTOCOL_HEADER, ProtocolHeader, ShortString, encode,
@@ -49,11 +50,13 @@ pub(crate) async fn open(
     broker: &Broker,
     settings: &Settings,
     meter: &FrontMeter,
-    peer: SocketAddr,
+    principal: Principal,
 ) -> Option<(Opened, BytesMut)> {
+    let peer = principal.address;
     let mut input = BytesMut::new();
     let mut socket = Socket { stream, meter };
-    let negotiated = negotiate(&mut socket, &mut input, broker, settings);
+    let negotiation = Negotiation::new(settings, principal);
+    let negotiated = negotiate(&mut socket, &mut input, broker, negotiation);
     let within = settings.handshake_timeout;
     match timeout(within, negotiated).await {
         Ok(Ok(opened)) => Some((opened, input)),
@@ -78,10 +81,9 @@ async fn negotiate(
     socket: &mut Socket<'_>,
     input: &mut BytesMut,
     broker: &Broker,
-    settings: &Settings,
+    mut negotiation: Negotiation<'_>,
 ) -> Result<Opened, Failed> {
     await_header(socket, input).await?;
-    let mut negotiation = Negotiation::new(settings);
     socket.send(negotiation.start()).await?;
     loop {
         let method = next_method(socket, input).await?;

@@ -40,4 +40,4 @@ mod settings;
 mod stored;
 
 pub use server::serve;
-pub use settings::{RandomNames, Settings, User};
+pub use settings::{RandomNames, Settings};

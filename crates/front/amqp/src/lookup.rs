@@ -1,7 +1,8 @@
 //! Finding what a method names.
 
-use stele_base_types::{LogId, Name};
-use stele_core_engine::{Exchange, LogConfig, LogDefinition};
+use stele_base_types::Name;
+use stele_core_broker::{Action, ResolveError};
+use stele_core_engine::{Exchange, LogDefinition};
 use stele_wire_amqp::ShortString;
 
 use crate::{
@@ -14,14 +15,6 @@ pub(crate) const RESERVED_PREFIX: &str = "amq.";
 
 /// The name under which this front keeps its settings of a log.
 pub(crate) const FACET: &str = "amqp";
-
-/// A queue that the connection may use.
-#[derive(Clone, Debug)]
-pub(crate) struct Queue {
-    pub(crate) log: LogId,
-    pub(crate) name: Name,
-    pub(crate) config: LogConfig,
-}
 
 /// The name as RabbitMQ takes it: without line ends.
 pub(crate) fn name(text: &ShortString) -> Name {
@@ -47,36 +40,30 @@ pub(crate) fn queue_name(
     })
 }
 
-/// The log's definition, if there is one.
-pub(crate) fn definition(connection: &Connection, name: &str) -> Option<LogDefinition> {
-    let catalogue = connection.broker.catalogue();
-    let vhost = &connection.session.opened.vhost;
-    catalogue.log(vhost, name).cloned()
-}
-
-/// The queue, which must exist and not be another connection's.
-pub(crate) fn queue(connection: &Connection, name: &Name) -> Result<Queue, Fault> {
+/// The log that the connection wants to do `action` with, if there is one.
+pub(crate) fn log(
+    connection: &Connection,
+    name: &Name,
+    action: Action,
+) -> Result<Option<LogDefinition>, Fault> {
     let vhost = connection.session.opened.vhost.as_str();
-    let Some(definition) = definition(connection, name) else {
-        return Err(Fault::no_queue(name, vhost));
-    };
-    check_lock(connection, &definition)?;
-    Ok(Queue {
-        log: definition.id,
-        name: name.clone(),
-        config: definition.config,
-    })
+    let client = connection.principal();
+    match connection.broker.resolve(client, vhost, name, action) {
+        Ok(definition) => Ok(Some(definition.clone())),
+        Err(ResolveError::NoSuchLog) => Ok(None),
+        Err(error) => Err(Subject::queue(name, vhost).unresolved(error)),
+    }
 }
 
-/// A queue that is another connection's is locked.
-pub(crate) fn check_lock(connection: &Connection, definition: &LogDefinition) -> Result<(), Fault> {
-    match definition.config.lifetime.exclusive {
-        Some(owner) if owner != connection.holder.id() => Err(Fault::locked(
-            &definition.name,
-            &connection.session.opened.vhost,
-        )),
-        _ => Ok(()),
-    }
+/// The queue that the connection wants to do `action` with, which must exist.
+pub(crate) fn queue(
+    connection: &Connection,
+    name: &Name,
+    action: Action,
+) -> Result<LogDefinition, Fault> {
+    let vhost = connection.session.opened.vhost.as_str();
+    let found = log(connection, name, action)?;
+    found.ok_or_else(|| Fault::no_queue(name, vhost))
 }
 
 /// The exchange, if there is one.

@@ -14,7 +14,7 @@
 //! Pure: methods in, methods and outcomes out.
 
 use bytes::Bytes;
-use stele_base_types::Name;
+use stele_base_types::{Name, Principal, User};
 use stele_wire_amqp::{
     EncodedTable, Method, Table, Value,
     limits::FRAME_MIN_BYTES,
@@ -27,7 +27,7 @@ use crate::{errors::Fault, settings::Settings};
 /// What the peers have agreed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Opened {
-    pub(crate) user: Name,
+    pub(crate) principal: Principal,
     pub(crate) vhost: Name,
     pub(crate) channel_max: u16,
     pub(crate) frame_bytes_max: u32,
@@ -73,26 +73,23 @@ pub(crate) enum Refusal {
 #[derive(Debug)]
 pub(crate) struct Negotiation<'a> {
     settings: &'a Settings,
+    principal: Principal,
     phase: Phase,
 }
 
 #[derive(Debug)]
 enum Phase {
     Starting,
-    Tuning(Login),
+    Tuning(Capabilities),
     Opening(Opened),
 }
 
-#[derive(Debug)]
-struct Login {
-    user: Name,
-    capabilities: Capabilities,
-}
-
 impl<'a> Negotiation<'a> {
-    pub(crate) fn new(settings: &'a Settings) -> Self {
+    /// A negotiation with a client that hasn't said anything yet.
+    pub(crate) fn new(settings: &'a Settings, principal: Principal) -> Self {
         Self {
             settings,
+            principal,
             phase: Phase::Starting,
         }
     }
@@ -121,8 +118,9 @@ impl<'a> Negotiation<'a> {
         match (&self.phase, method) {
             (_, connection::Method::Close(_)) => Ok(Step::Closed),
             (Phase::Starting, connection::Method::StartOk(start_ok)) => self.login(&start_ok),
-            (Phase::Tuning(login), connection::Method::TuneOk(tune_ok)) => {
-                self.phase = Phase::Opening(self.tuned(login, &tune_ok).map_err(Refusal::Told)?);
+            (Phase::Tuning(capabilities), connection::Method::TuneOk(tune_ok)) => {
+                let tuned = self.tuned(*capabilities, &tune_ok);
+                self.phase = Phase::Opening(tuned.map_err(Refusal::Told)?);
                 Ok(Step::Wait)
             }
             (Phase::Opening(opened), connection::Method::Open(open)) => {
@@ -153,9 +151,9 @@ impl<'a> Negotiation<'a> {
                 ))));
             }
         };
-        let user =
-            credentials.and_then(|(name, password)| self.settings.authenticate(&name, &password));
-        let Some(user) = user else {
+        let users = &self.settings.users;
+        let login = credentials.and_then(|(name, password)| User::log_in(users, &name, &password));
+        let Some(login) = login else {
             let fault = Fault::new(
                 ACCESS_REFUSED,
                 format!(
@@ -169,10 +167,8 @@ impl<'a> Negotiation<'a> {
                 Refusal::Silent(fault)
             });
         };
-        self.phase = Phase::Tuning(Login {
-            user: user.clone(),
-            capabilities,
-        });
+        self.principal.login = Some(login);
+        self.phase = Phase::Tuning(capabilities);
         let tune = connection::Tune {
             channel_max: self.settings.channel_max,
             frame_max: self.settings.frame_bytes_max,
@@ -181,7 +177,7 @@ impl<'a> Negotiation<'a> {
         Ok(Step::Reply(tune.into()))
     }
 
-    fn tuned(&self, login: &Login, tune_ok: &TuneOk) -> Result<Opened, Fault> {
+    fn tuned(&self, capabilities: Capabilities, tune_ok: &TuneOk) -> Result<Opened, Fault> {
         let settings = self.settings;
         let (frame_max, channel_max) = (tune_ok.frame_max, tune_ok.channel_max);
         check_limit(
@@ -197,12 +193,12 @@ impl<'a> Negotiation<'a> {
             u32::from(settings.channel_max),
         )?;
         Ok(Opened {
-            user: login.user.clone(),
+            principal: self.principal.clone(),
             vhost: Name::vhost_default(),
             channel_max,
             frame_bytes_max: frame_max,
             heartbeat_s: tune_ok.heartbeat,
-            capabilities: login.capabilities,
+            capabilities,
         })
     }
 }

@@ -7,15 +7,17 @@
 //! RabbitMQ does; a reply that comes when nobody consumes any more goes nowhere there and here.
 
 use stele_base_types::Name;
+use stele_core_broker::Action;
 use stele_core_engine::{
-    DeclareLog, Durability, Lifetime, LogConfig, QueueConfig, Retention, Settings,
+    Adopt, DeclareLog, Durability, Lifetime, LogConfig, LogDefinition, QueueConfig, Retention,
+    Settings,
 };
 use stele_wire_amqp::ShortString;
 
 use crate::{
     connection::Connection,
     errors::{Fault, Subject},
-    lookup::{self, FACET, Queue},
+    lookup::{self, FACET},
     stored::Message,
 };
 
@@ -27,7 +29,7 @@ pub(crate) async fn open(
     connection: &mut Connection,
     number: u16,
     no_ack: bool,
-) -> Result<Queue, Fault> {
+) -> Result<LogDefinition, Fault> {
     if !no_ack {
         return Err(Fault::precondition("reply consumer cannot acknowledge"));
     }
@@ -52,22 +54,26 @@ pub(crate) async fn open(
         vhost: vhost.clone(),
         name: name.clone(),
         config,
+        adopt: Adopt::same_as(&config),
         facet: Box::from(FACET),
         settings: Settings::new(),
     };
     let declared = connection.broker.declare_log(declare).await;
     let declared = declared.map_err(|error| Subject::queue(&name, &vhost).fault(error))?;
-    let log = declared.definition().id;
-    connection.exclusive.push(log);
-    Ok(Queue { log, name, config })
+    let definition = declared.definition().clone();
+    connection.exclusive.push(definition.id);
+    Ok(definition)
 }
 
 /// Whether a declaration names the pseudo-queue, or a queue of replies that there is, whoever's.
 pub(crate) fn is_pseudo(connection: &Connection, name: &Name) -> bool {
     match name.strip_prefix(PSEUDO_QUEUE) {
         Some("") => true,
-        Some(rest) => rest.starts_with('.') && lookup::definition(connection, name).is_some(),
-        None => false,
+        // That it is another connection's is an error, which says that there is one.
+        Some(rest) if rest.starts_with('.') => {
+            !matches!(lookup::log(connection, name, Action::Describe), Ok(None))
+        }
+        Some(_) | None => false,
     }
 }
 

@@ -4,10 +4,9 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use stele_base_env::{Clock, Rng, SharedRng};
-use stele_base_types::{Name, Secret};
+use stele_base_types::User;
 use stele_core_engine::Durability;
 use stele_wire_amqp::limits::FRAME_MAX_DEFAULT_BYTES;
-use subtle::ConstantTimeEq;
 
 use crate::limits::HANDSHAKE_TIMEOUT;
 
@@ -55,20 +54,6 @@ impl Settings {
             random: RandomNames(SharedRng::new(rng)),
         }
     }
-
-    /// The user of this name, where the password is theirs. Takes as long whether the name or the
-    /// password is wrong, up to the number of users.
-    pub(crate) fn authenticate(&self, name: &[u8], password: &[u8]) -> Option<&Name> {
-        let mut found = None;
-        for user in &self.users {
-            let own = user.password.expose().as_bytes();
-            let same = user.name.as_bytes().ct_eq(name) & own.ct_eq(password);
-            if bool::from(same) {
-                found = Some(&user.name);
-            }
-        }
-        found
-    }
 }
 
 impl fmt::Debug for Settings {
@@ -82,15 +67,6 @@ impl fmt::Debug for Settings {
             .field("connections_max", &self.connections_max)
             .finish_non_exhaustive()
     }
-}
-
-/// A name with its password.
-#[derive(Clone, Debug)]
-pub struct User {
-    /// Their name.
-    pub name: Name,
-    /// Their password.
-    pub password: Secret,
 }
 
 /// Makes up names of queues and consumers that can't be guessed and don't repeat.

@@ -258,7 +258,9 @@ async fn queues_on_different_shards_confirm_each_publish_once() {
 
 #[tokio::test]
 async fn a_topic_that_another_protocol_made_can_be_consumed_from() {
-    use stele_core_engine::{DeclareLog, Durability, Lifetime, LogConfig, Retention, Window};
+    use stele_core_engine::{
+        Adopt, DeclareLog, Durability, Lifetime, LogConfig, Retention, Window,
+    };
     let server = Server::start().await;
     let window = Window {
         time_ms: Some(1 << 40),
@@ -277,6 +279,7 @@ async fn a_topic_that_another_protocol_made_can_be_consumed_from() {
             lifetime: Lifetime::default(),
             queue: None,
         },
+        adopt: Adopt::default(),
         facet: "kafka".into(),
         settings: Default::default(),
     };

@@ -12,10 +12,11 @@
 use std::{collections::VecDeque, io, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
+use stele_front_accept::Stop;
 use stele_wire_kafka::{FrameError, LENGTH_SIZE_BYTES, Response, split_frame};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 
@@ -84,7 +85,7 @@ pub(crate) struct Connection<S> {
     /// The share of the request that is being received.
     receiving: Option<OwnedSemaphorePermit>,
     memory: Arc<Semaphore>,
-    stop: watch::Receiver<bool>,
+    stop: Stop,
 }
 
 /// A produce request on its way.
@@ -106,12 +107,7 @@ enum Event {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    pub(crate) fn new(
-        stream: S,
-        session: Session,
-        memory: Arc<Semaphore>,
-        stop: watch::Receiver<bool>,
-    ) -> Self {
+    pub(crate) fn new(stream: S, session: Session, memory: Arc<Semaphore>, stop: Stop) -> Self {
         Self {
             stream,
             session,
@@ -190,7 +186,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             tokio::select! {
                 biased;
                 outcome = &mut handling => return Ok(outcome?),
-                () = stopped(&mut self.stop) => return Err(End::Stopping),
+                () = self.stop.wait() => return Err(End::Stopping),
                 read = read(&mut self.stream, &mut self.inbox, READ_SIZE_BYTES), if may_read => {
                     match read? {
                         0 => return Err(End::Closed),
@@ -221,7 +217,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let events = async {
                 tokio::select! {
                     biased;
-                    () = stopped(&mut self.stop) => Ok(Event::Stop),
+                    () = self.stop.wait() => Ok(Event::Stop),
                     result = produced, if may_produce => Ok(Event::Produced(result)),
                     read = read(&mut self.stream, &mut self.inbox, room) => read.map(Event::Read),
                 }
@@ -282,7 +278,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let taken = Arc::clone(&self.memory).acquire_many_owned(permits);
         tokio::select! {
             permit = taken => permit.map_err(|_| End::Stopping),
-            () = stopped(&mut self.stop) => Err(End::Stopping),
+            () = self.stop.wait() => Err(End::Stopping),
         }
     }
 
@@ -308,12 +304,6 @@ fn may_follow(others: impl ExactSizeIterator<Item = usize>, size_bytes: usize) -
     let count = others.len();
     let in_flight_bytes = others.sum::<usize>() + size_bytes;
     count == 0 || count < PRODUCES_IN_FLIGHT_MAX && in_flight_bytes <= PRODUCES_IN_FLIGHT_BYTES_MAX
-}
-
-/// Returns when the server stops.
-pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // A sender that is gone can't say so any more: that is the end, too.
-    drop(stop.wait_for(|stop| *stop).await);
 }
 
 /// Reads once, into at least `room` bytes of free space.

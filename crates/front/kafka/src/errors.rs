@@ -1,6 +1,6 @@
 //! Refusals and failures in Kafka's words.
 
-use stele_core_broker as broker;
+use stele_core_broker::{self as broker, ResolveError};
 use stele_core_engine as engine;
 use stele_wire_batch as batch;
 use stele_wire_kafka::{ResponseError, StrBytes};
@@ -77,6 +77,25 @@ pub(crate) fn of_group(error: &broker::Error) -> ResponseError {
             ResponseError::CoordinatorNotAvailable
         }
         broker::Error::TooLarge(_) => ResponseError::InvalidRequest,
+    }
+}
+
+/// What a topic's name that leads to nothing is to a client. One that somebody else has to himself
+/// isn't shown.
+pub(crate) fn of_resolve(error: ResolveError) -> ResponseError {
+    match error {
+        ResolveError::NoSuchVirtualHost | ResolveError::NoSuchLog | ResolveError::Exclusive => {
+            ResponseError::UnknownTopicOrPartition
+        }
+    }
+}
+
+/// The same for a topic's id.
+pub(crate) fn of_resolve_id(error: ResolveError) -> ResponseError {
+    match error {
+        ResolveError::NoSuchVirtualHost | ResolveError::NoSuchLog | ResolveError::Exclusive => {
+            ResponseError::UnknownTopicId
+        }
     }
 }
 

@@ -39,9 +39,6 @@ pub(crate) const IDLE: Duration = Duration::from_secs(600);
 /// How long a stopping server waits for produce requests that are on their way.
 pub(crate) const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
-/// How long the server rests after it couldn't accept, as when it has no file descriptors left.
-pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
 /// Chunks written with one system call.
 pub(crate) const CHUNKS_PER_WRITE_MAX: usize = 64;
 

@@ -1,5 +1,6 @@
 //! What configurations belong to, and changing those of topics.
 
+use stele_core_broker::Action;
 use stele_core_engine::{Retention, Settings as FacetSettings};
 use stele_wire_kafka::ResponseError;
 
@@ -68,8 +69,7 @@ impl Change<'_> {
         settings_new: impl FnOnce(FacetSettings) -> Result<FacetSettings, Fault>,
     ) -> Result<(), Fault> {
         check_name(self.name)?;
-        let definition = session.topics().definition(self.name);
-        let definition = definition.ok_or(ResponseError::UnknownTopicOrPartition)?;
+        let definition = session.topics().definition(self.name, Action::Configure)?;
         let current = definition.facets.get(FACET).cloned().unwrap_or_default();
         let settings = settings_new(current)?;
         let durability = settings.get(topic_configs::DURABILITY);

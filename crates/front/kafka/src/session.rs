@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use stele_base_types::Principal;
 use stele_core_broker::{Broker, FrontMeter};
 use stele_wire_kafka::{self as wire, RequestHeader, Response};
 
@@ -21,8 +22,8 @@ pub struct Session {
     pub(crate) settings: Arc<Settings>,
     /// What this client is told to connect to.
     pub(crate) endpoint: Endpoint,
-    /// Where the client is, for describing groups.
-    pub(crate) client_host: Box<str>,
+    /// The client.
+    pub(crate) principal: Principal,
     pub(crate) fetch_session: Option<FetchSession>,
 }
 
@@ -68,19 +69,19 @@ pub enum SessionError {
 }
 
 impl Session {
-    /// A session for a client at `client_host`, which is told `endpoint`.
+    /// A session for a client that is told `endpoint`.
     pub fn new(
         broker: Broker,
         settings: Arc<Settings>,
         endpoint: Endpoint,
-        client_host: &str,
+        principal: Principal,
     ) -> Self {
         Self {
             meter: broker.front_meter("kafka", &operations::NAMES),
             broker,
             settings,
             endpoint,
-            client_host: client_host.into(),
+            principal,
             fetch_session: None,
         }
     }
@@ -104,10 +105,17 @@ impl Session {
         operation.run(self, header, frame).await
     }
 
+    /// Where the client is, as Kafka writes it in group descriptions: Java's
+    /// `InetAddress.toString`.
+    pub(crate) fn client_host(&self) -> Box<str> {
+        format!("/{}", self.principal.address.ip()).into()
+    }
+
     /// The broker's topics.
     pub(crate) fn topics(&self) -> Topics<'_> {
         Topics {
             broker: &self.broker,
+            client: &self.principal,
             settings: &self.settings,
         }
     }

@@ -3,16 +3,23 @@
 
 use std::collections::BTreeMap;
 
-use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex, VHOST_DEFAULT};
-use stele_core_broker::{self as broker, Broker, Read};
+use stele_base_types::{
+    LogId, Name, Offset, PartitionId, PartitionIndex, Principal, VHOST_DEFAULT,
+};
+use stele_core_broker::{self as broker, Action, Broker, Read, Resolved};
 use stele_core_engine::{
-    self as engine, DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition,
+    self as engine, Adopt, DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition,
     Retention, Settings as FacetSettings,
 };
 use stele_wire_kafka::ResponseError;
 use uuid::Uuid;
 
-use crate::{Settings, errors::Fault, limits::TOPIC_NAME_SIZE_BYTES_MAX, topic_configs};
+use crate::{
+    Settings,
+    errors::{self, Fault},
+    limits::TOPIC_NAME_SIZE_BYTES_MAX,
+    topic_configs,
+};
 
 /// The only broker.
 pub const NODE_ID: i32 = 1;
@@ -54,35 +61,44 @@ impl Topic {
     }
 }
 
-/// Topics of the broker's catalogue.
+/// The partition `index` of a topic that was looked up.
+pub(crate) fn partition_of(topic: &Result<Topic, Fault>, index: i32) -> Result<PartitionId, Fault> {
+    let topic = topic.as_ref().map_err(Fault::clone)?;
+    let partition = topic.partition(index);
+    partition.ok_or_else(|| ResponseError::UnknownTopicOrPartition.into())
+}
+
+/// Topics of the broker's catalogue, for a client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Topics<'a> {
     pub(crate) broker: &'a Broker,
+    pub(crate) client: &'a Principal,
     pub(crate) settings: &'a Settings,
 }
 
 impl Topics<'_> {
-    /// The topic `name`.
-    pub(crate) fn by_name(&self, name: &str) -> Option<Topic> {
-        self.definition(name)
-            .map(|definition| Topic::new(&definition, self.settings))
+    /// The topic `name`, to do `action` with.
+    pub(crate) fn by_name(&self, name: &str, action: Action) -> Result<Topic, Fault> {
+        let definition = self.resolve(name, action)?;
+        Ok(Topic::new(&definition, self.settings))
     }
 
-    /// The topic whose id is `id`.
-    pub(crate) fn by_id(&self, id: Uuid) -> Option<Topic> {
-        let log = log_of(id, &self.settings.cluster_id)?;
-        let catalogue = self.broker.catalogue();
-        let definition = catalogue.log_by_id(log).filter(|it| is_topic(it))?;
-        Some(Topic::new(definition, self.settings))
+    /// The topic whose id is `id`, to do `action` with.
+    pub(crate) fn by_id(&self, id: Uuid, action: Action) -> Result<Topic, Fault> {
+        let log = log_of(id, &self.settings.cluster_id).ok_or(ResponseError::UnknownTopicId)?;
+        let resolved = self.broker.resolve_id(self.client, log, action);
+        let definition = resolved.map_err(errors::of_resolve_id)?;
+        if !is_topic(&definition) {
+            return Err(ResponseError::UnknownTopicId.into());
+        }
+        Ok(Topic::new(&definition, self.settings))
     }
 
     /// The name of a topic's log, while it exists.
     pub(crate) fn name_of(&self, log: LogId) -> Option<Name> {
-        let catalogue = self.broker.catalogue();
-        catalogue
-            .log_by_id(log)
-            .filter(|it| is_topic(it))
-            .map(|it| it.name.clone())
+        let resolved = self.broker.resolve_id(self.client, log, Action::Describe);
+        let definition = resolved.ok().filter(|it| is_topic(it))?;
+        Some(definition.name.clone())
     }
 
     /// All topics, by name.
@@ -95,13 +111,20 @@ impl Topics<'_> {
             .collect()
     }
 
-    /// The definition of the topic `name`.
-    pub(crate) fn definition(&self, name: &str) -> Option<LogDefinition> {
-        let catalogue = self.broker.catalogue();
-        catalogue
-            .log(VHOST_DEFAULT, name)
-            .filter(|it| is_topic(it))
-            .cloned()
+    /// The definition of the topic `name`, to do `action` with.
+    pub(crate) fn definition(&self, name: &str, action: Action) -> Result<LogDefinition, Fault> {
+        Ok(self.resolve(name, action)?.clone())
+    }
+
+    fn resolve(&self, name: &str, action: Action) -> Result<Resolved<'_>, Fault> {
+        let resolved = self
+            .broker
+            .resolve(self.client, VHOST_DEFAULT, name, action);
+        let definition = resolved.map_err(errors::of_resolve)?;
+        if !is_topic(&definition) {
+            return Err(ResponseError::UnknownTopicOrPartition.into());
+        }
+        Ok(definition)
     }
 
     /// The id of a topic: stands for its log, and for this cluster.
@@ -129,7 +152,7 @@ impl Topics<'_> {
     /// the log.
     pub(crate) async fn ensure(&self, name: &str) -> Result<Topic, Fault> {
         check_name(name)?;
-        if let Some(definition) = self.definition(name)
+        if let Ok(definition) = self.resolve(name, Action::Describe)
             && definition.facets.contains_key(FACET)
         {
             return Ok(Topic::new(&definition, self.settings));
@@ -141,11 +164,6 @@ impl Topics<'_> {
 
     /// Declares a topic.
     pub(crate) async fn declare(&self, new: NewTopic) -> Result<Declared, Fault> {
-        // A log keeps what its maker chose where Kafka has no word for it: the rest is a union.
-        let existing = {
-            let catalogue = self.broker.catalogue();
-            catalogue.log(VHOST_DEFAULT, &new.name).map(|it| it.config)
-        };
         let retention = Retention {
             until_acknowledged: false,
             window: Some(new.window),
@@ -155,10 +173,15 @@ impl Topics<'_> {
             name: new.name,
             config: LogConfig {
                 partitions: new.partitions,
-                durability: existing.map_or(new.durability, |it| it.durability),
+                durability: new.durability,
                 retention,
                 lifetime: Lifetime::default(),
                 queue: None,
+            },
+            // A log keeps the durability that its maker chose: Kafka has no word for it.
+            adopt: Adopt {
+                lifetime: Some(Lifetime::default()),
+                ..Adopt::default()
             },
             facet: FACET.into(),
             settings: new.settings,

@@ -185,16 +185,18 @@ pub(crate) fn merge_settings(settings: &mut Settings, given: &[(String, String)]
 }
 
 /// The queue's configuration with the given attributes in it.
-pub(crate) fn merge_queue(mut queue: QueueConfig, given: &[(String, String)]) -> QueueConfig {
-    for (name, value) in given {
-        let milliseconds = || value.trim().parse::<u64>().unwrap_or(0) * 1000;
-        match name.as_str() {
-            DELAY => queue.delay_ms = milliseconds(),
-            RETENTION => queue.expiry_ms = Some(milliseconds()),
-            _ => {}
-        }
+pub(crate) fn merge_queue(queue: QueueConfig, given: &[(String, String)]) -> QueueConfig {
+    QueueConfig {
+        delay_ms: given_ms(given, DELAY).unwrap_or(queue.delay_ms),
+        expiry_ms: given_ms(given, RETENTION).or(queue.expiry_ms),
+        ..queue
     }
-    queue
+}
+
+/// An attribute in seconds, if it is given, in milliseconds.
+pub(crate) fn given_ms(given: &[(String, String)], attribute: &str) -> Option<u64> {
+    let (_, value) = given.iter().rfind(|(name, _)| name == attribute)?;
+    Some(value.trim().parse::<u64>().unwrap_or(0) * 1000)
 }
 
 /// The configuration of a queue that is created without attributes.

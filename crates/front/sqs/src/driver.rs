@@ -1,6 +1,6 @@
-//! Sockets: accepts, bounds and ends connections, and reads the bodies of requests.
+//! Sockets: bounds and ends connections, and reads the bodies of requests.
 
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
@@ -14,22 +14,20 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use stele_core_broker::Broker;
+use stele_front_accept::{self as accept, Accepted, Limits, Stop};
 use stele_wire_sqs::{Error, ErrorKind};
 use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
-    task::JoinSet,
-    time::{sleep, timeout},
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    time::timeout,
 };
 
 use crate::{
     Settings,
     front::Front,
-    limits::{
-        ACCEPT_RETRY, BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_UNCOUNTED_BYTES_MAX, HEAD_BYTES_MAX,
-    },
+    limits::{BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_UNCOUNTED_BYTES_MAX, HEAD_BYTES_MAX},
     metered::Metered,
-    session::{self, Answer},
+    session::{self, Answer, Client},
 };
 
 /// What one permit for bodies stands for, so that all of them fit a semaphore's count.
@@ -43,34 +41,22 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: watch::Receiver<bool>,
 ) {
-    let free = Arc::new(Semaphore::new(settings.connections_max));
+    let stop = Stop::from(shutdown);
+    let connections_max = settings.connections_max;
     let server = Arc::new(Server {
-        front: Front::new(broker, settings, shutdown),
+        front: Front::new(broker, settings, stop.clone()),
         bodies: Semaphore::new(BODIES_BYTES_MAX / PERMIT_BYTES),
     });
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            () = server.front.stopped() => break,
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => match Arc::clone(&free).try_acquire_owned() {
-                    Ok(permit) => {
-                        let connection = Connection { server: Arc::clone(&server), peer };
-                        connections.spawn(connection.run(stream, permit));
-                    }
-                    // One too many is closed at once rather than kept waiting.
-                    Err(_) => tracing::warn!(%peer, "sqs: too many connections"),
-                },
-                Err(error) => {
-                    tracing::warn!(%error, "sqs: can't accept");
-                    sleep(ACCEPT_RETRY).await;
-                }
-            },
-        }
-    }
-    drop(listener);
-    while connections.join_next().await.is_some() {}
+    let limits = Limits {
+        front: "sqs",
+        connections_max,
+        drain_max: None,
+        meter: Some(Arc::clone(&server.front.meter)),
+    };
+    accept::serve(listener, limits, stop, |accepted| {
+        Arc::clone(&server).connection(accepted)
+    })
+    .await;
 }
 
 /// What all connections share.
@@ -80,37 +66,32 @@ struct Server {
     bodies: Semaphore,
 }
 
-struct Connection {
-    server: Arc<Server>,
-    peer: SocketAddr,
-}
-
-impl Connection {
-    async fn run(self, stream: TcpStream, _permit: OwnedSemaphorePermit) {
-        // Answers are small and waited for.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(peer = %self.peer, %error, "sqs: no TCP_NODELAY");
-        }
-        let Ok(local) = stream.local_addr() else {
-            return;
-        };
-        let meter = &self.server.front.meter;
-        let _open = meter.connect();
+impl Server {
+    async fn connection(self: Arc<Self>, accepted: Accepted) {
+        let Accepted {
+            stream,
+            principal,
+            local,
+            mut stop,
+        } = accepted;
+        let peer = principal.address;
+        let client = Client { principal, local };
+        let meter = &self.front.meter;
         let stream = Metered::new(stream, Arc::clone(meter));
         let service = service_fn(|request| {
-            let server = Arc::clone(&self.server);
-            async move { Ok::<_, Infallible>(server.answer(request, local).await) }
+            let answer = self.answer(request, &client);
+            async move { Ok::<_, Infallible>(answer.await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(self.server.front.settings.head_timeout)
+            .header_read_timeout(self.front.settings.head_timeout)
             .max_header_size(HEAD_BYTES_MAX)
             .max_buf_size(HEAD_BYTES_MAX)
             .serve_connection(TokioIo::new(stream), service);
         let mut connection = std::pin::pin!(connection);
         let outcome = tokio::select! {
             outcome = connection.as_mut() => outcome,
-            () = self.server.front.stopped() => {
+            () = stop.wait() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -120,13 +101,11 @@ impl Connection {
             if error.is_parse() || error.is_timeout() {
                 meter.connection_error();
             }
-            tracing::debug!(peer = %self.peer, %error, "sqs: connection ended");
+            tracing::debug!(%peer, %error, "sqs: connection ended");
         }
     }
-}
 
-impl Server {
-    async fn answer(&self, request: HttpRequest<Incoming>, local: SocketAddr) -> Answer {
+    async fn answer(&self, request: HttpRequest<Incoming>, client: &Client) -> Answer {
         let (head, body) = request.into_parts();
         if length_of(&body).is_some_and(|length| length > BODY_BYTES_MAX) {
             return self.refuse(&head, too_large());
@@ -134,7 +113,7 @@ impl Server {
         // The room is kept until the request is answered: what it decodes to is as large.
         let _room = self.room_for(&body).await;
         match read(body, self.front.settings.body_timeout).await {
-            Ok(body) => session::answer(&self.front, &head, body, local).await,
+            Ok(body) => session::answer(&self.front, &head, body, client).await,
             Err(error) => self.refuse(&head, error),
         }
     }

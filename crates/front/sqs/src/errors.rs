@@ -1,6 +1,6 @@
 //! The broker's errors in SQS's words.
 
-use stele_core_broker as broker;
+use stele_core_broker::{self as broker, ResolveError};
 use stele_core_engine as engine;
 use stele_wire_sqs::{Error, ErrorKind};
 
@@ -10,6 +10,16 @@ pub(crate) fn no_such_queue() -> Error {
         ErrorKind::QueueDoesNotExist,
         "The specified queue does not exist.",
     )
+}
+
+/// What a caller is told where a name leads to nothing that it may use. A queue that somebody else
+/// has to himself isn't shown.
+pub(crate) fn of_resolve(error: ResolveError) -> Error {
+    match error {
+        ResolveError::NoSuchVirtualHost | ResolveError::NoSuchLog | ResolveError::Exclusive => {
+            no_such_queue()
+        }
+    }
 }
 
 /// What a caller is told of a failure of the broker.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use stele_base_types::{ConsumerId, SessionId, Timestamp};
+use stele_base_types::{ConsumerId, Principal, SessionId, Timestamp};
 use stele_core_broker::{Broker, FrontMeter};
 use stele_core_engine::ConsumerRef;
-use tokio::sync::{Mutex, watch};
+use stele_front_accept::Stop;
+use tokio::sync::Mutex;
 
 use crate::{Settings, operations, purges::Purges};
 
@@ -21,8 +22,7 @@ pub(crate) struct Front {
     pub(crate) purges: Purges,
     /// Held while a queue's settings are read, changed and written.
     pub(crate) altering: Mutex<()>,
-    /// Turns true when the front is to stop.
-    shutdown: watch::Receiver<bool>,
+    stop: Stop,
 }
 
 /// What an operation knows of its request beside its members.
@@ -30,12 +30,12 @@ pub(crate) struct Front {
 pub(crate) struct Context {
     /// Scheme and host by which the client came, for the URLs in the answer.
     pub(crate) base_url: String,
-    /// The access key that the request was signed with, where signatures are checked.
-    pub(crate) sender: Option<String>,
+    /// Who signed the request, where signatures are checked.
+    pub(crate) principal: Principal,
 }
 
 impl Front {
-    pub(crate) fn new(broker: Broker, settings: Settings, shutdown: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(broker: Broker, settings: Settings, stop: Stop) -> Self {
         let session = SessionId(broker.next_id());
         Self {
             meter: broker.front_meter("sqs", &operations::NAMES),
@@ -47,15 +47,13 @@ impl Front {
             },
             purges: Purges::default(),
             altering: Mutex::new(()),
-            shutdown,
+            stop,
         }
     }
 
     /// Returns when the front is to stop.
     pub(crate) async fn stopped(&self) {
-        // An error means that whoever could say so is gone, which is no reason to go on.
-        let mut shutdown = self.shutdown.clone();
-        drop(shutdown.wait_for(|stop| *stop).await);
+        self.stop.clone().wait().await;
     }
 
     /// What senders' calendars are compared with.

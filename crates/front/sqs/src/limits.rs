@@ -23,9 +23,6 @@ pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a body may take, where the settings don't say: the largest at 140 kB/s.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long to wait after an accept that failed for want of a resource.
-pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(100);
-
 /// How far the clock of a signer may be off, as AWS allows.
 pub(crate) const SIGNATURE_SKEW_MS_MAX: u64 = 15 * 60 * 1000;
 

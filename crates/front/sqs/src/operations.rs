@@ -65,25 +65,27 @@ fn has_failures(response: &Response) -> bool {
 
 async fn dispatch(front: &Front, context: &Context, request: Request) -> Result<Response, Error> {
     match request {
-        Request::ChangeMessageVisibility(r) => change_message_visibility::run(front, r).await,
+        Request::ChangeMessageVisibility(r) => {
+            change_message_visibility::run(front, context, r).await
+        }
         Request::ChangeMessageVisibilityBatch(r) => {
-            change_message_visibility_batch::run(front, r).await
+            change_message_visibility_batch::run(front, context, r).await
         }
         Request::CreateQueue(r) => create_queue::run(front, context, r).await,
-        Request::DeleteMessage(r) => delete_message::run(front, r).await,
-        Request::DeleteMessageBatch(r) => delete_message_batch::run(front, r).await,
-        Request::DeleteQueue(r) => delete_queue::run(front, r).await,
-        Request::GetQueueAttributes(r) => get_queue_attributes::run(front, r).await,
+        Request::DeleteMessage(r) => delete_message::run(front, context, r).await,
+        Request::DeleteMessageBatch(r) => delete_message_batch::run(front, context, r).await,
+        Request::DeleteQueue(r) => delete_queue::run(front, context, r).await,
+        Request::GetQueueAttributes(r) => get_queue_attributes::run(front, context, r).await,
         Request::GetQueueUrl(r) => get_queue_url::run(front, context, &r),
-        Request::ListQueueTags(r) => list_queue_tags::run(front, &r),
+        Request::ListQueueTags(r) => list_queue_tags::run(front, context, &r),
         Request::ListQueues(r) => list_queues::run(front, context, &r),
-        Request::PurgeQueue(r) => purge_queue::run(front, r).await,
-        Request::ReceiveMessage(r) => receive_message::run(front, r).await,
+        Request::PurgeQueue(r) => purge_queue::run(front, context, r).await,
+        Request::ReceiveMessage(r) => receive_message::run(front, context, r).await,
         Request::SendMessage(r) => send_message::run(front, context, r).await,
         Request::SendMessageBatch(r) => send_message_batch::run(front, context, r).await,
-        Request::SetQueueAttributes(r) => set_queue_attributes::run(front, r).await,
-        Request::TagQueue(r) => tag_queue::run(front, r).await,
-        Request::UntagQueue(r) => untag_queue::run(front, r).await,
+        Request::SetQueueAttributes(r) => set_queue_attributes::run(front, context, r).await,
+        Request::TagQueue(r) => tag_queue::run(front, context, r).await,
+        Request::UntagQueue(r) => untag_queue::run(front, context, r).await,
         Request::NotOffered(action) => Err(not_offered::refuse(action)),
     }
 }

@@ -2,14 +2,15 @@
 
 use std::fmt::Write as _;
 
-use stele_base_types::{LogId, Name, VHOST_DEFAULT};
-use stele_core_engine::{DeclareLog, Lifetime, LogConfig, LogDefinition, Retention, Settings};
+use stele_base_types::{LogId, VHOST_DEFAULT};
+use stele_core_broker::{Action, Resolved};
+use stele_core_engine::{DeclareLog, LogDefinition, Settings};
 use stele_wire_sqs::{Error, QueueName, queue_name_in_url};
 
 use crate::{
     attributes::{FACET, QueueAttributes},
     errors,
-    front::Front,
+    front::{Context, Front},
     receipt::Secret,
 };
 
@@ -59,55 +60,60 @@ pub(crate) fn new_settings(front: &Front) -> Settings {
 }
 
 impl Front {
-    /// The definition of the log that a queue's name stands for.
-    pub(crate) fn definition(&self, name: &QueueName) -> Option<LogDefinition> {
-        let catalogue = self.broker.catalogue();
-        catalogue
-            .log(VHOST_DEFAULT, name.as_str())
-            .filter(|found| is_shown(found))
-            .cloned()
+    /// The definition of the log that a queue's name stands for, to do `action` with.
+    pub(crate) fn definition(
+        &self,
+        context: &Context,
+        name: &QueueName,
+        action: Action,
+    ) -> Result<Resolved<'_>, Error> {
+        let client = &context.principal;
+        let resolved = self
+            .broker
+            .resolve(client, VHOST_DEFAULT, name.as_str(), action);
+        let definition = resolved.map_err(errors::of_resolve)?;
+        if !is_shown(&definition) {
+            return Err(errors::no_such_queue());
+        }
+        Ok(definition)
     }
 
     /// The definition of the queue that a QueueUrl names.
-    pub(crate) fn definition_at(&self, url: &str) -> Result<LogDefinition, Error> {
+    pub(crate) fn definition_at(
+        &self,
+        context: &Context,
+        url: &str,
+        action: Action,
+    ) -> Result<LogDefinition, Error> {
         let name = queue_name_in_url(url).ok_or_else(errors::no_such_queue)?;
-        self.definition(&name).ok_or_else(errors::no_such_queue)
+        Ok(self.definition(context, &name, action)?.clone())
     }
 
     /// The queue that a QueueUrl names. A log that another protocol has made is opened as a queue
     /// when it is first used as one: from its start, with all that it still holds.
-    pub(crate) async fn queue(&self, url: &str) -> Result<Queue, Error> {
+    pub(crate) async fn queue(
+        &self,
+        context: &Context,
+        url: &str,
+        action: Action,
+    ) -> Result<Queue, Error> {
         let name = queue_name_in_url(url).ok_or_else(errors::no_such_queue)?;
-        let known = {
-            let catalogue = self.broker.catalogue();
-            let found = catalogue.log(VHOST_DEFAULT, name.as_str());
-            let shown = found.filter(|definition| is_shown(definition));
-            let definition = shown.ok_or_else(errors::no_such_queue)?;
-            Queue::of(definition).ok_or_else(|| definition.clone())
+        let definition = {
+            let definition = self.definition(context, &name, action)?;
+            if let Some(queue) = Queue::of(&definition) {
+                return Ok(queue);
+            }
+            definition.clone()
         };
-        match known {
-            Ok(queue) => Ok(queue),
-            Err(definition) => self.adopt(definition).await,
-        }
+        self.adopt(&definition).await
     }
 
-    async fn adopt(&self, definition: LogDefinition) -> Result<Queue, Error> {
-        // Nothing of it changes but that it is a queue too, whose messages don't expire.
-        let declare = DeclareLog {
-            vhost: Name::vhost_default(),
-            name: definition.name,
-            config: LogConfig {
-                retention: Retention::QUEUE,
-                lifetime: Lifetime::default(),
-                queue: Some(definition.config.queue.unwrap_or_default()),
-                ..definition.config
-            },
-            facet: FACET.into(),
-            settings: new_settings(self),
-        };
+    async fn adopt(&self, definition: &LogDefinition) -> Result<Queue, Error> {
+        let settings = new_settings(self);
+        let opening = DeclareLog::opening(definition, FACET.into(), settings);
         let declared = self
             .broker
-            .declare_log(declare)
+            .declare_log(opening)
             .await
             .map_err(errors::of_broker)?;
         Queue::of(declared.definition())

@@ -11,6 +11,7 @@ use hyper::{
     header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue},
     http::request::Parts,
 };
+use stele_base_types::Principal;
 use stele_wire_sqs::{Error, ErrorKind, Protocol, Request, Response, decode_json, decode_query};
 
 use crate::{
@@ -25,12 +26,21 @@ const TARGET: &str = "x-amz-target";
 const REQUEST_ID: &str = "x-amzn-requestid";
 const QUERY_ERROR: &str = "x-amzn-query-error";
 
+/// Whoever is at the other end of a connection.
+#[derive(Debug)]
+pub(crate) struct Client {
+    /// Anonymous: it says with each request who it is.
+    pub(crate) principal: Principal,
+    /// The address that it has reached.
+    pub(crate) local: SocketAddr,
+}
+
 /// Answers a request.
-pub(crate) async fn answer(front: &Front, head: &Parts, body: Bytes, local: SocketAddr) -> Answer {
+pub(crate) async fn answer(front: &Front, head: &Parts, body: Bytes, client: &Client) -> Answer {
     if !matches!(head.method, Method::GET | Method::POST) {
         return method_not_allowed();
     }
-    let result = match recognize(front, head, body, local) {
+    let result = match recognize(front, head, body, client) {
         Ok((context, request)) => operations::run(front, &context, request).await,
         Err(error) => {
             count_unrecognized(front);
@@ -56,14 +66,17 @@ fn recognize(
     front: &Front,
     head: &Parts,
     body: Bytes,
-    local: SocketAddr,
+    client: &Client,
 ) -> Result<(Context, Request), Error> {
-    let sender = signature::authenticate(&front.settings, head, &body, front.calendar())?;
+    let login = signature::authenticate(&front.settings, head, &body, front.calendar())?;
     let request = decode(head, &body)?;
     drop(body);
     let context = Context {
-        base_url: base_url(&head.headers, local),
-        sender,
+        base_url: base_url(&head.headers, client.local),
+        principal: Principal {
+            login,
+            ..client.principal.clone()
+        },
     };
     Ok((context, request))
 }

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use stele_base_env::{Clock, Rng, SharedRng};
-use stele_base_types::Secret;
+use stele_base_types::{Name, Secret};
 use stele_core_engine::Durability;
 use uuid::Uuid;
 
@@ -37,7 +37,7 @@ pub struct Settings {
 #[derive(Clone, Debug)]
 pub struct Credential {
     /// Its id, as in `AWS_ACCESS_KEY_ID`.
-    pub access_key_id: String,
+    pub access_key_id: Name,
     /// Its secret, as in `AWS_SECRET_ACCESS_KEY`.
     pub secret_access_key: Secret,
 }

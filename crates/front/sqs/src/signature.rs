@@ -15,7 +15,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
 use hyper::{HeaderMap, http::request::Parts};
-use stele_base_types::Timestamp;
+use stele_base_types::{Login, Proof, Timestamp};
 use stele_wire_sqs::{Error, ErrorKind};
 use subtle::ConstantTimeEq as _;
 
@@ -41,13 +41,13 @@ struct Claim {
     expires_s: Option<u64>,
 }
 
-/// The access key that signed the request; `None` where no signature is asked for.
+/// Whose access key has signed the request; `None` where no signature is asked for.
 pub(crate) fn authenticate(
     settings: &Settings,
     head: &Parts,
     body: &[u8],
     now: Timestamp,
-) -> Result<Option<String>, Error> {
+) -> Result<Option<Login>, Error> {
     if settings.credentials.is_empty() {
         return Ok(None);
     }
@@ -57,21 +57,24 @@ pub(crate) fn authenticate(
     let known = settings
         .credentials
         .iter()
-        .any(|key| key.access_key_id == claim.access_key_id);
+        .find(|key| key.access_key_id.as_str() == claim.access_key_id);
     let same = bool::from(expected.as_bytes().ct_eq(claim.signature.as_bytes()));
-    if !known {
+    let Some(known) = known else {
         return Err(Error::new(
             ErrorKind::UnknownAccessKey,
             "The security token included in the request is invalid.",
         ));
-    }
+    };
     if !same {
         return Err(mismatch(
             "The request signature we calculated does not match the signature you provided. \
              Check your AWS Secret Access Key and signing method.",
         ));
     }
-    Ok(Some(claim.access_key_id))
+    Ok(Some(Login {
+        user: known.access_key_id.clone(),
+        proof: Proof::Signature,
+    }))
 }
 
 fn claim(head: &Parts) -> Result<Claim, Error> {
@@ -203,7 +206,7 @@ fn expected_signature(
     let secret = settings
         .credentials
         .iter()
-        .find(|key| key.access_key_id == claim.access_key_id)
+        .find(|key| key.access_key_id.as_str() == claim.access_key_id)
         .map_or("", |key| key.secret_access_key.expose());
     let instant = UNIX_EPOCH + Duration::from_secs(instant_s);
     let key = generate_signing_key(secret, instant, region, service);

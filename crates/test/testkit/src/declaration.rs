@@ -2,21 +2,23 @@
 
 use stele_base_types::Name;
 use stele_core_engine::{
-    DeclareLog, Durability, Lifetime, LogConfig, QueueConfig, Retention, Settings,
+    Adopt, DeclareLog, Durability, Lifetime, LogConfig, QueueConfig, Retention, Settings,
 };
 
 /// A lasting queue of one partition, as the AMQP front declares it.
 pub fn queue(name: &str, durability: Durability) -> DeclareLog {
+    let config = LogConfig {
+        partitions: 1,
+        durability,
+        retention: Retention::QUEUE,
+        lifetime: Lifetime::default(),
+        queue: Some(QueueConfig::default()),
+    };
     DeclareLog {
         vhost: Name::vhost_default(),
         name: Name::new(name).expect("a short name"),
-        config: LogConfig {
-            partitions: 1,
-            durability,
-            retention: Retention::QUEUE,
-            lifetime: Lifetime::default(),
-            queue: Some(QueueConfig::default()),
-        },
+        adopt: Adopt::same_as(&config),
+        config,
         facet: "amqp".into(),
         settings: Settings::new(),
     }

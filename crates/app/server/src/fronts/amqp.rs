@@ -2,25 +2,16 @@
 
 use std::sync::Arc;
 
-use anyhow::Context as _;
-use stele_base_types::Name;
 use stele_front_amqp as amqp;
 
 use super::Fronts;
-use crate::listeners::Bound;
+use crate::{listeners::Bound, users};
 
 impl Fronts<'_> {
     /// Starts AMQP.
     pub(crate) fn amqp(&mut self, bound: Bound) -> anyhow::Result<()> {
         let rng = self.rng()?;
-        let users = self.settings.auth.users.iter().map(|(name, password)| {
-            let name = Name::new(name).with_context(|| format!("auth.users: {name}"))?;
-            Ok(amqp::User {
-                name,
-                password: password.clone(),
-            })
-        });
-        let users = users.collect::<anyhow::Result<_>>()?;
+        let users = users::of(&self.settings.auth)?;
         let chosen = &self.settings.amqp;
         let settings = amqp::Settings {
             heartbeat_s: u16::try_from(chosen.heartbeat.0.as_secs()).unwrap_or(u16::MAX),
@@ -38,7 +29,7 @@ impl Fronts<'_> {
             bound.listen()?,
             self.stopping(),
         );
-        self.tasks.spawn(async { ("amqp", serve.await) });
+        self.spawn("amqp", serve);
         Ok(())
     }
 }

@@ -43,7 +43,7 @@ impl Fronts<'_> {
             bound.listen()?,
             self.stopping(),
         );
-        self.tasks.spawn(async { ("kafka", serve.await) });
+        self.spawn("kafka", serve);
         Ok(())
     }
 }

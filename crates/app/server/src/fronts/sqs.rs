@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
+use stele_base_types::Name;
 use stele_front_sqs as sqs;
 
 use super::Fronts;
@@ -12,12 +14,15 @@ impl Fronts<'_> {
     pub(crate) fn sqs(&mut self, bound: Bound, alias: Option<Bound>) -> anyhow::Result<()> {
         let chosen = &self.settings.sqs;
         let keys = self.settings.auth.sqs_keys.iter();
-        let credentials = keys.map(|(id, secret)| sqs::Credential {
-            access_key_id: id.clone(),
-            secret_access_key: secret.clone(),
+        let credentials = keys.map(|(id, secret)| {
+            let id = Name::new(id).with_context(|| format!("auth.sqs_keys: {id}"))?;
+            Ok(sqs::Credential {
+                access_key_id: id,
+                secret_access_key: secret.clone(),
+            })
         });
         let defaults = sqs::Settings::new(
-            credentials.collect(),
+            credentials.collect::<anyhow::Result<_>>()?,
             Arc::clone(&self.context.clock),
             self.rng()?,
         );
@@ -36,10 +41,7 @@ impl Fronts<'_> {
                 bound.listen()?,
                 self.stopping(),
             );
-            self.tasks.spawn(async move {
-                serve.await;
-                (name, Ok(()))
-            });
+            self.spawn(name, serve);
         }
         Ok(())
     }

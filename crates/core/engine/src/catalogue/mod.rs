@@ -28,8 +28,8 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use stele_base_types::{LogId, Name, Timestamp};
 
-pub use self::record::CatalogueRecord;
 pub(crate) use self::stored::StoredCatalogue;
+pub use self::{decide::Adopt, record::CatalogueRecord};
 use self::{
     logs::LogTable,
     virtual_host::{BoundExchange, VirtualHost},

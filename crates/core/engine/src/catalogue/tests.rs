@@ -34,6 +34,7 @@ fn declaration(log: &str, facet: &str, config: LogConfig) -> DeclareLog {
         vhost: Name::vhost_default(),
         name: name(log),
         config,
+        adopt: Adopt::same_as(&config),
         facet: facet.into(),
         settings: Settings::new(),
     }

@@ -1,16 +1,19 @@
 //! The front over real sockets: what it answers, and what it does with what isn't HTTP.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use stele_base_env::SystemClock;
-use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Secret};
+use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex, Secret, User};
 use stele_core_broker::Publish;
 use stele_core_engine::{AppendTarget, Close, DeclareLog, Declared, Durability};
 use stele_test_testkit::{TestBroker, message, queue};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
 
 use super::*;
-use crate::settings::User;
 
 /// A front that runs, with the broker behind it where it is ready.
 struct Running {
@@ -263,7 +266,7 @@ async fn what_is_asked_wrongly_is_told_how() {
 #[tokio::test]
 async fn with_users_only_health_is_open() {
     let user = User {
-        name: "ann".to_owned(),
+        name: Name::new("ann").unwrap(),
         password: Secret::new("a"),
     };
     let front = Running::start(Settings {

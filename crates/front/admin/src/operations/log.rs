@@ -2,8 +2,8 @@
 
 use hyper::StatusCode;
 use serde_json::{Value, json};
-use stele_base_types::VHOST_DEFAULT;
-use stele_core_broker::Broker;
+use stele_base_types::{Principal, VHOST_DEFAULT};
+use stele_core_broker::{Action, Broker};
 use stele_core_engine::{Durability, LogDefinition};
 use tokio::time::timeout;
 
@@ -15,7 +15,12 @@ use crate::{
 };
 
 /// The answer.
-pub(crate) async fn answer(state: &State, path: &str, query: &str) -> Result<Answer, Error> {
+pub(crate) async fn answer(
+    state: &State,
+    principal: &Principal,
+    path: &str,
+    query: &str,
+) -> Result<Answer, Error> {
     let broker = &state.serving()?.broker;
     let name = decoded(path)?;
     let mut vhost = VHOST_DEFAULT.to_owned();
@@ -25,8 +30,10 @@ pub(crate) async fn answer(state: &State, path: &str, query: &str) -> Result<Ans
             _ => return Err(Error::BadQuery(format!("no parameter '{parameter}' here"))),
         }
     }
-    let definition = broker.catalogue().log(&vhost, &name).cloned();
-    let definition = definition.ok_or(Error::NoSuchLog)?;
+    let definition = broker
+        .resolve(principal, &vhost, &name, Action::Inspect)
+        .map_err(Error::of_resolve)?
+        .clone();
     Ok(router::json(
         StatusCode::OK,
         &of(broker, &definition).await?,

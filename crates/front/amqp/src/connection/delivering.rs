@@ -79,7 +79,7 @@ impl Connection {
         let taken = match &result {
             Ok(()) | Err(broker::Error::Refused(engine::Error::NoSuchLog)) => true,
             Err(error) => {
-                tracing::warn!(peer = %self.peer, %error, "a publish was refused");
+                tracing::warn!(client = %self.principal(), %error, "a publish was refused");
                 false
             }
         };

@@ -1,11 +1,10 @@
 use std::sync::Arc;
 
 use stele_base_env::{OsRng, SystemClock};
-use stele_base_types::Secret;
+use stele_base_types::{Secret, User};
 use stele_wire_amqp::{ShortString, method::channel};
 
 use super::*;
-use crate::User;
 
 fn settings() -> Settings {
     let user = User {
@@ -14,6 +13,10 @@ fn settings() -> Settings {
     };
     let rng = Box::new(OsRng::new().unwrap());
     Settings::new(vec![user], Arc::new(SystemClock::new()), rng)
+}
+
+fn client() -> Principal {
+    Principal::anonymous(([127, 0, 0, 1], 40_000).into())
 }
 
 fn start_ok(mechanism: &'static str, response: &'static [u8]) -> Method {
@@ -55,7 +58,7 @@ fn told(result: Result<Step, Refusal>) -> String {
 #[test]
 fn a_login_with_plain_leads_to_an_open_connection() {
     let settings = settings();
-    let mut negotiation = Negotiation::new(&settings);
+    let mut negotiation = Negotiation::new(&settings, client());
     let step = negotiation.accept(start_ok("PLAIN", b"\0guest\0secret"), |_| true);
     assert!(matches!(
         step,
@@ -75,13 +78,15 @@ fn a_login_with_plain_leads_to_an_open_connection() {
         (100, 4096, 5)
     );
     assert!(opened.capabilities.cancel_notify && !opened.capabilities.blocked);
+    assert_eq!(opened.principal.user(), Some("guest"));
 }
 
 #[test]
 fn amqplain_takes_name_and_password_from_a_table() {
     let settings = settings();
     let response = b"\x05LOGINS\x00\x00\x00\x05guest\x08PASSWORDS\x00\x00\x00\x06secret";
-    let step = Negotiation::new(&settings).accept(start_ok("AMQPLAIN", response), |_| true);
+    let step =
+        Negotiation::new(&settings, client()).accept(start_ok("AMQPLAIN", response), |_| true);
     assert!(matches!(step, Ok(Step::Reply(_))));
 }
 
@@ -95,7 +100,8 @@ fn a_wrong_password_is_told_to_clients_that_understand_it() {
         b"",
         b"\0guest\0secret\0x",
     ] {
-        let step = Negotiation::new(&settings).accept(start_ok("PLAIN", response), |_| true);
+        let step =
+            Negotiation::new(&settings, client()).accept(start_ok("PLAIN", response), |_| true);
         assert_eq!(
             told(step),
             "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. For \
@@ -106,7 +112,7 @@ fn a_wrong_password_is_told_to_clients_that_understand_it() {
         mechanism: ShortString::from_static("PLAIN"),
         ..StartOk::default()
     };
-    let step = Negotiation::new(&settings).accept(old_client.into(), |_| true);
+    let step = Negotiation::new(&settings, client()).accept(old_client.into(), |_| true);
     assert!(matches!(step, Err(Refusal::Silent(_))));
 }
 
@@ -132,7 +138,7 @@ fn limits_beyond_ours_are_refused() {
         ),
     ];
     for (tune_ok, text) in cases {
-        let mut negotiation = Negotiation::new(&settings);
+        let mut negotiation = Negotiation::new(&settings, client());
         negotiation
             .accept(start_ok("PLAIN", b"\0guest\0secret"), |_| true)
             .unwrap();
@@ -144,7 +150,7 @@ fn limits_beyond_ours_are_refused() {
 #[test]
 fn an_unknown_virtual_host_is_not_allowed() {
     let settings = settings();
-    let mut negotiation = Negotiation::new(&settings);
+    let mut negotiation = Negotiation::new(&settings, client());
     negotiation
         .accept(start_ok("PLAIN", b"\0guest\0secret"), |_| true)
         .unwrap();
@@ -157,7 +163,7 @@ fn an_unknown_virtual_host_is_not_allowed() {
 fn methods_out_of_turn_end_it_without_a_word() {
     let settings = settings();
     for method in [open("/"), tune_ok(1, 4096, 0), channel::Open {}.into()] {
-        let step = Negotiation::new(&settings).accept(method, |_| true);
+        let step = Negotiation::new(&settings, client()).accept(method, |_| true);
         assert!(matches!(step, Err(Refusal::Silent(_))));
     }
 }

@@ -10,7 +10,8 @@
 //! Deviations from RabbitMQ: `x-priority` and `x-stream-offset` are
 //! refused with 406 PRECONDITION_FAILED.
 
-use stele_core_engine::{LedgerId, Subscribe};
+use stele_core_broker::Action;
+use stele_core_engine::{LedgerId, LogDefinition, Subscribe};
 use stele_wire_amqp::{
     ShortString, Table,
     method::basic::{Consume, ConsumeOk},
@@ -21,8 +22,7 @@ use crate::{
     connection::Connection,
     errors::{Fault, Subject},
     limits::CONSUMER_CREDIT_BYTES,
-    lookup::{self, Queue},
-    reply_to,
+    lookup, reply_to,
     session::Subscription,
 };
 
@@ -35,7 +35,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, consume: Consu
         reply_to::open(connection, number, consume.no_ack).await?
     } else {
         let name = lookup::queue_name(connection, number, &consume.queue)?;
-        let queue = lookup::queue(connection, &name)?;
+        let queue = lookup::queue(connection, &name, Action::Consume)?;
         let vhost = &connection.session.opened.vhost;
         check_arguments(&Subject::queue(&name, vhost), &consume.arguments)?;
         queue_declare::adopt(connection, &queue).await?;
@@ -87,7 +87,7 @@ fn check_arguments(subject: &Subject<'_>, arguments: &Table) -> Outcome {
 async fn subscribe(
     connection: &mut Connection,
     number: u16,
-    queue: &Queue,
+    queue: &LogDefinition,
     tag: ShortString,
     consume: &Consume,
 ) -> Outcome {
@@ -95,7 +95,7 @@ async fn subscribe(
         channel: number,
         tag,
         queue: queue.name.clone(),
-        log: queue.log,
+        log: queue.id,
         no_ack: consume.no_ack,
     });
     let channel = connection.session.channel(number)?;
@@ -110,7 +110,7 @@ async fn subscribe(
         exclusive: consume.exclusive,
         credit_bytes: CONSUMER_CREDIT_BYTES,
     };
-    let subscribed = connection.holder.subscribe(queue.log, subscribe).await;
+    let subscribed = connection.holder.subscribe(queue.id, subscribe).await;
     subscribed.map_err(|error| {
         connection.session.remove_subscription(consumer);
         let vhost = &connection.session.opened.vhost;

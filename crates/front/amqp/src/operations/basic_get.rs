@@ -6,8 +6,8 @@
 //! Deviations from RabbitMQ: none.
 
 use stele_base_types::ConsumerId;
-use stele_core_broker::LeasedMessage;
-use stele_core_engine::{LeaseRequest, LedgerId};
+use stele_core_broker::{Action, LeasedMessage};
+use stele_core_engine::{LeaseRequest, LedgerId, LogDefinition};
 use stele_wire_amqp::{
     ShortString,
     method::basic::{Get, GetEmpty, GetOk},
@@ -18,7 +18,6 @@ use crate::{
     connection::Connection,
     errors::{Fault, Subject},
     lookup,
-    lookup::Queue,
     session::{Subscription, unacked::Unacked},
     stored::Arrival,
 };
@@ -28,13 +27,13 @@ const NO_CONSUMER: ConsumerId = ConsumerId(0);
 
 pub(super) async fn run(connection: &mut Connection, number: u16, get: &Get) -> Outcome {
     let name = lookup::queue_name(connection, number, &get.queue)?;
-    let queue = lookup::queue(connection, &name)?;
+    let queue = lookup::queue(connection, &name, Action::Consume)?;
     queue_declare::adopt(connection, &queue).await?;
     let place = Subscription {
         channel: number,
         tag: ShortString::EMPTY,
         queue: name,
-        log: queue.log,
+        log: queue.id,
         no_ack: get.no_ack,
     };
     loop {
@@ -50,7 +49,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, get: &Get) -> 
 
 async fn lease(
     connection: &Connection,
-    queue: &Queue,
+    queue: &LogDefinition,
     no_ack: bool,
 ) -> Result<Option<LeasedMessage>, Fault> {
     let vhost = connection.session.opened.vhost.as_str();
@@ -64,7 +63,7 @@ async fn lease(
         wait_ms: None,
         attempt: None,
     };
-    let leased = connection.broker.lease(queue.log, request).await;
+    let leased = connection.broker.lease(queue.id, request).await;
     for batch in leased.map_err(fault)? {
         let messages = batch.resolve().await.map_err(fault)?;
         if let Some(message) = messages.into_iter().next() {

@@ -56,7 +56,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, content: Conte
 }
 
 fn check_user(connection: &Connection, message: &Message) -> Outcome {
-    let user = connection.session.opened.user.as_str();
+    let user = connection.principal().user().unwrap_or_default();
     match message.properties.user_id.as_deref() {
         Some(claimed) if claimed != user => Err(Fault::precondition(format!(
             "user_id property set to '{claimed}' but authenticated user was '{user}'"

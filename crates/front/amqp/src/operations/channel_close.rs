@@ -13,7 +13,7 @@ use crate::connection::Connection;
 
 pub(super) async fn run(connection: &mut Connection, number: u16, close: &Close) -> Outcome {
     tracing::debug!(
-        peer = %connection.peer, channel = number, code = close.reply_code,
+        client = %connection.principal(), channel = number, code = close.reply_code,
         "channel closed by its client: {}", close.reply_text
     );
     if connection.session.channel(number).is_ok() {

@@ -13,7 +13,7 @@ use crate::connection::Connection;
 
 pub(super) async fn run(connection: &mut Connection, close: &Close) -> Outcome {
     tracing::debug!(
-        peer = %connection.peer, code = close.reply_code,
+        client = %connection.principal(), code = close.reply_code,
         "connection closed by its client: {}", close.reply_text
     );
     connection.release_all().await;

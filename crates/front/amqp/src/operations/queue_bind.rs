@@ -9,6 +9,7 @@
 //! Deviations from RabbitMQ: none.
 
 use stele_base_types::Name;
+use stele_core_broker::Action;
 use stele_core_engine::{Bind, BindingTarget, Exchange, ExchangeKind};
 use stele_wire_amqp::{
     ShortString, Table, Value,
@@ -28,12 +29,12 @@ pub(super) async fn run(connection: &mut Connection, number: u16, method: &Metho
     let queue_name = lookup::queue_name(connection, number, &method.queue)?;
     let source = lookup::name(&method.exchange);
     let exchange = lookup::named_exchange(connection, &source)?;
-    let queue = lookup::queue(connection, &queue_name)?;
+    let queue = lookup::queue(connection, &queue_name, Action::Write)?;
     check_arguments(&exchange, &method.arguments)?;
     let bind = Bind {
         vhost: vhost.clone(),
         source,
-        target: BindingTarget::Log(queue.log),
+        target: BindingTarget::Log(queue.id),
         key: key_or_queue(&method.queue, &method.routing_key, &queue_name),
         arguments: arguments(&method.arguments),
     };

@@ -15,9 +15,9 @@
 //! store; both types are the same log.
 
 use stele_base_types::{LogId, Name};
-use stele_core_broker as broker;
+use stele_core_broker::{self as broker, Action};
 use stele_core_engine::{
-    self as engine, DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition,
+    self as engine, Adopt, DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition,
     QueueConfig, Retention, Settings,
 };
 use stele_wire_amqp::{
@@ -43,12 +43,12 @@ pub(super) async fn run(connection: &mut Connection, number: u16, declare: Decla
         return answer_pseudo(connection, number, &declare, &name);
     }
     if declare.passive {
-        let queue = lookup::queue(connection, &name)?;
-        if !use_queue(connection, &name, queue.log, queue.config.lifetime).await? {
+        let queue = lookup::queue(connection, &name, Action::Describe)?;
+        if !use_queue(connection, &name, queue.id, queue.config.lifetime).await? {
             return Err(Fault::no_queue(&name, &connection.session.opened.vhost));
         }
         connection.session.channel(number)?.last_queue = Some(name.clone());
-        return answer(connection, number, &declare, &name, queue.log).await;
+        return answer(connection, number, &declare, &name, queue.id).await;
     }
     let made_up = name.is_empty();
     if made_up {
@@ -70,8 +70,7 @@ async fn declare_active(
     let subject = Subject::queue(name, &vhost);
     let arguments = QueueArguments::read(&subject, &declare.arguments)?;
     check_quorum(&subject, declare, &arguments)?;
-    if let Some(existing) = lookup::definition(connection, name) {
-        lookup::check_lock(connection, &existing)?;
+    if let Some(existing) = lookup::log(connection, name, Action::Configure)? {
         if existing.facets.contains_key(FACET) {
             check_equivalence(connection, &subject, declare, &arguments, &existing)?;
             let lifetime = existing.config.lifetime;
@@ -82,10 +81,12 @@ async fn declare_active(
     } else if !made_up && name.starts_with(lookup::RESERVED_PREFIX) {
         return Err(Fault::reserved(Kind::Queue, name));
     }
+    let config = config(connection, declare, &arguments);
     let log = DeclareLog {
         vhost: vhost.clone(),
         name: name.clone(),
-        config: config(connection, declare, &arguments),
+        config,
+        adopt: Adopt::same_as(&config),
         facet: Box::from(FACET),
         settings: settings(declare, &arguments),
     };
@@ -93,7 +94,6 @@ async fn declare_active(
     match declared.map_err(|error| subject.fault(error))? {
         Declared::Exists(definition) => {
             // Somebody else was faster.
-            lookup::check_lock(connection, &definition)?;
             check_equivalence(connection, &subject, declare, &arguments, &definition)?;
             Ok(definition)
         }
@@ -241,27 +241,15 @@ fn answer_pseudo(
 }
 
 /// Makes a queue of a log that another protocol has made, so that it can be consumed from.
-pub(super) async fn adopt(connection: &Connection, queue: &lookup::Queue) -> Outcome {
-    if queue.config.queue.is_some() {
+pub(super) async fn adopt(connection: &Connection, log: &LogDefinition) -> Outcome {
+    if log.config.queue.is_some() {
         return Ok(());
     }
-    let vhost = connection.session.opened.vhost.clone();
-    let durable = queue.config.durability != Durability::Volatile;
-    let mut settings = Settings::new();
-    settings.insert(Box::from(DURABLE), durable.to_string().into());
-    let log = DeclareLog {
-        vhost: vhost.clone(),
-        name: queue.name.clone(),
-        config: LogConfig {
-            retention: Retention::QUEUE,
-            queue: Some(QueueConfig::default()),
-            ..queue.config
-        },
-        facet: Box::from(FACET),
-        settings,
-    };
-    let declared = connection.broker.declare_log(log).await;
-    declared
+    let durable = log.config.durability != Durability::Volatile;
+    let settings = Settings::from([(Box::from(DURABLE), durable.to_string().into())]);
+    let opening = DeclareLog::opening(log, Box::from(FACET), settings);
+    let opened = connection.broker.declare_log(opening).await;
+    opened
         .map(drop)
-        .map_err(|error| Subject::queue(&queue.name, &vhost).fault(error))
+        .map_err(|error| Subject::queue(&log.name, &log.vhost).fault(error))
 }

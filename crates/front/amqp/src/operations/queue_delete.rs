@@ -8,7 +8,7 @@
 //! Deviations from RabbitMQ: the log is deleted whole, also where other
 //! protocols use it.
 
-use stele_core_broker as broker;
+use stele_core_broker::{self as broker, Action};
 use stele_core_engine::{self as engine, Close};
 use stele_wire_amqp::method::queue::{Delete, DeleteOk};
 
@@ -19,8 +19,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, delete: &Delet
     let name = lookup::queue_name(connection, number, &delete.queue)?;
     let vhost = connection.session.opened.vhost.clone();
     let mut count = 0;
-    if let Some(definition) = lookup::definition(connection, &name) {
-        lookup::check_lock(connection, &definition)?;
+    if let Some(definition) = lookup::log(connection, &name, Action::Delete)? {
         let close = Close {
             if_unused: delete.if_unused,
             if_empty: delete.if_empty,

@@ -7,6 +7,7 @@
 //! may do that) are removed too; a log that is also kept by age or size, as a Kafka topic is,
 //! stays readable by Kafka's consumers.
 
+use stele_core_broker::Action;
 use stele_wire_amqp::method::queue::{Purge, PurgeOk};
 
 use super::Outcome;
@@ -14,9 +15,9 @@ use crate::{connection::Connection, errors::Subject, lookup};
 
 pub(super) async fn run(connection: &mut Connection, number: u16, purge: &Purge) -> Outcome {
     let name = lookup::queue_name(connection, number, &purge.queue)?;
-    let queue = lookup::queue(connection, &name)?;
+    let queue = lookup::queue(connection, &name, Action::Consume)?;
     let vhost = connection.session.opened.vhost.clone();
-    let purged = connection.broker.purge(queue.log, false).await;
+    let purged = connection.broker.purge(queue.id, false).await;
     let count = purged.map_err(|error| Subject::queue(&name, &vhost).fault(error))?;
     if !purge.no_wait {
         let message_count = lookup::count(count);

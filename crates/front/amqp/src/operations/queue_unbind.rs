@@ -5,7 +5,7 @@
 //! Spec: 1.7.2.5.
 //! Deviations from RabbitMQ: none.
 
-use stele_core_broker as broker;
+use stele_core_broker::{self as broker, Action};
 use stele_core_engine::{self as engine, Bind, BindingTarget};
 use stele_wire_amqp::method::queue::{Unbind, UnbindOk};
 
@@ -23,8 +23,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, method: &Unbin
     if source.is_empty() {
         return Err(Fault::default_exchange());
     }
-    if let Some(definition) = lookup::definition(connection, &queue_name) {
-        lookup::check_lock(connection, &definition)?;
+    if let Some(definition) = lookup::log(connection, &queue_name, Action::Write)? {
         let binding = Bind {
             vhost: connection.session.opened.vhost.clone(),
             source,

@@ -61,7 +61,7 @@ async fn append(connection: &Connection, gathered: Option<Gathered>) -> Outcome 
     match connection.broker.append(gathered.publish).await {
         Ok(_) | Err(broker::Error::Refused(engine::Error::NoSuchLog)) => Ok(()),
         Err(error) => {
-            tracing::warn!(peer = %connection.peer, %error, "a transaction was cut short");
+            tracing::warn!(client = %connection.principal(), %error, "a transaction was cut short");
             Err(partial())
         }
     }

@@ -1,4 +1,4 @@
-use stele_base_types::{Offset, PartitionIndex};
+use stele_base_types::{Offset, PartitionIndex, Principal};
 use stele_core_engine::{LeaseId, Outcome};
 use stele_wire_amqp::{RawProperties, Writer, method::queue};
 
@@ -7,7 +7,7 @@ use crate::negotiation::Capabilities;
 
 fn session() -> Session {
     let opened = Opened {
-        user: Name::new("guest").unwrap(),
+        principal: Principal::anonymous(([127, 0, 0, 1], 40_000).into()),
         vhost: Name::vhost_default(),
         channel_max: 2,
         frame_bytes_max: 4096,

@@ -9,8 +9,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use stele_base_env::{OsRng, SystemClock};
-use stele_base_types::{Name, Secret};
-use stele_front_amqp::{Settings, User};
+use stele_base_types::{Name, Secret, User};
+use stele_front_amqp::Settings;
 use stele_test_testkit::TestBroker;
 use stele_wire_amqp::{
     ContentHeader, Frame, FrameDecoder, Method, PROTOCOL_HEADER, RawProperties, ShortString, Table,
@@ -53,11 +53,7 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (shutdown, stop) = watch::channel(false);
         let broker = test.broker.clone();
-        let serving = tokio::spawn(async move {
-            stele_front_amqp::serve(broker, settings, listener, stop)
-                .await
-                .unwrap();
-        });
+        let serving = tokio::spawn(stele_front_amqp::serve(broker, settings, listener, stop));
         Self {
             address,
             test,

@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use stele_base_types::{Offset, PartitionId};
-use stele_core_broker::{self as broker, Appending, FrontMeter, Publish};
+use stele_core_broker::{self as broker, Action, Appending, FrontMeter, Publish};
 use stele_core_engine::AppendTarget;
 use stele_wire_batch::{Batch, Compression};
 use stele_wire_kafka::{
@@ -153,13 +153,9 @@ fn find_topic(
 ) -> Result<Topic, Fault> {
     let topics = session.topics();
     if header.api_version >= TOPIC_IDS_SINCE {
-        return topics
-            .by_id(topic.topic_id)
-            .ok_or_else(|| ResponseError::UnknownTopicId.into());
+        return topics.by_id(topic.topic_id, Action::Write);
     }
-    topics
-        .by_name(&topic.name)
-        .ok_or_else(|| ResponseError::UnknownTopicOrPartition.into())
+    topics.by_name(&topic.name, Action::Write)
 }
 
 fn check_partition(

@@ -17,7 +17,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hashbrown::{HashMap, HashSet};
 use stele_base_types::{Offset, PartitionId};
-use stele_core_broker::{self as broker, Read, ReadReply};
+use stele_core_broker::{self as broker, Action, Read, ReadReply};
 use stele_wire_batch::Batch;
 use stele_wire_kafka::{
     RequestHeader, ResponseError, StrBytes, decode,
@@ -34,7 +34,7 @@ use crate::{
     limits::FETCH_SIZE_BYTES_MAX,
     refusal::Refusal as _,
     session::{Outcome, Session},
-    topics::{Bounds, check_leader_epoch},
+    topics::{Bounds, check_leader_epoch, partition_of},
 };
 
 pub(crate) const VERSIONS: (i16, i16) = (4, 18);
@@ -175,14 +175,10 @@ fn read_of(
 ) -> Result<Read, Fault> {
     let topics = session.topics();
     let topic = match &key.topic {
-        TopicKey::Name(name) => topics
-            .by_name(name)
-            .ok_or(ResponseError::UnknownTopicOrPartition),
-        TopicKey::Id(id) => topics.by_id(*id).ok_or(ResponseError::UnknownTopicId),
-    }?;
-    let partition = topic
-        .partition(key.index)
-        .ok_or(ResponseError::UnknownTopicOrPartition)?;
+        TopicKey::Name(name) => topics.by_name(name, Action::Read),
+        TopicKey::Id(id) => topics.by_id(*id, Action::Read),
+    };
+    let partition = partition_of(&topic, key.index)?;
     check_leader_epoch(wanted.leader_epoch)?;
     let from = u64::try_from(wanted.offset).map_err(|_| ResponseError::OffsetOutOfRange)?;
     let size_bytes_max = usize::try_from(wanted.size_bytes_max).unwrap_or(0);

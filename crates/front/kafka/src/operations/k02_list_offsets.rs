@@ -18,6 +18,7 @@
 use std::time::Duration;
 
 use stele_base_types::{Offset, PartitionId, Timestamp};
+use stele_core_broker::Action;
 use stele_wire_kafka::{
     RequestHeader, ResponseError,
     messages::{
@@ -32,7 +33,7 @@ use super::Operation;
 use crate::{
     errors::Fault,
     session::Session,
-    topics::{LEADER_EPOCH, Topic, check_leader_epoch},
+    topics::{LEADER_EPOCH, Topic, check_leader_epoch, partition_of},
 };
 
 const LATEST: i64 = -1;
@@ -79,10 +80,10 @@ async fn list_topic(
     asked: ListOffsetsTopic,
     deadline: Instant,
 ) -> ListOffsetsTopicResponse {
-    let topic = session.topics().by_name(&asked.name);
+    let topic = session.topics().by_name(&asked.name, Action::Describe);
     let mut partitions = Vec::with_capacity(asked.partitions.len());
     for partition in &asked.partitions {
-        let listing = list_partition(session, header, topic.as_ref(), partition);
+        let listing = list_partition(session, header, &topic, partition);
         let listed = match timeout_at(deadline, listing).await {
             Ok(listed) => listed,
             Err(_) => Err(ResponseError::RequestTimedOut.into()),
@@ -117,12 +118,10 @@ impl Listed {
 async fn list_partition(
     session: &Session,
     header: &RequestHeader,
-    topic: Option<&Topic>,
+    topic: &Result<Topic, Fault>,
     asked: &ListOffsetsPartition,
 ) -> Result<Listed, Fault> {
-    let partition = topic
-        .and_then(|topic| topic.partition(asked.partition_index))
-        .ok_or(ResponseError::UnknownTopicOrPartition)?;
+    let partition = partition_of(topic, asked.partition_index)?;
     check_leader_epoch(asked.current_leader_epoch)?;
     check_special(header.api_version, asked.timestamp)?;
     let topics = session.topics();

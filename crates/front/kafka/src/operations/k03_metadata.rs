@@ -10,8 +10,9 @@
 //!
 //! Spec: `MetadataRequest.json`; KIP-516 (topic ids).
 
+use stele_core_broker::Action;
 use stele_wire_kafka::{
-    RequestHeader, ResponseError,
+    RequestHeader,
     messages::{
         BrokerId, MetadataRequest, MetadataResponse, TopicName,
         metadata_request::MetadataRequestTopic,
@@ -77,10 +78,7 @@ async fn named_topics(
         let topic = match &asked.name {
             // An id outranks a name: the Java client sends an empty name beside it.
             Some(name) if asked.topic_id.is_nil() => by_name(session, name, may_create).await,
-            _ => session
-                .topics()
-                .by_id(asked.topic_id)
-                .ok_or_else(|| ResponseError::UnknownTopicId.into()),
+            _ => session.topics().by_id(asked.topic_id, Action::Describe),
         };
         topics.push(match topic {
             Ok(topic) => found(session, &topic),
@@ -100,9 +98,7 @@ async fn by_name(session: &Session, name: &TopicName, may_create: bool) -> Resul
         return topics.ensure(name).await;
     }
     crate::topics::check_name(name)?;
-    topics
-        .by_name(name)
-        .ok_or_else(|| ResponseError::UnknownTopicOrPartition.into())
+    topics.by_name(name, Action::Describe)
 }
 
 fn found(session: &Session, topic: &Topic) -> MetadataResponseTopic {

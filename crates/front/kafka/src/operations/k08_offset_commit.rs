@@ -15,6 +15,7 @@
 
 use hashbrown::HashMap;
 use stele_base_types::{Name, Offset, PartitionId};
+use stele_core_broker::Action;
 use stele_core_engine::{CommitOffset, GroupCommand, Reply, limits::OFFSET_METADATA_BYTES_MAX};
 use stele_wire_kafka::{
     RequestHeader, ResponseError,
@@ -27,10 +28,10 @@ use stele_wire_kafka::{
 
 use super::Operation;
 use crate::{
-    errors::of_engine,
+    errors::{Fault, of_engine},
     groups::{self, boxed, boxed_option},
     session::Session,
-    topics::Topic,
+    topics::{Topic, partition_of},
 };
 
 /// The operation.
@@ -49,9 +50,9 @@ impl Operation for OffsetCommit {
         let mut refused = HashMap::new();
         let mut offsets = Vec::new();
         for topic in &request.topics {
-            let found = session.topics().by_name(&topic.name);
+            let found = session.topics().by_name(&topic.name, Action::Read);
             for partition in &topic.partitions {
-                match offset_of(found.as_ref(), partition) {
+                match offset_of(&found, partition) {
                     Ok(offset) => offsets.push(offset),
                     Err(error) => {
                         refused.insert((topic.name.clone(), partition.partition_index), error);
@@ -63,20 +64,18 @@ impl Operation for OffsetCommit {
         let results = commit(session, &request, offsets).await;
         let results = places.into_iter().zip(results).collect();
         let topics = request.topics.iter().map(|topic| {
-            let found = session.topics().by_name(&topic.name);
-            topic_response(topic, found.as_ref(), &refused, &results)
+            let found = session.topics().by_name(&topic.name, Action::Read);
+            topic_response(topic, &found, &refused, &results)
         });
         OffsetCommitResponse::default().with_topics(topics.collect())
     }
 }
 
 fn offset_of(
-    topic: Option<&Topic>,
+    topic: &Result<Topic, Fault>,
     asked: &OffsetCommitRequestPartition,
 ) -> Result<CommitOffset, ResponseError> {
-    let partition = topic
-        .and_then(|topic| topic.partition(asked.partition_index))
-        .ok_or(ResponseError::UnknownTopicOrPartition)?;
+    let partition = partition_of(topic, asked.partition_index).map_err(|fault| fault.error)?;
     let metadata = asked.committed_metadata.as_deref().unwrap_or_default();
     if metadata.len() > OFFSET_METADATA_BYTES_MAX {
         return Err(ResponseError::OffsetMetadataTooLarge);
@@ -129,7 +128,7 @@ async fn committed(
 
 fn topic_response(
     asked: &OffsetCommitRequestTopic,
-    topic: Option<&Topic>,
+    topic: &Result<Topic, Fault>,
     refused: &HashMap<(stele_wire_kafka::messages::TopicName, i32), ResponseError>,
     results: &HashMap<PartitionId, Result<(), ResponseError>>,
 ) -> OffsetCommitResponseTopic {
@@ -137,7 +136,7 @@ fn topic_response(
         let index = partition.partition_index;
         let refused = refused.get(&(asked.name.clone(), index)).copied();
         let result = || {
-            let partition = topic.and_then(|topic| topic.partition(index))?;
+            let partition = partition_of(topic, index).ok()?;
             results.get(&partition).copied()
         };
         let error = match refused {

@@ -11,6 +11,7 @@
 
 use hashbrown::HashMap;
 use stele_base_types::PartitionId;
+use stele_core_broker::Action;
 use stele_core_engine::{GroupCommand, OffsetEntry, Reply};
 use stele_wire_kafka::{
     RequestHeader, ResponseError, StrBytes,
@@ -117,7 +118,7 @@ async fn fetch_named(
 ) -> Result<FetchedTopics, ResponseError> {
     let found: Vec<_> = topics
         .iter()
-        .map(|(name, _)| session.topics().by_name(name))
+        .map(|(name, _)| session.topics().by_name(name, Action::Describe).ok())
         .collect();
     let mut partitions = Vec::new();
     for (topic, (_, indexes)) in found.iter().zip(&topics) {

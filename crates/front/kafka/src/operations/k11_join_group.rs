@@ -132,7 +132,7 @@ fn command(
         member_new: member_new.into(),
         instance: boxed_option(instance),
         client_id: boxed(client_id),
-        client_host: session.client_host.clone(),
+        client_host: session.client_host(),
         session_timeout_ms,
         rebalance_timeout_ms,
         protocol_type: boxed(&request.protocol_type),

@@ -9,6 +9,7 @@
 //! Spec: `CreateTopicsRequest.json`; KIP-464 (defaults), KIP-525 (configs in the response).
 
 use hashbrown::HashMap;
+use stele_core_broker::Action;
 use stele_core_engine::{Declared, LogDefinition, limits::PARTITIONS_MAX};
 use stele_wire_kafka::{
     RequestHeader, ResponseError,
@@ -78,8 +79,8 @@ async fn create(
     let exists = || Fault::new(ResponseError::TopicAlreadyExists, "the topic exists");
     let new = new_topic(session, topic)?;
     let topics = session.topics();
-    let existing = topics.definition(&new.name);
-    if existing.is_some_and(|it| it.facets.contains_key(FACET)) {
+    let existing = topics.definition(&new.name, Action::Configure);
+    if existing.is_ok_and(|it| it.facets.contains_key(FACET)) {
         return Err(exists());
     }
     let configs = topic_configs::describe_settings(&new.settings, &session.settings);

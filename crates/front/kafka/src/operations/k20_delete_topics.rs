@@ -8,6 +8,7 @@
 //! Spec: `DeleteTopicsRequest.json`; KIP-516 (topic ids).
 
 use stele_base_types::LogId;
+use stele_core_broker::Action;
 use stele_core_engine::Close;
 use stele_wire_kafka::{
     RequestHeader, ResponseError,
@@ -73,17 +74,15 @@ async fn delete(session: &Session, name: Option<&TopicName>, id: Uuid) -> Result
 
 fn find(session: &Session, name: Option<&TopicName>, id: Uuid) -> Result<LogId, Fault> {
     let topics = session.topics();
-    let found = match name {
+    let topic = match name {
         Some(_) if !id.is_nil() => {
             return Err(Fault::new(
                 ResponseError::InvalidRequest,
                 "a topic is named by its name or by its id, not by both",
             ));
         }
-        Some(name) => topics
-            .by_name(name)
-            .ok_or(ResponseError::UnknownTopicOrPartition),
-        None => topics.by_id(id).ok_or(ResponseError::UnknownTopicId),
+        Some(name) => topics.by_name(name, Action::Delete)?,
+        None => topics.by_id(id, Action::Delete)?,
     };
-    Ok(found?.log)
+    Ok(topic.log)
 }

@@ -8,6 +8,7 @@
 //! Spec: `DeleteRecordsRequest.json`; KIP-107.
 
 use stele_base_types::Offset;
+use stele_core_broker::Action;
 use stele_wire_kafka::{
     RequestHeader, ResponseError,
     messages::{
@@ -18,7 +19,11 @@ use stele_wire_kafka::{
 };
 
 use super::Operation;
-use crate::{errors::Fault, session::Session, topics::Topic};
+use crate::{
+    errors::Fault,
+    session::Session,
+    topics::{Topic, partition_of},
+};
 
 /// Stands for the end of what consumers see.
 const HIGH_WATERMARK: i64 = -1;
@@ -38,10 +43,10 @@ impl Operation for DeleteRecords {
     ) -> DeleteRecordsResponse {
         let mut topics = Vec::with_capacity(request.topics.len());
         for asked in request.topics {
-            let topic = session.topics().by_name(&asked.name);
+            let topic = session.topics().by_name(&asked.name, Action::Delete);
             let mut results = Vec::with_capacity(asked.partitions.len());
             for partition in asked.partitions {
-                let trimmed = trim(session, topic.as_ref(), &partition).await;
+                let trimmed = trim(session, &topic, &partition).await;
                 results.push(result(partition.partition_index, trimmed));
             }
             topics.push(
@@ -57,12 +62,10 @@ impl Operation for DeleteRecords {
 /// Tells where the partition begins now.
 async fn trim(
     session: &Session,
-    topic: Option<&Topic>,
+    topic: &Result<Topic, Fault>,
     asked: &DeleteRecordsPartition,
 ) -> Result<Offset, Fault> {
-    let partition = topic
-        .and_then(|topic| topic.partition(asked.partition_index))
-        .ok_or(ResponseError::UnknownTopicOrPartition)?;
+    let partition = partition_of(topic, asked.partition_index)?;
     let bounds = session.topics().bounds(partition).await?;
     let to = match asked.offset {
         HIGH_WATERMARK => bounds.committed,

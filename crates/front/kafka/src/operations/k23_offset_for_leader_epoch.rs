@@ -8,8 +8,9 @@
 //!
 //! Spec: `OffsetForLeaderEpochRequest.json`; KIP-101, KIP-320.
 
+use stele_core_broker::Action;
 use stele_wire_kafka::{
-    RequestHeader, ResponseError,
+    RequestHeader,
     messages::{
         OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
         offset_for_leader_epoch_request::OffsetForLeaderPartition,
@@ -21,7 +22,7 @@ use super::Operation;
 use crate::{
     errors::Fault,
     session::Session,
-    topics::{LEADER_EPOCH, Topic, check_leader_epoch},
+    topics::{LEADER_EPOCH, Topic, check_leader_epoch, partition_of},
 };
 
 /// What isn't known.
@@ -42,10 +43,10 @@ impl Operation for OffsetForLeaderEpoch {
     ) -> OffsetForLeaderEpochResponse {
         let mut topics = Vec::with_capacity(request.topics.len());
         for asked in request.topics {
-            let topic = session.topics().by_name(&asked.topic);
+            let topic = session.topics().by_name(&asked.topic, Action::Describe);
             let mut ends = Vec::with_capacity(asked.partitions.len());
             for partition in asked.partitions {
-                let end = end(session, topic.as_ref(), &partition).await;
+                let end = end(session, &topic, &partition).await;
                 ends.push(answer(partition.partition, end));
             }
             topics.push(
@@ -61,12 +62,10 @@ impl Operation for OffsetForLeaderEpoch {
 /// The largest epoch up to the one asked for, and where it ended.
 async fn end(
     session: &Session,
-    topic: Option<&Topic>,
+    topic: &Result<Topic, Fault>,
     asked: &OffsetForLeaderPartition,
 ) -> Result<(i32, i64), Fault> {
-    let partition = topic
-        .and_then(|topic| topic.partition(asked.partition))
-        .ok_or(ResponseError::UnknownTopicOrPartition)?;
+    let partition = partition_of(topic, asked.partition)?;
     check_leader_epoch(asked.current_leader_epoch)?;
     if asked.leader_epoch != LEADER_EPOCH {
         return Ok((UNKNOWN, i64::from(UNKNOWN)));

@@ -7,9 +7,10 @@
 //!
 //! Spec: `DescribeConfigsRequest.json`; KIP-226 (sources), KIP-569 (types, documentation).
 
+use stele_core_broker::Action;
 use stele_core_engine::limits::OFFSET_METADATA_BYTES_MAX;
 use stele_wire_kafka::{
-    RequestHeader, ResponseError,
+    RequestHeader,
     messages::{
         DescribeConfigsRequest, DescribeConfigsResponse,
         describe_configs_request::DescribeConfigsResource,
@@ -65,8 +66,8 @@ fn describe(
     let all: Vec<Value> = match resource.resource_type {
         TOPIC => {
             check_name(&resource.resource_name)?;
-            let definition = session.topics().definition(&resource.resource_name);
-            let definition = definition.ok_or(ResponseError::UnknownTopicOrPartition)?;
+            let topics = session.topics();
+            let definition = topics.definition(&resource.resource_name, Action::Describe)?;
             let described = topic_configs::describe(&definition, &session.settings);
             described.into_iter().map(Value::from).collect()
         }

@@ -6,6 +6,7 @@
 //!
 //! Spec: `CreatePartitionsRequest.json`; KIP-195.
 
+use stele_core_broker::Action;
 use stele_wire_kafka::{
     RequestHeader, ResponseError,
     messages::{
@@ -51,10 +52,7 @@ async fn create(
     asked: &CreatePartitionsTopic,
     is_check: bool,
 ) -> Result<(), Fault> {
-    let topic = session
-        .topics()
-        .by_name(&asked.name)
-        .ok_or(ResponseError::UnknownTopicOrPartition)?;
+    let topic = session.topics().by_name(&asked.name, Action::Configure)?;
     let count = check_partitions(asked.count)?;
     if count <= topic.partitions {
         let message = format!("the topic has {} partitions already", topic.partitions);

@@ -8,6 +8,7 @@
 //!
 //! Spec: `ElectLeadersRequest.json`; KIP-183, KIP-460 (unclean elections).
 
+use stele_core_broker::Action;
 use stele_wire_kafka::{
     RequestHeader, ResponseError,
     messages::{
@@ -54,15 +55,15 @@ impl Operation for ElectLeaders {
 }
 
 fn elect(session: &Session, named: &TopicPartitions) -> ReplicaElectionResult {
-    let topic = session.topics().by_name(&named.topic);
+    let topic = session.topics().by_name(&named.topic, Action::Configure);
     result_of(named, |partition| {
         let unknown = |what| Fault::new(ResponseError::UnknownTopicOrPartition, what);
         match &topic {
-            None => unknown(format!("No such topic as {}", *named.topic)),
-            Some(topic) if !has(topic, partition) => {
+            Err(_) => unknown(format!("No such topic as {}", *named.topic)),
+            Ok(topic) if !has(topic, partition) => {
                 unknown(format!("No such partition as {}-{partition}", *named.topic))
             }
-            Some(_) => Fault::new(
+            Ok(_) => Fault::new(
                 ResponseError::ElectionNotNeeded,
                 "Leader election not needed for topic partition.",
             ),

@@ -8,6 +8,7 @@
 
 use hashbrown::HashMap;
 use stele_base_types::PartitionId;
+use stele_core_broker::Action;
 use stele_core_engine::{GroupCommand, Reply};
 use stele_wire_kafka::{
     RequestHeader, ResponseError,
@@ -54,7 +55,8 @@ fn partition(
     topic: &OffsetDeleteRequestTopic,
     index: i32,
 ) -> Option<PartitionId> {
-    session.topics().by_name(&topic.name)?.partition(index)
+    let topic = session.topics().by_name(&topic.name, Action::Read);
+    topic.ok()?.partition(index)
 }
 
 async fn delete(

@@ -30,7 +30,7 @@ fn connect(broker: &TestBroker) -> Wire {
     let (stop, stopping) = watch::channel(false);
     let session = session(&broker.broker, settings());
     let memory = Arc::new(Semaphore::new(1024));
-    let connection = Connection::new(near, session, memory, stopping);
+    let connection = Connection::new(near, session, memory, stopping.into());
     Wire {
         far,
         end: tokio::spawn(connection.run()),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use stele_base_env::{OsRng, SystemClock};
+use stele_base_types::Principal;
 use stele_core_broker::Broker;
 use stele_test_testkit::TestBroker;
 use stele_wire_kafka::{
@@ -110,7 +111,8 @@ pub(super) fn session(broker: &Broker, settings: Settings) -> Session {
         host: "here".to_owned(),
         port: 9092,
     };
-    Session::new(broker.clone(), Arc::new(settings), endpoint, "/127.0.0.1")
+    let client = Principal::anonymous(([127, 0, 0, 1], 40_000).into());
+    Session::new(broker.clone(), Arc::new(settings), endpoint, client)
 }
 
 pub(super) fn topic_name(name: &'static str) -> TopicName {

@@ -23,7 +23,7 @@ struct Server {
     broker: TestBroker,
     address: std::net::SocketAddr,
     stop: watch::Sender<bool>,
-    serving: tokio::task::JoinHandle<std::io::Result<()>>,
+    serving: tokio::task::JoinHandle<()>,
 }
 
 impl Server {
@@ -47,11 +47,7 @@ impl Server {
 
     async fn stop(self) {
         self.stop.send(true).unwrap();
-        timeout(PATIENCE, self.serving)
-            .await
-            .unwrap()
-            .unwrap()
-            .unwrap();
+        timeout(PATIENCE, self.serving).await.unwrap().unwrap();
         self.broker.stop().await;
     }
 }

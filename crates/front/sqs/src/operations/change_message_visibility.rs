@@ -7,16 +7,26 @@
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html>
 
 use smallvec::SmallVec;
+use stele_core_broker::Action;
 use stele_core_engine::{Extend, LedgerId, SettleItem};
 use stele_wire_sqs::{Error, ErrorKind, Response, change_message_visibility};
 
-use crate::{errors, front::Front, limits::VISIBILITY_TIMEOUT_S, queue::Queue, receipt::Receipt};
+use crate::{
+    errors,
+    front::{Context, Front},
+    limits::VISIBILITY_TIMEOUT_S,
+    queue::Queue,
+    receipt::Receipt,
+};
 
 pub(super) async fn run(
     front: &Front,
+    context: &Context,
     request: change_message_visibility::Request,
 ) -> Result<Response, Error> {
-    let queue = front.queue(&request.queue_url).await?;
+    let queue = front
+        .queue(context, &request.queue_url, Action::Consume)
+        .await?;
     let item = item(
         &queue,
         &request.receipt_handle,

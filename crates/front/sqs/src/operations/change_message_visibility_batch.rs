@@ -7,16 +7,23 @@
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibilityBatch.html>
 
 use smallvec::SmallVec;
+use stele_core_broker::Action;
 use stele_wire_sqs::{Error, Response, batch::check_ids, change_message_visibility_batch};
 
 use super::change_message_visibility::{extend, item, not_in_flight};
-use crate::{front::Front, handled_batch::HandledBatch};
+use crate::{
+    front::{Context, Front},
+    handled_batch::HandledBatch,
+};
 
 pub(super) async fn run(
     front: &Front,
+    context: &Context,
     request: change_message_visibility_batch::Request,
 ) -> Result<Response, Error> {
-    let queue = front.queue(&request.queue_url).await?;
+    let queue = front
+        .queue(context, &request.queue_url, Action::Consume)
+        .await?;
     let ids = request.entries.iter().map(|entry| entry.id.as_str());
     check_ids(ids, "ChangeMessageVisibilityBatchRequestEntry")?;
     let mut batch = HandledBatch::new();

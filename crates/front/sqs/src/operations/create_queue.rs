@@ -9,15 +9,15 @@
 
 use stele_base_types::Name;
 use stele_core_engine::{
-    DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition, Retention,
+    Adopt, DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition, Retention,
 };
 use stele_wire_sqs::{Error, ErrorKind, QueueName, Response, create_queue};
 
 use super::tag_queue;
 use crate::{
     attributes::{
-        self, FACET, FIFO_QUEUE, QueueAttributes, first_difference, merge_queue, merge_settings,
-        queue_default,
+        self, DELAY, FACET, FIFO_QUEUE, QueueAttributes, RETENTION, first_difference, given_ms,
+        merge_queue, merge_settings, queue_default,
     },
     errors,
     front::{Context, Front},
@@ -38,17 +38,17 @@ pub(super) async fn run(
     let queue = merge_queue(queue_default(name.is_fifo()), given);
     QueueAttributes::of_parts(&settings, queue).check_together()?;
 
-    let existing = front.definition(&name);
     let declare = DeclareLog {
         vhost: Name::vhost_default(),
         name: Name::new(name.as_str()).map_err(|error| errors::internal(&error))?,
         config: LogConfig {
             partitions: 1,
-            durability: durability(front, existing.as_ref()),
+            durability: front.settings.durability,
             retention: Retention::QUEUE,
             lifetime: Lifetime::default(),
             queue: Some(queue),
         },
+        adopt: adopt(given),
         facet: FACET.into(),
         settings,
     };
@@ -58,8 +58,7 @@ pub(super) async fn run(
         .await
         .map_err(errors::of_broker)?
     {
-        Declared::Created(_) => {}
-        Declared::Adopted(definition) => adopted(front, &definition, given).await?,
+        Declared::Created(_) | Declared::Adopted(_) => {}
         Declared::Exists(definition) => compare(&definition, given)?,
     }
     let queue_url = front.queue_url(context, name.as_str());
@@ -85,30 +84,16 @@ fn check(name: &QueueName, given: &[(String, String)]) -> Result<(), Error> {
     attributes::check(given, name.is_fifo())
 }
 
-/// A log that is at least as safe as the operating system keeps its class; a queue in memory alone
-/// isn't what SQS promises, and the declaration will say so.
-fn durability(front: &Front, existing: Option<&LogDefinition>) -> Durability {
-    existing
-        .map(|definition| definition.config.durability)
-        .filter(|durability| *durability != Durability::Volatile)
-        .unwrap_or(front.settings.durability)
-}
-
-/// Gives a queue of another protocol the schedule that was asked for.
-async fn adopted(
-    front: &Front,
-    definition: &LogDefinition,
-    given: &[(String, String)],
-) -> Result<(), Error> {
-    let current = definition.config.queue.unwrap_or_default();
-    let asked = merge_queue(current, given);
-    if asked != current {
-        let alter = front
-            .broker
-            .alter_log(definition.id, None, None, Some(asked), None);
-        alter.await.map_err(errors::of_broker)?;
+/// What is asked of a log that is there. One that is at least as safe as the operating system keeps
+/// its class; a queue in memory alone isn't what SQS promises. Its queue gets the given schedule.
+fn adopt(given: &[(String, String)]) -> Adopt {
+    Adopt {
+        durability: Some(Durability::Flushed),
+        lifetime: Some(Lifetime::default()),
+        delay_ms: given_ms(given, DELAY),
+        expiry_ms: given_ms(given, RETENTION),
+        ..Adopt::default()
     }
-    Ok(())
 }
 
 fn compare(definition: &LogDefinition, given: &[(String, String)]) -> Result<(), Error> {

@@ -7,16 +7,25 @@
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html>
 
 use smallvec::SmallVec;
+use stele_core_broker::Action;
 use stele_core_engine::{LedgerId, Outcome, Settle, SettleItem};
 use stele_wire_sqs::{Error, Response, delete_message};
 
-use crate::{errors, front::Front, queue::Queue, receipt::Receipt};
+use crate::{
+    errors,
+    front::{Context, Front},
+    queue::Queue,
+    receipt::Receipt,
+};
 
 pub(super) async fn run(
     front: &Front,
+    context: &Context,
     request: delete_message::Request,
 ) -> Result<Response, Error> {
-    let queue = front.queue(&request.queue_url).await?;
+    let queue = front
+        .queue(context, &request.queue_url, Action::Consume)
+        .await?;
     let item = item(&queue, &request.receipt_handle)?;
     let missing = settle(front, &queue, SmallVec::from_iter([item])).await?;
     if !missing.is_empty() {

@@ -5,13 +5,21 @@
 //! - Deviations: AWS keeps the name for a minute.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html>
 
+use stele_core_broker::Action;
 use stele_core_engine::Close;
 use stele_wire_sqs::{Error, Response, delete_queue};
 
-use crate::{errors, front::Front};
+use crate::{
+    errors,
+    front::{Context, Front},
+};
 
-pub(super) async fn run(front: &Front, request: delete_queue::Request) -> Result<Response, Error> {
-    let definition = front.definition_at(&request.queue_url)?;
+pub(super) async fn run(
+    front: &Front,
+    context: &Context,
+    request: delete_queue::Request,
+) -> Result<Response, Error> {
+    let definition = front.definition_at(context, &request.queue_url, Action::Delete)?;
     let delete = front.broker.delete_log(definition.id, Close::default());
     delete.await.map_err(errors::of_broker)?;
     Ok(Response::DeleteQueue)

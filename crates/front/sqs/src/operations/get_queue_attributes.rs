@@ -6,22 +6,25 @@
 //! - Deviations: none.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>
 
-use stele_core_broker::LogStatus;
+use stele_core_broker::{Action, LogStatus};
 use stele_core_engine::LogDefinition;
 use stele_wire_sqs::{Error, Response, get_queue_attributes};
 
 use crate::{
     attributes::{self, QueueAttributes},
     errors,
-    front::Front,
+    front::{Context, Front},
 };
 
 pub(super) async fn run(
     front: &Front,
+    context: &Context,
     request: get_queue_attributes::Request,
 ) -> Result<Response, Error> {
-    front.queue(&request.queue_url).await?;
-    let definition = front.definition_at(&request.queue_url)?;
+    front
+        .queue(context, &request.queue_url, Action::Describe)
+        .await?;
+    let definition = front.definition_at(context, &request.queue_url, Action::Describe)?;
     let names = wanted(&request.attribute_names)?;
     let counts = names.iter().any(|name| name.starts_with("Approximate"));
     let status = if counts {

@@ -4,12 +4,10 @@
 //! - Deviations: there is one account, so the owner isn't looked at.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueUrl.html>
 
+use stele_core_broker::Action;
 use stele_wire_sqs::{Error, QueueName, Response, get_queue_url};
 
-use crate::{
-    errors,
-    front::{Context, Front},
-};
+use crate::front::{Context, Front};
 
 pub(super) fn run(
     front: &Front,
@@ -17,7 +15,7 @@ pub(super) fn run(
     request: &get_queue_url::Request,
 ) -> Result<Response, Error> {
     let name = QueueName::new(&request.queue_name)?;
-    front.definition(&name).ok_or_else(errors::no_such_queue)?;
+    drop(front.definition(context, &name, Action::Describe)?);
     let queue_url = front.queue_url(context, name.as_str());
     Ok(Response::GetQueueUrl(get_queue_url::Response { queue_url }))
 }

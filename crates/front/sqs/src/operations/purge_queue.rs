@@ -5,12 +5,22 @@
 //! - Deviations: none.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html>
 
+use stele_core_broker::Action;
 use stele_wire_sqs::{Error, ErrorKind, Response, purge_queue, queue_name_in_url};
 
-use crate::{errors, front::Front};
+use crate::{
+    errors,
+    front::{Context, Front},
+};
 
-pub(super) async fn run(front: &Front, request: purge_queue::Request) -> Result<Response, Error> {
-    let queue = front.queue(&request.queue_url).await?;
+pub(super) async fn run(
+    front: &Front,
+    context: &Context,
+    request: purge_queue::Request,
+) -> Result<Response, Error> {
+    let queue = front
+        .queue(context, &request.queue_url, Action::Consume)
+        .await?;
     if !front.purges.begin(queue.log, front.now()) {
         let name = queue_name_in_url(&request.queue_url).ok_or_else(errors::no_such_queue)?;
         return Err(Error::new(

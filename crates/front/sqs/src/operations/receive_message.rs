@@ -13,7 +13,7 @@
 use std::ops::RangeInclusive;
 
 use stele_base_types::PartitionId;
-use stele_core_broker::{LeasedBatch, LeasedMessage};
+use stele_core_broker::{Action, LeasedBatch, LeasedMessage};
 use stele_core_engine::{LeaseRequest, LedgerId};
 use stele_wire_sqs::{
     Error, MessageAttribute, Response, md5_of_attributes, md5_of_body, receive_message,
@@ -21,7 +21,7 @@ use stele_wire_sqs::{
 
 use crate::{
     attributes, errors,
-    front::Front,
+    front::{Context, Front},
     limits::{RECEIVE_MESSAGES, RECEIVE_WAIT_S, VISIBILITY_TIMEOUT_S},
     message_id::{message_id, sequence_number},
     outgoing::{check_fifo_id, hash_of_id},
@@ -44,9 +44,12 @@ const SYSTEM_ATTRIBUTES: [&str; 8] = [
 
 pub(super) async fn run(
     front: &Front,
+    context: &Context,
     request: receive_message::Request,
 ) -> Result<Response, Error> {
-    let queue = front.queue(&request.queue_url).await?;
+    let queue = front
+        .queue(context, &request.queue_url, Action::Consume)
+        .await?;
     check_system_names(&request.system_attribute_names)?;
     let lease = lease_request(front, &queue, &request)?;
     let mut messages = Vec::new();

@@ -7,6 +7,7 @@
 //! - Deviations: attribute names beginning with `stele.` are reserved.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
 
+use stele_core_broker::Action;
 use stele_wire_sqs::{Error, Response, send_message};
 
 use crate::{
@@ -20,8 +21,10 @@ pub(super) async fn run(
     context: &Context,
     request: send_message::Request,
 ) -> Result<Response, Error> {
-    let queue = front.queue(&request.queue_url).await?;
-    let message = Outgoing::new(&queue, request.message, context.sender.as_deref())?;
+    let queue = front
+        .queue(context, &request.queue_url, Action::Write)
+        .await?;
+    let message = Outgoing::new(&queue, request.message, context.principal.user())?;
     let publish = outgoing::publish(&queue, std::slice::from_ref(&message), front.now())?;
     let appended = front
         .broker

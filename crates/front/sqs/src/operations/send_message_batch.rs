@@ -7,7 +7,7 @@
 //! - Deviations: none.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
 
-use stele_core_broker::Appending;
+use stele_core_broker::{Action, Appending};
 use stele_wire_sqs::{
     Error, ErrorKind, Response,
     batch::{Failure, check_ids},
@@ -33,7 +33,9 @@ pub(super) async fn run(
     context: &Context,
     request: send_message_batch::Request,
 ) -> Result<Response, Error> {
-    let queue = front.queue(&request.queue_url).await?;
+    let queue = front
+        .queue(context, &request.queue_url, Action::Write)
+        .await?;
     let ids = request.entries.iter().map(|entry| entry.id.as_str());
     check_ids(ids, "SendMessageBatchRequestEntry")?;
     check_fifo(&queue, &request.entries)?;
@@ -42,7 +44,7 @@ pub(super) async fn run(
     let mut response = send_message_batch::Response::default();
     let mut checked = Vec::with_capacity(request.entries.len());
     for Entry { id, message } in request.entries {
-        match Outgoing::new(&queue, message, context.sender.as_deref()) {
+        match Outgoing::new(&queue, message, context.principal.user()) {
             Ok(message) => checked.push((id, message)),
             Err(error) => response.failed.push(Failure { id, error }),
         }

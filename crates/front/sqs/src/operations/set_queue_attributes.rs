@@ -6,21 +6,25 @@
 //!   either.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>
 
+use stele_core_broker::Action;
 use stele_wire_sqs::{Error, Response, set_queue_attributes};
 
 use crate::{
     attributes::{self, FACET, QueueAttributes, merge_queue, merge_settings},
     errors,
-    front::Front,
+    front::{Context, Front},
 };
 
 pub(super) async fn run(
     front: &Front,
+    context: &Context,
     request: set_queue_attributes::Request,
 ) -> Result<Response, Error> {
     let _altering = front.altering.lock().await;
-    front.queue(&request.queue_url).await?;
-    let definition = front.definition_at(&request.queue_url)?;
+    front
+        .queue(context, &request.queue_url, Action::Configure)
+        .await?;
+    let definition = front.definition_at(context, &request.queue_url, Action::Configure)?;
     let current = definition.config.queue.unwrap_or_default();
     attributes::check(&request.attributes, current.fifo)?;
     let mut settings = definition.facets.get(FACET).cloned().unwrap_or_default();

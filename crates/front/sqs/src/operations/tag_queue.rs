@@ -6,24 +6,29 @@
 //! - Deviations: none.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_TagQueue.html>
 
+use stele_core_broker::Action;
 use stele_core_engine::Settings;
 use stele_wire_sqs::{Error, ErrorKind, Response, tag_queue};
 
 use crate::{
     attributes::FACET,
     errors,
-    front::Front,
+    front::{Context, Front},
     limits::{TAG_KEY_LENGTH_MAX, TAG_VALUE_LENGTH_MAX, TAGS_MAX},
 };
 
 /// What stands before a tag's key in the settings.
 const PREFIX: &str = "tag:";
 
-pub(super) async fn run(front: &Front, request: tag_queue::Request) -> Result<Response, Error> {
+pub(super) async fn run(
+    front: &Front,
+    context: &Context,
+    request: tag_queue::Request,
+) -> Result<Response, Error> {
     if request.tags.is_empty() {
         return Err(Error::missing("Tags"));
     }
-    alter(front, &request.queue_url, |settings, queue| {
+    alter(front, context, &request.queue_url, |settings, queue| {
         merge(settings, &request.tags, queue)
     })
     .await?;
@@ -33,12 +38,13 @@ pub(super) async fn run(front: &Front, request: tag_queue::Request) -> Result<Re
 /// Changes the settings of a queue, whose name goes to `change` with them.
 pub(super) async fn alter(
     front: &Front,
+    context: &Context,
     url: &str,
     change: impl FnOnce(&mut Settings, &str) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let _altering = front.altering.lock().await;
-    front.queue(url).await?;
-    let definition = front.definition_at(url)?;
+    front.queue(context, url, Action::Configure).await?;
+    let definition = front.definition_at(context, url, Action::Configure)?;
     let mut settings = definition.facets.get(FACET).cloned().unwrap_or_default();
     change(&mut settings, &definition.name)?;
     let settings = Some((FACET.into(), settings));

@@ -7,13 +7,17 @@
 use stele_wire_sqs::{Error, Response, untag_queue};
 
 use super::tag_queue::{alter, key_length, remove};
-use crate::front::Front;
+use crate::front::{Context, Front};
 
-pub(super) async fn run(front: &Front, request: untag_queue::Request) -> Result<Response, Error> {
+pub(super) async fn run(
+    front: &Front,
+    context: &Context,
+    request: untag_queue::Request,
+) -> Result<Response, Error> {
     if request.tag_keys.is_empty() {
         return Err(key_length());
     }
-    let untag = alter(front, &request.queue_url, |settings, _| {
+    let untag = alter(front, context, &request.queue_url, |settings, _| {
         request
             .tag_keys
             .iter()

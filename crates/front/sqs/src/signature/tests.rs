@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hyper::Request;
 use proptest::prelude::*;
 use stele_base_env::{OsRng, SystemClock};
-use stele_base_types::Secret;
+use stele_base_types::{Name, Secret};
 
 use super::*;
 use crate::Credential;
@@ -32,7 +32,7 @@ const PRESIGNED: &str = "/123456789/orders?Action=ReceiveMessage\
 
 fn settings() -> Settings {
     let key = |id: &str, secret: &str| Credential {
-        access_key_id: id.to_owned(),
+        access_key_id: Name::new(id).unwrap(),
         secret_access_key: Secret::new(secret),
     };
     let credentials = vec![
@@ -70,7 +70,7 @@ fn presigned_head() -> Parts {
 
 fn outcome(head: &Parts, body: &[u8], now: Timestamp) -> Result<String, ErrorKind> {
     match authenticate(&settings(), head, body, now) {
-        Ok(sender) => Ok(sender.expect("signatures are asked for")),
+        Ok(login) => Ok(login.expect("signatures are asked for").user.to_string()),
         Err(error) => Err(error.kind),
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use stele_base_types::Secret;
+use stele_base_types::{Name, Secret};
 use stele_front_sqs::Credential;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -265,7 +265,7 @@ async fn requests_of_one_connection_are_answered_in_turn() {
 #[tokio::test]
 async fn unsigned_requests_are_refused_where_signatures_are_asked_for() {
     let credential = Credential {
-        access_key_id: "AK".to_owned(),
+        access_key_id: Name::new("AK").unwrap(),
         secret_access_key: Secret::new("s"),
     };
     let server = Server::with_credentials(vec![credential]).await;

@@ -4,8 +4,8 @@ use serde_json::json;
 use stele_base_types::{LogId, Name, SessionId, Timestamp};
 use stele_core_broker::{Broker, Publish};
 use stele_core_engine::{
-    AppendTarget, DeclareLog, Durability, Lifetime, LogConfig, QueueConfig, Retention, Settings,
-    Window,
+    Adopt, AppendTarget, DeclareLog, Durability, Lifetime, LogConfig, QueueConfig, Retention,
+    Settings, Window,
 };
 use stele_wire_batch::{BatchBuilder, Body, NewRecord, RecordHeader};
 
@@ -28,10 +28,20 @@ fn topic() -> LogConfig {
     }
 }
 
+fn queue() -> LogConfig {
+    LogConfig {
+        partitions: 1,
+        retention: Retention::QUEUE,
+        queue: Some(QueueConfig::default()),
+        ..topic()
+    }
+}
+
 async fn declare(broker: &Broker, name: &str, facet: &str, config: LogConfig) -> LogId {
     let declare = DeclareLog {
         vhost: Name::vhost_default(),
         name: Name::new(name).unwrap(),
+        adopt: Adopt::same_as(&config),
         config,
         facet: facet.into(),
         settings: Settings::new(),
@@ -125,15 +135,24 @@ async fn a_queue_can_be_created_over_a_topic_with_attributes() {
 }
 
 #[tokio::test]
+async fn a_queue_that_is_created_over_one_of_amqp_gets_its_attributes_at_once() {
+    let server = Server::start().await;
+    declare(server.broker(), "orders", "amqp", queue()).await;
+    let version = server.broker().catalogue().version();
+    let given = json!({"DelaySeconds": "7", "MessageRetentionPeriod": "90"});
+    let url = server.queue("orders", given.clone()).await;
+    assert_eq!(server.attribute(&url, "DelaySeconds").await, "7");
+    assert_eq!(server.attribute(&url, "MessageRetentionPeriod").await, "90");
+    // One change: a crash leaves no queue that is created without them.
+    assert_eq!(server.broker().catalogue().version(), version + 1);
+    assert_eq!(server.queue("orders", given).await, url);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_queue_of_amqp_is_used_as_it_is() {
     let server = Server::start().await;
-    let config = LogConfig {
-        partitions: 1,
-        retention: Retention::QUEUE,
-        queue: Some(QueueConfig::default()),
-        ..topic()
-    };
-    declare(server.broker(), "orders", "amqp", config).await;
+    declare(server.broker(), "orders", "amqp", queue()).await;
     let url = "http://x/1/orders";
     server
         .ok("SendMessage", json!({"QueueUrl": url, "MessageBody": "x"}))
@@ -152,12 +171,6 @@ async fn a_queue_of_amqp_is_used_as_it_is() {
 #[tokio::test]
 async fn logs_that_are_not_for_others_are_not_shown() {
     let server = Server::start().await;
-    let queue = LogConfig {
-        partitions: 1,
-        retention: Retention::QUEUE,
-        queue: Some(QueueConfig::default()),
-        ..topic()
-    };
     let auto_delete = Lifetime {
         auto_delete: true,
         ..Lifetime::default()
@@ -176,11 +189,14 @@ async fn logs_that_are_not_for_others_are_not_shown() {
         ("unused", unused),
         ("mine", exclusive),
     ] {
-        let config = LogConfig { lifetime, ..queue };
+        let config = LogConfig {
+            lifetime,
+            ..queue()
+        };
         declare(broker, name, "amqp", config).await;
     }
     declare(broker, "with.dot", "kafka", topic()).await;
-    declare(broker, "plain", "amqp", queue).await;
+    declare(broker, "plain", "amqp", queue()).await;
     let listed = server.ok("ListQueues", json!({})).await;
     assert_eq!(
         listed,

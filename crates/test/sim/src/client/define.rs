@@ -3,8 +3,8 @@
 use stele_base_types::{LogId, Name};
 use stele_core_broker::Error;
 use stele_core_engine::{
-    CatalogueCommand, Close, Command, DeclareLog, Durability, Lifetime, LogCommand, LogConfig,
-    QueueConfig, Reply, Retention, Window,
+    Adopt, CatalogueCommand, Close, Command, DeclareLog, Durability, Lifetime, LogCommand,
+    LogConfig, QueueConfig, Reply, Retention, Window,
 };
 use tokio::sync::oneshot::Receiver;
 
@@ -93,6 +93,7 @@ impl Client {
             vhost: Name::vhost_default(),
             name: Name::new(name).expect("a short name"),
             config: config(name),
+            adopt: Adopt::same_as(&config(name)),
             facet: facet.into(),
             settings: Default::default(),
         };

@@ -201,7 +201,7 @@ mod tests {
     use std::sync::Arc;
 
     use stele_base_env::OsRng;
-    use stele_base_types::Secret;
+    use stele_base_types::{Name, Secret};
     use stele_front_sqs::{Credential, Settings, serve};
     use stele_test_testkit::TestBroker;
     use tokio::{net::TcpListener, sync::watch};
@@ -212,7 +212,7 @@ mod tests {
     async fn a_broker_that_asks_for_signatures_takes_ours_and_only_with_the_right_secret() {
         let broker = TestBroker::start();
         let credential = Credential {
-            access_key_id: "AK".to_owned(),
+            access_key_id: Name::new("AK").unwrap(),
             secret_access_key: Secret::new("a secret"),
         };
         let rng = Box::new(OsRng::new().unwrap());

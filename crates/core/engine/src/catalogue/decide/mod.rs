@@ -10,6 +10,7 @@ mod drop_fleeting;
 
 use stele_base_types::{Name, Timestamp};
 
+pub use self::declare_log::Adopt;
 use super::{Catalogue, virtual_host::VirtualHost};
 use crate::{
     CatalogueRecord, Contradiction, Decision, Durability, Error, Record, Reply,

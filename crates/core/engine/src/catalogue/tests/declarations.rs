@@ -131,6 +131,92 @@ fn an_exclusive_log_is_refused_to_another_session() {
 }
 
 #[test]
+fn what_a_declaration_does_not_ask_the_maker_has_chosen() {
+    let mut driven = Driven::default();
+    let transient = LogConfig {
+        durability: Durability::Volatile,
+        ..exclusive()
+    };
+    driven
+        .declare(declaration("mine", "amqp", transient))
+        .unwrap();
+    let open = DeclareLog {
+        adopt: Adopt::default(),
+        ..declaration("mine", "kafka", topic())
+    };
+    let adopted = driven.declare(open).unwrap().definition().config;
+    assert_eq!(adopted.durability, Durability::Volatile);
+    assert_eq!(adopted.lifetime, transient.lifetime);
+    assert_eq!(adopted.partitions, 3);
+}
+
+#[test]
+fn a_class_that_is_asked_for_is_the_least() {
+    let mut driven = Driven::default();
+    let flushed = LogConfig {
+        durability: Durability::Flushed,
+        ..topic()
+    };
+    driven
+        .declare(declaration("flushed", "kafka", flushed))
+        .unwrap();
+    driven
+        .declare(declaration("synced", "kafka", topic()))
+        .unwrap();
+    for (log, durability) in [
+        ("flushed", Durability::Flushed),
+        ("synced", Durability::Synced),
+    ] {
+        let at_least_flushed = DeclareLog {
+            adopt: Adopt::same_as(&flushed),
+            ..declaration(log, "sqs", config())
+        };
+        let adopted = driven.declare(at_least_flushed).unwrap();
+        assert_eq!(adopted.definition().config.durability, durability);
+    }
+}
+
+#[test]
+fn a_queue_that_is_adopted_gets_the_schedule_that_is_asked_for() {
+    let mut driven = Driven::default();
+    driven.queue("orders");
+    let delayed = DeclareLog {
+        adopt: Adopt {
+            delay_ms: Some(3_000),
+            ..Adopt::default()
+        },
+        ..declaration("orders", "sqs", config())
+    };
+    let queue = driven.declare(delayed).unwrap().definition().config.queue;
+    let expected = QueueConfig {
+        delay_ms: 3_000,
+        ..QueueConfig::default()
+    };
+    assert_eq!(queue, Some(expected));
+}
+
+#[test]
+fn opening_makes_a_queue_of_the_log_that_was_found_and_of_no_other() {
+    let mut driven = Driven::default();
+    let made = driven
+        .declare(declaration("orders", "kafka", topic()))
+        .unwrap();
+    let found = made.definition().clone();
+    let opening = || DeclareLog::opening(&found, "sqs".into(), Settings::new());
+    let opened = driven.declare(opening()).unwrap().definition().clone();
+    let expected = LogConfig {
+        retention: Retention::QUEUE.union(found.config.retention),
+        queue: Some(QueueConfig::default()),
+        ..found.config
+    };
+    assert_eq!((opened.id, opened.config), (found.id, expected));
+    driven.run(CatalogueCommand::DeleteLog(found.id)).unwrap();
+    assert_eq!(driven.declare(opening()).unwrap_err(), Error::NoSuchLog);
+    driven.queue("orders");
+    assert_eq!(driven.declare(opening()).unwrap_err(), Error::NoSuchLog);
+}
+
+#[test]
 fn partitions_have_bounds() {
     let mut driven = Driven::default();
     let of = |partitions| LogConfig {

@@ -1,0 +1,19 @@
+//! Accepting connections, as every front does it.
+//!
+//! ```text
+//!  listener ──► serve ──► Accepted ──► the front's future, one task a connection
+//!                 │        stream, principal, stop
+//!  stop ──────────┴─► nothing new; returns once the connections have ended
+//! ```
+//!
+//! A front says how many connections it takes and what it does with one; all that comes before a
+//! connection's first byte is here. What is to hold for the connections of every front (TLS, a
+//! limit for each address) belongs between `accept` and [`Accepted`].
+//!
+//! This isn't a front: it is the one crate of its layer that the others may use.
+
+mod serve;
+mod stop;
+
+pub use serve::{Accepted, Limits, serve};
+pub use stop::Stop;

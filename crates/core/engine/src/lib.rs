@@ -24,6 +24,7 @@ mod decision;
 mod error;
 mod group;
 pub mod limits;
+mod link;
 mod log;
 mod record;
 mod reply;
@@ -43,6 +44,7 @@ pub use config::{
 pub use decision::{Decision, Effect};
 pub use error::{Contradiction, Error};
 pub use group::{GroupJoining, GroupMemberProfile, GroupSettlement, GroupState, Groups};
+pub use link::{LinkCommand, LinkNumber, LinkRecord, Links};
 pub use log::{LeaseId, Ledger, LedgerId, LedgerRecord, Log, Logs, Partition, Run};
 pub use record::{CatalogueRecord, GroupRecord, LogRecord, Record};
 pub use reply::{

@@ -22,9 +22,13 @@ type Key = Option<u64>;
 type DelayedRecords = BTreeMap<Offset, Delayed>;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub(crate) struct Fifo {
     /// Groups with records that aren't settled.
     groups: BTreeMap<Key, Group>,
+    /// The group of each run that waits, by the run's first offset. Follows from `groups`.
+    #[serde(skip)]
+    runs: BTreeMap<Offset, Key>,
     /// The first waiting record of each group that may be leased from.
     open: BTreeSet<(Offset, Key)>,
     /// The first waiting record of each other group that has one.
@@ -34,6 +38,17 @@ pub(crate) struct Fifo {
     /// Records that wait.
     waiting: u64,
     /// One after the last record.
+    end: Offset,
+}
+
+/// [`Fifo`] in a snapshot.
+#[derive(Deserialize)]
+struct Stored {
+    groups: BTreeMap<Key, Group>,
+    open: BTreeSet<(Offset, Key)>,
+    blocked: BTreeSet<(Offset, Key)>,
+    leased: BTreeMap<Offset, Key>,
+    waiting: u64,
     end: Offset,
 }
 
@@ -55,7 +70,10 @@ impl Fifo {
         let group = self.groups.entry(key).or_default();
         match group.waiting.back_mut() {
             Some((start, length)) if start.plus(*length) == first => *length += count,
-            _ => group.waiting.push_back((first, count)),
+            _ => {
+                group.waiting.push_back((first, count));
+                self.runs.insert(first, key);
+            }
         }
         self.waiting += count;
         self.list(key, delayed);
@@ -67,9 +85,8 @@ impl Fifo {
             return;
         };
         self.leased.insert(offset, key);
-        let group = self.groups.entry(key).or_default();
-        group.leased += 1;
-        self.waiting -= u64::from(group.remove(offset));
+        self.groups.entry(key).or_default().leased += 1;
+        self.remove(key, offset);
         self.list(key, delayed);
     }
 
@@ -80,7 +97,10 @@ impl Fifo {
         };
         let group = self.groups.entry(key).or_default();
         group.leased = group.leased.saturating_sub(1);
-        group.insert(offset);
+        if let Some(followed) = group.insert(offset) {
+            self.runs.remove(&followed);
+        }
+        self.runs.insert(offset, key);
         self.waiting += 1;
         self.list(key, delayed);
     }
@@ -103,8 +123,7 @@ impl Fifo {
         let Some(key) = self.key_of_waiting(offset) else {
             return false;
         };
-        let group = self.groups.entry(key).or_default();
-        self.waiting -= u64::from(group.remove(offset));
+        self.remove(key, offset);
         self.list(key, delayed);
         true
     }
@@ -119,8 +138,12 @@ impl Fifo {
         for key in keys {
             let group = self.groups.entry(key).or_default();
             self.waiting -= group.remove_before(to);
+            if let Some(&(first, _)) = group.waiting.front() {
+                self.runs.insert(first, key);
+            }
             self.list(key, delayed);
         }
+        self.runs = self.runs.split_off(&to);
     }
 
     pub(super) fn is_ready(&self, visible: Offset) -> bool {
@@ -167,15 +190,29 @@ impl Fifo {
         }
     }
 
-    /// The group of a waiting record. Quick for a group's head, which it almost always is.
+    /// The group of a waiting record. Runs don't overlap: the last one that begins no later is the
+    /// only one that may hold it.
     fn key_of_waiting(&self, offset: Offset) -> Option<Key> {
-        head_at(&self.open, offset)
-            .or_else(|| head_at(&self.blocked, offset))
-            .or_else(|| {
-                let mut groups = self.groups.iter();
-                let (key, _) = groups.find(|(_, group)| group.is_waiting(offset))?;
-                Some(*key)
-            })
+        let (_, key) = self.runs.range(..=offset).next_back()?;
+        let group = self.groups.get(key)?;
+        group.is_waiting(offset).then_some(*key)
+    }
+
+    /// Takes a waiting record out of its group.
+    fn remove(&mut self, key: Key, offset: Offset) {
+        let group = self.groups.entry(key).or_default();
+        let Some(at) = group.place(offset) else {
+            return;
+        };
+        let (first, count) = group.waiting[at];
+        group.remove(at, offset);
+        self.waiting -= 1;
+        if first == offset {
+            self.runs.remove(&offset);
+        }
+        if offset.next() < first.plus(count) {
+            self.runs.insert(offset.next(), key);
+        }
     }
 
     /// Lists a group by what it is now: open, blocked, or gone.
@@ -227,25 +264,43 @@ impl Fifo {
     }
 }
 
+impl From<Stored> for Fifo {
+    fn from(stored: Stored) -> Self {
+        let groups = stored.groups.iter();
+        let runs = groups.flat_map(|(key, group)| {
+            let firsts = group.waiting.iter().map(|&(first, _)| first);
+            firsts.map(|first| (first, *key))
+        });
+        Self {
+            runs: runs.collect(),
+            groups: stored.groups,
+            open: stored.open,
+            blocked: stored.blocked,
+            leased: stored.leased,
+            waiting: stored.waiting,
+            end: stored.end,
+        }
+    }
+}
+
 impl Group {
-    /// Puts a record back in its place.
-    fn insert(&mut self, offset: Offset) {
+    /// Puts a record back in its place. Gives the first offset of the run that it has become the
+    /// beginning of.
+    fn insert(&mut self, offset: Offset) -> Option<Offset> {
         let at = self.waiting.partition_point(|&(first, _)| first < offset);
         if let Some((first, count)) = self.waiting.get_mut(at)
             && offset.next() == *first
         {
             *first = offset;
             *count += 1;
-            return;
+            return Some(offset.next());
         }
         self.waiting.insert(at, (offset, 1));
+        None
     }
 
-    /// Takes a record out. Whether it was there.
-    fn remove(&mut self, offset: Offset) -> bool {
-        let Some(at) = self.place(offset) else {
-            return false;
-        };
+    /// Takes a record out of the run at `at`.
+    fn remove(&mut self, at: usize, offset: Offset) {
         let (first, count) = self.waiting[at];
         let end = first.plus(count);
         match (first == offset, offset.next() == end) {
@@ -261,7 +316,6 @@ impl Group {
                 }
             }
         }
-        true
     }
 
     /// Takes everything before `to` out. How much that was.
@@ -299,4 +353,42 @@ fn head_at(heads: &BTreeSet<(Offset, Key)>, offset: Offset) -> Option<Key> {
     let from_there = heads.range((offset, None)..);
     let (head, key) = from_there.into_iter().next()?;
     (*head == offset).then_some(*key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored_and_read(fifo: &Fifo) -> Fifo {
+        let bytes = postcard::to_stdvec(fifo).expect("it encodes");
+        postcard::from_bytes(&bytes).expect("it decodes")
+    }
+
+    #[test]
+    fn a_record_is_found_by_its_offset_wherever_it_stands_in_its_group() {
+        let nothing = DelayedRecords::new();
+        let mut fifo = Fifo::default();
+        for offset in 0..60 {
+            // Runs of one to three records, of four groups.
+            let key = Some(offset / 3 * 7 % 4);
+            fifo.append(Offset(offset), 1, key, &nothing);
+        }
+        for offset in [0, 1, 30, 44, 59, 13] {
+            assert!(fifo.settle(Offset(offset), &nothing));
+            assert!(!fifo.settle(Offset(offset), &nothing));
+            assert_eq!(fifo, stored_and_read(&fifo));
+        }
+        for offset in [2, 31, 14, 12] {
+            fifo.lease(Offset(offset), &nothing);
+            assert_eq!(fifo, stored_and_read(&fifo));
+        }
+        for offset in [14, 12, 2] {
+            fifo.give_back(Offset(offset), &nothing);
+            assert!(fifo.is_waiting(Offset(offset)));
+            assert_eq!(fifo, stored_and_read(&fifo));
+        }
+        fifo.purge(Offset(29), &nothing);
+        assert_eq!(fifo, stored_and_read(&fifo));
+        assert_eq!(fifo.waiting_before(Offset(60)), 31 - 4);
+    }
 }

@@ -1,0 +1,232 @@
+//! The link between shards: what one shard decides and another carries out, exactly once.
+//!
+//! ```text
+//!  shard A                                         shard B
+//!  decide ─► Sent 7 ─► disk ───── 7 ─────────────► Taken 7, with what follows from it ─► disk
+//!  Acknowledged 7 ◄───────────── up to 7 ────────────────────────────────────────────────┘
+//! ```
+//!
+//! Commands from one shard to another have numbers, dense from 1. A command is journalled by the
+//! decision that it is a part of, leaves when that is on disk, and is kept until the other shard's
+//! acknowledgement, which leaves when the taking is on disk. Whoever carries them may lose them,
+//! delay them, or bring them twice: after a loss or a restart all that isn't acknowledged is sent
+//! again, and the taker takes none but the next number.
+//!
+//! Invariants, for each pair of shards
+//! - acknowledged ≤ taken ≤ sent, whatever crashes.
+//! - A shard's own commands to itself never come here: they are a part of the same decision.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+use stele_base_types::{LogId, ShardId};
+
+use crate::LogConfig;
+
+/// The number of a command on its way from one shard to another, from 1.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct LinkNumber(pub u64);
+
+/// What one shard has another do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LinkCommand {
+    /// To the shard of the log: it is defined so. Take it up, or take over what has changed.
+    Open {
+        /// The log.
+        log: LogId,
+        /// Its configuration.
+        config: LogConfig,
+    },
+    /// To the catalogue: the log is closed. Remove its definition and the bindings to it.
+    Undefine {
+        /// The log.
+        log: LogId,
+    },
+    /// To the shard of the log: its definition is gone, for good and for everybody.
+    Forget {
+        /// The log.
+        log: LogId,
+    },
+}
+
+/// What happens to a link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LinkRecord {
+    /// A command is to go to a shard: the one after the last.
+    Sent {
+        /// Where to.
+        to: ShardId,
+        /// What.
+        command: LinkCommand,
+    },
+    /// A shard's next command was taken; the records with this one are what follows from it.
+    Taken {
+        /// Whose.
+        from: ShardId,
+    },
+    /// A shard has the commands up to this one on its disk.
+    Acknowledged {
+        /// Which shard.
+        by: ShardId,
+        /// The last of them.
+        through: LinkNumber,
+    },
+}
+
+/// A shard's links to all others.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Links {
+    outgoing: BTreeMap<ShardId, Outgoing>,
+    /// The last command taken of each shard.
+    taken: BTreeMap<ShardId, LinkNumber>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Outgoing {
+    acknowledged: LinkNumber,
+    /// Those after it.
+    unacknowledged: VecDeque<LinkCommand>,
+}
+
+impl LinkNumber {
+    /// The number after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl Links {
+    /// The last command sent to a shard; 0 where there is none.
+    pub fn sent(&self, to: ShardId) -> LinkNumber {
+        self.outgoing.get(&to).map_or(LinkNumber(0), Outgoing::sent)
+    }
+
+    /// The last command that a shard has acknowledged.
+    pub fn acknowledged(&self, by: ShardId) -> LinkNumber {
+        let outgoing = self.outgoing.get(&by);
+        outgoing.map_or(LinkNumber(0), |outgoing| outgoing.acknowledged)
+    }
+
+    /// The last command that was taken of a shard.
+    pub fn taken(&self, from: ShardId) -> LinkNumber {
+        self.taken.get(&from).copied().unwrap_or_default()
+    }
+
+    /// All commands that their takers may not have, in order for each of them.
+    pub fn unacknowledged(
+        &self,
+    ) -> impl Iterator<Item = (ShardId, LinkNumber, &LinkCommand)> + use<'_> {
+        self.outgoing.iter().flat_map(|(to, outgoing)| {
+            let numbers = outgoing.acknowledged.0 + 1..;
+            let numbered = numbers.zip(&outgoing.unacknowledged);
+            numbered.map(|(number, command)| (*to, LinkNumber(number), command))
+        })
+    }
+
+    /// The most commands that one shard has yet to acknowledge.
+    pub fn backlog(&self) -> usize {
+        let outgoing = self.outgoing.values();
+        outgoing
+            .map(|outgoing| outgoing.unacknowledged.len())
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// Whether a shard's command of this number is the one to be taken now. An earlier one was
+    /// taken before; a later one comes again, after those that are missing.
+    pub(crate) fn is_next(&self, from: ShardId, number: LinkNumber) -> bool {
+        number == self.taken(from).next()
+    }
+
+    pub(crate) fn apply(&mut self, record: &LinkRecord) {
+        match record {
+            LinkRecord::Sent { to, command } => {
+                let outgoing = self.outgoing.entry(*to).or_default();
+                outgoing.unacknowledged.push_back(command.clone());
+            }
+            LinkRecord::Taken { from } => {
+                let taken = self.taken.entry(*from).or_default();
+                *taken = taken.next();
+            }
+            LinkRecord::Acknowledged { by, through } => {
+                if let Some(outgoing) = self.outgoing.get_mut(by) {
+                    outgoing.acknowledge(*through);
+                }
+            }
+        }
+    }
+}
+
+impl Outgoing {
+    fn sent(&self) -> LinkNumber {
+        LinkNumber(self.acknowledged.0 + self.unacknowledged.len() as u64)
+    }
+
+    fn acknowledge(&mut self, through: LinkNumber) {
+        while self.acknowledged < through && self.unacknowledged.pop_front().is_some() {
+            self.acknowledged = self.acknowledged.next();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OTHER: ShardId = ShardId(1);
+
+    fn sent(log: u64) -> LinkRecord {
+        LinkRecord::Sent {
+            to: OTHER,
+            command: LinkCommand::Forget { log: LogId(log) },
+        }
+    }
+
+    fn acknowledged(through: u64) -> LinkRecord {
+        LinkRecord::Acknowledged {
+            by: OTHER,
+            through: LinkNumber(through),
+        }
+    }
+
+    fn waiting(links: &Links) -> Vec<u64> {
+        let waiting = links.unacknowledged();
+        waiting.map(|(_, number, _)| number.0).collect()
+    }
+
+    #[test]
+    fn what_is_not_acknowledged_is_kept_with_its_number() {
+        let mut links = Links::default();
+        for log in 0..3 {
+            links.apply(&sent(log));
+        }
+        assert_eq!(waiting(&links), [1, 2, 3]);
+        links.apply(&acknowledged(2));
+        assert_eq!((waiting(&links), links.backlog()), (vec![3], 1));
+        // One that comes late tells nothing new; one of what was never sent is not believed.
+        links.apply(&acknowledged(1));
+        assert_eq!(links.acknowledged(OTHER), LinkNumber(2));
+        links.apply(&acknowledged(9));
+        assert_eq!(links.acknowledged(OTHER), LinkNumber(3));
+        links.apply(&sent(3));
+        assert_eq!(
+            (waiting(&links), links.sent(OTHER)),
+            (vec![4], LinkNumber(4))
+        );
+    }
+
+    #[test]
+    fn only_the_next_number_is_taken() {
+        let mut links = Links::default();
+        assert!(links.is_next(OTHER, LinkNumber(1)));
+        links.apply(&LinkRecord::Taken { from: OTHER });
+        for (number, is_next) in [(1, false), (2, true), (3, false)] {
+            assert_eq!(links.is_next(OTHER, LinkNumber(number)), is_next);
+        }
+        assert_eq!(links.taken(OTHER), LinkNumber(1));
+        assert!(links.is_next(ShardId(2), LinkNumber(1)));
+    }
+}

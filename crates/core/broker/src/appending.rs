@@ -1,16 +1,20 @@
 //! An append in two steps, for a front that has several on their way and answers them in order.
 
 use smallvec::SmallVec;
-use stele_core_engine::{Appended, Command, Reply};
+use stele_core_engine::{Append, AppendError, Appended};
 use tokio::sync::oneshot;
 
-use crate::{Broker, Error, Publish, reply_to::ReplyTo, request::Request};
+use crate::{
+    Broker, Error, Failure, Publish,
+    reply_to::ReplyTo,
+    request::{AnswerTo, Request},
+};
 
 /// An append that has been sent and not been answered yet. Dropping it leaves the append as it is.
 #[derive(Debug)]
 pub struct Appending {
     /// One for each shard that holds a part of the targets.
-    parts: SmallVec<[oneshot::Receiver<Result<Reply, Error>>; 1]>,
+    parts: SmallVec<[AnswerTo<Append>; 1]>,
     appended: SmallVec<[Appended; 1]>,
 }
 
@@ -22,9 +26,9 @@ impl Broker {
         for (shard, publish) in self.by_shard(publish) {
             let (append, body) = publish.split();
             let (reply, answer) = oneshot::channel();
-            let request = Request::Command {
-                command: Command::Append(append),
-                body: Some(body),
+            let request = Request::Append {
+                append,
+                body,
                 reply: ReplyTo::Call(reply),
             };
             self.send(shard, request).await;
@@ -40,13 +44,11 @@ impl Broker {
 impl Appending {
     /// One answer for each target, when all are durable. May be dropped and called again until it
     /// has returned.
-    pub async fn finish(&mut self) -> Result<SmallVec<[Appended; 1]>, Error> {
+    pub async fn finish(&mut self) -> Result<SmallVec<[Appended; 1]>, Error<AppendError>> {
         while let Some(part) = self.parts.last_mut() {
-            let reply = part.await.map_err(|_| Error::Stopping)?;
+            let reply = part.await.map_err(|_| Failure::Stopping)?;
             self.parts.pop();
-            if let Reply::Appended(part) = reply? {
-                self.appended.extend(part);
-            }
+            self.appended.extend(reply?);
         }
         Ok(std::mem::take(&mut self.appended))
     }

@@ -2,14 +2,20 @@
 
 use std::sync::Arc;
 
-use stele_core_engine as engine;
-
-/// A refusal or a failure. Fronts translate it with an exhaustive match.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum Error {
-    /// The engine refuses: nothing has changed.
+/// A refusal or a failure of a request. Fronts translate it with an exhaustive match.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error<E> {
+    /// What was asked is refused: nothing has changed.
     #[error(transparent)]
-    Refused(#[from] engine::Error),
+    Refused(E),
+    /// The broker couldn't do it, whatever it was.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+/// A failure that may meet any request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
     /// The broker is stopping. Whether the change was made isn't known.
     #[error("the broker is stopping")]
     Stopping,

@@ -5,7 +5,6 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use bytes::Bytes;
 use parking_lot::{RwLock, RwLockReadGuard};
 use smallvec::SmallVec;
 use stele_base_types::{
@@ -13,9 +12,11 @@ use stele_base_types::{
     SessionId, ShardId, Timestamp,
 };
 use stele_core_engine::{
-    Appended, Bind, Catalogue, CatalogueCommand, Close, Command, DeclareExchange, DeclareLog,
-    Declared, Extend, GroupCommand, LeaseRequest, LedgerId, LogCommand, QueueConfig, Reply,
-    Retention, Settings, Settle, Token,
+    AlterLog, AppendError, Appended, Bind, Catalogue, CatalogueError, CloseLog, Command,
+    DeclareExchange, DeclareLog, Declared, DeleteExchange, DeleteLog, Extend, GroupCommand,
+    GroupError, GroupListing, InitProducer, InitProducerError, JoinGroup, JoinReply, Lease,
+    LeaseRequest, LedgerId, ListGroups, LogDefinition, LogError, Missing, Purge, Settle, SyncGroup,
+    SyncedGroup, Trim, Unbind, UseLog,
 };
 use tokio::sync::{
     Notify,
@@ -24,11 +25,10 @@ use tokio::sync::{
 };
 
 use crate::{
-    Error, Events, LeasedBatch, Publish, Session,
+    Error, Events, Failure, LeasedBatch, Publish, Session,
     mailbox::Mailbox,
     meter::{FrontCounts, FrontMeter, JournalCounts, Meters},
-    read::{Found, Read, ReadReply, Watch},
-    reply_to::ReplyTo,
+    read::{Found, Read, ReadError, ReadReply, Watch},
     request::Request,
     shard::ShardStatus,
 };
@@ -129,101 +129,84 @@ impl Broker {
     // ---- definitions -------------------------------------------------------------------------
 
     /// Declares a log; it is open when this returns.
-    pub async fn declare_log(&self, declare: DeclareLog) -> Result<Declared, Error> {
-        let reply = self
-            .catalogue_call(CatalogueCommand::DeclareLog(declare))
-            .await?;
-        declared(reply)
+    pub async fn declare_log(
+        &self,
+        declare: DeclareLog,
+    ) -> Result<Declared, Error<CatalogueError>> {
+        self.to_catalogue(declare).await
     }
 
-    /// Changes a log; `None` leaves a part as it is.
-    pub async fn alter_log(
-        &self,
-        log: LogId,
-        partitions: Option<u32>,
-        retention: Option<Retention>,
-        queue: Option<QueueConfig>,
-        settings: Option<(Box<str>, Settings)>,
-    ) -> Result<Declared, Error> {
-        let command = CatalogueCommand::AlterLog {
-            log,
-            partitions,
-            retention,
-            queue,
-            settings,
-        };
-        declared(self.catalogue_call(command).await?)
+    /// Changes a log; tells what it is then.
+    pub async fn alter_log(&self, alter: AlterLog) -> Result<LogDefinition, Error<CatalogueError>> {
+        self.to_catalogue(alter).await
     }
 
     /// Deletes a log with its data; tells how many ready records it held.
-    pub async fn delete_log(&self, log: LogId, close: Close) -> Result<u64, Error> {
-        let removed = match self.log_call(log, LogCommand::Close(close)).await {
-            Ok(reply) => removed(reply),
+    pub async fn delete_log(&self, close: CloseLog) -> Result<u64, Error<LogError>> {
+        let log = close.log;
+        let removed = match self.to_log(log, close).await {
+            Ok(removed) => removed,
             // Closed by another call whose definition is about to go: finish it too.
-            Err(Error::Refused(stele_core_engine::Error::NoSuchLog)) => 0,
+            Err(Error::Refused(LogError::NoSuchLog)) => 0,
             Err(error) => return Err(error),
         };
-        self.catalogue_call(CatalogueCommand::DeleteLog(log))
-            .await?;
+        self.to_catalogue(DeleteLog { log }).await?;
         Ok(removed)
     }
 
     /// Says that a log is in use: one that goes for want of use counts from now.
-    pub async fn use_log(&self, log: LogId) -> Result<(), Error> {
-        self.log_call(log, LogCommand::Use).await.map(drop)
+    pub async fn use_log(&self, log: LogId) -> Result<(), Error<LogError>> {
+        self.to_log(log, UseLog { log }).await
     }
 
     /// Declares an exchange.
-    pub async fn declare_exchange(&self, declare: DeclareExchange) -> Result<(), Error> {
-        self.catalogue_call(CatalogueCommand::DeclareExchange(declare))
-            .await
-            .map(drop)
+    pub async fn declare_exchange(
+        &self,
+        declare: DeclareExchange,
+    ) -> Result<(), Error<CatalogueError>> {
+        self.to_catalogue(declare).await
     }
 
     /// Deletes an exchange.
     pub async fn delete_exchange(
         &self,
-        vhost: Name,
-        name: Name,
-        if_unused: bool,
-    ) -> Result<(), Error> {
-        let command = CatalogueCommand::DeleteExchange {
-            vhost,
-            name,
-            if_unused,
-        };
-        self.catalogue_call(command).await.map(drop)
+        delete: DeleteExchange,
+    ) -> Result<(), Error<CatalogueError>> {
+        self.to_catalogue(delete).await
     }
 
     /// Binds.
-    pub async fn bind(&self, bind: Bind) -> Result<(), Error> {
-        self.catalogue_call(CatalogueCommand::Bind(bind))
-            .await
-            .map(drop)
+    pub async fn bind(&self, bind: Bind) -> Result<(), Error<CatalogueError>> {
+        self.to_catalogue(bind).await
     }
 
     /// Unbinds.
-    pub async fn unbind(&self, bind: Bind) -> Result<(), Error> {
-        self.catalogue_call(CatalogueCommand::Unbind(bind))
-            .await
-            .map(drop)
+    pub async fn unbind(&self, bind: Bind) -> Result<(), Error<CatalogueError>> {
+        self.to_catalogue(Unbind(bind)).await
     }
 
     // ---- data --------------------------------------------------------------------------------
 
     /// Appends a batch; one answer for each target, when all are durable.
-    pub async fn append(&self, publish: Publish) -> Result<SmallVec<[Appended; 1]>, Error> {
+    pub async fn append(
+        &self,
+        publish: Publish,
+    ) -> Result<SmallVec<[Appended; 1]>, Error<AppendError>> {
         self.begin_append(publish).await.finish().await
     }
 
     /// Reads batches of one partition.
-    pub async fn read(&self, read: Read) -> Result<ReadReply, Error> {
+    pub async fn read(&self, read: Read) -> Result<ReadReply, Error<ReadError>> {
         let mut replies = self.read_all(vec![read]).await?;
-        replies.pop().unwrap_or(Err(Error::Stopping))
+        let reply = replies.pop().ok_or(Failure::Stopping)?;
+        reply.map_err(Error::Refused)
     }
 
     /// Reads batches of many partitions: one answer for each, in the order asked.
-    pub async fn read_all(&self, reads: Vec<Read>) -> Result<Vec<Result<ReadReply, Error>>, Error> {
+    pub async fn read_all(
+        &self,
+        reads: Vec<Read>,
+    ) -> Result<Vec<Result<ReadReply, ReadError>>, Failure> {
         let mut answers: Vec<_> = (0..reads.len()).map(|_| None).collect();
         for shard in self.shards() {
             let places: Vec<usize> = (0..reads.len())
@@ -235,15 +218,13 @@ impl Broker {
             let (reply, answer) = oneshot::channel();
             let reads = places.iter().map(|place| reads[*place]).collect();
             self.send(shard, Request::Read { reads, reply }).await;
-            let part = answer.await.map_err(|_| Error::Stopping)?;
+            let part = answer.await.map_err(|_| Failure::Stopping)?;
             for (place, answer) in places.into_iter().zip(part) {
                 answers[place] = Some(answer);
             }
         }
-        Ok(answers
-            .into_iter()
-            .map(|answer| answer.unwrap_or(Err(Error::Stopping)))
-            .collect())
+        let answers: Option<_> = answers.into_iter().collect();
+        answers.ok_or(Failure::Stopping)
     }
 
     /// The first record whose timestamp is `at` or later; with `None` the one with the largest
@@ -252,7 +233,7 @@ impl Broker {
         &self,
         partition: PartitionId,
         at: Option<Timestamp>,
-    ) -> Result<Option<Found>, Error> {
+    ) -> Result<Option<Found>, Error<ReadError>> {
         let (reply, answer) = oneshot::channel();
         let request = Request::FindByTime {
             partition,
@@ -260,8 +241,9 @@ impl Broker {
             reply,
         };
         self.send(self.shard_of(partition.log), request).await;
-        let lookup = answer.await.map_err(|_| Error::Stopping)??;
-        lookup.resolve().await
+        let lookup = answer.await.map_err(|_| Failure::Stopping)?;
+        let lookup = lookup.map_err(Error::Refused)?;
+        Ok(lookup.resolve().await?)
     }
 
     /// Watches partitions: wakes once one of them may show records at or past its offset. One that
@@ -286,16 +268,17 @@ impl Broker {
     }
 
     /// Removes what is before `to` (Kafka DeleteRecords); tells where the partition begins now.
-    pub async fn trim(&self, partition: PartitionId, to: Offset) -> Result<Offset, Error> {
-        let command = LogCommand::Trim {
-            partition: partition.index,
+    pub async fn trim(
+        &self,
+        partition: PartitionId,
+        to: Offset,
+    ) -> Result<Offset, Error<LogError>> {
+        let trim = Trim {
+            partition,
             to,
             force: true,
         };
-        match self.log_call(partition.log, command).await? {
-            Reply::Trimmed(start) => Ok(start),
-            _ => Ok(to),
-        }
+        self.to_log(partition.log, trim).await
     }
 
     // ---- ledgers -----------------------------------------------------------------------------
@@ -305,12 +288,11 @@ impl Broker {
         &self,
         log: LogId,
         request: LeaseRequest,
-    ) -> Result<Vec<LeasedBatch>, Error> {
+    ) -> Result<Vec<LeasedBatch>, Error<LogError>> {
         let ticket = self.next_id();
         let (reply, answer) = oneshot::channel();
-        let command = Command::Log(log, LogCommand::Lease(request, Token(ticket)));
         let request = Request::Lease {
-            command,
+            lease: Lease { log, request },
             ticket,
             reply,
         };
@@ -323,47 +305,50 @@ impl Broker {
         };
         let answer = answer.await;
         wait.over = true;
-        answer.map_err(|_| Error::Stopping)?
+        answer.map_err(|_| Failure::Stopping)?
     }
 
     /// Settles leases; the answer holds the places of items that weren't leased so.
-    pub async fn settle(&self, log: LogId, settle: Settle) -> Result<SmallVec<[usize; 2]>, Error> {
-        self.log_call(log, LogCommand::Settle(settle))
-            .await
-            .map(missing)
+    pub async fn settle(&self, settle: Settle) -> Result<Missing, Error<LogError>> {
+        let shard = self.shard_of(settle.log);
+        let (reply, answer) = oneshot::channel();
+        let reply = Some(reply);
+        self.send(shard, Request::Settle { settle, reply }).await;
+        answer.await.map_err(|_| Failure::Stopping)?
     }
 
     /// Moves deadlines of leases; the answer holds the places of items that weren't leased so.
-    pub async fn extend(&self, log: LogId, extend: Extend) -> Result<SmallVec<[usize; 2]>, Error> {
-        self.log_call(log, LogCommand::Extend(extend))
-            .await
-            .map(missing)
+    pub async fn extend(&self, extend: Extend) -> Result<Missing, Error<LogError>> {
+        self.to_log(extend.log, extend).await
     }
 
     /// Settles everything ready or delayed of the default ledger, and what is leased where that is
     /// wanted too; tells how much that was.
-    pub async fn purge(&self, log: LogId, leased: bool) -> Result<u64, Error> {
-        let ledger = LedgerId::DEFAULT;
-        self.log_call(log, LogCommand::Purge { ledger, leased })
-            .await
-            .map(removed)
+    pub async fn purge(&self, log: LogId, leased: bool) -> Result<u64, Error<LogError>> {
+        let purge = Purge {
+            log,
+            ledger: LedgerId::DEFAULT,
+            leased,
+        };
+        self.to_log(log, purge).await
     }
 
     /// Counts of a log.
-    pub async fn status(&self, log: LogId) -> Result<LogStatus, Error> {
+    pub async fn status(&self, log: LogId) -> Result<LogStatus, Error<LogError>> {
         let (reply, answer) = oneshot::channel();
         self.send(self.shard_of(log), Request::Status { log, reply })
             .await;
-        answer.await.map_err(|_| Error::Stopping)?
+        let status = answer.await.map_err(|_| Failure::Stopping)?;
+        status.map_err(Error::Refused)
     }
 
     /// How each shard does.
-    pub async fn shard_statuses(&self) -> Result<Vec<ShardStatus>, Error> {
+    pub async fn shard_statuses(&self) -> Result<Vec<ShardStatus>, Failure> {
         let mut statuses = Vec::new();
         for shard in self.shards() {
             let (reply, answer) = oneshot::channel();
             self.send(shard, Request::Counters { reply }).await;
-            statuses.push(answer.await.map_err(|_| Error::Stopping)?);
+            statuses.push(answer.await.map_err(|_| Failure::Stopping)?);
         }
         Ok(statuses)
     }
@@ -390,60 +375,72 @@ impl Broker {
 
     // ---- groups and producers ----------------------------------------------------------------
 
-    /// A command to a consumer group. Tokens in it are given by the shard; any value will do.
-    pub async fn group(&self, group: Name, command: GroupCommand) -> Result<Reply, Error> {
-        let shard = self.shard_of_group(&group);
-        self.call(shard, Command::Group(group, command), None).await
+    /// A command to a consumer group.
+    pub async fn group<C: GroupCommand>(&self, command: C) -> Result<C::Reply, Error<GroupError>> {
+        let shard = self.shard_of_group(command.group());
+        self.call(shard, command).await
     }
 
-    /// All groups: one `Reply::Groups` for each shard.
-    pub async fn groups(&self) -> Result<Vec<Reply>, Error> {
-        let mut replies = Vec::new();
+    /// Joins a group: answered when the rebalance has gathered its members.
+    pub async fn join_group(&self, join: JoinGroup) -> Result<JoinReply, Error<GroupError>> {
+        let shard = self.shard_of_group(&join.group);
+        let join = Box::new(join);
+        let (reply, answer) = oneshot::channel();
+        self.send(shard, Request::Join { join, reply }).await;
+        answer.await.map_err(|_| Failure::Stopping)?
+    }
+
+    /// Hands in the assignment of a generation, or waits for it.
+    pub async fn sync_group(&self, sync: SyncGroup) -> Result<SyncedGroup, Error<GroupError>> {
+        let shard = self.shard_of_group(&sync.group);
+        let sync = Box::new(sync);
+        let (reply, answer) = oneshot::channel();
+        self.send(shard, Request::Sync { sync, reply }).await;
+        answer.await.map_err(|_| Failure::Stopping)?
+    }
+
+    /// All groups, those of each shard by name.
+    pub async fn groups(&self) -> Result<Vec<GroupListing>, Failure> {
+        let mut listings = Vec::new();
         for shard in self.shards() {
-            let command = Command::Group(Name::vhost_default(), GroupCommand::List);
-            replies.push(self.call(shard, command, None).await?);
+            match self.call(shard, ListGroups).await {
+                Ok(listed) => listings.extend(listed),
+                Err(Error::Failed(failure)) => return Err(failure),
+            }
         }
-        Ok(replies)
+        Ok(listings)
     }
 
     /// A new producer id, or the next epoch of the one given.
     pub async fn init_producer(
         &self,
         current: Option<(ProducerId, ProducerEpoch)>,
-    ) -> Result<(ProducerId, ProducerEpoch), Error> {
-        let command = Command::InitProducer { current };
-        match self.call(ShardId(0), command, None).await? {
-            Reply::Producer(id, epoch) => Ok((id, epoch)),
-            _ => Err(Error::Stopping),
-        }
+    ) -> Result<(ProducerId, ProducerEpoch), Error<InitProducerError>> {
+        self.call(ShardId(0), InitProducer { current }).await
     }
 
     // ---- inside ------------------------------------------------------------------------------
 
-    pub(crate) async fn catalogue_call(&self, command: CatalogueCommand) -> Result<Reply, Error> {
-        self.call(ShardId(0), Command::Catalogue(command), None)
-            .await
+    async fn to_catalogue<C: Command>(&self, command: C) -> Result<C::Reply, Error<C::Error>> {
+        self.call(ShardId(0), command).await
     }
 
-    pub(crate) async fn log_call(&self, log: LogId, command: LogCommand) -> Result<Reply, Error> {
-        self.call(self.shard_of(log), Command::Log(log, command), None)
-            .await
+    pub(crate) async fn to_log<C: Command>(
+        &self,
+        log: LogId,
+        command: C,
+    ) -> Result<C::Reply, Error<C::Error>> {
+        self.call(self.shard_of(log), command).await
     }
 
-    async fn call(
+    async fn call<C: Command>(
         &self,
         shard: ShardId,
-        command: Command,
-        body: Option<Bytes>,
-    ) -> Result<Reply, Error> {
-        let (reply, answer) = oneshot::channel();
-        let request = Request::Command {
-            command,
-            body,
-            reply: ReplyTo::Call(reply),
-        };
+        command: C,
+    ) -> Result<C::Reply, Error<C::Error>> {
+        let (request, answer) = Request::call(command);
         self.send(shard, request).await;
-        answer.await.map_err(|_| Error::Stopping)?
+        answer.await.map_err(|_| Failure::Stopping)?
     }
 
     /// Sends; a request to a shard that has stopped is dropped, which its asker sees by its reply
@@ -460,11 +457,7 @@ impl Broker {
     /// an inbox is full, a task does.
     pub(crate) fn close_session(&self, session: SessionId) {
         for shard in self.shards() {
-            let request = Request::Command {
-                command: Command::SessionClosed(session),
-                body: None,
-                reply: ReplyTo::Nobody,
-            };
+            let request = Request::CloseSession(session);
             let inbox = &self.shared.inboxes[usize::from(shard.0)];
             if let Err(TrySendError::Full(request)) = inbox.try_send(request)
                 && let Ok(runtime) = tokio::runtime::Handle::try_current()
@@ -534,27 +527,6 @@ impl Drop for Wait<'_> {
         let inbox = &self.broker.shared.inboxes[usize::from(self.broker.shard_of(log).0)];
         // A full inbox loses this: then the lease is made for nobody and returns by its deadline.
         drop(inbox.try_send(Request::CancelLease { log, ticket }));
-    }
-}
-
-fn declared(reply: Reply) -> Result<Declared, Error> {
-    match reply {
-        Reply::Declared(declared) => Ok(*declared),
-        _ => Err(Error::Stopping),
-    }
-}
-
-fn missing(reply: Reply) -> SmallVec<[usize; 2]> {
-    match reply {
-        Reply::Settled { missing } => missing,
-        _ => SmallVec::new(),
-    }
-}
-
-fn removed(reply: Reply) -> u64 {
-    match reply {
-        Reply::Removed(count) => count,
-        _ => 0,
     }
 }
 

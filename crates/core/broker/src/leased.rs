@@ -7,7 +7,7 @@ use stele_wire_batch::Record;
 use stele_core_storage::{Slice, StoredBatch};
 
 use crate::{
-    Error,
+    Failure,
     read::{records_of, resolve, resolve_blocking, unreadable},
 };
 
@@ -37,18 +37,18 @@ impl LeasedBatch {
 
     /// The records with their content, in order. Reads from the disk, on a thread for that, where
     /// they are no longer in memory.
-    pub async fn resolve(mut self) -> Result<Vec<LeasedMessage>, Error> {
+    pub async fn resolve(mut self) -> Result<Vec<LeasedMessage>, Failure> {
         let stored = resolve(std::mem::take(&mut self.slices)).await?;
         self.messages(stored)
     }
 
     /// The same for a caller that may wait for the disk.
-    pub fn resolve_blocking(self) -> Result<Vec<LeasedMessage>, Error> {
+    pub fn resolve_blocking(self) -> Result<Vec<LeasedMessage>, Failure> {
         let stored = resolve_blocking(&self.slices).map_err(unreadable)?;
         self.messages(stored)
     }
 
-    fn messages(self, stored: Vec<StoredBatch>) -> Result<Vec<LeasedMessage>, Error> {
+    fn messages(self, stored: Vec<StoredBatch>) -> Result<Vec<LeasedMessage>, Failure> {
         let Some(first) = self.run.records.first().map(|record| record.offset) else {
             return Ok(Vec::new());
         };

@@ -20,6 +20,7 @@
 //!   the publishes that the session has given out.
 
 mod appending;
+mod call;
 mod error;
 mod handle;
 mod leased;
@@ -37,7 +38,8 @@ mod session;
 mod shard;
 
 pub use appending::Appending;
-pub use error::Error;
+pub use call::Call;
+pub use error::{Error, Failure};
 pub use handle::{Broker, CatalogueGuard, LogStatus, PartitionStatus, partition_for_key};
 pub use leased::{LeasedBatch, LeasedMessage};
 pub use mailbox::{Event, Events, Mailbox};
@@ -45,10 +47,10 @@ pub use meter::{
     DURATION_BUCKETS_US, Durations, FrontCounts, FrontMeter, JournalCounts, OpenConnection,
 };
 pub use publish::Publish;
-pub use read::{Found, Read, ReadReply, TimeReply, Watch};
+pub use read::{Found, Read, ReadError, ReadReply, TimeReply, Watch};
 pub use reply_to::{Pending, ReplyTo};
-pub use request::Request;
+pub use request::{AnswerTo, Request};
 pub use resolve::{Action, ResolveError, Resolved};
 pub use runtime::{Running, Settings, StartError};
 pub use session::Session;
-pub use shard::{Awaited, Lane, News, Opened, Replayed, Shard, ShardStatus};
+pub use shard::{Awaited, Lane, LaneCommand, News, Opened, Replayed, Shard, ShardStatus};

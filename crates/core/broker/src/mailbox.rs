@@ -4,6 +4,7 @@ use std::{mem, sync::Arc};
 
 use parking_lot::Mutex;
 use stele_base_types::{ConsumerId, LogId};
+use stele_core_engine::AppendError;
 use tokio::sync::Notify;
 
 use crate::{Error, LeasedBatch};
@@ -17,7 +18,7 @@ pub enum Event {
         /// As the session chose it.
         tag: u64,
         /// The outcome.
-        result: Result<(), Error>,
+        result: Result<(), Error<AppendError>>,
     },
     /// Records for a subscribed consumer.
     Delivered {

@@ -7,7 +7,7 @@ use stele_core_storage::{Slice, StoredBatch, TimeLookup};
 use stele_wire_batch::{Batch, DECOMPRESSED_SIZE_BYTES_MAX, Record};
 use tokio::sync::Notify;
 
-use crate::Error;
+use crate::Failure;
 
 /// What to read.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,27 @@ pub struct Read {
     /// How many bytes of batches at most; the first batch comes whole even if it is larger. 0
     /// reads none and tells the bounds alone.
     pub bytes_max: usize,
+}
+
+/// Why a partition can't be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The log doesn't exist (any more). The caller looks the name up again.
+    #[error("no such log")]
+    NoSuchLog,
+    /// The log hasn't so many partitions.
+    #[error("no such partition")]
+    NoSuchPartition,
+    /// The offset is before the partition's start, or after what may be shown.
+    #[error("offset {offset} is outside {start}..={end}")]
+    OffsetOutOfRange {
+        /// Asked.
+        offset: Offset,
+        /// First one there.
+        start: Offset,
+        /// One after the last.
+        end: Offset,
+    },
 }
 
 /// What a partition holds, with where the bytes are.
@@ -50,7 +71,7 @@ pub struct TimeReply {
 
 impl TimeReply {
     /// Finds it; reads the disk, on a thread for that.
-    pub(crate) async fn resolve(self) -> Result<Option<Found>, Error> {
+    pub(crate) async fn resolve(self) -> Result<Option<Found>, Failure> {
         let found = on_disk_thread(move || self.lookup.resolve()).await?;
         Ok(found
             .filter(|found| found.offset < self.committed)
@@ -69,18 +90,18 @@ impl ReadReply {
 
     /// The batches, in order, each with its own base offset in its header. Reads from the disk, on
     /// a thread for that, where they are no longer in memory.
-    pub async fn resolve(self) -> Result<Vec<Batch>, Error> {
+    pub async fn resolve(self) -> Result<Vec<Batch>, Failure> {
         placed(resolve(self.slices).await?)
     }
 
     /// The same for a caller that may wait for the disk.
-    pub fn resolve_blocking(self) -> Result<Vec<Batch>, Error> {
+    pub fn resolve_blocking(self) -> Result<Vec<Batch>, Failure> {
         placed(resolve_blocking(&self.slices).map_err(unreadable)?)
     }
 }
 
 /// Each batch with its own base offset in its header.
-fn placed(stored: Vec<StoredBatch>) -> Result<Vec<Batch>, Error> {
+fn placed(stored: Vec<StoredBatch>) -> Result<Vec<Batch>, Failure> {
     let place = |stored: StoredBatch| {
         let base_offset = stored.base_offset;
         let batch = Batch::new(stored.bytes).map_err(unreadable)?;
@@ -112,7 +133,7 @@ pub(crate) fn records_of(
     batches: Vec<StoredBatch>,
     first: Offset,
     last: Offset,
-) -> Result<Vec<Record>, Error> {
+) -> Result<Vec<Record>, Failure> {
     let mut records = Vec::new();
     for stored in batches {
         let batch = Batch::new(stored.bytes).map_err(unreadable)?;
@@ -136,7 +157,7 @@ pub(crate) fn records_of(
 
 /// The batches of all slices. What is at hand is taken as it is; the disk is read on a thread for
 /// that.
-pub(crate) async fn resolve(slices: Vec<Slice>) -> Result<Vec<StoredBatch>, Error> {
+pub(crate) async fn resolve(slices: Vec<Slice>) -> Result<Vec<StoredBatch>, Failure> {
     let mut batches = Vec::with_capacity(slices.len());
     let mut slices = slices.into_iter();
     while let Some(slice) = slices.next() {
@@ -168,13 +189,13 @@ pub(crate) fn resolve_blocking(
 
 async fn on_disk_thread<T: Send + 'static>(
     read: impl FnOnce() -> Result<T, stele_core_storage::Error> + Send + 'static,
-) -> Result<T, Error> {
+) -> Result<T, Failure> {
     tokio::task::spawn_blocking(read)
         .await
-        .map_err(|_| Error::Stopping)?
+        .map_err(|_| Failure::Stopping)?
         .map_err(unreadable)
 }
 
-pub(crate) fn unreadable(error: impl std::fmt::Display) -> Error {
-    Error::Unreadable(error.to_string().into())
+pub(crate) fn unreadable(error: impl std::fmt::Display) -> Failure {
+    Failure::Unreadable(error.to_string().into())
 }

@@ -1,25 +1,24 @@
-//! Where the answer to a command goes.
+//! Where the answer to an append goes.
 
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
 
-use stele_core_engine::{self as engine, Reply};
-use tokio::sync::oneshot;
+use smallvec::SmallVec;
+use stele_core_engine::{AppendError, Appended};
 
 use crate::{
     Error,
     mailbox::{Event, Mailbox},
+    request::Reply,
 };
 
-/// The asker of a command.
+/// The asker of an append.
 #[derive(Debug)]
 pub enum ReplyTo {
-    /// Nobody waits.
-    Nobody,
     /// A call.
-    Call(oneshot::Sender<Result<Reply, Error>>),
+    Call(Reply<SmallVec<[Appended; 1]>, AppendError>),
     /// A session's publish: one of `pending` shards that each hold a part of the targets.
     Published {
         /// The session's.
@@ -36,19 +35,13 @@ pub enum ReplyTo {
 #[derive(Debug)]
 pub struct Pending {
     pub(crate) left: AtomicUsize,
-    pub(crate) refused: parking_lot::Mutex<Option<Error>>,
+    pub(crate) refused: parking_lot::Mutex<Option<Error<AppendError>>>,
 }
 
 impl ReplyTo {
     /// Answers.
-    pub(crate) fn send(self, reply: Result<Reply, engine::Error>) {
-        self.send_result(reply.map_err(Error::Refused));
-    }
-
-    /// Answers, also with a failure of the broker's own.
-    pub(crate) fn send_result(self, reply: Result<Reply, Error>) {
+    pub(crate) fn send(self, reply: Result<SmallVec<[Appended; 1]>, Error<AppendError>>) {
         match self {
-            Self::Nobody => {}
             // The caller may have gone: then nobody misses the answer.
             Self::Call(sender) => drop(sender.send(reply)),
             Self::Published {
@@ -64,7 +57,7 @@ fn published(
     mailbox: &Mailbox,
     tag: u64,
     pending: Option<Arc<Pending>>,
-    result: Result<(), Error>,
+    result: Result<(), Error<AppendError>>,
 ) {
     let Some(pending) = pending else {
         mailbox.push(Event::Published { tag, result });

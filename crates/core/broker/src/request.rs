@@ -4,50 +4,84 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use stele_base_types::{LogId, Offset, PartitionId, SessionId, Timestamp};
-use stele_core_engine::Command;
-use tokio::sync::{Notify, oneshot};
+use stele_core_engine::{
+    Append, Command, Credit, GroupError, JoinGroup, JoinReply, Lease, LogError, Missing, Settle,
+    SyncGroup, SyncedGroup,
+};
+use tokio::sync::{
+    Notify,
+    oneshot::{self, Receiver, Sender},
+};
 
 use crate::{
     Error, LeasedBatch, LogStatus,
+    call::{Asked, Call},
     mailbox::Mailbox,
-    read::{Read, ReadReply, TimeReply},
+    read::{Read, ReadError, ReadReply, TimeReply},
     reply_to::ReplyTo,
     shard::ShardStatus,
 };
 
+/// Where an answer goes.
+pub(crate) type Reply<R, E> = Sender<Result<R, Error<E>>>;
+
+/// Where the answer to a command will be. Nothing comes where the shard has stopped.
+pub type AnswerTo<C> = Receiver<Result<<C as Command>::Reply, Error<<C as Command>::Error>>>;
+
 /// A request to a shard.
 #[derive(Debug)]
 pub enum Request {
-    /// A command to the engine; `body` is an append's batch.
-    Command {
-        command: Command,
-        body: Option<Bytes>,
+    /// Append a batch, whose bytes are `body`.
+    Append {
+        append: Append,
+        body: Bytes,
         reply: ReplyTo,
     },
+    /// Settle leases; a session doesn't wait for the answer.
+    Settle {
+        settle: Settle,
+        reply: Option<Reply<Missing, LogError>>,
+    },
+    /// Grant credit; nobody waits for the answer.
+    Credit(Credit),
+    /// Any other command that is answered by its decision.
+    Call(Box<dyn Call>),
     /// A lease, whose reply carries the records.
     Lease {
-        command: Command,
+        lease: Lease,
         ticket: u64,
-        reply: oneshot::Sender<Result<Vec<LeasedBatch>, Error>>,
+        reply: Reply<Vec<LeasedBatch>, LogError>,
     },
     /// The asker of a waiting lease has gone.
     CancelLease { log: LogId, ticket: u64 },
+    /// Join a group.
+    Join {
+        join: Box<JoinGroup>,
+        reply: Reply<JoinReply, GroupError>,
+    },
+    /// Hand in or get the assignment of a generation.
+    Sync {
+        sync: Box<SyncGroup>,
+        reply: Reply<SyncedGroup, GroupError>,
+    },
     /// A session that will get events. What it must know from the start is there with the reply.
     OpenSession {
         session: SessionId,
         mailbox: Arc<Mailbox>,
-        reply: oneshot::Sender<()>,
+        reply: Sender<()>,
     },
+    /// A session has ended.
+    CloseSession(SessionId),
     /// Reads, one reply for each.
     Read {
         reads: Vec<Read>,
-        reply: oneshot::Sender<Vec<Result<ReadReply, Error>>>,
+        reply: Sender<Vec<Result<ReadReply, ReadError>>>,
     },
     /// The first record at or after a time; `None` the one with the largest timestamp.
     FindByTime {
         partition: PartitionId,
         at: Option<Timestamp>,
-        reply: oneshot::Sender<Result<TimeReply, Error>>,
+        reply: Sender<Result<TimeReply, ReadError>>,
     },
     /// Wake when there is more.
     Watch {
@@ -57,8 +91,23 @@ pub enum Request {
     /// Counts of a log.
     Status {
         log: LogId,
-        reply: oneshot::Sender<Result<LogStatus, Error>>,
+        reply: Sender<Result<LogStatus, LogError>>,
     },
     /// Counts of the shard.
-    Counters { reply: oneshot::Sender<ShardStatus> },
+    Counters { reply: Sender<ShardStatus> },
+}
+
+impl Request {
+    /// A command, and where its answer will be.
+    pub fn call<C: Command>(command: C) -> (Self, AnswerTo<C>) {
+        let (reply, answer) = oneshot::channel();
+        let reply = Some(reply);
+        (Self::Call(Box::new(Asked { command, reply })), answer)
+    }
+
+    /// A command whose answer nobody waits for.
+    pub fn tell<C: Command>(command: C) -> Self {
+        let reply = None;
+        Self::Call(Box::new(Asked { command, reply }))
+    }
 }

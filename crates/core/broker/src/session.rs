@@ -3,7 +3,9 @@
 use std::sync::{Arc, atomic::AtomicUsize};
 
 use stele_base_types::{ConsumerId, LogId, SessionId};
-use stele_core_engine::{Command, ConsumerRef, LogCommand, Settle, Subscribe};
+use stele_core_engine::{
+    ConsumerRef, Credit, LogError, Prefetch, Settle, Subscribe, Subscription, Unsubscribe,
+};
 
 use crate::{
     Broker, Error, Publish,
@@ -61,9 +63,9 @@ impl Session {
         });
         for (shard, publish) in parts {
             let (append, body) = publish.split();
-            let request = Request::Command {
-                command: Command::Append(append),
-                body: Some(body),
+            let request = Request::Append {
+                append,
+                body,
                 reply: ReplyTo::Published {
                     mailbox: Arc::clone(&self.mailbox),
                     tag,
@@ -76,52 +78,51 @@ impl Session {
 
     /// Subscribes one of its consumers to a log's ledger; [`Event::Delivered`] follow. Waits for
     /// the reply.
-    pub async fn subscribe(&self, log: LogId, subscribe: Subscribe) -> Result<(), Error> {
-        self.broker
-            .log_call(log, LogCommand::Subscribe(subscribe))
-            .await
-            .map(drop)
+    pub async fn subscribe(&self, log: LogId, terms: Subscription) -> Result<(), Error<LogError>> {
+        self.broker.to_log(log, Subscribe { log, terms }).await
     }
 
     /// Ends a subscription; what it leases stays leased to the session. Once this returns, no
     /// further delivery is put among the events.
-    pub async fn unsubscribe(&self, log: LogId, consumer: ConsumerId) -> Result<(), Error> {
+    pub async fn unsubscribe(
+        &self,
+        log: LogId,
+        consumer: ConsumerId,
+    ) -> Result<(), Error<LogError>> {
         let consumer = self.consumer(consumer);
-        self.broker
-            .log_call(log, LogCommand::Unsubscribe(consumer))
-            .await
-            .map(drop)
+        self.broker.to_log(log, Unsubscribe { log, consumer }).await
     }
 
     /// Settles leases without waiting for anything.
-    pub async fn settle(&self, log: LogId, settle: Settle) {
-        self.tell(log, LogCommand::Settle(settle)).await;
+    pub async fn settle(&self, settle: Settle) {
+        let log = settle.log;
+        let reply = None;
+        self.tell(log, Request::Settle { settle, reply }).await;
     }
 
     /// Grants a consumer the credit of a delivery back.
     pub async fn credit(&self, log: LogId, consumer: ConsumerId, bytes: u64) {
-        let consumer = self.consumer(consumer);
-        self.tell(log, LogCommand::Credit { consumer, bytes }).await;
+        let credit = Credit {
+            log,
+            consumer: self.consumer(consumer),
+            bytes,
+        };
+        self.tell(log, Request::Credit(credit)).await;
     }
 
     /// Changes the limit of unsettled records that a pool of its consumers shares, on the shard of
     /// that log.
     pub async fn prefetch(&self, log: LogId, pool: u64, limit: Option<u32>) {
-        let session = self.id;
-        let command = LogCommand::Prefetch {
-            session,
+        let prefetch = Prefetch {
+            log,
+            session: self.id,
             pool,
             limit,
         };
-        self.tell(log, command).await;
+        self.tell(log, Request::tell(prefetch)).await;
     }
 
-    async fn tell(&self, log: LogId, command: LogCommand) {
-        let request = Request::Command {
-            command: Command::Log(log, command),
-            body: None,
-            reply: ReplyTo::Nobody,
-        };
+    async fn tell(&self, log: LogId, request: Request) {
         self.broker.send(self.broker.shard_of(log), request).await;
     }
 }

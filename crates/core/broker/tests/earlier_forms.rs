@@ -20,9 +20,9 @@ use stele_base_types::{
 };
 use stele_core_broker::{Broker, LeasedMessage, Publish, Read, Running, Settings};
 use stele_core_engine::{
-    AppendTarget, Argument, Arguments, BindingTarget, ConsumerRef, Durability, ExchangeKind,
-    GroupCommand, LeaseRequest, LedgerId, Lifetime, LogConfig, LogDefinition, NoHeaders,
-    QueueConfig, Reply, Retention, Schedule, Window,
+    AppendTarget, Argument, Arguments, BindingTarget, ConsumerRef, DescribeGroup, Durability,
+    ExchangeKind, FetchOffsets, LeaseRequest, LedgerId, Lifetime, LogConfig, LogDefinition,
+    NoHeaders, QueueConfig, Retention, Schedule, Window,
 };
 use stele_core_storage::Options;
 use stele_test_testkit::message;
@@ -357,10 +357,11 @@ async fn offsets_are_committed(broker: &Broker, half: &str) {
         ("members", Some(5)),
         ("deleted", None),
     ] {
-        let all = broker.group(group(of), GroupCommand::Offsets(None)).await;
-        let Ok(Reply::Offsets(entries)) = all else {
-            panic!("{all:?}");
+        let all = FetchOffsets {
+            group: group(of),
+            partitions: None,
         };
+        let entries = broker.group(all).await.unwrap();
         let found: Vec<_> = entries
             .iter()
             .map(|entry| (entry.partition, entry.committed.as_ref().unwrap()))
@@ -370,10 +371,8 @@ async fn offsets_are_committed(broker: &Broker, half: &str) {
         let expected = committed.map(|offset| (partition, offset, 3, "note"));
         assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{of}");
     }
-    let described = broker.group(group("members"), GroupCommand::Describe).await;
-    let Ok(Reply::Group(described)) = described else {
-        panic!("{described:?}");
-    };
+    let describe = |of| DescribeGroup { group: group(of) };
+    let described = broker.group(describe("members")).await.unwrap();
     assert_eq!(described.listing.state, "Stable");
     let member = &described.members[0];
     assert_eq!(
@@ -381,10 +380,7 @@ async fn offsets_are_committed(broker: &Broker, half: &str) {
         ("m-1", &b"part"[..])
     );
     assert_eq!(member.instance.as_deref(), Some("static"));
-    let emptied = broker.group(group("emptied"), GroupCommand::Describe).await;
-    let Ok(Reply::Group(emptied)) = emptied else {
-        panic!("{emptied:?}");
-    };
+    let emptied = broker.group(describe("emptied")).await.unwrap();
     assert_eq!(emptied.listing.state, "Empty");
     assert_eq!(&*emptied.listing.protocol_type, "consumer");
 }

@@ -11,7 +11,7 @@ use stele_base_types::{ConsumerId, LogId, Offset, PartitionId, PartitionIndex};
 use stele_core_broker::{Broker, Event, LeasedMessage, Publish, Read};
 use stele_core_engine::{
     AppendTarget, Declared, Durability, LeaseRequest, LedgerId, Outcome, Settle, SettleItem,
-    Subscribe,
+    Subscription,
 };
 use stele_test_testkit::{TestBroker, message, queue};
 
@@ -104,12 +104,13 @@ async fn what_was_settled_stays_settled_over_a_restart_and_the_rest_comes_again(
         })
         .collect();
     let settle = Settle {
+        log,
         ledger: LedgerId::DEFAULT,
         items,
         outcome: Outcome::Done,
         durable: true,
     };
-    let missing = test.broker.settle(log, settle).await.unwrap();
+    let missing = test.broker.settle(settle).await.unwrap();
     assert!(missing.is_empty());
 
     let test = test.restart().await;
@@ -127,7 +128,7 @@ async fn a_session_that_ends_gives_back_what_it_holds() {
     let test = TestBroker::start();
     let log = declare_queue(&test.broker, "orders", Durability::Synced).await;
     let (session, mut events) = test.broker.open_session().await;
-    let subscribe = Subscribe {
+    let terms = Subscription {
         ledger: LedgerId::DEFAULT,
         consumer: session.consumer(ConsumerId(1)),
         prefetch: None,
@@ -137,7 +138,7 @@ async fn a_session_that_ends_gives_back_what_it_holds() {
         exclusive: false,
         credit_bytes: 1 << 20,
     };
-    session.subscribe(log, subscribe).await.unwrap();
+    session.subscribe(log, terms).await.unwrap();
     let target = AppendTarget {
         log,
         partition: None,

@@ -10,10 +10,10 @@ use parking_lot::RwLock;
 use smallvec::smallvec;
 use stele_base_env::{LocalDisk, OsRng};
 use stele_base_types::{ConsumerId, LogId, SessionId, ShardId, Timestamp};
-use stele_core_broker::{LeasedBatch, News, Opened, ReplyTo, Request, Shard};
+use stele_core_broker::{Error, LeasedBatch, News, Opened, ReplyTo, Request, Shard};
 use stele_core_engine::{
-    Append, AppendTarget, CatalogueCommand, Command, ConsumerRef, DeclareLog, Durability,
-    LeaseRequest, LedgerId, LogCommand, Reply, Retention, Token, Window,
+    AlterLog, Append, AppendTarget, CatalogueError, Command, ConsumerRef, DeclareLog, Declared,
+    Durability, Lease, LeaseRequest, LedgerId, LogError, Retention, Window,
 };
 use stele_core_storage::{DataDirectory, JournalWriter, Options};
 use stele_test_testkit::{message, queue};
@@ -23,7 +23,7 @@ const LOG: LogId = LogId(0);
 const START: Timestamp = Timestamp(1_700_000_000_000);
 const DAY_MS: u64 = 86_400_000;
 
-type Answer = Result<Reply, stele_core_broker::Error>;
+type Answer = Result<Declared, Error<CatalogueError>>;
 
 /// A shard and its writer.
 struct Alone {
@@ -63,23 +63,13 @@ impl Alone {
     }
 
     fn ask_for(&mut self, declaration: DeclareLog) -> oneshot::Receiver<Answer> {
-        let (reply, answer) = oneshot::channel();
-        let request = Request::Command {
-            command: Command::Catalogue(CatalogueCommand::DeclareLog(declaration)),
-            body: None,
-            reply: ReplyTo::Call(reply),
-        };
+        let (request, answer) = Request::call(declaration);
         self.shard.handle(request, START);
         answer
     }
 
-    fn tell(&mut self, command: Command, body: Option<bytes::Bytes>) {
-        let request = Request::Command {
-            command,
-            body,
-            reply: ReplyTo::Nobody,
-        };
-        self.shard.handle(request, START);
+    fn tell<C: Command>(&mut self, command: C) {
+        self.shard.handle(Request::tell(command), START);
     }
 
     fn append(&mut self) {
@@ -95,11 +85,16 @@ impl Alone {
                 partition: None,
             }],
         };
-        self.tell(Command::Append(append), Some(batch));
+        let request = Request::Append {
+            append,
+            body: batch,
+            reply: ReplyTo::Call(oneshot::channel().0),
+        };
+        self.shard.handle(request, START);
     }
 
     /// A lease of ten seconds that waits for a record.
-    fn lease(&mut self) -> oneshot::Receiver<Result<Vec<LeasedBatch>, stele_core_broker::Error>> {
+    fn lease(&mut self) -> oneshot::Receiver<Result<Vec<LeasedBatch>, Error<LogError>>> {
         let request = LeaseRequest {
             ledger: LedgerId::DEFAULT,
             holder: ConsumerRef {
@@ -114,7 +109,7 @@ impl Alone {
         };
         let (reply, answer) = oneshot::channel();
         let request = Request::Lease {
-            command: Command::Log(LOG, LogCommand::Lease(request, Token::default())),
+            lease: Lease { log: LOG, request },
             ticket: 1,
             reply,
         };
@@ -174,14 +169,14 @@ fn a_partition_is_opened_once_its_definition_is_on_disk() {
     let mut alone = Alone::open(directory.path());
     alone.declare(Durability::Synced);
     assert_eq!(alone.partitions(), 1);
-    let command = CatalogueCommand::AlterLog {
+    let alter = AlterLog {
         log: LOG,
         partitions: Some(2),
         retention: None,
         queue: None,
         settings: None,
     };
-    alone.tell(Command::Catalogue(command), None);
+    alone.tell(alter);
     alone.write(START);
     // A crash would take the definition back, and a record in the new partition would be lost.
     assert_eq!(alone.partitions(), 1);
@@ -245,7 +240,7 @@ fn a_record_of_long_ago_stays_for_a_while() {
     let directory = tempfile::tempdir().unwrap();
     let mut alone = Alone::open(directory.path());
     alone.declare(Durability::Synced);
-    let command = CatalogueCommand::AlterLog {
+    let alter = AlterLog {
         log: LOG,
         partitions: None,
         retention: Some(Retention {
@@ -258,7 +253,7 @@ fn a_record_of_long_ago_stays_for_a_while() {
         queue: None,
         settings: None,
     };
-    alone.tell(Command::Catalogue(command), None);
+    alone.tell(alter);
     alone.write(START);
     alone.sync();
     alone.append();

@@ -11,9 +11,9 @@ use stele_base_types::{
     SessionId, Timestamp,
 };
 use stele_core_engine::{
-    Append, AppendTarget, Command, ConsumerRef, Durability, Effect, LeaseId, LeaseRequest,
-    LedgerId, Lifetime, LogCommand, LogConfig, Outcome, ProducerStamp, QueueConfig, Reply,
-    Retention, Settle, SettleItem, State, Subscribe, Token,
+    Append, AppendTarget, Command, ConsumerRef, Decision, Durability, Effect, Lease, LeaseId,
+    LeaseRequest, LedgerId, Lifetime, LogConfig, OpenLog, Outcome, ProducerStamp, QueueConfig,
+    Retention, Settle, SettleItem, State, Subscribe, Subscription, Token,
 };
 
 const ROUNDS: usize = 5;
@@ -85,17 +85,19 @@ fn state(queue: QueueConfig) -> State {
             lifetime: Lifetime::default(),
             queue: Some(queue),
         };
-        run(
-            &mut state,
-            Command::Log(log(number), LogCommand::Open(config)),
-        );
+        let log = log(number);
+        run(&mut state, OpenLog { log, config });
     }
     state
 }
 
-/// Decides and applies.
-fn run(state: &mut State, command: Command) -> stele_core_engine::Decision {
-    let decision = state.decide(command, NOW);
+/// Decides and applies; nothing is refused here.
+fn run<C: Command>(state: &mut State, command: C) -> Option<Decision<C::Reply>> {
+    let decision = command.decide(state, NOW).ok()?;
+    Some(carry_out(state, decision))
+}
+
+fn carry_out<R>(state: &mut State, decision: Decision<R>) -> Decision<R> {
     for record in &decision.records {
         state.apply(record);
     }
@@ -120,7 +122,7 @@ fn append() -> Duration {
     let mut state = state(QueueConfig::default());
     timed(|| {
         for number in 0..RECORDS {
-            run(&mut state, Command::Append(record(number)));
+            run(&mut state, record(number));
         }
     })
 }
@@ -139,7 +141,7 @@ fn append_idempotent() -> Duration {
                 producer: Some(stamp),
                 ..record(number)
             };
-            run(&mut state, Command::Append(append));
+            run(&mut state, append);
         }
     })
 }
@@ -161,7 +163,7 @@ fn append_fifo() -> Duration {
                 schedule: Some(schedule),
                 ..record(number)
             };
-            run(&mut state, Command::Append(append));
+            run(&mut state, append);
         }
     })
 }
@@ -170,7 +172,7 @@ fn append_fifo() -> Duration {
 fn filled() -> State {
     let mut state = state(QueueConfig::default());
     for number in 0..RECORDS {
-        run(&mut state, Command::Append(record(number)));
+        run(&mut state, record(number));
     }
     for number in 0..100 {
         commit(&mut state, number);
@@ -184,7 +186,8 @@ fn commit(state: &mut State, number: u64) {
         .logs
         .partition(partition)
         .map_or(Offset::ZERO, |known| known.end);
-    run(state, Command::Committed(smallvec![(partition, end)]));
+    let decision = state.committed(&[(partition, end)]);
+    carry_out(state, decision);
 }
 
 fn lease(
@@ -202,9 +205,14 @@ fn lease(
         wait_ms: None,
         attempt: None,
     };
-    let command = LogCommand::Lease(request, Token(number));
-    let decision = run(state, Command::Log(log(number % 100), command));
-    let Some(Ok(Reply::Leased(runs))) = decision.reply else {
+    let lease = Lease {
+        log: log(number % 100),
+        request,
+    };
+    let Ok(decision) = lease.decide(Token(number), state, NOW) else {
+        return Vec::new();
+    };
+    let Some(runs) = carry_out(state, decision).reply else {
         return Vec::new();
     };
     let records = runs.iter().flat_map(|run| &run.records);
@@ -220,15 +228,13 @@ fn settle(state: &mut State, number: u64, leases: &[(Offset, LeaseId)]) {
         lease: Some(*lease),
     });
     let settle = Settle {
+        log: log(number % 100),
         ledger: LedgerId::DEFAULT,
         items: items.collect(),
         outcome: Outcome::Done,
         durable: false,
     };
-    run(
-        state,
-        Command::Log(log(number % 100), LogCommand::Settle(settle)),
-    );
+    run(state, settle);
 }
 
 fn lease_settle(lease_ms: Option<u64>) -> Duration {
@@ -260,7 +266,7 @@ fn consumer(number: u64) -> ConsumerRef {
 
 fn subscribe(state: &mut State) {
     for number in 0..100 {
-        let terms = Subscribe {
+        let terms = Subscription {
             ledger: LedgerId::DEFAULT,
             consumer: consumer(number),
             prefetch: Some(100),
@@ -270,16 +276,15 @@ fn subscribe(state: &mut State) {
             exclusive: false,
             credit_bytes: u64::MAX / 4,
         };
-        run(
-            state,
-            Command::Log(log(number), LogCommand::Subscribe(terms)),
-        );
+        let log = log(number);
+        run(state, Subscribe { log, terms });
     }
 }
 
 /// Hands out what a log has, and settles it. How many records that was.
 fn deliver_and_settle(state: &mut State, number: u64) -> u64 {
-    let decision = run(state, Command::Dispatch(log(number % 100)));
+    let decision = state.dispatch(log(number % 100), NOW);
+    let decision = carry_out(state, decision);
     let Some(Effect::Deliver(delivery)) = decision.effects.first() else {
         return 0;
     };
@@ -296,7 +301,7 @@ fn push() -> Duration {
     subscribe(&mut state);
     timed(|| {
         for number in 0..RECORDS {
-            run(&mut state, Command::Append(record(number)));
+            run(&mut state, record(number));
             commit(&mut state, number % 100);
             deliver_and_settle(&mut state, number);
         }

@@ -16,8 +16,8 @@ use smallvec::SmallVec;
 use stele_base_env::{Clock as _, SystemClock};
 use stele_base_types::{LogId, Name, Timestamp};
 use stele_core_engine::{
-    Adopt, Argument, Arguments, Bind, BindingTarget, CatalogueCommand, Command, DeclareLog,
-    Durability, Headers, Lifetime, LogConfig, NoHeaders, QueueConfig, Retention, Settings, State,
+    Adopt, Argument, Arguments, Bind, BindingTarget, Command, DeclareLog, Durability, Headers,
+    Lifetime, LogConfig, NoHeaders, QueueConfig, Retention, Settings, State,
 };
 
 /// How long each figure is measured.
@@ -104,28 +104,25 @@ impl Bench {
         };
         for at in 0..bindings {
             let queue = format!("q{at}");
-            bench.run(CatalogueCommand::DeclareLog(declaration(&queue)));
+            bench.run(declaration(&queue));
             let log = bench.state.catalogue.log("/", &queue).unwrap().id;
             let (key, arguments) = binding(at);
-            bench.run(CatalogueCommand::Bind(Bind {
+            bench.run(Bind {
                 vhost: Name::vhost_default(),
                 source: Name::new(exchange).unwrap(),
                 target: BindingTarget::Log(log),
                 key: Name::new(&key).unwrap(),
                 arguments,
-            }));
+            });
         }
         bench
     }
 
-    fn run(&mut self, command: CatalogueCommand) {
-        let decision = self
-            .state
-            .decide(Command::Catalogue(command), Timestamp(1_000));
+    fn run<C: Command>(&mut self, command: C) {
+        let decision = command.decide(&self.state, Timestamp(1_000)).unwrap();
         for record in &decision.records {
             self.state.apply(record);
         }
-        decision.reply.unwrap().unwrap();
     }
 
     /// Routes for a while, and prints what a message cost. Each must reach one queue.

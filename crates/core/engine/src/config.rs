@@ -27,7 +27,7 @@ pub struct Lifetime {
     /// Deleted when its last consumer has gone (AMQP `auto-delete`).
     pub auto_delete: bool,
     /// Deleted when unused for that long, in milliseconds (AMQP `x-expires`): without consumers,
-    /// and nobody asked for a record or named it as [`crate::LogCommand::Use`] does. `None` stays.
+    /// and nobody asked for a record or named it as [`crate::UseLog`] does. `None` stays.
     pub unused_ms_max: Option<u64>,
 }
 

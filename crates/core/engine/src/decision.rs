@@ -3,15 +3,19 @@
 use smallvec::SmallVec;
 use stele_base_types::{LogId, PartitionId};
 
-use crate::{Delivery, Durability, Error, Record, Reply, Token, command::ConsumerRef};
+use crate::{
+    ConsumerRef, Delivery, Durability, GroupError, JoinedGroup, LeasedRun, LogError, Record,
+    SyncedGroup, Token,
+};
 
-/// The outcome of a command: what changes, what to answer and when, what else to do.
+/// The outcome of a command: what changes, what to answer and when, what else to do. What the shard
+/// decides on by itself has no answer.
 #[derive(Debug)]
-pub struct Decision {
+pub struct Decision<R = ()> {
     /// To be applied, in order, and journalled where they are of that kind.
     pub records: SmallVec<[Record; 2]>,
-    /// The answer; `None` where it comes later, as [`Effect::Respond`].
-    pub reply: Option<Result<Reply, Error>>,
+    /// The answer.
+    pub reply: R,
     /// What else to do, once the records are applied.
     pub effects: SmallVec<[Effect; 1]>,
     /// How safe the records must be before the reply leaves. Where there are none, how safe all
@@ -23,9 +27,13 @@ pub struct Decision {
 /// Something to do outside of the state.
 #[derive(Debug)]
 pub enum Effect {
-    /// Answer a command that was left waiting. Leaves when this decision's records are as safe as
+    /// Answer a [`crate::Lease`] that waits.
+    Leased(Token, Result<Vec<LeasedRun>, LogError>),
+    /// Answer a [`crate::JoinGroup`] that waits. Leaves when this decision's records are as safe as
     /// its durability asks.
-    Respond(Token, Result<Reply, Error>),
+    Joined(Token, Result<Box<JoinedGroup>, GroupError>),
+    /// Answer a [`crate::SyncGroup`] that waits, likewise.
+    Synced(Token, Result<SyncedGroup, GroupError>),
     /// Hand records to a consumer.
     Deliver(Delivery),
     /// Tell a consumer that it is no longer one: its log is gone.
@@ -44,38 +52,22 @@ pub enum Effect {
     Trimmed(PartitionId),
 }
 
-impl Decision {
-    /// Nothing happened and nothing is answered.
-    pub fn nothing() -> Self {
+impl<R> Decision<R> {
+    /// An answer without a change.
+    pub fn reply(reply: R) -> Self {
         Self {
             records: SmallVec::new(),
-            reply: None,
+            reply,
             effects: SmallVec::new(),
             durability: Durability::Volatile,
         }
     }
 
-    /// An answer without a change.
-    pub fn reply(reply: Reply) -> Self {
-        Self {
-            reply: Some(Ok(reply)),
-            ..Self::nothing()
-        }
-    }
-
-    /// A refusal: nothing has changed.
-    pub fn refuse(error: Error) -> Self {
-        Self {
-            reply: Some(Err(error)),
-            ..Self::nothing()
-        }
-    }
-
     /// A change, and its answer when the change is as safe as `durability` asks.
-    pub fn change(record: Record, reply: Reply, durability: Durability) -> Self {
+    pub fn change(record: Record, reply: R, durability: Durability) -> Self {
         Self {
             records: SmallVec::from_iter([record]),
-            reply: Some(Ok(reply)),
+            reply,
             effects: SmallVec::new(),
             durability,
         }
@@ -88,15 +80,32 @@ impl Decision {
         self
     }
 
+    /// The same with another answer.
+    pub fn answered<S>(self, reply: S) -> Decision<S> {
+        Decision {
+            records: self.records,
+            reply,
+            effects: self.effects,
+            durability: self.durability,
+        }
+    }
+}
+
+impl Decision {
+    /// Nothing happens.
+    pub fn nothing() -> Self {
+        Self::reply(())
+    }
+
     /// How much it changes, roughly: the records of logs that it speaks of, and one for every other
     /// change. What bounds the work of a shard in one go is counted by it.
     pub fn weight(&self) -> u32 {
         self.records.iter().map(Record::weight).sum()
     }
 
-    /// Whether nothing is to be done: how [`crate::Command::Dispatch`] and
-    /// [`crate::Command::Tick`] say that they are through.
+    /// Whether nothing is to be done: how [`crate::State::dispatch`] and [`crate::State::tick`] say
+    /// that they are through.
     pub fn is_nothing(&self) -> bool {
-        self.records.is_empty() && self.reply.is_none() && self.effects.is_empty()
+        self.records.is_empty() && self.effects.is_empty()
     }
 }

@@ -5,13 +5,15 @@
 //! it decides on offsets, sizes, instants and the few fields that scheduling needs.
 //!
 //! ```text
-//!   command, now ──► decide(&State) ──► Decision { records, reply, effects, durability }
+//!   Command, now ──► decide(&State) ──► Decision { records, reply, effects, durability }
 //!                                            │
 //!                    apply(&mut State) ◄─────┘  the only mutation; recovery is apply, again
 //! ```
 //!
 //! Invariants
-//! - [`decide()`](State::decide) never changes the state; [`apply()`](State::apply) never decides.
+//! - [`decide()`](Command::decide) never changes the state; [`apply()`](State::apply) never
+//!   decides.
+//! - Each command has its own reply, and its domain's error: what can't be answered can't be said.
 //! - A record that [`Record::is_journalled`] survives a crash; the others speak of connections,
 //!   which don't.
 //! - A reply leaves when the records of its decision are durable to the degree that the decision
@@ -21,35 +23,42 @@ mod catalogue;
 mod command;
 mod config;
 mod decision;
-mod error;
 mod group;
 pub mod limits;
 mod link;
 mod log;
+mod producer_ids;
 mod record;
-mod reply;
 mod state;
 mod stored;
 
-pub use catalogue::{Adopt, Binding, Catalogue, Exchange, Headers, LogDefinition, NoHeaders};
-pub use command::{
-    Append, AppendTarget, Bind, CatalogueCommand, Close, Command, CommitOffset, ConsumerRef,
-    DeclareExchange, DeclareLog, Extend, GroupCommand, Join, LeaseRequest, LogCommand, Outcome,
-    ProducerStamp, Schedule, Settle, SettleItem, Subscribe, SyncGroup, Token,
+pub use catalogue::{
+    Adopt, AlterLog, Bind, Binding, Catalogue, CatalogueError, Contradiction, DeclareExchange,
+    DeclareLog, Declared, DeleteExchange, DeleteLog, Exchange, Headers, LogDefinition, NoHeaders,
+    Unbind,
 };
+pub use command::{Command, Token};
 pub use config::{
     Argument, Arguments, BindingTarget, Durability, ExchangeKind, Facet, Lifetime, LogConfig,
     QueueConfig, Retention, Settings, Window,
 };
 pub use decision::{Decision, Effect};
-pub use error::{Contradiction, Error};
-pub use group::{GroupJoining, GroupMemberProfile, GroupSettlement, GroupState, Groups};
-pub use link::{LinkCommand, LinkNumber, LinkRecord, Links};
-pub use log::{LeaseId, Ledger, LedgerId, LedgerRecord, Log, Logs, Partition, Run};
-pub use record::{CatalogueRecord, GroupRecord, LogRecord, Record};
-pub use reply::{
-    Appended, Declared, Delivery, GroupDescription, GroupListing, JoinedGroup, JoinedMember,
-    LeasedRecord, LeasedRun, MemberDescription, OffsetEntry, Reply,
+pub use group::{
+    CommitOffset, CommitOffsets, DeleteGroup, DeleteOffsets, DescribeGroup, FetchOffsets,
+    GroupCommand, GroupDescription, GroupError, GroupJoining, GroupListing, GroupMemberProfile,
+    GroupSettlement, GroupState, Groups, Heartbeat, HeartbeatReply, JoinGroup, JoinReply,
+    JoinedGroup, JoinedMember, LeaveGroup, ListGroups, MemberDescription, OffsetEntry, SyncGroup,
+    SyncedGroup,
 };
+pub use link::{LinkCommand, LinkNumber, LinkRecord, Links};
+pub use log::{
+    Append, AppendError, AppendTarget, Appended, CancelWait, CloseLog, ConsumerRef, Credit,
+    Delivery, Extend, Lease, LeaseId, LeaseRequest, LeasedRecord, LeasedRun, Ledger, LedgerId,
+    LedgerRecord, Log, LogError, Logs, Missing, OpenError, OpenLog, Outcome, Partition, Prefetch,
+    ProducerStamp, Purge, Run, Schedule, Settle, SettleItem, Subscribe, Subscription, Trim,
+    UndefineLog, Unsubscribe, UseLog,
+};
+pub use producer_ids::{InitProducer, InitProducerError};
+pub use record::{CatalogueRecord, GroupRecord, LogRecord, Record};
 pub use state::State;
 pub use stored::StoredError;

@@ -7,7 +7,7 @@ use stele_base_types::{
     LogId, Name, Offset, PartitionId, ProcessEpoch, ProducerId, SessionId, Timestamp,
 };
 
-use crate::command::{ProducerStamp, Schedule};
+use crate::{ProducerStamp, Schedule};
 pub use crate::{catalogue::CatalogueRecord, group::GroupRecord, log::LogRecord};
 
 impl Record {

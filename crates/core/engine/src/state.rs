@@ -1,9 +1,12 @@
-//! The state of a shard, and the two functions on it.
+//! The state of a shard, and what the shard decides on by itself. Commands are each in a file of
+//! their own.
 
 use serde::{Deserialize, Serialize};
-use stele_base_types::{ProcessEpoch, ProducerEpoch, ProducerId, Timestamp};
+use stele_base_types::{
+    LogId, Offset, PartitionId, ProcessEpoch, ProducerId, SessionId, Timestamp,
+};
 
-use crate::{Catalogue, Command, Decision, Durability, Error, Groups, Logs, Record, Reply};
+use crate::{Catalogue, Decision, Groups, Logs, Record};
 
 /// All that a shard knows. Serialised as a snapshot.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -20,23 +23,6 @@ pub struct State {
 }
 
 impl State {
-    /// What a command changes and is answered with. Pure.
-    pub fn decide(&self, command: Command, now: Timestamp) -> Decision {
-        match command {
-            Command::Catalogue(command) => self.catalogue.decide(command, now),
-            Command::Append(append) => self.logs.append(append, now),
-            Command::Log(log, command) => self.logs.decide(log, command, now),
-            Command::Group(group, command) => self.groups.decide(group, command, now),
-            Command::InitProducer { current } => self.init_producer(current),
-            Command::Committed(ends) => self.logs.committed(&ends),
-            Command::SessionClosed(session) => self.logs.session_closed(session),
-            Command::CleanUp => self.logs.clean_up(now),
-            Command::Dispatch(log) => self.logs.dispatch(log, now),
-            Command::Tick => self.tick(now),
-            Command::Recover(epoch) => self.recover(epoch, now),
-        }
-    }
-
     /// Makes a change. The same records in the same order make the same state, live or replayed.
     pub fn apply(&mut self, record: &Record) {
         self.latest = self.latest.max(record.at().unwrap_or(self.latest));
@@ -67,7 +53,7 @@ impl State {
         self.latest
     }
 
-    /// When [`Command::Tick`] has something to do.
+    /// When [`State::tick`] has something to do.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         [self.logs.next_deadline(), self.groups.next_deadline()]
             .into_iter()
@@ -75,8 +61,9 @@ impl State {
             .min()
     }
 
-    /// The epoch first, then what went with the former process, some at a time.
-    fn recover(&self, epoch: ProcessEpoch, now: Timestamp) -> Decision {
+    /// A process of this epoch begins: what went with the former one is dropped. The first decision
+    /// after a replay; the shard repeats it until one holds nothing.
+    pub fn recover(&self, epoch: ProcessEpoch, now: Timestamp) -> Decision {
         if self.logs.epoch() < epoch {
             return self.logs.recover(epoch, now);
         }
@@ -93,26 +80,38 @@ impl State {
         }
     }
 
-    fn tick(&self, now: Timestamp) -> Decision {
+    /// The durable end of partitions has moved: records before it may be shown.
+    pub fn committed(&self, ends: &[(PartitionId, Offset)]) -> Decision {
+        self.logs.committed(ends)
+    }
+
+    /// A session has ended: its waits and consumers go, and what it leases returns, by the
+    /// [`State::clean_up`]s that follow.
+    pub fn session_closed(&self, session: SessionId) -> Decision {
+        self.logs.session_closed(session)
+    }
+
+    /// One step, or one run, of what sessions that have gone have left. The shard repeats it for as
+    /// long as [`Logs::has_leavings`].
+    pub fn clean_up(&self, now: Timestamp) -> Decision {
+        self.logs.clean_up(now)
+    }
+
+    /// A log may have deliveries to make: leases one run to one consumer. The shard repeats it
+    /// until a decision holds nothing; [`Logs::dispatchable`] names the logs that have some to
+    /// make.
+    pub fn dispatch(&self, log: LogId, now: Timestamp) -> Decision {
+        self.logs.dispatch(log, now)
+    }
+
+    /// Time has passed: one deadline's worth of work. The shard repeats it until a decision holds
+    /// nothing, and asks again at [`State::next_deadline`].
+    pub fn tick(&self, now: Timestamp) -> Decision {
         let decision = self.logs.tick(now);
         if decision.is_nothing() {
             self.groups.tick(now)
         } else {
             decision
-        }
-    }
-
-    fn init_producer(&self, current: Option<(ProducerId, ProducerEpoch)>) -> Decision {
-        match current {
-            Some((id, _)) if id >= self.producer_next => Decision::refuse(Error::UnknownProducer),
-            Some((id, epoch)) if epoch.0 < i16::MAX - 1 => {
-                Decision::reply(Reply::Producer(id, ProducerEpoch(epoch.0 + 1)))
-            }
-            _ => Decision::change(
-                Record::ProducerIds(ProducerId(self.producer_next.0 + 1)),
-                Reply::Producer(self.producer_next, ProducerEpoch(0)),
-                Durability::Synced,
-            ),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use hyper::{Response, StatusCode, header};
 use serde_json::json;
-use stele_core_broker::{self as broker, ResolveError};
+use stele_core_broker::{Failure, ResolveError};
 
 use crate::router::{Answer, json as json_answer};
 
@@ -32,7 +32,7 @@ pub(crate) enum Error {
     Stuck,
     /// 503 or 500, by what the broker says.
     #[error(transparent)]
-    Broker(#[from] broker::Error),
+    Broker(#[from] Failure),
 }
 
 impl Error {
@@ -52,10 +52,10 @@ impl Error {
             Self::NoSuchPage | Self::NoSuchLog => StatusCode::NOT_FOUND,
             Self::NotGet => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotReady(_) | Self::Stuck => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Broker(error) => match error {
-                broker::Error::Refused(_) | broker::Error::TooLarge(_) => StatusCode::CONFLICT,
-                broker::Error::Stopping | broker::Error::NoSpace => StatusCode::SERVICE_UNAVAILABLE,
-                broker::Error::Unreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Broker(failure) => match failure {
+                Failure::TooLarge(_) => StatusCode::CONFLICT,
+                Failure::Stopping | Failure::NoSpace => StatusCode::SERVICE_UNAVAILABLE,
+                Failure::Unreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
         }
     }
@@ -69,11 +69,11 @@ impl Error {
             Self::NotGet => "not-get",
             Self::NotReady(_) => "not-ready",
             Self::Stuck => "stuck",
-            Self::Broker(error) => match error {
-                broker::Error::Refused(_) | broker::Error::TooLarge(_) => "refused",
-                broker::Error::Stopping => "stopping",
-                broker::Error::NoSpace => "no-space",
-                broker::Error::Unreadable(_) => "unreadable",
+            Self::Broker(failure) => match failure {
+                Failure::TooLarge(_) => "refused",
+                Failure::Stopping => "stopping",
+                Failure::NoSpace => "no-space",
+                Failure::Unreadable(_) => "unreadable",
             },
         }
     }

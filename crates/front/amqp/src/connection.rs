@@ -21,7 +21,7 @@ use std::{collections::VecDeque, sync::Arc};
 use hashbrown::HashMap;
 use stele_base_types::{ConsumerId, LogId, Principal};
 use stele_core_broker::{self as broker, Broker, Events, FrontMeter};
-use stele_core_engine::{Close, Outcome};
+use stele_core_engine::{CloseLog, Outcome};
 use stele_wire_amqp::{
     Frame, Method, ShortString,
     method::{basic, channel, connection},
@@ -177,8 +177,8 @@ impl Connection {
             tracing::warn!(client = %self.principal(), "{}", fault.text());
         }
         self.flush_publishes().await;
-        if let Some((log, settle)) = self.settling.take() {
-            self.holder.settle(log, settle).await;
+        if let Some(settle) = self.settling.take() {
+            self.holder.settle(settle).await;
         }
         self.flush_confirms();
     }
@@ -207,8 +207,8 @@ impl Connection {
 
     /// Settles a delivery.
     pub(crate) async fn settle(&mut self, unacked: &Unacked, outcome: Outcome) {
-        if let Some((log, settle)) = self.settling.push(unacked, outcome) {
-            self.holder.settle(log, settle).await;
+        if let Some(settle) = self.settling.push(unacked, outcome) {
+            self.holder.settle(settle).await;
         }
     }
 
@@ -302,7 +302,7 @@ impl Connection {
         }
         for log in std::mem::take(&mut self.exclusive) {
             // One that is gone already needs no deleting.
-            drop(self.broker.delete_log(log, Close::default()).await);
+            drop(self.broker.delete_log(CloseLog::anyway(log)).await);
         }
     }
 

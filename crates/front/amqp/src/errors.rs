@@ -1,7 +1,7 @@
 //! Refusals in AMQP's words, with RabbitMQ's texts, which clients and their tests match on.
 
-use stele_core_broker::{self as broker, ResolveError};
-use stele_core_engine as engine;
+use stele_core_broker::{self as broker, Failure, ResolveError};
+use stele_core_engine::{CatalogueError, LogError};
 use stele_wire_amqp::{
     ContentHeaderError, FrameError, MethodError, ReadError,
     reply_code::{
@@ -166,6 +166,16 @@ impl<'a> Subject<'a> {
         Fault::new(NOT_FOUND, format!("no {}", self.describe()))
     }
 
+    /// It has consumers or bindings.
+    fn in_use(&self) -> Fault {
+        Fault::precondition(format!("{} in use", self.describe()))
+    }
+
+    /// It is somebody's alone.
+    fn in_exclusive_use(&self) -> Fault {
+        Fault::access_refused(format!("{} in exclusive use", self.describe()))
+    }
+
     /// A declaration says otherwise than what exists; both values as RabbitMQ writes them.
     pub(crate) fn inequivalent(&self, field: &str, received: &str, current: &str) -> Fault {
         Fault::precondition(format!(
@@ -186,25 +196,44 @@ impl<'a> Subject<'a> {
     }
 
     /// What a refusal or failure of the broker is to the client.
-    pub(crate) fn fault(&self, error: broker::Error) -> Fault {
-        match error {
-            broker::Error::Refused(refusal) => self.refusal(refusal),
-            broker::Error::Stopping => Fault::shutdown(),
-            broker::Error::NoSpace => Fault::precondition("no space left for new data"),
-            broker::Error::TooLarge(_) => Fault::precondition(error.to_string()),
-            broker::Error::Unreadable(what) => {
-                Fault::internal(format!("stored data can't be read: {what}"))
-            }
+    pub(crate) fn fault(&self, error: impl Told) -> Fault {
+        error.told(self)
+    }
+}
+
+/// An error of the broker that a client is told of.
+pub(crate) trait Told {
+    /// In AMQP's words, of an operation on `subject`.
+    fn told(self, subject: &Subject<'_>) -> Fault;
+}
+
+impl<E: Told> Told for broker::Error<E> {
+    fn told(self, subject: &Subject<'_>) -> Fault {
+        match self {
+            Self::Refused(refusal) => refusal.told(subject),
+            Self::Failed(failure) => failure.told(subject),
         }
     }
+}
 
-    fn refusal(&self, error: engine::Error) -> Fault {
-        use engine::Error as E;
-        match error {
-            E::NoSuchLog | E::NoSuchPartition | E::NoSuchLedger => self.missing(),
-            E::NoSuchExchange(name) => Fault::no_exchange(&name, self.vhost),
-            E::NoSuchVirtualHost(name) => Fault::not_allowed(format!("vhost {name} not found")),
-            E::Contradiction(it) => self.inequivalent(
+impl Told for Failure {
+    fn told(self, _subject: &Subject<'_>) -> Fault {
+        match self {
+            Self::Stopping => Fault::shutdown(),
+            Self::NoSpace => Fault::precondition("no space left for new data"),
+            Self::TooLarge(_) => Fault::precondition(self.to_string()),
+            Self::Unreadable(_) => Fault::internal(self.to_string()),
+        }
+    }
+}
+
+impl Told for CatalogueError {
+    fn told(self, subject: &Subject<'_>) -> Fault {
+        match self {
+            Self::NoSuchLog | Self::NoSuchTarget => subject.missing(),
+            Self::NoSuchExchange(name) => Fault::no_exchange(&name, subject.vhost),
+            Self::NoSuchVirtualHost(name) => Fault::not_allowed(format!("vhost {name} not found")),
+            Self::Contradiction(it) => subject.inequivalent(
                 match it.field {
                     "expires" => EXPIRES,
                     field => field,
@@ -212,33 +241,24 @@ impl<'a> Subject<'a> {
                 &format!("'{}'", it.received),
                 &format!("'{}'", it.current),
             ),
-            E::NoSuchTarget => self.missing(),
-            E::InUse => Fault::precondition(format!("{} in use", self.describe())),
-            E::NotEmpty => Fault::precondition(format!("{} not empty", self.describe())),
-            E::Exclusive => Fault::access_refused(format!("{} in exclusive use", self.describe())),
-            E::Limit(what) => Fault::precondition(format!("limit reached: {what}")),
-            E::Partitions { .. } | E::OffsetOutOfRange { .. } => {
-                Fault::precondition(error.to_string())
-            }
-            // What only a fault of our own could cause: this front chooses the ids of consumers,
-            // builds the batches and has neither producers nor groups.
-            E::ConsumerExists
-            | E::MalformedAppend(_)
-            | E::OutOfOrderSequence { .. }
-            | E::DuplicateSequence
-            | E::ProducerFenced { .. }
-            | E::UnknownProducer
-            | E::NoSuchGroup
-            | E::GroupNotEmpty
-            | E::GroupSubscribed
-            | E::UnknownMember
-            | E::FencedInstance
-            | E::IllegalGeneration
-            | E::RebalanceInProgress
-            | E::MemberIdRequired(_)
-            | E::InconsistentProtocol
-            | E::SessionTimeout
-            | E::InvalidGroup => Fault::internal(error.to_string()),
+            Self::Partitions { .. } => Fault::precondition(self.to_string()),
+            Self::InUse => subject.in_use(),
+            Self::Exclusive => subject.in_exclusive_use(),
+            Self::Limit(what) => Fault::precondition(format!("limit reached: {what}")),
+        }
+    }
+}
+
+impl Told for LogError {
+    fn told(self, subject: &Subject<'_>) -> Fault {
+        match self {
+            Self::NoSuchLog | Self::NoSuchPartition | Self::NoSuchLedger => subject.missing(),
+            Self::InUse => subject.in_use(),
+            Self::NotEmpty => Fault::precondition(format!("{} not empty", subject.describe())),
+            Self::Exclusive => subject.in_exclusive_use(),
+            // A fault of our own: this front chooses the ids of consumers.
+            Self::ConsumerExists => Fault::internal(self.to_string()),
+            Self::OffsetOutOfRange { .. } => Fault::precondition(self.to_string()),
         }
     }
 }
@@ -280,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_contradiction_reads_as_rabbitmq_writes_it() {
-        let error = broker::Error::Refused(engine::Error::Contradiction(Contradiction {
+        let error = broker::Error::Refused(CatalogueError::Contradiction(Contradiction {
             field: "durable",
             received: "false".into(),
             current: "true".into(),
@@ -294,7 +314,7 @@ mod tests {
 
     #[test]
     fn an_exclusive_consumer_refuses_others_on_their_channel() {
-        let error = broker::Error::Refused(engine::Error::Exclusive);
+        let error = broker::Error::Refused(LogError::Exclusive);
         let fault = Subject::queue("q1", "/").fault(error);
         assert_eq!(
             fault.text(),

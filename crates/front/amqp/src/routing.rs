@@ -1,6 +1,5 @@
 //! Where a message goes.
 
-use stele_core_broker as broker;
 use stele_core_engine::{Argument, Catalogue};
 use stele_wire_amqp::Table;
 
@@ -39,7 +38,7 @@ pub(crate) fn route(
             // An alternate exchange may be missing: the message goes nowhere then.
             if name == exchange {
                 let subject = Subject::exchange(exchange, vhost);
-                return Err(subject.fault(broker::Error::Refused(error)));
+                return Err(subject.fault(error));
             }
             break;
         }

@@ -1,7 +1,9 @@
 //! Refusals and failures in Kafka's words.
 
-use stele_core_broker::{self as broker, ResolveError};
-use stele_core_engine as engine;
+use std::fmt::Display;
+
+use stele_core_broker::{self as broker, Failure, ReadError, ResolveError};
+use stele_core_engine::{AppendError, CatalogueError, GroupError, InitProducerError, LogError};
 use stele_wire_batch as batch;
 use stele_wire_kafka::{ResponseError, StrBytes};
 
@@ -37,15 +39,24 @@ impl From<ResponseError> for Fault {
     }
 }
 
-impl From<broker::Error> for Fault {
-    fn from(error: broker::Error) -> Self {
-        Self::new(of_broker(&error), error.to_string())
+impl<E: Coded + Display> From<broker::Error<E>> for Fault {
+    fn from(error: broker::Error<E>) -> Self {
+        match error {
+            broker::Error::Refused(refusal) => Self::new(refusal.coded(), refusal.to_string()),
+            broker::Error::Failed(failure) => failure.into(),
+        }
     }
 }
 
-impl From<engine::Error> for Fault {
-    fn from(error: engine::Error) -> Self {
-        Self::new(of_engine(&error), error.to_string())
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Self {
+        Self::new(of_failure(&failure), failure.to_string())
+    }
+}
+
+impl From<ReadError> for Fault {
+    fn from(error: ReadError) -> Self {
+        Self::new(error.coded(), error.to_string())
     }
 }
 
@@ -56,27 +67,32 @@ impl From<batch::Error> for Fault {
 }
 
 /// What a failure of the broker is to a client.
-fn of_broker(error: &broker::Error) -> ResponseError {
-    match error {
-        broker::Error::Refused(refusal) => of_engine(refusal),
+fn of_failure(failure: &Failure) -> ResponseError {
+    match failure {
         // Retriable, and makes the client look for the leader again: by then the server is back.
-        broker::Error::Stopping => ResponseError::NotLeaderOrFollower,
+        Failure::Stopping => ResponseError::NotLeaderOrFollower,
         // Retriable: the client keeps its records until there is room.
-        broker::Error::NoSpace => ResponseError::KafkaStorageError,
-        broker::Error::Unreadable(_) => ResponseError::KafkaStorageError,
-        broker::Error::TooLarge(_) => ResponseError::MessageTooLarge,
+        Failure::NoSpace => ResponseError::KafkaStorageError,
+        Failure::Unreadable(_) => ResponseError::KafkaStorageError,
+        Failure::TooLarge(_) => ResponseError::MessageTooLarge,
     }
 }
 
-/// The same for an operation on a group, whose coordinator the client then looks for again.
-pub(crate) fn of_group(error: &broker::Error) -> ResponseError {
+/// What an operation on a group is answered with that can't be done.
+pub(crate) fn of_group(error: &broker::Error<GroupError>) -> ResponseError {
     match error {
-        broker::Error::Refused(engine::Error::Limit(_)) => ResponseError::GroupMaxSizeReached,
-        broker::Error::Refused(refusal) => of_engine(refusal),
-        broker::Error::Stopping | broker::Error::NoSpace | broker::Error::Unreadable(_) => {
+        broker::Error::Refused(refusal) => refusal.coded(),
+        broker::Error::Failed(failure) => of_group_failure(failure),
+    }
+}
+
+/// What a failure is to a client of a group, which then looks for its coordinator again.
+pub(crate) fn of_group_failure(failure: &Failure) -> ResponseError {
+    match failure {
+        Failure::Stopping | Failure::NoSpace | Failure::Unreadable(_) => {
             ResponseError::CoordinatorNotAvailable
         }
-        broker::Error::TooLarge(_) => ResponseError::InvalidRequest,
+        Failure::TooLarge(_) => ResponseError::InvalidRequest,
     }
 }
 
@@ -99,40 +115,89 @@ pub(crate) fn of_resolve_id(error: ResolveError) -> ResponseError {
     }
 }
 
-/// What a refusal of the engine is to a client.
-pub(crate) fn of_engine(error: &engine::Error) -> ResponseError {
-    use engine::Error as E;
-    match error {
-        E::NoSuchLog | E::NoSuchPartition => ResponseError::UnknownTopicOrPartition,
-        E::Contradiction(_) => ResponseError::InvalidConfig,
-        E::Partitions { .. } => ResponseError::InvalidPartitions,
-        E::Limit(_) => ResponseError::PolicyViolation,
-        E::OffsetOutOfRange { .. } => ResponseError::OffsetOutOfRange,
-        E::MalformedAppend(_) => ResponseError::InvalidRecord,
-        E::OutOfOrderSequence { .. } => ResponseError::OutOfOrderSequenceNumber,
-        E::DuplicateSequence => ResponseError::DuplicateSequenceNumber,
-        E::ProducerFenced { .. } => ResponseError::InvalidProducerEpoch,
-        E::UnknownProducer => ResponseError::UnknownProducerId,
-        E::NoSuchGroup => ResponseError::GroupIdNotFound,
-        E::GroupNotEmpty => ResponseError::NonEmptyGroup,
-        E::GroupSubscribed => ResponseError::GroupSubscribedToTopic,
-        E::UnknownMember => ResponseError::UnknownMemberId,
-        E::FencedInstance => ResponseError::FencedInstanceId,
-        E::IllegalGeneration => ResponseError::IllegalGeneration,
-        E::RebalanceInProgress => ResponseError::RebalanceInProgress,
-        E::MemberIdRequired(_) => ResponseError::MemberIdRequired,
-        E::InconsistentProtocol => ResponseError::InconsistentGroupProtocol,
-        E::SessionTimeout => ResponseError::InvalidSessionTimeout,
-        E::InvalidGroup => ResponseError::InvalidGroupId,
-        // A topic that another protocol holds exclusively, or deletes only unused: none of Kafka's
-        // codes says so; this one isn't retried.
-        E::InUse | E::NotEmpty | E::Exclusive => ResponseError::InvalidRequest,
-        // What only a fault of our own could cause: this front has neither ledgers nor exchanges.
-        E::NoSuchLedger
-        | E::NoSuchExchange(_)
-        | E::NoSuchVirtualHost(_)
-        | E::NoSuchTarget
-        | E::ConsumerExists => ResponseError::UnknownServerError,
+/// A refusal that has a code in Kafka's protocol.
+pub(crate) trait Coded {
+    /// The code.
+    fn coded(&self) -> ResponseError;
+}
+
+impl Coded for CatalogueError {
+    fn coded(&self) -> ResponseError {
+        match self {
+            Self::NoSuchLog => ResponseError::UnknownTopicOrPartition,
+            Self::Contradiction(_) => ResponseError::InvalidConfig,
+            Self::Partitions { .. } => ResponseError::InvalidPartitions,
+            Self::Limit(_) => ResponseError::PolicyViolation,
+            // A topic that another protocol holds exclusively: none of Kafka's codes says so; this
+            // one isn't retried.
+            Self::InUse | Self::Exclusive => ResponseError::InvalidRequest,
+            // What only a fault of our own could cause: this front has no exchanges.
+            Self::NoSuchExchange(_) | Self::NoSuchVirtualHost(_) | Self::NoSuchTarget => {
+                ResponseError::UnknownServerError
+            }
+        }
+    }
+}
+
+impl Coded for LogError {
+    fn coded(&self) -> ResponseError {
+        match self {
+            Self::NoSuchLog | Self::NoSuchPartition => ResponseError::UnknownTopicOrPartition,
+            Self::OffsetOutOfRange { .. } => ResponseError::OffsetOutOfRange,
+            // This front deletes without conditions, and has neither ledgers nor consumers; were it
+            // refused for them, this code isn't retried.
+            Self::InUse | Self::NotEmpty | Self::Exclusive => ResponseError::InvalidRequest,
+            Self::NoSuchLedger | Self::ConsumerExists => ResponseError::UnknownServerError,
+        }
+    }
+}
+
+impl Coded for ReadError {
+    fn coded(&self) -> ResponseError {
+        match self {
+            Self::NoSuchLog | Self::NoSuchPartition => ResponseError::UnknownTopicOrPartition,
+            Self::OffsetOutOfRange { .. } => ResponseError::OffsetOutOfRange,
+        }
+    }
+}
+
+impl Coded for AppendError {
+    fn coded(&self) -> ResponseError {
+        match self {
+            Self::NoSuchLog | Self::NoSuchPartition => ResponseError::UnknownTopicOrPartition,
+            Self::Malformed(_) => ResponseError::InvalidRecord,
+            Self::OutOfOrderSequence { .. } => ResponseError::OutOfOrderSequenceNumber,
+            Self::DuplicateSequence => ResponseError::DuplicateSequenceNumber,
+            Self::ProducerFenced { .. } => ResponseError::InvalidProducerEpoch,
+            Self::UnknownProducer => ResponseError::UnknownProducerId,
+        }
+    }
+}
+
+impl Coded for InitProducerError {
+    fn coded(&self) -> ResponseError {
+        match self {
+            Self::UnknownProducer => ResponseError::UnknownProducerId,
+        }
+    }
+}
+
+impl Coded for GroupError {
+    fn coded(&self) -> ResponseError {
+        match self {
+            Self::InvalidGroup => ResponseError::InvalidGroupId,
+            Self::NoSuchGroup => ResponseError::GroupIdNotFound,
+            Self::NotEmpty => ResponseError::NonEmptyGroup,
+            Self::Full => ResponseError::GroupMaxSizeReached,
+            Self::Subscribed => ResponseError::GroupSubscribedToTopic,
+            Self::MetadataTooLong => ResponseError::OffsetMetadataTooLarge,
+            Self::UnknownMember => ResponseError::UnknownMemberId,
+            Self::FencedInstance => ResponseError::FencedInstanceId,
+            Self::IllegalGeneration => ResponseError::IllegalGeneration,
+            Self::RebalanceInProgress => ResponseError::RebalanceInProgress,
+            Self::InconsistentProtocol => ResponseError::InconsistentGroupProtocol,
+            Self::SessionTimeout => ResponseError::InvalidSessionTimeout,
+        }
     }
 }
 
@@ -159,15 +224,15 @@ mod tests {
 
     #[test]
     fn no_space_and_stopping_are_retriable_for_a_producer() {
-        for error in [broker::Error::NoSpace, broker::Error::Stopping] {
-            assert!(Fault::from(error).error.is_retriable());
+        for failure in [Failure::NoSpace, Failure::Stopping] {
+            assert!(Fault::from(failure).error.is_retriable());
         }
     }
 
     #[test]
     fn a_group_on_a_stopping_server_is_looked_for_again() {
         assert_eq!(
-            of_group(&broker::Error::Stopping),
+            of_group(&Failure::Stopping.into()),
             ResponseError::CoordinatorNotAvailable
         );
     }

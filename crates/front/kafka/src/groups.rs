@@ -1,10 +1,14 @@
 //! What the operations on groups share.
 
 use stele_base_types::Name;
-use stele_core_engine::{GroupCommand, Reply};
+use stele_core_engine::{GroupCommand, GroupError};
 use stele_wire_kafka::ResponseError;
 
-use crate::{errors::of_group, limits::ID_SIZE_BYTES_MAX, session::Session};
+use crate::{
+    errors::{Coded as _, of_group},
+    limits::ID_SIZE_BYTES_MAX,
+    session::Session,
+};
 
 /// A group id as a name.
 pub(crate) fn group_name(group: &str) -> Result<Name, ResponseError> {
@@ -15,16 +19,19 @@ pub(crate) fn group_name(group: &str) -> Result<Name, ResponseError> {
 }
 
 /// Sends a command to a group.
-pub(crate) async fn command(
+pub(crate) async fn command<C: GroupCommand>(
     session: &Session,
-    group: Name,
-    command: GroupCommand,
-) -> Result<Reply, ResponseError> {
-    session
-        .broker
-        .group(group, command)
-        .await
-        .map_err(|error| of_group(&error))
+    command: C,
+) -> Result<C::Reply, ResponseError> {
+    let answer = session.broker.group(command).await;
+    answer.map_err(|error| of_group(&error))
+}
+
+/// The code of each part's result.
+pub(crate) fn codes(results: Vec<Result<(), GroupError>>) -> Vec<i16> {
+    let each = results.into_iter();
+    each.map(|result| code_of(result.map_err(|error| error.coded())))
+        .collect()
 }
 
 /// A text as commands hold it.

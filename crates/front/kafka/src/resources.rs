@@ -1,7 +1,7 @@
 //! What configurations belong to, and changing those of topics.
 
 use stele_core_broker::Action;
-use stele_core_engine::{Retention, Settings as FacetSettings};
+use stele_core_engine::{AlterLog, Retention, Settings as FacetSettings};
 use stele_wire_kafka::ResponseError;
 
 use crate::{
@@ -87,11 +87,12 @@ impl Change<'_> {
             window: Some(topic_configs::window(&settings, &session.settings)),
             ..definition.config.retention
         };
-        let settings = Some((FACET.into(), settings));
-        session
-            .broker
-            .alter_log(definition.id, None, Some(retention), None, settings)
-            .await?;
+        let alter = AlterLog {
+            retention: Some(retention),
+            settings: Some((FACET.into(), settings)),
+            ..AlterLog::nothing(definition.id)
+        };
+        session.broker.alter_log(alter).await?;
         Ok(())
     }
 }

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use stele_base_types::{
     LogId, Name, Offset, PartitionId, PartitionIndex, Principal, VHOST_DEFAULT,
 };
-use stele_core_broker::{self as broker, Action, Broker, Read, Resolved};
+use stele_core_broker::{Action, Broker, Read, Resolved};
 use stele_core_engine::{
-    self as engine, Adopt, DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition,
-    Retention, Settings as FacetSettings,
+    Adopt, DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition, Retention,
+    Settings as FacetSettings,
 };
 use stele_wire_kafka::ResponseError;
 use uuid::Uuid;
@@ -139,13 +139,11 @@ impl Topics<'_> {
             from: Offset::ZERO,
             bytes_max: 0,
         };
-        match self.broker.read(read).await {
-            Ok(reply) => Ok(Bounds {
-                start: reply.start,
-                committed: reply.committed,
-            }),
-            Err(error) => Bounds::of_refusal(&error).ok_or_else(|| error.into()),
-        }
+        let reply = self.broker.read(read).await?;
+        Ok(Bounds {
+            start: reply.start,
+            committed: reply.committed,
+        })
     }
 
     /// The topic `name`, made if it doesn't exist, and made a topic if another protocol has made
@@ -195,21 +193,6 @@ impl Topics<'_> {
 pub(crate) struct Bounds {
     pub(crate) start: Offset,
     pub(crate) committed: Offset,
-}
-
-impl Bounds {
-    /// A refusal to read outside of the bounds tells them, too.
-    pub(crate) fn of_refusal(error: &broker::Error) -> Option<Self> {
-        match error {
-            broker::Error::Refused(engine::Error::OffsetOutOfRange { start, end, .. }) => {
-                Some(Self {
-                    start: *start,
-                    committed: *end,
-                })
-            }
-            _ => None,
-        }
-    }
 }
 
 /// Checks the leader's epoch as a client knows it; -1 is a client that doesn't (KIP-320).

@@ -1,7 +1,7 @@
 //! The broker's errors in SQS's words.
 
-use stele_core_broker::{self as broker, ResolveError};
-use stele_core_engine as engine;
+use stele_core_broker::{self as broker, Failure, ResolveError};
+use stele_core_engine::{AppendError, CatalogueError, LogError};
 use stele_wire_sqs::{Error, ErrorKind};
 
 /// No queue of that name.
@@ -22,65 +22,102 @@ pub(crate) fn of_resolve(error: ResolveError) -> Error {
     }
 }
 
-/// What a caller is told of a failure of the broker.
-pub(crate) fn of_broker(error: broker::Error) -> Error {
-    match error {
-        broker::Error::Refused(error) => of_engine(error),
-        broker::Error::Stopping => unavailable("The server is stopping."),
-        broker::Error::NoSpace => unavailable("The server has no space left for new messages."),
-        broker::Error::TooLarge(_) => Error::new(
-            ErrorKind::InvalidParameterValue,
-            "One or more parameters are invalid. Reason: Message is too large to be stored.",
-        ),
-        broker::Error::Unreadable(reason) => internal(&reason),
+/// What a caller is told of a refusal or failure of the broker.
+pub(crate) fn of_broker(error: impl Told) -> Error {
+    error.told()
+}
+
+/// An error of the broker that a caller is told of.
+pub(crate) trait Told {
+    /// In SQS's words.
+    fn told(self) -> Error;
+}
+
+impl<E: Told> Told for broker::Error<E> {
+    fn told(self) -> Error {
+        match self {
+            Self::Refused(refusal) => refusal.told(),
+            Self::Failed(failure) => failure.told(),
+        }
     }
 }
 
-fn of_engine(error: engine::Error) -> Error {
-    use engine::Error as E;
-    match error {
-        E::NoSuchLog => no_such_queue(),
-        E::Contradiction(contradiction) => queue_name_exists(match contradiction.field {
-            "fifo" => "FifoQueue",
-            other => other,
-        }),
-        E::Limit(limit) => Error::new(
-            ErrorKind::OverLimit,
-            format!("A limit of the server is reached: {limit}."),
-        ),
-        E::Exclusive => Error::new(
-            ErrorKind::UnsupportedOperation,
-            "The queue has a consumer that allows no other one beside it.",
-        ),
-        // What else there is, this front never causes: it deletes without conditions, chooses
-        // partitions that exist, is no producer with sequence numbers and no member of a group.
-        unexpected @ (E::NoSuchPartition
-        | E::NoSuchLedger
-        | E::NoSuchExchange(_)
-        | E::NoSuchVirtualHost(_)
-        | E::Partitions { .. }
-        | E::NoSuchTarget
-        | E::InUse
-        | E::NotEmpty
-        | E::ConsumerExists
-        | E::OffsetOutOfRange { .. }
-        | E::MalformedAppend(_)
-        | E::OutOfOrderSequence { .. }
-        | E::DuplicateSequence
-        | E::ProducerFenced { .. }
-        | E::UnknownProducer
-        | E::NoSuchGroup
-        | E::GroupNotEmpty
-        | E::GroupSubscribed
-        | E::UnknownMember
-        | E::FencedInstance
-        | E::IllegalGeneration
-        | E::RebalanceInProgress
-        | E::MemberIdRequired(_)
-        | E::InconsistentProtocol
-        | E::SessionTimeout
-        | E::InvalidGroup) => internal(&unexpected),
+impl Told for Failure {
+    fn told(self) -> Error {
+        match self {
+            Self::Stopping => unavailable("The server is stopping."),
+            Self::NoSpace => unavailable("The server has no space left for new messages."),
+            Self::TooLarge(_) => Error::new(
+                ErrorKind::InvalidParameterValue,
+                "One or more parameters are invalid. Reason: Message is too large to be stored.",
+            ),
+            Self::Unreadable(reason) => internal(&reason),
+        }
     }
+}
+
+impl Told for CatalogueError {
+    fn told(self) -> Error {
+        match self {
+            Self::NoSuchLog => no_such_queue(),
+            Self::Contradiction(contradiction) => queue_name_exists(match contradiction.field {
+                "fifo" => "FifoQueue",
+                other => other,
+            }),
+            Self::Limit(limit) => Error::new(
+                ErrorKind::OverLimit,
+                format!("A limit of the server is reached: {limit}."),
+            ),
+            Self::Exclusive => in_exclusive_use(),
+            // What else there is, this front never causes: it has no exchanges, and asks for no
+            // partitions.
+            Self::NoSuchExchange(_)
+            | Self::NoSuchVirtualHost(_)
+            | Self::NoSuchTarget
+            | Self::Partitions { .. }
+            | Self::InUse => internal(&self),
+        }
+    }
+}
+
+impl Told for LogError {
+    fn told(self) -> Error {
+        match self {
+            Self::NoSuchLog => no_such_queue(),
+            Self::Exclusive => in_exclusive_use(),
+            // What else there is, this front never causes: it deletes without conditions,
+            // subscribes to nothing and reads by no offset.
+            Self::NoSuchPartition
+            | Self::NoSuchLedger
+            | Self::InUse
+            | Self::NotEmpty
+            | Self::ConsumerExists
+            | Self::OffsetOutOfRange { .. } => internal(&self),
+        }
+    }
+}
+
+impl Told for AppendError {
+    fn told(self) -> Error {
+        match self {
+            Self::NoSuchLog => no_such_queue(),
+            // What else there is, this front never causes: it chooses partitions that exist, and is
+            // no producer with sequence numbers.
+            Self::NoSuchPartition
+            | Self::Malformed(_)
+            | Self::OutOfOrderSequence { .. }
+            | Self::DuplicateSequence
+            | Self::ProducerFenced { .. }
+            | Self::UnknownProducer => internal(&self),
+        }
+    }
+}
+
+fn in_exclusive_use() -> Error {
+    Error::new(
+        ErrorKind::UnsupportedOperation,
+        "The queue has a consumer that allows no other one beside it.",
+    )
 }
 
 /// A queue of that name exists with another value of `attribute`.
@@ -112,12 +149,12 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_told_apart_from_a_bad_request() {
-        let full = of_broker(broker::Error::NoSpace);
+        let full = of_broker(Failure::NoSpace);
         assert_eq!(
             (full.kind.status(), full.kind.query_code()),
             (503, "ServiceUnavailable")
         );
-        let gone = of_broker(broker::Error::Refused(engine::Error::NoSuchLog));
+        let gone = of_broker(broker::Error::Refused(LogError::NoSuchLog));
         assert_eq!(gone.kind, ErrorKind::QueueDoesNotExist);
     }
 
@@ -128,7 +165,7 @@ mod tests {
             received: "true".into(),
             current: "false".into(),
         };
-        let error = of_broker(engine::Error::Contradiction(contradiction).into());
+        let error = of_broker(CatalogueError::Contradiction(contradiction));
         assert_eq!(error.kind, ErrorKind::QueueNameExists);
         assert!(error.message.ends_with("attribute FifoQueue"));
     }

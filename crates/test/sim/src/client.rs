@@ -16,10 +16,10 @@ mod settle;
 mod strange;
 
 use stele_base_types::{LogId, PartitionIndex, Timestamp};
-use stele_core_broker::{Error, ReplyTo, Request};
-use stele_core_engine::{Command, Durability, LogDefinition, Reply};
+use stele_core_broker::{AnswerTo, Request};
+use stele_core_engine::{Command, Durability, LogDefinition};
 use stele_test_disk::Random;
-use tokio::sync::oneshot::{self, Receiver, error::TryRecvError};
+use tokio::sync::oneshot::{Receiver, error::TryRecvError};
 
 use self::{
     commit::Commits, consume::Sessions, define::Definitions, lease::Leases, produce::Producers,
@@ -144,25 +144,15 @@ impl Client {
 
 impl Turn<'_> {
     /// Sends a command; where its answer will be.
-    fn call(&mut self, shard: usize, command: Command) -> Receiver<Result<Reply, Error>> {
-        let (sender, receiver) = oneshot::channel();
-        let request = Request::Command {
-            command,
-            body: None,
-            reply: ReplyTo::Call(sender),
-        };
+    fn call<C: Command>(&mut self, shard: usize, command: C) -> AnswerTo<C> {
+        let (request, answer) = Request::call(command);
         self.process.handle(shard, request, self.now);
-        receiver
+        answer
     }
 
     /// Sends a command whose answer nobody needs.
-    fn tell(&mut self, shard: usize, command: Command) {
-        let request = Request::Command {
-            command,
-            body: None,
-            reply: ReplyTo::Nobody,
-        };
-        self.process.handle(shard, request, self.now);
+    fn tell<C: Command>(&mut self, shard: usize, command: C) {
+        self.process.handle(shard, Request::tell(command), self.now);
     }
 
     fn some_partition(&mut self, log: &LogDefinition) -> PartitionIndex {

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex, SessionId, Timestamp};
 use stele_core_engine::{
-    Appended, Durability, Error, LeaseId, LogDefinition, Outcome, ProducerStamp, Schedule,
+    AppendError, Appended, Durability, LeaseId, LogDefinition, Outcome, ProducerStamp, Schedule,
 };
 
 /// How the process ends.
@@ -45,7 +45,7 @@ pub(crate) enum Event {
         places: Vec<Appended>,
     },
     /// It was refused: nothing was appended. By the engine, or for want of space.
-    Refused(PublishId, Option<Error>),
+    Refused(PublishId, Option<AppendError>),
     /// Its outcome will never be known.
     Unanswered(PublishId),
     /// A partition was read.

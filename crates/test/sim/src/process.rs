@@ -9,8 +9,8 @@ use std::{collections::VecDeque, mem, sync::Arc};
 
 use parking_lot::RwLock;
 use stele_base_types::{LogId, ProcessEpoch, SessionId, Timestamp};
-use stele_core_broker::{Awaited, Lane, News, Request, Shard};
-use stele_core_engine::{Catalogue, Command, Record, State};
+use stele_core_broker::{Awaited, Lane, LaneCommand, News, Request, Shard};
+use stele_core_engine::{Catalogue, Record, State};
 use stele_core_storage::{
     Block, DataDirectory, Error, JournalWriter, Options, Retired, SettlePlan, Settled, Settler,
     SpaceGuard,
@@ -106,7 +106,7 @@ impl Process {
 
     /// Takes up what other shards have sent.
     pub(crate) fn take_lane(&mut self, shard: usize, now: Timestamp) {
-        let mut commands: Vec<Command> = Vec::new();
+        let mut commands: Vec<LaneCommand> = Vec::new();
         self.lanes[shard].take(&mut commands);
         for command in commands {
             self.sites[shard].shard.handle_lane(command, now);

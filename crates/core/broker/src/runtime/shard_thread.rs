@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use smallvec::SmallVec;
 use stele_base_env::Clock;
 use stele_base_types::Timestamp;
-use stele_core_engine::Command;
 use stele_core_storage::{Settled, Settler, SpaceGuard};
 use tokio::{
     select,
@@ -23,7 +22,7 @@ use crate::{
     },
     meter::JournalMeter,
     request::Request,
-    shard::{Lane, News, Shard},
+    shard::{Lane, LaneCommand, News, Shard},
 };
 
 /// What the other threads tell a shard.
@@ -70,7 +69,7 @@ pub(super) struct ShardThread {
     /// Blocks that the writer isn't through with: while there are any, the next one fills.
     in_flight: usize,
     requests: Vec<Request>,
-    commands: Vec<Command>,
+    commands: Vec<LaneCommand>,
     maintain_at: Timestamp,
     has_writer: bool,
 }

@@ -2,28 +2,19 @@
 
 use stele_base_types::{LogId, Offset, PartitionId};
 use stele_core_engine::{
-    Command, Delivery, Durability, Effect, Error as Refusal, LeasedRun, LedgerId, LogCommand,
-    Outcome, Reply, Settle, SettleItem, Token,
+    CancelWait, Delivery, Durability, Effect, Lease, LeasedRun, LedgerId, LogError, Outcome,
+    Settle, SettleItem, Token,
 };
-use tokio::sync::oneshot;
 
 use super::Shard;
-use crate::{Error, Event, LeasedBatch, reply_to::ReplyTo};
+use crate::{Error, Event, LeasedBatch, request::Reply};
 
-type LeaseReply = oneshot::Sender<Result<Vec<LeasedBatch>, Error>>;
-
-/// The asker of a reply that comes later.
+/// The asker of a lease.
 #[derive(Debug)]
-pub(super) enum Deferred {
-    /// Of a command.
-    Reply(ReplyTo),
-    /// Of a lease.
-    Lease {
-        log: LogId,
-        ledger: LedgerId,
-        ticket: u64,
-        reply: LeaseReply,
-    },
+pub(super) struct Leaser {
+    log: LogId,
+    ledger: LedgerId,
+    reply: Reply<Vec<LeasedBatch>, LogError>,
 }
 
 impl Shard {
@@ -38,7 +29,8 @@ impl Shard {
             let Some(log) = self.state.logs.dispatchable(last) else {
                 return;
             };
-            if !self.decide_and_apply(Command::Dispatch(log)) {
+            let decision = self.state.dispatch(log, self.now);
+            if !self.apply_own(decision) {
                 debug_assert!(false, "log {log} had something to dispatch");
                 return;
             }
@@ -47,42 +39,44 @@ impl Shard {
     }
 
     /// Leases for an asker that gets the records with the reply.
-    pub(super) fn lease(&mut self, mut command: Command, ticket: u64, reply: LeaseReply) {
-        let Some(token) = self.give_token(&mut command) else {
-            return;
-        };
-        let Command::Log(log, LogCommand::Lease(request, _)) = &command else {
-            return;
-        };
-        let (log, ledger) = (*log, request.ledger);
-        let decision = self.state.decide(command, self.now);
-        let deferred = Deferred::Lease {
-            log,
-            ledger,
-            ticket,
+    pub(super) fn lease(
+        &mut self,
+        lease: Lease,
+        ticket: u64,
+        reply: Reply<Vec<LeasedBatch>, LogError>,
+    ) {
+        let token = self.give_token();
+        let leaser = Leaser {
+            log: lease.log,
+            ledger: lease.request.ledger,
             reply,
         };
-        self.deferred.insert(token, deferred);
-        self.tickets.insert(ticket, token);
-        let durability = decision.durability;
+        let decision = match lease.decide(token, &self.state, self.now) {
+            Ok(decision) => decision,
+            Err(refusal) => return self.answer_lease(leaser, Err(refusal)),
+        };
         match self.apply_decision(decision, None) {
-            Ok(Some(answer)) => self.respond(token, answer, durability),
-            Ok(None) => {}
-            Err(_) => self.respond(token, Ok(Reply::Leased(Vec::new())), Durability::Volatile),
+            Ok(Some(runs)) => self.answer_lease(leaser, Ok(runs)),
+            Ok(None) => {
+                self.tickets.insert(ticket, token);
+                self.leasers.insert(token, (ticket, leaser));
+            }
+            Err(failure) => drop(leaser.reply.send(Err(failure.into()))),
         }
     }
 
     /// The asker has gone: whether or not it was answered, nothing may stay leased to it.
     pub(super) fn cancel_lease(&mut self, log: LogId, ticket: u64) {
-        if let Some(token) = self.tickets.get(&ticket) {
-            let command = Command::Log(log, LogCommand::CancelWait(*token));
-            self.command(command, None, ReplyTo::Nobody);
+        if let Some(&token) = self.tickets.get(&ticket) {
+            self.tell(CancelWait { log, token });
         }
     }
 
-    pub(super) fn carry_out(&mut self, effect: Effect, durability: Durability) {
+    pub(super) fn take_effect(&mut self, effect: Effect, durability: Durability) {
         match effect {
-            Effect::Respond(token, answer) => self.respond(token, answer, durability),
+            Effect::Leased(token, answer) => self.leased(token, answer),
+            Effect::Joined(token, answer) => self.joined(token, answer, durability),
+            Effect::Synced(token, answer) => self.synced(token, answer, durability),
             Effect::Deliver(delivery) => self.deliver(delivery),
             Effect::ConsumerCancelled(consumer) => {
                 if let Some(session) = self.sessions.get(&consumer.session) {
@@ -100,36 +94,21 @@ impl Shard {
         }
     }
 
-    fn respond(&mut self, token: Token, answer: Result<Reply, Refusal>, durability: Durability) {
-        match self.deferred.remove(&token) {
-            Some(Deferred::Reply(reply)) => self.answer(reply, answer, durability),
-            Some(Deferred::Lease {
-                log,
-                ledger,
-                ticket,
-                reply,
-            }) => {
-                self.tickets.remove(&ticket);
-                self.answer_lease(log, ledger, reply, answer);
-            }
-            None => {}
+    /// Answers a lease that waits.
+    fn leased(&mut self, token: Token, answer: Result<Vec<LeasedRun>, LogError>) {
+        if let Some((ticket, leaser)) = self.leasers.remove(&token) {
+            self.tickets.remove(&ticket);
+            self.answer_lease(leaser, answer);
         }
     }
 
-    fn answer_lease(
-        &mut self,
-        log: LogId,
-        ledger: LedgerId,
-        reply: LeaseReply,
-        answer: Result<Reply, Refusal>,
-    ) {
-        let answer = answer.map_err(Error::Refused).map(|reply| match reply {
-            Reply::Leased(runs) => runs
-                .into_iter()
-                .map(|run| self.leased_batch(log, run))
-                .collect(),
-            _ => Vec::new(),
-        });
+    fn answer_lease(&mut self, leaser: Leaser, answer: Result<Vec<LeasedRun>, LogError>) {
+        let Leaser { log, ledger, reply } = leaser;
+        let batches = |runs: Vec<_>| {
+            let runs = runs.into_iter();
+            runs.map(|run| self.leased_batch(log, run)).collect()
+        };
+        let answer = answer.map(batches).map_err(Error::Refused);
         if let Err(Ok(batches)) = reply.send(answer) {
             self.give_back(log, ledger, &batches);
         }
@@ -148,14 +127,13 @@ impl Shard {
                 })
             })
             .collect();
-        let settle = Settle {
+        self.tell(Settle {
+            log,
             ledger,
             items,
             outcome: Outcome::Return(0),
             durable: false,
-        };
-        let command = Command::Log(log, LogCommand::Settle(settle));
-        self.command(command, None, ReplyTo::Nobody);
+        });
     }
 
     fn deliver(&mut self, delivery: Delivery) {
@@ -169,8 +147,7 @@ impl Shard {
         let batch = self.leased_batch(log, run);
         let Some(session) = self.sessions.get(&consumer.session) else {
             // Nobody is there to take it: all that the session has goes back.
-            let closed = Command::SessionClosed(consumer.session);
-            return self.command(closed, None, ReplyTo::Nobody);
+            return self.close_session(consumer.session);
         };
         session.push(Event::Delivered {
             log,
@@ -207,15 +184,5 @@ impl Shard {
             next = end.max(next.next());
         }
         slices
-    }
-
-    /// The last consumer of an auto-delete log has gone, or its deletion was cut short.
-    pub(super) fn delete_definition(&mut self, log: LogId) {
-        let command = Command::Catalogue(stele_core_engine::CatalogueCommand::DeleteLog(log));
-        if self.id.0 == 0 {
-            self.command(command, None, ReplyTo::Nobody);
-        } else {
-            self.lanes[0].push(command);
-        }
     }
 }

@@ -8,7 +8,7 @@
 //! until all is back there, or would get later ones first.
 
 use stele_base_types::LogId;
-use stele_core_engine::{Command, LedgerId, LogCommand};
+use stele_core_engine::LedgerId;
 
 use super::{Shard, release::Waiting};
 use crate::request::Request;
@@ -24,7 +24,7 @@ impl Shard {
             return None;
         }
         let has_ends = |waiting: &&mut Waiting| waiting.has_ends_of(log);
-        if !self.must_see(log, &request) || !self.is_unshown(log) {
+        if !self.must_see(&request) || !self.is_unshown(log) {
             return Some(request);
         }
         match self.waiting.iter_mut().rev().find(has_ends) {
@@ -62,12 +62,11 @@ impl Shard {
 
     /// Whether a request must wait for them. One that waits for records anyway needn't, nor one
     /// that finds some.
-    fn must_see(&self, log: LogId, request: &Request) -> bool {
+    fn must_see(&self, request: &Request) -> bool {
         match request {
-            Request::Lease {
-                command: Command::Log(_, LogCommand::Lease(lease, _)),
-                ..
-            } => lease.wait_ms.is_none() && self.ready(log, lease.ledger) == 0,
+            Request::Lease { lease, .. } => {
+                lease.request.wait_ms.is_none() && self.ready(lease.log, lease.request.ledger) == 0
+            }
             _ => true,
         }
     }
@@ -84,15 +83,9 @@ impl Shard {
 /// The log whose records a request looks at.
 fn looks_at(request: &Request) -> Option<LogId> {
     match request {
-        Request::Status { log, .. }
-        | Request::Command {
-            command: Command::Log(log, LogCommand::Purge { .. } | LogCommand::Close(_)),
-            ..
-        }
-        | Request::Lease {
-            command: Command::Log(log, _),
-            ..
-        } => Some(*log),
+        Request::Status { log, .. } => Some(*log),
+        Request::Lease { lease, .. } => Some(lease.log),
+        Request::Call(call) => call.looks_at(),
         _ => None,
     }
 }

@@ -3,50 +3,40 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 use stele_base_types::{Offset, PartitionId};
-use stele_core_engine::{
-    CatalogueRecord, Command, Decision, Durability, Error as Refusal, LogCommand, Record, Reply,
-};
+use stele_core_engine::{CatalogueRecord, CloseLog, Decision, Durability, Record};
 use stele_core_storage::Target;
 
-use super::Shard;
-use crate::{Error, limits::BLOCK_SIZE_BYTES_TARGET, reply_to::ReplyTo};
+use super::{Shard, lane::LaneCommand};
+use crate::{Failure, limits::BLOCK_SIZE_BYTES_TARGET};
 
 impl Shard {
     /// Journals and applies a decision's records and carries out its effects; gives its reply.
-    /// An error means that nothing was changed.
-    pub(super) fn apply_decision(
+    /// A failure means that nothing was changed.
+    pub(super) fn apply_decision<R>(
         &mut self,
-        decision: Decision,
-        body: Option<Bytes>,
-    ) -> Result<Option<Result<Reply, Refusal>>, Error> {
+        decision: Decision<R>,
+        body: Option<&Bytes>,
+    ) -> Result<R, Failure> {
         for record in &decision.records {
-            self.push(record, body.as_ref())?;
+            self.push(record, body)?;
             self.apply(record);
         }
         for effect in decision.effects {
-            self.carry_out(effect, decision.durability);
+            self.take_effect(effect, decision.durability);
         }
         Ok(decision.reply)
     }
 
-    /// Decides on a command of the shard's own; tells whether anything came of it.
-    pub(super) fn decide_and_apply(&mut self, command: Command) -> bool {
-        let decision = self.state.decide(command, self.now);
+    /// The same for a decision of the shard's own; tells whether anything came of it.
+    pub(super) fn apply_own(&mut self, decision: Decision) -> bool {
         let is_something = !decision.is_nothing();
-        if is_something {
-            self.carry_through(decision);
-        }
+        self.apply_decision(decision, None)
+            .expect("only an append with its body can be too large for a block");
         is_something
     }
 
-    /// Applies a decision of the shard's own, which has no body.
-    pub(super) fn carry_through(&mut self, decision: Decision) {
-        self.apply_decision(decision, None)
-            .expect("only an append with its body can be too large for a block");
-    }
-
     /// Puts a record into the block being filled.
-    fn push(&mut self, record: &Record, body: Option<&Bytes>) -> Result<(), Error> {
+    fn push(&mut self, record: &Record, body: Option<&Bytes>) -> Result<(), Failure> {
         if !record.is_journalled() {
             return Ok(());
         }
@@ -74,11 +64,11 @@ impl Shard {
                 .collect();
             self.builder
                 .push_append(&targets, std::slice::from_ref(body))
-                .map_err(|error| Error::TooLarge(error.to_string().into()))?;
+                .map_err(|error| Failure::TooLarge(error.to_string().into()))?;
         }
         self.builder
             .push_control(&self.scratch)
-            .map_err(|error| Error::TooLarge(error.to_string().into()))
+            .map_err(|error| Failure::TooLarge(error.to_string().into()))
     }
 
     fn apply(&mut self, record: &Record) {
@@ -120,24 +110,13 @@ impl Shard {
     /// is deleted is closed at once: recovery goes on with a deletion that has come so far.
     fn note_catalogue(&mut self, record: &CatalogueRecord) {
         if let CatalogueRecord::LogDeleted(log) = record {
-            self.tell_owner(*log, LogCommand::Close(Default::default()));
+            let close = CloseLog::anyway(*log);
+            self.tell_owner(*log, LaneCommand::Close(close));
         }
         let record = record.clone();
         self.waiting_for(Durability::Synced)
             .expect("the record is in the block being filled")
             .catalogue
             .push(record);
-    }
-
-    /// Hands a command to the shard that has the log. In the lane it comes before every request
-    /// that a front sends after it has heard of the change.
-    pub(super) fn tell_owner(&mut self, log: stele_base_types::LogId, command: LogCommand) {
-        let owner = self.shard_of(log);
-        let command = Command::Log(log, command);
-        if owner == self.id {
-            self.command(command, None, ReplyTo::Nobody);
-        } else {
-            self.lanes[usize::from(owner.0)].push(command);
-        }
     }
 }

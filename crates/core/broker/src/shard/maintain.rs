@@ -1,11 +1,11 @@
 //! Retention.
 
 use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
-use stele_core_engine::{Command, LogCommand};
+use stele_core_engine::Trim;
 use stele_core_storage::{Age, RetentionPolicy};
 
 use super::Shard;
-use crate::{limits::MAINTAINED_LOGS_MAX, reply_to::ReplyTo};
+use crate::limits::MAINTAINED_LOGS_MAX;
 
 impl Shard {
     /// Applies retention to some of the logs; further calls go on with the others. Called about
@@ -55,12 +55,11 @@ impl Shard {
             });
             let to = self.state.logs.keep_from(partition, window);
             if to > start {
-                let trim = LogCommand::Trim {
-                    partition: index,
+                self.tell(Trim {
+                    partition,
                     to,
                     force: false,
-                };
-                self.command(Command::Log(log, trim), None, ReplyTo::Nobody);
+                });
             }
         }
     }

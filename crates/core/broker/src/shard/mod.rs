@@ -11,14 +11,16 @@
 //!
 //! Invariants
 //! - Records are applied in the order in which they are pushed into blocks.
-//! - What is shown to consumers ([`Command::Committed`]) is durable in its log's class.
+//! - What is shown to consumers ([`State::committed`]) is durable in its log's class.
 //! - A reply waits in the block that holds the last change it depends on. One to an append waits
 //!   until its records can be read, even where they are volatile.
 
 mod arrivals;
 mod deliver;
+mod groups;
 mod hold;
 mod journal;
+mod lane;
 mod maintain;
 mod open;
 mod read;
@@ -35,26 +37,30 @@ use std::{
 use hashbrown::HashMap;
 use parking_lot::RwLock;
 use stele_base_types::{LogId, Offset, PartitionId, SessionId, ShardId, Timestamp};
-use stele_core_engine::{Catalogue, Command, Durability, State, Token};
+use stele_core_engine::{
+    Catalogue, Decision, Durability, GroupError, JoinReply, State, SyncedGroup, Token,
+};
 use stele_core_storage::{Block, BlockBuilder, BlockSequence, ReadIndex};
 use tokio::sync::Notify;
 
 use self::{
     arrivals::Arrivals,
-    deliver::Deferred,
+    deliver::Leaser,
     release::{Due, Waiting},
     settling::Settling,
     status::Counters,
 };
 pub use self::{
+    lane::{Lane, LaneCommand},
     open::{Opened, Replayed},
     release::{Awaited, News},
     status::ShardStatus,
 };
-use crate::{limits::UNAWAITED_MS_MAX, mailbox::Mailbox, request::Request};
-
-/// Commands from shard to shard, besides the requests of fronts: rare, and taken up first.
-pub type Lane = Arc<Mailbox<Command>>;
+use crate::{
+    limits::UNAWAITED_MS_MAX,
+    mailbox::Mailbox,
+    request::{Reply, Request},
+};
 
 /// A shard.
 #[derive(Debug)]
@@ -77,9 +83,14 @@ pub struct Shard {
     waiting: VecDeque<Waiting>,
     /// The block of the first entry of `waiting`.
     waiting_first: BlockSequence,
-    deferred: HashMap<Token, Deferred>,
+    /// Leases that wait, each with its ticket.
+    leasers: HashMap<Token, (u64, Leaser)>,
     /// Tickets of waiting leases, as their askers know them.
     tickets: HashMap<u64, Token>,
+    /// Members that wait for the end of a rebalance.
+    joins: HashMap<Token, Reply<JoinReply, GroupError>>,
+    /// Members that wait for their assignments.
+    syncs: HashMap<Token, Reply<SyncedGroup, GroupError>>,
     next_token: u64,
     sessions: HashMap<SessionId, Arc<Mailbox>>,
     watches: HashMap<PartitionId, Vec<(Offset, Weak<Notify>)>>,
@@ -124,7 +135,9 @@ impl Shard {
     pub fn tick(&mut self, now: Timestamp) {
         self.now = now;
         let left = self.clean_up();
-        self.work(left, Command::Tick, |shard| shard.is_due(now));
+        self.work(left, |shard| {
+            shard.is_due(now).then(|| shard.state.tick(now))
+        });
         if !self.is_due(now) {
             self.take_up_owed();
             self.dispatch();
@@ -138,21 +151,24 @@ impl Shard {
 
     /// Does a piece of what sessions that have gone have left. Gives how much more may be done.
     fn clean_up(&mut self) -> u32 {
-        let has_leavings = |shard: &Self| shard.state.logs.has_leavings();
-        self.work(self.piece_records, Command::CleanUp, has_leavings)
+        self.work(self.piece_records, |shard| {
+            let has_leavings = shard.state.logs.has_leavings();
+            has_leavings.then(|| shard.state.clean_up(shard.now))
+        })
     }
 
-    /// Repeats a command while there is something to do, up to so many records. Gives how many are
-    /// left of them.
-    fn work(&mut self, records: u32, command: Command, goes_on: impl Fn(&Self) -> bool) -> u32 {
+    /// Makes one decision after the other while there is something to do, up to so many records.
+    /// Gives how many are left of them.
+    fn work(&mut self, records: u32, decide: impl Fn(&Self) -> Option<Decision>) -> u32 {
         let mut left = records;
-        while left > 0 && goes_on(self) {
-            let decision = self.state.decide(command.clone(), self.now);
-            if decision.is_nothing() {
+        while left > 0
+            && let Some(decision) = decide(self)
+        {
+            let weight = decision.weight().max(1);
+            if !self.apply_own(decision) {
                 break;
             }
-            left = left.saturating_sub(decision.weight().max(1));
-            self.carry_through(decision);
+            left = left.saturating_sub(weight);
         }
         left
     }

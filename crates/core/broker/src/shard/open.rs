@@ -9,14 +9,14 @@ use hashbrown::{HashMap, HashSet};
 use parking_lot::RwLock;
 use stele_base_env::Rng;
 use stele_base_types::{LogId, PartitionId, PartitionIndex, ProcessEpoch, ShardId, Timestamp};
-use stele_core_engine::{Catalogue, Command, LogCommand, State};
+use stele_core_engine::{Catalogue, OpenLog, State, UndefineLog};
 use stele_core_storage::{
     JournalWriter, Options, Recovered, Replay, ReplayError, Settler, ShardDirectory, Target,
 };
 use stele_wire_batch::BatchHeader;
 
 use super::{Counters, Lane, Settling, Shard, arrivals::Arrivals, release::Waiting};
-use crate::{limits::PIECE_RECORDS, reply_to::ReplyTo};
+use crate::limits::PIECE_RECORDS;
 
 /// A shard that has recovered, with those who write for it.
 #[derive(Debug)]
@@ -85,7 +85,9 @@ impl Shard {
             sealed: VecDeque::new(),
             waiting: VecDeque::from([Waiting::default()]),
             waiting_first: next,
-            deferred: HashMap::new(),
+            leasers: HashMap::new(),
+            joins: HashMap::new(),
+            syncs: HashMap::new(),
             tickets: HashMap::new(),
             next_token: 0,
             sessions: HashMap::new(),
@@ -116,7 +118,12 @@ impl Shard {
     /// or equal. The replica becomes the catalogue if this is shard 0.
     pub fn recover(&mut self, epoch: ProcessEpoch, now: Timestamp) {
         self.now = now;
-        while self.decide_and_apply(Command::Recover(epoch)) {}
+        loop {
+            let decision = self.state.recover(epoch, now);
+            if !self.apply_own(decision) {
+                break;
+            }
+        }
         self.place_index();
         if self.id == ShardId(0) {
             *self.replica.write() = self.state.catalogue.clone();
@@ -142,8 +149,10 @@ impl Shard {
                 // It was being deleted: the definition is all that is left.
                 self.delete_definition(definition.id);
             } else {
-                let open = LogCommand::Open(definition.config);
-                self.command(Command::Log(definition.id, open), None, ReplyTo::Nobody);
+                self.tell(OpenLog {
+                    log: definition.id,
+                    config: definition.config,
+                });
             }
         }
         let orphans: Vec<LogId> = self
@@ -155,8 +164,7 @@ impl Shard {
             .filter(|log| !defined.contains(log))
             .collect();
         for log in orphans {
-            let undefine = Command::Log(log, LogCommand::Undefine);
-            self.command(undefine, None, ReplyTo::Nobody);
+            self.tell(UndefineLog { log });
         }
         self.dispatch();
     }

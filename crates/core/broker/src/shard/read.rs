@@ -3,25 +3,21 @@
 use std::sync::Weak;
 
 use stele_base_types::{Offset, PartitionId, Timestamp};
-use stele_core_engine::Error as Refusal;
 use tokio::sync::Notify;
 
 use super::Shard;
-use crate::{
-    Error,
-    read::{Read, ReadReply, TimeReply},
-};
+use crate::read::{Read, ReadError, ReadReply, TimeReply};
 
 impl Shard {
-    pub(super) fn read(&self, read: &Read) -> Result<ReadReply, Error> {
+    pub(super) fn read(&self, read: &Read) -> Result<ReadReply, ReadError> {
         let partition = self.partition(read.partition)?;
         let (start, committed) = (partition.start, partition.committed);
         if read.bytes_max > 0 && (read.from < start || read.from > committed) {
-            return Err(Error::Refused(Refusal::OffsetOutOfRange {
+            return Err(ReadError::OffsetOutOfRange {
                 offset: read.from,
                 start,
                 end: committed,
-            }));
+            });
         }
         let slices = if read.bytes_max == 0 {
             Vec::new()
@@ -41,7 +37,7 @@ impl Shard {
         &self,
         partition: PartitionId,
         at: Option<Timestamp>,
-    ) -> Result<TimeReply, Error> {
+    ) -> Result<TimeReply, ReadError> {
         let committed = self.partition(partition)?.committed;
         let at = at.unwrap_or_else(|| self.index.max_timestamp(partition));
         Ok(TimeReply {
@@ -88,15 +84,18 @@ impl Shard {
         }
     }
 
-    fn partition(&self, partition: PartitionId) -> Result<&stele_core_engine::Partition, Error> {
+    fn partition(
+        &self,
+        partition: PartitionId,
+    ) -> Result<&stele_core_engine::Partition, ReadError> {
         let log = self
             .state
             .logs
             .log(partition.log)
-            .ok_or(Error::Refused(Refusal::NoSuchLog))?;
+            .ok_or(ReadError::NoSuchLog)?;
         usize::try_from(partition.index.0)
             .ok()
             .and_then(|index| log.partitions.get(index))
-            .ok_or(Error::Refused(Refusal::NoSuchPartition))
+            .ok_or(ReadError::NoSuchPartition)
     }
 }

@@ -1,15 +1,21 @@
 //! What waits for the disk, and its release.
 
+use std::fmt;
+
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 use stele_base_types::{LogId, Offset, PartitionId, Timestamp};
 use stele_core_engine::{
-    CatalogueRecord, Command, Durability, Error as Refusal, LogCommand, Reply,
+    AppendError, Appended, CatalogueRecord, Durability, LogError, Missing, OpenLog, UndefineLog,
 };
 use stele_core_storage::{Block, BlockSequence, Written};
 
-use super::Shard;
-use crate::{Event, reply_to::ReplyTo, request::Request};
+use super::{Shard, lane::LaneCommand};
+use crate::{
+    Error, Event,
+    reply_to::ReplyTo,
+    request::{Reply, Request},
+};
 
 /// News of the writer.
 #[derive(Debug)]
@@ -29,10 +35,39 @@ pub struct Awaited {
     pub is_synced: bool,
 }
 
+/// An answer on its way: what is answered most often without an allocation of its own.
+pub(super) enum Answer {
+    Append(ReplyTo, Result<SmallVec<[Appended; 1]>, Error<AppendError>>),
+    Settle(Reply<Missing, LogError>, Missing),
+    /// To a call of any type.
+    Call(Box<dyn FnOnce() + Send>),
+}
+
+impl Answer {
+    /// Sends it. The asker may have gone: then nobody misses it.
+    pub(super) fn send(self) {
+        match self {
+            Self::Append(reply, answer) => reply.send(answer),
+            Self::Settle(reply, missing) => drop(reply.send(Ok(missing))),
+            Self::Call(send) => send(),
+        }
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Append(..) => "Append",
+            Self::Settle(..) => "Settle",
+            Self::Call(_) => "Call",
+        })
+    }
+}
+
 /// What waits for one block.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    pub(super) replies: Vec<(Durability, ReplyTo, Result<Reply, Refusal>)>,
+    pub(super) answers: Vec<(Durability, Answer)>,
     /// Ends of partitions, each with its class.
     ends: HashMap<PartitionId, (Offset, Durability)>,
     pub(super) catalogue: Vec<CatalogueRecord>,
@@ -48,7 +83,7 @@ pub(super) struct Waiting {
 #[derive(Debug, Default)]
 pub(super) struct Due {
     ends: SmallVec<[(PartitionId, Offset); 4]>,
-    replies: Vec<(Durability, ReplyTo, Result<Reply, Refusal>)>,
+    answers: Vec<(Durability, Answer)>,
     held: Vec<(LogId, Request)>,
 }
 
@@ -80,13 +115,13 @@ impl Waiting {
             .held
             .extract_if(.., |(log, _)| is_shown(*log))
             .collect();
-        let replies = self
-            .replies
-            .extract_if(.., |(asked, ..)| *asked <= durability)
+        let answers = self
+            .answers
+            .extract_if(.., |(asked, _)| *asked <= durability)
             .collect();
         Due {
             ends,
-            replies,
+            answers,
             held,
         }
     }
@@ -192,8 +227,8 @@ impl Shard {
     /// Shows records, then answers, then takes up what was held back to see them.
     pub(super) fn release_due(&mut self, due: Due) {
         self.show(&due.ends);
-        for (_, reply, answer) in due.replies {
-            reply.send(answer);
+        for (_, answer) in due.answers {
+            answer.send();
         }
         for (_, request) in due.held {
             if let Some(request) = self.hold(request) {
@@ -208,7 +243,11 @@ impl Shard {
     fn publish_definitions(&mut self, records: &[CatalogueRecord]) {
         for record in records {
             if let CatalogueRecord::LogDefined(definition) = record {
-                self.tell_owner(definition.id, LogCommand::Open(definition.config));
+                let open = OpenLog {
+                    log: definition.id,
+                    config: definition.config,
+                };
+                self.tell_owner(open.log, LaneCommand::Open(open));
             }
         }
         let mut replica = self.replica.write();
@@ -218,7 +257,8 @@ impl Shard {
         drop(replica);
         for record in records {
             if let CatalogueRecord::LogDeleted(log) = record {
-                self.tell_owner(*log, LogCommand::Undefine);
+                let undefine = UndefineLog { log: *log };
+                self.tell_owner(*log, LaneCommand::Undefine(undefine));
             }
         }
     }
@@ -228,7 +268,8 @@ impl Shard {
         if ends.is_empty() {
             return;
         }
-        self.decide_and_apply(Command::Committed(SmallVec::from_slice(ends)));
+        let decision = self.state.committed(ends);
+        self.apply_own(decision);
         for (partition, end) in ends {
             self.wake(*partition, *end);
         }

@@ -1,13 +1,16 @@
 //! Taking up requests.
 
 use bytes::Bytes;
-use stele_base_types::Timestamp;
-use stele_core_engine::{
-    CatalogueCommand, Command, Durability, GroupCommand, LogCommand, Reply, Token,
-};
+use stele_base_types::{SessionId, Timestamp};
+use stele_core_engine::{Append, Command, Durability, LogError, Missing, Settle, Token};
 
-use super::{Shard, deliver::Deferred};
-use crate::{Error, mailbox::Event, reply_to::ReplyTo, request::Request};
+use super::{Shard, lane::LaneCommand, release::Answer};
+use crate::{
+    Error, Failure,
+    mailbox::Event,
+    reply_to::ReplyTo,
+    request::{Reply, Request},
+};
 
 impl Shard {
     /// Takes up a request of a front.
@@ -21,17 +24,22 @@ impl Shard {
 
     pub(super) fn take_up(&mut self, request: Request) {
         match request {
-            Request::Command {
-                command,
+            Request::Append {
+                append,
                 body,
                 reply,
-            } => self.command(command, body, reply),
+            } => self.append(append, body, reply),
+            Request::Settle { settle, reply } => self.settle(settle, reply),
+            Request::Credit(credit) => self.tell(credit),
+            Request::Call(call) => call.run(self),
             Request::Lease {
-                command,
+                lease,
                 ticket,
                 reply,
-            } => self.lease(command, ticket, reply),
+            } => self.lease(lease, ticket, reply),
             Request::CancelLease { log, ticket } => self.cancel_lease(log, ticket),
+            Request::Join { join, reply } => self.join(*join, reply),
+            Request::Sync { sync, reply } => self.sync(*sync, reply),
             Request::OpenSession {
                 session,
                 mailbox,
@@ -43,6 +51,7 @@ impl Shard {
                 self.sessions.insert(session, mailbox);
                 let _ = reply.send(());
             }
+            Request::CloseSession(session) => self.close_session(session),
             Request::Read { reads, reply } => {
                 let answers = reads.iter().map(|read| self.read(read)).collect();
                 drop(reply.send(answers));
@@ -59,97 +68,125 @@ impl Shard {
     }
 
     /// Takes up a command of another shard, or of this one to itself.
-    pub fn handle_lane(&mut self, command: Command, now: Timestamp) {
+    pub fn handle_lane(&mut self, command: LaneCommand, now: Timestamp) {
         self.now = now;
-        self.command(command, None, ReplyTo::Nobody);
+        self.obey(command);
         self.dispatch();
     }
 
-    pub(super) fn command(&mut self, mut command: Command, body: Option<Bytes>, reply: ReplyTo) {
-        let needs_space = adds_data(&command);
-        let ends_session = matches!(command, Command::SessionClosed(_));
-        if let Command::SessionClosed(session) = &command {
-            self.sessions.remove(session);
-        }
-        let token = self.give_token(&mut command);
-        let is_append = matches!(command, Command::Append(_));
-        let decision = self.state.decide(command, self.now);
-        // What is there already, as a queue that its consumer declares again, needs no space.
-        if self.is_blocked && needs_space && !decision.records.is_empty() {
-            return reply.send_result(Err(Error::NoSpace));
-        }
-        let durability = decision.durability;
-        let answer = match self.apply_decision(decision, body) {
-            Ok(answer) => answer,
-            Err(error) => return reply.send_result(Err(error)),
+    /// Decides on a command, and answers it once its changes are safe.
+    pub(crate) fn call<C: Command>(
+        &mut self,
+        command: C,
+        reply: Option<Reply<C::Reply, C::Error>>,
+    ) {
+        let carried_out = self.carry_out(command, None);
+        let Some(reply) = reply else {
+            return;
         };
-        match (answer, token) {
-            (Some(answer), _) if is_append && durability == Durability::Volatile => {
-                self.answer_sealed(reply, answer);
-            }
-            (Some(answer), _) => self.answer(reply, answer, durability),
-            (None, Some(token)) => drop(self.deferred.insert(token, Deferred::Reply(reply))),
-            (None, None) => {}
-        }
-        if ends_session {
-            self.clean_up();
-            self.take_up_owed();
+        match carried_out {
+            Ok((answer, durability)) => self.answer_call(reply, Ok(answer), durability),
+            Err(error) => drop(reply.send(Err(error))),
         }
     }
 
-    /// Answers when what has been decided so far is as durable as asked.
-    pub(super) fn answer(
-        &mut self,
-        reply: ReplyTo,
-        answer: Result<Reply, stele_core_engine::Error>,
-        durability: Durability,
-    ) {
-        if let ReplyTo::Nobody = reply {
-            return;
+    /// Decides on a command that nobody waits for.
+    pub(super) fn tell<C: Command>(&mut self, command: C) {
+        self.call(command, None);
+    }
+
+    fn append(&mut self, append: Append, body: Bytes, reply: ReplyTo) {
+        match self.carry_out(append, Some(&body)) {
+            Ok((appended, durability)) if durability > Durability::Volatile => {
+                self.answer(Answer::Append(reply, Ok(appended)), durability);
+            }
+            Ok((appended, _)) => self.answer_sealed(Answer::Append(reply, Ok(appended))),
+            Err(error) => self.answer_sealed(Answer::Append(reply, Err(error))),
         }
+    }
+
+    fn settle(&mut self, settle: Settle, reply: Option<Reply<Missing, LogError>>) {
+        let carried_out = self.carry_out(settle, None);
+        let Some(reply) = reply else {
+            return;
+        };
+        match carried_out {
+            Ok((missing, durability)) => self.answer(Answer::Settle(reply, missing), durability),
+            Err(error) => drop(reply.send(Err(error))),
+        }
+    }
+
+    /// Decides on a command and makes its changes; gives its answer, and how safe the changes must
+    /// be before that leaves.
+    fn carry_out<C: Command>(
+        &mut self,
+        command: C,
+        body: Option<&Bytes>,
+    ) -> Result<(C::Reply, Durability), Error<C::Error>> {
+        let decided = command.decide(&self.state, self.now);
+        let decision = decided.map_err(Error::Refused)?;
+        // What is there already, as a queue that its consumer declares again, needs no space.
+        if self.is_blocked && C::ADDS_DATA && !decision.records.is_empty() {
+            return Err(Failure::NoSpace.into());
+        }
+        let durability = decision.durability;
+        let answer = self.apply_decision(decision, body)?;
+        Ok((answer, durability))
+    }
+
+    /// Answers when what has been decided so far is as durable as asked.
+    pub(super) fn answer(&mut self, answer: Answer, durability: Durability) {
         match self.waiting_for(durability) {
-            Some(waiting) => waiting.replies.push((durability, reply, answer)),
-            None => reply.send(answer),
+            Some(waiting) => waiting.answers.push((durability, answer)),
+            None => answer.send(),
+        }
+    }
+
+    /// The same for the answer to a call, of whatever type.
+    pub(super) fn answer_call<R, E>(
+        &mut self,
+        reply: Reply<R, E>,
+        answer: Result<R, E>,
+        durability: Durability,
+    ) where
+        R: Send + 'static,
+        E: Send + 'static,
+    {
+        let send = move || drop(reply.send(answer.map_err(Error::Refused)));
+        match self.waiting_for(durability) {
+            Some(waiting) => waiting
+                .answers
+                .push((durability, Answer::Call(Box::new(send)))),
+            None => send(),
         }
     }
 
     /// Answers an append that needs no disk: once the block being filled is finished, since until
     /// then nobody could read what was appended.
-    fn answer_sealed(&mut self, reply: ReplyTo, answer: Result<Reply, stele_core_engine::Error>) {
+    fn answer_sealed(&mut self, answer: Answer) {
         if self.builder.is_empty() {
-            return reply.send(answer);
+            return answer.send();
         }
         self.waiting
             .back_mut()
             .expect("there is an entry for the block being filled")
-            .replies
-            .push((Durability::Volatile, reply, answer));
+            .answers
+            .push((Durability::Volatile, answer));
     }
 
-    /// Puts a token of the shard's own into a command whose reply may come later.
-    pub(super) fn give_token(&mut self, command: &mut Command) -> Option<Token> {
-        let place = match command {
-            Command::Log(_, LogCommand::Lease(_, token)) => token,
-            Command::Group(_, GroupCommand::Join(_, token) | GroupCommand::Sync(_, token)) => token,
-            _ => return None,
-        };
-        *place = Token(self.next_token);
+    /// A session has ended.
+    pub(super) fn close_session(&mut self, session: SessionId) {
+        self.sessions.remove(&session);
+        let decision = self.state.session_closed(session);
+        self.apply_own(decision);
+        self.clean_up();
+        self.take_up_owed();
+    }
+
+    /// Names the asker of an answer that may come later.
+    pub(super) fn give_token(&mut self) -> Token {
+        let token = Token(self.next_token);
         self.next_token += 1;
-        Some(*place)
-    }
-}
-
-/// Whether a command is refused while space is short: what adds data for good. Settling, leasing,
-/// deleting, offsets and groups go on.
-fn adds_data(command: &Command) -> bool {
-    match command {
-        Command::Append(_) => true,
-        Command::Catalogue(command) => matches!(
-            command,
-            CatalogueCommand::DeclareLog(_)
-                | CatalogueCommand::DeclareExchange(_)
-                | CatalogueCommand::Bind(_)
-        ),
-        _ => false,
+        token
     }
 }

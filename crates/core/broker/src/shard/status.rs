@@ -1,11 +1,11 @@
 //! Counts, for operators.
 
 use stele_base_types::LogId;
-use stele_core_engine::{Error as Refusal, LedgerId, Record};
+use stele_core_engine::{LedgerId, LogError, Record};
 use stele_core_storage::Usage;
 
 use super::Shard;
-use crate::{Error, LogStatus, PartitionStatus};
+use crate::{LogStatus, PartitionStatus};
 
 /// Totals of a shard since the process started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,12 +61,8 @@ impl Counters {
 }
 
 impl Shard {
-    pub(super) fn log_status(&self, log: LogId) -> Result<LogStatus, Error> {
-        let log = self
-            .state
-            .logs
-            .log(log)
-            .ok_or(Error::Refused(Refusal::NoSuchLog))?;
+    pub(super) fn log_status(&self, log: LogId) -> Result<LogStatus, LogError> {
+        let log = self.state.logs.log(log).ok_or(LogError::NoSuchLog)?;
         let partitions = log
             .partitions
             .iter()

@@ -15,6 +15,7 @@
 
 mod bindings;
 mod decide;
+mod error;
 mod logs;
 mod predeclared;
 mod record;
@@ -29,14 +30,21 @@ use smallvec::SmallVec;
 use stele_base_types::{LogId, Name, Timestamp};
 
 pub(crate) use self::stored::StoredCatalogue;
-pub use self::{decide::Adopt, record::CatalogueRecord};
+pub use self::{
+    decide::{
+        Adopt, AlterLog, Bind, DeclareExchange, DeclareLog, Declared, DeleteExchange, DeleteLog,
+        Unbind,
+    },
+    error::{CatalogueError, Contradiction},
+    record::CatalogueRecord,
+};
 use self::{
     logs::LogTable,
     virtual_host::{BoundExchange, VirtualHost},
 };
 use crate::{
-    Argument, Arguments, BindingTarget, Error, ExchangeKind, Facet, LogConfig, Settings,
-    command::Bind, stored::config::ExchangeField,
+    Argument, Arguments, BindingTarget, ExchangeKind, Facet, LogConfig, Settings,
+    stored::config::ExchangeField,
 };
 
 /// All definitions. Equal where the definitions are, whatever has led to them.
@@ -186,9 +194,9 @@ impl Catalogue {
         key: &str,
         headers: &dyn Headers,
         targets: &mut SmallVec<[LogId; 4]>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), CatalogueError> {
         let Some(host) = self.vhosts.get(vhost) else {
-            return Err(Error::NoSuchVirtualHost(shortened(vhost)));
+            return Err(CatalogueError::NoSuchVirtualHost(shortened(vhost)));
         };
         if exchange == predeclared::DEFAULT {
             targets.extend(host.log(key));
@@ -197,7 +205,7 @@ impl Catalogue {
             return Ok(());
         }
         if host.exchange(exchange).is_none() {
-            return Err(Error::NoSuchExchange(shortened(exchange)));
+            return Err(CatalogueError::NoSuchExchange(shortened(exchange)));
         }
         route::follow(host, exchange, key, headers, targets);
         Ok(())

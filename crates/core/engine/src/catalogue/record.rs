@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 use stele_base_types::{LogId, Name};
 
-use super::{Exchange, LogDefinition};
-use crate::command::Bind;
+use super::{Bind, Exchange, LogDefinition};
 
 /// A change of the catalogue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,10 +3,7 @@ use stele_base_types::{LogId, Name, SessionId, Timestamp};
 
 use super::*;
 use crate::{
-    Decision, Durability, LogConfig, QueueConfig, Record, Reply, Retention, Window,
-    command::{Bind, CatalogueCommand, DeclareExchange, DeclareLog},
-    config::Lifetime,
-    reply::Declared,
+    Command, Durability, LogConfig, QueueConfig, Record, Retention, State, Window, config::Lifetime,
 };
 
 mod declarations;
@@ -66,24 +63,24 @@ fn to_exchange(text: &str) -> BindingTarget {
     BindingTarget::Exchange(name(text))
 }
 
-/// A catalogue and the records that have made it.
+/// A state with a catalogue, and the records that have made it.
 #[derive(Default)]
 struct Driven {
-    catalogue: Catalogue,
+    state: State,
     records: Vec<CatalogueRecord>,
 }
 
 impl Driven {
-    fn run(&mut self, command: CatalogueCommand) -> Result<Reply, Error> {
-        let Decision { records, reply, .. } = self.catalogue.decide(command, NOW);
-        self.apply(records);
-        reply.expect("the catalogue always answers")
+    fn run<C: Command>(&mut self, command: C) -> Result<C::Reply, C::Error> {
+        let decision = command.decide(&self.state, NOW)?;
+        self.apply(decision.records);
+        Ok(decision.reply)
     }
 
     /// The process has ended, and another begins.
     fn recover(&mut self) {
         loop {
-            let dropped = self.catalogue.drop_fleeting();
+            let dropped = self.state.catalogue.drop_fleeting();
             if dropped.is_nothing() {
                 return;
             }
@@ -96,16 +93,13 @@ impl Driven {
             let Record::Catalogue(record) = record else {
                 panic!("not the catalogue's: {record:?}");
             };
-            self.catalogue.apply(&record);
+            self.state.catalogue.apply(&record);
             self.records.push(record);
         }
     }
 
-    fn declare(&mut self, declaration: DeclareLog) -> Result<Declared, Error> {
-        match self.run(CatalogueCommand::DeclareLog(declaration))? {
-            Reply::Declared(declared) => Ok(*declared),
-            other => panic!("{other:?}"),
-        }
+    fn declare(&mut self, declaration: DeclareLog) -> Result<Declared, CatalogueError> {
+        self.run(declaration)
     }
 
     /// A new durable queue.
@@ -115,24 +109,24 @@ impl Driven {
     }
 
     fn exchange(&mut self, declaration: DeclareExchange) {
-        self.run(CatalogueCommand::DeclareExchange(declaration))
-            .unwrap();
+        self.run(declaration).unwrap();
     }
 
     fn bind(&mut self, bind: Bind) {
-        self.run(CatalogueCommand::Bind(bind)).unwrap();
+        self.run(bind).unwrap();
     }
 
     fn route(&self, exchange: &str, key: &str) -> Vec<LogId> {
         let mut targets = SmallVec::new();
-        self.catalogue
+        self.state
+            .catalogue
             .route("/", exchange, key, &NoHeaders, &mut targets)
             .unwrap();
         targets.into_vec()
     }
 
     fn bindings(&self, exchange: &str) -> usize {
-        self.catalogue.bindings("/", exchange).count()
+        self.state.catalogue.bindings("/", exchange).count()
     }
 }
 

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use stele_base_types::{LogId, Name};
 
 use super::{Binding, Exchange, bindings::BindingTable, predeclared};
-use crate::{Arguments, BindingTarget, command::Bind};
+use crate::{Arguments, Bind, BindingTarget};
 
 /// Names and bindings of a virtual host.
 #[derive(Clone, Debug, Default, PartialEq)]

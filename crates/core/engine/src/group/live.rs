@@ -20,11 +20,11 @@ use std::{
 use stele_base_types::Timestamp;
 
 use super::{
-    GroupState,
+    GroupError, GroupState,
     member::{Member, Profile, Waits},
     record::{Joining, Settlement},
 };
-use crate::{Error, limits::GROUP_REBALANCE_TIMEOUT_MS_MIN};
+use crate::limits::GROUP_REBALANCE_TIMEOUT_MS_MIN;
 
 /// Earlier than every deadline: what is due then is due at once.
 const AT_ONCE: Timestamp = Timestamp(i64::MIN);
@@ -193,14 +193,20 @@ impl Live {
     }
 
     /// A member by id, which must have the static name if one is given.
-    pub(super) fn validated(&self, member: &str, instance: Option<&str>) -> Result<&Member, Error> {
+    pub(super) fn validated(
+        &self,
+        member: &str,
+        instance: Option<&str>,
+    ) -> Result<&Member, GroupError> {
         if let Some(instance) = instance {
-            let named = self.static_member(instance).ok_or(Error::UnknownMember)?;
+            let named = self
+                .static_member(instance)
+                .ok_or(GroupError::UnknownMember)?;
             if named != member {
-                return Err(Error::FencedInstance);
+                return Err(GroupError::FencedInstance);
             }
         }
-        self.member(member).ok_or(Error::UnknownMember)
+        self.member(member).ok_or(GroupError::UnknownMember)
     }
 
     /// Whether someone with these assignors can be a member beside the others.

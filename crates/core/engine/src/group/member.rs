@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use stele_base_types::Timestamp;
 
-use crate::command::{Join, Token};
+use super::JoinGroup;
+use crate::Token;
 
 /// What a member has said of itself when it joined.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +30,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    pub(super) fn new(join: Join) -> Self {
+    pub(super) fn new(join: JoinGroup) -> Self {
         let member = if join.member.is_empty() {
             join.member_new
         } else {

@@ -7,13 +7,14 @@
 //! ```
 //!
 //! A command takes one step. What follows from it (the last member has joined, so the rebalance
-//! ends) is due at once, and taken by the next [`crate::Command::Tick`].
+//! ends) is due at once, and taken by the next [`crate::State::tick`].
 //!
 //! Invariants
 //! - A settlement changes by journalled records alone, and `Live` after a restart follows from it.
 //! - A token is answered once: when what it waits for comes, or its member is gone or asks anew.
 
 mod decide;
+mod error;
 mod live;
 mod member;
 mod record;
@@ -24,12 +25,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use stele_base_types::{Name, Offset, PartitionId, Timestamp};
 
-use self::{live::Live, member::Waits, record::Settlement};
 pub use self::{
+    decide::{
+        CommitOffset, CommitOffsets, DeleteGroup, DeleteOffsets, DescribeGroup, FetchOffsets,
+        GroupCommand, GroupDescription, GroupListing, Heartbeat, HeartbeatReply, JoinGroup,
+        JoinReply, JoinedGroup, JoinedMember, LeaveGroup, ListGroups, MemberDescription,
+        OffsetEntry, SyncGroup, SyncedGroup,
+    },
+    error::GroupError,
     member::Profile as GroupMemberProfile,
     record::{GroupRecord, Joining as GroupJoining, Settlement as GroupSettlement},
 };
-use crate::{command::CommitOffset, limits::GROUP_RETENTION_MS};
+use self::{live::Live, member::Waits, record::Settlement};
+use crate::limits::GROUP_RETENTION_MS;
 
 /// The groups of a shard.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]

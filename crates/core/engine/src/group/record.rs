@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use stele_base_types::{PartitionId, Timestamp};
 
-use super::member::Profile;
-use crate::command::{CommitOffset, Token};
+use super::{CommitOffset, member::Profile};
+use crate::Token;
 
 /// A change of a group. The journalled ones come first; the others speak of connections and
 /// deadlines of this process.

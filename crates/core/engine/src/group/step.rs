@@ -2,8 +2,8 @@
 
 use stele_base_types::Name;
 
-use super::GroupRecord;
-use crate::{Decision, Durability, Effect, Error, Record, Reply, command::Token};
+use super::{GroupError, GroupRecord, JoinedGroup, SyncedGroup, member::Waits};
+use crate::{Decision, Durability, Effect, Record, Token};
 
 /// Collects what a command on `group` changes and is answered with.
 #[derive(Debug)]
@@ -29,19 +29,33 @@ impl<'a> Step<'a> {
         self.decision.records.push(record);
     }
 
-    /// Answers someone who waits.
-    pub(super) fn respond(&mut self, token: Token, answer: Result<Reply, Error>) {
-        self.decision.effects.push(Effect::Respond(token, answer));
+    /// Answers a join that waits.
+    pub(super) fn tell_joined(&mut self, token: Token, answer: Result<JoinedGroup, GroupError>) {
+        let answer = answer.map(Box::new);
+        self.decision.effects.push(Effect::Joined(token, answer));
     }
 
-    /// Answers the command, now.
-    pub(super) fn answered(mut self, answer: Result<Reply, Error>) -> Decision {
-        self.decision.reply = Some(answer);
-        self.decision
+    /// Answers a sync that waits.
+    pub(super) fn tell_synced(&mut self, token: Token, answer: Result<SyncedGroup, GroupError>) {
+        self.decision.effects.push(Effect::Synced(token, answer));
     }
 
-    /// The command is answered later, or there is none.
-    pub(super) fn unanswered(self) -> Decision {
+    /// Refuses what a member waits for.
+    pub(super) fn refuse(&mut self, waits: Waits, error: GroupError) {
+        match waits {
+            Waits::No => {}
+            Waits::Join(token) => self.tell_joined(token, Err(error)),
+            Waits::Sync(token) => self.tell_synced(token, Err(error)),
+        }
+    }
+
+    /// Answers the command.
+    pub(super) fn answered<R>(self, reply: R) -> Decision<R> {
+        self.decision.answered(reply)
+    }
+
+    /// There is nothing to answer.
+    pub(super) fn done(self) -> Decision {
         self.decision
     }
 }

@@ -3,11 +3,7 @@ use std::collections::BTreeMap;
 use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex, Timestamp};
 
 use super::*;
-use crate::{
-    Decision, Effect, Error, Record, Reply,
-    command::{GroupCommand, Join, SyncGroup, Token},
-    reply::{GroupDescription, JoinedGroup},
-};
+use crate::{Command, Decision, Effect, Record, State, Token};
 
 mod offsets;
 mod random;
@@ -21,19 +17,27 @@ const REBALANCE_MS: u32 = 60_000;
 /// Groups of which one, `g`, is driven.
 #[derive(Default)]
 struct Driven {
-    groups: Groups,
+    state: State,
     now: Timestamp,
     tokens: u64,
-    answers: BTreeMap<Token, Result<Reply, Error>>,
+    answers: BTreeMap<Token, Answer>,
     journal: Vec<(Name, GroupRecord)>,
+}
+
+/// What was answered to a join or a sync.
+#[derive(Debug)]
+enum Answer {
+    Joined(Result<JoinReply, GroupError>),
+    Synced(Result<SyncedGroup, GroupError>),
 }
 
 fn group() -> Name {
     Name::new("g").unwrap()
 }
 
-fn join(member: &str) -> Join {
-    Join {
+fn join(member: &str) -> JoinGroup {
+    JoinGroup {
+        group: group(),
         member: member.into(),
         member_new: Box::default(),
         instance: None,
@@ -48,61 +52,69 @@ fn join(member: &str) -> Join {
 }
 
 /// A first join that gets `member` for its id.
-fn first(member: &str) -> Join {
-    Join {
+fn first(member: &str) -> JoinGroup {
+    JoinGroup {
         member_new: member.into(),
         ..join("")
     }
 }
 
-fn supporting(join: Join, protocols: &[&str]) -> Join {
+fn supporting(join: JoinGroup, protocols: &[&str]) -> JoinGroup {
     let with_metadata = |name: &&str| ((*name).into(), name.as_bytes().into());
-    Join {
+    JoinGroup {
         protocols: protocols.iter().map(with_metadata).collect(),
         ..join
     }
 }
 
 impl Driven {
-    /// Carries out a command; its answer, if that comes at once.
-    fn run(&mut self, command: GroupCommand) -> Option<Result<Reply, Error>> {
-        let decision = self.groups.decide(group(), command, self.now);
-        let reply = self.carry_out(decision);
+    /// Carries out a command, and what follows from it.
+    fn run<C: Command>(&mut self, command: C) -> Result<C::Reply, C::Error> {
+        let decided = command.decide(&self.state, self.now);
+        let reply = decided.map(|decision| self.carry_out(decision));
         self.settle();
         reply
     }
 
-    fn answer(&mut self, command: GroupCommand) -> Result<Reply, Error> {
-        self.run(command).expect("this is answered at once")
-    }
-
-    fn carry_out(&mut self, decision: Decision) -> Option<Result<Reply, Error>> {
+    fn carry_out<R>(&mut self, decision: Decision<R>) -> R {
         for record in decision.records {
             let Record::Group(name, record) = record else {
                 panic!("not a group's: {record:?}");
             };
-            self.groups.apply(&name, &record);
+            self.state.groups.apply(&name, &record);
             if record.is_journalled() {
                 self.journal.push((name, record));
             }
         }
         for effect in decision.effects {
-            let Effect::Respond(token, answer) = effect else {
-                panic!("{effect:?}");
-            };
-            let former = self.answers.insert(token, answer);
-            assert!(former.is_none(), "{token:?} was answered twice");
+            match effect {
+                Effect::Joined(token, joined) => {
+                    self.note(token, Answer::Joined(joined.map(JoinReply::Joined)));
+                }
+                Effect::Synced(token, synced) => self.note(token, Answer::Synced(synced)),
+                other => panic!("{other:?}"),
+            }
         }
         decision.reply
+    }
+
+    fn note(&mut self, token: Token, answer: Answer) {
+        let former = self.answers.insert(token, answer);
+        assert!(former.is_none(), "{token:?} was answered twice");
     }
 
     /// Does what is due.
     fn settle(&mut self) {
         for _ in 0..1_000 {
-            if self.groups.next_deadline().is_none_or(|due| due > self.now) {
+            if self
+                .state
+                .groups
+                .next_deadline()
+                .is_none_or(|due| due > self.now)
+            {
                 return;
             }
-            let decision = self.groups.tick(self.now);
+            let decision = self.state.tick(self.now);
             assert!(!decision.is_nothing(), "due, and nothing to do");
             self.carry_out(decision);
         }
@@ -112,7 +124,7 @@ impl Driven {
     /// Lets time pass, stopping at each deadline.
     fn pass(&mut self, duration_ms: u64) {
         let end = self.now.plus_ms(duration_ms);
-        while let Some(due) = self.groups.next_deadline().filter(|due| *due <= end) {
+        while let Some(due) = self.state.groups.next_deadline().filter(|due| *due <= end) {
             self.now = self.now.max(due);
             self.settle();
         }
@@ -125,102 +137,110 @@ impl Driven {
     }
 
     /// Joins; the token where the answer will be.
-    fn join(&mut self, join: Join) -> Token {
+    fn join(&mut self, join: JoinGroup) -> Token {
         let token = self.token();
-        let reply = self.run(GroupCommand::Join(join, token));
-        if let Some(reply) = reply {
-            self.answers.insert(token, reply);
+        let decided = join.decide(token, &self.state, self.now);
+        let reply = decided.map(|decision| self.carry_out(decision));
+        if let Some(reply) = reply.transpose() {
+            self.note(token, Answer::Joined(reply));
         }
+        self.settle();
         token
     }
 
     fn joined(&mut self, token: Token) -> JoinedGroup {
         match self.answers.remove(&token) {
-            Some(Ok(Reply::Joined(joined))) => *joined,
+            Some(Answer::Joined(Ok(JoinReply::Joined(joined)))) => *joined,
             other => panic!("{other:?}"),
         }
     }
 
-    fn error(&mut self, token: Token) -> Error {
+    fn invited(&mut self, token: Token) -> String {
         match self.answers.remove(&token) {
-            Some(Err(error)) => error,
+            Some(Answer::Joined(Ok(JoinReply::Invited(member)))) => member.into(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn error(&mut self, token: Token) -> GroupError {
+        match self.answers.remove(&token) {
+            Some(Answer::Joined(Err(error)) | Answer::Synced(Err(error))) => error,
             other => panic!("{other:?}"),
         }
     }
 
     fn sync(&mut self, member: &str, generation: i32, assignments: &[(&str, &str)]) -> Token {
-        let token = self.token();
         let assigned = |(member, part): &(&str, &str)| ((*member).into(), part.as_bytes().into());
-        let sync = SyncGroup {
+        self.ask_to_sync(SyncGroup {
+            group: group(),
             member: member.into(),
             instance: None,
             generation,
             protocol_type: None,
             protocol: None,
             assignments: assignments.iter().map(assigned).collect(),
-        };
-        let reply = self.run(GroupCommand::Sync(sync, token));
-        if let Some(reply) = reply {
-            self.answers.insert(token, reply);
+        })
+    }
+
+    fn ask_to_sync(&mut self, sync: SyncGroup) -> Token {
+        let token = self.token();
+        let decided = sync.decide(token, &self.state, self.now);
+        let reply = decided.map(|decision| self.carry_out(decision));
+        if let Some(reply) = reply.transpose() {
+            self.note(token, Answer::Synced(reply));
         }
+        self.settle();
         token
     }
 
     fn assignment(&mut self, token: Token) -> String {
         match self.answers.remove(&token) {
-            Some(Ok(Reply::Synced { assignment, .. })) => {
-                String::from_utf8(assignment.into_vec()).unwrap()
+            Some(Answer::Synced(Ok(synced))) => {
+                String::from_utf8(synced.assignment.into_vec()).unwrap()
             }
             other => panic!("{other:?}"),
         }
     }
 
-    fn heartbeat(&mut self, member: &str, generation: i32) -> Result<(), Error> {
-        let answer = self.answer(GroupCommand::Heartbeat {
+    fn heartbeat(&mut self, member: &str, generation: i32) -> Result<HeartbeatReply, GroupError> {
+        self.run(Heartbeat {
+            group: group(),
             member: member.into(),
             instance: None,
             generation,
-        });
-        answer.map(drop)
+        })
     }
 
-    fn leave(&mut self, member: &str, instance: Option<&str>) -> Result<(), Error> {
-        let named = vec![(member.into(), instance.map(Box::from))];
-        match self.answer(GroupCommand::Leave(named)) {
-            Ok(Reply::Left(mut results)) => results.remove(0),
-            other => panic!("{other:?}"),
-        }
+    fn leave(&mut self, member: &str, instance: Option<&str>) -> Result<(), GroupError> {
+        let leave = LeaveGroup {
+            group: group(),
+            members: vec![(member.into(), instance.map(Box::from))],
+        };
+        self.run(leave)?.remove(0)
     }
 
-    fn commit(&mut self, member: &str, generation: i32, offset: u64) -> Result<(), Error> {
-        let answer = self.answer(GroupCommand::Commit {
+    fn commit(&mut self, member: &str, generation: i32, offset: u64) -> Result<(), GroupError> {
+        let commit = CommitOffsets {
+            group: group(),
             member: member.into(),
             instance: None,
             generation,
             offsets: vec![commit_of(0, offset)],
-        })?;
-        match answer {
-            Reply::Committed(mut results) => results.remove(0),
-            other => panic!("{other:?}"),
-        }
+        };
+        self.run(commit)?.remove(0)
     }
 
     fn committed(&mut self, partition: u32) -> Option<u64> {
-        let asked = Some(vec![partition_of(partition)]);
-        match self.answer(GroupCommand::Offsets(asked)) {
-            Ok(Reply::Offsets(mut entries)) => {
-                let committed = entries.remove(0).committed;
-                committed.map(|committed| committed.offset.0)
-            }
-            other => panic!("{other:?}"),
-        }
+        let fetch = FetchOffsets {
+            group: group(),
+            partitions: Some(vec![partition_of(partition)]),
+        };
+        let committed = self.run(fetch).unwrap().remove(0).committed;
+        committed.map(|committed| committed.offset.0)
     }
 
     fn describe(&mut self) -> GroupDescription {
-        match self.answer(GroupCommand::Describe) {
-            Ok(Reply::Group(description)) => *description,
-            other => panic!("{other:?}"),
-        }
+        self.run(DescribeGroup { group: group() }).unwrap()
     }
 
     fn state(&mut self) -> &'static str {

@@ -1,20 +1,69 @@
 //! Appending.
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use stele_base_types::{Offset, PartitionId, PartitionIndex, Timestamp};
+use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 
 use super::{
-    Log, Logs,
+    AppendError, Log, Logs, ProducerStamp,
     ledger::{AppendedRun, Site},
     record::Run,
 };
 use crate::{
-    Decision, Durability, Error, Record, Reply,
-    command::{Append, AppendTarget, ProducerStamp, Schedule},
+    Command, Decision, Durability, Record, State,
     limits::{APPEND_RECORDS_MAX, DEDUPLICATION_MS, PRODUCER_EXPIRY_MS},
-    reply::Appended,
 };
+
+/// Appends a batch, whose bytes travel beside this command. Answered for each target.
+#[derive(Clone, Debug)]
+pub struct Append {
+    /// Where to; the body is stored once for all.
+    pub targets: SmallVec<[AppendTarget; 1]>,
+    /// How many records (offsets) the batch holds, from 1.
+    pub count: u32,
+    /// The batch's size.
+    pub size_bytes: u32,
+    /// The largest timestamp in it.
+    pub timestamp: Timestamp,
+    /// An idempotent producer's stamp. With one target only.
+    pub producer: Option<ProducerStamp>,
+    /// What scheduling needs to know. With `count` 1 only.
+    pub schedule: Option<Schedule>,
+}
+
+/// One partition to append to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AppendTarget {
+    /// The log.
+    pub log: LogId,
+    /// The partition; `None` spreads evenly over the log's.
+    pub partition: Option<PartitionIndex>,
+}
+
+/// Per-record fields that scheduling needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// Hidden for this long from now, in milliseconds; `None` takes the queue's own delay.
+    pub delay_ms: Option<u64>,
+    /// A stable hash of the message group (FIFO queues).
+    pub group: Option<u64>,
+    /// A stable hash of the deduplication id (FIFO queues).
+    pub deduplication: Option<u128>,
+}
+
+/// Where a batch was appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// The partition.
+    pub partition: PartitionId,
+    /// The offset of the batch's first record.
+    pub base: Offset,
+    /// The partition's start.
+    pub start: Offset,
+    /// It was there already (idempotent producer, FIFO deduplication): nothing was appended.
+    pub duplicate: bool,
+}
 
 /// How often deduplication ids and attempts are looked through, in milliseconds: a few times in the
 /// window that they are remembered for.
@@ -23,13 +72,23 @@ pub(super) const IDS_PERIOD_MS: u64 = DEDUPLICATION_MS / 5;
 /// The same for producers.
 const PRODUCERS_PERIOD_MS: u64 = PRODUCER_EXPIRY_MS / 5;
 
-impl Logs {
-    pub(crate) fn append(&self, append: Append, now: Timestamp) -> Decision {
-        self.append_or_refuse(append, now)
-            .unwrap_or_else(Decision::refuse)
-    }
+impl Command for Append {
+    type Reply = SmallVec<[Appended; 1]>;
+    type Error = AppendError;
 
-    fn append_or_refuse(&self, append: Append, now: Timestamp) -> Result<Decision, Error> {
+    const ADDS_DATA: bool = true;
+
+    fn decide(self, state: &State, now: Timestamp) -> Result<Decision<Self::Reply>, AppendError> {
+        state.logs.append(self, now)
+    }
+}
+
+impl Logs {
+    fn append(
+        &self,
+        append: Append,
+        now: Timestamp,
+    ) -> Result<Decision<SmallVec<[Appended; 1]>>, AppendError> {
         check(&append)?;
         let mut durability = Durability::Volatile;
         let mut appended = SmallVec::new();
@@ -37,7 +96,7 @@ impl Logs {
         // Targets may share a partition: the next one's records follow.
         let mut ends = HashMap::new();
         for target in &append.targets {
-            let log = self.known(target.log)?;
+            let log = self.log(target.log).ok_or(AppendError::NoSuchLog)?;
             durability = durability.max(log.config.durability);
             let mut one = log.place(target, &append, now)?;
             if !one.duplicate {
@@ -50,12 +109,11 @@ impl Logs {
             }
             appended.push(one);
         }
-        let reply = Reply::Appended(appended);
         if targets.is_empty() {
             // The original may still be on its way to the disk: this answer waits for it as well.
             return Ok(Decision {
                 durability,
-                ..Decision::reply(reply)
+                ..Decision::reply(appended)
             });
         }
         let record = Record::Appended {
@@ -67,7 +125,7 @@ impl Logs {
             producer: append.producer,
             schedule: append.schedule,
         };
-        Ok(Decision::change(record, reply, durability))
+        Ok(Decision::change(record, appended, durability))
     }
 
     pub(crate) fn apply_appended(&mut self, record: &Record) {
@@ -150,10 +208,10 @@ impl Log {
         target: &AppendTarget,
         append: &Append,
         now: Timestamp,
-    ) -> Result<Appended, Error> {
+    ) -> Result<Appended, AppendError> {
         let index = target.partition.unwrap_or(self.spread);
         let partition = PartitionId::new(target.log, index);
-        let known = self.partition(index).ok_or(Error::NoSuchPartition)?;
+        let known = self.partition(index).ok_or(AppendError::NoSuchPartition)?;
         let appended = |base, duplicate| Appended {
             partition,
             base,
@@ -210,7 +268,7 @@ impl Log {
 }
 
 /// What no front should send.
-fn check(append: &Append) -> Result<(), Error> {
+fn check(append: &Append) -> Result<(), AppendError> {
     let fault = if append.targets.is_empty() {
         "no targets"
     } else if append.count == 0 {
@@ -224,5 +282,5 @@ fn check(append: &Append) -> Result<(), Error> {
     } else {
         return Ok(());
     };
-    Err(Error::MalformedAppend(fault))
+    Err(AppendError::Malformed(fault))
 }

@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use stele_base_types::{ConsumerId, LogId, Offset, PartitionIndex, SessionId, Timestamp};
 
 use super::LedgerId;
-use crate::command::{ConsumerRef, Token};
+use crate::{ConsumerRef, Token};
 
 /// A record, as a ledger sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

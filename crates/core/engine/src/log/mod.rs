@@ -12,6 +12,7 @@ mod append;
 mod close;
 mod commit;
 mod deduplication;
+mod error;
 mod index;
 mod ledger;
 mod open;
@@ -31,20 +32,28 @@ use std::{
 use serde::{Deserialize, Serialize};
 use stele_base_types::{LogId, PartitionId, PartitionIndex, ProcessEpoch, Timestamp};
 
+pub use self::{
+    append::{Append, AppendTarget, Appended, Schedule},
+    close::{CloseLog, UndefineLog},
+    error::{AppendError, LogError, OpenError},
+    ledger::{
+        CancelWait, ConsumerRef, Credit, Delivery, Extend, Lease, LeaseRequest, LeasedRecord,
+        LeasedRun, Ledger, Missing, Outcome, Prefetch, Purge, Settle, SettleItem, Subscribe,
+        Subscription, Unsubscribe,
+    },
+    open::OpenLog,
+    partition::Partition,
+    producer::ProducerStamp,
+    record::{LedgerRecord, LogRecord, Run},
+    trim::Trim,
+    unused::UseLog,
+};
 pub(crate) use self::{
     deduplication::Deduplication,
     ledger::{Attempts, Part},
 };
 use self::{index::Indexes, ledger::Site};
-pub use self::{
-    ledger::Ledger,
-    partition::Partition,
-    record::{LedgerRecord, LogRecord, Run},
-};
-use crate::{
-    Decision, Error, LogConfig,
-    command::{ConsumerRef, LogCommand, Subscribe},
-};
+use crate::LogConfig;
 
 /// A ledger of a log: 0 is the default one, which AMQP and SQS consume from.
 #[derive(
@@ -133,8 +142,8 @@ impl Log {
         }
     }
 
-    fn known_ledger(&self, ledger: LedgerId) -> Result<&Ledger, Error> {
-        self.ledger(ledger).ok_or(Error::NoSuchLedger)
+    fn known_ledger(&self, ledger: LedgerId) -> Result<&Ledger, LogError> {
+        self.ledger(ledger).ok_or(LogError::NoSuchLedger)
     }
 
     fn ledger_mut(&mut self, ledger: LedgerId) -> Option<&mut Ledger> {
@@ -148,7 +157,7 @@ impl Log {
         ledgers.find(|ledger| ledger.has_consumer(consumer))
     }
 
-    fn subscribers(&self) -> impl Iterator<Item = &Subscribe> + use<'_> {
+    fn subscribers(&self) -> impl Iterator<Item = &Subscription> + use<'_> {
         self.ledgers.iter().flat_map(|ledger| ledger.subscribers())
     }
 
@@ -198,37 +207,6 @@ impl Logs {
         logs.map(|(id, log)| (*id, &**log))
     }
 
-    pub(crate) fn decide(&self, log: LogId, command: LogCommand, now: Timestamp) -> Decision {
-        let decision = match command {
-            LogCommand::Open(config) => self.open(log, config, now),
-            LogCommand::Close(close) => self.close(log, close),
-            LogCommand::Undefine => self.undefine(log),
-            LogCommand::Use => self.use_of(log, now),
-            LogCommand::Lease(request, token) => {
-                let leased = self.lease(log, &request, token, now);
-                leased.map(|it| self.used_by_lease(log, request.wait_ms, it, now))
-            }
-            LogCommand::CancelWait(token) => self.cancel_wait(log, token),
-            LogCommand::Subscribe(terms) => self.subscribe(log, &terms),
-            LogCommand::Unsubscribe(consumer) => self.unsubscribe(log, consumer, now),
-            LogCommand::Credit { consumer, bytes } => self.credit(log, consumer, bytes),
-            LogCommand::Prefetch {
-                session,
-                pool,
-                limit,
-            } => self.limit_pool(log, session, pool, limit),
-            LogCommand::Settle(settle) => self.settle(log, &settle, now),
-            LogCommand::Extend(extend) => self.extend(log, &extend, now),
-            LogCommand::Purge { ledger, leased } => self.purge(log, ledger, leased),
-            LogCommand::Trim {
-                partition,
-                to,
-                force,
-            } => self.trim(log, partition, to, force),
-        };
-        decision.unwrap_or_else(Decision::refuse)
-    }
-
     pub(crate) fn apply(&mut self, id: LogId, record: &LogRecord) {
         match record {
             LogRecord::Opened { config, at } => self.apply_opened(id, *config, *at),
@@ -273,8 +251,8 @@ impl Logs {
         }
     }
 
-    fn known(&self, log: LogId) -> Result<&Log, Error> {
-        self.log(log).ok_or(Error::NoSuchLog)
+    fn known(&self, log: LogId) -> Result<&Log, LogError> {
+        self.log(log).ok_or(LogError::NoSuchLog)
     }
 
     /// Brings up to date what depends on more than one log, after one has changed.

@@ -2,32 +2,41 @@
 
 use stele_base_types::{LogId, Timestamp};
 
-use super::{Log, Logs, ledger::Site, record::LogRecord};
+use super::{Log, Logs, OpenError, ledger::Site, record::LogRecord};
 use crate::{
-    Contradiction, Decision, Error, Ledger, LedgerId, LogConfig, Record, Reply,
+    Command, Contradiction, Decision, Ledger, LedgerId, LogConfig, Record, State,
     limits::PARTITIONS_MAX,
 };
 
-impl Logs {
-    pub(super) fn open(
-        &self,
-        log: LogId,
-        config: LogConfig,
-        now: Timestamp,
-    ) -> Result<Decision, Error> {
-        if self.closed.contains(&log) {
-            return Err(Error::NoSuchLog);
+/// Takes a log up, or takes over its changed configuration. Idempotent.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenLog {
+    /// The log.
+    pub log: LogId,
+    /// What it shall be.
+    pub config: LogConfig,
+}
+
+impl Command for OpenLog {
+    type Reply = ();
+    type Error = OpenError;
+
+    fn decide(self, state: &State, now: Timestamp) -> Result<Decision, OpenError> {
+        let Self { log, config } = self;
+        let logs = &state.logs;
+        if logs.closed.contains(&log) {
+            return Err(OpenError::Closed);
         }
-        let existing = self.logs.get(&log).map(|log| &log.config);
+        let existing = logs.log(log).map(|log| &log.config);
         let partitions = existing.map_or(0, |existing| existing.partitions);
         if config.partitions < partitions.max(1) || config.partitions > PARTITIONS_MAX {
-            return Err(Error::Partitions {
+            return Err(OpenError::Partitions {
                 existing: partitions,
                 requested: config.partitions,
             });
         }
         if existing == Some(&config) {
-            return Ok(Decision::reply(Reply::Done));
+            return Ok(Decision::nothing());
         }
         if let Some(existing) = existing {
             check_fifo(existing, &config)?;
@@ -35,11 +44,13 @@ impl Logs {
         let record = LogRecord::Opened { config, at: now };
         Ok(Decision::change(
             Record::Log(log, record),
-            Reply::Done,
+            (),
             config.durability,
         ))
     }
+}
 
+impl Logs {
     pub(super) fn apply_opened(&mut self, id: LogId, config: LogConfig, at: Timestamp) {
         let log = self
             .logs
@@ -69,15 +80,13 @@ impl Logs {
 }
 
 /// Records of a queue are listed by group, or not, from the first one on.
-fn check_fifo(existing: &LogConfig, config: &LogConfig) -> Result<(), Error> {
+fn check_fifo(existing: &LogConfig, config: &LogConfig) -> Result<(), Contradiction> {
     match (existing.queue, config.queue) {
-        (Some(current), Some(received)) if current.fifo != received.fifo => {
-            Err(Error::Contradiction(Contradiction {
-                field: "fifo",
-                received: received.fifo.to_string().into(),
-                current: current.fifo.to_string().into(),
-            }))
-        }
+        (Some(current), Some(received)) if current.fifo != received.fifo => Err(Contradiction {
+            field: "fifo",
+            received: received.fifo.to_string().into(),
+            current: current.fifo.to_string().into(),
+        }),
         _ => Ok(()),
     }
 }

@@ -12,11 +12,19 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use stele_base_types::{Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, Timestamp};
 
-use crate::{
-    Error,
-    command::ProducerStamp,
-    limits::{PRODUCER_BATCHES, PRODUCER_EXPIRY_MS},
-};
+use super::AppendError;
+use crate::limits::{PRODUCER_BATCHES, PRODUCER_EXPIRY_MS};
+
+/// What an idempotent producer writes into a batch (KIP-98).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProducerStamp {
+    /// Who.
+    pub id: ProducerId,
+    /// Its fence.
+    pub epoch: ProducerEpoch,
+    /// The number of the batch's first record.
+    pub sequence: Sequence,
+}
 
 /// The producers of a partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,17 +56,17 @@ impl Producers {
         count: u32,
         partition: PartitionId,
         now: Timestamp,
-    ) -> Result<Option<Offset>, Error> {
+    ) -> Result<Option<Offset>, AppendError> {
         let known = self.producers.get(&stamp.id);
         let Some(producer) = known.filter(|producer| !producer.is_expired(now)) else {
             return match stamp.sequence {
                 Sequence(0) => Ok(None),
                 // Were it taken, a repetition of a forgotten batch would be appended twice.
-                _ => Err(Error::UnknownProducer),
+                _ => Err(AppendError::UnknownProducer),
             };
         };
         if stamp.epoch < producer.epoch {
-            return Err(Error::ProducerFenced {
+            return Err(AppendError::ProducerFenced {
                 got: stamp.epoch,
                 current: producer.epoch,
             });
@@ -105,11 +113,15 @@ impl Producers {
 
 impl Producer {
     /// A newer epoch begins at 0.
-    fn begin(&self, stamp: ProducerStamp, partition: PartitionId) -> Result<Option<Offset>, Error> {
+    fn begin(
+        &self,
+        stamp: ProducerStamp,
+        partition: PartitionId,
+    ) -> Result<Option<Offset>, AppendError> {
         if stamp.sequence == Sequence(0) {
             return Ok(None);
         }
-        Err(Error::OutOfOrderSequence {
+        Err(AppendError::OutOfOrderSequence {
             partition,
             got: stamp.sequence,
             expected: Sequence(0),
@@ -121,7 +133,7 @@ impl Producer {
         stamp: ProducerStamp,
         count: u32,
         partition: PartitionId,
-    ) -> Result<Option<Offset>, Error> {
+    ) -> Result<Option<Offset>, AppendError> {
         let expected = self.expected();
         if stamp.sequence == expected {
             return Ok(None);
@@ -132,9 +144,9 @@ impl Producer {
             return Ok(Some(batch.base));
         }
         if self.is_before_remembered(stamp.sequence.plus(count)) {
-            return Err(Error::DuplicateSequence);
+            return Err(AppendError::DuplicateSequence);
         }
-        Err(Error::OutOfOrderSequence {
+        Err(AppendError::OutOfOrderSequence {
             partition,
             got: stamp.sequence,
             expected,

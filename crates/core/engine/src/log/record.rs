@@ -4,11 +4,8 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use stele_base_types::{Offset, PartitionIndex, SessionId, Timestamp};
 
-use super::{LeaseId, LedgerId};
-use crate::{
-    LogConfig,
-    command::{ConsumerRef, LeaseRequest, Subscribe, Token},
-};
+use super::{ConsumerRef, LeaseId, LeaseRequest, LedgerId, Subscription};
+use crate::{LogConfig, Token};
 
 /// A change of a log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,7 +115,7 @@ pub enum LedgerRecord {
         to: Offset,
     },
     /// A consumer subscribed. Not journalled.
-    Subscribed(Box<Subscribe>),
+    Subscribed(Box<Subscription>),
     /// A consumer ended its subscription; what it leases it keeps. Not journalled.
     Unsubscribed(ConsumerRef),
     /// A consumer is gone with its session. Not journalled.

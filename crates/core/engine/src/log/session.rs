@@ -2,8 +2,8 @@
 //! one run of leases, at a time.
 //!
 //! ```text
-//!  SessionClosed ─► ended ── CleanUp: a wait … a consumer … a run of leases … ─► forgotten
-//!  Recovered ─────► sessions of earlier epochs ── CleanUp: a run of leases …
+//!  session closed ► ended ── clean up: a wait … a consumer … a run of leases … ─► forgotten
+//!  Recovered ─────► sessions of earlier epochs ── clean up: a run of leases …
 //! ```
 //!
 //! Leases with a deadline stay until it has come: who received by a request of its own has no
@@ -72,7 +72,7 @@ impl Logs {
         })
     }
 
-    /// Whether a log is to be given back something by [`crate::Command::CleanUp`] before anybody
+    /// Whether a log is to be given back something by [`crate::State::clean_up`] before anybody
     /// looks at what it holds.
     pub fn is_owed(&self, log: LogId) -> bool {
         self.left_in(log).is_some()

@@ -14,9 +14,7 @@ use stele_base_types::{
 
 use super::*;
 use crate::{
-    Command, Delivery, Durability, Effect, Lifetime, LogCommand, QueueConfig, Record, Reply,
-    Retention, State,
-    command::{Append, AppendTarget, LeaseRequest, Outcome, Schedule, Settle, SettleItem, Token},
+    Command, Decision, Durability, Effect, Lifetime, QueueConfig, Record, Retention, State, Token,
 };
 
 pub(super) const LOG: LogId = LogId(1);
@@ -70,8 +68,8 @@ pub(super) fn request(session: u64, records_max: u32) -> LeaseRequest {
     }
 }
 
-pub(super) fn subscribe(consumer: ConsumerRef) -> Subscribe {
-    Subscribe {
+pub(super) fn subscribe(consumer: ConsumerRef) -> Subscription {
+    Subscription {
         ledger: LedgerId::DEFAULT,
         consumer,
         prefetch: None,
@@ -108,7 +106,7 @@ pub(super) fn scheduled(schedule: Schedule) -> Append {
 }
 
 /// Partition and offset of each record.
-pub(super) fn places(runs: &[crate::LeasedRun]) -> Vec<(u32, u64)> {
+pub(super) fn places(runs: &[LeasedRun]) -> Vec<(u32, u64)> {
     let each = runs.iter().flat_map(|run| {
         let records = run.records.iter();
         records.map(|record| (run.partition.0, record.offset.0))
@@ -122,12 +120,11 @@ impl Shard {
             now: Timestamp(1_000_000),
             ..Self::default()
         };
-        shard.log(LogCommand::Open(config)).expect("it opens");
+        shard.open(LOG, config).expect("it opens");
         shard
     }
 
-    pub(super) fn decide(&mut self, command: Command) -> Decision {
-        let mut decision = self.state.decide(command, self.now);
+    pub(super) fn carry_out<R>(&mut self, mut decision: Decision<R>) -> Decision<R> {
         for record in &decision.records {
             self.state.apply(record);
             if record.is_journalled() {
@@ -139,23 +136,28 @@ impl Shard {
         decision
     }
 
-    pub(super) fn run(&mut self, command: Command) -> Result<Reply, Error> {
-        self.decide(command).reply.expect("it is answered at once")
+    pub(super) fn decide<C: Command>(
+        &mut self,
+        command: C,
+    ) -> Result<Decision<C::Reply>, C::Error> {
+        let decision = command.decide(&self.state, self.now)?;
+        Ok(self.carry_out(decision))
     }
 
-    pub(super) fn log(&mut self, command: LogCommand) -> Result<Reply, Error> {
-        self.run(Command::Log(LOG, command))
+    pub(super) fn run<C: Command>(&mut self, command: C) -> Result<C::Reply, C::Error> {
+        Ok(self.decide(command)?.reply)
     }
 
-    pub(super) fn append_only(&mut self, append: Append) -> Result<Vec<crate::Appended>, Error> {
-        match self.run(Command::Append(append))? {
-            Reply::Appended(appended) => Ok(appended.into_vec()),
-            other => panic!("{other:?}"),
-        }
+    pub(super) fn open(&mut self, log: LogId, config: LogConfig) -> Result<(), OpenError> {
+        self.run(OpenLog { log, config })
+    }
+
+    pub(super) fn append_only(&mut self, append: Append) -> Result<Vec<Appended>, AppendError> {
+        self.run(append).map(SmallVec::into_vec)
     }
 
     /// Appends, durably.
-    pub(super) fn append(&mut self, append: Append) -> Vec<crate::Appended> {
+    pub(super) fn append(&mut self, append: Append) -> Vec<Appended> {
         let appended = self.append_only(append).expect("it is appended");
         self.commit();
         appended
@@ -170,7 +172,7 @@ impl Shard {
     /// All that was appended is durable now.
     pub(super) fn commit(&mut self) {
         let logs = self.state.logs.iter();
-        let ends: SmallVec<_> = logs
+        let ends: Vec<_> = logs
             .flat_map(|(id, log)| {
                 let partitions = log.partitions.iter().enumerate();
                 partitions.map(move |(index, partition)| {
@@ -179,15 +181,30 @@ impl Shard {
                 })
             })
             .collect();
-        self.decide(Command::Committed(ends));
+        let decision = self.state.committed(&ends);
+        self.carry_out(decision);
+    }
+
+    /// Asks for leases; `None` where the request waits.
+    pub(super) fn ask(
+        &mut self,
+        request: LeaseRequest,
+        token: u64,
+    ) -> Result<Option<Vec<LeasedRun>>, LogError> {
+        let lease = Lease { log: LOG, request };
+        let decision = lease.decide(Token(token), &self.state, self.now)?;
+        Ok(self.carry_out(decision).reply)
     }
 
     /// The runs leased by a request that needn't wait.
-    pub(super) fn lease_runs(&mut self, request: LeaseRequest) -> Vec<crate::LeasedRun> {
-        match self.log(LogCommand::Lease(request, Token(0))) {
-            Ok(Reply::Leased(runs)) => runs,
-            other => panic!("{other:?}"),
-        }
+    pub(super) fn lease_runs(&mut self, request: LeaseRequest) -> Vec<LeasedRun> {
+        let leased = self.ask(request, 0).expect("the log is a queue");
+        leased.expect("it needn't wait")
+    }
+
+    /// Asks for leases that aren't there yet.
+    pub(super) fn wait(&mut self, request: LeaseRequest, token: u64) {
+        assert_eq!(self.ask(request, token), Ok(None));
     }
 
     pub(super) fn lease(&mut self, request: LeaseRequest) -> Vec<(u32, u64)> {
@@ -210,29 +227,32 @@ impl Shard {
         outcome: Outcome,
     ) -> Vec<usize> {
         let settle = Settle {
+            log: LOG,
             ledger: LedgerId::DEFAULT,
             items,
             outcome,
             durable: false,
         };
-        match self.log(LogCommand::Settle(settle)) {
-            Ok(Reply::Settled { missing }) => missing.into_vec(),
-            other => panic!("{other:?}"),
-        }
+        self.run(settle).expect("it is a queue").into_vec()
+    }
+
+    fn dispatch_one(&mut self, log: LogId) -> Decision {
+        let decision = self.state.dispatch(log, self.now);
+        let is_nothing = decision.is_nothing();
+        let carried_out = self.carry_out(decision);
+        assert_eq!(carried_out.records.is_empty(), is_nothing);
+        carried_out
     }
 
     /// Hands out all that can be. What was delivered.
     pub(super) fn dispatch(&mut self) -> Vec<Delivery> {
         while let Some(log) = self.state.logs.dispatchable(None) {
-            let decision = self.decide(Command::Dispatch(log));
+            let decision = self.dispatch_one(log);
             assert!(!decision.records.is_empty(), "listed without a reason");
         }
         let ids: Vec<LogId> = self.state.logs.iter().map(|(id, _)| id).collect();
         for log in ids {
-            assert!(
-                self.decide(Command::Dispatch(log)).is_nothing(),
-                "not listed"
-            );
+            assert!(self.dispatch_one(log).is_nothing(), "not listed");
         }
         let (delivered, others) = std::mem::take(&mut self.effects)
             .into_iter()
@@ -259,7 +279,7 @@ impl Shard {
     pub(super) fn answers(&mut self) -> Vec<(Token, Vec<(u32, u64)>)> {
         let effects = std::mem::take(&mut self.effects).into_iter();
         let answers = effects.filter_map(|effect| match effect {
-            Effect::Respond(token, Ok(Reply::Leased(runs))) => Some((token, places(&runs))),
+            Effect::Leased(token, Ok(runs)) => Some((token, places(&runs))),
             _ => None,
         });
         answers.collect()
@@ -268,7 +288,13 @@ impl Shard {
     /// Lets time pass, and all happen that is due.
     pub(super) fn pass(&mut self, duration_ms: u64) {
         self.now = self.now.plus_ms(duration_ms);
-        while !self.decide(Command::Tick).is_nothing() {}
+        loop {
+            let decision = self.state.tick(self.now);
+            if decision.is_nothing() {
+                break;
+            }
+            self.carry_out(decision);
+        }
         let next = self.state.next_deadline();
         assert!(next.is_none_or(|next| next > self.now));
     }
@@ -287,20 +313,38 @@ impl Shard {
             self.state.apply(record);
         }
         let epoch = self.state.next_epoch();
-        while !self.decide(Command::Recover(epoch)).is_nothing() {}
+        loop {
+            let decision = self.state.recover(epoch, self.now);
+            if decision.is_nothing() {
+                break;
+            }
+            self.carry_out(decision);
+        }
         self.clean_up();
     }
 
     /// Ends a session, with all that goes by it.
     pub(super) fn close_session(&mut self, session: u64) {
-        self.decide(Command::SessionClosed(SessionId(session)));
+        self.begin_to_close(session);
         self.clean_up();
+    }
+
+    /// Ends a session; what goes by it is left.
+    pub(super) fn begin_to_close(&mut self, session: u64) -> Decision {
+        let decision = self.state.session_closed(SessionId(session));
+        self.carry_out(decision)
     }
 
     fn clean_up(&mut self) {
         while self.state.logs.has_leavings() {
-            self.decide(Command::CleanUp);
+            self.clean_up_some();
         }
+    }
+
+    /// One step of what is left of sessions that have ended.
+    pub(super) fn clean_up_some(&mut self) -> Decision {
+        let decision = self.state.clean_up(self.now);
+        self.carry_out(decision)
     }
 
     pub(super) fn ledger(&self) -> &Ledger {

@@ -1,9 +1,54 @@
 //! Where partitions begin: retention.
 
-use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex};
+use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 
-use super::{Log, Logs, Partition, ledger::Site, record::LogRecord};
-use crate::{Decision, Effect, Error, Record, Reply};
+use super::{Log, LogError, Logs, Partition, ledger::Site, record::LogRecord};
+use crate::{Command, Decision, Effect, Record, State};
+
+/// Removes what is before `to`, as far as retention until acknowledgement allows, or anyway.
+/// Answered with where the partition begins then.
+#[derive(Clone, Copy, Debug)]
+pub struct Trim {
+    /// The partition.
+    pub partition: PartitionId,
+    /// The first offset to keep.
+    pub to: Offset,
+    /// Settle what is before `to` first (Kafka DeleteRecords); without, stop at the oldest record
+    /// that a ledger still needs.
+    pub force: bool,
+}
+
+impl Command for Trim {
+    type Reply = Offset;
+    type Error = LogError;
+
+    fn decide(self, state: &State, _now: Timestamp) -> Result<Decision<Offset>, LogError> {
+        let PartitionId { log, index, .. } = self.partition;
+        let known = state.logs.known(log)?;
+        let partition = known.partition(index).ok_or(LogError::NoSuchPartition)?;
+        if self.to > partition.committed {
+            return Err(LogError::OffsetOutOfRange {
+                offset: self.to,
+                start: partition.start,
+                end: partition.committed,
+            });
+        }
+        let to = match known.needed_from(index) {
+            Some(needed) if !self.force => self.to.min(needed),
+            _ => self.to,
+        };
+        if to <= partition.start {
+            return Ok(Decision::reply(partition.start));
+        }
+        let record = LogRecord::Trimmed {
+            partition: index,
+            to,
+        };
+        let record = Record::Log(log, record);
+        let decision = Decision::change(record, to, known.config.durability);
+        Ok(decision.with(Effect::Trimmed(self.partition)))
+    }
+}
 
 impl Logs {
     /// The first offset of a partition that anyone is still entitled to, given where its retention
@@ -16,41 +61,6 @@ impl Logs {
         known.map_or(Offset::ZERO, |known| {
             log.keep_from(partition.index, known, window)
         })
-    }
-
-    pub(super) fn trim(
-        &self,
-        log: LogId,
-        index: PartitionIndex,
-        to: Offset,
-        force: bool,
-    ) -> Result<Decision, Error> {
-        let known = self.known(log)?;
-        let partition = known.partition(index).ok_or(Error::NoSuchPartition)?;
-        if to > partition.committed {
-            return Err(Error::OffsetOutOfRange {
-                offset: to,
-                start: partition.start,
-                end: partition.committed,
-            });
-        }
-        let to = match known.needed_from(index) {
-            Some(needed) if !force => to.min(needed),
-            _ => to,
-        };
-        if to <= partition.start {
-            return Ok(Decision::reply(Reply::Trimmed(partition.start)));
-        }
-        let record = LogRecord::Trimmed {
-            partition: index,
-            to,
-        };
-        let decision = Decision::change(
-            Record::Log(log, record),
-            Reply::Trimmed(to),
-            known.config.durability,
-        );
-        Ok(decision.with(Effect::Trimmed(PartitionId::new(log, index))))
     }
 
     pub(super) fn apply_cleared(&mut self, id: LogId, index: PartitionIndex, to: Offset) {

@@ -4,46 +4,43 @@
 //!            Used, last consumer gone
 //!   ┌─► counting ◄──────────────────── consumed      no deadline while there are consumers
 //!   └──────┘ │ └─────── Subscribed ───────▲
-//!            ▼ Tick, `unused_ms_max` after the last use
+//!            ▼ tick, `unused_ms_max` after the last use
 //!          Closed
 //! ```
 //!
 //! A use is a consumer, a request for records, and what its protocol says is one
-//! ([`crate::LogCommand::Use`]). When a log was last used isn't journalled: a new process counts
+//! ([`UseLog`]). When a log was last used isn't journalled: a new process counts
 //! from its own start, so that no log goes because nobody could reach it.
 
 use stele_base_types::{LogId, Timestamp};
 
 use super::{
-    Log, Logs,
+    CloseLog, Log, LogError, Logs,
     index::{Due, Indexes},
     record::LogRecord,
 };
-use crate::{Decision, Effect, Error, Record, Reply, command::Close};
+use crate::{Command, Decision, Effect, Record, State};
 
-impl Logs {
-    pub(super) fn use_of(&self, log: LogId, now: Timestamp) -> Result<Decision, Error> {
-        self.known(log)?;
-        let mut decision = Decision::reply(Reply::Done);
-        decision.records.extend(self.used(log, now));
+/// Says that the log is in use, whoever asks: one that goes for want of use counts from now.
+#[derive(Clone, Copy, Debug)]
+pub struct UseLog {
+    /// The log.
+    pub log: LogId,
+}
+
+impl Command for UseLog {
+    type Reply = ();
+    type Error = LogError;
+
+    fn decide(self, state: &State, now: Timestamp) -> Result<Decision, LogError> {
+        state.logs.known(self.log)?;
+        let mut decision = Decision::nothing();
+        decision.records.extend(state.logs.used(self.log, now));
         Ok(decision)
     }
+}
 
-    /// A request for records is a use, for as long as it waits for some.
-    pub(super) fn used_by_lease(
-        &self,
-        log: LogId,
-        wait_ms: Option<u64>,
-        mut decision: Decision,
-        now: Timestamp,
-    ) -> Decision {
-        let waits_ms = wait_ms.filter(|_| decision.reply.is_none()).unwrap_or(0);
-        decision
-            .records
-            .extend(self.used(log, now.plus_ms(waits_ms)));
-        decision
-    }
-
+impl Logs {
     /// Says that a log was used, where that matters to it.
     pub(super) fn used(&self, log: LogId, at: Timestamp) -> Option<Record> {
         let goes = self.log(log)?.config.lifetime.unused_ms_max.is_some();
@@ -58,13 +55,9 @@ impl Logs {
     /// Drops a log that was unused for its time. Its definition goes next, as that of any log whose
     /// deletion has begun.
     pub(super) fn end(&self, log: LogId) -> Decision {
-        let closed = self.close(log, Close::default());
-        let decision = closed.unwrap_or_else(|_| Decision::nothing());
-        Decision {
-            reply: None,
-            ..decision
-        }
-        .with(Effect::Unused(log))
+        let closed = self.close(CloseLog::anyway(log));
+        let decision = closed.map_or_else(|_| Decision::nothing(), |it| it.answered(()));
+        decision.with(Effect::Unused(log))
     }
 
     /// A wait may have made it used until later already.

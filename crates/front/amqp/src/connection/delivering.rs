@@ -2,7 +2,7 @@
 
 use stele_base_types::{ConsumerId, LogId};
 use stele_core_broker::{self as broker, Event, LeasedBatch, LeasedMessage};
-use stele_core_engine::{self as engine, Outcome};
+use stele_core_engine::{AppendError, Outcome};
 use stele_wire_amqp::{
     ShortString,
     method::{basic, connection},
@@ -74,10 +74,10 @@ impl Connection {
         }
     }
 
-    fn published(&mut self, tag: u64, result: Result<(), broker::Error>) {
+    fn published(&mut self, tag: u64, result: Result<(), broker::Error<AppendError>>) {
         // A queue that was deleted in between: its message went where it would have gone.
         let taken = match &result {
-            Ok(()) | Err(broker::Error::Refused(engine::Error::NoSuchLog)) => true,
+            Ok(()) | Err(broker::Error::Refused(AppendError::NoSuchLog)) => true,
             Err(error) => {
                 tracing::warn!(client = %self.principal(), %error, "a publish was refused");
                 false

@@ -1,7 +1,6 @@
 //! Settlements on their way to the broker: those that a client sends together go together.
 
 use smallvec::SmallVec;
-use stele_base_types::LogId;
 use stele_core_engine::{LedgerId, Outcome, Settle};
 
 use crate::session::unacked::Unacked;
@@ -9,37 +8,37 @@ use crate::session::unacked::Unacked;
 /// Settlements being gathered: of one log, to one outcome.
 #[derive(Debug, Default)]
 pub(crate) struct Settling {
-    open: Option<(LogId, Settle)>,
+    open: Option<Settle>,
 }
 
 impl Settling {
     /// Adds one; gives back what was gathered before where that is of another log or outcome.
-    pub(crate) fn push(&mut self, unacked: &Unacked, outcome: Outcome) -> Option<(LogId, Settle)> {
-        if let Some((log, settle)) = &mut self.open
-            && *log == unacked.log
+    pub(crate) fn push(&mut self, unacked: &Unacked, outcome: Outcome) -> Option<Settle> {
+        if let Some(settle) = &mut self.open
+            && settle.log == unacked.log
             && settle.outcome == outcome
         {
             settle.items.push(unacked.item());
             return None;
         }
-        let settle = Settle {
+        self.open.replace(Settle {
+            log: unacked.log,
             ledger: LedgerId::DEFAULT,
             items: SmallVec::from_iter([unacked.item()]),
             outcome,
             durable: false,
-        };
-        self.open.replace((unacked.log, settle))
+        })
     }
 
     /// Takes out what was gathered.
-    pub(crate) fn take(&mut self) -> Option<(LogId, Settle)> {
+    pub(crate) fn take(&mut self) -> Option<Settle> {
         self.open.take()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use stele_base_types::{Offset, PartitionIndex};
+    use stele_base_types::{LogId, Offset, PartitionIndex};
     use stele_core_engine::LeaseId;
 
     use super::*;
@@ -59,11 +58,11 @@ mod tests {
         let mut settling = Settling::default();
         assert!(settling.push(&unacked(1, 1), Outcome::Done).is_none());
         assert!(settling.push(&unacked(1, 2), Outcome::Done).is_none());
-        let (log, settle) = settling.push(&unacked(1, 3), Outcome::Return(0)).unwrap();
-        assert_eq!((log, settle.items.len()), (LogId(1), 2));
-        let (_, settle) = settling.push(&unacked(2, 1), Outcome::Return(0)).unwrap();
+        let settle = settling.push(&unacked(1, 3), Outcome::Return(0)).unwrap();
+        assert_eq!((settle.log, settle.items.len()), (LogId(1), 2));
+        let settle = settling.push(&unacked(2, 1), Outcome::Return(0)).unwrap();
         assert_eq!(settle.outcome, Outcome::Return(0));
-        assert_eq!(settling.take().unwrap().0, LogId(2));
+        assert_eq!(settling.take().unwrap().log, LogId(2));
         assert!(settling.take().is_none());
     }
 }

@@ -11,7 +11,7 @@
 //! refused with 406 PRECONDITION_FAILED.
 
 use stele_core_broker::Action;
-use stele_core_engine::{LedgerId, LogDefinition, Subscribe};
+use stele_core_engine::{self as engine, LedgerId, LogDefinition};
 use stele_wire_amqp::{
     ShortString, Table,
     method::basic::{Consume, ConsumeOk},
@@ -99,7 +99,7 @@ async fn subscribe(
         no_ack: consume.no_ack,
     });
     let channel = connection.session.channel(number)?;
-    let subscribe = Subscribe {
+    let terms = engine::Subscription {
         ledger: LedgerId::DEFAULT,
         consumer: connection.holder.consumer(consumer),
         // What is settled as it is sent never counts as unacknowledged.
@@ -110,7 +110,7 @@ async fn subscribe(
         exclusive: consume.exclusive,
         credit_bytes: CONSUMER_CREDIT_BYTES,
     };
-    let subscribed = connection.holder.subscribe(queue.id, subscribe).await;
+    let subscribed = connection.holder.subscribe(queue.id, terms).await;
     subscribed.map_err(|error| {
         connection.session.remove_subscription(consumer);
         let vhost = &connection.session.opened.vhost;

@@ -53,7 +53,7 @@ async fn lease(
     no_ack: bool,
 ) -> Result<Option<LeasedMessage>, Fault> {
     let vhost = connection.session.opened.vhost.as_str();
-    let fault = |error| Subject::queue(&queue.name, vhost).fault(error);
+    let subject = Subject::queue(&queue.name, vhost);
     let request = LeaseRequest {
         ledger: LedgerId::DEFAULT,
         holder: connection.holder.consumer(NO_CONSUMER),
@@ -64,8 +64,9 @@ async fn lease(
         attempt: None,
     };
     let leased = connection.broker.lease(queue.id, request).await;
-    for batch in leased.map_err(fault)? {
-        let messages = batch.resolve().await.map_err(fault)?;
+    for batch in leased.map_err(|error| subject.fault(error))? {
+        let messages = batch.resolve().await;
+        let messages = messages.map_err(|error| subject.fault(error))?;
         if let Some(message) = messages.into_iter().next() {
             return Ok(Some(message));
         }

@@ -7,7 +7,7 @@
 //! Deviations from RabbitMQ: none.
 
 use stele_core_broker as broker;
-use stele_core_engine as engine;
+use stele_core_engine::{CatalogueError, DeleteExchange};
 use stele_wire_amqp::method::exchange::{Delete, DeleteOk};
 
 use super::Outcome;
@@ -30,12 +30,13 @@ pub(super) async fn run(connection: &mut Connection, number: u16, delete: &Delet
             subject.describe()
         )));
     }
-    let deleted = connection
-        .broker
-        .delete_exchange(vhost.clone(), name.clone(), delete.if_unused)
-        .await;
-    match deleted {
-        Ok(()) | Err(broker::Error::Refused(engine::Error::NoSuchExchange(_))) => {}
+    let deletion = DeleteExchange {
+        vhost: vhost.clone(),
+        name: name.clone(),
+        if_unused: delete.if_unused,
+    };
+    match connection.broker.delete_exchange(deletion).await {
+        Ok(()) | Err(broker::Error::Refused(CatalogueError::NoSuchExchange(_))) => {}
         Err(error) => return Err(subject.fault(error)),
     }
     if !delete.no_wait {

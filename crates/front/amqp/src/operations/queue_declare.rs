@@ -17,7 +17,7 @@
 use stele_base_types::{LogId, Name};
 use stele_core_broker::{self as broker, Action};
 use stele_core_engine::{
-    self as engine, Adopt, DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition,
+    Adopt, DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition, LogError,
     QueueConfig, Retention, Settings,
 };
 use stele_wire_amqp::{
@@ -118,7 +118,7 @@ async fn use_queue(
     }
     match connection.broker.use_log(log).await {
         Ok(()) => Ok(true),
-        Err(broker::Error::Refused(engine::Error::NoSuchLog)) => Ok(false),
+        Err(broker::Error::Refused(LogError::NoSuchLog)) => Ok(false),
         Err(error) => {
             let vhost = &connection.session.opened.vhost;
             Err(Subject::queue(name, vhost).fault(error))

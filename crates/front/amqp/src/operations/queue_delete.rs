@@ -9,7 +9,7 @@
 //! protocols use it.
 
 use stele_core_broker::{self as broker, Action};
-use stele_core_engine::{self as engine, Close};
+use stele_core_engine::{CloseLog, LogError};
 use stele_wire_amqp::method::queue::{Delete, DeleteOk};
 
 use super::Outcome;
@@ -20,14 +20,15 @@ pub(super) async fn run(connection: &mut Connection, number: u16, delete: &Delet
     let vhost = connection.session.opened.vhost.clone();
     let mut count = 0;
     if let Some(definition) = lookup::log(connection, &name, Action::Delete)? {
-        let close = Close {
+        let close = CloseLog {
+            log: definition.id,
             if_unused: delete.if_unused,
             if_empty: delete.if_empty,
         };
-        count = match connection.broker.delete_log(definition.id, close).await {
+        count = match connection.broker.delete_log(close).await {
             Ok(count) => count,
             // Deleted by somebody else in between.
-            Err(broker::Error::Refused(engine::Error::NoSuchLog)) => 0,
+            Err(broker::Error::Refused(LogError::NoSuchLog)) => 0,
             Err(error) => return Err(Subject::queue(&name, &vhost).fault(error)),
         };
         connection.exclusive.retain(|log| *log != definition.id);

@@ -6,7 +6,7 @@
 //! Deviations from RabbitMQ: none.
 
 use stele_core_broker::{self as broker, Action};
-use stele_core_engine::{self as engine, Bind, BindingTarget};
+use stele_core_engine::{Bind, BindingTarget, CatalogueError};
 use stele_wire_amqp::method::queue::{Unbind, UnbindOk};
 
 use super::{Outcome, queue_bind};
@@ -41,7 +41,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, method: &Unbin
 pub(super) async fn unbind(connection: &Connection, binding: Bind) -> Outcome {
     let (source, vhost) = (binding.source.clone(), binding.vhost.clone());
     match connection.broker.unbind(binding).await {
-        Ok(()) | Err(broker::Error::Refused(engine::Error::NoSuchExchange(_))) => Ok(()),
+        Ok(()) | Err(broker::Error::Refused(CatalogueError::NoSuchExchange(_))) => Ok(()),
         Err(error) => Err(Subject::exchange(&source, &vhost).fault(error)),
     }
 }

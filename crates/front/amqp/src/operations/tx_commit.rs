@@ -7,7 +7,7 @@
 //! Deviations from RabbitMQ: none.
 
 use stele_core_broker as broker;
-use stele_core_engine as engine;
+use stele_core_engine::AppendError;
 use stele_wire_amqp::method::tx::CommitOk;
 
 use super::{Outcome, basic_publish, tx_select};
@@ -59,7 +59,7 @@ async fn append(connection: &Connection, gathered: Option<Gathered>) -> Outcome 
         return Ok(());
     };
     match connection.broker.append(gathered.publish).await {
-        Ok(_) | Err(broker::Error::Refused(engine::Error::NoSuchLog)) => Ok(()),
+        Ok(_) | Err(broker::Error::Refused(AppendError::NoSuchLog)) => Ok(()),
         Err(error) => {
             tracing::warn!(client = %connection.principal(), %error, "a transaction was cut short");
             Err(partial())

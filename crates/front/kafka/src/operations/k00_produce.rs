@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use stele_base_types::{Offset, PartitionId};
-use stele_core_broker::{self as broker, Action, Appending, FrontMeter, Publish};
+use stele_core_broker::{Action, Appending, Failure, FrontMeter, Publish};
 use stele_core_engine::AppendTarget;
 use stele_wire_batch::{Batch, Compression};
 use stele_wire_kafka::{
@@ -303,7 +303,7 @@ impl PendingPartition {
 }
 
 fn placed(appended: &[stele_core_engine::Appended]) -> Result<Placed, Fault> {
-    let appended = appended.first().ok_or(broker::Error::Stopping)?;
+    let appended = appended.first().ok_or(Failure::Stopping)?;
     Ok(Placed {
         base: appended.base,
         start: appended.start,

@@ -17,7 +17,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hashbrown::{HashMap, HashSet};
 use stele_base_types::{Offset, PartitionId};
-use stele_core_broker::{self as broker, Action, Read, ReadReply};
+use stele_core_broker::{Action, Failure, Read, ReadError, ReadReply};
 use stele_wire_batch::Batch;
 use stele_wire_kafka::{
     RequestHeader, ResponseError, StrBytes, decode,
@@ -136,8 +136,8 @@ async fn fetch_once(session: &Session, plan: &Plan, budget: usize) -> Vec<Fetche
     };
     let mut answers = match session.broker.read_all(first_pass).await {
         Ok(answers) => answers.into_iter(),
-        Err(error) => {
-            let failed = || Err(Fault::from(error.clone()));
+        Err(failure) => {
+            let failed = || Err(Fault::from(failure.clone()));
             return plan.items.iter().map(|_| failed()).collect();
         }
     };
@@ -150,10 +150,10 @@ async fn fetch_once(session: &Session, plan: &Plan, budget: usize) -> Vec<Fetche
     let mut fetched = Vec::with_capacity(reads.len());
     for read in reads {
         fetched.push(match read {
-            Ok(read) => {
-                let answer = answers.next().unwrap_or(Err(broker::Error::Stopping));
-                reader.content(read, answer).await
-            }
+            Ok(read) => match answers.next() {
+                Some(answer) => reader.content(read, answer).await,
+                None => Err(Failure::Stopping.into()),
+            },
             Err(fault) => Err(fault),
         });
     }
@@ -201,7 +201,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    async fn content(&mut self, read: Read, answer: Result<ReadReply, broker::Error>) -> Fetched {
+    async fn content(&mut self, read: Read, answer: Result<ReadReply, ReadError>) -> Fetched {
         let answer = answer?;
         let bounds = Bounds {
             start: answer.start,

@@ -14,9 +14,9 @@
 //! Spec: `OffsetCommitRequest.json`; KIP-345 (static members).
 
 use hashbrown::HashMap;
-use stele_base_types::{Name, Offset, PartitionId};
+use stele_base_types::{Offset, PartitionId};
 use stele_core_broker::Action;
-use stele_core_engine::{CommitOffset, GroupCommand, Reply, limits::OFFSET_METADATA_BYTES_MAX};
+use stele_core_engine::{CommitOffset, CommitOffsets, limits::OFFSET_METADATA_BYTES_MAX};
 use stele_wire_kafka::{
     RequestHeader, ResponseError,
     messages::{
@@ -28,7 +28,7 @@ use stele_wire_kafka::{
 
 use super::Operation;
 use crate::{
-    errors::{Fault, of_engine},
+    errors::{Coded as _, Fault},
     groups::{self, boxed, boxed_option},
     session::Session,
     topics::{Topic, partition_of},
@@ -98,32 +98,25 @@ async fn commit(
     if count == 0 {
         return Vec::new();
     }
-    let command = GroupCommand::Commit {
+    let committed = committed(session, request, offsets).await;
+    committed.unwrap_or_else(|error| vec![Err(error); count])
+}
+
+async fn committed(
+    session: &Session,
+    request: &OffsetCommitRequest,
+    offsets: Vec<CommitOffset>,
+) -> Result<Vec<Result<(), ResponseError>>, ResponseError> {
+    let commit = CommitOffsets {
+        group: groups::group_name(&request.group_id)?,
         member: boxed(&request.member_id),
         instance: boxed_option(request.group_instance_id.as_deref()),
         generation: request.generation_id_or_member_epoch,
         offsets,
     };
-    match committed(session, &request.group_id, command).await {
-        Ok(results) if results.len() == count => results,
-        Ok(_) => vec![Err(ResponseError::UnknownServerError); count],
-        Err(error) => vec![Err(error); count],
-    }
-}
-
-async fn committed(
-    session: &Session,
-    group: &str,
-    command: GroupCommand,
-) -> Result<Vec<Result<(), ResponseError>>, ResponseError> {
-    let group: Name = groups::group_name(group)?;
-    match groups::command(session, group, command).await? {
-        Reply::Committed(results) => Ok(results
-            .into_iter()
-            .map(|result| result.map_err(|error| of_engine(&error)))
-            .collect()),
-        _ => Err(ResponseError::UnknownServerError),
-    }
+    let results = groups::command(session, commit).await?.into_iter();
+    let coded = results.map(|result| result.map_err(|error| error.coded()));
+    Ok(coded.collect())
 }
 
 fn topic_response(

@@ -12,7 +12,7 @@
 use hashbrown::HashMap;
 use stele_base_types::PartitionId;
 use stele_core_broker::Action;
-use stele_core_engine::{GroupCommand, OffsetEntry, Reply};
+use stele_core_engine::{FetchOffsets, OffsetEntry};
 use stele_wire_kafka::{
     RequestHeader, ResponseError, StrBytes,
     messages::{
@@ -169,13 +169,7 @@ async fn entries(
     partitions: Option<Vec<PartitionId>>,
 ) -> Result<Vec<OffsetEntry>, ResponseError> {
     let group = groups::group_name(group)?;
-    match groups::command(session, group, GroupCommand::Offsets(partitions)).await {
-        Ok(Reply::Offsets(entries)) => Ok(entries),
-        // A group that has never committed has committed nothing.
-        Err(ResponseError::GroupIdNotFound) => Ok(Vec::new()),
-        Ok(_) => Err(ResponseError::UnknownServerError),
-        Err(error) => Err(error),
-    }
+    groups::command(session, FetchOffsets { group, partitions }).await
 }
 
 fn group_response(

@@ -8,10 +8,7 @@
 //! Spec: `JoinGroupRequest.json`; KIP-345 (static members), KIP-814 (a returning static leader).
 
 use bytes::Bytes;
-use stele_core_broker as broker;
-use stele_core_engine::{
-    self as engine, GroupCommand, Join, JoinedGroup, JoinedMember, Reply, Token,
-};
+use stele_core_engine::{self as engine, JoinReply, JoinedGroup, JoinedMember};
 use stele_wire_kafka::{
     RequestHeader, ResponseError,
     messages::{JoinGroupRequest, JoinGroupResponse, join_group_response::JoinGroupResponseMember},
@@ -85,16 +82,10 @@ async fn join(
     header: &RequestHeader,
     request: JoinGroupRequest,
 ) -> Result<Box<JoinedGroup>, Refused> {
-    let group = group_name(&request.group_id)?;
     let join = command(session, header, request)?;
-    match session
-        .broker
-        .group(group, GroupCommand::Join(join, Token::default()))
-        .await
-    {
-        Ok(Reply::Joined(joined)) => Ok(joined),
-        Ok(_) => Err(ResponseError::UnknownServerError.into()),
-        Err(broker::Error::Refused(engine::Error::MemberIdRequired(member))) => Err(Refused {
+    match session.broker.join_group(join).await {
+        Ok(JoinReply::Joined(joined)) => Ok(joined),
+        Ok(JoinReply::Invited(member)) => Err(Refused {
             error: ResponseError::MemberIdRequired,
             member: Some(member),
         }),
@@ -106,7 +97,8 @@ fn command(
     session: &Session,
     header: &RequestHeader,
     request: JoinGroupRequest,
-) -> Result<Join, ResponseError> {
+) -> Result<engine::JoinGroup, ResponseError> {
+    let group = group_name(&request.group_id)?;
     let client_id = header.client_id.as_deref().unwrap_or_default();
     let instance = request.group_instance_id.as_deref();
     let kept = [client_id, &request.member_id, instance.unwrap_or_default()];
@@ -127,7 +119,8 @@ fn command(
         session.settings.random.uuid()
     );
     let protocols = request.protocols.iter();
-    Ok(Join {
+    Ok(engine::JoinGroup {
+        group,
         member: boxed(&request.member_id),
         member_new: member_new.into(),
         instance: boxed_option(instance),

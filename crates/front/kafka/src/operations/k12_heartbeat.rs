@@ -6,7 +6,7 @@
 //!
 //! Spec: `HeartbeatRequest.json`; KIP-345 (static members).
 
-use stele_core_engine::GroupCommand;
+use stele_core_engine::{self as engine, HeartbeatReply};
 use stele_wire_kafka::{
     RequestHeader, ResponseError,
     messages::{HeartbeatRequest, HeartbeatResponse},
@@ -36,16 +36,14 @@ impl Operation for Heartbeat {
 }
 
 async fn beat(session: &Session, request: HeartbeatRequest) -> Result<(), ResponseError> {
-    let group = groups::group_name(&request.group_id)?;
-    let command = GroupCommand::Heartbeat {
+    let heartbeat = engine::Heartbeat {
+        group: groups::group_name(&request.group_id)?,
         member: boxed(&request.member_id),
         instance: boxed_option(request.group_instance_id.as_deref()),
         generation: request.generation_id,
     };
-    match groups::command(session, group, command).await {
-        Ok(_) => Ok(()),
-        // A group that is gone knows no members: the client joins anew.
-        Err(ResponseError::GroupIdNotFound) => Err(ResponseError::UnknownMemberId),
-        Err(error) => Err(error),
+    match groups::command(session, heartbeat).await? {
+        HeartbeatReply::Stay => Ok(()),
+        HeartbeatReply::Rejoin => Err(ResponseError::RebalanceInProgress),
     }
 }

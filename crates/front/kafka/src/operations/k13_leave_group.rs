@@ -6,7 +6,7 @@
 //!
 //! Spec: `LeaveGroupRequest.json`; KIP-345 (static members), KIP-800 (reasons).
 
-use stele_core_engine::{self as engine, GroupCommand, Reply};
+use stele_core_engine as engine;
 use stele_wire_kafka::{
     RequestHeader, ResponseError,
     messages::{
@@ -17,7 +17,6 @@ use stele_wire_kafka::{
 
 use super::Operation;
 use crate::{
-    errors::of_engine,
     groups::{self, boxed, boxed_option},
     session::Session,
 };
@@ -42,11 +41,10 @@ impl Operation for LeaveGroup {
             MEMBERS_SINCE.. => request.members,
             _ => vec![MemberIdentity::default().with_member_id(request.member_id)],
         };
-        let results = match leave(session, &request.group_id, &members).await {
-            Ok(results) => results,
+        let codes = match leave(session, &request.group_id, &members).await {
+            Ok(codes) => codes,
             Err(error) => return LeaveGroupResponse::default().with_error_code(error.code()),
         };
-        let codes: Vec<i16> = results.into_iter().map(code).collect();
         if header.api_version < MEMBERS_SINCE {
             let code = codes.first().copied().unwrap_or(0);
             return LeaveGroupResponse::default().with_error_code(code);
@@ -61,30 +59,19 @@ impl Operation for LeaveGroup {
     }
 }
 
-type Left = Vec<Result<(), engine::Error>>;
-
+/// Has members leave; a code for each.
 async fn leave(
     session: &Session,
     group: &str,
     members: &[MemberIdentity],
-) -> Result<Left, ResponseError> {
-    let group = groups::group_name(group)?;
+) -> Result<Vec<i16>, ResponseError> {
     let leaving = members.iter().map(|member| {
         let instance = boxed_option(member.group_instance_id.as_deref());
         (boxed(&member.member_id), instance)
     });
-    match groups::command(session, group, GroupCommand::Leave(leaving.collect())).await {
-        Ok(Reply::Left(results)) => Ok(results),
-        // A group that is gone knows no members.
-        Err(ResponseError::GroupIdNotFound) => {
-            let unknown = || Err(engine::Error::UnknownMember);
-            Ok(members.iter().map(|_| unknown()).collect())
-        }
-        Ok(_) => Err(ResponseError::UnknownServerError),
-        Err(error) => Err(error),
-    }
-}
-
-fn code(result: Result<(), engine::Error>) -> i16 {
-    result.err().map_or(0, |error| of_engine(&error).code())
+    let leave = engine::LeaveGroup {
+        group: groups::group_name(group)?,
+        members: leaving.collect(),
+    };
+    groups::command(session, leave).await.map(groups::codes)
 }

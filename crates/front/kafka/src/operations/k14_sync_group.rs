@@ -7,7 +7,7 @@
 //! Spec: `SyncGroupRequest.json`; KIP-345 (static members), KIP-559 (protocol in the request).
 
 use bytes::Bytes;
-use stele_core_engine::{self as engine, GroupCommand, Reply, Token};
+use stele_core_engine as engine;
 use stele_wire_kafka::{
     RequestHeader, ResponseError,
     messages::{SyncGroupRequest, SyncGroupResponse},
@@ -15,6 +15,7 @@ use stele_wire_kafka::{
 
 use super::{Operation, text};
 use crate::{
+    errors::of_group,
     groups::{self, boxed, boxed_option},
     session::Session,
 };
@@ -33,26 +34,23 @@ impl Operation for SyncGroup {
         request: SyncGroupRequest,
     ) -> SyncGroupResponse {
         match sync(session, request).await {
-            Ok(Reply::Synced {
-                protocol_type,
-                protocol,
-                assignment,
-            }) => SyncGroupResponse::default()
-                .with_protocol_type(Some(text(&protocol_type)))
-                .with_protocol_name(Some(text(&protocol)))
-                .with_assignment(Bytes::from(assignment)),
-            Ok(_) => refused(ResponseError::UnknownServerError),
-            // A group that is gone knows no members: the client joins anew.
-            Err(ResponseError::GroupIdNotFound) => refused(ResponseError::UnknownMemberId),
-            Err(error) => refused(error),
+            Ok(synced) => SyncGroupResponse::default()
+                .with_protocol_type(Some(text(&synced.protocol_type)))
+                .with_protocol_name(Some(text(&synced.protocol)))
+                .with_assignment(Bytes::from(synced.assignment)),
+            Err(error) => SyncGroupResponse::default().with_error_code(error.code()),
         }
     }
 }
 
-async fn sync(session: &Session, request: SyncGroupRequest) -> Result<Reply, ResponseError> {
+async fn sync(
+    session: &Session,
+    request: SyncGroupRequest,
+) -> Result<engine::SyncedGroup, ResponseError> {
     let group = groups::group_name(&request.group_id)?;
     let assignments = request.assignments.iter();
     let sync = engine::SyncGroup {
+        group,
         member: boxed(&request.member_id),
         instance: boxed_option(request.group_instance_id.as_deref()),
         generation: request.generation_id,
@@ -62,9 +60,6 @@ async fn sync(session: &Session, request: SyncGroupRequest) -> Result<Reply, Res
             .map(|it| (boxed(&it.member_id), it.assignment.as_ref().into()))
             .collect(),
     };
-    groups::command(session, group, GroupCommand::Sync(sync, Token::default())).await
-}
-
-fn refused(error: ResponseError) -> SyncGroupResponse {
-    SyncGroupResponse::default().with_error_code(error.code())
+    let synced = session.broker.sync_group(sync).await;
+    synced.map_err(|error| of_group(&error))
 }

@@ -7,7 +7,7 @@
 //! Spec: `DescribeGroupsRequest.json`; KIP-1043 (a group that doesn't exist, version 6).
 
 use bytes::Bytes;
-use stele_core_engine::{GroupCommand, GroupDescription, MemberDescription, Reply};
+use stele_core_engine::{DescribeGroup, GroupDescription, MemberDescription};
 use stele_wire_kafka::{
     RequestHeader, ResponseError,
     messages::{
@@ -44,18 +44,15 @@ impl Operation for DescribeGroups {
     }
 }
 
-async fn describe(session: &Session, group: &str) -> Result<Box<GroupDescription>, ResponseError> {
+async fn describe(session: &Session, group: &str) -> Result<GroupDescription, ResponseError> {
     let group = groups::group_name(group)?;
-    match groups::command(session, group, GroupCommand::Describe).await? {
-        Reply::Group(description) => Ok(description),
-        _ => Err(ResponseError::UnknownServerError),
-    }
+    groups::command(session, DescribeGroup { group }).await
 }
 
 fn group_response(
     version: i16,
     group: GroupId,
-    description: Result<Box<GroupDescription>, ResponseError>,
+    description: Result<GroupDescription, ResponseError>,
 ) -> DescribedGroup {
     let response = DescribedGroup::default().with_group_id(group);
     match description {

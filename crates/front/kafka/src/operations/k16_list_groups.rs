@@ -6,14 +6,14 @@
 //!
 //! Spec: `ListGroupsRequest.json`; KIP-518 (states), KIP-848 (types).
 
-use stele_core_engine::{GroupListing, Reply};
+use stele_core_engine::GroupListing;
 use stele_wire_kafka::{
     RequestHeader, StrBytes,
     messages::{GroupId, ListGroupsRequest, ListGroupsResponse, list_groups_response::ListedGroup},
 };
 
 use super::{Operation, text};
-use crate::{errors::of_group, session::Session};
+use crate::{errors::of_group_failure, session::Session};
 
 const CLASSIC: &str = "classic";
 
@@ -30,17 +30,15 @@ impl Operation for ListGroups {
         _header: &RequestHeader,
         request: ListGroupsRequest,
     ) -> ListGroupsResponse {
-        let replies = match session.broker.groups().await {
-            Ok(replies) => replies,
-            Err(error) => {
-                return ListGroupsResponse::default().with_error_code(of_group(&error).code());
+        let listings = match session.broker.groups().await {
+            Ok(listings) => listings,
+            Err(failure) => {
+                let code = of_group_failure(&failure).code();
+                return ListGroupsResponse::default().with_error_code(code);
             }
         };
-        let listings = replies.into_iter().flat_map(|reply| match reply {
-            Reply::Groups(listings) => listings,
-            _ => Vec::new(),
-        });
         let groups = listings
+            .into_iter()
             .filter(|listing| is_asked(&request.states_filter, listing.state))
             .filter(|_| is_asked(&request.types_filter, CLASSIC))
             .map(listed);

@@ -7,6 +7,7 @@
 //! Spec: `CreatePartitionsRequest.json`; KIP-195.
 
 use stele_core_broker::Action;
+use stele_core_engine::AlterLog;
 use stele_wire_kafka::{
     RequestHeader, ResponseError,
     messages::{
@@ -67,10 +68,11 @@ async fn create(
         }
     }
     if !is_check {
-        let broker = &session.broker;
-        broker
-            .alter_log(topic.log, Some(count), None, None, None)
-            .await?;
+        let alter = AlterLog {
+            partitions: Some(count),
+            ..AlterLog::nothing(topic.log)
+        };
+        session.broker.alter_log(alter).await?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@
 //!
 //! Spec: `DeleteGroupsRequest.json`; KIP-229.
 
-use stele_core_engine::GroupCommand;
+use stele_core_engine::DeleteGroup;
 use stele_wire_kafka::{
     RequestHeader, ResponseError,
     messages::{
@@ -48,7 +48,5 @@ impl Operation for DeleteGroups {
 
 async fn delete(session: &Session, group: &str) -> Result<(), ResponseError> {
     let group = groups::group_name(group)?;
-    groups::command(session, group, GroupCommand::Delete)
-        .await
-        .map(drop)
+    groups::command(session, DeleteGroup { group }).await
 }

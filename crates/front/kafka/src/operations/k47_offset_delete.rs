@@ -9,7 +9,7 @@
 use hashbrown::HashMap;
 use stele_base_types::PartitionId;
 use stele_core_broker::Action;
-use stele_core_engine::{GroupCommand, Reply};
+use stele_core_engine::DeleteOffsets;
 use stele_wire_kafka::{
     RequestHeader, ResponseError,
     messages::{
@@ -20,7 +20,7 @@ use stele_wire_kafka::{
 };
 
 use super::Operation;
-use crate::{errors::of_engine, groups, session::Session};
+use crate::{groups, session::Session};
 
 /// The operation.
 pub(crate) struct OffsetDelete;
@@ -65,14 +65,8 @@ async fn delete(
     partitions: Vec<PartitionId>,
 ) -> Result<Vec<i16>, ResponseError> {
     let group = groups::group_name(group)?;
-    let command = GroupCommand::DeleteOffsets(partitions);
-    match groups::command(session, group, command).await? {
-        Reply::Committed(results) => Ok(results
-            .into_iter()
-            .map(|result| result.err().map_or(0, |error| of_engine(&error).code()))
-            .collect()),
-        _ => Err(ResponseError::UnknownServerError),
-    }
+    let delete = DeleteOffsets { group, partitions };
+    groups::command(session, delete).await.map(groups::codes)
 }
 
 fn topic_response(

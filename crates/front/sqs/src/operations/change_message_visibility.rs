@@ -65,14 +65,11 @@ pub(super) async fn extend(
     items: SmallVec<[(SettleItem, u64); 2]>,
 ) -> Result<SmallVec<[usize; 2]>, Error> {
     let extend = Extend {
+        log: queue.log,
         ledger: LedgerId::DEFAULT,
         items,
     };
-    front
-        .broker
-        .extend(queue.log, extend)
-        .await
-        .map_err(errors::of_broker)
+    front.broker.extend(extend).await.map_err(errors::of_broker)
 }
 
 /// The refusal of a handle that is no longer in force.

@@ -51,6 +51,7 @@ pub(super) async fn settle(
     items: SmallVec<[SettleItem; 2]>,
 ) -> Result<SmallVec<[usize; 2]>, Error> {
     let settle = Settle {
+        log: queue.log,
         ledger: LedgerId::DEFAULT,
         items,
         outcome: Outcome::Done,
@@ -58,7 +59,7 @@ pub(super) async fn settle(
     };
     let missing = front
         .broker
-        .settle(queue.log, settle)
+        .settle(settle)
         .await
         .map_err(errors::of_broker)?;
     // A standard queue's message that isn't there is deleted already.

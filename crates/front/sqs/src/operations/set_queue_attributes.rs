@@ -7,6 +7,7 @@
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>
 
 use stele_core_broker::Action;
+use stele_core_engine::AlterLog;
 use stele_wire_sqs::{Error, Response, set_queue_attributes};
 
 use crate::{
@@ -31,10 +32,12 @@ pub(super) async fn run(
     merge_settings(&mut settings, &request.attributes);
     let queue = merge_queue(current, &request.attributes);
     QueueAttributes::of_parts(&settings, queue).check_together()?;
-    let settings = Some((FACET.into(), settings));
-    let alter = front
-        .broker
-        .alter_log(definition.id, None, None, Some(queue), settings);
-    alter.await.map_err(errors::of_broker)?;
+    let alter = AlterLog {
+        queue: Some(queue),
+        settings: Some((FACET.into(), settings)),
+        ..AlterLog::nothing(definition.id)
+    };
+    let altered = front.broker.alter_log(alter).await;
+    altered.map_err(errors::of_broker)?;
     Ok(Response::SetQueueAttributes)
 }

@@ -7,7 +7,7 @@
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_TagQueue.html>
 
 use stele_core_broker::Action;
-use stele_core_engine::Settings;
+use stele_core_engine::{AlterLog, Settings};
 use stele_wire_sqs::{Error, ErrorKind, Response, tag_queue};
 
 use crate::{
@@ -47,11 +47,12 @@ pub(super) async fn alter(
     let definition = front.definition_at(context, url, Action::Configure)?;
     let mut settings = definition.facets.get(FACET).cloned().unwrap_or_default();
     change(&mut settings, &definition.name)?;
-    let settings = Some((FACET.into(), settings));
-    let alter = front
-        .broker
-        .alter_log(definition.id, None, None, None, settings);
-    alter.await.map_err(errors::of_broker)?;
+    let alter = AlterLog {
+        settings: Some((FACET.into(), settings)),
+        ..AlterLog::nothing(definition.id)
+    };
+    let altered = front.broker.alter_log(alter).await;
+    altered.map_err(errors::of_broker)?;
     Ok(())
 }
 

@@ -1,9 +1,11 @@
 //! Groups: offsets that are committed and read, and members that come and go.
 
 use stele_base_types::{Name, Offset, PartitionId};
-use stele_core_broker::Error;
-use stele_core_engine::{Command, CommitOffset, GroupCommand, Join, Reply, SyncGroup, Token};
-use tokio::sync::oneshot::Receiver;
+use stele_core_broker::{AnswerTo, Request};
+use stele_core_engine::{
+    CommitOffset, CommitOffsets, FetchOffsets, Heartbeat, JoinGroup, LeaveGroup, SyncGroup,
+};
+use tokio::sync::oneshot;
 
 use super::{Client, Turn, heard, take_heard};
 use crate::event::{Commit, Event};
@@ -11,7 +13,7 @@ use crate::event::{Commit, Event};
 /// Commits that wait for their answers.
 #[derive(Debug, Default)]
 pub(super) struct Commits {
-    asked: Vec<(Commit, Receiver<Result<Reply, Error>>)>,
+    asked: Vec<(Commit, AnswerTo<CommitOffsets>)>,
     /// Grows with every commit, so that each is told from those before.
     last: u64,
 }
@@ -47,7 +49,8 @@ impl Client {
             offset: Offset(self.commits.last),
         };
         turn.events.push(Event::Committing(commit.clone()));
-        let command = GroupCommand::Commit {
+        let command = CommitOffsets {
+            group,
             member: Box::default(),
             instance: None,
             generation: -1,
@@ -58,13 +61,13 @@ impl Client {
                 metadata: Box::default(),
             }],
         };
-        let answer = turn.call(shard, Command::Group(group, command));
+        let answer = turn.call(shard, command);
         self.commits.asked.push((commit, answer));
     }
 
     pub(super) fn hear_commits(&mut self, turn: &mut Turn<'_>) {
         for (commit, answer) in take_heard(&mut self.commits.asked) {
-            if let Some(Ok(Reply::Committed(results))) = answer
+            if let Some(Ok(results)) = answer
                 && results.iter().all(Result::is_ok)
             {
                 turn.events.push(Event::Committed(commit));
@@ -76,33 +79,42 @@ impl Client {
     fn meet(&mut self, turn: &mut Turn<'_>) {
         let member: Box<str> = format!("m{}", turn.random.below(3)).into();
         let generation = turn.random.between(1, 6) as i32;
-        let command = match turn.random.below(4) {
-            0 => GroupCommand::Join(join(member, turn.random.once_in(2)), Token::default()),
-            1 => {
-                let sync = SyncGroup {
+        let group = Name::new("members").expect("a short name");
+        let request = match turn.random.below(4) {
+            0 => Request::Join {
+                join: Box::new(join(group, member, turn.random.once_in(2))),
+                reply: oneshot::channel().0,
+            },
+            1 => Request::Sync {
+                sync: Box::new(SyncGroup {
+                    group,
                     assignments: vec![(member.clone(), b"part".as_slice().into())],
                     member,
                     instance: None,
                     generation,
                     protocol_type: None,
                     protocol: None,
-                };
-                GroupCommand::Sync(sync, Token::default())
-            }
-            2 => GroupCommand::Heartbeat {
+                }),
+                reply: oneshot::channel().0,
+            },
+            2 => Request::tell(Heartbeat {
+                group,
                 member,
                 instance: None,
                 generation,
-            },
-            _ => GroupCommand::Leave(vec![(member, None)]),
+            }),
+            _ => Request::tell(LeaveGroup {
+                group,
+                members: vec![(member, None)],
+            }),
         };
-        let group = Name::new("members").expect("a short name");
-        turn.tell(0, Command::Group(group, command));
+        turn.process.handle(0, request, turn.now);
     }
 }
 
-fn join(member: Box<str>, is_first: bool) -> Join {
-    Join {
+fn join(group: Name, member: Box<str>, is_first: bool) -> JoinGroup {
+    JoinGroup {
+        group,
         member: if is_first {
             Box::default()
         } else {
@@ -121,9 +133,12 @@ fn join(member: Box<str>, is_first: bool) -> Join {
 }
 
 fn read_offset(turn: &mut Turn<'_>, shard: usize, group: Name, partition: PartitionId) {
-    let asked = GroupCommand::Offsets(Some(vec![partition]));
-    let mut answer = turn.call(shard, Command::Group(group.clone(), asked));
-    if let Some(Some(Ok(Reply::Offsets(mut entries)))) = heard(&mut answer)
+    let fetch = FetchOffsets {
+        group: group.clone(),
+        partitions: Some(vec![partition]),
+    };
+    let mut answer = turn.call(shard, fetch);
+    if let Some(Some(Ok(mut entries))) = heard(&mut answer)
         && let Some(entry) = entries.pop()
     {
         turn.events.push(Event::OffsetRead {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stele_base_types::{ConsumerId, LogId, SessionId};
 use stele_core_broker::{Event as Told, Mailbox, Request};
-use stele_core_engine::{Command, ConsumerRef, LedgerId, LogCommand, Subscribe};
+use stele_core_engine::{ConsumerRef, Credit, LedgerId, Subscribe, Subscription};
 use tokio::sync::oneshot;
 
 use super::{Client, Turn, is_queue, lease::Grant, shard_of};
@@ -81,7 +81,7 @@ impl Client {
         let at = turn.random.place(self.sessions.0.len());
         let session = &mut self.sessions.0[at];
         let is_taking = turn.random.once_in(6);
-        let terms = Subscribe {
+        let terms = Subscription {
             ledger: LedgerId::DEFAULT,
             consumer: ConsumerRef {
                 session: session.id,
@@ -98,8 +98,8 @@ impl Client {
             credit_bytes: turn.random.between(1, 20_000),
         };
         session.consumers.push(Consumer { id, is_taking });
-        let command = LogCommand::Subscribe(terms);
-        turn.tell(shard_of(turn, log.id), Command::Log(log.id, command));
+        let log = log.id;
+        turn.tell(shard_of(turn, log), Subscribe { log, terms });
     }
 
     pub(super) fn hear_sessions(&mut self, turn: &mut Turn<'_>) {
@@ -148,7 +148,8 @@ impl Client {
             .held
             .retain(|held| held.session != session || held.has_deadline);
         for shard in 0..turn.process.shard_count() {
-            turn.tell(shard, Command::SessionClosed(session));
+            let request = Request::CloseSession(session);
+            turn.process.handle(shard, request, turn.now);
         }
     }
 }
@@ -157,8 +158,13 @@ impl Sessions {
     /// The transport has taken a delivery, most of the time.
     fn grant(&self, turn: &mut Turn<'_>, log: LogId, consumer: ConsumerRef, bytes: u64) {
         if !turn.random.once_in(20) {
-            let command = LogCommand::Credit { consumer, bytes };
-            turn.tell(shard_of(turn, log), Command::Log(log, command));
+            let request = Request::Credit(Credit {
+                log,
+                consumer,
+                bytes,
+            });
+            let shard = shard_of(turn, log);
+            turn.process.handle(shard, request, turn.now);
         }
     }
 }

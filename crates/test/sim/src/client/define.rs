@@ -1,25 +1,22 @@
 //! Declaring, altering and deleting logs.
 
 use stele_base_types::{LogId, Name};
-use stele_core_broker::Error;
+use stele_core_broker::AnswerTo;
 use stele_core_engine::{
-    Adopt, CatalogueCommand, Close, Command, DeclareLog, Durability, Lifetime, LogCommand,
-    LogConfig, QueueConfig, Reply, Retention, Window,
+    Adopt, AlterLog, CloseLog, DeclareLog, DeleteLog, Durability, Lifetime, LogConfig,
+    LogDefinition, QueueConfig, Retention, Window,
 };
-use tokio::sync::oneshot::Receiver;
 
 use super::{Client, Turn, shard_of, take_heard};
 use crate::{event::Event, run::AGED_MS};
 
 /// Requests that wait for their answers.
 #[derive(Debug, Default)]
-pub(super) struct Definitions(Vec<(What, Receiver<Result<Reply, Error>>)>);
-
-#[derive(Clone, Copy, Debug)]
-enum What {
-    Declared,
-    Closed(LogId),
-    Deleted(LogId),
+pub(super) struct Definitions {
+    declaring: Vec<((), AnswerTo<DeclareLog>)>,
+    altering: Vec<((), AnswerTo<AlterLog>)>,
+    closing: Vec<(LogId, AnswerTo<CloseLog>)>,
+    deleting: Vec<(LogId, AnswerTo<DeleteLog>)>,
 }
 
 /// The logs that there may be.
@@ -97,28 +94,27 @@ impl Client {
             facet: facet.into(),
             settings: Default::default(),
         };
-        let command = CatalogueCommand::DeclareLog(declaration);
-        let answer = turn.call(0, Command::Catalogue(command));
-        self.definitions.0.push((What::Declared, answer));
+        let answer = turn.call(0, declaration);
+        self.definitions.declaring.push(((), answer));
     }
 
     /// One partition more.
     pub(super) fn alter(&mut self, turn: &mut Turn<'_>) {
-        let grows = |log: &stele_core_engine::LogDefinition| {
+        let grows = |log: &LogDefinition| {
             log.config.partitions < 4 && log.config.queue.is_none_or(|queue| !queue.fifo)
         };
         let Some(log) = self.some_log(turn, grows) else {
             return;
         };
-        let command = CatalogueCommand::AlterLog {
+        let alter = AlterLog {
             log: log.id,
             partitions: Some(log.config.partitions + 1),
             retention: None,
             queue: None,
             settings: None,
         };
-        let answer = turn.call(0, Command::Catalogue(command));
-        self.definitions.0.push((What::Declared, answer));
+        let answer = turn.call(0, alter);
+        self.definitions.altering.push(((), answer));
     }
 
     /// First the data, then the definition.
@@ -130,26 +126,37 @@ impl Client {
             return;
         };
         turn.events.push(Event::Deleting(log.id));
-        let command = Command::Log(log.id, LogCommand::Close(Close::default()));
-        let answer = turn.call(shard_of(turn, log.id), command);
-        self.definitions.0.push((What::Closed(log.id), answer));
+        let close = CloseLog::anyway(log.id);
+        let answer = turn.call(shard_of(turn, log.id), close);
+        self.definitions.closing.push((log.id, answer));
     }
 
     pub(super) fn hear_definitions(&mut self, turn: &mut Turn<'_>) {
-        for (what, answer) in take_heard(&mut self.definitions.0) {
-            match (what, answer) {
-                (What::Declared, Some(Ok(Reply::Declared(declared)))) => {
-                    let definition = Box::new(declared.definition().clone());
-                    turn.events.push(Event::Defined(definition));
-                }
-                (What::Closed(log), Some(Ok(_))) => {
-                    let command = CatalogueCommand::DeleteLog(log);
-                    let answer = turn.call(0, Command::Catalogue(command));
-                    self.definitions.0.push((What::Deleted(log), answer));
-                }
-                (What::Deleted(log), Some(Ok(_))) => turn.events.push(Event::Deleted(log)),
-                _ => {}
+        for (_, answer) in take_heard(&mut self.definitions.declaring) {
+            if let Some(Ok(declared)) = answer {
+                defined(turn, declared.definition());
+            }
+        }
+        for (_, answer) in take_heard(&mut self.definitions.altering) {
+            if let Some(Ok(definition)) = answer {
+                defined(turn, &definition);
+            }
+        }
+        for (log, answer) in take_heard(&mut self.definitions.closing) {
+            if let Some(Ok(_)) = answer {
+                let answer = turn.call(0, DeleteLog { log });
+                self.definitions.deleting.push((log, answer));
+            }
+        }
+        for (log, answer) in take_heard(&mut self.definitions.deleting) {
+            if let Some(Ok(())) = answer {
+                turn.events.push(Event::Deleted(log));
             }
         }
     }
+}
+
+fn defined(turn: &mut Turn<'_>, definition: &LogDefinition) {
+    let definition = Box::new(definition.clone());
+    turn.events.push(Event::Defined(definition));
 }

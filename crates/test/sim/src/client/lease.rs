@@ -2,7 +2,7 @@
 
 use stele_base_types::{ConsumerId, LogId, PartitionId, SessionId, Timestamp};
 use stele_core_broker::{Error, LeasedBatch, Request};
-use stele_core_engine::{Command, ConsumerRef, LeaseRequest, LedgerId, LogCommand, Token};
+use stele_core_engine::{ConsumerRef, Lease, LeaseRequest, LedgerId, LogError};
 use tokio::sync::oneshot::{self, Receiver};
 
 use super::{Client, Turn, is_queue, shard_of, take_heard};
@@ -15,7 +15,7 @@ pub(super) struct Leases {
     pub(super) held: Vec<Held>,
 }
 
-pub(super) type Answer = Receiver<Result<Vec<LeasedBatch>, Error>>;
+pub(super) type Answer = Receiver<Result<Vec<LeasedBatch>, Error<LogError>>>;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
@@ -56,7 +56,7 @@ impl Turn<'_> {
     ) -> Answer {
         let (sender, receiver) = oneshot::channel();
         let request = Request::Lease {
-            command: Command::Log(log, LogCommand::Lease(request, Token::default())),
+            lease: Lease { log, request },
             ticket,
             reply: sender,
         };

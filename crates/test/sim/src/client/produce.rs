@@ -5,7 +5,8 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use stele_base_types::{PartitionIndex, ProducerEpoch, ProducerId, Sequence};
-use stele_core_engine::{Command, Error as Refusal, LogDefinition, ProducerStamp, Reply};
+use stele_core_broker::AnswerTo;
+use stele_core_engine::{AppendError, InitProducer, LogDefinition, ProducerStamp};
 
 use super::{
     Client, Turn, heard, is_synced,
@@ -20,7 +21,7 @@ const IN_FLIGHT_MAX: usize = 5;
 pub(super) struct Producers {
     producers: Vec<OneProducer>,
     /// Producers that wait for their ids.
-    beginning: Vec<(LogDefinition, PartitionIndex, Answer)>,
+    beginning: Vec<(LogDefinition, PartitionIndex, AnswerTo<InitProducer>)>,
 }
 
 #[derive(Debug)]
@@ -83,7 +84,7 @@ impl Client {
             }
         };
         if turn.model.log(log.id).is_some() {
-            let answer = turn.call(0, Command::InitProducer { current });
+            let answer = turn.call(0, InitProducer { current });
             self.producers.beginning.push((log, partition, answer));
         }
     }
@@ -118,7 +119,7 @@ impl Client {
         let mut beginning = std::mem::take(&mut self.producers.beginning);
         beginning.retain_mut(|(log, partition, answer)| match heard(answer) {
             None => true,
-            Some(Some(Ok(Reply::Producer(id, epoch)))) => {
+            Some(Some(Ok((id, epoch)))) => {
                 self.producers.producers.push(OneProducer {
                     id,
                     epoch,
@@ -190,7 +191,7 @@ impl OneProducer {
             match &event {
                 // Its records are where they are: nothing is left to send.
                 Event::Acknowledged { .. } => batch.body = Bytes::new(),
-                Event::Refused(_, Some(Refusal::OutOfOrderSequence { .. }))
+                Event::Refused(_, Some(AppendError::OutOfOrderSequence { .. }))
                 | Event::Refused(_, None) => {
                     self.is_behind = true;
                 }

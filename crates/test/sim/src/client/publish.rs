@@ -3,17 +3,17 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 use stele_base_types::PartitionIndex;
-use stele_core_broker::{Error, ReplyTo, Request};
+use stele_core_broker::{AnswerTo, Error, ReplyTo, Request};
 use stele_core_engine::{
-    Append, AppendTarget, Command, LogDefinition, ProducerStamp, Reply, Schedule,
+    Append, AppendError, AppendTarget, Appended, LogDefinition, ProducerStamp, Schedule,
 };
 use stele_wire_batch::{BatchBuilder, Body, NewRecord, Producer};
-use tokio::sync::oneshot::{self, Receiver};
+use tokio::sync::oneshot;
 
 use super::{Client, Turn, shard_of, take_heard};
 use crate::event::{Event, Publish, PublishId, RecordId, Target};
 
-pub(super) type Answer = Receiver<Result<Reply, Error>>;
+pub(super) type Answer = AnswerTo<Append>;
 
 /// Appends that wait for their answers.
 #[derive(Debug, Default)]
@@ -159,23 +159,26 @@ pub(super) fn send(turn: &mut Turn<'_>, publish: Publish, body: Bytes) -> Answer
     let shard = shard_of(turn, publish.targets[0].log);
     turn.events.push(Event::Published(publish));
     let (sender, receiver) = oneshot::channel();
-    let request = Request::Command {
-        command: Command::Append(append),
-        body: Some(body),
+    let request = Request::Append {
+        append,
+        body,
         reply: ReplyTo::Call(sender),
     };
     turn.process.handle(shard, request, turn.now);
     receiver
 }
 
-pub(super) fn answered(publish: PublishId, answer: Option<Result<Reply, Error>>) -> Event {
+pub(super) fn answered(
+    publish: PublishId,
+    answer: Option<Result<SmallVec<[Appended; 1]>, Error<AppendError>>>,
+) -> Event {
     match answer {
-        Some(Ok(Reply::Appended(places))) => Event::Acknowledged {
+        Some(Ok(places)) => Event::Acknowledged {
             publish,
             places: places.into_vec(),
         },
         Some(Err(Error::Refused(error))) => Event::Refused(publish, Some(error)),
-        Some(Err(_)) => Event::Refused(publish, None),
-        _ => Event::Unanswered(publish),
+        Some(Err(Error::Failed(_))) => Event::Refused(publish, None),
+        None => Event::Unanswered(publish),
     }
 }

@@ -1,7 +1,7 @@
 //! Reading partitions, here and there, and from start to end.
 
 use stele_base_types::{Offset, PartitionId, PartitionIndex};
-use stele_core_broker::{Error, Read as Asked, ReadReply, Request};
+use stele_core_broker::{Read as Asked, ReadError, ReadReply, Request};
 use stele_wire_batch::Batch;
 use tokio::sync::oneshot;
 
@@ -82,7 +82,7 @@ fn read_once(
     };
     let shard = shard_of(turn, partition.log);
     turn.process.handle(shard, request, turn.now);
-    let answer: Result<ReadReply, Error> = heard(&mut receiver)??.pop()?;
+    let answer: Result<ReadReply, ReadError> = heard(&mut receiver)??.pop()?;
     let reply = answer.ok()?;
     let (start, committed) = (reply.start, reply.committed);
     let records = match reply.resolve_blocking() {

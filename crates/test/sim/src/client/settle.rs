@@ -2,11 +2,9 @@
 
 use smallvec::SmallVec;
 use stele_base_types::{LogId, Offset, PartitionId};
-use stele_core_broker::Error;
-use stele_core_engine::{
-    Command, Extend, LeaseId, LedgerId, LogCommand, Outcome, Reply, Settle, SettleItem,
-};
-use tokio::sync::oneshot::Receiver;
+use stele_core_broker::{AnswerTo, Request};
+use stele_core_engine::{Extend, LeaseId, LedgerId, Outcome, Purge, Settle, SettleItem, Trim};
+use tokio::sync::oneshot;
 
 use super::{Client, Turn, is_queue, lease::Held, shard_of, take_heard};
 use crate::event::{Event, Item, Settling};
@@ -14,8 +12,8 @@ use crate::event::{Event, Item, Settling};
 /// Settlements that wait for their answers.
 #[derive(Debug, Default)]
 pub(super) struct Settlements {
-    asked: Vec<(Settling, Receiver<Result<Reply, Error>>)>,
-    purging: Vec<(LogId, Receiver<Result<Reply, Error>>)>,
+    asked: Vec<(Settling, AnswerTo<Settle>)>,
+    purging: Vec<(LogId, AnswerTo<Purge>)>,
 }
 
 impl Client {
@@ -44,20 +42,24 @@ impl Client {
             at: turn.now,
         };
         let settle = Settle {
+            log: settling.log,
             ledger: LedgerId::DEFAULT,
             items: settling.items.iter().map(settle_item).collect(),
             outcome,
             durable: settling.is_durable,
         };
         turn.events.push(Event::Settling(settling.clone()));
-        let command = Command::Log(settling.log, LogCommand::Settle(settle));
-        let answer = turn.call(shard_of(turn, settling.log), command);
+        let (reply, answer) = oneshot::channel();
+        let reply = Some(reply);
+        let shard = shard_of(turn, settling.log);
+        let request = Request::Settle { settle, reply };
+        turn.process.handle(shard, request, turn.now);
         self.settlements.asked.push((settling, answer));
     }
 
     pub(super) fn hear_settlements(&mut self, turn: &mut Turn<'_>) {
         for (asked, answer) in take_heard(&mut self.settlements.asked) {
-            if let Some(Ok(Reply::Settled { missing })) = answer {
+            if let Some(Ok(missing)) = answer {
                 let missing = missing.into_vec();
                 turn.events.push(Event::Settled { asked, missing });
             }
@@ -82,11 +84,11 @@ impl Client {
         }
         turn.events.push(Event::Extending { log, items: told });
         let extend = Extend {
+            log,
             ledger: LedgerId::DEFAULT,
             items,
         };
-        let command = Command::Log(log, LogCommand::Extend(extend));
-        turn.tell(shard_of(turn, log), command);
+        turn.tell(shard_of(turn, log), extend);
     }
 
     pub(super) fn purge(&mut self, turn: &mut Turn<'_>) {
@@ -94,11 +96,13 @@ impl Client {
             && let Some(log) = self.some_log(turn, is_queue)
         {
             turn.events.push(Event::Purging(log.id));
-            let ledger = LedgerId::DEFAULT;
-            // A lease may be answered after a purge that took it, and the model couldn't tell.
-            let leased = false;
-            let command = Command::Log(log.id, LogCommand::Purge { ledger, leased });
-            let answer = turn.call(shard_of(turn, log.id), command);
+            let purge = Purge {
+                log: log.id,
+                ledger: LedgerId::DEFAULT,
+                // A lease may be answered after a purge that took it, and the model couldn't tell.
+                leased: false,
+            };
+            let answer = turn.call(shard_of(turn, log.id), purge);
             self.settlements.purging.push((log.id, answer));
         }
     }
@@ -113,12 +117,12 @@ impl Client {
         let offsets: Vec<Offset> = turn.model.places(partition).map(|place| place.0).collect();
         if let Some(to) = turn.random.pick(&offsets).copied() {
             turn.events.push(Event::Trimming(partition, to));
-            let trim = LogCommand::Trim {
-                partition: index,
+            let trim = Trim {
+                partition,
                 to,
                 force: true,
             };
-            turn.tell(shard_of(turn, log.id), Command::Log(log.id, trim));
+            turn.tell(shard_of(turn, log.id), trim);
         }
     }
 

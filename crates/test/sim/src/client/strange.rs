@@ -3,12 +3,15 @@
 
 use smallvec::smallvec;
 use stele_base_types::{
-    ConsumerId, LogId, Name, Offset, PartitionIndex, ProducerEpoch, ProducerId, SessionId,
+    ConsumerId, LogId, Name, Offset, PartitionId, PartitionIndex, ProducerEpoch, ProducerId,
+    SessionId,
 };
+use stele_core_broker::Request;
 use stele_core_engine::{
-    Bind, BindingTarget, CatalogueCommand, Command, ConsumerRef, Extend, GroupCommand, LeaseId,
-    LeaseRequest, LedgerId, LogCommand, Outcome, Settle, SettleItem, Token,
+    AlterLog, Bind, BindingTarget, ConsumerRef, Credit, DeleteLog, Extend, InitProducer, Lease,
+    LeaseId, LeaseRequest, LeaveGroup, LedgerId, Outcome, Settle, SettleItem, Trim, Unsubscribe,
 };
+use tokio::sync::oneshot;
 
 use super::{Client, Turn};
 
@@ -20,43 +23,47 @@ impl Client {
             _ => LogId(turn.random.bits()),
         };
         let shard = turn.process.shard_of(log);
-        let command = match turn.random.below(9) {
-            0 => Command::Log(log, LogCommand::Lease(greedy(turn), Token::default())),
-            1 => Command::Log(log, LogCommand::Settle(astray(turn))),
-            2 => Command::Log(log, LogCommand::Extend(endless(turn))),
-            3 => Command::Log(
-                log,
-                LogCommand::Credit {
+        let (shard, request) = match turn.random.below(9) {
+            0 => (shard, greedy(turn, log)),
+            1 => (shard, astray(turn, log)),
+            2 => (shard, endless(turn, log)),
+            3 => {
+                let credit = Credit {
+                    log,
                     consumer: nobody(turn),
                     bytes: u64::MAX,
-                },
-            ),
-            4 => Command::Log(
-                log,
-                LogCommand::Trim {
-                    partition: PartitionIndex(turn.random.bits() as u32),
+                };
+                (shard, Request::Credit(credit))
+            }
+            4 => {
+                let index = PartitionIndex(turn.random.bits() as u32);
+                let trim = Trim {
+                    partition: PartitionId::new(log, index),
                     to: Offset(u64::MAX),
                     force: true,
-                },
-            ),
-            5 => Command::Log(log, LogCommand::Unsubscribe(nobody(turn))),
-            6 => Command::InitProducer {
-                current: Some((
-                    ProducerId(turn.random.bits() as i64),
-                    ProducerEpoch(turn.random.bits() as i16),
-                )),
-            },
-            7 => Command::Catalogue(odd_definition(turn)),
+                };
+                (shard, Request::tell(trim))
+            }
+            5 => {
+                let consumer = nobody(turn);
+                (shard, Request::tell(Unsubscribe { log, consumer }))
+            }
+            6 => {
+                let id = ProducerId(turn.random.bits() as i64);
+                let epoch = ProducerEpoch(turn.random.bits() as i16);
+                let current = Some((id, epoch));
+                (0, Request::tell(InitProducer { current }))
+            }
+            7 => (0, odd_definition(turn)),
             _ => {
-                let name = Name::new("nobody").expect("a short name");
-                Command::Group(name, GroupCommand::Leave(vec![("x".into(), None)]))
+                let leave = LeaveGroup {
+                    group: Name::new("nobody").expect("a short name"),
+                    members: vec![("x".into(), None)],
+                };
+                (shard, Request::tell(leave))
             }
         };
-        let is_catalogue = matches!(
-            command,
-            Command::Catalogue(_) | Command::InitProducer { .. }
-        );
-        turn.tell(if is_catalogue { 0 } else { shard }, command);
+        turn.process.handle(shard, request, turn.now);
     }
 }
 
@@ -68,8 +75,8 @@ fn nobody(turn: &mut Turn<'_>) -> ConsumerRef {
 }
 
 /// Asks for no records for all time.
-fn greedy(turn: &mut Turn<'_>) -> LeaseRequest {
-    LeaseRequest {
+fn greedy(turn: &mut Turn<'_>, log: LogId) -> Request {
+    let request = LeaseRequest {
         ledger: LedgerId(turn.random.below(2) as u32),
         holder: nobody(turn),
         records_max: 0,
@@ -77,6 +84,11 @@ fn greedy(turn: &mut Turn<'_>) -> LeaseRequest {
         settle: false,
         wait_ms: Some(u64::MAX),
         attempt: Some(u128::MAX),
+    };
+    Request::Lease {
+        lease: Lease { log, request },
+        ticket: turn.random.bits(),
+        reply: oneshot::channel().0,
     }
 }
 
@@ -88,35 +100,43 @@ fn item(turn: &mut Turn<'_>) -> SettleItem {
     }
 }
 
-fn astray(turn: &mut Turn<'_>) -> Settle {
-    Settle {
+fn astray(turn: &mut Turn<'_>, log: LogId) -> Request {
+    let settle = Settle {
+        log,
         ledger: LedgerId::DEFAULT,
         items: smallvec![item(turn), item(turn)],
         outcome: turn
             .random
             .weighted(&[(1, Outcome::Done), (1, Outcome::Return(u64::MAX))]),
         durable: turn.random.once_in(2),
+    };
+    Request::Settle {
+        settle,
+        reply: None,
     }
 }
 
-fn endless(turn: &mut Turn<'_>) -> Extend {
-    Extend {
+fn endless(turn: &mut Turn<'_>, log: LogId) -> Request {
+    Request::tell(Extend {
+        log,
         ledger: LedgerId::DEFAULT,
         items: smallvec![(item(turn), u64::MAX)],
-    }
+    })
 }
 
-fn odd_definition(turn: &mut Turn<'_>) -> CatalogueCommand {
+fn odd_definition(turn: &mut Turn<'_>) -> Request {
     match turn.random.below(3) {
-        0 => CatalogueCommand::DeleteLog(LogId(u64::MAX)),
-        1 => CatalogueCommand::AlterLog {
+        0 => Request::tell(DeleteLog {
+            log: LogId(u64::MAX),
+        }),
+        1 => Request::tell(AlterLog {
             log: LogId(turn.random.below(20)),
             partitions: Some(u32::MAX),
             retention: None,
             queue: None,
             settings: None,
-        },
-        _ => CatalogueCommand::Bind(Bind {
+        }),
+        _ => Request::tell(Bind {
             vhost: Name::vhost_default(),
             source: Name::new("amq.topic").expect("a short name"),
             target: BindingTarget::Log(LogId(u64::MAX)),

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use stele_base_types::{Offset, PartitionId, ProducerEpoch, ProducerId, Sequence};
-use stele_core_engine::{Appended, Error};
+use stele_core_engine::{AppendError, Appended};
 
 use super::{Law, ensure};
 use crate::{
@@ -84,11 +84,12 @@ impl RetriesDoNotDouble {
     fn is_rightly_refused(
         &self,
         publish: PublishId,
-        error: &Error,
+        error: &AppendError,
         model: &Model,
     ) -> Result<(), String> {
         let publish = &model.publishes[&publish];
-        let (Some(stamp), Error::OutOfOrderSequence { partition, .. }) = (publish.stamp, error)
+        let (Some(stamp), AppendError::OutOfOrderSequence { partition, .. }) =
+            (publish.stamp, error)
         else {
             return Ok(());
         };

@@ -8,7 +8,7 @@ use stele_base_types::{
     SessionId, Timestamp,
 };
 use stele_core_engine::{
-    Appended, Durability, Error, LeaseId, Lifetime, LogConfig, LogDefinition, Outcome,
+    AppendError, Appended, Durability, LeaseId, Lifetime, LogConfig, LogDefinition, Outcome,
     ProducerStamp, QueueConfig, Retention, Schedule, Window, limits::DEDUPLICATION_MS,
 };
 
@@ -379,14 +379,14 @@ fn a_fenced_write_that_succeeds_breaks_law_5() {
         acknowledged(1, 0),
         stamped(2, 0, 0),
     ];
-    let refused = [Event::Refused(PublishId(2), Some(Error::NoSuchLog))];
+    let refused = [Event::Refused(PublishId(2), Some(AppendError::NoSuchLog))];
     law_tells(5, &newer, &refused, &[acknowledged(2, 1)]);
 }
 
 #[test]
 fn a_refusal_of_what_follows_breaks_law_5() {
     let refused = |expected| {
-        let error = Error::OutOfOrderSequence {
+        let error = AppendError::OutOfOrderSequence {
             partition: PARTITION,
             got: Sequence(1),
             expected: Sequence(expected),

@@ -15,9 +15,9 @@ use stele_base_types::{
     ConsumerId, LogId, Offset, PartitionId, PartitionIndex, SessionId, Timestamp,
 };
 use stele_core_engine::{
-    Append, AppendTarget, Command, ConsumerRef, Durability, LeaseRequest, LedgerId, Lifetime,
-    LogCommand, LogConfig, Outcome, QueueConfig, Reply, Retention, Settle, SettleItem, State,
-    Token,
+    Append, AppendTarget, Command, ConsumerRef, Decision, Durability, Lease, LeaseRequest,
+    LedgerId, Lifetime, LogConfig, OpenLog, Outcome, QueueConfig, Retention, Settle, SettleItem,
+    State, Token,
 };
 
 use crate::exit::Failure;
@@ -88,17 +88,21 @@ impl Bench {
             lifetime: Lifetime::default(),
             queue: Some(QueueConfig::default()),
         };
-        bench.command(Command::Log(LOG, LogCommand::Open(config)))?;
+        bench.command(OpenLog { log: LOG, config })?;
         Ok(bench)
     }
 
     /// Decides and applies; gives the reply.
-    fn command(&mut self, command: Command) -> Result<Option<Reply>> {
-        let decision = self.state.decide(command, self.now);
+    fn command<C: Command>(&mut self, command: C) -> Result<C::Reply> {
+        let decision = command.decide(&self.state, self.now)?;
+        Ok(self.carry_out(decision))
+    }
+
+    fn carry_out<R>(&mut self, decision: Decision<R>) -> R {
         for record in &decision.records {
             self.state.apply(record);
         }
-        Ok(decision.reply.transpose()?)
+        decision.reply
     }
 
     fn append(&mut self, options: &Options) -> Result<()> {
@@ -117,12 +121,13 @@ impl Bench {
                 producer: None,
                 schedule: None,
             };
-            self.command(Command::Append(append))?;
+            self.command(append)?;
             end += count;
             appends += 1;
             if appends % APPENDS_PER_COMMIT == 0 || end == options.records {
                 let ends = [(PartitionId::new(LOG, PARTITION), Offset(end))];
-                self.command(Command::Committed(ends.into_iter().collect()))?;
+                let decision = self.state.committed(&ends);
+                self.carry_out(decision);
             }
         }
         Ok(())
@@ -144,9 +149,10 @@ impl Bench {
                 wait_ms: None,
                 attempt: None,
             };
-            let lease = LogCommand::Lease(request, Token(0));
-            let Some(Reply::Leased(runs)) = self.command(Command::Log(LOG, lease))? else {
-                bail!("a lease is answered with something else");
+            let lease = Lease { log: LOG, request };
+            let decision = lease.decide(Token(0), &self.state, self.now)?;
+            let Some(runs) = self.carry_out(decision) else {
+                bail!("a lease that needn't wait does");
             };
             let items: SmallVec<[SettleItem; 2]> = runs
                 .iter()
@@ -162,12 +168,13 @@ impl Bench {
             }
             total += items.len() as u64;
             let settle = Settle {
+                log: LOG,
                 ledger: LedgerId::DEFAULT,
                 items,
                 outcome: Outcome::Done,
                 durable: false,
             };
-            self.command(Command::Log(LOG, LogCommand::Settle(settle)))?;
+            self.command(settle)?;
         }
         Ok(total)
     }

@@ -4,50 +4,75 @@ use stele_base_types::{LogId, Timestamp};
 
 use super::{change, partitions_allowed, same, unchanged};
 use crate::{
-    CatalogueRecord, Decision, Error, Facet, QueueConfig, Reply, Retention, Settings,
-    catalogue::Catalogue, reply::Declared,
+    CatalogueError, CatalogueRecord, Command, Decision, Facet, LogDefinition, QueueConfig,
+    Retention, Settings, State,
 };
 
-/// What is to change; `None` leaves a part as it is.
-pub(super) struct Alteration {
-    pub(super) partitions: Option<u32>,
-    pub(super) retention: Option<Retention>,
-    pub(super) queue: Option<QueueConfig>,
-    pub(super) settings: Option<(Facet, Settings)>,
+/// Changes a log; answered with the log as it is then. `None` leaves a part as it is.
+#[derive(Clone, Debug)]
+pub struct AlterLog {
+    /// The log.
+    pub log: LogId,
+    /// More partitions (never fewer).
+    pub partitions: Option<u32>,
+    /// Retention, replaced.
+    pub retention: Option<Retention>,
+    /// Queue configuration, replaced.
+    pub queue: Option<QueueConfig>,
+    /// A facet's settings, replaced.
+    pub settings: Option<(Facet, Settings)>,
 }
 
-impl Catalogue {
-    pub(super) fn alter_log(
-        &self,
-        log: LogId,
-        alteration: Alteration,
+impl Command for AlterLog {
+    type Reply = LogDefinition;
+    type Error = CatalogueError;
+
+    fn decide(
+        self,
+        state: &State,
         now: Timestamp,
-    ) -> Result<Decision, Error> {
-        let existing = self.log_by_id(log).ok_or(Error::NoSuchLog)?;
+    ) -> Result<Decision<LogDefinition>, CatalogueError> {
+        let existing = state.catalogue.log_by_id(self.log);
+        let existing = existing.ok_or(CatalogueError::NoSuchLog)?;
         let mut altered = existing.clone();
+        self.alter(&mut altered)?;
+        if altered == *existing {
+            return Ok(unchanged(altered));
+        }
+        altered.modified = now;
+        let record = CatalogueRecord::LogDefined(Box::new(altered.clone()));
+        Ok(change(record, altered))
+    }
+}
+
+impl AlterLog {
+    /// An alteration that leaves everything as it is.
+    pub fn nothing(log: LogId) -> Self {
+        Self {
+            log,
+            partitions: None,
+            retention: None,
+            queue: None,
+            settings: None,
+        }
+    }
+
+    fn alter(self, altered: &mut LogDefinition) -> Result<(), CatalogueError> {
         let config = &mut altered.config;
-        if let Some(partitions) = alteration.partitions {
+        if let Some(partitions) = self.partitions {
             partitions_allowed(partitions, config.partitions)?;
             config.partitions = partitions;
         }
-        if let Some(queue) = alteration.queue {
+        if let Some(queue) = self.queue {
             if let Some(current) = config.queue {
                 same("fifo", &queue.fifo, &current.fifo)?;
             }
             config.queue = Some(queue);
         }
-        config.retention = alteration.retention.unwrap_or(config.retention);
-        if let Some((facet, settings)) = alteration.settings {
+        config.retention = self.retention.unwrap_or(config.retention);
+        if let Some((facet, settings)) = self.settings {
             altered.facets.insert(facet, settings);
         }
-        if altered == *existing {
-            let reply = Reply::Declared(Box::new(Declared::Exists(altered)));
-            return Ok(unchanged(reply));
-        }
-        altered.modified = now;
-        Ok(change(
-            CatalogueRecord::LogDefined(Box::new(altered.clone())),
-            Reply::Declared(Box::new(Declared::Exists(altered))),
-        ))
+        Ok(())
     }
 }

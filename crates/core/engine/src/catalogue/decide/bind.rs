@@ -1,39 +1,74 @@
 //! Binds a log or an exchange to an exchange, and unbinds it.
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use stele_base_types::{Name, Timestamp};
+
 use super::{change, unchanged};
 use crate::{
-    BindingTarget, CatalogueRecord, Decision, Error, Reply,
+    Argument, BindingTarget, CatalogueError, CatalogueRecord, Command, Decision, State,
     catalogue::{
         Catalogue, predeclared,
         virtual_host::{BoundExchange, VirtualHost},
     },
-    command::Bind,
 };
 
-impl Catalogue {
-    pub(super) fn bind(&self, bind: Bind) -> Result<Decision, Error> {
-        let host = self.host(&bind.vhost)?;
-        let source = source(host, &bind)?;
-        if !self.is_target(host, &bind) {
-            return Err(Error::NoSuchTarget);
-        }
-        if holds(source, &bind) {
-            return Ok(unchanged(Reply::Done));
-        }
-        Ok(change(CatalogueRecord::Bound(Box::new(bind)), Reply::Done))
-    }
+/// A binding, named by all of its parts (AMQP 0-9-1 `queue.bind`). Asked for, it is made; one that
+/// exists is left as it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bind {
+    /// Virtual host.
+    pub vhost: Name,
+    /// The exchange that routes.
+    pub source: Name,
+    /// What to.
+    pub target: BindingTarget,
+    /// Binding key.
+    pub key: Name,
+    /// Arguments; the headers exchange matches by them.
+    pub arguments: BTreeMap<Box<str>, Argument>,
+}
 
-    pub(super) fn unbind(&self, bind: Bind) -> Result<Decision, Error> {
-        let source = source(self.host(&bind.vhost)?, &bind)?;
+/// Undoes a binding. One that doesn't exist is no error. The last one of an auto-delete exchange
+/// takes the exchange with it.
+#[derive(Clone, Debug)]
+pub struct Unbind(pub Bind);
+
+impl Command for Bind {
+    type Reply = ();
+    type Error = CatalogueError;
+
+    const ADDS_DATA: bool = true;
+
+    fn decide(self, state: &State, _now: Timestamp) -> Result<Decision<()>, CatalogueError> {
+        let host = state.catalogue.host(&self.vhost)?;
+        let source = source(host, &self)?;
+        if !state.catalogue.is_target(host, &self) {
+            return Err(CatalogueError::NoSuchTarget);
+        }
+        if holds(source, &self) {
+            return Ok(unchanged(()));
+        }
+        Ok(change(CatalogueRecord::Bound(Box::new(self)), ()))
+    }
+}
+
+impl Command for Unbind {
+    type Reply = ();
+    type Error = CatalogueError;
+
+    fn decide(self, state: &State, _now: Timestamp) -> Result<Decision<()>, CatalogueError> {
+        let Self(bind) = self;
+        let source = source(state.catalogue.host(&bind.vhost)?, &bind)?;
         if !holds(source, &bind) {
-            return Ok(unchanged(Reply::Done));
+            return Ok(unchanged(()));
         }
-        Ok(change(
-            CatalogueRecord::Unbound(Box::new(bind)),
-            Reply::Done,
-        ))
+        Ok(change(CatalogueRecord::Unbound(Box::new(bind)), ()))
     }
+}
 
+impl Catalogue {
     fn is_target(&self, host: &VirtualHost, bind: &Bind) -> bool {
         match &bind.target {
             BindingTarget::Log(log) => self
@@ -44,10 +79,10 @@ impl Catalogue {
     }
 }
 
-fn source<'a>(host: &'a VirtualHost, bind: &Bind) -> Result<&'a BoundExchange, Error> {
+fn source<'a>(host: &'a VirtualHost, bind: &Bind) -> Result<&'a BoundExchange, CatalogueError> {
     host.exchange(&bind.source)
         .filter(|_| takes_bindings(&bind.source))
-        .ok_or_else(|| Error::NoSuchExchange(bind.source.clone()))
+        .ok_or_else(|| CatalogueError::NoSuchExchange(bind.source.clone()))
 }
 
 /// The default exchange takes none: its bindings are the log names.

@@ -1,61 +1,79 @@
 //! Declares an exchange, or compares with the one that is there.
 
+use stele_base_types::{Name, Timestamp};
+
 use super::{change, same, unchanged};
 use crate::{
-    CatalogueRecord, Contradiction, Decision, Error, Exchange, Reply, catalogue::Catalogue,
-    command::DeclareExchange,
+    Arguments, CatalogueError, CatalogueRecord, Command, Contradiction, Decision, Exchange,
+    ExchangeKind, State,
 };
 
-impl Catalogue {
-    pub(super) fn declare_exchange(&self, declaration: DeclareExchange) -> Result<Decision, Error> {
-        let host = self.host(&declaration.vhost)?;
-        if let Some(existing) = host.exchange(&declaration.name) {
-            equivalent(&declaration, &existing.exchange)?;
-            return Ok(unchanged(Reply::Done));
+/// Declares an exchange. One that exists with the same attributes is no error; with others it is
+/// [`CatalogueError::Contradiction`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeclareExchange {
+    /// Virtual host.
+    pub vhost: Name,
+    /// Name.
+    pub name: Name,
+    /// How it routes.
+    pub kind: ExchangeKind,
+    /// Survives a restart.
+    pub durable: bool,
+    /// Goes with its last binding.
+    pub auto_delete: bool,
+    /// Clients can't publish to it.
+    pub internal: bool,
+    /// Its arguments.
+    pub arguments: Arguments,
+}
+
+impl Command for DeclareExchange {
+    type Reply = ();
+    type Error = CatalogueError;
+
+    const ADDS_DATA: bool = true;
+
+    fn decide(self, state: &State, _now: Timestamp) -> Result<Decision<()>, CatalogueError> {
+        let host = state.catalogue.host(&self.vhost)?;
+        if let Some(existing) = host.exchange(&self.name) {
+            equivalent(&self, &existing.exchange)?;
+            return Ok(unchanged(()));
         }
-        let DeclareExchange {
-            vhost,
-            name,
-            kind,
-            durable,
-            auto_delete,
-            internal,
-            arguments,
-        } = declaration;
         let exchange = Exchange {
-            kind,
-            durable,
-            auto_delete,
-            internal,
-            arguments,
+            kind: self.kind,
+            durable: self.durable,
+            auto_delete: self.auto_delete,
+            internal: self.internal,
+            arguments: self.arguments,
         };
         let declared = CatalogueRecord::ExchangeDeclared {
-            vhost,
-            name,
+            vhost: self.vhost,
+            name: self.name,
             exchange: Box::new(exchange),
         };
-        Ok(change(declared, Reply::Done))
+        Ok(change(declared, ()))
     }
 }
 
-fn equivalent(received: &DeclareExchange, current: &Exchange) -> Result<(), Error> {
+fn equivalent(received: &DeclareExchange, current: &Exchange) -> Result<(), Contradiction> {
     if received.kind != current.kind {
         let name = |kind| format!("{kind:?}").to_lowercase().into();
-        return Err(Error::Contradiction(Contradiction {
+        return Err(Contradiction {
             field: "type",
             received: name(received.kind),
             current: name(current.kind),
-        }));
+        });
     }
     same("durable", &received.durable, &current.durable)?;
     same("auto_delete", &received.auto_delete, &current.auto_delete)?;
     same("internal", &received.internal, &current.internal)?;
     if received.arguments != current.arguments {
-        return Err(Error::Contradiction(Contradiction {
+        return Err(Contradiction {
             field: "arguments",
             received: format!("{:?}", received.arguments).into(),
             current: format!("{:?}", current.arguments).into(),
-        }));
+        });
     }
     Ok(())
 }

@@ -2,14 +2,39 @@
 
 use std::collections::BTreeMap;
 
-use stele_base_types::{LogId, Timestamp};
+use stele_base_types::{LogId, Name, Timestamp};
 
 use super::{change, partitions_allowed, same, unchanged};
 use crate::{
-    CatalogueRecord, Decision, Durability, Error, Facet, Lifetime, LogConfig, LogDefinition,
-    QueueConfig, Reply, Retention, Settings, catalogue::Catalogue, command::DeclareLog,
-    reply::Declared,
+    CatalogueError, CatalogueRecord, Command, Decision, Durability, Facet, Lifetime, LogConfig,
+    LogDefinition, QueueConfig, Retention, Settings, State, catalogue::Catalogue,
 };
+
+/// Declares a log through one protocol.
+///
+/// - No log of that name: it is created ([`Declared::Created`]).
+/// - One without this facet: nothing may contradict ([`CatalogueError::Contradiction`] for FIFO,
+///   and for durability and lifetime where [`Adopt`] names them); retention becomes the union,
+///   partitions the larger number, the facet is added, and the queue configuration where there was
+///   none ([`Declared::Adopted`]). Of two durable classes the safer one holds; only volatile
+///   contradicts durable. Another session's exclusive log is [`CatalogueError::Exclusive`].
+/// - One with this facet: nothing changes ([`Declared::Exists`]); the front compares and answers as
+///   its protocol does.
+#[derive(Clone, Debug)]
+pub struct DeclareLog {
+    /// Virtual host.
+    pub vhost: Name,
+    /// Name.
+    pub name: Name,
+    /// What it shall be.
+    pub config: LogConfig,
+    /// What else it asks of a log that is there.
+    pub adopt: Adopt,
+    /// The protocol that declares.
+    pub facet: Facet,
+    /// Its settings.
+    pub settings: Settings,
+}
 
 /// What a declaration asks of a log that another protocol has made. What it doesn't name, the log
 /// keeps as its maker chose.
@@ -60,39 +85,56 @@ impl DeclareLog {
     }
 }
 
-impl Catalogue {
-    pub(super) fn declare_log(
-        &self,
-        declaration: DeclareLog,
-        now: Timestamp,
-    ) -> Result<Decision, Error> {
-        self.host(&declaration.vhost)?;
-        partitions_allowed(declaration.config.partitions, 0)?;
-        let existing = self.log(&declaration.vhost, &declaration.name);
-        let only = declaration.adopt.only;
-        if only.is_some() && only != existing.map(|existing| existing.id) {
-            return Err(Error::NoSuchLog);
-        }
-        let (definition, reply) = match existing {
-            None => {
-                let created = self.created(declaration, now);
-                (created.clone(), Declared::Created(created))
-            }
-            Some(existing) if existing.facets.contains_key(&declaration.facet) => {
-                let exists = Declared::Exists(existing.clone());
-                return Ok(unchanged(Reply::Declared(Box::new(exists))));
-            }
-            Some(existing) => {
-                let adopted = adopted(existing.clone(), declaration, now)?;
-                (adopted.clone(), Declared::Adopted(adopted))
-            }
-        };
-        Ok(change(
-            CatalogueRecord::LogDefined(Box::new(definition)),
-            Reply::Declared(Box::new(reply)),
-        ))
-    }
+/// The outcome of a declaration.
+#[derive(Clone, Debug)]
+pub enum Declared {
+    /// The log is new.
+    Created(LogDefinition),
+    /// The log existed through another protocol and now serves this one too.
+    Adopted(LogDefinition),
+    /// The log existed through this protocol; nothing has changed.
+    Exists(LogDefinition),
+}
 
+impl Declared {
+    /// The log as it is now.
+    pub fn definition(&self) -> &LogDefinition {
+        match self {
+            Self::Created(definition) | Self::Adopted(definition) | Self::Exists(definition) => {
+                definition
+            }
+        }
+    }
+}
+
+impl Command for DeclareLog {
+    type Reply = Declared;
+    type Error = CatalogueError;
+
+    const ADDS_DATA: bool = true;
+
+    fn decide(self, state: &State, now: Timestamp) -> Result<Decision<Declared>, CatalogueError> {
+        let catalogue = &state.catalogue;
+        catalogue.host(&self.vhost)?;
+        partitions_allowed(self.config.partitions, 0)?;
+        let existing = catalogue.log(&self.vhost, &self.name);
+        let only = self.adopt.only;
+        if only.is_some() && only != existing.map(|existing| existing.id) {
+            return Err(CatalogueError::NoSuchLog);
+        }
+        let declared = match existing {
+            None => Declared::Created(catalogue.created(self, now)),
+            Some(existing) if existing.facets.contains_key(&self.facet) => {
+                return Ok(unchanged(Declared::Exists(existing.clone())));
+            }
+            Some(existing) => Declared::Adopted(adopted(existing.clone(), self, now)?),
+        };
+        let definition = Box::new(declared.definition().clone());
+        Ok(change(CatalogueRecord::LogDefined(definition), declared))
+    }
+}
+
+impl Catalogue {
     fn created(&self, declaration: DeclareLog, now: Timestamp) -> LogDefinition {
         LogDefinition {
             id: self.logs.next(),
@@ -110,7 +152,7 @@ fn adopted(
     mut definition: LogDefinition,
     declaration: DeclareLog,
     now: Timestamp,
-) -> Result<LogDefinition, Error> {
+) -> Result<LogDefinition, CatalogueError> {
     let (current, wanted) = (definition.config, declaration.config);
     let adopt = declaration.adopt;
     contradicts_nothing(&declaration, &current)?;
@@ -141,7 +183,10 @@ fn rescheduled(queue: QueueConfig, adopt: &Adopt) -> QueueConfig {
     }
 }
 
-fn contradicts_nothing(declaration: &DeclareLog, current: &LogConfig) -> Result<(), Error> {
+fn contradicts_nothing(
+    declaration: &DeclareLog,
+    current: &LogConfig,
+) -> Result<(), CatalogueError> {
     if let Some(wanted) = declaration.adopt.durability {
         let durable = |durability: Durability| durability != Durability::Volatile;
         same("durable", &durable(wanted), &durable(current.durability))?;
@@ -150,21 +195,21 @@ fn contradicts_nothing(declaration: &DeclareLog, current: &LogConfig) -> Result<
         same_lifetime(&wanted, &current.lifetime)?;
     }
     match (declaration.config.queue, current.queue) {
-        (Some(wanted), Some(current)) => same("fifo", &wanted.fifo, &current.fifo),
+        (Some(wanted), Some(current)) => Ok(same("fifo", &wanted.fifo, &current.fifo)?),
         _ => Ok(()),
     }
 }
 
-fn same_lifetime(wanted: &Lifetime, current: &Lifetime) -> Result<(), Error> {
+fn same_lifetime(wanted: &Lifetime, current: &Lifetime) -> Result<(), CatalogueError> {
     let exclusive = |lifetime: &Lifetime| lifetime.exclusive.is_some();
     same("exclusive", &exclusive(wanted), &exclusive(current))?;
     if wanted.exclusive != current.exclusive {
-        return Err(Error::Exclusive);
+        return Err(CatalogueError::Exclusive);
     }
     same("auto_delete", &wanted.auto_delete, &current.auto_delete)?;
     let expires = |lifetime: &Lifetime| match lifetime.unused_ms_max {
         Some(ms) => ms.to_string(),
         None => "none".to_owned(),
     };
-    same("expires", &expires(wanted), &expires(current))
+    Ok(same("expires", &expires(wanted), &expires(current))?)
 }

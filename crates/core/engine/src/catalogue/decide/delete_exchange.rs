@@ -1,30 +1,38 @@
 //! Removes an exchange with its bindings and those to it.
 
-use stele_base_types::Name;
+use stele_base_types::{Name, Timestamp};
 
 use super::change;
-use crate::{
-    CatalogueRecord, Decision, Error, Reply,
-    catalogue::{Catalogue, predeclared},
-};
+use crate::{CatalogueError, CatalogueRecord, Command, Decision, State, catalogue::predeclared};
 
-impl Catalogue {
-    pub(super) fn delete_exchange(
-        &self,
-        vhost: Name,
-        name: Name,
-        if_unused: bool,
-    ) -> Result<Decision, Error> {
-        let Some(existing) = self.host(&vhost)?.exchange(&name) else {
-            return Err(Error::NoSuchExchange(name));
+/// Removes an exchange and its bindings.
+#[derive(Clone, Debug)]
+pub struct DeleteExchange {
+    /// Virtual host.
+    pub vhost: Name,
+    /// The exchange. One that doesn't exist is [`CatalogueError::NoSuchExchange`].
+    pub name: Name,
+    /// Fail with [`CatalogueError::InUse`] while it has bindings.
+    pub if_unused: bool,
+}
+
+impl Command for DeleteExchange {
+    type Reply = ();
+    type Error = CatalogueError;
+
+    fn decide(self, state: &State, _now: Timestamp) -> Result<Decision<()>, CatalogueError> {
+        let Self {
+            vhost,
+            name,
+            if_unused,
+        } = self;
+        let Some(existing) = state.catalogue.host(&vhost)?.exchange(&name) else {
+            return Err(CatalogueError::NoSuchExchange(name));
         };
         let is_used = if_unused && !existing.bindings.is_empty();
         if is_used || predeclared::contains(&name) {
-            return Err(Error::InUse);
+            return Err(CatalogueError::InUse);
         }
-        Ok(change(
-            CatalogueRecord::ExchangeDeleted { vhost, name },
-            Reply::Done,
-        ))
+        Ok(change(CatalogueRecord::ExchangeDeleted { vhost, name }, ()))
     }
 }

@@ -9,9 +9,9 @@ fn topic() -> LogConfig {
     }
 }
 
-fn contradiction(result: Result<Declared, Error>) -> &'static str {
+fn contradiction(result: Result<Declared, CatalogueError>) -> &'static str {
     match result {
-        Err(Error::Contradiction(contradiction)) => contradiction.field,
+        Err(CatalogueError::Contradiction(contradiction)) => contradiction.field,
         other => panic!("{other:?}"),
     }
 }
@@ -24,8 +24,11 @@ fn a_new_log_has_the_time_and_the_facet_of_its_declaration() {
         panic!("{declared:?}");
     };
     assert_eq!(definition.created, NOW);
-    assert_eq!(driven.catalogue.log("/", "orders"), Some(&definition));
-    assert_eq!(driven.catalogue.log_by_id(definition.id), Some(&definition));
+    assert_eq!(driven.state.catalogue.log("/", "orders"), Some(&definition));
+    assert_eq!(
+        driven.state.catalogue.log_by_id(definition.id),
+        Some(&definition)
+    );
     assert!(definition.facets.contains_key("amqp"));
 }
 
@@ -61,13 +64,13 @@ fn a_topic_adopted_by_a_queue_protocol_gets_its_queue() {
 fn the_same_protocol_finds_it_and_changes_nothing() {
     let mut driven = Driven::default();
     driven.queue("orders");
-    let version = driven.catalogue.version();
+    let version = driven.state.catalogue.version();
     let declared = driven.declare(declaration("orders", "amqp", topic()));
     let Ok(Declared::Exists(definition)) = declared else {
         panic!("{declared:?}");
     };
     assert_eq!(definition.config, config());
-    assert_eq!(driven.catalogue.version(), version);
+    assert_eq!(driven.state.catalogue.version(), version);
 }
 
 #[test]
@@ -100,7 +103,16 @@ fn contradictions_name_the_field() {
         });
     };
     assert_eq!(with(fifo), "fifo");
-    assert_eq!(driven.catalogue.log("/", "orders").unwrap().facets.len(), 1);
+    assert_eq!(
+        driven
+            .state
+            .catalogue
+            .log("/", "orders")
+            .unwrap()
+            .facets
+            .len(),
+        1
+    );
 }
 
 #[test]
@@ -127,7 +139,7 @@ fn an_exclusive_log_is_refused_to_another_session() {
     let mut other = exclusive();
     other.lifetime.exclusive = Some(SessionId(8));
     let refused = driven.declare(declaration("mine", "sqs", other));
-    assert_eq!(refused.unwrap_err(), Error::Exclusive);
+    assert_eq!(refused.unwrap_err(), CatalogueError::Exclusive);
 }
 
 #[test]
@@ -210,10 +222,16 @@ fn opening_makes_a_queue_of_the_log_that_was_found_and_of_no_other() {
         ..found.config
     };
     assert_eq!((opened.id, opened.config), (found.id, expected));
-    driven.run(CatalogueCommand::DeleteLog(found.id)).unwrap();
-    assert_eq!(driven.declare(opening()).unwrap_err(), Error::NoSuchLog);
+    driven.run(DeleteLog { log: found.id }).unwrap();
+    assert_eq!(
+        driven.declare(opening()).unwrap_err(),
+        CatalogueError::NoSuchLog
+    );
     driven.queue("orders");
-    assert_eq!(driven.declare(opening()).unwrap_err(), Error::NoSuchLog);
+    assert_eq!(
+        driven.declare(opening()).unwrap_err(),
+        CatalogueError::NoSuchLog
+    );
 }
 
 #[test]
@@ -224,9 +242,12 @@ fn partitions_have_bounds() {
         ..topic()
     };
     let none = driven.declare(declaration("a", "kafka", of(0)));
-    assert!(matches!(none, Err(Error::Partitions { .. })), "{none:?}");
+    assert!(
+        matches!(none, Err(CatalogueError::Partitions { .. })),
+        "{none:?}"
+    );
     let many = driven.declare(declaration("a", "kafka", of(10_001)));
-    assert_eq!(many.unwrap_err(), Error::Limit("partitions"));
+    assert_eq!(many.unwrap_err(), CatalogueError::Limit("partitions"));
 }
 
 #[test]
@@ -235,15 +256,18 @@ fn an_unknown_virtual_host_is_refused() {
     let mut elsewhere = declaration("orders", "amqp", config());
     elsewhere.vhost = name("elsewhere");
     let refused = driven.declare(elsewhere).unwrap_err();
-    assert_eq!(refused, Error::NoSuchVirtualHost(name("elsewhere")));
+    assert_eq!(
+        refused,
+        CatalogueError::NoSuchVirtualHost(name("elsewhere"))
+    );
 }
 
 #[test]
 fn ids_of_deleted_logs_are_not_given_again() {
     let mut driven = Driven::default();
     let first = driven.queue("orders");
-    driven.run(CatalogueCommand::DeleteLog(first)).unwrap();
-    assert!(driven.catalogue.log("/", "orders").is_none());
+    driven.run(DeleteLog { log: first }).unwrap();
+    assert!(driven.state.catalogue.log("/", "orders").is_none());
     assert!(driven.queue("orders") > first);
 }
 
@@ -251,7 +275,7 @@ fn ids_of_deleted_logs_are_not_given_again() {
 fn alterations_replace_what_they_name_and_keep_the_rest() {
     let mut driven = Driven::default();
     let log = driven.queue("orders");
-    let alter = |partitions, queue| CatalogueCommand::AlterLog {
+    let alter = |partitions, queue| AlterLog {
         log,
         partitions,
         retention: None,
@@ -259,11 +283,11 @@ fn alterations_replace_what_they_name_and_keep_the_rest() {
         settings: None,
     };
     driven.run(alter(Some(4), None)).unwrap();
-    let altered = driven.catalogue.log_by_id(log).unwrap().config;
+    let altered = driven.state.catalogue.log_by_id(log).unwrap().config;
     assert_eq!((altered.partitions, altered.queue), (4, config().queue));
 
     let fewer = driven.run(alter(Some(2), None)).unwrap_err();
-    let expected = Error::Partitions {
+    let expected = CatalogueError::Partitions {
         existing: 4,
         requested: 2,
     };
@@ -274,13 +298,17 @@ fn alterations_replace_what_they_name_and_keep_the_rest() {
     };
     let refused = driven.run(alter(None, Some(fifo)));
     assert!(
-        matches!(refused, Err(Error::Contradiction(_))),
+        matches!(refused, Err(CatalogueError::Contradiction(_))),
         "{refused:?}"
     );
 
-    let version = driven.catalogue.version();
+    let version = driven.state.catalogue.version();
     driven.run(alter(Some(4), None)).unwrap();
-    assert_eq!(driven.catalogue.version(), version, "nothing was altered");
+    assert_eq!(
+        driven.state.catalogue.version(),
+        version,
+        "nothing was altered"
+    );
 }
 
 #[test]
@@ -290,11 +318,11 @@ fn logs_are_paged_by_name() {
         driven.queue(log);
     }
     let page = |after| {
-        let logs = driven.catalogue.logs("/", after);
+        let logs = driven.state.catalogue.logs("/", after);
         logs.map(|log| log.name.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(page(None), ["a", "b", "c", "d"]);
     assert_eq!(page(Some("b")), ["c", "d"]);
     assert_eq!(page(Some("bb")), ["c", "d"]);
-    assert_eq!(driven.catalogue.logs("other", None).count(), 0);
+    assert_eq!(driven.state.catalogue.logs("other", None).count(), 0);
 }

@@ -23,12 +23,12 @@ fn predeclared_exchanges_are_there_without_records() {
 #[test]
 fn predeclared_exchanges_cannot_be_deleted() {
     let mut driven = Driven::default();
-    let delete = CatalogueCommand::DeleteExchange {
+    let delete = DeleteExchange {
         vhost: Name::vhost_default(),
         name: name("amq.topic"),
         if_unused: false,
     };
-    assert_eq!(driven.run(delete).unwrap_err(), Error::InUse);
+    assert_eq!(driven.run(delete).unwrap_err(), CatalogueError::InUse);
 }
 
 #[test]
@@ -43,13 +43,13 @@ fn the_default_exchange_routes_by_log_name() {
 fn the_default_exchange_takes_no_bindings() {
     let mut driven = Driven::default();
     let orders = driven.queue("orders");
-    let from = CatalogueCommand::Bind(bind("", BindingTarget::Log(orders), "k"));
+    let from = bind("", BindingTarget::Log(orders), "k");
     assert_eq!(
         driven.run(from).unwrap_err(),
-        Error::NoSuchExchange(name(""))
+        CatalogueError::NoSuchExchange(name(""))
     );
-    let to = CatalogueCommand::Bind(bind("amq.fanout", to_exchange(""), "k"));
-    assert_eq!(driven.run(to).unwrap_err(), Error::NoSuchTarget);
+    let to = bind("amq.fanout", to_exchange(""), "k");
+    assert_eq!(driven.run(to).unwrap_err(), CatalogueError::NoSuchTarget);
 }
 
 #[test]
@@ -65,14 +65,14 @@ fn a_direct_exchange_routes_by_equal_key_and_each_log_once() {
     assert_eq!(driven.route("amq.direct", "k"), [one, two]);
     assert!(driven.route("amq.direct", "K").is_empty());
 
-    driven.run(CatalogueCommand::Unbind(varied)).unwrap();
+    driven.run(Unbind(varied)).unwrap();
     assert_eq!(
         driven.route("amq.direct", "k"),
         [one, two],
         "the other holds"
     );
     let last = bind("amq.direct", BindingTarget::Log(two), "k");
-    driven.run(CatalogueCommand::Unbind(last)).unwrap();
+    driven.run(Unbind(last)).unwrap();
     assert_eq!(driven.route("amq.direct", "k"), [one]);
 }
 
@@ -94,6 +94,7 @@ fn several_keys_leave_each_log_once() {
     let mut targets = SmallVec::new();
     for key in ["a", "b"] {
         driven
+            .state
             .catalogue
             .route("/", "amq.topic", key, &NoHeaders, &mut targets)
             .unwrap();
@@ -147,10 +148,16 @@ fn a_deleted_log_takes_its_bindings_and_their_auto_delete_exchanges() {
     driven.bind(bind("outer", to_exchange("inner"), "k"));
     driven.bind(bind("inner", BindingTarget::Log(log), "k"));
     driven.bind(bind("amq.direct", to_exchange("inner"), "k"));
-    driven.run(CatalogueCommand::DeleteLog(log)).unwrap();
-    assert!(driven.catalogue.exchange("/", "inner").is_none());
-    assert!(driven.catalogue.exchange("/", "outer").is_none());
-    assert!(driven.catalogue.exchange("/", "never-bound").is_some());
+    driven.run(DeleteLog { log }).unwrap();
+    assert!(driven.state.catalogue.exchange("/", "inner").is_none());
+    assert!(driven.state.catalogue.exchange("/", "outer").is_none());
+    assert!(
+        driven
+            .state
+            .catalogue
+            .exchange("/", "never-bound")
+            .is_some()
+    );
     assert_eq!(driven.bindings("amq.direct"), 0);
 }
 
@@ -165,18 +172,12 @@ fn the_last_unbind_takes_an_auto_delete_exchange() {
     let binding = |key| bind("auto", BindingTarget::Log(log), key);
     driven.bind(binding("a.#"));
     driven.bind(binding("b.#"));
-    driven
-        .run(CatalogueCommand::Unbind(binding("a.#")))
-        .unwrap();
+    driven.run(Unbind(binding("a.#"))).unwrap();
     assert_eq!(driven.route("auto", "b.c"), [log]);
-    driven
-        .run(CatalogueCommand::Unbind(binding("none")))
-        .unwrap();
-    assert!(driven.catalogue.exchange("/", "auto").is_some());
-    driven
-        .run(CatalogueCommand::Unbind(binding("b.#")))
-        .unwrap();
-    assert!(driven.catalogue.exchange("/", "auto").is_none());
+    driven.run(Unbind(binding("none"))).unwrap();
+    assert!(driven.state.catalogue.exchange("/", "auto").is_some());
+    driven.run(Unbind(binding("b.#"))).unwrap();
+    assert!(driven.state.catalogue.exchange("/", "auto").is_none());
 }
 
 #[test]
@@ -186,16 +187,16 @@ fn an_exchange_in_use_is_deleted_only_without_if_unused() {
     driven.exchange(exchange("e", ExchangeKind::Direct));
     driven.bind(bind("e", BindingTarget::Log(log), "k"));
     driven.bind(bind("amq.fanout", to_exchange("e"), ""));
-    let delete = |if_unused| CatalogueCommand::DeleteExchange {
+    let delete = |if_unused| DeleteExchange {
         vhost: Name::vhost_default(),
         name: name("e"),
         if_unused,
     };
-    assert_eq!(driven.run(delete(true)).unwrap_err(), Error::InUse);
+    assert_eq!(driven.run(delete(true)).unwrap_err(), CatalogueError::InUse);
     driven.run(delete(false)).unwrap();
     assert_eq!(driven.bindings("amq.fanout"), 0);
     let again = driven.run(delete(false)).unwrap_err();
-    assert_eq!(again, Error::NoSuchExchange(name("e")));
+    assert_eq!(again, CatalogueError::NoSuchExchange(name("e")));
 }
 
 #[test]
@@ -203,8 +204,8 @@ fn declaring_an_exchange_again_compares() {
     let mut driven = Driven::default();
     driven.exchange(exchange("e", ExchangeKind::Direct));
     driven.exchange(exchange("e", ExchangeKind::Direct));
-    let mut field = |declaration| match driven.run(CatalogueCommand::DeclareExchange(declaration)) {
-        Err(Error::Contradiction(contradiction)) => contradiction.to_string(),
+    let mut field = |declaration| match driven.run(declaration) {
+        Err(CatalogueError::Contradiction(contradiction)) => contradiction.to_string(),
         other => panic!("{other:?}"),
     };
     assert_eq!(
@@ -224,11 +225,14 @@ fn declaring_an_exchange_again_compares() {
 #[test]
 fn a_binding_needs_both_ends() {
     let mut driven = Driven::default();
-    let nowhere = CatalogueCommand::Bind(bind("amq.direct", BindingTarget::Log(LogId(9)), ""));
-    assert_eq!(driven.run(nowhere).unwrap_err(), Error::NoSuchTarget);
-    let from_nothing = CatalogueCommand::Bind(bind("none", to_exchange("amq.direct"), ""));
+    let nowhere = bind("amq.direct", BindingTarget::Log(LogId(9)), "");
+    assert_eq!(
+        driven.run(nowhere).unwrap_err(),
+        CatalogueError::NoSuchTarget
+    );
+    let from_nothing = bind("none", to_exchange("amq.direct"), "");
     let refused = driven.run(from_nothing).unwrap_err();
-    assert_eq!(refused, Error::NoSuchExchange(name("none")));
+    assert_eq!(refused, CatalogueError::NoSuchExchange(name("none")));
 }
 
 #[test]
@@ -238,7 +242,13 @@ fn routing_from_nowhere_says_what_is_missing() {
     let mut route = |vhost: &str, exchange: &str| {
         catalogue.route(vhost, exchange, "", &NoHeaders, &mut targets)
     };
-    assert_eq!(route("/", "none"), Err(Error::NoSuchExchange(name("none"))));
-    assert_eq!(route("v", ""), Err(Error::NoSuchVirtualHost(name("v"))));
+    assert_eq!(
+        route("/", "none"),
+        Err(CatalogueError::NoSuchExchange(name("none")))
+    );
+    assert_eq!(
+        route("v", ""),
+        Err(CatalogueError::NoSuchVirtualHost(name("v")))
+    );
     assert!(route("/", &"long".repeat(100)).is_err());
 }

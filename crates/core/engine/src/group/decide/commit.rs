@@ -1,71 +1,102 @@
 //! Commit: offsets by a member of the current generation, or by anyone while there are no members.
 
-use stele_base_types::{Name, Timestamp};
+use serde::{Deserialize, Serialize};
+use stele_base_types::{Name, Offset, PartitionId, Timestamp};
 
-use super::Group;
+use super::GroupCommand;
 use crate::{
-    Decision, Error, GroupRecord, Reply,
-    command::CommitOffset,
+    Command, Decision, GroupError, GroupRecord, State,
     group::{GroupState, live::Live, step::Step},
     limits::OFFSET_METADATA_BYTES_MAX,
 };
 
-/// Who commits.
-pub(super) struct Committer {
-    pub(super) member: Box<str>,
-    pub(super) instance: Option<Box<str>>,
-    pub(super) generation: i32,
+/// Commits offsets, by a member of the current generation, or by anyone while the group has no
+/// members (`generation` -1). Answered for each offset.
+#[derive(Clone, Debug)]
+pub struct CommitOffsets {
+    /// The group.
+    pub group: Name,
+    /// Who; empty for a simple consumer.
+    pub member: Box<str>,
+    /// Static name, if any.
+    pub instance: Option<Box<str>>,
+    /// Which generation.
+    pub generation: i32,
+    /// What.
+    pub offsets: Vec<CommitOffset>,
 }
 
-pub(super) fn decide(
-    group: Option<&Group>,
-    name: &Name,
-    committer: &Committer,
-    offsets: Vec<CommitOffset>,
-    now: Timestamp,
-) -> Result<Decision, Error> {
-    let mut step = Step::new(name);
-    match group {
-        None if committer.generation >= 0 => return Err(Error::IllegalGeneration),
-        None => {}
-        Some(group) => validate(&group.live, committer)?,
-    }
-    let member = group.and_then(|group| group.live.member(&committer.member));
-    if let Some(member) = member {
-        step.record(GroupRecord::Alive {
-            until: member.profile.until(now),
-            member: committer.member.clone(),
-        });
-    }
-    let results: Vec<_> = offsets.iter().map(check).collect();
-    let mut fits = results.iter().map(Result::is_ok);
-    let mut offsets = offsets;
-    offsets.retain(|_| fits.next().unwrap_or(false));
-    if !offsets.is_empty() {
-        step.record(GroupRecord::Committed { offsets, at: now });
-    }
-    Ok(step.answered(Ok(Reply::Committed(results))))
+/// An offset to commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommitOffset {
+    /// Of which partition.
+    pub partition: PartitionId,
+    /// The next record to read.
+    pub offset: Offset,
+    /// The epoch of the leader that it was read from; -1 unknown.
+    pub leader_epoch: i32,
+    /// The consumer's own note.
+    pub metadata: Box<str>,
 }
 
-fn validate(live: &Live, committer: &Committer) -> Result<(), Error> {
-    let is_simple = committer.generation < 0;
+impl GroupCommand for CommitOffsets {
+    fn group(&self) -> &Name {
+        &self.group
+    }
+}
+
+impl Command for CommitOffsets {
+    type Reply = Vec<Result<(), GroupError>>;
+    type Error = GroupError;
+
+    fn decide(
+        mut self,
+        state: &State,
+        now: Timestamp,
+    ) -> Result<Decision<Self::Reply>, GroupError> {
+        let group = state.groups.group(&self.group);
+        match group {
+            None if self.generation >= 0 => return Err(GroupError::IllegalGeneration),
+            None => {}
+            Some(group) => validate(&group.live, &self)?,
+        }
+        let mut step = Step::new(&self.group);
+        if let Some(member) = group.and_then(|group| group.live.member(&self.member)) {
+            step.record(GroupRecord::Alive {
+                until: member.profile.until(now),
+                member: self.member,
+            });
+        }
+        let results: Vec<_> = self.offsets.iter().map(check).collect();
+        let mut fits = results.iter().map(Result::is_ok);
+        self.offsets.retain(|_| fits.next().unwrap_or(false));
+        if !self.offsets.is_empty() {
+            let offsets = self.offsets;
+            step.record(GroupRecord::Committed { offsets, at: now });
+        }
+        Ok(step.answered(results))
+    }
+}
+
+fn validate(live: &Live, commit: &CommitOffsets) -> Result<(), GroupError> {
+    let is_simple = commit.generation < 0;
     if is_simple && live.state == GroupState::Empty {
         return Ok(());
     }
-    live.validated(&committer.member, committer.instance.as_deref())?;
-    if committer.generation != live.generation {
-        return Err(Error::IllegalGeneration);
+    live.validated(&commit.member, commit.instance.as_deref())?;
+    if commit.generation != live.generation {
+        return Err(GroupError::IllegalGeneration);
     }
     // The partitions of the last generation may have been given to others already.
     if live.state == GroupState::CompletingRebalance {
-        return Err(Error::RebalanceInProgress);
+        return Err(GroupError::RebalanceInProgress);
     }
     Ok(())
 }
 
-fn check(offset: &CommitOffset) -> Result<(), Error> {
+fn check(offset: &CommitOffset) -> Result<(), GroupError> {
     if offset.metadata.len() > OFFSET_METADATA_BYTES_MAX {
-        return Err(Error::Limit("offset metadata"));
+        return Err(GroupError::MetadataTooLong);
     }
     Ok(())
 }

@@ -1,37 +1,99 @@
 //! Groups, listed and described.
 
-use std::collections::BTreeMap;
+use std::convert::Infallible;
 
-use stele_base_types::Name;
+use stele_base_types::{Name, Timestamp};
 
-use super::Group;
+use super::GroupCommand;
 use crate::{
-    Decision, Error, Reply,
+    Command, Decision, GroupError, State,
     group::{GroupState, live::Live, member::Member},
-    reply::{GroupDescription, GroupListing, MemberDescription},
 };
 
-pub(super) fn list(groups: &BTreeMap<Name, Group>) -> Decision {
-    let listings = groups
-        .iter()
-        .map(|(name, group)| listing(name.clone(), &group.live));
-    Decision::reply(Reply::Groups(listings.collect()))
+/// Lists all groups of the shard.
+#[derive(Clone, Copy, Debug)]
+pub struct ListGroups;
+
+/// Describes a group. Assignor, metadata and assignments are those of a stable group; until then
+/// they are about to change.
+#[derive(Clone, Debug)]
+pub struct DescribeGroup {
+    /// The group.
+    pub group: Name,
 }
 
-/// One group. Assignor, metadata and assignments are those of a stable group; until then they are
-/// about to change.
-pub(super) fn describe(group: Option<&Group>, name: Name) -> Decision {
-    let Some(live) = group.map(|group| &group.live) else {
-        return Decision::refuse(Error::NoSuchGroup);
-    };
-    let is_stable = live.state == GroupState::Stable;
-    let protocol = is_stable.then(|| live.protocol.clone());
-    let members = live.members().map(|member| member_of(live, member));
-    Decision::reply(Reply::Group(Box::new(GroupDescription {
-        listing: listing(name, live),
-        protocol: protocol.unwrap_or_default(),
-        members: members.collect(),
-    })))
+/// A group in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupListing {
+    /// Its name.
+    pub name: Name,
+    /// `consumer`, `connect`; empty for a simple consumer's.
+    pub protocol_type: Box<str>,
+    /// `Empty`, `PreparingRebalance`, `CompletingRebalance`, `Stable`, `Dead`.
+    pub state: &'static str,
+}
+
+/// A group in full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupDescription {
+    /// As in the list.
+    pub listing: GroupListing,
+    /// The assignor.
+    pub protocol: Box<str>,
+    /// Its members.
+    pub members: Vec<MemberDescription>,
+}
+
+/// A member of a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberDescription {
+    /// Its id.
+    pub member: Box<str>,
+    /// Static name.
+    pub instance: Option<Box<str>>,
+    /// As the client says.
+    pub client_id: Box<str>,
+    /// Where from.
+    pub client_host: Box<str>,
+    /// Its metadata for the assignor.
+    pub metadata: Box<[u8]>,
+    /// Its assignment.
+    pub assignment: Box<[u8]>,
+}
+
+impl GroupCommand for DescribeGroup {
+    fn group(&self) -> &Name {
+        &self.group
+    }
+}
+
+impl Command for ListGroups {
+    type Reply = Vec<GroupListing>;
+    type Error = Infallible;
+
+    fn decide(self, state: &State, _now: Timestamp) -> Result<Decision<Self::Reply>, Infallible> {
+        let groups = state.groups.groups.iter();
+        let listings = groups.map(|(name, group)| listing(name.clone(), &group.live));
+        Ok(Decision::reply(listings.collect()))
+    }
+}
+
+impl Command for DescribeGroup {
+    type Reply = GroupDescription;
+    type Error = GroupError;
+
+    fn decide(self, state: &State, _now: Timestamp) -> Result<Decision<Self::Reply>, GroupError> {
+        let group = state.groups.group(&self.group);
+        let live = &group.ok_or(GroupError::NoSuchGroup)?.live;
+        let is_stable = live.state == GroupState::Stable;
+        let protocol = is_stable.then(|| live.protocol.clone());
+        let members = live.members().map(|member| member_of(live, member));
+        Ok(Decision::reply(GroupDescription {
+            listing: listing(self.group, live),
+            protocol: protocol.unwrap_or_default(),
+            members: members.collect(),
+        }))
+    }
 }
 
 fn listing(name: Name, live: &Live) -> GroupListing {

@@ -44,7 +44,7 @@ fn step(group: &Group, name: &Name, now: Timestamp) -> Decision {
 fn only(name: &Name, record: GroupRecord) -> Decision {
     let mut step = Step::new(name);
     step.record(record);
-    step.unanswered()
+    step.done()
 }
 
 /// Members that were told of their generation and never asked for their part of it.
@@ -67,5 +67,5 @@ fn drop_members(live: &Live, name: &Name, ids: &[&str], now: Timestamp) -> Decis
     if had_members && is_settled {
         rebalance::prepare(&mut step, live, None, |id| ids.contains(&id), now);
     }
-    step.unanswered()
+    step.done()
 }

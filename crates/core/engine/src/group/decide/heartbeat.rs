@@ -2,36 +2,61 @@
 
 use stele_base_types::{Name, Timestamp};
 
-use super::Group;
+use super::GroupCommand;
 use crate::{
-    Decision, Error, GroupRecord, Reply,
+    Command, Decision, GroupError, GroupRecord, State,
     group::{GroupState, step::Step},
 };
 
-pub(super) fn decide(
-    group: Option<&Group>,
-    name: &Name,
-    (member, instance, generation): (Box<str>, Option<Box<str>>, i32),
-    now: Timestamp,
-) -> Decision {
-    let Some(live) = group.map(|group| &group.live) else {
-        return Decision::refuse(Error::UnknownMember);
-    };
-    let found = match live.validated(&member, instance.as_deref()) {
-        Ok(found) => found,
-        Err(error) => return Decision::refuse(error),
-    };
-    if generation != live.generation {
-        return Decision::refuse(Error::IllegalGeneration);
+/// Says that a member is still there.
+#[derive(Clone, Debug)]
+pub struct Heartbeat {
+    /// The group.
+    pub group: Name,
+    /// Who.
+    pub member: Box<str>,
+    /// Static name, if any.
+    pub instance: Option<Box<str>>,
+    /// Which generation.
+    pub generation: i32,
+}
+
+/// What a member learns by its heartbeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeartbeatReply {
+    /// It goes on.
+    Stay,
+    /// The group gathers its members: join again.
+    Rejoin,
+}
+
+impl GroupCommand for Heartbeat {
+    fn group(&self) -> &Name {
+        &self.group
     }
-    let mut step = Step::new(name);
-    step.record(GroupRecord::Alive {
-        until: found.profile.until(now),
-        member,
-    });
-    step.answered(match live.state {
-        GroupState::PreparingRebalance => Err(Error::RebalanceInProgress),
-        GroupState::CompletingRebalance | GroupState::Stable => Ok(Reply::Done),
-        GroupState::Empty | GroupState::Dead => Err(Error::UnknownMember),
-    })
+}
+
+impl Command for Heartbeat {
+    type Reply = HeartbeatReply;
+    type Error = GroupError;
+
+    fn decide(self, state: &State, now: Timestamp) -> Result<Decision<HeartbeatReply>, GroupError> {
+        let group = state.groups.of_member(&self.group)?;
+        let live = &group.ok_or(GroupError::UnknownMember)?.live;
+        let found = live.validated(&self.member, self.instance.as_deref())?;
+        if self.generation != live.generation {
+            return Err(GroupError::IllegalGeneration);
+        }
+        let reply = match live.state {
+            GroupState::PreparingRebalance => HeartbeatReply::Rejoin,
+            GroupState::CompletingRebalance | GroupState::Stable => HeartbeatReply::Stay,
+            GroupState::Empty | GroupState::Dead => return Err(GroupError::UnknownMember),
+        };
+        let mut step = Step::new(&self.group);
+        step.record(GroupRecord::Alive {
+            until: found.profile.until(now),
+            member: self.member,
+        });
+        Ok(step.answered(reply))
+    }
 }

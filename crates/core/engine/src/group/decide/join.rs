@@ -8,10 +8,9 @@ use std::sync::Arc;
 
 use stele_base_types::{Name, Timestamp};
 
-use super::{Group, rebalance};
+use super::rebalance;
 use crate::{
-    Decision, Error, GroupRecord, Reply,
-    command::{Join, Token},
+    Decision, GroupError, GroupRecord, State, Token,
     group::{
         GroupState,
         live::Live,
@@ -20,37 +19,110 @@ use crate::{
         step::Step,
     },
     limits::{GROUP_JOIN_MS_MAX, GROUP_MEMBERS_MAX, GROUP_SESSION_TIMEOUT_MS},
-    reply::JoinedGroup,
 };
 
-pub(super) fn decide(
-    group: Option<&Group>,
-    name: &Name,
-    join: Join,
-    token: Token,
-    now: Timestamp,
-) -> Decision {
-    if !GROUP_SESSION_TIMEOUT_MS.contains(&join.session_timeout_ms) {
-        return Decision::refuse(Error::SessionTimeout);
+/// Joins, or joins again; answered when the rebalance has gathered its members.
+#[derive(Clone, Debug)]
+pub struct JoinGroup {
+    /// The group.
+    pub group: Name,
+    /// Its id; empty at first.
+    pub member: Box<str>,
+    /// The id that it gets where `member` is empty: made by the caller, since randomness enters
+    /// as an argument.
+    pub member_new: Box<str>,
+    /// Static name (KIP-345).
+    pub instance: Option<Box<str>>,
+    /// For describing.
+    pub client_id: Box<str>,
+    /// For describing.
+    pub client_host: Box<str>,
+    /// Gone when silent for this long, in milliseconds.
+    pub session_timeout_ms: u32,
+    /// How long a rebalance waits for it to join again, in milliseconds.
+    pub rebalance_timeout_ms: u32,
+    /// `consumer`, `connect`.
+    pub protocol_type: Box<str>,
+    /// Assignors it can do, best first, each with its metadata.
+    pub protocols: Vec<(Box<str>, Box<[u8]>)>,
+    /// Answer a first join with [`JoinReply::Invited`] (KIP-394).
+    pub member_id_required: bool,
+}
+
+/// The answer to a join.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JoinReply {
+    /// It is a member.
+    Joined(Box<JoinedGroup>),
+    /// It must join again with this id (KIP-394).
+    Invited(Box<str>),
+}
+
+/// A rebalance's outcome for one member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinedGroup {
+    /// The generation that begins.
+    pub generation: i32,
+    /// `consumer`, `connect`.
+    pub protocol_type: Box<str>,
+    /// The assignor chosen.
+    pub protocol: Box<str>,
+    /// The leader's member id.
+    pub leader: Box<str>,
+    /// The member's own id.
+    pub member: Box<str>,
+    /// For the leader: every member. Empty for the others.
+    pub members: Vec<JoinedMember>,
+    /// The leader need not compute an assignment: a static member came back (KIP-814). A client
+    /// that doesn't know of this must be told another leader than itself.
+    pub skip_assignment: bool,
+}
+
+/// A member, as the leader sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinedMember {
+    /// Its id.
+    pub member: Box<str>,
+    /// Static name.
+    pub instance: Option<Box<str>>,
+    /// Its metadata for the assignor chosen.
+    pub metadata: Box<[u8]>,
+}
+
+type JoinDecision = Decision<Option<JoinReply>>;
+
+impl JoinGroup {
+    /// What it changes and is answered with; `None` where it waits, which ends in
+    /// [`crate::Effect::Joined`] with this token. A refusal changes nothing.
+    pub fn decide(
+        self,
+        token: Token,
+        state: &State,
+        now: Timestamp,
+    ) -> Result<JoinDecision, GroupError> {
+        let name = self.group.clone();
+        let group = state.groups.of_member(&name)?;
+        if !GROUP_SESSION_TIMEOUT_MS.contains(&self.session_timeout_ms) {
+            return Err(GroupError::SessionTimeout);
+        }
+        let none = Live::default();
+        let joiner = Joiner {
+            live: group.map_or(&none, |group| &group.live),
+            name: &name,
+            token,
+            now,
+        };
+        let is_new = self.member.is_empty();
+        let id_required = self.member_id_required && self.instance.is_none();
+        let profile = Arc::new(Profile::new(self));
+        if !joiner.live.accepts(&profile) {
+            Err(GroupError::InconsistentProtocol)
+        } else if is_new {
+            joiner.new_member(profile, id_required)
+        } else {
+            joiner.known_member(profile)
+        }
     }
-    let none = Live::default();
-    let joiner = Joiner {
-        live: group.map_or(&none, |group| &group.live),
-        name,
-        token,
-        now,
-    };
-    let is_new = join.member.is_empty();
-    let id_required = join.member_id_required && join.instance.is_none();
-    let profile = Arc::new(Profile::new(join));
-    let decision = if !joiner.live.accepts(&profile) {
-        Err(Error::InconsistentProtocol)
-    } else if is_new {
-        joiner.new_member(profile, id_required)
-    } else {
-        joiner.known_member(profile)
-    };
-    decision.unwrap_or_else(Decision::refuse)
 }
 
 /// A join, and the group that it is to.
@@ -62,10 +134,14 @@ struct Joiner<'a> {
 }
 
 impl Joiner<'_> {
-    fn new_member(&self, profile: Arc<Profile>, id_required: bool) -> Result<Decision, Error> {
+    fn new_member(
+        &self,
+        profile: Arc<Profile>,
+        id_required: bool,
+    ) -> Result<JoinDecision, GroupError> {
         let is_taken = |id: &str| self.live.member(id).is_some() || self.live.is_invited(id);
         if profile.member.is_empty() || is_taken(&profile.member) {
-            return Err(Error::UnknownMember);
+            return Err(GroupError::UnknownMember);
         }
         let former = profile
             .instance
@@ -76,7 +152,7 @@ impl Joiner<'_> {
             return Ok(self.replace(former, profile));
         }
         if self.live.population() >= GROUP_MEMBERS_MAX {
-            return Err(Error::Limit("members of a group"));
+            return Err(GroupError::Full);
         }
         if !id_required {
             return Ok(self.admit(profile));
@@ -86,15 +162,15 @@ impl Joiner<'_> {
             member: profile.member.clone(),
             until: profile.until(self.now),
         });
-        let required = Error::MemberIdRequired(profile.member.clone());
-        Ok(step.answered(Err(required)))
+        let invited = JoinReply::Invited(profile.member.clone());
+        Ok(step.answered(Some(invited)))
     }
 
-    fn known_member(&self, profile: Arc<Profile>) -> Result<Decision, Error> {
+    fn known_member(&self, profile: Arc<Profile>) -> Result<JoinDecision, GroupError> {
         if self.live.is_invited(&profile.member) {
             // Static members aren't asked to join twice: whoever has this name is another.
             return match profile.instance {
-                Some(_) => Err(Error::UnknownMember),
+                Some(_) => Err(GroupError::UnknownMember),
                 None => Ok(self.admit(profile)),
             };
         }
@@ -104,7 +180,7 @@ impl Joiner<'_> {
         let is_leader = self.live.leader == profile.member;
         let is_unchanged = member.profile.protocols == profile.protocols;
         match self.live.state {
-            GroupState::Empty | GroupState::Dead => Err(Error::UnknownMember),
+            GroupState::Empty | GroupState::Dead => Err(GroupError::UnknownMember),
             // It hasn't seen the answer to its last join.
             GroupState::CompletingRebalance if is_unchanged => Ok(self.remind(member)),
             // A leader joins again to have the partitions assigned anew.
@@ -116,21 +192,21 @@ impl Joiner<'_> {
     }
 
     /// A first join: the group gathers again.
-    fn admit(&self, profile: Arc<Profile>) -> Decision {
+    fn admit(&self, profile: Arc<Profile>) -> JoinDecision {
         let mut step = Step::new(self.name);
         self.wait(&mut step, profile, None, true);
-        step.unanswered()
+        step.answered(None)
     }
 
     /// A member keeps its static name, also where its client leaves that out.
-    fn rejoin(&self, member: &Member, mut profile: Arc<Profile>) -> Decision {
+    fn rejoin(&self, member: &Member, mut profile: Arc<Profile>) -> JoinDecision {
         let mut step = Step::new(self.name);
         Arc::make_mut(&mut profile).instance = member.profile.instance.clone();
         if let Waits::Join(former) = member.waits {
-            step.respond(former, Err(Error::RebalanceInProgress));
+            step.tell_joined(former, Err(GroupError::RebalanceInProgress));
         }
         self.wait(&mut step, profile, None, false);
-        step.unanswered()
+        step.answered(None)
     }
 
     fn wait(
@@ -160,30 +236,28 @@ impl Joiner<'_> {
     }
 
     /// Tells a member again what the group is.
-    fn remind(&self, member: &Member) -> Decision {
+    fn remind(&self, member: &Member) -> JoinDecision {
         let mut step = Step::new(self.name);
         step.record(GroupRecord::Alive {
             member: member.profile.member.clone(),
             until: member.profile.until(self.now),
         });
         let joined = rebalance::joined(self.live, &member.profile.member);
-        step.answered(Ok(Reply::Joined(Box::new(joined))))
+        step.answered(Some(JoinReply::Joined(Box::new(joined))))
     }
 
     /// A static member came back under a new id; its former self is fenced. Its metadata may
     /// differ, as it does where that tells the partitions that it had.
-    fn replace(&self, former: &Member, profile: Arc<Profile>) -> Decision {
+    fn replace(&self, former: &Member, profile: Arc<Profile>) -> JoinDecision {
         let mut step = Step::new(self.name);
-        if let Waits::Join(token) | Waits::Sync(token) = former.waits {
-            step.respond(token, Err(Error::FencedInstance));
-        }
+        step.refuse(former.waits, GroupError::FencedInstance);
         let protocol = &*self.live.protocol;
         let is_unseen = self.live.state == GroupState::Stable
             && rebalance::choose_protocol(self.after(former, &profile)) == Some(protocol);
         if !is_unseen {
             let former = &former.profile.member;
             self.wait(&mut step, profile, Some(former), false);
-            return step.unanswered();
+            return step.answered(None);
         }
         let settlement = self.settled_with(former, &profile);
         let is_leader = settlement.leader == profile.member;
@@ -197,7 +271,7 @@ impl Joiner<'_> {
             joined.members = rebalance::listed(self.after(former, &profile), protocol);
         }
         step.record(GroupRecord::Settled(Box::new(settlement), self.now));
-        step.answered(Ok(Reply::Joined(Box::new(joined))))
+        step.answered(Some(JoinReply::Joined(Box::new(joined))))
     }
 
     /// The profiles of the members, with `profile` in the place of `former`.

@@ -1,6 +1,7 @@
 //! What commands to a group change.
 
 mod commit;
+mod delete;
 mod describe;
 mod expire;
 mod heartbeat;
@@ -10,66 +11,37 @@ mod offsets;
 mod rebalance;
 mod sync;
 
-use stele_base_types::{Name, Timestamp};
+use stele_base_types::Name;
 
-use super::{Group, Groups};
-use crate::{Decision, Error, Reply, command::GroupCommand};
+pub use self::{
+    commit::{CommitOffset, CommitOffsets},
+    delete::DeleteGroup,
+    describe::{DescribeGroup, GroupDescription, GroupListing, ListGroups, MemberDescription},
+    heartbeat::{Heartbeat, HeartbeatReply},
+    join::{JoinGroup, JoinReply, JoinedGroup, JoinedMember},
+    leave::LeaveGroup,
+    offsets::{DeleteOffsets, FetchOffsets, OffsetEntry},
+    sync::{SyncGroup, SyncedGroup},
+};
+use super::{Group, GroupError, Groups};
+use crate::Command;
 
-impl Groups {
-    pub(crate) fn decide(&self, name: Name, command: GroupCommand, now: Timestamp) -> Decision {
-        let group = self.groups.get(name.as_str());
-        match command {
-            GroupCommand::Join(..)
-            | GroupCommand::Sync(..)
-            | GroupCommand::Heartbeat { .. }
-            | GroupCommand::Leave(_)
-                if name.is_empty() =>
-            {
-                Decision::refuse(Error::InvalidGroup)
-            }
-            GroupCommand::Join(join, token) => join::decide(group, &name, join, token, now),
-            GroupCommand::Sync(sync, token) => {
-                sync::decide(group, &name, sync, token, now).unwrap_or_else(Decision::refuse)
-            }
-            GroupCommand::Heartbeat {
-                member,
-                instance,
-                generation,
-            } => heartbeat::decide(group, &name, (member, instance, generation), now),
-            GroupCommand::Leave(members) => leave::decide(group, &name, &members, now),
-            GroupCommand::Commit {
-                member,
-                instance,
-                generation,
-                offsets,
-            } => {
-                let committer = commit::Committer {
-                    member,
-                    instance,
-                    generation,
-                };
-                commit::decide(group, &name, &committer, offsets, now)
-                    .unwrap_or_else(Decision::refuse)
-            }
-            GroupCommand::Offsets(partitions) => offsets::read(group, partitions),
-            GroupCommand::DeleteOffsets(partitions) => offsets::delete(group, &name, partitions),
-            GroupCommand::Delete => decide_delete(group, &name),
-            GroupCommand::Describe => describe::describe(group, name),
-            GroupCommand::List => describe::list(&self.groups),
-        }
-    }
+/// A command to one consumer group (Kafka's classic protocol).
+pub trait GroupCommand: Command<Error = GroupError> {
+    /// The group, by which its shard is found.
+    fn group(&self) -> &Name;
 }
 
-fn decide_delete(group: Option<&Group>, name: &Name) -> Decision {
-    match group {
-        None => Decision::refuse(Error::NoSuchGroup),
-        Some(group) if group.live.state != super::GroupState::Empty => {
-            Decision::refuse(Error::GroupNotEmpty)
+impl Groups {
+    fn group(&self, name: &Name) -> Option<&Group> {
+        self.groups.get(name.as_str())
+    }
+
+    /// The group of a member, which must have a name.
+    fn of_member(&self, name: &Name) -> Result<Option<&Group>, GroupError> {
+        if name.is_empty() {
+            return Err(GroupError::InvalidGroup);
         }
-        Some(_) => {
-            let mut step = super::step::Step::new(name);
-            step.record(super::GroupRecord::Deleted);
-            step.answered(Ok(Reply::Done))
-        }
+        Ok(self.group(name))
     }
 }

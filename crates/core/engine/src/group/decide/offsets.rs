@@ -1,51 +1,99 @@
 //! Committed offsets, read and forgotten.
 
-use stele_base_types::{Name, PartitionId};
+use stele_base_types::{Name, PartitionId, Timestamp};
 
-use super::Group;
+use super::{CommitOffset, GroupCommand};
 use crate::{
-    Decision, Error, GroupRecord, Reply,
-    command::CommitOffset,
+    Command, Decision, GroupError, GroupRecord, State,
     group::{Committed, GroupState, step::Step},
-    reply::OffsetEntry,
 };
 
-/// Those of the partitions named, or all there are. A group that doesn't exist has none.
-pub(super) fn read(group: Option<&Group>, partitions: Option<Vec<PartitionId>>) -> Decision {
-    let find = |partition| group.and_then(|group| group.offsets.get(&partition));
-    let entries = match partitions {
-        Some(partitions) => partitions
-            .into_iter()
-            .map(|partition| entry(partition, find(partition)))
-            .collect(),
-        None => group
-            .into_iter()
-            .flat_map(|group| &group.offsets)
-            .map(|(partition, committed)| entry(*partition, Some(committed)))
-            .collect(),
-    };
-    Decision::reply(Reply::Offsets(entries))
+/// Reads the committed offsets of the partitions named, or all there are. A group that doesn't
+/// exist has none.
+#[derive(Clone, Debug)]
+pub struct FetchOffsets {
+    /// The group.
+    pub group: Name,
+    /// Of which partitions; `None` of all.
+    pub partitions: Option<Vec<PartitionId>>,
 }
 
-/// Forgets some. While the group has members all are refused: which partitions they read is
-/// written in their assignor's own form, which isn't the engine's to read.
-pub(super) fn delete(group: Option<&Group>, name: &Name, partitions: Vec<PartitionId>) -> Decision {
-    let Some(group) = group else {
-        return Decision::refuse(Error::NoSuchGroup);
-    };
-    if group.live.state != GroupState::Empty {
-        let refused = partitions.iter().map(|_| Err(Error::GroupSubscribed));
-        return Decision::reply(Reply::Committed(refused.collect()));
+/// A committed offset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OffsetEntry {
+    /// Of which partition.
+    pub partition: PartitionId,
+    /// What was committed; `None` nothing.
+    pub committed: Option<CommitOffset>,
+}
+
+/// Forgets committed offsets of these partitions; answered for each. Refused for all of them while
+/// the group has members: which partitions they read is written in their assignor's own form, which
+/// isn't the engine's to read.
+#[derive(Clone, Debug)]
+pub struct DeleteOffsets {
+    /// The group.
+    pub group: Name,
+    /// Of which partitions.
+    pub partitions: Vec<PartitionId>,
+}
+
+impl GroupCommand for FetchOffsets {
+    fn group(&self) -> &Name {
+        &self.group
     }
-    let results = partitions.iter().map(|_| Ok(())).collect();
-    let mut step = Step::new(name);
-    if partitions
-        .iter()
-        .any(|partition| group.offsets.contains_key(partition))
-    {
-        step.record(GroupRecord::Forgotten(partitions));
+}
+
+impl GroupCommand for DeleteOffsets {
+    fn group(&self) -> &Name {
+        &self.group
     }
-    step.answered(Ok(Reply::Committed(results)))
+}
+
+impl Command for FetchOffsets {
+    type Reply = Vec<OffsetEntry>;
+    type Error = GroupError;
+
+    fn decide(self, state: &State, _now: Timestamp) -> Result<Decision<Self::Reply>, GroupError> {
+        let group = state.groups.group(&self.group);
+        let find = |partition| group.and_then(|group| group.offsets.get(&partition));
+        let entries = match self.partitions {
+            Some(partitions) => partitions
+                .into_iter()
+                .map(|partition| entry(partition, find(partition)))
+                .collect(),
+            None => group
+                .into_iter()
+                .flat_map(|group| &group.offsets)
+                .map(|(partition, committed)| entry(*partition, Some(committed)))
+                .collect(),
+        };
+        Ok(Decision::reply(entries))
+    }
+}
+
+impl Command for DeleteOffsets {
+    type Reply = Vec<Result<(), GroupError>>;
+    type Error = GroupError;
+
+    fn decide(self, state: &State, _now: Timestamp) -> Result<Decision<Self::Reply>, GroupError> {
+        let group = state.groups.group(&self.group);
+        let group = group.ok_or(GroupError::NoSuchGroup)?;
+        let partitions = self.partitions;
+        if group.live.state != GroupState::Empty {
+            let refused = vec![Err(GroupError::Subscribed); partitions.len()];
+            return Ok(Decision::reply(refused));
+        }
+        let results = vec![Ok(()); partitions.len()];
+        let mut step = Step::new(&self.group);
+        if partitions
+            .iter()
+            .any(|partition| group.offsets.contains_key(partition))
+        {
+            step.record(GroupRecord::Forgotten(partitions));
+        }
+        Ok(step.answered(results))
+    }
 }
 
 fn entry(partition: PartitionId, committed: Option<&Committed>) -> OffsetEntry {

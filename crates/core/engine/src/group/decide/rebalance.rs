@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 
 use stele_base_types::{Name, Timestamp};
 
+use super::{JoinedGroup, JoinedMember};
 use crate::{
-    Decision, Error, GroupRecord, Reply,
+    Decision, GroupError, GroupRecord,
     group::{
         GroupState,
         live::Live,
         member::{Member, Profile, Waits},
         step::Step,
     },
-    reply::{JoinedGroup, JoinedMember},
 };
 
 /// Begins a rebalance among the members that aren't `gone`, and `newcomer`. Who waits for an
@@ -30,7 +30,7 @@ pub(super) fn prepare(
         .filter(|member| !gone(&member.profile.member));
     for member in staying.clone() {
         if let Waits::Sync(token) = member.waits {
-            step.respond(token, Err(Error::RebalanceInProgress));
+            step.tell_synced(token, Err(GroupError::RebalanceInProgress));
         }
     }
     let profiles = staying.map(|member| &*member.profile).chain(newcomer);
@@ -81,7 +81,7 @@ pub(super) fn complete(live: &Live, name: &Name, now: Timestamp) -> Decision {
             at: now,
         }),
     }
-    step.unanswered()
+    step.done()
 }
 
 /// The assignor that every member can do and most of them like best; of equals the first by name.
@@ -184,7 +184,7 @@ impl Formation<'_> {
                 },
                 skip_assignment: false,
             };
-            step.respond(token, Ok(Reply::Joined(Box::new(joined))));
+            step.tell_joined(token, Ok(joined));
         }
     }
 }

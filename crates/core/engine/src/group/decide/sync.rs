@@ -5,10 +5,8 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use stele_base_types::{Name, Timestamp};
 
-use super::Group;
 use crate::{
-    Decision, Error, GroupRecord, Reply,
-    command::{SyncGroup, Token},
+    Decision, GroupError, GroupRecord, State, Token,
     group::{
         GroupState,
         live::Live,
@@ -18,58 +16,98 @@ use crate::{
     },
 };
 
-pub(super) fn decide(
-    group: Option<&Group>,
-    name: &Name,
-    sync: SyncGroup,
-    token: Token,
-    now: Timestamp,
-) -> Result<Decision, Error> {
-    let live = &group.ok_or(Error::UnknownMember)?.live;
-    let member = live.validated(&sync.member, sync.instance.as_deref())?;
-    if sync.generation != live.generation {
-        return Err(Error::IllegalGeneration);
-    }
-    let differs =
-        |given: &Option<Box<str>>, own: &str| given.as_deref().is_some_and(|it| it != own);
-    if differs(&sync.protocol_type, &live.protocol_type) || differs(&sync.protocol, &live.protocol)
-    {
-        return Err(Error::InconsistentProtocol);
-    }
-    match live.state {
-        GroupState::Empty | GroupState::Dead => Err(Error::UnknownMember),
-        GroupState::PreparingRebalance => Err(Error::RebalanceInProgress),
-        GroupState::CompletingRebalance if live.leader == sync.member => {
-            Ok(settle(live, name, sync, now))
+/// Hands in (the leader) or waits for (the others) the assignment of a generation.
+#[derive(Clone, Debug)]
+pub struct SyncGroup {
+    /// The group.
+    pub group: Name,
+    /// Who.
+    pub member: Box<str>,
+    /// Static name, if any.
+    pub instance: Option<Box<str>>,
+    /// Which generation.
+    pub generation: i32,
+    /// Must match the group's, where given.
+    pub protocol_type: Option<Box<str>>,
+    /// Must match the group's, where given.
+    pub protocol: Option<Box<str>>,
+    /// The leader's assignment for each member.
+    pub assignments: Vec<(Box<str>, Box<[u8]>)>,
+}
+
+/// A member's part in a generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyncedGroup {
+    /// `consumer`, `connect`.
+    pub protocol_type: Box<str>,
+    /// The assignor.
+    pub protocol: Box<str>,
+    /// The member's part.
+    pub assignment: Box<[u8]>,
+}
+
+type SyncDecision = Decision<Option<SyncedGroup>>;
+
+impl SyncGroup {
+    /// What it changes and is answered with; `None` where it waits, which ends in
+    /// [`crate::Effect::Synced`] with this token. A refusal changes nothing.
+    pub fn decide(
+        self,
+        token: Token,
+        state: &State,
+        now: Timestamp,
+    ) -> Result<SyncDecision, GroupError> {
+        let group = state.groups.of_member(&self.group)?;
+        let live = &group.ok_or(GroupError::UnknownMember)?.live;
+        let member = live.validated(&self.member, self.instance.as_deref())?;
+        if self.generation != live.generation {
+            return Err(GroupError::IllegalGeneration);
         }
-        GroupState::CompletingRebalance => Ok(wait(name, member, token)),
-        GroupState::Stable => {
-            let mut step = Step::new(name);
-            step.record(GroupRecord::Synced {
-                until: member.profile.until(now),
-                member: sync.member,
-            });
-            let assignment = (*member.assignment).into();
-            Ok(step.answered(Ok(assigned(live, assignment))))
+        if !self.fits(live) {
+            return Err(GroupError::InconsistentProtocol);
         }
+        match live.state {
+            GroupState::Empty | GroupState::Dead => Err(GroupError::UnknownMember),
+            GroupState::PreparingRebalance => Err(GroupError::RebalanceInProgress),
+            GroupState::CompletingRebalance if live.leader == self.member => {
+                Ok(settle(live, self, now))
+            }
+            GroupState::CompletingRebalance => Ok(wait(&self.group, member, token)),
+            GroupState::Stable => {
+                let mut step = Step::new(&self.group);
+                step.record(GroupRecord::Synced {
+                    until: member.profile.until(now),
+                    member: self.member,
+                });
+                let assignment = (*member.assignment).into();
+                Ok(step.answered(Some(assigned(live, assignment))))
+            }
+        }
+    }
+
+    /// Whether the protocols that it names are the group's.
+    fn fits(&self, live: &Live) -> bool {
+        let fits =
+            |given: &Option<Box<str>>, own: &str| given.as_deref().is_none_or(|it| it == own);
+        fits(&self.protocol_type, &live.protocol_type) && fits(&self.protocol, &live.protocol)
     }
 }
 
-fn wait(name: &Name, member: &Member, token: Token) -> Decision {
+fn wait(name: &Name, member: &Member, token: Token) -> SyncDecision {
     let mut step = Step::new(name);
     if let Waits::Sync(former) = member.waits {
-        step.respond(former, Err(Error::RebalanceInProgress));
+        step.tell_synced(former, Err(GroupError::RebalanceInProgress));
     }
     step.record(GroupRecord::Syncing {
         member: member.profile.member.clone(),
         token,
     });
-    step.unanswered()
+    step.answered(None)
 }
 
 /// The generation gets its assignments. A member that the leader has left out gets an empty one.
-fn settle(live: &Live, name: &Name, sync: SyncGroup, now: Timestamp) -> Decision {
-    let mut step = Step::new(name);
+fn settle(live: &Live, sync: SyncGroup, now: Timestamp) -> SyncDecision {
+    let mut step = Step::new(&sync.group);
     let mut assignments: HashMap<_, _> = sync.assignments.into_iter().collect();
     let mut leaders = Box::default();
     let mut members = Vec::with_capacity(live.members().len());
@@ -80,7 +118,7 @@ fn settle(live: &Live, name: &Name, sync: SyncGroup, now: Timestamp) -> Decision
         if *id == sync.member {
             leaders = assignment;
         } else if let Waits::Sync(token) = member.waits {
-            step.respond(token, Ok(assigned(live, assignment)));
+            step.tell_synced(token, Ok(assigned(live, assignment)));
         }
     }
     let settlement = Settlement {
@@ -91,11 +129,11 @@ fn settle(live: &Live, name: &Name, sync: SyncGroup, now: Timestamp) -> Decision
         members,
     };
     step.record(GroupRecord::Settled(Box::new(settlement), now));
-    step.answered(Ok(assigned(live, leaders)))
+    step.answered(Some(assigned(live, leaders)))
 }
 
-fn assigned(live: &Live, assignment: Box<[u8]>) -> Reply {
-    Reply::Synced {
+fn assigned(live: &Live, assignment: Box<[u8]>) -> SyncedGroup {
+    SyncedGroup {
         protocol_type: live.protocol_type.clone(),
         protocol: live.protocol.clone(),
         assignment,

@@ -9,10 +9,13 @@ fn members_commit_in_their_generation() {
     assert_eq!(driven.committed(0), Some(7));
     assert_eq!(
         driven.commit("a", generation - 1, 8),
-        Err(Error::IllegalGeneration)
+        Err(GroupError::IllegalGeneration)
     );
-    assert_eq!(driven.commit("x", generation, 8), Err(Error::UnknownMember));
-    assert_eq!(driven.commit("", -1, 8), Err(Error::UnknownMember));
+    assert_eq!(
+        driven.commit("x", generation, 8),
+        Err(GroupError::UnknownMember)
+    );
+    assert_eq!(driven.commit("", -1, 8), Err(GroupError::UnknownMember));
     assert_eq!(driven.committed(0), Some(7));
 }
 
@@ -26,7 +29,7 @@ fn commits_are_taken_while_the_group_gathers_and_not_before_it_is_assigned() {
     let generation = driven.joined(a).generation;
     assert_eq!(
         driven.commit("b", generation, 6),
-        Err(Error::RebalanceInProgress)
+        Err(GroupError::RebalanceInProgress)
     );
     assert_eq!(driven.committed(0), Some(5));
 }
@@ -36,15 +39,15 @@ fn anyone_commits_to_a_group_without_members() {
     let mut driven = Driven::default();
     assert_eq!(driven.commit("", -1, 3), Ok(()));
     assert_eq!(driven.committed(0), Some(3));
-    assert_eq!(driven.commit("", 0, 4), Err(Error::UnknownMember));
+    assert_eq!(driven.commit("", 0, 4), Err(GroupError::UnknownMember));
     assert_eq!(driven.state(), "Empty");
 }
 
 #[test]
 fn a_generation_of_a_group_that_does_not_exist_is_illegal() {
     let mut driven = Driven::default();
-    assert_eq!(driven.commit("a", 1, 3), Err(Error::IllegalGeneration));
-    assert!(driven.groups.groups.is_empty());
+    assert_eq!(driven.commit("a", 1, 3), Err(GroupError::IllegalGeneration));
+    assert!(driven.state.groups.groups.is_empty());
 }
 
 #[test]
@@ -62,18 +65,16 @@ fn a_long_note_is_refused_and_the_others_are_taken() {
     let mut driven = Driven::default();
     let mut long = commit_of(1, 2);
     long.metadata = "x".repeat(OFFSET_METADATA_BYTES_MAX + 1).into();
-    let answer = driven.answer(GroupCommand::Commit {
+    let answer = driven.run(CommitOffsets {
+        group: group(),
         member: Box::default(),
         instance: None,
         generation: -1,
         offsets: vec![commit_of(0, 1), long, commit_of(2, 3)],
     });
-    let Ok(Reply::Committed(results)) = answer else {
-        panic!("{answer:?}");
-    };
     assert_eq!(
-        results,
-        [Ok(()), Err(Error::Limit("offset metadata")), Ok(())]
+        answer.unwrap(),
+        [Ok(()), Err(GroupError::MetadataTooLong), Ok(())]
     );
     assert_eq!(driven.committed(1), None);
     assert_eq!(driven.committed(2), Some(3));
@@ -83,9 +84,11 @@ fn a_long_note_is_refused_and_the_others_are_taken() {
 fn all_offsets_are_read_without_naming_them() {
     let mut driven = Driven::default();
     driven.commit("", -1, 3).unwrap();
-    let Ok(Reply::Offsets(entries)) = driven.answer(GroupCommand::Offsets(None)) else {
-        panic!();
+    let all = FetchOffsets {
+        group: group(),
+        partitions: None,
     };
+    let entries = driven.run(all).unwrap();
     assert_eq!(entries.len(), 1);
     assert_eq!(entries[0].partition, partition_of(0));
 }
@@ -96,38 +99,41 @@ fn offsets_are_forgotten_only_without_members() {
     let generation = driven.pair();
     driven.commit("a", generation, 7).unwrap();
     let mut delete = || {
-        let command = GroupCommand::DeleteOffsets(vec![partition_of(0), partition_of(9)]);
-        match driven.answer(command) {
-            Ok(Reply::Committed(results)) => results,
-            other => panic!("{other:?}"),
-        }
+        let command = DeleteOffsets {
+            group: group(),
+            partitions: vec![partition_of(0), partition_of(9)],
+        };
+        driven.run(command).unwrap()
     };
     assert_eq!(
         delete(),
-        [Err(Error::GroupSubscribed), Err(Error::GroupSubscribed)]
+        [Err(GroupError::Subscribed), Err(GroupError::Subscribed)]
     );
     driven.leave("a", None).unwrap();
     driven.leave("b", None).unwrap();
-    let command = GroupCommand::DeleteOffsets(vec![partition_of(0), partition_of(9)]);
-    driven.answer(command).unwrap();
+    let command = DeleteOffsets {
+        group: group(),
+        partitions: vec![partition_of(0), partition_of(9)],
+    };
+    driven.run(command).unwrap();
     assert_eq!(driven.committed(0), None);
 }
 
 #[test]
 fn only_an_empty_group_is_deleted() {
     let mut driven = Driven::default();
-    let missing = driven.answer(GroupCommand::Delete).unwrap_err();
-    assert_eq!(missing, Error::NoSuchGroup);
+    let missing = driven.run(DeleteGroup { group: group() }).unwrap_err();
+    assert_eq!(missing, GroupError::NoSuchGroup);
     let generation = driven.pair();
     driven.commit("a", generation, 7).unwrap();
-    let refused = driven.answer(GroupCommand::Delete).unwrap_err();
-    assert_eq!(refused, Error::GroupNotEmpty);
+    let refused = driven.run(DeleteGroup { group: group() }).unwrap_err();
+    assert_eq!(refused, GroupError::NotEmpty);
     driven.leave("a", None).unwrap();
     driven.leave("b", None).unwrap();
-    driven.answer(GroupCommand::Delete).unwrap();
+    driven.run(DeleteGroup { group: group() }).unwrap();
     assert_eq!(driven.committed(0), None);
-    let missing = driven.answer(GroupCommand::Describe).unwrap_err();
-    assert_eq!(missing, Error::NoSuchGroup);
+    let missing = driven.run(DescribeGroup { group: group() }).unwrap_err();
+    assert_eq!(missing, GroupError::NoSuchGroup);
 }
 
 #[test]
@@ -140,8 +146,8 @@ fn an_abandoned_group_is_forgotten_after_a_week() {
     driven.pass(GROUP_RETENTION_MS - 1);
     assert_eq!(driven.committed(0), Some(7));
     driven.pass(1);
-    assert!(driven.groups.groups.is_empty());
-    assert_eq!(driven.groups.next_deadline(), None);
+    assert!(driven.state.groups.groups.is_empty());
+    assert_eq!(driven.state.groups.next_deadline(), None);
 }
 
 #[test]

@@ -49,13 +49,13 @@ fn instance_of(instance: Option<u8>) -> Option<Box<str>> {
 }
 
 fn take(driven: &mut Driven, step: &Step) {
-    let current = driven.groups.groups.get("g");
+    let current = driven.state.groups.groups.get("g");
     let current = current.map_or(0, |group| group.live.generation);
     let generation = |off: i8| current + i32::from(off);
     match step {
         Step::First(member, member_id_required, instance, protocols) => {
             let join = supporting(first(&id(*member)), PROTOCOLS[usize::from(*protocols)]);
-            driven.join(Join {
+            driven.join(JoinGroup {
                 member_id_required: *member_id_required,
                 instance: instance_of(*instance),
                 ..join
@@ -63,7 +63,7 @@ fn take(driven: &mut Driven, step: &Step) {
         }
         Step::Join(member, instance, protocols) => {
             let join = supporting(join(&id(*member)), PROTOCOLS[usize::from(*protocols)]);
-            driven.join(Join {
+            driven.join(JoinGroup {
                 instance: instance_of(*instance),
                 ..join
             });
@@ -71,19 +71,24 @@ fn take(driven: &mut Driven, step: &Step) {
         Step::Sync(member, off) => {
             driven.sync(&id(*member), generation(*off), &[("m0", "0"), ("m1", "1")]);
         }
-        Step::Heartbeat(member, off) => drop(driven.heartbeat(&id(*member), generation(*off))),
+        Step::Heartbeat(member, off) => {
+            let _ = driven.heartbeat(&id(*member), generation(*off));
+        }
         Step::Leave(member, instance) => {
-            drop(driven.leave(&id(*member), instance_of(*instance).as_deref()));
+            let _ = driven.leave(&id(*member), instance_of(*instance).as_deref());
         }
         Step::Commit(member, off, offset) => {
             let generation = if *off < 0 { -1 } else { generation(*off) };
-            drop(driven.commit(&id(*member), generation, (*offset).into()));
+            let _ = driven.commit(&id(*member), generation, (*offset).into());
         }
         Step::DeleteOffsets(partition) => {
-            let partitions = vec![partition_of((*partition).into())];
-            drop(driven.answer(GroupCommand::DeleteOffsets(partitions)));
+            let delete = DeleteOffsets {
+                group: group(),
+                partitions: vec![partition_of((*partition).into())],
+            };
+            drop(driven.run(delete));
         }
-        Step::Delete => drop(driven.answer(GroupCommand::Delete)),
+        Step::Delete => drop(driven.run(DeleteGroup { group: group() })),
         Step::Pass(duration_ms) => driven.pass((*duration_ms).into()),
         Step::Restart => driven.restart(),
     }
@@ -128,10 +133,10 @@ proptest! {
         let mut driven = Driven::default();
         for step in &steps {
             take(&mut driven, step);
-            assert_whole(&driven.groups);
+            assert_whole(&driven.state.groups);
         }
         driven.restart();
-        assert_whole(&driven.groups);
+        assert_whole(&driven.state.groups);
     }
 
     /// Every wait ends: nobody who falls silent holds up a group for ever.
@@ -146,7 +151,7 @@ proptest! {
         }
         driven.pass(2 * 1_800_000);
         prop_assert_eq!(driven.answers.len(), asked);
-        let group = driven.groups.groups.get("g");
+        let group = driven.state.groups.groups.get("g");
         prop_assert!(group.is_none_or(|group| group.live.state == GroupState::Empty));
     }
 }

@@ -16,12 +16,12 @@ fn the_first_member_leads_at_once() {
 #[test]
 fn a_first_join_gets_an_id_to_join_with() {
     let mut driven = Driven::default();
-    let required = Join {
+    let required = JoinGroup {
         member_id_required: true,
         ..first("a")
     };
     let token = driven.join(required);
-    assert_eq!(driven.error(token), Error::MemberIdRequired("a".into()));
+    assert_eq!(driven.invited(token), "a");
     let token = driven.join(join("a"));
     assert_eq!(&*driven.joined(token).member, "a");
 }
@@ -29,21 +29,24 @@ fn a_first_join_gets_an_id_to_join_with() {
 #[test]
 fn an_id_given_out_is_forgotten_after_a_session_timeout() {
     let mut driven = Driven::default();
-    let required = Join {
+    let required = JoinGroup {
         member_id_required: true,
         ..first("a")
     };
     driven.join(required);
     driven.pass(SESSION_MS.into());
     let token = driven.join(join("a"));
-    assert_eq!(driven.error(token), Error::UnknownMember);
-    assert!(driven.groups.groups.is_empty(), "nothing is left of it");
+    assert_eq!(driven.error(token), GroupError::UnknownMember);
+    assert!(
+        driven.state.groups.groups.is_empty(),
+        "nothing is left of it"
+    );
 }
 
 #[test]
 fn an_id_given_out_holds_the_rebalance_up() {
     let mut driven = Driven::default();
-    let required = Join {
+    let required = JoinGroup {
         member_id_required: true,
         ..first("b")
     };
@@ -58,25 +61,28 @@ fn an_id_given_out_holds_the_rebalance_up() {
 fn an_unknown_id_is_refused() {
     let mut driven = Driven::default();
     let token = driven.join(join("stranger"));
-    assert_eq!(driven.error(token), Error::UnknownMember);
+    assert_eq!(driven.error(token), GroupError::UnknownMember);
 }
 
 #[test]
 fn a_join_without_a_group_name_is_refused() {
-    let command = GroupCommand::Join(first("a"), Token(1));
-    let decision = Groups::default().decide(Name::new("").unwrap(), command, Timestamp(0));
-    assert_eq!(decision.reply.unwrap().unwrap_err(), Error::InvalidGroup);
+    let mut driven = Driven::default();
+    let token = driven.join(JoinGroup {
+        group: Name::new("").unwrap(),
+        ..first("a")
+    });
+    assert_eq!(driven.error(token), GroupError::InvalidGroup);
 }
 
 #[test]
 fn session_timeouts_have_bounds() {
     let mut driven = Driven::default();
     for session_timeout_ms in [5_999, 1_800_001] {
-        let token = driven.join(Join {
+        let token = driven.join(JoinGroup {
             session_timeout_ms,
             ..first("a")
         });
-        assert_eq!(driven.error(token), Error::SessionTimeout);
+        assert_eq!(driven.error(token), GroupError::SessionTimeout);
     }
 }
 
@@ -84,11 +90,11 @@ fn session_timeouts_have_bounds() {
 fn a_second_member_makes_the_first_join_again() {
     let mut driven = Driven::default();
     let generation = driven.pair();
-    assert_eq!(driven.heartbeat("a", generation), Ok(()));
+    assert_eq!(driven.heartbeat("a", generation), Ok(HeartbeatReply::Stay));
     let c = driven.join(first("c"));
     assert_eq!(
         driven.heartbeat("a", generation),
-        Err(Error::RebalanceInProgress)
+        Ok(HeartbeatReply::Rejoin)
     );
     assert_eq!(driven.state(), "PreparingRebalance");
     let a = driven.join(join("a"));
@@ -101,7 +107,7 @@ fn a_second_member_makes_the_first_join_again() {
     assert!(driven.joined(c).members.is_empty());
     assert_eq!(
         driven.heartbeat("a", generation),
-        Err(Error::IllegalGeneration)
+        Err(GroupError::IllegalGeneration)
     );
 }
 
@@ -113,21 +119,24 @@ fn members_that_do_not_join_again_in_time_are_out() {
     for _ in 0..6 {
         for member in ["a", "b"] {
             let told = driven.heartbeat(member, generation);
-            assert_eq!(told, Err(Error::RebalanceInProgress));
+            assert_eq!(told, Ok(HeartbeatReply::Rejoin));
         }
         driven.pass(9_000);
     }
     let b = driven.join(join("b"));
     assert_eq!(
         driven.heartbeat("a", generation),
-        Err(Error::RebalanceInProgress)
+        Ok(HeartbeatReply::Rejoin)
     );
     driven.pass(6_000);
     let joined = driven.joined(b);
     assert_eq!(&*joined.leader, "b");
     assert_eq!(joined.members.len(), 2);
     assert_eq!(driven.joined(c).generation, joined.generation);
-    assert_eq!(driven.heartbeat("a", generation), Err(Error::UnknownMember));
+    assert_eq!(
+        driven.heartbeat("a", generation),
+        Err(GroupError::UnknownMember)
+    );
 }
 
 #[test]
@@ -135,12 +144,15 @@ fn a_silent_member_is_out_after_its_session_timeout() {
     let mut driven = Driven::default();
     let generation = driven.pair();
     driven.pass(9_000);
-    assert_eq!(driven.heartbeat("a", generation), Ok(()));
+    assert_eq!(driven.heartbeat("a", generation), Ok(HeartbeatReply::Stay));
     driven.pass(2_000);
-    assert_eq!(driven.heartbeat("b", generation), Err(Error::UnknownMember));
+    assert_eq!(
+        driven.heartbeat("b", generation),
+        Err(GroupError::UnknownMember)
+    );
     assert_eq!(
         driven.heartbeat("a", generation),
-        Err(Error::RebalanceInProgress)
+        Ok(HeartbeatReply::Rejoin)
     );
     let a = driven.join(join("a"));
     assert_eq!(driven.joined(a).members.len(), 1);
@@ -156,7 +168,7 @@ fn waiting_members_are_not_silent() {
         driven.pass(9_000);
         assert_eq!(
             driven.heartbeat("a", generation),
-            Err(Error::RebalanceInProgress)
+            Ok(HeartbeatReply::Rejoin)
         );
     }
     let a = driven.join(join("a"));
@@ -179,17 +191,17 @@ fn members_that_never_ask_for_their_assignment_are_out() {
     let deadline = u64::from(REBALANCE_MS) / 5_000;
     for _ in 0..deadline {
         for member in ["a", "b", "c"] {
-            drop(driven.heartbeat(member, generation + 1));
+            let _ = driven.heartbeat(member, generation + 1);
         }
         driven.pass(5_000);
     }
     assert_eq!(
         driven.heartbeat("b", generation + 1),
-        Err(Error::UnknownMember)
+        Err(GroupError::UnknownMember)
     );
     assert_eq!(
         driven.heartbeat("a", generation + 1),
-        Err(Error::RebalanceInProgress)
+        Ok(HeartbeatReply::Rejoin)
     );
 }
 
@@ -198,10 +210,10 @@ fn a_leaving_member_starts_a_rebalance_and_the_last_one_empties_the_group() {
     let mut driven = Driven::default();
     let generation = driven.pair();
     assert_eq!(driven.leave("b", None), Ok(()));
-    assert_eq!(driven.leave("b", None), Err(Error::UnknownMember));
+    assert_eq!(driven.leave("b", None), Err(GroupError::UnknownMember));
     assert_eq!(
         driven.heartbeat("a", generation),
-        Err(Error::RebalanceInProgress)
+        Ok(HeartbeatReply::Rejoin)
     );
     assert_eq!(driven.leave("a", None), Ok(()));
     let description = driven.describe();
@@ -218,7 +230,7 @@ fn leaving_answers_what_the_member_waits_for() {
     assert_eq!(&*remind.leader, "a", "nothing has changed for b");
     let c = driven.join(first("c"));
     assert_eq!(driven.leave("c", None), Ok(()));
-    assert_eq!(driven.error(c), Error::UnknownMember);
+    assert_eq!(driven.error(c), GroupError::UnknownMember);
 }
 
 #[test]
@@ -231,7 +243,7 @@ fn waiting_for_an_assignment_ends_with_a_new_rebalance() {
     let waiting = driven.sync("b", generation + 1, &[]);
     assert!(!driven.answers.contains_key(&waiting));
     driven.join(first("c"));
-    assert_eq!(driven.error(waiting), Error::RebalanceInProgress);
+    assert_eq!(driven.error(waiting), GroupError::RebalanceInProgress);
 }
 
 #[test]
@@ -241,14 +253,14 @@ fn a_repeated_join_or_sync_takes_the_place_of_the_first() {
     let c = driven.join(first("c"));
     let one = driven.join(join("b"));
     let two = driven.join(join("b"));
-    assert_eq!(driven.error(one), Error::RebalanceInProgress);
+    assert_eq!(driven.error(one), GroupError::RebalanceInProgress);
     let a = driven.join(join("a"));
     for token in [a, c, two] {
         driven.joined(token);
     }
     let one = driven.sync("b", generation + 1, &[]);
     let two = driven.sync("b", generation + 1, &[]);
-    assert_eq!(driven.error(one), Error::RebalanceInProgress);
+    assert_eq!(driven.error(one), GroupError::RebalanceInProgress);
     driven.sync("a", generation + 1, &[("b", "part")]);
     assert_eq!(driven.assignment(two), "part");
 }
@@ -302,7 +314,7 @@ fn the_assignor_is_one_that_all_can_do_and_most_prefer() {
 fn who_fits_no_one_is_refused() {
     let mut driven = Driven::default();
     driven.pair();
-    let other_type = Join {
+    let other_type = JoinGroup {
         protocol_type: "connect".into(),
         ..first("c")
     };
@@ -312,11 +324,11 @@ fn who_fits_no_one_is_refused() {
         supporting(first("c"), &[]),
     ] {
         let token = driven.join(misfit);
-        assert_eq!(driven.error(token), Error::InconsistentProtocol);
+        assert_eq!(driven.error(token), GroupError::InconsistentProtocol);
     }
     let mut empty = Driven::default();
     let token = empty.join(supporting(first("a"), &[]));
-    assert_eq!(empty.error(token), Error::InconsistentProtocol);
+    assert_eq!(empty.error(token), GroupError::InconsistentProtocol);
 }
 
 #[test]
@@ -335,10 +347,11 @@ fn a_sync_must_name_the_generation_and_the_assignor() {
     let mut driven = Driven::default();
     let generation = driven.pair();
     let token = driven.sync("a", generation - 1, &[]);
-    assert_eq!(driven.error(token), Error::IllegalGeneration);
+    assert_eq!(driven.error(token), GroupError::IllegalGeneration);
     let token = driven.sync("x", generation, &[]);
-    assert_eq!(driven.error(token), Error::UnknownMember);
+    assert_eq!(driven.error(token), GroupError::UnknownMember);
     let sync = SyncGroup {
+        group: group(),
         member: "a".into(),
         instance: None,
         generation,
@@ -346,8 +359,8 @@ fn a_sync_must_name_the_generation_and_the_assignor() {
         protocol: Some("sticky".into()),
         assignments: Vec::new(),
     };
-    let wrong = driven.answer(GroupCommand::Sync(sync, Token(0)));
-    assert_eq!(wrong.unwrap_err(), Error::InconsistentProtocol);
+    let wrong = driven.ask_to_sync(sync);
+    assert_eq!(driven.error(wrong), GroupError::InconsistentProtocol);
     let again = driven.sync("b", generation, &[]);
     assert_eq!(
         driven.assignment(again),
@@ -356,7 +369,7 @@ fn a_sync_must_name_the_generation_and_the_assignor() {
     );
     driven.join(first("c"));
     let early = driven.sync("b", generation, &[]);
-    assert_eq!(driven.error(early), Error::RebalanceInProgress);
+    assert_eq!(driven.error(early), GroupError::RebalanceInProgress);
 }
 
 #[test]
@@ -372,14 +385,14 @@ fn a_member_left_out_gets_an_empty_assignment() {
 fn a_group_has_a_largest_size() {
     let mut driven = Driven::default();
     for at in 0..GROUP_MEMBERS_MAX {
-        let required = Join {
+        let required = JoinGroup {
             member_id_required: true,
             ..first(&format!("m{at}"))
         };
         driven.join(required);
     }
     let token = driven.join(first("one-too-many"));
-    assert_eq!(driven.error(token), Error::Limit("members of a group"));
+    assert_eq!(driven.error(token), GroupError::Full);
     let token = driven.join(join("m0"));
     assert!(!driven.answers.contains_key(&token), "a known one may join");
 }
@@ -387,7 +400,7 @@ fn a_group_has_a_largest_size() {
 #[test]
 fn a_new_member_that_waits_for_too_long_is_out() {
     let mut driven = Driven::default();
-    let patient = |join| Join {
+    let patient = |join| JoinGroup {
         session_timeout_ms: 1_800_000,
         rebalance_timeout_ms: 1_800_000,
         ..join
@@ -397,7 +410,7 @@ fn a_new_member_that_waits_for_too_long_is_out() {
     driven.sync("a", generation, &[]);
     let b = driven.join(patient(first("b")));
     driven.pass(crate::limits::GROUP_JOIN_MS_MAX);
-    assert_eq!(driven.error(b), Error::UnknownMember);
+    assert_eq!(driven.error(b), GroupError::UnknownMember);
     assert_eq!(driven.describe().members.len(), 1);
 }
 
@@ -405,9 +418,7 @@ fn a_new_member_that_waits_for_too_long_is_out() {
 fn groups_are_listed_by_name() {
     let mut driven = Driven::default();
     driven.pair();
-    let Ok(Reply::Groups(listings)) = driven.answer(GroupCommand::List) else {
-        panic!();
-    };
+    let listings = driven.run(ListGroups).unwrap();
     assert_eq!(listings.len(), 1);
     assert_eq!(
         (listings[0].name.as_str(), listings[0].state),

@@ -20,9 +20,13 @@ fn restored(groups: &Groups) -> Groups {
 impl Driven {
     pub(super) fn restart(&mut self) {
         let replayed = replayed(&self.journal);
-        assert_eq!(restored(&self.groups), replayed, "a snapshot says the same");
-        self.groups.recovered();
-        assert_eq!(self.groups, replayed);
+        assert_eq!(
+            restored(&self.state.groups),
+            replayed,
+            "a snapshot says the same"
+        );
+        self.state.groups.recovered();
+        assert_eq!(self.state.groups, replayed);
         self.answers.clear();
         self.settle();
     }
@@ -37,7 +41,7 @@ fn offsets_generation_members_and_assignments_survive() {
     driven.restart();
     assert_eq!(driven.describe(), before);
     assert_eq!(driven.committed(0), Some(7));
-    assert_eq!(driven.heartbeat("a", generation), Ok(()));
+    assert_eq!(driven.heartbeat("a", generation), Ok(HeartbeatReply::Stay));
     let token = driven.sync("b", generation, &[]);
     assert_eq!(driven.assignment(token), "1");
 }
@@ -49,9 +53,12 @@ fn members_have_a_session_timeout_to_be_heard_of_again() {
     driven.now = driven.now.plus_ms(3_600_000);
     driven.restart();
     driven.pass(9_000);
-    assert_eq!(driven.heartbeat("a", generation), Ok(()));
+    assert_eq!(driven.heartbeat("a", generation), Ok(HeartbeatReply::Stay));
     driven.pass(2_000);
-    assert_eq!(driven.heartbeat("b", generation), Err(Error::UnknownMember));
+    assert_eq!(
+        driven.heartbeat("b", generation),
+        Err(GroupError::UnknownMember)
+    );
 }
 
 #[test]
@@ -62,9 +69,9 @@ fn waiting_joins_do_not_survive() {
     assert_eq!(driven.state(), "PreparingRebalance");
     driven.restart();
     assert_eq!(driven.state(), "Stable");
-    assert_eq!(driven.heartbeat("a", generation), Ok(()));
+    assert_eq!(driven.heartbeat("a", generation), Ok(HeartbeatReply::Stay));
     let token = driven.join(join("c"));
-    assert_eq!(driven.error(token), Error::UnknownMember);
+    assert_eq!(driven.error(token), GroupError::UnknownMember);
 }
 
 #[test]
@@ -72,7 +79,7 @@ fn a_group_that_was_never_assigned_is_not_found_again() {
     let mut driven = Driven::default();
     driven.join(first("a"));
     driven.restart();
-    assert!(driven.groups.groups.is_empty());
+    assert!(driven.state.groups.groups.is_empty());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use super::*;
 
-fn named(join: Join, instance: &str) -> Join {
-    Join {
+fn named(join: JoinGroup, instance: &str) -> JoinGroup {
+    JoinGroup {
         instance: Some(instance.into()),
         ..join
     }
@@ -24,7 +24,7 @@ fn pair(driven: &mut Driven) -> i32 {
 #[test]
 fn a_static_member_needs_no_id_first() {
     let mut driven = Driven::default();
-    let token = driven.join(Join {
+    let token = driven.join(JoinGroup {
         member_id_required: true,
         ..named(first("a1"), "a")
     });
@@ -44,9 +44,9 @@ fn a_static_member_comes_back_without_a_rebalance_and_keeps_its_part() {
     assert_eq!(driven.state(), "Stable");
     assert_eq!(
         driven.heartbeat("b1", generation),
-        Err(Error::UnknownMember)
+        Err(GroupError::UnknownMember)
     );
-    assert_eq!(driven.heartbeat("a1", generation), Ok(()));
+    assert_eq!(driven.heartbeat("a1", generation), Ok(HeartbeatReply::Stay));
 }
 
 #[test]
@@ -79,15 +79,19 @@ fn the_former_self_is_fenced() {
     let mut driven = Driven::default();
     let generation = pair(&mut driven);
     driven.join(named(first("b2"), "b"));
-    let heartbeat = driven.answer(GroupCommand::Heartbeat {
+    let heartbeat = driven.run(Heartbeat {
+        group: group(),
         member: "b1".into(),
         instance: Some("b".into()),
         generation,
     });
-    assert_eq!(heartbeat.unwrap_err(), Error::FencedInstance);
+    assert_eq!(heartbeat.unwrap_err(), GroupError::FencedInstance);
     let token = driven.join(named(join("b1"), "b"));
-    assert_eq!(driven.error(token), Error::FencedInstance);
-    assert_eq!(driven.leave("b1", Some("b")), Err(Error::FencedInstance));
+    assert_eq!(driven.error(token), GroupError::FencedInstance);
+    assert_eq!(
+        driven.leave("b1", Some("b")),
+        Err(GroupError::FencedInstance)
+    );
 }
 
 #[test]
@@ -103,7 +107,7 @@ fn a_waiting_former_self_is_fenced() {
     driven.join(first("c"));
     let waiting = driven.join(named(join("b1"), "b"));
     let successor = driven.join(named(first("b2"), "b"));
-    assert_eq!(driven.error(waiting), Error::FencedInstance);
+    assert_eq!(driven.error(waiting), GroupError::FencedInstance);
     driven.join(named(join("a1"), "a"));
     assert_eq!(&*driven.joined(successor).member, "b2");
 }
@@ -113,8 +117,11 @@ fn an_unknown_static_name_is_an_unknown_member() {
     let mut driven = Driven::default();
     pair(&mut driven);
     let token = driven.join(named(join("b1"), "nobody"));
-    assert_eq!(driven.error(token), Error::UnknownMember);
-    assert_eq!(driven.leave("", Some("nobody")), Err(Error::UnknownMember));
+    assert_eq!(driven.error(token), GroupError::UnknownMember);
+    assert_eq!(
+        driven.leave("", Some("nobody")),
+        Err(GroupError::UnknownMember)
+    );
 }
 
 #[test]
@@ -126,17 +133,21 @@ fn a_static_member_leaves_by_its_name() {
         ("a1".into(), None),
         ("a1".into(), None),
     ];
-    let Ok(Reply::Left(results)) = driven.answer(GroupCommand::Leave(batch)) else {
-        panic!();
+    let leave = LeaveGroup {
+        group: group(),
+        members: batch,
     };
-    assert_eq!(results, [Ok(()), Ok(()), Err(Error::UnknownMember)]);
+    assert_eq!(
+        driven.run(leave).unwrap(),
+        [Ok(()), Ok(()), Err(GroupError::UnknownMember)]
+    );
     assert_eq!(driven.state(), "Empty");
 }
 
 #[test]
 fn a_static_member_that_is_late_stays_until_its_session_ends() {
     let mut driven = Driven::default();
-    let a = driven.join(Join {
+    let a = driven.join(JoinGroup {
         session_timeout_ms: 300_000,
         ..named(first("a1"), "a")
     });
@@ -152,7 +163,7 @@ fn a_static_member_that_is_late_stays_until_its_session_ends() {
 #[test]
 fn static_members_alone_and_late_are_waited_for() {
     let mut driven = Driven::default();
-    let a = driven.join(Join {
+    let a = driven.join(JoinGroup {
         session_timeout_ms: 300_000,
         ..named(first("a1"), "a")
     });
@@ -160,7 +171,7 @@ fn static_members_alone_and_late_are_waited_for() {
     driven.sync("a1", generation, &[]);
     let b = driven.join(first("b"));
     assert_eq!(driven.leave("b", None), Ok(()));
-    assert_eq!(driven.error(b), Error::UnknownMember);
+    assert_eq!(driven.error(b), GroupError::UnknownMember);
     driven.pass(200_000);
     assert_eq!(driven.state(), "PreparingRebalance");
     driven.pass(100_000);

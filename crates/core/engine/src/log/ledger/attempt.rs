@@ -9,8 +9,8 @@ use stele_base_types::{LogId, Timestamp};
 
 use super::{Ledger, Run, ledger_record};
 use crate::{
-    Decision, LeaseId, LeasedRecord, LeasedRun, Reply, command::LeaseRequest,
-    limits::DEDUPLICATION_MS, log::record::LedgerRecord,
+    Decision, LeaseId, LeaseRequest, LeasedRecord, LeasedRun, limits::DEDUPLICATION_MS,
+    log::record::LedgerRecord,
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,13 +62,13 @@ impl Ledger {
         log: LogId,
         request: &LeaseRequest,
         now: Timestamp,
-    ) -> Option<Decision> {
+    ) -> Option<Decision<Option<Vec<LeasedRun>>>> {
         let runs = self.attempts.runs(request.attempt?, now)?;
         let leased = runs
             .iter()
             .map(|(run, lease)| self.still_leased(*run, *lease));
         let leased: Vec<LeasedRun> = leased.collect::<Option<_>>()?;
-        let mut decision = Decision::reply(Reply::Leased(leased));
+        let mut decision = Decision::reply(Some(leased));
         if let Some(lease_ms) = request.lease_ms {
             let until = now.plus_ms(lease_ms);
             let extended = runs.iter().map(|(run, _)| {

@@ -1,80 +1,157 @@
 //! Standing demands: subscribe, unsubscribe, credit, prefetch.
 
-use stele_base_types::{LogId, SessionId, Timestamp};
+use serde::{Deserialize, Serialize};
+use stele_base_types::{ConsumerId, LogId, SessionId, Timestamp};
 
 use super::{Ledger, ledger_record};
 use crate::{
-    Decision, Effect, Error, LogRecord, Record, Reply,
-    command::{ConsumerRef, Subscribe},
-    log::{Log, Logs, record::LedgerRecord},
+    Command, Decision, Durability, Effect, LedgerId, LogError, LogRecord, Record, State,
+    log::{Log, record::LedgerRecord},
 };
 
-impl Logs {
-    pub(in crate::log) fn subscribe(
-        &self,
-        log: LogId,
-        terms: &Subscribe,
-    ) -> Result<Decision, Error> {
-        let ledger = self.known(log)?.known_ledger(terms.ledger)?;
-        if self.indexes.consumers.contains_key(&terms.consumer) {
-            return Err(Error::ConsumerExists);
+/// A consumer of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ConsumerRef {
+    /// The session.
+    pub session: SessionId,
+    /// Its consumer.
+    pub consumer: ConsumerId,
+}
+
+/// A standing demand for leases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// The ledger.
+    pub ledger: LedgerId,
+    /// Who.
+    pub consumer: ConsumerRef,
+    /// Unsettled records that it may hold; `None` is no limit.
+    pub prefetch: Option<u32>,
+    /// A limit that it shares with other consumers of the session (AMQP channel).
+    pub pool: u64,
+    /// The pool's limit; `None` is no limit.
+    pub pool_prefetch: Option<u32>,
+    /// Settle on delivery (AMQP `no-ack`).
+    pub settle: bool,
+    /// Be the only consumer, or fail with [`LogError::Exclusive`].
+    pub exclusive: bool,
+    /// Bytes of deliveries that the transport takes before it has granted more.
+    pub credit_bytes: u64,
+}
+
+/// Has records leased and delivered as they come.
+#[derive(Clone, Copy, Debug)]
+pub struct Subscribe {
+    /// The log.
+    pub log: LogId,
+    /// On what terms.
+    pub terms: Subscription,
+}
+
+/// Ends a subscription. What it leases stays leased (AMQP `basic.cancel`).
+#[derive(Clone, Copy, Debug)]
+pub struct Unsubscribe {
+    /// The log.
+    pub log: LogId,
+    /// Whose.
+    pub consumer: ConsumerRef,
+}
+
+/// The transport has taken this many bytes of deliveries off the shard's hands.
+#[derive(Clone, Copy, Debug)]
+pub struct Credit {
+    /// The log.
+    pub log: LogId,
+    /// Whose.
+    pub consumer: ConsumerRef,
+    /// As the delivery charged.
+    pub bytes: u64,
+}
+
+/// Changes how many unsettled records a consumer, or all consumers of its pool, may hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Prefetch {
+    /// A log of the shard whose limit changes.
+    pub log: LogId,
+    /// The session whose limits change.
+    pub session: SessionId,
+    /// The pool (AMQP channel).
+    pub pool: u64,
+    /// Unsettled records that the pool may hold; `None` is no limit.
+    pub limit: Option<u32>,
+}
+
+impl Command for Subscribe {
+    type Reply = ();
+    type Error = LogError;
+
+    fn decide(self, state: &State, _now: Timestamp) -> Result<Decision, LogError> {
+        let Self { log, terms } = self;
+        let ledger = state.logs.known(log)?.known_ledger(terms.ledger)?;
+        if state.logs.indexes.consumers.contains_key(&terms.consumer) {
+            return Err(LogError::ConsumerExists);
         }
         let is_alone = ledger.demand.subscribed() == 0;
         let mut others = ledger.demand.subscribers();
         if (terms.exclusive && !is_alone) || others.any(|other| other.exclusive) {
-            return Err(Error::Exclusive);
+            return Err(LogError::Exclusive);
         }
-        let record = LedgerRecord::Subscribed(Box::new(*terms));
+        let record = LedgerRecord::Subscribed(Box::new(terms));
         Ok(done(ledger_record(log, ledger.id, record)))
     }
+}
 
-    pub(in crate::log) fn unsubscribe(
-        &self,
-        log: LogId,
-        consumer: ConsumerRef,
-        now: Timestamp,
-    ) -> Result<Decision, Error> {
-        let known = self.known(log)?;
+impl Command for Unsubscribe {
+    type Reply = ();
+    type Error = LogError;
+
+    fn decide(self, state: &State, now: Timestamp) -> Result<Decision, LogError> {
+        let Self { log, consumer } = self;
+        let known = state.logs.known(log)?;
         let Some(ledger) = known.ledger_of(consumer) else {
-            return Ok(Decision::reply(Reply::Done));
+            return Ok(Decision::nothing());
         };
         let record = LedgerRecord::Unsubscribed(consumer);
         let mut decision = done(ledger_record(log, ledger.id, record));
-        decision.records.extend(self.used(log, now));
+        decision.records.extend(state.logs.used(log, now));
         if known.goes_with(consumer) {
             return Ok(decision.with(Effect::Unused(log)));
         }
         Ok(decision)
     }
+}
 
-    pub(in crate::log) fn credit(
-        &self,
-        log: LogId,
-        consumer: ConsumerRef,
-        bytes: u64,
-    ) -> Result<Decision, Error> {
+impl Command for Credit {
+    type Reply = ();
+    type Error = LogError;
+
+    fn decide(self, state: &State, _now: Timestamp) -> Result<Decision, LogError> {
+        let Self {
+            log,
+            consumer,
+            bytes,
+        } = self;
         // Deliveries of a consumer that has gone may still be granted back.
-        let Some(ledger) = self.known(log)?.ledger_of(consumer) else {
-            return Ok(Decision::reply(Reply::Done));
+        let Some(ledger) = state.logs.known(log)?.ledger_of(consumer) else {
+            return Ok(Decision::nothing());
         };
         let record = LedgerRecord::Credited { consumer, bytes };
         Ok(done(ledger_record(log, ledger.id, record)))
     }
+}
 
-    pub(in crate::log) fn limit_pool(
-        &self,
-        log: LogId,
-        session: SessionId,
-        pool: u64,
-        limit: Option<u32>,
-    ) -> Result<Decision, Error> {
-        self.known(log)?;
+impl Command for Prefetch {
+    type Reply = ();
+    type Error = LogError;
+
+    fn decide(self, state: &State, _now: Timestamp) -> Result<Decision, LogError> {
+        state.logs.known(self.log)?;
         let record = LogRecord::PoolLimited {
-            session,
-            pool,
-            limit,
+            session: self.session,
+            pool: self.pool,
+            limit: self.limit,
         };
-        Ok(done(Record::Log(log, record)))
+        Ok(done(Record::Log(self.log, record)))
     }
 }
 
@@ -89,12 +166,12 @@ impl Log {
 
 /// A change that lives in memory alone.
 fn done(record: Record) -> Decision {
-    Decision::change(record, Reply::Done, crate::Durability::Volatile)
+    Decision::change(record, (), Durability::Volatile)
 }
 
 impl Ledger {
     /// The terms of those that consume from it.
-    pub fn subscribers(&self) -> impl Iterator<Item = &Subscribe> + use<'_> {
+    pub fn subscribers(&self) -> impl Iterator<Item = &Subscription> + use<'_> {
         self.demand.subscribers()
     }
 

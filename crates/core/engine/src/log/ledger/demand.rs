@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 use stele_base_types::{LogId, PartitionIndex, Timestamp};
 
 use crate::{
-    LedgerId,
-    command::{ConsumerRef, LeaseRequest, Subscribe, Token},
+    ConsumerRef, LeaseRequest, LedgerId, Subscription, Token,
     log::index::{Due, Indexes, PoolKey},
 };
 
@@ -25,7 +24,7 @@ pub(crate) struct Demand {
 
 #[derive(Debug)]
 pub(crate) struct Consumer {
-    pub(crate) terms: Subscribe,
+    pub(crate) terms: Subscription,
     pub(crate) unsettled: u32,
     pub(crate) credit_bytes: i64,
     turn: Option<u64>,
@@ -70,7 +69,7 @@ impl Consumer {
 }
 
 impl Demand {
-    pub(crate) fn subscribe(&mut self, terms: &Subscribe, site: &mut Site<'_>) {
+    pub(crate) fn subscribe(&mut self, terms: &Subscription, site: &mut Site<'_>) {
         let reference = terms.consumer;
         let consumer = Consumer {
             terms: *terms,
@@ -251,7 +250,7 @@ impl Demand {
         self.subscribed
     }
 
-    pub(crate) fn subscribers(&self) -> impl Iterator<Item = &Subscribe> + use<'_> {
+    pub(crate) fn subscribers(&self) -> impl Iterator<Item = &Subscription> + use<'_> {
         let consumers = self.consumers.values();
         consumers
             .filter(|consumer| !consumer.ended)

@@ -3,17 +3,32 @@
 use stele_base_types::{LogId, Timestamp};
 
 use super::{
-    Ledger, Run,
+    ConsumerRef, Ledger, Run,
     demand::{Consumer, Turn},
     lease::Terms,
     ledger_record,
 };
 use crate::{
-    Decision, Delivery, Effect, LeaseId, Reply,
-    command::{ConsumerRef, Token},
+    Decision, Effect, LeaseId, LeasedRun, LedgerId, Token,
     limits::RUN_RECORDS_MAX,
     log::{Log, Logs, index::Indexes, record::LedgerRecord},
 };
+
+/// Records on their way to a subscribed consumer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The log.
+    pub log: LogId,
+    /// The ledger.
+    pub ledger: LedgerId,
+    /// Whose.
+    pub consumer: ConsumerRef,
+    /// What.
+    pub run: LeasedRun,
+    /// Bytes taken from the consumer's credit: the caller grants them back when the transport has
+    /// taken the records.
+    pub charged_bytes: u64,
+}
 
 impl Logs {
     pub(crate) fn dispatch(&self, log: LogId, now: Timestamp) -> Decision {
@@ -38,7 +53,7 @@ impl Logs {
             .unwrap_or_else(Decision::nothing)
     }
 
-    /// A log that [`crate::Command::Dispatch`] has something to do for, the first one after
+    /// A log that [`crate::State::dispatch`] has something to do for, the first one after
     /// `after` where there is one: whoever goes round by this leaves none waiting. Constant time.
     pub fn dispatchable(&self, after: Option<LogId>) -> Option<LogId> {
         let hot = &self.indexes.hot;
@@ -80,7 +95,7 @@ impl Ledger {
             records,
             ..Decision::nothing()
         };
-        Some(decision.with(Effect::Respond(token, Ok(Reply::Leased(handed_out.runs)))))
+        Some(decision.with(Effect::Leased(token, Ok(handed_out.runs))))
     }
 
     fn deliver(

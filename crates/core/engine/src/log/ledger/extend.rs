@@ -3,26 +3,30 @@
 use smallvec::SmallVec;
 use stele_base_types::{LogId, Timestamp};
 
-use super::{Ledger, Run, Site, ledger_record};
-use crate::{
-    Decision, Error, Reply,
-    command::Extend,
-    log::{Logs, record::LedgerRecord},
-};
+use super::{Ledger, Missing, Run, SettleItem, Site, ledger_record};
+use crate::{Command, Decision, LedgerId, LogError, State, log::record::LedgerRecord};
 
-impl Logs {
-    pub(in crate::log) fn extend(
-        &self,
-        log: LogId,
-        extend: &Extend,
-        now: Timestamp,
-    ) -> Result<Decision, Error> {
-        let ledger = self.known(log)?.known_ledger(extend.ledger)?;
-        let mut decision = Decision::nothing();
-        let mut missing = SmallVec::new();
-        for (place, (item, term_ms)) in extend.items.iter().enumerate() {
+/// Moves the deadlines of leases; answered with those that weren't leased so.
+#[derive(Clone, Debug)]
+pub struct Extend {
+    /// The log.
+    pub log: LogId,
+    /// The ledger.
+    pub ledger: LedgerId,
+    /// Which, each with its own new term from now, in milliseconds; 0 returns it at once.
+    pub items: SmallVec<[(SettleItem, u64); 2]>,
+}
+
+impl Command for Extend {
+    type Reply = Missing;
+    type Error = LogError;
+
+    fn decide(self, state: &State, now: Timestamp) -> Result<Decision<Missing>, LogError> {
+        let ledger = state.logs.known(self.log)?.known_ledger(self.ledger)?;
+        let mut decision = Decision::reply(Missing::new());
+        for (place, (item, term_ms)) in self.items.iter().enumerate() {
             if !ledger.is_leased(item) {
-                missing.push(place);
+                decision.reply.push(place);
                 continue;
             }
             let run = Run {
@@ -37,9 +41,10 @@ impl Logs {
                     until: now.plus_ms(*term_ms),
                 },
             };
-            decision.records.push(ledger_record(log, ledger.id, record));
+            decision
+                .records
+                .push(ledger_record(self.log, ledger.id, record));
         }
-        decision.reply = Some(Ok(Reply::Settled { missing }));
         Ok(decision)
     }
 }

@@ -1,15 +1,66 @@
 //! Leasing records: now, or by a wait.
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use stele_base_types::{PartitionIndex, Timestamp};
+use stele_base_types::{LogId, Offset, PartitionIndex, Timestamp};
 
-use super::{Ledger, Run, Site, demand::ReadyParts, ledger_record, part::Term};
+use super::{ConsumerRef, Ledger, Run, Site, demand::ReadyParts, ledger_record, part::Term};
 use crate::{
-    Decision, Error, LeaseId, LeasedRecord, LeasedRun, Record, Reply,
-    command::{ConsumerRef, LeaseRequest, Token},
+    Decision, Durability, LeaseId, LedgerId, LogError, Record, State, Token,
     limits::RUN_RECORDS_MAX,
     log::{Logs, record::LedgerRecord},
 };
+
+/// Leases records now, or waits for some.
+#[derive(Clone, Copy, Debug)]
+pub struct Lease {
+    /// The log.
+    pub log: LogId,
+    /// What is asked for.
+    pub request: LeaseRequest,
+}
+
+/// What leases are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseRequest {
+    /// The ledger.
+    pub ledger: LedgerId,
+    /// Who will hold them.
+    pub holder: ConsumerRef,
+    /// At most this many records, from 1.
+    pub records_max: u32,
+    /// They return after this long, in milliseconds; `None` when their session ends.
+    pub lease_ms: Option<u64>,
+    /// Settle at once instead of leasing (AMQP `no-ack`).
+    pub settle: bool,
+    /// Wait for a first record for this long, in milliseconds; `None` answers at once.
+    pub wait_ms: Option<u64>,
+    /// Repeats within the deduplication window give the same leases (SQS
+    /// `ReceiveRequestAttemptId`), a stable hash.
+    pub attempt: Option<u128>,
+}
+
+/// Records leased together: consecutive in one partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeasedRun {
+    /// The partition.
+    pub partition: PartitionIndex,
+    /// In order, without holes.
+    pub records: SmallVec<[LeasedRecord; 1]>,
+}
+
+/// A leased record. For records settled on delivery, `lease` is 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeasedRecord {
+    /// Where.
+    pub offset: Offset,
+    /// The lease.
+    pub lease: LeaseId,
+    /// How often it has been delivered, this time included.
+    pub deliveries: u32,
+    /// When it was first delivered.
+    pub delivered_first: Timestamp,
+}
 
 /// On what terms records are handed out.
 #[derive(Clone, Copy, Debug)]
@@ -32,14 +83,34 @@ impl From<&LeaseRequest> for Terms {
     }
 }
 
+impl Lease {
+    /// What it changes and is answered with: runs, empty where nothing was found; `None` where it
+    /// waits, which ends in [`crate::Effect::Leased`] with this token. A refusal changes nothing.
+    pub fn decide(
+        self,
+        token: Token,
+        state: &State,
+        now: Timestamp,
+    ) -> Result<Decision<Option<Vec<LeasedRun>>>, LogError> {
+        let Self { log, request } = self;
+        let mut decision = state.logs.lease(log, &request, token, now)?;
+        // A request for records is a use, for as long as it waits for some.
+        let waits_ms = request.wait_ms.filter(|_| decision.reply.is_none());
+        let until = now.plus_ms(waits_ms.unwrap_or(0));
+        let used = state.logs.used(log, until);
+        decision.records.extend(used);
+        Ok(decision)
+    }
+}
+
 impl Logs {
-    pub(in crate::log) fn lease(
+    fn lease(
         &self,
-        log: stele_base_types::LogId,
+        log: LogId,
         request: &LeaseRequest,
         token: Token,
         now: Timestamp,
-    ) -> Result<Decision, Error> {
+    ) -> Result<Decision<Option<Vec<LeasedRun>>>, LogError> {
         let ledger = self.known(log)?.known_ledger(request.ledger)?;
         let lease_next = self.lease_next();
         if let Some(repeated) = ledger.repeat(log, request, now) {
@@ -49,9 +120,8 @@ impl Logs {
         if !runs.is_empty() {
             let handed_out = ledger.hand_out(log, &runs, request.into(), lease_next, now);
             return Ok(Decision {
-                reply: Some(Ok(Reply::Leased(handed_out.runs))),
                 records: handed_out.records,
-                ..Decision::nothing()
+                ..Decision::reply(Some(handed_out.runs))
             });
         }
         match request.wait_ms {
@@ -61,14 +131,10 @@ impl Logs {
                     until: now.plus_ms(wait_ms),
                     token,
                 };
-                Ok(Decision {
-                    records: [ledger_record(log, ledger.id, record)]
-                        .into_iter()
-                        .collect(),
-                    ..Decision::nothing()
-                })
+                let record = ledger_record(log, ledger.id, record);
+                Ok(Decision::change(record, None, Durability::Volatile))
             }
-            _ => Ok(Decision::reply(Reply::Leased(Vec::new()))),
+            _ => Ok(Decision::reply(Some(Vec::new()))),
         }
     }
 
@@ -105,7 +171,7 @@ impl Ledger {
 
     pub(super) fn hand_out(
         &self,
-        log: stele_base_types::LogId,
+        log: LogId,
         runs: &[Run],
         terms: Terms,
         lease_next: LeaseId,

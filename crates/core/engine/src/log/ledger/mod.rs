@@ -26,10 +26,16 @@ mod wait;
 use serde::{Deserialize, Serialize};
 use stele_base_types::{LogId, Offset, PartitionIndex, Timestamp};
 
+use self::demand::{Demand, ReadyParts};
 pub(crate) use self::{attempt::Attempts, demand::Site, part::Part, wait::answer_empty};
-use self::{
-    demand::{Demand, ReadyParts},
-    part::Lease,
+pub use self::{
+    consumer::{ConsumerRef, Credit, Prefetch, Subscribe, Subscription, Unsubscribe},
+    dispatch::Delivery,
+    extend::Extend,
+    lease::{Lease, LeaseRequest, LeasedRecord, LeasedRun},
+    purge::Purge,
+    settle::{Missing, Outcome, Settle, SettleItem},
+    wait::CancelWait,
 };
 use super::{
     LedgerId,
@@ -210,7 +216,7 @@ impl Ledger {
     }
 
     /// Lets a consumer stand in the queue, or not, after its pool has changed.
-    pub(crate) fn queue(&mut self, consumer: crate::ConsumerRef, indexes: &Indexes) {
+    pub(crate) fn queue(&mut self, consumer: ConsumerRef, indexes: &Indexes) {
         self.demand.queue(consumer, indexes);
     }
 
@@ -292,7 +298,7 @@ impl Ledger {
         &mut self,
         partition: PartitionIndex,
         offset: Offset,
-        lease: &Lease,
+        lease: &part::Lease,
         site: &mut Site<'_>,
     ) {
         let place = self.place(partition, offset);

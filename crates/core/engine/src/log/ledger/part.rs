@@ -24,7 +24,7 @@ use smallvec::SmallVec;
 use stele_base_types::{Offset, PartitionIndex, Timestamp};
 
 use super::{fifo::Fifo, ranges::Ranges, times::Times};
-use crate::{LeaseId, command::ConsumerRef, log::record::Run};
+use crate::{ConsumerRef, LeaseId, log::record::Run};
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Part {

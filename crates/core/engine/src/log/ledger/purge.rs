@@ -4,41 +4,54 @@ use stele_base_types::{LogId, Offset, PartitionIndex, Timestamp};
 
 use super::{Ledger, Site, ledger_record, part::Delayed, partition_index};
 use crate::{
-    Decision, Error, LedgerId, QueueConfig, Record, Reply,
-    log::{Logs, index::Due, record::LedgerRecord},
+    Command, Decision, LedgerId, LogError, QueueConfig, Record, State,
+    log::{index::Due, record::LedgerRecord},
 };
 
-impl Logs {
-    pub(in crate::log) fn purge(
-        &self,
-        log: LogId,
-        ledger: LedgerId,
-        with_leased: bool,
-    ) -> Result<Decision, Error> {
-        let known = self.known(log)?;
-        let ledger = known.known_ledger(ledger)?;
+/// Settles everything that is ready or delayed; answered with how many records that was.
+#[derive(Clone, Copy, Debug)]
+pub struct Purge {
+    /// The log.
+    pub log: LogId,
+    /// The ledger.
+    pub ledger: LedgerId,
+    /// And what is leased.
+    pub leased: bool,
+}
+
+impl Command for Purge {
+    type Reply = u64;
+    type Error = LogError;
+
+    fn decide(self, state: &State, _now: Timestamp) -> Result<Decision<u64>, LogError> {
+        let known = state.logs.known(self.log)?;
+        let ledger = known.known_ledger(self.ledger)?;
         let mut removed = 0;
         let parts = ledger.parts.iter().enumerate();
         let ends = parts.filter_map(|(index, part)| {
             let delayed = part.delayed.range(..part.visible()).count() as u64;
-            let leased = if with_leased { part.leased.len() } else { 0 };
+            let leased = if self.leased { part.leased.len() } else { 0 };
             let purged = part.ready() + delayed + leased as u64;
             removed += purged;
             (purged > 0).then_some((partition_index(index), part.visible()))
         });
-        let record = if with_leased {
+        let record = if self.leased {
             LedgerRecord::Cleared(ends.collect())
         } else {
             LedgerRecord::Purged(ends.collect())
         };
         if removed == 0 {
-            return Ok(Decision::reply(Reply::Removed(0)));
+            return Ok(Decision::reply(0));
         }
         Ok(Decision::change(
-            ledger_record(log, ledger.id, record),
-            Reply::Removed(removed),
+            ledger_record(self.log, ledger.id, record),
+            removed,
             known.config.durability,
         ))
+    }
+
+    fn looks_at(&self) -> Option<LogId> {
+        Some(self.log)
     }
 }
 

@@ -1,34 +1,74 @@
 //! Settling leases: done, returned, rejected.
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use stele_base_types::{LogId, Timestamp};
+use stele_base_types::{LogId, Offset, PartitionIndex, Timestamp};
 
 use super::{Ledger, Run, Site, ledger_record, part::Was};
 use crate::{
-    Decision, Durability, Error, Record, Reply,
-    command::{Outcome, Settle, SettleItem},
-    log::{Logs, index::Due, record::LedgerRecord},
+    Command, Decision, Durability, LeaseId, LedgerId, LogError, Record, State,
+    log::{index::Due, record::LedgerRecord},
 };
 
-impl Logs {
-    pub(in crate::log) fn settle(
-        &self,
-        log: LogId,
-        settle: &Settle,
-        now: Timestamp,
-    ) -> Result<Decision, Error> {
-        let known = self.known(log)?;
-        let ledger = known.known_ledger(settle.ledger)?;
-        let mut missing = SmallVec::new();
+/// What becomes of a leased record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// Processed: never delivered again.
+    Done,
+    /// Back to its place, after a delay in milliseconds (0: at once).
+    Return(u64),
+    /// Can't be processed: never delivered again here, dead-lettered where that is set up.
+    Reject,
+}
+
+/// A lease, as its holder knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SettleItem {
+    /// The partition.
+    pub partition: PartitionIndex,
+    /// The record.
+    pub offset: Offset,
+    /// The lease, to be the current one; `None` settles whatever its state, if it isn't done yet
+    /// (SQS standard queues honour an old receipt handle).
+    pub lease: Option<LeaseId>,
+}
+
+/// Settles leases; answered with those that weren't leased so. A record that was to be done by a
+/// lease and is settled already is none of them.
+#[derive(Clone, Debug)]
+pub struct Settle {
+    /// The log.
+    pub log: LogId,
+    /// The ledger.
+    pub ledger: LedgerId,
+    /// Which.
+    pub items: SmallVec<[SettleItem; 2]>,
+    /// To what.
+    pub outcome: Outcome,
+    /// Whether the reply waits until this is durable in the log's class.
+    pub durable: bool,
+}
+
+/// The places in a request of items that weren't leased so.
+pub type Missing = SmallVec<[usize; 2]>;
+
+impl Command for Settle {
+    type Reply = Missing;
+    type Error = LogError;
+
+    fn decide(self, state: &State, now: Timestamp) -> Result<Decision<Missing>, LogError> {
+        let known = state.logs.known(self.log)?;
+        let ledger = known.known_ledger(self.ledger)?;
+        let mut missing = Missing::new();
         let mut runs = RunsOfItems::default();
-        for (place, item) in settle.items.iter().enumerate() {
-            if ledger.matches(item, settle.outcome) {
+        for (place, item) in self.items.iter().enumerate() {
+            if ledger.matches(item, self.outcome) {
                 runs.push(item);
-            } else if !ledger.is_repeated(item, settle.outcome) {
+            } else if !ledger.is_repeated(item, self.outcome) {
                 missing.push(place);
             }
         }
-        let record = |run| match settle.outcome {
+        let record = |run| match self.outcome {
             // A rejected record is through: there is nowhere else for it to go yet.
             Outcome::Done | Outcome::Reject => LedgerRecord::Settled(run),
             Outcome::Return(delay_ms) => LedgerRecord::Returned {
@@ -38,16 +78,15 @@ impl Logs {
         };
         // Where nothing matches, the first of two equal requests may still be on its way to the
         // disk: the second one's answer waits for it likewise.
-        let durability = if settle.durable {
+        let durability = if self.durable {
             known.config.durability
         } else {
             Durability::Volatile
         };
         Ok(Decision {
-            records: runs.records(log, ledger, record),
-            reply: Some(Ok(Reply::Settled { missing })),
+            records: runs.records(self.log, ledger, record),
             durability,
-            ..Decision::nothing()
+            ..Decision::reply(missing)
         })
     }
 }

@@ -1,38 +1,40 @@
 //! Requests that wait for a record: cancelling, and answering when their time has come.
 
-use stele_base_types::LogId;
+use stele_base_types::{LogId, Timestamp};
 
 use super::{Ledger, ledger_record};
 use crate::{
-    Decision, Effect, Error, LedgerId, Reply,
-    command::Token,
-    log::{Logs, record::LedgerRecord},
+    Command, Decision, Durability, Effect, LedgerId, LogError, State, Token,
+    log::record::LedgerRecord,
 };
 
-impl Logs {
-    pub(in crate::log) fn cancel_wait(&self, log: LogId, token: Token) -> Result<Decision, Error> {
-        let ledgers = self.known(log)?.ledgers.iter();
-        let waiting = ledgers.into_iter().find(|ledger| ledger.is_waiting(token));
+/// Ends a wait, which is answered like one that found nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct CancelWait {
+    /// The log.
+    pub log: LogId,
+    /// Of the [`crate::Lease`] that waits.
+    pub token: Token,
+}
+
+impl Command for CancelWait {
+    type Reply = ();
+    type Error = LogError;
+
+    fn decide(self, state: &State, _now: Timestamp) -> Result<Decision, LogError> {
+        let Self { log, token } = self;
+        let mut ledgers = state.logs.known(log)?.ledgers.iter();
+        let waiting = ledgers.find(|ledger| ledger.is_waiting(token));
         // One that was answered in the meantime is no error: its answer is on its way.
-        let Some(ledger) = waiting else {
-            return Ok(Decision::reply(Reply::Done));
-        };
-        Ok(Decision {
-            reply: Some(Ok(Reply::Done)),
-            ..answer_empty(log, ledger.id, token)
-        })
+        Ok(waiting.map_or_else(Decision::nothing, |it| answer_empty(log, it.id, token)))
     }
 }
 
 /// Ends a wait that has found nothing.
 pub(crate) fn answer_empty(log: LogId, ledger: LedgerId, token: Token) -> Decision {
-    Decision {
-        records: [ledger_record(log, ledger, LedgerRecord::WaitEnded(token))]
-            .into_iter()
-            .collect(),
-        ..Decision::nothing()
-    }
-    .with(Effect::Respond(token, Ok(Reply::Leased(Vec::new()))))
+    let record = ledger_record(log, ledger, LedgerRecord::WaitEnded(token));
+    let ended = Decision::change(record, (), Durability::Volatile);
+    ended.with(Effect::Leased(token, Ok(Vec::new())))
 }
 
 impl Ledger {

@@ -22,7 +22,7 @@ fn check(
     epoch: i16,
     sequence: i32,
     count: u32,
-) -> Result<Option<Offset>, Error> {
+) -> Result<Option<Offset>, AppendError> {
     producers.check(stamp(epoch, sequence), count, PARTITION, NOW)
 }
 
@@ -36,8 +36,8 @@ fn with_batches(sequences: std::ops::Range<i32>) -> Producers {
     producers
 }
 
-fn out_of_order(got: i32, expected: i32) -> Result<Option<Offset>, Error> {
-    Err(Error::OutOfOrderSequence {
+fn out_of_order(got: i32, expected: i32) -> Result<Option<Offset>, AppendError> {
+    Err(AppendError::OutOfOrderSequence {
         partition: PARTITION,
         got: Sequence(got),
         expected: Sequence(expected),
@@ -48,7 +48,10 @@ fn out_of_order(got: i32, expected: i32) -> Result<Option<Offset>, Error> {
 fn an_unknown_producer_begins_at_zero() {
     let producers = Producers::default();
     assert_eq!(check(&producers, 0, 0, 5), Ok(None));
-    assert_eq!(check(&producers, 0, 5, 5), Err(Error::UnknownProducer));
+    assert_eq!(
+        check(&producers, 0, 5, 5),
+        Err(AppendError::UnknownProducer)
+    );
 }
 
 #[test]
@@ -59,7 +62,10 @@ fn the_last_five_batches_are_answered_with_their_offsets() {
         assert_eq!(check(&producers, 3, sent, 1), Ok(Some(Offset(sequence))));
     }
     assert_eq!(check(&producers, 3, 10, 1), Ok(None));
-    assert_eq!(check(&producers, 3, 4, 1), Err(Error::DuplicateSequence));
+    assert_eq!(
+        check(&producers, 3, 4, 1),
+        Err(AppendError::DuplicateSequence)
+    );
     assert_eq!(check(&producers, 3, 11, 1), out_of_order(11, 10));
 }
 
@@ -73,7 +79,7 @@ fn a_batch_cut_differently_is_no_duplicate() {
 #[test]
 fn an_older_epoch_is_fenced_and_a_newer_one_begins_at_zero() {
     let mut producers = with_batches(0..10);
-    let fenced = Err(Error::ProducerFenced {
+    let fenced = Err(AppendError::ProducerFenced {
         got: ProducerEpoch(2),
         current: ProducerEpoch(3),
     });
@@ -93,7 +99,7 @@ fn numbers_wrap() {
     producers.note(stamp(3, 0), 1, Offset(7), NOW);
     let at_5 = Ok(Some(Offset(5)));
     assert_eq!(check(&producers, 3, i32::MAX - 1, 2), at_5);
-    let long_ago = Err(Error::DuplicateSequence);
+    let long_ago = Err(AppendError::DuplicateSequence);
     assert_eq!(check(&producers, 3, i32::MAX - 3, 1), long_ago);
     assert_eq!(check(&producers, 3, 2, 1), out_of_order(2, 1));
 }
@@ -103,7 +109,7 @@ fn a_producer_is_forgotten_after_a_day_of_silence() {
     let mut producers = with_batches(0..2);
     let day_later = NOW.plus_ms(PRODUCER_EXPIRY_MS);
     let sent = producers.check(stamp(3, 2), 1, PARTITION, day_later);
-    assert_eq!(sent, Err(Error::UnknownProducer));
+    assert_eq!(sent, Err(AppendError::UnknownProducer));
     producers.forget(Timestamp(day_later.0 - 1));
     assert!(!producers.is_empty());
     producers.forget(day_later);

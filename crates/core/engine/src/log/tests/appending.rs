@@ -3,7 +3,7 @@
 use stele_base_types::{ProducerEpoch, ProducerId, Sequence};
 
 use super::*;
-use crate::{ProducerStamp, Window, command::Close, limits::DEDUPLICATION_MS};
+use crate::{ProducerStamp, Window, limits::DEDUPLICATION_MS};
 
 fn stamped(sequence: i32) -> Append {
     Append {
@@ -58,9 +58,7 @@ fn a_fan_out_is_as_safe_as_the_safest_target_asks() {
         partitions: 2,
         ..queue_config()
     };
-    shard
-        .run(Command::Log(LogId(2), LogCommand::Open(volatile)))
-        .expect("it opens");
+    shard.open(LogId(2), volatile).expect("it opens");
     let fan_out = Append {
         targets: [to(2, Some(1)), to(1, Some(0)), to(1, Some(0))]
             .into_iter()
@@ -68,18 +66,16 @@ fn a_fan_out_is_as_safe_as_the_safest_target_asks() {
         count: 2,
         ..record()
     };
-    let decision = shard.decide(Command::Append(fan_out));
+    let decision = shard.decide(fan_out).expect("appended");
     assert_eq!(decision.durability, Durability::Synced);
-    let Some(Ok(Reply::Appended(appended))) = decision.reply else {
-        panic!("refused")
-    };
+    let appended = decision.reply;
     let bases: Vec<u64> = appended.iter().map(|one| one.base.0).collect();
     assert_eq!(bases, [0, 0, 2]);
     let alone = Append {
         targets: [to(2, None)].into_iter().collect(),
         ..record()
     };
-    let decision = shard.decide(Command::Append(alone));
+    let decision = shard.decide(alone).expect("appended");
     assert_eq!(decision.durability, Durability::Volatile);
 }
 
@@ -100,7 +96,7 @@ fn malformed_appends_are_refused() {
     };
     for malformed in [none, nowhere, scheduled_batch] {
         let refused = shard.append_only(malformed);
-        assert!(matches!(refused, Err(Error::MalformedAppend(_))));
+        assert!(matches!(refused, Err(AppendError::Malformed(_))));
     }
     let elsewhere = |target| Append {
         targets: [target].into_iter().collect(),
@@ -108,11 +104,11 @@ fn malformed_appends_are_refused() {
     };
     assert_eq!(
         shard.append_only(elsewhere(to(9, None))),
-        Err(Error::NoSuchLog)
+        Err(AppendError::NoSuchLog)
     );
     assert_eq!(
         shard.append_only(elsewhere(to(1, Some(1)))),
-        Err(Error::NoSuchPartition)
+        Err(AppendError::NoSuchPartition)
     );
 }
 
@@ -121,18 +117,19 @@ fn a_producers_repetition_is_answered_and_not_appended() {
     let mut shard = Shard::with(queue_config());
     let first = shard.append(stamped(0));
     shard.append(stamped(1));
-    let again = shard.decide(Command::Append(stamped(0)));
+    let again = shard.decide(stamped(0)).expect("appended");
     assert!(again.records.is_empty());
     assert_eq!(again.durability, Durability::Synced);
-    let Some(Ok(Reply::Appended(appended))) = again.reply else {
-        panic!("refused")
-    };
+    let appended = again.reply;
     assert_eq!(appended[0].base, first[0].base);
     assert!(appended[0].duplicate);
     shard.restart();
     assert!(shard.append(stamped(1))[0].duplicate);
     let skipped = shard.append_only(stamped(3));
-    assert!(matches!(skipped, Err(Error::OutOfOrderSequence { .. })));
+    assert!(matches!(
+        skipped,
+        Err(AppendError::OutOfOrderSequence { .. })
+    ));
 }
 
 #[test]
@@ -151,7 +148,10 @@ fn silent_producers_and_old_ids_are_forgotten_in_time() {
     assert!(!shard.append(scheduled(id))[0].duplicate);
     shard.pass(2 * crate::limits::PRODUCER_EXPIRY_MS);
     assert_eq!(shard.state.next_deadline(), None);
-    assert_eq!(shard.append_only(stamped(1)), Err(Error::UnknownProducer));
+    assert_eq!(
+        shard.append_only(stamped(1)),
+        Err(AppendError::UnknownProducer)
+    );
 }
 
 #[test]
@@ -162,36 +162,41 @@ fn a_log_opened_again_gains_partitions_and_never_loses_any() {
         partitions: 2,
         ..queue_config()
     };
-    shard.log(LogCommand::Open(wider)).expect("it grows");
+    shard.open(LOG, wider).expect("it grows");
     assert!(
         shard
-            .decide(Command::Log(LOG, LogCommand::Open(wider)))
+            .decide(OpenLog {
+                log: LOG,
+                config: wider
+            })
+            .expect("it is open")
             .records
             .is_empty()
     );
-    let refused = shard
-        .log(LogCommand::Open(queue_config()))
-        .expect_err("too few");
+    let refused = shard.open(LOG, queue_config()).expect_err("too few");
     assert_eq!(
         refused,
-        Error::Partitions {
+        OpenError::Partitions {
             existing: 2,
             requested: 1
         }
     );
-    let changed = shard.log(LogCommand::Open(LogConfig {
-        partitions: 2,
-        ..fifo_config()
-    }));
-    assert!(matches!(changed, Err(Error::Contradiction(_))));
-    let none = shard.run(Command::Log(
+    let changed = shard.open(
+        LOG,
+        LogConfig {
+            partitions: 2,
+            ..fifo_config()
+        },
+    );
+    assert!(matches!(changed, Err(OpenError::Contradiction(_))));
+    let none = shard.open(
         LogId(2),
-        LogCommand::Open(LogConfig {
+        LogConfig {
             partitions: 0,
             ..wider
-        }),
-    ));
-    assert!(matches!(none, Err(Error::Partitions { .. })));
+        },
+    );
+    assert!(matches!(none, Err(OpenError::Partitions { .. })));
     shard.append_many(2);
     assert_eq!(shard.lease(request(1, 10)), [(0, 0), (0, 1), (1, 0)]);
 }
@@ -204,11 +209,9 @@ fn a_ledger_opened_later_begins_at_the_logs_start() {
     };
     let mut shard = Shard::with(topic);
     shard.append_many(3);
-    let refused = shard.log(LogCommand::Lease(request(1, 1), Token(0)));
-    assert_eq!(refused.expect_err("no queue yet"), Error::NoSuchLedger);
-    shard
-        .log(LogCommand::Open(queue_config()))
-        .expect("it opens");
+    let refused = shard.ask(request(1, 1), 0);
+    assert_eq!(refused.expect_err("no queue yet"), LogError::NoSuchLedger);
+    shard.open(LOG, queue_config()).expect("it opens");
     assert_eq!(shard.lease(request(1, 10)), [(0, 0), (0, 1), (0, 2)]);
 }
 
@@ -246,71 +249,60 @@ fn trimming_stops_at_what_is_needed_unless_forced() {
     shard.append_many(10);
     shard.lease(request(1, 4));
     shard.settle(&[(0, 0), (0, 1), (0, 3)], Outcome::Done);
-    let trim = |to, force| LogCommand::Trim {
-        partition: PartitionIndex(0),
+    let trim = |to, force| Trim {
+        partition: PartitionId::new(LOG, PartitionIndex(0)),
         to: Offset(to),
         force,
     };
-    let start = |reply| match reply {
-        Ok(Reply::Trimmed(start)) => start.0,
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(start(shard.log(trim(8, false))), 2);
+    assert_eq!(shard.run(trim(8, false)), Ok(Offset(2)));
     assert!(matches!(shard.effects.pop(), Some(Effect::Trimmed(_))));
-    assert_eq!(start(shard.log(trim(1, false))), 2);
-    assert_eq!(start(shard.log(trim(8, true))), 8);
+    assert_eq!(shard.run(trim(1, false)), Ok(Offset(2)));
+    assert_eq!(shard.run(trim(8, true)), Ok(Offset(8)));
     assert_eq!(shard.counts(), (2, 0, 0));
     assert_eq!(shard.lease(request(1, 10)), [(0, 8), (0, 9)]);
-    let beyond = shard.log(trim(11, true));
-    assert!(matches!(beyond, Err(Error::OffsetOutOfRange { .. })));
+    let beyond = shard.run(trim(11, true));
+    assert!(matches!(beyond, Err(LogError::OffsetOutOfRange { .. })));
 }
 
 #[test]
 fn closing_tells_those_who_used_the_log() {
     let mut shard = Shard::with(queue_config());
     shard
-        .log(LogCommand::Subscribe(subscribe(consumer(1, 1))))
+        .run(Subscribe {
+            log: LOG,
+            terms: subscribe(consumer(1, 1)),
+        })
         .expect("subscribed");
     let waiting = LeaseRequest {
         wait_ms: Some(1_000_000),
         ..request(2, 1)
     };
-    shard.decide(Command::Log(LOG, LogCommand::Lease(waiting, Token(5))));
-    let unused = Close {
+    shard.wait(waiting, 5);
+    let unused = CloseLog {
         if_unused: true,
-        ..Close::default()
+        ..CloseLog::anyway(LOG)
     };
-    assert_eq!(
-        shard.log(LogCommand::Close(unused)).expect_err("used"),
-        Error::InUse
-    );
+    assert_eq!(shard.run(unused).expect_err("used"), LogError::InUse);
     shard.append_many(2);
-    let empty = Close {
+    let empty = CloseLog {
         if_empty: true,
-        ..Close::default()
+        ..CloseLog::anyway(LOG)
     };
-    assert_eq!(
-        shard.log(LogCommand::Close(empty)).expect_err("full"),
-        Error::NotEmpty
-    );
-    let closed = shard.log(LogCommand::Close(Close::default()));
-    assert!(matches!(closed, Ok(Reply::Removed(2))));
+    assert_eq!(shard.run(empty).expect_err("full"), LogError::NotEmpty);
+    let closed = shard.run(CloseLog::anyway(LOG));
+    assert_eq!(closed, Ok(2));
     assert!(matches!(
         shard.effects[..],
         [
             Effect::ConsumerCancelled(_),
-            Effect::Respond(Token(5), Err(Error::NoSuchLog)),
+            Effect::Leased(Token(5), Err(LogError::NoSuchLog)),
             Effect::Forget {
                 log: LOG,
                 partitions: 1
             }
         ]
     ));
-    assert_eq!(shard.append_only(record()), Err(Error::NoSuchLog));
+    assert_eq!(shard.append_only(record()), Err(AppendError::NoSuchLog));
     assert_eq!(shard.state.next_deadline(), None);
-    assert!(
-        shard
-            .decide(Command::SessionClosed(SessionId(1)))
-            .is_nothing()
-    );
+    assert!(shard.begin_to_close(1).is_nothing());
 }

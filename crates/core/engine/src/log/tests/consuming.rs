@@ -2,8 +2,10 @@
 
 use super::*;
 
-fn subscribed(shard: &mut Shard, terms: Subscribe) {
-    shard.log(LogCommand::Subscribe(terms)).expect("subscribed");
+fn subscribed(shard: &mut Shard, terms: Subscription) {
+    shard
+        .run(Subscribe { log: LOG, terms })
+        .expect("subscribed");
 }
 
 fn count(deliveries: &[(ConsumerRef, Vec<u64>)], who: ConsumerRef) -> usize {
@@ -40,7 +42,7 @@ fn a_consumer_holds_no_more_than_its_prefetch() {
     let mut shard = Shard::with(queue_config());
     subscribed(
         &mut shard,
-        Subscribe {
+        Subscription {
             prefetch: Some(2),
             ..subscribe(consumer(1, 1))
         },
@@ -57,16 +59,17 @@ fn a_consumer_holds_no_more_than_its_prefetch() {
 fn a_pool_is_shared_across_consumers_and_logs() {
     let mut shard = Shard::with(queue_config());
     let other = LogId(2);
-    shard
-        .run(Command::Log(other, LogCommand::Open(queue_config())))
-        .expect("opens");
-    let pooled = |number| Subscribe {
+    shard.open(other, queue_config()).expect("opens");
+    let pooled = |number| Subscription {
         pool_prefetch: Some(2),
         ..subscribe(consumer(1, number))
     };
     subscribed(&mut shard, pooled(1));
     shard
-        .run(Command::Log(other, LogCommand::Subscribe(pooled(2))))
+        .run(Subscribe {
+            log: other,
+            terms: pooled(2),
+        })
         .expect("subscribed");
     shard.append_many(2);
     assert_eq!(shard.delivered(), [(consumer(1, 1), vec![0, 1])]);
@@ -88,19 +91,20 @@ fn a_pool_is_shared_across_consumers_and_logs() {
     );
     shard.append_many(1);
     assert_eq!(shard.delivered(), []);
-    let wider = LogCommand::Prefetch {
+    let wider = Prefetch {
+        log: LOG,
         session: SessionId(1),
         pool: 0,
         limit: None,
     };
-    shard.log(wider).expect("changed");
+    shard.run(wider).expect("changed");
     assert_eq!(shard.delivered(), [(consumer(1, 1), vec![2])]);
 }
 
 #[test]
 fn what_a_cancelled_consumer_holds_counts_in_its_pool() {
     let mut shard = Shard::with(queue_config());
-    let pooled = |number| Subscribe {
+    let pooled = |number| Subscription {
         pool_prefetch: Some(1),
         ..subscribe(consumer(1, number))
     };
@@ -108,7 +112,10 @@ fn what_a_cancelled_consumer_holds_counts_in_its_pool() {
     shard.append_many(2);
     assert_eq!(shard.delivered(), [(consumer(1, 1), vec![0])]);
     shard
-        .log(LogCommand::Unsubscribe(consumer(1, 1)))
+        .run(Unsubscribe {
+            log: LOG,
+            consumer: consumer(1, 1),
+        })
         .expect("ended");
     subscribed(&mut shard, pooled(2));
     assert_eq!(shard.ledger().consumers(), 1);
@@ -122,7 +129,7 @@ fn credit_bounds_what_is_on_its_way() {
     let mut shard = Shard::with(queue_config());
     subscribed(
         &mut shard,
-        Subscribe {
+        Subscription {
             credit_bytes: 25,
             ..subscribe(consumer(1, 1))
         },
@@ -140,7 +147,8 @@ fn credit_bounds_what_is_on_its_way() {
     shard.settle(&[(0, 0), (0, 1), (0, 2)], Outcome::Done);
     assert_eq!(shard.delivered(), []);
     shard
-        .log(LogCommand::Credit {
+        .run(Credit {
+            log: LOG,
             consumer: consumer(1, 1),
             bytes: 10,
         })
@@ -151,7 +159,7 @@ fn credit_bounds_what_is_on_its_way() {
 #[test]
 fn settling_on_delivery_leases_nothing_and_ignores_prefetch() {
     let mut shard = Shard::with(queue_config());
-    let terms = Subscribe {
+    let terms = Subscription {
         prefetch: Some(1),
         settle: true,
         ..subscribe(consumer(1, 1))
@@ -170,24 +178,36 @@ fn settling_on_delivery_leases_nothing_and_ignores_prefetch() {
 #[test]
 fn an_exclusive_consumer_is_alone() {
     let mut shard = Shard::with(queue_config());
-    let exclusive = Subscribe {
+    let exclusive = Subscription {
         exclusive: true,
         ..subscribe(consumer(1, 1))
     };
     subscribed(&mut shard, exclusive);
-    let second = LogCommand::Subscribe(subscribe(consumer(2, 1)));
+    let second = Subscribe {
+        log: LOG,
+        terms: subscribe(consumer(2, 1)),
+    };
     assert_eq!(
-        shard.log(second.clone()).expect_err("exclusive"),
-        Error::Exclusive
+        shard.run(second).expect_err("exclusive"),
+        LogError::Exclusive
     );
-    let again = shard.log(LogCommand::Subscribe(subscribe(consumer(1, 1))));
-    assert_eq!(again.expect_err("same id"), Error::ConsumerExists);
+    let again = shard.run(Subscribe {
+        log: LOG,
+        terms: subscribe(consumer(1, 1)),
+    });
+    assert_eq!(again.expect_err("same id"), LogError::ConsumerExists);
     shard
-        .log(LogCommand::Unsubscribe(consumer(1, 1)))
+        .run(Unsubscribe {
+            log: LOG,
+            consumer: consumer(1, 1),
+        })
         .expect("ended");
-    shard.log(second).expect("free again");
-    let refused = shard.log(LogCommand::Subscribe(exclusive));
-    assert_eq!(refused.expect_err("not alone"), Error::Exclusive);
+    shard.run(second).expect("free again");
+    let refused = shard.run(Subscribe {
+        log: LOG,
+        terms: exclusive,
+    });
+    assert_eq!(refused.expect_err("not alone"), LogError::Exclusive);
 }
 
 #[test]
@@ -196,7 +216,7 @@ fn a_session_takes_its_consumers_along_and_returns_what_they_held() {
     subscribed(&mut shard, subscribe(consumer(1, 1)));
     subscribed(
         &mut shard,
-        Subscribe {
+        Subscription {
             prefetch: Some(0),
             ..subscribe(consumer(2, 1))
         },
@@ -230,7 +250,10 @@ fn an_auto_delete_log_is_unused_when_its_last_consumer_goes() {
         subscribed(&mut shard, subscribe(consumer(session, 1)));
     }
     shard
-        .log(LogCommand::Unsubscribe(consumer(1, 1)))
+        .run(Unsubscribe {
+            log: LOG,
+            consumer: consumer(1, 1),
+        })
         .expect("ended");
     shard.close_session(2);
     assert!(shard.effects.is_empty());
@@ -252,9 +275,7 @@ fn a_restart_drops_logs_that_live_in_memory() {
         ..queue_config()
     };
     for (log, config) in [(2, owned), (3, queue_config())] {
-        shard
-            .run(Command::Log(LogId(log), LogCommand::Open(config)))
-            .expect("opens");
+        shard.open(LogId(log), config).expect("opens");
     }
     shard.restart();
     let forgotten: Vec<_> = std::mem::take(&mut shard.effects)

@@ -1,7 +1,6 @@
 //! Leases on request: order, return, deadlines, delays, waits, FIFO groups.
 
 use super::*;
-use crate::command::Extend;
 use crate::limits::RUN_RECORDS_MAX;
 
 fn timed(session: u64, records_max: u32, lease_ms: u64) -> LeaseRequest {
@@ -122,17 +121,13 @@ fn a_deadline_moves_and_zero_returns_at_once() {
         offset: Offset(offset),
         lease: None,
     };
-    let extend = |items: &[(SettleItem, u64)]| {
-        LogCommand::Extend(Extend {
-            ledger: LedgerId::DEFAULT,
-            items: items.iter().copied().collect(),
-        })
+    let extend = |items: &[(SettleItem, u64)]| Extend {
+        log: LOG,
+        ledger: LedgerId::DEFAULT,
+        items: items.iter().copied().collect(),
     };
-    let reply = shard.log(extend(&[(item(0), 1_000), (item(1), 0), (item(7), 5)]));
-    let Ok(Reply::Settled { missing }) = reply else {
-        panic!("refused")
-    };
-    assert_eq!(missing.as_slice(), [2]);
+    let reply = shard.run(extend(&[(item(0), 1_000), (item(1), 0), (item(7), 5)]));
+    assert_eq!(reply.expect("a queue").as_slice(), [2]);
     assert_eq!(shard.lease(request(2, 5)), [(0, 1)]);
     shard.pass(999);
     assert_eq!(shard.lease(request(2, 5)), []);
@@ -183,14 +178,16 @@ fn a_wait_is_answered_by_the_first_record_or_when_its_time_is_up() {
         ..request(1, 10)
     };
     for token in [1, 2, 3] {
-        let decision = shard.decide(Command::Log(LOG, LogCommand::Lease(waiting, Token(token))));
-        assert!(decision.reply.is_none());
+        shard.wait(waiting, token);
     }
     shard.append_many(1);
     assert_eq!(shard.dispatch(), []);
     assert_eq!(shard.answers(), [(Token(1), vec![(0, 0)])]);
     shard
-        .log(LogCommand::CancelWait(Token(2)))
+        .run(CancelWait {
+            log: LOG,
+            token: Token(2),
+        })
         .expect("cancelled");
     assert_eq!(shard.answers(), [(Token(2), vec![])]);
     shard.pass(99);
@@ -299,11 +296,12 @@ fn purging_leaves_what_is_leased() {
     shard.lease(request(1, 2));
     shard.settle(&[(0, 0)], Outcome::Return(0));
     shard.append_only(record()).expect("appended");
-    let purged = shard.log(LogCommand::Purge {
+    let purged = shard.run(Purge {
+        log: LOG,
         ledger: LedgerId::DEFAULT,
         leased: false,
     });
-    assert!(matches!(purged, Ok(Reply::Removed(4))));
+    assert_eq!(purged, Ok(4));
     assert_eq!(shard.counts(), (0, 1, 0));
     assert_eq!(shard.state.next_deadline(), None);
     shard.commit();
@@ -317,16 +315,17 @@ fn purging_takes_what_is_leased_where_that_is_asked() {
     let mut shard = Shard::with(queue_config());
     shard.append_many(3);
     shard.lease(request(1, 2));
-    let all = LogCommand::Purge {
+    let all = Purge {
+        log: LOG,
         ledger: LedgerId::DEFAULT,
         leased: true,
     };
-    assert!(matches!(shard.log(all.clone()), Ok(Reply::Removed(3))));
+    assert_eq!(shard.run(all), Ok(3));
     assert_eq!(shard.counts(), (0, 0, 0));
     assert_eq!(shard.state.next_deadline(), None);
     shard.settle(&[(0, 0)], Outcome::Return(0));
     assert_eq!(shard.lease(request(1, 5)), [], "a late return is none");
-    assert!(matches!(shard.log(all), Ok(Reply::Removed(0))));
+    assert_eq!(shard.run(all), Ok(0));
     shard.append_many(1);
     assert_eq!(shard.lease(request(1, 5)), [(0, 3)]);
 }
@@ -365,7 +364,7 @@ fn a_single_wait_takes_from_all_partitions() {
     };
     for _ in 0..2 {
         // The same token again is the same wait.
-        shard.decide(Command::Log(LOG, LogCommand::Lease(waiting, Token(1))));
+        shard.wait(waiting, 1);
     }
     for _ in 0..3 {
         shard.append_only(record()).expect("appended");
@@ -379,8 +378,10 @@ fn a_single_wait_takes_from_all_partitions() {
 /// A queue of 600 records, all of them leased to a consumer of session 1.
 fn all_leased() -> Shard {
     let mut shard = Shard::with(queue_config());
-    let subscribe = LogCommand::Subscribe(subscribe(consumer(1, 1)));
-    shard.log(subscribe).expect("subscribed");
+    let terms = subscribe(consumer(1, 1));
+    shard
+        .run(Subscribe { log: LOG, terms })
+        .expect("subscribed");
     shard.append_many(600);
     shard.dispatch();
     assert_eq!(shard.counts(), (0, 600, 0));
@@ -390,10 +391,10 @@ fn all_leased() -> Shard {
 #[test]
 fn what_a_session_held_returns_by_runs() {
     let mut shard = all_leased();
-    shard.decide(Command::SessionClosed(SessionId(1)));
+    shard.begin_to_close(1);
     let mut runs = Vec::new();
     while shard.state.logs.has_leavings() {
-        let records = shard.decide(Command::CleanUp).records;
+        let records = shard.clean_up_some().records;
         assert_eq!(records.len(), 1);
         if let Record::Log(_, LogRecord::Ledger(_, LedgerRecord::Returned { run, .. })) = records[0]
         {
@@ -408,14 +409,14 @@ fn what_a_session_held_returns_by_runs() {
 fn what_a_session_held_is_back_before_others_are_served_and_nothing_goes_to_it() {
     let mut shard = all_leased();
     shard.append_many(1);
-    shard.decide(Command::SessionClosed(SessionId(1)));
+    shard.begin_to_close(1);
     assert!(shard.state.logs.is_owed(LOG));
-    let second = Subscribe {
+    let terms = Subscription {
         prefetch: Some(2),
         ..subscribe(consumer(2, 1))
     };
     shard
-        .log(LogCommand::Subscribe(second))
+        .run(Subscribe { log: LOG, terms })
         .expect("subscribed");
     assert_eq!(shard.delivered(), [(consumer(2, 1), vec![0, 1])]);
     assert_eq!(shard.counts(), (599, 2, 0));

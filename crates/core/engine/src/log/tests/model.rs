@@ -18,8 +18,6 @@ use self::{
 use super::*;
 use stele_base_types::ProcessEpoch;
 
-use crate::command::{Extend, Outcome};
-
 const PARTITIONS: u32 = 2;
 
 fn config(fifo: bool) -> LogConfig {
@@ -109,12 +107,13 @@ impl History {
             Step::Subscribe { session, prefetch } => self.subscribe(session, prefetch),
             Step::Unsubscribe { pick } => self.unsubscribe(pick),
             Step::Purge => {
-                let purged = self.shard.log(LogCommand::Purge {
+                let purged = self.shard.run(Purge {
+                    log: LOG,
                     ledger: LedgerId::DEFAULT,
                     leased: false,
                 });
                 let expected = self.oracle.purge();
-                assert!(matches!(purged, Ok(Reply::Removed(removed)) if removed == expected));
+                assert_eq!(purged, Ok(expected));
             }
             Step::Trim { pick, force } => self.trim(pick, force),
             Step::Snapshot => {
@@ -194,13 +193,11 @@ impl History {
             lease: None,
         };
         let extend = Extend {
+            log: LOG,
             ledger: LedgerId::DEFAULT,
             items: [(item, term_ms)].into_iter().collect(),
         };
-        let reply = self.shard.log(LogCommand::Extend(extend));
-        let Ok(Reply::Settled { missing }) = reply else {
-            panic!("{reply:?}")
-        };
+        let missing = self.shard.run(extend).expect("a queue");
         let found = self.oracle.extend(&item, term_ms, self.shard.now);
         assert_eq!(missing.is_empty(), found);
         self.dispatch();
@@ -209,12 +206,12 @@ impl History {
     fn subscribe(&mut self, session: u64, prefetch: u32) {
         let reference = consumer(session, self.consumer_next);
         self.consumer_next += 1;
-        let terms = Subscribe {
+        let terms = Subscription {
             prefetch: Some(prefetch),
             ..subscribe(reference)
         };
         self.shard
-            .log(LogCommand::Subscribe(terms))
+            .run(Subscribe { log: LOG, terms })
             .expect("subscribed");
         self.oracle.consumers.insert(reference, prefetch);
         self.dispatch();
@@ -226,7 +223,10 @@ impl History {
             return;
         };
         self.shard
-            .log(LogCommand::Unsubscribe(reference))
+            .run(Unsubscribe {
+                log: LOG,
+                consumer: reference,
+            })
             .expect("ended");
         self.oracle.consumers.remove(&reference);
     }
@@ -244,14 +244,14 @@ impl History {
         let partition = u32::try_from(pick).expect("small") % PARTITIONS;
         let (start, shown, needed) = self.oracle.bounds(partition);
         let to = start + (pick as u64 / 2) % (shown - start + 1);
-        let trim = LogCommand::Trim {
-            partition: PartitionIndex(partition),
+        let trim = Trim {
+            partition: PartitionId::new(LOG, PartitionIndex(partition)),
             to: Offset(to),
             force,
         };
         let expected = if force { to } else { to.min(needed) }.max(start);
-        let trimmed = self.shard.log(trim);
-        assert!(matches!(trimmed, Ok(Reply::Trimmed(at)) if at == Offset(expected)));
+        let trimmed = self.shard.run(trim);
+        assert_eq!(trimmed, Ok(Offset(expected)));
         self.oracle.trim(partition, expected);
         self.dispatch();
     }
@@ -305,7 +305,7 @@ fn recovered(mut state: State, records: &[Record]) -> State {
     }
     state.apply(&Record::Recovered(ProcessEpoch(1)));
     while state.logs.has_leavings() {
-        for record in state.decide(Command::CleanUp, Timestamp::PAST).records {
+        for record in state.clean_up(Timestamp::PAST).records {
             state.apply(&record);
         }
     }

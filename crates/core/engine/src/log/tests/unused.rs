@@ -49,13 +49,16 @@ fn an_unused_log_goes_after_its_time() {
     ));
     assert_eq!(shard.state.logs.closed().collect::<Vec<_>>(), [LOG]);
     assert_eq!(shard.state.next_deadline(), None);
-    assert_eq!(shard.log(LogCommand::Use).unwrap_err(), Error::NoSuchLog);
+    assert_eq!(
+        shard.run(UseLog { log: LOG }).unwrap_err(),
+        LogError::NoSuchLog
+    );
 }
 
 #[test]
 fn asking_for_records_is_a_use_and_publishing_is_none() {
     is_a_use(|shard| drop(shard.lease(request(1, 1))));
-    is_a_use(|shard| drop(shard.log(LogCommand::Use).unwrap()));
+    is_a_use(|shard| shard.run(UseLog { log: LOG }).unwrap());
     let mut shard = shard();
     shard.pass(UNUSED_MS - 1);
     shard.append_many(1);
@@ -70,7 +73,7 @@ fn a_log_is_used_for_as_long_as_a_request_waits() {
             wait_ms: Some(5 * UNUSED_MS),
             ..request(1, 1)
         };
-        shard.decide(Command::Log(LOG, LogCommand::Lease(waiting, Token(1))));
+        shard.wait(waiting, 1);
         shard.lease(request(2, 1));
         shard.pass(5 * UNUSED_MS);
     });
@@ -82,10 +85,18 @@ fn a_log_with_consumers_stays_and_counts_from_the_last_ones_end() {
         is_a_use(|shard| {
             for session in [1, 2] {
                 let subscribe = subscribe(consumer(session, 1));
-                shard.log(LogCommand::Subscribe(subscribe)).unwrap();
+                shard
+                    .run(Subscribe {
+                        log: LOG,
+                        terms: subscribe,
+                    })
+                    .unwrap();
             }
             shard
-                .log(LogCommand::Unsubscribe(consumer(1, 1)))
+                .run(Unsubscribe {
+                    log: LOG,
+                    consumer: consumer(1, 1),
+                })
                 .expect("ended");
             assert_eq!(shard.state.next_deadline(), None);
             shard.pass(10 * UNUSED_MS);
@@ -95,7 +106,10 @@ fn a_log_with_consumers_stays_and_counts_from_the_last_ones_end() {
     consumed(|shard| shard.close_session(2));
     consumed(|shard| {
         shard
-            .log(LogCommand::Unsubscribe(consumer(2, 1)))
+            .run(Unsubscribe {
+                log: LOG,
+                consumer: consumer(2, 1),
+            })
             .expect("ended");
     });
 }
@@ -132,6 +146,6 @@ fn an_auto_delete_log_that_never_had_a_consumer_goes_after_its_time() {
 fn a_log_without_a_time_stays() {
     let mut shard = Shard::with(queue_config());
     shard.append_many(1);
-    shard.log(LogCommand::Use).unwrap();
+    shard.run(UseLog { log: LOG }).unwrap();
     assert_eq!(shard.state.next_deadline(), None);
 }

@@ -11,8 +11,8 @@ use stele_base_types::{
 
 use super::config::LogConfig;
 use crate::{
-    Arguments, Decision, ExchangeKind, Facet, GroupRecord, LeaseId, LedgerId, Run, Settings, State,
-    command::{Bind, ConsumerRef, ProducerStamp},
+    Arguments, Bind, ConsumerRef, Decision, ExchangeKind, Facet, GroupRecord, LeaseId, LedgerId,
+    ProducerStamp, Run, Settings, State,
 };
 
 #[derive(Deserialize)]

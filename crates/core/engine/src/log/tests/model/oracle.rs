@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::*;
-use crate::command::Outcome;
+use crate::Outcome;
 
 pub(super) struct Oracle {
     fifo: bool,
@@ -96,7 +96,7 @@ impl Oracle {
     /// Checks that these may be handed out, and does.
     pub(super) fn hand_out(
         &mut self,
-        runs: &[crate::LeasedRun],
+        runs: &[LeasedRun],
         holder: ConsumerRef,
         until: Option<Timestamp>,
     ) {

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::command::Outcome;
+use crate::Outcome;
 
 #[derive(Clone, Debug)]
 pub(super) enum Step {

@@ -1,0 +1,73 @@
+//! Members of groups, whose answers may come later.
+
+use stele_core_engine::{
+    Decision, Durability, GroupError, JoinGroup, JoinReply, JoinedGroup, SyncGroup, SyncedGroup,
+    Token,
+};
+
+use super::Shard;
+use crate::{Error, request::Reply};
+
+impl Shard {
+    pub(super) fn join(&mut self, join: JoinGroup, reply: Reply<JoinReply, GroupError>) {
+        let token = self.give_token();
+        let decided = join.decide(token, &self.state, self.now);
+        if let Some(waiting) = self.answer_or_wait(decided, reply) {
+            self.joins.insert(token, waiting);
+        }
+    }
+
+    pub(super) fn sync(&mut self, sync: SyncGroup, reply: Reply<SyncedGroup, GroupError>) {
+        let token = self.give_token();
+        let decided = sync.decide(token, &self.state, self.now);
+        if let Some(waiting) = self.answer_or_wait(decided, reply) {
+            self.syncs.insert(token, waiting);
+        }
+    }
+
+    /// Answers a join that waits.
+    pub(super) fn joined(
+        &mut self,
+        token: Token,
+        answer: Result<Box<JoinedGroup>, GroupError>,
+        durability: Durability,
+    ) {
+        if let Some(reply) = self.joins.remove(&token) {
+            self.answer_call(reply, answer.map(JoinReply::Joined), durability);
+        }
+    }
+
+    /// Answers a sync that waits.
+    pub(super) fn synced(
+        &mut self,
+        token: Token,
+        answer: Result<SyncedGroup, GroupError>,
+        durability: Durability,
+    ) {
+        if let Some(reply) = self.syncs.remove(&token) {
+            self.answer_call(reply, answer, durability);
+        }
+    }
+
+    /// Makes what was decided so, and answers it, or gives the asker back where it has to wait.
+    fn answer_or_wait<R: Send + 'static>(
+        &mut self,
+        decided: Result<Decision<Option<R>>, GroupError>,
+        reply: Reply<R, GroupError>,
+    ) -> Option<Reply<R, GroupError>> {
+        let decision = match decided {
+            Ok(decision) => decision,
+            Err(refusal) => {
+                drop(reply.send(Err(Error::Refused(refusal))));
+                return None;
+            }
+        };
+        let durability = decision.durability;
+        match self.apply_decision(decision, None) {
+            Ok(Some(answer)) => self.answer_call(reply, Ok(answer), durability),
+            Ok(None) => return Some(reply),
+            Err(failure) => drop(reply.send(Err(failure.into()))),
+        }
+        None
+    }
+}

@@ -1,0 +1,37 @@
+//! Delete: an empty group goes with its offsets.
+
+use stele_base_types::{Name, Timestamp};
+
+use super::GroupCommand;
+use crate::{
+    Command, Decision, GroupError, GroupRecord, State,
+    group::{GroupState, step::Step},
+};
+
+/// Removes an empty group.
+#[derive(Clone, Debug)]
+pub struct DeleteGroup {
+    /// The group.
+    pub group: Name,
+}
+
+impl GroupCommand for DeleteGroup {
+    fn group(&self) -> &Name {
+        &self.group
+    }
+}
+
+impl Command for DeleteGroup {
+    type Reply = ();
+    type Error = GroupError;
+
+    fn decide(self, state: &State, _now: Timestamp) -> Result<Decision, GroupError> {
+        let group = state.groups.group(&self.group);
+        if group.ok_or(GroupError::NoSuchGroup)?.live.state != GroupState::Empty {
+            return Err(GroupError::NotEmpty);
+        }
+        let mut step = Step::new(&self.group);
+        step.record(GroupRecord::Deleted);
+        Ok(step.done())
+    }
+}

@@ -1,0 +1,99 @@
+//! Why a command to a log is refused.
+
+use stele_base_types::{Offset, PartitionId, ProducerEpoch, Sequence};
+
+use crate::Contradiction;
+
+/// A refusal of what is asked of a log or its ledger: nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LogError {
+    /// The log doesn't exist (any more). The caller looks the name up again.
+    #[error("no such log")]
+    NoSuchLog,
+    /// The log hasn't so many partitions.
+    #[error("no such partition")]
+    NoSuchPartition,
+    /// The log has no such ledger: no queue protocol has opened it yet.
+    #[error("no such ledger")]
+    NoSuchLedger,
+    /// It has consumers and was to be closed only without.
+    #[error("in use")]
+    InUse,
+    /// It has ready records and was to be closed only without.
+    #[error("not empty")]
+    NotEmpty,
+    /// It has an exclusive consumer, or was to get one while it has others.
+    #[error("exclusive access refused")]
+    Exclusive,
+    /// A session's consumer of that id exists already.
+    #[error("consumer exists")]
+    ConsumerExists,
+    /// The offset is before the partition's start or after its end.
+    #[error("offset {offset} is outside {start}..={end}")]
+    OffsetOutOfRange {
+        /// Asked.
+        offset: Offset,
+        /// First one there.
+        start: Offset,
+        /// One after the last.
+        end: Offset,
+    },
+}
+
+/// A refusal to append: nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// The log doesn't exist (any more). The caller looks the name up again.
+    #[error("no such log")]
+    NoSuchLog,
+    /// The log hasn't so many partitions.
+    #[error("no such partition")]
+    NoSuchPartition,
+    /// An append is malformed: no targets, no records, a schedule with many records.
+    #[error("malformed append: {0}")]
+    Malformed(&'static str),
+    /// The producer's next sequence number was expected (KIP-98).
+    #[error("partition {partition}: sequence {got} where {expected} was expected")]
+    OutOfOrderSequence {
+        /// Where.
+        partition: PartitionId,
+        /// Sent.
+        got: Sequence,
+        /// Due.
+        expected: Sequence,
+    },
+    /// The batch was appended long ago; its offset is no longer known (KIP-98).
+    #[error("duplicate of a batch that is no longer known")]
+    DuplicateSequence,
+    /// A newer producer of this id has taken over (KIP-98).
+    #[error("producer epoch {got} is fenced by {current}")]
+    ProducerFenced {
+        /// Sent.
+        got: ProducerEpoch,
+        /// In force.
+        current: ProducerEpoch,
+    },
+    /// The producer isn't known here and its batch isn't a first one (KIP-360).
+    #[error("unknown producer id")]
+    UnknownProducer,
+}
+
+/// A refusal to take a log up: nothing has changed. The catalogue defines no log that is refused
+/// so, but for one that is being deleted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The log was closed: its definition is about to go.
+    #[error("the log is closed")]
+    Closed,
+    /// Fewer partitions than there are, none, or too many.
+    #[error("a log of {existing} partitions can't become one of {requested}")]
+    Partitions {
+        /// What it has.
+        existing: u32,
+        /// What was asked.
+        requested: u32,
+    },
+    /// Records of a queue are listed by group, or not, from the first one on.
+    #[error(transparent)]
+    Contradiction(#[from] Contradiction),
+}

@@ -12,11 +12,11 @@ use stele_base_types::{
     SessionId, ShardId, Timestamp,
 };
 use stele_core_engine::{
-    AlterLog, AppendError, Appended, Bind, Catalogue, CatalogueError, CloseLog, Command,
-    DeclareExchange, DeclareLog, Declared, DeleteExchange, DeleteLog, Extend, GroupCommand,
-    GroupError, GroupListing, InitProducer, InitProducerError, JoinGroup, JoinReply, Lease,
-    LeaseRequest, LedgerId, ListGroups, LogDefinition, LogError, Missing, Purge, Settle, SyncGroup,
-    SyncedGroup, Trim, Unbind, UseLog,
+    AlterLog, AppendError, Appended, Bind, Catalogue, CatalogueError, Command, DeclareExchange,
+    DeclareLog, Declared, DeleteExchange, DeleteLog, Extend, GroupCommand, GroupError,
+    GroupListing, InitProducer, InitProducerError, JoinGroup, JoinReply, Lease, LeaseRequest,
+    LedgerId, ListGroups, LogDefinition, LogError, Missing, Purge, Settle, SyncGroup, SyncedGroup,
+    Trim, Unbind, UseLog,
 };
 use tokio::sync::{
     Notify,
@@ -141,17 +141,13 @@ impl Broker {
         self.to_catalogue(alter).await
     }
 
-    /// Deletes a log with its data; tells how many ready records it held.
-    pub async fn delete_log(&self, close: CloseLog) -> Result<u64, Error<LogError>> {
-        let log = close.log;
-        let removed = match self.to_log(log, close).await {
-            Ok(removed) => removed,
-            // Closed by another call whose definition is about to go: finish it too.
-            Err(Error::Refused(LogError::NoSuchLog)) => 0,
-            Err(error) => return Err(error),
-        };
-        self.to_catalogue(DeleteLog { log }).await?;
-        Ok(removed)
+    /// Deletes a log with its data; tells how many ready records it held. A deletion that has begun
+    /// is carried through, also where this future is dropped.
+    pub async fn delete_log(&self, delete: DeleteLog) -> Result<u64, Error<LogError>> {
+        let (reply, answer) = oneshot::channel();
+        let shard = self.shard_of(delete.log);
+        self.send(shard, Request::Delete { delete, reply }).await;
+        answer.await.map_err(|_| Failure::Stopping)?
     }
 
     /// Says that a log is in use: one that goes for want of use counts from now.

@@ -53,4 +53,4 @@ pub use request::{AnswerTo, Request};
 pub use resolve::{Action, ResolveError, Resolved};
 pub use runtime::{Running, Settings, StartError};
 pub use session::Session;
-pub use shard::{Awaited, Lane, LaneCommand, News, Opened, Replayed, Shard, ShardStatus};
+pub use shard::{Awaited, LinkInbox, LinkNews, News, Opened, Replayed, Shard, ShardStatus};

@@ -28,6 +28,10 @@ pub(crate) const UNAWAITED_MS_MAX: u64 = 5;
 /// No more requests are taken up while so much waits for the writer.
 pub(crate) const BACKLOG_BYTES_MAX: usize = 16 << 20;
 
+/// No more requests are taken up while another shard has so many commands yet to acknowledge: what
+/// is kept for it here stays bounded. What it sends itself is taken up all the same.
+pub(crate) const LINK_BACKLOG_MAX: usize = 4_096;
+
 /// Jobs of one shard that wait for the settler, where no shard waits: a settling, what is left of
 /// the one before, and spares that are given up.
 pub(crate) const SETTLER_JOBS_PER_SHARD_MAX: usize = 3;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 use stele_base_types::{LogId, Offset, PartitionId, SessionId, Timestamp};
 use stele_core_engine::{
-    Append, Command, Credit, GroupError, JoinGroup, JoinReply, Lease, LogError, Missing, Settle,
-    SyncGroup, SyncedGroup,
+    Append, Command, Credit, DeleteLog, GroupError, JoinGroup, JoinReply, Lease, LogError, Missing,
+    Settle, SyncGroup, SyncedGroup,
 };
 use tokio::sync::{
     Notify,
@@ -54,6 +54,11 @@ pub enum Request {
     },
     /// The asker of a waiting lease has gone.
     CancelLease { log: LogId, ticket: u64 },
+    /// Delete a log.
+    Delete {
+        delete: DeleteLog,
+        reply: Reply<u64, LogError>,
+    },
     /// Join a group.
     Join {
         join: Box<JoinGroup>,

@@ -22,7 +22,7 @@ use crate::{
     limits::{INBOX_REQUESTS_MAX, NEWS_MAX, SETTLER_JOBS_PER_SHARD_MAX},
     mailbox::Mailbox,
     meter::Meters,
-    shard::{Lane, Opened, Shard},
+    shard::{LinkInbox, Opened, Shard},
 };
 
 /// How to run.
@@ -92,9 +92,9 @@ impl Broker {
         let directory = DataDirectory::open(disk, &settings.directory, settings.shards)?;
         let shards = directory.shard_count();
         let replica = Arc::new(RwLock::new(Catalogue::default()));
-        let lanes: Vec<Lane> = (0..shards).map(|_| Arc::new(Mailbox::default())).collect();
+        let links: Vec<LinkInbox> = (0..shards).map(|_| Arc::new(Mailbox::default())).collect();
 
-        let (epoch, opened) = recover(settings, &directory, &replica, &lanes, &*clock, rng)?;
+        let (epoch, opened) = recover(settings, &directory, &replica, &links, &*clock, rng)?;
 
         let (stop, stopping) = watch::channel(false);
         let (alive, stopped) = mpsc::channel(1);
@@ -105,7 +105,7 @@ impl Broker {
 
         let mut inboxes = Vec::new();
         let mut meters = Meters::default();
-        for ((opened, guard), lane) in opened.into_iter().zip(&lanes) {
+        for ((opened, guard), link) in opened.into_iter().zip(&links) {
             let Opened {
                 shard,
                 writer,
@@ -127,7 +127,7 @@ impl Broker {
             let channels = Channels {
                 requests,
                 news: heard,
-                lane: Arc::clone(lane),
+                link: Arc::clone(link),
                 blocks,
                 settle: settle.clone(),
                 settled: news,
@@ -155,7 +155,7 @@ fn recover(
     settings: &Settings,
     directory: &DataDirectory,
     replica: &Arc<RwLock<Catalogue>>,
-    lanes: &[Lane],
+    links: &[LinkInbox],
     clock: &dyn Clock,
     rng: &mut dyn Rng,
 ) -> Result<(ProcessEpoch, Vec<(Opened, SpaceGuard)>), StartError> {
@@ -167,7 +167,7 @@ fn recover(
             &directory,
             &settings.storage,
             Arc::clone(replica),
-            lanes.to_vec(),
+            links.to_vec(),
             rng,
             clock.now(),
         )?;
@@ -183,6 +183,7 @@ fn recover(
     let catalogue = replica.read().clone();
     for (opened, _) in &mut shards {
         opened.shard.reconcile(&catalogue, clock.now());
+        opened.shard.resend();
     }
     Ok((epoch, shards))
 }

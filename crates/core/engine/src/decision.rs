@@ -4,8 +4,8 @@ use smallvec::SmallVec;
 use stele_base_types::{LogId, PartitionId};
 
 use crate::{
-    ConsumerRef, Delivery, Durability, GroupError, JoinedGroup, LeasedRun, LogError, Record,
-    SyncedGroup, Token,
+    ConsumerRef, Delivery, Durability, GroupError, JoinedGroup, LeasedRun, LinkCommand, LogError,
+    Record, SyncedGroup, Token,
 };
 
 /// The outcome of a command: what changes, what to answer and when, what else to do. What the shard
@@ -18,6 +18,9 @@ pub struct Decision<R = ()> {
     pub reply: R,
     /// What else to do, once the records are applied.
     pub effects: SmallVec<[Effect; 1]>,
+    /// What other parts of the broker are to do, each on its own shard, exactly once.
+    /// [`crate::State`] turns these into records: the engine's callers see none.
+    pub(crate) sends: SmallVec<[LinkCommand; 1]>,
     /// How safe the records must be before the reply leaves. Where there are none, how safe all
     /// earlier records must be: a duplicate is answered no sooner than its original is safe.
     /// Effects don't wait.
@@ -34,13 +37,12 @@ pub enum Effect {
     Joined(Token, Result<Box<JoinedGroup>, GroupError>),
     /// Answer a [`crate::SyncGroup`] that waits, likewise.
     Synced(Token, Result<SyncedGroup, GroupError>),
+    /// Answer a [`crate::DeleteLog`] that waits, with how many records were ready.
+    Deleted(Token, u64),
     /// Hand records to a consumer.
     Deliver(Delivery),
     /// Tell a consumer that it is no longer one: its log is gone.
     ConsumerCancelled(ConsumerRef),
-    /// The last consumer of an auto-delete log has gone, or one was unused for its time and is
-    /// closed by this: delete the log.
-    Unused(LogId),
     /// The log is gone: its data may be removed.
     Forget {
         /// The log.
@@ -59,6 +61,7 @@ impl<R> Decision<R> {
             records: SmallVec::new(),
             reply,
             effects: SmallVec::new(),
+            sends: SmallVec::new(),
             durability: Durability::Volatile,
         }
     }
@@ -67,9 +70,8 @@ impl<R> Decision<R> {
     pub fn change(record: Record, reply: R, durability: Durability) -> Self {
         Self {
             records: SmallVec::from_iter([record]),
-            reply,
-            effects: SmallVec::new(),
             durability,
+            ..Self::reply(reply)
         }
     }
 
@@ -86,8 +88,26 @@ impl<R> Decision<R> {
             records: self.records,
             reply,
             effects: self.effects,
+            sends: self.sends,
             durability: self.durability,
         }
+    }
+
+    /// The same, and another part of the broker is to do something.
+    #[must_use]
+    pub(crate) fn sending(mut self, command: LinkCommand) -> Self {
+        self.sends.push(command);
+        self
+    }
+
+    /// The same with what another one changes and does.
+    #[must_use]
+    pub(crate) fn and(mut self, other: Decision) -> Self {
+        self.records.extend(other.records);
+        self.effects.extend(other.effects);
+        self.sends.extend(other.sends);
+        self.durability = self.durability.max(other.durability);
+        self
     }
 }
 
@@ -95,6 +115,11 @@ impl Decision {
     /// Nothing happens.
     pub fn nothing() -> Self {
         Self::reply(())
+    }
+
+    /// A change that nobody asked for.
+    pub(crate) fn record(record: Record) -> Self {
+        Self::change(record, (), Durability::Volatile)
     }
 
     /// How much it changes, roughly: the records of logs that it speaks of, and one for every other
@@ -106,6 +131,6 @@ impl Decision {
     /// Whether nothing is to be done: how [`crate::State::dispatch`] and [`crate::State::tick`] say
     /// that they are through.
     pub fn is_nothing(&self) -> bool {
-        self.records.is_empty() && self.effects.is_empty()
+        self.records.is_empty() && self.effects.is_empty() && self.sends.is_empty()
     }
 }

@@ -34,8 +34,7 @@ mod stored;
 
 pub use catalogue::{
     Adopt, AlterLog, Bind, Binding, Catalogue, CatalogueError, Contradiction, DeclareExchange,
-    DeclareLog, Declared, DeleteExchange, DeleteLog, Exchange, Headers, LogDefinition, NoHeaders,
-    Unbind,
+    DeclareLog, Declared, DeleteExchange, Exchange, Headers, LogDefinition, NoHeaders, Unbind,
 };
 pub use command::{Command, Token};
 pub use config::{
@@ -50,13 +49,13 @@ pub use group::{
     JoinedGroup, JoinedMember, LeaveGroup, ListGroups, MemberDescription, OffsetEntry, SyncGroup,
     SyncedGroup,
 };
-pub use link::{LinkCommand, LinkNumber, LinkRecord, Links};
+pub use link::{LinkCommand, LinkNumber, LinkRecord, Links, Topology};
 pub use log::{
-    Append, AppendError, AppendTarget, Appended, CancelWait, CloseLog, ConsumerRef, Credit,
+    Append, AppendError, AppendTarget, Appended, CancelWait, ConsumerRef, Credit, DeleteLog,
     Delivery, Extend, Lease, LeaseId, LeaseRequest, LeasedRecord, LeasedRun, Ledger, LedgerId,
     LedgerRecord, Log, LogError, Logs, Missing, OpenError, OpenLog, Outcome, Partition, Prefetch,
     ProducerStamp, Purge, Run, Schedule, Settle, SettleItem, Subscribe, Subscription, Trim,
-    UndefineLog, Unsubscribe, UseLog,
+    Unsubscribe, UseLog,
 };
 pub use producer_ids::{InitProducer, InitProducerError};
 pub use record::{CatalogueRecord, GroupRecord, LogRecord, Record};

@@ -16,12 +16,51 @@
 //! - acknowledged ≤ taken ≤ sent, whatever crashes.
 //! - A shard's own commands to itself never come here: they are a part of the same decision.
 
+mod carry;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use stele_base_types::{LogId, ShardId};
 
 use crate::LogConfig;
+
+/// Which shard a state is, and where the others' parts lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Topology {
+    /// This shard.
+    pub own: ShardId,
+    /// How many there are. Fixed when the data directory is made, since data doesn't move.
+    pub shards: u16,
+}
+
+impl Topology {
+    /// The shard that has the definitions.
+    pub const CATALOGUE: ShardId = ShardId(0);
+
+    /// The shard of a log: of all its partitions and ledgers (ADR 1).
+    pub fn owner(&self, log: LogId) -> ShardId {
+        let shard = log.0 % u64::from(self.shards.max(1));
+        ShardId(u16::try_from(shard).expect("it is less than a number of 16 bits"))
+    }
+
+    pub(crate) fn shard_of(&self, command: &LinkCommand) -> ShardId {
+        match command {
+            LinkCommand::Open { log, .. } | LinkCommand::Forget { log } => self.owner(*log),
+            LinkCommand::Undefine { .. } => Self::CATALOGUE,
+        }
+    }
+}
+
+impl Default for Topology {
+    /// A shard by itself.
+    fn default() -> Self {
+        Self {
+            own: ShardId(0),
+            shards: 1,
+        }
+    }
+}
 
 /// The number of a command on its way from one shard to another, from 1.
 #[derive(
@@ -173,60 +212,4 @@ impl Outgoing {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const OTHER: ShardId = ShardId(1);
-
-    fn sent(log: u64) -> LinkRecord {
-        LinkRecord::Sent {
-            to: OTHER,
-            command: LinkCommand::Forget { log: LogId(log) },
-        }
-    }
-
-    fn acknowledged(through: u64) -> LinkRecord {
-        LinkRecord::Acknowledged {
-            by: OTHER,
-            through: LinkNumber(through),
-        }
-    }
-
-    fn waiting(links: &Links) -> Vec<u64> {
-        let waiting = links.unacknowledged();
-        waiting.map(|(_, number, _)| number.0).collect()
-    }
-
-    #[test]
-    fn what_is_not_acknowledged_is_kept_with_its_number() {
-        let mut links = Links::default();
-        for log in 0..3 {
-            links.apply(&sent(log));
-        }
-        assert_eq!(waiting(&links), [1, 2, 3]);
-        links.apply(&acknowledged(2));
-        assert_eq!((waiting(&links), links.backlog()), (vec![3], 1));
-        // One that comes late tells nothing new; one of what was never sent is not believed.
-        links.apply(&acknowledged(1));
-        assert_eq!(links.acknowledged(OTHER), LinkNumber(2));
-        links.apply(&acknowledged(9));
-        assert_eq!(links.acknowledged(OTHER), LinkNumber(3));
-        links.apply(&sent(3));
-        assert_eq!(
-            (waiting(&links), links.sent(OTHER)),
-            (vec![4], LinkNumber(4))
-        );
-    }
-
-    #[test]
-    fn only_the_next_number_is_taken() {
-        let mut links = Links::default();
-        assert!(links.is_next(OTHER, LinkNumber(1)));
-        links.apply(&LinkRecord::Taken { from: OTHER });
-        for (number, is_next) in [(1, false), (2, true), (3, false)] {
-            assert_eq!(links.is_next(OTHER, LinkNumber(number)), is_next);
-        }
-        assert_eq!(links.taken(OTHER), LinkNumber(1));
-        assert!(links.is_next(ShardId(2), LinkNumber(1)));
-    }
-}
+mod tests;

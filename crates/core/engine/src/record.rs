@@ -7,7 +7,7 @@ use stele_base_types::{
     LogId, Name, Offset, PartitionId, ProcessEpoch, ProducerId, SessionId, Timestamp,
 };
 
-use crate::{ProducerStamp, Schedule};
+use crate::{LinkRecord, ProducerStamp, Schedule};
 pub use crate::{catalogue::CatalogueRecord, group::GroupRecord, log::LogRecord};
 
 impl Record {
@@ -20,6 +20,7 @@ impl Record {
             Self::Appended { .. }
             | Self::Catalogue(_)
             | Self::ProducerIds(_)
+            | Self::Link(_)
             | Self::Recovered(_) => true,
         }
     }
@@ -40,6 +41,7 @@ impl Record {
             Self::Group(_, record) => record.at(),
             Self::Catalogue(CatalogueRecord::LogDefined(definition)) => Some(definition.modified),
             Self::Catalogue(_)
+            | Self::Link(_)
             | Self::ProducerIds(_)
             | Self::Recovered(_)
             | Self::Committed(..)
@@ -75,6 +77,8 @@ pub enum Record {
     Group(Name, GroupRecord),
     /// Something happened to the catalogue.
     Catalogue(CatalogueRecord),
+    /// Something happened to a link to another shard.
+    Link(LinkRecord),
     /// Producer ids below this one are given out.
     ProducerIds(ProducerId),
     /// A process of this epoch has begun: the sessions of all earlier ones are gone. What they held

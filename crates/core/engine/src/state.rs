@@ -6,7 +6,7 @@ use stele_base_types::{
     LogId, Offset, PartitionId, ProcessEpoch, ProducerId, SessionId, Timestamp,
 };
 
-use crate::{Catalogue, Decision, Groups, Logs, Record};
+use crate::{Catalogue, Decision, Groups, Links, Logs, Record, link::Topology};
 
 /// All that a shard knows. Serialised as a snapshot.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -18,6 +18,10 @@ pub struct State {
     /// The shard's groups.
     pub groups: Groups,
     pub(crate) producer_next: ProducerId,
+    /// The shard's links to the others.
+    pub links: Links,
+    #[serde(skip)]
+    pub(crate) topology: Topology,
     /// The latest instant that a record bears.
     pub(crate) latest: Timestamp,
 }
@@ -31,6 +35,7 @@ impl State {
             Record::Group(group, record) => self.groups.apply(group, record),
             Record::Catalogue(record) => self.catalogue.apply(record),
             Record::ProducerIds(next) => self.producer_next = *next,
+            Record::Link(record) => self.links.apply(record),
             Record::Recovered(epoch) => {
                 self.logs.recovered(*epoch);
                 self.groups.recovered();
@@ -40,6 +45,11 @@ impl State {
             Record::Committed(partition, end) => self.logs.apply_committed(*partition, *end),
             Record::Appended { .. } => self.logs.apply_appended(record),
         }
+    }
+
+    /// Tells which shard this is, and of how many; to be told before anything is decided.
+    pub fn place(&mut self, topology: Topology) {
+        self.topology = topology;
     }
 
     /// The epoch for the process that starts on this state: larger than that of every number given
@@ -67,7 +77,7 @@ impl State {
         if self.logs.epoch() < epoch {
             return self.logs.recover(epoch, now);
         }
-        self.drop_fleeting()
+        self.send(self.drop_fleeting(), now)
     }
 
     /// Drops some of what doesn't survive the process.
@@ -94,14 +104,14 @@ impl State {
     /// One step, or one run, of what sessions that have gone have left. The shard repeats it for as
     /// long as [`Logs::has_leavings`].
     pub fn clean_up(&self, now: Timestamp) -> Decision {
-        self.logs.clean_up(now)
+        self.send(self.logs.clean_up(now), now)
     }
 
     /// A log may have deliveries to make: leases one run to one consumer. The shard repeats it
     /// until a decision holds nothing; [`Logs::dispatchable`] names the logs that have some to
     /// make.
     pub fn dispatch(&self, log: LogId, now: Timestamp) -> Decision {
-        self.logs.dispatch(log, now)
+        self.send(self.logs.dispatch(log, now), now)
     }
 
     /// Time has passed: one deadline's worth of work. The shard repeats it until a decision holds
@@ -111,7 +121,7 @@ impl State {
         if decision.is_nothing() {
             self.groups.tick(now)
         } else {
-            decision
+            self.send(decision, now)
         }
     }
 }

@@ -21,7 +21,7 @@ use std::{collections::VecDeque, sync::Arc};
 use hashbrown::HashMap;
 use stele_base_types::{ConsumerId, LogId, Principal};
 use stele_core_broker::{self as broker, Broker, Events, FrontMeter};
-use stele_core_engine::{CloseLog, Outcome};
+use stele_core_engine::{DeleteLog, Outcome};
 use stele_wire_amqp::{
     Frame, Method, ShortString,
     method::{basic, channel, connection},
@@ -302,7 +302,7 @@ impl Connection {
         }
         for log in std::mem::take(&mut self.exclusive) {
             // One that is gone already needs no deleting.
-            drop(self.broker.delete_log(CloseLog::anyway(log)).await);
+            drop(self.broker.delete_log(DeleteLog::anyway(log)).await);
         }
     }
 

@@ -3,9 +3,12 @@
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex, SessionId, Timestamp};
+use stele_base_types::{
+    LogId, Name, Offset, PartitionId, PartitionIndex, SessionId, ShardId, Timestamp,
+};
 use stele_core_engine::{
-    AppendError, Appended, Durability, LeaseId, LogDefinition, Outcome, ProducerStamp, Schedule,
+    AppendError, Appended, Durability, LeaseId, LinkNumber, LogDefinition, Outcome, ProducerStamp,
+    Schedule,
 };
 
 /// How the process ends.
@@ -97,6 +100,17 @@ pub(crate) enum Event {
     Time(Timestamp),
     /// All shards have done what was due.
     Ticked(Timestamp),
+    /// So far the links between shards have come.
+    Linked(Vec<LinkEnds>),
+    /// All has been done that was to be done: what the shards hold then.
+    AtRest {
+        /// So far the links have come.
+        links: Vec<LinkEnds>,
+        /// Logs that the catalogue defines.
+        defined: Vec<LogId>,
+        /// Logs that are open.
+        open: Vec<LogId>,
+    },
     /// The process ended.
     Crashed(Crash),
     /// The process started again. What each shard recovered, as two recoveries found it and, where
@@ -115,6 +129,21 @@ pub(crate) enum Event {
     Unreadable(String),
     /// The code panicked.
     Panicked(String),
+}
+
+/// The two ends of a link.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LinkEnds {
+    /// Who sends.
+    pub from: ShardId,
+    /// Who takes.
+    pub to: ShardId,
+    /// The last command that was sent.
+    pub sent: LinkNumber,
+    /// The last command that was taken.
+    pub taken: LinkNumber,
+    /// The last command that the sender knows to be taken.
+    pub acknowledged: LinkNumber,
 }
 
 /// An append that was asked for.

@@ -1,4 +1,4 @@
-//! The ten laws, one file each: what must hold of what is seen, given what is known.
+//! The eleven laws, one file each: what must hold of what is seen, given what is known.
 
 mod l01_acknowledged_survives;
 mod l02_offsets_are_dense;
@@ -10,6 +10,7 @@ mod l07_groups_in_turn;
 mod l08_recovery_repeats;
 mod l09_retention_is_exact;
 mod l10_nothing_panics;
+mod l11_links_deliver_once;
 
 use crate::{event::Event, model::Model};
 
@@ -35,6 +36,7 @@ pub(crate) fn all() -> Vec<Box<dyn Law>> {
         Box::new(l08_recovery_repeats::RecoveryRepeats),
         Box::<l09_retention_is_exact::RetentionIsExact>::default(),
         Box::new(l10_nothing_panics::NothingPanics),
+        Box::new(l11_links_deliver_once::LinksDeliverOnce),
     ]
 }
 

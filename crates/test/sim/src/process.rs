@@ -8,8 +8,8 @@ mod start;
 use std::{collections::VecDeque, mem, sync::Arc};
 
 use parking_lot::RwLock;
-use stele_base_types::{LogId, ProcessEpoch, SessionId, Timestamp};
-use stele_core_broker::{Awaited, Lane, LaneCommand, News, Request, Shard};
+use stele_base_types::{LogId, ProcessEpoch, SessionId, ShardId, Timestamp};
+use stele_core_broker::{Awaited, LinkInbox, LinkNews, News, Request, Shard};
 use stele_core_engine::{Catalogue, Record, State};
 use stele_core_storage::{
     Block, DataDirectory, Error, JournalWriter, Options, Retired, SettlePlan, Settled, Settler,
@@ -17,6 +17,7 @@ use stele_core_storage::{
 };
 
 pub(crate) use self::start::{Settings, Telling};
+use crate::event::LinkEnds;
 
 /// Blocks that a writer has at once.
 const BLOCKS_IN_FLIGHT_MAX: usize = 4;
@@ -25,7 +26,9 @@ const BLOCKS_IN_FLIGHT_MAX: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Process {
     sites: Vec<Site>,
-    lanes: Vec<Lane>,
+    links: Vec<LinkInbox>,
+    /// Something on its way from shard to shard was lost, and not sent again yet.
+    has_lost: bool,
     replica: Arc<RwLock<Catalogue>>,
     options: Options,
     telling: Telling,
@@ -33,6 +36,14 @@ pub(crate) struct Process {
     /// When it began, by its own time.
     began: Timestamp,
     _directory: DataDirectory,
+}
+
+/// What becomes of something on its way from shard to shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Luck {
+    Arrives,
+    Lost,
+    Doubled,
 }
 
 /// A shard with what works for it.
@@ -100,17 +111,67 @@ impl Process {
 
     /// A front's request.
     pub(crate) fn handle(&mut self, shard: usize, request: Request, now: Timestamp) {
-        self.take_lane(shard, now);
+        self.take_link(shard, now);
         self.sites[shard].shard.handle(request, now);
     }
 
-    /// Takes up what other shards have sent.
-    pub(crate) fn take_lane(&mut self, shard: usize, now: Timestamp) {
-        let mut commands: Vec<LaneCommand> = Vec::new();
-        self.lanes[shard].take(&mut commands);
-        for command in commands {
-            self.sites[shard].shard.handle_lane(command, now);
+    /// Takes up what other shards have sent, all of it: a front that has heard of a change finds it
+    /// made.
+    pub(crate) fn take_link(&mut self, shard: usize, now: Timestamp) {
+        if mem::take(&mut self.has_lost) {
+            self.sites.iter().for_each(|site| site.shard.resend());
         }
+        for news in self.taken_from_link(shard) {
+            self.sites[shard].shard.handle_link(news, now);
+        }
+    }
+
+    /// Takes up the next of what other shards have sent, or something happens to it.
+    pub(crate) fn carry_link(&mut self, shard: usize, luck: Luck, now: Timestamp) {
+        let mut on_way = self.taken_from_link(shard).into_iter();
+        let Some(next) = on_way.next() else {
+            return;
+        };
+        let later = on_way.chain((luck == Luck::Doubled).then(|| next.clone()));
+        later.for_each(|news| self.links[shard].push(news));
+        if luck == Luck::Lost {
+            self.has_lost = true;
+        } else {
+            self.sites[shard].shard.handle_link(next, now);
+        }
+    }
+
+    fn taken_from_link(&self, shard: usize) -> Vec<LinkNews> {
+        let mut on_way = Vec::new();
+        self.links[shard].take(&mut on_way);
+        on_way
+    }
+
+    /// How far the links between all pairs of shards have come.
+    pub(crate) fn links(&self) -> Vec<LinkEnds> {
+        let shards = || (0..self.sites.len()).map(|shard| ShardId(shard as u16));
+        let pairs = shards().flat_map(|from| shards().map(move |to| (from, to)));
+        let ends = pairs.filter(|(from, to)| from != to).map(|(from, to)| {
+            let links = |shard: ShardId| &self.sites[usize::from(shard.0)].shard.state().links;
+            LinkEnds {
+                from,
+                to,
+                sent: links(from).sent(to),
+                taken: links(to).taken(from),
+                acknowledged: links(from).acknowledged(to),
+            }
+        });
+        ends.collect()
+    }
+
+    /// The logs that are open on their shards, in order.
+    pub(crate) fn open_logs(&self) -> Vec<LogId> {
+        let shards = self.sites.iter().map(|site| &site.shard.state().logs);
+        let mut logs: Vec<_> = shards
+            .flat_map(|logs| logs.iter().map(|(id, _)| id))
+            .collect();
+        logs.sort_unstable();
+        logs
     }
 
     /// Does what is due, on all shards.
@@ -176,7 +237,7 @@ impl Process {
     pub(crate) fn settle_down(&mut self, now: Timestamp) -> Result<(), Error> {
         for _ in 0..8 {
             for shard in 0..self.sites.len() {
-                self.take_lane(shard, now);
+                self.take_link(shard, now);
                 self.sites[shard].shard.want_block();
                 while !self.is_idle(shard) {
                     self.sites[shard].shard.want_block();

@@ -16,7 +16,7 @@ use crate::{
     event::{Crash, Event, Recovery, note_beside},
     laws::{self, Law},
     model::Model,
-    process::{Process, Settings},
+    process::{Luck, Process, Settings},
 };
 
 /// What a run came to.
@@ -156,7 +156,7 @@ enum Work {
     Write,
     Sync,
     News,
-    Lane,
+    Link,
     Maintain,
     Settle,
     Time,
@@ -171,7 +171,7 @@ const WORK: [(u64, Work); 12] = [
     (300, Work::Write),
     (200, Work::Sync),
     (350, Work::News),
-    (60, Work::Lane),
+    (60, Work::Link),
     (60, Work::Maintain),
     (60, Work::Settle),
     (150, Work::Time),
@@ -273,10 +273,7 @@ impl Run {
                 process.deliver_news(shard, self.now);
                 Ok(())
             }
-            Work::Lane => {
-                process.take_lane(shard, self.now);
-                Ok(())
-            }
+            Work::Link => return self.carry_link(shard),
             Work::Time | Work::Jump => return self.pass_time(work),
             Work::Crash => return self.crash(),
             Work::Die => {
@@ -296,6 +293,18 @@ impl Run {
             }
         };
         self.survive(done)
+    }
+
+    fn carry_link(&mut self, shard: usize) -> Judged {
+        let chances = [(6, Luck::Arrives), (1, Luck::Lost), (1, Luck::Doubled)];
+        let luck = self.random.weighted(&chances);
+        if let Some(process) = &mut self.process {
+            process.carry_link(shard, luck, self.now);
+            let links = process.links();
+            self.listen()?;
+            return self.court.judge(vec![Event::Linked(links)]);
+        }
+        Ok(())
     }
 
     /// A failure of the disk ends the process.
@@ -390,7 +399,8 @@ impl Run {
                         journal_alone: alone.as_ref().map(|alone| alone[0][shard].clone()),
                     });
                     let recovered = Event::Recovered(recoveries.collect());
-                    return self.court.judge(vec![recovered]);
+                    let links = self.process.as_ref().map_or_else(Vec::new, Process::links);
+                    return self.court.judge(vec![recovered, Event::Linked(links)]);
                 }
                 Err(_) if self.disk.is_dead() => {
                     // A kill: what the last crash has lost is lost already.
@@ -446,7 +456,22 @@ impl Run {
         self.listen()?;
         self.sweep()?;
         self.court.outcome.files_used_again = self.disk.files_used_again();
-        self.read_all()
+        self.read_all()?;
+        self.compare_shards()
+    }
+
+    /// With nothing on its way, every shard holds the logs that the catalogue defines.
+    fn compare_shards(&mut self) -> Judged {
+        let Some(process) = &self.process else {
+            return Ok(());
+        };
+        let catalogue = process.catalogue();
+        let at_rest = Event::AtRest {
+            links: process.links(),
+            defined: catalogue.all_logs().map(|log| log.id).collect(),
+            open: process.open_logs(),
+        };
+        self.court.judge(vec![at_rest])
     }
 
     fn read_all(&mut self) -> Judged {

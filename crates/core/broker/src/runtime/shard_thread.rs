@@ -17,12 +17,12 @@ use super::{
 };
 use crate::{
     limits::{
-        BACKLOG_BYTES_MAX, BLOCKS_IN_FLIGHT_MAX, MAINTENANCE_MS, SETTLING_PIECE_MAX,
-        TURN_REQUESTS_MAX,
+        BACKLOG_BYTES_MAX, BLOCKS_IN_FLIGHT_MAX, LINK_BACKLOG_MAX, MAINTENANCE_MS,
+        SETTLING_PIECE_MAX, TURN_REQUESTS_MAX,
     },
     meter::JournalMeter,
     request::Request,
-    shard::{Lane, LaneCommand, News, Shard},
+    shard::{LinkInbox, LinkNews, News, Shard},
 };
 
 /// What the other threads tell a shard.
@@ -47,7 +47,7 @@ pub(super) struct Progress {
 pub(super) struct Channels {
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) news: mpsc::Receiver<Heard>,
-    pub(super) lane: Lane,
+    pub(super) link: LinkInbox,
     pub(super) blocks: Blocks,
     pub(super) settle: std::sync::mpsc::SyncSender<SettlerJob>,
     pub(super) settled: mpsc::Sender<Heard>,
@@ -69,7 +69,7 @@ pub(super) struct ShardThread {
     /// Blocks that the writer isn't through with: while there are any, the next one fills.
     in_flight: usize,
     requests: Vec<Request>,
-    commands: Vec<LaneCommand>,
+    link_news: Vec<LinkNews>,
     maintain_at: Timestamp,
     has_writer: bool,
 }
@@ -93,7 +93,7 @@ impl ShardThread {
             channels,
             in_flight: 0,
             requests: Vec::with_capacity(TURN_REQUESTS_MAX),
-            commands: Vec::new(),
+            link_news: Vec::new(),
             maintain_at,
             has_writer: true,
         }
@@ -146,12 +146,13 @@ impl ShardThread {
         let deadline = deadline.min(block_due.unwrap_or(Timestamp::FOREVER));
         let idle = Duration::from_millis(deadline.since_ms(now));
         let is_due = self.shard.is_due(now);
-        let has_room = self.shard.backlog_bytes() < BACKLOG_BYTES_MAX;
+        let has_room = self.shard.backlog_bytes() < BACKLOG_BYTES_MAX
+            && self.shard.link_backlog() < LINK_BACKLOG_MAX;
         select! {
             biased;
             _ = self.channels.stopping.changed() => return false,
             Some(heard) = self.channels.news.recv() => self.hear(heard),
-            () = self.channels.lane.arrived() => self.take_lane(),
+            () = self.channels.link.arrived() => self.take_link(),
             count = self.channels.requests.recv_many(&mut self.requests, TURN_REQUESTS_MAX),
                 if has_room =>
             {
@@ -188,18 +189,18 @@ impl ShardThread {
         }
     }
 
-    fn take_lane(&mut self) {
-        self.channels.lane.take(&mut self.commands);
+    fn take_link(&mut self) {
+        self.channels.link.take(&mut self.link_news);
         let now = self.clock.now();
-        for command in self.commands.drain(..) {
-            self.shard.handle_lane(command, now);
+        for news in self.link_news.drain(..) {
+            self.shard.handle_link(news, now);
         }
     }
 
     fn take_requests(&mut self) {
         // What another shard has sent before a front heard of it comes before that front's
-        // requests: so the lane is emptied after the requests were taken, before they are done.
-        self.take_lane();
+        // requests: so the link is emptied after the requests were taken, before they are done.
+        self.take_link();
         let now = self.clock.now();
         for request in self.requests.drain(..) {
             self.shard.handle(request, now);

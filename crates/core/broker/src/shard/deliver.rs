@@ -75,6 +75,7 @@ impl Shard {
     pub(super) fn take_effect(&mut self, effect: Effect, durability: Durability) {
         match effect {
             Effect::Leased(token, answer) => self.leased(token, answer),
+            Effect::Deleted(token, ready) => self.deleted(token, ready, durability),
             Effect::Joined(token, answer) => self.joined(token, answer, durability),
             Effect::Synced(token, answer) => self.synced(token, answer, durability),
             Effect::Deliver(delivery) => self.deliver(delivery),
@@ -84,7 +85,6 @@ impl Shard {
                     session.push(Event::ConsumerCancelled { consumer });
                 }
             }
-            Effect::Unused(log) => self.delete_definition(log),
             Effect::Forget { log, partitions } => self.index.remove_log(log, partitions),
             Effect::Trimmed(partition) => {
                 if let Some(state) = self.state.logs.partition(partition) {

@@ -50,11 +50,11 @@ impl Shard {
     }
 
     /// Makes what was decided so, and answers it, or gives the asker back where it has to wait.
-    fn answer_or_wait<R: Send + 'static>(
+    pub(super) fn answer_or_wait<R: Send + 'static, E: Send + 'static>(
         &mut self,
-        decided: Result<Decision<Option<R>>, GroupError>,
-        reply: Reply<R, GroupError>,
-    ) -> Option<Reply<R, GroupError>> {
+        decided: Result<Decision<Option<R>>, E>,
+        reply: Reply<R, E>,
+    ) -> Option<Reply<R, E>> {
         let decision = match decided {
             Ok(decision) => decision,
             Err(refusal) => {

@@ -3,20 +3,22 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 use stele_base_types::{Offset, PartitionId};
-use stele_core_engine::{CatalogueRecord, CloseLog, Decision, Durability, Record};
+use stele_core_engine::{Decision, Durability, Record};
 use stele_core_storage::Target;
 
-use super::{Shard, lane::LaneCommand};
+use super::{Shard, link::Announcement};
 use crate::{Failure, limits::BLOCK_SIZE_BYTES_TARGET};
 
 impl Shard {
-    /// Journals and applies a decision's records and carries out its effects; gives its reply.
-    /// A failure means that nothing was changed.
+    /// Journals and applies a decision's records, all in one block, so that a crash takes back all
+    /// of them or none, and carries out its effects; gives its reply. A failure means that nothing
+    /// was changed.
     pub(super) fn apply_decision<R>(
         &mut self,
         decision: Decision<R>,
         body: Option<&Bytes>,
     ) -> Result<R, Failure> {
+        self.make_room(body.map_or(0, Bytes::len));
         for record in &decision.records {
             self.push(record, body)?;
             self.apply(record);
@@ -35,16 +37,18 @@ impl Shard {
         is_something
     }
 
+    /// Finishes the block being filled where what comes would make it too large.
+    fn make_room(&mut self, body_size_bytes: usize) {
+        let size_bytes = self.builder.size_bytes() + body_size_bytes;
+        if size_bytes > BLOCK_SIZE_BYTES_TARGET && !self.builder.is_empty() {
+            self.seal();
+        }
+    }
+
     /// Puts a record into the block being filled.
     fn push(&mut self, record: &Record, body: Option<&Bytes>) -> Result<(), Failure> {
         if !record.is_journalled() {
             return Ok(());
-        }
-        let body_size_bytes = body.map_or(0, Bytes::len);
-        if self.builder.size_bytes() + body_size_bytes > BLOCK_SIZE_BYTES_TARGET
-            && !self.builder.is_empty()
-        {
-            self.seal();
         }
         if self.builder.is_empty() {
             self.filling_since = self.now;
@@ -80,7 +84,10 @@ impl Shard {
                     self.note_end(*partition, base.plus(u64::from(*count)));
                 }
             }
-            Record::Catalogue(record) => self.note_catalogue(record),
+            // Fronts and the log's shard follow when it is on disk, or records could come to lie in
+            // a partition whose definition a crash takes back.
+            Record::Catalogue(record) => self.announce(Announcement::Definition(record.clone())),
+            Record::Link(record) => self.note_link(record),
             Record::Log(..)
             | Record::Committed(..)
             | Record::Group(..)
@@ -103,20 +110,5 @@ impl Shard {
             .back_mut()
             .expect("there is an entry for the block being filled")
             .note_end(partition, end, durability);
-    }
-
-    /// A definition has changed: the log's own shard and the replicas follow when it is durable,
-    /// or records could come to lie in a partition whose definition a crash takes back. A log that
-    /// is deleted is closed at once: recovery goes on with a deletion that has come so far.
-    fn note_catalogue(&mut self, record: &CatalogueRecord) {
-        if let CatalogueRecord::LogDeleted(log) = record {
-            let close = CloseLog::anyway(*log);
-            self.tell_owner(*log, LaneCommand::Close(close));
-        }
-        let record = record.clone();
-        self.waiting_for(Durability::Synced)
-            .expect("the record is in the block being filled")
-            .catalogue
-            .push(record);
     }
 }

@@ -16,11 +16,12 @@
 //!   until its records can be read, even where they are volatile.
 
 mod arrivals;
+mod delete;
 mod deliver;
 mod groups;
 mod hold;
 mod journal;
-mod lane;
+mod link;
 mod maintain;
 mod open;
 mod read;
@@ -38,7 +39,7 @@ use hashbrown::HashMap;
 use parking_lot::RwLock;
 use stele_base_types::{LogId, Offset, PartitionId, SessionId, ShardId, Timestamp};
 use stele_core_engine::{
-    Catalogue, Decision, Durability, GroupError, JoinReply, State, SyncedGroup, Token,
+    Catalogue, Decision, Durability, GroupError, JoinReply, LogError, State, SyncedGroup, Token,
 };
 use stele_core_storage::{Block, BlockBuilder, BlockSequence, ReadIndex};
 use tokio::sync::Notify;
@@ -51,7 +52,7 @@ use self::{
     status::Counters,
 };
 pub use self::{
-    lane::{Lane, LaneCommand},
+    link::{LinkInbox, LinkNews},
     open::{Opened, Replayed},
     release::{Awaited, News},
     status::ShardStatus,
@@ -88,6 +89,8 @@ pub struct Shard {
     /// Tickets of waiting leases, as their askers know them.
     tickets: HashMap<u64, Token>,
     /// Members that wait for the end of a rebalance.
+    /// Who waits for a log to be deleted.
+    deletions: HashMap<Token, Reply<u64, LogError>>,
     joins: HashMap<Token, Reply<JoinReply, GroupError>>,
     /// Members that wait for their assignments.
     syncs: HashMap<Token, Reply<SyncedGroup, GroupError>>,
@@ -97,7 +100,8 @@ pub struct Shard {
     /// What was due as soon as its block was finished: taken up at the next dispatch.
     due_sealed: Vec<Due>,
     replica: Arc<RwLock<Catalogue>>,
-    lanes: Vec<Lane>,
+    /// Those of all shards.
+    links: Vec<LinkInbox>,
     /// Space is short: what adds data is refused.
     is_blocked: bool,
     /// Where the next maintenance goes on.
@@ -232,6 +236,6 @@ impl Shard {
     }
 
     fn shard_of(&self, log: LogId) -> ShardId {
-        crate::placement::log(log, self.lanes.len())
+        crate::placement::log(log, self.links.len())
     }
 }

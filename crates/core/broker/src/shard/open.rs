@@ -9,13 +9,13 @@ use hashbrown::{HashMap, HashSet};
 use parking_lot::RwLock;
 use stele_base_env::Rng;
 use stele_base_types::{LogId, PartitionId, PartitionIndex, ProcessEpoch, ShardId, Timestamp};
-use stele_core_engine::{Catalogue, OpenLog, State, UndefineLog};
+use stele_core_engine::{Catalogue, OpenLog, State, Topology};
 use stele_core_storage::{
     JournalWriter, Options, Recovered, Replay, ReplayError, Settler, ShardDirectory, Target,
 };
 use stele_wire_batch::BatchHeader;
 
-use super::{Counters, Lane, Settling, Shard, arrivals::Arrivals, release::Waiting};
+use super::{Counters, LinkInbox, Settling, Shard, arrivals::Arrivals, release::Waiting};
 use crate::limits::PIECE_RECORDS;
 
 /// A shard that has recovered, with those who write for it.
@@ -55,12 +55,12 @@ impl Replay for Replayed {
 
 impl Shard {
     /// Replays what is in `directory`; [`Shard::recover`] comes next, once the epoch of the process
-    /// is known. `lanes` has one for each shard. A new directory gets a secret from `rng`.
+    /// is known. `links` has one end for each shard. A new directory gets a secret from `rng`.
     pub fn open(
         directory: &ShardDirectory,
         options: &Options,
         replica: Arc<RwLock<Catalogue>>,
-        lanes: Vec<Lane>,
+        links: Vec<LinkInbox>,
         rng: &mut dyn Rng,
         now: Timestamp,
     ) -> Result<Opened, stele_core_storage::Error> {
@@ -73,6 +73,11 @@ impl Shard {
             report,
         } = stele_core_storage::recover(directory, options, &mut replayed, rng, now)?;
         let next = builder.sequence();
+        let shards = u16::try_from(links.len()).expect("shards are counted by 16 bits");
+        replayed.0.place(Topology {
+            own: directory.shard(),
+            shards,
+        });
         let shard = Self {
             id: directory.shard(),
             state: replayed.0,
@@ -86,6 +91,7 @@ impl Shard {
             waiting: VecDeque::from([Waiting::default()]),
             waiting_first: next,
             leasers: HashMap::new(),
+            deletions: HashMap::new(),
             joins: HashMap::new(),
             syncs: HashMap::new(),
             tickets: HashMap::new(),
@@ -94,7 +100,7 @@ impl Shard {
             watches: HashMap::new(),
             due_sealed: Vec::new(),
             replica,
-            lanes,
+            links,
             is_blocked: false,
             maintained: None,
             arrivals: Arrivals::default(),
@@ -147,7 +153,8 @@ impl Shard {
             defined.insert(definition.id);
             if closed.contains(&definition.id) {
                 // It was being deleted: the definition is all that is left.
-                self.delete_definition(definition.id);
+                let decision = self.state.finish_deletion(definition.id, now);
+                self.apply_own(decision);
             } else {
                 self.tell(OpenLog {
                     log: definition.id,
@@ -164,7 +171,8 @@ impl Shard {
             .filter(|log| !defined.contains(log))
             .collect();
         for log in orphans {
-            self.tell(UndefineLog { log });
+            let decision = self.state.logs.forget(log);
+            self.apply_own(decision);
         }
         self.dispatch();
     }

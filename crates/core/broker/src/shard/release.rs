@@ -5,12 +5,10 @@ use std::fmt;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 use stele_base_types::{LogId, Offset, PartitionId, Timestamp};
-use stele_core_engine::{
-    AppendError, Appended, CatalogueRecord, Durability, LogError, Missing, OpenLog, UndefineLog,
-};
+use stele_core_engine::{AppendError, Appended, Durability, LogError, Missing};
 use stele_core_storage::{Block, BlockSequence, Written};
 
-use super::{Shard, lane::LaneCommand};
+use super::{Shard, link::Announcement};
 use crate::{
     Error, Event,
     reply_to::ReplyTo,
@@ -70,7 +68,7 @@ pub(super) struct Waiting {
     pub(super) answers: Vec<(Durability, Answer)>,
     /// Ends of partitions, each with its class.
     ends: HashMap<PartitionId, (Offset, Durability)>,
-    pub(super) catalogue: Vec<CatalogueRecord>,
+    pub(super) announcements: Vec<Announcement>,
     /// Requests that look at records of these logs.
     held: Vec<(LogId, Request)>,
     /// The strictest class in the block.
@@ -217,9 +215,7 @@ impl Shard {
     }
 
     fn release(&mut self, mut waiting: Waiting) {
-        if !waiting.catalogue.is_empty() {
-            self.publish_definitions(&std::mem::take(&mut waiting.catalogue));
-        }
+        self.announce_now(std::mem::take(&mut waiting.announcements));
         let due = waiting.take_due(Durability::Synced);
         self.release_due(due);
     }
@@ -233,32 +229,6 @@ impl Shard {
         for (_, request) in due.held {
             if let Some(request) = self.hold(request) {
                 self.take_up(request);
-            }
-        }
-    }
-
-    /// Definitions are on disk: logs are taken up by their shards, and then shown to fronts, which
-    /// may ask for them at once. A deletion is for good now, so the log's shard may forget that it
-    /// has closed it.
-    fn publish_definitions(&mut self, records: &[CatalogueRecord]) {
-        for record in records {
-            if let CatalogueRecord::LogDefined(definition) = record {
-                let open = OpenLog {
-                    log: definition.id,
-                    config: definition.config,
-                };
-                self.tell_owner(open.log, LaneCommand::Open(open));
-            }
-        }
-        let mut replica = self.replica.write();
-        for record in records {
-            replica.apply(record);
-        }
-        drop(replica);
-        for record in records {
-            if let CatalogueRecord::LogDeleted(log) = record {
-                let undefine = UndefineLog { log: *log };
-                self.tell_owner(*log, LaneCommand::Undefine(undefine));
             }
         }
     }

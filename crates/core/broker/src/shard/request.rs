@@ -4,7 +4,7 @@ use bytes::Bytes;
 use stele_base_types::{SessionId, Timestamp};
 use stele_core_engine::{Append, Command, Durability, LogError, Missing, Settle, Token};
 
-use super::{Shard, lane::LaneCommand, release::Answer};
+use super::{Shard, release::Answer};
 use crate::{
     Error, Failure,
     mailbox::Event,
@@ -38,6 +38,7 @@ impl Shard {
                 reply,
             } => self.lease(lease, ticket, reply),
             Request::CancelLease { log, ticket } => self.cancel_lease(log, ticket),
+            Request::Delete { delete, reply } => self.delete(delete, reply),
             Request::Join { join, reply } => self.join(*join, reply),
             Request::Sync { sync, reply } => self.sync(*sync, reply),
             Request::OpenSession {
@@ -65,13 +66,6 @@ impl Shard {
             Request::Status { log, reply } => drop(reply.send(self.log_status(log))),
             Request::Counters { reply } => drop(reply.send(self.shard_status())),
         }
-    }
-
-    /// Takes up a command of another shard, or of this one to itself.
-    pub fn handle_lane(&mut self, command: LaneCommand, now: Timestamp) {
-        self.now = now;
-        self.obey(command);
-        self.dispatch();
     }
 
     /// Decides on a command, and answers it once its changes are safe.

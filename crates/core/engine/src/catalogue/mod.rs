@@ -32,8 +32,7 @@ use stele_base_types::{LogId, Name, Timestamp};
 pub(crate) use self::stored::StoredCatalogue;
 pub use self::{
     decide::{
-        Adopt, AlterLog, Bind, DeclareExchange, DeclareLog, Declared, DeleteExchange, DeleteLog,
-        Unbind,
+        Adopt, AlterLog, Bind, DeclareExchange, DeclareLog, Declared, DeleteExchange, Unbind,
     },
     error::{CatalogueError, Contradiction},
     record::CatalogueRecord,

@@ -77,6 +77,12 @@ impl Driven {
         Ok(decision.reply)
     }
 
+    /// The log's shard has closed it.
+    fn undefine(&mut self, log: LogId) {
+        let undefined = self.state.catalogue.undefine(log);
+        self.apply(undefined.records);
+    }
+
     /// The process has ended, and another begins.
     fn recover(&mut self) {
         loop {
@@ -90,11 +96,10 @@ impl Driven {
 
     fn apply(&mut self, records: impl IntoIterator<Item = Record>) {
         for record in records {
-            let Record::Catalogue(record) = record else {
-                panic!("not the catalogue's: {record:?}");
-            };
-            self.state.catalogue.apply(&record);
-            self.records.push(record);
+            self.state.apply(&record);
+            if let Record::Catalogue(record) = record {
+                self.records.push(record);
+            }
         }
     }
 

@@ -1,14 +1,22 @@
-//! Dropping a log with all that it holds.
+//! Deleting a log with all that it holds, and its definition.
+//!
+//! ```text
+//!  open ─ Closed ─► closed ── Undefine to the catalogue ── Forget from there ─ Undefined ─► gone
+//! ```
+//!
+//! Each step is journalled with the sending of the next one, so a deletion that has begun is
+//! carried through, whoever goes away or crashes meanwhile.
 
 use stele_base_types::{LogId, Timestamp};
 
 use super::{Log, LogError, Logs, ledger::Site, record::LogRecord};
-use crate::{Command, Decision, Effect, Record, State};
+use crate::{Decision, Effect, LinkCommand, LinkRecord, Record, State, Token};
 
-/// Drops a log with all that it holds; its consumers are told. Answered with how many records were
-/// ready. It can't be opened again: a definition that still exists is one that is about to go.
+/// Deletes a log with all that it holds; its consumers are told. Answered with how many records
+/// were ready, once the definition is gone for everybody: whoever has the answer may declare the
+/// name anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CloseLog {
+pub struct DeleteLog {
     /// The log.
     pub log: LogId,
     /// Fail with [`LogError::InUse`] while it has consumers.
@@ -17,15 +25,7 @@ pub struct CloseLog {
     pub if_empty: bool,
 }
 
-/// The log's definition is gone for good: drops the log, and what is remembered of its having been
-/// closed.
-#[derive(Clone, Copy, Debug)]
-pub struct UndefineLog {
-    /// The log.
-    pub log: LogId,
-}
-
-impl CloseLog {
+impl DeleteLog {
     /// Without conditions.
     pub fn anyway(log: LogId) -> Self {
         Self {
@@ -34,47 +34,51 @@ impl CloseLog {
             if_empty: false,
         }
     }
-}
 
-impl Command for CloseLog {
-    type Reply = u64;
-    type Error = LogError;
-
-    fn decide(self, state: &State, _now: Timestamp) -> Result<Decision<u64>, LogError> {
-        state.logs.close(self)
-    }
-
-    fn looks_at(&self) -> Option<LogId> {
-        Some(self.log)
-    }
-}
-
-impl Command for UndefineLog {
-    type Reply = ();
-    type Error = LogError;
-
-    fn decide(self, state: &State, _now: Timestamp) -> Result<Decision, LogError> {
-        let logs = &state.logs;
-        let mut decision = match logs.close(CloseLog::anyway(self.log)) {
-            Err(LogError::NoSuchLog) if logs.closed.contains(&self.log) => Decision::nothing(),
-            closing => closing?.answered(()),
+    /// What it changes, and its answer; `None` where that comes later, by the token.
+    pub fn decide(
+        self,
+        token: Token,
+        state: &State,
+        now: Timestamp,
+    ) -> Result<Decision<Option<u64>>, LogError> {
+        let log = self.log;
+        let closing = match state.logs.close(self) {
+            Ok(closing) => state.send(closing, now),
+            // Another has begun; the end of that is this one's too.
+            Err(LogError::NoSuchLog) if state.logs.closed.contains(&log) => {
+                return Ok(Decision::record(awaited(log, token, 0)).answered(None));
+            }
+            Err(error) => return Err(error),
         };
-        let undefined = Record::Log(self.log, LogRecord::Undefined);
-        decision.records.clear();
-        decision.records.push(undefined);
-        Ok(decision)
+        let ready = closing.reply;
+        let is_elsewhere = closing.records.iter().any(|record| {
+            let sent = |command: &LinkCommand| *command == LinkCommand::Undefine { log };
+            matches!(record, Record::Link(LinkRecord::Sent { command, .. }) if sent(command))
+        });
+        if !is_elsewhere {
+            return Ok(closing.answered(Some(ready)));
+        }
+        let mut closing = closing.answered(None);
+        closing.records.push(awaited(log, token, ready));
+        Ok(closing)
     }
+}
+
+/// Somebody waits for the end of a log's deletion.
+fn awaited(log: LogId, token: Token, ready: u64) -> Record {
+    Record::Log(log, LogRecord::DeletionAwaited { token, ready })
 }
 
 impl Logs {
-    pub(super) fn close(&self, close: CloseLog) -> Result<Decision<u64>, LogError> {
-        let log = close.log;
+    pub(super) fn close(&self, delete: DeleteLog) -> Result<Decision<u64>, LogError> {
+        let log = delete.log;
         let known = self.known(log)?;
         let ready = known.ledgers.iter().map(|ledger| ledger.ready()).sum();
-        if close.if_unused && known.subscribers().next().is_some() {
+        if delete.if_unused && known.subscribers().next().is_some() {
             return Err(LogError::InUse);
         }
-        if close.if_empty && ready > 0 {
+        if delete.if_empty && ready > 0 {
             return Err(LogError::NotEmpty);
         }
         let mut decision = Decision::change(
@@ -88,12 +92,44 @@ impl Logs {
         let waits = known.ledgers.iter().flat_map(|ledger| ledger.waits());
         let refused = waits.map(|token| Effect::Leased(token, Err(LogError::NoSuchLog)));
         decision.effects.extend(refused);
-        Ok(decision.with(forget(log, known)))
+        let decision = decision.with(forget(log, known));
+        Ok(decision.sending(LinkCommand::Undefine { log }))
+    }
+
+    /// Closes a log that goes by itself. Its last consumer, if it has one, is about to go.
+    pub(super) fn close_unused(&self, log: LogId) -> Decision {
+        let closed = self.close(DeleteLog::anyway(log));
+        let mut closed = closed.map_or_else(|_| Decision::nothing(), |it| it.answered(()));
+        let tells_consumer = |effect: &Effect| matches!(effect, Effect::ConsumerCancelled(_));
+        closed.effects.retain(|effect| !tells_consumer(effect));
+        closed
+    }
+
+    /// A log's definition is gone for good: whatever is left of the log goes too, and who waits for
+    /// that is answered.
+    pub fn forget(&self, log: LogId) -> Decision {
+        let mut decision = Decision::nothing();
+        if let Ok(closing) = self.close(DeleteLog::anyway(log)) {
+            decision.effects = closing.effects;
+        }
+        if self.log(log).is_some() || self.closed.contains(&log) {
+            decision.records.push(Self::undefined(log));
+        }
+        let awaited = self.deleting.get(&log).into_iter().flatten();
+        let answers = awaited.map(|(token, ready)| Effect::Deleted(*token, *ready));
+        decision.effects.extend(answers);
+        decision
+    }
+
+    /// That nothing is left of a log.
+    pub(crate) fn undefined(log: LogId) -> Record {
+        Record::Log(log, LogRecord::Undefined)
     }
 
     pub(super) fn apply_undefined(&mut self, id: LogId) {
         self.apply_closed(id);
         self.closed.remove(&id);
+        self.deleting.remove(&id);
     }
 
     pub(super) fn apply_closed(&mut self, id: LogId) {
@@ -120,48 +156,5 @@ pub(super) fn forget(log: LogId, known: &Log) -> Effect {
     Effect::Forget {
         log,
         partitions: known.config.partitions,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{Durability, LogConfig, OpenError, OpenLog, Retention};
-
-    const LOG: LogId = LogId(1);
-
-    fn run<C: Command>(state: &mut State, command: C) -> Result<C::Reply, C::Error> {
-        let decision = command.decide(state, Timestamp(1))?;
-        for record in &decision.records {
-            state.apply(record);
-        }
-        Ok(decision.reply)
-    }
-
-    fn open() -> OpenLog {
-        OpenLog {
-            log: LOG,
-            config: LogConfig {
-                partitions: 1,
-                durability: Durability::Synced,
-                retention: Retention::QUEUE,
-                lifetime: Default::default(),
-                queue: None,
-            },
-        }
-    }
-
-    #[test]
-    fn a_closed_log_is_not_opened_again_while_its_definition_may_exist() {
-        let mut state = State::default();
-        run(&mut state, open()).unwrap();
-        run(&mut state, CloseLog::anyway(LOG)).unwrap();
-        let again = run(&mut state, open()).unwrap_err();
-        assert_eq!(again, OpenError::Closed);
-        assert_eq!(state.logs.closed().collect::<Vec<_>>(), [LOG]);
-        run(&mut state, UndefineLog { log: LOG }).unwrap();
-        assert_eq!(state.logs.closed().count(), 0);
-        let gone = run(&mut state, UndefineLog { log: LOG }).unwrap_err();
-        assert_eq!(gone, LogError::NoSuchLog);
     }
 }

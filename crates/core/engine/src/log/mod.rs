@@ -34,7 +34,7 @@ use stele_base_types::{LogId, PartitionId, PartitionIndex, ProcessEpoch, Timesta
 
 pub use self::{
     append::{Append, AppendTarget, Appended, Schedule},
-    close::{CloseLog, UndefineLog},
+    close::DeleteLog,
     error::{AppendError, LogError, OpenError},
     ledger::{
         CancelWait, ConsumerRef, Credit, Delivery, Extend, Lease, LeaseRequest, LeasedRecord,
@@ -53,7 +53,7 @@ pub(crate) use self::{
     ledger::{Attempts, Part},
 };
 use self::{index::Indexes, ledger::Site};
-use crate::LogConfig;
+use crate::{LogConfig, Token};
 
 /// A ledger of a log: 0 is the default one, which AMQP and SQS consume from.
 #[derive(
@@ -84,6 +84,9 @@ pub struct Logs {
     /// Logs that were closed and whose definition may still exist. Opened again, one would begin
     /// at offset 0 once more.
     closed: BTreeSet<LogId>,
+    /// Who waits for the end of a deletion, and how many records went by it.
+    #[serde(skip)]
+    deleting: BTreeMap<LogId, Vec<(Token, u64)>>,
     #[serde(skip)]
     indexes: Indexes,
 }
@@ -212,6 +215,9 @@ impl Logs {
             LogRecord::Opened { config, at } => self.apply_opened(id, *config, *at),
             LogRecord::Closed => self.apply_closed(id),
             LogRecord::Undefined => self.apply_undefined(id),
+            LogRecord::DeletionAwaited { token, ready } => {
+                self.deleting.entry(id).or_default().push((*token, *ready));
+            }
             LogRecord::Trimmed { partition, to } => self.apply_cleared(id, *partition, *to),
             LogRecord::Forgotten { at } => self.apply_forgotten(id, *at),
             LogRecord::Used { at } => self.apply_used(id, *at),
@@ -313,6 +319,7 @@ impl From<StoredLogs> for Logs {
             epoch: stored.epoch,
             lease_last: stored.lease_last,
             closed: stored.closed,
+            deleting: BTreeMap::new(),
             indexes: Indexes::default(),
         };
         logs.index_all();

@@ -44,6 +44,13 @@ pub enum LogRecord {
     },
     /// It is gone, and so is its definition.
     Undefined,
+    /// Somebody waits for the end of its deletion. Not journalled.
+    DeletionAwaited {
+        /// Where to answer.
+        token: Token,
+        /// How many records were ready.
+        ready: u64,
+    },
     /// It was used: it goes its time after that, unless it has consumers. Not journalled.
     Used {
         /// When, by the engine's time.
@@ -160,7 +167,7 @@ impl LogRecord {
             | Self::Undefined
             | Self::Trimmed { .. }
             | Self::Forgotten { .. } => true,
-            Self::PoolLimited { .. } | Self::Used { .. } => false,
+            Self::PoolLimited { .. } | Self::Used { .. } | Self::DeletionAwaited { .. } => false,
             Self::Ledger(_, record) => record.is_journalled(),
         }
     }

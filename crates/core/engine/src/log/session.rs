@@ -17,9 +17,7 @@ use super::{
     index::{Indexes, Place},
     ledger::{answer_empty, ledger_record},
 };
-use crate::{
-    ConsumerRef, Decision, Effect, Ledger, LedgerId, LedgerRecord, Record, limits::FLEETING_MAX,
-};
+use crate::{ConsumerRef, Decision, Ledger, LedgerId, LedgerRecord, Record, limits::FLEETING_MAX};
 
 impl Logs {
     /// The process that is at work, or was at last.
@@ -124,7 +122,7 @@ impl Logs {
         };
         let known = self.log(log);
         if known.is_some_and(|known| known.goes_with(consumer)) {
-            return decision.with(Effect::Unused(log));
+            return decision.and(self.close_unused(log));
         }
         decision
     }

@@ -152,6 +152,11 @@ impl Shard {
         self.run(OpenLog { log, config })
     }
 
+    pub(super) fn delete(&mut self, delete: DeleteLog) -> Result<Option<u64>, LogError> {
+        let decision = delete.decide(Token(0), &self.state, self.now)?;
+        Ok(self.carry_out(decision).reply)
+    }
+
     pub(super) fn append_only(&mut self, append: Append) -> Result<Vec<Appended>, AppendError> {
         self.run(append).map(SmallVec::into_vec)
     }

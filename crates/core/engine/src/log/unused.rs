@@ -15,11 +15,11 @@
 use stele_base_types::{LogId, Timestamp};
 
 use super::{
-    CloseLog, Log, LogError, Logs,
+    Log, LogError, Logs,
     index::{Due, Indexes},
     record::LogRecord,
 };
-use crate::{Command, Decision, Effect, Record, State};
+use crate::{Command, Decision, Record, State};
 
 /// Says that the log is in use, whoever asks: one that goes for want of use counts from now.
 #[derive(Clone, Copy, Debug)]
@@ -55,9 +55,7 @@ impl Logs {
     /// Drops a log that was unused for its time. Its definition goes next, as that of any log whose
     /// deletion has begun.
     pub(super) fn end(&self, log: LogId) -> Decision {
-        let closed = self.close(CloseLog::anyway(log));
-        let decision = closed.map_or_else(|_| Decision::nothing(), |it| it.answered(()));
-        decision.with(Effect::Unused(log))
+        self.close_unused(log)
     }
 
     /// A wait may have made it used until later already.

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use stele_base_env::SystemClock;
 use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex, Secret, User};
 use stele_core_broker::Publish;
-use stele_core_engine::{AppendTarget, CloseLog, DeclareLog, Declared, Durability};
+use stele_core_engine::{AppendTarget, DeclareLog, Declared, DeleteLog, Durability};
 use stele_test_testkit::{TestBroker, message, queue};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -150,7 +150,7 @@ async fn logs_are_counted_where_they_lie_and_no_longer_than_they_last() {
         let line = format!("stele_logs{{shard=\"{shard}\"}} ");
         assert_eq!(metrics.matches(&line).count(), 1, "{metrics}");
     }
-    let deleted = broker.broker.delete_log(CloseLog::anyway(declared[0]));
+    let deleted = broker.broker.delete_log(DeleteLog::anyway(declared[0]));
     deleted.await.expect("it is there");
     assert_eq!(logs_in(&front.get("/metrics").await.1), 4);
     front.stop().await;

@@ -9,7 +9,7 @@
 //! protocols use it.
 
 use stele_core_broker::{self as broker, Action};
-use stele_core_engine::{CloseLog, LogError};
+use stele_core_engine::{DeleteLog, LogError};
 use stele_wire_amqp::method::queue::{Delete, DeleteOk};
 
 use super::Outcome;
@@ -20,7 +20,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, delete: &Delet
     let vhost = connection.session.opened.vhost.clone();
     let mut count = 0;
     if let Some(definition) = lookup::log(connection, &name, Action::Delete)? {
-        let close = CloseLog {
+        let close = DeleteLog {
             log: definition.id,
             if_unused: delete.if_unused,
             if_empty: delete.if_empty,

@@ -9,7 +9,7 @@
 
 use stele_base_types::LogId;
 use stele_core_broker::Action;
-use stele_core_engine::CloseLog;
+use stele_core_engine::DeleteLog;
 use stele_wire_kafka::{
     RequestHeader, ResponseError,
     messages::{
@@ -68,7 +68,7 @@ fn asked(state: DeleteTopicState) -> (Option<TopicName>, Uuid) {
 
 async fn delete(session: &Session, name: Option<&TopicName>, id: Uuid) -> Result<(), Fault> {
     let log = find(session, name, id)?;
-    session.broker.delete_log(CloseLog::anyway(log)).await?;
+    session.broker.delete_log(DeleteLog::anyway(log)).await?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html>
 
 use stele_core_broker::Action;
-use stele_core_engine::CloseLog;
+use stele_core_engine::DeleteLog;
 use stele_wire_sqs::{Error, Response, delete_queue};
 
 use crate::{
@@ -20,7 +20,7 @@ pub(super) async fn run(
     request: delete_queue::Request,
 ) -> Result<Response, Error> {
     let definition = front.definition_at(context, &request.queue_url, Action::Delete)?;
-    let delete = front.broker.delete_log(CloseLog::anyway(definition.id));
+    let delete = front.broker.delete_log(DeleteLog::anyway(definition.id));
     delete.await.map_err(errors::of_broker)?;
     Ok(Response::DeleteQueue)
 }

@@ -1,11 +1,12 @@
 //! Declaring, altering and deleting logs.
 
 use stele_base_types::{LogId, Name};
-use stele_core_broker::AnswerTo;
+use stele_core_broker::{AnswerTo, Error, Request};
 use stele_core_engine::{
-    Adopt, AlterLog, CloseLog, DeclareLog, DeleteLog, Durability, Lifetime, LogConfig,
-    LogDefinition, QueueConfig, Retention, Window,
+    Adopt, AlterLog, DeclareLog, DeleteLog, Durability, Lifetime, LogConfig, LogDefinition,
+    LogError, QueueConfig, Retention, Window,
 };
+use tokio::sync::oneshot::{self, Receiver};
 
 use super::{Client, Turn, shard_of, take_heard};
 use crate::{event::Event, run::AGED_MS};
@@ -15,9 +16,10 @@ use crate::{event::Event, run::AGED_MS};
 pub(super) struct Definitions {
     declaring: Vec<((), AnswerTo<DeclareLog>)>,
     altering: Vec<((), AnswerTo<AlterLog>)>,
-    closing: Vec<(LogId, AnswerTo<CloseLog>)>,
-    deleting: Vec<(LogId, AnswerTo<DeleteLog>)>,
+    deleting: Vec<(LogId, Deleted)>,
 }
+
+type Deleted = Receiver<Result<u64, Error<LogError>>>;
 
 /// The logs that there may be.
 const NAMES: [&str; 9] = [
@@ -117,7 +119,7 @@ impl Client {
         self.definitions.altering.push(((), answer));
     }
 
-    /// First the data, then the definition.
+    /// The data and the definition.
     pub(super) fn delete(&mut self, turn: &mut Turn<'_>) {
         if !turn.random.once_in(2) {
             return;
@@ -126,9 +128,12 @@ impl Client {
             return;
         };
         turn.events.push(Event::Deleting(log.id));
-        let close = CloseLog::anyway(log.id);
-        let answer = turn.call(shard_of(turn, log.id), close);
-        self.definitions.closing.push((log.id, answer));
+        let (reply, answer) = oneshot::channel();
+        let delete = DeleteLog::anyway(log.id);
+        let shard = shard_of(turn, log.id);
+        let request = Request::Delete { delete, reply };
+        turn.process.handle(shard, request, turn.now);
+        self.definitions.deleting.push((log.id, answer));
     }
 
     pub(super) fn hear_definitions(&mut self, turn: &mut Turn<'_>) {
@@ -142,14 +147,8 @@ impl Client {
                 defined(turn, &definition);
             }
         }
-        for (log, answer) in take_heard(&mut self.definitions.closing) {
-            if let Some(Ok(_)) = answer {
-                let answer = turn.call(0, DeleteLog { log });
-                self.definitions.deleting.push((log, answer));
-            }
-        }
         for (log, answer) in take_heard(&mut self.definitions.deleting) {
-            if let Some(Ok(())) = answer {
+            if let Some(Ok(_)) = answer {
                 turn.events.push(Event::Deleted(log));
             }
         }

@@ -126,9 +126,10 @@ fn endless(turn: &mut Turn<'_>, log: LogId) -> Request {
 
 fn odd_definition(turn: &mut Turn<'_>) -> Request {
     match turn.random.below(3) {
-        0 => Request::tell(DeleteLog {
-            log: LogId(u64::MAX),
-        }),
+        0 => Request::Delete {
+            delete: DeleteLog::anyway(LogId(u64::MAX)),
+            reply: oneshot::channel().0,
+        },
         1 => Request::tell(AlterLog {
             log: LogId(turn.random.below(20)),
             partitions: Some(u32::MAX),

@@ -5,18 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stele_base_types::{
     LogId, Name, Offset, PartitionId, PartitionIndex, ProducerEpoch, ProducerId, Sequence,
-    SessionId, Timestamp,
+    SessionId, ShardId, Timestamp,
 };
 use stele_core_engine::{
-    AppendError, Appended, Durability, LeaseId, Lifetime, LogConfig, LogDefinition, Outcome,
-    ProducerStamp, QueueConfig, Retention, Schedule, Window, limits::DEDUPLICATION_MS,
+    AppendError, Appended, Durability, LeaseId, Lifetime, LinkNumber, LogConfig, LogDefinition,
+    Outcome, ProducerStamp, QueueConfig, Retention, Schedule, Window, limits::DEDUPLICATION_MS,
 };
 
 use super::all;
 use crate::{
     event::{
-        Commit, Crash, Event, Item, Leased, LeasedOne, Publish, PublishId, Read, RecordId,
-        Recovery, Settling, Target,
+        Commit, Crash, Event, Item, Leased, LeasedOne, LinkEnds, Publish, PublishId, Read,
+        RecordId, Recovery, Settling, Target,
     },
     model::Model,
 };
@@ -569,4 +569,38 @@ fn a_panic_breaks_law_10() {
         &[],
         &[Event::Panicked("index out of bounds".into())],
     );
+}
+
+#[test]
+fn law_11_wants_what_was_sent_to_be_taken_once() {
+    let at = |acknowledged, taken, sent| {
+        let link = LinkEnds {
+            from: ShardId(0),
+            to: ShardId(1),
+            sent: LinkNumber(sent),
+            taken: LinkNumber(taken),
+            acknowledged: LinkNumber(acknowledged),
+        };
+        vec![link]
+    };
+    law_tells(
+        11,
+        &[],
+        &[Event::Linked(at(1, 2, 3))],
+        &[Event::Linked(at(2, 1, 3))],
+    );
+    law_tells(
+        11,
+        &[],
+        &[Event::Linked(at(1, 2, 2))],
+        &[Event::Linked(at(1, 3, 2))],
+    );
+    let rest = |links, open: &[u64]| Event::AtRest {
+        links,
+        defined: vec![LogId(1), LogId(4)],
+        open: open.iter().copied().map(LogId).collect(),
+    };
+    let lawful = || [rest(at(3, 3, 3), &[1, 4])];
+    law_tells(11, &[], &lawful(), &[rest(at(2, 3, 3), &[1, 4])]);
+    law_tells(11, &[], &lawful(), &[rest(at(3, 3, 3), &[1])]);
 }

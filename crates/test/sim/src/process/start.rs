@@ -5,7 +5,7 @@ use std::{collections::VecDeque, path::PathBuf, sync::Arc};
 use parking_lot::RwLock;
 use stele_base_env::Disk;
 use stele_base_types::{ProcessEpoch, ShardId, Timestamp};
-use stele_core_broker::{Lane, Mailbox, Opened, Shard};
+use stele_core_broker::{LinkInbox, Mailbox, Opened, Shard};
 use stele_core_engine::{Catalogue, State};
 use stele_core_storage::{DataDirectory, Error, Options, SpaceGuard};
 use stele_test_disk::{MemoryDisk, Random};
@@ -77,12 +77,13 @@ impl Process {
         let disk: Arc<dyn Disk> = Arc::new(disk.clone());
         let directory = DataDirectory::open(disk, &settings.directory, settings.shards)?;
         let replica = Arc::new(RwLock::new(Catalogue::default()));
-        let lanes: Vec<Lane> = (0..directory.shard_count())
+        let links: Vec<LinkInbox> = (0..directory.shard_count())
             .map(|_| Arc::new(Mailbox::default()))
             .collect();
         let mut process = Self {
             sites: Vec::new(),
-            lanes,
+            links,
+            has_lost: false,
             replica,
             options: settings.options,
             telling: settings.telling,
@@ -108,6 +109,7 @@ impl Process {
         let catalogue = process.catalogue();
         for site in &mut process.sites {
             site.shard.reconcile(&catalogue, now);
+            site.shard.resend();
         }
         Ok((process, states))
     }
@@ -123,7 +125,7 @@ impl Process {
             &directory,
             &self.options,
             Arc::clone(&self.replica),
-            self.lanes.clone(),
+            self.links.clone(),
             &mut Random::new(settings.secret),
             now,
         )?;

@@ -2,10 +2,10 @@
 
 use stele_base_types::{LogId, Timestamp};
 
-use super::{change, partitions_allowed, same, unchanged};
+use super::{define, partitions_allowed, same, unchanged};
 use crate::{
-    CatalogueError, CatalogueRecord, Command, Decision, Facet, LogDefinition, QueueConfig,
-    Retention, Settings, State,
+    CatalogueError, Command, Decision, Facet, LogDefinition, QueueConfig, Retention, Settings,
+    State,
 };
 
 /// Changes a log; answered with the log as it is then. `None` leaves a part as it is.
@@ -40,8 +40,7 @@ impl Command for AlterLog {
             return Ok(unchanged(altered));
         }
         altered.modified = now;
-        let record = CatalogueRecord::LogDefined(Box::new(altered.clone()));
-        Ok(change(record, altered))
+        Ok(state.send(define(altered.clone(), altered), now))
     }
 }
 

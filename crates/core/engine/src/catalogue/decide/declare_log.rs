@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use stele_base_types::{LogId, Name, Timestamp};
 
-use super::{change, partitions_allowed, same, unchanged};
+use super::{define, partitions_allowed, same, unchanged};
 use crate::{
-    CatalogueError, CatalogueRecord, Command, Decision, Durability, Facet, Lifetime, LogConfig,
-    LogDefinition, QueueConfig, Retention, Settings, State, catalogue::Catalogue,
+    CatalogueError, Command, Decision, Durability, Facet, Lifetime, LogConfig, LogDefinition,
+    QueueConfig, Retention, Settings, State, catalogue::Catalogue,
 };
 
 /// Declares a log through one protocol.
@@ -129,8 +129,8 @@ impl Command for DeclareLog {
             }
             Some(existing) => Declared::Adopted(adopted(existing.clone(), self, now)?),
         };
-        let definition = Box::new(declared.definition().clone());
-        Ok(change(CatalogueRecord::LogDefined(definition), declared))
+        let definition = declared.definition().clone();
+        Ok(state.send(define(definition, declared), now))
     }
 }
 

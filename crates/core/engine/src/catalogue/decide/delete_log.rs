@@ -1,26 +1,15 @@
-//! Removes a log's definition and the bindings to it. Its data goes by its own shard's
-//! [`crate::CloseLog`].
+//! Removes a log's definition and the bindings to it, once its shard has closed it.
 
-use stele_base_types::{LogId, Timestamp};
+use stele_base_types::LogId;
 
-use super::change;
-use crate::{CatalogueRecord, Command, Decision, LogError, State};
+use crate::{CatalogueRecord, Decision, Record, catalogue::Catalogue};
 
-/// Removes a log's definition and the bindings to it. Refused as [`crate::CloseLog`] is, which goes
-/// before it: to who deletes a log it is one deletion.
-#[derive(Clone, Copy, Debug)]
-pub struct DeleteLog {
-    /// The log.
-    pub log: LogId,
-}
-
-impl Command for DeleteLog {
-    type Reply = ();
-    type Error = LogError;
-
-    fn decide(self, state: &State, _now: Timestamp) -> Result<Decision<()>, LogError> {
-        let existing = state.catalogue.log_by_id(self.log);
-        existing.ok_or(LogError::NoSuchLog)?;
-        Ok(change(CatalogueRecord::LogDeleted(self.log), ()))
+impl Catalogue {
+    /// One that isn't there was removed before.
+    pub(crate) fn undefine(&self, log: LogId) -> Decision {
+        if self.log_by_id(log).is_none() {
+            return Decision::nothing();
+        }
+        Decision::record(Record::Catalogue(CatalogueRecord::LogDeleted(log)))
     }
 }

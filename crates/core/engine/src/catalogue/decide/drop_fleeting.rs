@@ -1,7 +1,9 @@
 //! Drops what doesn't survive the process: volatile and exclusive logs, exchanges that aren't
 //! durable, and with them the bindings of these.
 
-use crate::{CatalogueRecord, Decision, Record, catalogue::Catalogue, limits::FLEETING_MAX};
+use crate::{
+    CatalogueRecord, Decision, LinkCommand, Record, catalogue::Catalogue, limits::FLEETING_MAX,
+};
 
 impl Catalogue {
     /// Drops some of it; nothing where none is left.
@@ -15,8 +17,12 @@ impl Catalogue {
             })
         });
         let dropped = logs.chain(exchanges).map(Record::Catalogue);
+        // A log's shard has dropped it by itself; but it may yet be told to open it, by what was
+        // sent before the process ended.
+        let forget = self.logs.fleeting().map(|log| LinkCommand::Forget { log });
         Decision {
             records: dropped.take(FLEETING_MAX).collect(),
+            sends: forget.take(FLEETING_MAX).collect(),
             ..Decision::nothing()
         }
     }

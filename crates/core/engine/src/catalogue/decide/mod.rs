@@ -16,10 +16,12 @@ pub use self::{
     declare_exchange::DeclareExchange,
     declare_log::{Adopt, DeclareLog, Declared},
     delete_exchange::DeleteExchange,
-    delete_log::DeleteLog,
 };
 use super::{Catalogue, CatalogueError, Contradiction, virtual_host::VirtualHost};
-use crate::{CatalogueRecord, Decision, Durability, Record, limits::PARTITIONS_MAX};
+use crate::{
+    CatalogueRecord, Decision, Durability, LinkCommand, LogDefinition, Record,
+    limits::PARTITIONS_MAX,
+};
 
 impl Catalogue {
     fn host(&self, vhost: &Name) -> Result<&VirtualHost, CatalogueError> {
@@ -32,6 +34,16 @@ impl Catalogue {
 /// given again, to a log that would inherit what other shards hold of the first.
 fn change<R>(record: CatalogueRecord, reply: R) -> Decision<R> {
     Decision::change(Record::Catalogue(record), reply, Durability::Synced)
+}
+
+/// A new or changed definition, which the log's shard takes over.
+fn define<R>(definition: LogDefinition, reply: R) -> Decision<R> {
+    let open = LinkCommand::Open {
+        log: definition.id,
+        config: definition.config,
+    };
+    let defined = CatalogueRecord::LogDefined(Box::new(definition));
+    change(defined, reply).sending(open)
 }
 
 /// All is as it was asked for. The change that made it so may still be on its way to the disk: this

@@ -222,7 +222,7 @@ fn opening_makes_a_queue_of_the_log_that_was_found_and_of_no_other() {
         ..found.config
     };
     assert_eq!((opened.id, opened.config), (found.id, expected));
-    driven.run(DeleteLog { log: found.id }).unwrap();
+    driven.undefine(found.id);
     assert_eq!(
         driven.declare(opening()).unwrap_err(),
         CatalogueError::NoSuchLog
@@ -266,7 +266,7 @@ fn an_unknown_virtual_host_is_refused() {
 fn ids_of_deleted_logs_are_not_given_again() {
     let mut driven = Driven::default();
     let first = driven.queue("orders");
-    driven.run(DeleteLog { log: first }).unwrap();
+    driven.undefine(first);
     assert!(driven.state.catalogue.log("/", "orders").is_none());
     assert!(driven.queue("orders") > first);
 }

@@ -148,7 +148,7 @@ fn a_deleted_log_takes_its_bindings_and_their_auto_delete_exchanges() {
     driven.bind(bind("outer", to_exchange("inner"), "k"));
     driven.bind(bind("inner", BindingTarget::Log(log), "k"));
     driven.bind(bind("amq.direct", to_exchange("inner"), "k"));
-    driven.run(DeleteLog { log }).unwrap();
+    driven.undefine(log);
     assert!(driven.state.catalogue.exchange("/", "inner").is_none());
     assert!(driven.state.catalogue.exchange("/", "outer").is_none());
     assert!(

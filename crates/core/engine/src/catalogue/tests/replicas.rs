@@ -80,7 +80,7 @@ fn take(driven: &mut Driven, step: &Step) -> Option<()> {
         }
         Step::DeleteQueue(at) => {
             let log = queue(driven, *at)?;
-            let _ = driven.run(DeleteLog { log });
+            driven.undefine(log);
         }
         Step::Exchange(at, kind, auto_delete) => drop(driven.run(DeclareExchange {
             auto_delete: *auto_delete,
@@ -163,7 +163,7 @@ proptest! {
         assert_routes_equally(&restored, &driven.state.catalogue);
         let mut emptied = driven;
         for log in restored.all_logs() {
-            emptied.run(DeleteLog { log: log.id }).unwrap();
+            emptied.undefine(log.id);
         }
         prop_assert_eq!(emptied.state.catalogue.all_logs().count(), 0);
         assert_whole(&emptied.state.catalogue);

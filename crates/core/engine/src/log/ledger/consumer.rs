@@ -5,7 +5,7 @@ use stele_base_types::{ConsumerId, LogId, SessionId, Timestamp};
 
 use super::{Ledger, ledger_record};
 use crate::{
-    Command, Decision, Durability, Effect, LedgerId, LogError, LogRecord, Record, State,
+    Command, Decision, Durability, LedgerId, LogError, LogRecord, Record, State,
     log::{Log, record::LedgerRecord},
 };
 
@@ -115,9 +115,9 @@ impl Command for Unsubscribe {
         let mut decision = done(ledger_record(log, ledger.id, record));
         decision.records.extend(state.logs.used(log, now));
         if known.goes_with(consumer) {
-            return Ok(decision.with(Effect::Unused(log)));
+            decision = decision.and(state.logs.close_unused(log));
         }
-        Ok(decision)
+        Ok(state.send(decision, now))
     }
 }
 

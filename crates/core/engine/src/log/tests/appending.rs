@@ -278,19 +278,18 @@ fn closing_tells_those_who_used_the_log() {
         ..request(2, 1)
     };
     shard.wait(waiting, 5);
-    let unused = CloseLog {
+    let unused = DeleteLog {
         if_unused: true,
-        ..CloseLog::anyway(LOG)
+        ..DeleteLog::anyway(LOG)
     };
-    assert_eq!(shard.run(unused).expect_err("used"), LogError::InUse);
+    assert_eq!(shard.delete(unused).expect_err("used"), LogError::InUse);
     shard.append_many(2);
-    let empty = CloseLog {
+    let empty = DeleteLog {
         if_empty: true,
-        ..CloseLog::anyway(LOG)
+        ..DeleteLog::anyway(LOG)
     };
-    assert_eq!(shard.run(empty).expect_err("full"), LogError::NotEmpty);
-    let closed = shard.run(CloseLog::anyway(LOG));
-    assert_eq!(closed, Ok(2));
+    assert_eq!(shard.delete(empty).expect_err("full"), LogError::NotEmpty);
+    assert_eq!(shard.delete(DeleteLog::anyway(LOG)), Ok(Some(2)));
     assert!(matches!(
         shard.effects[..],
         [

@@ -258,7 +258,11 @@ fn an_auto_delete_log_is_unused_when_its_last_consumer_goes() {
     shard.close_session(2);
     assert!(shard.effects.is_empty());
     shard.close_session(3);
-    assert!(matches!(shard.effects[..], [Effect::Unused(LOG)]));
+    assert!(matches!(
+        shard.effects[..],
+        [Effect::Forget { log: LOG, .. }]
+    ));
+    assert!(shard.state.logs.log(LOG).is_none());
 }
 
 #[test]

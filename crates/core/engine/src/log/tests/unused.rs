@@ -45,9 +45,8 @@ fn an_unused_log_goes_after_its_time() {
     shard.pass(1);
     assert!(matches!(
         shard.effects[..],
-        [Effect::Forget { log: LOG, .. }, Effect::Unused(LOG)]
+        [Effect::Forget { log: LOG, .. }]
     ));
-    assert_eq!(shard.state.logs.closed().collect::<Vec<_>>(), [LOG]);
     assert_eq!(shard.state.next_deadline(), None);
     assert_eq!(
         shard.run(UseLog { log: LOG }).unwrap_err(),
@@ -128,7 +127,7 @@ fn a_log_that_went_is_gone_after_a_restart() {
     shard.pass(UNUSED_MS);
     shard.restart();
     assert!(!is_there(&shard));
-    assert_eq!(shard.state.logs.closed().collect::<Vec<_>>(), [LOG]);
+    assert_eq!(shard.state.logs.closed().count(), 0);
 }
 
 #[test]

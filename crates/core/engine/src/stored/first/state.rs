@@ -10,7 +10,7 @@ use super::{
     record::{Exchange, LogDefinition},
 };
 use crate::{
-    Binding, Groups, LeaseId, LedgerId, Partition,
+    Binding, Groups, LeaseId, LedgerId, Links, Partition, Topology,
     catalogue::StoredCatalogue,
     log::{Attempts, Deduplication, Part, StoredLogs},
 };
@@ -67,6 +67,8 @@ impl From<State> for crate::State {
             logs: StoredLogs::from(stored.logs).into(),
             groups: stored.groups,
             producer_next: stored.producer_next,
+            links: Links::default(),
+            topology: Topology::default(),
             latest: Timestamp::PAST,
         }
     }

@@ -1,0 +1,143 @@
+//! The shard's part of the link to other shards: what is on disk is sent, what was taken is
+//! acknowledged once it is on disk.
+
+use std::sync::Arc;
+
+use stele_base_types::{ShardId, Timestamp};
+use stele_core_engine::{CatalogueRecord, Durability, LinkCommand, LinkNumber, LinkRecord};
+
+use super::Shard;
+use crate::mailbox::Mailbox;
+
+/// A shard's end of the links to it: rarely used, and taken up before the requests of fronts.
+pub type LinkInbox = Arc<Mailbox<LinkNews>>;
+
+/// What shards tell each other.
+#[derive(Clone, Debug)]
+pub enum LinkNews {
+    /// A command.
+    Command {
+        /// Whose.
+        from: ShardId,
+        /// Which of those of that shard.
+        number: LinkNumber,
+        /// What.
+        command: LinkCommand,
+    },
+    /// The commands up to this one are on the disk of their taker.
+    Acknowledged {
+        /// Whose.
+        by: ShardId,
+        /// The last of them.
+        through: LinkNumber,
+    },
+}
+
+/// What is told outside of the shard once it is on disk, in the order in which it was decided.
+#[derive(Debug)]
+pub(super) enum Announcement {
+    /// To who routes: the catalogue has changed.
+    Definition(CatalogueRecord),
+    /// To a shard: a command.
+    Command(ShardId, LinkNumber, LinkCommand),
+    /// To a shard: its command was taken.
+    Taken(ShardId, LinkNumber),
+}
+
+impl Shard {
+    /// Takes up what another shard has told.
+    pub fn handle_link(&mut self, news: LinkNews, now: Timestamp) {
+        self.now = now;
+        match news {
+            LinkNews::Command {
+                from,
+                number,
+                command,
+            } => {
+                let is_known = number <= self.state.links.taken(from);
+                let decision = self.state.take(from, number, command, now);
+                if !self.apply_own(decision) && is_known {
+                    // The acknowledgement may have been lost. It waits for the disk like the first.
+                    self.announce(Announcement::Taken(from, number));
+                }
+            }
+            LinkNews::Acknowledged { by, through } => {
+                let decision = self.state.acknowledged(by, through);
+                self.apply_own(decision);
+            }
+        }
+        self.dispatch();
+    }
+
+    /// Sends all again that isn't acknowledged: the link is new, or has lost something.
+    pub fn resend(&self) {
+        for (to, number, command) in self.state.links.unacknowledged() {
+            // What isn't on disk yet will be sent when it is.
+            if self.sent_before(to, number) {
+                self.send_command(to, number, command.clone());
+            }
+        }
+    }
+
+    /// Commands that a shard is behind with. Whoever drives this one takes up no more requests
+    /// while that is over its limit.
+    pub fn link_backlog(&self) -> usize {
+        self.state.links.backlog()
+    }
+
+    pub(super) fn note_link(&mut self, record: &LinkRecord) {
+        let announcement = match record {
+            LinkRecord::Sent { to, command } => {
+                let number = self.state.links.sent(*to);
+                Announcement::Command(*to, number, command.clone())
+            }
+            LinkRecord::Taken { from } => Announcement::Taken(*from, self.state.links.taken(*from)),
+            LinkRecord::Acknowledged { .. } => return,
+        };
+        self.announce(announcement);
+    }
+
+    /// Tells something once all that has been decided so far is on disk.
+    pub(super) fn announce(&mut self, announcement: Announcement) {
+        match self.waiting_for(Durability::Synced) {
+            Some(waiting) => waiting.announcements.push(announcement),
+            None => self.announce_now(vec![announcement]),
+        }
+    }
+
+    /// Tells what is on disk. A log is opened by its shard before fronts see its definition, and
+    /// forgotten after; so the order is that of the decisions.
+    pub(super) fn announce_now(&mut self, announcements: Vec<Announcement>) {
+        for announcement in announcements {
+            match announcement {
+                Announcement::Definition(record) => self.replica.write().apply(&record),
+                Announcement::Command(to, number, command) => {
+                    self.send_command(to, number, command);
+                }
+                Announcement::Taken(from, through) => {
+                    let by = self.id;
+                    let news = LinkNews::Acknowledged { by, through };
+                    self.links[usize::from(from.0)].push(news);
+                }
+            }
+        }
+    }
+
+    fn sent_before(&self, to: ShardId, number: LinkNumber) -> bool {
+        let waiting = self.waiting.iter().flat_map(|it| &it.announcements);
+        let mut unsent = waiting.filter_map(|it| match it {
+            Announcement::Command(whose, number, _) if *whose == to => Some(*number),
+            _ => None,
+        });
+        unsent.next().is_none_or(|first| number < first)
+    }
+
+    fn send_command(&self, to: ShardId, number: LinkNumber, command: LinkCommand) {
+        let from = self.id;
+        self.links[usize::from(to.0)].push(LinkNews::Command {
+            from,
+            number,
+            command,
+        });
+    }
+}

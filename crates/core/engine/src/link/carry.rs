@@ -1,0 +1,77 @@
+//! What goes over links: sending, taking, and what a command leads to.
+
+use stele_base_types::{LogId, ShardId, Timestamp};
+
+use super::{LinkCommand, LinkNumber, LinkRecord};
+use crate::{Command, Decision, Durability, Logs, OpenLog, Record, State};
+
+impl State {
+    /// A command of another shard has come.
+    pub fn take(
+        &self,
+        from: ShardId,
+        number: LinkNumber,
+        command: LinkCommand,
+        now: Timestamp,
+    ) -> Decision {
+        if !self.links.is_next(from, number) {
+            // It was taken before, or comes again after one that is missing.
+            return Decision::nothing();
+        }
+        let taken = Record::Link(LinkRecord::Taken { from });
+        let decision = Decision::record(taken).and(self.carry_out(command, now));
+        self.send(decision, now)
+    }
+
+    /// Another shard has the commands up to this one on its disk.
+    pub fn acknowledged(&self, by: ShardId, through: LinkNumber) -> Decision {
+        if through <= self.links.acknowledged(by) {
+            return Decision::nothing();
+        }
+        Decision::record(Record::Link(LinkRecord::Acknowledged { by, through }))
+    }
+
+    /// Has the definition of a closed log removed, where a deletion has come no further.
+    pub fn finish_deletion(&self, log: LogId, now: Timestamp) -> Decision {
+        let undefine = LinkCommand::Undefine { log };
+        self.send(Decision::nothing().sending(undefine), now)
+    }
+
+    /// Turns what is to be sent into records: a command to another shard into its sending, one to
+    /// this shard into what it leads to.
+    pub(crate) fn send<R>(&self, mut decision: Decision<R>, now: Timestamp) -> Decision<R> {
+        while let Some(command) = decision.sends.pop() {
+            decision.durability = Durability::Synced;
+            let to = self.topology.shard_of(&command);
+            if to == self.topology.own {
+                decision = decision.and(self.carry_out(command, now));
+                continue;
+            }
+            // A log is open on its shard before its definition is shown to those who ask for it.
+            let is_first = matches!(command, LinkCommand::Open { .. });
+            let at = if is_first { 0 } else { decision.records.len() };
+            let sent = Record::Link(LinkRecord::Sent { to, command });
+            decision.records.insert(at, sent);
+        }
+        decision
+    }
+
+    fn carry_out(&self, command: LinkCommand, now: Timestamp) -> Decision {
+        match command {
+            LinkCommand::Open { log, config } => {
+                // What is refused is on the way to its deletion.
+                let opened = OpenLog { log, config }.decide(self, now);
+                opened.unwrap_or_else(|_| Decision::nothing())
+            }
+            LinkCommand::Undefine { log } => {
+                let undefined = self.catalogue.undefine(log);
+                if self.topology.owner(log) == self.topology.own {
+                    undefined.and(Decision::record(Logs::undefined(log)))
+                } else {
+                    undefined.sending(LinkCommand::Forget { log })
+                }
+            }
+            LinkCommand::Forget { log } => self.logs.forget(log),
+        }
+    }
+}

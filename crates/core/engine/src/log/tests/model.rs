@@ -9,14 +9,13 @@ mod oracle;
 mod step;
 
 use proptest::prelude::*;
-use stele_base_types::SessionId;
+use stele_base_types::{ProcessEpoch, SessionId};
 
 use self::{
     oracle::Oracle,
     step::{Step, step},
 };
 use super::*;
-use stele_base_types::ProcessEpoch;
 
 const PARTITIONS: u32 = 2;
 

@@ -1,5 +1,7 @@
 //! The bounds of what storage writes and holds, each with its reason.
 
+use crate::block::TARGET_SIZE_BYTES;
+
 /// The largest content of a block. Positions in a block are 32 bits wide, and recovery holds one
 /// block in memory; a group commit is far smaller.
 pub const BLOCK_CONTENT_SIZE_BYTES_MAX: usize = 256 << 20;
@@ -10,6 +12,10 @@ pub(crate) const BLOCK_ALIGNMENT_BYTES: usize = 8;
 
 /// Distance between two entries of an index: reading one batch walks at most this much of others.
 pub(crate) const INDEX_INTERVAL_BYTES: u32 = 4096;
+
+/// From so many targets on, the readers of an append leave its targets out: together they are as
+/// much as lies between two entries of an index.
+pub(crate) const TARGETS_SKIPPED_MIN: usize = INDEX_INTERVAL_BYTES as usize / TARGET_SIZE_BYTES;
 
 /// How much of a journal file is allocated ahead of what is written. Large enough that growing,
 /// which costs the file system a transaction, is rare; small enough that an idle shard takes

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::{
     BlockSequence, Error, ReadIndex, Replay, Target,
-    block::{self, Append, Appended, Entries, Entry},
+    block::{self, Append, Appended, Entries, Entry, Place},
     journal::{ScannedBlock, Scanner},
 };
 
@@ -45,7 +45,7 @@ fn replay_block(
                 targets.clear();
                 targets.extend(append.targets());
                 check_dense(index, targets).map_err(|what| Error::damaged(path, position, what))?;
-                note_appends(index, block.header.sequence, &append, targets, start..end);
+                note_appends(index, block.header.sequence, &append, targets, start);
                 replay.append(targets, &append.header)
             }
         };
@@ -69,17 +69,16 @@ fn note_appends(
     sequence: BlockSequence,
     append: &Append<'_>,
     targets: &[Target],
-    entry: std::ops::Range<usize>,
+    entry_start: usize,
 ) {
-    let in_block = |at: usize| {
-        u32::try_from(block::HEADER_SIZE_BYTES + at).expect("a block's limit fits 32 bits")
-    };
+    let in_block = |at: usize| block::HEADER_SIZE_BYTES + at;
+    let batch = in_block(append.batch.start)..in_block(append.batch.end);
+    let place = Place::of_append(targets.len(), in_block(entry_start), batch);
     for target in targets {
         let appended = Appended {
             target: *target,
             next_offset: target.base_offset.plus(append.offset_count()),
-            start: in_block(entry.start),
-            end: in_block(entry.end),
+            place,
             batch_size_bytes: u32::try_from(append.batch.len())
                 .expect("a block's limit fits 32 bits"),
             max_timestamp: append.header.max_timestamp(),

@@ -5,6 +5,7 @@ mod contract;
 mod crash;
 mod damage;
 mod failure;
+mod fan_out;
 mod format;
 mod harness;
 mod inspect;

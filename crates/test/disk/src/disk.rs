@@ -63,6 +63,8 @@ struct State {
     fails_sync: bool,
     /// The most that was written to a file and not synced.
     unsynced_bytes_max: u64,
+    /// How much was read from files.
+    read_bytes: u64,
     capacity_bytes: Option<u64>,
     /// Journal files that are none any more, as they were then: who still has one open may cut it,
     /// or write over it.
@@ -90,6 +92,11 @@ impl MemoryDisk {
     /// The most that was written to a file between two syncs since this was last asked.
     pub fn take_unsynced_bytes_max(&self) -> u64 {
         mem::take(&mut self.state.lock().unsynced_bytes_max)
+    }
+
+    /// How much was read from files since this was last asked.
+    pub fn take_read_bytes(&self) -> u64 {
+        mem::take(&mut self.state.lock().read_bytes)
     }
 
     /// The next sync of a file fails.
@@ -366,7 +373,9 @@ impl DiskFile for MemoryFile {
     }
 
     fn read_at(&self, position: u64, length: usize) -> io::Result<Bytes> {
-        Ok(self.content.lock().read(position, length))
+        let bytes = self.content.lock().read(position, length);
+        self.disk.state.lock().read_bytes += bytes.len() as u64;
+        Ok(bytes)
     }
 
     fn sync_data(&self) -> io::Result<()> {

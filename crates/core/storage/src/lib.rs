@@ -35,7 +35,7 @@ mod segment;
 mod settle;
 mod snapshot;
 mod space;
-mod superfluous;
+mod store;
 mod verify;
 
 pub use block::{Block, BlockBuilder, BlockSequence, Target};
@@ -49,10 +49,11 @@ pub use read_index::{
     FoundByTime, PartitionExtent, ReadIndex, ReadPlan, Slice, StoredBatch, TimeLookup, Usage,
 };
 pub use recover::{Recovered, RecoveryReport, recover};
-pub use replay::Replay;
+pub use replay::{PartKey, Parts, Replay};
 pub use retention::{Age, RetentionPolicy};
 pub use settle::{Floors, SettlePlan, Settled, Settler};
 pub use space::{Space, SpaceGuard};
+pub use store::{ObjectWriter, SegmentStore};
 pub use verify::{Finding, Severity, Verified, verify};
 
 #[cfg(test)]

@@ -64,9 +64,26 @@ pub(crate) const BEGUN_BATCHES_MAX: usize = 8;
 /// What recovery and settling read of a journal file at once.
 pub(crate) const SCAN_WINDOW_SIZE_BYTES: usize = 1 << 20;
 
-/// How much of a segment is written before it is synced. The journal's syncs wait for what the disk
-/// was given before: a whole segment at once holds up every commit meanwhile.
+/// How much of segments and snapshots is written before it is synced. The journal's syncs wait for
+/// what the disk was given before: a whole segment at once holds up every commit meanwhile.
 pub(crate) const UNSYNCED_SIZE_BYTES_MAX: usize = 256 << 10;
+
+/// How many of their files are, while they are small: each is more work for the file system than
+/// its bytes are.
+pub(crate) const UNSYNCED_FILES_MAX: usize = 64;
+
+/// The size at which a part file of a snapshot ends, and the next one begins: what is rewritten at
+/// once where little in it is alive.
+pub(crate) const PART_FILE_SIZE_BYTES_MAX: u64 = 4 << 20;
+
+/// Part files together take at most twice what is alive in them, and so much more.
+pub(crate) const PART_FILES_SLACK_BYTES: u64 = 1 << 20;
+
+/// Part files that are smaller than this are merged when there are many.
+pub(crate) const SMALL_PART_FILE_SIZE_BYTES: u64 = 256 << 10;
+
+/// How many small ones there may be. Each costs a recovery an open.
+pub(crate) const SMALL_PART_FILES_MAX: usize = 16;
 
 /// How much of a removed journal file's space is given back at once. A file system that tells the
 /// disk of it (`discard`) has the journal's next sync wait for that too.

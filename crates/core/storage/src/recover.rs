@@ -18,19 +18,20 @@ mod progress;
 use std::sync::Arc;
 
 use stele_base_env::{OpenMode, Rng};
-use stele_base_types::Timestamp;
+use stele_base_types::{PartitionId, Timestamp};
+use stele_wire_batch::BatchHeader;
 
 use self::progress::Progress;
 use crate::{
     BlockBuilder, BlockSequence, Error, JournalFile, JournalWriter, Options, ReadIndex, Replay,
-    Settler, ShardDirectory,
+    ReplayError, Settler, ShardDirectory, Target,
     block::Salt,
-    directory::numbered_files,
+    directory::{numbered_files, remove_file_if_any, sync_dir},
     error::AtPath,
     journal::{Ending, FILE_HEADER_SIZE_BYTES_MAX, NewFile, Scanner, Spares},
-    replay_files::replay_file,
-    snapshot::{Newest, Snapshot},
-    superfluous,
+    replay_files::{Sink, replay_file},
+    segment::Segment,
+    snapshot::{Newest, Snapshot, load_whole},
 };
 
 /// The parts of a shard's storage, ready for use.
@@ -76,25 +77,28 @@ pub fn recover(
     rng: &mut dyn Rng,
     now: Timestamp,
 ) -> Result<Recovered, Error> {
-    let newest = Newest::find(directory)?;
-    let snapshot = &newest.snapshot;
-    load_state(directory, snapshot, replay)?;
+    let store = &*directory.store;
+    let newest = Newest::find(store, directory.shard)?;
+    let load = &mut |key, part: &[u8]| replay.load(key, part);
+    let mut snapshot = Snapshot::open(store, directory.shard, newest.stored.as_ref(), load)?;
+    load_whole(directory, &snapshot, replay)?;
 
     let names = numbered_files(&*directory.disk, &directory.journal(), "journal")?;
     let covered = names.partition_point(|first| *first < snapshot.next.0);
-    let mut index = index_of(directory, options, snapshot);
-    let replayed = replay_journal(
+    let mut index = index_of(directory, options, &snapshot);
+    let start = Start {
         directory,
-        &names[covered..],
-        &newest,
-        &mut index,
-        replay,
+        snapshot: &snapshot,
+        damage: newest.damage.as_ref(),
         now,
-    )?;
+    };
+    let replayed = replay_journal(&start, &names[covered..], &mut index, replay)?;
 
     let tail = make_writable(directory, replayed, rng)?;
     index.start_at(tail.next);
-    superfluous::remove_after_snapshot(directory, snapshot, snapshot.next)?;
+    snapshot.ensure_durable(store)?;
+    snapshot.remove_others(store)?;
+    remove_journal_before(directory, snapshot.next)?;
     Spares::recover(directory, options)?;
 
     let Tail {
@@ -104,48 +108,54 @@ pub fn recover(
         next,
         ..
     } = tail;
+    let report = RecoveryReport {
+        snapshot: snapshot.exists.then_some(snapshot.next),
+        block_count: next.0 - snapshot.next.0,
+        ..tail.report
+    };
     let writer = JournalWriter::resume(directory, options, salt, file, position, next);
     Ok(Recovered {
         builder: BlockBuilder::new(next, salt),
         index,
-        settler: Settler::new(directory, options, writer.synced_watch()),
+        settler: Settler::new(directory, options, writer.synced_watch(), snapshot),
         writer,
-        report: RecoveryReport {
-            snapshot: snapshot.state.is_some().then_some(snapshot.next),
-            block_count: next.0 - snapshot.next.0,
-            ..tail.report
-        },
+        report,
     })
 }
 
 /// An index of the segments that `snapshot` lists.
-pub(crate) fn index_of(
-    directory: &ShardDirectory,
-    options: &Options,
-    snapshot: &Snapshot,
-) -> ReadIndex {
+fn index_of(directory: &ShardDirectory, options: &Options, snapshot: &Snapshot) -> ReadIndex {
     let mut index = ReadIndex::new(directory, options, snapshot.next);
-    let segments = &snapshot.manifest.segments;
-    for of_partition in segments.chunk_by(|left, right| left.partition == right.partition) {
-        index.add_segments(of_partition[0].partition, of_partition.to_vec());
+    for (partition, segments) in &snapshot.segments {
+        index.add_segments(*partition, segments.clone());
     }
     index
 }
 
-/// Gives the state of `snapshot`, if it has one, to `replay`.
-pub(crate) fn load_state(
-    directory: &ShardDirectory,
-    snapshot: &Snapshot,
-    replay: &mut dyn Replay,
-) -> Result<(), Error> {
-    let Some(state) = &snapshot.state else {
-        return Ok(());
-    };
-    replay.load(state).map_err(|source| Error::Replay {
-        path: directory.snapshot(snapshot.next),
-        position: 0,
-        source,
-    })
+/// What the journal's replay starts from.
+struct Start<'a> {
+    directory: &'a ShardDirectory,
+    snapshot: &'a Snapshot,
+    /// What is wrong with a newer snapshot.
+    damage: Option<&'a Error>,
+    now: Timestamp,
+}
+
+/// All of the state is there, and so is the index.
+struct All<'a>(&'a mut dyn Replay);
+
+impl Sink for All<'_> {
+    fn control(&mut self, record: &[u8]) -> Result<(), ReplayError> {
+        self.0.control(record)
+    }
+
+    fn append(&mut self, targets: &[Target], header: &BatchHeader<'_>) -> Result<(), ReplayError> {
+        self.0.append(targets, header)
+    }
+
+    fn segments_of(&self, _: PartitionId) -> Option<&Vec<Segment>> {
+        None
+    }
 }
 
 /// What the journal ends with.
@@ -160,21 +170,20 @@ struct Replayed {
 }
 
 fn replay_journal(
-    directory: &ShardDirectory,
+    start: &Start<'_>,
     names: &[u64],
-    newest: &Newest,
     index: &mut ReadIndex,
     replay: &mut dyn Replay,
-    now: Timestamp,
 ) -> Result<Replayed, Error> {
+    let directory = start.directory;
     let mut replayed = Replayed {
         last: None,
         unborn: None,
-        next: newest.snapshot.next,
+        next: start.snapshot.next,
         report: RecoveryReport::default(),
     };
-    if names.is_empty() && newest.snapshot.state.is_some() {
-        return Err(missing_file(directory, newest));
+    if names.is_empty() && start.snapshot.exists {
+        return Err(missing_file(start));
     }
     let mut progress = Progress::begin(directory.shard, names.len());
     for (at, first) in names.iter().map(|first| BlockSequence(*first)).enumerate() {
@@ -182,7 +191,7 @@ fn replay_journal(
         if let Some((file, scanner)) = &mut replayed.last {
             check_whole(file, scanner, first)?;
         } else if first != replayed.next {
-            return Err(missing_file(directory, newest));
+            return Err(missing_file(start));
         }
         let file = open_file(directory, first)?;
         let Some(mut scanner) = Scanner::open(&file, directory.shard)? else {
@@ -192,8 +201,8 @@ fn replay_journal(
             replayed.unborn = Some(first);
             break;
         };
-        index.add_journal_file(&file, now);
-        replay_file(&file.path, &mut scanner, index, replay)?;
+        index.add_journal_file(&file, start.now);
+        replay_file(&file.path, &mut scanner, index, &mut All(replay))?;
         replayed.next = scanner.next_sequence();
         replayed.report.journal_size_bytes += scanner.position();
         progress.replayed(at + 1, replayed.report.journal_size_bytes);
@@ -232,19 +241,19 @@ fn check_tail(file: &JournalFile, scanner: &mut Scanner) -> Result<u64, Error> {
 
 /// The journal doesn't go on where the snapshot ends. Where a newer snapshot is damaged, that is
 /// the reason, since what it covered was removed.
-fn missing_file(directory: &ShardDirectory, newest: &Newest) -> Error {
+fn missing_file(start: &Start<'_>) -> Error {
     if let Some(Error::Damaged {
         path,
         position,
         what,
         ..
-    }) = &newest.damage
+    }) = start.damage
     {
         return Error::damaged(path, *position, what.clone());
     }
-    let next = newest.snapshot.next;
+    let next = start.snapshot.next;
     let what = format!("the file isn't there, though block {next} is the next to replay");
-    Error::damaged(&directory.journal_file(next), 0, what)
+    Error::damaged(&start.directory.journal_file(next), 0, what)
 }
 
 /// Where the journal is to be continued.
@@ -263,28 +272,37 @@ fn make_writable(
     replayed: Replayed,
     rng: &mut dyn Rng,
 ) -> Result<Tail, Error> {
+    directory.format.upgrade(&*directory.disk)?;
     if let Some(first) = replayed.unborn {
         let path = directory.journal_file(first);
         directory.disk.remove_file(&path).at("remove", &path)?;
     }
     // A process that was killed may have made or removed a file and not got to syncing that: the
     // file must neither vanish with what is written to it from now on, nor come back.
-    crate::directory::sync_dir(&*directory.disk, &directory.journal())?;
-    let (salt, file, position) = match replayed.last {
-        Some((file, scanner)) => {
-            let position = scanner.position();
-            file.file.truncate(position).at("cut", &file.path)?;
-            file.file.sync_data().at("sync", &file.path)?;
-            (scanner.header().salt, file, position)
+    sync_dir(&*directory.disk, &directory.journal())?;
+    let mut salt = None;
+    let mut last = None;
+    if let Some((file, scanner)) = replayed.last {
+        let position = scanner.position();
+        file.file.truncate(position).at("cut", &file.path)?;
+        file.file.sync_data().at("sync", &file.path)?;
+        if scanner.header().is_salted() {
+            salt = Some(scanner.header().salt);
+            last = Some((file, position));
+        } else if scanner.next_sequence() == file.first {
+            // It holds nothing: the salted one that takes its place has its name.
+            directory
+                .disk
+                .remove_file(&file.path)
+                .at("remove", &file.path)?;
         }
+    }
+    let salt = salt.unwrap_or_else(|| Salt::random(rng));
+    let (file, position) = match last {
+        Some(last) => last,
         None => {
-            let salt = if directory.format.is_salted() {
-                Salt::random(rng)
-            } else {
-                Salt::NONE
-            };
             let made = NewFile::start(directory, replayed.next, salt)?;
-            (salt, made.file, made.position)
+            (made.file, made.position)
         }
     };
     Ok(Tail {
@@ -294,6 +312,19 @@ fn make_writable(
         next: replayed.next,
         report: replayed.report,
     })
+}
+
+/// Removes the journal files that the snapshot covers. What becomes of those that are settled later
+/// is for [`crate::Retired`] to say.
+fn remove_journal_before(directory: &ShardDirectory, start: BlockSequence) -> Result<(), Error> {
+    let disk = &*directory.disk;
+    let journal = directory.journal();
+    for first in numbered_files(disk, &journal, "journal")? {
+        if first < start.0 {
+            remove_file_if_any(disk, &directory.journal_file(BlockSequence(first)))?;
+        }
+    }
+    sync_dir(disk, &journal)
 }
 
 fn open_file(directory: &ShardDirectory, first: BlockSequence) -> Result<Arc<JournalFile>, Error> {

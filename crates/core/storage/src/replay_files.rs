@@ -3,11 +3,27 @@
 
 use std::path::Path;
 
+use stele_base_types::PartitionId;
+use stele_wire_batch::BatchHeader;
+
 use crate::{
-    BlockSequence, Error, ReadIndex, Replay, Target,
+    BlockSequence, Error, ReadIndex, ReplayError, Target,
     block::{self, Append, Appended, Entries, Entry, Place},
     journal::{ScannedBlock, Scanner},
+    segment::Segment,
 };
+
+/// What the entries go to.
+pub(crate) trait Sink {
+    /// Takes a control record.
+    fn control(&mut self, record: &[u8]) -> Result<(), ReplayError>;
+
+    /// Takes an append.
+    fn append(&mut self, targets: &[Target], header: &BatchHeader<'_>) -> Result<(), ReplayError>;
+
+    /// The segments that come before a partition's first append.
+    fn segments_of(&self, partition: PartitionId) -> Option<&Vec<Segment>>;
+}
 
 /// Takes in every block that `scanner` finds, up to the end of its file. The file was added to
 /// `index` before.
@@ -15,12 +31,12 @@ pub(crate) fn replay_file(
     path: &Path,
     scanner: &mut Scanner,
     index: &mut ReadIndex,
-    replay: &mut dyn Replay,
+    sink: &mut dyn Sink,
 ) -> Result<(), Error> {
     let mut targets = Vec::new();
     while let Some(block) = scanner.next_block()? {
         index.add_journal_block(block.position, block.bytes.len() as u64);
-        replay_block(path, &block, index, replay, &mut targets)?;
+        replay_block(path, &block, index, sink, &mut targets)?;
     }
     Ok(())
 }
@@ -29,7 +45,7 @@ fn replay_block(
     path: &Path,
     block: &ScannedBlock,
     index: &mut ReadIndex,
-    replay: &mut dyn Replay,
+    sink: &mut dyn Sink,
     targets: &mut Vec<Target>,
 ) -> Result<(), Error> {
     let mut entries = Entries::new(block.entries());
@@ -40,13 +56,14 @@ fn replay_block(
         let entry = entry.map_err(|error| Error::damaged(path, position, error.to_string()))?;
         let end = entries.position();
         let replayed = match entry {
-            Entry::Control(record) => replay.control(record),
+            Entry::Control(record) => sink.control(record),
             Entry::Append(append) => {
                 targets.clear();
                 targets.extend(append.targets());
+                note_segments(index, sink, targets);
                 check_dense(index, targets).map_err(|what| Error::damaged(path, position, what))?;
                 note_appends(index, block.header.sequence, &append, targets, start);
-                replay.append(targets, &append.header)
+                sink.append(targets, &append.header)
             }
         };
         replayed.map_err(|source| Error::Replay {
@@ -84,6 +101,17 @@ fn note_appends(
             max_timestamp: append.header.max_timestamp(),
         };
         index.note_append(sequence, &appended);
+    }
+}
+
+/// Has the index know the segments of partitions that it hears of for the first time.
+fn note_segments(index: &mut ReadIndex, sink: &dyn Sink, targets: &[Target]) {
+    for target in targets {
+        if index.extent(target.partition).is_none()
+            && let Some(segments) = sink.segments_of(target.partition)
+        {
+            index.add_segments(target.partition, segments.clone());
+        }
     }
 }
 

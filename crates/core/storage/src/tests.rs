@@ -10,4 +10,6 @@ mod format;
 mod harness;
 mod inspect;
 mod properties;
+mod snapshots;
 mod spares;
+mod store;

@@ -126,6 +126,10 @@ impl PartitionReads {
         self.segments.iter().map(|segment| segment.size_bytes).sum()
     }
 
+    pub(crate) fn runs_size_bytes(&self) -> u64 {
+        self.runs_size_bytes
+    }
+
     pub(crate) fn run(&self, at: usize) -> Option<&Run> {
         self.runs.get(at)
     }

@@ -1,6 +1,6 @@
 //! What the read index has to do with settling: saying when, and taking over the result.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use stele_base_types::Timestamp;
 
@@ -48,7 +48,7 @@ impl ReadIndex {
 
     /// Takes over what was settled, for so many partitions at once: they are read from segments
     /// from then on. Asked until there is nothing left: then it gives the files that nothing new
-    /// will be read from, and those of segments, of which some are gone.
+    /// will be read from, and the segments.
     pub fn install_settled(
         &mut self,
         settled: &mut Settled,
@@ -67,11 +67,14 @@ impl ReadIndex {
             return None;
         }
         self.is_settling = false;
-        Some(Retired::new(
-            &settled.directory,
-            self.journal.remove_before(settled.through),
-            self.segment_files.take_all(),
-        ))
+        let files = self.journal.remove_before(settled.through);
+        let retired = Retired::new(&settled.directory, files);
+        if settled.left.is_empty() {
+            return Some(retired);
+        }
+        let renewed = Arc::new(self.segment_files.renewed());
+        let readers = mem::replace(&mut self.segment_files, renewed);
+        Some(retired.with_segments(&settled.left, readers))
     }
 
     /// Gives up the plan that was made last: nothing has changed.

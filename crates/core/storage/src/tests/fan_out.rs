@@ -88,7 +88,7 @@ fn a_restart_finds_a_batch_to_many_again() {
 
 #[test]
 fn reading_one_target_of_many_walks_none_of_the_others() {
-    let targets: Vec<_> = partitions(2000)
+    let targets: Vec<_> = partitions(800)
         .into_iter()
         .map(|partition| Target {
             partition,
@@ -111,7 +111,7 @@ fn reading_one_target_of_many_walks_none_of_the_others() {
 fn settling_a_batch_to_many_reads_as_much_as_it_writes() {
     let disk = MemoryDisk::default();
     let mut shard = open(&disk);
-    let partitions = partitions(2000);
+    let partitions = partitions(800);
     let batch = batch(&[&[b'x'; 200]]);
     shard.append(&partitions, &batch);
     shard.commit().unwrap();

@@ -178,7 +178,7 @@ fn write(
         index.install(&block);
         in_memory += clock.monotonic() - started;
         size_bytes = block.size_bytes();
-        let written = writer.write(&block)?;
+        let written = writer.append(&block)?;
         synced = writer.sync()?;
         index.written(&written, Timestamp(0));
     }

@@ -103,11 +103,11 @@ fn measure(directory: &Path, count: u64) -> Result<(), Box<dyn Error>> {
     )?;
     for round in 0..2 {
         let synced = fill(&mut parts, count, round)?;
-        parts.writer.rotate()?;
+        parts.writer.seal()?;
         // The index learns of the new file by its first block.
         let block = parts.builder.finish(synced);
         parts.index.install(&block);
-        let written = parts.writer.write(&block)?;
+        let written = parts.writer.append(&block)?;
         parts.index.written(&written, now);
         let as_of = parts.writer.sync()?;
 
@@ -163,7 +163,7 @@ fn fill(parts: &mut Recovered, count: u64, round: u64) -> Result<BlockSequence, 
             if log % 500 == 499 || log + 1 == count {
                 let block = parts.builder.finish(synced);
                 parts.index.install(&block);
-                let written = parts.writer.write(&block)?;
+                let written = parts.writer.append(&block)?;
                 parts.index.written(&written, Timestamp(0));
             }
         }

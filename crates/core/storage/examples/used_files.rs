@@ -91,7 +91,7 @@ fn measure(
         let block = parts.builder.finish(synced);
         parts.index.install(&block);
         let started = clock.monotonic();
-        let written = parts.writer.write(&block)?;
+        let written = parts.writer.append(&block)?;
         synced = parts.writer.sync()?;
         if at * block_size_bytes >= WARM_UP_BYTES {
             took += clock.monotonic() - started;

@@ -7,7 +7,7 @@
 //!                             │            ▲        ▲
 //!                           Block       Written   Settled
 //!                             ▼            │        │
-//!  writer             JournalWriter::write, sync    │
+//!  writer                   Journal::append, sync    │
 //!                                                   │
 //!  settler       SettlePlan ─▶ Settler::settle ─────┘       (reads closed files, writes segments)
 //!  anyone        Slice::resolve, TimeLookup::resolve        (reads files)
@@ -42,7 +42,9 @@ pub use block::{Block, BlockBuilder, BlockSequence, Target};
 pub use directory::{DataDirectory, ShardDirectory};
 pub use dump::dump;
 pub use error::{Error, ReplayError};
-pub use journal::{JournalFile, JournalWriter, Retired, Written};
+pub use journal::{
+    BlockSink, Journal, JournalFile, ReplayedJournal, Retired, ScannedBlock, Written,
+};
 pub use limits::BLOCK_CONTENT_SIZE_BYTES_MAX;
 pub use options::Options;
 pub use read_index::{

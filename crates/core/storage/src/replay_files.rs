@@ -35,19 +35,20 @@ pub(crate) fn replay_file(
 ) -> Result<(), Error> {
     let mut targets = Vec::new();
     while let Some(block) = scanner.next_block()? {
-        index.add_journal_block(block.position, block.bytes.len() as u64);
         replay_block(path, &block, index, sink, &mut targets)?;
     }
     Ok(())
 }
 
-fn replay_block(
+/// Takes in one block.
+pub(crate) fn replay_block(
     path: &Path,
     block: &ScannedBlock,
     index: &mut ReadIndex,
     sink: &mut dyn Sink,
     targets: &mut Vec<Target>,
 ) -> Result<(), Error> {
+    index.add_journal_block(block.position, block.bytes.len() as u64);
     let mut entries = Entries::new(block.entries());
     let mut count = 0;
     let mut start = 0;

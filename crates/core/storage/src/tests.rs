@@ -9,6 +9,7 @@ mod fan_out;
 mod format;
 mod harness;
 mod inspect;
+mod journal;
 mod properties;
 mod snapshots;
 mod spares;

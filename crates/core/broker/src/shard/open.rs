@@ -11,7 +11,7 @@ use stele_base_env::Rng;
 use stele_base_types::{LogId, PartitionId, PartitionIndex, ProcessEpoch, ShardId, Timestamp};
 use stele_core_engine::{Catalogue, OpenLog, State, UndefineLog};
 use stele_core_storage::{
-    JournalWriter, Options, PartKey, Parts, Recovered, Replay, ReplayError, Settler, ShardDirectory,
+    Journal, Options, PartKey, Parts, Recovered, Replay, ReplayError, Settler, ShardDirectory,
 };
 
 use super::{Counters, Lane, Settling, Shard, arrivals::Arrivals, release::Waiting};
@@ -23,7 +23,7 @@ pub struct Opened {
     /// The shard.
     pub shard: Shard,
     /// Writes its blocks.
-    pub writer: JournalWriter,
+    pub writer: Box<dyn Journal>,
     /// Settles its journal.
     pub settler: Settler,
 }

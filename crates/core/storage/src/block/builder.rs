@@ -75,7 +75,7 @@ impl BlockBuilder {
     /// with everything before it on disk, it proves any later damage to be damage.
     ///
     /// `synced`: every block before this one is on disk
-    /// ([`crate::JournalWriter::sync`] said so); it may lag behind.
+    /// ([`crate::Journal::sync`] said so); it may lag behind.
     pub fn finish(&mut self, synced: BlockSequence) -> Block {
         let content_size_bytes = self.bytes.len() - HEADER_SIZE_BYTES;
         let size_bytes = padded(self.bytes.len());

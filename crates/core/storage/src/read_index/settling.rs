@@ -12,7 +12,7 @@ use crate::{
 
 impl ReadIndex {
     /// Whether the oldest data has lain in the journal for longer than is set, in the only file
-    /// there is: the caller then has [`crate::JournalWriter::rotate`] close it.
+    /// there is: the caller then has [`crate::Journal::seal`] close it.
     pub fn should_rotate(&self, now: Timestamp) -> bool {
         self.journal.closed().next().is_none() && self.is_too_old(now)
     }

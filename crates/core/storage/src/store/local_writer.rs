@@ -96,8 +96,8 @@ impl<'a> LocalWriter<'a> {
         outermost_first.try_for_each(|path| self.store.disk.create_dir(path).at("create", path))
     }
 
-    /// Notes that a directory has a new entry, and maybe is one. Those above that were there already
-    /// are synced likewise: a killed process may have made them.
+    /// Notes that the directory of `path` has a new entry, and may be one itself. Those above that
+    /// were there already are synced likewise: a killed process may have made them.
     fn note_directories(&mut self, path: &Path) {
         for directory in path.ancestors().skip(1) {
             if !self.directories.insert(directory.to_owned()) || directory == self.store.root {

@@ -322,7 +322,7 @@ fn a_partition_made_after_the_floors_were_taken_is_not_taken_for_deleted() {
         shard.commit().unwrap();
         let floors = shard.floors();
         fill(&mut shard, 3, 10);
-        shard.parts.writer.rotate().unwrap();
+        shard.parts.writer.seal().unwrap();
         shard.commit().unwrap();
         let settled = shard.settle_above(floors).unwrap();
         let retired = shard.install(settled);
@@ -339,7 +339,7 @@ fn everything_is_readable_between_the_pieces_in_which_a_settling_is_taken_over()
     on_every_disk(|disk, path| {
         let mut shard = Shard::open(disk, path).unwrap();
         fill(&mut shard, 1, 40);
-        shard.parts.writer.rotate().unwrap();
+        shard.parts.writer.seal().unwrap();
         shard.commit().unwrap();
         let late = NOW.plus_ms(SMALL.journal_age_ms_max + 1);
         let mut settled = shard.settle_above(shard.floors()).unwrap();
@@ -451,7 +451,7 @@ fn the_cache_holds_what_is_set_and_what_is_not_written() {
         let usage = shard.parts.index.usage();
         assert!(usage.cache_size_bytes > 10_000, "{usage:?}");
         for block in blocks {
-            let written = shard.parts.writer.write(&block).unwrap();
+            let written = shard.parts.writer.append(&block).unwrap();
             shard.parts.index.written(&written, NOW);
         }
         let usage = shard.parts.index.usage();

@@ -56,7 +56,7 @@ fn a_batch_to_many_is_read_wherever_it_lies() {
         let block = shard.parts.builder.finish(shard.synced);
         shard.parts.index.install(&block);
         assert_read(&shard, &partitions);
-        let written = shard.parts.writer.write(&block).unwrap();
+        let written = shard.parts.writer.append(&block).unwrap();
         shard.parts.index.written(&written, super::harness::NOW);
         // The cache holds the newest block alone, and is too small for two.
         shard.control(&[0; 2048]);

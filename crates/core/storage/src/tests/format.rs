@@ -92,12 +92,12 @@ fn live() -> (MemoryDisk, Shard) {
     shard.commit().unwrap();
     shard.floors.remove(&partition(2, 7));
     shard.commit().unwrap();
-    shard.parts.writer.rotate().unwrap();
+    shard.parts.writer.seal().unwrap();
     shard.control(b"after");
     shard.append(&[partition(1, 0)], &batch(&[b"last"]));
     shard.commit().unwrap();
     shard.settle().unwrap();
-    shard.parts.writer.rotate().unwrap();
+    shard.parts.writer.seal().unwrap();
     shard.append(&[partition(1, 0)], &batch(&[b"used again"]));
     shard.commit().unwrap();
     assert_eq!(disk.files_used_again(), 1);

@@ -201,7 +201,7 @@ impl Shard {
     pub(crate) fn write(&mut self) -> Result<(), Error> {
         let block = self.parts.builder.finish(self.synced);
         self.parts.index.install(&block);
-        let written = self.parts.writer.write(&block)?;
+        let written = self.parts.writer.append(&block)?;
         self.parts.index.written(&written, NOW);
         Ok(())
     }
@@ -248,7 +248,7 @@ impl Shard {
 
     /// Closes the current file and settles it too.
     pub(crate) fn settle_all(&mut self) -> Result<(), Error> {
-        self.parts.writer.rotate()?;
+        self.parts.writer.seal()?;
         // The index learns of the new file by its first block.
         self.commit()?;
         self.settle()

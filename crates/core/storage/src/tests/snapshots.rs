@@ -50,7 +50,7 @@ fn a_settling_reads_and_writes_what_it_changes_however_much_there_is() {
         shard.settle_all().unwrap();
         shard.append(&[partition(1, 0)], &batch(&[b"second"]));
         shard.commit().unwrap();
-        shard.parts.writer.rotate().unwrap();
+        shard.parts.writer.seal().unwrap();
         shard.commit().unwrap();
         disk.take_read_bytes();
         disk.take_written_bytes();
@@ -73,7 +73,7 @@ fn a_settling_gives_the_disk_little_at_a_time_however_many_partitions_it_settles
     }
     shard.control(&vec![7; 3 << 20]);
     shard.commit().unwrap();
-    shard.parts.writer.rotate().unwrap();
+    shard.parts.writer.seal().unwrap();
     shard.commit().unwrap();
     disk.take_unsynced_bytes_max();
     shard.settle().unwrap();

@@ -89,6 +89,10 @@ pub(crate) const SMALL_PART_FILES_MAX: usize = 16;
 /// disk of it (`discard`) has the journal's next sync wait for that too.
 pub(crate) const RELEASE_STEP_BYTES: u64 = 4 << 20;
 
+/// The journal may become so many times as large as it is when settling begins. A settler that
+/// doesn't get that done is slower than what comes in; and a start has to read all of it.
+pub(crate) const UNSETTLED_SIZES_MAX: u64 = 4;
+
 /// How many settled journal files a shard keeps to write over. Settling takes one or two at a time;
 /// more would be disk that nobody uses.
 pub(crate) const SPARE_FILES_MAX: usize = 2;

@@ -79,6 +79,8 @@ pub struct ReadIndex {
     begun: Arc<BegunBatches>,
     /// A plan was given out and its result isn't installed yet.
     is_settling: bool,
+    /// The last plan was given up.
+    has_abandoned: bool,
 }
 
 impl ReadIndex {
@@ -93,6 +95,7 @@ impl ReadIndex {
             segment_files: Arc::new(SegmentFiles::new(&directory.store)),
             begun: Arc::default(),
             is_settling: false,
+            has_abandoned: false,
         }
     }
 

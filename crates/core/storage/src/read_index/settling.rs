@@ -7,6 +7,7 @@ use stele_base_types::Timestamp;
 use super::ReadIndex;
 use crate::{
     journal::{JournalFile, Retired},
+    limits::UNSETTLED_SIZES_MAX,
     settle::{Floors, SettlePlan, Settled},
 };
 
@@ -21,6 +22,19 @@ impl ReadIndex {
     /// of the oldest one's age. Not while a settling is under way.
     pub fn should_settle(&self, now: Timestamp) -> bool {
         !self.is_settling && !self.files_to_settle(now).is_empty()
+    }
+
+    /// Whether so much of the journal isn't settled that nothing that adds to it is to be taken up
+    /// until more of it is: a start would have to read it all. Not where there was no room for
+    /// settling: what is acknowledged then is what helps.
+    pub fn is_settling_behind(&self) -> bool {
+        let options = &self.options;
+        // There is always more than one file of this.
+        let size_bytes = options
+            .journal_size_bytes_max
+            .max(options.journal_file_size_bytes_max);
+        let is_large = self.journal.size_bytes() > size_bytes.saturating_mul(UNSETTLED_SIZES_MAX);
+        is_large && !self.has_abandoned && self.journal.closed().next().is_some()
     }
 
     /// What to settle now; files, maybe none, that are due as [`ReadIndex::should_settle`] has it
@@ -67,6 +81,7 @@ impl ReadIndex {
             return None;
         }
         self.is_settling = false;
+        self.has_abandoned = false;
         let files = self.journal.remove_before(settled.through);
         let retired = Retired::new(&settled.directory, files);
         if settled.left.is_empty() {
@@ -80,6 +95,7 @@ impl ReadIndex {
     /// Gives up the plan that was made last: nothing has changed.
     pub fn abandon_settling(&mut self) {
         self.is_settling = false;
+        self.has_abandoned = true;
     }
 
     fn is_too_old(&self, now: Timestamp) -> bool {
@@ -89,6 +105,7 @@ impl ReadIndex {
 
     /// The oldest closed files: all of them where the oldest is too old, else as many as bring
     /// the journal down to three quarters of its size, so that settling isn't due again at once.
+    /// Where that is very much, some of it is settled first.
     fn files_to_settle(&self, now: Timestamp) -> Vec<Arc<JournalFile>> {
         if self.is_too_old(now) {
             return self
@@ -98,17 +115,19 @@ impl ReadIndex {
                 .collect();
         }
         let size_bytes_max = self.options.journal_size_bytes_max;
-        let mut rest = self.journal.size_bytes();
+        let rest = self.journal.size_bytes();
         if rest <= size_bytes_max {
             return Vec::new();
         }
         let mut files = Vec::new();
+        let mut settled_bytes = 0;
         for (file, size_bytes) in self.journal.closed() {
-            if rest <= size_bytes_max / 4 * 3 {
+            let is_much = settled_bytes >= size_bytes_max;
+            if is_much || rest - settled_bytes <= size_bytes_max / 4 * 3 {
                 break;
             }
             files.push(file.clone());
-            rest -= size_bytes;
+            settled_bytes += size_bytes;
         }
         files
     }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use stele_base_env::{Disk, OpenMode};
+use stele_base_env::{Disk, DiskFile, OpenMode};
 
 use super::{ObjectWriter, SegmentStore, local_writer::LocalWriter, open_files::OpenFiles};
 use crate::{
@@ -39,6 +39,20 @@ impl LocalStore {
             root: root.to_owned(),
             open: OpenFiles::default(),
         }
+    }
+
+    fn open_file(&self, name: &str) -> Result<Arc<dyn DiskFile>, Error> {
+        let path = self.locate(name);
+        // Opened without the lock: one slow open doesn't hold up the others.
+        let file = match self.disk.open(&path, OpenMode::Read) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::Gone { path });
+            }
+            opened => opened.at("open", &path)?,
+        };
+        // Let go of without the lock, too.
+        drop(self.open.keep(name, &file));
+        Ok(file)
     }
 
     /// The names of all files whose names begin with `prefix`.
@@ -110,29 +124,18 @@ impl SegmentStore for LocalStore {
     }
 
     fn read(&self, name: &str, position: u64, length: usize) -> Result<Bytes, Error> {
-        let path = self.root.join(name);
         let file = match self.open.find(name) {
             Some(file) => file,
-            None => {
-                // Opened without the lock: one slow open doesn't hold up the others.
-                let file = match self.disk.open(&path, OpenMode::Read) {
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                        return Err(Error::Gone { path });
-                    }
-                    opened => opened.at("open", &path)?,
-                };
-                // Let go of without the lock, too.
-                drop(self.open.keep(name, &file));
-                file
-            }
+            None => self.open_file(name)?,
         };
-        let length = if length == usize::MAX {
-            let rest = file.size_bytes().at("measure", &path)?;
-            usize::try_from(rest.saturating_sub(position)).unwrap_or(usize::MAX)
-        } else {
-            length
+        let read = match length {
+            usize::MAX => file.size_bytes().and_then(|size_bytes| {
+                let rest = usize::try_from(size_bytes.saturating_sub(position));
+                file.read_at(position, rest.map_err(io::Error::other)?)
+            }),
+            length => file.read_at(position, length),
         };
-        file.read_at(position, length).at("read", &path)
+        read.map_err(|source| Error::io("read", &self.locate(name), source))
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {

@@ -15,7 +15,7 @@ use stele_core_engine::{
     AlterLog, Append, AppendTarget, Catalogue, CatalogueError, Command, ConsumerRef, DeclareLog,
     Declared, Durability, Lease, LeaseRequest, LedgerId, LogError, Retention, Window,
 };
-use stele_core_storage::{DataDirectory, JournalWriter, Options};
+use stele_core_storage::{DataDirectory, Journal, Options};
 use stele_test_testkit::{message, queue};
 use tokio::sync::oneshot;
 
@@ -28,7 +28,7 @@ type Answer = Result<Declared, Error<CatalogueError>>;
 /// A shard and its writer.
 struct Alone {
     shard: Shard,
-    writer: JournalWriter,
+    writer: Box<dyn Journal>,
     /// What fronts route by.
     replica: Arc<RwLock<Catalogue>>,
 }
@@ -126,7 +126,7 @@ impl Alone {
 
     fn write(&mut self, now: Timestamp) {
         while let Some(block) = self.shard.take_block(now) {
-            let written = self.writer.write(&block).unwrap();
+            let written = self.writer.append(&block).unwrap();
             self.shard.news(News::Written(written), now);
         }
     }

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use stele_base_env::{Clock, Disk, LocalDisk, OpenMode, OsRng, SystemClock};
 use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, ShardId, Timestamp};
 use stele_core_storage::{
-    BlockSequence, DataDirectory, Options, Recovered, Replay, ReplayError, Target, recover,
+    BlockSequence, DataDirectory, Options, PartKey, Parts, Recovered, Replay, ReplayError, Target,
+    recover,
 };
 use stele_wire_batch::{BatchBuilder, BatchHeader, Body, NewRecord};
 
@@ -27,8 +28,16 @@ struct Counter {
 }
 
 impl Replay for Counter {
-    fn load(&mut self, _state: &[u8]) -> Result<(), ReplayError> {
+    fn load_whole(&mut self, _: &[u8]) -> Result<(), ReplayError> {
         Ok(())
+    }
+
+    fn load(&mut self, _: PartKey, _: &[u8]) -> Result<(), ReplayError> {
+        Ok(())
+    }
+
+    fn parts_of(&self, _: &[u8]) -> Result<Parts, ReplayError> {
+        Ok(Parts::default())
     }
 
     fn control(&mut self, _record: &[u8]) -> Result<(), ReplayError> {
@@ -40,8 +49,12 @@ impl Replay for Counter {
         Ok(())
     }
 
-    fn save(&self) -> Result<Vec<u8>, ReplayError> {
-        Ok(Vec::new())
+    fn take_changed(&mut self) -> Vec<PartKey> {
+        Vec::new()
+    }
+
+    fn save(&self, _: PartKey) -> Result<Option<Vec<u8>>, ReplayError> {
+        Ok(None)
     }
 }
 
@@ -165,7 +178,7 @@ fn write(
         index.install(&block);
         in_memory += clock.monotonic() - started;
         size_bytes = block.size_bytes();
-        let written = writer.write(&block)?;
+        let written = writer.append(&block)?;
         synced = writer.sync()?;
         index.written(&written, Timestamp(0));
     }

@@ -4,26 +4,49 @@
 //! `cargo run --release -p stele-core-storage --example many_partitions -- DIRECTORY PARTITIONS`
 #![expect(clippy::print_stdout, reason = "a report for a person")]
 
-use std::{collections::HashMap, error::Error, path::Path, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    error::Error,
+    mem,
+    path::Path,
+    sync::Arc,
+};
 
 use stele_base_env::{Clock, Disk, LocalDisk, OsRng, SystemClock};
 use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, ShardId, Timestamp};
 use stele_core_storage::{
-    BlockSequence, DataDirectory, Floors, Options, Recovered, Replay, ReplayError, Target, recover,
+    BlockSequence, DataDirectory, Floors, Options, PartKey, Parts, Recovered, Replay, ReplayError,
+    Target, recover,
 };
 use stele_wire_batch::{BatchBuilder, BatchHeader, Body, NewRecord};
 
 const RECORD_SIZE_BYTES: usize = 1024;
 const ROUNDS: u64 = 4;
 
-/// A state that is as large as its partitions are many.
+/// A state with a part for each partition.
 #[derive(Default)]
-struct Nexts(HashMap<PartitionId, Offset>);
+struct Nexts {
+    nexts: HashMap<LogId, Offset>,
+    changed: HashSet<LogId>,
+}
+
+fn part_of(log: LogId) -> PartKey {
+    PartKey { kind: 0, id: log.0 }
+}
 
 impl Replay for Nexts {
-    fn load(&mut self, state: &[u8]) -> Result<(), ReplayError> {
-        self.0 = postcard::from_bytes(state)?;
+    fn load_whole(&mut self, _: &[u8]) -> Result<(), ReplayError> {
+        Err("no earlier version wrote this".into())
+    }
+
+    fn load(&mut self, key: PartKey, bytes: &[u8]) -> Result<(), ReplayError> {
+        self.nexts
+            .insert(LogId(key.id), postcard::from_bytes(bytes)?);
         Ok(())
+    }
+
+    fn parts_of(&self, _record: &[u8]) -> Result<Parts, ReplayError> {
+        Ok(Parts::default())
     }
 
     fn control(&mut self, _record: &[u8]) -> Result<(), ReplayError> {
@@ -33,14 +56,23 @@ impl Replay for Nexts {
     fn append(&mut self, targets: &[Target], header: &BatchHeader<'_>) -> Result<(), ReplayError> {
         for target in targets {
             let count = u64::from(header.last_offset_delta()) + 1;
-            self.0
-                .insert(target.partition, target.base_offset.plus(count));
+            let next = target.base_offset.plus(count);
+            self.nexts.insert(target.partition.log, next);
+            self.changed.insert(target.partition.log);
         }
         Ok(())
     }
 
-    fn save(&self) -> Result<Vec<u8>, ReplayError> {
-        Ok(postcard::to_stdvec(&self.0)?)
+    fn take_changed(&mut self) -> Vec<PartKey> {
+        mem::take(&mut self.changed)
+            .into_iter()
+            .map(part_of)
+            .collect()
+    }
+
+    fn save(&self, key: PartKey) -> Result<Option<Vec<u8>>, ReplayError> {
+        let next = self.nexts.get(&LogId(key.id));
+        Ok(next.map(postcard::to_stdvec).transpose()?)
     }
 }
 
@@ -71,11 +103,11 @@ fn measure(directory: &Path, count: u64) -> Result<(), Box<dyn Error>> {
     )?;
     for round in 0..2 {
         let synced = fill(&mut parts, count, round)?;
-        parts.writer.rotate()?;
+        parts.writer.seal()?;
         // The index learns of the new file by its first block.
         let block = parts.builder.finish(synced);
         parts.index.install(&block);
-        let written = parts.writer.write(&block)?;
+        let written = parts.writer.append(&block)?;
         parts.index.written(&written, now);
         let as_of = parts.writer.sync()?;
 
@@ -106,7 +138,7 @@ fn measure(directory: &Path, count: u64) -> Result<(), Box<dyn Error>> {
     let mut state = Nexts::default();
     recover(&shard, &options, &mut state, &mut OsRng::new()?, now)?;
     println!("recovery takes {:?}", clock.monotonic() - started);
-    assert_eq!(state.0.len() as u64, count, "all is recovered");
+    assert_eq!(state.nexts.len() as u64, count, "all is recovered");
     Ok(())
 }
 
@@ -131,7 +163,7 @@ fn fill(parts: &mut Recovered, count: u64, round: u64) -> Result<BlockSequence, 
             if log % 500 == 499 || log + 1 == count {
                 let block = parts.builder.finish(synced);
                 parts.index.install(&block);
-                let written = parts.writer.write(&block)?;
+                let written = parts.writer.append(&block)?;
                 parts.index.written(&written, Timestamp(0));
             }
         }

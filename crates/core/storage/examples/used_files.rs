@@ -1,6 +1,6 @@
-//! What it gains to write over settled journal files: commits in a directory of format 1, where
-//! each file is fresh, against those in one of format 2. The records are acknowledged by the time
-//! that they are settled, so nothing else is written.
+//! What it gains to write over settled journal files: commits where each file is fresh, because
+//! space counts as low, against those where files are used again. The records are acknowledged by
+//! the time that they are settled, so nothing else is written.
 //!
 //! `cargo run --release -p stele-core-storage --example used_files -- [DIRECTORY]`
 #![expect(clippy::print_stdout, reason = "a report for a person")]
@@ -10,36 +10,41 @@ use std::{error::Error, path::Path, sync::Arc, time::Duration};
 use stele_base_env::{Clock, Disk, LocalDisk, OsRng, SystemClock};
 use stele_base_types::{ShardId, Timestamp};
 use stele_core_storage::{
-    BlockSequence, DataDirectory, Floors, Options, Recovered, Replay, ReplayError, Target, recover,
+    BlockSequence, DataDirectory, Floors, Options, PartKey, Parts, Recovered, Replay, ReplayError,
+    SpaceGuard, recover,
 };
-use stele_wire_batch::BatchHeader;
 
 /// How much is written.
 const TOTAL_BYTES: usize = 2 << 30;
 /// How much of that is written before time is taken: by then files have been settled.
 const WARM_UP_BYTES: usize = 512 << 20;
 
-/// The FORMAT file of a directory of format 1.
-const FORMAT_1: &[u8] = b"stele storage 1\nshards 1\nchecksum 044de6a6\n";
-
 /// A state that holds nothing.
 struct Nothing;
 
 impl Replay for Nothing {
-    fn load(&mut self, _: &[u8]) -> Result<(), ReplayError> {
+    fn load_whole(&mut self, _: &[u8]) -> Result<(), ReplayError> {
         Ok(())
+    }
+
+    fn load(&mut self, _: PartKey, _: &[u8]) -> Result<(), ReplayError> {
+        Ok(())
+    }
+
+    fn parts_of(&self, _: &[u8]) -> Result<Parts, ReplayError> {
+        Ok(Parts::default())
     }
 
     fn control(&mut self, _: &[u8]) -> Result<(), ReplayError> {
         Ok(())
     }
 
-    fn append(&mut self, _: &[Target], _: &BatchHeader<'_>) -> Result<(), ReplayError> {
-        Ok(())
+    fn take_changed(&mut self) -> Vec<PartKey> {
+        Vec::new()
     }
 
-    fn save(&self) -> Result<Vec<u8>, ReplayError> {
-        Ok(Vec::new())
+    fn save(&self, _: PartKey) -> Result<Option<Vec<u8>>, ReplayError> {
+        Ok(None)
     }
 }
 
@@ -52,12 +57,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     for block_size_bytes in [256 << 10, 1 << 20, 4 << 20] {
         let mut rates = [0.0; 2];
-        for (rate, is_format_1) in rates.iter_mut().zip([true, false]) {
+        for (rate, reserve_bytes) in rates.iter_mut().zip([u64::MAX, 0]) {
             let directory = tempfile::tempdir_in(&root)?;
-            if is_format_1 {
-                LocalDisk.write_whole(&directory.path().join("FORMAT"), FORMAT_1)?;
-            }
-            let took = measure(&clock, directory.path(), block_size_bytes)?;
+            let took = measure(&clock, directory.path(), block_size_bytes, reserve_bytes)?;
             *rate = (TOTAL_BYTES - WARM_UP_BYTES) as f64 / took.as_secs_f64() / 1e6;
         }
         let [fresh, used] = rates;
@@ -72,12 +74,14 @@ fn measure(
     clock: &SystemClock,
     directory: &Path,
     block_size_bytes: usize,
+    reserve_bytes: u64,
 ) -> Result<Duration, Box<dyn Error>> {
     let disk: Arc<dyn Disk> = Arc::new(LocalDisk);
     let shard = DataDirectory::open(disk, directory, 1)?.shard(ShardId(0))?;
     let options = Options::default();
     let rng = &mut OsRng::new()?;
     let mut parts = recover(&shard, &options, &mut Nothing, rng, Timestamp(0))?;
+    SpaceGuard::new(&shard, reserve_bytes).check()?;
     let record = vec![b'x'; block_size_bytes];
     let mut synced = BlockSequence(0);
     let mut took = Duration::ZERO;
@@ -87,7 +91,7 @@ fn measure(
         let block = parts.builder.finish(synced);
         parts.index.install(&block);
         let started = clock.monotonic();
-        let written = parts.writer.write(&block)?;
+        let written = parts.writer.append(&block)?;
         synced = parts.writer.sync()?;
         if at * block_size_bytes >= WARM_UP_BYTES {
             took += clock.monotonic() - started;

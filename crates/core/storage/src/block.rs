@@ -36,17 +36,17 @@ mod builder;
 mod entries;
 mod salt;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use stele_base_types::{Offset, PartitionId, Timestamp};
 
 pub use self::builder::BlockBuilder;
 pub(crate) use self::{
-    entries::{Append, Entries, Entry},
+    entries::{Append, Entries, Entry, TARGET_SIZE_BYTES},
     salt::Salt,
 };
-use crate::limits::BLOCK_ALIGNMENT_BYTES;
+use crate::limits::{BLOCK_ALIGNMENT_BYTES, TARGETS_SKIPPED_MIN};
 
 /// Size of a block's header.
 pub(crate) const HEADER_SIZE_BYTES: usize = 40;
@@ -92,12 +92,31 @@ pub struct Target {
 pub(crate) struct Appended {
     pub(crate) target: Target,
     pub(crate) next_offset: Offset,
-    /// Where its entry starts in the block.
-    pub(crate) start: u32,
-    /// Where its entry ends in the block.
-    pub(crate) end: u32,
+    pub(crate) place: Place,
     pub(crate) batch_size_bytes: u32,
     pub(crate) max_timestamp: Timestamp,
+}
+
+/// What a reader of one target of an append reads of the block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+    /// The batch by itself, rather than whole entries.
+    pub(crate) is_batch_alone: bool,
+}
+
+impl Place {
+    /// The place of an entry from `start` on, whose batch is the last of it. Where it has very many
+    /// targets, its readers leave them out: each would read all of the others' else.
+    pub(crate) fn of_append(target_count: usize, start: usize, batch: Range<usize>) -> Self {
+        let is_batch_alone = target_count >= TARGETS_SKIPPED_MIN;
+        Self {
+            start: position(if is_batch_alone { batch.start } else { start }),
+            end: position(batch.end),
+            is_batch_alone,
+        }
+    }
 }
 
 /// A whole block, ready to be written. Cheap to clone: the bytes that the writer writes are those
@@ -193,6 +212,11 @@ impl Header {
 /// `size_bytes` rounded up to where the next block may start.
 pub(crate) fn padded(size_bytes: usize) -> usize {
     size_bytes.next_multiple_of(BLOCK_ALIGNMENT_BYTES)
+}
+
+/// A position in a block, as it is stored.
+fn position(at: usize) -> u32 {
+    u32::try_from(at).expect("a block's limit fits 32 bits")
 }
 
 /// The little-endian number at `at`, which lies in `bytes`.

@@ -6,6 +6,7 @@
 //! DIR/shard-N/journal/S.journal    S = sequence of the file's first block, 20 digits
 //! DIR/shard-N/journal/S.spare      a settled journal file that is to be used again
 //! DIR/shard-N/snapshot/S.snapshot  S = sequence of the first block that it doesn't cover
+//! DIR/shard-N/snapshot/N.parts     parts of the state, N = a number of 20 digits
 //! DIR/shard-N/segments/L/P/O.log   L = log, P = partition, O = first offset, 20 digits
 //! DIR/shard-N/segments/L/P/O.index
 //! ```
@@ -22,10 +23,13 @@ use std::{
 };
 
 use stele_base_env::{Disk, DiskLock};
-use stele_base_types::{LogId, Offset, PartitionId, ShardId};
+use stele_base_types::ShardId;
 
-use self::format::Format;
-use crate::{BlockSequence, Error, error::AtPath, journal::Spares, limits::GROUP_SYNC_MIN};
+use self::format::{Format, FormatFile};
+use crate::{
+    BlockSequence, Error, SegmentStore, error::AtPath, journal::Spares, limits::GROUP_SYNC_MIN,
+    segment::Leftovers, store::LocalStore,
+};
 
 /// A locked data directory. The lock is held until this and every [`ShardDirectory`] from it is
 /// dropped.
@@ -33,13 +37,14 @@ use crate::{BlockSequence, Error, error::AtPath, journal::Spares, limits::GROUP_
 pub struct DataDirectory {
     disk: Arc<dyn Disk>,
     path: PathBuf,
-    format: Format,
+    format: Arc<FormatFile>,
     lock: Arc<DiskLock>,
 }
 
 impl DataDirectory {
     /// Locks the directory at `path`; makes it, for `shard_count` shards, where there is none.
-    /// An existing directory keeps the format and the number of shards that it was made with.
+    /// An existing directory keeps the number of shards that it was made with; if it is of an
+    /// earlier format, recovery makes it one of the latest.
     ///
     /// Fails with [`Error::Locked`] where another process has it, and with [`Error::Format`] where
     /// it is of another version or something else altogether.
@@ -65,7 +70,7 @@ impl DataDirectory {
         Ok(Self {
             disk,
             path: path.to_owned(),
-            format,
+            format: Arc::new(FormatFile::new(format_path, format)),
             lock: Arc::new(lock),
         })
     }
@@ -99,7 +104,7 @@ impl DataDirectory {
     /// How many shards the directory was made for. Where logs lie depends on it, so it never
     /// changes.
     pub fn shard_count(&self) -> u16 {
-        self.format.shard_count
+        self.format.shard_count()
     }
 
     /// The directory of one shard, made where it doesn't exist. A process asks for it once, and
@@ -120,12 +125,15 @@ impl DataDirectory {
     }
 
     fn shard_directory(&self, shard: ShardId) -> ShardDirectory {
+        let path = self.path.join(format!("shard-{shard}"));
         ShardDirectory {
+            store: Arc::new(LocalStore::new(self.disk.clone(), &path)),
             disk: self.disk.clone(),
-            path: self.path.join(format!("shard-{shard}")),
+            path,
             shard,
-            format: self.format,
+            format: self.format.clone(),
             spares: Arc::default(),
+            leftovers: Arc::default(),
             _lock: self.lock.clone(),
         }
     }
@@ -146,9 +154,12 @@ pub struct ShardDirectory {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) path: PathBuf,
     pub(crate) shard: ShardId,
-    pub(crate) format: Format,
-    /// Shared by all who work in the directory.
+    pub(crate) format: Arc<FormatFile>,
+    /// Segments and snapshots.
+    pub(crate) store: Arc<dyn SegmentStore>,
+    /// Shared by all who work in the directory, like the following.
     pub(crate) spares: Arc<Spares>,
+    pub(crate) leftovers: Arc<Leftovers>,
     _lock: Arc<DiskLock>,
 }
 
@@ -168,35 +179,6 @@ impl ShardDirectory {
 
     pub(crate) fn spare(&self, first: BlockSequence) -> PathBuf {
         self.journal_file(first).with_extension("spare")
-    }
-
-    pub(crate) fn snapshots(&self) -> PathBuf {
-        self.path.join("snapshot")
-    }
-
-    pub(crate) fn snapshot(&self, next: BlockSequence) -> PathBuf {
-        self.snapshots().join(format!("{:020}.snapshot", next.0))
-    }
-
-    pub(crate) fn segments(&self) -> PathBuf {
-        self.path.join("segments")
-    }
-
-    pub(crate) fn log(&self, log: LogId) -> PathBuf {
-        self.segments().join(log.to_string())
-    }
-
-    pub(crate) fn partition(&self, partition: PartitionId) -> PathBuf {
-        self.log(partition.log).join(partition.index.to_string())
-    }
-
-    pub(crate) fn segment(&self, partition: PartitionId, base_offset: Offset) -> PathBuf {
-        let name = format!("{:020}.log", base_offset.0);
-        self.partition(partition).join(name)
-    }
-
-    pub(crate) fn segment_index(&self, partition: PartitionId, base_offset: Offset) -> PathBuf {
-        self.segment(partition, base_offset).with_extension("index")
     }
 }
 

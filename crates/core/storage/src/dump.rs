@@ -8,19 +8,20 @@ use stele_base_types::ShardId;
 use stele_wire_batch::BatchHeader;
 
 use crate::{
-    BlockSequence, Error, JournalFile,
+    Error, JournalFile,
     block::{Entries, Entry},
     error::AtPath,
     journal::{Ending, FILE_HEADER_SIZE_BYTES_MAX, FileHeader, ScannedBlock, Scanner},
-    segment::{INDEX_ENTRY_SIZE_BYTES, IndexEntry},
-    snapshot::Snapshot,
+    segment::{INDEX_ENTRY_SIZE_BYTES, IndexEntry, Segment},
+    snapshot::{self, PartRecord, PartRecords, SEGMENT_LISTS, Stored, StoredPartFile, StoredState},
 };
 
 /// How much of an opaque record is shown.
 const SHOWN_BYTES_MAX: usize = 32;
 
-/// Shows the journal file, spare, segment, index or snapshot at `path`, line by line, up to its end
-/// or to what can't be read, which the last line then says. Takes no lock: the file may be in use.
+/// Shows the journal file, spare, segment, index, snapshot or part file at `path`, line by line,
+/// up to its end or to what can't be read, which the last line then says. Takes no lock: the file
+/// may be in use.
 ///
 /// Fails where there is no such file, or its name isn't of a kind that storage writes.
 pub fn dump(disk: &Arc<dyn Disk>, path: &Path, line: &mut dyn FnMut(&str)) -> Result<(), Error> {
@@ -33,10 +34,12 @@ pub fn dump(disk: &Arc<dyn Disk>, path: &Path, line: &mut dyn FnMut(&str)) -> Re
         Some("log") => dump_log(&disk.read(path).at("read", path)?, line),
         Some("index") => dump_index(&disk.read(path).at("read", path)?, line),
         Some("snapshot") => dump_snapshot(path, &disk.read(path).at("read", path)?, line),
+        Some("parts") => dump_parts(path, disk.read(path).at("read", path)?, line),
         _ => Err(Error::Format {
             path: path.to_owned(),
-            what: "not a journal file, spare, segment, index or snapshot, by its name".to_owned(),
-            advice: "name a file that ends in .journal, .spare, .log, .index or .snapshot",
+            what: "not a journal file, spare, segment, index, snapshot or part file, by its name"
+                .to_owned(),
+            advice: "name a file that ends in .journal, .spare, .log, .index, .snapshot or .parts",
         }),
     }
 }
@@ -145,30 +148,96 @@ fn dump_index(index: &Bytes, line: &mut dyn FnMut(&str)) -> Result<(), Error> {
 }
 
 fn dump_snapshot(path: &Path, bytes: &Bytes, line: &mut dyn FnMut(&str)) -> Result<(), Error> {
-    let next = BlockSequence(number_in_name(path)?);
-    let shard = bytes
-        .get(12..14)
-        .map_or(0, |shard| u16::from_le_bytes([shard[0], shard[1]]));
-    let snapshot = Snapshot::decode(path, bytes.clone(), ShardId(shard), next)?;
-    let state_size_bytes = snapshot.state.map_or(0, |state| state.len());
-    line(&format!(
-        "snapshot of shard {shard} up to block {next}: state of {state_size_bytes} bytes"
-    ));
-    for segment in &snapshot.manifest.segments {
-        line(&format!(
-            "  segment {} offset {} to {} bytes {} index entries {} latest {}",
-            segment.partition,
-            segment.base_offset,
-            segment.next_offset,
-            segment.size_bytes,
-            segment.index_entry_count,
-            segment.max_timestamp
-        ));
-    }
-    for superfluous in &snapshot.manifest.superfluous {
-        line(&format!("  superfluous {superfluous:?}"));
+    let name = path.file_name().and_then(|name| name.to_str());
+    let number = name.and_then(snapshot::number_of);
+    let number = number.ok_or_else(|| not_a_number(path))?;
+    let shard = shard_at_12(bytes);
+    let stored = Stored::decode(path, bytes, shard, number)?;
+    let next = stored.next;
+    match &stored.state {
+        StoredState::Whole { segments, state } => {
+            let size_bytes = state.len();
+            line(&format!(
+                "snapshot of shard {shard} up to block {next}: state of {size_bytes} bytes"
+            ));
+            segments
+                .iter()
+                .for_each(|segment| line(&describe_segment(segment)));
+        }
+        StoredState::Parts(files) => {
+            let count = files.len();
+            line(&format!(
+                "snapshot of shard {shard} up to block {next}: {count} part files"
+            ));
+            for StoredPartFile {
+                number,
+                size_bytes,
+                dead,
+            } in files
+            {
+                let dead: u32 = dead.iter().map(|byte| byte.count_ones()).sum();
+                line(&format!(
+                    "  part file {number} bytes {size_bytes} dead parts {dead}"
+                ));
+            }
+        }
     }
     Ok(())
+}
+
+fn dump_parts(path: &Path, bytes: Bytes, line: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let number = name.and_then(snapshot::part_file_number);
+    let number = number.ok_or_else(|| not_a_number(path))?;
+    let shard = shard_at_12(&bytes);
+    line(&format!("parts of the state of shard {shard}"));
+    let size_bytes = bytes.len();
+    for record in PartRecords::new(path.to_owned(), shard, number, bytes)? {
+        match record {
+            Ok(record) if record.key.kind == SEGMENT_LISTS => dump_segment_list(&record, line),
+            Ok(record) => line(&format!(
+                "{}: part {}/{} {}",
+                record.place.position,
+                record.key.kind,
+                record.key.id,
+                opaque(&record.bytes)
+            )),
+            Err(error) => line(&error.to_string()),
+        }
+    }
+    line(&format!("{size_bytes}: end"));
+    Ok(())
+}
+
+fn dump_segment_list(record: &PartRecord, line: &mut dyn FnMut(&str)) {
+    let (position, log) = (record.place.position, record.key.id);
+    line(&format!("{position}: segments of log {log}"));
+    match postcard::from_bytes::<Vec<Segment>>(&record.bytes) {
+        Ok(segments) => segments
+            .iter()
+            .for_each(|segment| line(&describe_segment(segment))),
+        Err(error) => line(&format!("  {error}")),
+    }
+}
+
+fn describe_segment(segment: &Segment) -> String {
+    format!(
+        "  segment {} offset {} to {} generation {} bytes {} index entries {} latest {}",
+        segment.partition,
+        segment.base_offset,
+        segment.next_offset,
+        segment.generation,
+        segment.size_bytes,
+        segment.index_entry_count,
+        segment.max_timestamp
+    )
+}
+
+/// The shard in the header of a snapshot or part file, which may have been copied out of its
+/// directory.
+fn shard_at_12(bytes: &[u8]) -> ShardId {
+    let shard = bytes.get(12..14);
+    ShardId(shard.map_or(0, |shard| u16::from_le_bytes([shard[0], shard[1]])))
 }
 
 fn describe(header: &BatchHeader<'_>) -> String {
@@ -200,12 +269,10 @@ fn opaque(record: &[u8]) -> String {
     text
 }
 
-fn number_in_name(path: &Path) -> Result<u64, Error> {
-    let stem = path.file_stem().and_then(|stem| stem.to_str());
-    let number = stem.and_then(|stem| stem.parse().ok());
-    number.ok_or_else(|| Error::Format {
+fn not_a_number(path: &Path) -> Error {
+    Error::Format {
         path: path.to_owned(),
         what: "the name isn't a number".to_owned(),
         advice: "give the file the name that it has in its data directory",
-    })
+    }
 }

@@ -109,6 +109,11 @@ impl Error {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull)
     }
 
+    /// Whether there was an object already where one was to be put.
+    pub fn is_already_there(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists)
+    }
+
     pub(crate) fn damaged(path: &Path, position: u64, what: impl Into<String>) -> Self {
         Self::Damaged {
             path: path.to_owned(),

@@ -7,7 +7,7 @@
 //!                             │            ▲        ▲
 //!                           Block       Written   Settled
 //!                             ▼            │        │
-//!  writer             JournalWriter::write, sync    │
+//!  writer                   Journal::append, sync    │
 //!                                                   │
 //!  settler       SettlePlan ─▶ Settler::settle ─────┘       (reads closed files, writes segments)
 //!  anyone        Slice::resolve, TimeLookup::resolve        (reads files)
@@ -35,24 +35,27 @@ mod segment;
 mod settle;
 mod snapshot;
 mod space;
-mod superfluous;
+mod store;
 mod verify;
 
 pub use block::{Block, BlockBuilder, BlockSequence, Target};
 pub use directory::{DataDirectory, ShardDirectory};
 pub use dump::dump;
 pub use error::{Error, ReplayError};
-pub use journal::{JournalFile, JournalWriter, Retired, Written};
+pub use journal::{
+    BlockSink, Journal, JournalFile, ReplayedJournal, Retired, ScannedBlock, Written,
+};
 pub use limits::BLOCK_CONTENT_SIZE_BYTES_MAX;
 pub use options::Options;
 pub use read_index::{
     FoundByTime, PartitionExtent, ReadIndex, ReadPlan, Slice, StoredBatch, TimeLookup, Usage,
 };
 pub use recover::{Recovered, RecoveryReport, recover};
-pub use replay::Replay;
+pub use replay::{PartKey, Parts, Replay};
 pub use retention::{Age, RetentionPolicy};
 pub use settle::{Floors, SettlePlan, Settled, Settler};
 pub use space::{Space, SpaceGuard};
+pub use store::{ObjectWriter, SegmentStore};
 pub use verify::{Finding, Severity, Verified, verify};
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The bounds of what storage writes and holds, each with its reason.
 
+use crate::block::TARGET_SIZE_BYTES;
+
 /// The largest content of a block. Positions in a block are 32 bits wide, and recovery holds one
 /// block in memory; a group commit is far smaller.
 pub const BLOCK_CONTENT_SIZE_BYTES_MAX: usize = 256 << 20;
@@ -10,6 +12,10 @@ pub(crate) const BLOCK_ALIGNMENT_BYTES: usize = 8;
 
 /// Distance between two entries of an index: reading one batch walks at most this much of others.
 pub(crate) const INDEX_INTERVAL_BYTES: u32 = 4096;
+
+/// From so many targets on, the readers of an append leave its targets out: together they are as
+/// much as lies between two entries of an index.
+pub(crate) const TARGETS_SKIPPED_MIN: usize = INDEX_INTERVAL_BYTES as usize / TARGET_SIZE_BYTES;
 
 /// How much of a journal file is allocated ahead of what is written. Large enough that growing,
 /// which costs the file system a transaction, is rare; small enough that an idle shard takes
@@ -58,13 +64,34 @@ pub(crate) const BEGUN_BATCHES_MAX: usize = 8;
 /// What recovery and settling read of a journal file at once.
 pub(crate) const SCAN_WINDOW_SIZE_BYTES: usize = 1 << 20;
 
-/// How much of a segment is written before it is synced. The journal's syncs wait for what the disk
-/// was given before: a whole segment at once holds up every commit meanwhile.
+/// How much of segments and snapshots is written before it is synced. The journal's syncs wait for
+/// what the disk was given before: a whole segment at once holds up every commit meanwhile.
 pub(crate) const UNSYNCED_SIZE_BYTES_MAX: usize = 256 << 10;
+
+/// How many of their files are, while they are small: each is more work for the file system than
+/// its bytes are.
+pub(crate) const UNSYNCED_FILES_MAX: usize = 64;
+
+/// The size at which a part file of a snapshot ends, and the next one begins: what is rewritten at
+/// once where little in it is alive.
+pub(crate) const PART_FILE_SIZE_BYTES_MAX: u64 = 4 << 20;
+
+/// Part files together take at most twice what is alive in them, and so much more.
+pub(crate) const PART_FILES_SLACK_BYTES: u64 = 1 << 20;
+
+/// Part files that are smaller than this are merged when there are many.
+pub(crate) const SMALL_PART_FILE_SIZE_BYTES: u64 = 256 << 10;
+
+/// How many small ones there may be. Each costs a recovery an open.
+pub(crate) const SMALL_PART_FILES_MAX: usize = 16;
 
 /// How much of a removed journal file's space is given back at once. A file system that tells the
 /// disk of it (`discard`) has the journal's next sync wait for that too.
 pub(crate) const RELEASE_STEP_BYTES: u64 = 4 << 20;
+
+/// The journal may become so many times as large as it is when settling begins. A settler that
+/// doesn't get that done is slower than what comes in; and a start has to read all of it.
+pub(crate) const UNSETTLED_SIZES_MAX: u64 = 4;
 
 /// How many settled journal files a shard keeps to write over. Settling takes one or two at a time;
 /// more would be disk that nobody uses.

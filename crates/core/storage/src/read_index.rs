@@ -79,6 +79,8 @@ pub struct ReadIndex {
     begun: Arc<BegunBatches>,
     /// A plan was given out and its result isn't installed yet.
     is_settling: bool,
+    /// The last plan was given up.
+    has_abandoned: bool,
 }
 
 impl ReadIndex {
@@ -90,9 +92,10 @@ impl ReadIndex {
             partitions: HashMap::new(),
             cache: BlockCache::new(options.cache_size_bytes_max, next),
             journal: JournalFiles::default(),
-            segment_files: Arc::new(SegmentFiles::new(directory)),
+            segment_files: Arc::new(SegmentFiles::new(&directory.store)),
             begun: Arc::default(),
             is_settling: false,
+            has_abandoned: false,
         }
     }
 
@@ -179,6 +182,12 @@ impl ReadIndex {
     pub(crate) fn journal_start(&self, partition: PartitionId) -> Option<Offset> {
         let run = self.partitions.get(&partition)?.run(0)?;
         Some(run.base_offset)
+    }
+
+    /// How much of `partition` lies in the journal.
+    pub(crate) fn journal_size_bytes(&self, partition: PartitionId) -> u64 {
+        let reads = self.partitions.get(&partition);
+        reads.map_or(0, PartitionReads::runs_size_bytes)
     }
 
     /// Notes one append of a block that was installed or recovered.

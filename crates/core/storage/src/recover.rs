@@ -2,35 +2,31 @@
 //!
 //! ```text
 //!  1  newest intact snapshot        → state, segments
-//!  2  journal files from there on   → replayed in order; each whole, the last one maybe torn
-//!  3  the torn tail is cut          ─┐
-//!  4  what was read is synced        │ only when 1 and 2 found no damage
-//!  5  superfluous files are removed  │
-//!  6  spares are taken up           ─┘
+//!  2  journal from there on         → replayed in order; each block whole, the tail maybe torn
+//!  3  FORMAT says the version       ─┐
+//!  4  the torn tail is cut           │ only when 1 and 2
+//!  5  what was read is synced        │ found no damage
+//!  6  superfluous files are removed  │
+//!  7  spares are taken up           ─┘
 //! ```
 //!
 //! A crash during recovery changes nothing of that: it only ever removes what nothing refers to,
 //! and bytes that were never acknowledged. Segments aren't read; how far they reach is in the
 //! snapshot.
 
-mod progress;
-
 use std::sync::Arc;
 
-use stele_base_env::{OpenMode, Rng};
-use stele_base_types::Timestamp;
+use stele_base_env::Rng;
+use stele_base_types::{PartitionId, Timestamp};
+use stele_wire_batch::BatchHeader;
 
-use self::progress::Progress;
 use crate::{
-    BlockBuilder, BlockSequence, Error, JournalFile, JournalWriter, Options, ReadIndex, Replay,
-    Settler, ShardDirectory,
-    block::Salt,
-    directory::numbered_files,
-    error::AtPath,
-    journal::{Ending, FILE_HEADER_SIZE_BYTES_MAX, NewFile, Scanner, Spares},
-    replay_files::replay_file,
-    snapshot::{Newest, Snapshot},
-    superfluous,
+    BlockBuilder, BlockSequence, Error, Journal, JournalFile, Options, ReadIndex, Replay,
+    ReplayError, Settler, ShardDirectory, Target,
+    journal::{BlockSink, LocalJournal, ScannedBlock},
+    replay_files::{Sink, replay_block},
+    segment::Segment,
+    snapshot::{Newest, Snapshot, load_whole},
 };
 
 /// The parts of a shard's storage, ready for use.
@@ -41,8 +37,8 @@ pub struct Recovered {
     /// For the shard. The caller tells it each partition's start
     /// ([`ReadIndex::advance_start`]), which only the replayed state knows.
     pub index: ReadIndex,
-    /// For the writer thread.
-    pub writer: JournalWriter,
+    /// For the writer thread: the journal, which has begun.
+    pub writer: Box<dyn Journal>,
     /// For the settling thread.
     pub settler: Settler,
     /// What was found.
@@ -76,229 +72,100 @@ pub fn recover(
     rng: &mut dyn Rng,
     now: Timestamp,
 ) -> Result<Recovered, Error> {
-    let newest = Newest::find(directory)?;
-    let snapshot = &newest.snapshot;
-    load_state(directory, snapshot, replay)?;
+    let store = &*directory.store;
+    let newest = Newest::find(store, directory.shard)?;
+    let load = &mut |key, part: &[u8]| replay.load(key, part);
+    let mut snapshot = Snapshot::open(store, directory.shard, newest.stored.as_ref(), load)?;
+    load_whole(directory, &snapshot, replay)?;
 
-    let names = numbered_files(&*directory.disk, &directory.journal(), "journal")?;
-    let covered = names.partition_point(|first| *first < snapshot.next.0);
-    let mut index = index_of(directory, options, snapshot);
-    let replayed = replay_journal(
-        directory,
-        &names[covered..],
-        &newest,
-        &mut index,
-        replay,
+    let mut journal: Box<dyn Journal> = Box::new(LocalJournal::new(directory, options));
+    let mut index = index_of(directory, options, &snapshot);
+    let mut sink = Replaying {
+        index: &mut index,
+        state: All(replay),
+        targets: Vec::new(),
         now,
-    )?;
+    };
+    let from = snapshot.exists.then_some(snapshot.next);
+    let replayed = journal
+        .replay(from, &mut sink)
+        .map_err(|error| cause_of(error, newest.damage))?;
 
-    let tail = make_writable(directory, replayed, rng)?;
-    index.start_at(tail.next);
-    superfluous::remove_after_snapshot(directory, snapshot, snapshot.next)?;
-    Spares::recover(directory, options)?;
-
-    let Tail {
-        salt,
-        file,
-        position,
-        next,
-        ..
-    } = tail;
-    let writer = JournalWriter::resume(directory, options, salt, file, position, next);
+    directory.format.upgrade(&*directory.disk)?;
+    snapshot.ensure_durable(store)?;
+    let builder = journal.begin(rng)?;
+    snapshot.remove_others(store)?;
+    index.start_at(replayed.next);
+    let report = RecoveryReport {
+        snapshot: from,
+        block_count: replayed.next.0 - snapshot.next.0,
+        journal_size_bytes: replayed.size_bytes,
+        torn_size_bytes: replayed.torn_size_bytes,
+    };
     Ok(Recovered {
-        builder: BlockBuilder::new(next, salt),
+        builder,
         index,
-        settler: Settler::new(directory, options, writer.synced_watch()),
-        writer,
-        report: RecoveryReport {
-            snapshot: snapshot.state.is_some().then_some(snapshot.next),
-            block_count: next.0 - snapshot.next.0,
-            ..tail.report
-        },
+        settler: Settler::new(directory, options, journal.synced_watch(), snapshot),
+        writer: journal,
+        report,
     })
 }
 
+/// Why the journal can't be replayed. Where it doesn't even begin, and a newer snapshot is damaged,
+/// that is the reason, since what it covered was removed.
+fn cause_of(error: Error, damaged_snapshot: Option<Error>) -> Error {
+    match (&error, damaged_snapshot) {
+        (Error::Damaged { position: 0, .. }, Some(damage)) => damage,
+        _ => error,
+    }
+}
+
 /// An index of the segments that `snapshot` lists.
-pub(crate) fn index_of(
-    directory: &ShardDirectory,
-    options: &Options,
-    snapshot: &Snapshot,
-) -> ReadIndex {
+fn index_of(directory: &ShardDirectory, options: &Options, snapshot: &Snapshot) -> ReadIndex {
     let mut index = ReadIndex::new(directory, options, snapshot.next);
-    let segments = &snapshot.manifest.segments;
-    for of_partition in segments.chunk_by(|left, right| left.partition == right.partition) {
-        index.add_segments(of_partition[0].partition, of_partition.to_vec());
+    for (partition, segments) in &snapshot.segments {
+        index.add_segments(*partition, segments.clone());
     }
     index
 }
 
-/// Gives the state of `snapshot`, if it has one, to `replay`.
-pub(crate) fn load_state(
-    directory: &ShardDirectory,
-    snapshot: &Snapshot,
-    replay: &mut dyn Replay,
-) -> Result<(), Error> {
-    let Some(state) = &snapshot.state else {
-        return Ok(());
-    };
-    replay.load(state).map_err(|source| Error::Replay {
-        path: directory.snapshot(snapshot.next),
-        position: 0,
-        source,
-    })
-}
-
-/// What the journal ends with.
-struct Replayed {
-    /// The last file that has a whole header, with the scanner at its end. `None` where no file
-    /// has one.
-    last: Option<(Arc<JournalFile>, Scanner)>,
-    /// A file after that one, made right before a crash, that holds nothing.
-    unborn: Option<BlockSequence>,
-    next: BlockSequence,
-    report: RecoveryReport,
-}
-
-fn replay_journal(
-    directory: &ShardDirectory,
-    names: &[u64],
-    newest: &Newest,
-    index: &mut ReadIndex,
-    replay: &mut dyn Replay,
+/// What the journal's blocks go to.
+struct Replaying<'a> {
+    index: &'a mut ReadIndex,
+    state: All<'a>,
+    targets: Vec<Target>,
     now: Timestamp,
-) -> Result<Replayed, Error> {
-    let mut replayed = Replayed {
-        last: None,
-        unborn: None,
-        next: newest.snapshot.next,
-        report: RecoveryReport::default(),
-    };
-    if names.is_empty() && newest.snapshot.state.is_some() {
-        return Err(missing_file(directory, newest));
-    }
-    let mut progress = Progress::begin(directory.shard, names.len());
-    for (at, first) in names.iter().map(|first| BlockSequence(*first)).enumerate() {
-        let is_last = at + 1 == names.len();
-        if let Some((file, scanner)) = &mut replayed.last {
-            check_whole(file, scanner, first)?;
-        } else if first != replayed.next {
-            return Err(missing_file(directory, newest));
-        }
-        let file = open_file(directory, first)?;
-        let Some(mut scanner) = Scanner::open(&file, directory.shard)? else {
-            if !is_last || file.size_bytes()? > FILE_HEADER_SIZE_BYTES_MAX as u64 {
-                return Err(Error::damaged(&file.path, 0, "not a journal file's header"));
-            }
-            replayed.unborn = Some(first);
-            break;
-        };
-        index.add_journal_file(&file, now);
-        replay_file(&file.path, &mut scanner, index, replay)?;
-        replayed.next = scanner.next_sequence();
-        replayed.report.journal_size_bytes += scanner.position();
-        progress.replayed(at + 1, replayed.report.journal_size_bytes);
-        replayed.last = Some((file, scanner));
-    }
-    if let Some((file, scanner)) = &mut replayed.last {
-        replayed.report.torn_size_bytes = check_tail(file, scanner)?;
-    }
-    Ok(replayed)
 }
 
-/// A file that another follows must reach up to it.
-fn check_whole(
-    file: &JournalFile,
-    scanner: &mut Scanner,
-    following: BlockSequence,
-) -> Result<(), Error> {
-    if scanner.next_sequence() == following {
-        return Ok(());
+impl BlockSink for Replaying<'_> {
+    fn file(&mut self, file: &Arc<JournalFile>) {
+        self.index.add_journal_file(file, self.now);
     }
-    let what = format!(
-        "block {} isn't there or isn't whole, though a file from block {following} on follows",
-        scanner.next_sequence()
-    );
-    Err(Error::damaged(&file.path, scanner.position(), what))
-}
 
-/// How many bytes are to be cut off the last file.
-fn check_tail(file: &JournalFile, scanner: &mut Scanner) -> Result<u64, Error> {
-    match scanner.ending()? {
-        Ending::Clean => Ok(0),
-        Ending::Torn { size_bytes } => Ok(size_bytes),
-        Ending::Damaged { what } => Err(Error::damaged(&file.path, scanner.position(), what)),
+    fn block(&mut self, file: &JournalFile, block: &ScannedBlock) -> Result<(), Error> {
+        let Self {
+            index,
+            state,
+            targets,
+            ..
+        } = self;
+        replay_block(&file.path, block, index, state, targets)
     }
 }
 
-/// The journal doesn't go on where the snapshot ends. Where a newer snapshot is damaged, that is
-/// the reason, since what it covered was removed.
-fn missing_file(directory: &ShardDirectory, newest: &Newest) -> Error {
-    if let Some(Error::Damaged {
-        path,
-        position,
-        what,
-        ..
-    }) = &newest.damage
-    {
-        return Error::damaged(path, *position, what.clone());
+/// All of the state is there, and so is the index.
+struct All<'a>(&'a mut dyn Replay);
+
+impl Sink for All<'_> {
+    fn control(&mut self, record: &[u8]) -> Result<(), ReplayError> {
+        self.0.control(record)
     }
-    let next = newest.snapshot.next;
-    let what = format!("the file isn't there, though block {next} is the next to replay");
-    Error::damaged(&directory.journal_file(next), 0, what)
-}
 
-/// Where the journal is to be continued.
-struct Tail {
-    salt: Salt,
-    file: Arc<JournalFile>,
-    position: u64,
-    next: BlockSequence,
-    report: RecoveryReport,
-}
-
-/// Cuts what follows the last block, and makes sure that everything that was read is on disk: a
-/// process that was killed may have left written blocks that were never synced.
-fn make_writable(
-    directory: &ShardDirectory,
-    replayed: Replayed,
-    rng: &mut dyn Rng,
-) -> Result<Tail, Error> {
-    if let Some(first) = replayed.unborn {
-        let path = directory.journal_file(first);
-        directory.disk.remove_file(&path).at("remove", &path)?;
+    fn append(&mut self, targets: &[Target], header: &BatchHeader<'_>) -> Result<(), ReplayError> {
+        self.0.append(targets, header)
     }
-    // A process that was killed may have made or removed a file and not got to syncing that: the
-    // file must neither vanish with what is written to it from now on, nor come back.
-    crate::directory::sync_dir(&*directory.disk, &directory.journal())?;
-    let (salt, file, position) = match replayed.last {
-        Some((file, scanner)) => {
-            let position = scanner.position();
-            file.file.truncate(position).at("cut", &file.path)?;
-            file.file.sync_data().at("sync", &file.path)?;
-            (scanner.header().salt, file, position)
-        }
-        None => {
-            let salt = if directory.format.is_salted() {
-                Salt::random(rng)
-            } else {
-                Salt::NONE
-            };
-            let made = NewFile::start(directory, replayed.next, salt)?;
-            (salt, made.file, made.position)
-        }
-    };
-    Ok(Tail {
-        salt,
-        file,
-        position,
-        next: replayed.next,
-        report: replayed.report,
-    })
-}
 
-fn open_file(directory: &ShardDirectory, first: BlockSequence) -> Result<Arc<JournalFile>, Error> {
-    let path = directory.journal_file(first);
-    let file = directory.disk.open(&path, OpenMode::Write);
-    let file = file.at("open", &path)?;
-    Ok(Arc::new(JournalFile { path, first, file }))
+    fn segments_of(&self, _: PartitionId) -> Option<&Vec<Segment>> {
+        None
+    }
 }

@@ -3,11 +3,27 @@
 
 use std::path::Path;
 
+use stele_base_types::PartitionId;
+use stele_wire_batch::BatchHeader;
+
 use crate::{
-    BlockSequence, Error, ReadIndex, Replay, Target,
-    block::{self, Append, Appended, Entries, Entry},
+    BlockSequence, Error, ReadIndex, ReplayError, Target,
+    block::{self, Append, Appended, Entries, Entry, Place},
     journal::{ScannedBlock, Scanner},
+    segment::Segment,
 };
+
+/// What the entries go to.
+pub(crate) trait Sink {
+    /// Takes a control record.
+    fn control(&mut self, record: &[u8]) -> Result<(), ReplayError>;
+
+    /// Takes an append.
+    fn append(&mut self, targets: &[Target], header: &BatchHeader<'_>) -> Result<(), ReplayError>;
+
+    /// The segments that come before a partition's first append.
+    fn segments_of(&self, partition: PartitionId) -> Option<&Vec<Segment>>;
+}
 
 /// Takes in every block that `scanner` finds, up to the end of its file. The file was added to
 /// `index` before.
@@ -15,23 +31,24 @@ pub(crate) fn replay_file(
     path: &Path,
     scanner: &mut Scanner,
     index: &mut ReadIndex,
-    replay: &mut dyn Replay,
+    sink: &mut dyn Sink,
 ) -> Result<(), Error> {
     let mut targets = Vec::new();
     while let Some(block) = scanner.next_block()? {
-        index.add_journal_block(block.position, block.bytes.len() as u64);
-        replay_block(path, &block, index, replay, &mut targets)?;
+        replay_block(path, &block, index, sink, &mut targets)?;
     }
     Ok(())
 }
 
-fn replay_block(
+/// Takes in one block.
+pub(crate) fn replay_block(
     path: &Path,
     block: &ScannedBlock,
     index: &mut ReadIndex,
-    replay: &mut dyn Replay,
+    sink: &mut dyn Sink,
     targets: &mut Vec<Target>,
 ) -> Result<(), Error> {
+    index.add_journal_block(block.position, block.bytes.len() as u64);
     let mut entries = Entries::new(block.entries());
     let mut count = 0;
     let mut start = 0;
@@ -40,13 +57,14 @@ fn replay_block(
         let entry = entry.map_err(|error| Error::damaged(path, position, error.to_string()))?;
         let end = entries.position();
         let replayed = match entry {
-            Entry::Control(record) => replay.control(record),
+            Entry::Control(record) => sink.control(record),
             Entry::Append(append) => {
                 targets.clear();
                 targets.extend(append.targets());
+                note_segments(index, sink, targets);
                 check_dense(index, targets).map_err(|what| Error::damaged(path, position, what))?;
-                note_appends(index, block.header.sequence, &append, targets, start..end);
-                replay.append(targets, &append.header)
+                note_appends(index, block.header.sequence, &append, targets, start);
+                sink.append(targets, &append.header)
             }
         };
         replayed.map_err(|source| Error::Replay {
@@ -69,22 +87,32 @@ fn note_appends(
     sequence: BlockSequence,
     append: &Append<'_>,
     targets: &[Target],
-    entry: std::ops::Range<usize>,
+    entry_start: usize,
 ) {
-    let in_block = |at: usize| {
-        u32::try_from(block::HEADER_SIZE_BYTES + at).expect("a block's limit fits 32 bits")
-    };
+    let in_block = |at: usize| block::HEADER_SIZE_BYTES + at;
+    let batch = in_block(append.batch.start)..in_block(append.batch.end);
+    let place = Place::of_append(targets.len(), in_block(entry_start), batch);
     for target in targets {
         let appended = Appended {
             target: *target,
             next_offset: target.base_offset.plus(append.offset_count()),
-            start: in_block(entry.start),
-            end: in_block(entry.end),
+            place,
             batch_size_bytes: u32::try_from(append.batch.len())
                 .expect("a block's limit fits 32 bits"),
             max_timestamp: append.header.max_timestamp(),
         };
         index.note_append(sequence, &appended);
+    }
+}
+
+/// Has the index know the segments of partitions that it hears of for the first time.
+fn note_segments(index: &mut ReadIndex, sink: &dyn Sink, targets: &[Target]) {
+    for target in targets {
+        if index.extent(target.partition).is_none()
+            && let Some(segments) = sink.segments_of(target.partition)
+        {
+            index.add_segments(target.partition, segments.clone());
+        }
     }
 }
 

@@ -1,8 +1,8 @@
-//! Segments: the settled data of one partition, in files of bounded size.
+//! Segments: the settled data of one partition, in objects of bounded size.
 //!
-//! `<base offset>.log` holds record batches (Kafka's format 2) back to back, nothing else. Beside
-//! it lies `<base offset>.index`, with an entry for each interval of about 4 KiB of the log, and
-//! never one for less than a batch. Little-endian:
+//! `segments/L/P/O.log` (L = log, P = partition, O = first offset) holds record batches (Kafka's
+//! format 2) back to back, nothing else. Beside it lies `O.index`, with an entry for each interval
+//! of about 4 KiB of the log, and never one for less than a batch. Little-endian:
 //!
 //! ```text
 //!  0  8 base offset      of the interval's first batch
@@ -14,13 +14,18 @@
 //! 36  4 zeroes
 //! ```
 //!
-//! Invariants: offsets are dense in a segment and from one to the next. How far log and index
-//! reach is known from the snapshot alone; what a file holds beyond that is the rest of a settling
-//! that a crash cut short, and is written over by the next. A log's bytes up to there never
-//! change.
+//! A segment that takes the place of others has a generation in its name: `O-G.log`. Generation 0
+//! isn't named.
+//!
+//! Invariants: offsets are dense in a segment and from one to the next. Which segments there are,
+//! and how far they reach, is known from the snapshot alone: a file that version 2 or before wrote
+//! may hold more than that, and an object that no snapshot names is the rest of a settling that was
+//! cut short. What is put never changes.
 
 mod files;
 mod index_entry;
+mod leftovers;
+mod merging;
 mod reader;
 mod writer;
 
@@ -30,10 +35,15 @@ use stele_base_types::{Offset, PartitionId, Timestamp};
 pub(crate) use self::{
     files::SegmentFiles,
     index_entry::{INDEX_ENTRY_SIZE_BYTES, IndexEntry},
-    writer::{SegmentWriter, WrittenFile, would_exceed},
+    leftovers::Leftovers,
+    merging::merged_count,
+    writer::SegmentWriter,
 };
 
-/// A segment, as far as it is settled.
+/// What the names of all segments begin with.
+pub(crate) const SEGMENTS: &str = "segments/";
+
+/// A segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Segment {
     pub(crate) partition: PartitionId,
@@ -45,11 +55,13 @@ pub(crate) struct Segment {
     /// How many entries the index has.
     pub(crate) index_entry_count: u32,
     pub(crate) max_timestamp: Timestamp,
+    /// How often what it begins with was put anew.
+    pub(crate) generation: u32,
 }
 
 impl Segment {
     /// An empty segment from `base_offset` on.
-    pub(crate) fn new(partition: PartitionId, base_offset: Offset) -> Self {
+    pub(crate) fn new(partition: PartitionId, base_offset: Offset, generation: u32) -> Self {
         Self {
             partition,
             base_offset,
@@ -57,6 +69,26 @@ impl Segment {
             size_bytes: 0,
             index_entry_count: 0,
             max_timestamp: Timestamp(i64::MIN),
+            generation,
+        }
+    }
+
+    /// The name of its log.
+    pub(crate) fn log_name(&self) -> String {
+        self.name("log")
+    }
+
+    /// The name of its index.
+    pub(crate) fn index_name(&self) -> String {
+        self.name("index")
+    }
+
+    fn name(&self, extension: &str) -> String {
+        let PartitionId { log, index, .. } = self.partition;
+        let (base, generation) = (self.base_offset.0, self.generation);
+        match generation {
+            0 => format!("{SEGMENTS}{log}/{index}/{base:020}.{extension}"),
+            _ => format!("{SEGMENTS}{log}/{index}/{base:020}-{generation:010}.{extension}"),
         }
     }
 }

@@ -1,37 +1,39 @@
-//! Settling: copies what still lives in closed journal files into segments, and writes a snapshot
+//! Settling: copies what still lives in closed journal files into segments, and makes a snapshot
 //! that covers them.
 //!
 //! ```text
-//!  1  batches above the floors   → segments, synced
-//!  2  last snapshot + files      → new snapshot, synced, renamed into place
-//!  3  older snapshots, and segments below the floors, are removed
-//!  4  the files become spares, or are removed (`Retired::release`)
+//!  1  batches above the floors   → segments   ─┐
+//!  2  parts of the state that the files change │ on disk
+//!     and lists of segments      → part files ─┘
+//!  3  which parts there are      → new snapshot
+//!  4  older snapshots, and part files without a part, are removed
+//!  5  the files become spares, or are removed; so are segments that were left out or merged, once
+//!     nobody reads them (`Retired::release`)
 //! ```
 //!
-//! A crash before the end of 2 leaves the last snapshot in force: the next settling writes the
-//! same segments over what this one left, and removes what it has no more use for. A crash later
-//! leaves files that nothing refers to, which recovery removes. The shard goes on meanwhile; it
-//! installs the result some partitions at a time.
+//! A crash before the end of 3 leaves the last snapshot in force, and all that it names. A crash
+//! later leaves objects that nothing refers to; the first settling of a process removes them. The
+//! shard goes on meanwhile; it installs the result some partitions at a time.
+//!
+//! What it costs follows from what the files hold and what they change, not from how much there is.
 
 mod copy;
-mod output_sync;
+mod replaying;
+mod unlisted;
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+    atomic::{AtomicU64, Ordering},
 };
 
-use bytes::Bytes;
-use stele_base_types::{Offset, PartitionId, Timestamp};
+use stele_base_types::{LogId, Offset, PartitionId};
 
+use self::{copy::Copied, replaying::Replaying};
 use crate::{
-    BlockSequence, Error, Options, ReadIndex, Replay, ShardDirectory,
-    journal::{JournalFile, Scanner},
-    recover,
-    replay_files::replay_file,
+    BlockSequence, Error, Options, PartKey, Replay, ShardDirectory,
+    journal::JournalFile,
     segment::Segment,
-    snapshot::{Newest, Snapshot},
-    superfluous,
+    snapshot::{Newest, PartWriter, SEGMENT_LISTS, Snapshot},
 };
 
 /// Below which offset nobody is entitled to a record, per partition.
@@ -71,8 +73,11 @@ pub struct Settled {
     pub(crate) directory: ShardDirectory,
     /// The first block that isn't in segments.
     pub(crate) through: BlockSequence,
-    /// All segments of each partition that has any, or had.
+    /// All segments of each partition that had something in the files, or has other segments than
+    /// before.
     pub(crate) segments: Vec<(PartitionId, Vec<Segment>)>,
+    /// Segments that are none any more.
+    pub(crate) left: Vec<Segment>,
 }
 
 /// Settles. Owned by a thread that may wait.
@@ -82,8 +87,11 @@ pub struct Settler {
     options: Options,
     /// The first block that isn't on disk, as the writer moves it.
     synced: Arc<AtomicU64>,
-    /// The last settling was carried through: it has left no files that no snapshot names.
-    is_clean: AtomicBool,
+    /// The snapshot in force; `None` after a settling that failed, until it is read again.
+    snapshot: Option<Snapshot>,
+    /// The last settling of this process was carried through: it has left no objects that no
+    /// snapshot names.
+    is_clean: bool,
 }
 
 impl Settler {
@@ -91,56 +99,33 @@ impl Settler {
         directory: &ShardDirectory,
         options: &Options,
         synced: Arc<AtomicU64>,
+        snapshot: Snapshot,
     ) -> Self {
         Self {
             directory: directory.clone(),
             options: *options,
             synced,
-            is_clean: AtomicBool::new(false),
+            snapshot: Some(snapshot),
+            is_clean: false,
         }
     }
 
     /// Carries out `plan`. `replay` is a state of its own, in its initial state, of the kind that
-    /// recovery uses; it ends as of the last settled block.
+    /// recovery uses; it ends with the parts that the plan's files touch, as of their last block.
     ///
     /// An error leaves everything in the journal, as it was. After [`Error::FloorsNotSynced`], and
     /// where there was no room ([`Error::is_storage_full`]), the caller gives the plan up
-    /// ([`ReadIndex::abandon_settling`]) and makes another later. After any other error the
+    /// ([`crate::ReadIndex::abandon_settling`]) and makes another later. After any other error the
     /// process is to stop and recover.
-    pub fn settle(&self, plan: &SettlePlan, replay: &mut dyn Replay) -> Result<Settled, Error> {
+    pub fn settle(&mut self, plan: &SettlePlan, replay: &mut dyn Replay) -> Result<Settled, Error> {
         self.check_floors(&plan.floors)?;
-        let newest = Newest::find(&self.directory)?;
-        if let Some(damage) = newest.damage {
-            return Err(damage);
-        }
-        let last = newest.snapshot;
-        let through = plan.through.unwrap_or(last.next);
-        let mut index = recover::index_of(&self.directory, &self.options, &last);
-        let state = if plan.files.is_empty() {
-            last.state.clone()
-        } else {
-            Some(self.replay_files(plan, &last, &mut index, replay)?)
+        let mut snapshot = match self.snapshot.take() {
+            Some(snapshot) => snapshot,
+            None => self.read_snapshot()?,
         };
-        let is_clean = self.is_clean.swap(false, Ordering::Relaxed);
-        let copied = copy::copy(&self.directory, &self.options, &last, &index, &plan.floors)?;
-        if state.is_some() {
-            let snapshot = Snapshot {
-                next: through,
-                manifest: copied.manifest,
-                state,
-            };
-            snapshot.write(&self.directory)?;
-            superfluous::remove_after_snapshot(&self.directory, &snapshot, last.next)?;
-            if !is_clean {
-                superfluous::remove_unlisted(&self.directory, &snapshot.manifest)?;
-            }
-            self.is_clean.store(true, Ordering::Relaxed);
-        }
-        Ok(Settled {
-            directory: self.directory.clone(),
-            through,
-            segments: copied.segments,
-        })
+        let settled = self.settle_into(&mut snapshot, plan, replay)?;
+        self.snapshot = Some(snapshot);
+        Ok(settled)
     }
 
     fn check_floors(&self, floors: &Floors) -> Result<(), Error> {
@@ -154,35 +139,119 @@ impl Settler {
         Ok(())
     }
 
-    /// Brings the state and the index from the last snapshot to the end of the plan's files.
-    fn replay_files(
-        &self,
-        plan: &SettlePlan,
-        last: &Snapshot,
-        index: &mut ReadIndex,
-        replay: &mut dyn Replay,
-    ) -> Result<Bytes, Error> {
-        recover::load_state(&self.directory, last, replay)?;
-        let mut next = last.next;
-        for file in &plan.files {
-            let scanner = Scanner::open(file, self.directory.shard)?;
-            let Some(mut scanner) = scanner.filter(|_| file.first == next) else {
-                let what = format!("not the journal file from block {next} on");
-                return Err(Error::damaged(&file.path, 0, what));
-            };
-            index.add_journal_file(file, Timestamp::default());
-            replay_file(&file.path, &mut scanner, index, replay)?;
-            next = scanner.next_sequence();
-            if scanner.position() < scanner.size_bytes() {
-                let what = format!("block {next} isn't whole, in a closed file");
-                return Err(Error::damaged(&file.path, scanner.position(), what));
-            }
+    fn read_snapshot(&mut self) -> Result<Snapshot, Error> {
+        self.is_clean = false;
+        let (store, shard) = (&*self.directory.store, self.directory.shard);
+        let newest = Newest::find(store, shard)?;
+        match newest.damage {
+            Some(damage) => Err(damage),
+            None => Snapshot::open(store, shard, newest.stored.as_ref(), &mut |_, _| Ok(())),
         }
-        let saved = replay.save().map_err(|source| Error::Replay {
-            path: self.directory.snapshots(),
+    }
+
+    /// Brings `snapshot` to the end of the plan's files.
+    fn settle_into(
+        &mut self,
+        snapshot: &mut Snapshot,
+        plan: &SettlePlan,
+        replay: &mut dyn Replay,
+    ) -> Result<Settled, Error> {
+        let directory = self.directory.clone();
+        let through = plan.through.unwrap_or(snapshot.next);
+        let mut replaying = Replaying::begin(&directory, &self.options, snapshot, replay)?;
+        plan.files
+            .iter()
+            .try_for_each(|file| replaying.file(file))?;
+        let (mut index, changed) = replaying.end();
+        let copied = copy::copy(
+            &directory,
+            &self.options,
+            snapshot,
+            &mut index,
+            &plan.floors,
+        )?;
+        let settled = Settled {
+            directory: directory.clone(),
+            through,
+            segments: copied.all(),
+            left: copied.left.clone(),
+        };
+        if !plan.files.is_empty() || !copied.changed.is_empty() {
+            self.snapshot_anew(snapshot, through, replay, &changed, &copied)?;
+        }
+        Ok(settled)
+    }
+
+    /// Writes what changed, and puts a snapshot in place that covers everything before `through`.
+    fn snapshot_anew(
+        &mut self,
+        snapshot: &mut Snapshot,
+        through: BlockSequence,
+        replay: &dyn Replay,
+        changed: &[PartKey],
+        copied: &Copied,
+    ) -> Result<(), Error> {
+        let store = &*self.directory.store;
+        let mut logs = copied.take_over(snapshot);
+        if snapshot.whole.take().is_some() {
+            // Format 1 listed them itself.
+            logs.extend(snapshot.segments.keys().map(|partition| partition.log));
+        }
+        let lists: Vec<_> = logs
+            .into_iter()
+            .map(|log| (log, snapshot.segment_list(log)))
+            .collect();
+        let mut output = store.writer()?;
+        let mut parts = PartWriter::new(store, self.directory.shard, &mut snapshot.parts);
+        for key in changed {
+            let part = replay.save(*key).map_err(|source| self.unsaved(source))?;
+            put_or_remove(&mut parts, &mut *output, *key, part)?;
+        }
+        for (LogId(id), list) in lists {
+            let kind = SEGMENT_LISTS;
+            put_or_remove(&mut parts, &mut *output, PartKey { kind, id }, list)?;
+        }
+        parts.clean(&mut *output)?;
+        output.finish()?;
+        snapshot.put(store, self.directory.shard, through)?;
+        self.remove_superfluous(snapshot, &copied.left)
+    }
+
+    fn unsaved(&self, source: crate::ReplayError) -> Error {
+        Error::Replay {
+            path: self.directory.path.clone(),
             position: 0,
             source,
-        })?;
-        Ok(saved.into())
+        }
+    }
+
+    /// Removes what the snapshot, which is in place, made superfluous, except for what readers may
+    /// still read.
+    fn remove_superfluous(
+        &mut self,
+        snapshot: &mut Snapshot,
+        left: &[Segment],
+    ) -> Result<(), Error> {
+        snapshot.remove_others(&*self.directory.store)?;
+        if !self.is_clean {
+            unlisted::remove(&self.directory, snapshot, left)?;
+        }
+        self.is_clean = true;
+        Ok(())
+    }
+}
+
+fn put_or_remove(
+    parts: &mut PartWriter<'_>,
+    output: &mut dyn crate::ObjectWriter,
+    key: PartKey,
+    part: Option<Vec<u8>>,
+) -> Result<(), Error> {
+    match part {
+        Some(part) => parts.put(output, key, &part),
+        None => {
+            parts.remove(key);
+            Ok(())
+        }
     }
 }

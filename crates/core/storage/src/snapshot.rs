@@ -1,189 +1,217 @@
-//! A snapshot: the caller's state and the list of segments after some block of the journal.
-//! Little-endian:
+//! A snapshot: the caller's state, and which segments there are, after some block of the journal.
 //!
 //! ```text
-//!  0  8 "STELESNP"
-//!  8  4 format           1
-//! 12  4 shard
-//! 16  8 next             the first block that isn't covered; also the file's name
-//! 24  8 manifest length  m
-//! 32  8 state length     s
-//! 40  4 checksum         CRC-32C of manifest and state
-//! 44  4 header checksum  CRC-32C of bytes 0 to 44
-//! 48  m manifest         segments, and files to remove, in postcard's form
-//!     s state            opaque
+//!  snapshot/S.snapshot   lists the part files, and which of their records are alive
+//!  snapshot/N.parts      parts of the state; the segments of each log are a part as well
 //! ```
 //!
-//! Invariants: a snapshot appears under its name whole or not at all. It covers whole journal
-//! files. Whatever it lists is on disk when it appears.
+//! A settling writes the parts that it changed to new part files, and a new list. A list has a bit
+//! for each part. Part files are rewritten when little in them is alive, so that all of them
+//! together take no more than twice what is, and a bit.
+//!
+//! Invariants: whatever a list names is on disk when the list appears, and doesn't change. A
+//! snapshot covers whole journal files.
 
-use std::path::Path;
+mod list;
+mod part_file;
+mod part_index;
+mod part_writer;
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use stele_base_types::{Offset, PartitionId, ShardId};
+use stele_base_types::{LogId, PartitionId, PartitionIndex, ShardId};
 
+pub(crate) use self::{
+    list::{Newest, SNAPSHOTS, Stored, StoredPartFile, StoredState, names, number_of, read},
+    part_file::{PartRecord, PartRecords, part_file_name, part_file_number},
+    part_index::PartIndex,
+    part_writer::PartWriter,
+};
 use crate::{
-    BlockSequence, Error, ShardDirectory,
-    block::{u32_at, u64_at},
-    directory::numbered_files,
-    error::AtPath,
+    BlockSequence, Error, PartKey, Replay, ReplayError, SegmentStore, ShardDirectory,
     segment::Segment,
 };
 
-const HEADER_SIZE_BYTES: usize = 48;
-const MAGIC: [u8; 8] = *b"STELESNP";
-const FORMAT_VERSION: u32 = 1;
-const HEADER_CHECKSUM_AT: usize = 44;
+/// The parts that list the segments of a log.
+pub(crate) const SEGMENT_LISTS: u8 = 0xff;
 
-/// What storage itself keeps in a snapshot.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Manifest {
-    /// All segments, by partition and offset.
-    pub(crate) segments: Vec<Segment>,
-    /// What this snapshot made superfluous. A crash may have come before its removal.
-    pub(crate) superfluous: Vec<Superfluous>,
-}
+/// The segments of each partition that has any.
+pub(crate) type Segments = BTreeMap<PartitionId, Vec<Segment>>;
 
-/// Files that nothing refers to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Superfluous {
-    /// A segment below its partition's floor.
-    Segment(PartitionId, Offset),
-    /// Everything of a partition that was deleted.
-    Partition(PartitionId),
-}
+/// What takes the parts of a state.
+pub(crate) type Load<'a> = dyn FnMut(PartKey, &[u8]) -> Result<(), ReplayError> + 'a;
 
-/// A snapshot in memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The snapshot that is in force, as far as storage itself knows what is in it.
+#[derive(Debug, Default)]
 pub(crate) struct Snapshot {
     /// The first block that it doesn't cover.
     pub(crate) next: BlockSequence,
-    pub(crate) manifest: Manifest,
-    /// The caller's state; `None` where there is none yet.
-    pub(crate) state: Option<Bytes>,
+    /// Which of those with the same `next`.
+    pub(crate) generation: u32,
+    /// There is one: this isn't what a shard starts from.
+    pub(crate) exists: bool,
+    pub(crate) segments: Segments,
+    pub(crate) parts: PartIndex,
+    /// The whole state, where it was saved by format 1.
+    pub(crate) whole: Option<Bytes>,
 }
 
 impl Snapshot {
-    /// What a shard without a snapshot starts from.
-    pub(crate) fn empty() -> Self {
-        Self {
-            next: BlockSequence(0),
-            manifest: Manifest::default(),
-            state: None,
-        }
-    }
-
-    /// Puts the snapshot in place, such that it survives a crash.
-    pub(crate) fn write(&self, directory: &ShardDirectory) -> Result<(), Error> {
-        let path = directory.snapshot(self.next);
-        let bytes = self.encode(directory.shard);
-        directory.disk.write_whole(&path, &bytes).at("write", &path)
-    }
-
-    fn encode(&self, shard: ShardId) -> Vec<u8> {
-        let manifest = postcard::to_stdvec(&self.manifest)
-            .expect("a manifest holds nothing that postcard refuses");
-        let state = self.state.as_deref().unwrap_or_default();
-        let mut bytes = Vec::with_capacity(HEADER_SIZE_BYTES + manifest.len() + state.len());
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
-        bytes.extend_from_slice(&u32::from(shard.0).to_le_bytes());
-        bytes.extend_from_slice(&self.next.0.to_le_bytes());
-        bytes.extend_from_slice(&(manifest.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(&(state.len() as u64).to_le_bytes());
-        let checksum = crc32c::crc32c_append(crc32c::crc32c(&manifest), state);
-        bytes.extend_from_slice(&checksum.to_le_bytes());
-        let checksum = crc32c::crc32c(&bytes);
-        bytes.extend_from_slice(&checksum.to_le_bytes());
-        bytes.extend_from_slice(&manifest);
-        bytes.extend_from_slice(state);
-        bytes
-    }
-
-    /// Reads the snapshot of this name, or says where and what is wrong with it.
-    pub(crate) fn read(directory: &ShardDirectory, next: BlockSequence) -> Result<Self, Error> {
-        let path = directory.snapshot(next);
-        let bytes = directory.disk.read(&path).at("read", &path)?;
-        Self::decode(&path, bytes, directory.shard, next)
-    }
-
-    pub(crate) fn decode(
-        path: &Path,
-        bytes: Bytes,
+    /// Takes up the snapshot that was found, if one was, and gives each of the state's parts to
+    /// `load`.
+    pub(crate) fn open(
+        store: &dyn SegmentStore,
         shard: ShardId,
-        next: BlockSequence,
+        stored: Option<&Stored>,
+        load: &mut Load<'_>,
     ) -> Result<Self, Error> {
-        let damaged = |position: usize, what: &str| Error::damaged(path, position as u64, what);
-        let header = bytes.first_chunk::<HEADER_SIZE_BYTES>();
-        let header = header.ok_or_else(|| damaged(bytes.len(), "the snapshot ends too early"))?;
-        let checksum = crc32c::crc32c(&header[..HEADER_CHECKSUM_AT]);
-        if header[..8] != MAGIC || checksum != u32_at(header, HEADER_CHECKSUM_AT) {
-            return Err(damaged(0, "not the header of a snapshot"));
-        }
-        check_version(path, u32_at(header, 8))?;
-        if u32_at(header, 12) != u32::from(shard.0) || u64_at(header, 16) != next.0 {
-            return Err(damaged(12, "the snapshot is of another shard or block"));
-        }
-        let body = bytes.slice(HEADER_SIZE_BYTES..);
-        let expected = u64_at(header, 24).checked_add(u64_at(header, 32));
-        if expected != Some(body.len() as u64) {
-            return Err(damaged(
-                bytes.len(),
-                "the snapshot isn't as long as it says",
-            ));
-        }
-        if crc32c::crc32c(&body) != u32_at(header, 40) {
-            return Err(damaged(HEADER_SIZE_BYTES, "the checksum doesn't match"));
-        }
-        let manifest_size_bytes =
-            usize::try_from(u64_at(header, 24)).expect("it is at most the body's length");
-        let manifest = postcard::from_bytes(&body[..manifest_size_bytes])
-            .map_err(|error| damaged(HEADER_SIZE_BYTES, &error.to_string()))?;
-        Ok(Self {
-            next,
-            manifest,
-            state: Some(body.slice(manifest_size_bytes..)),
-        })
-    }
-}
-
-/// The newest snapshot that is intact, and what was found wrong with newer ones.
-#[derive(Debug)]
-pub(crate) struct Newest {
-    pub(crate) snapshot: Snapshot,
-    /// The newest one that isn't intact, if any is newer.
-    pub(crate) damage: Option<Error>,
-}
-
-impl Newest {
-    /// Looks through the shard's snapshots.
-    pub(crate) fn find(directory: &ShardDirectory) -> Result<Self, Error> {
-        let names = numbered_files(&*directory.disk, &directory.snapshots(), "snapshot")?;
-        let mut damage = None;
-        for next in names.into_iter().rev() {
-            match Snapshot::read(directory, BlockSequence(next)) {
-                Ok(snapshot) => return Ok(Self { snapshot, damage }),
-                Err(error @ Error::Damaged { .. }) => {
-                    damage.get_or_insert(error);
+        let mut snapshot = Self::default();
+        let Some(stored) = stored else {
+            return Ok(snapshot);
+        };
+        snapshot.next = stored.next;
+        snapshot.generation = stored.generation;
+        snapshot.exists = true;
+        match &stored.state {
+            StoredState::Whole { segments, state } => {
+                segments.iter().for_each(|it| snapshot.add_segment(*it));
+                snapshot.whole = Some(state.clone());
+            }
+            StoredState::Parts(files) => {
+                for file in files {
+                    snapshot.open_part_file(store, shard, file, load)?;
                 }
-                Err(error) => return Err(error),
             }
         }
-        Ok(Self {
-            snapshot: Snapshot::empty(),
-            damage,
-        })
+        Ok(snapshot)
+    }
+
+    /// Puts a snapshot in place that lists the parts as they are, and covers all before `through`.
+    /// Whatever it lists is on disk.
+    pub(crate) fn put(
+        &mut self,
+        store: &dyn SegmentStore,
+        shard: ShardId,
+        through: BlockSequence,
+    ) -> Result<(), Error> {
+        let is_next = !self.exists || through > self.next;
+        self.generation = if is_next { 0 } else { self.generation + 1 };
+        self.next = through;
+        let bytes = Stored::encode(shard, through, &self.parts.listed());
+        store.put(&self.name(), &bytes)?;
+        self.exists = true;
+        Ok(())
+    }
+
+    /// Returns once the snapshot survives a crash: until then the ones before it must stay.
+    pub(crate) fn ensure_durable(&self, store: &dyn SegmentStore) -> Result<(), Error> {
+        if self.exists {
+            store.ensure_durable(&self.name())?;
+        }
+        Ok(())
+    }
+
+    /// Removes all other snapshots, and the part files that this one doesn't list. A newer one, if
+    /// there is any, is damaged: the journal still has all that it covered.
+    pub(crate) fn remove_others(&mut self, store: &dyn SegmentStore) -> Result<(), Error> {
+        self.parts.forget_dead();
+        let (own, listed) = (self.name(), self.parts.listed());
+        let is_listed = |number| listed.iter().any(|file| file.number == number);
+        let is_superfluous = |name: &String| match part_file_number(name) {
+            Some(number) => !is_listed(number),
+            None => number_of(name).is_some() && !(self.exists && *name == own),
+        };
+        let mut names = store.list(SNAPSHOTS)?;
+        names.retain(is_superfluous);
+        store.delete(&names)
+    }
+
+    /// The names of the part files that it lists.
+    pub(crate) fn part_names(&self) -> impl Iterator<Item = String> {
+        let files = self.parts.listed().into_iter();
+        files.map(|file| part_file_name(file.number))
+    }
+
+    fn name(&self) -> String {
+        list::name(self.next, self.generation)
+    }
+
+    fn open_part_file(
+        &mut self,
+        store: &dyn SegmentStore,
+        shard: ShardId,
+        file: &StoredPartFile,
+        load: &mut Load<'_>,
+    ) -> Result<(), Error> {
+        self.parts.add_file(file);
+        for record in PartRecords::open(store, shard, file.number, file.size_bytes)? {
+            let record = record?;
+            if !file.is_alive(record.place.ordinal) {
+                continue;
+            }
+            if record.key.kind == SEGMENT_LISTS {
+                self.add_segment_list(store, file.number, &record.bytes)?;
+            } else {
+                let loaded = load(record.key, &record.bytes);
+                loaded.map_err(|source| Error::Replay {
+                    path: store.locate(&part_file_name(file.number)),
+                    position: record.place.position,
+                    source,
+                })?;
+            }
+            self.parts.found(record.key, record.place);
+        }
+        Ok(())
+    }
+
+    fn add_segment_list(
+        &mut self,
+        store: &dyn SegmentStore,
+        file: u64,
+        bytes: &[u8],
+    ) -> Result<(), Error> {
+        let segments: Vec<Segment> = postcard::from_bytes(bytes).map_err(|error| {
+            let path = store.locate(&part_file_name(file));
+            Error::damaged(&path, 0, format!("a list of segments: {error}"))
+        })?;
+        segments.into_iter().for_each(|it| self.add_segment(it));
+        Ok(())
+    }
+
+    fn add_segment(&mut self, segment: Segment) {
+        self.segments
+            .entry(segment.partition)
+            .or_default()
+            .push(segment);
+    }
+
+    /// The part that lists the segments of `log`; `None` where it has none.
+    pub(crate) fn segment_list(&self, log: LogId) -> Option<Vec<u8>> {
+        let first = PartitionId::new(log, PartitionIndex(0));
+        let last = PartitionId::new(log, PartitionIndex(u32::MAX));
+        let of_log = self.segments.range(first..=last);
+        let segments: Vec<&Segment> = of_log.flat_map(|(_, segments)| segments).collect();
+        if segments.is_empty() {
+            return None;
+        }
+        let list = postcard::to_stdvec(&segments);
+        Some(list.expect("a segment holds nothing that postcard refuses"))
     }
 }
 
-fn check_version(path: &Path, version: u32) -> Result<(), Error> {
-    if version == FORMAT_VERSION {
+/// Gives the state of a snapshot that has no parts to `replay`.
+pub(crate) fn load_whole(
+    directory: &ShardDirectory,
+    snapshot: &Snapshot,
+    replay: &mut dyn Replay,
+) -> Result<(), Error> {
+    let Some(whole) = &snapshot.whole else {
         return Ok(());
-    }
-    Err(Error::Format {
-        path: path.to_owned(),
-        what: format!("snapshot format {version}, but this stele knows format {FORMAT_VERSION}"),
-        advice: "use the version of stele that wrote it",
+    };
+    replay.load_whole(whole).map_err(|source| Error::Replay {
+        path: directory.store.locate(&snapshot.name()),
+        position: 0,
+        source,
     })
 }

@@ -15,10 +15,9 @@ use stele_base_env::Disk;
 use stele_base_types::{Offset, PartitionId};
 
 use crate::{
-    BlockSequence, DataDirectory, Error, ShardDirectory,
-    directory::numbered_files,
-    error::AtPath,
-    snapshot::{Newest, Snapshot},
+    DataDirectory, Error, ShardDirectory,
+    segment::SEGMENTS,
+    snapshot::{self, Newest, SNAPSHOTS, Snapshot, Stored},
 };
 
 /// How bad a finding is.
@@ -112,21 +111,40 @@ type Nexts = BTreeMap<PartitionId, Offset>;
 impl Verification<'_> {
     fn shard(&mut self, directory: &ShardDirectory) -> Result<(), Error> {
         self.verified.shards += 1;
-        let newest = Newest::find(directory)?;
-        self.snapshots(directory, &newest)?;
-        let mut nexts = self.segments(directory, &newest.snapshot)?;
-        self.unreferenced(directory, &newest.snapshot)?;
-        self.journal(directory, &newest.snapshot, &mut nexts)
+        let store = &*directory.store;
+        let newest = Newest::find(store, directory.shard)?;
+        let stored = newest.stored.as_ref();
+        self.snapshots(directory, stored)?;
+        let mut snapshot = Snapshot::default();
+        let mut nexts = Nexts::new();
+        match Snapshot::open(store, directory.shard, stored, &mut |_, _| Ok(())) {
+            Ok(opened) => {
+                snapshot = opened;
+                nexts = self.segments(directory, &snapshot)?;
+                self.unreferenced(directory, &snapshot)?;
+            }
+            Err(error) => {
+                self.failed(error)?;
+                snapshot.next = stored.map_or(snapshot.next, |stored| stored.next);
+                snapshot.exists = true;
+            }
+        }
+        self.journal(directory, &snapshot, &mut nexts)
     }
 
-    fn snapshots(&mut self, directory: &ShardDirectory, newest: &Newest) -> Result<(), Error> {
-        for next in numbered_files(&*directory.disk, &directory.snapshots(), "snapshot")? {
-            match Snapshot::read(directory, BlockSequence(next)) {
-                Ok(snapshot) => {
+    fn snapshots(
+        &mut self,
+        directory: &ShardDirectory,
+        newest: Option<&Stored>,
+    ) -> Result<(), Error> {
+        let store = &*directory.store;
+        for (number, name) in snapshot::names(store)? {
+            match snapshot::read(store, directory.shard, &name, number) {
+                Ok(found) => {
                     self.verified.snapshots += 1;
-                    if snapshot.next != newest.snapshot.next {
-                        let path = directory.snapshot(snapshot.next);
-                        self.note(&path, 0, "an older snapshot; the next start removes it");
+                    if newest.is_some_and(|newest| *newest != found) {
+                        let what = "an older snapshot; the next start removes it";
+                        self.note(&store.locate(&name), 0, what);
                     }
                 }
                 Err(error) => self.failed(error)?,
@@ -135,33 +153,23 @@ impl Verification<'_> {
         Ok(())
     }
 
-    /// Files of segments that the snapshot doesn't list.
+    /// Objects that the snapshot doesn't list.
     fn unreferenced(
         &mut self,
         directory: &ShardDirectory,
         snapshot: &Snapshot,
     ) -> Result<(), Error> {
-        let listed: BTreeSet<PathBuf> = snapshot
-            .manifest
-            .segments
-            .iter()
-            .flat_map(|of| {
-                let index = directory.segment_index(of.partition, of.base_offset);
-                [directory.segment(of.partition, of.base_offset), index]
-            })
+        let segments = snapshot.segments.values().flatten();
+        let listed: BTreeSet<String> = segments
+            .flat_map(|of| [of.log_name(), of.index_name()])
+            .chain(snapshot.part_names())
             .collect();
-        let disk = &*directory.disk;
-        let mut pending = vec![directory.segments()];
-        while let Some(path) = pending.pop() {
-            for entry in disk.list(&path).at("list", &path)? {
-                let path = path.join(entry.name);
-                if entry.is_dir {
-                    pending.push(path);
-                } else if !listed.contains(&path) {
-                    let what = "of a settling that was cut short; the next one writes over it";
-                    self.note(&path, 0, what);
-                }
-            }
+        let mut names = directory.store.list(SEGMENTS)?;
+        let others = directory.store.list(SNAPSHOTS)?.into_iter();
+        names.extend(others.filter(|name| snapshot::part_file_number(name).is_some()));
+        for name in names.iter().filter(|name| !listed.contains(*name)) {
+            let what = "nothing refers to it; the next settling removes it";
+            self.note(&directory.store.locate(name), 0, what);
         }
         Ok(())
     }

@@ -61,8 +61,13 @@ struct State {
     fuse: Option<u64>,
     is_dead: bool,
     fails_sync: bool,
-    /// The most that was written to a file and not synced.
+    /// What was written and not synced, and the most that ever was.
+    unsynced_bytes: u64,
     unsynced_bytes_max: u64,
+    /// How much was written to files.
+    written_bytes: u64,
+    /// How much was read from files.
+    read_bytes: u64,
     capacity_bytes: Option<u64>,
     /// Journal files that are none any more, as they were then: who still has one open may cut it,
     /// or write over it.
@@ -87,9 +92,21 @@ impl MemoryDisk {
         self.state.lock().is_dead
     }
 
-    /// The most that was written to a file between two syncs since this was last asked.
+    /// The most that was waiting for a sync, in all files, since this was last asked.
     pub fn take_unsynced_bytes_max(&self) -> u64 {
-        mem::take(&mut self.state.lock().unsynced_bytes_max)
+        let mut state = self.state.lock();
+        let unsynced_bytes = state.unsynced_bytes;
+        mem::replace(&mut state.unsynced_bytes_max, unsynced_bytes)
+    }
+
+    /// How much was written to files since this was last asked.
+    pub fn take_written_bytes(&self) -> u64 {
+        mem::take(&mut self.state.lock().written_bytes)
+    }
+
+    /// How much was read from files since this was last asked.
+    pub fn take_read_bytes(&self) -> u64 {
+        mem::take(&mut self.state.lock().read_bytes)
     }
 
     /// The next sync of a file fails.
@@ -324,6 +341,7 @@ impl FileSystem for MemoryDisk {
         let mut state = self.state.lock();
         state.begin_change()?;
         state.directories.sync_all();
+        state.unsynced_bytes = 0;
         Ok(())
     }
 }
@@ -353,9 +371,11 @@ impl MemoryFile {
         // Looking for room locks every file, this one too.
         let growth_bytes = self.content.lock().growth_bytes(&change);
         state.check_room(growth_bytes)?;
-        let mut content = self.content.lock();
-        content.change(change);
-        state.unsynced_bytes_max = state.unsynced_bytes_max.max(content.unsynced_bytes());
+        let size_bytes = change.size_bytes();
+        self.content.lock().change(change);
+        state.written_bytes += size_bytes;
+        state.unsynced_bytes += size_bytes;
+        state.unsynced_bytes_max = state.unsynced_bytes_max.max(state.unsynced_bytes);
         Ok(())
     }
 }
@@ -366,7 +386,9 @@ impl DiskFile for MemoryFile {
     }
 
     fn read_at(&self, position: u64, length: usize) -> io::Result<Bytes> {
-        Ok(self.content.lock().read(position, length))
+        let bytes = self.content.lock().read(position, length);
+        self.disk.state.lock().read_bytes += bytes.len() as u64;
+        Ok(bytes)
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -375,7 +397,12 @@ impl DiskFile for MemoryFile {
         if mem::take(&mut state.fails_sync) {
             return Err(io::Error::other("the disk is failing"));
         }
-        self.content.lock().sync();
+        let mut content = self.content.lock();
+        // What was cut off or removed meanwhile may have been counted with another sync.
+        state.unsynced_bytes = state
+            .unsynced_bytes
+            .saturating_sub(content.unsynced_bytes());
+        content.sync();
         Ok(())
     }
 

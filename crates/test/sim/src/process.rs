@@ -12,7 +12,7 @@ use stele_base_types::{LogId, ProcessEpoch, SessionId, ShardId, Timestamp};
 use stele_core_broker::{Awaited, LinkInbox, LinkNews, News, Request, Shard};
 use stele_core_engine::{Catalogue, Record, State};
 use stele_core_storage::{
-    Block, DataDirectory, Error, JournalWriter, Options, Retired, SettlePlan, Settled, Settler,
+    Block, DataDirectory, Error, Journal, Options, Retired, SettlePlan, Settled, Settler,
     SpaceGuard,
 };
 
@@ -50,7 +50,7 @@ pub(crate) enum Luck {
 #[derive(Debug)]
 struct Site {
     shard: Shard,
-    writer: JournalWriter,
+    writer: Box<dyn Journal>,
     settler: Settler,
     guard: SpaceGuard,
     /// Blocks that the writer has, and what of each is awaited.
@@ -197,7 +197,7 @@ impl Process {
             site.in_flight += 1;
         }
         if let Some((block, awaited)) = site.blocks.pop_front() {
-            let written = site.writer.write(&block)?;
+            let written = site.writer.append(&block)?;
             site.is_sync_due |= awaited.is_synced;
             site.untold.news.push(News::Written(written));
             site.untold.through += 1;

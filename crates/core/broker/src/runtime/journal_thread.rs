@@ -7,7 +7,7 @@ use std::{
 
 use stele_base_env::{Clock, spawn_thread};
 use stele_base_types::ShardId;
-use stele_core_storage::{Block, Error, JournalWriter};
+use stele_core_storage::{Block, Error, Journal};
 use tokio::sync::{mpsc, watch};
 
 use super::shard_thread::{Heard, Progress};
@@ -35,7 +35,7 @@ pub(super) type Blocks = std_mpsc::SyncSender<Write>;
 /// the page cache can't be believed after that, so nothing is tried again.
 pub(super) fn spawn(
     shard: ShardId,
-    writer: JournalWriter,
+    writer: Box<dyn Journal>,
     news: mpsc::Sender<Heard>,
     failing: watch::Sender<Option<Arc<str>>>,
     clock: Arc<dyn Clock>,
@@ -65,7 +65,7 @@ pub(super) fn spawn(
 }
 
 struct JournalThread {
-    writer: JournalWriter,
+    writer: Box<dyn Journal>,
     news: mpsc::Sender<Heard>,
     clock: Arc<dyn Clock>,
     meter: Arc<JournalMeter>,
@@ -98,7 +98,7 @@ impl JournalThread {
     fn write(&mut self, write: Write, taken: &mut usize) -> Result<bool, Error> {
         match write {
             Write::Block(block, awaited) => {
-                let written = self.writer.write(&block)?;
+                let written = self.writer.append(&block)?;
                 self.meter.wrote(block.size_bytes() as u64);
                 self.unsynced += 1;
                 *taken += 1;
@@ -109,7 +109,7 @@ impl JournalThread {
                 Ok(awaited.is_synced)
             }
             Write::Rotate => {
-                self.writer.rotate()?;
+                self.writer.seal()?;
                 Ok(false)
             }
         }

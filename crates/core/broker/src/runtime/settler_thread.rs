@@ -54,7 +54,7 @@ pub(super) fn spawn(
 
 fn settle(job: SettleJob) -> Result<(), Error> {
     let SettleJob {
-        settler,
+        mut settler,
         plan,
         done,
     } = job;

@@ -147,7 +147,8 @@ impl ShardThread {
         let idle = Duration::from_millis(deadline.since_ms(now));
         let is_due = self.shard.is_due(now);
         let has_room = self.shard.backlog_bytes() < BACKLOG_BYTES_MAX
-            && self.shard.link_backlog() < LINK_BACKLOG_MAX;
+            && self.shard.link_backlog() < LINK_BACKLOG_MAX
+            && !self.shard.is_settling_behind();
         select! {
             biased;
             _ = self.channels.stopping.changed() => return false,
@@ -219,6 +220,9 @@ impl ShardThread {
         if now >= self.maintain_at {
             self.maintain_at = now.plus_ms(MAINTENANCE_MS);
             self.maintain(now);
+        } else if self.shard.is_settling_behind() {
+            // Whoever is held up by that doesn't wait for the next time.
+            self.plan_settling(now);
         }
     }
 
@@ -234,6 +238,11 @@ impl ShardThread {
         if self.shard.should_rotate(now) {
             drop(self.channels.blocks.send(Write::Rotate));
         }
+        self.plan_settling(now);
+    }
+
+    /// Sends the settler what there is to settle.
+    fn plan_settling(&mut self, now: Timestamp) {
         if let Some(plan) = self.shard.plan_settling(now)
             && let Some(settler) = self.settler.take()
         {

@@ -11,9 +11,8 @@ use stele_base_env::Rng;
 use stele_base_types::{LogId, PartitionId, PartitionIndex, ProcessEpoch, ShardId, Timestamp};
 use stele_core_engine::{Catalogue, OpenLog, State, Topology};
 use stele_core_storage::{
-    JournalWriter, Options, Recovered, Replay, ReplayError, Settler, ShardDirectory, Target,
+    Journal, Options, PartKey, Parts, Recovered, Replay, ReplayError, Settler, ShardDirectory,
 };
-use stele_wire_batch::BatchHeader;
 
 use super::{Counters, LinkInbox, Settling, Shard, arrivals::Arrivals, release::Waiting};
 use crate::limits::PIECE_RECORDS;
@@ -24,32 +23,48 @@ pub struct Opened {
     /// The shard.
     pub shard: Shard,
     /// Writes its blocks.
-    pub writer: JournalWriter,
+    pub writer: Box<dyn Journal>,
     /// Settles its journal.
     pub settler: Settler,
 }
 
-/// The engine's state, built from the journal.
+/// The engine's state, built from the journal. It is one part.
 #[derive(Debug, Default)]
-pub struct Replayed(State);
+pub struct Replayed {
+    state: State,
+    is_changed: bool,
+}
+
+/// The whole state.
+const STATE: PartKey = PartKey { kind: 0, id: 0 };
 
 impl Replay for Replayed {
-    fn load(&mut self, state: &[u8]) -> Result<(), ReplayError> {
-        self.0 = State::read(state)?;
+    fn load_whole(&mut self, state: &[u8]) -> Result<(), ReplayError> {
+        self.is_changed = true;
+        self.load(STATE, state)
+    }
+
+    fn load(&mut self, _: PartKey, state: &[u8]) -> Result<(), ReplayError> {
+        self.state = State::read(state)?;
         Ok(())
+    }
+
+    fn parts_of(&self, _: &[u8]) -> Result<Parts, ReplayError> {
+        Ok(Parts::one(STATE))
     }
 
     fn control(&mut self, record: &[u8]) -> Result<(), ReplayError> {
-        Ok(self.0.replay(record)?)
+        self.is_changed = true;
+        Ok(self.state.replay(record)?)
     }
 
-    fn append(&mut self, _: &[Target], _: &BatchHeader<'_>) -> Result<(), ReplayError> {
-        // The control record behind it says all that the state needs.
-        Ok(())
+    fn take_changed(&mut self) -> Vec<PartKey> {
+        let is_changed = std::mem::take(&mut self.is_changed);
+        is_changed.then_some(STATE).into_iter().collect()
     }
 
-    fn save(&self) -> Result<Vec<u8>, ReplayError> {
-        Ok(self.0.store())
+    fn save(&self, _: PartKey) -> Result<Option<Vec<u8>>, ReplayError> {
+        Ok(Some(self.state.store()))
     }
 }
 
@@ -74,13 +89,13 @@ impl Shard {
         } = stele_core_storage::recover(directory, options, &mut replayed, rng, now)?;
         let next = builder.sequence();
         let shards = u16::try_from(links.len()).expect("shards are counted by 16 bits");
-        replayed.0.place(Topology {
+        replayed.state.place(Topology {
             own: directory.shard(),
             shards,
         });
         let shard = Self {
             id: directory.shard(),
-            state: replayed.0,
+            state: replayed.state,
             builder,
             index,
             synced: next,

@@ -45,6 +45,12 @@ impl Shard {
         self.index.should_rotate(now)
     }
 
+    /// Whether settling is so far behind that no more requests are to be taken up. Where space is
+    /// low, none adds data anyway.
+    pub fn is_settling_behind(&self) -> bool {
+        !self.is_blocked && self.index.is_settling_behind()
+    }
+
     /// What to settle, if anything is due. Asked again and again, about once a second: the floors
     /// are taken first, and the plan is made once what they stand on is on disk. What was settled
     /// comes back to [`Shard::settled`].

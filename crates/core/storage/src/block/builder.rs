@@ -6,9 +6,9 @@ use bytes::Bytes;
 use stele_wire_batch::BatchHeader;
 
 use super::{
-    Appended, Block, BlockSequence, END_MARK, HEADER_SIZE_BYTES, Header, Salt, Target,
+    Appended, Block, BlockSequence, END_MARK, HEADER_SIZE_BYTES, Header, Place, Salt, Target,
     entries::{ENTRY_HEADER_SIZE_BYTES, KIND_APPEND, KIND_CONTROL, TARGET_SIZE_BYTES},
-    padded,
+    padded, position,
 };
 use crate::{Error, limits::BLOCK_CONTENT_SIZE_BYTES_MAX};
 
@@ -75,7 +75,7 @@ impl BlockBuilder {
     /// with everything before it on disk, it proves any later damage to be damage.
     ///
     /// `synced`: every block before this one is on disk
-    /// ([`crate::JournalWriter::sync`] said so); it may lag behind.
+    /// ([`crate::Journal::sync`] said so); it may lag behind.
     pub fn finish(&mut self, synced: BlockSequence) -> Block {
         let content_size_bytes = self.bytes.len() - HEADER_SIZE_BYTES;
         let size_bytes = padded(self.bytes.len());
@@ -168,12 +168,12 @@ impl BlockBuilder {
         let max_timestamp = header.max_timestamp();
         stele_wire_batch::set_base_offset(batch, targets[0].base_offset);
 
+        let place = Place::of_append(targets.len(), start, batch_start..end);
         let batch_size_bytes = position(end - batch_start);
         self.appended.extend(targets.iter().map(|target| Appended {
             target: *target,
             next_offset: target.base_offset.plus(count),
-            start: position(start),
-            end: position(end),
+            place,
             batch_size_bytes,
             max_timestamp,
         }));
@@ -213,10 +213,6 @@ fn check_length(header: &BatchHeader<'_>, available_bytes: usize) -> Result<(), 
             available_bytes,
         })),
     }
-}
-
-fn position(at: usize) -> u32 {
-    u32::try_from(at).expect("a block's limit fits 32 bits")
 }
 
 #[cfg(test)]

@@ -1,22 +1,64 @@
 //! The FORMAT file: the version of everything below the data directory, and the number of shards.
 //!
 //! ```text
-//! stele storage 2
+//! stele storage 3
 //! shards N
 //! checksum X       CRC-32C of the lines before, in hexadecimal
 //! ```
 //!
-//! Version 2 has salt in the journal's checksums, and uses journal files again. A directory keeps
-//! the version that it was made with.
+//! Version 2 has salt in the journal's checksums, and uses journal files again. Version 3 has
+//! snapshots in parts, and segments with generations.
+//!
+//! A directory of an earlier version becomes one of the latest when it is recovered: after all of a
+//! shard was read and found intact, and before anything new is written. A program that doesn't know
+//! the latest version refuses the directory from then on.
 
-use std::path::Path;
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
 
-use crate::Error;
+use stele_base_env::Disk;
 
-const VERSION_LATEST: u32 = 2;
+use crate::{Error, error::AtPath};
 
-/// From this version on what clients sent can't pass for a block of the journal.
-const VERSION_SALTED: u32 = 2;
+const VERSION_LATEST: u32 = 3;
+
+/// The FORMAT file of a directory that is open.
+#[derive(Debug)]
+pub(crate) struct FormatFile {
+    path: PathBuf,
+    format: Mutex<Format>,
+}
+
+impl FormatFile {
+    /// The file at `path`, which says this.
+    pub(super) fn new(path: PathBuf, format: Format) -> Self {
+        Self {
+            path,
+            format: Mutex::new(format),
+        }
+    }
+
+    pub(super) fn shard_count(&self) -> u16 {
+        let format = self.format.lock();
+        format.unwrap_or_else(PoisonError::into_inner).shard_count
+    }
+
+    /// Has it say the latest version, if it doesn't yet: on return that is on disk, and what only
+    /// that version knows may be written.
+    pub(crate) fn upgrade(&self, disk: &dyn Disk) -> Result<(), Error> {
+        let mut format = self.format.lock().unwrap_or_else(PoisonError::into_inner);
+        let latest = Format::latest(format.shard_count);
+        if *format != latest {
+            let encoded = latest.encode();
+            disk.write_whole(&self.path, encoded.as_bytes())
+                .at("write", &self.path)?;
+            *format = latest;
+        }
+        Ok(())
+    }
+}
 
 /// What the file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,11 +74,6 @@ impl Format {
             version: VERSION_LATEST,
             shard_count,
         }
-    }
-
-    /// Whether the journal's checksums have salt, without which no file may be used again.
-    pub(crate) fn is_salted(self) -> bool {
-        self.version >= VERSION_SALTED
     }
 
     pub(crate) fn encode(self) -> String {

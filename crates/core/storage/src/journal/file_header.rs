@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  0  8 "STELEJNL"
-//!  8  4 format          2, or 1 in a data directory of format 1
+//!  8  4 format          2, or 1 as version 1 of the directory has it
 //! 12  4 shard
 //! 16  8 first sequence  of the first block; also the file's name
 //! 24  4 checksum        CRC-32C of bytes 0 to 24
@@ -44,6 +44,14 @@ pub(crate) struct FileHeader {
 }
 
 impl FileHeader {
+    /// What files are made with.
+    pub(crate) const FORMAT_LATEST: u32 = FORMAT_SALTED;
+
+    /// Whether the file's checksums have salt: blocks are added to none without.
+    pub(crate) fn is_salted(&self) -> bool {
+        self.format != FORMAT_UNSALTED
+    }
+
     /// The header's bytes.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut header = vec![0; self.size_bytes()];

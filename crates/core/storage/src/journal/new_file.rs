@@ -31,7 +31,7 @@ impl NewFile {
     ) -> Result<Self, Error> {
         let spare = directory.spares.take();
         let header = FileHeader {
-            format: directory.format.version,
+            format: FileHeader::FORMAT_LATEST,
             shard: directory.shard,
             first,
             salt,

@@ -1,8 +1,7 @@
-//! What becomes of journal files that were settled: spares, or space that is given back.
+//! What becomes of journal files that were settled, and of segments that were left out: spares, or
+//! space that is given back.
 
 use std::sync::Arc;
-
-use stele_base_env::DiskFile;
 
 use super::JournalFile;
 use crate::{
@@ -10,44 +9,42 @@ use crate::{
     directory::{remove_file_if_any, sync_dir},
     error::AtPath,
     limits::RELEASE_STEP_BYTES,
+    segment::{Leftovers, Segment, SegmentFiles},
 };
 
-/// Journal files that were settled, or spares that aren't wanted any more, and the files of
-/// segments that were open. For the settling thread, which may wait.
+/// Journal files that were settled, or spares that aren't wanted any more, and segments that are
+/// none any more. For the settling thread, which may wait.
 #[derive(Debug)]
 #[must_use = "until they are released, the files take their space"]
 pub struct Retired {
     directory: ShardDirectory,
     files: Vec<Arc<JournalFile>>,
-    segments: Vec<Arc<dyn DiskFile>>,
 }
 
 impl Retired {
-    pub(crate) fn new(
-        directory: &ShardDirectory,
-        files: Vec<Arc<JournalFile>>,
-        segments: Vec<Arc<dyn DiskFile>>,
-    ) -> Self {
+    pub(crate) fn new(directory: &ShardDirectory, files: Vec<Arc<JournalFile>>) -> Self {
         Self {
             directory: directory.clone(),
             files,
-            segments,
         }
+    }
+
+    /// The same with segments, which those who hold `readers` may still read.
+    pub(crate) fn with_segments(self, segments: &[Segment], readers: Arc<SegmentFiles>) -> Self {
+        self.directory.leftovers.put(segments, readers);
+        self
     }
 
     /// Keeps as many of the files as are wanted as spares, and removes the others. Their space is
     /// given back in steps, between which the journal's syncs get their turn; that of a file that
-    /// is still being read from, by its last reader. Closes the segments' files.
+    /// is still being read from, by its last reader. Removes the segments that nobody reads; the
+    /// others are looked at again with the next ones.
     pub fn release(self) -> Result<(), Error> {
-        let Self {
-            directory,
-            files,
-            segments,
-        } = self;
-        drop(segments);
+        let Self { directory, files } = self;
         files
             .into_iter()
-            .try_for_each(|file| release_file(&directory, file))
+            .try_for_each(|file| release_file(&directory, file))?;
+        Leftovers::remove_unread(&directory)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
 
 /// A whole block whose checksum holds.
 #[derive(Clone, Debug)]
-pub(crate) struct ScannedBlock {
+pub struct ScannedBlock {
     pub(crate) position: u64,
     pub(crate) header: Header,
     pub(crate) bytes: Bytes,

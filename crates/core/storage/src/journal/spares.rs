@@ -43,12 +43,8 @@ struct Kept {
 
 impl Spares {
     /// Takes up the spares that an earlier process left in `directory`, and removes those that are
-    /// too many, or of another size than is set now. Until then none are kept; in a directory of
-    /// format 1 never, since there what clients sent might pass for a block.
+    /// too many, or of another size than is set now. Until then none are kept.
     pub(crate) fn recover(directory: &ShardDirectory, options: &Options) -> Result<(), Error> {
-        if !directory.format.is_salted() {
-            return Ok(());
-        }
         let size_bytes_max = options.journal_file_size_bytes_max;
         *directory.spares.lock() = Kept {
             sizes_bytes: size_bytes_max / 2..=size_bytes_max,
@@ -106,7 +102,7 @@ impl Spares {
         }
         let files = mem::take(&mut kept.files).into_iter();
         let files = files.map(Arc::new).collect();
-        Some(Retired::new(directory, files, Vec::new()))
+        Some(Retired::new(directory, files))
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {

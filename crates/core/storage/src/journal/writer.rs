@@ -33,12 +33,9 @@ impl Written {
     }
 }
 
-/// The end of a shard's journal.
-///
-/// After an error nothing is known of what the file holds: every later call fails too, and the
-/// process is to stop and recover.
+/// The end of a journal in files.
 #[derive(Debug)]
-pub struct JournalWriter {
+pub(crate) struct JournalWriter {
     directory: ShardDirectory,
     file_size_bytes_max: u64,
     salt: Salt,
@@ -61,7 +58,7 @@ pub struct JournalWriter {
 
 impl JournalWriter {
     /// Continues `file` at `position`, where all that is before is on disk and nothing follows.
-    pub(crate) fn resume(
+    pub(super) fn resume(
         directory: &ShardDirectory,
         options: &Options,
         salt: Salt,
@@ -84,25 +81,22 @@ impl JournalWriter {
         }
     }
 
-    /// Hands a block to the operating system: readable by other processes, safe from a crash of
-    /// this one, not from one of the machine. Blocks come in sequence.
-    pub fn write(&mut self, block: &Block) -> Result<Written, Error> {
+    /// See [`super::Journal::append`].
+    pub(super) fn write(&mut self, block: &Block) -> Result<Written, Error> {
         assert_eq!(block.sequence, self.next, "blocks are written in sequence");
         self.guarded(|writer| writer.write_block(block))
     }
 
-    /// Returns once every block written so far survives a crash of the machine. The result is the
-    /// first block that doesn't yet, for [`crate::BlockBuilder::finish`].
-    pub fn sync(&mut self) -> Result<BlockSequence, Error> {
+    /// See [`super::Journal::sync`].
+    pub(super) fn sync(&mut self) -> Result<BlockSequence, Error> {
         if self.synced.load(Ordering::Acquire) < self.next.0 {
             self.guarded(|writer| writer.sync_file())?;
         }
         Ok(self.next)
     }
 
-    /// Closes the current file, if it holds any block, so that it can be settled. For an idle
-    /// shard, whose file wouldn't fill up for days.
-    pub fn rotate(&mut self) -> Result<(), Error> {
+    /// See [`super::Journal::seal`].
+    pub(super) fn rotate(&mut self) -> Result<(), Error> {
         if self.is_file_empty() {
             return Ok(());
         }
@@ -110,7 +104,7 @@ impl JournalWriter {
     }
 
     /// Where the first block that isn't on disk is told, as it moves.
-    pub(crate) fn synced_watch(&self) -> Arc<AtomicU64> {
+    pub(super) fn synced_watch(&self) -> Arc<AtomicU64> {
         self.synced.clone()
     }
 

@@ -6,7 +6,10 @@ use stele_base_types::{Offset, Timestamp};
 
 use super::PartitionExtent;
 use crate::{
-    BlockSequence, block::Appended, limits::INDEX_INTERVAL_BYTES, retention::Chunk,
+    BlockSequence,
+    block::{Appended, Place},
+    limits::INDEX_INTERVAL_BYTES,
+    retention::Chunk,
     segment::Segment,
 };
 
@@ -16,10 +19,8 @@ pub(crate) struct Run {
     /// Offset of the first batch. The last one's end is the next run's base.
     pub(crate) base_offset: Offset,
     pub(crate) sequence: BlockSequence,
-    /// Where in the block the first batch's entry starts.
-    pub(crate) start: u32,
-    /// Where in the block the last batch's entry ends.
-    pub(crate) end: u32,
+    /// Where in the block they lie, from the first one's entry up to the last one's.
+    pub(crate) place: Place,
     /// The partition's batches alone.
     pub(crate) size_bytes: u32,
     pub(crate) max_timestamp: Timestamp,
@@ -49,9 +50,9 @@ impl PartitionReads {
         self.runs_size_bytes += u64::from(appended.batch_size_bytes);
         if let Some(run) = self.runs.back_mut()
             && run.sequence == sequence
-            && appended.start - run.start < INDEX_INTERVAL_BYTES
+            && can_share(&run.place, &appended.place)
         {
-            run.end = appended.end;
+            run.place.end = appended.place.end;
             run.size_bytes += appended.batch_size_bytes;
             run.max_timestamp = run.max_timestamp.max(appended.max_timestamp);
             return;
@@ -59,8 +60,7 @@ impl PartitionReads {
         self.runs.push_back(Run {
             base_offset: target.base_offset,
             sequence,
-            start: appended.start,
-            end: appended.end,
+            place: appended.place,
             size_bytes: appended.batch_size_bytes,
             max_timestamp: appended.max_timestamp,
         });
@@ -126,6 +126,10 @@ impl PartitionReads {
         self.segments.iter().map(|segment| segment.size_bytes).sum()
     }
 
+    pub(crate) fn runs_size_bytes(&self) -> u64 {
+        self.runs_size_bytes
+    }
+
     pub(crate) fn run(&self, at: usize) -> Option<&Run> {
         self.runs.get(at)
     }
@@ -169,4 +173,10 @@ impl PartitionReads {
             .partition_point(|segment| segment.next_offset <= offset);
         self.segments.get(at)
     }
+}
+
+/// Whether a run may go on with an append of the same block.
+fn can_share(run: &Place, next: &Place) -> bool {
+    let is_near = next.start - run.start < INDEX_INTERVAL_BYTES;
+    is_near && !run.is_batch_alone && !next.is_batch_alone
 }

@@ -106,6 +106,8 @@ pub(crate) enum Source {
 pub(crate) struct Piece {
     pub(crate) position: u64,
     pub(crate) size_bytes: u32,
+    /// It is one batch, without the entry that holds it.
+    pub(crate) is_batch_alone: bool,
     /// The first and the next offset, for comparison with what is found.
     pub(crate) base_offset: Offset,
     pub(crate) next_offset: Offset,
@@ -241,8 +243,34 @@ fn read_group(
         let start =
             usize::try_from(piece.position - first.position).expect("it lies in what was read");
         let part = bytes.slice(start..start + piece.size_bytes as usize);
-        read_piece(file, piece, &part, batches)?;
+        if piece.is_batch_alone {
+            read_batch(file, piece, part, batches)?;
+        } else {
+            read_piece(file, piece, &part, batches)?;
+        }
     }
+    Ok(())
+}
+
+/// Takes the batch that is the whole piece.
+fn read_batch(
+    file: &JournalFile,
+    piece: &Piece,
+    bytes: Bytes,
+    batches: &mut Collected<'_>,
+) -> Result<(), Error> {
+    let damaged = |what: String| Error::damaged(&file.path, piece.position, what);
+    let header = BatchHeader::parse(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let checked = header.verify_checksum(&bytes);
+    checked.map_err(|error| damaged(error.to_string()))?;
+    let next_offset = piece
+        .base_offset
+        .plus(u64::from(header.last_offset_delta()) + 1);
+    if header.size_bytes() != bytes.len() || next_offset != piece.next_offset {
+        return Err(damaged("not the batch that was written here".to_owned()));
+    }
+    let size_bytes = bytes.len();
+    batches.offer(piece.base_offset, next_offset, size_bytes, || bytes);
     Ok(())
 }
 

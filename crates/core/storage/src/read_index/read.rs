@@ -8,7 +8,7 @@ use super::{
     partition::{PartitionReads, Run},
     plan::{Collected, Piece, ReadPlan, Slice, Source, Wanted},
 };
-use crate::block::{Entries, Entry};
+use crate::block::{Entries, Entry, Place};
 
 impl ReadIndex {
     /// What of `partition` lies from `from` on: whole batches, the first of which may start before
@@ -67,12 +67,16 @@ impl ReadIndex {
 
     fn read_memory(&self, reads: &PartitionReads, first: usize, wanted: &Wanted) -> Vec<Slice> {
         let mut batches = Collected::new(wanted);
-        for run in reads.runs().range(first..) {
+        for (at, run) in (first..).zip(reads.runs().range(first..)) {
             // Cached blocks are the newest, so the cache has all that follow as well.
             let Some(block) = self.cache.get(run.sequence) else {
                 break;
             };
-            collect_run(block, run, wanted.partition, &mut batches);
+            if run.place.is_batch_alone {
+                collect_batch(block, run, reads.run_end(at), &mut batches);
+            } else {
+                collect_run(block, run, wanted.partition, &mut batches);
+            }
             if batches.is_full {
                 break;
             }
@@ -105,8 +109,9 @@ impl ReadIndex {
             }
             size_bytes += run.size_bytes as usize;
             pieces.push(Piece {
-                position: block_position + u64::from(run.start),
-                size_bytes: run.end - run.start,
+                position: block_position + u64::from(run.place.start),
+                size_bytes: run.place.end - run.place.start,
+                is_batch_alone: run.place.is_batch_alone,
                 base_offset: run.base_offset,
                 next_offset: reads.run_end(first + at),
             });
@@ -127,10 +132,21 @@ impl ReadIndex {
     }
 }
 
+/// Takes the batch of a run that has no other.
+fn collect_batch(block: &Bytes, run: &Run, next_offset: Offset, batches: &mut Collected<'_>) {
+    let Place { start, end, .. } = run.place;
+    batches.offer(
+        run.base_offset,
+        next_offset,
+        run.size_bytes as usize,
+        || block.slice(start as usize..end as usize),
+    );
+}
+
 /// Takes the wanted batches of one run of a cached block.
 fn collect_run(block: &Bytes, run: &Run, partition: PartitionId, batches: &mut Collected<'_>) {
-    let start = run.start as usize;
-    for entry in Entries::new(&block[start..run.end as usize]) {
+    let start = run.place.start as usize;
+    for entry in Entries::new(&block[start..run.place.end as usize]) {
         let entry = entry.expect("a block that was built here reads back");
         let Entry::Append(append) = entry else {
             continue;

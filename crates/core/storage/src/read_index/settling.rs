@@ -1,18 +1,19 @@
 //! What the read index has to do with settling: saying when, and taking over the result.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use stele_base_types::Timestamp;
 
 use super::ReadIndex;
 use crate::{
     journal::{JournalFile, Retired},
+    limits::UNSETTLED_SIZES_MAX,
     settle::{Floors, SettlePlan, Settled},
 };
 
 impl ReadIndex {
     /// Whether the oldest data has lain in the journal for longer than is set, in the only file
-    /// there is: the caller then has [`crate::JournalWriter::rotate`] close it.
+    /// there is: the caller then has [`crate::Journal::seal`] close it.
     pub fn should_rotate(&self, now: Timestamp) -> bool {
         self.journal.closed().next().is_none() && self.is_too_old(now)
     }
@@ -21,6 +22,19 @@ impl ReadIndex {
     /// of the oldest one's age. Not while a settling is under way.
     pub fn should_settle(&self, now: Timestamp) -> bool {
         !self.is_settling && !self.files_to_settle(now).is_empty()
+    }
+
+    /// Whether so much of the journal isn't settled that nothing that adds to it is to be taken up
+    /// until more of it is: a start would have to read it all. Not where there was no room for
+    /// settling: what is acknowledged then is what helps.
+    pub fn is_settling_behind(&self) -> bool {
+        let options = &self.options;
+        // There is always more than one file of this.
+        let size_bytes = options
+            .journal_size_bytes_max
+            .max(options.journal_file_size_bytes_max);
+        let is_large = self.journal.size_bytes() > size_bytes.saturating_mul(UNSETTLED_SIZES_MAX);
+        is_large && !self.has_abandoned && self.journal.closed().next().is_some()
     }
 
     /// What to settle now; files, maybe none, that are due as [`ReadIndex::should_settle`] has it
@@ -48,7 +62,7 @@ impl ReadIndex {
 
     /// Takes over what was settled, for so many partitions at once: they are read from segments
     /// from then on. Asked until there is nothing left: then it gives the files that nothing new
-    /// will be read from, and those of segments, of which some are gone.
+    /// will be read from, and the segments.
     pub fn install_settled(
         &mut self,
         settled: &mut Settled,
@@ -67,16 +81,21 @@ impl ReadIndex {
             return None;
         }
         self.is_settling = false;
-        Some(Retired::new(
-            &settled.directory,
-            self.journal.remove_before(settled.through),
-            self.segment_files.take_all(),
-        ))
+        self.has_abandoned = false;
+        let files = self.journal.remove_before(settled.through);
+        let retired = Retired::new(&settled.directory, files);
+        if settled.left.is_empty() {
+            return Some(retired);
+        }
+        let renewed = Arc::new(self.segment_files.renewed());
+        let readers = mem::replace(&mut self.segment_files, renewed);
+        Some(retired.with_segments(&settled.left, readers))
     }
 
     /// Gives up the plan that was made last: nothing has changed.
     pub fn abandon_settling(&mut self) {
         self.is_settling = false;
+        self.has_abandoned = true;
     }
 
     fn is_too_old(&self, now: Timestamp) -> bool {
@@ -86,6 +105,7 @@ impl ReadIndex {
 
     /// The oldest closed files: all of them where the oldest is too old, else as many as bring
     /// the journal down to three quarters of its size, so that settling isn't due again at once.
+    /// Where that is very much, some of it is settled first.
     fn files_to_settle(&self, now: Timestamp) -> Vec<Arc<JournalFile>> {
         if self.is_too_old(now) {
             return self
@@ -95,17 +115,19 @@ impl ReadIndex {
                 .collect();
         }
         let size_bytes_max = self.options.journal_size_bytes_max;
-        let mut rest = self.journal.size_bytes();
+        let rest = self.journal.size_bytes();
         if rest <= size_bytes_max {
             return Vec::new();
         }
         let mut files = Vec::new();
+        let mut settled_bytes = 0;
         for (file, size_bytes) in self.journal.closed() {
-            if rest <= size_bytes_max / 4 * 3 {
+            let is_much = settled_bytes >= size_bytes_max;
+            if is_much || rest - settled_bytes <= size_bytes_max / 4 * 3 {
                 break;
             }
             files.push(file.clone());
-            rest -= size_bytes;
+            settled_bytes += size_bytes;
         }
         files
     }

@@ -6,7 +6,7 @@ use stele_wire_batch::{BatchHeader, HEADER_SIZE_BYTES};
 
 use super::{
     INDEX_ENTRY_SIZE_BYTES, IndexEntry, Segment, SegmentFiles,
-    files::{NamedFile, Place},
+    files::{Object, Place},
 };
 use crate::{
     Error, StoredBatch,
@@ -28,7 +28,7 @@ impl SegmentFiles {
             Some(place) => place,
             None => self.place_before(segment, wanted.from)?,
         };
-        let log = self.log(segment)?;
+        let log = self.log(segment);
         let mut batches = Collected::new(wanted);
         let mut walk = Walk {
             log: &log,
@@ -50,21 +50,26 @@ impl SegmentFiles {
                 read_up_to = walk.next;
             }
         }
-        self.note_read(&log, read_up_to);
+        self.note_read(segment, read_up_to);
         Ok(batches.batches)
     }
 
     /// A batch at or before the one that holds `offset`, by the index.
     fn place_before(&self, segment: &Segment, offset: Offset) -> Result<Place, Error> {
-        let index = self.index(segment)?;
+        let index = self.index(segment);
         let found = search(&index, segment, |entry| entry.base_offset <= offset)?;
         // The first entry has the segment's base, so this is it where `offset` is before.
         let entry = found.before.or(found.after);
-        let entry = entry.ok_or_else(|| Error::damaged(&index.path, 0, "the index is empty"))?;
+        let entry = entry.ok_or_else(|| index.damaged(0, "the index is empty"))?;
         Ok(Place {
             base_offset: entry.base_offset,
             position: entry.position,
         })
+    }
+
+    /// All entries of the segment's index.
+    pub(super) fn read_index(&self, segment: &Segment) -> Result<Vec<IndexEntry>, Error> {
+        read_entries(&self.index(segment), 0, segment.index_entry_count)
     }
 
     /// An offset from which on the first batch that reaches `timestamp` isn't far. `None` where
@@ -74,7 +79,7 @@ impl SegmentFiles {
         segment: &Segment,
         timestamp: Timestamp,
     ) -> Result<Option<Offset>, Error> {
-        let index = self.index(segment)?;
+        let index = self.index(segment);
         let found = search(&index, segment, |entry| entry.max_timestamp < timestamp)?;
         Ok(found.after.map(|entry| entry.base_offset))
     }
@@ -91,7 +96,7 @@ struct Found {
 /// Finds where `is_before` ceases to hold. Offsets and running maximums of timestamps ascend, so
 /// it holds for all entries up to some point and for none after.
 fn search(
-    index: &NamedFile,
+    index: &Object<'_>,
     segment: &Segment,
     is_before: impl Fn(&IndexEntry) -> bool,
 ) -> Result<Found, Error> {
@@ -115,13 +120,13 @@ fn search(
     })
 }
 
-fn read_entries(index: &NamedFile, first: u32, count: u32) -> Result<Vec<IndexEntry>, Error> {
+fn read_entries(index: &Object<'_>, first: u32, count: u32) -> Result<Vec<IndexEntry>, Error> {
     let position = u64::from(first) * INDEX_ENTRY_SIZE_BYTES as u64;
     let length = count as usize * INDEX_ENTRY_SIZE_BYTES;
     let bytes = index.read_at(position, length)?;
     if bytes.len() < length {
         let end = position + bytes.len() as u64;
-        return Err(Error::damaged(&index.path, end, "the index ends too early"));
+        return Err(index.damaged(end, "the index ends too early"));
     }
     let entries = bytes.chunks_exact(INDEX_ENTRY_SIZE_BYTES);
     entries
@@ -129,11 +134,7 @@ fn read_entries(index: &NamedFile, first: u32, count: u32) -> Result<Vec<IndexEn
         .map(|(at, bytes)| {
             IndexEntry::decode(bytes).ok_or_else(|| {
                 let position = position + (at * INDEX_ENTRY_SIZE_BYTES) as u64;
-                Error::damaged(
-                    &index.path,
-                    position,
-                    "an index entry doesn't match its checksum",
-                )
+                index.damaged(position, "an index entry doesn't match its checksum")
             })
         })
         .collect()
@@ -141,7 +142,7 @@ fn read_entries(index: &NamedFile, first: u32, count: u32) -> Result<Vec<IndexEn
 
 /// Goes through a log batch by batch.
 struct Walk<'a> {
-    log: &'a NamedFile,
+    log: &'a Object<'a>,
     segment: &'a Segment,
     /// Where the next batch is, and which offset it must have.
     next: Place,
@@ -199,6 +200,6 @@ impl Walk<'_> {
     }
 
     fn damaged(&self, what: String) -> Error {
-        Error::damaged(&self.log.path, self.next.position, what)
+        self.log.damaged(self.next.position, what)
     }
 }

@@ -1,168 +1,187 @@
-//! Appends to a segment, for settling.
+//! Puts a segment: what of others goes into it, then new batches.
 
-use std::{path::PathBuf, sync::Arc};
-
-use stele_base_env::{DiskFile, OpenMode};
+use bytes::Bytes;
+use stele_base_types::{Offset, PartitionId};
 use stele_wire_batch::{BatchHeader, set_base_offset};
 
-use super::{INDEX_ENTRY_SIZE_BYTES, IndexEntry, Segment};
+use super::{IndexEntry, Segment, SegmentFiles};
 use crate::{
-    Error, ShardDirectory, StoredBatch,
-    error::AtPath,
+    Error, ObjectWriter, SegmentStore, StoredBatch,
     limits::{INDEX_INTERVAL_BYTES, UNSYNCED_SIZE_BYTES_MAX},
+    store::begin_anew,
 };
 
-/// Writes one segment's log and index from where they end.
+/// A segment that is being put. Its log goes to the writer as it grows, its index at the end.
 #[derive(Debug)]
 pub(crate) struct SegmentWriter {
     segment: Segment,
-    log: Output,
-    index: Output,
-    /// The interval that is being filled.
+    index: Vec<u8>,
+    /// The interval that isn't in the index yet.
     interval: Option<IndexEntry>,
+    /// A batch, with its base offset.
+    batch: Vec<u8>,
 }
 
 impl SegmentWriter {
-    /// Opens `segment`'s files, making them where they don't exist, and cuts off what a settling
-    /// left there that didn't come to its end. The partition's directory exists.
-    pub(crate) fn open(directory: &ShardDirectory, segment: Segment) -> Result<Self, Error> {
-        let Segment {
-            partition,
-            base_offset,
-            ..
-        } = segment;
-        let log_path = directory.segment(partition, base_offset);
-        let index_path = directory.segment_index(partition, base_offset);
-        let index_size_bytes = u64::from(segment.index_entry_count) * INDEX_ENTRY_SIZE_BYTES as u64;
+    /// Begins a segment from `base_offset` on.
+    pub(crate) fn begin(
+        store: &dyn SegmentStore,
+        output: &mut dyn ObjectWriter,
+        partition: PartitionId,
+        base_offset: Offset,
+        generation: u32,
+    ) -> Result<Self, Error> {
+        let segment = Segment::new(partition, base_offset, generation);
+        begin_anew(store, output, &segment.log_name())?;
         Ok(Self {
             segment,
-            log: Output::open(directory, log_path, segment.size_bytes)?,
-            index: Output::open(directory, index_path, index_size_bytes)?,
+            index: Vec::new(),
             interval: None,
+            batch: Vec::new(),
         })
     }
 
-    /// Appends a batch, with its base offset put into its header.
-    pub(crate) fn append(&mut self, batch: &StoredBatch) -> Result<(), Error> {
+    /// The segment with what was added so far.
+    pub(crate) fn segment(&self) -> &Segment {
+        &self.segment
+    }
+
+    /// Adds all of a segment, whose index was read. Its batches aren't looked at: whatever may be
+    /// wrong with them, the checksums that come with it still tell.
+    pub(crate) fn take_in(
+        &mut self,
+        output: &mut dyn ObjectWriter,
+        files: &SegmentFiles,
+        segment: &Segment,
+        index: &[IndexEntry],
+    ) -> Result<(), Error> {
+        let Segment {
+            base_offset,
+            next_offset,
+            size_bytes,
+            ..
+        } = *segment;
+        assert_eq!(base_offset, self.segment.next_offset, "offsets are dense");
+        self.end_interval();
+        let mut position = 0;
+        while position < size_bytes {
+            let bytes = files.read_log(segment, position, UNSYNCED_SIZE_BYTES_MAX)?;
+            position += bytes.len() as u64;
+            output.write(&bytes)?;
+        }
+        for entry in index {
+            let moved = IndexEntry {
+                position: entry.position + self.segment.size_bytes,
+                max_timestamp: entry.max_timestamp.max(self.segment.max_timestamp),
+                ..*entry
+            };
+            self.index.extend_from_slice(&moved.encode());
+        }
+        self.segment.index_entry_count += segment.index_entry_count;
+        self.segment.size_bytes += size_bytes;
+        self.segment.next_offset = next_offset;
+        self.segment.max_timestamp = self.segment.max_timestamp.max(segment.max_timestamp);
+        Ok(())
+    }
+
+    /// Adds a batch, with its base offset put into its header.
+    pub(crate) fn append(
+        &mut self,
+        output: &mut dyn ObjectWriter,
+        batch: &StoredBatch,
+    ) -> Result<(), Error> {
         let header = BatchHeader::parse(&batch.bytes)?;
         let count = u64::from(header.last_offset_delta()) + 1;
         assert_eq!(
             batch.base_offset, self.segment.next_offset,
             "offsets are dense in a segment"
         );
-        let max_timestamp = self.segment.max_timestamp.max(header.max_timestamp());
-        let start = self.log.buffer.len();
-        self.log.buffer.extend_from_slice(&batch.bytes);
-        set_base_offset(&mut self.log.buffer[start..], batch.base_offset);
-
-        let interval = self.interval.get_or_insert(IndexEntry {
-            base_offset: batch.base_offset,
-            position: self.segment.size_bytes,
-            max_timestamp,
-            size_bytes: 0,
-            checksum: 0,
-        });
-        interval.max_timestamp = max_timestamp;
-        interval.checksum = crc32c::crc32c_append(interval.checksum, &self.log.buffer[start..]);
-        interval.size_bytes = interval
-            .size_bytes
-            .checked_add(u32::try_from(batch.bytes.len()).expect("a batch's length is an i32"))
-            .expect("an interval ends before a second large batch");
-        let is_whole = interval.size_bytes >= INDEX_INTERVAL_BYTES;
-
-        self.segment.size_bytes += batch.bytes.len() as u64;
+        self.segment.max_timestamp = self.segment.max_timestamp.max(header.max_timestamp());
+        self.place(batch);
+        self.extend_interval(batch.base_offset);
+        output.write(&self.batch)?;
+        self.segment.size_bytes += self.batch.len() as u64;
         self.segment.next_offset = batch.base_offset.plus(count);
-        self.segment.max_timestamp = max_timestamp;
-        if is_whole {
+        let is_whole = |entry: &IndexEntry| entry.size_bytes >= INDEX_INTERVAL_BYTES;
+        if self.interval.as_ref().is_some_and(is_whole) {
             self.end_interval();
-        }
-        if self.log.buffer.len() >= UNSYNCED_SIZE_BYTES_MAX {
-            self.log.flush()?;
-            self.log.sync()?;
         }
         Ok(())
     }
 
-    /// The segment with what was appended so far.
-    pub(crate) fn segment(&self) -> &Segment {
-        &self.segment
+    /// Ends the log and adds the index.
+    pub(crate) fn finish(
+        mut self,
+        store: &dyn SegmentStore,
+        output: &mut dyn ObjectWriter,
+    ) -> Result<Segment, Error> {
+        self.end_interval();
+        begin_anew(store, output, &self.segment.index_name())?;
+        output.write(&self.index)?;
+        Ok(self.segment)
     }
 
-    /// Writes all of it, and gives the files that are to be synced, with their paths.
-    pub(crate) fn finish(mut self) -> Result<(Segment, [WrittenFile; 2]), Error> {
-        self.end_interval();
-        let files = [self.log.finish()?, self.index.finish()?];
-        Ok((self.segment, files))
+    fn place(&mut self, batch: &StoredBatch) {
+        self.batch.clear();
+        self.batch.extend_from_slice(&batch.bytes);
+        set_base_offset(&mut self.batch, batch.base_offset);
+    }
+
+    /// Has the batch that is about to be written be part of the interval.
+    fn extend_interval(&mut self, base_offset: Offset) {
+        let interval = self.interval.get_or_insert(IndexEntry {
+            base_offset,
+            position: self.segment.size_bytes,
+            max_timestamp: self.segment.max_timestamp,
+            size_bytes: 0,
+            checksum: 0,
+        });
+        interval.max_timestamp = self.segment.max_timestamp;
+        interval.checksum = crc32c::crc32c_append(interval.checksum, &self.batch);
+        interval.size_bytes = interval
+            .size_bytes
+            .checked_add(u32::try_from(self.batch.len()).expect("a batch's length is an i32"))
+            .expect("an interval ends before a second large batch");
     }
 
     fn end_interval(&mut self) {
         if let Some(entry) = self.interval.take() {
-            self.index.buffer.extend_from_slice(&entry.encode());
+            self.index.extend_from_slice(&entry.encode());
             self.segment.index_entry_count += 1;
         }
     }
 }
 
-/// A segment as it would be after `batch`, for telling whether it becomes too large.
-pub(crate) fn would_exceed(segment: &Segment, batch: &StoredBatch, size_bytes_max: u64) -> bool {
-    segment.next_offset > segment.base_offset
-        && segment.size_bytes + batch.bytes.len() as u64 > size_bytes_max
-}
-
-/// A file that was written to and isn't synced yet.
-#[derive(Debug)]
-pub(crate) struct WrittenFile {
-    pub(crate) path: PathBuf,
-    pub(crate) file: Arc<dyn DiskFile>,
-}
-
-/// A file that is appended to through a buffer.
-#[derive(Debug)]
-struct Output {
-    path: PathBuf,
-    file: Arc<dyn DiskFile>,
-    /// Where the buffer goes.
-    position: u64,
-    buffer: Vec<u8>,
-}
-
-impl Output {
-    fn open(directory: &ShardDirectory, path: PathBuf, size_bytes: u64) -> Result<Self, Error> {
-        let disk = &directory.disk;
-        let file = disk
-            .open(&path, OpenMode::CreateOrWrite)
-            .at("open", &path)?;
-        let found = file.size_bytes().at("measure", &path)?;
-        if found < size_bytes {
-            return Err(Error::damaged(&path, found, "the file ends too early"));
+impl SegmentFiles {
+    /// The index of a segment that can go into another; `None` where anything is wrong with it,
+    /// which its readers are then to find.
+    pub(crate) fn index_to_take_in(
+        &self,
+        segment: &Segment,
+    ) -> Result<Option<Vec<IndexEntry>>, Error> {
+        let last = self
+            .log(segment)
+            .read_at(segment.size_bytes.saturating_sub(1), 1);
+        match last {
+            Ok(last) if last.len() == 1 => {}
+            Ok(_) | Err(Error::Gone { .. }) => return Ok(None),
+            Err(error) => return Err(error),
         }
-        file.truncate(size_bytes).at("cut", &path)?;
-        Ok(Self {
-            path,
-            file,
-            position: size_bytes,
-            buffer: Vec::new(),
-        })
+        match self.read_index(segment) {
+            Ok(index) => Ok(Some(index)),
+            Err(Error::Damaged { .. } | Error::Gone { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
-    fn flush(&mut self) -> Result<(), Error> {
-        self.file
-            .write_at(self.position, &self.buffer)
-            .at("write", &self.path)?;
-        self.position += self.buffer.len() as u64;
-        self.buffer.clear();
-        Ok(())
-    }
-
-    fn sync(&self) -> Result<(), Error> {
-        self.file.sync_data().at("sync", &self.path)
-    }
-
-    fn finish(mut self) -> Result<WrittenFile, Error> {
-        self.flush()?;
-        Ok(WrittenFile {
-            path: self.path,
-            file: self.file,
-        })
+    /// Some of a segment's log, up to where the segment ends.
+    fn read_log(&self, segment: &Segment, position: u64, length: usize) -> Result<Bytes, Error> {
+        let rest = usize::try_from(segment.size_bytes - position).unwrap_or(usize::MAX);
+        let log = self.log(segment);
+        let bytes = log.read_at(position, length.min(rest))?;
+        if bytes.is_empty() {
+            return Err(log.damaged(position, "the log ends too early"));
+        }
+        Ok(bytes)
     }
 }

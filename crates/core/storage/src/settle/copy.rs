@@ -1,173 +1,205 @@
 //! Copies what still lives into segments, and tells what doesn't any more.
 
-use stele_base_types::{Offset, PartitionId};
+use std::collections::BTreeSet;
 
-use super::{Floors, output_sync::OutputSync};
+use stele_base_types::{LogId, Offset, PartitionId};
+
+use super::Floors;
 use crate::{
-    Error, Options, ReadIndex, ShardDirectory, StoredBatch,
+    Error, ObjectWriter, Options, ReadIndex, ShardDirectory, StoredBatch,
     limits::SCAN_WINDOW_SIZE_BYTES,
-    segment::{Segment, SegmentWriter, would_exceed},
-    snapshot::{Manifest, Snapshot, Superfluous},
+    segment::{IndexEntry, Segment, SegmentFiles, SegmentWriter, merged_count},
+    snapshot::{Segments, Snapshot},
 };
 
 /// What came of it.
+#[derive(Debug, Default)]
 pub(super) struct Copied {
-    pub(super) manifest: Manifest,
-    /// All segments of each partition that has any, or had.
-    pub(super) segments: Vec<(PartitionId, Vec<Segment>)>,
+    /// All segments of each partition that has others than before, or none any more.
+    pub(super) changed: Segments,
+    /// The partitions that had something in the files, and none that lives.
+    unchanged: Segments,
+    /// Segments that are none any more.
+    pub(super) left: Vec<Segment>,
+}
+
+impl Copied {
+    /// All segments of each partition that the shard must hear of.
+    pub(super) fn all(&self) -> Vec<(PartitionId, Vec<Segment>)> {
+        let all = self.changed.iter().chain(&self.unchanged);
+        all.map(|(partition, segments)| (*partition, segments.clone()))
+            .collect()
+    }
+
+    /// Has the snapshot list these segments, and gives the logs whose lists that changes.
+    pub(super) fn take_over(&self, snapshot: &mut Snapshot) -> BTreeSet<LogId> {
+        for (partition, segments) in &self.changed {
+            if segments.is_empty() {
+                snapshot.segments.remove(partition);
+            } else {
+                snapshot.segments.insert(*partition, segments.clone());
+            }
+        }
+        self.changed.keys().map(|it| it.log).collect()
+    }
 }
 
 /// Copies the batches above the floors that `index` has in the journal into segments, partition
-/// by partition. `index` starts from the segments of `last`.
+/// by partition.
 pub(super) fn copy(
     directory: &ShardDirectory,
     options: &Options,
     last: &Snapshot,
-    index: &ReadIndex,
+    index: &mut ReadIndex,
     floors: &Floors,
 ) -> Result<Copied, Error> {
-    let mut copied = Copied {
-        manifest: Manifest::default(),
-        segments: Vec::new(),
-    };
-    let partitions = index.partitions();
-    let mut sync = OutputSync::new(directory, partitions.len())?;
-    for partition in partitions {
-        let segments = match floors.of(partition) {
-            None => {
-                let superfluous = Superfluous::Partition(partition);
-                copied.manifest.superfluous.push(superfluous);
-                Vec::new()
+    let mut copied = Copied::default();
+    drop_below(&last.segments, floors, &mut copied);
+    let mut output = directory.store.writer()?;
+    for partition in index.partitions() {
+        let kept = copied.changed.get(&partition);
+        let kept = kept.or_else(|| last.segments.get(&partition));
+        let kept = kept.cloned().unwrap_or_default();
+        let floor = floors.of(partition);
+        if let Some(floor) = floor {
+            index.advance_start(partition, floor);
+        }
+        let Some(from) = floor.and_then(|_| index.journal_start(partition)) else {
+            if !copied.changed.contains_key(&partition) {
+                copied.unchanged.insert(partition, kept);
             }
-            Some(floor) => {
-                let kept = keep_above(floor, segments_of(last, partition), &mut copied.manifest);
-                let mut output = Output::new(directory, options, partition, kept, &mut sync);
-                copy_partition(index, &mut output, floor)?;
-                output.finish()?
-            }
+            continue;
         };
-        copied.manifest.segments.extend_from_slice(&segments);
-        copied.segments.push((partition, segments));
+        let mut copying = Copying {
+            directory,
+            files: SegmentFiles::new(&directory.store),
+            size_bytes_max: options.segment_size_bytes_max,
+            partition,
+            output: &mut *output,
+            writer: None,
+            segments: kept,
+        };
+        let left = copying.merge(from, index.journal_size_bytes(partition))?;
+        copied.left.extend(left);
+        copying.copy(index, from)?;
+        copied.changed.insert(partition, copying.segments);
     }
-    sync.finish(directory)?;
+    output.finish()?;
     Ok(copied)
 }
 
-/// The segments of one partition; a manifest is sorted by partition.
-fn segments_of(snapshot: &Snapshot, partition: PartitionId) -> &[Segment] {
-    let segments = &snapshot.manifest.segments;
-    let start = segments.partition_point(|segment| segment.partition < partition);
-    let end = segments.partition_point(|segment| segment.partition <= partition);
-    &segments[start..end]
-}
-
-/// The segments that reach above `floor`; the others are noted as superfluous.
-fn keep_above(floor: Offset, segments: &[Segment], manifest: &mut Manifest) -> Vec<Segment> {
-    let below = segments.partition_point(|segment| segment.next_offset <= floor);
-    let (below, kept) = segments.split_at(below);
-    let superfluous = below
-        .iter()
-        .map(|segment| Superfluous::Segment(segment.partition, segment.base_offset));
-    manifest.superfluous.extend(superfluous);
-    kept.to_vec()
-}
-
-/// Copies the batches of the output's partition that reach above `floor`.
-fn copy_partition(index: &ReadIndex, output: &mut Output<'_>, floor: Offset) -> Result<(), Error> {
-    let partition = output.partition;
-    let Some(journal_start) = index.journal_start(partition) else {
-        return Ok(());
-    };
-    let mut from = journal_start.max(floor);
-    loop {
-        let slices = index.read(partition, from, Offset(u64::MAX), SCAN_WINDOW_SIZE_BYTES);
-        if slices.is_empty() {
-            return Ok(());
-        }
-        for slice in slices {
-            for batch in slice.resolve()? {
-                from = output.append(&batch)?;
-            }
+/// Notes the segments that don't reach above their partition's floor.
+fn drop_below(segments: &Segments, floors: &Floors, copied: &mut Copied) {
+    for (partition, segments) in segments {
+        let below = match floors.of(*partition) {
+            Some(floor) => segments.partition_point(|segment| segment.next_offset <= floor),
+            None => segments.len(),
+        };
+        if below > 0 {
+            let (below, kept) = segments.split_at(below);
+            copied.left.extend_from_slice(below);
+            copied.changed.insert(*partition, kept.to_vec());
         }
     }
 }
 
 /// The segments of one partition, growing.
-struct Output<'a> {
+struct Copying<'a> {
     directory: &'a ShardDirectory,
+    files: SegmentFiles,
     size_bytes_max: u64,
     partition: PartitionId,
-    sync: &'a mut OutputSync,
+    output: &'a mut dyn ObjectWriter,
     writer: Option<SegmentWriter>,
-    /// The newest settled segment, until it is continued or left behind.
-    last: Option<Segment>,
-    done: Vec<Segment>,
+    segments: Vec<Segment>,
 }
 
-impl<'a> Output<'a> {
-    /// Goes on after the segments `kept`.
-    fn new(
-        directory: &'a ShardDirectory,
-        options: &Options,
-        partition: PartitionId,
-        mut kept: Vec<Segment>,
-        sync: &'a mut OutputSync,
-    ) -> Self {
-        Self {
-            directory,
-            size_bytes_max: options.segment_size_bytes_max,
-            partition,
-            sync,
-            writer: None,
-            last: kept.pop(),
-            done: kept,
+impl Copying<'_> {
+    /// Begins a segment with the last ones, so far as it is time to merge those with what is added
+    /// from `from` on. Gives those.
+    fn merge(&mut self, from: Offset, added_size_bytes: u64) -> Result<Vec<Segment>, Error> {
+        let sizes: Vec<u64> = self.segments.iter().map(|it| it.size_bytes).collect();
+        let wanted = merged_count(&sizes, added_size_bytes, self.size_bytes_max);
+        let indexes = self.indexes_of_last(wanted, from)?;
+        let kept = self.segments.len() - indexes.len();
+        let merged = self.segments.split_off(kept);
+        let Some(first) = merged.first() else {
+            return Ok(merged);
+        };
+        let generation = first.generation + 1;
+        let mut writer = self.begin(first.base_offset, generation)?;
+        for (segment, index) in merged.iter().zip(&indexes) {
+            writer.take_in(self.output, &self.files, segment, index)?;
+        }
+        self.writer = Some(writer);
+        Ok(merged)
+    }
+
+    /// The indexes of up to `count` of the last segments: of those behind the last one that can't
+    /// be merged. Where a floor lies between them and what is added, none can.
+    fn indexes_of_last(&self, count: usize, from: Offset) -> Result<Vec<Vec<IndexEntry>>, Error> {
+        let mut indexes = Vec::new();
+        let mut next = from;
+        for segment in self.segments.iter().rev().take(count) {
+            if segment.next_offset != next {
+                break;
+            }
+            let Some(index) = self.files.index_to_take_in(segment)? else {
+                break;
+            };
+            indexes.push(index);
+            next = segment.base_offset;
+        }
+        indexes.reverse();
+        Ok(indexes)
+    }
+
+    /// Copies what the partition has in the journal, from `from` on.
+    fn copy(&mut self, index: &ReadIndex, mut from: Offset) -> Result<(), Error> {
+        loop {
+            let until = Offset(u64::MAX);
+            let slices = index.read(self.partition, from, until, SCAN_WINDOW_SIZE_BYTES);
+            if slices.is_empty() {
+                return self.end_segment();
+            }
+            for slice in slices {
+                for batch in slice.resolve()? {
+                    from = self.append(&batch)?;
+                }
+            }
         }
     }
 
-    /// Appends a batch to the newest segment, or to a new one, and gives the next offset.
+    /// Appends a batch, and gives the next offset.
     fn append(&mut self, batch: &StoredBatch) -> Result<Offset, Error> {
-        if let Some(writer) = &self.writer
-            && would_exceed(writer.segment(), batch, self.size_bytes_max)
-        {
+        let size_bytes_max = self.size_bytes_max;
+        let is_full = |writer: &SegmentWriter| {
+            let segment = writer.segment();
+            segment.size_bytes > 0 && segment.size_bytes + batch.bytes.len() as u64 > size_bytes_max
+        };
+        if self.writer.as_ref().is_some_and(is_full) {
             self.end_segment()?;
         }
-        if self.writer.is_none() {
-            self.writer = Some(self.open_writer(batch)?);
-        }
-        let writer = self.writer.as_mut().expect("it was opened just now");
-        writer.append(batch)?;
-        Ok(writer.segment().next_offset)
+        let mut writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => self.begin(batch.base_offset, 0)?,
+        };
+        writer.append(self.output, batch)?;
+        let next_offset = writer.segment().next_offset;
+        self.writer = Some(writer);
+        Ok(next_offset)
     }
 
-    /// Continues the newest segment if it has room for `batch`; else starts one.
-    fn open_writer(&mut self, batch: &StoredBatch) -> Result<SegmentWriter, Error> {
-        if let Some(segment) = self.last.take() {
-            if !would_exceed(&segment, batch, self.size_bytes_max) {
-                return SegmentWriter::open(self.directory, segment);
-            }
-            self.done.push(segment);
-        }
-        let path = self.directory.partition(self.partition);
-        self.sync.create_dir_all(self.directory, &path)?;
-        self.sync.directory(path);
-        let segment = Segment::new(self.partition, batch.base_offset);
-        SegmentWriter::open(self.directory, segment)
+    fn begin(&mut self, base_offset: Offset, generation: u32) -> Result<SegmentWriter, Error> {
+        let (store, partition) = (&*self.directory.store, self.partition);
+        SegmentWriter::begin(store, self.output, partition, base_offset, generation)
     }
 
     fn end_segment(&mut self) -> Result<(), Error> {
         if let Some(writer) = self.writer.take() {
-            let (segment, files) = writer.finish()?;
-            for file in &files {
-                self.sync.file(file)?;
-            }
-            self.done.push(segment);
+            let segment = writer.finish(&*self.directory.store, self.output)?;
+            self.segments.push(segment);
         }
         Ok(())
-    }
-
-    fn finish(mut self) -> Result<Vec<Segment>, Error> {
-        self.end_segment()?;
-        self.done.extend(self.last.take());
-        Ok(self.done)
     }
 }

@@ -322,7 +322,7 @@ fn a_partition_made_after_the_floors_were_taken_is_not_taken_for_deleted() {
         shard.commit().unwrap();
         let floors = shard.floors();
         fill(&mut shard, 3, 10);
-        shard.parts.writer.rotate().unwrap();
+        shard.parts.writer.seal().unwrap();
         shard.commit().unwrap();
         let settled = shard.settle_above(floors).unwrap();
         let retired = shard.install(settled);
@@ -339,7 +339,7 @@ fn everything_is_readable_between_the_pieces_in_which_a_settling_is_taken_over()
     on_every_disk(|disk, path| {
         let mut shard = Shard::open(disk, path).unwrap();
         fill(&mut shard, 1, 40);
-        shard.parts.writer.rotate().unwrap();
+        shard.parts.writer.seal().unwrap();
         shard.commit().unwrap();
         let late = NOW.plus_ms(SMALL.journal_age_ms_max + 1);
         let mut settled = shard.settle_above(shard.floors()).unwrap();
@@ -451,7 +451,7 @@ fn the_cache_holds_what_is_set_and_what_is_not_written() {
         let usage = shard.parts.index.usage();
         assert!(usage.cache_size_bytes > 10_000, "{usage:?}");
         for block in blocks {
-            let written = shard.parts.writer.write(&block).unwrap();
+            let written = shard.parts.writer.append(&block).unwrap();
             shard.parts.index.written(&written, NOW);
         }
         let usage = shard.parts.index.usage();
@@ -460,5 +460,96 @@ fn the_cache_holds_what_is_set_and_what_is_not_written() {
             "{usage:?}"
         );
         assert_eq!(shard.values(partition(1, 0)).len(), 70);
+    });
+}
+
+#[test]
+fn a_merged_segment_stays_for_as_long_as_somebody_is_to_read_it() {
+    on_every_disk(|disk, path| {
+        let mut shard = Shard::open(disk, path).unwrap();
+        fill(&mut shard, 1, 6);
+        shard.settle_all().unwrap();
+        let read = |shard: &Shard| {
+            let index = &shard.parts.index;
+            index.read(partition(1, 0), Offset(0), Offset(u64::MAX), 1 << 20)
+        };
+        let earlier = read(&shard);
+        assert!(matches!(earlier[..], [Slice::Disk(_)]));
+        let directory = path.join("shard-0/segments/1/0");
+        let count = || disk.list(&directory).unwrap().len();
+        assert_eq!(count(), 2);
+        for _ in 0..2 {
+            // Small as it is, each settling merges it with what comes after.
+            shard.append(&[partition(1, 0)], &batch(&[b"more"]));
+            shard.commit().unwrap();
+            shard.settle_all().unwrap();
+        }
+        assert_eq!(count(), 6);
+        assert_eq!(values(&earlier[0].resolve().unwrap()[0])[0].0, 0);
+        assert_eq!(shard.values(partition(1, 0)).len(), 8);
+        drop(earlier);
+        shard.settle_all().unwrap();
+        assert_eq!(count(), 2);
+        assert_eq!(shard.values(partition(1, 0)).len(), 8);
+    });
+}
+
+#[test]
+fn a_damaged_segment_is_not_merged_but_left_to_its_readers() {
+    let disk = MemoryDisk::default();
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let path = Path::new("/data");
+    let mut shard = Shard::open(&shared, path).unwrap();
+    fill(&mut shard, 1, 3);
+    shard.settle_all().unwrap();
+    let directory = path.join("shard-0/segments/1/0");
+    let index = directory.join("00000000000000000000.index");
+    disk.edit(&index, |bytes| bytes[0] ^= 1);
+    shard.append(&[partition(1, 0)], &batch(&[b"more"]));
+    shard.commit().unwrap();
+    shard.settle_all().unwrap();
+    assert_eq!(disk.list(&directory).unwrap().len(), 4);
+    let slices = shard
+        .parts
+        .index
+        .read(partition(1, 0), Offset(0), Offset(1), 1);
+    slices[0].resolve().unwrap_err();
+    let slices = shard
+        .parts
+        .index
+        .read(partition(1, 0), Offset(3), Offset(4), 1);
+    assert_eq!(slices[0].resolve().unwrap().len(), 1);
+}
+
+#[test]
+fn settling_is_behind_once_the_journal_is_several_times_as_large_as_it_should_be() {
+    on_every_disk(|disk, path| {
+        let mut shard = Shard::open(disk, path).unwrap();
+        let size = |shard: &Shard| shard.parts.index.usage().journal_size_bytes;
+        let limit = 4 * SMALL.journal_size_bytes_max;
+        while size(&shard) <= limit {
+            assert!(!shard.parts.index.is_settling_behind());
+            fill(&mut shard, 1, 3);
+        }
+        assert!(shard.parts.index.is_settling_behind());
+        // There was no room.
+        let plan = shard.parts.index.plan_settling(shard.floors(), NOW);
+        assert!(shard.parts.index.is_settling_behind());
+        shard.parts.index.abandon_settling();
+        assert!(!shard.parts.index.is_settling_behind());
+        drop(plan);
+        // Some of it is settled at once, not all.
+        let plan = shard.parts.index.plan_settling(shard.floors(), NOW);
+        let mut state = super::harness::State::default();
+        let settled = shard.parts.settler.settle(&plan, &mut state).unwrap();
+        drop(plan);
+        shard.install(settled).release().unwrap();
+        let rest = size(&shard);
+        assert!(
+            rest > SMALL.journal_size_bytes_max && rest < limit,
+            "{rest}"
+        );
+        assert!(!shard.parts.index.is_settling_behind());
+        assert!(shard.parts.index.should_settle(NOW));
     });
 }

@@ -7,7 +7,7 @@ use stele_base_types::{LogId, Offset};
 use stele_test_disk::{Loss, MemoryDisk};
 
 use super::harness::{Shard, State, batch, partition};
-use crate::{Error, limits::SPARE_FILES_MAX};
+use crate::{Error, limits::SPARE_FILES_MAX, verify};
 
 const PATH: &str = "/data";
 const LOSSES: [Loss; 5] = [
@@ -314,15 +314,24 @@ fn no_file_is_left_that_nothing_refers_to() {
         let disk = disk.after(Loss::Some(at));
         let mut shard = Shard::open(&shared(&disk), Path::new(PATH)).unwrap();
         shard.commit().unwrap();
-        // All logs are deleted: what stays is one journal file, one snapshot, and some spares.
+        // All logs are deleted: what stays is one journal file, one snapshot with its part files,
+        // and some spares.
         shard.floors.clear();
         shard.settle_all().unwrap();
         let files = disk.files();
         let names: Vec<_> = files.iter().map(|path| path.to_string_lossy()).collect();
-        let of_shard = names.iter().filter(|name| name.contains("/shard-0/"));
-        let (spares, others): (Vec<_>, Vec<_>) = of_shard.partition(|it| it.ends_with(".spare"));
-        assert!(spares.len() <= SPARE_FILES_MAX, "operation {at}: {names:?}");
-        assert_eq!(others.len(), 2, "operation {at}: {names:?}");
+        let count = |kind| names.iter().filter(|it| it.ends_with(kind)).count();
+        assert!(
+            count(".spare") <= SPARE_FILES_MAX,
+            "operation {at}: {names:?}"
+        );
+        let counts = [".journal", ".snapshot", ".log", ".index", ".tmp"].map(count);
+        assert_eq!(counts, [1, 1, 0, 0, 0], "operation {at}: {names:?}");
+        drop(shard);
+        let mut findings = Vec::new();
+        let report = &mut |finding| findings.push(finding);
+        verify(shared(&disk), Path::new(PATH), report).unwrap();
+        assert_eq!(findings, [], "operation {at}");
     }
 }
 

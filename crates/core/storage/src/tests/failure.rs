@@ -31,8 +31,8 @@ fn a_failed_sync_is_the_end_of_the_journal() {
     // The disk works again, but what it holds is unknown: no later call may say otherwise.
     shard.parts.writer.sync().unwrap_err();
     let block = shard.parts.builder.finish(shard.synced);
-    shard.parts.writer.write(&block).unwrap_err();
-    shard.parts.writer.rotate().unwrap_err();
+    shard.parts.writer.append(&block).unwrap_err();
+    shard.parts.writer.seal().unwrap_err();
 
     let disk = disk.after(Loss::Everything);
     let shard = shard_on(&disk);
@@ -116,7 +116,7 @@ fn a_settling_leaves_little_for_a_sync_to_wait_for() {
         shard.append(&[partition(1, 0)], &batch);
         shard.commit().unwrap();
     }
-    shard.parts.writer.rotate().unwrap();
+    shard.parts.writer.seal().unwrap();
     shard.commit().unwrap();
     disk.take_unsynced_bytes_max();
     shard.settle().unwrap();
@@ -185,7 +185,7 @@ fn the_journal_is_due_by_size_and_by_age() {
     let late = NOW.plus_ms(SMALL.journal_age_ms_max + 1);
     assert!(!shard.parts.index.should_rotate(NOW));
     assert!(shard.parts.index.should_rotate(late));
-    shard.parts.writer.rotate().unwrap();
+    shard.parts.writer.seal().unwrap();
     shard.commit().unwrap();
     assert!(!shard.parts.index.should_settle(NOW));
     assert!(shard.parts.index.should_settle(late));

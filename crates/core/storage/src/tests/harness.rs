@@ -1,6 +1,11 @@
 //! A shard's storage with a state that remembers everything, for comparison.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    mem,
+    path::Path,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use stele_base_env::Disk;
@@ -10,22 +15,65 @@ use stele_wire_batch::{BatchBuilder, BatchHeader, Body, NewRecord};
 
 use crate::*;
 
-/// What a record's place is, for the model: the partition's next offset.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+/// What a record's place is, for the model: the partition's next offset. The records are one part,
+/// the partitions of each log another.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct State {
     pub(crate) controls: Vec<Vec<u8>>,
     pub(crate) next: BTreeMap<PartitionId, Offset>,
+    #[serde(skip)]
+    changed: BTreeSet<PartKey>,
+}
+
+impl PartialEq for State {
+    fn eq(&self, other: &Self) -> bool {
+        self.controls == other.controls && self.next == other.next
+    }
+}
+
+impl Eq for State {}
+
+const CONTROLS: PartKey = PartKey { kind: 0, id: 0 };
+
+fn part_of(log: LogId) -> PartKey {
+    let LogId(id) = log;
+    PartKey { kind: 1, id }
 }
 
 impl Replay for State {
-    fn load(&mut self, state: &[u8]) -> Result<(), ReplayError> {
+    fn load_whole(&mut self, state: &[u8]) -> Result<(), ReplayError> {
         *self = postcard::from_bytes(state)?;
+        let logs = self.next.keys().map(|partition| part_of(partition.log));
+        self.changed = logs.chain([CONTROLS]).collect();
         Ok(())
+    }
+
+    fn load(&mut self, key: PartKey, bytes: &[u8]) -> Result<(), ReplayError> {
+        if key == CONTROLS {
+            self.controls = postcard::from_bytes(bytes)?;
+        } else {
+            let next: Vec<(PartitionId, Offset)> = postcard::from_bytes(bytes)?;
+            self.next.extend(next);
+        }
+        Ok(())
+    }
+
+    fn parts_of(&self, _: &[u8]) -> Result<Parts, ReplayError> {
+        Ok(Parts::one(CONTROLS))
     }
 
     fn control(&mut self, record: &[u8]) -> Result<(), ReplayError> {
         self.controls.push(record.to_owned());
+        self.changed.insert(CONTROLS);
         Ok(())
+    }
+
+    fn parts_of_append(&self, targets: &[Target]) -> Result<Parts, ReplayError> {
+        let keys = targets.iter().map(|target| part_of(target.partition.log));
+        Ok(Parts {
+            keys: keys.collect(),
+            kinds: Vec::new(),
+        })
     }
 
     fn append(&mut self, targets: &[Target], header: &BatchHeader<'_>) -> Result<(), ReplayError> {
@@ -33,12 +81,22 @@ impl Replay for State {
             let count = u64::from(header.last_offset_delta()) + 1;
             self.next
                 .insert(target.partition, target.base_offset.plus(count));
+            self.changed.insert(part_of(target.partition.log));
         }
         Ok(())
     }
 
-    fn save(&self) -> Result<Vec<u8>, ReplayError> {
-        Ok(postcard::to_stdvec(self)?)
+    fn take_changed(&mut self) -> Vec<PartKey> {
+        mem::take(&mut self.changed).into_iter().collect()
+    }
+
+    fn save(&self, key: PartKey) -> Result<Option<Vec<u8>>, ReplayError> {
+        if key == CONTROLS {
+            return Ok(Some(postcard::to_stdvec(&self.controls)?));
+        }
+        let of_log = self.next.iter().filter(|(it, _)| part_of(it.log) == key);
+        let of_log: Vec<_> = of_log.collect();
+        Ok(Some(postcard::to_stdvec(&of_log)?))
     }
 }
 
@@ -143,7 +201,7 @@ impl Shard {
     pub(crate) fn write(&mut self) -> Result<(), Error> {
         let block = self.parts.builder.finish(self.synced);
         self.parts.index.install(&block);
-        let written = self.parts.writer.write(&block)?;
+        let written = self.parts.writer.append(&block)?;
         self.parts.index.written(&written, NOW);
         Ok(())
     }
@@ -190,7 +248,7 @@ impl Shard {
 
     /// Closes the current file and settles it too.
     pub(crate) fn settle_all(&mut self) -> Result<(), Error> {
-        self.parts.writer.rotate()?;
+        self.parts.writer.seal()?;
         // The index learns of the new file by its first block.
         self.commit()?;
         self.settle()

@@ -73,7 +73,7 @@ fn a_graceful_stop_leaves_nothing_to_find() {
 #[test]
 fn a_flipped_bit_is_found_wherever_it_is() {
     let whole = shard();
-    for extension in ["snapshot", "log", "index", "journal"] {
+    for extension in ["snapshot", "parts", "log", "index", "journal"] {
         for path in files(&whole, extension) {
             let used = match extension {
                 // The rest of the last file is only allocated.
@@ -184,10 +184,21 @@ fn each_file_is_shown_a_line_for_each_entry() {
     );
 
     let snapshot = shown(&disk, &files(&disk, "snapshot")[0]);
+    assert_eq!(
+        snapshot[0],
+        "snapshot of shard 0 up to block 40: 1 part files"
+    );
     assert!(
-        snapshot[1].starts_with("  segment 1/0 offset 0 to "),
+        snapshot[1].starts_with("  part file 0 bytes "),
         "{snapshot:?}"
     );
+
+    let parts = shown(&disk, &files(&disk, "parts")[0]);
+    assert_eq!(parts[0], "parts of the state of shard 0");
+    let has = |start: &str| parts.iter().any(|line| line.starts_with(start));
+    assert!(has("32: part 0/0 "), "{parts:?}");
+    assert!(has("  segment 1/0 offset 0 to "), "{parts:?}");
+    assert!(parts.last().unwrap().ends_with(": end"), "{parts:?}");
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn settled_files_are_kept_and_used_again_in_place_of_new_ones() {
     let spares = files(&disk, "spare");
     assert_eq!(spares.len(), SPARE_FILES_MAX);
     let operations = disk.operations();
-    shard.parts.writer.rotate().unwrap();
+    shard.parts.writer.seal().unwrap();
     // Cut and sync the old one; header, sync, name and directory of the new one.
     assert_eq!(disk.operations() - operations, 6);
     assert_eq!(disk.files_used_again(), 1);
@@ -84,7 +84,7 @@ fn what_a_used_file_has_is_neither_allocated_nor_filled_again() {
     shard.settle().unwrap();
     // Before it is written over, a crash can't give it its former name back.
     assert_eq!(files(&disk.after(Loss::Everything), "spare").len(), 1);
-    shard.parts.writer.rotate().unwrap();
+    shard.parts.writer.seal().unwrap();
     assert_eq!(disk.files_used_again(), 1);
     for _ in 0..40 {
         shard.append(&[partition(1, 0)], &batch(&[&[b'y'; 500]]));
@@ -147,7 +147,7 @@ fn spares_are_taken_up_by_the_next_start_unless_the_size_was_changed() {
     shard.settle().unwrap();
     drop(shard);
     let mut shard = open(&disk);
-    shard.parts.writer.rotate().unwrap();
+    shard.parts.writer.seal().unwrap();
     assert_eq!(disk.files_used_again(), 1);
     drop(shard);
     assert_eq!(files(&disk, "spare").len(), 1);
@@ -192,7 +192,7 @@ fn a_full_disk_takes_what_fits_a_spare() {
     let mut shard = open(&disk);
     fill(&mut shard);
     shard.settle().unwrap();
-    shard.parts.writer.rotate().unwrap();
+    shard.parts.writer.seal().unwrap();
     disk.limit(Some(0));
     for _ in 0..5 {
         shard.append(&[partition(1, 0)], &batch(&[&[b'x'; 500]]));
@@ -208,7 +208,7 @@ fn a_full_disk_takes_what_fits_a_spare() {
 }
 
 #[test]
-fn a_directory_of_format_1_keeps_no_spares() {
+fn a_directory_of_format_1_gets_salt_and_keeps_spares_from_its_next_start_on() {
     let disk = MemoryDisk::default();
     disk.create_dir(Path::new(PATH)).unwrap();
     let format = Path::new(PATH).join("FORMAT");
@@ -217,10 +217,10 @@ fn a_directory_of_format_1_keeps_no_spares() {
     let mut shard = open(&disk);
     fill(&mut shard);
     shard.settle().unwrap();
-    assert!(files(&disk, "spare").is_empty());
+    assert!(!files(&disk, "spare").is_empty());
     drop(shard);
     assert_eq!(open(&disk).values(partition(1, 0)).len(), 40);
-    assert_eq!(disk.read(&format).unwrap(), text[..]);
+    assert_ne!(disk.read(&format).unwrap(), text[..]);
 }
 
 #[test]
@@ -311,7 +311,7 @@ fn a_block_in_what_a_client_sent_long_ago_is_never_taken_for_one() {
             shard.commit().unwrap();
         }
         shard.settle_all().unwrap();
-        shard.parts.writer.rotate().unwrap();
+        shard.parts.writer.seal().unwrap();
         assert_eq!(disk.files_used_again(), 1);
         let path = files(&disk, "journal").pop().unwrap();
         for round in 0..12usize {

@@ -48,7 +48,7 @@ impl Verification<'_> {
             });
             next = self.journal_file(directory, &file, Some(first.0) == last, nexts)?;
         }
-        if last.is_none() && snapshot.state.is_some() {
+        if last.is_none() && snapshot.exists {
             self.damage(&directory.journal_file(next), 0, "the file isn't there");
         }
         Ok(())

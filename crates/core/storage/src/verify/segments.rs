@@ -1,9 +1,6 @@
 //! Checks the segments that a snapshot lists.
 
-use std::{io, path::Path, sync::Arc};
-
 use bytes::Bytes;
-use stele_base_env::{DiskFile, OpenMode};
 use stele_base_types::{Offset, Timestamp};
 use stele_wire_batch::BatchHeader;
 
@@ -22,7 +19,7 @@ impl Verification<'_> {
         snapshot: &Snapshot,
     ) -> Result<Nexts, Error> {
         let mut nexts = Nexts::new();
-        for segment in &snapshot.manifest.segments {
+        for segment in snapshot.segments.values().flatten() {
             self.verified.segments += 1;
             if let Err(error) = self.segment(directory, segment) {
                 self.failed(error)?;
@@ -31,7 +28,7 @@ impl Verification<'_> {
             if let Some(expected) = expected
                 && expected != segment.base_offset
             {
-                let path = directory.segment(segment.partition, segment.base_offset);
+                let path = directory.store.locate(&segment.log_name());
                 self.damage(&path, 0, format!("the segment should start at {expected}"));
             }
         }
@@ -39,10 +36,11 @@ impl Verification<'_> {
     }
 
     fn segment(&mut self, directory: &ShardDirectory, segment: &Segment) -> Result<(), Error> {
-        let index_path = directory.segment_index(segment.partition, segment.base_offset);
-        let index = read_whole(directory, &index_path)?;
-        let log_path = directory.segment(segment.partition, segment.base_offset);
-        let log = open(directory, &log_path)?;
+        let store = &*directory.store;
+        let index_path = store.locate(&segment.index_name());
+        let index = listed(store.read_whole(&segment.index_name()))?;
+        let log_name = segment.log_name();
+        let log_path = store.locate(&log_name);
         let mut state = Walked {
             position: 0,
             next: segment.base_offset,
@@ -59,9 +57,8 @@ impl Verification<'_> {
                 let what = "an index entry doesn't go on where the one before ends";
                 return Err(Error::damaged(&index_path, position as u64, what));
             }
-            let interval = log
-                .read_at(entry.position, entry.size_bytes as usize)
-                .map_err(|source| Error::io("read", &log_path, source))?;
+            let interval = store.read(&log_name, entry.position, entry.size_bytes as usize);
+            let interval = listed(interval)?;
             let damaged = |what: String| Error::damaged(&log_path, entry.position, what);
             if crc32c::crc32c(&interval) != entry.checksum {
                 return Err(damaged(
@@ -114,19 +111,13 @@ fn walk(interval: &[u8], state: &mut Walked) -> Result<u64, String> {
     Ok(count)
 }
 
-fn open(directory: &ShardDirectory, path: &Path) -> Result<Arc<dyn DiskFile>, Error> {
-    let opened = directory.disk.open(path, OpenMode::Read);
-    opened.map_err(|source| missing_or_refused(path, source))
-}
-
-fn read_whole(directory: &ShardDirectory, path: &Path) -> Result<Bytes, Error> {
-    let read = directory.disk.read(path);
-    read.map_err(|source| missing_or_refused(path, source))
-}
-
-fn missing_or_refused(path: &Path, source: io::Error) -> Error {
-    if source.kind() == io::ErrorKind::NotFound {
-        return Error::damaged(path, 0, "the snapshot lists this file, but it isn't there");
+/// What the snapshot lists must be there.
+fn listed(read: Result<Bytes, Error>) -> Result<Bytes, Error> {
+    match read {
+        Err(Error::Gone { path }) => {
+            let what = "the snapshot lists this file, but it isn't there";
+            Err(Error::damaged(&path, 0, what))
+        }
+        read => read,
     }
-    Error::io("read", path, source)
 }

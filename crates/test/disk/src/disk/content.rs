@@ -55,11 +55,7 @@ impl Content {
 
     /// How much was written since the last sync.
     pub(super) fn unsynced_bytes(&self) -> u64 {
-        let sizes = self.unsynced.iter().map(|change| match change {
-            Change::Write(_, bytes) => bytes.len() as u64,
-            Change::Size(_) => 0,
-        });
-        sizes.sum()
+        self.unsynced.iter().map(Change::size_bytes).sum()
     }
 
     /// How much more space the file takes after a change.
@@ -101,6 +97,14 @@ impl Content {
 }
 
 impl Change {
+    /// How much is written by it.
+    pub(super) fn size_bytes(&self) -> u64 {
+        match self {
+            Self::Write(_, bytes) => bytes.len() as u64,
+            Self::Size(_) => 0,
+        }
+    }
+
     fn apply(&self, bytes: &mut Vec<u8>) {
         match self {
             Self::Write(position, written) => {

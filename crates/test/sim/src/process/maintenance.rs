@@ -18,7 +18,7 @@ impl Process {
         }
         site.shard.maintain(now);
         if site.shard.should_rotate(now) && site.blocks.is_empty() {
-            site.writer.rotate()?;
+            site.writer.seal()?;
         }
         if let Some(plan) = site.shard.plan_settling(now) {
             site.plan = Some(plan);

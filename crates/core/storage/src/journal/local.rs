@@ -1,0 +1,268 @@
+//! A journal in files of a [`stele_base_env::Disk`]: what an earlier process left is replayed, then
+//! the last file is continued.
+
+use std::sync::{Arc, atomic::AtomicU64};
+
+use stele_base_env::{OpenMode, Rng};
+
+use super::{
+    BlockSink, Ending, FILE_HEADER_SIZE_BYTES_MAX, Journal, JournalFile, JournalWriter, NewFile,
+    ReplayedJournal, Scanner, Spares, Written, progress::Progress,
+};
+use crate::{
+    Block, BlockBuilder, BlockSequence, Error, Options, ShardDirectory,
+    block::Salt,
+    directory::{numbered_files, remove_file_if_any, sync_dir},
+    error::AtPath,
+};
+
+/// The journal of a shard's directory.
+#[derive(Debug)]
+pub(crate) struct LocalJournal {
+    directory: ShardDirectory,
+    options: Options,
+    stage: Stage,
+}
+
+/// What was done so far.
+#[derive(Debug)]
+enum Stage {
+    New,
+    Replayed(Tail),
+    Begun(JournalWriter),
+}
+
+/// What the journal ends with.
+#[derive(Debug)]
+struct Tail {
+    /// The first block that was to be replayed.
+    from: BlockSequence,
+    /// The last file that has a whole header, with the scanner at its end. `None` where no file
+    /// has one.
+    last: Option<(Arc<JournalFile>, Scanner)>,
+    /// A file after that one, made right before a crash, that holds nothing.
+    unborn: Option<BlockSequence>,
+    next: BlockSequence,
+}
+
+impl LocalJournal {
+    pub(crate) fn new(directory: &ShardDirectory, options: &Options) -> Self {
+        Self {
+            directory: directory.clone(),
+            options: *options,
+            stage: Stage::New,
+        }
+    }
+
+    fn writer(&mut self) -> &mut JournalWriter {
+        match &mut self.stage {
+            Stage::Begun(writer) => writer,
+            _ => panic!("a journal is appended to once it has begun"),
+        }
+    }
+
+    /// The files that hold blocks from `from` on.
+    fn names_from(&self, from: Option<BlockSequence>) -> Result<Vec<u64>, Error> {
+        let directory = &self.directory;
+        let mut names = numbered_files(&*directory.disk, &directory.journal(), "journal")?;
+        names.retain(|first| from.is_none_or(|from| *first >= from.0));
+        Ok(names)
+    }
+
+    fn missing_file(&self, from: BlockSequence) -> Error {
+        let what = format!("the file isn't there, though block {from} is the next to replay");
+        Error::damaged(&self.directory.journal_file(from), 0, what)
+    }
+
+    fn replay_files(
+        &self,
+        names: &[u64],
+        sink: &mut dyn BlockSink,
+        tail: &mut Tail,
+        replayed: &mut ReplayedJournal,
+    ) -> Result<(), Error> {
+        let directory = &self.directory;
+        let mut progress = Progress::begin(directory.shard, names.len());
+        for (at, first) in names.iter().map(|first| BlockSequence(*first)).enumerate() {
+            if let Some((file, scanner)) = &mut tail.last {
+                check_whole(file, scanner, first)?;
+            } else if first != tail.from {
+                return Err(self.missing_file(tail.from));
+            }
+            let file = open_file(directory, first)?;
+            let Some(mut scanner) = Scanner::open(&file, directory.shard)? else {
+                let is_last = at + 1 == names.len();
+                if !is_last || file.size_bytes()? > FILE_HEADER_SIZE_BYTES_MAX as u64 {
+                    return Err(Error::damaged(&file.path, 0, "not a journal file's header"));
+                }
+                tail.unborn = Some(first);
+                return Ok(());
+            };
+            sink.file(&file);
+            while let Some(block) = scanner.next_block()? {
+                sink.block(&file, &block)?;
+            }
+            tail.next = scanner.next_sequence();
+            replayed.size_bytes += scanner.position();
+            progress.replayed(at + 1, replayed.size_bytes);
+            tail.last = Some((file, scanner));
+        }
+        Ok(())
+    }
+}
+
+impl Journal for LocalJournal {
+    fn replay(
+        &mut self,
+        from: Option<BlockSequence>,
+        sink: &mut dyn BlockSink,
+    ) -> Result<ReplayedJournal, Error> {
+        let first = from.unwrap_or_default();
+        let mut tail = Tail {
+            from: first,
+            last: None,
+            unborn: None,
+            next: first,
+        };
+        let names = self.names_from(from)?;
+        if names.is_empty() && from.is_some() {
+            return Err(self.missing_file(first));
+        }
+        let mut replayed = ReplayedJournal::default();
+        self.replay_files(&names, sink, &mut tail, &mut replayed)?;
+        if let Some((file, scanner)) = &mut tail.last {
+            replayed.torn_size_bytes = check_tail(file, scanner)?;
+        }
+        replayed.next = tail.next;
+        self.stage = Stage::Replayed(tail);
+        Ok(replayed)
+    }
+
+    fn begin(&mut self, rng: &mut dyn Rng) -> Result<BlockBuilder, Error> {
+        let Stage::Replayed(tail) = std::mem::replace(&mut self.stage, Stage::New) else {
+            panic!("a journal begins once, after it was replayed");
+        };
+        let (from, next) = (tail.from, tail.next);
+        let place = make_writable(&self.directory, tail, rng)?;
+        remove_before(&self.directory, from)?;
+        Spares::recover(&self.directory, &self.options)?;
+        let Place {
+            salt,
+            file,
+            position,
+        } = place;
+        let writer =
+            JournalWriter::resume(&self.directory, &self.options, salt, file, position, next);
+        self.stage = Stage::Begun(writer);
+        Ok(BlockBuilder::new(next, salt))
+    }
+
+    fn append(&mut self, block: &Block) -> Result<Written, Error> {
+        self.writer().write(block)
+    }
+
+    fn sync(&mut self) -> Result<BlockSequence, Error> {
+        self.writer().sync()
+    }
+
+    fn seal(&mut self) -> Result<(), Error> {
+        self.writer().rotate()
+    }
+
+    fn synced_watch(&mut self) -> Arc<AtomicU64> {
+        self.writer().synced_watch()
+    }
+}
+
+/// A file that another follows must reach up to it.
+fn check_whole(
+    file: &JournalFile,
+    scanner: &mut Scanner,
+    following: BlockSequence,
+) -> Result<(), Error> {
+    if scanner.next_sequence() == following {
+        return Ok(());
+    }
+    let what = format!(
+        "block {} isn't there or isn't whole, though a file from block {following} on follows",
+        scanner.next_sequence()
+    );
+    Err(Error::damaged(&file.path, scanner.position(), what))
+}
+
+/// How many bytes are to be cut off the last file.
+fn check_tail(file: &JournalFile, scanner: &mut Scanner) -> Result<u64, Error> {
+    match scanner.ending()? {
+        Ending::Clean => Ok(0),
+        Ending::Torn { size_bytes } => Ok(size_bytes),
+        Ending::Damaged { what } => Err(Error::damaged(&file.path, scanner.position(), what)),
+    }
+}
+
+/// Where the journal is to be continued.
+struct Place {
+    salt: Salt,
+    file: Arc<JournalFile>,
+    position: u64,
+}
+
+/// Cuts what follows the last block, and makes sure that everything that was read is on disk: a
+/// process that was killed may have left written blocks that were never synced.
+fn make_writable(
+    directory: &ShardDirectory,
+    tail: Tail,
+    rng: &mut dyn Rng,
+) -> Result<Place, Error> {
+    let disk = &directory.disk;
+    if let Some(first) = tail.unborn {
+        let path = directory.journal_file(first);
+        disk.remove_file(&path).at("remove", &path)?;
+    }
+    // A process that was killed may have made or removed a file and not got to syncing that: the
+    // file must neither vanish with what is written to it from now on, nor come back.
+    sync_dir(&**disk, &directory.journal())?;
+    if let Some((file, scanner)) = tail.last {
+        let position = scanner.position();
+        file.file.truncate(position).at("cut", &file.path)?;
+        file.file.sync_data().at("sync", &file.path)?;
+        let salt = scanner.header().salt;
+        if scanner.header().is_salted() {
+            return Ok(Place {
+                salt,
+                file,
+                position,
+            });
+        }
+        // Blocks have salt. A file without that holds no block has the new one's name.
+        if file.first == tail.next {
+            disk.remove_file(&file.path).at("remove", &file.path)?;
+        }
+    }
+    let salt = Salt::random(rng);
+    let made = NewFile::start(directory, tail.next, salt)?;
+    Ok(Place {
+        salt,
+        file: made.file,
+        position: made.position,
+    })
+}
+
+/// Removes the journal files that the snapshot covers. What becomes of those that are settled later
+/// is for [`crate::Retired`] to say.
+fn remove_before(directory: &ShardDirectory, start: BlockSequence) -> Result<(), Error> {
+    let disk = &*directory.disk;
+    let journal = directory.journal();
+    for first in numbered_files(disk, &journal, "journal")? {
+        if first < start.0 {
+            remove_file_if_any(disk, &directory.journal_file(BlockSequence(first)))?;
+        }
+    }
+    sync_dir(disk, &journal)
+}
+
+fn open_file(directory: &ShardDirectory, first: BlockSequence) -> Result<Arc<JournalFile>, Error> {
+    let path = directory.journal_file(first);
+    let file = directory.disk.open(&path, OpenMode::Write);
+    let file = file.at("open", &path)?;
+    Ok(Arc::new(JournalFile { path, first, file }))
+}

@@ -1,0 +1,59 @@
+//! Segments that are none any more, until nobody reads them.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{Segment, SegmentFiles};
+use crate::{Error, ShardDirectory};
+
+/// The segments of a shard that are to be removed. After a crash the next process finds them by
+/// itself.
+#[derive(Debug, Default)]
+pub(crate) struct Leftovers {
+    left: Mutex<Vec<Left>>,
+}
+
+/// Segments that went with one settling.
+#[derive(Debug)]
+struct Left {
+    names: Vec<String>,
+    /// Shared with all who may still read one of them.
+    readers: Arc<SegmentFiles>,
+}
+
+impl Leftovers {
+    /// Takes segments which those who hold `readers` may still read, and nobody else.
+    pub(crate) fn put(&self, segments: &[Segment], readers: Arc<SegmentFiles>) {
+        let names = segments.iter();
+        let names: Vec<_> = names
+            .flat_map(|segment| [segment.log_name(), segment.index_name()])
+            .collect();
+        if !names.is_empty() {
+            self.lock().push(Left { names, readers });
+        }
+    }
+
+    /// The names of all of them.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let left = self.lock();
+        left.iter().flat_map(|left| left.names.clone()).collect()
+    }
+
+    /// Removes those that nobody reads. Who may read what went with one settling may also read what
+    /// went with a later one.
+    pub(crate) fn remove_unread(directory: &ShardDirectory) -> Result<(), Error> {
+        let mut names = Vec::new();
+        {
+            let mut left = directory.leftovers.lock();
+            let is_unread = |left: &&Left| Arc::strong_count(&left.readers) == 1;
+            let unread = left.iter().take_while(is_unread).count();
+            left.drain(..unread)
+                .for_each(|left| names.extend(left.names));
+        }
+        directory.store.delete(&names)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Left>> {
+        // Each change is made as a whole, whoever panics beside it.
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     Broker, Error, Failure, Publish,
-    reply_to::ReplyTo,
+    reply_to::{AppendOutcome, ReplyTo},
     request::{AnswerTo, Request},
 };
 
@@ -15,7 +15,7 @@ use crate::{
 pub struct Appending {
     /// One for each shard that holds a part of the targets.
     parts: SmallVec<[AnswerTo<Append>; 1]>,
-    appended: SmallVec<[Appended; 1]>,
+    outcome: AppendOutcome,
 }
 
 impl Broker {
@@ -36,20 +36,21 @@ impl Broker {
         }
         Appending {
             parts,
-            appended: SmallVec::new(),
+            outcome: AppendOutcome::default(),
         }
     }
 }
 
 impl Appending {
-    /// One answer for each target, when all are durable. May be dropped and called again until it
-    /// has returned.
+    /// Where the batch was taken, when all of it is durable: at every target that is still there.
+    /// Fails where none is, or one that is there refused it. May be dropped and called again until
+    /// it has returned.
     pub async fn finish(&mut self) -> Result<SmallVec<[Appended; 1]>, Error<AppendError>> {
         while let Some(part) = self.parts.last_mut() {
-            let reply = part.await.map_err(|_| Failure::Stopping)?;
+            let answer = part.await.unwrap_or(Err(Failure::Stopping.into()));
             self.parts.pop();
-            self.appended.extend(reply?);
+            self.outcome.add(answer);
         }
-        Ok(std::mem::take(&mut self.appended))
+        std::mem::take(&mut self.outcome).finish()
     }
 }

@@ -183,7 +183,7 @@ impl Broker {
 
     // ---- data --------------------------------------------------------------------------------
 
-    /// Appends a batch; one answer for each target, when all are durable.
+    /// Appends a batch; tells where it was taken, as [`Appending::finish`](crate::Appending) does.
     pub async fn append(
         &self,
         publish: Publish,

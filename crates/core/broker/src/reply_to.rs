@@ -1,12 +1,10 @@
 //! Where the answer to an append goes.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::{mem, sync::Arc};
 
+use parking_lot::Mutex;
 use smallvec::SmallVec;
-use stele_core_engine::{AppendError, Appended};
+use stele_core_engine::{AppendError, AppendResult, Appended};
 
 use crate::{
     Error,
@@ -18,7 +16,7 @@ use crate::{
 #[derive(Debug)]
 pub enum ReplyTo {
     /// A call.
-    Call(Reply<SmallVec<[Appended; 1]>, AppendError>),
+    Call(Reply<SmallVec<[AppendResult; 1]>, AppendError>),
     /// A session's publish: one of `pending` shards that each hold a part of the targets.
     Published {
         /// The session's.
@@ -30,44 +28,156 @@ pub enum ReplyTo {
     },
 }
 
-/// A publish over several shards: it is confirmed when the last has answered, and refused if any
-/// refused.
+/// A publish over several shards, as far as they have answered.
 #[derive(Debug)]
-pub struct Pending {
-    pub(crate) left: AtomicUsize,
-    pub(crate) refused: parking_lot::Mutex<Option<Error<AppendError>>>,
+pub struct Pending(Mutex<(usize, AppendOutcome)>);
+
+/// What becomes of an append to several targets: it is taken where any took it, unless one that is
+/// there refused it. Targets that are gone don't count beside others.
+#[derive(Debug, Default)]
+pub(crate) struct AppendOutcome {
+    taken: SmallVec<[Appended; 1]>,
+    /// The gravest so far.
+    error: Option<Error<AppendError>>,
 }
 
-impl ReplyTo {
-    /// Answers.
-    pub(crate) fn send(self, reply: Result<SmallVec<[Appended; 1]>, Error<AppendError>>) {
-        match self {
-            // The caller may have gone: then nobody misses the answer.
-            Self::Call(sender) => drop(sender.send(reply)),
-            Self::Published {
-                mailbox,
-                tag,
-                pending,
-            } => published(&mailbox, tag, pending, reply.map(drop)),
+impl Pending {
+    /// For so many shards.
+    pub(crate) fn new(shards: usize) -> Self {
+        Self(Mutex::new((shards, AppendOutcome::default())))
+    }
+
+    /// Takes in the answer of a shard. The last one ends it.
+    fn add(&self, answer: ShardAnswer) -> Option<AppendOutcome> {
+        let mut pending = self.0.lock();
+        pending.1.add(answer);
+        pending.0 -= 1;
+        (pending.0 == 0).then(|| mem::take(&mut pending.1))
+    }
+}
+
+impl AppendOutcome {
+    /// Takes in the answer of a shard.
+    pub(crate) fn add(&mut self, answer: ShardAnswer) {
+        match answer {
+            Ok(results) => {
+                for result in results {
+                    match result {
+                        Ok(appended) => self.taken.push(appended),
+                        Err(error) => self.note(Error::Refused(error)),
+                    }
+                }
+            }
+            Err(error) => self.note(error),
+        }
+    }
+
+    /// Where it was taken.
+    pub(crate) fn finish(self) -> Result<SmallVec<[Appended; 1]>, Error<AppendError>> {
+        match self.error {
+            Some(error) if self.taken.is_empty() || gravity(&error) > GONE => Err(error),
+            _ => Ok(self.taken),
+        }
+    }
+
+    fn note(&mut self, error: Error<AppendError>) {
+        let graver = self
+            .error
+            .as_ref()
+            .is_none_or(|known| gravity(&error) > gravity(known));
+        if graver {
+            self.error = Some(error);
         }
     }
 }
 
-fn published(
-    mailbox: &Mailbox,
-    tag: u64,
-    pending: Option<Arc<Pending>>,
-    result: Result<(), Error<AppendError>>,
-) {
-    let Some(pending) = pending else {
-        mailbox.push(Event::Published { tag, result });
-        return;
-    };
-    if let Err(error) = result {
-        *pending.refused.lock() = Some(error);
+/// A target that isn't there any more.
+const GONE: u8 = 0;
+
+/// Of the errors of several shards the gravest is told: what wasn't taken for a failure may be on
+/// the disk or not.
+fn gravity(error: &Error<AppendError>) -> u8 {
+    match error {
+        Error::Refused(AppendError::NoSuchLog) => GONE,
+        Error::Refused(_) => 1,
+        Error::Failed(_) => 2,
     }
-    if pending.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-        let result = pending.refused.lock().take().map_or(Ok(()), Err);
-        mailbox.push(Event::Published { tag, result });
+}
+
+/// What a shard answers for its targets.
+type ShardAnswer = Result<SmallVec<[AppendResult; 1]>, Error<AppendError>>;
+
+impl ReplyTo {
+    /// Answers.
+    pub(crate) fn send(self, answer: ShardAnswer) {
+        match self {
+            // The caller may have gone: then nobody misses the answer.
+            Self::Call(sender) => drop(sender.send(answer)),
+            Self::Published {
+                mailbox,
+                tag,
+                pending,
+            } => {
+                let outcome = match pending {
+                    Some(pending) => pending.add(answer),
+                    None => {
+                        let mut outcome = AppendOutcome::default();
+                        outcome.add(answer);
+                        Some(outcome)
+                    }
+                };
+                if let Some(outcome) = outcome {
+                    let result = outcome.finish().map(drop);
+                    mailbox.push(Event::Published { tag, result });
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smallvec::smallvec;
+    use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex};
+
+    use super::*;
+    use crate::Failure;
+
+    fn taken() -> ShardAnswer {
+        Ok(smallvec![Ok(Appended {
+            partition: PartitionId::new(LogId(1), PartitionIndex(0)),
+            base: Offset(0),
+            start: Offset(0),
+            duplicate: false,
+        })])
+    }
+
+    fn gone() -> ShardAnswer {
+        Err(Error::Refused(AppendError::NoSuchLog))
+    }
+
+    fn outcome(answers: impl IntoIterator<Item = ShardAnswer>) -> Result<usize, String> {
+        let mut outcome = AppendOutcome::default();
+        answers.into_iter().for_each(|answer| outcome.add(answer));
+        let finished = outcome.finish();
+        finished
+            .map(|taken| taken.len())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn targets_that_are_gone_do_not_count_beside_others() {
+        assert_eq!(outcome([taken(), gone(), taken()]), Ok(2));
+        assert_eq!(outcome([gone(), taken()]), Ok(1));
+        assert_eq!(outcome([gone(), gone()]), Err("no such log".into()));
+    }
+
+    #[test]
+    fn an_error_of_one_shard_is_not_hidden_by_anothers() {
+        let full = || Err(Failure::NoSpace.into());
+        let expected = Err("no space left for new data".into());
+        assert_eq!(outcome([full(), gone()]), expected);
+        assert_eq!(outcome([gone(), full()]), expected);
+        assert_eq!(outcome([taken(), full(), gone(), taken()]), expected);
     }
 }

@@ -1,6 +1,6 @@
 //! A client's session: sends without waiting for replies, gets events in batches.
 
-use std::sync::{Arc, atomic::AtomicUsize};
+use std::sync::Arc;
 
 use stele_base_types::{ConsumerId, LogId, SessionId};
 use stele_core_engine::{
@@ -55,12 +55,7 @@ impl Session {
             return;
         }
         let parts = self.broker.by_shard(publish);
-        let pending = (parts.len() > 1).then(|| {
-            Arc::new(Pending {
-                left: AtomicUsize::new(parts.len()),
-                refused: parking_lot::Mutex::new(None),
-            })
-        });
+        let pending = (parts.len() > 1).then(|| Arc::new(Pending::new(parts.len())));
         for (shard, publish) in parts {
             let (append, body) = publish.split();
             let request = Request::Append {

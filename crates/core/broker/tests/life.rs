@@ -10,8 +10,8 @@ use stele_base_env::{Disk, LocalDisk};
 use stele_base_types::{ConsumerId, LogId, Offset, PartitionId, PartitionIndex};
 use stele_core_broker::{Broker, Event, LeasedMessage, Publish, Read};
 use stele_core_engine::{
-    AppendTarget, Declared, Durability, LeaseRequest, LedgerId, Outcome, Settle, SettleItem,
-    Subscription,
+    AppendTarget, Declared, DeleteLog, Durability, LeaseRequest, LedgerId, Outcome, Settle,
+    SettleItem, Subscription,
 };
 use stele_test_testkit::{TestBroker, message, queue};
 
@@ -329,4 +329,51 @@ async fn what_a_session_published_unconfirmed_is_there_for_its_next_request() {
         }
     }
     test.stop().await;
+}
+
+#[tokio::test]
+async fn a_publish_reaches_every_queue_that_is_still_there() {
+    for shards in [1, 3] {
+        let test = TestBroker::with_shards(shards);
+        let mut logs = Vec::new();
+        for name in ["a", "b", "c", "d"] {
+            logs.push(declare_queue(&test.broker, name, Durability::Synced).await);
+        }
+        let to_all = || {
+            let targets = logs.iter().map(|log| AppendTarget {
+                log: *log,
+                partition: None,
+            });
+            let mut publish = Publish::to(targets.clone().next().unwrap(), message("to all"));
+            publish.targets = targets.collect();
+            publish
+        };
+        // It was routed, and then two of its queues were deleted.
+        let publish = to_all();
+        for gone in &logs[..2] {
+            let delete = DeleteLog::anyway(*gone);
+            test.broker.delete_log(delete).await.unwrap();
+        }
+        let (session, mut events) = test.broker.open_session().await;
+        session.publish(1, publish).await;
+        let mut news = Vec::new();
+        events.receive(&mut news).await;
+        assert!(matches!(
+            news[..],
+            [Event::Published {
+                tag: 1,
+                result: Ok(())
+            }]
+        ));
+        for left in &logs[2..] {
+            assert_eq!(test.broker.status(*left).await.unwrap().ready, 1);
+        }
+        for gone in &logs[2..] {
+            let delete = DeleteLog::anyway(*gone);
+            assert_eq!(test.broker.delete_log(delete).await.unwrap(), 1);
+        }
+        let refused = test.broker.append(to_all()).await.unwrap_err();
+        assert_eq!(refused.to_string(), "no such log");
+        test.stop().await;
+    }
 }

@@ -51,11 +51,11 @@ pub use group::{
 };
 pub use link::{LinkCommand, LinkNumber, LinkRecord, Links, Topology};
 pub use log::{
-    Append, AppendError, AppendTarget, Appended, CancelWait, ConsumerRef, Credit, DeleteLog,
-    Delivery, Extend, Lease, LeaseId, LeaseRequest, LeasedRecord, LeasedRun, Ledger, LedgerId,
-    LedgerRecord, Log, LogError, Logs, Missing, OpenError, OpenLog, Outcome, Partition, Prefetch,
-    ProducerStamp, Purge, Run, Schedule, Settle, SettleItem, Subscribe, Subscription, Trim,
-    Unsubscribe, UseLog,
+    Append, AppendError, AppendResult, AppendTarget, Appended, CancelWait, ConsumerRef, Credit,
+    DeleteLog, Delivery, Extend, Lease, LeaseId, LeaseRequest, LeasedRecord, LeasedRun, Ledger,
+    LedgerId, LedgerRecord, Log, LogError, Logs, Missing, OpenError, OpenLog, Outcome, Partition,
+    Prefetch, ProducerStamp, Purge, Run, Schedule, Settle, SettleItem, Subscribe, Subscription,
+    Trim, Unsubscribe, UseLog,
 };
 pub use producer_ids::{InitProducer, InitProducerError};
 pub use record::{CatalogueRecord, GroupRecord, LogRecord, Record};

@@ -5,7 +5,7 @@ use std::fmt;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 use stele_base_types::{LogId, Offset, PartitionId, Timestamp};
-use stele_core_engine::{AppendError, Appended, Durability, LogError, Missing};
+use stele_core_engine::{AppendError, AppendResult, Durability, LogError, Missing};
 use stele_core_storage::{Block, BlockSequence, Written};
 
 use super::{Shard, link::Announcement};
@@ -35,7 +35,10 @@ pub struct Awaited {
 
 /// An answer on its way: what is answered most often without an allocation of its own.
 pub(super) enum Answer {
-    Append(ReplyTo, Result<SmallVec<[Appended; 1]>, Error<AppendError>>),
+    Append(
+        ReplyTo,
+        Result<SmallVec<[AppendResult; 1]>, Error<AppendError>>,
+    ),
     Settle(Reply<Missing, LogError>, Missing),
     /// To a call of any type.
     Call(Box<dyn FnOnce() + Send>),

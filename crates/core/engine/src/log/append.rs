@@ -15,7 +15,9 @@ use crate::{
     limits::{APPEND_RECORDS_MAX, DEDUPLICATION_MS, PRODUCER_EXPIRY_MS},
 };
 
-/// Appends a batch, whose bytes travel beside this command. Answered for each target.
+/// Appends a batch, whose bytes travel beside this command. Each target has a result of its own,
+/// in their order: one that is gone takes nothing from the others. Where none takes it, the append
+/// is refused as the first one is.
 #[derive(Clone, Debug)]
 pub struct Append {
     /// Where to; the body is stored once for all.
@@ -65,6 +67,9 @@ pub struct Appended {
     pub duplicate: bool,
 }
 
+/// What became of a batch at one target.
+pub type AppendResult = Result<Appended, AppendError>;
+
 /// How often deduplication ids and attempts are looked through, in milliseconds: a few times in the
 /// window that they are remembered for.
 pub(super) const IDS_PERIOD_MS: u64 = DEDUPLICATION_MS / 5;
@@ -73,7 +78,7 @@ pub(super) const IDS_PERIOD_MS: u64 = DEDUPLICATION_MS / 5;
 const PRODUCERS_PERIOD_MS: u64 = PRODUCER_EXPIRY_MS / 5;
 
 impl Command for Append {
-    type Reply = SmallVec<[Appended; 1]>;
+    type Reply = SmallVec<[AppendResult; 1]>;
     type Error = AppendError;
 
     const ADDS_DATA: bool = true;
@@ -88,17 +93,24 @@ impl Logs {
         &self,
         append: Append,
         now: Timestamp,
-    ) -> Result<Decision<SmallVec<[Appended; 1]>>, AppendError> {
+    ) -> Result<Decision<SmallVec<[AppendResult; 1]>>, AppendError> {
         check(&append)?;
         let mut durability = Durability::Volatile;
-        let mut appended = SmallVec::new();
+        let mut results: SmallVec<[AppendResult; 1]> = SmallVec::new();
         let mut targets = SmallVec::new();
         // Targets may share a partition: the next one's records follow.
         let mut ends = HashMap::new();
         for target in &append.targets {
-            let log = self.log(target.log).ok_or(AppendError::NoSuchLog)?;
+            let log = self.log(target.log).ok_or(AppendError::NoSuchLog);
+            let placed = log.and_then(|log| Ok((log, log.place(target, &append, now)?)));
+            let (log, mut one) = match placed {
+                Ok(placed) => placed,
+                Err(error) => {
+                    results.push(Err(error));
+                    continue;
+                }
+            };
             durability = durability.max(log.config.durability);
-            let mut one = log.place(target, &append, now)?;
             if !one.duplicate {
                 if append.targets.len() > 1 {
                     let taken = ends.entry(one.partition).or_insert(0);
@@ -107,13 +119,18 @@ impl Logs {
                 }
                 targets.push((one.partition, one.base));
             }
-            appended.push(one);
+            results.push(Ok(one));
+        }
+        if let Some(Err(error)) = results.first()
+            && results.iter().all(Result::is_err)
+        {
+            return Err(error.clone());
         }
         if targets.is_empty() {
             // The original may still be on its way to the disk: this answer waits for it as well.
             return Ok(Decision {
                 durability,
-                ..Decision::reply(appended)
+                ..Decision::reply(results)
             });
         }
         let record = Record::Appended {
@@ -125,7 +142,7 @@ impl Logs {
             producer: append.producer,
             schedule: append.schedule,
         };
-        Ok(Decision::change(record, appended, durability))
+        Ok(Decision::change(record, results, durability))
     }
 
     pub(crate) fn apply_appended(&mut self, record: &Record) {

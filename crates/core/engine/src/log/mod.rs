@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use stele_base_types::{LogId, PartitionId, PartitionIndex, ProcessEpoch, Timestamp};
 
 pub use self::{
-    append::{Append, AppendTarget, Appended, Schedule},
+    append::{Append, AppendResult, AppendTarget, Appended, Schedule},
     close::DeleteLog,
     error::{AppendError, LogError, OpenError},
     ledger::{

@@ -157,8 +157,9 @@ impl Shard {
         Ok(self.carry_out(decision).reply)
     }
 
+    /// Where a batch went, which all targets take.
     pub(super) fn append_only(&mut self, append: Append) -> Result<Vec<Appended>, AppendError> {
-        self.run(append).map(SmallVec::into_vec)
+        self.run(append)?.into_iter().collect()
     }
 
     /// Appends, durably.

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use stele_base_types::PartitionIndex;
 use stele_core_broker::{AnswerTo, Error, ReplyTo, Request};
 use stele_core_engine::{
-    Append, AppendError, AppendTarget, Appended, LogDefinition, ProducerStamp, Schedule,
+    Append, AppendError, AppendResult, AppendTarget, LogDefinition, ProducerStamp, Schedule,
 };
 use stele_wire_batch::{BatchBuilder, Body, NewRecord, Producer};
 use tokio::sync::oneshot;
@@ -82,18 +82,20 @@ impl Client {
         })
     }
 
-    /// The log, and perhaps others on its shard.
+    /// The log, and perhaps another on its shard, which may be on the way to its deletion.
     fn targets(&mut self, turn: &mut Turn<'_>, log: &LogDefinition) -> Vec<Target> {
         let asked = turn.random.once_in(2).then(|| turn.some_partition(log));
         let mut targets = vec![target(log, asked)];
         if turn.random.once_in(6) {
             let shard = shard_of(turn, log.id);
             let shards = turn.process.shard_count() as u64;
-            let other = self.some_log(turn, |other| {
+            let is_other = |other: &&LogDefinition| {
                 let is_near = other.id.0 % shards == shard as u64;
                 is_near && other.id != log.id && other.config.queue.is_none_or(|it| !it.fifo)
-            });
-            targets.extend(other.map(|other| target(&other, None)));
+            };
+            let others: Vec<_> = self.logs.1.iter().filter(is_other).collect();
+            let other = turn.random.pick(&others);
+            targets.extend(other.map(|other| target(other, None)));
         }
         targets
     }
@@ -170,12 +172,12 @@ pub(super) fn send(turn: &mut Turn<'_>, publish: Publish, body: Bytes) -> Answer
 
 pub(super) fn answered(
     publish: PublishId,
-    answer: Option<Result<SmallVec<[Appended; 1]>, Error<AppendError>>>,
+    answer: Option<Result<SmallVec<[AppendResult; 1]>, Error<AppendError>>>,
 ) -> Event {
     match answer {
         Some(Ok(places)) => Event::Acknowledged {
             publish,
-            places: places.into_vec(),
+            places: places.into_iter().filter_map(Result::ok).collect(),
         },
         Some(Err(Error::Refused(error))) => Event::Refused(publish, Some(error)),
         Some(Err(Error::Failed(_))) => Event::Refused(publish, None),

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use stele_base_types::{LogId, Name, Offset, PartitionId};
+use stele_core_engine::AppendError;
 
 use super::{Law, ensure};
 use crate::{
-    event::{Event, Read},
+    event::{Event, PublishId, Read},
     model::Model,
 };
 
@@ -31,6 +32,13 @@ impl Law for AcknowledgedSurvives {
             Event::Audited(read) => {
                 reaches_the_end(read, model)?;
                 is_complete(read, model)
+            }
+            Event::Acknowledged { publish, places } => {
+                let taken: Vec<LogId> = places.iter().map(|it| it.partition.log).collect();
+                is_at_each_target(*publish, &taken, model)
+            }
+            Event::Refused(publish, Some(AppendError::NoSuchLog)) => {
+                is_at_each_target(*publish, &[], model)
             }
             Event::Unreadable(what) => Err(format!("unreadable: {what}")),
             Event::Committing(commit) => {
@@ -72,6 +80,19 @@ impl AcknowledgedSurvives {
         self.commits
             .retain(|(_, partition), _| partition.log != log);
     }
+}
+
+/// A confirm is a promise to every target that is there, and only the loss of all excuses none.
+fn is_at_each_target(publish: PublishId, taken: &[LogId], model: &Model) -> Result<(), String> {
+    let targets = model.publishes.get(&publish).into_iter();
+    let mut there = targets
+        .flat_map(|publish| &publish.targets)
+        .map(|target| target.log)
+        .filter(|log| model.log(*log).is_some());
+    let missed = there.find(|log| !taken.contains(log));
+    ensure(missed.is_none(), || {
+        format!("{publish:?} was answered for {taken:?}, and {missed:?} is there")
+    })
 }
 
 /// Between the first and the last record read, each that was acknowledged is there.

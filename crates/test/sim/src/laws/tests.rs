@@ -379,8 +379,24 @@ fn a_fenced_write_that_succeeds_breaks_law_5() {
         acknowledged(1, 0),
         stamped(2, 0, 0),
     ];
-    let refused = [Event::Refused(PublishId(2), Some(AppendError::NoSuchLog))];
+    let fenced = AppendError::ProducerFenced {
+        got: ProducerEpoch(0),
+        current: ProducerEpoch(1),
+    };
+    let refused = [Event::Refused(PublishId(2), Some(fenced))];
     law_tells(5, &newer, &refused, &[acknowledged(2, 1)]);
+}
+
+#[test]
+fn a_confirm_that_leaves_out_a_target_breaks_law_1() {
+    let beginning = [queue(), published(&[1])];
+    let nowhere = Event::Acknowledged {
+        publish: PublishId(1),
+        places: Vec::new(),
+    };
+    law_tells(1, &beginning, &[acknowledged(1, 0)], &[nowhere]);
+    let refused = Event::Refused(PublishId(1), Some(AppendError::NoSuchLog));
+    law_tells(1, &beginning, &[acknowledged(1, 0)], &[refused]);
 }
 
 #[test]

@@ -68,9 +68,8 @@ fn a_fan_out_is_as_safe_as_the_safest_target_asks() {
     };
     let decision = shard.decide(fan_out).expect("appended");
     assert_eq!(decision.durability, Durability::Synced);
-    let appended = decision.reply;
-    let bases: Vec<u64> = appended.iter().map(|one| one.base.0).collect();
-    assert_eq!(bases, [0, 0, 2]);
+    let taken = decision.reply.into_iter().map(|one| one.expect("taken"));
+    assert_eq!(taken.map(|one| one.base.0).collect::<Vec<_>>(), [0, 0, 2]);
     let alone = Append {
         targets: [to(2, None)].into_iter().collect(),
         ..record()
@@ -113,6 +112,28 @@ fn malformed_appends_are_refused() {
 }
 
 #[test]
+fn a_target_that_is_gone_takes_nothing_from_the_others() {
+    let mut shard = Shard::with(queue_config());
+    let append = |targets: &[AppendTarget]| Append {
+        targets: targets.iter().copied().collect(),
+        ..record()
+    };
+    let decision = shard
+        .decide(append(&[to(9, None), to(1, None), to(1, Some(7))]))
+        .expect("one takes it");
+    let [gone, taken, beyond] = &decision.reply[..] else {
+        panic!("{:?}", decision.reply);
+    };
+    assert_eq!(*gone, Err(AppendError::NoSuchLog));
+    assert_eq!(taken.as_ref().expect("taken").base, Offset(0));
+    assert_eq!(*beyond, Err(AppendError::NoSuchPartition));
+    shard.commit();
+    assert_eq!(shard.counts(), (1, 0, 0));
+    let refused = shard.decide(append(&[to(9, None), to(8, None)]));
+    assert_eq!(refused.expect_err("none takes it"), AppendError::NoSuchLog);
+}
+
+#[test]
 fn a_producers_repetition_is_answered_and_not_appended() {
     let mut shard = Shard::with(queue_config());
     let first = shard.append(stamped(0));
@@ -120,9 +141,9 @@ fn a_producers_repetition_is_answered_and_not_appended() {
     let again = shard.decide(stamped(0)).expect("appended");
     assert!(again.records.is_empty());
     assert_eq!(again.durability, Durability::Synced);
-    let appended = again.reply;
-    assert_eq!(appended[0].base, first[0].base);
-    assert!(appended[0].duplicate);
+    let appended = again.reply[0].clone().expect("taken");
+    assert_eq!(appended.base, first[0].base);
+    assert!(appended.duplicate);
     shard.restart();
     assert!(shard.append(stamped(1))[0].duplicate);
     let skipped = shard.append_only(stamped(3));

@@ -101,8 +101,9 @@ fn measure(directory: &Path, count: u64) -> Result<(), Box<dyn Error>> {
         &mut OsRng::new()?,
         now,
     )?;
-    for round in 0..2 {
-        let synced = fill(&mut parts, count, round)?;
+    // All of them twice, then one.
+    for (round, appended) in [count, count, 1].into_iter().enumerate() {
+        let synced = fill(&mut parts, appended, round as u64)?;
         parts.writer.seal()?;
         // The index learns of the new file by its first block.
         let block = parts.builder.finish(synced);
@@ -129,7 +130,7 @@ fn measure(directory: &Path, count: u64) -> Result<(), Box<dyn Error>> {
         let retired = parts.index.install_settled(&mut settled, usize::MAX);
         let installed = clock.monotonic() - started;
         retired.expect("all at once").release()?;
-        println!("{count} partitions, settling {}:", round + 1);
+        println!("{count} partitions, settling {appended} of them:");
         println!("  the shard is held up {planned:?} and {installed:?}");
         println!("  the settler takes {copied:?}");
     }

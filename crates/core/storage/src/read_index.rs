@@ -73,6 +73,8 @@ pub struct PartitionExtent {
 pub struct ReadIndex {
     options: Options,
     partitions: HashMap<PartitionId, PartitionReads>,
+    /// Of all partitions.
+    segments_size_bytes: u64,
     cache: BlockCache,
     journal: JournalFiles,
     segment_files: Arc<SegmentFiles>,
@@ -90,6 +92,7 @@ impl ReadIndex {
         Self {
             options: *options,
             partitions: HashMap::new(),
+            segments_size_bytes: 0,
             cache: BlockCache::new(options.cache_size_bytes_max, next),
             journal: JournalFiles::default(),
             segment_files: Arc::new(SegmentFiles::new(&directory.store)),
@@ -116,24 +119,33 @@ impl ReadIndex {
     /// Tells that no reader is entitled to what is before `start`. Frees what is kept in memory
     /// for it; what is on disk goes with the next settling.
     pub fn advance_start(&mut self, partition: PartitionId, start: Offset) {
-        self.partitions
-            .entry(partition)
-            .or_default()
-            .advance_start(start);
+        let reads = self.partitions.entry(partition).or_default();
+        self.segments_size_bytes -= reads.segments_size_bytes();
+        reads.advance_start(start);
+        self.segments_size_bytes += reads.segments_size_bytes();
     }
 
     /// Forgets the partitions of a deleted log, of which there were so many. What is on disk goes
     /// with the next settling.
     pub fn remove_log(&mut self, log: LogId, partitions: u32) {
         for index in 0..partitions {
-            self.partitions
-                .remove(&PartitionId::new(log, PartitionIndex(index)));
+            let partition = PartitionId::new(log, PartitionIndex(index));
+            if let Some(reads) = self.partitions.remove(&partition) {
+                self.segments_size_bytes -= reads.segments_size_bytes();
+            }
         }
     }
 
     /// Forgets the partitions of all logs but some.
     pub fn retain_logs(&mut self, mut keep: impl FnMut(LogId) -> bool) {
-        self.partitions.retain(|partition, _| keep(partition.log));
+        let total = &mut self.segments_size_bytes;
+        self.partitions.retain(|partition, reads| {
+            let is_kept = keep(partition.log);
+            if !is_kept {
+                *total -= reads.segments_size_bytes();
+            }
+            is_kept
+        });
     }
 
     /// What is readable of `partition`; `None` where nothing was ever appended.
@@ -151,10 +163,9 @@ impl ReadIndex {
 
     /// How much is held.
     pub fn usage(&self) -> Usage {
-        let partitions = self.partitions.values();
         Usage {
             journal_size_bytes: self.journal.size_bytes(),
-            segments_size_bytes: partitions.map(PartitionReads::segments_size_bytes).sum(),
+            segments_size_bytes: self.segments_size_bytes,
             cache_size_bytes: self.cache.size_bytes(),
             partition_count: self.partitions.len(),
         }
@@ -210,9 +221,16 @@ impl ReadIndex {
 
     /// Takes over the segments that a snapshot lists.
     pub(crate) fn add_segments(&mut self, partition: PartitionId, segments: Vec<Segment>) {
-        self.partitions
-            .entry(partition)
-            .or_default()
-            .set_segments(segments);
+        let reads = self.partitions.entry(partition).or_default();
+        self.segments_size_bytes -= reads.segments_size_bytes();
+        reads.set_segments(segments);
+        self.segments_size_bytes += reads.segments_size_bytes();
+    }
+
+    /// The size of all segments, counted.
+    #[cfg(test)]
+    pub(crate) fn counted_segments_size_bytes(&self) -> u64 {
+        let segments = self.partitions.values().flat_map(PartitionReads::segments);
+        segments.map(|segment| segment.size_bytes).sum()
     }
 }

@@ -30,7 +30,7 @@ use stele_base_types::{LogId, Offset, PartitionId};
 
 use self::{copy::Copied, replaying::Replaying};
 use crate::{
-    BlockSequence, Error, Options, PartKey, Replay, ShardDirectory,
+    BlockSequence, Error, ObjectWriter, Options, PartKey, Replay, ReplayError, ShardDirectory,
     journal::JournalFile,
     segment::Segment,
     snapshot::{Newest, PartWriter, SEGMENT_LISTS, Snapshot},
@@ -157,18 +157,22 @@ impl Settler {
         replay: &mut dyn Replay,
     ) -> Result<Settled, Error> {
         let directory = self.directory.clone();
+        let (store, options) = (&*directory.store, &self.options);
         let through = plan.through.unwrap_or(snapshot.next);
-        let mut replaying = Replaying::begin(&directory, &self.options, snapshot, replay)?;
-        plan.files
-            .iter()
-            .try_for_each(|file| replaying.file(file))?;
+        let mut replaying = Replaying::begin(&directory, options, snapshot, replay)?;
+        let mut files = plan.files.iter();
+        files.try_for_each(|file| replaying.file(file))?;
         let (mut index, changed) = replaying.end();
+
+        let mut output = store.writer()?;
+        let floors = &plan.floors;
         let copied = copy::copy(
             &directory,
-            &self.options,
+            options,
             snapshot,
             &mut index,
-            &plan.floors,
+            floors,
+            &mut *output,
         )?;
         let settled = Settled {
             directory: directory.clone(),
@@ -176,22 +180,25 @@ impl Settler {
             segments: copied.all(),
             left: copied.left.clone(),
         };
-        if !plan.files.is_empty() || !copied.changed.is_empty() {
-            self.snapshot_anew(snapshot, through, replay, &changed, &copied)?;
+        if plan.files.is_empty() && copied.changed.is_empty() {
+            return Ok(settled);
         }
+        self.save_changed(snapshot, replay, &changed, &copied, &mut *output)?;
+        output.finish()?;
+        snapshot.put(store, directory.shard, through)?;
+        self.remove_superfluous(snapshot, &copied.left)?;
         Ok(settled)
     }
 
-    /// Writes what changed, and puts a snapshot in place that covers everything before `through`.
-    fn snapshot_anew(
-        &mut self,
+    /// Writes the parts of the state that changed, and the lists of segments.
+    fn save_changed(
+        &self,
         snapshot: &mut Snapshot,
-        through: BlockSequence,
         replay: &dyn Replay,
         changed: &[PartKey],
         copied: &Copied,
+        output: &mut dyn ObjectWriter,
     ) -> Result<(), Error> {
-        let store = &*self.directory.store;
         let mut logs = copied.take_over(snapshot);
         if snapshot.whole.take().is_some() {
             // Format 1 listed them itself.
@@ -201,23 +208,20 @@ impl Settler {
             .into_iter()
             .map(|log| (log, snapshot.segment_list(log)))
             .collect();
-        let mut output = store.writer()?;
-        let mut parts = PartWriter::new(store, self.directory.shard, &mut snapshot.parts);
+        let (store, shard) = (&*self.directory.store, self.directory.shard);
+        let mut parts = PartWriter::new(store, shard, &mut snapshot.parts);
         for key in changed {
             let part = replay.save(*key).map_err(|source| self.unsaved(source))?;
-            put_or_remove(&mut parts, &mut *output, *key, part)?;
+            put_or_remove(&mut parts, output, *key, part)?;
         }
         for (LogId(id), list) in lists {
             let kind = SEGMENT_LISTS;
-            put_or_remove(&mut parts, &mut *output, PartKey { kind, id }, list)?;
+            put_or_remove(&mut parts, output, PartKey { kind, id }, list)?;
         }
-        parts.clean(&mut *output)?;
-        output.finish()?;
-        snapshot.put(store, self.directory.shard, through)?;
-        self.remove_superfluous(snapshot, &copied.left)
+        parts.clean(output)
     }
 
-    fn unsaved(&self, source: crate::ReplayError) -> Error {
+    fn unsaved(&self, source: ReplayError) -> Error {
         Error::Replay {
             path: self.directory.path.clone(),
             position: 0,
@@ -243,7 +247,7 @@ impl Settler {
 
 fn put_or_remove(
     parts: &mut PartWriter<'_>,
-    output: &mut dyn crate::ObjectWriter,
+    output: &mut dyn ObjectWriter,
     key: PartKey,
     part: Option<Vec<u8>>,
 ) -> Result<(), Error> {

@@ -33,6 +33,7 @@ pub(crate) struct PartitionReads {
     next: Offset,
     /// Settled data, oldest first; all of it before the runs'.
     segments: Vec<Segment>,
+    segments_size_bytes: u64,
     /// Data in the journal, oldest first.
     runs: VecDeque<Run>,
     runs_size_bytes: u64,
@@ -72,7 +73,7 @@ impl PartitionReads {
         }
         self.start = start;
         self.next = self.next.max(start);
-        self.segments.retain(|segment| segment.next_offset > start);
+        self.drop_segments_below(start);
         while let Some(run) = self.runs.front()
             && self.run_end(0) <= start
         {
@@ -83,9 +84,10 @@ impl PartitionReads {
 
     /// Replaces the segments by those of a snapshot or a settling.
     pub(crate) fn set_segments(&mut self, segments: Vec<Segment>) {
+        self.segments_size_bytes = segments.iter().map(|segment| segment.size_bytes).sum();
         self.segments = segments;
         let start = self.start;
-        self.segments.retain(|segment| segment.next_offset > start);
+        self.drop_segments_below(start);
         if let Some(first) = self.segments.first() {
             self.start = start.max(first.base_offset);
         }
@@ -104,6 +106,15 @@ impl PartitionReads {
         }
     }
 
+    fn drop_segments_below(&mut self, start: Offset) {
+        let below = self
+            .segments
+            .partition_point(|segment| segment.next_offset <= start);
+        for segment in self.segments.drain(..below) {
+            self.segments_size_bytes -= segment.size_bytes;
+        }
+    }
+
     pub(crate) fn max_timestamp(&self) -> Timestamp {
         let segments = self.segments.iter().map(|segment| segment.max_timestamp);
         let runs = self.runs.iter().map(|run| run.max_timestamp);
@@ -114,7 +125,7 @@ impl PartitionReads {
         PartitionExtent {
             start: self.start,
             next: self.next,
-            size_bytes: self.segments_size_bytes() + self.runs_size_bytes,
+            size_bytes: self.segments_size_bytes + self.runs_size_bytes,
         }
     }
 
@@ -123,7 +134,7 @@ impl PartitionReads {
     }
 
     pub(crate) fn segments_size_bytes(&self) -> u64 {
-        self.segments.iter().map(|segment| segment.size_bytes).sum()
+        self.segments_size_bytes
     }
 
     pub(crate) fn runs_size_bytes(&self) -> u64 {

@@ -73,7 +73,9 @@ impl ReadIndex {
         for (partition, segments) in settled.segments.drain(rest..) {
             // A partition that was removed meanwhile stays so.
             if let Some(reads) = self.partitions.get_mut(&partition) {
+                self.segments_size_bytes -= reads.segments_size_bytes();
                 reads.set_segments(segments);
+                self.segments_size_bytes += reads.segments_size_bytes();
                 reads.remove_runs_before(settled.through);
             }
         }

@@ -45,17 +45,17 @@ impl Copied {
 }
 
 /// Copies the batches above the floors that `index` has in the journal into segments, partition
-/// by partition.
+/// by partition. They are there once `output` is finished.
 pub(super) fn copy(
     directory: &ShardDirectory,
     options: &Options,
     last: &Snapshot,
     index: &mut ReadIndex,
     floors: &Floors,
+    output: &mut dyn ObjectWriter,
 ) -> Result<Copied, Error> {
     let mut copied = Copied::default();
     drop_below(&last.segments, floors, &mut copied);
-    let mut output = directory.store.writer()?;
     for partition in index.partitions() {
         let kept = copied.changed.get(&partition);
         let kept = kept.or_else(|| last.segments.get(&partition));
@@ -84,7 +84,6 @@ pub(super) fn copy(
         copying.copy(index, from)?;
         copied.changed.insert(partition, copying.segments);
     }
-    output.finish()?;
     Ok(copied)
 }
 

@@ -124,7 +124,7 @@ impl Logs {
         if let Some(Err(error)) = results.first()
             && results.iter().all(Result::is_err)
         {
-            return Err(error.clone());
+            return Err(*error);
         }
         if targets.is_empty() {
             // The original may still be on its way to the disk: this answer waits for it as well.

@@ -141,7 +141,7 @@ fn a_producers_repetition_is_answered_and_not_appended() {
     let again = shard.decide(stamped(0)).expect("appended");
     assert!(again.records.is_empty());
     assert_eq!(again.durability, Durability::Synced);
-    let appended = again.reply[0].clone().expect("taken");
+    let appended = again.reply[0].expect("taken");
     assert_eq!(appended.base, first[0].base);
     assert!(appended.duplicate);
     shard.restart();

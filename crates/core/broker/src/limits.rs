@@ -51,5 +51,8 @@ pub(crate) const AGE_GRACE_MS: u64 = 5 * 60_000;
 /// shard goes on with its clients' work: well under a millisecond.
 pub(crate) const SETTLING_PIECE_MAX: usize = 1_000;
 
-/// Logs whose retention is looked at in one maintenance: bounds how long it holds the shard.
-pub(crate) const MAINTAINED_LOGS_MAX: usize = 1_000;
+/// Partitions whose retention is looked at in one maintenance: bounds how long it holds the shard.
+pub(crate) const MAINTAINED_PARTITIONS_MAX: usize = 1_000;
+
+/// Logs that are counted for a status before a shard goes on with its clients' work.
+pub(crate) const COUNTED_LOGS_MAX: usize = 1_000;

@@ -377,3 +377,24 @@ async fn a_publish_reaches_every_queue_that_is_still_there() {
         test.stop().await;
     }
 }
+
+#[tokio::test]
+async fn logs_are_counted_by_pieces_and_all_of_them() {
+    let test = TestBroker::start();
+    let declared = (0..2_500).map(|number| {
+        let broker = test.broker.clone();
+        async move { declare_queue(&broker, &number.to_string(), Durability::Synced).await }
+    });
+    let mut logs = Vec::new();
+    for declaring in declared.map(tokio::spawn).collect::<Vec<_>>() {
+        logs.push(declaring.await.unwrap());
+    }
+    for log in [logs[0], logs[1_700], logs[2_499]] {
+        publish(&test.broker, log, "one").await;
+    }
+    let (first, second) = tokio::join!(test.broker.shard_statuses(), test.broker.shard_statuses());
+    for statuses in [first.unwrap(), second.unwrap()] {
+        assert_eq!((statuses[0].logs, statuses[0].ready), (2_500, 3));
+    }
+    test.stop().await;
+}

@@ -146,6 +146,7 @@ impl ShardThread {
         let deadline = deadline.min(block_due.unwrap_or(Timestamp::FOREVER));
         let idle = Duration::from_millis(deadline.since_ms(now));
         let is_due = self.shard.is_due(now);
+        let has_piece = self.shard.has_settling_piece() || self.shard.has_count_piece();
         let has_room = self.shard.backlog_bytes() < BACKLOG_BYTES_MAX
             && self.shard.link_backlog() < LINK_BACKLOG_MAX
             && !self.shard.is_settling_behind();
@@ -162,7 +163,7 @@ impl ShardThread {
                 }
                 self.take_requests();
             }
-            () = std::future::ready(()), if self.shard.has_settling_piece() || is_due => {}
+            () = std::future::ready(()), if has_piece || is_due => {}
             () = tokio::time::sleep(idle) => {}
         }
         self.keep_time();
@@ -216,6 +217,9 @@ impl ShardThread {
         }
         if self.shard.has_settling_piece() {
             self.settle_piece();
+        }
+        if self.shard.has_count_piece() {
+            self.shard.count_piece();
         }
         if now >= self.maintain_at {
             self.maintain_at = now.plus_ms(MAINTENANCE_MS);

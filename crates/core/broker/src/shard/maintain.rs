@@ -1,66 +1,68 @@
 //! Retention.
 
-use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
+use stele_base_types::{Offset, PartitionId, PartitionIndex, Timestamp};
 use stele_core_engine::Trim;
 use stele_core_storage::{Age, RetentionPolicy};
 
 use super::Shard;
-use crate::limits::MAINTAINED_LOGS_MAX;
+use crate::limits::MAINTAINED_PARTITIONS_MAX;
 
 impl Shard {
-    /// Applies retention to some of the logs; further calls go on with the others. Called about
-    /// once a second.
+    /// Applies retention to some of the partitions; further calls go on with the others. Called
+    /// about once a second.
     pub fn maintain(&mut self, now: Timestamp) {
         self.now = now;
         if self.maintained.is_none() {
             let logs = &self.state.logs;
             self.arrivals.retain(|log| logs.log(log).is_some());
         }
-        let following = self.state.logs.after(self.maintained);
-        let turn: Vec<LogId> = following
-            .map(|(log, _)| log)
-            .take(MAINTAINED_LOGS_MAX)
-            .collect();
-        let is_last = turn.len() < MAINTAINED_LOGS_MAX;
+        let following = self.partitions_after(self.maintained);
+        let turn: Vec<PartitionId> = following.take(MAINTAINED_PARTITIONS_MAX).collect();
+        let is_last = turn.len() < MAINTAINED_PARTITIONS_MAX;
         self.maintained = turn.last().copied().filter(|_| !is_last);
-        for log in turn {
-            self.apply_retention(log);
+        for partition in turn {
+            self.apply_retention(partition);
         }
         self.dispatch();
     }
 
-    fn apply_retention(&mut self, log: LogId) {
-        let Some(state) = self.state.logs.log(log) else {
+    fn partitions_after(&self, last: Option<PartitionId>) -> impl Iterator<Item = PartitionId> {
+        let logs = &self.state.logs;
+        let begun = last.and_then(|last| Some((last.log, logs.log(last.log)?)));
+        let logs = begun
+            .into_iter()
+            .chain(logs.after(last.map(|last| last.log)));
+        let partitions = logs.flat_map(|(log, state)| {
+            let indexes = (0..).map(PartitionIndex).zip(&state.partitions);
+            indexes.map(move |(index, _)| PartitionId::new(log, index))
+        });
+        partitions.filter(move |partition| last.is_none_or(|last| *partition > last))
+    }
+
+    fn apply_retention(&mut self, partition: PartitionId) {
+        let logs = &self.state.logs;
+        let Some((log, known)) = logs.log(partition.log).zip(logs.partition(partition)) else {
             return;
         };
-        let window = state.config.retention.window;
-        let bounds: Vec<(Offset, Offset)> = state
-            .partitions
-            .iter()
-            .map(|partition| (partition.start, partition.end))
-            .collect();
-        for (index, (start, end)) in bounds.into_iter().enumerate() {
-            let index = PartitionIndex(index as u32);
-            let partition = PartitionId::new(log, index);
-            let window = window.map_or(Offset::ZERO, |window| {
-                let age = window.time_ms.map(|ms_max| Age {
-                    ms_max,
-                    of_those_below: self.arrivals.note(partition, end, ms_max, self.now),
-                });
-                let policy = RetentionPolicy {
-                    age,
-                    size_bytes_max: window.size_bytes,
-                };
-                self.index.retention_start(partition, &policy, self.now)
+        let (start, end) = (known.start, known.end);
+        let window = log.config.retention.window.map_or(Offset::ZERO, |window| {
+            let age = window.time_ms.map(|ms_max| Age {
+                ms_max,
+                of_those_below: self.arrivals.note(partition, end, ms_max, self.now),
             });
-            let to = self.state.logs.keep_from(partition, window);
-            if to > start {
-                self.tell(Trim {
-                    partition,
-                    to,
-                    force: false,
-                });
-            }
+            let policy = RetentionPolicy {
+                age,
+                size_bytes_max: window.size_bytes,
+            };
+            self.index.retention_start(partition, &policy, self.now)
+        });
+        let to = self.state.logs.keep_from(partition, window);
+        if to > start {
+            self.tell(Trim {
+                partition,
+                to,
+                force: false,
+            });
         }
     }
 }

@@ -49,7 +49,7 @@ use self::{
     deliver::Leaser,
     release::{Due, Waiting},
     settling::Settling,
-    status::Counters,
+    status::{Counters, Counting},
 };
 pub use self::{
     link::{LinkInbox, LinkNews},
@@ -105,7 +105,7 @@ pub struct Shard {
     /// Space is short: what adds data is refused.
     is_blocked: bool,
     /// Where the next maintenance goes on.
-    maintained: Option<LogId>,
+    maintained: Option<PartitionId>,
     arrivals: Arrivals,
     /// Requests that look at logs which ended sessions have yet to give something back to.
     owed: Vec<(LogId, Request)>,
@@ -115,6 +115,7 @@ pub struct Shard {
     /// Reused for the stored form of records.
     scratch: Vec<u8>,
     counters: Counters,
+    counting: Counting,
     now: Timestamp,
 }
 

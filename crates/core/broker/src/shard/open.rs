@@ -14,7 +14,7 @@ use stele_core_storage::{
     Journal, Options, PartKey, Parts, Recovered, Replay, ReplayError, Settler, ShardDirectory,
 };
 
-use super::{Counters, LinkInbox, Settling, Shard, arrivals::Arrivals, release::Waiting};
+use super::{Counters, Counting, LinkInbox, Settling, Shard, arrivals::Arrivals, release::Waiting};
 use crate::limits::PIECE_RECORDS;
 
 /// A shard that has recovered, with those who write for it.
@@ -124,6 +124,7 @@ impl Shard {
             settling: Settling::default(),
             scratch: Vec::new(),
             counters: Counters::default(),
+            counting: Counting::default(),
             now,
         };
         tracing::info!(shard = %shard.id, ?report, "recovered");

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 use stele_base_types::{LogId, Offset, PartitionId, Timestamp};
 use stele_core_engine::{AppendError, AppendResult, Durability, LogError, Missing};
@@ -111,11 +111,13 @@ impl Waiting {
             .extract_if(|_, (_, class)| *class <= durability)
             .map(|(partition, (end, _))| (partition, end))
             .collect();
-        let is_shown = |log: LogId| ends.iter().any(|(partition, _)| partition.log == log);
-        let held = self
-            .held
-            .extract_if(.., |(log, _)| is_shown(*log))
-            .collect();
+        let held = if self.held.is_empty() {
+            Vec::new()
+        } else {
+            let shown: HashSet<LogId> = ends.iter().map(|(partition, _)| partition.log).collect();
+            let is_shown = |(log, _): &mut (LogId, Request)| shown.contains(log);
+            self.held.extract_if(.., is_shown).collect()
+        };
         let answers = self
             .answers
             .extract_if(.., |(asked, _)| *asked <= durability)

@@ -64,7 +64,7 @@ impl Shard {
             } => drop(reply.send(self.find_by_time(partition, at))),
             Request::Watch { partitions, notify } => self.watch(&partitions, &notify),
             Request::Status { log, reply } => drop(reply.send(self.log_status(log))),
-            Request::Counters { reply } => drop(reply.send(self.shard_status())),
+            Request::Counters { reply } => self.count(reply),
         }
     }
 

@@ -1,11 +1,14 @@
 //! Counts, for operators.
 
+use std::mem;
+
 use stele_base_types::LogId;
 use stele_core_engine::{LedgerId, LogError, Record};
 use stele_core_storage::Usage;
+use tokio::sync::oneshot::Sender;
 
 use super::Shard;
-use crate::{LogStatus, PartitionStatus};
+use crate::{LogStatus, PartitionStatus, limits::COUNTED_LOGS_MAX};
 
 /// Totals of a shard since the process started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +44,18 @@ pub struct ShardStatus {
     pub is_blocked: bool,
     /// What the storage holds.
     pub usage: Usage,
+}
+
+/// A count of a shard's logs, which goes by pieces.
+#[derive(Debug, Default)]
+pub(super) struct Counting {
+    /// Who asked since it began: the next one is theirs.
+    asked: Vec<Sender<ShardStatus>>,
+    /// Who gets this one.
+    answered: Vec<Sender<ShardStatus>>,
+    sums: ShardStatus,
+    /// The last log counted; `None` where none is being counted.
+    last: Option<LogId>,
 }
 
 impl Counters {
@@ -84,23 +99,59 @@ impl Shard {
         Ok(status)
     }
 
-    pub(super) fn shard_status(&self) -> ShardStatus {
-        let ledgers = || {
-            let logs = self.state.logs.iter();
-            logs.filter_map(|(_, log)| log.ledger(LedgerId::DEFAULT))
-        };
+    /// Answers with the counts of the shard, now or after some pieces of work.
+    pub(super) fn count(&mut self, reply: Sender<ShardStatus>) {
+        self.counting.asked.push(reply);
+        if self.counting.last.is_none() {
+            self.count_piece();
+        }
+    }
+
+    /// Whether there is a piece of counting to do, with [`Shard::count_piece`].
+    pub fn has_count_piece(&self) -> bool {
+        !self.counting.asked.is_empty() || self.counting.last.is_some()
+    }
+
+    /// Counts some more logs, and answers after the last.
+    pub fn count_piece(&mut self) {
+        let counting = &mut self.counting;
+        if counting.last.is_none() {
+            counting.sums = ShardStatus::default();
+            counting.answered = mem::take(&mut counting.asked);
+        }
+        let mut counted = 0;
+        for (id, log) in self.state.logs.after(counting.last).take(COUNTED_LOGS_MAX) {
+            counted += 1;
+            counting.last = Some(id);
+            counting.sums.logs += 1;
+            if let Some(ledger) = log.ledger(LedgerId::DEFAULT) {
+                counting.sums.ready += ledger.ready();
+                counting.sums.leased += ledger.leased();
+                counting.sums.delayed += ledger.delayed();
+            }
+        }
+        if counted == COUNTED_LOGS_MAX {
+            return;
+        }
+        counting.last = None;
+        let asked = mem::take(&mut counting.answered);
+        let status = self.status_with(self.counting.sums);
+        for reply in asked {
+            // Who asked may have gone.
+            let _ = reply.send(status);
+        }
+    }
+
+    fn status_with(&self, sums: ShardStatus) -> ShardStatus {
         ShardStatus {
-            ready: ledgers().map(|ledger| ledger.ready()).sum(),
-            leased: ledgers().map(|ledger| ledger.leased()).sum(),
-            delayed: ledgers().map(|ledger| ledger.delayed()).sum(),
             appended_records: self.counters.appended_records,
             appended_bytes: self.counters.appended_bytes,
             journalled_records: self.counters.journalled_records,
-            logs: self.state.logs.iter().count() as u64,
             sessions: self.sessions.len() as u64,
             backlog_bytes: self.backlog_bytes() as u64,
             is_blocked: self.is_blocked,
             usage: self.index.usage(),
+            ..sums
         }
     }
 }

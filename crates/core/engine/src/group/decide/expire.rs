@@ -1,6 +1,7 @@
 //! What time alone does to groups: members fall silent, rebalances end, offsets of abandoned
 //! groups are forgotten.
 
+use hashbrown::HashSet;
 use stele_base_types::{Name, Timestamp};
 
 use super::{Group, Groups, leave, rebalance};
@@ -65,7 +66,8 @@ fn drop_members(live: &Live, name: &Name, ids: &[&str], now: Timestamp) -> Decis
         GroupState::Stable | GroupState::CompletingRebalance
     );
     if had_members && is_settled {
-        rebalance::prepare(&mut step, live, None, |id| ids.contains(&id), now);
+        let gone: HashSet<&str> = ids.iter().copied().collect();
+        rebalance::prepare(&mut step, live, None, |id| gone.contains(id), now);
     }
     step.done()
 }

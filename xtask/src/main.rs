@@ -1,16 +1,22 @@
-//! Checks and chores of the repository: `cargo xtask tidy`.
+//! Checks and chores of the repository: `cargo xtask tidy`, `cargo xtask plant`.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a command-line tool speaks on both"
 )]
 
+mod plant;
 mod tidy;
 
 use std::{env, path::Path, process::ExitCode};
 
-const USAGE: &str = "usage: cargo xtask tidy\n\n  tidy   checks layers, sizes, names, \
-                     headers, dependency reasons and links";
+const USAGE: &str = "\
+usage: cargo xtask tidy
+       cargo xtask plant [WORD]...
+
+  tidy   checks layers, sizes, names, headers, dependency reasons, links and planted bugs
+  plant  puts each planted bug into a copy of the sources, or those with a WORD in their
+         names, and demands that the simulator finds it by the law that it breaks";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -19,6 +25,7 @@ fn main() -> ExitCode {
         .expect("xtask lies in the repository's root");
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["tidy"] => report(tidy::run(root)),
+        ["plant", ref words @ ..] => conclude(plant::run(root, words)),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             ExitCode::SUCCESS
@@ -49,6 +56,18 @@ fn report(outcome: anyhow::Result<tidy::Summary>) -> ExitCode {
         }
         Err(error) => {
             eprintln!("tidy could not run: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether all planted bugs were found.
+fn conclude(outcome: anyhow::Result<bool>) -> ExitCode {
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("plant could not run: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -13,6 +13,7 @@ mod line_length;
 mod links;
 mod masked;
 mod names;
+mod plants;
 mod protocol_headers;
 mod repository;
 mod unfinished;
@@ -20,7 +21,7 @@ mod unfinished;
 use std::path::Path;
 
 use finding::Finding;
-use repository::Repository;
+pub(crate) use repository::Repository;
 
 /// What a run of all checks gave.
 #[derive(Debug)]
@@ -42,6 +43,7 @@ const CHECKS: &[Check] = &[
     line_length::check,
     links::check,
     names::check,
+    plants::check,
     protocol_headers::check,
     unfinished::check,
 ];

@@ -16,6 +16,9 @@
 //! `./test` runs the first 1,000 seeds, `./test --soak` goes on until stopped. One seed by itself:
 //! `cargo run --release -p stele-test-sim -- --seed 42`.
 //!
+//! `cargo xtask plant` shows that the laws see what they are to see: it plants the bugs that are in
+//! `plants/`, a file for each law, and demands that the first seeds find them.
+//!
 //! Invariants
 //! - Nothing here knows how the broker works inside; the laws judge by what was asked, answered
 //!   and seen, and by the states that recoveries find.

@@ -95,7 +95,8 @@ fn parse(arguments: impl Iterator<Item = String>) -> Option<Asked> {
     Some(asked)
 }
 
-/// Runs the seeds on all cores, until one fails.
+/// Runs the seeds on all cores, until one fails: the first of them, however many cores there are,
+/// since each that comes before it was begun before, and is ended.
 fn run_all(asked: &Asked) -> Result<Outcome, Box<Failure>> {
     let next = AtomicU64::new(asked.from);
     let failed = AtomicBool::new(false);
@@ -116,6 +117,7 @@ fn run_all(asked: &Asked) -> Result<Outcome, Box<Failure>> {
                     total.files_used_again += outcome.files_used_again;
                 }
                 (total @ Ok(_), Err(failure)) => *total = Err(failure),
+                (Err(known), Err(failure)) if failure.seed < known.seed => *known = failure,
                 (Err(_), _) => {}
             }
         }

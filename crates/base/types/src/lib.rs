@@ -4,6 +4,7 @@
 //! Everything here is plain data: no I/O, no clock, no allocation beyond names.
 
 mod id;
+mod murmur2;
 mod name;
 mod offset;
 mod principal;
@@ -15,6 +16,7 @@ pub use id::{
     ConsumerId, LogId, PartitionId, PartitionIndex, ProcessEpoch, ProducerEpoch, ProducerId,
     Sequence, SessionId, ShardId,
 };
+pub use murmur2::murmur2;
 pub use name::{Name, NameError, VHOST_DEFAULT};
 pub use offset::Offset;
 pub use principal::{Login, Principal, Proof};

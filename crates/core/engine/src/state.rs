@@ -1,15 +1,14 @@
 //! The state of a shard, and what the shard decides on by itself. Commands are each in a file of
 //! their own.
 
-use serde::{Deserialize, Serialize};
 use stele_base_types::{
     LogId, Offset, PartitionId, ProcessEpoch, ProducerId, SessionId, Timestamp,
 };
 
 use crate::{Catalogue, Decision, Groups, Links, Logs, Record, link::Topology};
 
-/// All that a shard knows. Serialised as a snapshot.
-#[derive(Debug, Default, Serialize, Deserialize)]
+/// All that a shard knows. A snapshot has it in parts ([`crate::StatePart`]).
+#[derive(Debug, Default)]
 pub struct State {
     /// Definitions; filled on shard 0 alone.
     pub catalogue: Catalogue,
@@ -20,7 +19,6 @@ pub struct State {
     pub(crate) producer_next: ProducerId,
     /// The shard's links to the others.
     pub links: Links,
-    #[serde(skip)]
     pub(crate) topology: Topology,
     /// The latest instant that a record bears.
     pub(crate) latest: Timestamp,

@@ -1,4 +1,5 @@
-//! Stored forms: how records and the state lie in journals and snapshots, and how they grow.
+//! Stored forms: how records and the parts of the state lie in journals and snapshots, and how they
+//! grow.
 //!
 //! ```text
 //!  0  1 version    0x80 + the version of the form; a byte below 0x80 begins a first form
@@ -19,7 +20,9 @@
 
 pub(crate) mod config;
 mod first;
+mod parts;
 
+pub use self::parts::{StatePart, Touched};
 use crate::{Record, State};
 
 /// The version that is written.
@@ -34,6 +37,9 @@ pub enum StoredError {
     /// There are none.
     #[error("nothing is stored here")]
     Empty,
+    /// A part of the state begins as none ever did.
+    #[error("a part of the state, but without a version")]
+    NoVersion,
     /// A newer program wrote them. The operator starts that one.
     #[error("stored in form {0}, but this stele knows forms 1 to {VERSION}")]
     Version(u8),
@@ -50,33 +56,52 @@ impl Record {
     }
 }
 
+/// A record, as it was read from a stored form of any version.
+#[derive(Debug)]
+pub struct StoredRecord(Form);
+
+#[derive(Debug)]
+enum Form {
+    Present(Record),
+    First(Box<first::Record>),
+}
+
+impl StoredRecord {
+    /// Reads a stored form.
+    pub fn read(bytes: &[u8]) -> Result<Self, StoredError> {
+        Ok(Self(match content(bytes)? {
+            Some(content) => Form::Present(postcard::from_bytes(content)?),
+            None => Form::First(Box::new(postcard::from_bytes(bytes)?)),
+        }))
+    }
+
+    /// The parts of the state that applying it reads or changes.
+    pub fn touched(&self) -> Touched {
+        match &self.0 {
+            Form::Present(record) => record.touched(),
+            Form::First(record) => record.touched(),
+        }
+    }
+
+    /// Makes the change that it says.
+    pub fn apply_to(self, state: &mut State) {
+        match self.0 {
+            Form::Present(record) => state.apply(&record),
+            Form::First(record) => record.apply_to(state),
+        }
+    }
+}
+
 impl State {
     /// Applies a record in a stored form of any version.
     pub fn replay(&mut self, bytes: &[u8]) -> Result<(), StoredError> {
-        match content(bytes)? {
-            Some(content) => self.apply(&postcard::from_bytes(content)?),
-            None => postcard::from_bytes::<first::Record>(bytes)?.apply_to(self),
-        }
+        StoredRecord::read(bytes)?.apply_to(self);
         Ok(())
     }
 
-    /// The stored form: a zero follows the version. A first form begins with a number of
-    /// continued bytes, which never ends in zero.
-    pub fn store(&self) -> Vec<u8> {
-        let mut bytes = vec![VERSION_MARK | VERSION, 0];
-        bytes = postcard::to_extend(self, bytes).expect(WRITABLE);
-        bytes
-    }
-
-    /// Reads a stored form of any version.
-    pub fn read(bytes: &[u8]) -> Result<Self, StoredError> {
-        match bytes {
-            [version, 0, content @ ..] if version & VERSION_MARK != 0 => {
-                check(version & !VERSION_MARK)?;
-                Ok(postcard::from_bytes(content)?)
-            }
-            _ => Ok(postcard::from_bytes::<first::State>(bytes)?.into()),
-        }
+    /// Reads a whole state: there is a first form of it alone.
+    pub fn read_whole(bytes: &[u8]) -> Result<Self, StoredError> {
+        Ok(postcard::from_bytes::<first::State>(bytes)?.into())
     }
 }
 

@@ -8,7 +8,7 @@ use stele_base_types::{
 };
 use stele_core_engine::{
     AppendError, Appended, Durability, LeaseId, LinkNumber, LogDefinition, Outcome, ProducerStamp,
-    Schedule,
+    Schedule, StatePart,
 };
 
 /// How the process ends.
@@ -297,13 +297,16 @@ pub(crate) struct Commit {
     pub offset: Offset,
 }
 
-/// What recoveries of one shard found, each as the stored form of its state.
+/// A state in its stored form: all parts.
+pub(crate) type StoredState = Vec<(StatePart, Vec<u8>)>;
+
+/// What recoveries of one shard found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Recovery {
     /// The one after which the process goes on; crashes may have cut others short before.
-    pub last: Vec<u8>,
+    pub last: StoredState,
     /// One, undisturbed, on a copy of the disk as the crash left it, and a second one after it.
-    pub undisturbed: [Vec<u8>; 2],
+    pub undisturbed: [StoredState; 2],
     /// One that had every journal file that there ever was and nothing else.
-    pub journal_alone: Option<Vec<u8>>,
+    pub journal_alone: Option<StoredState>,
 }

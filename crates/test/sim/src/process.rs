@@ -17,7 +17,7 @@ use stele_core_storage::{
 };
 
 pub(crate) use self::start::{Settings, Telling};
-use crate::event::LinkEnds;
+use crate::event::{LinkEnds, StoredState};
 
 /// Blocks that a writer has at once.
 const BLOCKS_IN_FLIGHT_MAX: usize = 4;
@@ -259,9 +259,12 @@ impl Process {
     }
 
     /// The stored form of a shard's state, apart from the epoch.
-    pub(crate) fn state_of(&self, shard: usize) -> Vec<u8> {
-        let stored = self.sites[shard].shard.state().store();
-        let mut state = State::read(&stored).expect("it was stored just now");
+    pub(crate) fn state_of(&self, shard: usize) -> StoredState {
+        let mut state = State::default();
+        for (part, bytes) in self.sites[shard].shard.state().store() {
+            let loaded = state.load_part(part, &bytes);
+            loaded.expect("it was stored just now");
+        }
         state.apply(&Record::Recovered(ProcessEpoch::default()));
         state.store()
     }

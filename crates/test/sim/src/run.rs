@@ -13,7 +13,7 @@ use stele_test_disk::{Loss, MemoryDisk, Random};
 
 use crate::{
     client::{Client, Turn},
-    event::{Crash, Event, Recovery, note_beside},
+    event::{Crash, Event, Recovery, StoredState, note_beside},
     laws::{self, Law},
     model::Model,
     process::{Luck, Process, Settings},
@@ -418,7 +418,7 @@ impl Run {
         &mut self,
         disk: &MemoryDisk,
         twice: bool,
-    ) -> Result<[Vec<Vec<u8>>; 2], Broken> {
+    ) -> Result<[Vec<StoredState>; 2], Broken> {
         let mut found = [Vec::new(), Vec::new()];
         for states in found.iter_mut().take(if twice { 2 } else { 1 }) {
             match Process::start(&self.settings, disk, self.calendar) {

@@ -26,6 +26,7 @@ mod maintain;
 mod open;
 mod read;
 mod release;
+mod replayed;
 mod request;
 mod settling;
 mod status;
@@ -53,8 +54,9 @@ use self::{
 };
 pub use self::{
     link::{LinkInbox, LinkNews},
-    open::{Opened, Replayed},
+    open::Opened,
     release::{Awaited, News},
+    replayed::Replayed,
     status::ShardStatus,
 };
 use crate::{

@@ -9,12 +9,12 @@ use hashbrown::{HashMap, HashSet};
 use parking_lot::RwLock;
 use stele_base_env::Rng;
 use stele_base_types::{LogId, PartitionId, PartitionIndex, ProcessEpoch, ShardId, Timestamp};
-use stele_core_engine::{Catalogue, OpenLog, State, Topology};
-use stele_core_storage::{
-    Journal, Options, PartKey, Parts, Recovered, Replay, ReplayError, Settler, ShardDirectory,
-};
+use stele_core_engine::{Catalogue, OpenLog, Topology};
+use stele_core_storage::{Journal, Options, Recovered, Settler, ShardDirectory};
 
-use super::{Counters, Counting, LinkInbox, Settling, Shard, arrivals::Arrivals, release::Waiting};
+use super::{
+    Counters, Counting, LinkInbox, Replayed, Settling, Shard, arrivals::Arrivals, release::Waiting,
+};
 use crate::limits::PIECE_RECORDS;
 
 /// A shard that has recovered, with those who write for it.
@@ -26,46 +26,6 @@ pub struct Opened {
     pub writer: Box<dyn Journal>,
     /// Settles its journal.
     pub settler: Settler,
-}
-
-/// The engine's state, built from the journal. It is one part.
-#[derive(Debug, Default)]
-pub struct Replayed {
-    state: State,
-    is_changed: bool,
-}
-
-/// The whole state.
-const STATE: PartKey = PartKey { kind: 0, id: 0 };
-
-impl Replay for Replayed {
-    fn load_whole(&mut self, state: &[u8]) -> Result<(), ReplayError> {
-        self.is_changed = true;
-        self.load(STATE, state)
-    }
-
-    fn load(&mut self, _: PartKey, state: &[u8]) -> Result<(), ReplayError> {
-        self.state = State::read(state)?;
-        Ok(())
-    }
-
-    fn parts_of(&self, _: &[u8]) -> Result<Parts, ReplayError> {
-        Ok(Parts::one(STATE))
-    }
-
-    fn control(&mut self, record: &[u8]) -> Result<(), ReplayError> {
-        self.is_changed = true;
-        Ok(self.state.replay(record)?)
-    }
-
-    fn take_changed(&mut self) -> Vec<PartKey> {
-        let is_changed = std::mem::take(&mut self.is_changed);
-        is_changed.then_some(STATE).into_iter().collect()
-    }
-
-    fn save(&self, _: PartKey) -> Result<Option<Vec<u8>>, ReplayError> {
-        Ok(Some(self.state.store()))
-    }
 }
 
 impl Shard {
@@ -136,8 +96,8 @@ impl Shard {
     }
 
     /// Begins the life of a process: what went with the former one is dropped, and what its
-    /// sessions held returns. The epoch is larger than [`State::next_epoch`] of any shard,
-    /// or equal. The replica becomes the catalogue if this is shard 0.
+    /// sessions held returns. The epoch is larger than `State::next_epoch` of any shard, or equal.
+    /// The replica becomes the catalogue if this is shard 0.
     pub fn recover(&mut self, epoch: ProcessEpoch, now: Timestamp) {
         self.now = now;
         loop {

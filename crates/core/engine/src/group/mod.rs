@@ -13,6 +13,7 @@
 //! - A settlement changes by journalled records alone, and `Live` after a restart follows from it.
 //! - A token is answered once: when what it waits for comes, or its member is gone or asks anew.
 
+mod buckets;
 mod decide;
 mod error;
 mod live;
@@ -25,6 +26,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use stele_base_types::{Name, Offset, PartitionId, Timestamp};
 
+pub(crate) use self::buckets::bucket_of;
+use self::{buckets::Buckets, live::Live, member::Waits, record::Settlement};
 pub use self::{
     decide::{
         CommitOffset, CommitOffsets, DeleteGroup, DeleteOffsets, DescribeGroup, FetchOffsets,
@@ -36,20 +39,18 @@ pub use self::{
     member::Profile as GroupMemberProfile,
     record::{GroupRecord, Joining as GroupJoining, Settlement as GroupSettlement},
 };
-use self::{live::Live, member::Waits, record::Settlement};
 use crate::limits::GROUP_RETENTION_MS;
 
 /// The groups of a shard.
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Groups {
-    groups: BTreeMap<Name, Group>,
-    #[serde(skip)]
+    groups: Buckets,
     due: BTreeSet<(Timestamp, Name)>,
 }
 
 /// A group.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Group {
+pub(crate) struct Group {
     offsets: BTreeMap<PartitionId, Committed>,
     settlement: Settlement,
     /// When it last lost its last member or had an offset committed.
@@ -99,6 +100,24 @@ impl GroupState {
 }
 
 impl Groups {
+    /// The buckets that have groups.
+    pub(crate) fn buckets(&self) -> impl Iterator<Item = u8> {
+        self.groups.numbers()
+    }
+
+    /// The groups of a bucket, if it has any.
+    pub(crate) fn bucket(&self, number: u8) -> Option<&BTreeMap<Name, Group>> {
+        self.groups.bucket(number)
+    }
+
+    /// Takes in groups that aren't here yet, as they were stored. Their deadlines come with the
+    /// process: [`Groups::recovered`].
+    pub(crate) fn load(&mut self, groups: BTreeMap<Name, Group>) {
+        for (name, group) in groups {
+            self.groups.insert(name, group);
+        }
+    }
+
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         self.due.first().map(|(due, _)| *due)
     }
@@ -110,7 +129,7 @@ impl Groups {
             }
             return;
         }
-        let group = self.groups.entry(name.clone()).or_default();
+        let group = self.groups.get_or_make(name);
         group.apply(record);
         self.reindex(name);
     }
@@ -122,7 +141,7 @@ impl Groups {
             group.live = Live::found(&group.settlement);
             group.due = None;
         }
-        let names: Vec<_> = self.groups.keys().cloned().collect();
+        let names: Vec<_> = self.groups.iter().map(|(name, _)| name.clone()).collect();
         names.iter().for_each(|name| self.reindex(name));
     }
 

@@ -20,6 +20,7 @@ mod partition;
 mod producer;
 mod record;
 mod session;
+mod stored;
 mod tick;
 mod trim;
 mod unused;
@@ -51,6 +52,7 @@ pub use self::{
 pub(crate) use self::{
     deduplication::Deduplication,
     ledger::{Attempts, Part},
+    stored::LogsHeader,
 };
 use self::{index::Indexes, ledger::Site};
 use crate::{LogConfig, Token};
@@ -73,8 +75,7 @@ impl LedgerId {
 pub struct LeaseId(pub u64);
 
 /// The logs of a shard.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(from = "StoredLogs")]
+#[derive(Debug, Default)]
 pub struct Logs {
     logs: BTreeMap<LogId, Box<Log>>,
     /// The process that is at work, or was at last.
@@ -85,19 +86,8 @@ pub struct Logs {
     /// at offset 0 once more.
     closed: BTreeSet<LogId>,
     /// Who waits for the end of a deletion, and how many records went by it.
-    #[serde(skip)]
     deleting: BTreeMap<LogId, Vec<(Token, u64)>>,
-    #[serde(skip)]
     indexes: Indexes,
-}
-
-/// [`Logs`] in a snapshot: without the indexes, which follow.
-#[derive(Deserialize)]
-pub(crate) struct StoredLogs {
-    pub(crate) logs: BTreeMap<LogId, Box<Log>>,
-    pub(crate) epoch: ProcessEpoch,
-    pub(crate) lease_last: LeaseId,
-    pub(crate) closed: BTreeSet<LogId>,
 }
 
 /// A log on its shard.
@@ -158,6 +148,19 @@ impl Log {
     fn ledger_of(&self, consumer: ConsumerRef) -> Option<&Ledger> {
         let mut ledgers = self.ledgers.iter();
         ledgers.find(|ledger| ledger.has_consumer(consumer))
+    }
+
+    /// Enters all that it holds into indexes that don't know of it yet.
+    fn index(&self, id: LogId, indexes: &mut Indexes) {
+        for ledger in &self.ledgers {
+            let mut site = Site {
+                log: id,
+                ledger: ledger.id(),
+                indexes,
+            };
+            ledger.index(&mut site);
+        }
+        self.index_forgetting(id, indexes);
     }
 
     fn subscribers(&self) -> impl Iterator<Item = &Subscription> + use<'_> {
@@ -299,31 +302,8 @@ impl Logs {
     /// Fills empty indexes from the logs.
     fn index_all(&mut self) {
         for (id, log) in &self.logs {
-            for ledger in &log.ledgers {
-                let mut site = Site {
-                    log: *id,
-                    ledger: ledger.id(),
-                    indexes: &mut self.indexes,
-                };
-                ledger.index(&mut site);
-            }
-            log.index_forgetting(*id, &mut self.indexes);
+            log.index(*id, &mut self.indexes);
         }
-    }
-}
-
-impl From<StoredLogs> for Logs {
-    fn from(stored: StoredLogs) -> Self {
-        let mut logs = Self {
-            logs: stored.logs,
-            epoch: stored.epoch,
-            lease_last: stored.lease_last,
-            closed: stored.closed,
-            deleting: BTreeMap::new(),
-            indexes: Indexes::default(),
-        };
-        logs.index_all();
-        logs
     }
 }
 

@@ -99,9 +99,13 @@ fn a_form_of_a_newer_program_is_refused_by_its_version() {
         refused.to_string(),
         "stored in form 3, but this stele knows forms 1 to 2"
     );
-    let mut stored = State::default().store();
-    stored[0] += 1;
-    assert!(matches!(State::read(&stored), Err(StoredError::Version(3))));
+    for (part, mut stored) in state.store() {
+        stored[0] += 1;
+        let refused = State::default().load_part(part, &stored);
+        assert!(matches!(refused, Err(StoredError::Version(3))));
+        let refused = State::default().load_part(part, &stored[1..]);
+        assert!(matches!(refused, Err(StoredError::NoVersion)), "{part:?}");
+    }
     assert!(matches!(state.replay(&[]), Err(StoredError::Empty)));
 }
 

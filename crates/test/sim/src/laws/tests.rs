@@ -9,7 +9,8 @@ use stele_base_types::{
 };
 use stele_core_engine::{
     AppendError, Appended, Durability, LeaseId, Lifetime, LinkNumber, LogConfig, LogDefinition,
-    Outcome, ProducerStamp, QueueConfig, Retention, Schedule, Window, limits::DEDUPLICATION_MS,
+    Outcome, ProducerStamp, QueueConfig, Retention, Schedule, StatePart, Window,
+    limits::DEDUPLICATION_MS,
 };
 
 use super::all;
@@ -499,11 +500,12 @@ fn a_second_message_of_an_id_breaks_law_7() {
 
 #[test]
 fn recoveries_that_differ_break_law_8() {
+    let state = |state: u8| vec![(StatePart::Header, vec![state])];
     let recovered = |last: u8, second: u8, alone: Option<u8>| {
         let recovery = Recovery {
-            last: vec![last],
-            undisturbed: [vec![1], vec![second]],
-            journal_alone: alone.map(|state| vec![state]),
+            last: state(last),
+            undisturbed: [state(1), state(second)],
+            journal_alone: alone.map(state),
         };
         [Event::Recovered(vec![recovery])]
     };

@@ -11,6 +11,7 @@ use stele_core_storage::{DataDirectory, Error, Options, SpaceGuard};
 use stele_test_disk::{MemoryDisk, Random};
 
 use super::{Process, Progress, Site};
+use crate::event::StoredState;
 
 /// What stays the same in a run, whatever befalls the process.
 #[derive(Clone, Debug)]
@@ -73,7 +74,7 @@ impl Process {
         settings: &Settings,
         disk: &MemoryDisk,
         calendar: Timestamp,
-    ) -> Result<(Self, Vec<Vec<u8>>), Error> {
+    ) -> Result<(Self, Vec<StoredState>), Error> {
         let disk: Arc<dyn Disk> = Arc::new(disk.clone());
         let directory = DataDirectory::open(disk, &settings.directory, settings.shards)?;
         let replica = Arc::new(RwLock::new(Catalogue::default()));

@@ -74,7 +74,9 @@ impl Command for ListGroups {
     fn decide(self, state: &State, _now: Timestamp) -> Result<Decision<Self::Reply>, Infallible> {
         let groups = state.groups.groups.iter();
         let listings = groups.map(|(name, group)| listing(name.clone(), &group.live));
-        Ok(Decision::reply(listings.collect()))
+        let mut listings: Vec<_> = listings.collect();
+        listings.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        Ok(Decision::reply(listings))
     }
 }
 

@@ -97,7 +97,7 @@ fn take(driven: &mut Driven, step: &Step) {
 /// What follows from the members follows from them still, and waiting members belong to states in
 /// which there is something to wait for.
 fn assert_whole(groups: &Groups) {
-    for (name, group) in &groups.groups {
+    for (name, group) in groups.groups.iter() {
         let live = &group.live;
         let mut again = live.clone();
         again.recount();
@@ -114,7 +114,7 @@ fn assert_whole(groups: &Groups) {
         let due = group.due.map(|due| (due, name.clone()));
         assert!(due.is_none_or(|due| groups.due.contains(&due)));
     }
-    assert!(groups.due.len() <= groups.groups.len());
+    assert!(groups.due.len() <= groups.groups.iter().count());
 }
 
 fn is_memberless(live: &Live) -> bool {

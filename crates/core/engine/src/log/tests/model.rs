@@ -16,6 +16,7 @@ use self::{
     step::{Step, step},
 };
 use super::*;
+use crate::StatePart;
 
 const PARTITIONS: u32 = 2;
 
@@ -47,7 +48,7 @@ struct History {
     oracle: Oracle,
     consumer_next: u64,
     /// A snapshot, and how much of the journal it holds.
-    snapshot: (Vec<u8>, usize),
+    snapshot: (Vec<(StatePart, Vec<u8>)>, usize),
 }
 
 impl History {
@@ -56,7 +57,7 @@ impl History {
         Self {
             oracle: Oracle::new(fifo, PARTITIONS),
             consumer_next: 1,
-            snapshot: (bytes(&shard.state), shard.journal.len()),
+            snapshot: (shard.state.store(), shard.journal.len()),
             shard,
         }
     }
@@ -116,7 +117,7 @@ impl History {
             }
             Step::Trim { pick, force } => self.trim(pick, force),
             Step::Snapshot => {
-                self.snapshot = (bytes(&self.shard.state), self.shard.journal.len());
+                self.snapshot = (self.shard.state.store(), self.shard.journal.len());
             }
             Step::Restart => {
                 self.shard.restart();
@@ -276,26 +277,26 @@ impl History {
     /// recovery, or a second one, all are the same.
     fn check_recovery(&self) {
         let journal = &self.shard.journal;
-        let live = recovered(decoded(&bytes(&self.shard.state)), &[]);
+        let live = recovered(loaded(&self.shard.state.store()), &[]);
         let replayed = recovered(State::default(), journal);
         let (snapshot, place) = &self.snapshot;
-        let resumed = recovered(decoded(snapshot), &journal[*place..]);
-        let logs = |state: &State| postcard::to_stdvec(&state.logs).expect("it encodes");
-        let expected = logs(&live);
+        let resumed = recovered(loaded(snapshot), &journal[*place..]);
+        let expected = live.store();
         for state in [&replayed, &resumed] {
-            assert_eq!(logs(state), expected);
+            assert_eq!(state.store(), expected);
             assert_eq!(state.next_deadline(), live.next_deadline());
         }
-        assert_eq!(logs(&recovered(replayed, &[])), expected);
+        assert_eq!(recovered(replayed, &[]).store(), expected);
     }
 }
 
-fn bytes(state: &State) -> Vec<u8> {
-    postcard::to_stdvec(state).expect("it encodes")
-}
-
-fn decoded(bytes: &[u8]) -> State {
-    postcard::from_bytes(bytes).expect("it decodes")
+/// A state of these parts, in the opposite order.
+fn loaded(parts: &[(StatePart, Vec<u8>)]) -> State {
+    let mut state = State::default();
+    for (part, bytes) in parts.iter().rev() {
+        state.load_part(*part, bytes).expect("it decodes");
+    }
+    state
 }
 
 fn recovered(mut state: State, records: &[Record]) -> State {

@@ -5,7 +5,7 @@ use stele_base_types::SessionId;
 
 use crate::{Durability, Lifetime};
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(in crate::stored) struct LogConfig {
     partitions: u32,
     durability: Durability,
@@ -14,33 +14,33 @@ pub(in crate::stored) struct LogConfig {
     queue: Option<QueueConfig>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Retention {
     until_acknowledged: bool,
     window: Option<Window>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Window {
     time_ms: Option<u64>,
     size_bytes: Option<u64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(in crate::stored) struct QueueConfig {
     fifo: bool,
     delay_ms: u64,
     expiry_ms: Option<u64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct StoredLifetime {
     exclusive: Option<SessionId>,
     unused: WhenUnused,
 }
 
 /// What becomes of a log without consumers.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 enum WhenUnused {
     Stays,
     GoesAtOnce,

@@ -9,13 +9,13 @@ use stele_base_types::{
     Timestamp,
 };
 
-use super::config::LogConfig;
+use super::{super::Touched, config::LogConfig};
 use crate::{
     Arguments, Bind, ConsumerRef, Decision, ExchangeKind, Facet, GroupRecord, LeaseId, LedgerId,
     ProducerStamp, Run, Settings, State,
 };
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(in crate::stored) enum Record {
     Appended {
         targets: SmallVec<[(PartitionId, Offset); 1]>,
@@ -36,17 +36,17 @@ pub(in crate::stored) enum Record {
 }
 
 /// No bytes are one of these.
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 pub(in crate::stored) enum Never {}
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(in crate::stored) struct Schedule {
     delay_ms: Option<u64>,
     group: Option<u64>,
     deduplication: Option<u128>,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(in crate::stored) enum LogRecord {
     Opened {
         config: LogConfig,
@@ -66,7 +66,7 @@ pub(in crate::stored) enum LogRecord {
     Used(Never),
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(in crate::stored) enum LedgerRecord {
     Leased {
         run: Run,
@@ -103,7 +103,7 @@ pub(in crate::stored) enum LedgerRecord {
     Cleared(SmallVec<[(PartitionIndex, Offset); 1]>),
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(in crate::stored) enum CatalogueRecord {
     LogDefined(LogDefinition),
     LogDeleted(LogId),
@@ -113,7 +113,7 @@ pub(in crate::stored) enum CatalogueRecord {
     Unbound(Bind),
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(in crate::stored) struct LogDefinition {
     id: LogId,
     vhost: Name,
@@ -124,14 +124,14 @@ pub(in crate::stored) struct LogDefinition {
     modified: Timestamp,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(in crate::stored) struct DeclareExchange {
     vhost: Name,
     name: Name,
     exchange: Exchange,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(in crate::stored) struct Exchange {
     kind: ExchangeKind,
     durable: bool,
@@ -144,6 +144,22 @@ pub(in crate::stored) struct Exchange {
 const EPOCH: ProcessEpoch = ProcessEpoch(1);
 
 impl Record {
+    /// The parts of the state that it reads or changes.
+    pub(in crate::stored) fn touched(&self) -> Touched {
+        match self {
+            Self::Appended { targets, .. } => {
+                Touched::logs(targets.iter().map(|(partition, _)| partition.log))
+            }
+            Self::Log(log, _) => Touched::logs([*log]),
+            Self::Group(group, _) => Touched::group(group),
+            Self::Catalogue(_) => Touched::catalogue(),
+            Self::ProducerIds(_) => Touched::header(),
+            Self::SessionClosed(_) => Touched::header().and_all_logs(),
+            Self::Recovered => Touched::catalogue().and_all_logs(),
+            Self::Committed(never) => match *never {},
+        }
+    }
+
     /// Makes the change that it says.
     pub(in crate::stored) fn apply_to(self, state: &mut State) {
         let record = match self {

@@ -10,16 +10,17 @@ use super::{
     record::{Exchange, LogDefinition},
 };
 use crate::{
-    Binding, Groups, LeaseId, LedgerId, Links, Partition, Topology,
+    Binding, LeaseId, LedgerId, Partition,
     catalogue::StoredCatalogue,
-    log::{Attempts, Deduplication, Part, StoredLogs},
+    group::Group,
+    log::{Attempts, Deduplication, LogsHeader, Part},
 };
 
 #[derive(Deserialize)]
 pub(in crate::stored) struct State {
     catalogue: Catalogue,
     logs: Logs,
-    groups: Groups,
+    groups: BTreeMap<Name, Group>,
     producer_next: ProducerId,
 }
 
@@ -62,15 +63,22 @@ struct Ledger {
 
 impl From<State> for crate::State {
     fn from(stored: State) -> Self {
-        Self {
+        let mut state = Self {
             catalogue: StoredCatalogue::from(stored.catalogue).into(),
-            logs: StoredLogs::from(stored.logs).into(),
-            groups: stored.groups,
             producer_next: stored.producer_next,
-            links: Links::default(),
-            topology: Topology::default(),
             latest: Timestamp::PAST,
+            ..Self::default()
+        };
+        state.logs.load_header(LogsHeader {
+            epoch: ProcessEpoch(0),
+            lease_last: stored.logs.lease_last,
+            closed: stored.logs.closed,
+        });
+        for (id, log) in stored.logs.logs {
+            state.logs.load(id, Box::new(log.into()));
         }
+        state.groups.load(stored.groups);
+        state
     }
 }
 
@@ -90,18 +98,6 @@ impl From<Catalogue> for StoredCatalogue {
             vhosts: vhosts
                 .map(|(name, declared)| (name, exchanges(declared)))
                 .collect(),
-        }
-    }
-}
-
-impl From<Logs> for StoredLogs {
-    fn from(stored: Logs) -> Self {
-        let logs = stored.logs.into_iter();
-        Self {
-            logs: logs.map(|(id, log)| (id, Box::new(log.into()))).collect(),
-            epoch: ProcessEpoch(0),
-            lease_last: stored.lease_last,
-            closed: stored.closed,
         }
     }
 }

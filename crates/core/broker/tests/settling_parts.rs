@@ -1,0 +1,184 @@
+//! A settling costs what its files change, not how many logs there are.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that can't go on says so by panicking"
+)]
+
+use std::{path::Path, sync::Arc};
+
+use parking_lot::RwLock;
+use smallvec::smallvec;
+use stele_base_env::{LocalDisk, OsRng};
+use stele_base_types::{LogId, ShardId, Timestamp};
+use stele_core_broker::{News, Opened, Replayed, ReplyTo, Request, Shard};
+use stele_core_engine::{Append, AppendTarget, Catalogue, Durability};
+use stele_core_storage::{
+    DataDirectory, Journal, Options, PartKey, Parts, Replay, ReplayError, Settler,
+};
+use stele_test_testkit::{message, queue};
+use tokio::sync::oneshot;
+
+const LOGS: u64 = 1_000;
+const START: Timestamp = Timestamp(1_700_000_000_000);
+
+/// All that is journalled is settled at once.
+const OPTIONS: Options = Options {
+    journal_file_size_bytes_max: 1 << 20,
+    journal_size_bytes_max: 1,
+    journal_age_ms_max: 1_000,
+    segment_size_bytes_max: 1 << 20,
+    cache_size_bytes_max: 64 << 10,
+};
+
+/// The state, and how much of it a settling touches.
+#[derive(Default)]
+struct Counted {
+    replayed: Replayed,
+    loaded: Vec<PartKey>,
+    changed: Vec<PartKey>,
+}
+
+impl Replay for Counted {
+    fn load_whole(&mut self, state: &[u8]) -> Result<(), ReplayError> {
+        self.replayed.load_whole(state)
+    }
+
+    fn load(&mut self, key: PartKey, bytes: &[u8]) -> Result<(), ReplayError> {
+        self.loaded.push(key);
+        self.replayed.load(key, bytes)
+    }
+
+    fn parts_of(&self, record: &[u8]) -> Result<Parts, ReplayError> {
+        self.replayed.parts_of(record)
+    }
+
+    fn control(&mut self, record: &[u8]) -> Result<(), ReplayError> {
+        self.replayed.control(record)
+    }
+
+    fn take_changed(&mut self) -> Vec<PartKey> {
+        self.changed = self.replayed.take_changed();
+        self.changed.clone()
+    }
+
+    fn save(&self, key: PartKey) -> Result<Option<Vec<u8>>, ReplayError> {
+        self.replayed.save(key)
+    }
+}
+
+/// A shard and who works for it.
+struct Alone {
+    shard: Shard,
+    writer: Box<dyn Journal>,
+    settler: Settler,
+    now: Timestamp,
+}
+
+impl Alone {
+    fn open(path: &Path) -> Self {
+        let directory = DataDirectory::open(Arc::new(LocalDisk), path, 1).unwrap();
+        let opened = Shard::open(
+            &directory.shard(ShardId(0)).unwrap(),
+            &OPTIONS,
+            Arc::<RwLock<Catalogue>>::default(),
+            vec![Arc::default()],
+            &mut OsRng::new().unwrap(),
+            START,
+        );
+        let Opened {
+            mut shard,
+            writer,
+            settler,
+        } = opened.unwrap();
+        shard.recover(shard.state().next_epoch(), START);
+        Self {
+            shard,
+            writer,
+            settler,
+            now: START,
+        }
+    }
+
+    fn append(&mut self, log: LogId) {
+        let body = message("x").into_bytes();
+        let append = Append {
+            count: 1,
+            size_bytes: body.len() as u32,
+            timestamp: self.now,
+            producer: None,
+            schedule: None,
+            targets: smallvec![AppendTarget {
+                log,
+                partition: None,
+            }],
+        };
+        let reply = ReplyTo::Call(oneshot::channel().0);
+        let request = Request::Append {
+            append,
+            body,
+            reply,
+        };
+        self.shard.handle(request, self.now);
+    }
+
+    fn commit(&mut self) {
+        self.shard.want_block();
+        while let Some(block) = self.shard.take_block(self.now) {
+            let written = self.writer.append(&block).unwrap();
+            self.shard.news(News::Written(written), self.now);
+        }
+        let next = self.writer.sync().unwrap();
+        self.shard.news(News::Synced(next), self.now);
+    }
+
+    /// Settles all that was committed.
+    fn settle(&mut self) -> Counted {
+        self.writer.seal().unwrap();
+        // A block that begins another file closes the last one.
+        self.append(LogId(0));
+        self.commit();
+        let plan = loop {
+            self.now = self.now.plus_ms(1_000);
+            if let Some(plan) = self.shard.plan_settling(self.now) {
+                break plan;
+            }
+            while self.shard.has_settling_piece() {
+                self.shard.settle_piece(usize::MAX);
+            }
+            self.commit();
+        };
+        let mut counted = Counted::default();
+        let settled = self.settler.settle(&plan, &mut counted).unwrap();
+        self.shard.settled(settled);
+        while self.shard.has_settling_piece() {
+            self.shard.settle_piece(usize::MAX);
+        }
+        counted
+    }
+}
+
+#[test]
+fn a_settling_loads_and_saves_only_the_logs_in_its_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    for log in 0..LOGS {
+        let declaration = queue(&log.to_string(), Durability::Synced);
+        let (request, answer) = Request::call(declaration);
+        alone.shard.handle(request, START);
+        drop(answer);
+    }
+    alone.commit();
+    let first = alone.settle();
+    assert_eq!(first.changed.len() as u64, LOGS + 2, "header and catalogue");
+    let second = alone.settle();
+    assert_eq!(second.changed.len(), 2, "{:?}", second.changed);
+    assert_eq!(second.loaded.len(), 2, "{:?}", second.loaded);
+
+    drop(alone);
+    let alone = Alone::open(directory.path());
+    assert_eq!(alone.shard.state().logs.iter().count() as u64, LOGS);
+    assert_eq!(
+        alone.shard.state().catalogue.all_logs().count() as u64,
+        LOGS
+    );
+}

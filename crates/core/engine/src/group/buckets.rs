@@ -1,0 +1,79 @@
+//! Groups in buckets, by a hash of their names: a bucket is stored as one part of the state.
+
+use std::collections::BTreeMap;
+
+use stele_base_types::{Name, murmur2};
+
+use super::Group;
+
+/// Groups by bucket and name. No bucket is empty.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Buckets(BTreeMap<u8, BTreeMap<Name, Group>>);
+
+/// The bucket of a group. Stored snapshots rely on it. The hash's lower bits choose the shard.
+pub(crate) fn bucket_of(name: &str) -> u8 {
+    let [highest, ..] = murmur2(name.as_bytes()).to_be_bytes();
+    highest
+}
+
+impl Buckets {
+    pub(super) fn get(&self, name: &str) -> Option<&Group> {
+        self.0.get(&bucket_of(name))?.get(name)
+    }
+
+    pub(super) fn get_mut(&mut self, name: &str) -> Option<&mut Group> {
+        self.0.get_mut(&bucket_of(name))?.get_mut(name)
+    }
+
+    /// The group of this name, made where there is none.
+    pub(super) fn get_or_make(&mut self, name: &Name) -> &mut Group {
+        let bucket = self.0.entry(bucket_of(name)).or_default();
+        bucket.entry(name.clone()).or_default()
+    }
+
+    pub(super) fn insert(&mut self, name: Name, group: Group) {
+        let bucket = self.0.entry(bucket_of(&name)).or_default();
+        bucket.insert(name, group);
+    }
+
+    pub(super) fn remove(&mut self, name: &str) -> Option<Group> {
+        let bucket = self.0.get_mut(&bucket_of(name))?;
+        let group = bucket.remove(name);
+        if bucket.is_empty() {
+            self.0.remove(&bucket_of(name));
+        }
+        group
+    }
+
+    /// All groups, by bucket.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Name, &Group)> {
+        self.0.values().flatten()
+    }
+
+    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Group> {
+        self.0.values_mut().flat_map(BTreeMap::values_mut)
+    }
+
+    /// The buckets that there are.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u8> {
+        self.0.keys().copied()
+    }
+
+    /// The groups of a bucket, if there are any.
+    pub(super) fn bucket(&self, number: u8) -> Option<&BTreeMap<Name, Group>> {
+        self.0.get(&number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_stays_in_its_bucket() {
+        // The highest bytes of Kafka's own examples of the hash.
+        assert_eq!(bucket_of("21"), 0xc5);
+        assert_eq!(bucket_of("foobar"), 0xd0);
+        assert_eq!(bucket_of("abc"), 0x1c);
+    }
+}

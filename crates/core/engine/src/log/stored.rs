@@ -1,0 +1,39 @@
+//! Logs in a snapshot: each by itself, and what is of the shard. Indexes follow from the logs and
+//! aren't stored.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use stele_base_types::{LogId, ProcessEpoch};
+
+use super::{LeaseId, Log, Logs};
+
+/// What a shard knows of its logs beside each log.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LogsHeader {
+    pub(crate) epoch: ProcessEpoch,
+    pub(crate) lease_last: LeaseId,
+    pub(crate) closed: BTreeSet<LogId>,
+}
+
+impl Logs {
+    pub(crate) fn header(&self) -> LogsHeader {
+        LogsHeader {
+            epoch: self.epoch,
+            lease_last: self.lease_last,
+            closed: self.closed.clone(),
+        }
+    }
+
+    pub(crate) fn load_header(&mut self, header: LogsHeader) {
+        self.epoch = header.epoch;
+        self.lease_last = header.lease_last;
+        self.closed = header.closed;
+    }
+
+    /// Takes in a log that isn't here yet.
+    pub(crate) fn load(&mut self, id: LogId, log: Box<Log>) {
+        log.index(id, &mut self.indexes);
+        self.logs.insert(id, log);
+    }
+}

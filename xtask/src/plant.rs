@@ -1,6 +1,8 @@
 //! Planted bugs: mistakes that a developer could make, each put into a copy of the sources. The
-//! simulator's first seeds, as many as `./test` runs, must find each of them by a law that it
-//! breaks. A bug that isn't found shows that a law, or what the simulator does, is blind.
+//! simulator's first seeds, as many as `./test` runs, must find each of them by the law that it
+//! breaks. That law judges alone: most bugs break others as well, and which of them would be first
+//! changes with the code. A bug that isn't found shows that the law, or what the simulator does, is
+//! blind.
 //!
 //! ```text
 //!  crates/test/sim/plants/l04_one_holder.toml     the bugs that break law 4
@@ -27,7 +29,7 @@ pub(crate) fn run(root: &Path, words: &[&str]) -> anyhow::Result<bool> {
     let copy = Copy::make(root, &repository)?;
     let mut passed = 0;
     for bug in &chosen {
-        print!("law {:2}  {:58}", bug.law, bug.name);
+        print!("law {:2}  {:57}", bug.law, bug.name);
         std::io::stdout().flush()?;
         let outcome = trial::run(&copy, bug)?;
         println!("  {outcome}");

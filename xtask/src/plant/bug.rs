@@ -20,10 +20,7 @@ pub(crate) struct Bug {
     pub(crate) find: String,
     /// What stands there instead.
     pub(crate) plant: String,
-    /// Other laws that it breaks, and that may be seen to be broken first.
-    #[serde(default)]
-    pub(crate) also: Vec<u32>,
-    /// The law that it is to show.
+    /// The law that it breaks.
     #[serde(skip)]
     pub(crate) law: u32,
 }
@@ -33,13 +30,6 @@ pub(crate) struct Bug {
 #[serde(deny_unknown_fields)]
 struct Plants {
     bug: Vec<Bug>,
-}
-
-impl Bug {
-    /// Whether it breaks a law.
-    pub(crate) fn breaks(&self, law: u32) -> bool {
-        self.law == law || self.also.contains(&law)
-    }
 }
 
 /// All bugs, by law.

@@ -21,6 +21,13 @@ pub(crate) trait Law: std::fmt::Debug {
 
     /// Says what is wrong, if anything is.
     fn judge(&mut self, event: &Event, model: &Model) -> Result<(), String>;
+
+    /// The number that its name begins with.
+    fn number(&self) -> u32 {
+        let number = self.name().split(':').next();
+        let number = number.and_then(|number| number.parse().ok());
+        number.expect("a law's name begins with its number")
+    }
 }
 
 /// All of them.

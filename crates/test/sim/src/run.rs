@@ -45,14 +45,20 @@ pub struct Failure {
     pub last: Vec<String>,
 }
 
-/// Runs a seed; a failure shows the last `shown` events.
-pub fn run(seed: u64, operations: u64, shown: usize) -> Result<Outcome, Box<Failure>> {
-    played(seed, operations, shown).map(|run| run.court.outcome)
+/// Runs a seed, judged by all laws or by the one of a number. A failure shows the last `shown`
+/// events.
+pub fn run(
+    seed: u64,
+    operations: u64,
+    law: Option<u32>,
+    shown: usize,
+) -> Result<Outcome, Box<Failure>> {
+    played(seed, operations, law, shown).map(|run| run.court.outcome)
 }
 
 /// All journal files that a seed's run has written, without the zeroes that are written ahead.
 pub fn journals(seed: u64, operations: u64) -> Result<Vec<Bytes>, Box<Failure>> {
-    let run = played(seed, operations, 0)?;
+    let run = played(seed, operations, None, 0)?;
     let disk = run.disk.journal_alone();
     let files = disk.files().into_iter();
     let journals = files.filter(|path| path.extension().is_some_and(|it| it == "journal"));
@@ -64,9 +70,12 @@ pub fn journals(seed: u64, operations: u64) -> Result<Vec<Bytes>, Box<Failure>> 
     Ok(read.collect())
 }
 
-fn played(seed: u64, operations: u64, shown: usize) -> Result<Run, Box<Failure>> {
+fn played(seed: u64, operations: u64, law: Option<u32>, shown: usize) -> Result<Run, Box<Failure>> {
     let mut run = Run::new(seed);
     run.court.shown = shown;
+    if let Some(number) = law {
+        run.court.laws.retain(|law| law.number() == number);
+    }
     let ended = catch_unwind(AssertUnwindSafe(|| run.live(operations)));
     let judged = ended.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();

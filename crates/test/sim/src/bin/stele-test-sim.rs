@@ -1,7 +1,7 @@
 //! Runs seeds: `--seeds N` from `--from S` on, `--seed S` alone and twice, or `--soak` until
-//! stopped. `--operations N` sets how much clients ask in each, `--show N` how many of the last
-//! events a failure tells. `--journals DIR` puts what the seeds' shards write there instead: what
-//! the fuzz target for journals begins with.
+//! stopped. `--operations N` sets how much clients ask in each, `--law N` has that law judge alone,
+//! `--show N` sets how many of the last events a failure tells. `--journals DIR` puts what the
+//! seeds' shards write there instead: what the fuzz target for journals begins with.
 
 use std::{
     io::{self, Write},
@@ -24,6 +24,8 @@ struct Asked {
     /// Where to stop; `None` never.
     until: Option<u64>,
     operations: u64,
+    /// The law that judges alone; `None` for all.
+    law: Option<u32>,
     /// How many of the last events a failure shows.
     shown: usize,
     /// Each seed is run twice, and must do the same.
@@ -38,7 +40,7 @@ const TWICE_EVERY: u64 = 25;
 fn main() -> ExitCode {
     let Some(asked) = parse(std::env::args().skip(1)) else {
         say("usage: sim [--seeds N] [--from S] [--seed S] [--soak] [--operations N] [--show N]");
-        say("           [--journals DIR]");
+        say("           [--law N] [--journals DIR]");
         return ExitCode::from(2);
     };
     // A panic is a broken law, told with the seed.
@@ -66,6 +68,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Option<Asked> {
         from: 0,
         until: None,
         operations: 2_000,
+        law: None,
         shown: 20,
         twice: false,
         journals: None,
@@ -84,6 +87,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Option<Asked> {
             "--from" => asked.from = number()?,
             "--show" => asked.shown = number()? as usize,
             "--operations" => asked.operations = number()?,
+            "--law" => asked.law = Some(u32::try_from(number()?).ok()?),
             "--seed" => {
                 asked.from = number()?;
                 (count, asked.twice) = (1, true);
@@ -132,9 +136,9 @@ fn run_all(asked: &Asked) -> Result<Outcome, Box<Failure>> {
 }
 
 fn run_checked(seed: u64, asked: &Asked) -> Result<Outcome, Box<Failure>> {
-    let outcome = run(seed, asked.operations, asked.shown)?;
+    let outcome = run(seed, asked.operations, asked.law, asked.shown)?;
     if asked.twice || seed.is_multiple_of(TWICE_EVERY) {
-        let again = run(seed, asked.operations, asked.shown)?;
+        let again = run(seed, asked.operations, asked.law, asked.shown)?;
         if again != outcome {
             return Err(Box::new(Failure {
                 seed,

@@ -34,8 +34,7 @@ fn broken_by(history: &[Event]) -> BTreeSet<u32> {
     for event in history {
         for law in &mut laws {
             if law.judge(event, &model).is_err() {
-                let number = law.name().split_once(':').unwrap().0;
-                broken.insert(number.parse().unwrap());
+                broken.insert(law.number());
             }
         }
         model.note(event);

@@ -297,16 +297,22 @@ pub(crate) struct Commit {
     pub offset: Offset,
 }
 
-/// A state in its stored form: all parts.
-pub(crate) type StoredState = Vec<(StatePart, Vec<u8>)>;
-
 /// What recoveries of one shard found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Recovery {
-    /// The one after which the process goes on; crashes may have cut others short before.
-    pub last: StoredState,
-    /// One, undisturbed, on a copy of the disk as the crash left it, and a second one after it.
-    pub undisturbed: [StoredState; 2],
-    /// One that had every journal file that there ever was and nothing else.
-    pub journal_alone: Option<StoredState>,
+    /// By the one after which the process goes on; crashes may have cut others short before.
+    pub last: Found,
+    /// By one, undisturbed, on a copy of the disk as the crash left it, and a second one after it.
+    pub undisturbed: [Found; 2],
+    /// By one that had every journal file that there ever was and nothing else.
+    pub journal_alone: Option<Found>,
+}
+
+/// A state that a recovery found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// All parts of its stored form, apart from the epoch.
+    pub state: Vec<(StatePart, Vec<u8>)>,
+    /// The stored form, read and stored again, is the same: a snapshot keeps all of it.
+    pub reads_back: bool,
 }

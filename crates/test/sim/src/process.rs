@@ -17,7 +17,7 @@ use stele_core_storage::{
 };
 
 pub(crate) use self::start::{Settings, Telling};
-use crate::event::{LinkEnds, StoredState};
+use crate::event::{Found, LinkEnds};
 
 /// Blocks that a writer has at once.
 const BLOCKS_IN_FLIGHT_MAX: usize = 4;
@@ -258,15 +258,20 @@ impl Process {
         site.shard.is_synced() && site.in_flight == 0 && site.told.is_empty()
     }
 
-    /// The stored form of a shard's state, apart from the epoch.
-    pub(crate) fn state_of(&self, shard: usize) -> StoredState {
-        let mut state = State::default();
-        for (part, bytes) in self.sites[shard].shard.state().store() {
-            let loaded = state.load_part(part, &bytes);
+    /// A shard's state.
+    pub(crate) fn state_of(&self, shard: usize) -> Found {
+        let stored = self.sites[shard].shard.state().store();
+        let mut read = State::default();
+        for (part, bytes) in &stored {
+            let loaded = read.load_part(*part, bytes);
             loaded.expect("it was stored just now");
         }
-        state.apply(&Record::Recovered(ProcessEpoch::default()));
-        state.store()
+        let reads_back = read.store() == stored;
+        read.apply(&Record::Recovered(ProcessEpoch::default()));
+        Found {
+            state: read.store(),
+            reads_back,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use stele_test_disk::{Loss, MemoryDisk, Random};
 
 use crate::{
     client::{Client, Turn},
-    event::{Crash, Event, Recovery, StoredState, note_beside},
+    event::{Crash, Event, Found, Recovery, note_beside},
     laws::{self, Law},
     model::Model,
     process::{Luck, Process, Settings},
@@ -423,11 +423,7 @@ impl Run {
     }
 
     /// What two recoveries, one after the other, find on a copy of the disk.
-    fn recover_copy(
-        &mut self,
-        disk: &MemoryDisk,
-        twice: bool,
-    ) -> Result<[Vec<StoredState>; 2], Broken> {
+    fn recover_copy(&mut self, disk: &MemoryDisk, twice: bool) -> Result<[Vec<Found>; 2], Broken> {
         let mut found = [Vec::new(), Vec::new()];
         for states in found.iter_mut().take(if twice { 2 } else { 1 }) {
             match Process::start(&self.settings, disk, self.calendar) {

@@ -33,6 +33,7 @@ fn judge_shard(recovery: &Recovery) -> Result<(), String> {
         undisturbed: [first, second],
         journal_alone,
     } = recovery;
+    ensure(last.reads_back, || "a snapshot loses some of it".into())?;
     ensure(first == second, || "a second recovery differs".into())?;
     ensure(last == first, || {
         "a recovery that crashes disturbed differs".into()

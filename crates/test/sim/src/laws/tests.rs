@@ -16,7 +16,7 @@ use stele_core_engine::{
 use super::all;
 use crate::{
     event::{
-        Commit, Crash, Event, Item, Leased, LeasedOne, LinkEnds, Publish, PublishId, Read,
+        Commit, Crash, Event, Found, Item, Leased, LeasedOne, LinkEnds, Publish, PublishId, Read,
         RecordId, Recovery, Settling, Target,
     },
     model::Model,
@@ -499,12 +499,15 @@ fn a_second_message_of_an_id_breaks_law_7() {
 
 #[test]
 fn recoveries_that_differ_break_law_8() {
-    let state = |state: u8| vec![(StatePart::Header, vec![state])];
+    let found = |state: u8, reads_back| Found {
+        state: vec![(StatePart::Header, vec![state])],
+        reads_back,
+    };
     let recovered = |last: u8, second: u8, alone: Option<u8>| {
         let recovery = Recovery {
-            last: state(last),
-            undisturbed: [state(1), state(second)],
-            journal_alone: alone.map(state),
+            last: found(last, true),
+            undisturbed: [found(1, true), found(second, true)],
+            journal_alone: alone.map(|state| found(state, true)),
         };
         [Event::Recovered(vec![recovery])]
     };
@@ -512,6 +515,12 @@ fn recoveries_that_differ_break_law_8() {
     law_tells(8, &[], &lawful, &recovered(2, 1, None));
     law_tells(8, &[], &lawful, &recovered(1, 2, None));
     law_tells(8, &[], &lawful, &recovered(1, 1, Some(2)));
+    let lossy = Recovery {
+        last: found(1, false),
+        undisturbed: [found(1, false), found(1, false)],
+        journal_alone: None,
+    };
+    law_tells(8, &[], &lawful, &[Event::Recovered(vec![lossy])]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use stele_core_storage::{DataDirectory, Error, Options, SpaceGuard};
 use stele_test_disk::{MemoryDisk, Random};
 
 use super::{Process, Progress, Site};
-use crate::event::StoredState;
+use crate::event::Found;
 
 /// What stays the same in a run, whatever befalls the process.
 #[derive(Clone, Debug)]
@@ -69,12 +69,12 @@ impl Settings {
 
 impl Process {
     /// Starts at the time that the calendar says, or the latest that was noted; gives the state
-    /// that each shard recovered, in its stored form.
+    /// that each shard recovered.
     pub(crate) fn start(
         settings: &Settings,
         disk: &MemoryDisk,
         calendar: Timestamp,
-    ) -> Result<(Self, Vec<StoredState>), Error> {
+    ) -> Result<(Self, Vec<Found>), Error> {
         let disk: Arc<dyn Disk> = Arc::new(disk.clone());
         let directory = DataDirectory::open(disk, &settings.directory, settings.shards)?;
         let replica = Arc::new(RwLock::new(Catalogue::default()));

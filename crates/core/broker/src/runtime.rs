@@ -178,7 +178,7 @@ fn recover(
     let latest = states().map(State::latest).max().unwrap_or_default();
     clock.not_before(latest);
     for (opened, _) in &mut shards {
-        opened.shard.recover(epoch, clock.now());
+        opened.recover(epoch, clock.now())?;
     }
     let catalogue = replica.read().clone();
     for (opened, _) in &mut shards {

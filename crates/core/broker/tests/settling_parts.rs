@@ -77,20 +77,22 @@ struct Alone {
 impl Alone {
     fn open(path: &Path) -> Self {
         let directory = DataDirectory::open(Arc::new(LocalDisk), path, 1).unwrap();
-        let opened = Shard::open(
+        let mut opened = Shard::open(
             &directory.shard(ShardId(0)).unwrap(),
             &OPTIONS,
             Arc::<RwLock<Catalogue>>::default(),
             vec![Arc::default()],
             &mut OsRng::new().unwrap(),
             START,
-        );
+        )
+        .unwrap();
+        let epoch = opened.shard.state().next_epoch();
+        opened.recover(epoch, START).unwrap();
         let Opened {
-            mut shard,
+            shard,
             writer,
             settler,
-        } = opened.unwrap();
-        shard.recover(shard.state().next_epoch(), START);
+        } = opened;
         Self {
             shard,
             writer,

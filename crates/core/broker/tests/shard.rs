@@ -37,7 +37,7 @@ impl Alone {
     fn open(path: &Path) -> Self {
         let directory = DataDirectory::open(Arc::new(LocalDisk), path, 1).unwrap();
         let replica = Arc::<RwLock<_>>::default();
-        let opened = Shard::open(
+        let mut opened = Shard::open(
             &directory.shard(ShardId(0)).unwrap(),
             &Options::default(),
             Arc::clone(&replica),
@@ -46,10 +46,9 @@ impl Alone {
             START,
         )
         .unwrap();
-        let Opened {
-            mut shard, writer, ..
-        } = opened;
-        shard.recover(shard.state().next_epoch(), START);
+        let epoch = opened.shard.state().next_epoch();
+        opened.recover(epoch, START).unwrap();
+        let Opened { shard, writer, .. } = opened;
         Self {
             shard,
             writer,
@@ -300,4 +299,12 @@ fn an_unused_log_goes_with_its_definition_and_counts_from_a_start() {
     alone.write(START.plus_ms(DAY_MS));
     alone.sync();
     assert_eq!(alone.shard.state().logs.closed().count(), 0);
+}
+
+#[test]
+fn a_process_that_ends_at_once_has_an_epoch_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let epoch_of_next = || Alone::open(directory.path()).shard.state().next_epoch();
+    let first = epoch_of_next();
+    assert!(epoch_of_next() > first);
 }

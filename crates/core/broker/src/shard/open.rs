@@ -13,7 +13,9 @@ use stele_core_engine::{Catalogue, OpenLog, Topology};
 use stele_core_storage::{Journal, Options, Recovered, Settler, ShardDirectory};
 
 use super::{
-    Counters, Counting, LinkInbox, Replayed, Settling, Shard, arrivals::Arrivals, release::Waiting,
+    Counters, Counting, LinkInbox, Replayed, Settling, Shard,
+    arrivals::Arrivals,
+    release::{News, Waiting},
 };
 use crate::limits::PIECE_RECORDS;
 
@@ -28,9 +30,33 @@ pub struct Opened {
     pub settler: Settler,
 }
 
+impl Opened {
+    /// Begins the life of a process: what went with the former one is dropped, and what its
+    /// sessions held returns. The epoch is larger than `State::next_epoch` of any shard, or equal.
+    /// The replica becomes the catalogue if this is shard 0.
+    ///
+    /// All of it is on disk when this returns. Were the epoch lost in a crash, with leases that
+    /// were given in it, the next process would begin in the same one and give them again.
+    pub fn recover(
+        &mut self,
+        epoch: ProcessEpoch,
+        now: Timestamp,
+    ) -> Result<(), stele_core_storage::Error> {
+        self.shard.recover(epoch, now);
+        self.shard.want_block();
+        while let Some(block) = self.shard.take_block(now) {
+            let written = self.writer.append(&block)?;
+            self.shard.news(News::Written(written), now);
+        }
+        let next = self.writer.sync()?;
+        self.shard.news(News::Synced(next), now);
+        Ok(())
+    }
+}
+
 impl Shard {
-    /// Replays what is in `directory`; [`Shard::recover`] comes next, once the epoch of the process
-    /// is known. `links` has one end for each shard. A new directory gets a secret from `rng`.
+    /// Replays what is in `directory`; [`Opened::recover`] comes next, once the process's epoch is
+    /// known. `links` has one end for each shard. A new directory gets a secret from `rng`.
     pub fn open(
         directory: &ShardDirectory,
         options: &Options,
@@ -95,10 +121,7 @@ impl Shard {
         })
     }
 
-    /// Begins the life of a process: what went with the former one is dropped, and what its
-    /// sessions held returns. The epoch is larger than `State::next_epoch` of any shard, or equal.
-    /// The replica becomes the catalogue if this is shard 0.
-    pub fn recover(&mut self, epoch: ProcessEpoch, now: Timestamp) {
+    fn recover(&mut self, epoch: ProcessEpoch, now: Timestamp) {
         self.now = now;
         loop {
             let decision = self.state.recover(epoch, now);

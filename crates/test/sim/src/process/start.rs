@@ -92,18 +92,18 @@ impl Process {
             began: calendar,
             _directory: directory,
         };
-        for shard in (0..settings.shards).map(ShardId) {
-            let site = process.open(shard, settings, calendar)?;
-            process.sites.push(site);
-        }
-        let states = || process.sites.iter().map(|site| site.shard.state());
+        let shards = (0..settings.shards).map(ShardId);
+        let opened = shards.map(|shard| process.open(shard, settings, calendar));
+        let opened: Vec<_> = opened.collect::<Result<_, _>>()?;
+        let states = || opened.iter().map(|(opened, _)| opened.shard.state());
         let epoch = states().map(State::next_epoch).max().unwrap_or_default();
         let latest = states().map(State::latest).max().unwrap_or_default();
         let now = calendar.max(latest);
         (process.epoch, process.began) = (epoch, now);
-        for site in &mut process.sites {
-            site.shard.limit_pieces(settings.piece_records);
-            site.shard.recover(epoch, now);
+        for (mut opened, guard) in opened {
+            opened.shard.limit_pieces(settings.piece_records);
+            opened.recover(epoch, now)?;
+            process.sites.push(Site::new(opened, guard));
         }
         let shards = 0..process.sites.len();
         let states = shards.map(|shard| process.state_of(shard)).collect();
@@ -115,14 +115,15 @@ impl Process {
         Ok((process, states))
     }
 
-    fn open(&self, shard: ShardId, settings: &Settings, now: Timestamp) -> Result<Site, Error> {
+    fn open(
+        &self,
+        shard: ShardId,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Result<(Opened, SpaceGuard), Error> {
         let directory = self._directory.shard(shard)?;
         let guard = SpaceGuard::new(&directory, settings.reserve_bytes);
-        let Opened {
-            shard,
-            writer,
-            settler,
-        } = Shard::open(
+        let opened = Shard::open(
             &directory,
             &self.options,
             Arc::clone(&self.replica),
@@ -130,7 +131,18 @@ impl Process {
             &mut Random::new(settings.secret),
             now,
         )?;
-        Ok(Site {
+        Ok((opened, guard))
+    }
+}
+
+impl Site {
+    fn new(opened: Opened, guard: SpaceGuard) -> Self {
+        let Opened {
+            shard,
+            writer,
+            settler,
+        } = opened;
+        Self {
             shard,
             writer,
             settler,
@@ -143,6 +155,6 @@ impl Process {
             plan: None,
             settled: None,
             retired: None,
-        })
+        }
     }
 }

@@ -409,7 +409,11 @@ impl Run {
                     });
                     let recovered = Event::Recovered(recoveries.collect());
                     let links = self.process.as_ref().map_or_else(Vec::new, Process::links);
-                    return self.court.judge(vec![recovered, Event::Linked(links)]);
+                    return self.court.judge(vec![
+                        recovered,
+                        Event::Time(self.now),
+                        Event::Linked(links),
+                    ]);
                 }
                 Err(_) if self.disk.is_dead() => {
                     // A kill: what the last crash has lost is lost already.

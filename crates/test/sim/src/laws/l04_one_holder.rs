@@ -1,19 +1,29 @@
 //! Law 4: a message is leased to at most one holder at a time; a settled message is never
 //! delivered again; an unsettled one is delivered again after its holder is gone or its deadline
 //! has passed.
+//!
+//! So no lease is given twice, or a late holder would settle what another has. And time doesn't go
+//! back with a new process, or deadlines that were told would come late.
 
-use stele_base_types::PartitionId;
-use stele_core_engine::Outcome;
+use std::collections::BTreeSet;
+
+use stele_base_types::{LogId, PartitionId, Timestamp};
+use stele_core_engine::{Appended, Durability, LeaseId, Outcome};
 
 use super::{Law, ensure};
 use crate::{
-    event::{Event, Item, Leased, Settling},
+    event::{Event, Item, Leased, PublishId, Settling},
     model::{Model, Standing},
 };
 
 /// See the module.
-#[derive(Debug)]
-pub(crate) struct OneHolder;
+#[derive(Debug, Default)]
+pub(crate) struct OneHolder {
+    /// Every lease that was ever given.
+    given: BTreeSet<(LogId, LeaseId)>,
+    /// The latest time that an append bears which no crash takes back.
+    latest: Timestamp,
+}
 
 impl Law for OneHolder {
     fn name(&self) -> &'static str {
@@ -22,7 +32,19 @@ impl Law for OneHolder {
 
     fn judge(&mut self, event: &Event, model: &Model) -> Result<(), String> {
         match event {
-            Event::Leased(leased) => is_free(leased, model),
+            Event::Leased(leased) => {
+                is_free(leased, model)?;
+                self.are_new(leased)
+            }
+            Event::Acknowledged {
+                publish, places, ..
+            } => {
+                self.note_time(*publish, places, model);
+                Ok(())
+            }
+            Event::Time(now) => ensure(*now >= self.latest, || {
+                format!("it is {now:?}, after {:?}", self.latest)
+            }),
             Event::Settling(settling) if !settling.is_durable => Ok(()),
             Event::Settled { asked, missing } => holds_what_it_settled(asked, missing, model),
             Event::Drained(log) => {
@@ -36,6 +58,31 @@ impl Law for OneHolder {
                 ensure(left.is_none(), || format!("log {log}: {left:?} never came"))
             }
             _ => Ok(()),
+        }
+    }
+}
+
+impl OneHolder {
+    fn are_new(&mut self, leased: &Leased) -> Result<(), String> {
+        let log = leased.partition.log;
+        let mut leases = leased.records.iter().filter(|_| !leased.is_taken);
+        let again = leases.find(|one| !self.given.insert((log, one.lease)));
+        ensure(again.is_none(), || {
+            format!("{}: {again:?} has a lease of before", leased.partition)
+        })
+    }
+
+    fn note_time(&mut self, publish: PublishId, places: &[Appended], model: &Model) {
+        let publish = &model.publishes[&publish];
+        let is_safe = |place: &Appended| {
+            let mut targets = publish.targets.iter();
+            let target = targets.find(|target| target.log == place.partition.log);
+            let class = target.map(|target| target.class);
+            !place.duplicate && class == Some(Durability::Synced)
+        };
+        // Which attempt was taken of what is sent again, isn't known.
+        if publish.stamp.is_none() && places.iter().any(is_safe) {
+            self.latest = self.latest.max(publish.at);
         }
     }
 }

@@ -168,12 +168,12 @@ fn audited(start: u64, committed: u64, records: &[(u64, u64)]) -> Event {
     Event::Audited(read(start, committed, records))
 }
 
-/// Offset `offset`, with the record that [`filled`] has there, leased as `100 + offset`.
+/// Offset `offset`, with the record that [`filled`] has there, leased as `100 * session + offset`.
 fn leased_by(session: u64, offset: u64, until: Option<Timestamp>) -> Event {
     let one = LeasedOne {
         offset: Offset(offset),
         record: RecordId(offset + 1),
-        lease: LeaseId(100 + offset),
+        lease: LeaseId(100 * session + offset),
         deliveries: 1,
     };
     Event::Leased(Leased {
@@ -190,11 +190,12 @@ fn leased(session: u64, offset: u64) -> Event {
     leased_by(session, offset, None)
 }
 
+/// Session 7 settles its lease of an offset.
 fn settling(offset: u64, outcome: Outcome, is_durable: bool) -> Settling {
     let item = Item {
         partition: PartitionIndex(0),
         offset: Offset(offset),
-        lease: Some(LeaseId(100 + offset)),
+        lease: Some(LeaseId(700 + offset)),
     };
     Settling {
         log: LogId(1),
@@ -349,6 +350,25 @@ fn a_holder_who_is_told_wrongly_breaks_law_4() {
         ]
     };
     law_tells(4, &beginning, &told(vec![0]), &told(vec![]));
+}
+
+#[test]
+fn a_lease_that_is_given_again_breaks_law_4() {
+    let returned = [leased(7, 0), settled(0, Outcome::Return(0))];
+    let beginning = [vec![queue()], filled(1), returned.to_vec()].concat();
+    law_tells(4, &beginning, &[leased(8, 0)], &[leased(7, 0)]);
+}
+
+#[test]
+fn a_process_that_begins_before_what_was_acknowledged_breaks_law_4() {
+    let late = Event::Published(Publish {
+        at: Timestamp(50),
+        ..publish(&[1])
+    });
+    let crash = Event::Crashed(Crash::PowerCut);
+    let beginning = [queue(), late, acknowledged(1, 0), crash];
+    let begun_at = |now| [Event::Time(Timestamp(now))];
+    law_tells(4, &beginning, &begun_at(50), &begun_at(49));
 }
 
 fn stamped(record: u64, epoch: i16, sequence: i32) -> Event {

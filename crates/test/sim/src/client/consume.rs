@@ -63,9 +63,14 @@ impl Client {
         self.end_session(turn, session.id);
     }
 
-    /// All clients leave.
+    /// Whether a session is open.
+    pub(crate) fn has_sessions(&self) -> bool {
+        !self.sessions.0.is_empty()
+    }
+
+    /// A client leaves; what returns by that may come to the others.
     pub(crate) fn leave(&mut self, turn: &mut Turn<'_>) {
-        for session in std::mem::take(&mut self.sessions.0) {
+        if let Some(session) = self.sessions.0.pop() {
             self.end_session(turn, session.id);
         }
     }

@@ -31,7 +31,7 @@ struct OneProducer {
     log: LogDefinition,
     partition: PartitionIndex,
     next: Sequence,
-    /// What isn't acknowledged, in order.
+    /// From the first one on that isn't acknowledged, in order.
     batches: VecDeque<Batch>,
     /// One was refused or lost: all are sent again before anything new.
     is_behind: bool,
@@ -46,6 +46,13 @@ struct Batch {
     publish: Publish,
     body: Bytes,
     answer: Option<Answer>,
+}
+
+impl Batch {
+    /// Its records are where they are: nothing is left to send.
+    fn is_acknowledged(&self) -> bool {
+        self.body.is_empty()
+    }
 }
 
 impl Producers {
@@ -107,7 +114,9 @@ impl Client {
         let length = turn.random.between(1, 4);
         self.ids += length;
         let producer = &mut self.producers.producers[at];
-        if producer.is_behind {
+        // A batch may be on its way before the producer hears that the one before it was lost.
+        let sends_on = turn.random.once_in(4);
+        if producer.is_behind && !sends_on {
             producer.send_again(turn);
         } else if producer.batches.len() < IN_FLIGHT_MAX {
             let records = (first..first + length).map(RecordId).collect();
@@ -174,7 +183,8 @@ impl OneProducer {
             return;
         }
         self.is_behind = false;
-        for batch in &mut self.batches {
+        let missing = self.batches.iter_mut();
+        for batch in missing.filter(|batch| !batch.is_acknowledged()) {
             batch.publish.at = turn.now;
             let publish = batch.publish.clone();
             batch.answer = Some(send(turn, publish, batch.body.clone()));
@@ -189,7 +199,6 @@ impl OneProducer {
             batch.answer = None;
             let event = answered(batch.publish.id, answer);
             match &event {
-                // Its records are where they are: nothing is left to send.
                 Event::Acknowledged { .. } => batch.body = Bytes::new(),
                 Event::Refused(_, Some(AppendError::OutOfOrderSequence { .. }))
                 | Event::Refused(_, None) => {
@@ -200,7 +209,10 @@ impl OneProducer {
             }
             turn.events.push(event);
         }
-        self.batches.retain(|batch| !batch.body.is_empty());
+        // No more come after one that isn't acknowledged than the broker remembers.
+        while self.batches.front().is_some_and(Batch::is_acknowledged) {
+            self.batches.pop_front();
+        }
     }
 }
 

@@ -80,7 +80,9 @@ impl RetriesDoNotDouble {
         })
     }
 
-    /// A batch that follows what was acknowledged is taken.
+    /// A batch that follows what was acknowledged is taken. And none is refused as one of long ago:
+    /// no producer sends more at once than is remembered of it, so that this would tell it that a
+    /// batch is there which is lost.
     fn is_rightly_refused(
         &self,
         publish: PublishId,
@@ -88,10 +90,17 @@ impl RetriesDoNotDouble {
         model: &Model,
     ) -> Result<(), String> {
         let publish = &model.publishes[&publish];
-        let (Some(stamp), AppendError::OutOfOrderSequence { partition, .. }) =
-            (publish.stamp, error)
-        else {
+        let Some(stamp) = publish.stamp else {
             return Ok(());
+        };
+        let partition = match error {
+            AppendError::OutOfOrderSequence { partition, .. } => partition,
+            AppendError::DuplicateSequence => {
+                return Err(format!(
+                    "{stamp:?} isn't acknowledged, and was refused: {error}"
+                ));
+            }
+            _ => return Ok(()),
         };
         let known = self.newest.get(&(*partition, stamp.id));
         ensure(known != Some(&(stamp.epoch, stamp.sequence)), || {

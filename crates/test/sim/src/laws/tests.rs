@@ -431,6 +431,8 @@ fn a_refusal_of_what_follows_breaks_law_5() {
     };
     let first = [queue(), stamped(1, 0, 0), acknowledged(1, 0)];
     let follows = [first.as_slice(), &[stamped(2, 0, 1)]].concat();
+    let long_ago = Event::Refused(PublishId(2), Some(AppendError::DuplicateSequence));
+    law_tells(5, &follows, &[acknowledged(2, 1)], &[long_ago]);
     let skips = [first.as_slice(), &[stamped(2, 0, 2)]].concat();
     law_tells(5, &follows, &[acknowledged(2, 1)], &[refused(1)]);
     assert_eq!(broken_by(&[skips, vec![refused(1)]].concat()), [].into());

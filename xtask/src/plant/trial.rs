@@ -22,6 +22,10 @@ const RUNS: &str = "--seeds 1000 --operations 2000 --show 0 --law";
 /// How long the seeds of one bug may take: some bugs make the simulator go on for ever.
 const LIMIT: Duration = Duration::from_secs(300);
 
+/// Starts the program that follows with at most 4 GiB of memory, where the system can bound that:
+/// some bugs make the simulator take all that there is.
+const BOUNDED: &str = "ulimit -v 4194304 2>/dev/null; exec \"$0\" \"$@\"";
+
 /// What became of a bug.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -78,7 +82,9 @@ fn try_planted(copy: &Copy, bug: &Bug) -> anyhow::Result<Verdict> {
         let errors = String::from_utf8_lossy(&built.stderr).into_owned();
         return Ok(Verdict::Missed(format!("it doesn't build\n{errors}")));
     }
-    let mut simulator = Command::new(copy.build.join("plant/stele-test-sim"));
+    let mut simulator = Command::new("sh");
+    simulator.args(["-c", BOUNDED]);
+    simulator.arg(copy.build.join("plant/stele-test-sim"));
     simulator.args(RUNS.split(' ')).arg(bug.law.to_string());
     Ok(match said(&mut simulator)? {
         Some(text) => judge(bug.law, &text),
@@ -86,7 +92,7 @@ fn try_planted(copy: &Copy, bug: &Bug) -> anyhow::Result<Verdict> {
     })
 }
 
-/// What a command says until its end; `None` where that doesn't come in time.
+/// What a command says until its end, and how it ends; `None` where that doesn't come in time.
 fn said(command: &mut Command) -> anyhow::Result<Option<String>> {
     let mut child = command.stdout(Stdio::piped()).spawn()?;
     let mut output = child.stdout.take().context("its output is a pipe")?;
@@ -100,9 +106,10 @@ fn said(command: &mut Command) -> anyhow::Result<Option<String>> {
     if read.is_err() {
         child.kill()?;
     }
-    child.wait()?;
+    let status = child.wait()?;
     drop(reader.join());
-    Ok(read.ok().transpose()?)
+    let text = read.ok().transpose()?;
+    Ok(text.map(|text| format!("{text}{status}")))
 }
 
 /// What the simulator's text means: `seed 7 breaks law 4: …` where it has found something.

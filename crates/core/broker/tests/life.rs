@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use stele_base_env::{Disk, LocalDisk};
 use stele_base_types::{ConsumerId, LogId, Offset, PartitionId, PartitionIndex};
-use stele_core_broker::{Broker, Event, LeasedMessage, Publish, Read};
+use stele_core_broker::{Broker, Error, Event, LeasedMessage, Publish, Read};
 use stele_core_engine::{
-    AppendTarget, Declared, DeleteLog, Durability, LeaseRequest, LedgerId, Outcome, Settle,
-    SettleItem, Subscription,
+    AppendTarget, Declared, DeleteLog, Durability, LeaseRequest, LedgerId, LogError, Outcome,
+    Settle, SettleItem, Subscription,
 };
 use stele_test_testkit::{TestBroker, message, queue};
 
@@ -326,6 +326,44 @@ async fn what_a_session_published_unconfirmed_is_there_for_its_next_request() {
                 .publish(round, Publish::to(target, message("three")))
                 .await;
             assert_eq!(test.broker.purge(log, false).await.unwrap(), 2);
+        }
+    }
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn a_deletion_sees_what_its_session_published_unconfirmed() {
+    let test = TestBroker::start();
+    for durability in [
+        Durability::Volatile,
+        Durability::Flushed,
+        Durability::Synced,
+    ] {
+        for round in 0..20 {
+            let log = declare_queue(&test.broker, &format!("{durability:?}"), durability).await;
+            let target = AppendTarget {
+                log,
+                partition: None,
+            };
+            let (session, _events) = test.broker.open_session().await;
+            session
+                .publish(round, Publish::to(target, message("one")))
+                .await;
+            let if_empty = DeleteLog {
+                if_empty: true,
+                ..DeleteLog::anyway(log)
+            };
+            let refused = test.broker.delete_log(if_empty).await.unwrap_err();
+            assert_eq!(
+                refused,
+                Error::Refused(LogError::NotEmpty),
+                "{durability:?}"
+            );
+            session
+                .publish(round, Publish::to(target, message("two")))
+                .await;
+            let deleted = test.broker.delete_log(DeleteLog::anyway(log)).await;
+            assert_eq!(deleted.unwrap(), 2, "{durability:?}");
         }
     }
     test.stop().await;

@@ -85,6 +85,7 @@ fn looks_at(request: &Request) -> Option<LogId> {
     match request {
         Request::Status { log, .. } => Some(*log),
         Request::Lease { lease, .. } => Some(lease.log),
+        Request::Delete { delete, .. } => Some(delete.log),
         Request::Call(call) => call.looks_at(),
         _ => None,
     }

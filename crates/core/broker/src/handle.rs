@@ -16,7 +16,7 @@ use stele_core_engine::{
     DeclareLog, Declared, DeleteExchange, DeleteLog, Extend, GroupCommand, GroupError,
     GroupListing, InitProducer, InitProducerError, JoinGroup, JoinReply, Lease, LeaseRequest,
     LedgerId, ListGroups, LogDefinition, LogError, Missing, Purge, Settle, SyncGroup, SyncedGroup,
-    Trim, Unbind, UseLog,
+    Topology, Trim, Unbind, UseLog,
 };
 use tokio::sync::{
     Notify,
@@ -418,7 +418,7 @@ impl Broker {
     // ---- inside ------------------------------------------------------------------------------
 
     async fn to_catalogue<C: Command>(&self, command: C) -> Result<C::Reply, Error<C::Error>> {
-        self.call(ShardId(0), command).await
+        self.call(Topology::CATALOGUE, command).await
     }
 
     pub(crate) async fn to_log<C: Command>(
@@ -470,7 +470,7 @@ impl Broker {
 
     /// Where a log's partitions and ledgers are.
     pub(crate) fn shard_of(&self, log: LogId) -> ShardId {
-        crate::placement::log(log, self.shared.inboxes.len())
+        stele_core_engine::shard_of(log, self.shared.inboxes.len())
     }
 
     fn shard_of_group(&self, group: &Name) -> ShardId {

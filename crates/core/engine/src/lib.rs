@@ -49,7 +49,7 @@ pub use group::{
     JoinedGroup, JoinedMember, LeaveGroup, ListGroups, MemberDescription, OffsetEntry, SyncGroup,
     SyncedGroup,
 };
-pub use link::{LinkCommand, LinkNumber, LinkRecord, Links, Topology};
+pub use link::{LinkCommand, LinkNumber, LinkRecord, Links, Topology, shard_of};
 pub use log::{
     Append, AppendError, AppendResult, AppendTarget, Appended, CancelWait, ConsumerRef, Credit,
     DeleteLog, Delivery, Extend, Lease, LeaseId, LeaseRequest, LeasedRecord, LeasedRun, Ledger,

@@ -34,14 +34,18 @@ pub struct Topology {
     pub shards: u16,
 }
 
+/// The shard of a log: of all its partitions and ledgers, so that a ledger's consumers and their
+/// credit are in one place (ADR 1). Stable across restarts: data doesn't move.
+pub fn shard_of(log: LogId, shards: usize) -> ShardId {
+    ShardId((log.0 % shards.max(1) as u64) as u16)
+}
+
 impl Topology {
     /// The shard that has the definitions.
     pub const CATALOGUE: ShardId = ShardId(0);
 
-    /// The shard of a log: of all its partitions and ledgers (ADR 1).
-    pub fn owner(&self, log: LogId) -> ShardId {
-        let shard = log.0 % u64::from(self.shards.max(1));
-        ShardId(u16::try_from(shard).expect("it is less than a number of 16 bits"))
+    pub(crate) fn owner(&self, log: LogId) -> ShardId {
+        shard_of(log, usize::from(self.shards))
     }
 
     pub(crate) fn shard_of(&self, command: &LinkCommand) -> ShardId {

@@ -96,7 +96,7 @@ impl Process {
 
     /// The shard of a log.
     pub(crate) fn shard_of(&self, log: LogId) -> usize {
-        (log.0 % self.sites.len() as u64) as usize
+        usize::from(stele_core_engine::shard_of(log, self.sites.len()).0)
     }
 
     /// What fronts route by.

@@ -90,9 +90,9 @@ pub struct Shard {
     leasers: HashMap<Token, (u64, Leaser)>,
     /// Tickets of waiting leases, as their askers know them.
     tickets: HashMap<u64, Token>,
-    /// Members that wait for the end of a rebalance.
     /// Who waits for a log to be deleted.
     deletions: HashMap<Token, Reply<u64, LogError>>,
+    /// Members that wait for the end of a rebalance.
     joins: HashMap<Token, Reply<JoinReply, GroupError>>,
     /// Members that wait for their assignments.
     syncs: HashMap<Token, Reply<SyncedGroup, GroupError>>,
@@ -239,6 +239,6 @@ impl Shard {
     }
 
     fn shard_of(&self, log: LogId) -> ShardId {
-        crate::placement::log(log, self.links.len())
+        stele_core_engine::shard_of(log, self.links.len())
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use hashbrown::{HashMap, HashSet};
 use parking_lot::RwLock;
 use stele_base_env::Rng;
-use stele_base_types::{LogId, PartitionId, PartitionIndex, ProcessEpoch, ShardId, Timestamp};
+use stele_base_types::{LogId, PartitionId, PartitionIndex, ProcessEpoch, Timestamp};
 use stele_core_engine::{Catalogue, OpenLog, Topology};
 use stele_core_storage::{Journal, Options, Recovered, Settler, ShardDirectory};
 
@@ -130,7 +130,7 @@ impl Shard {
             }
         }
         self.place_index();
-        if self.id == ShardId(0) {
+        if self.id == Topology::CATALOGUE {
             *self.replica.write() = self.state.catalogue.clone();
         }
         while self.state.logs.has_leavings() {

@@ -10,7 +10,7 @@
 use stele_base_types::{LogId, Timestamp};
 
 use super::{Log, LogError, Logs, ledger::Site, record::LogRecord};
-use crate::{Decision, Effect, LinkCommand, LinkRecord, Record, State, Token};
+use crate::{Decision, Effect, LinkCommand, Record, State, Token, Topology};
 
 /// Deletes a log with all that it holds; its consumers are told. Answered with how many records
 /// were ready, once the definition is gone for everybody: whoever has the answer may declare the
@@ -52,11 +52,7 @@ impl DeleteLog {
             Err(error) => return Err(error),
         };
         let ready = closing.reply;
-        let is_elsewhere = closing.records.iter().any(|record| {
-            let sent = |command: &LinkCommand| *command == LinkCommand::Undefine { log };
-            matches!(record, Record::Link(LinkRecord::Sent { command, .. }) if sent(command))
-        });
-        if !is_elsewhere {
+        if state.topology.own == Topology::CATALOGUE {
             return Ok(closing.answered(Some(ready)));
         }
         let mut closing = closing.answered(None);

@@ -12,7 +12,7 @@
 use stele_base_types::{LogId, ProcessEpoch, SessionId, Timestamp};
 
 use super::{
-    LogRecord, Logs,
+    Logs,
     close::forget,
     index::{Indexes, Place},
     ledger::{answer_empty, ledger_record},
@@ -101,10 +101,7 @@ impl Logs {
         if let Some((log, place)) = self.indexes.held_by(session).next() {
             return self.give_back(log, (session, place), now);
         }
-        Decision {
-            records: [Record::SessionForgotten(session)].into_iter().collect(),
-            ..Decision::nothing()
-        }
+        Decision::record(Record::SessionForgotten(session))
     }
 
     /// Drops a consumer whose session has ended.
@@ -143,7 +140,7 @@ impl Logs {
         let logs = self.iter();
         let fleeting = logs.filter(|(_, log)| log.config.ends_with_process());
         for (id, log) in fleeting.take(FLEETING_MAX) {
-            decision.records.push(Record::Log(id, LogRecord::Undefined));
+            decision.records.push(Self::undefined(id));
             decision.effects.push(forget(id, log));
         }
         decision

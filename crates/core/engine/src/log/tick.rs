@@ -25,13 +25,13 @@ impl Logs {
         match due {
             Due::Wait(ledger, token) => answer_empty(*log, *ledger, *token),
             Due::End => self.end(*log),
-            Due::Windows => change(Record::Log(*log, LogRecord::Forgotten { at: now })),
+            Due::Windows => Decision::record(Record::Log(*log, LogRecord::Forgotten { at: now })),
             Due::Lease(place) => self.tick_ledger(*log, *place, now, Ledger::overdue),
             Due::Delay(place) => self.tick_ledger(*log, *place, now, Ledger::due),
             Due::Expiry(ledger, partition) => self
                 .log(*log)
                 .and_then(|known| known.ledger(*ledger)?.expire(*log, *partition, now))
-                .map_or_else(Decision::nothing, change),
+                .map_or_else(Decision::nothing, Decision::record),
         }
     }
 
@@ -45,7 +45,7 @@ impl Logs {
         let ledger = self.log(log).and_then(|known| known.ledger(place.ledger));
         ledger.map_or_else(Decision::nothing, |ledger| {
             let record = happens(ledger, place, now);
-            change(ledger_record(log, place.ledger, record))
+            Decision::record(ledger_record(log, place.ledger, record))
         })
     }
 
@@ -63,13 +63,6 @@ impl Logs {
         log.unplan_forgetting(id, &mut self.indexes);
         let period_ms = log.forgetting_period_ms();
         log.plan_forgetting(id, at, period_ms, &mut self.indexes);
-    }
-}
-
-fn change(record: Record) -> Decision {
-    Decision {
-        records: [record].into_iter().collect(),
-        ..Decision::nothing()
     }
 }
 

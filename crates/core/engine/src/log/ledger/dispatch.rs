@@ -129,10 +129,7 @@ impl Ledger {
             charged_bytes: average_bytes * u64::from(run.count),
             run: leased,
         };
-        let decision = Decision {
-            records: [ledger_record(log, self.id, record)].into_iter().collect(),
-            ..Decision::nothing()
-        };
+        let decision = Decision::record(ledger_record(log, self.id, record));
         Some(decision.with(Effect::Deliver(delivery)))
     }
 

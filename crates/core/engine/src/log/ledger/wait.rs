@@ -4,8 +4,7 @@ use stele_base_types::{LogId, Timestamp};
 
 use super::{Ledger, ledger_record};
 use crate::{
-    Command, Decision, Durability, Effect, LedgerId, LogError, State, Token,
-    log::record::LedgerRecord,
+    Command, Decision, Effect, LedgerId, LogError, State, Token, log::record::LedgerRecord,
 };
 
 /// Ends a wait, which is answered like one that found nothing.
@@ -33,8 +32,7 @@ impl Command for CancelWait {
 /// Ends a wait that has found nothing.
 pub(crate) fn answer_empty(log: LogId, ledger: LedgerId, token: Token) -> Decision {
     let record = ledger_record(log, ledger, LedgerRecord::WaitEnded(token));
-    let ended = Decision::change(record, (), Durability::Volatile);
-    ended.with(Effect::Leased(token, Ok(Vec::new())))
+    Decision::record(record).with(Effect::Leased(token, Ok(Vec::new())))
 }
 
 impl Ledger {

@@ -8,8 +8,8 @@ use std::sync::{
 use parking_lot::{RwLock, RwLockReadGuard};
 use smallvec::SmallVec;
 use stele_base_types::{
-    LogId, Name, Offset, PartitionId, PartitionIndex, ProcessEpoch, ProducerEpoch, ProducerId,
-    SessionId, ShardId, Timestamp,
+    LogId, Name, Offset, PartitionId, ProcessEpoch, ProducerEpoch, ProducerId, SessionId, ShardId,
+    Timestamp,
 };
 use stele_core_engine::{
     AlterLog, AppendError, Appended, Bind, Catalogue, CatalogueError, Command, DeclareExchange,
@@ -497,7 +497,7 @@ impl Broker {
                     Publish {
                         targets: SmallVec::from_iter([*target]),
                         batch: publish.batch.clone(),
-                        schedule: publish.schedule,
+                        columns: publish.columns.clone(),
                     },
                 )),
             }
@@ -524,10 +524,4 @@ impl Drop for Wait<'_> {
         // A full inbox loses this: then the lease is made for nobody and returns by its deadline.
         drop(inbox.try_send(Request::CancelLease { log, ticket }));
     }
-}
-
-/// The partition that a key belongs to, for publishers that choose by key: Kafka's default
-/// partitioner does the same with murmur2 over the key's bytes.
-pub fn partition_for_key(key: &[u8], partitions: u32) -> PartitionIndex {
-    PartitionIndex((crate::placement::murmur2(key) & 0x7fff_ffff) % partitions.max(1))
 }

@@ -40,7 +40,7 @@ mod shard;
 pub use appending::Appending;
 pub use call::Call;
 pub use error::{Error, Failure};
-pub use handle::{Broker, CatalogueGuard, LogStatus, PartitionStatus, partition_for_key};
+pub use handle::{Broker, CatalogueGuard, LogStatus, PartitionStatus};
 pub use leased::{LeasedBatch, LeasedMessage};
 pub use mailbox::{Event, Events, Mailbox};
 pub use meter::{

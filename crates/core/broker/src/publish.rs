@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use smallvec::SmallVec;
-use stele_core_engine::{Append, AppendTarget, ProducerStamp, Schedule};
+use stele_core_engine::{Append, AppendTarget, Columns, ProducerStamp};
 use stele_wire_batch::Batch;
 
 /// A batch to append, with where to and how. The bytes are shared, not copied.
@@ -12,8 +12,8 @@ pub struct Publish {
     pub targets: SmallVec<[AppendTarget; 1]>,
     /// The batch, validated; its base offset is given by the broker.
     pub batch: Batch,
-    /// What scheduling needs to know; for batches of one record.
-    pub schedule: Option<Schedule>,
+    /// What the engine needs to know of each record.
+    pub columns: Columns,
 }
 
 impl Publish {
@@ -22,7 +22,7 @@ impl Publish {
         Self {
             targets: SmallVec::from_iter([target]),
             batch,
-            schedule: None,
+            columns: Columns::default(),
         }
     }
 
@@ -40,7 +40,7 @@ impl Publish {
                 epoch: producer.epoch,
                 sequence: producer.base_sequence,
             }),
-            schedule: self.schedule,
+            columns: self.columns,
         };
         (append, self.batch.into_bytes())
     }

@@ -20,9 +20,9 @@ use stele_base_types::{
 };
 use stele_core_broker::{Broker, LeasedMessage, Publish, Read, Running, Settings};
 use stele_core_engine::{
-    AppendTarget, Argument, Arguments, BindingTarget, ConsumerRef, DescribeGroup, Durability,
-    ExchangeKind, FetchOffsets, LeaseRequest, LedgerId, Lifetime, LogConfig, LogDefinition,
-    NoHeaders, QueueConfig, Retention, Schedule, Window,
+    AppendTarget, Argument, Arguments, BindingTarget, Columns, ConsumerRef, DescribeGroup,
+    Durability, ExchangeKind, FetchOffsets, LeaseRequest, LedgerId, Lifetime, LogConfig,
+    LogDefinition, NoHeaders, QueueConfig, Retention, Schedule, Window,
 };
 use stele_core_storage::Options;
 use stele_test_testkit::message;
@@ -309,11 +309,11 @@ async fn groups_take_turns(broker: &Broker, half: &str) {
     let leased = lease(broker, work, None).await;
     assert_eq!(values(&leased), ["job 2", "job 3", "job 4"]);
     let mut again = Publish::to(to(work, None), message("job 0 again"));
-    again.schedule = Some(Schedule {
-        delay_ms: None,
+    again.columns = Columns::of([Schedule {
         group: Some(1),
         deduplication: Some(1),
-    });
+        ..Schedule::default()
+    }]);
     let appended = broker.append(again).await.unwrap();
     assert_eq!((appended[0].base, appended[0].duplicate), (Offset(0), true));
 }

@@ -10,8 +10,8 @@ use stele_base_env::{Disk, LocalDisk};
 use stele_base_types::{ConsumerId, LogId, Offset, PartitionId, PartitionIndex};
 use stele_core_broker::{Broker, Error, Event, LeasedMessage, Publish, Read};
 use stele_core_engine::{
-    AppendTarget, Declared, DeleteLog, Durability, LeaseRequest, LedgerId, LogError, Outcome,
-    Settle, SettleItem, Subscription,
+    AppendTarget, Columns, Declared, DeleteLog, Durability, LeaseRequest, LedgerId, LogError,
+    Outcome, Settle, SettleItem, Subscription,
 };
 use stele_test_testkit::{TestBroker, message, queue};
 
@@ -212,7 +212,7 @@ async fn a_fan_out_over_shards_is_read_from_each_log() {
             })
             .collect(),
         batch: message("to all"),
-        schedule: None,
+        columns: Columns::default(),
     };
     let appended = test.broker.append(publish).await.unwrap();
     assert_eq!(appended.len(), 3);

@@ -11,7 +11,7 @@ use smallvec::smallvec;
 use stele_base_env::{LocalDisk, OsRng};
 use stele_base_types::{LogId, ShardId, Timestamp};
 use stele_core_broker::{News, Opened, Replayed, ReplyTo, Request, Shard};
-use stele_core_engine::{Append, AppendTarget, Catalogue, Durability};
+use stele_core_engine::{Append, AppendTarget, Catalogue, Columns, Durability};
 use stele_core_storage::{
     DataDirectory, Journal, Options, PartKey, Parts, Replay, ReplayError, Settler,
 };
@@ -108,7 +108,7 @@ impl Alone {
             size_bytes: body.len() as u32,
             timestamp: self.now,
             producer: None,
-            schedule: None,
+            columns: Columns::default(),
             targets: smallvec![AppendTarget {
                 log,
                 partition: None,

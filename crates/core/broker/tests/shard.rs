@@ -12,8 +12,8 @@ use stele_base_env::{LocalDisk, OsRng};
 use stele_base_types::{ConsumerId, LogId, SessionId, ShardId, Timestamp};
 use stele_core_broker::{Error, LeasedBatch, News, Opened, ReplyTo, Request, Shard};
 use stele_core_engine::{
-    AlterLog, Append, AppendTarget, Catalogue, CatalogueError, Command, ConsumerRef, DeclareLog,
-    Declared, Durability, Lease, LeaseRequest, LedgerId, LogError, Retention, Window,
+    AlterLog, Append, AppendTarget, Catalogue, CatalogueError, Columns, Command, ConsumerRef,
+    DeclareLog, Declared, Durability, Lease, LeaseRequest, LedgerId, LogError, Retention, Window,
 };
 use stele_core_storage::{DataDirectory, Journal, Options};
 use stele_test_testkit::{message, queue};
@@ -85,7 +85,7 @@ impl Alone {
             size_bytes: batch.len() as u32,
             timestamp: START,
             producer: None,
-            schedule: None,
+            columns: Columns::default(),
             targets: smallvec![AppendTarget {
                 log: LOG,
                 partition: None,

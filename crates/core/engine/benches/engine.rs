@@ -11,9 +11,9 @@ use stele_base_types::{
     SessionId, Timestamp,
 };
 use stele_core_engine::{
-    Append, AppendTarget, Command, ConsumerRef, Decision, Durability, Effect, Lease, LeaseId,
-    LeaseRequest, LedgerId, Lifetime, LogConfig, OpenLog, Outcome, ProducerStamp, QueueConfig,
-    Retention, Settle, SettleItem, State, Subscribe, Subscription, Token,
+    Append, AppendTarget, Columns, Command, ConsumerRef, Decision, Durability, Effect, Lease,
+    LeaseId, LeaseRequest, LedgerId, Lifetime, LogConfig, OpenLog, Outcome, ProducerStamp,
+    QueueConfig, Retention, Settle, SettleItem, State, Subscribe, Subscription, Token,
 };
 
 const ROUNDS: usize = 5;
@@ -114,7 +114,7 @@ fn record(number: u64) -> Append {
         size_bytes: 1_024,
         timestamp: NOW,
         producer: None,
-        schedule: None,
+        columns: Columns::default(),
     }
 }
 
@@ -155,12 +155,12 @@ fn append_fifo() -> Duration {
     timed(|| {
         for number in 0..RECORDS {
             let schedule = stele_core_engine::Schedule {
-                delay_ms: None,
                 group: Some(number % 1_000),
                 deduplication: Some(u128::from(number)),
+                ..Default::default()
             };
             let append = Append {
-                schedule: Some(schedule),
+                columns: Columns::of([schedule]),
                 ..record(number)
             };
             run(&mut state, append);

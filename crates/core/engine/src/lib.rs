@@ -51,11 +51,11 @@ pub use group::{
 };
 pub use link::{LinkCommand, LinkNumber, LinkRecord, Links, Topology, shard_of};
 pub use log::{
-    Append, AppendError, AppendResult, AppendTarget, Appended, CancelWait, ConsumerRef, Credit,
-    DeleteLog, Delivery, Extend, Lease, LeaseId, LeaseRequest, LeasedRecord, LeasedRun, Ledger,
-    LedgerId, LedgerRecord, Log, LogError, Logs, Missing, OpenError, OpenLog, Outcome, Partition,
-    Prefetch, ProducerStamp, Purge, Run, Schedule, Settle, SettleItem, Subscribe, Subscription,
-    Trim, Unsubscribe, UseLog,
+    Append, AppendError, AppendResult, AppendTarget, Appended, CancelWait, Columns, ConsumerRef,
+    Credit, DeleteLog, Delivery, Extend, Lease, LeaseId, LeaseRequest, LeasedRecord, LeasedRun,
+    Ledger, LedgerId, LedgerRecord, Log, LogError, Logs, Missing, OpenError, OpenLog, Outcome,
+    Partition, Prefetch, ProducerStamp, Purge, Run, Schedule, Settle, SettleItem, Subscribe,
+    Subscription, Trim, Unsubscribe, UseLog, partition_of_key,
 };
 pub use producer_ids::{InitProducer, InitProducerError};
 pub use record::{CatalogueRecord, GroupRecord, LogRecord, Record};

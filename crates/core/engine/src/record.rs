@@ -7,7 +7,7 @@ use stele_base_types::{
     LogId, Name, Offset, PartitionId, ProcessEpoch, ProducerId, SessionId, Timestamp,
 };
 
-use crate::{LinkRecord, ProducerStamp, Schedule};
+use crate::{Columns, LinkRecord, ProducerStamp};
 pub use crate::{catalogue::CatalogueRecord, group::GroupRecord, log::LogRecord};
 
 impl Record {
@@ -68,8 +68,8 @@ pub enum Record {
         at: Timestamp,
         /// The producer's stamp.
         producer: Option<ProducerStamp>,
-        /// What scheduling needs, with the queue's own delay filled in.
-        schedule: Option<Schedule>,
+        /// What is to be known of each record.
+        columns: Columns,
     },
     /// Something happened to a log.
     Log(LogId, LogRecord),

@@ -10,7 +10,8 @@
 //! - A kind of record is a variant of an enum. New variants are added at the end.
 //! - A configuration is a list of fields ([`crate::LogConfig`] and others): each field is a
 //!   variant of an enum, listed where it differs from its default. New fields are added at the
-//!   end, and are missing in what was written before them.
+//!   end, and are missing in what was written before them. The columns beside a batch
+//!   ([`crate::Columns`]) are such a list too.
 //! - A field or variant that this program doesn't know ends the start: what was written by a newer
 //!   program is never guessed at.
 //!
@@ -18,6 +19,7 @@
 //! own, as the first one is in `first/`, with a conversion. `tests/earlier_forms.rs` of the broker
 //! opens a directory that was written in it.
 
+mod columns;
 pub(crate) mod config;
 mod first;
 mod parts;

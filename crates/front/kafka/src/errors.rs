@@ -165,7 +165,8 @@ impl Coded for AppendError {
     fn coded(&self) -> ResponseError {
         match self {
             Self::NoSuchLog | Self::NoSuchPartition => ResponseError::UnknownTopicOrPartition,
-            Self::Malformed(_) => ResponseError::InvalidRecord,
+            // Only a publisher that leaves the partition to the engine is told of a division.
+            Self::Malformed(_) | Self::Divided(_) => ResponseError::InvalidRecord,
             Self::OutOfOrderSequence { .. } => ResponseError::OutOfOrderSequenceNumber,
             Self::DuplicateSequence => ResponseError::DuplicateSequenceNumber,
             Self::ProducerFenced { .. } => ResponseError::InvalidProducerEpoch,

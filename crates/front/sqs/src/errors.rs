@@ -108,7 +108,8 @@ impl Told for AppendError {
             | Self::OutOfOrderSequence { .. }
             | Self::DuplicateSequence
             | Self::ProducerFenced { .. }
-            | Self::UnknownProducer => internal(&self),
+            | Self::UnknownProducer
+            | Self::Divided(_) => internal(&self),
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use sha2::{Digest as _, Sha256};
 use smallvec::SmallVec;
-use stele_base_types::{PartitionIndex, Timestamp};
-use stele_core_broker::{Publish, partition_for_key};
-use stele_core_engine::{AppendTarget, Appended, Schedule};
+use stele_base_types::{PartitionIndex, Timestamp, murmur2};
+use stele_core_broker::Publish;
+use stele_core_engine::{AppendTarget, Appended, Columns, Schedule, partition_of_key};
 use stele_wire_batch::{Batch, BatchBuilder, Body, NewRecord, RecordHeader};
 use stele_wire_sqs::{
     AttributeInput, AttributeValue, Error, ErrorKind, MessageAttribute,
@@ -29,9 +29,7 @@ pub(crate) struct Outgoing {
     body: String,
     key: Option<String>,
     headers: NewHeaders,
-    /// `None` where the queue's own delay holds and nothing else is to be known.
-    schedule: Option<Schedule>,
-    partition: Option<PartitionIndex>,
+    schedule: Schedule,
     /// Body and attributes, as the limits count them.
     size_bytes: usize,
     response: send_message::Response,
@@ -73,10 +71,6 @@ impl Outgoing {
                 group_id.as_deref(),
                 deduplication_id.as_deref(),
             ),
-            partition: group_id
-                .as_deref()
-                .filter(|_| queue.partitions > 1)
-                .map(|group| partition_for_key(group.as_bytes(), queue.partitions)),
             size_bytes,
             response: send_message::Response {
                 md5_of_body: md5_of_body(message.body.as_bytes()),
@@ -89,10 +83,9 @@ impl Outgoing {
         })
     }
 
-    /// Whether the message can share a batch with others of the same partition: the engine
-    /// schedules batches of more than one record alike.
-    pub(crate) fn can_share_with(&self, other: &Self) -> bool {
-        self.schedule.is_none() && other.schedule.is_none() && self.partition == other.partition
+    /// The partition that the engine chooses for it, as far as is known here; `None` is any.
+    pub(crate) fn partition(&self, queue: &Queue) -> Option<PartitionIndex> {
+        Some(partition_of_key(self.schedule.key?, queue.partitions))
     }
 
     /// The answer to the message that is at `place` of a batch that was appended.
@@ -111,27 +104,30 @@ impl Outgoing {
     }
 }
 
-/// One append of messages that can share a batch.
-pub(crate) fn publish(
+/// One append of messages.
+pub(crate) fn publish<'a>(
     queue: &Queue,
-    messages: &[Outgoing],
+    messages: impl Iterator<Item = &'a Outgoing> + Clone,
     now: Timestamp,
 ) -> Result<Publish, Error> {
     let target = AppendTarget {
         log: queue.log,
-        partition: messages[0].partition,
+        partition: None,
     };
     Ok(Publish {
         targets: SmallVec::from_iter([target]),
-        batch: batch(messages, now)?,
-        schedule: messages[0].schedule,
+        batch: batch(messages.clone(), now)?,
+        columns: Columns::of(messages.map(|message| message.schedule)),
     })
 }
 
-fn batch(messages: &[Outgoing], now: Timestamp) -> Result<Batch, Error> {
+fn batch<'a>(
+    messages: impl Iterator<Item = &'a Outgoing> + Clone,
+    now: Timestamp,
+) -> Result<Batch, Error> {
     const RECORD_OVERHEAD_BYTES: usize = 128;
     let size = messages
-        .iter()
+        .clone()
         .map(|message| message.size_bytes + RECORD_OVERHEAD_BYTES)
         .sum();
     let mut builder = BatchBuilder::with_capacity(size);
@@ -317,14 +313,16 @@ fn schedule(
     delay_ms: Option<u64>,
     group_id: Option<&str>,
     deduplication_id: Option<&str>,
-) -> Option<Schedule> {
+) -> Schedule {
+    let key = group_id.map(|group| murmur2(group.as_bytes()));
     if !queue.attributes.fifo {
-        // The queue's own delay needs no mention, and a delay that is the queue's own neither.
-        let own = delay_ms.is_some_and(|delay_ms| delay_ms != queue.attributes.delay_s * 1000);
-        return own.then_some(Schedule {
-            delay_ms,
+        // The queue's own delay needs no mention.
+        let own_ms = queue.attributes.delay_s * 1000;
+        return Schedule {
+            key,
+            delay_ms: delay_ms.filter(|delay_ms| *delay_ms != own_ms),
             ..Schedule::default()
-        });
+        };
     }
     let group = group_id.unwrap_or_default();
     let deduplication = deduplication_id.map(|id| {
@@ -335,11 +333,12 @@ fn schedule(
         }
     });
     let group = (hash_of_id(&[group]) >> 64) as u64;
-    Some(Schedule {
+    Schedule {
+        key,
         delay_ms,
         group: Some(group),
         deduplication,
-    })
+    }
 }
 
 fn digest(attributes: &[(String, MessageAttribute)]) -> Option<String> {

@@ -157,8 +157,8 @@ pub(crate) struct Publish {
     pub records: Vec<RecordId>,
     /// A producer's stamp.
     pub stamp: Option<ProducerStamp>,
-    /// What scheduling needs.
-    pub schedule: Option<Schedule>,
+    /// What the engine is to know of each, or nothing.
+    pub schedules: Vec<Schedule>,
     /// The batch's size.
     pub size_bytes: u64,
     /// When, by the engine's time.

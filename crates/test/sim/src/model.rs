@@ -135,7 +135,7 @@ impl Model {
             return;
         };
         let places = self.places.entry(partition).or_default();
-        for (offset, record) in (base.0..).zip(&publish.records) {
+        for (index, (offset, record)) in (base.0..).zip(&publish.records).enumerate() {
             let place = Place {
                 record: *record,
                 publish: id,
@@ -144,7 +144,7 @@ impl Model {
             // A duplicate is answered with the place of the first.
             places.entry(Offset(offset)).or_insert(place);
             self.ledgers
-                .append(partition, Offset(offset), publish, config);
+                .append(partition, Offset(offset), publish, index, config);
         }
     }
 

@@ -1,15 +1,10 @@
 //! Appending.
 
-use hashbrown::HashMap;
-use serde::{Deserialize, Serialize};
+use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 
-use super::{
-    AppendError, Log, Logs, ProducerStamp,
-    ledger::{AppendedRun, Site},
-    record::Run,
-};
+use super::{AppendError, Columns, Log, Logs, ProducerStamp, ledger::Site, record::Run};
 use crate::{
     Command, Decision, Durability, Record, State,
     limits::{APPEND_RECORDS_MAX, DEDUPLICATION_MS, PRODUCER_EXPIRY_MS},
@@ -30,8 +25,8 @@ pub struct Append {
     pub timestamp: Timestamp,
     /// An idempotent producer's stamp. With one target only.
     pub producer: Option<ProducerStamp>,
-    /// What scheduling needs to know. With `count` 1 only.
-    pub schedule: Option<Schedule>,
+    /// What is to be known of each record.
+    pub columns: Columns,
 }
 
 /// One partition to append to.
@@ -39,19 +34,9 @@ pub struct Append {
 pub struct AppendTarget {
     /// The log.
     pub log: LogId,
-    /// The partition; `None` spreads evenly over the log's.
+    /// The partition; `None` leaves it to the engine: by the records' keys, and where they have
+    /// none, each of the log's in turn.
     pub partition: Option<PartitionIndex>,
-}
-
-/// Per-record fields that scheduling needs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Schedule {
-    /// Hidden for this long from now, in milliseconds; `None` takes the queue's own delay.
-    pub delay_ms: Option<u64>,
-    /// A stable hash of the message group (FIFO queues).
-    pub group: Option<u64>,
-    /// A stable hash of the deduplication id (FIFO queues).
-    pub deduplication: Option<u128>,
 }
 
 /// Where a batch was appended.
@@ -140,7 +125,7 @@ impl Logs {
             timestamp: append.timestamp,
             at: now,
             producer: append.producer,
-            schedule: append.schedule,
+            columns: append.columns,
         };
         Ok(Decision::change(record, results, durability))
     }
@@ -152,7 +137,7 @@ impl Logs {
             size_bytes,
             at,
             producer,
-            schedule,
+            columns,
             ..
         } = record
         else {
@@ -163,14 +148,14 @@ impl Logs {
             size_bytes: *size_bytes,
             at: *at,
             producer: *producer,
-            schedule: schedule.unwrap_or_default(),
+            columns,
         };
         for (partition, base) in targets {
             self.apply_appended_to(*partition, *base, &batch);
         }
     }
 
-    fn apply_appended_to(&mut self, target: PartitionId, base: Offset, batch: &Batch) {
+    fn apply_appended_to(&mut self, target: PartitionId, base: Offset, batch: &Batch<'_>) {
         let Some(log) = self.logs.get_mut(&target.log) else {
             return;
         };
@@ -181,17 +166,12 @@ impl Logs {
                 ledger: ledger.id(),
                 indexes: &mut self.indexes,
             };
-            let run = AppendedRun {
-                run: Run {
-                    partition: target.index,
-                    first: base,
-                    count: batch.count,
-                },
-                at: batch.at,
-                delay_ms: batch.schedule.delay_ms,
-                group: batch.schedule.group,
+            let run = Run {
+                partition: target.index,
+                first: base,
+                count: batch.count,
             };
-            ledger.append(&run, &mut site);
+            ledger.append(run, batch.columns, batch.at, &mut site);
         }
         let period_ms = batch.forgetting_period_ms();
         log.plan_forgetting(target.log, batch.at, period_ms, &mut self.indexes);
@@ -200,18 +180,18 @@ impl Logs {
 
 /// What is known of appended records.
 #[derive(Clone, Copy, Debug)]
-struct Batch {
+struct Batch<'a> {
     count: u32,
     size_bytes: u32,
     at: Timestamp,
     producer: Option<ProducerStamp>,
-    schedule: Schedule,
+    columns: &'a Columns,
 }
 
-impl Batch {
+impl Batch<'_> {
     /// How soon to look through what is remembered of it.
     fn forgetting_period_ms(&self) -> Option<u64> {
-        if self.schedule.deduplication.is_some() {
+        if self.columns.deduplication().next().is_some() {
             return Some(IDS_PERIOD_MS);
         }
         self.producer.map(|_| PRODUCERS_PERIOD_MS)
@@ -226,7 +206,10 @@ impl Log {
         append: &Append,
         now: Timestamp,
     ) -> Result<Appended, AppendError> {
-        let index = target.partition.unwrap_or(self.spread);
+        let index = match target.partition {
+            Some(index) => index,
+            None => self.partition_of(&append.columns)?,
+        };
         let partition = PartitionId::new(target.log, index);
         let known = self.partition(index).ok_or(AppendError::NoSuchPartition)?;
         let appended = |base, duplicate| Appended {
@@ -240,8 +223,7 @@ impl Log {
         {
             return Ok(appended(base, true));
         }
-        let id = append.schedule.and_then(|schedule| schedule.deduplication);
-        if let Some((at, base)) = id.and_then(|id| self.deduplication.find(id, now)) {
+        if let Some((at, base)) = self.known_already(append, now)? {
             return Ok(Appended {
                 partition: PartitionId::new(target.log, at),
                 base,
@@ -252,7 +234,60 @@ impl Log {
         Ok(appended(known.end, false))
     }
 
-    fn take_in(&mut self, index: PartitionIndex, base: Offset, batch: &Batch) {
+    /// The partition for a batch whose publisher names none.
+    fn partition_of(&self, columns: &Columns) -> Result<PartitionIndex, AppendError> {
+        let partitions = self.config.partitions;
+        if partitions == 1 {
+            return Ok(PartitionIndex(0));
+        }
+        let keyed = (0..).zip(columns.keys());
+        let mut keyed =
+            keyed.filter_map(|(place, key)| Some((place, partition_of_key(key?, partitions))));
+        let Some((_, chosen)) = keyed.next() else {
+            return Ok(self.spread);
+        };
+        match keyed.find(|(_, other)| *other != chosen) {
+            Some((place, _)) => Err(AppendError::Divided(place)),
+            None => Ok(chosen),
+        }
+    }
+
+    /// Where the batch is already, by its deduplication ids: all of its records, one after the
+    /// other.
+    fn known_already(
+        &self,
+        append: &Append,
+        now: Timestamp,
+    ) -> Result<Option<(PartitionIndex, Offset)>, AppendError> {
+        if !self.is_fifo() {
+            return Ok(None);
+        }
+        let known = |id: Option<u128>| self.deduplication.find(id?, now);
+        let ids = append.columns.deduplication();
+        let ids = ids
+            .chain(std::iter::repeat(None))
+            .take(append.count as usize);
+        let mut ids = (0..).zip(ids);
+        let Some((_, first)) = ids.next() else {
+            return Ok(None);
+        };
+        if append.count == 1 {
+            return Ok(known(first));
+        }
+        let Some((index, base)) = known(first) else {
+            let mut seen: HashSet<_> = first.into_iter().collect();
+            let is_known = |id| known(Some(id)).is_some();
+            let second = ids.find(|(_, id)| id.is_some_and(|id| is_known(id) || !seen.insert(id)));
+            return second.map_or(Ok(None), |(place, _)| Err(AppendError::Divided(place)));
+        };
+        let follows = |place: u32| Some((index, base.plus(u64::from(place))));
+        match ids.find(|(place, id)| known(*id) != follows(*place)) {
+            Some((place, _)) => Err(AppendError::Divided(place)),
+            None => Ok(Some((index, base))),
+        }
+    }
+
+    fn take_in(&mut self, index: PartitionIndex, base: Offset, batch: &Batch<'_>) {
         // The next record without a partition goes on from here, whoever chose this one.
         if index == self.spread {
             let next = PartitionIndex(index.0 + 1);
@@ -265,8 +300,13 @@ impl Log {
                 partition.producers.note(stamp, batch.count, base, batch.at);
             }
         }
-        if let Some(id) = batch.schedule.deduplication.filter(|_| self.is_fifo()) {
-            self.deduplication.note(id, index, base, batch.at);
+        if self.is_fifo() {
+            for (place, id) in (0..).zip(batch.columns.deduplication()) {
+                if let Some(id) = id {
+                    let offset = base.plus(place);
+                    self.deduplication.note(id, index, offset, batch.at);
+                }
+            }
         }
     }
 
@@ -284,6 +324,11 @@ impl Log {
     }
 }
 
+/// The partition of a key's hash, as Kafka's default partitioner has it.
+pub fn partition_of_key(hash: u32, partitions: u32) -> PartitionIndex {
+    PartitionIndex((hash & 0x7fff_ffff) % partitions.max(1))
+}
+
 /// What no front should send.
 fn check(append: &Append) -> Result<(), AppendError> {
     let fault = if append.targets.is_empty() {
@@ -294,8 +339,8 @@ fn check(append: &Append) -> Result<(), AppendError> {
         "too many records"
     } else if append.producer.is_some() && append.targets.len() > 1 {
         "a producer's batch has one target"
-    } else if append.schedule.is_some() && append.count > 1 {
-        "a schedule is of one record"
+    } else if append.columns.exceed(append.count) {
+        "columns of more records than there are"
     } else {
         return Ok(());
     };

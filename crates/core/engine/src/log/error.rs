@@ -49,7 +49,7 @@ pub enum AppendError {
     /// The log hasn't so many partitions.
     #[error("no such partition")]
     NoSuchPartition,
-    /// An append is malformed: no targets, no records, a schedule with many records.
+    /// An append is malformed: no targets, no records, columns of more records than it has.
     #[error("malformed append: {0}")]
     Malformed(&'static str),
     /// The producer's next sequence number was expected (KIP-98).
@@ -76,6 +76,12 @@ pub enum AppendError {
     /// The producer isn't known here and its batch isn't a first one (KIP-360).
     #[error("unknown producer id")]
     UnknownProducer,
+    /// The batch's records don't go together: those before this place (from 1) do, and the one at
+    /// it doesn't go with them. It belongs to another partition by its key, or one of the two is
+    /// there already and the other isn't. The caller appends the ones before it alone, then the
+    /// rest.
+    #[error("the records from place {0} on don't go with those before")]
+    Divided(u32),
 }
 
 /// A refusal to take a log up: nothing has changed. The catalogue defines no log that is refused

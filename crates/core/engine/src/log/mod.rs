@@ -10,6 +10,7 @@
 
 mod append;
 mod close;
+mod columns;
 mod commit;
 mod deduplication;
 mod error;
@@ -34,8 +35,9 @@ use serde::{Deserialize, Serialize};
 use stele_base_types::{LogId, PartitionId, PartitionIndex, ProcessEpoch, Timestamp};
 
 pub use self::{
-    append::{Append, AppendResult, AppendTarget, Appended, Schedule},
+    append::{Append, AppendResult, AppendTarget, Appended, partition_of_key},
     close::DeleteLog,
+    columns::{Columns, Schedule},
     error::{AppendError, LogError, OpenError},
     ledger::{
         CancelWait, ConsumerRef, Credit, Delivery, Extend, Lease, LeaseRequest, LeasedRecord,
@@ -50,6 +52,7 @@ pub use self::{
     unused::UseLog,
 };
 pub(crate) use self::{
+    columns::{Column, Fields},
     deduplication::Deduplication,
     ledger::{Attempts, Part},
     stored::LogsHeader,

@@ -94,13 +94,13 @@ pub(super) fn record() -> Append {
         size_bytes: 10,
         timestamp: Timestamp(0),
         producer: None,
-        schedule: None,
+        columns: Columns::default(),
     }
 }
 
 pub(super) fn scheduled(schedule: Schedule) -> Append {
     Append {
-        schedule: Some(schedule),
+        columns: Columns::of([schedule]),
         ..record()
     }
 }

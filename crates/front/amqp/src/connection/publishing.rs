@@ -7,7 +7,7 @@
 use smallvec::SmallVec;
 use stele_base_types::{LogId, Timestamp};
 use stele_core_broker::Publish;
-use stele_core_engine::AppendTarget;
+use stele_core_engine::{AppendTarget, Columns};
 use stele_wire_batch::{BatchBuilder, Error};
 
 use crate::{
@@ -81,7 +81,7 @@ impl Gathering {
             publish: Publish {
                 targets: targets.into_iter().map(target).collect(),
                 batch: batch.finish(),
-                schedule: None,
+                columns: Columns::default(),
             },
             confirms,
         })

@@ -25,7 +25,7 @@ pub(super) async fn run(
         .queue(context, &request.queue_url, Action::Write)
         .await?;
     let message = Outgoing::new(&queue, request.message, context.principal.user())?;
-    let publish = outgoing::publish(&queue, std::slice::from_ref(&message), front.now())?;
+    let publish = outgoing::publish(&queue, std::iter::once(&message), front.now())?;
     let appended = front
         .broker
         .append(publish)

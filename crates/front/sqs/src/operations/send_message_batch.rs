@@ -1,13 +1,15 @@
 //! SendMessageBatch: puts up to ten messages into a queue, each with its own outcome.
 //!
 //! - Fields: `QueueUrl`, `Entries` of `Id` and SendMessage's; answers `Successful`, `Failed`.
-//! - Messages in a row that need no schedule of their own are one append; all are on disk when
-//!   this is answered. Order within the batch is kept.
+//! - The messages of a partition are one append, or a few where a FIFO queue knows some of them
+//!   already; all are on disk when this is answered. Order within a partition is kept.
 //! - As in AWS, a FIFO entry without group or deduplication id fails the batch as a whole.
 //! - Deviations: none.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
 
-use stele_core_broker::{Action, Appending};
+use stele_base_types::PartitionIndex;
+use stele_core_broker::{self as broker, Action, Appending};
+use stele_core_engine::{AppendError, Appended};
 use stele_wire_sqs::{
     Error, ErrorKind, Response,
     batch::{Failure, check_ids},
@@ -22,11 +24,8 @@ use crate::{
     queue::Queue,
 };
 
-/// Messages that are on their way in one append, with the ids of their entries.
-struct Group {
-    messages: Vec<(String, Outgoing)>,
-    appending: Appending,
-}
+/// Messages, with the ids of their entries.
+type Messages = Vec<(String, Outgoing)>;
 
 pub(super) async fn run(
     front: &Front,
@@ -49,72 +48,92 @@ pub(super) async fn run(
             Err(error) => response.failed.push(Failure { id, error }),
         }
     }
-    for group in begin(front, &queue, checked, &mut response.failed).await {
-        finish(&queue, group, &mut response).await;
+    let mut begun = Vec::new();
+    for messages in by_partition(&queue, checked) {
+        let appending = begin(front, &queue, &messages).await;
+        begun.push((messages, appending));
+    }
+    for (messages, appending) in begun {
+        finish(front, &queue, messages, appending, &mut response).await;
     }
     Ok(Response::SendMessageBatch(response))
 }
 
-/// Begins the appends in the order of the entries.
-async fn begin(
+/// The messages of each partition, as far as is known here. The engine has the last word.
+fn by_partition(queue: &Queue, messages: Messages) -> Vec<Messages> {
+    let mut groups: Vec<(Option<PartitionIndex>, Messages)> = Vec::new();
+    for (id, message) in messages {
+        let partition = message.partition(queue);
+        match groups.iter_mut().find(|(known, _)| *known == partition) {
+            Some((_, group)) => group.push((id, message)),
+            None => groups.push((partition, vec![(id, message)])),
+        }
+    }
+    groups.into_iter().map(|(_, group)| group).collect()
+}
+
+async fn begin(front: &Front, queue: &Queue, messages: &Messages) -> Result<Appending, Error> {
+    let messages = messages.iter().map(|(_, message)| message);
+    let publish = outgoing::publish(queue, messages, front.now())?;
+    Ok(front.broker.begin_append(publish).await)
+}
+
+/// Waits until messages are appended. What doesn't go into one batch goes into several, in order.
+async fn finish(
     front: &Front,
     queue: &Queue,
-    checked: Vec<(String, Outgoing)>,
-    failed: &mut Vec<Failure>,
-) -> Vec<Group> {
-    let now = front.now();
-    let mut groups = Vec::new();
-    for run in runs(checked) {
-        let (ids, messages): (Vec<_>, Vec<_>) = run.into_iter().unzip();
-        match outgoing::publish(queue, &messages, now) {
-            Ok(publish) => groups.push(Group {
-                messages: ids.into_iter().zip(messages).collect(),
-                appending: front.broker.begin_append(publish).await,
-            }),
+    messages: Messages,
+    begun: Result<Appending, Error>,
+    response: &mut send_message_batch::Response,
+) {
+    let mut parts = vec![(messages, Some(begun))];
+    while let Some((mut messages, begun)) = parts.pop() {
+        let begun = match begun {
+            Some(begun) => begun,
+            None => begin(front, queue, &messages).await,
+        };
+        let outcome = match begun {
+            Ok(mut appending) => appending.finish().await,
             Err(error) => {
-                failed.extend(ids.into_iter().map(|id| Failure {
-                    id,
-                    error: error.clone(),
-                }));
+                fail(messages, &error, response);
+                continue;
             }
+        };
+        match outcome {
+            Ok(appended) => succeed(queue, messages, &appended, response),
+            Err(broker::Error::Refused(AppendError::Divided(place))) => {
+                let rest = messages.split_off(place as usize);
+                parts.push((rest, None));
+                parts.push((messages, None));
+            }
+            Err(error) => fail(messages, &errors::of_broker(error), response),
         }
     }
-    groups
 }
 
-/// Splits messages into runs that can be appended as one batch.
-fn runs(messages: Vec<(String, Outgoing)>) -> Vec<Vec<(String, Outgoing)>> {
-    let mut runs: Vec<Vec<(String, Outgoing)>> = Vec::new();
-    for (id, message) in messages {
-        match runs.last_mut() {
-            Some(run) if run[0].1.can_share_with(&message) => run.push((id, message)),
-            _ => runs.push(vec![(id, message)]),
-        }
+fn succeed(
+    queue: &Queue,
+    messages: Messages,
+    appended: &[Appended],
+    response: &mut send_message_batch::Response,
+) {
+    let Some(appended) = appended.first() else {
+        let error = errors::internal(&"an append without answer");
+        return fail(messages, &error, response);
+    };
+    for (place, (id, message)) in (0..).zip(messages) {
+        let message = message.into_response(queue, appended, place);
+        response.successful.push((id, message));
     }
-    runs
 }
 
-async fn finish(queue: &Queue, mut group: Group, response: &mut send_message_batch::Response) {
-    let appended = group.appending.finish().await.map_err(errors::of_broker);
-    let appended = appended.and_then(|appended| {
-        appended
-            .first()
-            .copied()
-            .ok_or_else(|| errors::internal(&"an append without answer"))
-    });
-    for (place, (id, message)) in (0..).zip(group.messages) {
-        match &appended {
-            Ok(appended) => {
-                response
-                    .successful
-                    .push((id, message.into_response(queue, appended, place)));
-            }
-            Err(error) => response.failed.push(Failure {
-                id,
-                error: error.clone(),
-            }),
-        }
-    }
+fn fail(messages: Messages, error: &Error, response: &mut send_message_batch::Response) {
+    response
+        .failed
+        .extend(messages.into_iter().map(|(id, _)| Failure {
+            id,
+            error: error.clone(),
+        }));
 }
 
 fn check_fifo(queue: &Queue, entries: &[Entry]) -> Result<(), Error> {

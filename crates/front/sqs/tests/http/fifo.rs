@@ -284,3 +284,54 @@ async fn a_repeated_attempt_gets_the_same_messages() {
     assert!(server.receive_as(json!({"QueueUrl": url})).await.is_empty());
     server.stop().await;
 }
+
+/// Sends these messages, given as group and deduplication id, as one batch; body and id are the
+/// same. Answers their sequence numbers.
+async fn send_batch(server: &Server, url: &str, messages: &[(&str, &str)]) -> Vec<String> {
+    let entries = messages.iter().enumerate().map(|(n, (group, id))| {
+        json!({"Id": n.to_string(), "MessageBody": id, "MessageGroupId": group,
+               "MessageDeduplicationId": id})
+    });
+    let entries: Vec<_> = entries.collect();
+    let request = json!({"QueueUrl": url, "Entries": entries});
+    let answer = server.ok("SendMessageBatch", request).await;
+    assert_eq!(answer["Failed"], Value::Null, "{answer}");
+    let mut sent = answer["Successful"].as_array().unwrap().clone();
+    sent.sort_by_key(|entry| entry["Id"].as_str().unwrap().to_owned());
+    let numbers = sent.iter().map(|entry| entry["SequenceNumber"].as_str());
+    numbers.map(|number| number.unwrap().to_owned()).collect()
+}
+
+async fn received_all(server: &Server, url: &str) -> Vec<String> {
+    let mut seen = Vec::new();
+    loop {
+        let received = server.receive(url).await;
+        if received.is_empty() {
+            return seen;
+        }
+        for message in received {
+            seen.push(message["Body"].as_str().unwrap().to_owned());
+            let delete = json!({"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]});
+            server.ok("DeleteMessage", delete).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn duplicates_in_a_batch_are_answered_with_the_first_and_not_received() {
+    let server = Server::start().await;
+    let url = fifo(&server, json!({})).await;
+    let known = send_batch(&server, &url, &[("g", "a"), ("h", "b"), ("g", "c")]).await;
+    let again = send_batch(&server, &url, &[("g", "a"), ("h", "b"), ("g", "c")]).await;
+    assert_eq!(again, known);
+    let mixed = [("g", "d"), ("h", "b"), ("g", "a"), ("h", "e"), ("h", "e")];
+    let numbers = send_batch(&server, &url, &mixed).await;
+    assert_eq!(numbers[1..3], [known[1].clone(), known[0].clone()]);
+    assert_eq!(numbers[3], numbers[4]);
+    assert!(known[2] < numbers[0] && numbers[0] < numbers[3]);
+    let mut seen = received_all(&server, &url).await;
+    let of_h = seen.extract_if(.., |body| ["b", "e"].contains(&body.as_str()));
+    assert_eq!(of_h.collect::<Vec<_>>(), ["b", "e"]);
+    assert_eq!(seen, ["a", "c", "d"]);
+    server.stop().await;
+}

@@ -1,8 +1,8 @@
 //! Logs and records that other protocols have made.
 
 use serde_json::json;
-use stele_base_types::{LogId, Name, SessionId, Timestamp};
-use stele_core_broker::{Broker, Publish};
+use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex, SessionId, Timestamp};
+use stele_core_broker::{Broker, Publish, Read};
 use stele_core_engine::{
     Adopt, AppendTarget, DeclareLog, Durability, Lifetime, LogConfig, QueueConfig, Retention,
     Settings, Window,
@@ -47,6 +47,24 @@ async fn declare(broker: &Broker, name: &str, facet: &str, config: LogConfig) ->
         settings: Settings::new(),
     };
     broker.declare_log(declare).await.unwrap().definition().id
+}
+
+/// What a partition holds, in order.
+async fn values(broker: &Broker, log: LogId, partition: u32) -> Vec<String> {
+    let read = Read {
+        partition: PartitionId::new(log, PartitionIndex(partition)),
+        from: Offset(0),
+        bytes_max: 1 << 20,
+    };
+    let batches = broker.read(read).await.unwrap().resolve().await.unwrap();
+    let mut values = Vec::new();
+    for batch in &batches {
+        for record in batch.records(1 << 20).unwrap() {
+            let value = record.unwrap().value.unwrap().to_vec();
+            values.push(String::from_utf8(value).unwrap());
+        }
+    }
+    values
 }
 
 async fn append(broker: &Broker, log: LogId, key: &[u8], value: &[u8]) {
@@ -223,5 +241,45 @@ async fn a_queue_that_contradicts_what_exists_is_refused() {
         .fail("CreateQueue", json!({"QueueName": "memory"}))
         .await;
     assert_eq!(shape, "QueueNameExists");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_batch_for_a_queue_of_several_partitions_goes_by_group() {
+    let server = Server::start().await;
+    let config = LogConfig {
+        partitions: 3,
+        queue: Some(QueueConfig {
+            fifo: true,
+            ..QueueConfig::default()
+        }),
+        ..queue()
+    };
+    let log = declare(server.broker(), "many.fifo", "other", config).await;
+    let url = server
+        .ok("GetQueueUrl", json!({"QueueName": "many.fifo"}))
+        .await["QueueUrl"]
+        .clone();
+    // By Kafka's hash, of three partitions.
+    let partitions = [("a", 1), ("b", 2), ("c", 1), ("d", 2)];
+    let entries: Vec<_> = (0..10)
+        .map(|n| {
+            let group = partitions[n % 4].0;
+            json!({"Id": n.to_string(), "MessageBody": format!("{group}{n}"),
+                   "MessageGroupId": group, "MessageDeduplicationId": n.to_string()})
+        })
+        .collect();
+    let request = json!({"QueueUrl": url, "Entries": entries});
+    let answer = server.ok("SendMessageBatch", request).await;
+    assert_eq!(answer["Successful"].as_array().unwrap().len(), 10);
+    for partition in [1, 2] {
+        let expected: Vec<_> = (0..10)
+            .map(|n| (n, partitions[n % 4]))
+            .filter(|(_, (_, of_group))| *of_group == partition)
+            .map(|(n, (group, _))| format!("{group}{n}"))
+            .collect();
+        let stored = values(server.broker(), log, partition).await;
+        assert_eq!(stored, expected, "{partition}");
+    }
     server.stop().await;
 }

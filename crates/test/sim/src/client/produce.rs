@@ -165,7 +165,7 @@ impl OneProducer {
             targets: vec![target(&self.log, Some(self.partition))],
             records,
             stamp: Some(stamp),
-            schedule: None,
+            schedules: Vec::new(),
             size_bytes: body.len() as u64,
             at: turn.now,
         };

@@ -5,7 +5,8 @@ use smallvec::SmallVec;
 use stele_base_types::PartitionIndex;
 use stele_core_broker::{AnswerTo, Error, ReplyTo, Request};
 use stele_core_engine::{
-    Append, AppendError, AppendResult, AppendTarget, LogDefinition, ProducerStamp, Schedule,
+    Append, AppendError, AppendResult, AppendTarget, Columns, LogDefinition, ProducerStamp,
+    Schedule,
 };
 use stele_wire_batch::{BatchBuilder, Body, NewRecord, Producer};
 use tokio::sync::oneshot;
@@ -31,16 +32,15 @@ impl Client {
             return;
         };
         let is_fifo = log.config.queue.is_some_and(|queue| queue.fifo);
-        let count = if is_fifo || turn.random.once_in(2) {
+        let count = if turn.random.once_in(2) {
             1
         } else {
             turn.random.between(1, 6)
         };
-        let schedule = (count == 1).then(|| self.schedule(turn, &log)).flatten();
+        let schedules = schedules(turn, &log, count);
         let targets = if is_fifo {
-            let group = schedule.and_then(|schedule| schedule.group).unwrap_or(0);
-            let partition = group % u64::from(log.config.partitions);
-            vec![target(&log, Some(PartitionIndex(partition as u32)))]
+            // By group: that is for the engine to see to.
+            vec![target(&log, None)]
         } else {
             self.targets(turn, &log)
         };
@@ -51,7 +51,7 @@ impl Client {
             targets,
             records,
             stamp: None,
-            schedule,
+            schedules,
             size_bytes: batch.len() as u64,
             at: turn.now,
         };
@@ -64,22 +64,6 @@ impl Client {
         for (publish, answer) in take_heard(&mut self.publishes.0) {
             turn.events.push(answered(publish, answer));
         }
-    }
-
-    fn schedule(&mut self, turn: &mut Turn<'_>, log: &LogDefinition) -> Option<Schedule> {
-        let queue = log.config.queue?;
-        let random = &mut turn.random;
-        if queue.fifo {
-            return Some(Schedule {
-                delay_ms: None,
-                group: Some(random.below(4)),
-                deduplication: Some(random.below(40).into()),
-            });
-        }
-        random.once_in(4).then(|| Schedule {
-            delay_ms: random.once_in(2).then(|| random.below(10_000)),
-            ..Schedule::default()
-        })
     }
 
     /// The log, and perhaps another on its shard, which may be on the way to its deletion.
@@ -99,6 +83,35 @@ impl Client {
         }
         targets
     }
+}
+
+/// What the engine is to know of the records of a batch.
+fn schedules(turn: &mut Turn<'_>, log: &LogDefinition, count: u64) -> Vec<Schedule> {
+    let random = &mut turn.random;
+    let Some(queue) = log.config.queue else {
+        return Vec::new();
+    };
+    if queue.fifo {
+        let of_one_group = random.once_in(2).then(|| random.below(4));
+        let each = (0..count).map(|_| {
+            let group = of_one_group.unwrap_or_else(|| random.below(4));
+            Schedule {
+                key: Some(group as u32),
+                delay_ms: None,
+                group: Some(group),
+                deduplication: Some(random.below(60).into()),
+            }
+        });
+        return each.collect();
+    }
+    if !random.once_in(4) {
+        return Vec::new();
+    }
+    let each = (0..count).map(|_| Schedule {
+        delay_ms: random.once_in(2).then(|| random.below(10_000)),
+        ..Schedule::default()
+    });
+    each.collect()
 }
 
 pub(super) fn target(log: &LogDefinition, partition: Option<PartitionIndex>) -> Target {
@@ -155,7 +168,7 @@ pub(super) fn send(turn: &mut Turn<'_>, publish: Publish, body: Bytes) -> Answer
         size_bytes: body.len() as u32,
         timestamp: publish.at,
         producer: publish.stamp,
-        schedule: publish.schedule,
+        columns: Columns::of(publish.schedules.iter().copied()),
         targets,
     };
     let shard = shard_of(turn, publish.targets[0].log);

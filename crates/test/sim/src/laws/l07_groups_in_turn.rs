@@ -33,10 +33,8 @@ impl Law for GroupsInTurn {
         match event {
             Event::Leased(leased) => no_other_is_out(leased, model),
             Event::Published(publish) => {
-                if publish
-                    .schedule
-                    .is_some_and(|it| it.deduplication.is_some())
-                {
+                let mut schedules = publish.schedules.iter();
+                if schedules.any(|it| it.deduplication.is_some()) {
                     self.asked.insert(publish.id, publish.at);
                 }
                 Ok(())
@@ -45,10 +43,11 @@ impl Law for GroupsInTurn {
                 publish, places, ..
             } => {
                 let publish = &model.publishes[publish];
-                let judged = places.iter();
-                judged
-                    .into_iter()
-                    .try_for_each(|place| self.is_accepted_once(publish, place, model))
+                // It may be forgotten by the time of the answer.
+                let latest = self.asked.remove(&publish.id).unwrap_or(publish.at);
+                places
+                    .iter()
+                    .try_for_each(|place| self.are_accepted_once(publish, place, latest, model))
             }
             // A clock that is set back later doesn't bring back what was forgotten.
             Event::Ticked(now) => {
@@ -67,12 +66,10 @@ impl Law for GroupsInTurn {
             Event::Unanswered(publish) => {
                 self.asked.remove(publish);
                 let publish = &model.publishes[publish];
-                for key in publish
-                    .targets
-                    .iter()
-                    .filter_map(|it| key_of(publish, it.log))
-                {
-                    self.accepted.remove(&key);
+                for target in &publish.targets {
+                    for (_, id) in ids(publish) {
+                        self.accepted.remove(&(target.log, id));
+                    }
                 }
                 Ok(())
             }
@@ -82,10 +79,11 @@ impl Law for GroupsInTurn {
 }
 
 impl GroupsInTurn {
-    fn is_accepted_once(
+    fn are_accepted_once(
         &mut self,
         publish: &Publish,
         place: &Appended,
+        latest: Timestamp,
         model: &Model,
     ) -> Result<(), String> {
         let log = place.partition.log;
@@ -93,12 +91,26 @@ impl GroupsInTurn {
         let is_judged = config.is_some_and(|config| {
             config.durability == Durability::Synced && config.queue.is_some_and(|queue| queue.fifo)
         });
-        let Some(key) = key_of(publish, log).filter(|_| is_judged) else {
+        if !is_judged {
             return Ok(());
-        };
+        }
+        ids(publish).try_for_each(|(index, id)| {
+            let here = Appended {
+                base: place.base.plus(index),
+                ..*place
+            };
+            self.is_accepted_once(publish, (log, id), &here, latest)
+        })
+    }
+
+    fn is_accepted_once(
+        &mut self,
+        publish: &Publish,
+        key: (LogId, u128),
+        place: &Appended,
+        latest: Timestamp,
+    ) -> Result<(), String> {
         let here = (place.partition, place.base, publish.at);
-        // It may be forgotten by the time of the answer.
-        let latest = self.asked.remove(&publish.id).unwrap_or(publish.at);
         let is_current = latest.since_ms(publish.at) < DEDUPLICATION_MS;
         // What a duplicate stands for may never have been answered: then its time isn't known, nor
         // where its window ends.
@@ -128,8 +140,10 @@ impl GroupsInTurn {
     }
 }
 
-fn key_of(publish: &Publish, log: LogId) -> Option<(LogId, u128)> {
-    Some((log, publish.schedule?.deduplication?))
+/// The deduplication ids of a batch's records, with their places in it.
+fn ids(publish: &Publish) -> impl Iterator<Item = (u64, u128)> + use<'_> {
+    let each = (0..).zip(&publish.schedules);
+    each.filter_map(|(index, schedule)| Some((index, schedule.deduplication?)))
 }
 
 fn no_other_is_out(leased: &Leased, model: &Model) -> Result<(), String> {

@@ -105,7 +105,7 @@ fn publish(records: &[u64]) -> Publish {
         targets: vec![target(1)],
         records: records.iter().copied().map(RecordId).collect(),
         stamp: None,
-        schedule: None,
+        schedules: Vec::new(),
         size_bytes: 60,
         at: Timestamp(0),
     }
@@ -278,12 +278,12 @@ fn a_record_that_is_passed_over_breaks_law_3() {
 #[test]
 fn a_fifo_queue_keeps_the_order_of_each_group_by_law_3() {
     let of_group = |record, group| {
-        let schedule = Some(Schedule {
+        let schedules = vec![Schedule {
             group: Some(group),
             ..Schedule::default()
-        });
+        }];
         let publish = Publish {
-            schedule,
+            schedules,
             ..publish(&[record])
         };
         [Event::Published(publish), acknowledged(record, record - 1)]
@@ -482,7 +482,7 @@ fn fifo_message(record: u64, at: u64) -> Event {
         ..Schedule::default()
     };
     Event::Published(Publish {
-        schedule: Some(schedule),
+        schedules: vec![schedule],
         at: Timestamp(at as i64),
         ..publish(&[record])
     })

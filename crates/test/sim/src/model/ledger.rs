@@ -133,9 +133,10 @@ impl LedgerModel {
         partition: PartitionId,
         offset: Offset,
         publish: &Publish,
+        index: usize,
         config: &LogConfig,
     ) {
-        let schedule = publish.schedule.unwrap_or_default();
+        let schedule = publish.schedules.get(index).copied().unwrap_or_default();
         let queue = config.queue.unwrap_or_default();
         let delay_ms = schedule.delay_ms.unwrap_or(queue.delay_ms);
         let attempts = self.unanswered.get(&publish.id).into_iter().flatten();

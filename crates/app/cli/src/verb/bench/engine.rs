@@ -15,7 +15,7 @@ use stele_base_types::{
     ConsumerId, LogId, Offset, PartitionId, PartitionIndex, SessionId, Timestamp,
 };
 use stele_core_engine::{
-    Append, AppendTarget, Command, ConsumerRef, Decision, Durability, Lease, LeaseRequest,
+    Append, AppendTarget, Columns, Command, ConsumerRef, Decision, Durability, Lease, LeaseRequest,
     LedgerId, Lifetime, LogConfig, OpenLog, Outcome, QueueConfig, Retention, Settle, SettleItem,
     State, Token,
 };
@@ -119,7 +119,7 @@ impl Bench {
                 size_bytes: 1024,
                 timestamp: self.now,
                 producer: None,
-                schedule: None,
+                columns: Columns::default(),
             };
             self.command(append)?;
             end += count;

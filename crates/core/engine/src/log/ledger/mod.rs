@@ -38,7 +38,8 @@ pub use self::{
     wait::CancelWait,
 };
 use super::{
-    LedgerId,
+    Columns, LedgerId,
+    columns::Piece,
     index::{Due, Indexes, Place},
     partition::Partition,
     record::{LedgerRecord, Run},
@@ -135,26 +136,46 @@ impl Ledger {
     }
 
     /// Takes in new records.
-    pub(crate) fn append(&mut self, appended: &AppendedRun, site: &mut Site<'_>) {
-        let delay_ms = appended.delay_ms.unwrap_or(self.config.delay_ms);
-        let hidden_until = (delay_ms > 0).then(|| appended.at.plus_ms(delay_ms));
+    pub(crate) fn append(
+        &mut self,
+        run: Run,
+        columns: &Columns,
+        at: Timestamp,
+        site: &mut Site<'_>,
+    ) {
         let expiry_ms = self.config.expiry_ms;
-        let run = appended.run;
         let expiry_before = self.next_expiry(run.partition);
+        let mut first = run.first;
+        for piece in columns.pieces(run.count) {
+            let run = Run {
+                partition: run.partition,
+                first,
+                count: piece.count,
+            };
+            first = run.end();
+            self.append_piece(run, &piece, at, site);
+        }
         let Some(part) = self.part_mut(run.partition) else {
             return;
         };
-        part.append(run.first, run.count, appended.group, hidden_until);
         let floor = part.floor();
-        let times = &mut part.times;
-        times.note(run.first, run.end(), appended.at, floor, expiry_ms);
+        part.times.note(run.first, run.end(), at, floor, expiry_ms);
+        self.move_expiry(run.partition, expiry_before, site);
+    }
+
+    fn append_piece(&mut self, run: Run, piece: &Piece, at: Timestamp, site: &mut Site<'_>) {
+        let delay_ms = piece.delay_ms.unwrap_or(self.config.delay_ms);
+        let hidden_until = (delay_ms > 0).then(|| at.plus_ms(delay_ms));
+        let Some(part) = self.part_mut(run.partition) else {
+            return;
+        };
+        part.append(run.first, run.count, piece.group, hidden_until);
         if let Some(until) = hidden_until {
             for offset in run.offsets() {
                 let due = Due::Delay(self.place(run.partition, offset));
                 site.indexes.deadlines.insert((until, site.log, due));
             }
         }
-        self.move_expiry(run.partition, expiry_before, site);
     }
 
     /// The high watermark moved.
@@ -312,16 +333,6 @@ impl Ledger {
 impl Ledger {
     /// What a ledger takes for a partition, not counting what it lists.
     pub(crate) const PART_BYTES: usize = size_of::<Part>();
-}
-
-/// Records that were appended together.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct AppendedRun {
-    pub(crate) run: Run,
-    pub(crate) at: Timestamp,
-    /// The record's own delay; `None` takes the queue's.
-    pub(crate) delay_ms: Option<u64>,
-    pub(crate) group: Option<u64>,
 }
 
 /// The index of the partition at `index`; partitions are far fewer than 2^32.

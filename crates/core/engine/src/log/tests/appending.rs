@@ -89,11 +89,15 @@ fn malformed_appends_are_refused() {
         targets: SmallVec::new(),
         ..record()
     };
-    let scheduled_batch = Append {
-        count: 2,
-        ..scheduled(Schedule::default())
+    let delayed = Schedule {
+        delay_ms: Some(1),
+        ..Schedule::default()
     };
-    for malformed in [none, nowhere, scheduled_batch] {
+    let scheduled_beyond = Append {
+        columns: Columns::of([delayed, delayed]),
+        ..record()
+    };
+    for malformed in [none, nowhere, scheduled_beyond] {
         let refused = shard.append_only(malformed);
         assert!(matches!(refused, Err(AppendError::Malformed(_))));
     }
@@ -325,4 +329,115 @@ fn closing_tells_those_who_used_the_log() {
     assert_eq!(shard.append_only(record()), Err(AppendError::NoSuchLog));
     assert_eq!(shard.state.next_deadline(), None);
     assert!(shard.begin_to_close(1).is_nothing());
+}
+
+fn keyed(key: Option<u32>) -> Schedule {
+    Schedule {
+        key,
+        ..Schedule::default()
+    }
+}
+
+fn identified(id: u128) -> Schedule {
+    Schedule {
+        deduplication: Some(id),
+        ..Schedule::default()
+    }
+}
+
+fn batch(schedules: impl IntoIterator<Item = Schedule>) -> Append {
+    let schedules: Vec<_> = schedules.into_iter().collect();
+    Append {
+        count: schedules.len() as u32,
+        columns: Columns::of(schedules),
+        ..record()
+    }
+}
+
+#[test]
+fn the_engine_chooses_the_partition_of_keys_as_kafkas_clients_do() {
+    let mut shard = Shard::with(LogConfig {
+        partitions: 3,
+        ..queue_config()
+    });
+    // The sign goes, as in Utils.toPositive.
+    for (key, partition) in [(0, 0), (4, 1), (5, 2), (0x8000_0001, 1)] {
+        let appended = shard.append(batch([keyed(Some(key))]));
+        assert_eq!(appended[0].partition.index, PartitionIndex(partition));
+    }
+    // What has no key goes with what has one.
+    let appended = shard.append(batch([None, Some(5), None, Some(2)].map(keyed)));
+    assert_eq!(appended[0].partition.index, PartitionIndex(2));
+    // A publisher that has chosen has chosen.
+    let chosen = Append {
+        targets: [to(1, Some(0))].into_iter().collect(),
+        ..batch([keyed(Some(5))])
+    };
+    assert_eq!(shard.append(chosen)[0].partition.index, PartitionIndex(0));
+}
+
+#[test]
+fn a_batch_of_several_partitions_is_refused_from_the_first_record_that_differs() {
+    let mut shard = Shard::with(LogConfig {
+        partitions: 2,
+        ..queue_config()
+    });
+    let mixed = batch([Some(2), None, Some(4), Some(1), Some(2)].map(keyed));
+    assert_eq!(shard.append_only(mixed), Err(AppendError::Divided(3)));
+    // Elsewhere the same batch has one place.
+    let mut shard = Shard::with(queue_config());
+    shard.append(batch([Some(2), Some(1)].map(keyed)));
+}
+
+#[test]
+fn a_batch_is_known_where_all_its_ids_are_in_their_order() {
+    let mut shard = Shard::with(fifo_config());
+    shard.append(batch([1, 2, 3].map(identified)));
+    shard.append(batch([4].map(identified)));
+    for (ids, base) in [(1..4, 0), (2..5, 1), (3..4, 2)] {
+        let again = shard.append(batch(ids.map(identified)));
+        assert_eq!((again[0].base, again[0].duplicate), (Offset(base), true));
+    }
+    shard.restart();
+    let again = shard.append(batch([1, 2, 3, 4].map(identified)));
+    assert_eq!((again[0].base, again[0].duplicate), (Offset(0), true));
+}
+
+#[test]
+fn a_batch_that_is_known_in_part_is_refused_from_where_that_changes() {
+    let mut shard = Shard::with(fifo_config());
+    shard.append(batch([1, 2].map(identified)));
+    let cases: [(&[u128], u32); 5] = [
+        (&[5, 6, 1], 2),
+        (&[1, 5], 1),
+        (&[1, 2, 5], 2),
+        (&[2, 1], 1),
+        (&[5, 6, 5], 2),
+    ];
+    for (ids, place) in cases {
+        let refused = shard.append_only(batch(ids.iter().copied().map(identified)));
+        assert_eq!(refused, Err(AppendError::Divided(place)), "{ids:?}");
+    }
+    // A record without an id is never known.
+    let mixed = batch([identified(1), Schedule::default()]);
+    assert_eq!(shard.append_only(mixed), Err(AppendError::Divided(1)));
+    let new = batch([Schedule::default(), identified(7), Schedule::default()]);
+    assert_eq!(shard.append(new)[0].base, Offset(2));
+}
+
+#[test]
+fn each_record_of_a_batch_has_its_own_delay() {
+    let mut shard = Shard::with(queue_config());
+    let delays = [None, Some(50), Some(50), None, Some(20)];
+    let delayed = |delay_ms| Schedule {
+        delay_ms,
+        ..Schedule::default()
+    };
+    shard.append(batch(delays.map(delayed)));
+    shard.commit();
+    assert_eq!(places(&shard.lease_runs(request(1, 9))), [(0, 0), (0, 3)]);
+    shard.pass(20);
+    assert_eq!(places(&shard.lease_runs(request(1, 9))), [(0, 4)]);
+    shard.pass(30);
+    assert_eq!(places(&shard.lease_runs(request(1, 9))), [(0, 1), (0, 2)]);
 }

@@ -74,10 +74,8 @@ impl History {
         match *step {
             Step::Append {
                 partition,
-                count,
-                delay_ms,
-                group,
-            } => self.append(partition, count, delay_ms, group),
+                ref schedules,
+            } => self.append(partition, schedules),
             Step::Commit => {
                 self.shard.commit();
                 self.oracle.commit();
@@ -126,12 +124,7 @@ impl History {
         }
     }
 
-    fn append(&mut self, partition: u32, count: u32, delay_ms: Option<u64>, group: u64) {
-        let schedule = (count == 1).then_some(Schedule {
-            delay_ms,
-            group: Some(group),
-            deduplication: None,
-        });
+    fn append(&mut self, partition: u32, schedules: &[Schedule]) {
         let append = Append {
             targets: [AppendTarget {
                 log: LOG,
@@ -139,14 +132,13 @@ impl History {
             }]
             .into_iter()
             .collect(),
-            count,
-            schedule,
+            count: schedules.len() as u32,
+            columns: Columns::of(schedules.iter().copied()),
             ..record()
         };
         let appended = self.shard.append_only(append).expect("it is appended");
-        let schedule = schedule.unwrap_or_default();
         let now = self.shard.now;
-        let base = self.oracle.append(partition, count, schedule, now);
+        let base = self.oracle.append(partition, schedules, now);
         assert_eq!(appended[0].base, Offset(base));
     }
 

@@ -178,7 +178,7 @@ impl Record {
                 timestamp,
                 at,
                 producer,
-                schedule: schedule.map(Into::into),
+                columns: crate::Columns::of(schedule.map(Into::into)),
             },
             Self::Log(log, record) => crate::Record::Log(log, record.into()),
             Self::Group(group, record) => crate::Record::Group(group, record),
@@ -220,6 +220,7 @@ fn apply_all(state: &mut State, decision: Decision) -> bool {
 impl From<Schedule> for crate::Schedule {
     fn from(stored: Schedule) -> Self {
         Self {
+            key: None,
             delay_ms: stored.delay_ms,
             group: stored.group,
             deduplication: stored.deduplication,

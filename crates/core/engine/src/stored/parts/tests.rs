@@ -4,8 +4,8 @@ use stele_base_types::{
 
 use super::*;
 use crate::{
-    CatalogueRecord, CommitOffset, ConsumerRef, Durability, GroupRecord, LeaseId, LedgerId,
-    LedgerRecord, Lifetime, LinkCommand, LinkRecord, LogConfig, LogDefinition, LogRecord,
+    CatalogueRecord, Columns, CommitOffset, ConsumerRef, Durability, GroupRecord, LeaseId,
+    LedgerId, LedgerRecord, Lifetime, LinkCommand, LinkRecord, LogConfig, LogDefinition, LogRecord,
     QueueConfig, Retention, Run, StoredRecord,
 };
 
@@ -52,7 +52,7 @@ fn append(logs: &[u64], base: u64) -> Record {
         timestamp: NOW,
         at: NOW.plus_ms(base),
         producer: None,
-        schedule: None,
+        columns: Columns::default(),
     }
 }
 

@@ -52,24 +52,19 @@ impl Oracle {
         }
     }
 
-    pub(super) fn append(
-        &mut self,
-        partition: u32,
-        count: u32,
-        schedule: Schedule,
-        now: Timestamp,
-    ) -> u64 {
-        let delay = schedule.delay_ms.filter(|delay| *delay > 0);
-        let entry = Entry {
-            condition: delay.map_or(Condition::Ready, |delay| {
-                Condition::Delayed(now.plus_ms(delay))
-            }),
-            deliveries: 0,
-            group: schedule.group,
-        };
+    pub(super) fn append(&mut self, partition: u32, schedules: &[Schedule], now: Timestamp) -> u64 {
         let records = &mut self.partitions[partition as usize].records;
         let base = records.len() as u64;
-        records.extend(std::iter::repeat_n(entry, count as usize));
+        records.extend(schedules.iter().map(|schedule| {
+            let delay = schedule.delay_ms.filter(|delay| *delay > 0);
+            Entry {
+                condition: delay.map_or(Condition::Ready, |delay| {
+                    Condition::Delayed(now.plus_ms(delay))
+                }),
+                deliveries: 0,
+                group: schedule.group,
+            }
+        }));
         base
     }
 

@@ -2,15 +2,13 @@
 
 use proptest::prelude::*;
 
-use crate::Outcome;
+use crate::{Outcome, Schedule};
 
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     Append {
         partition: u32,
-        count: u32,
-        delay_ms: Option<u64>,
-        group: u64,
+        schedules: Vec<Schedule>,
     },
     Commit,
     Lease {
@@ -68,14 +66,16 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
 
 fn append() -> impl Strategy<Value = Step> {
     let delay = prop_oneof![3 => Just(None), 1 => (1..150u64).prop_map(Some)];
-    (0..super::PARTITIONS, 1..4u32, delay, 0..3u64).prop_map(
-        |(partition, count, delay_ms, group)| Step::Append {
-            partition,
-            count,
-            delay_ms,
-            group,
-        },
-    )
+    let schedule = (delay, 0..3u64).prop_map(|(delay_ms, group)| Schedule {
+        delay_ms,
+        group: Some(group),
+        ..Schedule::default()
+    });
+    let schedules = prop::collection::vec(schedule, 1..5);
+    (0..super::PARTITIONS, schedules).prop_map(|(partition, schedules)| Step::Append {
+        partition,
+        schedules,
+    })
 }
 
 fn lease() -> impl Strategy<Value = Step> {

@@ -1,0 +1,187 @@
+//! What the engine needs to know of a batch's records: a column for each field, in runs.
+//!
+//! ```text
+//!  record     0   1   2   3   4   5
+//!  group      a   a   a   b   b   -      (3, a) (2, b)
+//!  delay      -   -   -   -   5s  5s     (4, -) (2, 5s)
+//! ```
+//!
+//! A batch of which nothing is to be known, which most are, has no columns and costs nothing.
+
+use smallvec::SmallVec;
+
+/// What the engine needs to know of one record; all of it may be absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Schedule {
+    /// The hash of the record's key by which Kafka's clients choose a partition
+    /// ([`stele_base_types::murmur2`]). Records of one key lie in one partition, wherever the
+    /// publisher leaves the choice to the engine. Not stored: the partition is.
+    pub key: Option<u32>,
+    /// Hidden for this long from now, in milliseconds; `None` takes the queue's own delay.
+    pub delay_ms: Option<u64>,
+    /// A stable hash of the message group (FIFO queues).
+    pub group: Option<u64>,
+    /// A stable hash of the deduplication id (FIFO queues).
+    pub deduplication: Option<u128>,
+}
+
+/// The [`Schedule`]s of a batch's records, by columns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Columns(Option<Box<Fields>>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Fields {
+    pub(crate) key: Column<u32>,
+    pub(crate) delay_ms: Column<u64>,
+    pub(crate) group: Column<u64>,
+    pub(crate) deduplication: Column<u128>,
+}
+
+/// The values of one field, record by record: how many have the same, and which. Records behind the
+/// last run have none.
+pub(crate) type Column<T> = SmallVec<[(u32, Option<T>); 1]>;
+
+/// Consecutive records of a batch that ledgers treat alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) count: u32,
+    pub(crate) delay_ms: Option<u64>,
+    pub(crate) group: Option<u64>,
+}
+
+impl Columns {
+    /// Of the records with these schedules, in their order.
+    pub fn of(schedules: impl IntoIterator<Item = Schedule>) -> Self {
+        let mut fields = Fields::default();
+        for schedule in schedules {
+            push(&mut fields.key, schedule.key);
+            push(&mut fields.delay_ms, schedule.delay_ms);
+            push(&mut fields.group, schedule.group);
+            push(&mut fields.deduplication, schedule.deduplication);
+        }
+        drop_nothing(&mut fields.key);
+        drop_nothing(&mut fields.delay_ms);
+        drop_nothing(&mut fields.group);
+        drop_nothing(&mut fields.deduplication);
+        fields.into()
+    }
+
+    /// What is known of each of a batch's `count` records.
+    pub fn schedules(&self, count: u32) -> impl Iterator<Item = Schedule> + use<'_> {
+        let fields = self.fields();
+        let mut keys = values(fields.map(|fields| &fields.key));
+        let mut delays = values(fields.map(|fields| &fields.delay_ms));
+        let mut groups = values(fields.map(|fields| &fields.group));
+        let mut ids = values(fields.map(|fields| &fields.deduplication));
+        (0..count).map(move |_| Schedule {
+            key: keys.next().flatten(),
+            delay_ms: delays.next().flatten(),
+            group: groups.next().flatten(),
+            deduplication: ids.next().flatten(),
+        })
+    }
+
+    pub(crate) fn fields(&self) -> Option<&Fields> {
+        self.0.as_deref()
+    }
+
+    /// Whether a column is of more records than the batch has.
+    pub(crate) fn exceed(&self, count: u32) -> bool {
+        self.fields().is_some_and(|fields| {
+            length(&fields.key) > u64::from(count)
+                || length(&fields.delay_ms) > u64::from(count)
+                || length(&fields.group) > u64::from(count)
+                || length(&fields.deduplication) > u64::from(count)
+        })
+    }
+
+    /// The keys of the first records, up to the last one that has any.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = Option<u32>> + use<'_> {
+        values(self.fields().map(|fields| &fields.key))
+    }
+
+    /// The deduplication ids of the first records, up to the last one that has any.
+    pub(crate) fn deduplication(&self) -> impl Iterator<Item = Option<u128>> + use<'_> {
+        values(self.fields().map(|fields| &fields.deduplication))
+    }
+
+    /// The batch's `count` records as ledgers take them in.
+    pub(crate) fn pieces(&self, count: u32) -> impl Iterator<Item = Piece> + use<'_> {
+        let fields = self.fields();
+        let mut delays = Cursor::new(fields.map(|fields| &fields.delay_ms));
+        let mut groups = Cursor::new(fields.map(|fields| &fields.group));
+        let mut left = count;
+        std::iter::from_fn(move || {
+            let count = left.min(delays.left).min(groups.left);
+            let piece = Piece {
+                count,
+                delay_ms: delays.take(count),
+                group: groups.take(count),
+            };
+            left -= count;
+            (count > 0).then_some(piece)
+        })
+    }
+}
+
+impl From<Fields> for Columns {
+    fn from(fields: Fields) -> Self {
+        let is_empty = fields == Fields::default();
+        Self((!is_empty).then(|| Box::new(fields)))
+    }
+}
+
+/// Adds the next record's value.
+fn push<T: Copy + Eq>(column: &mut Column<T>, value: Option<T>) {
+    match column.last_mut() {
+        Some((count, last)) if *last == value => *count += 1,
+        _ => column.push((1, value)),
+    }
+}
+
+/// Drops what says nothing: a run at the end without a value.
+fn drop_nothing<T>(column: &mut Column<T>) {
+    if matches!(column.last(), Some((_, None))) {
+        column.pop();
+    }
+}
+
+fn length<T>(column: &Column<T>) -> u64 {
+    column.iter().map(|(count, _)| u64::from(*count)).sum()
+}
+
+fn values<T: Copy>(column: Option<&Column<T>>) -> impl Iterator<Item = Option<T>> + use<'_, T> {
+    let runs = column.into_iter().flatten();
+    runs.flat_map(|(count, value)| std::iter::repeat_n(*value, *count as usize))
+}
+
+/// A place in a column.
+struct Cursor<'a, T> {
+    runs: std::slice::Iter<'a, (u32, Option<T>)>,
+    value: Option<T>,
+    /// How many records from here on have the value.
+    left: u32,
+}
+
+impl<'a, T: Copy> Cursor<'a, T> {
+    fn new(column: Option<&'a Column<T>>) -> Self {
+        let runs = column.map_or([].iter(), |column| column.iter());
+        let mut cursor = Self {
+            runs,
+            value: None,
+            left: 0,
+        };
+        cursor.take(0);
+        cursor
+    }
+
+    /// The value of the next `count` records, which have it in common; goes on behind them.
+    fn take(&mut self, count: u32) -> Option<T> {
+        let value = self.value;
+        self.left -= count;
+        while self.left == 0 {
+            (self.left, self.value) = self.runs.next().copied().unwrap_or((u32::MAX, None));
+        }
+        value
+    }
+}

@@ -1,7 +1,7 @@
 //! Consumer groups: Kafka's classic protocol and the offsets that groups commit.
 //!
 //! ```text
-//!  Groups ── Group ─┬─ offsets, settlement     journalled: what a restart finds
+//!  Groups ── Group ─┬─ offsets, assignments    journalled: what a restart finds
 //!    │              └─ Live                    members, what they wait for, deadlines
 //!    └─ due: groups by their next deadline
 //! ```
@@ -10,7 +10,7 @@
 //! ends) is due at once, and taken by the next [`crate::State::tick`].
 //!
 //! Invariants
-//! - A settlement changes by journalled records alone, and `Live` after a restart follows from it.
+//! - Assignments change by journalled records alone, and `Live` after a restart follows from them.
 //! - A token is answered once: when what it waits for comes, or its member is gone or asks anew.
 
 mod buckets;
@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use stele_base_types::{Name, Offset, PartitionId, Timestamp};
 
 pub(crate) use self::buckets::bucket_of;
-use self::{buckets::Buckets, live::Live, member::Waits, record::Settlement};
+use self::{buckets::Buckets, live::Live, member::Waits, record::Assignments};
 pub use self::{
     decide::{
         CommitOffset, CommitOffsets, DeleteGroup, DeleteOffsets, DescribeGroup, FetchOffsets,
@@ -37,7 +37,7 @@ pub use self::{
     },
     error::GroupError,
     member::Profile as GroupMemberProfile,
-    record::{GroupRecord, Joining as GroupJoining, Settlement as GroupSettlement},
+    record::{Assignments as GroupAssignments, GroupRecord, Joining as GroupJoining},
 };
 use crate::limits::GROUP_RETENTION_MS;
 
@@ -52,7 +52,7 @@ pub struct Groups {
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Group {
     offsets: BTreeMap<PartitionId, Committed>,
-    settlement: Settlement,
+    assignments: Assignments,
     /// When it last lost its last member or had an offset committed.
     touched: Timestamp,
     #[serde(skip)]
@@ -138,7 +138,7 @@ impl Groups {
     pub(crate) fn recovered(&mut self) {
         self.due.clear();
         for group in self.groups.values_mut() {
-            group.live = Live::found(&group.settlement);
+            group.live = Live::found(&group.assignments);
             group.due = None;
         }
         let names: Vec<_> = self.groups.iter().map(|(name, _)| name.clone()).collect();
@@ -179,9 +179,9 @@ impl Group {
                 self.offsets
                     .retain(|partition, _| !partitions.contains(partition));
             }
-            GroupRecord::Settled(settlement, at) => {
-                self.settlement = (**settlement).clone();
-                live.settle(settlement, Some(*at));
+            GroupRecord::Assigned(assignments, at) => {
+                self.assignments = (**assignments).clone();
+                live.assign(assignments, Some(*at));
             }
             GroupRecord::Emptied {
                 generation,
@@ -189,12 +189,12 @@ impl Group {
                 at,
             } => {
                 self.touched = *at;
-                self.settlement = Settlement {
+                self.assignments = Assignments {
                     generation: *generation,
                     protocol_type: protocol_type.clone(),
-                    ..Settlement::default()
+                    ..Assignments::default()
                 };
-                live.settle(&self.settlement, Some(*at));
+                live.assign(&self.assignments, Some(*at));
             }
             GroupRecord::Deleted => {}
             GroupRecord::Invited { member, until } => live.invite(member.clone(), *until),
@@ -237,7 +237,7 @@ impl Group {
     /// Whether nothing is known of it that isn't true of any name.
     fn is_void(&self) -> bool {
         self.offsets.is_empty()
-            && self.settlement == Settlement::default()
+            && self.assignments == Assignments::default()
             && self.live.state == GroupState::Empty
             && self.live.population() == 0
     }

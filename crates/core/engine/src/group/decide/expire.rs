@@ -61,11 +61,11 @@ fn drop_members(live: &Live, name: &Name, ids: &[&str], now: Timestamp) -> Decis
         leave::remove(&mut step, live, id);
     }
     let had_members = ids.iter().any(|id| live.member(id).is_some());
-    let is_settled = matches!(
+    let is_formed = matches!(
         live.state,
         GroupState::Stable | GroupState::CompletingRebalance
     );
-    if had_members && is_settled {
+    if had_members && is_formed {
         let gone: HashSet<&str> = ids.iter().copied().collect();
         rebalance::prepare(&mut step, live, None, |id| gone.contains(id), now);
     }

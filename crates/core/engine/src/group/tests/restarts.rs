@@ -31,7 +31,7 @@ impl Driven {
         self.state.groups.recovered();
         assert_eq!(self.state.groups, replayed);
         self.answers.clear();
-        self.settle();
+        self.catch_up();
     }
 }
 

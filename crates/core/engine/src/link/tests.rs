@@ -175,7 +175,7 @@ impl Pair {
         }
     }
 
-    fn settle(&mut self) {
+    fn deliver_all(&mut self) {
         while self
             .shards
             .iter()
@@ -224,13 +224,13 @@ fn a_log_elsewhere_is_opened_by_its_definition_and_answered_when_that_is_gone() 
     pair.declare("here");
     let log = pair.declare("there");
     assert_eq!(pair.has(log), (true, false));
-    pair.settle();
+    pair.deliver_all();
     assert_eq!(pair.has(log), (true, true));
     // Whoever asks while it goes waits for the same end.
     assert_eq!(pair.delete(log), Ok(None));
     assert_eq!(pair.delete(log), Ok(None));
     assert_eq!(pair.has(log), (true, false));
-    pair.settle();
+    pair.deliver_all();
     assert_eq!(pair.has(log), (false, false));
     assert_eq!(pair.shards[1].deleted, [0, 0]);
     assert_eq!(pair.delete(log), Err(LogError::NoSuchLog));
@@ -265,7 +265,7 @@ fn a_deletion_is_carried_through_whichever_shard_crashes_after_whichever_step() 
             let mut pair = Pair::new();
             pair.declare("here");
             let log = pair.declare("there");
-            pair.settle();
+            pair.deliver_all();
             pair.delete(log).unwrap();
             for _ in 0..steps {
                 pair.send();
@@ -273,7 +273,7 @@ fn a_deletion_is_carried_through_whichever_shard_crashes_after_whichever_step() 
                 pair.acknowledge();
             }
             pair.crash(crashing);
-            pair.settle();
+            pair.deliver_all();
             assert_eq!(pair.has(log), (false, false), "{crashing} after {steps}");
             assert_eq!(pair.shards[1].state.logs.closed().count(), 0);
         }

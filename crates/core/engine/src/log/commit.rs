@@ -28,6 +28,6 @@ impl Logs {
         for ledger in &mut log.ledgers {
             ledger.show_to(id.index, end);
         }
-        self.settle_indexes(id.log);
+        self.refresh_indexes(id.log);
     }
 }

@@ -213,7 +213,7 @@ impl DurationMeter {
 #[derive(Debug, Default)]
 pub(crate) struct JournalMeter {
     syncs: DurationMeter,
-    settling_pauses: DurationMeter,
+    checkpoint_pauses: DurationMeter,
     blocks: AtomicU64,
     written_bytes: AtomicU64,
 }
@@ -223,8 +223,8 @@ pub(crate) struct JournalMeter {
 pub struct JournalCounts {
     /// What its syncs took.
     pub syncs: Durations,
-    /// How long settling, and the snapshot with it, held up the shard's own thread.
-    pub settling_pauses: Durations,
+    /// How long checkpoints, and the snapshots with them, held up the shard's own thread.
+    pub checkpoint_pauses: Durations,
     /// Blocks written.
     pub blocks: u64,
     /// Bytes written.
@@ -241,14 +241,14 @@ impl JournalMeter {
         self.syncs.count(duration);
     }
 
-    pub(crate) fn paused_to_settle(&self, duration: Duration) {
-        self.settling_pauses.count(duration);
+    pub(crate) fn paused_to_checkpoint(&self, duration: Duration) {
+        self.checkpoint_pauses.count(duration);
     }
 
     fn counts(&self) -> JournalCounts {
         JournalCounts {
             syncs: self.syncs.durations(),
-            settling_pauses: self.settling_pauses.durations(),
+            checkpoint_pauses: self.checkpoint_pauses.durations(),
             blocks: self.blocks.load(Ordering::Relaxed),
             written_bytes: self.written_bytes.load(Ordering::Relaxed),
         }
@@ -289,12 +289,12 @@ mod tests {
         for micros in [1, 100, 101, 2_000_000] {
             meter.synced(Duration::from_micros(micros));
         }
-        meter.paused_to_settle(Duration::from_micros(5_000));
+        meter.paused_to_checkpoint(Duration::from_micros(5_000));
         let counts = meter.counts();
         assert_eq!(counts.syncs.counts[..2], [2, 1]);
         assert_eq!(counts.syncs.counts[DURATION_BUCKETS_US.len()], 1);
         assert_eq!(counts.syncs.total_us, 2_000_202);
-        assert_eq!(counts.settling_pauses.counts[5], 1);
-        assert_eq!(counts.settling_pauses.total_us, 5_000);
+        assert_eq!(counts.checkpoint_pauses.counts[5], 1);
+        assert_eq!(counts.checkpoint_pauses.total_us, 5_000);
     }
 }

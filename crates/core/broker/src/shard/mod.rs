@@ -16,6 +16,7 @@
 //!   until its records can be read, even where they are volatile.
 
 mod arrivals;
+mod checkpointing;
 mod delete;
 mod deliver;
 mod groups;
@@ -28,7 +29,6 @@ mod read;
 mod release;
 mod replayed;
 mod request;
-mod settling;
 mod status;
 
 use std::{
@@ -47,9 +47,9 @@ use tokio::sync::Notify;
 
 use self::{
     arrivals::Arrivals,
+    checkpointing::Checkpointing,
     deliver::Leaser,
     release::{Due, Waiting},
-    settling::Settling,
     status::{Counters, Counting},
 };
 pub use self::{
@@ -113,7 +113,7 @@ pub struct Shard {
     owed: Vec<(LogId, Request)>,
     /// How much is done in one go.
     piece_records: u32,
-    settling: Settling,
+    checkpointing: Checkpointing,
     /// Reused for the stored form of records.
     scratch: Vec<u8>,
     counters: Counters,

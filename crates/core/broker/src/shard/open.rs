@@ -10,10 +10,10 @@ use parking_lot::RwLock;
 use stele_base_env::Rng;
 use stele_base_types::{LogId, PartitionId, PartitionIndex, ProcessEpoch, Timestamp};
 use stele_core_engine::{Catalogue, OpenLog, Topology};
-use stele_core_storage::{Journal, Options, Recovered, Settler, ShardDirectory};
+use stele_core_storage::{Checkpointer, Journal, Options, Recovered, ShardDirectory};
 
 use super::{
-    Counters, Counting, LinkInbox, Replayed, Settling, Shard,
+    Checkpointing, Counters, Counting, LinkInbox, Replayed, Shard,
     arrivals::Arrivals,
     release::{News, Waiting},
 };
@@ -26,8 +26,8 @@ pub struct Opened {
     pub shard: Shard,
     /// Writes its blocks.
     pub writer: Box<dyn Journal>,
-    /// Settles its journal.
-    pub settler: Settler,
+    /// Checkpoints its journal.
+    pub checkpointer: Checkpointer,
 }
 
 impl Opened {
@@ -70,7 +70,7 @@ impl Shard {
             builder,
             index,
             writer,
-            settler,
+            checkpointer,
             report,
         } = stele_core_storage::recover(directory, options, &mut replayed, rng, now)?;
         let next = builder.sequence();
@@ -107,7 +107,7 @@ impl Shard {
             arrivals: Arrivals::default(),
             owed: Vec::new(),
             piece_records: PIECE_RECORDS,
-            settling: Settling::default(),
+            checkpointing: Checkpointing::default(),
             scratch: Vec::new(),
             counters: Counters::default(),
             counting: Counting::default(),
@@ -117,7 +117,7 @@ impl Shard {
         Ok(Opened {
             shard,
             writer,
-            settler,
+            checkpointer,
         })
     }
 

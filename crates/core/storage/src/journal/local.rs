@@ -247,8 +247,8 @@ fn make_writable(
     })
 }
 
-/// Removes the journal files that the snapshot covers. What becomes of those that are settled later
-/// is for [`crate::Retired`] to say.
+/// Removes the journal files that the snapshot covers. What becomes of those that are checkpointed
+/// later is for [`crate::Retired`] to say.
 fn remove_before(directory: &ShardDirectory, start: BlockSequence) -> Result<(), Error> {
     let disk = &*directory.disk;
     let journal = directory.journal();

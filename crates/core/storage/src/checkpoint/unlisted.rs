@@ -1,4 +1,4 @@
-//! Removes what no snapshot names: what a process before left, or a settling that failed.
+//! Removes what no snapshot names: what a process before left, or a checkpoint that failed.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Removes the segments that `snapshot`, which is in place, doesn't list, except for `left`, which
-/// are removed once nobody reads them. Looks at all names, so it is for the first settling only.
+/// are removed once nobody reads them. Looks at all names, so it is for the first checkpoint only.
 pub(super) fn remove(
     directory: &ShardDirectory,
     snapshot: &Snapshot,

@@ -9,7 +9,7 @@ use parking_lot::{RwLock, RwLockReadGuard};
 use smallvec::SmallVec;
 use stele_base_types::{
     LogId, Name, Offset, PartitionId, PartitionIndex, ProcessEpoch, ProducerEpoch, ProducerId,
-    SessionId, ShardId, Timestamp,
+    SessionId, ShardId, Timestamp, murmur2,
 };
 use stele_core_engine::{
     AlterLog, AppendError, Appended, Bind, Catalogue, CatalogueError, Command, DeclareExchange,
@@ -473,8 +473,10 @@ impl Broker {
         stele_core_engine::shard_of(log, self.shared.inboxes.len())
     }
 
+    /// Where a consumer group is. Stable across restarts, as a log's shard is.
     fn shard_of_group(&self, group: &Name) -> ShardId {
-        crate::placement::group(group, self.shared.inboxes.len())
+        let shards = self.shared.inboxes.len().max(1) as u64;
+        ShardId((u64::from(murmur2(group.as_bytes())) % shards) as u16)
     }
 
     /// A publish, split by the shards of its targets.
@@ -529,5 +531,5 @@ impl Drop for Wait<'_> {
 /// The partition that a key belongs to, for publishers that choose by key: Kafka's default
 /// partitioner does the same with murmur2 over the key's bytes.
 pub fn partition_for_key(key: &[u8], partitions: u32) -> PartitionIndex {
-    PartitionIndex((crate::placement::murmur2(key) & 0x7fff_ffff) % partitions.max(1))
+    PartitionIndex((murmur2(key) & 0x7fff_ffff) % partitions.max(1))
 }

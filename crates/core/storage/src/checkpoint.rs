@@ -19,11 +19,13 @@
 
 mod copy;
 mod replaying;
-mod unlisted;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use stele_base_types::{LogId, Offset, PartitionId};
@@ -32,7 +34,7 @@ use self::{copy::Copied, replaying::Replaying};
 use crate::{
     BlockSequence, Error, ObjectWriter, Options, PartKey, Replay, ReplayError, ShardDirectory,
     journal::JournalFile,
-    segment::Segment,
+    segment::{SEGMENTS, Segment},
     snapshot::{Newest, PartWriter, SEGMENT_LISTS, Snapshot},
 };
 
@@ -233,7 +235,7 @@ impl Checkpointer {
         }
     }
 
-    /// Removes what the snapshot, which is in place, made superfluous, except for what readers may
+    /// Removes what the snapshot, which is in force, made superfluous, except for what readers may
     /// still read.
     fn remove_superfluous(
         &mut self,
@@ -242,10 +244,26 @@ impl Checkpointer {
     ) -> Result<(), Error> {
         snapshot.remove_others(&*self.directory.store)?;
         if !self.is_clean {
-            unlisted::remove(&self.directory, snapshot, left)?;
+            self.remove_unlisted(snapshot, left)?;
         }
         self.is_clean = true;
         Ok(())
+    }
+
+    /// Removes the segments that `snapshot`, which is in force, doesn't list: what a process before
+    /// left, or a checkpoint that failed. Those that are `left` are removed once nobody reads them.
+    /// Looks at all names, so it is for the first checkpoint only.
+    fn remove_unlisted(&self, snapshot: &Snapshot, left: &[Segment]) -> Result<(), Error> {
+        let store = &*self.directory.store;
+        store.discard_unfinished()?;
+        let listed = snapshot.segments.values().flatten().chain(left);
+        let mut kept: HashSet<String> = listed
+            .flat_map(|segment| [segment.log_name(), segment.index_name()])
+            .collect();
+        kept.extend(self.directory.leftovers.names());
+        let mut names = store.list(SEGMENTS)?;
+        names.retain(|name| !kept.contains(name));
+        store.delete(&names)
     }
 }
 

@@ -17,11 +17,10 @@
 
 mod arrivals;
 mod checkpointing;
-mod delete;
 mod deliver;
-mod groups;
 mod hold;
 mod journal;
+mod later;
 mod link;
 mod maintain;
 mod open;

@@ -10,7 +10,6 @@
 
 mod append;
 mod close;
-mod commit;
 mod deduplication;
 mod error;
 mod index;

@@ -5,7 +5,8 @@
 //!   this is answered. Order within the batch is kept.
 //! - As in AWS, a FIFO entry without group or deduplication id fails the batch as a whole.
 //! - Deviations: none.
-//! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
+//! - Spec:
+//!   <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
 
 use stele_core_broker::{Action, Appending};
 use stele_wire_sqs::{
@@ -102,12 +103,12 @@ async fn finish(queue: &Queue, mut group: Group, response: &mut send_message_bat
             .copied()
             .ok_or_else(|| errors::internal(&"an append without answer"))
     });
-    for (place, (id, message)) in (0..).zip(group.messages) {
+    for (position, (id, message)) in (0..).zip(group.messages) {
         match &appended {
             Ok(appended) => {
                 response
                     .successful
-                    .push((id, message.into_response(queue, appended, place)));
+                    .push((id, message.into_response(queue, appended, position)));
             }
             Err(error) => response.failed.push(Failure {
                 id,

@@ -74,7 +74,7 @@ impl FrontMeter {
     }
 
     /// Counts requests of the operation at `operation` of those that the front was registered
-    /// with; any other place counts nothing.
+    /// with; any other number counts nothing.
     pub fn request(&self, operation: usize, count: u64) {
         if let Some(requests) = self.requests.get(operation) {
             requests.fetch_add(count, Ordering::Relaxed);
@@ -181,7 +181,7 @@ pub const DURATION_BUCKETS_US: [u64; 10] = [
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Durations {
     /// How often it took up to each bound of [`DURATION_BUCKETS_US`] and longer than the one
-    /// before; in the last place how often it took longer than all.
+    /// before; in the last one how often it took longer than all.
     pub counts: [u64; DURATION_BUCKETS_US.len() + 1],
     /// All of them together, in microseconds.
     pub total_us: u64,
@@ -196,14 +196,14 @@ struct DurationMeter {
 impl DurationMeter {
     fn count(&self, duration: Duration) {
         let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        let place = DURATION_BUCKETS_US.partition_point(|bound| *bound < duration_us);
-        self.counts[place].fetch_add(1, Ordering::Relaxed);
+        let bucket = DURATION_BUCKETS_US.partition_point(|bound| *bound < duration_us);
+        self.counts[bucket].fetch_add(1, Ordering::Relaxed);
         self.total_us.fetch_add(duration_us, Ordering::Relaxed);
     }
 
     fn durations(&self) -> Durations {
         Durations {
-            counts: std::array::from_fn(|place| self.counts[place].load(Ordering::Relaxed)),
+            counts: std::array::from_fn(|bucket| self.counts[bucket].load(Ordering::Relaxed)),
             total_us: self.total_us.load(Ordering::Relaxed),
         }
     }

@@ -267,7 +267,7 @@ impl Process {
             loaded.expect("it was stored just now");
         }
         let reads_back = read.store() == stored;
-        read.apply(&Record::Recovered(ProcessEpoch::default()));
+        read.apply(&Record::Started(ProcessEpoch::default()));
         Found {
             state: read.store(),
             reads_back,

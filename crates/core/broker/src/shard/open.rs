@@ -15,7 +15,7 @@ use stele_core_storage::{Checkpointer, Journal, Options, Recovered, ShardDirecto
 use super::{
     Checkpointing, Counters, Counting, LinkInbox, Replayed, Shard,
     arrivals::Arrivals,
-    release::{News, Waiting},
+    release::{News, Unreleased},
 };
 use crate::limits::PIECE_RECORDS;
 
@@ -75,7 +75,7 @@ impl Shard {
         } = stele_core_storage::recover(directory, options, &mut replayed, rng, now)?;
         let next = builder.sequence();
         let shards = u16::try_from(links.len()).expect("shards are counted by 16 bits");
-        replayed.state.place(Topology {
+        replayed.state.set_topology(Topology {
             own: directory.shard(),
             shards,
         });
@@ -89,8 +89,8 @@ impl Shard {
             is_block_wanted: false,
             filling_since: now,
             sealed: VecDeque::new(),
-            waiting: VecDeque::from([Waiting::default()]),
-            waiting_first: next,
+            unreleased: VecDeque::from([Unreleased::default()]),
+            unreleased_first: next,
             leasers: HashMap::new(),
             deletions: HashMap::new(),
             joins: HashMap::new(),
@@ -99,7 +99,7 @@ impl Shard {
             next_token: 0,
             sessions: HashMap::new(),
             watches: HashMap::new(),
-            due_sealed: Vec::new(),
+            releasable: Vec::new(),
             replica,
             links,
             is_blocked: false,

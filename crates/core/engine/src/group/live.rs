@@ -220,7 +220,7 @@ impl Live {
     }
 
     /// When there is something to do.
-    pub(super) fn due(&self) -> Option<Timestamp> {
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         if self.is_found || self.is_complete() {
             return Some(AT_ONCE);
         }

@@ -3,7 +3,7 @@
 //! ```text
 //!  Groups ── Group ─┬─ offsets, assignments    journalled: what a restart finds
 //!    │              └─ Live                    members, what they wait for, deadlines
-//!    └─ due: groups by their next deadline
+//!    └─ deadlines: groups by their next deadline
 //! ```
 //!
 //! A command takes one step. What follows from it (the last member has joined, so the rebalance
@@ -45,7 +45,7 @@ use crate::limits::GROUP_RETENTION_MS;
 #[derive(Debug, Default, PartialEq)]
 pub struct Groups {
     groups: Buckets,
-    due: BTreeSet<(Timestamp, Name)>,
+    deadlines: BTreeSet<(Timestamp, Name)>,
 }
 
 /// A group.
@@ -59,7 +59,7 @@ pub(crate) struct Group {
     live: Live,
     /// Where it lies in the index of deadlines.
     #[serde(skip)]
-    due: Option<Timestamp>,
+    deadline: Option<Timestamp>,
 }
 
 /// A committed offset.
@@ -111,7 +111,7 @@ impl Groups {
     }
 
     /// Takes in groups that aren't here yet, as they were stored. Their deadlines come with the
-    /// process: [`Groups::recovered`].
+    /// process: [`Groups::started`].
     pub(crate) fn load(&mut self, groups: BTreeMap<Name, Group>) {
         for (name, group) in groups {
             self.groups.insert(name, group);
@@ -119,13 +119,13 @@ impl Groups {
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        self.due.first().map(|(due, _)| *due)
+        self.deadlines.first().map(|(at, _)| *at)
     }
 
     pub(crate) fn apply(&mut self, name: &Name, record: &GroupRecord) {
         if *record == GroupRecord::Deleted {
             if let Some(group) = self.groups.remove(name.as_str()) {
-                self.unindex(name, group.due);
+                self.unindex(name, group.deadline);
             }
             return;
         }
@@ -135,11 +135,11 @@ impl Groups {
     }
 
     /// The process started anew: each group is what was journalled of it.
-    pub(crate) fn recovered(&mut self) {
-        self.due.clear();
+    pub(crate) fn started(&mut self) {
+        self.deadlines.clear();
         for group in self.groups.values_mut() {
             group.live = Live::found(&group.assignments);
-            group.due = None;
+            group.deadline = None;
         }
         let names: Vec<_> = self.groups.iter().map(|(name, _)| name.clone()).collect();
         names.iter().for_each(|name| self.reindex(name));
@@ -149,20 +149,20 @@ impl Groups {
         let Some(group) = self.groups.get_mut(name.as_str()) else {
             return;
         };
-        let (before, due) = (group.due, group.next_deadline());
-        group.due = due;
+        let (before, deadline) = (group.deadline, group.next_deadline());
+        group.deadline = deadline;
         if group.is_void() {
             self.groups.remove(name.as_str());
             self.unindex(name, before);
-        } else if before != due {
+        } else if before != deadline {
             self.unindex(name, before);
-            self.due.extend(due.map(|due| (due, name.clone())));
+            self.deadlines.extend(deadline.map(|at| (at, name.clone())));
         }
     }
 
-    fn unindex(&mut self, name: &Name, due: Option<Timestamp>) {
-        if let Some(due) = due {
-            self.due.remove(&(due, name.clone()));
+    fn unindex(&mut self, name: &Name, deadline: Option<Timestamp>) {
+        if let Some(at) = deadline {
+            self.deadlines.remove(&(at, name.clone()));
         }
     }
 }
@@ -225,7 +225,7 @@ impl Group {
     }
 
     fn next_deadline(&self) -> Option<Timestamp> {
-        self.live.due().or_else(|| self.expires())
+        self.live.next_deadline().or_else(|| self.expires())
     }
 
     /// When its offsets are forgotten.

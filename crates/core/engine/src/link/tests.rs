@@ -84,13 +84,13 @@ impl Shard {
             journal: Vec::new(),
             deleted: Vec::new(),
         };
-        shard.place(own);
+        shard.set_topology(own);
         shard
     }
 
-    fn place(&mut self, own: u16) {
+    fn set_topology(&mut self, own: u16) {
         let own = ShardId(own);
-        self.state.place(Topology { own, shards: 2 });
+        self.state.set_topology(Topology { own, shards: 2 });
     }
 
     fn apply<R>(&mut self, decision: Decision<R>) -> R {
@@ -192,7 +192,7 @@ impl Pair {
         self.on_way.clear();
         let crashed = &mut self.shards[usize::from(shard)];
         crashed.state = State::default();
-        crashed.place(shard);
+        crashed.set_topology(shard);
         for record in &crashed.journal {
             crashed.state.apply(record);
         }

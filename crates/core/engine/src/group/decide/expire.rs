@@ -13,7 +13,7 @@ use crate::{
 impl Groups {
     /// One step of the group that is due first.
     pub(crate) fn tick(&self, now: Timestamp) -> Decision {
-        let due = self.due.first().filter(|(due, _)| *due <= now);
+        let due = self.deadlines.first().filter(|(at, _)| *at <= now);
         let found = due.and_then(|(_, name)| Some((name, self.groups.get(name.as_str())?)));
         found.map_or_else(Decision::nothing, |(name, group)| step(group, name, now))
     }

@@ -58,7 +58,7 @@ pub enum JoinReply {
     Invited(Box<str>),
 }
 
-/// A rebalance's outcome for one member.
+/// What a rebalance comes to for one member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinedGroup {
     /// The generation that begins.

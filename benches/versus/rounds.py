@@ -9,7 +9,7 @@ import time
 
 import meter
 
-SETTLE_SECONDS = 2
+REST_SECONDS = 2
 
 
 @dataclasses.dataclass
@@ -48,7 +48,7 @@ def _run(make, loads, scale, tell):
     server = make(directory)
     try:
         server.start()
-        time.sleep(SETTLE_SECONDS)
+        time.sleep(REST_SECONDS)
         run = Run(server.ready_seconds, meter.resident_mib(server.pids()))
         for load in loads:
             run.cases[load.title] = _measure(server, load, scale)

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     Broker, Error, Failure, Publish,
-    reply_to::{AppendOutcome, ReplyTo},
+    reply_to::{MergedAnswer, ReplyTo},
     request::{AnswerTo, Request},
 };
 
@@ -15,7 +15,7 @@ use crate::{
 pub struct Appending {
     /// One for each shard that holds a part of the targets.
     parts: SmallVec<[AnswerTo<Append>; 1]>,
-    outcome: AppendOutcome,
+    merged: MergedAnswer,
 }
 
 impl Broker {
@@ -36,7 +36,7 @@ impl Broker {
         }
         Appending {
             parts,
-            outcome: AppendOutcome::default(),
+            merged: MergedAnswer::default(),
         }
     }
 }
@@ -49,8 +49,8 @@ impl Appending {
         while let Some(part) = self.parts.last_mut() {
             let answer = part.await.unwrap_or(Err(Failure::Stopping.into()));
             self.parts.pop();
-            self.outcome.add(answer);
+            self.merged.add(answer);
         }
-        std::mem::take(&mut self.outcome).finish()
+        std::mem::take(&mut self.merged).finish()
     }
 }

@@ -20,7 +20,7 @@ pub enum Failure {
     #[error("the broker is stopping")]
     Stopping,
     /// The disk is nearly full: publishing and declaring are refused until space is free, reading
-    /// and settling go on. The caller may try later.
+    /// and checkpoints go on. The caller may try later.
     #[error("no space left for new data")]
     NoSpace,
     /// The message is larger than a journal block can hold. The caller refuses it for good.

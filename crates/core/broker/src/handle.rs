@@ -9,7 +9,7 @@ use parking_lot::{RwLock, RwLockReadGuard};
 use smallvec::SmallVec;
 use stele_base_types::{
     LogId, Name, Offset, PartitionId, ProcessEpoch, ProducerEpoch, ProducerId, SessionId, ShardId,
-    Timestamp,
+    Timestamp, murmur2,
 };
 use stele_core_engine::{
     AlterLog, AppendError, Appended, Bind, Catalogue, CatalogueError, Command, DeclareExchange,
@@ -205,18 +205,18 @@ impl Broker {
     ) -> Result<Vec<Result<ReadReply, ReadError>>, Failure> {
         let mut answers: Vec<_> = (0..reads.len()).map(|_| None).collect();
         for shard in self.shards() {
-            let places: Vec<usize> = (0..reads.len())
-                .filter(|place| self.shard_of(reads[*place].partition.log) == shard)
+            let positions: Vec<usize> = (0..reads.len())
+                .filter(|position| self.shard_of(reads[*position].partition.log) == shard)
                 .collect();
-            if places.is_empty() {
+            if positions.is_empty() {
                 continue;
             }
             let (reply, answer) = oneshot::channel();
-            let reads = places.iter().map(|place| reads[*place]).collect();
+            let reads = positions.iter().map(|position| reads[*position]).collect();
             self.send(shard, Request::Read { reads, reply }).await;
             let part = answer.await.map_err(|_| Failure::Stopping)?;
-            for (place, answer) in places.into_iter().zip(part) {
-                answers[place] = Some(answer);
+            for (position, answer) in positions.into_iter().zip(part) {
+                answers[position] = Some(answer);
             }
         }
         let answers: Option<_> = answers.into_iter().collect();
@@ -304,7 +304,7 @@ impl Broker {
         answer.map_err(|_| Failure::Stopping)?
     }
 
-    /// Settles leases; the answer holds the places of items that weren't leased so.
+    /// Settles leases; the answer holds the positions of items that weren't leased so.
     pub async fn settle(&self, settle: Settle) -> Result<Missing, Error<LogError>> {
         let shard = self.shard_of(settle.log);
         let (reply, answer) = oneshot::channel();
@@ -313,7 +313,7 @@ impl Broker {
         answer.await.map_err(|_| Failure::Stopping)?
     }
 
-    /// Moves deadlines of leases; the answer holds the places of items that weren't leased so.
+    /// Moves deadlines of leases; the answer holds the positions of items that weren't leased so.
     pub async fn extend(&self, extend: Extend) -> Result<Missing, Error<LogError>> {
         self.to_log(extend.log, extend).await
     }
@@ -473,8 +473,10 @@ impl Broker {
         stele_core_engine::shard_of(log, self.shared.inboxes.len())
     }
 
+    /// Where a consumer group is. Stable across restarts, as a log's shard is.
     fn shard_of_group(&self, group: &Name) -> ShardId {
-        crate::placement::group(group, self.shared.inboxes.len())
+        let shards = self.shared.inboxes.len().max(1) as u64;
+        ShardId((u64::from(murmur2(group.as_bytes())) % shards) as u16)
     }
 
     /// A publish, split by the shards of its targets.

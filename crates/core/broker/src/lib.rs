@@ -27,7 +27,6 @@ mod leased;
 mod limits;
 mod mailbox;
 mod meter;
-mod placement;
 mod publish;
 mod read;
 mod reply_to;

@@ -7,7 +7,7 @@ pub(crate) const INBOX_REQUESTS_MAX: usize = 4_096;
 /// Requests that a shard takes up before it looks at its other events.
 pub(crate) const TURN_REQUESTS_MAX: usize = 512;
 
-/// News that wait for a shard: two for each block in flight, and the settler's.
+/// News that wait for a shard: two for each block in flight, and the checkpointer's.
 pub(crate) const NEWS_MAX: usize = 64;
 
 /// Blocks that the writer has: the one it writes, and those sealed for their size.
@@ -32,24 +32,24 @@ pub(crate) const BACKLOG_BYTES_MAX: usize = 16 << 20;
 /// is kept for it here stays bounded. What it sends itself is taken up all the same.
 pub(crate) const LINK_BACKLOG_MAX: usize = 4_096;
 
-/// Jobs of one shard that wait for the settler, where no shard waits: a settling, what is left of
-/// the one before, and spares that are given up.
-pub(crate) const SETTLER_JOBS_PER_SHARD_MAX: usize = 3;
+/// Jobs of one shard that wait for the checkpointer, where no shard waits: a checkpoint, what is
+/// left of the one before, and spares that are given up.
+pub(crate) const CHECKPOINTER_JOBS_PER_SHARD_MAX: usize = 3;
 
 /// Records of logs that work which is due, or left by ended sessions, may change before a shard
 /// goes on with its clients' requests: well under a millisecond.
 pub(crate) const PIECE_RECORDS: u32 = 2_000;
 
-/// How often retention, space and settling are looked at, in milliseconds.
+/// How often retention, space and checkpoints are looked at, in milliseconds.
 pub(crate) const MAINTENANCE_MS: u64 = 1_000;
 
 /// How long records stay at least, in milliseconds, whatever their timestamps say, unless the log
 /// keeps them for less: as often as Kafka looks at the age of what a topic has.
 pub(crate) const AGE_GRACE_MS: u64 = 5 * 60_000;
 
-/// Partitions whose floors are taken for settling, or that take over what was settled, before a
+/// Partitions whose floors are taken for a checkpoint, or that take over its result, before a
 /// shard goes on with its clients' work: well under a millisecond.
-pub(crate) const SETTLING_PIECE_MAX: usize = 1_000;
+pub(crate) const CHECKPOINT_PIECE_MAX: usize = 1_000;
 
 /// Partitions whose retention is looked at in one maintenance: bounds how long it holds the shard.
 pub(crate) const MAINTAINED_PARTITIONS_MAX: usize = 1_000;

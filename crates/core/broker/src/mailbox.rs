@@ -17,7 +17,7 @@ pub enum Event {
     Published {
         /// As the session chose it.
         tag: u64,
-        /// The outcome.
+        /// Why it was refused, if it was.
         result: Result<(), Error<AppendError>>,
     },
     /// Records for a subscribed consumer.

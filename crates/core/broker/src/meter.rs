@@ -74,7 +74,7 @@ impl FrontMeter {
     }
 
     /// Counts requests of the operation at `operation` of those that the front was registered
-    /// with; any other place counts nothing.
+    /// with; any other number counts nothing.
     pub fn request(&self, operation: usize, count: u64) {
         if let Some(requests) = self.requests.get(operation) {
             requests.fetch_add(count, Ordering::Relaxed);
@@ -181,7 +181,7 @@ pub const DURATION_BUCKETS_US: [u64; 10] = [
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Durations {
     /// How often it took up to each bound of [`DURATION_BUCKETS_US`] and longer than the one
-    /// before; in the last place how often it took longer than all.
+    /// before; in the last one how often it took longer than all.
     pub counts: [u64; DURATION_BUCKETS_US.len() + 1],
     /// All of them together, in microseconds.
     pub total_us: u64,
@@ -196,14 +196,14 @@ struct DurationMeter {
 impl DurationMeter {
     fn count(&self, duration: Duration) {
         let duration_us = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        let place = DURATION_BUCKETS_US.partition_point(|bound| *bound < duration_us);
-        self.counts[place].fetch_add(1, Ordering::Relaxed);
+        let bucket = DURATION_BUCKETS_US.partition_point(|bound| *bound < duration_us);
+        self.counts[bucket].fetch_add(1, Ordering::Relaxed);
         self.total_us.fetch_add(duration_us, Ordering::Relaxed);
     }
 
     fn durations(&self) -> Durations {
         Durations {
-            counts: std::array::from_fn(|place| self.counts[place].load(Ordering::Relaxed)),
+            counts: std::array::from_fn(|bucket| self.counts[bucket].load(Ordering::Relaxed)),
             total_us: self.total_us.load(Ordering::Relaxed),
         }
     }
@@ -213,7 +213,7 @@ impl DurationMeter {
 #[derive(Debug, Default)]
 pub(crate) struct JournalMeter {
     syncs: DurationMeter,
-    settling_pauses: DurationMeter,
+    checkpoint_pauses: DurationMeter,
     blocks: AtomicU64,
     written_bytes: AtomicU64,
 }
@@ -223,8 +223,8 @@ pub(crate) struct JournalMeter {
 pub struct JournalCounts {
     /// What its syncs took.
     pub syncs: Durations,
-    /// How long settling, and the snapshot with it, held up the shard's own thread.
-    pub settling_pauses: Durations,
+    /// How long checkpoints, and the snapshots with them, held up the shard's own thread.
+    pub checkpoint_pauses: Durations,
     /// Blocks written.
     pub blocks: u64,
     /// Bytes written.
@@ -241,14 +241,14 @@ impl JournalMeter {
         self.syncs.count(duration);
     }
 
-    pub(crate) fn paused_to_settle(&self, duration: Duration) {
-        self.settling_pauses.count(duration);
+    pub(crate) fn paused_to_checkpoint(&self, duration: Duration) {
+        self.checkpoint_pauses.count(duration);
     }
 
     fn counts(&self) -> JournalCounts {
         JournalCounts {
             syncs: self.syncs.durations(),
-            settling_pauses: self.settling_pauses.durations(),
+            checkpoint_pauses: self.checkpoint_pauses.durations(),
             blocks: self.blocks.load(Ordering::Relaxed),
             written_bytes: self.written_bytes.load(Ordering::Relaxed),
         }
@@ -289,12 +289,12 @@ mod tests {
         for micros in [1, 100, 101, 2_000_000] {
             meter.synced(Duration::from_micros(micros));
         }
-        meter.paused_to_settle(Duration::from_micros(5_000));
+        meter.paused_to_checkpoint(Duration::from_micros(5_000));
         let counts = meter.counts();
         assert_eq!(counts.syncs.counts[..2], [2, 1]);
         assert_eq!(counts.syncs.counts[DURATION_BUCKETS_US.len()], 1);
         assert_eq!(counts.syncs.total_us, 2_000_202);
-        assert_eq!(counts.settling_pauses.counts[5], 1);
-        assert_eq!(counts.settling_pauses.total_us, 5_000);
+        assert_eq!(counts.checkpoint_pauses.counts[5], 1);
+        assert_eq!(counts.checkpoint_pauses.total_us, 5_000);
     }
 }

@@ -30,12 +30,12 @@ pub enum ReplyTo {
 
 /// A publish over several shards, as far as they have answered.
 #[derive(Debug)]
-pub struct Pending(Mutex<(usize, AppendOutcome)>);
+pub struct Pending(Mutex<(usize, MergedAnswer)>);
 
 /// What becomes of an append to several targets: it is taken where any took it, unless one that is
 /// there refused it. Targets that are gone don't count beside others.
 #[derive(Debug, Default)]
-pub(crate) struct AppendOutcome {
+pub(crate) struct MergedAnswer {
     taken: SmallVec<[Appended; 1]>,
     /// The gravest so far.
     error: Option<Error<AppendError>>,
@@ -44,11 +44,11 @@ pub(crate) struct AppendOutcome {
 impl Pending {
     /// For so many shards.
     pub(crate) fn new(shards: usize) -> Self {
-        Self(Mutex::new((shards, AppendOutcome::default())))
+        Self(Mutex::new((shards, MergedAnswer::default())))
     }
 
     /// Takes in the answer of a shard. The last one ends it.
-    fn add(&self, answer: ShardAnswer) -> Option<AppendOutcome> {
+    fn add(&self, answer: ShardAnswer) -> Option<MergedAnswer> {
         let mut pending = self.0.lock();
         pending.1.add(answer);
         pending.0 -= 1;
@@ -56,7 +56,7 @@ impl Pending {
     }
 }
 
-impl AppendOutcome {
+impl MergedAnswer {
     /// Takes in the answer of a shard.
     pub(crate) fn add(&mut self, answer: ShardAnswer) {
         match answer {
@@ -118,16 +118,16 @@ impl ReplyTo {
                 tag,
                 pending,
             } => {
-                let outcome = match pending {
+                let merged = match pending {
                     Some(pending) => pending.add(answer),
                     None => {
-                        let mut outcome = AppendOutcome::default();
-                        outcome.add(answer);
-                        Some(outcome)
+                        let mut merged = MergedAnswer::default();
+                        merged.add(answer);
+                        Some(merged)
                     }
                 };
-                if let Some(outcome) = outcome {
-                    let result = outcome.finish().map(drop);
+                if let Some(merged) = merged {
+                    let result = merged.finish().map(drop);
                     mailbox.push(Event::Published { tag, result });
                 }
             }
@@ -156,10 +156,10 @@ mod tests {
         Err(Error::Refused(AppendError::NoSuchLog))
     }
 
-    fn outcome(answers: impl IntoIterator<Item = ShardAnswer>) -> Result<usize, String> {
-        let mut outcome = AppendOutcome::default();
-        answers.into_iter().for_each(|answer| outcome.add(answer));
-        let finished = outcome.finish();
+    fn merged(answers: impl IntoIterator<Item = ShardAnswer>) -> Result<usize, String> {
+        let mut merged = MergedAnswer::default();
+        answers.into_iter().for_each(|answer| merged.add(answer));
+        let finished = merged.finish();
         finished
             .map(|taken| taken.len())
             .map_err(|error| error.to_string())
@@ -167,17 +167,17 @@ mod tests {
 
     #[test]
     fn targets_that_are_gone_do_not_count_beside_others() {
-        assert_eq!(outcome([taken(), gone(), taken()]), Ok(2));
-        assert_eq!(outcome([gone(), taken()]), Ok(1));
-        assert_eq!(outcome([gone(), gone()]), Err("no such log".into()));
+        assert_eq!(merged([taken(), gone(), taken()]), Ok(2));
+        assert_eq!(merged([gone(), taken()]), Ok(1));
+        assert_eq!(merged([gone(), gone()]), Err("no such log".into()));
     }
 
     #[test]
     fn an_error_of_one_shard_is_not_hidden_by_anothers() {
         let full = || Err(Failure::NoSpace.into());
         let expected = Err("no space left for new data".into());
-        assert_eq!(outcome([full(), gone()]), expected);
-        assert_eq!(outcome([gone(), full()]), expected);
-        assert_eq!(outcome([taken(), full(), gone(), taken()]), expected);
+        assert_eq!(merged([full(), gone()]), expected);
+        assert_eq!(merged([gone(), full()]), expected);
+        assert_eq!(merged([taken(), full(), gone(), taken()]), expected);
     }
 }

@@ -1,7 +1,7 @@
-//! The threads: for each shard one that decides and one that writes, and one settler for all.
+//! The threads: for each shard one that decides and one that writes, and one checkpointer for all.
 
+mod checkpointer_thread;
 mod journal_thread;
-mod settler_thread;
 mod shard_thread;
 
 use std::{io, path::PathBuf, sync::Arc};
@@ -14,12 +14,12 @@ use stele_core_storage::{self as storage, DataDirectory, SpaceGuard};
 use tokio::sync::{mpsc, watch};
 
 use self::{
-    settler_thread::SettlerJob,
+    checkpointer_thread::CheckpointerJob,
     shard_thread::{Channels, ShardThread},
 };
 use crate::{
     Broker,
-    limits::{INBOX_REQUESTS_MAX, NEWS_MAX, SETTLER_JOBS_PER_SHARD_MAX},
+    limits::{CHECKPOINTER_JOBS_PER_SHARD_MAX, INBOX_REQUESTS_MAX, NEWS_MAX},
     mailbox::Mailbox,
     meter::Meters,
     shard::{LinkInbox, Opened, Shard},
@@ -99,9 +99,9 @@ impl Broker {
         let (stop, stopping) = watch::channel(false);
         let (alive, stopped) = mpsc::channel(1);
         let (failing, failed) = watch::channel(None);
-        let jobs_max = usize::from(shards) * SETTLER_JOBS_PER_SHARD_MAX;
-        let (settle, jobs) = std::sync::mpsc::sync_channel::<SettlerJob>(jobs_max);
-        settler_thread::spawn(jobs, failing.clone(), alive.clone())?;
+        let jobs_max = usize::from(shards) * CHECKPOINTER_JOBS_PER_SHARD_MAX;
+        let (checkpointing, jobs) = std::sync::mpsc::sync_channel::<CheckpointerJob>(jobs_max);
+        checkpointer_thread::spawn(jobs, failing.clone(), alive.clone())?;
 
         let mut inboxes = Vec::new();
         let mut meters = Meters::default();
@@ -109,7 +109,7 @@ impl Broker {
             let Opened {
                 shard,
                 writer,
-                settler,
+                checkpointer,
             } = opened;
             let meter = meters.journal();
             let (inbox, requests) = mpsc::channel(INBOX_REQUESTS_MAX);
@@ -129,14 +129,14 @@ impl Broker {
                 news: heard,
                 link: Arc::clone(link),
                 blocks,
-                settle: settle.clone(),
-                settled: news,
+                checkpointing: checkpointing.clone(),
+                checkpointed: news,
                 stopping: stopping.clone(),
                 _alive: alive.clone(),
             };
             let name = format!("shard-{}", shard.id());
             let clock = Arc::clone(&clock);
-            let thread = ShardThread::new(shard, settler, guard, clock, meter, channels);
+            let thread = ShardThread::new(shard, checkpointer, guard, clock, meter, channels);
             spawn_thread(&name, move || thread.run())?;
         }
         let broker = Self::new(epoch, inboxes, replica, meters);

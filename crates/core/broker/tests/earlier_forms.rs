@@ -73,7 +73,7 @@ fn start(directory: &TempDir) -> (Broker, Running) {
     let settings = Settings {
         directory: directory.path().to_owned(),
         shards: 2,
-        // As it was written, so that its files are settled.
+        // As it was written, so that its files are checkpointed.
         storage: Options {
             journal_file_size_bytes_max: 8 << 10,
             journal_size_bytes_max: 20 << 10,
@@ -385,8 +385,8 @@ async fn offsets_are_committed(broker: &Broker, half: &str) {
     assert_eq!(&*emptied.listing.protocol_type, "consumer");
 }
 
-/// Appends until every shard has settled what it had.
-async fn settle(broker: &Broker, directory: &TempDir) {
+/// Appends until every shard has checkpointed what it had.
+async fn checkpoint(broker: &Broker, directory: &TempDir) {
     let logs = ["ballast0", "ballast1"].map(|log| defined(broker, log).id);
     let ballast = "b".repeat(1_000);
     let snapshots = |shard: u32| {
@@ -427,10 +427,10 @@ async fn a_directory_in_the_first_form_opens_with_all_that_is_in_it() {
     running.stop().await;
 
     // What was added lies beside what was there, in journals first, then in snapshots too.
-    for is_settled in [false, true] {
+    for is_checkpointed in [false, true] {
         let (broker, running) = start(&directory);
-        if is_settled {
-            settle(&broker, &directory).await;
+        if is_checkpointed {
+            checkpoint(&broker, &directory).await;
         }
         for half in ["a", "b"] {
             definitions_are_there(&broker, half);

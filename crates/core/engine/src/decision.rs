@@ -8,7 +8,7 @@ use crate::{
     Record, SyncedGroup, Token,
 };
 
-/// The outcome of a command: what changes, what to answer and when, what else to do. What the shard
+/// What comes of a command: what changes, what to answer and when, what else to do. What the shard
 /// decides on by itself has no answer.
 #[derive(Debug)]
 pub struct Decision<R = ()> {

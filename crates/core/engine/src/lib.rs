@@ -44,8 +44,8 @@ pub use config::{
 pub use decision::{Decision, Effect};
 pub use group::{
     CommitOffset, CommitOffsets, DeleteGroup, DeleteOffsets, DescribeGroup, FetchOffsets,
-    GroupCommand, GroupDescription, GroupError, GroupJoining, GroupListing, GroupMemberProfile,
-    GroupSettlement, GroupState, Groups, Heartbeat, HeartbeatReply, JoinGroup, JoinReply,
+    GroupAssignments, GroupCommand, GroupDescription, GroupError, GroupJoining, GroupListing,
+    GroupMemberProfile, GroupState, Groups, Heartbeat, HeartbeatReply, JoinGroup, JoinReply,
     JoinedGroup, JoinedMember, LeaveGroup, ListGroups, MemberDescription, OffsetEntry, SyncGroup,
     SyncedGroup,
 };

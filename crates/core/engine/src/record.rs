@@ -21,7 +21,7 @@ impl Record {
             | Self::Catalogue(_)
             | Self::ProducerIds(_)
             | Self::Link(_)
-            | Self::Recovered(_) => true,
+            | Self::Started(_) => true,
         }
     }
 
@@ -43,7 +43,7 @@ impl Record {
             Self::Catalogue(_)
             | Self::Link(_)
             | Self::ProducerIds(_)
-            | Self::Recovered(_)
+            | Self::Started(_)
             | Self::Committed(..)
             | Self::SessionEnded(_)
             | Self::SessionForgotten(_) => None,
@@ -83,7 +83,7 @@ pub enum Record {
     ProducerIds(ProducerId),
     /// A process of this epoch has begun: the sessions of all earlier ones are gone. What they held
     /// returns by records of its own.
-    Recovered(ProcessEpoch),
+    Started(ProcessEpoch),
     /// The durable end of a partition moved. Not journalled: recovery starts with all durable.
     Committed(PartitionId, Offset),
     /// A session of this process has ended; what it held and waited for is yet to go. Not

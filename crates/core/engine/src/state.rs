@@ -34,9 +34,9 @@ impl State {
             Record::Catalogue(record) => self.catalogue.apply(record),
             Record::ProducerIds(next) => self.producer_next = *next,
             Record::Link(record) => self.links.apply(record),
-            Record::Recovered(epoch) => {
-                self.logs.recovered(*epoch);
-                self.groups.recovered();
+            Record::Started(epoch) => {
+                self.logs.started(*epoch);
+                self.groups.started();
             }
             Record::SessionEnded(session) => self.logs.apply_session_ended(*session),
             Record::SessionForgotten(session) => self.logs.apply_session_forgotten(*session),
@@ -46,7 +46,7 @@ impl State {
     }
 
     /// Tells which shard this is, and of how many; to be told before anything is decided.
-    pub fn place(&mut self, topology: Topology) {
+    pub fn set_topology(&mut self, topology: Topology) {
         self.topology = topology;
     }
 

@@ -1,4 +1,4 @@
-//! What many partitions cost: how long the shard is held up by settling, how long settling and
+//! What many partitions cost: how long the shard is held up by a checkpoint, how long that and
 //! recovery take.
 //!
 //! `cargo run --release -p stele-core-storage --example many_partitions -- DIRECTORY PARTITIONS`
@@ -121,18 +121,20 @@ fn measure(directory: &Path, count: u64) -> Result<(), Box<dyn Error>> {
             complete_before: as_of,
             starts,
         };
-        let plan = parts.index.plan_settling(floors, now.plus_ms(1));
+        let plan = parts.index.plan_checkpoint(floors, now.plus_ms(1));
         let planned = clock.monotonic() - started;
-        let mut settled = parts.settler.settle(&plan, &mut Nexts::default())?;
+        let mut checkpoint = parts
+            .checkpointer
+            .checkpoint(&plan, &mut Nexts::default())?;
         let copied = clock.monotonic() - started - planned;
         drop(plan);
         let started = clock.monotonic();
-        let retired = parts.index.install_settled(&mut settled, usize::MAX);
+        let retired = parts.index.install_checkpoint(&mut checkpoint, usize::MAX);
         let installed = clock.monotonic() - started;
         retired.expect("all at once").release()?;
-        println!("{count} partitions, settling {appended} of them:");
+        println!("{count} partitions, a checkpoint of {appended} of them:");
         println!("  the shard is held up {planned:?} and {installed:?}");
-        println!("  the settler takes {copied:?}");
+        println!("  the checkpointer takes {copied:?}");
     }
     drop(parts);
     let started = clock.monotonic();

@@ -1,6 +1,6 @@
-//! What it gains to write over settled journal files: commits where each file is fresh, because
-//! space counts as low, against those where files are used again. The records are acknowledged by
-//! the time that they are settled, so nothing else is written.
+//! What it gains to write over checkpointed journal files: commits where each file is fresh,
+//! because space counts as low, against those where files are used again. The records are
+//! acknowledged by the time that they are checkpointed, so nothing else is written.
 //!
 //! `cargo run --release -p stele-core-storage --example used_files -- [DIRECTORY]`
 #![expect(clippy::print_stdout, reason = "a report for a person")]
@@ -16,7 +16,7 @@ use stele_core_storage::{
 
 /// How much is written.
 const TOTAL_BYTES: usize = 2 << 30;
-/// How much of that is written before time is taken: by then files have been settled.
+/// How much of that is written before time is taken: by then files have been checkpointed.
 const WARM_UP_BYTES: usize = 512 << 20;
 
 /// A state that holds nothing.
@@ -69,7 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// How long the commits took, without the settling.
+/// How long the commits took, without the checkpoints.
 fn measure(
     clock: &SystemClock,
     directory: &Path,
@@ -86,7 +86,7 @@ fn measure(
     let mut synced = BlockSequence(0);
     let mut took = Duration::ZERO;
     for at in 0..TOTAL_BYTES / block_size_bytes {
-        settle(&mut parts)?;
+        checkpoint(&mut parts)?;
         parts.builder.push_control(&record)?;
         let block = parts.builder.finish(synced);
         parts.index.install(&block);
@@ -101,20 +101,20 @@ fn measure(
     Ok(took)
 }
 
-/// Settles as much as is due.
-fn settle(parts: &mut Recovered) -> Result<(), Box<dyn Error>> {
+/// Checkpoints as much as is due.
+fn checkpoint(parts: &mut Recovered) -> Result<(), Box<dyn Error>> {
     let now = Timestamp(0);
-    while parts.index.should_settle(now) {
+    while parts.index.should_checkpoint(now) {
         let filling = parts.builder.sequence();
         let floors = Floors {
             as_of: filling,
             complete_before: filling,
             ..Floors::default()
         };
-        let plan = parts.index.plan_settling(floors, now);
-        let mut settled = parts.settler.settle(&plan, &mut Nothing)?;
+        let plan = parts.index.plan_checkpoint(floors, now);
+        let mut checkpoint = parts.checkpointer.checkpoint(&plan, &mut Nothing)?;
         drop(plan);
-        let retired = parts.index.install_settled(&mut settled, usize::MAX);
+        let retired = parts.index.install_checkpoint(&mut checkpoint, usize::MAX);
         retired.expect("all at once").release()?;
     }
     Ok(())

@@ -4,7 +4,7 @@
 //! DIR/FORMAT                       version and number of shards, as text with a checksum
 //! DIR/LOCK                         locked by the process that uses the directory
 //! DIR/shard-N/journal/S.journal    S = sequence of the file's first block, 20 digits
-//! DIR/shard-N/journal/S.spare      a settled journal file that is to be used again
+//! DIR/shard-N/journal/S.spare      a checkpointed journal file that is to be used again
 //! DIR/shard-N/snapshot/S.snapshot  S = sequence of the first block that it doesn't cover
 //! DIR/shard-N/snapshot/N.parts     parts of the state, N = a number of 20 digits
 //! DIR/shard-N/segments/L/P/O.log   L = log, P = partition, O = first offset, 20 digits

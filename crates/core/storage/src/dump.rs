@@ -28,7 +28,7 @@ pub fn dump(disk: &Arc<dyn Disk>, path: &Path, line: &mut dyn FnMut(&str)) -> Re
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("journal") => dump_journal(disk, path, line),
         Some("spare") => {
-            line("a spare: settled, and kept to be written over");
+            line("a spare: checkpointed, and kept to be written over");
             dump_journal(disk, path, line)
         }
         Some("log") => dump_log(&disk.read(path).at("read", path)?, line),

@@ -82,7 +82,7 @@ pub enum Error {
         source: ReplayError,
     },
 
-    /// The floors of a settling were taken from records that aren't on disk yet: a crash would
+    /// The floors of a checkpoint were taken from records that aren't on disk yet: a crash would
     /// take the records back, but not the data removed for them. The caller tries again once the
     /// journal is synced that far.
     #[error("the floors stand on block {as_of}, but only blocks before {synced} are on disk")]
@@ -103,8 +103,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the disk had no room. What was to be settled is then still in the journal, and
-    /// settling can be tried again later; a journal that was refused room has ended.
+    /// Whether the disk had no room. What was to be checkpointed is then still in the journal, and
+    /// a checkpoint can be tried again later; a journal that was refused room has ended.
     pub fn is_storage_full(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull)
     }

@@ -71,8 +71,8 @@ pub trait Journal: Debug + Send {
     /// first block that doesn't yet, for [`BlockBuilder::finish`].
     fn sync(&mut self) -> Result<BlockSequence, Error>;
 
-    /// Ends the current file, if it holds any block, so that it can be settled. For an idle shard,
-    /// whose file wouldn't fill up for days.
+    /// Ends the current file, if it holds any block, so that it can be checkpointed. For an idle
+    /// shard, whose file wouldn't fill up for days.
     fn seal(&mut self) -> Result<(), Error>;
 
     /// Where the first block that isn't on disk is told, as it moves.

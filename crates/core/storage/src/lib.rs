@@ -5,12 +5,12 @@
 //! ```text
 //!  shard    BlockBuilder ─▶ finish ─▶ ReadIndex::install ──▶ read, find_by_time, retention_start
 //!                             │            ▲        ▲
-//!                           Block       Written   Settled
+//!                           Block       Written   Checkpoint
 //!                             ▼            │        │
-//!  writer                   Journal::append, sync    │
+//!  writer                   Journal::append, sync   │
 //!                                                   │
-//!  settler       SettlePlan ─▶ Settler::settle ─────┘       (reads closed files, writes segments)
-//!  anyone        Slice::resolve, TimeLookup::resolve        (reads files)
+//!  checkpointer  CheckpointPlan ─▶ Checkpointer::checkpoint  (reads closed files, writes segments)
+//!  anyone        Slice::resolve, TimeLookup::resolve         (reads files)
 //! ```
 //!
 //! Invariants: one memory copy from the socket's bytes to the block, none from the block to the
@@ -20,6 +20,7 @@
 //! The format is described in `docs/storage.md`.
 
 mod block;
+mod checkpoint;
 mod directory;
 mod dump;
 mod error;
@@ -32,13 +33,13 @@ mod replay;
 mod replay_files;
 mod retention;
 mod segment;
-mod settle;
 mod snapshot;
 mod space;
 mod store;
 mod verify;
 
 pub use block::{Block, BlockBuilder, BlockSequence, Target};
+pub use checkpoint::{Checkpoint, CheckpointPlan, Checkpointer, Floors};
 pub use directory::{DataDirectory, ShardDirectory};
 pub use dump::dump;
 pub use error::{Error, ReplayError};
@@ -53,7 +54,6 @@ pub use read_index::{
 pub use recover::{Recovered, RecoveryReport, recover};
 pub use replay::{PartKey, Parts, Replay};
 pub use retention::{Age, RetentionPolicy};
-pub use settle::{Floors, SettlePlan, Settled, Settler};
 pub use space::{Space, SpaceGuard};
 pub use store::{ObjectWriter, SegmentStore};
 pub use verify::{Finding, Severity, Verified, verify};

@@ -61,7 +61,7 @@ pub(crate) const BEGUN_SIZE_BYTES_MAX: usize = 2 << 20;
 /// How many of them a shard keeps.
 pub(crate) const BEGUN_BATCHES_MAX: usize = 8;
 
-/// What recovery and settling read of a journal file at once.
+/// What recovery and a checkpoint read of a journal file at once.
 pub(crate) const SCAN_WINDOW_SIZE_BYTES: usize = 1 << 20;
 
 /// How much of segments and snapshots is written before it is synced. The journal's syncs wait for
@@ -89,10 +89,10 @@ pub(crate) const SMALL_PART_FILES_MAX: usize = 16;
 /// disk of it (`discard`) has the journal's next sync wait for that too.
 pub(crate) const RELEASE_STEP_BYTES: u64 = 4 << 20;
 
-/// The journal may become so many times as large as it is when settling begins. A settler that
-/// doesn't get that done is slower than what comes in; and a start has to read all of it.
-pub(crate) const UNSETTLED_SIZES_MAX: u64 = 4;
+/// The journal may become so many times as large as it is when a checkpoint is due. A checkpointer
+/// that doesn't get that done is slower than what comes in; and a start has to read all of it.
+pub(crate) const JOURNAL_SIZES_MAX: u64 = 4;
 
-/// How many settled journal files a shard keeps to write over. Settling takes one or two at a time;
-/// more would be disk that nobody uses.
+/// How many checkpointed journal files a shard keeps to write over. A checkpoint takes one or two
+/// at a time; more would be disk that nobody uses.
 pub(crate) const SPARE_FILES_MAX: usize = 2;

@@ -6,10 +6,10 @@ pub struct Options {
     /// A journal file is closed when the next block would take it over this size. A single block
     /// may be larger.
     pub journal_file_size_bytes_max: u64,
-    /// Closed journal files are settled when the journal is larger than this. Until then its data
-    /// is written once only.
+    /// Closed journal files are checkpointed when the journal is larger than this. Until then its
+    /// data is written once only.
     pub journal_size_bytes_max: u64,
-    /// Closed journal files are settled when the oldest is older than this, so that recovery
+    /// Closed journal files are checkpointed when the oldest is older than this, so that recovery
     /// doesn't depend on how busy the shard is.
     pub journal_age_ms_max: u64,
     /// A segment is closed when the next batch would take it over this size. A single batch may

@@ -3,7 +3,7 @@
 //! ```text
 //!  oldest ─────────────────────────────────────────────────────▶ newest
 //!  segments            │ journal files          │ cached blocks
-//!  (settled)           │ (closed, or written to)│ (some not written yet)
+//!  (checkpointed)      │ (closed, or written to)│ (some not written yet)
 //! ```
 //!
 //! Owned by the shard, which must not wait for the disk: a read gives slices of cached blocks at
@@ -15,11 +15,11 @@
 
 mod begun;
 mod block_cache;
+mod checkpointing;
 mod journal_files;
 mod partition;
 mod plan;
 mod read;
-mod settling;
 mod time_lookup;
 
 use std::sync::Arc;
@@ -80,7 +80,7 @@ pub struct ReadIndex {
     segment_files: Arc<SegmentFiles>,
     begun: Arc<BegunBatches>,
     /// A plan was given out and its result isn't installed yet.
-    is_settling: bool,
+    is_checkpointing: bool,
     /// The last plan was given up.
     has_abandoned: bool,
 }
@@ -97,7 +97,7 @@ impl ReadIndex {
             journal: JournalFiles::default(),
             segment_files: Arc::new(SegmentFiles::new(&directory.store)),
             begun: Arc::default(),
-            is_settling: false,
+            is_checkpointing: false,
             has_abandoned: false,
         }
     }
@@ -117,7 +117,7 @@ impl ReadIndex {
     }
 
     /// Tells that no reader is entitled to what is before `start`. Frees what is kept in memory
-    /// for it; what is on disk goes with the next settling.
+    /// for it; what is on disk goes with the next checkpoint.
     pub fn advance_start(&mut self, partition: PartitionId, start: Offset) {
         let reads = self.partitions.entry(partition).or_default();
         self.segments_size_bytes -= reads.segments_size_bytes();
@@ -126,7 +126,7 @@ impl ReadIndex {
     }
 
     /// Forgets the partitions of a deleted log, of which there were so many. What is on disk goes
-    /// with the next settling.
+    /// with the next checkpoint.
     pub fn remove_log(&mut self, log: LogId, partitions: u32) {
         for index in 0..partitions {
             let partition = PartitionId::new(log, PartitionIndex(index));

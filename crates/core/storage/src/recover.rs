@@ -21,8 +21,8 @@ use stele_base_types::{PartitionId, Timestamp};
 use stele_wire_batch::BatchHeader;
 
 use crate::{
-    BlockBuilder, BlockSequence, Error, Journal, JournalFile, Options, ReadIndex, Replay,
-    ReplayError, Settler, ShardDirectory, Target,
+    BlockBuilder, BlockSequence, Checkpointer, Error, Journal, JournalFile, Options, ReadIndex,
+    Replay, ReplayError, ShardDirectory, Target,
     journal::{BlockSink, LocalJournal, ScannedBlock},
     replay_files::{Sink, replay_block},
     segment::Segment,
@@ -39,8 +39,8 @@ pub struct Recovered {
     pub index: ReadIndex,
     /// For the writer thread: the journal, which has begun.
     pub writer: Box<dyn Journal>,
-    /// For the settling thread.
-    pub settler: Settler,
+    /// For the checkpointer.
+    pub checkpointer: Checkpointer,
     /// What was found.
     pub report: RecoveryReport,
 }
@@ -105,7 +105,7 @@ pub fn recover(
     Ok(Recovered {
         builder,
         index,
-        settler: Settler::new(directory, options, journal.synced_watch(), snapshot),
+        checkpointer: Checkpointer::new(directory, options, journal.synced_watch(), snapshot),
         writer: journal,
         report,
     })

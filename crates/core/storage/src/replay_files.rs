@@ -1,5 +1,5 @@
 //! Goes through a journal file and takes everything in it into a read index and a state: the
-//! common part of recovery and settling.
+//! common part of recovery and checkpoints.
 
 use std::path::Path;
 

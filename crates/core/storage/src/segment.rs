@@ -1,4 +1,4 @@
-//! Segments: the settled data of one partition, in objects of bounded size.
+//! Segments: the checkpointed data of one partition, in objects of bounded size.
 //!
 //! `segments/L/P/O.log` (L = log, P = partition, O = first offset) holds record batches (Kafka's
 //! format 2) back to back, nothing else. Beside it lies `O.index`, with an entry for each interval
@@ -19,8 +19,8 @@
 //!
 //! Invariants: offsets are dense in a segment and from one to the next. Which segments there are,
 //! and how far they reach, is known from the snapshot alone: a file that version 2 or before wrote
-//! may hold more than that, and an object that no snapshot names is the rest of a settling that was
-//! cut short. What is put never changes.
+//! may hold more than that, and an object that no snapshot names is the rest of a checkpoint that
+//! was cut short. What is put never changes.
 
 mod files;
 mod index_entry;

@@ -5,8 +5,8 @@
 //!  snapshot/N.parts      parts of the state; the segments of each log are a part as well
 //! ```
 //!
-//! A settling writes the parts that it changed to new part files, and a new list. A list has a bit
-//! for each part. Part files are rewritten when little in them is alive, so that all of them
+//! A checkpoint writes the parts that it changed to new part files, and a new list. A list has a
+//! bit for each part. Part files are rewritten when little in them is alive, so that all of them
 //! together take no more than twice what is, and a bit.
 //!
 //! Invariants: whatever a list names is on disk when the list appears, and doesn't change. A

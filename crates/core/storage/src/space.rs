@@ -7,7 +7,7 @@ use stele_base_env::Disk;
 use crate::{Error, Retired, ShardDirectory, error::AtPath, journal::Spares};
 
 /// Says when publishing is to be refused, so that the space that is left serves reading,
-/// acknowledging and settling, which is what frees space.
+/// acknowledging and checkpoints, which is what frees space.
 #[derive(Debug)]
 pub struct SpaceGuard {
     directory: ShardDirectory,
@@ -54,7 +54,7 @@ impl SpaceGuard {
         })
     }
 
-    /// The spare journal files, where space is low: for the settling thread to release.
+    /// The spare journal files, where space is low: for the checkpointer to release.
     pub fn take_spares(&self) -> Option<Retired> {
         Spares::take_unwanted(&self.directory)
     }

@@ -75,7 +75,7 @@ pub trait ObjectWriter: Debug {
     fn finish(self: Box<Self>) -> Result<(), Error>;
 }
 
-/// Begins an object of a name that nothing in force has: one that is there was left by a settling
+/// Begins an object of a name that nothing in force has: one that is there was left by a checkpoint
 /// that was cut short.
 pub(crate) fn begin_anew(
     store: &dyn SegmentStore,

@@ -66,7 +66,7 @@ pub struct Verified {
     pub snapshots: usize,
     /// Journal files.
     pub journal_files: usize,
-    /// Settled journal files that are kept to be written over.
+    /// Checkpointed journal files that are kept to be written over.
     pub spares: usize,
     /// Blocks in the journal files that are intact.
     pub blocks: u64,
@@ -168,7 +168,7 @@ impl Verification<'_> {
         let others = directory.store.list(SNAPSHOTS)?.into_iter();
         names.extend(others.filter(|name| snapshot::part_file_number(name).is_some()));
         for name in names.iter().filter(|name| !listed.contains(*name)) {
-            let what = "nothing refers to it; the next settling removes it";
+            let what = "nothing refers to it; the next checkpoint removes it";
             self.note(&directory.store.locate(name), 0, what);
         }
         Ok(())

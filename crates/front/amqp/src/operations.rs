@@ -40,7 +40,7 @@ use stele_wire_amqp::{
 use crate::{connection::Connection, errors::Fault, session::Command};
 
 /// What comes of an operation: its answer is in the outbox, or the channel or connection closes.
-pub(crate) type Outcome = Result<(), Fault>;
+pub(crate) type Handled = Result<(), Fault>;
 
 /// What is counted, the frequent first: what clients send, and deliveries.
 pub(crate) const COUNTED: [&str; 29] = [
@@ -78,19 +78,19 @@ pub(crate) const COUNTED: [&str; 29] = [
 pub(crate) const PUBLISH: &str = "basic.publish";
 pub(crate) const DELIVER: &str = "basic.deliver";
 
-/// The place of a method among those that are counted.
-pub(crate) fn place(name: &str) -> usize {
-    let place = COUNTED.iter().position(|counted| *counted == name);
-    place.unwrap_or(COUNTED.len())
+/// The position of a method among those that are counted.
+pub(crate) fn position(name: &str) -> usize {
+    let position = COUNTED.iter().position(|counted| *counted == name);
+    position.unwrap_or(COUNTED.len())
 }
 
 /// Carries out a command.
-pub(crate) async fn run(connection: &mut Connection, command: Command) -> Outcome {
+pub(crate) async fn run(connection: &mut Connection, command: Command) -> Handled {
     let name = match &command {
         Command::Publish(..) => PUBLISH,
         Command::Method(_, method) => method.name(),
     };
-    connection.meter.request(place(name), 1);
+    connection.meter.request(position(name), 1);
     let outcome = match command {
         Command::Publish(number, content) => basic_publish::run(connection, number, content).await,
         Command::Method(number, method) => {
@@ -101,7 +101,7 @@ pub(crate) async fn run(connection: &mut Connection, command: Command) -> Outcom
         }
     };
     if outcome.is_err() {
-        connection.meter.error(place(name), 1);
+        connection.meter.error(position(name), 1);
     }
     outcome
 }
@@ -115,7 +115,7 @@ fn is_gathered(method: &Method) -> bool {
     )
 }
 
-async fn dispatch(connection: &mut Connection, number: u16, method: Method) -> Outcome {
+async fn dispatch(connection: &mut Connection, number: u16, method: Method) -> Handled {
     match method {
         Method::Connection(method) => on_connection(connection, method).await,
         Method::Channel(method) => on_channel(connection, number, method).await,
@@ -137,7 +137,7 @@ async fn dispatch(connection: &mut Connection, number: u16, method: Method) -> O
     }
 }
 
-async fn on_connection(connection: &mut Connection, method: connection::Method) -> Outcome {
+async fn on_connection(connection: &mut Connection, method: connection::Method) -> Handled {
     use connection::Method as M;
     match method {
         M::Close(close) => connection_close::run(connection, &close).await,
@@ -159,7 +159,7 @@ async fn on_connection(connection: &mut Connection, method: connection::Method) 
     }
 }
 
-async fn on_channel(connection: &mut Connection, number: u16, method: channel::Method) -> Outcome {
+async fn on_channel(connection: &mut Connection, number: u16, method: channel::Method) -> Handled {
     use channel::Method as M;
     match method {
         M::Open(_) => channel_open::run(connection, number),
@@ -174,7 +174,7 @@ async fn on_exchange(
     connection: &mut Connection,
     number: u16,
     method: exchange::Method,
-) -> Outcome {
+) -> Handled {
     use exchange::Method as M;
     match method {
         M::Declare(declare) => exchange_declare::run(connection, number, declare).await,
@@ -185,7 +185,7 @@ async fn on_exchange(
     }
 }
 
-async fn on_queue(connection: &mut Connection, number: u16, method: queue::Method) -> Outcome {
+async fn on_queue(connection: &mut Connection, number: u16, method: queue::Method) -> Handled {
     use queue::Method as M;
     match method {
         M::Declare(declare) => queue_declare::run(connection, number, declare).await,
@@ -199,7 +199,7 @@ async fn on_queue(connection: &mut Connection, number: u16, method: queue::Metho
     }
 }
 
-async fn on_basic(connection: &mut Connection, number: u16, method: basic::Method) -> Outcome {
+async fn on_basic(connection: &mut Connection, number: u16, method: basic::Method) -> Handled {
     use basic::Method as M;
     match method {
         M::Qos(qos) => basic_qos::run(connection, number, &qos).await,

@@ -12,7 +12,7 @@ use stele_wire_amqp::{Table, Value};
 use crate::{
     arguments::Described,
     errors::{Fault, Subject},
-    operations::Outcome,
+    operations::Handled,
     periods,
 };
 
@@ -140,7 +140,7 @@ impl QueueArguments {
     }
 
     /// Whether these are the arguments that the queue was made with.
-    pub(crate) fn check_equivalence(&self, subject: &Subject<'_>, kept: &Settings) -> Outcome {
+    pub(crate) fn check_equivalence(&self, subject: &Subject<'_>, kept: &Settings) -> Handled {
         for (name, _, _) in KNOWN {
             let received = self.0.get(name).cloned();
             let current = kept.get(*name).and_then(|text| read_kept(text));
@@ -174,7 +174,7 @@ pub(crate) fn check_same(
     name: &str,
     received: Option<&Described>,
     current: Option<&Described>,
-) -> Outcome {
+) -> Handled {
     match (received, current) {
         (None, None) => Ok(()),
         (Some(received), Some(current)) if received.is_like(current) => Ok(()),

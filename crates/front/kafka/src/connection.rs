@@ -28,7 +28,7 @@ use crate::{
     },
     operations::k00_produce,
     outbox::Outbox,
-    session::{Outcome, Session, SessionError},
+    session::{Answer, Session, SessionError},
 };
 
 /// Bytes that one permit of the memory for requests stands for.
@@ -155,12 +155,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.finish_produces().await?;
         }
         match self.handle(frame).await? {
-            Outcome::Produce(pending) => self.produces.push_back(Producing {
+            Answer::Produce(pending) => self.produces.push_back(Producing {
                 pending,
                 size_bytes,
                 _memory: memory,
             }),
-            Outcome::Reply(response) => {
+            Answer::Reply(response) => {
                 drop(memory);
                 self.respond(response).await?;
             }
@@ -177,7 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Has the session handle a request. Reads on meanwhile, a little, since a client that has
     /// gone must not keep a long poll or its place in a group.
-    async fn handle(&mut self, frame: Bytes) -> Result<Outcome, End> {
+    async fn handle(&mut self, frame: Bytes) -> Result<Answer, End> {
         let meter = Arc::clone(&self.session.meter);
         let handling = self.session.handle(frame);
         tokio::pin!(handling);

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! - [`serve`] accepts connections; each is a task with a [`Session`] and bounded buffers.
-//! - A [`Session`] turns one request into one [`Outcome`]. It does no socket I/O.
+//! - A [`Session`] turns one request into one [`Answer`]. It does no socket I/O.
 //! - Each file in `operations` is one API; their table is what ApiVersions answers.
 //! - `refusal` says which responses are counted as errors.
 //! - `errors` is the only place where a refusal of the engine becomes a Kafka error code.
@@ -38,7 +38,7 @@ mod topic_configs;
 mod topics;
 
 pub use driver::serve;
-pub use session::{Outcome, Session, SessionError};
+pub use session::{Answer, Session, SessionError};
 pub use settings::{Endpoint, RandomIds, Settings};
 pub use topics::NODE_ID;
 

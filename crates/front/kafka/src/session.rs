@@ -1,4 +1,4 @@
-//! A client's session: one request in, one outcome out. No sockets.
+//! A client's session: one request in, one answer out. No sockets.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ pub struct Session {
 
 /// What becomes of a request.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum Answer {
     /// Its response.
     Reply(Response),
     /// A produce request that has been sent to its shards: its response, or none, comes when it is
@@ -93,7 +93,7 @@ impl Session {
 
     /// Handles a request, without its length. A long poll or a rebalance waits here; dropping the
     /// future ends the wait.
-    pub async fn handle(&mut self, mut frame: Bytes) -> Result<Outcome, SessionError> {
+    pub async fn handle(&mut self, mut frame: Bytes) -> Result<Answer, SessionError> {
         let header = RequestHeader::split_from(&mut frame)?;
         let operation =
             operations::find(header.api_key).ok_or(SessionError::UnknownApi(header.api_key))?;
@@ -101,7 +101,7 @@ impl Session {
             return unsupported_version(&header);
         }
         operation.check_size(frame.len(), &self.settings)?;
-        self.meter.request(operations::place(header.api_key), 1);
+        self.meter.request(operations::position(header.api_key), 1);
         operation.run(self, header, frame).await
     }
 
@@ -123,9 +123,9 @@ impl Session {
 
 /// A client that knows more versions of ApiVersions than the server gets an answer that any client
 /// understands (KIP-511); for every other API it had the chance to ask.
-fn unsupported_version(header: &RequestHeader) -> Result<Outcome, SessionError> {
+fn unsupported_version(header: &RequestHeader) -> Result<Answer, SessionError> {
     if header.api_key == k18_api_versions::KEY {
-        return Ok(Outcome::Reply(k18_api_versions::unsupported_version(
+        return Ok(Answer::Reply(k18_api_versions::unsupported_version(
             header,
         )?));
     }

@@ -42,12 +42,12 @@ impl<Item> HandledBatch<Item> {
         (!self.items.is_empty()).then(|| std::mem::take(&mut self.items))
     }
 
-    /// The outcomes, where `missing` are the places of items whose handles are no longer in force,
-    /// and `refusal` says so of one.
+    /// The outcomes, where `missing` are the positions of items whose handles are no longer in
+    /// force, and `refusal` says so of one.
     pub(crate) fn outcomes(mut self, missing: &[usize], refusal: fn(&str) -> Error) -> Outcomes {
         let mut successful = Vec::new();
-        for (place, (id, handle)) in self.entries.into_iter().enumerate() {
-            if missing.contains(&place) {
+        for (position, (id, handle)) in self.entries.into_iter().enumerate() {
+            if missing.contains(&position) {
                 let error = refusal(&handle);
                 self.failed.push(Failure { id, error });
             } else {

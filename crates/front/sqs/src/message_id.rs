@@ -7,8 +7,8 @@ use stele_base_types::{Offset, PartitionId};
 /// log, the partition and the offset by mixing that loses nothing, so that two messages of one
 /// server never share one.
 pub(crate) fn message_id(partition: PartitionId, offset: Offset) -> String {
-    let place = (partition.log.0 << 20) ^ u64::from(partition.index.0);
-    let high = mix(place.wrapping_add(mix(offset.0)));
+    let log_and_partition = (partition.log.0 << 20) ^ u64::from(partition.index.0);
+    let high = mix(log_and_partition.wrapping_add(mix(offset.0)));
     let low = mix(offset.0.wrapping_add(mix(high)));
     let bytes = ((u128::from(high) << 64) | u128::from(low)).to_be_bytes();
     uuid::Builder::from_custom_bytes(bytes)

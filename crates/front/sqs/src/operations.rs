@@ -26,15 +26,15 @@ use crate::front::{Context, Front};
 /// What requests are counted by: the actions, and behind them whatever is none.
 pub(crate) const NAMES: [&str; Action::ALL.len() + 1] = {
     let mut names = ["unrecognized"; Action::ALL.len() + 1];
-    let mut place = 0;
-    while place < Action::ALL.len() {
-        names[place] = Action::ALL[place].name();
-        place += 1;
+    let mut position = 0;
+    while position < Action::ALL.len() {
+        names[position] = Action::ALL[position].name();
+        position += 1;
     }
     names
 };
 
-/// The place among [`NAMES`] of a request that couldn't be read or whose sender is unknown.
+/// The position among [`NAMES`] of a request that couldn't be read or whose sender is unknown.
 pub(crate) const UNRECOGNIZED: usize = Action::ALL.len();
 
 /// Does what a request asks, and counts it.
@@ -44,11 +44,11 @@ pub(crate) async fn run(
     request: Request,
 ) -> Result<Response, Error> {
     // The variants are in the order of `ALL`.
-    let place = request.action() as usize;
-    front.meter.request(place, 1);
+    let position = request.action() as usize;
+    front.meter.request(position, 1);
     let result = dispatch(front, context, request).await;
     if result.as_ref().map_or(true, has_failures) {
-        front.meter.error(place, 1);
+        front.meter.error(position, 1);
     }
     result
 }

@@ -88,14 +88,14 @@ impl Outgoing {
         Some(partition_of_key(self.schedule.key?, queue.partitions))
     }
 
-    /// The answer to the message that is at `place` of a batch that was appended.
+    /// The answer to the message that is at `position` of a batch that was appended.
     pub(crate) fn into_response(
         self,
         queue: &Queue,
         appended: &Appended,
-        place: u64,
+        position: u64,
     ) -> send_message::Response {
-        let offset = appended.base.plus(place);
+        let offset = appended.base.plus(position);
         send_message::Response {
             message_id: message_id(appended.partition, offset),
             sequence_number: queue.attributes.fifo.then(|| sequence_number(offset)),

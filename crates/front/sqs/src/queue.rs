@@ -126,8 +126,8 @@ fn parse_secret(text: &str) -> Option<Secret> {
     if text.len() != 2 * secret.len() || !text.is_ascii() {
         return None;
     }
-    for (place, byte) in secret.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * place..2 * place + 2], 16).ok()?;
+    for (position, byte) in secret.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * position..2 * position + 2], 16).ok()?;
     }
     Some(secret)
 }

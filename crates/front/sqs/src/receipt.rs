@@ -138,8 +138,8 @@ mod tests {
             const ALPHABET: &[u8; 64] =
                 b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
             let mut handle = receipt(1, 0, 3, 4).seal(&SECRET).into_bytes();
-            let place = ALPHABET.iter().position(|byte| *byte == handle[at]).unwrap();
-            handle[at] = ALPHABET[(place + usize::from(by)) % 64];
+            let position = ALPHABET.iter().position(|byte| *byte == handle[at]).unwrap();
+            handle[at] = ALPHABET[(position + usize::from(by)) % 64];
             let handle = String::from_utf8(handle).unwrap();
             prop_assert!(Receipt::open(&handle, &SECRET, LogId(1)).is_err());
         }

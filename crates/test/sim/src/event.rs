@@ -118,7 +118,7 @@ pub(crate) enum Event {
     Recovered(Vec<Recovery>),
     /// Everyone has left, all that was due was done, and the log was consumed until nothing came.
     Drained(LogId),
-    /// Retention and settling have done what there is to do.
+    /// Retention and checkpoints have done what there is to do.
     Swept {
         /// Logs that left something on the disk.
         on_disk: Vec<LogId>,

@@ -2,7 +2,7 @@
 //! all from one seed.
 //!
 //! ```text
-//!  Random ─► Run ─┬─ Client ──requests──► Process (real shards, writers, settlers)
+//!  Random ─► Run ─┬─ Client ──requests──► Process (real shards, writers, checkpointers)
 //!                 │    ▲                      │
 //!                 │    └──replies, events─────┤
 //!                 │                        MemoryDisk: torn, lost and failing writes

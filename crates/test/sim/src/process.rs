@@ -1,4 +1,4 @@
-//! The broker's process: real shards, writers and settlers, driven one step at a time.
+//! The broker's process: real shards, writers and checkpointers, driven one step at a time.
 //!
 //! It does what the broker's threads do, in an order that chance decides.
 
@@ -12,8 +12,8 @@ use stele_base_types::{LogId, ProcessEpoch, SessionId, ShardId, Timestamp};
 use stele_core_broker::{Awaited, LinkInbox, LinkNews, News, Request, Shard};
 use stele_core_engine::{Catalogue, Record, State};
 use stele_core_storage::{
-    Block, DataDirectory, Error, Journal, Options, Retired, SettlePlan, Settled, Settler,
-    SpaceGuard,
+    Block, Checkpoint, CheckpointPlan, Checkpointer, DataDirectory, Error, Journal, Options,
+    Retired, SpaceGuard,
 };
 
 pub(crate) use self::start::{Settings, Telling};
@@ -51,7 +51,7 @@ pub(crate) enum Luck {
 struct Site {
     shard: Shard,
     writer: Box<dyn Journal>,
-    settler: Settler,
+    checkpointer: Checkpointer,
     guard: SpaceGuard,
     /// Blocks that the writer has, and what of each is awaited.
     blocks: VecDeque<(Block, Awaited)>,
@@ -62,11 +62,11 @@ struct Site {
     is_sync_due: bool,
     /// Blocks that the writer isn't through with, as far as the shard has heard.
     in_flight: usize,
-    /// What the settler is to do.
-    plan: Option<SettlePlan>,
+    /// What the checkpointer is to do.
+    plan: Option<CheckpointPlan>,
     /// What it has done, and the shard hasn't heard of.
-    settled: Option<Settled>,
-    /// The space of settled files, not given back yet.
+    checkpoint: Option<Checkpoint>,
+    /// The space of checkpointed files, not given back yet.
     retired: Option<Retired>,
 }
 
@@ -234,7 +234,7 @@ impl Process {
     }
 
     /// Lets everyone work until there is nothing left to do.
-    pub(crate) fn settle_down(&mut self, now: Timestamp) -> Result<(), Error> {
+    pub(crate) fn run_until_idle(&mut self, now: Timestamp) -> Result<(), Error> {
         for _ in 0..8 {
             for shard in 0..self.sites.len() {
                 self.take_link(shard, now);
@@ -267,7 +267,7 @@ impl Process {
             loaded.expect("it was stored just now");
         }
         let reads_back = read.store() == stored;
-        read.apply(&Record::Recovered(ProcessEpoch::default()));
+        read.apply(&Record::Started(ProcessEpoch::default()));
         Found {
             state: read.store(),
             reads_back,

@@ -28,7 +28,7 @@ pub struct Outcome {
     pub events: u64,
     /// Times that the process ended and started again.
     pub crashes: u64,
-    /// Settled journal files that were used again.
+    /// Checkpointed journal files that were used again.
     pub files_used_again: u64,
 }
 
@@ -167,7 +167,7 @@ enum Work {
     News,
     Link,
     Maintain,
-    Settle,
+    Checkpoint,
     Time,
     Jump,
     Die,
@@ -182,7 +182,7 @@ const WORK: [(u64, Work); 12] = [
     (350, Work::News),
     (60, Work::Link),
     (60, Work::Maintain),
-    (60, Work::Settle),
+    (60, Work::Checkpoint),
     (150, Work::Time),
     (2, Work::Jump),
     (3, Work::Die),
@@ -277,7 +277,7 @@ impl Run {
             Work::Write => process.write(shard, self.now),
             Work::Sync => process.sync(shard, anyway),
             Work::Maintain => process.maintain(shard, self.now),
-            Work::Settle => process.settle(shard, piece_max),
+            Work::Checkpoint => process.checkpoint(shard, piece_max),
             Work::News => {
                 process.deliver_news(shard, self.now);
                 Ok(())
@@ -454,7 +454,7 @@ impl Run {
         self.disk.restart();
         self.disk.limit(None);
         self.tick()?;
-        self.settle_down()?;
+        self.run_until_idle()?;
         self.read_all()?;
         while self.client.has_sessions() {
             let mut events = Vec::new();
@@ -465,7 +465,7 @@ impl Run {
         // Past every deadline, also of leases from before the clock was set back.
         self.now = self.latest.plus_ms(3_600_000);
         self.tick()?;
-        self.settle_down()?;
+        self.run_until_idle()?;
         let mut events = Vec::new();
         self.turn(&mut events, Client::drain);
         self.court.judge(events)?;
@@ -496,12 +496,12 @@ impl Run {
         self.court.judge(events)
     }
 
-    fn settle_down(&mut self) -> Judged {
+    fn run_until_idle(&mut self) -> Judged {
         let now = self.now;
         let done = self
             .process
             .as_mut()
-            .map(|process| process.settle_down(now));
+            .map(|process| process.run_until_idle(now));
         if let Some(Err(error)) = done {
             self.court
                 .judge(vec![Event::Unreadable(error.to_string())])?;
@@ -509,7 +509,7 @@ impl Run {
         self.listen()
     }
 
-    /// Retention and settling, until there is nothing left of them.
+    /// Retention and checkpoints, until there is nothing left of them.
     fn sweep(&mut self) -> Judged {
         let step_ms = self.settings.options.journal_age_ms_max.max(AGED_MS) + 1;
         for _ in 0..6 {
@@ -522,10 +522,10 @@ impl Run {
                 };
                 let steps = process
                     .maintain(shard, now)
-                    .and_then(|()| process.settle_all(shard))
-                    .and_then(|()| process.settle_down(now))
+                    .and_then(|()| process.checkpoint_all(shard))
+                    .and_then(|()| process.run_until_idle(now))
                     .and_then(|()| process.maintain(shard, now))
-                    .and_then(|()| process.settle_all(shard));
+                    .and_then(|()| process.checkpoint_all(shard));
                 if let Err(error) = steps {
                     self.court
                         .judge(vec![Event::Unreadable(error.to_string())])?;

@@ -5,20 +5,20 @@ use std::{sync::Arc, time::Duration};
 use smallvec::SmallVec;
 use stele_base_env::Clock;
 use stele_base_types::Timestamp;
-use stele_core_storage::{Settled, Settler, SpaceGuard};
+use stele_core_storage::{Checkpoint, Checkpointer, SpaceGuard};
 use tokio::{
     select,
     sync::{mpsc, watch},
 };
 
 use super::{
+    checkpointer_thread::{CheckpointJob, CheckpointerJob},
     journal_thread::{Blocks, Write},
-    settler_thread::{SettleJob, SettlerJob},
 };
 use crate::{
     limits::{
-        BACKLOG_BYTES_MAX, BLOCKS_IN_FLIGHT_MAX, LINK_BACKLOG_MAX, MAINTENANCE_MS,
-        SETTLING_PIECE_MAX, TURN_REQUESTS_MAX,
+        BACKLOG_BYTES_MAX, BLOCKS_IN_FLIGHT_MAX, CHECKPOINT_PIECE_MAX, LINK_BACKLOG_MAX,
+        MAINTENANCE_MS, TURN_REQUESTS_MAX,
     },
     meter::JournalMeter,
     request::Request,
@@ -29,7 +29,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum Heard {
     Progress(Progress),
-    Settled(Box<(Settler, Option<Settled>)>),
+    Checkpointed(Box<(Checkpointer, Option<Checkpoint>)>),
     /// The writer has failed, or was let go.
     WriterEnded,
 }
@@ -49,8 +49,8 @@ pub(super) struct Channels {
     pub(super) news: mpsc::Receiver<Heard>,
     pub(super) link: LinkInbox,
     pub(super) blocks: Blocks,
-    pub(super) settle: std::sync::mpsc::SyncSender<SettlerJob>,
-    pub(super) settled: mpsc::Sender<Heard>,
+    pub(super) checkpointing: std::sync::mpsc::SyncSender<CheckpointerJob>,
+    pub(super) checkpointed: mpsc::Sender<Heard>,
     pub(super) stopping: watch::Receiver<bool>,
     /// Dropped when the thread ends, which is all that it is for.
     pub(super) _alive: mpsc::Sender<()>,
@@ -60,8 +60,8 @@ pub(super) struct Channels {
 #[derive(Debug)]
 pub(super) struct ShardThread {
     shard: Shard,
-    /// Away while it settles.
-    settler: Option<Settler>,
+    /// Away while it checkpoints.
+    checkpointer: Option<Checkpointer>,
     guard: SpaceGuard,
     clock: Arc<dyn Clock>,
     meter: Arc<JournalMeter>,
@@ -77,7 +77,7 @@ pub(super) struct ShardThread {
 impl ShardThread {
     pub(super) fn new(
         shard: Shard,
-        settler: Settler,
+        checkpointer: Checkpointer,
         guard: SpaceGuard,
         clock: Arc<dyn Clock>,
         meter: Arc<JournalMeter>,
@@ -86,7 +86,7 @@ impl ShardThread {
         let maintain_at = clock.now();
         Self {
             shard,
-            settler: Some(settler),
+            checkpointer: Some(checkpointer),
             guard,
             clock,
             meter,
@@ -146,10 +146,10 @@ impl ShardThread {
         let deadline = deadline.min(block_due.unwrap_or(Timestamp::FOREVER));
         let idle = Duration::from_millis(deadline.since_ms(now));
         let is_due = self.shard.is_due(now);
-        let has_piece = self.shard.has_settling_piece() || self.shard.has_count_piece();
+        let has_piece = self.shard.has_checkpoint_piece() || self.shard.has_count_piece();
         let has_room = self.shard.backlog_bytes() < BACKLOG_BYTES_MAX
             && self.shard.link_backlog() < LINK_BACKLOG_MAX
-            && !self.shard.is_settling_behind();
+            && !self.shard.are_checkpoints_behind();
         select! {
             biased;
             _ = self.channels.stopping.changed() => return false,
@@ -179,12 +179,12 @@ impl ShardThread {
                     self.shard.news(news, now);
                 }
             }
-            Heard::Settled(settled) => {
-                let (settler, settled) = *settled;
-                self.settler = Some(settler);
-                match settled {
-                    Some(settled) => self.shard.settled(settled),
-                    None => self.shard.abandon_settling(),
+            Heard::Checkpointed(checkpoint) => {
+                let (checkpointer, checkpoint) = *checkpoint;
+                self.checkpointer = Some(checkpointer);
+                match checkpoint {
+                    Some(checkpoint) => self.shard.checkpointed(checkpoint),
+                    None => self.shard.abandon_checkpoint(),
                 }
             }
             Heard::WriterEnded => self.has_writer = false,
@@ -215,8 +215,8 @@ impl ShardThread {
         if self.shard.is_due(now) {
             self.shard.tick(now);
         }
-        if self.shard.has_settling_piece() {
-            self.settle_piece();
+        if self.shard.has_checkpoint_piece() {
+            self.checkpoint_piece();
         }
         if self.shard.has_count_piece() {
             self.shard.count_piece();
@@ -224,9 +224,9 @@ impl ShardThread {
         if now >= self.maintain_at {
             self.maintain_at = now.plus_ms(MAINTENANCE_MS);
             self.maintain(now);
-        } else if self.shard.is_settling_behind() {
+        } else if self.shard.are_checkpoints_behind() {
             // Whoever is held up by that doesn't wait for the next time.
-            self.plan_settling(now);
+            self.plan_checkpoint(now);
         }
     }
 
@@ -236,37 +236,49 @@ impl ShardThread {
             Err(error) => tracing::warn!(%error, "free space isn't known"),
         }
         if let Some(spares) = self.guard.take_spares() {
-            drop(self.channels.settle.send(SettlerJob::Release(spares)));
+            drop(
+                self.channels
+                    .checkpointing
+                    .send(CheckpointerJob::Release(spares)),
+            );
         }
         self.shard.maintain(now);
         if self.shard.should_rotate(now) {
             drop(self.channels.blocks.send(Write::Rotate));
         }
-        self.plan_settling(now);
+        self.plan_checkpoint(now);
     }
 
-    /// Sends the settler what there is to settle.
-    fn plan_settling(&mut self, now: Timestamp) {
-        if let Some(plan) = self.shard.plan_settling(now)
-            && let Some(settler) = self.settler.take()
+    /// Sends the checkpointer what there is to checkpoint.
+    fn plan_checkpoint(&mut self, now: Timestamp) {
+        if let Some(plan) = self.shard.plan_checkpoint(now)
+            && let Some(checkpointer) = self.checkpointer.take()
         {
-            let job = SettleJob {
-                settler,
+            let job = CheckpointJob {
+                checkpointer,
                 plan,
-                done: self.channels.settled.clone(),
+                done: self.channels.checkpointed.clone(),
             };
-            drop(self.channels.settle.send(SettlerJob::Settle(Box::new(job))));
+            drop(
+                self.channels
+                    .checkpointing
+                    .send(CheckpointerJob::Checkpoint(Box::new(job))),
+            );
         }
     }
 
-    /// Has the shard do a piece of what settling wants of it, and counts how long that holds it up.
-    fn settle_piece(&mut self) {
+    /// Has the shard do a piece of its part of a checkpoint, and counts how long that holds it up.
+    fn checkpoint_piece(&mut self) {
         let begun = self.clock.monotonic();
-        let retired = self.shard.settle_piece(SETTLING_PIECE_MAX);
+        let retired = self.shard.checkpoint_piece(CHECKPOINT_PIECE_MAX);
         self.meter
-            .paused_to_settle(self.clock.monotonic().saturating_sub(begun));
+            .paused_to_checkpoint(self.clock.monotonic().saturating_sub(begun));
         if let Some(retired) = retired {
-            drop(self.channels.settle.send(SettlerJob::Release(retired)));
+            drop(
+                self.channels
+                    .checkpointing
+                    .send(CheckpointerJob::Release(retired)),
+            );
         }
     }
 

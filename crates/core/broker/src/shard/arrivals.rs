@@ -19,7 +19,7 @@ pub(super) struct Arrivals(HashMap<PartitionId, Arrival>);
 #[derive(Debug)]
 struct Arrival {
     /// All below this has been here for the grace.
-    settled: Offset,
+    aged: Offset,
     /// All below this was here at `at`.
     seen: Offset,
     at: Timestamp,
@@ -36,16 +36,16 @@ impl Arrivals {
         now: Timestamp,
     ) -> Offset {
         let arrival = self.0.entry(partition).or_insert(Arrival {
-            settled: Offset::ZERO,
+            aged: Offset::ZERO,
             seen: end,
             at: now,
         });
         if now.since_ms(arrival.at) >= min(age_ms_max, AGE_GRACE_MS) {
-            arrival.settled = arrival.seen;
+            arrival.aged = arrival.seen;
             arrival.seen = end;
             arrival.at = now;
         }
-        arrival.settled
+        arrival.aged
     }
 
     /// Forgets logs that are gone.

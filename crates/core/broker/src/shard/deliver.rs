@@ -23,8 +23,8 @@ impl Shard {
     pub(super) fn dispatch(&mut self) {
         let mut last = None;
         loop {
-            for due in std::mem::take(&mut self.due_sealed) {
-                self.release_due(due);
+            for releasable in std::mem::take(&mut self.releasable) {
+                self.hand_out(releasable);
             }
             let Some(log) = self.state.logs.dispatchable(last) else {
                 return;

@@ -10,7 +10,7 @@
 use stele_base_types::LogId;
 use stele_core_engine::LedgerId;
 
-use super::{Shard, release::Waiting};
+use super::{Shard, release::Unreleased};
 use crate::request::Request;
 
 impl Shard {
@@ -23,13 +23,13 @@ impl Shard {
             self.owed.push((log, request));
             return None;
         }
-        let has_ends = |waiting: &&mut Waiting| waiting.has_ends_of(log);
+        let has_ends = |unreleased: &&mut Unreleased| unreleased.has_ends_of(log);
         if !self.must_see(&request) || !self.is_unshown(log) {
             return Some(request);
         }
-        match self.waiting.iter_mut().rev().find(has_ends) {
-            Some(waiting) => {
-                waiting.hold(log, request);
+        match self.unreleased.iter_mut().rev().find(has_ends) {
+            Some(unreleased) => {
+                unreleased.hold(log, request);
                 None
             }
             None => Some(request),

@@ -94,7 +94,7 @@ impl Shard {
             | Record::ProducerIds(_)
             | Record::SessionEnded(_)
             | Record::SessionForgotten(_)
-            | Record::Recovered(_) => {}
+            | Record::Started(_) => {}
         }
     }
 
@@ -106,7 +106,7 @@ impl Shard {
             .logs
             .log(partition.log)
             .map_or(Durability::Synced, |log| log.config.durability);
-        self.waiting
+        self.unreleased
             .back_mut()
             .expect("there is an entry for the block being filled")
             .note_end(partition, end, durability);

@@ -99,8 +99,8 @@ impl Shard {
 
     /// Tells something once all that has been decided so far is on disk.
     pub(super) fn announce(&mut self, announcement: Announcement) {
-        match self.waiting_for(Durability::Synced) {
-            Some(waiting) => waiting.announcements.push(announcement),
+        match self.unreleased_for(Durability::Synced) {
+            Some(unreleased) => unreleased.announcements.push(announcement),
             None => self.announce_now(vec![announcement]),
         }
     }
@@ -124,8 +124,8 @@ impl Shard {
     }
 
     fn sent_before(&self, to: ShardId, number: LinkNumber) -> bool {
-        let waiting = self.waiting.iter().flat_map(|it| &it.announcements);
-        let mut unsent = waiting.filter_map(|it| match it {
+        let unreleased = self.unreleased.iter().flat_map(|it| &it.announcements);
+        let mut unsent = unreleased.filter_map(|it| match it {
             Announcement::Command(whose, number, _) if *whose == to => Some(*number),
             _ => None,
         });

@@ -16,11 +16,11 @@
 //!   until its records can be read, even where they are volatile.
 
 mod arrivals;
-mod delete;
+mod checkpointing;
 mod deliver;
-mod groups;
 mod hold;
 mod journal;
+mod later;
 mod link;
 mod maintain;
 mod open;
@@ -28,7 +28,6 @@ mod read;
 mod release;
 mod replayed;
 mod request;
-mod settling;
 mod status;
 
 use std::{
@@ -47,9 +46,9 @@ use tokio::sync::Notify;
 
 use self::{
     arrivals::Arrivals,
+    checkpointing::Checkpointing,
     deliver::Leaser,
-    release::{Due, Waiting},
-    settling::Settling,
+    release::{Releasable, Unreleased},
     status::{Counters, Counting},
 };
 pub use self::{
@@ -83,9 +82,9 @@ pub struct Shard {
     /// Finished blocks that the writer hasn't got yet.
     sealed: VecDeque<Block>,
     /// What waits for each block from the oldest unsynced one to the one being filled.
-    waiting: VecDeque<Waiting>,
-    /// The block of the first entry of `waiting`.
-    waiting_first: BlockSequence,
+    unreleased: VecDeque<Unreleased>,
+    /// The block of the first entry of `unreleased`.
+    unreleased_first: BlockSequence,
     /// Leases that wait, each with its ticket.
     leasers: HashMap<Token, (u64, Leaser)>,
     /// Tickets of waiting leases, as their askers know them.
@@ -99,8 +98,8 @@ pub struct Shard {
     next_token: u64,
     sessions: HashMap<SessionId, Arc<Mailbox>>,
     watches: HashMap<PartitionId, Vec<(Offset, Weak<Notify>)>>,
-    /// What was due as soon as its block was finished: taken up at the next dispatch.
-    due_sealed: Vec<Due>,
+    /// What could be released as soon as its block was finished: handed out at the next dispatch.
+    releasable: Vec<Releasable>,
     replica: Arc<RwLock<Catalogue>>,
     /// Those of all shards.
     links: Vec<LinkInbox>,
@@ -113,7 +112,7 @@ pub struct Shard {
     owed: Vec<(LogId, Request)>,
     /// How much is done in one go.
     piece_records: u32,
-    settling: Settling,
+    checkpointing: Checkpointing,
     /// Reused for the stored form of records.
     scratch: Vec<u8>,
     counters: Counters,
@@ -208,7 +207,7 @@ impl Shard {
     /// somebody does wait for, if there is one soon.
     fn is_block_due(&self, now: Timestamp) -> bool {
         let is_awaited =
-            self.is_block_wanted || self.waiting.back().is_some_and(Waiting::is_awaited);
+            self.is_block_wanted || self.unreleased.back().is_some_and(Unreleased::is_awaited);
         is_awaited || self.block_due_at().is_some_and(|due| now >= due)
     }
 
@@ -221,8 +220,8 @@ impl Shard {
     /// before it is safe, and a block at the end proves later damage to be damage.
     pub fn want_block(&mut self) {
         self.is_block_wanted = true;
-        if let Some(waiting) = self.waiting.back_mut() {
-            waiting.note_durability(Durability::Synced);
+        if let Some(unreleased) = self.unreleased.back_mut() {
+            unreleased.note_durability(Durability::Synced);
         }
     }
 

@@ -10,12 +10,12 @@ use parking_lot::RwLock;
 use stele_base_env::Rng;
 use stele_base_types::{LogId, PartitionId, PartitionIndex, ProcessEpoch, Timestamp};
 use stele_core_engine::{Catalogue, OpenLog, Topology};
-use stele_core_storage::{Journal, Options, Recovered, Settler, ShardDirectory};
+use stele_core_storage::{Checkpointer, Journal, Options, Recovered, ShardDirectory};
 
 use super::{
-    Counters, Counting, LinkInbox, Replayed, Settling, Shard,
+    Checkpointing, Counters, Counting, LinkInbox, Replayed, Shard,
     arrivals::Arrivals,
-    release::{News, Waiting},
+    release::{News, Unreleased},
 };
 use crate::limits::PIECE_RECORDS;
 
@@ -26,8 +26,8 @@ pub struct Opened {
     pub shard: Shard,
     /// Writes its blocks.
     pub writer: Box<dyn Journal>,
-    /// Settles its journal.
-    pub settler: Settler,
+    /// Checkpoints its journal.
+    pub checkpointer: Checkpointer,
 }
 
 impl Opened {
@@ -70,12 +70,12 @@ impl Shard {
             builder,
             index,
             writer,
-            settler,
+            checkpointer,
             report,
         } = stele_core_storage::recover(directory, options, &mut replayed, rng, now)?;
         let next = builder.sequence();
         let shards = u16::try_from(links.len()).expect("shards are counted by 16 bits");
-        replayed.state.place(Topology {
+        replayed.state.set_topology(Topology {
             own: directory.shard(),
             shards,
         });
@@ -89,8 +89,8 @@ impl Shard {
             is_block_wanted: false,
             filling_since: now,
             sealed: VecDeque::new(),
-            waiting: VecDeque::from([Waiting::default()]),
-            waiting_first: next,
+            unreleased: VecDeque::from([Unreleased::default()]),
+            unreleased_first: next,
             leasers: HashMap::new(),
             deletions: HashMap::new(),
             joins: HashMap::new(),
@@ -99,7 +99,7 @@ impl Shard {
             next_token: 0,
             sessions: HashMap::new(),
             watches: HashMap::new(),
-            due_sealed: Vec::new(),
+            releasable: Vec::new(),
             replica,
             links,
             is_blocked: false,
@@ -107,7 +107,7 @@ impl Shard {
             arrivals: Arrivals::default(),
             owed: Vec::new(),
             piece_records: PIECE_RECORDS,
-            settling: Settling::default(),
+            checkpointing: Checkpointing::default(),
             scratch: Vec::new(),
             counters: Counters::default(),
             counting: Counting::default(),
@@ -117,7 +117,7 @@ impl Shard {
         Ok(Opened {
             shard,
             writer,
-            settler,
+            checkpointer,
         })
     }
 

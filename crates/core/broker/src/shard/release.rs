@@ -67,7 +67,7 @@ impl fmt::Debug for Answer {
 
 /// What waits for one block.
 #[derive(Debug, Default)]
-pub(super) struct Waiting {
+pub(super) struct Unreleased {
     pub(super) answers: Vec<(Durability, Answer)>,
     /// Ends of partitions, each with its class.
     ends: HashMap<PartitionId, (Offset, Durability)>,
@@ -80,15 +80,15 @@ pub(super) struct Waiting {
     has_flushed: bool,
 }
 
-/// What of a block is due.
+/// What of it may be released.
 #[derive(Debug, Default)]
-pub(super) struct Due {
+pub(super) struct Releasable {
     ends: SmallVec<[(PartitionId, Offset); 4]>,
     answers: Vec<(Durability, Answer)>,
     held: Vec<(LogId, Request)>,
 }
 
-impl Waiting {
+impl Unreleased {
     pub(super) fn note_end(&mut self, partition: PartitionId, end: Offset, class: Durability) {
         self.ends.insert(partition, (end, class));
         self.note_durability(class);
@@ -105,7 +105,7 @@ impl Waiting {
     }
 
     /// Takes out what asks for no more than `durability`.
-    pub(super) fn take_due(&mut self, durability: Durability) -> Due {
+    pub(super) fn take_releasable(&mut self, durability: Durability) -> Releasable {
         let ends: SmallVec<[(PartitionId, Offset); 4]> = self
             .ends
             .extract_if(|_, (_, class)| *class <= durability)
@@ -122,7 +122,7 @@ impl Waiting {
             .answers
             .extract_if(.., |(asked, _)| *asked <= durability)
             .collect();
-        Due {
+        Releasable {
             ends,
             answers,
             held,
@@ -144,7 +144,7 @@ impl Shard {
     /// Where something that needs `durability` waits: the block being filled. `None` where there
     /// is nothing to wait for. An empty block is then written too: what came before it is safe
     /// once it is.
-    pub(super) fn waiting_for(&mut self, durability: Durability) -> Option<&mut Waiting> {
+    pub(super) fn unreleased_for(&mut self, durability: Durability) -> Option<&mut Unreleased> {
         let safe = match durability {
             Durability::Volatile => return None,
             Durability::Flushed => self.written,
@@ -154,9 +154,9 @@ impl Shard {
             return None;
         }
         self.is_block_wanted = true;
-        let waiting = self.waiting.back_mut()?;
-        waiting.note_durability(durability);
-        Some(waiting)
+        let unreleased = self.unreleased.back_mut()?;
+        unreleased.note_durability(durability);
+        Some(unreleased)
     }
 
     /// Closes the block being filled: it is readable from now on, up to what is committed.
@@ -165,27 +165,29 @@ impl Shard {
         self.is_block_wanted = false;
         self.index.install(&block);
         self.sealed.push_back(block);
-        if let Some(waiting) = self.waiting.back_mut() {
-            self.due_sealed.push(waiting.take_due(Durability::Volatile));
+        if let Some(unreleased) = self.unreleased.back_mut() {
+            self.releasable
+                .push(unreleased.take_releasable(Durability::Volatile));
         }
-        self.waiting.push_back(Waiting::default());
+        self.unreleased.push_back(Unreleased::default());
     }
 
     /// What this block is waited for. Asked by whoever writes, after [`Shard::take_block`].
     pub fn awaited(&self, block: &Block) -> Awaited {
-        let waiting = self
-            .place_of(block.sequence())
-            .and_then(|place| self.waiting.get(place));
+        let unreleased = self
+            .index_of(block.sequence())
+            .and_then(|index| self.unreleased.get(index));
         Awaited {
-            is_written: waiting.is_some_and(|waiting| waiting.has_flushed),
-            is_synced: waiting.is_none_or(|waiting| waiting.durability >= Some(Durability::Synced)),
+            is_written: unreleased.is_some_and(|unreleased| unreleased.has_flushed),
+            is_synced: unreleased
+                .is_none_or(|unreleased| unreleased.durability >= Some(Durability::Synced)),
         }
     }
 
-    /// Where in `waiting` a block's entry is; `None` where the block is on disk.
-    fn place_of(&self, sequence: BlockSequence) -> Option<usize> {
-        let place = sequence.0.checked_sub(self.waiting_first.0)?;
-        usize::try_from(place).ok()
+    /// Where in `unreleased` a block's entry is; `None` where the block is on disk.
+    fn index_of(&self, sequence: BlockSequence) -> Option<usize> {
+        let index = sequence.0.checked_sub(self.unreleased_first.0)?;
+        usize::try_from(index).ok()
     }
 
     /// Takes in what the writer tells: releases replies, shows records, dispatches.
@@ -199,10 +201,10 @@ impl Shard {
             }
             News::Synced(next) => {
                 self.synced = next;
-                while self.waiting_first < next && self.waiting.len() > 1 {
-                    let waiting = self.waiting.pop_front().unwrap_or_default();
-                    self.waiting_first = self.waiting_first.next();
-                    self.release(waiting);
+                while self.unreleased_first < next && self.unreleased.len() > 1 {
+                    let unreleased = self.unreleased.pop_front().unwrap_or_default();
+                    self.unreleased_first = self.unreleased_first.next();
+                    self.release(unreleased);
                 }
             }
         }
@@ -211,27 +213,27 @@ impl Shard {
 
     /// Releases what asks for no more than the operating system.
     fn release_written(&mut self, sequence: BlockSequence) {
-        let place = self.place_of(sequence);
-        let Some(waiting) = place.and_then(|place| self.waiting.get_mut(place)) else {
+        let index = self.index_of(sequence);
+        let Some(unreleased) = index.and_then(|index| self.unreleased.get_mut(index)) else {
             return;
         };
-        let due = waiting.take_due(Durability::Flushed);
-        self.release_due(due);
+        let releasable = unreleased.take_releasable(Durability::Flushed);
+        self.hand_out(releasable);
     }
 
-    fn release(&mut self, mut waiting: Waiting) {
-        self.announce_now(std::mem::take(&mut waiting.announcements));
-        let due = waiting.take_due(Durability::Synced);
-        self.release_due(due);
+    fn release(&mut self, mut unreleased: Unreleased) {
+        self.announce_now(std::mem::take(&mut unreleased.announcements));
+        let releasable = unreleased.take_releasable(Durability::Synced);
+        self.hand_out(releasable);
     }
 
     /// Shows records, then answers, then takes up what was held back to see them.
-    pub(super) fn release_due(&mut self, due: Due) {
-        self.show(&due.ends);
-        for (_, answer) in due.answers {
+    pub(super) fn hand_out(&mut self, releasable: Releasable) {
+        self.show(&releasable.ends);
+        for (_, answer) in releasable.answers {
             answer.send();
         }
-        for (_, request) in due.held {
+        for (_, request) in releasable.held {
             if let Some(request) = self.hold(request) {
                 self.take_up(request);
             }

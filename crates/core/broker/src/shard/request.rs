@@ -130,8 +130,8 @@ impl Shard {
 
     /// Answers when what has been decided so far is as durable as asked.
     pub(super) fn answer(&mut self, answer: Answer, durability: Durability) {
-        match self.waiting_for(durability) {
-            Some(waiting) => waiting.answers.push((durability, answer)),
+        match self.unreleased_for(durability) {
+            Some(unreleased) => unreleased.answers.push((durability, answer)),
             None => answer.send(),
         }
     }
@@ -147,8 +147,8 @@ impl Shard {
         E: Send + 'static,
     {
         let send = move || drop(reply.send(answer.map_err(Error::Refused)));
-        match self.waiting_for(durability) {
-            Some(waiting) => waiting
+        match self.unreleased_for(durability) {
+            Some(unreleased) => unreleased
                 .answers
                 .push((durability, Answer::Call(Box::new(send)))),
             None => send(),
@@ -161,7 +161,7 @@ impl Shard {
         if self.builder.is_empty() {
             return answer.send();
         }
-        self.waiting
+        self.unreleased
             .back_mut()
             .expect("there is an entry for the block being filled")
             .answers

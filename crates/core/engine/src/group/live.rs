@@ -22,7 +22,7 @@ use stele_base_types::Timestamp;
 use super::{
     GroupError, GroupState,
     member::{Member, Profile, Waits},
-    record::{Joining, Settlement},
+    record::{Assignments, Joining},
 };
 use crate::limits::GROUP_REBALANCE_TIMEOUT_MS_MIN;
 
@@ -57,9 +57,9 @@ pub(super) struct Live {
 
 impl Live {
     /// As it is after a restart.
-    pub(super) fn found(settlement: &Settlement) -> Self {
+    pub(super) fn found(assignments: &Assignments) -> Self {
         let mut live = Self::default();
-        live.settle(settlement, None);
+        live.assign(assignments, None);
         live
     }
 
@@ -118,26 +118,26 @@ impl Live {
         });
     }
 
-    /// Takes over a settlement. Its members have until a session timeout after `now`; after a
-    /// restart, until one after they are found.
-    pub(super) fn settle(&mut self, settlement: &Settlement, now: Option<Timestamp>) {
-        self.generation = settlement.generation;
-        self.protocol_type = settlement.protocol_type.clone();
-        self.protocol = settlement.protocol.clone();
-        self.leader = settlement.leader.clone();
+    /// Takes over a generation with its assignments. The members have until a session timeout after
+    /// `now`; after a restart, until one after they are found.
+    pub(super) fn assign(&mut self, assignments: &Assignments, now: Option<Timestamp>) {
+        self.generation = assignments.generation;
+        self.protocol_type = assignments.protocol_type.clone();
+        self.protocol = assignments.protocol.clone();
+        self.leader = assignments.leader.clone();
         self.state = GroupState::Stable;
-        if settlement.members.is_empty() {
+        if assignments.members.is_empty() {
             self.state = GroupState::Empty;
             self.deadline = None;
         }
-        self.is_found = now.is_none() && !settlement.members.is_empty();
+        self.is_found = now.is_none() && !assignments.members.is_empty();
         let mut former = std::mem::take(&mut self.members);
         self.forget_derived();
-        for (profile, assignment) in &settlement.members {
+        for (profile, assignment) in &assignments.members {
             let mut member = former
                 .remove(&profile.member)
                 .unwrap_or_else(|| Member::new(Arc::clone(profile)));
-            member.synced |= member.waits != Waits::No || profile.member == settlement.leader;
+            member.synced |= member.waits != Waits::No || profile.member == assignments.leader;
             if let Some(now) = now
                 && (member.waits != Waits::No || member.until.is_none())
             {
@@ -220,7 +220,7 @@ impl Live {
     }
 
     /// When there is something to do.
-    pub(super) fn due(&self) -> Option<Timestamp> {
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         if self.is_found || self.is_complete() {
             return Some(AT_ONCE);
         }

@@ -1,16 +1,16 @@
 //! Consumer groups: Kafka's classic protocol and the offsets that groups commit.
 //!
 //! ```text
-//!  Groups ── Group ─┬─ offsets, settlement     journalled: what a restart finds
+//!  Groups ── Group ─┬─ offsets, assignments    journalled: what a restart finds
 //!    │              └─ Live                    members, what they wait for, deadlines
-//!    └─ due: groups by their next deadline
+//!    └─ deadlines: groups by their next deadline
 //! ```
 //!
 //! A command takes one step. What follows from it (the last member has joined, so the rebalance
 //! ends) is due at once, and taken by the next [`crate::State::tick`].
 //!
 //! Invariants
-//! - A settlement changes by journalled records alone, and `Live` after a restart follows from it.
+//! - Assignments change by journalled records alone, and `Live` after a restart follows from them.
 //! - A token is answered once: when what it waits for comes, or its member is gone or asks anew.
 
 mod buckets;
@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use stele_base_types::{Name, Offset, PartitionId, Timestamp};
 
 pub(crate) use self::buckets::bucket_of;
-use self::{buckets::Buckets, live::Live, member::Waits, record::Settlement};
+use self::{buckets::Buckets, live::Live, member::Waits, record::Assignments};
 pub use self::{
     decide::{
         CommitOffset, CommitOffsets, DeleteGroup, DeleteOffsets, DescribeGroup, FetchOffsets,
@@ -37,7 +37,7 @@ pub use self::{
     },
     error::GroupError,
     member::Profile as GroupMemberProfile,
-    record::{GroupRecord, Joining as GroupJoining, Settlement as GroupSettlement},
+    record::{Assignments as GroupAssignments, GroupRecord, Joining as GroupJoining},
 };
 use crate::limits::GROUP_RETENTION_MS;
 
@@ -45,21 +45,21 @@ use crate::limits::GROUP_RETENTION_MS;
 #[derive(Debug, Default, PartialEq)]
 pub struct Groups {
     groups: Buckets,
-    due: BTreeSet<(Timestamp, Name)>,
+    deadlines: BTreeSet<(Timestamp, Name)>,
 }
 
 /// A group.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Group {
     offsets: BTreeMap<PartitionId, Committed>,
-    settlement: Settlement,
+    assignments: Assignments,
     /// When it last lost its last member or had an offset committed.
     touched: Timestamp,
     #[serde(skip)]
     live: Live,
     /// Where it lies in the index of deadlines.
     #[serde(skip)]
-    due: Option<Timestamp>,
+    deadline: Option<Timestamp>,
 }
 
 /// A committed offset.
@@ -111,7 +111,7 @@ impl Groups {
     }
 
     /// Takes in groups that aren't here yet, as they were stored. Their deadlines come with the
-    /// process: [`Groups::recovered`].
+    /// process: [`Groups::started`].
     pub(crate) fn load(&mut self, groups: BTreeMap<Name, Group>) {
         for (name, group) in groups {
             self.groups.insert(name, group);
@@ -119,13 +119,13 @@ impl Groups {
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        self.due.first().map(|(due, _)| *due)
+        self.deadlines.first().map(|(at, _)| *at)
     }
 
     pub(crate) fn apply(&mut self, name: &Name, record: &GroupRecord) {
         if *record == GroupRecord::Deleted {
             if let Some(group) = self.groups.remove(name.as_str()) {
-                self.unindex(name, group.due);
+                self.unindex(name, group.deadline);
             }
             return;
         }
@@ -135,11 +135,11 @@ impl Groups {
     }
 
     /// The process started anew: each group is what was journalled of it.
-    pub(crate) fn recovered(&mut self) {
-        self.due.clear();
+    pub(crate) fn started(&mut self) {
+        self.deadlines.clear();
         for group in self.groups.values_mut() {
-            group.live = Live::found(&group.settlement);
-            group.due = None;
+            group.live = Live::found(&group.assignments);
+            group.deadline = None;
         }
         let names: Vec<_> = self.groups.iter().map(|(name, _)| name.clone()).collect();
         names.iter().for_each(|name| self.reindex(name));
@@ -149,20 +149,20 @@ impl Groups {
         let Some(group) = self.groups.get_mut(name.as_str()) else {
             return;
         };
-        let (before, due) = (group.due, group.next_deadline());
-        group.due = due;
+        let (before, deadline) = (group.deadline, group.next_deadline());
+        group.deadline = deadline;
         if group.is_void() {
             self.groups.remove(name.as_str());
             self.unindex(name, before);
-        } else if before != due {
+        } else if before != deadline {
             self.unindex(name, before);
-            self.due.extend(due.map(|due| (due, name.clone())));
+            self.deadlines.extend(deadline.map(|at| (at, name.clone())));
         }
     }
 
-    fn unindex(&mut self, name: &Name, due: Option<Timestamp>) {
-        if let Some(due) = due {
-            self.due.remove(&(due, name.clone()));
+    fn unindex(&mut self, name: &Name, deadline: Option<Timestamp>) {
+        if let Some(at) = deadline {
+            self.deadlines.remove(&(at, name.clone()));
         }
     }
 }
@@ -179,9 +179,9 @@ impl Group {
                 self.offsets
                     .retain(|partition, _| !partitions.contains(partition));
             }
-            GroupRecord::Settled(settlement, at) => {
-                self.settlement = (**settlement).clone();
-                live.settle(settlement, Some(*at));
+            GroupRecord::Assigned(assignments, at) => {
+                self.assignments = (**assignments).clone();
+                live.assign(assignments, Some(*at));
             }
             GroupRecord::Emptied {
                 generation,
@@ -189,12 +189,12 @@ impl Group {
                 at,
             } => {
                 self.touched = *at;
-                self.settlement = Settlement {
+                self.assignments = Assignments {
                     generation: *generation,
                     protocol_type: protocol_type.clone(),
-                    ..Settlement::default()
+                    ..Assignments::default()
                 };
-                live.settle(&self.settlement, Some(*at));
+                live.assign(&self.assignments, Some(*at));
             }
             GroupRecord::Deleted => {}
             GroupRecord::Invited { member, until } => live.invite(member.clone(), *until),
@@ -225,7 +225,7 @@ impl Group {
     }
 
     fn next_deadline(&self) -> Option<Timestamp> {
-        self.live.due().or_else(|| self.expires())
+        self.live.next_deadline().or_else(|| self.expires())
     }
 
     /// When its offsets are forgotten.
@@ -237,7 +237,7 @@ impl Group {
     /// Whether nothing is known of it that isn't true of any name.
     fn is_void(&self) -> bool {
         self.offsets.is_empty()
-            && self.settlement == Settlement::default()
+            && self.assignments == Assignments::default()
             && self.live.state == GroupState::Empty
             && self.live.population() == 0
     }

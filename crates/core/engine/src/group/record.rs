@@ -22,7 +22,7 @@ pub enum GroupRecord {
     /// Committed offsets were forgotten.
     Forgotten(Vec<PartitionId>),
     /// A generation has its assignments.
-    Settled(Box<Settlement>, Timestamp),
+    Assigned(Box<Assignments>, Timestamp),
     /// The last member has gone.
     Emptied {
         /// The generation that has no members.
@@ -93,7 +93,7 @@ pub enum GroupRecord {
 
 /// A generation with its assignments: what a group is after a restart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Settlement {
+pub struct Assignments {
     /// The generation.
     pub generation: i32,
     /// `consumer`, `connect`.
@@ -123,7 +123,7 @@ impl GroupRecord {
     /// The instant that it bears, where that is journalled.
     pub(crate) fn at(&self) -> Option<Timestamp> {
         match self {
-            Self::Committed { at, .. } | Self::Settled(_, at) | Self::Emptied { at, .. } => {
+            Self::Committed { at, .. } | Self::Assigned(_, at) | Self::Emptied { at, .. } => {
                 Some(*at)
             }
             _ => None,
@@ -134,7 +134,7 @@ impl GroupRecord {
         match self {
             Self::Committed { .. }
             | Self::Forgotten(_)
-            | Self::Settled(..)
+            | Self::Assigned(..)
             | Self::Emptied { .. }
             | Self::Deleted => true,
             Self::Invited { .. }

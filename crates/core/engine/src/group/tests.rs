@@ -72,7 +72,7 @@ impl Driven {
     fn run<C: Command>(&mut self, command: C) -> Result<C::Reply, C::Error> {
         let decided = command.decide(&self.state, self.now);
         let reply = decided.map(|decision| self.carry_out(decision));
-        self.settle();
+        self.catch_up();
         reply
     }
 
@@ -104,7 +104,7 @@ impl Driven {
     }
 
     /// Does what is due.
-    fn settle(&mut self) {
+    fn catch_up(&mut self) {
         for _ in 0..1_000 {
             if self
                 .state
@@ -126,7 +126,7 @@ impl Driven {
         let end = self.now.plus_ms(duration_ms);
         while let Some(due) = self.state.groups.next_deadline().filter(|due| *due <= end) {
             self.now = self.now.max(due);
-            self.settle();
+            self.catch_up();
         }
         self.now = end;
     }
@@ -144,7 +144,7 @@ impl Driven {
         if let Some(reply) = reply.transpose() {
             self.note(token, Answer::Joined(reply));
         }
-        self.settle();
+        self.catch_up();
         token
     }
 
@@ -189,7 +189,7 @@ impl Driven {
         if let Some(reply) = reply.transpose() {
             self.note(token, Answer::Synced(reply));
         }
-        self.settle();
+        self.catch_up();
         token
     }
 

@@ -84,13 +84,13 @@ impl Shard {
             journal: Vec::new(),
             deleted: Vec::new(),
         };
-        shard.place(own);
+        shard.set_topology(own);
         shard
     }
 
-    fn place(&mut self, own: u16) {
+    fn set_topology(&mut self, own: u16) {
         let own = ShardId(own);
-        self.state.place(Topology { own, shards: 2 });
+        self.state.set_topology(Topology { own, shards: 2 });
     }
 
     fn apply<R>(&mut self, decision: Decision<R>) -> R {
@@ -175,7 +175,7 @@ impl Pair {
         }
     }
 
-    fn settle(&mut self) {
+    fn deliver_all(&mut self) {
         while self
             .shards
             .iter()
@@ -192,7 +192,7 @@ impl Pair {
         self.on_way.clear();
         let crashed = &mut self.shards[usize::from(shard)];
         crashed.state = State::default();
-        crashed.place(shard);
+        crashed.set_topology(shard);
         for record in &crashed.journal {
             crashed.state.apply(record);
         }
@@ -224,13 +224,13 @@ fn a_log_elsewhere_is_opened_by_its_definition_and_answered_when_that_is_gone() 
     pair.declare("here");
     let log = pair.declare("there");
     assert_eq!(pair.has(log), (true, false));
-    pair.settle();
+    pair.deliver_all();
     assert_eq!(pair.has(log), (true, true));
     // Whoever asks while it goes waits for the same end.
     assert_eq!(pair.delete(log), Ok(None));
     assert_eq!(pair.delete(log), Ok(None));
     assert_eq!(pair.has(log), (true, false));
-    pair.settle();
+    pair.deliver_all();
     assert_eq!(pair.has(log), (false, false));
     assert_eq!(pair.shards[1].deleted, [0, 0]);
     assert_eq!(pair.delete(log), Err(LogError::NoSuchLog));
@@ -265,7 +265,7 @@ fn a_deletion_is_carried_through_whichever_shard_crashes_after_whichever_step() 
             let mut pair = Pair::new();
             pair.declare("here");
             let log = pair.declare("there");
-            pair.settle();
+            pair.deliver_all();
             pair.delete(log).unwrap();
             for _ in 0..steps {
                 pair.send();
@@ -273,7 +273,7 @@ fn a_deletion_is_carried_through_whichever_shard_crashes_after_whichever_step() 
                 pair.acknowledge();
             }
             pair.crash(crashing);
-            pair.settle();
+            pair.deliver_all();
             assert_eq!(pair.has(log), (false, false), "{crashing} after {steps}");
             assert_eq!(pair.shards[1].state.logs.closed().count(), 0);
         }

@@ -87,9 +87,9 @@ impl Logs {
         let mut ends = HashMap::new();
         for target in &append.targets {
             let log = self.log(target.log).ok_or(AppendError::NoSuchLog);
-            let placed = log.and_then(|log| Ok((log, log.place(target, &append, now)?)));
-            let (log, mut one) = match placed {
-                Ok(placed) => placed,
+            let found = log.and_then(|log| Ok((log, log.destination(target, &append, now)?)));
+            let (log, mut one) = match found {
+                Ok(found) => found,
                 Err(error) => {
                     results.push(Err(error));
                     continue;
@@ -200,7 +200,7 @@ impl Batch<'_> {
 
 impl Log {
     /// Where a batch goes, or where it is already.
-    fn place(
+    fn destination(
         &self,
         target: &AppendTarget,
         append: &Append,

@@ -10,14 +10,14 @@ use crate::limits::DEDUPLICATION_MS;
 /// The ids of a log's last five minutes. It outlives restarts, since appends are journalled.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Deduplication {
-    known: BTreeMap<u128, Place>,
+    known: BTreeMap<u128, Known>,
     /// In the order that they came.
     order: VecDeque<u128>,
 }
 
 /// Where the message of an id is, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Place {
+struct Known {
     partition: PartitionIndex,
     offset: Offset,
     at: Timestamp,
@@ -26,10 +26,10 @@ struct Place {
 impl Deduplication {
     /// Where the message of this id is already, if it came within the window.
     pub(crate) fn find(&self, id: u128, now: Timestamp) -> Option<(PartitionIndex, Offset)> {
-        let place = self.known.get(&id)?;
-        place
+        let known = self.known.get(&id)?;
+        known
             .is_current(now)
-            .then_some((place.partition, place.offset))
+            .then_some((known.partition, known.offset))
     }
 
     /// Remembers a message.
@@ -40,12 +40,12 @@ impl Deduplication {
         offset: Offset,
         at: Timestamp,
     ) {
-        let place = Place {
+        let known = Known {
             partition,
             offset,
             at,
         };
-        if self.known.insert(id, place).is_none() {
+        if self.known.insert(id, known).is_none() {
             self.order.push_back(id);
         }
     }
@@ -54,7 +54,7 @@ impl Deduplication {
     pub(crate) fn forget(&mut self, now: Timestamp) {
         while let Some(id) = self.order.front() {
             match self.known.get(id) {
-                Some(place) if place.is_current(now) => break,
+                Some(known) if known.is_current(now) => break,
                 _ => {
                     self.known.remove(id);
                     self.order.pop_front();
@@ -71,7 +71,7 @@ impl Deduplication {
     }
 }
 
-impl Place {
+impl Known {
     fn is_current(&self, now: Timestamp) -> bool {
         now.since_ms(self.at) < DEDUPLICATION_MS
     }

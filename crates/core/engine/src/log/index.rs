@@ -11,7 +11,7 @@ use stele_base_types::{ConsumerId, LogId, Offset, PartitionIndex, SessionId, Tim
 use super::LedgerId;
 use crate::{ConsumerRef, Token};
 
-/// A record, as a ledger sees it.
+/// Where a record is, in a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) ledger: LedgerId,
@@ -19,9 +19,9 @@ pub(crate) struct Place {
     pub(crate) offset: Offset,
 }
 
-/// What is to happen to a log at its time.
+/// What is to happen to a log at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Due {
+pub(crate) enum Deadline {
     /// A lease ends.
     Lease(Place),
     /// A delay ends.
@@ -48,7 +48,7 @@ pub(crate) type PoolKey = (SessionId, u64);
 
 #[derive(Debug, Default)]
 pub(crate) struct Indexes {
-    pub(crate) deadlines: BTreeSet<(Timestamp, LogId, Due)>,
+    pub(crate) deadlines: BTreeSet<(Timestamp, LogId, Deadline)>,
     /// Leases that end with their session.
     held: BTreeSet<(SessionId, LogId, Place)>,
     /// Consumers, those among them that have unsubscribed and not yet settled.
@@ -86,7 +86,7 @@ impl Indexes {
         until: Option<Timestamp>,
     ) {
         match until {
-            Some(until) => self.deadlines.insert((until, log, Due::Lease(place))),
+            Some(until) => self.deadlines.insert((until, log, Deadline::Lease(place))),
             None => self.held.insert((session, log, place)),
         };
     }
@@ -100,7 +100,7 @@ impl Indexes {
         until: Option<Timestamp>,
     ) {
         match until {
-            Some(until) => self.deadlines.remove(&(until, log, Due::Lease(place))),
+            Some(until) => self.deadlines.remove(&(until, log, Deadline::Lease(place))),
             None => self.held.remove(&(session, log, place)),
         };
     }

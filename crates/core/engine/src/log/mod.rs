@@ -11,7 +11,6 @@
 mod append;
 mod close;
 mod columns;
-mod commit;
 mod deduplication;
 mod error;
 mod index;
@@ -237,7 +236,7 @@ impl Logs {
                 self.indexes.change_pool(key, |pool| pool.limit = *limit);
             }
         }
-        self.settle_indexes(id);
+        self.refresh_indexes(id);
     }
 
     fn apply_to_ledger(&mut self, id: LogId, ledger: LedgerId, record: &LedgerRecord) {
@@ -268,7 +267,7 @@ impl Logs {
     }
 
     /// Brings up to date what depends on more than one log, after one has changed.
-    fn settle_indexes(&mut self, changed: LogId) {
+    fn refresh_indexes(&mut self, changed: LogId) {
         for key in self.indexes.take_turned() {
             let members = self.indexes.members(key);
             for (log, ledger, consumer) in members {

@@ -1,9 +1,10 @@
 //! A partition: where it begins, how far it may be read, where it ends, who writes to it.
 
 use serde::{Deserialize, Serialize};
-use stele_base_types::Offset;
+use stele_base_types::{Offset, PartitionId};
 
-use super::producer::Producers;
+use super::{Logs, producer::Producers};
+use crate::{Decision, Record};
 
 /// A partition. `start` ≤ `committed` ≤ `end`, except between a crash and the recovery from it.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -35,5 +36,33 @@ impl Partition {
             let sum = u64::from(self.average_bytes) * 15 + u64::from(size_bytes);
             u32::try_from(sum / 16).unwrap_or(u32::MAX)
         };
+    }
+}
+
+impl Logs {
+    /// Moves the durable ends of partitions: what is before them may be shown.
+    pub(crate) fn committed(&self, ends: &[(PartitionId, Offset)]) -> Decision {
+        let moved = ends.iter().filter_map(|(id, end)| {
+            let partition = self.partition(*id)?;
+            let end = (*end).min(partition.end);
+            (end > partition.committed).then_some(Record::Committed(*id, end))
+        });
+        Decision {
+            records: moved.collect(),
+            ..Decision::nothing()
+        }
+    }
+
+    pub(crate) fn apply_committed(&mut self, id: PartitionId, end: Offset) {
+        let Some(log) = self.logs.get_mut(&id.log) else {
+            return;
+        };
+        if let Some(partition) = log.partition_mut(id.index) {
+            partition.committed = end;
+        }
+        for ledger in &mut log.ledgers {
+            ledger.show_to(id.index, end);
+        }
+        self.refresh_indexes(id.log);
     }
 }

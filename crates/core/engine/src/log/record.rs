@@ -111,7 +111,7 @@ pub enum LedgerRecord {
         until: Timestamp,
     },
     /// Delayed records became ready.
-    Due(Run),
+    DelayEnded(Run),
     /// What is before these offsets and isn't leased was settled.
     Purged(SmallVec<[(PartitionIndex, Offset); 1]>),
     /// What is before `to` is too old: settled unless leased, and not to return from a lease.
@@ -182,7 +182,7 @@ impl LedgerRecord {
             | Self::Settled(run)
             | Self::Returned { run, .. }
             | Self::Extended { run, .. }
-            | Self::Due(run) => Some(run),
+            | Self::DelayEnded(run) => Some(run),
             _ => None,
         }
     }
@@ -195,7 +195,7 @@ impl LedgerRecord {
             | Self::Settled(_)
             | Self::Returned { .. }
             | Self::Extended { .. }
-            | Self::Due(_)
+            | Self::DelayEnded(_)
             | Self::Purged(_)
             | Self::Cleared(_)
             | Self::Expired { .. } => true,

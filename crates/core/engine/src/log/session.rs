@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  session closed ► ended ── clean up: a wait … a consumer … a run of leases … ─► forgotten
-//!  Recovered ─────► sessions of earlier epochs ── clean up: a run of leases …
+//!  Started ───────► sessions of earlier epochs ── clean up: a run of leases …
 //! ```
 //!
 //! Leases with a deadline stay until it has come: who received by a request of its own has no
@@ -83,7 +83,7 @@ impl Logs {
         (session, place): (SessionId, Place),
         now: Timestamp,
     ) -> Decision {
-        let held = |ledger: &Ledger, place, _| ledger.held(place, session);
+        let held = |ledger: &Ledger, place, _| ledger.leases_of(place, session);
         self.tick_ledger(log, place, now, held)
     }
 
@@ -126,9 +126,9 @@ impl Logs {
 
     /// The sessions of the former process are gone.
     pub(crate) fn recover(&self, epoch: ProcessEpoch, now: Timestamp) -> Decision {
-        let recovered = std::iter::once(Record::Recovered(epoch));
+        let started = std::iter::once(Record::Started(epoch));
         Decision {
-            records: recovered.chain(self.used_at_start(now)).collect(),
+            records: started.chain(self.used_at_start(now)).collect(),
             ..Decision::nothing()
         }
     }
@@ -146,7 +146,7 @@ impl Logs {
         decision
     }
 
-    pub(crate) fn recovered(&mut self, epoch: ProcessEpoch) {
+    pub(crate) fn started(&mut self, epoch: ProcessEpoch) {
         self.epoch = epoch;
         self.indexes = Indexes::default();
         for log in self.logs.values_mut() {

@@ -217,7 +217,7 @@ impl Shard {
         places(&self.lease_runs(request))
     }
 
-    /// Settles records, by whatever lease. The places of those that are missing.
+    /// Settles records, by whatever lease. The positions of those that are missing.
     pub(super) fn settle(&mut self, offsets: &[(u32, u64)], outcome: Outcome) -> Vec<usize> {
         let items = offsets.iter().map(|(partition, offset)| SettleItem {
             partition: PartitionIndex(*partition),

@@ -5,7 +5,7 @@ use stele_base_types::{LogId, Timestamp};
 
 use super::{
     Log, Logs,
-    index::{Due, Indexes, Place},
+    index::{Deadline, Indexes, Place},
     ledger::{answer_empty, ledger_record},
     record::{LedgerRecord, LogRecord},
 };
@@ -18,17 +18,19 @@ impl Logs {
     }
 
     pub(crate) fn tick(&self, now: Timestamp) -> Decision {
-        let due = self.indexes.deadlines.first();
-        let Some((_, log, due)) = due.filter(|(at, ..)| *at <= now) else {
+        let first = self.indexes.deadlines.first();
+        let Some((_, log, deadline)) = first.filter(|(at, ..)| *at <= now) else {
             return Decision::nothing();
         };
-        match due {
-            Due::Wait(ledger, token) => answer_empty(*log, *ledger, *token),
-            Due::End => self.end(*log),
-            Due::Windows => Decision::record(Record::Log(*log, LogRecord::Forgotten { at: now })),
-            Due::Lease(place) => self.tick_ledger(*log, *place, now, Ledger::overdue),
-            Due::Delay(place) => self.tick_ledger(*log, *place, now, Ledger::due),
-            Due::Expiry(ledger, partition) => self
+        match deadline {
+            Deadline::Wait(ledger, token) => answer_empty(*log, *ledger, *token),
+            Deadline::End => self.end(*log),
+            Deadline::Windows => {
+                Decision::record(Record::Log(*log, LogRecord::Forgotten { at: now }))
+            }
+            Deadline::Lease(place) => self.tick_ledger(*log, *place, now, Ledger::ended_leases),
+            Deadline::Delay(place) => self.tick_ledger(*log, *place, now, Ledger::ended_delays),
+            Deadline::Expiry(ledger, partition) => self
                 .log(*log)
                 .and_then(|known| known.ledger(*ledger)?.expire(*log, *partition, now))
                 .map_or_else(Decision::nothing, Decision::record),
@@ -84,19 +86,19 @@ impl Log {
         }
         self.unplan_forgetting(id, indexes);
         self.forget_at = Some(planned);
-        indexes.deadlines.insert((planned, id, Due::Windows));
+        indexes.deadlines.insert((planned, id, Deadline::Windows));
     }
 
     /// Enters the plan into indexes that don't know of it yet.
     pub(super) fn index_forgetting(&self, id: LogId, indexes: &mut Indexes) {
         if let Some(planned) = self.forget_at {
-            indexes.deadlines.insert((planned, id, Due::Windows));
+            indexes.deadlines.insert((planned, id, Deadline::Windows));
         }
     }
 
     pub(super) fn unplan_forgetting(&mut self, id: LogId, indexes: &mut Indexes) {
         if let Some(planned) = self.forget_at.take() {
-            indexes.deadlines.remove(&(planned, id, Due::Windows));
+            indexes.deadlines.remove(&(planned, id, Deadline::Windows));
         }
     }
 }

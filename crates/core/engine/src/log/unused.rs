@@ -16,7 +16,7 @@ use stele_base_types::{LogId, Timestamp};
 
 use super::{
     Log, LogError, Logs,
-    index::{Due, Indexes},
+    index::{Deadline, Indexes},
     record::LogRecord,
 };
 use crate::{Command, Decision, Record, State};
@@ -75,14 +75,14 @@ impl Log {
         }
         self.unplan_end(id, indexes);
         if let Some(at) = end {
-            indexes.deadlines.insert((at, id, Due::End));
+            indexes.deadlines.insert((at, id, Deadline::End));
         }
         self.ends_at = end;
     }
 
     pub(super) fn unplan_end(&mut self, id: LogId, indexes: &mut Indexes) {
         if let Some(planned) = self.ends_at.take() {
-            indexes.deadlines.remove(&(planned, id, Due::End));
+            indexes.deadlines.remove(&(planned, id, Deadline::End));
         }
     }
 

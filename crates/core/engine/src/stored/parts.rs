@@ -104,7 +104,7 @@ impl State {
 
 impl Record {
     /// The parts that it reads or changes. What a restart makes of logs and groups isn't stored, so
-    /// `Recovered` is the header's alone.
+    /// `Started` is the header's alone.
     pub(super) fn touched(&self) -> Touched {
         match self {
             Self::Appended { targets, .. } => {
@@ -115,7 +115,7 @@ impl Record {
             Self::Catalogue(_) => Touched::catalogue(),
             Self::Link(_)
             | Self::ProducerIds(_)
-            | Self::Recovered(_)
+            | Self::Started(_)
             | Self::Committed(..)
             | Self::SessionEnded(_)
             | Self::SessionForgotten(_) => Touched::header(),

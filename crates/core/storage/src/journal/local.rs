@@ -143,14 +143,14 @@ impl Journal for LocalJournal {
             panic!("a journal begins once, after it was replayed");
         };
         let (from, next) = (tail.from, tail.next);
-        let place = make_writable(&self.directory, tail, rng)?;
+        let end = make_writable(&self.directory, tail, rng)?;
         remove_before(&self.directory, from)?;
         Spares::recover(&self.directory, &self.options)?;
-        let Place {
+        let End {
             salt,
             file,
             position,
-        } = place;
+        } = end;
         let writer =
             JournalWriter::resume(&self.directory, &self.options, salt, file, position, next);
         self.stage = Stage::Begun(writer);
@@ -200,7 +200,7 @@ fn check_tail(file: &JournalFile, scanner: &mut Scanner) -> Result<u64, Error> {
 }
 
 /// Where the journal is to be continued.
-struct Place {
+struct End {
     salt: Salt,
     file: Arc<JournalFile>,
     position: u64,
@@ -208,11 +208,7 @@ struct Place {
 
 /// Cuts what follows the last block, and makes sure that everything that was read is on disk: a
 /// process that was killed may have left written blocks that were never synced.
-fn make_writable(
-    directory: &ShardDirectory,
-    tail: Tail,
-    rng: &mut dyn Rng,
-) -> Result<Place, Error> {
+fn make_writable(directory: &ShardDirectory, tail: Tail, rng: &mut dyn Rng) -> Result<End, Error> {
     let disk = &directory.disk;
     if let Some(first) = tail.unborn {
         let path = directory.journal_file(first);
@@ -227,7 +223,7 @@ fn make_writable(
         file.file.sync_data().at("sync", &file.path)?;
         let salt = scanner.header().salt;
         if scanner.header().is_salted() {
-            return Ok(Place {
+            return Ok(End {
                 salt,
                 file,
                 position,
@@ -240,15 +236,15 @@ fn make_writable(
     }
     let salt = Salt::random(rng);
     let made = NewFile::start(directory, tail.next, salt)?;
-    Ok(Place {
+    Ok(End {
         salt,
         file: made.file,
         position: made.position,
     })
 }
 
-/// Removes the journal files that the snapshot covers. What becomes of those that are settled later
-/// is for [`crate::Retired`] to say.
+/// Removes the journal files that the snapshot covers. What becomes of those that are checkpointed
+/// later is for [`crate::Retired`] to say.
 fn remove_before(directory: &ShardDirectory, start: BlockSequence) -> Result<(), Error> {
     let disk = &*directory.disk;
     let journal = directory.journal();

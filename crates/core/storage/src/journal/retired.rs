@@ -1,5 +1,5 @@
-//! What becomes of journal files that were settled, and of segments that were left out: spares, or
-//! space that is given back.
+//! What becomes of journal files that were checkpointed, and of segments that were left out:
+//! spares, or space that is given back.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::{
     segment::{Leftovers, Segment, SegmentFiles},
 };
 
-/// Journal files that were settled, or spares that aren't wanted any more, and segments that are
-/// none any more. For the settling thread, which may wait.
+/// Journal files that were checkpointed, or spares that aren't wanted any more, and segments that
+/// are none any more. For the checkpointer, which may wait.
 #[derive(Debug)]
 #[must_use = "until they are released, the files take their space"]
 pub struct Retired {

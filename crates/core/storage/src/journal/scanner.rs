@@ -1,4 +1,4 @@
-//! Reads a journal file from its start, block by block, for recovery, settling and verification.
+//! Reads a journal file from its start, block by block, for recovery, checkpoints and verification.
 
 use std::sync::Arc;
 

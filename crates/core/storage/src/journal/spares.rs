@@ -1,8 +1,8 @@
-//! Journal files that were settled and are to be used again: to write over what was written once
-//! takes a disk a third of the time that it takes to write where nothing was.
+//! Journal files that were checkpointed and are to be used again: to write over what was written
+//! once takes a disk a third of the time that it takes to write where nothing was.
 //!
 //! ```text
-//!  S.journal ──▶ settled, read by nobody ──▶ S.spare ──▶ header written ──▶ N.journal
+//!  S.journal ──▶ checkpointed, read by nobody ──▶ S.spare ──▶ header written ──▶ N.journal
 //!                                 directory synced │           synced │       │ directory synced
 //! ```
 //!

@@ -50,7 +50,7 @@ pub(crate) struct JournalWriter {
     /// allocated.
     written: u64,
     next: BlockSequence,
-    /// Every block before this one is on disk. Shared with the settler, which must not remove
+    /// Every block before this one is on disk. Shared with the checkpointer, which must not remove
     /// data on the word of records that a crash would take back.
     synced: Arc<AtomicU64>,
     has_failed: bool,

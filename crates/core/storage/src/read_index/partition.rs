@@ -31,7 +31,7 @@ pub(crate) struct Run {
 pub(crate) struct PartitionReads {
     start: Offset,
     next: Offset,
-    /// Settled data, oldest first; all of it before the runs'.
+    /// Checkpointed data, oldest first; all of it before the runs'.
     segments: Vec<Segment>,
     segments_size_bytes: u64,
     /// Data in the journal, oldest first.
@@ -82,7 +82,7 @@ impl PartitionReads {
         }
     }
 
-    /// Replaces the segments by those of a snapshot or a settling.
+    /// Replaces the segments by those of a snapshot or a checkpoint.
     pub(crate) fn set_segments(&mut self, segments: Vec<Segment>) {
         self.segments_size_bytes = segments.iter().map(|segment| segment.size_bytes).sum();
         self.segments = segments;

@@ -12,7 +12,7 @@ pub(crate) struct Leftovers {
     left: Mutex<Vec<Left>>,
 }
 
-/// Segments that went with one settling.
+/// Segments that went with one checkpoint.
 #[derive(Debug)]
 struct Left {
     names: Vec<String>,
@@ -38,8 +38,8 @@ impl Leftovers {
         left.iter().flat_map(|left| left.names.clone()).collect()
     }
 
-    /// Removes those that nobody reads. Who may read what went with one settling may also read what
-    /// went with a later one.
+    /// Removes those that nobody reads. Who may read what went with one checkpoint may also read
+    /// what went with a later one.
     pub(crate) fn remove_unread(directory: &ShardDirectory) -> Result<(), Error> {
         let mut names = Vec::new();
         {

@@ -1,10 +1,10 @@
-//! Which small segments a settling puts anew, as one with what it adds.
+//! Which small segments a checkpoint puts anew, as one with what it adds.
 //!
 //! Sizes fall into classes, each eight times the one before. Segments at the end of a partition are
 //! merged once there are eight of a class or smaller ones; those of the first class, which take a
 //! block of the disk each, at once. So a byte is written about once for each class, which is twice
-//! for a partition that gets 4 MiB with each settling; and there are at most seven segments of each
-//! class that others could still join.
+//! for a partition that gets 4 MiB with each checkpoint; and there are at most seven segments of
+//! each class that others could still join.
 
 /// The largest size of the first class.
 const TINY_SIZE_BYTES: u64 = 4 << 10;
@@ -68,8 +68,8 @@ mod tests {
 
     const MAX: u64 = 64 << 20;
 
-    /// Settles so often with so many bytes; gives the segments, and how much was written.
-    fn settled(times: u64, size_bytes: u64) -> (Vec<u64>, u64) {
+    /// Checkpoints so often with so many bytes; gives the segments, and how much was written.
+    fn checkpointed(times: u64, size_bytes: u64) -> (Vec<u64>, u64) {
         let (mut sizes, mut written) = (Vec::new(), 0);
         for _ in 0..times {
             let kept = sizes.len() - merged_count(&sizes, size_bytes, MAX);
@@ -91,7 +91,7 @@ mod tests {
             4 << 20,
             40 << 20,
         ] {
-            let (sizes, written) = settled(20_000, size_bytes);
+            let (sizes, written) = checkpointed(20_000, size_bytes);
             let total: u64 = sizes.iter().sum();
             assert_eq!(total, 20_000 * size_bytes);
             assert!(sizes.iter().all(|size| *size <= MAX), "{size_bytes}");

@@ -1,4 +1,4 @@
-//! A part file: parts of the state, as one settling saved them. Little-endian:
+//! A part file: parts of the state, as one checkpoint saved them. Little-endian:
 //!
 //! ```text
 //!  0  8 "STELEPRT"

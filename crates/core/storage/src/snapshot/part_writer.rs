@@ -1,4 +1,4 @@
-//! Writes the parts that a settling changed, and those of files in which little is alive.
+//! Writes the parts that a checkpoint changed, and those of files in which little is alive.
 
 use bytes::Bytes;
 use stele_base_types::ShardId;

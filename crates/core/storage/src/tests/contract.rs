@@ -70,14 +70,14 @@ fn data_is_read_from_memory_journal_and_segments_alike() {
         let mut shard = Shard::open(disk, path).unwrap();
         fill(&mut shard, 1, 100);
         assert_filled(&shard, 1, 0, 100);
-        shard.settle().unwrap();
+        shard.checkpoint().unwrap();
         let usage = shard.parts.index.usage();
         assert!(
             usage.segments_size_bytes > 0 && usage.journal_size_bytes > 0,
             "{usage:?}"
         );
         assert_filled(&shard, 1, 0, 100);
-        shard.settle_all().unwrap();
+        shard.checkpoint_all().unwrap();
         assert_filled(&shard, 1, 0, 100);
         assert_eq!(shard.values(partition(2, 0)).len(), 200);
     });
@@ -89,7 +89,7 @@ fn a_restart_finds_everything_again() {
         let mut shard = Shard::open(disk, path).unwrap();
         shard.control(b"declare");
         fill(&mut shard, 1, 30);
-        shard.settle_all().unwrap();
+        shard.checkpoint_all().unwrap();
         fill(&mut shard, 5, 30);
         shard.control(b"acknowledge");
         shard.commit().unwrap();
@@ -134,7 +134,7 @@ fn a_fan_out_is_stored_once_and_read_at_each_targets_offsets() {
             assert_eq!(shard.values(partition(3, 7)), [(0, body.clone())]);
         };
         assert_read(&shard);
-        shard.settle_all().unwrap();
+        shard.checkpoint_all().unwrap();
         assert_read(&shard);
         drop(shard);
         let shard = Shard::open(disk, path).unwrap();
@@ -164,7 +164,7 @@ fn a_read_begins_with_the_batch_that_holds_the_offset() {
             assert!(shard.read_all(partition(1, 1), Offset(0)).is_empty());
         };
         assert_reads(&shard);
-        shard.settle_all().unwrap();
+        shard.checkpoint_all().unwrap();
         assert_reads(&shard);
     });
 }
@@ -208,7 +208,7 @@ fn a_large_batch_is_read_once_by_who_takes_it_in_parts() {
             part(shard, 2, 1, 2).at_hand().unwrap_err();
         };
         assert_parts(&shard, 0);
-        shard.settle_all().unwrap();
+        shard.checkpoint_all().unwrap();
         assert_parts(&shard, 10);
     });
 }
@@ -238,7 +238,7 @@ fn a_read_ends_before_the_watermark_and_at_the_size() {
             assert!(size_bytes <= 600 && some.len() == 3, "{size_bytes}");
         };
         assert_bounds(&shard);
-        shard.settle_all().unwrap();
+        shard.checkpoint_all().unwrap();
         assert_bounds(&shard);
     });
 }
@@ -250,7 +250,7 @@ fn what_lies_below_the_floor_is_not_written_again_and_goes() {
         fill(&mut shard, 1, 60);
         shard.floors.insert(partition(1, 0), Offset(60));
         shard.floors.insert(partition(2, 0), Offset(100));
-        shard.settle_all().unwrap();
+        shard.checkpoint_all().unwrap();
         let usage = shard.parts.index.usage();
         let kept = usage.segments_size_bytes;
         assert!(kept > 0 && kept < 10 * 400, "{usage:?}");
@@ -259,7 +259,7 @@ fn what_lies_below_the_floor_is_not_written_again_and_goes() {
         fill(&mut shard, 1, 3);
         assert_eq!(shard.values(partition(1, 0)).len(), 3);
         shard.floors.insert(partition(2, 0), Offset(126));
-        shard.settle_all().unwrap();
+        shard.checkpoint_all().unwrap();
         drop(shard);
         let shard = Shard::open(disk, path).unwrap();
         assert_eq!(shard.values(partition(1, 0)).len(), 3);
@@ -272,7 +272,7 @@ fn segments_roll_at_their_size_and_go_as_a_whole() {
     on_every_disk(|disk, path| {
         let mut shard = Shard::open(disk, path).unwrap();
         fill(&mut shard, 1, 100);
-        shard.settle_all().unwrap();
+        shard.checkpoint_all().unwrap();
         let segments = path.join("shard-0/segments/1/0");
         let logs = |disk: &Arc<dyn Disk>| -> Vec<String> {
             let entries = disk.list(&segments).unwrap().into_iter();
@@ -287,7 +287,7 @@ fn segments_roll_at_their_size_and_go_as_a_whole() {
             .parts
             .index
             .advance_start(partition(1, 0), Offset(second + 1));
-        shard.settle().unwrap();
+        shard.checkpoint().unwrap();
         assert_eq!(logs(disk), before[1..]);
         // Segments go as a whole: the batches before the start, in the same segment, are skipped.
         assert_filled(&shard, 1, second + 1, 100);
@@ -298,15 +298,15 @@ fn segments_roll_at_their_size_and_go_as_a_whole() {
 }
 
 #[test]
-fn a_deleted_logs_files_go_with_the_next_settling() {
+fn a_deleted_logs_files_go_with_the_next_checkpoint() {
     on_every_disk(|disk, path| {
         let mut shard = Shard::open(disk, path).unwrap();
         fill(&mut shard, 1, 30);
-        shard.settle_all().unwrap();
+        shard.checkpoint_all().unwrap();
         fill(&mut shard, 1, 3);
         shard.floors.remove(&partition(1, 0));
         shard.parts.index.remove_log(LogId(1), 1);
-        shard.settle_all().unwrap();
+        shard.checkpoint_all().unwrap();
         assert!(!disk.exists(&path.join("shard-0/segments/1")).unwrap());
         assert!(disk.exists(&path.join("shard-0/segments/2/0")).unwrap());
         assert!(shard.values(partition(1, 0)).is_empty());
@@ -324,34 +324,34 @@ fn a_partition_made_after_the_floors_were_taken_is_not_taken_for_deleted() {
         fill(&mut shard, 3, 10);
         shard.parts.writer.seal().unwrap();
         shard.commit().unwrap();
-        let settled = shard.settle_above(floors).unwrap();
-        let retired = shard.install(settled);
+        let checkpoint = shard.checkpoint_above(floors).unwrap();
+        let retired = shard.install(checkpoint);
         retired.release().unwrap();
         assert_filled(&shard, 1, 0, 10);
         assert_filled(&shard, 3, 0, 10);
-        shard.settle().unwrap();
+        shard.checkpoint().unwrap();
         assert_filled(&shard, 3, 0, 10);
     });
 }
 
 #[test]
-fn everything_is_readable_between_the_pieces_in_which_a_settling_is_taken_over() {
+fn everything_is_readable_between_the_pieces_in_which_a_checkpoint_is_taken_over() {
     on_every_disk(|disk, path| {
         let mut shard = Shard::open(disk, path).unwrap();
         fill(&mut shard, 1, 40);
         shard.parts.writer.seal().unwrap();
         shard.commit().unwrap();
         let late = NOW.plus_ms(SMALL.journal_age_ms_max + 1);
-        let mut settled = shard.settle_above(shard.floors()).unwrap();
+        let mut checkpoint = shard.checkpoint_above(shard.floors()).unwrap();
         let mut pieces = 0;
         let retired = loop {
-            let retired = shard.parts.index.install_settled(&mut settled, 1);
+            let retired = shard.parts.index.install_checkpoint(&mut checkpoint, 1);
             assert_filled(&shard, 1, 0, 40);
             pieces += 1;
             if let Some(retired) = retired {
                 break retired;
             }
-            assert!(!shard.parts.index.should_settle(late), "one at a time");
+            assert!(!shard.parts.index.should_checkpoint(late), "one at a time");
         };
         assert_eq!(pieces, 2, "a partition each");
         retired.release().unwrap();
@@ -360,14 +360,14 @@ fn everything_is_readable_between_the_pieces_in_which_a_settling_is_taken_over()
 }
 
 #[test]
-fn a_plan_made_before_a_settling_is_still_good_after_it() {
+fn a_plan_made_before_a_checkpoint_is_still_good_after_it() {
     on_every_disk(|disk, path| {
         let mut shard = Shard::open(disk, path).unwrap();
         fill(&mut shard, 1, 60);
         let index = &shard.parts.index;
         let plans = index.read(partition(1, 0), Offset(0), Offset(u64::MAX), 1 << 20);
         assert!(matches!(plans[0], Slice::Disk(_)));
-        shard.settle_all().unwrap();
+        shard.checkpoint_all().unwrap();
         assert_eq!(values(&plans[0].resolve().unwrap()[0])[0].0, 0);
     });
 }
@@ -402,9 +402,9 @@ fn records_are_found_by_time_wherever_they_lie() {
             assert_eq!(find(shard, 596), None);
         };
         assert_found(&shard);
-        shard.settle().unwrap();
+        shard.checkpoint().unwrap();
         assert_found(&shard);
-        shard.settle_all().unwrap();
+        shard.checkpoint_all().unwrap();
         assert_found(&shard);
         // What lies before the start isn't found, though it is still there.
         shard
@@ -468,7 +468,7 @@ fn a_merged_segment_stays_for_as_long_as_somebody_is_to_read_it() {
     on_every_disk(|disk, path| {
         let mut shard = Shard::open(disk, path).unwrap();
         fill(&mut shard, 1, 6);
-        shard.settle_all().unwrap();
+        shard.checkpoint_all().unwrap();
         let read = |shard: &Shard| {
             let index = &shard.parts.index;
             index.read(partition(1, 0), Offset(0), Offset(u64::MAX), 1 << 20)
@@ -479,16 +479,16 @@ fn a_merged_segment_stays_for_as_long_as_somebody_is_to_read_it() {
         let count = || disk.list(&directory).unwrap().len();
         assert_eq!(count(), 2);
         for _ in 0..2 {
-            // Small as it is, each settling merges it with what comes after.
+            // Small as it is, each checkpoint merges it with what comes after.
             shard.append(&[partition(1, 0)], &batch(&[b"more"]));
             shard.commit().unwrap();
-            shard.settle_all().unwrap();
+            shard.checkpoint_all().unwrap();
         }
         assert_eq!(count(), 6);
         assert_eq!(values(&earlier[0].resolve().unwrap()[0])[0].0, 0);
         assert_eq!(shard.values(partition(1, 0)).len(), 8);
         drop(earlier);
-        shard.settle_all().unwrap();
+        shard.checkpoint_all().unwrap();
         assert_eq!(count(), 2);
         assert_eq!(shard.values(partition(1, 0)).len(), 8);
     });
@@ -501,13 +501,13 @@ fn a_damaged_segment_is_not_merged_but_left_to_its_readers() {
     let path = Path::new("/data");
     let mut shard = Shard::open(&shared, path).unwrap();
     fill(&mut shard, 1, 3);
-    shard.settle_all().unwrap();
+    shard.checkpoint_all().unwrap();
     let directory = path.join("shard-0/segments/1/0");
     let index = directory.join("00000000000000000000.index");
     disk.edit(&index, |bytes| bytes[0] ^= 1);
     shard.append(&[partition(1, 0)], &batch(&[b"more"]));
     shard.commit().unwrap();
-    shard.settle_all().unwrap();
+    shard.checkpoint_all().unwrap();
     assert_eq!(disk.list(&directory).unwrap().len(), 4);
     let slices = shard
         .parts
@@ -522,34 +522,38 @@ fn a_damaged_segment_is_not_merged_but_left_to_its_readers() {
 }
 
 #[test]
-fn settling_is_behind_once_the_journal_is_several_times_as_large_as_it_should_be() {
+fn checkpoints_are_behind_once_the_journal_is_several_times_as_large_as_it_should_be() {
     on_every_disk(|disk, path| {
         let mut shard = Shard::open(disk, path).unwrap();
         let size = |shard: &Shard| shard.parts.index.usage().journal_size_bytes;
         let limit = 4 * SMALL.journal_size_bytes_max;
         while size(&shard) <= limit {
-            assert!(!shard.parts.index.is_settling_behind());
+            assert!(!shard.parts.index.are_checkpoints_behind());
             fill(&mut shard, 1, 3);
         }
-        assert!(shard.parts.index.is_settling_behind());
+        assert!(shard.parts.index.are_checkpoints_behind());
         // There was no room.
-        let plan = shard.parts.index.plan_settling(shard.floors(), NOW);
-        assert!(shard.parts.index.is_settling_behind());
-        shard.parts.index.abandon_settling();
-        assert!(!shard.parts.index.is_settling_behind());
+        let plan = shard.parts.index.plan_checkpoint(shard.floors(), NOW);
+        assert!(shard.parts.index.are_checkpoints_behind());
+        shard.parts.index.abandon_checkpoint();
+        assert!(!shard.parts.index.are_checkpoints_behind());
         drop(plan);
-        // Some of it is settled at once, not all.
-        let plan = shard.parts.index.plan_settling(shard.floors(), NOW);
+        // Some of it is checkpointed at once, not all.
+        let plan = shard.parts.index.plan_checkpoint(shard.floors(), NOW);
         let mut state = super::harness::State::default();
-        let settled = shard.parts.settler.settle(&plan, &mut state).unwrap();
+        let checkpoint = shard
+            .parts
+            .checkpointer
+            .checkpoint(&plan, &mut state)
+            .unwrap();
         drop(plan);
-        shard.install(settled).release().unwrap();
+        shard.install(checkpoint).release().unwrap();
         let rest = size(&shard);
         assert!(
             rest > SMALL.journal_size_bytes_max && rest < limit,
             "{rest}"
         );
-        assert!(!shard.parts.index.is_settling_behind());
-        assert!(shard.parts.index.should_settle(NOW));
+        assert!(!shard.parts.index.are_checkpoints_behind());
+        assert!(shard.parts.index.should_checkpoint(NOW));
     });
 }

@@ -38,11 +38,11 @@ impl Progress {
         Ok(())
     }
 
-    fn settle_all(&mut self, shard: &mut Shard) -> Result<(), Error> {
+    fn checkpoint_all(&mut self, shard: &mut Shard) -> Result<(), Error> {
         for (log, floor) in &self.floors {
             shard.floors.insert(partition(*log, 0), Offset(*floor));
         }
-        shard.settle_all()
+        shard.checkpoint_all()
     }
 }
 
@@ -88,7 +88,7 @@ fn append(shard: &mut Shard, log: u64) {
     shard.append(&[partition(log, 0)], &batch);
 }
 
-/// Blocks, some of them unsynced for a while; files; three settlings, one of which continues
+/// Blocks, some of them unsynced for a while; files; three checkpoints, one of which continues
 /// segments, drops some, and deletes a log; a restart in the middle.
 fn live(disk: &Arc<dyn Disk>, progress: &mut Progress) -> Result<(), Error> {
     let mut shard = Shard::open(disk, Path::new(PATH))?;
@@ -105,7 +105,7 @@ fn live(disk: &Arc<dyn Disk>, progress: &mut Progress) -> Result<(), Error> {
         }
         if round == 8 {
             progress.floors = vec![(1, 10)];
-            progress.settle_all(&mut shard)?;
+            progress.checkpoint_all(&mut shard)?;
         }
         if round == 13 {
             // The process restarts with written blocks that aren't synced; what it recovers, it
@@ -120,10 +120,10 @@ fn live(disk: &Arc<dyn Disk>, progress: &mut Progress) -> Result<(), Error> {
     progress.deleted = true;
     shard.floors.remove(&partition(3, 0));
     shard.parts.index.remove_log(LogId(3), 1);
-    progress.settle_all(&mut shard)?;
+    progress.checkpoint_all(&mut shard)?;
     append(&mut shard, 1);
     progress.commit(&mut shard)?;
-    progress.settle_all(&mut shard)
+    progress.checkpoint_all(&mut shard)
 }
 
 /// Recovers, and asserts that all is there that must be, and nothing that was never there.
@@ -185,8 +185,8 @@ fn assert_readable(shard: &Shard, progress: &Progress, log: u64, next: u64, when
     );
 }
 
-/// Settles so often that most journal files are written over others; a restart in the middle, with
-/// spares and something unsynced, and one file more than are kept.
+/// Checkpoints so often that most journal files are written over others; a restart in the middle,
+/// with spares and something unsynced, and one file more than are kept.
 fn live_on_used_files(disk: &Arc<dyn Disk>, progress: &mut Progress) -> Result<(), Error> {
     let mut shard = Shard::open(disk, Path::new(PATH))?;
     for round in 0..30u64 {
@@ -201,7 +201,7 @@ fn live_on_used_files(disk: &Arc<dyn Disk>, progress: &mut Progress) -> Result<(
         }
         if round % 6 == 5 && round != 11 {
             progress.commit(&mut shard)?;
-            shard.settle()?;
+            shard.checkpoint()?;
         }
         if round == 20 {
             shard.control(b"unsynced");
@@ -296,12 +296,12 @@ fn a_kill_at_any_operation_and_a_power_cut_later_lose_nothing() {
         let mut shard = Shard::open(&shared(&disk), Path::new(PATH)).unwrap();
         append(&mut shard, 1);
         progress.commit(&mut shard).unwrap();
-        for settles in [false, true] {
-            if settles {
-                progress.settle_all(&mut shard).unwrap();
+        for is_checkpointed in [false, true] {
+            if is_checkpointed {
+                progress.checkpoint_all(&mut shard).unwrap();
             }
             for loss in [Loss::Everything, Loss::Some(at)] {
-                let when = format!("operation {at}, {loss:?}, settled: {settles}");
+                let when = format!("operation {at}, {loss:?}, checkpointed: {is_checkpointed}");
                 assert_recovers(&disk.after(loss), &progress, &when);
             }
         }
@@ -317,7 +317,7 @@ fn no_file_is_left_that_nothing_refers_to() {
         // All logs are deleted: what stays is one journal file, one snapshot with its part files,
         // and some spares.
         shard.floors.clear();
-        shard.settle_all().unwrap();
+        shard.checkpoint_all().unwrap();
         let files = disk.files();
         let names: Vec<_> = files.iter().map(|path| path.to_string_lossy()).collect();
         let count = |kind| names.iter().filter(|it| it.ends_with(kind)).count();
@@ -336,12 +336,12 @@ fn no_file_is_left_that_nothing_refers_to() {
 }
 
 #[test]
-fn what_a_settling_left_that_was_cut_short_goes_with_the_next_one() {
+fn what_a_checkpoint_left_that_was_cut_short_goes_with_the_next_one() {
     let live = |disk: &Arc<dyn Disk>, (): &mut ()| {
         let mut shard = Shard::open(disk, Path::new(PATH))?;
         append(&mut shard, 1);
         shard.commit()?;
-        shard.settle_all()
+        shard.checkpoint_all()
     };
     for Crashed { at, disk, .. } in crashes_of(live) {
         disk.restart();
@@ -351,7 +351,7 @@ fn what_a_settling_left_that_was_cut_short_goes_with_the_next_one() {
         // Nobody needs it by now, so it isn't copied again.
         let next = shard.next(partition(1, 0));
         shard.floors.insert(partition(1, 0), next);
-        shard.settle_all().unwrap();
+        shard.checkpoint_all().unwrap();
         let files = disk.files();
         let left = files
             .iter()
@@ -360,7 +360,7 @@ fn what_a_settling_left_that_was_cut_short_goes_with_the_next_one() {
     }
 }
 
-/// So many partitions that they are synced together, settled twice; then most are deleted.
+/// So many partitions that they are synced together, checkpointed twice; then most are deleted.
 fn live_with_many(disk: &Arc<dyn Disk>, synced: &mut State) -> Result<(), Error> {
     let mut shard = Shard::open(disk, Path::new(PATH))?;
     for _ in 0..2 {
@@ -369,15 +369,15 @@ fn live_with_many(disk: &Arc<dyn Disk>, synced: &mut State) -> Result<(), Error>
         }
         shard.commit()?;
         *synced = shard.state.clone();
-        shard.settle_all()?;
+        shard.checkpoint_all()?;
     }
     shard.floors.retain(|partition, _| partition.log.0 <= 2);
     (3..=20).for_each(|log| shard.parts.index.remove_log(LogId(log), 1));
-    shard.settle_all()
+    shard.checkpoint_all()
 }
 
 #[test]
-fn a_crash_while_many_partitions_settle_loses_nothing_either() {
+fn a_crash_while_many_partitions_are_checkpointed_loses_nothing_either() {
     for crashed in crashes_of(live_with_many) {
         let Crashed {
             at,

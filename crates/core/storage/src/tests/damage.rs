@@ -161,7 +161,7 @@ fn what_clients_send_is_never_taken_for_a_block() {
 }
 
 /// Several journal files, a snapshot and segments, and what is readable of it.
-fn settled() -> MemoryDisk {
+fn checkpointed() -> MemoryDisk {
     let disk = MemoryDisk::default();
     let mut shard = open(&disk).unwrap();
     for at in 0..40u64 {
@@ -169,7 +169,7 @@ fn settled() -> MemoryDisk {
         shard.append(&[partition(1, 0)], &batch(&[&value]));
         shard.commit().unwrap();
     }
-    shard.settle().unwrap();
+    shard.checkpoint().unwrap();
     for _ in 0..20 {
         shard.append(&[partition(1, 0)], &batch(&[&[b'x'; 500]]));
         shard.commit().unwrap();
@@ -180,7 +180,7 @@ fn settled() -> MemoryDisk {
 
 #[test]
 fn a_missing_journal_file_is_told() {
-    let whole = settled();
+    let whole = checkpointed();
     let files = whole.files().into_iter();
     let journals: Vec<_> = files
         .filter(|path| path.extension().unwrap_or_default() == "journal")
@@ -201,7 +201,7 @@ fn a_missing_journal_file_is_told() {
 
 #[test]
 fn a_damaged_snapshot_is_named_as_the_reason() {
-    let whole = settled();
+    let whole = checkpointed();
     let path = path_of(&whole, ".snapshot");
     let size_bits = whole.read(&path).unwrap().len() * 8;
     for bit in 0..size_bits {
@@ -214,7 +214,7 @@ fn a_damaged_snapshot_is_named_as_the_reason() {
 
 #[test]
 fn a_flipped_bit_in_a_segment_is_told_to_its_reader() {
-    let whole = settled();
+    let whole = checkpointed();
     for part in [".log", ".index"] {
         let path = path_of(&whole, part);
         let size_bits = whole.read(&path).unwrap().len() * 8;
@@ -253,7 +253,7 @@ fn is_in_leader_epoch(disk: &MemoryDisk, path: &Path, at: usize) -> bool {
 
 #[test]
 fn a_flipped_bit_in_a_journal_that_is_being_read_is_told_to_its_reader() {
-    let whole = settled();
+    let whole = checkpointed();
     let shard = open(&whole).unwrap();
     let path = path_of(&whole, ".journal");
     let pristine = whole.read(&path).unwrap();

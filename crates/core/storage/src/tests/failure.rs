@@ -71,7 +71,7 @@ fn a_full_disk_stops_writing_and_corrupts_nothing() {
 }
 
 #[test]
-fn a_settling_without_space_leaves_all_as_it_was() {
+fn a_checkpoint_without_space_leaves_all_as_it_was() {
     let disk = MemoryDisk::default();
     let mut shard = shard_on(&disk);
     for _ in 0..30 {
@@ -79,12 +79,12 @@ fn a_settling_without_space_leaves_all_as_it_was() {
         shard.commit().unwrap();
     }
     disk.limit(Some(0));
-    let error = shard.settle().unwrap_err();
+    let error = shard.checkpoint().unwrap_err();
     assert!(error.is_storage_full(), "{error}");
-    shard.parts.index.abandon_settling();
+    shard.parts.index.abandon_checkpoint();
     // Without a restart.
     disk.limit(None);
-    shard.settle().unwrap();
+    shard.checkpoint().unwrap();
     assert_eq!(shard.values(partition(1, 0)).len(), 30);
     for _ in 0..30 {
         shard.append(&[partition(1, 0)], &batch(&[&[b'x'; 500]]));
@@ -92,17 +92,17 @@ fn a_settling_without_space_leaves_all_as_it_was() {
     }
     // With one.
     disk.limit(Some(0));
-    shard.settle().unwrap_err();
+    shard.checkpoint().unwrap_err();
     drop(shard);
     disk.limit(None);
     let mut shard = shard_on(&disk);
     assert_eq!(shard.values(partition(1, 0)).len(), 60);
-    shard.settle_all().unwrap();
+    shard.checkpoint_all().unwrap();
     assert_eq!(shard.values(partition(1, 0)).len(), 60);
 }
 
 #[test]
-fn a_settling_leaves_little_for_a_sync_to_wait_for() {
+fn a_checkpoint_leaves_little_for_a_sync_to_wait_for() {
     let disk = MemoryDisk::default();
     let options = Options {
         journal_file_size_bytes_max: 8 << 20,
@@ -119,7 +119,7 @@ fn a_settling_leaves_little_for_a_sync_to_wait_for() {
     shard.parts.writer.seal().unwrap();
     shard.commit().unwrap();
     disk.take_unsynced_bytes_max();
-    shard.settle().unwrap();
+    shard.checkpoint().unwrap();
     let unsynced_bytes = disk.take_unsynced_bytes_max();
     let expected = 200_000..UNSYNCED_SIZE_BYTES_MAX as u64 + 21_000;
     assert!(expected.contains(&unsynced_bytes), "{unsynced_bytes}");
@@ -157,11 +157,11 @@ fn floors_that_stand_on_unsynced_records_are_refused() {
         starts: [(partition(1, 0), Offset(1))].into(),
         ..shard.floors()
     };
-    let plan = shard.parts.index.plan_settling(floors, NOW);
+    let plan = shard.parts.index.plan_checkpoint(floors, NOW);
     let error = shard
         .parts
-        .settler
-        .settle(&plan, &mut shard.state)
+        .checkpointer
+        .checkpoint(&plan, &mut shard.state)
         .unwrap_err();
     assert!(
         matches!(
@@ -179,7 +179,7 @@ fn floors_that_stand_on_unsynced_records_are_refused() {
 fn the_journal_is_due_by_size_and_by_age() {
     let disk = MemoryDisk::default();
     let mut shard = shard_on(&disk);
-    assert!(!shard.parts.index.should_settle(NOW) && !shard.parts.index.should_rotate(NOW));
+    assert!(!shard.parts.index.should_checkpoint(NOW) && !shard.parts.index.should_rotate(NOW));
     shard.append(&[partition(1, 0)], &batch(&[&[b'x'; 500]]));
     shard.commit().unwrap();
     let late = NOW.plus_ms(SMALL.journal_age_ms_max + 1);
@@ -187,24 +187,24 @@ fn the_journal_is_due_by_size_and_by_age() {
     assert!(shard.parts.index.should_rotate(late));
     shard.parts.writer.seal().unwrap();
     shard.commit().unwrap();
-    assert!(!shard.parts.index.should_settle(NOW));
-    assert!(shard.parts.index.should_settle(late));
-    while !shard.parts.index.should_settle(NOW) {
+    assert!(!shard.parts.index.should_checkpoint(NOW));
+    assert!(shard.parts.index.should_checkpoint(late));
+    while !shard.parts.index.should_checkpoint(NOW) {
         shard.append(&[partition(1, 0)], &batch(&[&[b'x'; 500]]));
         shard.commit().unwrap();
     }
     let before = shard.parts.index.usage().journal_size_bytes;
     assert!(before > SMALL.journal_size_bytes_max);
     let floors = shard.floors();
-    let plan = shard.parts.index.plan_settling(floors, NOW);
-    assert!(!shard.parts.index.should_settle(late), "one at a time");
-    let settled = shard
+    let plan = shard.parts.index.plan_checkpoint(floors, NOW);
+    assert!(!shard.parts.index.should_checkpoint(late), "one at a time");
+    let checkpoint = shard
         .parts
-        .settler
-        .settle(&plan, &mut State::default())
+        .checkpointer
+        .checkpoint(&plan, &mut State::default())
         .unwrap();
-    shard.install(settled).release().unwrap();
-    assert!(!shard.parts.index.should_settle(NOW));
+    shard.install(checkpoint).release().unwrap();
+    assert!(!shard.parts.index.should_checkpoint(NOW));
     assert!(shard.parts.index.usage().journal_size_bytes <= SMALL.journal_size_bytes_max);
 }
 
@@ -220,7 +220,7 @@ fn a_block_larger_than_a_file_gets_one_of_its_own() {
     drop(shard);
     let mut shard = shard_on(&disk);
     assert_eq!(shard.values(partition(1, 0))[1].1, large);
-    shard.settle_all().unwrap();
+    shard.checkpoint_all().unwrap();
     assert_eq!(shard.values(partition(1, 0))[1].1, large);
     let files = disk.files();
     let logs = files

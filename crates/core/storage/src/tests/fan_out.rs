@@ -67,7 +67,7 @@ fn a_batch_to_many_is_read_wherever_it_lies() {
             .read(partitions[1], Offset(0), Offset(9), 1000);
         assert!(matches!(slices[..], [Slice::Disk(_)]), "{slices:?}");
         assert_read(&shard, &partitions);
-        shard.settle_all().unwrap();
+        shard.checkpoint_all().unwrap();
         assert_read(&shard, &partitions);
     }
 }
@@ -108,7 +108,7 @@ fn reading_one_target_of_many_walks_none_of_the_others() {
 }
 
 #[test]
-fn settling_a_batch_to_many_reads_as_much_as_it_writes() {
+fn a_checkpoint_of_a_batch_to_many_reads_as_much_as_it_writes() {
     let disk = MemoryDisk::default();
     let mut shard = open(&disk);
     let partitions = partitions(800);
@@ -119,7 +119,7 @@ fn settling_a_batch_to_many_reads_as_much_as_it_writes() {
     shard.control(&[0; 2048]);
     shard.commit().unwrap();
     disk.take_read_bytes();
-    shard.settle_all().unwrap();
+    shard.checkpoint_all().unwrap();
     let written_bytes = (partitions.len() * batch.len()) as u64;
     let read_bytes = disk.take_read_bytes();
     assert!(

@@ -42,7 +42,7 @@ const VERSION_2: &Files = &files![
     "shard-0/segments/1/0/00000000000000000000.index",
 ];
 
-/// As version 3 wrote them. Of two settlings the second has merged the first one's segment; the
+/// As version 3 wrote them. Of two checkpoints the second has merged the first one's segment; the
 /// last journal file was another before.
 const VERSION_3: &Files = &files![
     "v3",
@@ -96,12 +96,12 @@ fn live() -> (MemoryDisk, Shard) {
     shard.control(b"after");
     shard.append(&[partition(1, 0)], &batch(&[b"last"]));
     shard.commit().unwrap();
-    shard.settle().unwrap();
+    shard.checkpoint().unwrap();
     shard.parts.writer.seal().unwrap();
     shard.append(&[partition(1, 0)], &batch(&[b"used again"]));
     shard.commit().unwrap();
     assert_eq!(disk.files_used_again(), 1);
-    shard.settle().unwrap();
+    shard.checkpoint().unwrap();
     (disk, shard)
 }
 
@@ -148,7 +148,7 @@ fn what_version_3_wrote_is_read() {
 }
 
 #[test]
-fn what_earlier_versions_wrote_is_read_settled_and_gone_on_with() {
+fn what_earlier_versions_wrote_is_read_checkpointed_and_gone_on_with() {
     for (files, count) in EARLIER {
         let disk = holding(files);
         let mut shard = assert_read(&disk, &CONTROLS, &VALUES[..count]);
@@ -157,7 +157,7 @@ fn what_earlier_versions_wrote_is_read_settled_and_gone_on_with() {
         shard.control(b"more");
         shard.append(&[partition(1, 0)], &batch(&[b"and more"]));
         shard.commit().unwrap();
-        shard.settle_all().unwrap();
+        shard.checkpoint_all().unwrap();
         drop(shard);
         let controls = [&CONTROLS[..], &[b"more"]].concat();
         let values = [&VALUES[..count], &[b"and more"]].concat();
@@ -166,7 +166,7 @@ fn what_earlier_versions_wrote_is_read_settled_and_gone_on_with() {
     }
 }
 
-/// The first block of the only journal file that isn't settled.
+/// The first block of the only journal file that isn't checkpointed.
 fn shard_next(shard: &Shard) -> crate::BlockSequence {
     let path = &shard.directory.journal();
     let names = crate::directory::numbered_files(&*shard.directory.disk, path, "journal");
@@ -174,7 +174,7 @@ fn shard_next(shard: &Shard) -> crate::BlockSequence {
 }
 
 #[test]
-fn a_settling_that_only_removes_keeps_the_state_of_an_earlier_version() {
+fn a_checkpoint_that_only_removes_keeps_the_state_of_an_earlier_version() {
     for (files, count) in EARLIER {
         let disk = holding(files);
         let mut shard = assert_read(&disk, &CONTROLS, &VALUES[..count]);
@@ -182,11 +182,15 @@ fn a_settling_that_only_removes_keeps_the_state_of_an_earlier_version() {
             .floors
             .insert(partition(1, 0), stele_base_types::Offset(3));
         let now = super::harness::NOW;
-        let plan = shard.parts.index.plan_settling(shard.floors(), now);
+        let plan = shard.parts.index.plan_checkpoint(shard.floors(), now);
         assert!(plan.files.is_empty());
         let mut state = super::harness::State::default();
-        let settled = shard.parts.settler.settle(&plan, &mut state).unwrap();
-        shard.install(settled).release().unwrap();
+        let checkpoint = shard
+            .parts
+            .checkpointer
+            .checkpoint(&plan, &mut state)
+            .unwrap();
+        shard.install(checkpoint).release().unwrap();
         drop(shard);
         let shard = open(&disk);
         assert_eq!(shard.state.controls, CONTROLS);
@@ -200,7 +204,7 @@ fn a_crash_while_a_directory_is_brought_up_to_date_leaves_it_readable() {
         let upgrade = |disk: &MemoryDisk| {
             let shared: Arc<dyn Disk> = Arc::new(disk.clone());
             let mut shard = Shard::open_with(&shared, Path::new(PATH), &OPTIONS)?;
-            shard.settle_all()
+            shard.checkpoint_all()
         };
         let whole = holding(files);
         let before = whole.operations();

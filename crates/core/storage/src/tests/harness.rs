@@ -224,34 +224,36 @@ impl Shard {
         }
     }
 
-    /// Settles all that is closed.
-    pub(crate) fn settle(&mut self) -> Result<(), Error> {
-        let settled = self.settle_above(self.floors())?;
-        self.install(settled).release()
+    /// Checkpoints all that is closed.
+    pub(crate) fn checkpoint(&mut self) -> Result<(), Error> {
+        let checkpoint = self.checkpoint_above(self.floors())?;
+        self.install(checkpoint).release()
     }
 
-    /// Settles all that is closed, for somebody to take over.
-    pub(crate) fn settle_above(&mut self, floors: Floors) -> Result<Settled, Error> {
+    /// Checkpoints all that is closed, for somebody to take over.
+    pub(crate) fn checkpoint_above(&mut self, floors: Floors) -> Result<Checkpoint, Error> {
         let late = NOW.plus_ms(SMALL.journal_age_ms_max + 1);
-        let plan = self.parts.index.plan_settling(floors, late);
-        self.parts.settler.settle(&plan, &mut State::default())
+        let plan = self.parts.index.plan_checkpoint(floors, late);
+        self.parts
+            .checkpointer
+            .checkpoint(&plan, &mut State::default())
     }
 
-    /// Takes over what was settled, a partition at a time.
-    pub(crate) fn install(&mut self, mut settled: Settled) -> Retired {
+    /// Takes over what was checkpointed, a partition at a time.
+    pub(crate) fn install(&mut self, mut checkpoint: Checkpoint) -> Retired {
         loop {
-            if let Some(retired) = self.parts.index.install_settled(&mut settled, 1) {
+            if let Some(retired) = self.parts.index.install_checkpoint(&mut checkpoint, 1) {
                 return retired;
             }
         }
     }
 
-    /// Closes the current file and settles it too.
-    pub(crate) fn settle_all(&mut self) -> Result<(), Error> {
+    /// Closes the current file and checkpoints it too.
+    pub(crate) fn checkpoint_all(&mut self) -> Result<(), Error> {
         self.parts.writer.seal()?;
         // The index learns of the new file by its first block.
         self.commit()?;
-        self.settle()
+        self.checkpoint()
     }
 
     /// All that a reader gets from `from` on, asking for little at a time.

@@ -30,7 +30,7 @@ fn shard() -> MemoryDisk {
         shard.append(&[partition(1, 0), partition(2, 3)], &batch(&[&[at; 200]]));
         shard.commit().unwrap();
     }
-    shard.settle_all().unwrap();
+    shard.checkpoint_all().unwrap();
     for at in 0..30u8 {
         shard.append(&[partition(1, 0)], &batch(&[&[at; 200]]));
         shard.commit().unwrap();

@@ -30,8 +30,8 @@ enum Step {
     Commit,
     /// The floor of a partition moves this many parts in 8 towards its synced end.
     Floor(u32, u64),
-    Settle,
-    SettleAll,
+    Checkpoint,
+    CheckpointAll,
     Restart,
     Crash(u64),
 }
@@ -45,8 +45,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Write),
         4 => Just(Step::Commit),
         1 => (0..4u32, 0..=8u64).prop_map(|(of, parts)| Step::Floor(of, parts)),
-        1 => Just(Step::Settle),
-        1 => Just(Step::SettleAll),
+        1 => Just(Step::Checkpoint),
+        1 => Just(Step::CheckpointAll),
         1 => Just(Step::Restart),
         1 => any::<u64>().prop_map(Step::Crash),
     ]
@@ -174,13 +174,13 @@ fn run(steps: &[Step]) {
                 model.synced();
             }
             Step::Floor(of, parts) => model.move_floor(&mut shard, *of, *parts),
-            Step::Settle | Step::SettleAll => {
+            Step::Checkpoint | Step::CheckpointAll => {
                 // Floors stand on synced records.
                 shard.commit().unwrap();
                 model.synced();
                 match step {
-                    Step::Settle => shard.settle().unwrap(),
-                    _ => shard.settle_all().unwrap(),
+                    Step::Checkpoint => shard.checkpoint().unwrap(),
+                    _ => shard.checkpoint_all().unwrap(),
                 }
             }
             Step::Restart | Step::Crash(_) => {

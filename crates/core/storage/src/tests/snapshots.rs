@@ -28,33 +28,33 @@ fn open(disk: &MemoryDisk) -> Shard {
     Shard::open_with(&shared, Path::new("/data"), &options).unwrap()
 }
 
-/// Settled logs, so many.
-fn settled(disk: &MemoryDisk, logs: u64) -> Shard {
+/// Checkpointed logs, so many.
+fn checkpointed(disk: &MemoryDisk, logs: u64) -> Shard {
     let mut shard = open(disk);
     for log in 0..logs {
         shard.append(&[partition(log, 0)], &batch(&[&[b'x'; 100]]));
     }
     shard.commit().unwrap();
-    shard.settle_all().unwrap();
+    shard.checkpoint_all().unwrap();
     shard
 }
 
 #[test]
-fn a_settling_reads_and_writes_what_it_changes_however_much_there_is() {
+fn a_checkpoint_reads_and_writes_what_it_changes_however_much_there_is() {
     let cost_of_one = |logs| {
         let disk = MemoryDisk::default();
-        let mut shard = settled(&disk, logs);
-        // The first settling of a process looks for what another left.
+        let mut shard = checkpointed(&disk, logs);
+        // The first checkpoint of a process looks for what another left.
         shard.append(&[partition(1, 0)], &batch(&[b"first"]));
         shard.commit().unwrap();
-        shard.settle_all().unwrap();
+        shard.checkpoint_all().unwrap();
         shard.append(&[partition(1, 0)], &batch(&[b"second"]));
         shard.commit().unwrap();
         shard.parts.writer.seal().unwrap();
         shard.commit().unwrap();
         disk.take_read_bytes();
         disk.take_written_bytes();
-        shard.settle().unwrap();
+        shard.checkpoint().unwrap();
         (disk.take_read_bytes(), disk.take_written_bytes())
     };
     let (few, many) = (cost_of_one(10), cost_of_one(500));
@@ -65,7 +65,7 @@ fn a_settling_reads_and_writes_what_it_changes_however_much_there_is() {
 }
 
 #[test]
-fn a_settling_gives_the_disk_little_at_a_time_however_many_partitions_it_settles() {
+fn a_checkpoint_gives_the_disk_little_at_a_time_however_many_partitions_it_covers() {
     let disk = MemoryDisk::default();
     let mut shard = open(&disk);
     for log in 0..600 {
@@ -76,7 +76,7 @@ fn a_settling_gives_the_disk_little_at_a_time_however_many_partitions_it_settles
     shard.parts.writer.seal().unwrap();
     shard.commit().unwrap();
     disk.take_unsynced_bytes_max();
-    shard.settle().unwrap();
+    shard.checkpoint().unwrap();
     let unsynced_bytes = disk.take_unsynced_bytes_max();
     assert!(
         unsynced_bytes <= UNSYNCED_SIZE_BYTES_MAX as u64,

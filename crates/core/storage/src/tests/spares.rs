@@ -1,4 +1,4 @@
-//! Settled journal files are used again: which, when, and what the bytes in them can't do.
+//! Checkpointed journal files are used again: which, when, and what the bytes in them can't do.
 
 use std::{
     path::{Path, PathBuf},
@@ -48,11 +48,11 @@ fn fill(shard: &mut Shard) {
 }
 
 #[test]
-fn settled_files_are_kept_and_used_again_in_place_of_new_ones() {
+fn checkpointed_files_are_kept_and_used_again_in_place_of_new_ones() {
     let disk = MemoryDisk::default();
     let mut shard = open(&disk);
     fill(&mut shard);
-    shard.settle().unwrap();
+    shard.checkpoint().unwrap();
     let spares = files(&disk, "spare");
     assert_eq!(spares.len(), SPARE_FILES_MAX);
     let operations = disk.operations();
@@ -81,7 +81,7 @@ fn what_a_used_file_has_is_neither_allocated_nor_filled_again() {
         shard.append(&[partition(1, 0)], &batch(&[&[b'x'; 500]]));
         shard.commit().unwrap();
     }
-    shard.settle().unwrap();
+    shard.checkpoint().unwrap();
     // Before it is written over, a crash can't give it its former name back.
     assert_eq!(files(&disk.after(Loss::Everything), "spare").len(), 1);
     shard.parts.writer.seal().unwrap();
@@ -107,7 +107,7 @@ fn a_file_that_is_read_is_not_used_again_and_the_others_space_is_given_back() {
         .iter()
         .map(|path| disk.open(path, OpenMode::Read).unwrap())
         .collect();
-    shard.settle().unwrap();
+    shard.checkpoint().unwrap();
     let spares = files(&disk, "spare");
     let expected: Vec<_> = names[1..=SPARE_FILES_MAX]
         .iter()
@@ -134,7 +134,7 @@ fn small_and_oversize_files_are_not_kept() {
     for size_bytes in [100, size_bytes_max, 3 * size_bytes_max] {
         shard.append(&[partition(1, 0)], &batch(&[&vec![b'x'; size_bytes]]));
         shard.commit().unwrap();
-        shard.settle_all().unwrap();
+        shard.checkpoint_all().unwrap();
         assert!(files(&disk, "spare").is_empty(), "{size_bytes}");
     }
 }
@@ -144,7 +144,7 @@ fn spares_are_taken_up_by_the_next_start_unless_the_size_was_changed() {
     let disk = MemoryDisk::default();
     let mut shard = open(&disk);
     fill(&mut shard);
-    shard.settle().unwrap();
+    shard.checkpoint().unwrap();
     drop(shard);
     let mut shard = open(&disk);
     shard.parts.writer.seal().unwrap();
@@ -165,7 +165,7 @@ fn spares_are_given_back_while_space_is_low() {
     let mut shard = open(&disk);
     let mut guard = SpaceGuard::new(&shard.directory, 8 << 10);
     fill(&mut shard);
-    shard.settle().unwrap();
+    shard.checkpoint().unwrap();
     guard.check().unwrap();
     assert!(guard.take_spares().is_none());
     disk.limit(Some(disk.used_bytes() + 1000));
@@ -178,11 +178,11 @@ fn spares_are_given_back_while_space_is_low() {
     // Nor are others kept.
     disk.limit(None);
     fill(&mut shard);
-    shard.settle().unwrap();
+    shard.checkpoint().unwrap();
     assert!(files(&disk, "spare").is_empty());
     assert!(!guard.check().unwrap().is_low);
     fill(&mut shard);
-    shard.settle().unwrap();
+    shard.checkpoint().unwrap();
     assert_eq!(files(&disk, "spare").len(), SPARE_FILES_MAX);
 }
 
@@ -191,7 +191,7 @@ fn a_full_disk_takes_what_fits_a_spare() {
     let disk = MemoryDisk::default();
     let mut shard = open(&disk);
     fill(&mut shard);
-    shard.settle().unwrap();
+    shard.checkpoint().unwrap();
     shard.parts.writer.seal().unwrap();
     disk.limit(Some(0));
     for _ in 0..5 {
@@ -216,7 +216,7 @@ fn a_directory_of_format_1_gets_salt_and_keeps_spares_from_its_next_start_on() {
     disk.write_whole(&format, text).unwrap();
     let mut shard = open(&disk);
     fill(&mut shard);
-    shard.settle().unwrap();
+    shard.checkpoint().unwrap();
     assert!(!files(&disk, "spare").is_empty());
     drop(shard);
     assert_eq!(open(&disk).values(partition(1, 0)).len(), 40);
@@ -246,7 +246,7 @@ fn spares_are_fine_to_verification_and_can_be_shown() {
     let disk = MemoryDisk::default();
     let mut shard = open(&disk);
     fill(&mut shard);
-    shard.settle().unwrap();
+    shard.checkpoint().unwrap();
     drop(shard);
     let mut findings = Vec::new();
     let verified = verify(shared(&disk), Path::new(PATH), &mut |it| findings.push(it)).unwrap();
@@ -266,7 +266,10 @@ fn spares_are_fine_to_verification_and_can_be_shown() {
         lines.push(line.to_owned());
     })
     .unwrap();
-    assert_eq!(lines[0], "a spare: settled, and kept to be written over");
+    assert_eq!(
+        lines[0],
+        "a spare: checkpointed, and kept to be written over"
+    );
     assert_eq!(lines[1], "journal of shard 0 from block 0");
     assert!(lines.len() > 10, "{lines:?}");
 }
@@ -310,7 +313,7 @@ fn a_block_in_what_a_client_sent_long_ago_is_never_taken_for_one() {
             shard.append(&[partition(1, 0)], &batch(&[&payload]));
             shard.commit().unwrap();
         }
-        shard.settle_all().unwrap();
+        shard.checkpoint_all().unwrap();
         shard.parts.writer.seal().unwrap();
         assert_eq!(disk.files_used_again(), 1);
         let path = files(&disk, "journal").pop().unwrap();

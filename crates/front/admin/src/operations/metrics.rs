@@ -238,10 +238,10 @@ impl Figures {
             "Time that a journal's fdatasync took",
             syncs,
         )?;
-        let pauses = self.journals.iter().map(|counts| &counts.settling_pauses);
+        let pauses = self.journals.iter().map(|counts| &counts.checkpoint_pauses);
         page.durations(
-            "settling_pause_duration",
-            "Time that settling and its snapshot held up a shard",
+            "checkpoint_pause_duration",
+            "Time that checkpoints held up a shard",
             pauses,
         )
     }
@@ -379,7 +379,7 @@ mod tests {
             "stele_received_bytes_total{front=\"kafka\"} 10",
             "stele_ready_messages{shard=\"0\"} 0",
             "stele_journal_sync_duration_seconds_sum{shard=\"0\"} 0.00015",
-            "stele_settling_pause_duration_seconds_count{shard=\"0\"} 0",
+            "stele_checkpoint_pause_duration_seconds_count{shard=\"0\"} 0",
         ] {
             assert!(page.lines().any(|found| found == line), "{line} in\n{page}");
         }

@@ -86,7 +86,7 @@ impl Connection {
         let confirms = self.session.in_flight.take(tag);
         if !taken {
             // Of a batch that nobody asked to confirm, the number isn't known any more.
-            let publish = operations::place(operations::PUBLISH);
+            let publish = operations::position(operations::PUBLISH);
             self.meter.error(publish, confirms.len().max(1) as u64);
         }
         for confirm in confirms {
@@ -184,7 +184,7 @@ impl Connection {
             delivered += 1;
         }
         self.meter
-            .request(operations::place(operations::DELIVER), delivered);
+            .request(operations::position(operations::DELIVER), delivered);
         if !is_through {
             return Ok(Some(number));
         }

@@ -7,10 +7,10 @@
 
 use stele_wire_amqp::method::access::RequestOk;
 
-use super::Outcome;
+use super::Handled;
 use crate::connection::Connection;
 
-pub(super) fn run(connection: &mut Connection, number: u16) -> Outcome {
+pub(super) fn run(connection: &mut Connection, number: u16) -> Handled {
     connection.reply(number, RequestOk { ticket: 1 });
     Ok(())
 }

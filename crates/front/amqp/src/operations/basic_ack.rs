@@ -5,19 +5,19 @@
 //! Spec: 1.8.3.13.
 //! Deviations from RabbitMQ: none.
 
-use stele_core_engine::Outcome as Settlement;
+use stele_core_engine::Outcome;
 use stele_wire_amqp::method::basic::Ack;
 
-use super::Outcome;
+use super::Handled;
 use crate::{connection::Connection, errors::Fault};
 
-pub(super) async fn run(connection: &mut Connection, number: u16, ack: &Ack) -> Outcome {
+pub(super) async fn run(connection: &mut Connection, number: u16, ack: &Ack) -> Handled {
     settle(
         connection,
         number,
         ack.delivery_tag,
         ack.multiple,
-        Settlement::Done,
+        Outcome::Done,
     )
     .await
 }
@@ -28,8 +28,8 @@ pub(super) async fn settle(
     number: u16,
     tag: u64,
     multiple: bool,
-    settlement: Settlement,
-) -> Outcome {
+    outcome: Outcome,
+) -> Handled {
     let channel = connection.session.channel(number)?;
     let Some(taken) = channel.deliveries.take(tag, multiple) else {
         return Err(Fault::precondition(format!("unknown delivery tag {tag}")));
@@ -37,10 +37,10 @@ pub(super) async fn settle(
     if let Some(transaction) = &mut channel.transaction {
         return taken
             .into_iter()
-            .try_for_each(|(tag, unacked)| transaction.settle(tag, unacked, settlement));
+            .try_for_each(|(tag, unacked)| transaction.settle(tag, unacked, outcome));
     }
     for (_, unacked) in &taken {
-        connection.settle(unacked, settlement).await;
+        connection.settle(unacked, outcome).await;
     }
     Ok(())
 }

@@ -8,10 +8,10 @@
 
 use stele_wire_amqp::method::basic::{Cancel, CancelOk};
 
-use super::Outcome;
+use super::Handled;
 use crate::connection::Connection;
 
-pub(super) async fn run(connection: &mut Connection, number: u16, cancel: Cancel) -> Outcome {
+pub(super) async fn run(connection: &mut Connection, number: u16, cancel: Cancel) -> Handled {
     let channel = connection.session.channel(number)?;
     if let Some(consumer) = channel.consumers.get(&cancel.consumer_tag).copied()
         && let Some(log) = connection.session.subscription(consumer).map(|s| s.log)

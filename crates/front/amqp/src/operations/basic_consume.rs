@@ -17,7 +17,7 @@ use stele_wire_amqp::{
     method::basic::{Consume, ConsumeOk},
 };
 
-use super::{Outcome, queue_declare};
+use super::{Handled, queue_declare};
 use crate::{
     connection::Connection,
     errors::{Fault, Subject},
@@ -29,7 +29,7 @@ use crate::{
 /// Arguments that would change what is delivered, and aren't offered.
 const REFUSED: [&str; 2] = ["x-priority", "x-stream-offset"];
 
-pub(super) async fn run(connection: &mut Connection, number: u16, consume: Consume) -> Outcome {
+pub(super) async fn run(connection: &mut Connection, number: u16, consume: Consume) -> Handled {
     let tag = tag(connection, number, &consume.consumer_tag)?;
     let queue = if consume.queue.as_str() == reply_to::PSEUDO_QUEUE {
         reply_to::open(connection, number, consume.no_ack).await?
@@ -72,7 +72,7 @@ fn tag(
     Ok(ShortString::truncated(wanted))
 }
 
-fn check_arguments(subject: &Subject<'_>, arguments: &Table) -> Outcome {
+fn check_arguments(subject: &Subject<'_>, arguments: &Table) -> Handled {
     for name in REFUSED {
         if arguments.find(name).is_some() {
             return Err(Fault::precondition(format!(
@@ -90,7 +90,7 @@ async fn subscribe(
     queue: &LogDefinition,
     tag: ShortString,
     consume: &Consume,
-) -> Outcome {
+) -> Handled {
     let consumer = connection.session.add_subscription(Subscription {
         channel: number,
         tag,

@@ -13,7 +13,7 @@ use stele_wire_amqp::{
     method::basic::{Get, GetEmpty, GetOk},
 };
 
-use super::{Outcome, queue_declare};
+use super::{Handled, queue_declare};
 use crate::{
     connection::Connection,
     errors::{Fault, Subject},
@@ -25,11 +25,11 @@ use crate::{
 /// No consumer has this id: they count from 1.
 const NO_CONSUMER: ConsumerId = ConsumerId(0);
 
-pub(super) async fn run(connection: &mut Connection, number: u16, get: &Get) -> Outcome {
+pub(super) async fn run(connection: &mut Connection, number: u16, get: &Get) -> Handled {
     let name = lookup::queue_name(connection, number, &get.queue)?;
     let queue = lookup::queue(connection, &name, Action::Consume)?;
     queue_declare::adopt(connection, &queue).await?;
-    let place = Subscription {
+    let asked = Subscription {
         channel: number,
         tag: ShortString::EMPTY,
         queue: name,
@@ -41,8 +41,8 @@ pub(super) async fn run(connection: &mut Connection, number: u16, get: &Get) -> 
             connection.reply(number, GetEmpty {});
             return Ok(());
         };
-        if let Some(arrival) = connection.fresh(&place, &message).await {
-            return deliver(connection, &place, &message, arrival).await;
+        if let Some(arrival) = connection.fresh(&asked, &message).await {
+            return deliver(connection, &asked, &message, arrival).await;
         }
     }
 }
@@ -76,18 +76,18 @@ async fn lease(
 
 async fn deliver(
     connection: &mut Connection,
-    place: &Subscription,
+    asked: &Subscription,
     message: &LeasedMessage,
     arrival: Arrival,
-) -> Outcome {
+) -> Handled {
     let vhost = connection.session.opened.vhost.clone();
-    let status = connection.broker.status(place.log).await;
-    let status = status.map_err(|error| Subject::queue(&place.queue, &vhost).fault(error))?;
-    let channel = connection.session.channel(place.channel)?;
-    let delivery_tag = if place.no_ack {
+    let status = connection.broker.status(asked.log).await;
+    let status = status.map_err(|error| Subject::queue(&asked.queue, &vhost).fault(error))?;
+    let channel = connection.session.channel(asked.channel)?;
+    let delivery_tag = if asked.no_ack {
         channel.deliveries.settled()
     } else {
-        channel.deliveries.leased(Unacked::of(place.log, message))
+        channel.deliveries.leased(Unacked::of(asked.log, message))
     };
     let get_ok = GetOk {
         delivery_tag,
@@ -97,7 +97,7 @@ async fn deliver(
         message_count: lookup::count(status.ready),
     };
     connection.outbox.content(
-        place.channel,
+        asked.channel,
         |writer| get_ok.encode(writer),
         arrival.properties,
         &arrival.body,

@@ -6,13 +6,13 @@
 //! Spec: an extension, in the XML definition that RabbitMQ publishes.
 //! Deviations from RabbitMQ: none.
 
-use stele_core_engine::Outcome as Settlement;
+use stele_core_engine::Outcome;
 use stele_wire_amqp::method::basic::Nack;
 
-use super::{Outcome, basic_ack};
+use super::{Handled, basic_ack};
 use crate::connection::Connection;
 
-pub(super) async fn run(connection: &mut Connection, number: u16, nack: &Nack) -> Outcome {
+pub(super) async fn run(connection: &mut Connection, number: u16, nack: &Nack) -> Handled {
     let settlement = refused(nack.requeue);
     basic_ack::settle(
         connection,
@@ -25,10 +25,10 @@ pub(super) async fn run(connection: &mut Connection, number: u16, nack: &Nack) -
 }
 
 /// What becomes of a delivery that is refused.
-pub(super) fn refused(requeue: bool) -> Settlement {
+pub(super) fn refused(requeue: bool) -> Outcome {
     if requeue {
-        Settlement::Return(0)
+        Outcome::Return(0)
     } else {
-        Settlement::Reject
+        Outcome::Reject
     }
 }

@@ -16,7 +16,7 @@
 
 use stele_wire_amqp::{ShortString, method::basic, reply_code::NO_ROUTE};
 
-use super::Outcome;
+use super::Handled;
 use crate::{
     carbon_copies,
     connection::Connection,
@@ -26,7 +26,7 @@ use crate::{
     stored::Message,
 };
 
-pub(super) async fn run(connection: &mut Connection, number: u16, content: Content) -> Outcome {
+pub(super) async fn run(connection: &mut Connection, number: u16, content: Content) -> Handled {
     if content.publish.immediate {
         return Err(Fault::not_implemented("immediate=true"));
     }
@@ -55,7 +55,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, content: Conte
     connection.publish(targets, &message, confirm).await
 }
 
-fn check_user(connection: &Connection, message: &Message) -> Outcome {
+fn check_user(connection: &Connection, message: &Message) -> Handled {
     let user = connection.principal().user().unwrap_or_default();
     match message.properties.user_id.as_deref() {
         Some(claimed) if claimed != user => Err(Fault::precondition(format!(
@@ -65,7 +65,7 @@ fn check_user(connection: &Connection, message: &Message) -> Outcome {
     }
 }
 
-fn check_expiration(message: &Message) -> Outcome {
+fn check_expiration(message: &Message) -> Handled {
     let Some(text) = message.properties.expiration.as_deref() else {
         return Ok(());
     };

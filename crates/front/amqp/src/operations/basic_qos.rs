@@ -10,10 +10,10 @@
 
 use stele_wire_amqp::method::basic::{Qos, QosOk};
 
-use super::Outcome;
+use super::Handled;
 use crate::{connection::Connection, errors::Fault};
 
-pub(super) async fn run(connection: &mut Connection, number: u16, qos: &Qos) -> Outcome {
+pub(super) async fn run(connection: &mut Connection, number: u16, qos: &Qos) -> Handled {
     if qos.prefetch_size != 0 {
         let size = qos.prefetch_size;
         return Err(Fault::not_implemented(format!("prefetch_size!=0 ({size})")));

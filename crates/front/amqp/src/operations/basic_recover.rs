@@ -5,19 +5,19 @@
 //! Spec: 1.8.3.15 and 1.8.3.16.
 //! Deviations from RabbitMQ: none.
 
-use stele_core_engine::Outcome as Settlement;
+use stele_core_engine::Outcome;
 use stele_wire_amqp::method::basic::{Recover, RecoverOk};
 
-use super::Outcome;
+use super::Handled;
 use crate::{connection::Connection, errors::Fault};
 
-pub(super) async fn run(connection: &mut Connection, number: u16, requeue: bool) -> Outcome {
+pub(super) async fn run(connection: &mut Connection, number: u16, requeue: bool) -> Handled {
     if !requeue {
         return Err(Fault::not_implemented("requeue=false"));
     }
     let taken = connection.session.channel(number)?.deliveries.take_all();
     for (_, unacked) in &taken {
-        connection.settle(unacked, Settlement::Return(0)).await;
+        connection.settle(unacked, Outcome::Return(0)).await;
     }
     // Else it would overtake what was just returned to its queue.
     connection.return_waiting(number).await?;
@@ -28,7 +28,7 @@ pub(super) async fn run_answered(
     connection: &mut Connection,
     number: u16,
     recover: &Recover,
-) -> Outcome {
+) -> Handled {
     run(connection, number, recover.requeue).await?;
     connection.reply(number, RecoverOk {});
     Ok(())

@@ -7,10 +7,10 @@
 
 use stele_wire_amqp::method::basic::Reject;
 
-use super::{Outcome, basic_ack, basic_nack};
+use super::{Handled, basic_ack, basic_nack};
 use crate::connection::Connection;
 
-pub(super) async fn run(connection: &mut Connection, number: u16, reject: &Reject) -> Outcome {
+pub(super) async fn run(connection: &mut Connection, number: u16, reject: &Reject) -> Handled {
     let settlement = basic_nack::refused(reject.requeue);
     basic_ack::settle(connection, number, reject.delivery_tag, false, settlement).await
 }

@@ -8,10 +8,10 @@
 
 use stele_wire_amqp::method::channel::{Close, CloseOk};
 
-use super::Outcome;
+use super::Handled;
 use crate::connection::Connection;
 
-pub(super) async fn run(connection: &mut Connection, number: u16, close: &Close) -> Outcome {
+pub(super) async fn run(connection: &mut Connection, number: u16, close: &Close) -> Handled {
     tracing::debug!(
         client = %connection.principal(), channel = number, code = close.reply_code,
         "channel closed by its client: {}", close.reply_text
@@ -26,7 +26,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, close: &Close)
 }
 
 /// The client has taken note of our `close`.
-pub(super) async fn acknowledged(connection: &mut Connection, number: u16) -> Outcome {
+pub(super) async fn acknowledged(connection: &mut Connection, number: u16) -> Handled {
     if connection.session.channel(number).is_ok() {
         connection.release(number).await;
     }

@@ -7,10 +7,10 @@
 
 use stele_wire_amqp::method::channel::{Flow, FlowOk};
 
-use super::Outcome;
+use super::Handled;
 use crate::{connection::Connection, errors::Fault};
 
-pub(super) fn run(connection: &mut Connection, number: u16, flow: &Flow) -> Outcome {
+pub(super) fn run(connection: &mut Connection, number: u16, flow: &Flow) -> Handled {
     if !flow.active {
         return Err(Fault::not_implemented("active=false"));
     }

@@ -7,10 +7,10 @@
 
 use stele_wire_amqp::method::channel;
 
-use super::Outcome;
+use super::Handled;
 use crate::connection::Connection;
 
-pub(super) fn run(connection: &mut Connection, number: u16) -> Outcome {
+pub(super) fn run(connection: &mut Connection, number: u16) -> Handled {
     connection.session.open_channel(number)?;
     connection.reply(number, channel::OpenOk {});
     Ok(())

@@ -9,10 +9,10 @@
 
 use stele_wire_amqp::method::confirm::{Select, SelectOk};
 
-use super::Outcome;
+use super::Handled;
 use crate::{connection::Connection, errors::Fault, session::confirms::Confirms};
 
-pub(super) fn run(connection: &mut Connection, number: u16, select: &Select) -> Outcome {
+pub(super) fn run(connection: &mut Connection, number: u16, select: &Select) -> Handled {
     let channel = connection.session.channel(number)?;
     if channel.transaction.is_some() {
         return Err(Fault::precondition("cannot switch from tx to confirm mode"));

@@ -8,10 +8,10 @@
 
 use stele_wire_amqp::method::connection::{Close, CloseOk};
 
-use super::Outcome;
+use super::Handled;
 use crate::connection::Connection;
 
-pub(super) async fn run(connection: &mut Connection, close: &Close) -> Outcome {
+pub(super) async fn run(connection: &mut Connection, close: &Close) -> Handled {
     tracing::debug!(
         client = %connection.principal(), code = close.reply_code,
         "connection closed by its client: {}", close.reply_text
@@ -24,7 +24,7 @@ pub(super) async fn run(connection: &mut Connection, close: &Close) -> Outcome {
 }
 
 /// The client has taken note of our `close`.
-pub(super) fn acknowledged(connection: &mut Connection) -> Outcome {
+pub(super) fn acknowledged(connection: &mut Connection) -> Handled {
     connection.finish();
     Ok(())
 }

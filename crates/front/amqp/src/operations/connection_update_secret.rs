@@ -8,10 +8,10 @@
 
 use stele_wire_amqp::method::connection::UpdateSecretOk;
 
-use super::Outcome;
+use super::Handled;
 use crate::connection::Connection;
 
-pub(super) fn run(connection: &mut Connection) -> Outcome {
+pub(super) fn run(connection: &mut Connection) -> Handled {
     connection.reply(0, UpdateSecretOk {});
     Ok(())
 }

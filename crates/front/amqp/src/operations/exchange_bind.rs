@@ -10,10 +10,10 @@
 use stele_core_engine::{Bind, BindingTarget};
 use stele_wire_amqp::method::exchange::{Bind as Method, BindOk};
 
-use super::{Outcome, queue_bind};
+use super::{Handled, queue_bind};
 use crate::{arguments::arguments, connection::Connection, errors::Subject, lookup};
 
-pub(super) async fn run(connection: &mut Connection, number: u16, method: &Method) -> Outcome {
+pub(super) async fn run(connection: &mut Connection, number: u16, method: &Method) -> Handled {
     let vhost = connection.session.opened.vhost.clone();
     let (source, destination) = (
         lookup::name(&method.source),

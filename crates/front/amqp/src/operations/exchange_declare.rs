@@ -16,7 +16,7 @@ use stele_wire_amqp::{
     method::exchange::{Declare, DeclareOk},
 };
 
-use super::Outcome;
+use super::Handled;
 use crate::{
     arguments::{Described, arguments},
     connection::Connection,
@@ -25,7 +25,7 @@ use crate::{
     routing::ALTERNATE,
 };
 
-pub(super) async fn run(connection: &mut Connection, number: u16, declare: Declare) -> Outcome {
+pub(super) async fn run(connection: &mut Connection, number: u16, declare: Declare) -> Handled {
     let name = lookup::name(&declare.exchange);
     if name.is_empty() {
         return Err(Fault::default_exchange());
@@ -41,7 +41,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, declare: Decla
     Ok(())
 }
 
-async fn declare_active(connection: &Connection, name: &Name, declare: &Declare) -> Outcome {
+async fn declare_active(connection: &Connection, name: &Name, declare: &Declare) -> Handled {
     let vhost = connection.session.opened.vhost.clone();
     let subject = Subject::exchange(name, &vhost);
     let kind = kind(&declare.kind)?;
@@ -86,7 +86,7 @@ fn kind_name(kind: ExchangeKind) -> &'static str {
     }
 }
 
-fn check_alternate(subject: &Subject<'_>, arguments: &Table) -> Outcome {
+fn check_alternate(subject: &Subject<'_>, arguments: &Table) -> Handled {
     match arguments.find(ALTERNATE) {
         None | Some(Value::LongString(_)) => Ok(()),
         Some(other) => Err(Fault::precondition(format!(
@@ -102,7 +102,7 @@ fn check_equivalence(
     declare: &Declare,
     kind: ExchangeKind,
     existing: &Exchange,
-) -> Outcome {
+) -> Handled {
     let same = |field, received: &str, current: &str| {
         if received == current {
             return Ok(());
@@ -120,7 +120,7 @@ fn check_equivalence(
     check_same_alternate(subject, declare, existing)
 }
 
-fn check_same_alternate(subject: &Subject<'_>, declare: &Declare, existing: &Exchange) -> Outcome {
+fn check_same_alternate(subject: &Subject<'_>, declare: &Declare, existing: &Exchange) -> Handled {
     let received = declare.arguments.find(ALTERNATE).map(Described::of);
     let current = match existing.arguments.get(ALTERNATE) {
         Some(Argument::Text(octets)) => {

@@ -10,14 +10,14 @@ use stele_core_broker as broker;
 use stele_core_engine::{CatalogueError, DeleteExchange};
 use stele_wire_amqp::method::exchange::{Delete, DeleteOk};
 
-use super::Outcome;
+use super::Handled;
 use crate::{
     connection::Connection,
     errors::{Fault, Subject},
     lookup,
 };
 
-pub(super) async fn run(connection: &mut Connection, number: u16, delete: &Delete) -> Outcome {
+pub(super) async fn run(connection: &mut Connection, number: u16, delete: &Delete) -> Handled {
     let name = lookup::name(&delete.exchange);
     let vhost = connection.session.opened.vhost.clone();
     let subject = Subject::exchange(&name, &vhost);

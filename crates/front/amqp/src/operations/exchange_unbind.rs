@@ -8,10 +8,10 @@
 use stele_core_engine::{Bind, BindingTarget};
 use stele_wire_amqp::method::exchange::{Unbind, UnbindOk};
 
-use super::{Outcome, queue_bind, queue_unbind};
+use super::{Handled, queue_bind, queue_unbind};
 use crate::{arguments::arguments, connection::Connection, errors::Fault, lookup};
 
-pub(super) async fn run(connection: &mut Connection, number: u16, unbind: &Unbind) -> Outcome {
+pub(super) async fn run(connection: &mut Connection, number: u16, unbind: &Unbind) -> Handled {
     let source = lookup::name(&unbind.source);
     let destination = lookup::name(&unbind.destination);
     if source.is_empty() || destination.is_empty() {

@@ -16,7 +16,7 @@ use stele_wire_amqp::{
     method::queue::{Bind as Method, BindOk},
 };
 
-use super::Outcome;
+use super::Handled;
 use crate::{
     arguments::{Described, arguments},
     connection::Connection,
@@ -24,7 +24,7 @@ use crate::{
     lookup,
 };
 
-pub(super) async fn run(connection: &mut Connection, number: u16, method: &Method) -> Outcome {
+pub(super) async fn run(connection: &mut Connection, number: u16, method: &Method) -> Handled {
     let vhost = connection.session.opened.vhost.clone();
     let queue_name = lookup::queue_name(connection, number, &method.queue)?;
     let source = lookup::name(&method.exchange);
@@ -61,7 +61,7 @@ pub(super) fn key_or_queue(queue: &ShortString, text: &ShortString, last_queue: 
 }
 
 /// A headers exchange must understand what it is to match.
-pub(super) fn check_arguments(exchange: &Exchange, arguments: &Table) -> Outcome {
+pub(super) fn check_arguments(exchange: &Exchange, arguments: &Table) -> Handled {
     if exchange.kind != ExchangeKind::Headers {
         return Ok(());
     }

@@ -25,7 +25,7 @@ use stele_wire_amqp::{
     method::queue::{Declare, DeclareOk},
 };
 
-use super::Outcome;
+use super::Handled;
 use crate::{
     connection::Connection,
     errors::{Fault, Kind, Subject},
@@ -37,7 +37,7 @@ use crate::{
 /// The setting that holds the flag as declared.
 const DURABLE: &str = "durable";
 
-pub(super) async fn run(connection: &mut Connection, number: u16, declare: Declare) -> Outcome {
+pub(super) async fn run(connection: &mut Connection, number: u16, declare: Declare) -> Handled {
     let mut name = lookup::name(&declare.queue);
     if reply_to::is_pseudo(connection, &name) {
         return answer_pseudo(connection, number, &declare, &name);
@@ -127,7 +127,7 @@ async fn use_queue(
 }
 
 /// A quorum queue is durable, everybody's and stays.
-fn check_quorum(subject: &Subject<'_>, declare: &Declare, arguments: &QueueArguments) -> Outcome {
+fn check_quorum(subject: &Subject<'_>, declare: &Declare, arguments: &QueueArguments) -> Handled {
     let invalid = |property| {
         let what = format!("invalid property '{property}' for {}", subject.describe());
         Err(Fault::precondition(what))
@@ -146,7 +146,7 @@ fn check_equivalence(
     declare: &Declare,
     arguments: &QueueArguments,
     existing: &LogDefinition,
-) -> Outcome {
+) -> Handled {
     let owner = declare.exclusive.then(|| connection.holder.id());
     if existing.config.lifetime.exclusive != owner {
         return Err(Fault::locked(subject.name, subject.vhost));
@@ -204,7 +204,7 @@ async fn answer(
     declare: &Declare,
     name: &Name,
     log: LogId,
-) -> Outcome {
+) -> Handled {
     if declare.no_wait {
         return Ok(());
     }
@@ -227,7 +227,7 @@ fn answer_pseudo(
     number: u16,
     declare: &Declare,
     name: &Name,
-) -> Outcome {
+) -> Handled {
     connection.session.channel(number)?.last_queue = Some(name.clone());
     if !declare.no_wait {
         let declare_ok = DeclareOk {
@@ -241,7 +241,7 @@ fn answer_pseudo(
 }
 
 /// Makes a queue of a log that another protocol has made, so that it can be consumed from.
-pub(super) async fn adopt(connection: &Connection, log: &LogDefinition) -> Outcome {
+pub(super) async fn adopt(connection: &Connection, log: &LogDefinition) -> Handled {
     if log.config.queue.is_some() {
         return Ok(());
     }

@@ -12,10 +12,10 @@ use stele_core_broker::{self as broker, Action};
 use stele_core_engine::{DeleteLog, LogError};
 use stele_wire_amqp::method::queue::{Delete, DeleteOk};
 
-use super::Outcome;
+use super::Handled;
 use crate::{connection::Connection, errors::Subject, lookup};
 
-pub(super) async fn run(connection: &mut Connection, number: u16, delete: &Delete) -> Outcome {
+pub(super) async fn run(connection: &mut Connection, number: u16, delete: &Delete) -> Handled {
     let name = lookup::queue_name(connection, number, &delete.queue)?;
     let vhost = connection.session.opened.vhost.clone();
     let mut count = 0;

@@ -10,10 +10,10 @@
 use stele_core_broker::Action;
 use stele_wire_amqp::method::queue::{Purge, PurgeOk};
 
-use super::Outcome;
+use super::Handled;
 use crate::{connection::Connection, errors::Subject, lookup};
 
-pub(super) async fn run(connection: &mut Connection, number: u16, purge: &Purge) -> Outcome {
+pub(super) async fn run(connection: &mut Connection, number: u16, purge: &Purge) -> Handled {
     let name = lookup::queue_name(connection, number, &purge.queue)?;
     let queue = lookup::queue(connection, &name, Action::Consume)?;
     let vhost = connection.session.opened.vhost.clone();

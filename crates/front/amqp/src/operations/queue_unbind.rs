@@ -9,7 +9,7 @@ use stele_core_broker::{self as broker, Action};
 use stele_core_engine::{Bind, BindingTarget, CatalogueError};
 use stele_wire_amqp::method::queue::{Unbind, UnbindOk};
 
-use super::{Outcome, queue_bind};
+use super::{Handled, queue_bind};
 use crate::{
     arguments::arguments,
     connection::Connection,
@@ -17,7 +17,7 @@ use crate::{
     lookup,
 };
 
-pub(super) async fn run(connection: &mut Connection, number: u16, method: &Unbind) -> Outcome {
+pub(super) async fn run(connection: &mut Connection, number: u16, method: &Unbind) -> Handled {
     let queue_name = lookup::queue_name(connection, number, &method.queue)?;
     let source = lookup::name(&method.exchange);
     if source.is_empty() {
@@ -38,7 +38,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, method: &Unbin
 }
 
 /// Undoes a binding, if there is one.
-pub(super) async fn unbind(connection: &Connection, binding: Bind) -> Outcome {
+pub(super) async fn unbind(connection: &Connection, binding: Bind) -> Handled {
     let (source, vhost) = (binding.source.clone(), binding.vhost.clone());
     match connection.broker.unbind(binding).await {
         Ok(()) | Err(broker::Error::Refused(CatalogueError::NoSuchExchange(_))) => Ok(()),

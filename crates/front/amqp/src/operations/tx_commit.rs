@@ -10,7 +10,7 @@ use stele_core_broker as broker;
 use stele_core_engine::AppendError;
 use stele_wire_amqp::method::tx::CommitOk;
 
-use super::{Outcome, basic_publish, tx_select};
+use super::{Handled, basic_publish, tx_select};
 use crate::{
     connection::{
         Connection,
@@ -20,7 +20,7 @@ use crate::{
     stored::Message,
 };
 
-pub(super) async fn run(connection: &mut Connection, number: u16) -> Outcome {
+pub(super) async fn run(connection: &mut Connection, number: u16) -> Handled {
     let transaction = tx_select::take(connection, number)?;
     let published = publish(connection, number, transaction.publishes).await;
     for (_, unacked, outcome) in &transaction.settlements {
@@ -36,7 +36,7 @@ async fn publish(
     connection: &mut Connection,
     number: u16,
     publishes: Vec<(Targets, Message)>,
-) -> Outcome {
+) -> Handled {
     let mut gathering = Gathering::default();
     for (targets, message) in publishes {
         if targets.is_empty() {
@@ -54,7 +54,7 @@ async fn publish(
     append(connection, gathering.take()).await
 }
 
-async fn append(connection: &Connection, gathered: Option<Gathered>) -> Outcome {
+async fn append(connection: &Connection, gathered: Option<Gathered>) -> Handled {
     let Some(gathered) = gathered else {
         return Ok(());
     };

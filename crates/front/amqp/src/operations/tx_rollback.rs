@@ -7,10 +7,10 @@
 
 use stele_wire_amqp::method::tx::RollbackOk;
 
-use super::{Outcome, tx_select};
+use super::{Handled, tx_select};
 use crate::connection::Connection;
 
-pub(super) fn run(connection: &mut Connection, number: u16) -> Outcome {
+pub(super) fn run(connection: &mut Connection, number: u16) -> Handled {
     let transaction = tx_select::take(connection, number)?;
     let channel = connection.session.channel(number)?;
     for (tag, unacked, _) in transaction.settlements {

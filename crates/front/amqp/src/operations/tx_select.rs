@@ -9,10 +9,10 @@
 
 use stele_wire_amqp::method::tx::SelectOk;
 
-use super::Outcome;
+use super::Handled;
 use crate::{connection::Connection, errors::Fault, session::transaction::Transaction};
 
-pub(super) fn run(connection: &mut Connection, number: u16) -> Outcome {
+pub(super) fn run(connection: &mut Connection, number: u16) -> Handled {
     let channel = connection.session.channel(number)?;
     if channel.confirms.is_some() {
         return Err(Fault::precondition("cannot switch from confirm to tx mode"));

@@ -31,10 +31,10 @@ use stele_wire_kafka::{
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use super::{Running, place};
+use super::{Running, position};
 use crate::{
     errors::Fault,
-    session::{Outcome, Session, SessionError},
+    session::{Answer, Session, SessionError},
     topics::Topic,
 };
 
@@ -92,7 +92,7 @@ pub(crate) fn run(session: &mut Session, header: RequestHeader, body: Bytes) -> 
         for topic in request.topic_data {
             topics.push(begin_topic(session, &header, &whole, topic).await);
         }
-        Ok(Outcome::Produce(Pending {
+        Ok(Answer::Produce(Pending {
             header,
             is_acknowledged: request.acks != 0,
             deadline: Instant::now() + Duration::from_millis(timeout_ms),
@@ -237,7 +237,7 @@ impl Pending {
         }
         let fault = self.first_fault();
         if fault.is_some() {
-            self.meter.error(place(KEY), 1);
+            self.meter.error(position(KEY), 1);
         }
         match fault {
             _ if self.is_acknowledged => Ok(Some(self.response()?)),

@@ -27,13 +27,13 @@ use stele_wire_kafka::{
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use super::{Running, place};
+use super::{Running, position};
 use crate::{
     errors::Fault,
     fetch_session::{PartitionKey, Plan, Shown, TopicKey, Wanted},
     limits::FETCH_SIZE_BYTES_MAX,
     refusal::Refusal as _,
-    session::{Outcome, Session},
+    session::{Answer, Session},
     topics::{Bounds, check_leader_epoch, partition_of},
 };
 
@@ -44,9 +44,9 @@ pub(crate) fn run(session: &mut Session, header: RequestHeader, body: Bytes) -> 
         let request: FetchRequest = decode(header.api_version, body)?;
         let response = respond(session, &header, &request).await;
         if response.is_refusal() {
-            session.meter.error(place(header.api_key), 1);
+            session.meter.error(position(header.api_key), 1);
         }
-        Ok(Outcome::Reply(fetch::encode(&header, &response)?))
+        Ok(Answer::Reply(fetch::encode(&header, &response)?))
     })
 }
 
@@ -302,13 +302,13 @@ fn partition(index: i32, fetched: Fetched, is_committed: bool) -> FetchPartition
 #[derive(Default)]
 struct TopicList {
     list: Vec<FetchTopic>,
-    places: HashMap<TopicKey, usize>,
+    positions: HashMap<TopicKey, usize>,
 }
 
 impl TopicList {
     fn push(&mut self, key: &PartitionKey, partition: FetchPartition) {
-        let place = match self.places.get(&key.topic) {
-            Some(place) => *place,
+        let position = match self.positions.get(&key.topic) {
+            Some(position) => *position,
             None => {
                 let (name, id) = match &key.topic {
                     TopicKey::Name(name) => (name.clone(), Uuid::nil()),
@@ -319,10 +319,11 @@ impl TopicList {
                     id,
                     partitions: Vec::new(),
                 });
-                self.places.insert(key.topic.clone(), self.list.len() - 1);
+                self.positions
+                    .insert(key.topic.clone(), self.list.len() - 1);
                 self.list.len() - 1
             }
         };
-        self.list[place].partitions.push(partition);
+        self.list[position].partitions.push(partition);
     }
 }

@@ -60,9 +60,9 @@ impl Operation for OffsetCommit {
                 }
             }
         }
-        let places: Vec<PartitionId> = offsets.iter().map(|it| it.partition).collect();
+        let partitions: Vec<PartitionId> = offsets.iter().map(|it| it.partition).collect();
         let results = commit(session, &request, offsets).await;
-        let results = places.into_iter().zip(results).collect();
+        let results = partitions.into_iter().zip(results).collect();
         let topics = request.topics.iter().map(|topic| {
             let found = session.topics().by_name(&topic.name, Action::Read);
             topic_response(topic, &found, &refused, &results)

@@ -148,17 +148,17 @@ async fn fetch_named(
 
 async fn fetch_all(session: &Session, group: &str) -> Result<FetchedTopics, ResponseError> {
     let mut topics: FetchedTopics = Vec::new();
-    let mut places = HashMap::new();
+    let mut positions = HashMap::new();
     for entry in entries(session, group, None).await? {
         let Some(name) = session.topics().name_of(entry.partition.log) else {
             continue;
         };
-        let place = *places.entry(entry.partition.log).or_insert_with(|| {
+        let position = *positions.entry(entry.partition.log).or_insert_with(|| {
             topics.push((topic_name(&name), Vec::new()));
             topics.len() - 1
         });
         let index = entry.partition.index.0 as i32;
-        topics[place].1.push(Fetched::of(index, Some(&entry)));
+        topics[position].1.push(Fetched::of(index, Some(&entry)));
     }
     Ok(topics)
 }

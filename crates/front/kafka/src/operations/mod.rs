@@ -13,7 +13,7 @@ use crate::{
     Settings,
     limits::CONTROL_REQUEST_SIZE_BYTES_MAX,
     refusal::Refusal,
-    session::{Outcome, Session, SessionError},
+    session::{Answer, Session, SessionError},
 };
 
 pub(crate) mod k00_produce;
@@ -110,10 +110,10 @@ pub(crate) const TABLE: &[Entry] = &[
 /// The names of the APIs in the table's order: what requests are counted by.
 pub(crate) const NAMES: [&str; TABLE.len()] = {
     let mut names = [""; TABLE.len()];
-    let mut place = 0;
-    while place < names.len() {
-        names[place] = TABLE[place].name;
-        place += 1;
+    let mut position = 0;
+    while position < names.len() {
+        names[position] = TABLE[position].name;
+        position += 1;
     }
     names
 };
@@ -123,10 +123,10 @@ pub(crate) fn find(key: i16) -> Option<&'static Entry> {
     TABLE.iter().find(|entry| entry.key as i16 == key)
 }
 
-/// The place of the API `key` among [`NAMES`].
-pub(crate) fn place(key: i16) -> usize {
-    let place = TABLE.iter().position(|entry| entry.key as i16 == key);
-    place.unwrap_or(TABLE.len())
+/// The position of the API `key` among [`NAMES`].
+pub(crate) fn position(key: i16) -> usize {
+    let position = TABLE.iter().position(|entry| entry.key as i16 == key);
+    position.unwrap_or(TABLE.len())
 }
 
 /// An API whose response is one message.
@@ -159,7 +159,7 @@ type Run = for<'a> fn(&'a mut Session, RequestHeader, Bytes) -> Running<'a>;
 
 /// A request that is being handled.
 pub(crate) type Running<'a> =
-    Pin<Box<dyn Future<Output = Result<Outcome, SessionError>> + Send + 'a>>;
+    Pin<Box<dyn Future<Output = Result<Answer, SessionError>> + Send + 'a>>;
 
 impl Entry {
     const fn new(key: ApiKey, name: &'static str, versions: (i16, i16), run: Run) -> Self {
@@ -220,9 +220,9 @@ where
         let request = decode::<O::Request>(header.api_version, body)?;
         let response = O::handle(session, &header, request).await;
         if response.is_refusal() {
-            session.meter.error(place(header.api_key), 1);
+            session.meter.error(position(header.api_key), 1);
         }
-        Ok(Outcome::Reply(encode::<O::Request>(&header, &response)?))
+        Ok(Answer::Reply(encode::<O::Request>(&header, &response)?))
     })
 }
 
@@ -244,7 +244,7 @@ mod tests {
     fn each_api_has_its_own_name() {
         for entry in TABLE {
             assert_eq!(entry.name, format!("{:?}", entry.key));
-            assert_eq!(NAMES[place(entry.key as i16)], entry.name);
+            assert_eq!(NAMES[position(entry.key as i16)], entry.name);
         }
     }
 }

@@ -15,7 +15,7 @@ use stele_wire_kafka::{
     },
 };
 
-use crate::{Endpoint, Outcome, Session, SessionError, Settings};
+use crate::{Answer, Endpoint, Session, SessionError, Settings};
 
 pub(super) fn settings() -> Settings {
     let clock = Arc::new(SystemClock::new());
@@ -59,8 +59,8 @@ impl Client {
     ) -> Result<Option<Bytes>, SessionError> {
         let outcome = self.session.handle(frame(version, &request)).await?;
         let response = match outcome {
-            Outcome::Reply(response) => Some(response),
-            Outcome::Produce(mut pending) => pending.finish().await?,
+            Answer::Reply(response) => Some(response),
+            Answer::Produce(mut pending) => pending.finish().await?,
         };
         Ok(response.map(|response| {
             let mut answer = Bytes::from(response.chunks.concat());

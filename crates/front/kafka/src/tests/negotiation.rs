@@ -9,7 +9,7 @@ use stele_wire_kafka::{
 };
 
 use super::kit::{Client, broker_id, session, settings};
-use crate::{NODE_ID, Outcome, SessionError, operations::TABLE};
+use crate::{Answer, NODE_ID, SessionError, operations::TABLE};
 
 fn named_software() -> ApiVersionsRequest {
     ApiVersionsRequest::default()
@@ -111,7 +111,7 @@ async fn a_version_of_api_versions_yet_to_come_is_answered_in_version_0() {
     frame.put_i16(-1);
     frame.put_slice(b"\0who knows what");
     let mut session = session(&broker.broker, settings());
-    let Ok(Outcome::Reply(response)) = session.handle(frame.freeze()).await else {
+    let Ok(Answer::Reply(response)) = session.handle(frame.freeze()).await else {
         panic!("no reply");
     };
     let mut body = Bytes::from(response.chunks.concat()).slice(8..);

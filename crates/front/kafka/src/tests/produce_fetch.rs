@@ -32,9 +32,9 @@ fn builder(values: &[&str]) -> BatchBuilder {
 }
 
 fn push_all(builder: &mut BatchBuilder, values: &[&str]) {
-    for (place, value) in values.iter().enumerate() {
+    for (position, value) in values.iter().enumerate() {
         let record = NewRecord {
-            timestamp: Timestamp(1_000 * (place as i64 + 1)),
+            timestamp: Timestamp(1_000 * (position as i64 + 1)),
             key: None,
             value: Body::Whole(value.as_bytes()),
             headers: &[],

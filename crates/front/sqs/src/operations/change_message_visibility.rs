@@ -4,7 +4,8 @@
 //! - Deviations: a handle that is no longer in force, because its time has passed or the message is
 //!   deleted, is refused with `MessageNotInflight`. AWS sometimes answers success, which tells a
 //!   worker that it still holds what another may have received.
-//! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html>
+//! - Spec:
+//!   <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html>
 
 use smallvec::SmallVec;
 use stele_core_broker::Action;
@@ -58,7 +59,7 @@ pub(super) fn item(
     Ok((item, u64::from(timeout_s.unsigned_abs()) * 1000))
 }
 
-/// Extends; the answer holds the places of items whose handles are no longer in force.
+/// Extends; the answer holds the positions of items whose handles are no longer in force.
 pub(super) async fn extend(
     front: &Front,
     queue: &Queue,

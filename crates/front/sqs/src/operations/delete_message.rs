@@ -4,7 +4,8 @@
 //! - Any handle under which a standard queue's message was received deletes it. A FIFO queue's
 //!   message is deleted only by the handle in force. One that is deleted already is no error.
 //! - Deviations: none.
-//! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html>
+//! - Spec:
+//!   <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html>
 
 use smallvec::SmallVec;
 use stele_core_broker::Action;
@@ -44,7 +45,7 @@ pub(super) fn item(queue: &Queue, handle: &str) -> Result<SettleItem, Error> {
     })
 }
 
-/// Settles items; the answer holds the places of those whose handles are no longer in force.
+/// Settles items; the answer holds the positions of those whose handles are no longer in force.
 pub(super) async fn settle(
     front: &Front,
     queue: &Queue,

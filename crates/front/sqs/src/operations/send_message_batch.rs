@@ -5,7 +5,8 @@
 //!   already; all are on disk when this is answered. Order within a partition is kept.
 //! - As in AWS, a FIFO entry without group or deduplication id fails the batch as a whole.
 //! - Deviations: none.
-//! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
+//! - Spec:
+//!   <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
 
 use stele_base_types::PartitionIndex;
 use stele_core_broker::{self as broker, Action, Appending};

@@ -278,9 +278,9 @@ async fn a_batch_sends_what_it_can() {
 
     let received = server.receive(&url).await;
     assert_eq!(bodies(&received), ["one", "three", "four", "six"]);
-    for (place, sent) in [(0, 0), (1, 1), (2, 2), (3, 4)] {
+    for (position, sent) in [(0, 0), (1, 1), (2, 2), (3, 4)] {
         assert_eq!(
-            received[place]["MessageId"],
+            received[position]["MessageId"],
             answer["Successful"][sent]["MessageId"]
         );
     }
@@ -294,7 +294,7 @@ async fn a_batch_sends_what_it_can() {
     let entries: Vec<_> = received
         .iter()
         .enumerate()
-        .map(|(place, message)| json!({"Id": format!("d{place}"), "ReceiptHandle": message["ReceiptHandle"]}))
+        .map(|(position, message)| json!({"Id": format!("d{position}"), "ReceiptHandle": message["ReceiptHandle"]}))
         .chain([json!({"Id": "bad", "ReceiptHandle": "x"})])
         .collect();
     let answer = server

@@ -94,7 +94,7 @@ async fn changes_of_visibility_come_in_batches() {
             .await;
     }
     let received = server.receive(&url).await;
-    let handle = |place: usize| received[place]["ReceiptHandle"].clone();
+    let handle = |position: usize| received[position]["ReceiptHandle"].clone();
     let entries = json!([
         {"Id": "back", "ReceiptHandle": handle(0), "VisibilityTimeout": 0},
         {"Id": "long", "ReceiptHandle": handle(1), "VisibilityTimeout": 43_200},

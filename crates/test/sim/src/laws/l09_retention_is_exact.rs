@@ -1,4 +1,4 @@
-//! Law 9: retention and settling never remove what a reader is entitled to, and remove the rest.
+//! Law 9: retention and checkpoints never remove what a reader is entitled to, and remove the rest.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What the shards' threads do about once a second, and the settler.
+//! What the shards' threads do about once a second, and the checkpointer.
 
 use stele_base_types::Timestamp;
 use stele_core_broker::Replayed;
@@ -7,7 +7,7 @@ use stele_core_storage::Error;
 use super::{Process, Site};
 
 impl Process {
-    /// Looks at the space, applies retention, and plans settling where it is due.
+    /// Looks at the space, applies retention, and plans a checkpoint where one is due.
     pub(crate) fn maintain(&mut self, shard: usize, now: Timestamp) -> Result<(), Error> {
         let site = &mut self.sites[shard];
         if let Ok(space) = site.guard.check() {
@@ -20,46 +20,48 @@ impl Process {
         if site.shard.should_rotate(now) && site.blocks.is_empty() {
             site.writer.seal()?;
         }
-        if let Some(plan) = site.shard.plan_settling(now) {
+        if let Some(plan) = site.shard.plan_checkpoint(now) {
             site.plan = Some(plan);
         }
         Ok(())
     }
 
-    /// The next step of settling: the shard does a piece, for so many partitions; the
-    /// settler settles, the shard hears of it, or the settler keeps the files as spares or gives
-    /// their space back.
-    pub(crate) fn settle(&mut self, shard: usize, piece_max: usize) -> Result<(), Error> {
+    /// The next step of a checkpoint: the shard does a piece, for so many partitions; the
+    /// checkpointer makes it, the shard hears of it, or the checkpointer keeps the files as spares
+    /// or gives their space back.
+    pub(crate) fn checkpoint(&mut self, shard: usize, piece_max: usize) -> Result<(), Error> {
         let site = &mut self.sites[shard];
-        if site.shard.has_settling_piece() {
-            if let Some(retired) = site.shard.settle_piece(piece_max) {
+        if site.shard.has_checkpoint_piece() {
+            if let Some(retired) = site.shard.checkpoint_piece(piece_max) {
                 site.retired = Some(retired);
             }
-        } else if let Some(settled) = site.settled.take() {
-            site.shard.settled(settled);
+        } else if let Some(checkpoint) = site.checkpoint.take() {
+            site.shard.checkpointed(checkpoint);
         } else if let Some(retired) = site.retired.take() {
             retired.release()?;
         } else if let Some(plan) = site.plan.take() {
-            let settled = site.settler.settle(&plan, &mut Replayed::default())?;
-            site.settled = Some(settled);
+            let checkpoint = site
+                .checkpointer
+                .checkpoint(&plan, &mut Replayed::default())?;
+            site.checkpoint = Some(checkpoint);
         }
         Ok(())
     }
 
-    /// All steps of settling that can be taken.
-    pub(crate) fn settle_all(&mut self, shard: usize) -> Result<(), Error> {
-        while self.sites[shard].has_to_settle() {
-            self.settle(shard, usize::MAX)?;
+    /// All steps of checkpoints that can be taken.
+    pub(crate) fn checkpoint_all(&mut self, shard: usize) -> Result<(), Error> {
+        while self.sites[shard].has_to_checkpoint() {
+            self.checkpoint(shard, usize::MAX)?;
         }
         Ok(())
     }
 }
 
 impl Site {
-    fn has_to_settle(&self) -> bool {
-        self.shard.has_settling_piece()
+    fn has_to_checkpoint(&self) -> bool {
+        self.shard.has_checkpoint_piece()
             || self.plan.is_some()
-            || self.settled.is_some()
+            || self.checkpoint.is_some()
             || self.retired.is_some()
     }
 }

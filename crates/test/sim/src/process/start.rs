@@ -140,12 +140,12 @@ impl Site {
         let Opened {
             shard,
             writer,
-            settler,
+            checkpointer,
         } = opened;
         Self {
             shard,
             writer,
-            settler,
+            checkpointer,
             guard,
             blocks: VecDeque::new(),
             untold: Progress::default(),
@@ -153,7 +153,7 @@ impl Site {
             is_sync_due: false,
             in_flight: 0,
             plan: None,
-            settled: None,
+            checkpoint: None,
             retired: None,
         }
     }

@@ -37,9 +37,9 @@ fn log_key(log: u64) -> PartKey {
     PartKey { kind: LOG, id: log }
 }
 
-/// What a settling does with a snapshot's parts: loads those that the records touch, and gives the
-/// ones that changed.
-fn settle(
+/// What a checkpoint does with a snapshot's parts: loads those that the records touch, and gives
+/// the ones that changed.
+fn checkpoint(
     snapshot: &mut BTreeMap<PartKey, Vec<u8>>,
     records: &[Vec<u8>],
 ) -> BTreeMap<PartKey, Option<Vec<u8>>> {
@@ -86,10 +86,10 @@ fn what_is_gone_has_no_part_any_more() {
     };
     let of_group = |record| Record::Group(group.clone(), record).store(Vec::new());
     let records = [open(1), open(2), of_group(committed), of_group(emptied)];
-    settle(&mut snapshot, &records);
+    checkpoint(&mut snapshot, &records);
     assert_eq!(snapshot.len(), 4);
     let gone = [record(1, LogRecord::Closed), of_group(GroupRecord::Deleted)];
-    let saved = settle(&mut snapshot, &gone);
+    let saved = checkpoint(&mut snapshot, &gone);
     assert_eq!(saved.len(), 3);
     let left: Vec<_> = snapshot.into_keys().collect();
     assert_eq!(left, [HEADER_KEY, log_key(2)]);
@@ -108,9 +108,9 @@ fn a_record_of_all_logs_changes_also_those_that_it_removes() {
         },
         at: Timestamp(1),
     };
-    settle(&mut snapshot, &[open(1), record(2, volatile)]);
+    checkpoint(&mut snapshot, &[open(1), record(2, volatile)]);
     // A process has begun, in the first form.
-    let saved = settle(&mut snapshot, &[vec![6]]);
+    let saved = checkpoint(&mut snapshot, &[vec![6]]);
     assert_eq!(saved[&log_key(2)], None);
     assert!(saved[&log_key(1)].is_some());
 }

@@ -85,7 +85,7 @@ impl DeclareLog {
     }
 }
 
-/// The outcome of a declaration.
+/// What came of a declaration.
 #[derive(Clone, Debug)]
 pub enum Declared {
     /// The log is new.

@@ -13,7 +13,7 @@ use crate::{
 impl Groups {
     /// One step of the group that is due first.
     pub(crate) fn tick(&self, now: Timestamp) -> Decision {
-        let due = self.due.first().filter(|(due, _)| *due <= now);
+        let due = self.deadlines.first().filter(|(at, _)| *at <= now);
         let found = due.and_then(|(_, name)| Some((name, self.groups.get(name.as_str())?)));
         found.map_or_else(Decision::nothing, |(name, group)| step(group, name, now))
     }
@@ -61,11 +61,11 @@ fn drop_members(live: &Live, name: &Name, ids: &[&str], now: Timestamp) -> Decis
         leave::remove(&mut step, live, id);
     }
     let had_members = ids.iter().any(|id| live.member(id).is_some());
-    let is_settled = matches!(
+    let is_formed = matches!(
         live.state,
         GroupState::Stable | GroupState::CompletingRebalance
     );
-    if had_members && is_settled {
+    if had_members && is_formed {
         let gone: HashSet<&str> = ids.iter().copied().collect();
         rebalance::prepare(&mut step, live, None, |id| gone.contains(id), now);
     }

@@ -15,7 +15,7 @@ use crate::{
         GroupState,
         live::Live,
         member::{Member, Profile, Waits},
-        record::{Joining, Settlement},
+        record::{Assignments, Joining},
         step::Step,
     },
     limits::{GROUP_JOIN_MS_MAX, GROUP_MEMBERS_MAX, GROUP_SESSION_TIMEOUT_MS},
@@ -58,7 +58,7 @@ pub enum JoinReply {
     Invited(Box<str>),
 }
 
-/// A rebalance's outcome for one member.
+/// What a rebalance comes to for one member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinedGroup {
     /// The generation that begins.
@@ -259,10 +259,10 @@ impl Joiner<'_> {
             self.wait(&mut step, profile, Some(former), false);
             return step.answered(None);
         }
-        let settlement = self.settled_with(former, &profile);
-        let is_leader = settlement.leader == profile.member;
+        let assignments = self.assignments_with(former, &profile);
+        let is_leader = assignments.leader == profile.member;
         let mut joined = JoinedGroup {
-            leader: settlement.leader.clone(),
+            leader: assignments.leader.clone(),
             member: profile.member.clone(),
             skip_assignment: is_leader,
             ..rebalance::joined(self.live, "")
@@ -270,7 +270,7 @@ impl Joiner<'_> {
         if is_leader {
             joined.members = rebalance::listed(self.after(former, &profile), protocol);
         }
-        step.record(GroupRecord::Settled(Box::new(settlement), self.now));
+        step.record(GroupRecord::Assigned(Box::new(assignments), self.now));
         step.answered(Some(JoinReply::Joined(Box::new(joined))))
     }
 
@@ -290,7 +290,7 @@ impl Joiner<'_> {
         })
     }
 
-    fn settled_with(&self, former: &Member, profile: &Arc<Profile>) -> Settlement {
+    fn assignments_with(&self, former: &Member, profile: &Arc<Profile>) -> Assignments {
         let replaced = &former.profile.member;
         let members = self.live.members().map(|member| {
             let stays = member.profile.member != *replaced;
@@ -298,7 +298,7 @@ impl Joiner<'_> {
             (Arc::clone(profile), Arc::clone(&member.assignment))
         });
         let was_leader = self.live.leader == *replaced;
-        Settlement {
+        Assignments {
             generation: self.live.generation,
             protocol_type: self.live.protocol_type.clone(),
             protocol: self.live.protocol.clone(),

@@ -45,11 +45,11 @@ impl Command for LeaveGroup {
             results.push(result.map(drop));
         }
         let had_members = gone.iter().any(|id| live.member(id).is_some());
-        let is_settled = matches!(
+        let is_formed = matches!(
             live.state,
             GroupState::Stable | GroupState::CompletingRebalance
         );
-        if had_members && is_settled {
+        if had_members && is_formed {
             rebalance::prepare(&mut step, live, None, |id| gone.contains(id), now);
         }
         Ok(step.answered(results))

@@ -11,7 +11,7 @@ use crate::{
         GroupState,
         live::Live,
         member::{Member, Waits},
-        record::Settlement,
+        record::Assignments,
         step::Step,
     },
 };
@@ -70,7 +70,7 @@ impl SyncGroup {
             GroupState::Empty | GroupState::Dead => Err(GroupError::UnknownMember),
             GroupState::PreparingRebalance => Err(GroupError::RebalanceInProgress),
             GroupState::CompletingRebalance if live.leader == self.member => {
-                Ok(settle(live, self, now))
+                Ok(assign(live, self, now))
             }
             GroupState::CompletingRebalance => Ok(wait(&self.group, member, token)),
             GroupState::Stable => {
@@ -106,14 +106,14 @@ fn wait(name: &Name, member: &Member, token: Token) -> SyncDecision {
 }
 
 /// The generation gets its assignments. A member that the leader has left out gets an empty one.
-fn settle(live: &Live, sync: SyncGroup, now: Timestamp) -> SyncDecision {
+fn assign(live: &Live, sync: SyncGroup, now: Timestamp) -> SyncDecision {
     let mut step = Step::new(&sync.group);
-    let mut assignments: HashMap<_, _> = sync.assignments.into_iter().collect();
+    let mut given: HashMap<_, _> = sync.assignments.into_iter().collect();
     let mut leaders = Box::default();
     let mut members = Vec::with_capacity(live.members().len());
     for member in live.members() {
         let id = &member.profile.member;
-        let assignment = assignments.remove(id).unwrap_or_default();
+        let assignment = given.remove(id).unwrap_or_default();
         members.push((Arc::clone(&member.profile), Arc::from(&*assignment)));
         if *id == sync.member {
             leaders = assignment;
@@ -121,14 +121,14 @@ fn settle(live: &Live, sync: SyncGroup, now: Timestamp) -> SyncDecision {
             step.tell_synced(token, Ok(assigned(live, assignment)));
         }
     }
-    let settlement = Settlement {
+    let assignments = Assignments {
         generation: live.generation,
         protocol_type: live.protocol_type.clone(),
         protocol: live.protocol.clone(),
         leader: live.leader.clone(),
         members,
     };
-    step.record(GroupRecord::Settled(Box::new(settlement), now));
+    step.record(GroupRecord::Assigned(Box::new(assignments), now));
     step.answered(Some(assigned(live, leaders)))
 }
 

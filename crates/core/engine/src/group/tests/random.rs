@@ -110,11 +110,11 @@ fn assert_whole(groups: &Groups) {
             }
         }
         assert_eq!(live.members().len() == 0, is_memberless(live), "{live:?}");
-        assert_eq!(group.due, group.next_deadline());
-        let due = group.due.map(|due| (due, name.clone()));
-        assert!(due.is_none_or(|due| groups.due.contains(&due)));
+        assert_eq!(group.deadline, group.next_deadline());
+        let listed = group.deadline.map(|at| (at, name.clone()));
+        assert!(listed.is_none_or(|at| groups.deadlines.contains(&at)));
     }
-    assert!(groups.due.len() <= groups.groups.iter().count());
+    assert!(groups.deadlines.len() <= groups.groups.iter().count());
 }
 
 fn is_memberless(live: &Live) -> bool {

@@ -6,7 +6,7 @@ pub(super) fn replayed(journal: &[(Name, GroupRecord)]) -> Groups {
     for (name, record) in journal {
         groups.apply(name, record);
     }
-    groups.recovered();
+    groups.started();
     groups
 }
 
@@ -16,7 +16,7 @@ fn restored(groups: &Groups) -> Groups {
         let bytes = postcard::to_stdvec(groups.bucket(bucket).unwrap()).unwrap();
         restored.load(postcard::from_bytes(&bytes).unwrap());
     }
-    restored.recovered();
+    restored.started();
     restored
 }
 
@@ -28,10 +28,10 @@ impl Driven {
             replayed,
             "a snapshot says the same"
         );
-        self.state.groups.recovered();
+        self.state.groups.started();
         assert_eq!(self.state.groups, replayed);
         self.answers.clear();
-        self.settle();
+        self.catch_up();
     }
 }
 

@@ -82,9 +82,9 @@ impl Ledger {
     /// The records of a run, where all of them are leased as they were at first.
     fn still_leased(&self, run: Run, first: LeaseId) -> Option<LeasedRun> {
         let part = self.part(run.partition)?;
-        let records = run.offsets().zip(0..).map(|(offset, place): (_, u64)| {
+        let records = run.offsets().zip(0..).map(|(offset, nth): (_, u64)| {
             let lease = part.leased.get(&offset)?;
-            (lease.id == LeaseId(first.0 + place)).then_some(LeasedRecord {
+            (lease.id == LeaseId(first.0 + nth)).then_some(LeasedRecord {
                 offset,
                 lease: lease.id,
                 deliveries: lease.seen.deliveries,

@@ -7,7 +7,7 @@ use crate::{limits::RUN_RECORDS_MAX, log::record::LedgerRecord};
 
 impl Ledger {
     /// Leases from a place on that have ended.
-    pub(crate) fn overdue(&self, place: Place, now: Timestamp) -> LedgerRecord {
+    pub(crate) fn ended_leases(&self, place: Place, now: Timestamp) -> LedgerRecord {
         let part = self.part(place.partition);
         let run = run_of(place, |offset| {
             let lease = part.and_then(|part| part.leased.get(&offset));
@@ -18,17 +18,17 @@ impl Ledger {
     }
 
     /// Delays from a place on that have ended.
-    pub(crate) fn due(&self, place: Place, now: Timestamp) -> LedgerRecord {
+    pub(crate) fn ended_delays(&self, place: Place, now: Timestamp) -> LedgerRecord {
         let part = self.part(place.partition);
         let run = run_of(place, |offset| {
             let delayed = part.and_then(|part| part.delayed.get(&offset));
             delayed.is_some_and(|delayed| delayed.until <= now)
         });
-        LedgerRecord::Due(run)
+        LedgerRecord::DelayEnded(run)
     }
 
     /// Leases from a place on that end with this session.
-    pub(crate) fn held(&self, place: Place, session: SessionId) -> LedgerRecord {
+    pub(crate) fn leases_of(&self, place: Place, session: SessionId) -> LedgerRecord {
         let part = self.part(place.partition);
         let run = run_of(place, |offset| {
             let lease = part.and_then(|part| part.leased.get(&offset));

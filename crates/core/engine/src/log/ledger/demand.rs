@@ -9,7 +9,7 @@ use stele_base_types::{LogId, PartitionIndex, Timestamp};
 
 use crate::{
     ConsumerRef, LeaseRequest, LedgerId, Subscription, Token,
-    log::index::{Due, Indexes, PoolKey},
+    log::index::{Deadline, Indexes, PoolKey},
 };
 
 #[derive(Debug, Default)]
@@ -201,8 +201,8 @@ impl Demand {
         site.indexes
             .waits
             .insert((session, site.log, site.ledger, token));
-        let due = Due::Wait(site.ledger, token);
-        site.indexes.deadlines.insert((until, site.log, due));
+        let deadline = Deadline::Wait(site.ledger, token);
+        site.indexes.deadlines.insert((until, site.log, deadline));
     }
 
     pub(crate) fn end_wait(&mut self, token: Token, site: &mut Site<'_>) {
@@ -214,8 +214,10 @@ impl Demand {
         site.indexes
             .waits
             .remove(&(session, site.log, site.ledger, token));
-        let due = Due::Wait(site.ledger, token);
-        site.indexes.deadlines.remove(&(wait.until, site.log, due));
+        let deadline = Deadline::Wait(site.ledger, token);
+        site.indexes
+            .deadlines
+            .remove(&(wait.until, site.log, deadline));
     }
 
     /// Whose turn it is.

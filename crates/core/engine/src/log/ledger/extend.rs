@@ -24,9 +24,9 @@ impl Command for Extend {
     fn decide(self, state: &State, now: Timestamp) -> Result<Decision<Missing>, LogError> {
         let ledger = state.logs.known(self.log)?.known_ledger(self.ledger)?;
         let mut decision = Decision::reply(Missing::new());
-        for (place, (item, term_ms)) in self.items.iter().enumerate() {
+        for (position, (item, term_ms)) in self.items.iter().enumerate() {
             if !ledger.is_leased(item) {
-                decision.reply.push(place);
+                decision.reply.push(position);
                 continue;
             }
             let run = Run {

@@ -6,7 +6,7 @@
 //!   group c   [6 delayed] [10]   its head is hidden           blocked until 6 is due
 //! ```
 //!
-//! Unlike elsewhere, records that wait are listed here, as runs by group: an order by group can't
+//! Unlike elsewhere, queued records are listed here, as runs by group: an order by group can't
 //! be had from offsets alone. Records without a group are one group.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,17 +26,17 @@ type DelayedRecords = BTreeMap<Offset, Delayed>;
 pub(crate) struct Fifo {
     /// Groups with records that aren't settled.
     groups: BTreeMap<Key, Group>,
-    /// The group of each run that waits, by the run's first offset. Follows from `groups`.
+    /// The group of each queued run, by the run's first offset. Follows from `groups`.
     #[serde(skip)]
     runs: BTreeMap<Offset, Key>,
-    /// The first waiting record of each group that may be leased from.
+    /// The first queued record of each group that may be leased from.
     open: BTreeSet<(Offset, Key)>,
-    /// The first waiting record of each other group that has one.
+    /// The first queued record of each other group that has one.
     blocked: BTreeSet<(Offset, Key)>,
     /// The groups of leased records.
     leased: BTreeMap<Offset, Key>,
-    /// Records that wait.
-    waiting: u64,
+    /// Queued records.
+    queued: u64,
     /// One after the last record.
     end: Offset,
 }
@@ -48,14 +48,14 @@ struct Stored {
     open: BTreeSet<(Offset, Key)>,
     blocked: BTreeSet<(Offset, Key)>,
     leased: BTreeMap<Offset, Key>,
-    waiting: u64,
+    queued: u64,
     end: Offset,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Group {
-    /// First offset and length of each run that waits, ascending.
-    waiting: VecDeque<(Offset, u64)>,
+    /// First offset and length of each queued run, ascending.
+    queued: VecDeque<(Offset, u64)>,
     leased: u32,
     /// Where it is listed: under which head, and whether as open.
     listed: Option<(Offset, bool)>,
@@ -68,20 +68,20 @@ impl Fifo {
             return;
         }
         let group = self.groups.entry(key).or_default();
-        match group.waiting.back_mut() {
+        match group.queued.back_mut() {
             Some((start, length)) if start.plus(*length) == first => *length += count,
             _ => {
-                group.waiting.push_back((first, count));
+                group.queued.push_back((first, count));
                 self.runs.insert(first, key);
             }
         }
-        self.waiting += count;
+        self.queued += count;
         self.list(key, delayed);
     }
 
-    /// Leases a waiting record: its group waits for it.
+    /// Leases a queued record: its group waits for it.
     pub(super) fn lease(&mut self, offset: Offset, delayed: &DelayedRecords) {
-        let Some(key) = self.key_of_waiting(offset) else {
+        let Some(key) = self.key_of_queued(offset) else {
             return;
         };
         self.leased.insert(offset, key);
@@ -90,7 +90,7 @@ impl Fifo {
         self.list(key, delayed);
     }
 
-    /// A leased record waits again, in its place.
+    /// A leased record is queued again, in its place.
     pub(super) fn give_back(&mut self, offset: Offset, delayed: &DelayedRecords) {
         let Some(key) = self.leased.remove(&offset) else {
             return;
@@ -101,18 +101,18 @@ impl Fifo {
             self.runs.remove(&followed);
         }
         self.runs.insert(offset, key);
-        self.waiting += 1;
+        self.queued += 1;
         self.list(key, delayed);
     }
 
     /// A delayed record was shown: where it is its group's head, the group may open.
-    pub(super) fn due(&mut self, offset: Offset, delayed: &DelayedRecords) {
+    pub(super) fn end_delay(&mut self, offset: Offset, delayed: &DelayedRecords) {
         if let Some(key) = head_at(&self.blocked, offset) {
             self.list(key, delayed);
         }
     }
 
-    /// Settles a leased or waiting record. Whether it waited.
+    /// Settles a leased or queued record. Whether it was queued.
     pub(super) fn settle(&mut self, offset: Offset, delayed: &DelayedRecords) -> bool {
         if let Some(key) = self.leased.remove(&offset) {
             let group = self.groups.entry(key).or_default();
@@ -120,7 +120,7 @@ impl Fifo {
             self.list(key, delayed);
             return false;
         }
-        let Some(key) = self.key_of_waiting(offset) else {
+        let Some(key) = self.key_of_queued(offset) else {
             return false;
         };
         self.remove(key, offset);
@@ -137,8 +137,8 @@ impl Fifo {
             .collect();
         for key in keys {
             let group = self.groups.entry(key).or_default();
-            self.waiting -= group.remove_before(to);
-            if let Some(&(first, _)) = group.waiting.front() {
+            self.queued -= group.remove_before(to);
+            if let Some(&(first, _)) = group.queued.front() {
                 self.runs.insert(first, key);
             }
             self.list(key, delayed);
@@ -158,11 +158,11 @@ impl Fifo {
 
     /// Records that wait, delayed ones among them. All at or after `visible` are new and wait.
     pub(super) fn waiting_before(&self, visible: Offset) -> u64 {
-        self.waiting.saturating_sub(self.end.since(visible))
+        self.queued.saturating_sub(self.end.since(visible))
     }
 
-    pub(super) fn is_waiting(&self, offset: Offset) -> bool {
-        self.key_of_waiting(offset).is_some()
+    pub(super) fn is_queued(&self, offset: Offset) -> bool {
+        self.key_of_queued(offset).is_some()
     }
 
     /// Records that may be leased together, group by group, while `more` says so.
@@ -177,7 +177,7 @@ impl Fifo {
                 .groups
                 .get(key)
                 .into_iter()
-                .flat_map(|group| &group.waiting);
+                .flat_map(|group| &group.queued);
             let offsets = runs.flat_map(|&(first, count)| first.0..first.plus(count).0);
             let shown = offsets
                 .map(Offset)
@@ -190,23 +190,23 @@ impl Fifo {
         }
     }
 
-    /// The group of a waiting record. Runs don't overlap: the last one that begins no later is the
+    /// The group of a queued record. Runs don't overlap: the last one that begins no later is the
     /// only one that may hold it.
-    fn key_of_waiting(&self, offset: Offset) -> Option<Key> {
+    fn key_of_queued(&self, offset: Offset) -> Option<Key> {
         let (_, key) = self.runs.range(..=offset).next_back()?;
         let group = self.groups.get(key)?;
-        group.is_waiting(offset).then_some(*key)
+        group.is_queued(offset).then_some(*key)
     }
 
-    /// Takes a waiting record out of its group.
+    /// Takes a queued record out of its group.
     fn remove(&mut self, key: Key, offset: Offset) {
         let group = self.groups.entry(key).or_default();
-        let Some(at) = group.place(offset) else {
+        let Some(at) = group.run_of(offset) else {
             return;
         };
-        let (first, count) = group.waiting[at];
+        let (first, count) = group.queued[at];
         group.remove(at, offset);
-        self.waiting -= 1;
+        self.queued -= 1;
         if first == offset {
             self.runs.remove(&offset);
         }
@@ -220,7 +220,7 @@ impl Fifo {
         let Some(group) = self.groups.get_mut(&key) else {
             return;
         };
-        let head = group.waiting.front().map(|&(first, _)| first);
+        let head = group.queued.front().map(|&(first, _)| first);
         let listed = head.map(|head| (head, group.leased == 0 && !delayed.contains_key(&head)));
         if listed == group.listed {
             if head.is_none() && group.leased == 0 {
@@ -268,7 +268,7 @@ impl From<Stored> for Fifo {
     fn from(stored: Stored) -> Self {
         let groups = stored.groups.iter();
         let runs = groups.flat_map(|(key, group)| {
-            let firsts = group.waiting.iter().map(|&(first, _)| first);
+            let firsts = group.queued.iter().map(|&(first, _)| first);
             firsts.map(|first| (first, *key))
         });
         Self {
@@ -277,7 +277,7 @@ impl From<Stored> for Fifo {
             open: stored.open,
             blocked: stored.blocked,
             leased: stored.leased,
-            waiting: stored.waiting,
+            queued: stored.queued,
             end: stored.end,
         }
     }
@@ -287,32 +287,32 @@ impl Group {
     /// Puts a record back in its place. Gives the first offset of the run that it has become the
     /// beginning of.
     fn insert(&mut self, offset: Offset) -> Option<Offset> {
-        let at = self.waiting.partition_point(|&(first, _)| first < offset);
-        if let Some((first, count)) = self.waiting.get_mut(at)
+        let at = self.queued.partition_point(|&(first, _)| first < offset);
+        if let Some((first, count)) = self.queued.get_mut(at)
             && offset.next() == *first
         {
             *first = offset;
             *count += 1;
             return Some(offset.next());
         }
-        self.waiting.insert(at, (offset, 1));
+        self.queued.insert(at, (offset, 1));
         None
     }
 
     /// Takes a record out of the run at `at`.
     fn remove(&mut self, at: usize, offset: Offset) {
-        let (first, count) = self.waiting[at];
+        let (first, count) = self.queued[at];
         let end = first.plus(count);
         match (first == offset, offset.next() == end) {
             (true, true) => {
-                self.waiting.remove(at);
+                self.queued.remove(at);
             }
-            (true, false) => self.waiting[at] = (offset.next(), count - 1),
+            (true, false) => self.queued[at] = (offset.next(), count - 1),
             (false, is_last) => {
-                self.waiting[at] = (first, offset.since(first));
+                self.queued[at] = (first, offset.since(first));
                 if !is_last {
                     let rest = (offset.next(), end.since(offset.next()));
-                    self.waiting.insert(at + 1, rest);
+                    self.queued.insert(at + 1, rest);
                 }
             }
         }
@@ -321,7 +321,7 @@ impl Group {
     /// Takes everything before `to` out. How much that was.
     fn remove_before(&mut self, to: Offset) -> u64 {
         let mut removed = 0;
-        while let Some((first, count)) = self.waiting.front_mut()
+        while let Some((first, count)) = self.queued.front_mut()
             && *first < to
         {
             let gone = to.since(*first).min(*count);
@@ -329,21 +329,21 @@ impl Group {
             *first = first.plus(gone);
             *count -= gone;
             if *count == 0 {
-                self.waiting.pop_front();
+                self.queued.pop_front();
             }
         }
         removed
     }
 
-    fn is_waiting(&self, offset: Offset) -> bool {
-        self.place(offset).is_some()
+    fn is_queued(&self, offset: Offset) -> bool {
+        self.run_of(offset).is_some()
     }
 
-    /// The run that holds a record.
-    fn place(&self, offset: Offset) -> Option<usize> {
-        let after = self.waiting.partition_point(|&(first, _)| first <= offset);
+    /// Which run holds a record.
+    fn run_of(&self, offset: Offset) -> Option<usize> {
+        let after = self.queued.partition_point(|&(first, _)| first <= offset);
         let at = after.checked_sub(1)?;
-        let (first, count) = self.waiting[at];
+        let (first, count) = self.queued[at];
         (offset < first.plus(count)).then_some(at)
     }
 }
@@ -384,7 +384,7 @@ mod tests {
         }
         for offset in [14, 12, 2] {
             fifo.give_back(Offset(offset), &nothing);
-            assert!(fifo.is_waiting(Offset(offset)));
+            assert!(fifo.is_queued(Offset(offset)));
             assert_eq!(fifo, stored_and_read(&fifo));
         }
         fifo.purge(Offset(29), &nothing);

@@ -216,12 +216,12 @@ impl Ledger {
     /// The asker's view of ready records that it is about to get. Lease 0 is none.
     fn leased_run(&self, run: Run, first: LeaseId, now: Timestamp) -> LeasedRun {
         let part = self.part(run.partition);
-        let records = run.offsets().zip(0..).map(|(offset, place): (_, u64)| {
+        let records = run.offsets().zip(0..).map(|(offset, nth): (_, u64)| {
             let before = part.map(|part| part.seen(offset)).unwrap_or_default();
             let seen = before.again(now);
             LeasedRecord {
                 offset,
-                lease: LeaseId(if first.0 == 0 { 0 } else { first.0 + place }),
+                lease: LeaseId(if first.0 == 0 { 0 } else { first.0 + nth }),
                 deliveries: seen.deliveries,
                 delivered_first: seen.first,
             }

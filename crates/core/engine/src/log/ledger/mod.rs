@@ -40,7 +40,7 @@ pub use self::{
 use super::{
     Columns, LedgerId,
     columns::Piece,
-    index::{Due, Indexes, Place},
+    index::{Deadline, Indexes, Place},
     partition::Partition,
     record::{LedgerRecord, Run},
 };
@@ -172,8 +172,8 @@ impl Ledger {
         part.append(run.first, run.count, piece.group, hidden_until);
         if let Some(until) = hidden_until {
             for offset in run.offsets() {
-                let due = Due::Delay(self.place(run.partition, offset));
-                site.indexes.deadlines.insert((until, site.log, due));
+                let deadline = Deadline::Delay(self.place(run.partition, offset));
+                site.indexes.deadlines.insert((until, site.log, deadline));
             }
         }
     }
@@ -195,7 +195,7 @@ impl Ledger {
             LedgerRecord::Settled(run) => self.apply_settled(*run, site),
             LedgerRecord::Returned { run, until } => self.apply_returned(*run, *until, site),
             LedgerRecord::Extended { run, until } => self.apply_extended(*run, *until, site),
-            LedgerRecord::Due(run) => self.apply_due(*run, site),
+            LedgerRecord::DelayEnded(run) => self.apply_delay_ended(*run, site),
             LedgerRecord::Purged(ends) => {
                 for (partition, to) in ends {
                     self.apply_purged(*partition, *to, site);
@@ -264,10 +264,10 @@ impl Ledger {
                 site.indexes.lease(site.log, place, session, lease.until);
             }
             for (offset, delayed) in &part.delayed {
-                let due = Due::Delay(self.place(partition, *offset));
+                let deadline = Deadline::Delay(self.place(partition, *offset));
                 site.indexes
                     .deadlines
-                    .insert((delayed.until, site.log, due));
+                    .insert((delayed.until, site.log, deadline));
             }
             self.note_expiry(partition, site);
         }

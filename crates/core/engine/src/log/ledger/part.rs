@@ -177,13 +177,13 @@ impl Part {
     }
 
     /// Makes a delayed record ready.
-    pub(super) fn due(&mut self, offset: Offset) -> Option<Timestamp> {
+    pub(super) fn end_delay(&mut self, offset: Offset) -> Option<Timestamp> {
         let delayed = self.delayed.remove(&offset)?;
         if let Some(fifo) = &mut self.fifo {
             if delayed.seen.deliveries > 0 {
                 self.returned.insert(offset, delayed.seen);
             }
-            fifo.due(offset, &self.delayed);
+            fifo.end_delay(offset, &self.delayed);
         } else if offset >= self.next {
             self.ahead.remove(offset);
         } else {
@@ -280,7 +280,7 @@ impl Part {
             || self.returned.contains_key(&offset)
             || self.delayed.contains_key(&offset);
         match &self.fifo {
-            Some(fifo) => listed || fifo.is_waiting(offset),
+            Some(fifo) => listed || fifo.is_queued(offset),
             None => listed || (offset >= self.next && !self.ahead.contains(offset)),
         }
     }

@@ -5,7 +5,7 @@ use stele_base_types::{LogId, Offset, PartitionIndex, Timestamp};
 use super::{Ledger, Site, ledger_record, part::Delayed, partition_index};
 use crate::{
     Command, Decision, LedgerId, LogError, QueueConfig, Record, State,
-    log::{index::Due, record::LedgerRecord},
+    log::{index::Deadline, record::LedgerRecord},
 };
 
 /// Settles everything that is ready or delayed; answered with how many records that was.
@@ -131,8 +131,8 @@ impl Ledger {
     ) {
         if before != self.next_expiry(partition) {
             if let Some(at) = before {
-                let due = Due::Expiry(self.id, partition);
-                site.indexes.deadlines.remove(&(at, site.log, due));
+                let deadline = Deadline::Expiry(self.id, partition);
+                site.indexes.deadlines.remove(&(at, site.log, deadline));
             }
             self.note_expiry(partition, site);
         }
@@ -141,15 +141,15 @@ impl Ledger {
     /// Enters when the next records of a partition become too old.
     pub(super) fn note_expiry(&self, partition: PartitionIndex, site: &mut Site<'_>) {
         if let Some(at) = self.next_expiry(partition) {
-            let due = Due::Expiry(self.id, partition);
-            site.indexes.deadlines.insert((at, site.log, due));
+            let deadline = Deadline::Expiry(self.id, partition);
+            site.indexes.deadlines.insert((at, site.log, deadline));
         }
     }
 
     pub(super) fn unnote_expiry(&self, partition: PartitionIndex, site: &mut Site<'_>) {
         if let Some(at) = self.next_expiry(partition) {
-            let due = Due::Expiry(self.id, partition);
-            site.indexes.deadlines.remove(&(at, site.log, due));
+            let deadline = Deadline::Expiry(self.id, partition);
+            site.indexes.deadlines.remove(&(at, site.log, deadline));
         }
     }
 
@@ -176,10 +176,10 @@ impl Ledger {
         site: &mut Site<'_>,
     ) {
         for (offset, delayed) in ended {
-            let due = Due::Delay(self.place(partition, *offset));
+            let deadline = Deadline::Delay(self.place(partition, *offset));
             site.indexes
                 .deadlines
-                .remove(&(delayed.until, site.log, due));
+                .remove(&(delayed.until, site.log, deadline));
         }
     }
 }

@@ -7,7 +7,7 @@ use stele_base_types::{LogId, Offset, PartitionIndex, Timestamp};
 use super::{Ledger, Run, Site, ledger_record, part::Was};
 use crate::{
     Command, Decision, Durability, LeaseId, LedgerId, LogError, Record, State,
-    log::{index::Due, record::LedgerRecord},
+    log::{index::Deadline, record::LedgerRecord},
 };
 
 /// What becomes of a leased record.
@@ -49,7 +49,7 @@ pub struct Settle {
     pub durable: bool,
 }
 
-/// The places in a request of items that weren't leased so.
+/// The positions in a request of items that weren't leased so.
 pub type Missing = SmallVec<[usize; 2]>;
 
 impl Command for Settle {
@@ -61,11 +61,11 @@ impl Command for Settle {
         let ledger = known.known_ledger(self.ledger)?;
         let mut missing = Missing::new();
         let mut runs = RunsOfItems::default();
-        for (place, item) in self.items.iter().enumerate() {
+        for (position, item) in self.items.iter().enumerate() {
             if ledger.matches(item, self.outcome) {
                 runs.push(item);
             } else if !ledger.is_repeated(item, self.outcome) {
-                missing.push(place);
+                missing.push(position);
             }
         }
         let record = |run| match self.outcome {
@@ -155,8 +155,8 @@ impl Ledger {
             match part.settle(offset) {
                 Was::Leased(lease) => self.end_lease(run.partition, offset, &lease, site),
                 Was::Delayed(until) => {
-                    let due = Due::Delay(self.place(run.partition, offset));
-                    site.indexes.deadlines.remove(&(until, site.log, due));
+                    let deadline = Deadline::Delay(self.place(run.partition, offset));
+                    site.indexes.deadlines.remove(&(until, site.log, deadline));
                 }
                 Was::Ready | Was::Settled => {}
             }
@@ -179,22 +179,22 @@ impl Ledger {
             };
             let is_delayed = part.delayed.contains_key(&offset);
             if let Some(until) = until.filter(|_| is_delayed) {
-                let due = Due::Delay(self.place(run.partition, offset));
-                site.indexes.deadlines.insert((until, site.log, due));
+                let deadline = Deadline::Delay(self.place(run.partition, offset));
+                site.indexes.deadlines.insert((until, site.log, deadline));
             }
             self.end_lease(run.partition, offset, &lease, site);
         }
         self.refresh(run.partition);
     }
 
-    pub(super) fn apply_due(&mut self, run: Run, site: &mut Site<'_>) {
+    pub(super) fn apply_delay_ended(&mut self, run: Run, site: &mut Site<'_>) {
         for offset in run.offsets() {
             let Some(part) = self.part_mut(run.partition) else {
                 return;
             };
-            if let Some(until) = part.due(offset) {
-                let due = Due::Delay(self.place(run.partition, offset));
-                site.indexes.deadlines.remove(&(until, site.log, due));
+            if let Some(until) = part.end_delay(offset) {
+                let deadline = Deadline::Delay(self.place(run.partition, offset));
+                site.indexes.deadlines.remove(&(until, site.log, deadline));
             }
         }
         self.refresh(run.partition);

@@ -295,7 +295,7 @@ fn recovered(mut state: State, records: &[Record]) -> State {
     for record in records {
         state.replay(&record.store(Vec::new())).expect("it decodes");
     }
-    state.apply(&Record::Recovered(ProcessEpoch(1)));
+    state.apply(&Record::Started(ProcessEpoch(1)));
     while state.logs.has_leavings() {
         for record in state.clean_up(Timestamp::PAST).records {
             state.apply(&record);

@@ -31,7 +31,7 @@ pub(in crate::stored) enum Record {
     Catalogue(CatalogueRecord),
     ProducerIds(ProducerId),
     SessionClosed(SessionId),
-    Recovered,
+    Started,
     Committed(Never),
 }
 
@@ -89,7 +89,7 @@ pub(in crate::stored) enum LedgerRecord {
         run: Run,
         until: Timestamp,
     },
-    Due(Run),
+    DelayEnded(Run),
     Purged(SmallVec<[(PartitionIndex, Offset); 1]>),
     Expired {
         partition: PartitionIndex,
@@ -155,7 +155,7 @@ impl Record {
             Self::Catalogue(_) => Touched::catalogue(),
             Self::ProducerIds(_) => Touched::header(),
             Self::SessionClosed(_) => Touched::header().and_all_logs(),
-            Self::Recovered => Touched::catalogue().and_all_logs(),
+            Self::Started => Touched::catalogue().and_all_logs(),
             Self::Committed(never) => match *never {},
         }
     }
@@ -185,7 +185,7 @@ impl Record {
             Self::Catalogue(record) => crate::Record::Catalogue(record.into()),
             Self::ProducerIds(next) => crate::Record::ProducerIds(next),
             Self::SessionClosed(session) => return session_closed(state, session),
-            Self::Recovered => return recovered(state),
+            Self::Started => return started(state),
             Self::Committed(never) => match never {},
         };
         state.apply(&record);
@@ -199,8 +199,8 @@ fn session_closed(state: &mut State, session: SessionId) {
 }
 
 /// What was of the former process returned, or was gone, by this record alone.
-fn recovered(state: &mut State) {
-    state.apply(&crate::Record::Recovered(EPOCH));
+fn started(state: &mut State) {
+    state.apply(&crate::Record::Started(EPOCH));
     clean_up(state);
     while apply_all(state, state.drop_fleeting()) {}
 }
@@ -267,7 +267,7 @@ impl From<LedgerRecord> for crate::LedgerRecord {
             LedgerRecord::Settled(run) => Self::Settled(run),
             LedgerRecord::Returned { run, until } => Self::Returned { run, until },
             LedgerRecord::Extended { run, until } => Self::Extended { run, until },
-            LedgerRecord::Due(run) => Self::Due(run),
+            LedgerRecord::DelayEnded(run) => Self::DelayEnded(run),
             LedgerRecord::Purged(ends) => Self::Purged(ends),
             LedgerRecord::Expired { partition, to } => Self::Expired { partition, to },
             LedgerRecord::Cleared(ends) => Self::Cleared(ends),

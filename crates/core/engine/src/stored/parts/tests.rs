@@ -118,7 +118,7 @@ fn history() -> Vec<Record> {
         command: LinkCommand::Undefine { log: LogId(3) },
     };
     vec![
-        Record::Recovered(ProcessEpoch(1)),
+        Record::Started(ProcessEpoch(1)),
         define(1),
         open(1),
         open(2),
@@ -131,7 +131,7 @@ fn history() -> Vec<Record> {
         commit("a", 1),
         commit("b", 2),
         Record::ProducerIds(ProducerId(4)),
-        Record::Recovered(ProcessEpoch(2)),
+        Record::Started(ProcessEpoch(2)),
         append(&[2, 1], 6),
         Record::Log(LogId(3), LogRecord::Closed),
         Record::Link(link),

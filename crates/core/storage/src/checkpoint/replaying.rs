@@ -1,4 +1,5 @@
-//! Replays the journal files that are settled, and loads the parts of the state that they touch.
+//! Replays the journal files that are checkpointed, and loads the parts of the state that they
+//! touch.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Settling: copies what still lives in closed journal files into segments, and makes a snapshot
-//! that covers them.
+//! A checkpoint: copies what still lives in closed journal files into segments, and makes a
+//! snapshot that covers them.
 //!
 //! ```text
 //!  1  batches above the floors   → segments   ─┐
@@ -12,18 +12,20 @@
 //! ```
 //!
 //! A crash before the end of 3 leaves the last snapshot in force, and all that it names. A crash
-//! later leaves objects that nothing refers to; the first settling of a process removes them. The
+//! later leaves objects that nothing refers to; the first checkpoint of a process removes them. The
 //! shard goes on meanwhile; it installs the result some partitions at a time.
 //!
 //! What it costs follows from what the files hold and what they change, not from how much there is.
 
 mod copy;
 mod replaying;
-mod unlisted;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use stele_base_types::{LogId, Offset, PartitionId};
@@ -32,7 +34,7 @@ use self::{copy::Copied, replaying::Replaying};
 use crate::{
     BlockSequence, Error, ObjectWriter, Options, PartKey, Replay, ReplayError, ShardDirectory,
     journal::JournalFile,
-    segment::Segment,
+    segment::{SEGMENTS, Segment},
     snapshot::{Newest, PartWriter, SEGMENT_LISTS, Snapshot},
 };
 
@@ -40,10 +42,10 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct Floors {
     /// The first block whose records the floors don't stand on. They must be on disk before
-    /// settling begins, or a crash would take back the acknowledgement, but not the removal.
+    /// the checkpoint begins, or a crash would take back the acknowledgement, but not the removal.
     pub as_of: BlockSequence,
     /// The first block that may hold records of partitions that were made after the floors were
-    /// taken: no file that reaches up to it is settled with them.
+    /// taken: no file that reaches up to it is checkpointed with them.
     pub complete_before: BlockSequence,
     /// The floor of every partition that exists, in order. What isn't listed was deleted.
     pub starts: Vec<(PartitionId, Offset)>,
@@ -57,18 +59,18 @@ impl Floors {
     }
 }
 
-/// What to settle. Made by [`crate::ReadIndex::plan_settling`].
+/// What to checkpoint. Made by [`crate::ReadIndex::plan_checkpoint`].
 #[derive(Debug)]
-pub struct SettlePlan {
+pub struct CheckpointPlan {
     pub(crate) files: Vec<Arc<JournalFile>>,
     /// The first block after the files; `None` where there are no files.
     pub(crate) through: Option<BlockSequence>,
     pub(crate) floors: Floors,
 }
 
-/// What was settled, for [`crate::ReadIndex::install_settled`] to take out of it.
+/// What a checkpoint made, for [`crate::ReadIndex::install_checkpoint`] to take out of it.
 #[derive(Debug)]
-pub struct Settled {
+pub struct Checkpoint {
     /// Where it lies.
     pub(crate) directory: ShardDirectory,
     /// The first block that isn't in segments.
@@ -80,21 +82,21 @@ pub struct Settled {
     pub(crate) left: Vec<Segment>,
 }
 
-/// Settles. Owned by a thread that may wait.
+/// Makes checkpoints. Owned by a thread that may wait.
 #[derive(Debug)]
-pub struct Settler {
+pub struct Checkpointer {
     directory: ShardDirectory,
     options: Options,
     /// The first block that isn't on disk, as the writer moves it.
     synced: Arc<AtomicU64>,
-    /// The snapshot in force; `None` after a settling that failed, until it is read again.
+    /// The snapshot in force; `None` after a checkpoint that failed, until it is read again.
     snapshot: Option<Snapshot>,
-    /// The last settling of this process was carried through: it has left no objects that no
+    /// The last checkpoint of this process was carried through: it has left no objects that no
     /// snapshot names.
     is_clean: bool,
 }
 
-impl Settler {
+impl Checkpointer {
     pub(crate) fn new(
         directory: &ShardDirectory,
         options: &Options,
@@ -115,17 +117,21 @@ impl Settler {
     ///
     /// An error leaves everything in the journal, as it was. After [`Error::FloorsNotSynced`], and
     /// where there was no room ([`Error::is_storage_full`]), the caller gives the plan up
-    /// ([`crate::ReadIndex::abandon_settling`]) and makes another later. After any other error the
-    /// process is to stop and recover.
-    pub fn settle(&mut self, plan: &SettlePlan, replay: &mut dyn Replay) -> Result<Settled, Error> {
+    /// ([`crate::ReadIndex::abandon_checkpoint`]) and makes another later. After any other error
+    /// the process is to stop and recover.
+    pub fn checkpoint(
+        &mut self,
+        plan: &CheckpointPlan,
+        replay: &mut dyn Replay,
+    ) -> Result<Checkpoint, Error> {
         self.check_floors(&plan.floors)?;
         let mut snapshot = match self.snapshot.take() {
             Some(snapshot) => snapshot,
             None => self.read_snapshot()?,
         };
-        let settled = self.settle_into(&mut snapshot, plan, replay)?;
+        let checkpoint = self.checkpoint_into(&mut snapshot, plan, replay)?;
         self.snapshot = Some(snapshot);
-        Ok(settled)
+        Ok(checkpoint)
     }
 
     fn check_floors(&self, floors: &Floors) -> Result<(), Error> {
@@ -150,12 +156,12 @@ impl Settler {
     }
 
     /// Brings `snapshot` to the end of the plan's files.
-    fn settle_into(
+    fn checkpoint_into(
         &mut self,
         snapshot: &mut Snapshot,
-        plan: &SettlePlan,
+        plan: &CheckpointPlan,
         replay: &mut dyn Replay,
-    ) -> Result<Settled, Error> {
+    ) -> Result<Checkpoint, Error> {
         let directory = self.directory.clone();
         let (store, options) = (&*directory.store, &self.options);
         let through = plan.through.unwrap_or(snapshot.next);
@@ -174,20 +180,20 @@ impl Settler {
             floors,
             &mut *output,
         )?;
-        let settled = Settled {
+        let checkpoint = Checkpoint {
             directory: directory.clone(),
             through,
             segments: copied.all(),
             left: copied.left.clone(),
         };
         if plan.files.is_empty() && copied.changed.is_empty() {
-            return Ok(settled);
+            return Ok(checkpoint);
         }
         self.save_changed(snapshot, replay, &changed, &copied, &mut *output)?;
         output.finish()?;
         snapshot.put(store, directory.shard, through)?;
         self.remove_superfluous(snapshot, &copied.left)?;
-        Ok(settled)
+        Ok(checkpoint)
     }
 
     /// Writes the parts of the state that changed, and the lists of segments.
@@ -229,7 +235,7 @@ impl Settler {
         }
     }
 
-    /// Removes what the snapshot, which is in place, made superfluous, except for what readers may
+    /// Removes what the snapshot, which is in force, made superfluous, except for what readers may
     /// still read.
     fn remove_superfluous(
         &mut self,
@@ -238,10 +244,26 @@ impl Settler {
     ) -> Result<(), Error> {
         snapshot.remove_others(&*self.directory.store)?;
         if !self.is_clean {
-            unlisted::remove(&self.directory, snapshot, left)?;
+            self.remove_unlisted(snapshot, left)?;
         }
         self.is_clean = true;
         Ok(())
+    }
+
+    /// Removes the segments that `snapshot`, which is in force, doesn't list: what a process before
+    /// left, or a checkpoint that failed. Those that are `left` are removed once nobody reads them.
+    /// Looks at all names, so it is for the first checkpoint only.
+    fn remove_unlisted(&self, snapshot: &Snapshot, left: &[Segment]) -> Result<(), Error> {
+        let store = &*self.directory.store;
+        store.discard_unfinished()?;
+        let listed = snapshot.segments.values().flatten().chain(left);
+        let mut kept: HashSet<String> = listed
+            .flat_map(|segment| [segment.log_name(), segment.index_name()])
+            .collect();
+        kept.extend(self.directory.leftovers.names());
+        let mut names = store.list(SEGMENTS)?;
+        names.retain(|name| !kept.contains(name));
+        store.delete(&names)
     }
 }
 

@@ -1,5 +1,5 @@
-//! A settler that is slower than what comes in is waited for, so that there is a bound to what a
-//! start has to read.
+//! A checkpointer that is slower than what comes in is waited for, so that there is a bound to what
+//! a start has to read.
 #![allow(
     clippy::unwrap_used,
     reason = "a test that can't go on says so by panicking"
@@ -19,7 +19,7 @@ use stele_core_engine::{AppendTarget, Declared, Durability};
 use stele_core_storage::Options;
 use stele_test_testkit::{message, queue};
 
-/// Settled as soon as there are two files.
+/// Checkpointed as soon as there are two files.
 const OPTIONS: Options = Options {
     journal_file_size_bytes_max: 256 << 10,
     journal_size_bytes_max: 512 << 10,
@@ -34,7 +34,7 @@ const MESSAGES: usize = 320;
 /// Requests that are published at once, which may all be in blocks that aren't written.
 const PUBLISHERS: usize = 32;
 
-/// How often the broker looks at the space, about once a second, until the settler gets on.
+/// How often the broker looks at the space, about once a second, until the checkpointer gets on.
 const LOOKS: usize = 2;
 
 /// The real disk, on which no segment can be made for a while.
@@ -54,7 +54,7 @@ struct Gate {
 }
 
 impl GatedDisk {
-    /// The settler gets here, and no further until the gate is open.
+    /// The checkpointer gets here, and no further until the gate is open.
     fn pass(&self) {
         let mut gate = self.gate.lock().unwrap();
         gate.is_reached = true;
@@ -136,7 +136,7 @@ impl Disk for GatedDisk {
 }
 
 #[tokio::test]
-async fn the_journal_stays_within_a_bound_however_long_settling_takes() {
+async fn the_journal_stays_within_a_bound_however_long_a_checkpoint_takes() {
     let directory = tempfile::tempdir().unwrap();
     let settings = Settings {
         directory: directory.path().join("data"),
@@ -155,7 +155,7 @@ async fn the_journal_stays_within_a_bound_however_long_settling_takes() {
     let (broker, running) = started.unwrap();
     publish_all(&broker).await;
     let found = disk.gate.lock().unwrap().journal_size_bytes;
-    let found = found.expect("all is taken up only once something was settled");
+    let found = found.expect("all is taken up only once something was checkpointed");
     let limit = 4 * OPTIONS.journal_size_bytes_max;
     let at_once = (PUBLISHERS * (BODY_SIZE_BYTES + 1024)) as u64;
     // What is allocated ahead of the end of the last file, at most.

@@ -1,4 +1,4 @@
-//! A settling costs what its files change, not how many logs there are.
+//! A checkpoint costs what its files change, not how many logs there are.
 #![allow(
     clippy::unwrap_used,
     reason = "a test that can't go on says so by panicking"
@@ -13,7 +13,7 @@ use stele_base_types::{LogId, ShardId, Timestamp};
 use stele_core_broker::{News, Opened, Replayed, ReplyTo, Request, Shard};
 use stele_core_engine::{Append, AppendTarget, Catalogue, Columns, Durability};
 use stele_core_storage::{
-    DataDirectory, Journal, Options, PartKey, Parts, Replay, ReplayError, Settler,
+    Checkpointer, DataDirectory, Journal, Options, PartKey, Parts, Replay, ReplayError,
 };
 use stele_test_testkit::{message, queue};
 use tokio::sync::oneshot;
@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 const LOGS: u64 = 1_000;
 const START: Timestamp = Timestamp(1_700_000_000_000);
 
-/// All that is journalled is settled at once.
+/// All that is journalled is checkpointed at once.
 const OPTIONS: Options = Options {
     journal_file_size_bytes_max: 1 << 20,
     journal_size_bytes_max: 1,
@@ -30,7 +30,7 @@ const OPTIONS: Options = Options {
     cache_size_bytes_max: 64 << 10,
 };
 
-/// The state, and how much of it a settling touches.
+/// The state, and how much of it a checkpoint touches.
 #[derive(Default)]
 struct Counted {
     replayed: Replayed,
@@ -70,7 +70,7 @@ impl Replay for Counted {
 struct Alone {
     shard: Shard,
     writer: Box<dyn Journal>,
-    settler: Settler,
+    checkpointer: Checkpointer,
     now: Timestamp,
 }
 
@@ -91,12 +91,12 @@ impl Alone {
         let Opened {
             shard,
             writer,
-            settler,
+            checkpointer,
         } = opened;
         Self {
             shard,
             writer,
-            settler,
+            checkpointer,
             now: START,
         }
     }
@@ -133,34 +133,34 @@ impl Alone {
         self.shard.news(News::Synced(next), self.now);
     }
 
-    /// Settles all that was committed.
-    fn settle(&mut self) -> Counted {
+    /// Checkpoints all that was committed.
+    fn checkpoint(&mut self) -> Counted {
         self.writer.seal().unwrap();
         // A block that begins another file closes the last one.
         self.append(LogId(0));
         self.commit();
         let plan = loop {
             self.now = self.now.plus_ms(1_000);
-            if let Some(plan) = self.shard.plan_settling(self.now) {
+            if let Some(plan) = self.shard.plan_checkpoint(self.now) {
                 break plan;
             }
-            while self.shard.has_settling_piece() {
-                self.shard.settle_piece(usize::MAX);
+            while self.shard.has_checkpoint_piece() {
+                self.shard.checkpoint_piece(usize::MAX);
             }
             self.commit();
         };
         let mut counted = Counted::default();
-        let settled = self.settler.settle(&plan, &mut counted).unwrap();
-        self.shard.settled(settled);
-        while self.shard.has_settling_piece() {
-            self.shard.settle_piece(usize::MAX);
+        let checkpoint = self.checkpointer.checkpoint(&plan, &mut counted).unwrap();
+        self.shard.checkpointed(checkpoint);
+        while self.shard.has_checkpoint_piece() {
+            self.shard.checkpoint_piece(usize::MAX);
         }
         counted
     }
 }
 
 #[test]
-fn a_settling_loads_and_saves_only_the_logs_in_its_files() {
+fn a_checkpoint_loads_and_saves_only_the_logs_in_its_files() {
     let directory = tempfile::tempdir().unwrap();
     let mut alone = Alone::open(directory.path());
     for log in 0..LOGS {
@@ -170,9 +170,9 @@ fn a_settling_loads_and_saves_only_the_logs_in_its_files() {
         drop(answer);
     }
     alone.commit();
-    let first = alone.settle();
+    let first = alone.checkpoint();
     assert_eq!(first.changed.len() as u64, LOGS + 2, "header and catalogue");
-    let second = alone.settle();
+    let second = alone.checkpoint();
     assert_eq!(second.changed.len(), 2, "{:?}", second.changed);
     assert_eq!(second.loaded.len(), 2, "{:?}", second.loaded);
 

@@ -1,14 +1,30 @@
-//! Members of groups, whose answers may come later.
+//! Requests whose answers may come later: deletions of logs, joins and syncs of groups. Each has a
+//! token, by which the engine says when.
 
 use stele_core_engine::{
-    Decision, Durability, GroupError, JoinGroup, JoinReply, JoinedGroup, SyncGroup, SyncedGroup,
-    Token,
+    Decision, DeleteLog, Durability, GroupError, JoinGroup, JoinReply, JoinedGroup, LogError,
+    SyncGroup, SyncedGroup, Token,
 };
 
 use super::Shard;
 use crate::{Error, request::Reply};
 
 impl Shard {
+    pub(super) fn delete(&mut self, delete: DeleteLog, reply: Reply<u64, LogError>) {
+        let token = self.give_token();
+        let decided = delete.decide(token, &self.state, self.now);
+        if let Some(waiting) = self.answer_or_wait(decided, reply) {
+            self.deletions.insert(token, waiting);
+        }
+    }
+
+    /// Answers a deletion that waits.
+    pub(super) fn deleted(&mut self, token: Token, ready: u64, durability: Durability) {
+        if let Some(reply) = self.deletions.remove(&token) {
+            self.answer_call(reply, Ok(ready), durability);
+        }
+    }
+
     pub(super) fn join(&mut self, join: JoinGroup, reply: Reply<JoinReply, GroupError>) {
         let token = self.give_token();
         let decided = join.decide(token, &self.state, self.now);

@@ -1,0 +1,73 @@
+//! Checkpoints the shards' journals, one at a time, so that this takes at most one core.
+
+use std::{
+    io,
+    sync::{Arc, mpsc as std_mpsc},
+};
+
+use stele_base_env::spawn_thread;
+use stele_core_storage::{CheckpointPlan, Checkpointer, Error, Retired};
+use tokio::sync::{mpsc, watch};
+
+use super::shard_thread::Heard;
+use crate::shard::Replayed;
+
+/// What the checkpointer is asked.
+#[derive(Debug)]
+pub(super) enum CheckpointerJob {
+    /// Checkpoint a journal.
+    Checkpoint(Box<CheckpointJob>),
+    /// Keep what was checkpointed as spares, or give its space back.
+    Release(Retired),
+}
+
+/// A journal to checkpoint.
+#[derive(Debug)]
+pub(super) struct CheckpointJob {
+    pub(super) checkpointer: Checkpointer,
+    pub(super) plan: CheckpointPlan,
+    pub(super) done: mpsc::Sender<Heard>,
+}
+
+/// Starts the thread. It ends when all shards have dropped their senders, or at the first failure.
+pub(super) fn spawn(
+    jobs: std_mpsc::Receiver<CheckpointerJob>,
+    failing: watch::Sender<Option<Arc<str>>>,
+    alive: mpsc::Sender<()>,
+) -> io::Result<()> {
+    spawn_thread("checkpointer", move || {
+        let _alive = alive;
+        while let Ok(job) = jobs.recv() {
+            let done = match job {
+                CheckpointerJob::Checkpoint(job) => checkpoint(*job),
+                CheckpointerJob::Release(retired) => retired.release(),
+            };
+            if let Err(error) = done {
+                tracing::error!(%error, "the journal can't be checkpointed");
+                drop(failing.send(Some(error.to_string().into())));
+                return;
+            }
+        }
+    })
+    .map(drop)
+}
+
+fn checkpoint(job: CheckpointJob) -> Result<(), Error> {
+    let CheckpointJob {
+        mut checkpointer,
+        plan,
+        done,
+    } = job;
+    let checkpoint = match checkpointer.checkpoint(&plan, &mut Replayed::default()) {
+        // All is still in the journal: the shard asks again, when there may be room.
+        Err(error) if error.is_storage_full() => {
+            tracing::warn!(%error, "no room to checkpoint the journal");
+            None
+        }
+        checkpoint => Some(checkpoint?),
+    };
+    // The plan holds the files that were checkpointed, which are released when nobody does.
+    drop(plan);
+    drop(done.blocking_send(Heard::Checkpointed(Box::new((checkpointer, checkpoint)))));
+    Ok(())
+}

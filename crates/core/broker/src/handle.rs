@@ -97,8 +97,7 @@ impl Broker {
         self.shared.catalogue.read()
     }
 
-    /// A new session with its events: among them already, where it is so, that the broker is short
-    /// of space.
+    /// A new session with its events. If the broker is short of space, they begin with that.
     pub async fn open_session(&self) -> (Session, Events) {
         let id = SessionId(self.next_id());
         let mailbox = Arc::<Mailbox>::default();
@@ -114,7 +113,7 @@ impl Broker {
             opened.push(answer);
         }
         for answer in opened {
-            // A shard that has stopped answers nothing, to later requests neither.
+            // A shard that has stopped doesn't answer, and won't answer the session's requests.
             drop(answer.await);
         }
         let session = Session::new(self.clone(), id, Arc::clone(&mailbox));
@@ -150,7 +149,7 @@ impl Broker {
         answer.await.map_err(|_| Failure::Stopping)?
     }
 
-    /// Says that a log is in use: one that goes for want of use counts from now.
+    /// Notes that a log is in use. The time after which an unused log is deleted begins again.
     pub async fn use_log(&self, log: LogId) -> Result<(), Error<LogError>> {
         self.to_log(log, UseLog { log }).await
     }

@@ -32,19 +32,20 @@ pub(crate) const BACKLOG_BYTES_MAX: usize = 16 << 20;
 /// is kept for it here stays bounded. What it sends itself is taken up all the same.
 pub(crate) const LINK_BACKLOG_MAX: usize = 4_096;
 
-/// Jobs of one shard that wait for the checkpointer, where no shard waits: a checkpoint, what is
-/// left of the one before, and spares that are given up.
+/// Jobs of one shard that may wait for the checkpointer. There is room for all that a shard can
+/// have at a time, so that handing one over never makes it wait: a checkpoint, the files that the
+/// one before has left, and spares that are given up.
 pub(crate) const CHECKPOINTER_JOBS_PER_SHARD_MAX: usize = 3;
 
-/// Records of logs that work which is due, or left by ended sessions, may change before a shard
+/// How many records a shard may change for deadlines, and for sessions that have ended, before it
 /// goes on with its clients' requests: well under a millisecond.
 pub(crate) const PIECE_RECORDS: u32 = 2_000;
 
 /// How often retention, space and checkpoints are looked at, in milliseconds.
 pub(crate) const MAINTENANCE_MS: u64 = 1_000;
 
-/// How long records stay at least, in milliseconds, whatever their timestamps say, unless the log
-/// keeps them for less: as often as Kafka looks at the age of what a topic has.
+/// For how long records are kept at least, in milliseconds, whatever their timestamps say, unless
+/// the log's own retention is shorter. Kafka looks at the age of a topic's records as seldom.
 pub(crate) const AGE_GRACE_MS: u64 = 5 * 60_000;
 
 /// Partitions whose floors are taken for a checkpoint, or that take over its result, before a

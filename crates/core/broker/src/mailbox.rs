@@ -64,7 +64,7 @@ impl<T> Mailbox<T> {
         let was_empty = items.is_empty();
         items.push(item);
         drop(items);
-        // Who takes takes all: only the first of a batch needs to wake.
+        // The receiver takes all that is there, so only the first item needs to wake it.
         if was_empty {
             self.arrived.notify_one();
         }

@@ -94,8 +94,8 @@ impl MergedAnswer {
 /// A target that isn't there any more.
 const GONE: u8 = 0;
 
-/// Of the errors of several shards the gravest is told: what wasn't taken for a failure may be on
-/// the disk or not.
+/// Orders the errors of several shards, of which the gravest is told. A failure is graver than a
+/// refusal: after a refusal nothing was appended, after a failure that isn't known.
 fn gravity(error: &Error<AppendError>) -> u8 {
     match error {
         Error::Refused(AppendError::NoSuchLog) => GONE,

@@ -75,7 +75,8 @@ pub struct LinkNumber(pub u64);
 /// What one shard has another do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LinkCommand {
-    /// To the shard of the log: it is defined so. Take it up, or take over what has changed.
+    /// To the shard of the log: this is its definition. Open the log, or take over what has
+    /// changed.
     Open {
         /// The log.
         log: LogId,
@@ -97,14 +98,15 @@ pub enum LinkCommand {
 /// What happens to a link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LinkRecord {
-    /// A command is to go to a shard: the one after the last.
+    /// A command is to be sent to a shard. Its number is the one after the last command's.
     Sent {
         /// Where to.
         to: ShardId,
         /// What.
         command: LinkCommand,
     },
-    /// A shard's next command was taken; the records with this one are what follows from it.
+    /// The next command of a shard was taken. What it leads to are the records of the same
+    /// decision.
     Taken {
         /// Whose.
         from: ShardId,

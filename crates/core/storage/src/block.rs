@@ -54,8 +54,8 @@ pub(crate) const HEADER_SIZE_BYTES: usize = 40;
 /// What every block starts with.
 pub(crate) const MAGIC: [u8; 4] = *b"SBK\x01";
 
-/// What takes the place of the next block's header behind the last block, so that the end is told
-/// from a torn write.
+/// What lies behind the last block, where the next block's header would be. By it the end of the
+/// journal is told from a torn write.
 pub(crate) const END_MARK: [u8; HEADER_SIZE_BYTES] = [0; HEADER_SIZE_BYTES];
 
 /// Where what the header's checksum covers starts.
@@ -107,8 +107,9 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The place of an entry from `start` on, whose batch is the last of it. Where it has very many
-    /// targets, its readers leave them out: each would read all of the others' else.
+    /// The place of an entry that begins at `start` and ends with its batch. Of an entry with very
+    /// many targets only the batch is read: otherwise each target's readers would read the list of
+    /// all targets.
     pub(crate) fn of_append(target_count: usize, start: usize, batch: Range<usize>) -> Self {
         let is_batch_alone = target_count >= TARGETS_SKIPPED_MIN;
         Self {

@@ -78,7 +78,7 @@ pub struct Checkpoint {
     /// All segments of each partition that had something in the files, or has other segments than
     /// before.
     pub(crate) segments: Vec<(PartitionId, Vec<Segment>)>,
-    /// Segments that are none any more.
+    /// Segments that were merged into others, or lie below the floors: no longer in force.
     pub(crate) left: Vec<Segment>,
 }
 

@@ -256,7 +256,7 @@ pub(crate) fn create_dir_all(disk: &dyn Disk, path: &Path) -> Result<(), Error> 
     };
     if disk.exists(path).at("look for", path)? {
         return match disk.sync_dir(named) {
-            // Who may not open it didn't make what is in it.
+            // A process that may not open it can't have made what is in it, so needn't sync it.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
             synced => synced.at("sync", named),
         };

@@ -66,7 +66,7 @@ pub(super) struct ShardThread {
     clock: Arc<dyn Clock>,
     meter: Arc<JournalMeter>,
     channels: Channels,
-    /// Blocks that the writer isn't through with: while there are any, the next one fills.
+    /// Blocks that the writer hasn't finished. While there are any, more goes into the next one.
     in_flight: usize,
     requests: Vec<Request>,
     link_news: Vec<LinkNews>,
@@ -141,7 +141,8 @@ impl ShardThread {
             .next_deadline()
             .unwrap_or(Timestamp::FOREVER)
             .min(self.maintain_at);
-        // While the writer is busy it is its news that the block being filled waits for.
+        // While the writer is busy, the block being filled is written after the writer's next news,
+        // however long it has been filled.
         let block_due = self.shard.block_due_at().filter(|_| self.in_flight == 0);
         let deadline = deadline.min(block_due.unwrap_or(Timestamp::FOREVER));
         let idle = Duration::from_millis(deadline.since_ms(now));
@@ -225,7 +226,8 @@ impl ShardThread {
             self.maintain_at = now.plus_ms(MAINTENANCE_MS);
             self.maintain(now);
         } else if self.shard.are_checkpoints_behind() {
-            // Whoever is held up by that doesn't wait for the next time.
+            // No requests are taken up until a checkpoint is made, so it is planned at once, not
+            // only with the next maintenance.
             self.plan_checkpoint(now);
         }
     }

@@ -146,7 +146,7 @@ impl Shard {
         } = delivery;
         let batch = self.leased_batch(log, run);
         let Some(session) = self.sessions.get(&consumer.session) else {
-            // Nobody is there to take it: all that the session has goes back.
+            // The session is gone, so all that it has leased goes back.
             return self.close_session(consumer.session);
         };
         session.push(Event::Delivered {

@@ -15,20 +15,20 @@ pub type LinkInbox = Arc<Mailbox<LinkNews>>;
 /// What shards tell each other.
 #[derive(Clone, Debug)]
 pub enum LinkNews {
-    /// A command.
+    /// One shard has a command for another.
     Command {
-        /// Whose.
+        /// The shard that sends it.
         from: ShardId,
-        /// Which of those of that shard.
+        /// Its number, by which the sender counts its commands to this taker.
         number: LinkNumber,
-        /// What.
+        /// What is to be done.
         command: LinkCommand,
     },
     /// The commands up to this one are on the disk of their taker.
     Acknowledged {
-        /// Whose.
+        /// The taker.
         by: ShardId,
-        /// The last of them.
+        /// The number of the last of them.
         through: LinkNumber,
     },
 }
@@ -36,7 +36,7 @@ pub enum LinkNews {
 /// What is told outside of the shard once it is on disk, in the order in which it was decided.
 #[derive(Debug)]
 pub(super) enum Announcement {
-    /// To who routes: the catalogue has changed.
+    /// To the replica by which fronts route: the catalogue has changed.
     Definition(CatalogueRecord),
     /// To a shard: a command.
     Command(ShardId, LinkNumber, LinkCommand),

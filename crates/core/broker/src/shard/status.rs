@@ -49,9 +49,9 @@ pub struct ShardStatus {
 /// A count of a shard's logs, which goes by pieces.
 #[derive(Debug, Default)]
 pub(super) struct Counting {
-    /// Who asked since it began: the next one is theirs.
+    /// Those who asked after this count began: they get the next one.
     asked: Vec<Sender<ShardStatus>>,
-    /// Who gets this one.
+    /// Those who get this count.
     answered: Vec<Sender<ShardStatus>>,
     sums: ShardStatus,
     /// The last log counted; `None` where none is being counted.

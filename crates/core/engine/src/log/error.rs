@@ -59,7 +59,7 @@ pub enum AppendError {
         partition: PartitionId,
         /// Sent.
         got: Sequence,
-        /// Due.
+        /// The one that was expected.
         expected: Sequence,
     },
     /// The batch was appended long ago; its offset is no longer known (KIP-98).
@@ -99,7 +99,8 @@ pub enum OpenError {
         /// What was asked.
         requested: u32,
     },
-    /// Records of a queue are listed by group, or not, from the first one on.
+    /// The queue is FIFO and is to be none, or the other way round: its records are listed by
+    /// group from the first one on, or never.
     #[error(transparent)]
     Contradiction(#[from] Contradiction),
 }

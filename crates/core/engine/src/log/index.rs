@@ -51,7 +51,7 @@ pub(crate) struct Indexes {
     pub(crate) deadlines: BTreeSet<(Timestamp, LogId, Deadline)>,
     /// Leases that end with their session.
     held: BTreeSet<(SessionId, LogId, Place)>,
-    /// Consumers, those among them that have unsubscribed and not yet settled.
+    /// Consumers, also those that have unsubscribed but still hold records.
     pub(crate) consumers: BTreeMap<ConsumerRef, (LogId, LedgerId)>,
     pub(crate) waits: BTreeSet<(SessionId, LogId, LedgerId, Token)>,
     /// Sessions that have ended and of which something is left.

@@ -15,11 +15,11 @@ use crate::{
 /// What came of it.
 #[derive(Debug, Default)]
 pub(super) struct Copied {
-    /// All segments of each partition that has others than before, or none any more.
+    /// All segments of each partition whose segments aren't those of before; there may be none.
     pub(super) changed: Segments,
-    /// The partitions that had something in the files, and none that lives.
+    /// The partitions that had something in the files, but nothing that still lives.
     unchanged: Segments,
-    /// Segments that are none any more.
+    /// Segments that were merged into others, or lie below the floors: no longer in force.
     pub(super) left: Vec<Segment>,
 }
 
@@ -114,8 +114,8 @@ struct Copying<'a> {
 }
 
 impl Copying<'_> {
-    /// Begins a segment with the last ones, so far as it is time to merge those with what is added
-    /// from `from` on. Gives those.
+    /// Begins a segment with the content of the last ones, if it is time to merge some with what is
+    /// added from `from` on. Gives the segments that were merged.
     fn merge(&mut self, from: Offset, added_size_bytes: u64) -> Result<Vec<Segment>, Error> {
         let sizes: Vec<u64> = self.segments.iter().map(|it| it.size_bytes).collect();
         let wanted = merged_count(&sizes, added_size_bytes, self.size_bytes_max);
@@ -134,8 +134,8 @@ impl Copying<'_> {
         Ok(merged)
     }
 
-    /// The indexes of up to `count` of the last segments: of those behind the last one that can't
-    /// be merged. Where a floor lies between them and what is added, none can.
+    /// The indexes of up to `count` of the last segments that can be merged: those after the last
+    /// one that can't. Where a floor lies between the last segment and what is added, none can.
     fn indexes_of_last(&self, count: usize, from: Offset) -> Result<Vec<Vec<IndexEntry>>, Error> {
         let mut indexes = Vec::new();
         let mut next = from;

@@ -229,7 +229,8 @@ fn make_writable(directory: &ShardDirectory, tail: Tail, rng: &mut dyn Rng) -> R
                 position,
             });
         }
-        // Blocks have salt. A file without that holds no block has the new one's name.
+        // New blocks have salt and can't follow in a file without. Where that file holds no block
+        // yet, the new file is to have the same name, so it is removed first.
         if file.first == tail.next {
             disk.remove_file(&file.path).at("remove", &file.path)?;
         }

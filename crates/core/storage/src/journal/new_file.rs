@@ -38,7 +38,8 @@ impl NewFile {
         };
         let mut header = header.encode();
         let position = header.len() as u64;
-        // Nothing that the file holds is taken for its first block.
+        // Behind the header, so that nothing that the spare still holds is taken for the first
+        // block.
         if spare.is_some() {
             header.extend_from_slice(&END_MARK);
         }

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Journal files that were checkpointed, or spares that aren't wanted any more, and segments that
-/// are none any more. For the checkpointer, which may wait.
+/// are no longer in force. For the checkpointer, which may wait.
 #[derive(Debug)]
 #[must_use = "until they are released, the files take their space"]
 pub struct Retired {

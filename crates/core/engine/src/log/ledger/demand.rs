@@ -242,7 +242,7 @@ impl Demand {
         self.waits.keys().copied()
     }
 
-    /// All consumers, those among them that have unsubscribed and not yet settled.
+    /// All consumers, also those that have unsubscribed but still hold records.
     pub(crate) fn references(&self) -> impl Iterator<Item = ConsumerRef> + use<'_> {
         self.consumers.keys().copied()
     }

@@ -128,7 +128,7 @@ impl Fifo {
         true
     }
 
-    /// Settles what waits before `to`.
+    /// Settles what is queued before `to`.
     pub(super) fn purge(&mut self, to: Offset, delayed: &DelayedRecords) {
         let early = self.open.iter().chain(&self.blocked);
         let keys: Vec<Key> = early
@@ -150,14 +150,15 @@ impl Fifo {
         self.open.first().is_some_and(|(head, _)| *head < visible)
     }
 
-    /// The first record that waits.
+    /// The first queued record.
     pub(super) fn first(&self) -> Option<Offset> {
         let heads = [self.open.first(), self.blocked.first()];
         heads.into_iter().flatten().map(|(head, _)| *head).min()
     }
 
-    /// Records that wait, delayed ones among them. All at or after `visible` are new and wait.
-    pub(super) fn waiting_before(&self, visible: Offset) -> u64 {
+    /// How many records are queued before `visible`, delayed ones among them. All from there on are
+    /// new, and queued.
+    pub(super) fn queued_before(&self, visible: Offset) -> u64 {
         self.queued.saturating_sub(self.end.since(visible))
     }
 
@@ -389,6 +390,6 @@ mod tests {
         }
         fifo.purge(Offset(29), &nothing);
         assert_eq!(fifo, stored_and_read(&fifo));
-        assert_eq!(fifo.waiting_before(Offset(60)), 31 - 4);
+        assert_eq!(fifo.queued_before(Offset(60)), 31 - 4);
     }
 }

@@ -15,7 +15,7 @@
 //! - A record below `next` that is in none of the three maps is settled: neither ready nor settled
 //!   records are listed, however many there are.
 //! - `next` itself is never in `ahead`; what is in `ahead` is delayed or settled.
-//! - The maps are disjoint. In a FIFO part `next` is the end, and [`Fifo`] lists what waits.
+//! - The maps are disjoint. In a FIFO part `next` is the end, and [`Fifo`] lists what is queued.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ pub(crate) struct Part {
     #[serde(skip)]
     visible: Offset,
     pub(super) leased: BTreeMap<Offset, Lease>,
-    /// Ready again: those below `next`. In a FIFO part: of what waits, that which was delivered.
+    /// Ready again: those below `next`. In a FIFO part: what was delivered and is queued again.
     returned: BTreeMap<Offset, Seen>,
     pub(super) delayed: BTreeMap<Offset, Delayed>,
     ahead: Ranges,
@@ -251,7 +251,7 @@ impl Part {
     pub(super) fn ready(&self) -> u64 {
         if let Some(fifo) = &self.fifo {
             let hidden = self.delayed.range(self.visible..).count() as u64;
-            let shown = fifo.waiting_before(self.visible);
+            let shown = fifo.queued_before(self.visible);
             return shown.saturating_sub(self.delayed.len() as u64 - hidden);
         }
         let fresh = self.visible.since(self.next) - self.ahead.count_before(self.visible);

@@ -21,8 +21,8 @@ use stele_base_types::{
 use stele_core_broker::{Broker, LeasedMessage, Publish, Read, Running, Settings};
 use stele_core_engine::{
     AppendTarget, Argument, Arguments, BindingTarget, Columns, ConsumerRef, DescribeGroup,
-    Durability, ExchangeKind, FetchOffsets, LeaseRequest, LedgerId, Lifetime, LogConfig,
-    LogDefinition, NoHeaders, QueueConfig, Retention, Schedule, Window,
+    Durability, ExchangeKind, FetchOffsets, LeaseRequest, LedgerConfig, LedgerId, Lifetime,
+    LogConfig, LogDefinition, NoHeaders, Retention, Schedule, Window,
 };
 use stele_core_storage::Options;
 use stele_test_testkit::message;
@@ -179,7 +179,7 @@ const PLAIN: LogConfig = LogConfig {
         auto_delete: false,
         unused_ms_max: None,
     },
-    queue: Some(QueueConfig {
+    queue: Some(LedgerConfig {
         fifo: false,
         delay_ms: 0,
         expiry_ms: None,
@@ -217,7 +217,7 @@ fn definitions_are_there(broker: &Broker, half: &str) {
     };
     configured("shared", shared, &["amqp", "kafka"]);
     let queue = |fifo, delay_ms, expiry_ms| {
-        Some(QueueConfig {
+        Some(LedgerConfig {
             fifo,
             delay_ms,
             expiry_ms,

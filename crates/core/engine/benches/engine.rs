@@ -12,8 +12,8 @@ use stele_base_types::{
 };
 use stele_core_engine::{
     Append, AppendTarget, Columns, Command, ConsumerRef, Decision, Durability, Effect, Lease,
-    LeaseId, LeaseRequest, LedgerId, Lifetime, LogConfig, OpenLog, Outcome, ProducerStamp,
-    QueueConfig, Retention, Settle, SettleItem, State, Subscribe, Subscription, Token,
+    LeaseId, LeaseRequest, LedgerConfig, LedgerId, Lifetime, LogConfig, OpenLog, Outcome,
+    ProducerStamp, Retention, Settle, SettleItem, State, Subscribe, Subscription, Token,
 };
 
 const ROUNDS: usize = 5;
@@ -75,7 +75,7 @@ fn log(number: u64) -> LogId {
 }
 
 /// A hundred logs, so that looking one up isn't free.
-fn state(queue: QueueConfig) -> State {
+fn state(queue: LedgerConfig) -> State {
     let mut state = State::default();
     for number in 0..100 {
         let config = LogConfig {
@@ -119,7 +119,7 @@ fn record(number: u64) -> Append {
 }
 
 fn append() -> Duration {
-    let mut state = state(QueueConfig::default());
+    let mut state = state(LedgerConfig::default());
     timed(|| {
         for number in 0..RECORDS {
             run(&mut state, record(number));
@@ -128,7 +128,7 @@ fn append() -> Duration {
 }
 
 fn append_idempotent() -> Duration {
-    let mut state = state(QueueConfig::default());
+    let mut state = state(LedgerConfig::default());
     timed(|| {
         for number in 0..RECORDS {
             let sequence = i32::try_from(number / 100).unwrap_or(0);
@@ -147,9 +147,9 @@ fn append_idempotent() -> Duration {
 }
 
 fn append_fifo() -> Duration {
-    let fifo = QueueConfig {
+    let fifo = LedgerConfig {
         fifo: true,
-        ..QueueConfig::default()
+        ..LedgerConfig::default()
     };
     let mut state = state(fifo);
     timed(|| {
@@ -170,7 +170,7 @@ fn append_fifo() -> Duration {
 
 /// Queues that hold all records, durably.
 fn filled() -> State {
-    let mut state = state(QueueConfig::default());
+    let mut state = state(LedgerConfig::default());
     for number in 0..RECORDS {
         run(&mut state, record(number));
     }
@@ -297,7 +297,7 @@ fn deliver_and_settle(state: &mut State, number: u64) -> u64 {
 }
 
 fn push() -> Duration {
-    let mut state = state(QueueConfig::default());
+    let mut state = state(LedgerConfig::default());
     subscribe(&mut state);
     timed(|| {
         for number in 0..RECORDS {

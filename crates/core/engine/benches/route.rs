@@ -17,7 +17,7 @@ use stele_base_env::{Clock as _, SystemClock};
 use stele_base_types::{LogId, Name, Timestamp};
 use stele_core_engine::{
     Adopt, Argument, Arguments, Bind, BindingTarget, Command, DeclareLog, Durability, Headers,
-    Lifetime, LogConfig, NoHeaders, QueueConfig, Retention, Settings, State,
+    LedgerConfig, Lifetime, LogConfig, NoHeaders, Retention, Settings, State,
 };
 
 /// How long each figure is measured.
@@ -166,7 +166,7 @@ fn declaration(name: &str) -> DeclareLog {
             durability: Durability::Synced,
             retention: Retention::QUEUE,
             lifetime: Lifetime::default(),
-            queue: Some(QueueConfig::default()),
+            queue: Some(LedgerConfig::default()),
         },
         adopt: Adopt::default(),
         facet: "bench".into(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use stele_base_types::{LogId, Name, SessionId};
 
-use crate::stored::config::{LogField, QueueField, WindowField};
+use crate::stored::config::{LedgerField, LogField, WindowField};
 
 /// The degree to which a write must be safe before it is acknowledged and shown to consumers.
 /// Ordered: a later one asks more.
@@ -90,8 +90,8 @@ impl Window {
 
 /// How a log's default ledger schedules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Vec<QueueField>", into = "Vec<QueueField>")]
-pub struct QueueConfig {
+#[serde(from = "Vec<LedgerField>", into = "Vec<LedgerField>")]
+pub struct LedgerConfig {
     /// One message of a group at a time, deduplication by id within the window (SQS FIFO).
     pub fifo: bool,
     /// How long a record appended without a delay of its own is hidden, in milliseconds.
@@ -114,7 +114,24 @@ pub struct LogConfig {
     /// How long it lives.
     pub lifetime: Lifetime,
     /// Its default ledger; `None` until a queue protocol opens it, from the log's start.
-    pub queue: Option<QueueConfig>,
+    pub queue: Option<LedgerConfig>,
+}
+
+impl Default for LogConfig {
+    /// What a stored configuration says that says nothing: one partition, as safe as can be, that
+    /// keeps nothing.
+    fn default() -> Self {
+        Self {
+            partitions: 1,
+            durability: Durability::Synced,
+            retention: Retention {
+                until_acknowledged: false,
+                window: None,
+            },
+            lifetime: Lifetime::default(),
+            queue: None,
+        }
+    }
 }
 
 impl LogConfig {

@@ -38,8 +38,8 @@ pub use catalogue::{
 };
 pub use command::{Command, Token};
 pub use config::{
-    Argument, Arguments, BindingTarget, Durability, ExchangeKind, Facet, Lifetime, LogConfig,
-    QueueConfig, Retention, Settings, Window,
+    Argument, Arguments, BindingTarget, Durability, ExchangeKind, Facet, LedgerConfig, Lifetime,
+    LogConfig, Retention, Settings, Window,
 };
 pub use decision::{Decision, Effect};
 pub use group::{

@@ -8,7 +8,8 @@
 //!
 //! Three rules let a form grow without a new version:
 //! - A kind of record is a variant of an enum. New variants are added at the end.
-//! - A configuration is a list of fields ([`crate::LogConfig`] and others): each field is a
+//! - A configuration is a list of fields ([`crate::LogConfig`] and others), and so is a log, a
+//!   ledger or a group in the state (`stored_fields!`): each field is a
 //!   variant of an enum, listed where it differs from its default. New fields are added at the
 //!   end, and are missing in what was written before them. The columns beside a batch
 //!   ([`crate::Columns`]) are such a list too.
@@ -16,19 +17,26 @@
 //!   program is never guessed at.
 //!
 //! What can't be said so takes the next version; the form before it is then kept in a module of its
-//! own, as the first one is in `first/`, with a conversion. `tests/earlier_forms.rs` of the broker
-//! opens a directory that was written in it.
+//! own, with a conversion: the first one in `first/`, the state of the second in `positional.rs`.
+//! `tests/earlier_forms.rs` of the broker opens directories that were written in them.
 
 mod columns;
 pub(crate) mod config;
+mod fields;
 mod first;
 mod parts;
+mod positional;
 
+pub(crate) use self::fields::stored_fields;
 pub use self::parts::{StatePart, Touched};
 use crate::{Record, State};
 
 /// The version that is written.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+
+/// The first one that has a version: the state's fields are told by their positions in it. Its
+/// records are those of the next.
+const POSITIONAL: u8 = 2;
 
 /// Tells a version from the first byte of a first form of a record, which is a variant's number.
 const VERSION_MARK: u8 = 0x80;
@@ -72,7 +80,7 @@ impl StoredRecord {
     /// Reads a stored form.
     pub fn read(bytes: &[u8]) -> Result<Self, StoredError> {
         Ok(Self(match content(bytes)? {
-            Some(content) => Form::Present(postcard::from_bytes(content)?),
+            Some((_, content)) => Form::Present(postcard::from_bytes(content)?),
             None => Form::First(Box::new(postcard::from_bytes(bytes)?)),
         }))
     }
@@ -109,21 +117,16 @@ impl State {
 
 const WRITABLE: &str = "nothing is stored that postcard can't write";
 
-/// What follows the version; `None` where there is none because the form is the first.
-fn content(bytes: &[u8]) -> Result<Option<&[u8]>, StoredError> {
+/// The version and what follows it; `None` where there is none because the form is the first.
+fn content(bytes: &[u8]) -> Result<Option<(u8, &[u8])>, StoredError> {
     let (first, content) = bytes.split_first().ok_or(StoredError::Empty)?;
     if first & VERSION_MARK == 0 {
         return Ok(None);
     }
-    check(first & !VERSION_MARK)?;
-    Ok(Some(content))
-}
-
-fn check(version: u8) -> Result<(), StoredError> {
-    if version == VERSION {
-        return Ok(());
+    match first & !VERSION_MARK {
+        version @ POSITIONAL..=VERSION => Ok(Some((version, content))),
+        version => Err(StoredError::Version(version)),
     }
-    Err(StoredError::Version(version))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 use stele_base_types::Name;
 use stele_core_broker::Action;
 use stele_core_engine::{
-    Adopt, DeclareLog, Durability, Lifetime, LogConfig, LogDefinition, QueueConfig, Retention,
+    Adopt, DeclareLog, Durability, LedgerConfig, Lifetime, LogConfig, LogDefinition, Retention,
     Settings,
 };
 use stele_wire_amqp::ShortString;
@@ -48,7 +48,7 @@ pub(crate) async fn open(
             auto_delete: true,
             ..Lifetime::default()
         },
-        queue: Some(QueueConfig::default()),
+        queue: Some(LedgerConfig::default()),
     };
     let declare = DeclareLog {
         vhost: vhost.clone(),

@@ -6,7 +6,7 @@
 
 use std::ops::RangeInclusive;
 
-use stele_core_engine::{LogDefinition, QueueConfig, Settings};
+use stele_core_engine::{LedgerConfig, LogDefinition, Settings};
 use stele_wire_sqs::{Error, ErrorKind};
 
 use crate::limits::{
@@ -107,7 +107,7 @@ impl QueueAttributes {
         Self::of_parts(settings, definition.config.queue.unwrap_or_default())
     }
 
-    pub(crate) fn of_parts(settings: &Settings, queue: QueueConfig) -> Self {
+    pub(crate) fn of_parts(settings: &Settings, queue: LedgerConfig) -> Self {
         let text = |name: &str| settings.get(name).map(|value| &**value);
         let number = |name: &str, default: u64| {
             text(name)
@@ -185,8 +185,8 @@ pub(crate) fn merge_settings(settings: &mut Settings, given: &[(String, String)]
 }
 
 /// The queue's configuration with the given attributes in it.
-pub(crate) fn merge_queue(queue: QueueConfig, given: &[(String, String)]) -> QueueConfig {
-    QueueConfig {
+pub(crate) fn merge_queue(queue: LedgerConfig, given: &[(String, String)]) -> LedgerConfig {
+    LedgerConfig {
         delay_ms: given_ms(given, DELAY).unwrap_or(queue.delay_ms),
         expiry_ms: given_ms(given, RETENTION).or(queue.expiry_ms),
         ..queue
@@ -200,8 +200,8 @@ pub(crate) fn given_ms(given: &[(String, String)], attribute: &str) -> Option<u6
 }
 
 /// The configuration of a queue that is created without attributes.
-pub(crate) fn queue_default(fifo: bool) -> QueueConfig {
-    QueueConfig {
+pub(crate) fn queue_default(fifo: bool) -> LedgerConfig {
+    LedgerConfig {
         fifo,
         delay_ms: 0,
         expiry_ms: Some(RETENTION_DEFAULT_S * 1000),

@@ -2,7 +2,7 @@
 
 use stele_base_types::Name;
 use stele_core_engine::{
-    Adopt, DeclareLog, Durability, Lifetime, LogConfig, QueueConfig, Retention, Settings,
+    Adopt, DeclareLog, Durability, LedgerConfig, Lifetime, LogConfig, Retention, Settings,
 };
 
 /// A lasting queue of one partition, as the AMQP front declares it.
@@ -12,7 +12,7 @@ pub fn queue(name: &str, durability: Durability) -> DeclareLog {
         durability,
         retention: Retention::QUEUE,
         lifetime: Lifetime::default(),
-        queue: Some(QueueConfig::default()),
+        queue: Some(LedgerConfig::default()),
     };
     DeclareLog {
         vhost: Name::vhost_default(),

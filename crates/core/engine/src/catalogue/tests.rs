@@ -3,7 +3,8 @@ use stele_base_types::{LogId, Name, SessionId, Timestamp};
 
 use super::*;
 use crate::{
-    Command, Durability, LogConfig, QueueConfig, Record, Retention, State, Window, config::Lifetime,
+    Command, Durability, LedgerConfig, LogConfig, Record, Retention, State, Window,
+    config::Lifetime,
 };
 
 mod declarations;
@@ -22,7 +23,7 @@ fn config() -> LogConfig {
         durability: Durability::Synced,
         retention: Retention::QUEUE,
         lifetime: Lifetime::default(),
-        queue: Some(QueueConfig::default()),
+        queue: Some(LedgerConfig::default()),
     }
 }
 

@@ -39,7 +39,7 @@ pub use self::{
     member::Profile as GroupMemberProfile,
     record::{Assignments as GroupAssignments, GroupRecord, Joining as GroupJoining},
 };
-use crate::limits::GROUP_RETENTION_MS;
+use crate::{limits::GROUP_RETENTION_MS, stored::stored_fields};
 
 /// The groups of a shard.
 #[derive(Debug, Default, PartialEq)]
@@ -49,22 +49,29 @@ pub struct Groups {
 }
 
 /// A group.
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Group {
-    offsets: BTreeMap<PartitionId, Committed>,
-    assignments: Assignments,
+    pub(crate) offsets: BTreeMap<PartitionId, Committed>,
+    pub(crate) assignments: Assignments,
     /// When it last lost its last member or had an offset committed.
-    touched: Timestamp,
-    #[serde(skip)]
+    pub(crate) touched: Timestamp,
+    /// Neither this nor what follows is stored.
     live: Live,
     /// Where it lies in the index of deadlines.
-    #[serde(skip)]
     deadline: Option<Timestamp>,
+}
+
+stored_fields! {
+    Group {
+        Offsets offsets: BTreeMap<PartitionId, Committed>,
+        Assignments assignments: Assignments,
+        Touched touched: Timestamp,
+    }
 }
 
 /// A committed offset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Committed {
+pub(crate) struct Committed {
     offset: Offset,
     leader_epoch: i32,
     metadata: Box<str>,

@@ -4,7 +4,7 @@ use stele_base_types::{Name, Timestamp};
 
 use super::*;
 use crate::{
-    Command, Decision, DeclareLog, DeleteLog, Durability, Effect, Lifetime, LogError, QueueConfig,
+    Command, Decision, DeclareLog, DeleteLog, Durability, Effect, LedgerConfig, Lifetime, LogError,
     Record, Retention, State, Token,
 };
 
@@ -129,7 +129,7 @@ impl Pair {
                 durability: Durability::Synced,
                 retention: Retention::QUEUE,
                 lifetime: Lifetime::default(),
-                queue: Some(QueueConfig::default()),
+                queue: Some(LedgerConfig::default()),
             },
             adopt: Default::default(),
             facet: "amqp".into(),

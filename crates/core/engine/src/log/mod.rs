@@ -53,11 +53,12 @@ pub use self::{
 pub(crate) use self::{
     columns::{Column, Fields},
     deduplication::Deduplication,
-    ledger::{Attempts, Part},
+    ledger::{Attempts, Delayed, Fifo, Part, PartLease, Ranges, Seen, Times},
+    producer::Producers,
     stored::LogsHeader,
 };
 use self::{index::Indexes, ledger::Site};
-use crate::{LogConfig, Token};
+use crate::{LogConfig, Token, stored::stored_fields};
 
 /// A ledger of a log: 0 is the default one, which AMQP and SQS consume from.
 #[derive(
@@ -93,7 +94,7 @@ pub struct Logs {
 }
 
 /// A log on its shard.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Log {
     /// What it is set to be.
     pub config: LogConfig,
@@ -105,15 +106,24 @@ pub struct Log {
     pub(crate) deduplication: Deduplication,
     /// When to look through what is remembered for a time.
     pub(crate) forget_at: Option<Timestamp>,
-    /// Whether it is listed as having something to hand out.
-    #[serde(skip)]
+    /// Whether it is listed as having something to hand out. Neither this nor what follows is
+    /// stored.
     is_hot: bool,
-    /// When it was last used, consumers aside. Not stored: a new process counts anew.
-    #[serde(skip)]
+    /// When it was last used, consumers aside. A new process counts anew.
     used_at: Option<Timestamp>,
     /// When it goes for want of use, as the deadlines have it.
-    #[serde(skip)]
     ends_at: Option<Timestamp>,
+}
+
+stored_fields! {
+    Log {
+        Config config: LogConfig,
+        Partitions partitions: Vec<Partition>,
+        Ledgers ledgers: Vec<Ledger>,
+        Spread spread: PartitionIndex,
+        Deduplication deduplication: Deduplication,
+        ForgetAt forget_at: Option<Timestamp>,
+    }
 }
 
 impl Log {

@@ -1,23 +1,30 @@
 //! A partition: where it begins, how far it may be read, where it ends, who writes to it.
 
-use serde::{Deserialize, Serialize};
 use stele_base_types::{Offset, PartitionId};
 
 use super::{Logs, producer::Producers};
-use crate::{Decision, Record};
+use crate::{Decision, Record, stored::stored_fields};
 
 /// A partition. `start` ≤ `committed` ≤ `end`, except between a crash and the recovery from it.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Partition {
     /// The first offset that is kept.
     pub start: Offset,
-    /// One after the last record that may be shown.
-    #[serde(skip)]
+    /// One after the last record that may be shown. Not stored.
     pub committed: Offset,
     /// One after the last record.
     pub end: Offset,
-    average_bytes: u32,
-    pub(super) producers: Producers,
+    pub(crate) average_bytes: u32,
+    pub(crate) producers: Producers,
+}
+
+stored_fields! {
+    Partition {
+        Start start: Offset,
+        End end: Offset,
+        AverageBytes average_bytes: u32,
+        Producers producers: Producers,
+    }
 }
 
 impl Partition {

@@ -9,7 +9,7 @@ use stele_base_types::{LogId, ProcessEpoch};
 use super::{LeaseId, Log, Logs};
 
 /// What a shard knows of its logs beside each log.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LogsHeader {
     pub(crate) epoch: ProcessEpoch,
     pub(crate) lease_last: LeaseId,

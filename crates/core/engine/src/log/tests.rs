@@ -14,7 +14,7 @@ use stele_base_types::{
 
 use super::*;
 use crate::{
-    Command, Decision, Durability, Effect, Lifetime, QueueConfig, Record, Retention, State, Token,
+    Command, Decision, Durability, Effect, LedgerConfig, Lifetime, Record, Retention, State, Token,
 };
 
 pub(super) const LOG: LogId = LogId(1);
@@ -35,15 +35,15 @@ pub(super) fn queue_config() -> LogConfig {
         durability: Durability::Synced,
         retention: Retention::QUEUE,
         lifetime: Lifetime::default(),
-        queue: Some(QueueConfig::default()),
+        queue: Some(LedgerConfig::default()),
     }
 }
 
 pub(super) fn fifo_config() -> LogConfig {
     LogConfig {
-        queue: Some(QueueConfig {
+        queue: Some(LedgerConfig {
             fifo: true,
-            ..QueueConfig::default()
+            ..LedgerConfig::default()
         }),
         ..queue_config()
     }

@@ -5,10 +5,7 @@
 use serde::{Deserialize, Serialize};
 use stele_base_types::SessionId;
 
-use crate::{
-    Arguments, Durability, Exchange, ExchangeKind, Lifetime, LogConfig, QueueConfig, Retention,
-    Window,
-};
+use crate::{Arguments, Durability, Exchange, ExchangeKind, LedgerConfig, LogConfig, Window};
 
 /// A field of [`LogConfig`].
 #[derive(Serialize, Deserialize)]
@@ -20,7 +17,7 @@ pub(crate) enum LogField {
     Exclusive(SessionId),
     AutoDelete,
     UnusedMsMax(u64),
-    Queue(QueueConfig),
+    Queue(LedgerConfig),
 }
 
 /// A field of [`Window`].
@@ -30,9 +27,9 @@ pub(crate) enum WindowField {
     SizeBytes(u64),
 }
 
-/// A field of [`QueueConfig`].
+/// A field of [`LedgerConfig`].
 #[derive(Serialize, Deserialize)]
-pub(crate) enum QueueField {
+pub(crate) enum LedgerField {
     Fifo,
     DelayMs(u64),
     ExpiryMs(u64),
@@ -77,16 +74,7 @@ impl From<LogConfig> for Vec<LogField> {
 
 impl From<Vec<LogField>> for LogConfig {
     fn from(fields: Vec<LogField>) -> Self {
-        let mut config = Self {
-            partitions: 1,
-            durability: Durability::Synced,
-            retention: Retention {
-                until_acknowledged: false,
-                window: None,
-            },
-            lifetime: Lifetime::default(),
-            queue: None,
-        };
+        let mut config = Self::default();
         for field in fields {
             match field {
                 LogField::Partitions(partitions) => config.partitions = partitions,
@@ -127,29 +115,29 @@ impl From<Vec<WindowField>> for Window {
     }
 }
 
-impl From<QueueConfig> for Vec<QueueField> {
-    fn from(config: QueueConfig) -> Self {
-        let QueueConfig {
+impl From<LedgerConfig> for Vec<LedgerField> {
+    fn from(config: LedgerConfig) -> Self {
+        let LedgerConfig {
             fifo,
             delay_ms,
             expiry_ms,
         } = config;
         let mut fields = Self::new();
-        fields.extend(fifo.then_some(QueueField::Fifo));
-        fields.extend((delay_ms > 0).then_some(QueueField::DelayMs(delay_ms)));
-        fields.extend(expiry_ms.map(QueueField::ExpiryMs));
+        fields.extend(fifo.then_some(LedgerField::Fifo));
+        fields.extend((delay_ms > 0).then_some(LedgerField::DelayMs(delay_ms)));
+        fields.extend(expiry_ms.map(LedgerField::ExpiryMs));
         fields
     }
 }
 
-impl From<Vec<QueueField>> for QueueConfig {
-    fn from(fields: Vec<QueueField>) -> Self {
+impl From<Vec<LedgerField>> for LedgerConfig {
+    fn from(fields: Vec<LedgerField>) -> Self {
         let mut config = Self::default();
         for field in fields {
             match field {
-                QueueField::Fifo => config.fifo = true,
-                QueueField::DelayMs(ms) => config.delay_ms = ms,
-                QueueField::ExpiryMs(ms) => config.expiry_ms = Some(ms),
+                LedgerField::Fifo => config.fifo = true,
+                LedgerField::DelayMs(ms) => config.delay_ms = ms,
+                LedgerField::ExpiryMs(ms) => config.expiry_ms = Some(ms),
             }
         }
         config

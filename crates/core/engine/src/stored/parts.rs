@@ -11,12 +11,20 @@
 //! Applying a record to the parts that it touches has the same effect on them whether or not others
 //! are loaded.
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::collections::BTreeMap;
+
+use serde::{Serialize, de::DeserializeOwned};
 use smallvec::{SmallVec, smallvec};
 use stele_base_types::{LogId, Name, ProducerId, Timestamp};
 
-use super::{StoredError, VERSION, VERSION_MARK, WRITABLE, content};
-use crate::{Links, Record, State, group::bucket_of, log::LogsHeader};
+use super::{
+    POSITIONAL, StoredError, VERSION, VERSION_MARK, WRITABLE, content, positional, stored_fields,
+};
+use crate::{
+    Catalogue, LedgerConfig, Links, Log, LogConfig, Record, State,
+    group::{Group, bucket_of},
+    log::LogsHeader,
+};
 
 /// A part of the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,12 +49,21 @@ pub struct Touched {
 }
 
 /// What is stored as [`StatePart::Header`].
-#[derive(Serialize, Deserialize)]
+#[derive(Default)]
 struct Header {
     logs: LogsHeader,
     producer_next: ProducerId,
     latest: Timestamp,
     links: Links,
+}
+
+stored_fields! {
+    Header {
+        Logs logs: LogsHeader,
+        ProducerNext producer_next: ProducerId,
+        Latest latest: Timestamp,
+        Links links: Links,
+    }
 }
 
 impl State {
@@ -77,10 +94,18 @@ impl State {
     /// Takes in a part as [`State::store_part`] gave it, where the state hasn't it yet.
     pub fn load_part(&mut self, part: StatePart, bytes: &[u8]) -> Result<(), StoredError> {
         match part {
-            StatePart::Header => self.load_header(read(bytes)?),
-            StatePart::Catalogue => self.catalogue = read(bytes)?,
-            StatePart::Log(log) => self.logs.load(log, read(bytes)?),
-            StatePart::Groups(_) => self.groups.load(read(bytes)?),
+            StatePart::Header => {
+                self.load_header(read::<Header, positional::Header>(bytes)?);
+            }
+            StatePart::Catalogue => self.catalogue = read::<Catalogue, Catalogue>(bytes)?,
+            StatePart::Log(log) => {
+                let stored = read::<Log, positional::Log<LogConfig, LedgerConfig>>(bytes)?;
+                self.logs.load(log, Box::new(stored));
+            }
+            StatePart::Groups(_) => {
+                let stored = read::<BTreeMap<Name, Group>, positional::Groups>(bytes)?;
+                self.groups.load(stored);
+            }
         }
         Ok(())
     }
@@ -99,6 +124,17 @@ impl State {
         self.producer_next = header.producer_next;
         self.latest = header.latest;
         self.links = header.links;
+    }
+}
+
+impl From<positional::Header> for Header {
+    fn from(stored: positional::Header) -> Self {
+        Self {
+            logs: stored.logs,
+            producer_next: stored.producer_next,
+            latest: stored.latest,
+            links: stored.links,
+        }
     }
 }
 
@@ -159,8 +195,16 @@ fn stored<T: Serialize + ?Sized>(part: &T) -> Vec<u8> {
     postcard::to_extend(part, vec![VERSION_MARK | VERSION]).expect(WRITABLE)
 }
 
-fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoredError> {
-    let content = content(bytes)?.ok_or(StoredError::NoVersion)?;
+/// Reads a part in its present form or, as a `P`, in the one before.
+fn read<T, P>(bytes: &[u8]) -> Result<T, StoredError>
+where
+    T: DeserializeOwned + From<P>,
+    P: DeserializeOwned,
+{
+    let (version, content) = content(bytes)?.ok_or(StoredError::NoVersion)?;
+    if version == POSITIONAL {
+        return Ok(postcard::from_bytes::<P>(content)?.into());
+    }
     Ok(postcard::from_bytes(content)?)
 }
 

@@ -2,7 +2,7 @@ use stele_base_types::{LogId, SessionId, Timestamp};
 
 use super::*;
 use crate::{
-    Durability, Lifetime, LogConfig, LogRecord, QueueConfig, Retention, Window,
+    Durability, LedgerConfig, Lifetime, LogConfig, LogRecord, Retention, Window,
     stored::config::LogField,
 };
 
@@ -47,7 +47,7 @@ const MOST: LogConfig = LogConfig {
         auto_delete: true,
         unused_ms_max: Some(5),
     },
-    queue: Some(QueueConfig {
+    queue: Some(LedgerConfig {
         fifo: true,
         delay_ms: 6,
         expiry_ms: Some(7),
@@ -64,7 +64,7 @@ fn a_configuration_is_read_as_it_was_stored() {
             }),
             ..LEAST.retention
         },
-        queue: Some(QueueConfig::default()),
+        queue: Some(LedgerConfig::default()),
         ..LEAST
     };
     for config in [LEAST, MOST, bare] {
@@ -97,12 +97,12 @@ fn a_form_of_a_newer_program_is_refused_by_its_version() {
     let refused = state.replay(&stored).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "stored in form 3, but this stele knows forms 1 to 2"
+        "stored in form 4, but this stele knows forms 1 to 3"
     );
     for (part, mut stored) in state.store() {
         stored[0] += 1;
         let refused = State::default().load_part(part, &stored);
-        assert!(matches!(refused, Err(StoredError::Version(3))));
+        assert!(matches!(refused, Err(StoredError::Version(4))));
         let refused = State::default().load_part(part, &stored[1..]);
         assert!(matches!(refused, Err(StoredError::NoVersion)), "{part:?}");
     }

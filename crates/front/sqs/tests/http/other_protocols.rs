@@ -4,7 +4,7 @@ use serde_json::json;
 use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex, SessionId, Timestamp};
 use stele_core_broker::{Broker, Publish, Read};
 use stele_core_engine::{
-    Adopt, AppendTarget, DeclareLog, Durability, Lifetime, LogConfig, QueueConfig, Retention,
+    Adopt, AppendTarget, DeclareLog, Durability, LedgerConfig, Lifetime, LogConfig, Retention,
     Settings, Window,
 };
 use stele_wire_batch::{BatchBuilder, Body, NewRecord, RecordHeader};
@@ -32,7 +32,7 @@ fn queue() -> LogConfig {
     LogConfig {
         partitions: 1,
         retention: Retention::QUEUE,
-        queue: Some(QueueConfig::default()),
+        queue: Some(LedgerConfig::default()),
         ..topic()
     }
 }
@@ -249,9 +249,9 @@ async fn a_batch_for_a_queue_of_several_partitions_goes_by_group() {
     let server = Server::start().await;
     let config = LogConfig {
         partitions: 3,
-        queue: Some(QueueConfig {
+        queue: Some(LedgerConfig {
             fifo: true,
-            ..QueueConfig::default()
+            ..LedgerConfig::default()
         }),
         ..queue()
     };

@@ -3,8 +3,8 @@
 use stele_base_types::{LogId, Name};
 use stele_core_broker::{AnswerTo, Error, Request};
 use stele_core_engine::{
-    Adopt, AlterLog, DeclareLog, DeleteLog, Durability, Lifetime, LogConfig, LogDefinition,
-    LogError, QueueConfig, Retention, Window,
+    Adopt, AlterLog, DeclareLog, DeleteLog, Durability, LedgerConfig, Lifetime, LogConfig,
+    LogDefinition, LogError, Retention, Window,
 };
 use tokio::sync::oneshot::{self, Receiver};
 
@@ -35,7 +35,7 @@ const NAMES: [&str; 9] = [
 ];
 
 fn config(name: &str) -> LogConfig {
-    let queue = QueueConfig::default();
+    let queue = LedgerConfig::default();
     let window = |time_ms, size_bytes| Retention {
         until_acknowledged: false,
         window: Some(Window {
@@ -50,7 +50,7 @@ fn config(name: &str) -> LogConfig {
         lifetime: Lifetime::default(),
         queue: Some(queue),
     };
-    let fifo = Some(QueueConfig {
+    let fifo = Some(LedgerConfig {
         fifo: true,
         ..queue
     });
@@ -61,7 +61,7 @@ fn config(name: &str) -> LogConfig {
         queue,
         ..plain
     };
-    let delayed = Some(QueueConfig {
+    let delayed = Some(LedgerConfig {
         delay_ms: 5_000,
         ..queue
     });

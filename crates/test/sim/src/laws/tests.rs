@@ -8,8 +8,8 @@ use stele_base_types::{
     SessionId, ShardId, Timestamp,
 };
 use stele_core_engine::{
-    AppendError, Appended, Durability, LeaseId, Lifetime, LinkNumber, LogConfig, LogDefinition,
-    Outcome, ProducerStamp, QueueConfig, Retention, Schedule, StatePart, Window,
+    AppendError, Appended, Durability, LeaseId, LedgerConfig, Lifetime, LinkNumber, LogConfig,
+    LogDefinition, Outcome, ProducerStamp, Retention, Schedule, StatePart, Window,
     limits::DEDUPLICATION_MS,
 };
 
@@ -62,9 +62,9 @@ fn log_of(id: u64, config: LogConfig) -> Event {
 }
 
 fn queue_config(fifo: bool) -> LogConfig {
-    let queue = QueueConfig {
+    let queue = LedgerConfig {
         fifo,
-        ..QueueConfig::default()
+        ..LedgerConfig::default()
     };
     LogConfig {
         partitions: 1,

@@ -16,7 +16,7 @@ use stele_base_types::{
 };
 use stele_core_engine::{
     Append, AppendTarget, Columns, Command, ConsumerRef, Decision, Durability, Lease, LeaseRequest,
-    LedgerId, Lifetime, LogConfig, OpenLog, Outcome, QueueConfig, Retention, Settle, SettleItem,
+    LedgerConfig, LedgerId, Lifetime, LogConfig, OpenLog, Outcome, Retention, Settle, SettleItem,
     State, Token,
 };
 
@@ -86,7 +86,7 @@ impl Bench {
             durability: Durability::Synced,
             retention: Retention::QUEUE,
             lifetime: Lifetime::default(),
-            queue: Some(QueueConfig::default()),
+            queue: Some(LedgerConfig::default()),
         };
         bench.command(OpenLog { log: LOG, config })?;
         Ok(bench)

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stele_base_types::{Name, Timestamp};
 use stele_core_engine::{
-    Durability, GroupRecord, Lifetime, LogConfig, LogRecord, QueueConfig, Record, Retention,
+    Durability, GroupRecord, LedgerConfig, Lifetime, LogConfig, LogRecord, Record, Retention,
 };
 
 use super::*;
@@ -27,7 +27,7 @@ fn open(log: u64) -> Vec<u8> {
         durability: Durability::Synced,
         retention: Retention::QUEUE,
         lifetime: Lifetime::default(),
-        queue: Some(QueueConfig::default()),
+        queue: Some(LedgerConfig::default()),
     };
     let at = Timestamp(1);
     record(log, LogRecord::Opened { config, at })

@@ -4,7 +4,7 @@ use stele_base_types::{LogId, Timestamp};
 
 use super::{define, partitions_allowed, same, unchanged};
 use crate::{
-    CatalogueError, Command, Decision, Facet, LogDefinition, QueueConfig, Retention, Settings,
+    CatalogueError, Command, Decision, Facet, LedgerConfig, LogDefinition, Retention, Settings,
     State,
 };
 
@@ -18,7 +18,7 @@ pub struct AlterLog {
     /// Retention, replaced.
     pub retention: Option<Retention>,
     /// Queue configuration, replaced.
-    pub queue: Option<QueueConfig>,
+    pub queue: Option<LedgerConfig>,
     /// A facet's settings, replaced.
     pub settings: Option<(Facet, Settings)>,
 }

@@ -6,8 +6,8 @@ use stele_base_types::{LogId, Name, Timestamp};
 
 use super::{define, partitions_allowed, same, unchanged};
 use crate::{
-    CatalogueError, Command, Decision, Durability, Facet, Lifetime, LogConfig, LogDefinition,
-    QueueConfig, Retention, Settings, State, catalogue::Catalogue,
+    CatalogueError, Command, Decision, Durability, Facet, LedgerConfig, Lifetime, LogConfig,
+    LogDefinition, Retention, Settings, State, catalogue::Catalogue,
 };
 
 /// Declares a log through one protocol.
@@ -175,8 +175,8 @@ fn adopted(
     Ok(definition)
 }
 
-fn rescheduled(queue: QueueConfig, adopt: &Adopt) -> QueueConfig {
-    QueueConfig {
+fn rescheduled(queue: LedgerConfig, adopt: &Adopt) -> LedgerConfig {
+    LedgerConfig {
         delay_ms: adopt.delay_ms.unwrap_or(queue.delay_ms),
         expiry_ms: adopt.expiry_ms.or(queue.expiry_ms),
         ..queue

@@ -97,9 +97,9 @@ fn contradictions_name_the_field() {
         "expires"
     );
     let fifo = |config: &mut LogConfig| {
-        config.queue = Some(QueueConfig {
+        config.queue = Some(LedgerConfig {
             fifo: true,
-            ..QueueConfig::default()
+            ..LedgerConfig::default()
         });
     };
     assert_eq!(with(fifo), "fifo");
@@ -200,9 +200,9 @@ fn a_queue_that_is_adopted_gets_the_schedule_that_is_asked_for() {
         ..declaration("orders", "sqs", config())
     };
     let queue = driven.declare(delayed).unwrap().definition().config.queue;
-    let expected = QueueConfig {
+    let expected = LedgerConfig {
         delay_ms: 3_000,
-        ..QueueConfig::default()
+        ..LedgerConfig::default()
     };
     assert_eq!(queue, Some(expected));
 }
@@ -218,7 +218,7 @@ fn opening_makes_a_queue_of_the_log_that_was_found_and_of_no_other() {
     let opened = driven.declare(opening()).unwrap().definition().clone();
     let expected = LogConfig {
         retention: Retention::QUEUE.union(found.config.retention),
-        queue: Some(QueueConfig::default()),
+        queue: Some(LedgerConfig::default()),
         ..found.config
     };
     assert_eq!((opened.id, opened.config), (found.id, expected));
@@ -292,9 +292,9 @@ fn alterations_replace_what_they_name_and_keep_the_rest() {
         requested: 2,
     };
     assert_eq!(fewer, expected);
-    let fifo = QueueConfig {
+    let fifo = LedgerConfig {
         fifo: true,
-        ..QueueConfig::default()
+        ..LedgerConfig::default()
     };
     let refused = driven.run(alter(None, Some(fifo)));
     assert!(

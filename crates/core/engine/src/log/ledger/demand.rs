@@ -12,7 +12,7 @@ use crate::{
     log::index::{Deadline, Indexes, PoolKey},
 };
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Demand {
     consumers: BTreeMap<ConsumerRef, Consumer>,
     waits: BTreeMap<Token, Wait>,
@@ -22,7 +22,7 @@ pub(crate) struct Demand {
     subscribed: u32,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Consumer {
     pub(crate) terms: Subscription,
     pub(crate) unsettled: u32,
@@ -32,7 +32,7 @@ pub(crate) struct Consumer {
     ended: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Wait {
     pub(crate) request: LeaseRequest,
     until: Timestamp,
@@ -275,7 +275,7 @@ impl Demand {
 
 /// Which partitions have something ready: one bit each, so that looking for the next one of ten
 /// thousand is quick.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct ReadyParts {
     words: Vec<u64>,
     count: u32,

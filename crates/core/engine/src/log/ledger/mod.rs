@@ -23,11 +23,18 @@ mod settle;
 mod times;
 mod wait;
 
-use serde::{Deserialize, Serialize};
 use stele_base_types::{LogId, Offset, PartitionIndex, Timestamp};
 
 use self::demand::{Demand, ReadyParts};
-pub(crate) use self::{attempt::Attempts, demand::Site, part::Part, wait::answer_empty};
+pub(crate) use self::{
+    attempt::Attempts,
+    demand::Site,
+    fifo::Fifo,
+    part::{Delayed, Lease as PartLease, Part, Seen},
+    ranges::Ranges,
+    times::Times,
+    wait::answer_empty,
+};
 pub use self::{
     consumer::{ConsumerRef, Credit, Prefetch, Subscribe, Subscription, Unsubscribe},
     dispatch::Delivery,
@@ -44,21 +51,30 @@ use super::{
     partition::Partition,
     record::{LedgerRecord, Run},
 };
-use crate::QueueConfig;
+use crate::{LedgerConfig, stored::stored_fields};
 
 /// What a subscription has acknowledged of a log.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Ledger {
     id: LedgerId,
-    config: QueueConfig,
+    config: LedgerConfig,
     pub(crate) parts: Vec<Part>,
     /// The partition to look at first, so that none is left behind.
     pub(crate) rotation: PartitionIndex,
     pub(crate) attempts: Attempts,
-    #[serde(skip)]
+    /// Neither this nor what follows is stored.
     ready: ReadyParts,
-    #[serde(skip)]
     demand: Demand,
+}
+
+stored_fields! {
+    Ledger {
+        Id id: LedgerId,
+        Config config: LedgerConfig,
+        Parts parts: Vec<Part>,
+        Rotation rotation: PartitionIndex,
+        Attempts attempts: Attempts,
+    }
 }
 
 impl Ledger {
@@ -95,7 +111,7 @@ impl Ledger {
     }
 
     /// A ledger that begins at the start of each partition.
-    pub(crate) fn new(id: LedgerId, config: QueueConfig) -> Self {
+    pub(crate) fn new(id: LedgerId, config: LedgerConfig) -> Self {
         Self {
             id,
             config,
@@ -114,7 +130,7 @@ impl Ledger {
     /// Takes up partitions that it hasn't yet, and a changed configuration.
     pub(crate) fn open(
         &mut self,
-        config: QueueConfig,
+        config: LedgerConfig,
         partitions: &[Partition],
         at: Timestamp,
         site: &mut Site<'_>,

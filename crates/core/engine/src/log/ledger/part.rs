@@ -24,23 +24,35 @@ use smallvec::SmallVec;
 use stele_base_types::{Offset, PartitionIndex, Timestamp};
 
 use super::{fifo::Fifo, ranges::Ranges, times::Times};
-use crate::{ConsumerRef, LeaseId, log::record::Run};
+use crate::{ConsumerRef, LeaseId, log::record::Run, stored::stored_fields};
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Part {
-    next: Offset,
-    /// One after the last record that may be leased: the partition's high watermark.
-    #[serde(skip)]
+    pub(crate) next: Offset,
+    /// One after the last record that may be leased: the partition's high watermark. Not stored.
     visible: Offset,
-    pub(super) leased: BTreeMap<Offset, Lease>,
+    pub(crate) leased: BTreeMap<Offset, Lease>,
     /// Ready again: those below `next`. In a FIFO part: what was delivered and is queued again.
-    returned: BTreeMap<Offset, Seen>,
-    pub(super) delayed: BTreeMap<Offset, Delayed>,
-    ahead: Ranges,
-    pub(super) fifo: Option<Box<Fifo>>,
-    pub(super) times: Times,
+    pub(crate) returned: BTreeMap<Offset, Seen>,
+    pub(crate) delayed: BTreeMap<Offset, Delayed>,
+    pub(crate) ahead: Ranges,
+    pub(crate) fifo: Option<Box<Fifo>>,
+    pub(crate) times: Times,
     /// Leased records before this one don't return: they are too old.
-    expired: Offset,
+    pub(crate) expired: Offset,
+}
+
+stored_fields! {
+    Part {
+        Next next: Offset,
+        Leased leased: BTreeMap<Offset, Lease>,
+        Returned returned: BTreeMap<Offset, Seen>,
+        Delayed delayed: BTreeMap<Offset, Delayed>,
+        Ahead ahead: Ranges,
+        Fifo fifo: Option<Box<Fifo>>,
+        Times times: Times,
+        Expired expired: Offset,
+    }
 }
 
 /// How often a record has been delivered.

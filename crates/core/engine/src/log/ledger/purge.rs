@@ -4,7 +4,7 @@ use stele_base_types::{LogId, Offset, PartitionIndex, Timestamp};
 
 use super::{Ledger, Site, ledger_record, part::Delayed, partition_index};
 use crate::{
-    Command, Decision, LedgerId, LogError, QueueConfig, Record, State,
+    Command, Decision, LedgerConfig, LedgerId, LogError, Record, State,
     log::{index::Deadline, record::LedgerRecord},
 };
 
@@ -154,7 +154,7 @@ impl Ledger {
     }
 
     /// Takes over another expiry.
-    pub(super) fn change_expiry(&mut self, config: QueueConfig, site: &mut Site<'_>) {
+    pub(super) fn change_expiry(&mut self, config: LedgerConfig, site: &mut Site<'_>) {
         for index in 0..self.parts.len() {
             self.unnote_expiry(partition_index(index), site);
         }

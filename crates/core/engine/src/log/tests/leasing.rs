@@ -154,9 +154,9 @@ fn delayed_records_are_hidden_until_their_time() {
 #[test]
 fn a_queues_own_delay_holds_for_records_without_one() {
     let mut shard = Shard::with(LogConfig {
-        queue: Some(QueueConfig {
+        queue: Some(LedgerConfig {
             delay_ms: 100,
-            ..QueueConfig::default()
+            ..LedgerConfig::default()
         }),
         ..queue_config()
     });
@@ -333,9 +333,9 @@ fn purging_takes_what_is_leased_where_that_is_asked() {
 #[test]
 fn records_beyond_their_time_are_dropped_and_do_not_return() {
     let mut shard = Shard::with(LogConfig {
-        queue: Some(QueueConfig {
+        queue: Some(LedgerConfig {
             expiry_ms: Some(3_200),
-            ..QueueConfig::default()
+            ..LedgerConfig::default()
         }),
         ..queue_config()
     });

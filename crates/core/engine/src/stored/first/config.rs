@@ -11,7 +11,7 @@ pub(in crate::stored) struct LogConfig {
     durability: Durability,
     retention: Retention,
     lifetime: StoredLifetime,
-    queue: Option<QueueConfig>,
+    queue: Option<LedgerConfig>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -27,7 +27,7 @@ struct Window {
 }
 
 #[derive(Debug, Deserialize)]
-pub(in crate::stored) struct QueueConfig {
+pub(in crate::stored) struct LedgerConfig {
     fifo: bool,
     delay_ms: u64,
     expiry_ms: Option<u64>,
@@ -68,8 +68,8 @@ impl From<LogConfig> for crate::LogConfig {
     }
 }
 
-impl From<QueueConfig> for crate::QueueConfig {
-    fn from(stored: QueueConfig) -> Self {
+impl From<LedgerConfig> for crate::LedgerConfig {
+    fn from(stored: LedgerConfig) -> Self {
         Self {
             fifo: stored.fifo,
             delay_ms: stored.delay_ms,

@@ -3,24 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use stele_base_types::{LogId, Name, PartitionIndex, ProcessEpoch, ProducerId, Timestamp};
+use stele_base_types::{LogId, Name, ProcessEpoch, ProducerId, Timestamp};
 
 use super::{
-    config::{LogConfig, QueueConfig},
+    super::positional::{Groups, Log},
+    config::{LedgerConfig, LogConfig},
     record::{Exchange, LogDefinition},
 };
-use crate::{
-    Binding, LeaseId, LedgerId, Partition,
-    catalogue::StoredCatalogue,
-    group::Group,
-    log::{Attempts, Deduplication, LogsHeader, Part},
-};
+use crate::{Binding, LeaseId, catalogue::StoredCatalogue, log::LogsHeader};
 
 #[derive(Deserialize)]
 pub(in crate::stored) struct State {
     catalogue: Catalogue,
     logs: Logs,
-    groups: BTreeMap<Name, Group>,
+    groups: Groups,
     producer_next: ProducerId,
 }
 
@@ -37,28 +33,9 @@ type BoundExchange = (Name, Exchange, Vec<Binding>);
 
 #[derive(Deserialize)]
 struct Logs {
-    logs: BTreeMap<LogId, Log>,
+    logs: BTreeMap<LogId, Log<LogConfig, LedgerConfig>>,
     lease_last: LeaseId,
     closed: BTreeSet<LogId>,
-}
-
-#[derive(Deserialize)]
-struct Log {
-    config: LogConfig,
-    partitions: Vec<Partition>,
-    ledgers: Vec<Ledger>,
-    spread: PartitionIndex,
-    deduplication: Deduplication,
-    forget_at: Option<Timestamp>,
-}
-
-#[derive(Deserialize)]
-struct Ledger {
-    id: LedgerId,
-    config: QueueConfig,
-    parts: Vec<Part>,
-    rotation: PartitionIndex,
-    attempts: Attempts,
 }
 
 impl From<State> for crate::State {
@@ -77,7 +54,7 @@ impl From<State> for crate::State {
         for (id, log) in stored.logs.logs {
             state.logs.load(id, Box::new(log.into()));
         }
-        state.groups.load(stored.groups);
+        state.groups.load(stored.groups.into());
         state
     }
 }
@@ -99,27 +76,5 @@ impl From<Catalogue> for StoredCatalogue {
                 .map(|(name, declared)| (name, exchanges(declared)))
                 .collect(),
         }
-    }
-}
-
-impl From<Log> for crate::Log {
-    fn from(stored: Log) -> Self {
-        let mut log = Self::new(stored.config.into());
-        log.partitions = stored.partitions;
-        log.ledgers = stored.ledgers.into_iter().map(Into::into).collect();
-        log.spread = stored.spread;
-        log.deduplication = stored.deduplication;
-        log.forget_at = stored.forget_at;
-        log
-    }
-}
-
-impl From<Ledger> for crate::Ledger {
-    fn from(stored: Ledger) -> Self {
-        let mut ledger = Self::new(stored.id, stored.config.into());
-        ledger.parts = stored.parts;
-        ledger.rotation = stored.rotation;
-        ledger.attempts = stored.attempts;
-        ledger
     }
 }

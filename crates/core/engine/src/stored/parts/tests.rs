@@ -1,12 +1,13 @@
 use stele_base_types::{
-    ConsumerId, Offset, PartitionId, PartitionIndex, ProcessEpoch, ProducerId, SessionId, ShardId,
+    ConsumerId, Offset, PartitionId, PartitionIndex, ProcessEpoch, ProducerEpoch, ProducerId,
+    Sequence, SessionId, ShardId,
 };
 
 use super::*;
 use crate::{
     CatalogueRecord, Columns, CommitOffset, ConsumerRef, Durability, GroupRecord, LeaseId,
-    LedgerId, LedgerRecord, Lifetime, LinkCommand, LinkRecord, LogConfig, LogDefinition, LogRecord,
-    QueueConfig, Retention, Run, StoredRecord,
+    LedgerConfig, LedgerId, LedgerRecord, Lifetime, LinkCommand, LinkRecord, LogConfig,
+    LogDefinition, LogRecord, ProducerStamp, Retention, Run, Schedule, StoredRecord,
 };
 
 const CONFIG: LogConfig = LogConfig {
@@ -18,7 +19,7 @@ const CONFIG: LogConfig = LogConfig {
         auto_delete: false,
         unused_ms_max: None,
     },
-    queue: Some(QueueConfig {
+    queue: Some(LedgerConfig {
         fifo: false,
         delay_ms: 0,
         expiry_ms: Some(5_000),
@@ -221,4 +222,109 @@ fn a_part_that_is_gone_is_not_stored() {
     let bucket = StatePart::Groups(bucket_of("b"));
     assert_eq!(state.store_part(bucket), None);
     assert!(!state.parts().any(|part| part == bucket));
+}
+
+/// What [`history`] leaves out: groups, delays, deduplication, producers, attempts.
+fn more_history() -> Vec<Record> {
+    let fifo = LogRecord::Opened {
+        config: LogConfig {
+            queue: Some(LedgerConfig {
+                fifo: true,
+                delay_ms: 0,
+                expiry_ms: None,
+            }),
+            ..CONFIG
+        },
+        at: NOW,
+    };
+    let schedules = [(1, None), (2, Some(50)), (1, None)].map(|(group, delay_ms)| Schedule {
+        group: Some(group),
+        delay_ms,
+        deduplication: Some(u128::from(group) << 100),
+        ..Schedule::default()
+    });
+    let appended = Record::Appended {
+        targets: [(partition(5), Offset(0))].into_iter().collect(),
+        count: 3,
+        size_bytes: 90,
+        timestamp: NOW,
+        at: NOW,
+        producer: Some(ProducerStamp {
+            id: ProducerId(3),
+            epoch: ProducerEpoch(1),
+            sequence: Sequence(0),
+        }),
+        columns: Columns::of(schedules),
+    };
+    let leased = LedgerRecord::Leased {
+        run: run(0),
+        lease: LeaseId(9),
+        holder: ConsumerRef {
+            session: SessionId(8),
+            consumer: ConsumerId(2),
+        },
+        until: Some(NOW.plus_ms(30)),
+        at: NOW,
+        attempt: Some(77),
+    };
+    let returned = LedgerRecord::Returned {
+        run: run(4),
+        until: None,
+    };
+    let to_ledger = |log, record| {
+        let record = LogRecord::Ledger(LedgerId::DEFAULT, record);
+        Record::Log(LogId(log), record)
+    };
+    vec![
+        Record::Log(LogId(5), fifo),
+        appended,
+        to_ledger(5, leased),
+        lease(1, 4, 7),
+        to_ledger(1, returned),
+        lease(1, 5, 7),
+    ]
+}
+
+/// The parts of a state after [`history`] and [`more_history`], as form 2 stored them.
+const SECOND: [(StatePart, &str); 5] = [
+    (StatePart::Header, "82020a0008dc0f01010001010300"),
+    (
+        StatePart::Log(LogId(1)),
+        "8204000101020207010288270100096400010001028827010102000007010001d00f05050701\
+         0001d00f010401d00f0001040602000100d00f09dc0f00000000000000",
+    ),
+    (
+        StatePart::Log(LogId(2)),
+        "8204000101020207010288270100090b00010001028827010000000001030401000103d60f09\
+         dc0f00000000000000",
+    ),
+    (
+        StatePart::Log(LogId(5)),
+        "820400010102020701000100031e01060201000300d00f0100010001030100090802018c1001\
+         d00f000101b41000000000010201010102010101020001020101010001010000020101020201\
+         010100010102030100d00f03d00f0000014dd00f010000010900028080808080808080808080\
+         808080040002d00f8080808080808080808080808080080001d00f0280808080808080808080\
+         80808080048080808080808080808080808080080190b907",
+    ),
+    (StatePart::Groups(162), "820101610101000301000000000000d00f"),
+];
+
+#[test]
+fn the_state_is_read_as_the_second_form_stored_it() {
+    let mut state = State::default();
+    for (part, hex) in SECOND {
+        let pairs = hex
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| std::str::from_utf8(pair).unwrap());
+        let bytes: Vec<_> = pairs
+            .map(|pair| u8::from_str_radix(pair, 16).unwrap())
+            .collect();
+        state.load_part(part, &bytes).unwrap();
+    }
+    let mut expected = after(&[history(), more_history()].concat()).store();
+    expected.retain(|(part, _)| *part != StatePart::Catalogue);
+    let mut found = state.store();
+    found.retain(|(part, _)| *part != StatePart::Catalogue);
+    assert_eq!(found, expected);
 }

@@ -60,4 +60,4 @@ pub use log::{
 pub use producer_ids::{InitProducer, InitProducerError};
 pub use record::{CatalogueRecord, GroupRecord, LogRecord, Record};
 pub use state::State;
-pub use stored::{StatePart, StoredError, StoredRecord, Touched};
+pub use stored::{PartKind, StatePart, StoredError, StoredRecord, Touched};

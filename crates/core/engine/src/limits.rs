@@ -10,6 +10,10 @@ pub const APPEND_RECORDS_MAX: u32 = 1 << 20;
 /// Logs, or exchanges, that one decision drops after a restart.
 pub const FLEETING_MAX: usize = 1_000;
 
+/// Logs whose definitions are stored together, and the bindings to them: what is written for a new
+/// one is a few KiB, and 100,000 are 1,600 parts. Stored snapshots rely on it.
+pub const LOGS_IN_CATALOGUE_PART: u64 = 64;
+
 /// Partitions of a log: bounds what one declaration can make the engine allocate.
 pub const PARTITIONS_MAX: u32 = 10_000;
 

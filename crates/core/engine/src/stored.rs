@@ -22,7 +22,7 @@ pub(crate) mod config;
 mod first;
 mod parts;
 
-pub use self::parts::{StatePart, Touched};
+pub use self::parts::{PartKind, StatePart, Touched};
 use crate::{Record, State};
 
 /// The version that is written.

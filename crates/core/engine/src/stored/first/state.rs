@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     Binding, LeaseId, LedgerId, Partition,
-    catalogue::StoredCatalogue,
+    catalogue::WholeCatalogue,
     group::Group,
     log::{Attempts, Deduplication, LogsHeader, Part},
 };
@@ -64,7 +64,7 @@ struct Ledger {
 impl From<State> for crate::State {
     fn from(stored: State) -> Self {
         let mut state = Self {
-            catalogue: StoredCatalogue::from(stored.catalogue).into(),
+            catalogue: WholeCatalogue::from(stored.catalogue).into(),
             producer_next: stored.producer_next,
             latest: Timestamp::PAST,
             ..Self::default()
@@ -82,7 +82,7 @@ impl From<State> for crate::State {
     }
 }
 
-impl From<Catalogue> for StoredCatalogue {
+impl From<Catalogue> for WholeCatalogue {
     fn from(stored: Catalogue) -> Self {
         let exchanges = |exchanges: Vec<BoundExchange>| {
             let exchanges = exchanges.into_iter();

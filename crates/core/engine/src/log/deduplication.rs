@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use stele_base_types::{Offset, PartitionIndex, Timestamp};
 
+use super::sweep::shed;
 use crate::limits::DEDUPLICATION_MS;
 
 /// The ids of a log's last five minutes. It outlives restarts, since appends are journalled.
@@ -64,6 +65,11 @@ impl Deduplication {
         if self.order.is_empty() {
             self.order.shrink_to_fit();
         }
+    }
+
+    /// Takes up to `left` of them out: the log is gone.
+    pub(crate) fn shed(&mut self, left: &mut usize) {
+        shed(&mut self.known, left);
     }
 
     pub(crate) fn is_empty(&self) -> bool {

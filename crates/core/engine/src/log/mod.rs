@@ -21,6 +21,7 @@ mod producer;
 mod record;
 mod session;
 mod stored;
+mod sweep;
 mod tick;
 mod trim;
 mod unused;
@@ -85,6 +86,8 @@ pub struct Logs {
     /// Logs that were closed and whose definition may still exist. Opened again, one would begin
     /// at offset 0 once more.
     closed: BTreeSet<LogId>,
+    /// What is left of logs that were closed. In no snapshot.
+    closing: BTreeMap<LogId, Box<Log>>,
     /// Who waits for the end of a deletion, and how many records went by it.
     deleting: BTreeMap<LogId, Vec<(Token, u64)>>,
     indexes: Indexes,
@@ -215,7 +218,11 @@ impl Logs {
 
     pub(crate) fn apply(&mut self, id: LogId, record: &LogRecord) {
         match record {
-            LogRecord::Opened { config, at } => self.apply_opened(id, *config, *at),
+            LogRecord::Opened { config, at } => {
+                self.sweep_all(id);
+                self.apply_opened(id, *config, *at);
+            }
+            LogRecord::Swept => self.apply_swept(id),
             LogRecord::Closed => self.apply_closed(id),
             LogRecord::Undefined => self.apply_undefined(id),
             LogRecord::DeletionAwaited { token, ready } => {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use stele_base_types::{Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, Timestamp};
 
-use super::AppendError;
+use super::{AppendError, sweep::shed};
 use crate::limits::{PRODUCER_BATCHES, PRODUCER_EXPIRY_MS};
 
 /// What an idempotent producer writes into a batch (KIP-98).
@@ -104,6 +104,11 @@ impl Producers {
     pub(crate) fn forget(&mut self, now: Timestamp) {
         self.producers
             .retain(|_, producer| !producer.is_expired(now));
+    }
+
+    /// Takes up to `left` of them out: the log is gone.
+    pub(crate) fn shed(&mut self, left: &mut usize) {
+        shed(&mut self.producers, left);
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -56,6 +56,8 @@ pub enum LogRecord {
         /// When, by the engine's time.
         at: Timestamp,
     },
+    /// It is gone, and some of what it left as well. Not journalled.
+    Swept,
 }
 
 /// Consecutive records of a partition.
@@ -167,7 +169,10 @@ impl LogRecord {
             | Self::Undefined
             | Self::Trimmed { .. }
             | Self::Forgotten { .. } => true,
-            Self::PoolLimited { .. } | Self::Used { .. } | Self::DeletionAwaited { .. } => false,
+            Self::PoolLimited { .. }
+            | Self::Used { .. }
+            | Self::DeletionAwaited { .. }
+            | Self::Swept => false,
             Self::Ledger(_, record) => record.is_journalled(),
         }
     }

@@ -22,6 +22,9 @@ impl Logs {
         let Some((_, log, due)) = due.filter(|(at, ..)| *at <= now) else {
             return Decision::nothing();
         };
+        if let Some(sweep) = self.sweep_log(*log) {
+            return sweep;
+        }
         match due {
             Due::Wait(ledger, token) => answer_empty(*log, *ledger, *token),
             Due::End => self.end(*log),

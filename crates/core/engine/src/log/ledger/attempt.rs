@@ -9,8 +9,9 @@ use stele_base_types::{LogId, Timestamp};
 
 use super::{Ledger, Run, ledger_record};
 use crate::{
-    Decision, LeaseId, LeaseRequest, LeasedRecord, LeasedRun, limits::DEDUPLICATION_MS,
-    log::record::LedgerRecord,
+    Decision, LeaseId, LeaseRequest, LeasedRecord, LeasedRun,
+    limits::DEDUPLICATION_MS,
+    log::{record::LedgerRecord, sweep::shed},
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,11 @@ impl Attempts {
 
     pub(super) fn forget(&mut self, now: Timestamp) {
         self.attempts.retain(|_, attempt| attempt.is_current(now));
+    }
+
+    /// Takes up to `left` of them out: the log is gone.
+    pub(super) fn shed(&mut self, left: &mut usize) {
+        shed(&mut self.attempts, left);
     }
 
     pub(super) fn is_empty(&self) -> bool {

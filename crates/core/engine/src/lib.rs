@@ -54,8 +54,8 @@ pub use log::{
     Append, AppendError, AppendResult, AppendTarget, Appended, CancelWait, ConsumerRef, Credit,
     DeleteLog, Delivery, Extend, Lease, LeaseId, LeaseRequest, LeasedRecord, LeasedRun, Ledger,
     LedgerId, LedgerRecord, Log, LogError, Logs, Missing, OpenError, OpenLog, Outcome, Partition,
-    Prefetch, ProducerStamp, Purge, Run, Schedule, Settle, SettleItem, Subscribe, Subscription,
-    Trim, Unsubscribe, UseLog,
+    Prefetch, ProducerStamp, Purge, Remembered, Run, Schedule, Settle, SettleItem, Subscribe,
+    Subscription, Trim, Unsubscribe, UseLog,
 };
 pub use producer_ids::{InitProducer, InitProducerError};
 pub use record::{CatalogueRecord, GroupRecord, LogRecord, Record};

@@ -6,6 +6,10 @@ pub const RUN_RECORDS_MAX: u32 = 256;
 /// Things that a closed log left which are swept in one decision, likewise.
 pub const SWEEP_MAX: usize = RUN_RECORDS_MAX as usize;
 
+/// Things remembered for a time that are looked at in one decision, likewise. A journal that is
+/// replayed with another number leaves what is beyond its time for longer, or not so long.
+pub const FORGET_MAX: usize = RUN_RECORDS_MAX as usize;
+
 /// Records of a batch: bounds what one append can make the engine list, whatever a batch's header
 /// says. Seven times what fits into 1 MiB of the smallest records.
 pub const APPEND_RECORDS_MAX: u32 = 1 << 20;

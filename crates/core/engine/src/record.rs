@@ -29,7 +29,7 @@ impl Record {
     pub(crate) fn weight(&self) -> u32 {
         match self {
             Self::Log(_, LogRecord::Ledger(_, record)) => record.run().map_or(1, |run| run.count),
-            Self::Log(_, LogRecord::Swept) => RUN_RECORDS_MAX,
+            Self::Log(_, LogRecord::Swept | LogRecord::ForgottenSome { .. }) => RUN_RECORDS_MAX,
             _ => 1,
         }
     }

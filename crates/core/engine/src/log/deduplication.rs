@@ -67,6 +67,24 @@ impl Deduplication {
         }
     }
 
+    /// The same with up to `left` ids.
+    pub(crate) fn forget_some(&mut self, now: Timestamp, left: &mut usize) {
+        while *left > 0
+            && let Some(id) = self.order.front()
+            && !self
+                .known
+                .get(id)
+                .is_some_and(|place| place.is_current(now))
+        {
+            self.known.remove(id);
+            self.order.pop_front();
+            *left -= 1;
+        }
+        if self.order.is_empty() {
+            self.order.shrink_to_fit();
+        }
+    }
+
     /// Takes up to `left` of them out: the log is gone.
     pub(crate) fn shed(&mut self, left: &mut usize) {
         shed(&mut self.known, left);

@@ -13,6 +13,7 @@ mod close;
 mod commit;
 mod deduplication;
 mod error;
+mod forget;
 mod index;
 mod ledger;
 mod open;
@@ -38,6 +39,7 @@ pub use self::{
     append::{Append, AppendResult, AppendTarget, Appended, Schedule},
     close::DeleteLog,
     error::{AppendError, LogError, OpenError},
+    forget::Remembered,
     ledger::{
         CancelWait, ConsumerRef, Credit, Delivery, Extend, Lease, LeaseRequest, LeasedRecord,
         LeasedRun, Ledger, Missing, Outcome, Prefetch, Purge, Settle, SettleItem, Subscribe,
@@ -106,6 +108,9 @@ pub struct Log {
     pub(crate) deduplication: Deduplication,
     /// When to look through what is remembered for a time.
     pub(crate) forget_at: Option<Timestamp>,
+    /// Where to go on with that. Not stored: a new process begins at the front.
+    #[serde(skip)]
+    forget_from: Remembered,
     /// Whether it is listed as having something to hand out.
     #[serde(skip)]
     is_hot: bool,
@@ -132,6 +137,7 @@ impl Log {
             spread: PartitionIndex(0),
             deduplication: Deduplication::default(),
             forget_at: None,
+            forget_from: Remembered::default(),
             is_hot: false,
             used_at: None,
             ends_at: None,
@@ -230,6 +236,7 @@ impl Logs {
             }
             LogRecord::Trimmed { partition, to } => self.apply_cleared(id, *partition, *to),
             LogRecord::Forgotten { at } => self.apply_forgotten(id, *at),
+            LogRecord::ForgottenSome { at, from } => self.apply_forgotten_some(id, *at, *from),
             LogRecord::Used { at } => self.apply_used(id, *at),
             LogRecord::Ledger(ledger, record) => self.apply_to_ledger(id, *ledger, record),
             LogRecord::PoolLimited {

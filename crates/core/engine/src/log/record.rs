@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use stele_base_types::{Offset, PartitionIndex, SessionId, Timestamp};
 
-use super::{ConsumerRef, LeaseId, LeaseRequest, LedgerId, Subscription};
+use super::{ConsumerRef, LeaseId, LeaseRequest, LedgerId, Remembered, Subscription};
 use crate::{LogConfig, Token};
 
 /// A change of a log.
@@ -26,7 +26,8 @@ pub enum LogRecord {
         /// Its new start.
         to: Offset,
     },
-    /// Deduplication ids, attempts and producers beyond their time were forgotten.
+    /// All deduplication ids, attempts and producers beyond their time were forgotten. No longer
+    /// decided: [`LogRecord::ForgottenSome`] is.
     Forgotten {
         /// When, by the engine's time.
         at: Timestamp,
@@ -58,6 +59,13 @@ pub enum LogRecord {
     },
     /// It is gone, and some of what it left as well. Not journalled.
     Swept,
+    /// Some of the deduplication ids, attempts and producers beyond their time were forgotten.
+    ForgottenSome {
+        /// When, by the engine's time.
+        at: Timestamp,
+        /// The first that was looked at.
+        from: Remembered,
+    },
 }
 
 /// Consecutive records of a partition.
@@ -157,6 +165,7 @@ impl LogRecord {
         match self {
             Self::Opened { at, .. }
             | Self::Forgotten { at }
+            | Self::ForgottenSome { at, .. }
             | Self::Ledger(_, LedgerRecord::Leased { at, .. }) => Some(*at),
             _ => None,
         }
@@ -168,7 +177,8 @@ impl LogRecord {
             | Self::Closed
             | Self::Undefined
             | Self::Trimmed { .. }
-            | Self::Forgotten { .. } => true,
+            | Self::Forgotten { .. }
+            | Self::ForgottenSome { .. } => true,
             Self::PoolLimited { .. }
             | Self::Used { .. }
             | Self::DeletionAwaited { .. }

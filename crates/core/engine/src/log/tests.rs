@@ -3,6 +3,7 @@
 mod appending;
 mod closing;
 mod consuming;
+mod forgetting;
 mod leasing;
 mod memory;
 mod model;

@@ -7,9 +7,9 @@ use super::{
     Log, Logs,
     index::{Due, Indexes, Place},
     ledger::{answer_empty, ledger_record},
-    record::{LedgerRecord, LogRecord},
+    record::LedgerRecord,
 };
-use crate::{Decision, Ledger, Record};
+use crate::{Decision, Ledger};
 
 impl Logs {
     /// When there is something to do. Constant time.
@@ -28,7 +28,7 @@ impl Logs {
         match due {
             Due::Wait(ledger, token) => answer_empty(*log, *ledger, *token),
             Due::End => self.end(*log),
-            Due::Windows => Decision::record(Record::Log(*log, LogRecord::Forgotten { at: now })),
+            Due::Windows => self.forget_some(*log, now),
             Due::Lease(place) => self.tick_ledger(*log, *place, now, Ledger::overdue),
             Due::Delay(place) => self.tick_ledger(*log, *place, now, Ledger::due),
             Due::Expiry(ledger, partition) => self

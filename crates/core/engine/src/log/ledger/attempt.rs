@@ -11,7 +11,7 @@ use super::{Ledger, Run, ledger_record};
 use crate::{
     Decision, LeaseId, LeaseRequest, LeasedRecord, LeasedRun,
     limits::DEDUPLICATION_MS,
-    log::{record::LedgerRecord, sweep::shed},
+    log::{forget::look_through, record::LedgerRecord, sweep::shed},
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,17 @@ impl Attempts {
 
     pub(super) fn forget(&mut self, now: Timestamp) {
         self.attempts.retain(|_, attempt| attempt.is_current(now));
+    }
+
+    /// The same with up to `left` of them, from `first` on. Where to go on, if not all were seen.
+    pub(crate) fn forget_some(
+        &mut self,
+        now: Timestamp,
+        first: u128,
+        left: &mut usize,
+    ) -> Option<u128> {
+        let is_old = |attempt: &Attempt| !attempt.is_current(now);
+        look_through(&mut self.attempts, first, left, is_old)
     }
 
     /// Takes up to `left` of them out: the log is gone.

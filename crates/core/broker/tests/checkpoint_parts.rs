@@ -4,21 +4,23 @@
     reason = "a test that can't go on says so by panicking"
 )]
 
-use std::{path::Path, sync::Arc};
+use std::{cell::Cell, path::Path, sync::Arc};
 
 use parking_lot::RwLock;
 use smallvec::smallvec;
 use stele_base_env::{LocalDisk, OsRng};
 use stele_base_types::{LogId, ShardId, Timestamp};
 use stele_core_broker::{News, Opened, Replayed, ReplyTo, Request, Shard};
-use stele_core_engine::{Append, AppendTarget, Catalogue, Columns, Durability};
+use stele_core_engine::{
+    Append, AppendTarget, Catalogue, Columns, Durability, limits::LOGS_IN_CATALOGUE_PART,
+};
 use stele_core_storage::{
     Checkpointer, DataDirectory, Journal, Options, PartKey, Parts, Replay, ReplayError,
 };
 use stele_test_testkit::{message, queue};
 use tokio::sync::oneshot;
 
-const LOGS: u64 = 1_000;
+const LOGS: u64 = 10_000;
 const START: Timestamp = Timestamp(1_700_000_000_000);
 
 /// All that is journalled is checkpointed at once.
@@ -36,6 +38,8 @@ struct Counted {
     replayed: Replayed,
     loaded: Vec<PartKey>,
     changed: Vec<PartKey>,
+    /// Size of what was saved.
+    saved_bytes: Cell<usize>,
 }
 
 impl Replay for Counted {
@@ -62,7 +66,10 @@ impl Replay for Counted {
     }
 
     fn save(&self, key: PartKey) -> Result<Option<Vec<u8>>, ReplayError> {
-        self.replayed.save(key)
+        let saved = self.replayed.save(key)?;
+        let size_bytes = saved.as_ref().map_or(0, Vec::len);
+        self.saved_bytes.update(|before| before + size_bytes);
+        Ok(saved)
     }
 }
 
@@ -99,6 +106,13 @@ impl Alone {
             checkpointer,
             now: START,
         }
+    }
+
+    fn declare(&mut self, log: u64) {
+        let declaration = queue(&log.to_string(), Durability::Synced);
+        let (request, answer) = Request::call(declaration);
+        self.shard.handle(request, START);
+        drop(answer);
     }
 
     fn append(&mut self, log: LogId) {
@@ -164,23 +178,29 @@ fn a_checkpoint_loads_and_saves_only_the_logs_in_its_files() {
     let directory = tempfile::tempdir().unwrap();
     let mut alone = Alone::open(directory.path());
     for log in 0..LOGS {
-        let declaration = queue(&log.to_string(), Durability::Synced);
-        let (request, answer) = Request::call(declaration);
-        alone.shard.handle(request, START);
-        drop(answer);
+        alone.declare(log);
     }
     alone.commit();
     let first = alone.checkpoint();
-    assert_eq!(first.changed.len() as u64, LOGS + 2, "header and catalogue");
+    let expected = LOGS + LOGS.div_ceil(LOGS_IN_CATALOGUE_PART) + 2;
+    let what = "logs, definitions, the headers of the shard and of the catalogue";
+    assert_eq!(first.changed.len() as u64, expected, "{what}");
     let second = alone.checkpoint();
     assert_eq!(second.changed.len(), 2, "{:?}", second.changed);
     assert_eq!(second.loaded.len(), 2, "{:?}", second.loaded);
 
+    alone.declare(LOGS);
+    alone.commit();
+    let third = alone.checkpoint();
+    assert_eq!(third.changed.len(), 5, "{:?}", third.changed);
+    let size_bytes = third.saved_bytes.get();
+    assert!(size_bytes < 4 << 10, "{size_bytes} bytes for a definition");
+
     drop(alone);
     let alone = Alone::open(directory.path());
-    assert_eq!(alone.shard.state().logs.iter().count() as u64, LOGS);
+    assert_eq!(alone.shard.state().logs.iter().count() as u64, LOGS + 1);
     assert_eq!(
         alone.shard.state().catalogue.all_logs().count() as u64,
-        LOGS
+        LOGS + 1
     );
 }

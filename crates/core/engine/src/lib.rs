@@ -54,10 +54,10 @@ pub use log::{
     Append, AppendError, AppendResult, AppendTarget, Appended, CancelWait, Columns, ConsumerRef,
     Credit, DeleteLog, Delivery, Extend, Lease, LeaseId, LeaseRequest, LeasedRecord, LeasedRun,
     Ledger, LedgerId, LedgerRecord, Log, LogError, Logs, Missing, OpenError, OpenLog, Outcome,
-    Partition, Prefetch, ProducerStamp, Purge, Run, Schedule, Settle, SettleItem, Subscribe,
-    Subscription, Trim, Unsubscribe, UseLog, partition_of_key,
+    Partition, Prefetch, ProducerStamp, Purge, Remembered, Run, Schedule, Settle, SettleItem,
+    Subscribe, Subscription, Trim, Unsubscribe, UseLog, partition_of_key,
 };
 pub use producer_ids::{InitProducer, InitProducerError};
 pub use record::{CatalogueRecord, GroupRecord, LogRecord, Record};
 pub use state::State;
-pub use stored::{StatePart, StoredError, StoredRecord, Touched};
+pub use stored::{PartKind, StatePart, StoredError, StoredRecord, Touched};

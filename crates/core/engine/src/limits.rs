@@ -3,12 +3,23 @@
 /// Records leased to one consumer in one decision: bounds how long a dispatch holds the shard.
 pub const RUN_RECORDS_MAX: u32 = 256;
 
+/// Things that a closed log left which are swept in one decision, likewise.
+pub const SWEEP_MAX: usize = RUN_RECORDS_MAX as usize;
+
+/// Things remembered for a time that are looked at in one decision, likewise. A journal that is
+/// replayed with another number leaves what is beyond its time for longer, or not so long.
+pub const FORGET_MAX: usize = RUN_RECORDS_MAX as usize;
+
 /// Records of a batch: bounds what one append can make the engine list, whatever a batch's header
 /// says. Seven times what fits into 1 MiB of the smallest records.
 pub const APPEND_RECORDS_MAX: u32 = 1 << 20;
 
 /// Logs, or exchanges, that one decision drops after a restart.
 pub const FLEETING_MAX: usize = 1_000;
+
+/// Logs whose definitions are stored together, and the bindings to them: what is written for a new
+/// one is a few KiB, and 100,000 are 1,600 parts. Stored snapshots rely on it.
+pub const LOGS_IN_CATALOGUE_PART: u64 = 64;
 
 /// Partitions of a log: bounds what one declaration can make the engine allocate.
 pub const PARTITIONS_MAX: u32 = 10_000;

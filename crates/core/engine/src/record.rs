@@ -7,7 +7,7 @@ use stele_base_types::{
     LogId, Name, Offset, PartitionId, ProcessEpoch, ProducerId, SessionId, Timestamp,
 };
 
-use crate::{Columns, LinkRecord, ProducerStamp};
+use crate::{Columns, LinkRecord, ProducerStamp, limits::RUN_RECORDS_MAX};
 pub use crate::{catalogue::CatalogueRecord, group::GroupRecord, log::LogRecord};
 
 impl Record {
@@ -29,6 +29,7 @@ impl Record {
     pub(crate) fn weight(&self) -> u32 {
         match self {
             Self::Log(_, LogRecord::Ledger(_, record)) => record.run().map_or(1, |run| run.count),
+            Self::Log(_, LogRecord::Swept | LogRecord::ForgottenSome { .. }) => RUN_RECORDS_MAX,
             _ => 1,
         }
     }

@@ -105,6 +105,12 @@ impl State {
         self.send(self.logs.clean_up(now), now)
     }
 
+    /// Some of what a closed log has left: who waits for it is told. The shard repeats it for as
+    /// long as [`Logs::has_closing`].
+    pub fn sweep(&self) -> Decision {
+        self.logs.sweep()
+    }
+
     /// A log may have deliveries to make: leases one run to one consumer. The shard repeats it
     /// until a decision holds nothing; [`Logs::dispatchable`] names the logs that have some to
     /// make.

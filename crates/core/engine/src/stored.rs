@@ -28,7 +28,7 @@ mod parts;
 mod positional;
 
 pub(crate) use self::fields::stored_fields;
-pub use self::parts::{StatePart, Touched};
+pub use self::parts::{PartKind, StatePart, Touched};
 use crate::{Record, State};
 
 /// The version that is written.

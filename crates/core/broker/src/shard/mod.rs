@@ -141,13 +141,17 @@ impl Shard {
     pub fn tick(&mut self, now: Timestamp) {
         self.now = now;
         let left = self.clean_up();
-        self.work(left, |shard| {
-            shard.is_due(now).then(|| shard.state.tick(now))
+        let left = self.work(left, |shard| {
+            shard.is_overdue(now).then(|| shard.state.tick(now))
         });
-        if !self.is_due(now) {
+        if !self.is_overdue(now) {
             self.take_up_owed();
             self.dispatch();
         }
+        self.work(left.max(1), |shard| {
+            let has_closing = shard.state.logs.has_closing();
+            has_closing.then(|| shard.state.sweep())
+        });
     }
 
     /// Has every piece of work be of about so many records; for tests, which want many pieces.
@@ -181,6 +185,11 @@ impl Shard {
 
     /// Whether [`Shard::tick`] has something to do.
     pub fn is_due(&self, now: Timestamp) -> bool {
+        self.is_overdue(now) || self.state.logs.has_closing()
+    }
+
+    /// Whether something is to be done before anything is handed out.
+    fn is_overdue(&self, now: Timestamp) -> bool {
         self.state.logs.has_leavings() || self.next_deadline().is_some_and(|due| due <= now)
     }
 

@@ -4,7 +4,7 @@ use std::mem;
 
 use hashbrown::HashSet;
 use stele_base_types::LogId;
-use stele_core_engine::{State, StatePart, StoredRecord, Touched};
+use stele_core_engine::{PartKind, State, StatePart, StoredRecord, Touched};
 use stele_core_storage::{PartKey, Parts, Replay, ReplayError};
 
 /// The engine's state, with the parts of it that have changed.
@@ -12,15 +12,19 @@ use stele_core_storage::{PartKey, Parts, Replay, ReplayError};
 pub struct Replayed {
     pub(super) state: State,
     changed: HashSet<StatePart>,
-    /// All logs that there were at some time are among those.
-    are_logs_changed: bool,
+    /// All parts of these kinds that there were at some time are among those.
+    kinds_changed: HashSet<PartKind>,
 }
 
 // The kinds of parts in snapshots.
 const HEADER: u8 = 1;
-const CATALOGUE: u8 = 2;
+const WHOLE_CATALOGUE: u8 = 2;
 const LOG: u8 = 3;
 const GROUPS: u8 = 4;
+const CATALOGUE: u8 = 5;
+const EXCHANGES: u8 = 6;
+const DEFINITIONS: u8 = 7;
+const BINDINGS: u8 = 8;
 
 /// A newer program has saved a part that this one doesn't know.
 #[derive(Debug, thiserror::Error)]
@@ -38,14 +42,21 @@ impl Replay for Replayed {
     }
 
     fn load(&mut self, key: PartKey, bytes: &[u8]) -> Result<(), ReplayError> {
-        Ok(self.state.load_part(part_at(key)?, bytes)?)
+        let part = part_at(key)?;
+        self.state.load_part(part, bytes)?;
+        if part == StatePart::WholeCatalogue {
+            // It goes, and what it held is stored in parts.
+            self.changed.insert(part);
+            self.changed.extend(self.state.catalogue_parts());
+        }
+        Ok(())
     }
 
     fn parts_of(&self, record: &[u8]) -> Result<Parts, ReplayError> {
         let touched = StoredRecord::read(record)?.touched();
         Ok(Parts {
             keys: touched.parts.into_iter().map(key_of).collect(),
-            kinds: touched.all_logs.then_some(LOG).into_iter().collect(),
+            kinds: touched.kinds.into_iter().map(key_kind_of).collect(),
         })
     }
 
@@ -57,7 +68,7 @@ impl Replay for Replayed {
     }
 
     fn take_changed(&mut self) -> Vec<PartKey> {
-        self.are_logs_changed = false;
+        self.kinds_changed.clear();
         let changed = mem::take(&mut self.changed);
         changed.into_iter().map(key_of).collect()
     }
@@ -68,14 +79,16 @@ impl Replay for Replayed {
 }
 
 impl Replayed {
-    /// Counts what a record touches as changed. All logs are counted once: those that are made
+    /// Counts what a record touches as changed. All of a kind are counted once: those that are made
     /// later are touched by their own records.
     fn note(&mut self, touched: Touched) {
-        self.changed.extend(touched.parts);
-        if touched.all_logs && !mem::replace(&mut self.are_logs_changed, true) {
-            let logs = self.state.logs.iter();
-            self.changed
-                .extend(logs.map(|(log, _)| StatePart::Log(log)));
+        let parts = touched.parts.into_iter();
+        let written = parts.filter(|part| *part != StatePart::WholeCatalogue);
+        self.changed.extend(written);
+        for kind in touched.kinds {
+            if self.kinds_changed.insert(kind) {
+                self.changed.extend(self.state.parts_of(kind));
+            }
         }
     }
 }
@@ -83,18 +96,34 @@ impl Replayed {
 fn key_of(part: StatePart) -> PartKey {
     let (kind, id) = match part {
         StatePart::Header => (HEADER, 0),
+        StatePart::WholeCatalogue => (WHOLE_CATALOGUE, 0),
         StatePart::Catalogue => (CATALOGUE, 0),
+        StatePart::Exchanges => (EXCHANGES, 0),
+        StatePart::Definitions(part) => (DEFINITIONS, part),
+        StatePart::Bindings(part) => (BINDINGS, part),
         StatePart::Log(LogId(log)) => (LOG, log),
         StatePart::Groups(bucket) => (GROUPS, u64::from(bucket)),
     };
     PartKey { kind, id }
 }
 
+fn key_kind_of(kind: PartKind) -> u8 {
+    match kind {
+        PartKind::Logs => LOG,
+        PartKind::Definitions => DEFINITIONS,
+        PartKind::Bindings => BINDINGS,
+    }
+}
+
 fn part_at(key: PartKey) -> Result<StatePart, UnknownPart> {
     let PartKey { kind, id } = key;
     match (kind, u8::try_from(id)) {
         (HEADER, Ok(0)) => Ok(StatePart::Header),
+        (WHOLE_CATALOGUE, Ok(0)) => Ok(StatePart::WholeCatalogue),
         (CATALOGUE, Ok(0)) => Ok(StatePart::Catalogue),
+        (EXCHANGES, Ok(0)) => Ok(StatePart::Exchanges),
+        (DEFINITIONS, _) => Ok(StatePart::Definitions(id)),
+        (BINDINGS, _) => Ok(StatePart::Bindings(id)),
         (LOG, _) => Ok(StatePart::Log(LogId(id))),
         (GROUPS, Ok(bucket)) => Ok(StatePart::Groups(bucket)),
         _ => Err(UnknownPart { kind, id }),

@@ -46,17 +46,18 @@ impl BindingTable {
         }
     }
 
-    /// Adds a binding, unless there is an equal one.
-    pub(super) fn insert(&mut self, binding: Binding) {
+    /// Adds a binding, unless there is an equal one; says whether it did.
+    pub(super) fn insert(&mut self, binding: Binding) -> bool {
         let keys = self.by_target.entry(binding.target.clone()).or_default();
         match keys.get_mut(binding.key.as_str()) {
-            Some(bindings) if bindings.contains(&binding) => {}
+            Some(bindings) if bindings.contains(&binding) => return false,
             Some(bindings) => bindings.push(binding),
             None => {
                 self.index.insert(&binding.key, &binding.target);
                 keys.insert(binding.key.clone(), smallvec![binding]);
             }
         }
+        true
     }
 
     /// Removes a binding; says whether there was one.
@@ -86,11 +87,14 @@ impl BindingTable {
         true
     }
 
-    /// Removes all bindings to a target.
-    pub(super) fn remove_target(&mut self, target: &BindingTarget) {
-        for key in self.by_target.remove(target).unwrap_or_default().keys() {
-            self.index.remove(key, target);
+    /// Removes all bindings to a target. How many there were.
+    pub(super) fn remove_target(&mut self, target: &BindingTarget) -> u64 {
+        let mut removed = 0;
+        for (key, bindings) in self.by_target.remove(target).unwrap_or_default() {
+            self.index.remove(&key, target);
+            removed += bindings.len() as u64;
         }
+        removed
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -114,6 +118,18 @@ impl BindingTable {
     /// Each target once.
     pub(super) fn targets(&self) -> impl Iterator<Item = &BindingTarget> {
         self.by_target.keys()
+    }
+
+    /// The bindings to a target, by key.
+    pub(super) fn to(&self, target: &BindingTarget) -> impl Iterator<Item = &Binding> {
+        let keys = self.by_target.get(target).into_iter();
+        keys.flat_map(BTreeMap::values).flatten()
+    }
+
+    /// The bindings to other exchanges.
+    pub(super) fn to_exchanges(&self) -> impl Iterator<Item = &Binding> {
+        let is_exchange = |binding: &&Binding| matches!(binding.target, BindingTarget::Exchange(_));
+        self.iter().filter(is_exchange)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Binding> {

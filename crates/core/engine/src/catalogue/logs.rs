@@ -40,6 +40,20 @@ impl LogTable {
         self.by_id.values()
     }
 
+    /// The definitions of ids from `first` to `last`.
+    pub(super) fn between(
+        &self,
+        first: LogId,
+        last: LogId,
+    ) -> impl Iterator<Item = &LogDefinition> {
+        self.by_id.range(first..=last).map(|(_, log)| log)
+    }
+
+    /// Gives no id below this one.
+    pub(super) fn raise_next(&mut self, next: LogId) {
+        self.next = self.next.max(next);
+    }
+
     /// The id that the next new log gets.
     pub(super) fn next(&self) -> LogId {
         self.next

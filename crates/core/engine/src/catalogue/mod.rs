@@ -17,11 +17,12 @@ mod bindings;
 mod decide;
 mod error;
 mod logs;
+mod parts;
 mod predeclared;
 mod record;
 mod route;
-mod stored;
 mod virtual_host;
+mod whole;
 
 use std::collections::BTreeMap;
 
@@ -29,7 +30,6 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use stele_base_types::{LogId, Name, Timestamp};
 
-pub(crate) use self::stored::StoredCatalogue;
 pub use self::{
     decide::{
         Adopt, AlterLog, Bind, DeclareExchange, DeclareLog, Declared, DeleteExchange, Unbind,
@@ -41,6 +41,7 @@ use self::{
     logs::LogTable,
     virtual_host::{BoundExchange, VirtualHost},
 };
+pub(crate) use self::{parts::part_of, whole::WholeCatalogue};
 use crate::{
     Argument, Arguments, BindingTarget, ExchangeKind, Facet, LogConfig, Settings,
     stored::config::ExchangeField,
@@ -52,6 +53,8 @@ pub struct Catalogue {
     logs: LogTable,
     vhosts: BTreeMap<Name, VirtualHost>,
     version: u64,
+    /// Bindings that were loaded before their exchanges.
+    unplaced: Vec<Bind>,
 }
 
 /// A log's definition.
@@ -237,10 +240,8 @@ impl Catalogue {
 
     fn define_log(&mut self, definition: LogDefinition) {
         let (name, id) = (definition.name.clone(), definition.id);
-        if let Some(host) = self.vhosts.get_mut(definition.vhost.as_str()) {
-            host.add_log(name, id);
-            self.logs.insert(definition);
-        }
+        self.host_or_new(&definition.vhost).add_log(name, id);
+        self.logs.insert(definition);
     }
 
     fn delete_log(&mut self, log: LogId) {
@@ -249,6 +250,12 @@ impl Catalogue {
                 host.remove_log(&definition.name, log)
             });
         }
+    }
+
+    /// A virtual host that a definition names exists, whether or not it is loaded.
+    fn host_or_new(&mut self, vhost: &Name) -> &mut VirtualHost {
+        let host = self.vhosts.entry(vhost.clone());
+        host.or_insert_with(VirtualHost::with_predeclared)
     }
 
     fn on(&mut self, vhost: &str, change: impl FnOnce(&mut VirtualHost)) {
@@ -267,8 +274,9 @@ impl Default for Catalogue {
     fn default() -> Self {
         Self {
             logs: LogTable::default(),
-            vhosts: BTreeMap::from([(Name::vhost_default(), VirtualHost::new())]),
+            vhosts: BTreeMap::from([(Name::vhost_default(), VirtualHost::with_predeclared())]),
             version: 0,
+            unplaced: Vec::new(),
         }
     }
 }

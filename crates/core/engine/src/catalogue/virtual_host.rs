@@ -28,11 +28,13 @@ pub(super) struct VirtualHost {
 pub(super) struct BoundExchange {
     pub(super) exchange: Exchange,
     pub(super) bindings: BindingTable,
+    /// How many bindings it has, those among them that aren't loaded.
+    pub(super) count: u64,
 }
 
 impl VirtualHost {
     /// With the exchanges that every virtual host has.
-    pub(super) fn new() -> Self {
+    pub(super) fn with_predeclared() -> Self {
         let mut host = Self::default();
         for (name, kind) in predeclared::exchanges() {
             let exchange = Exchange {
@@ -57,9 +59,15 @@ impl VirtualHost {
     }
 
     pub(super) fn add_exchange(&mut self, name: Name, exchange: Exchange) {
-        let bindings = BindingTable::new(exchange.kind);
-        let bound = BoundExchange { exchange, bindings };
-        self.exchanges.insert(name, bound);
+        self.exchanges.insert(name, BoundExchange::new(exchange));
+    }
+
+    /// Takes in an exchange that has so many bindings, which are loaded by themselves. Predeclared
+    /// ones are there already, maybe with some of these.
+    pub(super) fn load_exchange(&mut self, name: Name, exchange: Exchange, count: u64) {
+        let bound = self.exchanges.entry(name);
+        let bound = bound.or_insert_with(|| BoundExchange::new(exchange));
+        bound.count = count;
     }
 
     pub(super) fn remove_exchange(&mut self, name: &str) {
@@ -69,11 +77,20 @@ impl VirtualHost {
     }
 
     pub(super) fn bind(&mut self, source: &Name, binding: Binding) {
-        if let Some(bound) = self.exchanges.get_mut(source.as_str()) {
-            let sources = self.sources.entry(binding.target.clone()).or_default();
-            sources.insert(source.clone());
-            bound.bindings.insert(binding);
+        let is_new = self.load_binding(source, binding);
+        if is_new && let Some(bound) = self.exchanges.get_mut(source.as_str()) {
+            bound.count += 1;
         }
+    }
+
+    /// Takes in a binding that its exchange has counted; says whether it wasn't there.
+    pub(super) fn load_binding(&mut self, source: &Name, binding: Binding) -> bool {
+        let Some(bound) = self.exchanges.get_mut(source.as_str()) else {
+            return false;
+        };
+        let sources = self.sources.entry(binding.target.clone()).or_default();
+        sources.insert(source.clone());
+        bound.bindings.insert(binding)
     }
 
     pub(super) fn unbind(&mut self, bind: &Bind) {
@@ -86,6 +103,7 @@ impl VirtualHost {
         if !removed {
             return;
         }
+        bound.count -= 1;
         let ended = bound.has_ended();
         if !bound.bindings.leads_to(&bind.target) {
             self.forget_source(&bind.target, &bind.source);
@@ -123,6 +141,32 @@ impl VirtualHost {
         self.exchanges.iter()
     }
 
+    /// The bindings to logs from `first` to `last`, each with its exchange.
+    pub(super) fn bindings_to(
+        &self,
+        first: LogId,
+        last: LogId,
+    ) -> impl Iterator<Item = (&Name, &Binding)> {
+        let range = BindingTarget::Log(first)..=BindingTarget::Log(last);
+        self.sources.range(range).flat_map(|(target, sources)| {
+            let exchanges = sources
+                .iter()
+                .filter_map(|source| self.exchanges.get_key_value(source.as_str()));
+            exchanges.flat_map(|(source, bound)| {
+                let bindings = bound.bindings.to(target);
+                bindings.map(move |binding| (source, binding))
+            })
+        })
+    }
+
+    /// The logs that are bound to.
+    pub(super) fn bound_logs(&self) -> impl Iterator<Item = LogId> {
+        self.sources.keys().filter_map(|target| match target {
+            BindingTarget::Log(log) => Some(*log),
+            BindingTarget::Exchange(_) => None,
+        })
+    }
+
     /// Removes what leads to a target that is gone. A list rather than recursion, since a chain of
     /// auto-delete exchanges is as long as a client makes it.
     fn target_gone(&mut self, target: BindingTarget) {
@@ -132,7 +176,7 @@ impl VirtualHost {
                 let Some(bound) = self.exchanges.get_mut(source.as_str()) else {
                     continue;
                 };
-                bound.bindings.remove_target(&target);
+                bound.count -= bound.bindings.remove_target(&target);
                 if bound.has_ended() {
                     gone.extend(self.take_exchange(&source));
                 }
@@ -160,9 +204,17 @@ impl VirtualHost {
 }
 
 impl BoundExchange {
+    fn new(exchange: Exchange) -> Self {
+        Self {
+            bindings: BindingTable::new(exchange.kind),
+            exchange,
+            count: 0,
+        }
+    }
+
     /// Whether an auto-delete exchange has lost its last binding. Asked after a removal alone: one
     /// that never had a binding stays.
     fn has_ended(&self) -> bool {
-        self.exchange.auto_delete && self.bindings.is_empty()
+        self.exchange.auto_delete && self.count == 0
     }
 }

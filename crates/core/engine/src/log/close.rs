@@ -5,14 +5,16 @@
 //! ```
 //!
 //! Each step is journalled with the sending of the next one, so a deletion that has begun is
-//! carried through, whoever goes away or crashes meanwhile.
+//! carried through, whoever goes away or crashes meanwhile. What the log held is taken apart by
+//! pieces after `Closed`: see `sweep.rs`.
 
 use stele_base_types::{LogId, Timestamp};
 
-use super::{Log, LogError, Logs, ledger::Site, record::LogRecord};
+use super::{Log, LogError, Logs, record::LogRecord};
 use crate::{Decision, Effect, LinkCommand, Record, State, Token, Topology};
 
-/// Deletes a log with all that it holds; its consumers are told. Answered with how many records
+/// Deletes a log with all that it holds; its consumers are told, and who waits for a record, by the
+/// [`State::sweep`]s that follow. Answered with how many records
 /// were ready, once the definition is gone for everybody: whoever has the answer may declare the
 /// name anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,28 +79,19 @@ impl Logs {
         if delete.if_empty && ready > 0 {
             return Err(LogError::NotEmpty);
         }
-        let mut decision = Decision::change(
+        let decision = Decision::change(
             Record::Log(log, LogRecord::Closed),
             ready,
             known.config.durability,
         );
-        let cancelled = known.subscribers();
-        let cancelled = cancelled.map(|terms| Effect::ConsumerCancelled(terms.consumer));
-        decision.effects.extend(cancelled);
-        let waits = known.ledgers.iter().flat_map(|ledger| ledger.waits());
-        let refused = waits.map(|token| Effect::Leased(token, Err(LogError::NoSuchLog)));
-        decision.effects.extend(refused);
         let decision = decision.with(forget(log, known));
         Ok(decision.sending(LinkCommand::Undefine { log }))
     }
 
-    /// Closes a log that goes by itself. Its last consumer, if it has one, is about to go.
+    /// Closes a log that goes by itself.
     pub(super) fn close_unused(&self, log: LogId) -> Decision {
         let closed = self.close(DeleteLog::anyway(log));
-        let mut closed = closed.map_or_else(|_| Decision::nothing(), |it| it.answered(()));
-        let tells_consumer = |effect: &Effect| matches!(effect, Effect::ConsumerCancelled(_));
-        closed.effects.retain(|effect| !tells_consumer(effect));
-        closed
+        closed.map_or_else(|_| Decision::nothing(), |it| it.answered(()))
     }
 
     /// A log's definition is gone for good: whatever is left of the log goes too, and who waits for
@@ -133,17 +126,10 @@ impl Logs {
             return;
         };
         self.closed.insert(id);
-        for ledger in &mut log.ledgers {
-            let mut site = Site {
-                log: id,
-                ledger: ledger.id(),
-                indexes: &mut self.indexes,
-            };
-            ledger.unindex(&mut site);
-        }
         log.unplan_forgetting(id, &mut self.indexes);
         log.unplan_end(id, &mut self.indexes);
         self.indexes.hot.remove(&id);
+        self.closing.insert(id, log);
     }
 }
 

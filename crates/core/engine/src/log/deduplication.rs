@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use stele_base_types::{Offset, PartitionIndex, Timestamp};
 
+use super::sweep::shed;
 use crate::limits::DEDUPLICATION_MS;
 
 /// The ids of a log's last five minutes. It outlives restarts, since appends are journalled.
@@ -64,6 +65,29 @@ impl Deduplication {
         if self.order.is_empty() {
             self.order.shrink_to_fit();
         }
+    }
+
+    /// The same with up to `left` ids.
+    pub(crate) fn forget_some(&mut self, now: Timestamp, left: &mut usize) {
+        while *left > 0
+            && let Some(id) = self.order.front()
+            && !self
+                .known
+                .get(id)
+                .is_some_and(|place| place.is_current(now))
+        {
+            self.known.remove(id);
+            self.order.pop_front();
+            *left -= 1;
+        }
+        if self.order.is_empty() {
+            self.order.shrink_to_fit();
+        }
+    }
+
+    /// Takes up to `left` of them out: the log is gone.
+    pub(crate) fn shed(&mut self, left: &mut usize) {
+        shed(&mut self.known, left);
     }
 
     pub(crate) fn is_empty(&self) -> bool {

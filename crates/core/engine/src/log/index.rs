@@ -215,6 +215,15 @@ impl Indexes {
     }
 }
 
+#[cfg(test)]
+impl Indexes {
+    /// How much it knows.
+    pub(crate) fn entries(&self) -> usize {
+        let sessions = self.held.len() + self.waits.len() + self.ended.len();
+        sessions + self.deadlines.len() + self.consumers.len() + self.pools.len() + self.hot.len()
+    }
+}
+
 impl Place {
     const FIRST: Self = Self {
         ledger: LedgerId(0),

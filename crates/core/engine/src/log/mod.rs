@@ -13,6 +13,7 @@ mod close;
 mod columns;
 mod deduplication;
 mod error;
+mod forget;
 mod index;
 mod ledger;
 mod open;
@@ -21,6 +22,7 @@ mod producer;
 mod record;
 mod session;
 mod stored;
+mod sweep;
 mod tick;
 mod trim;
 mod unused;
@@ -38,6 +40,7 @@ pub use self::{
     close::DeleteLog,
     columns::{Columns, Schedule},
     error::{AppendError, LogError, OpenError},
+    forget::Remembered,
     ledger::{
         CancelWait, ConsumerRef, Credit, Delivery, Extend, Lease, LeaseRequest, LeasedRecord,
         LeasedRun, Ledger, Missing, Outcome, Prefetch, Purge, Settle, SettleItem, Subscribe,
@@ -88,6 +91,8 @@ pub struct Logs {
     /// Logs that were closed and whose definition may still exist. Opened again, one would begin
     /// at offset 0 once more.
     closed: BTreeSet<LogId>,
+    /// What is left of logs that were closed. In no snapshot.
+    closing: BTreeMap<LogId, Box<Log>>,
     /// Who waits for the end of a deletion, and how many records went by it.
     deleting: BTreeMap<LogId, Vec<(Token, u64)>>,
     indexes: Indexes,
@@ -106,8 +111,10 @@ pub struct Log {
     pub(crate) deduplication: Deduplication,
     /// When to look through what is remembered for a time.
     pub(crate) forget_at: Option<Timestamp>,
-    /// Whether it is listed as having something to hand out. Neither this nor what follows is
-    /// stored.
+    /// Where to go on with that. Neither this nor what follows is stored: a new process begins at
+    /// the front.
+    forget_from: Remembered,
+    /// Whether it is listed as having something to hand out.
     is_hot: bool,
     /// When it was last used, consumers aside. A new process counts anew.
     used_at: Option<Timestamp>,
@@ -141,6 +148,7 @@ impl Log {
             spread: PartitionIndex(0),
             deduplication: Deduplication::default(),
             forget_at: None,
+            forget_from: Remembered::default(),
             is_hot: false,
             used_at: None,
             ends_at: None,
@@ -227,7 +235,11 @@ impl Logs {
 
     pub(crate) fn apply(&mut self, id: LogId, record: &LogRecord) {
         match record {
-            LogRecord::Opened { config, at } => self.apply_opened(id, *config, *at),
+            LogRecord::Opened { config, at } => {
+                self.sweep_all(id);
+                self.apply_opened(id, *config, *at);
+            }
+            LogRecord::Swept => self.apply_swept(id),
             LogRecord::Closed => self.apply_closed(id),
             LogRecord::Undefined => self.apply_undefined(id),
             LogRecord::DeletionAwaited { token, ready } => {
@@ -235,6 +247,7 @@ impl Logs {
             }
             LogRecord::Trimmed { partition, to } => self.apply_cleared(id, *partition, *to),
             LogRecord::Forgotten { at } => self.apply_forgotten(id, *at),
+            LogRecord::ForgottenSome { at, from } => self.apply_forgotten_some(id, *at, *from),
             LogRecord::Used { at } => self.apply_used(id, *at),
             LogRecord::Ledger(ledger, record) => self.apply_to_ledger(id, *ledger, record),
             LogRecord::PoolLimited {

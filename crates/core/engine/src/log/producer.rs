@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use stele_base_types::{Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, Timestamp};
 
-use super::AppendError;
+use super::{AppendError, forget::look_through, sweep::shed};
 use crate::limits::{PRODUCER_BATCHES, PRODUCER_EXPIRY_MS};
 
 /// What an idempotent producer writes into a batch (KIP-98).
@@ -104,6 +104,22 @@ impl Producers {
     pub(crate) fn forget(&mut self, now: Timestamp) {
         self.producers
             .retain(|_, producer| !producer.is_expired(now));
+    }
+
+    /// The same with up to `left` of them, from `first` on. Where to go on, if not all were seen.
+    pub(crate) fn forget_some(
+        &mut self,
+        now: Timestamp,
+        first: ProducerId,
+        left: &mut usize,
+    ) -> Option<ProducerId> {
+        let is_old = |producer: &Producer| producer.is_expired(now);
+        look_through(&mut self.producers, first, left, is_old)
+    }
+
+    /// Takes up to `left` of them out: the log is gone.
+    pub(crate) fn shed(&mut self, left: &mut usize) {
+        shed(&mut self.producers, left);
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use stele_base_types::{Offset, PartitionIndex, SessionId, Timestamp};
 
-use super::{ConsumerRef, LeaseId, LeaseRequest, LedgerId, Subscription};
+use super::{ConsumerRef, LeaseId, LeaseRequest, LedgerId, Remembered, Subscription};
 use crate::{LogConfig, Token};
 
 /// A change of a log.
@@ -26,7 +26,8 @@ pub enum LogRecord {
         /// Its new start.
         to: Offset,
     },
-    /// Deduplication ids, attempts and producers beyond their time were forgotten.
+    /// All deduplication ids, attempts and producers beyond their time were forgotten. No longer
+    /// decided: [`LogRecord::ForgottenSome`] is.
     Forgotten {
         /// When, by the engine's time.
         at: Timestamp,
@@ -55,6 +56,15 @@ pub enum LogRecord {
     Used {
         /// When, by the engine's time.
         at: Timestamp,
+    },
+    /// It is gone, and some of what it left as well. Not journalled.
+    Swept,
+    /// Some of the deduplication ids, attempts and producers beyond their time were forgotten.
+    ForgottenSome {
+        /// When, by the engine's time.
+        at: Timestamp,
+        /// The first that was looked at.
+        from: Remembered,
     },
 }
 
@@ -155,6 +165,7 @@ impl LogRecord {
         match self {
             Self::Opened { at, .. }
             | Self::Forgotten { at }
+            | Self::ForgottenSome { at, .. }
             | Self::Ledger(_, LedgerRecord::Leased { at, .. }) => Some(*at),
             _ => None,
         }
@@ -166,8 +177,12 @@ impl LogRecord {
             | Self::Closed
             | Self::Undefined
             | Self::Trimmed { .. }
-            | Self::Forgotten { .. } => true,
-            Self::PoolLimited { .. } | Self::Used { .. } | Self::DeletionAwaited { .. } => false,
+            | Self::Forgotten { .. }
+            | Self::ForgottenSome { .. } => true,
+            Self::PoolLimited { .. }
+            | Self::Used { .. }
+            | Self::DeletionAwaited { .. }
+            | Self::Swept => false,
             Self::Ledger(_, record) => record.is_journalled(),
         }
     }

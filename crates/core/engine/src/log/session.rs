@@ -64,6 +64,7 @@ impl Logs {
     /// to be handed out: what lies behind would come before it.
     pub(super) fn left_in(&self, log: LogId) -> Option<(SessionId, Place)> {
         let mut ended = self.indexes.ended.iter();
+        self.log(log)?;
         ended.find_map(|session| {
             let place = self.indexes.held_in(*session, log)?;
             Some((*session, place))
@@ -93,13 +94,16 @@ impl Logs {
             return Decision::nothing();
         };
         if let Some((log, ledger, token)) = self.indexes.waits_of(session).next() {
-            return answer_empty(log, ledger, token);
+            let sweep = self.sweep_log(log);
+            return sweep.unwrap_or_else(|| answer_empty(log, ledger, token));
         }
         if let Some((consumer, log, ledger)) = self.indexes.consumers_of(session).next() {
-            return self.drop_consumer(log, ledger, consumer, now);
+            let sweep = self.sweep_log(log);
+            return sweep.unwrap_or_else(|| self.drop_consumer(log, ledger, consumer, now));
         }
         if let Some((log, place)) = self.indexes.held_by(session).next() {
-            return self.give_back(log, (session, place), now);
+            let sweep = self.sweep_log(log);
+            return sweep.unwrap_or_else(|| self.give_back(log, (session, place), now));
         }
         Decision::record(Record::SessionForgotten(session))
     }
@@ -149,6 +153,7 @@ impl Logs {
     pub(crate) fn started(&mut self, epoch: ProcessEpoch) {
         self.epoch = epoch;
         self.indexes = Indexes::default();
+        self.closing.clear();
         for log in self.logs.values_mut() {
             for partition in &mut log.partitions {
                 partition.committed = partition.end;

@@ -1,7 +1,9 @@
 //! A shard in miniature: decides, applies, journals, and tells what was answered and delivered.
 
 mod appending;
+mod closing;
 mod consuming;
+mod forgetting;
 mod leasing;
 mod memory;
 mod model;
@@ -351,6 +353,17 @@ impl Shard {
     pub(super) fn clean_up_some(&mut self) -> Decision {
         let decision = self.state.clean_up(self.now);
         self.carry_out(decision)
+    }
+
+    /// Takes closed logs apart. How many steps that took.
+    pub(super) fn sweep(&mut self) -> usize {
+        let mut steps = 0;
+        while self.state.logs.has_closing() {
+            let decision = self.state.sweep();
+            self.carry_out(decision);
+            steps += 1;
+        }
+        steps
     }
 
     pub(super) fn ledger(&self) -> &Ledger {

@@ -7,9 +7,9 @@ use super::{
     Log, Logs,
     index::{Deadline, Indexes, Place},
     ledger::{answer_empty, ledger_record},
-    record::{LedgerRecord, LogRecord},
+    record::LedgerRecord,
 };
-use crate::{Decision, Ledger, Record};
+use crate::{Decision, Ledger};
 
 impl Logs {
     /// When there is something to do. Constant time.
@@ -22,12 +22,13 @@ impl Logs {
         let Some((_, log, deadline)) = first.filter(|(at, ..)| *at <= now) else {
             return Decision::nothing();
         };
+        if let Some(sweep) = self.sweep_log(*log) {
+            return sweep;
+        }
         match deadline {
             Deadline::Wait(ledger, token) => answer_empty(*log, *ledger, *token),
             Deadline::End => self.end(*log),
-            Deadline::Windows => {
-                Decision::record(Record::Log(*log, LogRecord::Forgotten { at: now }))
-            }
+            Deadline::Windows => self.forget_some(*log, now),
             Deadline::Lease(place) => self.tick_ledger(*log, *place, now, Ledger::ended_leases),
             Deadline::Delay(place) => self.tick_ledger(*log, *place, now, Ledger::ended_delays),
             Deadline::Expiry(ledger, partition) => self

@@ -4,7 +4,10 @@
 //! | part | |
 //! |---|---|
 //! | header | epochs, ids given out, the time, links, logs being deleted: every record touches it |
-//! | catalogue | all definitions of the shard |
+//! | catalogue | the version of all definitions, and the next id |
+//! | exchanges | all of them, with bindings between exchanges |
+//! | definitions | those of 64 logs whose ids follow each other |
+//! | bindings | those to 64 such logs |
 //! | log | one log, with its ledgers |
 //! | groups | those of one bucket of 256, by a hash of their names |
 //!
@@ -21,7 +24,8 @@ use super::{
     POSITIONAL, StoredError, VERSION, VERSION_MARK, WRITABLE, content, positional, stored_fields,
 };
 use crate::{
-    Catalogue, LedgerConfig, Links, Log, LogConfig, Record, State,
+    BindingTarget, CatalogueRecord, LedgerConfig, Links, Log, LogConfig, Record, State,
+    catalogue::{WholeCatalogue, part_of},
     group::{Group, bucket_of},
     log::LogsHeader,
 };
@@ -31,12 +35,32 @@ use crate::{
 pub enum StatePart {
     /// What is of the shard as a whole.
     Header,
-    /// All definitions.
+    /// All definitions, as they were stored before they had parts. Read, never written: who loads
+    /// it has all other parts of the catalogue to store.
+    WholeCatalogue,
+    /// What is of the catalogue as a whole.
     Catalogue,
+    /// All exchanges.
+    Exchanges,
+    /// The definitions of some logs.
+    Definitions(u64),
+    /// The bindings to some logs.
+    Bindings(u64),
     /// A log.
     Log(LogId),
     /// The groups of a bucket.
     Groups(u8),
+}
+
+/// Parts of which there are many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PartKind {
+    /// [`StatePart::Log`].
+    Logs,
+    /// [`StatePart::Definitions`].
+    Definitions,
+    /// [`StatePart::Bindings`].
+    Bindings,
 }
 
 /// The parts that a record reads or changes.
@@ -44,8 +68,8 @@ pub enum StatePart {
 pub struct Touched {
     /// These.
     pub parts: SmallVec<[StatePart; 2]>,
-    /// And all logs.
-    pub all_logs: bool,
+    /// And all of these kinds.
+    pub kinds: SmallVec<[PartKind; 1]>,
 }
 
 /// What is stored as [`StatePart::Header`].
@@ -69,10 +93,36 @@ stored_fields! {
 impl State {
     /// All its parts, each once.
     pub fn parts(&self) -> impl Iterator<Item = StatePart> {
-        let logs = self.logs.iter().map(|(log, _)| StatePart::Log(log));
+        let header = std::iter::once(StatePart::Header);
+        let logs = self.parts_of(PartKind::Logs);
         let groups = self.groups.buckets().map(StatePart::Groups);
-        let others = [StatePart::Header, StatePart::Catalogue];
-        others.into_iter().chain(logs).chain(groups)
+        header
+            .chain(self.catalogue_parts())
+            .chain(logs)
+            .chain(groups)
+    }
+
+    /// All parts of the catalogue, each once.
+    pub fn catalogue_parts(&self) -> impl Iterator<Item = StatePart> {
+        let ones = [StatePart::Catalogue, StatePart::Exchanges];
+        let definitions = self.parts_of(PartKind::Definitions);
+        let bindings = self.parts_of(PartKind::Bindings);
+        ones.into_iter().chain(definitions).chain(bindings)
+    }
+
+    /// All its parts of a kind.
+    pub fn parts_of(&self, kind: PartKind) -> Box<dyn Iterator<Item = StatePart> + '_> {
+        match kind {
+            PartKind::Logs => Box::new(self.logs.iter().map(|(log, _)| StatePart::Log(log))),
+            PartKind::Definitions => {
+                let parts = self.catalogue.definition_parts();
+                Box::new(parts.into_iter().map(StatePart::Definitions))
+            }
+            PartKind::Bindings => {
+                let parts = self.catalogue.binding_parts();
+                Box::new(parts.into_iter().map(StatePart::Bindings))
+            }
+        }
     }
 
     /// The stored forms of all its parts.
@@ -81,11 +131,16 @@ impl State {
         self.parts().filter_map(stored).collect()
     }
 
-    /// The stored form of a part; `None` where there is no such log, or no group of the bucket.
+    /// The stored form of a part; `None` where nothing is of it: no such log, no group of the
+    /// bucket.
     pub fn store_part(&self, part: StatePart) -> Option<Vec<u8>> {
         match part {
             StatePart::Header => Some(stored(&self.header())),
-            StatePart::Catalogue => Some(stored(&self.catalogue)),
+            StatePart::WholeCatalogue => None,
+            StatePart::Catalogue => Some(stored(&self.catalogue.header())),
+            StatePart::Exchanges => Some(stored(&self.catalogue.written_exchanges())),
+            StatePart::Definitions(part) => self.catalogue.definitions(part).map(|it| stored(&it)),
+            StatePart::Bindings(part) => self.catalogue.bindings_to(part).map(|it| stored(&it)),
             StatePart::Log(log) => self.logs.log(log).map(stored),
             StatePart::Groups(bucket) => self.groups.bucket(bucket).map(stored),
         }
@@ -97,7 +152,13 @@ impl State {
             StatePart::Header => {
                 self.load_header(read::<Header, positional::Header>(bytes)?);
             }
-            StatePart::Catalogue => self.catalogue = read::<Catalogue, Catalogue>(bytes)?,
+            StatePart::WholeCatalogue => {
+                self.catalogue = read_same::<WholeCatalogue>(bytes)?.into();
+            }
+            StatePart::Catalogue => self.catalogue.load_header(&read_same(bytes)?),
+            StatePart::Exchanges => self.catalogue.load_exchanges(read_same(bytes)?),
+            StatePart::Definitions(_) => self.catalogue.load_definitions(read_same(bytes)?),
+            StatePart::Bindings(_) => self.catalogue.load_bindings(read_same(bytes)?),
             StatePart::Log(log) => {
                 let stored = read::<Log, positional::Log<LogConfig, LedgerConfig>>(bytes)?;
                 self.logs.load(log, Box::new(stored));
@@ -148,7 +209,7 @@ impl Record {
             }
             Self::Log(log, _) => Touched::logs([*log]),
             Self::Group(group, _) => Touched::group(group),
-            Self::Catalogue(_) => Touched::catalogue(),
+            Self::Catalogue(record) => record.touched(),
             Self::Link(_)
             | Self::ProducerIds(_)
             | Self::Started(_)
@@ -159,11 +220,23 @@ impl Record {
     }
 }
 
+impl CatalogueRecord {
+    fn touched(&self) -> Touched {
+        match self {
+            Self::LogDefined(definition) => Touched::defined(definition.id),
+            Self::LogDeleted(log) => Touched::undefined(*log),
+            Self::ExchangeDeclared { .. } => Touched::exchanges(),
+            Self::ExchangeDeleted { .. } => Touched::exchange_gone(),
+            Self::Bound(bind) | Self::Unbound(bind) => Touched::binding(&bind.target),
+        }
+    }
+}
+
 impl Touched {
     pub(super) fn header() -> Self {
         Self {
             parts: smallvec![StatePart::Header],
-            all_logs: false,
+            kinds: SmallVec::new(),
         }
     }
 
@@ -175,14 +248,52 @@ impl Touched {
         Self::header().and([StatePart::Groups(bucket_of(name))])
     }
 
-    pub(super) fn catalogue() -> Self {
-        Self::header().and([StatePart::Catalogue])
+    /// A log is defined, or defined anew.
+    pub(super) fn defined(log: LogId) -> Self {
+        Self::catalogue().and([StatePart::Definitions(part_of(log))])
     }
 
-    /// And all logs.
-    pub(super) fn and_all_logs(mut self) -> Self {
-        self.all_logs = true;
+    /// A definition goes with the bindings to it. By the exchanges' own counts it is known which of
+    /// them go as well; these have no other bindings, and those to them lie beside them.
+    pub(super) fn undefined(log: LogId) -> Self {
+        let part = part_of(log);
+        Self::exchanges().and([StatePart::Definitions(part), StatePart::Bindings(part)])
+    }
+
+    /// An exchange is new.
+    pub(super) fn exchanges() -> Self {
+        Self::catalogue().and([StatePart::Exchanges])
+    }
+
+    /// An exchange goes with its bindings, wherever they lead to.
+    pub(super) fn exchange_gone() -> Self {
+        Self::exchanges().and_all(PartKind::Bindings)
+    }
+
+    /// A binding comes or goes; the exchange goes with the last one, as a log does.
+    pub(super) fn binding(target: &BindingTarget) -> Self {
+        let part = match target {
+            BindingTarget::Log(log) => Some(StatePart::Bindings(part_of(*log))),
+            BindingTarget::Exchange(_) => None,
+        };
+        Self::exchanges().and(part)
+    }
+
+    /// The whole catalogue.
+    pub(super) fn everything_defined() -> Self {
+        let all = Self::exchanges().and_all(PartKind::Definitions);
+        all.and_all(PartKind::Bindings)
+    }
+
+    /// And all parts of a kind.
+    pub(super) fn and_all(mut self, kind: PartKind) -> Self {
+        self.kinds.push(kind);
         self
+    }
+
+    /// Where all definitions are still stored as one, they become parts by any change.
+    fn catalogue() -> Self {
+        Self::header().and([StatePart::WholeCatalogue, StatePart::Catalogue])
     }
 
     fn and(mut self, parts: impl IntoIterator<Item = StatePart>) -> Self {
@@ -193,6 +304,11 @@ impl Touched {
 
 fn stored<T: Serialize + ?Sized>(part: &T) -> Vec<u8> {
     postcard::to_extend(part, vec![VERSION_MARK | VERSION]).expect(WRITABLE)
+}
+
+/// Reads a part whose form hasn't changed.
+fn read_same<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoredError> {
+    read::<T, T>(bytes)
 }
 
 /// Reads a part in its present form or, as a `P`, in the one before.

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stele_base_types::{Name, Timestamp};
 use stele_core_engine::{
-    Durability, GroupRecord, LedgerConfig, Lifetime, LogConfig, LogRecord, Record, Retention,
+    CatalogueRecord, Durability, GroupRecord, LedgerConfig, Lifetime, LogConfig, LogDefinition,
+    LogRecord, Record, Retention,
 };
 
 use super::*;
@@ -17,19 +18,28 @@ const HEADER_KEY: PartKey = PartKey {
     id: 0,
 };
 
+const CONFIG: LogConfig = LogConfig {
+    partitions: 1,
+    durability: Durability::Synced,
+    retention: Retention::QUEUE,
+    lifetime: Lifetime {
+        exclusive: None,
+        auto_delete: false,
+        unused_ms_max: None,
+    },
+    queue: Some(LedgerConfig {
+        fifo: false,
+        delay_ms: 0,
+        expiry_ms: None,
+    }),
+};
+
 fn record(log: u64, record: LogRecord) -> Vec<u8> {
     Record::Log(LogId(log), record).store(Vec::new())
 }
 
 fn open(log: u64) -> Vec<u8> {
-    let config = LogConfig {
-        partitions: 1,
-        durability: Durability::Synced,
-        retention: Retention::QUEUE,
-        lifetime: Lifetime::default(),
-        queue: Some(LedgerConfig::default()),
-    };
-    let at = Timestamp(1);
+    let (config, at) = (CONFIG, Timestamp(1));
     record(log, LogRecord::Opened { config, at })
 }
 
@@ -116,10 +126,41 @@ fn a_record_of_all_logs_changes_also_those_that_it_removes() {
 }
 
 #[test]
+fn a_catalogue_in_one_piece_becomes_parts_by_any_change() {
+    let key = |kind, id| PartKey { kind, id };
+    // Three changes, the next log is 500, no definition, no virtual host but the default one.
+    let whole = vec![0x82, 3, 0xf4, 3, 0, 1, 1, b'/', 0];
+    let mut snapshot = BTreeMap::from([(key(WHOLE_CATALOGUE, 0), whole)]);
+    checkpoint(&mut snapshot, &[open(1)]);
+    assert!(snapshot.contains_key(&key(WHOLE_CATALOGUE, 0)));
+    let definition = LogDefinition {
+        id: LogId(500),
+        vhost: Name::vhost_default(),
+        name: Name::new("log").unwrap(),
+        config: CONFIG,
+        facets: BTreeMap::new(),
+        created: Timestamp(1),
+        modified: Timestamp(1),
+    };
+    let defined = CatalogueRecord::LogDefined(Box::new(definition));
+    checkpoint(
+        &mut snapshot,
+        &[Record::Catalogue(defined).store(Vec::new())],
+    );
+    let kinds: Vec<_> = snapshot.keys().map(|key| (key.kind, key.id)).collect();
+    let parts = [(CATALOGUE, 0), (EXCHANGES, 0), (DEFINITIONS, 500 / 64)];
+    assert_eq!(kinds, [&[(HEADER, 0), (LOG, 1)], &parts[..]].concat());
+}
+
+#[test]
 fn each_part_has_a_key_of_its_own() {
     let parts = [
         StatePart::Header,
+        StatePart::WholeCatalogue,
         StatePart::Catalogue,
+        StatePart::Exchanges,
+        StatePart::Definitions(0),
+        StatePart::Bindings(u64::MAX),
         StatePart::Log(LogId(0)),
         StatePart::Log(LogId(u64::MAX)),
         StatePart::Groups(0),
@@ -128,10 +169,10 @@ fn each_part_has_a_key_of_its_own() {
     for part in parts {
         assert_eq!(part_at(key_of(part)).unwrap(), part);
     }
-    let unknown = PartKey { kind: 5, id: 7 };
+    let unknown = PartKey { kind: 9, id: 7 };
     let refused = Replayed::default().load(unknown, &[]).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "the snapshot has a part 7 of kind 5, which this stele doesn't know"
+        "the snapshot has a part 7 of kind 9, which this stele doesn't know"
     );
 }

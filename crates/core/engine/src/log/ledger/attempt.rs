@@ -9,8 +9,9 @@ use stele_base_types::{LogId, Timestamp};
 
 use super::{Ledger, Run, ledger_record};
 use crate::{
-    Decision, LeaseId, LeaseRequest, LeasedRecord, LeasedRun, limits::DEDUPLICATION_MS,
-    log::record::LedgerRecord,
+    Decision, LeaseId, LeaseRequest, LeasedRecord, LeasedRun,
+    limits::DEDUPLICATION_MS,
+    log::{forget::look_through, record::LedgerRecord, sweep::shed},
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,22 @@ impl Attempts {
 
     pub(super) fn forget(&mut self, now: Timestamp) {
         self.attempts.retain(|_, attempt| attempt.is_current(now));
+    }
+
+    /// The same with up to `left` of them, from `first` on. Where to go on, if not all were seen.
+    pub(crate) fn forget_some(
+        &mut self,
+        now: Timestamp,
+        first: u128,
+        left: &mut usize,
+    ) -> Option<u128> {
+        let is_old = |attempt: &Attempt| !attempt.is_current(now);
+        look_through(&mut self.attempts, first, left, is_old)
+    }
+
+    /// Takes up to `left` of them out: the log is gone.
+    pub(super) fn shed(&mut self, left: &mut usize) {
+        shed(&mut self.attempts, left);
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -88,7 +88,8 @@ impl Command for Subscribe {
     fn decide(self, state: &State, _now: Timestamp) -> Result<Decision, LogError> {
         let Self { log, terms } = self;
         let ledger = state.logs.known(log)?.known_ledger(terms.ledger)?;
-        if state.logs.indexes.consumers.contains_key(&terms.consumer) {
+        let subscribed = state.logs.indexes.consumers.get(&terms.consumer);
+        if subscribed.is_some_and(|(log, _)| state.logs.log(*log).is_some()) {
             return Err(LogError::ConsumerExists);
         }
         let is_alone = ledger.demand.subscribed() == 0;

@@ -242,6 +242,16 @@ impl Demand {
         self.waits.keys().copied()
     }
 
+    pub(crate) fn has_waits(&self) -> bool {
+        !self.waits.is_empty()
+    }
+
+    /// Whether a consumer hasn't unsubscribed.
+    pub(crate) fn is_subscribed(&self, reference: ConsumerRef) -> bool {
+        self.consumer(reference)
+            .is_some_and(|consumer| !consumer.ended)
+    }
+
     /// All consumers, also those that have unsubscribed but still hold records.
     pub(crate) fn references(&self) -> impl Iterator<Item = ConsumerRef> + use<'_> {
         self.consumers.keys().copied()
@@ -267,7 +277,10 @@ impl Demand {
         if consumer.ended && consumer.unsettled == 0 {
             let member = (site.log, site.ledger, reference.consumer);
             site.indexes.leave_pool(consumer.pool(), member);
-            site.indexes.consumers.remove(&reference);
+            // It may have subscribed to another log since this one was closed.
+            if site.indexes.consumers.get(&reference) == Some(&(site.log, site.ledger)) {
+                site.indexes.consumers.remove(&reference);
+            }
             self.consumers.remove(&reference);
         }
     }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use stele_base_types::Offset;
 
 use super::part::Delayed;
+use crate::log::sweep::shed;
 
 /// A group's stable hash; `None` for records without.
 type Key = Option<u64>;
@@ -144,6 +145,18 @@ impl Fifo {
             self.list(key, delayed);
         }
         self.runs = self.runs.split_off(&to);
+    }
+
+    /// Takes out up to `left` of what it lists: the log is gone.
+    pub(super) fn shed(&mut self, left: &mut usize) {
+        shed(&mut self.groups, left);
+        shed(&mut self.runs, left);
+        shed(&mut self.leased, left);
+        for heads in [&mut self.open, &mut self.blocked] {
+            while *left > 0 && heads.pop_first().is_some() {
+                *left -= 1;
+            }
+        }
     }
 
     pub(super) fn is_ready(&self, visible: Offset) -> bool {

@@ -20,6 +20,7 @@ mod part;
 mod purge;
 mod ranges;
 mod settle;
+mod sweep;
 mod times;
 mod wait;
 
@@ -286,23 +287,6 @@ impl Ledger {
                     .insert((delayed.until, site.log, deadline));
             }
             self.note_expiry(partition, site);
-        }
-    }
-
-    /// Takes all that it holds out of the indexes: the log is gone.
-    pub(crate) fn unindex(&mut self, site: &mut Site<'_>) {
-        for index in 0..self.parts.len() {
-            let partition = partition_index(index);
-            self.apply_cleared(partition, Offset(u64::MAX), site);
-            self.unnote_expiry(partition, site);
-        }
-        let consumers: Vec<_> = self.demand.references().collect();
-        for consumer in consumers {
-            self.demand.drop_consumer(consumer, site);
-        }
-        let waits: Vec<_> = self.demand.waits().collect();
-        for token in waits {
-            self.demand.end_wait(token, site);
         }
     }
 

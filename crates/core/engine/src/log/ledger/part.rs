@@ -24,7 +24,11 @@ use smallvec::SmallVec;
 use stele_base_types::{Offset, PartitionIndex, Timestamp};
 
 use super::{fifo::Fifo, ranges::Ranges, times::Times};
-use crate::{ConsumerRef, LeaseId, log::record::Run, stored::stored_fields};
+use crate::{
+    ConsumerRef, LeaseId,
+    log::{record::Run, sweep::shed},
+    stored::stored_fields,
+};
 
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Part {
@@ -240,6 +244,15 @@ impl Part {
         self.expired = self.expired.max(to);
         self.times.forget_before(to);
         self.purge(to)
+    }
+
+    /// Takes out up to `left` of what it lists beside leases and delays: the log is gone.
+    pub(super) fn shed(&mut self, left: &mut usize) {
+        shed(&mut self.returned, left);
+        self.ahead.shed(left);
+        if let Some(fifo) = &mut self.fifo {
+            fifo.shed(left);
+        }
     }
 
     pub(super) fn show_to(&mut self, visible: Offset) {

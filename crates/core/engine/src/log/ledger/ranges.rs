@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use stele_base_types::Offset;
 
+use crate::log::sweep::shed;
+
 /// Invariant: ranges neither overlap nor touch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Ranges {
@@ -77,6 +79,11 @@ impl Ranges {
         let end = self.ends.remove(&first)?;
         self.count -= end.since(first);
         Some(end)
+    }
+
+    /// Takes out up to `left` ranges: the log is gone.
+    pub(crate) fn shed(&mut self, left: &mut usize) {
+        shed(&mut self.ends, left);
     }
 
     pub(crate) fn contains(&self, offset: Offset) -> bool {

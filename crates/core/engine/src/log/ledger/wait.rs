@@ -39,8 +39,4 @@ impl Ledger {
     pub(crate) fn is_waiting(&self, token: Token) -> bool {
         self.demand.wait_of(token).is_some()
     }
-
-    pub(crate) fn waits(&self) -> impl Iterator<Item = Token> + use<'_> {
-        self.demand.waits()
-    }
 }

@@ -315,15 +315,16 @@ fn closing_tells_those_who_used_the_log() {
     };
     assert_eq!(shard.delete(empty).expect_err("full"), LogError::NotEmpty);
     assert_eq!(shard.delete(DeleteLog::anyway(LOG)), Ok(Some(2)));
+    shard.sweep();
     assert!(matches!(
         shard.effects[..],
         [
-            Effect::ConsumerCancelled(_),
-            Effect::Leased(Token(5), Err(LogError::NoSuchLog)),
             Effect::Forget {
                 log: LOG,
                 partitions: 1
-            }
+            },
+            Effect::Leased(Token(5), Err(LogError::NoSuchLog)),
+            Effect::ConsumerCancelled(_),
         ]
     ));
     assert_eq!(shard.append_only(record()), Err(AppendError::NoSuchLog));

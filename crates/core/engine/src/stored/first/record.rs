@@ -9,7 +9,10 @@ use stele_base_types::{
     Timestamp,
 };
 
-use super::{super::Touched, config::LogConfig};
+use super::{
+    super::{PartKind, Touched},
+    config::LogConfig,
+};
 use crate::{
     Arguments, Bind, ConsumerRef, Decision, ExchangeKind, Facet, GroupRecord, LeaseId, LedgerId,
     ProducerStamp, Run, Settings, State,
@@ -152,10 +155,10 @@ impl Record {
             }
             Self::Log(log, _) => Touched::logs([*log]),
             Self::Group(group, _) => Touched::group(group),
-            Self::Catalogue(_) => Touched::catalogue(),
+            Self::Catalogue(record) => record.touched(),
             Self::ProducerIds(_) => Touched::header(),
-            Self::SessionClosed(_) => Touched::header().and_all_logs(),
-            Self::Started => Touched::catalogue().and_all_logs(),
+            Self::SessionClosed(_) => Touched::header().and_all(PartKind::Logs),
+            Self::Started => Touched::everything_defined().and_all(PartKind::Logs),
             Self::Committed(never) => match *never {},
         }
     }
@@ -189,6 +192,18 @@ impl Record {
             Self::Committed(never) => match never {},
         };
         state.apply(&record);
+    }
+}
+
+impl CatalogueRecord {
+    fn touched(&self) -> Touched {
+        match self {
+            Self::LogDefined(definition) => Touched::defined(definition.id),
+            Self::LogDeleted(log) => Touched::undefined(*log),
+            Self::ExchangeDeclared(_) => Touched::exchanges(),
+            Self::ExchangeDeleted { .. } => Touched::exchange_gone(),
+            Self::Bound(bind) | Self::Unbound(bind) => Touched::binding(&bind.target),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     config::{LedgerConfig, LogConfig},
     record::{Exchange, LogDefinition},
 };
-use crate::{Binding, LeaseId, catalogue::StoredCatalogue, log::LogsHeader};
+use crate::{Binding, LeaseId, catalogue::WholeCatalogue, log::LogsHeader};
 
 #[derive(Deserialize)]
 pub(in crate::stored) struct State {
@@ -41,7 +41,7 @@ struct Logs {
 impl From<State> for crate::State {
     fn from(stored: State) -> Self {
         let mut state = Self {
-            catalogue: StoredCatalogue::from(stored.catalogue).into(),
+            catalogue: WholeCatalogue::from(stored.catalogue).into(),
             producer_next: stored.producer_next,
             latest: Timestamp::PAST,
             ..Self::default()
@@ -59,7 +59,7 @@ impl From<State> for crate::State {
     }
 }
 
-impl From<Catalogue> for StoredCatalogue {
+impl From<Catalogue> for WholeCatalogue {
     fn from(stored: Catalogue) -> Self {
         let exchanges = |exchanges: Vec<BoundExchange>| {
             let exchanges = exchanges.into_iter();

@@ -1,0 +1,125 @@
+//! Forgetting what is remembered for a time only, some of it at a time.
+//!
+//! ```text
+//!   deduplication ids, oldest first ► producers of each partition, by id ► attempts of each ledger
+//!   └── ForgottenSome ──┘└── ForgottenSome ──┘ …                      all looked through: plan anew
+//! ```
+//!
+//! Where the next piece begins isn't stored: each record says where it began, and a new process
+//! begins at the front. What is beyond its time is never found, forgotten or not.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use stele_base_types::{LogId, PartitionIndex, ProducerId, Timestamp};
+
+use super::{LedgerId, Log, LogRecord, Logs};
+use crate::{Decision, Record, limits::FORGET_MAX};
+
+/// A place among what a log remembers, in the order in which it is looked through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Remembered {
+    /// The oldest deduplication id.
+    #[default]
+    Ids,
+    /// The first producer of a partition from this one on.
+    Producer(PartitionIndex, ProducerId),
+    /// The first attempt on a ledger from this one on.
+    Attempt(LedgerId, u128),
+}
+
+impl Logs {
+    /// Looks through some of what a log remembers.
+    pub(super) fn forget_some(&self, log: LogId, now: Timestamp) -> Decision {
+        let from = self.log(log).map(|known| known.forget_from);
+        let record = LogRecord::ForgottenSome {
+            at: now,
+            from: from.unwrap_or_default(),
+        };
+        Decision::record(Record::Log(log, record))
+    }
+
+    pub(super) fn apply_forgotten_some(&mut self, id: LogId, at: Timestamp, from: Remembered) {
+        let Some(log) = self.logs.get_mut(&id) else {
+            return;
+        };
+        let rest = log.forget(at, from);
+        log.forget_from = rest.unwrap_or_default();
+        log.unplan_forgetting(id, &mut self.indexes);
+        let period_ms = match rest {
+            Some(_) => Some(0),
+            None => log.forgetting_period_ms(),
+        };
+        log.plan_forgetting(id, at, period_ms, &mut self.indexes);
+    }
+}
+
+impl Log {
+    /// Looks through a bounded number of things from a place on, and gives the next place; `None`
+    /// where that was all.
+    fn forget(&mut self, at: Timestamp, mut from: Remembered) -> Option<Remembered> {
+        let mut left = FORGET_MAX;
+        while left > 0 {
+            from = self.forget_from(at, from, &mut left)?;
+        }
+        Some(from)
+    }
+
+    /// Looks through one kind of things, in one partition or ledger.
+    fn forget_from(
+        &mut self,
+        at: Timestamp,
+        from: Remembered,
+        left: &mut usize,
+    ) -> Option<Remembered> {
+        match from {
+            Remembered::Ids => {
+                self.deduplication.forget_some(at, left);
+                let first = Remembered::Producer(PartitionIndex(0), ProducerId(0));
+                Some(if *left > 0 { first } else { from })
+            }
+            Remembered::Producer(index, first) => {
+                let Some(partition) = self.partition_mut(index) else {
+                    return Some(Remembered::Attempt(LedgerId(0), 0));
+                };
+                *left -= 1;
+                let rest = partition.producers.forget_some(at, first, left);
+                let next = PartitionIndex(index.0 + 1);
+                Some(match rest {
+                    Some(rest) => Remembered::Producer(index, rest),
+                    None => Remembered::Producer(next, ProducerId(0)),
+                })
+            }
+            Remembered::Attempt(id, first) => {
+                let ledgers = self.ledgers.iter_mut();
+                let ledger = ledgers
+                    .filter(|ledger| ledger.id() >= id)
+                    .min_by_key(|ledger| ledger.id())?;
+                let first = if ledger.id() == id { first } else { 0 };
+                let rest = ledger.attempts.forget_some(at, first, left);
+                Some(match rest {
+                    Some(rest) => Remembered::Attempt(ledger.id(), rest),
+                    None => Remembered::Attempt(LedgerId(ledger.id().0.checked_add(1)?), 0),
+                })
+            }
+        }
+    }
+}
+
+/// Takes out what is old among up to `left` entries from `first` on. Gives where to go on, with an
+/// entry that is known already; `None` where there are no others.
+pub(super) fn look_through<K: Ord + Copy, V>(
+    map: &mut BTreeMap<K, V>,
+    first: K,
+    left: &mut usize,
+    is_old: impl Fn(&V) -> bool,
+) -> Option<K> {
+    let entries = map.range(first..).take(*left);
+    let looked_at: Vec<(K, bool)> = entries.map(|(key, it)| (*key, is_old(it))).collect();
+    *left -= looked_at.len();
+    for (key, _) in looked_at.iter().filter(|(_, is_old)| *is_old) {
+        map.remove(key);
+    }
+    let last = looked_at.last().map_or(first, |(key, _)| *key);
+    (*left == 0).then_some(last)
+}

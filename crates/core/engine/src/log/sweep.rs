@@ -1,0 +1,96 @@
+//! What a closed log leaves, some of it at a time: who waits for it is told, and what indexes know
+//! of it is taken out.
+//!
+//! ```text
+//!  Closed ─► closing ── Swept: waits … ── Swept: leases, delays … ── Swept: consumers … ─► dropped
+//! ```
+//!
+//! The log itself is gone with `Closed`. What is left here is in no snapshot, and changes nothing
+//! but what other logs of the same pools may hand out: room comes back as the leases are swept.
+//! Consumers go last, since the room of a pool comes back through them. A deadline of what is left
+//! is met by sweeping.
+
+use std::collections::BTreeMap;
+
+use stele_base_types::LogId;
+
+use super::{Log, LogRecord, Logs, index::Indexes, ledger::Site};
+use crate::{Decision, Record, limits::SWEEP_MAX};
+
+impl Logs {
+    /// Whether something is left of logs that were closed. Constant time.
+    pub fn has_closing(&self) -> bool {
+        !self.closing.is_empty()
+    }
+
+    /// Some of what is left of a closed log.
+    pub(crate) fn sweep(&self) -> Decision {
+        let first = self.closing.keys().next();
+        let sweep = first.and_then(|log| self.sweep_log(*log));
+        sweep.unwrap_or_else(Decision::nothing)
+    }
+
+    /// Some of what is left of this log, where it was closed and something is.
+    pub(super) fn sweep_log(&self, id: LogId) -> Option<Decision> {
+        let log = self.closing.get(&id)?;
+        let ledger = log.ledgers.last();
+        Some(Decision {
+            effects: ledger.map(|ledger| ledger.to_tell()).unwrap_or_default(),
+            ..Decision::record(Record::Log(id, LogRecord::Swept))
+        })
+    }
+
+    pub(super) fn apply_swept(&mut self, id: LogId) {
+        if let Some(log) = self.closing.get_mut(&id)
+            && log.sweep(id, &mut self.indexes)
+        {
+            self.closing.remove(&id);
+        }
+    }
+
+    /// Takes out all that is left of a log, whose id comes anew.
+    pub(super) fn sweep_all(&mut self, id: LogId) {
+        while self.closing.contains_key(&id) {
+            self.apply_swept(id);
+        }
+    }
+}
+
+impl Log {
+    /// Whether nothing is left.
+    fn sweep(&mut self, id: LogId, indexes: &mut Indexes) -> bool {
+        let mut left = SWEEP_MAX;
+        if let Some(ledger) = self.ledgers.last_mut() {
+            let mut site = Site {
+                log: id,
+                ledger: ledger.id(),
+                indexes,
+            };
+            if !ledger.sweep(&mut left, &mut site) {
+                return false;
+            }
+            self.ledgers.pop();
+        }
+        if !self.ledgers.is_empty() {
+            return false;
+        }
+        self.deduplication.shed(&mut left);
+        while left > 0
+            && let Some(partition) = self.partitions.last_mut()
+        {
+            partition.producers.shed(&mut left);
+            if left > 0 {
+                self.partitions.pop();
+                left -= 1;
+            }
+        }
+        left > 0
+    }
+}
+
+/// Takes out up to `left` entries, in order: freeing a million at once takes long as well.
+pub(super) fn shed<K: Ord, V>(map: &mut BTreeMap<K, V>, left: &mut usize) {
+    while *left > 0 && map.pop_first().is_some() {
+        *left -= 1;
+    }
+}

@@ -37,8 +37,9 @@ pub(crate) const LINK_BACKLOG_MAX: usize = 4_096;
 /// one before has left, and spares that are given up.
 pub(crate) const CHECKPOINTER_JOBS_PER_SHARD_MAX: usize = 3;
 
-/// How many records a shard may change for deadlines, and for sessions that have ended, before it
-/// goes on with its clients' requests: well under a millisecond.
+/// How many records a shard may change for deadlines, for sessions that have ended and for closed
+/// logs, and how many it may hand out, before it goes on with its clients' requests: well under a
+/// millisecond.
 pub(crate) const PIECE_RECORDS: u32 = 2_000;
 
 /// How often retention, space and checkpoints are looked at, in milliseconds.

@@ -9,11 +9,12 @@ use std::{path::Path, sync::Arc};
 use parking_lot::RwLock;
 use smallvec::smallvec;
 use stele_base_env::{LocalDisk, OsRng};
-use stele_base_types::{ConsumerId, LogId, SessionId, ShardId, Timestamp};
+use stele_base_types::{ConsumerId, LogId, ProcessEpoch, SessionId, ShardId, Timestamp};
 use stele_core_broker::{Error, LeasedBatch, News, Opened, ReplyTo, Request, Shard};
 use stele_core_engine::{
     AlterLog, Append, AppendTarget, Catalogue, CatalogueError, Columns, Command, ConsumerRef,
-    DeclareLog, Declared, Durability, Lease, LeaseRequest, LedgerId, LogError, Retention, Window,
+    DeclareLog, Declared, Durability, Lease, LeaseRequest, LedgerId, LogError, Retention,
+    Subscribe, Subscription, Window,
 };
 use stele_core_storage::{DataDirectory, Journal, Options};
 use stele_test_testkit::{message, queue};
@@ -307,4 +308,46 @@ fn a_process_that_ends_at_once_has_an_epoch_of_its_own() {
     let epoch_of_next = || Alone::open(directory.path()).shard.state().next_epoch();
     let first = epoch_of_next();
     assert!(epoch_of_next() > first);
+}
+
+#[test]
+fn a_large_credit_is_used_in_pieces() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    alone.declare(Durability::Volatile);
+    for _ in 0..10_000 {
+        alone.append();
+    }
+    alone.write(START);
+    // A session of this process.
+    let session = SessionId(ProcessEpoch(1).first_number());
+    let open = Request::OpenSession {
+        session,
+        mailbox: Arc::default(),
+        reply: oneshot::channel().0,
+    };
+    alone.shard.handle(open, START);
+    let terms = Subscription {
+        ledger: LedgerId::DEFAULT,
+        consumer: ConsumerRef {
+            session,
+            consumer: ConsumerId(1),
+        },
+        prefetch: None,
+        pool: 0,
+        pool_prefetch: None,
+        settle: false,
+        exclusive: false,
+        credit_bytes: 1 << 30,
+    };
+    alone.tell(Subscribe { log: LOG, terms });
+    let (mut leased, mut pieces) = (0, 0);
+    while alone.shard.is_due(START) {
+        let piece = alone.leased() - leased;
+        assert!((1..2_500).contains(&piece), "{piece} records in one go");
+        leased += piece;
+        pieces += 1;
+        alone.shard.tick(START);
+    }
+    assert_eq!((alone.leased(), pieces), (10_000, 4));
 }

@@ -18,23 +18,24 @@ pub(super) struct Leaser {
 }
 
 impl Shard {
-    /// Shows what may be shown and leases all that can be leased. Goes round by log, so that one
-    /// with much to do doesn't hold the others up.
+    /// Shows what may be shown and leases what can be leased: all of it, or a piece for each
+    /// [`Shard::tick`]. Goes round by log, so that one with much to do doesn't hold the others up.
     pub(super) fn dispatch(&mut self) {
-        let mut last = None;
         loop {
             for releasable in std::mem::take(&mut self.releasable) {
                 self.hand_out(releasable);
             }
-            let Some(log) = self.state.logs.dispatchable(last) else {
+            let log = self.state.logs.dispatchable(self.dispatched_last);
+            let Some(log) = log.filter(|_| self.dispatched < self.piece_records) else {
                 return;
             };
             let decision = self.state.dispatch(log, self.now);
+            self.dispatched = self.dispatched.saturating_add(decision.weight());
             if !self.apply_own(decision) {
                 debug_assert!(false, "log {log} had something to dispatch");
                 return;
             }
-            last = Some(log);
+            self.dispatched_last = Some(log);
         }
     }
 

@@ -112,6 +112,10 @@ pub struct Shard {
     owed: Vec<(LogId, Request)>,
     /// How much is done in one go.
     piece_records: u32,
+    /// How much has been handed out since the last tick.
+    dispatched: u32,
+    /// Out of which log at last.
+    dispatched_last: Option<LogId>,
     checkpointing: Checkpointing,
     /// Reused for the stored form of records.
     scratch: Vec<u8>,
@@ -144,6 +148,7 @@ impl Shard {
         let left = self.work(left, |shard| {
             shard.is_overdue(now).then(|| shard.state.tick(now))
         });
+        self.dispatched = 0;
         if !self.is_overdue(now) {
             self.take_up_owed();
             self.dispatch();
@@ -185,7 +190,8 @@ impl Shard {
 
     /// Whether [`Shard::tick`] has something to do.
     pub fn is_due(&self, now: Timestamp) -> bool {
-        self.is_overdue(now) || self.state.logs.has_closing()
+        let logs = &self.state.logs;
+        self.is_overdue(now) || logs.has_closing() || logs.dispatchable(None).is_some()
     }
 
     /// Whether something is to be done before anything is handed out.

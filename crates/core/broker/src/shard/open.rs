@@ -107,6 +107,8 @@ impl Shard {
             arrivals: Arrivals::default(),
             owed: Vec::new(),
             piece_records: PIECE_RECORDS,
+            dispatched: 0,
+            dispatched_last: None,
             checkpointing: Checkpointing::default(),
             scratch: Vec::new(),
             counters: Counters::default(),

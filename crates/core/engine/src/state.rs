@@ -105,8 +105,8 @@ impl State {
         self.send(self.logs.clean_up(now), now)
     }
 
-    /// Some of what a closed log has left: who waits for it is told. The shard repeats it for as
-    /// long as [`Logs::has_closing`].
+    /// Some of what a closed log has left, who waits for it being told, or a purge of much. The
+    /// shard repeats it for as long as [`Logs::has_closing`].
     pub fn sweep(&self) -> Decision {
         self.logs.sweep()
     }

@@ -57,7 +57,7 @@ pub enum LogRecord {
         /// When, by the engine's time.
         at: Timestamp,
     },
-    /// It is gone, and some of what it left as well. Not journalled.
+    /// Some of what it left when it was closed, or a purge of it left, is gone. Not journalled.
     Swept,
     /// Some of the deduplication ids, attempts and producers beyond their time were forgotten.
     ForgottenSome {

@@ -1,5 +1,5 @@
-//! What a closed log leaves, some of it at a time: who waits for it is told, and what indexes know
-//! of it is taken out.
+//! What a closed log leaves, and a purge of much, some of it at a time: who waits for the log is
+//! told, and what indexes know of it is taken out.
 //!
 //! ```text
 //!  Closed ─► closing ── Swept: waits … ── Swept: leases, delays … ── Swept: consumers … ─► dropped
@@ -8,7 +8,8 @@
 //! The log itself is gone with `Closed`. What is left here is in no snapshot, and changes nothing
 //! but what other logs of the same pools may hand out: room comes back as the leases are swept.
 //! Consumers go last, since the room of a pool comes back through them. A deadline of what is left
-//! is met by sweeping.
+//! is met by sweeping; a record that was purged is never delayed again, so its deadline is no
+//! other's.
 
 use std::collections::BTreeMap;
 
@@ -18,20 +19,24 @@ use super::{Log, LogRecord, Logs, index::Indexes, ledger::Site};
 use crate::{Decision, Record, limits::SWEEP_MAX};
 
 impl Logs {
-    /// Whether something is left of logs that were closed. Constant time.
+    /// Whether something is left of logs that were closed, or of what was purged. Constant time.
     pub fn has_closing(&self) -> bool {
-        !self.closing.is_empty()
+        !self.closing.is_empty() || self.indexes.purged_log().is_some()
     }
 
-    /// Some of what is left of a closed log.
+    /// Some of what is left of a log.
     pub(crate) fn sweep(&self) -> Decision {
-        let first = self.closing.keys().next();
-        let sweep = first.and_then(|log| self.sweep_log(*log));
+        let closing = self.closing.keys().next().copied();
+        let log = self.indexes.purged_log().or(closing);
+        let sweep = log.and_then(|log| self.sweep_log(log));
         sweep.unwrap_or_else(Decision::nothing)
     }
 
-    /// Some of what is left of this log, where it was closed and something is.
+    /// Some of what is left of this log, where something is.
     pub(super) fn sweep_log(&self, id: LogId) -> Option<Decision> {
+        if self.indexes.has_purged(id) {
+            return Some(Decision::record(Record::Log(id, LogRecord::Swept)));
+        }
         let log = self.closing.get(&id)?;
         let ledger = log.ledgers.last();
         Some(Decision {
@@ -41,6 +46,10 @@ impl Logs {
     }
 
     pub(super) fn apply_swept(&mut self, id: LogId) {
+        if self.indexes.has_purged(id) {
+            let mut left = SWEEP_MAX;
+            return self.indexes.sweep_purged(id, &mut left);
+        }
         if let Some(log) = self.closing.get_mut(&id)
             && log.sweep(id, &mut self.indexes)
         {

@@ -17,7 +17,7 @@
 //! - `next` itself is never in `ahead`; what is in `ahead` is delayed or settled.
 //! - The maps are disjoint. In a FIFO part `next` is the end, and [`Fifo`] lists what is queued.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, mem};
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -88,6 +88,13 @@ pub(crate) struct Term {
 pub(crate) struct Delayed {
     pub(crate) until: Timestamp,
     seen: Seen,
+}
+
+/// What was listed of records before they were settled together.
+#[derive(Debug)]
+pub(crate) struct Purged {
+    pub(crate) delayed: BTreeMap<Offset, Delayed>,
+    pub(crate) returned: BTreeMap<Offset, Seen>,
 }
 
 /// What a record was before it was settled.
@@ -223,12 +230,12 @@ impl Part {
         was
     }
 
-    /// Settles what is before `to` and not leased. Returns the delays that end by it.
-    pub(super) fn purge(&mut self, to: Offset) -> BTreeMap<Offset, Delayed> {
+    /// Settles what is before `to` and not leased. Gives what was listed of it.
+    pub(super) fn purge(&mut self, to: Offset) -> Purged {
         let kept = self.returned.split_off(&to);
-        self.returned = kept;
+        let returned = mem::replace(&mut self.returned, kept);
         let kept = self.delayed.split_off(&to);
-        let ended = std::mem::replace(&mut self.delayed, kept);
+        let delayed = mem::replace(&mut self.delayed, kept);
         if let Some(fifo) = &mut self.fifo {
             fifo.purge(to, &self.delayed);
         } else if self.next < to {
@@ -236,11 +243,11 @@ impl Part {
             self.ahead.remove_before(to);
             self.hop();
         }
-        ended
+        Purged { delayed, returned }
     }
 
     /// The same, and what is leased shall not return.
-    pub(super) fn expire(&mut self, to: Offset) -> BTreeMap<Offset, Delayed> {
+    pub(super) fn expire(&mut self, to: Offset) -> Purged {
         self.expired = self.expired.max(to);
         self.times.forget_before(to);
         self.purge(to)

@@ -2,7 +2,7 @@
 
 use stele_base_types::{LogId, Offset, PartitionIndex, Timestamp};
 
-use super::{Ledger, Site, ledger_record, part::Delayed, partition_index};
+use super::{Ledger, Purged, Site, ledger_record, partition_index};
 use crate::{
     Command, Decision, LedgerConfig, LedgerId, LogError, Record, State,
     log::{index::Deadline, record::LedgerRecord},
@@ -29,7 +29,8 @@ impl Command for Purge {
         let mut removed = 0;
         let parts = ledger.parts.iter().enumerate();
         let ends = parts.filter_map(|(index, part)| {
-            let delayed = part.delayed.range(..part.visible()).count() as u64;
+            let unseen = part.delayed.range(part.visible()..).count();
+            let delayed = (part.delayed.len() - unseen) as u64;
             let leased = if self.leased { part.leased.len() } else { 0 };
             let purged = part.ready() + delayed + leased as u64;
             removed += purged;
@@ -65,8 +66,8 @@ impl Ledger {
         let Some(part) = self.part_mut(partition) else {
             return;
         };
-        let ended = part.purge(to);
-        self.end_delays(partition, &ended, site);
+        let purged = part.purge(to);
+        self.leave(partition, purged, site);
         self.refresh(partition);
     }
 
@@ -80,8 +81,8 @@ impl Ledger {
         let Some(part) = self.part_mut(partition) else {
             return;
         };
-        let ended = part.expire(to);
-        self.end_delays(partition, &ended, site);
+        let purged = part.expire(to);
+        self.leave(partition, purged, site);
         self.note_expiry(partition, site);
         self.refresh(partition);
     }
@@ -169,17 +170,9 @@ impl Ledger {
         self.part(partition)?.times.next_expiry(expiry_ms)
     }
 
-    fn end_delays(
-        &self,
-        partition: PartitionIndex,
-        ended: &std::collections::BTreeMap<Offset, Delayed>,
-        site: &mut Site<'_>,
-    ) {
-        for (offset, delayed) in ended {
-            let deadline = Deadline::Delay(self.place(partition, *offset));
-            site.indexes
-                .deadlines
-                .remove(&(delayed.until, site.log, deadline));
-        }
+    /// Takes what was purged out of the indexes; where that is much, it is left to be swept.
+    fn leave(&self, partition: PartitionIndex, purged: Purged, site: &mut Site<'_>) {
+        let first = self.place(partition, Offset::ZERO);
+        site.indexes.leave(site.log, first, purged);
     }
 }

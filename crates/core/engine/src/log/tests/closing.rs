@@ -189,3 +189,61 @@ fn an_id_that_comes_anew_begins_with_nothing() {
     assert_eq!(entries(&shard), 0);
     assert_eq!(shard.counts(), (0, 0, 0));
 }
+
+fn delays(delay_ms: u64) -> LogConfig {
+    LogConfig {
+        queue: Some(LedgerConfig {
+            delay_ms,
+            ..LedgerConfig::default()
+        }),
+        ..queue_config()
+    }
+}
+
+fn delay_many(shard: &mut Shard, delay_ms: u64) {
+    shard.open(LOG, delays(delay_ms)).expect("it is open");
+    shard.append(Append {
+        count: MANY as u32,
+        size_bytes: MANY as u32,
+        ..record()
+    });
+}
+
+#[test]
+fn many_delayed_records_are_purged_in_pieces() {
+    let mut shard = Shard::with(queue_config());
+    delay_many(&mut shard, 1_000);
+    let purge = Purge {
+        log: LOG,
+        ledger: LedgerId::DEFAULT,
+        leased: false,
+    };
+    assert_eq!(shard.run(purge), Ok(MANY as u64));
+    assert_eq!(shard.counts(), (0, 0, 0));
+    assert_eq!(entries(&shard), MANY, "the purge itself takes nothing out");
+    assert_eq!(shard.run(purge), Ok(0));
+    // What comes next is of its own, whether or not the rest is gone by its time.
+    delay_many(&mut shard, 2_000);
+    assert_eq!(shard.sweep(), MANY / SWEEP_MAX + 1);
+    assert_eq!(entries(&shard), MANY);
+    assert_eq!(shard.run(purge), Ok(MANY as u64));
+    shard.open(LOG, delays(0)).expect("it is open");
+    shard.append_many(1);
+    shard.pass(2_000);
+    assert_eq!((entries(&shard), shard.counts()), (0, (1, 0, 0)));
+}
+
+#[test]
+fn a_log_is_closed_while_a_purge_of_it_is_left() {
+    let mut shard = Shard::with(queue_config());
+    delay_many(&mut shard, 1_000);
+    let purge = Purge {
+        log: LOG,
+        ledger: LedgerId::DEFAULT,
+        leased: true,
+    };
+    assert_eq!(shard.run(purge), Ok(MANY as u64));
+    shard.carry_out(shard.state.logs.forget(LOG));
+    shard.open(LOG, queue_config()).expect("it opens");
+    assert_eq!(entries(&shard), 0);
+}

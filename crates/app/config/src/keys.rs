@@ -64,7 +64,8 @@ pub const KEYS: &[Key] = &[
         "kafka.retention",
         Kind::Span,
         Some("7d"),
-        "How long a topic keeps records, where its `retention.ms` doesn't say.",
+        "How long a topic keeps records, where its `retention.ms` doesn't say; and how long a \
+         queue keeps what a consumer group with a position on it hasn't read.",
     ),
     key(
         "kafka.batch_max",

@@ -23,6 +23,7 @@ pub(crate) fn settings(settings: &Settings) -> broker::Settings {
             cache_size_bytes_max: chosen.cache.bytes(),
         },
         reserve_bytes: chosen.reserve.0,
+        unread_kept_ms: settings.kafka.retention.ms(),
     }
 }
 

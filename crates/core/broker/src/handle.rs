@@ -15,8 +15,8 @@ use stele_core_engine::{
     AlterLog, AppendError, Appended, Bind, Catalogue, CatalogueError, Command, DeclareExchange,
     DeclareLog, Declared, DeleteExchange, DeleteLog, Extend, GroupCommand, GroupError,
     GroupListing, InitProducer, InitProducerError, JoinGroup, JoinReply, Lease, LeaseRequest,
-    LedgerId, ListGroups, LogDefinition, LogError, Missing, Purge, Settle, SyncGroup, SyncedGroup,
-    Topology, Trim, Unbind, UseLog,
+    LedgerId, ListGroups, LogDefinition, LogError, Missing, Purge, Settle, Skip, SyncGroup,
+    SyncedGroup, Topology, Trim, TrimReason, Unbind, UseLog,
 };
 use tokio::sync::{
     Notify,
@@ -25,7 +25,7 @@ use tokio::sync::{
 };
 
 use crate::{
-    Error, Events, Failure, LeasedBatch, Publish, Session,
+    Error, Events, Failure, LeasedBatch, LeasedMessage, Publish, Session,
     mailbox::Mailbox,
     meter::{FrontCounts, FrontMeter, JournalCounts, Meters},
     read::{Found, Read, ReadError, ReadReply, Watch},
@@ -271,7 +271,7 @@ impl Broker {
         let trim = Trim {
             partition,
             to,
-            force: true,
+            reason: TrimReason::Asked,
         };
         self.to_log(partition.log, trim).await
     }
@@ -301,6 +301,22 @@ impl Broker {
         let answer = answer.await;
         wait.over = true;
         answer.map_err(|_| Failure::Stopping)?
+    }
+
+    /// The messages of leased records, in order. What turns out to be none (compacted away, or of a
+    /// control batch) is skipped for good. Reads from the disk, on a thread for that, where they
+    /// are no longer in memory.
+    pub async fn messages(
+        &self,
+        log: LogId,
+        batch: LeasedBatch,
+    ) -> Result<Vec<LeasedMessage>, Failure> {
+        let (messages, absent) = batch.resolve().await?;
+        let shard = self.shard_of(log);
+        for run in absent {
+            self.send(shard, Request::tell(Skip { log, run })).await;
+        }
+        Ok(messages)
     }
 
     /// Settles leases; the answer holds the positions of items that weren't leased so.

@@ -53,6 +53,10 @@ pub(crate) const AGE_GRACE_MS: u64 = 5 * 60_000;
 /// shard goes on with its clients' work: well under a millisecond.
 pub(crate) const CHECKPOINT_PIECE_MAX: usize = 1_000;
 
+/// For how long a queue keeps what a consumer group hasn't read, in milliseconds, where nothing
+/// else is set: a week, as Kafka keeps what nobody asked to keep for longer.
+pub(crate) const UNREAD_KEPT_MS: u64 = 7 * 24 * 60 * 60_000;
+
 /// Partitions whose retention is looked at in one maintenance: bounds how long it holds the shard.
 pub(crate) const MAINTAINED_PARTITIONS_MAX: usize = 1_000;
 

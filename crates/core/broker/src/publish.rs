@@ -40,7 +40,11 @@ impl Publish {
                 epoch: producer.epoch,
                 sequence: producer.base_sequence,
             }),
-            columns: self.columns,
+            columns: if header.is_control() {
+                Columns::of_control()
+            } else {
+                self.columns
+            },
         };
         (append, self.batch.into_bytes())
     }

@@ -128,7 +128,8 @@ impl Watch {
     }
 }
 
-/// The records from `first` to `last` that batches hold, in order.
+/// The messages from `first` to `last` that batches hold, in order. The records of control batches
+/// are none.
 pub(crate) fn records_of(
     batches: Vec<StoredBatch>,
     first: Offset,
@@ -137,6 +138,9 @@ pub(crate) fn records_of(
     let mut records = Vec::new();
     for stored in batches {
         let batch = Batch::new(stored.bytes).map_err(unreadable)?;
+        if batch.header().is_control() {
+            continue;
+        }
         let written = batch.header().base_offset();
         for record in batch
             .records(DECOMPRESSED_SIZE_BYTES_MAX)

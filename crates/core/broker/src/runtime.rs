@@ -36,6 +36,9 @@ pub struct Settings {
     pub storage: storage::Options,
     /// Publishing is refused while less than this is free on the disk.
     pub reserve_bytes: u64,
+    /// For how long a queue keeps what a consumer group with a position on it hasn't read, in
+    /// milliseconds.
+    pub unread_kept_ms: u64,
 }
 
 /// Why the broker couldn't start.
@@ -163,7 +166,7 @@ fn recover(
     for shard in (0..directory.shard_count()).map(ShardId) {
         let directory = directory.shard(shard)?;
         let guard = SpaceGuard::new(&directory, settings.reserve_bytes);
-        let opened = Shard::open(
+        let mut opened = Shard::open(
             &directory,
             &settings.storage,
             Arc::clone(replica),
@@ -171,6 +174,7 @@ fn recover(
             rng,
             clock.now(),
         )?;
+        opened.shard.keep_unread_for(settings.unread_kept_ms);
         shards.push((opened, guard));
     }
     let states = || shards.iter().map(|(opened, _)| opened.shard.state());

@@ -143,6 +143,7 @@ async fn the_journal_stays_within_a_bound_however_long_a_checkpoint_takes() {
         shards: 1,
         storage: OPTIONS,
         reserve_bytes: 0,
+        unread_kept_ms: u64::MAX,
     };
     let disk = Arc::new(GatedDisk {
         journal: settings.directory.join("shard-0/journal"),

@@ -81,6 +81,7 @@ fn start(directory: &TempDir) -> (Broker, Running) {
             ..Options::default()
         },
         reserve_bytes: 1 << 20,
+        unread_kept_ms: u64::MAX,
     };
     let clock = Arc::new(FromThen(SystemClock::new()));
     let mut rng = OsRng::new().unwrap();
@@ -134,7 +135,7 @@ async fn lease(broker: &Broker, log: LogId, attempt: Option<u128>) -> Vec<Leased
     };
     let mut messages = Vec::new();
     for batch in broker.lease(log, request).await.unwrap() {
-        messages.extend(batch.resolve().await.unwrap());
+        messages.extend(broker.messages(log, batch).await.unwrap());
     }
     messages
 }

@@ -7,13 +7,14 @@
 use std::sync::Arc;
 
 use stele_base_env::{Disk, LocalDisk};
-use stele_base_types::{ConsumerId, LogId, Offset, PartitionId, PartitionIndex};
+use stele_base_types::{ConsumerId, LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 use stele_core_broker::{Broker, Error, Event, LeasedMessage, Publish, Read};
 use stele_core_engine::{
     AppendTarget, Columns, Declared, DeleteLog, Durability, LeaseRequest, LedgerId, LogError,
     Outcome, Settle, SettleItem, Subscription,
 };
 use stele_test_testkit::{TestBroker, message, queue};
+use stele_wire_batch::{BatchBuilder, Body, NewRecord};
 
 async fn declare_queue(broker: &Broker, name: &str, durability: Durability) -> LogId {
     match broker.declare_log(queue(name, durability)).await.unwrap() {
@@ -47,7 +48,7 @@ async fn lease(broker: &Broker, log: LogId, records_max: u32) -> Vec<LeasedMessa
     };
     let mut messages = Vec::new();
     for batch in broker.lease(log, request).await.unwrap() {
-        messages.extend(batch.resolve().await.unwrap());
+        messages.extend(broker.messages(log, batch).await.unwrap());
     }
     messages
 }
@@ -158,7 +159,9 @@ async fn a_session_that_ends_gives_back_what_it_holds() {
                     result.unwrap();
                     is_confirmed = true;
                 }
-                Event::Delivered { batch, .. } => delivered = batch.resolve().await.unwrap(),
+                Event::Delivered { batch, .. } => {
+                    delivered = test.broker.messages(log, batch).await.unwrap()
+                }
                 other => panic!("unexpected {other:?}"),
             }
         }
@@ -434,5 +437,54 @@ async fn logs_are_counted_by_pieces_and_all_of_them() {
     for statuses in [first.unwrap(), second.unwrap()] {
         assert_eq!((statuses[0].logs, statuses[0].ready), (2_500, 3));
     }
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_no_message_is_skipped_by_a_ledger_that_meets_it_late() {
+    let test = TestBroker::start();
+    let broker = &test.broker;
+    let mut topic = queue("orders", Durability::Synced);
+    topic.config.queue = None;
+    let log = match broker.declare_log(topic).await.unwrap() {
+        Declared::Created(definition) => definition.id,
+        other => panic!("a new log is created, not {other:?}"),
+    };
+    let target = AppendTarget {
+        log,
+        partition: None,
+    };
+    let marker = NewRecord {
+        timestamp: Timestamp(0),
+        key: Some(&[0, 0, 0, 1]),
+        value: Body::Whole(&[0; 6]),
+        headers: &[],
+    };
+    for is_control in [false, true, true, false] {
+        let mut batch = BatchBuilder::new();
+        if is_control {
+            batch = batch.control();
+        }
+        batch.push(&marker).unwrap();
+        let publish = Publish::to(target, batch.finish());
+        broker.append(publish).await.unwrap();
+    }
+    let mut by_another = queue("orders", Durability::Synced);
+    by_another.facet = "another".into();
+    broker.declare_log(by_another).await.unwrap();
+    let status = broker.status(log).await.unwrap();
+    assert_eq!(status.ready, 4, "it isn't known yet what they are");
+    let leased = lease(broker, log, 10).await;
+    let offsets: Vec<_> = leased.iter().map(|one| one.lease.offset.0).collect();
+    assert_eq!(offsets, [0, 3]);
+    let status = broker.status(log).await.unwrap();
+    assert_eq!((status.ready, status.leased), (0, 2));
+    // What comes from now on is known as it comes.
+    let mut batch = BatchBuilder::new().control();
+    batch.push(&marker).unwrap();
+    let publish = Publish::to(target, batch.finish());
+    broker.append(publish).await.unwrap();
+    let status = broker.status(log).await.unwrap();
+    assert_eq!((status.ready, status.leased), (0, 2));
     test.stop().await;
 }

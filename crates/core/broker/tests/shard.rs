@@ -9,12 +9,15 @@ use std::{path::Path, sync::Arc};
 use parking_lot::RwLock;
 use smallvec::smallvec;
 use stele_base_env::{LocalDisk, OsRng};
-use stele_base_types::{ConsumerId, LogId, ProcessEpoch, SessionId, ShardId, Timestamp};
+use stele_base_types::{
+    ConsumerId, LogId, Name, Offset, PartitionId, PartitionIndex, ProcessEpoch, SessionId, ShardId,
+    Timestamp,
+};
 use stele_core_broker::{Error, LeasedBatch, News, Opened, ReplyTo, Request, Shard};
 use stele_core_engine::{
-    AlterLog, Append, AppendTarget, Catalogue, CatalogueError, Columns, Command, ConsumerRef,
-    DeclareLog, Declared, Durability, Lease, LeaseRequest, LedgerId, LogError, Retention,
-    Subscribe, Subscription, Window,
+    AlterLog, Append, AppendTarget, Catalogue, CatalogueError, Columns, Command, CommitOffset,
+    CommitOffsets, ConsumerRef, DeclareLog, Declared, Durability, Lease, LeaseRequest, LedgerId,
+    LogError, Outcome, Retention, Settle, SettleItem, Subscribe, Subscription, Window,
 };
 use stele_core_storage::{DataDirectory, Journal, Options};
 use stele_test_testkit::{message, queue};
@@ -350,4 +353,50 @@ fn a_large_credit_is_used_in_pieces() {
         alone.shard.tick(START);
     }
     assert_eq!((alone.leased(), pieces), (10_000, 4));
+}
+
+#[test]
+fn a_queue_keeps_what_a_group_has_not_read_for_so_long_and_no_longer() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    alone.declare(Durability::Synced);
+    for _ in 0..3 {
+        alone.append();
+        alone.write(START);
+        alone.sync();
+    }
+    let partition = PartitionId::new(LOG, PartitionIndex(0));
+    let commit = CommitOffsets {
+        group: Name::new("readers").unwrap(),
+        member: "".into(),
+        instance: None,
+        generation: -1,
+        offsets: vec![CommitOffset {
+            partition,
+            offset: Offset(1),
+            leader_epoch: -1,
+            metadata: "".into(),
+        }],
+    };
+    alone.tell(commit);
+    let items = (0..3).map(|offset| SettleItem {
+        partition: partition.index,
+        offset: Offset(offset),
+        lease: None,
+    });
+    alone.tell(Settle {
+        log: LOG,
+        ledger: LedgerId::DEFAULT,
+        items: items.collect(),
+        outcome: Outcome::Done,
+        durable: false,
+    });
+    alone.shard.keep_unread_for(DAY_MS);
+    alone.shard.maintain(START.plus_ms(DAY_MS));
+    alone.shard.maintain(START.plus_ms(DAY_MS));
+    assert_eq!(alone.start(), 1);
+    let late = START.plus_ms(2 * DAY_MS);
+    alone.shard.maintain(late);
+    alone.shard.maintain(late.plus_ms(300_000));
+    assert_eq!(alone.start(), 3);
 }

@@ -51,11 +51,12 @@ pub use group::{
 };
 pub use link::{LinkCommand, LinkNumber, LinkRecord, Links, Topology, shard_of};
 pub use log::{
-    Append, AppendError, AppendResult, AppendTarget, Appended, CancelWait, Columns, ConsumerRef,
-    Credit, DeleteLog, Delivery, Extend, Lease, LeaseId, LeaseRequest, LeasedRecord, LeasedRun,
-    Ledger, LedgerId, LedgerRecord, Log, LogError, Logs, Missing, OpenError, OpenLog, Outcome,
-    Partition, Prefetch, ProducerStamp, Purge, Remembered, Run, Schedule, Settle, SettleItem,
-    Subscribe, Subscription, Trim, Unsubscribe, UseLog, partition_of_key,
+    Append, AppendError, AppendResult, AppendTarget, Appended, CancelWait, CloseLedger, Columns,
+    ConsumerRef, Credit, CursorMove, DeleteLog, Delivery, Extend, Lease, LeaseId, LeaseRequest,
+    LeasedRecord, LeasedRun, Ledger, LedgerId, LedgerRecord, LedgerStart, Log, LogError, Logs,
+    Missing, OpenError, OpenLedger, OpenLedgerError, OpenLog, OpenedLedger, Outcome, Partition,
+    Prefetch, ProducerStamp, Purge, Remembered, Run, Schedule, Settle, SettleItem, Skip, Subscribe,
+    Subscription, Trim, TrimReason, Unsubscribe, UseLog, partition_of_key,
 };
 pub use producer_ids::{InitProducer, InitProducerError};
 pub use record::{CatalogueRecord, GroupRecord, LogRecord, Record};

@@ -10,6 +10,9 @@ pub const SWEEP_MAX: usize = RUN_RECORDS_MAX as usize;
 /// replayed with another number leaves what is beyond its time for longer, or not so long.
 pub const FORGET_MAX: usize = RUN_RECORDS_MAX as usize;
 
+/// Ledgers of a log: each is told of every append.
+pub const LEDGERS_MAX: usize = 256;
+
 /// Records of a batch: bounds what one append can make the engine list, whatever a batch's header
 /// says. Seven times what fits into 1 MiB of the smallest records.
 pub const APPEND_RECORDS_MAX: u32 = 1 << 20;

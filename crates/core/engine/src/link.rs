@@ -21,9 +21,9 @@ mod carry;
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
-use stele_base_types::{LogId, ShardId};
+use stele_base_types::{LogId, Name, ShardId};
 
-use crate::LogConfig;
+use crate::{CursorMove, LogConfig};
 
 /// Which shard a state is, and where the others' parts lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,9 @@ impl Topology {
 
     pub(crate) fn shard_of(&self, command: &LinkCommand) -> ShardId {
         match command {
-            LinkCommand::Open { log, .. } | LinkCommand::Forget { log } => self.owner(*log),
+            LinkCommand::Open { log, .. }
+            | LinkCommand::Forget { log }
+            | LinkCommand::MoveCursor { log, .. } => self.owner(*log),
             LinkCommand::Undefine { .. } => Self::CATALOGUE,
         }
     }
@@ -92,6 +94,15 @@ pub enum LinkCommand {
     Forget {
         /// The log.
         log: LogId,
+    },
+    /// To the shard of the log: a consumer group has moved.
+    MoveCursor {
+        /// The log.
+        log: LogId,
+        /// The group.
+        group: Name,
+        /// To where.
+        moves: Vec<CursorMove>,
     },
 }
 

@@ -122,10 +122,11 @@ impl State {
     /// nothing, and asks again at [`State::next_deadline`].
     pub fn tick(&self, now: Timestamp) -> Decision {
         let decision = self.logs.tick(now);
-        if decision.is_nothing() {
+        let decision = if decision.is_nothing() {
             self.groups.tick(now)
         } else {
-            self.send(decision, now)
-        }
+            decision
+        };
+        self.send(decision, now)
     }
 }

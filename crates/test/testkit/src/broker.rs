@@ -98,6 +98,7 @@ impl TestBroker {
             shards,
             storage: stele_core_storage::Options::default(),
             reserve_bytes: RESERVE_BYTES,
+            unread_kept_ms: u64::MAX,
         };
         let disk = Arc::new(ScarceDisk::new());
         let clock = Arc::new(ShiftedClock::new());

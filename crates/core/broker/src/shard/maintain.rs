@@ -1,7 +1,7 @@
 //! Retention.
 
 use stele_base_types::{Offset, PartitionId, PartitionIndex, Timestamp};
-use stele_core_engine::Trim;
+use stele_core_engine::{Trim, TrimReason, Window};
 use stele_core_storage::{Age, RetentionPolicy};
 
 use super::Shard;
@@ -44,25 +44,38 @@ impl Shard {
         let Some((log, known)) = logs.log(partition.log).zip(logs.partition(partition)) else {
             return;
         };
-        let (start, end) = (known.start, known.end);
-        let window = log.config.retention.window.map_or(Offset::ZERO, |window| {
-            let age = window.time_ms.map(|ms_max| Age {
-                ms_max,
-                of_those_below: self.arrivals.note(partition, end, ms_max, self.now),
-            });
-            let policy = RetentionPolicy {
-                age,
-                size_bytes_max: window.size_bytes,
-            };
-            self.index.retention_start(partition, &policy, self.now)
+        let start = known.start;
+        let window = log.config.retention.window;
+        let has_cursors = log.config.retention.until_acknowledged && log.has_cursors();
+        let held = has_cursors.then_some(Window {
+            time_ms: Some(self.unread_kept_ms),
+            size_bytes: None,
         });
-        let to = self.state.logs.keep_from(partition, window);
+        let window = window.map_or(Offset::ZERO, |it| self.start_of(partition, &it));
+        let held_from = held.map_or(Offset::ZERO, |it| self.start_of(partition, &it));
+        let to = self.state.logs.keep_from(partition, window, held_from);
         if to > start {
+            let reason = TrimReason::Retention { held_from };
             self.tell(Trim {
                 partition,
                 to,
-                force: false,
+                reason,
             });
         }
+    }
+
+    /// Where a window over a partition begins.
+    fn start_of(&mut self, partition: PartitionId, window: &Window) -> Offset {
+        let known = self.state.logs.partition(partition);
+        let end = known.map_or(Offset::ZERO, |known| known.end);
+        let age = window.time_ms.map(|ms_max| Age {
+            ms_max,
+            of_those_below: self.arrivals.note(partition, end, ms_max, self.now),
+        });
+        let policy = RetentionPolicy {
+            age,
+            size_bytes_max: window.size_bytes,
+        };
+        self.index.retention_start(partition, &policy, self.now)
     }
 }

@@ -107,6 +107,8 @@ pub struct Shard {
     is_blocked: bool,
     /// Where the next maintenance goes on.
     maintained: Option<PartitionId>,
+    /// For how long queues keep what a consumer group hasn't read.
+    unread_kept_ms: u64,
     arrivals: Arrivals,
     /// Requests that look at logs which ended sessions have yet to give something back to.
     owed: Vec<(LogId, Request)>,
@@ -157,6 +159,11 @@ impl Shard {
             let has_closing = shard.state.logs.has_closing();
             has_closing.then(|| shard.state.sweep())
         });
+    }
+
+    /// Sets for how long queues keep what a consumer group hasn't read, in milliseconds.
+    pub fn keep_unread_for(&mut self, ms: u64) {
+        self.unread_kept_ms = ms;
     }
 
     /// Has every piece of work be of about so many records; for tests, which want many pieces.

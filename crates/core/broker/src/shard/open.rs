@@ -17,7 +17,7 @@ use super::{
     arrivals::Arrivals,
     release::{News, Unreleased},
 };
-use crate::limits::PIECE_RECORDS;
+use crate::limits::{PIECE_RECORDS, UNREAD_KEPT_MS};
 
 /// A shard that has recovered, with those who write for it.
 #[derive(Debug)]
@@ -104,6 +104,7 @@ impl Shard {
             links,
             is_blocked: false,
             maintained: None,
+            unread_kept_ms: UNREAD_KEPT_MS,
             arrivals: Arrivals::default(),
             owed: Vec::new(),
             piece_records: PIECE_RECORDS,

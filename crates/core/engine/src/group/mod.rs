@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use stele_base_types::{Name, Offset, PartitionId, Timestamp};
 
 pub(crate) use self::buckets::bucket_of;
-use self::{buckets::Buckets, live::Live, member::Waits, record::Assignments};
+use self::{buckets::Buckets, live::Live, member::Waits, record::Assignments, step::Step};
 pub use self::{
     decide::{
         CommitOffset, CommitOffsets, DeleteGroup, DeleteOffsets, DescribeGroup, FetchOffsets,
@@ -229,6 +229,12 @@ impl Group {
             GroupRecord::Removed(member) => live.remove(member),
             GroupRecord::Resumed(at) => live.resume(*at),
         }
+    }
+
+    /// The group goes with its offsets.
+    fn end(&self, step: &mut Step<'_>) {
+        step.record(GroupRecord::Deleted);
+        step.move_cursors(self.offsets.keys().map(|partition| (*partition, None)));
     }
 
     fn next_deadline(&self) -> Option<Timestamp> {

@@ -1,9 +1,11 @@
 //! A decision on a group, in the making.
 
-use stele_base_types::Name;
+use std::collections::BTreeMap;
+
+use stele_base_types::{LogId, Name, Offset, PartitionId};
 
 use super::{GroupError, GroupRecord, JoinedGroup, SyncedGroup, member::Waits};
-use crate::{Decision, Durability, Effect, Record, Token};
+use crate::{CursorMove, Decision, Durability, Effect, LinkCommand, Record, Token};
 
 /// Collects what a command on `group` changes and is answered with.
 #[derive(Debug)]
@@ -27,6 +29,23 @@ impl<'a> Step<'a> {
         }
         let record = Record::Group(self.group.clone(), record);
         self.decision.records.push(record);
+    }
+
+    /// Tells logs how far the group has read of them.
+    pub(super) fn move_cursors(
+        &mut self,
+        positions: impl IntoIterator<Item = (PartitionId, Option<Offset>)>,
+    ) {
+        let mut logs: BTreeMap<LogId, Vec<CursorMove>> = BTreeMap::new();
+        for (partition, position) in positions {
+            let moves = logs.entry(partition.log).or_default();
+            moves.push((partition.index, position));
+        }
+        for (log, moves) in logs {
+            let group = self.group.clone();
+            let command = LinkCommand::MoveCursor { log, group, moves };
+            self.decision.sends.push(command);
+        }
     }
 
     /// Answers a join that waits.

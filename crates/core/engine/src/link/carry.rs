@@ -72,6 +72,9 @@ impl State {
                 }
             }
             LinkCommand::Forget { log } => self.logs.forget(log),
+            LinkCommand::MoveCursor { log, group, moves } => {
+                self.logs.move_cursor(log, group, moves)
+            }
         }
     }
 }

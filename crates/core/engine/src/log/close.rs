@@ -11,7 +11,7 @@
 use stele_base_types::{LogId, Timestamp};
 
 use super::{Log, LogError, Logs, record::LogRecord};
-use crate::{Decision, Effect, LinkCommand, Record, State, Token, Topology};
+use crate::{Decision, Effect, LedgerId, LinkCommand, Record, State, Token, Topology};
 
 /// Deletes a log with all that it holds; its consumers are told, and who waits for a record, by the
 /// [`State::sweep`]s that follow. Answered with how many records
@@ -72,7 +72,8 @@ impl Logs {
     pub(super) fn close(&self, delete: DeleteLog) -> Result<Decision<u64>, LogError> {
         let log = delete.log;
         let known = self.known(log)?;
-        let ready = known.ledgers.iter().map(|ledger| ledger.ready()).sum();
+        let queue = known.ledger(LedgerId::DEFAULT);
+        let ready = queue.map_or(0, |ledger| ledger.ready());
         if delete.if_unused && known.subscribers().next().is_some() {
             return Err(LogError::InUse);
         }
@@ -125,6 +126,10 @@ impl Logs {
         let Some(mut log) = self.logs.remove(&id) else {
             return;
         };
+        // What its named ledgers have left goes with it.
+        if let Some(left) = self.closing.remove(&id) {
+            log.ledgers.extend(left.ledgers);
+        }
         self.closed.insert(id);
         log.unplan_forgetting(id, &mut self.indexes);
         log.unplan_end(id, &mut self.indexes);

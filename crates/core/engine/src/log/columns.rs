@@ -35,6 +35,7 @@ pub(crate) struct Fields {
     pub(crate) delay_ms: Column<u64>,
     pub(crate) group: Column<u64>,
     pub(crate) deduplication: Column<u128>,
+    pub(crate) is_control: bool,
 }
 
 /// The values of one field, record by record: how many have the same, and which. Records behind the
@@ -64,6 +65,20 @@ impl Columns {
         drop_nothing(&mut fields.group);
         drop_nothing(&mut fields.deduplication);
         fields.into()
+    }
+
+    /// Of a control batch (Kafka's transaction markers): none of its records is a message, and no
+    /// ledger hands one out.
+    pub fn of_control() -> Self {
+        Self::from(Fields {
+            is_control: true,
+            ..Fields::default()
+        })
+    }
+
+    /// Whether none of the records is a message.
+    pub fn is_control(&self) -> bool {
+        self.fields().is_some_and(|fields| fields.is_control)
     }
 
     /// What is known of each of a batch's `count` records.

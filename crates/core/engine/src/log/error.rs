@@ -40,6 +40,20 @@ pub enum LogError {
     },
 }
 
+/// A refusal to open a named ledger: nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenLedgerError {
+    /// The log, or where the ledger is to begin, isn't there.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The log has as many as it may have.
+    #[error("a log has at most {} ledgers", crate::limits::LEDGERS_MAX)]
+    TooMany,
+    /// Records of a ledger are listed by group, or not, from the first one on.
+    #[error(transparent)]
+    Contradiction(#[from] Contradiction),
+}
+
 /// A refusal to append: nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {

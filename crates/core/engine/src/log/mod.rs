@@ -11,16 +11,19 @@
 mod append;
 mod close;
 mod columns;
+mod cursor;
 mod deduplication;
 mod error;
 mod forget;
 mod index;
 mod ledger;
+mod named;
 mod open;
 mod partition;
 mod producer;
 mod record;
 mod session;
+mod skip;
 mod stored;
 mod sweep;
 mod tick;
@@ -39,18 +42,21 @@ pub use self::{
     append::{Append, AppendResult, AppendTarget, Appended, partition_of_key},
     close::DeleteLog,
     columns::{Columns, Schedule},
-    error::{AppendError, LogError, OpenError},
+    cursor::CursorMove,
+    error::{AppendError, LogError, OpenError, OpenLedgerError},
     forget::Remembered,
     ledger::{
         CancelWait, ConsumerRef, Credit, Delivery, Extend, Lease, LeaseRequest, LeasedRecord,
         LeasedRun, Ledger, Missing, Outcome, Prefetch, Purge, Settle, SettleItem, Subscribe,
         Subscription, Unsubscribe,
     },
+    named::{CloseLedger, LedgerStart, OpenLedger, OpenedLedger},
     open::OpenLog,
     partition::Partition,
     producer::ProducerStamp,
     record::{LedgerRecord, LogRecord, Run},
-    trim::Trim,
+    skip::Skip,
+    trim::{Trim, TrimReason},
     unused::UseLog,
 };
 pub(crate) use self::{
@@ -60,7 +66,7 @@ pub(crate) use self::{
     producer::Producers,
     stored::LogsHeader,
 };
-use self::{index::Indexes, ledger::Site};
+use self::{cursor::Cursors, index::Indexes, ledger::Site};
 use crate::{LogConfig, Token, stored::stored_fields};
 
 /// A ledger of a log: 0 is the default one, which AMQP and SQS consume from.
@@ -106,6 +112,9 @@ pub struct Log {
     /// Its partitions, by index.
     pub partitions: Vec<Partition>,
     pub(crate) ledgers: Vec<Ledger>,
+    /// The last named ledger that was opened.
+    ledger_last: LedgerId,
+    cursors: Cursors,
     /// Where the next record without a partition goes.
     pub(crate) spread: PartitionIndex,
     pub(crate) deduplication: Deduplication,
@@ -130,6 +139,8 @@ stored_fields! {
         Spread spread: PartitionIndex,
         Deduplication deduplication: Deduplication,
         ForgetAt forget_at: Option<Timestamp>,
+        LedgerLast ledger_last: LedgerId,
+        Cursors cursors: Cursors,
     }
 }
 
@@ -143,15 +154,7 @@ impl Log {
     pub(crate) fn new(config: LogConfig) -> Self {
         Self {
             config,
-            partitions: Vec::new(),
-            ledgers: Vec::new(),
-            spread: PartitionIndex(0),
-            deduplication: Deduplication::default(),
-            forget_at: None,
-            forget_from: Remembered::default(),
-            is_hot: false,
-            used_at: None,
-            ends_at: None,
+            ..Self::default()
         }
     }
 
@@ -250,6 +253,13 @@ impl Logs {
             LogRecord::ForgottenSome { at, from } => self.apply_forgotten_some(id, *at, *from),
             LogRecord::Used { at } => self.apply_used(id, *at),
             LogRecord::Ledger(ledger, record) => self.apply_to_ledger(id, *ledger, record),
+            LogRecord::LedgerOpened(opened) => self.apply_ledger_opened(id, opened),
+            LogRecord::LedgerClosed(ledger) => self.apply_ledger_closed(id, *ledger),
+            LogRecord::CursorMoved { group, moves } => {
+                if let Some(log) = self.logs.get_mut(&id) {
+                    log.apply_cursor_moved(group, moves);
+                }
+            }
             LogRecord::PoolLimited {
                 session,
                 pool,

@@ -2,10 +2,9 @@
 
 use stele_base_types::{LogId, Timestamp};
 
-use super::{Log, Logs, OpenError, ledger::Site, record::LogRecord};
+use super::{Log, Logs, OpenError, ledger::Site, named::check_order, record::LogRecord};
 use crate::{
-    Command, Contradiction, Decision, Ledger, LedgerId, LogConfig, Record, State,
-    limits::PARTITIONS_MAX,
+    Command, Decision, Ledger, LedgerId, LogConfig, Record, State, limits::PARTITIONS_MAX,
 };
 
 /// Takes a log up, or takes over its changed configuration. Idempotent.
@@ -38,8 +37,9 @@ impl Command for OpenLog {
         if existing == Some(&config) {
             return Ok(Decision::nothing());
         }
-        if let Some(existing) = existing {
-            check_fifo(existing, &config)?;
+        let queue = existing.and_then(|existing| existing.queue);
+        if let Some((existing, config)) = queue.zip(config.queue) {
+            check_order(&existing, &config)?;
         }
         let record = LogRecord::Opened { config, at: now };
         Ok(Decision::change(
@@ -62,11 +62,11 @@ impl Logs {
         if log.partitions.len() < partitions {
             log.partitions.resize_with(partitions, Default::default);
         }
-        let Some(queue) = config.queue else {
-            return;
-        };
-        if log.ledgers.is_empty() {
-            log.ledgers.push(Ledger::new(LedgerId::DEFAULT, queue));
+        if let Some(queue) = config.queue
+            && log.ledger(LedgerId::DEFAULT).is_none()
+        {
+            let ledger = Ledger::new(LedgerId::DEFAULT, None, queue);
+            log.ledgers.insert(0, ledger);
         }
         for ledger in &mut log.ledgers {
             let mut site = Site {
@@ -74,19 +74,10 @@ impl Logs {
                 ledger: ledger.id(),
                 indexes: &mut self.indexes,
             };
-            ledger.open(queue, &log.partitions, at, &mut site);
+            // A named ledger has its own configuration, and takes up new partitions alone.
+            let own = config.queue.filter(|_| ledger.id() == LedgerId::DEFAULT);
+            let config = own.unwrap_or(*ledger.config());
+            ledger.open(config, &log.partitions, &[], at, &mut site);
         }
-    }
-}
-
-/// Records of a queue are listed by group, or not, from the first one on.
-fn check_fifo(existing: &LogConfig, config: &LogConfig) -> Result<(), Contradiction> {
-    match (existing.queue, config.queue) {
-        (Some(current), Some(received)) if current.fifo != received.fifo => Err(Contradiction {
-            field: "fifo",
-            received: received.fifo.to_string().into(),
-            current: current.fifo.to_string().into(),
-        }),
-        _ => Ok(()),
     }
 }

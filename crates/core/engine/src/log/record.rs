@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use stele_base_types::{Offset, PartitionIndex, SessionId, Timestamp};
+use stele_base_types::{Name, Offset, PartitionIndex, SessionId, Timestamp};
 
-use super::{ConsumerRef, LeaseId, LeaseRequest, LedgerId, Remembered, Subscription};
+use super::{
+    ConsumerRef, CursorMove, LeaseId, LeaseRequest, LedgerId, OpenedLedger, Remembered,
+    Subscription,
+};
 use crate::{LogConfig, Token};
 
 /// A change of a log.
@@ -65,6 +68,17 @@ pub enum LogRecord {
         at: Timestamp,
         /// The first that was looked at.
         from: Remembered,
+    },
+    /// A named ledger was opened, or its configuration changed.
+    LedgerOpened(Box<OpenedLedger>),
+    /// A named ledger is gone.
+    LedgerClosed(LedgerId),
+    /// A consumer group has moved.
+    CursorMoved {
+        /// Which.
+        group: Name,
+        /// To where.
+        moves: Vec<CursorMove>,
     },
 }
 
@@ -167,6 +181,7 @@ impl LogRecord {
             | Self::Forgotten { at }
             | Self::ForgottenSome { at, .. }
             | Self::Ledger(_, LedgerRecord::Leased { at, .. }) => Some(*at),
+            Self::LedgerOpened(opened) => Some(opened.at),
             _ => None,
         }
     }
@@ -178,7 +193,10 @@ impl LogRecord {
             | Self::Undefined
             | Self::Trimmed { .. }
             | Self::Forgotten { .. }
-            | Self::ForgottenSome { .. } => true,
+            | Self::ForgottenSome { .. }
+            | Self::LedgerOpened(_)
+            | Self::LedgerClosed(_)
+            | Self::CursorMoved { .. } => true,
             Self::PoolLimited { .. }
             | Self::Used { .. }
             | Self::DeletionAwaited { .. }
@@ -233,6 +251,20 @@ impl Run {
     /// Its records.
     pub fn offsets(&self) -> impl Iterator<Item = Offset> + use<> {
         (self.first.0..self.end().0).map(Offset)
+    }
+
+    /// Adds one record to runs: to the last one, where it follows.
+    pub fn push(runs: &mut SmallVec<[Self; 2]>, partition: PartitionIndex, offset: Offset) {
+        let follows = runs
+            .last_mut()
+            .is_some_and(|run| run.extend(partition, offset));
+        if !follows {
+            runs.push(Self {
+                partition,
+                first: offset,
+                count: 1,
+            });
+        }
     }
 
     /// Takes in the record at `offset` where it follows directly.

@@ -84,6 +84,9 @@ impl Logs {
         (session, place): (SessionId, Place),
         now: Timestamp,
     ) -> Decision {
+        if let Some(sweep) = self.sweep_log(log) {
+            return sweep;
+        }
         let held = |ledger: &Ledger, place, _| ledger.leases_of(place, session);
         self.tick_ledger(log, place, now, held)
     }
@@ -102,8 +105,7 @@ impl Logs {
             return sweep.unwrap_or_else(|| self.drop_consumer(log, ledger, consumer, now));
         }
         if let Some((log, place)) = self.indexes.held_by(session).next() {
-            let sweep = self.sweep_log(log);
-            return sweep.unwrap_or_else(|| self.give_back(log, (session, place), now));
+            return self.give_back(log, (session, place), now);
         }
         Decision::record(Record::SessionForgotten(session))
     }

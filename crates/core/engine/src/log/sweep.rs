@@ -1,5 +1,5 @@
-//! What a closed log leaves, and a purge of much, some of it at a time: who waits for the log is
-//! told, and what indexes know of it is taken out.
+//! What a closed log, a closed ledger, or a purge of much leaves, some of it at a time: who waits
+//! is told, and what indexes know of it is taken out.
 //!
 //! ```text
 //!  Closed ─► closing ── Swept: waits … ── Swept: leases, delays … ── Swept: consumers … ─► dropped
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use stele_base_types::LogId;
 
-use super::{Log, LogRecord, Logs, index::Indexes, ledger::Site};
+use super::{Log, LogError, LogRecord, Logs, index::Indexes, ledger::Site};
 use crate::{Decision, Record, limits::SWEEP_MAX};
 
 impl Logs {
@@ -39,8 +39,14 @@ impl Logs {
         }
         let log = self.closing.get(&id)?;
         let ledger = log.ledgers.last();
+        let error = match self.log(id) {
+            Some(_) => LogError::NoSuchLedger,
+            None => LogError::NoSuchLog,
+        };
         Some(Decision {
-            effects: ledger.map(|ledger| ledger.to_tell()).unwrap_or_default(),
+            effects: ledger
+                .map(|ledger| ledger.to_tell(error))
+                .unwrap_or_default(),
             ..Decision::record(Record::Log(id, LogRecord::Swept))
         })
     }

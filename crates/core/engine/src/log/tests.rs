@@ -5,6 +5,7 @@ mod closing;
 mod consuming;
 mod forgetting;
 mod leasing;
+mod ledgers;
 mod memory;
 mod model;
 mod unused;
@@ -104,6 +105,15 @@ pub(super) fn scheduled(schedule: Schedule) -> Append {
     Append {
         columns: Columns::of([schedule]),
         ..record()
+    }
+}
+
+pub(super) fn trim_reason(is_asked: bool) -> TrimReason {
+    if is_asked {
+        return TrimReason::Asked;
+    }
+    TrimReason::Retention {
+        held_from: Offset::ZERO,
     }
 }
 

@@ -13,9 +13,20 @@ pub struct Trim {
     pub partition: PartitionId,
     /// The first offset to keep.
     pub to: Offset,
-    /// Settle what is before `to` first (Kafka DeleteRecords); without, stop at the oldest record
-    /// that a ledger still needs.
-    pub force: bool,
+    /// What for.
+    pub reason: TrimReason,
+}
+
+/// Why records are removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrimReason {
+    /// Somebody asked for it (Kafka DeleteRecords): what is before is settled, needed or not.
+    Asked,
+    /// Retention, which stops at the oldest record that is still needed.
+    Retention {
+        /// Groups hold back nothing before this offset.
+        held_from: Offset,
+    },
 }
 
 impl Command for Trim {
@@ -33,10 +44,11 @@ impl Command for Trim {
                 end: partition.committed,
             });
         }
-        let to = match known.needed_from(index) {
-            Some(needed) if !self.force => self.to.min(needed),
-            _ => self.to,
+        let needed = match self.reason {
+            TrimReason::Asked => None,
+            TrimReason::Retention { held_from } => known.needed_from(index, held_from),
         };
+        let to = needed.map_or(self.to, |needed| self.to.min(needed));
         if to <= partition.start {
             return Ok(Decision::reply(partition.start));
         }
@@ -52,14 +64,15 @@ impl Command for Trim {
 
 impl Logs {
     /// The first offset of a partition that anyone is still entitled to, given where its retention
-    /// window begins (`Offset::ZERO` keeps all; ignored where the log has no window).
-    pub fn keep_from(&self, partition: PartitionId, window: Offset) -> Offset {
+    /// window begins (`Offset::ZERO` keeps all; ignored where the log has no window), and before
+    /// which groups hold back nothing.
+    pub fn keep_from(&self, partition: PartitionId, window: Offset, held_from: Offset) -> Offset {
         let Some(log) = self.log(partition.log) else {
             return Offset::ZERO;
         };
         let known = log.partition(partition.index);
         known.map_or(Offset::ZERO, |known| {
-            log.keep_from(partition.index, known, window)
+            log.keep_from(partition.index, known, window, held_from)
         })
     }
 
@@ -82,9 +95,15 @@ impl Logs {
 }
 
 impl Log {
-    fn keep_from(&self, index: PartitionIndex, partition: &Partition, window: Offset) -> Offset {
+    fn keep_from(
+        &self,
+        index: PartitionIndex,
+        partition: &Partition,
+        window: Offset,
+        held_from: Offset,
+    ) -> Offset {
         let windowed = self.config.retention.window.map(|_| window);
-        let kept = [windowed, self.needed_from(index)];
+        let kept = [windowed, self.needed_from(index, held_from)];
         let first = kept.into_iter().flatten().min();
         // Nothing that isn't durable goes, nor comes back what has gone.
         first
@@ -92,14 +111,16 @@ impl Log {
             .clamp(partition.start, partition.committed.max(partition.start))
     }
 
-    /// The oldest record that a ledger needs, where records are kept until acknowledged. All are,
-    /// while no ledger has been opened.
-    fn needed_from(&self, index: PartitionIndex) -> Option<Offset> {
+    /// The oldest record that a ledger or a group needs, where records are kept until acknowledged.
+    /// All are, while no ledger has been opened.
+    fn needed_from(&self, index: PartitionIndex, held_from: Offset) -> Option<Offset> {
         if !self.config.retention.until_acknowledged {
             return None;
         }
         let floors = self.ledgers.iter().filter_map(|ledger| ledger.floor(index));
         let start = self.partition(index).map(|partition| partition.start);
-        floors.min().or(start)
+        let settled = floors.min().or(start)?;
+        let unread = self.first_unread(index);
+        Some(unread.map_or(settled, |unread| settled.min(unread.max(held_from))))
     }
 }

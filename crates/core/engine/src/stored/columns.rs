@@ -34,6 +34,7 @@ enum Field {
     DelayMs(Column<u64>),
     Group(Column<u64>),
     Deduplication(Column<u128>),
+    Control,
 }
 
 /// The same, written without a copy. The numbers are those of [`Stored`] and [`Field`].
@@ -50,6 +51,7 @@ enum FieldRef<'a> {
     DelayMs(&'a Column<u64>),
     Group(&'a Column<u64>),
     Deduplication(&'a Column<u128>),
+    Control,
 }
 
 impl Serialize for Columns {
@@ -61,11 +63,13 @@ impl Serialize for Columns {
                 delay_ms,
                 group,
                 deduplication,
+                is_control,
             } = fields;
             let given = [
                 (!delay_ms.is_empty()).then_some(FieldRef::DelayMs(delay_ms)),
                 (!group.is_empty()).then_some(FieldRef::Group(group)),
                 (!deduplication.is_empty()).then_some(FieldRef::Deduplication(deduplication)),
+                is_control.then_some(FieldRef::Control),
             ];
             columns.extend(given.into_iter().flatten());
         }
@@ -95,6 +99,7 @@ impl<'de> Deserialize<'de> for Columns {
                         Field::DelayMs(column) => fields.delay_ms = column,
                         Field::Group(column) => fields.group = column,
                         Field::Deduplication(column) => fields.deduplication = column,
+                        Field::Control => fields.is_control = true,
                     }
                 }
                 fields.into()
@@ -141,6 +146,12 @@ mod tests {
             Schedule::default(),
         ];
         assert_eq!(stored.schedules(4).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_control_batch_stays_one() {
+        assert!(read(&written(&Columns::of_control())).is_control());
+        assert!(!read(&[0]).is_control());
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl From<Partition> for crate::Partition {
 
 impl<L: Into<crate::LedgerConfig>> From<Ledger<L>> for crate::Ledger {
     fn from(stored: Ledger<L>) -> Self {
-        let mut ledger = Self::new(stored.id, stored.config.into());
+        let mut ledger = Self::new(stored.id, None, stored.config.into());
         ledger.parts = stored.parts.into_iter().map(Into::into).collect();
         ledger.rotation = stored.rotation;
         ledger.attempts = stored.attempts;

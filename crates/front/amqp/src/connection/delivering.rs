@@ -119,8 +119,9 @@ impl Connection {
         batch: LeasedBatch,
         charged_bytes: u64,
     ) -> Result<(), Fault> {
-        let messages = batch
-            .resolve()
+        let messages = self
+            .broker
+            .messages(log, batch)
             .await
             .map_err(|error| Subject::queue("", &self.session.opened.vhost).fault(error))?;
         let mut waiting = Waiting {

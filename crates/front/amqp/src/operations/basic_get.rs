@@ -63,15 +63,22 @@ async fn lease(
         wait_ms: None,
         attempt: None,
     };
-    let leased = connection.broker.lease(queue.id, request).await;
-    for batch in leased.map_err(|error| subject.fault(error))? {
-        let messages = batch.resolve().await;
-        let messages = messages.map_err(|error| subject.fault(error))?;
-        if let Some(message) = messages.into_iter().next() {
-            return Ok(Some(message));
+    let broker = &connection.broker;
+    loop {
+        let leased = broker.lease(queue.id, request).await;
+        let leased = leased.map_err(|error| subject.fault(error))?;
+        if leased.is_empty() {
+            return Ok(None);
+        }
+        // A record that turns out to be no message has another one behind it, perhaps.
+        for batch in leased {
+            let messages = broker.messages(queue.id, batch).await;
+            let messages = messages.map_err(|error| subject.fault(error))?;
+            if let Some(message) = messages.into_iter().next() {
+                return Ok(Some(message));
+            }
         }
     }
-    Ok(None)
 }
 
 async fn deliver(

@@ -54,7 +54,8 @@ pub(super) async fn run(
     let lease = lease_request(front, &queue, &request)?;
     let mut messages = Vec::new();
     for batch in lease_or_stop(front, &queue, lease).await? {
-        for leased in batch.resolve().await.map_err(errors::of_broker)? {
+        let leased = front.broker.messages(queue.log, batch).await;
+        for leased in leased.map_err(errors::of_broker)? {
             messages.push(message(front, &queue, &request, leased));
         }
     }

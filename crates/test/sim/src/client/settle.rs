@@ -3,7 +3,9 @@
 use smallvec::SmallVec;
 use stele_base_types::{LogId, Offset, PartitionId};
 use stele_core_broker::{AnswerTo, Request};
-use stele_core_engine::{Extend, LeaseId, LedgerId, Outcome, Purge, Settle, SettleItem, Trim};
+use stele_core_engine::{
+    Extend, LeaseId, LedgerId, Outcome, Purge, Settle, SettleItem, Trim, TrimReason,
+};
 use tokio::sync::oneshot;
 
 use super::{Client, Turn, is_queue, lease::Held, shard_of, take_heard};
@@ -120,7 +122,7 @@ impl Client {
             let trim = Trim {
                 partition,
                 to,
-                force: true,
+                reason: TrimReason::Asked,
             };
             turn.tell(shard_of(turn, log.id), trim);
         }

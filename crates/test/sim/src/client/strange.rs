@@ -9,7 +9,8 @@ use stele_base_types::{
 use stele_core_broker::Request;
 use stele_core_engine::{
     AlterLog, Bind, BindingTarget, ConsumerRef, Credit, DeleteLog, Extend, InitProducer, Lease,
-    LeaseId, LeaseRequest, LeaveGroup, LedgerId, Outcome, Settle, SettleItem, Trim, Unsubscribe,
+    LeaseId, LeaseRequest, LeaveGroup, LedgerId, Outcome, Settle, SettleItem, Trim, TrimReason,
+    Unsubscribe,
 };
 use tokio::sync::oneshot;
 
@@ -40,7 +41,7 @@ impl Client {
                 let trim = Trim {
                     partition: PartitionId::new(log, index),
                     to: Offset(u64::MAX),
-                    force: true,
+                    reason: TrimReason::Asked,
                 };
                 (shard, Request::tell(trim))
             }

@@ -11,7 +11,7 @@ use stele_core_storage::{DataDirectory, Error, Options, SpaceGuard};
 use stele_test_disk::{MemoryDisk, Random};
 
 use super::{Process, Progress, Site};
-use crate::event::Found;
+use crate::{event::Found, run::AGED_MS};
 
 /// What stays the same in a run, whatever befalls the process.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub telling: Telling,
     /// How much a shard does in one go.
     pub piece_records: u32,
+    /// For how long queues keep what groups haven't read.
+    pub unread_kept_ms: u64,
 }
 
 /// When a writer tells its shard that a block is written, or synced. A shard must do with either.
@@ -58,6 +60,7 @@ impl Settings {
             reserve_bytes: 64 << 10,
             secret: random.bits(),
             piece_records: 1 << random.between(0, 8),
+            unread_kept_ms: random.between(1_000, AGED_MS),
             telling: if random.once_in(2) {
                 Telling::Apart
             } else {
@@ -102,6 +105,7 @@ impl Process {
         (process.epoch, process.began) = (epoch, now);
         for (mut opened, guard) in opened {
             opened.shard.limit_pieces(settings.piece_records);
+            opened.shard.keep_unread_for(settings.unread_kept_ms);
             opened.recover(epoch, now)?;
             process.sites.push(Site::new(opened, guard));
         }

@@ -72,9 +72,10 @@ impl Command for CommitOffsets {
         self.offsets.retain(|_| fits.next().unwrap_or(false));
         if !self.offsets.is_empty() {
             let offsets = self.offsets;
+            step.move_cursors(offsets.iter().map(|it| (it.partition, Some(it.offset))));
             step.record(GroupRecord::Committed { offsets, at: now });
         }
-        Ok(step.answered(results))
+        Ok(state.send(step.answered(results), now))
     }
 }
 

@@ -4,7 +4,7 @@ use stele_base_types::{Name, Timestamp};
 
 use super::GroupCommand;
 use crate::{
-    Command, Decision, GroupError, GroupRecord, State,
+    Command, Decision, GroupError, State,
     group::{GroupState, step::Step},
 };
 
@@ -25,13 +25,14 @@ impl Command for DeleteGroup {
     type Reply = ();
     type Error = GroupError;
 
-    fn decide(self, state: &State, _now: Timestamp) -> Result<Decision, GroupError> {
+    fn decide(self, state: &State, now: Timestamp) -> Result<Decision, GroupError> {
         let group = state.groups.group(&self.group);
-        if group.ok_or(GroupError::NoSuchGroup)?.live.state != GroupState::Empty {
+        let group = group.ok_or(GroupError::NoSuchGroup)?;
+        if group.live.state != GroupState::Empty {
             return Err(GroupError::NotEmpty);
         }
         let mut step = Step::new(&self.group);
-        step.record(GroupRecord::Deleted);
-        Ok(step.done())
+        group.end(&mut step);
+        Ok(state.send(step.done(), now))
     }
 }

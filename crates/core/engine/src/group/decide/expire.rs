@@ -37,7 +37,9 @@ fn step(group: &Group, name: &Name, now: Timestamp) -> Decision {
         };
     }
     if group.expires().is_some_and(|expires| expires <= now) {
-        return only(name, GroupRecord::Deleted);
+        let mut step = Step::new(name);
+        group.end(&mut step);
+        return step.done();
     }
     Decision::nothing()
 }

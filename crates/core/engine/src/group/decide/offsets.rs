@@ -76,7 +76,7 @@ impl Command for DeleteOffsets {
     type Reply = Vec<Result<(), GroupError>>;
     type Error = GroupError;
 
-    fn decide(self, state: &State, _now: Timestamp) -> Result<Decision<Self::Reply>, GroupError> {
+    fn decide(self, state: &State, now: Timestamp) -> Result<Decision<Self::Reply>, GroupError> {
         let group = state.groups.group(&self.group);
         let group = group.ok_or(GroupError::NoSuchGroup)?;
         let partitions = self.partitions;
@@ -90,9 +90,10 @@ impl Command for DeleteOffsets {
             .iter()
             .any(|partition| group.offsets.contains_key(partition))
         {
+            step.move_cursors(partitions.iter().map(|partition| (*partition, None)));
             step.record(GroupRecord::Forgotten(partitions));
         }
-        Ok(step.answered(results))
+        Ok(state.send(step.answered(results), now))
     }
 }
 

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 use stele_base_types::Offset;
 
-use super::part::Delayed;
+use super::{part::Delayed, ranges::Ranges};
 use crate::log::sweep::shed;
 
 /// A group's stable hash; `None` for records without.
@@ -40,6 +40,9 @@ pub(crate) struct Fifo {
     queued: u64,
     /// One after the last record.
     end: Offset,
+    /// Those from the partition's high watermark on that aren't messages.
+    #[serde(skip)]
+    passed: Ranges,
 }
 
 /// [`Fifo`] in a snapshot.
@@ -170,9 +173,21 @@ impl Fifo {
     }
 
     /// How many records are queued before `visible`, delayed ones among them. All from there on are
-    /// new, and queued.
+    /// new, and queued unless they are no messages.
     pub(super) fn queued_before(&self, visible: Offset) -> u64 {
-        self.queued.saturating_sub(self.end.since(visible))
+        let new = self.end.since(visible) - self.passed.count();
+        self.queued.saturating_sub(new)
+    }
+
+    /// Takes in new records that aren't messages.
+    pub(super) fn pass(&mut self, first: Offset, count: u64) {
+        self.end = first.plus(count);
+        self.passed.insert(first, count);
+    }
+
+    /// The high watermark has moved.
+    pub(super) fn show_to(&mut self, visible: Offset) {
+        self.passed.remove_before(visible);
     }
 
     pub(super) fn is_queued(&self, offset: Offset) -> bool {
@@ -293,6 +308,7 @@ impl From<Stored> for Fifo {
             leased: stored.leased,
             queued: stored.queued,
             end: stored.end,
+            passed: Ranges::default(),
         }
     }
 }

@@ -24,7 +24,7 @@ mod sweep;
 mod times;
 mod wait;
 
-use stele_base_types::{LogId, Offset, PartitionIndex, Timestamp};
+use stele_base_types::{LogId, Name, Offset, PartitionIndex, Timestamp};
 
 use self::demand::{Demand, ReadyParts};
 pub(crate) use self::{
@@ -58,6 +58,8 @@ use crate::{LedgerConfig, stored::stored_fields};
 #[derive(Debug, Default, PartialEq)]
 pub struct Ledger {
     id: LedgerId,
+    /// `None` is the log's queue.
+    name: Option<Name>,
     config: LedgerConfig,
     pub(crate) parts: Vec<Part>,
     /// The partition to look at first, so that none is left behind.
@@ -75,6 +77,7 @@ stored_fields! {
         Parts parts: Vec<Part>,
         Rotation rotation: PartitionIndex,
         Attempts attempts: Attempts,
+        Name name: Option<Name>,
     }
 }
 
@@ -111,10 +114,17 @@ impl Ledger {
         Some(self.part(partition)?.floor())
     }
 
-    /// A ledger that begins at the start of each partition.
-    pub(crate) fn new(id: LedgerId, config: LedgerConfig) -> Self {
+    /// Whether one of these records isn't settled.
+    pub(crate) fn has_any(&self, run: Run) -> bool {
+        let part = self.part(run.partition);
+        part.is_some_and(|part| run.offsets().any(|offset| part.is_unsettled(offset)))
+    }
+
+    /// A ledger that has no partitions yet.
+    pub(crate) fn new(id: LedgerId, name: Option<Name>, config: LedgerConfig) -> Self {
         Self {
             id,
+            name,
             config,
             parts: Vec::new(),
             rotation: PartitionIndex(0),
@@ -124,27 +134,40 @@ impl Ledger {
         }
     }
 
+    pub(crate) fn name(&self) -> Option<&Name> {
+        self.name.as_ref()
+    }
+
+    pub(crate) fn config(&self) -> &LedgerConfig {
+        &self.config
+    }
+
     pub(crate) fn id(&self) -> LedgerId {
         self.id
     }
 
-    /// Takes up partitions that it hasn't yet, and a changed configuration.
+    /// Takes up partitions that it hasn't yet, each from its start or the one given, and a changed
+    /// configuration.
     pub(crate) fn open(
         &mut self,
         config: LedgerConfig,
         partitions: &[Partition],
+        starts: &[(PartitionIndex, Offset)],
         at: Timestamp,
         site: &mut Site<'_>,
     ) {
         for (index, partition) in partitions.iter().enumerate().skip(self.parts.len()) {
-            let (start, end) = (partition.start, partition.end);
+            let index = partition_index(index);
+            let given = starts.iter().find(|(given, _)| *given == index);
+            let start = given.map_or(partition.start, |(_, start)| *start);
+            let end = partition.end;
             let mut part = Part::new(start, end, partition.committed, config.fifo);
             if start < end {
                 part.times.note(start, end, at, start, config.expiry_ms);
             }
             self.parts.push(part);
-            self.note_expiry(partition_index(index), site);
-            self.refresh(partition_index(index));
+            self.note_expiry(index, site);
+            self.refresh(index);
         }
         if config.expiry_ms != self.config.expiry_ms {
             self.change_expiry(config, site);
@@ -163,6 +186,12 @@ impl Ledger {
         let expiry_ms = self.config.expiry_ms;
         let expiry_before = self.next_expiry(run.partition);
         let mut first = run.first;
+        if columns.is_control()
+            && let Some(part) = self.part_mut(run.partition)
+        {
+            part.pass(run.first, run.count);
+            return;
+        }
         for piece in columns.pieces(run.count) {
             let run = Run {
                 partition: run.partition,

@@ -157,6 +157,16 @@ impl Part {
         }
     }
 
+    /// Takes in new records at the partition's end that aren't messages.
+    pub(super) fn pass(&mut self, first: Offset, count: u32) {
+        if let Some(fifo) = &mut self.fifo {
+            self.next = first.plus(u64::from(count));
+            fifo.pass(first, u64::from(count));
+        } else {
+            self.skip(first, count);
+        }
+    }
+
     /// Leases a ready record for the given term.
     pub(super) fn lease(&mut self, offset: Offset, term: &Term) -> Lease {
         if let Some(fifo) = &mut self.fifo {
@@ -264,6 +274,9 @@ impl Part {
 
     pub(super) fn show_to(&mut self, visible: Offset) {
         self.visible = visible;
+        if let Some(fifo) = &mut self.fifo {
+            fifo.show_to(visible);
+        }
     }
 
     pub(super) fn visible(&self) -> Offset {
@@ -337,7 +350,7 @@ impl Part {
         let mut left = max;
         if let Some(fifo) = &self.fifo {
             fifo.for_each_ready(self.visible, &self.delayed, |offset| {
-                push(runs, partition, offset);
+                Run::push(runs, partition, offset);
                 left -= 1;
                 left > 0
             });
@@ -420,19 +433,5 @@ impl Part {
         if let Some(end) = self.ahead.remove_range_at(self.next) {
             self.next = end;
         }
-    }
-}
-
-/// Adds one record to the runs, to the last one where it follows.
-fn push(runs: &mut SmallVec<[Run; 2]>, partition: PartitionIndex, offset: Offset) {
-    let follows = runs
-        .last_mut()
-        .is_some_and(|run| run.extend(partition, offset));
-    if !follows {
-        runs.push(Run {
-            partition,
-            first: offset,
-            count: 1,
-        });
     }
 }

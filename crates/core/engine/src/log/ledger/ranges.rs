@@ -86,6 +86,11 @@ impl Ranges {
         shed(&mut self.ends, left);
     }
 
+    /// How many offsets are in the set.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
     pub(crate) fn contains(&self, offset: Offset) -> bool {
         self.end_of(offset).is_some()
     }

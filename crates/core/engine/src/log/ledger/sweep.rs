@@ -1,4 +1,4 @@
-//! What the ledger of a closed log leaves, some of it at a time.
+//! What a closed ledger, or that of a closed log, leaves, some of it at a time.
 
 use smallvec::SmallVec;
 
@@ -6,13 +6,13 @@ use super::{Deadline, Ledger, Site, partition_index};
 use crate::{Effect, LogError, limits::SWEEP_MAX};
 
 impl Ledger {
-    /// Who is told that the log is gone when the next piece is swept: waits at first, subscribed
-    /// consumers once no record is left.
-    pub(crate) fn to_tell(&self) -> SmallVec<[Effect; 1]> {
+    /// Who is told, with this error, that the ledger is gone when the next piece is swept: waits at
+    /// first, subscribed consumers once no record is left.
+    pub(crate) fn to_tell(&self, error: LogError) -> SmallVec<[Effect; 1]> {
         if self.demand.has_waits() {
             let waits = self.demand.waits().take(SWEEP_MAX);
             return waits
-                .map(|token| Effect::Leased(token, Err(LogError::NoSuchLog)))
+                .map(|token| Effect::Leased(token, Err(error)))
                 .collect();
         }
         if !self.parts.is_empty() {

@@ -258,7 +258,11 @@ fn what_is_kept_is_the_union_of_its_retentions() {
         shard.lease(request(1, 6));
         shard.settle(&[(0, 0), (0, 1), (0, 2), (0, 3), (0, 5)], Outcome::Done);
         let partition = PartitionId::new(LOG, PartitionIndex(0));
-        shard.state.logs.keep_from(partition, Offset(from)).0
+        shard
+            .state
+            .logs
+            .keep_from(partition, Offset(from), Offset::ZERO)
+            .0
     };
     assert_eq!(kept(true, None, 7), 4);
     assert_eq!(kept(true, window, 7), 4);
@@ -277,7 +281,7 @@ fn trimming_stops_at_what_is_needed_unless_forced() {
     let trim = |to, force| Trim {
         partition: PartitionId::new(LOG, PartitionIndex(0)),
         to: Offset(to),
-        force,
+        reason: trim_reason(force),
     };
     assert_eq!(shard.run(trim(8, false)), Ok(Offset(2)));
     assert!(matches!(shard.effects.pop(), Some(Effect::Trimmed(_))));

@@ -239,7 +239,7 @@ impl History {
         let trim = Trim {
             partition: PartitionId::new(LOG, PartitionIndex(partition)),
             to: Offset(to),
-            force,
+            reason: trim_reason(force),
         };
         let expected = if force { to } else { to.min(needed) }.max(start);
         let trimmed = self.shard.run(trim);
@@ -261,7 +261,11 @@ impl History {
         }
         let id = PartitionId::new(LOG, PartitionIndex(0));
         let (_, shown, needed) = self.oracle.bounds(0);
-        let kept = self.shard.state.logs.keep_from(id, Offset::ZERO);
+        let kept = self
+            .shard
+            .state
+            .logs
+            .keep_from(id, Offset::ZERO, Offset::ZERO);
         assert_eq!(kept, Offset(needed.min(shown)));
     }
 

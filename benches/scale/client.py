@@ -4,6 +4,8 @@
     client.py partitions HOST:PORT TOPIC COUNT    one topic of so many partitions, one record in each
     client.py queues HOST:PORT COUNT              durable queues, one persistent message in each
     client.py declare HOST:PORT QUEUE...          durable queues, empty
+    client.py pipeline HOST:PORT STEP COUNT       declare, publish to or consume from so many queues, without
+                                                  waiting for each: one persistent message in each
 """
 
 import pathlib
@@ -15,6 +17,10 @@ from confluent_kafka.admin import AdminClient, NewTopic
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "versus" / "loads"))
 
 from librdkafka_client import ANY_PARTITION, RECORD_BYTES, new_producer, send  # noqa: E402
+
+
+ON_THEIR_WAY = 2_000
+PERSISTENT = pika.BasicProperties(delivery_mode=2)
 
 
 def fill(address, topic, records):
@@ -34,10 +40,9 @@ def queues(address, count):
     with _amqp(address) as connection:
         channel = connection.channel()
         channel.confirm_delivery()
-        persistent = pika.BasicProperties(delivery_mode=2)
         for number in range(int(count)):
             channel.queue_declare(f"scale-{number}", durable=True)
-            channel.basic_publish("", f"scale-{number}", b"x" * RECORD_BYTES, persistent)
+            channel.basic_publish("", f"scale-{number}", b"x" * RECORD_BYTES, PERSISTENT)
 
 
 def declare(address, *names):
@@ -47,10 +52,54 @@ def declare(address, *names):
             channel.queue_declare(name, durable=True)
 
 
+def pipeline(address, step, count):
+    """One step for each queue, with many on their way. A broker's answer brings the next ones."""
+    count, sent, done = int(count), 0, 0
+
+    def on_channel(channel):
+        if step == "publish":
+            channel.confirm_delivery(lambda frame: another(channel, frame.method.delivery_tag))
+        go_on(channel)
+
+    def go_on(channel):
+        nonlocal sent
+        while sent < count and sent - done < ON_THEIR_WAY:
+            name = f"scale-{sent}"
+            sent += 1
+            if step == "declare":
+                channel.queue_declare(name, durable=True, callback=lambda _: another(channel))
+            elif step == "publish":
+                channel.basic_publish("", name, b"x" * RECORD_BYTES, PERSISTENT)
+            else:
+                channel.basic_consume(name, taken)
+
+    def taken(channel, method, *_):
+        channel.basic_ack(method.delivery_tag)
+        another(channel)
+
+    def another(channel, through=None):
+        nonlocal done
+        done = through or done + 1
+        if done == count:
+            channel.connection.close()
+        elif sent - done < ON_THEIR_WAY // 2:
+            go_on(channel)
+
+    host, _, port = address.partition(":")
+    connection = pika.SelectConnection(
+        pika.ConnectionParameters(host, int(port)),
+        on_open_callback=lambda connection: connection.channel(on_open_callback=on_channel),
+        on_close_callback=lambda connection, _: connection.ioloop.stop(),
+    )
+    connection.ioloop.start()
+    if done < count:
+        sys.exit(f"{done} of {count}: the connection is gone")
+
+
 def _amqp(address):
     host, _, port = address.partition(":")
     return pika.BlockingConnection(pika.ConnectionParameters(host, int(port)))
 
 
 if __name__ == "__main__":
-    {"fill": fill, "partitions": partitions, "queues": queues, "declare": declare}[sys.argv[1]](*sys.argv[2:])
+    {"fill": fill, "partitions": partitions, "queues": queues, "declare": declare, "pipeline": pipeline}[sys.argv[1]](*sys.argv[2:])

@@ -27,7 +27,7 @@ use tokio::sync::{
 use crate::{
     Error, Events, Failure, LeasedBatch, LeasedMessage, Publish, Session,
     mailbox::Mailbox,
-    meter::{FrontCounts, FrontMeter, JournalCounts, Meters},
+    meter::{FrontCounts, FrontMeter, Meters, ShardCounts},
     read::{Found, Read, ReadError, ReadReply, Watch},
     request::Request,
     shard::ShardStatus,
@@ -380,8 +380,8 @@ impl Broker {
     }
 
     /// What was counted of each shard's journal.
-    pub fn journal_counts(&self) -> Vec<JournalCounts> {
-        self.shared.meters.journal_counts()
+    pub fn shard_counts(&self) -> Vec<ShardCounts> {
+        self.shared.meters.shard_counts()
     }
 
     // ---- groups and producers ----------------------------------------------------------------

@@ -43,7 +43,7 @@ pub use handle::{Broker, CatalogueGuard, LogStatus, PartitionStatus};
 pub use leased::{LeasedBatch, LeasedMessage};
 pub use mailbox::{Event, Events, Mailbox};
 pub use meter::{
-    DURATION_BUCKETS_US, Durations, FrontCounts, FrontMeter, JournalCounts, OpenConnection,
+    DURATION_BUCKETS_US, Durations, FrontCounts, FrontMeter, OpenConnection, ShardCounts,
 };
 pub use publish::Publish;
 pub use read::{Found, Read, ReadError, ReadReply, TimeReply, Watch};

@@ -133,7 +133,7 @@ impl Drop for OpenConnection {
 #[derive(Debug, Default)]
 pub(crate) struct Meters {
     fronts: RwLock<Vec<Arc<FrontMeter>>>,
-    journals: Vec<Arc<JournalMeter>>,
+    journals: Vec<Arc<ShardMeter>>,
 }
 
 impl Meters {
@@ -153,8 +153,8 @@ impl Meters {
     }
 
     /// The meter of the next shard's journal.
-    pub(crate) fn journal(&mut self) -> Arc<JournalMeter> {
-        let meter = Arc::<JournalMeter>::default();
+    pub(crate) fn journal(&mut self) -> Arc<ShardMeter> {
+        let meter = Arc::<ShardMeter>::default();
         self.journals.push(Arc::clone(&meter));
         meter
     }
@@ -167,7 +167,7 @@ impl Meters {
             .collect()
     }
 
-    pub(crate) fn journal_counts(&self) -> Vec<JournalCounts> {
+    pub(crate) fn shard_counts(&self) -> Vec<ShardCounts> {
         self.journals.iter().map(|meter| meter.counts()).collect()
     }
 }
@@ -209,20 +209,23 @@ impl DurationMeter {
     }
 }
 
-/// What is counted of a shard's journal.
+/// What is counted of a shard and its journal.
 #[derive(Debug, Default)]
-pub(crate) struct JournalMeter {
+pub(crate) struct ShardMeter {
     syncs: DurationMeter,
+    turns: DurationMeter,
     checkpoint_pauses: DurationMeter,
     blocks: AtomicU64,
     written_bytes: AtomicU64,
 }
 
-/// A journal's counts at one moment.
+/// A shard's counts at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct JournalCounts {
+pub struct ShardCounts {
     /// What its syncs took.
     pub syncs: Durations,
+    /// How long its thread was at work before it looked at its requests again.
+    pub turns: Durations,
     /// How long checkpoints, and the snapshots with them, held up the shard's own thread.
     pub checkpoint_pauses: Durations,
     /// Blocks written.
@@ -231,7 +234,7 @@ pub struct JournalCounts {
     pub written_bytes: u64,
 }
 
-impl JournalMeter {
+impl ShardMeter {
     pub(crate) fn wrote(&self, size_bytes: u64) {
         self.blocks.fetch_add(1, Ordering::Relaxed);
         self.written_bytes.fetch_add(size_bytes, Ordering::Relaxed);
@@ -241,13 +244,18 @@ impl JournalMeter {
         self.syncs.count(duration);
     }
 
+    pub(crate) fn took_turn(&self, duration: Duration) {
+        self.turns.count(duration);
+    }
+
     pub(crate) fn paused_to_checkpoint(&self, duration: Duration) {
         self.checkpoint_pauses.count(duration);
     }
 
-    fn counts(&self) -> JournalCounts {
-        JournalCounts {
+    fn counts(&self) -> ShardCounts {
+        ShardCounts {
             syncs: self.syncs.durations(),
+            turns: self.turns.durations(),
             checkpoint_pauses: self.checkpoint_pauses.durations(),
             blocks: self.blocks.load(Ordering::Relaxed),
             written_bytes: self.written_bytes.load(Ordering::Relaxed),
@@ -285,7 +293,7 @@ mod tests {
 
     #[test]
     fn a_duration_falls_into_the_bucket_that_bounds_it() {
-        let meter = JournalMeter::default();
+        let meter = ShardMeter::default();
         for micros in [1, 100, 101, 2_000_000] {
             meter.synced(Duration::from_micros(micros));
         }

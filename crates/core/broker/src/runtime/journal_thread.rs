@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use super::shard_thread::{Heard, Progress};
 use crate::{
     limits::{BLOCKS_IN_FLIGHT_MAX, UNSYNCED_BLOCKS_MAX},
-    meter::JournalMeter,
+    meter::ShardMeter,
     shard::{Awaited, News},
 };
 
@@ -39,7 +39,7 @@ pub(super) fn spawn(
     news: mpsc::Sender<Heard>,
     failing: watch::Sender<Option<Arc<str>>>,
     clock: Arc<dyn Clock>,
-    meter: Arc<JournalMeter>,
+    meter: Arc<ShardMeter>,
     alive: mpsc::Sender<()>,
 ) -> io::Result<Blocks> {
     let (blocks, receiver) = std_mpsc::sync_channel(BLOCKS_IN_FLIGHT_MAX + ROTATIONS_MAX);
@@ -68,7 +68,7 @@ struct JournalThread {
     writer: Box<dyn Journal>,
     news: mpsc::Sender<Heard>,
     clock: Arc<dyn Clock>,
-    meter: Arc<JournalMeter>,
+    meter: Arc<ShardMeter>,
     /// What the shard is to be told.
     progress: Progress,
     /// Blocks written since the last sync.

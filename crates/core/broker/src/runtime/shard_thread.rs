@@ -20,7 +20,7 @@ use crate::{
         BACKLOG_BYTES_MAX, BLOCKS_IN_FLIGHT_MAX, CHECKPOINT_PIECE_MAX, LINK_BACKLOG_MAX,
         MAINTENANCE_MS, TURN_REQUESTS_MAX,
     },
-    meter::JournalMeter,
+    meter::ShardMeter,
     request::Request,
     shard::{LinkInbox, LinkNews, News, Shard},
 };
@@ -64,7 +64,7 @@ pub(super) struct ShardThread {
     checkpointer: Option<Checkpointer>,
     guard: SpaceGuard,
     clock: Arc<dyn Clock>,
-    meter: Arc<JournalMeter>,
+    meter: Arc<ShardMeter>,
     channels: Channels,
     /// Blocks that the writer hasn't finished. While there are any, more goes into the next one.
     in_flight: usize,
@@ -74,13 +74,21 @@ pub(super) struct ShardThread {
     has_writer: bool,
 }
 
+/// What a turn begins with.
+enum Woken {
+    News(Heard),
+    Link,
+    Requests,
+    Time,
+}
+
 impl ShardThread {
     pub(super) fn new(
         shard: Shard,
         checkpointer: Checkpointer,
         guard: SpaceGuard,
         clock: Arc<dyn Clock>,
-        meter: Arc<JournalMeter>,
+        meter: Arc<ShardMeter>,
         channels: Channels,
     ) -> Self {
         let maintain_at = clock.now();
@@ -106,7 +114,10 @@ impl ShardThread {
             .build()
             .expect("a runtime without I/O asks nothing of the system");
         runtime.block_on(async {
-            while self.hand_over() && self.turn().await {}
+            let mut goes_on = self.hand_over();
+            while goes_on {
+                goes_on = self.turn().await;
+            }
             self.drain().await;
         });
     }
@@ -133,7 +144,8 @@ impl ShardThread {
         self.has_writer
     }
 
-    /// Waits for something to do and does it. False when the broker stops.
+    /// Waits for something to do, does it, and gives the writer what there is for it. False when
+    /// the broker stops, or the writer has failed.
     async fn turn(&mut self) -> bool {
         let now = self.clock.now();
         let deadline = self
@@ -151,24 +163,34 @@ impl ShardThread {
         let has_room = self.shard.backlog_bytes() < BACKLOG_BYTES_MAX
             && self.shard.link_backlog() < LINK_BACKLOG_MAX
             && !self.shard.are_checkpoints_behind();
-        select! {
+        let woken = select! {
             biased;
             _ = self.channels.stopping.changed() => return false,
-            Some(heard) = self.channels.news.recv() => self.hear(heard),
-            () = self.channels.link.arrived() => self.take_link(),
+            Some(heard) = self.channels.news.recv() => Woken::News(heard),
+            () = self.channels.link.arrived() => Woken::Link,
             count = self.channels.requests.recv_many(&mut self.requests, TURN_REQUESTS_MAX),
                 if has_room =>
             {
                 if count == 0 {
                     return false;
                 }
-                self.take_requests();
+                Woken::Requests
             }
-            () = std::future::ready(()), if has_piece || is_due => {}
-            () = tokio::time::sleep(idle) => {}
+            () = std::future::ready(()), if has_piece || is_due => Woken::Time,
+            () = tokio::time::sleep(idle) => Woken::Time,
+        };
+        let begun = self.clock.monotonic();
+        match woken {
+            Woken::News(heard) => self.hear(heard),
+            Woken::Link => self.take_link(),
+            Woken::Requests => self.take_requests(),
+            Woken::Time => {}
         }
         self.keep_time();
-        true
+        let goes_on = self.hand_over();
+        let took = self.clock.monotonic().saturating_sub(begun);
+        self.meter.took_turn(took);
+        goes_on
     }
 
     fn hear(&mut self, heard: Heard) {

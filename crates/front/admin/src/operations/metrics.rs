@@ -12,7 +12,7 @@ use prometheus_client::{
     metrics::MetricType,
     registry::{Registry, Unit},
 };
-use stele_core_broker::{DURATION_BUCKETS_US, Durations, FrontCounts, JournalCounts, ShardStatus};
+use stele_core_broker::{DURATION_BUCKETS_US, Durations, FrontCounts, ShardCounts, ShardStatus};
 use tokio::time::timeout;
 
 use crate::{
@@ -33,7 +33,7 @@ pub(crate) async fn answer(state: &State) -> Result<Answer, Error> {
     };
     if let Ok(serving) = state.serving() {
         figures.fronts = serving.broker.front_counts();
-        figures.journals = serving.broker.journal_counts();
+        figures.journals = serving.broker.shard_counts();
         figures.shards = timeout(PROBE_TIMEOUT, serving.broker.shard_statuses())
             .await
             .map_err(|_| Error::Stuck)??;
@@ -51,7 +51,7 @@ struct Figures {
     is_ready: bool,
     fronts: Vec<FrontCounts>,
     shards: Vec<ShardStatus>,
-    journals: Vec<JournalCounts>,
+    journals: Vec<ShardCounts>,
 }
 
 /// A value with its labels, for one line of a family.
@@ -212,7 +212,7 @@ impl Figures {
     }
 
     fn journals(&self, page: &mut Page<'_>) -> fmt::Result {
-        let each = |value: fn(&JournalCounts) -> u64| -> Vec<Line<u64>> {
+        let each = |value: fn(&ShardCounts) -> u64| -> Vec<Line<u64>> {
             self.journals
                 .iter()
                 .enumerate()
@@ -237,6 +237,12 @@ impl Figures {
             "journal_sync_duration",
             "Time that a journal's fdatasync took",
             syncs,
+        )?;
+        let turns = self.journals.iter().map(|counts| &counts.turns);
+        page.durations(
+            "shard_turn_duration",
+            "Time that a shard was at work before it looked at its requests again",
+            turns,
         )?;
         let pauses = self.journals.iter().map(|counts| &counts.checkpoint_pauses);
         page.durations(
@@ -358,12 +364,12 @@ mod tests {
                 sent_bytes: 20,
             }],
             shards: vec![ShardStatus::default()],
-            journals: vec![JournalCounts {
+            journals: vec![ShardCounts {
                 syncs: Durations {
                     total_us: 150,
                     ..Durations::default()
                 },
-                ..JournalCounts::default()
+                ..ShardCounts::default()
             }],
         };
         let mut registry = Registry::with_prefix("stele");
@@ -379,6 +385,7 @@ mod tests {
             "stele_received_bytes_total{front=\"kafka\"} 10",
             "stele_ready_messages{shard=\"0\"} 0",
             "stele_journal_sync_duration_seconds_sum{shard=\"0\"} 0.00015",
+            "stele_shard_turn_duration_seconds_count{shard=\"0\"} 0",
             "stele_checkpoint_pause_duration_seconds_count{shard=\"0\"} 0",
         ] {
             assert!(page.lines().any(|found| found == line), "{line} in\n{page}");

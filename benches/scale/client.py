@@ -54,11 +54,11 @@ def declare(address, *names):
 
 def pipeline(address, step, count):
     """One step for each queue, with many on their way. A broker's answer brings the next ones."""
-    count, sent, done = int(count), 0, 0
+    count, sent, done, unconfirmed = int(count), 0, 0, set()
 
     def on_channel(channel):
         if step == "publish":
-            channel.confirm_delivery(lambda frame: another(channel, frame.method.delivery_tag))
+            channel.confirm_delivery(lambda frame: confirmed(channel, frame.method))
         go_on(channel)
 
     def go_on(channel):
@@ -69,6 +69,7 @@ def pipeline(address, step, count):
             if step == "declare":
                 channel.queue_declare(name, durable=True, callback=lambda _: another(channel))
             elif step == "publish":
+                unconfirmed.add(sent)
                 channel.basic_publish("", name, b"x" * RECORD_BYTES, PERSISTENT)
             else:
                 channel.basic_consume(name, taken)
@@ -77,9 +78,15 @@ def pipeline(address, step, count):
         channel.basic_ack(method.delivery_tag)
         another(channel)
 
-    def another(channel, through=None):
+    def confirmed(channel, method):
+        earlier = {tag for tag in unconfirmed if tag < method.delivery_tag} if method.multiple else set()
+        taken_through = earlier | ({method.delivery_tag} & unconfirmed)
+        unconfirmed.difference_update(taken_through)
+        another(channel, len(taken_through))
+
+    def another(channel, more=1):
         nonlocal done
-        done = through or done + 1
+        done += more
         if done == count:
             channel.connection.close()
         elif sent - done < ON_THEIR_WAY // 2:

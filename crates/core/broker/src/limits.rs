@@ -5,7 +5,7 @@
 pub(crate) const INBOX_REQUESTS_MAX: usize = 4_096;
 
 /// Requests that a shard takes up before it looks at its other events.
-pub(crate) const TURN_REQUESTS_MAX: usize = 512;
+pub(crate) const TURN_REQUESTS_MAX: usize = 256;
 
 /// News that wait for a shard: two for each block in flight, and the checkpointer's.
 pub(crate) const NEWS_MAX: usize = 64;

@@ -23,7 +23,10 @@ const NOW: Timestamp = Timestamp(1_750_000_000_000);
 fn main() {
     report("append, one record at a time", RECORDS, append);
     report("append, idempotent producer", RECORDS, append_idempotent);
-    report("append to a FIFO queue", RECORDS, append_fifo);
+    report("append to a FIFO queue", RECORDS, || append_fifo(1));
+    report("append ten to a FIFO queue, each", RECORDS, || {
+        append_fifo(10)
+    });
     report("lease one, settle it (no deadline)", RECORDS, || {
         lease_settle(None)
     });
@@ -146,21 +149,25 @@ fn append_idempotent() -> Duration {
     })
 }
 
-fn append_fifo() -> Duration {
+fn append_fifo(count: u32) -> Duration {
     let fifo = LedgerConfig {
         fifo: true,
         ..LedgerConfig::default()
     };
     let mut state = state(fifo);
     timed(|| {
-        for number in 0..RECORDS {
-            let schedule = stele_core_engine::Schedule {
-                group: Some(number % 1_000),
-                deduplication: Some(u128::from(number)),
-                ..Default::default()
-            };
+        for number in 0..RECORDS / u64::from(count) {
+            let schedules = (0..u64::from(count)).map(|place| {
+                let number = number * u64::from(count) + place;
+                stele_core_engine::Schedule {
+                    group: Some(number % 1_000),
+                    deduplication: Some(u128::from(number)),
+                    ..Default::default()
+                }
+            });
             let append = Append {
-                columns: Columns::of([schedule]),
+                count,
+                columns: Columns::of(schedules),
                 ..record(number)
             };
             run(&mut state, append);

@@ -13,14 +13,14 @@ use crate::{
 #[derive(Debug)]
 pub struct Decision<R = ()> {
     /// To be applied, in order, and journalled where they are of that kind.
-    pub records: SmallVec<[Record; 2]>,
+    pub records: SmallVec<[Record; 1]>,
     /// The answer.
     pub reply: R,
     /// What else to do, once the records are applied.
     pub effects: SmallVec<[Effect; 1]>,
     /// What other parts of the broker are to do, each on its own shard, exactly once.
     /// [`crate::State`] turns these into records: the engine's callers see none.
-    pub(crate) sends: SmallVec<[LinkCommand; 1]>,
+    pub(crate) sends: Vec<LinkCommand>,
     /// How safe the records must be before the reply leaves. Where there are none, how safe all
     /// earlier records must be: a duplicate is answered no sooner than its original is safe.
     /// Effects don't wait.
@@ -61,18 +61,17 @@ impl<R> Decision<R> {
             records: SmallVec::new(),
             reply,
             effects: SmallVec::new(),
-            sends: SmallVec::new(),
+            sends: Vec::new(),
             durability: Durability::Volatile,
         }
     }
 
     /// A change, and its answer when the change is as safe as `durability` asks.
     pub fn change(record: Record, reply: R, durability: Durability) -> Self {
-        Self {
-            records: SmallVec::from_iter([record]),
-            durability,
-            ..Self::reply(reply)
-        }
+        let mut decision = Self::reply(reply);
+        decision.records.push(record);
+        decision.durability = durability;
+        decision
     }
 
     /// The same with one more effect.

@@ -149,7 +149,7 @@ impl Logs {
 /// What is handed out: what happens by that, and what the asker is told.
 #[derive(Debug, Default)]
 pub(super) struct HandedOut {
-    pub(super) records: SmallVec<[Record; 2]>,
+    pub(super) records: SmallVec<[Record; 1]>,
     pub(super) runs: Vec<LeasedRun>,
 }
 

@@ -113,7 +113,7 @@ impl RunsOfItems {
         log: LogId,
         ledger: &Ledger,
         record: impl Fn(Run) -> LedgerRecord,
-    ) -> SmallVec<[Record; 2]> {
+    ) -> SmallVec<[Record; 1]> {
         let runs = self.0.into_iter();
         runs.map(|run| ledger_record(log, ledger.id, record(run)))
             .collect()

@@ -45,7 +45,7 @@ pub(crate) const OPEN_FILES_MAX: usize = 256;
 
 /// From this many files or directories on, the file system is synced as a whole rather than each of
 /// them.
-pub(crate) const GROUP_SYNC_MIN: usize = 16;
+pub(crate) const GROUP_SYNC_MIN: usize = 4;
 
 /// How much of a journal recovery replays between two lines in the log: some seconds' worth on a
 /// slow disk.
@@ -66,11 +66,11 @@ pub(crate) const SCAN_WINDOW_SIZE_BYTES: usize = 1 << 20;
 
 /// How much of segments and snapshots is written before it is synced. The journal's syncs wait for
 /// what the disk was given before: a whole segment at once holds up every commit meanwhile.
-pub(crate) const UNSYNCED_SIZE_BYTES_MAX: usize = 256 << 10;
+pub(crate) const UNSYNCED_SIZE_BYTES_MAX: usize = 1 << 20;
 
 /// How many of their files are, while they are small: each is more work for the file system than
 /// its bytes are.
-pub(crate) const UNSYNCED_FILES_MAX: usize = 64;
+pub(crate) const UNSYNCED_FILES_MAX: usize = 256;
 
 /// The size at which a part file of a snapshot ends, and the next one begins: what is rewritten at
 /// once where little in it is alive.

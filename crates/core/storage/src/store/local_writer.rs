@@ -1,8 +1,8 @@
 //! Puts files in place, few of them waiting for the disk at a time.
 //!
 //! ```text
-//!  name.tmp written, synced every 256 KiB ──▶ synced ──▶ renamed ──▶ directories synced
-//!                                    └── up to 64 files, 256 KiB at once ──┘      at the end
+//!  name.tmp written, synced every 1 MiB ──▶ synced ──▶ renamed ──▶ directories synced
+//!                                  └── up to 256 files, 1 MiB at once ──┘      at the end
 //! ```
 
 use std::{

@@ -1,3 +1,5 @@
+mod moves;
+
 use std::collections::VecDeque;
 
 use stele_base_types::{Name, Timestamp};
@@ -121,6 +123,10 @@ impl Pair {
 
     /// Declares the next log of the name; those of odd number are shard 1's.
     fn declare(&mut self, name: &str) -> LogId {
+        self.declare_as(name, LedgerConfig::default())
+    }
+
+    fn declare_as(&mut self, name: &str, queue: LedgerConfig) -> LogId {
         let declare = DeclareLog {
             vhost: Name::vhost_default(),
             name: Name::new(name).unwrap(),
@@ -129,7 +135,7 @@ impl Pair {
                 durability: Durability::Synced,
                 retention: Retention::QUEUE,
                 lifetime: Lifetime::default(),
-                queue: Some(LedgerConfig::default()),
+                queue: Some(queue),
             },
             adopt: Default::default(),
             facet: "amqp".into(),

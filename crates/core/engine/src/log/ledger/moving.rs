@@ -14,7 +14,7 @@
 //! whoever sends a command again reads the body from there. The link's numbers have each command
 //! taken once, and each of these steps is one decision; so it is never in both logs, and never in
 //! neither, unless one of them loses it by its own life: a deletion, a purge of what is leased, a
-//! trim that somebody asked for, a volatile log's end.
+//! trim that somebody asked for, the end of its window, a volatile log's end.
 
 use serde::{Deserialize, Serialize};
 use smallvec::smallvec;

@@ -15,8 +15,8 @@ use stele_core_engine::{
     AlterLog, AppendError, Appended, Bind, Catalogue, CatalogueError, Command, DeclareExchange,
     DeclareLog, Declared, DeleteExchange, DeleteLog, Extend, GroupCommand, GroupError,
     GroupListing, InitProducer, InitProducerError, JoinGroup, JoinReply, Lease, LeaseRequest,
-    LedgerId, ListGroups, LogDefinition, LogError, Missing, Purge, Settle, Skip, SyncGroup,
-    SyncedGroup, Topology, Trim, TrimReason, Unbind, UseLog,
+    LedgerId, ListGroups, LogDefinition, LogError, Missing, MoveError, Purge, Settle, Skip,
+    SyncGroup, SyncedGroup, Topology, Trim, TrimReason, Unbind, UseLog,
 };
 use tokio::sync::{
     Notify,
@@ -25,7 +25,7 @@ use tokio::sync::{
 };
 
 use crate::{
-    Error, Events, Failure, LeasedBatch, LeasedMessage, Publish, Session,
+    Error, Events, Failure, LeasedBatch, LeasedMessage, MoveMessage, Publish, Session,
     mailbox::Mailbox,
     meter::{FrontCounts, FrontMeter, Meters, ShardCounts},
     read::{Found, Read, ReadError, ReadReply, Watch},
@@ -325,6 +325,16 @@ impl Broker {
         let (reply, answer) = oneshot::channel();
         let reply = Some(reply);
         self.send(shard, Request::Settle { settle, reply }).await;
+        answer.await.map_err(|_| Failure::Stopping)?
+    }
+
+    /// Moves a message to another log, exactly once. Returns when that is decided for good: the
+    /// other log has it, or is to get it. One on another shard that doesn't take it, because it is
+    /// gone or space is short, makes the message return to its place.
+    pub async fn move_message(&self, message: MoveMessage) -> Result<(), Error<MoveError>> {
+        let shard = self.shard_of(message.log);
+        let (request, answer) = message.request()?;
+        self.send(shard, request).await;
         answer.await.map_err(|_| Failure::Stopping)?
     }
 

@@ -27,6 +27,7 @@ mod leased;
 mod limits;
 mod mailbox;
 mod meter;
+mod moved;
 mod publish;
 mod read;
 mod reply_to;
@@ -45,6 +46,7 @@ pub use mailbox::{Event, Events, Mailbox};
 pub use meter::{
     DURATION_BUCKETS_US, Durations, FrontCounts, FrontMeter, OpenConnection, ShardCounts,
 };
+pub use moved::MoveMessage;
 pub use publish::Publish;
 pub use read::{Found, Read, ReadError, ReadReply, TimeReply, Watch};
 pub use reply_to::{Pending, ReplyTo};

@@ -32,6 +32,14 @@ pub(crate) const BACKLOG_BYTES_MAX: usize = 16 << 20;
 /// is kept for it here stays bounded. What it sends itself is taken up all the same.
 pub(crate) const LINK_BACKLOG_MAX: usize = 4_096;
 
+/// The same for the bodies of records that are moved to logs of other shards, in bytes: after a
+/// restart all of them are read at once.
+pub(crate) const LINK_BODIES_BYTES_MAX: u64 = 16 << 20;
+
+/// The largest record that is moved to another log: a compressed batch may hold one of 128 MiB, and
+/// with its headers it must fit a journal block.
+pub(crate) const MOVED_SIZE_BYTES_MAX: usize = 192 << 20;
+
 /// Jobs of one shard that may wait for the checkpointer. There is room for all that a shard can
 /// have at a time, so that handing one over never makes it wait: a checkpoint, the files that the
 /// one before has left, and spares that are given up.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use stele_base_types::{LogId, Offset, PartitionId, SessionId, Timestamp};
 use stele_core_engine::{
     Append, Command, Credit, DeleteLog, GroupError, JoinGroup, JoinReply, Lease, LogError, Missing,
-    Settle, SyncGroup, SyncedGroup,
+    Move, MoveError, Settle, SyncGroup, SyncedGroup,
 };
 use tokio::sync::{
     Notify,
@@ -41,6 +41,12 @@ pub enum Request {
     Settle {
         settle: Settle,
         reply: Option<Reply<Missing, LogError>>,
+    },
+    /// Move a record to another log, whose bytes there are `body`.
+    Move {
+        command: Box<Move>,
+        body: Bytes,
+        reply: Reply<(), MoveError>,
     },
     /// Grant credit; nobody waits for the answer.
     Credit(Credit),

@@ -13,6 +13,10 @@ pub const FORGET_MAX: usize = RUN_RECORDS_MAX as usize;
 /// Ledgers of a log: each is told of every append.
 pub const LEDGERS_MAX: usize = 256;
 
+/// What a move may say of the headers of its record, in bytes: it is kept until the other log has
+/// the record, and with it in every snapshot.
+pub const MOVE_HEADERS_BYTES_MAX: usize = 16 << 10;
+
 /// Records of a batch: bounds what one append can make the engine list, whatever a batch's header
 /// says. Seven times what fits into 1 MiB of the smallest records.
 pub const APPEND_RECORDS_MAX: u32 = 1 << 20;

@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use stele_base_types::{LogId, Name, ShardId};
 
-use crate::{CursorMove, LogConfig};
+use crate::{CursorMove, LogConfig, MovingRecord, Origin};
 
 /// Which shard a state is, and where the others' parts lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,8 @@ impl Topology {
             LinkCommand::Open { log, .. }
             | LinkCommand::Forget { log }
             | LinkCommand::MoveCursor { log, .. } => self.owner(*log),
+            LinkCommand::Move(moving) => self.owner(moving.to),
+            LinkCommand::Moved(from) | LinkCommand::MoveRefused(from) => self.owner(from.log),
             LinkCommand::Undefine { .. } => Self::CATALOGUE,
         }
     }
@@ -104,6 +106,12 @@ pub enum LinkCommand {
         /// To where.
         moves: Vec<CursorMove>,
     },
+    /// To the shard of the log that it goes to: a record, whose body travels beside this.
+    Move(Box<MovingRecord>),
+    /// To the shard of the log that it comes from: the record was taken.
+    Moved(Origin),
+    /// To the same: it wasn't.
+    MoveRefused(Origin),
 }
 
 /// What happens to a link.
@@ -140,9 +148,20 @@ pub struct Links {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 struct Outgoing {
     acknowledged: LinkNumber,
     /// Those after it.
+    unacknowledged: VecDeque<LinkCommand>,
+    /// What travels beside these. Follows from them.
+    #[serde(skip)]
+    body_bytes: u64,
+}
+
+/// [`Outgoing`] in a snapshot.
+#[derive(Deserialize)]
+struct Stored {
+    acknowledged: LinkNumber,
     unacknowledged: VecDeque<LinkCommand>,
 }
 
@@ -191,6 +210,12 @@ impl Links {
             .unwrap_or(0)
     }
 
+    /// The bytes of the bodies that travel beside all commands which are yet to be acknowledged.
+    pub fn backlog_bytes(&self) -> u64 {
+        let outgoing = self.outgoing.values();
+        outgoing.map(|outgoing| outgoing.body_bytes).sum()
+    }
+
     /// Whether a shard's command of this number is the one to be taken now. An earlier one was
     /// taken before; a later one comes again, after those that are missing.
     pub(crate) fn is_next(&self, from: ShardId, number: LinkNumber) -> bool {
@@ -201,6 +226,7 @@ impl Links {
         match record {
             LinkRecord::Sent { to, command } => {
                 let outgoing = self.outgoing.entry(*to).or_default();
+                outgoing.body_bytes += command.body_bytes();
                 outgoing.unacknowledged.push_back(command.clone());
             }
             LinkRecord::Taken { from } => {
@@ -222,8 +248,37 @@ impl Outgoing {
     }
 
     fn acknowledge(&mut self, through: LinkNumber) {
-        while self.acknowledged < through && self.unacknowledged.pop_front().is_some() {
+        while self.acknowledged < through
+            && let Some(command) = self.unacknowledged.pop_front()
+        {
+            self.body_bytes -= command.body_bytes();
             self.acknowledged = self.acknowledged.next();
+        }
+    }
+}
+
+impl From<Stored> for Outgoing {
+    fn from(stored: Stored) -> Self {
+        let commands = stored.unacknowledged.iter();
+        Self {
+            body_bytes: commands.map(LinkCommand::body_bytes).sum(),
+            acknowledged: stored.acknowledged,
+            unacknowledged: stored.unacknowledged,
+        }
+    }
+}
+
+impl LinkCommand {
+    /// The size of what travels beside it.
+    fn body_bytes(&self) -> u64 {
+        match self {
+            Self::Move(moving) => moving.record.size_bytes.into(),
+            Self::Open { .. }
+            | Self::Undefine { .. }
+            | Self::Forget { .. }
+            | Self::MoveCursor { .. }
+            | Self::Moved(_)
+            | Self::MoveRefused(_) => 0,
         }
     }
 }

@@ -9,6 +9,7 @@ mod define;
 mod drain;
 mod hang_up;
 mod lease;
+mod moving;
 mod produce;
 mod publish;
 mod read;
@@ -22,10 +23,14 @@ use stele_test_disk::Random;
 use tokio::sync::oneshot::{Receiver, error::TryRecvError};
 
 use self::{
-    commit::Commits, consume::Sessions, define::Definitions, lease::Leases, produce::Producers,
-    publish::Publishes, settle::Settlements,
+    commit::Commits, consume::Sessions, define::Definitions, lease::Leases, moving::Moves,
+    produce::Producers, publish::Publishes, settle::Settlements,
 };
-use crate::{event::Event, model::Model, process::Process};
+use crate::{
+    event::{Event, note_beside},
+    model::Model,
+    process::Process,
+};
 
 /// All clients of a run.
 #[derive(Debug, Default)]
@@ -39,6 +44,7 @@ pub(crate) struct Client {
     sessions: Sessions,
     leases: Leases,
     settlements: Settlements,
+    moves: Moves,
     commits: Commits,
 }
 
@@ -62,7 +68,7 @@ impl Client {
     pub(crate) fn act(&mut self, turn: &mut Turn<'_>) {
         self.look_up(turn);
         type Act = fn(&mut Client, &mut Turn<'_>);
-        const ACTS: [(u64, Act); 18] = [
+        const ACTS: [(u64, Act); 19] = [
             (4, Client::declare),
             (1, Client::alter),
             (1, Client::delete),
@@ -74,6 +80,7 @@ impl Client {
             (2, Client::close_session),
             (4, Client::subscribe),
             (22, Client::settle),
+            (5, Client::move_record),
             (3, Client::extend),
             (1, Client::purge),
             (1, Client::trim),
@@ -96,10 +103,22 @@ impl Client {
             self.hear_publishes(turn);
             self.hear_producers(turn);
             self.hear_settlements(turn);
+            self.hear_moves(turn);
             self.hear_leases(turn);
             self.hear_sessions(turn);
             self.hear_commits(turn);
         }
+    }
+
+    /// Takes up what other shards have sent to one, as a request to it does at first, and listens:
+    /// what comes by that comes before the request.
+    fn catch_up(&mut self, turn: &mut Turn<'_>, shard: usize) {
+        turn.process.take_link(shard, turn.now);
+        let before = std::mem::take(turn.events);
+        self.listen(turn);
+        note_beside(turn.events);
+        let heard = std::mem::replace(turn.events, before);
+        turn.events.extend(heard);
     }
 
     /// The process has ended: what isn't answered by now never will be.
@@ -109,6 +128,7 @@ impl Client {
         self.publishes.give_up(events);
         self.producers.give_up(events);
         self.settlements = Settlements::default();
+        self.moves = Moves::default();
         self.leases.forget_requests();
         self.sessions = Sessions::default();
         self.commits.forget_requests();

@@ -68,6 +68,11 @@ pub(crate) enum Event {
         /// The items that weren't leased so.
         missing: Vec<usize>,
     },
+    /// A record goes to another log; the engine has decided so by now. There it is what an append
+    /// with a number of its own says, which was asked for just before and is never answered.
+    Moving(Moving),
+    /// The client was told that this stays decided.
+    Moved(RecordId),
     /// The deadlines of leases are moved; the engine has done so by now.
     Extending {
         /// The log.
@@ -110,6 +115,8 @@ pub(crate) enum Event {
         defined: Vec<LogId>,
         /// Logs that are open.
         open: Vec<LogId>,
+        /// Logs with records on their way to others.
+        moving: Vec<LogId>,
     },
     /// The process ended.
     Crashed(Crash),
@@ -284,6 +291,19 @@ pub(crate) struct Settling {
     pub is_durable: bool,
     /// When, by the engine's time.
     pub at: Timestamp,
+}
+
+/// A record that goes to another log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moving {
+    /// The log that it lies in.
+    pub log: LogId,
+    /// Which it is there.
+    pub item: Item,
+    /// The log that it goes to.
+    pub to: LogId,
+    /// What it says of itself there.
+    pub record: RecordId,
 }
 
 /// An offset that is committed.

@@ -1,4 +1,4 @@
-//! The eleven laws, one file each: what must hold of what is seen, given what is known.
+//! The twelve laws, one file each: what must hold of what is seen, given what is known.
 
 mod l01_acknowledged_survives;
 mod l02_offsets_are_dense;
@@ -11,6 +11,7 @@ mod l08_recovery_repeats;
 mod l09_retention_is_exact;
 mod l10_nothing_panics;
 mod l11_links_deliver_once;
+mod l12_moves_end_in_one_place;
 
 use crate::{event::Event, model::Model};
 
@@ -44,6 +45,7 @@ pub(crate) fn all() -> Vec<Box<dyn Law>> {
         Box::<l09_retention_is_exact::RetentionIsExact>::default(),
         Box::new(l10_nothing_panics::NothingPanics),
         Box::new(l11_links_deliver_once::LinksDeliverOnce),
+        Box::<l12_moves_end_in_one_place::MovesEndInOnePlace>::default(),
     ]
 }
 

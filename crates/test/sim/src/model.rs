@@ -26,6 +26,9 @@ pub(crate) struct Model {
     pub places: BTreeMap<PartitionId, BTreeMap<Offset, Place>>,
     /// Appends that aren't answered: they may lie past what is known.
     waiting: BTreeSet<PublishId>,
+    /// Moves whose records were seen in neither of the two places since, by where they come from:
+    /// they may arrive after a crash.
+    moving: BTreeMap<(PartitionId, Offset), PublishId>,
     /// Logs that were asked to be deleted.
     deleting: BTreeSet<LogId>,
     /// Who has done what with them.
@@ -109,7 +112,16 @@ impl Model {
             Event::Refused(publish, _) => {
                 self.waiting.remove(publish);
             }
+            Event::Moving(moving) => {
+                let from = PartitionId::new(moving.log, moving.item.partition);
+                if let Some(publish) = self.origins.get(&moving.record) {
+                    self.moving.insert((from, moving.item.offset), *publish);
+                }
+            }
             Event::Leased(leased) => {
+                for one in &leased.records {
+                    self.moving.remove(&(leased.partition, one.offset));
+                }
                 let records = leased.records.iter().map(|one| (one.offset, one.record));
                 self.see(leased.partition, records);
             }
@@ -118,6 +130,7 @@ impl Model {
             }
             Event::Crashed(crash) => {
                 self.waiting.clear();
+                self.waiting.extend(self.moving.values());
                 self.crash(*crash);
             }
             _ => {}
@@ -158,6 +171,7 @@ impl Model {
             let Some(publish) = self.origins.get(&record) else {
                 continue;
             };
+            self.moving.retain(|_, moved| moved != publish);
             let mut targets = self.publishes[publish].targets.iter();
             if let Some(target) = targets.find(|target| target.log == partition.log) {
                 let places = self.places.entry(partition).or_default();

@@ -10,7 +10,7 @@ use std::{collections::VecDeque, mem, sync::Arc};
 use parking_lot::RwLock;
 use stele_base_types::{LogId, ProcessEpoch, SessionId, ShardId, Timestamp};
 use stele_core_broker::{Awaited, LinkInbox, LinkNews, News, Request, Shard};
-use stele_core_engine::{Catalogue, Record, State};
+use stele_core_engine::{Catalogue, LedgerId, Record, State};
 use stele_core_storage::{
     Block, Checkpoint, CheckpointPlan, Checkpointer, DataDirectory, Error, Journal, Options,
     Retired, SpaceGuard,
@@ -172,6 +172,19 @@ impl Process {
             .collect();
         logs.sort_unstable();
         logs
+    }
+
+    /// The logs with records on their way to others.
+    pub(crate) fn moving_logs(&self) -> Vec<LogId> {
+        let logs = self
+            .sites
+            .iter()
+            .flat_map(|site| site.shard.state().logs.iter());
+        let moving = logs.filter(|(_, log)| {
+            let ledger = log.ledger(LedgerId::DEFAULT);
+            ledger.is_some_and(|ledger| ledger.moving() > 0)
+        });
+        moving.map(|(log, _)| log).collect()
     }
 
     /// Does what is due, on all shards.

@@ -486,6 +486,7 @@ impl Run {
             links: process.links(),
             defined: catalogue.all_logs().map(|log| log.id).collect(),
             open: process.open_logs(),
+            moving: process.moving_logs(),
         };
         self.court.judge(vec![at_rest])
     }

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     limits::{
         BACKLOG_BYTES_MAX, BLOCKS_IN_FLIGHT_MAX, CHECKPOINT_PIECE_MAX, LINK_BACKLOG_MAX,
-        MAINTENANCE_MS, TURN_REQUESTS_MAX,
+        LINK_BODIES_BYTES_MAX, MAINTENANCE_MS, TURN_REQUESTS_MAX,
     },
     meter::ShardMeter,
     request::Request,
@@ -162,6 +162,7 @@ impl ShardThread {
         let has_piece = self.shard.has_checkpoint_piece() || self.shard.has_count_piece();
         let has_room = self.shard.backlog_bytes() < BACKLOG_BYTES_MAX
             && self.shard.link_backlog() < LINK_BACKLOG_MAX
+            && self.shard.link_backlog_bytes() < LINK_BODIES_BYTES_MAX
             && !self.shard.are_checkpoints_behind();
         let woken = select! {
             biased;

@@ -168,7 +168,7 @@ impl Shard {
     }
 
     /// All that lies from `from` to before `until`.
-    fn slices(
+    pub(super) fn slices(
         &self,
         partition: PartitionId,
         from: Offset,

@@ -21,7 +21,7 @@ impl Shard {
         self.make_room(body.map_or(0, Bytes::len));
         for record in &decision.records {
             self.push(record, body)?;
-            self.apply(record);
+            self.apply(record, body);
         }
         for effect in decision.effects {
             self.take_effect(effect, decision.durability);
@@ -31,9 +31,14 @@ impl Shard {
 
     /// The same for a decision of the shard's own; tells whether anything came of it.
     pub(super) fn apply_own(&mut self, decision: Decision) -> bool {
+        self.apply_own_with(decision, None)
+    }
+
+    /// The same for one that may append a record which is moved from another shard.
+    pub(super) fn apply_own_with(&mut self, decision: Decision, body: Option<&Bytes>) -> bool {
         let is_something = !decision.is_nothing();
-        self.apply_decision(decision, None)
-            .expect("only an append with its body can be too large for a block");
+        self.apply_decision(decision, body)
+            .expect("only an append can be too large for a block, and what is moved is bounded");
         is_something
     }
 
@@ -75,7 +80,7 @@ impl Shard {
             .map_err(|error| Failure::TooLarge(error.to_string().into()))
     }
 
-    fn apply(&mut self, record: &Record) {
+    fn apply(&mut self, record: &Record, body: Option<&Bytes>) {
         self.state.apply(record);
         self.counters.note(record);
         match record {
@@ -87,7 +92,7 @@ impl Shard {
             // Fronts and the log's shard follow when it is on disk, or records could come to lie in
             // a partition whose definition a crash takes back.
             Record::Catalogue(record) => self.announce(Announcement::Definition(record.clone())),
-            Record::Link(record) => self.note_link(record),
+            Record::Link(record) => self.note_link(record, body),
             Record::Log(..)
             | Record::Committed(..)
             | Record::Group(..)

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use stele_base_types::{ShardId, Timestamp};
 use stele_core_engine::{CatalogueRecord, Durability, LinkCommand, LinkNumber, LinkRecord};
 
@@ -23,6 +24,8 @@ pub enum LinkNews {
         number: LinkNumber,
         /// What is to be done.
         command: LinkCommand,
+        /// Of a move: the record, a batch of its own. `None` where it is gone.
+        body: Option<Bytes>,
     },
     /// The commands up to this one are on the disk of their taker.
     Acknowledged {
@@ -38,8 +41,13 @@ pub enum LinkNews {
 pub(super) enum Announcement {
     /// To the replica by which fronts route: the catalogue has changed.
     Definition(CatalogueRecord),
-    /// To a shard: a command.
-    Command(ShardId, LinkNumber, LinkCommand),
+    /// To a shard: a command, with what travels beside it.
+    Command {
+        to: ShardId,
+        number: LinkNumber,
+        command: LinkCommand,
+        body: Option<Bytes>,
+    },
     /// To a shard: its command was taken.
     Taken(ShardId, LinkNumber),
 }
@@ -53,10 +61,16 @@ impl Shard {
                 from,
                 number,
                 command,
+                body,
             } => {
                 let is_known = number <= self.state.links.taken(from);
-                let decision = self.state.take(from, number, command, now);
-                if !self.apply_own(decision) && is_known {
+                let decision = match &command {
+                    LinkCommand::Move(moving) if !self.has_room_for(body.as_ref()) => {
+                        self.state.refuse(from, number, moving, now)
+                    }
+                    _ => self.state.take(from, number, command, now),
+                };
+                if !self.apply_own_with(decision, body.as_ref()) && is_known {
                     // The acknowledgement may have been lost. It waits for the disk like the first.
                     self.announce(Announcement::Taken(from, number));
                 }
@@ -69,12 +83,14 @@ impl Shard {
         self.dispatch();
     }
 
-    /// Sends all again that isn't acknowledged: the link is new, or has lost something.
+    /// Sends all again that isn't acknowledged: the link is new, or has lost something. May wait
+    /// for the disk, which has the bodies of records that are moved.
     pub fn resend(&self) {
         for (to, number, command) in self.state.links.unacknowledged() {
             // What isn't on disk yet will be sent when it is.
             if self.sent_before(to, number) {
-                self.send_command(to, number, command.clone());
+                let body = self.body_of(command);
+                self.send_command(to, number, command.clone(), body);
             }
         }
     }
@@ -85,11 +101,21 @@ impl Shard {
         self.state.links.backlog()
     }
 
-    pub(super) fn note_link(&mut self, record: &LinkRecord) {
+    /// The bytes of the records that are on their way to logs of other shards, likewise.
+    pub fn link_backlog_bytes(&self) -> u64 {
+        self.state.links.backlog_bytes()
+    }
+
+    pub(super) fn note_link(&mut self, record: &LinkRecord, body: Option<&Bytes>) {
         let announcement = match record {
             LinkRecord::Sent { to, command } => {
-                let number = self.state.links.sent(*to);
-                Announcement::Command(*to, number, command.clone())
+                let has_body = matches!(command, LinkCommand::Move(_));
+                Announcement::Command {
+                    to: *to,
+                    number: self.state.links.sent(*to),
+                    command: command.clone(),
+                    body: body.filter(|_| has_body).cloned(),
+                }
             }
             LinkRecord::Taken { from } => Announcement::Taken(*from, self.state.links.taken(*from)),
             LinkRecord::Acknowledged { .. } => return,
@@ -111,9 +137,12 @@ impl Shard {
         for announcement in announcements {
             match announcement {
                 Announcement::Definition(record) => self.replica.write().apply(&record),
-                Announcement::Command(to, number, command) => {
-                    self.send_command(to, number, command);
-                }
+                Announcement::Command {
+                    to,
+                    number,
+                    command,
+                    body,
+                } => self.send_command(to, number, command, body),
                 Announcement::Taken(from, through) => {
                     let by = self.id;
                     let news = LinkNews::Acknowledged { by, through };
@@ -126,18 +155,27 @@ impl Shard {
     fn sent_before(&self, to: ShardId, number: LinkNumber) -> bool {
         let unreleased = self.unreleased.iter().flat_map(|it| &it.announcements);
         let mut unsent = unreleased.filter_map(|it| match it {
-            Announcement::Command(whose, number, _) if *whose == to => Some(*number),
+            Announcement::Command {
+                to: whose, number, ..
+            } if *whose == to => Some(*number),
             _ => None,
         });
         unsent.next().is_none_or(|first| number < first)
     }
 
-    fn send_command(&self, to: ShardId, number: LinkNumber, command: LinkCommand) {
+    fn send_command(
+        &self,
+        to: ShardId,
+        number: LinkNumber,
+        command: LinkCommand,
+        body: Option<Bytes>,
+    ) {
         let from = self.id;
         self.links[usize::from(to.0)].push(LinkNews::Command {
             from,
             number,
             command,
+            body,
         });
     }
 }

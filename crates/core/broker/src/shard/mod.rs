@@ -23,6 +23,7 @@ mod journal;
 mod later;
 mod link;
 mod maintain;
+mod moving;
 mod open;
 mod read;
 mod release;

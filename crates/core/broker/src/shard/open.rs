@@ -164,6 +164,11 @@ impl Shard {
                 });
             }
         }
+        // A closed log of another shard than the catalogue's is forgotten when that says so: before
+        // it does, there may be word on its way to open it.
+        let closed = closed
+            .into_iter()
+            .filter(|_| self.id == Topology::CATALOGUE);
         let orphans: Vec<LogId> = self
             .state
             .logs

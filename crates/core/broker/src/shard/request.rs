@@ -30,6 +30,11 @@ impl Shard {
                 reply,
             } => self.append(append, body, reply),
             Request::Settle { settle, reply } => self.settle(settle, reply),
+            Request::Move {
+                command,
+                body,
+                reply,
+            } => self.move_record(*command, &body, reply),
             Request::Credit(credit) => self.tell(credit),
             Request::Call(call) => call.run(self),
             Request::Lease {
@@ -112,7 +117,7 @@ impl Shard {
 
     /// Decides on a command and makes its changes; gives its answer, and how safe the changes must
     /// be before that leaves.
-    fn carry_out<C: Command>(
+    pub(super) fn carry_out<C: Command>(
         &mut self,
         command: C,
         body: Option<&Bytes>,

@@ -3,7 +3,7 @@
 use stele_base_types::{LogId, ShardId, Timestamp};
 
 use super::{LinkCommand, LinkNumber, LinkRecord};
-use crate::{Command, Decision, Durability, Logs, OpenLog, Record, State};
+use crate::{Command, Decision, Durability, Logs, MovingRecord, OpenLog, Record, State};
 
 impl State {
     /// A command of another shard has come.
@@ -14,13 +14,35 @@ impl State {
         command: LinkCommand,
         now: Timestamp,
     ) -> Decision {
+        self.take_by(from, number, now, || self.carry_out(command, now))
+    }
+
+    /// A move of another shard has come whose record can't be taken: its body is gone, or there is
+    /// no room for it.
+    pub fn refuse(
+        &self,
+        from: ShardId,
+        number: LinkNumber,
+        moving: &MovingRecord,
+        now: Timestamp,
+    ) -> Decision {
+        let refused = LinkCommand::MoveRefused(moving.from);
+        self.take_by(from, number, now, || Decision::nothing().sending(refused))
+    }
+
+    fn take_by(
+        &self,
+        from: ShardId,
+        number: LinkNumber,
+        now: Timestamp,
+        carry_out: impl FnOnce() -> Decision,
+    ) -> Decision {
         if !self.links.is_next(from, number) {
             // It was taken before, or comes again after one that is missing.
             return Decision::nothing();
         }
         let taken = Record::Link(LinkRecord::Taken { from });
-        let decision = Decision::record(taken).and(self.carry_out(command, now));
-        self.send(decision, now)
+        self.send(Decision::record(taken).and(carry_out()), now)
     }
 
     /// Another shard has the commands up to this one on its disk.
@@ -75,6 +97,9 @@ impl State {
             LinkCommand::MoveCursor { log, group, moves } => {
                 self.logs.move_cursor(log, group, moves)
             }
+            LinkCommand::Move(moving) => self.take_in(&moving, now),
+            LinkCommand::Moved(from) => self.logs.end_move(from, true),
+            LinkCommand::MoveRefused(from) => self.logs.end_move(from, false),
         }
     }
 }

@@ -1,11 +1,13 @@
+mod moves;
+
 use std::collections::VecDeque;
 
 use stele_base_types::{Name, Timestamp};
 
 use super::*;
 use crate::{
-    Command, Decision, DeclareLog, DeleteLog, Durability, Effect, LedgerConfig, Lifetime, LogError,
-    Record, Retention, State, Token,
+    AlterLog, Command, Decision, DeclareLog, DeleteLog, Durability, Effect, LedgerConfig, Lifetime,
+    LogError, Record, Retention, State, Token,
 };
 
 const OTHER: ShardId = ShardId(1);
@@ -121,15 +123,23 @@ impl Pair {
 
     /// Declares the next log of the name; those of odd number are shard 1's.
     fn declare(&mut self, name: &str) -> LogId {
+        self.declare_as(name, LedgerConfig::default())
+    }
+
+    fn declare_as(&mut self, name: &str, queue: LedgerConfig) -> LogId {
+        self.declare_with(name, queue, Durability::Synced)
+    }
+
+    fn declare_with(&mut self, name: &str, queue: LedgerConfig, class: Durability) -> LogId {
         let declare = DeclareLog {
             vhost: Name::vhost_default(),
             name: Name::new(name).unwrap(),
             config: LogConfig {
                 partitions: 1,
-                durability: Durability::Synced,
+                durability: class,
                 retention: Retention::QUEUE,
                 lifetime: Lifetime::default(),
-                queue: Some(LedgerConfig::default()),
+                queue: Some(queue),
             },
             adopt: Default::default(),
             facet: "amqp".into(),
@@ -195,6 +205,20 @@ impl Pair {
         crashed.set_topology(shard);
         for record in &crashed.journal {
             crashed.state.apply(record);
+        }
+    }
+
+    /// A new process begins on what a shard has on disk.
+    fn restart(&mut self, shard: u16) {
+        self.crash(shard);
+        let shard = &mut self.shards[usize::from(shard)];
+        let epoch = shard.state.next_epoch();
+        loop {
+            let decision = shard.state.recover(epoch, NOW);
+            if decision.is_nothing() {
+                break;
+            }
+            shard.apply(decision);
         }
     }
 
@@ -278,4 +302,33 @@ fn a_deletion_is_carried_through_whichever_shard_crashes_after_whichever_step() 
             assert_eq!(pair.shards[1].state.logs.closed().count(), 0);
         }
     }
+}
+
+#[test]
+fn a_log_that_went_with_its_process_is_not_opened_again_by_what_was_sent_before() {
+    let mut pair = Pair::new();
+    pair.declare("here");
+    let log = pair.declare_with("there", LedgerConfig::default(), Durability::Volatile);
+    pair.deliver_all();
+    let alter = AlterLog {
+        log,
+        partitions: Some(2),
+        retention: None,
+        queue: None,
+        settings: None,
+    };
+    let catalogue = &mut pair.shards[0];
+    let altered = alter.decide(&catalogue.state, NOW).unwrap();
+    catalogue.apply(altered);
+    pair.restart(0);
+    pair.restart(1);
+    pair.send();
+    for _ in 0..2 {
+        assert_eq!(pair.has(log), (false, false));
+        assert!(pair.shards[1].state.logs.closed().any(|it| it == log));
+        assert!(pair.take());
+    }
+    assert_eq!(pair.shards[1].state.logs.closed().count(), 0);
+    pair.deliver_all();
+    assert_eq!(pair.has(log), (false, false));
 }

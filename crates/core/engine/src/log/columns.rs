@@ -10,12 +10,14 @@
 
 use smallvec::SmallVec;
 
+use crate::stored::stored_fields;
+
 /// What the engine needs to know of one record; all of it may be absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Schedule {
     /// The hash of the record's key by which Kafka's clients choose a partition
     /// ([`stele_base_types::murmur2`]). Records of one key lie in one partition, wherever the
-    /// publisher leaves the choice to the engine. Not stored: the partition is.
+    /// publisher leaves the choice to the engine. Not stored beside a batch: the partition is.
     pub key: Option<u32>,
     /// Hidden for this long from now, in milliseconds; `None` takes the queue's own delay.
     pub delay_ms: Option<u64>,
@@ -23,6 +25,15 @@ pub struct Schedule {
     pub group: Option<u64>,
     /// A stable hash of the deduplication id (FIFO queues).
     pub deduplication: Option<u128>,
+}
+
+stored_fields! {
+    Schedule {
+        Key key: Option<u32>,
+        DelayMs delay_ms: Option<u64>,
+        Group group: Option<u64>,
+        Deduplication deduplication: Option<u128>,
+    }
 }
 
 /// The [`Schedule`]s of a batch's records, by columns.

@@ -98,6 +98,30 @@ pub enum AppendError {
     Divided(u32),
 }
 
+/// A refusal to move a record: nothing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MoveError {
+    /// The log that it lies in, or its ledger, isn't there.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// It isn't leased by the lease that is named; or, where none is, it is settled or on its way
+    /// already. Somebody else has it: the caller forgets it.
+    #[error("the record isn't leased so")]
+    NotLeased,
+    /// The log that it was to go to doesn't take it. Told where both lie on one shard; elsewhere
+    /// the record returns to its place.
+    #[error("the target doesn't take it: {0}")]
+    Target(AppendError),
+    /// What it says of the record's headers takes more than may be kept for it.
+    #[error("headers of {size_bytes} bytes are changed, {size_bytes_max} may be")]
+    Headers {
+        /// What they take.
+        size_bytes: usize,
+        /// The most that they may.
+        size_bytes_max: usize,
+    },
+}
+
 /// A refusal to take a log up: nothing has changed. The catalogue defines no log that is refused
 /// so, but for one that is being deleted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

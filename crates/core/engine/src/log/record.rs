@@ -120,7 +120,7 @@ pub enum LedgerRecord {
     },
     /// Records were settled, whatever their state.
     Settled(Run),
-    /// Leased records went back to their places.
+    /// Records that were leased, or were to be moved, went back to their places.
     Returned {
         /// Which.
         run: Run,
@@ -171,6 +171,9 @@ pub enum LedgerRecord {
     WaitEnded(Token),
     /// What is before these offsets was settled, leased or not.
     Cleared(SmallVec<[(PartitionIndex, Offset); 1]>),
+    /// Records are on their way to other logs, whatever their state was. They are settled, or
+    /// return, when it is known what has become of them there.
+    Moving(Run),
 }
 
 impl LogRecord {
@@ -215,7 +218,8 @@ impl LedgerRecord {
             | Self::Settled(run)
             | Self::Returned { run, .. }
             | Self::Extended { run, .. }
-            | Self::DelayEnded(run) => Some(run),
+            | Self::DelayEnded(run)
+            | Self::Moving(run) => Some(run),
             _ => None,
         }
     }
@@ -231,6 +235,7 @@ impl LedgerRecord {
             | Self::DelayEnded(_)
             | Self::Purged(_)
             | Self::Cleared(_)
+            | Self::Moving(_)
             | Self::Expired { .. } => true,
             Self::Subscribed(_)
             | Self::Unsubscribed(_)

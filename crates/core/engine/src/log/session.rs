@@ -12,7 +12,7 @@
 use stele_base_types::{LogId, ProcessEpoch, SessionId, Timestamp};
 
 use super::{
-    Logs,
+    LogRecord, Logs,
     close::forget,
     index::{Indexes, Place},
     ledger::{answer_empty, ledger_record},
@@ -139,14 +139,15 @@ impl Logs {
         }
     }
 
-    /// Drops some of the logs that were of the former process's memory, or of its sessions: their
-    /// data may go.
+    /// Closes some of the logs that were of the former process's memory, or of its sessions: their
+    /// data may go. Until it is known that their definitions are gone, none is opened again: that
+    /// it is to be may have been sent before the process ended.
     pub(crate) fn drop_fleeting(&self) -> Decision {
         let mut decision = Decision::nothing();
         let logs = self.iter();
         let fleeting = logs.filter(|(_, log)| log.config.ends_with_process());
         for (id, log) in fleeting.take(FLEETING_MAX) {
-            decision.records.push(Self::undefined(id));
+            decision.records.push(Record::Log(id, LogRecord::Closed));
             decision.effects.push(forget(id, log));
         }
         decision

@@ -58,6 +58,7 @@ impl Client {
         if self.sessions.0.is_empty() {
             return;
         }
+        self.catch_up_with_all(turn);
         let at = turn.random.place(self.sessions.0.len());
         let session = self.sessions.0.remove(at);
         self.end_session(turn, session.id);
@@ -70,8 +71,16 @@ impl Client {
 
     /// A client leaves; what returns by that may come to the others.
     pub(crate) fn leave(&mut self, turn: &mut Turn<'_>) {
+        self.catch_up_with_all(turn);
         if let Some(session) = self.sessions.0.pop() {
             self.end_session(turn, session.id);
+        }
+    }
+
+    /// What is yet to come to a session, comes before its end.
+    fn catch_up_with_all(&mut self, turn: &mut Turn<'_>) {
+        for shard in 0..turn.process.shard_count() {
+            self.catch_up(turn, shard);
         }
     }
 

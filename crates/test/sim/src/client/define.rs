@@ -17,6 +17,8 @@ pub(super) struct Definitions {
     declaring: Vec<((), AnswerTo<DeclareLog>)>,
     altering: Vec<((), AnswerTo<AlterLog>)>,
     deleting: Vec<(LogId, Deleted)>,
+    /// Logs whose deletion was acknowledged.
+    pub(super) gone: Vec<LogId>,
 }
 
 type Deleted = Receiver<Result<u64, Error<LogError>>>;
@@ -150,6 +152,7 @@ impl Client {
         for (log, answer) in take_heard(&mut self.definitions.deleting) {
             if let Some(Ok(_)) = answer {
                 turn.events.push(Event::Deleted(log));
+                self.definitions.gone.push(log);
             }
         }
     }

@@ -3,6 +3,7 @@
 use stele_base_types::{ConsumerId, LogId, PartitionId, SessionId, Timestamp};
 use stele_core_broker::{Error, LeasedBatch, Request};
 use stele_core_engine::{ConsumerRef, Lease, LeaseRequest, LedgerId, LogError};
+use stele_wire_batch::Record;
 use tokio::sync::oneshot::{self, Receiver};
 
 use super::{Client, Turn, is_queue, shard_of, take_heard};
@@ -27,12 +28,13 @@ pub(super) struct Asked {
 }
 
 /// A lease that a client may settle.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Held {
     pub(super) log: LogId,
     pub(super) session: SessionId,
     pub(super) item: Item,
     pub(super) has_deadline: bool,
+    pub(super) record: Record,
 }
 
 /// Leases that clients remember: old ones are settled late, or never.
@@ -128,22 +130,26 @@ impl Client {
         }
         let records = messages.iter().map(|message| LeasedOne {
             offset: message.lease.offset,
-            record: record_of(message.record.value.as_deref()),
+            record: record_of(&message.record),
             lease: message.lease.lease,
             deliveries: message.lease.deliveries,
         });
         let records: Vec<_> = records.collect();
         if !grant.is_taken {
-            let held = records.iter().map(|one| Held {
-                log: grant.log,
-                session: grant.session,
-                item: Item {
-                    partition: run.partition,
-                    offset: one.offset,
-                    lease: Some(one.lease),
-                },
-                has_deadline: grant.until.is_some(),
-            });
+            let held = messages
+                .into_iter()
+                .zip(&records)
+                .map(|(message, one)| Held {
+                    log: grant.log,
+                    session: grant.session,
+                    item: Item {
+                        partition: run.partition,
+                        offset: one.offset,
+                        lease: Some(one.lease),
+                    },
+                    has_deadline: grant.until.is_some(),
+                    record: message.record,
+                });
             self.leases.held.extend(held);
             let surplus = self.leases.held.len().saturating_sub(HELD_MAX);
             self.leases.held.drain(..surplus);
@@ -168,8 +174,14 @@ pub(super) struct Grant {
     pub(super) is_taken: bool,
 }
 
-/// What a record says of itself.
-pub(super) fn record_of(value: Option<&[u8]>) -> RecordId {
-    let bytes = value.and_then(|value| value.first_chunk::<8>());
+/// What a record says of itself: in a header where it was moved, else in its value.
+pub(super) fn record_of(record: &Record) -> RecordId {
+    let mut headers = record.headers.iter();
+    let moved = headers.find(|header| header.key == MOVED_AS);
+    let said = moved.map_or(record.value.as_deref(), |header| header.value);
+    let bytes = said.and_then(|said| said.first_chunk::<8>());
     RecordId(bytes.map_or(u64::MAX, |bytes| u64::from_le_bytes(*bytes)))
 }
+
+/// The header by which a moved record says which it is.
+pub(super) const MOVED_AS: &[u8] = b"moved as";

@@ -111,7 +111,7 @@ fn records_of(batches: &[Batch]) -> Result<Vec<(Offset, RecordId)>, String> {
         let content = batch.records(RECORDS_SIZE_BYTES_MAX);
         for record in content.map_err(|error| error.to_string())? {
             let record = record.map_err(|error| error.to_string())?;
-            records.push((record.offset, record_of(record.value.as_deref())));
+            records.push((record.offset, record_of(&record)));
         }
     }
     Ok(records)

@@ -50,10 +50,11 @@ impl Client {
             outcome,
             durable: settling.is_durable,
         };
+        let shard = shard_of(turn, settling.log);
+        self.catch_up(turn, shard);
         turn.events.push(Event::Settling(settling.clone()));
         let (reply, answer) = oneshot::channel();
         let reply = Some(reply);
-        let shard = shard_of(turn, settling.log);
         let request = Request::Settle { settle, reply };
         turn.process.handle(shard, request, turn.now);
         self.settlements.asked.push((settling, answer));
@@ -84,6 +85,7 @@ impl Client {
             told.push((held.item, until));
             items.push((settle_item(&held.item), term_ms));
         }
+        self.catch_up(turn, shard_of(turn, log));
         turn.events.push(Event::Extending { log, items: told });
         let extend = Extend {
             log,
@@ -118,6 +120,7 @@ impl Client {
         let partition = PartitionId::new(log.id, index);
         let offsets: Vec<Offset> = turn.model.places(partition).map(|place| place.0).collect();
         if let Some(to) = turn.random.pick(&offsets).copied() {
+            self.catch_up(turn, shard_of(turn, log.id));
             turn.events.push(Event::Trimming(partition, to));
             let trim = Trim {
                 partition,
@@ -135,7 +138,8 @@ impl Client {
         turn: &mut Turn<'_>,
         fits: impl Fn(&Held) -> bool,
     ) -> Option<Vec<Held>> {
-        let fitting: Vec<Held> = self.leases.held.iter().copied().filter(&fits).collect();
+        let held = self.leases.held.iter();
+        let fitting: Vec<Held> = held.filter(|held| fits(held)).cloned().collect();
         let log: LogId = turn.random.pick(&fitting)?.log;
         let mut chosen: Vec<Held> = fitting.into_iter().filter(|held| held.log == log).collect();
         let from = turn.random.place(chosen.len());
@@ -150,7 +154,7 @@ impl Client {
     }
 }
 
-fn settle_item(item: &Item) -> SettleItem {
+pub(super) fn settle_item(item: &Item) -> SettleItem {
     SettleItem {
         partition: item.partition,
         offset: item.offset,

@@ -1,6 +1,7 @@
 //! What no client should ask: names of nothing, numbers beyond all bounds. It must be refused and
 //! change nothing that others see.
 
+use bytes::Bytes;
 use smallvec::smallvec;
 use stele_base_types::{
     ConsumerId, LogId, Name, Offset, PartitionId, PartitionIndex, ProducerEpoch, ProducerId,
@@ -9,8 +10,8 @@ use stele_base_types::{
 use stele_core_broker::Request;
 use stele_core_engine::{
     AlterLog, Bind, BindingTarget, ConsumerRef, Credit, DeleteLog, Extend, InitProducer, Lease,
-    LeaseId, LeaseRequest, LeaveGroup, LedgerId, Outcome, Settle, SettleItem, Trim, TrimReason,
-    Unsubscribe,
+    LeaseId, LeaseRequest, LeaveGroup, LedgerId, Move, MovedRecord, Outcome, Settle, SettleItem,
+    Trim, TrimReason, Unsubscribe,
 };
 use tokio::sync::oneshot;
 
@@ -24,7 +25,7 @@ impl Client {
             _ => LogId(turn.random.bits()),
         };
         let shard = turn.process.shard_of(log);
-        let (shard, request) = match turn.random.below(9) {
+        let (shard, request) = match turn.random.below(10) {
             0 => (shard, greedy(turn, log)),
             1 => (shard, astray(turn, log)),
             2 => (shard, endless(turn, log)),
@@ -56,6 +57,7 @@ impl Client {
                 (0, Request::tell(InitProducer { current }))
             }
             7 => (0, odd_definition(turn)),
+            8 => (shard, lost(turn, log)),
             _ => {
                 let leave = LeaveGroup {
                     group: Name::new("nobody").expect("a short name"),
@@ -114,6 +116,22 @@ fn astray(turn: &mut Turn<'_>, log: LogId) -> Request {
     Request::Settle {
         settle,
         reply: None,
+    }
+}
+
+/// Moves what isn't there to where nothing is.
+fn lost(turn: &mut Turn<'_>, log: LogId) -> Request {
+    let command = Move {
+        log,
+        ledger: LedgerId::DEFAULT,
+        item: item(turn),
+        to: LogId(turn.random.bits()),
+        record: MovedRecord::default(),
+    };
+    Request::Move {
+        command: Box::new(command),
+        body: Bytes::new(),
+        reply: oneshot::channel().0,
     }
 }
 

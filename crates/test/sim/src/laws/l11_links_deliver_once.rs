@@ -22,6 +22,7 @@ impl Law for LinksDeliverOnce {
                 links,
                 defined,
                 open,
+                ..
             } => {
                 links.iter().try_for_each(has_arrived)?;
                 ensure(defined == open, || {

@@ -1,5 +1,7 @@
-//! Each law tells a forged history from its lawful twin: all ten judge both, and of the forged one
+//! Each law tells a forged history from its lawful twin: all of them judge both, and of the forged one
 //! exactly the law that it breaks complains.
+
+mod moves;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -647,6 +649,7 @@ fn law_11_wants_what_was_sent_to_be_taken_once() {
         links,
         defined: vec![LogId(1), LogId(4)],
         open: open.iter().copied().map(LogId).collect(),
+        moving: Vec::new(),
     };
     let lawful = || [rest(at(3, 3, 3), &[1, 4])];
     law_tells(11, &[], &lawful(), &[rest(at(2, 3, 3), &[1, 4])]);

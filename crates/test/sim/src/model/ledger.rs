@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use stele_base_types::{LogId, Offset, PartitionId, SessionId, Timestamp};
 use stele_core_engine::{LeaseId, LogConfig, Outcome};
 
-use crate::event::{Event, Item, Leased, Publish, PublishId, Settling};
+use crate::event::{Event, Item, Leased, Moving, Publish, PublishId, Settling};
 
 /// Where a record stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,6 +198,7 @@ impl LedgerModel {
             }
             Event::Settling(settling) => self.settle(settling),
             Event::Settled { asked, missing } => self.make_durable(asked, missing),
+            Event::Moving(moving) => self.begin_move(moving),
             Event::Extending { log, items } => {
                 for (item, until) in items {
                     self.extend(*log, item, *until);
@@ -292,6 +293,17 @@ impl LedgerModel {
                 },
             };
         }
+    }
+
+    /// From here on it may be gone, on its way, or back in its place.
+    fn begin_move(&mut self, moving: &Moving) {
+        let partition = PartitionId::new(moving.log, moving.item.partition);
+        let records = self.partitions.entry(partition).or_default();
+        let record = records
+            .entry(moving.item.offset)
+            .or_insert(RecordModel::UNKNOWN);
+        record.standing = Standing::Unknown;
+        record.is_touched = true;
     }
 
     /// What was settled durably stays so; also what was unknown before.

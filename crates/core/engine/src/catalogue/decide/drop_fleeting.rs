@@ -17,8 +17,8 @@ impl Catalogue {
             })
         });
         let dropped = logs.chain(exchanges).map(Record::Catalogue);
-        // A log's shard has dropped it by itself; but it may yet be told to open it, by what was
-        // sent before the process ended.
+        // A log's shard has closed it by itself; but it may yet be told to open it, by what was
+        // sent before the process ended. So it is to hear when that is over.
         let forget = self.logs.fleeting().map(|log| LinkCommand::Forget { log });
         Decision {
             records: dropped.take(FLEETING_MAX).collect(),

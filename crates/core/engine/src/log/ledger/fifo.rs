@@ -34,7 +34,7 @@ pub(crate) struct Fifo {
     open: BTreeSet<(Offset, Key)>,
     /// The first queued record of each other group that has one.
     blocked: BTreeSet<(Offset, Key)>,
-    /// The groups of leased records.
+    /// The groups of leased records, and of those on their way to other logs.
     leased: BTreeMap<Offset, Key>,
     /// Queued records.
     queued: u64,

@@ -1,7 +1,7 @@
 //! Ledgers: what one subscription has acknowledged of a log, record by record.
 //!
 //! ```text
-//!   Ledger ─┬─ Part for each partition: what is ready, leased, returned, delayed
+//!   Ledger ─┬─ Part for each partition: what is ready, leased, returned, delayed, moving
 //!           ├─ Attempts: leases by the attempt that asked for them (FIFO queues)
 //!           └─ Demand: consumers and waits, in turn            not journalled
 //! ```
@@ -16,6 +16,7 @@ mod dispatch;
 mod extend;
 mod fifo;
 mod lease;
+mod moving;
 mod part;
 mod purge;
 mod ranges;
@@ -41,6 +42,7 @@ pub use self::{
     dispatch::Delivery,
     extend::Extend,
     lease::{Lease, LeaseRequest, LeasedRecord, LeasedRun},
+    moving::{HeaderChange, Move, MovedRecord, MovingRecord, Origin},
     purge::Purge,
     settle::{Missing, Outcome, Settle, SettleItem},
     wait::CancelWait,
@@ -96,6 +98,11 @@ impl Ledger {
     pub fn delayed(&self) -> u64 {
         let parts = self.parts.iter();
         parts.map(|part| part.delayed.len() as u64).sum()
+    }
+
+    /// Records that are on their way to other logs.
+    pub fn moving(&self) -> u64 {
+        self.parts.iter().map(|part| part.moving.len() as u64).sum()
     }
 
     /// Subscribed consumers.
@@ -265,6 +272,7 @@ impl Ledger {
                 token,
             } => self.demand.wait(request, *until, *token, site),
             LedgerRecord::WaitEnded(token) => self.demand.end_wait(*token, site),
+            LedgerRecord::Moving(run) => self.apply_moving(*run, site),
         }
     }
 

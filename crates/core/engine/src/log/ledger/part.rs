@@ -9,12 +9,15 @@
 //!   (delayed) ──► delayed ──due──► ready ───────► leased ─────────────────► settled
 //!                    ▲               ▲                │ return                ▲
 //!                    └── with delay ─┴────────────────┘     purge, expiry ────┘
+//!                                     ▲                                       ▲
+//!            move                     │ refused                  has gone     │
+//!   (any of these) ──► moving ────────┴───────────────────────────────────────┘
 //! ```
 //!
 //! Invariants
-//! - A record below `next` that is in none of the three maps is settled: neither ready nor settled
+//! - A record below `next` that is in none of the four maps is settled: neither ready nor settled
 //!   records are listed, however many there are.
-//! - `next` itself is never in `ahead`; what is in `ahead` is delayed or settled.
+//! - `next` itself is never in `ahead`; what is in `ahead` is delayed, moving or settled.
 //! - The maps are disjoint. In a FIFO part `next` is the end, and [`Fifo`] lists what is queued.
 
 use std::{collections::BTreeMap, mem};
@@ -42,8 +45,10 @@ pub(crate) struct Part {
     pub(crate) ahead: Ranges,
     pub(crate) fifo: Option<Box<Fifo>>,
     pub(crate) times: Times,
-    /// Leased records before this one don't return: they are too old.
+    /// Leased and moving records before this one don't return: they are too old.
     pub(crate) expired: Offset,
+    /// On their way to other logs: handed out to nobody, and not settled until they have arrived.
+    pub(crate) moving: BTreeMap<Offset, Seen>,
 }
 
 stored_fields! {
@@ -56,6 +61,7 @@ stored_fields! {
         Fifo fifo: Option<Box<Fifo>>,
         Times times: Times,
         Expired expired: Offset,
+        Moving moving: BTreeMap<Offset, Seen>,
     }
 }
 
@@ -102,6 +108,7 @@ pub(crate) struct Purged {
 pub(crate) enum Was {
     Leased(Lease),
     Delayed(Timestamp),
+    Moving,
     Ready,
     Settled,
 }
@@ -209,6 +216,49 @@ impl Part {
         Some(lease)
     }
 
+    /// Takes a record that isn't settled out of all that hands it out: it is on its way to another
+    /// log. In a FIFO part its group waits for it as for a leased one.
+    pub(super) fn begin_move(&mut self, offset: Offset) -> Was {
+        let seen = match (self.leased.get(&offset), self.delayed.get(&offset)) {
+            (Some(lease), _) => lease.seen,
+            (None, Some(delayed)) => delayed.seen,
+            (None, None) => self.seen(offset),
+        };
+        let was = self.settle_listed(offset);
+        if let Some(fifo) = &mut self.fifo {
+            fifo.lease(offset, &self.delayed);
+        } else if was == Was::Settled && offset >= self.next {
+            self.skip(offset, 1);
+        }
+        self.moving.insert(offset, seen);
+        was
+    }
+
+    /// A record that was to go to another log returns to its place, unless it is too old by now.
+    pub(super) fn end_move(&mut self, offset: Offset) {
+        let Some(seen) = self.moving.remove(&offset) else {
+            return;
+        };
+        let is_expired = offset < self.expired;
+        match &mut self.fifo {
+            Some(fifo) if is_expired => {
+                fifo.settle(offset, &self.delayed);
+            }
+            None if is_expired => {}
+            Some(fifo) => {
+                if seen.deliveries > 0 {
+                    self.returned.insert(offset, seen);
+                }
+                fifo.give_back(offset, &self.delayed);
+            }
+            // It was never delivered: what was lies before `next`.
+            None if offset >= self.next => self.ahead.remove(offset),
+            None => {
+                self.returned.insert(offset, seen);
+            }
+        }
+    }
+
     /// Makes a delayed record ready.
     pub(super) fn end_delay(&mut self, offset: Offset) -> Option<Timestamp> {
         let delayed = self.delayed.remove(&offset)?;
@@ -266,6 +316,7 @@ impl Part {
     /// Takes out up to `left` of what it lists beside leases and delays: the log is gone.
     pub(super) fn shed(&mut self, left: &mut usize) {
         shed(&mut self.returned, left);
+        shed(&mut self.moving, left);
         self.ahead.shed(left);
         if let Some(fifo) = &mut self.fifo {
             fifo.shed(left);
@@ -310,6 +361,7 @@ impl Part {
             self.leased.first_key_value().map(|(&offset, _)| offset),
             self.returned.first_key_value().map(|(&offset, _)| offset),
             self.delayed.first_key_value().map(|(&offset, _)| offset),
+            self.moving.first_key_value().map(|(&offset, _)| offset),
             self.fifo.as_ref().and_then(|fifo| fifo.first()),
         ];
         let first = listed.into_iter().flatten().min();
@@ -323,11 +375,18 @@ impl Part {
         }
         let listed = self.leased.contains_key(&offset)
             || self.returned.contains_key(&offset)
-            || self.delayed.contains_key(&offset);
+            || self.delayed.contains_key(&offset)
+            || self.moving.contains_key(&offset);
         match &self.fifo {
             Some(fifo) => listed || fifo.is_queued(offset),
             None => listed || (offset >= self.next && !self.ahead.contains(offset)),
         }
+    }
+
+    /// Whether a record isn't settled, nor on its way to another log: only the end of that may
+    /// settle it.
+    pub(super) fn may_be_settled(&self, offset: Offset) -> bool {
+        self.is_unsettled(offset) && !self.moving.contains_key(&offset)
     }
 
     /// Whether a record that could once be leased no longer can.
@@ -411,6 +470,9 @@ impl Part {
         }
         if self.returned.remove(&offset).is_some() {
             return Was::Ready;
+        }
+        if self.moving.remove(&offset).is_some() {
+            return Was::Moving;
         }
         match self.delayed.remove(&offset) {
             Some(delayed) => Was::Delayed(delayed.until),

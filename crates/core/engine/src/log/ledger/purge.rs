@@ -15,7 +15,8 @@ pub struct Purge {
     pub log: LogId,
     /// The ledger.
     pub ledger: LedgerId,
-    /// And what is leased.
+    /// And what is leased, or on its way to another log: that doesn't come back where it isn't
+    /// taken there. Without, it is left alone.
     pub leased: bool,
 }
 
@@ -31,7 +32,11 @@ impl Command for Purge {
         let ends = parts.filter_map(|(index, part)| {
             let unseen = part.delayed.range(part.visible()..).count();
             let delayed = (part.delayed.len() - unseen) as u64;
-            let leased = if self.leased { part.leased.len() } else { 0 };
+            let leased = if self.leased {
+                part.leased.len() + part.moving.len()
+            } else {
+                0
+            };
             let purged = part.ready() + delayed + leased as u64;
             removed += purged;
             (purged > 0).then_some((partition_index(index), part.visible()))
@@ -99,6 +104,8 @@ impl Ledger {
             return;
         };
         let leased: Vec<Offset> = part.leased.range(..to).map(|(offset, _)| *offset).collect();
+        let moving: Vec<Offset> = part.moving.range(..to).map(|(offset, _)| *offset).collect();
+        moving.into_iter().for_each(|offset| part.end_move(offset));
         for offset in leased {
             let lease = self
                 .part_mut(partition)

@@ -127,7 +127,7 @@ impl Ledger {
         match (item.lease, outcome) {
             (None, Outcome::Done | Outcome::Reject) => self
                 .part(item.partition)
-                .is_some_and(|part| part.is_unsettled(item.offset)),
+                .is_some_and(|part| part.may_be_settled(item.offset)),
             _ => self.is_leased(item),
         }
     }
@@ -152,16 +152,28 @@ impl Ledger {
             let Some(part) = self.part_mut(run.partition) else {
                 return;
             };
-            match part.settle(offset) {
-                Was::Leased(lease) => self.end_lease(run.partition, offset, &lease, site),
-                Was::Delayed(until) => {
-                    let deadline = Deadline::Delay(self.place(run.partition, offset));
-                    site.indexes.deadlines.remove(&(until, site.log, deadline));
-                }
-                Was::Ready | Was::Settled => {}
-            }
+            let was = part.settle(offset);
+            self.forget_listed(run.partition, offset, was, site);
         }
         self.refresh(run.partition);
+    }
+
+    /// A record is no longer what it was: what was entered of that in the indexes goes.
+    pub(super) fn forget_listed(
+        &mut self,
+        partition: PartitionIndex,
+        offset: Offset,
+        was: Was,
+        site: &mut Site<'_>,
+    ) {
+        match was {
+            Was::Leased(lease) => self.end_lease(partition, offset, &lease, site),
+            Was::Delayed(until) => {
+                let deadline = Deadline::Delay(self.place(partition, offset));
+                site.indexes.deadlines.remove(&(until, site.log, deadline));
+            }
+            Was::Moving | Was::Ready | Was::Settled => {}
+        }
     }
 
     pub(super) fn apply_returned(
@@ -175,6 +187,7 @@ impl Ledger {
                 return;
             };
             let Some(lease) = part.give_back(offset, until) else {
+                part.end_move(offset);
                 continue;
             };
             let is_delayed = part.delayed.contains_key(&offset);

@@ -9,16 +9,22 @@ mod oracle;
 mod step;
 
 use proptest::prelude::*;
-use stele_base_types::{ProcessEpoch, SessionId};
+use stele_base_types::{ProcessEpoch, SessionId, ShardId};
 
 use self::{
     oracle::Oracle,
     step::{Step, step},
 };
 use super::*;
-use crate::StatePart;
+use crate::{StatePart, Topology};
 
 const PARTITIONS: u32 = 2;
+
+/// The log's shard has another beside it, which some records go to.
+const TOPOLOGY: Topology = Topology {
+    own: ShardId(1),
+    shards: 2,
+};
 
 fn config(fifo: bool) -> LogConfig {
     let base = if fifo { fifo_config() } else { queue_config() };
@@ -53,7 +59,8 @@ struct History {
 
 impl History {
     fn new(fifo: bool) -> Self {
-        let shard = Shard::with(config(fifo));
+        let mut shard = Shard::with(config(fifo));
+        shard.state.set_topology(TOPOLOGY);
         Self {
             oracle: Oracle::new(fifo, PARTITIONS),
             consumer_next: 1,
@@ -92,6 +99,8 @@ impl History {
                 exact,
             } => self.settle(pick, outcome, exact),
             Step::Extend { pick, term_ms } => self.extend(pick, term_ms),
+            Step::Move { pick, exact } => self.begin_move(pick, exact),
+            Step::EndMove { pick, taken } => self.end_move(pick, taken),
             Step::Pass(duration_ms) => {
                 self.shard.pass(duration_ms);
                 self.oracle.pass(self.shard.now);
@@ -119,6 +128,7 @@ impl History {
             }
             Step::Restart => {
                 self.shard.restart();
+                self.shard.state.set_topology(TOPOLOGY);
                 self.oracle.restart();
             }
         }
@@ -192,6 +202,45 @@ impl History {
         let missing = self.shard.run(extend).expect("a queue");
         let found = self.oracle.extend(&item, term_ms, self.shard.now);
         assert_eq!(missing.is_empty(), found);
+        self.dispatch();
+    }
+
+    fn begin_move(&mut self, pick: usize, exact: bool) {
+        let Some((partition, offset)) = self.oracle.pick(pick) else {
+            return;
+        };
+        let lease = exact.then(|| self.oracle.lease_of(partition, offset));
+        let item = SettleItem {
+            partition: PartitionIndex(partition),
+            offset: Offset(offset),
+            lease,
+        };
+        let moved = self.shard.run(Move {
+            log: LOG,
+            ledger: LedgerId::DEFAULT,
+            item,
+            to: LogId(2),
+            record: MovedRecord::default(),
+        });
+        let found = self.oracle.begin_move(&item);
+        let refused = Err(MoveError::NotLeased);
+        assert_eq!(moved, if found { Ok(()) } else { refused }, "{item:?}");
+        self.dispatch();
+    }
+
+    fn end_move(&mut self, pick: usize, taken: bool) {
+        let Some((partition, offset)) = self.oracle.pick_moving(pick) else {
+            return;
+        };
+        let from = Origin {
+            log: LOG,
+            ledger: LedgerId::DEFAULT,
+            partition: PartitionIndex(partition),
+            offset: Offset(offset),
+        };
+        let ended = self.shard.state.logs.end_move(from, taken);
+        self.shard.carry_out(ended);
+        self.oracle.end_move(partition, offset, taken);
         self.dispatch();
     }
 

@@ -30,12 +30,18 @@ enum Condition {
     Ready,
     Leased(ConsumerRef, LeaseId, Option<Timestamp>),
     Delayed(Timestamp),
+    Moving,
     Settled,
 }
 
 impl Entry {
     fn is_leased(&self) -> bool {
         matches!(self.condition, Condition::Leased(..))
+    }
+
+    /// Whether its group waits for it.
+    fn is_out(&self) -> bool {
+        self.is_leased() || self.condition == Condition::Moving
     }
 
     fn is_waiting(&self) -> bool {
@@ -161,7 +167,7 @@ impl Oracle {
         let is_settled = entry.condition == Condition::Settled;
         let is_repeated = is_settled && item.lease.is_some() && outcome == Outcome::Done;
         let found = match (item.lease, outcome) {
-            (None, Outcome::Done | Outcome::Reject) => shown && !is_settled,
+            (None, Outcome::Done | Outcome::Reject) => shown && entry.may_end(),
             _ => entry.holds(item.lease),
         };
         if found {
@@ -172,6 +178,46 @@ impl Oracle {
             };
         }
         found || is_repeated
+    }
+
+    /// Whether the item named something that may go to another log, and goes by that.
+    pub(super) fn begin_move(&mut self, item: &SettleItem) -> bool {
+        let partition = &mut self.partitions[item.partition.0 as usize];
+        let shown = item.offset.0 < partition.shown;
+        let entry = &mut partition.records[item.offset.0 as usize];
+        let found = match item.lease {
+            None => shown && entry.may_end(),
+            lease => entry.holds(lease),
+        };
+        if found {
+            entry.condition = Condition::Moving;
+        }
+        found
+    }
+
+    /// One that is on its way, or was.
+    pub(super) fn pick_moving(&self, pick: usize) -> Option<(u32, u64)> {
+        let partitions = self.partitions.iter().zip(0..);
+        let all = partitions.flat_map(|(one, partition)| {
+            let records = one.records.iter().zip(0..);
+            let fitting = records.filter(move |(entry, _)| {
+                entry.condition == Condition::Moving || pick.is_multiple_of(17)
+            });
+            fitting.map(move |(_, offset)| (partition, offset))
+        });
+        let all: Vec<_> = all.collect();
+        all.get(pick % all.len().max(1)).copied()
+    }
+
+    pub(super) fn end_move(&mut self, partition: u32, offset: u64, taken: bool) {
+        let entry = &mut self.partitions[partition as usize].records[offset as usize];
+        if entry.condition == Condition::Moving {
+            entry.condition = if taken {
+                Condition::Settled
+            } else {
+                Condition::Ready
+            };
+        }
     }
 
     pub(super) fn extend(&mut self, item: &SettleItem, term_ms: u64, now: Timestamp) -> bool {
@@ -263,7 +309,7 @@ impl Oracle {
         let deadlines = entries.filter_map(|entry| match entry.condition {
             Condition::Leased(_, _, until) => until,
             Condition::Delayed(until) => Some(until),
-            Condition::Ready | Condition::Settled => None,
+            Condition::Ready | Condition::Moving | Condition::Settled => None,
         });
         deadlines.min()
     }
@@ -275,6 +321,11 @@ impl Oracle {
 }
 
 impl Entry {
+    /// Whether it may be settled, or moved, whatever its state.
+    fn may_end(&self) -> bool {
+        !matches!(self.condition, Condition::Settled | Condition::Moving)
+    }
+
     fn holds(&self, lease: Option<LeaseId>) -> bool {
         match self.condition {
             Condition::Leased(_, held, _) => lease.is_none_or(|named| named == held),
@@ -296,8 +347,8 @@ impl Records {
     }
 
     fn busy_groups(&self) -> BTreeSet<Option<u64>> {
-        let leased = self.records.iter().filter(|entry| entry.is_leased());
-        leased.map(|entry| entry.group).collect()
+        let out = self.records.iter().filter(|entry| entry.is_out());
+        out.map(|entry| entry.group).collect()
     }
 
     /// How many records of a group could be handed out in one go.

@@ -25,6 +25,14 @@ pub(super) enum Step {
         pick: usize,
         term_ms: u64,
     },
+    Move {
+        pick: usize,
+        exact: bool,
+    },
+    EndMove {
+        pick: usize,
+        taken: bool,
+    },
     Pass(u64),
     CloseSession(u64),
     Subscribe {
@@ -51,6 +59,10 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         24 => settle(),
         4 => (any::<prop::sample::Index>(), prop_oneof![Just(0), 1..200u64])
             .prop_map(|(pick, term_ms)| Step::Extend { pick: index(pick), term_ms }),
+        6 => (any::<prop::sample::Index>(), any::<bool>())
+            .prop_map(|(pick, exact)| Step::Move { pick: index(pick), exact }),
+        6 => (any::<prop::sample::Index>(), any::<bool>())
+            .prop_map(|(pick, taken)| Step::EndMove { pick: index(pick), taken }),
         8 => (1..120u64).prop_map(Step::Pass),
         4 => (1..4u64).prop_map(Step::CloseSession),
         3 => (1..4u64, 0..4u32)

@@ -1,0 +1,103 @@
+//! A message on its way to another log.
+
+use bytes::Bytes;
+use stele_base_types::{LogId, PartitionIndex, murmur2};
+use stele_core_engine::{HeaderChange, LeaseId, LedgerId, Move, MovedRecord, Schedule, SettleItem};
+use stele_wire_batch::{Batch, BatchBuilder, Body, NewRecord, Record, RecordHeader};
+use tokio::sync::oneshot;
+
+use crate::{AnswerTo, Failure, Request, limits::MOVED_SIZE_BYTES_MAX};
+
+/// A message to be moved to another log, as it was read.
+#[derive(Clone, Debug)]
+pub struct MoveMessage {
+    /// The log that it lies in.
+    pub log: LogId,
+    /// The ledger that has it ready or leased.
+    pub ledger: LedgerId,
+    /// Its partition.
+    pub partition: PartitionIndex,
+    /// The lease that it must be held by; `None` moves it whatever its state, if it isn't settled.
+    pub lease: Option<LeaseId>,
+    /// The message, with its offset.
+    pub record: Record,
+    /// Where to.
+    pub to: LogId,
+    /// What is different in its headers there.
+    pub headers: Vec<HeaderChange>,
+    /// What the engine is to know of it there. Its key is that of the record, where none is given.
+    pub schedule: Schedule,
+}
+
+impl MoveMessage {
+    /// The request, and where its answer will be.
+    pub fn request(self) -> Result<(Request, AnswerTo<Move>), Failure> {
+        let batch = moved_batch(&self.record, &self.headers)?;
+        let key = self.record.key.as_deref().map(murmur2);
+        let schedule = Schedule {
+            key: self.schedule.key.or(key),
+            ..self.schedule
+        };
+        let command = Move {
+            log: self.log,
+            ledger: self.ledger,
+            item: SettleItem {
+                partition: self.partition,
+                offset: self.record.offset,
+                lease: self.lease,
+            },
+            to: self.to,
+            record: MovedRecord {
+                size_bytes: u32::try_from(batch.bytes().len())
+                    .expect("a moved batch is within its limit"),
+                timestamp: batch.header().max_timestamp(),
+                schedule,
+                headers: self.headers,
+            },
+        };
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Move {
+            command: Box::new(command),
+            body: batch.into_bytes(),
+            reply,
+        };
+        Ok((request, answer))
+    }
+}
+
+/// What the other log gets: the same whenever it is made of the same record, since it is made anew
+/// where a link has lost it.
+pub(crate) fn moved_batch(record: &Record, changes: &[HeaderChange]) -> Result<Batch, Failure> {
+    let is_kept =
+        |header: &RecordHeader<'_>| changes.iter().all(|change| *change.key != *header.key);
+    let new = changes.iter().filter_map(|change| {
+        let value = Some(change.value.as_deref()?);
+        let key = &change.key;
+        Some(RecordHeader { key, value })
+    });
+    let headers: Vec<_> = record.headers.iter().filter(is_kept).chain(new).collect();
+    let value = record.value.as_deref();
+    let batch = BatchBuilder::single(&NewRecord {
+        timestamp: record.timestamp,
+        key: record.key.as_deref(),
+        value: value.map_or(Body::Null, Body::Whole),
+        headers: &headers,
+    });
+    let batch = batch.map_err(|error| Failure::TooLarge(error.to_string().into()))?;
+    let size_bytes = batch.bytes().len();
+    if size_bytes > MOVED_SIZE_BYTES_MAX {
+        let what = format!("a message of {size_bytes} bytes, {MOVED_SIZE_BYTES_MAX} can be moved");
+        return Err(Failure::TooLarge(what.into()));
+    }
+    Ok(batch)
+}
+
+/// The same, made of the stored batches that the record lies in. `None` where it isn't there.
+pub(crate) fn moved_again(
+    records: Vec<Record>,
+    changes: &[HeaderChange],
+) -> Result<Option<Bytes>, Failure> {
+    let record = records.into_iter().next();
+    let batch = record.map(|record| moved_batch(&record, changes));
+    Ok(batch.transpose()?.map(Batch::into_bytes))
+}

@@ -1,0 +1,203 @@
+//! What a shard sends of a record that goes to another shard's log, first and again.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that can't go on says so by panicking"
+)]
+
+use std::{path::Path, sync::Arc};
+
+use bytes::Bytes;
+use smallvec::smallvec;
+use stele_base_env::{LocalDisk, OsRng};
+use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, ShardId, Timestamp};
+use stele_core_broker::{
+    LinkInbox, LinkNews, MoveMessage, News, Opened, Read, ReplyTo, Request, Shard,
+};
+use stele_core_engine::{
+    Append, AppendTarget, Columns, HeaderChange, LedgerId, OpenLog, Schedule, Trim, TrimReason,
+};
+use stele_core_storage::{DataDirectory, Journal, Options};
+use stele_test_testkit::queue;
+use stele_wire_batch::{
+    Batch, BatchBuilder, Body, DECOMPRESSED_SIZE_BYTES_MAX, NewRecord, Record, RecordHeader,
+};
+use tokio::sync::oneshot;
+
+/// On the shard of the test.
+const HERE: LogId = LogId(2);
+
+/// On another.
+const THERE: LogId = LogId(3);
+
+const START: Timestamp = Timestamp(1_700_000_000_000);
+
+const PARTITION: PartitionId = PartitionId {
+    log: HERE,
+    index: PartitionIndex(0),
+};
+
+/// The first of two shards, its writer, and what is on its way to the second.
+struct First {
+    shard: Shard,
+    writer: Box<dyn Journal>,
+    to_second: LinkInbox,
+}
+
+impl First {
+    fn open(path: &Path) -> Self {
+        let directory = DataDirectory::open(Arc::new(LocalDisk), path, 2).unwrap();
+        let to_second = LinkInbox::default();
+        let mut opened = Shard::open(
+            &directory.shard(ShardId(0)).unwrap(),
+            &Options::default(),
+            Arc::default(),
+            vec![Arc::default(), Arc::clone(&to_second)],
+            &mut OsRng::new().unwrap(),
+            START,
+        )
+        .unwrap();
+        let epoch = opened.shard.state().next_epoch();
+        opened.recover(epoch, START).unwrap();
+        let Opened { shard, writer, .. } = opened;
+        Self {
+            shard,
+            writer,
+            to_second,
+        }
+    }
+
+    fn handle(&mut self, request: Request) {
+        self.shard.handle(request, START);
+        while let Some(block) = self.shard.take_block(START) {
+            let written = self.writer.append(&block).unwrap();
+            self.shard.news(News::Written(written), START);
+        }
+        let next = self.writer.sync().unwrap();
+        self.shard.news(News::Synced(next), START);
+    }
+
+    fn append(&mut self, batch: Batch) {
+        let body = batch.into_bytes();
+        let append = Append {
+            targets: smallvec![AppendTarget {
+                log: HERE,
+                partition: None,
+            }],
+            count: 3,
+            size_bytes: body.len() as u32,
+            timestamp: START,
+            producer: None,
+            columns: Columns::default(),
+        };
+        self.handle(Request::Append {
+            append,
+            body,
+            reply: ReplyTo::Call(oneshot::channel().0),
+        });
+    }
+
+    fn records(&mut self) -> Vec<Record> {
+        let (reply, mut answer) = oneshot::channel();
+        let read = Read {
+            partition: PARTITION,
+            from: Offset(0),
+            bytes_max: 1 << 20,
+        };
+        let reads = vec![read];
+        self.handle(Request::Read { reads, reply });
+        let read = answer.try_recv().unwrap().pop().unwrap().unwrap();
+        let batches = read.resolve_blocking().unwrap();
+        let records = batches[0].records(DECOMPRESSED_SIZE_BYTES_MAX).unwrap();
+        records.map(Result::unwrap).collect()
+    }
+
+    /// The body of the one command on its way.
+    fn sent(&self) -> Option<Bytes> {
+        let mut news = Vec::new();
+        self.to_second.take(&mut news);
+        match <[_; 1]>::try_from(news) {
+            Ok([LinkNews::Command { body, .. }]) => body,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn header<'a>(key: &'a str, value: &'a str) -> RecordHeader<'a> {
+    RecordHeader {
+        key: key.as_bytes(),
+        value: Some(value.as_bytes()),
+    }
+}
+
+fn change(key: &str, value: Option<&str>) -> HeaderChange {
+    HeaderChange {
+        key: key.as_bytes().into(),
+        value: value.map(|value| value.as_bytes().into()),
+    }
+}
+
+#[test]
+fn what_is_sent_again_is_what_was_sent_for_as_long_as_it_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut first = First::open(directory.path());
+    let config = queue("here", stele_core_engine::Durability::Synced).config;
+    first.handle(Request::tell(OpenLog { log: HERE, config }));
+    let mut batch = BatchBuilder::new();
+    for (place, value) in ["a", "b", "c"].into_iter().enumerate() {
+        let headers = [
+            header("stays", value),
+            header("goes", "1"),
+            header("changes", "2"),
+            header("goes", "3"),
+        ];
+        let record = NewRecord {
+            timestamp: START.plus_ms(place as u64),
+            key: Some(b"key"),
+            value: Body::Whole(value.as_bytes()),
+            headers: &headers,
+        };
+        batch.push(&record).unwrap();
+    }
+    first.append(batch.finish());
+
+    let message = MoveMessage {
+        log: HERE,
+        ledger: LedgerId::DEFAULT,
+        partition: PARTITION.index,
+        lease: None,
+        record: first.records()[1].clone(),
+        to: THERE,
+        headers: vec![change("goes", None), change("changes", Some("4"))],
+        schedule: Schedule::default(),
+    };
+    let (request, mut answer) = message.request().unwrap();
+    first.handle(request);
+    answer.try_recv().unwrap().unwrap();
+    let sent = first.sent().unwrap();
+    assert_eq!(first.shard.link_backlog_bytes(), sent.len() as u64);
+
+    let batch = Batch::new(sent.clone()).unwrap();
+    let mut records = batch.records(DECOMPRESSED_SIZE_BYTES_MAX).unwrap();
+    let record = records.next().unwrap().unwrap();
+    assert!(records.next().is_none());
+    assert_eq!(record.timestamp, START.plus_ms(1));
+    assert_eq!(record.key.as_deref(), Some(&b"key"[..]));
+    assert_eq!(record.value.as_deref(), Some(&b"b"[..]));
+    let headers: Vec<_> = record.headers.iter().collect();
+    assert_eq!(headers, [header("stays", "b"), header("changes", "4")]);
+
+    first.shard.resend();
+    assert_eq!(first.sent(), Some(sent.clone()));
+    drop(first);
+    let mut first = First::open(directory.path());
+    first.shard.resend();
+    assert_eq!(first.sent(), Some(sent));
+
+    first.handle(Request::tell(Trim {
+        partition: PARTITION,
+        to: Offset(2),
+        reason: TrimReason::Asked,
+    }));
+    first.shard.resend();
+    assert_eq!(first.sent(), None);
+}

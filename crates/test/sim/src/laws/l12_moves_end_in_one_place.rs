@@ -1,0 +1,225 @@
+//! Law 12: a record that was moved to another log is there or in its place, never in both; and once
+//! all is quiet not in neither, unless one of the two logs has lost it by its own life.
+//!
+//! It is in its place when it is handed out there after it was moved, or moved from there again.
+//! What a power cut takes back of logs that aren't synced may be in the other place after it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use stele_base_types::{LogId, Offset, PartitionId};
+use stele_core_engine::Durability;
+
+use super::{Law, ensure};
+use crate::{
+    event::{Crash, Event, Item, Moving, RecordId, Settling},
+    model::{Model, Standing},
+};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct MovesEndInOnePlace {
+    /// By what the record is in the other log.
+    moves: BTreeMap<RecordId, Moved>,
+    /// The last move from a place.
+    last: BTreeMap<Place, RecordId>,
+    /// Logs whose deletion was acknowledged.
+    gone: BTreeSet<LogId>,
+    /// Logs that are being purged: that may happen at any time until it is answered, or never is.
+    purging: Vec<LogId>,
+}
+
+type Place = (PartitionId, Offset);
+
+#[derive(Debug)]
+struct Moved {
+    from: PartitionId,
+    offset: Offset,
+    to: LogId,
+    /// The class of the log that it comes from, and of the other.
+    classes: [Durability; 2],
+    /// The client was told that it stays decided.
+    is_promised: bool,
+    /// A log has ended, or was cut, or a request had an effect on it that isn't known.
+    is_excused: bool,
+    /// The other log was gone already.
+    has_to_return: bool,
+    has_returned: bool,
+    has_arrived: bool,
+    /// Where it was seen in the other log, where no crash has taken that back.
+    at: Option<Place>,
+}
+
+impl Law for MovesEndInOnePlace {
+    fn name(&self) -> &'static str {
+        "12: what is moved ends in one of two places"
+    }
+
+    fn judge(&mut self, event: &Event, model: &Model) -> Result<(), String> {
+        match event {
+            Event::Moving(moving) => self.begin(moving, model)?,
+            Event::Moved(record) => {
+                if let Some(moved) = self.moves.get_mut(record) {
+                    moved.is_promised = true;
+                }
+            }
+            Event::Leased(leased) => {
+                for one in &leased.records {
+                    let place = (leased.partition, one.offset);
+                    self.is_seen(one.record, place)?;
+                    self.is_back(place)?;
+                }
+            }
+            Event::Read(read) | Event::Audited(read) => {
+                for (offset, record) in &read.records {
+                    self.is_seen(*record, (read.partition, *offset))?;
+                }
+            }
+            Event::Deleted(log) => {
+                self.gone.insert(*log);
+            }
+            Event::Purging(log) => {
+                self.purging.push(*log);
+            }
+            Event::Purged(log) => {
+                self.excuse(|moved| moved.touches(*log));
+                let place = self.purging.iter().position(|purging| purging == log);
+                place.map(|place| self.purging.swap_remove(place));
+            }
+            Event::Deleting(log) => self.excuse(|moved| moved.touches(*log)),
+            Event::Trimming(partition, to) => self.excuse(|moved| {
+                let cuts_place = moved.from == *partition && moved.offset < *to;
+                cuts_place || moved.to == partition.log
+            }),
+            Event::Settling(settling) => self.excuse(|moved| is_settled(settling, moved)),
+            Event::Crashed(crash) => self.crash(*crash),
+            Event::AtRest { moving, .. } => {
+                ensure(moving.is_empty(), || {
+                    format!("records of {moving:?} are on their way for ever")
+                })?;
+                self.none_is_lost(model)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl MovesEndInOnePlace {
+    fn begin(&mut self, moving: &Moving, model: &Model) -> Result<(), String> {
+        let Moving {
+            log,
+            item,
+            to,
+            record,
+        } = *moving;
+        let from = PartitionId::new(log, item.partition);
+        let standing = model.ledgers.standing(from, item.offset);
+        ensure(may_move(standing, &item), || {
+            format!("{moving:?} was taken, and is {standing:?}")
+        })?;
+        self.is_back((from, item.offset))?;
+        self.last.insert((from, item.offset), record);
+        let class = |log| {
+            model
+                .log(log)
+                .map_or(Durability::Volatile, |it| it.durability)
+        };
+        let moved = Moved {
+            from,
+            offset: item.offset,
+            to,
+            classes: [class(log), class(to)],
+            is_promised: false,
+            is_excused: model.log(log).is_none(),
+            has_to_return: self.gone.contains(&to),
+            has_returned: false,
+            has_arrived: false,
+            at: None,
+        };
+        self.moves.insert(record, moved);
+        Ok(())
+    }
+
+    /// A record was seen; it may be one that was moved.
+    fn is_seen(&mut self, record: RecordId, place: Place) -> Result<(), String> {
+        let Some(moved) = self.moves.get_mut(&record) else {
+            return Ok(());
+        };
+        let is_once = moved.at.is_none_or(|at| at == place);
+        ensure(is_once && !moved.has_returned, || {
+            format!("{} is at {place:?}, and so is {moved:?}", record.0)
+        })?;
+        (moved.at, moved.has_arrived) = (Some(place), true);
+        Ok(())
+    }
+
+    /// What lies at a place isn't elsewhere.
+    fn is_back(&mut self, place: Place) -> Result<(), String> {
+        let moved = self.last.get(&place);
+        let Some(moved) = moved.and_then(|record| self.moves.get_mut(record)) else {
+            return Ok(());
+        };
+        ensure(moved.at.is_none(), || {
+            format!("{place:?} was handed out, and has gone: {moved:?}")
+        })?;
+        moved.has_returned = true;
+        Ok(())
+    }
+
+    fn excuse(&mut self, which: impl Fn(&Moved) -> bool) {
+        for moved in self.moves.values_mut().filter(|moved| which(moved)) {
+            moved.is_excused = true;
+        }
+    }
+
+    fn crash(&mut self, crash: Crash) {
+        for log in std::mem::take(&mut self.purging) {
+            self.excuse(|moved| moved.touches(log));
+        }
+        let stays = |class| match class {
+            Durability::Synced => true,
+            Durability::Flushed => crash == Crash::Kill,
+            Durability::Volatile => false,
+        };
+        for moved in self.moves.values_mut() {
+            moved.is_excused |= !moved.classes.into_iter().all(stays);
+            moved.at = moved.at.filter(|_| stays(moved.classes[1]));
+        }
+    }
+
+    fn none_is_lost(&self, model: &Model) -> Result<(), String> {
+        let lost = self.moves.iter().find(|(_, moved)| {
+            // What a window keeps, and it alone, goes unseen.
+            let target = model.log(moved.to);
+            let is_kept = target.is_some_and(|log| log.retention.until_acknowledged);
+            let is_judged = moved.is_promised && !moved.is_excused;
+            let is_there = moved.has_arrived || moved.has_returned;
+            is_judged && (is_kept || moved.has_to_return) && !is_there
+        });
+        ensure(lost.is_none(), || format!("{lost:?} is nowhere"))
+    }
+}
+
+impl Moved {
+    fn touches(&self, log: LogId) -> bool {
+        self.from.log == log || self.to == log
+    }
+}
+
+/// Whether a record that is known to stand so may be moved.
+fn may_move(standing: Option<Standing>, item: &Item) -> bool {
+    match (standing, item.lease) {
+        (None | Some(Standing::Unknown), _) => true,
+        (Some(Standing::Leased { lease, .. }), named) => named.is_none_or(|named| named == lease),
+        (Some(Standing::Waiting { .. }), named) => named.is_none(),
+        (Some(Standing::Done | Standing::DoneForever), _) => false,
+    }
+}
+
+/// Whether a request may have settled a record that was moved from its place and is back there.
+fn is_settled(settling: &Settling, moved: &Moved) -> bool {
+    settling.items.iter().any(|item| {
+        let place = (PartitionId::new(settling.log, item.partition), item.offset);
+        item.lease.is_none() && place == (moved.from, moved.offset)
+    })
+}

@@ -53,7 +53,7 @@ pub struct Groups {
 pub(crate) struct Group {
     pub(crate) offsets: BTreeMap<PartitionId, Committed>,
     pub(crate) assignments: Assignments,
-    /// When it last lost its last member or had an offset committed.
+    /// When it last lost its last member, got its assignments, or had an offset committed.
     pub(crate) touched: Timestamp,
     /// Neither this nor what follows is stored.
     live: Live,
@@ -187,6 +187,9 @@ impl Group {
                     .retain(|partition, _| !partitions.contains(partition));
             }
             GroupRecord::Assigned(assignments, at) => {
+                // What it was before isn't the same for a restart, which may not have known the
+                // group until now.
+                self.touched = *at;
                 self.assignments = (**assignments).clone();
                 live.assign(assignments, Some(*at));
             }

@@ -126,6 +126,22 @@ fn is_memberless(live: &Live) -> bool {
     }
 }
 
+#[test]
+fn a_group_that_a_restart_has_not_known_before_its_assignments_is_the_same_after_it() {
+    let steps = [
+        Step::Pass(1),
+        Step::Commit(0, -1, 0),
+        Step::First(3, true, None, 0),
+        Step::DeleteOffsets(0),
+        Step::First(4, false, None, 0),
+        Step::Leave(3, None),
+        Step::Sync(4, 0),
+    ];
+    let mut driven = Driven::default();
+    steps.iter().for_each(|step| take(&mut driven, step));
+    driven.restart();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
     #[test]

@@ -217,8 +217,9 @@ pub const KEYS: &[Key] = &[
         "storage.journal",
         Kind::Size,
         Some("256MiB"),
-        "What is still kept moves from the journal to segments once the journal is larger. Publishing \
-         waits while it is four times as large, so that a start has a bounded journal to read.",
+        "What is still kept moves from the journal to segments once the journal is larger. \
+         Publishing waits while it is four times as large, so that a start has a bounded journal \
+         to read.",
     ),
     key(
         "storage.journal_age",

@@ -352,7 +352,7 @@ fn a_large_credit_is_used_in_pieces() {
         pieces += 1;
         alone.shard.tick(START);
     }
-    assert_eq!((alone.leased(), pieces), (10_000, 4));
+    assert_eq!((alone.leased(), pieces), (10_000, 5));
 }
 
 #[test]

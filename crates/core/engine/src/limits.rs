@@ -3,6 +3,10 @@
 /// Records leased to one consumer in one decision: bounds how long a dispatch holds the shard.
 pub const RUN_RECORDS_MAX: u32 = 256;
 
+/// What a run costs to lease, to read and to hand over before its first record, in records: a
+/// consumer that gets every second record gets as many runs as records.
+pub const RUN_WEIGHT: u32 = 64;
+
 /// Things that a closed log left which are swept in one decision, likewise.
 pub const SWEEP_MAX: usize = RUN_RECORDS_MAX as usize;
 

@@ -7,7 +7,10 @@ use stele_base_types::{
     LogId, Name, Offset, PartitionId, ProcessEpoch, ProducerId, SessionId, Timestamp,
 };
 
-use crate::{Columns, LinkRecord, ProducerStamp, limits::RUN_RECORDS_MAX};
+use crate::{
+    Columns, LinkRecord, ProducerStamp,
+    limits::{RUN_RECORDS_MAX, RUN_WEIGHT},
+};
 pub use crate::{catalogue::CatalogueRecord, group::GroupRecord, log::LogRecord};
 
 impl Record {
@@ -25,10 +28,13 @@ impl Record {
         }
     }
 
-    /// How many records of logs it speaks of, or 1.
+    /// How much work it is, roughly, in records of logs. A run costs something by itself, however
+    /// short it is.
     pub(crate) fn weight(&self) -> u32 {
         match self {
-            Self::Log(_, LogRecord::Ledger(_, record)) => record.run().map_or(1, |run| run.count),
+            Self::Log(_, LogRecord::Ledger(_, record)) => {
+                record.run().map_or(1, |run| run.count + RUN_WEIGHT)
+            }
             Self::Log(_, LogRecord::Swept | LogRecord::ForgottenSome { .. }) => RUN_RECORDS_MAX,
             _ => 1,
         }

@@ -14,7 +14,7 @@
 
 mod delivering;
 pub(crate) mod publishing;
-mod settling;
+pub(crate) mod settling;
 
 use std::{collections::VecDeque, sync::Arc};
 

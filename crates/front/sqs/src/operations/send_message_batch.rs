@@ -1,8 +1,9 @@
 //! SendMessageBatch: puts up to ten messages into a queue, each with its own outcome.
 //!
 //! - Fields: `QueueUrl`, `Entries` of `Id` and SendMessage's; answers `Successful`, `Failed`.
-//! - The messages of a partition are one append, or a few where a FIFO queue knows some of them
-//!   already; all are on disk when this is answered. Order within a partition is kept.
+//! - The messages of a partition are one append. To a FIFO queue all are one, or several one after
+//!   the other where they belong to several partitions, or it knows some of them already. All are
+//!   on disk when this is answered. Order within a partition is kept.
 //! - As in AWS, a FIFO entry without group or deduplication id fails the batch as a whole.
 //! - Deviations: none.
 //! - Spec:
@@ -41,6 +42,11 @@ pub(super) async fn run(
     check_fifo(&queue, &request.entries)?;
     check_total_size(&request.entries)?;
 
+    let order: Vec<_> = request
+        .entries
+        .iter()
+        .map(|entry| entry.id.clone())
+        .collect();
     let mut response = send_message_batch::Response::default();
     let mut checked = Vec::with_capacity(request.entries.len());
     for Entry { id, message } in request.entries {
@@ -57,11 +63,20 @@ pub(super) async fn run(
     for (messages, appending) in begun {
         finish(front, &queue, messages, appending, &mut response).await;
     }
+    // In the order of the entries, whichever way they went.
+    response
+        .successful
+        .sort_by_key(|(id, _)| order.iter().position(|known| known == id));
     Ok(Response::SendMessageBatch(response))
 }
 
-/// The messages of each partition, as far as is known here. The engine has the last word.
+/// The messages of each partition, as far as is known here. The engine has the last word. A FIFO
+/// queue gets them as they come: of two with one deduplication id the first is taken, wherever they
+/// belong.
 fn by_partition(queue: &Queue, messages: Messages) -> Vec<Messages> {
+    if queue.attributes.fifo {
+        return vec![messages];
+    }
     let mut groups: Vec<(Option<PartitionIndex>, Messages)> = Vec::new();
     for (id, message) in messages {
         let partition = message.partition(queue);

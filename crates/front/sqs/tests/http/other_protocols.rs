@@ -283,3 +283,49 @@ async fn a_batch_for_a_queue_of_several_partitions_goes_by_group() {
     }
     server.stop().await;
 }
+
+#[tokio::test]
+async fn of_two_with_one_deduplication_id_the_first_is_taken_wherever_they_belong() {
+    let server = Server::start().await;
+    let config = LogConfig {
+        partitions: 3,
+        queue: Some(LedgerConfig {
+            fifo: true,
+            ..LedgerConfig::default()
+        }),
+        ..queue()
+    };
+    declare(server.broker(), "many.fifo", "other", config).await;
+    let url = server
+        .ok("GetQueueUrl", json!({"QueueName": "many.fifo"}))
+        .await["QueueUrl"]
+        .clone();
+    // Group b lies in a partition of its own, which comes first here.
+    let entries: Vec<_> = [
+        ("b", "z", "before"),
+        ("a", "d", "first"),
+        ("b", "d", "second"),
+    ]
+    .into_iter()
+    .enumerate()
+    .map(|(n, (group, id, body))| {
+        json!({"Id": n.to_string(), "MessageBody": body, "MessageGroupId": group,
+                   "MessageDeduplicationId": id})
+    })
+    .collect();
+    let request = json!({"QueueUrl": url, "Entries": entries});
+    let answer = server.ok("SendMessageBatch", request).await;
+    let sent = answer["Successful"].as_array().unwrap();
+    let ids: Vec<_> = sent
+        .iter()
+        .map(|entry| entry["Id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, ["0", "1", "2"]);
+    assert_eq!(sent[2]["MessageId"], sent[1]["MessageId"]);
+    let mut received = server.receive(url.as_str().unwrap()).await;
+    received.extend(server.receive(url.as_str().unwrap()).await);
+    let mut received = bodies(&received);
+    received.sort_unstable();
+    assert_eq!(received, ["before", "first"]);
+    server.stop().await;
+}

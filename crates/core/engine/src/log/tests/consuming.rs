@@ -293,3 +293,19 @@ fn a_restart_drops_logs_that_live_in_memory() {
     let left: Vec<u64> = shard.state.logs.iter().map(|(id, _)| id.0).collect();
     assert_eq!(left, [3]);
 }
+
+#[test]
+fn a_short_run_weighs_as_much_as_the_work_that_it_is() {
+    let leased = |count| {
+        let run = Run {
+            partition: PartitionIndex(0),
+            first: Offset(0),
+            count,
+        };
+        let record = LogRecord::Ledger(LedgerId::DEFAULT, LedgerRecord::Settled(run));
+        Decision::record(Record::Log(LOG, record)).weight()
+    };
+    // Of a piece of work of so many records, hundreds of runs of one would be too many.
+    assert!(leased(1) * 32 > 2_000);
+    assert!(leased(256) * 6 < 2_000);
+}

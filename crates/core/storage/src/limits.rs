@@ -93,6 +93,6 @@ pub(crate) const RELEASE_STEP_BYTES: u64 = 4 << 20;
 /// that doesn't get that done is slower than what comes in; and a start has to read all of it.
 pub(crate) const JOURNAL_SIZES_MAX: u64 = 4;
 
-/// How many checkpointed journal files a shard keeps to write over. A checkpoint takes one or two
-/// at a time; more would be disk that nobody uses.
-pub(crate) const SPARE_FILES_MAX: usize = 2;
+/// How many checkpointed journal files a shard keeps to write over: what a burst writes before the
+/// next checkpoint. With two, every other file of a burst was a fresh one.
+pub(crate) const SPARE_FILES_MAX: usize = 4;

@@ -131,14 +131,12 @@ impl Log {
 
     /// Where a ledger begins in those partitions where it doesn't at their start.
     fn starts(&self, start: LedgerStart) -> Result<Vec<(PartitionIndex, Offset)>, LogError> {
-        let ends = || {
-            let indexes = (0..).map(PartitionIndex);
-            let ends = self.partitions.iter().map(|partition| partition.end);
-            indexes.zip(ends).collect()
-        };
         match start {
             LedgerStart::Earliest => Ok(Vec::new()),
-            LedgerStart::Latest => Ok(ends()),
+            LedgerStart::Latest => {
+                let ends = self.partitions.iter().map(|partition| partition.end);
+                Ok((0..).map(PartitionIndex).zip(ends).collect())
+            }
             LedgerStart::At(starts) => {
                 for (index, offset) in &starts {
                     let known = self.partition(*index).ok_or(LogError::NoSuchPartition)?;

@@ -1,6 +1,6 @@
 //! Offsets that are no messages: compacted away, or of a control batch that a ledger met late.
 
-use stele_base_types::LogId;
+use stele_base_types::{LogId, Timestamp};
 
 use super::{LogError, Run, ledger::ledger_record};
 use crate::{Command, Decision, Durability, LedgerRecord, State};
@@ -19,11 +19,7 @@ impl Command for Skip {
     type Reply = ();
     type Error = LogError;
 
-    fn decide(
-        self,
-        state: &State,
-        _now: stele_base_types::Timestamp,
-    ) -> Result<Decision, LogError> {
+    fn decide(self, state: &State, _now: Timestamp) -> Result<Decision, LogError> {
         let Self { log, run } = self;
         let known = state.logs.known(log)?;
         known

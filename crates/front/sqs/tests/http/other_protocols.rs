@@ -49,6 +49,23 @@ async fn declare(broker: &Broker, name: &str, facet: &str, config: LogConfig) ->
     broker.declare_log(declare).await.unwrap().definition().id
 }
 
+/// A FIFO queue, and its URL.
+async fn fifo_of_three_partitions(server: &Server) -> (LogId, String) {
+    let config = LogConfig {
+        partitions: 3,
+        queue: Some(LedgerConfig {
+            fifo: true,
+            ..LedgerConfig::default()
+        }),
+        ..queue()
+    };
+    let log = declare(server.broker(), "many.fifo", "other", config).await;
+    let found = server
+        .ok("GetQueueUrl", json!({"QueueName": "many.fifo"}))
+        .await;
+    (log, found["QueueUrl"].as_str().unwrap().to_owned())
+}
+
 /// What a partition holds, in order.
 async fn values(broker: &Broker, log: LogId, partition: u32) -> Vec<String> {
     let read = Read {
@@ -247,19 +264,7 @@ async fn a_queue_that_contradicts_what_exists_is_refused() {
 #[tokio::test]
 async fn a_batch_for_a_queue_of_several_partitions_goes_by_group() {
     let server = Server::start().await;
-    let config = LogConfig {
-        partitions: 3,
-        queue: Some(LedgerConfig {
-            fifo: true,
-            ..LedgerConfig::default()
-        }),
-        ..queue()
-    };
-    let log = declare(server.broker(), "many.fifo", "other", config).await;
-    let url = server
-        .ok("GetQueueUrl", json!({"QueueName": "many.fifo"}))
-        .await["QueueUrl"]
-        .clone();
+    let (log, url) = fifo_of_three_partitions(&server).await;
     // By Kafka's hash, of three partitions.
     let partitions = [("a", 1), ("b", 2), ("c", 1), ("d", 2)];
     let entries: Vec<_> = (0..10)
@@ -287,19 +292,7 @@ async fn a_batch_for_a_queue_of_several_partitions_goes_by_group() {
 #[tokio::test]
 async fn of_two_with_one_deduplication_id_the_first_is_taken_wherever_they_belong() {
     let server = Server::start().await;
-    let config = LogConfig {
-        partitions: 3,
-        queue: Some(LedgerConfig {
-            fifo: true,
-            ..LedgerConfig::default()
-        }),
-        ..queue()
-    };
-    declare(server.broker(), "many.fifo", "other", config).await;
-    let url = server
-        .ok("GetQueueUrl", json!({"QueueName": "many.fifo"}))
-        .await["QueueUrl"]
-        .clone();
+    let (_, url) = fifo_of_three_partitions(&server).await;
     // Group b lies in a partition of its own, which comes first here.
     let entries: Vec<_> = [
         ("b", "z", "before"),
@@ -322,8 +315,8 @@ async fn of_two_with_one_deduplication_id_the_first_is_taken_wherever_they_belon
         .collect();
     assert_eq!(ids, ["0", "1", "2"]);
     assert_eq!(sent[2]["MessageId"], sent[1]["MessageId"]);
-    let mut received = server.receive(url.as_str().unwrap()).await;
-    received.extend(server.receive(url.as_str().unwrap()).await);
+    let mut received = server.receive(&url).await;
+    received.extend(server.receive(&url).await);
     let mut received = bodies(&received);
     received.sort_unstable();
     assert_eq!(received, ["before", "first"]);

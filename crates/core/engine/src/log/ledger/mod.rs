@@ -190,15 +190,14 @@ impl Ledger {
         at: Timestamp,
         site: &mut Site<'_>,
     ) {
-        let expiry_ms = self.config.expiry_ms;
-        let expiry_before = self.next_expiry(run.partition);
-        let mut first = run.first;
         if columns.is_control()
             && let Some(part) = self.part_mut(run.partition)
         {
-            part.pass(run.first, run.count);
-            return;
+            return part.pass(run.first, run.count);
         }
+        let expiry_ms = self.config.expiry_ms;
+        let expiry_before = self.next_expiry(run.partition);
+        let mut first = run.first;
         for piece in columns.pieces(run.count) {
             let run = Run {
                 partition: run.partition,

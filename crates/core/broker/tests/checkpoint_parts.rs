@@ -6,18 +6,14 @@
 
 use std::{cell::Cell, path::Path, sync::Arc};
 
-use parking_lot::RwLock;
 use smallvec::smallvec;
-use stele_base_env::{LocalDisk, OsRng};
-use stele_base_types::{LogId, ShardId, Timestamp};
+use stele_base_types::{LogId, Timestamp};
 use stele_core_broker::{News, Opened, Replayed, ReplyTo, Request, Shard};
 use stele_core_engine::{
-    Append, AppendTarget, Catalogue, Columns, Durability, limits::LOGS_IN_CATALOGUE_PART,
+    Append, AppendTarget, Columns, Durability, limits::LOGS_IN_CATALOGUE_PART,
 };
-use stele_core_storage::{
-    Checkpointer, DataDirectory, Journal, Options, PartKey, Parts, Replay, ReplayError,
-};
-use stele_test_testkit::{message, queue};
+use stele_core_storage::{Checkpointer, Journal, Options, PartKey, Parts, Replay, ReplayError};
+use stele_test_testkit::{first_shard, message, queue};
 use tokio::sync::oneshot;
 
 const LOGS: u64 = 10_000;
@@ -83,18 +79,8 @@ struct Alone {
 
 impl Alone {
     fn open(path: &Path) -> Self {
-        let directory = DataDirectory::open(Arc::new(LocalDisk), path, 1).unwrap();
-        let mut opened = Shard::open(
-            &directory.shard(ShardId(0)).unwrap(),
-            &OPTIONS,
-            Arc::<RwLock<Catalogue>>::default(),
-            vec![Arc::default()],
-            &mut OsRng::new().unwrap(),
-            START,
-        )
-        .unwrap();
-        let epoch = opened.shard.state().next_epoch();
-        opened.recover(epoch, START).unwrap();
+        let links = vec![Arc::default()];
+        let opened = first_shard(path, &OPTIONS, Arc::default(), links, START);
         let Opened {
             shard,
             writer,

@@ -8,16 +8,15 @@ use std::{path::Path, sync::Arc};
 
 use bytes::Bytes;
 use smallvec::smallvec;
-use stele_base_env::{LocalDisk, OsRng};
-use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, ShardId, Timestamp};
+use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 use stele_core_broker::{
     LinkInbox, LinkNews, MoveMessage, News, Opened, Read, ReplyTo, Request, Shard,
 };
 use stele_core_engine::{
     Append, AppendTarget, Columns, HeaderChange, LedgerId, OpenLog, Schedule, Trim, TrimReason,
 };
-use stele_core_storage::{DataDirectory, Journal, Options};
-use stele_test_testkit::queue;
+use stele_core_storage::{Journal, Options};
+use stele_test_testkit::{first_shard, queue};
 use stele_wire_batch::{
     Batch, BatchBuilder, Body, DECOMPRESSED_SIZE_BYTES_MAX, NewRecord, Record, RecordHeader,
 };
@@ -45,19 +44,9 @@ struct First {
 
 impl First {
     fn open(path: &Path) -> Self {
-        let directory = DataDirectory::open(Arc::new(LocalDisk), path, 2).unwrap();
         let to_second = LinkInbox::default();
-        let mut opened = Shard::open(
-            &directory.shard(ShardId(0)).unwrap(),
-            &Options::default(),
-            Arc::default(),
-            vec![Arc::default(), Arc::clone(&to_second)],
-            &mut OsRng::new().unwrap(),
-            START,
-        )
-        .unwrap();
-        let epoch = opened.shard.state().next_epoch();
-        opened.recover(epoch, START).unwrap();
+        let links = vec![Arc::default(), Arc::clone(&to_second)];
+        let opened = first_shard(path, &Options::default(), Arc::default(), links, START);
         let Opened { shard, writer, .. } = opened;
         Self {
             shard,

@@ -8,9 +8,8 @@ use std::{path::Path, sync::Arc};
 
 use parking_lot::RwLock;
 use smallvec::smallvec;
-use stele_base_env::{LocalDisk, OsRng};
 use stele_base_types::{
-    ConsumerId, LogId, Name, Offset, PartitionId, PartitionIndex, ProcessEpoch, SessionId, ShardId,
+    ConsumerId, LogId, Name, Offset, PartitionId, PartitionIndex, ProcessEpoch, SessionId,
     Timestamp,
 };
 use stele_core_broker::{Error, LeasedBatch, News, Opened, ReplyTo, Request, Shard};
@@ -19,8 +18,8 @@ use stele_core_engine::{
     CommitOffsets, ConsumerRef, DeclareLog, Declared, Durability, Lease, LeaseRequest, LedgerId,
     LogError, Outcome, Retention, Settle, SettleItem, Subscribe, Subscription, Window,
 };
-use stele_core_storage::{DataDirectory, Journal, Options};
-use stele_test_testkit::{message, queue};
+use stele_core_storage::{Journal, Options};
+use stele_test_testkit::{first_shard, message, queue};
 use tokio::sync::oneshot;
 
 const LOG: LogId = LogId(0);
@@ -39,19 +38,15 @@ struct Alone {
 
 impl Alone {
     fn open(path: &Path) -> Self {
-        let directory = DataDirectory::open(Arc::new(LocalDisk), path, 1).unwrap();
         let replica = Arc::<RwLock<_>>::default();
-        let mut opened = Shard::open(
-            &directory.shard(ShardId(0)).unwrap(),
+        let links = vec![Arc::default()];
+        let opened = first_shard(
+            path,
             &Options::default(),
             Arc::clone(&replica),
-            vec![Arc::default()],
-            &mut OsRng::new().unwrap(),
+            links,
             START,
-        )
-        .unwrap();
-        let epoch = opened.shard.state().next_epoch();
-        opened.recover(epoch, START).unwrap();
+        );
         let Opened { shard, writer, .. } = opened;
         Self {
             shard,

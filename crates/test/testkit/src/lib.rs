@@ -7,9 +7,11 @@ mod counted;
 mod declaration;
 mod message;
 mod scarce_disk;
+mod shard;
 mod shifted_clock;
 
 pub use broker::TestBroker;
 pub use counted::counted;
 pub use declaration::queue;
 pub use message::message;
+pub use shard::first_shard;

@@ -16,7 +16,7 @@ use stele_core_broker::{Error, LeasedBatch, News, Opened, ReplyTo, Request, Shar
 use stele_core_engine::{
     AlterLog, Append, AppendTarget, Catalogue, CatalogueError, Columns, Command, CommitOffset,
     CommitOffsets, ConsumerRef, DeclareLog, Declared, Durability, Lease, LeaseRequest, LedgerId,
-    LogError, Outcome, Retention, Settle, SettleItem, Subscribe, Subscription, Window,
+    LogError, Outcome, Purge, Retention, Settle, SettleItem, Subscribe, Subscription, Window,
 };
 use stele_core_storage::{Journal, Options};
 use stele_test_testkit::{first_shard, message, queue};
@@ -27,6 +27,7 @@ const START: Timestamp = Timestamp(1_700_000_000_000);
 const DAY_MS: u64 = 86_400_000;
 
 type Answer = Result<Declared, Error<CatalogueError>>;
+type Leases = oneshot::Receiver<Result<Vec<LeasedBatch>, Error<LogError>>>;
 
 /// A shard and its writer.
 struct Alone {
@@ -34,6 +35,22 @@ struct Alone {
     writer: Box<dyn Journal>,
     /// What fronts route by.
     replica: Arc<RwLock<Catalogue>>,
+}
+
+/// Leases that need not be waited for and end with their session.
+fn at_once(session: SessionId, records_max: u32) -> LeaseRequest {
+    LeaseRequest {
+        ledger: LedgerId::DEFAULT,
+        holder: ConsumerRef {
+            session,
+            consumer: ConsumerId(0),
+        },
+        records_max,
+        lease_ms: None,
+        settle: false,
+        wait_ms: None,
+        attempt: None,
+    }
 }
 
 impl Alone {
@@ -99,19 +116,14 @@ impl Alone {
     }
 
     /// A lease of ten seconds that waits for a record.
-    fn lease(&mut self) -> oneshot::Receiver<Result<Vec<LeasedBatch>, Error<LogError>>> {
-        let request = LeaseRequest {
-            ledger: LedgerId::DEFAULT,
-            holder: ConsumerRef {
-                session: SessionId(1),
-                consumer: ConsumerId(0),
-            },
-            records_max: 1,
-            lease_ms: Some(10_000),
-            settle: false,
-            wait_ms: Some(60_000),
-            attempt: None,
-        };
+    fn lease(&mut self) -> Leases {
+        let mut request = at_once(SessionId(1), 1);
+        request.lease_ms = Some(10_000);
+        request.wait_ms = Some(60_000);
+        self.ask_to_lease(request)
+    }
+
+    fn ask_to_lease(&mut self, request: LeaseRequest) -> Leases {
         let (reply, answer) = oneshot::channel();
         let request = Request::Lease {
             lease: Lease { log: LOG, request },
@@ -348,6 +360,53 @@ fn a_large_credit_is_used_in_pieces() {
         alone.shard.tick(START);
     }
     assert_eq!((alone.leased(), pieces), (10_000, 5));
+}
+
+#[test]
+fn a_large_purge_goes_in_pieces_and_is_answered_when_all_is_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    alone.declare(Durability::Synced);
+    for _ in 0..10_000 {
+        alone.append();
+    }
+    alone.write(START);
+    alone.sync();
+    let session = SessionId(ProcessEpoch(1).first_number());
+    let held = (0..50).map(|_| alone.ask_to_lease(at_once(session, 200)));
+    let _held: Vec<_> = held.collect();
+    assert_eq!(alone.leased(), 10_000);
+    let (purge, mut purged) = Request::call(Purge {
+        log: LOG,
+        ledger: LedgerId::DEFAULT,
+        leased: true,
+    });
+    alone.shard.handle(purge, START);
+    let (reply, mut status) = oneshot::channel();
+    alone
+        .shard
+        .handle(Request::Status { log: LOG, reply }, START);
+    alone.append();
+    let mut wait = alone.lease();
+    while alone.shard.state().logs.is_owed(LOG) {
+        let before = alone.leased();
+        assert!(status.try_recv().is_err(), "nobody sees it half done");
+        assert!(wait.try_recv().is_err());
+        assert!(purged.try_recv().is_err());
+        alone.shard.tick(START);
+        let piece = before - alone.leased();
+        assert!((1..3_000).contains(&piece), "{piece} leases in one go");
+    }
+    assert!(purged.try_recv().is_err(), "the last piece isn't on disk");
+    alone.write(START);
+    alone.sync();
+    assert_eq!(purged.try_recv().unwrap(), Ok(10_000));
+    assert_eq!(status.try_recv().unwrap().unwrap().leased, 0);
+    assert_eq!(
+        wait.try_recv().unwrap().unwrap().len(),
+        1,
+        "what came after"
+    );
 }
 
 #[test]

@@ -28,6 +28,12 @@ pub trait Command: fmt::Debug + Send + 'static {
     fn looks_at(&self) -> Option<LogId> {
         None
     }
+
+    /// The log of which it may settle more than fits into one decision: its answer leaves when the
+    /// log is owed nothing ([`crate::Logs::is_owed`]).
+    fn clears(&self) -> Option<LogId> {
+        None
+    }
 }
 
 /// Names the asker of an answer that comes later. Chosen by the shard, opaque to the engine.

@@ -36,6 +36,8 @@ impl Record {
                 record.run().map_or(1, |run| run.count + RUN_WEIGHT)
             }
             Self::Log(_, LogRecord::Swept | LogRecord::ForgottenSome { .. }) => RUN_RECORDS_MAX,
+            // What it comes with may settle so many of each kind.
+            Self::Log(_, LogRecord::Clearing(_)) => 4 * RUN_RECORDS_MAX,
             _ => 1,
         }
     }

@@ -99,14 +99,14 @@ impl State {
         self.logs.session_closed(session)
     }
 
-    /// One step, or one run, of what sessions that have gone have left. The shard repeats it for as
-    /// long as [`Logs::has_leavings`].
+    /// One step, or one run, of what sessions that have gone have left, or of what is being
+    /// cleared. The shard repeats it for as long as [`Logs::has_leavings`].
     pub fn clean_up(&self, now: Timestamp) -> Decision {
         self.send(self.logs.clean_up(now), now)
     }
 
-    /// Some of what a closed log has left, who waits for it being told, or a purge of much. The
-    /// shard repeats it for as long as [`Logs::has_closing`].
+    /// Some of what a closed log has left, who waits for it being told. The shard repeats it for as
+    /// long as [`Logs::has_closing`].
     pub fn sweep(&self) -> Decision {
         self.logs.sweep()
     }

@@ -5,13 +5,32 @@
 //! request is held back until those appended before it are.
 //!
 //! What a session held returns by pieces after its end. Who asks a log for messages meanwhile waits
-//! until all is back there, or would get later ones first.
+//! until all is back there, or would get later ones first. A log is cleared by pieces, too, and who
+//! asked for it is answered after the last one.
+
+use std::fmt;
 
 use stele_base_types::LogId;
 use stele_core_engine::LedgerId;
 
 use super::{Shard, release::Unreleased};
 use crate::request::Request;
+
+/// What waits until a log is owed nothing.
+pub(super) enum Owed {
+    Request(Request),
+    /// To send the answer to a command that is carried out in pieces.
+    Answer(Box<dyn FnOnce(&mut Shard) + Send>),
+}
+
+impl fmt::Debug for Owed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request(request) => request.fmt(f),
+            Self::Answer(_) => f.write_str("Answer"),
+        }
+    }
+}
 
 impl Shard {
     /// Holds a request back where it must wait; gives it back where it need not.
@@ -20,7 +39,7 @@ impl Shard {
             return Some(request);
         };
         if self.state.logs.is_owed(log) {
-            self.owed.push((log, request));
+            self.owed.push((log, Owed::Request(request)));
             return None;
         }
         let has_ends = |unreleased: &&mut Unreleased| unreleased.has_ends_of(log);
@@ -36,16 +55,21 @@ impl Shard {
         }
     }
 
-    /// Takes up the requests whose logs have been given back everything.
+    /// Takes up what waits for logs that are owed nothing any more.
     pub(super) fn take_up_owed(&mut self) {
         let logs = &self.state.logs;
         let due: Vec<_> = self
             .owed
             .extract_if(.., |(log, _)| !logs.is_owed(*log))
             .collect();
-        for (_, request) in due {
-            if let Some(request) = self.hold(request) {
-                self.take_up(request);
+        for (_, owed) in due {
+            match owed {
+                Owed::Answer(answer) => answer(self),
+                Owed::Request(request) => {
+                    if let Some(request) = self.hold(request) {
+                        self.take_up(request);
+                    }
+                }
             }
         }
     }

@@ -49,6 +49,7 @@ use self::{
     arrivals::Arrivals,
     checkpointing::Checkpointing,
     deliver::Leaser,
+    hold::Owed,
     release::{Releasable, Unreleased},
     status::{Counters, Counting},
 };
@@ -59,11 +60,7 @@ pub use self::{
     replayed::Replayed,
     status::ShardStatus,
 };
-use crate::{
-    limits::UNAWAITED_MS_MAX,
-    mailbox::Mailbox,
-    request::{Reply, Request},
-};
+use crate::{limits::UNAWAITED_MS_MAX, mailbox::Mailbox, request::Reply};
 
 /// A shard.
 #[derive(Debug)]
@@ -111,8 +108,9 @@ pub struct Shard {
     /// For how long queues keep what a consumer group hasn't read.
     unread_kept_ms: u64,
     arrivals: Arrivals,
-    /// Requests that look at logs which ended sessions have yet to give something back to.
-    owed: Vec<(LogId, Request)>,
+    /// What waits for logs that ended sessions have yet to give something back to, or that are
+    /// being cleared.
+    owed: Vec<(LogId, Owed)>,
     /// How much is done in one go.
     piece_records: u32,
     /// How much has been handed out since the last tick.

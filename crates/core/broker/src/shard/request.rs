@@ -4,7 +4,7 @@ use bytes::Bytes;
 use stele_base_types::{SessionId, Timestamp};
 use stele_core_engine::{Append, Command, Durability, LogError, Missing, Settle, Token};
 
-use super::{Shard, release::Answer};
+use super::{Shard, hold::Owed, release::Answer};
 use crate::{
     Error, Failure,
     mailbox::Event,
@@ -79,13 +79,24 @@ impl Shard {
         command: C,
         reply: Option<Reply<C::Reply, C::Error>>,
     ) {
+        let clears = command.clears();
         let carried_out = self.carry_out(command, None);
         let Some(reply) = reply else {
             return;
         };
-        match carried_out {
-            Ok((answer, durability)) => self.answer_call(reply, Ok(answer), durability),
-            Err(error) => drop(reply.send(Err(error))),
+        let (answer, durability) = match carried_out {
+            Ok(carried_out) => carried_out,
+            Err(error) => return drop(reply.send(Err(error))),
+        };
+        match clears.filter(|log| self.state.logs.is_owed(*log)) {
+            // It is being carried out in pieces.
+            Some(log) => {
+                let answer = move |shard: &mut Self| {
+                    shard.answer_call(reply, Ok(answer), durability);
+                };
+                self.owed.push((log, Owed::Answer(Box::new(answer))));
+            }
+            None => self.answer_call(reply, Ok(answer), durability),
         }
     }
 

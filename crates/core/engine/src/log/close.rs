@@ -131,6 +131,7 @@ impl Logs {
             log.ledgers.extend(left.ledgers);
         }
         self.closed.insert(id);
+        self.clearing.remove(&id);
         log.unplan_forgetting(id, &mut self.indexes);
         log.unplan_end(id, &mut self.indexes);
         self.indexes.hot.remove(&id);

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use smallvec::SmallVec;
 use stele_base_types::{ConsumerId, LogId, Offset, PartitionIndex, SessionId, Timestamp};
 
-use super::{LedgerId, ledger::Purged, sweep::shed};
-use crate::{ConsumerRef, Token, limits::SWEEP_MAX};
+use super::LedgerId;
+use crate::{ConsumerRef, Token};
 
 /// Where a record is, in a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,8 +61,6 @@ pub(crate) struct Indexes {
     turned: SmallVec<[PoolKey; 1]>,
     /// Logs with both something ready and someone to take it.
     pub(crate) hot: BTreeSet<LogId>,
-    /// What was purged of logs and is known here still, each with a place in its partition.
-    purged: BTreeMap<LogId, Vec<(Place, Purged)>>,
 }
 
 impl Pool {
@@ -209,54 +207,6 @@ impl Indexes {
         if before != pool.has_room() && !self.turned.contains(&key) {
             self.turned.push(key);
         }
-    }
-
-    /// Something was purged. It is taken out at once where that isn't much.
-    pub(crate) fn leave(&mut self, log: LogId, within: Place, mut purged: Purged) {
-        let mut left = SWEEP_MAX;
-        if purged.delayed.len() + purged.returned.len() < left {
-            self.take_out(log, within, &mut purged, &mut left);
-        } else {
-            self.purged.entry(log).or_default().push((within, purged));
-        }
-    }
-
-    /// A log of which something is known here that was purged.
-    pub(crate) fn purged_log(&self) -> Option<LogId> {
-        self.purged.keys().next().copied()
-    }
-
-    pub(crate) fn has_purged(&self, log: LogId) -> bool {
-        self.purged.contains_key(&log)
-    }
-
-    /// Takes out up to so many things of what was purged of a log.
-    pub(crate) fn sweep_purged(&mut self, log: LogId, left: &mut usize) {
-        let Some(mut all) = self.purged.remove(&log) else {
-            return;
-        };
-        while *left > 0
-            && let Some((within, mut purged)) = all.pop()
-        {
-            self.take_out(log, within, &mut purged, left);
-            if *left == 0 {
-                all.push((within, purged));
-            }
-        }
-        if !all.is_empty() {
-            self.purged.insert(log, all);
-        }
-    }
-
-    fn take_out(&mut self, log: LogId, within: Place, purged: &mut Purged, left: &mut usize) {
-        while *left > 0
-            && let Some((offset, delayed)) = purged.delayed.pop_first()
-        {
-            let deadline = Deadline::Delay(Place { offset, ..within });
-            self.deadlines.remove(&(delayed.until, log, deadline));
-            *left -= 1;
-        }
-        shed(&mut purged.returned, left);
     }
 
     /// Pools whose consumers' turns are to be looked at, once.

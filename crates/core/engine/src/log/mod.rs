@@ -9,6 +9,7 @@
 //! One file an operation: it holds the decision and the change that follows from it.
 
 mod append;
+mod clear;
 mod close;
 mod columns;
 mod cursor;
@@ -40,6 +41,7 @@ use stele_base_types::{LogId, PartitionId, PartitionIndex, ProcessEpoch, Timesta
 
 pub use self::{
     append::{Append, AppendResult, AppendTarget, Appended, partition_of_key},
+    clear::Clearing,
     close::DeleteLog,
     columns::{Columns, Schedule},
     cursor::CursorMove,
@@ -99,6 +101,8 @@ pub struct Logs {
     closed: BTreeSet<LogId>,
     /// What is left of logs that were closed. In no snapshot.
     closing: BTreeMap<LogId, Box<Log>>,
+    /// What is yet to be settled of logs, in order. In no snapshot.
+    clearing: BTreeMap<LogId, Vec<Clearing>>,
     /// Who waits for the end of a deletion, and how many records went by it.
     deleting: BTreeMap<LogId, Vec<(Token, u64)>>,
     indexes: Indexes,
@@ -243,6 +247,7 @@ impl Logs {
                 self.apply_opened(id, *config, *at);
             }
             LogRecord::Swept => self.apply_swept(id),
+            LogRecord::Clearing(left) => self.apply_clearing(id, left),
             LogRecord::Closed => self.apply_closed(id),
             LogRecord::Undefined => self.apply_undefined(id),
             LogRecord::DeletionAwaited { token, ready } => {

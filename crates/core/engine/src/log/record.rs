@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use stele_base_types::{Name, Offset, PartitionIndex, SessionId, Timestamp};
 
 use super::{
-    ConsumerRef, CursorMove, LeaseId, LeaseRequest, LedgerId, OpenedLedger, Remembered,
+    Clearing, ConsumerRef, CursorMove, LeaseId, LeaseRequest, LedgerId, OpenedLedger, Remembered,
     Subscription,
 };
 use crate::{LogConfig, Token};
@@ -60,8 +60,10 @@ pub enum LogRecord {
         /// When, by the engine's time.
         at: Timestamp,
     },
-    /// Some of what it left when it was closed, or a purge of it left, is gone. Not journalled.
+    /// Some of what it left when it was closed is gone. Not journalled.
     Swept,
+    /// This is yet to be settled of it, in order. Not journalled.
+    Clearing(Vec<Clearing>),
     /// Some of the deduplication ids, attempts and producers beyond their time were forgotten.
     ForgottenSome {
         /// When, by the engine's time.
@@ -203,7 +205,8 @@ impl LogRecord {
             Self::PoolLimited { .. }
             | Self::Used { .. }
             | Self::DeletionAwaited { .. }
-            | Self::Swept => false,
+            | Self::Swept
+            | Self::Clearing(_) => false,
             Self::Ledger(_, record) => record.is_journalled(),
         }
     }

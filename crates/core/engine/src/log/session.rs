@@ -48,9 +48,10 @@ impl Logs {
         self.indexes.ended.remove(&session);
     }
 
-    /// Whether something is left of sessions that have gone. Constant time.
+    /// Whether something is left of sessions that have gone, or of what is being cleared. Constant
+    /// time.
     pub fn has_leavings(&self) -> bool {
-        self.gone_session().is_some()
+        self.gone_session().is_some() || self.cleared_log().is_some()
     }
 
     fn gone_session(&self) -> Option<SessionId> {
@@ -71,10 +72,10 @@ impl Logs {
         })
     }
 
-    /// Whether a log is to be given back something by [`crate::State::clean_up`] before anybody
-    /// looks at what it holds.
+    /// Whether [`crate::State::clean_up`] is to give something back to a log, or to clear it,
+    /// before anybody looks at what it holds.
     pub fn is_owed(&self, log: LogId) -> bool {
-        self.left_in(log).is_some()
+        self.is_cleared(log) || self.left_in(log).is_some()
     }
 
     /// Gives a log back a run of what an ended session held of it.
@@ -91,8 +92,11 @@ impl Logs {
         self.tick_ledger(log, place, now, held)
     }
 
-    /// One step of what is left of a session that has gone.
+    /// One step of what is left of a session that has gone, or of what is being cleared.
     pub(crate) fn clean_up(&self, now: Timestamp) -> Decision {
+        if let Some(log) = self.cleared_log() {
+            return self.clear_some(log);
+        }
         let Some(session) = self.gone_session() else {
             return Decision::nothing();
         };
@@ -157,6 +161,7 @@ impl Logs {
         self.epoch = epoch;
         self.indexes = Indexes::default();
         self.closing.clear();
+        self.clearing.clear();
         for log in self.logs.values_mut() {
             for partition in &mut log.partitions {
                 partition.committed = partition.end;

@@ -1,5 +1,5 @@
-//! What a closed log, a closed ledger, or a purge of much leaves, some of it at a time: who waits
-//! is told, and what indexes know of it is taken out.
+//! What a closed log or a closed ledger leaves, some of it at a time: who waits is told, and what
+//! indexes know of it is taken out.
 //!
 //! ```text
 //!  Closed ─► closing ── Swept: waits … ── Swept: leases, delays … ── Swept: consumers … ─► dropped
@@ -8,8 +8,7 @@
 //! The log itself is gone with `Closed`. What is left here is in no snapshot, and changes nothing
 //! but what other logs of the same pools may hand out: room comes back as the leases are swept.
 //! Consumers go last, since the room of a pool comes back through them. A deadline of what is left
-//! is met by sweeping; a record that was purged is never delayed again, so its deadline is no
-//! other's.
+//! is met by sweeping.
 
 use std::collections::BTreeMap;
 
@@ -19,24 +18,20 @@ use super::{Log, LogError, LogRecord, Logs, index::Indexes, ledger::Site};
 use crate::{Decision, Record, limits::SWEEP_MAX};
 
 impl Logs {
-    /// Whether something is left of logs that were closed, or of what was purged. Constant time.
+    /// Whether something is left of logs that were closed. Constant time.
     pub fn has_closing(&self) -> bool {
-        !self.closing.is_empty() || self.indexes.purged_log().is_some()
+        !self.closing.is_empty()
     }
 
     /// Some of what is left of a log.
     pub(crate) fn sweep(&self) -> Decision {
-        let closing = self.closing.keys().next().copied();
-        let log = self.indexes.purged_log().or(closing);
-        let sweep = log.and_then(|log| self.sweep_log(log));
+        let closing = self.closing.keys().next();
+        let sweep = closing.and_then(|log| self.sweep_log(*log));
         sweep.unwrap_or_else(Decision::nothing)
     }
 
     /// Some of what is left of this log, where something is.
     pub(super) fn sweep_log(&self, id: LogId) -> Option<Decision> {
-        if self.indexes.has_purged(id) {
-            return Some(Decision::record(Record::Log(id, LogRecord::Swept)));
-        }
         let log = self.closing.get(&id)?;
         let ledger = log.ledgers.last();
         let error = match self.log(id) {
@@ -52,10 +47,6 @@ impl Logs {
     }
 
     pub(super) fn apply_swept(&mut self, id: LogId) {
-        if self.indexes.has_purged(id) {
-            let mut left = SWEEP_MAX;
-            return self.indexes.sweep_purged(id, &mut left);
-        }
         if let Some(log) = self.closing.get_mut(&id)
             && log.sweep(id, &mut self.indexes)
         {

@@ -1,6 +1,7 @@
 //! A shard in miniature: decides, applies, journals, and tells what was answered and delivered.
 
 mod appending;
+mod clearing;
 mod closing;
 mod consuming;
 mod forgetting;
@@ -353,13 +354,18 @@ impl Shard {
         self.carry_out(decision)
     }
 
-    fn clean_up(&mut self) {
+    /// Does all that is left of ended sessions and of what is being cleared. How many steps that
+    /// took.
+    pub(super) fn clean_up(&mut self) -> usize {
+        let mut steps = 0;
         while self.state.logs.has_leavings() {
             self.clean_up_some();
+            steps += 1;
         }
+        steps
     }
 
-    /// One step of what is left of sessions that have ended.
+    /// One step of that.
     pub(super) fn clean_up_some(&mut self) -> Decision {
         let decision = self.state.clean_up(self.now);
         self.carry_out(decision)

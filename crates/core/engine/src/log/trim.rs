@@ -2,8 +2,12 @@
 
 use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 
-use super::{Log, LogError, Logs, Partition, ledger::Site, record::LogRecord};
-use crate::{Command, Decision, Effect, Record, State};
+use super::{
+    Log, LogError, Logs, Partition,
+    clear::{Clearing, Scope},
+    ledger::Site,
+};
+use crate::{Command, Decision, State};
 
 /// Removes what is before `to`, as far as retention until acknowledgement allows, or anyway.
 /// Answered with where the partition begins then.
@@ -52,13 +56,16 @@ impl Command for Trim {
         if to <= partition.start {
             return Ok(Decision::reply(partition.start));
         }
-        let record = LogRecord::Trimmed {
-            partition: index,
-            to,
+        let clearing = Clearing {
+            scope: Scope::Trim,
+            ends: [(index, to)].into_iter().collect(),
         };
-        let record = Record::Log(log, record);
-        let decision = Decision::change(record, to, known.config.durability);
-        Ok(decision.with(Effect::Trimmed(self.partition)))
+        let decision = state.logs.begin_to_clear(log, known, clearing);
+        Ok(decision.answered(to))
+    }
+
+    fn clears(&self) -> Option<LogId> {
+        Some(self.partition.log)
     }
 }
 

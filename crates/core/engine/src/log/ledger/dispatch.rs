@@ -35,6 +35,9 @@ impl Logs {
         let Some(known) = self.log(log) else {
             return Decision::nothing();
         };
+        if self.is_cleared(log) {
+            return self.clear_some(log);
+        }
         if let Some(left) = self.left_in(log) {
             return self.give_back(log, left, now);
         }

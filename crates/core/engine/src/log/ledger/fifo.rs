@@ -14,7 +14,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 use stele_base_types::Offset;
 
-use super::{part::Delayed, ranges::Ranges};
+use super::{
+    part::{Delayed, pop_before},
+    ranges::Ranges,
+};
 use crate::log::sweep::shed;
 
 /// A group's stable hash; `None` for records without.
@@ -147,7 +150,12 @@ impl Fifo {
             }
             self.list(key, delayed);
         }
-        self.runs = self.runs.split_off(&to);
+        while pop_before(&mut self.runs, to).is_some() {}
+    }
+
+    /// Where the queued runs begin, in order.
+    pub(super) fn run_starts(&self) -> impl Iterator<Item = Offset> {
+        self.runs.keys().copied()
     }
 
     /// Takes out up to `left` of what it lists: the log is gone.

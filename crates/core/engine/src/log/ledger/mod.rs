@@ -32,7 +32,7 @@ pub(crate) use self::{
     attempt::Attempts,
     demand::Site,
     fifo::Fifo,
-    part::{Delayed, Lease as PartLease, Part, Purged, Seen},
+    part::{Delayed, Lease as PartLease, Part, Seen},
     ranges::Ranges,
     times::Times,
     wait::answer_empty,

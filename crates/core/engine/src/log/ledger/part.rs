@@ -20,7 +20,7 @@
 //! - `next` itself is never in `ahead`; what is in `ahead` is delayed, moving or settled.
 //! - The maps are disjoint. In a FIFO part `next` is the end, and [`Fifo`] lists what is queued.
 
-use std::{collections::BTreeMap, mem};
+use std::{collections::BTreeMap, iter};
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -94,13 +94,6 @@ pub(crate) struct Term {
 pub(crate) struct Delayed {
     pub(crate) until: Timestamp,
     seen: Seen,
-}
-
-/// What was listed of records before they were settled together.
-#[derive(Debug)]
-pub(crate) struct Purged {
-    pub(crate) delayed: BTreeMap<Offset, Delayed>,
-    pub(crate) returned: BTreeMap<Offset, Seen>,
 }
 
 /// What a record was before it was settled.
@@ -290,12 +283,12 @@ impl Part {
         was
     }
 
-    /// Settles what is before `to` and not leased. Gives what was listed of it.
-    pub(super) fn purge(&mut self, to: Offset) -> Purged {
-        let kept = self.returned.split_off(&to);
-        let returned = mem::replace(&mut self.returned, kept);
-        let kept = self.delayed.split_off(&to);
-        let delayed = mem::replace(&mut self.delayed, kept);
+    /// Settles what is before `to` and not leased. Gives when what was delayed of it was due.
+    pub(super) fn purge(&mut self, to: Offset) -> Vec<(Offset, Timestamp)> {
+        while pop_before(&mut self.returned, to).is_some() {}
+        let delayed = iter::from_fn(|| pop_before(&mut self.delayed, to));
+        let delayed = delayed.map(|(offset, delayed)| (offset, delayed.until));
+        let delayed = delayed.collect();
         if let Some(fifo) = &mut self.fifo {
             fifo.purge(to, &self.delayed);
         } else if self.next < to {
@@ -303,11 +296,11 @@ impl Part {
             self.ahead.remove_before(to);
             self.hop();
         }
-        Purged { delayed, returned }
+        delayed
     }
 
     /// The same, and what is leased shall not return.
-    pub(super) fn expire(&mut self, to: Offset) -> Purged {
+    pub(super) fn expire(&mut self, to: Offset) -> Vec<(Offset, Timestamp)> {
         self.expired = self.expired.max(to);
         self.times.forget_before(to);
         self.purge(to)
@@ -496,4 +489,10 @@ impl Part {
             self.next = end;
         }
     }
+}
+
+/// Takes out the first entry, where it is before `to`.
+pub(super) fn pop_before<V>(map: &mut BTreeMap<Offset, V>, to: Offset) -> Option<(Offset, V)> {
+    let first = map.first_entry().filter(|first| *first.key() < to)?;
+    Some(first.remove_entry())
 }

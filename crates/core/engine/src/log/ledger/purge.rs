@@ -1,11 +1,18 @@
 //! Settling without a holder: purge, expiry, trimming.
 
+use std::collections::BTreeMap;
+
 use stele_base_types::{LogId, Offset, PartitionIndex, Timestamp};
 
-use super::{Ledger, Purged, Site, ledger_record, partition_index};
+use super::{Ledger, Site, ledger_record, part::Part, partition_index};
 use crate::{
     Command, Decision, LedgerConfig, LedgerId, LogError, Record, State,
-    log::{index::Deadline, record::LedgerRecord},
+    limits::SWEEP_MAX,
+    log::{
+        clear::{Clearing, Scope},
+        index::Deadline,
+        record::LedgerRecord,
+    },
 };
 
 /// Settles everything that is ready or delayed; answered with how many records that was.
@@ -41,22 +48,27 @@ impl Command for Purge {
             removed += purged;
             (purged > 0).then_some((partition_index(index), part.visible()))
         });
-        let record = if self.leased {
-            LedgerRecord::Cleared(ends.collect())
+        let scope = if self.leased {
+            Scope::Ledger(ledger.id)
         } else {
-            LedgerRecord::Purged(ends.collect())
+            Scope::Unleased(ledger.id)
+        };
+        let clearing = Clearing {
+            scope,
+            ends: ends.collect(),
         };
         if removed == 0 {
             return Ok(Decision::reply(0));
         }
-        Ok(Decision::change(
-            ledger_record(self.log, ledger.id, record),
-            removed,
-            known.config.durability,
-        ))
+        let decision = state.logs.begin_to_clear(self.log, known, clearing);
+        Ok(decision.answered(removed))
     }
 
     fn looks_at(&self) -> Option<LogId> {
+        Some(self.log)
+    }
+
+    fn clears(&self) -> Option<LogId> {
         Some(self.log)
     }
 }
@@ -71,8 +83,8 @@ impl Ledger {
         let Some(part) = self.part_mut(partition) else {
             return;
         };
-        let purged = part.purge(to);
-        self.leave(partition, purged, site);
+        let delayed = part.purge(to);
+        self.forget_delays(partition, delayed, site);
         self.refresh(partition);
     }
 
@@ -86,8 +98,8 @@ impl Ledger {
         let Some(part) = self.part_mut(partition) else {
             return;
         };
-        let purged = part.expire(to);
-        self.leave(partition, purged, site);
+        let delayed = part.expire(to);
+        self.forget_delays(partition, delayed, site);
         self.note_expiry(partition, site);
         self.refresh(partition);
     }
@@ -103,21 +115,32 @@ impl Ledger {
         let Some(part) = self.part_mut(partition) else {
             return;
         };
-        let leased: Vec<Offset> = part.leased.range(..to).map(|(offset, _)| *offset).collect();
-        let moving: Vec<Offset> = part.moving.range(..to).map(|(offset, _)| *offset).collect();
-        moving.into_iter().for_each(|offset| part.end_move(offset));
-        for offset in leased {
-            let lease = self
-                .part_mut(partition)
-                .and_then(|part| part.give_back(offset, None));
-            if let Some(lease) = lease {
-                self.end_lease(partition, offset, &lease, site);
-            }
+        while let Some(offset) = first_before(&part.moving, to) {
+            part.end_move(offset);
+        }
+        while let Some(part) = self.part_mut(partition)
+            && let Some(offset) = first_before(&part.leased, to)
+            && let Some(lease) = part.give_back(offset, None)
+        {
+            self.end_lease(partition, offset, &lease, site);
         }
         self.refresh(partition);
     }
 
-    /// What becomes too old by `now`.
+    /// How far towards `to` a partition may be cleared in a piece of about `left` records that are
+    /// listed, those leased among them or not. Takes off `left` what it is.
+    pub(in crate::log) fn reach(
+        &self,
+        partition: PartitionIndex,
+        to: Offset,
+        with_leased: bool,
+        left: &mut usize,
+    ) -> Offset {
+        let part = self.part(partition);
+        part.map_or(to, |part| part.reach(to, with_leased, left))
+    }
+
+    /// What becomes too old by `now`, or a piece of it.
     pub(crate) fn expire(
         &self,
         log: LogId,
@@ -126,6 +149,7 @@ impl Ledger {
     ) -> Option<Record> {
         let times = &self.part(partition)?.times;
         let to = times.expired_before(now, self.config.expiry_ms?)?;
+        let to = self.reach(partition, to, false, &mut { SWEEP_MAX });
         let record = LedgerRecord::Expired { partition, to };
         Some(ledger_record(log, self.id, record))
     }
@@ -177,9 +201,67 @@ impl Ledger {
         self.part(partition)?.times.next_expiry(expiry_ms)
     }
 
-    /// Takes what was purged out of the indexes; where that is much, it is left to be swept.
-    fn leave(&self, partition: PartitionIndex, purged: Purged, site: &mut Site<'_>) {
-        let first = self.place(partition, Offset::ZERO);
-        site.indexes.leave(site.log, first, purged);
+    fn forget_delays(
+        &self,
+        partition: PartitionIndex,
+        delayed: Vec<(Offset, Timestamp)>,
+        site: &mut Site<'_>,
+    ) {
+        for (offset, until) in delayed {
+            let deadline = Deadline::Delay(self.place(partition, offset));
+            site.indexes.deadlines.remove(&(until, site.log, deadline));
+        }
     }
+}
+
+impl Part {
+    /// How far towards `to` it may be cleared: of what is listed in one way or another, up to
+    /// `left` go by it each. Takes the most of these off `left`.
+    fn reach(&self, to: Offset, with_leased: bool, left: &mut usize) -> Offset {
+        let mut reach = Reach {
+            to,
+            left: *left,
+            most: 0,
+        };
+        reach.pass(self.returned.keys().copied());
+        reach.pass(self.delayed.keys().copied());
+        reach.pass(self.ahead.starts());
+        if let Some(fifo) = &self.fifo {
+            reach.pass(fifo.run_starts());
+        }
+        if with_leased {
+            reach.pass(self.leased.keys().copied());
+            reach.pass(self.moving.keys().copied());
+        }
+        *left -= reach.most;
+        reach.to
+    }
+}
+
+/// How far what is listed may be gone through.
+struct Reach {
+    to: Offset,
+    left: usize,
+    /// How much of one kind lies before `to`, at most.
+    most: usize,
+}
+
+impl Reach {
+    /// Takes in where things of a kind lie, in order.
+    fn pass(&mut self, listed: impl Iterator<Item = Offset>) {
+        let mut passed = 0;
+        for offset in listed.take_while(|offset| *offset < self.to) {
+            if passed == self.left {
+                self.to = offset;
+                break;
+            }
+            passed += 1;
+        }
+        self.most = self.most.max(passed);
+    }
+}
+
+fn first_before<V>(map: &BTreeMap<Offset, V>, to: Offset) -> Option<Offset> {
+    let (first, _) = map.first_key_value()?;
+    (*first < to).then_some(*first)
 }

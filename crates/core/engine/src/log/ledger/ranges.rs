@@ -71,6 +71,11 @@ impl Ranges {
         }
     }
 
+    /// Where the ranges begin, in order.
+    pub(crate) fn starts(&self) -> impl Iterator<Item = Offset> {
+        self.ends.keys().copied()
+    }
+
     /// Takes out the range that begins at `first`, and tells where it ended.
     pub(crate) fn remove_range_at(&mut self, first: Offset) -> Option<Offset> {
         if self.ends.is_empty() {

@@ -1,0 +1,162 @@
+//! Settling without a holder, where much is listed: by pieces.
+//!
+//! ```text
+//!  Purge, Trim ── little is listed ─► Purged, Cleared or Trimmed, up to the end
+//!              └─ much ─► a piece, and Clearing: what is left ── a piece … ── Clearing: nothing
+//! ```
+//!
+//! Records that were never handed out are listed nowhere, so most of what is purged costs nothing.
+//! While a log is being cleared nobody gets anything of it, and who asked for it waits: see
+//! [`Logs::is_owed`]. A process that ends meanwhile has answered nobody, and leaves the rest as it
+//! was.
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex};
+
+use super::{LedgerId, Log, LogRecord, Logs, ledger::ledger_record};
+use crate::{Decision, Effect, LedgerRecord, Record, limits::SWEEP_MAX};
+
+/// Partitions, each with the first record that stays as it is.
+pub(crate) type Ends = SmallVec<[(PartitionIndex, Offset); 1]>;
+
+/// What is to be settled, or is yet to be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Clearing {
+    pub(crate) scope: Scope,
+    pub(crate) ends: Ends,
+}
+
+/// Which records before the ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Scope {
+    /// Those that a ledger doesn't lease.
+    Unleased(LedgerId),
+    /// All of a ledger.
+    Ledger(LedgerId),
+    /// All of all ledgers; what is before the ends is removed.
+    Trim,
+}
+
+impl Log {
+    /// Settles this, or a piece of it; gives what is left then.
+    fn clear(&self, log: LogId, clearing: &Clearing) -> (Decision, Option<Clearing>) {
+        let (ends, left) = self.piece(clearing);
+        let mut decision = clearing.scope.settle(log, ends);
+        decision.durability = self.config.durability;
+        (decision, left)
+    }
+
+    /// How far one piece goes, and what is left after that.
+    fn piece(&self, clearing: &Clearing) -> (Ends, Option<Clearing>) {
+        let Clearing { scope, ends } = clearing;
+        let mut listed = SWEEP_MAX;
+        let mut piece = Ends::new();
+        for (done, (partition, to)) in ends.iter().enumerate() {
+            let ledgers = self.ledgers.iter();
+            let cleared = ledgers.filter(|ledger| scope.holds(ledger.id()));
+            let reached = cleared.fold(*to, |to, ledger| {
+                ledger.reach(*partition, to, scope.is_of_leased(), &mut listed)
+            });
+            piece.push((*partition, reached));
+            if reached < *to {
+                let left = Clearing {
+                    scope: *scope,
+                    ends: ends.iter().skip(done).copied().collect(),
+                };
+                return (piece, Some(left));
+            }
+        }
+        (piece, None)
+    }
+}
+
+impl Scope {
+    fn holds(self, ledger: LedgerId) -> bool {
+        match self {
+            Self::Unleased(cleared) | Self::Ledger(cleared) => cleared == ledger,
+            Self::Trim => true,
+        }
+    }
+
+    fn is_of_leased(self) -> bool {
+        !matches!(self, Self::Unleased(_))
+    }
+
+    fn settle(self, log: LogId, ends: Ends) -> Decision {
+        match self {
+            Self::Unleased(ledger) => {
+                let purged = LedgerRecord::Purged(ends);
+                Decision::record(ledger_record(log, ledger, purged))
+            }
+            Self::Ledger(ledger) => {
+                let cleared = LedgerRecord::Cleared(ends);
+                Decision::record(ledger_record(log, ledger, cleared))
+            }
+            Self::Trim => {
+                let mut decision = Decision::nothing();
+                for (partition, to) in ends {
+                    let trimmed = LogRecord::Trimmed { partition, to };
+                    decision.records.push(Record::Log(log, trimmed));
+                    let partition = PartitionId {
+                        log,
+                        index: partition,
+                    };
+                    decision.effects.push(Effect::Trimmed(partition));
+                }
+                decision
+            }
+        }
+    }
+}
+
+impl Logs {
+    /// Settles this, by pieces where it is much, or once what is being cleared already is through.
+    pub(super) fn begin_to_clear(&self, log: LogId, known: &Log, clearing: Clearing) -> Decision {
+        if let Some(begun) = self.clearing.get(&log) {
+            let all = begun.iter().chain([&clearing]);
+            let record = to_clear(log, all.cloned().collect());
+            return Decision::change(record, (), known.config.durability);
+        }
+        let (mut decision, left) = known.clear(log, &clearing);
+        let left = left.map(|left| to_clear(log, vec![left]));
+        decision.records.extend(left);
+        decision
+    }
+
+    /// A log that is being cleared.
+    pub(super) fn cleared_log(&self) -> Option<LogId> {
+        self.clearing.keys().next().copied()
+    }
+
+    pub(super) fn is_cleared(&self, log: LogId) -> bool {
+        self.clearing.contains_key(&log)
+    }
+
+    /// The next piece of what is to be settled of a log.
+    pub(super) fn clear_some(&self, log: LogId) -> Decision {
+        let (Some(known), Some(clearing)) = (self.log(log), self.clearing.get(&log)) else {
+            return Decision::nothing();
+        };
+        let mut first_to_last = clearing.iter();
+        let first = first_to_last.next();
+        let Some((mut decision, left)) = first.map(|first| known.clear(log, first)) else {
+            return Decision::record(to_clear(log, Vec::new()));
+        };
+        let left = left.into_iter().chain(first_to_last.cloned());
+        decision.records.push(to_clear(log, left.collect()));
+        decision
+    }
+
+    pub(super) fn apply_clearing(&mut self, id: LogId, left: &[Clearing]) {
+        if left.is_empty() {
+            self.clearing.remove(&id);
+        } else {
+            self.clearing.insert(id, left.to_vec());
+        }
+    }
+}
+
+fn to_clear(log: LogId, left: Vec<Clearing>) -> Record {
+    Record::Log(log, LogRecord::Clearing(left))
+}

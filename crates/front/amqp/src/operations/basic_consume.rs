@@ -105,7 +105,8 @@ async fn subscribe(
         // What is settled as it is sent never counts as unacknowledged.
         prefetch: channel.prefetch.filter(|_| !consume.no_ack),
         pool: channel.id.life,
-        pool_prefetch: channel.prefetch_shared.filter(|_| !consume.no_ack),
+        // It waits for room in the pool all the same, as in RabbitMQ.
+        pool_prefetch: channel.prefetch_shared,
         settle: consume.no_ack,
         exclusive: consume.exclusive,
         credit_bytes: CONSUMER_CREDIT_BYTES,

@@ -1,7 +1,11 @@
 //! Who wants records of a ledger: subscribed consumers and waiting requests, in turn.
 //!
 //! A consumer that may take more, and every wait, stands in one queue. Whoever gets records goes to
-//! its end (a consumer) or leaves it (a wait). None of this outlives the process.
+//! its end (a consumer) or leaves it (a wait). A consumer that may take nothing for a time leaves
+//! the queue and keeps its number, so that it comes before those who were served since.
+//!
+//! What is ready is shared by rounds: all who stand in the queue when one begins get as many each.
+//! None of this outlives the process.
 
 use std::collections::BTreeMap;
 
@@ -18,8 +22,16 @@ pub(crate) struct Demand {
     waits: BTreeMap<Token, Wait>,
     turns: BTreeMap<u64, Turn>,
     turn_next: u64,
+    round: Round,
     /// Consumers that haven't unsubscribed.
     subscribed: u32,
+}
+
+/// Those whose turns come before `end` get `share` records each.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Round {
+    end: u64,
+    share: u32,
 }
 
 #[derive(Debug, PartialEq)]
@@ -27,7 +39,9 @@ pub(crate) struct Consumer {
     pub(crate) terms: Subscription,
     pub(crate) unsettled: u32,
     pub(crate) credit_bytes: i64,
-    turn: Option<u64>,
+    turn: u64,
+    /// Whether it stands in the queue.
+    is_queued: bool,
     /// It has unsubscribed; what it leases still counts in its pool.
     ended: bool,
 }
@@ -75,7 +89,8 @@ impl Demand {
             terms: *terms,
             unsettled: 0,
             credit_bytes: i64::try_from(terms.credit_bytes).unwrap_or(i64::MAX),
-            turn: None,
+            turn: self.give_turn(),
+            is_queued: false,
             ended: false,
         };
         let member = (site.log, site.ledger, reference.consumer);
@@ -135,9 +150,10 @@ impl Demand {
         if leased > 0 {
             indexes.change_pool(consumer.pool(), |pool| pool.unsettled += leased);
         }
-        if let Some(turn) = consumer.turn.take() {
-            self.turns.remove(&turn);
-        }
+        self.turns.remove(&consumer.turn);
+        consumer.is_queued = false;
+        consumer.turn = self.turn_next;
+        self.turn_next += 1;
         self.queue(reference, indexes);
     }
 
@@ -152,7 +168,7 @@ impl Demand {
         });
         if consumer.ended {
             self.forget_if_through(reference, site);
-        } else if consumer.turn.is_none() {
+        } else if !consumer.is_queued {
             self.queue(reference, site.indexes);
         }
     }
@@ -164,19 +180,41 @@ impl Demand {
         };
         let pool = indexes.pool(consumer.pool());
         let pool_has_room = pool.is_none_or(|pool| pool.has_room());
-        let may_take = consumer.room() > 0 && (consumer.terms.settle || pool_has_room);
-        match consumer.turn {
-            None if may_take => {
-                consumer.turn = Some(self.turn_next);
-                self.turns.insert(self.turn_next, Turn::Consumer(reference));
-                self.turn_next += 1;
-            }
-            Some(turn) if !may_take => {
-                consumer.turn = None;
-                self.turns.remove(&turn);
-            }
-            _ => {}
+        consumer.is_queued = consumer.room() > 0 && pool_has_room;
+        if consumer.is_queued {
+            self.turns.insert(consumer.turn, Turn::Consumer(reference));
+        } else {
+            self.turns.remove(&consumer.turn);
         }
+    }
+
+    /// What the first in the queue may take of so many ready records.
+    pub(crate) fn share(&self, ready: u64) -> u32 {
+        self.round_at(ready).share
+    }
+
+    /// So many records are ready, and the first in the queue is about to get some.
+    pub(crate) fn begin_turn(&mut self, ready: u64) {
+        self.round = self.round_at(ready);
+    }
+
+    /// The round that goes on, or the one that begins with the first in the queue.
+    fn round_at(&self, ready: u64) -> Round {
+        let first = self.turns.first_key_value();
+        if first.is_some_and(|(turn, _)| *turn < self.round.end) {
+            return self.round;
+        }
+        let share = ready / self.turns.len().max(1) as u64;
+        Round {
+            end: self.turn_next,
+            share: u32::try_from(share).unwrap_or(u32::MAX).max(1),
+        }
+    }
+
+    fn give_turn(&mut self) -> u64 {
+        let turn = self.turn_next;
+        self.turn_next += 1;
+        turn
     }
 
     pub(crate) fn wait(
@@ -188,8 +226,7 @@ impl Demand {
     ) {
         // A token names one wait: where a caller uses it again, that is the one it means.
         self.end_wait(token, site);
-        let turn = self.turn_next;
-        self.turn_next += 1;
+        let turn = self.give_turn();
         self.turns.insert(turn, Turn::Wait(token));
         let wait = Wait {
             request: *request,

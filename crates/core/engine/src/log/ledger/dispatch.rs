@@ -136,26 +136,34 @@ impl Ledger {
         Some(decision.with(Effect::Deliver(delivery)))
     }
 
-    /// What one of those in the queue may take, so that a few records are shared by all.
+    /// What the first in the queue may take, so that what is ready is shared by all.
     fn fair_share(&self) -> u32 {
         if self.demand.turns() <= 1 {
             return RUN_RECORDS_MAX;
         }
+        self.demand.share(self.ready_next()).min(RUN_RECORDS_MAX)
+    }
+
+    /// The first in the queue is about to get some.
+    pub(super) fn begin_turn(&mut self) {
+        if self.demand.turns() > 1 {
+            self.demand.begin_turn(self.ready_next());
+        }
+    }
+
+    /// What is ready in the partition that comes next.
+    fn ready_next(&self) -> u64 {
         let next = self.ready.next(self.rotation);
-        let ready = next
-            .and_then(|next| self.part(next))
-            .map_or(0, |part| part.ready());
-        let share = ready.div_ceil(self.demand.turns() as u64);
-        u32::try_from(share).map_or(RUN_RECORDS_MAX, |share| share.clamp(1, RUN_RECORDS_MAX))
+        let part = next.and_then(|next| self.part(next));
+        part.map_or(0, |part| part.ready())
     }
 }
 
 /// Records that a consumer may take by its limits.
 fn room(consumer: &Consumer, indexes: &Indexes) -> u32 {
-    if consumer.terms.settle {
-        return u32::MAX;
-    }
     let pool = indexes.pool(consumer.pool());
+    // What is settled by handing it out takes no room; it waits for some all the same.
+    let pool = pool.filter(|_| !consumer.terms.settle);
     pool.map_or(u32::MAX, |pool| pool.room())
         .min(consumer.room())
 }

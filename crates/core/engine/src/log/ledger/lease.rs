@@ -250,6 +250,7 @@ impl Ledger {
             return;
         };
         let ledger = self.id;
+        self.begin_turn();
         let Some(part) = self.part_mut(run.partition) else {
             return;
         };
@@ -284,6 +285,7 @@ impl Ledger {
         average_bytes: u64,
         site: &mut Site<'_>,
     ) {
+        self.begin_turn();
         let Some(part) = self.part_mut(run.partition) else {
             return;
         };

@@ -33,8 +33,67 @@ fn consumers_take_turns() {
         .expect("appended");
     shard.commit();
     let delivered = shard.delivered();
-    assert!(count(&delivered, one) >= 25 && count(&delivered, two) >= 25);
-    assert_eq!(count(&delivered, one) + count(&delivered, two), 100);
+    assert_eq!((count(&delivered, one), count(&delivered, two)), (50, 50));
+}
+
+#[test]
+fn what_is_ready_is_shared_evenly_however_it_comes() {
+    let mut shard = Shard::with(queue_config());
+    let five = [1, 2, 3, 4, 5].map(|session| consumer(session, 1));
+    for one in five {
+        subscribed(&mut shard, subscribe(one));
+    }
+    let mut delivered = Vec::new();
+    for count in [7, 1, 3, 40, 2, 11, 36, 100] {
+        shard.append(Append {
+            count,
+            size_bytes: 10 * count,
+            ..record()
+        });
+        delivered.extend(shard.delivered());
+    }
+    assert_eq!(five.map(|one| count(&delivered, one)), [40; 5]);
+}
+
+#[test]
+fn of_those_that_a_pool_holds_back_the_one_served_last_comes_last() {
+    let mut shard = Shard::with(queue_config());
+    let pooled = |number| Subscription {
+        pool_prefetch: Some(1),
+        ..subscribe(consumer(1, number))
+    };
+    subscribed(&mut shard, pooled(1));
+    subscribed(&mut shard, pooled(2));
+    shard.append_many(6);
+    for offset in 0..6 {
+        let next = consumer(1, 1 + offset % 2);
+        assert_eq!(shard.delivered(), [(next, vec![offset])]);
+        shard.settle(&[(0, offset)], Outcome::Done);
+    }
+}
+
+#[test]
+fn who_settles_by_taking_waits_for_room_in_the_pool_and_takes_none() {
+    let mut shard = Shard::with(queue_config());
+    let pooled = |number| Subscription {
+        pool_prefetch: Some(1),
+        ..subscribe(consumer(1, number))
+    };
+    subscribed(&mut shard, pooled(1));
+    shard.append_many(1);
+    assert_eq!(shard.delivered(), [(consumer(1, 1), vec![0])]);
+    let taking = Subscription {
+        settle: true,
+        ..pooled(2)
+    };
+    subscribed(&mut shard, taking);
+    shard.append_many(4);
+    assert_eq!(shard.delivered(), []);
+    shard.settle(&[(0, 0)], Outcome::Done);
+    assert_eq!(shard.delivered(), [(consumer(1, 1), vec![1])], "its turn");
+    shard.settle(&[(0, 1)], Outcome::Done);
+    let both = [(consumer(1, 2), vec![2, 3]), (consumer(1, 1), vec![4])];
+    assert_eq!(shard.delivered(), both);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Law 3: per partition, per queue and per FIFO group, order of delivery is order of append; a
-//! returned message goes back to its place.
+//! message that returns with its holder's session goes back to its place, and so does any in its
+//! group.
 //!
 //! So whenever a record is handed out, none before it (in a FIFO queue: none of its group before
-//! it) was waiting and shown.
+//! it) was waiting and shown, but for those that came back from a lease with a deadline, which go
+//! behind the others.
 
 use super::{Law, ensure};
 use crate::{
@@ -36,9 +38,10 @@ fn nothing_is_left_behind(leased: &Leased, model: &Model) -> Result<(), String> 
     for (place, one) in leased.records.iter().enumerate() {
         let group = model.ledgers.group(partition, one.offset);
         let earlier = &leased.records[..place];
+        let is_behind = !is_fifo && model.ledgers.is_behind(partition, one.offset);
         let turned = earlier.iter().find(|other| {
             let is_of_group = model.ledgers.group(partition, other.offset) == group;
-            other.offset > one.offset && is_of_group
+            other.offset > one.offset && is_of_group && !is_behind
         });
         ensure(turned.is_none(), || {
             format!("{partition}: {} came after {turned:?}", one.offset)
@@ -46,6 +49,7 @@ fn nothing_is_left_behind(leased: &Leased, model: &Model) -> Result<(), String> 
         let skipped = model.ledgers.before(partition, one.offset).find(|record| {
             let (offset, known) = record;
             let could_come = known.standing == Standing::Waiting { hidden_until: None }
+                && (is_fifo || !model.ledgers.is_behind(partition, *offset))
                 && (!is_fifo || known.group == group && group.is_some());
             could_come
                 && !leased.beside.contains(partition, *offset)

@@ -1,8 +1,8 @@
-//! Law 7: a FIFO queue delivers one message of a group at a time and accepts one message per
-//! deduplication id in its window, across restarts.
+//! Law 7: a FIFO queue delivers a message of a group once those before it are settled, and accepts
+//! one message per deduplication id in its window, across restarts.
 //!
-//! "At a time" is: to one receiver. It may get several of a group together; nobody gets more of
-//! that group before it has settled them or lost them.
+//! A receiver may get several of a group together. Of those that follow nobody gets any before it
+//! has settled them; one of them that it gives back may be received again at once.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub(crate) struct GroupsInTurn {
 
 impl Law for GroupsInTurn {
     fn name(&self) -> &'static str {
-        "7: one message of a group at a time, one per deduplication id"
+        "7: messages of a group in turn, one per deduplication id"
     }
 
     fn judge(&mut self, event: &Event, model: &Model) -> Result<(), String> {
@@ -159,7 +159,8 @@ fn no_other_is_out(leased: &Leased, model: &Model) -> Result<(), String> {
             continue;
         }
         let records = model.ledgers.records(leased.partition);
-        let mut of_group = records.filter(|(_, known)| known.group == group);
+        let earlier = records.take_while(|(offset, _)| *offset < one.offset);
+        let mut of_group = earlier.filter(|(_, known)| known.group == group);
         let out = of_group.find(|(offset, known)| match known.standing {
             Standing::Leased { session, .. } => {
                 let is_together = leased.beside.contains(leased.partition, *offset);

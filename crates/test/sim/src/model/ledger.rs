@@ -46,6 +46,8 @@ pub(crate) struct RecordModel {
     /// It was shown before a crash, which may have forgotten that or not; or it was sent more than
     /// once, and which of them was taken isn't known.
     pub(crate) may_be_shown: bool,
+    /// It was given back from a lease with a deadline.
+    is_behind: bool,
     /// Sent more than once: the first end of the delays that it may have.
     first_shown: Option<Timestamp>,
 }
@@ -58,8 +60,19 @@ impl RecordModel {
         appended_hidden_until: None,
         is_touched: true,
         may_be_shown: false,
+        is_behind: false,
         first_shown: None,
     };
+
+    /// Comes back from a lease.
+    fn give_back(&mut self, hidden_until: Option<Timestamp>) {
+        let until = match self.standing {
+            Standing::Leased { until, .. } => until,
+            _ => None,
+        };
+        self.is_behind = hidden_until.is_none() && until.is_some();
+        self.standing = Standing::Waiting { hidden_until };
+    }
 }
 
 /// A request to append that may have been taken.
@@ -128,6 +141,13 @@ impl LedgerModel {
         self.get(partition, offset)?.group
     }
 
+    /// Whether a record may come behind those that were ready when it was given back: it was, or
+    /// may have been unseen.
+    pub(crate) fn is_behind(&self, partition: PartitionId, offset: Offset) -> bool {
+        let record = self.get(partition, offset);
+        record.is_some_and(|record| record.is_behind) || self.abandoned.contains(&partition.log)
+    }
+
     pub(super) fn append(
         &mut self,
         partition: PartitionId,
@@ -160,6 +180,7 @@ impl LedgerModel {
             appended_hidden_until: ends.clone().max(),
             is_touched: is_caught,
             may_be_shown: shown_once.any(|(attempt, end)| end <= attempt.ticked_once),
+            is_behind: false,
             first_shown: ends.clone().min().filter(|_| ends.count() > 1),
         };
         let records = self.partitions.entry(partition).or_default();
@@ -253,6 +274,7 @@ impl LedgerModel {
         for one in &leased.records {
             let record = records.entry(one.offset).or_insert(RecordModel::UNKNOWN);
             record.is_touched = true;
+            record.is_behind = false;
             record.standing = if leased.is_taken {
                 Standing::Done
             } else {
@@ -286,12 +308,13 @@ impl LedgerModel {
             }
             record.is_touched = true;
             record.may_be_shown = false;
-            record.standing = match settling.outcome {
-                Outcome::Done | Outcome::Reject => Standing::Done,
-                Outcome::Return(delay_ms) => Standing::Waiting {
-                    hidden_until: (delay_ms > 0).then(|| settling.at.plus_ms(delay_ms)),
-                },
-            };
+            match settling.outcome {
+                Outcome::Done | Outcome::Reject => record.standing = Standing::Done,
+                Outcome::Return(delay_ms) => {
+                    let hidden_until = (delay_ms > 0).then(|| settling.at.plus_ms(delay_ms));
+                    record.give_back(hidden_until);
+                }
+            }
         }
     }
 
@@ -330,7 +353,7 @@ impl LedgerModel {
         {
             match new_until {
                 Some(_) => *until = new_until,
-                None => record.standing = Standing::Waiting { hidden_until: None },
+                None => record.give_back(None),
             }
         }
     }
@@ -342,16 +365,16 @@ impl LedgerModel {
         }
         for record in self.partitions.values_mut().flat_map(BTreeMap::values_mut) {
             record.may_be_shown |= record.first_shown.is_some_and(|first| first <= now);
-        }
-        self.change_all(|standing| match standing {
-            Standing::Leased {
-                until: Some(until), ..
+            match record.standing {
+                Standing::Leased {
+                    until: Some(until), ..
+                } if until <= now => record.give_back(None),
+                Standing::Waiting {
+                    hidden_until: Some(until),
+                } if until <= now => record.standing = Standing::Waiting { hidden_until: None },
+                _ => {}
             }
-            | Standing::Waiting {
-                hidden_until: Some(until),
-            } if until <= now => Standing::Waiting { hidden_until: None },
-            other => other,
-        });
+        }
     }
 
     /// Leases and settlements that nobody waited for may be lost or not; what nobody had ever

@@ -1,10 +1,14 @@
-//! One message of a group at a time: which records of a FIFO partition may be leased.
+//! Messages of a group in order: which records of a FIFO partition may be leased.
 //!
 //! ```text
 //!   group a   [3] [7] [8]        nothing leased, head shown   open: leases 3, 7, 8 together
 //!   group b   [5] [9]            4 is leased                  blocked until 4 is settled or back
 //!   group c   [6 delayed] [10]   its head is hidden           blocked until 6 is due
+//!   group d   [2] [12]           11 is leased                 open: leases 2, but not yet 12
 //! ```
+//!
+//! So a record waits for those of its group before it that aren't settled, and for no others. Open
+//! groups stand in turn: one from which something was leased goes to the end when it opens again.
 //!
 //! Unlike elsewhere, queued records are listed here, as runs by group: an order by group can't
 //! be had from offsets alone. Records without a group are one group.
@@ -46,6 +50,12 @@ pub(crate) struct Fifo {
     /// Those from the partition's high watermark on that aren't messages.
     #[serde(skip)]
     passed: Ranges,
+    /// Open groups in the order in which they are served. A new process begins with the order of
+    /// their heads.
+    #[serde(skip)]
+    turns: BTreeMap<u64, Key>,
+    #[serde(skip)]
+    turn_next: u64,
 }
 
 /// [`Fifo`] in a snapshot.
@@ -63,9 +73,16 @@ struct Stored {
 struct Group {
     /// First offset and length of each queued run, ascending.
     queued: VecDeque<(Offset, u64)>,
+    /// How many are in `held`.
     leased: u32,
     /// Where it is listed: under which head, and whether as open.
     listed: Option<(Offset, bool)>,
+    /// Those of its records that are leased, or on their way to other logs. Follows from
+    /// [`Fifo::leased`].
+    #[serde(skip)]
+    held: BTreeSet<Offset>,
+    #[serde(skip)]
+    turn: Option<u64>,
 }
 
 impl Fifo {
@@ -92,7 +109,7 @@ impl Fifo {
             return;
         };
         self.leased.insert(offset, key);
-        self.groups.entry(key).or_default().leased += 1;
+        self.groups.entry(key).or_default().hold(offset);
         self.remove(key, offset);
         self.list(key, delayed);
     }
@@ -103,7 +120,7 @@ impl Fifo {
             return;
         };
         let group = self.groups.entry(key).or_default();
-        group.leased = group.leased.saturating_sub(1);
+        group.release(offset);
         if let Some(followed) = group.insert(offset) {
             self.runs.remove(&followed);
         }
@@ -122,8 +139,7 @@ impl Fifo {
     /// Settles a leased or queued record. Whether it was queued.
     pub(super) fn settle(&mut self, offset: Offset, delayed: &DelayedRecords) -> bool {
         if let Some(key) = self.leased.remove(&offset) {
-            let group = self.groups.entry(key).or_default();
-            group.leased = group.leased.saturating_sub(1);
+            self.groups.entry(key).or_default().release(offset);
             self.list(key, delayed);
             return false;
         }
@@ -163,6 +179,7 @@ impl Fifo {
         shed(&mut self.groups, left);
         shed(&mut self.runs, left);
         shed(&mut self.leased, left);
+        shed(&mut self.turns, left);
         for heads in [&mut self.open, &mut self.blocked] {
             while *left > 0 && heads.pop_first().is_some() {
                 *left -= 1;
@@ -209,16 +226,13 @@ impl Fifo {
         delayed: &DelayedRecords,
         mut more: impl FnMut(Offset) -> bool,
     ) {
-        for (_, key) in self.open.iter().take_while(|(head, _)| *head < visible) {
-            let runs = self
-                .groups
-                .get(key)
-                .into_iter()
-                .flat_map(|group| &group.queued);
+        for group in self.turns.values().filter_map(|key| self.groups.get(key)) {
+            let runs = group.queued.iter();
             let offsets = runs.flat_map(|&(first, count)| first.0..first.plus(count).0);
+            let end = group.first_held().map_or(visible, |held| visible.min(held));
             let shown = offsets
                 .map(Offset)
-                .take_while(|offset| *offset < visible && !delayed.contains_key(offset));
+                .take_while(|offset| *offset < end && !delayed.contains_key(offset));
             for offset in shown {
                 if !more(offset) {
                     return;
@@ -258,7 +272,10 @@ impl Fifo {
             return;
         };
         let head = group.queued.front().map(|&(first, _)| first);
-        let listed = head.map(|head| (head, group.leased == 0 && !delayed.contains_key(&head)));
+        let listed = head.map(|head| {
+            let waits = group.first_held().is_some_and(|held| held < head);
+            (head, !waits && !delayed.contains_key(&head))
+        });
         if listed == group.listed {
             if head.is_none() && group.leased == 0 {
                 self.groups.remove(&key);
@@ -274,9 +291,18 @@ impl Fifo {
             return;
         };
         group.listed = listed;
+        let is_open = listed.is_some_and(|(_, is_open)| is_open);
+        if !is_open && let Some(turn) = group.turn.take() {
+            self.turns.remove(&turn);
+        }
         match listed {
             Some((head, true)) => {
                 self.open.insert((head, key));
+                if group.turn.is_none() {
+                    group.turn = Some(self.turn_next);
+                    self.turns.insert(self.turn_next, key);
+                    self.turn_next += 1;
+                }
             }
             Some((head, false)) => {
                 self.blocked.insert((head, key));
@@ -303,14 +329,24 @@ impl Fifo {
 
 impl From<Stored> for Fifo {
     fn from(stored: Stored) -> Self {
-        let groups = stored.groups.iter();
-        let runs = groups.flat_map(|(key, group)| {
+        let mut groups = stored.groups;
+        for (offset, key) in &stored.leased {
+            groups.entry(*key).or_default().held.insert(*offset);
+        }
+        let turns: BTreeMap<u64, Key> =
+            (0..).zip(stored.open.iter().map(|(_, key)| *key)).collect();
+        for (turn, key) in &turns {
+            groups.entry(*key).or_default().turn = Some(*turn);
+        }
+        let runs = groups.iter().flat_map(|(key, group)| {
             let firsts = group.queued.iter().map(|&(first, _)| first);
             firsts.map(|first| (first, *key))
         });
         Self {
+            turn_next: turns.len() as u64,
+            turns,
             runs: runs.collect(),
-            groups: stored.groups,
+            groups,
             open: stored.open,
             blocked: stored.blocked,
             leased: stored.leased,
@@ -322,6 +358,20 @@ impl From<Stored> for Fifo {
 }
 
 impl Group {
+    fn hold(&mut self, offset: Offset) {
+        self.leased += 1;
+        self.held.insert(offset);
+    }
+
+    fn release(&mut self, offset: Offset) {
+        self.leased = self.leased.saturating_sub(1);
+        self.held.remove(&offset);
+    }
+
+    fn first_held(&self) -> Option<Offset> {
+        self.held.first().copied()
+    }
+
     /// Puts a record back in its place. Gives the first offset of the run that it has become the
     /// beginning of.
     fn insert(&mut self, offset: Offset) -> Option<Offset> {
@@ -397,9 +447,20 @@ fn head_at(heads: &BTreeSet<(Offset, Key)>, offset: Offset) -> Option<Key> {
 mod tests {
     use super::*;
 
-    fn stored_and_read(fifo: &Fifo) -> Fifo {
+    /// It is the same once it was stored and read, but for the turns.
+    fn check_stored(fifo: &Fifo) {
+        let without_turns = |fifo: &Fifo| {
+            let mut fifo = fifo.clone();
+            fifo.turns.clear();
+            fifo.turn_next = 0;
+            fifo.groups.values_mut().for_each(|group| group.turn = None);
+            fifo
+        };
         let bytes = postcard::to_stdvec(fifo).expect("it encodes");
-        postcard::from_bytes(&bytes).expect("it decodes")
+        let read: Fifo = postcard::from_bytes(&bytes).expect("it decodes");
+        assert_eq!(without_turns(fifo), without_turns(&read));
+        let turns = |fifo: &Fifo| fifo.turns.values().copied().collect::<BTreeSet<_>>();
+        assert_eq!(turns(fifo), turns(&read));
     }
 
     #[test]
@@ -414,19 +475,19 @@ mod tests {
         for offset in [0, 1, 30, 44, 59, 13] {
             assert!(fifo.settle(Offset(offset), &nothing));
             assert!(!fifo.settle(Offset(offset), &nothing));
-            assert_eq!(fifo, stored_and_read(&fifo));
+            check_stored(&fifo);
         }
         for offset in [2, 31, 14, 12] {
             fifo.lease(Offset(offset), &nothing);
-            assert_eq!(fifo, stored_and_read(&fifo));
+            check_stored(&fifo);
         }
         for offset in [14, 12, 2] {
             fifo.give_back(Offset(offset), &nothing);
             assert!(fifo.is_queued(Offset(offset)));
-            assert_eq!(fifo, stored_and_read(&fifo));
+            check_stored(&fifo);
         }
         fifo.purge(Offset(29), &nothing);
-        assert_eq!(fifo, stored_and_read(&fifo));
+        check_stored(&fifo);
         assert_eq!(fifo.queued_before(Offset(60)), 31 - 4);
     }
 }

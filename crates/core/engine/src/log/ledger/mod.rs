@@ -9,6 +9,7 @@
 //! One file an operation: it holds both the decision and the change that follows from it.
 
 mod attempt;
+mod behind;
 mod consumer;
 mod deadline;
 mod demand;

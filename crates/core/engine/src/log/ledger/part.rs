@@ -9,13 +9,15 @@
 //!   (delayed) ──► delayed ──due──► ready ───────► leased ─────────────────► settled
 //!                    ▲               ▲                │ return                ▲
 //!                    └── with delay ─┴────────────────┘     purge, expiry ────┘
+//!
+//!   ready: in order of offsets; those in `behind` come where they were put
 //!                                     ▲                                       ▲
 //!            move                     │ refused                  has gone     │
 //!   (any of these) ──► moving ────────┴───────────────────────────────────────┘
 //! ```
 //!
 //! Invariants
-//! - A record below `next` that is in none of the four maps is settled: neither ready nor settled
+//! - A record below `next` that is in none of the maps is settled: neither ready nor settled
 //!   records are listed, however many there are.
 //! - `next` itself is never in `ahead`; what is in `ahead` is delayed, moving or settled.
 //! - The maps are disjoint. In a FIFO part `next` is the end, and [`Fifo`] lists what is queued.
@@ -26,7 +28,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use stele_base_types::{Offset, PartitionIndex, Timestamp};
 
-use super::{fifo::Fifo, ranges::Ranges, times::Times};
+use super::{behind::Behind, fifo::Fifo, ranges::Ranges, times::Times};
 use crate::{
     ConsumerRef, LeaseId,
     log::{record::Run, sweep::shed},
@@ -49,6 +51,9 @@ pub(crate) struct Part {
     pub(crate) expired: Offset,
     /// On their way to other logs: handed out to nobody, and not settled until they have arrived.
     pub(crate) moving: BTreeMap<Offset, Seen>,
+    /// Ready again, behind what was ready when they were given back. In a FIFO part empty: there
+    /// the groups stand in turn.
+    pub(crate) behind: Behind,
 }
 
 stored_fields! {
@@ -62,6 +67,7 @@ stored_fields! {
         Times times: Times,
         Expired expired: Offset,
         Moving moving: BTreeMap<Offset, Seen>,
+        Behind behind: Behind,
     }
 }
 
@@ -174,7 +180,7 @@ impl Part {
         } else if offset >= self.next {
             self.skip(offset, 1);
         }
-        let seen = self.returned.remove(&offset).unwrap_or_default();
+        let seen = self.take_returned(offset).unwrap_or_default();
         let lease = Lease {
             id: term.lease,
             holder: term.holder,
@@ -185,7 +191,11 @@ impl Part {
         lease
     }
 
-    /// Ends a record's lease; it returns to its place, unless it is too old by now.
+    /// Ends a record's lease; it returns, unless it is too old by now. From a lease with a deadline
+    /// it goes behind what is ready: such leases are of queues that promise no order (SQS), where a
+    /// message that can't be processed is not to hold the others up. From one that ends with its
+    /// session it goes to its place. In a FIFO part it goes to its place in its group, and its group
+    /// behind the others.
     pub(super) fn give_back(&mut self, offset: Offset, until: Option<Timestamp>) -> Option<Lease> {
         let lease = self.leased.remove(&offset)?;
         let seen = lease.seen;
@@ -198,6 +208,9 @@ impl Part {
         match until {
             Some(until) => {
                 self.delayed.insert(offset, Delayed { until, seen });
+            }
+            None if lease.until.is_some() && self.fifo.is_none() => {
+                self.behind.insert(offset, self.times.end(), seen);
             }
             None => {
                 self.returned.insert(offset, seen);
@@ -286,6 +299,7 @@ impl Part {
     /// Settles what is before `to` and not leased. Gives when what was delayed of it was due.
     pub(super) fn purge(&mut self, to: Offset) -> Vec<(Offset, Timestamp)> {
         while pop_before(&mut self.returned, to).is_some() {}
+        self.behind.remove_before(to);
         let delayed = iter::from_fn(|| pop_before(&mut self.delayed, to));
         let delayed = delayed.map(|(offset, delayed)| (offset, delayed.until));
         let delayed = delayed.collect();
@@ -310,6 +324,7 @@ impl Part {
     pub(super) fn shed(&mut self, left: &mut usize) {
         shed(&mut self.returned, left);
         shed(&mut self.moving, left);
+        self.behind.shed(left);
         self.ahead.shed(left);
         if let Some(fifo) = &mut self.fifo {
             fifo.shed(left);
@@ -333,7 +348,9 @@ impl Part {
             return fifo.is_ready(self.visible);
         }
         let returned = self.returned.first_key_value();
-        self.next < self.visible || returned.is_some_and(|(&offset, _)| offset < self.visible)
+        self.next < self.visible
+            || returned.is_some_and(|(&offset, _)| offset < self.visible)
+            || self.behind.len() > 0
     }
 
     /// Records that may be leased; in a FIFO part also those that their group holds back.
@@ -345,7 +362,7 @@ impl Part {
         }
         let fresh = self.visible.since(self.next) - self.ahead.count_before(self.visible);
         let unseen = self.returned.range(self.visible..).count();
-        fresh + (self.returned.len() - unseen) as u64
+        fresh + (self.returned.len() - unseen + self.behind.len()) as u64
     }
 
     /// The first record that isn't settled, or the one after the last.
@@ -355,6 +372,7 @@ impl Part {
             self.returned.first_key_value().map(|(&offset, _)| offset),
             self.delayed.first_key_value().map(|(&offset, _)| offset),
             self.moving.first_key_value().map(|(&offset, _)| offset),
+            self.behind.offsets().next(),
             self.fifo.as_ref().and_then(|fifo| fifo.first()),
         ];
         let first = listed.into_iter().flatten().min();
@@ -369,7 +387,8 @@ impl Part {
         let listed = self.leased.contains_key(&offset)
             || self.returned.contains_key(&offset)
             || self.delayed.contains_key(&offset)
-            || self.moving.contains_key(&offset);
+            || self.moving.contains_key(&offset)
+            || self.behind.contains(offset);
         match &self.fifo {
             Some(fifo) => listed || fifo.is_queued(offset),
             None => listed || (offset >= self.next && !self.ahead.contains(offset)),
@@ -389,7 +408,14 @@ impl Part {
 
     /// How a ready record has been delivered before.
     pub(super) fn seen(&self, offset: Offset) -> Seen {
-        self.returned.get(&offset).copied().unwrap_or_default()
+        let returned = self.returned.get(&offset).copied();
+        let seen = returned.or_else(|| self.behind.get(offset));
+        seen.unwrap_or_default()
+    }
+
+    fn take_returned(&mut self, offset: Offset) -> Option<Seen> {
+        let returned = self.returned.remove(&offset);
+        returned.or_else(|| self.behind.remove(offset))
     }
 
     /// Runs that may be leased together, lowest offset first, up to `max` records in all.
@@ -409,9 +435,21 @@ impl Part {
             return max - left;
         }
         let mut from = Offset::ZERO;
-        while left > 0
-            && let Some((first, count)) = self.run_from(from, left)
-        {
+        let mut behind = self.behind.iter().peekable();
+        while left > 0 {
+            let in_place = self.run_from(from, left);
+            let before = in_place.map_or(Offset(u64::MAX), |(first, _)| first);
+            if let Some((_, offset)) = behind.next_if(|(end, _)| *end <= before) {
+                Run::push(runs, partition, offset);
+                left -= 1;
+                continue;
+            }
+            let Some((first, count)) = in_place else {
+                break;
+            };
+            let next = behind.peek().map_or(Offset(u64::MAX), |(end, _)| *end);
+            let apart = u32::try_from(next.since(first)).unwrap_or(u32::MAX);
+            let count = count.min(apart);
             runs.push(Run {
                 partition,
                 first,
@@ -461,7 +499,7 @@ impl Part {
         if let Some(lease) = self.leased.remove(&offset) {
             return Was::Leased(lease);
         }
-        if self.returned.remove(&offset).is_some() {
+        if self.take_returned(offset).is_some() {
             return Was::Ready;
         }
         if self.moving.remove(&offset).is_some() {

@@ -224,6 +224,7 @@ impl Part {
             most: 0,
         };
         reach.pass(self.returned.keys().copied());
+        reach.pass(self.behind.offsets());
         reach.pass(self.delayed.keys().copied());
         reach.pass(self.ahead.starts());
         if let Some(fifo) = &self.fifo {

@@ -91,6 +91,11 @@ impl Times {
         (offset < self.end).then_some(*at)
     }
 
+    /// One after the last record.
+    pub(crate) fn end(&self) -> Offset {
+        self.end
+    }
+
     /// For each stretch between marks: its end, and when its last record was appended at latest.
     fn groups(&self) -> impl Iterator<Item = (Offset, Timestamp)> {
         let last = (!self.marks.is_empty()).then_some((self.end, self.last));

@@ -229,7 +229,7 @@ fn leasing_goes_round_the_partitions() {
 }
 
 #[test]
-fn one_lease_of_a_group_is_in_flight_at_a_time() {
+fn what_is_leased_of_a_group_holds_back_what_follows() {
     let mut shard = Shard::with(fifo_config());
     for key in [1, 2, 1, 2, 3] {
         shard.append(group(key));
@@ -245,9 +245,85 @@ fn one_lease_of_a_group_is_in_flight_at_a_time() {
     assert_eq!(shard.lease(request(1, 5)), []);
     shard.settle(&[(0, 3)], Outcome::Return(0));
     shard.settle(&[(0, 0)], Outcome::Done);
-    assert_eq!(shard.lease(request(1, 5)), [(0, 2), (0, 3)]);
+    assert_eq!(shard.lease(request(1, 5)), [(0, 3), (0, 2)]);
     assert_eq!(shard.counts(), (0, 3, 0));
     assert_eq!(shard.ledger().floor(PartitionIndex(0)), Some(Offset(2)));
+}
+
+#[test]
+fn a_message_of_a_group_waits_for_those_before_it_alone() {
+    let mut shard = Shard::with(fifo_config());
+    for _ in 0..4 {
+        shard.append(group(1));
+    }
+    assert_eq!(shard.lease(timed(1, 3, 1_000)), [(0, 0), (0, 1), (0, 2)]);
+    shard.settle(&[(0, 0)], Outcome::Return(0));
+    assert_eq!(shard.lease(timed(2, 10, 9_000)), [(0, 0)], "1 is leased");
+    shard.settle(&[(0, 0)], Outcome::Done);
+    let extended = shard.run(Extend {
+        log: LOG,
+        ledger: LedgerId::DEFAULT,
+        items: [(
+            SettleItem {
+                partition: PartitionIndex(0),
+                offset: Offset(2),
+                lease: None,
+            },
+            9_000,
+        )]
+        .into_iter()
+        .collect(),
+    });
+    assert_eq!(extended, Ok(Missing::new()));
+    shard.pass(1_000);
+    assert_eq!(shard.lease(timed(3, 10, 9_000)), [(0, 1)], "2 is leased");
+    shard.settle(&[(0, 2)], Outcome::Done);
+    assert_eq!(shard.lease(timed(3, 10, 9_000)), [], "1 is leased");
+    shard.settle(&[(0, 1)], Outcome::Done);
+    assert_eq!(shard.lease(timed(3, 10, 9_000)), [(0, 3)]);
+}
+
+#[test]
+fn a_group_that_gave_something_back_comes_after_the_others() {
+    let mut shard = Shard::with(fifo_config());
+    for number in [1, 1, 2, 3] {
+        shard.append(group(number));
+    }
+    for expected in [[(0, 0)], [(0, 2)], [(0, 3)], [(0, 0)], [(0, 2)]] {
+        assert_eq!(shard.lease(timed(1, 1, 60_000)), expected);
+        shard.settle(&expected, Outcome::Return(0));
+    }
+}
+
+#[test]
+fn what_a_deadline_gave_back_comes_behind_what_is_ready() {
+    let mut shard = Shard::with(queue_config());
+    shard.append_many(4);
+    assert_eq!(shard.lease(timed(1, 2, 1_000)), [(0, 0), (0, 1)]);
+    shard.pass(1_000);
+    shard.append_many(1);
+    let order = [(0, 2), (0, 3), (0, 0), (0, 1), (0, 4)];
+    assert_eq!(shard.counts(), (5, 0, 0));
+    assert_eq!(shard.lease(timed(1, 5, 1_000)), order);
+    shard.settle(&[(0, 3), (0, 1)], Outcome::Return(0));
+    assert_eq!(shard.lease(timed(1, 1, 1_000)), [(0, 3)]);
+    shard.settle(&[(0, 3)], Outcome::Return(0));
+    assert_eq!(
+        shard.lease(timed(1, 1, 1_000)),
+        [(0, 1)],
+        "one after the other"
+    );
+    assert_eq!(shard.settle(&[(0, 3)], Outcome::Done), []);
+    assert_eq!(shard.counts(), (0, 4, 0));
+}
+
+#[test]
+fn what_a_session_gave_back_comes_in_its_place() {
+    let mut shard = Shard::with(queue_config());
+    shard.append_many(4);
+    assert_eq!(shard.lease(request(1, 2)), [(0, 0), (0, 1)]);
+    shard.settle(&[(0, 1)], Outcome::Return(0));
+    assert_eq!(shard.lease(request(1, 2)), [(0, 1), (0, 2)]);
 }
 
 #[test]

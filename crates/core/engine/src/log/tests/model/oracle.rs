@@ -9,6 +9,8 @@ pub(super) struct Oracle {
     fifo: bool,
     partitions: Vec<Records>,
     pub(super) consumers: BTreeMap<ConsumerRef, u32>,
+    /// How often something was given back behind the others.
+    given_back: u64,
 }
 
 #[derive(Default)]
@@ -23,6 +25,8 @@ struct Entry {
     condition: Condition,
     deliveries: u32,
     group: Option<u64>,
+    /// Where it was given back to, if not to its place: the partition's end then, and its number.
+    behind: Option<(u64, u64)>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -55,6 +59,7 @@ impl Oracle {
             fifo,
             partitions: (0..partitions).map(|_| Records::default()).collect(),
             consumers: BTreeMap::new(),
+            given_back: 0,
         }
     }
 
@@ -69,6 +74,7 @@ impl Oracle {
                 }),
                 deliveries: 0,
                 group: schedule.group,
+                behind: None,
             }
         }));
         base
@@ -101,7 +107,7 @@ impl Oracle {
         holder: ConsumerRef,
         until: Option<Timestamp>,
     ) {
-        let busy: Vec<BTreeSet<_>> = self.partitions.iter().map(Records::busy_groups).collect();
+        let busy: Vec<BTreeMap<_, _>> = self.partitions.iter().map(Records::busy_groups).collect();
         for run in runs {
             let index = run.partition.0 as usize;
             for record in &run.records {
@@ -111,6 +117,7 @@ impl Oracle {
                 let entry = &mut partition.records[record.offset.0 as usize];
                 entry.condition = Condition::Leased(holder, record.lease, until);
                 entry.deliveries += 1;
+                entry.behind = None;
                 assert_eq!(record.deliveries, entry.deliveries);
             }
         }
@@ -161,6 +168,7 @@ impl Oracle {
 
     /// Whether the item named something that could come to the outcome, or has done so before.
     pub(super) fn settle(&mut self, item: &SettleItem, outcome: Outcome, now: Timestamp) -> bool {
+        let given_back = self.given_back(item.partition.0);
         let partition = &mut self.partitions[item.partition.0 as usize];
         let shown = item.offset.0 < partition.shown;
         let entry = &mut partition.records[item.offset.0 as usize];
@@ -171,6 +179,9 @@ impl Oracle {
             _ => entry.holds(item.lease),
         };
         if found {
+            if outcome == Outcome::Return(0) {
+                entry.behind = given_back.filter(|_| entry.has_deadline());
+            }
             entry.condition = match outcome {
                 Outcome::Done | Outcome::Reject => Condition::Settled,
                 Outcome::Return(0) => Condition::Ready,
@@ -191,6 +202,7 @@ impl Oracle {
         };
         if found {
             entry.condition = Condition::Moving;
+            entry.behind = None;
         }
         found
     }
@@ -221,11 +233,15 @@ impl Oracle {
     }
 
     pub(super) fn extend(&mut self, item: &SettleItem, term_ms: u64, now: Timestamp) -> bool {
+        let given_back = self.given_back(item.partition.0);
         let partition = &mut self.partitions[item.partition.0 as usize];
         let entry = &mut partition.records[item.offset.0 as usize];
         let Condition::Leased(holder, lease, _) = entry.condition else {
             return false;
         };
+        if term_ms == 0 {
+            entry.behind = given_back.filter(|_| entry.has_deadline());
+        }
         entry.condition = match term_ms {
             0 => Condition::Ready,
             _ => Condition::Leased(holder, lease, Some(now.plus_ms(term_ms))),
@@ -234,12 +250,40 @@ impl Oracle {
     }
 
     pub(super) fn pass(&mut self, now: Timestamp) {
-        self.for_each(|entry| match entry.condition {
-            Condition::Leased(_, _, Some(until)) | Condition::Delayed(until) if until <= now => {
+        while let Some((partition, first)) = self.first_ended(now) {
+            let records = self.partitions[partition].records.len();
+            for offset in first..records {
+                let behind = self.given_back(partition as u32);
+                let entry = &mut self.partitions[partition].records[offset];
+                if entry.ends().is_none_or(|end| end > now) {
+                    break;
+                }
                 entry.condition = Condition::Ready;
+                entry.behind = behind;
             }
+        }
+        self.for_each(|entry| match entry.condition {
+            Condition::Delayed(until) if until <= now => entry.condition = Condition::Ready,
             _ => {}
         });
+    }
+
+    /// The lease that ends first. Its neighbours go with it.
+    fn first_ended(&self, now: Timestamp) -> Option<(usize, usize)> {
+        let partitions = self.partitions.iter().enumerate();
+        let ends = partitions.flat_map(|(index, one)| {
+            let records = one.records.iter().enumerate();
+            records.filter_map(move |(offset, entry)| Some((entry.ends()?, index, offset)))
+        });
+        let first = ends.min().filter(|(end, ..)| *end <= now);
+        first.map(|(_, index, offset)| (index, offset))
+    }
+
+    /// Where a record is put that is given back now.
+    fn given_back(&mut self, partition: u32) -> Option<(u64, u64)> {
+        self.given_back += 1;
+        let end = self.partitions[partition as usize].records.len() as u64;
+        (!self.fifo).then_some((end, self.given_back))
     }
 
     pub(super) fn close_session(&mut self, session: SessionId) {
@@ -321,6 +365,18 @@ impl Oracle {
 }
 
 impl Entry {
+    /// When it comes back by itself.
+    fn ends(&self) -> Option<Timestamp> {
+        match self.condition {
+            Condition::Leased(_, _, until) => until,
+            _ => None,
+        }
+    }
+
+    fn has_deadline(&self) -> bool {
+        self.ends().is_some()
+    }
+
     /// Whether it may be settled, or moved, whatever its state.
     fn may_end(&self) -> bool {
         !matches!(self.condition, Condition::Settled | Condition::Moving)
@@ -346,18 +402,18 @@ impl Records {
             .count() as u64
     }
 
-    fn busy_groups(&self) -> BTreeSet<Option<u64>> {
-        let out = self.records.iter().filter(|entry| entry.is_out());
-        out.map(|entry| entry.group).collect()
+    /// Groups of which something is out, each with the first of it.
+    fn busy_groups(&self) -> BTreeMap<Option<u64>, u64> {
+        let all = self.records.iter().enumerate().rev();
+        let out = all.filter(|(_, entry)| entry.is_out());
+        out.map(|(at, entry)| (entry.group, at as u64)).collect()
     }
 
     /// How many records of a group could be handed out in one go.
     fn available_of(&self, group: Option<u64>) -> u64 {
-        if self.busy_groups().contains(&group) {
-            return 0;
-        }
-        let waiting = self.shown().iter().filter(|entry| entry.group == group);
-        waiting
+        let of_group = self.shown().iter().filter(|entry| entry.group == group);
+        of_group
+            .take_while(|entry| !entry.is_out())
             .filter(|entry| entry.is_waiting())
             .take_while(|entry| entry.condition == Condition::Ready)
             .count() as u64
@@ -368,21 +424,22 @@ impl Records {
     fn first_available(
         &self,
         fifo: bool,
-        busy: &BTreeSet<Option<u64>>,
+        busy: &BTreeMap<Option<u64>, u64>,
         offset: u64,
     ) -> Option<u64> {
         let group = self.records[offset as usize].group;
-        if fifo && busy.contains(&group) {
-            return None;
-        }
         let mut shown = self.shown().iter().zip(0..);
-        let (first, at) = shown.find(|(entry, _)| {
-            if fifo {
-                entry.group == group && entry.is_waiting()
-            } else {
-                entry.condition == Condition::Ready
-            }
-        })?;
-        (first.condition == Condition::Ready).then_some(at)
+        if fifo {
+            let (first, at) =
+                shown.find(|(entry, _)| entry.group == group && entry.is_waiting())?;
+            let waits = busy.get(&group).is_some_and(|out| *out < at);
+            return (first.condition == Condition::Ready && !waits).then_some(at);
+        }
+        let ready = shown.filter(|(entry, _)| entry.condition == Condition::Ready);
+        let turns = ready.map(|(entry, at)| match entry.behind {
+            Some((end, number)) => (end, 0, number, at),
+            None => (at, 1, 0, at),
+        });
+        turns.min().map(|(.., at)| at)
     }
 }

@@ -1,0 +1,96 @@
+//! Records that were given back behind what was ready then.
+//!
+//! ```text
+//!  ready  5 6 7 8 ............ end      2 was given back when the end was 9, then 4
+//!  order  5 6 7 8 │ 2 4 │ 9 10 ...
+//! ```
+//!
+//! So a message that nobody can process comes again once all others have been handed out, and no
+//! sooner, however often it is given back.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use stele_base_types::Offset;
+
+use super::part::{Seen, pop_before};
+use crate::log::sweep::shed;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Order")]
+pub(crate) struct Behind {
+    order: Order,
+    /// Where each record stands in `order`. Follows from it.
+    #[serde(skip)]
+    places: BTreeMap<Offset, Place>,
+}
+
+type Order = BTreeMap<Place, (Offset, Seen)>;
+
+/// The partition's end when a record was given back, and the record's number among those. Ends
+/// don't go back, so the last place has the largest number.
+type Place = (Offset, u64);
+
+impl From<Order> for Behind {
+    fn from(order: Order) -> Self {
+        let records = order.iter();
+        let places = records.map(|(place, (offset, _))| (*offset, *place));
+        Self {
+            places: places.collect(),
+            order,
+        }
+    }
+}
+
+impl Behind {
+    /// Takes in a record that comes after all that is before `end`.
+    pub(super) fn insert(&mut self, offset: Offset, end: Offset, seen: Seen) {
+        let last = self.order.last_key_value();
+        let number = last.map_or(0, |((_, number), _)| number + 1);
+        self.places.insert(offset, (end, number));
+        self.order.insert((end, number), (offset, seen));
+    }
+
+    pub(super) fn remove(&mut self, offset: Offset) -> Option<Seen> {
+        let place = self.places.remove(&offset)?;
+        let (_, seen) = self.order.remove(&place)?;
+        Some(seen)
+    }
+
+    pub(super) fn get(&self, offset: Offset) -> Option<Seen> {
+        let (_, seen) = self.order.get(self.places.get(&offset)?)?;
+        Some(*seen)
+    }
+
+    pub(super) fn contains(&self, offset: Offset) -> bool {
+        self.places.contains_key(&offset)
+    }
+
+    /// Its records in the order in which they come, each with the first offset that comes after it.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Offset, Offset)> {
+        let records = self.order.iter();
+        records.map(|((end, _), (offset, _))| (*end, *offset))
+    }
+
+    /// Its records by offset.
+    pub(super) fn offsets(&self) -> impl Iterator<Item = Offset> {
+        self.places.keys().copied()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Takes out what is before `to`.
+    pub(super) fn remove_before(&mut self, to: Offset) {
+        while let Some((_, place)) = pop_before(&mut self.places, to) {
+            self.order.remove(&place);
+        }
+    }
+
+    /// Takes out up to `left` of them: the log is gone.
+    pub(super) fn shed(&mut self, left: &mut usize) {
+        shed(&mut self.order, left);
+        shed(&mut self.places, left);
+    }
+}

@@ -289,7 +289,7 @@ async fn a_graceful_stop_ends_the_journal_with_a_block_that_vouches_for_all_befo
         "block",
         sequence,
         "entries",
-        "0",
+        "1",
         "bytes",
         _,
         "synced",

@@ -24,6 +24,7 @@ impl Record {
             | Self::Catalogue(_)
             | Self::ProducerIds(_)
             | Self::Link(_)
+            | Self::Stopped
             | Self::Started(_) => true,
         }
     }
@@ -53,6 +54,7 @@ impl Record {
             | Self::Link(_)
             | Self::ProducerIds(_)
             | Self::Started(_)
+            | Self::Stopped
             | Self::Committed(..)
             | Self::SessionEnded(_)
             | Self::SessionForgotten(_) => None,
@@ -100,4 +102,6 @@ pub enum Record {
     SessionEnded(SessionId),
     /// Nothing of an ended session is left. Not journalled.
     SessionForgotten(SessionId),
+    /// The process ends, and hands nothing out any more: all that it did is in the journal.
+    Stopped,
 }

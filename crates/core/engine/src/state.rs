@@ -35,9 +35,10 @@ impl State {
             Record::ProducerIds(next) => self.producer_next = *next,
             Record::Link(record) => self.links.apply(record),
             Record::Started(epoch) => {
-                self.logs.started(*epoch);
+                self.logs.started(*epoch, self.latest);
                 self.groups.started();
             }
+            Record::Stopped => self.logs.stopped(),
             Record::SessionEnded(session) => self.logs.apply_session_ended(*session),
             Record::SessionForgotten(session) => self.logs.apply_session_forgotten(*session),
             Record::Committed(partition, end) => self.logs.apply_committed(*partition, *end),
@@ -86,6 +87,11 @@ impl State {
         } else {
             decision
         }
+    }
+
+    /// The process is about to end, and hands nothing out any more.
+    pub fn stop(&self) -> Decision {
+        Decision::record(Record::Stopped)
     }
 
     /// The durable end of partitions has moved: records before it may be shown.

@@ -265,6 +265,8 @@ pub(crate) struct LeasedOne {
     pub lease: LeaseId,
     /// How often it was delivered.
     pub deliveries: u32,
+    /// Whether its holder was told that it may have been delivered before.
+    pub redelivered: bool,
 }
 
 /// A lease, as its holder names it.

@@ -307,15 +307,15 @@ impl ShardThread {
         }
     }
 
-    /// Takes up what has been sent, writes it, and waits until it is on disk. Then one more, empty,
-    /// block says that all of it was: damage to the last messages is told from a torn write.
+    /// Takes up what has been sent, writes it, and waits until it is on disk. Then one more block
+    /// says that all of it was: damage to the last messages is told from a torn write.
     async fn drain(&mut self) {
         self.channels.requests.close();
         while let Ok(request) = self.channels.requests.try_recv() {
             self.shard.handle(request, self.clock.now());
         }
         if self.write_all().await {
-            self.shard.want_block();
+            self.shard.stop();
             self.write_all().await;
         }
     }

@@ -26,7 +26,8 @@ impl Shard {
                 self.hand_out(releasable);
             }
             let log = self.state.logs.dispatchable(self.dispatched_last);
-            let Some(log) = log.filter(|_| self.dispatched < self.piece_records) else {
+            let may_go_on = self.dispatched < self.piece_records && !self.is_stopping;
+            let Some(log) = log.filter(|_| may_go_on) else {
                 return;
             };
             let decision = self.state.dispatch(log, self.now);

@@ -99,7 +99,8 @@ impl Shard {
             | Record::ProducerIds(_)
             | Record::SessionEnded(_)
             | Record::SessionForgotten(_)
-            | Record::Started(_) => {}
+            | Record::Started(_)
+            | Record::Stopped => {}
         }
     }
 

@@ -103,6 +103,8 @@ pub struct Shard {
     links: Vec<LinkInbox>,
     /// Space is short: what adds data is refused.
     is_blocked: bool,
+    /// The process is about to end.
+    is_stopping: bool,
     /// Where the next maintenance goes on.
     maintained: Option<PartitionId>,
     /// For how long queues keep what a consumer group hasn't read.
@@ -244,6 +246,14 @@ impl Shard {
         if let Some(unreleased) = self.unreleased.back_mut() {
             unreleased.note_durability(Durability::Synced);
         }
+    }
+
+    /// Nothing is handed out any more: the process ends once all is on disk.
+    pub fn stop(&mut self) {
+        self.is_stopping = true;
+        let decision = self.state.stop();
+        self.apply_own(decision);
+        self.want_block();
     }
 
     /// Whether all that was ever decided is on disk, and no block is wanted beyond that.

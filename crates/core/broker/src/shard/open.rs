@@ -103,6 +103,7 @@ impl Shard {
             replica,
             links,
             is_blocked: false,
+            is_stopping: false,
             maintained: None,
             unread_kept_ms: UNREAD_KEPT_MS,
             arrivals: Arrivals::default(),

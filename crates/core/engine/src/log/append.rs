@@ -171,7 +171,8 @@ impl Logs {
                 first: base,
                 count: batch.count,
             };
-            ledger.append(run, batch.columns, batch.at, &mut site);
+            let times = (batch.at, self.doubted);
+            ledger.append(run, batch.columns, times, &mut site);
         }
         let period_ms = batch.forgetting_period_ms();
         log.plan_forgetting(target.log, batch.at, period_ms, &mut self.indexes);

@@ -64,7 +64,7 @@ pub use self::{
 pub(crate) use self::{
     columns::{Column, Fields},
     deduplication::Deduplication,
-    ledger::{Attempts, Delayed, Fifo, Part, PartLease, Ranges, Seen, Times},
+    ledger::{Attempts, Delayed, Fifo, Marks, Part, PartLease, Ranges, Seen},
     producer::Producers,
     stored::LogsHeader,
 };
@@ -96,6 +96,11 @@ pub struct Logs {
     epoch: ProcessEpoch,
     /// Leases before this one may have been given.
     lease_last: LeaseId,
+    /// What was there at this time may have been handed out without a trace: a process ended then
+    /// whose last leases may not have come to the disk.
+    doubted: Timestamp,
+    /// The process has ended with all that it did in the journal.
+    has_stopped: bool,
     /// Logs that were closed and whose definition may still exist. Opened again, one would begin
     /// at offset 0 once more.
     closed: BTreeSet<LogId>,

@@ -2,7 +2,7 @@
 
 use stele_base_types::{Offset, PartitionId};
 
-use super::{Logs, producer::Producers};
+use super::{Logs, ledger::Site, producer::Producers};
 use crate::{Decision, Record, stored::stored_fields};
 
 /// A partition. `start` ≤ `committed` ≤ `end`, except between a crash and the recovery from it.
@@ -68,7 +68,12 @@ impl Logs {
             partition.committed = end;
         }
         for ledger in &mut log.ledgers {
-            ledger.show_to(id.index, end);
+            let mut site = Site {
+                log: id.log,
+                ledger: ledger.id(),
+                indexes: &mut self.indexes,
+            };
+            ledger.show_to(id.index, end, &mut site);
         }
         self.refresh_indexes(id.log);
     }

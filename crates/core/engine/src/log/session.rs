@@ -25,6 +25,23 @@ impl Logs {
         self.epoch
     }
 
+    pub(crate) fn stopped(&mut self) {
+        self.has_stopped = true;
+    }
+
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.has_stopped
+    }
+
+    pub(crate) fn doubted(&self) -> Timestamp {
+        self.doubted
+    }
+
+    pub(crate) fn load_end(&mut self, doubted: Timestamp, has_stopped: bool) {
+        self.doubted = doubted;
+        self.has_stopped = has_stopped;
+    }
+
     pub(crate) fn next_epoch(&self) -> ProcessEpoch {
         self.epoch.max(ProcessEpoch::of(self.lease_last.0)).next()
     }
@@ -157,8 +174,13 @@ impl Logs {
         decision
     }
 
-    pub(crate) fn started(&mut self, epoch: ProcessEpoch) {
+    /// A process has begun. The one before it may have handed out what it had at `latest`, unless
+    /// it has said that it ends.
+    pub(crate) fn started(&mut self, epoch: ProcessEpoch, latest: Timestamp) {
         self.epoch = epoch;
+        if !std::mem::take(&mut self.has_stopped) {
+            self.doubted = latest;
+        }
         self.indexes = Indexes::default();
         self.closing.clear();
         self.clearing.clear();
@@ -167,7 +189,7 @@ impl Logs {
                 partition.committed = partition.end;
             }
             for ledger in &mut log.ledgers {
-                ledger.recover(&log.partitions);
+                ledger.recover(&log.partitions, self.doubted);
             }
             log.is_hot = false;
             log.used_at = None;

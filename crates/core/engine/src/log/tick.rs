@@ -31,10 +31,18 @@ impl Logs {
             Deadline::Windows => self.forget_some(*log, now),
             Deadline::Lease(place) => self.tick_ledger(*log, *place, now, Ledger::ended_leases),
             Deadline::Delay(place) => self.tick_ledger(*log, *place, now, Ledger::ended_delays),
-            Deadline::Expiry(ledger, partition) => self
-                .log(*log)
-                .and_then(|known| known.ledger(*ledger)?.expire(*log, *partition, now))
-                .map_or_else(Decision::nothing, Decision::record),
+            Deadline::Expiry(ledger, partition) => {
+                let known = self.log(*log);
+                let Some(ledger) = known.and_then(|known| known.ledger(*ledger)) else {
+                    return Decision::nothing();
+                };
+                // Who waits for a record gets it, however short its time is.
+                if ledger.is_hot() {
+                    return self.dispatch(*log, now);
+                }
+                let expired = ledger.expire(*log, *partition, now);
+                expired.map_or_else(Decision::nothing, Decision::record)
+            }
         }
     }
 

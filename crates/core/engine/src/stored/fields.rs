@@ -4,26 +4,32 @@
 /// Stores a struct as the list of those of its fields that aren't their defaults. A field's number
 /// is its place in the list here: new ones go to the end, and none is removed or given another
 /// type. Fields that aren't listed aren't stored.
+///
+/// `Old field = Former` is a field that is read as what it was, converted, and no longer written.
 macro_rules! stored_fields {
-    ($owner:ty { $($number:ident $field:ident: $kind:ty,)+ }) => {
+    ($owner:ty { $($number:ident $field:ident $(: $kind:ty)? $(= $former:ty)?,)+ }) => {
         const _: () = {
             #[derive(serde::Deserialize)]
             enum Field {
-                $($number($kind),)+
+                $($number($($kind)? $($former)?),)+
             }
 
             #[derive(serde::Serialize)]
+            #[allow(dead_code, reason = "what is no longer written keeps its number")]
             enum FieldRef<'a> {
-                $($number(&'a $kind),)+
+                $($number($(&'a $kind)? $(std::marker::PhantomData<&'a $former>)?),)+
             }
 
             impl serde::Serialize for $owner {
                 fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
                     let default = <$owner>::default();
                     let mut fields = Vec::new();
-                    $(if self.$field != default.$field {
-                        fields.push(FieldRef::$number(&self.$field));
-                    })+
+                    $($({
+                        let field: &$kind = &self.$field;
+                        if *field != default.$field {
+                            fields.push(FieldRef::$number(field));
+                        }
+                    })?)+
                     fields.serialize(to)
                 }
             }
@@ -33,7 +39,7 @@ macro_rules! stored_fields {
                     let mut stored = <$owner>::default();
                     for field in <Vec<Field> as serde::Deserialize>::deserialize(from)? {
                         match field {
-                            $(Field::$number(value) => stored.$field = value,)+
+                            $(Field::$number(value) => stored.$field = value.into(),)+
                         }
                     }
                     Ok(stored)

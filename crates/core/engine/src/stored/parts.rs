@@ -79,6 +79,8 @@ struct Header {
     producer_next: ProducerId,
     latest: Timestamp,
     links: Links,
+    doubted: Timestamp,
+    stopped: bool,
 }
 
 stored_fields! {
@@ -87,6 +89,8 @@ stored_fields! {
         ProducerNext producer_next: ProducerId,
         Latest latest: Timestamp,
         Links links: Links,
+        Doubted doubted: Timestamp,
+        Stopped stopped: bool,
     }
 }
 
@@ -177,11 +181,14 @@ impl State {
             producer_next: self.producer_next,
             latest: self.latest,
             links: self.links.clone(),
+            doubted: self.logs.doubted(),
+            stopped: self.logs.has_stopped(),
         }
     }
 
     fn load_header(&mut self, header: Header) {
         self.logs.load_header(header.logs);
+        self.logs.load_end(header.doubted, header.stopped);
         self.producer_next = header.producer_next;
         self.latest = header.latest;
         self.links = header.links;
@@ -195,6 +202,7 @@ impl From<positional::Header> for Header {
             producer_next: stored.producer_next,
             latest: stored.latest,
             links: stored.links,
+            ..Self::default()
         }
     }
 }
@@ -213,6 +221,7 @@ impl Record {
             Self::Link(_)
             | Self::ProducerIds(_)
             | Self::Started(_)
+            | Self::Stopped
             | Self::Committed(..)
             | Self::SessionEnded(_)
             | Self::SessionForgotten(_) => Touched::header(),

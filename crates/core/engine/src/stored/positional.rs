@@ -12,8 +12,8 @@ use crate::{
     GroupAssignments as Assignments, LedgerId, Links,
     group::Committed,
     log::{
-        Attempts, Deduplication, Delayed, Fifo, LogsHeader, PartLease, Producers, Ranges, Seen,
-        Times,
+        Attempts, Deduplication, Delayed, Fifo, LogsHeader, Marks, PartLease, Producers, Ranges,
+        Seen,
     },
 };
 
@@ -60,7 +60,7 @@ struct Part {
     delayed: BTreeMap<Offset, Delayed>,
     ahead: Ranges,
     fifo: Option<Box<Fifo>>,
-    times: Times,
+    times: Marks,
     expired: Offset,
 }
 
@@ -118,7 +118,7 @@ impl From<Part> for crate::log::Part {
         part.delayed = stored.delayed;
         part.ahead = stored.ahead;
         part.fifo = stored.fifo;
-        part.times = stored.times;
+        part.times = stored.times.into();
         part.expired = stored.expired;
         part
     }

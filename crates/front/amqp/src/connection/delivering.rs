@@ -235,7 +235,7 @@ impl Connection {
         let deliver = basic::Deliver {
             consumer_tag: subscription.tag.clone(),
             delivery_tag,
-            redelivered: message.lease.deliveries > 1,
+            redelivered: message.lease.redelivered,
             exchange: arrival.exchange,
             routing_key: arrival.routing_key,
         };
@@ -249,7 +249,7 @@ impl Connection {
     }
 
     /// The message, unless its publisher's `expiration` is over: then it is dropped here, at the
-    /// queue's head.
+    /// queue's head. One that a consumer was waiting for gets through, however short its time is.
     pub(crate) async fn fresh(
         &mut self,
         subscription: &Subscription,
@@ -257,7 +257,8 @@ impl Connection {
     ) -> Option<Arrival> {
         let arrival = stored::arrival(&message.record, &subscription.queue);
         let expiry = stored::expires_at(&arrival.properties, message.record.timestamp);
-        if expiry.is_none_or(|expiry| expiry > self.settings.clock.now()) {
+        let now = self.settings.clock.now();
+        if !message.lease.waited || expiry.is_none_or(|expiry| expiry > now) {
             return Some(arrival);
         }
         if !subscription.no_ack {

@@ -98,7 +98,7 @@ async fn deliver(
     };
     let get_ok = GetOk {
         delivery_tag,
-        redelivered: message.lease.deliveries > 1,
+        redelivered: message.lease.redelivered,
         exchange: arrival.exchange,
         routing_key: arrival.routing_key,
         message_count: lookup::count(status.ready),

@@ -133,6 +133,7 @@ impl Client {
             record: record_of(&message.record),
             lease: message.lease.lease,
             deliveries: message.lease.deliveries,
+            redelivered: message.lease.redelivered,
         });
         let records: Vec<_> = records.collect();
         if !grant.is_taken {

@@ -2,8 +2,9 @@
 //! delivered again; an unsettled one is delivered again after its holder is gone or its deadline
 //! has passed.
 //!
-//! So no lease is given twice, or a late holder would settle what another has. And time doesn't go
-//! back with a new process, or deadlines that were told would come late.
+//! So no lease is given twice, or a late holder would settle what another has. Who gets what
+//! somebody had before is told so. And time doesn't go back with a new process, or deadlines that
+//! were told would come late.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +13,7 @@ use stele_core_engine::{Appended, Durability, LeaseId, Outcome};
 
 use super::{Law, ensure};
 use crate::{
-    event::{Event, Item, Leased, PublishId, Settling},
+    event::{Event, Item, Leased, PublishId, RecordId, Settling},
     model::{Model, Standing},
 };
 
@@ -21,6 +22,8 @@ use crate::{
 pub(crate) struct OneHolder {
     /// Every lease that was ever given.
     given: BTreeSet<(LogId, LeaseId)>,
+    /// Every record that was ever handed out.
+    delivered: BTreeSet<(PartitionId, RecordId)>,
     /// The latest time that an append bears which no crash takes back.
     latest: Timestamp,
 }
@@ -34,6 +37,7 @@ impl Law for OneHolder {
         match event {
             Event::Leased(leased) => {
                 is_free(leased, model)?;
+                self.are_told_apart(leased, model)?;
                 self.are_new(leased)
             }
             Event::Acknowledged {
@@ -70,6 +74,23 @@ impl OneHolder {
         ensure(again.is_none(), || {
             format!("{}: {again:?} has a lease of before", leased.partition)
         })
+    }
+
+    /// Who gets what somebody had before is told so, whatever has crashed in between. In a log that
+    /// isn't synced the record may have gone with the crash, and have been sent again.
+    fn are_told_apart(&mut self, leased: &Leased, model: &Model) -> Result<(), String> {
+        let at = leased.partition;
+        let config = model.log(at.log);
+        if config.is_none_or(|config| config.durability != Durability::Synced) {
+            return Ok(());
+        }
+        for one in &leased.records {
+            let is_new = self.delivered.insert((at, one.record));
+            ensure(is_new || one.redelivered, || {
+                format!("{at}: {one:?} was delivered before, which its holder isn't told")
+            })?;
+        }
+        Ok(())
     }
 
     fn note_time(&mut self, publish: PublishId, places: &[Appended], model: &Model) {

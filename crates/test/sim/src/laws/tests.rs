@@ -178,6 +178,7 @@ fn leased_by(session: u64, offset: u64, until: Option<Timestamp>) -> Event {
         record: RecordId(offset + 1),
         lease: LeaseId(100 * session + offset),
         deliveries: 1,
+        redelivered: true,
     };
     Event::Leased(Leased {
         partition: PARTITION,

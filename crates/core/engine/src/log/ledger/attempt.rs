@@ -106,6 +106,8 @@ impl Ledger {
                 lease: lease.id,
                 deliveries: lease.seen.deliveries,
                 delivered_first: lease.seen.first,
+                redelivered: lease.seen.deliveries > 1 || offset < part.doubted(),
+                waited: lease.seen.deliveries > 1 || offset < part.offered(),
             })
         });
         Some(LeasedRun {

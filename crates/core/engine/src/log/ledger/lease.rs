@@ -60,6 +60,11 @@ pub struct LeasedRecord {
     pub deliveries: u32,
     /// When it was first delivered.
     pub delivered_first: Timestamp,
+    /// It has been delivered before; or it may have been, by a process that crashed.
+    pub redelivered: bool,
+    /// There was a time at which it was ready and nobody wanted it. One without has been offered as
+    /// soon as it could be, so that no time to live is over.
+    pub waited: bool,
 }
 
 /// On what terms records are handed out.
@@ -216,6 +221,8 @@ impl Ledger {
     /// The asker's view of ready records that it is about to get. Lease 0 is none.
     fn leased_run(&self, run: Run, first: LeaseId, now: Timestamp) -> LeasedRun {
         let part = self.part(run.partition);
+        let doubted = part.map_or(Offset::ZERO, |part| part.doubted());
+        let offered = part.map_or(Offset::ZERO, |part| part.offered());
         let records = run.offsets().zip(0..).map(|(offset, nth): (_, u64)| {
             let before = part.map(|part| part.seen(offset)).unwrap_or_default();
             let seen = before.again(now);
@@ -224,6 +231,8 @@ impl Ledger {
                 lease: LeaseId(if first.0 == 0 { 0 } else { first.0 + nth }),
                 deliveries: seen.deliveries,
                 delivered_first: seen.first,
+                redelivered: seen.deliveries > 1 || offset < doubted,
+                waited: seen.deliveries > 1 || offset < offered,
             }
         });
         LeasedRun {

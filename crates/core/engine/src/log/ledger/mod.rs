@@ -35,7 +35,7 @@ pub(crate) use self::{
     fifo::Fifo,
     part::{Delayed, Lease as PartLease, Part, Seen},
     ranges::Ranges,
-    times::Times,
+    times::Marks,
     wait::answer_empty,
 };
 pub use self::{
@@ -171,7 +171,9 @@ impl Ledger {
             let end = partition.end;
             let mut part = Part::new(start, end, partition.committed, config.fifo);
             if start < end {
-                part.times.note(start, end, at, start, config.expiry_ms);
+                let records = (start, end);
+                let expiry_ms = config.expiry_ms;
+                part.times.note(records, at, start, at, expiry_ms);
             }
             self.parts.push(part);
             self.note_expiry(index, site);
@@ -183,12 +185,13 @@ impl Ledger {
         self.config = config;
     }
 
-    /// Takes in new records.
+    /// Takes in new records, appended at a time; what was there at `doubted` may have been handed
+    /// out without a trace, and is told apart from them.
     pub(crate) fn append(
         &mut self,
         run: Run,
         columns: &Columns,
-        at: Timestamp,
+        (at, doubted): (Timestamp, Timestamp),
         site: &mut Site<'_>,
     ) {
         if columns.is_control()
@@ -212,7 +215,8 @@ impl Ledger {
             return;
         };
         let floor = part.floor();
-        part.times.note(run.first, run.end(), at, floor, expiry_ms);
+        let records = (run.first, run.end());
+        part.times.note(records, at, floor, doubted, expiry_ms);
         self.move_expiry(run.partition, expiry_before, site);
     }
 
@@ -232,9 +236,16 @@ impl Ledger {
     }
 
     /// The high watermark moved.
-    pub(crate) fn show_to(&mut self, partition: PartitionIndex, visible: Offset) {
+    pub(crate) fn show_to(
+        &mut self,
+        partition: PartitionIndex,
+        visible: Offset,
+        site: &mut Site<'_>,
+    ) {
+        let expiry_before = self.next_expiry(partition);
         if let Some(part) = self.part_mut(partition) {
             part.show_to(visible);
+            self.move_expiry(partition, expiry_before, site);
             self.refresh(partition);
         }
     }
@@ -295,8 +306,9 @@ impl Ledger {
         self.demand.queue(consumer, indexes);
     }
 
-    /// Drops consumers and waits, which were the former process's.
-    pub(crate) fn recover(&mut self, partitions: &[Partition]) {
+    /// Drops consumers and waits, which were the former process's. What it had at `doubted` it may
+    /// have handed out without a trace.
+    pub(crate) fn recover(&mut self, partitions: &[Partition], doubted: Timestamp) {
         self.demand = Demand::default();
         self.ready = ReadyParts::default();
         for (index, partition) in partitions.iter().enumerate() {
@@ -304,6 +316,7 @@ impl Ledger {
                 continue;
             };
             part.show_to(partition.end);
+            part.doubt(doubted);
             self.refresh(partition_index(index));
         }
     }
@@ -345,8 +358,12 @@ impl Ledger {
 
     /// Notes whether a partition has something ready, after it changed.
     fn refresh(&mut self, partition: PartitionIndex) {
-        if let Some(part) = self.part(partition) {
+        let is_wanted = self.demand.turns() > 0;
+        if let Some(part) = self.part_mut(partition) {
             let is_ready = part.is_ready();
+            if is_ready && !is_wanted {
+                part.offer();
+            }
             self.ready.set(partition, is_ready);
         }
     }

@@ -28,7 +28,12 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use stele_base_types::{Offset, PartitionIndex, Timestamp};
 
-use super::{behind::Behind, fifo::Fifo, ranges::Ranges, times::Times};
+use super::{
+    behind::Behind,
+    fifo::Fifo,
+    ranges::Ranges,
+    times::{Marks, Times},
+};
 use crate::{
     ConsumerRef, LeaseId,
     log::{record::Run, sweep::shed},
@@ -40,6 +45,11 @@ pub(crate) struct Part {
     pub(crate) next: Offset,
     /// One after the last record that may be leased: the partition's high watermark. Not stored.
     visible: Offset,
+    /// Records before this one were there when a process ended that may have handed them out
+    /// without a trace. Not stored.
+    doubted: Offset,
+    /// Records before this one were ready at a time when nobody wanted them. Not stored.
+    offered: Offset,
     pub(crate) leased: BTreeMap<Offset, Lease>,
     /// Ready again: those below `next`. In a FIFO part: what was delivered and is queued again.
     pub(crate) returned: BTreeMap<Offset, Seen>,
@@ -64,10 +74,11 @@ stored_fields! {
         Delayed delayed: BTreeMap<Offset, Delayed>,
         Ahead ahead: Ranges,
         Fifo fifo: Option<Box<Fifo>>,
-        Times times: Times,
+        Marks times = Marks,
         Expired expired: Offset,
         Moving moving: BTreeMap<Offset, Seen>,
         Behind behind: Behind,
+        Times times: Times,
     }
 }
 
@@ -194,8 +205,8 @@ impl Part {
     /// Ends a record's lease; it returns, unless it is too old by now. From a lease with a deadline
     /// it goes behind what is ready: such leases are of queues that promise no order (SQS), where a
     /// message that can't be processed is not to hold the others up. From one that ends with its
-    /// session it goes to its place. In a FIFO part it goes to its place in its group, and its group
-    /// behind the others.
+    /// session it goes to its place. In a FIFO part it goes to its place in its group, and its
+    /// group behind the others.
     pub(super) fn give_back(&mut self, offset: Offset, until: Option<Timestamp>) -> Option<Lease> {
         let lease = self.leased.remove(&offset)?;
         let seen = lease.seen;
@@ -340,6 +351,24 @@ impl Part {
 
     pub(super) fn visible(&self) -> Offset {
         self.visible
+    }
+
+    /// What was there at this time may have been handed out without a trace.
+    pub(super) fn doubt(&mut self, at: Timestamp) {
+        self.doubted = self.times.begun_before(at).unwrap_or_default();
+    }
+
+    pub(super) fn doubted(&self) -> Offset {
+        self.doubted
+    }
+
+    /// Nobody wants what is ready now.
+    pub(super) fn offer(&mut self) {
+        self.offered = self.visible;
+    }
+
+    pub(super) fn offered(&self) -> Offset {
+        self.offered
     }
 
     /// Whether something may be leased. Constant time.

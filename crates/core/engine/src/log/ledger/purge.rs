@@ -147,8 +147,10 @@ impl Ledger {
         partition: PartitionIndex,
         now: Timestamp,
     ) -> Option<Record> {
-        let times = &self.part(partition)?.times;
-        let to = times.expired_before(now, self.config.expiry_ms?)?;
+        let part = self.part(partition)?;
+        let to = part.times.expired_before(now, self.config.expiry_ms?)?;
+        // Nobody was offered what isn't shown yet.
+        let to = to.min(part.visible());
         let to = self.reach(partition, to, false, &mut { SWEEP_MAX });
         let record = LedgerRecord::Expired { partition, to };
         Some(ledger_record(log, self.id, record))
@@ -198,7 +200,9 @@ impl Ledger {
 
     pub(super) fn next_expiry(&self, partition: PartitionIndex) -> Option<Timestamp> {
         let expiry_ms = self.config.expiry_ms?;
-        self.part(partition)?.times.next_expiry(expiry_ms)
+        let part = self.part(partition)?;
+        let shown = (part.expired, part.visible());
+        part.times.next_expiry(expiry_ms, shown)
     }
 
     fn forget_delays(

@@ -1,94 +1,147 @@
-//! When records were appended, coarsely: a bounded number of marks for each partition.
+//! When records were appended, coarsely: a bounded number of stretches for each partition.
 //!
 //! ```text
-//!  marks   (0, t0)        (40, t1)            (95, t2)        end 120, last append t3
-//!  records 0 ......... 39 40 .............. 94 95 ......... 119
-//!          not after t1   not after t2         not after t3
+//!  stretches   0 .. 39: t0 to t1    40 .. 94: t2 to t3    95 .. end: t4 to t5
 //! ```
 //!
-//! So a record is taken for younger than it is, by at most the distance of two marks, never older.
+//! All records of a stretch expire when the last one of it does, so a record is taken for younger
+//! than it is by at most the length of a stretch, never for older.
 
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 use stele_base_types::{Offset, Timestamp};
 
-/// Marks of one partition: bounds what an idle queue costs.
-const MARKS_MAX: usize = 32;
+/// Stretches of one partition: bounds what an idle queue costs.
+const STRETCHES_MAX: usize = 128;
 
-/// Marks in the time that records have: fewer than there may be, so that none is dropped.
-const MARKS_IN_EXPIRY: u64 = 24;
+/// Stretches in the time that records have: fewer than there may be, so that none are joined.
+const STRETCHES_IN_EXPIRY: u64 = 100;
 
-/// The distance of marks where records don't expire, in milliseconds.
-const DISTANCE_MS: u64 = 60_000;
+/// The length of a stretch where records don't expire, in milliseconds.
+const LENGTH_MS: u64 = 60_000;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Times {
-    /// An offset and when it was appended, both ascending.
-    marks: VecDeque<(Offset, Timestamp)>,
+    /// In order of offsets and of time.
+    stretches: VecDeque<Stretch>,
     /// One after the last record noted.
     end: Offset,
     /// When that was appended.
     last: Timestamp,
 }
 
+/// Records that follow each other, up to the next stretch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Stretch {
+    first: Offset,
+    /// When its first record was appended, and its last one.
+    begun: Timestamp,
+    latest: Timestamp,
+}
+
+/// [`Times`] as they were stored once: of each stretch its beginning alone.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Marks {
+    marks: VecDeque<(Offset, Timestamp)>,
+    end: Offset,
+    last: Timestamp,
+}
+
+impl From<Marks> for Times {
+    fn from(stored: Marks) -> Self {
+        let Marks { marks, end, last } = stored;
+        let next = marks.iter().skip(1).map(|(_, at)| *at).chain([last]);
+        let stretches = marks.iter().zip(next);
+        Self {
+            stretches: stretches
+                .map(|(&(first, begun), latest)| Stretch {
+                    first,
+                    begun,
+                    latest,
+                })
+                .collect(),
+            end,
+            last,
+        }
+    }
+}
+
 impl Times {
-    /// Records from `first` to `end` were appended at `at`. What is before `floor` is settled.
+    /// Records from `first` to `end` were appended at `at`. What is before `floor` is settled. No
+    /// stretch that began by `apart` goes on after that time.
     pub(crate) fn note(
         &mut self,
-        first: Offset,
-        end: Offset,
+        (first, end): (Offset, Offset),
         at: Timestamp,
         floor: Offset,
+        apart: Timestamp,
         expiry_ms: Option<u64>,
     ) {
         // The system clock may have been set back: ages stay in the order of offsets.
         let at = at.max(self.last);
-        let distance = expiry_ms.map_or(DISTANCE_MS, |expiry| expiry / MARKS_IN_EXPIRY);
-        let is_due = match self.marks.back() {
-            Some(&(_, latest)) => at.since_ms(latest) >= distance.max(1),
-            None => true,
-        };
-        if is_due {
-            self.forget_before(floor);
-            self.marks.push_back((first, at));
-            self.thin_out();
+        let length = expiry_ms.map_or(LENGTH_MS, |expiry| expiry / STRETCHES_IN_EXPIRY);
+        match self.stretches.back_mut() {
+            Some(stretch)
+                if at.since_ms(stretch.begun) < length.max(1)
+                    && (stretch.begun > apart || at <= apart) =>
+            {
+                stretch.latest = at;
+            }
+            _ => {
+                self.forget_before(floor);
+                self.stretches.push_back(Stretch {
+                    first,
+                    begun: at,
+                    latest: at,
+                });
+                self.thin_out();
+            }
         }
         self.end = end;
         self.last = at;
     }
 
-    /// Drops marks whose records are all before `to`.
+    /// Drops stretches whose records are all before `to`.
     pub(crate) fn forget_before(&mut self, to: Offset) {
-        while let Some(&(end, _)) = self.marks.get(1)
-            && end <= to
+        while let Some(next) = self.stretches.get(1)
+            && next.first <= to
         {
-            self.marks.pop_front();
+            self.stretches.pop_front();
         }
         if self.end <= to {
-            self.marks.clear();
+            self.stretches.clear();
         }
     }
 
-    /// When the next records become older than `expiry_ms`.
-    pub(crate) fn next_expiry(&self, expiry_ms: u64) -> Option<Timestamp> {
-        let (_, at) = self.groups().next()?;
-        Some(at.plus_ms(expiry_ms))
+    /// When the next records become older than `expiry_ms`, if any of them are among those from
+    /// `from` to `end`.
+    pub(crate) fn next_expiry(
+        &self,
+        expiry_ms: u64,
+        (from, end): (Offset, Offset),
+    ) -> Option<Timestamp> {
+        let stretch = self.stretches.front()?;
+        (end > from.max(stretch.first)).then(|| stretch.latest.plus_ms(expiry_ms))
     }
 
     /// The first record that isn't older than `expiry_ms`.
     pub(crate) fn expired_before(&self, now: Timestamp, expiry_ms: u64) -> Option<Offset> {
-        self.groups()
-            .take_while(|(_, at)| at.plus_ms(expiry_ms) <= now)
-            .map(|(end, _)| end)
-            .last()
+        self.end_of(|stretch| stretch.latest.plus_ms(expiry_ms) <= now)
+    }
+
+    /// The first record that may have been appended after this time.
+    pub(crate) fn begun_before(&self, at: Timestamp) -> Option<Offset> {
+        self.end_of(|stretch| stretch.begun <= at)
     }
 
     /// When a record was appended, or somewhat before.
     pub(crate) fn of(&self, offset: Offset) -> Option<Timestamp> {
-        let after = self.marks.partition_point(|&(first, _)| first <= offset);
-        let (_, at) = self.marks.get(after.checked_sub(1)?)?;
-        (offset < self.end).then_some(*at)
+        let after = self
+            .stretches
+            .partition_point(|stretch| stretch.first <= offset);
+        let stretch = self.stretches.get(after.checked_sub(1)?)?;
+        (offset < self.end).then_some(stretch.begun)
     }
 
     /// One after the last record.
@@ -96,21 +149,26 @@ impl Times {
         self.end
     }
 
-    /// For each stretch between marks: its end, and when its last record was appended at latest.
-    fn groups(&self) -> impl Iterator<Item = (Offset, Timestamp)> {
-        let last = (!self.marks.is_empty()).then_some((self.end, self.last));
-        self.marks.iter().skip(1).copied().chain(last)
+    /// Where the first ones for which this holds end.
+    fn end_of(&self, holds: impl Fn(&Stretch) -> bool) -> Option<Offset> {
+        let count = self.stretches.partition_point(holds);
+        let next = self.stretches.get(count).map(|stretch| stretch.first);
+        (count > 0).then(|| next.unwrap_or(self.end))
     }
 
-    /// Drops every second mark when there are too many.
+    /// Joins every two stretches when there are too many.
     fn thin_out(&mut self) {
-        if self.marks.len() > MARKS_MAX {
-            let mut keep = false;
-            self.marks.retain(|_| {
-                keep = !keep;
-                keep
-            });
+        if self.stretches.len() <= STRETCHES_MAX {
+            return;
         }
+        let mut joined: VecDeque<Stretch> = VecDeque::with_capacity(STRETCHES_MAX);
+        for (place, stretch) in self.stretches.drain(..).enumerate() {
+            match joined.back_mut() {
+                Some(before) if place % 2 == 1 => before.latest = stretch.latest,
+                _ => joined.push_back(stretch),
+            }
+        }
+        self.stretches = joined;
     }
 }
 
@@ -118,58 +176,92 @@ impl Times {
 mod tests {
     use super::*;
 
+    fn note(times: &mut Times, offset: u64, at: i64, gone: Offset, expiry_ms: Option<u64>) {
+        let records = (Offset(offset), Offset(offset + 1));
+        times.note(records, Timestamp(at), gone, Timestamp(-1), expiry_ms);
+    }
+
     #[test]
-    fn records_expire_no_sooner_than_their_time_and_at_most_one_distance_later() {
+    fn records_expire_no_sooner_than_their_time_and_at_most_a_hundredth_later() {
         let (mut times, mut gone) = (Times::default(), Offset::ZERO);
         let expiry_ms = 2_400;
         for offset in 0..2_000u64 {
-            let now = Timestamp(i64::try_from(offset * 7).expect("small"));
-            let end = Offset(offset + 1);
-            times.note(Offset(offset), end, now, gone, Some(expiry_ms));
+            let now = i64::try_from(offset * 7).expect("small");
+            note(&mut times, offset, now, gone, Some(expiry_ms));
+            let now = Timestamp(now);
             if let Some(expired) = times.expired_before(now, expiry_ms) {
                 gone = expired;
                 times.forget_before(gone);
             }
-            // Of those appended every 7 ms, so many are older, and so many by over a distance.
+            // Of those appended every 7 ms, so many are older, and so many by over a stretch.
             let exact = (offset * 7 + 7).saturating_sub(expiry_ms) / 7;
-            let late = (offset * 7).saturating_sub(expiry_ms + 110) / 7;
+            let late = (offset * 7).saturating_sub(expiry_ms + 31) / 7;
             assert!(gone.0 <= exact, "at {now}: {gone} of {exact}");
             assert!(gone.0 >= late, "at {now}: {gone} of {late}");
-            let next = times.next_expiry(expiry_ms).expect("records are left");
+            let left = (gone, Offset(offset + 1));
+            let next = times
+                .next_expiry(expiry_ms, left)
+                .expect("records are left");
             assert!(next > now);
         }
     }
 
     #[test]
-    fn the_number_of_marks_is_bounded() {
+    fn a_record_expires_without_its_successor() {
+        let mut times = Times::default();
+        note(&mut times, 0, 0, Offset::ZERO, Some(1_000));
+        note(&mut times, 1, 900, Offset::ZERO, Some(1_000));
+        let before = |now| times.expired_before(Timestamp(now), 1_000);
+        assert_eq!(before(999), None);
+        assert_eq!(before(1_000), Some(Offset(1)));
+        assert_eq!(before(1_900), Some(Offset(2)));
+    }
+
+    #[test]
+    fn the_number_of_stretches_is_bounded() {
         let mut times = Times::default();
         for offset in 0..10_000u64 {
-            let at = Timestamp(i64::try_from(offset).expect("small") * 60_000);
-            times.note(Offset(offset), Offset(offset + 1), at, Offset::ZERO, None);
-            assert!(times.marks.len() <= MARKS_MAX);
+            let at = i64::try_from(offset).expect("small") * 60_000;
+            note(&mut times, offset, at, Offset::ZERO, None);
+            assert!(times.stretches.len() <= STRETCHES_MAX);
         }
         assert_eq!(times.of(Offset::ZERO), Some(Timestamp(0)));
+        let all = times.expired_before(Timestamp(9_999 * 60_000), 0);
+        assert_eq!(all, Some(Offset(10_000)));
         times.forget_before(Offset(10_000));
-        assert_eq!(
-            times,
-            Times {
-                marks: VecDeque::new(),
-                ..times.clone()
-            }
-        );
+        assert!(times.stretches.is_empty());
     }
 
     #[test]
     fn a_clock_set_back_does_not_make_later_records_older() {
         let mut times = Times::default();
-        times.note(
-            Offset(0),
-            Offset(1),
-            Timestamp(1_000_000),
-            Offset::ZERO,
-            None,
-        );
-        times.note(Offset(1), Offset(2), Timestamp(0), Offset::ZERO, None);
+        note(&mut times, 0, 1_000_000, Offset::ZERO, None);
+        note(&mut times, 1, 0, Offset::ZERO, None);
         assert_eq!(times.of(Offset(1)), Some(Timestamp(1_000_000)));
+    }
+
+    #[test]
+    fn stretches_are_apart_where_they_are_to_be() {
+        let mut times = Times::default();
+        for (offset, at) in [(0, 4), (1, 5), (2, 6), (3, 7)] {
+            let records = (Offset(offset), Offset(offset + 1));
+            times.note(records, Timestamp(at), Offset::ZERO, Timestamp(5), None);
+        }
+        assert_eq!(times.begun_before(Timestamp(5)), Some(Offset(2)));
+        let stretches: Vec<_> = times.stretches.iter().map(|one| one.first.0).collect();
+        assert_eq!(stretches, [0, 2]);
+    }
+
+    #[test]
+    fn what_was_stored_as_marks_is_read() {
+        let marks = Marks {
+            marks: [(Offset(0), Timestamp(10)), (Offset(4), Timestamp(30))].into(),
+            end: Offset(9),
+            last: Timestamp(40),
+        };
+        let times = Times::from(marks);
+        assert_eq!(times.expired_before(Timestamp(35), 0), Some(Offset(4)));
+        assert_eq!(times.expired_before(Timestamp(40), 0), Some(Offset(9)));
+        assert_eq!(times.of(Offset(5)), Some(Timestamp(30)));
     }
 }

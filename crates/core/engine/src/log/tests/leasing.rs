@@ -429,6 +429,98 @@ fn records_beyond_their_time_are_dropped_and_do_not_return() {
 }
 
 #[test]
+fn a_record_expires_by_its_own_time() {
+    let mut shard = Shard::with(expiring(1_000));
+    shard.append_many(1);
+    shard.pass(900);
+    shard.append_many(1);
+    shard.pass(100);
+    assert_eq!(shard.counts(), (1, 0, 0));
+    assert_eq!(shard.lease(request(1, 5)), [(0, 1)]);
+}
+
+#[test]
+fn who_waits_gets_a_record_however_short_its_time_is() {
+    for expiry_ms in [0, 1] {
+        let mut shard = Shard::with(expiring(expiry_ms));
+        let terms = subscribe(consumer(1, 1));
+        shard
+            .run(Subscribe { log: LOG, terms })
+            .expect("subscribed");
+        shard.append_only(record()).expect("appended");
+        // It takes longer than that to come to the disk.
+        shard.pass(5);
+        shard.commit();
+        shard.pass(5);
+        let [delivery] = &shard.dispatch()[..] else {
+            panic!("one delivery");
+        };
+        assert!(!delivery.run.records[0].waited);
+        shard.settle(&[(0, 0)], Outcome::Return(0));
+        assert_eq!(shard.counts(), (0, 0, 0), "by now it is too old");
+    }
+}
+
+#[test]
+fn what_nobody_waits_for_expires_as_soon_as_it_is_shown() {
+    let mut shard = Shard::with(expiring(0));
+    shard.append_only(record()).expect("appended");
+    shard.pass(5);
+    assert_eq!(shard.state.next_deadline(), None);
+    shard.commit();
+    assert_eq!(shard.counts(), (1, 0, 0));
+    shard.pass(0);
+    assert_eq!(shard.counts(), (0, 0, 0));
+    assert_eq!(shard.state.next_deadline(), None);
+}
+
+#[test]
+fn after_a_crash_all_that_was_there_may_have_been_delivered() {
+    let mut shard = Shard::with(queue_config());
+    shard.append_many(3);
+    shard.lease(request(1, 1));
+    let redelivered = |shard: &mut Shard| -> Vec<bool> {
+        let runs = shard.lease_runs(request(2, 10));
+        let records = runs.iter().flat_map(|run| &run.records);
+        records.map(|record| record.redelivered).collect()
+    };
+    let stop = shard.state.stop();
+    shard.carry_out(stop);
+    shard.restart();
+    assert_eq!(
+        redelivered(&mut shard),
+        [true, false, false],
+        "it has stopped"
+    );
+    shard.pass(1);
+    shard.restart();
+    shard.pass(1);
+    shard.append_many(2);
+    let crashed = [true, true, true, false, false];
+    assert_eq!(redelivered(&mut shard), crashed);
+    // It stays so when the next process has stopped.
+    let stop = shard.state.stop();
+    shard.carry_out(stop);
+    shard.close_session(2);
+    shard.restart();
+    shard.append_many(1);
+    assert_eq!(
+        redelivered(&mut shard),
+        [true, true, true, true, true, false]
+    );
+}
+
+fn expiring(expiry_ms: u64) -> LogConfig {
+    LogConfig {
+        queue: Some(LedgerConfig {
+            expiry_ms: Some(expiry_ms),
+            ..LedgerConfig::default()
+        }),
+        ..queue_config()
+    }
+}
+
+#[test]
 fn a_single_wait_takes_from_all_partitions() {
     let mut shard = Shard::with(LogConfig {
         partitions: 3,

@@ -360,7 +360,13 @@ fn the_state_is_read_as_the_second_form_stored_it() {
             .collect();
         state.load_part(part, &bytes).unwrap();
     }
-    let mut expected = after(&[history(), more_history()].concat()).store();
+    let mut expected = State::default();
+    for record in [history(), more_history()].concat() {
+        expected.apply(&record);
+        // It doesn't tell what a process had when it crashed.
+        expected.logs.load_end(Timestamp::default(), false);
+    }
+    let mut expected = expected.store();
     let is_given = |part: &StatePart| SECOND.iter().any(|(given, _)| given == part);
     expected.retain(|(part, _)| is_given(part));
     let mut found = state.store();

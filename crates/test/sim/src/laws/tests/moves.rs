@@ -41,6 +41,7 @@ fn arrived(offset: u64) -> Event {
         record: MOVED,
         lease: LeaseId(900 + offset),
         deliveries: 1,
+        redelivered: true,
     };
     Event::Leased(Leased {
         partition: OTHER,

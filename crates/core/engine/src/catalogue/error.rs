@@ -20,7 +20,7 @@ pub enum CatalogueError {
     /// What is declared contradicts what exists.
     #[error(transparent)]
     Contradiction(#[from] Contradiction),
-    /// Fewer partitions than there are, or none.
+    /// Fewer partitions than there are, or none; or more for a FIFO queue.
     #[error("a log of {existing} partitions can't become one of {requested}")]
     Partitions {
         /// What it has.

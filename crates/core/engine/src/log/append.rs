@@ -263,7 +263,11 @@ impl Log {
         if !self.is_fifo() {
             return Ok(None);
         }
-        let known = |id: Option<u128>| self.deduplication.find(id?, now);
+        let is_kept = |(index, offset): &(PartitionIndex, Offset)| {
+            let partition = self.partition(*index);
+            partition.is_some_and(|partition| *offset >= partition.purged)
+        };
+        let known = |id: Option<u128>| self.deduplication.find(id?, now).filter(is_kept);
         let ids = append.columns.deduplication();
         let ids = ids
             .chain(std::iter::repeat(None))

@@ -71,6 +71,20 @@ impl Log {
     }
 }
 
+impl Log {
+    /// The ids of messages that a purge of the queue took are free again: who sends one anew finds
+    /// it delivered.
+    pub(super) fn forget_purged(&mut self, ends: &Ends) {
+        for (index, to) in ends {
+            let queue = self.ledger(LedgerId::DEFAULT);
+            let kept = queue.and_then(|queue| queue.kept_before(*index, *to));
+            if let Some(partition) = self.partition_mut(*index) {
+                partition.purged = partition.purged.max(kept.unwrap_or(*to));
+            }
+        }
+    }
+}
+
 impl Scope {
     fn holds(self, ledger: LedgerId) -> bool {
         match self {

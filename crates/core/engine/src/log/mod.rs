@@ -303,6 +303,11 @@ impl Logs {
         if let Some(ledger) = log.ledger_mut(ledger) {
             ledger.apply(record, average_bytes, &mut site);
         }
+        if ledger == LedgerId::DEFAULT
+            && let LedgerRecord::Purged(ends) | LedgerRecord::Cleared(ends) = record
+        {
+            log.forget_purged(ends);
+        }
     }
 
     fn known(&self, log: LogId) -> Result<&Log, LogError> {

@@ -16,6 +16,8 @@ pub struct Partition {
     pub end: Offset,
     pub(crate) average_bytes: u32,
     pub(crate) producers: Producers,
+    /// Deduplication ids of records before this one are forgotten: the log's queue was purged.
+    pub(crate) purged: Offset,
 }
 
 stored_fields! {
@@ -24,6 +26,7 @@ stored_fields! {
         End end: Offset,
         AverageBytes average_bytes: u32,
         Producers producers: Producers,
+        Purged purged: Offset,
     }
 }
 

@@ -146,7 +146,7 @@ async fn creating_a_topic_twice_is_refused_and_a_queue_is_adopted() {
     broker.broker.declare_log(declared).await.unwrap();
     assert_eq!(client.try_create_topic("work", 2, &[]).await, 0);
     let response = metadata(&mut client, "work", false).await;
-    assert_eq!(response.topics[0].partitions.len(), 2);
+    assert_eq!(response.topics[0].partitions.len(), 1);
     broker.stop().await;
 }
 

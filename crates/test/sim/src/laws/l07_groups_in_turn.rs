@@ -4,7 +4,7 @@
 //! A receiver may get several of a group together. Of those that follow nobody gets any before it
 //! has settled them; one of them that it gives back may be received again at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stele_base_types::{LogId, Offset, PartitionId, Timestamp};
 use stele_core_engine::{Appended, Durability, limits::DEDUPLICATION_MS};
@@ -22,6 +22,10 @@ pub(crate) struct GroupsInTurn {
     accepted: BTreeMap<(LogId, u128), (PartitionId, Offset, Timestamp)>,
     /// What was asked for with an id, and the latest time at which what was due was done since.
     asked: BTreeMap<PublishId, Timestamp>,
+    /// What was on its way when a queue was purged: whether that has freed its ids isn't known.
+    caught: BTreeSet<PublishId>,
+    /// Queues of which a purge was asked for since the process began.
+    purging: BTreeSet<LogId>,
 }
 
 impl Law for GroupsInTurn {
@@ -43,6 +47,10 @@ impl Law for GroupsInTurn {
                 publish, places, ..
             } => {
                 let publish = &model.publishes[publish];
+                if self.caught.contains(&publish.id) {
+                    self.forget(publish);
+                    return Ok(());
+                }
                 // It may be forgotten by the time of the answer.
                 let latest = self.asked.remove(&publish.id).unwrap_or(publish.at);
                 places
@@ -65,12 +73,18 @@ impl Law for GroupsInTurn {
             // What was on its way when the process ended may have been accepted.
             Event::Unanswered(publish) => {
                 self.asked.remove(publish);
-                let publish = &model.publishes[publish];
-                for target in &publish.targets {
-                    for (_, id) in ids(publish) {
-                        self.accepted.remove(&(target.log, id));
-                    }
-                }
+                self.forget(&model.publishes[publish]);
+                Ok(())
+            }
+            // A purge frees the ids of what it takes.
+            Event::Purging(log) | Event::Purged(log) => {
+                self.purging.insert(*log);
+                self.purge();
+                Ok(())
+            }
+            Event::Crashed(_) => {
+                self.purge();
+                self.purging.clear();
                 Ok(())
             }
             _ => Ok(()),
@@ -79,6 +93,24 @@ impl Law for GroupsInTurn {
 }
 
 impl GroupsInTurn {
+    /// What has been accepted so far may have been taken by a purge.
+    fn purge(&mut self) {
+        let purging = &self.purging;
+        self.accepted.retain(|(log, _), _| !purging.contains(log));
+        if !purging.is_empty() {
+            self.caught.extend(self.asked.keys());
+        }
+    }
+
+    /// Whether a publish was accepted isn't known.
+    fn forget(&mut self, publish: &Publish) {
+        for target in &publish.targets {
+            for (_, id) in ids(publish) {
+                self.accepted.remove(&(target.log, id));
+            }
+        }
+    }
+
     fn are_accepted_once(
         &mut self,
         publish: &Publish,

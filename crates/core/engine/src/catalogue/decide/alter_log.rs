@@ -13,7 +13,7 @@ use crate::{
 pub struct AlterLog {
     /// The log.
     pub log: LogId,
-    /// More partitions (never fewer).
+    /// More partitions (never fewer). A FIFO queue keeps those that it has: its groups would move.
     pub partitions: Option<u32>,
     /// Retention, replaced.
     pub retention: Option<Retention>,
@@ -60,6 +60,13 @@ impl AlterLog {
         let config = &mut altered.config;
         if let Some(partitions) = self.partitions {
             partitions_allowed(partitions, config.partitions)?;
+            let is_fifo = config.queue.is_some_and(|queue| queue.fifo);
+            if is_fifo && partitions > config.partitions {
+                return Err(CatalogueError::Partitions {
+                    existing: config.partitions,
+                    requested: partitions,
+                });
+            }
             config.partitions = partitions;
         }
         if let Some(queue) = self.queue {

@@ -14,10 +14,11 @@ use crate::{
 ///
 /// - No log of that name: it is created ([`Declared::Created`]).
 /// - One without this facet: nothing may contradict ([`CatalogueError::Contradiction`] for FIFO,
-///   and for durability and lifetime where [`Adopt`] names them); retention becomes the union,
-///   partitions the larger number, the facet is added, and the queue configuration where there was
-///   none ([`Declared::Adopted`]). Of two durable classes the safer one holds; only volatile
-///   contradicts durable. Another session's exclusive log is [`CatalogueError::Exclusive`].
+///   and for durability and lifetime where [`Adopt`] names them); retention becomes the union, the
+///   facet is added, and the queue configuration where there was none ([`Declared::Adopted`]). A
+///   queue keeps its partitions, on which its order rests; of others it becomes the larger number.
+///   Of two durable classes the safer one holds; only volatile contradicts durable. Another
+///   session's exclusive log is [`CatalogueError::Exclusive`].
 /// - One with this facet: nothing changes ([`Declared::Exists`]); the front compares and answers as
 ///   its protocol does.
 #[derive(Clone, Debug)]
@@ -157,7 +158,10 @@ fn adopted(
     let adopt = declaration.adopt;
     contradicts_nothing(&declaration, &current)?;
     definition.config = LogConfig {
-        partitions: current.partitions.max(wanted.partitions),
+        partitions: match current.queue {
+            Some(_) => current.partitions,
+            None => current.partitions.max(wanted.partitions),
+        },
         durability: current
             .durability
             .max(adopt.durability.unwrap_or(current.durability)),

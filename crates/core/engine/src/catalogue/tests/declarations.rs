@@ -41,7 +41,7 @@ fn another_protocol_adopts_with_the_union_of_both() {
         panic!("{declared:?}");
     };
     assert_eq!(definition.id, id);
-    assert_eq!(definition.config.partitions, 3);
+    assert_eq!(definition.config.partitions, 1, "a queue keeps its order");
     assert!(definition.config.retention.until_acknowledged);
     assert!(definition.config.retention.window.is_some());
     assert_eq!(definition.config.queue, config().queue);
@@ -159,7 +159,27 @@ fn what_a_declaration_does_not_ask_the_maker_has_chosen() {
     let adopted = driven.declare(open).unwrap().definition().config;
     assert_eq!(adopted.durability, Durability::Volatile);
     assert_eq!(adopted.lifetime, transient.lifetime);
-    assert_eq!(adopted.partitions, 3);
+}
+
+#[test]
+fn a_fifo_queue_does_not_grow() {
+    let mut driven = Driven::default();
+    let mut fifo = config();
+    fifo.queue = Some(LedgerConfig {
+        fifo: true,
+        ..LedgerConfig::default()
+    });
+    let declared = driven.declare(declaration("orders.fifo", "sqs", fifo));
+    let log = declared.unwrap().definition().id;
+    let grown = driven.run(AlterLog {
+        partitions: Some(2),
+        ..AlterLog::nothing(log)
+    });
+    let refused = CatalogueError::Partitions {
+        existing: 1,
+        requested: 2,
+    };
+    assert_eq!(grown.unwrap_err(), refused);
 }
 
 #[test]

@@ -122,6 +122,12 @@ impl Ledger {
         Some(self.part(partition)?.floor())
     }
 
+    /// The first record of a partition before `to` that a purge has left: leased, or moving.
+    pub(crate) fn kept_before(&self, partition: PartitionIndex, to: Offset) -> Option<Offset> {
+        let floor = self.floor(partition)?;
+        (floor < to).then_some(floor)
+    }
+
     /// Whether one of these records isn't settled.
     pub(crate) fn has_any(&self, run: Run) -> bool {
         let part = self.part(run.partition);

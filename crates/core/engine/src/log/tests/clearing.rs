@@ -179,6 +179,31 @@ fn a_trim_comes_after_the_purge_that_is_going_on() {
 }
 
 #[test]
+fn an_id_is_free_again_when_its_message_was_purged() {
+    let with_id = || {
+        scheduled(Schedule {
+            group: Some(1),
+            deduplication: Some(7),
+            ..Schedule::default()
+        })
+    };
+    let mut shard = Shard::with(fifo_config());
+    assert!(!shard.append(with_id())[0].duplicate);
+    assert!(shard.append(with_id())[0].duplicate);
+    shard.run(purge(true)).expect("it is a queue");
+    assert!(!shard.append(with_id())[0].duplicate);
+    assert!(shard.append(with_id())[0].duplicate);
+    // What is leased is still to be known by its id.
+    shard.lease(request(1, 1));
+    shard.run(purge(false)).expect("it is a queue");
+    assert!(shard.append(with_id())[0].duplicate);
+    shard.restart();
+    assert!(shard.append(with_id())[0].duplicate);
+    assert_eq!(shard.run(purge(false)), Ok(1));
+    assert!(!shard.append(with_id())[0].duplicate);
+}
+
+#[test]
 fn a_log_goes_while_it_is_cleared() {
     let mut shard = mixed(queue_config());
     shard.run(purge(false)).expect("it is a queue");

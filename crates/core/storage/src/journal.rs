@@ -95,6 +95,8 @@ pub struct ReplayedJournal {
     pub next: BlockSequence,
     /// What was read.
     pub size_bytes: u64,
+    /// How much of that nothing proves to have been on disk, so that it is written again.
+    pub unproven_size_bytes: u64,
     /// How much follows that a crash tore.
     pub torn_size_bytes: u64,
 }

@@ -4,8 +4,10 @@
 //!  1  newest intact snapshot        → state, segments
 //!  2  journal from there on         → replayed in order; each block whole, the tail maybe torn
 //!  3  FORMAT says the version       ─┐
-//!  4  the torn tail is cut           │ only when 1 and 2
-//!  5  what was read is synced        │ found no damage
+//!  4  the torn tail is cut           │
+//!  5  what nothing proves to be on   │ only when 1 and 2
+//!     disk is written again, and all │ found no damage
+//!     that was read is synced        │
 //!  6  superfluous files are removed  │
 //!  7  spares are taken up           ─┘
 //! ```
@@ -54,6 +56,8 @@ pub struct RecoveryReport {
     pub block_count: u64,
     /// What was read of the journal.
     pub journal_size_bytes: u64,
+    /// Bytes of the last blocks that nothing proved to be on disk, and that were written again.
+    pub unproven_size_bytes: u64,
     /// Bytes cut off after the last whole block: writes that a crash cut short, and that were
     /// acknowledged to nobody.
     pub torn_size_bytes: u64,
@@ -100,6 +104,7 @@ pub fn recover(
         snapshot: from,
         block_count: replayed.next.0 - snapshot.next.0,
         journal_size_bytes: replayed.size_bytes,
+        unproven_size_bytes: replayed.unproven_size_bytes,
         torn_size_bytes: replayed.torn_size_bytes,
     };
     Ok(Recovered {

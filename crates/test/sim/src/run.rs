@@ -290,7 +290,7 @@ impl Run {
                 Ok(())
             }
             Work::FailSync => {
-                self.disk.fail_next_sync();
+                self.fail_sync();
                 Ok(())
             }
             Work::Fill => {
@@ -302,6 +302,16 @@ impl Run {
             }
         };
         self.survive(done)
+    }
+
+    /// One of the next syncs fails, and loses what chance says.
+    fn fail_sync(&mut self) {
+        let syncs = self.random.below(4);
+        let loss = match self.random.below(3) {
+            0 => Loss::Everything,
+            _ => Loss::Some(self.random.bits()),
+        };
+        self.disk.fail_sync_after(syncs, loss);
     }
 
     fn carry_link(&mut self, shard: usize) -> Judged {
@@ -397,7 +407,10 @@ impl Run {
         loop {
             if self.random.once_in(2) {
                 self.disk.die_after(self.random.below(30));
+            } else if self.random.once_in(4) {
+                self.fail_sync();
             }
+            let is_sync_to_fail = self.disk.is_sync_to_fail();
             match Process::start(&self.settings, &self.disk, self.calendar) {
                 Ok((process, states)) => {
                     self.now = process.began();
@@ -419,6 +432,8 @@ impl Run {
                     // A kill: what the last crash has lost is lost already.
                     self.disk.restart();
                 }
+                // Whoever runs it starts it again.
+                Err(_) if is_sync_to_fail && !self.disk.is_sync_to_fail() => {}
                 // Whoever runs it makes room.
                 Err(error) if error.is_storage_full() => self.disk.limit(None),
                 Err(error) => return self.court.judge(vec![Event::Unreadable(error.to_string())]),

@@ -1,13 +1,16 @@
 //! A journal in files of a [`stele_base_env::Disk`]: what an earlier process left is replayed, then
 //! the last file is continued.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use stele_base_env::{OpenMode, Rng};
 
 use super::{
-    BlockSink, Ending, FILE_HEADER_SIZE_BYTES_MAX, Journal, JournalFile, JournalWriter, NewFile,
-    ReplayedJournal, Scanner, Spares, Written, progress::Progress,
+    BlockSink, Ending, FILE_HEADER_SIZE_BYTES_MAX, FileHeader, Journal, JournalFile, JournalWriter,
+    NewFile, ReplayedJournal, ScannedBlock, Scanner, Spares, Written, progress::Progress,
 };
 use crate::{
     Block, BlockBuilder, BlockSequence, Error, Options, ShardDirectory,
@@ -40,9 +43,45 @@ struct Tail {
     /// The last file that has a whole header, with the scanner at its end. `None` where no file
     /// has one.
     last: Option<(Arc<JournalFile>, Scanner)>,
+    /// The blocks of that file that nothing says were on disk.
+    unproven: Unproven,
     /// A file after that one, made right before a crash, that holds nothing.
     unborn: Option<BlockSequence>,
     next: BlockSequence,
+}
+
+/// Blocks that a process may have failed to sync: the kernel takes them for clean after that, and
+/// shows them though they aren't on the disk.
+///
+/// What a file that is followed by another holds was on disk, since the other was made after that;
+/// and a block says which were on disk before it.
+#[derive(Debug, Default)]
+struct Unproven(VecDeque<ScannedBlock>);
+
+impl Unproven {
+    fn note(&mut self, block: ScannedBlock) {
+        let synced = block.header.synced;
+        while self.0.front().is_some_and(|it| it.header.sequence < synced) {
+            self.0.pop_front();
+        }
+        self.0.push_back(block);
+    }
+
+    fn size_bytes(&self) -> u64 {
+        self.0.iter().map(|block| block.bytes.len() as u64).sum()
+    }
+
+    /// Writes them where they are, from memory, and the file's header, which may have been lost
+    /// likewise: so the next sync can be believed.
+    fn write_again(&self, file: &JournalFile, header: &FileHeader) -> Result<(), Error> {
+        let write = |position, bytes: &[u8]| {
+            let written = file.file.write_at(position, bytes);
+            written.at("write", &file.path)
+        };
+        write(0, &header.encode())?;
+        let mut blocks = self.0.iter();
+        blocks.try_for_each(|block| write(block.position, &block.bytes))
+    }
 }
 
 impl LocalJournal {
@@ -99,8 +138,10 @@ impl LocalJournal {
                 return Ok(());
             };
             sink.file(&file);
+            tail.unproven = Unproven::default();
             while let Some(block) = scanner.next_block()? {
                 sink.block(&file, &block)?;
+                tail.unproven.note(block);
             }
             tail.next = scanner.next_sequence();
             replayed.size_bytes += scanner.position();
@@ -121,6 +162,7 @@ impl Journal for LocalJournal {
         let mut tail = Tail {
             from: first,
             last: None,
+            unproven: Unproven::default(),
             unborn: None,
             next: first,
         };
@@ -134,6 +176,7 @@ impl Journal for LocalJournal {
             replayed.torn_size_bytes = check_tail(file, scanner)?;
         }
         replayed.next = tail.next;
+        replayed.unproven_size_bytes = tail.unproven.size_bytes();
         self.stage = Stage::Replayed(tail);
         Ok(replayed)
     }
@@ -207,7 +250,8 @@ struct End {
 }
 
 /// Cuts what follows the last block, and makes sure that everything that was read is on disk: a
-/// process that was killed may have left written blocks that were never synced.
+/// process that was killed may have left written blocks that were never synced, and one whose sync
+/// failed such that a sync alone wouldn't write.
 fn make_writable(directory: &ShardDirectory, tail: Tail, rng: &mut dyn Rng) -> Result<End, Error> {
     let disk = &directory.disk;
     if let Some(first) = tail.unborn {
@@ -220,6 +264,7 @@ fn make_writable(directory: &ShardDirectory, tail: Tail, rng: &mut dyn Rng) -> R
     if let Some((file, scanner)) = tail.last {
         let position = scanner.position();
         file.file.truncate(position).at("cut", &file.path)?;
+        tail.unproven.write_again(&file, scanner.header())?;
         file.file.sync_data().at("sync", &file.path)?;
         let salt = scanner.header().salt;
         if scanner.header().is_salted() {

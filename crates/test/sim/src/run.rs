@@ -1,5 +1,7 @@
 //! A run: clients, a process and a disk from one seed, and the laws that judge it.
 
+mod stop;
+
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -172,11 +174,12 @@ enum Work {
     Jump,
     Die,
     Crash,
+    Stop,
     FailSync,
     Fill,
 }
 
-const WORK: [(u64, Work); 12] = [
+const WORK: [(u64, Work); 13] = [
     (300, Work::Write),
     (200, Work::Sync),
     (350, Work::News),
@@ -187,6 +190,7 @@ const WORK: [(u64, Work); 12] = [
     (2, Work::Jump),
     (3, Work::Die),
     (2, Work::Crash),
+    (1, Work::Stop),
     (1, Work::FailSync),
     (1, Work::Fill),
 ];
@@ -285,6 +289,7 @@ impl Run {
             Work::Link => return self.carry_link(shard),
             Work::Time | Work::Jump => return self.pass_time(work),
             Work::Crash => return self.crash(),
+            Work::Stop => return self.stop(),
             Work::Die => {
                 self.disk.die_after(self.random.below(40));
                 Ok(())

@@ -15,8 +15,9 @@ use super::{
 use crate::{
     Block, BlockBuilder, BlockSequence, Error, Options, ShardDirectory,
     block::Salt,
-    directory::{numbered_files, remove_file_if_any, sync_dir},
+    directory::{StopMark, numbered_files, remove_file_if_any, sync_dir},
     error::AtPath,
+    snapshot,
 };
 
 /// The journal of a shard's directory.
@@ -108,9 +109,25 @@ impl LocalJournal {
         Ok(names)
     }
 
-    fn missing_file(&self, from: BlockSequence) -> Error {
-        let what = format!("the file isn't there, though block {from} is the next to replay");
-        Error::damaged(&self.directory.journal_file(from), 0, what)
+    /// The journal doesn't begin with `from`, but with `there`, if with anything.
+    fn missing_file(&self, from: BlockSequence, there: Option<u64>) -> Error {
+        let directory = &self.directory;
+        if let Some(there) = there {
+            let path = directory.journal_file(BlockSequence(there));
+            let what =
+                format!("the journal begins here, though block {from} is the next to replay");
+            return Error::damaged(&path, 0, what);
+        }
+        // Only a snapshot says that there is a journal.
+        let store = &*directory.store;
+        let snapshots = match snapshot::names(store) {
+            Ok(names) => names.into_iter(),
+            Err(error) => return error,
+        };
+        let mut ends = snapshots.filter(|((next, _), _)| *next == from);
+        let path = ends.next_back().map(|(_, name)| store.locate(&name));
+        let what = format!("no journal file is there, though block {from} is the next to replay");
+        Error::damaged(&path.unwrap_or(directory.journal()), 0, what)
     }
 
     fn replay_files(
@@ -126,7 +143,7 @@ impl LocalJournal {
             if let Some((file, scanner)) = &mut tail.last {
                 check_whole(file, scanner, first)?;
             } else if first != tail.from {
-                return Err(self.missing_file(tail.from));
+                return Err(self.missing_file(tail.from, Some(first.0)));
             }
             let file = open_file(directory, first)?;
             let Some(mut scanner) = Scanner::open(&file, directory.shard)? else {
@@ -168,13 +185,16 @@ impl Journal for LocalJournal {
         };
         let names = self.names_from(from)?;
         if names.is_empty() && from.is_some() {
-            return Err(self.missing_file(first));
+            return Err(self.missing_file(first, None));
         }
         let mut replayed = ReplayedJournal::default();
         self.replay_files(&names, sink, &mut tail, &mut replayed)?;
         if let Some((file, scanner)) = &mut tail.last {
             replayed.torn_size_bytes = check_tail(file, scanner)?;
         }
+        let end = tail.last.as_ref();
+        let end = end.map(|(file, scanner)| (&*file.path, scanner.position()));
+        StopMark::check(&self.directory, tail.next, end)?;
         replayed.next = tail.next;
         replayed.unproven_size_bytes = tail.unproven.size_bytes();
         self.stage = Stage::Replayed(tail);
@@ -210,6 +230,11 @@ impl Journal for LocalJournal {
 
     fn seal(&mut self) -> Result<(), Error> {
         self.writer().rotate()
+    }
+
+    fn mark_end(&mut self) -> Result<(), Error> {
+        let next = self.sync()?;
+        StopMark::leave(&self.directory, next)
     }
 
     fn synced_watch(&mut self) -> Arc<AtomicU64> {

@@ -10,7 +10,8 @@
 //! - A rename replaces an existing target at once: after a crash there is the old one or the new.
 //! - After a failed `sync_data` nothing may be assumed of what was written since the last
 //!   successful one; trying again may report success without having written. The caller gives
-//!   the file up.
+//!   the file up. Whoever opens it later may read those bytes as if they were on disk; only what
+//!   is written again is.
 //!
 //! Everything is synchronous; who must not wait calls from a thread that may.
 

@@ -54,4 +54,6 @@ pub use request::{AnswerTo, Request};
 pub use resolve::{Action, ResolveError, Resolved};
 pub use runtime::{Running, Settings, StartError};
 pub use session::Session;
-pub use shard::{Awaited, LinkInbox, LinkNews, News, Opened, Replayed, Shard, ShardStatus};
+pub use shard::{
+    Awaited, IntactShard, LinkInbox, LinkNews, News, Opened, Replayed, Shard, ShardStatus,
+};

@@ -8,7 +8,7 @@ use std::{io, path::PathBuf, sync::Arc};
 
 use parking_lot::RwLock;
 use stele_base_env::{Clock, Disk, Rng, spawn_thread};
-use stele_base_types::{ProcessEpoch, ShardId};
+use stele_base_types::ProcessEpoch;
 use stele_core_engine::{Catalogue, State};
 use stele_core_storage::{self as storage, DataDirectory, SpaceGuard};
 use tokio::sync::{mpsc, watch};
@@ -22,7 +22,7 @@ use crate::{
     limits::{CHECKPOINTER_JOBS_PER_SHARD_MAX, INBOX_REQUESTS_MAX, NEWS_MAX},
     mailbox::Mailbox,
     meter::Meters,
-    shard::{LinkInbox, Opened, Shard},
+    shard::{LinkInbox, Opened},
 };
 
 /// How to run.
@@ -113,6 +113,7 @@ impl Broker {
                 shard,
                 writer,
                 checkpointer,
+                ..
             } = opened;
             let meter = meters.journal();
             let (inbox, requests) = mpsc::channel(INBOX_REQUESTS_MAX);
@@ -162,21 +163,14 @@ fn recover(
     clock: &dyn Clock,
     rng: &mut dyn Rng,
 ) -> Result<(ProcessEpoch, Vec<(Opened, SpaceGuard)>), StartError> {
-    let mut shards: Vec<(Opened, SpaceGuard)> = Vec::new();
-    for shard in (0..directory.shard_count()).map(ShardId) {
-        let directory = directory.shard(shard)?;
-        let guard = SpaceGuard::new(&directory, settings.reserve_bytes);
-        let mut opened = Shard::open(
-            &directory,
-            &settings.storage,
-            Arc::clone(replica),
-            links.to_vec(),
-            rng,
-            clock.now(),
-        )?;
+    let options = &settings.storage;
+    let opened = Opened::all(directory, options, replica, links, rng, clock.now())?;
+    let guarded = opened.into_iter().map(|mut opened| {
         opened.shard.keep_unread_for(settings.unread_kept_ms);
-        shards.push((opened, guard));
-    }
+        let guard = SpaceGuard::new(&opened.directory, settings.reserve_bytes);
+        (opened, guard)
+    });
+    let mut shards: Vec<_> = guarded.collect();
     let states = || shards.iter().map(|(opened, _)| opened.shard.state());
     let epoch = states().map(State::next_epoch).max().unwrap_or_default();
     let latest = states().map(State::latest).max().unwrap_or_default();

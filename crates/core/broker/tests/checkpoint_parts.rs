@@ -85,6 +85,7 @@ impl Alone {
             shard,
             writer,
             checkpointer,
+            ..
         } = opened;
         Self {
             shard,

@@ -106,7 +106,7 @@ fn measure(
     let options = Options::default();
     let disk: Arc<dyn Disk> = Arc::new(LocalDisk);
     let data = DataDirectory::open(disk.clone(), directory, 1)?;
-    let shard = data.shard(ShardId(0))?;
+    let shard = data.shard(ShardId(0));
     let batch = batch()?;
 
     let parts = recover(

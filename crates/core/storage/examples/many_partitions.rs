@@ -88,7 +88,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn measure(directory: &Path, count: u64) -> Result<(), Box<dyn Error>> {
     let clock = SystemClock::new();
     let disk: Arc<dyn Disk> = Arc::new(LocalDisk);
-    let shard = DataDirectory::open(disk, directory, 1)?.shard(ShardId(0))?;
+    let shard = DataDirectory::open(disk, directory, 1)?.shard(ShardId(0));
     let now = Timestamp(0);
     let options = Options {
         journal_age_ms_max: 0,

@@ -77,7 +77,7 @@ fn measure(
     reserve_bytes: u64,
 ) -> Result<Duration, Box<dyn Error>> {
     let disk: Arc<dyn Disk> = Arc::new(LocalDisk);
-    let shard = DataDirectory::open(disk, directory, 1)?.shard(ShardId(0))?;
+    let shard = DataDirectory::open(disk, directory, 1)?.shard(ShardId(0));
     let options = Options::default();
     let rng = &mut OsRng::new()?;
     let mut parts = recover(&shard, &options, &mut Nothing, rng, Timestamp(0))?;

@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/FORMAT                       version and number of shards, as text with a checksum
 //! DIR/LOCK                         locked by the process that uses the directory
+//! DIR/shard-N.stopped              up to which block all was on disk at the last graceful stop
 //! DIR/shard-N/journal/S.journal    S = sequence of the file's first block, 20 digits
 //! DIR/shard-N/journal/S.spare      a checkpointed journal file that is to be used again
 //! DIR/shard-N/snapshot/S.snapshot  S = sequence of the first block that it doesn't cover
@@ -14,6 +15,7 @@
 //! No absolute path is stored anywhere: the directory can be moved as a whole.
 
 mod format;
+mod stop_mark;
 
 use std::{
     collections::BTreeSet,
@@ -26,6 +28,7 @@ use stele_base_env::{Disk, DiskLock};
 use stele_base_types::ShardId;
 
 use self::format::{Format, FormatFile};
+pub(crate) use self::stop_mark::StopMark;
 use crate::{
     BlockSequence, Error, SegmentStore, error::AtPath, journal::Spares, limits::GROUP_SYNC_MIN,
     segment::Leftovers, store::LocalStore,
@@ -92,9 +95,10 @@ impl DataDirectory {
     pub(crate) fn existing_shards(&self) -> Result<Vec<ShardDirectory>, Error> {
         let mut existing = Vec::new();
         for shard in (0..self.shard_count()).map(ShardId) {
-            let directory = self.shard_directory(shard);
-            let path = &directory.path;
-            if self.disk.exists(path).at("look for", path)? {
+            let directory = self.shard(shard);
+            let mark = StopMark::path(&directory);
+            let exists = |path: &Path| self.disk.exists(path).at("look for", path);
+            if exists(&directory.path)? || exists(&mark)? {
                 existing.push(directory);
             }
         }
@@ -107,24 +111,13 @@ impl DataDirectory {
         self.format.shard_count()
     }
 
-    /// The directory of one shard, made where it doesn't exist. A process asks for it once, and
-    /// gives clones to all who work in it.
-    pub fn shard(&self, shard: ShardId) -> Result<ShardDirectory, Error> {
+    /// The directory of one shard, which recovery makes where it doesn't exist. A process asks for
+    /// it once, and gives clones to all who work in it.
+    pub fn shard(&self, shard: ShardId) -> ShardDirectory {
         assert!(
             shard.0 < self.shard_count(),
             "the directory has such a shard"
         );
-        let directory = self.shard_directory(shard);
-        create_dir_all(&*self.disk, &directory.path)?;
-        for part in ["journal", "snapshot", "segments"] {
-            let path = directory.path.join(part);
-            self.disk.create_dir(&path).at("create", &path)?;
-        }
-        sync_dir(&*self.disk, &directory.path)?;
-        Ok(directory)
-    }
-
-    fn shard_directory(&self, shard: ShardId) -> ShardDirectory {
         let path = self.path.join(format!("shard-{shard}"));
         ShardDirectory {
             store: Arc::new(LocalStore::new(self.disk.clone(), &path)),
@@ -169,6 +162,16 @@ impl ShardDirectory {
         self.shard
     }
 
+    /// Makes it where it doesn't exist.
+    pub(crate) fn make(&self) -> Result<(), Error> {
+        create_dir_all(&*self.disk, &self.path)?;
+        for part in ["journal", "snapshot", "segments"] {
+            let path = self.path.join(part);
+            self.disk.create_dir(&path).at("create", &path)?;
+        }
+        sync_dir(&*self.disk, &self.path)
+    }
+
     pub(crate) fn journal(&self) -> PathBuf {
         self.path.join("journal")
     }
@@ -190,14 +193,17 @@ impl fmt::Debug for ShardDirectory {
     }
 }
 
-/// The numbers in the names `<number>.<extension>` of the files in `directory`, ascending. Other
-/// names are somebody else's, or of unfinished writes.
+/// The numbers in the names `<number>.<extension>` of the files in `directory`, ascending; none
+/// where it doesn't exist. Other names are somebody else's, or of unfinished writes.
 pub(crate) fn numbered_files(
     disk: &dyn Disk,
     directory: &Path,
     extension: &str,
 ) -> Result<Vec<u64>, Error> {
-    let entries = disk.list(directory).at("list", directory)?;
+    let entries = match disk.list(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        listed => listed.at("list", directory)?,
+    };
     let numbers = entries.iter().filter_map(|entry| {
         let (stem, found) = entry.name.rsplit_once('.')?;
         let is_number = stem.len() == 20 && stem.bytes().all(|byte| byte.is_ascii_digit());

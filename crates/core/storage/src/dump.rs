@@ -10,6 +10,7 @@ use stele_wire_batch::BatchHeader;
 use crate::{
     Error, JournalFile,
     block::{Entries, Entry},
+    directory::StopMark,
     error::AtPath,
     journal::{Ending, FILE_HEADER_SIZE_BYTES_MAX, FileHeader, ScannedBlock, Scanner},
     segment::{INDEX_ENTRY_SIZE_BYTES, IndexEntry, Segment},
@@ -19,9 +20,9 @@ use crate::{
 /// How much of an opaque record is shown.
 const SHOWN_BYTES_MAX: usize = 32;
 
-/// Shows the journal file, spare, segment, index, snapshot or part file at `path`, line by line,
-/// up to its end or to what can't be read, which the last line then says. Takes no lock: the file
-/// may be in use.
+/// Shows the journal file, spare, segment, index, snapshot, part file or mark of a stop at `path`,
+/// line by line, up to its end or to what can't be read, which the last line then says. Takes no
+/// lock: the file may be in use.
 ///
 /// Fails where there is no such file, or its name isn't of a kind that storage writes.
 pub fn dump(disk: &Arc<dyn Disk>, path: &Path, line: &mut dyn FnMut(&str)) -> Result<(), Error> {
@@ -35,11 +36,14 @@ pub fn dump(disk: &Arc<dyn Disk>, path: &Path, line: &mut dyn FnMut(&str)) -> Re
         Some("index") => dump_index(&disk.read(path).at("read", path)?, line),
         Some("snapshot") => dump_snapshot(path, &disk.read(path).at("read", path)?, line),
         Some("parts") => dump_parts(path, disk.read(path).at("read", path)?, line),
+        Some("stopped") => dump_mark(path, &disk.read(path).at("read", path)?, line),
         _ => Err(Error::Format {
             path: path.to_owned(),
-            what: "not a journal file, spare, segment, index, snapshot or part file, by its name"
+            what: "not a journal file, spare, segment, index, snapshot, part file or mark of a \
+                   stop, by its name"
                 .to_owned(),
-            advice: "name a file that ends in .journal, .spare, .log, .index, .snapshot or .parts",
+            advice: "name a file that ends in .journal, .spare, .log, .index, .snapshot, .parts \
+                     or .stopped",
         }),
     }
 }
@@ -218,6 +222,14 @@ fn dump_segment_list(record: &PartRecord, line: &mut dyn FnMut(&str)) {
             .for_each(|segment| line(&describe_segment(segment))),
         Err(error) => line(&format!("  {error}")),
     }
+}
+
+fn dump_mark(path: &Path, bytes: &Bytes, line: &mut dyn FnMut(&str)) -> Result<(), Error> {
+    let StopMark { shard, next } = StopMark::decode(path, bytes)?;
+    line(&format!(
+        "stop of shard {shard}: all blocks before {next} were on disk"
+    ));
+    Ok(())
 }
 
 fn describe_segment(segment: &Segment) -> String {

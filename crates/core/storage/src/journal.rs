@@ -51,7 +51,7 @@ pub trait Journal: Debug + Send {
     /// be where there is no snapshot. Changes nothing.
     ///
     /// Fails with [`Error::Damaged`] where a crash doesn't explain what is found: at position 0
-    /// where `from` isn't there.
+    /// where `from` isn't there. So it does where less is there than [`Journal::mark_end`] noted.
     fn replay(
         &mut self,
         from: Option<BlockSequence>,
@@ -75,6 +75,10 @@ pub trait Journal: Debug + Send {
     /// shard, whose file wouldn't fill up for days.
     fn seal(&mut self) -> Result<(), Error>;
 
+    /// Syncs, and notes apart from the blocks how many there are: a later replay that finds fewer
+    /// fails, rather than take the end of the journal for what a crash left. For a graceful stop.
+    fn mark_end(&mut self) -> Result<(), Error>;
+
     /// Where the first block that isn't on disk is told, as it moves.
     fn synced_watch(&mut self) -> Arc<AtomicU64>;
 }
@@ -95,6 +99,8 @@ pub struct ReplayedJournal {
     pub next: BlockSequence,
     /// What was read.
     pub size_bytes: u64,
+    /// How much of that nothing proves to have been on disk, so that it is written again.
+    pub unproven_size_bytes: u64,
     /// How much follows that a crash tore.
     pub torn_size_bytes: u64,
 }

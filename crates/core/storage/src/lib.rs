@@ -51,7 +51,7 @@ pub use options::Options;
 pub use read_index::{
     FoundByTime, PartitionExtent, ReadIndex, ReadPlan, Slice, StoredBatch, TimeLookup, Usage,
 };
-pub use recover::{Recovered, RecoveryReport, recover};
+pub use recover::{Intact, Recovered, RecoveryReport, recover};
 pub use replay::{PartKey, Parts, Replay};
 pub use retention::{Age, RetentionPolicy};
 pub use space::{Space, SpaceGuard};

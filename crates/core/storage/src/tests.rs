@@ -13,4 +13,5 @@ mod journal;
 mod properties;
 mod snapshots;
 mod spares;
+mod stop;
 mod store;

@@ -5,7 +5,8 @@
 //! - A kill keeps all writes, but none of them is any safer than before.
 //! - It can die at any changing operation: that one and all after it fail, as for a process that
 //!   is no more.
-//! - It can fail a sync, and be full.
+//! - It can fail a sync, and be full. What a failed sync didn't get to the disk can be read as
+//!   before, and counts as written: only what is written again is made safe by a later sync.
 //!
 //! Journal files that are removed, or become spares, are kept aside, so that the whole journal can
 //! be replayed.
@@ -34,10 +35,10 @@ use crate::random::Random;
 /// never a part of the journal.
 const UNBORN_SIZE_BYTES_MAX: u64 = 64;
 
-/// What a power cut takes of what was never synced.
+/// What a power cut, or a sync that fails, takes of what was never synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
-    /// Nothing: it was only the process that died.
+    /// Nothing.
     Nothing,
     /// All of it.
     Everything,
@@ -60,7 +61,7 @@ struct State {
     /// Changing operations until it dies.
     fuse: Option<u64>,
     is_dead: bool,
-    fails_sync: bool,
+    failing_sync: Option<FailingSync>,
     /// What was written and not synced, and the most that ever was.
     unsynced_bytes: u64,
     unsynced_bytes_max: u64,
@@ -74,6 +75,14 @@ struct State {
     archive: BTreeMap<PathBuf, Content>,
     /// Files that became journal files by another name than they were made with.
     files_used_again: u64,
+}
+
+/// A sync that is to fail.
+#[derive(Clone, Copy, Debug)]
+struct FailingSync {
+    /// Syncs that come before it.
+    left: u64,
+    loss: Loss,
 }
 
 impl MemoryDisk {
@@ -109,9 +118,17 @@ impl MemoryDisk {
         mem::take(&mut self.state.lock().read_bytes)
     }
 
-    /// The next sync of a file fails.
-    pub fn fail_next_sync(&self) {
-        self.state.lock().fails_sync = true;
+    /// The sync of a file, or of the file system, after `syncs` more fails. Of what it was to make
+    /// safe, `loss` says what isn't on the disk, and won't be before it is written again. Sizes
+    /// aren't lost: they are the file system's own.
+    pub fn fail_sync_after(&self, syncs: u64, loss: Loss) {
+        let failing = FailingSync { left: syncs, loss };
+        self.state.lock().failing_sync = Some(failing);
+    }
+
+    /// Whether a sync is still to fail.
+    pub fn is_sync_to_fail(&self) -> bool {
+        self.state.lock().failing_sync.is_some()
     }
 
     /// Holds at most this from now on.
@@ -136,7 +153,7 @@ impl MemoryDisk {
         state.locked.clear();
         state.fuse = None;
         state.is_dead = false;
-        state.fails_sync = false;
+        state.failing_sync = None;
     }
 
     /// The machine has lost power, and is up again; another process may start.
@@ -208,6 +225,18 @@ impl State {
         Ok(())
     }
 
+    /// Counts a sync, and gives what is lost by it if it fails.
+    fn failed_sync(&mut self) -> Option<Loss> {
+        let failing = self.failing_sync.as_mut()?;
+        match failing.left.checked_sub(1) {
+            Some(left) => {
+                failing.left = left;
+                None
+            }
+            None => self.failing_sync.take().map(|failing| failing.loss),
+        }
+    }
+
     /// Keeps the journal file at `path` aside.
     fn archive(&mut self, path: &Path, node: &Node) {
         if let Node::File(content) = node
@@ -227,6 +256,10 @@ impl State {
         }
         Ok(())
     }
+}
+
+fn failing() -> io::Error {
+    io::Error::other("the disk is failing")
 }
 
 fn is_journal(path: &Path) -> bool {
@@ -340,6 +373,10 @@ impl FileSystem for MemoryDisk {
     fn sync(&self) -> io::Result<()> {
         let mut state = self.state.lock();
         state.begin_change()?;
+        if let Some(loss) = state.failed_sync() {
+            state.directories.fail_sync_all(loss);
+            return Err(failing());
+        }
         state.directories.sync_all();
         state.unsynced_bytes = 0;
         Ok(())
@@ -394,16 +431,22 @@ impl DiskFile for MemoryFile {
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.disk.state.lock();
         state.begin_change()?;
-        if mem::take(&mut state.fails_sync) {
-            return Err(io::Error::other("the disk is failing"));
-        }
+        let failed = state.failed_sync();
         let mut content = self.content.lock();
         // What was cut off or removed meanwhile may have been counted with another sync.
         state.unsynced_bytes = state
             .unsynced_bytes
             .saturating_sub(content.unsynced_bytes());
-        content.sync();
-        Ok(())
+        match failed {
+            Some(loss) => {
+                content.fail_sync(loss);
+                Err(failing())
+            }
+            None => {
+                content.sync();
+                Ok(())
+            }
+        }
     }
 
     fn truncate(&self, size_bytes: u64) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! What a run's clients ask, are told and see, and what befalls the process: all that the laws
 //! judge by.
 
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, path::PathBuf, sync::Arc};
 
 use stele_base_types::{
     LogId, Name, Offset, PartitionId, PartitionIndex, SessionId, ShardId, Timestamp,
@@ -120,6 +120,8 @@ pub(crate) enum Event {
     },
     /// The process ended.
     Crashed(Crash),
+    /// A copy of what a graceful stop left was started without the end of a shard's journal.
+    StartedShort(StartedShort),
     /// The process started again. What each shard recovered, as two recoveries found it and, where
     /// that was looked at, as the journal alone says.
     Recovered(Vec<Recovery>),
@@ -317,6 +319,17 @@ pub(crate) struct Commit {
     pub partition: PartitionId,
     /// The offset: larger than any that was committed there before.
     pub offset: Offset,
+}
+
+/// A start that found less than a graceful stop had left.
+#[derive(Clone, Debug)]
+pub(crate) struct StartedShort {
+    /// What it said; `None` where it took what was left.
+    pub refusal: Option<String>,
+    /// That was of a file that there is.
+    pub is_file_named: bool,
+    /// Files that it changed, made or removed.
+    pub changed: Vec<PathBuf>,
 }
 
 /// What recoveries of one shard found.

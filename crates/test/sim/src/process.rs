@@ -12,8 +12,8 @@ use stele_base_types::{LogId, ProcessEpoch, SessionId, ShardId, Timestamp};
 use stele_core_broker::{Awaited, LinkInbox, LinkNews, News, Request, Shard};
 use stele_core_engine::{Catalogue, LedgerId, Record, State};
 use stele_core_storage::{
-    Block, Checkpoint, CheckpointPlan, Checkpointer, DataDirectory, Error, Journal, Options,
-    Retired, SpaceGuard,
+    Block, Checkpoint, CheckpointPlan, Checkpointer, DataDirectory, Error, Journal, Retired,
+    SpaceGuard,
 };
 
 pub(crate) use self::start::{Settings, Telling};
@@ -30,7 +30,6 @@ pub(crate) struct Process {
     /// Something on its way from shard to shard was lost, and not sent again yet.
     has_lost: bool,
     replica: Arc<RwLock<Catalogue>>,
-    options: Options,
     telling: Telling,
     epoch: ProcessEpoch,
     /// When it began, by its own time.
@@ -251,17 +250,33 @@ impl Process {
         for _ in 0..8 {
             for shard in 0..self.sites.len() {
                 self.take_link(shard, now);
-                self.sites[shard].shard.want_block();
-                while !self.is_idle(shard) {
-                    self.sites[shard].shard.want_block();
-                    self.write(shard, now)?;
-                    self.sync(shard, true)?;
-                    while !self.sites[shard].told.is_empty() {
-                        self.deliver_news(shard, now);
-                    }
-                }
+                self.write_all(shard, now)?;
             }
             self.tick(now);
+        }
+        Ok(())
+    }
+
+    /// Ends in order: all that was decided is on disk, and each journal says so.
+    pub(crate) fn stop(&mut self, now: Timestamp) -> Result<(), Error> {
+        for shard in 0..self.sites.len() {
+            self.write_all(shard, now)?;
+            self.write_all(shard, now)?;
+            self.sites[shard].writer.mark_end()?;
+        }
+        Ok(())
+    }
+
+    /// Writes and syncs what was decided, and at least one block.
+    fn write_all(&mut self, shard: usize, now: Timestamp) -> Result<(), Error> {
+        self.sites[shard].shard.want_block();
+        while !self.is_idle(shard) {
+            self.sites[shard].shard.want_block();
+            self.write(shard, now)?;
+            self.sync(shard, true)?;
+            while !self.sites[shard].told.is_empty() {
+                self.deliver_news(shard, now);
+            }
         }
         Ok(())
     }

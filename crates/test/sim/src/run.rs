@@ -1,5 +1,7 @@
 //! A run: clients, a process and a disk from one seed, and the laws that judge it.
 
+mod stop;
+
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -172,11 +174,12 @@ enum Work {
     Jump,
     Die,
     Crash,
+    Stop,
     FailSync,
     Fill,
 }
 
-const WORK: [(u64, Work); 12] = [
+const WORK: [(u64, Work); 13] = [
     (300, Work::Write),
     (200, Work::Sync),
     (350, Work::News),
@@ -187,6 +190,7 @@ const WORK: [(u64, Work); 12] = [
     (2, Work::Jump),
     (3, Work::Die),
     (2, Work::Crash),
+    (1, Work::Stop),
     (1, Work::FailSync),
     (1, Work::Fill),
 ];
@@ -285,12 +289,13 @@ impl Run {
             Work::Link => return self.carry_link(shard),
             Work::Time | Work::Jump => return self.pass_time(work),
             Work::Crash => return self.crash(),
+            Work::Stop => return self.stop(),
             Work::Die => {
                 self.disk.die_after(self.random.below(40));
                 Ok(())
             }
             Work::FailSync => {
-                self.disk.fail_next_sync();
+                self.fail_sync();
                 Ok(())
             }
             Work::Fill => {
@@ -302,6 +307,16 @@ impl Run {
             }
         };
         self.survive(done)
+    }
+
+    /// One of the next syncs fails, and loses what chance says.
+    fn fail_sync(&mut self) {
+        let syncs = self.random.below(4);
+        let loss = match self.random.below(3) {
+            0 => Loss::Everything,
+            _ => Loss::Some(self.random.bits()),
+        };
+        self.disk.fail_sync_after(syncs, loss);
     }
 
     fn carry_link(&mut self, shard: usize) -> Judged {
@@ -397,7 +412,10 @@ impl Run {
         loop {
             if self.random.once_in(2) {
                 self.disk.die_after(self.random.below(30));
+            } else if self.random.once_in(4) {
+                self.fail_sync();
             }
+            let is_sync_to_fail = self.disk.is_sync_to_fail();
             match Process::start(&self.settings, &self.disk, self.calendar) {
                 Ok((process, states)) => {
                     self.now = process.began();
@@ -419,6 +437,8 @@ impl Run {
                     // A kill: what the last crash has lost is lost already.
                     self.disk.restart();
                 }
+                // Whoever runs it starts it again.
+                Err(_) if is_sync_to_fail && !self.disk.is_sync_to_fail() => {}
                 // Whoever runs it makes room.
                 Err(error) if error.is_storage_full() => self.disk.limit(None),
                 Err(error) => return self.court.judge(vec![Event::Unreadable(error.to_string())]),

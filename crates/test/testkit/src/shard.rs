@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use parking_lot::RwLock;
 use stele_base_env::{LocalDisk, OsRng};
 use stele_base_types::{ShardId, Timestamp};
-use stele_core_broker::{LinkInbox, Opened, Shard};
+use stele_core_broker::{IntactShard, LinkInbox, Opened};
 use stele_core_engine::Catalogue;
 use stele_core_storage::{DataDirectory, Options};
 
@@ -19,9 +19,10 @@ pub fn first_shard(
 ) -> Opened {
     let shards = u16::try_from(links.len()).expect("a few shards");
     let directory = DataDirectory::open(Arc::new(LocalDisk), path, shards).expect("it opens");
-    let directory = directory.shard(ShardId(0)).expect("there is a first shard");
+    let directory = directory.shard(ShardId(0));
     let mut rng = OsRng::new().expect("there is randomness");
-    let opened = Shard::open(&directory, options, replica, links, &mut rng, now);
+    let intact = IntactShard::read(directory, options, now).expect("it is intact");
+    let opened = intact.open(&replica, &links, &mut rng, now);
     let mut opened = opened.expect("it opens");
     let epoch = opened.shard.state().next_epoch();
     opened.recover(epoch, now).expect("it recovers");

@@ -91,7 +91,16 @@ impl JournalThread {
         }
         self.sync()?;
         self.tell_progress();
+        self.mark_end();
         Ok(())
+    }
+
+    /// All is on disk, so this stop is one: without its mark too, if there is no room for it. The
+    /// mark of an earlier stop holds as before.
+    fn mark_end(&mut self) {
+        if let Err(error) = self.writer.mark_end() {
+            tracing::warn!(%error, "no mark of this stop could be left");
+        }
     }
 
     /// Does it, and gives whether a sync is due.

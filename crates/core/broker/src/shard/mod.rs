@@ -55,7 +55,7 @@ use self::{
 };
 pub use self::{
     link::{LinkInbox, LinkNews},
-    open::Opened,
+    open::{IntactShard, Opened},
     release::{Awaited, News},
     replayed::Replayed,
     status::ShardStatus,

@@ -1,4 +1,5 @@
-//! Starting a shard: recovery, then the catalogue's view of what it should hold.
+//! Starting a shard: recovery, then the catalogue's view of what it should hold. All shards are
+//! read, and found intact, before any of them is changed.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -8,9 +9,11 @@ use std::{
 use hashbrown::{HashMap, HashSet};
 use parking_lot::RwLock;
 use stele_base_env::Rng;
-use stele_base_types::{LogId, PartitionId, PartitionIndex, ProcessEpoch, Timestamp};
+use stele_base_types::{LogId, PartitionId, PartitionIndex, ProcessEpoch, ShardId, Timestamp};
 use stele_core_engine::{Catalogue, OpenLog, Topology};
-use stele_core_storage::{Checkpointer, Journal, Options, Recovered, ShardDirectory};
+use stele_core_storage::{
+    Checkpointer, DataDirectory, Error, Intact, Journal, Options, Recovered, ShardDirectory,
+};
 
 use super::{
     Checkpointing, Counters, Counting, LinkInbox, Replayed, Shard,
@@ -28,20 +31,44 @@ pub struct Opened {
     pub writer: Box<dyn Journal>,
     /// Checkpoints its journal.
     pub checkpointer: Checkpointer,
+    /// Where it lies.
+    pub directory: ShardDirectory,
+}
+
+/// A shard that was read and found intact. Nothing of it is changed yet.
+#[derive(Debug)]
+pub struct IntactShard {
+    directory: ShardDirectory,
+    storage: Intact,
+    replayed: Replayed,
 }
 
 impl Opened {
+    /// Opens every shard of a directory; where one can't be read, all stay as they were. A new
+    /// directory gets secrets from `rng`. `links` has one end for each shard.
+    pub fn all(
+        directory: &DataDirectory,
+        options: &Options,
+        replica: &Arc<RwLock<Catalogue>>,
+        links: &[LinkInbox],
+        rng: &mut dyn Rng,
+        now: Timestamp,
+    ) -> Result<Vec<Self>, Error> {
+        let shards = (0..directory.shard_count()).map(ShardId);
+        let read = |shard| IntactShard::read(directory.shard(shard), options, now);
+        let intact: Vec<_> = shards.map(read).collect::<Result<_, _>>()?;
+        let intact = intact.into_iter();
+        let opened = intact.map(|intact| intact.open(replica, links, rng, now));
+        opened.collect()
+    }
+
     /// Begins the life of a process: what went with the former one is dropped, and what its
     /// sessions held returns. The epoch is larger than `State::next_epoch` of any shard, or equal.
     /// The replica becomes the catalogue if this is shard 0.
     ///
     /// All of it is on disk when this returns. Were the epoch lost in a crash, with leases that
     /// were given in it, the next process would begin in the same one and give them again.
-    pub fn recover(
-        &mut self,
-        epoch: ProcessEpoch,
-        now: Timestamp,
-    ) -> Result<(), stele_core_storage::Error> {
+    pub fn recover(&mut self, epoch: ProcessEpoch, now: Timestamp) -> Result<(), Error> {
         self.shard.recover(epoch, now);
         self.shard.want_block();
         while let Some(block) = self.shard.take_block(now) {
@@ -54,32 +81,46 @@ impl Opened {
     }
 }
 
-impl Shard {
-    /// Replays what is in `directory`; [`Opened::recover`] comes next, once the process's epoch is
-    /// known. `links` has one end for each shard. A new directory gets a secret from `rng`.
-    pub fn open(
-        directory: &ShardDirectory,
+impl IntactShard {
+    /// Replays what is in `directory`.
+    pub fn read(
+        directory: ShardDirectory,
         options: &Options,
-        replica: Arc<RwLock<Catalogue>>,
-        links: Vec<LinkInbox>,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let mut replayed = Replayed::default();
+        let storage = Intact::read(&directory, options, &mut replayed, now)?;
+        Ok(Self {
+            directory,
+            storage,
+            replayed,
+        })
+    }
+
+    /// Begins to write; [`Opened::recover`] comes next, once the process's epoch is known. `links`
+    /// has one end for each shard. A new directory gets a secret from `rng`.
+    pub fn open(
+        self,
+        replica: &Arc<RwLock<Catalogue>>,
+        links: &[LinkInbox],
         rng: &mut dyn Rng,
         now: Timestamp,
-    ) -> Result<Opened, stele_core_storage::Error> {
-        let mut replayed = Replayed::default();
+    ) -> Result<Opened, Error> {
+        let (directory, mut replayed) = (self.directory, self.replayed);
         let Recovered {
             builder,
             index,
             writer,
             checkpointer,
             report,
-        } = stele_core_storage::recover(directory, options, &mut replayed, rng, now)?;
+        } = self.storage.begin(rng)?;
         let next = builder.sequence();
         let shards = u16::try_from(links.len()).expect("shards are counted by 16 bits");
         replayed.state.set_topology(Topology {
             own: directory.shard(),
             shards,
         });
-        let shard = Self {
+        let shard = Shard {
             id: directory.shard(),
             state: replayed.state,
             builder,
@@ -100,8 +141,8 @@ impl Shard {
             sessions: HashMap::new(),
             watches: HashMap::new(),
             releasable: Vec::new(),
-            replica,
-            links,
+            replica: Arc::clone(replica),
+            links: links.to_vec(),
             is_blocked: false,
             is_stopping: false,
             maintained: None,
@@ -122,9 +163,12 @@ impl Shard {
             shard,
             writer,
             checkpointer,
+            directory,
         })
     }
+}
 
+impl Shard {
     fn recover(&mut self, epoch: ProcessEpoch, now: Timestamp) {
         self.now = now;
         loop {

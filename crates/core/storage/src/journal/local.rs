@@ -1,19 +1,23 @@
 //! A journal in files of a [`stele_base_env::Disk`]: what an earlier process left is replayed, then
 //! the last file is continued.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use stele_base_env::{OpenMode, Rng};
 
 use super::{
-    BlockSink, Ending, FILE_HEADER_SIZE_BYTES_MAX, Journal, JournalFile, JournalWriter, NewFile,
-    ReplayedJournal, Scanner, Spares, Written, progress::Progress,
+    BlockSink, Ending, FILE_HEADER_SIZE_BYTES_MAX, FileHeader, Journal, JournalFile, JournalWriter,
+    NewFile, ReplayedJournal, ScannedBlock, Scanner, Spares, Written, progress::Progress,
 };
 use crate::{
     Block, BlockBuilder, BlockSequence, Error, Options, ShardDirectory,
     block::Salt,
-    directory::{numbered_files, remove_file_if_any, sync_dir},
+    directory::{StopMark, numbered_files, remove_file_if_any, sync_dir},
     error::AtPath,
+    snapshot,
 };
 
 /// The journal of a shard's directory.
@@ -40,9 +44,45 @@ struct Tail {
     /// The last file that has a whole header, with the scanner at its end. `None` where no file
     /// has one.
     last: Option<(Arc<JournalFile>, Scanner)>,
+    /// The blocks of that file that nothing says were on disk.
+    unproven: Unproven,
     /// A file after that one, made right before a crash, that holds nothing.
     unborn: Option<BlockSequence>,
     next: BlockSequence,
+}
+
+/// Blocks that a process may have failed to sync: the kernel takes them for clean after that, and
+/// shows them though they aren't on the disk.
+///
+/// What a file that is followed by another holds was on disk, since the other was made after that;
+/// and a block says which were on disk before it.
+#[derive(Debug, Default)]
+struct Unproven(VecDeque<ScannedBlock>);
+
+impl Unproven {
+    fn note(&mut self, block: ScannedBlock) {
+        let synced = block.header.synced;
+        while self.0.front().is_some_and(|it| it.header.sequence < synced) {
+            self.0.pop_front();
+        }
+        self.0.push_back(block);
+    }
+
+    fn size_bytes(&self) -> u64 {
+        self.0.iter().map(|block| block.bytes.len() as u64).sum()
+    }
+
+    /// Writes them where they are, from memory, and the file's header, which may have been lost
+    /// likewise: so the next sync can be believed.
+    fn write_again(&self, file: &JournalFile, header: &FileHeader) -> Result<(), Error> {
+        let write = |position, bytes: &[u8]| {
+            let written = file.file.write_at(position, bytes);
+            written.at("write", &file.path)
+        };
+        write(0, &header.encode())?;
+        let mut blocks = self.0.iter();
+        blocks.try_for_each(|block| write(block.position, &block.bytes))
+    }
 }
 
 impl LocalJournal {
@@ -69,9 +109,25 @@ impl LocalJournal {
         Ok(names)
     }
 
-    fn missing_file(&self, from: BlockSequence) -> Error {
-        let what = format!("the file isn't there, though block {from} is the next to replay");
-        Error::damaged(&self.directory.journal_file(from), 0, what)
+    /// The journal doesn't begin with `from`, but with `there`, if with anything.
+    fn missing_file(&self, from: BlockSequence, there: Option<u64>) -> Error {
+        let directory = &self.directory;
+        if let Some(there) = there {
+            let path = directory.journal_file(BlockSequence(there));
+            let what =
+                format!("the journal begins here, though block {from} is the next to replay");
+            return Error::damaged(&path, 0, what);
+        }
+        // Only a snapshot says that there is a journal.
+        let store = &*directory.store;
+        let snapshots = match snapshot::names(store) {
+            Ok(names) => names.into_iter(),
+            Err(error) => return error,
+        };
+        let mut ends = snapshots.filter(|((next, _), _)| *next == from);
+        let path = ends.next_back().map(|(_, name)| store.locate(&name));
+        let what = format!("no journal file is there, though block {from} is the next to replay");
+        Error::damaged(&path.unwrap_or(directory.journal()), 0, what)
     }
 
     fn replay_files(
@@ -87,7 +143,7 @@ impl LocalJournal {
             if let Some((file, scanner)) = &mut tail.last {
                 check_whole(file, scanner, first)?;
             } else if first != tail.from {
-                return Err(self.missing_file(tail.from));
+                return Err(self.missing_file(tail.from, Some(first.0)));
             }
             let file = open_file(directory, first)?;
             let Some(mut scanner) = Scanner::open(&file, directory.shard)? else {
@@ -99,8 +155,10 @@ impl LocalJournal {
                 return Ok(());
             };
             sink.file(&file);
+            tail.unproven = Unproven::default();
             while let Some(block) = scanner.next_block()? {
                 sink.block(&file, &block)?;
+                tail.unproven.note(block);
             }
             tail.next = scanner.next_sequence();
             replayed.size_bytes += scanner.position();
@@ -121,19 +179,24 @@ impl Journal for LocalJournal {
         let mut tail = Tail {
             from: first,
             last: None,
+            unproven: Unproven::default(),
             unborn: None,
             next: first,
         };
         let names = self.names_from(from)?;
         if names.is_empty() && from.is_some() {
-            return Err(self.missing_file(first));
+            return Err(self.missing_file(first, None));
         }
         let mut replayed = ReplayedJournal::default();
         self.replay_files(&names, sink, &mut tail, &mut replayed)?;
         if let Some((file, scanner)) = &mut tail.last {
             replayed.torn_size_bytes = check_tail(file, scanner)?;
         }
+        let end = tail.last.as_ref();
+        let end = end.map(|(file, scanner)| (&*file.path, scanner.position()));
+        StopMark::check(&self.directory, tail.next, end)?;
         replayed.next = tail.next;
+        replayed.unproven_size_bytes = tail.unproven.size_bytes();
         self.stage = Stage::Replayed(tail);
         Ok(replayed)
     }
@@ -167,6 +230,11 @@ impl Journal for LocalJournal {
 
     fn seal(&mut self) -> Result<(), Error> {
         self.writer().rotate()
+    }
+
+    fn mark_end(&mut self) -> Result<(), Error> {
+        let next = self.sync()?;
+        StopMark::leave(&self.directory, next)
     }
 
     fn synced_watch(&mut self) -> Arc<AtomicU64> {
@@ -207,7 +275,8 @@ struct End {
 }
 
 /// Cuts what follows the last block, and makes sure that everything that was read is on disk: a
-/// process that was killed may have left written blocks that were never synced.
+/// process that was killed may have left written blocks that were never synced, and one whose sync
+/// failed such that a sync alone wouldn't write.
 fn make_writable(directory: &ShardDirectory, tail: Tail, rng: &mut dyn Rng) -> Result<End, Error> {
     let disk = &directory.disk;
     if let Some(first) = tail.unborn {
@@ -220,6 +289,7 @@ fn make_writable(directory: &ShardDirectory, tail: Tail, rng: &mut dyn Rng) -> R
     if let Some((file, scanner)) = tail.last {
         let position = scanner.position();
         file.file.truncate(position).at("cut", &file.path)?;
+        tail.unproven.write_again(&file, scanner.header())?;
         file.file.sync_data().at("sync", &file.path)?;
         let salt = scanner.header().salt;
         if scanner.header().is_salted() {

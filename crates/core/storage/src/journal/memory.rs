@@ -115,6 +115,11 @@ impl Journal for MemoryJournal {
         Ok(())
     }
 
+    fn mark_end(&mut self) -> Result<(), Error> {
+        // Nothing of it can be lost.
+        self.sync().map(drop)
+    }
+
     fn synced_watch(&mut self) -> Arc<AtomicU64> {
         self.synced.clone()
     }

@@ -156,7 +156,7 @@ impl Shard {
         options: &Options,
     ) -> Result<Self, Error> {
         let data = DataDirectory::open(disk.clone(), path, 1)?;
-        let directory = data.shard(ShardId(0))?;
+        let directory = data.shard(ShardId(0));
         let mut state = State::default();
         let parts = recover(&directory, options, &mut state, &mut Random::new(7), NOW)?;
         let floors = state.next.keys().map(|it| (*it, Offset(0))).collect();
@@ -210,6 +210,12 @@ impl Shard {
         self.write()?;
         self.synced = self.parts.writer.sync()?;
         Ok(())
+    }
+
+    /// Stops as a broker does.
+    pub(crate) fn stop(mut self) {
+        self.commit().unwrap();
+        self.parts.writer.mark_end().unwrap();
     }
 
     pub(crate) fn floors(&self) -> Floors {

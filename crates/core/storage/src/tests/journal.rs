@@ -33,7 +33,8 @@ fn on_every_journal(test: fn(&Open<'_>)) {
 
 fn local(disk: &Arc<dyn Disk>, path: &Path) -> Box<dyn Journal> {
     let data = DataDirectory::open(disk.clone(), path, 1).unwrap();
-    let directory = data.shard(ShardId(0)).unwrap();
+    let directory = data.shard(ShardId(0));
+    directory.make().unwrap();
     Box::new(LocalJournal::new(&directory, &SMALL))
 }
 
@@ -183,6 +184,26 @@ fn a_replay_begins_where_a_file_was_sealed_and_what_came_before_goes() {
 }
 
 #[test]
+fn to_mark_the_end_makes_all_durable_and_ends_nothing() {
+    on_every_journal(|open| {
+        let mut begun = begin(open, None).unwrap();
+        let watch = begun.journal.synced_watch();
+        begun.append(b"a").unwrap();
+        begun.journal.mark_end().unwrap();
+        assert_eq!(watch.load(Ordering::Acquire), 1);
+        begun.append(b"b").unwrap();
+        begun.journal.sync().unwrap();
+        drop(begun);
+        let mut begun = begin(open, None).unwrap();
+        assert_eq!(begun.replay.records, records(0, &[b"a", b"b"]));
+        begun.journal.mark_end().unwrap();
+        drop(begun);
+        let begun = begin(open, None).unwrap();
+        assert_eq!(begun.replay.records, records(0, &[b"a", b"b"]));
+    });
+}
+
+#[test]
 fn what_comes_after_a_seal_may_be_nothing() {
     on_every_journal(|open| {
         let mut begun = begin(open, None).unwrap();
@@ -209,7 +230,8 @@ fn a_crash_takes_nothing_that_was_synced_and_leaves_no_gap() {
     let live = |disk: &MemoryDisk, synced: &mut usize| -> Result<(), Error> {
         let shared: Arc<dyn Disk> = Arc::new(disk.clone());
         let data = DataDirectory::open(shared.clone(), Path::new("/data"), 1)?;
-        let directory = data.shard(ShardId(0))?;
+        let directory = data.shard(ShardId(0));
+        directory.make()?;
         let open: &Open<'_> = &|| Box::new(LocalJournal::new(&directory, &SMALL));
         let mut begun = begin(open, None)?;
         for (at, record) in all.iter().enumerate() {

@@ -8,7 +8,7 @@ use super::{Nexts, Verification};
 use crate::{
     BlockSequence, Error, JournalFile, ShardDirectory,
     block::{self, Append, Entries, Entry},
-    directory::numbered_files,
+    directory::{StopMark, numbered_files},
     error::AtPath,
     journal::{Ending, ScannedBlock, Scanner},
     snapshot::Snapshot,
@@ -26,6 +26,7 @@ impl Verification<'_> {
         self.verified.spares += spares.len();
         let mut next = snapshot.next;
         let last = names.last().copied();
+        let mut end = None;
         for first in names.into_iter().map(BlockSequence) {
             let path = directory.journal_file(first);
             if first < snapshot.next {
@@ -46,29 +47,34 @@ impl Verification<'_> {
                 path,
                 first,
             });
-            next = self.journal_file(directory, &file, Some(first.0) == last, nexts)?;
+            let position;
+            (next, position) = self.journal_file(directory, &file, Some(first.0) == last, nexts)?;
+            end = Some((file, position));
         }
         if last.is_none() && snapshot.exists {
             self.damage(&directory.journal_file(next), 0, "the file isn't there");
         }
-        Ok(())
+        let end = end.as_ref();
+        let end = end.map(|(file, position)| (&*file.path, *position));
+        StopMark::check(directory, next, end).or_else(|error| self.failed(error))
     }
 
-    /// Checks one file, and gives the block that the next one must start with.
+    /// Checks one file, and gives the block that the next one must start with, and where the last
+    /// one ends.
     fn journal_file(
         &mut self,
         directory: &ShardDirectory,
         file: &Arc<JournalFile>,
         is_last: bool,
         nexts: &mut Nexts,
-    ) -> Result<BlockSequence, Error> {
+    ) -> Result<(BlockSequence, u64), Error> {
         self.verified.journal_files += 1;
         let path = &file.path;
         let scanner = match Scanner::open(file, directory.shard) {
             Ok(scanner) => scanner,
             Err(error) => {
                 self.failed(error)?;
-                return Ok(file.first);
+                return Ok((file.first, 0));
             }
         };
         let Some(mut scanner) = scanner else {
@@ -81,7 +87,7 @@ impl Verification<'_> {
             } else {
                 self.damage(path, 0, "not a journal file's header");
             }
-            return Ok(file.first);
+            return Ok((file.first, 0));
         };
         while let Some(block) = scanner.next_block()? {
             self.block(path, &block, nexts);
@@ -101,7 +107,7 @@ impl Verification<'_> {
             }
             Ending::Clean => {}
         }
-        Ok(scanner.next_sequence())
+        Ok((scanner.next_sequence(), scanner.position()))
     }
 
     fn block(&mut self, path: &Path, block: &ScannedBlock, nexts: &mut Nexts) {

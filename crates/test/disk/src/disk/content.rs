@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::Loss;
 use crate::random::Random;
 
 /// A change of a file.
@@ -41,6 +42,22 @@ impl Content {
         for change in self.unsynced.drain(..) {
             change.apply(&mut self.synced);
         }
+    }
+
+    /// A sync that fails. What `loss` takes is written by no later sync either: the file system
+    /// takes it for clean.
+    pub(super) fn fail_sync(&mut self, loss: Loss) {
+        let mut synced = match loss {
+            Loss::Nothing => self.bytes.clone(),
+            Loss::Everything => self.synced.clone(),
+            Loss::Some(seed) => self.after_power_cut(&mut Random::new(seed)).bytes,
+        };
+        for change in self.unsynced.drain(..) {
+            if let Change::Size(_) = change {
+                change.apply(&mut synced);
+            }
+        }
+        self.synced = synced;
     }
 
     pub(super) fn read(&self, position: u64, length: usize) -> Bytes {

@@ -10,7 +10,7 @@ use std::{
 use parking_lot::Mutex;
 use stele_base_env::Entry;
 
-use super::content::Content;
+use super::{Loss, content::Content};
 use crate::random::Random;
 
 /// What lies at a path.
@@ -107,6 +107,15 @@ impl Directories {
         for node in self.nodes.values() {
             if let Node::File(content) = node {
                 content.lock().sync();
+            }
+        }
+    }
+
+    /// A sync of everything that fails: see [`Content::fail_sync`]. No entry is safer by it.
+    pub(super) fn fail_sync_all(&self, loss: Loss) {
+        for node in self.nodes.values() {
+            if let Node::File(content) = node {
+                content.lock().fail_sync(loss);
             }
         }
     }

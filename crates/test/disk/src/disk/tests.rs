@@ -141,14 +141,44 @@ fn a_full_disk_takes_no_more_and_frees_what_is_removed() {
 }
 
 #[test]
-fn a_failed_sync_makes_nothing_safe() {
-    let found = outcomes(|disk, file| {
+fn what_a_failed_sync_loses_is_read_until_a_power_cut_and_safe_once_written_again() {
+    for is_written_again in [false, true] {
+        let (disk, file) = disk_with_file();
         disk.sync_dir(Path::new("/d")).unwrap();
         file.write_at(0, b"written").unwrap();
-        disk.fail_next_sync();
+        disk.fail_sync_after(0, Loss::Everything);
         file.sync_data().unwrap_err();
-    });
-    assert!(found.len() > 1);
+        disk.restart();
+        assert_eq!(content(&disk).unwrap(), "written");
+        if is_written_again {
+            file.write_at(0, b"written").unwrap();
+        }
+        file.sync_data().unwrap();
+        FileSystem::sync(&disk).unwrap();
+        disk.cut_power(&mut Random::new(1));
+        let safe = if is_written_again { "written" } else { "" };
+        assert_eq!(content(&disk).unwrap(), safe);
+    }
+}
+
+#[test]
+fn a_failed_sync_loses_what_it_is_told_and_no_sizes() {
+    let after = |loss| {
+        let (disk, file) = disk_with_file();
+        disk.sync_dir(Path::new("/d")).unwrap();
+        file.preallocate(7).unwrap();
+        file.write_at(0, b"written").unwrap();
+        disk.fail_sync_after(1, loss);
+        let other = disk.open(Path::new("/d/other"), OpenMode::CreateNew);
+        other.unwrap().sync_data().unwrap();
+        FileSystem::sync(&disk).unwrap_err();
+        disk.cut_power(&mut Random::new(1));
+        content(&disk).unwrap()
+    };
+    assert_eq!(after(Loss::Nothing), "written");
+    assert_eq!(after(Loss::Everything), vec![0; 7]);
+    let mut torn = (0..200).map(|seed| after(Loss::Some(seed)));
+    assert!(torn.any(|found| found == "writ\0\0\0"));
 }
 
 #[test]

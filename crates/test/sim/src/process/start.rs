@@ -4,8 +4,8 @@ use std::{collections::VecDeque, path::PathBuf, sync::Arc};
 
 use parking_lot::RwLock;
 use stele_base_env::Disk;
-use stele_base_types::{ProcessEpoch, ShardId, Timestamp};
-use stele_core_broker::{LinkInbox, Mailbox, Opened, Shard};
+use stele_base_types::{ProcessEpoch, Timestamp};
+use stele_core_broker::{LinkInbox, Mailbox, Opened};
 use stele_core_engine::{Catalogue, State};
 use stele_core_storage::{DataDirectory, Error, Options, SpaceGuard};
 use stele_test_disk::{MemoryDisk, Random};
@@ -89,25 +89,31 @@ impl Process {
             links,
             has_lost: false,
             replica,
-            options: settings.options,
             telling: settings.telling,
             epoch: ProcessEpoch::default(),
             began: calendar,
             _directory: directory,
         };
-        let shards = (0..settings.shards).map(ShardId);
-        let opened = shards.map(|shard| process.open(shard, settings, calendar));
-        let opened: Vec<_> = opened.collect::<Result<_, _>>()?;
-        let states = || opened.iter().map(|(opened, _)| opened.shard.state());
+        let opened = Opened::all(
+            &process._directory,
+            &settings.options,
+            &process.replica,
+            &process.links,
+            &mut Random::new(settings.secret),
+            calendar,
+        )?;
+        let states = || opened.iter().map(|opened| opened.shard.state());
         let epoch = states().map(State::next_epoch).max().unwrap_or_default();
         let latest = states().map(State::latest).max().unwrap_or_default();
         let now = calendar.max(latest);
         (process.epoch, process.began) = (epoch, now);
-        for (mut opened, guard) in opened {
+        for mut opened in opened {
             opened.shard.limit_pieces(settings.piece_records);
             opened.shard.keep_unread_for(settings.unread_kept_ms);
             opened.recover(epoch, now)?;
-            process.sites.push(Site::new(opened, guard));
+            process
+                .sites
+                .push(Site::new(opened, settings.reserve_bytes));
         }
         let shards = 0..process.sites.len();
         let states = shards.map(|shard| process.state_of(shard)).collect();
@@ -118,39 +124,21 @@ impl Process {
         }
         Ok((process, states))
     }
-
-    fn open(
-        &self,
-        shard: ShardId,
-        settings: &Settings,
-        now: Timestamp,
-    ) -> Result<(Opened, SpaceGuard), Error> {
-        let directory = self._directory.shard(shard)?;
-        let guard = SpaceGuard::new(&directory, settings.reserve_bytes);
-        let opened = Shard::open(
-            &directory,
-            &self.options,
-            Arc::clone(&self.replica),
-            self.links.clone(),
-            &mut Random::new(settings.secret),
-            now,
-        )?;
-        Ok((opened, guard))
-    }
 }
 
 impl Site {
-    fn new(opened: Opened, guard: SpaceGuard) -> Self {
+    fn new(opened: Opened, reserve_bytes: u64) -> Self {
         let Opened {
             shard,
             writer,
             checkpointer,
+            directory,
         } = opened;
         Self {
             shard,
             writer,
             checkpointer,
-            guard,
+            guard: SpaceGuard::new(&directory, reserve_bytes),
             blocks: VecDeque::new(),
             untold: Progress::default(),
             told: VecDeque::new(),

@@ -261,6 +261,7 @@ impl Process {
     pub(crate) fn stop(&mut self, now: Timestamp) -> Result<(), Error> {
         for shard in 0..self.sites.len() {
             self.write_all(shard, now)?;
+            self.sites[shard].shard.stop();
             self.write_all(shard, now)?;
             self.sites[shard].writer.mark_end()?;
         }

@@ -18,7 +18,7 @@ use crate::{
     Settings,
     errors::{self, Fault},
     limits::TOPIC_NAME_SIZE_BYTES_MAX,
-    topic_configs,
+    topic_configs::{self, TimeBounds},
 };
 
 /// The only broker.
@@ -38,6 +38,8 @@ pub(crate) struct Topic {
     pub(crate) partitions: u32,
     /// The largest batch that it takes.
     pub(crate) batch_size_bytes_max: u32,
+    /// The times that its records may be of.
+    pub(crate) time_bounds: TimeBounds,
 }
 
 impl Topic {
@@ -51,6 +53,7 @@ impl Topic {
             name: definition.name.clone(),
             partitions: definition.config.partitions,
             batch_size_bytes_max,
+            time_bounds: TimeBounds::of(facet),
         }
     }
 

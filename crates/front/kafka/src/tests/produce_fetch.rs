@@ -47,7 +47,7 @@ fn batch(values: &[&str]) -> Bytes {
     builder(values).finish().into_bytes()
 }
 
-fn produce(partition: i32, records: Bytes) -> ProduceRequest {
+pub(super) fn produce(partition: i32, records: Bytes) -> ProduceRequest {
     let data = PartitionProduceData::default()
         .with_index(partition)
         .with_records(Some(records));
@@ -60,7 +60,10 @@ fn produce(partition: i32, records: Bytes) -> ProduceRequest {
         .with_topic_data(vec![topic])
 }
 
-async fn produced(client: &mut Client, request: ProduceRequest) -> PartitionProduceResponse {
+pub(super) async fn produced(
+    client: &mut Client,
+    request: ProduceRequest,
+) -> PartitionProduceResponse {
     let response = client.call(9, request).await;
     response.responses[0].partition_responses[0].clone()
 }
@@ -70,7 +73,7 @@ async fn produce_error(client: &mut Client, records: Vec<u8>) -> Option<Response
     response.error_code.err()
 }
 
-fn fetch(partitions: &[(i32, i64)]) -> FetchRequest {
+pub(super) fn fetch(partitions: &[(i32, i64)]) -> FetchRequest {
     let partitions = partitions.iter().map(|(index, offset)| {
         FetchPartition::default()
             .with_partition(*index)
@@ -88,12 +91,12 @@ fn fetch(partitions: &[(i32, i64)]) -> FetchRequest {
 }
 
 /// The values from the records of a fetched partition.
-fn values(partition: &PartitionData) -> Vec<String> {
+pub(super) fn values(partition: &PartitionData) -> Vec<String> {
     let blob = partition.records.clone().unwrap();
     let mut values = Vec::new();
     for batch in Batches::new(blob) {
         let batch: Batch = batch.unwrap();
-        batch.validate().unwrap();
+        batch.validate(LIMIT_BYTES).unwrap();
         for record in batch.records(LIMIT_BYTES).unwrap() {
             let value = record.unwrap().value.unwrap();
             values.push(String::from_utf8(value.to_vec()).unwrap());
@@ -102,7 +105,7 @@ fn values(partition: &PartitionData) -> Vec<String> {
     values
 }
 
-fn only(response: &FetchResponse) -> &PartitionData {
+pub(super) fn only(response: &FetchResponse) -> &PartitionData {
     let [topic] = &response.responses[..] else {
         panic!("{} topics", response.responses.len());
     };

@@ -59,7 +59,7 @@ pub use log::{
     ProducerStamp, Purge, Remembered, Run, Schedule, Settle, SettleItem, Skip, Subscribe,
     Subscription, Trim, TrimReason, Unsubscribe, UseLog, partition_of_key,
 };
-pub use producer_ids::{InitProducer, InitProducerError};
+pub use producer_ids::InitProducer;
 pub use record::{CatalogueRecord, GroupRecord, LogRecord, Record};
 pub use state::State;
 pub use stored::{PartKind, StatePart, StoredError, StoredRecord, Touched};

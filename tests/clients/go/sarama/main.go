@@ -30,6 +30,7 @@ func main() {
 		}},
 		{Claim: "records_are_found_by_their_own_times", Shows: foundByTime},
 		{Claim: "compressed_records_are_found_by_their_own_times", Shows: compressedFoundByTime},
+		{Claim: "an_idempotent_producer_goes_on_in_a_topic_made_anew", Shows: topicMadeAnew},
 	})
 }
 
@@ -159,4 +160,44 @@ func findEach(client sarama.Client, topic string) error {
 		}
 	}
 	return nil
+}
+
+// The broker knows nothing of the producer then, whose numbers go on all the same.
+func topicMadeAnew(ctx context.Context) error {
+	config := settings()
+	config.Producer.Idempotent = true
+	config.Net.MaxOpenRequests = 1
+	return withTopicOf(ctx, config, func(client sarama.Client, topic string) error {
+		producer, err := sarama.NewSyncProducerFromClient(client)
+		if err != nil {
+			return err
+		}
+		defer producer.Close()
+		sendAll := func() error {
+			for _, value := range []string{"a", "b", "c"} {
+				message := &sarama.ProducerMessage{Topic: topic, Value: sarama.StringEncoder(value)}
+				if _, _, err := producer.SendMessage(message); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		if err := sendAll(); err != nil {
+			return err
+		}
+		if err := remove(client, topic); err != nil {
+			return err
+		}
+		if err := create(ctx, client, topic); err != nil {
+			return err
+		}
+		if err := sendAll(); err != nil {
+			return err
+		}
+		found, err := read(ctx, client, topic, 3)
+		if err != nil {
+			return err
+		}
+		return checks.Equal(found, []string{"a", "b", "c"})
+	})
 }

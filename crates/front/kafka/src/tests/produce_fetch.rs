@@ -218,35 +218,57 @@ async fn a_fetch_that_cannot_be_answered_says_why_at_once() {
     broker.stop().await;
 }
 
+/// How many batches of 10,000 bytes and a header come of each of three partitions that hold three.
+async fn counts_within(
+    client: &mut Client,
+    bytes_max: i32,
+    partition_bytes_max: i32,
+) -> Vec<usize> {
+    let mut request = fetch(&[(0, 0), (1, 0), (2, 0)])
+        .with_max_bytes(bytes_max)
+        .with_min_bytes(bytes_max)
+        .with_max_wait_ms(600_000);
+    for partition in &mut request.topics[0].partitions {
+        partition.partition_max_bytes = partition_bytes_max;
+    }
+    let response = client.call(11, request).await;
+    let partitions = response.responses[0].partitions.iter();
+    partitions.map(|it| values(it).len()).collect()
+}
+
 #[tokio::test]
 async fn limits_hold_but_for_the_first_batch() {
     let broker = TestBroker::start();
     let mut client = Client::of(&broker);
-    client.create_topic("orders", 2).await;
+    client.create_topic("orders", 3).await;
     let large = "x".repeat(10_000);
-    for partition in [0, 1] {
+    for partition in [0, 1, 2] {
         for _ in 0..3 {
             produced(&mut client, produce(partition, batch(&[&large]))).await;
         }
     }
-    let response = client
-        .call(11, fetch(&[(0, 0), (1, 0)]).with_max_bytes(1))
-        .await;
-    let counts = |response: &FetchResponse| -> Vec<usize> {
-        let partitions = response.responses[0].partitions.iter();
-        partitions.map(|it| values(it).len()).collect()
-    };
-    assert_eq!(counts(&response), [1, 0]);
-    let response = client
-        .call(11, fetch(&[(0, 0), (1, 0)]).with_max_bytes(25_000))
-        .await;
-    let fetched: usize = counts(&response).iter().sum();
-    assert!(
-        (1..=3).contains(&fetched),
-        "{fetched} batches in 25,000 bytes"
-    );
-    let response = client.call(11, fetch(&[(0, 0), (1, 0)])).await;
-    assert_eq!(counts(&response), [3, 3]);
+    const PLENTY: i32 = 1 << 20;
+    for (bytes_max, partition_bytes_max, expected) in [
+        (1, PLENTY, [1, 0, 0]),
+        (15_000, PLENTY, [1, 0, 0]),
+        (25_000, PLENTY, [2, 0, 0]),
+        (45_000, PLENTY, [3, 1, 0]),
+        (PLENTY, 1_000, [1, 0, 0]),
+        (PLENTY, 15_000, [1, 1, 1]),
+        (PLENTY, 25_000, [2, 2, 2]),
+        (25_000, 15_000, [1, 1, 0]),
+        (28_000, 25_000, [2, 0, 0]),
+        (90_000, PLENTY, [3, 3, 2]),
+    ] {
+        // What is left out isn't waited for.
+        let counting = counts_within(&mut client, bytes_max, partition_bytes_max);
+        let counts = tokio::time::timeout(Duration::from_secs(120), counting).await;
+        assert_eq!(
+            counts.unwrap(),
+            expected,
+            "{bytes_max}, {partition_bytes_max}"
+        );
+    }
     broker.stop().await;
 }
 

@@ -39,7 +39,7 @@ pub use catalogue::{
 pub use command::{Command, Token};
 pub use config::{
     Argument, Arguments, BindingTarget, Durability, ExchangeKind, Facet, LedgerConfig, Lifetime,
-    LogConfig, Retention, Settings, Window,
+    LogConfig, Retention, Settings, SettingsChange, Window, alter_settings,
 };
 pub use decision::{Decision, Effect};
 pub use group::{

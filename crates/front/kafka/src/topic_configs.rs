@@ -9,7 +9,9 @@
 
 use std::collections::BTreeMap;
 
-use stele_core_engine::{Durability, LogDefinition, Settings as FacetSettings, Window};
+use stele_core_engine::{
+    Durability, LogDefinition, Settings as FacetSettings, SettingsChange, Window,
+};
 use stele_wire_kafka::ResponseError;
 
 use crate::{Settings, errors::Fault, topics::FACET};
@@ -328,6 +330,17 @@ pub(crate) fn check<'a>(
         }
     }
     Ok(settings)
+}
+
+/// The change by which a topic has the configurations that a client gives, and no others.
+pub(crate) fn replacing<'a>(
+    configs: impl Iterator<Item = (&'a str, Option<&'a str>)>,
+) -> Result<SettingsChange, Fault> {
+    let mut given = check(configs)?;
+    let all = TOPIC_CONFIGS.iter();
+    Ok(all
+        .map(|config| (config.name.into(), given.remove(config.name)))
+        .collect())
 }
 
 /// The retention that a topic's settings ask for.

@@ -1,12 +1,15 @@
 use stele_base_types::VHOST_DEFAULT;
-use stele_core_engine::Durability;
+use stele_core_engine::{Durability, Retention, Window};
 use stele_test_testkit::{TestBroker, queue};
 use stele_wire_kafka::{
     ParseResponseErrorCode, ResponseError, StrBytes,
     messages::{
         CreateTopicsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
-        MetadataRequest, MetadataResponse, create_topics_request::CreatableTopic,
-        delete_topics_request::DeleteTopicState, describe_configs_request::DescribeConfigsResource,
+        IncrementalAlterConfigsRequest, MetadataRequest, MetadataResponse,
+        create_topics_request::CreatableTopic,
+        delete_topics_request::DeleteTopicState,
+        describe_configs_request::DescribeConfigsResource,
+        incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
         metadata_request::MetadataRequestTopic,
     },
 };
@@ -75,6 +78,56 @@ async fn a_queue_that_is_asked_for_keeps_its_retention_and_gets_a_topics() {
     };
     assert!(retention.until_acknowledged);
     assert_eq!(retention.window, Some(settings().retention_default));
+    broker.stop().await;
+}
+
+/// Sets one configuration of `orders`.
+async fn configure(client: &mut Client, name: &'static str, value: &'static str) -> i16 {
+    let config = AlterableConfig::default()
+        .with_name(StrBytes::from_static_str(name))
+        .with_value(Some(StrBytes::from_static_str(value)));
+    let resource = AlterConfigsResource::default()
+        .with_resource_type(2)
+        .with_resource_name(StrBytes::from_static_str("orders"))
+        .with_configs(vec![config]);
+    let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
+    client.call(1, request).await.responses[0].error_code
+}
+
+#[tokio::test]
+async fn changes_of_a_topic_at_the_same_time_all_hold() {
+    let broker = TestBroker::start();
+    let mut clients: Vec<_> = (0..4).map(|_| Client::of(&broker)).collect();
+    let [first, second, third, fourth] = &mut clients[..] else {
+        panic!("four clients");
+    };
+    assert_eq!(first.try_create_topic("orders", 1, &[]).await, 0);
+    let adopting = broker
+        .broker
+        .declare_log(queue("orders", Durability::Synced));
+    let (by_time, by_size, largest, grace, adopted) = tokio::join!(
+        configure(first, "retention.ms", "86400000"),
+        configure(second, "retention.bytes", "4096"),
+        configure(third, "max.message.bytes", "2000"),
+        configure(fourth, "segment.ms", "1000"),
+        adopting,
+    );
+    assert_eq!([by_time, by_size, largest, grace], [0; 4]);
+    adopted.unwrap();
+    let (retention, settings) = {
+        let catalogue = broker.broker.catalogue();
+        let definition = catalogue.log(VHOST_DEFAULT, "orders").unwrap();
+        let settings = definition.facets.get("kafka").unwrap().len();
+        (definition.config.retention, settings)
+    };
+    let expected = Retention {
+        until_acknowledged: true,
+        window: Some(Window {
+            time_ms: Some(86_400_000),
+            size_bytes: Some(4_096),
+        }),
+    };
+    assert_eq!((retention, settings), (expected, 4));
     broker.stop().await;
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use stele_base_types::{
     LogId, Name, Offset, PartitionId, PartitionIndex, Principal, VHOST_DEFAULT,
 };
+pub(crate) use stele_core_broker::LEADER_EPOCH;
 use stele_core_broker::{Action, Broker, Read, Resolved};
 use stele_core_engine::{
     Adopt, DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition, Retention,
@@ -23,9 +24,6 @@ use crate::{
 
 /// The only broker.
 pub const NODE_ID: i32 = 1;
-
-/// The epoch in which it leads every partition.
-pub(crate) const LEADER_EPOCH: i32 = 0;
 
 /// This front's name among a log's facets.
 pub(crate) const FACET: &str = "kafka";

@@ -152,6 +152,20 @@ async fn what_is_produced_is_fetched_in_every_version() {
 }
 
 #[tokio::test]
+async fn batches_carry_the_epoch_of_their_leader() {
+    let broker = TestBroker::start();
+    let mut client = Client::of(&broker);
+    client.create_topic("orders", 1).await;
+    produced(&mut client, produce(0, batch(&["a"]))).await;
+    let response = client.call(11, fetch(&[(0, 0)])).await;
+    let mut records = only(&response).records.clone().unwrap();
+    let fetched = Batch::split_from(&mut records).unwrap();
+    assert_eq!(fetched.header().leader_epoch(), 0);
+    fetched.verify_checksum().unwrap();
+    broker.stop().await;
+}
+
+#[tokio::test]
 async fn a_fetch_waits_for_records_and_answers_as_they_come() {
     let broker = TestBroker::start();
     let (mut producer, mut consumer) = (Client::of(&broker), Client::of(&broker));

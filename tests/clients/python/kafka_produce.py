@@ -3,6 +3,7 @@
 import time
 
 from confluent_kafka import TopicPartition
+from confluent_kafka.admin import NewTopic
 
 from checks import check, equal, eventually, unique
 from librdkafka_session import admin, consumer, poll, produce, producer, topic, values_of
@@ -92,6 +93,25 @@ def an_unknown_topic_is_made_at_the_first_produce():
     equal((acknowledged[0].partition(), acknowledged[0].offset()), (0, 0))
     equal(values_of(name, 1), [b"first"])
     admin.delete_topics([name])[name].result(15)
+
+
+@check
+def an_idempotent_producer_goes_on_in_a_topic_made_anew():
+    """The broker knows nothing of the producer then, whose numbers go on all the same."""
+    with topic() as name:
+        opened, errors = producer(enable_idempotence=True, message_timeout_ms=30_000), []
+
+        def send_all():
+            for value in numbered(5):
+                opened.produce(name, value, on_delivery=lambda error, _: error and errors.append(error))
+            equal((opened.flush(60), errors), (0, []))
+
+        send_all()
+        admin.delete_topics([name])[name].result(15)
+        eventually(lambda: name not in admin.list_topics(timeout=10).topics)
+        admin.create_topics([NewTopic(name, 1, 1)])[name].result(15)
+        send_all()
+        equal(values_of(name, 5), numbered(5))
 
 
 @check

@@ -68,6 +68,13 @@ pub const KEYS: &[Key] = &[
          queue keeps what a consumer group with a position on it hasn't read.",
     ),
     key(
+        "kafka.group_gathering",
+        Kind::Span,
+        Some("3s"),
+        "How long a consumer group without members waits for others than the first one \
+         (`group.initial.rebalance.delay.ms`). Tests with a consumer each want `0s`.",
+    ),
+    key(
         "kafka.batch_max",
         Kind::SizeIn {
             min: 1024,

@@ -35,6 +35,7 @@ pub struct Kafka {
     pub auto_create: bool,
     pub partitions: u32,
     pub retention: Span,
+    pub group_gathering: Span,
     pub batch_max: Size,
     pub request_max: Size,
     pub request_memory: Size,

@@ -1,5 +1,6 @@
 //! The handle that fronts hold.
 
+use std::convert::Infallible;
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
@@ -14,9 +15,9 @@ use stele_base_types::{
 use stele_core_engine::{
     AlterLog, AppendError, Appended, Bind, Catalogue, CatalogueError, Command, DeclareExchange,
     DeclareLog, Declared, DeleteExchange, DeleteLog, Extend, GroupCommand, GroupError,
-    GroupListing, InitProducer, InitProducerError, JoinGroup, JoinReply, Lease, LeaseRequest,
-    LedgerId, ListGroups, LogDefinition, LogError, Missing, MoveError, Purge, Settle, Skip,
-    SyncGroup, SyncedGroup, Topology, Trim, TrimReason, Unbind, UseLog,
+    GroupListing, InitProducer, JoinGroup, JoinReply, Lease, LeaseRequest, LedgerId, ListGroups,
+    LogDefinition, LogError, Missing, MoveError, Purge, Settle, Skip, SyncGroup, SyncedGroup,
+    Topology, Trim, TrimReason, Unbind, UseLog,
 };
 use tokio::sync::{
     Notify,
@@ -436,7 +437,7 @@ impl Broker {
     pub async fn init_producer(
         &self,
         current: Option<(ProducerId, ProducerEpoch)>,
-    ) -> Result<(ProducerId, ProducerEpoch), Error<InitProducerError>> {
+    ) -> Result<(ProducerId, ProducerEpoch), Error<Infallible>> {
         self.call(ShardId(0), InitProducer { current }).await
     }
 

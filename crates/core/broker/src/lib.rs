@@ -48,7 +48,7 @@ pub use meter::{
 };
 pub use moved::MoveMessage;
 pub use publish::Publish;
-pub use read::{Found, Read, ReadError, ReadReply, TimeReply, Watch};
+pub use read::{Found, LEADER_EPOCH, Read, ReadError, ReadReply, TimeReply, Watch};
 pub use reply_to::{Pending, ReplyTo};
 pub use request::{AnswerTo, Request};
 pub use resolve::{Action, ResolveError, Resolved};

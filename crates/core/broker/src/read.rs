@@ -9,6 +9,10 @@ use tokio::sync::Notify;
 
 use crate::Failure;
 
+/// The epoch in which this process leads every partition, as batches have it: one process has never
+/// taken over from another.
+pub const LEADER_EPOCH: i32 = 0;
+
 /// What to read.
 #[derive(Clone, Copy, Debug)]
 pub struct Read {
@@ -108,7 +112,7 @@ fn placed(stored: Vec<StoredBatch>) -> Result<Vec<Batch>, Failure> {
         Ok(if batch.header().base_offset() == base_offset {
             batch
         } else {
-            batch.placed_at(base_offset, 0)
+            batch.placed_at(base_offset, LEADER_EPOCH)
         })
     };
     stored.into_iter().map(place).collect()

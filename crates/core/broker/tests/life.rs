@@ -4,7 +4,7 @@
     reason = "a test that can't go on says so by panicking"
 )]
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use stele_base_env::{Disk, LocalDisk};
 use stele_base_types::{ConsumerId, LogId, Offset, PartitionId, PartitionIndex, Timestamp};
@@ -263,6 +263,23 @@ async fn a_wait_is_answered_by_a_publish_and_a_watch_wakes() {
     publish(&test.broker, log, "one").await;
     assert_eq!(waiting.await.unwrap(), 1);
     watch.changed().await;
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn a_watch_ends_with_its_log() {
+    let test = TestBroker::start();
+    let log = declare_queue(&test.broker, "orders", Durability::Synced).await;
+    let watch = test
+        .broker
+        .watch(&[(first_partition(log), Offset(0))])
+        .await;
+    test.broker
+        .delete_log(DeleteLog::anyway(log))
+        .await
+        .unwrap();
+    let woken = tokio::time::timeout(Duration::from_secs(60), watch.changed()).await;
+    woken.expect("it wakes");
     test.stop().await;
 }
 

@@ -188,11 +188,8 @@ fn a_partition_is_shown_once_its_definition_is_on_disk() {
     alone.declare(Durability::Synced);
     assert_eq!(alone.partitions(), 1);
     let alter = AlterLog {
-        log: LOG,
         partitions: Some(2),
-        retention: None,
-        queue: None,
-        settings: None,
+        ..AlterLog::nothing(LOG)
     };
     alone.tell(alter);
     alone.write(START);
@@ -257,21 +254,15 @@ fn what_nobody_waits_for_is_written_after_five_milliseconds() {
 fn a_record_of_long_ago_stays_for_a_while() {
     let directory = tempfile::tempdir().unwrap();
     let mut alone = Alone::open(directory.path());
-    alone.declare(Durability::Synced);
-    let alter = AlterLog {
-        log: LOG,
-        partitions: None,
-        retention: Some(Retention {
-            until_acknowledged: false,
-            window: Some(Window {
-                time_ms: Some(DAY_MS),
-                size_bytes: None,
-            }),
+    let mut topic = queue("topic", Durability::Synced);
+    topic.config.retention = Retention {
+        until_acknowledged: false,
+        window: Some(Window {
+            time_ms: Some(DAY_MS),
+            size_bytes: None,
         }),
-        queue: None,
-        settings: None,
     };
-    alone.tell(alter);
+    drop(alone.ask_for(topic));
     alone.write(START);
     alone.sync();
     alone.append();

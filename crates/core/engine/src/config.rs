@@ -69,7 +69,7 @@ impl Retention {
 
 /// Retention by age and size, as Kafka's `retention.ms` and `retention.bytes`: a record leaves the
 /// window when it exceeds either bound. `None` is no bound.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<WindowField>", into = "Vec<WindowField>")]
 pub struct Window {
     /// The age to which a record is kept, in milliseconds.
@@ -148,6 +148,19 @@ pub type Facet = Box<str>;
 
 /// A facet's settings, by the protocol's own names.
 pub type Settings = BTreeMap<Box<str>, Box<str>>;
+
+/// What becomes of some of a facet's settings: a new value, or `None` for one that goes.
+pub type SettingsChange = BTreeMap<Box<str>, Option<Box<str>>>;
+
+/// Makes a change to a facet's settings.
+pub fn alter_settings(settings: &mut Settings, change: &SettingsChange) {
+    for (name, value) in change {
+        match value {
+            Some(value) => settings.insert(name.clone(), value.clone()),
+            None => settings.remove(name),
+        };
+    }
+}
 
 /// How an exchange routes (AMQP 0-9-1, section 3.1.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -39,15 +39,15 @@ pub use catalogue::{
 pub use command::{Command, Token};
 pub use config::{
     Argument, Arguments, BindingTarget, Durability, ExchangeKind, Facet, LedgerConfig, Lifetime,
-    LogConfig, Retention, Settings, Window,
+    LogConfig, Retention, Settings, SettingsChange, Window, alter_settings,
 };
 pub use decision::{Decision, Effect};
 pub use group::{
     CommitOffset, CommitOffsets, DeleteGroup, DeleteOffsets, DescribeGroup, FetchOffsets,
-    GroupAssignments, GroupCommand, GroupDescription, GroupError, GroupJoining, GroupListing,
-    GroupMemberProfile, GroupState, Groups, Heartbeat, HeartbeatReply, JoinGroup, JoinReply,
-    JoinedGroup, JoinedMember, LeaveGroup, ListGroups, MemberDescription, OffsetEntry, SyncGroup,
-    SyncedGroup,
+    GroupAssignments, GroupCommand, GroupDescription, GroupError, GroupGathering, GroupJoining,
+    GroupListing, GroupMemberProfile, GroupState, Groups, Heartbeat, HeartbeatReply, JoinGroup,
+    JoinReply, JoinedGroup, JoinedMember, LeaveGroup, ListGroups, MemberDescription, OffsetEntry,
+    SyncGroup, SyncedGroup,
 };
 pub use link::{LinkCommand, LinkNumber, LinkRecord, Links, Topology, shard_of};
 pub use log::{
@@ -59,7 +59,7 @@ pub use log::{
     ProducerStamp, Purge, Remembered, Run, Schedule, Settle, SettleItem, Skip, Subscribe,
     Subscription, Trim, TrimReason, Unsubscribe, UseLog, partition_of_key,
 };
-pub use producer_ids::{InitProducer, InitProducerError};
+pub use producer_ids::InitProducer;
 pub use record::{CatalogueRecord, GroupRecord, LogRecord, Record};
 pub use state::State;
 pub use stored::{PartKind, StatePart, StoredError, StoredRecord, Touched};

@@ -1,37 +1,26 @@
 //! Producer ids (KIP-98), given out by shard 0.
 
+use std::convert::Infallible;
+
 use stele_base_types::{ProducerEpoch, ProducerId, Timestamp};
 
 use crate::{Command, Decision, Durability, Record, State};
 
-/// A new producer id, or the next epoch of the one given.
+/// A new producer id, or the next epoch of the one given, if that was given out here.
 #[derive(Clone, Copy, Debug)]
 pub struct InitProducer {
     /// The producer's current id and epoch; `None` for a new producer.
     pub current: Option<(ProducerId, ProducerEpoch)>,
 }
 
-/// A refusal of a producer id: nothing has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InitProducerError {
-    /// The id was never given out.
-    #[error("unknown producer id")]
-    UnknownProducer,
-}
-
 impl Command for InitProducer {
     type Reply = (ProducerId, ProducerEpoch);
-    type Error = InitProducerError;
+    type Error = Infallible;
 
-    fn decide(
-        self,
-        state: &State,
-        _now: Timestamp,
-    ) -> Result<Decision<Self::Reply>, InitProducerError> {
+    fn decide(self, state: &State, _now: Timestamp) -> Result<Decision<Self::Reply>, Infallible> {
         let next = state.producer_next;
         match self.current {
-            Some((id, _)) if id >= next => Err(InitProducerError::UnknownProducer),
-            Some((id, epoch)) if epoch.0 < i16::MAX - 1 => {
+            Some((id, epoch)) if id < next && epoch.0 < i16::MAX - 1 => {
                 Ok(Decision::reply((id, ProducerEpoch(epoch.0 + 1))))
             }
             _ => Ok(Decision::change(

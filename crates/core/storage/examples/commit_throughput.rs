@@ -171,7 +171,7 @@ fn write(
                 partition,
                 base_offset: next,
             };
-            builder.push_append(&[target], std::slice::from_ref(batch))?;
+            builder.push_append(&[target], 0, std::slice::from_ref(batch))?;
             next = next.next();
         }
         let block = builder.finish(synced);

@@ -162,7 +162,7 @@ fn fill(parts: &mut Recovered, count: u64, round: u64) -> Result<BlockSequence, 
                 partition: partition(log),
                 base_offset: Offset(offset),
             };
-            parts.builder.push_append(&[target], &batch)?;
+            parts.builder.push_append(&[target], 0, &batch)?;
             if log % 500 == 499 || log + 1 == count {
                 let block = parts.builder.finish(synced);
                 parts.index.install(&block);

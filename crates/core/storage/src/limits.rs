@@ -96,3 +96,7 @@ pub(crate) const JOURNAL_SIZES_MAX: u64 = 4;
 /// How many checkpointed journal files a shard keeps to write over: what a burst writes before the
 /// next checkpoint. With two, every other file of a burst was a fresh one.
 pub(crate) const SPARE_FILES_MAX: usize = 4;
+
+/// How far ahead of the broker's time a record's may be to be believed, in milliseconds. What is
+/// further ahead was given in another unit, or by a clock that is wrong.
+pub(crate) const AHEAD_MS_MAX: u64 = 60 * 60_000;

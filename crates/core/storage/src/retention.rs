@@ -2,7 +2,7 @@
 
 use stele_base_types::{Offset, PartitionId, Timestamp};
 
-use crate::ReadIndex;
+use crate::{ReadIndex, limits::AHEAD_MS_MAX};
 
 /// How long data is kept for those who read it by cursor. A bound that isn't set keeps all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,7 +13,8 @@ pub struct RetentionPolicy {
     pub size_bytes_max: Option<u64>,
 }
 
-/// What is too old.
+/// What is too old. Data without a believable time says nothing: it goes with what follows it, so
+/// that one record of a wrong time holds up nothing for longer than that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Age {
     /// Data whose latest timestamp is longer ago.
@@ -37,18 +38,16 @@ impl ReadIndex {
         let mut start = extent.start;
         let mut size_bytes = extent.size_bytes;
         for chunk in self.chunks(partition) {
-            let is_old = policy.age.is_some_and(|age| {
-                chunk.next_offset <= age.of_those_below
-                    && now.since_ms(chunk.max_timestamp) > age.ms_max
-            });
+            let is_old = policy.age.is_some_and(|age| chunk.is_old(&age, now));
             let is_over = policy
                 .size_bytes_max
                 .is_some_and(|max| size_bytes - chunk.size_bytes >= max);
-            if !is_old && !is_over {
+            size_bytes -= chunk.size_bytes;
+            if is_old || is_over {
+                start = start.max(chunk.next_offset);
+            } else if policy.age.is_none() || chunk.is_dated(now) {
                 break;
             }
-            size_bytes -= chunk.size_bytes;
-            start = start.max(chunk.next_offset);
         }
         start
     }
@@ -60,4 +59,16 @@ pub(crate) struct Chunk {
     pub(crate) next_offset: Offset,
     pub(crate) size_bytes: u64,
     pub(crate) max_timestamp: Timestamp,
+}
+
+impl Chunk {
+    fn is_old(&self, age: &Age, now: Timestamp) -> bool {
+        let is_past = now.since_ms(self.max_timestamp) > age.ms_max;
+        is_past && self.next_offset <= age.of_those_below && self.is_dated(now)
+    }
+
+    /// Whether the latest timestamp can be believed: there is one, and it isn't far ahead.
+    fn is_dated(&self, now: Timestamp) -> bool {
+        self.max_timestamp >= Timestamp(0) && self.max_timestamp.since_ms(now) <= AHEAD_MS_MAX
+    }
 }

@@ -11,6 +11,7 @@ mod harness;
 mod inspect;
 mod journal;
 mod properties;
+mod retention;
 mod snapshots;
 mod spares;
 mod stop;

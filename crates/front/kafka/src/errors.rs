@@ -1,9 +1,9 @@
 //! Refusals and failures in Kafka's words.
 
-use std::fmt::Display;
+use std::{convert::Infallible, fmt::Display};
 
 use stele_core_broker::{self as broker, Failure, ReadError, ResolveError};
-use stele_core_engine::{AppendError, CatalogueError, GroupError, InitProducerError, LogError};
+use stele_core_engine::{AppendError, CatalogueError, GroupError, LogError};
 use stele_wire_batch as batch;
 use stele_wire_kafka::{ResponseError, StrBytes};
 
@@ -168,18 +168,14 @@ impl Coded for AppendError {
             // Only a publisher that leaves the partition to the engine is told of a division.
             Self::Malformed(_) | Self::Divided(_) => ResponseError::InvalidRecord,
             Self::OutOfOrderSequence { .. } => ResponseError::OutOfOrderSequenceNumber,
-            Self::DuplicateSequence => ResponseError::DuplicateSequenceNumber,
             Self::ProducerFenced { .. } => ResponseError::InvalidProducerEpoch,
-            Self::UnknownProducer => ResponseError::UnknownProducerId,
         }
     }
 }
 
-impl Coded for InitProducerError {
+impl Coded for Infallible {
     fn coded(&self) -> ResponseError {
-        match self {
-            Self::UnknownProducer => ResponseError::UnknownProducerId,
-        }
+        match *self {}
     }
 }
 

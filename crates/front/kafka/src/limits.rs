@@ -27,6 +27,10 @@ pub(crate) const PRODUCES_IN_FLIGHT_MAX: usize = 64;
 /// here instead of with the client.
 pub(crate) const PRODUCES_IN_FLIGHT_BYTES_MAX: usize = 16 << 20;
 
+/// What a batch's records may take once decompressed to be checked in place, in well under a
+/// millisecond; more is checked on a thread where that holds nobody up.
+pub(crate) const DECOMPRESSED_AT_ONCE_SIZE_BYTES_MAX: usize = 128 * 1024;
+
 /// A connection that has sent part of a frame and then nothing for this long is closed.
 pub(crate) const FRAME_STALL: Duration = Duration::from_secs(30);
 

@@ -1,7 +1,7 @@
 //! What configurations belong to, and changing those of topics.
 
 use stele_core_broker::Action;
-use stele_core_engine::{AlterLog, Retention, Settings as FacetSettings};
+use stele_core_engine::{AlterLog, Settings as FacetSettings, SettingsChange, alter_settings};
 use stele_wire_kafka::ResponseError;
 
 use crate::{
@@ -44,14 +44,15 @@ pub(crate) struct Change<'a> {
 }
 
 impl Change<'_> {
-    /// Makes the change: `settings_new` says from the settings in force what they become.
+    /// Makes the change of the settings that are named, and leaves the others. What is wrong with
+    /// the names or values counts where there is a topic.
     pub(crate) async fn make(
         &self,
         session: &Session,
-        settings_new: impl FnOnce(FacetSettings) -> Result<FacetSettings, Fault>,
+        change: Result<SettingsChange, Fault>,
     ) -> Result<(), Fault> {
         match self.resource_type {
-            TOPIC => self.change_topic(session, settings_new).await,
+            TOPIC => self.change_topic(session, change).await,
             BROKER => {
                 check_broker(self.name)?;
                 Err(Fault::new(
@@ -66,15 +67,16 @@ impl Change<'_> {
     async fn change_topic(
         &self,
         session: &Session,
-        settings_new: impl FnOnce(FacetSettings) -> Result<FacetSettings, Fault>,
+        change: Result<SettingsChange, Fault>,
     ) -> Result<(), Fault> {
         check_name(self.name)?;
         let definition = session.topics().definition(self.name, Action::Configure)?;
-        let current = definition.facets.get(FACET).cloned().unwrap_or_default();
-        let settings = settings_new(current)?;
-        let durability = settings.get(topic_configs::DURABILITY);
+        let change = change?;
+        let durability = change.get(topic_configs::DURABILITY);
         let current = topic_configs::durability_name(definition.config.durability);
-        if durability.is_some_and(|it| &**it != current) {
+        if let Some(Some(durability)) = durability
+            && &**durability != current
+        {
             return Err(Fault::new(
                 ResponseError::InvalidConfig,
                 format!("the durability of a topic is fixed; it is {current}"),
@@ -83,13 +85,17 @@ impl Change<'_> {
         if self.is_check {
             return Ok(());
         }
-        let retention = Retention {
-            window: Some(topic_configs::window(&settings, &session.settings)),
-            ..definition.config.retention
-        };
+        let mut new = FacetSettings::new();
+        alter_settings(&mut new, &change);
+        let window = topic_configs::window(&new, &session.settings);
+        // One that no Kafka client has used yet gets a topic's window as a whole.
+        let is_new = !definition.facets.contains_key(FACET);
+        let is_changed = |name| is_new || change.contains_key(name);
         let alter = AlterLog {
-            retention: Some(retention),
-            settings: Some((FACET.into(), settings)),
+            window_time_ms: is_changed(topic_configs::RETENTION_MS).then_some(window.time_ms),
+            window_size_bytes: is_changed(topic_configs::RETENTION_BYTES)
+                .then_some(window.size_bytes),
+            settings: Some((FACET.into(), change)),
             ..AlterLog::nothing(definition.id)
         };
         session.broker.alter_log(alter).await?;

@@ -29,6 +29,9 @@ pub struct Settings {
     pub request_memory_bytes_max: usize,
     /// Connections at a time; a further one is closed at once.
     pub connections_max: usize,
+    /// How long a group without members waits for others than the first one
+    /// (`group.initial.rebalance.delay.ms`).
+    pub group_gathering_ms: u32,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Where member ids come from.
@@ -53,6 +56,7 @@ impl Settings {
             request_size_bytes_max: 100 * 1024 * 1024,
             request_memory_bytes_max: 512 * 1024 * 1024,
             connections_max: 10_000,
+            group_gathering_ms: 3_000,
             clock,
             random: RandomIds(SharedRng::new(rng)),
         }

@@ -6,4 +6,5 @@ mod kit;
 mod negotiation;
 mod produce_fetch;
 mod serving;
+mod timestamps;
 mod topics;

@@ -9,7 +9,9 @@
 
 use std::collections::BTreeMap;
 
-use stele_core_engine::{Durability, LogDefinition, Settings as FacetSettings, Window};
+use stele_core_engine::{
+    Durability, LogDefinition, Settings as FacetSettings, SettingsChange, Window,
+};
 use stele_wire_kafka::ResponseError;
 
 use crate::{Settings, errors::Fault, topics::FACET};
@@ -17,6 +19,8 @@ use crate::{Settings, errors::Fault, topics::FACET};
 pub(crate) const RETENTION_MS: &str = "retention.ms";
 pub(crate) const RETENTION_BYTES: &str = "retention.bytes";
 pub(crate) const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
+const TIMESTAMP_BEFORE_MAX_MS: &str = "message.timestamp.before.max.ms";
+const TIMESTAMP_AFTER_MAX_MS: &str = "message.timestamp.after.max.ms";
 /// `synced`, `flushed` or `volatile`: what a produce request waits for. Stele's own.
 pub(crate) const DURABILITY: &str = "stele.durability";
 
@@ -179,6 +183,18 @@ pub(crate) const TOPIC_CONFIGS: &[Config] = &[
         "The largest batch that a producer may send.",
     ),
     Config::new(
+        TIMESTAMP_AFTER_MAX_MS,
+        Kind::Long { min: 0 },
+        Some("3600000"),
+        "How far a record's timestamp may be ahead of the broker's time.",
+    ),
+    Config::new(
+        TIMESTAMP_BEFORE_MAX_MS,
+        Kind::Long { min: 0 },
+        Some("9223372036854775807"),
+        "How far a record's timestamp may be behind the broker's time.",
+    ),
+    Config::new(
         "message.timestamp.type",
         Kind::OneOf(&["CreateTime"]),
         Some("CreateTime"),
@@ -316,6 +332,17 @@ pub(crate) fn check<'a>(
     Ok(settings)
 }
 
+/// The change by which a topic has the configurations that a client gives, and no others.
+pub(crate) fn replacing<'a>(
+    configs: impl Iterator<Item = (&'a str, Option<&'a str>)>,
+) -> Result<SettingsChange, Fault> {
+    let mut given = check(configs)?;
+    let all = TOPIC_CONFIGS.iter();
+    Ok(all
+        .map(|config| (config.name.into(), given.remove(config.name)))
+        .collect())
+}
+
 /// The retention that a topic's settings ask for.
 pub(crate) fn window(facet: &FacetSettings, settings: &Settings) -> Window {
     let bound = |name: &str, default: Option<u64>| match facet.get(name) {
@@ -332,6 +359,27 @@ pub(crate) fn window(facet: &FacetSettings, settings: &Settings) -> Window {
 /// The largest batch, where a topic's settings say.
 pub(crate) fn batch_size_bytes_max(facet: &FacetSettings) -> Option<u32> {
     facet.get(MAX_MESSAGE_BYTES)?.parse().ok()
+}
+
+/// The times, seen from the broker's, that a topic's records may be of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TimeBounds {
+    pub(crate) before_ms_max: u64,
+    pub(crate) after_ms_max: u64,
+}
+
+impl TimeBounds {
+    /// Those that a topic's settings ask for.
+    pub(crate) fn of(facet: Option<&FacetSettings>) -> Self {
+        let bound = |name, default| {
+            let value = facet.and_then(|facet| facet.get(name)?.parse().ok());
+            value.unwrap_or(default)
+        };
+        Self {
+            before_ms_max: bound(TIMESTAMP_BEFORE_MAX_MS, i64::MAX as u64),
+            after_ms_max: bound(TIMESTAMP_AFTER_MAX_MS, 60 * 60_000),
+        }
+    }
 }
 
 /// The durability that a topic's settings ask for.
@@ -392,6 +440,20 @@ mod tests {
             let fault = checked(name, value).unwrap_err();
             assert_eq!(fault.error, ResponseError::InvalidConfig, "{name}={value}");
         }
+    }
+
+    #[test]
+    fn the_times_that_a_topic_takes_are_those_shown() {
+        let set = |name: &str| {
+            let default = find(name).unwrap().default.unwrap();
+            checked(name, default).unwrap()
+        };
+        let (before, after) = (set(TIMESTAMP_BEFORE_MAX_MS), set(TIMESTAMP_AFTER_MAX_MS));
+        let defaults = TimeBounds::of(None);
+        assert_eq!(TimeBounds::of(Some(&before)), defaults);
+        assert_eq!(TimeBounds::of(Some(&after)), defaults);
+        let closer = TimeBounds::of(Some(&checked(TIMESTAMP_AFTER_MAX_MS, "5").unwrap()));
+        assert_eq!(closer.after_ms_max, 5);
     }
 
     #[test]

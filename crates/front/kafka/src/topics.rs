@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use stele_base_types::{
     LogId, Name, Offset, PartitionId, PartitionIndex, Principal, VHOST_DEFAULT,
 };
+pub(crate) use stele_core_broker::LEADER_EPOCH;
 use stele_core_broker::{Action, Broker, Read, Resolved};
 use stele_core_engine::{
     Adopt, DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition, Retention,
@@ -18,14 +19,11 @@ use crate::{
     Settings,
     errors::{self, Fault},
     limits::TOPIC_NAME_SIZE_BYTES_MAX,
-    topic_configs,
+    topic_configs::{self, TimeBounds},
 };
 
 /// The only broker.
 pub const NODE_ID: i32 = 1;
-
-/// The epoch in which it leads every partition.
-pub(crate) const LEADER_EPOCH: i32 = 0;
 
 /// This front's name among a log's facets.
 pub(crate) const FACET: &str = "kafka";
@@ -38,6 +36,8 @@ pub(crate) struct Topic {
     pub(crate) partitions: u32,
     /// The largest batch that it takes.
     pub(crate) batch_size_bytes_max: u32,
+    /// The times that its records may be of.
+    pub(crate) time_bounds: TimeBounds,
 }
 
 impl Topic {
@@ -51,6 +51,7 @@ impl Topic {
             name: definition.name.clone(),
             partitions: definition.config.partitions,
             batch_size_bytes_max,
+            time_bounds: TimeBounds::of(facet),
         }
     }
 

@@ -106,9 +106,7 @@ impl Told for AppendError {
             Self::NoSuchPartition
             | Self::Malformed(_)
             | Self::OutOfOrderSequence { .. }
-            | Self::DuplicateSequence
             | Self::ProducerFenced { .. }
-            | Self::UnknownProducer
             | Self::Divided(_) => internal(&self),
         }
     }

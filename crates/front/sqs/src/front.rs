@@ -20,7 +20,8 @@ pub(crate) struct Front {
     /// each lease has a deadline.
     pub(crate) holder: ConsumerRef,
     pub(crate) purges: Purges,
-    /// Held while a queue's settings are read, changed and written.
+    /// Held while it is checked what a queue's settings become, and they are changed: some of them
+    /// allow only so much together.
     pub(crate) altering: Mutex<()>,
     stop: Stop,
 }

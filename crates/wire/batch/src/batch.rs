@@ -1,12 +1,13 @@
 //! A batch as a slice of what it came in.
 
 use bytes::Bytes;
-use stele_base_types::Offset;
+use stele_base_types::{Offset, Timestamp};
 
 use crate::{
-    Compression, Error, Records,
-    header::{BatchHeader, HEADER_SIZE_BYTES, set_base_offset, set_leader_epoch},
-    records,
+    Error, Records, Times,
+    header::{
+        BatchHeader, HEADER_SIZE_BYTES, set_base_offset, set_leader_epoch, set_max_timestamp,
+    },
 };
 
 /// One whole batch with consistent header fields. Cloning shares the bytes.
@@ -68,9 +69,10 @@ impl Batch {
     }
 
     /// Verifies a batch that a client sent: its checksum, that it holds at least one record, that
-    /// its offsets have no gaps and, where it isn't compressed, that each record can be read.
-    /// Compressed records pass through unopened: whoever reads them meets the error.
-    pub fn validate(&self) -> Result<(), Error> {
+    /// its offsets have no gaps and that each record can be read, of which at most
+    /// `decompressed_size_bytes_max` bytes are decompressed. Gives the records' times: what the
+    /// header says of them is the client's word.
+    pub fn validate(&self, decompressed_size_bytes_max: usize) -> Result<Option<Times>, Error> {
         self.verify_checksum()?;
         let header = self.header();
         if !header.is_dense() {
@@ -79,10 +81,25 @@ impl Batch {
                 last_offset_delta: header.last_offset_delta() as i32,
             });
         }
-        if header.compression() == Compression::None {
-            records::check_dense(&self.bytes[HEADER_SIZE_BYTES..], header.record_count())?;
+        header.compression().check_dense(
+            &self.bytes[HEADER_SIZE_BYTES..],
+            decompressed_size_bytes_max,
+            header.record_count(),
+            header.base_timestamp(),
+        )
+    }
+
+    /// The batch with this as the latest timestamp of its records. Copied only where its header
+    /// says another.
+    pub fn with_max_timestamp(self, max_timestamp: Timestamp) -> Self {
+        if self.header().max_timestamp() == max_timestamp {
+            return self;
         }
-        Ok(())
+        let mut bytes = bytes::BytesMut::from(self.bytes);
+        set_max_timestamp(&mut bytes, max_timestamp);
+        Self {
+            bytes: bytes.freeze(),
+        }
     }
 
     /// The records, in order. Compressed ones are decompressed at once, into at most

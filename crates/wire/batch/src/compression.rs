@@ -1,16 +1,18 @@
-//! Opening compressed records. Batches are stored as they came; this runs only when a protocol
-//! other than Kafka's reads them, or an index needs to look inside.
+//! Opening compressed records. Batches are stored as they came; this runs when a producer's batch
+//! is checked, when a protocol other than Kafka's reads it, or an index needs to look inside.
 
 use std::{
     fmt,
-    io::{self, Read},
+    io::{self, BufReader, Read},
 };
 
 use bytes::Bytes;
+use stele_base_types::Timestamp;
 
 use crate::{
     Error,
-    limits::{DECOMPRESSED_RATIO_GUESS, ZSTD_WINDOW_LOG_MAX},
+    check::{self, Times},
+    limits::{CHECKED_SIZE_BYTES, DECOMPRESSED_RATIO_GUESS, ZSTD_WINDOW_LOG_MAX},
 };
 
 mod snappy;
@@ -46,26 +48,76 @@ impl Compression {
     pub(crate) fn decompress(self, block: Bytes, limit_bytes: usize) -> Result<Bytes, Error> {
         let opened = match self {
             Self::None => return Ok(block),
-            Self::Gzip => read_bounded(
-                flate2::bufread::MultiGzDecoder::new(&*block),
-                &block,
-                limit_bytes,
-            ),
             Self::Snappy => snappy::decompress(&block, limit_bytes),
-            Self::Lz4 => read_bounded(
-                lz4_flex::frame::FrameDecoder::new(&*block),
-                &block,
-                limit_bytes,
-            ),
-            Self::Zstd => decompress_zstd(&block, limit_bytes),
+            Self::Gzip | Self::Lz4 | Self::Zstd => self
+                .open(&block, limit_bytes)
+                .and_then(|opened| read_bounded(opened, &block, limit_bytes)),
         };
-        opened.map(Bytes::from).map_err(|fault| match fault {
+        opened
+            .map(Bytes::from)
+            .map_err(|fault| self.error(fault, limit_bytes))
+    }
+
+    /// Checks that `block` opens to exactly `count` readable records without gaps, which is done
+    /// piece by piece: of snappy's formats alone a whole block lies in memory.
+    pub(crate) fn check_dense(
+        self,
+        block: &[u8],
+        limit_bytes: usize,
+        count: u32,
+        base_timestamp: Timestamp,
+    ) -> Result<Option<Times>, Error> {
+        if self == Self::None {
+            let mut plain = block;
+            return check::check_dense(&mut plain, count, base_timestamp)
+                .map_err(|fault| self.unreadable(fault));
+        }
+        let opened = self
+            .open(block, limit_bytes)
+            .map_err(|fault| self.error(fault, limit_bytes))?;
+        // One byte more than allowed tells "too large" from "just fits".
+        let bounded = opened.take((limit_bytes as u64).saturating_add(1));
+        let mut records = BufReader::with_capacity(CHECKED_SIZE_BYTES, bounded);
+        let checked = check::check_dense(&mut records, count, base_timestamp);
+        if records.get_ref().limit() == 0 {
+            return Err(Error::DecompressedTooLarge { limit_bytes });
+        }
+        checked.map_err(|fault| self.unreadable(fault))
+    }
+
+    /// A reader of what `block` opens to.
+    fn open(self, block: &[u8], limit_bytes: usize) -> Result<Box<dyn Read + '_>, Fault> {
+        Ok(match self {
+            Self::None => Box::new(block),
+            Self::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(block)),
+            Self::Snappy => Box::new(io::Cursor::new(snappy::decompress(block, limit_bytes)?)),
+            Self::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(block)),
+            Self::Zstd => {
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(block)?;
+                decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+                Box::new(decoder)
+            }
+        })
+    }
+
+    fn error(self, fault: Fault, limit_bytes: usize) -> Error {
+        match fault {
             Fault::TooLarge => Error::DecompressedTooLarge { limit_bytes },
             Fault::Damaged(reason) => Error::Decompression {
                 compression: self,
                 reason,
             },
-        })
+        }
+    }
+
+    fn unreadable(self, fault: check::Fault) -> Error {
+        match fault {
+            check::Fault::Record { index, fault } => Error::Record { index, fault },
+            check::Fault::Unreadable(error) => Error::Decompression {
+                compression: self,
+                reason: error.to_string(),
+            },
+        }
     }
 }
 
@@ -91,12 +143,6 @@ impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
         Self::Damaged(error.to_string())
     }
-}
-
-fn decompress_zstd(block: &[u8], limit_bytes: usize) -> Result<Vec<u8>, Fault> {
-    let mut decoder = zstd::stream::read::Decoder::with_buffer(block)?;
-    decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-    read_bounded(decoder, block, limit_bytes)
 }
 
 /// Reads all that `decoder` gives, which must not exceed `limit_bytes`.

@@ -127,7 +127,7 @@ impl<'a> BatchHeader<'a> {
         Timestamp(i64::from_be_bytes(self.field(BASE_TIMESTAMP)))
     }
 
-    /// The latest timestamp of the batch's records.
+    /// The latest timestamp of the batch's records, as whoever made the batch has it.
     pub fn max_timestamp(&self) -> Timestamp {
         Timestamp(i64::from_be_bytes(self.field(MAX_TIMESTAMP)))
     }
@@ -222,6 +222,15 @@ pub fn set_base_offset(batch: &mut [u8], base_offset: Offset) {
 /// Panics if `batch` is shorter than the prefix.
 pub fn set_leader_epoch(batch: &mut [u8], leader_epoch: i32) {
     batch[LEADER_EPOCH..MAGIC].copy_from_slice(&leader_epoch.to_be_bytes());
+}
+
+/// Writes the latest timestamp into the one batch that `batch` is, and its checksum anew.
+///
+/// Panics if `batch` is shorter than a header.
+pub(crate) fn set_max_timestamp(batch: &mut [u8], max_timestamp: Timestamp) {
+    batch[MAX_TIMESTAMP..PRODUCER_ID].copy_from_slice(&max_timestamp.0.to_be_bytes());
+    let checksum = crc32c::crc32c(&batch[ATTRIBUTES..]);
+    batch[CHECKSUM..ATTRIBUTES].copy_from_slice(&checksum.to_be_bytes());
 }
 
 /// The first bytes of a batch of `header`'s size at another place. A writer that can't change the

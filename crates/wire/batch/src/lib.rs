@@ -43,6 +43,7 @@
 
 mod batch;
 mod builder;
+mod check;
 mod compression;
 mod error;
 mod header;
@@ -53,6 +54,7 @@ mod varint;
 
 pub use batch::{Batch, Batches};
 pub use builder::{BatchBuilder, Body, NewRecord, Producer};
+pub use check::Times;
 pub use compression::Compression;
 pub use error::{Error, RecordFault};
 pub use header::{

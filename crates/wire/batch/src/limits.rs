@@ -14,3 +14,6 @@ pub(crate) const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 /// Where decompression starts to allocate: this many times the compressed size, as a guess that
 /// spares most reallocations.
 pub(crate) const DECOMPRESSED_RATIO_GUESS: usize = 4;
+
+/// How much of a compressed batch's records is opened at a time while they are checked.
+pub(crate) const CHECKED_SIZE_BYTES: usize = 16 * 1024;

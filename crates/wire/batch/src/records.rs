@@ -173,38 +173,6 @@ impl Frame {
     }
 }
 
-/// Checks that `body` is exactly `count` readable records at offset deltas 0, 1, 2, ...
-pub(crate) fn check_dense(body: &[u8], count: u32) -> Result<(), Error> {
-    let mut position = 0;
-    for index in 0..count {
-        position =
-            check_record(body, position, index).map_err(|fault| Error::Record { index, fault })?;
-    }
-    if position < body.len() {
-        let fault = RecordFault::BytesAfterLast(body.len() - position);
-        return Err(Error::Record {
-            index: count,
-            fault,
-        });
-    }
-    Ok(())
-}
-
-/// Checks the record at `position` and tells where the next one starts.
-fn check_record(body: &[u8], position: usize, index: u32) -> Result<usize, RecordFault> {
-    let frame = Frame::read(body, position)?;
-    let delta = frame.fields.offset_delta;
-    if i64::from(delta) != i64::from(index) {
-        return Err(RecordFault::OffsetDelta(delta));
-    }
-    let mut reader = Reader::new(&body[frame.rest..frame.end]);
-    reader.nullable()?;
-    reader.nullable()?;
-    let count = header_count(&mut reader)?;
-    check_headers(&mut reader, count)?;
-    Ok(frame.end)
-}
-
 fn header_count(reader: &mut Reader<'_>) -> Result<u32, RecordFault> {
     let count = reader.varint()?;
     u32::try_from(count).map_err(|_| RecordFault::HeaderCount(count))

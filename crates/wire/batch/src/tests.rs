@@ -108,7 +108,7 @@ const COMPRESSIONS: [(u8, Compress); 5] = [
 #[test]
 fn a_batch_written_by_kafka_is_read_field_by_field() {
     let batch = Batch::new(Bytes::from_static(&WRITTEN_BY_KAFKA)).unwrap();
-    batch.validate().unwrap();
+    batch.validate(LIMIT_BYTES).unwrap();
     let header = batch.header();
     assert_eq!(header.size_bytes(), 91);
     assert_eq!(header.base_offset(), Offset(0));
@@ -160,7 +160,7 @@ fn a_single_record_takes_exactly_what_it_needs() {
 #[test]
 fn placing_a_batch_leaves_its_checksum_right() {
     let batch = batch_of(&[b"a", b"b"]).placed_at(Offset(1 << 40), 7);
-    batch.validate().unwrap();
+    batch.validate(LIMIT_BYTES).unwrap();
     assert_eq!(batch.header().base_offset(), Offset(1 << 40));
     assert_eq!(batch.header().next_offset(), Offset((1 << 40) + 2));
     assert_eq!(batch.header().leader_epoch(), 7);
@@ -251,7 +251,7 @@ fn every_compression_is_opened() {
     let plain = batch_of(&[body.as_bytes(), b"second"]);
     for (bits, compress) in COMPRESSIONS {
         let batch = compressed(&plain, bits, &compress(&plain.bytes()[HEADER_SIZE_BYTES..]));
-        batch.validate().unwrap();
+        batch.validate(LIMIT_BYTES).unwrap();
         assert_eq!(read(&batch), read(&plain), "compression {bits}");
     }
 }
@@ -268,6 +268,97 @@ fn a_decompression_bomb_stops_at_the_limit() {
                 limit_bytes: LIMIT_BYTES
             }
         );
+    }
+}
+
+#[test]
+fn a_check_opens_no_more_than_the_limit() {
+    let plain = batch_of(&[&vec![0; 10 * LIMIT_BYTES]]);
+    for (bits, compress) in COMPRESSIONS {
+        let batch = compressed(&plain, bits, &compress(&plain.bytes()[HEADER_SIZE_BYTES..]));
+        let limit_bytes = LIMIT_BYTES;
+        assert_eq!(
+            batch.validate(LIMIT_BYTES).unwrap_err(),
+            Error::DecompressedTooLarge { limit_bytes }
+        );
+        batch.validate(11 * LIMIT_BYTES).unwrap();
+    }
+}
+
+/// A batch of these records' times, with its header's latest one replaced, compressed by each
+/// codec and by none.
+fn dated(times: &[i64], max_timestamp: i64) -> Vec<Batch> {
+    let mut builder = BatchBuilder::new();
+    for time in times {
+        let new = NewRecord {
+            timestamp: Timestamp(*time),
+            ..record(b"value")
+        };
+        builder.push(&new).unwrap();
+    }
+    let mut bytes = builder.finish().into_bytes().to_vec();
+    bytes[35..43].copy_from_slice(&max_timestamp.to_be_bytes());
+    let plain = Batch::new(Bytes::from(resealed(bytes))).unwrap();
+    let body = plain.bytes().slice(HEADER_SIZE_BYTES..);
+    let compressed =
+        COMPRESSIONS.map(|(bits, compress)| compressed(&plain, bits, &compress(&body)));
+    [plain].into_iter().chain(compressed).collect()
+}
+
+#[test]
+fn the_times_of_records_are_theirs_whatever_their_header_says() {
+    for claimed in [i64::MIN, -1, 0, 1_500, i64::MAX] {
+        for batch in dated(&[2_000, 1_000, 3_000, -1], claimed) {
+            let times = batch.validate(LIMIT_BYTES).unwrap();
+            let expected = Times {
+                earliest: Timestamp(1_000),
+                latest: Timestamp(3_000),
+            };
+            assert_eq!(times, Some(expected));
+            let batch = batch.with_max_timestamp(Times::max_timestamp(times));
+            assert_eq!(batch.header().max_timestamp(), Timestamp(3_000));
+            assert_eq!(batch.validate(LIMIT_BYTES), Ok(times));
+        }
+    }
+}
+
+#[test]
+fn records_without_times_have_no_latest() {
+    for batch in dated(&[-1, -1], 7) {
+        let times = batch.validate(LIMIT_BYTES).unwrap();
+        assert_eq!(times, None);
+        assert_eq!(Times::max_timestamp(times), Timestamp(-1));
+    }
+}
+
+#[test]
+fn a_batch_with_the_right_latest_time_stays_where_it_is() {
+    for batch in dated(&[1_000, 2_000], 2_000) {
+        let place = batch.bytes().as_ptr();
+        let batch = batch.with_max_timestamp(Timestamp(2_000));
+        assert_eq!(batch.bytes().as_ptr(), place);
+    }
+}
+
+#[test]
+fn compressed_records_are_checked_one_by_one() {
+    let plain = batch_of(&[b"a", b"b"]);
+    let body = &plain.bytes()[HEADER_SIZE_BYTES..];
+    let gap = batch_of(&[b"a", b"b", b"c"]);
+    let gap = &gap.bytes()[HEADER_SIZE_BYTES + body.len() / 2..];
+    for (bits, compress) in COMPRESSIONS {
+        let fault = |block: &[u8]| match compressed(&plain, bits, &compress(block))
+            .validate(LIMIT_BYTES)
+            .unwrap_err()
+        {
+            Error::Record { index, fault } => (index, fault),
+            other => panic!("{other}"),
+        };
+        assert_eq!(fault(gap), (0, RecordFault::OffsetDelta(1)));
+        assert_eq!(fault(&body[..body.len() - 1]), (1, RecordFault::Truncated));
+        assert_eq!(fault(&body[..body.len() / 2]), (1, RecordFault::Truncated));
+        let longer = [body, b"z"].concat();
+        assert_eq!(fault(&longer), (2, RecordFault::BytesAfterLast(1)));
     }
 }
 
@@ -328,7 +419,7 @@ fn patched(start: usize, bytes: &[u8]) -> Vec<u8> {
 
 fn refusal(bytes: Vec<u8>) -> Error {
     let batch = Batch::new(Bytes::from(bytes));
-    batch.and_then(|it| it.validate()).unwrap_err()
+    batch.and_then(|it| it.validate(LIMIT_BYTES)).unwrap_err()
 }
 
 #[test]
@@ -428,7 +519,7 @@ fn parts_of(record: &Record) -> Parts {
 /// Reads all there is to read; only a panic fails.
 fn touch_all(bytes: Vec<u8>) {
     for batch in Batches::new(Bytes::from(bytes)).flatten() {
-        let _ = batch.validate();
+        let _ = batch.validate(LIMIT_BYTES);
         let header = batch.header();
         let _ = (
             header.is_dense(),
@@ -452,7 +543,7 @@ proptest! {
         let mut builder = BatchBuilder::new();
         all.iter().for_each(|it| push(&mut builder, it));
         let batch = builder.finish();
-        batch.validate().unwrap();
+        batch.validate(LIMIT_BYTES).unwrap();
         let header = batch.header();
         prop_assert_eq!(header.record_count() as usize, all.len());
         let latest = all.iter().map(|it| it.timestamp).max();

@@ -27,6 +27,38 @@ fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 
+/// Reads a 32-bit varint: at most five bytes.
+pub(crate) fn varint<E: From<RecordFault>>(byte: impl FnMut() -> Result<u8, E>) -> Result<i32, E> {
+    let value = unsigned(5, byte)?;
+    let value = u32::try_from(value).map_err(|_| RecordFault::Varint)?;
+    Ok((value >> 1) as i32 ^ -((value & 1) as i32))
+}
+
+/// Reads a 64-bit varint: at most ten bytes.
+pub(crate) fn varlong<E: From<RecordFault>>(byte: impl FnMut() -> Result<u8, E>) -> Result<i64, E> {
+    let value = unsigned(10, byte)?;
+    Ok((value >> 1) as i64 ^ -((value & 1) as i64))
+}
+
+fn unsigned<E: From<RecordFault>>(
+    size_bytes_max: u32,
+    mut byte: impl FnMut() -> Result<u8, E>,
+) -> Result<u64, E> {
+    let mut value = 0u64;
+    for index in 0..size_bytes_max {
+        let byte = byte()?;
+        // The tenth byte holds one bit of a 64-bit number.
+        if index == 9 && byte > 1 {
+            return Err(RecordFault::Varint.into());
+        }
+        value |= u64::from(byte & 0x7f) << (7 * index);
+        if byte & 0x80 == 0 {
+            return Ok(value);
+        }
+    }
+    Err(RecordFault::Varint.into())
+}
+
 /// Reads the fields of a record one after the other. Never reads beyond its slice.
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {
@@ -58,17 +90,14 @@ impl<'a> Reader<'a> {
         Ok(*byte)
     }
 
-    /// A 32-bit varint: at most five bytes.
+    /// A 32-bit varint.
     pub(crate) fn varint(&mut self) -> Result<i32, RecordFault> {
-        let value = self.unsigned(5)?;
-        let value = u32::try_from(value).map_err(|_| RecordFault::Varint)?;
-        Ok((value >> 1) as i32 ^ -((value & 1) as i32))
+        varint(|| self.byte())
     }
 
-    /// A 64-bit varint: at most ten bytes.
+    /// A 64-bit varint.
     pub(crate) fn varlong(&mut self) -> Result<i64, RecordFault> {
-        let value = self.unsigned(10)?;
-        Ok((value >> 1) as i64 ^ -((value & 1) as i64))
+        varlong(|| self.byte())
     }
 
     /// A length and that many bytes; `None` for null.
@@ -92,22 +121,6 @@ impl<'a> Reader<'a> {
         let taken = rest.get(..size).ok_or(RecordFault::Length(length))?;
         self.position += size;
         Ok(taken)
-    }
-
-    fn unsigned(&mut self, size_bytes_max: u32) -> Result<u64, RecordFault> {
-        let mut value = 0u64;
-        for index in 0..size_bytes_max {
-            let byte = self.byte()?;
-            // The tenth byte holds one bit of a 64-bit number.
-            if index == 9 && byte > 1 {
-                return Err(RecordFault::Varint);
-            }
-            value |= u64::from(byte & 0x7f) << (7 * index);
-            if byte & 0x80 == 0 {
-                return Ok(value);
-            }
-        }
-        Err(RecordFault::Varint)
     }
 }
 

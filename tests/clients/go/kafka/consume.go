@@ -2,16 +2,21 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"stele/clients/checks"
 )
 
 var consumeChecks = []checks.Check{
+	{Claim: "a_response_keeps_its_limits_but_for_the_first_batch", Shows: limitsHold},
+	{Claim: "a_fetch_that_waits_ends_with_its_topic", Shows: waitEndsWithTopic},
 	{Claim: "consuming_starts_at_any_offset", Shows: func(ctx context.Context) error {
 		return withTopic(ctx, 1, func(topic string) error {
 			start := map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().At(42)}}
@@ -191,5 +196,114 @@ func staticMember(ctx context.Context) error {
 			return err
 		}
 		return checks.Equal(len(described[group].Members), 2)
+	})
+}
+
+// A client with a strict limit on what it receives drops the connection otherwise.
+func limitsHold(ctx context.Context) error {
+	const partitions, size = 10, 900_000
+	return withTopic(ctx, partitions, func(topic string) error {
+		return withClient(func(client *kgo.Client) error {
+			records := make([]*kgo.Record, partitions)
+			for partition := range records {
+				records[partition] = &kgo.Record{Topic: topic, Partition: int32(partition), Value: make([]byte, size)}
+			}
+			if err := client.ProduceSync(ctx, records...).FirstErr(); err != nil {
+				return err
+			}
+			for _, limits := range [][2]int32{{1_000_000, 10_000_000}, {50_000_000, 1_000}} {
+				found, err := fetchedBytes(ctx, client, topic, partitions, limits[0], limits[1])
+				if err != nil {
+					return err
+				}
+				if found < size || found > 1_010_000 {
+					return fmt.Errorf("%d bytes came within %v", found, limits)
+				}
+			}
+			return nil
+		}, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchCompression(kgo.NoCompression()))
+	})
+}
+
+// fetchedBytes asks once for all partitions from their beginning, and counts the bytes of records.
+func fetchedBytes(ctx context.Context, client *kgo.Client, topic string, partitions int, bytesMax, partitionBytesMax int32) (int, error) {
+	request, err := fetchRequest(ctx, client, topic, partitions, partitionBytesMax)
+	if err != nil {
+		return 0, err
+	}
+	request.MaxBytes = bytesMax
+	response, err := request.RequestWith(ctx, client)
+	if err != nil {
+		return 0, err
+	}
+	found := 0
+	for _, topic := range response.Topics {
+		for _, partition := range topic.Partitions {
+			found += len(partition.RecordBatches)
+		}
+	}
+	return found, nil
+}
+
+// fetchRequest asks for partitions from their beginning.
+func fetchRequest(ctx context.Context, client *kgo.Client, topic string, partitions int, partitionBytesMax int32) (*kmsg.FetchRequest, error) {
+	details, err := kadm.NewClient(client).ListTopics(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	asked := kmsg.NewFetchRequestTopic()
+	asked.Topic, asked.TopicID = topic, details[topic].ID
+	for partition := range partitions {
+		one := kmsg.NewFetchRequestTopicPartition()
+		one.Partition, one.PartitionMaxBytes = int32(partition), partitionBytesMax
+		asked.Partitions = append(asked.Partitions, one)
+	}
+	request := kmsg.NewPtrFetchRequest()
+	request.MinBytes, request.MaxBytes, request.MaxWaitMillis = 1, 1_000_000, 1
+	request.Topics = append(request.Topics, asked)
+	return request, nil
+}
+
+func waitEndsWithTopic(ctx context.Context) error {
+	return withClient(func(client *kgo.Client) error {
+		admin, topic := kadm.NewClient(client), checks.Unique("topic")
+		if _, err := admin.CreateTopic(ctx, 2, 1, nil, topic); err != nil {
+			return err
+		}
+		request, err := fetchRequest(ctx, client, topic, 2, 1_000)
+		if err != nil {
+			return err
+		}
+		// The first one opens the connection.
+		if _, err := request.RequestWith(ctx, client); err != nil {
+			return err
+		}
+		request.MaxWaitMillis = 100_000
+		ended := make(chan error, 1)
+		go func() {
+			response, err := request.RequestWith(ctx, client)
+			if err == nil {
+				err = kerr.ErrorForCode(response.Topics[0].Partitions[0].ErrorCode)
+			}
+			ended <- err
+		}()
+		// By the answers to these the broker has the fetch, which came before.
+		for range 100 {
+			if _, err := admin.ListEndOffsets(ctx, topic); err != nil {
+				return err
+			}
+		}
+		if _, err := admin.DeleteTopics(ctx, topic); err != nil {
+			return err
+		}
+		select {
+		case err := <-ended:
+			if !errors.Is(err, kerr.UnknownTopicOrPartition) && !errors.Is(err, kerr.UnknownTopicID) {
+				return fmt.Errorf("the fetch ended with %v", err)
+			}
+			return nil
+		case <-time.After(50 * time.Second):
+			return fmt.Errorf("the fetch still waits")
+		}
 	})
 }

@@ -87,7 +87,10 @@ impl Shard {
                     session.push(Event::ConsumerCancelled { consumer });
                 }
             }
-            Effect::Forget { log, partitions } => self.index.remove_log(log, partitions),
+            Effect::Forget { log, partitions } => {
+                self.index.remove_log(log, partitions);
+                self.end_watches(log, partitions);
+            }
             Effect::Trimmed(partition) => {
                 if let Some(state) = self.state.logs.partition(partition) {
                     self.index.advance_start(partition, state.start);

@@ -7,7 +7,7 @@ use stele_core_engine::{Decision, Durability, Record};
 use stele_core_storage::Target;
 
 use super::{Shard, link::Announcement};
-use crate::{Failure, limits::BLOCK_SIZE_BYTES_TARGET};
+use crate::{Failure, limits::BLOCK_SIZE_BYTES_TARGET, read::LEADER_EPOCH};
 
 impl Shard {
     /// Journals and applies a decision's records, all in one block, so that a crash takes back all
@@ -72,7 +72,7 @@ impl Shard {
                 })
                 .collect();
             self.builder
-                .push_append(&targets, std::slice::from_ref(body))
+                .push_append(&targets, LEADER_EPOCH, std::slice::from_ref(body))
                 .map_err(|error| Failure::TooLarge(error.to_string().into()))?;
         }
         self.builder

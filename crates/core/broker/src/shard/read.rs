@@ -2,7 +2,7 @@
 
 use std::sync::Weak;
 
-use stele_base_types::{Offset, PartitionId, Timestamp};
+use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 use tokio::sync::Notify;
 
 use super::Shard;
@@ -81,6 +81,20 @@ impl Shard {
         });
         if watches.is_empty() {
             self.watches.remove(&partition);
+        }
+    }
+
+    /// Wakes all watches of a log that is gone.
+    pub(super) fn end_watches(&mut self, log: LogId, partitions: u32) {
+        if self.watches.is_empty() {
+            return;
+        }
+        for index in (0..partitions).map(PartitionIndex) {
+            let ended = self.watches.remove(&PartitionId::new(log, index));
+            let ended = ended.into_iter().flatten();
+            for notify in ended.filter_map(|(_, notify)| notify.upgrade()) {
+                notify.notify_one();
+            }
         }
     }
 

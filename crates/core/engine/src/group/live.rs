@@ -22,7 +22,7 @@ use stele_base_types::Timestamp;
 use super::{
     GroupError, GroupState,
     member::{Member, Profile, Waits},
-    record::{Assignments, Joining},
+    record::{Assignments, Gathering, Joining},
 };
 use crate::limits::GROUP_REBALANCE_TIMEOUT_MS_MIN;
 
@@ -41,6 +41,10 @@ pub(super) struct Live {
     invited: BTreeMap<Box<str>, Timestamp>,
     /// Of a rebalance, then of the syncs after it.
     deadline: Option<Timestamp>,
+    /// A first rebalance doesn't end yet, though all members are there.
+    gathering: Option<Gathering>,
+    /// Somebody new has come since it was put off last.
+    has_newcomer: bool,
     /// Found after a restart: members have no deadlines yet.
     is_found: bool,
     /// Members that wait for the rebalance to end.
@@ -70,6 +74,7 @@ impl Live {
 
     pub(super) fn join(&mut self, joining: &Joining) {
         let profile = &joining.profile;
+        self.has_newcomer |= joining.until.is_some();
         self.remove(&profile.member);
         if let Some(replaced) = &joining.replaces {
             self.remove(replaced);
@@ -87,7 +92,13 @@ impl Live {
         });
     }
 
+    pub(super) fn gather(&mut self, gathering: Gathering) {
+        self.gathering = Some(gathering);
+        self.has_newcomer = false;
+    }
+
     pub(super) fn prepare(&mut self, at: Timestamp, deadline: Timestamp) {
+        self.gathering = None;
         self.state = GroupState::PreparingRebalance;
         self.deadline = Some(deadline);
         self.change_all(|member| {
@@ -105,6 +116,7 @@ impl Live {
         deadline: Timestamp,
     ) {
         self.state = GroupState::CompletingRebalance;
+        self.gathering = None;
         self.generation = generation;
         self.protocol = protocol.into();
         self.leader = leader.into();
@@ -126,6 +138,7 @@ impl Live {
         self.protocol = assignments.protocol.clone();
         self.leader = assignments.leader.clone();
         self.state = GroupState::Stable;
+        self.gathering = None;
         if assignments.members.is_empty() {
             self.state = GroupState::Empty;
             self.deadline = None;
@@ -225,7 +238,10 @@ impl Live {
             return Some(AT_ONCE);
         }
         let silent = self.sessions.first().map(|(until, _)| *until);
-        let late = self.deadline.filter(|_| self.awaits_members());
+        let late = match self.gathering {
+            Some(gathering) => Some(gathering.until),
+            None => self.deadline.filter(|_| self.awaits_members()),
+        };
         [silent, late].into_iter().flatten().min()
     }
 
@@ -237,13 +253,26 @@ impl Live {
     /// Whether a rebalance can end: everyone is there.
     pub(super) fn is_complete(&self) -> bool {
         self.state == GroupState::PreparingRebalance
+            && self.gathering.is_none()
             && self.joined == self.members.len()
             && self.invited.is_empty()
     }
 
+    /// A first rebalance that has been put off for long enough, and for how much longer it is to be
+    /// put off, if it is. As in Kafka, for members new to a group that never had any.
+    pub(super) fn gathered(&self, now: Timestamp) -> Option<Option<Gathering>> {
+        let due = self.gathering.filter(|gathering| gathering.until <= now)?;
+        let is_longer = self.has_newcomer && self.generation == 0 && due.until < due.last;
+        Some(is_longer.then(|| Gathering {
+            until: now.plus_ms(due.delay_ms.into()).min(due.last),
+            ..due
+        }))
+    }
+
     /// Whether what the deadline is for has not come in time.
     pub(super) fn is_late(&self, now: Timestamp) -> bool {
-        self.awaits_members() && self.deadline.is_some_and(|deadline| deadline <= now)
+        let is_over = self.deadline.is_some_and(|deadline| deadline <= now);
+        is_over && self.gathering.is_none() && self.awaits_members()
     }
 
     /// The member or id given out that has been silent for longest, if that is too long.

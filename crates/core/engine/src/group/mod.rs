@@ -37,7 +37,10 @@ pub use self::{
     },
     error::GroupError,
     member::Profile as GroupMemberProfile,
-    record::{Assignments as GroupAssignments, GroupRecord, Joining as GroupJoining},
+    record::{
+        Assignments as GroupAssignments, Gathering as GroupGathering, GroupRecord,
+        Joining as GroupJoining,
+    },
 };
 use crate::{limits::GROUP_RETENTION_MS, stored::stored_fields};
 
@@ -231,6 +234,7 @@ impl Group {
             }),
             GroupRecord::Removed(member) => live.remove(member),
             GroupRecord::Resumed(at) => live.resume(*at),
+            GroupRecord::Gathering(gathering) => live.gather(*gathering),
         }
     }
 

@@ -89,6 +89,20 @@ pub enum GroupRecord {
     Removed(Box<str>),
     /// The members found after a restart have been given time to be heard of.
     Resumed(Timestamp),
+    /// A group that had no members waits for more of them, whoever is there already.
+    Gathering(Gathering),
+}
+
+/// How long a group that had no members waits for more of them: each time for `delay_ms`, and again
+/// where somebody new has come meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gathering {
+    /// For now.
+    pub until: Timestamp,
+    /// At longest.
+    pub last: Timestamp,
+    /// How much longer for somebody new, in milliseconds.
+    pub delay_ms: u32,
 }
 
 /// A generation with its assignments: what a group is after a restart.
@@ -145,7 +159,8 @@ impl GroupRecord {
             | Self::Synced { .. }
             | Self::Alive { .. }
             | Self::Removed(_)
-            | Self::Resumed(_) => false,
+            | Self::Resumed(_)
+            | Self::Gathering(_) => false,
         }
     }
 }

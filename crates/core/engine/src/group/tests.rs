@@ -5,6 +5,7 @@ use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex, Timesta
 use super::*;
 use crate::{Command, Decision, Effect, Record, State, Token};
 
+mod gathering;
 mod offsets;
 mod random;
 mod rebalances;
@@ -48,6 +49,7 @@ fn join(member: &str) -> JoinGroup {
         protocol_type: "consumer".into(),
         protocols: vec![("range".into(), b"topics".as_slice().into())],
         member_id_required: false,
+        gathering_ms: 0,
     }
 }
 

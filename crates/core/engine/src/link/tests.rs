@@ -311,11 +311,8 @@ fn a_log_that_went_with_its_process_is_not_opened_again_by_what_was_sent_before(
     let log = pair.declare_with("there", LedgerConfig::default(), Durability::Volatile);
     pair.deliver_all();
     let alter = AlterLog {
-        log,
         partitions: Some(2),
-        retention: None,
-        queue: None,
-        settings: None,
+        ..AlterLog::nothing(log)
     };
     let catalogue = &mut pair.shards[0];
     let altered = alter.decide(&catalogue.state, NOW).unwrap();

@@ -66,7 +66,8 @@ pub enum AppendError {
     /// An append is malformed: no targets, no records, columns of more records than it has.
     #[error("malformed append: {0}")]
     Malformed(&'static str),
-    /// The producer's next sequence number was expected (KIP-98).
+    /// The producer's next sequence number was expected (KIP-98): one before is missing, or this
+    /// one was appended so long ago that its offset is no longer known.
     #[error("partition {partition}: sequence {got} where {expected} was expected")]
     OutOfOrderSequence {
         /// Where.
@@ -76,9 +77,6 @@ pub enum AppendError {
         /// The one that was expected.
         expected: Sequence,
     },
-    /// The batch was appended long ago; its offset is no longer known (KIP-98).
-    #[error("duplicate of a batch that is no longer known")]
-    DuplicateSequence,
     /// A newer producer of this id has taken over (KIP-98).
     #[error("producer epoch {got} is fenced by {current}")]
     ProducerFenced {
@@ -87,9 +85,6 @@ pub enum AppendError {
         /// In force.
         current: ProducerEpoch,
     },
-    /// The producer isn't known here and its batch isn't a first one (KIP-360).
-    #[error("unknown producer id")]
-    UnknownProducer,
     /// The batch's records don't go together: those before this place (from 1) do, and the one at
     /// it doesn't go with them. It belongs to another partition by its key, or one of the two is
     /// there already and the other isn't. The caller appends the ones before it alone, then the

@@ -3,8 +3,11 @@
 //! ```text
 //!   remembered   [ 12..15 at 800 ][ 15..16 at 803 ]          expected next: 16
 //!   sent 16..20  follows: append           sent 15..16  duplicate: answer offset 803
-//!   sent 3..5    long ago: refuse as such  sent 18..    a batch is missing: refuse
+//!   sent 3..5    long ago: refuse          sent 18..    a batch is missing: refuse
 //! ```
+//!
+//! A producer of which nothing is remembered begins with any number, as in Kafka: the log was made
+//! anew, or it was silent for long, and its client has no way back to 0 without losing records.
 
 use std::collections::BTreeMap;
 
@@ -59,11 +62,7 @@ impl Producers {
     ) -> Result<Option<Offset>, AppendError> {
         let known = self.producers.get(&stamp.id);
         let Some(producer) = known.filter(|producer| !producer.is_expired(now)) else {
-            return match stamp.sequence {
-                Sequence(0) => Ok(None),
-                // Were it taken, a repetition of a forgotten batch would be appended twice.
-                _ => Err(AppendError::UnknownProducer),
-            };
+            return Ok(None);
         };
         if stamp.epoch < producer.epoch {
             return Err(AppendError::ProducerFenced {
@@ -159,25 +158,11 @@ impl Producer {
         if let Some(batch) = same {
             return Ok(Some(batch.base));
         }
-        if self.is_before_remembered(stamp.sequence.plus(count)) {
-            return Err(AppendError::DuplicateSequence);
-        }
         Err(AppendError::OutOfOrderSequence {
             partition,
             got: stamp.sequence,
             expected,
         })
-    }
-
-    /// Whether a batch that ends at `end` came before those that are remembered. Numbers wrap, so
-    /// the half of them that lies behind is taken as past.
-    fn is_before_remembered(&self, end: Sequence) -> bool {
-        let first = self
-            .batches
-            .first()
-            .map_or(Sequence(0), |batch| batch.sequence);
-        let behind = (i64::from(first.0) - i64::from(end.0)).rem_euclid(1 << 31);
-        behind < 1 << 30
     }
 
     fn expected(&self) -> Sequence {

@@ -49,8 +49,13 @@ impl BlockBuilder {
 
     /// Appends one batch to each of `targets`, of which there is at least one. The batch may come
     /// in parts (a header of the caller's making, a body from the socket); it is stored once, with
-    /// the first target's base offset in its header.
-    pub fn push_append(&mut self, targets: &[Target], batch: &[Bytes]) -> Result<(), Error> {
+    /// the first target's base offset and this epoch of their leader in its header.
+    pub fn push_append(
+        &mut self,
+        targets: &[Target],
+        leader_epoch: i32,
+        batch: &[Bytes],
+    ) -> Result<(), Error> {
         assert!(!targets.is_empty(), "an append goes somewhere");
         let batch_size_bytes: usize = batch.iter().map(Bytes::len).sum();
         let length = 4 + targets.len() * TARGET_SIZE_BYTES + batch_size_bytes;
@@ -61,7 +66,7 @@ impl BlockBuilder {
         for part in batch {
             self.bytes.extend_from_slice(part);
         }
-        match self.note_appends(targets, start, batch_start) {
+        match self.note_appends(targets, leader_epoch, start, batch_start) {
             Ok(()) => Ok(()),
             Err(error) => {
                 self.bytes.truncate(start);
@@ -152,11 +157,12 @@ impl BlockBuilder {
         }
     }
 
-    /// Checks the batch that was just copied, gives it the first target's base offset, and notes
-    /// the append for the read index.
+    /// Checks the batch that was just copied, gives it its place, and notes the append for the read
+    /// index.
     fn note_appends(
         &mut self,
         targets: &[Target],
+        leader_epoch: i32,
         start: usize,
         batch_start: usize,
     ) -> Result<(), Error> {
@@ -167,6 +173,7 @@ impl BlockBuilder {
         let count = u64::from(header.last_offset_delta()) + 1;
         let max_timestamp = header.max_timestamp();
         stele_wire_batch::set_base_offset(batch, targets[0].base_offset);
+        stele_wire_batch::set_leader_epoch(batch, leader_epoch);
 
         let place = Place::of_append(targets.len(), start, batch_start..end);
         let batch_size_bytes = position(end - batch_start);

@@ -319,7 +319,7 @@ fn what_is_not_one_batch_is_refused_and_leaves_no_trace() {
         let error = shard
             .parts
             .builder
-            .push_append(&[target], &[bad])
+            .push_append(&[target], -1, &[bad])
             .unwrap_err();
         assert!(matches!(error, Error::Batch(_)), "{error}");
         assert_eq!(shard.parts.builder.size_bytes(), before);

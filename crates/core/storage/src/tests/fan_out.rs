@@ -98,7 +98,7 @@ fn reading_one_target_of_many_walks_none_of_the_others() {
     let batch = batch(&[b"to all"]);
     let mut builder = BlockBuilder::new(BlockSequence(0), Salt::NONE);
     builder
-        .push_append(&targets, std::slice::from_ref(&batch))
+        .push_append(&targets, -1, std::slice::from_ref(&batch))
         .unwrap();
     let block = builder.finish(BlockSequence(0));
     for appended in block.appended.iter() {

@@ -184,7 +184,7 @@ impl Shard {
             })
             .collect();
         let parts = std::slice::from_ref(batch);
-        self.parts.builder.push_append(&targets, parts).unwrap();
+        self.parts.builder.push_append(&targets, -1, parts).unwrap();
         let header = BatchHeader::parse(batch).unwrap();
         self.state.append(&targets, &header).unwrap();
         for partition in partitions {

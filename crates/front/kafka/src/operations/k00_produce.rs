@@ -1,13 +1,15 @@
 //! Produce (key 0), versions 3 to 13.
 //!
-//! Appends one batch to each partition named. The batch is checked (length, checksum, counts and,
-//! uncompressed, every record) and stored as it came; compressed records aren't opened. An
-//! idempotent producer's sequence numbers are checked by the engine.
+//! Appends one batch to each partition named. The batch is checked (length, checksum, counts and
+//! every record, decompressed for that piece by piece) and stored as it came, but for its header's
+//! latest timestamp, which is the records' own whatever the producer wrote there. An idempotent
+//! producer's sequence numbers are checked by the engine.
 //!
 //! `acks` 1 and -1 are the same: the response leaves when the batch is as safe as the topic's
 //! durability asks. With 0 there is no response; a failure closes the connection.
 //!
-//! Deviations: `LogAppendTime` isn't supported. A transactional batch is refused, as is the
+//! Deviations: `LogAppendTime` isn't supported. Records of one batch that exceed 128 MiB once
+//! decompressed are refused. A transactional batch is refused, as is the
 //! transactional id that it would need. Versions below 3, which carry the message formats 0 and 1,
 //! aren't served; Kafka 4 doesn't serve them either.
 //!
@@ -16,10 +18,10 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use stele_base_types::{Offset, PartitionId};
+use stele_base_types::{Offset, PartitionId, Timestamp};
 use stele_core_broker::{Action, Appending, Failure, FrontMeter, Publish};
 use stele_core_engine::AppendTarget;
-use stele_wire_batch::{Batch, Compression};
+use stele_wire_batch::{self as batch, Batch, Compression, DECOMPRESSED_SIZE_BYTES_MAX, Times};
 use stele_wire_kafka::{
     RequestHeader, Response, ResponseError, decode, encode,
     messages::{
@@ -34,6 +36,7 @@ use uuid::Uuid;
 use super::{Running, position};
 use crate::{
     errors::Fault,
+    limits::DECOMPRESSED_AT_ONCE_SIZE_BYTES_MAX,
     session::{Answer, Session, SessionError},
     topics::Topic,
 };
@@ -130,7 +133,7 @@ async fn begin_topic(
     for partition in topic.partition_data {
         let index = partition.index;
         let checked = match &target {
-            Ok(target) => check_partition(header, target, partition),
+            Ok(target) => check_partition(session, header, target, partition).await,
             Err(fault) => Err(fault.clone()),
         };
         let state = match checked {
@@ -158,7 +161,8 @@ fn find_topic(
     topics.by_name(&topic.name, Action::Write)
 }
 
-fn check_partition(
+async fn check_partition(
+    session: &Session,
     header: &RequestHeader,
     topic: &Topic,
     data: PartitionProduceData,
@@ -182,12 +186,52 @@ fn check_partition(
         );
         return Err(Fault::new(ResponseError::MessageTooLarge, message));
     }
-    check_batch(header, &batch)?;
+    let (batch, times) = check_records(batch).await?;
+    check_header(header, &batch)?;
+    if let Some(times) = times {
+        check_times(times, topic, session.settings.clock.now())?;
+    }
+    let batch = batch.with_max_timestamp(Times::max_timestamp(times));
     Ok((partition, batch))
 }
 
-fn check_batch(request: &RequestHeader, batch: &Batch) -> Result<(), Fault> {
-    batch.validate()?;
+/// Checks a batch's records and gives their times. What takes a while to be decompressed is, on a
+/// thread for that.
+async fn check_records(batch: Batch) -> Result<(Batch, Option<Times>), Fault> {
+    let checked = match batch.validate(DECOMPRESSED_AT_ONCE_SIZE_BYTES_MAX) {
+        Err(batch::Error::DecompressedTooLarge { .. }) => {
+            let batch = batch.clone();
+            let check = move || batch.validate(DECOMPRESSED_SIZE_BYTES_MAX);
+            let checked = tokio::task::spawn_blocking(check).await;
+            checked.map_err(|_| Failure::Stopping)?
+        }
+        checked => checked,
+    };
+    Ok((batch, checked?))
+}
+
+/// Checks that records are from times that the topic takes.
+fn check_times(times: Times, topic: &Topic, now: Timestamp) -> Result<(), Fault> {
+    let bounds = &topic.time_bounds;
+    let is_early = now.since_ms(times.earliest) > bounds.before_ms_max;
+    let is_late = times.latest.since_ms(now) > bounds.after_ms_max;
+    if is_early || is_late {
+        let wrong = if is_early {
+            times.earliest
+        } else {
+            times.latest
+        };
+        let message = format!(
+            "timestamp {} is out of range: it may be {} ms before the broker's time {} or {} ms \
+             after it",
+            wrong.0, bounds.before_ms_max, now.0, bounds.after_ms_max
+        );
+        return Err(Fault::new(ResponseError::InvalidTimestamp, message));
+    }
+    Ok(())
+}
+
+fn check_header(request: &RequestHeader, batch: &Batch) -> Result<(), Fault> {
     let header = batch.header();
     let refuse = |error, message: &str| Err(Fault::new(error, message));
     if header.is_control() {

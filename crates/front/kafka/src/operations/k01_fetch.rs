@@ -6,8 +6,9 @@
 //! the offset asked for, as in Kafka.
 //!
 //! Deviations: a fetch session lives with its connection. A response carries at most 16 MiB of
-//! records unless its first batch is larger. The rack is ignored, as there is one broker, and a
-//! follower's fetch is refused. Without transactions both isolation levels see the same.
+//! records unless its first batch is larger, and whole batches alone. The rack is ignored, as there
+//! is one broker, and a follower's fetch is refused. Without transactions both isolation levels see
+//! the same.
 //!
 //! Spec: `FetchRequest.json`; KIP-74 (limits), KIP-227 (sessions), KIP-320 (epochs), KIP-516
 //! (topic ids).
@@ -103,9 +104,9 @@ async fn fetch_plan(session: &Session, request: &FetchRequest, plan: &Plan) -> V
         .unwrap_or(0)
         .min(FETCH_SIZE_BYTES_MAX);
     loop {
-        let fetched = fetch_once(session, plan, budget).await;
+        let (fetched, is_cut) = fetch_once(session, plan, budget).await;
         let size_bytes: usize = fetched.iter().flatten().map(Content::size_bytes).sum();
-        let is_enough = size_bytes >= min_bytes.min(budget);
+        let is_enough = is_cut || size_bytes >= min_bytes.min(budget);
         let has_fault = fetched.iter().any(Result::is_err);
         if is_enough || has_fault || fetched.is_empty() {
             return fetched;
@@ -119,8 +120,9 @@ async fn fetch_plan(session: &Session, request: &FetchRequest, plan: &Plan) -> V
     }
 }
 
-/// Reads each partition once, within `budget` bytes altogether.
-async fn fetch_once(session: &Session, plan: &Plan, budget: usize) -> Vec<Fetched> {
+/// Reads each partition once, within `budget` bytes altogether. Says whether something is left
+/// out that is there, so that there is nothing to wait for.
+async fn fetch_once(session: &Session, plan: &Plan, budget: usize) -> (Vec<Fetched>, bool) {
     let reads: Vec<_> = plan
         .items
         .iter()
@@ -138,13 +140,14 @@ async fn fetch_once(session: &Session, plan: &Plan, budget: usize) -> Vec<Fetche
         Ok(answers) => answers.into_iter(),
         Err(failure) => {
             let failed = || Err(Fault::from(failure.clone()));
-            return plan.items.iter().map(|_| failed()).collect();
+            return (plan.items.iter().map(|_| failed()).collect(), false);
         }
     };
     let mut reader = Reader {
         session,
         left: budget,
         is_first: true,
+        is_cut: false,
         is_one_pass,
     };
     let mut fetched = Vec::with_capacity(reads.len());
@@ -157,7 +160,7 @@ async fn fetch_once(session: &Session, plan: &Plan, budget: usize) -> Vec<Fetche
             Err(fault) => Err(fault),
         });
     }
-    fetched
+    (fetched, reader.is_cut)
 }
 
 fn bounds_only(read: Read) -> Read {
@@ -196,6 +199,8 @@ struct Reader<'a> {
     left: usize,
     /// Nothing has been read yet: the next batch comes whatever its size.
     is_first: bool,
+    /// Something has been left out.
+    is_cut: bool,
     /// Whether the answers hold batches, or bounds alone.
     is_one_pass: bool,
 }
@@ -210,11 +215,14 @@ impl Reader<'_> {
         if read.from < bounds.start || read.from > bounds.committed {
             return Err(ResponseError::OffsetOutOfRange.into());
         }
-        let has_news = read.from < bounds.committed;
-        let batches = match has_news && (self.left > 0 || self.is_first) {
+        let batches = match read.from < bounds.committed {
             true => self.batches(read, answer).await?,
             false => Vec::new(),
         };
+        let end = batches
+            .last()
+            .map_or(read.from, |it| it.header().next_offset());
+        self.is_cut |= end < bounds.committed;
         Ok(Content {
             partition: read.partition,
             bounds,
@@ -223,20 +231,41 @@ impl Reader<'_> {
     }
 
     async fn batches(&mut self, read: Read, answer: ReadReply) -> Result<Vec<Batch>, Fault> {
+        let limit = read.bytes_max.min(self.left);
+        if limit == 0 && !self.is_first {
+            return Ok(Vec::new());
+        }
         let reply = match self.is_one_pass {
             true => answer,
             false => {
-                let bytes_max = read.bytes_max.min(self.left).max(1);
+                let bytes_max = limit.max(1);
                 self.session.broker.read(Read { bytes_max, ..read }).await?
             }
         };
-        let batches = reply.resolve().await?;
-        for batch in &batches {
-            self.left = self.left.saturating_sub(batch.bytes().len());
-            self.is_first = false;
-        }
+        let mut batches = reply.resolve().await?;
+        let fitting = fitting(&batches, limit).max(usize::from(self.is_first));
+        // What was read beyond its limit, such as one batch in any case, is for a later fetch. Its
+        // place is taken all the same, as in Kafka, which sends the beginning of it.
+        let size_bytes = match fitting < batches.len() {
+            true => limit,
+            false => batches.iter().map(|it| it.bytes().len()).sum(),
+        };
+        batches.truncate(fitting);
+        self.left = self.left.saturating_sub(size_bytes);
+        self.is_first &= batches.is_empty();
         Ok(batches)
     }
+}
+
+/// How many of the batches go together into `limit` bytes.
+fn fitting(batches: &[Batch], limit: usize) -> usize {
+    let mut left = limit;
+    let fits = |batch: &&Batch| {
+        let rest = left.checked_sub(batch.bytes().len());
+        left = rest.unwrap_or_default();
+        rest.is_some()
+    };
+    batches.iter().take_while(fits).count()
 }
 
 /// The response to a plan. In an incremental one, partitions without news are left out.

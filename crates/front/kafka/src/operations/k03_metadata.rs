@@ -2,10 +2,10 @@
 //!
 //! Tells brokers and topics. There is one broker, at the address that the client already uses
 //! unless another is advertised. A topic that is asked for by name, with leave to create it, is
-//! created with the default number of partitions; a log that another protocol made gets a topic's
-//! retention beside its own.
+//! created with the default number of partitions: this response still says that there is none, the
+//! next one shows it. A log that another protocol made gets a topic's retention beside its own.
 //!
-//! Deviations: authorized operations aren't computed. A topic is ready when the response says so:
+//! Deviations: authorized operations aren't computed. A topic is ready when a response shows it:
 //! clients never see `LEADER_NOT_AVAILABLE`.
 //!
 //! Spec: `MetadataRequest.json`; KIP-516 (topic ids).
@@ -94,11 +94,14 @@ async fn named_topics(
 
 async fn by_name(session: &Session, name: &TopicName, may_create: bool) -> Result<Topic, Fault> {
     let topics = session.topics();
-    if may_create {
-        return topics.ensure(name).await;
-    }
     crate::topics::check_name(name)?;
-    topics.by_name(name, Action::Describe)
+    let found = topics.by_name(name, Action::Describe);
+    if !may_create {
+        return found;
+    }
+    let ensured = topics.ensure(name).await?;
+    // One that has just been made is there for the next question, as in Kafka.
+    found.map(|_| ensured)
 }
 
 fn found(session: &Session, topic: &Topic) -> MetadataResponseTopic {

@@ -133,6 +133,7 @@ fn command(
             .map(|it| (boxed(&it.name), it.metadata.as_ref().into()))
             .collect(),
         member_id_required: header.api_version >= MEMBER_ID_REQUIRED_SINCE,
+        gathering_ms: session.settings.group_gathering_ms,
     })
 }
 

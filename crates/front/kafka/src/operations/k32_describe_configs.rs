@@ -153,6 +153,11 @@ fn broker_configs(settings: &Settings) -> Vec<Value> {
             Kind::Boolean,
         ),
         value("default.replication.factor", "1".to_owned(), LONG),
+        value(
+            "group.initial.rebalance.delay.ms",
+            settings.group_gathering_ms.to_string(),
+            LONG,
+        ),
         value("log.retention.bytes", bound(retention.size_bytes), LONG),
         value("log.retention.ms", bound(retention.time_ms), LONG),
         value(

@@ -57,9 +57,7 @@ async fn alter(
         name: &resource.resource_name,
         is_check,
     };
-    let replace = |_| {
-        let configs = resource.configs.iter();
-        topic_configs::check(configs.map(|it| (&*it.name, it.value.as_deref())))
-    };
-    change.make(session, replace).await
+    let configs = resource.configs.iter();
+    let given = configs.map(|it| (&*it.name, it.value.as_deref()));
+    change.make(session, topic_configs::replacing(given)).await
 }

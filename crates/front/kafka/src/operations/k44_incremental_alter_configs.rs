@@ -7,7 +7,7 @@
 //!
 //! Spec: `IncrementalAlterConfigsRequest.json`; KIP-339.
 
-use stele_core_engine::Settings as FacetSettings;
+use stele_core_engine::SettingsChange;
 use stele_wire_kafka::{
     RequestHeader, ResponseError,
     messages::{
@@ -63,28 +63,31 @@ async fn alter(
         name: &resource.resource_name,
         is_check,
     };
-    let merge = |mut settings: FacetSettings| {
-        for config in &resource.configs {
-            merge_one(&mut settings, config)?;
-        }
-        Ok(settings)
-    };
-    change.make(session, merge).await
+    change.make(session, named(&resource.configs)).await
 }
 
-fn merge_one(settings: &mut FacetSettings, config: &AlterableConfig) -> Result<(), Fault> {
+fn named(configs: &[AlterableConfig]) -> Result<SettingsChange, Fault> {
+    let mut change = SettingsChange::new();
+    for config in configs {
+        name_one(&mut change, config)?;
+    }
+    Ok(change)
+}
+
+fn name_one(change: &mut SettingsChange, config: &AlterableConfig) -> Result<(), Fault> {
     let name: &str = &config.name;
     match config.config_operation {
         SET => {
             let value = config.value.as_deref();
             let value = value.ok_or_else(|| invalid(format!("{name} needs a value")))?;
-            settings.extend(topic_configs::check([(name, Some(value))].into_iter())?);
+            topic_configs::check([(name, Some(value))].into_iter())?;
+            change.insert(name.into(), Some(value.into()));
             Ok(())
         }
         DELETE => {
             // Checks the name alone.
             topic_configs::check([(name, None)].into_iter())?;
-            settings.remove(name);
+            change.insert(name.into(), None);
             Ok(())
         }
         other => Err(invalid(format!(

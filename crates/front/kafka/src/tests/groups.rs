@@ -19,7 +19,8 @@ use stele_wire_kafka::{
     },
 };
 
-use super::kit::{Client, topic_name};
+use super::kit::{Client, settings, topic_name};
+use crate::Settings;
 
 fn text(value: &str) -> StrBytes {
     StrBytes::from_string(value.to_owned())
@@ -108,6 +109,37 @@ fn commit(member: &str, generation: i32, offset: i64) -> OffsetCommitRequest {
         .with_member_id(text(member))
         .with_generation_id_or_member_epoch(generation)
         .with_topics(vec![topic])
+}
+
+#[tokio::test]
+async fn a_group_waits_for_members_that_come_soon_after_the_first() {
+    const GATHERING_MS: u32 = 60_000;
+    let broker = TestBroker::start();
+    let client = || {
+        let gathering = Settings {
+            group_gathering_ms: GATHERING_MS,
+            ..settings()
+        };
+        Client::with(&broker.broker, gathering)
+    };
+    let (mut first, mut second, mut watcher) = (client(), client(), client());
+    // Without ids, which version 3 doesn't ask for.
+    let joining = async { tokio::join!(first.call(3, join("")), second.call(3, join(""))) };
+    let passing = async {
+        let request = DescribeGroupsRequest::default().with_groups(vec![group()]);
+        loop {
+            let described = watcher.call(5, request.clone()).await;
+            if described.groups[0].members.len() == 2 {
+                assert_eq!(&*described.groups[0].group_state, "PreparingRebalance");
+                break;
+            }
+        }
+        broker.pass(GATHERING_MS.into()).await;
+    };
+    let ((first, second), ()) = tokio::join!(joining, passing);
+    assert_eq!((first.generation_id, second.generation_id), (1, 1));
+    assert_eq!(first.members.len() + second.members.len(), 2);
+    broker.stop().await;
 }
 
 #[tokio::test]

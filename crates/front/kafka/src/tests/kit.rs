@@ -20,7 +20,11 @@ use crate::{Answer, Endpoint, Session, SessionError, Settings};
 pub(super) fn settings() -> Settings {
     let clock = Arc::new(SystemClock::new());
     let rng = Box::new(OsRng::new().unwrap());
-    Settings::new("test-cluster".to_owned(), clock, rng)
+    Settings {
+        // What a test waits for comes at once.
+        group_gathering_ms: 0,
+        ..Settings::new("test-cluster".to_owned(), clock, rng)
+    }
 }
 
 /// A client with a session of its own.

@@ -47,7 +47,7 @@ fn batch(values: &[&str]) -> Bytes {
     builder(values).finish().into_bytes()
 }
 
-fn produce(partition: i32, records: Bytes) -> ProduceRequest {
+pub(super) fn produce(partition: i32, records: Bytes) -> ProduceRequest {
     let data = PartitionProduceData::default()
         .with_index(partition)
         .with_records(Some(records));
@@ -60,7 +60,10 @@ fn produce(partition: i32, records: Bytes) -> ProduceRequest {
         .with_topic_data(vec![topic])
 }
 
-async fn produced(client: &mut Client, request: ProduceRequest) -> PartitionProduceResponse {
+pub(super) async fn produced(
+    client: &mut Client,
+    request: ProduceRequest,
+) -> PartitionProduceResponse {
     let response = client.call(9, request).await;
     response.responses[0].partition_responses[0].clone()
 }
@@ -70,7 +73,7 @@ async fn produce_error(client: &mut Client, records: Vec<u8>) -> Option<Response
     response.error_code.err()
 }
 
-fn fetch(partitions: &[(i32, i64)]) -> FetchRequest {
+pub(super) fn fetch(partitions: &[(i32, i64)]) -> FetchRequest {
     let partitions = partitions.iter().map(|(index, offset)| {
         FetchPartition::default()
             .with_partition(*index)
@@ -88,12 +91,12 @@ fn fetch(partitions: &[(i32, i64)]) -> FetchRequest {
 }
 
 /// The values from the records of a fetched partition.
-fn values(partition: &PartitionData) -> Vec<String> {
+pub(super) fn values(partition: &PartitionData) -> Vec<String> {
     let blob = partition.records.clone().unwrap();
     let mut values = Vec::new();
     for batch in Batches::new(blob) {
         let batch: Batch = batch.unwrap();
-        batch.validate().unwrap();
+        batch.validate(LIMIT_BYTES).unwrap();
         for record in batch.records(LIMIT_BYTES).unwrap() {
             let value = record.unwrap().value.unwrap();
             values.push(String::from_utf8(value.to_vec()).unwrap());
@@ -102,7 +105,7 @@ fn values(partition: &PartitionData) -> Vec<String> {
     values
 }
 
-fn only(response: &FetchResponse) -> &PartitionData {
+pub(super) fn only(response: &FetchResponse) -> &PartitionData {
     let [topic] = &response.responses[..] else {
         panic!("{} topics", response.responses.len());
     };
@@ -145,6 +148,20 @@ async fn what_is_produced_is_fetched_in_every_version() {
         assert_eq!(only(&response).high_watermark, 11);
         assert_eq!(only(&response).last_stable_offset, 11);
     }
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn batches_carry_the_epoch_of_their_leader() {
+    let broker = TestBroker::start();
+    let mut client = Client::of(&broker);
+    client.create_topic("orders", 1).await;
+    produced(&mut client, produce(0, batch(&["a"]))).await;
+    let response = client.call(11, fetch(&[(0, 0)])).await;
+    let mut records = only(&response).records.clone().unwrap();
+    let fetched = Batch::split_from(&mut records).unwrap();
+    assert_eq!(fetched.header().leader_epoch(), 0);
+    fetched.verify_checksum().unwrap();
     broker.stop().await;
 }
 
@@ -215,35 +232,57 @@ async fn a_fetch_that_cannot_be_answered_says_why_at_once() {
     broker.stop().await;
 }
 
+/// How many batches of 10,000 bytes and a header come of each of three partitions that hold three.
+async fn counts_within(
+    client: &mut Client,
+    bytes_max: i32,
+    partition_bytes_max: i32,
+) -> Vec<usize> {
+    let mut request = fetch(&[(0, 0), (1, 0), (2, 0)])
+        .with_max_bytes(bytes_max)
+        .with_min_bytes(bytes_max)
+        .with_max_wait_ms(600_000);
+    for partition in &mut request.topics[0].partitions {
+        partition.partition_max_bytes = partition_bytes_max;
+    }
+    let response = client.call(11, request).await;
+    let partitions = response.responses[0].partitions.iter();
+    partitions.map(|it| values(it).len()).collect()
+}
+
 #[tokio::test]
 async fn limits_hold_but_for_the_first_batch() {
     let broker = TestBroker::start();
     let mut client = Client::of(&broker);
-    client.create_topic("orders", 2).await;
+    client.create_topic("orders", 3).await;
     let large = "x".repeat(10_000);
-    for partition in [0, 1] {
+    for partition in [0, 1, 2] {
         for _ in 0..3 {
             produced(&mut client, produce(partition, batch(&[&large]))).await;
         }
     }
-    let response = client
-        .call(11, fetch(&[(0, 0), (1, 0)]).with_max_bytes(1))
-        .await;
-    let counts = |response: &FetchResponse| -> Vec<usize> {
-        let partitions = response.responses[0].partitions.iter();
-        partitions.map(|it| values(it).len()).collect()
-    };
-    assert_eq!(counts(&response), [1, 0]);
-    let response = client
-        .call(11, fetch(&[(0, 0), (1, 0)]).with_max_bytes(25_000))
-        .await;
-    let fetched: usize = counts(&response).iter().sum();
-    assert!(
-        (1..=3).contains(&fetched),
-        "{fetched} batches in 25,000 bytes"
-    );
-    let response = client.call(11, fetch(&[(0, 0), (1, 0)])).await;
-    assert_eq!(counts(&response), [3, 3]);
+    const PLENTY: i32 = 1 << 20;
+    for (bytes_max, partition_bytes_max, expected) in [
+        (1, PLENTY, [1, 0, 0]),
+        (15_000, PLENTY, [1, 0, 0]),
+        (25_000, PLENTY, [2, 0, 0]),
+        (45_000, PLENTY, [3, 1, 0]),
+        (PLENTY, 1_000, [1, 0, 0]),
+        (PLENTY, 15_000, [1, 1, 1]),
+        (PLENTY, 25_000, [2, 2, 2]),
+        (25_000, 15_000, [1, 1, 0]),
+        (28_000, 25_000, [2, 0, 0]),
+        (90_000, PLENTY, [3, 3, 2]),
+    ] {
+        // What is left out isn't waited for.
+        let counting = counts_within(&mut client, bytes_max, partition_bytes_max);
+        let counts = tokio::time::timeout(Duration::from_secs(120), counting).await;
+        assert_eq!(
+            counts.unwrap(),
+            expected,
+            "{bytes_max}, {partition_bytes_max}"
+        );
+    }
     broker.stop().await;
 }
 

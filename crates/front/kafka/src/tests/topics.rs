@@ -1,12 +1,15 @@
 use stele_base_types::VHOST_DEFAULT;
-use stele_core_engine::Durability;
+use stele_core_engine::{Durability, Retention, Window};
 use stele_test_testkit::{TestBroker, queue};
 use stele_wire_kafka::{
     ParseResponseErrorCode, ResponseError, StrBytes,
     messages::{
         CreateTopicsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
-        MetadataRequest, MetadataResponse, create_topics_request::CreatableTopic,
-        delete_topics_request::DeleteTopicState, describe_configs_request::DescribeConfigsResource,
+        IncrementalAlterConfigsRequest, MetadataRequest, MetadataResponse,
+        create_topics_request::CreatableTopic,
+        delete_topics_request::DeleteTopicState,
+        describe_configs_request::DescribeConfigsResource,
+        incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
         metadata_request::MetadataRequestTopic,
     },
 };
@@ -29,11 +32,15 @@ async fn asking_for_a_topic_creates_it_only_with_leave() {
     let response = metadata(&mut client, "orders", false).await;
     let error = response.topics[0].error_code.err();
     assert_eq!(error, Some(ResponseError::UnknownTopicOrPartition));
+    // As in Kafka, it is there for the next one that asks.
     let response = metadata(&mut client, "orders", true).await;
-    assert_eq!(response.topics[0].error_code, 0);
-    assert_eq!(response.topics[0].partitions.len(), 1);
-    let response = metadata(&mut client, "orders", false).await;
-    assert_eq!(response.topics[0].error_code, 0);
+    let error = response.topics[0].error_code.err();
+    assert_eq!(error, Some(ResponseError::UnknownTopicOrPartition));
+    for may_create in [false, true] {
+        let response = metadata(&mut client, "orders", may_create).await;
+        assert_eq!(response.topics[0].error_code, 0);
+        assert_eq!(response.topics[0].partitions.len(), 1);
+    }
     broker.stop().await;
 }
 
@@ -78,6 +85,56 @@ async fn a_queue_that_is_asked_for_keeps_its_retention_and_gets_a_topics() {
     broker.stop().await;
 }
 
+/// Sets one configuration of `orders`.
+async fn configure(client: &mut Client, name: &'static str, value: &'static str) -> i16 {
+    let config = AlterableConfig::default()
+        .with_name(StrBytes::from_static_str(name))
+        .with_value(Some(StrBytes::from_static_str(value)));
+    let resource = AlterConfigsResource::default()
+        .with_resource_type(2)
+        .with_resource_name(StrBytes::from_static_str("orders"))
+        .with_configs(vec![config]);
+    let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
+    client.call(1, request).await.responses[0].error_code
+}
+
+#[tokio::test]
+async fn changes_of_a_topic_at_the_same_time_all_hold() {
+    let broker = TestBroker::start();
+    let mut clients: Vec<_> = (0..4).map(|_| Client::of(&broker)).collect();
+    let [first, second, third, fourth] = &mut clients[..] else {
+        panic!("four clients");
+    };
+    assert_eq!(first.try_create_topic("orders", 1, &[]).await, 0);
+    let adopting = broker
+        .broker
+        .declare_log(queue("orders", Durability::Synced));
+    let (by_time, by_size, largest, grace, adopted) = tokio::join!(
+        configure(first, "retention.ms", "86400000"),
+        configure(second, "retention.bytes", "4096"),
+        configure(third, "max.message.bytes", "2000"),
+        configure(fourth, "segment.ms", "1000"),
+        adopting,
+    );
+    assert_eq!([by_time, by_size, largest, grace], [0; 4]);
+    adopted.unwrap();
+    let (retention, settings) = {
+        let catalogue = broker.broker.catalogue();
+        let definition = catalogue.log(VHOST_DEFAULT, "orders").unwrap();
+        let settings = definition.facets.get("kafka").unwrap().len();
+        (definition.config.retention, settings)
+    };
+    let expected = Retention {
+        until_acknowledged: true,
+        window: Some(Window {
+            time_ms: Some(86_400_000),
+            size_bytes: Some(4_096),
+        }),
+    };
+    assert_eq!((retention, settings), (expected, 4));
+    broker.stop().await;
+}
+
 #[tokio::test]
 async fn a_transient_queue_becomes_a_topic_in_its_own_durability() {
     let broker = TestBroker::start();
@@ -118,7 +175,8 @@ async fn queues_that_go_by_themselves_or_have_other_names_are_not_listed() {
 async fn topics_are_found_by_their_id() {
     let broker = TestBroker::start();
     let mut client = Client::of(&broker);
-    let by_name = metadata(&mut client, "orders", true).await;
+    client.create_topic("orders", 1).await;
+    let by_name = metadata(&mut client, "orders", false).await;
     let id = by_name.topics[0].topic_id;
     assert!(!id.is_nil());
     let by_id = |id| {
@@ -269,7 +327,8 @@ async fn topics_are_deleted_by_name_and_by_id() {
     let error = client.call(5, request).await.responses[0].error_code.err();
     assert_eq!(error, Some(ResponseError::UnknownTopicOrPartition));
 
-    let id = metadata(&mut client, "by-id", true).await.topics[0].topic_id;
+    client.create_topic("by-id", 1).await;
+    let id = metadata(&mut client, "by-id", false).await.topics[0].topic_id;
     let by_id = DeleteTopicState::default()
         .with_topic_id(id)
         .with_name(None);

@@ -7,11 +7,13 @@
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>
 
 use stele_core_broker::Action;
-use stele_core_engine::AlterLog;
+use stele_core_engine::{AlterLog, Settings};
 use stele_wire_sqs::{Error, Response, set_queue_attributes};
 
 use crate::{
-    attributes::{self, FACET, QueueAttributes, merge_queue, merge_settings},
+    attributes::{
+        self, DELAY, FACET, QueueAttributes, RETENTION, given_ms, merge_queue, merge_settings,
+    },
     errors,
     front::{Context, Front},
 };
@@ -28,13 +30,17 @@ pub(super) async fn run(
     let definition = front.definition_at(context, &request.queue_url, Action::Configure)?;
     let current = definition.config.queue.unwrap_or_default();
     attributes::check(&request.attributes, current.fifo)?;
+    let given = &request.attributes;
     let mut settings = definition.facets.get(FACET).cloned().unwrap_or_default();
-    merge_settings(&mut settings, &request.attributes);
-    let queue = merge_queue(current, &request.attributes);
-    QueueAttributes::of_parts(&settings, queue).check_together()?;
+    merge_settings(&mut settings, given);
+    QueueAttributes::of_parts(&settings, merge_queue(current, given)).check_together()?;
+    let mut new = Settings::new();
+    merge_settings(&mut new, given);
+    let change = new.into_iter().map(|(name, value)| (name, Some(value)));
     let alter = AlterLog {
-        queue: Some(queue),
-        settings: Some((FACET.into(), settings)),
+        delay_ms: given_ms(given, DELAY),
+        expiry_ms: given_ms(given, RETENTION),
+        settings: Some((FACET.into(), change.collect())),
         ..AlterLog::nothing(definition.id)
     };
     let altered = front.broker.alter_log(alter).await;

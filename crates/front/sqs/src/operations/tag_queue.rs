@@ -7,7 +7,7 @@
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_TagQueue.html>
 
 use stele_core_broker::Action;
-use stele_core_engine::{AlterLog, Settings};
+use stele_core_engine::{AlterLog, Settings, SettingsChange, alter_settings};
 use stele_wire_sqs::{Error, ErrorKind, Response, tag_queue};
 
 use crate::{
@@ -28,27 +28,27 @@ pub(super) async fn run(
     if request.tags.is_empty() {
         return Err(Error::missing("Tags"));
     }
-    alter(front, context, &request.queue_url, |settings, queue| {
-        merge(settings, &request.tags, queue)
-    })
-    .await?;
+    let tags = request.tags.iter();
+    let change = tags.map(|(key, value)| (setting(key), Some(value.as_str().into())));
+    alter(front, context, &request.queue_url, change.collect()).await?;
     Ok(Response::TagQueue)
 }
 
-/// Changes the settings of a queue, whose name goes to `change` with them.
+/// Changes the tags of a queue.
 pub(super) async fn alter(
     front: &Front,
     context: &Context,
     url: &str,
-    change: impl FnOnce(&mut Settings, &str) -> Result<(), Error>,
+    change: SettingsChange,
 ) -> Result<(), Error> {
     let _altering = front.altering.lock().await;
     front.queue(context, url, Action::Configure).await?;
     let definition = front.definition_at(context, url, Action::Configure)?;
     let mut settings = definition.facets.get(FACET).cloned().unwrap_or_default();
-    change(&mut settings, &definition.name)?;
+    alter_settings(&mut settings, &change);
+    check(&settings, &definition.name)?;
     let alter = AlterLog {
-        settings: Some((FACET.into(), settings)),
+        settings: Some((FACET.into(), change)),
         ..AlterLog::nothing(definition.id)
     };
     let altered = front.broker.alter_log(alter).await;
@@ -63,18 +63,25 @@ pub(super) fn merge(
     queue: &str,
 ) -> Result<(), Error> {
     for (key, value) in tags {
-        check(key, value)?;
-        settings.insert(format!("{PREFIX}{key}").into(), value.as_str().into());
+        settings.insert(setting(key), value.as_str().into());
+    }
+    check(settings, queue)
+}
+
+/// The setting that a tag is.
+pub(super) fn setting(key: &str) -> Box<str> {
+    format!("{PREFIX}{key}").into()
+}
+
+/// Checks the tags that a queue is to have.
+fn check(settings: &Settings, queue: &str) -> Result<(), Error> {
+    for (key, value) in tags_of(settings) {
+        check_tag(key, value)?;
     }
     if tags_of(settings).count() > TAGS_MAX {
         return Err(invalid(format!("Too many tags added for queue {queue}.")));
     }
     Ok(())
-}
-
-/// Takes a tag from the settings, if it is there.
-pub(super) fn remove(settings: &mut Settings, key: &str) {
-    settings.remove(format!("{PREFIX}{key}").as_str());
 }
 
 /// The tags among the settings.
@@ -91,7 +98,7 @@ pub(super) fn key_length() -> Error {
     ))
 }
 
-fn check(key: &str, value: &str) -> Result<(), Error> {
+fn check_tag(key: &str, value: &str) -> Result<(), Error> {
     if !(1..=TAG_KEY_LENGTH_MAX).contains(&key.chars().count()) {
         return Err(key_length());
     }

@@ -6,7 +6,7 @@
 
 use stele_wire_sqs::{Error, Response, untag_queue};
 
-use super::tag_queue::{alter, key_length, remove};
+use super::tag_queue::{alter, key_length, setting};
 use crate::front::{Context, Front};
 
 pub(super) async fn run(
@@ -17,13 +17,7 @@ pub(super) async fn run(
     if request.tag_keys.is_empty() {
         return Err(key_length());
     }
-    let untag = alter(front, context, &request.queue_url, |settings, _| {
-        request
-            .tag_keys
-            .iter()
-            .for_each(|key| remove(settings, key));
-        Ok(())
-    });
-    untag.await?;
+    let change = request.tag_keys.iter().map(|key| (setting(key), None));
+    alter(front, context, &request.queue_url, change.collect()).await?;
     Ok(Response::UntagQueue)
 }

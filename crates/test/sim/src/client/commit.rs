@@ -82,7 +82,7 @@ impl Client {
         let group = Name::new("members").expect("a short name");
         let request = match turn.random.below(4) {
             0 => Request::Join {
-                join: Box::new(join(group, member, turn.random.once_in(2))),
+                join: Box::new(join(group, member, turn)),
                 reply: oneshot::channel().0,
             },
             1 => Request::Sync {
@@ -112,7 +112,8 @@ impl Client {
     }
 }
 
-fn join(group: Name, member: Box<str>, is_first: bool) -> JoinGroup {
+fn join(group: Name, member: Box<str>, turn: &mut Turn<'_>) -> JoinGroup {
+    let is_first = turn.random.once_in(2);
     JoinGroup {
         group,
         member: if is_first {
@@ -129,6 +130,7 @@ fn join(group: Name, member: Box<str>, is_first: bool) -> JoinGroup {
         protocol_type: "consumer".into(),
         protocols: vec![("range".into(), Box::default())],
         member_id_required: false,
+        gathering_ms: if turn.random.once_in(3) { 500 } else { 0 },
     }
 }
 

@@ -111,11 +111,8 @@ impl Client {
             return;
         };
         let alter = AlterLog {
-            log: log.id,
             partitions: Some(log.config.partitions + 1),
-            retention: None,
-            queue: None,
-            settings: None,
+            ..AlterLog::nothing(log.id)
         };
         let answer = turn.call(0, alter);
         self.definitions.altering.push(((), answer));

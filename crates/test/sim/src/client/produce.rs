@@ -129,12 +129,19 @@ impl Client {
         beginning.retain_mut(|(log, partition, answer)| match heard(answer) {
             None => true,
             Some(Some(Ok((id, epoch)))) => {
+                // One that has been in use elsewhere goes on with its numbers here.
+                let is_in_use = epoch == ProducerEpoch(0) && turn.random.once_in(4);
+                let begun = if is_in_use {
+                    turn.random.below(1 << 31)
+                } else {
+                    0
+                };
                 self.producers.producers.push(OneProducer {
                     id,
                     epoch,
                     log: log.clone(),
                     partition: *partition,
-                    next: Sequence(0),
+                    next: Sequence(begun as i32),
                     batches: VecDeque::new(),
                     is_behind: false,
                     is_succeeded: false,
@@ -192,7 +199,10 @@ impl OneProducer {
     }
 
     fn hear(&mut self, turn: &mut Turn<'_>) {
+        let mut is_first_missing = true;
         for batch in &mut self.batches {
+            let is_first = is_first_missing && !batch.is_acknowledged();
+            is_first_missing &= !is_first;
             let Some(answer) = batch.answer.as_mut().and_then(heard) else {
                 continue;
             };
@@ -200,6 +210,11 @@ impl OneProducer {
             let event = answered(batch.publish.id, answer);
             match &event {
                 Event::Acknowledged { .. } => batch.body = Bytes::new(),
+                // Nothing before it is missing: one after it has come first, where the broker knew
+                // nothing of the producer.
+                Event::Refused(_, Some(AppendError::OutOfOrderSequence { .. })) if is_first => {
+                    self.is_over = true;
+                }
                 Event::Refused(_, Some(AppendError::OutOfOrderSequence { .. }))
                 | Event::Refused(_, None) => {
                     self.is_behind = true;

@@ -150,11 +150,8 @@ fn odd_definition(turn: &mut Turn<'_>) -> Request {
             reply: oneshot::channel().0,
         },
         1 => Request::tell(AlterLog {
-            log: LogId(turn.random.below(20)),
             partitions: Some(u32::MAX),
-            retention: None,
-            queue: None,
-            settings: None,
+            ..AlterLog::nothing(LogId(turn.random.below(20)))
         }),
         _ => Request::tell(Bind {
             vhost: Name::vhost_default(),

@@ -80,9 +80,8 @@ impl RetriesDoNotDouble {
         })
     }
 
-    /// A batch that follows what was acknowledged is taken. And none is refused as one of long ago:
-    /// no producer sends more at once than is remembered of it, so that this would tell it that a
-    /// batch is there which is lost.
+    /// A batch that follows what was acknowledged is taken; and so is the first one that the broker
+    /// hears of its producer, whatever its number.
     fn is_rightly_refused(
         &self,
         publish: PublishId,
@@ -93,15 +92,17 @@ impl RetriesDoNotDouble {
         let Some(stamp) = publish.stamp else {
             return Ok(());
         };
-        let partition = match error {
-            AppendError::OutOfOrderSequence { partition, .. } => partition,
-            AppendError::DuplicateSequence => {
-                return Err(format!(
-                    "{stamp:?} isn't acknowledged, and was refused: {error}"
-                ));
-            }
-            _ => return Ok(()),
+        let AppendError::OutOfOrderSequence { partition, .. } = error else {
+            return Ok(());
         };
+        let mut all = model.publishes.values();
+        let has_others = all.any(|other| {
+            let is_same = other.stamp.is_some_and(|other| other.id == stamp.id);
+            is_same && other.id != publish.id
+        });
+        ensure(has_others, || {
+            format!("{stamp:?} is all that was sent of it, and was refused: {error}")
+        })?;
         let known = self.newest.get(&(*partition, stamp.id));
         ensure(known != Some(&(stamp.epoch, stamp.sequence)), || {
             format!("{stamp:?} follows what was acknowledged, and was refused: {error}")

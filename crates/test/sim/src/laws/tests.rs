@@ -436,11 +436,21 @@ fn a_refusal_of_what_follows_breaks_law_5() {
     };
     let first = [queue(), stamped(1, 0, 0), acknowledged(1, 0)];
     let follows = [first.as_slice(), &[stamped(2, 0, 1)]].concat();
-    let long_ago = Event::Refused(PublishId(2), Some(AppendError::DuplicateSequence));
-    law_tells(5, &follows, &[acknowledged(2, 1)], &[long_ago]);
     let skips = [first.as_slice(), &[stamped(2, 0, 2)]].concat();
     law_tells(5, &follows, &[acknowledged(2, 1)], &[refused(1)]);
     assert_eq!(broken_by(&[skips, vec![refused(1)]].concat()), [].into());
+}
+
+#[test]
+fn a_refusal_of_the_first_that_is_heard_of_a_producer_breaks_law_5() {
+    let error = AppendError::OutOfOrderSequence {
+        partition: PARTITION,
+        got: Sequence(7),
+        expected: Sequence(0),
+    };
+    let refused = Event::Refused(PublishId(1), Some(error));
+    let beginning = [queue(), stamped(1, 0, 7)];
+    law_tells(5, &beginning, &[acknowledged(1, 0)], &[refused]);
 }
 
 #[test]

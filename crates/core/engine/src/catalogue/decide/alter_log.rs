@@ -1,26 +1,31 @@
-//! Changes a log's partitions, retention, queue configuration or one facet's settings.
+//! Changes a log's partitions, its window, what its queue schedules by, or some of a facet's
+//! settings.
 
 use stele_base_types::{LogId, Timestamp};
 
-use super::{define, partitions_allowed, same, unchanged};
+use super::{define, partitions_allowed, unchanged};
 use crate::{
-    CatalogueError, Command, Decision, Facet, LedgerConfig, LogDefinition, Retention, Settings,
-    State,
+    CatalogueError, Command, Decision, Facet, LogDefinition, SettingsChange, State, alter_settings,
 };
 
-/// Changes a log; answered with the log as it is then. `None` leaves a part as it is.
+/// Changes a log; answered with the log as it is then. What is `None`, or isn't named among the
+/// settings, stays as it is by then: another change may have come before this one.
 #[derive(Clone, Debug)]
 pub struct AlterLog {
     /// The log.
     pub log: LogId,
     /// More partitions (never fewer). A FIFO queue keeps those that it has: its groups would move.
     pub partitions: Option<u32>,
-    /// Retention, replaced.
-    pub retention: Option<Retention>,
-    /// Queue configuration, replaced.
-    pub queue: Option<LedgerConfig>,
-    /// A facet's settings, replaced.
-    pub settings: Option<(Facet, Settings)>,
+    /// The age to which its window keeps records, in milliseconds; `Some(None)` is any.
+    pub window_time_ms: Option<Option<u64>>,
+    /// The size to which its window keeps a partition, in bytes; `Some(None)` is any.
+    pub window_size_bytes: Option<Option<u64>>,
+    /// How long its queue hides records, in milliseconds. Nothing to a log that is no queue.
+    pub delay_ms: Option<u64>,
+    /// How long its queue keeps records, in milliseconds. Nothing to a log that is no queue.
+    pub expiry_ms: Option<u64>,
+    /// Some of a facet's settings.
+    pub settings: Option<(Facet, SettingsChange)>,
 }
 
 impl Command for AlterLog {
@@ -50,8 +55,10 @@ impl AlterLog {
         Self {
             log,
             partitions: None,
-            retention: None,
-            queue: None,
+            window_time_ms: None,
+            window_size_bytes: None,
+            delay_ms: None,
+            expiry_ms: None,
             settings: None,
         }
     }
@@ -69,15 +76,17 @@ impl AlterLog {
             }
             config.partitions = partitions;
         }
-        if let Some(queue) = self.queue {
-            if let Some(current) = config.queue {
-                same("fifo", &queue.fifo, &current.fifo)?;
-            }
-            config.queue = Some(queue);
+        if let Some(queue) = &mut config.queue {
+            queue.delay_ms = self.delay_ms.unwrap_or(queue.delay_ms);
+            queue.expiry_ms = self.expiry_ms.or(queue.expiry_ms);
         }
-        config.retention = self.retention.unwrap_or(config.retention);
-        if let Some((facet, settings)) = self.settings {
-            altered.facets.insert(facet, settings);
+        if self.window_time_ms.is_some() || self.window_size_bytes.is_some() {
+            let window = config.retention.window.get_or_insert_default();
+            window.time_ms = self.window_time_ms.unwrap_or(window.time_ms);
+            window.size_bytes = self.window_size_bytes.unwrap_or(window.size_bytes);
+        }
+        if let Some((facet, change)) = self.settings {
+            alter_settings(altered.facets.entry(facet).or_default(), &change);
         }
         Ok(())
     }

@@ -295,40 +295,83 @@ fn ids_of_deleted_logs_are_not_given_again() {
 fn alterations_replace_what_they_name_and_keep_the_rest() {
     let mut driven = Driven::default();
     let log = driven.queue("orders");
-    let alter = |partitions, queue| AlterLog {
-        log,
-        partitions,
-        retention: None,
-        queue,
-        settings: None,
+    let wider = |partitions| AlterLog {
+        partitions: Some(partitions),
+        ..AlterLog::nothing(log)
     };
-    driven.run(alter(Some(4), None)).unwrap();
+    driven.run(wider(4)).unwrap();
     let altered = driven.state.catalogue.log_by_id(log).unwrap().config;
     assert_eq!((altered.partitions, altered.queue), (4, config().queue));
 
-    let fewer = driven.run(alter(Some(2), None)).unwrap_err();
+    let fewer = driven.run(wider(2)).unwrap_err();
     let expected = CatalogueError::Partitions {
         existing: 4,
         requested: 2,
     };
     assert_eq!(fewer, expected);
-    let fifo = LedgerConfig {
-        fifo: true,
-        ..LedgerConfig::default()
-    };
-    let refused = driven.run(alter(None, Some(fifo)));
-    assert!(
-        matches!(refused, Err(CatalogueError::Contradiction(_))),
-        "{refused:?}"
-    );
 
     let version = driven.state.catalogue.version();
-    driven.run(alter(Some(4), None)).unwrap();
+    driven.run(wider(4)).unwrap();
     assert_eq!(
         driven.state.catalogue.version(),
         version,
         "nothing was altered"
     );
+}
+
+#[test]
+fn alterations_of_different_things_all_hold() {
+    let mut driven = Driven::default();
+    let log = driven.queue("orders");
+    let nothing = || AlterLog::nothing(log);
+    let set = |name: &str, value: Option<&str>| AlterLog {
+        settings: Some(("sqs".into(), [(name.into(), value.map(Into::into))].into())),
+        ..nothing()
+    };
+    let alterations = [
+        set("one", Some("1")),
+        set("two", Some("2")),
+        set("one", None),
+        AlterLog {
+            delay_ms: Some(5),
+            ..nothing()
+        },
+        AlterLog {
+            expiry_ms: Some(7),
+            ..nothing()
+        },
+        AlterLog {
+            window_time_ms: Some(Some(11)),
+            ..nothing()
+        },
+        AlterLog {
+            window_size_bytes: Some(Some(13)),
+            ..nothing()
+        },
+    ];
+    for alter in alterations {
+        driven.run(alter).unwrap();
+    }
+    let altered = driven.state.catalogue.log_by_id(log).unwrap();
+    let settings = Settings::from([("two".into(), "2".into())]);
+    assert_eq!(altered.facets.get("sqs"), Some(&settings));
+    let queue = altered.config.queue.unwrap();
+    assert_eq!((queue.delay_ms, queue.expiry_ms), (5, Some(7)));
+    let expected = Retention {
+        window: Some(Window {
+            time_ms: Some(11),
+            size_bytes: Some(13),
+        }),
+        ..Retention::QUEUE
+    };
+    assert_eq!(altered.config.retention, expected);
+    let unbounded = AlterLog {
+        window_time_ms: Some(None),
+        ..nothing()
+    };
+    driven.run(unbounded).unwrap();
+    let altered = driven.state.catalogue.log_by_id(log).unwrap();
+    assert_eq!(altered.config.retention.window.unwrap().time_ms, None);
 }
 
 #[test]

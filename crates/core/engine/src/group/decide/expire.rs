@@ -27,6 +27,12 @@ fn step(group: &Group, name: &Name, now: Timestamp) -> Decision {
     if live.is_complete() {
         return rebalance::complete(live, name, now);
     }
+    if let Some(gathered) = live.gathered(now) {
+        return match gathered {
+            Some(longer) => only(name, GroupRecord::Gathering(longer)),
+            None => rebalance::complete(live, name, now),
+        };
+    }
     if let Some(silent) = live.silent(now) {
         return drop_members(live, name, &[silent], now);
     }

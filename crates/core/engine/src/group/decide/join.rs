@@ -15,7 +15,7 @@ use crate::{
         GroupState,
         live::Live,
         member::{Member, Profile, Waits},
-        record::{Assignments, Joining},
+        record::{Assignments, Gathering, Joining},
         step::Step,
     },
     limits::{GROUP_JOIN_MS_MAX, GROUP_MEMBERS_MAX, GROUP_SESSION_TIMEOUT_MS},
@@ -47,6 +47,9 @@ pub struct JoinGroup {
     pub protocols: Vec<(Box<str>, Box<[u8]>)>,
     /// Answer a first join with [`JoinReply::Invited`] (KIP-394).
     pub member_id_required: bool,
+    /// How long a group without members waits for others than the first one, in milliseconds
+    /// (Kafka's `group.initial.rebalance.delay.ms`).
+    pub gathering_ms: u32,
 }
 
 /// The answer to a join.
@@ -110,6 +113,7 @@ impl JoinGroup {
             live: group.map_or(&none, |group| &group.live),
             name: &name,
             token,
+            gathering_ms: self.gathering_ms,
             now,
         };
         let is_new = self.member.is_empty();
@@ -130,6 +134,7 @@ struct Joiner<'a> {
     live: &'a Live,
     name: &'a Name,
     token: Token,
+    gathering_ms: u32,
     now: Timestamp,
 }
 
@@ -233,6 +238,15 @@ impl Joiner<'_> {
             );
         }
         step.record(GroupRecord::Joining(Box::new(joining)));
+        if self.live.state == GroupState::Empty && self.gathering_ms > 0 {
+            let timeout_ms = Live::rebalance_timeout_ms([&*profile].into_iter());
+            let delay_ms = self.gathering_ms;
+            step.record(GroupRecord::Gathering(Gathering {
+                until: self.now.plus_ms(delay_ms.into()),
+                last: self.now.plus_ms(timeout_ms.max(delay_ms.into())),
+                delay_ms,
+            }));
+        }
     }
 
     /// Tells a member again what the group is.

@@ -16,6 +16,7 @@ import java.time.Duration;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
@@ -30,6 +31,16 @@ public final class KafkaConsume {
     }
 
     public static void register(Checks checks) {
+        checks.add("records_and_commits_carry_the_epoch_of_their_leader", () -> topic(1, topic -> {
+            produce(topic, List.of("first"));
+            try (var consumer = consumer(unique("group"))) {
+                consumer.subscribe(List.of(topic));
+                equal(poll(consumer, 1).get(0).leaderEpoch(), Optional.of(0));
+                consumer.commitSync();
+                var partition = new TopicPartition(topic, 0);
+                equal(consumer.committed(Set.of(partition)).get(partition).leaderEpoch(), Optional.of(0));
+            }
+        }));
         checks.add("seeking_moves_to_any_offset", KafkaConsume::seeking);
         checks.add("beginning_and_end_offsets_are_told", () -> topic(2, topic -> {
             produceTo(topic, 0, 7);

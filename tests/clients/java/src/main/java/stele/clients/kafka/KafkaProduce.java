@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
+import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.errors.InvalidTopicException;
@@ -52,6 +53,7 @@ public final class KafkaProduce {
             }));
         checks.add("an_illegal_topic_name_is_refused", () ->
             raised(InvalidTopicException.class, () -> produce("no spaces please", List.of("x"))));
+        checks.add("a_producer_goes_on_in_a_topic_made_anew", KafkaProduce::topicMadeAnew);
         checks.add("an_unknown_topic_is_made_at_the_first_produce", () -> {
             String topic = unique("auto");
             equal(produce(topic, List.of("first")).get(0).offset(), 0L);
@@ -110,6 +112,26 @@ public final class KafkaProduce {
                 equal(headers.length, 3);
                 equal(headers[1].value(), new byte[] {2});
                 equal(headers[2].value(), null);
+            }
+        });
+    }
+
+    /** The broker knows nothing of the producer then, whose numbers go on all the same. */
+    private static void topicMadeAnew() throws Exception {
+        topic(1, topic -> {
+            try (var producer = producer("delivery.timeout.ms", "30000", "request.timeout.ms", "10000")) {
+                for (String value : numbered(5)) {
+                    producer.send(new ProducerRecord<>(topic, value)).get();
+                }
+                KafkaSession.ADMIN.deleteTopics(Set.of(topic)).all().get();
+                Checks.eventually("the topic is gone", () -> !KafkaSession.ADMIN.listTopics().names().get().contains(topic));
+                KafkaSession.ADMIN.createTopics(Set.of(new NewTopic(topic, 1, (short) 1))).all().get();
+                for (String value : numbered(5)) {
+                    producer.send(new ProducerRecord<>(topic, value)).get();
+                }
+            }
+            try (var reader = reader(topic, 0)) {
+                equal(values(poll(reader, 5)), numbered(5));
             }
         });
     }

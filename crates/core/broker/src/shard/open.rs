@@ -104,6 +104,7 @@ impl Shard {
             links,
             is_blocked: false,
             is_stopping: false,
+            waiting: VecDeque::new(),
             maintained: None,
             unread_kept_ms: UNREAD_KEPT_MS,
             arrivals: Arrivals::default(),

@@ -9,7 +9,7 @@ mod basic_cancel;
 mod basic_consume;
 mod basic_get;
 mod basic_nack;
-mod basic_publish;
+pub(crate) mod basic_publish;
 mod basic_qos;
 mod basic_recover;
 mod basic_reject;

@@ -8,6 +8,7 @@ use crate::{
     arguments::MessageHeaders,
     connection::{Connection, publishing::Targets},
     errors::{Fault, Subject},
+    session::transaction::Queues,
 };
 
 /// The logs that a message goes to, each once.
@@ -34,6 +35,23 @@ pub(crate) fn route(
         )
         .map_err(|error| Subject::exchange(exchange, vhost).fault(error))?;
     Ok(targets)
+}
+
+/// The names of logs, without those that are gone.
+pub(crate) fn names(connection: &Connection, logs: &Targets) -> Queues {
+    let catalogue = connection.broker.catalogue();
+    let logs = logs.iter().filter_map(|log| catalogue.log_by_id(*log));
+    logs.map(|log| log.name.clone()).collect()
+}
+
+/// The logs that have these names now, in the order that [`route`] gives them in.
+pub(crate) fn present(connection: &Connection, names: &Queues) -> Targets {
+    let vhost = connection.session.opened.vhost.as_str();
+    let catalogue = connection.broker.catalogue();
+    let logs = names.iter().filter_map(|name| catalogue.log(vhost, name));
+    let mut targets: Targets = logs.map(|log| log.id).collect();
+    targets.sort_unstable();
+    targets
 }
 
 /// Clients publish to exchanges that exist and aren't internal.

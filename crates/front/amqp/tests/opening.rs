@@ -87,6 +87,7 @@ async fn who_closes_the_connection_closes_the_socket_too() {
 async fn who_never_reads_is_given_up_though_it_sends_heartbeats() {
     // More than the system keeps for a socket at both its ends.
     const BODY_BYTES: usize = 64 << 20;
+    const A_YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
     let set = |settings: &mut stele_front_amqp::Settings| {
         settings.body_bytes_max = BODY_BYTES as u64;
     };
@@ -102,11 +103,12 @@ async fn who_never_reads_is_given_up_though_it_sends_heartbeats() {
     client.method().await;
     let (_, deliver) = client.method().await;
     assert!(matches!(deliver, Method::Basic(basic::Method::Deliver(_))));
-    // From here on time passes only where nothing else is to be done.
+    // From here on time passes only where nothing else is to be done; and while the broker, which
+    // has threads of its own, takes back what the client holds.
     pause();
     let begun = Instant::now();
     while client.stream.write_all(&HEARTBEAT_FRAME).await.is_ok() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "it is kept");
+        assert!(begun.elapsed() < A_YEAR, "it is kept");
         sleep(Duration::from_secs(5)).await;
     }
     assert!(begun.elapsed() >= Duration::from_secs(30));

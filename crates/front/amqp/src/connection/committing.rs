@@ -3,11 +3,13 @@
 //! The connection goes on meanwhile, apart from what its client sends: it may have to wait for as
 //! long as space is short.
 
+use std::collections::BTreeMap;
+
 use stele_core_broker as broker;
 use stele_core_engine::AppendError;
 
 use super::{Connection, publishing::Gathered};
-use crate::session::transaction::Transaction;
+use crate::{session::transaction::Transaction, stored::Message};
 
 /// A transaction that is being committed.
 #[derive(Debug)]
@@ -16,10 +18,8 @@ pub(crate) struct Committing {
     pub(crate) number: u16,
     /// What is settled once the messages are taken.
     pub(crate) transaction: Transaction,
-    /// Its batches have this tag and those after it.
-    first_tag: u64,
-    /// How many batches aren't answered yet.
-    waiting: usize,
+    /// Batches that aren't answered yet, by tag, each with its messages that are mandatory.
+    waiting: BTreeMap<u64, Vec<Message>>,
     /// Not all were taken.
     pub(crate) is_cut_short: bool,
 }
@@ -29,34 +29,47 @@ impl Committing {
         Self {
             number,
             transaction,
-            first_tag: u64::MAX,
-            waiting: 0,
+            waiting: BTreeMap::new(),
             is_cut_short: false,
         }
     }
 
     /// Whether every message has found its queues, or is lost.
     pub(crate) fn is_answered(&self) -> bool {
-        self.waiting == 0
+        self.waiting.is_empty()
     }
 
-    /// Takes note of the outcome of a batch, where it is of this transaction.
-    pub(super) fn answered(&mut self, tag: u64, result: &Result<(), broker::Error<AppendError>>) {
-        if tag < self.first_tag {
-            return;
+    /// Takes note of the outcome of a batch, where it is of this transaction. Gives what is to be
+    /// returned, because all of its queues have gone.
+    pub(super) fn answered(
+        &mut self,
+        tag: u64,
+        result: &Result<(), broker::Error<AppendError>>,
+    ) -> Vec<Message> {
+        let Some(mandatory) = self.waiting.remove(&tag) else {
+            return Vec::new();
+        };
+        match result {
+            Ok(()) => Vec::new(),
+            Err(broker::Error::Refused(AppendError::NoSuchLog)) => mandatory,
+            Err(_) => {
+                self.is_cut_short = true;
+                Vec::new()
+            }
         }
-        self.waiting -= 1;
-        let is_gone = |error| matches!(error, &broker::Error::Refused(AppendError::NoSuchLog));
-        self.is_cut_short |= result.as_ref().is_err_and(|error| !is_gone(error));
     }
 }
 
 impl Connection {
-    /// Sends a batch of a transaction's.
-    pub(crate) async fn publish_of(&mut self, committing: &mut Committing, gathered: Gathered) {
+    /// Sends a batch of a transaction's, with those of its messages that are mandatory.
+    pub(crate) async fn publish_of(
+        &mut self,
+        committing: &mut Committing,
+        gathered: Gathered,
+        mandatory: Vec<Message>,
+    ) {
         let tag = self.session.in_flight.push(gathered.confirms);
-        committing.first_tag = committing.first_tag.min(tag);
-        committing.waiting += 1;
+        committing.waiting.insert(tag, mandatory);
         self.holder.publish(tag, gathered.publish).await;
     }
 

@@ -1,7 +1,8 @@
 //! `tx.commit`: publishes and settles what the transaction holds, and begins the next one.
 //!
 //! Fields: none. Answer: `tx.commit-ok`, when every message is durable in every queue it went to,
-//! and so is what was acknowledged or rejected.
+//! and so is what was acknowledged or rejected. A mandatory message whose queues have all gone
+//! since it was published comes back before it by `basic.return`.
 //! As in RabbitMQ, a transaction isn't atomic: its messages become visible one after the other, and
 //! where one can't be stored the channel closes with 406 PRECONDITION_FAILED.
 //! Spec: 1.9.2.3.
@@ -15,6 +16,7 @@ use super::{Handled, basic_publish, tx_select};
 use crate::{
     connection::{Connection, committing::Committing, publishing::Gathering, settling::Settling},
     errors::Fault,
+    routing,
 };
 
 pub(super) async fn run(connection: &mut Connection, number: u16) -> Handled {
@@ -22,7 +24,9 @@ pub(super) async fn run(connection: &mut Connection, number: u16) -> Handled {
     let publishes = std::mem::take(&mut transaction.publishes);
     let mut committing = Committing::new(number, transaction);
     let mut gathering = Gathering::default();
-    for (targets, message) in publishes {
+    let mut mandatory = Vec::new();
+    for (queues, message) in publishes {
+        let targets = routing::present(connection, &queues);
         if targets.is_empty() {
             basic_publish::unroutable(connection, number, &message, None);
             continue;
@@ -30,14 +34,22 @@ pub(super) async fn run(connection: &mut Connection, number: u16) -> Handled {
         if !gathering.has_room_for(&targets, message.content.body.size_bytes())
             && let Some(gathered) = gathering.take()
         {
-            connection.publish_of(&mut committing, gathered).await;
+            let mandatory = std::mem::take(&mut mandatory);
+            connection
+                .publish_of(&mut committing, gathered, mandatory)
+                .await;
         }
         let now = connection.settings.clock.now();
         let pushed = gathering.push(targets, &message, now, None);
         committing.is_cut_short |= pushed.is_err();
+        if message.content.publish.mandatory {
+            mandatory.push(message);
+        }
     }
     if let Some(gathered) = gathering.take() {
-        connection.publish_of(&mut committing, gathered).await;
+        connection
+            .publish_of(&mut committing, gathered, mandatory)
+            .await;
     }
     if committing.is_answered() {
         return finish(connection, committing).await;

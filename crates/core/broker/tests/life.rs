@@ -13,7 +13,7 @@ use stele_core_engine::{
     AppendTarget, Columns, Declared, DeleteLog, Durability, HeaderChange, LeaseRequest, LedgerId,
     LogError, MoveError, Outcome, Schedule, Settle, SettleItem, Subscription,
 };
-use stele_test_testkit::{TestBroker, message, queue};
+use stele_test_testkit::{TestBroker, claiming, message, queue, unopenable};
 use stele_wire_batch::{BatchBuilder, Body, NewRecord};
 
 async fn declare_queue(broker: &Broker, name: &str, durability: Durability) -> LogId {
@@ -552,6 +552,41 @@ async fn what_is_no_message_is_skipped_by_a_ledger_that_meets_it_late() {
     broker.append(publish).await.unwrap();
     let status = broker.status(log).await.unwrap();
     assert_eq!((status.ready, status.leased), (0, 2));
+    test.stop().await;
+}
+
+/// It would come back, and hide what is behind it.
+#[tokio::test]
+async fn what_cannot_be_read_is_set_aside_to_the_end_of_its_batch() {
+    let test = TestBroker::start();
+    let broker = &test.broker;
+    let log = declare_queue(broker, "orders", Durability::Synced).await;
+    let target = AppendTarget {
+        log,
+        partition: None,
+    };
+    for batch in [
+        message("0"),
+        unopenable(&message("1")),
+        // More than are leased at a time, all in one batch, of which there is one.
+        claiming(&message("2"), 1_000),
+        message("1002"),
+    ] {
+        broker.append(Publish::to(target, batch)).await.unwrap();
+    }
+    let mut found = Vec::new();
+    for _ in 0..4 {
+        found.extend(lease(broker, log, 10).await);
+    }
+    let offsets: Vec<_> = found.iter().map(|one| one.lease.offset.0).collect();
+    let values: Vec<_> = found.iter().map(body).collect();
+    assert_eq!(
+        (offsets, values),
+        (vec![0, 2, 1_002], vec!["0", "2", "1002"])
+    );
+    let status = broker.status(log).await.unwrap();
+    assert_eq!((status.ready, status.leased), (0, 3));
+    assert_eq!(broker.unreadable_batches(), 2);
     test.stop().await;
 }
 

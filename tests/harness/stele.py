@@ -27,8 +27,10 @@ def binary(release=False):
 class Stele:
     """A process of `stele serve` over a data directory that outlives it."""
 
-    def __init__(self, program, directory, **ports):
+    def __init__(self, program, directory, settings=None, **ports):
+        """`settings` are such as are told by the environment."""
         self.program = pathlib.Path(program)
+        self.settings = settings or {}
         self.directory = pathlib.Path(directory)
         self.wanted_ports = {"kafka": 0, "amqp": 0, "sqs": 0, "admin": 0, **ports}
         self.process = None
@@ -47,7 +49,13 @@ class Stele:
             command += [f"--{name}-port", str(port)]
         began = time.monotonic()
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen([str(part) for part in command], stdout=log, stderr=log, cwd=self.directory)
+            self.process = subprocess.Popen(
+                [str(part) for part in command],
+                stdout=log,
+                stderr=log,
+                cwd=self.directory,
+                env={**os.environ, **self.settings},
+            )
         while not ports_file.exists():
             if self.process.poll() is not None:
                 raise RuntimeError(f"stele ended with {self.process.returncode} at its start:\n{self.tail()}")

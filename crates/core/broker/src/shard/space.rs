@@ -43,7 +43,7 @@ impl Shard {
         let mut left = self.piece_records;
         while left > 0
             && self.has_waiting_due()
-            && let Some(waiting) = self.waiting.pop_front()
+            && let Some(waiting) = self.next_waiting()
         {
             left = left.saturating_sub(waiting.append.count);
             self.append(waiting.append, waiting.body, waiting.reply);
@@ -54,10 +54,14 @@ impl Shard {
     pub fn take_up_all_waiting(&mut self, now: Timestamp) {
         self.now = now;
         while !self.is_blocked
-            && let Some(waiting) = self.waiting.pop_front()
+            && let Some(waiting) = self.next_waiting()
         {
             self.append(waiting.append, waiting.body, waiting.reply);
         }
+    }
+
+    fn next_waiting(&mut self) -> Option<Waiting> {
+        self.waiting.pop_front()
     }
 
     pub(super) fn append_or_wait(&mut self, append: Append, body: Bytes, reply: ReplyTo) {

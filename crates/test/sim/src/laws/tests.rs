@@ -3,6 +3,7 @@
 
 mod moves;
 mod retention;
+mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
 

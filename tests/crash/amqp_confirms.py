@@ -1,19 +1,14 @@
 """A publisher with confirms and a consumer with acknowledgements, both connecting anew after each kill."""
 
 import threading
-import time
 
-import pika
-import pika.exceptions
+import amqp_client
 
 QUEUE = "crash-amqp"
-PERSISTENT = pika.BasicProperties(delivery_mode=2)
-LOST = (pika.exceptions.AMQPError, OSError)
-RETRY_SECONDS = 0.02
 
 
 def prepare(environment):
-    connection = _connect(environment)
+    connection = amqp_client.connect(environment)
     connection.channel().queue_declare(QUEUE, durable=True)
     connection.close()
 
@@ -26,16 +21,15 @@ def drive(environment, acknowledged, stopping):
     number = 0
     while not stopping.is_set():
         try:
-            channel = _connect(environment).channel()
+            channel = amqp_client.connect(environment).channel()
             channel.confirm_delivery()
             while not stopping.is_set():
                 number += 1
-                channel.basic_publish("", QUEUE, str(number), PERSISTENT)
+                channel.basic_publish("", QUEUE, str(number), amqp_client.PERSISTENT)
                 confirmed.append(number)
                 acknowledged.value += 1
-        except LOST as error:
-            _note(error, unexpected)
-            time.sleep(RETRY_SECONDS)
+        except amqp_client.LOST as error:
+            amqp_client.note(error, unexpected)
     consumer.join()
     return {"sent": number, "confirmed": confirmed, "deliveries": deliveries, "unexpected": unexpected}
 
@@ -64,21 +58,10 @@ def verify(environment, record):
     return findings, f"{told}, {again} came again ({unmarked} unmarked)"
 
 
-def _connect(environment):
-    host, port = environment["AMQP_ADDRESS"].split(":")
-    return pika.BlockingConnection(pika.ConnectionParameters(host, int(port), socket_timeout=30))
-
-
-def _note(error, unexpected):
-    """A lost connection is expected; a refusal by the server isn't."""
-    if isinstance(error, (pika.exceptions.ChannelClosedByBroker, pika.exceptions.NackError)):
-        unexpected.append(repr(error))
-
-
 def _consume(environment, stopping, deliveries, unexpected):
     while not stopping.is_set():
         try:
-            channel = _connect(environment).channel()
+            channel = amqp_client.connect(environment).channel()
             channel.basic_qos(prefetch_count=20)
             for method, _, body in channel.consume(QUEUE, inactivity_timeout=0.1):
                 if stopping.is_set():
@@ -87,13 +70,12 @@ def _consume(environment, stopping, deliveries, unexpected):
                     deliveries.append((int(body), method.redelivered))
                     channel.basic_ack(method.delivery_tag)
             channel.connection.close()
-        except LOST as error:
-            _note(error, unexpected)
-            time.sleep(RETRY_SECONDS)
+        except amqp_client.LOST as error:
+            amqp_client.note(error, unexpected)
 
 
 def _drain(environment):
-    connection, found = _connect(environment), []
+    connection, found = amqp_client.connect(environment), []
     channel = connection.channel()
     channel.basic_qos(prefetch_count=500)
     for method, _, body in channel.consume(QUEUE, inactivity_timeout=10):

@@ -27,8 +27,10 @@ def binary(release=False):
 class Stele:
     """A process of `stele serve` over a data directory that outlives it."""
 
-    def __init__(self, program, directory, **ports):
+    def __init__(self, program, directory, settings=None, **ports):
+        """`settings` are such as are told by the environment."""
         self.program = pathlib.Path(program)
+        self.settings = settings or {}
         self.directory = pathlib.Path(directory)
         self.wanted_ports = {"kafka": 0, "amqp": 0, "sqs": 0, "admin": 0, **ports}
         self.process = None
@@ -46,7 +48,7 @@ class Stele:
         for name, port in self.wanted_ports.items():
             command += [f"--{name}-port", str(port)]
         # The checks' groups have one member each, mostly: none of them is to wait for others.
-        environment = {"STELE_KAFKA__GROUP_GATHERING": "0s", **os.environ}
+        environment = {"STELE_KAFKA__GROUP_GATHERING": "0s", **os.environ, **self.settings}
         began = time.monotonic()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

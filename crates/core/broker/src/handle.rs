@@ -16,8 +16,8 @@ use stele_core_engine::{
     AlterLog, AppendError, Appended, Bind, Catalogue, CatalogueError, Command, DeclareExchange,
     DeclareLog, Declared, DeleteExchange, DeleteLog, Extend, GroupCommand, GroupError,
     GroupListing, InitProducer, JoinGroup, JoinReply, Lease, LeaseRequest, LedgerId, ListGroups,
-    LogDefinition, LogError, Missing, MoveError, Purge, Settle, Skip, SyncGroup, SyncedGroup,
-    Topology, Trim, TrimReason, Unbind, UseLog,
+    LogDefinition, LogError, Missing, MoveError, Purge, Run, Settle, Skip, SyncGroup, SyncedGroup,
+    Topology, Trim, TrimReason, Unbind, UseLog, limits::RUN_RECORDS_MAX,
 };
 use tokio::sync::{
     Notify,
@@ -29,8 +29,9 @@ use crate::{
     Error, Events, Failure, LeasedBatch, LeasedMessage, MoveMessage, Publish, Session,
     mailbox::Mailbox,
     meter::{FrontCounts, FrontMeter, Meters, ShardCounts},
-    read::{Found, Read, ReadError, ReadReply, Watch},
+    read::{Broken, Found, Read, ReadError, ReadReply, Watch},
     request::Request,
+    set_aside::SetAside,
     shard::ShardStatus,
 };
 
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) catalogue: Arc<RwLock<Catalogue>>,
     pub(crate) next_id: AtomicU64,
     pub(crate) meters: Meters,
+    set_aside: SetAside,
 }
 
 /// Counts of a log.
@@ -87,6 +89,7 @@ impl Broker {
             catalogue,
             next_id: AtomicU64::new(epoch.first_number() + 1),
             meters,
+            set_aside: SetAside::default(),
         };
         Self {
             shared: Arc::new(shared),
@@ -305,19 +308,29 @@ impl Broker {
     }
 
     /// The messages of leased records, in order. What turns out to be none (compacted away, or of a
-    /// control batch) is skipped for good. Reads from the disk, on a thread for that, where they
-    /// are no longer in memory.
+    /// control batch) is skipped for good, and so is what can't be read, to the end of its batch:
+    /// it would come back, and nothing behind it would ever be reached. Reads from the disk, on a
+    /// thread for that, where they are no longer in memory; fails where that can't be read.
     pub async fn messages(
         &self,
         log: LogId,
         batch: LeasedBatch,
     ) -> Result<Vec<LeasedMessage>, Failure> {
-        let (messages, absent) = batch.resolve().await?;
-        let shard = self.shard_of(log);
-        for run in absent {
-            self.send(shard, Request::tell(Skip { log, run })).await;
+        let partition = batch.run().partition;
+        let resolved = batch.resolve().await?;
+        for run in resolved.absent {
+            self.skip(log, run).await;
         }
-        Ok(messages)
+        for broken in resolved.broken {
+            self.set_aside(PartitionId::new(log, partition), &broken)
+                .await;
+        }
+        Ok(resolved.messages)
+    }
+
+    /// Of how many batches, met since the start, consumers of queues couldn't read all.
+    pub fn unreadable_batches(&self) -> u64 {
+        self.shared.set_aside.total()
     }
 
     /// Settles leases; the answer holds the positions of items that weren't leased so.
@@ -442,6 +455,30 @@ impl Broker {
     }
 
     // ---- inside ------------------------------------------------------------------------------
+
+    async fn set_aside(&self, partition: PartitionId, broken: &Broken) {
+        let Broken { first, end, error } = broken;
+        if !self.shared.set_aside.note(partition, *first) {
+            return;
+        }
+        tracing::warn!(%partition, %first, %end, %error, "records can't be read; set aside");
+        let mut next = *first;
+        while next < *end {
+            let left = u32::try_from(end.since(next)).unwrap_or(u32::MAX);
+            let run = Run {
+                partition: partition.index,
+                first: next,
+                count: left.min(RUN_RECORDS_MAX),
+            };
+            next = run.end();
+            self.skip(partition.log, run).await;
+        }
+    }
+
+    async fn skip(&self, log: LogId, run: Run) {
+        self.send(self.shard_of(log), Request::tell(Skip { log, run }))
+            .await;
+    }
 
     async fn to_catalogue<C: Command>(&self, command: C) -> Result<C::Reply, Error<C::Error>> {
         self.call(Topology::CATALOGUE, command).await

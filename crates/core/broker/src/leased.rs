@@ -9,7 +9,7 @@ use stele_core_storage::{Slice, StoredBatch};
 
 use crate::{
     Failure,
-    read::{records_of, resolve, resolve_blocking, unreadable},
+    read::{Broken, records_of, resolve, resolve_blocking, unreadable},
 };
 
 /// A run of leased records, with where its bytes are.
@@ -19,8 +19,15 @@ pub struct LeasedBatch {
     pub(crate) slices: Vec<Slice>,
 }
 
-/// Leased records that are no messages.
-pub(crate) type Absent = SmallVec<[Run; 2]>;
+/// What leased records turn out to be.
+#[derive(Debug, Default)]
+pub(crate) struct Resolved {
+    pub(crate) messages: Vec<LeasedMessage>,
+    /// Those that are no messages, or can't be read.
+    pub(crate) absent: SmallVec<[Run; 2]>,
+    /// What of their batches can't be read.
+    pub(crate) broken: Vec<Broken>,
+}
 
 /// A leased record with its content.
 #[derive(Clone, Debug)]
@@ -39,46 +46,51 @@ impl LeasedBatch {
         &self.run
     }
 
-    /// The records with their content, in order, and those that are no messages. Reads from the
-    /// disk, on a thread for that, where they are no longer in memory.
-    pub(crate) async fn resolve(mut self) -> Result<(Vec<LeasedMessage>, Absent), Failure> {
+    /// What the records are. Reads from the disk, on a thread for that, where they are no longer in
+    /// memory.
+    pub(crate) async fn resolve(mut self) -> Result<Resolved, Failure> {
         let stored = resolve(std::mem::take(&mut self.slices)).await?;
-        self.messages(stored)
+        Ok(self.resolved(stored))
     }
 
-    /// The records with their content, for a caller that may wait for the disk.
+    /// The records with their content, in order, for a caller that may wait for the disk. Fails
+    /// where one can't be read.
     pub fn resolve_blocking(self) -> Result<Vec<LeasedMessage>, Failure> {
         let stored = resolve_blocking(&self.slices).map_err(unreadable)?;
-        Ok(self.messages(stored)?.0)
+        let resolved = self.resolved(stored);
+        match resolved.broken.first() {
+            Some(broken) => Err(unreadable(&broken.error)),
+            None => Ok(resolved.messages),
+        }
     }
 
-    fn messages(self, stored: Vec<StoredBatch>) -> Result<(Vec<LeasedMessage>, Absent), Failure> {
-        let mut absent = Absent::new();
-        let Some(first) = self.run.records.first().map(|record| record.offset) else {
-            return Ok((Vec::new(), absent));
+    fn resolved(self, stored: Vec<StoredBatch>) -> Resolved {
+        let records = &self.run.records;
+        let Some((first, last)) = records.first().zip(records.last()) else {
+            return Resolved::default();
         };
-        let last = self
-            .run
-            .records
-            .last()
-            .map_or(first, |record| record.offset);
-        let mut leases = self.run.records.into_iter().peekable();
-        let mut messages = Vec::with_capacity(leases.len());
-        let mut skip =
-            |lease: LeasedRecord| Run::push(&mut absent, self.run.partition, lease.offset);
-        for record in records_of(stored, first, last)? {
-            while let Some(lease) = leases.next_if(|lease| lease.offset < record.offset) {
-                skip(lease);
-            }
-            if let Some(lease) = leases.next_if(|lease| lease.offset == record.offset) {
-                messages.push(LeasedMessage {
-                    partition: self.run.partition,
+        let held = records_of(stored, first.offset, last.offset);
+        let mut resolved = Resolved {
+            messages: Vec::with_capacity(held.messages.len()),
+            broken: held.broken,
+            ..Resolved::default()
+        };
+        let mut messages = held.messages.into_iter().peekable();
+        for lease in self.run.records {
+            while messages
+                .next_if(|record| record.offset < lease.offset)
+                .is_some()
+            {}
+            let partition = self.run.partition;
+            match messages.next_if(|record| record.offset == lease.offset) {
+                Some(record) => resolved.messages.push(LeasedMessage {
+                    partition,
                     lease,
                     record,
-                });
+                }),
+                None => Run::push(&mut resolved.absent, partition, lease.offset),
             }
         }
-        leases.for_each(skip);
-        Ok((messages, absent))
+        resolved
     }
 }

@@ -35,6 +35,7 @@ mod request;
 mod resolve;
 mod runtime;
 mod session;
+mod set_aside;
 mod shard;
 
 pub use appending::Appending;

@@ -36,7 +36,8 @@ pub enum Event {
         /// The session's consumer.
         consumer: ConsumerId,
     },
-    /// The broker is short of space (`true`) or no longer.
+    /// The broker is short of space (`true`), or takes data on every shard again. What is published
+    /// meanwhile waits in the broker, so whoever publishes stops until then.
     Blocked(bool),
 }
 
@@ -44,14 +45,24 @@ pub enum Event {
 /// used: a session's events are bounded by its consumers' credit and its own publishes.
 #[derive(Debug)]
 pub struct Mailbox<T = Event> {
-    items: Mutex<Vec<T>>,
+    content: Mutex<Content<T>>,
     arrived: Notify,
+}
+
+#[derive(Debug)]
+struct Content<T> {
+    items: Vec<T>,
+    /// How many shards have told that they are short of space, and not yet that they no longer are.
+    blocked_shards: usize,
 }
 
 impl<T> Default for Mailbox<T> {
     fn default() -> Self {
         Self {
-            items: Mutex::default(),
+            content: Mutex::new(Content {
+                items: Vec::new(),
+                blocked_shards: 0,
+            }),
             arrived: Notify::new(),
         }
     }
@@ -60,14 +71,7 @@ impl<T> Default for Mailbox<T> {
 impl<T> Mailbox<T> {
     /// Puts an item in; never waits.
     pub fn push(&self, item: T) {
-        let mut items = self.items.lock();
-        let was_empty = items.is_empty();
-        items.push(item);
-        drop(items);
-        // The receiver takes all that is there, so only the first item needs to wake it.
-        if was_empty {
-            self.arrived.notify_one();
-        }
+        self.push_from(|_| Some(item));
     }
 
     /// Takes all that is there; `items` must be empty, its memory is reused.
@@ -76,12 +80,45 @@ impl<T> Mailbox<T> {
             items.is_empty(),
             "taking swaps: what is in would be put back"
         );
-        mem::swap(&mut *self.items.lock(), items);
+        mem::swap(&mut self.content.lock().items, items);
     }
 
     /// Returns once something was put in since the last taking. Cancelling loses nothing.
     pub(crate) async fn arrived(&self) {
         self.arrived.notified().await;
+    }
+
+    /// Puts in what comes of the content, if anything.
+    fn push_from(&self, item: impl FnOnce(&mut Content<T>) -> Option<T>) {
+        let mut content = self.content.lock();
+        let was_empty = content.items.is_empty();
+        let Some(item) = item(&mut content) else {
+            return;
+        };
+        content.items.push(item);
+        drop(content);
+        // The receiver takes all that is there, so only the first item needs to wake it.
+        if was_empty {
+            self.arrived.notify_one();
+        }
+    }
+}
+
+impl Mailbox {
+    /// A shard has become short of space, or is no longer. The session is told with the first one
+    /// that is, and when none is any more: a shard that has space says nothing of the others.
+    pub(crate) fn note_blocked(&self, is_blocked: bool) {
+        self.push_from(|content| {
+            let before = content.blocked_shards;
+            content.blocked_shards = if is_blocked {
+                before + 1
+            } else {
+                before.saturating_sub(1)
+            };
+            let was_blocked = before > 0;
+            let is_blocked = content.blocked_shards > 0;
+            (was_blocked != is_blocked).then_some(Event::Blocked(is_blocked))
+        });
     }
 }
 
@@ -108,5 +145,31 @@ impl Events {
     /// Takes what is there, which may be nothing. `events` must be empty.
     pub fn take(&mut self, events: &mut Vec<Event>) {
         self.mailbox.take(events);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_blocked_while_any_shard_is() {
+        let mailbox = Mailbox::default();
+        let mut told = Vec::new();
+        for (is_blocked, expected) in [
+            (true, Some(true)),
+            (true, None),
+            (false, None),
+            (true, None),
+            (false, None),
+            (false, Some(false)),
+        ] {
+            mailbox.note_blocked(is_blocked);
+            mailbox.take(&mut told);
+            let found = told
+                .pop()
+                .map(|event| matches!(event, Event::Blocked(true)));
+            assert_eq!(found, expected);
+        }
     }
 }

@@ -132,35 +132,67 @@ impl Watch {
     }
 }
 
-/// The messages from `first` to `last` that batches hold, in order. The records of control batches
-/// are none.
-pub(crate) fn records_of(
-    batches: Vec<StoredBatch>,
-    first: Offset,
-    last: Offset,
-) -> Result<Vec<Record>, Failure> {
-    let mut records = Vec::new();
+/// What batches hold of some records.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    /// The messages, in order.
+    pub(crate) messages: Vec<Record>,
+    pub(crate) broken: Vec<Broken>,
+}
+
+/// Records that can't be read: a producer's batch is stored as it came, and may be damaged or hold
+/// fewer records than its header says.
+#[derive(Debug)]
+pub(crate) struct Broken {
+    /// The first that can't be.
+    pub(crate) first: Offset,
+    /// The end of its batch, since what follows a broken record can't be found.
+    pub(crate) end: Offset,
+    pub(crate) error: stele_wire_batch::Error,
+}
+
+/// The messages from `first` to `last` that batches hold. The records of control batches are none.
+pub(crate) fn records_of(batches: Vec<StoredBatch>, first: Offset, last: Offset) -> Held {
+    let mut held = Held::default();
     for stored in batches {
-        let batch = Batch::new(stored.bytes).map_err(unreadable)?;
-        if batch.header().is_control() {
-            continue;
-        }
-        let written = batch.header().base_offset();
-        for record in batch
-            .records(DECOMPRESSED_SIZE_BYTES_MAX)
-            .map_err(unreadable)?
-        {
-            let mut record = record.map_err(unreadable)?;
-            record.offset = stored.base_offset.plus(record.offset.since(written));
-            if record.offset > last {
-                break;
-            }
-            if record.offset >= first {
-                records.push(record);
-            }
+        let end = stored.next_offset();
+        let mut next = stored.base_offset;
+        if let Err(error) = read_batch(stored, first, last, &mut next, &mut held.messages) {
+            held.broken.push(Broken {
+                first: next,
+                end,
+                error,
+            });
         }
     }
-    Ok(records)
+    held
+}
+
+/// Leaves in `next` the offset after the last record that could be read.
+fn read_batch(
+    stored: StoredBatch,
+    first: Offset,
+    last: Offset,
+    next: &mut Offset,
+    messages: &mut Vec<Record>,
+) -> Result<(), stele_wire_batch::Error> {
+    let batch = Batch::new(stored.bytes)?;
+    if batch.header().is_control() {
+        return Ok(());
+    }
+    let written = batch.header().base_offset();
+    for record in batch.records(DECOMPRESSED_SIZE_BYTES_MAX)? {
+        let mut record = record?;
+        record.offset = stored.base_offset.plus(record.offset.since(written));
+        if record.offset > last {
+            break;
+        }
+        *next = record.offset.next();
+        if record.offset >= first {
+            messages.push(record);
+        }
+    }
+    Ok(())
 }
 
 /// The batches of all slices. What is at hand is taken as it is; the disk is read on a thread for

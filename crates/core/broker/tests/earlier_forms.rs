@@ -279,7 +279,7 @@ fn exchanges_route(broker: &Broker, half: &str) {
     let routed = |key: &str| {
         let mut targets = Default::default();
         let source = format!("{half}.topics");
-        let done = catalogue.route("/", &source, key, &NoHeaders, &mut targets);
+        let done = catalogue.route("/", &source, &[key], &NoHeaders, &mut targets);
         done.unwrap();
         targets.to_vec()
     };

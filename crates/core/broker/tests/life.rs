@@ -8,12 +8,12 @@ use std::{sync::Arc, time::Duration};
 
 use stele_base_env::{Disk, LocalDisk};
 use stele_base_types::{ConsumerId, LogId, Offset, PartitionId, PartitionIndex, Timestamp};
-use stele_core_broker::{Broker, Error, Event, LeasedMessage, MoveMessage, Publish, Read};
+use stele_core_broker::{Broker, Error, Event, Failure, LeasedMessage, MoveMessage, Publish, Read};
 use stele_core_engine::{
     AppendTarget, Columns, Declared, DeleteLog, Durability, HeaderChange, LeaseRequest, LedgerId,
     LogError, MoveError, Outcome, Schedule, Settle, SettleItem, Subscription,
 };
-use stele_test_testkit::{TestBroker, message, queue};
+use stele_test_testkit::{TestBroker, claiming, message, queue, unopenable};
 use stele_wire_batch::{BatchBuilder, Body, NewRecord};
 
 async fn declare_queue(broker: &Broker, name: &str, durability: Durability) -> LogId {
@@ -36,6 +36,15 @@ async fn publish(broker: &Broker, log: LogId, body: &str) -> Offset {
 }
 
 async fn lease(broker: &Broker, log: LogId, records_max: u32) -> Vec<LeasedMessage> {
+    lease_waiting(broker, log, records_max, None).await
+}
+
+async fn lease_waiting(
+    broker: &Broker,
+    log: LogId,
+    records_max: u32,
+    wait_ms: Option<u64>,
+) -> Vec<LeasedMessage> {
     let (session, _events) = broker.open_session().await;
     let request = LeaseRequest {
         ledger: LedgerId::DEFAULT,
@@ -43,7 +52,7 @@ async fn lease(broker: &Broker, log: LogId, records_max: u32) -> Vec<LeasedMessa
         records_max,
         lease_ms: Some(60_000),
         settle: false,
-        wait_ms: None,
+        wait_ms,
         attempt: None,
     };
     let mut messages = Vec::new();
@@ -172,6 +181,63 @@ async fn a_session_that_ends_gives_back_what_it_holds() {
     drop(session);
     let again = lease(&test.broker, log, 1).await;
     assert_eq!(again[0].lease.deliveries, 2);
+    test.stop().await;
+}
+
+/// Its client has no way to hear of a refusal.
+#[tokio::test]
+async fn what_a_session_publishes_without_space_is_taken_in_its_order_once_there_is_some() {
+    let test = TestBroker::with_shards(2);
+    let logs = [
+        declare_queue(&test.broker, "one", Durability::Synced).await,
+        declare_queue(&test.broker, "other", Durability::Synced).await,
+    ];
+    let (session, mut events) = test.broker.open_session().await;
+    test.fill_disk().await;
+    for (tag, value) in ["0", "1", "2", "3"].into_iter().enumerate() {
+        let targets = logs.map(|log| AppendTarget {
+            log,
+            partition: None,
+        });
+        let publish = Publish {
+            targets: targets.into_iter().collect(),
+            batch: message(value),
+            columns: Columns::default(),
+        };
+        session.publish(tag as u64, publish).await;
+    }
+    // One that asks for an answer gets one, behind what was sent before.
+    let target = AppendTarget {
+        log: logs[0],
+        partition: None,
+    };
+    let refused = test.broker.append(Publish::to(target, message("4"))).await;
+    assert_eq!(refused.unwrap_err(), Failure::NoSpace.into());
+    test.empty_disk_of(0).await;
+    test.empty_disk_of(1).await;
+    let (mut published, mut batch) = (Vec::new(), Vec::new());
+    while published.len() < 4 {
+        events.receive(&mut batch).await;
+        for event in batch.drain(..) {
+            if let Event::Published { tag, result } = event {
+                result.unwrap();
+                published.push(tag);
+            }
+        }
+    }
+    assert_eq!(published, [0, 1, 2, 3]);
+    for log in logs {
+        let found = lease(&test.broker, log, 10).await;
+        let values: Vec<_> = found.iter().map(body).collect();
+        assert_eq!(values, ["0", "1", "2", "3"]);
+    }
+    // Who publishes and goes leaves what it has sent.
+    test.fill_disk().await;
+    session.publish(4, Publish::to(target, message("4"))).await;
+    drop(session);
+    test.empty_disk().await;
+    let found = lease_waiting(&test.broker, logs[0], 10, Some(60_000)).await;
+    assert_eq!(found.len(), 1);
     test.stop().await;
 }
 
@@ -503,6 +569,41 @@ async fn what_is_no_message_is_skipped_by_a_ledger_that_meets_it_late() {
     broker.append(publish).await.unwrap();
     let status = broker.status(log).await.unwrap();
     assert_eq!((status.ready, status.leased), (0, 2));
+    test.stop().await;
+}
+
+/// It would come back, and hide what is behind it.
+#[tokio::test]
+async fn what_cannot_be_read_is_set_aside_to_the_end_of_its_batch() {
+    let test = TestBroker::start();
+    let broker = &test.broker;
+    let log = declare_queue(broker, "orders", Durability::Synced).await;
+    let target = AppendTarget {
+        log,
+        partition: None,
+    };
+    for batch in [
+        message("0"),
+        unopenable(&message("1")),
+        // More than are leased at a time, all in one batch, of which there is one.
+        claiming(&message("2"), 1_000),
+        message("1002"),
+    ] {
+        broker.append(Publish::to(target, batch)).await.unwrap();
+    }
+    let mut found = Vec::new();
+    for _ in 0..4 {
+        found.extend(lease(broker, log, 10).await);
+    }
+    let offsets: Vec<_> = found.iter().map(|one| one.lease.offset.0).collect();
+    let values: Vec<_> = found.iter().map(body).collect();
+    assert_eq!(
+        (offsets, values),
+        (vec![0, 2, 1_002], vec!["0", "2", "1002"])
+    );
+    let status = broker.status(log).await.unwrap();
+    assert_eq!((status.ready, status.leased), (0, 3));
+    assert_eq!(broker.unreadable_batches(), 2);
     test.stop().await;
 }
 

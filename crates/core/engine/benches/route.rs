@@ -142,7 +142,7 @@ impl Bench {
                 targets.clear();
                 self.state
                     .catalogue
-                    .route("/", self.exchange, black_box(key), headers, &mut targets)
+                    .route("/", self.exchange, &[black_box(key)], headers, &mut targets)
                     .unwrap();
                 assert_eq!(targets.len(), 1, "{title}: {key}");
                 routed += 1;

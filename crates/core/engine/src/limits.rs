@@ -25,6 +25,11 @@ pub const MOVE_HEADERS_BYTES_MAX: usize = 16 << 10;
 /// says. Seven times what fits into 1 MiB of the smallest records.
 pub const APPEND_RECORDS_MAX: u32 = 1 << 20;
 
+/// Records of a batch that are hidden for a time: each is listed until then, and a compressed batch
+/// of a few hundred bytes may hold a million. More than the batches of Kafka's clients hold where
+/// their settings are the defaults.
+pub const DELAYED_RECORDS_MAX: u32 = 1 << 14;
+
 /// Logs, or exchanges, that one decision drops after a restart.
 pub const FLEETING_MAX: usize = 1_000;
 

@@ -12,8 +12,10 @@
 //!
 //! This isn't a front: it is the one crate of its layer that the others may use.
 
+mod impatient;
 mod serve;
 mod stop;
 
+pub use impatient::{Impatient, WRITE_STALL};
 pub use serve::{Accepted, Limits, serve};
 pub use stop::Stop;

@@ -4,7 +4,7 @@ use std::{convert::Infallible, sync::Arc};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use stele_front_accept::{self as accept, Accepted, Limits};
+use stele_front_accept::{self as accept, Accepted, Impatient, Limits};
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
@@ -50,7 +50,7 @@ async fn connection(accepted: Accepted, state: Arc<State>, settings: Arc<Setting
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Impatient::new(stream)), service);
     let mut connection = std::pin::pin!(connection);
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,

@@ -12,6 +12,7 @@
 //! - Nothing is sent on a channel after its `close` or `close-ok`, nor for a consumer after its
 //!   `cancel-ok`.
 
+pub(crate) mod committing;
 mod delivering;
 pub(crate) mod publishing;
 pub(crate) mod settling;
@@ -24,11 +25,12 @@ use stele_core_broker::{self as broker, Broker, Events, FrontMeter};
 use stele_core_engine::{DeleteLog, Outcome};
 use stele_wire_amqp::{
     Frame, Method, ShortString,
-    method::{basic, channel, connection},
+    method::{basic, channel, connection, tx},
     reply_code::CONNECTION_FORCED,
 };
 
 use self::{
+    committing::Committing,
     delivering::Owed,
     publishing::{Gathering, Targets},
     settling::Settling,
@@ -81,8 +83,10 @@ pub(crate) struct Connection {
     pub(crate) exclusive: Vec<LogId>,
     /// The broker is short of space.
     blocked: bool,
-    /// A publish that came while it was: nothing is read behind it.
+    /// A publish or a commit that came while it was: nothing is read behind it.
     held: Option<Command>,
+    /// A transaction whose messages are on their way: nothing is read behind its commit.
+    committing: Option<Committing>,
     progress: Progress,
 }
 
@@ -114,6 +118,7 @@ impl Connection {
             exclusive: Vec::new(),
             blocked: false,
             held: None,
+            committing: None,
             progress: Progress::Open,
         };
         connection.outbox.method(0, connection::OpenOk {});
@@ -129,9 +134,9 @@ impl Connection {
         self.progress
     }
 
-    /// Whether frames may be taken: not while a publish waits for space.
+    /// Whether frames may be taken: not while one before them waits.
     pub(crate) fn takes_input(&self) -> bool {
-        self.held.is_none() && self.progress != Progress::Over
+        self.held.is_none() && self.committing.is_none() && self.progress != Progress::Over
     }
 
     /// Takes a frame.
@@ -143,8 +148,21 @@ impl Connection {
         }
     }
 
-    /// Carries out a publish that waited for space, where there is space now.
+    /// Goes on with a commit whose messages are taken, or with what waited for space, where there
+    /// is space now.
     pub(crate) async fn resume(&mut self) {
+        if let Some(committed) = self.committing.take_if(|it| it.is_answered()) {
+            let number = committed.number;
+            if let Err(fault) = operations::committed(self, committed).await {
+                let method = (tx::CLASS_ID, tx::Commit::ID);
+                self.fail(Failure {
+                    channel: number,
+                    method,
+                    fault,
+                })
+                .await;
+            }
+        }
         if !self.blocked
             && let Some(command) = self.held.take()
         {
@@ -153,7 +171,7 @@ impl Connection {
     }
 
     async fn command(&mut self, command: Command) {
-        if self.blocked && matches!(command, Command::Publish(..)) {
+        if self.blocked && self.needs_space(&command) {
             self.held = Some(command);
             return;
         }
@@ -168,6 +186,18 @@ impl Connection {
                 fault,
             })
             .await;
+        }
+    }
+
+    fn needs_space(&mut self, command: &Command) -> bool {
+        match command {
+            Command::Publish(..) => true,
+            Command::Method(number, Method::Tx(tx::Method::Commit(_))) => {
+                let channel = self.session.channel(*number).ok();
+                let transaction = channel.and_then(|channel| channel.transaction.as_ref());
+                transaction.is_some_and(|it| !it.publishes.is_empty())
+            }
+            Command::Method(..) => false,
         }
     }
 
@@ -264,6 +294,8 @@ impl Connection {
         if fault.code != CONNECTION_FORCED {
             self.meter.connection_error();
         }
+        self.held = None;
+        self.committing = None;
         self.release_all().await;
         self.session.begin_closing_connection();
         self.progress = Progress::Closing;

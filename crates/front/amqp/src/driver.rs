@@ -13,7 +13,7 @@ use std::{
 
 use bytes::BytesMut;
 use stele_core_broker::{Broker, Event, FrontMeter};
-use stele_front_accept::{Accepted, Stop};
+use stele_front_accept::{Accepted, Stop, WRITE_STALL};
 use stele_wire_amqp::FrameDecoder;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -45,6 +45,8 @@ enum Ended {
     Silent,
     #[error("no close-ok from client")]
     Unanswered,
+    #[error("client has read nothing for {WRITE_STALL:?}")]
+    Stalled,
 }
 
 /// Serves one client until it or the process ends.
@@ -79,6 +81,7 @@ pub(crate) async fn run(
         heartbeat,
         lost: false,
         close_by: None,
+        write_by: None,
     };
     match driver.drive(&mut stream, &mut shutdown).await {
         Ok(()) => tracing::info!(%client, "connection closed"),
@@ -88,7 +91,7 @@ pub(crate) async fn run(
         }
         Err(ended) => {
             tracing::warn!(%client, "connection lost: {ended}");
-            if matches!(ended, Ended::Silent) {
+            if matches!(ended, Ended::Silent | Ended::Stalled) {
                 driver.connection.meter.connection_error();
             }
             driver.connection.release_all().await;
@@ -120,6 +123,8 @@ struct Driver {
     lost: bool,
     /// When to stop waiting for `close-ok`.
     close_by: Option<Instant>,
+    /// When to stop waiting for the client to read: heartbeats don't say that it does.
+    write_by: Option<Instant>,
 }
 
 /// What happened.
@@ -171,10 +176,19 @@ impl Driver {
         let is_over = connection.progress() == Progress::Over;
         let reads = !is_over && (takes_frames || self.input.len() < READ_BYTES);
         let is_open = connection.progress() == Progress::Open;
-        let next = [self.heartbeat.next(), self.close_by]
+        let is_writing = !connection.outbox.is_empty();
+        self.write_by = self
+            .write_by
+            .or_else(|| Some(Instant::now() + WRITE_STALL))
+            .filter(|_| is_writing);
+        let next = [self.heartbeat.next(), self.close_by, self.write_by]
             .into_iter()
             .flatten()
             .min();
+        if !reads {
+            // It may be saying that it lives, where nobody looks.
+            self.heartbeat.received(Instant::now());
+        }
         // A buffer is used up before another is taken: most reads are far smaller than one.
         if reads && self.input.capacity() - self.input.len() < READ_BYTES_MIN {
             self.input.reserve(READ_BYTES);
@@ -228,6 +242,7 @@ impl Driver {
     }
 
     async fn written(&mut self, count: usize) {
+        self.write_by = None;
         self.heartbeat.sent(Instant::now());
         self.connection.meter.sent(count as u64);
         self.connection.outbox.advance(count);
@@ -250,6 +265,9 @@ impl Driver {
         let now = Instant::now();
         if self.close_by.is_some_and(|by| now >= by) {
             return Err(Ended::Unanswered);
+        }
+        if self.write_by.is_some_and(|by| now >= by) {
+            return Err(Ended::Stalled);
         }
         match self.heartbeat.due(now) {
             Due::Nothing => {}

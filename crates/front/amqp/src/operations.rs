@@ -9,7 +9,7 @@ mod basic_cancel;
 mod basic_consume;
 mod basic_get;
 mod basic_nack;
-mod basic_publish;
+pub(crate) mod basic_publish;
 mod basic_qos;
 mod basic_recover;
 mod basic_reject;
@@ -37,7 +37,11 @@ use stele_wire_amqp::{
     method::{access, basic, channel, confirm, connection, exchange, queue, tx},
 };
 
-use crate::{connection::Connection, errors::Fault, session::Command};
+use crate::{
+    connection::{Connection, committing::Committing},
+    errors::Fault,
+    session::Command,
+};
 
 /// What comes of an operation: its answer is in the outbox, or the channel or connection closes.
 pub(crate) type Handled = Result<(), Fault>;
@@ -102,6 +106,15 @@ pub(crate) async fn run(connection: &mut Connection, command: Command) -> Handle
     };
     if outcome.is_err() {
         connection.meter.error(position(name), 1);
+    }
+    outcome
+}
+
+/// Goes on with a commit whose messages are taken.
+pub(crate) async fn committed(connection: &mut Connection, committed: Committing) -> Handled {
+    let outcome = tx_commit::finish(connection, committed).await;
+    if outcome.is_err() {
+        connection.meter.error(position("tx.commit"), 1);
     }
     outcome
 }

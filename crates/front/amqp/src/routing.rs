@@ -1,22 +1,17 @@
 //! Where a message goes.
 
-use stele_core_engine::{Argument, Catalogue};
+use smallvec::SmallVec;
+use stele_core_engine::Catalogue;
 use stele_wire_amqp::Table;
 
 use crate::{
     arguments::MessageHeaders,
     connection::{Connection, publishing::Targets},
     errors::{Fault, Subject},
+    session::transaction::Queues,
 };
 
-/// The argument that names where messages go that an exchange has no binding for.
-pub(crate) const ALTERNATE: &str = "alternate-exchange";
-
-/// Alternate exchanges that a message may fall back through.
-const ALTERNATES_MAX: usize = 8;
-
-/// The logs that a message goes to, each once. Where the exchange has no binding for it, those of
-/// its alternate exchange.
+/// The logs that a message goes to, each once.
 pub(crate) fn route(
     connection: &Connection,
     exchange: &str,
@@ -27,29 +22,36 @@ pub(crate) fn route(
     let vhost = connection.session.opened.vhost.as_str();
     let catalogue = connection.broker.catalogue();
     check_exchange(&catalogue, vhost, exchange)?;
-    let headers = MessageHeaders(headers);
+    let copies = copies.iter().map(String::as_str);
+    let keys: SmallVec<[&str; 4]> = std::iter::once(key).chain(copies).collect();
     let mut targets = Targets::new();
-    let mut name = exchange.to_owned();
-    for _ in 0..=ALTERNATES_MAX {
-        let mut keys = std::iter::once(key).chain(copies.iter().map(String::as_str));
-        let routed =
-            keys.try_for_each(|key| catalogue.route(vhost, &name, key, &headers, &mut targets));
-        if let Err(error) = routed {
-            // An alternate exchange may be missing: the message goes nowhere then.
-            if name == exchange {
-                let subject = Subject::exchange(exchange, vhost);
-                return Err(subject.fault(error));
-            }
-            break;
-        }
-        match alternate(&catalogue, vhost, &name) {
-            Some(alternate) if targets.is_empty() => name = alternate,
-            _ => break,
-        }
-    }
-    targets.sort_unstable();
-    targets.dedup();
+    catalogue
+        .route(
+            vhost,
+            exchange,
+            &keys,
+            &MessageHeaders(headers),
+            &mut targets,
+        )
+        .map_err(|error| Subject::exchange(exchange, vhost).fault(error))?;
     Ok(targets)
+}
+
+/// The names of logs, without those that are gone.
+pub(crate) fn names(connection: &Connection, logs: &Targets) -> Queues {
+    let catalogue = connection.broker.catalogue();
+    let logs = logs.iter().filter_map(|log| catalogue.log_by_id(*log));
+    logs.map(|log| log.name.clone()).collect()
+}
+
+/// The logs that have these names now, in the order that [`route`] gives them in.
+pub(crate) fn present(connection: &Connection, names: &Queues) -> Targets {
+    let vhost = connection.session.opened.vhost.as_str();
+    let catalogue = connection.broker.catalogue();
+    let logs = names.iter().filter_map(|name| catalogue.log(vhost, name));
+    let mut targets: Targets = logs.map(|log| log.id).collect();
+    targets.sort_unstable();
+    targets
 }
 
 /// Clients publish to exchanges that exist and aren't internal.
@@ -64,12 +66,5 @@ fn check_exchange(catalogue: &Catalogue, vhost: &str, name: &str) -> Result<(), 
             Subject::exchange(name, vhost).describe()
         ))),
         Some(_) => Ok(()),
-    }
-}
-
-fn alternate(catalogue: &Catalogue, vhost: &str, name: &str) -> Option<String> {
-    match catalogue.exchange(vhost, name)?.arguments.get(ALTERNATE)? {
-        Argument::Text(octets) => Some(String::from_utf8_lossy(octets).into_owned()),
-        _ => None,
     }
 }

@@ -1,12 +1,13 @@
-//! What the broker sees of the front: what it counts for operators, and how it declares.
+//! What the broker sees of the front, and what the front makes of what others have stored.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says so")]
 
 mod support;
 
-use stele_core_engine::Durability;
-use stele_test_testkit::{TestBroker, counted};
+use stele_core_broker::Publish;
+use stele_core_engine::{AppendTarget, Durability};
+use stele_test_testkit::{TestBroker, claiming, counted, message, unopenable};
 use stele_wire_amqp::{
-    ShortString,
+    Method, ShortString,
     method::{basic, connection},
 };
 use support::{Client, Server};
@@ -68,4 +69,42 @@ async fn a_durable_queue_is_of_the_class_that_is_set() {
         let queue = catalogue.log("/", "q").unwrap();
         assert_eq!(queue.config.durability, durability);
     }
+}
+
+/// A producer of Kafka's may send what can't be opened.
+#[tokio::test]
+async fn a_consumer_goes_on_behind_a_batch_that_cannot_be_read() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    client.declare("q").await;
+    let target = {
+        let catalogue = server.test.broker.catalogue();
+        AppendTarget {
+            log: catalogue.log("/", "q").unwrap().id,
+            partition: None,
+        }
+    };
+    let publish = async |batch| {
+        let publish = Publish::to(target, batch);
+        server.test.broker.append(publish).await.unwrap();
+    };
+    publish(unopenable(&message("broken"))).await;
+    publish(message("got")).await;
+    publish(claiming(&message("short"), 1_000)).await;
+    publish(unopenable(&message("broken"))).await;
+    publish(message("good")).await;
+    assert_eq!(client.get("q").await.unwrap().1, b"got");
+    let consume = basic::Consume {
+        queue: ShortString::from_static("q"),
+        ..basic::Consume::default()
+    };
+    client.send(1, consume).await;
+    client.method().await;
+    for expected in [&b"short"[..], b"good"] {
+        let (_, deliver) = client.method().await;
+        assert!(matches!(deliver, Method::Basic(basic::Method::Deliver(_))));
+        assert_eq!(client.content().await, expected);
+    }
+    assert_eq!(server.test.broker.unreadable_batches(), 3);
+    assert_eq!(client.declare("q").await.message_count, 0);
 }

@@ -3,9 +3,12 @@
 
 mod support;
 
+use std::{cell::Cell, collections::BTreeSet};
+
+use stele_test_testkit::TestBroker;
 use stele_wire_amqp::{
-    Method, ShortString,
-    method::{basic, channel, confirm, connection},
+    Frame, Method, ShortString,
+    method::{basic, channel, confirm, connection, tx},
 };
 use support::{Client, Server};
 
@@ -29,6 +32,21 @@ fn confirmed(number: u64) -> basic::Ack {
     basic::Ack {
         delivery_tag: number,
         multiple: false,
+    }
+}
+
+/// Takes confirms until so many publishes are confirmed, and none refused.
+async fn confirms_all(client: &mut Client, count: u64) {
+    let mut confirmed = BTreeSet::new();
+    while (confirmed.len() as u64) < count {
+        match client.method().await {
+            (1, Method::Basic(basic::Method::Ack(ack))) => {
+                let first = if ack.multiple { 1 } else { ack.delivery_tag };
+                confirmed.extend(first..=ack.delivery_tag);
+            }
+            (0, Method::Connection(_)) => {}
+            other => panic!("not confirmed: {other:?}"),
+        }
     }
 }
 
@@ -102,4 +120,109 @@ async fn reading_acknowledging_and_looking_go_on() {
     consumer.send(0, connection::Close::default()).await;
     consumer.expect(0, connection::CloseOk {}).await;
     assert_eq!(server.client().await.declare("q").await.message_count, 0);
+}
+
+/// Which shard has looked at the disk already says nothing of the others.
+#[tokio::test]
+async fn what_is_held_waits_until_every_shard_has_space() {
+    let server = Server::on(TestBroker::with_shards(2), |_| {}).await;
+    let mut publisher = Client::with(server.address, 0, BLOCKED).await;
+    // One for each shard.
+    for queue in ["even", "odd"] {
+        publisher.declare(queue).await;
+    }
+    confirming(&mut publisher).await;
+    server.test.fill_disk().await;
+    expect_blocked(&mut publisher).await;
+    for number in 0..10 {
+        let queue = ["even", "odd"][number % 2];
+        publisher.publish(queue, b"held", 100).await;
+    }
+    server.test.empty_disk_of(0).await;
+    server.test.empty_disk_of(1).await;
+    publisher.expect(0, connection::Unblocked {}).await;
+    confirms_all(&mut publisher, 10).await;
+    for queue in ["even", "odd"] {
+        assert_eq!(publisher.declare(queue).await.message_count, 5);
+    }
+}
+
+/// RabbitMQ never refuses a message for want of space.
+#[tokio::test]
+async fn what_comes_before_its_client_could_know_is_taken_later_and_never_refused() {
+    let server = Server::on(TestBroker::with_shards(2), |_| {}).await;
+    let mut publisher = server.client().await;
+    for queue in ["even", "odd"] {
+        publisher.declare(queue).await;
+    }
+    confirming(&mut publisher).await;
+    let is_full = Cell::new(false);
+    let publishing = async {
+        let mut pairs = 0;
+        while !is_full.get() {
+            for queue in ["even", "odd"] {
+                publisher.publish(queue, b"x", 100).await;
+            }
+            pairs += 1;
+        }
+        (publisher, pairs)
+    };
+    let filling = async {
+        server.test.fill_disk().await;
+        is_full.set(true);
+        server.test.empty_disk().await;
+    };
+    let ((mut publisher, pairs), ()) = tokio::join!(publishing, filling);
+    confirms_all(&mut publisher, 2 * pairs).await;
+    for queue in ["even", "odd"] {
+        let declared = publisher.declare(queue).await;
+        assert_eq!(u64::from(declared.message_count), pairs);
+    }
+}
+
+/// A connection of which nothing is read looks like one that says nothing.
+#[tokio::test]
+async fn a_publisher_that_waits_is_not_taken_for_gone() {
+    let server = Server::start().await;
+    let mut publisher = Client::with(server.address, 1, BLOCKED).await;
+    publisher.declare("q").await;
+    server.test.fill_disk().await;
+    expect_blocked(&mut publisher).await;
+    // More than is read of a publisher that waits.
+    let body = vec![0; 1 << 20];
+    publisher.publish("q", &body, 100_000).await;
+    publisher.publish("q", &body, 100_000).await;
+    // Two a second, and four without a sign would be the end.
+    for _ in 0..8 {
+        let heartbeat = publisher.frame().await;
+        assert!(matches!(heartbeat, Some(Frame::Heartbeat { .. })));
+    }
+    server.test.empty_disk().await;
+    publisher.expect(0, connection::Unblocked {}).await;
+    assert_eq!(publisher.declare("q").await.message_count, 2);
+}
+
+#[tokio::test]
+async fn a_commit_waits_for_space_with_its_messages() {
+    let server = Server::on(TestBroker::with_shards(2), |_| {}).await;
+    let mut publisher = Client::with(server.address, 0, BLOCKED).await;
+    for queue in ["even", "odd"] {
+        publisher.declare(queue).await;
+    }
+    publisher.send(1, tx::Select {}).await;
+    publisher.expect(1, tx::SelectOk {}).await;
+    for queue in ["even", "odd"] {
+        publisher.publish(queue, b"x", 100).await;
+    }
+    // Every answer behind them shows that they were taken up.
+    assert_eq!(publisher.declare("odd").await.message_count, 0);
+    server.test.fill_disk().await;
+    publisher.send(1, tx::Commit {}).await;
+    expect_blocked(&mut publisher).await;
+    server.test.empty_disk().await;
+    publisher.expect(0, connection::Unblocked {}).await;
+    publisher.expect(1, tx::CommitOk {}).await;
+    for queue in ["even", "odd"] {
+        assert_eq!(publisher.declare(queue).await.message_count, 1);
+    }
 }

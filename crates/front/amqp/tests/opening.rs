@@ -4,12 +4,16 @@
 mod support;
 
 use bytes::Bytes;
+use stele_test_testkit::TestBroker;
 use stele_wire_amqp::{
-    Method, ShortString,
-    method::{access, connection},
+    HEARTBEAT_FRAME, Method, ShortString,
+    method::{access, basic, connection},
 };
 use support::{Client, Server};
-use tokio::time::{Duration, Instant, pause};
+use tokio::{
+    io::AsyncWriteExt as _,
+    time::{Duration, Instant, pause, sleep},
+};
 
 /// As RabbitMQ answers for users that it knows itself; the suite of amqplib asks.
 #[tokio::test]
@@ -76,4 +80,36 @@ async fn who_closes_the_connection_closes_the_socket_too() {
     let answered = Instant::now();
     assert!(client.rest().await.is_empty());
     assert!(answered.elapsed() > Duration::from_secs(4));
+}
+
+/// RabbitMQ's `send_timeout`. Heartbeats say that a client lives, not that it reads.
+#[tokio::test]
+async fn who_never_reads_is_given_up_though_it_sends_heartbeats() {
+    // More than the system keeps for a socket at both its ends.
+    const BODY_BYTES: usize = 64 << 20;
+    const A_YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
+    let set = |settings: &mut stele_front_amqp::Settings| {
+        settings.body_bytes_max = BODY_BYTES as u64;
+    };
+    let server = Server::on(TestBroker::start(), set).await;
+    let mut client = Client::connect(server.address, 60).await;
+    client.declare("q").await;
+    client.publish("q", &vec![0; BODY_BYTES], 100_000).await;
+    let consume = basic::Consume {
+        queue: ShortString::from_static("q"),
+        ..basic::Consume::default()
+    };
+    client.send(1, consume).await;
+    client.method().await;
+    let (_, deliver) = client.method().await;
+    assert!(matches!(deliver, Method::Basic(basic::Method::Deliver(_))));
+    // From here on time passes only where nothing else is to be done; and while the broker, which
+    // has threads of its own, takes back what the client holds.
+    pause();
+    let begun = Instant::now();
+    while client.stream.write_all(&HEARTBEAT_FRAME).await.is_ok() {
+        assert!(begun.elapsed() < A_YEAR, "it is kept");
+        sleep(Duration::from_secs(5)).await;
+    }
+    assert!(begun.elapsed() >= Duration::from_secs(30));
 }

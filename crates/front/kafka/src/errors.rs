@@ -167,6 +167,8 @@ impl Coded for AppendError {
             Self::NoSuchLog | Self::NoSuchPartition => ResponseError::UnknownTopicOrPartition,
             // Only a publisher that leaves the partition to the engine is told of a division.
             Self::Malformed(_) | Self::Divided(_) => ResponseError::InvalidRecord,
+            // Java's producer sends the batch again in parts.
+            Self::TooManyDelayed => ResponseError::MessageTooLarge,
             Self::OutOfOrderSequence { .. } => ResponseError::OutOfOrderSequenceNumber,
             Self::ProducerFenced { .. } => ResponseError::InvalidProducerEpoch,
         }

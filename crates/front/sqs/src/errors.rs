@@ -101,10 +101,11 @@ impl Told for AppendError {
     fn told(self) -> Error {
         match self {
             Self::NoSuchLog => no_such_queue(),
-            // What else there is, this front never causes: it chooses partitions that exist, and is
-            // no producer with sequence numbers.
+            // What else there is, this front never causes: it chooses partitions that exist, sends
+            // few records at a time, and is no producer with sequence numbers.
             Self::NoSuchPartition
             | Self::Malformed(_)
+            | Self::TooManyDelayed
             | Self::OutOfOrderSequence { .. }
             | Self::ProducerFenced { .. }
             | Self::Divided(_) => internal(&self),

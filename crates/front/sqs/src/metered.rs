@@ -8,21 +8,25 @@ use std::{
 };
 
 use stele_core_broker::FrontMeter;
+use stele_front_accept::Impatient;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
 
-/// Counts what it reads and writes.
+/// Counts what it reads and writes, and gives a client up that doesn't read.
 #[derive(Debug)]
 pub(crate) struct Metered {
-    stream: TcpStream,
+    stream: Impatient<TcpStream>,
     meter: Arc<FrontMeter>,
 }
 
 impl Metered {
     pub(crate) fn new(stream: TcpStream, meter: Arc<FrontMeter>) -> Self {
-        Self { stream, meter }
+        Self {
+            stream: Impatient::new(stream),
+            meter,
+        }
     }
 
     fn sent(&self, written: io::Result<usize>) -> Poll<io::Result<usize>> {

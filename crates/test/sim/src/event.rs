@@ -51,6 +51,10 @@ pub(crate) enum Event {
     Refused(PublishId, Option<AppendError>),
     /// Its outcome will never be known.
     Unanswered(PublishId),
+    /// It was asked for by a session, which hears no more of it than whether it was taken.
+    BySession(SessionId, PublishId),
+    /// A session was told that there was no space for its publish.
+    NoSpace(PublishId),
     /// A partition was read.
     Read(Read),
     /// A partition was read from its start to its end, by the reads before.

@@ -37,7 +37,7 @@ pub(crate) fn all() -> Vec<Box<dyn Law>> {
     vec![
         Box::<l01_acknowledged_survives::AcknowledgedSurvives>::default(),
         Box::<l02_offsets_are_dense::OffsetsAreDense>::default(),
-        Box::new(l03_order_is_kept::OrderIsKept),
+        Box::<l03_order_is_kept::OrderIsKept>::default(),
         Box::<l04_one_holder::OneHolder>::default(),
         Box::<l05_retries_do_not_double::RetriesDoNotDouble>::default(),
         Box::<l06_all_or_nothing::AllOrNothing>::default(),

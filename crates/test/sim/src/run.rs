@@ -473,6 +473,9 @@ impl Run {
         }
         self.disk.restart();
         self.disk.limit(None);
+        if let Some(process) = &mut self.process {
+            process.look_at_space();
+        }
         self.tick()?;
         self.run_until_idle()?;
         self.read_all()?;

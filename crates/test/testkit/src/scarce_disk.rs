@@ -14,20 +14,22 @@ use stele_base_env::{Disk, DiskFile, DiskLock, Entry, FileSystem, LocalDisk, Ope
 /// [`LocalDisk`], apart from [`Disk::free_bytes`].
 #[derive(Debug)]
 pub(crate) struct ScarceDisk {
-    free_bytes: AtomicU64,
+    /// By shard.
+    free_bytes: Vec<AtomicU64>,
 }
 
 impl ScarceDisk {
     /// One with more space than anybody needs.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(shards: u16) -> Self {
         Self {
-            free_bytes: AtomicU64::new(u64::MAX),
+            free_bytes: (0..shards).map(|_| AtomicU64::new(u64::MAX)).collect(),
         }
     }
 
-    /// From now on so much is free, whatever is written.
-    pub(crate) fn set_free_bytes(&self, free_bytes: u64) {
-        self.free_bytes.store(free_bytes, Ordering::Relaxed);
+    /// From now on a shard finds so much free, whatever is written. They look at different times,
+    /// and so may find something different.
+    pub(crate) fn set_free_bytes(&self, shard: u16, free_bytes: u64) {
+        self.free_bytes[usize::from(shard)].store(free_bytes, Ordering::Relaxed);
     }
 }
 
@@ -72,7 +74,12 @@ impl Disk for ScarceDisk {
         LocalDisk.file_system(path)
     }
 
-    fn free_bytes(&self, _: &Path) -> io::Result<u64> {
-        Ok(self.free_bytes.load(Ordering::Relaxed))
+    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let number = name.and_then(|name| name.strip_prefix("shard-"));
+        let shard: Option<usize> = number.and_then(|number| number.parse().ok());
+        let free_bytes = shard.and_then(|shard| self.free_bytes.get(shard));
+        let free_bytes = free_bytes.expect("the shards' directories are looked at");
+        Ok(free_bytes.load(Ordering::Relaxed))
     }
 }

@@ -314,6 +314,7 @@ impl ShardThread {
         while let Ok(request) = self.channels.requests.try_recv() {
             self.shard.handle(request, self.clock.now());
         }
+        self.shard.take_up_all_waiting(self.clock.now());
         if self.write_all().await {
             self.shard.stop();
             self.write_all().await;

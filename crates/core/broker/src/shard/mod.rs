@@ -29,6 +29,7 @@ mod read;
 mod release;
 mod replayed;
 mod request;
+mod space;
 mod status;
 
 use std::{
@@ -51,6 +52,7 @@ use self::{
     deliver::Leaser,
     hold::Owed,
     release::{Releasable, Unreleased},
+    space::Waiting,
     status::{Counters, Counting},
 };
 pub use self::{
@@ -105,6 +107,8 @@ pub struct Shard {
     is_blocked: bool,
     /// The process is about to end.
     is_stopping: bool,
+    /// Appends that came while it was, in order.
+    waiting: VecDeque<Waiting>,
     /// Where the next maintenance goes on.
     maintained: Option<PartitionId>,
     /// For how long queues keep what a consumer group hasn't read.
@@ -154,6 +158,7 @@ impl Shard {
         self.dispatched = 0;
         if !self.is_overdue(now) {
             self.take_up_owed();
+            self.take_up_waiting();
             self.dispatch();
         }
         self.work(left.max(1), |shard| {
@@ -199,7 +204,10 @@ impl Shard {
     /// Whether [`Shard::tick`] has something to do.
     pub fn is_due(&self, now: Timestamp) -> bool {
         let logs = &self.state.logs;
-        self.is_overdue(now) || logs.has_closing() || logs.dispatchable(None).is_some()
+        self.is_overdue(now)
+            || logs.has_closing()
+            || logs.dispatchable(None).is_some()
+            || self.has_waiting_due()
     }
 
     /// Whether something is to be done before anything is handed out.

@@ -60,6 +60,10 @@ impl Shard {
         }
         let slices = self.slices(partition, offset, offset.next());
         let stored = resolve_blocking(&slices).map_err(unreadable)?;
-        moved_again(records_of(stored, offset, offset)?, &moving.record.headers)
+        let held = records_of(stored, offset, offset);
+        match held.broken.first() {
+            Some(broken) if held.messages.is_empty() => Err(unreadable(&broken.error)),
+            _ => moved_again(held.messages, &moving.record.headers),
+        }
     }
 }

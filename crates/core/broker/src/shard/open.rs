@@ -145,6 +145,7 @@ impl IntactShard {
             links: links.to_vec(),
             is_blocked: false,
             is_stopping: false,
+            waiting: VecDeque::new(),
             maintained: None,
             unread_kept_ms: UNREAD_KEPT_MS,
             arrivals: Arrivals::default(),

@@ -10,7 +10,7 @@ use stele_core_storage::{Block, BlockSequence, Written};
 
 use super::{Shard, link::Announcement};
 use crate::{
-    Error, Event,
+    Error,
     reply_to::ReplyTo,
     request::{Reply, Request},
 };
@@ -249,17 +249,6 @@ impl Shard {
         self.apply_own(decision);
         for (partition, end) in ends {
             self.wake(*partition, *end);
-        }
-    }
-
-    /// Tells every session whether the broker is short of space.
-    pub fn set_blocked(&mut self, is_blocked: bool) {
-        if self.is_blocked == is_blocked {
-            return;
-        }
-        self.is_blocked = is_blocked;
-        for session in self.sessions.values() {
-            session.push(Event::Blocked(is_blocked));
         }
     }
 }

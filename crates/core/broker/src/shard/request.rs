@@ -7,7 +7,6 @@ use stele_core_engine::{Append, Command, Durability, LogError, Missing, Settle, 
 use super::{Shard, hold::Owed, release::Answer};
 use crate::{
     Error, Failure,
-    mailbox::Event,
     reply_to::ReplyTo,
     request::{Reply, Request},
 };
@@ -28,7 +27,7 @@ impl Shard {
                 append,
                 body,
                 reply,
-            } => self.append(append, body, reply),
+            } => self.append_or_wait(append, body, reply),
             Request::Settle { settle, reply } => self.settle(settle, reply),
             Request::Move {
                 command,
@@ -52,7 +51,7 @@ impl Shard {
                 reply,
             } => {
                 if self.is_blocked {
-                    mailbox.push(Event::Blocked(true));
+                    mailbox.note_blocked(true);
                 }
                 self.sessions.insert(session, mailbox);
                 let _ = reply.send(());
@@ -105,7 +104,7 @@ impl Shard {
         self.call(command, None);
     }
 
-    fn append(&mut self, append: Append, body: Bytes, reply: ReplyTo) {
+    pub(super) fn append(&mut self, append: Append, body: Bytes, reply: ReplyTo) {
         match self.carry_out(append, Some(&body)) {
             Ok((appended, durability)) if durability > Durability::Volatile => {
                 self.answer(Answer::Append(reply, Ok(appended)), durability);

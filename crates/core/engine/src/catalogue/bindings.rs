@@ -136,17 +136,25 @@ impl BindingTable {
         self.by_target.values().flat_map(BTreeMap::values).flatten()
     }
 
-    /// Calls `found` with each target that a message goes to; with some of them perhaps more than
-    /// once.
+    /// Calls `found` with each target that a message with these keys goes to; with some of them
+    /// perhaps more than once.
     pub(super) fn route<'a>(
         &'a self,
-        key: &str,
+        keys: &[&str],
         headers: &dyn Headers,
         mut found: impl FnMut(&'a BindingTarget),
     ) {
         match &self.index {
-            Index::Direct(index) => index.matching(key).iter().for_each(found),
-            Index::Topic(index) => index.matching(key, found),
+            Index::Direct(index) => {
+                for key in keys {
+                    index.matching(key).iter().for_each(&mut found);
+                }
+            }
+            Index::Topic(index) => {
+                for key in keys {
+                    index.matching(key, &mut found);
+                }
+            }
             Index::Fanout => self.targets().for_each(found),
             Index::Headers => {
                 for binding in self.iter() {

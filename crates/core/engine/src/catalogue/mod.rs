@@ -36,6 +36,7 @@ pub use self::{
     },
     error::{CatalogueError, Contradiction},
     record::CatalogueRecord,
+    route::ALTERNATE_EXCHANGE,
 };
 use self::{
     logs::LogTable,
@@ -186,14 +187,14 @@ impl Catalogue {
         self.version
     }
 
-    /// The logs that a message goes to, appended to `targets`, which is left sorted with each log
-    /// once: calls for several keys leave what any of them reaches. The default exchange (`""`)
-    /// routes to the log that the key names.
+    /// The logs that a message goes to by any of its keys, appended to `targets`, which is left
+    /// sorted with each log once. The default exchange (`""`) routes to the logs that the keys
+    /// name.
     pub fn route(
         &self,
         vhost: &str,
         exchange: &str,
-        key: &str,
+        keys: &[&str],
         headers: &dyn Headers,
         targets: &mut SmallVec<[LogId; 4]>,
     ) -> Result<(), CatalogueError> {
@@ -201,7 +202,7 @@ impl Catalogue {
             return Err(CatalogueError::NoSuchVirtualHost(shortened(vhost)));
         };
         if exchange == predeclared::DEFAULT {
-            targets.extend(host.log(key));
+            targets.extend(keys.iter().filter_map(|key| host.log(key)));
             targets.sort_unstable();
             targets.dedup();
             return Ok(());
@@ -209,7 +210,7 @@ impl Catalogue {
         if host.exchange(exchange).is_none() {
             return Err(CatalogueError::NoSuchExchange(shortened(exchange)));
         }
-        route::follow(host, exchange, key, headers, targets);
+        route::follow(host, exchange, keys, headers, targets);
         Ok(())
     }
 

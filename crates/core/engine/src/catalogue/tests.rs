@@ -126,7 +126,7 @@ impl Driven {
         let mut targets = SmallVec::new();
         self.state
             .catalogue
-            .route("/", exchange, key, &NoHeaders, &mut targets)
+            .route("/", exchange, &[key], &NoHeaders, &mut targets)
             .unwrap();
         targets.into_vec()
     }

@@ -7,7 +7,7 @@ use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 use super::{AppendError, Columns, Log, Logs, ProducerStamp, ledger::Site, record::Run};
 use crate::{
     Command, Decision, Durability, Record, State,
-    limits::{APPEND_RECORDS_MAX, DEDUPLICATION_MS, PRODUCER_EXPIRY_MS},
+    limits::{APPEND_RECORDS_MAX, DEDUPLICATION_MS, DELAYED_RECORDS_MAX, PRODUCER_EXPIRY_MS},
 };
 
 /// Appends a batch, whose bytes travel beside this command. Each target has a result of its own,
@@ -232,7 +232,19 @@ impl Log {
                 duplicate: true,
             });
         }
+        if append.count > DELAYED_RECORDS_MAX && self.delays_too_many(append) {
+            return Err(AppendError::TooManyDelayed);
+        }
         Ok(appended(known.end, false))
+    }
+
+    fn delays_too_many(&self, append: &Append) -> bool {
+        self.ledgers.iter().any(|ledger| {
+            let own_ms = ledger.config().delay_ms;
+            let pieces = append.columns.pieces(append.count);
+            let delayed = pieces.filter(|piece| piece.delay_ms.unwrap_or(own_ms) > 0);
+            delayed.map(|piece| piece.count).sum::<u32>() > DELAYED_RECORDS_MAX
+        })
     }
 
     /// The partition for a batch whose publisher names none.

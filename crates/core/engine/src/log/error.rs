@@ -66,6 +66,13 @@ pub enum AppendError {
     /// An append is malformed: no targets, no records, columns of more records than it has.
     #[error("malformed append: {0}")]
     Malformed(&'static str),
+    /// The log hides new records for a time, and a batch may hold so many of them. The caller
+    /// appends it in parts.
+    #[error(
+        "at most {} records that are delayed",
+        crate::limits::DELAYED_RECORDS_MAX
+    )]
+    TooManyDelayed,
     /// The producer's next sequence number was expected (KIP-98): one before is missing, or this
     /// one was appended so long ago that its offset is no longer known.
     #[error("partition {partition}: sequence {got} where {expected} was expected")]

@@ -27,7 +27,7 @@ pub struct StoredBatch {
 
 impl StoredBatch {
     /// The offset after its last record.
-    pub(crate) fn next_offset(&self) -> Offset {
+    pub fn next_offset(&self) -> Offset {
         let count = BatchHeader::parse(&self.bytes)
             .map_or(1, |header| u64::from(header.last_offset_delta()) + 1);
         self.base_offset.plus(count)

@@ -34,6 +34,7 @@ pub(crate) async fn answer(state: &State) -> Result<Answer, Error> {
     if let Ok(serving) = state.serving() {
         figures.fronts = serving.broker.front_counts();
         figures.journals = serving.broker.shard_counts();
+        figures.unreadable_batches = serving.broker.unreadable_batches();
         figures.shards = timeout(PROBE_TIMEOUT, serving.broker.shard_statuses())
             .await
             .map_err(|_| Error::Stuck)??;
@@ -52,6 +53,7 @@ struct Figures {
     fronts: Vec<FrontCounts>,
     shards: Vec<ShardStatus>,
     journals: Vec<ShardCounts>,
+    unreadable_batches: u64,
 }
 
 /// A value with its labels, for one line of a family.
@@ -69,7 +71,13 @@ impl Collector for Figures {
         self.process(&mut page)?;
         self.fronts(&mut page)?;
         self.shards(&mut page)?;
-        self.journals(&mut page)
+        self.journals(&mut page)?;
+        page.counter(
+            "unreadable_batches",
+            "Batches of which consumers of queues couldn't read all",
+            None,
+            one(self.unreadable_batches),
+        )
     }
 }
 
@@ -371,6 +379,7 @@ mod tests {
                 },
                 ..ShardCounts::default()
             }],
+            unreadable_batches: 5,
         };
         let mut registry = Registry::with_prefix("stele");
         registry.register_collector(Box::new(figures));
@@ -387,6 +396,7 @@ mod tests {
             "stele_journal_sync_duration_seconds_sum{shard=\"0\"} 0.00015",
             "stele_shard_turn_duration_seconds_count{shard=\"0\"} 0",
             "stele_checkpoint_pause_duration_seconds_count{shard=\"0\"} 0",
+            "stele_unreadable_batches_total 5",
         ] {
             assert!(page.lines().any(|found| found == line), "{line} in\n{page}");
         }

@@ -75,6 +75,12 @@ impl Connection {
     }
 
     fn published(&mut self, tag: u64, result: Result<(), broker::Error<AppendError>>) {
+        if let Some(committing) = &mut self.committing {
+            let number = committing.number;
+            for message in committing.answered(tag, &result) {
+                operations::basic_publish::unroutable(self, number, &message, None);
+            }
+        }
         // A queue that was deleted in between: its message went where it would have gone.
         let taken = match &result {
             Ok(()) | Err(broker::Error::Refused(AppendError::NoSuchLog)) => true,

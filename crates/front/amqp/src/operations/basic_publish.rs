@@ -19,7 +19,7 @@ use stele_wire_amqp::{ShortString, method::basic, reply_code::NO_ROUTE};
 use super::Handled;
 use crate::{
     carbon_copies,
-    connection::Connection,
+    connection::{Connection, publishing::Targets},
     errors::Fault,
     periods, reply_to, routing,
     session::{content::Content, in_flight::ToConfirm},
@@ -43,9 +43,8 @@ pub(super) async fn run(connection: &mut Connection, number: u16, content: Conte
         &copies,
         &message.headers,
     )?;
-    let channel = connection.session.channel(number)?;
-    if let Some(transaction) = &mut channel.transaction {
-        return transaction.publish(targets, message);
+    if connection.session.channel(number)?.transaction.is_some() {
+        return publish_in_transaction(connection, number, &targets, message);
     }
     let confirm = number_publish(connection, number)?;
     if targets.is_empty() {
@@ -53,6 +52,18 @@ pub(super) async fn run(connection: &mut Connection, number: u16, content: Conte
         return Ok(());
     }
     connection.publish(targets, &message, confirm).await
+}
+
+fn publish_in_transaction(
+    connection: &mut Connection,
+    number: u16,
+    targets: &Targets,
+    message: Message,
+) -> Handled {
+    let queues = routing::names(connection, targets);
+    let channel = connection.session.channel(number)?;
+    let transaction = channel.transaction.get_or_insert_default();
+    transaction.publish(queues, message)
 }
 
 fn check_user(connection: &Connection, message: &Message) -> Handled {
@@ -84,7 +95,7 @@ fn number_publish(connection: &mut Connection, number: u16) -> Result<Option<ToC
 }
 
 /// A message that goes nowhere: returned where it is mandatory, and confirmed.
-pub(super) fn unroutable(
+pub(crate) fn unroutable(
     connection: &mut Connection,
     number: u16,
     message: &Message,

@@ -10,7 +10,7 @@
 //! Deviations from RabbitMQ: none.
 
 use stele_base_types::Name;
-use stele_core_engine::{Argument, DeclareExchange, Exchange, ExchangeKind};
+use stele_core_engine::{ALTERNATE_EXCHANGE, Argument, DeclareExchange, Exchange, ExchangeKind};
 use stele_wire_amqp::{
     Table, Value,
     method::exchange::{Declare, DeclareOk},
@@ -22,7 +22,6 @@ use crate::{
     connection::Connection,
     errors::{Fault, Kind, Subject},
     lookup,
-    routing::ALTERNATE,
 };
 
 pub(super) async fn run(connection: &mut Connection, number: u16, declare: Declare) -> Handled {
@@ -87,10 +86,10 @@ fn kind_name(kind: ExchangeKind) -> &'static str {
 }
 
 fn check_alternate(subject: &Subject<'_>, arguments: &Table) -> Handled {
-    match arguments.find(ALTERNATE) {
+    match arguments.find(ALTERNATE_EXCHANGE) {
         None | Some(Value::LongString(_)) => Ok(()),
         Some(other) => Err(Fault::precondition(format!(
-            "invalid type '{}' for arg '{ALTERNATE}' in {}",
+            "invalid type '{}' for arg '{ALTERNATE_EXCHANGE}' in {}",
             other.type_name(),
             subject.describe()
         ))),
@@ -121,13 +120,21 @@ fn check_equivalence(
 }
 
 fn check_same_alternate(subject: &Subject<'_>, declare: &Declare, existing: &Exchange) -> Handled {
-    let received = declare.arguments.find(ALTERNATE).map(Described::of);
-    let current = match existing.arguments.get(ALTERNATE) {
+    let received = declare
+        .arguments
+        .find(ALTERNATE_EXCHANGE)
+        .map(Described::of);
+    let current = match existing.arguments.get(ALTERNATE_EXCHANGE) {
         Some(Argument::Text(octets)) => {
             let text = String::from_utf8_lossy(octets);
             Some(Described::of(&Value::text(&text)))
         }
         _ => None,
     };
-    crate::queue_arguments::check_same(subject, ALTERNATE, received.as_ref(), current.as_ref())
+    crate::queue_arguments::check_same(
+        subject,
+        ALTERNATE_EXCHANGE,
+        received.as_ref(),
+        current.as_ref(),
+    )
 }

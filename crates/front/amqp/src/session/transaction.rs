@@ -1,9 +1,11 @@
 //! What a transactional channel has published and settled since its last commit.
 
+use smallvec::SmallVec;
+use stele_base_types::Name;
 use stele_core_engine::Outcome;
 
 use super::unacked::Unacked;
-use crate::{connection::publishing::Targets, errors::Fault, stored::Message};
+use crate::{errors::Fault, stored::Message};
 
 /// Octets that an open transaction may hold: the client decides when it ends, and not how much
 /// memory that takes.
@@ -12,20 +14,24 @@ const TRANSACTION_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// What each message or settlement counts beside its body.
 const ENTRY_BYTES: u64 = 512;
 
+/// The names of the queues that a message goes to.
+pub(crate) type Queues = SmallVec<[Name; 1]>;
+
 /// An open transaction.
 #[derive(Debug, Default)]
 pub(crate) struct Transaction {
-    /// Messages with where they go, in order; nowhere for those without a route.
-    pub(crate) publishes: Vec<(Targets, Message)>,
+    /// Messages with the queues that they go to, in order; none for those without a route. By name:
+    /// a queue that is deleted and declared anew before the commit is the same one.
+    pub(crate) publishes: Vec<(Queues, Message)>,
     /// Deliveries by tag, with what becomes of them.
     pub(crate) settlements: Vec<(u64, Unacked, Outcome)>,
     size_bytes: u64,
 }
 
 impl Transaction {
-    pub(crate) fn publish(&mut self, targets: Targets, message: Message) -> Result<(), Fault> {
+    pub(crate) fn publish(&mut self, queues: Queues, message: Message) -> Result<(), Fault> {
         self.grow(ENTRY_BYTES + message.content.body.size_bytes())?;
-        self.publishes.push((targets, message));
+        self.publishes.push((queues, message));
         Ok(())
     }
 

@@ -51,13 +51,21 @@ pub(super) async fn run(
         .queue(context, &request.queue_url, Action::Consume)
         .await?;
     check_system_names(&request.system_attribute_names)?;
-    let lease = lease_request(front, &queue, &request)?;
+    let mut lease = lease_request(front, &queue, &request)?;
     let mut messages = Vec::new();
-    for batch in lease_or_stop(front, &queue, lease).await? {
-        let leased = front.broker.messages(queue.log, batch).await;
-        for leased in leased.map_err(errors::of_broker)? {
-            messages.push(message(front, &queue, &request, leased));
+    // What is no message, or can't be read, has others behind it, perhaps.
+    while messages.is_empty() {
+        let batches = lease_or_stop(front, &queue, lease).await?;
+        if batches.is_empty() {
+            break;
         }
+        for batch in batches {
+            let leased = front.broker.messages(queue.log, batch).await;
+            for leased in leased.map_err(errors::of_broker)? {
+                messages.push(message(front, &queue, &request, leased));
+            }
+        }
+        lease.wait_ms = None;
     }
     Ok(Response::ReceiveMessage(receive_message::Response {
         messages,

@@ -7,6 +7,7 @@ use stele_core_engine::{
     Adopt, AppendTarget, DeclareLog, Durability, LedgerConfig, Lifetime, LogConfig, Retention,
     Settings, Window,
 };
+use stele_test_testkit::{message, unopenable};
 use stele_wire_batch::{BatchBuilder, Body, NewRecord, RecordHeader};
 
 use crate::kit::{Server, bodies};
@@ -321,4 +322,26 @@ async fn of_two_with_one_deduplication_id_the_first_is_taken_wherever_they_belon
     received.sort_unstable();
     assert_eq!(received, ["before", "first"]);
     server.stop().await;
+}
+
+/// A producer of Kafka's may send what can't be opened.
+#[tokio::test]
+async fn a_receive_looks_behind_a_batch_that_cannot_be_read() {
+    let server = Server::start().await;
+    let log = declare(server.broker(), "orders", "kafka", queue()).await;
+    let url = server.queue("orders", json!({})).await;
+    let target = AppendTarget {
+        log,
+        partition: None,
+    };
+    for batch in [
+        unopenable(&message("broken")),
+        unopenable(&message("broken")),
+        message("good"),
+    ] {
+        let publish = Publish::to(target, batch);
+        server.broker().append(publish).await.unwrap();
+    }
+    assert_eq!(bodies(&server.receive(&url).await), ["good"]);
+    assert!(server.receive(&url).await.is_empty());
 }

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use stele_base_types::{ConsumerId, LogId, SessionId};
-use stele_core_broker::{Event as Told, Mailbox, Request};
+use stele_core_broker::{Error, Event as Told, Failure, Mailbox, Request};
 use stele_core_engine::{ConsumerRef, Credit, LedgerId, Subscribe, Subscription};
 use tokio::sync::oneshot;
 
 use super::{Client, Turn, is_queue, lease::Grant, shard_of};
-use crate::event::Event;
+use crate::event::{Event, PublishId};
 
 const SESSIONS_MAX: usize = 4;
 
@@ -152,6 +152,10 @@ impl Client {
             Told::ConsumerCancelled { consumer } => {
                 session.consumers.retain(|known| known.id != consumer);
             }
+            Told::Published {
+                tag,
+                result: Err(Error::Failed(Failure::NoSpace)),
+            } => turn.events.push(Event::NoSpace(PublishId(tag))),
             Told::Published { .. } | Told::Blocked(_) => {}
         }
     }
@@ -169,6 +173,12 @@ impl Client {
 }
 
 impl Sessions {
+    /// One of them, with where it is told.
+    pub(super) fn any(&self, turn: &mut Turn<'_>) -> Option<(SessionId, Arc<Mailbox>)> {
+        let session = turn.random.pick(&self.0)?;
+        Some((session.id, Arc::clone(&session.mailbox)))
+    }
+
     /// The transport has taken a delivery, most of the time.
     fn grant(&self, turn: &mut Turn<'_>, log: LogId, consumer: ConsumerRef, bytes: u64) {
         if !turn.random.once_in(20) {

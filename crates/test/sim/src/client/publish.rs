@@ -56,6 +56,20 @@ impl Client {
             at: turn.now,
         };
         let id = publish.id;
+        if !is_fifo
+            && turn.random.once_in(6)
+            && let Some((session, mailbox)) = self.sessions.any(turn)
+        {
+            let reply = ReplyTo::Published {
+                mailbox,
+                tag: id.0,
+                pending: None,
+            };
+            send_to(turn, publish, batch, reply);
+            let by_session = Event::BySession(session, id);
+            turn.events.extend([by_session, Event::Unanswered(id)]);
+            return;
+        }
         let answer = send(turn, publish, batch);
         self.publishes.0.push((id, answer));
     }
@@ -155,6 +169,12 @@ pub(super) fn batch_of(
 
 /// Asks for an append.
 pub(super) fn send(turn: &mut Turn<'_>, publish: Publish, body: Bytes) -> Answer {
+    let (sender, receiver) = oneshot::channel();
+    send_to(turn, publish, body, ReplyTo::Call(sender));
+    receiver
+}
+
+fn send_to(turn: &mut Turn<'_>, publish: Publish, body: Bytes, reply: ReplyTo) {
     let targets: SmallVec<[AppendTarget; 1]> = publish
         .targets
         .iter()
@@ -173,14 +193,12 @@ pub(super) fn send(turn: &mut Turn<'_>, publish: Publish, body: Bytes) -> Answer
     };
     let shard = shard_of(turn, publish.targets[0].log);
     turn.events.push(Event::Published(publish));
-    let (sender, receiver) = oneshot::channel();
     let request = Request::Append {
         append,
         body,
-        reply: ReplyTo::Call(sender),
+        reply,
     };
     turn.process.handle(shard, request, turn.now);
-    receiver
 }
 
 pub(super) fn answered(

@@ -1,5 +1,6 @@
 //! Law 1: an acknowledged publish is never lost by a crash at any point, in its durability class.
-//! Nor is an acknowledged commit of an offset.
+//! Nor is an acknowledged commit of an offset. A session's publish is never refused for want of
+//! space: its client may not ask to hear of it.
 
 use std::collections::BTreeMap;
 
@@ -40,6 +41,7 @@ impl Law for AcknowledgedSurvives {
             Event::Refused(publish, Some(AppendError::NoSuchLog)) => {
                 is_at_each_target(*publish, &[], model)
             }
+            Event::NoSpace(publish) => Err(format!("{publish:?} was refused for want of space")),
             Event::Unreadable(what) => Err(format!("unreadable: {what}")),
             Event::Committing(commit) => {
                 let place = (commit.group.clone(), commit.partition);

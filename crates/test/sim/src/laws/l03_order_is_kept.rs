@@ -2,19 +2,28 @@
 //! message that returns with its holder's session goes back to its place, and so does any in its
 //! group.
 //!
+//! What a session sends to a partition is appended in the order in which it was sent.
+//!
 //! So whenever a record is handed out, none before it (in a FIFO queue: none of its group before
 //! it) was waiting and shown, but for those that came back from a lease with a deadline, which go
 //! behind the others.
 
+use std::collections::BTreeMap;
+
+use stele_base_types::SessionId;
+
 use super::{Law, ensure};
 use crate::{
-    event::{Event, Leased},
+    event::{Event, Leased, PublishId, Read},
     model::{Model, Standing},
 };
 
 /// See the module.
-#[derive(Debug)]
-pub(crate) struct OrderIsKept;
+#[derive(Debug, Default)]
+pub(crate) struct OrderIsKept {
+    /// Who sent what, where a session did. Numbers grow.
+    senders: BTreeMap<PublishId, SessionId>,
+}
 
 impl Law for OrderIsKept {
     fn name(&self) -> &'static str {
@@ -24,8 +33,32 @@ impl Law for OrderIsKept {
     fn judge(&mut self, event: &Event, model: &Model) -> Result<(), String> {
         match event {
             Event::Leased(leased) => nothing_is_left_behind(leased, model),
+            Event::BySession(session, publish) => {
+                self.senders.insert(*publish, *session);
+                Ok(())
+            }
+            Event::Read(read) | Event::Audited(read) => self.is_as_sent(read, model),
             _ => Ok(()),
         }
+    }
+}
+
+impl OrderIsKept {
+    fn is_as_sent(&self, read: &Read, model: &Model) -> Result<(), String> {
+        let mut last: BTreeMap<SessionId, PublishId> = BTreeMap::new();
+        for (offset, record) in &read.records {
+            let publish = model.origins.get(record);
+            let Some((publish, session)) = publish.and_then(|it| self.senders.get_key_value(it))
+            else {
+                continue;
+            };
+            let before = last.insert(*session, *publish);
+            ensure(before <= Some(*publish), || {
+                let partition = read.partition;
+                format!("{partition}: {publish:?} at {offset} was sent before {before:?}")
+            })?;
+        }
+        Ok(())
     }
 }
 

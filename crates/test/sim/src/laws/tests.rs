@@ -3,6 +3,7 @@
 
 mod moves;
 mod retention;
+mod sessions;
 mod stop;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -7,12 +7,17 @@ use stele_core_storage::Error;
 use super::{Process, Site};
 
 impl Process {
+    /// Every shard looks at the space: what waits for some is due with the next tick.
+    pub(crate) fn look_at_space(&mut self) {
+        for site in &mut self.sites {
+            site.look_at_space();
+        }
+    }
+
     /// Looks at the space, applies retention, and plans a checkpoint where one is due.
     pub(crate) fn maintain(&mut self, shard: usize, now: Timestamp) -> Result<(), Error> {
         let site = &mut self.sites[shard];
-        if let Ok(space) = site.guard.check() {
-            site.shard.set_blocked(space.is_low);
-        }
+        site.look_at_space();
         if let Some(spares) = site.guard.take_spares() {
             spares.release()?;
         }
@@ -58,6 +63,12 @@ impl Process {
 }
 
 impl Site {
+    fn look_at_space(&mut self) {
+        if let Ok(space) = self.guard.check() {
+            self.shard.set_blocked(space.is_low);
+        }
+    }
+
     fn has_to_checkpoint(&self) -> bool {
         self.shard.has_checkpoint_piece()
             || self.plan.is_some()

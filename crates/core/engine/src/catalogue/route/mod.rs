@@ -1,4 +1,12 @@
 //! The way of a message through exchanges.
+//!
+//! ```text
+//!  exchange ─┬─ bindings that match ──► logs, and exchanges, which get all of the message's keys
+//!            └─ none does ──► its alternate exchange, if it names one
+//! ```
+//!
+//! What counts as a match is the exchange's own: one whose binding leads to an exchange that leads
+//! nowhere has matched. So RabbitMQ has it, for an exchange on the way as for the first.
 
 pub(super) mod direct;
 pub(super) mod headers;
@@ -7,15 +15,18 @@ pub(super) mod topic;
 use smallvec::SmallVec;
 use stele_base_types::LogId;
 
-use super::{Headers, virtual_host::VirtualHost};
-use crate::{BindingTarget, limits::ROUTE_EXCHANGES_MAX};
+use super::{Exchange, Headers, virtual_host::VirtualHost};
+use crate::{Argument, BindingTarget, limits::ROUTE_EXCHANGES_MAX};
+
+/// The argument of an exchange that names where messages go that it has no binding for.
+pub const ALTERNATE_EXCHANGE: &str = "alternate-exchange";
 
 /// Follows the bindings from `exchange`, which exists, and adds the logs that they lead to.
 /// Leaves `targets` sorted, each once.
 pub(super) fn follow(
     host: &VirtualHost,
     exchange: &str,
-    key: &str,
+    keys: &[&str],
     headers: &dyn Headers,
     targets: &mut SmallVec<[LogId; 4]>,
 ) {
@@ -27,16 +38,32 @@ pub(super) fn follow(
         let Some(bound) = host.exchange(name) else {
             continue;
         };
-        bound.bindings.route(key, headers, |target| match target {
-            BindingTarget::Log(log) => targets.push(*log),
-            BindingTarget::Exchange(next) => {
-                let is_new = !reached.contains(&next.as_str());
-                if is_new && reached.len() < ROUTE_EXCHANGES_MAX {
-                    reached.push(next);
-                }
+        let mut has_matched = false;
+        bound.bindings.route(keys, headers, |target| {
+            has_matched = true;
+            match target {
+                BindingTarget::Log(log) => targets.push(*log),
+                BindingTarget::Exchange(next) => reach(&mut reached, next),
             }
         });
+        if !has_matched && let Some(alternate) = alternate_of(&bound.exchange) {
+            reach(&mut reached, alternate);
+        }
     }
     targets.sort_unstable();
     targets.dedup();
+}
+
+fn reach<'a>(reached: &mut SmallVec<[&'a str; 8]>, next: &'a str) {
+    if !reached.contains(&next) && reached.len() < ROUTE_EXCHANGES_MAX {
+        reached.push(next);
+    }
+}
+
+/// It need not exist. The default exchange has no bindings, and so leads nowhere as an alternate.
+fn alternate_of(exchange: &Exchange) -> Option<&str> {
+    match exchange.arguments.get(ALTERNATE_EXCHANGE)? {
+        Argument::Text(octets) => std::str::from_utf8(octets).ok(),
+        _ => None,
+    }
 }

@@ -92,14 +92,63 @@ fn several_keys_leave_each_log_once() {
     let one = driven.queue("one");
     driven.bind(bind("amq.topic", BindingTarget::Log(one), "#"));
     let mut targets = SmallVec::new();
-    for key in ["a", "b"] {
-        driven
-            .state
-            .catalogue
-            .route("/", "amq.topic", key, &NoHeaders, &mut targets)
-            .unwrap();
-    }
+    driven
+        .state
+        .catalogue
+        .route("/", "amq.topic", &["a", "b"], &NoHeaders, &mut targets)
+        .unwrap();
     assert_eq!(targets.into_vec(), [one]);
+}
+
+fn with_alternate(name: &str, alternate: &str) -> DeclareExchange {
+    let alternate = Argument::Text(alternate.as_bytes().into());
+    DeclareExchange {
+        arguments: Arguments::from([(ALTERNATE_EXCHANGE.into(), alternate)]),
+        ..exchange(name, ExchangeKind::Direct)
+    }
+}
+
+#[test]
+fn an_alternate_gets_what_no_binding_of_its_exchange_matches() {
+    let mut driven = Driven::default();
+    let log = driven.queue("log");
+    driven.bind(bind("amq.fanout", BindingTarget::Log(log), ""));
+    driven.exchange(with_alternate("first", "second"));
+    driven.exchange(with_alternate("second", "amq.fanout"));
+    driven.exchange(with_alternate("lonely", "absent"));
+    driven.exchange(with_alternate("selfish", "selfish"));
+    assert_eq!(driven.route("first", "none"), [log]);
+    assert!(driven.route("lonely", "none").is_empty());
+    assert!(driven.route("selfish", "none").is_empty());
+}
+
+#[test]
+fn a_binding_that_leads_nowhere_has_matched() {
+    let mut driven = Driven::default();
+    let log = driven.queue("log");
+    driven.bind(bind("amq.fanout", BindingTarget::Log(log), ""));
+    driven.exchange(with_alternate("first", "amq.fanout"));
+    driven.exchange(exchange("nowhere", ExchangeKind::Topic));
+    driven.bind(bind("first", to_exchange("nowhere"), "on"));
+    driven.bind(bind("first", to_exchange("first"), "back"));
+    assert!(driven.route("first", "on").is_empty());
+    assert!(driven.route("first", "back").is_empty());
+    assert_eq!(driven.route("first", "none"), [log]);
+}
+
+#[test]
+fn all_keys_go_along_to_exchanges_on_the_way() {
+    let mut driven = Driven::default();
+    let log = driven.queue("log");
+    driven.exchange(exchange("second", ExchangeKind::Topic));
+    driven.bind(bind("amq.direct", to_exchange("second"), "key"));
+    driven.bind(bind("second", BindingTarget::Log(log), "copy"));
+    let mut targets = SmallVec::new();
+    let catalogue = &driven.state.catalogue;
+    let keys = ["key", "copy"];
+    let routed = catalogue.route("/", "amq.direct", &keys, &NoHeaders, &mut targets);
+    routed.unwrap();
+    assert_eq!(targets.into_vec(), [log]);
 }
 
 #[test]
@@ -240,7 +289,7 @@ fn routing_from_nowhere_says_what_is_missing() {
     let catalogue = Catalogue::default();
     let mut targets = SmallVec::new();
     let mut route = |vhost: &str, exchange: &str| {
-        catalogue.route(vhost, exchange, "", &NoHeaders, &mut targets)
+        catalogue.route(vhost, exchange, &[""], &NoHeaders, &mut targets)
     };
     assert_eq!(
         route("/", "none"),

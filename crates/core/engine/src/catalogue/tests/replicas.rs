@@ -129,7 +129,7 @@ fn assert_routes_equally(one: &Catalogue, other: &Catalogue) {
         for key in ["", "a", "b", "a.b", "q0"] {
             let route = |catalogue: &Catalogue| {
                 let mut targets = SmallVec::new();
-                let routed = catalogue.route("/", exchange, key, &NoHeaders, &mut targets);
+                let routed = catalogue.route("/", exchange, &[key], &NoHeaders, &mut targets);
                 routed.map(|()| targets)
             };
             assert_eq!(route(one), route(other), "{exchange} {key}");

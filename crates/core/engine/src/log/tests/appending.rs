@@ -3,7 +3,10 @@
 use stele_base_types::{ProducerEpoch, ProducerId, Sequence};
 
 use super::*;
-use crate::{ProducerStamp, Window, limits::DEDUPLICATION_MS};
+use crate::{
+    ProducerStamp, Window,
+    limits::{DEDUPLICATION_MS, DELAYED_RECORDS_MAX},
+};
 
 fn stamped(sequence: i32) -> Append {
     Append {
@@ -35,6 +38,35 @@ fn offsets_are_dense() {
     }
     let partition = &shard.state.logs.log(LOG).expect("open").partitions[0];
     assert_eq!((partition.committed, partition.end), (Offset(8), Offset(8)));
+}
+
+/// Each is listed until it is due, and a batch of a few octets may say that it has a million.
+#[test]
+fn a_batch_of_very_many_records_is_not_delayed() {
+    let mut config = queue_config();
+    config.queue.as_mut().expect("a queue").delay_ms = 1_000;
+    let mut delayed = Shard::with(config);
+    let mut shard = Shard::with(queue_config());
+    let of = |count| Append { count, ..record() };
+    let columns = |count: u32| {
+        let schedule = Schedule {
+            delay_ms: Some(1_000),
+            ..Schedule::default()
+        };
+        Columns::of((0..count).map(|_| schedule))
+    };
+    delayed.append(of(DELAYED_RECORDS_MAX));
+    let too_many = of(DELAYED_RECORDS_MAX + 1);
+    let refused = delayed.decide(too_many.clone()).unwrap_err();
+    assert_eq!(refused, AppendError::TooManyDelayed);
+    shard.append(too_many.clone());
+    let by_themselves = |count| Append {
+        columns: columns(count),
+        ..too_many.clone()
+    };
+    let refused = shard.decide(by_themselves(DELAYED_RECORDS_MAX + 1));
+    assert_eq!(refused.unwrap_err(), AppendError::TooManyDelayed);
+    shard.append(by_themselves(DELAYED_RECORDS_MAX));
 }
 
 #[test]

@@ -1,0 +1,133 @@
+//! A socket that doesn't wait for ever for its client to read.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Sleep, sleep},
+};
+
+/// How long a client may take nothing of what is written to it. One that asks and never reads would
+/// keep its answers, its connection and what is leased to it for as long as it likes; RabbitMQ
+/// gives up after as long.
+pub const WRITE_STALL: Duration = Duration::from_secs(30);
+
+/// A stream whose writes fail as timed out where they have waited for [`WRITE_STALL`]. Each byte
+/// that is taken begins the time anew.
+#[derive(Debug)]
+pub struct Impatient<S> {
+    stream: S,
+    /// While a write waits.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Impatient<S> {
+    /// Over a stream.
+    pub fn new(stream: S) -> Self {
+        Self {
+            stream,
+            stalled: None,
+        }
+    }
+
+    fn judge<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let stalled = &mut self.stalled;
+        let stalled = stalled.get_or_insert_with(|| Box::pin(sleep(WRITE_STALL)));
+        ready!(stalled.as_mut().poll(context));
+        Poll::Ready(Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the client doesn't read",
+        )))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, into)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.judge(context, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.judge(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.judge(context, flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shut = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.judge(context, shut)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _, duplex},
+        time::Instant,
+    };
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_reads_nothing_is_given_up() {
+        let (ours, _theirs) = duplex(64);
+        let begun = Instant::now();
+        let written = Impatient::new(ours).write_all(&[0; 65]).await;
+        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert_eq!(begun.elapsed().as_secs(), WRITE_STALL.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_reads_slowly_is_not() {
+        let (ours, mut theirs) = duplex(64);
+        let reading = async {
+            let mut read = 0;
+            while read < 1_000 {
+                sleep(WRITE_STALL - Duration::from_secs(1)).await;
+                read += theirs.read(&mut [0; 64]).await.unwrap();
+            }
+        };
+        let mut ours = Impatient::new(ours);
+        let (written, ()) = tokio::join!(ours.write_all(&[0; 1_000]), reading);
+        written.unwrap();
+    }
+}

@@ -24,8 +24,8 @@ pub(crate) struct GroupsInTurn {
     asked: BTreeMap<PublishId, Timestamp>,
     /// What was on its way when a queue was purged: whether that has freed its ids isn't known.
     caught: BTreeSet<PublishId>,
-    /// Queues of which a purge was asked for since the process began.
-    purging: BTreeSet<LogId>,
+    /// Queues that are being purged, each as often as that was asked for.
+    purging: Vec<LogId>,
 }
 
 impl Law for GroupsInTurn {
@@ -47,7 +47,10 @@ impl Law for GroupsInTurn {
                 publish, places, ..
             } => {
                 let publish = &model.publishes[publish];
-                if self.caught.contains(&publish.id) {
+                let is_purging = places
+                    .iter()
+                    .any(|it| self.purging.contains(&it.partition.log));
+                if is_purging || self.caught.contains(&publish.id) {
                     self.forget(publish);
                     return Ok(());
                 }
@@ -77,9 +80,15 @@ impl Law for GroupsInTurn {
                 Ok(())
             }
             // A purge frees the ids of what it takes.
-            Event::Purging(log) | Event::Purged(log) => {
-                self.purging.insert(*log);
+            Event::Purging(log) => {
+                self.purging.push(*log);
                 self.purge();
+                Ok(())
+            }
+            Event::Purged(log) => {
+                self.purge();
+                let place = self.purging.iter().position(|purging| purging == log);
+                place.map(|place| self.purging.swap_remove(place));
                 Ok(())
             }
             Event::Crashed(_) => {

@@ -401,6 +401,21 @@ fn a_large_purge_goes_in_pieces_and_is_answered_when_all_is_gone() {
 }
 
 #[test]
+fn who_waits_for_a_message_comes_before_who_asks_for_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    alone.declare(Durability::Synced);
+    let mut waiting = alone.lease();
+    alone.append();
+    // It waits until what was appended is shown.
+    let mut asking = alone.ask_to_lease(at_once(SessionId(2), 1));
+    alone.write(START);
+    alone.sync();
+    assert_eq!(waiting.try_recv().unwrap().unwrap().len(), 1);
+    assert_eq!(asking.try_recv().unwrap().unwrap().len(), 0);
+}
+
+#[test]
 fn a_queue_keeps_what_a_group_has_not_read_for_so_long_and_no_longer() {
     let directory = tempfile::tempdir().unwrap();
     let mut alone = Alone::open(directory.path());

@@ -26,17 +26,35 @@ impl Shard {
                 self.hand_out(releasable);
             }
             let log = self.state.logs.dispatchable(self.dispatched_last);
-            let may_go_on = self.dispatched < self.piece_records && !self.is_stopping;
-            let Some(log) = log.filter(|_| may_go_on) else {
+            let Some(log) = log.filter(|_| self.may_dispatch()) else {
                 return;
             };
-            let decision = self.state.dispatch(log, self.now);
-            self.dispatched = self.dispatched.saturating_add(decision.weight());
-            if !self.apply_own(decision) {
-                debug_assert!(false, "log {log} had something to dispatch");
+            if !self.dispatch_of(log) {
                 return;
             }
-            self.dispatched_last = Some(log);
+        }
+    }
+
+    fn may_dispatch(&self) -> bool {
+        self.dispatched < self.piece_records && !self.is_stopping
+    }
+
+    /// Leases one run of a log, or does what must be done before.
+    fn dispatch_of(&mut self, log: LogId) -> bool {
+        let decision = self.state.dispatch(log, self.now);
+        self.dispatched = self.dispatched.saturating_add(decision.weight());
+        self.dispatched_last = Some(log);
+        let is_done = self.apply_own(decision);
+        debug_assert!(is_done, "log {log} had something to dispatch");
+        is_done
+    }
+
+    /// Who waits for records of a log comes before who asks for some now.
+    fn serve_waiting(&mut self, log: LogId) {
+        while self.may_dispatch() && self.state.logs.is_dispatchable(log) {
+            if !self.dispatch_of(log) {
+                return;
+            }
         }
     }
 
@@ -47,6 +65,7 @@ impl Shard {
         ticket: u64,
         reply: Reply<Vec<LeasedBatch>, LogError>,
     ) {
+        self.serve_waiting(lease.log);
         let token = self.give_token();
         let leaser = Leaser {
             log: lease.log,

@@ -63,6 +63,11 @@ impl Logs {
         let later = after.and_then(|after| hot.range(LogId(after.0.wrapping_add(1))..).next());
         later.or_else(|| hot.first()).copied()
     }
+
+    /// Whether [`crate::State::dispatch`] has something to do for a log. Constant time.
+    pub fn is_dispatchable(&self, log: LogId) -> bool {
+        self.indexes.hot.contains(&log)
+    }
 }
 
 impl Ledger {

@@ -27,10 +27,12 @@ def binary(release=False):
 class Stele:
     """A process of `stele serve` over a data directory that outlives it."""
 
-    def __init__(self, program, directory, settings=None, **ports):
-        """`settings` are such as are told by the environment."""
+    def __init__(self, program, directory, settings=None, gathering="0s", **ports):
+        """`settings` are such as are told by the environment. `gathering` is for how long a new group waits for
+        members, which most have one of; None leaves it to the program, which may not know it."""
         self.program = pathlib.Path(program)
-        self.settings = settings or {}
+        self.settings = {"STELE_KAFKA__GROUP_GATHERING": gathering} if gathering else {}
+        self.settings.update(settings or {})
         self.directory = pathlib.Path(directory)
         self.wanted_ports = {"kafka": 0, "amqp": 0, "sqs": 0, "admin": 0, **ports}
         self.process = None
@@ -47,8 +49,7 @@ class Stele:
         command = [self.program, "serve", "--dir", self.directory / "data", "--ports-file", ports_file]
         for name, port in self.wanted_ports.items():
             command += [f"--{name}-port", str(port)]
-        # The checks' groups have one member each, mostly: none of them is to wait for others.
-        environment = {"STELE_KAFKA__GROUP_GATHERING": "0s", **os.environ, **self.settings}
+        environment = {**os.environ, **self.settings}
         began = time.monotonic()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

@@ -19,12 +19,14 @@ PYTHON_QUERY = CACHE / "python-query" / "bin" / "python"
 JAVA_CLASSES = CACHE / "java" / "classes"
 JAVA_LIBRARIES = CACHE / "java" / "libraries"
 GO = CACHE / "go"
+NODE = CACHE / "node"
 LAPIN = CACHE / "rust" / "debug" / "stele-client-lapin"
 
 NEEDED = {
     "java": "Java 17 or newer",
     "mvn": "Maven",
     "go": "Go 1.24 or newer",
+    "npm": "Node.js 18 or newer with npm",
     "cargo": "Rust (https://rustup.rs)",
 }
 
@@ -52,6 +54,11 @@ def go():
     _once("go", [CLIENTS / "go"], lambda log: _run(["go", "build", "-o", f"{GO}/", "./..."], log, cwd=CLIENTS / "go"))
 
 
+def node():
+    """The Node suite, beside its packages."""
+    _once("node", [CLIENTS / "node"], _node_project)
+
+
 def rust():
     """The lapin suite."""
     project = CLIENTS / "rust"
@@ -61,7 +68,7 @@ def rust():
 
 def everything():
     """All of the above."""
-    for step in (python, python_query, java, go, rust):
+    for step in (python, python_query, java, go, node, rust):
         step()
 
 
@@ -93,6 +100,12 @@ def _virtual_environment(place, requirements, log):
     shutil.rmtree(place, ignore_errors=True)
     _run([sys.executable, "-m", "venv", place], log)
     _run([place / "bin" / "pip", "install", "--quiet", "--requirement", requirements], log)
+
+
+def _node_project(log):
+    shutil.rmtree(NODE, ignore_errors=True)
+    shutil.copytree(CLIENTS / "node", NODE)
+    _run(["npm", "ci", "--no-audit", "--no-fund"], log, cwd=NODE)
 
 
 def _run(command, log, cwd=None):

@@ -18,6 +18,7 @@ PYTHON = CACHE / "python" / "bin" / "python"
 PYTHON_QUERY = CACHE / "python-query" / "bin" / "python"
 JAVA_CLASSES = CACHE / "java" / "classes"
 JAVA_LIBRARIES = CACHE / "java" / "libraries"
+JAVA = ["java", "-Xmx256m", "-cp", f"{JAVA_CLASSES}:{JAVA_LIBRARIES}/*"]
 GO = CACHE / "go"
 NODE = CACHE / "node"
 LAPIN = CACHE / "rust" / "debug" / "stele-client-lapin"
@@ -27,6 +28,7 @@ NEEDED = {
     "mvn": "Maven",
     "go": "Go 1.24 or newer",
     "npm": "Node.js 18 or newer with npm",
+    "faketime": "faketime",
     "cargo": "Rust (https://rustup.rs)",
 }
 
@@ -72,6 +74,15 @@ def everything():
         step()
 
 
+def later(hours):
+    """The environment in which a program's calendar is that much ahead; its monotonic count isn't."""
+    _need("faketime")
+    command = ["faketime", "-m", "--exclude-monotonic", "-f", f"+{hours}h", "env"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    told = dict(line.split("=", 1) for line in lines if "=" in line)
+    return {name: told[name] for name in ("LD_PRELOAD", "FAKETIME", "FAKETIME_DONT_FAKE_MONOTONIC")}
+
+
 def _once(name, inputs, step):
     CACHE.mkdir(parents=True, exist_ok=True)
     stamp, wanted = CACHE / f"{name}.stamp", _hash(inputs)
@@ -109,6 +120,10 @@ def _node_project(log):
 
 
 def _run(command, log, cwd=None):
-    if command[0] in NEEDED and not shutil.which(command[0]):
-        sys.exit(f"the client tests need {NEEDED[command[0]]}: there is no {command[0]!r} on the path")
+    _need(command[0])
     subprocess.run([str(part) for part in command], cwd=cwd, stdout=log, stderr=log, check=True)
+
+
+def _need(command):
+    if command in NEEDED and not shutil.which(command):
+        sys.exit(f"the client tests need {NEEDED[command]}: there is no {command!r} on the path")

@@ -5,7 +5,6 @@ import concurrent.futures
 import multiprocessing
 import pathlib
 import random
-import socket
 import sys
 import tempfile
 import time
@@ -20,7 +19,7 @@ import amqp_fan_out  # noqa: E402
 import kafka_idempotent  # noqa: E402
 import sqs_fifo  # noqa: E402
 import sqs_standard  # noqa: E402
-from harness.stele import Stele  # noqa: E402
+from harness.stele import Stele, free_ports  # noqa: E402
 
 LOADS = (kafka_idempotent, amqp_confirms, amqp_fan_out, sqs_fifo, sqs_standard)
 # With a server of their own, which is short of space from time to time.
@@ -74,17 +73,6 @@ class Running:
 def _drive(name, environment, acknowledged, stopping, sending):
     load = next(each for each in LOADS + SCARCE_LOADS if each.__name__ == name)
     sending.send(load.drive(environment, acknowledged, stopping))
-
-
-def free_ports(count):
-    """Ports that stay the same across the starts, since a client that retries goes where it was."""
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
 
 
 def wait_for_progress(running):

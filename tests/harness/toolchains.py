@@ -18,13 +18,17 @@ PYTHON = CACHE / "python" / "bin" / "python"
 PYTHON_QUERY = CACHE / "python-query" / "bin" / "python"
 JAVA_CLASSES = CACHE / "java" / "classes"
 JAVA_LIBRARIES = CACHE / "java" / "libraries"
+JAVA = ["java", "-Xmx256m", "-cp", f"{JAVA_CLASSES}:{JAVA_LIBRARIES}/*"]
 GO = CACHE / "go"
+NODE = CACHE / "node"
 LAPIN = CACHE / "rust" / "debug" / "stele-client-lapin"
 
 NEEDED = {
     "java": "Java 17 or newer",
     "mvn": "Maven",
     "go": "Go 1.24 or newer",
+    "npm": "Node.js 18 or newer with npm",
+    "faketime": "faketime",
     "cargo": "Rust (https://rustup.rs)",
 }
 
@@ -52,6 +56,11 @@ def go():
     _once("go", [CLIENTS / "go"], lambda log: _run(["go", "build", "-o", f"{GO}/", "./..."], log, cwd=CLIENTS / "go"))
 
 
+def node():
+    """The Node suite, beside its packages."""
+    _once("node", [CLIENTS / "node"], _node_project)
+
+
 def rust():
     """The lapin suite."""
     project = CLIENTS / "rust"
@@ -61,8 +70,17 @@ def rust():
 
 def everything():
     """All of the above."""
-    for step in (python, python_query, java, go, rust):
+    for step in (python, python_query, java, go, node, rust):
         step()
+
+
+def later(hours):
+    """The environment in which a program's calendar is that much ahead; its monotonic count isn't."""
+    _need("faketime")
+    command = ["faketime", "-m", "--exclude-monotonic", "-f", f"+{hours}h", "env"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    told = dict(line.split("=", 1) for line in lines if "=" in line)
+    return {name: told[name] for name in ("LD_PRELOAD", "FAKETIME", "FAKETIME_DONT_FAKE_MONOTONIC")}
 
 
 def _once(name, inputs, step):
@@ -95,7 +113,17 @@ def _virtual_environment(place, requirements, log):
     _run([place / "bin" / "pip", "install", "--quiet", "--requirement", requirements], log)
 
 
+def _node_project(log):
+    shutil.rmtree(NODE, ignore_errors=True)
+    shutil.copytree(CLIENTS / "node", NODE)
+    _run(["npm", "ci", "--no-audit", "--no-fund"], log, cwd=NODE)
+
+
 def _run(command, log, cwd=None):
-    if command[0] in NEEDED and not shutil.which(command[0]):
-        sys.exit(f"the client tests need {NEEDED[command[0]]}: there is no {command[0]!r} on the path")
+    _need(command[0])
     subprocess.run([str(part) for part in command], cwd=cwd, stdout=log, stderr=log, check=True)
+
+
+def _need(command):
+    if command in NEEDED and not shutil.which(command):
+        sys.exit(f"the client tests need {NEEDED[command]}: there is no {command!r} on the path")

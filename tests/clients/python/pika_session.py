@@ -12,7 +12,7 @@ DURABLE = pika.BasicProperties(delivery_mode=2)
 
 def parameters(**changes):
     """What pika connects with by default, pointed at the broker under test."""
-    return pika.ConnectionParameters(HOST, PORT, **changes)
+    return pika.ConnectionParameters(**{"host": HOST, "port": PORT, **changes})
 
 
 @contextlib.contextmanager

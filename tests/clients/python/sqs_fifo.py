@@ -21,6 +21,21 @@ def drop(url, message):
     sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
 
+def change(url, message, seconds):
+    sqs.change_message_visibility(
+        QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=seconds
+    )
+
+
+def three_received(url):
+    """Three messages of one group, received together."""
+    for body in "123":
+        put(url, body)
+    found = receive(url, wait=1)
+    equal(bodies(found), ["1", "2", "3"])
+    return found
+
+
 @check
 def a_group_comes_in_the_order_in_which_it_was_sent():
     with fifo() as url:
@@ -63,6 +78,37 @@ def a_returned_message_blocks_its_group_and_comes_first():
 
 
 @check
+def a_group_whose_first_is_given_back_each_time_does_not_starve_another():
+    with fifo() as url:
+        for body in ("a1", "a2", "b1", "b2"):
+            put(url, body, body[0])
+        found = []
+        for _ in range(8):
+            for message in receive(url, count=1, wait=1):
+                found.append(message["Body"])
+                change(url, message, 0) if message["Body"] == "a1" else drop(url, message)
+        assert {"b1", "b2"} <= set(found) and "a2" not in found, found
+
+
+@check
+def a_message_given_back_comes_again_alone_while_later_ones_are_in_flight():
+    with fifo() as url:
+        change(url, three_received(url)[0], 0)
+        equal(bodies(receive(url, wait=1)), ["1"])
+        equal(receive(url), [])
+
+
+@check
+def a_lapsed_message_waits_for_an_extended_one_before_it():
+    with fifo(VisibilityTimeout="3") as url:
+        change(url, three_received(url)[1], 120)
+        first = receive(url, wait=20, VisibilityTimeout=120)
+        equal(bodies(first), ["1"])
+        drop(url, first[0])
+        equal(receive(url, wait=1), [])
+
+
+@check
 def one_receive_may_take_several_of_a_group_in_order():
     with fifo() as url:
         for number in range(5):
@@ -80,6 +126,15 @@ def the_same_deduplication_id_is_accepted_once():
         equal(bodies(receive_all(url, 1)), ["one"])
         put(url, "three", deduplication="same")
         equal(receive(url, wait=1), [])
+
+
+@check
+def a_purge_forgets_the_deduplication_ids():
+    with fifo() as url:
+        put(url, "purged", deduplication="same")
+        sqs.purge_queue(QueueUrl=url)
+        put(url, "after", deduplication="same")
+        equal(bodies(receive_all(url, 1)), ["after"])
 
 
 @check

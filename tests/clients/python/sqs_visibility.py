@@ -32,6 +32,23 @@ def changing_to_zero_gives_the_message_back_at_once():
 
 
 @check
+def a_message_that_is_given_back_each_time_does_not_starve_the_others():
+    with queue() as url:
+        for body in ("poison", *"12345"):
+            send(url, body)
+        good, receives = set(), 0
+        while len(good) < 5:
+            receives += 1
+            assert receives <= 20, f"{sorted(good)} within 20 receives"
+            for message in receive(url, count=1, wait=1):
+                if message["Body"] == "poison":
+                    change(url, message, 0)
+                else:
+                    good.add(message["Body"])
+                    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+
+
+@check
 def changing_to_more_keeps_the_message_longer():
     with queue(VisibilityTimeout="5") as url:
         send(url, "long")

@@ -21,3 +21,10 @@ def connect(environment):
 def url(environment, name):
     """By name alone, since the port in a URL is not what counts."""
     return f"{environment['SQS_URL']}/000000000000/{name}"
+
+
+def is_empty(client, url):
+    """Nothing is there, neither ready nor in flight."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    counts = client.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return set(counts.values()) == {"0"}

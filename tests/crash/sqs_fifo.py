@@ -1,30 +1,42 @@
-"""A FIFO sender that sends again, under the same deduplication id, whatever was not acknowledged."""
+"""A FIFO sender that sends again whatever was not acknowledged, and a worker that fails on some messages.
 
+The sender keeps the deduplication id when it sends again. The worker takes the messages of a group in
+order. Where it fails on one, it deletes those before and gives that one and the later ones back.
+"""
+
+import itertools
+import threading
 import time
 
 import sqs_client
 
 QUEUE = "crash.fifo"
 GROUPS = 4
+# One message in so many is a failure when the worker comes to it for the first time.
+FAILS_EVERY = 7
+VISIBILITY_SECONDS = "5"
 RETRY_SECONDS = 0.02
-EMPTY_POLLS = 2
+DRAIN_SECONDS = 180
 
 
 def prepare(environment):
-    sqs_client.connect(environment).create_queue(QueueName=QUEUE, Attributes={"FifoQueue": "true"})
+    attributes = {"FifoQueue": "true", "VisibilityTimeout": VISIBILITY_SECONDS}
+    sqs_client.connect(environment).create_queue(QueueName=QUEUE, Attributes=attributes)
 
 
 def drive(environment, acknowledged, stopping):
     """The record: how many were sent, each until it was acknowledged, and how often that took a second try."""
     client, url = sqs_client.connect(environment), sqs_client.url(environment, QUEUE)
-    number, retried = 0, 0
+    work, number, retried = Work(environment), 0, 0
+    worker = threading.Thread(target=work.until, args=(stopping.is_set,))
+    worker.start()
     while not stopping.is_set():
         while True:
             try:
                 client.send_message(
                     QueueUrl=url,
                     MessageBody=str(number),
-                    MessageGroupId=f"group-{number % GROUPS}",
+                    MessageGroupId=_group(number),
                     MessageDeduplicationId=str(number),
                 )
                 break
@@ -33,24 +45,102 @@ def drive(environment, acknowledged, stopping):
                 time.sleep(RETRY_SECONDS)
         number += 1
         acknowledged.value += 1
-    return {"sent": number, "retried": retried}
+    worker.join()
+    return {"sent": number, "retried": retried, "seen": work.seen}
 
 
 def verify(environment, record):
-    """Each number is there once, and each group's numbers are in order."""
-    client, url = sqs_client.connect(environment), sqs_client.url(environment, QUEUE)
-    found, empty = [], 0
-    while empty < EMPTY_POLLS:
-        messages = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=5).get("Messages", [])
-        empty = 0 if messages else empty + 1
-        for message in messages:
-            found.append(int(message["Body"]))
-            client.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-    findings = []
+    """Each group is processed in order, nothing is lost, doubled, or there after its deletion."""
+    work, deadline = Work(environment, record["seen"]), time.monotonic() + DRAIN_SECONDS
+    work.until(lambda: work.is_done() or time.monotonic() > deadline)
+    seen, findings = work.seen, []
+    findings += [f"{number} came after its deletion was acknowledged" for number in seen["returned"]]
+    findings += [f"{number} is there twice" for number, told in seen["sequences"].items() if len(told) > 1]
     for group in range(GROUPS):
-        own = [number for number in found if number % GROUPS == group]
+        own = [number for number in seen["processed"] if number % GROUPS == group]
         expected = list(range(group, record["sent"], GROUPS))
         if own != expected:
-            lost, doubled = sorted(set(expected) - set(own)), len(own) - len(set(own))
-            findings.append(f"group {group}: {len(lost)} lost {lost[:3]}, {doubled} doubled, in order: {own == sorted(own)}")
-    return findings, f"{record['sent']} acknowledged, {record['retried']} tries again, {len(found)} found"
+            lost = sorted(set(expected) - set(own))
+            findings.append(f"group {group}: {len(lost)} lost {lost[:3]}, in order: {own == sorted(own)}")
+    if not work.is_done():
+        findings.append(f"the queue was not empty within {DRAIN_SECONDS} s")
+    told = f"{record['sent']} acknowledged, {record['retried']} tries again, {len(seen['processed'])} processed"
+    return findings, f"{told}, {len(seen['failed'])} of them after a failure, {seen['behind']} given back behind one"
+
+
+def _group(number):
+    return f"group-{number % GROUPS}"
+
+
+class Work:
+    """The worker, and what it has seen."""
+
+    def __init__(self, environment, seen=None):
+        self.client, self.url = sqs_client.connect(environment), sqs_client.url(environment, QUEUE)
+        self.seen = seen or {
+            # In the order in which they were so for the first time.
+            "processed": {},
+            "failed": set(),
+            # How often a message was given back as one behind a failure.
+            "behind": 0,
+            "deleted": set(),
+            "returned": [],
+            "sequences": {},
+        }
+
+    def until(self, over):
+        while not over():
+            try:
+                self._receive()
+            except sqs_client.LOST:
+                time.sleep(RETRY_SECONDS)
+
+    def is_done(self):
+        return sqs_client.is_empty(self.client, self.url)
+
+    def _receive(self):
+        answer = self.client.receive_message(
+            QueueUrl=self.url, MaxNumberOfMessages=10, WaitTimeSeconds=1, AttributeNames=["SequenceNumber"]
+        )
+        messages = answer.get("Messages", [])
+        for message in messages:
+            self._note(int(message["Body"]), message["Attributes"]["SequenceNumber"])
+        done, back = [], []
+        for group in range(GROUPS):
+            own = [message for message in messages if int(message["Body"]) % GROUPS == group]
+            processed = list(itertools.takewhile(self._succeeds, own))
+            done += processed
+            back += own[len(processed) :]
+            self.seen["behind"] += len(own[len(processed) + 1 :])
+        self._delete(done)
+        if back:
+            self._give_back(back)
+            # Meanwhile more comes, so that the next runs of a group are of several.
+            time.sleep(RETRY_SECONDS)
+
+    def _note(self, number, sequence):
+        self.seen["sequences"].setdefault(number, set()).add(sequence)
+        if number in self.seen["deleted"]:
+            self.seen["returned"].append(number)
+
+    def _succeeds(self, message):
+        number = int(message["Body"])
+        if number % FAILS_EVERY == 0 and number not in self.seen["failed"]:
+            self.seen["failed"].add(number)
+            return False
+        self.seen["processed"].setdefault(number)
+        return True
+
+    def _delete(self, messages):
+        if messages:
+            answer = self.client.delete_message_batch(QueueUrl=self.url, Entries=_entries(messages))
+            self.seen["deleted"].update(int(each["Id"]) for each in answer.get("Successful", []))
+
+    def _give_back(self, messages):
+        """Some may be refused, since their time is over: they are back then anyway."""
+        entries = [{**entry, "VisibilityTimeout": 0} for entry in _entries(messages)]
+        self.client.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
+
+
+def _entries(messages):
+    return [{"Id": message["Body"], "ReceiptHandle": message["ReceiptHandle"]} for message in messages]

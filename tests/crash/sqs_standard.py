@@ -66,8 +66,4 @@ def _receive_until(environment, seen, over):
 
 
 def _is_empty(environment):
-    client, url = sqs_client.connect(environment), sqs_client.url(environment, QUEUE)
-    counts = client.get_queue_attributes(
-        QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    )["Attributes"]
-    return set(counts.values()) == {"0"}
+    return sqs_client.is_empty(sqs_client.connect(environment), sqs_client.url(environment, QUEUE))

@@ -178,3 +178,17 @@ def a_consumer_without_acknowledgement_waits_for_room_in_a_global_prefetch():
 
             eventually(more_came)
         assert free, f"{len(held)} to the other one"
+
+
+@check
+def a_consumer_without_acknowledgement_of_another_queue_waits_for_room_in_a_global_prefetch():
+    with channel() as opened, filled_queues(opened, 2, 3) as names:
+        opened.basic_qos(prefetch_count=3, global_qos=True)
+        held, free = [], []
+        opened.basic_consume(names[0], lambda _, method, *__: held.append(method.delivery_tag))
+        until_all_came(opened, held, 3)
+        opened.basic_consume(names[1], lambda *_: free.append(True), auto_ack=True)
+        pump(opened, 0.5)
+        equal((len(free), depth(opened, names[1])), (0, 3))
+        opened.basic_ack(held[-1], multiple=True)
+        until_all_came(opened, free, 3)

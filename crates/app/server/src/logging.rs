@@ -17,6 +17,8 @@ pub(crate) fn start(log: &Log) -> bool {
     let builder = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_target(false)
+        // A line that can't be written is lost: to say so there would end the process.
+        .log_internal_errors(false)
         .with_writer(io::stderr);
     // Fails only where a caller logs already, whose choice then stands.
     drop(if is_text {

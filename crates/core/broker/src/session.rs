@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use stele_base_types::{ConsumerId, LogId, SessionId};
+use stele_base_types::{ConsumerId, LogId, SessionId, ShardId};
 use stele_core_engine::{
     ConsumerRef, Credit, LogError, Prefetch, Settle, Subscribe, Subscription, Unsubscribe,
 };
@@ -115,6 +115,11 @@ impl Session {
             limit,
         };
         self.tell(log, Request::tell(prefetch)).await;
+    }
+
+    /// The shard that a log lies on.
+    pub fn shard_of(&self, log: LogId) -> ShardId {
+        self.broker.shard_of(log)
     }
 
     async fn tell(&self, log: LogId, request: Request) {

@@ -210,6 +210,11 @@ impl Connection {
         if let Some(settle) = self.settling.take() {
             self.holder.settle(settle).await;
         }
+        let holder = &self.holder;
+        for bound in self.session.changed_bounds(|log| holder.shard_of(log)) {
+            let (pool, limit) = (bound.channel.life, Some(bound.limit));
+            holder.prefetch(bound.log, pool, limit).await;
+        }
         self.flush_confirms();
     }
 

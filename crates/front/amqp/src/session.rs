@@ -11,6 +11,7 @@
 //! While a channel is closing, everything but `close` and `close-ok` is dropped: the client sent
 //! it before it knew.
 
+pub(crate) mod bounds;
 pub(crate) mod confirms;
 pub(crate) mod content;
 pub(crate) mod in_flight;
@@ -22,7 +23,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use hashbrown::HashMap;
-use stele_base_types::{ConsumerId, LogId, Name};
+use stele_base_types::{ConsumerId, LogId, Name, ShardId};
 use stele_wire_amqp::{
     ContentHeader, Frame, Method, ShortString,
     method::{basic, channel, connection},
@@ -79,6 +80,8 @@ pub(crate) struct Channel {
     pub(crate) prefetch: Option<u32>,
     /// For all of the channel's consumers together.
     pub(crate) prefetch_shared: Option<u32>,
+    /// What each shard with consumers of it knows of that bound.
+    told: BTreeMap<ShardId, u32>,
     pub(crate) consumers: BTreeMap<ShortString, ConsumerId>,
     /// What an empty queue name stands for.
     pub(crate) last_queue: Option<Name>,
@@ -362,9 +365,16 @@ impl Channel {
             waiting: VecDeque::new(),
             prefetch: None,
             prefetch_shared: None,
+            told: BTreeMap::new(),
             consumers: BTreeMap::new(),
             last_queue: None,
         }
+    }
+
+    /// All shards know of another bound, or this one does.
+    pub(crate) fn forget_told(&mut self, shard: Option<ShardId>) {
+        self.told
+            .retain(|known, _| shard.is_some_and(|shard| *known != shard));
     }
 
     /// Whether the bound of all its consumers lets one of them have another delivery. What a

@@ -49,8 +49,8 @@ impl Shard {
         is_done
     }
 
-    /// Who waits for records of a log comes before who asks for some now.
-    fn serve_waiting(&mut self, log: LogId) {
+    /// Hands out of a log to those who wait for its records, as far as that is the turn's work.
+    pub(super) fn serve_waiting(&mut self, log: LogId) {
         while self.may_dispatch() && self.state.logs.is_dispatchable(log) {
             if !self.dispatch_of(log) {
                 return;
@@ -65,7 +65,6 @@ impl Shard {
         ticket: u64,
         reply: Reply<Vec<LeasedBatch>, LogError>,
     ) {
-        self.serve_waiting(lease.log);
         let token = self.give_token();
         let leaser = Leaser {
             log: lease.log,

@@ -7,11 +7,13 @@
 //! What a session held returns by pieces after its end. Who asks a log for messages meanwhile waits
 //! until all is back there, or would get later ones first. A log is cleared by pieces, too, and who
 //! asked for it is answered after the last one.
+//!
+//! Who asks for a message now comes after those who wait for one.
 
 use std::fmt;
 
 use stele_base_types::LogId;
-use stele_core_engine::LedgerId;
+use stele_core_engine::{LedgerId, Logs};
 
 use super::{Shard, release::Unreleased};
 use crate::request::Request;
@@ -38,7 +40,11 @@ impl Shard {
         let Some(log) = looks_at(&request) else {
             return Some(request);
         };
-        if self.state.logs.is_owed(log) {
+        let asks = matches!(request, Request::Lease { .. });
+        if asks {
+            self.serve_waiting(log);
+        }
+        if is_held(&self.state.logs, log, asks) {
             self.owed.push((log, Owed::Request(request)));
             return None;
         }
@@ -60,7 +66,7 @@ impl Shard {
         let logs = &self.state.logs;
         let due: Vec<_> = self
             .owed
-            .extract_if(.., |(log, _)| !logs.is_owed(*log))
+            .extract_if(.., |(log, owed)| !is_held(logs, *log, owed.asks()))
             .collect();
         for (_, owed) in due {
             match owed {
@@ -101,6 +107,18 @@ impl Shard {
             .log(log)
             .and_then(|log| log.ledger(ledger))
             .map_or(0, stele_core_engine::Ledger::ready)
+    }
+}
+
+/// Whether a log is owed something; or, for who asks for records now, whether others wait for those
+/// that are there.
+fn is_held(logs: &Logs, log: LogId, asks: bool) -> bool {
+    logs.is_owed(log) || (asks && logs.is_dispatchable(log))
+}
+
+impl Owed {
+    fn asks(&self) -> bool {
+        matches!(self, Self::Request(Request::Lease { .. }))
     }
 }
 

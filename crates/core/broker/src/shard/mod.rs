@@ -157,6 +157,7 @@ impl Shard {
         });
         self.dispatched = 0;
         if !self.is_overdue(now) {
+            self.dispatch();
             self.take_up_owed();
             self.take_up_waiting();
             self.dispatch();

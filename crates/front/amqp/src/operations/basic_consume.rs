@@ -98,6 +98,8 @@ async fn subscribe(
         log: queue.id,
         no_ack: consume.no_ack,
     });
+    let holder = &connection.holder;
+    let shard = holder.shard_of(queue.id);
     let channel = connection.session.channel(number)?;
     let terms = engine::Subscription {
         ledger: LedgerId::DEFAULT,
@@ -106,11 +108,12 @@ async fn subscribe(
         prefetch: channel.prefetch.filter(|_| !consume.no_ack),
         pool: channel.id.life,
         // It waits for room in the pool all the same, as in RabbitMQ.
-        pool_prefetch: channel.prefetch_shared,
+        pool_prefetch: channel.bound_at(shard, |log| holder.shard_of(log)),
         settle: consume.no_ack,
         exclusive: consume.exclusive,
         credit_bytes: CONSUMER_CREDIT_BYTES,
     };
+    channel.forget_told(Some(shard));
     let subscribed = connection.holder.subscribe(queue.id, terms).await;
     subscribed.map_err(|error| {
         connection.session.remove_subscription(consumer);

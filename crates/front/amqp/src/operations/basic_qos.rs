@@ -29,6 +29,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, qos: &Qos) -> 
     }
     let (shared, pool) = (channel.prefetch_shared, channel.id.life);
     if shared != shared_before {
+        channel.forget_told(None);
         for log in connection.session.consumed_logs(number) {
             connection.holder.prefetch(log, pool, shared).await;
         }

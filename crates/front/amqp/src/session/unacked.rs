@@ -49,6 +49,8 @@ impl Unacked {
 pub(crate) struct Deliveries {
     last: u64,
     unacked: BTreeMap<u64, Unacked>,
+    /// How many of each log the channel's bound counts, and of all.
+    counted_of: BTreeMap<LogId, usize>,
     counted: usize,
 }
 
@@ -71,12 +73,30 @@ impl Deliveries {
         self.counted
     }
 
+    /// How many of each log those are.
+    pub(crate) fn counted_of(&self) -> impl Iterator<Item = (LogId, usize)> + use<'_> {
+        self.counted_of.iter().map(|(log, count)| (*log, *count))
+    }
+
+    fn count_out(&mut self, unacked: &Unacked) {
+        if !unacked.is_counted {
+            return;
+        }
+        self.counted -= 1;
+        if let Some(count) = self.counted_of.get_mut(&unacked.log) {
+            *count -= 1;
+            if *count == 0 {
+                self.counted_of.remove(&unacked.log);
+            }
+        }
+    }
+
     /// Takes out what `tag` names: itself, with `multiple` all up to it, with `multiple` and 0 all.
     /// `None` where there is no such delivery. `multiple` with 0 may name none.
     pub(crate) fn take(&mut self, tag: u64, multiple: bool) -> Option<Vec<(u64, Unacked)>> {
         if !multiple {
             let unacked = self.unacked.remove(&tag)?;
-            self.counted -= usize::from(unacked.is_counted);
+            self.count_out(&unacked);
             return Some(vec![(tag, unacked)]);
         }
         if tag == 0 {
@@ -89,19 +109,23 @@ impl Deliveries {
         }
         let later = self.unacked.split_off(&(tag + 1));
         let taken = std::mem::replace(&mut self.unacked, later);
-        self.counted -= taken.values().filter(|taken| taken.is_counted).count();
+        taken.values().for_each(|taken| self.count_out(taken));
         (!taken.is_empty()).then(|| taken.into_iter().collect())
     }
 
     /// Takes out everything.
     pub(crate) fn take_all(&mut self) -> Vec<(u64, Unacked)> {
         self.counted = 0;
+        self.counted_of.clear();
         std::mem::take(&mut self.unacked).into_iter().collect()
     }
 
     /// Puts a delivery back that was taken out.
     pub(crate) fn restore(&mut self, tag: u64, unacked: Unacked) {
-        self.counted += usize::from(unacked.is_counted);
+        if unacked.is_counted {
+            self.counted += 1;
+            *self.counted_of.entry(unacked.log).or_default() += 1;
+        }
         self.unacked.insert(tag, unacked);
     }
 }

@@ -401,6 +401,48 @@ fn a_large_purge_goes_in_pieces_and_is_answered_when_all_is_gone() {
 }
 
 #[test]
+fn very_much_is_given_back_in_pieces_and_nothing_comes_before_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    alone.declare(Durability::Synced);
+    for _ in 0..10_001 {
+        alone.append();
+    }
+    alone.write(START);
+    alone.sync();
+    let session = SessionId(ProcessEpoch(1).first_number());
+    let held = (0..50).map(|_| alone.ask_to_lease(at_once(session, 200)));
+    let _held: Vec<_> = held.collect();
+    let items = (0..10_000).map(|offset| SettleItem {
+        partition: PartitionIndex(0),
+        offset: Offset(offset),
+        lease: None,
+    });
+    let settle = Settle {
+        log: LOG,
+        ledger: LedgerId::DEFAULT,
+        items: items.collect(),
+        outcome: Outcome::Return(0),
+        durable: false,
+    };
+    let reply = None;
+    alone.shard.handle(Request::Settle { settle, reply }, START);
+    let mut next = alone.ask_to_lease(at_once(SessionId(2), 1));
+    let mut left = alone.leased();
+    let first = loop {
+        if let Ok(answer) = next.try_recv() {
+            break answer.unwrap();
+        }
+        alone.shard.tick(START);
+        let piece = left.saturating_sub(alone.leased());
+        assert!(piece < 3_000, "{piece} leases in one go");
+        left = alone.leased();
+    };
+    assert_eq!(alone.leased(), 1);
+    assert_eq!(first[0].run().records[0].offset, Offset(0));
+}
+
+#[test]
 fn who_waits_for_a_message_comes_before_who_asks_for_one() {
     let directory = tempfile::tempdir().unwrap();
     let mut alone = Alone::open(directory.path());

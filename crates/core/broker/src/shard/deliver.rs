@@ -3,7 +3,7 @@
 use stele_base_types::{LogId, Offset, PartitionId};
 use stele_core_engine::{
     CancelWait, Delivery, Durability, Effect, Lease, LeasedRun, LedgerId, LogError, Outcome,
-    Settle, SettleItem, Token,
+    Settle, SettleItem, Token, limits::RUN_RECORDS_MAX,
 };
 
 use super::Shard;
@@ -41,9 +41,13 @@ impl Shard {
 
     /// Leases one run of a log, or does what must be done before.
     fn dispatch_of(&mut self, log: LogId) -> bool {
+        self.dispatched_last = Some(log);
+        if self.settle_piece(log) {
+            self.dispatched = self.dispatched.saturating_add(RUN_RECORDS_MAX);
+            return true;
+        }
         let decision = self.state.dispatch(log, self.now);
         self.dispatched = self.dispatched.saturating_add(decision.weight());
-        self.dispatched_last = Some(log);
         let is_done = self.apply_own(decision);
         debug_assert!(is_done, "log {log} had something to dispatch");
         is_done

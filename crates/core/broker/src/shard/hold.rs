@@ -44,7 +44,7 @@ impl Shard {
         if asks {
             self.serve_waiting(log);
         }
-        if is_held(&self.state.logs, log, asks) {
+        if self.is_settling(log) || is_held(&self.state.logs, log, asks) {
             self.owed.push((log, Owed::Request(request)));
             return None;
         }
@@ -63,11 +63,12 @@ impl Shard {
 
     /// Takes up what waits for logs that are owed nothing any more.
     pub(super) fn take_up_owed(&mut self) {
-        let logs = &self.state.logs;
-        let due: Vec<_> = self
-            .owed
-            .extract_if(.., |(log, owed)| !is_held(logs, *log, owed.asks()))
-            .collect();
+        let (logs, settling) = (&self.state.logs, &self.settling);
+        let is_due = |(log, owed): &mut (LogId, Owed)| {
+            let is_settling = settling.iter().any(|settle| settle.log == *log);
+            !is_settling && !is_held(logs, *log, owed.asks())
+        };
+        let due: Vec<_> = self.owed.extract_if(.., is_due).collect();
         for (_, owed) in due {
             match owed {
                 Owed::Answer(answer) => answer(self),

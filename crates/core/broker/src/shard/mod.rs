@@ -29,6 +29,7 @@ mod read;
 mod release;
 mod replayed;
 mod request;
+mod settling;
 mod space;
 mod status;
 
@@ -41,7 +42,8 @@ use hashbrown::HashMap;
 use parking_lot::RwLock;
 use stele_base_types::{LogId, Offset, PartitionId, SessionId, ShardId, Timestamp};
 use stele_core_engine::{
-    Catalogue, Decision, Durability, GroupError, JoinReply, LogError, State, SyncedGroup, Token,
+    Catalogue, Decision, Durability, GroupError, JoinReply, LogError, Settle, State, SyncedGroup,
+    Token,
 };
 use stele_core_storage::{Block, BlockBuilder, BlockSequence, ReadIndex};
 use tokio::sync::Notify;
@@ -117,6 +119,8 @@ pub struct Shard {
     /// What waits for logs that ended sessions have yet to give something back to, or that are
     /// being cleared.
     owed: Vec<(LogId, Owed)>,
+    /// What is being settled by pieces.
+    settling: Vec<Settle>,
     /// How much is done in one go.
     piece_records: u32,
     /// How much has been handed out since the last tick.
@@ -152,6 +156,7 @@ impl Shard {
     pub fn tick(&mut self, now: Timestamp) {
         self.now = now;
         let left = self.clean_up();
+        let left = self.settle_some(left);
         let left = self.work(left, |shard| {
             shard.is_overdue(now).then(|| shard.state.tick(now))
         });
@@ -213,7 +218,9 @@ impl Shard {
 
     /// Whether something is to be done before anything is handed out.
     fn is_overdue(&self, now: Timestamp) -> bool {
-        self.state.logs.has_leavings() || self.next_deadline().is_some_and(|due| due <= now)
+        !self.settling.is_empty()
+            || self.state.logs.has_leavings()
+            || self.next_deadline().is_some_and(|due| due <= now)
     }
 
     /// The next block to write, if one is due. The one being filled is given once no other is
@@ -259,6 +266,7 @@ impl Shard {
 
     /// Nothing is handed out any more: the process ends once all is on disk.
     pub fn stop(&mut self) {
+        self.settle_some(u32::MAX);
         self.is_stopping = true;
         let decision = self.state.stop();
         self.apply_own(decision);

@@ -150,6 +150,7 @@ impl IntactShard {
             unread_kept_ms: UNREAD_KEPT_MS,
             arrivals: Arrivals::default(),
             owed: Vec::new(),
+            settling: Vec::new(),
             piece_records: PIECE_RECORDS,
             dispatched: 0,
             dispatched_last: None,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use stele_base_types::{SessionId, Timestamp};
-use stele_core_engine::{Append, Command, Durability, LogError, Missing, Settle, Token};
+use stele_core_engine::{Append, Command, Durability, Token};
 
 use super::{Shard, hold::Owed, release::Answer};
 use crate::{
@@ -111,17 +111,6 @@ impl Shard {
             }
             Ok((appended, _)) => self.answer_sealed(Answer::Append(reply, Ok(appended))),
             Err(error) => self.answer_sealed(Answer::Append(reply, Err(error))),
-        }
-    }
-
-    fn settle(&mut self, settle: Settle, reply: Option<Reply<Missing, LogError>>) {
-        let carried_out = self.carry_out(settle, None);
-        let Some(reply) = reply else {
-            return;
-        };
-        match carried_out {
-            Ok((missing, durability)) => self.answer(Answer::Settle(reply, missing), durability),
-            Err(error) => drop(reply.send(Err(error))),
         }
     }
 

@@ -206,3 +206,47 @@ fn a_channel_gives_back_what_it_held() {
     session.open_channel(1).unwrap();
     assert_eq!(session.channel(1).unwrap().id.life, 2);
 }
+
+#[test]
+fn each_shard_is_told_what_the_others_leave_of_a_shared_bound() {
+    let shard_of = |log: LogId| ShardId(u16::try_from(log.0 % 2).unwrap());
+    let mut session = session();
+    for (tag, log) in [("a", 2), ("b", 4), ("c", 5)] {
+        session.add_subscription(Subscription {
+            channel: 1,
+            tag: ShortString::from_static(tag),
+            queue: Name::new(tag).unwrap(),
+            log: LogId(log),
+            no_ack: false,
+        });
+    }
+    let told = |session: &mut Session| -> Vec<(u64, u32)> {
+        let changed = session.changed_bounds(shard_of);
+        changed
+            .iter()
+            .map(|bound| (bound.log.0 % 2, bound.limit))
+            .collect()
+    };
+    assert_eq!(told(&mut session), [], "no bound is shared");
+    session.channel(1).unwrap().prefetch_shared = Some(10);
+    assert_eq!(told(&mut session), [(0, 10), (1, 10)]);
+    assert_eq!(told(&mut session), []);
+    let unacked = |log: u64| Unacked {
+        log: LogId(log),
+        partition: PartitionIndex(0),
+        offset: Offset(0),
+        lease: LeaseId(1),
+        is_counted: true,
+    };
+    let deliveries = &mut session.channel(1).unwrap().deliveries;
+    for log in [2, 2, 4, 5] {
+        deliveries.leased(unacked(log));
+    }
+    assert_eq!(told(&mut session), [(0, 9), (1, 7)]);
+    let channel = session.channel(1).unwrap();
+    assert_eq!(channel.bound_at(ShardId(1), shard_of), Some(7));
+    channel.deliveries.take(3, true).unwrap();
+    assert_eq!(told(&mut session), [(1, 10)]);
+    session.channel(1).unwrap().deliveries.take_all();
+    assert_eq!(told(&mut session), [(0, 10)]);
+}

@@ -72,6 +72,21 @@ impl Alone {
         }
     }
 
+    /// With a queue of so many records, of which the first ten thousand are leased.
+    fn with_leases(path: &Path, records: u32) -> (Self, Vec<Leases>) {
+        let mut alone = Self::open(path);
+        alone.declare(Durability::Synced);
+        for _ in 0..records {
+            alone.append();
+        }
+        alone.write(START);
+        alone.sync();
+        let session = SessionId(ProcessEpoch(1).first_number());
+        let held = (0..50).map(|_| alone.ask_to_lease(at_once(session, 200)));
+        let held = held.collect();
+        (alone, held)
+    }
+
     /// Declares the first log, a queue, and waits for the disk.
     fn declare(&mut self, durability: Durability) {
         let answer = self.ask_to_declare(durability);
@@ -356,16 +371,7 @@ fn a_large_credit_is_used_in_pieces() {
 #[test]
 fn a_large_purge_goes_in_pieces_and_is_answered_when_all_is_gone() {
     let directory = tempfile::tempdir().unwrap();
-    let mut alone = Alone::open(directory.path());
-    alone.declare(Durability::Synced);
-    for _ in 0..10_000 {
-        alone.append();
-    }
-    alone.write(START);
-    alone.sync();
-    let session = SessionId(ProcessEpoch(1).first_number());
-    let held = (0..50).map(|_| alone.ask_to_lease(at_once(session, 200)));
-    let _held: Vec<_> = held.collect();
+    let (mut alone, _held) = Alone::with_leases(directory.path(), 10_000);
     assert_eq!(alone.leased(), 10_000);
     let (purge, mut purged) = Request::call(Purge {
         log: LOG,
@@ -403,16 +409,7 @@ fn a_large_purge_goes_in_pieces_and_is_answered_when_all_is_gone() {
 #[test]
 fn very_much_is_given_back_in_pieces_and_nothing_comes_before_it() {
     let directory = tempfile::tempdir().unwrap();
-    let mut alone = Alone::open(directory.path());
-    alone.declare(Durability::Synced);
-    for _ in 0..10_001 {
-        alone.append();
-    }
-    alone.write(START);
-    alone.sync();
-    let session = SessionId(ProcessEpoch(1).first_number());
-    let held = (0..50).map(|_| alone.ask_to_lease(at_once(session, 200)));
-    let _held: Vec<_> = held.collect();
+    let (mut alone, _held) = Alone::with_leases(directory.path(), 10_001);
     let items = (0..10_000).map(|offset| SettleItem {
         partition: PartitionIndex(0),
         offset: Offset(offset),

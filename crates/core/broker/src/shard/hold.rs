@@ -13,7 +13,7 @@
 use std::fmt;
 
 use stele_base_types::LogId;
-use stele_core_engine::{LedgerId, Logs};
+use stele_core_engine::{LedgerId, Logs, Settle};
 
 use super::{Shard, release::Unreleased};
 use crate::request::Request;
@@ -44,7 +44,7 @@ impl Shard {
         if asks {
             self.serve_waiting(log);
         }
-        if self.is_settling(log) || is_held(&self.state.logs, log, asks) {
+        if is_held(&self.state.logs, &self.settling, log, asks) {
             self.owed.push((log, Owed::Request(request)));
             return None;
         }
@@ -64,10 +64,7 @@ impl Shard {
     /// Takes up what waits for logs that are owed nothing any more.
     pub(super) fn take_up_owed(&mut self) {
         let (logs, settling) = (&self.state.logs, &self.settling);
-        let is_due = |(log, owed): &mut (LogId, Owed)| {
-            let is_settling = settling.iter().any(|settle| settle.log == *log);
-            !is_settling && !is_held(logs, *log, owed.asks())
-        };
+        let is_due = |(log, owed): &mut (LogId, Owed)| !is_held(logs, settling, *log, owed.asks());
         let due: Vec<_> = self.owed.extract_if(.., is_due).collect();
         for (_, owed) in due {
             match owed {
@@ -111,10 +108,11 @@ impl Shard {
     }
 }
 
-/// Whether a log is owed something; or, for who asks for records now, whether others wait for those
-/// that are there.
-fn is_held(logs: &Logs, log: LogId, asks: bool) -> bool {
-    logs.is_owed(log) || (asks && logs.is_dispatchable(log))
+/// Whether a log is owed something, or is being settled by pieces; or, for who asks for records
+/// now, whether others wait for those that are there.
+fn is_held(logs: &Logs, settling: &[Settle], log: LogId, asks: bool) -> bool {
+    let is_settling = settling.iter().any(|settle| settle.log == log);
+    is_settling || logs.is_owed(log) || (asks && logs.is_dispatchable(log))
 }
 
 impl Owed {

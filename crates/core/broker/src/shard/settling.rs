@@ -25,11 +25,6 @@ impl Shard {
         }
     }
 
-    /// Whether something of a log is being settled by pieces.
-    pub(super) fn is_settling(&self, log: LogId) -> bool {
-        self.settling.iter().any(|settle| settle.log == log)
-    }
-
     /// Settles pieces, about so many records. Gives how many are left of them.
     pub(super) fn settle_some(&mut self, records: u32) -> u32 {
         let mut left = records;

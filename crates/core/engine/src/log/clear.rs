@@ -69,9 +69,7 @@ impl Log {
         }
         (piece, None)
     }
-}
 
-impl Log {
     /// The ids of messages that a purge of the queue took are free again: who sends one anew finds
     /// it delivered.
     pub(super) fn forget_purged(&mut self, ends: &Ends) {
@@ -149,15 +147,12 @@ impl Logs {
 
     /// The next piece of what is to be settled of a log.
     pub(super) fn clear_some(&self, log: LogId) -> Decision {
-        let (Some(known), Some(clearing)) = (self.log(log), self.clearing.get(&log)) else {
+        let clearing = self.clearing.get(&log).and_then(|all| all.split_first());
+        let Some((known, (first, later))) = self.log(log).zip(clearing) else {
             return Decision::nothing();
         };
-        let mut first_to_last = clearing.iter();
-        let first = first_to_last.next();
-        let Some((mut decision, left)) = first.map(|first| known.clear(log, first)) else {
-            return Decision::record(to_clear(log, Vec::new()));
-        };
-        let left = left.into_iter().chain(first_to_last.cloned());
+        let (mut decision, left) = known.clear(log, first);
+        let left = left.into_iter().chain(later.iter().cloned());
         decision.records.push(to_clear(log, left.collect()));
         decision
     }

@@ -92,12 +92,6 @@ pub const KEYS: &[Key] = &[
         Some("100MiB"),
         "The largest request.",
     ),
-    key(
-        "kafka.request_memory",
-        Kind::Size,
-        Some("512MiB"),
-        "Memory for the large requests of all connections together.",
-    ),
     // amqp
     key(
         "amqp.host",
@@ -283,6 +277,17 @@ pub const KEYS: &[Key] = &[
         },
         Some("10000"),
         "Connections of each client port at a time; one too many is closed at once.",
+    ),
+    key(
+        "limits.memory",
+        Kind::SizeIn {
+            min: 64 << 20,
+            max: 1 << 50,
+        },
+        None,
+        "The memory that the process is to keep to: two thirds of it are for what clients send and \
+         ask for, which waits where it doesn't fit. Left out, a quarter of what the machine has, \
+         or the process's control group.",
     ),
     // log
     key(

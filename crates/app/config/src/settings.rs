@@ -38,7 +38,6 @@ pub struct Kafka {
     pub group_gathering: Span,
     pub batch_max: Size,
     pub request_max: Size,
-    pub request_memory: Size,
 }
 
 /// `[amqp]`
@@ -118,6 +117,7 @@ pub struct Auth {
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     pub connections: usize,
+    pub memory: Option<Size>,
 }
 
 /// `[log]`

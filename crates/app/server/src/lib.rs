@@ -14,6 +14,7 @@ mod cluster_id;
 mod fronts;
 mod listeners;
 mod logging;
+mod memory;
 mod open_files;
 mod panics;
 mod ports_file;

@@ -112,7 +112,7 @@ async fn recover(
     disk: Arc<dyn Disk>,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<(Broker, Running)> {
-    let broker_settings = storage::settings(settings);
+    let broker_settings = storage::settings(settings, &*disk);
     info!(directory = %broker_settings.directory.display(), "recovering");
     let started = tokio::task::spawn_blocking(move || -> anyhow::Result<(Broker, Running)> {
         let mut rng = OsRng::new().context("no randomness")?;

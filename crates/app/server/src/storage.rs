@@ -3,14 +3,17 @@
 use std::thread;
 
 use stele_app_config::Settings;
+use stele_base_env::Disk;
 use stele_core_broker as broker;
 use stele_core_storage as storage;
+
+use crate::memory;
 
 /// Shards, where nothing says how many: more than this many threads only wait for one disk.
 const SHARDS_DEFAULT_MAX: u16 = 8;
 
 /// The broker's settings.
-pub(crate) fn settings(settings: &Settings) -> broker::Settings {
+pub(crate) fn settings(settings: &Settings, disk: &dyn Disk) -> broker::Settings {
     let chosen = &settings.storage;
     broker::Settings {
         directory: chosen.dir.clone(),
@@ -24,6 +27,7 @@ pub(crate) fn settings(settings: &Settings) -> broker::Settings {
         },
         reserve_bytes: chosen.reserve.0,
         unread_kept_ms: settings.kafka.retention.ms(),
+        memory_bytes: memory::ceiling_bytes(settings, disk),
     }
 }
 

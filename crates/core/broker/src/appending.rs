@@ -5,7 +5,7 @@ use stele_core_engine::{Append, AppendError, Appended};
 use tokio::sync::oneshot;
 
 use crate::{
-    Broker, Error, Failure, Publish,
+    Broker, Error, Failure, Kind, Publish,
     reply_to::{MergedAnswer, ReplyTo},
     request::{AnswerTo, Request},
 };
@@ -20,16 +20,18 @@ pub struct Appending {
 
 impl Broker {
     /// Sends a batch to its shards. Appends begun one after the other by one task arrive in that
-    /// order. Waits only for room in the shards' inboxes: that is the back-pressure.
+    /// order. Waits only for memory and for room in the shards' inboxes: that is the back-pressure.
     pub async fn begin_append(&self, publish: Publish) -> Appending {
         let mut parts = SmallVec::new();
         for (shard, publish) in self.by_shard(publish) {
             let (append, body) = publish.split();
+            let room = self.memory().take(Kind::Appends, body.len()).await;
             let (reply, answer) = oneshot::channel();
             let request = Request::Append {
                 append,
                 body,
                 reply: ReplyTo::Call(reply),
+                room,
             };
             self.send(shard, request).await;
             parts.push(answer);

@@ -26,9 +26,10 @@ use tokio::sync::{
 };
 
 use crate::{
-    Error, Events, Failure, LeasedBatch, LeasedMessage, MoveMessage, Publish, Session,
+    Error, Events, Failure, LeasedBatch, Memory, MoveMessage, Publish, Session,
     mailbox::Mailbox,
     meter::{FrontCounts, FrontMeter, Meters, ShardCounts},
+    opening::Opening,
     read::{Broken, Found, Read, ReadError, ReadReply, Watch},
     request::Request,
     set_aside::SetAside,
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) catalogue: Arc<RwLock<Catalogue>>,
     pub(crate) next_id: AtomicU64,
     pub(crate) meters: Meters,
+    memory: Memory,
+    opening: Opening,
     set_aside: SetAside,
 }
 
@@ -83,12 +86,15 @@ impl Broker {
         inboxes: Vec<mpsc::Sender<Request>>,
         catalogue: Arc<RwLock<Catalogue>>,
         meters: Meters,
+        memory: Memory,
     ) -> Self {
         let shared = Shared {
             inboxes,
             catalogue,
             next_id: AtomicU64::new(epoch.first_number() + 1),
             meters,
+            opening: Opening::new(memory.clone()),
+            memory,
             set_aside: SetAside::default(),
         };
         Self {
@@ -127,6 +133,15 @@ impl Broker {
     /// A number that neither this process nor an earlier one on the directory has given out.
     pub fn next_id(&self) -> u64 {
         self.shared.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn opening(&self) -> &Opening {
+        &self.shared.opening
+    }
+
+    /// The account of the memory that clients make the process hold.
+    pub fn memory(&self) -> &Memory {
+        &self.shared.memory
     }
 
     // ---- definitions -------------------------------------------------------------------------
@@ -242,7 +257,7 @@ impl Broker {
         self.send(self.shard_of(partition.log), request).await;
         let lookup = answer.await.map_err(|_| Failure::Stopping)?;
         let lookup = lookup.map_err(Error::Refused)?;
-        Ok(lookup.resolve().await?)
+        Ok(lookup.resolve(self.opening()).await?)
     }
 
     /// Watches partitions: wakes once one of them may show records at or past its offset. One that
@@ -305,27 +320,6 @@ impl Broker {
         let answer = answer.await;
         wait.over = true;
         answer.map_err(|_| Failure::Stopping)?
-    }
-
-    /// The messages of leased records, in order. What turns out to be none (compacted away, or of a
-    /// control batch) is skipped for good, and so is what can't be read, to the end of its batch:
-    /// it would come back, and nothing behind it would ever be reached. Reads from the disk, on a
-    /// thread for that, where they are no longer in memory; fails where that can't be read.
-    pub async fn messages(
-        &self,
-        log: LogId,
-        batch: LeasedBatch,
-    ) -> Result<Vec<LeasedMessage>, Failure> {
-        let partition = batch.run().partition;
-        let resolved = batch.resolve().await?;
-        for run in resolved.absent {
-            self.skip(log, run).await;
-        }
-        for broken in resolved.broken {
-            self.set_aside(PartitionId::new(log, partition), &broken)
-                .await;
-        }
-        Ok(resolved.messages)
     }
 
     /// Of how many batches, met since the start, consumers of queues couldn't read all.
@@ -456,12 +450,11 @@ impl Broker {
 
     // ---- inside ------------------------------------------------------------------------------
 
-    async fn set_aside(&self, partition: PartitionId, broken: &Broken) {
+    pub(crate) async fn set_aside(&self, partition: PartitionId, broken: &Broken) {
         let Broken { first, end, error } = broken;
-        if !self.shared.set_aside.note(partition, *first) {
-            return;
+        if self.shared.set_aside.note(partition, *end) {
+            tracing::warn!(%partition, %first, %end, %error, "records can't be read; set aside");
         }
-        tracing::warn!(%partition, %first, %end, %error, "records can't be read; set aside");
         let mut next = *first;
         while next < *end {
             let left = u32::try_from(end.since(next)).unwrap_or(u32::MAX);
@@ -475,7 +468,7 @@ impl Broker {
         }
     }
 
-    async fn skip(&self, log: LogId, run: Run) {
+    pub(crate) async fn skip(&self, log: LogId, run: Run) {
         self.send(self.shard_of(log), Request::tell(Skip { log, run }))
             .await;
     }

@@ -1,14 +1,16 @@
 //! Leased records with their bytes.
 
-use smallvec::SmallVec;
-use stele_base_types::PartitionIndex;
-use stele_core_engine::{LeasedRecord, LeasedRun, Run};
-use stele_wire_batch::Record;
+use std::collections::VecDeque;
 
+use bytes::Bytes;
+use smallvec::SmallVec;
+use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex};
+use stele_core_engine::{LeasedRecord, LeasedRun, Run};
 use stele_core_storage::{Slice, StoredBatch};
+use stele_wire_batch::{Batch, Error, Place, Record, Records};
 
 use crate::{
-    Failure,
+    Broker, Failure, Share,
     read::{Broken, records_of, resolve, resolve_blocking, unreadable},
 };
 
@@ -17,16 +19,6 @@ use crate::{
 pub struct LeasedBatch {
     pub(crate) run: LeasedRun,
     pub(crate) slices: Vec<Slice>,
-}
-
-/// What leased records turn out to be.
-#[derive(Debug, Default)]
-pub(crate) struct Resolved {
-    pub(crate) messages: Vec<LeasedMessage>,
-    /// Those that are no messages, or can't be read.
-    pub(crate) absent: SmallVec<[Run; 2]>,
-    /// What of their batches can't be read.
-    pub(crate) broken: Vec<Broken>,
 }
 
 /// A leased record with its content.
@@ -40,57 +32,339 @@ pub struct LeasedMessage {
     pub record: Record,
 }
 
+/// The messages of leased records, read one after the other by [`Broker::next_message`]. Who can't
+/// go on for a while lets go of the bytes by [`Broker::pause`]: they are read again then.
+#[derive(Debug)]
+pub struct LeasedMessages {
+    partition: PartitionId,
+    leases: SmallVec<[LeasedRecord; 1]>,
+    /// The first that is left.
+    next: usize,
+    slices: Vec<Slice>,
+    stored: Option<Stored>,
+}
+
+/// The batches, as they are stored, that messages are read from.
+#[derive(Debug)]
+struct Stored {
+    batches: VecDeque<StoredBatch>,
+    /// The first of them, opened.
+    reading: Option<Reading>,
+    /// What they take of the memory.
+    room: Share,
+}
+
+/// A batch that is being read.
+#[derive(Debug)]
+struct Reading {
+    base_offset: Offset,
+    /// The base offset in its header may be that of another partition.
+    base_in_header: Offset,
+    end: Offset,
+    /// None where it is a control batch, which has no messages.
+    records: Option<Records>,
+    /// Where the record lies that was read last.
+    last: Option<Place>,
+    opened: Option<Bytes>,
+}
+
 impl LeasedBatch {
     /// Which records.
     pub fn run(&self) -> &LeasedRun {
         &self.run
     }
 
-    /// What the records are. Reads from the disk, on a thread for that, where they are no longer in
-    /// memory.
-    pub(crate) async fn resolve(mut self) -> Result<Resolved, Failure> {
-        let stored = resolve(std::mem::take(&mut self.slices)).await?;
-        Ok(self.resolved(stored))
+    /// Its messages, which are still to be read.
+    pub fn messages(self, log: LogId) -> LeasedMessages {
+        LeasedMessages {
+            partition: PartitionId::new(log, self.run.partition),
+            leases: self.run.records,
+            next: 0,
+            slices: self.slices,
+            stored: None,
+        }
     }
 
     /// The records with their content, in order, for a caller that may wait for the disk. Fails
     /// where one can't be read.
     pub fn resolve_blocking(self) -> Result<Vec<LeasedMessage>, Failure> {
         let stored = resolve_blocking(&self.slices).map_err(unreadable)?;
-        let resolved = self.resolved(stored);
-        match resolved.broken.first() {
-            Some(broken) => Err(unreadable(&broken.error)),
-            None => Ok(resolved.messages),
+        let records = &self.run.records;
+        let Some((first, last)) = records.first().zip(records.last()) else {
+            return Ok(Vec::new());
+        };
+        let held = records_of(stored, first.offset, last.offset);
+        if let Some(broken) = held.broken.first() {
+            return Err(unreadable(&broken.error));
+        }
+        let partition = self.run.partition;
+        let leases = self.run.records.into_iter();
+        let mut records = held.messages.into_iter().peekable();
+        let messages = leases.filter_map(|lease| {
+            while records.next_if(|it| it.offset < lease.offset).is_some() {}
+            let record = records.next_if(|it| it.offset == lease.offset)?;
+            Some(LeasedMessage {
+                partition,
+                lease,
+                record,
+            })
+        });
+        Ok(messages.collect())
+    }
+}
+
+impl LeasedMessages {
+    /// The leases of what is left.
+    pub fn leases(&self) -> &[LeasedRecord] {
+        &self.leases[self.next..]
+    }
+
+    /// The partition that they are of.
+    pub fn partition(&self) -> PartitionIndex {
+        self.partition.index
+    }
+
+    /// Whether the stored bytes are there.
+    pub fn are_read(&self) -> bool {
+        self.stored.is_some()
+    }
+
+    /// How many bytes the stored batches take at most, unless one alone takes more.
+    pub fn size_bytes_max(&self) -> usize {
+        let sizes = self.slices.iter().map(Slice::size_bytes_max);
+        sizes.fold(0, usize::saturating_add)
+    }
+
+    /// The message that was read last is left again, and is the next one.
+    pub fn put_back(&mut self) {
+        self.next -= 1;
+        let reading = self.stored.as_mut().and_then(|it| it.reading.as_mut());
+        if let Some(reading) = reading
+            && let (Some(records), Some(last)) = (&mut reading.records, reading.last)
+        {
+            records.go_to(last);
         }
     }
 
-    fn resolved(self, stored: Vec<StoredBatch>) -> Resolved {
-        let records = &self.run.records;
-        let Some((first, last)) = records.first().zip(records.last()) else {
-            return Resolved::default();
+    /// Whether the message that was read last is a copy, out of a batch that was opened. Others are
+    /// slices of what is stored.
+    pub fn are_copied(&self) -> bool {
+        let reading = self.stored.as_ref().and_then(|it| it.reading.as_ref());
+        reading.is_some_and(|reading| reading.opened.is_some())
+    }
+
+    /// What the stored batches take of the memory, for whoever keeps slices of them.
+    pub fn take_room(&mut self) -> Share {
+        let stored = self.stored.as_mut();
+        stored.map_or(Share::NONE, |it| std::mem::take(&mut it.room))
+    }
+}
+
+impl Reading {
+    /// The record at `offset`, where there is one.
+    fn record(&mut self, offset: Offset) -> Result<Option<Record>, Error> {
+        let Some(records) = &mut self.records else {
+            return Ok(None);
         };
-        let held = records_of(stored, first.offset, last.offset);
-        let mut resolved = Resolved {
-            messages: Vec::with_capacity(held.messages.len()),
-            broken: held.broken,
-            ..Resolved::default()
+        let wanted = self.base_in_header.plus(offset.since(self.base_offset));
+        records.skip_to(wanted)?;
+        let place = records.place();
+        let Some(record) = records.next().transpose()? else {
+            return Ok(None);
         };
-        let mut messages = held.messages.into_iter().peekable();
-        for lease in self.run.records {
-            while messages
-                .next_if(|record| record.offset < lease.offset)
-                .is_some()
-            {}
-            let partition = self.run.partition;
-            match messages.next_if(|record| record.offset == lease.offset) {
-                Some(record) => resolved.messages.push(LeasedMessage {
-                    partition,
-                    lease,
-                    record,
-                }),
-                None => Run::push(&mut resolved.absent, partition, lease.offset),
+        if record.offset != wanted {
+            // It is behind a gap: of the next lease, perhaps.
+            records.go_to(place);
+            return Ok(None);
+        }
+        self.last = Some(place);
+        let record = Record { offset, ..record };
+        Ok(Some(match self.opened {
+            // What is kept of a batch is small beside what it opens to.
+            Some(_) => record.detached(),
+            None => record,
+        }))
+    }
+}
+
+impl Broker {
+    /// Reads the stored bytes of leased records, for which `room` was taken. Reads from the disk,
+    /// on a thread for that, where they are no longer in memory; fails where that can't be read.
+    pub async fn read_leased(
+        &self,
+        messages: &mut LeasedMessages,
+        mut room: Share,
+    ) -> Result<(), Failure> {
+        let batches = VecDeque::from(resolve(messages.slices.clone()).await?);
+        let size_bytes: usize = batches.iter().map(|batch| batch.bytes.len()).sum();
+        match size_bytes > room.bytes() {
+            // One batch is read whole, however large.
+            true => room.grow(size_bytes - room.bytes()),
+            false => room.shrink_to(size_bytes),
+        }
+        messages.stored = Some(Stored {
+            batches,
+            reading: None,
+            room,
+        });
+        Ok(())
+    }
+
+    /// The next message of leased records that were read, in order. What turns out to be none
+    /// (compacted away, or of a control batch) is skipped for good, and so is what can't be read,
+    /// to the end of its batch: it would come back, and nothing behind it would ever be reached.
+    pub async fn next_message(
+        &self,
+        messages: &mut LeasedMessages,
+    ) -> Result<Option<LeasedMessage>, Failure> {
+        let partition = messages.partition;
+        let mut absent = SmallVec::<[Run; 2]>::new();
+        let mut found = None;
+        while let Some(&lease) = messages.leases().first() {
+            match self.record_at(messages, lease.offset).await? {
+                Ok(Some(record)) => {
+                    messages.next += 1;
+                    found = Some(LeasedMessage {
+                        partition: partition.index,
+                        lease,
+                        record,
+                    });
+                    break;
+                }
+                Ok(None) => {
+                    messages.next += 1;
+                    Run::push(&mut absent, partition.index, lease.offset);
+                }
+                Err(broken) => {
+                    let left = messages.leases().iter();
+                    messages.next += left.take_while(|it| it.offset < broken.end).count();
+                    self.set_aside(partition, &broken).await;
+                }
             }
         }
-        resolved
+        for run in absent {
+            self.skip(partition.log, run).await;
+        }
+        if found.is_none()
+            && let Some(last) = messages.leases.last()
+            && let Some(stored) = &mut messages.stored
+            && let Some(reading) = stored.reading.take()
+        {
+            self.note(partition, reading, last.offset.next());
+        }
+        Ok(found)
+    }
+
+    /// Lets go of the bytes of what is left, for as long as nobody takes more of it.
+    pub fn pause(&self, messages: &mut LeasedMessages) {
+        let Some(next) = messages.leases().first().map(|lease| lease.offset) else {
+            return;
+        };
+        messages.slices.retain(|slice| slice.next_offset() > next);
+        if let Some(reading) = messages.stored.take().and_then(|stored| stored.reading) {
+            self.note(messages.partition, reading, next);
+        }
+    }
+
+    /// All messages of leased records, whatever memory that takes.
+    pub async fn messages(
+        &self,
+        log: LogId,
+        batch: LeasedBatch,
+    ) -> Result<Vec<LeasedMessage>, Failure> {
+        let mut left = batch.messages(log);
+        self.read_leased(&mut left, Share::NONE).await?;
+        let mut messages = Vec::new();
+        while let Some(message) = self.next_message(&mut left).await? {
+            messages.push(message);
+        }
+        Ok(messages)
+    }
+
+    async fn record_at(
+        &self,
+        messages: &mut LeasedMessages,
+        offset: Offset,
+    ) -> Result<Result<Option<Record>, Broken>, Failure> {
+        let partition = messages.partition;
+        let Some(stored) = &mut messages.stored else {
+            return Ok(Ok(None));
+        };
+        while let Some(first) = stored.batches.front()
+            && first.next_offset() <= offset
+            && let Some(passed) = stored.batches.pop_front()
+        {
+            let is_one = passed.next_offset() == passed.base_offset.next();
+            if stored.reading.take().is_some() && !is_one {
+                self.opening().forget(partition, passed.base_offset);
+            }
+        }
+        let Some(batch) = stored.batches.front() else {
+            return Ok(Ok(None));
+        };
+        if offset < batch.base_offset {
+            return Ok(Ok(None));
+        }
+        let broken = |error| Broken {
+            first: offset,
+            end: batch.next_offset(),
+            error,
+        };
+        let reading = match &mut stored.reading {
+            Some(reading) => reading,
+            none => match self.open(partition, batch, offset).await? {
+                Ok(reading) => none.insert(reading),
+                Err(error) => return Ok(Err(broken(error))),
+            },
+        };
+        Ok(reading.record(offset).map_err(broken))
+    }
+
+    /// Takes note of how far a batch was read, for who reads on at `next`.
+    fn note(&self, partition: PartitionId, reading: Reading, next: Offset) {
+        let opening = self.opening();
+        match reading.records {
+            Some(records) if next < reading.end => {
+                let reached = (next, records.place());
+                opening.note(partition, reading.base_offset, reading.opened, reached);
+            }
+            _ => opening.forget(partition, reading.base_offset),
+        }
+    }
+
+    async fn open(
+        &self,
+        partition: PartitionId,
+        stored: &StoredBatch,
+        wanted: Offset,
+    ) -> Result<Result<Reading, Error>, Failure> {
+        let batch = match Batch::new(stored.bytes.clone()) {
+            Ok(batch) => batch,
+            Err(error) => return Ok(Err(error)),
+        };
+        let base_offset = stored.base_offset;
+        let mut reading = Reading {
+            base_offset,
+            base_in_header: batch.header().base_offset(),
+            end: stored.next_offset(),
+            records: None,
+            last: None,
+            opened: None,
+        };
+        if batch.header().is_control() {
+            return Ok(Ok(reading));
+        }
+        let opened = self.opening();
+        let opened = match opened.open(partition, base_offset, &batch, wanted).await? {
+            Ok(opened) => opened,
+            Err(error) => return Ok(Err(error)),
+        };
+        let mut records = batch.records_in(opened.bytes.clone());
+        if let Some(place) = opened.place {
+            records.go_to(place);
+        }
+        reading.records = Some(records);
+        reading.opened = batch.is_compressed().then_some(opened.bytes);
+        Ok(Ok(reading))
     }
 }

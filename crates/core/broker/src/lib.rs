@@ -16,8 +16,9 @@
 //! - A reply or a confirm leaves only when the change is durable in its log's class.
 //! - What routes ([`Broker::catalogue`]) is a replica of shard 0's catalogue: it holds a
 //!   definition before the one who declared it hears of it.
-//! - Every queue has a bound: the inbox of a shard by count, a session's events by the credit and
-//!   the publishes that the session has given out.
+//! - Every queue has a bound: the inbox of a shard by count and, for what is appended, by the
+//!   [`Memory`] that it takes; a session's events by the credit and the publishes that the session
+//!   has given out.
 
 mod appending;
 mod call;
@@ -26,8 +27,10 @@ mod handle;
 mod leased;
 mod limits;
 mod mailbox;
+mod memory;
 mod meter;
 mod moved;
+mod opening;
 mod publish;
 mod read;
 mod reply_to;
@@ -42,8 +45,9 @@ pub use appending::Appending;
 pub use call::Call;
 pub use error::{Error, Failure};
 pub use handle::{Broker, CatalogueGuard, LogStatus, PartitionStatus};
-pub use leased::{LeasedBatch, LeasedMessage};
+pub use leased::{LeasedBatch, LeasedMessage, LeasedMessages};
 pub use mailbox::{Event, Events, Mailbox};
+pub use memory::{Kind, Memory, Share, Use, charged};
 pub use meter::{
     DURATION_BUCKETS_US, Durations, FrontCounts, FrontMeter, OpenConnection, ShardCounts,
 };

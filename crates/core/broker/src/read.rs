@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use stele_base_types::{Offset, PartitionId, Timestamp};
 use stele_core_storage::{Slice, StoredBatch, TimeLookup};
-use stele_wire_batch::{Batch, DECOMPRESSED_SIZE_BYTES_MAX, Record};
+use stele_wire_batch::{Batch, DECOMPRESSED_SIZE_BYTES_MAX, Error, Record};
 use tokio::sync::Notify;
 
-use crate::Failure;
+use crate::{Failure, opening::Opening};
 
 /// The epoch in which this process leads every partition, as batches have it: one process has never
 /// taken over from another.
@@ -74,9 +74,15 @@ pub struct TimeReply {
 }
 
 impl TimeReply {
-    /// Finds it; reads the disk, on a thread for that.
-    pub(crate) async fn resolve(self) -> Result<Option<Found>, Failure> {
-        let found = on_disk_thread(move || self.lookup.resolve()).await?;
+    /// Finds it; reads the disk, and opens the batch that it is in.
+    pub(crate) async fn resolve(self, opening: &Opening) -> Result<Option<Found>, Failure> {
+        let lookup = self.lookup;
+        let resolve = move |limit| match lookup.resolve(limit) {
+            Err(error) if is_too_little(&error, limit) => None,
+            found => Some(found),
+        };
+        let (found, _) = opening.run(0, resolve).await?;
+        let found = found.map_err(unreadable)?;
         Ok(found
             .filter(|found| found.offset < self.committed)
             .map(|found| Found {
@@ -86,10 +92,22 @@ impl TimeReply {
     }
 }
 
+fn is_too_little(error: &stele_core_storage::Error, limit: usize) -> bool {
+    use stele_core_storage::Error::Batch;
+    let is_too_large = matches!(error, Batch(Error::DecompressedTooLarge { .. }));
+    is_too_large && limit < DECOMPRESSED_SIZE_BYTES_MAX
+}
+
 impl ReadReply {
     /// Whether there is nothing to resolve.
     pub fn is_empty(&self) -> bool {
         self.slices.is_empty()
+    }
+
+    /// How many bytes the batches take at most, unless one alone takes more.
+    pub fn size_bytes_max(&self) -> usize {
+        let sizes = self.slices.iter().map(Slice::size_bytes_max);
+        sizes.fold(0, usize::saturating_add)
     }
 
     /// The batches, in order, each with its own base offset in its header. Reads from the disk, on
@@ -148,7 +166,7 @@ pub(crate) struct Broken {
     pub(crate) first: Offset,
     /// The end of its batch, since what follows a broken record can't be found.
     pub(crate) end: Offset,
-    pub(crate) error: stele_wire_batch::Error,
+    pub(crate) error: Error,
 }
 
 /// The messages from `first` to `last` that batches hold. The records of control batches are none.
@@ -175,7 +193,7 @@ fn read_batch(
     last: Offset,
     next: &mut Offset,
     messages: &mut Vec<Record>,
-) -> Result<(), stele_wire_batch::Error> {
+) -> Result<(), Error> {
     let batch = Batch::new(stored.bytes)?;
     if batch.header().is_control() {
         return Ok(());

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use stele_core_engine::{AppendError, AppendResult, Appended};
 
 use crate::{
-    Error,
+    Error, Share,
     mailbox::{Event, Mailbox},
     request::Reply,
 };
@@ -30,7 +30,10 @@ pub enum ReplyTo {
 
 /// A publish over several shards, as far as they have answered.
 #[derive(Debug)]
-pub struct Pending(Mutex<(usize, MergedAnswer)>);
+pub struct Pending {
+    answers: Mutex<(usize, MergedAnswer)>,
+    _room: Share,
+}
 
 /// What becomes of an append to several targets: it is taken where any took it, unless one that is
 /// there refused it. Targets that are gone don't count beside others.
@@ -42,14 +45,17 @@ pub(crate) struct MergedAnswer {
 }
 
 impl Pending {
-    /// For so many shards.
-    pub(crate) fn new(shards: usize) -> Self {
-        Self(Mutex::new((shards, MergedAnswer::default())))
+    /// For so many shards; they share the bytes, which take so much of the memory.
+    pub(crate) fn new(shards: usize, room: Share) -> Self {
+        Self {
+            answers: Mutex::new((shards, MergedAnswer::default())),
+            _room: room,
+        }
     }
 
     /// Takes in the answer of a shard. The last one ends it.
     fn add(&self, answer: ShardAnswer) -> Option<MergedAnswer> {
-        let mut pending = self.0.lock();
+        let mut pending = self.answers.lock();
         pending.1.add(answer);
         pending.0 -= 1;
         (pending.0 == 0).then(|| mem::take(&mut pending.1))

@@ -14,7 +14,7 @@ use tokio::sync::{
 };
 
 use crate::{
-    Error, LeasedBatch, LogStatus,
+    Error, LeasedBatch, LogStatus, Share,
     call::{Asked, Call},
     mailbox::Mailbox,
     read::{Read, ReadError, ReadReply, TimeReply},
@@ -36,6 +36,8 @@ pub enum Request {
         append: Append,
         body: Bytes,
         reply: ReplyTo,
+        /// What it takes of the memory until it is in a block.
+        room: Share,
     },
     /// Settle leases; a session doesn't wait for the answer.
     Settle {

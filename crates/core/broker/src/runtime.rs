@@ -18,7 +18,7 @@ use self::{
     shard_thread::{Channels, ShardThread},
 };
 use crate::{
-    Broker,
+    Broker, Memory,
     limits::{CHECKPOINTER_JOBS_PER_SHARD_MAX, INBOX_REQUESTS_MAX, NEWS_MAX},
     mailbox::Mailbox,
     meter::Meters,
@@ -39,6 +39,8 @@ pub struct Settings {
     /// For how long a queue keeps what a consumer group with a position on it hasn't read, in
     /// milliseconds.
     pub unread_kept_ms: u64,
+    /// The memory that clients may make the process hold.
+    pub memory_bytes: usize,
 }
 
 /// Why the broker couldn't start.
@@ -143,7 +145,8 @@ impl Broker {
             let thread = ShardThread::new(shard, checkpointer, guard, clock, meter, channels);
             spawn_thread(&name, move || thread.run())?;
         }
-        let broker = Self::new(epoch, inboxes, replica, meters);
+        let memory = Memory::new(settings.memory_bytes);
+        let broker = Self::new(epoch, inboxes, replica, meters, memory);
         let running = Running {
             stop,
             stopped,

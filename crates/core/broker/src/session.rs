@@ -8,7 +8,7 @@ use stele_core_engine::{
 };
 
 use crate::{
-    Broker, Error, Publish,
+    Broker, Error, Publish, Share,
     mailbox::{Event, Mailbox},
     reply_to::{Pending, ReplyTo},
     request::Request,
@@ -46,16 +46,19 @@ impl Session {
         }
     }
 
-    /// Publishes; [`Event::Published`] with `tag` follows. Waits only for room in the shards'
-    /// inboxes: that is the back-pressure. A publish without targets is confirmed at once.
-    pub async fn publish(&self, tag: u64, publish: Publish) {
+    /// Publishes what takes `room` of the memory; [`Event::Published`] with `tag` follows. Waits
+    /// only for room in the shards' inboxes: that is the back-pressure, as is to wait for memory
+    /// ([`Kind::Publishes`](crate::Kind)) before. A publish without targets is confirmed at once.
+    pub async fn publish(&self, tag: u64, publish: Publish, mut room: Share) {
         if publish.targets.is_empty() {
             let result = Ok(());
             self.mailbox.push(Event::Published { tag, result });
             return;
         }
         let parts = self.broker.by_shard(publish);
-        let pending = (parts.len() > 1).then(|| Arc::new(Pending::new(parts.len())));
+        let is_shared = parts.len() > 1;
+        let pending =
+            is_shared.then(|| Arc::new(Pending::new(parts.len(), std::mem::take(&mut room))));
         for (shard, publish) in parts {
             let (append, body) = publish.split();
             let request = Request::Append {
@@ -66,6 +69,7 @@ impl Session {
                     tag,
                     pending: pending.clone(),
                 },
+                room: std::mem::take(&mut room),
             };
             self.broker.send(shard, request).await;
         }

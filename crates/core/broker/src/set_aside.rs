@@ -18,22 +18,22 @@ pub(crate) struct SetAside(Mutex<Met>);
 
 #[derive(Debug, Default)]
 struct Met {
-    /// By the first record that can't be read.
+    /// By the ends of the batches.
     last: VecDeque<(PartitionId, Offset)>,
     total: u64,
 }
 
 impl SetAside {
     /// Takes note of one; says whether it is met for the first time.
-    pub(crate) fn note(&self, partition: PartitionId, first: Offset) -> bool {
+    pub(crate) fn note(&self, partition: PartitionId, end: Offset) -> bool {
         let mut met = self.0.lock();
-        if met.last.contains(&(partition, first)) {
+        if met.last.contains(&(partition, end)) {
             return false;
         }
         if met.last.len() == REMEMBERED_MAX {
             met.last.pop_front();
         }
-        met.last.push_back((partition, first));
+        met.last.push_back((partition, end));
         met.total += 1;
         true
     }

@@ -8,7 +8,7 @@ use std::{cell::Cell, path::Path, sync::Arc};
 
 use smallvec::smallvec;
 use stele_base_types::{LogId, Timestamp};
-use stele_core_broker::{News, Opened, Replayed, ReplyTo, Request, Shard};
+use stele_core_broker::{News, Opened, Replayed, ReplyTo, Request, Shard, Share};
 use stele_core_engine::{
     Append, AppendTarget, Columns, Durability, limits::LOGS_IN_CATALOGUE_PART,
 };
@@ -120,6 +120,7 @@ impl Alone {
             append,
             body,
             reply,
+            room: Share::NONE,
         };
         self.shard.handle(request, self.now);
     }

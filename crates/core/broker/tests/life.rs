@@ -8,7 +8,9 @@ use std::{sync::Arc, time::Duration};
 
 use stele_base_env::{Disk, LocalDisk};
 use stele_base_types::{ConsumerId, LogId, Offset, PartitionId, PartitionIndex, Timestamp};
-use stele_core_broker::{Broker, Error, Event, Failure, LeasedMessage, MoveMessage, Publish, Read};
+use stele_core_broker::{
+    Broker, Error, Event, Failure, LeasedMessage, MoveMessage, Publish, Read, Share,
+};
 use stele_core_engine::{
     AppendTarget, Columns, Declared, DeleteLog, Durability, HeaderChange, LeaseRequest, LedgerId,
     LogError, MoveError, Outcome, Schedule, Settle, SettleItem, Subscription,
@@ -154,7 +156,7 @@ async fn a_session_that_ends_gives_back_what_it_holds() {
         partition: None,
     };
     session
-        .publish(7, Publish::to(target, message("one")))
+        .publish(7, Publish::to(target, message("one")), Share::NONE)
         .await;
 
     let (mut is_confirmed, mut delivered) = (false, Vec::new());
@@ -204,7 +206,7 @@ async fn what_a_session_publishes_without_space_is_taken_in_its_order_once_there
             batch: message(value),
             columns: Columns::default(),
         };
-        session.publish(tag as u64, publish).await;
+        session.publish(tag as u64, publish, Share::NONE).await;
     }
     // One that asks for an answer gets one, behind what was sent before.
     let target = AppendTarget {
@@ -233,7 +235,9 @@ async fn what_a_session_publishes_without_space_is_taken_in_its_order_once_there
     }
     // Who publishes and goes leaves what it has sent.
     test.fill_disk().await;
-    session.publish(4, Publish::to(target, message("4"))).await;
+    session
+        .publish(4, Publish::to(target, message("4")), Share::NONE)
+        .await;
     drop(session);
     test.empty_disk().await;
     let found = lease_waiting(&test.broker, logs[0], 10, Some(60_000)).await;
@@ -401,15 +405,15 @@ async fn what_a_session_published_unconfirmed_is_there_for_its_next_request() {
         let (session, _events) = test.broker.open_session().await;
         for round in 0..20 {
             session
-                .publish(round, Publish::to(target, message("one")))
+                .publish(round, Publish::to(target, message("one")), Share::NONE)
                 .await;
             assert_eq!(test.broker.status(log).await.unwrap().ready, 1);
             session
-                .publish(round, Publish::to(target, message("two")))
+                .publish(round, Publish::to(target, message("two")), Share::NONE)
                 .await;
             assert_eq!(lease(&test.broker, log, 1).await.len(), 1);
             session
-                .publish(round, Publish::to(target, message("three")))
+                .publish(round, Publish::to(target, message("three")), Share::NONE)
                 .await;
             assert_eq!(test.broker.purge(log, false).await.unwrap(), 2);
         }
@@ -433,7 +437,7 @@ async fn a_deletion_sees_what_its_session_published_unconfirmed() {
             };
             let (session, _events) = test.broker.open_session().await;
             session
-                .publish(round, Publish::to(target, message("one")))
+                .publish(round, Publish::to(target, message("one")), Share::NONE)
                 .await;
             let if_empty = DeleteLog {
                 if_empty: true,
@@ -446,7 +450,7 @@ async fn a_deletion_sees_what_its_session_published_unconfirmed() {
                 "{durability:?}"
             );
             session
-                .publish(round, Publish::to(target, message("two")))
+                .publish(round, Publish::to(target, message("two")), Share::NONE)
                 .await;
             let deleted = test.broker.delete_log(DeleteLog::anyway(log)).await;
             assert_eq!(deleted.unwrap(), 2, "{durability:?}");
@@ -479,7 +483,7 @@ async fn a_publish_reaches_every_queue_that_is_still_there() {
             test.broker.delete_log(delete).await.unwrap();
         }
         let (session, mut events) = test.broker.open_session().await;
-        session.publish(1, publish).await;
+        session.publish(1, publish, Share::NONE).await;
         let mut news = Vec::new();
         events.receive(&mut news).await;
         assert!(matches!(

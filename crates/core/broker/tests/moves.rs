@@ -10,7 +10,7 @@ use bytes::Bytes;
 use smallvec::smallvec;
 use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 use stele_core_broker::{
-    LinkInbox, LinkNews, MoveMessage, News, Opened, Read, ReplyTo, Request, Shard,
+    LinkInbox, LinkNews, MoveMessage, News, Opened, Read, ReplyTo, Request, Shard, Share,
 };
 use stele_core_engine::{
     Append, AppendTarget, Columns, HeaderChange, LedgerId, OpenLog, Schedule, Trim, TrimReason,
@@ -82,6 +82,7 @@ impl First {
             append,
             body,
             reply: ReplyTo::Call(oneshot::channel().0),
+            room: Share::NONE,
         });
     }
 

@@ -12,7 +12,7 @@ use stele_base_types::{
     ConsumerId, LogId, Name, Offset, PartitionId, PartitionIndex, ProcessEpoch, SessionId,
     Timestamp,
 };
-use stele_core_broker::{Error, LeasedBatch, News, Opened, ReplyTo, Request, Shard};
+use stele_core_broker::{Error, LeasedBatch, News, Opened, ReplyTo, Request, Shard, Share};
 use stele_core_engine::{
     AlterLog, Append, AppendTarget, Catalogue, CatalogueError, Columns, Command, CommitOffset,
     CommitOffsets, ConsumerRef, DeclareLog, Declared, Durability, Lease, LeaseRequest, LedgerId,
@@ -126,6 +126,7 @@ impl Alone {
             append,
             body: batch,
             reply: ReplyTo::Call(oneshot::channel().0),
+            room: Share::NONE,
         };
         self.shard.handle(request, START);
     }

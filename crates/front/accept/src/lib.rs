@@ -13,9 +13,15 @@
 //! This isn't a front: it is the one crate of its layer that the others may use.
 
 mod impatient;
+mod patience;
+mod reading;
+mod receiving;
 mod serve;
 mod stop;
 
 pub use impatient::{Impatient, WRITE_STALL};
+pub use patience::stalled;
+pub use reading::read;
+pub use receiving::Receiving;
 pub use serve::{Accepted, Limits, serve};
 pub use stop::Stop;

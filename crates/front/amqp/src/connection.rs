@@ -14,6 +14,8 @@
 
 pub(crate) mod committing;
 mod delivering;
+pub(crate) mod incoming;
+mod outgoing;
 pub(crate) mod publishing;
 pub(crate) mod settling;
 
@@ -32,6 +34,8 @@ use stele_wire_amqp::{
 use self::{
     committing::Committing,
     delivering::Owed,
+    incoming::Incoming,
+    outgoing::Outgoing,
     publishing::{Gathering, Targets},
     settling::Settling,
 };
@@ -69,6 +73,8 @@ pub(crate) struct Connection {
     pub(crate) events: Events,
     pub(crate) session: Session,
     pub(crate) outbox: Outbox,
+    pub(crate) outgoing: Outgoing,
+    pub(crate) incoming: Incoming,
     pub(crate) meter: Arc<FrontMeter>,
     gathering: Gathering,
     settling: Settling,
@@ -104,6 +110,8 @@ impl Connection {
         let mut connection = Self {
             session: Session::new(opened, settings.body_bytes_max),
             settings,
+            outgoing: Outgoing::new(broker.memory().clone()),
+            incoming: Incoming::new(broker.memory().clone()),
             broker,
             holder,
             events,
@@ -163,15 +171,13 @@ impl Connection {
                 .await;
             }
         }
-        if !self.blocked
-            && let Some(command) = self.held.take()
-        {
+        if let Some(command) = self.held.take() {
             self.command(command).await;
         }
     }
 
     async fn command(&mut self, command: Command) {
-        if self.blocked && self.needs_space(&command) {
+        if self.must_wait(&command) {
             self.held = Some(command);
             return;
         }
@@ -187,6 +193,15 @@ impl Connection {
             })
             .await;
         }
+    }
+
+    /// Whether a command waits: for space, or for memory until the client has read what is on its
+    /// way to it.
+    fn must_wait(&mut self, command: &Command) -> bool {
+        if let Command::Method(_, Method::Basic(basic::Method::Get(_))) = command {
+            return !self.outbox.is_empty() && self.outgoing.is_short();
+        }
+        self.blocked && self.needs_space(command)
     }
 
     fn needs_space(&mut self, command: &Command) -> bool {
@@ -216,6 +231,12 @@ impl Connection {
             holder.prefetch(bound.log, pool, limit).await;
         }
         self.flush_confirms();
+    }
+
+    /// Gives back the memory of what has gone on to its queues; `input` octets are still to be
+    /// taken.
+    pub(crate) fn settle_input(&mut self, input: usize) {
+        self.incoming.settle(input, self.session.unfinished());
     }
 
     /// Answers on a channel.
@@ -250,7 +271,8 @@ impl Connection {
     async fn flush_publishes(&mut self) {
         if let Some(gathered) = self.gathering.take() {
             let tag = self.session.in_flight.push(gathered.confirms);
-            self.holder.publish(tag, gathered.publish).await;
+            let room = self.incoming.pass(gathered.publish.batch.bytes().len());
+            self.holder.publish(tag, gathered.publish, room).await;
         }
     }
 

@@ -12,11 +12,11 @@ use std::{
 };
 
 use bytes::BytesMut;
-use stele_core_broker::{Broker, Event, FrontMeter};
-use stele_front_accept::{Accepted, Stop, WRITE_STALL};
+use stele_core_broker::{Broker, Event, FrontMeter, Memory};
+use stele_front_accept::{Accepted, Stop, WRITE_STALL, read, stalled};
 use stele_wire_amqp::FrameDecoder;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncWriteExt,
     net::{
         TcpStream,
         tcp::{ReadHalf, WriteHalf},
@@ -25,7 +25,7 @@ use tokio::{
 };
 
 use crate::{
-    connection::{Connection, Progress},
+    connection::{Connection, Progress, incoming::Changed},
     errors::Fault,
     handshake,
     heartbeat::{Due, Heartbeat},
@@ -45,7 +45,7 @@ enum Ended {
     Silent,
     #[error("no close-ok from client")]
     Unanswered,
-    #[error("client has read nothing for {WRITE_STALL:?}")]
+    #[error("client has read nothing for too long")]
     Stalled,
 }
 
@@ -81,7 +81,7 @@ pub(crate) async fn run(
         heartbeat,
         lost: false,
         close_by: None,
-        write_by: None,
+        writing_since: None,
     };
     match driver.drive(&mut stream, &mut shutdown).await {
         Ok(()) => tracing::info!(%client, "connection closed"),
@@ -123,8 +123,8 @@ struct Driver {
     lost: bool,
     /// When to stop waiting for `close-ok`.
     close_by: Option<Instant>,
-    /// When to stop waiting for the client to read: heartbeats don't say that it does.
-    write_by: Option<Instant>,
+    /// Since when the client has read nothing: heartbeats don't say that it does.
+    writing_since: Option<Instant>,
 }
 
 /// What happened.
@@ -132,6 +132,12 @@ enum Happened {
     Read(io::Result<usize>),
     Written(io::Result<usize>),
     Told,
+    /// There is memory now for what waited for it.
+    Granted,
+    /// A body comes too slowly while others wait for memory.
+    Late,
+    /// The client has read nothing for too long.
+    Unread,
     Time,
     Shutdown,
 }
@@ -147,6 +153,7 @@ impl Driver {
         self.frames().await;
         loop {
             self.connection.flush().await;
+            self.connection.settle_input(self.input.len());
             if self.is_over() {
                 return Ok(());
             }
@@ -157,7 +164,13 @@ impl Driver {
                 Happened::Read(count) => self.read(count?).await?,
                 Happened::Written(count) => self.written(count?).await,
                 Happened::Told => self.told(&mut events).await,
+                Happened::Unread => return Err(Ended::Stalled),
                 Happened::Time => self.time()?,
+                Happened::Granted => {}
+                Happened::Late => {
+                    let what = "the rest of a message's body didn't come while memory is short";
+                    self.fail(Fault::resource(what)).await;
+                }
                 Happened::Shutdown => self.fail(Fault::shutdown()).await,
             }
         }
@@ -174,14 +187,19 @@ impl Driver {
         let has_room = connection.outbox.pending() < OUTBOX_HIGH_BYTES;
         let takes_frames = has_room && connection.takes_input();
         let is_over = connection.progress() == Progress::Over;
-        let reads = !is_over && (takes_frames || self.input.len() < READ_BYTES);
+        let wants = !is_over && (takes_frames || self.input.len() < READ_BYTES);
+        let reads = wants && connection.incoming.may_read();
+        let unfinished = connection.session.unfinished();
+        let awaits_memory = wants && (!reads || unfinished.missing > 0);
         let is_open = connection.progress() == Progress::Open;
         let is_writing = !connection.outbox.is_empty();
-        self.write_by = self
-            .write_by
-            .or_else(|| Some(Instant::now() + WRITE_STALL))
+        self.writing_since = self
+            .writing_since
+            .or_else(|| Some(Instant::now()))
             .filter(|_| is_writing);
-        let next = [self.heartbeat.next(), self.close_by, self.write_by]
+        let writing_since = self.writing_since;
+        let memory = connection.broker.memory().clone();
+        let next = [self.heartbeat.next(), self.close_by]
             .into_iter()
             .flatten()
             .min();
@@ -189,18 +207,25 @@ impl Driver {
             // It may be saying that it lives, where nobody looks.
             self.heartbeat.received(Instant::now());
         }
-        // A buffer is used up before another is taken: most reads are far smaller than one.
-        if reads && self.input.capacity() - self.input.len() < READ_BYTES_MIN {
-            self.input.reserve(READ_BYTES);
-        }
         let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
         let filled = connection.outbox.slices(&mut slices);
         tokio::select! {
-            count = reader.read_buf(&mut self.input), if reads => Happened::Read(count),
+            // A buffer is used up before another is taken: most reads are far smaller than one.
+            count = read(reader, &mut self.input, READ_BYTES_MIN, READ_BYTES), if reads => {
+                Happened::Read(count)
+            }
             count = writer.write_vectored(&slices[..filled]), if filled > 0 => {
                 Happened::Written(count)
             }
             () = connection.events.receive(events), if has_room && is_open => Happened::Told,
+            changed = connection.incoming.changed(unfinished), if awaits_memory => match changed {
+                Changed::MayRead => Happened::Granted,
+                Changed::Late => Happened::Late,
+            },
+            () = connection.outgoing.grant(), if !is_writing && connection.outgoing.is_wanted() => {
+                Happened::Granted
+            }
+            () = unread(&memory, writing_since) => Happened::Unread,
             () = until(next) => Happened::Time,
             () = shutdown.wait(), if is_open => Happened::Shutdown,
         }
@@ -212,6 +237,7 @@ impl Driver {
         }
         self.heartbeat.received(Instant::now());
         self.connection.meter.received(count as u64);
+        self.connection.incoming.read(count);
         self.frames().await;
         Ok(())
     }
@@ -242,11 +268,14 @@ impl Driver {
     }
 
     async fn written(&mut self, count: usize) {
-        self.write_by = None;
+        self.writing_since = None;
         self.heartbeat.sent(Instant::now());
         self.connection.meter.sent(count as u64);
         self.connection.outbox.advance(count);
         self.connection.return_credit().await;
+        if self.connection.outbox.is_empty() {
+            self.connection.resume().await;
+        }
         // There may be room now for what frames that were left lying ask for.
         if !self.input.is_empty() {
             self.frames().await;
@@ -265,9 +294,6 @@ impl Driver {
         let now = Instant::now();
         if self.close_by.is_some_and(|by| now >= by) {
             return Err(Ended::Unanswered);
-        }
-        if self.write_by.is_some_and(|by| now >= by) {
-            return Err(Ended::Stalled);
         }
         match self.heartbeat.due(now) {
             Due::Nothing => {}
@@ -293,6 +319,13 @@ impl Driver {
 
     fn is_over(&self) -> bool {
         self.connection.progress() == Progress::Over && self.connection.outbox.is_empty()
+    }
+}
+
+async fn unread(memory: &Memory, since: Option<Instant>) {
+    match since {
+        Some(since) => stalled(memory, since, WRITE_STALL).await,
+        None => pending().await,
     }
 }
 

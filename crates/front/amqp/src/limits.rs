@@ -44,9 +44,9 @@ pub(crate) const ASSEMBLY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// The longest time to live, of a queue's messages or of one: ten years, as in RabbitMQ.
 pub(crate) const PERIOD_MS_MAX: i64 = 10 * 365 * 24 * 60 * 60 * 1000;
 
-/// Body frames below this size are gathered into one buffer, so that a body of one-octet frames
-/// doesn't cost a read buffer and a reference for each.
-pub(crate) const BODY_FRAME_GATHER_BYTES: usize = 1024;
+/// Body frames below this size are gathered into one buffer where the body isn't whole yet: what is
+/// kept of a read buffer is a good part of it, and not an octet of each.
+pub(crate) const BODY_FRAME_GATHER_BYTES: usize = READ_BYTES / 4;
 
 /// Octets of consecutive publishes to the same queues that are appended as one batch.
 pub(crate) const BATCH_BYTES: usize = 256 * 1024;

@@ -31,7 +31,7 @@ use stele_wire_amqp::{
 
 use self::{
     confirms::Confirms,
-    content::{Assembly, Content},
+    content::{Assembly, Content, Unfinished},
     in_flight::InFlight,
     transaction::Transaction,
     unacked::{Deliveries, Unacked},
@@ -115,7 +115,7 @@ pub(crate) struct Session {
     lives: u64,
     last_consumer: u64,
     /// Octets of unfinished bodies on all channels.
-    assembling_bytes: u64,
+    unfinished: Unfinished,
     /// We have sent `connection.close`.
     closing: bool,
 }
@@ -130,7 +130,7 @@ impl Session {
             in_flight: InFlight::default(),
             lives: 0,
             last_consumer: 0,
-            assembling_bytes: 0,
+            unfinished: Unfinished::default(),
             closing: false,
         }
     }
@@ -218,20 +218,24 @@ impl Session {
             let fault = Fault::unexpected_frame("content on a channel that isn't open");
             return Err(failure(number, fault));
         };
-        let before = channel.assembly.held_bytes();
+        self.unfinished -= channel.assembly.unfinished();
         let content = step(&mut channel.assembly, self.body_bytes_max);
-        let after = channel.assembly.held_bytes();
-        self.assembling_bytes = self.assembling_bytes - before + after;
+        self.unfinished += channel.assembly.unfinished();
         let content = content.map_err(|fault| Failure {
             channel: number,
             method: (basic::CLASS_ID, basic::Publish::ID),
             fault,
         })?;
-        if self.assembling_bytes > ASSEMBLY_BYTES_MAX {
+        if self.unfinished.received > ASSEMBLY_BYTES_MAX {
             let fault = Fault::resource("too many unfinished bodies at a time");
             return Err(failure(number, fault));
         }
         Ok(content.map(|content| Command::Publish(number, content)))
+    }
+
+    /// What has come of bodies that aren't whole, and what hasn't.
+    pub(crate) fn unfinished(&self) -> Unfinished {
+        self.unfinished
     }
 
     fn is_closing(&self, number: u16) -> bool {
@@ -265,7 +269,7 @@ impl Session {
             return Released::default();
         };
         channel.closing = true;
-        self.assembling_bytes -= channel.assembly.held_bytes();
+        self.unfinished -= channel.assembly.unfinished();
         channel.assembly = Assembly::Nothing;
         channel.confirms = None;
         let open = channel.transaction.take().unwrap_or_default().settlements;

@@ -12,27 +12,23 @@
 use std::{collections::VecDeque, io, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
-use stele_front_accept::Stop;
+use stele_core_broker::{Kind, Share};
+use stele_front_accept::{Receiving, Stop, read};
 use stele_wire_kafka::{FrameError, LENGTH_SIZE_BYTES, Response, split_frame};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite},
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
+    io::{AsyncRead, AsyncWrite},
+    time::{sleep, timeout},
 };
 
 use crate::{
     limits::{
-        FRAME_STALL, IDLE, PRODUCES_IN_FLIGHT_BYTES_MAX, PRODUCES_IN_FLIGHT_MAX,
-        READ_AHEAD_BYTES_MAX, READ_SIZE_BYTES, READ_WHILE_WAITING_BYTES_MAX, SHUTDOWN_GRACE,
-        SMALL_REQUEST_SIZE_BYTES,
+        IDLE, PRODUCES_IN_FLIGHT_BYTES_MAX, PRODUCES_IN_FLIGHT_MAX, READ_AHEAD_BYTES_MAX,
+        READ_SIZE_BYTES, READ_WHILE_WAITING_BYTES_MAX, SHUTDOWN_GRACE,
     },
     operations::k00_produce,
     outbox::Outbox,
     session::{Answer, Session, SessionError},
 };
-
-/// Bytes that one permit of the memory for requests stands for.
-pub(crate) const MEMORY_PERMIT_SIZE_BYTES: usize = 1024;
 
 /// Why a connection has ended.
 #[derive(Debug, thiserror::Error)]
@@ -49,8 +45,8 @@ pub(crate) enum End {
     /// No request for too long.
     #[error("no request for {} s", IDLE.as_secs())]
     Idle,
-    /// Part of a request, and then nothing.
-    #[error("the rest of a request didn't come within {} s", FRAME_STALL.as_secs())]
+    /// Part of a request, and the rest too slowly.
+    #[error("the rest of a request didn't come in time")]
     Stalled,
     /// Not Kafka, or too large.
     #[error(transparent)]
@@ -82,9 +78,8 @@ pub(crate) struct Connection<S> {
     outbox: Outbox,
     /// First come first.
     produces: VecDeque<Producing>,
-    /// The share of the request that is being received.
-    receiving: Option<OwnedSemaphorePermit>,
-    memory: Arc<Semaphore>,
+    /// The request that is being received, where a part of it has come.
+    receiving: Option<Receiving>,
     stop: Stop,
 }
 
@@ -93,8 +88,8 @@ pub(crate) struct Connection<S> {
 struct Producing {
     pending: k00_produce::Pending,
     size_bytes: usize,
-    /// Its share of the memory, given back with it.
-    _memory: Option<OwnedSemaphorePermit>,
+    /// What it takes of the memory.
+    _room: Option<Receiving>,
 }
 
 /// What a wait ended with.
@@ -107,15 +102,14 @@ enum Event {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    pub(crate) fn new(stream: S, session: Session, memory: Arc<Semaphore>, stop: Stop) -> Self {
+    pub(crate) fn new(stream: S, session: Session, stop: Stop) -> Self {
         Self {
             stream,
-            session,
             inbox: BytesMut::new(),
-            outbox: Outbox::default(),
+            outbox: Outbox::new(session.broker.memory().clone()),
+            session,
             produces: VecDeque::new(),
             receiving: None,
-            memory,
             stop,
         }
     }
@@ -142,7 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     async fn request(&mut self, frame: Bytes) -> Result<(), End> {
-        let memory = self.receiving.take();
+        let room = self.receiving.take();
         let size_bytes = frame.len();
         if Session::may_overlap(&frame) {
             while !may_follow(
@@ -158,18 +152,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Answer::Produce(pending) => self.produces.push_back(Producing {
                 pending,
                 size_bytes,
-                _memory: memory,
+                _room: room,
             }),
             Answer::Reply(response) => {
-                drop(memory);
-                self.respond(response).await?;
+                drop(room);
+                self.respond(response, Share::NONE).await?;
+            }
+            Answer::Records(response, taken) => {
+                drop(room);
+                self.respond(response, taken).await?;
             }
         }
         Ok(())
     }
 
-    async fn respond(&mut self, response: Response) -> Result<(), End> {
-        self.outbox.push(response);
+    async fn respond(&mut self, response: Response, room: Share) -> Result<(), End> {
+        self.outbox.push(response, room);
         let sent = self.outbox.flush(&mut self.stream).await?;
         self.session.meter.sent(sent);
         Ok(())
@@ -187,7 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 biased;
                 outcome = &mut handling => return Ok(outcome?),
                 () = self.stop.wait() => return Err(End::Stopping),
-                read = read(&mut self.stream, &mut self.inbox, READ_SIZE_BYTES), if may_read => {
+                read = fill(&mut self.stream, &mut self.inbox, READ_SIZE_BYTES), if may_read => {
                     match read? {
                         0 => return Err(End::Closed),
                         size_bytes => meter.received(size_bytes as u64),
@@ -200,11 +198,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Waits for something to do.
     async fn wait(&mut self) -> Result<(), End> {
         let room = self.make_room().await?;
-        let silence = if self.inbox.is_empty() {
-            IDLE
-        } else {
-            FRAME_STALL
-        };
+        let receiving = self.receiving.as_ref();
+        let received = self.inbox.len();
         let event = {
             let first = self.produces.front_mut();
             let may_produce = first.is_some();
@@ -219,15 +214,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     biased;
                     () = self.stop.wait() => Ok(Event::Stop),
                     result = produced, if may_produce => Ok(Event::Produced(result)),
-                    read = read(&mut self.stream, &mut self.inbox, room) => read.map(Event::Read),
+                    read = fill(&mut self.stream, &mut self.inbox, room) => {
+                        read.map(Event::Read)
+                    }
                 }
             };
-            timeout(silence, events).await
+            let silence = async {
+                match receiving {
+                    Some(receiving) => receiving.is_late(received).await,
+                    None => sleep(IDLE).await,
+                }
+            };
+            tokio::select! {
+                biased;
+                event = events => Some(event?),
+                () = silence => None,
+            }
         };
         match event {
-            Err(_) if self.inbox.is_empty() => Err(End::Idle),
-            Err(_) => Err(End::Stalled),
-            Ok(event) => self.event(event?).await,
+            Some(event) => self.event(event).await,
+            None if self.receiving.is_some() => Err(End::Stalled),
+            None => Err(End::Idle),
         }
     }
 
@@ -243,43 +250,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Event::Produced(result) => {
                 self.produces.pop_front();
                 match result? {
-                    Some(response) => self.respond(response).await,
+                    Some(response) => self.respond(response, Share::NONE).await,
                     None => Ok(()),
                 }
             }
         }
     }
 
-    /// How much to read. For a large request, its share of the memory is taken before its bytes
-    /// are.
+    /// How much to read. The memory for it is taken before.
     async fn make_room(&mut self) -> Result<usize, End> {
-        let Some(length) = self.inbox.first_chunk::<LENGTH_SIZE_BYTES>() else {
+        if self.inbox.is_empty() {
+            self.receiving = None;
             return Ok(READ_SIZE_BYTES);
-        };
+        }
+        let length = self.inbox.first_chunk::<LENGTH_SIZE_BYTES>();
         // The length is in bounds: it has been looked at when the frame was found incomplete.
-        let size_bytes = u32::from_be_bytes(*length) as usize;
-        let missing = (LENGTH_SIZE_BYTES + size_bytes).saturating_sub(self.inbox.len());
-        if size_bytes > SMALL_REQUEST_SIZE_BYTES && self.receiving.is_none() {
-            self.receiving = Some(self.take_memory(size_bytes).await?);
-        }
-        Ok(missing.clamp(READ_SIZE_BYTES, READ_AHEAD_BYTES_MAX))
-    }
-
-    async fn take_memory(&mut self, size_bytes: usize) -> Result<OwnedSemaphorePermit, End> {
-        let all = self.session.settings.request_memory_bytes_max / MEMORY_PERMIT_SIZE_BYTES;
-        let permits = size_bytes
-            .div_ceil(MEMORY_PERMIT_SIZE_BYTES)
-            .min(all.max(1));
-        let permits = u32::try_from(permits).unwrap_or(u32::MAX);
-        // What this connection itself has in flight must not keep it waiting for ever.
-        if self.memory.available_permits() < permits as usize {
+        let size_bytes = length.map_or(0, |length| u32::from_be_bytes(*length) as usize);
+        let size_bytes = LENGTH_SIZE_BYTES + size_bytes;
+        let missing = size_bytes.saturating_sub(self.inbox.len());
+        let room = missing.clamp(READ_SIZE_BYTES, READ_AHEAD_BYTES_MAX);
+        let memory = self.session.broker.memory();
+        let receiving = self
+            .receiving
+            .get_or_insert_with(|| Receiving::new(memory.clone(), Kind::Requests));
+        if !receiving.try_cover((self.inbox.len() + room).min(size_bytes)) {
+            // What this connection itself has in flight must not keep it waiting for ever.
             self.finish_produces().await?;
+            if let Some(receiving) = &mut self.receiving {
+                tokio::select! {
+                    () = receiving.cover(size_bytes) => {}
+                    () = self.stop.wait() => return Err(End::Stopping),
+                }
+            }
         }
-        let taken = Arc::clone(&self.memory).acquire_many_owned(permits);
-        tokio::select! {
-            permit = taken => permit.map_err(|_| End::Stopping),
-            () = self.stop.wait() => Err(End::Stopping),
-        }
+        Ok(room)
     }
 
     /// Answers every produce request that is on its way.
@@ -307,13 +311,12 @@ fn may_follow(others: impl ExactSizeIterator<Item = usize>, size_bytes: usize) -
 }
 
 /// Reads once, into at least `room` bytes of free space.
-async fn read(
+async fn fill(
     stream: &mut (impl AsyncRead + Unpin),
     inbox: &mut BytesMut,
     room: usize,
 ) -> io::Result<usize> {
-    inbox.reserve(room);
-    stream.read_buf(inbox).await
+    read(stream, inbox, room, room).await
 }
 
 #[cfg(test)]

@@ -4,17 +4,10 @@ use std::sync::Arc;
 
 use stele_core_broker::{Broker, FrontMeter};
 use stele_front_accept::{self as accept, Accepted, Limits};
-use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, watch},
-};
+use tokio::{net::TcpListener, sync::watch};
 use tracing::{debug, warn};
 
-use crate::{
-    Endpoint, Session, Settings,
-    connection::{Connection, MEMORY_PERMIT_SIZE_BYTES},
-    operations,
-};
+use crate::{Endpoint, Session, Settings, connection::Connection, operations};
 
 /// Serves Kafka on `listener` until `stop` turns true or its sender is gone; then lets go of long
 /// polls, answers the produce requests that are on their way, and returns.
@@ -31,11 +24,9 @@ pub async fn serve(
         drain_max: None,
         meter: Some(Arc::clone(&meter)),
     };
-    let permits = settings.request_memory_bytes_max / MEMORY_PERMIT_SIZE_BYTES;
     let server = Arc::new(Server {
         broker,
         meter,
-        memory: Arc::new(Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS))),
         settings: Arc::new(settings),
     });
     accept::serve(listener, limits, stop.into(), |accepted| {
@@ -49,8 +40,6 @@ struct Server {
     broker: Broker,
     meter: Arc<FrontMeter>,
     settings: Arc<Settings>,
-    /// For large requests of all connections.
-    memory: Arc<Semaphore>,
 }
 
 impl Server {
@@ -62,8 +51,7 @@ impl Server {
             self.endpoint(&accepted),
             accepted.principal,
         );
-        let memory = Arc::clone(&self.memory);
-        let connection = Connection::new(accepted.stream, session, memory, accepted.stop);
+        let connection = Connection::new(accepted.stream, session, accepted.stop);
         let end = connection.run().await;
         if end.is_violation() {
             self.meter.connection_error();

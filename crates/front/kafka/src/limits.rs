@@ -16,9 +16,6 @@ pub(crate) const READ_WHILE_WAITING_BYTES_MAX: usize = 64 * 1024;
 /// The largest request other than Produce: a SyncGroup of a very large group is a few megabytes.
 pub(crate) const CONTROL_REQUEST_SIZE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Requests above this size take their share of the memory that all connections have for requests.
-pub(crate) const SMALL_REQUEST_SIZE_BYTES: usize = 64 * 1024;
-
 /// Produce requests of one connection on their way at once. Clients send 5 by default (Java) up to
 /// some dozens (librdkafka, whose default is a million).
 pub(crate) const PRODUCES_IN_FLIGHT_MAX: usize = 64;
@@ -27,15 +24,21 @@ pub(crate) const PRODUCES_IN_FLIGHT_MAX: usize = 64;
 /// here instead of with the client.
 pub(crate) const PRODUCES_IN_FLIGHT_BYTES_MAX: usize = 16 << 20;
 
-/// What a batch's records may take once decompressed to be checked in place, in well under a
-/// millisecond; more is checked on a thread where that holds nobody up.
-pub(crate) const DECOMPRESSED_AT_ONCE_SIZE_BYTES_MAX: usize = 128 * 1024;
+/// A client that takes no byte of a response for this long is closed, as Kafka does it
+/// (`connections.max.idle.ms`): a consumer reads nothing while its application works off what it
+/// has. Where memory is short, it isn't waited for.
+pub(crate) const WRITE_STALL: Duration = IDLE;
 
-/// A connection that has sent part of a frame and then nothing for this long is closed.
-pub(crate) const FRAME_STALL: Duration = Duration::from_secs(30);
+/// Responses above this size count as soon as they are there; smaller ones once the client lets
+/// them wait.
+pub(crate) const UNCOUNTED_RESPONSE_SIZE_BYTES_MAX: usize = 16 * 1024;
 
-/// A client that takes no byte of a response for this long is closed.
-pub(crate) const WRITE_STALL: Duration = Duration::from_secs(60);
+/// After a client has taken nothing for so long, what it is to get no longer holds on to the blocks
+/// that it lies in.
+pub(crate) const RESPONSE_SETTLES_AFTER: Duration = Duration::from_secs(1);
+
+/// Pieces of a response up to this size are copied then; larger ones are most of their blocks.
+pub(crate) const COPIED_SIZE_BYTES_MAX: usize = 1024 * 1024;
 
 /// A connection without requests for this long is closed: Kafka's `connections.max.idle.ms`.
 pub(crate) const IDLE: Duration = Duration::from_secs(600);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use stele_base_types::Principal;
-use stele_core_broker::{Broker, FrontMeter};
+use stele_core_broker::{Broker, FrontMeter, Share};
 use stele_wire_kafka::{self as wire, RequestHeader, Response};
 
 use crate::{
@@ -32,6 +32,8 @@ pub struct Session {
 pub enum Answer {
     /// Its response.
     Reply(Response),
+    /// Its response with records, and the memory that they take.
+    Records(Response, Share),
     /// A produce request that has been sent to its shards: its response, or none, comes when it is
     /// finished.
     Produce(k00_produce::Pending),

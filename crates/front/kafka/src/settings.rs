@@ -25,8 +25,6 @@ pub struct Settings {
     pub batch_size_bytes_max: u32,
     /// The largest request (`socket.request.max.bytes`).
     pub request_size_bytes_max: usize,
-    /// Memory for large requests of all connections together (`queued.max.request.bytes`).
-    pub request_memory_bytes_max: usize,
     /// Connections at a time; a further one is closed at once.
     pub connections_max: usize,
     /// How long a group without members waits for others than the first one
@@ -54,7 +52,6 @@ impl Settings {
             },
             batch_size_bytes_max: 1_048_588,
             request_size_bytes_max: 100 * 1024 * 1024,
-            request_memory_bytes_max: 512 * 1024 * 1024,
             connections_max: 10_000,
             group_gathering_ms: 3_000,
             clock,

@@ -1,9 +1,9 @@
 //! Sockets: bounds and ends connections, and reads the bodies of requests.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc};
 
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
 use hyper::{
     Request as HttpRequest,
     body::{Body as _, Incoming},
@@ -13,25 +13,18 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use stele_core_broker::Broker;
-use stele_front_accept::{self as accept, Accepted, Limits, Stop};
+use stele_core_broker::{Broker, Kind};
+use stele_front_accept::{self as accept, Accepted, Limits, Receiving, Stop};
 use stele_wire_sqs::{Error, ErrorKind};
-use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, watch},
-    time::timeout,
-};
+use tokio::{net::TcpListener, sync::watch, time::timeout};
 
 use crate::{
     Settings,
     front::Front,
-    limits::{BODIES_BYTES_MAX, BODY_BYTES_MAX, BODY_UNCOUNTED_BYTES_MAX, HEAD_BYTES_MAX},
+    limits::{BODY_BYTES_MAX, BODY_UNCOUNTED_BYTES_MAX, HEAD_BYTES_MAX},
     metered::Metered,
     session::{self, Answer, Client},
 };
-
-/// What one permit for bodies stands for, so that all of them fit a semaphore's count.
-const PERMIT_BYTES: usize = 1024;
 
 /// Serves `listener` until `shutdown` turns true; then ends waits, finishes the requests in flight
 /// and returns.
@@ -45,7 +38,6 @@ pub async fn serve(
     let connections_max = settings.connections_max;
     let server = Arc::new(Server {
         front: Front::new(broker, settings, stop.clone()),
-        bodies: Semaphore::new(BODIES_BYTES_MAX / PERMIT_BYTES),
     });
     let limits = Limits {
         front: "sqs",
@@ -62,8 +54,6 @@ pub async fn serve(
 /// What all connections share.
 struct Server {
     front: Front,
-    /// Room for the bodies that are being read or answered.
-    bodies: Semaphore,
 }
 
 impl Server {
@@ -75,7 +65,7 @@ impl Server {
             mut stop,
         } = accepted;
         let peer = principal.address;
-        let client = Client { principal, local };
+        let client = Client::new(principal, local);
         let meter = &self.front.meter;
         let stream = Metered::new(stream, Arc::clone(meter));
         let service = service_fn(|request| {
@@ -111,11 +101,22 @@ impl Server {
             return self.refuse(&head, too_large());
         }
         // The room is kept until the request is answered: what it decodes to is as large.
-        let _room = self.room_for(&body).await;
-        match read(body, self.front.settings.body_timeout).await {
+        let mut room = self.room(client);
+        let within = self.front.settings.body_timeout;
+        let read = timeout(within, read(body, &mut room)).await;
+        match read.unwrap_or_else(|_| Err(too_slow())) {
             Ok(body) => session::answer(&self.front, &head, body, client).await,
             Err(error) => self.refuse(&head, error),
         }
+    }
+
+    /// Memory for a body. Clients who have to say who they are, and haven't, share a little of it.
+    fn room(&self, client: &Client) -> Receiving {
+        let kind = match self.front.settings.credentials.is_empty() || client.is_known() {
+            true => Kind::Requests,
+            false => Kind::UnknownClients,
+        };
+        Receiving::new(self.front.broker.memory().clone(), kind)
     }
 
     fn refuse(&self, head: &Parts, error: Error) -> Answer {
@@ -125,27 +126,39 @@ impl Server {
         answer.headers_mut().insert(CONNECTION, close);
         answer
     }
+}
 
-    /// Waits for room for a body. One of unknown length may get as long as any; a short one needs
-    /// no room, so that many long ones don't keep it waiting.
-    async fn room_for(&self, body: &Incoming) -> Option<tokio::sync::SemaphorePermit<'_>> {
-        let bytes = length_of(body).unwrap_or(BODY_BYTES_MAX);
-        if bytes <= BODY_UNCOUNTED_BYTES_MAX {
-            return None;
+/// Reads a body. Memory is taken as its bytes come, but for what every connection may take.
+async fn read(mut body: Incoming, room: &mut Receiving) -> Result<Bytes, Error> {
+    let length = length_of(&body);
+    let mut read = BytesMut::new();
+    loop {
+        let frame = tokio::select! {
+            biased;
+            frame = body.frame() => frame,
+            () = room.is_late(read.len()) => return Err(too_slow()),
+        };
+        let Some(frame) = frame else {
+            return Ok(read.freeze());
+        };
+        let frame =
+            frame.map_err(|error| malformed(&format!("its body can't be read: {error}")))?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        let size_bytes = read.len() + data.len();
+        if size_bytes > BODY_BYTES_MAX {
+            return Err(too_large());
         }
-        let permits = u32::try_from(bytes.div_ceil(PERMIT_BYTES)).ok()?;
-        self.bodies.acquire_many(permits).await.ok()
+        if size_bytes > BODY_UNCOUNTED_BYTES_MAX && !room.try_cover(size_bytes) {
+            room.cover(length.unwrap_or(BODY_BYTES_MAX)).await;
+        }
+        read.extend_from_slice(&data);
     }
 }
 
-async fn read(body: Incoming, within: Duration) -> Result<Bytes, Error> {
-    let read = timeout(within, Limited::new(body, BODY_BYTES_MAX).collect());
-    match read.await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(error)) => Err(malformed(&format!("its body can't be read: {error}"))),
-        Err(_) => Err(malformed("its body took too long")),
-    }
+fn too_slow() -> Error {
+    malformed("its body took too long")
 }
 
 /// The length of a body, where its request tells it.

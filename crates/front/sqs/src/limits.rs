@@ -6,12 +6,17 @@ use std::{ops::RangeInclusive, time::Duration};
 /// characters as `\uXXXX` and a form as `%XX`, which triples it.
 pub(crate) const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// What the bodies of all requests that are being read or answered may take together: a further
-/// one isn't read until there is room.
-pub(crate) const BODIES_BYTES_MAX: usize = 256 * 1024 * 1024;
-
-/// A body up to this length isn't counted among them, so that it need not wait for longer ones.
+/// A body up to this length takes nothing of the memory for requests, so that it need not wait for
+/// longer ones: every connection may have one.
 pub(crate) const BODY_UNCOUNTED_BYTES_MAX: usize = 16 * 1024;
+
+/// A response up to this length takes nothing of the memory for responses.
+pub(crate) const RESPONSE_UNCOUNTED_BYTES_MAX: usize = 16 * 1024;
+
+/// Once the messages of a response have more bytes than this, the others go back to their queue:
+/// ten of SQS's own are shorter, and those of another protocol may be as long as its own limits let
+/// them.
+pub(crate) const RECEIVED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The longest head of a request: line and headers. A presigned URL has about 1 KiB.
 pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;

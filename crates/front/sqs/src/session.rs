@@ -2,7 +2,10 @@
 //!
 //! HTTP keeps nothing between two requests of a connection, so a session lasts for one.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -12,10 +15,12 @@ use hyper::{
     http::request::Parts,
 };
 use stele_base_types::Principal;
+use stele_core_broker::{Memory, charged};
 use stele_wire_sqs::{Error, ErrorKind, Protocol, Request, Response, decode_json, decode_query};
 
 use crate::{
     front::{Context, Front},
+    limits::RESPONSE_UNCOUNTED_BYTES_MAX,
     operations, signature,
 };
 
@@ -33,6 +38,22 @@ pub(crate) struct Client {
     pub(crate) principal: Principal,
     /// The address that it has reached.
     pub(crate) local: SocketAddr,
+    /// A request of its was signed as it must be.
+    is_known: AtomicBool,
+}
+
+impl Client {
+    pub(crate) fn new(principal: Principal, local: SocketAddr) -> Self {
+        Self {
+            principal,
+            local,
+            is_known: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn is_known(&self) -> bool {
+        self.is_known.load(Ordering::Relaxed)
+    }
 }
 
 /// Answers a request.
@@ -69,6 +90,7 @@ fn recognize(
     client: &Client,
 ) -> Result<(Context, Request), Error> {
     let login = signature::authenticate(&front.settings, head, &body, front.calendar())?;
+    client.is_known.store(true, Ordering::Relaxed);
     let request = decode(head, &body)?;
     drop(body);
     let context = Context {
@@ -126,7 +148,10 @@ fn base_url(headers: &HeaderMap, local: SocketAddr) -> String {
 fn encode(front: &Front, protocol: Protocol, result: Result<Response, Error>) -> Answer {
     let request_id = front.settings.random.uuid().to_string();
     let mut answer = match result {
-        Ok(response) => HttpResponse::new(Full::new(response.encode(protocol, &request_id).into())),
+        Ok(response) => HttpResponse::new(Full::new(counted(
+            front,
+            response.encode(protocol, &request_id).into(),
+        ))),
         Err(error) => encode_error(protocol, &request_id, error),
     };
     let headers = answer.headers_mut();
@@ -139,6 +164,16 @@ fn encode(front: &Front, protocol: Protocol, result: Result<Response, Error>) ->
         headers.insert(REQUEST_ID, value);
     }
     answer
+}
+
+/// A body that takes its part of the memory for as long as it is on its way.
+fn counted(front: &Front, body: Bytes) -> Bytes {
+    if body.len() <= RESPONSE_UNCOUNTED_BYTES_MAX {
+        return body;
+    }
+    let room = Memory::kind_of_response(body.len());
+    let room = front.broker.memory().note(room, body.len());
+    charged(body, room)
 }
 
 fn encode_error(protocol: Protocol, request_id: &str, mut error: Error) -> Answer {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use stele_base_types::{Offset, Timestamp};
 
 use crate::{
-    Error, Records, Times,
+    Compression, Error, Records, Times,
     header::{
         BatchHeader, HEADER_SIZE_BYTES, set_base_offset, set_leader_epoch, set_max_timestamp,
     },
@@ -105,12 +105,25 @@ impl Batch {
     /// The records, in order. Compressed ones are decompressed at once, into at most
     /// `decompressed_size_bytes_max` bytes; others are slices of the batch.
     pub fn records(&self, decompressed_size_bytes_max: usize) -> Result<Records, Error> {
-        let header = self.header();
+        Ok(self.records_in(self.open(decompressed_size_bytes_max)?))
+    }
+
+    /// Whether its records are compressed.
+    pub fn is_compressed(&self) -> bool {
+        self.header().compression() != Compression::None
+    }
+
+    /// The bytes of the records, decompressed into at most `decompressed_size_bytes_max` bytes;
+    /// without compression they are a slice of the batch.
+    pub fn open(&self, decompressed_size_bytes_max: usize) -> Result<Bytes, Error> {
         let body = self.bytes.slice(HEADER_SIZE_BYTES..);
-        let body = header
-            .compression()
-            .decompress(body, decompressed_size_bytes_max)?;
-        Ok(Records::new(&header, body))
+        let compression = self.header().compression();
+        compression.decompress(body, decompressed_size_bytes_max)
+    }
+
+    /// The records, in order, of a batch that has been opened.
+    pub fn records_in(&self, opened: Bytes) -> Records {
+        Records::new(&self.header(), opened)
     }
 
     /// The batch at another place. Changes the bytes where they are if nobody else holds them, and

@@ -62,7 +62,7 @@ pub use header::{
 };
 pub use limits::DECOMPRESSED_SIZE_BYTES_MAX;
 pub use record::{Headers, Record, RecordHeader};
-pub use records::Records;
+pub use records::{Place, Records};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! A record and its headers, as slices of their batch.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use stele_base_types::{Offset, Timestamp};
 
 use crate::varint::Reader;
@@ -26,6 +26,33 @@ pub struct Headers {
     /// As in the batch, behind the count.
     encoded: Bytes,
     count: u32,
+}
+
+impl Record {
+    /// How many bytes its parts have.
+    pub fn size_bytes(&self) -> usize {
+        let part = |part: &Option<Bytes>| part.as_ref().map_or(0, Bytes::len);
+        part(&self.key) + part(&self.value) + self.headers.encoded.len()
+    }
+
+    /// The record in memory of its own, so that it doesn't keep all of its batch.
+    #[must_use]
+    pub fn detached(self) -> Self {
+        let mut copied = BytesMut::with_capacity(self.size_bytes());
+        let mut copy = |part: &Bytes| {
+            copied.extend_from_slice(part);
+            copied.split().freeze()
+        };
+        Self {
+            key: self.key.as_ref().map(&mut copy),
+            value: self.value.as_ref().map(&mut copy),
+            headers: Headers {
+                encoded: copy(&self.headers.encoded),
+                ..self.headers
+            },
+            ..self
+        }
+    }
 }
 
 /// One header.

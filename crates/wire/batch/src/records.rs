@@ -48,6 +48,22 @@ impl Records {
         (self.count - self.index) as usize
     }
 
+    /// How far it is.
+    pub fn place(&self) -> Place {
+        Place {
+            position: self.position,
+            index: self.index,
+            offset_delta_min: self.offset_delta_min,
+        }
+    }
+
+    /// Goes on from where a reader of the same batch was.
+    pub fn go_to(&mut self, place: Place) {
+        self.position = place.position.min(self.body.len());
+        self.index = place.index.min(self.count);
+        self.offset_delta_min = place.offset_delta_min;
+    }
+
     /// Moves on to the first record at or after `offset` without reading those before it.
     pub fn skip_to(&mut self, offset: Offset) -> Result<(), Error> {
         while self.index < self.count {
@@ -113,6 +129,14 @@ impl Records {
             fault,
         }
     }
+}
+
+/// How far a reader of a batch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    position: usize,
+    index: u32,
+    offset_delta_min: i32,
 }
 
 impl Iterator for Records {

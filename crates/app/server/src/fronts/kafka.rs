@@ -33,7 +33,6 @@ impl Fronts<'_> {
             },
             batch_size_bytes_max: u32::try_from(chosen.batch_max.0).unwrap_or(u32::MAX),
             request_size_bytes_max: chosen.request_max.bytes(),
-            request_memory_bytes_max: chosen.request_memory.bytes(),
             group_gathering_ms: u32::try_from(chosen.group_gathering.ms()).unwrap_or(u32::MAX),
             connections_max: self.settings.limits.connections,
             ..defaults

@@ -27,7 +27,8 @@ impl Shard {
                 append,
                 body,
                 reply,
-            } => self.append_or_wait(append, body, reply),
+                room,
+            } => self.append_or_wait(append, body, reply, room),
             Request::Settle { settle, reply } => self.settle(settle, reply),
             Request::Move {
                 command,

@@ -10,7 +10,7 @@ use stele_base_types::Timestamp;
 use stele_core_engine::Append;
 
 use super::Shard;
-use crate::{limits::BACKLOG_BYTES_MAX, reply_to::ReplyTo};
+use crate::{Share, limits::BACKLOG_BYTES_MAX, reply_to::ReplyTo};
 
 /// A session's publish.
 #[derive(Debug)]
@@ -18,6 +18,7 @@ pub(super) struct Waiting {
     append: Append,
     body: Bytes,
     reply: ReplyTo,
+    _room: Share,
 }
 
 impl Shard {
@@ -64,13 +65,20 @@ impl Shard {
         self.waiting.pop_front()
     }
 
-    pub(super) fn append_or_wait(&mut self, append: Append, body: Bytes, reply: ReplyTo) {
+    pub(super) fn append_or_wait(
+        &mut self,
+        append: Append,
+        body: Bytes,
+        reply: ReplyTo,
+        room: Share,
+    ) {
         let waits = matches!(reply, ReplyTo::Published { .. });
         if waits && (self.is_blocked || !self.waiting.is_empty()) {
             self.waiting.push_back(Waiting {
                 append,
                 body,
                 reply,
+                _room: room,
             });
             return;
         }

@@ -60,6 +60,14 @@ impl Slice {
         }
     }
 
+    /// How many bytes its batches take at most; where it is on disk, unless one alone takes more.
+    pub fn size_bytes_max(&self) -> usize {
+        match self {
+            Self::Memory(batch) => batch.bytes.len(),
+            Self::Disk(plan) => plan.size_bytes_max(),
+        }
+    }
+
     /// The offset after its last batch, where its size wasn't limited: where to read on.
     pub fn next_offset(&self) -> Offset {
         match self {
@@ -126,6 +134,17 @@ impl ReadPlan {
             Source::Journal { pieces, .. } => pieces.last().map(|piece| piece.next_offset),
         };
         next.unwrap_or(self.wanted.until).min(self.wanted.until)
+    }
+
+    fn size_bytes_max(&self) -> usize {
+        let there = match &self.source {
+            Source::Segment { segment, .. } => segment.size_bytes,
+            Source::Journal { pieces, .. } => {
+                pieces.iter().map(|piece| u64::from(piece.size_bytes)).sum()
+            }
+        };
+        let there = usize::try_from(there).unwrap_or(usize::MAX);
+        there.min(self.wanted.size_bytes_max)
     }
 
     /// Reads and verifies the batches. Waits for the disk.

@@ -82,12 +82,16 @@ impl ReadIndex {
 }
 
 impl TimeLookup {
-    /// Finds the record; `None` where all are older. Waits for the disk.
-    pub fn resolve(&self) -> Result<Option<FoundByTime>, Error> {
+    /// Finds the record; `None` where all are older. Waits for the disk. A batch that opens to more
+    /// than `opened_bytes_max` bytes ends the search with an error that says so, unless none may be
+    /// as large.
+    pub fn resolve(&self, opened_bytes_max: usize) -> Result<Option<FoundByTime>, Error> {
         for candidate in &self.candidates {
             let found = match candidate {
-                Candidate::Segment(files, segment) => self.find_in_segment(files, segment)?,
-                Candidate::Slices(slices) => self.find_in_slices(slices)?,
+                Candidate::Segment(files, segment) => {
+                    self.find_in_segment(files, segment, opened_bytes_max)?
+                }
+                Candidate::Slices(slices) => self.find_in_slices(slices, opened_bytes_max)?,
             };
             if found.is_some() {
                 return Ok(found);
@@ -96,9 +100,13 @@ impl TimeLookup {
         Ok(None)
     }
 
-    fn find_in_slices(&self, slices: &[Slice]) -> Result<Option<FoundByTime>, Error> {
+    fn find_in_slices(
+        &self,
+        slices: &[Slice],
+        opened_bytes_max: usize,
+    ) -> Result<Option<FoundByTime>, Error> {
         for slice in slices {
-            if let Some(found) = self.find_in_batches(slice.resolve()?)? {
+            if let Some(found) = self.find_in_batches(slice.resolve()?, opened_bytes_max)? {
                 return Ok(Some(found));
             }
         }
@@ -110,6 +118,7 @@ impl TimeLookup {
         &self,
         files: &SegmentFiles,
         segment: &Segment,
+        opened_bytes_max: usize,
     ) -> Result<Option<FoundByTime>, Error> {
         let Some(near) = files.offset_near_time(segment, self.timestamp)? else {
             return Ok(None);
@@ -128,7 +137,7 @@ impl TimeLookup {
             let Some(next) = batches.last().map(next_offset).transpose()? else {
                 return Ok(None);
             };
-            if let Some(found) = self.find_in_batches(batches)? {
+            if let Some(found) = self.find_in_batches(batches, opened_bytes_max)? {
                 return Ok(Some(found));
             }
             from = next;
@@ -136,14 +145,18 @@ impl TimeLookup {
         Ok(None)
     }
 
-    fn find_in_batches(&self, batches: Vec<StoredBatch>) -> Result<Option<FoundByTime>, Error> {
+    fn find_in_batches(
+        &self,
+        batches: Vec<StoredBatch>,
+        opened_bytes_max: usize,
+    ) -> Result<Option<FoundByTime>, Error> {
         for stored in batches {
             let base_offset = stored.base_offset;
             let batch = Batch::new(stored.bytes)?;
             if batch.header().max_timestamp() < self.timestamp {
                 continue;
             }
-            if let Some(found) = self.find_in_batch(base_offset, &batch)? {
+            if let Some(found) = self.find_in_batch(base_offset, &batch, opened_bytes_max)? {
                 return Ok(Some(found));
             }
         }
@@ -156,12 +169,21 @@ impl TimeLookup {
         &self,
         base_offset: Offset,
         batch: &Batch,
+        opened_bytes_max: usize,
     ) -> Result<Option<FoundByTime>, Error> {
-        let Ok(records) = batch.records(DECOMPRESSED_SIZE_BYTES_MAX) else {
-            return Ok(Some(FoundByTime {
-                offset: base_offset.max(self.start),
-                timestamp: batch.header().max_timestamp(),
-            }));
+        let records = match batch.records(opened_bytes_max) {
+            Ok(records) => records,
+            Err(error @ stele_wire_batch::Error::DecompressedTooLarge { .. })
+                if opened_bytes_max < DECOMPRESSED_SIZE_BYTES_MAX =>
+            {
+                return Err(error.into());
+            }
+            Err(_) => {
+                return Ok(Some(FoundByTime {
+                    offset: base_offset.max(self.start),
+                    timestamp: batch.header().max_timestamp(),
+                }));
+            }
         };
         // The header's base offset may be that of another partition.
         let header_base = batch.header().base_offset();

@@ -389,7 +389,7 @@ fn records_are_found_by_time_wherever_they_lie() {
                 .index
                 .find_by_time(partition(1, 0), Timestamp(time));
             lookup
-                .resolve()
+                .resolve(1 << 20)
                 .unwrap()
                 .map(|found| (found.offset.0, found.timestamp.0))
         };

@@ -12,7 +12,9 @@ use prometheus_client::{
     metrics::MetricType,
     registry::{Registry, Unit},
 };
-use stele_core_broker::{DURATION_BUCKETS_US, Durations, FrontCounts, ShardCounts, ShardStatus};
+use stele_core_broker::{
+    DURATION_BUCKETS_US, Durations, FrontCounts, ShardCounts, ShardStatus, Use,
+};
 use tokio::time::timeout;
 
 use crate::{
@@ -35,6 +37,7 @@ pub(crate) async fn answer(state: &State) -> Result<Answer, Error> {
         figures.fronts = serving.broker.front_counts();
         figures.journals = serving.broker.shard_counts();
         figures.unreadable_batches = serving.broker.unreadable_batches();
+        figures.memory = serving.broker.memory().uses().collect();
         figures.shards = timeout(PROBE_TIMEOUT, serving.broker.shard_statuses())
             .await
             .map_err(|_| Error::Stuck)??;
@@ -54,6 +57,7 @@ struct Figures {
     shards: Vec<ShardStatus>,
     journals: Vec<ShardCounts>,
     unreadable_batches: u64,
+    memory: Vec<Use>,
 }
 
 /// A value with its labels, for one line of a family.
@@ -69,6 +73,7 @@ impl Collector for Figures {
             one(i64::from(self.is_ready)),
         )?;
         self.process(&mut page)?;
+        self.memory(&mut page)?;
         self.fronts(&mut page)?;
         self.shards(&mut page)?;
         self.journals(&mut page)?;
@@ -96,6 +101,26 @@ impl Figures {
             "Processor time used",
             Some(Unit::Seconds),
             spent,
+        )
+    }
+
+    fn memory(&self, page: &mut Page<'_>) -> fmt::Result {
+        let each = |value: fn(&Use) -> usize| -> Vec<Line<i64>> {
+            let line = |it: &Use| (vec![("kind", it.kind.to_owned())], signed(value(it) as u64));
+            self.memory.iter().map(line).collect()
+        };
+        let used = each(|it| it.used_bytes);
+        let help = "Memory that clients make the process hold";
+        page.gauge("memory", help, Some(Unit::Bytes), used)?;
+        let limits = each(|it| it.max_bytes);
+        let help = "What clients may make the process hold before they wait";
+        page.gauge("memory_limit", help, Some(Unit::Bytes), limits)?;
+        let waiting = each(|it| it.waiting);
+        page.gauge(
+            "memory_waiting",
+            "Requests that wait for memory",
+            None,
+            waiting,
         )
     }
 
@@ -355,6 +380,8 @@ fn seconds(micros: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use stele_core_broker::Memory;
+
     use super::*;
 
     #[test]
@@ -380,6 +407,7 @@ mod tests {
                 ..ShardCounts::default()
             }],
             unreadable_batches: 5,
+            memory: Memory::new(1_000_000).uses().collect(),
         };
         let mut registry = Registry::with_prefix("stele");
         registry.register_collector(Box::new(figures));
@@ -397,6 +425,9 @@ mod tests {
             "stele_shard_turn_duration_seconds_count{shard=\"0\"} 0",
             "stele_checkpoint_pause_duration_seconds_count{shard=\"0\"} 0",
             "stele_unreadable_batches_total 5",
+            "stele_memory_bytes{kind=\"requests\"} 0",
+            "stele_memory_limit_bytes{kind=\"requests\"} 140000",
+            "stele_memory_waiting{kind=\"requests\"} 0",
         ] {
             assert!(page.lines().any(|found| found == line), "{line} in\n{page}");
         }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use stele_core_broker as broker;
+use stele_core_broker::{self as broker, Share};
 use stele_core_engine::AppendError;
 
 use super::{Connection, publishing::Gathered};
@@ -32,6 +32,11 @@ impl Committing {
             waiting: BTreeMap::new(),
             is_cut_short: false,
         }
+    }
+
+    /// The part of the transaction's memory that goes on with so many octets.
+    fn pass(&mut self, bytes: usize) -> Share {
+        self.transaction.room.split(bytes)
     }
 
     /// Whether every message has found its queues, or is lost.
@@ -70,7 +75,8 @@ impl Connection {
     ) {
         let tag = self.session.in_flight.push(gathered.confirms);
         committing.waiting.insert(tag, mandatory);
-        self.holder.publish(tag, gathered.publish).await;
+        let room = committing.pass(gathered.publish.batch.bytes().len());
+        self.holder.publish(tag, gathered.publish, room).await;
     }
 
     /// Goes on with a commit once its messages are taken; takes no more of its client until then.

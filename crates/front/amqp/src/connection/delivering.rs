@@ -1,7 +1,9 @@
 //! What the broker tells a connection: deliveries, outcomes of publishes, ends of queues.
 
+use std::collections::VecDeque;
+
 use stele_base_types::{ConsumerId, LogId};
-use stele_core_broker::{self as broker, Event, LeasedBatch, LeasedMessage};
+use stele_core_broker::{self as broker, Event, Failure, LeasedBatch, LeasedMessage, Share};
 use stele_core_engine::{AppendError, Outcome};
 use stele_wire_amqp::{
     ShortString,
@@ -11,7 +13,7 @@ use stele_wire_amqp::{
 use super::Connection;
 use crate::{
     errors::{Fault, Subject},
-    limits::CONSUMER_CREDIT_BYTES,
+    limits::{CONSUMER_CREDIT_BYTES, OUTBOX_HIGH_BYTES},
     operations,
     session::{Subscription, in_flight::ToConfirm, unacked::Unacked, waiting::Waiting},
     stored::{self, Arrival},
@@ -26,6 +28,19 @@ pub(super) struct Owed {
     consumer: ConsumerId,
     bytes: u64,
 }
+
+/// How far a delivery got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    /// All of it is in the output.
+    Through,
+    /// The channel's bound lets no more through.
+    Bound,
+    /// The output is full, or memory is short.
+    Full,
+}
+
+use Sent::{Bound, Full, Through};
 
 /// Credit is given back in parts of this size: the consumer has the rest meanwhile.
 const CREDIT_STEP_BYTES: u64 = CONSUMER_CREDIT_BYTES / 4;
@@ -60,6 +75,7 @@ impl Connection {
     /// Gives credit back for what the socket has taken.
     pub(crate) async fn return_credit(&mut self) {
         let written = self.outbox.written();
+        self.outgoing.written(written, self.outbox.pending());
         while let Some(owed) = self.owed.front().copied() {
             if owed.position > written {
                 return;
@@ -125,86 +141,165 @@ impl Connection {
         batch: LeasedBatch,
         charged_bytes: u64,
     ) -> Result<(), Fault> {
-        let messages = self
-            .broker
-            .messages(log, batch)
-            .await
-            .map_err(|error| Subject::queue("", &self.session.opened.vhost).fault(error))?;
+        let subscription = self.session.subscription(consumer);
         let mut waiting = Waiting {
             log,
             consumer,
-            messages: messages.into_iter(),
+            is_counted: subscription.is_some_and(|it| !it.no_ack),
+            messages: batch.messages(log),
             charged_bytes,
+            next_bytes: 0,
         };
-        let subscription = self.session.subscription(consumer);
-        let waits_behind = subscription.filter(|subscription| !subscription.no_ack);
-        let waits_behind = waits_behind.map(|subscription| subscription.channel);
-        if let Some(number) = waits_behind {
-            let channel = self.session.channel(number)?;
-            if !channel.waiting.is_empty() {
-                channel.waiting.push_back(waiting);
-                return Ok(());
-            }
+        let number = subscription.map(|it| it.channel);
+        let Some(number) = number else {
+            return self.give_back(&waiting).await;
+        };
+        let waits = &self.session.channel(number)?.waiting;
+        // No consumer overtakes itself; and those that the bound holds back, not each other.
+        let is_behind =
+            |it: &Waiting| it.consumer == consumer || (it.is_counted && waiting.is_counted);
+        if !waits.iter().any(is_behind) && self.deliver_all(number, &mut waiting).await? == Through
+        {
+            return Ok(());
         }
-        if let Some(number) = self.deliver_all(&mut waiting).await? {
-            self.session.channel(number)?.waiting.push_back(waiting);
+        self.session.channel(number)?.waiting.push_back(waiting);
+        if !self.waiting.contains(&number) {
             self.waiting.push(number);
         }
         Ok(())
     }
 
-    /// Delivers what waits, as far as the bounds of the channels let it now.
+    /// Delivers what waits, as far as the bounds of the channels, the client and the memory let it
+    /// now.
     pub(super) async fn deliver_waiting(&mut self) -> Result<(), Fault> {
         for number in std::mem::take(&mut self.waiting) {
             // A channel that has ended since has let go of what waited.
-            while let Ok(channel) = self.session.channel(number)
-                && let Some(mut waiting) = channel.waiting.pop_front()
-            {
-                if self.deliver_all(&mut waiting).await?.is_some() {
-                    self.session.channel(number)?.waiting.push_front(waiting);
-                    self.waiting.push(number);
-                    break;
+            let Ok(channel) = self.session.channel(number) else {
+                continue;
+            };
+            let mut left = VecDeque::new();
+            let mut is_bound = false;
+            let mut is_full = false;
+            for mut waiting in std::mem::take(&mut channel.waiting) {
+                let is_held = is_full || (is_bound && waiting.is_counted);
+                if !is_held {
+                    match self.deliver_all(number, &mut waiting).await? {
+                        Through => continue,
+                        Bound => is_bound = true,
+                        Full => is_full = true,
+                    }
                 }
+                left.push_back(waiting);
+            }
+            if !left.is_empty() {
+                self.session.channel(number)?.waiting = left;
+                self.waiting.push(number);
             }
         }
         Ok(())
     }
 
-    /// Delivers the messages, as many as the channel's bound lets it; gives the channel where some
-    /// are left. Those of a consumer that has ended return to their places.
-    async fn deliver_all(&mut self, waiting: &mut Waiting) -> Result<Option<u16>, Fault> {
+    /// Delivers the messages, as many as can be now.
+    async fn deliver_all(&mut self, number: u16, waiting: &mut Waiting) -> Result<Sent, Fault> {
         let Some(subscription) = self.session.subscription(waiting.consumer).cloned() else {
-            for unacked in waiting.unacked() {
-                self.settle(&unacked, Outcome::Return(0)).await;
-            }
-            return Ok(None);
+            self.give_back(waiting).await?;
+            return Ok(Through);
         };
-        let number = subscription.channel;
         let mut delivered = 0;
-        let mut is_through = false;
-        while subscription.no_ack || self.session.channel(number)?.has_room() {
-            let Some(message) = waiting.messages.next() else {
-                is_through = true;
-                break;
+        let sent = loop {
+            if waiting.is_counted && !self.session.channel(number)?.has_room() {
+                break Bound;
+            }
+            if !self.read(waiting).await? {
+                break Full;
+            }
+            let message = self.broker.next_message(&mut waiting.messages).await;
+            let Some(message) = message.map_err(|error| self.unreadable(error))? else {
+                break Through;
             };
+            if !self.may_send(waiting, &message) {
+                break Full;
+            }
             self.deliver(&subscription, &message).await?;
             delivered += 1;
-        }
+        };
         self.meter
             .request(operations::position(operations::DELIVER), delivered);
-        if !is_through {
-            return Ok(Some(number));
+        let room = waiting.messages.take_room();
+        self.outgoing.hold(self.outbox.queued(), room);
+        match sent {
+            Through => self.owe(waiting),
+            // Nothing is held while it waits.
+            Bound | Full => self.broker.pause(&mut waiting.messages),
         }
-        self.owe(waiting);
-        Ok(None)
+        Ok(sent)
+    }
+
+    /// Has the stored bytes of what is to be delivered, where the output and the memory have room
+    /// for them.
+    async fn read(&mut self, waiting: &mut Waiting) -> Result<bool, Fault> {
+        if self.outbox.pending() >= OUTBOX_HIGH_BYTES {
+            return Ok(false);
+        }
+        if waiting.messages.are_read() {
+            return Ok(true);
+        }
+        let size_bytes = waiting.messages.size_bytes_max();
+        let Some(room) = self.outgoing.take(size_bytes + waiting.next_bytes) else {
+            return Ok(false);
+        };
+        let read = self.broker.read_leased(&mut waiting.messages, room).await;
+        read.map_err(|error| self.unreadable(error))?;
+        Ok(true)
+    }
+
+    /// Whether there is memory for a message that is about to go into the output. One that is a
+    /// slice of its batch takes none of its own.
+    fn may_send(&mut self, waiting: &mut Waiting, message: &LeasedMessage) -> bool {
+        if !waiting.messages.are_copied() {
+            return true;
+        }
+        let size_bytes = message.record.size_bytes();
+        let pending = usize::try_from(self.outbox.pending()).unwrap_or(usize::MAX);
+        if self.outgoing.cover(pending.saturating_add(size_bytes)) {
+            waiting.next_bytes = 0;
+            return true;
+        }
+        waiting.messages.put_back();
+        waiting.next_bytes = size_bytes;
+        false
+    }
+
+    /// Memory for what is read at a client's request. Waits for it, unless something is on its way
+    /// to the client: that is written first.
+    pub(crate) async fn room(&mut self, bytes: usize) -> Share {
+        match self.outgoing.take(bytes) {
+            Some(room) => room,
+            None if self.outbox.is_empty() => {
+                self.outgoing.grant().await;
+                self.outgoing.take(bytes).unwrap_or_default()
+            }
+            None => self.outgoing.note(bytes),
+        }
+    }
+
+    /// Returns what a consumer that has ended was to get.
+    async fn give_back(&mut self, waiting: &Waiting) -> Result<(), Fault> {
+        for unacked in waiting.unacked() {
+            self.settle(&unacked, Outcome::Return(0)).await;
+        }
+        Ok(())
+    }
+
+    fn unreadable(&self, failure: Failure) -> Fault {
+        let vhost = &self.session.opened.vhost;
+        Subject::queue("", vhost).fault(failure)
     }
 
     /// Returns what waits on a channel to its places.
     pub(crate) async fn return_waiting(&mut self, number: u16) -> Result<(), Fault> {
         for waiting in std::mem::take(&mut self.session.channel(number)?.waiting) {
-            for unacked in waiting.unacked() {
-                self.settle(&unacked, Outcome::Return(0)).await;
-            }
+            self.give_back(&waiting).await?;
             self.owe(&waiting);
         }
         Ok(())

@@ -6,7 +6,7 @@
 //! Deviations from RabbitMQ: none.
 
 use stele_base_types::ConsumerId;
-use stele_core_broker::{Action, LeasedMessage};
+use stele_core_broker::{Action, LeasedMessage, Share};
 use stele_core_engine::{LeaseRequest, LedgerId, LogDefinition};
 use stele_wire_amqp::{
     ShortString,
@@ -37,23 +37,25 @@ pub(super) async fn run(connection: &mut Connection, number: u16, get: &Get) -> 
         no_ack: get.no_ack,
     };
     loop {
-        let Some(message) = lease(connection, &queue, get.no_ack).await? else {
+        let Some((message, room)) = lease(connection, &queue, get.no_ack).await? else {
             connection.reply(number, GetEmpty {});
             return Ok(());
         };
         if let Some(arrival) = connection.fresh(&asked, &message).await {
-            return deliver(connection, &asked, &message, arrival).await;
+            deliver(connection, &asked, &message, arrival).await?;
+            connection.outgoing.hold(connection.outbox.queued(), room);
+            return Ok(());
         }
     }
 }
 
 async fn lease(
-    connection: &Connection,
+    connection: &mut Connection,
     queue: &LogDefinition,
     no_ack: bool,
-) -> Result<Option<LeasedMessage>, Fault> {
-    let vhost = connection.session.opened.vhost.as_str();
-    let subject = Subject::queue(&queue.name, vhost);
+) -> Result<Option<(LeasedMessage, Share)>, Fault> {
+    let vhost = connection.session.opened.vhost.clone();
+    let subject = Subject::queue(&queue.name, &vhost);
     let request = LeaseRequest {
         ledger: LedgerId::DEFAULT,
         holder: connection.holder.consumer(NO_CONSUMER),
@@ -63,7 +65,7 @@ async fn lease(
         wait_ms: None,
         attempt: None,
     };
-    let broker = &connection.broker;
+    let broker = connection.broker.clone();
     loop {
         let leased = broker.lease(queue.id, request).await;
         let leased = leased.map_err(|error| subject.fault(error))?;
@@ -72,10 +74,13 @@ async fn lease(
         }
         // A record that turns out to be no message has another one behind it, perhaps.
         for batch in leased {
-            let messages = broker.messages(queue.id, batch).await;
-            let messages = messages.map_err(|error| subject.fault(error))?;
-            if let Some(message) = messages.into_iter().next() {
-                return Ok(Some(message));
+            let mut messages = batch.messages(queue.id);
+            let room = connection.room(messages.size_bytes_max()).await;
+            let read = broker.read_leased(&mut messages, room).await;
+            read.map_err(|error| subject.fault(error))?;
+            let message = broker.next_message(&mut messages).await;
+            if let Some(message) = message.map_err(|error| subject.fault(error))? {
+                return Ok(Some((message, messages.take_room())));
             }
         }
     }

@@ -61,9 +61,11 @@ fn publish_in_transaction(
     message: Message,
 ) -> Handled {
     let queues = routing::names(connection, targets);
+    let size_bytes = usize::try_from(message.content.body.size_bytes()).unwrap_or(usize::MAX);
+    let room = connection.incoming.pass(size_bytes);
     let channel = connection.session.channel(number)?;
     let transaction = channel.transaction.get_or_insert_default();
-    transaction.publish(queues, message)
+    transaction.publish(queues, message, room)
 }
 
 fn check_user(connection: &Connection, message: &Message) -> Handled {

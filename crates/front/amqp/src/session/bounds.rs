@@ -77,8 +77,8 @@ impl Channel {
         for (log, count) in self.deliveries.counted_of() {
             add(log, count);
         }
-        for waiting in &self.waiting {
-            add(waiting.log, waiting.messages.len());
+        for waiting in self.waiting.iter().filter(|it| it.is_counted) {
+            add(waiting.log, waiting.messages.leases().len());
         }
         for (_, unacked, _) in self.transaction.iter().flat_map(|it| &it.settlements) {
             add(unacked.log, usize::from(unacked.is_counted));

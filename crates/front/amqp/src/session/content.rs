@@ -39,6 +39,16 @@ impl Body {
         self.size_bytes
     }
 
+    /// Has a small body in memory of its own, so that keeping it doesn't keep all that was read
+    /// with it.
+    pub(crate) fn detach(&mut self) {
+        for piece in &mut self.pieces {
+            if piece.len() < BODY_FRAME_GATHER_BYTES {
+                *piece = Bytes::copy_from_slice(piece);
+            }
+        }
+    }
+
     /// In one piece, copied where it is in several.
     pub(crate) fn whole(&self) -> Bytes {
         match &self.pieces[..] {
@@ -46,6 +56,29 @@ impl Body {
             [piece] => piece.clone(),
             pieces => Bytes::from(pieces.concat()),
         }
+    }
+}
+
+/// Octets of bodies that aren't whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Unfinished {
+    /// Those that have come.
+    pub(crate) received: u64,
+    /// Those that haven't.
+    pub(crate) missing: u64,
+}
+
+impl std::ops::AddAssign for Unfinished {
+    fn add_assign(&mut self, other: Self) {
+        self.received += other.received;
+        self.missing += other.missing;
+    }
+}
+
+impl std::ops::SubAssign for Unfinished {
+    fn sub_assign(&mut self, other: Self) {
+        self.received -= other.received;
+        self.missing -= other.missing;
     }
 }
 
@@ -78,11 +111,14 @@ impl Assembly {
         !matches!(self, Self::Nothing)
     }
 
-    /// Octets held.
-    pub(crate) fn held_bytes(&self) -> u64 {
+    /// What has come of the body, and what hasn't.
+    pub(crate) fn unfinished(&self) -> Unfinished {
         match self {
-            Self::Nothing | Self::Header(_) => 0,
-            Self::Body(partial) => partial.body.size_bytes,
+            Self::Nothing | Self::Header(_) => Unfinished::default(),
+            Self::Body(partial) => Unfinished {
+                received: partial.body.size_bytes,
+                missing: partial.size_bytes - partial.body.size_bytes,
+            },
         }
     }
 

@@ -70,7 +70,7 @@ fn a_message_is_put_together_between_those_of_other_channels() {
     assert!(matches!(whole, Some(Command::Publish(2, _))));
     let whole = session.accept(body(1, 1)).unwrap();
     assert!(matches!(whole, Some(Command::Publish(1, content)) if content.body.size_bytes() == 2));
-    assert_eq!(session.assembling_bytes, 0);
+    assert_eq!(session.unfinished(), Unfinished::default());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 use stele_base_types::Name;
+use stele_core_broker::Share;
 use stele_core_engine::Outcome;
 
 use super::unacked::Unacked;
@@ -26,12 +27,22 @@ pub(crate) struct Transaction {
     /// Deliveries by tag, with what becomes of them.
     pub(crate) settlements: Vec<(u64, Unacked, Outcome)>,
     size_bytes: u64,
+    /// What its messages take of the memory.
+    pub(crate) room: Share,
 }
 
 impl Transaction {
-    pub(crate) fn publish(&mut self, queues: Queues, message: Message) -> Result<(), Fault> {
+    /// Takes in a message, which takes `room` of the memory.
+    pub(crate) fn publish(
+        &mut self,
+        queues: Queues,
+        mut message: Message,
+        room: Share,
+    ) -> Result<(), Fault> {
         self.grow(ENTRY_BYTES + message.content.body.size_bytes())?;
+        message.content.body.detach();
         self.publishes.push((queues, message));
+        self.room.merge(room);
         Ok(())
     }
 

@@ -1,12 +1,12 @@
-//! Deliveries that a channel's bound doesn't let through yet.
+//! Deliveries that can't be sent yet.
 //!
-//! Each shard of the broker keeps to the bound by itself. What several of them have leased to one
-//! channel together may be more: the rest waits here until the client has acknowledged enough.
-
-use std::vec;
+//! - The channel's bound doesn't let them through: each shard of the broker keeps to it by itself,
+//!   and what several of them have leased to one channel together may be more. The rest waits until
+//!   the client has acknowledged enough.
+//! - The client is slow to read, or memory is short.
 
 use stele_base_types::{ConsumerId, LogId};
-use stele_core_broker::LeasedMessage;
+use stele_core_broker::LeasedMessages;
 
 use super::unacked::Unacked;
 
@@ -15,15 +15,26 @@ use super::unacked::Unacked;
 pub(crate) struct Waiting {
     pub(crate) log: LogId,
     pub(crate) consumer: ConsumerId,
-    pub(crate) messages: vec::IntoIter<LeasedMessage>,
+    /// Whether the channel's bound counts it.
+    pub(crate) is_counted: bool,
+    pub(crate) messages: LeasedMessages,
     /// The consumer's credit that it takes.
     pub(crate) charged_bytes: u64,
+    /// What the next message takes beside the stored bytes, where that is known.
+    pub(crate) next_bytes: usize,
 }
 
 impl Waiting {
     /// The leases of what is left.
     pub(crate) fn unacked(&self) -> impl Iterator<Item = Unacked> + '_ {
-        let messages = self.messages.as_slice().iter();
-        messages.map(|message| Unacked::of(self.log, message))
+        let partition = self.messages.partition();
+        let leases = self.messages.leases().iter();
+        leases.map(move |lease| Unacked {
+            log: self.log,
+            partition,
+            offset: lease.offset,
+            lease: lease.lease,
+            is_counted: false,
+        })
     }
 }

@@ -21,7 +21,7 @@ use bytes::Bytes;
 use stele_base_types::{Offset, PartitionId, Timestamp};
 use stele_core_broker::{Action, Appending, Failure, FrontMeter, Publish};
 use stele_core_engine::AppendTarget;
-use stele_wire_batch::{self as batch, Batch, Compression, DECOMPRESSED_SIZE_BYTES_MAX, Times};
+use stele_wire_batch::{Batch, Compression, Times};
 use stele_wire_kafka::{
     RequestHeader, Response, ResponseError, decode, encode,
     messages::{
@@ -36,7 +36,6 @@ use uuid::Uuid;
 use super::{Running, position};
 use crate::{
     errors::Fault,
-    limits::DECOMPRESSED_AT_ONCE_SIZE_BYTES_MAX,
     session::{Answer, Session, SessionError},
     topics::Topic,
 };
@@ -186,28 +185,13 @@ async fn check_partition(
         );
         return Err(Fault::new(ResponseError::MessageTooLarge, message));
     }
-    let (batch, times) = check_records(batch).await?;
+    let times = session.broker.validate(&batch).await??;
     check_header(header, &batch)?;
     if let Some(times) = times {
         check_times(times, topic, session.settings.clock.now())?;
     }
     let batch = batch.with_max_timestamp(Times::max_timestamp(times));
     Ok((partition, batch))
-}
-
-/// Checks a batch's records and gives their times. What takes a while to be decompressed is, on a
-/// thread for that.
-async fn check_records(batch: Batch) -> Result<(Batch, Option<Times>), Fault> {
-    let checked = match batch.validate(DECOMPRESSED_AT_ONCE_SIZE_BYTES_MAX) {
-        Err(batch::Error::DecompressedTooLarge { .. }) => {
-            let batch = batch.clone();
-            let check = move || batch.validate(DECOMPRESSED_SIZE_BYTES_MAX);
-            let checked = tokio::task::spawn_blocking(check).await;
-            checked.map_err(|_| Failure::Stopping)?
-        }
-        checked => checked,
-    };
-    Ok((batch, checked?))
 }
 
 /// Checks that records are from times that the topic takes.

@@ -18,7 +18,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hashbrown::{HashMap, HashSet};
 use stele_base_types::{Offset, PartitionId};
-use stele_core_broker::{Action, Failure, Read, ReadError, ReadReply};
+use stele_core_broker::{Action, Failure, Memory, Read, ReadError, ReadReply, Share};
 use stele_wire_batch::Batch;
 use stele_wire_kafka::{
     RequestHeader, ResponseError, StrBytes, decode,
@@ -43,11 +43,11 @@ pub(crate) const VERSIONS: (i16, i16) = (4, 18);
 pub(crate) fn run(session: &mut Session, header: RequestHeader, body: Bytes) -> Running<'_> {
     Box::pin(async move {
         let request: FetchRequest = decode(header.api_version, body)?;
-        let response = respond(session, &header, &request).await;
+        let (response, room) = respond(session, &header, &request).await;
         if response.is_refusal() {
             session.meter.error(position(header.api_key), 1);
         }
-        Ok(Answer::Reply(fetch::encode(&header, &response)?))
+        Ok(Answer::Records(fetch::encode(&header, &response)?, room))
     })
 }
 
@@ -55,24 +55,25 @@ async fn respond(
     session: &mut Session,
     header: &RequestHeader,
     request: &FetchRequest,
-) -> FetchResponse {
+) -> (FetchResponse, Share) {
     // Session ids are positive; that they repeat after 2^31 sessions harms nobody.
     let id_new = (session.broker.next_id() % i32::MAX as u64) as i32 + 1;
     let current = session.fetch_session.take();
     let plan = match Plan::new(header.api_version, request, current, id_new) {
         Ok(plan) => plan,
         Err(error) => {
-            return FetchResponse {
+            let refusal = FetchResponse {
                 error_code: error.code(),
                 ..FetchResponse::default()
             };
+            return (refusal, Share::NONE);
         }
     };
-    let fetched = fetch_plan(session, request, &plan).await;
+    let (fetched, room) = fetch_plan(session, request, &plan).await;
     let is_committed = request.isolation_level != 0;
     let (response, plan) = response(plan, fetched, is_committed);
     session.fetch_session = plan.session;
-    response
+    (response, room)
 }
 
 /// What was fetched of a partition.
@@ -91,11 +92,16 @@ impl Content {
 }
 
 /// Fetches until there is enough, or the time is over.
-async fn fetch_plan(session: &Session, request: &FetchRequest, plan: &Plan) -> Vec<Fetched> {
+async fn fetch_plan(
+    session: &Session,
+    request: &FetchRequest,
+    plan: &Plan,
+) -> (Vec<Fetched>, Share) {
     let is_follower = *request.replica_id >= 0 || *request.replica_state.replica_id >= 0;
     if is_follower {
         let refused = || Err(ResponseError::ReplicaNotAvailable.into());
-        return plan.items.iter().map(|_| refused()).collect();
+        let refused = plan.items.iter().map(|_| refused()).collect();
+        return (refused, Share::NONE);
     }
     let max_wait_ms = u64::try_from(request.max_wait_ms).unwrap_or(0);
     let deadline = Instant::now() + Duration::from_millis(max_wait_ms);
@@ -103,26 +109,34 @@ async fn fetch_plan(session: &Session, request: &FetchRequest, plan: &Plan) -> V
     let budget = usize::try_from(request.max_bytes)
         .unwrap_or(0)
         .min(FETCH_SIZE_BYTES_MAX);
+    let mut is_over = false;
     loop {
-        let (fetched, is_cut) = fetch_once(session, plan, budget).await;
+        let (fetched, is_cut, room) = fetch_once(session, plan, budget).await;
         let size_bytes: usize = fetched.iter().flatten().map(Content::size_bytes).sum();
         let is_enough = is_cut || size_bytes >= min_bytes.min(budget);
         let has_fault = fetched.iter().any(Result::is_err);
-        if is_enough || has_fault || fetched.is_empty() {
-            return fetched;
+        if is_enough || has_fault || is_over || fetched.is_empty() {
+            return (fetched, room);
         }
         let ends = fetched.iter().flatten();
         let ends: Vec<_> = ends.map(|it| (it.partition, it.bounds.committed)).collect();
         let watch = session.broker.watch(&ends).await;
-        if timeout_at(deadline, watch.changed()).await.is_err() {
-            return fetched;
+        // Nothing is held while it waits: what is there is read again.
+        let nothing = (room.bytes() == 0).then_some(fetched);
+        drop(room);
+        is_over = timeout_at(deadline, watch.changed()).await.is_err();
+        if let Some(nothing) = nothing
+            && is_over
+        {
+            return (nothing, Share::NONE);
         }
     }
 }
 
 /// Reads each partition once, within `budget` bytes altogether. Says whether something is left
-/// out that is there, so that there is nothing to wait for.
-async fn fetch_once(session: &Session, plan: &Plan, budget: usize) -> (Vec<Fetched>, bool) {
+/// out that is there, so that there is nothing to wait for, and what the batches take of the
+/// memory.
+async fn fetch_once(session: &Session, plan: &Plan, budget: usize) -> (Vec<Fetched>, bool, Share) {
     let reads: Vec<_> = plan
         .items
         .iter()
@@ -140,12 +154,15 @@ async fn fetch_once(session: &Session, plan: &Plan, budget: usize) -> (Vec<Fetch
         Ok(answers) => answers.into_iter(),
         Err(failure) => {
             let failed = || Err(Fault::from(failure.clone()));
-            return (plan.items.iter().map(|_| failed()).collect(), false);
+            let failed = plan.items.iter().map(|_| failed()).collect();
+            return (failed, false, Share::NONE);
         }
     };
+    let (budget, room) = room_for(session, answers.as_slice(), is_one_pass, budget).await;
     let mut reader = Reader {
         session,
         left: budget,
+        room,
         is_first: true,
         is_cut: false,
         is_one_pass,
@@ -160,7 +177,40 @@ async fn fetch_once(session: &Session, plan: &Plan, budget: usize) -> (Vec<Fetch
             Err(fault) => Err(fault),
         });
     }
-    (fetched, reader.is_cut)
+    let size_bytes = fetched.iter().flatten().map(Content::size_bytes).sum();
+    let mut room = reader.room;
+    match size_bytes > room.bytes() {
+        // The first batch comes whole, however large.
+        true => room.grow(size_bytes - room.bytes()),
+        false => room.shrink_to(size_bytes),
+    }
+    (fetched, reader.is_cut, room)
+}
+
+/// Takes the memory for what is there, or for a part of it: so much is read, and the rest by later
+/// fetches. Waits where there is none.
+async fn room_for(
+    session: &Session,
+    answers: &[Result<ReadReply, ReadError>],
+    is_one_pass: bool,
+    budget: usize,
+) -> (usize, Share) {
+    let there: usize = match is_one_pass {
+        true => answers
+            .iter()
+            .flatten()
+            .map(ReadReply::size_bytes_max)
+            .sum(),
+        // Only the bounds are known.
+        false => budget,
+    };
+    if there == 0 {
+        return (budget, Share::NONE);
+    }
+    let memory = session.broker.memory();
+    let size_bytes = there.min(budget).min(memory.response_bytes_max());
+    let kind = Memory::kind_of_response(size_bytes);
+    (size_bytes, memory.take(kind, size_bytes).await)
 }
 
 fn bounds_only(read: Read) -> Read {
@@ -197,6 +247,8 @@ fn read_of(
 struct Reader<'a> {
     session: &'a Session,
     left: usize,
+    /// What the batches may take of the memory.
+    room: Share,
     /// Nothing has been read yet: the next batch comes whatever its size.
     is_first: bool,
     /// Something has been left out.

@@ -7,7 +7,7 @@
 //!
 //! Spec: `DescribeConfigsRequest.json`; KIP-226 (sources), KIP-569 (types, documentation).
 
-use stele_core_broker::Action;
+use stele_core_broker::{Action, Kind as MemoryKind, Memory};
 use stele_core_engine::limits::OFFSET_METADATA_BYTES_MAX;
 use stele_wire_kafka::{
     RequestHeader,
@@ -73,7 +73,7 @@ fn describe(
         }
         BROKER => {
             check_broker(&resource.resource_name)?;
-            broker_configs(&session.settings)
+            broker_configs(&session.settings, session.broker.memory())
         }
         other => return Err(unsupported(other)),
     };
@@ -134,7 +134,7 @@ impl Value {
 }
 
 /// What the front is set to, by the names that Kafka's broker has for it.
-fn broker_configs(settings: &Settings) -> Vec<Value> {
+fn broker_configs(settings: &Settings, memory: &Memory) -> Vec<Value> {
     const LONG: Kind = Kind::Long { min: -1 };
     let bound = |it: Option<u64>| it.map_or("-1".to_owned(), |it| it.to_string());
     let value = |name, value: String, kind| Value {
@@ -183,7 +183,7 @@ fn broker_configs(settings: &Settings) -> Vec<Value> {
         ),
         value(
             "queued.max.request.bytes",
-            settings.request_memory_bytes_max.to_string(),
+            memory.max_bytes(MemoryKind::Requests).to_string(),
             LONG,
         ),
         value(

@@ -1,6 +1,6 @@
 //! What isn't Kafka: each ends the connection with one reason, and answers nothing.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use stele_test_testkit::TestBroker;
@@ -10,7 +10,7 @@ use stele_wire_kafka::{
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
-    sync::{Semaphore, watch},
+    sync::watch,
     task::JoinHandle,
 };
 
@@ -29,8 +29,7 @@ fn connect(broker: &TestBroker) -> Wire {
     let (near, far) = duplex(PIPE_SIZE_BYTES);
     let (stop, stopping) = watch::channel(false);
     let session = session(&broker.broker, settings());
-    let memory = Arc::new(Semaphore::new(1024));
-    let connection = Connection::new(near, session, memory, stopping.into());
+    let connection = Connection::new(near, session, stopping.into());
     Wire {
         far,
         end: tokio::spawn(connection.run()),

@@ -63,7 +63,7 @@ impl Client {
     ) -> Result<Option<Bytes>, SessionError> {
         let outcome = self.session.handle(frame(version, &request)).await?;
         let response = match outcome {
-            Answer::Reply(response) => Some(response),
+            Answer::Reply(response) | Answer::Records(response, _) => Some(response),
             Answer::Produce(mut pending) => pending.finish().await?,
         };
         Ok(response.map(|response| {

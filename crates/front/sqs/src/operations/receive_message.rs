@@ -12,9 +12,10 @@
 
 use std::ops::RangeInclusive;
 
+use smallvec::SmallVec;
 use stele_base_types::PartitionId;
-use stele_core_broker::{Action, LeasedBatch, LeasedMessage};
-use stele_core_engine::{LeaseRequest, LedgerId};
+use stele_core_broker::{Action, LeasedBatch, LeasedMessage, LeasedMessages, Memory};
+use stele_core_engine::{LeaseRequest, LeasedRecord, LedgerId, Outcome, Settle, SettleItem};
 use stele_wire_sqs::{
     Error, MessageAttribute, Response, md5_of_attributes, md5_of_body, receive_message,
 };
@@ -22,7 +23,7 @@ use stele_wire_sqs::{
 use crate::{
     attributes, errors,
     front::{Context, Front},
-    limits::{RECEIVE_MESSAGES, RECEIVE_WAIT_S, VISIBILITY_TIMEOUT_S},
+    limits::{RECEIVE_MESSAGES, RECEIVE_WAIT_S, RECEIVED_BYTES_MAX, VISIBILITY_TIMEOUT_S},
     message_id::{message_id, sequence_number},
     outgoing::{check_fifo_id, hash_of_id},
     queue::Queue,
@@ -59,17 +60,68 @@ pub(super) async fn run(
         if batches.is_empty() {
             break;
         }
-        for batch in batches {
-            let leased = front.broker.messages(queue.log, batch).await;
-            for leased in leased.map_err(errors::of_broker)? {
-                messages.push(message(front, &queue, &request, leased));
-            }
+        for leased in read(front, &queue, batches).await? {
+            messages.push(message(front, &queue, &request, leased));
         }
         lease.wait_ms = None;
     }
     Ok(Response::ReceiveMessage(receive_message::Response {
         messages,
     }))
+}
+
+/// The messages of leased records. Where they are very large, what is beyond a response's size
+/// returns to its place.
+async fn read(
+    front: &Front,
+    queue: &Queue,
+    batches: Vec<LeasedBatch>,
+) -> Result<Vec<LeasedMessage>, Error> {
+    let broker = &front.broker;
+    let batches = batches.into_iter().map(|batch| batch.messages(queue.log));
+    let mut batches: Vec<LeasedMessages> = batches.collect();
+    let size_bytes = batches.iter().map(LeasedMessages::size_bytes_max).sum();
+    let kind = Memory::kind_of_response(size_bytes);
+    let mut room = broker.memory().take(kind, size_bytes).await;
+    let mut messages = Vec::new();
+    let mut received_bytes = 0;
+    for batch in &mut batches {
+        let part = room.split(batch.size_bytes_max());
+        let read = broker.read_leased(batch, part).await;
+        read.map_err(errors::of_broker)?;
+        while received_bytes <= RECEIVED_BYTES_MAX {
+            let message = broker.next_message(batch).await;
+            let Some(message) = message.map_err(errors::of_broker)? else {
+                break;
+            };
+            received_bytes += message.record.size_bytes();
+            messages.push(message);
+        }
+        give_back(front, queue, batch).await;
+    }
+    Ok(messages)
+}
+
+async fn give_back(front: &Front, queue: &Queue, left: &LeasedMessages) {
+    let partition = left.partition();
+    let item = |lease: &LeasedRecord| SettleItem {
+        partition,
+        offset: lease.offset,
+        lease: Some(lease.lease),
+    };
+    let items: SmallVec<_> = left.leases().iter().map(item).collect();
+    if items.is_empty() {
+        return;
+    }
+    let settle = Settle {
+        log: queue.log,
+        ledger: LedgerId::DEFAULT,
+        items,
+        outcome: Outcome::Return(0),
+        durable: false,
+    };
+    // Where it can't be done, they return by their deadlines.
+    drop(front.broker.settle(settle).await);
 }
 
 /// Leases; a wait ends empty-handed when the front is to stop.

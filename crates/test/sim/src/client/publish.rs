@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 use stele_base_types::PartitionIndex;
-use stele_core_broker::{AnswerTo, Error, ReplyTo, Request};
+use stele_core_broker::{AnswerTo, Error, ReplyTo, Request, Share};
 use stele_core_engine::{
     Append, AppendError, AppendResult, AppendTarget, Columns, LogDefinition, ProducerStamp,
     Schedule,
@@ -197,6 +197,7 @@ fn send_to(turn: &mut Turn<'_>, publish: Publish, body: Bytes, reply: ReplyTo) {
         append,
         body,
         reply,
+        room: Share::NONE,
     };
     turn.process.handle(shard, request, turn.now);
 }

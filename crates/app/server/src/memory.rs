@@ -1,0 +1,93 @@
+//! How much memory the process keeps to, where nobody has said.
+
+use std::path::{Path, PathBuf};
+
+use rustix::system::sysinfo;
+use stele_app_config::Settings;
+use stele_base_env::Disk;
+
+/// The part of the machine's memory that the process takes for itself. The rest is the page
+/// cache's, which reads are served from, and other processes'.
+const PARTS_OF_MACHINE: u64 = 4;
+
+/// Where the system shows control groups.
+const CONTROL_GROUPS: &str = "/sys/fs/cgroup";
+
+/// The ceiling that is set, or a part of the machine's memory.
+pub(crate) fn ceiling_bytes(settings: &Settings, disk: &dyn Disk) -> usize {
+    let set = settings.limits.memory.map(|size| size.0);
+    let ceiling = set.unwrap_or_else(|| available_bytes(disk) / PARTS_OF_MACHINE);
+    usize::try_from(ceiling).unwrap_or(usize::MAX)
+}
+
+/// What the machine has, or less where the process's control group, or one that it lies in, may
+/// have less.
+fn available_bytes(disk: &dyn Disk) -> u64 {
+    let machine = sysinfo();
+    // The fields are as wide as the machine's words.
+    let machine_bytes = u64::from(machine.mem_unit).saturating_mul(machine.totalram as u64);
+    let own = read(disk, Path::new("/proc/self/cgroup")).unwrap_or_default();
+    control_groups(&own)
+        .iter()
+        .filter_map(|file| limit_of(&read(disk, file)?))
+        .fold(machine_bytes, u64::min)
+}
+
+fn read(disk: &dyn Disk, path: &Path) -> Option<String> {
+    let bytes = disk.read(path).ok()?;
+    String::from_utf8(bytes.to_vec()).ok()
+}
+
+/// The files with the limits of the process's control group and of those above it, of both versions
+/// of the interface. `own` is what the system says the groups of the process are.
+fn control_groups(own: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for line in own.lines() {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else {
+            continue;
+        };
+        let (root, file) = match controllers {
+            "" => (CONTROL_GROUPS.to_owned(), "memory.max"),
+            "memory" => (format!("{CONTROL_GROUPS}/memory"), "memory.limit_in_bytes"),
+            _ => continue,
+        };
+        // Within a container the path may be that of the host, which isn't there: then the root is
+        // the group's own.
+        let path = Path::new(path.trim_start_matches('/'));
+        files.extend(
+            path.ancestors()
+                .map(|group| Path::new(&root).join(group).join(file)),
+        );
+    }
+    files
+}
+
+/// A group without a limit says `max`, or a number that no machine has.
+fn limit_of(text: &str) -> Option<u64> {
+    text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limits_of_all_groups_above_count() {
+        let found = control_groups("0::/a/b\n3:cpu:/c\n");
+        let expected =
+            ["/a/b/", "/a/", "/"].map(|group| format!("/sys/fs/cgroup{group}memory.max"));
+        assert_eq!(found, expected.map(PathBuf::from));
+        let found = control_groups("4:memory:/c");
+        assert_eq!(
+            found[0],
+            Path::new("/sys/fs/cgroup/memory/c/memory.limit_in_bytes")
+        );
+    }
+
+    #[test]
+    fn a_group_without_a_limit_has_none() {
+        assert_eq!(limit_of("max\n"), None);
+        assert_eq!(limit_of("1048576\n"), Some(1 << 20));
+    }
+}

@@ -1,0 +1,204 @@
+//! Opening compressed batches, within the memory that there is for it.
+//!
+//! How much a batch opens to is known only once it is: a few kilobytes may be a hundred megabytes.
+//! So one is opened with a small limit first, and with a larger one where that was too little; what
+//! is done in vain is a third of the work at most. It happens on threads where it holds nobody up.
+//!
+//! A batch that is read piece by piece, as the messages of a queue are, is opened once: it stays
+//! here until it has been worked off, or others need the memory. Nothing that leaves here refers to
+//! it, so that those who wait for the memory wait for work alone, never for a client.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use stele_base_types::{Offset, PartitionId};
+use stele_wire_batch::{Batch, DECOMPRESSED_SIZE_BYTES_MAX, Error, Place, Times};
+
+use crate::{Broker, Failure, Kind, Memory, Share, charged};
+
+/// What a batch may open to that is looked into where it came, in well under a millisecond; and the
+/// limit that is tried first elsewhere.
+const FIRST_LIMIT_BYTES: usize = 128 * 1024;
+
+/// What a batch opens to, as a guess, in multiples of its size; and how much more is tried next.
+const GROWTH: usize = 4;
+
+/// Batches that are kept while they are being worked off.
+const BEGUN_MAX: usize = 64;
+
+impl Broker {
+    /// Validates a batch that a client sent, as [`Batch::validate`] does. What takes a while is
+    /// done on a thread where that holds nobody up.
+    pub async fn validate(&self, batch: &Batch) -> Result<Result<Option<Times>, Error>, Failure> {
+        match batch.validate(FIRST_LIMIT_BYTES) {
+            Err(Error::DecompressedTooLarge { .. }) => {}
+            validated => return Ok(validated),
+        }
+        let to_validate = batch.clone();
+        let validate = move |limit| or_more(to_validate.validate(limit), limit);
+        let validated = self.opening().run(batch.bytes().len(), validate).await;
+        validated.map(|(validated, _)| validated)
+    }
+}
+
+/// `None` where the limit was too little, and there is a larger one.
+fn or_more<T>(result: Result<T, Error>, limit: usize) -> Option<Result<T, Error>> {
+    match result {
+        Err(Error::DecompressedTooLarge { .. }) if limit < DECOMPRESSED_SIZE_BYTES_MAX => None,
+        result => Some(result),
+    }
+}
+
+/// Opens batches, and keeps those that are being worked off.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    memory: Memory,
+    /// The one that was read last comes last.
+    begun: Mutex<VecDeque<Begun>>,
+    /// One batch isn't opened by two at once.
+    gates: [tokio::sync::Mutex<()>; 8],
+}
+
+/// How far the readers of a batch are.
+#[derive(Clone, Debug)]
+struct Begun {
+    partition: PartitionId,
+    base_offset: Offset,
+    /// Where it was compressed.
+    opened: Option<Bytes>,
+    /// The first record behind what was read, with where it is.
+    reached: (Offset, Place),
+}
+
+/// A batch that can be read.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) bytes: Bytes,
+    /// Where to begin for the record that is wanted; at the batch's start, if nowhere else.
+    pub(crate) place: Option<Place>,
+}
+
+impl Opening {
+    pub(crate) fn new(memory: Memory) -> Self {
+        Self {
+            memory,
+            begun: Mutex::default(),
+            gates: Default::default(),
+        }
+    }
+
+    /// Does what decompresses no more than the limit that it is given, which gives `None` where
+    /// that is too little, and the memory that it may take. A batch of `size_bytes` is opened.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        size_bytes: usize,
+        open: impl Fn(usize) -> Option<T> + Send + Sync + 'static,
+    ) -> Result<(T, Share), Failure> {
+        let open = Arc::new(open);
+        let guess = size_bytes.saturating_mul(GROWTH);
+        let mut limit = guess.clamp(FIRST_LIMIT_BYTES, DECOMPRESSED_SIZE_BYTES_MAX);
+        loop {
+            let room = self.room(limit).await;
+            let open = Arc::clone(&open);
+            let opened = tokio::task::spawn_blocking(move || open(limit)).await;
+            match opened.map_err(|_| Failure::Stopping)? {
+                Some(opened) => return Ok((opened, room)),
+                None if limit == DECOMPRESSED_SIZE_BYTES_MAX => {
+                    let limit_bytes = limit;
+                    return Err(crate::read::unreadable(Error::DecompressedTooLarge {
+                        limit_bytes,
+                    }));
+                }
+                None => limit = (limit * GROWTH).min(DECOMPRESSED_SIZE_BYTES_MAX),
+            }
+        }
+    }
+
+    /// Opens a batch of a partition to read the record at `wanted`.
+    pub(crate) async fn open(
+        &self,
+        partition: PartitionId,
+        base_offset: Offset,
+        batch: &Batch,
+        wanted: Offset,
+    ) -> Result<Result<Opened, Error>, Failure> {
+        if !batch.is_compressed() {
+            // Most are read from their start.
+            let begun = (wanted > base_offset).then(|| self.find(partition, base_offset, wanted));
+            let place = begun.flatten().and_then(|(_, place)| place);
+            let opened = batch.open(usize::MAX);
+            return Ok(opened.map(|bytes| Opened { bytes, place }));
+        }
+        let gate = (base_offset.0 ^ partition.log.0) as usize % self.gates.len();
+        let _gate = self.gates[gate].lock().await;
+        if let Some((Some(bytes), place)) = self.find(partition, base_offset, wanted) {
+            return Ok(Ok(Opened { bytes, place }));
+        }
+        let to_open = batch.clone();
+        let open = move |limit| or_more(to_open.open(limit), limit);
+        let (opened, mut room) = self.run(batch.bytes().len(), open).await?;
+        Ok(opened.map(|bytes| {
+            room.shrink_to(bytes.len());
+            Opened {
+                bytes: charged(bytes, room),
+                place: None,
+            }
+        }))
+    }
+
+    /// Takes note of how far a batch was read, for who reads on.
+    pub(crate) fn note(
+        &self,
+        partition: PartitionId,
+        base_offset: Offset,
+        opened: Option<Bytes>,
+        reached: (Offset, Place),
+    ) {
+        self.forget(partition, base_offset);
+        let mut begun = self.begun.lock();
+        if begun.len() == BEGUN_MAX {
+            begun.pop_front();
+        }
+        begun.push_back(Begun {
+            partition,
+            base_offset,
+            opened: opened.filter(|_| !self.memory.is_short(Kind::Opened)),
+            reached,
+        });
+    }
+
+    /// A batch has been worked off.
+    pub(crate) fn forget(&self, partition: PartitionId, base_offset: Offset) {
+        let is_it = |it: &Begun| it.partition == partition && it.base_offset == base_offset;
+        self.begun.lock().retain(|begun| !is_it(begun));
+    }
+
+    /// What is known of a batch for who wants the record at `wanted`.
+    fn find(
+        &self,
+        partition: PartitionId,
+        base_offset: Offset,
+        wanted: Offset,
+    ) -> Option<(Option<Bytes>, Option<Place>)> {
+        let begun = self.begun.lock();
+        let mut known = begun.iter();
+        let known = known.find(|it| it.partition == partition && it.base_offset == base_offset)?;
+        let (reached, place) = known.reached;
+        let place = (reached <= wanted).then_some(place);
+        Some((known.opened.clone(), place))
+    }
+
+    /// Memory to open a batch to so many bytes. Batches that are only kept make room.
+    async fn room(&self, bytes: usize) -> Share {
+        loop {
+            if let Some(room) = self.memory.try_take(Kind::Opened, bytes) {
+                return room;
+            }
+            let kept = self.begun.lock().pop_front();
+            if kept.is_none() {
+                return self.memory.take(Kind::Opened, bytes).await;
+            }
+        }
+    }
+}

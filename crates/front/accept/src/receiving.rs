@@ -1,0 +1,127 @@
+//! A request that is being received: what it takes of the memory, and how long it may take.
+
+use std::time::Duration;
+
+use stele_core_broker::{Kind, Memory, Share};
+use tokio::time::{Instant, sleep_until};
+
+/// How long a request may take from its first byte to its last, beside the time for its bytes.
+const TIME: Duration = Duration::from_secs(30);
+
+/// So many bytes a second are waited for.
+const BYTES_PER_S: f64 = 1_000_000.0;
+
+/// The same while others wait for the memory that the request takes.
+const TIME_WHEN_SHORT: Duration = Duration::from_secs(5);
+
+/// The same.
+const BYTES_PER_S_WHEN_SHORT: f64 = 10_000_000.0;
+
+/// A request of which a part has come.
+///
+/// Memory is taken as the bytes come, so that a client which only claims a size holds nothing back.
+/// Where there is none left, several such requests could wait for each other for good: so the rest
+/// of one is then taken whole, of a pool that nobody waits for with a share of it, and those
+/// requests get through one after the other.
+#[derive(Debug)]
+pub struct Receiving {
+    memory: Memory,
+    kind: Kind,
+    room: Share,
+    late: Share,
+    begun: Instant,
+}
+
+impl Receiving {
+    /// One that takes memory of this kind.
+    pub fn new(memory: Memory, kind: Kind) -> Self {
+        Self {
+            kind,
+            room: memory.note(kind, 0),
+            memory,
+            late: Share::NONE,
+            begun: Instant::now(),
+        }
+    }
+
+    fn covered(&self) -> usize {
+        self.room.bytes() + self.late.bytes()
+    }
+
+    /// Takes what is missing to `bytes`; says whether there was room.
+    pub fn try_cover(&mut self, bytes: usize) -> bool {
+        let missing = bytes.saturating_sub(self.covered());
+        missing == 0 || self.room.try_grow(missing)
+    }
+
+    /// Waits for what is missing to the whole request. What it waits isn't the client's fault.
+    pub async fn cover(&mut self, size_bytes: usize) {
+        let missing = size_bytes.saturating_sub(self.covered());
+        let waited = Instant::now();
+        self.late = self.memory.take(self.late_kind(), missing).await;
+        self.begun += waited.elapsed();
+    }
+
+    /// Returns once the request, of which `received` bytes have come, has had its time.
+    pub async fn is_late(&self, received: usize) {
+        let within = |time: Duration, per_s: f64| {
+            self.begun + time + Duration::from_secs_f64(received as f64 / per_s)
+        };
+        let calm = within(TIME, BYTES_PER_S);
+        sleep_until(within(TIME_WHEN_SHORT, BYTES_PER_S_WHEN_SHORT)).await;
+        tokio::select! {
+            () = self.memory.pressed(self.late_kind()) => {}
+            () = sleep_until(calm) => {}
+        }
+    }
+
+    /// Of which memory the rest is taken where there is no room. Clients who aren't known keep to
+    /// their own, and wait for each other at worst until one has had its time.
+    fn late_kind(&self) -> Kind {
+        match self.kind {
+            Kind::UnknownClients => Kind::UnknownClients,
+            _ => Kind::LateRequests,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1024 * 1024;
+
+    fn used(memory: &Memory, kind: &str) -> usize {
+        let mut uses = memory.uses();
+        uses.find(|it| it.kind == kind).unwrap().used_bytes
+    }
+
+    #[tokio::test]
+    async fn memory_is_taken_as_bytes_come_and_the_rest_whole_where_there_is_none_left() {
+        let memory = Memory::new(100 * MIB);
+        let mut first = Receiving::new(memory.clone(), Kind::Requests);
+        assert!(first.try_cover(10 * MIB));
+        assert_eq!(used(&memory, "requests"), 10 * MIB);
+        let mut second = Receiving::new(memory.clone(), Kind::Requests);
+        assert!(second.try_cover(4 * MIB));
+        assert!(!second.try_cover(6 * MIB));
+        second.cover(9 * MIB).await;
+        assert_eq!(used(&memory, "late_requests"), 5 * MIB);
+        drop((first, second));
+        assert_eq!(memory.uses().map(|it| it.used_bytes).sum::<usize>(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_has_time_for_its_bytes_and_less_where_others_wait() {
+        let memory = Memory::new(MIB);
+        let receiving = Receiving::new(memory.clone(), Kind::Requests);
+        let begun = Instant::now();
+        receiving.is_late(10_000_000).await;
+        assert_eq!(begun.elapsed().as_secs(), 30 + 10);
+        let _short = memory.note(Kind::LateRequests, MIB);
+        let receiving = Receiving::new(memory.clone(), Kind::Requests);
+        let begun = Instant::now();
+        receiving.is_late(10_000_000).await;
+        assert_eq!(begun.elapsed().as_secs(), 5 + 1);
+    }
+}

@@ -1,0 +1,100 @@
+//! The memory for what is on its way to the client.
+//!
+//! It is waited for only while nothing is on its way: who holds some of it goes on when the client
+//! has read.
+
+use std::collections::VecDeque;
+
+use stele_core_broker::{Kind, Memory, Share};
+
+/// What waits in the output without being counted: as much as a socket's buffer.
+const UNCOUNTED_BYTES: usize = 64 * 1024;
+
+/// What is on its way takes of the memory.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    memory: Memory,
+    /// For stored bytes, by the position in the output up to which there are slices of them.
+    stored: VecDeque<(u64, Share)>,
+    /// For what was copied into the output.
+    copied: Share,
+    /// What was waited for.
+    granted: Share,
+    /// What there was no room for.
+    wanted: Option<usize>,
+}
+
+impl Outgoing {
+    pub(super) fn new(memory: Memory) -> Self {
+        Self {
+            copied: memory.note(Kind::Responses, 0),
+            memory,
+            stored: VecDeque::new(),
+            granted: Share::NONE,
+            wanted: None,
+        }
+    }
+
+    /// Takes memory, where there is room at once.
+    pub(crate) fn take(&mut self, bytes: usize) -> Option<Share> {
+        let granted = std::mem::take(&mut self.granted);
+        if granted.bytes() >= bytes && bytes > 0 {
+            return Some(granted);
+        }
+        let kind = Memory::kind_of_response(bytes);
+        let taken = self.memory.try_take(kind, bytes);
+        self.wanted = taken.is_none().then_some(bytes);
+        taken
+    }
+
+    /// Takes memory though there may be no room.
+    pub(crate) fn note(&self, bytes: usize) -> Share {
+        self.memory.note(Memory::kind_of_response(bytes), bytes)
+    }
+
+    /// Has memory for so many bytes in the output, where there is room at once.
+    pub(super) fn cover(&mut self, bytes: usize) -> bool {
+        let missing = bytes.saturating_sub(self.copied.bytes());
+        let is_covered = bytes <= UNCOUNTED_BYTES || missing == 0 || self.copied.try_grow(missing);
+        self.wanted = (!is_covered).then_some(bytes);
+        is_covered
+    }
+
+    /// Keeps memory until the output is written up to this position.
+    pub(crate) fn hold(&mut self, position: u64, room: Share) {
+        if room.bytes() > 0 {
+            self.stored.push_back((position, room));
+        }
+    }
+
+    /// Gives back what stands for what is written.
+    pub(super) fn written(&mut self, position: u64, pending: u64) {
+        while self.stored.front().is_some_and(|(end, _)| *end <= position) {
+            self.stored.pop_front();
+        }
+        let pending = usize::try_from(pending).unwrap_or(usize::MAX);
+        if self.copied.bytes() > pending {
+            self.copied.shrink_to(pending);
+        }
+    }
+
+    /// Whether others wait for memory, too.
+    pub(super) fn is_short(&self) -> bool {
+        self.memory.is_short(Kind::Responses)
+    }
+
+    /// Whether something waits for memory.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.wanted.is_some()
+    }
+
+    /// Waits for what there was no room for. To be called only while nothing is on its way.
+    /// Cancelling loses nothing.
+    pub(crate) async fn grant(&mut self) {
+        if let Some(bytes) = self.wanted {
+            let kind = Memory::kind_of_response(bytes);
+            self.granted = self.memory.take(kind, bytes).await;
+            self.wanted = None;
+        }
+    }
+}

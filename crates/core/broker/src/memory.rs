@@ -297,6 +297,8 @@ impl Drop for Asked<'_> {
 pub struct Share {
     pool: Option<Arc<Pool>>,
     bytes: usize,
+    /// Of another pool.
+    other: Option<Box<Self>>,
 }
 
 impl Share {
@@ -304,16 +306,18 @@ impl Share {
     pub const NONE: Self = Self {
         pool: None,
         bytes: 0,
+        other: None,
     };
 
     fn of(pool: &Arc<Pool>, bytes: usize) -> Self {
         Self {
             pool: Some(Arc::clone(pool)),
             bytes,
+            other: None,
         }
     }
 
-    /// How much it is.
+    /// How much it is, of its first pool.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -343,13 +347,22 @@ impl Share {
         drop(self.split_off(bytes));
     }
 
-    /// Adds a share of the same pool.
-    pub fn merge(&mut self, mut other: Self) {
+    /// Whether both are of one pool.
+    pub fn is_of(&self, other: &Self) -> bool {
+        let pool = |share: &Self| share.pool.as_ref().map(Arc::as_ptr);
+        pool(self) == pool(other)
+    }
+
+    /// Adds a share. What is done with the sum is done with the part of the first pool; the rest is
+    /// given back with it.
+    pub fn merge(&mut self, mut added: Self) {
         if self.pool.is_none() {
-            *self = other;
-        } else {
-            debug_assert!(other.pool.is_none() || same(&self.pool, &other.pool));
-            self.bytes += std::mem::take(&mut other.bytes);
+            *self = added;
+        } else if self.is_of(&added) {
+            self.bytes += std::mem::take(&mut added.bytes);
+        } else if added.bytes > 0 {
+            let other = self.other.get_or_insert_default();
+            other.merge(added);
         }
     }
 
@@ -365,13 +378,9 @@ impl Share {
         Self {
             pool: self.pool.clone(),
             bytes: rest,
+            other: None,
         }
     }
-}
-
-fn same(one: &Option<Arc<Pool>>, other: &Option<Arc<Pool>>) -> bool {
-    let one = one.as_ref().map(Arc::as_ptr);
-    one == other.as_ref().map(Arc::as_ptr)
 }
 
 /// Bytes that keep their share for as long as any part of them is kept.

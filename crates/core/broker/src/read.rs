@@ -110,6 +110,28 @@ impl ReadReply {
         sizes.fold(0, usize::saturating_add)
     }
 
+    /// The bounds alone.
+    #[must_use]
+    pub fn without_batches(mut self) -> Self {
+        self.slices.clear();
+        self
+    }
+
+    /// So many bytes of it at most, beside the first batch.
+    #[must_use]
+    pub fn limited(mut self, bytes_max: usize) -> Self {
+        let mut left = bytes_max;
+        let mut is_first = true;
+        self.slices.retain_mut(|slice| {
+            let is_wanted = is_first || left > 0;
+            slice.limit(left);
+            left = left.saturating_sub(slice.size_bytes_max());
+            is_first = false;
+            is_wanted
+        });
+        self
+    }
+
     /// The batches, in order, each with its own base offset in its header. Reads from the disk, on
     /// a thread for that, where they are no longer in memory.
     pub async fn resolve(self) -> Result<Vec<Batch>, Failure> {

@@ -22,6 +22,6 @@ mod stop;
 pub use impatient::{Impatient, WRITE_STALL};
 pub use patience::stalled;
 pub use reading::read;
-pub use receiving::Receiving;
+pub use receiving::{Progress, Receiving};
 pub use serve::{Accepted, Limits, serve};
 pub use stop::Stop;

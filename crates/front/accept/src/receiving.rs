@@ -11,18 +11,19 @@ const TIME: Duration = Duration::from_secs(30);
 /// So many bytes a second are waited for.
 const BYTES_PER_S: f64 = 1_000_000.0;
 
-/// The same while others wait for the memory that the request takes.
-const TIME_WHEN_SHORT: Duration = Duration::from_secs(5);
+/// How long a request may stand still while others wait for the memory that it takes: what its
+/// client has sent is there by then.
+const STILL_WHEN_SHORT: Duration = Duration::from_secs(1);
 
-/// The same.
-const BYTES_PER_S_WHEN_SHORT: f64 = 10_000_000.0;
+/// Fewer bytes than this are no progress.
+const PROGRESS_BYTES: u64 = 64 * 1024;
 
 /// A request of which a part has come.
 ///
 /// Memory is taken as the bytes come, so that a client which only claims a size holds nothing back.
 /// Where there is none left, several such requests could wait for each other for good: so the rest
-/// of one is then taken whole, of a pool that nobody waits for with a share of it, and those
-/// requests get through one after the other.
+/// of one is then taken whole, where there is room again or of a pool that nobody waits for with a
+/// share of it, and they get through one after the other.
 #[derive(Debug)]
 pub struct Receiving {
     memory: Memory,
@@ -30,6 +31,50 @@ pub struct Receiving {
     room: Share,
     late: Share,
     begun: Instant,
+    progress: Progress,
+}
+
+/// Whether bytes come.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    since: Instant,
+    bytes: u64,
+}
+
+impl Progress {
+    /// None yet.
+    pub fn new() -> Self {
+        Self {
+            since: Instant::now(),
+            bytes: 0,
+        }
+    }
+
+    /// So many have come by now.
+    pub fn note(&mut self, bytes: u64) {
+        if bytes >= self.bytes.saturating_add(PROGRESS_BYTES) {
+            *self = Self {
+                since: Instant::now(),
+                bytes,
+            };
+        }
+    }
+
+    /// None could come meanwhile.
+    pub fn rest(&mut self) {
+        self.since = Instant::now();
+    }
+
+    /// Returns once it has stood still for longer than it may while others wait.
+    pub async fn ceases(&self) {
+        sleep_until(self.since + STILL_WHEN_SHORT).await;
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Receiving {
@@ -41,6 +86,7 @@ impl Receiving {
             memory,
             late: Share::NONE,
             begun: Instant::now(),
+            progress: Progress::new(),
         }
     }
 
@@ -58,18 +104,27 @@ impl Receiving {
     pub async fn cover(&mut self, size_bytes: usize) {
         let missing = size_bytes.saturating_sub(self.covered());
         let waited = Instant::now();
-        self.late = self.memory.take(self.late_kind(), missing).await;
+        tokio::select! {
+            biased;
+            room = self.memory.take(self.kind, missing) => self.room.merge(room),
+            late = self.memory.take(self.late_kind(), missing) => self.late = late,
+        }
         self.begun += waited.elapsed();
+        self.progress.rest();
+    }
+
+    /// So many bytes have come.
+    pub fn received(&mut self, bytes: usize) {
+        self.progress.note(bytes as u64);
     }
 
     /// Returns once the request, of which `received` bytes have come, has had its time.
     pub async fn is_late(&self, received: usize) {
-        let within = |time: Duration, per_s: f64| {
-            self.begun + time + Duration::from_secs_f64(received as f64 / per_s)
-        };
-        let calm = within(TIME, BYTES_PER_S);
-        sleep_until(within(TIME_WHEN_SHORT, BYTES_PER_S_WHEN_SHORT)).await;
+        let for_bytes = Duration::from_secs_f64(received as f64 / BYTES_PER_S);
+        let calm = self.begun + TIME + for_bytes;
+        self.progress.ceases().await;
         tokio::select! {
+            () = self.memory.pressed(self.kind) => {}
             () = self.memory.pressed(self.late_kind()) => {}
             () = sleep_until(calm) => {}
         }
@@ -112,7 +167,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_request_has_time_for_its_bytes_and_less_where_others_wait() {
+    async fn a_request_has_time_for_its_bytes_and_may_not_stand_still_where_others_wait() {
         let memory = Memory::new(MIB);
         let receiving = Receiving::new(memory.clone(), Kind::Requests);
         let begun = Instant::now();
@@ -122,6 +177,6 @@ mod tests {
         let receiving = Receiving::new(memory.clone(), Kind::Requests);
         let begun = Instant::now();
         receiving.is_late(10_000_000).await;
-        assert_eq!(begun.elapsed().as_secs(), 5 + 1);
+        assert_eq!(begun.elapsed(), STILL_WHEN_SHORT);
     }
 }

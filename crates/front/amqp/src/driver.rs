@@ -29,7 +29,7 @@ use crate::{
     errors::Fault,
     handshake,
     heartbeat::{Due, Heartbeat},
-    limits::{CLOSE_TIMEOUT, OUTBOX_HIGH_BYTES, READ_BYTES, READ_BYTES_MIN, WRITE_SLICES},
+    limits::{CLOSE_TIMEOUT, READ_BYTES, READ_BYTES_MIN, WRITE_SLICES},
     session::Failure,
     settings::Settings,
 };
@@ -184,7 +184,7 @@ impl Driver {
         shutdown: &mut Stop,
     ) -> Happened {
         let connection = &mut self.connection;
-        let has_room = connection.outbox.pending() < OUTBOX_HIGH_BYTES;
+        let has_room = connection.outbox.has_room();
         let takes_frames = has_room && connection.takes_input();
         let is_over = connection.progress() == Progress::Over;
         let wants = !is_over && (takes_frames || self.input.len() < READ_BYTES);
@@ -218,10 +218,12 @@ impl Driver {
                 Happened::Written(count)
             }
             () = connection.events.receive(events), if has_room && is_open => Happened::Told,
-            changed = connection.incoming.changed(unfinished), if awaits_memory => match changed {
-                Changed::MayRead => Happened::Granted,
-                Changed::Late => Happened::Late,
-            },
+            changed = connection.incoming.changed(reads, unfinished), if awaits_memory => {
+                match changed {
+                    Changed::MayRead => Happened::Granted,
+                    Changed::Late => Happened::Late,
+                }
+            }
             () = connection.outgoing.grant(), if !is_writing && connection.outgoing.is_wanted() => {
                 Happened::Granted
             }
@@ -263,7 +265,7 @@ impl Driver {
     }
 
     fn takes_frames(&self) -> bool {
-        let has_room = self.connection.outbox.pending() < OUTBOX_HIGH_BYTES;
+        let has_room = self.connection.outbox.has_room();
         has_room && self.connection.takes_input() && !self.lost
     }
 

@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use stele_wire_amqp::{ContentHeader, HEARTBEAT_FRAME, Method, RawProperties, Writer, encode};
 use stele_wire_amqp::{limits::FRAME_OVERHEAD_BYTES, method::basic};
 
-use crate::limits::BODY_COPY_BYTES;
+use crate::limits::{BODY_COPY_BYTES, OUTBOX_HIGH_BYTES};
 
 /// Frames in the order they are to be written.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(crate) struct Outbox {
     /// Octets ever put in and ever written: positions that outlast the octets themselves.
     queued: u64,
     written: u64,
+    /// The position after the last octet of a very large body. All of it is there until then.
+    large_until: u64,
 }
 
 impl Outbox {
@@ -32,6 +34,7 @@ impl Outbox {
             body_frame_bytes_max: usize::try_from(payload).unwrap_or(usize::MAX),
             queued: 0,
             written: 0,
+            large_until: 0,
         }
     }
 
@@ -64,6 +67,14 @@ impl Outbox {
             let size = rest.len().min(self.body_frame_bytes_max);
             self.body_frame(channel, rest.split_to(size));
         }
+        if body.len() as u64 > OUTBOX_HIGH_BYTES {
+            self.large_until = self.queued;
+        }
+    }
+
+    /// Whether there is room for more deliveries.
+    pub(crate) fn has_room(&self) -> bool {
+        self.pending() < OUTBOX_HIGH_BYTES && self.written >= self.large_until
     }
 
     /// Puts a heartbeat in.

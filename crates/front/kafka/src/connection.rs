@@ -268,11 +268,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let size_bytes = length.map_or(0, |length| u32::from_be_bytes(*length) as usize);
         let size_bytes = LENGTH_SIZE_BYTES + size_bytes;
         let missing = size_bytes.saturating_sub(self.inbox.len());
-        let room = missing.clamp(READ_SIZE_BYTES, READ_AHEAD_BYTES_MAX);
+        // As much again as has come: what is only claimed takes little.
+        let ahead = self
+            .inbox
+            .len()
+            .clamp(READ_SIZE_BYTES, READ_AHEAD_BYTES_MAX);
+        let room = missing.min(ahead);
         let memory = self.session.broker.memory();
         let receiving = self
             .receiving
             .get_or_insert_with(|| Receiving::new(memory.clone(), Kind::Requests));
+        receiving.received(self.inbox.len());
         if !receiving.try_cover((self.inbox.len() + room).min(size_bytes)) {
             // What this connection itself has in flight must not keep it waiting for ever.
             self.finish_produces().await?;

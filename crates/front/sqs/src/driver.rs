@@ -154,6 +154,7 @@ async fn read(mut body: Incoming, room: &mut Receiving) -> Result<Bytes, Error> 
             room.cover(length.unwrap_or(BODY_BYTES_MAX)).await;
         }
         read.extend_from_slice(&data);
+        room.received(read.len());
     }
 }
 

@@ -68,6 +68,13 @@ impl Slice {
         }
     }
 
+    /// Leaves out batches beyond so many bytes, but for the first.
+    pub fn limit(&mut self, size_bytes_max: usize) {
+        if let Self::Disk(plan) = self {
+            plan.wanted.size_bytes_max = plan.wanted.size_bytes_max.min(size_bytes_max);
+        }
+    }
+
     /// The offset after its last batch, where its size wasn't limited: where to read on.
     pub fn next_offset(&self) -> Offset {
         match self {
@@ -136,15 +143,18 @@ impl ReadPlan {
         next.unwrap_or(self.wanted.until).min(self.wanted.until)
     }
 
+    /// What is read for it: of a journal file whole pieces.
     fn size_bytes_max(&self) -> usize {
-        let there = match &self.source {
-            Source::Segment { segment, .. } => segment.size_bytes,
-            Source::Journal { pieces, .. } => {
-                pieces.iter().map(|piece| u64::from(piece.size_bytes)).sum()
+        match &self.source {
+            Source::Segment { segment, .. } => {
+                let there = usize::try_from(segment.size_bytes).unwrap_or(usize::MAX);
+                there.min(self.wanted.size_bytes_max)
             }
-        };
-        let there = usize::try_from(there).unwrap_or(usize::MAX);
-        there.min(self.wanted.size_bytes_max)
+            Source::Journal { pieces, .. } => {
+                let pieces = needed(pieces, self.wanted.size_bytes_max).iter();
+                pieces.map(|piece| piece.size_bytes as usize).sum()
+            }
+        }
     }
 
     /// Reads and verifies the batches. Waits for the disk.
@@ -162,6 +172,7 @@ impl ReadPlan {
             Source::Segment { files, segment } => files.read(segment, &self.wanted),
             Source::Journal { file, pieces } => {
                 let mut batches = Collected::new(&self.wanted);
+                let pieces = needed(pieces, self.wanted.size_bytes_max);
                 for group in pieces.chunk_by(is_near) {
                     if batches.is_full {
                         break;
@@ -232,6 +243,18 @@ impl<'a> Collected<'a> {
     }
 }
 
+/// The pieces that so many bytes lie in, the first in any case.
+fn needed(pieces: &[Piece], size_bytes_max: usize) -> &[Piece] {
+    let mut before = 0_usize;
+    let is_needed = |piece: &&Piece| {
+        let is_needed = before < size_bytes_max.max(1);
+        before = before.saturating_add(piece.size_bytes as usize);
+        is_needed
+    };
+    let count = pieces.iter().take_while(is_needed).count();
+    &pieces[..count]
+}
+
 fn is_near(left: &Piece, right: &Piece) -> bool {
     right.position.saturating_sub(left.end()) <= READ_GAP_BYTES_MAX
 }
@@ -258,6 +281,7 @@ fn read_group(
             "the file ends in the middle of a block",
         ));
     }
+    let before = batches.batches.len();
     for piece in group {
         let start =
             usize::try_from(piece.position - first.position).expect("it lies in what was read");
@@ -268,7 +292,19 @@ fn read_group(
             read_piece(file, piece, &part, batches)?;
         }
     }
+    detach(&mut batches.batches[before..], length);
     Ok(())
+}
+
+/// Batches that are a small part of what was read get memory of their own, so that keeping them
+/// doesn't keep all of it.
+fn detach(batches: &mut [StoredBatch], read_bytes: usize) {
+    let taken: usize = batches.iter().map(|batch| batch.bytes.len()).sum();
+    if taken < read_bytes / 2 {
+        for batch in batches {
+            batch.bytes = Bytes::copy_from_slice(&batch.bytes);
+        }
+    }
 }
 
 /// Takes the batch that is the whole piece.

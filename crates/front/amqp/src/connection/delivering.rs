@@ -13,7 +13,7 @@ use stele_wire_amqp::{
 use super::Connection;
 use crate::{
     errors::{Fault, Subject},
-    limits::{CONSUMER_CREDIT_BYTES, OUTBOX_HIGH_BYTES},
+    limits::CONSUMER_CREDIT_BYTES,
     operations,
     session::{Subscription, in_flight::ToConfirm, unacked::Unacked, waiting::Waiting},
     stored::{self, Arrival},
@@ -226,7 +226,7 @@ impl Connection {
         self.meter
             .request(operations::position(operations::DELIVER), delivered);
         let room = waiting.messages.take_room();
-        self.outgoing.hold(self.outbox.queued(), room);
+        self.outgoing.hold(&self.outbox, room);
         match sent {
             Through => self.owe(waiting),
             // Nothing is held while it waits.
@@ -238,16 +238,17 @@ impl Connection {
     /// Has the stored bytes of what is to be delivered, where the output and the memory have room
     /// for them.
     async fn read(&mut self, waiting: &mut Waiting) -> Result<bool, Fault> {
-        if self.outbox.pending() >= OUTBOX_HIGH_BYTES {
+        if !self.outbox.has_room() {
             return Ok(false);
         }
         if waiting.messages.are_read() {
             return Ok(true);
         }
         let size_bytes = waiting.messages.size_bytes_max();
-        let Some(room) = self.outgoing.take(size_bytes + waiting.next_bytes) else {
+        let Some(mut room) = self.outgoing.take(size_bytes + waiting.next_bytes) else {
             return Ok(false);
         };
+        self.outgoing.keep(room.split_off(size_bytes));
         let read = self.broker.read_leased(&mut waiting.messages, room).await;
         read.map_err(|error| self.unreadable(error))?;
         Ok(true)

@@ -5,19 +5,10 @@
 //! those is taken whole, of a pool that nobody waits for with a share of it, and they get through
 //! one after the other.
 
-use std::time::Duration;
-
 use stele_core_broker::{Kind, Memory, Share};
-use tokio::time::{Instant, sleep_until};
+use stele_front_accept::Progress;
 
 use crate::{limits::READ_BYTES, session::content::Unfinished};
-
-/// How long a body may take from its first octet to its last while memory is short, beside the time
-/// for its octets.
-const BODY_TIME_WHEN_SHORT: Duration = Duration::from_secs(5);
-
-/// So many octets a second are waited for.
-const BODY_BYTES_PER_S_WHEN_SHORT: f64 = 10_000_000.0;
 
 /// What has become of the memory for what comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,10 +23,13 @@ pub(crate) enum Changed {
 pub(crate) struct Incoming {
     memory: Memory,
     room: Share,
-    /// For the rest of unfinished bodies.
+    /// For the rest of unfinished bodies, as far as it hasn't come.
     late: Share,
-    /// When the first of the unfinished bodies began.
-    begun: Option<Instant>,
+    /// For what has come of that.
+    came_late: Share,
+    /// All that have ever come.
+    total: u64,
+    progress: Progress,
 }
 
 impl Incoming {
@@ -44,29 +38,38 @@ impl Incoming {
             room: memory.note(Kind::Publishes, 0),
             memory,
             late: Share::NONE,
-            begun: None,
+            came_late: Share::NONE,
+            total: 0,
+            progress: Progress::new(),
         }
     }
 
     /// So many octets have come.
     pub(crate) fn read(&mut self, bytes: usize) {
-        self.room.grow(bytes);
+        self.total += bytes as u64;
+        self.progress.note(self.total);
+        let late = self.late.split(bytes);
+        self.room.grow(bytes - late.bytes());
+        self.came_late.merge(late);
     }
 
     /// The part of the memory that goes on with so many octets.
     pub(crate) fn pass(&mut self, bytes: usize) -> Share {
-        self.room.split(bytes)
+        let mut passed = self.room.split(bytes);
+        passed.merge(self.came_late.split(bytes - passed.bytes()));
+        passed
     }
 
     /// Gives back what is beyond the octets that are still here: `input` and those of bodies.
     pub(crate) fn settle(&mut self, input: usize, unfinished: Unfinished) {
         let received = usize::try_from(unfinished.received).unwrap_or(usize::MAX);
-        self.room.shrink_to(input.saturating_add(received));
+        let held = input.saturating_add(received);
+        self.room
+            .shrink_to(held.saturating_sub(self.came_late.bytes()));
         if unfinished.missing == 0 {
             self.late = Share::NONE;
-            self.begun = None;
-        } else if self.begun.is_none() {
-            self.begun = Some(Instant::now());
+            self.came_late = Share::NONE;
+            self.progress.rest();
         }
     }
 
@@ -75,11 +78,11 @@ impl Incoming {
         self.late.bytes() > 0 || !self.memory.is_short(Kind::Publishes)
     }
 
-    /// Returns once more may be read, where it may not, or once an unfinished body has had its
-    /// time. Cancelling loses nothing.
-    pub(crate) async fn changed(&mut self, unfinished: Unfinished) -> Changed {
-        if self.may_read() {
-            self.is_late(unfinished.received).await;
+    /// Returns once an unfinished body has had its time; where nothing is read, once more may be.
+    /// Cancelling loses nothing.
+    pub(crate) async fn changed(&mut self, reads: bool, unfinished: Unfinished) -> Changed {
+        if reads {
+            self.is_late().await;
             return Changed::Late;
         }
         self.wait(unfinished.missing).await;
@@ -87,23 +90,23 @@ impl Incoming {
     }
 
     async fn wait(&mut self, missing: u64) {
-        let waited = Instant::now();
-        if missing > 0 {
-            let missing = usize::try_from(missing).unwrap_or(usize::MAX);
-            self.late = self.memory.take(Kind::LateRequests, missing).await;
-        } else {
-            drop(self.memory.take(Kind::Publishes, READ_BYTES).await);
+        // With what frames take beside their octets, and the beginning of what comes next.
+        let rest = usize::try_from(missing)
+            .unwrap_or(usize::MAX)
+            .saturating_add(READ_BYTES);
+        tokio::select! {
+            biased;
+            _ = self.memory.take(Kind::Publishes, READ_BYTES) => {}
+            late = self.memory.take(Kind::LateRequests, rest), if missing > 0 => {
+                self.late = late;
+            }
         }
-        // That isn't the client's fault.
-        self.begun = self.begun.map(|begun| begun + waited.elapsed());
+        // What it waited isn't the client's fault.
+        self.progress.rest();
     }
 
-    async fn is_late(&self, received: u64) {
-        let Some(begun) = self.begun else {
-            return std::future::pending().await;
-        };
-        let for_octets = Duration::from_secs_f64(received as f64 / BODY_BYTES_PER_S_WHEN_SHORT);
-        sleep_until(begun + BODY_TIME_WHEN_SHORT + for_octets).await;
+    async fn is_late(&self) {
+        self.progress.ceases().await;
         tokio::select! {
             () = self.memory.pressed(Kind::Publishes) => {}
             () = self.memory.pressed(Kind::LateRequests) => {}

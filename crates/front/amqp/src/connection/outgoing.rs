@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 
 use stele_core_broker::{Kind, Memory, Share};
 
+use crate::outbox::Outbox;
+
 /// What waits in the output without being counted: as much as a socket's buffer.
 const UNCOUNTED_BYTES: usize = 64 * 1024;
 
@@ -60,10 +62,17 @@ impl Outgoing {
         is_covered
     }
 
-    /// Keeps memory until the output is written up to this position.
-    pub(crate) fn hold(&mut self, position: u64, room: Share) {
-        if room.bytes() > 0 {
-            self.stored.push_back((position, room));
+    /// Keeps memory for what is about to be put into the output.
+    pub(super) fn keep(&mut self, room: Share) {
+        if room.is_of(&self.copied) {
+            self.copied.merge(room);
+        }
+    }
+
+    /// Keeps memory for slices of stored bytes until what is in the output is written.
+    pub(crate) fn hold(&mut self, outbox: &Outbox, room: Share) {
+        if room.bytes() > 0 && !outbox.is_empty() {
+            self.stored.push_back((outbox.queued(), room));
         }
     }
 

@@ -43,7 +43,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, get: &Get) -> 
         };
         if let Some(arrival) = connection.fresh(&asked, &message).await {
             deliver(connection, &asked, &message, arrival).await?;
-            connection.outgoing.hold(connection.outbox.queued(), room);
+            connection.outgoing.hold(&connection.outbox, room);
             return Ok(());
         }
     }

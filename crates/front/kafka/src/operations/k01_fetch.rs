@@ -142,7 +142,7 @@ async fn fetch_once(session: &Session, plan: &Plan, budget: usize) -> (Vec<Fetch
         .iter()
         .map(|(key, wanted)| read_of(session, key, wanted, budget))
         .collect();
-    let possible: Vec<Read> = reads.iter().flatten().copied().collect();
+    let possible: Vec<Read> = reads.iter().flatten().map(|it| it.read).collect();
     let sum: usize = possible.iter().map(|it| it.bytes_max).sum();
     // Where all limits together keep the budget, one question to each shard answers all.
     let is_one_pass = possible.len() <= 1 || sum <= budget;
@@ -150,15 +150,37 @@ async fn fetch_once(session: &Session, plan: &Plan, budget: usize) -> (Vec<Fetch
         true => possible,
         false => possible.iter().map(|it| bounds_only(*it)).collect(),
     };
-    let mut answers = match session.broker.read_all(first_pass).await {
-        Ok(answers) => answers.into_iter(),
+    let answers = match session.broker.read_all(first_pass).await {
+        Ok(answers) => answers,
         Err(failure) => {
             let failed = || Err(Fault::from(failure.clone()));
             let failed = plan.items.iter().map(|_| failed()).collect();
             return (failed, false, Share::NONE);
         }
     };
-    let (budget, room) = room_for(session, answers.as_slice(), is_one_pass, budget).await;
+    let sizes = answers.iter().flatten().map(ReadReply::size_bytes_max);
+    let there = match is_one_pass {
+        true => sizes.sum(),
+        // Only the bounds are known.
+        false => budget,
+    };
+    let memory = session.broker.memory();
+    // The first batch comes whole.
+    let first = reads.iter().flatten().map(|it| it.batch_bytes_max).max();
+    let budget_max = memory.response_bytes_max().max(first.unwrap_or_default());
+    let budget = budget.min(there).min(budget_max);
+    let bytes_max = reads.iter().flatten().map(|it| it.read.bytes_max).collect();
+    let (answers, to_read) = limited(answers, bytes_max, budget);
+    let to_read = to_read.max(if is_one_pass { 0 } else { budget });
+    let room = match to_read {
+        0 => Share::NONE,
+        _ => {
+            memory
+                .take(Memory::kind_of_response(to_read), to_read)
+                .await
+        }
+    };
+    let mut answers = answers.into_iter();
     let mut reader = Reader {
         session,
         left: budget,
@@ -170,47 +192,48 @@ async fn fetch_once(session: &Session, plan: &Plan, budget: usize) -> (Vec<Fetch
     let mut fetched = Vec::with_capacity(reads.len());
     for read in reads {
         fetched.push(match read {
-            Ok(read) => match answers.next() {
-                Some(answer) => reader.content(read, answer).await,
+            Ok(asked) => match answers.next() {
+                Some(answer) => reader.content(asked.read, answer).await,
                 None => Err(Failure::Stopping.into()),
             },
             Err(fault) => Err(fault),
         });
     }
     let size_bytes = fetched.iter().flatten().map(Content::size_bytes).sum();
-    let mut room = reader.room;
+    (fetched, reader.is_cut, fit(reader.room, size_bytes))
+}
+
+/// The share, as large as what was read. The first batch comes whole, however large.
+fn fit(mut room: Share, size_bytes: usize) -> Share {
     match size_bytes > room.bytes() {
-        // The first batch comes whole, however large.
         true => room.grow(size_bytes - room.bytes()),
         false => room.shrink_to(size_bytes),
     }
-    (fetched, reader.is_cut, room)
+    room
 }
 
-/// Takes the memory for what is there, or for a part of it: so much is read, and the rest by later
-/// fetches. Waits where there is none.
-async fn room_for(
-    session: &Session,
-    answers: &[Result<ReadReply, ReadError>],
-    is_one_pass: bool,
+/// Answers with no more than `bytes_max` of each and `budget` of all, beside the first batch; and
+/// how many bytes are read for that.
+fn limited(
+    answers: Vec<Result<ReadReply, ReadError>>,
+    bytes_max: Vec<usize>,
     budget: usize,
-) -> (usize, Share) {
-    let there: usize = match is_one_pass {
-        true => answers
-            .iter()
-            .flatten()
-            .map(ReadReply::size_bytes_max)
-            .sum(),
-        // Only the bounds are known.
-        false => budget,
+) -> (Vec<Result<ReadReply, ReadError>>, usize) {
+    let (mut left, mut to_read) = (budget, 0_usize);
+    let limit = |(answer, bytes_max): (Result<ReadReply, ReadError>, usize)| {
+        let answer = answer?;
+        if left == 0 {
+            return Ok(answer.without_batches());
+        }
+        let wanted = left.min(bytes_max);
+        let limited = answer.limited(wanted);
+        let size_bytes = limited.size_bytes_max();
+        left -= size_bytes.min(wanted);
+        to_read = to_read.saturating_add(size_bytes);
+        Ok(limited)
     };
-    if there == 0 {
-        return (budget, Share::NONE);
-    }
-    let memory = session.broker.memory();
-    let size_bytes = there.min(budget).min(memory.response_bytes_max());
-    let kind = Memory::kind_of_response(size_bytes);
-    (size_bytes, memory.take(kind, size_bytes).await)
+    let answers = answers.into_iter().zip(bytes_max).map(limit).collect();
+    (answers, to_read)
 }
 
 fn bounds_only(read: Read) -> Read {
@@ -225,7 +248,7 @@ fn read_of(
     key: &PartitionKey,
     wanted: &Wanted,
     budget: usize,
-) -> Result<Read, Fault> {
+) -> Result<Asked, Fault> {
     let topics = session.topics();
     let topic = match &key.topic {
         TopicKey::Name(name) => topics.by_name(name, Action::Read),
@@ -235,12 +258,23 @@ fn read_of(
     check_leader_epoch(wanted.leader_epoch)?;
     let from = u64::try_from(wanted.offset).map_err(|_| ResponseError::OffsetOutOfRange)?;
     let size_bytes_max = usize::try_from(wanted.size_bytes_max).unwrap_or(0);
-    Ok(Read {
-        partition,
-        from: Offset(from),
-        // 0 would read nothing, not even the first batch that always comes.
-        bytes_max: size_bytes_max.min(budget).max(1),
+    let batch_bytes_max = topic.map_or(0, |topic| topic.batch_size_bytes_max);
+    Ok(Asked {
+        read: Read {
+            partition,
+            from: Offset(from),
+            // 0 would read nothing, not even the first batch that always comes.
+            bytes_max: size_bytes_max.min(budget).max(1),
+        },
+        batch_bytes_max: usize::try_from(batch_bytes_max).unwrap_or(usize::MAX),
     })
+}
+
+/// A partition that is asked for.
+struct Asked {
+    read: Read,
+    /// The largest batch of its topic.
+    batch_bytes_max: usize,
 }
 
 /// Resolves reads one after the other while the budget lasts.
@@ -294,7 +328,7 @@ impl Reader<'_> {
                 self.session.broker.read(Read { bytes_max, ..read }).await?
             }
         };
-        let mut batches = reply.resolve().await?;
+        let mut batches = reply.limited(limit).resolve().await?;
         let fitting = fitting(&batches, limit).max(usize::from(self.is_first));
         // What was read beyond its limit, such as one batch in any case, is for a later fetch. Its
         // place is taken all the same, as in Kafka, which sends the beginning of it.

@@ -5,6 +5,7 @@ mod moves;
 mod retention;
 mod sessions;
 mod stop;
+mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,7 @@
 """How consumers share: a queue's messages among equals, a channel's limit among its consumers."""
 
 import contextlib
+import itertools
 
 from checks import check, equal, eventually, unique
 from pika_session import channel, depth, publish, queue, waits_for_depth
@@ -67,6 +68,25 @@ def equal_consumers_share_evenly_what_comes_at_once():
             in_one_commit(opened, name, messages)
             until_all_came(opened, came, messages)
             shared_evenly(came, consumers)
+
+
+@check
+def equal_consumers_share_evenly_what_one_of_them_leaves():
+    """It lies apart in the queue: the share of each of the commits that one had of it."""
+    consumers, commits = 5, (200, 5, 5, 60, 5, 5, 5, 100, 5, 5, 5)
+    with queue() as (opened, name):
+        came = []
+        leaver = opened.connection.channel()
+        leaver.basic_consume(name, lambda *_: came.append("leaver"))
+        equal_consumers(opened, name, consumers - 1, came)
+        for total, messages in zip(itertools.accumulate(commits), commits):
+            in_one_commit(opened, name, messages)
+            until_all_came(opened, came, total)
+        left = came.count("leaver")
+        came.clear()
+        leaver.close()
+        until_all_came(opened, came, left)
+        shared_evenly(came, consumers - 1)
 
 
 @check

@@ -13,9 +13,9 @@ from harness.stele import Stele  # noqa: E402
 
 
 @contextlib.contextmanager
-def own_server(**settings):
+def own_server(gathering="0s", **settings):
     """Stele over a directory of its own, running. The check may kill or stop it, and has to start it again."""
     with tempfile.TemporaryDirectory(prefix="own-") as directory:
-        server = Stele(STELE, directory, settings)
+        server = Stele(STELE, directory, settings, gathering)
         with server.running():
             yield server

@@ -2,17 +2,16 @@
 //!
 //! Data goes to stdout, everything else to stderr. Each verb is one file in `verb/`; each exit
 //! code is a variant of [`exit::Failure`].
-#![expect(
-    clippy::print_stderr,
-    reason = "errors of a command-line tool go there"
-)]
 
 mod admin_client;
 mod exit;
 mod options;
 mod verb;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use clap::Parser as _;
 
@@ -22,7 +21,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !failure.is_silent() {
-                eprintln!("error: {failure}");
+                // The code tells it too, where nobody can read this.
+                drop(writeln!(io::stderr(), "error: {failure}"));
             }
             failure.code()
         }

@@ -1,6 +1,12 @@
 //! The life of the process.
 
-use std::{path::PathBuf, process, sync::Arc, time::Duration};
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 use stele_app_config::{Loaded, Settings};
@@ -168,13 +174,10 @@ fn shown(addresses: &[(&'static str, std::net::SocketAddr)]) -> Vec<admin::Liste
 }
 
 /// Says that the process is ready: to a person with lines to paste, to a collector in one event.
-#[expect(
-    clippy::print_stderr,
-    reason = "the banner is for a person at the terminal"
-)]
 fn announce(settings: &Settings, facts: &banner::Facts<'_>, is_text: bool) {
     if is_text {
-        eprintln!("{}", banner::text(settings, facts));
+        // As with the log, nothing ends where nobody can read this.
+        drop(writeln!(io::stderr(), "{}", banner::text(settings, facts)));
     } else {
         let addresses: Vec<String> = facts
             .addresses

@@ -13,10 +13,10 @@ use stele_base_types::{
     Timestamp, murmur2,
 };
 use stele_core_engine::{
-    AlterLog, AppendError, Appended, Bind, Catalogue, CatalogueError, Command, DeclareExchange,
-    DeclareLog, Declared, DeleteExchange, DeleteLog, Extend, GroupCommand, GroupError,
-    GroupListing, InitProducer, JoinGroup, JoinReply, Lease, LeaseRequest, LedgerId, ListGroups,
-    LogDefinition, LogError, Missing, MoveError, Purge, Run, Settle, Skip, SyncGroup, SyncedGroup,
+    AlterLog, Altered, AppendError, Appended, Bind, Catalogue, CatalogueError, Command,
+    DeclareExchange, DeclareLog, Declared, DeleteExchange, DeleteLog, Extend, GroupCommand,
+    GroupError, GroupListing, InitProducer, JoinGroup, JoinReply, Lease, LeaseRequest, LedgerId,
+    ListGroups, LogError, Missing, MoveError, Purge, Run, Settle, Skip, SyncGroup, SyncedGroup,
     Topology, Trim, TrimReason, Unbind, UseLog, limits::RUN_RECORDS_MAX,
 };
 use tokio::sync::{
@@ -155,7 +155,7 @@ impl Broker {
     }
 
     /// Changes a log; tells what it is then.
-    pub async fn alter_log(&self, alter: AlterLog) -> Result<LogDefinition, Error<CatalogueError>> {
+    pub async fn alter_log(&self, alter: AlterLog) -> Result<Altered, Error<CatalogueError>> {
         self.to_catalogue(alter).await
     }
 

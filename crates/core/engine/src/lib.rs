@@ -33,9 +33,9 @@ mod state;
 mod stored;
 
 pub use catalogue::{
-    ALTERNATE_EXCHANGE, Adopt, AlterLog, Bind, Binding, Catalogue, CatalogueError, Contradiction,
-    DeclareExchange, DeclareLog, Declared, DeleteExchange, Exchange, Headers, LogDefinition,
-    NoHeaders, Unbind,
+    ALTERNATE_EXCHANGE, Adopt, AlterLog, Altered, Bind, Binding, Catalogue, CatalogueError,
+    Contradiction, DeclareExchange, DeclareLog, Declared, DeleteExchange, Exchange, Headers,
+    LogDefinition, NoHeaders, Unbind,
 };
 pub use command::{Command, Token};
 pub use config::{

@@ -6,7 +6,6 @@ use stele_base_types::{ConsumerId, Principal, SessionId, Timestamp};
 use stele_core_broker::{Broker, FrontMeter};
 use stele_core_engine::ConsumerRef;
 use stele_front_accept::Stop;
-use tokio::sync::Mutex;
 
 use crate::{Settings, operations, purges::Purges};
 
@@ -20,9 +19,6 @@ pub(crate) struct Front {
     /// each lease has a deadline.
     pub(crate) holder: ConsumerRef,
     pub(crate) purges: Purges,
-    /// Held while it is checked what a queue's settings become, and they are changed: some of them
-    /// allow only so much together.
-    pub(crate) altering: Mutex<()>,
     stop: Stop,
 }
 
@@ -47,7 +43,6 @@ impl Front {
                 consumer: ConsumerId(0),
             },
             purges: Purges::default(),
-            altering: Mutex::new(()),
             stop,
         }
     }

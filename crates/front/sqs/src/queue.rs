@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use stele_base_types::{LogId, VHOST_DEFAULT};
 use stele_core_broker::{Action, Resolved};
-use stele_core_engine::{DeclareLog, LogDefinition, Settings};
+use stele_core_engine::{AlterLog, Altered, DeclareLog, LogDefinition, Settings};
 use stele_wire_sqs::{Error, QueueName, queue_name_in_url};
 
 use crate::{
@@ -106,6 +106,31 @@ impl Front {
             definition.clone()
         };
         self.adopt(&definition).await
+    }
+
+    /// Changes the settings of the queue that a QueueUrl names. `judge` says what is to change in
+    /// the queue as it is, or that it isn't allowed; it is asked again where another change came
+    /// before.
+    pub(crate) async fn alter(
+        &self,
+        context: &Context,
+        url: &str,
+        judge: impl Fn(&LogDefinition) -> Result<AlterLog, Error>,
+    ) -> Result<(), Error> {
+        self.queue(context, url, Action::Configure).await?;
+        let mut definition = self.definition_at(context, url, Action::Configure)?;
+        loop {
+            let judged_by = definition.facets.get(FACET).cloned();
+            let alter = AlterLog {
+                judged_by: Some(judged_by.unwrap_or_default()),
+                ..judge(&definition)?
+            };
+            let altered = self.broker.alter_log(alter).await;
+            match altered.map_err(errors::of_broker)? {
+                Altered::Made(_) => return Ok(()),
+                Altered::Outdated(current) => definition = current,
+            }
+        }
     }
 
     async fn adopt(&self, definition: &LogDefinition) -> Result<Queue, Error> {

@@ -15,6 +15,7 @@ mod publish;
 mod read;
 mod settle;
 mod strange;
+mod watch;
 
 use stele_base_types::{LogId, PartitionIndex, Timestamp};
 use stele_core_broker::{AnswerTo, Request};
@@ -24,7 +25,7 @@ use tokio::sync::oneshot::{Receiver, error::TryRecvError};
 
 use self::{
     commit::Commits, consume::Sessions, define::Definitions, lease::Leases, moving::Moves,
-    produce::Producers, publish::Publishes, settle::Settlements,
+    produce::Producers, publish::Publishes, settle::Settlements, watch::Watches,
 };
 use crate::{
     event::{Event, note_beside},
@@ -46,6 +47,7 @@ pub(crate) struct Client {
     settlements: Settlements,
     moves: Moves,
     commits: Commits,
+    watches: Watches,
 }
 
 /// What a client acts on.
@@ -107,6 +109,7 @@ impl Client {
             self.hear_leases(turn);
             self.hear_sessions(turn);
             self.hear_commits(turn);
+            self.hear_watches(turn);
         }
     }
 
@@ -132,6 +135,7 @@ impl Client {
         self.leases.forget_requests();
         self.sessions = Sessions::default();
         self.commits.forget_requests();
+        self.watches.forget_requests();
     }
 
     fn next_id(&mut self) -> u64 {

@@ -61,6 +61,10 @@ pub(crate) enum Event {
     Audited(Read),
     /// Records were leased, or taken.
     Leased(Leased),
+    /// Somebody waits for records of a log.
+    Waiting(WaitId, Wait),
+    /// Nobody does so any more: that was answered, or given up.
+    WaitEnded(WaitId),
     /// Who waited for records of a log has gone: what is leased for it returns unseen.
     Abandoned(LogId),
     /// Leases are settled; the engine has done so by now.
@@ -273,6 +277,32 @@ pub(crate) struct LeasedOne {
     pub deliveries: u32,
     /// Whether its holder was told that it may have been delivered before.
     pub redelivered: bool,
+}
+
+/// Which wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum WaitId {
+    /// For leases, by its ticket.
+    Lease(u64),
+    /// For a partition to grow, by a number of its own.
+    Watch(u64),
+}
+
+/// A wait for records.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wait {
+    /// Of this log.
+    pub log: LogId,
+    /// In this partition past this offset; `None` for whatever becomes ready in a queue.
+    pub past: Option<(PartitionIndex, Offset)>,
+}
+
+impl Wait {
+    /// Whether a partition that shows what lies before `committed` has what is waited for.
+    pub(crate) fn is_past(&self, partition: PartitionId, committed: Offset) -> bool {
+        let is_here = |(index, past)| index == partition.index && past < committed;
+        self.log == partition.log && self.past.is_some_and(is_here)
+    }
 }
 
 /// A lease, as its holder names it.

@@ -1,4 +1,4 @@
-//! The thirteen laws, one file each: what must hold of what is seen, given what is known.
+//! The fourteen laws, one file each: what must hold of what is seen, given what is known.
 
 mod l01_acknowledged_survives;
 mod l02_offsets_are_dense;
@@ -13,6 +13,7 @@ mod l10_nothing_panics;
 mod l11_links_deliver_once;
 mod l12_moves_end_in_one_place;
 mod l13_nothing_goes_unnoticed;
+mod l14_waits_end;
 
 use crate::{event::Event, model::Model};
 
@@ -48,6 +49,7 @@ pub(crate) fn all() -> Vec<Box<dyn Law>> {
         Box::new(l11_links_deliver_once::LinksDeliverOnce),
         Box::<l12_moves_end_in_one_place::MovesEndInOnePlace>::default(),
         Box::new(l13_nothing_goes_unnoticed::NothingGoesUnnoticed),
+        Box::<l14_waits_end::WaitsEnd>::default(),
     ]
 }
 

@@ -59,6 +59,11 @@ func Endpoint(variable, customary string) string {
 	return customary
 }
 
+// OfPeers says whether a peer stands in for Stele: the environment then names no program.
+func OfPeers() bool {
+	return os.Getenv("STELE") == ""
+}
+
 // Unique is a name that no other check and no earlier run has used.
 func Unique(prefix string) string {
 	random := make([]byte, 6)

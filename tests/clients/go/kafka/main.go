@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -14,7 +15,11 @@ import (
 var address = checks.Endpoint("KAFKA_ADDRESS", "127.0.0.1:9092")
 
 func main() {
-	checks.Run("franz-go", append(produceChecks, append(consumeChecks, adminChecks...)...))
+	all := slices.Concat(produceChecks, brokenChecks, consumeChecks, adminChecks)
+	if !checks.OfPeers() {
+		all = append(all, brokenChecksOfStele...)
+	}
+	checks.Run("franz-go", all)
 }
 
 // withClient gives a client and closes it.

@@ -32,7 +32,8 @@ use stele_base_types::{LogId, Name, Timestamp};
 
 pub use self::{
     decide::{
-        Adopt, AlterLog, Bind, DeclareExchange, DeclareLog, Declared, DeleteExchange, Unbind,
+        Adopt, AlterLog, Altered, Bind, DeclareExchange, DeclareLog, Declared, DeleteExchange,
+        Unbind,
     },
     error::{CatalogueError, Contradiction},
     record::CatalogueRecord,

@@ -4,6 +4,7 @@ mod appending;
 mod clearing;
 mod closing;
 mod consuming;
+mod expiry;
 mod forgetting;
 mod leasing;
 mod ledgers;

@@ -6,7 +6,9 @@
 //! bound of the channel is lifted; with `global` the channel's consumers share it. What
 //! `basic.get` gives isn't counted.
 //! Spec: 1.8.3.1.
-//! Deviations from RabbitMQ: none.
+//! Deviations from RabbitMQ: a channel with `global` that consumes queues of several shards may
+//! have messages leased beyond its limit, at most the limit for each shard but one. They aren't
+//! sent before it has room; other consumers don't get them until then, or until it ends.
 
 use stele_wire_amqp::method::basic::{Qos, QosOk};
 

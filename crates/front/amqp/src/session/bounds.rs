@@ -1,8 +1,14 @@
 //! What each shard may lease to a channel whose consumers share a bound.
 //!
 //! Each shard keeps to a bound by itself. So that together they keep to the channel's, each is told
-//! that, less what the others have leased. Where two lease at the same time it is too much: the
-//! rest waits in the channel (`waiting.rs`), and is the first to go out.
+//! that, less what the others have leased. Where two lease at the same time it is too much, by at
+//! most the bound for each shard but one: the rest waits in the channel (`waiting.rs`), and is the
+//! first to go out.
+//!
+//! It isn't given back to its queue, though other consumers there could take it: the shard that an
+//! acknowledgement goes to leases first, so that all room would be its own and the queues of the
+//! other shards would get none. To offer the room to one shard at a time would leave it unused for
+//! as long as that one has nothing ready.
 
 use std::collections::BTreeMap;
 

@@ -6,15 +6,13 @@
 //!   either.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>
 
-use stele_core_broker::Action;
-use stele_core_engine::{AlterLog, Settings};
+use stele_core_engine::{AlterLog, LogDefinition, Settings};
 use stele_wire_sqs::{Error, Response, set_queue_attributes};
 
 use crate::{
     attributes::{
         self, DELAY, FACET, QueueAttributes, RETENTION, given_ms, merge_queue, merge_settings,
     },
-    errors,
     front::{Context, Front},
 };
 
@@ -23,27 +21,26 @@ pub(super) async fn run(
     context: &Context,
     request: set_queue_attributes::Request,
 ) -> Result<Response, Error> {
-    let _altering = front.altering.lock().await;
-    front
-        .queue(context, &request.queue_url, Action::Configure)
-        .await?;
-    let definition = front.definition_at(context, &request.queue_url, Action::Configure)?;
-    let current = definition.config.queue.unwrap_or_default();
-    attributes::check(&request.attributes, current.fifo)?;
     let given = &request.attributes;
+    let judge = |definition: &LogDefinition| alteration(definition, given);
+    front.alter(context, &request.queue_url, judge).await?;
+    Ok(Response::SetQueueAttributes)
+}
+
+/// What the attributes change in a queue.
+fn alteration(definition: &LogDefinition, given: &[(String, String)]) -> Result<AlterLog, Error> {
+    let current = definition.config.queue.unwrap_or_default();
+    attributes::check(given, current.fifo)?;
     let mut settings = definition.facets.get(FACET).cloned().unwrap_or_default();
     merge_settings(&mut settings, given);
     QueueAttributes::of_parts(&settings, merge_queue(current, given)).check_together()?;
     let mut new = Settings::new();
     merge_settings(&mut new, given);
     let change = new.into_iter().map(|(name, value)| (name, Some(value)));
-    let alter = AlterLog {
+    Ok(AlterLog {
         delay_ms: given_ms(given, DELAY),
         expiry_ms: given_ms(given, RETENTION),
         settings: Some((FACET.into(), change.collect())),
         ..AlterLog::nothing(definition.id)
-    };
-    let altered = front.broker.alter_log(alter).await;
-    altered.map_err(errors::of_broker)?;
-    Ok(Response::SetQueueAttributes)
+    })
 }

@@ -6,13 +6,11 @@
 //! - Deviations: none.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_TagQueue.html>
 
-use stele_core_broker::Action;
-use stele_core_engine::{AlterLog, Settings, SettingsChange, alter_settings};
+use stele_core_engine::{AlterLog, LogDefinition, Settings, SettingsChange, alter_settings};
 use stele_wire_sqs::{Error, ErrorKind, Response, tag_queue};
 
 use crate::{
     attributes::FACET,
-    errors,
     front::{Context, Front},
     limits::{TAG_KEY_LENGTH_MAX, TAG_VALUE_LENGTH_MAX, TAGS_MAX},
 };
@@ -41,19 +39,16 @@ pub(super) async fn alter(
     url: &str,
     change: SettingsChange,
 ) -> Result<(), Error> {
-    let _altering = front.altering.lock().await;
-    front.queue(context, url, Action::Configure).await?;
-    let definition = front.definition_at(context, url, Action::Configure)?;
-    let mut settings = definition.facets.get(FACET).cloned().unwrap_or_default();
-    alter_settings(&mut settings, &change);
-    check(&settings, &definition.name)?;
-    let alter = AlterLog {
-        settings: Some((FACET.into(), change)),
-        ..AlterLog::nothing(definition.id)
+    let judge = |definition: &LogDefinition| {
+        let mut settings = definition.facets.get(FACET).cloned().unwrap_or_default();
+        alter_settings(&mut settings, &change);
+        check(&settings, &definition.name)?;
+        Ok(AlterLog {
+            settings: Some((FACET.into(), change.clone())),
+            ..AlterLog::nothing(definition.id)
+        })
     };
-    let altered = front.broker.alter_log(alter).await;
-    altered.map_err(errors::of_broker)?;
-    Ok(())
+    front.alter(context, url, judge).await
 }
 
 /// Puts tags among the settings of `queue`.

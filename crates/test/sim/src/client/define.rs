@@ -142,8 +142,8 @@ impl Client {
             }
         }
         for (_, answer) in take_heard(&mut self.definitions.altering) {
-            if let Some(Ok(definition)) = answer {
-                defined(turn, &definition);
+            if let Some(Ok(altered)) = answer {
+                defined(turn, altered.definition());
             }
         }
         for (log, answer) in take_heard(&mut self.definitions.deleting) {

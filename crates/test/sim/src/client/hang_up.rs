@@ -3,7 +3,7 @@
 use stele_core_broker::Request;
 
 use super::{Client, Turn, shard_of};
-use crate::event::Event;
+use crate::event::{Event, WaitId};
 
 impl Client {
     pub(super) fn hang_up(&mut self, turn: &mut Turn<'_>) {
@@ -35,6 +35,8 @@ impl Client {
         }
         let (asked, answer) = waiting.remove(at);
         turn.events.push(Event::Abandoned(asked.log));
+        turn.events
+            .push(Event::WaitEnded(WaitId::Lease(asked.ticket)));
         drop(answer);
         // A front tells of it, unless it was killed itself.
         if turn.random.once_in(2) {

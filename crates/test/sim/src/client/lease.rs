@@ -7,7 +7,7 @@ use stele_wire_batch::Record;
 use tokio::sync::oneshot::{self, Receiver};
 
 use super::{Client, Turn, is_queue, shard_of, take_heard};
-use crate::event::{Event, Item, Leased, LeasedOne, RecordId};
+use crate::event::{Event, Item, Leased, LeasedOne, RecordId, Wait, WaitId};
 
 /// Requests that wait, and leases that are held.
 #[derive(Debug, Default)]
@@ -95,12 +95,22 @@ impl Client {
             wait_ms: wait.then(|| turn.random.between(1, 20_000)),
             attempt: None,
         };
+        if wait {
+            let wait = Wait {
+                log: log.id,
+                past: None,
+            };
+            turn.events
+                .push(Event::Waiting(WaitId::Lease(ticket), wait));
+        }
         let answer = turn.ask_for_leases(log.id, request, ticket);
         self.leases.asked.push((asked, answer));
     }
 
     pub(super) fn hear_leases(&mut self, turn: &mut Turn<'_>) {
         for (asked, answer) in take_heard(&mut self.leases.asked) {
+            turn.events
+                .push(Event::WaitEnded(WaitId::Lease(asked.ticket)));
             let Some(Ok(batches)) = answer else {
                 continue;
             };

@@ -19,7 +19,9 @@ impl Client {
         let offsets: Vec<Offset> = turn.model.places(partition).map(|place| place.0).collect();
         let from = turn.random.pick(&offsets).copied().unwrap_or_default();
         if let Some(read) = read_once(turn, partition, from, 2_000) {
+            let committed = read.committed;
             turn.events.push(Event::Read(read));
+            self.watch(turn, partition, committed);
         }
     }
 

@@ -5,11 +5,12 @@ use stele_base_types::{LogId, Timestamp};
 
 use super::{define, partitions_allowed, unchanged};
 use crate::{
-    CatalogueError, Command, Decision, Facet, LogDefinition, SettingsChange, State, alter_settings,
+    CatalogueError, Command, Decision, Facet, LogDefinition, Settings, SettingsChange, State,
+    alter_settings,
 };
 
-/// Changes a log; answered with the log as it is then. What is `None`, or isn't named among the
-/// settings, stays as it is by then: another change may have come before this one.
+/// Changes a log. What is `None`, or isn't named among the settings, stays as it is by then:
+/// another change may have come before this one.
 #[derive(Clone, Debug)]
 pub struct AlterLog {
     /// The log.
@@ -26,26 +27,47 @@ pub struct AlterLog {
     pub expiry_ms: Option<u64>,
     /// Some of a facet's settings.
     pub settings: Option<(Facet, SettingsChange)>,
+    /// The facet's settings by which the change to them was found allowed. Where they are others by
+    /// now, nothing changes: each of two changes may be allowed, but not both together.
+    pub judged_by: Option<Settings>,
+}
+
+/// What has become of an alteration.
+#[derive(Clone, Debug)]
+pub enum Altered {
+    /// It is made; this is the log now.
+    Made(LogDefinition),
+    /// It was judged by settings that are no longer those of the log, which this is. The caller
+    /// judges again and asks again.
+    Outdated(LogDefinition),
+}
+
+impl Altered {
+    /// The log as it is now.
+    pub fn definition(&self) -> &LogDefinition {
+        match self {
+            Self::Made(definition) | Self::Outdated(definition) => definition,
+        }
+    }
 }
 
 impl Command for AlterLog {
-    type Reply = LogDefinition;
+    type Reply = Altered;
     type Error = CatalogueError;
 
-    fn decide(
-        self,
-        state: &State,
-        now: Timestamp,
-    ) -> Result<Decision<LogDefinition>, CatalogueError> {
+    fn decide(self, state: &State, now: Timestamp) -> Result<Decision<Altered>, CatalogueError> {
         let existing = state.catalogue.log_by_id(self.log);
         let existing = existing.ok_or(CatalogueError::NoSuchLog)?;
+        if self.is_outdated(existing) {
+            return Ok(unchanged(Altered::Outdated(existing.clone())));
+        }
         let mut altered = existing.clone();
         self.alter(&mut altered)?;
         if altered == *existing {
-            return Ok(unchanged(altered));
+            return Ok(unchanged(Altered::Made(altered)));
         }
         altered.modified = now;
-        Ok(state.send(define(altered.clone(), altered), now))
+        Ok(state.send(define(altered.clone(), Altered::Made(altered)), now))
     }
 }
 
@@ -60,7 +82,16 @@ impl AlterLog {
             delay_ms: None,
             expiry_ms: None,
             settings: None,
+            judged_by: None,
         }
+    }
+
+    fn is_outdated(&self, existing: &LogDefinition) -> bool {
+        let (Some((facet, _)), Some(judged_by)) = (&self.settings, &self.judged_by) else {
+            return false;
+        };
+        let current = existing.facets.get(facet);
+        current.map_or(!judged_by.is_empty(), |current| current != judged_by)
     }
 
     fn alter(self, altered: &mut LogDefinition) -> Result<(), CatalogueError> {

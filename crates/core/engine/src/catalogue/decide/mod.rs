@@ -11,7 +11,7 @@ mod drop_fleeting;
 use stele_base_types::Name;
 
 pub use self::{
-    alter_log::AlterLog,
+    alter_log::{AlterLog, Altered},
     bind::{Bind, Unbind},
     declare_exchange::DeclareExchange,
     declare_log::{Adopt, DeclareLog, Declared},

@@ -375,6 +375,25 @@ fn alterations_of_different_things_all_hold() {
 }
 
 #[test]
+fn an_alteration_that_was_judged_by_other_settings_changes_nothing() {
+    let mut driven = Driven::default();
+    let log = driven.queue("orders");
+    let judged_by = |settings: &[&str], name: &str| AlterLog {
+        settings: Some(("sqs".into(), [(name.into(), Some("1".into()))].into())),
+        judged_by: Some(settings.iter().map(|&it| (it.into(), "1".into())).collect()),
+        ..AlterLog::nothing(log)
+    };
+    let first = driven.run(judged_by(&[], "one")).unwrap();
+    assert!(matches!(first, Altered::Made(_)));
+    let Altered::Outdated(current) = driven.run(judged_by(&[], "two")).unwrap() else {
+        panic!("it was judged by a log without the first setting");
+    };
+    assert_eq!(current.facets["sqs"].len(), 1);
+    let again = driven.run(judged_by(&["one"], "two")).unwrap();
+    assert!(matches!(again, Altered::Made(both) if both.facets["sqs"].len() == 2));
+}
+
+#[test]
 fn logs_are_paged_by_name() {
     let mut driven = Driven::default();
     for log in ["b", "a", "d", "c"] {

@@ -1,10 +1,11 @@
 //! Who wants records of a ledger: subscribed consumers and waiting requests, in turn.
 //!
-//! A consumer that may take more, and every wait, stands in one queue. Whoever gets records goes to
-//! its end (a consumer) or leaves it (a wait). A consumer that may take nothing for a time leaves
-//! the queue and keeps its number, so that it comes before those who were served since.
+//! A consumer that may take more, and every wait, stands in one queue. Whoever got its share goes
+//! to its end (a consumer) or leaves it (a wait). A consumer that may take nothing for a time
+//! leaves the queue and keeps its number, so that it comes before those who were served since.
 //!
-//! What is ready is shared by rounds: all who stand in the queue when one begins get as many each.
+//! What is ready is shared by rounds: all who stand in the queue when one begins get as many each,
+//! by several runs where what is ready lies apart.
 //! None of this outlives the process.
 
 use std::collections::BTreeMap;
@@ -32,6 +33,16 @@ pub(crate) struct Demand {
 struct Round {
     end: u64,
     share: u32,
+    /// Who has got some, but not all of its share, has this turn, and so many.
+    begun: (u64, u32),
+}
+
+impl Round {
+    /// What the one with this turn has got of its share.
+    fn got(&self, turn: u64) -> u32 {
+        let (begun, got) = self.begun;
+        if turn == begun { got } else { 0 }
+    }
 }
 
 #[derive(Debug, PartialEq)]
@@ -133,8 +144,8 @@ impl Demand {
         self.queue(reference, indexes);
     }
 
-    /// A consumer got records: it has less room, and it is the others' turn. One that isn't
-    /// subscribed has only asked, and isn't counted.
+    /// A consumer got records: it has less room. One that isn't subscribed has only asked, and
+    /// isn't counted.
     pub(crate) fn charge(
         &mut self,
         reference: ConsumerRef,
@@ -150,11 +161,27 @@ impl Demand {
         if leased > 0 {
             indexes.change_pool(consumer.pool(), |pool| pool.unsettled += leased);
         }
+        self.queue(reference, indexes);
+    }
+
+    /// A consumer got so many records, and was charged. It is the others' turn once that was its
+    /// share, or it has no more room, or nothing more is ready.
+    pub(crate) fn pass_turn(&mut self, reference: ConsumerRef, count: u32, is_more_ready: bool) {
+        let Some(consumer) = self.consumers.get_mut(&reference) else {
+            return;
+        };
+        let got = self.round.got(consumer.turn) + count;
+        let is_begun = consumer.turn < self.round.end && got < self.round.share;
+        if is_begun && is_more_ready && consumer.is_queued {
+            self.round.begun = (consumer.turn, got);
+            return;
+        }
         self.turns.remove(&consumer.turn);
-        consumer.is_queued = false;
         consumer.turn = self.turn_next;
         self.turn_next += 1;
-        self.queue(reference, indexes);
+        if consumer.is_queued {
+            self.turns.insert(consumer.turn, Turn::Consumer(reference));
+        }
     }
 
     /// A lease of a consumer has ended.
@@ -190,7 +217,10 @@ impl Demand {
 
     /// What the first in the queue may take of so many ready records.
     pub(crate) fn share(&self, ready: u64) -> u32 {
-        self.round_at(ready).share
+        let round = self.round_at(ready);
+        let first = self.turns.first_key_value();
+        let got = first.map_or(0, |(turn, _)| round.got(*turn));
+        round.share - got
     }
 
     /// So many records are ready, and the first in the queue is about to get some.
@@ -208,6 +238,7 @@ impl Demand {
         Round {
             end: self.turn_next,
             share: u32::try_from(share).unwrap_or(u32::MAX).max(1),
+            begun: Default::default(),
         }
     }
 

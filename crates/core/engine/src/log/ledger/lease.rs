@@ -279,11 +279,13 @@ impl Ledger {
             };
             site.indexes.lease(site.log, place, holder.session, until);
         }
+        let is_more_ready = part.is_ready();
         if let Some(attempt) = attempt {
             self.attempts.note(attempt, run, lease, at);
         }
         let bytes = average_bytes * u64::from(run.count);
         self.demand.charge(holder, run.count, bytes, site.indexes);
+        self.demand.pass_turn(holder, run.count, is_more_ready);
         self.rotate(run.partition);
     }
 
@@ -301,8 +303,10 @@ impl Ledger {
         for offset in run.offsets() {
             part.settle(offset);
         }
+        let is_more_ready = part.is_ready();
         let bytes = average_bytes * u64::from(run.count);
         self.demand.charge(holder, 0, bytes, site.indexes);
+        self.demand.pass_turn(holder, run.count, is_more_ready);
         self.rotate(run.partition);
     }
 

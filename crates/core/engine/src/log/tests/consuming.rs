@@ -56,6 +56,28 @@ fn what_is_ready_is_shared_evenly_however_it_comes() {
 }
 
 #[test]
+fn what_a_consumer_gives_back_is_shared_evenly_though_it_lies_apart() {
+    let mut shard = Shard::with(queue_config());
+    let three = [1, 2, 3].map(|session| consumer(session, 1));
+    for one in three {
+        subscribed(&mut shard, subscribe(one));
+    }
+    // A run of 8 for each, and then 8 records here and there.
+    for count in [24, 3, 3, 3, 3, 3, 3, 3, 3] {
+        shard.append(Append {
+            count,
+            size_bytes: 10 * count,
+            ..record()
+        });
+        shard.delivered();
+    }
+    shard.close_session(3);
+    let delivered = shard.delivered();
+    let shares = three.map(|one| count(&delivered, one));
+    assert_eq!(shares, [8, 8, 0]);
+}
+
+#[test]
 fn of_those_that_a_pool_holds_back_the_one_served_last_comes_last() {
     let mut shard = Shard::with(queue_config());
     let pooled = |number| Subscription {

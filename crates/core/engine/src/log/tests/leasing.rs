@@ -407,74 +407,6 @@ fn purging_takes_what_is_leased_where_that_is_asked() {
 }
 
 #[test]
-fn records_beyond_their_time_are_dropped_and_do_not_return() {
-    let mut shard = Shard::with(LogConfig {
-        queue: Some(LedgerConfig {
-            expiry_ms: Some(3_200),
-            ..LedgerConfig::default()
-        }),
-        ..queue_config()
-    });
-    shard.append_many(2);
-    shard.lease(request(1, 1));
-    shard.pass(2_000);
-    shard.append_many(1);
-    shard.pass(1_000);
-    assert_eq!(shard.counts(), (2, 1, 0));
-    shard.pass(2_200);
-    assert_eq!(shard.counts(), (0, 1, 0));
-    shard.settle(&[(0, 0)], Outcome::Return(0));
-    assert_eq!(shard.counts(), (0, 0, 0));
-    assert_eq!(shard.state.next_deadline(), None);
-}
-
-#[test]
-fn a_record_expires_by_its_own_time() {
-    let mut shard = Shard::with(expiring(1_000));
-    shard.append_many(1);
-    shard.pass(900);
-    shard.append_many(1);
-    shard.pass(100);
-    assert_eq!(shard.counts(), (1, 0, 0));
-    assert_eq!(shard.lease(request(1, 5)), [(0, 1)]);
-}
-
-#[test]
-fn who_waits_gets_a_record_however_short_its_time_is() {
-    for expiry_ms in [0, 1] {
-        let mut shard = Shard::with(expiring(expiry_ms));
-        let terms = subscribe(consumer(1, 1));
-        shard
-            .run(Subscribe { log: LOG, terms })
-            .expect("subscribed");
-        shard.append_only(record()).expect("appended");
-        // It takes longer than that to come to the disk.
-        shard.pass(5);
-        shard.commit();
-        shard.pass(5);
-        let [delivery] = &shard.dispatch()[..] else {
-            panic!("one delivery");
-        };
-        assert!(!delivery.run.records[0].waited);
-        shard.settle(&[(0, 0)], Outcome::Return(0));
-        assert_eq!(shard.counts(), (0, 0, 0), "by now it is too old");
-    }
-}
-
-#[test]
-fn what_nobody_waits_for_expires_as_soon_as_it_is_shown() {
-    let mut shard = Shard::with(expiring(0));
-    shard.append_only(record()).expect("appended");
-    shard.pass(5);
-    assert_eq!(shard.state.next_deadline(), None);
-    shard.commit();
-    assert_eq!(shard.counts(), (1, 0, 0));
-    shard.pass(0);
-    assert_eq!(shard.counts(), (0, 0, 0));
-    assert_eq!(shard.state.next_deadline(), None);
-}
-
-#[test]
 fn after_a_crash_all_that_was_there_may_have_been_delivered() {
     let mut shard = Shard::with(queue_config());
     shard.append_many(3);
@@ -508,16 +440,6 @@ fn after_a_crash_all_that_was_there_may_have_been_delivered() {
         redelivered(&mut shard),
         [true, true, true, true, true, false]
     );
-}
-
-fn expiring(expiry_ms: u64) -> LogConfig {
-    LogConfig {
-        queue: Some(LedgerConfig {
-            expiry_ms: Some(expiry_ms),
-            ..LedgerConfig::default()
-        }),
-        ..queue_config()
-    }
 }
 
 #[test]

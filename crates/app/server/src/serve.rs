@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 use crate::{
     banner, cluster_id,
     fronts::{Context, Fronts},
+    hosts,
     listeners::Listeners,
     logging, open_files, panics, ports_file,
     signals::Signals,
@@ -208,7 +209,10 @@ impl Admin {
         let listener = bound.listen()?;
         let served = tokio::spawn(admin::serve(
             state,
-            admin::Settings { users },
+            admin::Settings {
+                users,
+                hosts: hosts::of(settings),
+            },
             listener,
             stopping,
         ));

@@ -14,7 +14,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use stele_core_broker::{Broker, Kind};
-use stele_front_accept::{self as accept, Accepted, Limits, Receiving, Stop};
+use stele_front_accept::{self as accept, Accepted, Effect, Limits, Receiving, Stop};
 use stele_wire_sqs::{Error, ErrorKind};
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 
@@ -97,6 +97,9 @@ impl Server {
 
     async fn answer(&self, request: HttpRequest<Incoming>, client: &Client) -> Answer {
         let (head, body) = request.into_parts();
+        if let Err(error) = self.admit(&head) {
+            return self.refuse(&head, error);
+        }
         if length_of(&body).is_some_and(|length| length > BODY_BYTES_MAX) {
             return self.refuse(&head, too_large());
         }
@@ -117,6 +120,16 @@ impl Server {
             false => Kind::UnknownClients,
         };
         Receiving::new(self.front.broker.memory().clone(), kind)
+    }
+
+    /// Who need not sign must not be a web page.
+    fn admit(&self, head: &Parts) -> Result<(), Error> {
+        let settings = &self.front.settings;
+        if !settings.credentials.is_empty() {
+            return Ok(());
+        }
+        let checked = settings.hosts.check(head, Effect::Changes);
+        checked.map_err(|foreign| Error::new(ErrorKind::AccessDenied, foreign.to_string()))
     }
 
     fn refuse(&self, head: &Parts, error: Error) -> Answer {

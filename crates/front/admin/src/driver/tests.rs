@@ -264,6 +264,31 @@ async fn what_is_asked_wrongly_is_told_how() {
 }
 
 #[tokio::test]
+async fn a_web_page_from_elsewhere_sees_no_more_than_health() {
+    let front = Running::start(Settings::default()).await;
+    for (header, code) in [
+        ("host: example.org", "foreign-name"),
+        ("host: x\r\norigin: https://example.org", "foreign-page"),
+        ("host: x\r\nsec-fetch-site: same-site", "foreign-page"),
+    ] {
+        let ask = |method: &str, target: &str| {
+            format!("{method} {target} HTTP/1.1\r\n{header}\r\nconnection: close\r\n\r\n")
+        };
+        for target in ["/", "/metrics", "/v1/status", "/v1/logs", "/nothing"] {
+            let answer = front.send(ask("GET", target).as_bytes()).await;
+            assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+            assert!(answer.contains(code), "{answer}");
+        }
+        let preflight = front.send(ask("OPTIONS", "/v1/status").as_bytes()).await;
+        assert!(preflight.starts_with("HTTP/1.1 405 "), "{preflight}");
+        assert!(!preflight.contains("access-control"), "{preflight}");
+        let health = front.send(ask("GET", "/livez").as_bytes()).await;
+        assert!(health.starts_with("HTTP/1.1 200 "), "{health}");
+    }
+    front.stop().await;
+}
+
+#[tokio::test]
 async fn with_users_only_health_is_open() {
     let user = User {
         name: Name::new("ann").unwrap(),
@@ -271,6 +296,7 @@ async fn with_users_only_health_is_open() {
     };
     let front = Running::start(Settings {
         users: Some(vec![user]),
+        ..Settings::default()
     })
     .await;
     assert_eq!(front.get("/livez").await.0, 200);

@@ -1,6 +1,11 @@
 //! The life of the process.
 
-use std::{path::PathBuf, process, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 use stele_app_config::{Loaded, Settings};
@@ -75,6 +80,7 @@ async fn serve(options: &Options, is_text: bool) -> anyhow::Result<()> {
     };
 
     let directory = &settings.storage.dir;
+    restrict(&*disk, directory);
     let mut rng = OsRng::new().context("no randomness")?;
     let context = Context {
         cluster_id: cluster_id::of(&*disk, directory, &mut rng).context("cluster id")?,
@@ -121,6 +127,22 @@ async fn recover(
     })
     .await;
     started.context("recovery was interrupted")?
+}
+
+/// Sees to it that nobody else reads what is stored: a directory that an earlier version or an
+/// operator made may be open to others, and what lies in it with it.
+fn restrict(disk: &dyn Disk, directory: &Path) {
+    match disk.restrict_dir(directory) {
+        Ok(false) => {}
+        Ok(true) => info!(
+            directory = %directory.display(),
+            "the data directory was open to other users and is its owner's alone now"
+        ),
+        Err(error) => warn!(
+            directory = %directory.display(), %error,
+            "the data directory may be open to other users, which can't be changed"
+        ),
+    }
 }
 
 /// Waits for a signal or a failure; then drains.

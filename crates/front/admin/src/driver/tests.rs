@@ -6,11 +6,12 @@ use stele_base_env::SystemClock;
 use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex, Secret, User};
 use stele_core_broker::Publish;
 use stele_core_engine::{AppendTarget, DeclareLog, Declared, DeleteLog, Durability};
+use stele_front_accept::WRITE_STALL;
 use stele_test_testkit::{TestBroker, message, queue};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::*;
@@ -348,6 +349,63 @@ async fn half_a_request_does_not_hold_up_the_stop() {
     timeout(Duration::from_secs(20), front.stop())
         .await
         .expect("it stops");
+}
+
+/// Requests whose answers are more than sockets hold, though nobody reads them.
+const UNREAD: usize = 20_000;
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_no_answers_is_cut_off() {
+    let front = Running::start(Settings::default()).await;
+    let mut stream = TcpStream::connect(front.address).await.expect("it listens");
+    let requests = "GET / HTTP/1.1\r\nhost: x\r\n\r\n".repeat(UNREAD);
+    // Writing fails once the server has given up.
+    drop(timeout(WRITE_STALL, stream.write_all(requests.as_bytes())).await);
+    sleep(2 * WRITE_STALL).await;
+    let mut answers = Vec::new();
+    drop(
+        timeout(WRITE_STALL, stream.read_to_end(&mut answers))
+            .await
+            .expect("it ends"),
+    );
+    let text = String::from_utf8_lossy(&answers);
+    assert!(text.matches("HTTP/1.1 200 OK").count() < UNREAD);
+    assert_eq!(front.get("/livez").await.0, 200);
+    front.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_sends_nothing_more_is_closed_in_time() {
+    let front = Running::start(Settings::default()).await;
+    for (sent, answers) in [
+        ("", 0),
+        ("GET /livez HT", 0),
+        ("GET /livez HTTP/1.1\r\nhost: x\r\nx-", 0),
+        ("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n", 1),
+        // A body isn't waited for.
+        (
+            "GET /livez HTTP/1.1\r\nhost: x\r\ncontent-length: 9999999999\r\n\r\nab",
+            1,
+        ),
+        (
+            "GET /livez HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n9\r\nab",
+            1,
+        ),
+    ] {
+        let answer = timeout(
+            HEAD_TIMEOUT + Duration::from_secs(1),
+            front.send(sent.as_bytes()),
+        );
+        let answer = answer
+            .await
+            .unwrap_or_else(|_| panic!("still open: {sent:?}"));
+        assert_eq!(
+            answer.matches("HTTP/1.1 200 OK").count(),
+            answers,
+            "{sent:?}"
+        );
+    }
+    front.stop().await;
 }
 
 impl Running {

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 use stele_base_types::{Name, Secret};
+use stele_front_accept::WRITE_STALL;
 use stele_front_sqs::Credential;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use crate::kit::{Server, json_request};
@@ -192,6 +193,26 @@ async fn half_a_body_and_then_nothing_is_refused_and_closed_in_time() {
     assert_eq!(answer.status, 400, "{answer:?}");
     assert!(answer.body.contains("took too long"), "{answer:?}");
     assert!(answer.head.contains("connection: close"), "{answer:?}");
+    still_serves(&server).await;
+    server.stop().await;
+}
+
+/// Requests whose answers are more than sockets hold, though nobody reads them.
+const UNREAD: usize = 20_000;
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_no_answers_is_cut_off() {
+    let server = Server::start().await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let requests = "GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(UNREAD);
+    // Writing fails once the server has given up.
+    drop(timeout(WRITE_STALL, stream.write_all(requests.as_bytes())).await);
+    sleep(2 * WRITE_STALL).await;
+    let mut answers = Vec::new();
+    let read = timeout(WRITE_STALL, stream.read_to_end(&mut answers)).await;
+    drop(read.expect("the connection ends"));
+    let text = String::from_utf8_lossy(&answers);
+    assert!(text.matches("HTTP/1.1 400").count() < UNREAD);
     still_serves(&server).await;
     server.stop().await;
 }

@@ -2,8 +2,9 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use proptest::{prop_assert, test_runner::TestRunner};
 use stele_base_env::SystemClock;
-use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex, Secret, User};
+use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex, Principal, Secret, User};
 use stele_core_broker::Publish;
 use stele_core_engine::{AppendTarget, DeclareLog, Declared, DeleteLog, Durability};
 use stele_front_accept::WRITE_STALL;
@@ -349,6 +350,35 @@ async fn half_a_request_does_not_hold_up_the_stop() {
     timeout(Duration::from_secs(20), front.stop())
         .await
         .expect("it stops");
+}
+
+#[test]
+fn any_path_and_query_are_answered() {
+    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    let state = State::new("0.0.0", Arc::new(SystemClock::new()));
+    let broker = runtime.block_on(async {
+        let broker = TestBroker::start();
+        let declared = broker.broker.declare_log(queue("é/a", Durability::Synced));
+        declared.await.expect("declared");
+        state.ready(broker.broker.clone(), Vec::new());
+        broker
+    });
+    let client = Principal::anonymous(([127, 0, 0, 1], 40_000).into());
+    let target = "/(v1/(logs|status)|metrics|readyz)?(/?[!-~]{0,6}(%(C3|A9|00|2F|FF)){0,3}){0,2}\
+                  (\\?((vhost|prefix|after|limit|verbose)?=?[!-~]{0,6}(%(2F|C3|FF))?&?){0,4})?";
+    let settings = Settings::default();
+    let answered = TestRunner::default().run(&target, |target| {
+        let Ok(request) = Request::builder().uri(&target).body(()) else {
+            return Ok(());
+        };
+        let (head, ()) = request.into_parts();
+        let answer = router::answer(&state, &settings, &client, &head);
+        let status = runtime.block_on(answer).status().as_u16();
+        prop_assert!(matches!(status, 200 | 400 | 404), "{target}: {status}");
+        Ok(())
+    });
+    answered.expect("each is");
+    runtime.block_on(broker.stop());
 }
 
 /// Requests whose answers are more than sockets hold, though nobody reads them.

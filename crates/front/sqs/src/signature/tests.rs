@@ -277,7 +277,68 @@ fn without_credentials_every_request_is_taken() {
     assert_eq!(taken, Ok(None));
 }
 
+/// What a request asks, however its query string is written.
+fn asked(head: &Parts) -> (String, Vec<(String, String)>) {
+    let mut pairs: Vec<_> = canonical::pairs(head.uri.query().unwrap_or_default()).collect();
+    pairs.sort();
+    (head.uri.path().to_owned(), pairs)
+}
+
+/// `text` with a few of its characters replaced, removed or doubled.
+fn mutated(text: &str, changes: &[(usize, Option<char>)]) -> String {
+    let mut characters: Vec<char> = text.chars().collect();
+    for (at, change) in changes {
+        let at = at % characters.len().max(1);
+        match (change, characters.get(at).copied()) {
+            (Some(character), Some(_)) if at.is_multiple_of(2) => characters[at] = *character,
+            (Some(character), _) => characters.insert(at, *character),
+            (None, Some(_)) => drop(characters.remove(at)),
+            (None, None) => {}
+        }
+    }
+    characters.into_iter().collect()
+}
+
+fn changes() -> impl Strategy<Value = Vec<(usize, Option<char>)>> {
+    let character = proptest::option::of(proptest::char::range(' ', '~'));
+    prop::collection::vec((any::<usize>(), character), 1..4)
+}
+
 proptest! {
+    #[test]
+    fn a_changed_presigned_url_is_refused_or_asks_the_same(changes in changes()) {
+        let uri = mutated(PRESIGNED, &changes);
+        if uri.parse::<hyper::Uri>().is_ok_and(|uri| uri.path().starts_with('/')) {
+            let changed = head("GET", &uri, &[("host", "localhost:9324")]);
+            if outcome(&changed, b"", SIGNED_AT).is_ok() {
+                prop_assert_eq!(asked(&changed), asked(&presigned_head()), "{}", uri);
+            }
+        }
+    }
+
+    #[test]
+    fn a_changed_authorization_is_refused_or_claims_the_same(changes in changes()) {
+        let changed = json_head(&mutated(JSON_AUTHORIZATION, &changes));
+        if outcome(&changed, JSON_BODY, SIGNED_AT).is_ok() {
+            prop_assert_eq!(Claim::of(&changed), Claim::of(&json_head(JSON_AUTHORIZATION)));
+        }
+    }
+
+    #[test]
+    fn any_headers_are_answered(
+        headers in prop::collection::vec(
+            ("(authorization|host|x-amz-(date|target|z)|content-type)", "[ -~]{0,40}"),
+            0..6,
+        ),
+        query in "(X-Amz-(Signature|Date|Expires|Credential|SignedHeaders)=[!-~&&[^#]]{0,9}&?){0,6}",
+    ) {
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let uri = format!("/?{query}");
+        if uri.parse::<hyper::Uri>().is_ok() {
+            let _ = outcome(&head("POST", &uri, &headers), JSON_BODY, SIGNED_AT);
+        }
+    }
+
     #[test]
     fn any_authorization_is_answered(text in "(AWS4-HMAC-SHA256 )?[ -~]{0,80}") {
         let _ = outcome(&json_head(&text), JSON_BODY, SIGNED_AT);

@@ -3,8 +3,7 @@
 //! The client signs a digest of the request with a key made of its secret, the day, the region and
 //! the service. The same is computed here and compared, in time that doesn't depend on where they
 //! differ. The signature comes in the header `Authorization`, or, of a presigned request, in the
-//! query string. Nothing of the request is believed before: not even that a key id exists is told
-//! apart from a wrong signature by the time that the answer takes.
+//! query string. Nothing of the request is believed before.
 //!
 //! Reference: <https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html>
 
@@ -25,10 +24,18 @@ use self::{
     claim::{ALGORITHM, Claim},
     instant::parse_instant_s,
 };
-use crate::{Settings, limits::SIGNATURE_SKEW_MS_MAX};
+use crate::{Credential, Settings, limits::SIGNATURE_SKEW_MS_MAX};
 
 /// The service in a credential's scope: a signature for another one with the same keys isn't taken.
 const SERVICE: &str = "sqs";
+
+/// Whether the request says that one of the keys has signed it, now: what can be told before its
+/// body is there.
+pub(crate) fn check_claim(settings: &Settings, head: &Parts, now: Timestamp) -> Result<(), Error> {
+    let claim = Claim::of(head)?;
+    check_instant(&claim, now)?;
+    credential(settings, &claim).map_or_else(|| Err(unknown()), |_| Ok(()))
+}
 
 /// Whose access key has signed the request; `None` where no signature is asked for.
 pub(crate) fn authenticate(
@@ -43,17 +50,8 @@ pub(crate) fn authenticate(
     let claim = Claim::of(head)?;
     check_instant(&claim, now)?;
     let expected = expected_signature(settings, &claim, head, body)?;
-    let known = settings
-        .credentials
-        .iter()
-        .find(|key| key.access_key_id.as_str() == claim.access_key_id);
     let same = bool::from(expected.as_bytes().ct_eq(claim.signature.as_bytes()));
-    let Some(known) = known else {
-        return Err(Error::new(
-            ErrorKind::UnknownAccessKey,
-            "The security token included in the request is invalid.",
-        ));
-    };
+    let known = credential(settings, &claim).ok_or_else(unknown)?;
     if !same {
         return Err(mismatch(
             "The request signature we calculated does not match the signature you provided. \
@@ -64,6 +62,18 @@ pub(crate) fn authenticate(
         user: known.access_key_id.clone(),
         proof: Proof::Signature,
     }))
+}
+
+fn credential<'a>(settings: &'a Settings, claim: &Claim) -> Option<&'a Credential> {
+    let mut keys = settings.credentials.iter();
+    keys.find(|key| key.access_key_id.as_str() == claim.access_key_id)
+}
+
+fn unknown() -> Error {
+    Error::new(
+        ErrorKind::UnknownAccessKey,
+        "The security token included in the request is invalid.",
+    )
 }
 
 fn check_instant(claim: &Claim, now: Timestamp) -> Result<(), Error> {
@@ -113,11 +123,7 @@ fn expected_signature(
         request.digest()?
     );
     // An unknown id is compared with too, with a secret that nobody has signed with.
-    let secret = settings
-        .credentials
-        .iter()
-        .find(|key| key.access_key_id.as_str() == claim.access_key_id)
-        .map_or("", |key| key.secret_access_key.expose());
+    let secret = credential(settings, claim).map_or("", |key| key.secret_access_key.expose());
     let instant = UNIX_EPOCH + Duration::from_secs(instant_s);
     let key = generate_signing_key(secret, instant, region, service);
     Ok(calculate_signature(key, to_sign.as_bytes()))

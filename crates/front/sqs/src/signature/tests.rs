@@ -8,7 +8,6 @@ use stele_base_env::{OsRng, SystemClock};
 use stele_base_types::{Name, Secret};
 
 use super::*;
-use crate::Credential;
 
 /// 2026-01-02T03:04:05Z.
 const SIGNED_AT: Timestamp = Timestamp(1_767_323_045_000);

@@ -9,7 +9,7 @@ use stele_front_sqs::Credential;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::kit::{Server, json_request};
@@ -304,5 +304,32 @@ async fn unsigned_requests_are_refused_where_signatures_are_asked_for() {
             .contains("<Code>MissingAuthenticationToken</Code>"),
         "{answer:?}"
     );
+    server.stop().await;
+}
+
+/// The room for bodies is for those who have a key: who hasn't is refused by his head alone.
+#[tokio::test(start_paused = true)]
+async fn a_large_body_without_a_key_is_not_waited_for() {
+    let credential = Credential {
+        access_key_id: Name::new("AK").unwrap(),
+        secret_access_key: Secret::new("s"),
+    };
+    let server = Server::with_credentials(vec![credential]).await;
+    let of_nobody = "Authorization: AWS4-HMAC-SHA256 Credential=AK/20200101/r/sqs/aws4_request, \
+                     SignedHeaders=host;x-amz-date, Signature=00\r\n\
+                     X-Amz-Date: 20200101T000000Z\r\n";
+    for (signature, status) in [("", 403), (of_nobody, 403), ("Authorization: x\r\n", 400)] {
+        for length in ["Content-Length: 4000000", "Transfer-Encoding: chunked"] {
+            let head = format!("POST / HTTP/1.1\r\nHost: h\r\n{signature}{length}\r\n\r\n");
+            let begun = Instant::now();
+            let answer = server.exchange(head.as_bytes()).await;
+            assert_eq!(answer.status, status, "{signature}{length}: {answer:?}");
+            assert!(answer.head.contains("connection: close"), "{answer:?}");
+            assert!(
+                begun.elapsed() < Duration::from_secs(1),
+                "{signature}{length}"
+            );
+        }
+    }
     server.stop().await;
 }

@@ -13,6 +13,7 @@ mod line_length;
 mod links;
 mod masked;
 mod names;
+mod panics;
 mod plants;
 mod protocol_headers;
 mod repository;
@@ -43,6 +44,7 @@ const CHECKS: &[Check] = &[
     line_length::check,
     links::check,
     names::check,
+    panics::check,
     plants::check,
     protocol_headers::check,
     unfinished::check,

@@ -263,6 +263,14 @@ pub const KEYS: &[Key] = &[
          any key pair is taken.",
     ),
     key(
+        "auth.hosts",
+        Kind::Text,
+        None,
+        "Host names, with commas between, by which SQS and the admin port may be asked while they \
+         let anybody in; `*` is any. Addresses, `localhost`, names without a dot and the names \
+         that other keys set need no saying.",
+    ),
+    key(
         "auth.insecure",
         Kind::Switch,
         Some("false"),

@@ -109,6 +109,7 @@ pub struct Auth {
     pub users: BTreeMap<String, Secret>,
     #[serde(default)]
     pub sqs_keys: BTreeMap<String, Secret>,
+    pub hosts: Option<String>,
     pub insecure: bool,
 }
 

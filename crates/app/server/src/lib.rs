@@ -12,6 +12,7 @@
 mod banner;
 mod cluster_id;
 mod fronts;
+mod hosts;
 mod listeners;
 mod logging;
 mod memory;

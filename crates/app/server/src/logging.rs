@@ -1,9 +1,21 @@
 //! Where the log goes: to stderr, as text for a person and as JSON for a collector.
+//!
+//! What clients call themselves and their queues, and what is told of their mistakes, stands in it.
+//! None of that can begin a line, move a terminal's cursor or turn the direction of the text: each
+//! field is escaped, whoever logs it.
+
+mod escaped;
 
 use std::io::{self, IsTerminal as _};
 
 use stele_app_config::{Log, LogFormat};
-use tracing::level_filters::LevelFilter;
+use tracing::{Subscriber, level_filters::LevelFilter, subscriber::set_global_default};
+use tracing_subscriber::{
+    field::MakeExt as _,
+    fmt::{MakeWriter, format},
+};
+
+use self::escaped::EscapedJson;
 
 /// Starts logging. Returns whether it is text.
 pub(crate) fn start(log: &Log) -> bool {
@@ -14,17 +26,44 @@ pub(crate) fn start(log: &Log) -> bool {
         LogFormat::Text => true,
         LogFormat::Json => false,
     };
-    let builder = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_target(false)
-        // A line that can't be written is lost: to say so there would end the process.
-        .log_internal_errors(false)
-        .with_writer(io::stderr);
     // Fails only where a caller logs already, whose choice then stands.
     drop(if is_text {
-        builder.with_ansi(is_terminal).try_init()
+        set_global_default(text(level, is_terminal, io::stderr))
     } else {
-        builder.json().flatten_event(true).try_init()
+        set_global_default(json(level, io::stderr))
     });
     is_text
 }
+
+fn text<W>(level: LevelFilter, is_terminal: bool, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_target(false)
+        .with_ansi(is_terminal)
+        // A line that can't be written is lost: to say so there would end the process.
+        .log_internal_errors(false)
+        .fmt_fields(format::debug_fn(escaped::field).delimited(" "))
+        .with_writer(writer)
+        .finish()
+}
+
+fn json<W>(level: LevelFilter, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_target(false)
+        // As for text.
+        .log_internal_errors(false)
+        .json()
+        .flatten_event(true)
+        .with_writer(EscapedJson(writer))
+        .finish()
+}
+
+#[cfg(test)]
+mod tests;

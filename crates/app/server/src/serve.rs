@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process,
     sync::Arc,
     time::Duration,
@@ -19,6 +19,7 @@ use tracing::{error, info, warn};
 use crate::{
     banner, cluster_id,
     fronts::{Context, Fronts},
+    hosts,
     listeners::Listeners,
     logging, open_files, panics, ports_file,
     signals::Signals,
@@ -80,6 +81,7 @@ async fn serve(options: &Options, is_text: bool) -> anyhow::Result<()> {
     };
 
     let directory = &settings.storage.dir;
+    restrict(&*disk, directory);
     let mut rng = OsRng::new().context("no randomness")?;
     let context = Context {
         cluster_id: cluster_id::of(&*disk, directory, &mut rng).context("cluster id")?,
@@ -126,6 +128,22 @@ async fn recover(
     })
     .await;
     started.context("recovery was interrupted")?
+}
+
+/// Sees to it that nobody else reads what is stored: a directory that an earlier version or an
+/// operator made may be open to others, and what lies in it with it.
+fn restrict(disk: &dyn Disk, directory: &Path) {
+    match disk.restrict_dir(directory) {
+        Ok(false) => {}
+        Ok(true) => info!(
+            directory = %directory.display(),
+            "the data directory was open to other users and is its owner's alone now"
+        ),
+        Err(error) => warn!(
+            directory = %directory.display(), %error,
+            "the data directory may be open to other users, which can't be changed"
+        ),
+    }
 }
 
 /// Waits for a signal or a failure; then drains.
@@ -211,7 +229,10 @@ impl Admin {
         let listener = bound.listen()?;
         let served = tokio::spawn(admin::serve(
             state,
-            admin::Settings { users },
+            admin::Settings {
+                users,
+                hosts: hosts::of(settings),
+            },
             listener,
             stopping,
         ));

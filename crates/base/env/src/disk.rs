@@ -63,6 +63,12 @@ pub trait Disk: Debug + Send + Sync {
     /// Makes the directory `path`, whose parent exists. Succeeds where it is there already.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
 
+    /// Takes the access to the directory `path` from all but its owner; whether others had any. A
+    /// disk that knows no owners does nothing.
+    fn restrict_dir(&self, _path: &Path) -> io::Result<bool> {
+        Ok(false)
+    }
+
     /// Renames a file, replacing one that has the name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 

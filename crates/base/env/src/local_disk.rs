@@ -5,9 +5,9 @@
 )]
 
 use std::{
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError},
     io,
-    os::unix::fs::FileExt,
+    os::unix::fs::{DirBuilderExt as _, FileExt, OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
     sync::Arc,
 };
@@ -17,6 +17,13 @@ use rustix::{buffer::spare_capacity, fs::FallocateFlags, io::Errno};
 
 use crate::{Disk, DiskFile, DiskLock, Entry, FileSystem, OpenMode};
 
+/// What is stored is its owner's alone, whatever the process's umask allows.
+const FILE_MODE: u32 = 0o600;
+const DIRECTORY_MODE: u32 = 0o700;
+
+/// What a mode gives to others than the owner.
+const OTHERS_MODE: u32 = 0o077;
+
 /// The file system that paths of this process mean.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LocalDisk;
@@ -24,7 +31,7 @@ pub struct LocalDisk;
 impl Disk for LocalDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
         let mut options = OpenOptions::new();
-        options.read(true);
+        options.read(true).mode(FILE_MODE);
         match mode {
             OpenMode::Read => &mut options,
             OpenMode::Write => options.write(true),
@@ -39,6 +46,7 @@ impl Disk for LocalDisk {
             .write(true)
             .create(true)
             .truncate(false)
+            .mode(FILE_MODE)
             .open(path)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Box::new(file))),
@@ -65,10 +73,19 @@ impl Disk for LocalDisk {
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        match fs::create_dir(path) {
+        match DirBuilder::new().mode(DIRECTORY_MODE).create(path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
             made => made,
         }
+    }
+
+    fn restrict_dir(&self, path: &Path) -> io::Result<bool> {
+        let mode = fs::metadata(path)?.permissions().mode();
+        let is_open = mode & OTHERS_MODE != 0;
+        if is_open {
+            fs::set_permissions(path, Permissions::from_mode(mode & !OTHERS_MODE))?;
+        }
+        Ok(is_open)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -156,108 +173,4 @@ impl DiskFile for LocalFile {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_written_is_read_and_ends_where_the_file_ends() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("file");
-        let file = LocalDisk.open(&path, OpenMode::CreateNew).unwrap();
-        file.write_at(3, b"abc").unwrap();
-        file.sync_data().unwrap();
-        assert_eq!(&file.read_at(0, 100).unwrap()[..], b"\0\0\0abc");
-        assert_eq!(&file.read_at(4, 1).unwrap()[..], b"b");
-        assert_eq!(&file.read_at(90, 10).unwrap()[..], b"");
-        assert_eq!(file.size_bytes().unwrap(), 6);
-    }
-
-    #[test]
-    fn modes_make_files_only_where_they_say_so() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("file");
-        for mode in [OpenMode::Read, OpenMode::Write] {
-            let error = LocalDisk.open(&path, mode).unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::NotFound);
-        }
-        LocalDisk
-            .open(&path, OpenMode::CreateOrWrite)
-            .unwrap()
-            .write_at(0, b"kept")
-            .unwrap();
-        let again = LocalDisk.open(&path, OpenMode::CreateOrWrite).unwrap();
-        assert_eq!(again.size_bytes().unwrap(), 4);
-        let error = LocalDisk.open(&path, OpenMode::CreateNew).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
-    }
-
-    #[test]
-    fn a_lock_has_one_holder_until_dropped() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("LOCK");
-        let held = LocalDisk.try_lock(&path).unwrap();
-        assert!(held.is_some());
-        assert!(LocalDisk.try_lock(&path).unwrap().is_none());
-        drop(held);
-        assert!(LocalDisk.try_lock(&path).unwrap().is_some());
-    }
-
-    #[test]
-    fn writing_whole_replaces_and_leaves_nothing_beside() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("state");
-        LocalDisk.write_whole(&path, b"first, longer").unwrap();
-        LocalDisk.write_whole(&path, b"second").unwrap();
-        assert_eq!(&LocalDisk.read(&path).unwrap()[..], b"second");
-        let entries = LocalDisk.list(directory.path()).unwrap();
-        assert_eq!(
-            entries,
-            [Entry {
-                name: "state".to_owned(),
-                is_dir: false
-            }]
-        );
-    }
-
-    #[test]
-    fn directories_are_made_once_and_removed_empty() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("a");
-        LocalDisk.create_dir(&path).unwrap();
-        LocalDisk.create_dir(&path).unwrap();
-        LocalDisk.sync_dir(directory.path()).unwrap();
-        assert!(LocalDisk.exists(&path).unwrap());
-        LocalDisk.remove_dir(&path).unwrap();
-        assert!(!LocalDisk.exists(&path).unwrap());
-    }
-
-    #[test]
-    fn preallocation_grows_with_zeroes_and_keeps_what_is_there() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = LocalDisk
-            .open(&directory.path().join("file"), OpenMode::CreateNew)
-            .unwrap();
-        file.write_at(0, b"abc").unwrap();
-        file.preallocate(8).unwrap();
-        assert_eq!(&file.read_at(0, 8).unwrap()[..], b"abc\0\0\0\0\0");
-        file.truncate(2).unwrap();
-        assert_eq!(&file.read_at(0, 8).unwrap()[..], b"ab");
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_file_system_is_synced_as_a_whole() {
-        let directory = tempfile::tempdir().unwrap();
-        let file_system = LocalDisk.file_system(directory.path()).unwrap();
-        let path = directory.path().join("file");
-        let file = LocalDisk.open(&path, OpenMode::CreateNew).unwrap();
-        file.write_at(0, b"abc").unwrap();
-        file_system.expect("Linux can").sync().unwrap();
-    }
-
-    #[test]
-    fn a_file_system_in_use_has_free_bytes() {
-        let directory = tempfile::tempdir().unwrap();
-        assert!(LocalDisk.free_bytes(directory.path()).unwrap() > 0);
-    }
-}
+mod tests;

@@ -6,19 +6,23 @@
 
 use std::{path::Path, sync::Arc};
 
+use bytes::Bytes;
 use parking_lot::RwLock;
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
 use stele_base_types::{
     ConsumerId, LogId, Name, Offset, PartitionId, PartitionIndex, ProcessEpoch, SessionId,
     Timestamp,
 };
-use stele_core_broker::{Error, LeasedBatch, News, Opened, ReplyTo, Request, Shard, Share};
-use stele_core_engine::{
-    AlterLog, Append, AppendTarget, Catalogue, CatalogueError, Columns, Command, CommitOffset,
-    CommitOffsets, ConsumerRef, DeclareLog, Declared, Durability, Lease, LeaseRequest, LedgerId,
-    LogError, Outcome, Purge, Retention, Settle, SettleItem, Subscribe, Subscription, Window,
+use stele_core_broker::{
+    Error, Failure, LeasedBatch, News, Opened, ReplyTo, Request, Shard, Share,
 };
-use stele_core_storage::{Journal, Options};
+use stele_core_engine::{
+    AlterLog, Append, AppendError, AppendResult, AppendTarget, Catalogue, CatalogueError, Columns,
+    Command, CommitOffset, CommitOffsets, ConsumerRef, DeclareLog, Declared, Durability, Lease,
+    LeaseRequest, LedgerId, LogError, Outcome, Purge, Retention, Settle, SettleItem, Subscribe,
+    Subscription, Window,
+};
+use stele_core_storage::{BLOCK_CONTENT_SIZE_BYTES_MAX, Journal, Options};
 use stele_test_testkit::{first_shard, message, queue};
 use tokio::sync::oneshot;
 
@@ -27,6 +31,7 @@ const START: Timestamp = Timestamp(1_700_000_000_000);
 const DAY_MS: u64 = 86_400_000;
 
 type Answer = Result<Declared, Error<CatalogueError>>;
+type Stored = Result<SmallVec<[AppendResult; 1]>, Error<AppendError>>;
 type Leases = oneshot::Receiver<Result<Vec<LeasedBatch>, Error<LogError>>>;
 
 /// A shard and its writer.
@@ -110,7 +115,10 @@ impl Alone {
     }
 
     fn append(&mut self) {
-        let batch = message("x").into_bytes();
+        drop(self.ask_to_append(message("x").into_bytes()));
+    }
+
+    fn ask_to_append(&mut self, batch: Bytes) -> oneshot::Receiver<Stored> {
         let append = Append {
             count: 1,
             size_bytes: batch.len() as u32,
@@ -122,13 +130,15 @@ impl Alone {
                 partition: None,
             }],
         };
+        let (reply, answer) = oneshot::channel();
         let request = Request::Append {
             append,
             body: batch,
-            reply: ReplyTo::Call(oneshot::channel().0),
+            reply: ReplyTo::Call(reply),
             room: Share::NONE,
         };
         self.shard.handle(request, START);
+        answer
     }
 
     /// A lease of ten seconds that waits for a record.
@@ -264,6 +274,32 @@ fn what_nobody_waits_for_is_written_after_five_milliseconds() {
     assert!(alone.shard.take_block(START).is_none());
     assert!(alone.shard.take_block(START.plus_ms(5)).is_some());
     drop(answer);
+}
+
+/// A batch whose block has no room left for the record of its append.
+#[test]
+fn a_batch_that_almost_fits_a_block_leaves_nothing_behind() {
+    const HEAD_BYTES: usize = 40 + 5 + 4 + 20;
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    alone.declare(Durability::Synced);
+    let around = message("").bytes().len() + 8;
+    let value = "x".repeat(BLOCK_CONTENT_SIZE_BYTES_MAX - HEAD_BYTES - around);
+    let mut refused = alone.ask_to_append(message(&value).into_bytes());
+    drop(value);
+    let refused = refused.try_recv().unwrap();
+    assert!(
+        matches!(refused, Err(Error::Failed(Failure::TooLarge(_)))),
+        "{refused:?}"
+    );
+    alone.append();
+    alone.write(START);
+    alone.sync();
+    drop(alone);
+
+    let alone = Alone::open(directory.path());
+    let log = alone.shard.state().logs.log(LOG).unwrap();
+    assert_eq!(log.partitions[0].end.0, 1);
 }
 
 #[test]

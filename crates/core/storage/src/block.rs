@@ -41,7 +41,7 @@ use std::{fmt, ops::Range, sync::Arc};
 use bytes::Bytes;
 use stele_base_types::{Offset, PartitionId, Timestamp};
 
-pub use self::builder::BlockBuilder;
+pub use self::builder::{BlockBuilder, Filled};
 pub(crate) use self::{
     entries::{Append, Entries, Entry, TARGET_SIZE_BYTES},
     salt::Salt,

@@ -38,7 +38,7 @@ mod space;
 mod store;
 mod verify;
 
-pub use block::{Block, BlockBuilder, BlockSequence, Target};
+pub use block::{Block, BlockBuilder, BlockSequence, Filled, Target};
 pub use checkpoint::{Checkpoint, CheckpointPlan, Checkpointer, Floors};
 pub use directory::{DataDirectory, ShardDirectory};
 pub use dump::dump;

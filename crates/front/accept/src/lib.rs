@@ -10,8 +10,11 @@
 //! connection's first byte is here. What is to hold for the connections of every front (TLS, a
 //! limit for each address) belongs between `accept` and [`Accepted`].
 //!
+//! What two of them ask of HTTP requests, [`Hosts`], is here as well.
+//!
 //! This isn't a front: it is the one crate of its layer that the others may use.
 
+mod foreign;
 mod impatient;
 mod patience;
 mod reading;
@@ -19,6 +22,7 @@ mod receiving;
 mod serve;
 mod stop;
 
+pub use foreign::{Effect, Foreign, Hosts};
 pub use impatient::{Impatient, WRITE_STALL};
 pub use patience::stalled;
 pub use reading::read;

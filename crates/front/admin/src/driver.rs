@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use stele_front_accept::{self as accept, Accepted, Impatient, Limits};
 use tokio::{net::TcpListener, sync::watch};
@@ -42,9 +42,10 @@ async fn connection(accepted: Accepted, state: Arc<State>, settings: Arc<Setting
         mut stop,
         ..
     } = accepted;
-    let service = service_fn(|request| {
+    let service = service_fn(|request: Request<Incoming>| {
+        let (head, _unread) = request.into_parts();
         let (state, settings, client) = (&state, &settings, &principal);
-        async move { Ok::<_, Infallible>(router::answer(state, settings, client, &request).await) }
+        async move { Ok::<_, Infallible>(router::answer(state, settings, client, &head).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

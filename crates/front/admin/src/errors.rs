@@ -3,6 +3,7 @@
 use hyper::{Response, StatusCode, header};
 use serde_json::json;
 use stele_core_broker::{Failure, ResolveError};
+use stele_front_accept::Foreign;
 
 use crate::router::{Answer, json as json_answer};
 
@@ -15,6 +16,9 @@ pub(crate) enum Error {
     /// 401. The caller logs in.
     #[error("log in with a user's name and password")]
     NotLoggedIn,
+    /// 403. The caller isn't a web page, and comes by a name of the server's.
+    #[error(transparent)]
+    Foreign(#[from] Foreign),
     /// 404. The caller looks at `/` for what there is.
     #[error("no such page; / lists what there is")]
     NoSuchPage,
@@ -49,6 +53,7 @@ impl Error {
         match self {
             Self::BadQuery(_) => StatusCode::BAD_REQUEST,
             Self::NotLoggedIn => StatusCode::UNAUTHORIZED,
+            Self::Foreign(_) => StatusCode::FORBIDDEN,
             Self::NoSuchPage | Self::NoSuchLog => StatusCode::NOT_FOUND,
             Self::NotGet => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotReady(_) | Self::Stuck => StatusCode::SERVICE_UNAVAILABLE,
@@ -64,6 +69,8 @@ impl Error {
         match self {
             Self::BadQuery(_) => "bad-query",
             Self::NotLoggedIn => "not-logged-in",
+            Self::Foreign(Foreign::Page) => "foreign-page",
+            Self::Foreign(Foreign::Name(_)) => "foreign-name",
             Self::NoSuchPage => "no-such-page",
             Self::NoSuchLog => "no-such-log",
             Self::NotGet => "not-get",

@@ -1,21 +1,25 @@
-//! HTTP Basic authentication (RFC 7617).
+//! Who is let in: by HTTP Basic authentication (RFC 7617), or, where there are no users, whoever
+//! isn't a web page from elsewhere.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use hyper::{HeaderMap, header};
+use hyper::{HeaderMap, header, http::request::Parts};
 use stele_base_types::{Principal, User};
+use stele_front_accept::Effect;
 
 use crate::{errors::Error, settings::Settings};
 
-/// Who asks for more than health: where there are users, one of them; else whoever it is.
+/// Who asks for more than health: where there are users, one of them; else whoever isn't a web page
+/// from elsewhere.
 pub(crate) fn log_in(
     settings: &Settings,
     client: &Principal,
-    headers: &HeaderMap,
+    head: &Parts,
 ) -> Result<Principal, Error> {
     let Some(users) = &settings.users else {
+        settings.hosts.check(head, Effect::Reads)?;
         return Ok(client.clone());
     };
-    let (name, password) = credentials(headers).ok_or(Error::NotLoggedIn)?;
+    let (name, password) = credentials(&head.headers).ok_or(Error::NotLoggedIn)?;
     let login = User::log_in(users, name.as_bytes(), password.as_bytes());
     Ok(Principal {
         login: Some(login.ok_or(Error::NotLoggedIn)?),
@@ -36,12 +40,21 @@ fn credentials(headers: &HeaderMap) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
+    use hyper::Request;
     use stele_base_types::{Name, Secret};
 
     use super::*;
 
     fn client() -> Principal {
         Principal::anonymous(([127, 0, 0, 1], 40_000).into())
+    }
+
+    fn head<'a>(headers: impl IntoIterator<Item = (&'a str, &'a str)>) -> Parts {
+        let mut request = Request::builder();
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        request.body(()).unwrap().into_parts().0
     }
 
     fn asks(value: Option<&str>) -> bool {
@@ -51,15 +64,10 @@ mod tests {
         };
         let settings = Settings {
             users: Some(vec![user]),
+            ..Settings::default()
         };
-        let mut headers = HeaderMap::new();
-        if let Some(value) = value {
-            headers.insert(
-                header::AUTHORIZATION,
-                value.parse().expect("a header value"),
-            );
-        }
-        let logged_in = log_in(&settings, &client(), &headers);
+        let header = value.map(|value| ("authorization", value));
+        let logged_in = log_in(&settings, &client(), &head(header));
         logged_in.is_ok_and(|principal| principal.user() == Some("ann"))
     }
 
@@ -78,7 +86,15 @@ mod tests {
 
     #[test]
     fn without_users_anybody_enters() {
-        let entered = log_in(&Settings::default(), &client(), &HeaderMap::new());
+        let entered = log_in(&Settings::default(), &client(), &head([]));
         assert_eq!(entered.unwrap(), client());
+    }
+
+    #[test]
+    fn without_users_a_foreign_page_does_not() {
+        for header in [("host", "example.org"), ("origin", "https://example.org")] {
+            let refused = log_in(&Settings::default(), &client(), &head([header]));
+            assert!(matches!(refused, Err(Error::Foreign(_))), "{header:?}");
+        }
     }
 }

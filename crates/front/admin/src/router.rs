@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::{Method, Request, Response, StatusCode, header};
+use hyper::{Method, Response, StatusCode, header, http::request::Parts};
 use serde::Serialize;
 use stele_base_types::Principal;
 
@@ -21,37 +21,37 @@ const INDEX: &str = "Stele's admin port\n\n\
     /v1/logs             queues and topics, paged: ?vhost=/&after=NAME&limit=100\n\
     /v1/logs/NAME        one of them\n";
 
-/// Answers a request. Its body, if any, is never read.
-pub(crate) async fn answer<B>(
+/// Answers a request, of which its head is all that is looked at.
+pub(crate) async fn answer(
     state: &State,
     settings: &Settings,
     client: &Principal,
-    request: &Request<B>,
+    head: &Parts,
 ) -> Answer {
-    match respond(state, settings, client, request).await {
+    match respond(state, settings, client, head).await {
         Ok(answer) => answer,
         Err(error) => error.answer(),
     }
 }
 
-async fn respond<B>(
+async fn respond(
     state: &State,
     settings: &Settings,
     client: &Principal,
-    request: &Request<B>,
+    head: &Parts,
 ) -> Result<Answer, Error> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+    if !matches!(head.method, Method::GET | Method::HEAD) {
         return Err(Error::NotGet);
     }
-    let path = request.uri().path();
-    let query = request.uri().query().unwrap_or_default();
+    let path = head.uri.path();
+    let query = head.uri.query().unwrap_or_default();
     match path {
         "/livez" => return Ok(operations::livez::answer()),
         "/startupz" => return Ok(operations::startupz::answer(state)),
         "/readyz" | "/healthz" => return Ok(operations::readyz::answer(state, query).await),
         _ => {}
     }
-    let principal = login::log_in(settings, client, request.headers())?;
+    let principal = login::log_in(settings, client, head)?;
     match path {
         "/" => Ok(text(StatusCode::OK, INDEX.to_owned())),
         "/metrics" => operations::metrics::answer(state).await,

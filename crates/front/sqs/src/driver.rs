@@ -14,7 +14,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use stele_core_broker::{Broker, Kind};
-use stele_front_accept::{self as accept, Accepted, Limits, Receiving, Stop};
+use stele_front_accept::{self as accept, Accepted, Effect, Limits, Receiving, Stop};
 use stele_wire_sqs::{Error, ErrorKind};
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 
@@ -24,6 +24,7 @@ use crate::{
     limits::{BODY_BYTES_MAX, BODY_UNCOUNTED_BYTES_MAX, HEAD_BYTES_MAX},
     metered::Metered,
     session::{self, Answer, Client},
+    signature,
 };
 
 /// Serves `listener` until `shutdown` turns true; then ends waits, finishes the requests in flight
@@ -97,15 +98,25 @@ impl Server {
 
     async fn answer(&self, request: HttpRequest<Incoming>, client: &Client) -> Answer {
         let (head, body) = request.into_parts();
-        if length_of(&body).is_some_and(|length| length > BODY_BYTES_MAX) {
+        let bytes = length_of(&body).unwrap_or(BODY_BYTES_MAX);
+        if bytes > BODY_BYTES_MAX {
             return self.refuse(&head, too_large());
+        }
+        let takes_room = bytes > BODY_UNCOUNTED_BYTES_MAX;
+        let admitted = self.admit(&head, takes_room);
+        if takes_room && let Err(error) = admitted {
+            return self.refuse(&head, error);
         }
         // The room is kept until the request is answered: what it decodes to is as large.
         let mut room = self.room(client);
         let within = self.front.settings.body_timeout;
         let read = timeout(within, read(body, &mut room)).await;
         match read.unwrap_or_else(|_| Err(too_slow())) {
-            Ok(body) => session::answer(&self.front, &head, body, client).await,
+            Ok(body) => match admitted {
+                Ok(()) => session::answer(&self.front, &head, body, client).await,
+                // Its client has sent all of it and waits for the answer.
+                Err(error) => session::refuse(&self.front, &head, error),
+            },
             Err(error) => self.refuse(&head, error),
         }
     }
@@ -117,6 +128,21 @@ impl Server {
             false => Kind::UnknownClients,
         };
         Receiving::new(self.front.broker.memory().clone(), kind)
+    }
+
+    /// Who need not sign must not be a web page; who must doesn't take the room of others for a
+    /// body before he says by which key.
+    fn admit(&self, head: &Parts, takes_room: bool) -> Result<(), Error> {
+        let settings = &self.front.settings;
+        if settings.credentials.is_empty() {
+            let checked = settings.hosts.check(head, Effect::Changes);
+            return checked
+                .map_err(|foreign| Error::new(ErrorKind::AccessDenied, foreign.to_string()));
+        }
+        if takes_room {
+            signature::check_claim(settings, head, self.front.calendar())?;
+        }
+        Ok(())
     }
 
     fn refuse(&self, head: &Parts, error: Error) -> Answer {

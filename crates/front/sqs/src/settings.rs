@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use stele_base_env::{Clock, Rng, SharedRng};
 use stele_base_types::{Name, Secret};
 use stele_core_engine::Durability;
+use stele_front_accept::Hosts;
 use uuid::Uuid;
 
 use crate::limits::{BODY_TIMEOUT, HEAD_TIMEOUT};
@@ -14,6 +15,9 @@ use crate::limits::{BODY_TIMEOUT, HEAD_TIMEOUT};
 pub struct Settings {
     /// Whose signatures are taken. Empty takes every request, signed or not: for loopback.
     pub credentials: Vec<Credential>,
+    /// The names that the server is reached by, of which requests are asked while none need be
+    /// signed.
+    pub hosts: Hosts,
     /// The region in a queue's ARN.
     pub region: String,
     /// The account id in a queue's URL and ARN.
@@ -51,6 +55,7 @@ impl Settings {
     pub fn new(credentials: Vec<Credential>, clock: Arc<dyn Clock>, rng: Box<dyn Rng>) -> Self {
         Self {
             credentials,
+            hosts: Hosts::default(),
             region: "us-east-1".to_owned(),
             account_id: "000000000000".to_owned(),
             durability: Durability::Synced,

@@ -121,6 +121,8 @@ error_kinds! {
     MalformedRequest: FRAMEWORK "SerializationException", "MalformedInput", 400;
     /// No action of that name.
     UnknownAction: FRAMEWORK "UnknownOperationException", "InvalidAction", 400;
+    /// Whoever asks isn't to be answered, whatever he asks.
+    AccessDenied: FRAMEWORK "AccessDeniedException", "AccessDenied", 403;
     /// The request isn't signed, though credentials are configured.
     MissingAuthenticationToken: FRAMEWORK
         "MissingAuthenticationTokenException", "MissingAuthenticationToken", 403;
@@ -284,6 +286,7 @@ mod tests {
                 ("AWS.SimpleQueueService.PurgeQueueInProgress", 403),
                 ("ReceiptHandleIsInvalid", 404),
                 ("RequestThrottled", 403),
+                ("AccessDenied", 403),
                 ("MissingAuthenticationToken", 403),
                 ("InvalidClientTokenId", 403),
                 ("SignatureDoesNotMatch", 403),

@@ -23,12 +23,12 @@ pub(crate) fn read_form(form: &[u8], fields: &mut Fields) -> Result<(), Error> {
 }
 
 fn insert(fields: &mut Fields, name: &str, value: String) -> Result<(), Error> {
-    let mut parts = name.split('.');
-    let last = parts
-        .next_back()
-        .expect("splitting gives at least one part");
+    let (parts, last) = match name.rsplit_once('.') {
+        Some((before, last)) => (before.split('.').collect(), last),
+        None => (Vec::new(), name),
+    };
     let mut at = fields;
-    for (depth, part) in parts.enumerate() {
+    for (depth, part) in parts.into_iter().enumerate() {
         if depth + 1 >= FORM_DEPTH_MAX {
             return Err(malformed(format!(
                 "the name of a parameter has more than {FORM_DEPTH_MAX} parts"

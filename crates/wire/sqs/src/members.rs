@@ -177,15 +177,16 @@ impl Members {
 /// number (`AttributeName=All`, `Attribute.Name=…`).
 fn numbered(tree: Tree) -> Vec<Tree> {
     let fields = match tree {
-        Tree::Object(fields) if fields.keys().all(|key| key.parse::<u32>().is_ok()) => fields,
+        Tree::Object(fields) if fields.keys().all(|key| number(key).is_some()) => fields,
         single => return vec![single],
     };
-    let mut items: Vec<(u32, Tree)> = fields
-        .into_iter()
-        .map(|(key, item)| (key.parse().expect("all keys are numbers"), item))
-        .collect();
-    items.sort_by_key(|(number, _)| *number);
+    let mut items: Vec<(String, Tree)> = fields.into_iter().collect();
+    items.sort_by_key(|(key, _)| number(key));
     items.into_iter().map(|(_, item)| item).collect()
+}
+
+fn number(key: &str) -> Option<u32> {
+    key.parse().ok()
 }
 
 /// A list that some SDKs send along empty counts as not given.

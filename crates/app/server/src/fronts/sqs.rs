@@ -7,7 +7,7 @@ use stele_base_types::Name;
 use stele_front_sqs as sqs;
 
 use super::Fronts;
-use crate::listeners::Bound;
+use crate::{hosts, listeners::Bound};
 
 impl Fronts<'_> {
     /// Starts SQS, on its port and on the alias.
@@ -27,6 +27,7 @@ impl Fronts<'_> {
             self.rng()?,
         );
         let settings = sqs::Settings {
+            hosts: hosts::of(self.settings),
             region: chosen.region.clone(),
             account_id: chosen.account.clone(),
             durability: self.durability(),

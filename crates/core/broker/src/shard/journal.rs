@@ -19,8 +19,14 @@ impl Shard {
         body: Option<&Bytes>,
     ) -> Result<R, Failure> {
         self.make_room(body.map_or(0, Bytes::len));
+        let before = self.builder.filled();
         for record in &decision.records {
-            self.push(record, body)?;
+            if let Err(failure) = self.push(record, body) {
+                self.builder.take_back(before);
+                return Err(failure);
+            }
+        }
+        for record in &decision.records {
             self.apply(record, body);
         }
         for effect in decision.effects {

@@ -28,6 +28,14 @@ pub struct BlockBuilder {
     appended: Vec<Appended>,
 }
 
+/// How far a block was filled.
+#[derive(Clone, Copy, Debug)]
+pub struct Filled {
+    size_bytes: usize,
+    entry_count: u32,
+    appended: usize,
+}
+
 impl BlockBuilder {
     /// A builder whose first block is `sequence`, for a journal of this salt.
     pub(crate) fn new(sequence: BlockSequence, salt: Salt) -> Self {
@@ -59,6 +67,7 @@ impl BlockBuilder {
         assert!(!targets.is_empty(), "an append goes somewhere");
         let batch_size_bytes: usize = batch.iter().map(Bytes::len).sum();
         let length = 4 + targets.len() * TARGET_SIZE_BYTES + batch_size_bytes;
+        let before = self.filled();
         let start = self.bytes.len();
         self.begin_entry(KIND_APPEND, length)?;
         self.put_targets(targets);
@@ -66,14 +75,27 @@ impl BlockBuilder {
         for part in batch {
             self.bytes.extend_from_slice(part);
         }
-        match self.note_appends(targets, leader_epoch, start, batch_start) {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                self.bytes.truncate(start);
-                self.entry_count -= 1;
-                Err(error)
-            }
+        let noted = self.note_appends(targets, leader_epoch, start, batch_start);
+        if noted.is_err() {
+            self.take_back(before);
         }
+        noted
+    }
+
+    /// How far the block is filled now.
+    pub fn filled(&self) -> Filled {
+        Filled {
+            size_bytes: self.bytes.len(),
+            entry_count: self.entry_count,
+            appended: self.appended.len(),
+        }
+    }
+
+    /// Takes out of the block being filled what was pushed since it was `before`.
+    pub fn take_back(&mut self, before: Filled) {
+        self.bytes.truncate(before.size_bytes);
+        self.entry_count = before.entry_count;
+        self.appended.truncate(before.appended);
     }
 
     /// Closes the block and starts the next. An empty block is fine: written at a graceful stop,

@@ -2,15 +2,17 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use proptest::{prop_assert, test_runner::TestRunner};
 use stele_base_env::SystemClock;
-use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex, Secret, User};
+use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex, Principal, Secret, User};
 use stele_core_broker::Publish;
 use stele_core_engine::{AppendTarget, DeclareLog, Declared, DeleteLog, Durability};
+use stele_front_accept::WRITE_STALL;
 use stele_test_testkit::{TestBroker, message, queue};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::*;
@@ -264,6 +266,31 @@ async fn what_is_asked_wrongly_is_told_how() {
 }
 
 #[tokio::test]
+async fn a_web_page_from_elsewhere_sees_no_more_than_health() {
+    let front = Running::start(Settings::default()).await;
+    for (header, code) in [
+        ("host: example.org", "foreign-name"),
+        ("host: x\r\norigin: https://example.org", "foreign-page"),
+        ("host: x\r\nsec-fetch-site: same-site", "foreign-page"),
+    ] {
+        let ask = |method: &str, target: &str| {
+            format!("{method} {target} HTTP/1.1\r\n{header}\r\nconnection: close\r\n\r\n")
+        };
+        for target in ["/", "/metrics", "/v1/status", "/v1/logs", "/nothing"] {
+            let answer = front.send(ask("GET", target).as_bytes()).await;
+            assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+            assert!(answer.contains(code), "{answer}");
+        }
+        let preflight = front.send(ask("OPTIONS", "/v1/status").as_bytes()).await;
+        assert!(preflight.starts_with("HTTP/1.1 405 "), "{preflight}");
+        assert!(!preflight.contains("access-control"), "{preflight}");
+        let health = front.send(ask("GET", "/livez").as_bytes()).await;
+        assert!(health.starts_with("HTTP/1.1 200 "), "{health}");
+    }
+    front.stop().await;
+}
+
+#[tokio::test]
 async fn with_users_only_health_is_open() {
     let user = User {
         name: Name::new("ann").unwrap(),
@@ -271,6 +298,7 @@ async fn with_users_only_health_is_open() {
     };
     let front = Running::start(Settings {
         users: Some(vec![user]),
+        ..Settings::default()
     })
     .await;
     assert_eq!(front.get("/livez").await.0, 200);
@@ -322,6 +350,92 @@ async fn half_a_request_does_not_hold_up_the_stop() {
     timeout(Duration::from_secs(20), front.stop())
         .await
         .expect("it stops");
+}
+
+#[test]
+fn any_path_and_query_are_answered() {
+    let runtime = tokio::runtime::Runtime::new().expect("threads");
+    let state = State::new("0.0.0", Arc::new(SystemClock::new()));
+    let broker = runtime.block_on(async {
+        let broker = TestBroker::start();
+        let declared = broker.broker.declare_log(queue("é/a", Durability::Synced));
+        declared.await.expect("declared");
+        state.ready(broker.broker.clone(), Vec::new());
+        broker
+    });
+    let client = Principal::anonymous(([127, 0, 0, 1], 40_000).into());
+    let target = "/(v1/(logs|status)|metrics|readyz)?(/?[!-~]{0,6}(%(C3|A9|00|2F|FF)){0,3}){0,2}\
+                  (\\?((vhost|prefix|after|limit|verbose)?=?[!-~]{0,6}(%(2F|C3|FF))?&?){0,4})?";
+    let settings = Settings::default();
+    let answered = TestRunner::default().run(&target, |target| {
+        let Ok(request) = Request::builder().uri(&target).body(()) else {
+            return Ok(());
+        };
+        let (head, ()) = request.into_parts();
+        let answer = router::answer(&state, &settings, &client, &head);
+        let status = runtime.block_on(answer).status().as_u16();
+        prop_assert!(matches!(status, 200 | 400 | 404), "{target}: {status}");
+        Ok(())
+    });
+    answered.expect("each is");
+    runtime.block_on(broker.stop());
+}
+
+/// Requests whose answers are more than sockets hold, though nobody reads them.
+const UNREAD: usize = 20_000;
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_no_answers_is_cut_off() {
+    let front = Running::start(Settings::default()).await;
+    let mut stream = TcpStream::connect(front.address).await.expect("it listens");
+    let requests = "GET / HTTP/1.1\r\nhost: x\r\n\r\n".repeat(UNREAD);
+    // Writing fails once the server has given up.
+    drop(timeout(WRITE_STALL, stream.write_all(requests.as_bytes())).await);
+    sleep(2 * WRITE_STALL).await;
+    let mut answers = Vec::new();
+    drop(
+        timeout(WRITE_STALL, stream.read_to_end(&mut answers))
+            .await
+            .expect("it ends"),
+    );
+    let text = String::from_utf8_lossy(&answers);
+    assert!(text.matches("HTTP/1.1 200 OK").count() < UNREAD);
+    assert_eq!(front.get("/livez").await.0, 200);
+    front.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_sends_nothing_more_is_closed_in_time() {
+    let front = Running::start(Settings::default()).await;
+    for (sent, answers) in [
+        ("", 0),
+        ("GET /livez HT", 0),
+        ("GET /livez HTTP/1.1\r\nhost: x\r\nx-", 0),
+        ("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n", 1),
+        // A body isn't waited for.
+        (
+            "GET /livez HTTP/1.1\r\nhost: x\r\ncontent-length: 9999999999\r\n\r\nab",
+            1,
+        ),
+        (
+            "GET /livez HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n9\r\nab",
+            1,
+        ),
+    ] {
+        let answer = timeout(
+            HEAD_TIMEOUT + Duration::from_secs(1),
+            front.send(sent.as_bytes()),
+        );
+        let answer = answer
+            .await
+            .unwrap_or_else(|_| panic!("still open: {sent:?}"));
+        assert_eq!(
+            answer.matches("HTTP/1.1 200 OK").count(),
+            answers,
+            "{sent:?}"
+        );
+    }
+    front.stop().await;
 }
 
 impl Running {

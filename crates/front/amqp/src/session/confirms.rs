@@ -64,9 +64,11 @@ impl Confirms {
         let mut untold = std::mem::take(&mut self.untold);
         self.take_prefix(&mut confirms);
         for number in untold.drain(..).filter(|number| *number >= self.first) {
-            let index = usize::try_from(number - self.first).expect("an index of the queue");
-            if let State::Known(taken) = self.states[index] {
-                self.states[index] = State::Told;
+            let index = (number - self.first) as usize;
+            if let Some(state) = self.states.get_mut(index)
+                && let State::Known(taken) = *state
+            {
+                *state = State::Told;
                 confirms.push(confirm(number, false, taken));
             }
         }

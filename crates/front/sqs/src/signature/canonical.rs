@@ -68,12 +68,16 @@ pub(super) fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
 }
 
 fn canonical_query(query: &str) -> String {
-    let mut encoded: Vec<String> = pairs(query)
+    let mut encoded: Vec<(String, String)> = pairs(query)
         .filter(|(name, _)| name != "X-Amz-Signature")
-        .map(|(name, value)| format!("{}={}", encode(&name, false), encode(&value, false)))
+        .map(|(name, value)| (encode(&name, false), encode(&value, false)))
         .collect();
+    // By name and then by value: as whole texts, `A.10=` would come before `A.1=`.
     encoded.sort_unstable();
-    encoded.join("&")
+    let pairs = encoded
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
+    pairs.collect::<Vec<_>>().join("&")
 }
 
 /// Percent-encodes all but RFC 3986's unreserved characters, and slashes where they are a path's.
@@ -141,6 +145,10 @@ mod tests {
             "a=%2F&a=x%20y&b=2&c="
         );
         assert_eq!(canonical_query("X-Amz-Signature=abc&A=1"), "A=1");
+        assert_eq!(
+            canonical_query("A.10.b=x&A.1.b=y&A.1=1&A.10=2&A-=3"),
+            "A-=3&A.1=1&A.1.b=y&A.10=2&A.10.b=x"
+        );
         assert_eq!(encode("/123/orders.fifo", true), "/123/orders.fifo");
         assert_eq!(encode("/a%20b", true), "/a%2520b");
     }

@@ -8,7 +8,6 @@ use stele_base_env::{OsRng, SystemClock};
 use stele_base_types::{Name, Secret};
 
 use super::*;
-use crate::Credential;
 
 /// 2026-01-02T03:04:05Z.
 const SIGNED_AT: Timestamp = Timestamp(1_767_323_045_000);
@@ -123,6 +122,113 @@ fn a_changed_request_is_refused() {
     assert_eq!(found, Err(ErrorKind::UnknownAccessKey));
 }
 
+fn with(mut head: Parts, name: &'static str, value: &str) -> Parts {
+    head.headers.append(name, value.parse().unwrap());
+    head
+}
+
+#[test]
+fn what_decides_must_be_signed() {
+    let denied = Err(ErrorKind::AccessDenied);
+    for name in ["x-amz-target", "x-amz-date", "x-amz-security-token"] {
+        let presigned = with(presigned_head(), name, "AmazonSQS.PurgeQueue");
+        assert_eq!(outcome(&presigned, b"", SIGNED_AT), denied, "{name}");
+    }
+    let token = with(json_head(JSON_AUTHORIZATION), "x-amz-security-token", "x");
+    assert_eq!(outcome(&token, JSON_BODY, SIGNED_AT), denied);
+    // What proxies add for tracing, and the body's digest, decide nothing.
+    for (name, value) in [
+        ("x-amzn-trace-id", "Root=1"),
+        ("x-amz-content-sha256", "UNSIGNED-PAYLOAD"),
+        ("user-agent", "x"),
+    ] {
+        let head = with(presigned_head(), name, value);
+        assert!(outcome(&head, b"", SIGNED_AT).is_ok(), "{name}");
+        let refused = outcome(&head, b"Action=PurgeQueue", SIGNED_AT);
+        assert_eq!(refused, Err(ErrorKind::SignatureDoesNotMatch), "{name}");
+    }
+}
+
+#[test]
+fn what_decides_may_come_once() {
+    let twice = |head: Parts, name, value| outcome(&with(head, name, value), JSON_BODY, SIGNED_AT);
+    for (name, value) in [
+        ("host", "127.0.0.1:9324"),
+        ("x-amz-date", "20260102T030405Z"),
+        ("x-amz-target", "AmazonSQS.ReceiveMessage"),
+        ("authorization", JSON_AUTHORIZATION),
+    ] {
+        let found = twice(json_head(JSON_AUTHORIZATION), name, value);
+        assert_eq!(found, Err(ErrorKind::IncompleteSignature), "{name}");
+    }
+    for again in ["Signature=0", "Credential=A/b", "SignedHeaders=host"] {
+        let found = outcome(
+            &json_head(&format!("{JSON_AUTHORIZATION}, {again}")),
+            JSON_BODY,
+            SIGNED_AT,
+        );
+        assert_eq!(found, Err(ErrorKind::IncompleteSignature), "{again}");
+    }
+    for again in ["X-Amz-Signature=0", "X-Amz-Expires=9", "X%2DAmz-Date=1"] {
+        let head = head(
+            "GET",
+            &format!("{PRESIGNED}&{again}"),
+            &[("host", "localhost:9324")],
+        );
+        let found = outcome(&head, b"", SIGNED_AT);
+        assert_eq!(found, Err(ErrorKind::IncompleteSignature), "{again}");
+    }
+}
+
+#[test]
+fn a_request_is_signed_in_one_place() {
+    let both = with(presigned_head(), "authorization", JSON_AUTHORIZATION);
+    assert_eq!(
+        outcome(&both, b"", SIGNED_AT),
+        Err(ErrorKind::IncompleteSignature)
+    );
+}
+
+/// A name in `SignedHeaders` costs three bytes, and its header's value what it is long.
+#[test]
+fn a_signed_header_is_named_once() {
+    let names = vec!["x"; 10_000].join(";");
+    let authorization = JSON_AUTHORIZATION.replace("content-type", &names);
+    let long = with(json_head(&authorization), "x", &"y".repeat(30_000));
+    assert_eq!(
+        outcome(&long, JSON_BODY, SIGNED_AT),
+        Err(ErrorKind::IncompleteSignature)
+    );
+}
+
+#[test]
+fn parameters_of_a_presigned_request_are_signed() {
+    let refused = Err(ErrorKind::SignatureDoesNotMatch);
+    for (part, other) in [
+        ("Action=ReceiveMessage", "Action=PurgeQueue"),
+        ("X-Amz-Algorithm", "Action=PurgeQueue&X-Amz-Algorithm"),
+        ("X-Amz-Expires=300", "X-Amz-Expires=604800"),
+        ("/orders?", "/others?"),
+    ] {
+        let uri = PRESIGNED.replace(part, other);
+        let head = head("GET", &uri, &[("host", "localhost:9324")]);
+        assert_eq!(outcome(&head, b"", SIGNED_AT), refused, "{other}");
+    }
+    let other_host = head("GET", PRESIGNED, &[("host", "elsewhere:9324")]);
+    assert_eq!(outcome(&other_host, b"", SIGNED_AT), refused);
+    let other_method = head("POST", PRESIGNED, &[("host", "localhost:9324")]);
+    assert_eq!(outcome(&other_method, b"", SIGNED_AT), refused);
+}
+
+#[test]
+fn a_signature_for_another_service_is_not_taken() {
+    let of_s3 = json_head(&JSON_AUTHORIZATION.replace("/sqs/", "/s3/"));
+    assert_eq!(
+        outcome(&of_s3, JSON_BODY, SIGNED_AT),
+        Err(ErrorKind::SignatureDoesNotMatch)
+    );
+}
+
 #[test]
 fn a_signature_is_good_for_a_quarter_of_an_hour() {
     let head = json_head(JSON_AUTHORIZATION);
@@ -145,7 +251,8 @@ fn what_can_not_be_read_is_incomplete() {
         "AWS4-HMAC-SHA256 Credential=A/20260102/r/sqs/aws4_request, SignedHeaders=x, Signature=0",
         "AWS4-HMAC-SHA256 Credential=A/20260102/r/sqs/aws4_request, SignedHeaders=host;absent, Signature=0",
     ] {
-        let found = outcome(&json_head(authorization), JSON_BODY, SIGNED_AT);
+        let signed = authorization.replace("=host", "=host;x-amz-date;x-amz-target");
+        let found = outcome(&json_head(&signed), JSON_BODY, SIGNED_AT);
         assert_eq!(
             found,
             Err(ErrorKind::IncompleteSignature),
@@ -169,7 +276,68 @@ fn without_credentials_every_request_is_taken() {
     assert_eq!(taken, Ok(None));
 }
 
+/// What a request asks, however its query string is written.
+fn asked(head: &Parts) -> (String, Vec<(String, String)>) {
+    let mut pairs: Vec<_> = canonical::pairs(head.uri.query().unwrap_or_default()).collect();
+    pairs.sort();
+    (head.uri.path().to_owned(), pairs)
+}
+
+/// `text` with a few of its characters replaced, removed or doubled.
+fn mutated(text: &str, changes: &[(usize, Option<char>)]) -> String {
+    let mut characters: Vec<char> = text.chars().collect();
+    for (at, change) in changes {
+        let at = at % characters.len().max(1);
+        match (change, characters.get(at).copied()) {
+            (Some(character), Some(_)) if at.is_multiple_of(2) => characters[at] = *character,
+            (Some(character), _) => characters.insert(at, *character),
+            (None, Some(_)) => drop(characters.remove(at)),
+            (None, None) => {}
+        }
+    }
+    characters.into_iter().collect()
+}
+
+fn changes() -> impl Strategy<Value = Vec<(usize, Option<char>)>> {
+    let character = proptest::option::of(proptest::char::range(' ', '~'));
+    prop::collection::vec((any::<usize>(), character), 1..4)
+}
+
 proptest! {
+    #[test]
+    fn a_changed_presigned_url_is_refused_or_asks_the_same(changes in changes()) {
+        let uri = mutated(PRESIGNED, &changes);
+        if uri.parse::<hyper::Uri>().is_ok_and(|uri| uri.path().starts_with('/')) {
+            let changed = head("GET", &uri, &[("host", "localhost:9324")]);
+            if outcome(&changed, b"", SIGNED_AT).is_ok() {
+                prop_assert_eq!(asked(&changed), asked(&presigned_head()), "{}", uri);
+            }
+        }
+    }
+
+    #[test]
+    fn a_changed_authorization_is_refused_or_claims_the_same(changes in changes()) {
+        let changed = json_head(&mutated(JSON_AUTHORIZATION, &changes));
+        if outcome(&changed, JSON_BODY, SIGNED_AT).is_ok() {
+            prop_assert_eq!(Claim::of(&changed), Claim::of(&json_head(JSON_AUTHORIZATION)));
+        }
+    }
+
+    #[test]
+    fn any_headers_are_answered(
+        headers in prop::collection::vec(
+            ("(authorization|host|x-amz-(date|target|z)|content-type)", "[ -~]{0,40}"),
+            0..6,
+        ),
+        query in "(X-Amz-(Signature|Date|Expires|Credential|SignedHeaders)=[!-~&&[^#]]{0,9}&?){0,6}",
+    ) {
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let uri = format!("/?{query}");
+        if uri.parse::<hyper::Uri>().is_ok() {
+            let _ = outcome(&head("POST", &uri, &headers), JSON_BODY, SIGNED_AT);
+        }
+    }
+
     #[test]
     fn any_authorization_is_answered(text in "(AWS4-HMAC-SHA256 )?[ -~]{0,80}") {
         let _ = outcome(&json_head(&text), JSON_BODY, SIGNED_AT);

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 use stele_base_types::{Name, Secret};
+use stele_front_accept::WRITE_STALL;
 use stele_front_sqs::Credential;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    time::timeout,
+    time::{Instant, sleep, timeout},
 };
 
 use crate::kit::{Server, json_request};
@@ -196,6 +197,26 @@ async fn half_a_body_and_then_nothing_is_refused_and_closed_in_time() {
     server.stop().await;
 }
 
+/// Requests whose answers are more than sockets hold, though nobody reads them.
+const UNREAD: usize = 20_000;
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_no_answers_is_cut_off() {
+    let server = Server::start().await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let requests = "GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(UNREAD);
+    // Writing fails once the server has given up.
+    drop(timeout(WRITE_STALL, stream.write_all(requests.as_bytes())).await);
+    sleep(2 * WRITE_STALL).await;
+    let mut answers = Vec::new();
+    let read = timeout(WRITE_STALL, stream.read_to_end(&mut answers)).await;
+    drop(read.expect("the connection ends"));
+    let text = String::from_utf8_lossy(&answers);
+    assert!(text.matches("HTTP/1.1 400").count() < UNREAD);
+    still_serves(&server).await;
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_body_that_trickles_has_no_more_time_than_one_that_stalls() {
     let server = Server::with(|settings| settings.body_timeout = SHORT).await;
@@ -283,5 +304,32 @@ async fn unsigned_requests_are_refused_where_signatures_are_asked_for() {
             .contains("<Code>MissingAuthenticationToken</Code>"),
         "{answer:?}"
     );
+    server.stop().await;
+}
+
+/// The room for bodies is for those who have a key: who hasn't is refused by his head alone.
+#[tokio::test(start_paused = true)]
+async fn a_large_body_without_a_key_is_not_waited_for() {
+    let credential = Credential {
+        access_key_id: Name::new("AK").unwrap(),
+        secret_access_key: Secret::new("s"),
+    };
+    let server = Server::with_credentials(vec![credential]).await;
+    let of_nobody = "Authorization: AWS4-HMAC-SHA256 Credential=AK/20200101/r/sqs/aws4_request, \
+                     SignedHeaders=host;x-amz-date, Signature=00\r\n\
+                     X-Amz-Date: 20200101T000000Z\r\n";
+    for (signature, status) in [("", 403), (of_nobody, 403), ("Authorization: x\r\n", 400)] {
+        for length in ["Content-Length: 4000000", "Transfer-Encoding: chunked"] {
+            let head = format!("POST / HTTP/1.1\r\nHost: h\r\n{signature}{length}\r\n\r\n");
+            let begun = Instant::now();
+            let answer = server.exchange(head.as_bytes()).await;
+            assert_eq!(answer.status, status, "{signature}{length}: {answer:?}");
+            assert!(answer.head.contains("connection: close"), "{answer:?}");
+            assert!(
+                begun.elapsed() < Duration::from_secs(1),
+                "{signature}{length}"
+            );
+        }
+    }
     server.stop().await;
 }

@@ -8,6 +8,7 @@
 mod bad_input;
 mod counting;
 mod fifo;
+mod foreign;
 mod full_disk;
 mod kit;
 mod messages;

@@ -105,12 +105,42 @@ impl Alone {
         answer
     }
 
+    /// Opens a session of this process with one consumer.
+    fn subscribe(&mut self, credit_bytes: u64) {
+        let session = SessionId(ProcessEpoch(1).first_number());
+        let open = Request::OpenSession {
+            session,
+            mailbox: Arc::default(),
+            reply: oneshot::channel().0,
+        };
+        self.shard.handle(open, START);
+        let terms = Subscription {
+            ledger: LedgerId::DEFAULT,
+            consumer: ConsumerRef {
+                session,
+                consumer: ConsumerId(1),
+            },
+            prefetch: None,
+            pool: 0,
+            pool_prefetch: None,
+            settle: false,
+            exclusive: false,
+            credit_bytes,
+        };
+        self.tell(Subscribe { log: LOG, terms });
+    }
+
     fn tell<C: Command>(&mut self, command: C) {
         self.shard.handle(Request::tell(command), START);
     }
 
     fn append(&mut self) {
-        let batch = message("x").into_bytes();
+        self.append_of(1);
+    }
+
+    /// Appends a message of so many bytes.
+    fn append_of(&mut self, size_bytes: usize) {
+        let batch = message(&"x".repeat(size_bytes)).into_bytes();
         let append = Append {
             count: 1,
             size_bytes: batch.len() as u32,
@@ -336,28 +366,7 @@ fn a_large_credit_is_used_in_pieces() {
         alone.append();
     }
     alone.write(START);
-    // A session of this process.
-    let session = SessionId(ProcessEpoch(1).first_number());
-    let open = Request::OpenSession {
-        session,
-        mailbox: Arc::default(),
-        reply: oneshot::channel().0,
-    };
-    alone.shard.handle(open, START);
-    let terms = Subscription {
-        ledger: LedgerId::DEFAULT,
-        consumer: ConsumerRef {
-            session,
-            consumer: ConsumerId(1),
-        },
-        prefetch: None,
-        pool: 0,
-        pool_prefetch: None,
-        settle: false,
-        exclusive: false,
-        credit_bytes: 1 << 30,
-    };
-    alone.tell(Subscribe { log: LOG, terms });
+    alone.subscribe(1 << 30);
     let (mut leased, mut pieces) = (0, 0);
     while alone.shard.is_due(START) {
         let piece = alone.leased() - leased;
@@ -367,6 +376,53 @@ fn a_large_credit_is_used_in_pieces() {
         alone.shard.tick(START);
     }
     assert_eq!((alone.leased(), pieces), (10_000, 5));
+}
+
+#[test]
+fn messages_are_charged_by_their_own_sizes_not_by_their_neighbours() {
+    const LARGE: usize = 64 << 10;
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    alone.declare(Durability::Volatile);
+    for size_bytes in [1, LARGE, 1] {
+        for _ in 0..300 {
+            alone.append_of(size_bytes);
+        }
+    }
+    alone.write(START);
+    alone.subscribe(512 << 10);
+    while alone.shard.is_due(START) {
+        alone.shard.tick(START);
+    }
+    let large = alone.leased() - 300;
+    assert!((7..=8).contains(&large), "{large} large ones of 64 KiB");
+}
+
+#[test]
+fn what_is_leased_at_once_is_bounded_by_bytes() {
+    const LARGE: usize = 256 << 10;
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    alone.declare(Durability::Volatile);
+    let session = SessionId(ProcessEpoch(1).first_number());
+    let waiting = LeaseRequest {
+        wait_ms: Some(1_000),
+        ..at_once(session, 200)
+    };
+    let mut waits = alone.ask_to_lease(waiting);
+    for size_bytes in [LARGE, 1] {
+        for _ in 0..100 {
+            alone.append_of(size_bytes);
+        }
+    }
+    alone.write(START);
+    let mut asks = alone.ask_to_lease(at_once(session, 200));
+    for answer in [&mut waits, &mut asks] {
+        let batches = answer.try_recv().unwrap().unwrap();
+        let records = batches.iter().map(|batch| batch.run().records.len());
+        let records: usize = records.sum();
+        assert!((1..=64).contains(&records), "{records} of 256 KiB");
+    }
 }
 
 #[test]

@@ -3,6 +3,14 @@
 /// Records leased to one consumer in one decision: bounds how long a dispatch holds the shard.
 pub const RUN_RECORDS_MAX: u32 = 256;
 
+/// Records handed out in one decision, in bytes, to whoever asked and whatever the credit: they are
+/// all read at once. At least one record is, and ten of the largest that SQS takes fit.
+pub const RUN_BYTES_MAX: u64 = 16 << 20;
+
+/// Stretches of records of alike size that are known of a partition, of 16 bytes each: beyond that,
+/// neighbours are taken for as large as the larger of them.
+pub const SIZE_STRETCHES_MAX: usize = 128;
+
 /// What a run costs to lease, to read and to hand over before its first record, in records: a
 /// consumer that gets every second record gets as many runs as records.
 pub const RUN_WEIGHT: u32 = 64;

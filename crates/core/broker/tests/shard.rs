@@ -4,7 +4,12 @@
     reason = "a test that can't go on says so by panicking"
 )]
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Waker},
+};
 
 use parking_lot::RwLock;
 use smallvec::smallvec;
@@ -15,12 +20,13 @@ use stele_base_types::{
 use stele_core_broker::{Error, LeasedBatch, News, Opened, ReplyTo, Request, Shard, Share};
 use stele_core_engine::{
     AlterLog, Append, AppendTarget, Catalogue, CatalogueError, Columns, Command, CommitOffset,
-    CommitOffsets, ConsumerRef, DeclareLog, Declared, Durability, Lease, LeaseRequest, LedgerId,
-    LogError, Outcome, Purge, Retention, Settle, SettleItem, Subscribe, Subscription, Window,
+    CommitOffsets, ConsumerRef, DeclareLog, Declared, DeleteLog, Durability, Lease, LeaseRequest,
+    LedgerId, LogError, Outcome, Purge, Retention, Settle, SettleItem, Subscribe, Subscription,
+    Unsubscribe, Window,
 };
 use stele_core_storage::{Journal, Options};
 use stele_test_testkit::{first_shard, message, queue};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 const LOG: LogId = LogId(0);
 const START: Timestamp = Timestamp(1_700_000_000_000);
@@ -106,7 +112,7 @@ impl Alone {
     }
 
     /// Opens a session of this process with one consumer.
-    fn subscribe(&mut self, credit_bytes: u64) {
+    fn subscribe(&mut self, credit_bytes: u64) -> ConsumerRef {
         let session = SessionId(ProcessEpoch(1).first_number());
         let open = Request::OpenSession {
             session,
@@ -114,12 +120,13 @@ impl Alone {
             reply: oneshot::channel().0,
         };
         self.shard.handle(open, START);
+        let consumer = ConsumerRef {
+            session,
+            consumer: ConsumerId(1),
+        };
         let terms = Subscription {
             ledger: LedgerId::DEFAULT,
-            consumer: ConsumerRef {
-                session,
-                consumer: ConsumerId(1),
-            },
+            consumer,
             prefetch: None,
             pool: 0,
             pool_prefetch: None,
@@ -128,6 +135,7 @@ impl Alone {
             credit_bytes,
         };
         self.tell(Subscribe { log: LOG, terms });
+        consumer
     }
 
     fn tell<C: Command>(&mut self, command: C) {
@@ -159,6 +167,14 @@ impl Alone {
             room: Share::NONE,
         };
         self.shard.handle(request, START);
+    }
+
+    fn delete(&mut self) {
+        let delete = Request::Delete {
+            delete: DeleteLog::anyway(LOG),
+            reply: oneshot::channel().0,
+        };
+        self.shard.handle(delete, START);
     }
 
     /// A lease of ten seconds that waits for a record.
@@ -555,4 +571,63 @@ fn a_queue_keeps_what_a_group_has_not_read_for_so_long_and_no_longer() {
     alone.shard.maintain(late);
     alone.shard.maintain(late.plus_ms(300_000));
     assert_eq!(alone.start(), 3);
+}
+
+#[test]
+fn nothing_is_readable_of_a_log_that_was_closed_before_its_block_was_finished() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    let mut declaration = queue("queue", Durability::Synced);
+    declaration.config.lifetime.auto_delete = true;
+    drop(alone.ask_for(declaration));
+    alone.write(START);
+    alone.sync();
+    let consumer = alone.subscribe(1 << 20);
+    alone.append();
+    // It goes with its last consumer, whatever is on its way to the disk.
+    alone.tell(Unsubscribe { log: LOG, consumer });
+    assert!(alone.shard.state().logs.log(LOG).is_none());
+    alone.write(START);
+    alone.sync();
+    let (reply, mut status) = oneshot::channel();
+    alone.shard.handle(Request::Counters { reply }, START);
+    let status = status.try_recv().unwrap();
+    assert_eq!((status.logs, status.usage.partition_count), (0, 0));
+}
+
+#[test]
+fn watches_go_with_their_fetches_and_with_their_logs() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    let mut declaration = queue("queue", Durability::Synced);
+    declaration.config.partitions = 100;
+    drop(alone.ask_for(declaration));
+    alone.write(START);
+    alone.sync();
+    let partitions = (0..100).map(|index| PartitionId::new(LOG, PartitionIndex(index)));
+    let partitions: Vec<_> = partitions.map(|it| (it, Offset(0))).collect();
+    let watch = |alone: &mut Alone| {
+        let notify = Arc::new(Notify::new());
+        let watch = Request::Watch {
+            partitions: partitions.clone(),
+            notify: Arc::downgrade(&notify),
+        };
+        alone.shard.handle(watch, START);
+        notify
+    };
+    let fetches: Vec<_> = (0..100).map(|_| watch(&mut alone)).collect();
+    assert_eq!(alone.shard.watches(), 10_000);
+    // Their clients go, all but one, and others come and go.
+    let last = fetches.into_iter().next_back();
+    for _ in 0..10_000 {
+        watch(&mut alone);
+    }
+    assert!(alone.shard.watches() < 30_000);
+    alone.shard.maintain(START);
+    assert_eq!(alone.shard.watches(), 100);
+    alone.delete();
+    assert_eq!(alone.shard.watches(), 0);
+    let mut context = Context::from_waker(Waker::noop());
+    let woken = pin!(last.as_ref().unwrap().notified()).poll(&mut context);
+    assert!(woken.is_ready());
 }

@@ -8,8 +8,8 @@ use super::Shard;
 use crate::limits::MAINTAINED_PARTITIONS_MAX;
 
 impl Shard {
-    /// Applies retention to some of the partitions; further calls go on with the others. Called
-    /// about once a second.
+    /// Applies retention to some of the partitions, and drops what fetches that have ended left
+    /// there; further calls go on with the others. Called about once a second.
     pub fn maintain(&mut self, now: Timestamp) {
         self.now = now;
         if self.maintained.is_none() {
@@ -22,6 +22,7 @@ impl Shard {
         self.maintained = turn.last().copied().filter(|_| !is_last);
         for partition in turn {
             self.apply_retention(partition);
+            self.drop_ended_watches(partition);
         }
         self.dispatch();
     }

@@ -169,6 +169,22 @@ impl Alone {
         self.shard.handle(request, START);
     }
 
+    /// Commits an offset of the first partition, as a consumer without a group does.
+    fn commit(&mut self, group: &str, offset: u64) {
+        self.tell(CommitOffsets {
+            group: Name::new(group).unwrap(),
+            member: "".into(),
+            instance: None,
+            generation: -1,
+            offsets: vec![CommitOffset {
+                partition: PartitionId::new(LOG, PartitionIndex(0)),
+                offset: Offset(offset),
+                leader_epoch: -1,
+                metadata: "".into(),
+            }],
+        });
+    }
+
     fn delete(&mut self) {
         let delete = Request::Delete {
             delete: DeleteLog::anyway(LOG),
@@ -538,19 +554,7 @@ fn a_queue_keeps_what_a_group_has_not_read_for_so_long_and_no_longer() {
         alone.sync();
     }
     let partition = PartitionId::new(LOG, PartitionIndex(0));
-    let commit = CommitOffsets {
-        group: Name::new("readers").unwrap(),
-        member: "".into(),
-        instance: None,
-        generation: -1,
-        offsets: vec![CommitOffset {
-            partition,
-            offset: Offset(1),
-            leader_epoch: -1,
-            metadata: "".into(),
-        }],
-    };
-    alone.tell(commit);
+    alone.commit("readers", 1);
     let items = (0..3).map(|offset| SettleItem {
         partition: partition.index,
         offset: Offset(offset),
@@ -630,4 +634,27 @@ fn watches_go_with_their_fetches_and_with_their_logs() {
     let mut context = Context::from_waker(Waker::noop());
     let woken = pin!(last.as_ref().unwrap().notified()).poll(&mut context);
     assert!(woken.is_ready());
+}
+
+#[test]
+fn a_group_forgets_a_deleted_log_also_by_a_commit_that_comes_late() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    alone.declare(Durability::Synced);
+    alone.commit("early", 1);
+    alone.shard.maintain(START);
+    let read = |alone: &Alone| alone.shard.state().groups.read_logs(None).count();
+    assert_eq!(read(&alone), 1);
+    alone.delete();
+    alone.write(START);
+    alone.sync();
+    // The log's name was looked up before it was deleted.
+    alone.commit("late", 1);
+    assert_eq!(read(&alone), 2);
+    alone.shard.maintain(START);
+    assert_eq!(read(&alone), 0);
+    alone.write(START.plus_ms(5));
+    alone.sync();
+    drop(alone);
+    assert_eq!(read(&Alone::open(directory.path())), 0);
 }

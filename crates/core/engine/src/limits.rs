@@ -73,6 +73,10 @@ pub const GROUP_MEMBERS_MAX: usize = 10_000;
 /// The longest note beside a committed offset, in bytes (Kafka `offset.metadata.max.bytes`).
 pub const OFFSET_METADATA_BYTES_MAX: usize = 4_096;
 
+/// Offsets of a deleted log that a group forgets in one decision: bounds how long it holds the
+/// shard, as a commit of as many does.
+pub const OFFSETS_FORGOTTEN_MAX: usize = 1_000;
+
 /// The shortest time that a rebalance waits for members, in milliseconds: with none at all a
 /// client could make a group spin.
 pub const GROUP_REBALANCE_TIMEOUT_MS_MIN: u32 = 1_000;

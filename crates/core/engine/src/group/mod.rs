@@ -31,8 +31,8 @@ use self::{buckets::Buckets, live::Live, member::Waits, record::Assignments, ste
 pub use self::{
     decide::{
         CommitOffset, CommitOffsets, DeleteGroup, DeleteOffsets, DescribeGroup, FetchOffsets,
-        GroupCommand, GroupDescription, GroupListing, Heartbeat, HeartbeatReply, JoinGroup,
-        JoinReply, JoinedGroup, JoinedMember, LeaveGroup, ListGroups, MemberDescription,
+        ForgetLog, GroupCommand, GroupDescription, GroupListing, Heartbeat, HeartbeatReply,
+        JoinGroup, JoinReply, JoinedGroup, JoinedMember, LeaveGroup, ListGroups, MemberDescription,
         OffsetEntry, SyncGroup, SyncedGroup,
     },
     error::GroupError,
@@ -186,8 +186,9 @@ impl Group {
                 self.offsets.extend(offsets.iter().map(Committed::of));
             }
             GroupRecord::Forgotten(partitions) => {
-                self.offsets
-                    .retain(|partition, _| !partitions.contains(partition));
+                for partition in partitions {
+                    self.offsets.remove(partition);
+                }
             }
             GroupRecord::Assigned(assignments, at) => {
                 // What it was before isn't the same for a restart, which may not have known the

@@ -70,6 +70,18 @@ pub const GROUP_SESSION_TIMEOUT_MS: std::ops::RangeInclusive<u32> = 6_000..=1_80
 /// Members of a group: bounds the memory that unauthenticated joins could take.
 pub const GROUP_MEMBERS_MAX: usize = 10_000;
 
+/// What the members of one group may take in memory with what they say of themselves and what they
+/// are assigned, in bytes: they are journalled together, and sent to their leader. Kafka's own
+/// bound is that of a message, 1 MiB where nothing else is set.
+pub const GROUP_BYTES_MAX: usize = 16 << 20;
+
+/// The same of all groups of a shard: 100,000 members of usual clients.
+pub const GROUPS_MEMBERS_BYTES_MAX: usize = 128 << 20;
+
+/// What the committed offsets of a shard's groups may take in memory, in bytes: more than a million
+/// of them. What has been committed before may be committed anew whatever there is.
+pub const GROUPS_OFFSETS_BYTES_MAX: usize = 256 << 20;
+
 /// The longest note beside a committed offset, in bytes (Kafka `offset.metadata.max.bytes`).
 pub const OFFSET_METADATA_BYTES_MAX: usize = 4_096;
 

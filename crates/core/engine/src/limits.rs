@@ -45,6 +45,20 @@ pub const FLEETING_MAX: usize = 1_000;
 /// one is a few KiB, and 100,000 are 1,600 parts. Stored snapshots rely on it.
 pub const LOGS_IN_CATALOGUE_PART: u64 = 64;
 
+/// Producers that are remembered for each partition. A batch of a few bytes can name a new one,
+/// which is kept for a day: beyond this the longest silent go, as after their time. So many clients
+/// write to one partition at once at most.
+pub const PRODUCERS_MAX: usize = 10_000;
+
+/// Attempts to receive that are remembered for each ledger, likewise: more than SQS lets a FIFO
+/// queue have in flight.
+pub const ATTEMPTS_MAX: usize = 20_000;
+
+/// What a definition may say of itself beside its name, in bytes: the arguments of an exchange or a
+/// binding, one protocol's settings of a log. They are kept on two threads and in each snapshot.
+/// Fifty of the largest tags that SQS has fit.
+pub const DEFINITION_BYTES_MAX: usize = 256 << 10;
+
 /// Partitions of a log: bounds what one declaration can make the engine allocate.
 pub const PARTITIONS_MAX: u32 = 10_000;
 

@@ -14,8 +14,8 @@ const GROUP_BYTES: usize = 1_024;
 /// A member, or an id given out, with its places in indexes.
 const MEMBER_BYTES: usize = 512;
 
-/// A committed offset without its note.
-const OFFSET_BYTES: usize = 96;
+/// A committed offset without its note, and how its log knows of it.
+const OFFSET_BYTES: usize = 200;
 
 /// What groups hold in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

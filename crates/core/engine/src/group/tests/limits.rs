@@ -65,7 +65,7 @@ fn committed_offsets_are_bounded_and_those_that_are_there_go_on() {
     let mut driven = Driven::default();
     driven.commit("", -1, 1).unwrap();
     let before = driven.state.groups.bytes().offsets;
-    driven.state.groups.bytes.offsets = GROUPS_OFFSETS_BYTES_MAX - 150;
+    driven.state.groups.bytes.offsets = GROUPS_OFFSETS_BYTES_MAX - 250;
     let mut noted = commit_of(0, 2);
     noted.metadata = "note".into();
     let answer = driven.run(CommitOffsets {
@@ -80,7 +80,7 @@ fn committed_offsets_are_bounded_and_those_that_are_there_go_on() {
         [Ok(()), Ok(()), Err(GroupError::OffsetsFull)]
     );
     assert_eq!(driven.commit("", -1, 3), Ok(()));
-    let added = driven.state.groups.bytes().offsets + 150 - GROUPS_OFFSETS_BYTES_MAX;
+    let added = driven.state.groups.bytes().offsets + 250 - GROUPS_OFFSETS_BYTES_MAX;
     assert_eq!(added, before - 1_024, "as much as the first one");
 }
 

@@ -68,5 +68,9 @@ pub(crate) const UNREAD_KEPT_MS: u64 = 7 * 24 * 60 * 60_000;
 /// Partitions whose retention is looked at in one maintenance: bounds how long it holds the shard.
 pub(crate) const MAINTAINED_PARTITIONS_MAX: usize = 1_000;
 
+/// Logs that groups have offsets of, each with each, which are looked at in one maintenance, and
+/// offsets of deleted logs that go by it: likewise.
+pub(crate) const MAINTAINED_OFFSETS_MAX: usize = 1_000;
+
 /// Logs that are counted for a status before a shard goes on with its clients' work.
 pub(crate) const COUNTED_LOGS_MAX: usize = 1_000;

@@ -4,7 +4,12 @@
     reason = "a test that can't go on says so by panicking"
 )]
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Waker},
+};
 
 use bytes::Bytes;
 use parking_lot::RwLock;
@@ -18,13 +23,13 @@ use stele_core_broker::{
 };
 use stele_core_engine::{
     AlterLog, Append, AppendError, AppendResult, AppendTarget, Catalogue, CatalogueError, Columns,
-    Command, CommitOffset, CommitOffsets, ConsumerRef, DeclareLog, Declared, Durability, Lease,
-    LeaseRequest, LedgerId, LogError, Outcome, Purge, Retention, Settle, SettleItem, Subscribe,
-    Subscription, Window,
+    Command, CommitOffset, CommitOffsets, ConsumerRef, DeclareLog, Declared, DeleteLog, Durability,
+    Lease, LeaseRequest, LedgerId, LogError, Outcome, Purge, Retention, Settle, SettleItem,
+    Subscribe, Subscription, Unsubscribe, Window,
 };
 use stele_core_storage::{BLOCK_CONTENT_SIZE_BYTES_MAX, Journal, Options};
 use stele_test_testkit::{first_shard, message, queue};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 const LOG: LogId = LogId(0);
 const START: Timestamp = Timestamp(1_700_000_000_000);
@@ -110,12 +115,44 @@ impl Alone {
         answer
     }
 
+    /// Opens a session of this process with one consumer.
+    fn subscribe(&mut self, credit_bytes: u64) -> ConsumerRef {
+        let session = SessionId(ProcessEpoch(1).first_number());
+        let open = Request::OpenSession {
+            session,
+            mailbox: Arc::default(),
+            reply: oneshot::channel().0,
+        };
+        self.shard.handle(open, START);
+        let consumer = ConsumerRef {
+            session,
+            consumer: ConsumerId(1),
+        };
+        let terms = Subscription {
+            ledger: LedgerId::DEFAULT,
+            consumer,
+            prefetch: None,
+            pool: 0,
+            pool_prefetch: None,
+            settle: false,
+            exclusive: false,
+            credit_bytes,
+        };
+        self.tell(Subscribe { log: LOG, terms });
+        consumer
+    }
+
     fn tell<C: Command>(&mut self, command: C) {
         self.shard.handle(Request::tell(command), START);
     }
 
     fn append(&mut self) {
         drop(self.ask_to_append(message("x").into_bytes()));
+    }
+
+    /// Appends a message of so many bytes.
+    fn append_of(&mut self, size_bytes: usize) {
+        drop(self.ask_to_append(message(&"x".repeat(size_bytes)).into_bytes()));
     }
 
     fn ask_to_append(&mut self, batch: Bytes) -> oneshot::Receiver<Stored> {
@@ -139,6 +176,30 @@ impl Alone {
         };
         self.shard.handle(request, START);
         answer
+    }
+
+    /// Commits an offset of the first partition, as a consumer without a group does.
+    fn commit(&mut self, group: &str, offset: u64) {
+        self.tell(CommitOffsets {
+            group: Name::new(group).unwrap(),
+            member: "".into(),
+            instance: None,
+            generation: -1,
+            offsets: vec![CommitOffset {
+                partition: PartitionId::new(LOG, PartitionIndex(0)),
+                offset: Offset(offset),
+                leader_epoch: -1,
+                metadata: "".into(),
+            }],
+        });
+    }
+
+    fn delete(&mut self) {
+        let delete = Request::Delete {
+            delete: DeleteLog::anyway(LOG),
+            reply: oneshot::channel().0,
+        };
+        self.shard.handle(delete, START);
     }
 
     /// A lease of ten seconds that waits for a record.
@@ -372,28 +433,7 @@ fn a_large_credit_is_used_in_pieces() {
         alone.append();
     }
     alone.write(START);
-    // A session of this process.
-    let session = SessionId(ProcessEpoch(1).first_number());
-    let open = Request::OpenSession {
-        session,
-        mailbox: Arc::default(),
-        reply: oneshot::channel().0,
-    };
-    alone.shard.handle(open, START);
-    let terms = Subscription {
-        ledger: LedgerId::DEFAULT,
-        consumer: ConsumerRef {
-            session,
-            consumer: ConsumerId(1),
-        },
-        prefetch: None,
-        pool: 0,
-        pool_prefetch: None,
-        settle: false,
-        exclusive: false,
-        credit_bytes: 1 << 30,
-    };
-    alone.tell(Subscribe { log: LOG, terms });
+    alone.subscribe(1 << 30);
     let (mut leased, mut pieces) = (0, 0);
     while alone.shard.is_due(START) {
         let piece = alone.leased() - leased;
@@ -403,6 +443,53 @@ fn a_large_credit_is_used_in_pieces() {
         alone.shard.tick(START);
     }
     assert_eq!((alone.leased(), pieces), (10_000, 5));
+}
+
+#[test]
+fn messages_are_charged_by_their_own_sizes_not_by_their_neighbours() {
+    const LARGE: usize = 64 << 10;
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    alone.declare(Durability::Volatile);
+    for size_bytes in [1, LARGE, 1] {
+        for _ in 0..300 {
+            alone.append_of(size_bytes);
+        }
+    }
+    alone.write(START);
+    alone.subscribe(512 << 10);
+    while alone.shard.is_due(START) {
+        alone.shard.tick(START);
+    }
+    let large = alone.leased() - 300;
+    assert!((7..=8).contains(&large), "{large} large ones of 64 KiB");
+}
+
+#[test]
+fn what_is_leased_at_once_is_bounded_by_bytes() {
+    const LARGE: usize = 256 << 10;
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    alone.declare(Durability::Volatile);
+    let session = SessionId(ProcessEpoch(1).first_number());
+    let waiting = LeaseRequest {
+        wait_ms: Some(1_000),
+        ..at_once(session, 200)
+    };
+    let mut waits = alone.ask_to_lease(waiting);
+    for size_bytes in [LARGE, 1] {
+        for _ in 0..100 {
+            alone.append_of(size_bytes);
+        }
+    }
+    alone.write(START);
+    let mut asks = alone.ask_to_lease(at_once(session, 200));
+    for answer in [&mut waits, &mut asks] {
+        let batches = answer.try_recv().unwrap().unwrap();
+        let records = batches.iter().map(|batch| batch.run().records.len());
+        let records: usize = records.sum();
+        assert!((1..=64).contains(&records), "{records} of 256 KiB");
+    }
 }
 
 #[test]
@@ -502,19 +589,7 @@ fn a_queue_keeps_what_a_group_has_not_read_for_so_long_and_no_longer() {
         alone.sync();
     }
     let partition = PartitionId::new(LOG, PartitionIndex(0));
-    let commit = CommitOffsets {
-        group: Name::new("readers").unwrap(),
-        member: "".into(),
-        instance: None,
-        generation: -1,
-        offsets: vec![CommitOffset {
-            partition,
-            offset: Offset(1),
-            leader_epoch: -1,
-            metadata: "".into(),
-        }],
-    };
-    alone.tell(commit);
+    alone.commit("readers", 1);
     let items = (0..3).map(|offset| SettleItem {
         partition: partition.index,
         offset: Offset(offset),
@@ -535,4 +610,86 @@ fn a_queue_keeps_what_a_group_has_not_read_for_so_long_and_no_longer() {
     alone.shard.maintain(late);
     alone.shard.maintain(late.plus_ms(300_000));
     assert_eq!(alone.start(), 3);
+}
+
+#[test]
+fn nothing_is_readable_of_a_log_that_was_closed_before_its_block_was_finished() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    let mut declaration = queue("queue", Durability::Synced);
+    declaration.config.lifetime.auto_delete = true;
+    drop(alone.ask_for(declaration));
+    alone.write(START);
+    alone.sync();
+    let consumer = alone.subscribe(1 << 20);
+    alone.append();
+    // It goes with its last consumer, whatever is on its way to the disk.
+    alone.tell(Unsubscribe { log: LOG, consumer });
+    assert!(alone.shard.state().logs.log(LOG).is_none());
+    alone.write(START);
+    alone.sync();
+    let (reply, mut status) = oneshot::channel();
+    alone.shard.handle(Request::Counters { reply }, START);
+    let status = status.try_recv().unwrap();
+    assert_eq!((status.logs, status.usage.partition_count), (0, 0));
+}
+
+#[test]
+fn watches_go_with_their_fetches_and_with_their_logs() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    let mut declaration = queue("queue", Durability::Synced);
+    declaration.config.partitions = 100;
+    drop(alone.ask_for(declaration));
+    alone.write(START);
+    alone.sync();
+    let partitions = (0..100).map(|index| PartitionId::new(LOG, PartitionIndex(index)));
+    let partitions: Vec<_> = partitions.map(|it| (it, Offset(0))).collect();
+    let watch = |alone: &mut Alone| {
+        let notify = Arc::new(Notify::new());
+        let watch = Request::Watch {
+            partitions: partitions.clone(),
+            notify: Arc::downgrade(&notify),
+        };
+        alone.shard.handle(watch, START);
+        notify
+    };
+    let fetches: Vec<_> = (0..100).map(|_| watch(&mut alone)).collect();
+    assert_eq!(alone.shard.watches(), 10_000);
+    // Their clients go, all but one, and others come and go.
+    let last = fetches.into_iter().next_back();
+    for _ in 0..10_000 {
+        watch(&mut alone);
+    }
+    assert!(alone.shard.watches() < 30_000);
+    alone.shard.maintain(START);
+    assert_eq!(alone.shard.watches(), 100);
+    alone.delete();
+    assert_eq!(alone.shard.watches(), 0);
+    let mut context = Context::from_waker(Waker::noop());
+    let woken = pin!(last.as_ref().unwrap().notified()).poll(&mut context);
+    assert!(woken.is_ready());
+}
+
+#[test]
+fn a_group_forgets_a_deleted_log_also_by_a_commit_that_comes_late() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    alone.declare(Durability::Synced);
+    alone.commit("early", 1);
+    alone.shard.maintain(START);
+    let read = |alone: &Alone| alone.shard.state().groups.read_logs(None).count();
+    assert_eq!(read(&alone), 1);
+    alone.delete();
+    alone.write(START);
+    alone.sync();
+    // The log's name was looked up before it was deleted.
+    alone.commit("late", 1);
+    assert_eq!(read(&alone), 2);
+    alone.shard.maintain(START);
+    assert_eq!(read(&alone), 0);
+    alone.write(START.plus_ms(5));
+    alone.sync();
+    drop(alone);
+    assert_eq!(read(&Alone::open(directory.path())), 0);
 }

@@ -45,10 +45,10 @@ pub use config::{
 pub use decision::{Decision, Effect};
 pub use group::{
     CommitOffset, CommitOffsets, DeleteGroup, DeleteOffsets, DescribeGroup, FetchOffsets,
-    GroupAssignments, GroupCommand, GroupDescription, GroupError, GroupGathering, GroupJoining,
-    GroupListing, GroupMemberProfile, GroupState, Groups, Heartbeat, HeartbeatReply, JoinGroup,
-    JoinReply, JoinedGroup, JoinedMember, LeaveGroup, ListGroups, MemberDescription, OffsetEntry,
-    SyncGroup, SyncedGroup,
+    ForgetLog, GroupAssignments, GroupBytes, GroupCommand, GroupDescription, GroupError,
+    GroupGathering, GroupJoining, GroupListing, GroupMemberProfile, GroupState, Groups, Heartbeat,
+    HeartbeatReply, JoinGroup, JoinReply, JoinedGroup, JoinedMember, LeaveGroup, ListGroups,
+    MemberDescription, OffsetEntry, SyncGroup, SyncedGroup,
 };
 pub use link::{LinkCommand, LinkNumber, LinkRecord, Links, Topology, shard_of};
 pub use log::{

@@ -3,6 +3,14 @@
 /// Records leased to one consumer in one decision: bounds how long a dispatch holds the shard.
 pub const RUN_RECORDS_MAX: u32 = 256;
 
+/// Records handed out in one decision, in bytes, to whoever asked and whatever the credit: they are
+/// all read at once. At least one record is, and ten of the largest that SQS takes fit.
+pub const RUN_BYTES_MAX: u64 = 16 << 20;
+
+/// Stretches of records of alike size that are known of a partition, of 16 bytes each: beyond that,
+/// neighbours are taken for as large as the larger of them.
+pub const SIZE_STRETCHES_MAX: usize = 128;
+
 /// What a run costs to lease, to read and to hand over before its first record, in records: a
 /// consumer that gets every second record gets as many runs as records.
 pub const RUN_WEIGHT: u32 = 64;
@@ -37,6 +45,20 @@ pub const FLEETING_MAX: usize = 1_000;
 /// one is a few KiB, and 100,000 are 1,600 parts. Stored snapshots rely on it.
 pub const LOGS_IN_CATALOGUE_PART: u64 = 64;
 
+/// Producers that are remembered for each partition. A batch of a few bytes can name a new one,
+/// which is kept for a day: beyond this the longest silent go, as after their time. So many clients
+/// write to one partition at once at most.
+pub const PRODUCERS_MAX: usize = 10_000;
+
+/// Attempts to receive that are remembered for each ledger, likewise: more than SQS lets a FIFO
+/// queue have in flight.
+pub const ATTEMPTS_MAX: usize = 20_000;
+
+/// What a definition may say of itself beside its name, in bytes: the arguments of an exchange or a
+/// binding, one protocol's settings of a log. They are kept on two threads and in each snapshot.
+/// Fifty of the largest tags that SQS has fit.
+pub const DEFINITION_BYTES_MAX: usize = 256 << 10;
+
 /// Partitions of a log: bounds what one declaration can make the engine allocate.
 pub const PARTITIONS_MAX: u32 = 10_000;
 
@@ -62,8 +84,24 @@ pub const GROUP_SESSION_TIMEOUT_MS: std::ops::RangeInclusive<u32> = 6_000..=1_80
 /// Members of a group: bounds the memory that unauthenticated joins could take.
 pub const GROUP_MEMBERS_MAX: usize = 10_000;
 
+/// What the members of one group may take in memory with what they say of themselves and what they
+/// are assigned, in bytes: they are journalled together, and sent to their leader. Kafka's own
+/// bound is that of a message, 1 MiB where nothing else is set.
+pub const GROUP_BYTES_MAX: usize = 16 << 20;
+
+/// The same of all groups of a shard: 100,000 members of usual clients.
+pub const GROUPS_MEMBERS_BYTES_MAX: usize = 128 << 20;
+
+/// What the committed offsets of a shard's groups may take in memory, in bytes: more than a million
+/// of them. What has been committed before may be committed anew whatever there is.
+pub const GROUPS_OFFSETS_BYTES_MAX: usize = 256 << 20;
+
 /// The longest note beside a committed offset, in bytes (Kafka `offset.metadata.max.bytes`).
 pub const OFFSET_METADATA_BYTES_MAX: usize = 4_096;
+
+/// Offsets of a deleted log that a group forgets in one decision: bounds how long it holds the
+/// shard, as a commit of as many does.
+pub const OFFSETS_FORGOTTEN_MAX: usize = 1_000;
 
 /// The shortest time that a rebalance waits for members, in milliseconds: with none at all a
 /// client could make a group spin.

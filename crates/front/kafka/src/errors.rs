@@ -188,6 +188,9 @@ impl Coded for GroupError {
             Self::NoSuchGroup => ResponseError::GroupIdNotFound,
             Self::NotEmpty => ResponseError::NonEmptyGroup,
             Self::Full => ResponseError::GroupMaxSizeReached,
+            // As Kafka has it where a group is too large to be written down.
+            Self::AssignmentsTooLarge => ResponseError::UnknownServerError,
+            Self::OffsetsFull => ResponseError::InvalidCommitOffsetSize,
             Self::Subscribed => ResponseError::GroupSubscribedToTopic,
             Self::MetadataTooLong => ResponseError::OffsetMetadataTooLarge,
             Self::UnknownMember => ResponseError::UnknownMemberId,

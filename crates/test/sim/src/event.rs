@@ -139,6 +139,8 @@ pub(crate) enum Event {
     Swept {
         /// Logs that left something on the disk.
         on_disk: Vec<LogId>,
+        /// Logs that groups have offsets of.
+        read: Vec<LogId>,
         /// How large the files become that are removed as a whole.
         segment_bytes_max: u64,
     },

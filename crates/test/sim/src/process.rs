@@ -173,6 +173,13 @@ impl Process {
         logs
     }
 
+    /// The logs that groups have offsets of.
+    pub(crate) fn read_logs(&self) -> Vec<LogId> {
+        let groups = self.sites.iter().map(|site| &site.shard.state().groups);
+        let read = groups.flat_map(|groups| groups.read_logs(None));
+        read.map(|(_, log)| log).collect()
+    }
+
     /// The logs with records on their way to others.
     pub(crate) fn moving_logs(&self) -> Vec<LogId> {
         let logs = self

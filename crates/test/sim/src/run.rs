@@ -559,6 +559,10 @@ impl Run {
         }
         self.court.judge(vec![Event::Swept {
             on_disk: self.logs_on_disk(),
+            read: self
+                .process
+                .as_ref()
+                .map_or_else(Vec::new, Process::read_logs),
             segment_bytes_max: self.settings.options.segment_size_bytes_max,
         }])
     }

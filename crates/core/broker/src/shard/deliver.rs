@@ -110,6 +110,7 @@ impl Shard {
                 }
             }
             Effect::Forget { log, partitions } => {
+                self.builder.forget_log(log);
                 self.index.remove_log(log, partitions);
                 self.end_watches(log, partitions);
             }

@@ -1,15 +1,18 @@
 //! Retention.
 
+use std::sync::Arc;
+
 use stele_base_types::{Offset, PartitionId, PartitionIndex, Timestamp};
-use stele_core_engine::{Trim, TrimReason, Window};
+use stele_core_engine::{ForgetLog, Trim, TrimReason, Window};
 use stele_core_storage::{Age, RetentionPolicy};
 
 use super::Shard;
-use crate::limits::MAINTAINED_PARTITIONS_MAX;
+use crate::limits::{MAINTAINED_OFFSETS_MAX, MAINTAINED_PARTITIONS_MAX};
 
 impl Shard {
-    /// Applies retention to some of the partitions; further calls go on with the others. Called
-    /// about once a second.
+    /// Applies retention to some of the partitions, drops what fetches that have ended left there,
+    /// and has groups forget what they read of deleted logs; further calls go on with the others.
+    /// Called about once a second.
     pub fn maintain(&mut self, now: Timestamp) {
         self.now = now;
         if self.maintained.is_none() {
@@ -22,7 +25,9 @@ impl Shard {
         self.maintained = turn.last().copied().filter(|_| !is_last);
         for partition in turn {
             self.apply_retention(partition);
+            self.drop_ended_watches(partition);
         }
+        self.forget_deleted_logs();
         self.dispatch();
     }
 
@@ -61,6 +66,41 @@ impl Shard {
                 to,
                 reason,
             });
+        }
+    }
+
+    /// Has groups forget what they have committed of logs that are defined no more. By the
+    /// definitions that fronts route by, which a log is among before anybody reads it; so nothing
+    /// need be told when a log is deleted, nor is anything left by a commit that comes late.
+    fn forget_deleted_logs(&mut self) {
+        let replica = Arc::clone(&self.replica);
+        let catalogue = replica.read();
+        let read = self
+            .state
+            .groups
+            .read_logs(self.maintained_offsets.as_ref());
+        let mut looked_at = 0;
+        let mut last = None;
+        let mut deleted = Vec::new();
+        for (group, log) in read.take(MAINTAINED_OFFSETS_MAX) {
+            looked_at += 1;
+            last = Some((group, log));
+            if catalogue.log_by_id(log).is_none() {
+                deleted.push((group.clone(), log));
+            }
+        }
+        drop(catalogue);
+        let is_last = looked_at < MAINTAINED_OFFSETS_MAX;
+        let last = last.filter(|_| !is_last);
+        self.maintained_offsets = last.map(|(group, log)| (group.clone(), log));
+        let mut forgotten = 0;
+        for (group, log) in deleted {
+            let forget = ForgetLog { group, log };
+            forgotten += self.carry_out(forget, None).map_or(0, |(count, _)| count);
+            if forgotten >= MAINTAINED_OFFSETS_MAX {
+                // What is left is looked at again.
+                break;
+            }
         }
     }
 

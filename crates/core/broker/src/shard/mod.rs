@@ -40,7 +40,7 @@ use std::{
 
 use hashbrown::HashMap;
 use parking_lot::RwLock;
-use stele_base_types::{LogId, Offset, PartitionId, SessionId, ShardId, Timestamp};
+use stele_base_types::{LogId, Name, Offset, PartitionId, SessionId, ShardId, Timestamp};
 use stele_core_engine::{
     Catalogue, Decision, Durability, GroupError, JoinReply, LogError, Settle, State, SyncedGroup,
     Token,
@@ -113,6 +113,8 @@ pub struct Shard {
     waiting: VecDeque<Waiting>,
     /// Where the next maintenance goes on.
     maintained: Option<PartitionId>,
+    /// Where the next look at the groups' offsets goes on.
+    maintained_offsets: Option<(Name, LogId)>,
     /// For how long queues keep what a consumer group hasn't read.
     unread_kept_ms: u64,
     arrivals: Arrivals,

@@ -147,6 +147,7 @@ impl IntactShard {
             is_stopping: false,
             waiting: VecDeque::new(),
             maintained: None,
+            maintained_offsets: None,
             unread_kept_ms: UNREAD_KEPT_MS,
             arrivals: Arrivals::default(),
             owed: Vec::new(),

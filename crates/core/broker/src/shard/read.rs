@@ -59,9 +59,25 @@ impl Shard {
                 return;
             }
             let watches = self.watches.entry(*partition).or_default();
-            // Fetches that timed out leave theirs behind: they go when the next one comes.
-            watches.retain(|(_, notify)| notify.strong_count() > 0);
+            if watches.len() == watches.capacity() {
+                watches.retain(is_awaited);
+            }
             watches.push((*past, Weak::clone(notify)));
+        }
+    }
+
+    /// How many watches are registered, of those too whose fetches have ended lately.
+    pub fn watches(&self) -> usize {
+        self.watches.values().map(Vec::len).sum()
+    }
+
+    /// Drops what fetches that have ended, or found something elsewhere, left at a partition.
+    pub(super) fn drop_ended_watches(&mut self, partition: PartitionId) {
+        if let Some(watches) = self.watches.get_mut(&partition) {
+            watches.retain(is_awaited);
+            if watches.is_empty() {
+                self.watches.remove(&partition);
+            }
         }
     }
 
@@ -112,4 +128,9 @@ impl Shard {
             .and_then(|index| log.partitions.get(index))
             .ok_or(ReadError::NoSuchPartition)
     }
+}
+
+/// Whether somebody still waits for a watch.
+fn is_awaited((_, notify): &(Offset, Weak<Notify>)) -> bool {
+    notify.strong_count() > 0
 }

@@ -1,6 +1,6 @@
 //! Groups in buckets, by a hash of their names: a bucket is stored as one part of the state.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Bound};
 
 use stele_base_types::{Name, murmur2};
 
@@ -52,6 +52,29 @@ impl Buckets {
 
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Group> {
         self.0.values_mut().flat_map(BTreeMap::values_mut)
+    }
+
+    /// The group of this name, with the name as it is kept.
+    pub(super) fn get_key_value(&self, name: &str) -> Option<(&Name, &Group)> {
+        self.0.get(&bucket_of(name))?.get_key_value(name)
+    }
+
+    /// The groups after the one of this name, or all, by bucket.
+    pub(super) fn after<'a>(
+        &'a self,
+        last: Option<&'a str>,
+    ) -> impl Iterator<Item = (&'a Name, &'a Group)> {
+        let bucket = last.map(bucket_of);
+        let begun = bucket.and_then(|bucket| self.0.get(&bucket)).zip(last);
+        let begun = begun.map(|(groups, last)| {
+            groups.range::<str, _>((Bound::Excluded(last), Bound::Unbounded))
+        });
+        let from = bucket.map_or(Bound::Unbounded, Bound::Excluded);
+        let later = self.0.range((from, Bound::Unbounded));
+        begun
+            .into_iter()
+            .flatten()
+            .chain(later.flat_map(|(_, groups)| groups))
     }
 
     /// The buckets that there are.

@@ -12,9 +12,16 @@ pub enum GroupError {
     /// The group has members.
     #[error("the group isn't empty")]
     NotEmpty,
-    /// The group has as many members as it may have.
+    /// The group has as many members as it may have, or they have said as much of themselves as
+    /// there is room for.
     #[error("limit reached: members of a group")]
     Full,
+    /// The assignments that a leader hands in take more than there is room for.
+    #[error("limit reached: assignments of a group")]
+    AssignmentsTooLarge,
+    /// There is no room for more committed offsets.
+    #[error("limit reached: committed offsets")]
+    OffsetsFull,
     /// A committed offset is used by members that subscribe to its topic.
     #[error("the group is subscribed to the topic")]
     Subscribed,

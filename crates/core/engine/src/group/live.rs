@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Invariants
-//! - `joined`, `unsynced`, `support`, `statics` and `sessions` follow from `members` and `invited`.
+//! - `joined` and what comes after it follow from `members` and `invited`.
 //! - All members can do at least one assignor in common.
 
 use std::{
@@ -21,6 +21,7 @@ use stele_base_types::Timestamp;
 
 use super::{
     GroupError, GroupState,
+    bytes::id_bytes,
     member::{Member, Profile, Waits},
     record::{Assignments, Gathering, Joining},
 };
@@ -57,6 +58,8 @@ pub(super) struct Live {
     statics: BTreeMap<Box<str>, Box<str>>,
     /// Members and ids given out, by when they are given up.
     sessions: BTreeSet<(Timestamp, Box<str>)>,
+    /// What members and ids given out take in memory.
+    bytes: usize,
 }
 
 impl Live {
@@ -69,7 +72,10 @@ impl Live {
 
     pub(super) fn invite(&mut self, member: Box<str>, until: Timestamp) {
         self.sessions.insert((until, member.clone()));
-        self.invited.insert(member, until);
+        let bytes = id_bytes(&member);
+        if self.invited.insert(member, until).is_none() {
+            self.bytes += bytes;
+        }
     }
 
     pub(super) fn join(&mut self, joining: &Joining) {
@@ -180,6 +186,7 @@ impl Live {
         self.take(member);
         if let Some(until) = self.invited.remove(member) {
             self.sessions.remove(&(until, member.into()));
+            self.bytes -= id_bytes(member);
         }
     }
 
@@ -193,6 +200,11 @@ impl Live {
 
     pub(super) fn is_invited(&self, member: &str) -> bool {
         self.invited.contains_key(member)
+    }
+
+    /// What members and ids given out take in memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Members and ids given out.
@@ -313,6 +325,7 @@ impl Live {
 
     fn insert(&mut self, member: Member) {
         let profile = Arc::clone(&member.profile);
+        self.bytes += member.bytes();
         self.joined += usize::from(member.joins());
         self.unsynced += usize::from(!member.synced);
         for (protocol, _) in &profile.protocols {
@@ -331,6 +344,7 @@ impl Live {
     fn take(&mut self, member: &str) -> Option<Member> {
         let member = self.members.remove(member)?;
         let profile = &member.profile;
+        self.bytes -= member.bytes();
         self.joined -= usize::from(member.joins());
         self.unsynced -= usize::from(!member.synced);
         for (protocol, _) in &profile.protocols {
@@ -356,6 +370,7 @@ impl Live {
         self.unsynced = 0;
         self.support.clear();
         self.statics.clear();
+        self.bytes = self.invited.keys().map(|member| id_bytes(member)).sum();
         self.sessions = self
             .invited
             .iter()

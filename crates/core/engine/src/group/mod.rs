@@ -14,6 +14,7 @@
 //! - A token is answered once: when what it waits for comes, or its member is gone or asks anew.
 
 mod buckets;
+mod bytes;
 mod decide;
 mod error;
 mod live;
@@ -27,12 +28,13 @@ use serde::{Deserialize, Serialize};
 use stele_base_types::{Name, Offset, PartitionId, Timestamp};
 
 pub(crate) use self::buckets::bucket_of;
+pub use self::bytes::GroupBytes;
 use self::{buckets::Buckets, live::Live, member::Waits, record::Assignments, step::Step};
 pub use self::{
     decide::{
         CommitOffset, CommitOffsets, DeleteGroup, DeleteOffsets, DescribeGroup, FetchOffsets,
-        GroupCommand, GroupDescription, GroupListing, Heartbeat, HeartbeatReply, JoinGroup,
-        JoinReply, JoinedGroup, JoinedMember, LeaveGroup, ListGroups, MemberDescription,
+        ForgetLog, GroupCommand, GroupDescription, GroupListing, Heartbeat, HeartbeatReply,
+        JoinGroup, JoinReply, JoinedGroup, JoinedMember, LeaveGroup, ListGroups, MemberDescription,
         OffsetEntry, SyncGroup, SyncedGroup,
     },
     error::GroupError,
@@ -49,6 +51,8 @@ use crate::{limits::GROUP_RETENTION_MS, stored::stored_fields};
 pub struct Groups {
     groups: Buckets,
     deadlines: BTreeSet<(Timestamp, Name)>,
+    /// What all of them hold.
+    bytes: GroupBytes,
 }
 
 /// A group.
@@ -60,6 +64,8 @@ pub(crate) struct Group {
     pub(crate) touched: Timestamp,
     /// Neither this nor what follows is stored.
     live: Live,
+    /// What `offsets` take. Follows from them.
+    offsets_bytes: usize,
     /// Where it lies in the index of deadlines.
     deadline: Option<Timestamp>,
 }
@@ -123,7 +129,9 @@ impl Groups {
     /// Takes in groups that aren't here yet, as they were stored. Their deadlines come with the
     /// process: [`Groups::started`].
     pub(crate) fn load(&mut self, groups: BTreeMap<Name, Group>) {
-        for (name, group) in groups {
+        for (name, mut group) in groups {
+            group.offsets_bytes = group.offsets.values().map(Committed::bytes).sum();
+            self.count(GroupBytes::default(), group.bytes());
             self.groups.insert(name, group);
         }
     }
@@ -135,21 +143,31 @@ impl Groups {
     pub(crate) fn apply(&mut self, name: &Name, record: &GroupRecord) {
         if *record == GroupRecord::Deleted {
             if let Some(group) = self.groups.remove(name.as_str()) {
+                self.count(group.bytes(), GroupBytes::default());
                 self.unindex(name, group.deadline);
             }
             return;
         }
         let group = self.groups.get_or_make(name);
+        let before = group.bytes();
         group.apply(record);
+        let after = group.bytes();
+        self.count(before, after);
         self.reindex(name);
     }
 
     /// The process started anew: each group is what was journalled of it.
     pub(crate) fn started(&mut self) {
         self.deadlines.clear();
+        self.bytes = GroupBytes::default();
+        let mut all = Vec::new();
         for group in self.groups.values_mut() {
             group.live = Live::found(&group.assignments);
             group.deadline = None;
+            all.push(group.bytes());
+        }
+        for bytes in all {
+            self.count(GroupBytes::default(), bytes);
         }
         let names: Vec<_> = self.groups.iter().map(|(name, _)| name.clone()).collect();
         names.iter().for_each(|name| self.reindex(name));
@@ -183,11 +201,17 @@ impl Group {
         match record {
             GroupRecord::Committed { offsets, at } => {
                 self.touched = *at;
-                self.offsets.extend(offsets.iter().map(Committed::of));
+                for (partition, committed) in offsets.iter().map(Committed::of) {
+                    self.offsets_bytes += committed.bytes();
+                    let former = self.offsets.insert(partition, committed);
+                    self.offsets_bytes -= former.map_or(0, |former| former.bytes());
+                }
             }
             GroupRecord::Forgotten(partitions) => {
-                self.offsets
-                    .retain(|partition, _| !partitions.contains(partition));
+                for partition in partitions {
+                    let former = self.offsets.remove(partition);
+                    self.offsets_bytes -= former.map_or(0, |former| former.bytes());
+                }
             }
             GroupRecord::Assigned(assignments, at) => {
                 // What it was before isn't the same for a restart, which may not have known the

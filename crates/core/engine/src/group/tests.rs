@@ -6,6 +6,7 @@ use super::*;
 use crate::{Command, Decision, Effect, Record, State, Token};
 
 mod gathering;
+mod limits;
 mod offsets;
 mod random;
 mod rebalances;

@@ -1,19 +1,29 @@
 //! Deduplication by id (SQS FIFO): within the window a message of an id is appended once.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use stele_base_types::{Offset, PartitionIndex, Timestamp};
 
-use super::sweep::shed;
 use crate::limits::DEDUPLICATION_MS;
 
 /// The ids of a log's last five minutes. It outlives restarts, since appends are journalled.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub(crate) struct Deduplication {
     known: BTreeMap<u128, Known>,
-    /// In the order that they came.
-    order: VecDeque<u128>,
+    /// Each id once, by the time of its latest message: one that is used again and again doesn't
+    /// keep those behind it. Follows from `known`.
+    #[serde(serialize_with = "ids")]
+    order: BTreeSet<(Timestamp, u128)>,
+}
+
+/// [`Deduplication`] in a snapshot.
+#[derive(Deserialize)]
+struct Stored {
+    known: BTreeMap<u128, Known>,
+    #[serde(rename = "order")]
+    _order: VecDeque<u128>,
 }
 
 /// Where the message of an id is, and since when.
@@ -28,9 +38,7 @@ impl Deduplication {
     /// Where the message of this id is already, if it came within the window.
     pub(crate) fn find(&self, id: u128, now: Timestamp) -> Option<(PartitionIndex, Offset)> {
         let known = self.known.get(&id)?;
-        known
-            .is_current(now)
-            .then_some((known.partition, known.offset))
+        is_current(known.at, now).then_some((known.partition, known.offset))
     }
 
     /// Remembers a message.
@@ -46,48 +54,45 @@ impl Deduplication {
             offset,
             at,
         };
-        if self.known.insert(id, known).is_none() {
-            self.order.push_back(id);
+        if let Some(former) = self.known.insert(id, known) {
+            self.order.remove(&(former.at, id));
         }
+        self.order.insert((at, id));
     }
 
     /// Forgets what is older than the window.
     pub(crate) fn forget(&mut self, now: Timestamp) {
-        while let Some(id) = self.order.front() {
-            match self.known.get(id) {
-                Some(known) if known.is_current(now) => break,
-                _ => {
-                    self.known.remove(id);
-                    self.order.pop_front();
-                }
-            }
-        }
-        if self.order.is_empty() {
-            self.order.shrink_to_fit();
-        }
+        let mut all = usize::MAX;
+        self.forget_some(now, &mut all);
     }
 
     /// The same with up to `left` ids.
     pub(crate) fn forget_some(&mut self, now: Timestamp, left: &mut usize) {
-        while *left > 0
-            && let Some(id) = self.order.front()
-            && !self
-                .known
-                .get(id)
-                .is_some_and(|place| place.is_current(now))
+        while let Some((at, _)) = self.order.first()
+            && !is_current(*at, now)
         {
-            self.known.remove(id);
-            self.order.pop_front();
-            *left -= 1;
-        }
-        if self.order.is_empty() {
-            self.order.shrink_to_fit();
+            if !self.remove_first(left) {
+                return;
+            }
         }
     }
 
     /// Takes up to `left` of them out: the log is gone.
     pub(crate) fn shed(&mut self, left: &mut usize) {
-        shed(&mut self.known, left);
+        while self.remove_first(left) {}
+    }
+
+    /// Takes out the oldest, unless nothing is `left` to be taken out.
+    fn remove_first(&mut self, left: &mut usize) -> bool {
+        if *left == 0 {
+            return false;
+        }
+        let Some((_, id)) = self.order.pop_first() else {
+            return false;
+        };
+        self.known.remove(&id);
+        *left -= 1;
+        true
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -95,10 +100,20 @@ impl Deduplication {
     }
 }
 
-impl Known {
-    fn is_current(&self, now: Timestamp) -> bool {
-        now.since_ms(self.at) < DEDUPLICATION_MS
+impl From<Stored> for Deduplication {
+    fn from(Stored { known, .. }: Stored) -> Self {
+        let order = known.iter().map(|(id, known)| (known.at, *id)).collect();
+        Self { known, order }
     }
+}
+
+fn ids<S: Serializer>(order: &BTreeSet<(Timestamp, u128)>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(order.iter().map(|(_, id)| id))
+}
+
+/// Whether a message of that time is within the window.
+fn is_current(at: Timestamp, now: Timestamp) -> bool {
+    now.since_ms(at) < DEDUPLICATION_MS
 }
 
 #[cfg(test)]
@@ -118,5 +133,43 @@ mod tests {
         assert_eq!(ids.find(1, Timestamp(600_000)), Some((place.0, Offset(9))));
         ids.forget(Timestamp(700_000));
         assert!(ids.is_empty());
+    }
+
+    #[test]
+    fn an_id_that_is_used_again_and_again_does_not_keep_the_others() {
+        let mut ids = Deduplication::default();
+        let note = |ids: &mut Deduplication, id, at| {
+            ids.note(id, PartitionIndex(0), Offset(0), Timestamp(at));
+        };
+        for window in 0..100i64 {
+            let at = window * 300_000;
+            note(&mut ids, 0, at);
+            for other in 1..100 {
+                note(
+                    &mut ids,
+                    u128::try_from(at + other).expect("positive"),
+                    at + other,
+                );
+            }
+            ids.forget(Timestamp(at + 299_999));
+            assert_eq!((ids.known.len(), ids.order.len()), (100, 100));
+        }
+    }
+
+    #[test]
+    fn it_is_stored_as_ids_by_their_times() {
+        let mut ids = Deduplication::default();
+        for (id, at) in [(1, 7), (2, 8), (1, 9)] {
+            ids.note(id, PartitionIndex(0), Offset(0), Timestamp(at));
+        }
+        let (known, order): (BTreeMap<u128, Known>, VecDeque<u128>) =
+            postcard::from_bytes(&postcard::to_allocvec(&ids).expect("stored")).expect("read");
+        assert_eq!((known.len(), order), (2, [2, 1].into()));
+        // Programs of before left an id at its first place.
+        let former = postcard::to_allocvec(&(known, VecDeque::from([1u128, 2]))).expect("stored");
+        assert_eq!(
+            postcard::from_bytes::<Deduplication>(&former).ok(),
+            Some(ids)
+        );
     }
 }

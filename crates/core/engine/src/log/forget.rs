@@ -106,6 +106,23 @@ impl Log {
     }
 }
 
+/// Takes out a tenth of the entries, oldest first, where there are more than `max`.
+pub(super) fn drop_oldest<K: Ord + Copy, V>(
+    map: &mut BTreeMap<K, V>,
+    max: usize,
+    at: impl Fn(&V) -> Timestamp,
+) {
+    if map.len() <= max {
+        return;
+    }
+    let mut by_age: Vec<(Timestamp, K)> = map.iter().map(|(key, it)| (at(it), *key)).collect();
+    let count = max / 10 + 1;
+    by_age.select_nth_unstable(count - 1);
+    for (_, key) in &by_age[..count] {
+        map.remove(key);
+    }
+}
+
 /// Takes out what is old among up to `left` entries from `first` on. Gives where to go on, with an
 /// entry that is known already; `None` where there are no others.
 pub(super) fn look_through<K: Ord + Copy, V>(

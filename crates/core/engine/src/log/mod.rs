@@ -24,6 +24,7 @@ mod partition;
 mod producer;
 mod record;
 mod session;
+mod sizes;
 mod skip;
 mod stored;
 mod sweep;
@@ -207,11 +208,6 @@ impl Log {
         self.partitions.get_mut(usize::try_from(index.0).ok()?)
     }
 
-    fn average_bytes(&self, index: PartitionIndex) -> u64 {
-        self.partition(index)
-            .map_or(0, |partition| partition.average_bytes())
-    }
-
     fn is_fifo(&self) -> bool {
         self.config.queue.is_some_and(|queue| queue.fifo)
     }
@@ -292,16 +288,14 @@ impl Logs {
         if let Some(at) = record.attempted_at() {
             log.plan_forgetting(id, at, Some(append::IDS_PERIOD_MS), &mut self.indexes);
         }
-        let average_bytes = record
-            .handed_out()
-            .map_or(0, |run| log.average_bytes(run.partition));
+        let bytes = record.handed_out().map_or(0, |run| log.bytes_of(*run));
         let mut site = Site {
             log: id,
             ledger,
             indexes: &mut self.indexes,
         };
         if let Some(ledger) = log.ledger_mut(ledger) {
-            ledger.apply(record, average_bytes, &mut site);
+            ledger.apply(record, bytes, &mut site);
         }
         if ledger == LedgerId::DEFAULT
             && let LedgerRecord::Purged(ends) | LedgerRecord::Cleared(ends) = record

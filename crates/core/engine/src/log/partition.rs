@@ -2,7 +2,7 @@
 
 use stele_base_types::{Offset, PartitionId};
 
-use super::{Logs, ledger::Site, producer::Producers};
+use super::{Logs, ledger::Site, producer::Producers, sizes::Sizes};
 use crate::{Decision, Record, stored::stored_fields};
 
 /// A partition. `start` ≤ `committed` ≤ `end`, except between a crash and the recovery from it.
@@ -14,10 +14,12 @@ pub struct Partition {
     pub committed: Offset,
     /// One after the last record.
     pub end: Offset,
+    /// What a record took, by the latest ones, when sizes weren't kept yet.
     pub(crate) average_bytes: u32,
     pub(crate) producers: Producers,
     /// Deduplication ids of records before this one are forgotten: the log's queue was purged.
     pub(crate) purged: Offset,
+    pub(crate) sizes: Sizes,
 }
 
 stored_fields! {
@@ -27,25 +29,27 @@ stored_fields! {
         AverageBytes average_bytes: u32,
         Producers producers: Producers,
         Purged purged: Offset,
+        Sizes sizes: Sizes,
     }
 }
 
 impl Partition {
-    /// What a record here takes, by the latest ones.
-    pub fn average_bytes(&self) -> u64 {
-        u64::from(self.average_bytes)
-    }
-
     /// Takes in new records.
     pub(super) fn append(&mut self, base: Offset, count: u32, size_bytes: u32) {
         self.end = base.plus(u64::from(count));
-        let size_bytes = size_bytes / count.max(1);
-        self.average_bytes = if base == Offset::ZERO {
-            size_bytes
-        } else {
-            let sum = u64::from(self.average_bytes) * 15 + u64::from(size_bytes);
-            u32::try_from(sum / 16).unwrap_or(u32::MAX)
-        };
+        self.sizes.note(base, size_bytes.div_ceil(count.max(1)));
+    }
+}
+
+#[cfg(test)]
+impl Logs {
+    /// Leaves of the sizes what older programs kept.
+    pub(crate) fn tell_sizes_by_average(&mut self, log: stele_base_types::LogId, average: u32) {
+        let log = self.logs.get_mut(&log).expect("it is open");
+        for partition in &mut log.partitions {
+            partition.sizes = Sizes::default();
+            partition.average_bytes = average;
+        }
     }
 }
 

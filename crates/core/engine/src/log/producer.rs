@@ -15,8 +15,12 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use stele_base_types::{Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, Timestamp};
 
-use super::{AppendError, forget::look_through, sweep::shed};
-use crate::limits::{PRODUCER_BATCHES, PRODUCER_EXPIRY_MS};
+use super::{
+    AppendError,
+    forget::{drop_oldest, look_through},
+    sweep::shed,
+};
+use crate::limits::{PRODUCER_BATCHES, PRODUCER_EXPIRY_MS, PRODUCERS_MAX};
 
 /// What an idempotent producer writes into a batch (KIP-98).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +101,7 @@ impl Producers {
         }
         producer.batches.push(batch);
         producer.at = at;
+        drop_oldest(&mut self.producers, PRODUCERS_MAX, |producer| producer.at);
     }
 
     /// Forgets those that have been silent for long.

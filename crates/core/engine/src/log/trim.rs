@@ -89,6 +89,7 @@ impl Logs {
         };
         if let Some(partition) = log.partition_mut(index) {
             partition.start = partition.start.max(to);
+            partition.sizes.forget_before(partition.start);
         }
         for ledger in &mut log.ledgers {
             let mut site = Site {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use stele_base_types::LogId;
 use stele_wire_batch::BatchHeader;
 
 use super::{
@@ -130,6 +131,12 @@ impl BlockBuilder {
         self.entry_count = 0;
         self.sequence = self.sequence.next();
         block
+    }
+
+    /// A log is gone: what was appended to it stays in the block, but no reader is told of it.
+    pub fn forget_log(&mut self, log: LogId) {
+        self.appended
+            .retain(|appended| appended.target.partition.log != log);
     }
 
     /// The block that is being filled.

@@ -456,3 +456,22 @@ async fn committed_offsets_are_forgotten_on_request() {
     assert_eq!(codes, [None, Some(ResponseError::UnknownTopicOrPartition)]);
     broker.stop().await;
 }
+
+#[tokio::test]
+async fn a_group_whose_members_say_too_much_takes_no_more_of_them() {
+    let broker = TestBroker::start();
+    let mut client = Client::of(&broker);
+    let saying = |size_bytes: usize| {
+        let protocol = JoinGroupRequestProtocol::default()
+            .with_name(text("range"))
+            .with_metadata(Bytes::from(vec![0; size_bytes]));
+        join("").with_protocols(vec![protocol])
+    };
+    // Version 3 joins without being given an id first.
+    let first = client.call(3, saying(15 << 20)).await;
+    assert_eq!(first.error_code, 0);
+    let second = client.call(3, saying(2 << 20)).await;
+    let error = second.error_code.err();
+    assert_eq!(error, Some(ResponseError::GroupMaxSizeReached));
+    broker.stop().await;
+}

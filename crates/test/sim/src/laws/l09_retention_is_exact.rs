@@ -53,11 +53,16 @@ impl Law for RetentionIsExact {
             }
             Event::Swept {
                 on_disk,
+                read,
                 segment_bytes_max,
             } => {
                 self.swept = Some(*segment_bytes_max);
                 let left = on_disk.iter().find(|log| self.deleted.contains(log));
-                ensure(left.is_none(), || format!("log {left:?} left files behind"))
+                ensure(left.is_none(), || format!("log {left:?} left files behind"))?;
+                let left = read.iter().find(|log| self.deleted.contains(log));
+                ensure(left.is_none(), || {
+                    format!("a group has offsets of log {left:?}")
+                })
             }
             Event::Read(read) => self.nothing_needed_is_gone(read, model),
             Event::Audited(read) => {

@@ -414,6 +414,7 @@ fn an_append_that_is_in_one_of_its_logs_breaks_law_6() {
     };
     let swept = Event::Swept {
         on_disk: Vec::new(),
+        read: Vec::new(),
         segment_bytes_max: 0,
     };
     let second = log_of(2, queue_config(false));

@@ -3,7 +3,7 @@
 
 use stele_base_types::{LogId, Timestamp};
 
-use super::{define, partitions_allowed, unchanged};
+use super::{define, partitions_allowed, settings_allowed, unchanged};
 use crate::{
     CatalogueError, Command, Decision, Facet, LogDefinition, Settings, SettingsChange, State,
     alter_settings,
@@ -117,7 +117,9 @@ impl AlterLog {
             window.size_bytes = self.window_size_bytes.unwrap_or(window.size_bytes);
         }
         if let Some((facet, change)) = self.settings {
-            alter_settings(altered.facets.entry(facet).or_default(), &change);
+            let settings = altered.facets.entry(facet).or_default();
+            alter_settings(settings, &change);
+            settings_allowed(settings)?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use stele_base_types::{Name, Timestamp};
 
-use super::{change, unchanged};
+use super::{arguments_allowed, change, unchanged};
 use crate::{
     Argument, BindingTarget, CatalogueError, CatalogueRecord, Command, Decision, State,
     catalogue::{
@@ -50,6 +50,7 @@ impl Command for Bind {
         if holds(source, &self) {
             return Ok(unchanged(()));
         }
+        arguments_allowed(&self.arguments)?;
         Ok(change(CatalogueRecord::Bound(Box::new(self)), ()))
     }
 }

@@ -2,7 +2,7 @@
 
 use stele_base_types::{Name, Timestamp};
 
-use super::{change, same, unchanged};
+use super::{arguments_allowed, change, same, unchanged};
 use crate::{
     Arguments, CatalogueError, CatalogueRecord, Command, Contradiction, Decision, Exchange,
     ExchangeKind, State,
@@ -40,6 +40,7 @@ impl Command for DeclareExchange {
             equivalent(&self, &existing.exchange)?;
             return Ok(unchanged(()));
         }
+        arguments_allowed(&self.arguments)?;
         let exchange = Exchange {
             kind: self.kind,
             durable: self.durable,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use stele_base_types::{LogId, Name, Timestamp};
 
-use super::{define, partitions_allowed, same, unchanged};
+use super::{define, partitions_allowed, same, settings_allowed, unchanged};
 use crate::{
     CatalogueError, Command, Decision, Durability, Facet, LedgerConfig, Lifetime, LogConfig,
     LogDefinition, Retention, Settings, State, catalogue::Catalogue,
@@ -118,6 +118,7 @@ impl Command for DeclareLog {
         let catalogue = &state.catalogue;
         catalogue.host(&self.vhost)?;
         partitions_allowed(self.config.partitions, 0)?;
+        settings_allowed(&self.settings)?;
         let existing = catalogue.log(&self.vhost, &self.name);
         let only = self.adopt.only;
         if only.is_some() && only != existing.map(|existing| existing.id) {

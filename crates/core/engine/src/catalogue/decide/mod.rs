@@ -19,8 +19,9 @@ pub use self::{
 };
 use super::{Catalogue, CatalogueError, Contradiction, virtual_host::VirtualHost};
 use crate::{
-    CatalogueRecord, Decision, Durability, LinkCommand, LogDefinition, Record,
-    limits::PARTITIONS_MAX,
+    Argument, Arguments, CatalogueRecord, Decision, Durability, LinkCommand, LogDefinition, Record,
+    Settings,
+    limits::{DEFINITION_BYTES_MAX, PARTITIONS_MAX},
 };
 
 impl Catalogue {
@@ -68,6 +69,38 @@ fn same<T: PartialEq + ToString>(
         received: received.to_string().into(),
         current: current.to_string().into(),
     })
+}
+
+/// Checks the size of an exchange's or a binding's arguments.
+fn arguments_allowed(arguments: &Arguments) -> Result<(), CatalogueError> {
+    let sizes = arguments.iter().map(|(name, value)| {
+        name.len()
+            + match value {
+                Argument::Text(bytes) | Argument::Nested(bytes) => bytes.len(),
+                Argument::Void
+                | Argument::Bool(_)
+                | Argument::Integer(_)
+                | Argument::Float(_)
+                | Argument::Timestamp(_)
+                | Argument::Decimal(..) => size_of::<Argument>(),
+            }
+    });
+    size_allowed(sizes.sum(), "bytes of arguments")
+}
+
+/// Checks the size of one protocol's settings of a log.
+fn settings_allowed(settings: &Settings) -> Result<(), CatalogueError> {
+    let sizes = settings
+        .iter()
+        .map(|(name, value)| name.len() + value.len());
+    size_allowed(sizes.sum(), "bytes of settings")
+}
+
+fn size_allowed(size_bytes: usize, of: &'static str) -> Result<(), CatalogueError> {
+    if size_bytes > DEFINITION_BYTES_MAX {
+        return Err(CatalogueError::Limit(of));
+    }
+    Ok(())
 }
 
 /// Checks a number of partitions that a log of `existing` ones is to have.

@@ -408,3 +408,36 @@ fn logs_are_paged_by_name() {
     assert_eq!(page(Some("bb")), ["c", "d"]);
     assert_eq!(driven.state.catalogue.logs("other", None).count(), 0);
 }
+
+#[test]
+fn what_a_definition_says_of_itself_is_bounded() {
+    const LARGE: usize = 300 << 10;
+    let mut driven = Driven::default();
+    let log = driven.queue("q");
+    let large = "x".repeat(LARGE);
+    let limit = |what| CatalogueError::Limit(what);
+    let settings = Settings::from([("note".into(), large.as_str().into())]);
+    let declared = driven.declare(DeclareLog {
+        settings: settings.clone(),
+        ..declaration("other", "kafka", config())
+    });
+    assert_eq!(declared.unwrap_err(), limit("bytes of settings"));
+    let change = [("note".into(), Some(large.as_str().into()))];
+    let altered = driven.run(AlterLog {
+        settings: Some(("amqp".into(), change.into_iter().collect())),
+        ..AlterLog::nothing(log)
+    });
+    assert_eq!(altered.unwrap_err(), limit("bytes of settings"));
+    let nested = Argument::Nested(vec![0; LARGE].into());
+    let arguments = Arguments::from([("note".into(), nested)]);
+    let declared = driven.run(DeclareExchange {
+        arguments: arguments.clone(),
+        ..exchange("e", ExchangeKind::Direct)
+    });
+    assert_eq!(declared.unwrap_err(), limit("bytes of arguments"));
+    let bound = driven.run(Bind {
+        arguments,
+        ..bind("amq.direct", BindingTarget::Log(log), "key")
+    });
+    assert_eq!(bound.unwrap_err(), limit("bytes of arguments"));
+}

@@ -6,7 +6,7 @@ use stele_base_types::{Name, Offset, PartitionId, Timestamp};
 use super::GroupCommand;
 use crate::{
     Command, Decision, GroupError, GroupRecord, State,
-    group::{GroupState, live::Live, step::Step},
+    group::{Committed, GroupState, bytes::offset_bytes, live::Live, step::Step},
     limits::OFFSET_METADATA_BYTES_MAX,
 };
 
@@ -67,7 +67,10 @@ impl Command for CommitOffsets {
                 member: self.member,
             });
         }
-        let results: Vec<_> = self.offsets.iter().map(check).collect();
+        let mut room = state.groups.room_for_offsets();
+        let known = |offset: &CommitOffset| group?.offsets.get(&offset.partition);
+        let checked = |offset| check(offset, known(offset), &mut room);
+        let results: Vec<_> = self.offsets.iter().map(checked).collect();
         let mut fits = results.iter().map(Result::is_ok);
         self.offsets.retain(|_| fits.next().unwrap_or(false));
         if !self.offsets.is_empty() {
@@ -95,9 +98,17 @@ fn validate(live: &Live, commit: &CommitOffsets) -> Result<(), GroupError> {
     Ok(())
 }
 
-fn check(offset: &CommitOffset) -> Result<(), GroupError> {
+/// Whether an offset is taken, in the place of a `former` one. What it takes more goes off `room`.
+fn check(
+    offset: &CommitOffset,
+    former: Option<&Committed>,
+    room: &mut usize,
+) -> Result<(), GroupError> {
     if offset.metadata.len() > OFFSET_METADATA_BYTES_MAX {
         return Err(GroupError::MetadataTooLong);
     }
+    let former_bytes = former.map_or(0, |former| former.bytes());
+    let more = offset_bytes(&offset.metadata).saturating_sub(former_bytes);
+    *room = room.checked_sub(more).ok_or(GroupError::OffsetsFull)?;
     Ok(())
 }

@@ -12,7 +12,7 @@ use super::rebalance;
 use crate::{
     Decision, GroupError, GroupRecord, State, Token,
     group::{
-        GroupState,
+        GroupState, Groups,
         live::Live,
         member::{Member, Profile, Waits},
         record::{Assignments, Gathering, Joining},
@@ -121,6 +121,8 @@ impl JoinGroup {
         let profile = Arc::new(Profile::new(self));
         if !joiner.live.accepts(&profile) {
             Err(GroupError::InconsistentProtocol)
+        } else if !joiner.has_room(&profile, &state.groups) {
+            Err(GroupError::Full)
         } else if is_new {
             joiner.new_member(profile, id_required)
         } else {
@@ -139,6 +141,15 @@ struct Joiner<'a> {
 }
 
 impl Joiner<'_> {
+    /// Whether there is room for what a client says of itself, in the place of what it has said.
+    fn has_room(&self, profile: &Profile, groups: &Groups) -> bool {
+        let named = profile.instance.as_deref();
+        let named = named.and_then(|instance| self.live.static_member(instance));
+        let former = self.live.member(named.unwrap_or(&profile.member));
+        let former_bytes = former.map_or(0, |member| member.profile.bytes());
+        groups.has_room_for_members(self.live, profile.bytes().saturating_sub(former_bytes))
+    }
+
     fn new_member(
         &self,
         profile: Arc<Profile>,

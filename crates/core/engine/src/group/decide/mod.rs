@@ -2,6 +2,7 @@
 
 mod commit;
 mod delete;
+mod deleted;
 mod describe;
 mod expire;
 mod heartbeat;
@@ -16,6 +17,7 @@ use stele_base_types::Name;
 pub use self::{
     commit::{CommitOffset, CommitOffsets},
     delete::DeleteGroup,
+    deleted::ForgetLog,
     describe::{DescribeGroup, GroupDescription, GroupListing, ListGroups, MemberDescription},
     heartbeat::{Heartbeat, HeartbeatReply},
     join::{JoinGroup, JoinReply, JoinedGroup, JoinedMember},

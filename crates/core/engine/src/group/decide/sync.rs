@@ -70,6 +70,13 @@ impl SyncGroup {
             GroupState::Empty | GroupState::Dead => Err(GroupError::UnknownMember),
             GroupState::PreparingRebalance => Err(GroupError::RebalanceInProgress),
             GroupState::CompletingRebalance if live.leader == self.member => {
+                let given = self
+                    .assignments
+                    .iter()
+                    .map(|(_, assignment)| assignment.len());
+                if !state.groups.has_room_for_members(live, given.sum()) {
+                    return Err(GroupError::AssignmentsTooLarge);
+                }
                 Ok(assign(live, self, now))
             }
             GroupState::CompletingRebalance => Ok(wait(&self.group, member, token)),

@@ -159,3 +159,103 @@ fn a_commit_keeps_a_simple_consumers_group() {
     driven.pass(GROUP_RETENTION_MS - 1);
     assert_eq!(driven.committed(0), Some(2));
 }
+
+/// A commit of partitions of these logs, by anyone.
+fn commit_logs(driven: &mut Driven, partitions: impl IntoIterator<Item = (u64, u32)>) {
+    let offsets = partitions.into_iter().map(|(log, index)| CommitOffset {
+        partition: PartitionId::new(LogId(log), PartitionIndex(index)),
+        ..commit_of(0, 1)
+    });
+    let commit = CommitOffsets {
+        group: group(),
+        member: Box::default(),
+        instance: None,
+        generation: -1,
+        offsets: offsets.collect(),
+    };
+    driven.run(commit).unwrap();
+}
+
+fn forget_log(driven: &mut Driven, log: u64) -> usize {
+    let forget = ForgetLog {
+        group: group(),
+        log: LogId(log),
+    };
+    driven.run(forget).unwrap()
+}
+
+fn logs_read(driven: &Driven) -> Vec<u64> {
+    let read = driven.state.groups.read_logs(None);
+    read.map(|(_, log)| log.0).collect()
+}
+
+#[test]
+fn a_deleted_log_goes_from_a_group_and_the_last_one_takes_the_group_along() {
+    let mut driven = Driven::default();
+    commit_logs(&mut driven, [(3, 0), (5, 0), (5, u32::MAX), (9, 1)]);
+    assert_eq!(logs_read(&driven), [3, 5, 9]);
+    assert_eq!(forget_log(&mut driven, 5), 2);
+    assert_eq!(forget_log(&mut driven, 5), 0);
+    assert_eq!(logs_read(&driven), [3, 9]);
+    assert_eq!(forget_log(&mut driven, 9) + forget_log(&mut driven, 3), 2);
+    assert!(driven.state.groups.groups.iter().next().is_none());
+    driven.restart();
+    assert_eq!(logs_read(&driven), [0; 0]);
+}
+
+#[test]
+fn a_group_with_members_stays_when_its_last_log_is_deleted() {
+    let mut driven = Driven::default();
+    let generation = driven.pair();
+    driven.commit("a", generation, 7).unwrap();
+    let log = commit_of(0, 7).partition.log;
+    assert_eq!(forget_log(&mut driven, log.0), 1);
+    assert_eq!(driven.committed(0), None);
+    assert_eq!(driven.state(), "Stable");
+}
+
+#[test]
+fn a_log_of_many_partitions_is_forgotten_in_pieces() {
+    let mut driven = Driven::default();
+    commit_logs(
+        &mut driven,
+        (0..2_500).map(|index| (7, index)).chain([(8, 0)]),
+    );
+    let pieces: Vec<_> = (0..4).map(|_| forget_log(&mut driven, 7)).collect();
+    assert_eq!(pieces, [1_000, 1_000, 500, 0]);
+    assert_eq!(logs_read(&driven), [8]);
+}
+
+#[test]
+fn what_groups_read_is_looked_through_from_any_place() {
+    let mut driven = Driven::default();
+    let names: Vec<_> = (0..40).map(|index| format!("g{index}")).collect();
+    for name in &names {
+        let commit = CommitOffsets {
+            group: Name::new(name).unwrap(),
+            member: Box::default(),
+            instance: None,
+            generation: -1,
+            offsets: [1, 2]
+                .map(|index| CommitOffset {
+                    partition: PartitionId::new(LogId(index), PartitionIndex(0)),
+                    ..commit_of(0, 1)
+                })
+                .into(),
+        };
+        driven.run(commit).unwrap();
+    }
+    let groups = &driven.state.groups;
+    let all: Vec<_> = groups.read_logs(None).collect();
+    assert_eq!(all.len(), 80);
+    let mut last = None;
+    for expected in all {
+        let next = groups.read_logs(last.as_ref()).next();
+        assert_eq!(next, Some(expected));
+        last = Some((expected.0.clone(), expected.1));
+    }
+    assert_eq!(groups.read_logs(last.as_ref()).next(), None);
+    // One that is gone is passed by.
+    let gone = (Name::new("gone").unwrap(), LogId(1));
+    assert!(groups.read_logs(Some(&gone)).count() < 80);
+}

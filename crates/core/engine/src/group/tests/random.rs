@@ -115,6 +115,13 @@ fn assert_whole(groups: &Groups) {
         assert!(listed.is_none_or(|at| groups.deadlines.contains(&at)));
     }
     assert!(groups.deadlines.len() <= groups.groups.iter().count());
+    let mut counted = Groups::default();
+    for (_, group) in groups.groups.iter() {
+        let offsets = group.offsets.values().map(Committed::bytes);
+        assert_eq!(group.offsets_bytes, offsets.sum::<usize>());
+        counted.count(GroupBytes::default(), group.bytes());
+    }
+    assert_eq!(groups.bytes(), counted.bytes());
 }
 
 fn is_memberless(live: &Live) -> bool {

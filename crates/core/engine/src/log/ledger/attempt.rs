@@ -10,8 +10,12 @@ use stele_base_types::{LogId, Timestamp};
 use super::{Ledger, Run, ledger_record};
 use crate::{
     Decision, LeaseId, LeaseRequest, LeasedRecord, LeasedRun,
-    limits::DEDUPLICATION_MS,
-    log::{forget::look_through, record::LedgerRecord, sweep::shed},
+    limits::{ATTEMPTS_MAX, DEDUPLICATION_MS},
+    log::{
+        forget::{drop_oldest, look_through},
+        record::LedgerRecord,
+        sweep::shed,
+    },
 };
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +38,7 @@ impl Attempts {
         }
         known.at = at;
         known.runs.push((run, lease));
+        drop_oldest(&mut self.attempts, ATTEMPTS_MAX, |attempt| attempt.at);
     }
 
     pub(super) fn forget(&mut self, now: Timestamp) {
@@ -114,5 +119,30 @@ impl Ledger {
             partition: run.partition,
             records: records.collect::<Option<_>>()?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stele_base_types::{Offset, PartitionIndex};
+
+    use super::*;
+
+    #[test]
+    fn of_very_many_attempts_the_oldest_are_forgotten() {
+        let mut attempts = Attempts::default();
+        let run = Run {
+            partition: PartitionIndex(0),
+            first: Offset(0),
+            count: 1,
+        };
+        let last = 3 * ATTEMPTS_MAX as u128;
+        for attempt in 0..=last {
+            let at = Timestamp(i64::try_from(attempt).expect("small"));
+            attempts.note(attempt, run, LeaseId(1), at);
+            assert!(attempts.attempts.len() <= ATTEMPTS_MAX);
+        }
+        assert!(attempts.attempts.contains_key(&last));
+        assert!(!attempts.attempts.contains_key(&0));
     }
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     Decision, Effect, LeaseId, LeasedRun, LedgerId, Token,
-    limits::RUN_RECORDS_MAX,
+    limits::{RUN_BYTES_MAX, RUN_RECORDS_MAX},
     log::{Log, Logs, index::Indexes, record::LedgerRecord},
 };
 
@@ -80,7 +80,7 @@ impl Ledger {
         now: Timestamp,
     ) -> Option<Decision> {
         match self.demand.turn()? {
-            Turn::Wait(token) => self.answer(log, token, lease_next, now),
+            Turn::Wait(token) => self.answer(log, known, token, lease_next, now),
             Turn::Consumer(consumer) => {
                 self.deliver(log, known, consumer, indexes, lease_next, now)
             }
@@ -90,12 +90,14 @@ impl Ledger {
     fn answer(
         &self,
         log: LogId,
+        known: &Log,
         token: Token,
         lease_next: LeaseId,
         now: Timestamp,
     ) -> Option<Decision> {
         let request = &self.demand.wait_of(token)?.request;
         let runs = self.pick(request.records_max.min(self.fair_share()));
+        let runs = known.within(runs, RUN_BYTES_MAX);
         let handed_out = self.hand_out(log, &runs, request.into(), lease_next, now);
         let mut records = handed_out.records;
         records.push(ledger_record(log, self.id, LedgerRecord::WaitEnded(token)));
@@ -117,12 +119,12 @@ impl Ledger {
     ) -> Option<Decision> {
         let consumer = self.demand.consumer(reference)?;
         let partition = self.ready.next(self.rotation)?;
-        let average_bytes = known.average_bytes(partition);
-        let max = self
-            .fair_share()
-            .min(room(consumer, indexes))
-            .min(affordable(consumer, average_bytes));
+        let max = self.fair_share().min(room(consumer, indexes));
         let run = self.part(partition)?.run(partition, max)?;
+        let credit_bytes = u64::try_from(consumer.credit_bytes).unwrap_or(0);
+        let run = *known
+            .within([run].into_iter().collect(), credit_bytes)
+            .first()?;
         let terms = Terms {
             holder: reference,
             lease_ms: None,
@@ -134,7 +136,7 @@ impl Ledger {
             log,
             ledger: self.id,
             consumer: reference,
-            charged_bytes: average_bytes * u64::from(run.count),
+            charged_bytes: known.bytes_of(run),
             run: leased,
         };
         let decision = Decision::record(ledger_record(log, self.id, record));
@@ -171,13 +173,6 @@ fn room(consumer: &Consumer, indexes: &Indexes) -> u32 {
     let pool = pool.filter(|_| !consumer.terms.settle);
     pool.map_or(u32::MAX, |pool| pool.room())
         .min(consumer.room())
-}
-
-/// Records that a consumer's credit covers. At least one, so that a record larger than all credit
-/// gets through.
-fn affordable(consumer: &Consumer, average_bytes: u64) -> u32 {
-    let credit = u64::try_from(consumer.credit_bytes).unwrap_or(0);
-    u32::try_from(credit / average_bytes.max(1)).map_or(u32::MAX, |count| count.max(1))
 }
 
 impl super::part::Part {

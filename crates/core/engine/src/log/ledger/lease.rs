@@ -7,7 +7,7 @@ use stele_base_types::{LogId, Offset, PartitionIndex, Timestamp};
 use super::{ConsumerRef, Ledger, Run, Site, demand::ReadyParts, ledger_record, part::Term};
 use crate::{
     Decision, Durability, LeaseId, LedgerId, LogError, Record, State, Token,
-    limits::RUN_RECORDS_MAX,
+    limits::{RUN_BYTES_MAX, RUN_RECORDS_MAX},
     log::{Logs, record::LedgerRecord},
 };
 
@@ -116,12 +116,13 @@ impl Logs {
         token: Token,
         now: Timestamp,
     ) -> Result<Decision<Option<Vec<LeasedRun>>>, LogError> {
-        let ledger = self.known(log)?.known_ledger(request.ledger)?;
+        let known = self.known(log)?;
+        let ledger = known.known_ledger(request.ledger)?;
         let lease_next = self.lease_next();
         if let Some(repeated) = ledger.repeat(log, request, now) {
             return Ok(repeated);
         }
-        let runs = ledger.pick(request.records_max);
+        let runs = known.within(ledger.pick(request.records_max), RUN_BYTES_MAX);
         if !runs.is_empty() {
             let handed_out = ledger.hand_out(log, &runs, request.into(), lease_next, now);
             return Ok(Decision {
@@ -241,12 +242,7 @@ impl Ledger {
         }
     }
 
-    pub(super) fn apply_leased(
-        &mut self,
-        record: &LedgerRecord,
-        average_bytes: u64,
-        site: &mut Site<'_>,
-    ) {
+    pub(super) fn apply_leased(&mut self, record: &LedgerRecord, bytes: u64, site: &mut Site<'_>) {
         let LedgerRecord::Leased {
             run,
             lease,
@@ -283,7 +279,6 @@ impl Ledger {
         if let Some(attempt) = attempt {
             self.attempts.note(attempt, run, lease, at);
         }
-        let bytes = average_bytes * u64::from(run.count);
         self.demand.charge(holder, run.count, bytes, site.indexes);
         self.demand.pass_turn(holder, run.count, is_more_ready);
         self.rotate(run.partition);
@@ -293,7 +288,7 @@ impl Ledger {
         &mut self,
         run: Run,
         holder: ConsumerRef,
-        average_bytes: u64,
+        bytes: u64,
         site: &mut Site<'_>,
     ) {
         self.begin_turn();
@@ -304,7 +299,6 @@ impl Ledger {
             part.settle(offset);
         }
         let is_more_ready = part.is_ready();
-        let bytes = average_bytes * u64::from(run.count);
         self.demand.charge(holder, 0, bytes, site.indexes);
         self.demand.pass_turn(holder, run.count, is_more_ready);
         self.rotate(run.partition);

@@ -256,12 +256,11 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn apply(&mut self, record: &LedgerRecord, average_bytes: u64, site: &mut Site<'_>) {
+    /// Makes a change. What it hands out takes so many bytes.
+    pub(crate) fn apply(&mut self, record: &LedgerRecord, bytes: u64, site: &mut Site<'_>) {
         match record {
-            LedgerRecord::Leased { .. } => self.apply_leased(record, average_bytes, site),
-            LedgerRecord::Taken { run, holder } => {
-                self.apply_taken(*run, *holder, average_bytes, site);
-            }
+            LedgerRecord::Leased { .. } => self.apply_leased(record, bytes, site),
+            LedgerRecord::Taken { run, holder } => self.apply_taken(*run, *holder, bytes, site),
             LedgerRecord::Settled(run) => self.apply_settled(*run, site),
             LedgerRecord::Returned { run, until } => self.apply_returned(*run, *until, site),
             LedgerRecord::Extended { run, until } => self.apply_extended(*run, *until, site),

@@ -115,3 +115,24 @@ fn a_producer_is_forgotten_after_a_day_of_silence() {
     producers.forget(day_later);
     assert!(producers.is_empty());
 }
+
+#[test]
+fn of_very_many_producers_the_longest_silent_are_forgotten() {
+    let mut producers = Producers::default();
+    let most = i64::try_from(PRODUCERS_MAX).expect("small");
+    for id in 0..3 * most {
+        // One goes on while the others come and go.
+        let at = NOW.plus_ms(id.unsigned_abs());
+        for id in [id + 1, 0] {
+            let stamp = ProducerStamp {
+                id: ProducerId(id),
+                ..stamp(0, 0)
+            };
+            producers.note(stamp, 1, Offset(0), at);
+        }
+        assert!(producers.producers.len() <= PRODUCERS_MAX);
+    }
+    assert!(producers.producers.contains_key(&ProducerId(0)));
+    assert!(producers.producers.contains_key(&ProducerId(3 * most)));
+    assert!(producers.producers.len() > PRODUCERS_MAX / 10 * 8);
+}

@@ -26,6 +26,11 @@ const TOPOLOGY: Topology = Topology {
     shards: 2,
 };
 
+/// Batches differ in how large their records are.
+fn size_of_each(schedules: &[Schedule]) -> u32 {
+    [10, 400, 9, 2_000][schedules.len() % 4]
+}
+
 fn config(fifo: bool) -> LogConfig {
     let base = if fifo { fifo_config() } else { queue_config() };
     LogConfig {
@@ -143,6 +148,7 @@ impl History {
             .into_iter()
             .collect(),
             count: schedules.len() as u32,
+            size_bytes: schedules.iter().map(|_| size_of_each(schedules)).sum(),
             columns: Columns::of(schedules.iter().copied()),
             ..record()
         };
@@ -275,6 +281,9 @@ impl History {
     /// Hands out all that can be, which leaves nothing that a consumer has room for.
     fn dispatch(&mut self) {
         for delivery in self.shard.dispatch() {
+            let own = self.oracle.bytes_of(&delivery.run);
+            let charged = own..=own + own / 3;
+            assert!(charged.contains(&delivery.charged_bytes), "{delivery:?}");
             self.oracle
                 .hand_out(&[delivery.run], delivery.consumer, None);
         }

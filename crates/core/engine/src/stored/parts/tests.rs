@@ -363,8 +363,14 @@ fn the_state_is_read_as_the_second_form_stored_it() {
     let mut expected = State::default();
     for record in [history(), more_history()].concat() {
         expected.apply(&record);
-        // It doesn't tell what a process had when it crashed.
+        // It tells neither what a process had when it crashed, nor the records' sizes but for their
+        // average.
         expected.logs.load_end(Timestamp::default(), false);
+    }
+    for (log, average_bytes) in [(1, 100), (2, 11), (5, 30)] {
+        expected
+            .logs
+            .tell_sizes_by_average(LogId(log), average_bytes);
     }
     let mut expected = expected.store();
     let is_given = |part: &StatePart| SECOND.iter().any(|(given, _)| given == part);

@@ -35,6 +35,7 @@ fn a_window_that_is_cut_short_breaks_law_9() {
 fn what_nobody_needs_and_stays_breaks_law_9() {
     let swept = |on_disk| Event::Swept {
         on_disk,
+        read: vec![],
         segment_bytes_max: 100,
     };
     let done = [
@@ -64,4 +65,10 @@ fn what_nobody_needs_and_stays_breaks_law_9() {
 
     let deleted = [Event::Deleting(LogId(1)), Event::Deleted(LogId(1))];
     law_tells(9, &deleted, &[swept(vec![])], &[swept(vec![LogId(1)])]);
+    let read = Event::Swept {
+        on_disk: vec![],
+        read: vec![LogId(1)],
+        segment_bytes_max: 100,
+    };
+    law_tells(9, &deleted, &[swept(vec![])], &[read]);
 }

@@ -25,6 +25,7 @@ struct Entry {
     condition: Condition,
     deliveries: u32,
     group: Option<u64>,
+    bytes: u64,
     /// Where it was given back to, if not to its place: the partition's end then, and its number.
     behind: Option<(u64, u64)>,
 }
@@ -74,6 +75,7 @@ impl Oracle {
                 }),
                 deliveries: 0,
                 group: schedule.group,
+                bytes: u64::from(super::size_of_each(schedules)),
                 behind: None,
             }
         }));
@@ -84,6 +86,14 @@ impl Oracle {
         for partition in &mut self.partitions {
             partition.shown = partition.records.len() as u64;
         }
+    }
+
+    pub(super) fn bytes_of(&self, run: &LeasedRun) -> u64 {
+        let records = &self.partitions[run.partition.0 as usize].records;
+        let handed_out = run.records.iter();
+        handed_out
+            .map(|record| records[record.offset.0 as usize].bytes)
+            .sum()
     }
 
     /// How many records could be handed out in one go.

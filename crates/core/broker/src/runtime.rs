@@ -123,11 +123,14 @@ impl Broker {
             let blocks = journal_thread::spawn(
                 shard.id(),
                 writer,
-                news.clone(),
-                failing.clone(),
                 Arc::clone(&clock),
                 Arc::clone(&meter),
-                alive.clone(),
+                journal_thread::Ends {
+                    news: news.clone(),
+                    failing: failing.clone(),
+                    stopping: stopping.clone(),
+                    alive: alive.clone(),
+                },
             )?;
             inboxes.push(inbox);
             let channels = Channels {

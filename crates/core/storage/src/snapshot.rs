@@ -98,10 +98,10 @@ impl Snapshot {
         let is_next = !self.exists || through > self.next;
         self.generation = if is_next { 0 } else { self.generation + 1 };
         self.next = through;
-        let bytes = Stored::encode(shard, through, &self.parts.listed());
-        store.put(&self.name(), &bytes)?;
+        // Also where it can't be put: there may be something of it, so its name isn't used again.
         self.exists = true;
-        Ok(())
+        let bytes = Stored::encode(shard, through, &self.parts.listed());
+        store.put(&self.name(), &bytes)
     }
 
     /// Returns once the snapshot survives a crash: until then the ones before it must stay.

@@ -62,6 +62,8 @@ struct State {
     fuse: Option<u64>,
     is_dead: bool,
     failing_sync: Option<FailingSync>,
+    /// Changing operations until there is no room for any.
+    full_after: Option<u64>,
     /// What was written and not synced, and the most that ever was.
     unsynced_bytes: u64,
     unsynced_bytes_max: u64,
@@ -70,6 +72,8 @@ struct State {
     /// How much was read from files.
     read_bytes: u64,
     capacity_bytes: Option<u64>,
+    /// How often there was no room.
+    refusals: u64,
     /// Journal files that are none any more, as they were then: who still has one open may cut it,
     /// or write over it.
     archive: BTreeMap<PathBuf, Content>,
@@ -94,6 +98,17 @@ impl MemoryDisk {
     /// Dies at the changing operation after `operations` more.
     pub fn die_after(&self, operations: u64) {
         self.state.lock().fuse = Some(operations);
+    }
+
+    /// Has no room from the changing operation after `operations` more on: not even to remove, to
+    /// rename or to sync something, as on file systems that write anew whatever they change.
+    pub fn fill_after(&self, operations: u64) {
+        self.state.lock().full_after = Some(operations);
+    }
+
+    /// Whether that has come to pass. There is room again from now on.
+    pub fn take_filled(&self) -> bool {
+        self.state.lock().full_after.take() == Some(0)
     }
 
     /// Whether it has died.
@@ -134,6 +149,11 @@ impl MemoryDisk {
     /// Holds at most this from now on.
     pub fn limit(&self, capacity_bytes: Option<u64>) {
         self.state.lock().capacity_bytes = capacity_bytes;
+    }
+
+    /// How often it had no room for something.
+    pub fn refusals(&self) -> u64 {
+        self.state.lock().refusals
     }
 
     /// Bytes in files.
@@ -222,6 +242,11 @@ impl State {
         if self.is_dead {
             return Err(io::Error::other("the process is gone"));
         }
+        match &mut self.full_after {
+            Some(0) => return Err(io::ErrorKind::StorageFull.into()),
+            Some(left) => *left -= 1,
+            None => {}
+        }
         Ok(())
     }
 
@@ -247,11 +272,12 @@ impl State {
         }
     }
 
-    fn check_room(&self, growth_bytes: u64) -> io::Result<()> {
+    fn check_room(&mut self, growth_bytes: u64) -> io::Result<()> {
         let is_full = self
             .capacity_bytes
             .is_some_and(|capacity| self.directories.used_bytes() + growth_bytes > capacity);
         if growth_bytes > 0 && is_full {
+            self.refusals += 1;
             return Err(io::ErrorKind::StorageFull.into());
         }
         Ok(())

@@ -41,15 +41,20 @@ impl Leftovers {
     /// Removes those that nobody reads. Who may read what went with one checkpoint may also read
     /// what went with a later one.
     pub(crate) fn remove_unread(directory: &ShardDirectory) -> Result<(), Error> {
+        let leftovers = &directory.leftovers;
         let mut names = Vec::new();
-        {
-            let mut left = directory.leftovers.lock();
+        let unread = {
+            let left = leftovers.lock();
             let is_unread = |left: &&Left| Arc::strong_count(&left.readers) == 1;
-            let unread = left.iter().take_while(is_unread).count();
-            left.drain(..unread)
-                .for_each(|left| names.extend(left.names));
-        }
-        directory.store.delete(&names)
+            let unread = left.iter().take_while(is_unread);
+            unread
+                .map(|left| names.extend_from_slice(&left.names))
+                .count()
+        };
+        directory.store.delete(&names)?;
+        // Only those who remove them take them out, and others are put behind them.
+        leftovers.lock().drain(..unread);
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Left>> {

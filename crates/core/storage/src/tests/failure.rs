@@ -153,7 +153,7 @@ fn a_checkpoint_without_space_leaves_all_as_it_was() {
     }
     disk.limit(Some(0));
     let error = shard.checkpoint().unwrap_err();
-    assert!(error.is_storage_full(), "{error}");
+    assert!(error.is_for_want(), "{error}");
     shard.parts.index.abandon_checkpoint();
     // Without a restart.
     disk.limit(None);
@@ -172,6 +172,129 @@ fn a_checkpoint_without_space_leaves_all_as_it_was() {
     assert_eq!(shard.values(partition(1, 0)).len(), 60);
     shard.checkpoint_all().unwrap();
     assert_eq!(shard.values(partition(1, 0)).len(), 60);
+}
+
+/// A shard with several partitions, closed files, segments of earlier checkpoints and some below
+/// the floors.
+fn shard_to_checkpoint(disk: &MemoryDisk) -> Shard {
+    let mut shard = shard_on(disk);
+    for at in 0..40u8 {
+        let partition = partition(1 + u64::from(at % 3), 0);
+        shard.append(&[partition], &batch(&[&[at; 500]]));
+        shard.control(&[at]);
+        shard.commit().unwrap();
+        if at == 20 {
+            shard.checkpoint_all().unwrap();
+        }
+    }
+    shard.floors.insert(partition(2, 0), Offset(7));
+    shard.control(b"acknowledged");
+    shard.parts.writer.seal().unwrap();
+    shard.commit().unwrap();
+    shard
+}
+
+/// What there is above the floors.
+fn kept(shard: &Shard) -> Vec<Vec<(u64, Vec<u8>)>> {
+    let values = |log: u64| {
+        let mut values = shard.values(partition(log, 0));
+        values.retain(|(offset, _)| log != 2 || *offset >= 7);
+        values
+    };
+    (1..4).map(values).collect()
+}
+
+#[test]
+fn no_room_at_any_point_of_a_checkpoint_is_no_damage() {
+    for operations in 0.. {
+        let disk = MemoryDisk::default();
+        let mut shard = shard_to_checkpoint(&disk);
+        let expected = kept(&shard);
+        disk.fill_after(operations);
+        let plan = shard
+            .parts
+            .index
+            .plan_checkpoint(shard.floors(), NOW.plus_ms(1_000_000));
+        let replay = &mut State::default();
+        let checkpointed = shard.parts.checkpointer.checkpoint(&plan, replay);
+        drop(plan);
+        let mut left = None;
+        match checkpointed {
+            Ok(checkpoint) => {
+                let mut retired = shard.install(checkpoint);
+                if let Err(error) = retired.release() {
+                    assert!(error.is_for_want(), "{operations}: {error}");
+                    left = Some(retired);
+                }
+            }
+            Err(error) => {
+                assert!(error.is_for_want(), "{operations}: {error}");
+                shard.parts.index.abandon_checkpoint();
+            }
+        }
+        let is_filled = disk.take_filled();
+        for loss in [Loss::Nothing, Loss::Everything, Loss::Some(operations)] {
+            let started = shard_on(&disk.after(loss));
+            assert_eq!(kept(&started), expected, "{operations} {loss:?}");
+            assert_eq!(started.state, shard.state, "{operations} {loss:?}");
+        }
+        // Once there is room, in the same process.
+        left.iter_mut().for_each(|left| left.release().unwrap());
+        shard.append(&[partition(3, 0)], &batch(&[b"later"]));
+        shard.commit().unwrap();
+        shard.checkpoint_all().unwrap();
+        shard.checkpoint_all().unwrap();
+        let expected = kept(&shard);
+        let started = shard_on(&disk.after(Loss::Everything));
+        assert_eq!(kept(&started), expected, "{operations}");
+        assert_eq!(started.state, shard.state, "{operations}");
+        if !is_filled {
+            assert!(operations > 20, "a checkpoint changes that often");
+            return;
+        }
+    }
+}
+
+#[test]
+fn what_a_checkpoint_had_no_room_for_takes_none() {
+    let disk = MemoryDisk::default();
+    let mut shard = shard_to_checkpoint(&disk);
+    let before = disk.files();
+    disk.limit(Some(disk.used_bytes() + 5_000));
+    assert!(shard.checkpoint().unwrap_err().is_for_want());
+    assert_eq!(disk.files(), before);
+}
+
+#[test]
+fn a_journal_for_which_there_was_no_room_goes_on_once_there_is() {
+    for operations in 0.. {
+        let disk = MemoryDisk::default();
+        let mut shard = shard_on(&disk);
+        shard.append(&[partition(1, 0)], &batch(&[&[b'x'; 3_000]]));
+        shard.commit().unwrap();
+        shard.append(&[partition(1, 0)], &batch(&[&[b'y'; 3_000]]));
+        let block = shard.parts.builder.finish(shard.synced);
+        shard.parts.index.install(&block);
+        disk.fill_after(operations);
+        let mut appended = shard.parts.writer.append(&block);
+        let is_filled = disk.take_filled();
+        if let Err(error) = &appended {
+            if !error.is_for_want_before_a_sync() {
+                // What a failed sync left isn't known.
+                assert!(matches!(error, Error::Io { action: "sync", .. }), "{error}");
+                continue;
+            }
+            appended = shard.parts.writer.append(&block);
+        }
+        shard.parts.index.written(&appended.unwrap(), NOW);
+        shard.synced = shard.parts.writer.sync().unwrap();
+        let started = shard_on(&disk.after(Loss::Everything));
+        assert_eq!(started.values(partition(1, 0)).len(), 2, "{operations}");
+        if !is_filled {
+            assert!(operations > 4, "it begins a file");
+            return;
+        }
+    }
 }
 
 #[test]

@@ -202,7 +202,7 @@ fn a_full_disk_takes_what_fits_a_spare() {
         shard.append(&[partition(1, 0)], &batch(&[&[b'x'; 500]]));
         shard.commit().err()
     });
-    assert!(error.unwrap().is_storage_full());
+    assert!(error.unwrap().is_for_want());
     let count = open(&disk.after(Loss::Everything)).values(partition(1, 0));
     assert!(count.len() >= 45, "{}", count.len());
 }

@@ -18,7 +18,7 @@ impl Process {
     pub(crate) fn maintain(&mut self, shard: usize, now: Timestamp) -> Result<(), Error> {
         let site = &mut self.sites[shard];
         site.look_at_space();
-        if let Some(spares) = site.guard.take_spares() {
+        if let Some(mut spares) = site.guard.take_spares() {
             spares.release()?;
         }
         site.shard.maintain(now);
@@ -42,7 +42,7 @@ impl Process {
             }
         } else if let Some(checkpoint) = site.checkpoint.take() {
             site.shard.checkpointed(checkpoint);
-        } else if let Some(retired) = site.retired.take() {
+        } else if let Some(mut retired) = site.retired.take() {
             retired.release()?;
         } else if let Some(plan) = site.plan.take() {
             let checkpoint = site

@@ -60,6 +60,9 @@ pub(crate) const PIECE_RECORDS: u32 = 2_000;
 /// How often retention, space and checkpoints are looked at, in milliseconds.
 pub(crate) const MAINTENANCE_MS: u64 = 1_000;
 
+/// The same while space is short: what becomes free is used at once.
+pub(crate) const MAINTENANCE_WHILE_BLOCKED_MS: u64 = 100;
+
 /// For how long records are kept at least, in milliseconds, whatever their timestamps say, unless
 /// the log's own retention is shorter. Kafka looks at the age of a topic's records as seldom.
 pub(crate) const AGE_GRACE_MS: u64 = 5 * 60_000;

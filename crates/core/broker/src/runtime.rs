@@ -110,7 +110,7 @@ impl Broker {
 
         let mut inboxes = Vec::new();
         let mut meters = Meters::default();
-        for ((opened, guard), link) in opened.into_iter().zip(&links) {
+        for (opened, link) in opened.into_iter().zip(&links) {
             let Opened {
                 shard,
                 writer,
@@ -145,7 +145,7 @@ impl Broker {
             };
             let name = format!("shard-{}", shard.id());
             let clock = Arc::clone(&clock);
-            let thread = ShardThread::new(shard, checkpointer, guard, clock, meter, channels);
+            let thread = ShardThread::new(shard, checkpointer, clock, meter, channels);
             spawn_thread(&name, move || thread.run())?;
         }
         let memory = Memory::new(settings.memory_bytes);
@@ -159,7 +159,7 @@ impl Broker {
     }
 }
 
-/// Opens every shard, each with the guard of its disk, begins a new epoch, and brings the shards in
+/// Opens every shard, begins a new epoch, and brings the shards in
 /// line with the catalogue.
 fn recover(
     settings: &Settings,
@@ -168,24 +168,23 @@ fn recover(
     links: &[LinkInbox],
     clock: &dyn Clock,
     rng: &mut dyn Rng,
-) -> Result<(ProcessEpoch, Vec<(Opened, SpaceGuard)>), StartError> {
+) -> Result<(ProcessEpoch, Vec<Opened>), StartError> {
     let options = &settings.storage;
-    let opened = Opened::all(directory, options, replica, links, rng, clock.now())?;
-    let guarded = opened.into_iter().map(|mut opened| {
+    let mut shards = Opened::all(directory, options, replica, links, rng, clock.now())?;
+    for opened in &mut shards {
         opened.shard.keep_unread_for(settings.unread_kept_ms);
         let guard = SpaceGuard::new(&opened.directory, settings.reserve_bytes);
-        (opened, guard)
-    });
-    let mut shards: Vec<_> = guarded.collect();
-    let states = || shards.iter().map(|(opened, _)| opened.shard.state());
+        opened.shard.guard_space(guard);
+    }
+    let states = || shards.iter().map(|opened| opened.shard.state());
     let epoch = states().map(State::next_epoch).max().unwrap_or_default();
     let latest = states().map(State::latest).max().unwrap_or_default();
     clock.not_before(latest);
-    for (opened, _) in &mut shards {
+    for opened in &mut shards {
         opened.recover(epoch, clock.now())?;
     }
     let catalogue = replica.read().clone();
-    for (opened, _) in &mut shards {
+    for opened in &mut shards {
         opened.shard.reconcile(&catalogue, clock.now());
         opened.shard.resend();
     }

@@ -80,6 +80,8 @@ pub struct Checkpoint {
     pub(crate) segments: Vec<(PartitionId, Vec<Segment>)>,
     /// Segments that were merged into others, or lie below the floors: no longer in force.
     pub(crate) left: Vec<Segment>,
+    /// How much all segments take that are in force.
+    pub(crate) listed_size_bytes: u64,
 }
 
 /// Makes checkpoints. Owned by a thread that may wait.
@@ -140,6 +142,9 @@ impl Checkpointer {
         if is_changed {
             return self.finish(snapshot, checkpoint);
         }
+        if !self.is_clean {
+            self.remove_superfluous_if_can(&mut snapshot, &[])?;
+        }
         self.snapshot = Some(snapshot);
         Ok(checkpoint)
     }
@@ -162,16 +167,26 @@ impl Checkpointer {
             }
             put => put?,
         }
-        match self.remove_superfluous(&mut snapshot, &checkpoint.left) {
-            // It is in force all the same. The next one removes what is left.
+        self.remove_superfluous_if_can(&mut snapshot, &checkpoint.left)?;
+        self.snapshot = Some(snapshot);
+        Ok(checkpoint)
+    }
+
+    /// Removes what the snapshot, which is in force, made superfluous. What can't be removed for
+    /// want of something the next checkpoint removes.
+    fn remove_superfluous_if_can(
+        &mut self,
+        snapshot: &mut Snapshot,
+        left: &[Segment],
+    ) -> Result<(), Error> {
+        match self.remove_superfluous(snapshot, left) {
             Err(error) if error.is_for_want() => {
                 tracing::warn!(%error, "what a checkpoint made superfluous can't be removed yet");
                 self.is_clean = false;
+                Ok(())
             }
-            removed => removed?,
+            removed => removed,
         }
-        self.snapshot = Some(snapshot);
-        Ok(checkpoint)
     }
 
     fn check_floors(&self, floors: &Floors) -> Result<(), Error> {
@@ -220,17 +235,19 @@ impl Checkpointer {
             floors,
             &mut *output,
         )?;
-        let checkpoint = Checkpoint {
+        let mut checkpoint = Checkpoint {
             directory: directory.clone(),
             through,
             segments: copied.all(),
             left: copied.left.clone(),
+            listed_size_bytes: snapshot.segments_size_bytes,
         };
         if plan.files.is_empty() && copied.changed.is_empty() {
             return Ok((checkpoint, false));
         }
         self.save_changed(snapshot, replay, &changed, &copied, &mut *output)?;
         output.finish()?;
+        checkpoint.listed_size_bytes = snapshot.segments_size_bytes;
         Ok((checkpoint, true))
     }
 

@@ -31,7 +31,7 @@ use self::format::{Format, FormatFile};
 pub(crate) use self::stop_mark::StopMark;
 use crate::{
     BlockSequence, Error, SegmentStore, error::AtPath, journal::Spares, limits::GROUP_SYNC_MIN,
-    segment::Leftovers, store::LocalStore,
+    segment::Leftovers, space::Promises, store::LocalStore,
 };
 
 /// A locked data directory. The lock is held until this and every [`ShardDirectory`] from it is
@@ -41,6 +41,7 @@ pub struct DataDirectory {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     format: Arc<FormatFile>,
+    promises: Arc<Promises>,
     lock: Arc<DiskLock>,
 }
 
@@ -73,6 +74,7 @@ impl DataDirectory {
         Ok(Self {
             disk,
             path: path.to_owned(),
+            promises: Arc::new(Promises::new(format.shard_count)),
             format: Arc::new(FormatFile::new(format_path, format)),
             lock: Arc::new(lock),
         })
@@ -125,6 +127,7 @@ impl DataDirectory {
             path,
             shard,
             format: self.format.clone(),
+            promises: self.promises.clone(),
             spares: Arc::default(),
             leftovers: Arc::default(),
             _lock: self.lock.clone(),
@@ -150,6 +153,8 @@ pub struct ShardDirectory {
     pub(crate) format: Arc<FormatFile>,
     /// Segments and snapshots.
     pub(crate) store: Arc<dyn SegmentStore>,
+    /// Shared by all shards.
+    pub(crate) promises: Arc<Promises>,
     /// Shared by all who work in the directory, like the following.
     pub(crate) spares: Arc<Spares>,
     pub(crate) leftovers: Arc<Leftovers>,

@@ -337,6 +337,8 @@ impl Run {
         match done {
             Ok(()) => Ok(()),
             Err(Error::FloorsNotSynced { .. }) => Ok(()),
+            // It is tried again, until there is room.
+            Err(error) if error.is_for_want_before_a_sync() && !self.disk.is_dead() => Ok(()),
             Err(error @ Error::Damaged { .. }) if !self.disk.is_dead() => {
                 self.court.judge(vec![Event::Unreadable(error.to_string())])
             }

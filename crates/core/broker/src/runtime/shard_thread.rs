@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use smallvec::SmallVec;
 use stele_base_env::Clock;
 use stele_base_types::Timestamp;
-use stele_core_storage::{Checkpoint, Checkpointer, SpaceGuard};
+use stele_core_storage::{Checkpoint, Checkpointer};
 use tokio::{
     select,
     sync::{mpsc, watch},
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     limits::{
         BACKLOG_BYTES_MAX, BLOCKS_IN_FLIGHT_MAX, CHECKPOINT_PIECE_MAX, LINK_BACKLOG_MAX,
-        LINK_BODIES_BYTES_MAX, MAINTENANCE_MS, TURN_REQUESTS_MAX,
+        LINK_BODIES_BYTES_MAX, MAINTENANCE_MS, MAINTENANCE_WHILE_BLOCKED_MS, TURN_REQUESTS_MAX,
     },
     meter::ShardMeter,
     request::Request,
@@ -62,7 +62,6 @@ pub(super) struct ShardThread {
     shard: Shard,
     /// Away while it checkpoints.
     checkpointer: Option<Checkpointer>,
-    guard: SpaceGuard,
     clock: Arc<dyn Clock>,
     meter: Arc<ShardMeter>,
     channels: Channels,
@@ -86,7 +85,6 @@ impl ShardThread {
     pub(super) fn new(
         shard: Shard,
         checkpointer: Checkpointer,
-        guard: SpaceGuard,
         clock: Arc<dyn Clock>,
         meter: Arc<ShardMeter>,
         channels: Channels,
@@ -95,7 +93,6 @@ impl ShardThread {
         Self {
             shard,
             checkpointer: Some(checkpointer),
-            guard,
             clock,
             meter,
             channels,
@@ -246,21 +243,21 @@ impl ShardThread {
             self.shard.count_piece();
         }
         if now >= self.maintain_at {
-            self.maintain_at = now.plus_ms(MAINTENANCE_MS);
             self.maintain(now);
-        } else if self.shard.are_checkpoints_behind() {
-            // No requests are taken up until a checkpoint is made, so it is planned at once, not
-            // only with the next maintenance.
+            self.maintain_at = now.plus_ms(if self.shard.is_blocked() {
+                MAINTENANCE_WHILE_BLOCKED_MS
+            } else {
+                MAINTENANCE_MS
+            });
+        } else if self.shard.are_checkpoints_behind() || self.shard.should_checkpoint_at_once(now) {
+            // No requests are taken up until a checkpoint is made, or its space is waited for: so
+            // it is planned at once, not only with the next maintenance.
             self.plan_checkpoint(now);
         }
     }
 
     fn maintain(&mut self, now: Timestamp) {
-        match self.guard.check() {
-            Ok(space) => self.shard.set_blocked(space.is_low),
-            Err(error) => tracing::warn!(%error, "free space isn't known"),
-        }
-        if let Some(spares) = self.guard.take_spares() {
+        if let Some(spares) = self.shard.look_at_space() {
             drop(
                 self.channels
                     .checkpointing
@@ -269,7 +266,9 @@ impl ShardThread {
         }
         self.shard.maintain(now);
         if self.shard.should_rotate(now) {
-            drop(self.channels.blocks.send(Write::Rotate));
+            // A writer that has too much to do is asked again. The next block begins the file.
+            drop(self.channels.blocks.try_send(Write::Rotate));
+            self.shard.want_block();
         }
         self.plan_checkpoint(now);
     }

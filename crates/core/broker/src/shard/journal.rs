@@ -23,6 +23,7 @@ impl Shard {
             self.push(record, body)?;
             self.apply(record, body);
         }
+        self.promise_filled();
         for effect in decision.effects {
             self.take_effect(effect, decision.durability);
         }

@@ -143,6 +143,7 @@ impl IntactShard {
             releasable: Vec::new(),
             replica: Arc::clone(replica),
             links: links.to_vec(),
+            guard: None,
             is_blocked: false,
             is_stopping: false,
             waiting: VecDeque::new(),

@@ -33,6 +33,11 @@ impl Written {
     pub fn sequence(&self) -> BlockSequence {
         self.sequence
     }
+
+    /// How large it is.
+    pub fn size_bytes(&self) -> u64 {
+        u64::from(self.size_bytes)
+    }
 }
 
 /// The end of a journal in files.
@@ -159,7 +164,11 @@ impl JournalWriter {
             return Ok(());
         }
         let stepped = end.next_multiple_of(PREALLOCATION_STEP_BYTES);
-        let target = stepped.min(self.file_size_bytes_max).max(end);
+        let mut target = stepped.min(self.file_size_bytes_max).max(end);
+        // What is taken ahead of a full disk would be missing elsewhere.
+        if target > end && !self.directory.may_take_ahead(target - self.allocated) {
+            target = end;
+        }
         let file = &self.file;
         let allocated = match file.file.preallocate(target) {
             // The last of the space is still good for what is at hand.

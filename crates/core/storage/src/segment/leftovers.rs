@@ -16,6 +16,8 @@ pub(crate) struct Leftovers {
 #[derive(Debug)]
 struct Left {
     names: Vec<String>,
+    /// Of the logs alone.
+    size_bytes: u64,
     /// Shared with all who may still read one of them.
     readers: Arc<SegmentFiles>,
 }
@@ -28,7 +30,12 @@ impl Leftovers {
             .flat_map(|segment| [segment.log_name(), segment.index_name()])
             .collect();
         if !names.is_empty() {
-            self.lock().push(Left { names, readers });
+            let size_bytes = segments.iter().map(|segment| segment.size_bytes).sum();
+            self.lock().push(Left {
+                names,
+                size_bytes,
+                readers,
+            });
         }
     }
 
@@ -36,6 +43,11 @@ impl Leftovers {
     pub(crate) fn names(&self) -> Vec<String> {
         let left = self.lock();
         left.iter().flat_map(|left| left.names.clone()).collect()
+    }
+
+    /// How much they take, without their indexes.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.lock().iter().map(|left| left.size_bytes).sum()
     }
 
     /// Removes those that nobody reads. Who may read what went with one checkpoint may also read

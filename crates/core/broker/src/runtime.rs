@@ -39,6 +39,8 @@ pub struct Settings {
     /// For how long a queue keeps what a consumer group with a position on it hasn't read, in
     /// milliseconds.
     pub unread_kept_ms: u64,
+    /// How many segments stay open between reads, of all shards.
+    pub open_files_max: usize,
     /// The memory that clients may make the process hold.
     pub memory_bytes: usize,
 }
@@ -94,7 +96,8 @@ impl Broker {
         clock: Arc<dyn Clock>,
         rng: &mut dyn Rng,
     ) -> Result<(Self, Running), StartError> {
-        let directory = DataDirectory::open(disk, &settings.directory, settings.shards)?;
+        let directory = DataDirectory::open(disk, &settings.directory, settings.shards)?
+            .with_open_files(settings.open_files_max);
         let shards = directory.shard_count();
         let replica = Arc::new(RwLock::new(Catalogue::default()));
         let links: Vec<LinkInbox> = (0..shards).map(|_| Arc::new(Mailbox::default())).collect();

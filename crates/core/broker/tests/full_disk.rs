@@ -33,6 +33,7 @@ fn start(disk: &MemoryDisk) -> (Broker, Running) {
         reserve_bytes: 1 << 20,
         unread_kept_ms: u64::MAX,
         memory_bytes: 256 << 20,
+        open_files_max: 64,
     };
     let mut rng = OsRng::new().unwrap();
     let clock = Arc::new(SystemClock::new());

@@ -110,10 +110,15 @@ impl Error {
     /// back. What was to be checkpointed is then still in the journal, and a checkpoint can be
     /// tried again later.
     pub fn is_for_want(&self) -> bool {
-        let Self::Io { source, .. } = self else {
-            return false;
-        };
-        is_out_of_space(source) || is_out_of_files(source)
+        match self {
+            Self::Io { source, .. } => is_out_of_space(source) || is_out_of_files(source),
+            // A part of the state that was to be loaded for a record.
+            Self::Replay { source, .. } => {
+                let cause = source.downcast_ref::<Self>();
+                cause.is_some_and(Self::is_for_want)
+            }
+            _ => false,
+        }
     }
 
     /// Whether the journal can try again what failed so: nothing was synced, or not even tried to

@@ -17,6 +17,7 @@ mod patience;
 mod reading;
 mod receiving;
 mod serve;
+mod sockets;
 mod stop;
 
 pub use impatient::{Impatient, WRITE_STALL};
@@ -24,4 +25,5 @@ pub use patience::stalled;
 pub use reading::read;
 pub use receiving::Receiving;
 pub use serve::{Accepted, Limits, serve};
+pub use sockets::Sockets;
 pub use stop::Stop;

@@ -1,5 +1,5 @@
-//! The sockets that clients may have, of several fronts together: descriptors are the process's, and
-//! storage needs some of them.
+//! The sockets that clients may have, of several fronts together: descriptors are the process's,
+//! and storage needs some of them.
 
 use std::sync::Arc;
 

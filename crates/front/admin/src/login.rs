@@ -51,6 +51,7 @@ mod tests {
         };
         let settings = Settings {
             users: Some(vec![user]),
+            ..Settings::default()
         };
         let mut headers = HeaderMap::new();
         if let Some(value) = value {

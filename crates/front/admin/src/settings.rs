@@ -1,10 +1,13 @@
 //! What the front is set to.
 
 use stele_base_types::User;
+use stele_front_accept::Sockets;
 
 /// Who may ask for more than health.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// The users, one of whom must log in; `None` lets anybody in, for a port on loopback.
     pub users: Option<Vec<User>>,
+    /// The sockets that its clients may have.
+    pub sockets: Sockets,
 }

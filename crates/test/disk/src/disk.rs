@@ -35,6 +35,9 @@ use crate::random::Random;
 /// never a part of the journal.
 const UNBORN_SIZE_BYTES_MAX: u64 = 64;
 
+/// What Linux says to a process that has as many files open as it may (EMFILE).
+const OUT_OF_FILES: i32 = 24;
+
 /// What a power cut, or a sync that fails, takes of what was never synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
@@ -64,6 +67,8 @@ struct State {
     failing_sync: Option<FailingSync>,
     /// Changing operations until there is no room for any.
     full_after: Option<u64>,
+    /// Files and directories that can still be opened.
+    opens_left: Option<u64>,
     /// What was written and not synced, and the most that ever was.
     unsynced_bytes: u64,
     unsynced_bytes_max: u64,
@@ -109,6 +114,17 @@ impl MemoryDisk {
     /// Whether that has come to pass. There is room again from now on.
     pub fn take_filled(&self) -> bool {
         self.state.lock().full_after.take() == Some(0)
+    }
+
+    /// Has no file descriptor left once `opens` more files or directories were opened, whatever is
+    /// closed meanwhile.
+    pub fn run_out_of_files_after(&self, opens: u64) {
+        self.state.lock().opens_left = Some(opens);
+    }
+
+    /// Whether that has come to pass. There are enough again from now on.
+    pub fn take_out_of_files(&self) -> bool {
+        self.state.lock().opens_left.take() == Some(0)
     }
 
     /// Whether it has died.
@@ -250,6 +266,18 @@ impl State {
         Ok(())
     }
 
+    /// Counts an opening; fails where no descriptor is left for it.
+    fn begin_open(&mut self) -> io::Result<()> {
+        match &mut self.opens_left {
+            Some(0) => Err(io::Error::from_raw_os_error(OUT_OF_FILES)),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Counts a sync, and gives what is lost by it if it fails.
     fn failed_sync(&mut self) -> Option<Loss> {
         let failing = self.failing_sync.as_mut()?;
@@ -295,6 +323,7 @@ fn is_journal(path: &Path) -> bool {
 impl Disk for MemoryDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.state.lock();
+        state.begin_open()?;
         let content = match (state.directories.node(path), mode) {
             (Ok(Node::Dir), _) => return Err(io::ErrorKind::IsADirectory.into()),
             (Ok(Node::File(_)), OpenMode::CreateNew) => {
@@ -380,11 +409,13 @@ impl Disk for MemoryDisk {
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state.lock();
+        state.begin_open()?;
         state.begin_change()?;
         state.directories.sync(path)
     }
 
     fn file_system(&self, _path: &Path) -> io::Result<Option<Arc<dyn FileSystem>>> {
+        self.state.lock().begin_open()?;
         Ok(Some(Arc::new(self.clone())))
     }
 

@@ -114,6 +114,7 @@ impl TestBroker {
             storage: stele_core_storage::Options::default(),
             reserve_bytes: RESERVE_BYTES,
             unread_kept_ms: u64::MAX,
+            open_files_max: 64,
             memory_bytes: 1 << 30,
         };
         let disk = Arc::new(ScarceDisk::new(shards));

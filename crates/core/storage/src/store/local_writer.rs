@@ -129,7 +129,8 @@ impl<'a> LocalWriter<'a> {
         self.flush()?;
         self.written.extend(self.current.take());
         let is_much = self.unsynced_bytes >= UNSYNCED_SIZE_BYTES_MAX;
-        if is_much || self.written.len() >= UNSYNCED_FILES_MAX {
+        let files_max = UNSYNCED_FILES_MAX.min(self.store.open.count_max());
+        if is_much || self.written.len() >= files_max {
             self.put_in_place()?;
         }
         Ok(())

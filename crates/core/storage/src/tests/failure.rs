@@ -204,13 +204,31 @@ fn kept(shard: &Shard) -> Vec<Vec<(u64, Vec<u8>)>> {
     (1..4).map(values).collect()
 }
 
+/// Something that runs out after so many operations, and whether it has; there is more from then on.
+type Want = (fn(&MemoryDisk, u64), fn(&MemoryDisk) -> bool);
+
+const NO_ROOM: Want = (MemoryDisk::fill_after, MemoryDisk::take_filled);
+const NO_FILES: Want = (
+    MemoryDisk::run_out_of_files_after,
+    MemoryDisk::take_out_of_files,
+);
+
 #[test]
 fn no_room_at_any_point_of_a_checkpoint_is_no_damage() {
+    checkpoint_in_want(NO_ROOM);
+}
+
+#[test]
+fn no_descriptors_at_any_point_of_a_checkpoint_are_no_damage() {
+    checkpoint_in_want(NO_FILES);
+}
+
+fn checkpoint_in_want((run_out_after, take_run_out): Want) {
     for operations in 0.. {
         let disk = MemoryDisk::default();
         let mut shard = shard_to_checkpoint(&disk);
         let expected = kept(&shard);
-        disk.fill_after(operations);
+        run_out_after(&disk, operations);
         let plan = shard
             .parts
             .index
@@ -232,7 +250,7 @@ fn no_room_at_any_point_of_a_checkpoint_is_no_damage() {
                 shard.parts.index.abandon_checkpoint();
             }
         }
-        let is_filled = disk.take_filled();
+        let has_run_out = take_run_out(&disk);
         for loss in [Loss::Nothing, Loss::Everything, Loss::Some(operations)] {
             let started = shard_on(&disk.after(loss));
             assert_eq!(kept(&started), expected, "{operations} {loss:?}");
@@ -248,8 +266,8 @@ fn no_room_at_any_point_of_a_checkpoint_is_no_damage() {
         let started = shard_on(&disk.after(Loss::Everything));
         assert_eq!(kept(&started), expected, "{operations}");
         assert_eq!(started.state, shard.state, "{operations}");
-        if !is_filled {
-            assert!(operations > 20, "a checkpoint changes that often");
+        if !has_run_out {
+            assert!(operations > 10, "a checkpoint does that much");
             return;
         }
     }
@@ -267,6 +285,15 @@ fn what_a_checkpoint_had_no_room_for_takes_none() {
 
 #[test]
 fn a_journal_for_which_there_was_no_room_goes_on_once_there_is() {
+    journal_in_want(NO_ROOM, 5);
+}
+
+#[test]
+fn a_journal_for_which_there_was_no_descriptor_goes_on_once_there_is() {
+    journal_in_want(NO_FILES, 2);
+}
+
+fn journal_in_want((run_out_after, take_run_out): Want, operations_min: u64) {
     for operations in 0.. {
         let disk = MemoryDisk::default();
         let mut shard = shard_on(&disk);
@@ -275,9 +302,9 @@ fn a_journal_for_which_there_was_no_room_goes_on_once_there_is() {
         shard.append(&[partition(1, 0)], &batch(&[&[b'y'; 3_000]]));
         let block = shard.parts.builder.finish(shard.synced);
         shard.parts.index.install(&block);
-        disk.fill_after(operations);
+        run_out_after(&disk, operations);
         let mut appended = shard.parts.writer.append(&block);
-        let is_filled = disk.take_filled();
+        let has_run_out = take_run_out(&disk);
         if let Err(error) = &appended {
             if !error.is_for_want_before_a_sync() {
                 // What a failed sync left isn't known.
@@ -290,8 +317,8 @@ fn a_journal_for_which_there_was_no_room_goes_on_once_there_is() {
         shard.synced = shard.parts.writer.sync().unwrap();
         let started = shard_on(&disk.after(Loss::Everything));
         assert_eq!(started.values(partition(1, 0)).len(), 2, "{operations}");
-        if !is_filled {
-            assert!(operations > 4, "it begins a file");
+        if !has_run_out {
+            assert!(operations >= operations_min, "it begins a file");
             return;
         }
     }

@@ -271,6 +271,7 @@ async fn with_users_only_health_is_open() {
     };
     let front = Running::start(Settings {
         users: Some(vec![user]),
+        ..Settings::default()
     })
     .await;
     assert_eq!(front.get("/livez").await.0, 200);

@@ -70,6 +70,8 @@ pub(super) struct ShardThread {
     requests: Vec<Request>,
     link_news: Vec<LinkNews>,
     maintain_at: Timestamp,
+    /// No checkpoint is planned before: there was no room for the last one.
+    plan_not_before: Timestamp,
     has_writer: bool,
 }
 
@@ -100,6 +102,7 @@ impl ShardThread {
             requests: Vec::with_capacity(TURN_REQUESTS_MAX),
             link_news: Vec::new(),
             maintain_at,
+            plan_not_before: maintain_at,
             has_writer: true,
         }
     }
@@ -205,7 +208,10 @@ impl ShardThread {
                 self.checkpointer = Some(checkpointer);
                 match checkpoint {
                     Some(checkpoint) => self.shard.checkpointed(checkpoint),
-                    None => self.shard.abandon_checkpoint(),
+                    None => {
+                        self.shard.abandon_checkpoint();
+                        self.plan_not_before = now.plus_ms(MAINTENANCE_MS);
+                    }
                 }
             }
             Heard::WriterEnded => self.has_writer = false,
@@ -275,6 +281,9 @@ impl ShardThread {
 
     /// Sends the checkpointer what there is to checkpoint.
     fn plan_checkpoint(&mut self, now: Timestamp) {
+        if now < self.plan_not_before {
+            return;
+        }
         if let Some(plan) = self.shard.plan_checkpoint(now)
             && let Some(checkpointer) = self.checkpointer.take()
         {

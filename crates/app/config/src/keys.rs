@@ -206,7 +206,8 @@ pub const KEYS: &[Key] = &[
         "storage.reserve",
         Kind::Size,
         Some("256MiB"),
-        "Free space below which publishing is refused, while reading and acknowledging go on.",
+        "Free space that messages leave alone, so that reading, acknowledging and deleting go on. \
+         Half of it is for queues, topics and bindings.",
     ),
     key(
         "storage.journal_file",

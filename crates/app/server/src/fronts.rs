@@ -11,6 +11,7 @@ use stele_app_config::{self as config, Settings};
 use stele_base_env::{Clock, OsRng};
 use stele_core_broker::Broker;
 use stele_core_engine::Durability;
+use stele_front_accept::Sockets;
 use tokio::{sync::watch, task::JoinSet};
 
 /// What the fronts share beside the settings.
@@ -27,18 +28,26 @@ pub(crate) struct Fronts<'a> {
     context: &'a Context,
     settings: &'a Settings,
     broker: &'a Broker,
+    /// What clients of all fronts may have together.
+    sockets: Sockets,
     stop: watch::Sender<bool>,
     tasks: JoinSet<&'static str>,
 }
 
 impl<'a> Fronts<'a> {
     /// None yet.
-    pub(crate) fn new(context: &'a Context, settings: &'a Settings, broker: &'a Broker) -> Self {
+    pub(crate) fn new(
+        context: &'a Context,
+        settings: &'a Settings,
+        broker: &'a Broker,
+        sockets: Sockets,
+    ) -> Self {
         let (stop, _) = watch::channel(false);
         Self {
             context,
             settings,
             broker,
+            sockets,
             stop,
             tasks: JoinSet::new(),
         }

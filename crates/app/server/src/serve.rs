@@ -12,6 +12,7 @@ use anyhow::{Context as _, bail};
 use stele_app_config::{Loaded, Settings};
 use stele_base_env::{Clock, Disk, LocalDisk, OsRng, SystemClock};
 use stele_core_broker::{Broker, Running};
+use stele_front_accept::Sockets;
 use stele_front_admin as admin;
 use tokio::{runtime, sync::watch, task::JoinHandle, time::timeout};
 use tracing::{error, info, warn};
@@ -21,7 +22,9 @@ use crate::{
     fronts::{Context, Fronts},
     hosts,
     listeners::Listeners,
-    logging, open_files, panics, ports_file,
+    logging,
+    open_files::OpenFiles,
+    panics, ports_file,
     signals::Signals,
     storage, users,
 };
@@ -50,7 +53,6 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let settings = &options.loaded.settings;
     let is_text = logging::start(&settings.log);
     panics::end_the_process();
-    open_files::raise(settings.limits.connections);
     let runtime = runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("front")
@@ -69,10 +71,11 @@ async fn serve(options: &Options, is_text: bool) -> anyhow::Result<()> {
     let addresses = listeners.addresses();
 
     let state = Arc::new(admin::State::new(options.version, Arc::clone(&clock)));
-    let admin = Admin::start(settings, Arc::clone(&state), listeners.admin)?;
+    let open_files = OpenFiles::raise(settings, storage::shards(settings));
+    let admin = Admin::start(settings, Arc::clone(&state), listeners.admin, open_files)?;
 
     let (broker, running) = tokio::select! {
-        started = recover(settings, Arc::clone(&disk), Arc::clone(&clock)) => started?,
+        started = recover(settings, open_files, Arc::clone(&disk), Arc::clone(&clock)) => started?,
         name = signals.next() => {
             // Recovery changes nothing that the next one wouldn't.
             info!(signal = name, "stopped while recovering");
@@ -88,7 +91,8 @@ async fn serve(options: &Options, is_text: bool) -> anyhow::Result<()> {
         version: options.version,
         clock: Arc::clone(&clock),
     };
-    let mut fronts = Fronts::new(&context, settings, &broker);
+    let sockets = Sockets::at_most(open_files.clients);
+    let mut fronts = Fronts::new(&context, settings, &broker, sockets);
     fronts.kafka(listeners.kafka)?;
     fronts.amqp(listeners.amqp)?;
     fronts.sqs(listeners.sqs, listeners.sqs_alias)?;
@@ -117,10 +121,11 @@ async fn serve(options: &Options, is_text: bool) -> anyhow::Result<()> {
 /// Recovers in a thread of its own, since it reads for as long as there is data.
 async fn recover(
     settings: &Settings,
+    open_files: OpenFiles,
     disk: Arc<dyn Disk>,
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<(Broker, Running)> {
-    let broker_settings = storage::settings(settings, &*disk);
+    let broker_settings = storage::settings(settings, open_files, &*disk);
     info!(directory = %broker_settings.directory.display(), "recovering");
     let started = tokio::task::spawn_blocking(move || -> anyhow::Result<(Broker, Running)> {
         let mut rng = OsRng::new().context("no randomness")?;
@@ -218,6 +223,7 @@ impl Admin {
         settings: &Settings,
         state: Arc<admin::State>,
         bound: crate::listeners::Bound,
+        open_files: OpenFiles,
     ) -> anyhow::Result<Self> {
         let anybody = bound.address.ip().is_loopback() || settings.auth.insecure;
         let users = if anybody {
@@ -232,6 +238,7 @@ impl Admin {
             admin::Settings {
                 users,
                 hosts: hosts::of(settings),
+                sockets: Sockets::at_most(open_files.admin),
             },
             listener,
             stopping,

@@ -7,17 +7,21 @@ use stele_base_env::Disk;
 use stele_core_broker as broker;
 use stele_core_storage as storage;
 
-use crate::memory;
+use crate::{memory, open_files::OpenFiles};
 
 /// Shards, where nothing says how many: more than this many threads only wait for one disk.
 const SHARDS_DEFAULT_MAX: u16 = 8;
 
 /// The broker's settings.
-pub(crate) fn settings(settings: &Settings, disk: &dyn Disk) -> broker::Settings {
+pub(crate) fn settings(
+    settings: &Settings,
+    open_files: OpenFiles,
+    disk: &dyn Disk,
+) -> broker::Settings {
     let chosen = &settings.storage;
     broker::Settings {
         directory: chosen.dir.clone(),
-        shards: settings.engine.shards.unwrap_or_else(shards_default),
+        shards: shards(settings),
         storage: storage::Options {
             journal_file_size_bytes_max: chosen.journal_file.0,
             journal_size_bytes_max: chosen.journal.0,
@@ -27,8 +31,14 @@ pub(crate) fn settings(settings: &Settings, disk: &dyn Disk) -> broker::Settings
         },
         reserve_bytes: chosen.reserve.0,
         unread_kept_ms: settings.kafka.retention.ms(),
+        open_files_max: open_files.cached,
         memory_bytes: memory::ceiling_bytes(settings, disk),
     }
+}
+
+/// How many shards a new directory gets.
+pub(crate) fn shards(settings: &Settings) -> u16 {
+    settings.engine.shards.unwrap_or_else(shards_default)
 }
 
 fn shards_default() -> u16 {

@@ -18,6 +18,7 @@
 use std::{any::Any, fmt::Debug, io, path::Path, sync::Arc};
 
 use bytes::Bytes;
+use rustix::io::Errno;
 
 /// How to open a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,18 @@ pub struct Entry {
     pub name: String,
     /// Whether it is a directory.
     pub is_dir: bool,
+}
+
+/// Whether the disk, or what this process may take of it, had no room.
+pub fn is_out_of_space(error: &io::Error) -> bool {
+    let kind = error.kind();
+    kind == io::ErrorKind::StorageFull || kind == io::ErrorKind::QuotaExceeded
+}
+
+/// Whether there was no file descriptor left, for this process or for the whole machine.
+pub fn is_out_of_files(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE))
 }
 
 /// Holds an exclusive lock until dropped.

@@ -13,7 +13,9 @@ mod rng;
 mod thread;
 
 pub use clock::{Clock, SystemClock};
-pub use disk::{Disk, DiskFile, DiskLock, Entry, FileSystem, OpenMode};
+pub use disk::{
+    Disk, DiskFile, DiskLock, Entry, FileSystem, OpenMode, is_out_of_files, is_out_of_space,
+};
 pub use local_disk::LocalDisk;
 pub use rng::{OsRng, Rng, SharedRng};
 pub use thread::spawn_thread;

@@ -21,6 +21,13 @@ pub(crate) const BLOCK_SIZE_BYTES_TARGET: usize = 4 << 20;
 /// kept for them here stays bounded.
 pub(crate) const UNSYNCED_BLOCKS_MAX: usize = 64;
 
+/// After how long a writer that had no room tries again, in milliseconds.
+pub(crate) const WANT_RETRY_MS: u64 = 50;
+
+/// How often it does while the process stops: for five seconds. What is given up then was never
+/// acknowledged.
+pub(crate) const STOP_ATTEMPTS_MAX: u32 = 100;
+
 /// How long a block that nobody waits for is filled, in milliseconds, before it is written anyway:
 /// after a crash the leases and acknowledgements of that time are gone, as those of the last write.
 pub(crate) const UNAWAITED_MS_MAX: u64 = 5;
@@ -52,6 +59,9 @@ pub(crate) const PIECE_RECORDS: u32 = 2_000;
 
 /// How often retention, space and checkpoints are looked at, in milliseconds.
 pub(crate) const MAINTENANCE_MS: u64 = 1_000;
+
+/// The same while space is short: what becomes free is used at once.
+pub(crate) const MAINTENANCE_WHILE_BLOCKED_MS: u64 = 100;
 
 /// For how long records are kept at least, in milliseconds, whatever their timestamps say, unless
 /// the log's own retention is shorter. Kafka looks at the age of a topic's records as seldom.

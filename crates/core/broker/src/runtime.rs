@@ -39,6 +39,8 @@ pub struct Settings {
     /// For how long a queue keeps what a consumer group with a position on it hasn't read, in
     /// milliseconds.
     pub unread_kept_ms: u64,
+    /// How many segments stay open between reads, of all shards.
+    pub open_files_max: usize,
     /// The memory that clients may make the process hold.
     pub memory_bytes: usize,
 }
@@ -94,7 +96,8 @@ impl Broker {
         clock: Arc<dyn Clock>,
         rng: &mut dyn Rng,
     ) -> Result<(Self, Running), StartError> {
-        let directory = DataDirectory::open(disk, &settings.directory, settings.shards)?;
+        let directory = DataDirectory::open(disk, &settings.directory, settings.shards)?
+            .with_open_files(settings.open_files_max);
         let shards = directory.shard_count();
         let replica = Arc::new(RwLock::new(Catalogue::default()));
         let links: Vec<LinkInbox> = (0..shards).map(|_| Arc::new(Mailbox::default())).collect();
@@ -110,7 +113,7 @@ impl Broker {
 
         let mut inboxes = Vec::new();
         let mut meters = Meters::default();
-        for ((opened, guard), link) in opened.into_iter().zip(&links) {
+        for (opened, link) in opened.into_iter().zip(&links) {
             let Opened {
                 shard,
                 writer,
@@ -123,11 +126,14 @@ impl Broker {
             let blocks = journal_thread::spawn(
                 shard.id(),
                 writer,
-                news.clone(),
-                failing.clone(),
                 Arc::clone(&clock),
                 Arc::clone(&meter),
-                alive.clone(),
+                journal_thread::Ends {
+                    news: news.clone(),
+                    failing: failing.clone(),
+                    stopping: stopping.clone(),
+                    alive: alive.clone(),
+                },
             )?;
             inboxes.push(inbox);
             let channels = Channels {
@@ -142,7 +148,7 @@ impl Broker {
             };
             let name = format!("shard-{}", shard.id());
             let clock = Arc::clone(&clock);
-            let thread = ShardThread::new(shard, checkpointer, guard, clock, meter, channels);
+            let thread = ShardThread::new(shard, checkpointer, clock, meter, channels);
             spawn_thread(&name, move || thread.run())?;
         }
         let memory = Memory::new(settings.memory_bytes);
@@ -156,7 +162,7 @@ impl Broker {
     }
 }
 
-/// Opens every shard, each with the guard of its disk, begins a new epoch, and brings the shards in
+/// Opens every shard, begins a new epoch, and brings the shards in
 /// line with the catalogue.
 fn recover(
     settings: &Settings,
@@ -165,24 +171,23 @@ fn recover(
     links: &[LinkInbox],
     clock: &dyn Clock,
     rng: &mut dyn Rng,
-) -> Result<(ProcessEpoch, Vec<(Opened, SpaceGuard)>), StartError> {
+) -> Result<(ProcessEpoch, Vec<Opened>), StartError> {
     let options = &settings.storage;
-    let opened = Opened::all(directory, options, replica, links, rng, clock.now())?;
-    let guarded = opened.into_iter().map(|mut opened| {
+    let mut shards = Opened::all(directory, options, replica, links, rng, clock.now())?;
+    for opened in &mut shards {
         opened.shard.keep_unread_for(settings.unread_kept_ms);
         let guard = SpaceGuard::new(&opened.directory, settings.reserve_bytes);
-        (opened, guard)
-    });
-    let mut shards: Vec<_> = guarded.collect();
-    let states = || shards.iter().map(|(opened, _)| opened.shard.state());
+        opened.shard.guard_space(guard);
+    }
+    let states = || shards.iter().map(|opened| opened.shard.state());
     let epoch = states().map(State::next_epoch).max().unwrap_or_default();
     let latest = states().map(State::latest).max().unwrap_or_default();
     clock.not_before(latest);
-    for (opened, _) in &mut shards {
+    for opened in &mut shards {
         opened.recover(epoch, clock.now())?;
     }
     let catalogue = replica.read().clone();
-    for (opened, _) in &mut shards {
+    for opened in &mut shards {
         opened.shard.reconcile(&catalogue, clock.now());
         opened.shard.resend();
     }

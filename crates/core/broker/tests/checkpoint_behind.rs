@@ -144,6 +144,7 @@ async fn the_journal_stays_within_a_bound_however_long_a_checkpoint_takes() {
         storage: OPTIONS,
         reserve_bytes: 0,
         unread_kept_ms: u64::MAX,
+        open_files_max: 64,
         memory_bytes: 1 << 30,
     };
     let disk = Arc::new(GatedDisk {

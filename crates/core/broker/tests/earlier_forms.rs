@@ -82,6 +82,7 @@ fn start(directory: &TempDir) -> (Broker, Running) {
         },
         reserve_bytes: 1 << 20,
         unread_kept_ms: u64::MAX,
+        open_files_max: 64,
         memory_bytes: 1 << 30,
     };
     let clock = Arc::new(FromThen(SystemClock::new()));

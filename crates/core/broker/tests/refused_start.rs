@@ -24,6 +24,7 @@ fn start(directory: &Path) -> Result<Broker, StartError> {
         storage: stele_core_storage::Options::default(),
         reserve_bytes: 0,
         unread_kept_ms: u64::MAX,
+        open_files_max: 64,
         memory_bytes: 1 << 30,
     };
     let mut rng = OsRng::new().unwrap();

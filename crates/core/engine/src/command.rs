@@ -7,6 +7,17 @@ use stele_base_types::{LogId, Timestamp};
 
 use crate::{Decision, State};
 
+/// What a command adds that only another command takes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Adds {
+    /// Nothing, or what takes the place of something.
+    Nothing,
+    /// Logs, exchanges, bindings: little, and without it nobody can consume.
+    Definitions,
+    /// Messages.
+    Messages,
+}
+
 /// A command to a shard: plain data, which a front fills in and the shard carries.
 ///
 /// [`crate::Lease`], [`crate::JoinGroup`] and [`crate::SyncGroup`], which may be answered later,
@@ -17,9 +28,9 @@ pub trait Command: fmt::Debug + Send + 'static {
     /// Why it may be refused.
     type Error: std::error::Error + Send + Sync;
 
-    /// Whether it adds data for good. Such a command is refused while space is short; settling,
-    /// leasing, deleting, offsets and groups go on.
-    const ADDS_DATA: bool = false;
+    /// What it adds for good, if anything. Such a command is refused while space is short for that;
+    /// settling, leasing, deleting, offsets and groups go on.
+    const ADDS: Adds = Adds::Nothing;
 
     /// What it changes and is answered with. A refusal changes nothing.
     fn decide(self, state: &State, now: Timestamp) -> Result<Decision<Self::Reply>, Self::Error>;

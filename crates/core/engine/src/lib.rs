@@ -37,7 +37,7 @@ pub use catalogue::{
     Contradiction, DeclareExchange, DeclareLog, Declared, DeleteExchange, Exchange, Headers,
     LogDefinition, NoHeaders, Unbind,
 };
-pub use command::{Command, Token};
+pub use command::{Adds, Command, Token};
 pub use config::{
     Argument, Arguments, BindingTarget, Durability, ExchangeKind, Facet, LedgerConfig, Lifetime,
     LogConfig, Retention, Settings, SettingsChange, Window, alter_settings,

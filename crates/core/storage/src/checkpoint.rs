@@ -80,6 +80,8 @@ pub struct Checkpoint {
     pub(crate) segments: Vec<(PartitionId, Vec<Segment>)>,
     /// Segments that were merged into others, or lie below the floors: no longer in force.
     pub(crate) left: Vec<Segment>,
+    /// How much all segments take that are in force.
+    pub(crate) listed_size_bytes: u64,
 }
 
 /// Makes checkpoints. Owned by a thread that may wait.
@@ -91,6 +93,8 @@ pub struct Checkpointer {
     synced: Arc<AtomicU64>,
     /// The snapshot in force; `None` after a checkpoint that failed, until it is read again.
     snapshot: Option<Snapshot>,
+    /// A checkpoint of which all is on disk but the snapshot, for which there was no room.
+    unfinished: Option<(Snapshot, Checkpoint)>,
     /// The last checkpoint of this process was carried through: it has left no objects that no
     /// snapshot names.
     is_clean: bool,
@@ -108,6 +112,7 @@ impl Checkpointer {
             options: *options,
             synced,
             snapshot: Some(snapshot),
+            unfinished: None,
             is_clean: false,
         }
     }
@@ -116,22 +121,72 @@ impl Checkpointer {
     /// recovery uses; it ends with the parts that the plan's files touch, as of their last block.
     ///
     /// An error leaves everything in the journal, as it was. After [`Error::FloorsNotSynced`], and
-    /// where there was no room ([`Error::is_storage_full`]), the caller gives the plan up
-    /// ([`crate::ReadIndex::abandon_checkpoint`]) and makes another later. After any other error
-    /// the process is to stop and recover.
+    /// where there was no room ([`Error::is_for_want`]), the caller gives the plan up
+    /// ([`crate::ReadIndex::abandon_checkpoint`]) and makes another later. Where an earlier one had
+    /// room for all but its snapshot, that one is carried through, in the place of the later plan.
+    /// After any other error the process is to stop and recover.
     pub fn checkpoint(
         &mut self,
         plan: &CheckpointPlan,
         replay: &mut dyn Replay,
     ) -> Result<Checkpoint, Error> {
+        if let Some((snapshot, checkpoint)) = self.unfinished.take() {
+            return self.finish(snapshot, checkpoint);
+        }
         self.check_floors(&plan.floors)?;
         let mut snapshot = match self.snapshot.take() {
             Some(snapshot) => snapshot,
             None => self.read_snapshot()?,
         };
-        let checkpoint = self.checkpoint_into(&mut snapshot, plan, replay)?;
+        let (checkpoint, is_changed) = self.checkpoint_into(&mut snapshot, plan, replay)?;
+        if is_changed {
+            return self.finish(snapshot, checkpoint);
+        }
+        if !self.is_clean {
+            self.remove_superfluous_if_can(&mut snapshot, &[])?;
+        }
         self.snapshot = Some(snapshot);
         Ok(checkpoint)
+    }
+
+    /// Puts the snapshot in place, and removes what that makes superfluous.
+    ///
+    /// Where there is no room for the snapshot it isn't known whether it is there: once there is
+    /// room it is put with the next generation, and that one counts whatever became of this.
+    fn finish(
+        &mut self,
+        mut snapshot: Snapshot,
+        checkpoint: Checkpoint,
+    ) -> Result<Checkpoint, Error> {
+        let (store, shard) = (self.directory.store.clone(), self.directory.shard);
+        match snapshot.put(&*store, shard, checkpoint.through) {
+            Err(error) if error.is_for_want() => {
+                self.is_clean = false;
+                self.unfinished = Some((snapshot, checkpoint));
+                return Err(error);
+            }
+            put => put?,
+        }
+        self.remove_superfluous_if_can(&mut snapshot, &checkpoint.left)?;
+        self.snapshot = Some(snapshot);
+        Ok(checkpoint)
+    }
+
+    /// Removes what the snapshot, which is in force, made superfluous. What can't be removed for
+    /// want of something the next checkpoint removes.
+    fn remove_superfluous_if_can(
+        &mut self,
+        snapshot: &mut Snapshot,
+        left: &[Segment],
+    ) -> Result<(), Error> {
+        match self.remove_superfluous(snapshot, left) {
+            Err(error) if error.is_for_want() => {
+                tracing::warn!(%error, "what a checkpoint made superfluous can't be removed yet");
+                self.is_clean = false;
+                Ok(())
+            }
+            removed => removed,
+        }
     }
 
     fn check_floors(&self, floors: &Floors) -> Result<(), Error> {
@@ -155,13 +210,13 @@ impl Checkpointer {
         }
     }
 
-    /// Brings `snapshot` to the end of the plan's files.
+    /// Brings `snapshot` to the end of the plan's files; tells whether that changes it.
     fn checkpoint_into(
         &mut self,
         snapshot: &mut Snapshot,
         plan: &CheckpointPlan,
         replay: &mut dyn Replay,
-    ) -> Result<Checkpoint, Error> {
+    ) -> Result<(Checkpoint, bool), Error> {
         let directory = self.directory.clone();
         let (store, options) = (&*directory.store, &self.options);
         let through = plan.through.unwrap_or(snapshot.next);
@@ -180,20 +235,20 @@ impl Checkpointer {
             floors,
             &mut *output,
         )?;
-        let checkpoint = Checkpoint {
+        let mut checkpoint = Checkpoint {
             directory: directory.clone(),
             through,
             segments: copied.all(),
             left: copied.left.clone(),
+            listed_size_bytes: snapshot.segments_size_bytes,
         };
         if plan.files.is_empty() && copied.changed.is_empty() {
-            return Ok(checkpoint);
+            return Ok((checkpoint, false));
         }
         self.save_changed(snapshot, replay, &changed, &copied, &mut *output)?;
         output.finish()?;
-        snapshot.put(store, directory.shard, through)?;
-        self.remove_superfluous(snapshot, &copied.left)?;
-        Ok(checkpoint)
+        checkpoint.listed_size_bytes = snapshot.segments_size_bytes;
+        Ok((checkpoint, true))
     }
 
     /// Writes the parts of the state that changed, and the lists of segments.

@@ -30,8 +30,13 @@ use stele_base_types::ShardId;
 use self::format::{Format, FormatFile};
 pub(crate) use self::stop_mark::StopMark;
 use crate::{
-    BlockSequence, Error, SegmentStore, error::AtPath, journal::Spares, limits::GROUP_SYNC_MIN,
-    segment::Leftovers, store::LocalStore,
+    BlockSequence, Error, SegmentStore,
+    error::AtPath,
+    journal::Spares,
+    limits::{GROUP_SYNC_MIN, OPEN_FILES_MAX},
+    segment::Leftovers,
+    space::Promises,
+    store::LocalStore,
 };
 
 /// A locked data directory. The lock is held until this and every [`ShardDirectory`] from it is
@@ -41,6 +46,9 @@ pub struct DataDirectory {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     format: Arc<FormatFile>,
+    promises: Arc<Promises>,
+    /// Segments of each shard that stay open between reads.
+    open_files_max: usize,
     lock: Arc<DiskLock>,
 }
 
@@ -73,9 +81,18 @@ impl DataDirectory {
         Ok(Self {
             disk,
             path: path.to_owned(),
+            promises: Arc::new(Promises::new(format.shard_count)),
+            open_files_max: OPEN_FILES_MAX,
             format: Arc::new(FormatFile::new(format_path, format)),
             lock: Arc::new(lock),
         })
+    }
+
+    /// Has at most so many segments of all shards stay open between reads.
+    pub fn with_open_files(mut self, count_max: usize) -> Self {
+        let each = count_max / usize::from(self.shard_count());
+        self.open_files_max = each.clamp(1, OPEN_FILES_MAX);
+        self
     }
 
     /// Locks the directory at `path`, which exists, without changing anything in it.
@@ -120,11 +137,16 @@ impl DataDirectory {
         );
         let path = self.path.join(format!("shard-{shard}"));
         ShardDirectory {
-            store: Arc::new(LocalStore::new(self.disk.clone(), &path)),
+            store: Arc::new(LocalStore::new(
+                self.disk.clone(),
+                &path,
+                self.open_files_max,
+            )),
             disk: self.disk.clone(),
             path,
             shard,
             format: self.format.clone(),
+            promises: self.promises.clone(),
             spares: Arc::default(),
             leftovers: Arc::default(),
             _lock: self.lock.clone(),
@@ -150,6 +172,8 @@ pub struct ShardDirectory {
     pub(crate) format: Arc<FormatFile>,
     /// Segments and snapshots.
     pub(crate) store: Arc<dyn SegmentStore>,
+    /// Shared by all shards.
+    pub(crate) promises: Arc<Promises>,
     /// Shared by all who work in the directory, like the following.
     pub(crate) spares: Arc<Spares>,
     pub(crate) leftovers: Arc<Leftovers>,

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use stele_base_env::{is_out_of_files, is_out_of_space};
+
 /// An error of what the caller replays into, or saves from.
 pub type ReplayError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -12,7 +14,8 @@ pub type ReplayError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file system refused. After a failed write or sync what the file holds is unknown: the
-    /// caller stops the process, and the next start recovers. Never retried on the same file.
+    /// caller stops the process, and the next start recovers. Never retried on the same file,
+    /// unless it is [`Error::is_for_want_before_a_sync`].
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
         /// What was tried, as a verb.
@@ -103,10 +106,28 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the disk had no room. What was to be checkpointed is then still in the journal, and
-    /// a checkpoint can be tried again later; a journal that was refused room has ended.
-    pub fn is_storage_full(&self) -> bool {
-        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull)
+    /// Whether the disk had no room, or the process no file descriptor left: what others may give
+    /// back. What was to be checkpointed is then still in the journal, and a checkpoint can be
+    /// tried again later.
+    pub fn is_for_want(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => is_out_of_space(source) || is_out_of_files(source),
+            // A part of the state that was to be loaded for a record.
+            Self::Replay { source, .. } => {
+                let cause = source.downcast_ref::<Self>();
+                cause.is_some_and(Self::is_for_want)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the journal can try again what failed so: nothing was synced, or not even tried to
+    /// be. What a sync that failed has left is unknown, for want of whatever it was.
+    pub fn is_for_want_before_a_sync(&self) -> bool {
+        let Self::Io { action, source, .. } = self else {
+            return false;
+        };
+        is_out_of_files(source) || (*action != "sync" && is_out_of_space(source))
     }
 
     /// Whether there was an object already where one was to be put.

@@ -45,7 +45,8 @@ use crate::{Block, BlockBuilder, BlockSequence, Error, error::AtPath};
 ///
 /// It is replayed, then it begins, then blocks are appended: each stage once. After an error
 /// nothing is known of what its end holds: every later call fails too, and the process is to stop
-/// and recover.
+/// and recover. After one for want ([`Error::is_for_want_before_a_sync`]) of [`Journal::append`] or
+/// [`Journal::seal`] all is as before, and the same call may be made again.
 pub trait Journal: Debug + Send {
     /// Gives every whole block from `from` on, where a snapshot ends; from the first one there can
     /// be where there is no snapshot. Changes nothing.

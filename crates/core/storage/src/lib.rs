@@ -54,7 +54,7 @@ pub use read_index::{
 pub use recover::{Intact, Recovered, RecoveryReport, recover};
 pub use replay::{PartKey, Parts, Replay};
 pub use retention::{Age, RetentionPolicy};
-pub use space::{Space, SpaceGuard};
+pub use space::{Purpose, Space, SpaceGuard};
 pub use store::{ObjectWriter, SegmentStore};
 pub use verify::{Finding, Severity, Verified, verify};
 

@@ -22,6 +22,20 @@ pub(crate) const TARGETS_SKIPPED_MIN: usize = INDEX_INTERVAL_BYTES as usize / TA
 /// little disk.
 pub(crate) const PREALLOCATION_STEP_BYTES: u64 = 8 << 20;
 
+/// Free space is measured again when so much was promised since, however little is left of it.
+pub(crate) const MEASURED_EVERY_BYTES_MIN: u64 = 1 << 20;
+
+/// And however much: as often as a journal file of the usual size is begun.
+pub(crate) const MEASURED_EVERY_BYTES_MAX: u64 = 64 << 20;
+
+/// How much of segments may lie below the floors before a checkpoint removes them, though nothing
+/// else is due: what a deletion frees is free at once.
+pub(crate) const DEAD_SEGMENTS_BYTES_MAX: u64 = 16 << 20;
+
+/// While space is low, a journal file of this size is closed, so that what isn't needed of it is
+/// given back: more than a second of acknowledging writes, as a rule.
+pub(crate) const CLOSED_SIZE_BYTES_MIN: u64 = 1 << 20;
+
 /// How much of a journal file is filled with zeroes ahead of small blocks, where it wasn't used
 /// before. To sync what lies where nothing was ever written, a file system has to write its own
 /// tables too: a second trip to the disk for each commit, against one for each of these.

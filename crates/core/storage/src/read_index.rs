@@ -41,7 +41,8 @@ use crate::{
     block::Appended,
     journal::JournalFile,
     retention::Chunk,
-    segment::{Segment, SegmentFiles},
+    segment::{Leftovers, Segment, SegmentFiles},
+    space::Space,
 };
 
 /// How much a shard's storage holds.
@@ -49,7 +50,8 @@ use crate::{
 pub struct Usage {
     /// Journal files, up to what was written.
     pub journal_size_bytes: u64,
-    /// Segments, without their indexes.
+    /// Segments that are on disk, without their indexes: those that nobody reads any more too,
+    /// until they are removed.
     pub segments_size_bytes: u64,
     /// Blocks in memory.
     pub cache_size_bytes: usize,
@@ -83,6 +85,13 @@ pub struct ReadIndex {
     is_checkpointing: bool,
     /// The last plan was given up.
     has_abandoned: bool,
+    /// A checkpoint was carried through since the start.
+    has_checkpointed: bool,
+    /// The segments that the snapshot in force lists, those below the starts of their partitions
+    /// too.
+    listed_size_bytes: u64,
+    leftovers: Arc<Leftovers>,
+    space: Space,
 }
 
 impl ReadIndex {
@@ -99,6 +108,10 @@ impl ReadIndex {
             begun: Arc::default(),
             is_checkpointing: false,
             has_abandoned: false,
+            has_checkpointed: false,
+            listed_size_bytes: 0,
+            leftovers: directory.leftovers.clone(),
+            space: Space::PLENTY,
         }
     }
 
@@ -165,7 +178,7 @@ impl ReadIndex {
     pub fn usage(&self) -> Usage {
         Usage {
             journal_size_bytes: self.journal.size_bytes(),
-            segments_size_bytes: self.segments_size_bytes,
+            segments_size_bytes: self.listed_size_bytes + self.leftovers.size_bytes(),
             cache_size_bytes: self.cache.size_bytes(),
             partition_count: self.partitions.len(),
         }
@@ -180,6 +193,11 @@ impl ReadIndex {
     /// Ends recovery: `next` is the first block that will be installed.
     pub(crate) fn start_at(&mut self, next: BlockSequence) {
         self.cache = BlockCache::new(self.options.cache_size_bytes_max, next);
+    }
+
+    /// Notes how much space there is, for the next checkpoints.
+    pub fn note_space(&mut self, space: Space) {
+        self.space = space;
     }
 
     /// The partitions that are known, in order.
@@ -221,10 +239,18 @@ impl ReadIndex {
 
     /// Takes over the segments that a snapshot lists.
     pub(crate) fn add_segments(&mut self, partition: PartitionId, segments: Vec<Segment>) {
+        let size_bytes: u64 = segments.iter().map(|segment| segment.size_bytes).sum();
+        self.listed_size_bytes += size_bytes;
         let reads = self.partitions.entry(partition).or_default();
         self.segments_size_bytes -= reads.segments_size_bytes();
         reads.set_segments(segments);
         self.segments_size_bytes += reads.segments_size_bytes();
+    }
+
+    /// The size of all segments that are read, as it is kept.
+    #[cfg(test)]
+    pub(crate) fn read_segments_size_bytes(&self) -> u64 {
+        self.segments_size_bytes
     }
 
     /// The size of all segments, counted.

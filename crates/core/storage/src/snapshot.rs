@@ -52,6 +52,8 @@ pub(crate) struct Snapshot {
     /// There is one: this isn't what a shard starts from.
     pub(crate) exists: bool,
     pub(crate) segments: Segments,
+    /// How much they take, without their indexes.
+    pub(crate) segments_size_bytes: u64,
     pub(crate) parts: PartIndex,
     /// The whole state, where it was saved by format 1.
     pub(crate) whole: Option<Bytes>,
@@ -98,10 +100,10 @@ impl Snapshot {
         let is_next = !self.exists || through > self.next;
         self.generation = if is_next { 0 } else { self.generation + 1 };
         self.next = through;
-        let bytes = Stored::encode(shard, through, &self.parts.listed());
-        store.put(&self.name(), &bytes)?;
+        // Also where it can't be put: there may be something of it, so its name isn't used again.
         self.exists = true;
-        Ok(())
+        let bytes = Stored::encode(shard, through, &self.parts.listed());
+        store.put(&self.name(), &bytes)
     }
 
     /// Returns once the snapshot survives a crash: until then the ones before it must stay.
@@ -180,10 +182,19 @@ impl Snapshot {
     }
 
     fn add_segment(&mut self, segment: Segment) {
+        self.segments_size_bytes += segment.size_bytes;
         self.segments
             .entry(segment.partition)
             .or_default()
             .push(segment);
+    }
+
+    /// Lists these segments of a partition and no others.
+    pub(crate) fn set_segments(&mut self, partition: PartitionId, segments: &[Segment]) {
+        for segment in self.segments.remove(&partition).iter().flatten() {
+            self.segments_size_bytes -= segment.size_bytes;
+        }
+        segments.iter().for_each(|it| self.add_segment(*it));
     }
 
     /// The part that lists the segments of `log`; `None` where it has none.

@@ -1,61 +1,324 @@
-//! Watches the space that is left on the disk.
+//! Watches the space that is left on the disk, and what is promised of it.
+//!
+//! ```text
+//!  free ──┬─ promised: decided, and not written yet, by any shard ─┐
+//!         ├─ room for messages                                     │ what is free at a
+//!         ├─ definitions   ─┐                                      │ measurement, less
+//!         ├─ copies         │ the reserve                          │ what is promised
+//!         └─ the journal   ─┘                                     ─┘ then or later
+//! ```
+//!
+//! Whatever adds messages is promised its space before it is decided. Once they would have to take
+//! from the reserve none are taken; half of it is for definitions, and a quarter for nothing but
+//! the journal and snapshots, so that settling and deleting, which make room, go on.
+//!
+//! A measurement doesn't show what was promised before and not written yet. What of that is written
+//! after it counts as promised until the next measurement: so less seems to be left than is, never
+//! more.
 
-use std::sync::Arc;
+use std::{
+    io,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
-use stele_base_env::Disk;
+use crate::{
+    Error, Retired, ShardDirectory,
+    error::AtPath,
+    journal::Spares,
+    limits::{MEASURED_EVERY_BYTES_MAX, MEASURED_EVERY_BYTES_MIN},
+};
 
-use crate::{Error, Retired, ShardDirectory, error::AtPath, journal::Spares};
+/// What the shards of a directory are about to write.
+#[derive(Debug)]
+pub(crate) struct Promises {
+    /// All that was ever promised, and what of it was written. Both only grow.
+    promised_bytes: AtomicU64,
+    written_bytes: AtomicU64,
+    /// What the next checkpoint of each shard copies at most. One is made at a time.
+    copied_next_bytes: Vec<AtomicU64>,
+    reserve_bytes: AtomicU64,
+}
 
-/// Says when publishing is to be refused, so that the space that is left serves reading,
-/// acknowledging and checkpoints, which is what frees space.
+impl Promises {
+    pub(crate) fn new(shards: u16) -> Self {
+        Self {
+            promised_bytes: AtomicU64::new(0),
+            written_bytes: AtomicU64::new(0),
+            copied_next_bytes: (0..shards).map(|_| AtomicU64::new(0)).collect(),
+            reserve_bytes: AtomicU64::new(0),
+        }
+    }
+
+    fn promise(&self, bytes: u64) {
+        self.promised_bytes.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    fn keep(&self, bytes: u64) {
+        self.written_bytes.fetch_add(bytes, Ordering::AcqRel);
+    }
+
+    fn unwritten_bytes(&self) -> u64 {
+        // In this order it is never less than there is.
+        let written_bytes = self.written_bytes.load(Ordering::Acquire);
+        let promised_bytes = self.promised_bytes.load(Ordering::Acquire);
+        promised_bytes.saturating_sub(written_bytes)
+    }
+
+    fn copied_next_bytes(&self) -> u64 {
+        let each = self.copied_next_bytes.iter();
+        let most = each.map(|bytes| bytes.load(Ordering::Relaxed)).max();
+        most.unwrap_or_default()
+    }
+}
+
+/// Something that is written in pieces, and counts as promised until it is, or is given up.
+#[derive(Debug)]
+pub(crate) struct Promise<'a> {
+    promises: &'a Promises,
+    left_bytes: u64,
+}
+
+impl Promise<'_> {
+    /// So much of it was written.
+    pub(crate) fn keep(&mut self, bytes: u64) {
+        let bytes = bytes.min(self.left_bytes);
+        self.left_bytes -= bytes;
+        self.promises.keep(bytes);
+    }
+}
+
+impl Drop for Promise<'_> {
+    fn drop(&mut self) {
+        self.keep(self.left_bytes);
+    }
+}
+
+impl ShardDirectory {
+    /// Promises the space for what a checkpoint copies; fails where that would take what is for the
+    /// journal alone, or half of it where less is left.
+    pub(crate) fn promise_copies(&self, bytes: u64) -> Result<Promise<'_>, Error> {
+        let reserve_bytes = self.promises.reserve_bytes.load(Ordering::Relaxed);
+        let left_bytes = self.left_bytes()?;
+        let kept_bytes = (reserve_bytes / 4).min(left_bytes / 2);
+        if left_bytes - kept_bytes < bytes {
+            let full = io::ErrorKind::StorageFull.into();
+            return Err(Error::io("copy within", &self.path, full));
+        }
+        self.promises.promise(bytes);
+        Ok(Promise {
+            promises: &self.promises,
+            left_bytes: bytes,
+        })
+    }
+
+    /// What may be copied beyond what must be.
+    pub(crate) fn spare_bytes(&self) -> Result<u64, Error> {
+        let reserve_bytes = self.promises.reserve_bytes.load(Ordering::Relaxed);
+        Ok(self.left_bytes()?.saturating_sub(reserve_bytes / 2))
+    }
+
+    /// Whether so much may be taken ahead of what is to be written.
+    pub(crate) fn may_take_ahead(&self, bytes: u64) -> bool {
+        let reserve_bytes = self.promises.reserve_bytes.load(Ordering::Relaxed);
+        let kept_bytes = reserve_bytes.saturating_add(reserve_bytes / 8);
+        let wanted_bytes = kept_bytes.saturating_add(bytes);
+        self.free_bytes().is_ok_and(|free| free >= wanted_bytes)
+    }
+
+    fn left_bytes(&self) -> Result<u64, Error> {
+        let unwritten_bytes = self.promises.unwritten_bytes();
+        Ok(self.free_bytes()?.saturating_sub(unwritten_bytes))
+    }
+
+    fn free_bytes(&self) -> Result<u64, Error> {
+        let free_bytes = self.disk.free_bytes(&self.path);
+        free_bytes.at("measure space at", &self.path)
+    }
+}
+
+/// What space is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Messages, which nothing but their consumption takes away again.
+    Messages,
+    /// Definitions, without which nobody could consume.
+    Definitions,
+}
+
+/// Says when messages are to be refused, so that the space that is left serves reading,
+/// acknowledging and checkpoints, which is what frees space. One for each shard.
 #[derive(Debug)]
 pub struct SpaceGuard {
     directory: ShardDirectory,
-    disk: Arc<dyn Disk>,
     reserve_bytes: u64,
     is_low: bool,
+    /// What was left at the last measurement, and what had been promised by then.
+    measured: Option<Measured>,
+    /// What of the block being filled is promised.
+    in_block_bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Measured {
+    left_bytes: u64,
+    promised_bytes: u64,
 }
 
 /// What a [`SpaceGuard`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {
-    /// What can still be written.
-    pub free_bytes: u64,
-    /// Publishing is to be refused.
+    /// What can still be written beyond what is promised.
+    pub left_bytes: u64,
+    /// Messages are to be refused.
     pub is_low: bool,
+    /// What a checkpoint may copy beyond its first file.
+    pub copied_bytes_max: u64,
+}
+
+impl Space {
+    /// More than anybody needs: what holds where nobody looks.
+    pub(crate) const PLENTY: Self = Self {
+        left_bytes: u64::MAX,
+        is_low: false,
+        copied_bytes_max: u64::MAX,
+    };
 }
 
 impl SpaceGuard {
-    /// A guard that keeps `reserve_bytes` free on the disk that holds `directory`.
+    /// A guard that keeps `reserve_bytes` free on the disk that holds `directory`; none where that
+    /// is 0.
     pub fn new(directory: &ShardDirectory, reserve_bytes: u64) -> Self {
+        let reserved = &directory.promises.reserve_bytes;
+        reserved.store(reserve_bytes, Ordering::Relaxed);
         Self {
             directory: directory.clone(),
-            disk: directory.disk.clone(),
             reserve_bytes,
             is_low: false,
+            measured: None,
+            in_block_bytes: 0,
         }
     }
 
-    /// Looks at the disk. Once low, space counts as low until an eighth more than the reserve is
-    /// free, so that publishers aren't let in and out with every file that comes and goes.
-    pub fn check(&mut self) -> Result<Space, Error> {
-        let path = &self.directory.path;
-        let free_bytes = self.disk.free_bytes(path).at("measure space at", path)?;
+    /// Looks at the disk. `copied_next_bytes` is what the shard's next checkpoint copies at most,
+    /// and `waiting_bytes` what waits for space first.
+    ///
+    /// Once low, space counts as low until an eighth more than the reserve is free, so that
+    /// publishers aren't let in and out with every file that comes and goes.
+    pub fn check(&mut self, copied_next_bytes: u64, waiting_bytes: u64) -> Result<Space, Error> {
+        let shard = usize::from(self.directory.shard.0);
+        let copied = &self.directory.promises.copied_next_bytes[shard];
+        copied.store(copied_next_bytes, Ordering::Relaxed);
+        let left_bytes = self.measure()?;
         let margin_bytes = if self.is_low {
-            self.reserve_bytes / 8
+            (self.reserve_bytes / 8).saturating_add(waiting_bytes)
         } else {
             0
         };
-        self.is_low = free_bytes < self.reserve_bytes.saturating_add(margin_bytes);
+        let kept_bytes = self.kept_bytes(Purpose::Messages);
+        self.is_low = left_bytes < kept_bytes.saturating_add(margin_bytes);
+        Ok(self.space(left_bytes))
+    }
+
+    /// Something that waits doesn't fit: space is low from now on.
+    pub fn note_low(&mut self) -> Space {
+        self.is_low = true;
+        self.space(self.estimate())
+    }
+
+    fn space(&self, left_bytes: u64) -> Space {
         self.directory.spares.note_space(self.is_low);
-        Ok(Space {
-            free_bytes,
+        Space {
+            left_bytes,
             is_low: self.is_low,
-        })
+            copied_bytes_max: left_bytes.saturating_sub(self.reserve_bytes / 2),
+        }
+    }
+
+    /// Whether there is room for so much more.
+    pub fn has_room(&mut self, bytes: u64, purpose: Purpose) -> bool {
+        let kept_bytes = self.kept_bytes(purpose);
+        let wanted_bytes = kept_bytes.saturating_add(bytes);
+        if self.estimate() < wanted_bytes || self.is_outdated(kept_bytes) {
+            // Where it can't be measured, what was known last holds.
+            if let Err(error) = self.measure() {
+                tracing::warn!(%error, "free space isn't known");
+            }
+        }
+        self.estimate() >= wanted_bytes
+    }
+
+    /// So much is in the block being filled.
+    pub fn note_filled(&mut self, size_bytes: u64) {
+        let added_bytes = size_bytes.saturating_sub(self.in_block_bytes);
+        self.directory.promises.promise(added_bytes);
+        self.in_block_bytes = self.in_block_bytes.max(size_bytes);
+    }
+
+    /// That block is finished, with so much.
+    pub fn note_finished(&mut self, size_bytes: u64) {
+        self.note_filled(size_bytes);
+        self.in_block_bytes = 0;
+    }
+
+    /// A block of this size was written.
+    pub fn note_written(&self, size_bytes: u64) {
+        self.directory.promises.keep(size_bytes);
     }
 
     /// The spare journal files, where space is low: for the checkpointer to release.
     pub fn take_spares(&self) -> Option<Retired> {
         Spares::take_unwanted(&self.directory)
+    }
+
+    /// What isn't for this purpose. A checkpoint has to copy at least a file, which may take half
+    /// of the reserve, or be kept free beyond it.
+    fn kept_bytes(&self, purpose: Purpose) -> u64 {
+        let half = self.reserve_bytes / 2;
+        match purpose {
+            Purpose::Messages if self.reserve_bytes > 0 => {
+                let copied_bytes = self.directory.promises.copied_next_bytes();
+                self.reserve_bytes.max(half.saturating_add(copied_bytes))
+            }
+            Purpose::Messages | Purpose::Definitions => half,
+        }
+    }
+
+    fn measure(&mut self) -> Result<u64, Error> {
+        // What is promised meanwhile is counted twice rather than not at all.
+        let promised_bytes = self.promised_bytes();
+        let left_bytes = self.directory.left_bytes()?;
+        self.measured = Some(Measured {
+            left_bytes,
+            promised_bytes,
+        });
+        Ok(left_bytes)
+    }
+
+    /// What is left, less what was promised since it was measured.
+    fn estimate(&self) -> u64 {
+        self.measured.map_or(u64::MAX, |measured| {
+            let since = self
+                .promised_bytes()
+                .saturating_sub(measured.promised_bytes);
+            measured.left_bytes.saturating_sub(since)
+        })
+    }
+
+    /// Whether so much was promised since the last measurement that others may have taken as much:
+    /// the more is left, the longer a measurement holds.
+    fn is_outdated(&self, kept_bytes: u64) -> bool {
+        self.measured.is_none_or(|measured| {
+            let since = self
+                .promised_bytes()
+                .saturating_sub(measured.promised_bytes);
+            let room_bytes = measured.left_bytes.saturating_sub(kept_bytes);
+            let often = MEASURED_EVERY_BYTES_MIN..=MEASURED_EVERY_BYTES_MAX;
+            since > (room_bytes / 4).clamp(*often.start(), *often.end())
+        })
+    }
+
+    fn promised_bytes(&self) -> u64 {
+        let promised_bytes = &self.directory.promises.promised_bytes;
+        promised_bytes.load(Ordering::Acquire)
     }
 }

@@ -13,6 +13,7 @@ mod journal;
 mod properties;
 mod retention;
 mod snapshots;
+mod space;
 mod spares;
 mod stop;
 mod store;

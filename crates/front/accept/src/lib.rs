@@ -20,6 +20,7 @@ mod patience;
 mod reading;
 mod receiving;
 mod serve;
+mod sockets;
 mod stop;
 
 pub use foreign::{Effect, Foreign, Hosts};
@@ -28,4 +29,5 @@ pub use patience::stalled;
 pub use reading::read;
 pub use receiving::{Progress, Receiving};
 pub use serve::{Accepted, Limits, serve};
+pub use sockets::Sockets;
 pub use stop::Stop;

@@ -10,7 +10,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::Stop;
+use crate::{Sockets, Stop, sockets::Socket};
 
 /// How long accepting rests after the system has refused it, as when there are no file descriptors
 /// left: the next attempt would fail as well.
@@ -23,6 +23,8 @@ pub struct Limits {
     pub front: &'static str,
     /// Connections at a time; a further one is closed at once rather than kept waiting.
     pub connections_max: usize,
+    /// Those of all fronts that share them; the same holds for one too many.
+    pub sockets: Sockets,
     /// How long connections may take to end once the process stops; then they are cut off. `None`
     /// waits for as long as they take.
     pub drain_max: Option<Duration>,
@@ -99,9 +101,17 @@ where
             Ok((_, peer)) if connections.are_full() => {
                 tracing::warn!(%peer, "{front}: too many connections; one closed");
             }
-            Ok((stream, peer)) => match Accepted::new(stream, peer, &stop) {
-                Ok(accepted) => connections.run(connection(accepted)),
-                Err(error) => tracing::debug!(%peer, %error, "{front}: connection lost at once"),
+            Ok((stream, peer)) => match connections.limits.sockets.take() {
+                Some(socket) => match Accepted::new(stream, peer, &stop) {
+                    Ok(accepted) => connections.run(connection(accepted), socket),
+                    Err(error) => {
+                        tracing::debug!(%peer, %error, "{front}: connection lost at once");
+                    }
+                },
+                None => tracing::warn!(
+                    %peer,
+                    "{front}: no more open files are allowed for clients; one closed"
+                ),
             },
             Err(error) => {
                 tracing::warn!(%error, "{front}: can't accept a connection");
@@ -124,11 +134,11 @@ impl Connections {
         self.tasks.len() >= self.limits.connections_max
     }
 
-    fn run(&mut self, connection: impl Future<Output = ()> + Send + 'static) {
+    fn run(&mut self, connection: impl Future<Output = ()> + Send + 'static, socket: Socket) {
         let open = self.limits.meter.as_ref().map(FrontMeter::connect);
         self.tasks.spawn(async move {
             connection.await;
-            drop(open);
+            drop((open, socket));
         });
     }
 

@@ -24,6 +24,7 @@ pub async fn serve(
     let limits = Limits {
         front: "admin",
         connections_max: CONNECTIONS_MAX,
+        sockets: settings.sockets.clone(),
         // Whoever hasn't sent a whole request by then is cut off.
         drain_max: Some(DRAIN_TIMEOUT),
         meter: None,

@@ -1,7 +1,7 @@
 //! What the front is set to.
 
 use stele_base_types::User;
-use stele_front_accept::Hosts;
+use stele_front_accept::{Hosts, Sockets};
 
 /// Who may ask for more than health.
 #[derive(Clone, Debug, Default)]
@@ -11,4 +11,6 @@ pub struct Settings {
     /// The names that the server is reached by, of which requests are asked while anybody is let
     /// in.
     pub hosts: Hosts,
+    /// The sockets that its clients may have.
+    pub sockets: Sockets,
 }

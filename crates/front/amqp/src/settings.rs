@@ -6,6 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use stele_base_env::{Clock, Rng, SharedRng};
 use stele_base_types::User;
 use stele_core_engine::Durability;
+use stele_front_accept::Sockets;
 use stele_wire_amqp::limits::FRAME_MAX_DEFAULT_BYTES;
 
 use crate::limits::HANDSHAKE_TIMEOUT;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub durability: Durability,
     /// Connections at a time; a further one is closed at once.
     pub connections_max: usize,
+    /// The sockets that its clients and those of other fronts may have.
+    pub sockets: Sockets,
     /// How long a client may take from connecting to an open connection.
     pub handshake_timeout: Duration,
     /// The version that clients are told.
@@ -48,6 +51,7 @@ impl Settings {
             body_bytes_max: 16 * 1024 * 1024,
             durability: Durability::Synced,
             connections_max: 10_000,
+            sockets: Sockets::default(),
             handshake_timeout: HANDSHAKE_TIMEOUT,
             version: env!("CARGO_PKG_VERSION"),
             clock,

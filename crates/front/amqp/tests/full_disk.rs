@@ -8,7 +8,7 @@ use std::{cell::Cell, collections::BTreeSet};
 use stele_test_testkit::TestBroker;
 use stele_wire_amqp::{
     Frame, Method, ShortString,
-    method::{basic, channel, confirm, connection, tx},
+    method::{basic, channel, confirm, connection, exchange, queue, tx},
 };
 use support::{Client, Server};
 
@@ -120,6 +120,52 @@ async fn reading_acknowledging_and_looking_go_on() {
     consumer.send(0, connection::Close::default()).await;
     consumer.expect(0, connection::CloseOk {}).await;
     assert_eq!(server.client().await.declare("q").await.message_count, 0);
+}
+
+/// A client of an RPC server begins with a queue for the answers.
+#[tokio::test]
+async fn queues_exchanges_and_bindings_can_be_made_and_have_an_end() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    client.declare("q").await;
+    server.test.fill_disk().await;
+    let answers = queue::Declare {
+        exclusive: true,
+        auto_delete: true,
+        ..queue::Declare::default()
+    };
+    client.send(1, answers).await;
+    let (_, declared) = client.method().await;
+    let Method::Queue(queue::Method::DeclareOk(declared)) = declared else {
+        panic!("{declared:?}");
+    };
+    let exchange = exchange::Declare {
+        exchange: ShortString::from_static("e"),
+        kind: ShortString::from_static("fanout"),
+        ..exchange::Declare::default()
+    };
+    client.send(1, exchange).await;
+    client.expect(1, exchange::DeclareOk {}).await;
+    let bind = queue::Bind {
+        queue: declared.queue,
+        exchange: ShortString::from_static("e"),
+        ..queue::Bind::default()
+    };
+    client.send(1, bind).await;
+    client.expect(1, queue::BindOk {}).await;
+    server.test.empty_disk().await;
+
+    server.test.fill_disk_for_definitions().await;
+    let another = queue::Declare {
+        queue: ShortString::from_static("another"),
+        ..queue::Declare::default()
+    };
+    client.send(1, another).await;
+    let (_, refused) = client.method().await;
+    assert!(
+        matches!(refused, Method::Channel(channel::Method::Close(_))),
+        "{refused:?}"
+    );
 }
 
 /// Which shard has looked at the disk already says nothing of the others.

@@ -21,6 +21,7 @@ pub async fn serve(
     let limits = Limits {
         front: "kafka",
         connections_max: settings.connections_max,
+        sockets: settings.sockets.clone(),
         drain_max: None,
         meter: Some(Arc::clone(&meter)),
     };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use stele_base_env::{Clock, Rng, SharedRng};
 use stele_core_engine::{Durability, Window};
+use stele_front_accept::Sockets;
 use uuid::Uuid;
 
 /// How the front behaves. The defaults are Kafka's.
@@ -27,6 +28,8 @@ pub struct Settings {
     pub request_size_bytes_max: usize,
     /// Connections at a time; a further one is closed at once.
     pub connections_max: usize,
+    /// The sockets that its clients and those of other fronts may have.
+    pub sockets: Sockets,
     /// How long a group without members waits for others than the first one
     /// (`group.initial.rebalance.delay.ms`).
     pub group_gathering_ms: u32,
@@ -53,6 +56,7 @@ impl Settings {
             batch_size_bytes_max: 1_048_588,
             request_size_bytes_max: 100 * 1024 * 1024,
             connections_max: 10_000,
+            sockets: Sockets::default(),
             group_gathering_ms: 3_000,
             clock,
             random: RandomIds(SharedRng::new(rng)),

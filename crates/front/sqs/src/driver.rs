@@ -36,13 +36,14 @@ pub async fn serve(
     shutdown: watch::Receiver<bool>,
 ) {
     let stop = Stop::from(shutdown);
-    let connections_max = settings.connections_max;
+    let (connections_max, sockets) = (settings.connections_max, settings.sockets.clone());
     let server = Arc::new(Server {
         front: Front::new(broker, settings, stop.clone()),
     });
     let limits = Limits {
         front: "sqs",
         connections_max,
+        sockets,
         drain_max: None,
         meter: Some(Arc::clone(&server.front.meter)),
     };

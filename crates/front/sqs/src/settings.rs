@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use stele_base_env::{Clock, Rng, SharedRng};
 use stele_base_types::{Name, Secret};
 use stele_core_engine::Durability;
-use stele_front_accept::Hosts;
+use stele_front_accept::{Hosts, Sockets};
 use uuid::Uuid;
 
 use crate::limits::{BODY_TIMEOUT, HEAD_TIMEOUT};
@@ -26,6 +26,8 @@ pub struct Settings {
     pub durability: Durability,
     /// Connections at a time; a further one is closed at once.
     pub connections_max: usize,
+    /// The sockets that its clients and those of other fronts may have.
+    pub sockets: Sockets,
     /// How long a request's head may take, from its first byte or from the end of the request
     /// before; the connection is closed then.
     pub head_timeout: Duration,
@@ -60,6 +62,7 @@ impl Settings {
             account_id: "000000000000".to_owned(),
             durability: Durability::Synced,
             connections_max: 10_000,
+            sockets: Sockets::default(),
             head_timeout: HEAD_TIMEOUT,
             body_timeout: BODY_TIMEOUT,
             clock,

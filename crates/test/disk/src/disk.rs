@@ -35,6 +35,9 @@ use crate::random::Random;
 /// never a part of the journal.
 const UNBORN_SIZE_BYTES_MAX: u64 = 64;
 
+/// What Linux says to a process that has as many files open as it may (EMFILE).
+const OUT_OF_FILES: i32 = 24;
+
 /// What a power cut, or a sync that fails, takes of what was never synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
@@ -62,6 +65,10 @@ struct State {
     fuse: Option<u64>,
     is_dead: bool,
     failing_sync: Option<FailingSync>,
+    /// Changing operations until there is no room for any.
+    full_after: Option<u64>,
+    /// Files and directories that can still be opened.
+    opens_left: Option<u64>,
     /// What was written and not synced, and the most that ever was.
     unsynced_bytes: u64,
     unsynced_bytes_max: u64,
@@ -70,6 +77,8 @@ struct State {
     /// How much was read from files.
     read_bytes: u64,
     capacity_bytes: Option<u64>,
+    /// How often there was no room.
+    refusals: u64,
     /// Journal files that are none any more, as they were then: who still has one open may cut it,
     /// or write over it.
     archive: BTreeMap<PathBuf, Content>,
@@ -94,6 +103,28 @@ impl MemoryDisk {
     /// Dies at the changing operation after `operations` more.
     pub fn die_after(&self, operations: u64) {
         self.state.lock().fuse = Some(operations);
+    }
+
+    /// Has no room from the changing operation after `operations` more on: not even to remove, to
+    /// rename or to sync something, as on file systems that write anew whatever they change.
+    pub fn fill_after(&self, operations: u64) {
+        self.state.lock().full_after = Some(operations);
+    }
+
+    /// Whether that has come to pass. There is room again from now on.
+    pub fn take_filled(&self) -> bool {
+        self.state.lock().full_after.take() == Some(0)
+    }
+
+    /// Has no file descriptor left once `opens` more files or directories were opened, whatever is
+    /// closed meanwhile.
+    pub fn run_out_of_files_after(&self, opens: u64) {
+        self.state.lock().opens_left = Some(opens);
+    }
+
+    /// Whether that has come to pass. There are enough again from now on.
+    pub fn take_out_of_files(&self) -> bool {
+        self.state.lock().opens_left.take() == Some(0)
     }
 
     /// Whether it has died.
@@ -134,6 +165,11 @@ impl MemoryDisk {
     /// Holds at most this from now on.
     pub fn limit(&self, capacity_bytes: Option<u64>) {
         self.state.lock().capacity_bytes = capacity_bytes;
+    }
+
+    /// How often it had no room for something.
+    pub fn refusals(&self) -> u64 {
+        self.state.lock().refusals
     }
 
     /// Bytes in files.
@@ -222,7 +258,24 @@ impl State {
         if self.is_dead {
             return Err(io::Error::other("the process is gone"));
         }
+        match &mut self.full_after {
+            Some(0) => return Err(io::ErrorKind::StorageFull.into()),
+            Some(left) => *left -= 1,
+            None => {}
+        }
         Ok(())
+    }
+
+    /// Counts an opening; fails where no descriptor is left for it.
+    fn begin_open(&mut self) -> io::Result<()> {
+        match &mut self.opens_left {
+            Some(0) => Err(io::Error::from_raw_os_error(OUT_OF_FILES)),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 
     /// Counts a sync, and gives what is lost by it if it fails.
@@ -247,11 +300,12 @@ impl State {
         }
     }
 
-    fn check_room(&self, growth_bytes: u64) -> io::Result<()> {
+    fn check_room(&mut self, growth_bytes: u64) -> io::Result<()> {
         let is_full = self
             .capacity_bytes
             .is_some_and(|capacity| self.directories.used_bytes() + growth_bytes > capacity);
         if growth_bytes > 0 && is_full {
+            self.refusals += 1;
             return Err(io::ErrorKind::StorageFull.into());
         }
         Ok(())
@@ -269,6 +323,7 @@ fn is_journal(path: &Path) -> bool {
 impl Disk for MemoryDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.state.lock();
+        state.begin_open()?;
         let content = match (state.directories.node(path), mode) {
             (Ok(Node::Dir), _) => return Err(io::ErrorKind::IsADirectory.into()),
             (Ok(Node::File(_)), OpenMode::CreateNew) => {
@@ -354,11 +409,13 @@ impl Disk for MemoryDisk {
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state.lock();
+        state.begin_open()?;
         state.begin_change()?;
         state.directories.sync(path)
     }
 
     fn file_system(&self, _path: &Path) -> io::Result<Option<Arc<dyn FileSystem>>> {
+        self.state.lock().begin_open()?;
         Ok(Some(Arc::new(self.clone())))
     }
 

@@ -13,7 +13,6 @@ use stele_core_broker::{Awaited, LinkInbox, LinkNews, News, Request, Shard};
 use stele_core_engine::{Catalogue, LedgerId, Record, State};
 use stele_core_storage::{
     Block, Checkpoint, CheckpointPlan, Checkpointer, DataDirectory, Error, Journal, Retired,
-    SpaceGuard,
 };
 
 pub(crate) use self::start::{Settings, Telling};
@@ -51,7 +50,6 @@ struct Site {
     shard: Shard,
     writer: Box<dyn Journal>,
     checkpointer: Checkpointer,
-    guard: SpaceGuard,
     /// Blocks that the writer has, and what of each is awaited.
     blocks: VecDeque<(Block, Awaited)>,
     /// What the writer has done and hasn't told.
@@ -216,7 +214,14 @@ impl Process {
             site.in_flight += 1;
         }
         if let Some((block, awaited)) = site.blocks.pop_front() {
-            let written = site.writer.append(&block)?;
+            let written = match site.writer.append(&block) {
+                Ok(written) => written,
+                // It is tried again, where the process goes on.
+                Err(error) => {
+                    site.blocks.push_front((block, awaited));
+                    return Err(error);
+                }
+            };
             site.is_sync_due |= awaited.is_synced;
             site.untold.news.push(News::Written(written));
             site.untold.through += 1;

@@ -337,6 +337,8 @@ impl Run {
         match done {
             Ok(()) => Ok(()),
             Err(Error::FloorsNotSynced { .. }) => Ok(()),
+            // It is tried again, until there is room.
+            Err(error) if error.is_for_want_before_a_sync() && !self.disk.is_dead() => Ok(()),
             Err(error @ Error::Damaged { .. }) if !self.disk.is_dead() => {
                 self.court.judge(vec![Event::Unreadable(error.to_string())])
             }
@@ -440,7 +442,7 @@ impl Run {
                 // Whoever runs it starts it again.
                 Err(_) if is_sync_to_fail && !self.disk.is_sync_to_fail() => {}
                 // Whoever runs it makes room.
-                Err(error) if error.is_storage_full() => self.disk.limit(None),
+                Err(error) if error.is_for_want() => self.disk.limit(None),
                 Err(error) => return self.court.judge(vec![Event::Unreadable(error.to_string())]),
             }
         }

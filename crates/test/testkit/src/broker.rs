@@ -39,8 +39,17 @@ impl TestBroker {
 
     /// Leaves less space than the reserve; returns once publishing is refused.
     pub async fn fill_disk(&self) {
+        self.fill_disk_to(RESERVE_BYTES - 1).await;
+    }
+
+    /// Leaves less than half of the reserve, which is for definitions.
+    pub async fn fill_disk_for_definitions(&self) {
+        self.fill_disk_to(RESERVE_BYTES / 2 - 1).await;
+    }
+
+    async fn fill_disk_to(&self, free_bytes: u64) {
         for shard in 0..self.shards {
-            self.disk.set_free_bytes(shard, RESERVE_BYTES - 1);
+            self.disk.set_free_bytes(shard, free_bytes);
         }
         for shard in 0..self.shards {
             self.await_blocked(shard, true).await;
@@ -105,6 +114,7 @@ impl TestBroker {
             storage: stele_core_storage::Options::default(),
             reserve_bytes: RESERVE_BYTES,
             unread_kept_ms: u64::MAX,
+            open_files_max: 64,
             memory_bytes: 1 << 30,
         };
         let disk = Arc::new(ScarceDisk::new(shards));

@@ -20,6 +20,7 @@ impl Fronts<'_> {
             body_bytes_max: chosen.body_max.0,
             durability: self.durability(),
             connections_max: self.settings.limits.connections,
+            sockets: self.sockets.clone(),
             version: self.context.version,
             ..amqp::Settings::new(users, Arc::clone(&self.context.clock), rng)
         };

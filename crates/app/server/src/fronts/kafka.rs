@@ -35,6 +35,7 @@ impl Fronts<'_> {
             request_size_bytes_max: chosen.request_max.bytes(),
             group_gathering_ms: u32::try_from(chosen.group_gathering.ms()).unwrap_or(u32::MAX),
             connections_max: self.settings.limits.connections,
+            sockets: self.sockets.clone(),
             ..defaults
         };
         let serve = kafka::serve(

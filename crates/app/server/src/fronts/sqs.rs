@@ -32,6 +32,7 @@ impl Fronts<'_> {
             account_id: chosen.account.clone(),
             durability: self.durability(),
             connections_max: self.settings.limits.connections,
+            sockets: self.sockets.clone(),
             ..defaults
         };
         for bound in [Some(bound), alias].into_iter().flatten() {

@@ -37,10 +37,14 @@ pub(super) fn spawn(
 ) -> io::Result<()> {
     spawn_thread("checkpointer", move || {
         let _alive = alive;
+        let mut unreleased = Vec::new();
         while let Ok(job) = jobs.recv() {
             let done = match job {
                 CheckpointerJob::Checkpoint(job) => checkpoint(*job),
-                CheckpointerJob::Release(retired) => retired.release(),
+                CheckpointerJob::Release(retired) => {
+                    unreleased.push(retired);
+                    release(&mut unreleased)
+                }
             };
             if let Err(error) = done {
                 tracing::error!(%error, "the journal can't be checkpointed");
@@ -52,6 +56,23 @@ pub(super) fn spawn(
     .map(drop)
 }
 
+/// Those that can't be released for want of something stay, and come again with the next ones.
+fn release(unreleased: &mut Vec<Retired>) -> Result<(), Error> {
+    let mut failed = Ok(());
+    unreleased.retain_mut(|retired| match retired.release() {
+        Ok(()) => false,
+        Err(error) if error.is_for_want() => {
+            tracing::warn!(%error, "checkpointed files can't be removed yet");
+            true
+        }
+        Err(error) => {
+            failed = Err(error);
+            false
+        }
+    });
+    failed
+}
+
 fn checkpoint(job: CheckpointJob) -> Result<(), Error> {
     let CheckpointJob {
         mut checkpointer,
@@ -60,7 +81,7 @@ fn checkpoint(job: CheckpointJob) -> Result<(), Error> {
     } = job;
     let checkpoint = match checkpointer.checkpoint(&plan, &mut Replayed::default()) {
         // All is still in the journal: the shard asks again, when there may be room.
-        Err(error) if error.is_storage_full() => {
+        Err(error) if error.is_for_want() => {
             tracing::warn!(%error, "no room to checkpoint the journal");
             None
         }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use smallvec::SmallVec;
 use stele_base_env::Clock;
 use stele_base_types::Timestamp;
-use stele_core_storage::{Checkpoint, Checkpointer, SpaceGuard};
+use stele_core_storage::{Checkpoint, Checkpointer};
 use tokio::{
     select,
     sync::{mpsc, watch},
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     limits::{
         BACKLOG_BYTES_MAX, BLOCKS_IN_FLIGHT_MAX, CHECKPOINT_PIECE_MAX, LINK_BACKLOG_MAX,
-        LINK_BODIES_BYTES_MAX, MAINTENANCE_MS, TURN_REQUESTS_MAX,
+        LINK_BODIES_BYTES_MAX, MAINTENANCE_MS, MAINTENANCE_WHILE_BLOCKED_MS, TURN_REQUESTS_MAX,
     },
     meter::ShardMeter,
     request::Request,
@@ -62,15 +62,17 @@ pub(super) struct ShardThread {
     shard: Shard,
     /// Away while it checkpoints.
     checkpointer: Option<Checkpointer>,
-    guard: SpaceGuard,
     clock: Arc<dyn Clock>,
     meter: Arc<ShardMeter>,
     channels: Channels,
     /// Blocks that the writer hasn't finished. While there are any, more goes into the next one.
     in_flight: usize,
+    /// Those that were taken out of the inbox, the next one last.
     requests: Vec<Request>,
     link_news: Vec<LinkNews>,
     maintain_at: Timestamp,
+    /// No checkpoint is planned before: there was no room for the last one.
+    plan_not_before: Timestamp,
     has_writer: bool,
 }
 
@@ -86,7 +88,6 @@ impl ShardThread {
     pub(super) fn new(
         shard: Shard,
         checkpointer: Checkpointer,
-        guard: SpaceGuard,
         clock: Arc<dyn Clock>,
         meter: Arc<ShardMeter>,
         channels: Channels,
@@ -95,7 +96,6 @@ impl ShardThread {
         Self {
             shard,
             checkpointer: Some(checkpointer),
-            guard,
             clock,
             meter,
             channels,
@@ -103,6 +103,7 @@ impl ShardThread {
             requests: Vec::with_capacity(TURN_REQUESTS_MAX),
             link_news: Vec::new(),
             maintain_at,
+            plan_not_before: maintain_at,
             has_writer: true,
         }
     }
@@ -164,19 +165,22 @@ impl ShardThread {
             && self.shard.link_backlog() < LINK_BACKLOG_MAX
             && self.shard.link_backlog_bytes() < LINK_BODIES_BYTES_MAX
             && !self.shard.are_checkpoints_behind();
+        let are_left = !self.requests.is_empty();
         let woken = select! {
             biased;
             _ = self.channels.stopping.changed() => return false,
             Some(heard) = self.channels.news.recv() => Woken::News(heard),
             () = self.channels.link.arrived() => Woken::Link,
             count = self.channels.requests.recv_many(&mut self.requests, TURN_REQUESTS_MAX),
-                if has_room =>
+                if has_room && !are_left =>
             {
                 if count == 0 {
                     return false;
                 }
+                self.requests.reverse();
                 Woken::Requests
             }
+            () = std::future::ready(()), if has_room && are_left => Woken::Requests,
             () = std::future::ready(()), if has_piece || is_due => Woken::Time,
             () = tokio::time::sleep(idle) => Woken::Time,
         };
@@ -208,7 +212,10 @@ impl ShardThread {
                 self.checkpointer = Some(checkpointer);
                 match checkpoint {
                     Some(checkpoint) => self.shard.checkpointed(checkpoint),
-                    None => self.shard.abandon_checkpoint(),
+                    None => {
+                        self.shard.abandon_checkpoint();
+                        self.plan_not_before = now.plus_ms(MAINTENANCE_MS);
+                    }
                 }
             }
             Heard::WriterEnded => self.has_writer = false,
@@ -228,7 +235,10 @@ impl ShardThread {
         // requests: so the link is emptied after the requests were taken, before they are done.
         self.take_link();
         let now = self.clock.now();
-        for request in self.requests.drain(..) {
+        // Each may be as large as a batch: what the writer can't take up yet waits.
+        while self.shard.backlog_bytes() < BACKLOG_BYTES_MAX
+            && let Some(request) = self.requests.pop()
+        {
             self.shard.handle(request, now);
         }
     }
@@ -246,21 +256,21 @@ impl ShardThread {
             self.shard.count_piece();
         }
         if now >= self.maintain_at {
-            self.maintain_at = now.plus_ms(MAINTENANCE_MS);
             self.maintain(now);
-        } else if self.shard.are_checkpoints_behind() {
-            // No requests are taken up until a checkpoint is made, so it is planned at once, not
-            // only with the next maintenance.
+            self.maintain_at = now.plus_ms(if self.shard.is_blocked() {
+                MAINTENANCE_WHILE_BLOCKED_MS
+            } else {
+                MAINTENANCE_MS
+            });
+        } else if self.shard.are_checkpoints_behind() || self.shard.should_checkpoint_at_once(now) {
+            // No requests are taken up until a checkpoint is made, or its space is waited for: so
+            // it is planned at once, not only with the next maintenance.
             self.plan_checkpoint(now);
         }
     }
 
     fn maintain(&mut self, now: Timestamp) {
-        match self.guard.check() {
-            Ok(space) => self.shard.set_blocked(space.is_low),
-            Err(error) => tracing::warn!(%error, "free space isn't known"),
-        }
-        if let Some(spares) = self.guard.take_spares() {
+        if let Some(spares) = self.shard.look_at_space() {
             drop(
                 self.channels
                     .checkpointing
@@ -269,13 +279,18 @@ impl ShardThread {
         }
         self.shard.maintain(now);
         if self.shard.should_rotate(now) {
-            drop(self.channels.blocks.send(Write::Rotate));
+            // A writer that has too much to do is asked again. The next block begins the file.
+            drop(self.channels.blocks.try_send(Write::Rotate));
+            self.shard.want_block();
         }
         self.plan_checkpoint(now);
     }
 
     /// Sends the checkpointer what there is to checkpoint.
     fn plan_checkpoint(&mut self, now: Timestamp) {
+        if now < self.plan_not_before {
+            return;
+        }
         if let Some(plan) = self.shard.plan_checkpoint(now)
             && let Some(checkpointer) = self.checkpointer.take()
         {
@@ -311,6 +326,9 @@ impl ShardThread {
     /// says that all of it was: damage to the last messages is told from a torn write.
     async fn drain(&mut self) {
         self.channels.requests.close();
+        while let Some(request) = self.requests.pop() {
+            self.shard.handle(request, self.clock.now());
+        }
         while let Ok(request) = self.channels.requests.try_recv() {
             self.shard.handle(request, self.clock.now());
         }

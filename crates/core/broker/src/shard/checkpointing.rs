@@ -52,6 +52,17 @@ impl Shard {
         !self.is_blocked && self.index.are_checkpoints_behind()
     }
 
+    /// Whether the next step towards a checkpoint is to be taken now, and not only with the next
+    /// maintenance: space is short, or much is to be given back.
+    pub fn should_checkpoint_at_once(&self, now: Timestamp) -> bool {
+        let can_go_on = match &self.checkpointing {
+            Checkpointing::Idle => true,
+            Checkpointing::TakenFloors(floors) => floors.as_of <= self.synced,
+            _ => false,
+        };
+        can_go_on && self.index.should_checkpoint_at_once(now)
+    }
+
     /// What to checkpoint, if anything is due. Asked again and again, about once a second: the
     /// floors are taken first, and the plan is made once what they stand on is on disk. What was
     /// checkpointed comes back to [`Shard::checkpointed`].

@@ -29,6 +29,7 @@ impl Shard {
         for record in &decision.records {
             self.apply(record, body);
         }
+        self.promise_filled();
         for effect in decision.effects {
             self.take_effect(effect, decision.durability);
         }

@@ -45,7 +45,7 @@ use stele_core_engine::{
     Catalogue, Decision, Durability, GroupError, JoinReply, LogError, Settle, State, SyncedGroup,
     Token,
 };
-use stele_core_storage::{Block, BlockBuilder, BlockSequence, ReadIndex};
+use stele_core_storage::{Block, BlockBuilder, BlockSequence, ReadIndex, SpaceGuard};
 use tokio::sync::Notify;
 
 use self::{
@@ -105,7 +105,9 @@ pub struct Shard {
     replica: Arc<RwLock<Catalogue>>,
     /// Those of all shards.
     links: Vec<LinkInbox>,
-    /// Space is short: what adds data is refused.
+    /// Watches the space; `None` where nobody looks at it.
+    guard: Option<SpaceGuard>,
+    /// Space is short: messages are refused.
     is_blocked: bool,
     /// The process is about to end.
     is_stopping: bool,

@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use stele_base_types::PartitionId;
-use stele_core_engine::{LinkCommand, Move, MoveError, MovingRecord, Origin};
+use stele_core_engine::{Adds, LinkCommand, Move, MoveError, MovingRecord, Origin};
 
 use super::Shard;
 use crate::{
@@ -26,8 +26,10 @@ impl Shard {
     }
 
     /// Whether a record that has come from another shard can be appended.
-    pub(super) fn has_room_for(&self, body: Option<&Bytes>) -> bool {
-        !self.is_blocked && body.is_some_and(|body| body.len() <= MOVED_SIZE_BYTES_MAX)
+    pub(super) fn has_room_for(&mut self, body: Option<&Bytes>) -> bool {
+        body.is_some_and(|body| {
+            body.len() <= MOVED_SIZE_BYTES_MAX && self.has_room(Adds::Messages, body.len())
+        })
     }
 
     /// What travels beside a command that is sent again. May wait for the disk.

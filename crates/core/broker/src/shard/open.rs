@@ -116,10 +116,8 @@ impl IntactShard {
         } = self.storage.begin(rng)?;
         let next = builder.sequence();
         let shards = u16::try_from(links.len()).expect("shards are counted by 16 bits");
-        replayed.state.set_topology(Topology {
-            own: directory.shard(),
-            shards,
-        });
+        let own = directory.shard();
+        replayed.state.set_topology(Topology { own, shards });
         let shard = Shard {
             id: directory.shard(),
             state: replayed.state,
@@ -143,6 +141,7 @@ impl IntactShard {
             releasable: Vec::new(),
             replica: Arc::clone(replica),
             links: links.to_vec(),
+            guard: None,
             is_blocked: false,
             is_stopping: false,
             waiting: VecDeque::new(),

@@ -162,6 +162,7 @@ impl Shard {
     /// Closes the block being filled: it is readable from now on, up to what is committed.
     pub(super) fn seal(&mut self) {
         let block = self.builder.finish(self.synced);
+        self.promise_finished(&block);
         self.is_block_wanted = false;
         self.index.install(&block);
         self.sealed.push_back(block);
@@ -195,6 +196,7 @@ impl Shard {
         self.now = now;
         match news {
             News::Written(written) => {
+                self.keep_promise(&written);
                 self.index.written(&written, now);
                 self.written = written.sequence().next();
                 self.release_written(written.sequence());

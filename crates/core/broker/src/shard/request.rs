@@ -11,6 +11,9 @@ use crate::{
     request::{Reply, Request},
 };
 
+/// The answer to a command, and how safe its changes must be before that leaves.
+type CarriedOut<C> = Result<(<C as Command>::Reply, Durability), Error<<C as Command>::Error>>;
+
 impl Shard {
     /// Takes up a request of a front.
     pub fn handle(&mut self, request: Request, now: Timestamp) {
@@ -105,8 +108,24 @@ impl Shard {
         self.call(command, None);
     }
 
+    /// Appends, or refuses where there is no room.
     pub(super) fn append(&mut self, append: Append, body: Bytes, reply: ReplyTo) {
-        match self.carry_out(append, Some(&body)) {
+        let carried_out = self.carry_out(append, Some(&body));
+        self.answer_append(reply, carried_out);
+    }
+
+    /// Appends what there is room for.
+    pub(super) fn append_admitted(&mut self, append: Append, body: Bytes, reply: ReplyTo) {
+        let decided = append.decide(&self.state, self.now);
+        let carried_out = decided.map_err(Error::Refused).and_then(|decision| {
+            let durability = decision.durability;
+            Ok((self.apply_decision(decision, Some(&body))?, durability))
+        });
+        self.answer_append(reply, carried_out);
+    }
+
+    fn answer_append(&mut self, reply: ReplyTo, carried_out: CarriedOut<Append>) {
+        match carried_out {
             Ok((appended, durability)) if durability > Durability::Volatile => {
                 self.answer(Answer::Append(reply, Ok(appended)), durability);
             }
@@ -115,17 +134,17 @@ impl Shard {
         }
     }
 
-    /// Decides on a command and makes its changes; gives its answer, and how safe the changes must
-    /// be before that leaves.
+    /// Decides on a command and makes its changes.
     pub(super) fn carry_out<C: Command>(
         &mut self,
         command: C,
         body: Option<&Bytes>,
-    ) -> Result<(C::Reply, Durability), Error<C::Error>> {
+    ) -> CarriedOut<C> {
         let decided = command.decide(&self.state, self.now);
         let decision = decided.map_err(Error::Refused)?;
         // What is there already, as a queue that its consumer declares again, needs no space.
-        if self.is_blocked && C::ADDS_DATA && !decision.records.is_empty() {
+        let body_size_bytes = body.map_or(0, Bytes::len);
+        if !decision.records.is_empty() && !self.has_room(C::ADDS, body_size_bytes) {
             return Err(Failure::NoSpace.into());
         }
         let durability = decision.durability;

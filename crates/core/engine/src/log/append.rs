@@ -6,7 +6,7 @@ use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 
 use super::{AppendError, Columns, Log, Logs, ProducerStamp, ledger::Site, record::Run};
 use crate::{
-    Command, Decision, Durability, Record, State,
+    Adds, Command, Decision, Durability, Record, State,
     limits::{APPEND_RECORDS_MAX, DEDUPLICATION_MS, DELAYED_RECORDS_MAX, PRODUCER_EXPIRY_MS},
 };
 
@@ -66,7 +66,7 @@ impl Command for Append {
     type Reply = SmallVec<[AppendResult; 1]>;
     type Error = AppendError;
 
-    const ADDS_DATA: bool = true;
+    const ADDS: Adds = Adds::Messages;
 
     fn decide(self, state: &State, now: Timestamp) -> Result<Decision<Self::Reply>, AppendError> {
         state.logs.append(self, now)

@@ -45,8 +45,8 @@ impl Partition {
 impl Logs {
     /// Leaves of the sizes what older programs kept.
     pub(crate) fn tell_sizes_by_average(&mut self, log: stele_base_types::LogId, average: u32) {
-        let log = self.logs.get_mut(&log).expect("it is open");
-        for partition in &mut log.partitions {
+        let open = self.logs.get_mut(&log).into_iter();
+        for partition in open.flat_map(|log| &mut log.partitions) {
             partition.sizes = Sizes::default();
             partition.average_bytes = average;
         }

@@ -158,7 +158,8 @@ impl Log {
                 break;
             }
         }
-        let fitting = u32::try_from(fitting).expect("no more than are in the run");
+        // No more than are in the run.
+        let fitting = u32::try_from(fitting).unwrap_or(u32::MAX);
         (fitting, taken)
     }
 

@@ -10,6 +10,7 @@ use crate::{
     limits::SCAN_WINDOW_SIZE_BYTES,
     segment::{IndexEntry, Segment, SegmentFiles, SegmentWriter, merged_count},
     snapshot::{Segments, Snapshot},
+    space::Promise,
 };
 
 /// What came of it.
@@ -34,11 +35,7 @@ impl Copied {
     /// Has the snapshot list these segments, and gives the logs whose lists that changes.
     pub(super) fn take_over(&self, snapshot: &mut Snapshot) -> BTreeSet<LogId> {
         for (partition, segments) in &self.changed {
-            if segments.is_empty() {
-                snapshot.segments.remove(partition);
-            } else {
-                snapshot.segments.insert(*partition, segments.clone());
-            }
+            snapshot.set_segments(*partition, segments);
         }
         self.changed.keys().map(|it| it.log).collect()
     }
@@ -56,14 +53,12 @@ pub(super) fn copy(
 ) -> Result<Copied, Error> {
     let mut copied = Copied::default();
     drop_below(&last.segments, floors, &mut copied);
+    let mut room = Room::take(directory, index, floors)?;
     for partition in index.partitions() {
         let kept = copied.changed.get(&partition);
         let kept = kept.or_else(|| last.segments.get(&partition));
         let kept = kept.cloned().unwrap_or_default();
         let floor = floors.of(partition);
-        if let Some(floor) = floor {
-            index.advance_start(partition, floor);
-        }
         let Some(from) = floor.and_then(|_| index.journal_start(partition)) else {
             if !copied.changed.contains_key(&partition) {
                 copied.unchanged.insert(partition, kept);
@@ -76,6 +71,7 @@ pub(super) fn copy(
             size_bytes_max: options.segment_size_bytes_max,
             partition,
             output: &mut *output,
+            room: &mut room,
             writer: None,
             segments: kept,
         };
@@ -85,6 +81,44 @@ pub(super) fn copy(
         copied.changed.insert(partition, copying.segments);
     }
     Ok(copied)
+}
+
+/// The space for what is copied.
+#[derive(Debug)]
+struct Room<'a> {
+    promise: Promise<'a>,
+    /// What may be copied beyond that, to merge segments.
+    spare_bytes: u64,
+}
+
+impl<'a> Room<'a> {
+    /// Takes the space for what lies in the journal above the floors, before any of it is copied.
+    fn take(
+        directory: &'a ShardDirectory,
+        index: &mut ReadIndex,
+        floors: &Floors,
+    ) -> Result<Self, Error> {
+        let mut copied_bytes = 0;
+        for partition in index.partitions() {
+            if let Some(floor) = floors.of(partition) {
+                index.advance_start(partition, floor);
+                copied_bytes += index.journal_size_bytes(partition);
+            }
+        }
+        Ok(Self {
+            promise: directory.promise_copies(copied_bytes)?,
+            spare_bytes: directory.spare_bytes()?,
+        })
+    }
+
+    /// Takes space to merge segments, if there is enough.
+    fn take_spare(&mut self, bytes: u64) -> bool {
+        let is_enough = self.spare_bytes >= bytes;
+        if is_enough {
+            self.spare_bytes -= bytes;
+        }
+        is_enough
+    }
 }
 
 /// Notes the segments that don't reach above their partition's floor.
@@ -103,22 +137,27 @@ fn drop_below(segments: &Segments, floors: &Floors, copied: &mut Copied) {
 }
 
 /// The segments of one partition, growing.
-struct Copying<'a> {
+struct Copying<'a, 'd> {
     directory: &'a ShardDirectory,
     files: SegmentFiles,
     size_bytes_max: u64,
     partition: PartitionId,
     output: &'a mut dyn ObjectWriter,
+    room: &'a mut Room<'d>,
     writer: Option<SegmentWriter>,
     segments: Vec<Segment>,
 }
 
-impl Copying<'_> {
+impl Copying<'_, '_> {
     /// Begins a segment with the content of the last ones, if it is time to merge some with what is
     /// added from `from` on. Gives the segments that were merged.
     fn merge(&mut self, from: Offset, added_size_bytes: u64) -> Result<Vec<Segment>, Error> {
         let sizes: Vec<u64> = self.segments.iter().map(|it| it.size_bytes).collect();
-        let wanted = merged_count(&sizes, added_size_bytes, self.size_bytes_max);
+        let mut wanted = merged_count(&sizes, added_size_bytes, self.size_bytes_max);
+        let merged_bytes = sizes.iter().rev().take(wanted).sum();
+        if wanted > 0 && !self.room.take_spare(merged_bytes) {
+            wanted = 0;
+        }
         let indexes = self.indexes_of_last(wanted, from)?;
         let kept = self.segments.len() - indexes.len();
         let merged = self.segments.split_off(kept);
@@ -184,6 +223,7 @@ impl Copying<'_> {
             None => self.begin(batch.base_offset, 0)?,
         };
         writer.append(self.output, batch)?;
+        self.room.promise.keep(batch.bytes.len() as u64);
         let next_offset = writer.segment().next_offset;
         self.writer = Some(writer);
         Ok(next_offset)

@@ -1,6 +1,10 @@
 //! The next journal file: a spare, or one made afresh.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use stele_base_env::{DiskFile, OpenMode};
 
@@ -8,7 +12,7 @@ use super::{FileHeader, JournalFile};
 use crate::{
     BlockSequence, Error, ShardDirectory,
     block::{END_MARK, Salt},
-    directory::sync_dir,
+    directory::{remove_file_if_any, sync_dir},
     error::AtPath,
 };
 
@@ -44,11 +48,18 @@ impl NewFile {
             header.extend_from_slice(&END_MARK);
         }
         let path = directory.journal_file(first);
-        let file = match spare {
-            Some(spare) => use_again(directory, spare, &path, &header)?,
-            None => make(directory, &path, &header)?,
+        let spare_path = spare.as_ref().map(|spare| spare.path.clone());
+        let made = match spare {
+            Some(spare) => use_again(directory, spare, &path, &header),
+            None => make(directory, &path, &header),
         };
-        sync_dir(&*directory.disk, &directory.journal())?;
+        let file = made
+            .and_then(|file| sync_dir(&*directory.disk, &directory.journal()).map(|()| file))
+            .inspect_err(|error| {
+                if error.is_for_want_before_a_sync() {
+                    give_up(directory, [Some(path.clone()), spare_path]);
+                }
+            })?;
         let file = Arc::new(JournalFile { path, first, file });
         Ok(Self {
             position,
@@ -80,10 +91,27 @@ fn make(
     path: &Path,
     header: &[u8],
 ) -> Result<Arc<dyn DiskFile>, Error> {
-    let file = directory.disk.open(path, OpenMode::CreateNew);
+    let file = match directory.disk.open(path, OpenMode::CreateNew) {
+        // An attempt before had no room for it, and couldn't remove it.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            directory.disk.remove_file(path).at("remove", path)?;
+            directory.disk.open(path, OpenMode::CreateNew)
+        }
+        made => made,
+    };
     let file = file.at("create", path)?;
     write_header(&*file, path, header)?;
     Ok(file)
+}
+
+/// Removes what there is of a file for which there was no room, so that the next attempt makes
+/// another.
+fn give_up(directory: &ShardDirectory, paths: [Option<PathBuf>; 2]) {
+    for path in paths.iter().flatten() {
+        if let Err(error) = remove_file_if_any(&*directory.disk, path) {
+            tracing::debug!(%error, "a journal file that wasn't begun is left");
+        }
+    }
 }
 
 fn write_header(file: &dyn DiskFile, path: &Path, header: &[u8]) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! What becomes of journal files that were checkpointed, and of segments that were left out:
 //! spares, or space that is given back.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, path::Path, sync::Arc};
 
 use super::JournalFile;
 use crate::{
@@ -18,14 +18,14 @@ use crate::{
 #[must_use = "until they are released, the files take their space"]
 pub struct Retired {
     directory: ShardDirectory,
-    files: Vec<Arc<JournalFile>>,
+    files: VecDeque<Arc<JournalFile>>,
 }
 
 impl Retired {
     pub(crate) fn new(directory: &ShardDirectory, files: Vec<Arc<JournalFile>>) -> Self {
         Self {
             directory: directory.clone(),
-            files,
+            files: files.into(),
         }
     }
 
@@ -39,40 +39,51 @@ impl Retired {
     /// given back in steps, between which the journal's syncs get their turn; that of a file that
     /// is still being read from, by its last reader. Removes the segments that nobody reads; the
     /// others are looked at again with the next ones.
-    pub fn release(self) -> Result<(), Error> {
-        let Self { directory, files } = self;
-        files
-            .into_iter()
-            .try_for_each(|file| release_file(&directory, file))?;
-        Leftovers::remove_unread(&directory)
-    }
-}
-
-fn release_file(directory: &ShardDirectory, file: Arc<JournalFile>) -> Result<(), Error> {
-    let path = file.path.clone();
-    let unread = Arc::into_inner(file);
-    let is_wanted = match &unread {
-        Some(file) => directory.spares.want(file.size_bytes()?),
-        None => false,
-    };
-    match unread {
-        Some(file) if is_wanted => keep(directory, file),
-        unread => {
-            remove_file_if_any(&*directory.disk, &path)?;
-            sync_dir(&*directory.disk, &directory.journal())?;
-            unread.map_or(Ok(()), |file| file.cut_in_steps())
+    ///
+    /// After an error for want ([`Error::is_for_want`]) it may be called again for what is left.
+    pub fn release(&mut self) -> Result<(), Error> {
+        while let Some(file) = self.files.pop_front() {
+            if let Err(error) = self.release_file(&file) {
+                self.files.push_front(file);
+                return Err(error);
+            }
         }
+        Leftovers::remove_unread(&self.directory)
     }
-}
 
-/// Makes a spare of a file that nobody reads.
-fn keep(directory: &ShardDirectory, file: JournalFile) -> Result<(), Error> {
-    let path = directory.spare(file.first);
-    let renamed = directory.disk.rename(&file.path, &path);
-    renamed.at("rename", &file.path)?;
-    sync_dir(&*directory.disk, &directory.journal())?;
-    directory.spares.put(JournalFile { path, ..file });
-    Ok(())
+    fn release_file(&self, file: &Arc<JournalFile>) -> Result<(), Error> {
+        let (disk, spares) = (&*self.directory.disk, &self.directory.spares);
+        let is_unread = Arc::strong_count(file) == 1;
+        let spare = self.directory.spare(file.first);
+        // An attempt before may have given it its name as a spare, and got no further.
+        let is_there = disk.exists(&file.path).at("look for", &file.path)?;
+        if is_unread && is_there && spares.want(file.size_bytes()?) {
+            match self.keep(file, &spare) {
+                Err(error) if error.is_for_want() => {}
+                kept => return kept,
+            }
+        }
+        remove_file_if_any(disk, &spare)?;
+        remove_file_if_any(disk, &file.path)?;
+        sync_dir(disk, &self.directory.journal())?;
+        if is_unread {
+            file.cut_in_steps()?;
+        }
+        Ok(())
+    }
+
+    /// Makes a spare of a file that nobody reads.
+    fn keep(&self, file: &JournalFile, spare: &Path) -> Result<(), Error> {
+        let renamed = self.directory.disk.rename(&file.path, spare);
+        renamed.at("rename", &file.path)?;
+        sync_dir(&*self.directory.disk, &self.directory.journal())?;
+        self.directory.spares.put(JournalFile {
+            path: spare.to_owned(),
+            first: file.first,
+            file: file.file.clone(),
+        });
+        Ok(())
+    }
 }
 
 impl JournalFile {

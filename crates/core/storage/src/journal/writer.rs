@@ -8,6 +8,8 @@ use std::{
     },
 };
 
+use stele_base_env::is_out_of_space;
+
 use super::{JournalFile, NewFile};
 use crate::{
     Block, BlockSequence, Error, Options, ShardDirectory,
@@ -30,6 +32,11 @@ impl Written {
     /// Which block.
     pub fn sequence(&self) -> BlockSequence {
         self.sequence
+    }
+
+    /// How large it is.
+    pub fn size_bytes(&self) -> u64 {
+        u64::from(self.size_bytes)
     }
 }
 
@@ -117,7 +124,7 @@ impl JournalWriter {
             return Err(Error::io("write", &self.file.path, earlier));
         }
         let done = operation(self);
-        self.has_failed = done.is_err();
+        self.has_failed = matches!(&done, Err(error) if !error.is_for_want_before_a_sync());
         done
     }
 
@@ -126,12 +133,12 @@ impl JournalWriter {
         if !self.is_file_empty() && self.position + size_bytes > self.file_size_bytes_max {
             self.start_file()?;
         }
-        self.allocate(self.position + size_bytes)?;
-        if size_bytes < ZEROED_FOR_SIZE_BYTES_MAX {
-            self.zero_ahead(self.position + size_bytes)?;
-        }
         let position = self.position;
-        self.position += size_bytes;
+        let end = position + size_bytes;
+        self.allocate(end)?;
+        if size_bytes < ZEROED_FOR_SIZE_BYTES_MAX {
+            self.zero_ahead(end)?;
+        }
         // Where zeroes or nothing follows, that marks the end.
         let marked = block.ended.len() as u64;
         let length = (self.stale.saturating_sub(position)).clamp(size_bytes, marked);
@@ -140,6 +147,7 @@ impl JournalWriter {
         file.file
             .write_at(position, bytes)
             .at("write", &file.path)?;
+        self.position = end;
         self.next = block.sequence.next();
         Ok(Written {
             sequence: block.sequence,
@@ -156,13 +164,15 @@ impl JournalWriter {
             return Ok(());
         }
         let stepped = end.next_multiple_of(PREALLOCATION_STEP_BYTES);
-        let target = stepped.min(self.file_size_bytes_max).max(end);
+        let mut target = stepped.min(self.file_size_bytes_max).max(end);
+        // What is taken ahead of a full disk would be missing elsewhere.
+        if target > end && !self.directory.may_take_ahead(target - self.allocated) {
+            target = end;
+        }
         let file = &self.file;
         let allocated = match file.file.preallocate(target) {
             // The last of the space is still good for what is at hand.
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
-                file.file.preallocate(end).map(|()| end)
-            }
+            Err(error) if is_out_of_space(&error) => file.file.preallocate(end).map(|()| end),
             done => done.map(|()| target),
         };
         self.allocated = allocated.at("preallocate", &file.path)?;
@@ -178,7 +188,11 @@ impl JournalWriter {
         let length = usize::try_from(target - end).expect("it is at most the limit");
         let file = &self.file;
         let zeroes = vec![0; length];
-        file.file.write_at(end, &zeroes).at("write", &file.path)?;
+        match file.file.write_at(end, &zeroes) {
+            // Where space can't be taken ahead. It goes without them.
+            Err(error) if is_out_of_space(&error) => return Ok(()),
+            written => written.at("write", &file.path)?,
+        }
         self.written = target;
         Ok(())
     }
@@ -189,10 +203,14 @@ impl JournalWriter {
         Ok(())
     }
 
-    /// Makes the current file whole and starts the next.
+    /// Makes the current file whole and starts the next. Where there is no room for that one, the
+    /// current one can still be written to.
     fn start_file(&mut self) -> Result<(), Error> {
         let file = &self.file;
         file.file.truncate(self.position).at("cut", &file.path)?;
+        self.stale = self.position;
+        self.allocated = self.position;
+        self.written = self.position;
         self.sync_file()?;
         let NewFile {
             file,

@@ -8,20 +8,36 @@ use super::ReadIndex;
 use crate::{
     checkpoint::{Checkpoint, CheckpointPlan, Floors},
     journal::{JournalFile, Retired},
-    limits::JOURNAL_SIZES_MAX,
+    limits::{CLOSED_SIZE_BYTES_MIN, DEAD_SEGMENTS_BYTES_MAX, JOURNAL_SIZES_MAX},
 };
 
 impl ReadIndex {
-    /// Whether the oldest data has lain in the journal for longer than is set, in the only file
-    /// there is: the caller then has [`crate::Journal::seal`] close it.
+    /// Whether the only journal file there is should be closed, by [`crate::Journal::seal`]: its
+    /// oldest data has lain there for longer than is set, or its space is needed.
     pub fn should_rotate(&self, now: Timestamp) -> bool {
-        self.journal.closed().next().is_none() && self.is_too_old(now)
+        let is_only = self.journal.closed().next().is_none();
+        is_only && (self.is_too_old(now) || self.is_needed())
     }
 
-    /// Whether closed journal files should be checkpointed: because of the journal's size, or
-    /// because of the oldest one's age. Not while a checkpoint is under way.
+    /// Whether there is something to checkpoint: closed journal files, because of the journal's
+    /// size, of the oldest one's age, or since space is low, or segments that nobody is entitled to
+    /// any more. Not while a checkpoint is under way.
     pub fn should_checkpoint(&self, now: Timestamp) -> bool {
-        !self.is_checkpointing && !self.files_to_checkpoint(now).is_empty()
+        !self.is_checkpointing && (self.is_due(now) || self.has_dead_segments())
+    }
+
+    /// Whether that should be at once: what is given back is waited for, or is much.
+    pub fn should_checkpoint_at_once(&self, now: Timestamp) -> bool {
+        let is_much = self.dead_size_bytes() >= DEAD_SEGMENTS_BYTES_MAX;
+        (self.space.is_low || is_much) && !self.has_abandoned && self.should_checkpoint(now)
+    }
+
+    /// What the next checkpoint copies at most, if it is of one file only.
+    pub fn copied_next_bytes(&self) -> u64 {
+        if self.is_checkpointing {
+            return 0;
+        }
+        self.journal.oldest_size_bytes()
     }
 
     /// Whether so much of the journal isn't checkpointed that nothing that adds to it is to be
@@ -84,6 +100,8 @@ impl ReadIndex {
         }
         self.is_checkpointing = false;
         self.has_abandoned = false;
+        self.has_checkpointed = true;
+        self.listed_size_bytes = checkpoint.listed_size_bytes;
         let files = self.journal.remove_before(checkpoint.through);
         let retired = Retired::new(&checkpoint.directory, files);
         if checkpoint.left.is_empty() {
@@ -105,10 +123,44 @@ impl ReadIndex {
         since.is_some_and(|since| now.since_ms(since) > self.options.journal_age_ms_max)
     }
 
+    fn is_due(&self, now: Timestamp) -> bool {
+        !self.files_to_checkpoint(now).is_empty()
+    }
+
+    /// Whether segments lie below the starts of their partitions, and are worth a checkpoint. What
+    /// an earlier process has left isn't known of before the first one.
+    fn has_dead_segments(&self) -> bool {
+        let dead_size_bytes = self.dead_size_bytes();
+        let is_looked_for = self.space.is_low && (dead_size_bytes > 0 || !self.has_checkpointed);
+        is_looked_for || dead_size_bytes >= DEAD_SEGMENTS_BYTES_MAX
+    }
+
+    fn dead_size_bytes(&self) -> u64 {
+        self.listed_size_bytes
+            .saturating_sub(self.segments_size_bytes)
+    }
+
+    /// Whether the space of the file that is being written is needed, and is some.
+    fn is_needed(&self) -> bool {
+        let options = &self.options;
+        let size_bytes_min = CLOSED_SIZE_BYTES_MIN.min(options.journal_file_size_bytes_max / 4);
+        self.space.is_low && self.journal.size_bytes() >= size_bytes_min
+    }
+
     /// The oldest closed files: all of them where the oldest is too old, else as many as bring
     /// the journal down to three quarters of its size, so that none is due again at once.
-    /// Where that is very much, some of it is checkpointed first.
+    /// Where that is very much, some of it is checkpointed first. While space is low, as many as
+    /// there is room to copy.
     fn files_to_checkpoint(&self, now: Timestamp) -> Vec<Arc<JournalFile>> {
+        if self.space.is_low {
+            let mut copied_bytes = 0;
+            let closed = self.journal.closed().take_while(|(_, size_bytes)| {
+                let is_first = copied_bytes == 0;
+                copied_bytes += size_bytes;
+                is_first || copied_bytes <= self.space.copied_bytes_max
+            });
+            return closed.map(|(file, _)| file.clone()).collect();
+        }
         if self.is_too_old(now) {
             return self
                 .journal

@@ -77,6 +77,11 @@ impl JournalFiles {
         self.files.iter().map(|file| file.size_bytes).sum()
     }
 
+    /// How large the oldest file is.
+    pub(crate) fn oldest_size_bytes(&self) -> u64 {
+        self.files.front().map_or(0, |oldest| oldest.size_bytes)
+    }
+
     /// Since when the oldest block lies in the journal.
     pub(crate) fn oldest_since(&self) -> Option<Timestamp> {
         let oldest = self.files.front()?;

@@ -16,6 +16,8 @@ pub(crate) struct Leftovers {
 #[derive(Debug)]
 struct Left {
     names: Vec<String>,
+    /// Of the logs alone.
+    size_bytes: u64,
     /// Shared with all who may still read one of them.
     readers: Arc<SegmentFiles>,
 }
@@ -28,7 +30,12 @@ impl Leftovers {
             .flat_map(|segment| [segment.log_name(), segment.index_name()])
             .collect();
         if !names.is_empty() {
-            self.lock().push(Left { names, readers });
+            let size_bytes = segments.iter().map(|segment| segment.size_bytes).sum();
+            self.lock().push(Left {
+                names,
+                size_bytes,
+                readers,
+            });
         }
     }
 
@@ -38,18 +45,28 @@ impl Leftovers {
         left.iter().flat_map(|left| left.names.clone()).collect()
     }
 
+    /// How much they take, without their indexes.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.lock().iter().map(|left| left.size_bytes).sum()
+    }
+
     /// Removes those that nobody reads. Who may read what went with one checkpoint may also read
     /// what went with a later one.
     pub(crate) fn remove_unread(directory: &ShardDirectory) -> Result<(), Error> {
+        let leftovers = &directory.leftovers;
         let mut names = Vec::new();
-        {
-            let mut left = directory.leftovers.lock();
+        let unread = {
+            let left = leftovers.lock();
             let is_unread = |left: &&Left| Arc::strong_count(&left.readers) == 1;
-            let unread = left.iter().take_while(is_unread).count();
-            left.drain(..unread)
-                .for_each(|left| names.extend(left.names));
-        }
-        directory.store.delete(&names)
+            let unread = left.iter().take_while(is_unread);
+            unread
+                .map(|left| names.extend_from_slice(&left.names))
+                .count()
+        };
+        directory.store.delete(&names)?;
+        // Only those who remove them take them out, and others are put behind them.
+        leftovers.lock().drain(..unread);
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Left>> {

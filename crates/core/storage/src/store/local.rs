@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use stele_base_env::{Disk, DiskFile, OpenMode};
+use stele_base_env::{Disk, DiskFile, OpenMode, is_out_of_files};
 
 use super::{ObjectWriter, SegmentStore, local_writer::LocalWriter, open_files::OpenFiles};
 use crate::{
@@ -28,23 +28,32 @@ pub(super) const UNFINISHED: &str = ".tmp";
 pub(crate) struct LocalStore {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) root: PathBuf,
-    open: OpenFiles,
+    pub(super) open: OpenFiles,
 }
 
 impl LocalStore {
     /// A store in the directory `root`, which exists.
-    pub(crate) fn new(disk: Arc<dyn Disk>, root: &Path) -> Self {
+    /// Between reads at most so many of its files stay open, and as many wait for a sync.
+    pub(crate) fn new(disk: Arc<dyn Disk>, root: &Path, open_files_max: usize) -> Self {
         Self {
             disk,
             root: root.to_owned(),
-            open: OpenFiles::default(),
+            open: OpenFiles::new(open_files_max),
         }
     }
 
     fn open_file(&self, name: &str) -> Result<Arc<dyn DiskFile>, Error> {
         let path = self.locate(name);
         // Opened without the lock: one slow open doesn't hold up the others.
-        let file = match self.disk.open(&path, OpenMode::Read) {
+        let opened = match self.disk.open(&path, OpenMode::Read) {
+            // Those that were kept are worth less than one that is asked for.
+            Err(error) if is_out_of_files(&error) => {
+                drop(self.open.give_up_all());
+                self.disk.open(&path, OpenMode::Read)
+            }
+            opened => opened,
+        };
+        let file = match opened {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(Error::Gone { path });
             }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     Error,
-    directory::sync_dir,
+    directory::{remove_file_if_any, sync_dir},
     error::AtPath,
     limits::{GROUP_SYNC_MIN, UNSYNCED_FILES_MAX, UNSYNCED_SIZE_BYTES_MAX},
 };
@@ -41,6 +41,9 @@ pub(super) struct LocalWriter<'a> {
     unsynced_bytes: usize,
     /// Directories with new entries.
     directories: BTreeSet<PathBuf>,
+    /// All files that were begun, by the paths that they get.
+    begun: Vec<PathBuf>,
+    is_finished: bool,
 }
 
 /// A file that isn't an object yet.
@@ -64,6 +67,8 @@ impl<'a> LocalWriter<'a> {
             written: Vec::new(),
             unsynced_bytes: 0,
             directories: BTreeSet::new(),
+            begun: Vec::new(),
+            is_finished: false,
         })
     }
 
@@ -124,7 +129,8 @@ impl<'a> LocalWriter<'a> {
         self.flush()?;
         self.written.extend(self.current.take());
         let is_much = self.unsynced_bytes >= UNSYNCED_SIZE_BYTES_MAX;
-        if is_much || self.written.len() >= UNSYNCED_FILES_MAX {
+        let files_max = UNSYNCED_FILES_MAX.min(self.store.open.count_max());
+        if is_much || self.written.len() >= files_max {
             self.put_in_place()?;
         }
         Ok(())
@@ -170,6 +176,7 @@ impl ObjectWriter for LocalWriter<'_> {
         let mut path = object.clone().into_os_string();
         path.push(UNFINISHED);
         let path = PathBuf::from(path);
+        self.begun.push(object.clone());
         let file = self.create(&path)?;
         self.note_directories(&object);
         self.current = Some(Unfinished {
@@ -201,7 +208,27 @@ impl ObjectWriter for LocalWriter<'_> {
     fn finish(mut self: Box<Self>) -> Result<(), Error> {
         self.end()?;
         self.put_in_place()?;
-        self.sync_directories()
+        self.sync_directories()?;
+        self.is_finished = true;
+        Ok(())
+    }
+}
+
+/// What wasn't finished goes at once: where there was no room for it, its space is needed.
+impl Drop for LocalWriter<'_> {
+    fn drop(&mut self) {
+        if self.is_finished {
+            return;
+        }
+        for object in mem::take(&mut self.begun) {
+            let mut unfinished = object.clone().into_os_string();
+            unfinished.push(UNFINISHED);
+            for path in [object, unfinished.into()] {
+                if let Err(error) = remove_file_if_any(&*self.store.disk, &path) {
+                    tracing::debug!(%error, "an unfinished object is left");
+                }
+            }
+        }
     }
 }
 

@@ -9,12 +9,10 @@ use std::{
 use hashbrown::HashMap;
 use stele_base_env::DiskFile;
 
-use crate::limits::OPEN_FILES_MAX;
-
 /// The files that were read last, by their objects' names.
-#[derive(Default)]
 pub(super) struct OpenFiles {
     files: Mutex<Files>,
+    count_max: usize,
 }
 
 #[derive(Default)]
@@ -30,6 +28,24 @@ struct OpenFile {
 }
 
 impl OpenFiles {
+    pub(super) fn new(count_max: usize) -> Self {
+        Self {
+            files: Mutex::default(),
+            count_max,
+        }
+    }
+
+    /// How many there may be.
+    pub(super) fn count_max(&self) -> usize {
+        self.count_max
+    }
+
+    /// Gives up all of them.
+    pub(super) fn give_up_all(&self) -> Vec<Arc<dyn DiskFile>> {
+        let mut files = self.lock();
+        files.by_name.drain().map(|(_, open)| open.file).collect()
+    }
+
     pub(super) fn find(&self, name: &str) -> Option<Arc<dyn DiskFile>> {
         let mut files = self.lock();
         files.uses += 1;
@@ -43,7 +59,7 @@ impl OpenFiles {
     pub(super) fn keep(&self, name: &str, file: &Arc<dyn DiskFile>) -> Option<Arc<dyn DiskFile>> {
         let mut files = self.lock();
         let mut given_up = None;
-        if files.by_name.len() >= OPEN_FILES_MAX {
+        if files.by_name.len() >= self.count_max {
             let oldest = files.by_name.iter().min_by_key(|(_, open)| open.last_use);
             if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
                 given_up = files.by_name.remove(&oldest);

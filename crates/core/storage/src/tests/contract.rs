@@ -325,7 +325,7 @@ fn a_partition_made_after_the_floors_were_taken_is_not_taken_for_deleted() {
         shard.parts.writer.seal().unwrap();
         shard.commit().unwrap();
         let checkpoint = shard.checkpoint_above(floors).unwrap();
-        let retired = shard.install(checkpoint);
+        let mut retired = shard.install(checkpoint);
         retired.release().unwrap();
         assert_filled(&shard, 1, 0, 10);
         assert_filled(&shard, 3, 0, 10);
@@ -344,7 +344,7 @@ fn everything_is_readable_between_the_pieces_in_which_a_checkpoint_is_taken_over
         let late = NOW.plus_ms(SMALL.journal_age_ms_max + 1);
         let mut checkpoint = shard.checkpoint_above(shard.floors()).unwrap();
         let mut pieces = 0;
-        let retired = loop {
+        let mut retired = loop {
             let retired = shard.parts.index.install_checkpoint(&mut checkpoint, 1);
             assert_filled(&shard, 1, 0, 40);
             pieces += 1;

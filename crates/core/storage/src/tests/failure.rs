@@ -153,7 +153,7 @@ fn a_checkpoint_without_space_leaves_all_as_it_was() {
     }
     disk.limit(Some(0));
     let error = shard.checkpoint().unwrap_err();
-    assert!(error.is_storage_full(), "{error}");
+    assert!(error.is_for_want(), "{error}");
     shard.parts.index.abandon_checkpoint();
     // Without a restart.
     disk.limit(None);
@@ -172,6 +172,156 @@ fn a_checkpoint_without_space_leaves_all_as_it_was() {
     assert_eq!(shard.values(partition(1, 0)).len(), 60);
     shard.checkpoint_all().unwrap();
     assert_eq!(shard.values(partition(1, 0)).len(), 60);
+}
+
+/// A shard with several partitions, closed files, segments of earlier checkpoints and some below
+/// the floors.
+fn shard_to_checkpoint(disk: &MemoryDisk) -> Shard {
+    let mut shard = shard_on(disk);
+    for at in 0..40u8 {
+        let partition = partition(1 + u64::from(at % 3), 0);
+        shard.append(&[partition], &batch(&[&[at; 500]]));
+        shard.control(&[at]);
+        shard.commit().unwrap();
+        if at == 20 {
+            shard.checkpoint_all().unwrap();
+        }
+    }
+    shard.floors.insert(partition(2, 0), Offset(7));
+    shard.control(b"acknowledged");
+    shard.parts.writer.seal().unwrap();
+    shard.commit().unwrap();
+    shard
+}
+
+/// What there is above the floors.
+fn kept(shard: &Shard) -> Vec<Vec<(u64, Vec<u8>)>> {
+    let values = |log: u64| {
+        let mut values = shard.values(partition(log, 0));
+        values.retain(|(offset, _)| log != 2 || *offset >= 7);
+        values
+    };
+    (1..4).map(values).collect()
+}
+
+/// Something that runs out after so many operations, and whether it has; there is more from then on.
+type Want = (fn(&MemoryDisk, u64), fn(&MemoryDisk) -> bool);
+
+const NO_ROOM: Want = (MemoryDisk::fill_after, MemoryDisk::take_filled);
+const NO_FILES: Want = (
+    MemoryDisk::run_out_of_files_after,
+    MemoryDisk::take_out_of_files,
+);
+
+#[test]
+fn no_room_at_any_point_of_a_checkpoint_is_no_damage() {
+    checkpoint_in_want(NO_ROOM);
+}
+
+#[test]
+fn no_descriptors_at_any_point_of_a_checkpoint_are_no_damage() {
+    checkpoint_in_want(NO_FILES);
+}
+
+fn checkpoint_in_want((run_out_after, take_run_out): Want) {
+    for operations in 0.. {
+        let disk = MemoryDisk::default();
+        let mut shard = shard_to_checkpoint(&disk);
+        let expected = kept(&shard);
+        run_out_after(&disk, operations);
+        let plan = shard
+            .parts
+            .index
+            .plan_checkpoint(shard.floors(), NOW.plus_ms(1_000_000));
+        let replay = &mut State::default();
+        let checkpointed = shard.parts.checkpointer.checkpoint(&plan, replay);
+        drop(plan);
+        let mut left = None;
+        match checkpointed {
+            Ok(checkpoint) => {
+                let mut retired = shard.install(checkpoint);
+                if let Err(error) = retired.release() {
+                    assert!(error.is_for_want(), "{operations}: {error}");
+                    left = Some(retired);
+                }
+            }
+            Err(error) => {
+                assert!(error.is_for_want(), "{operations}: {error}");
+                shard.parts.index.abandon_checkpoint();
+            }
+        }
+        let has_run_out = take_run_out(&disk);
+        for loss in [Loss::Nothing, Loss::Everything, Loss::Some(operations)] {
+            let started = shard_on(&disk.after(loss));
+            assert_eq!(kept(&started), expected, "{operations} {loss:?}");
+            assert_eq!(started.state, shard.state, "{operations} {loss:?}");
+        }
+        // Once there is room, in the same process.
+        left.iter_mut().for_each(|left| left.release().unwrap());
+        shard.append(&[partition(3, 0)], &batch(&[b"later"]));
+        shard.commit().unwrap();
+        shard.checkpoint_all().unwrap();
+        shard.checkpoint_all().unwrap();
+        let expected = kept(&shard);
+        let started = shard_on(&disk.after(Loss::Everything));
+        assert_eq!(kept(&started), expected, "{operations}");
+        assert_eq!(started.state, shard.state, "{operations}");
+        if !has_run_out {
+            assert!(operations > 10, "a checkpoint does that much");
+            return;
+        }
+    }
+}
+
+#[test]
+fn what_a_checkpoint_had_no_room_for_takes_none() {
+    let disk = MemoryDisk::default();
+    let mut shard = shard_to_checkpoint(&disk);
+    let before = disk.files();
+    disk.limit(Some(disk.used_bytes() + 5_000));
+    assert!(shard.checkpoint().unwrap_err().is_for_want());
+    assert_eq!(disk.files(), before);
+}
+
+#[test]
+fn a_journal_for_which_there_was_no_room_goes_on_once_there_is() {
+    journal_in_want(NO_ROOM, 5);
+}
+
+#[test]
+fn a_journal_for_which_there_was_no_descriptor_goes_on_once_there_is() {
+    journal_in_want(NO_FILES, 2);
+}
+
+fn journal_in_want((run_out_after, take_run_out): Want, operations_min: u64) {
+    for operations in 0.. {
+        let disk = MemoryDisk::default();
+        let mut shard = shard_on(&disk);
+        shard.append(&[partition(1, 0)], &batch(&[&[b'x'; 3_000]]));
+        shard.commit().unwrap();
+        shard.append(&[partition(1, 0)], &batch(&[&[b'y'; 3_000]]));
+        let block = shard.parts.builder.finish(shard.synced);
+        shard.parts.index.install(&block);
+        run_out_after(&disk, operations);
+        let mut appended = shard.parts.writer.append(&block);
+        let has_run_out = take_run_out(&disk);
+        if let Err(error) = &appended {
+            if !error.is_for_want_before_a_sync() {
+                // What a failed sync left isn't known.
+                assert!(matches!(error, Error::Io { action: "sync", .. }), "{error}");
+                continue;
+            }
+            appended = shard.parts.writer.append(&block);
+        }
+        shard.parts.index.written(&appended.unwrap(), NOW);
+        shard.synced = shard.parts.writer.sync().unwrap();
+        let started = shard_on(&disk.after(Loss::Everything));
+        assert_eq!(started.values(partition(1, 0)).len(), 2, "{operations}");
+        if !has_run_out {
+            assert!(operations >= operations_min, "it begins a file");
+            return;
+        }
+    }
 }
 
 #[test]
@@ -203,7 +353,7 @@ fn low_space_is_told_and_has_a_margin() {
     let disk = MemoryDisk::default();
     let shard = shard_on(&disk);
     let mut guard = SpaceGuard::new(&shard.directory, 800);
-    assert!(!guard.check().unwrap().is_low);
+    assert!(!guard.check(0, 0).unwrap().is_low);
     let used = u64::MAX - disk.free_bytes(Path::new(PATH)).unwrap();
     for (free_bytes, is_low) in [
         (800, false),
@@ -213,8 +363,8 @@ fn low_space_is_told_and_has_a_margin() {
         (850, false),
     ] {
         disk.limit(Some(used + free_bytes));
-        let space = guard.check().unwrap();
-        assert_eq!((space.free_bytes, space.is_low), (free_bytes, is_low));
+        let space = guard.check(0, 0).unwrap();
+        assert_eq!((space.left_bytes, space.is_low), (free_bytes, is_low));
     }
 }
 

@@ -138,7 +138,7 @@ impl Model {
     fn assert_read(&self, shard: &Shard) {
         let index = &shard.parts.index;
         let counted = index.counted_segments_size_bytes();
-        assert_eq!(index.usage().segments_size_bytes, counted);
+        assert_eq!(index.read_segments_size_bytes(), counted);
         for (id, values) in &self.values {
             let floor = self.floors.get(id).copied().unwrap_or(0);
             let read = shard.values(*id);

@@ -16,7 +16,7 @@ const ROOT: &str = "/store";
 
 fn on_every_store(test: fn(&dyn SegmentStore)) {
     let directory = tempfile::tempdir().unwrap();
-    test(&LocalStore::new(Arc::new(LocalDisk), directory.path()));
+    test(&LocalStore::new(Arc::new(LocalDisk), directory.path(), 8));
     test(&on(&new_disk()));
     test(&MemoryStore::default());
 }
@@ -29,7 +29,7 @@ fn new_disk() -> MemoryDisk {
 }
 
 fn on(disk: &MemoryDisk) -> LocalStore {
-    LocalStore::new(Arc::new(disk.clone()), Path::new(ROOT))
+    LocalStore::new(Arc::new(disk.clone()), Path::new(ROOT), 8)
 }
 
 fn put_all(store: &dyn SegmentStore, objects: &[(&str, &[u8])]) -> Result<(), Error> {

@@ -20,6 +20,7 @@ fn limits() -> Limits {
     Limits {
         front: "echo",
         connections_max: 10,
+        sockets: Sockets::default(),
         drain_max: None,
         meter: None,
     }
@@ -101,6 +102,30 @@ async fn one_connection_too_many_is_closed_and_room_is_given_again() {
     // The server needs a moment to notice.
     loop {
         let mut third = TcpStream::connect(echo.address).await.unwrap();
+        if third.read_u8().await.is_ok() {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn fronts_share_sockets_and_one_too_many_is_closed() {
+    let sockets = Sockets::at_most(2);
+    let limits = || Limits {
+        sockets: sockets.clone(),
+        ..limits()
+    };
+    let (one, other) = (Echo::start(limits()).await, Echo::start(limits()).await);
+    let first = one.client().await;
+    let _second = other.client().await;
+    for echo in [&one, &other] {
+        let mut third = TcpStream::connect(echo.address).await.unwrap();
+        assert!(third.read_u8().await.is_err());
+    }
+    drop(first);
+    // The server needs a moment to notice.
+    loop {
+        let mut third = TcpStream::connect(other.address).await.unwrap();
         if third.read_u8().await.is_ok() {
             return;
         }

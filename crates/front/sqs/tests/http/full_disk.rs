@@ -9,6 +9,20 @@ fn handle(message: &Value) -> Value {
 }
 
 #[tokio::test]
+async fn what_queues_may_take_below_the_reserve_has_an_end() {
+    let server = Server::start().await;
+    let url = server.queue("q", json!({})).await;
+    server.disk().fill_disk_for_definitions().await;
+    let create = json!({"QueueName": "another"});
+    let (status, refused) = server.json("CreateQueue", &create).await;
+    assert_eq!(status, 503, "{refused}");
+    assert_eq!(server.queue("q", json!({})).await, url);
+    server.disk().empty_disk().await;
+    server.ok("CreateQueue", create).await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn without_space_sending_is_unavailable_and_receiving_and_deleting_go_on() {
     let server = Server::start().await;
     let url = server.queue("q", json!({})).await;
@@ -26,10 +40,11 @@ async fn without_space_sending_is_unavailable_and_receiving_and_deleting_go_on()
     let entry = &refused["Failed"][0];
     let is_told = status == 503 || (entry["SenderFault"] == false && entry["Id"] == "1");
     assert!(is_told, "{status} {refused}");
-    let (status, _) = server
-        .json("CreateQueue", &json!({"QueueName": "another"}))
+    // A client that starts now may need a queue for its answers.
+    let another = server.queue("another", json!({})).await;
+    server
+        .ok("DeleteQueue", json!({ "QueueUrl": another }))
         .await;
-    assert_eq!(status, 503);
 
     // A client that starts now makes sure of its queue first.
     assert_eq!(server.queue("q", json!({})).await, url);

@@ -10,20 +10,21 @@ impl Process {
     /// Every shard looks at the space: what waits for some is due with the next tick.
     pub(crate) fn look_at_space(&mut self) {
         for site in &mut self.sites {
-            site.look_at_space();
+            // No spares are given up: the disk has room.
+            drop(site.shard.look_at_space());
         }
     }
 
     /// Looks at the space, applies retention, and plans a checkpoint where one is due.
     pub(crate) fn maintain(&mut self, shard: usize, now: Timestamp) -> Result<(), Error> {
         let site = &mut self.sites[shard];
-        site.look_at_space();
-        if let Some(spares) = site.guard.take_spares() {
+        if let Some(mut spares) = site.shard.look_at_space() {
             spares.release()?;
         }
         site.shard.maintain(now);
         if site.shard.should_rotate(now) && site.blocks.is_empty() {
             site.writer.seal()?;
+            site.shard.want_block();
         }
         if let Some(plan) = site.shard.plan_checkpoint(now) {
             site.plan = Some(plan);
@@ -42,13 +43,14 @@ impl Process {
             }
         } else if let Some(checkpoint) = site.checkpoint.take() {
             site.shard.checkpointed(checkpoint);
-        } else if let Some(retired) = site.retired.take() {
+        } else if let Some(mut retired) = site.retired.take() {
             retired.release()?;
         } else if let Some(plan) = site.plan.take() {
-            let checkpoint = site
-                .checkpointer
-                .checkpoint(&plan, &mut Replayed::default())?;
-            site.checkpoint = Some(checkpoint);
+            let replay = &mut Replayed::default();
+            match site.checkpointer.checkpoint(&plan, replay) {
+                Err(error) if error.is_for_want() => site.shard.abandon_checkpoint(),
+                checkpoint => site.checkpoint = Some(checkpoint?),
+            }
         }
         Ok(())
     }
@@ -63,12 +65,6 @@ impl Process {
 }
 
 impl Site {
-    fn look_at_space(&mut self) {
-        if let Ok(space) = self.guard.check() {
-            self.shard.set_blocked(space.is_low);
-        }
-    }
-
     fn has_to_checkpoint(&self) -> bool {
         self.shard.has_checkpoint_piece()
             || self.plan.is_some()

@@ -110,10 +110,10 @@ impl Process {
         for mut opened in opened {
             opened.shard.limit_pieces(settings.piece_records);
             opened.shard.keep_unread_for(settings.unread_kept_ms);
+            let guard = SpaceGuard::new(&opened.directory, settings.reserve_bytes);
+            opened.shard.guard_space(guard);
             opened.recover(epoch, now)?;
-            process
-                .sites
-                .push(Site::new(opened, settings.reserve_bytes));
+            process.sites.push(Site::new(opened));
         }
         let shards = 0..process.sites.len();
         let states = shards.map(|shard| process.state_of(shard)).collect();
@@ -127,18 +127,17 @@ impl Process {
 }
 
 impl Site {
-    fn new(opened: Opened, reserve_bytes: u64) -> Self {
+    fn new(opened: Opened) -> Self {
         let Opened {
             shard,
             writer,
             checkpointer,
-            directory,
+            ..
         } = opened;
         Self {
             shard,
             writer,
             checkpointer,
-            guard: SpaceGuard::new(&directory, reserve_bytes),
             blocks: VecDeque::new(),
             untold: Progress::default(),
             told: VecDeque::new(),

@@ -24,6 +24,10 @@ impl Run {
         let now = self.now;
         let done = self.process.as_mut().map(|process| process.stop(now));
         if let Some(Err(error)) = done {
+            // A stop without room ends like a crash.
+            if error.is_for_want() {
+                return self.crash();
+            }
             return self.survive(Err(error));
         }
         self.listen()?;

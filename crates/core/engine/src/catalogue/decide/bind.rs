@@ -7,7 +7,7 @@ use stele_base_types::{Name, Timestamp};
 
 use super::{arguments_allowed, change, unchanged};
 use crate::{
-    Argument, BindingTarget, CatalogueError, CatalogueRecord, Command, Decision, State,
+    Adds, Argument, BindingTarget, CatalogueError, CatalogueRecord, Command, Decision, State,
     catalogue::{
         Catalogue, predeclared,
         virtual_host::{BoundExchange, VirtualHost},
@@ -39,7 +39,7 @@ impl Command for Bind {
     type Reply = ();
     type Error = CatalogueError;
 
-    const ADDS_DATA: bool = true;
+    const ADDS: Adds = Adds::Definitions;
 
     fn decide(self, state: &State, _now: Timestamp) -> Result<Decision<()>, CatalogueError> {
         let host = state.catalogue.host(&self.vhost)?;

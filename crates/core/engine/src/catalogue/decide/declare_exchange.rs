@@ -4,7 +4,7 @@ use stele_base_types::{Name, Timestamp};
 
 use super::{arguments_allowed, change, same, unchanged};
 use crate::{
-    Arguments, CatalogueError, CatalogueRecord, Command, Contradiction, Decision, Exchange,
+    Adds, Arguments, CatalogueError, CatalogueRecord, Command, Contradiction, Decision, Exchange,
     ExchangeKind, State,
 };
 
@@ -32,7 +32,7 @@ impl Command for DeclareExchange {
     type Reply = ();
     type Error = CatalogueError;
 
-    const ADDS_DATA: bool = true;
+    const ADDS: Adds = Adds::Definitions;
 
     fn decide(self, state: &State, _now: Timestamp) -> Result<Decision<()>, CatalogueError> {
         let host = state.catalogue.host(&self.vhost)?;

@@ -6,7 +6,7 @@ use stele_base_types::{LogId, Name, Timestamp};
 
 use super::{define, partitions_allowed, same, settings_allowed, unchanged};
 use crate::{
-    CatalogueError, Command, Decision, Durability, Facet, LedgerConfig, Lifetime, LogConfig,
+    Adds, CatalogueError, Command, Decision, Durability, Facet, LedgerConfig, Lifetime, LogConfig,
     LogDefinition, Retention, Settings, State, catalogue::Catalogue,
 };
 
@@ -112,7 +112,7 @@ impl Command for DeclareLog {
     type Reply = Declared;
     type Error = CatalogueError;
 
-    const ADDS_DATA: bool = true;
+    const ADDS: Adds = Adds::Definitions;
 
     fn decide(self, state: &State, now: Timestamp) -> Result<Decision<Declared>, CatalogueError> {
         let catalogue = &state.catalogue;

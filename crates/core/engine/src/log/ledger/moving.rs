@@ -22,8 +22,8 @@ use stele_base_types::{LogId, Offset, PartitionIndex, Timestamp};
 
 use super::{Ledger, Run, SettleItem, Site, ledger_record};
 use crate::{
-    Append, AppendTarget, Columns, Command, Decision, LedgerId, LinkCommand, MoveError, Schedule,
-    State,
+    Adds, Append, AppendTarget, Columns, Command, Decision, LedgerId, LinkCommand, MoveError,
+    Schedule, State,
     limits::MOVE_HEADERS_BYTES_MAX,
     log::{Logs, record::LedgerRecord},
     stored::stored_fields,
@@ -110,7 +110,7 @@ impl Command for Move {
     type Reply = ();
     type Error = MoveError;
 
-    const ADDS_DATA: bool = true;
+    const ADDS: Adds = Adds::Messages;
 
     fn decide(self, state: &State, now: Timestamp) -> Result<Decision, MoveError> {
         self.record.check()?;

@@ -1,0 +1,164 @@
+"""A small file system is filled by each protocol in turn: nothing ends, nothing is lost, and what goes makes room."""
+
+import threading
+
+from checks import check, equal, eventually
+from small_disk import Amqp, FREE_SECONDS, Kafka, RESERVE_MIB, Sqs, bodies, is_there, sends_again, small_disk
+
+# Once nothing is kept any more, and publishing goes on.
+LITTLE_BYTES = 8 << 20
+
+
+def fill(front, name):
+    """Sends until nothing is taken any more; gives what was acknowledged."""
+    acknowledged = front.send(name, bodies(front))
+    front.disk.runs()
+    # What is being consumed must find room for its acknowledgements.
+    if front.disk.free_bytes() < RESERVE_MIB * 1_000_000 // 2:
+        raise AssertionError(f"{front.disk.free_bytes()} bytes are free of a reserve of {RESERVE_MIB} MiB")
+    if len(acknowledged) * front.BODY_BYTES < 20_000_000:
+        raise AssertionError(f"only {len(acknowledged)} messages were taken")
+    return acknowledged
+
+
+def consuming_makes_room(kind):
+    with small_disk() as disk:
+        front = kind(disk)
+        front.make("full")
+        for number in range(2):
+            acknowledged = fill(front, "full")
+            # Whoever consumes may have to define something first.
+            front.make(f"another-{number}")
+            is_there(front.empty("full"), acknowledged)
+            sends_again(front, "full")
+            front.empty("full")
+        disk.runs()
+
+
+def deleting_makes_room(kind):
+    with small_disk() as disk:
+        front = kind(disk)
+        front.make("full")
+        fill(front, "full")
+        front.make("another")
+        front.remove("full")
+        sends_again(front, "another")
+
+        def few_segments():
+            return disk.metric("stele_segments_bytes") <= LITTLE_BYTES
+
+        eventually(few_segments, FREE_SECONDS)
+
+
+def what_is_full_survives_a_kill(kind):
+    with small_disk() as disk:
+        front = kind(disk)
+        front.make("full")
+        acknowledged = fill(front, "full")
+        disk.server.kill()
+        disk.server.start()
+        is_there(front.empty("full"), acknowledged)
+        sends_again(front, "full")
+
+
+def no_room_at_all_is_waited_for(kind):
+    """Others take what is left while messages come in: those wait, or are refused, and none is lost."""
+    with small_disk() as disk:
+        front = kind(disk)
+        front.make("full")
+        acknowledged = []
+        sending = threading.Thread(target=lambda: acknowledged.extend(front.send("full", bodies(front))))
+        sending.start()
+        while disk.metric("stele_appended_records_total") < 5:
+            disk.runs()
+        with disk.filled():
+            sending.join()
+            disk.runs()
+        is_there(front.empty("full"), acknowledged)
+        sends_again(front, "full")
+
+
+@check
+def amqp_consuming_makes_room():
+    consuming_makes_room(Amqp)
+
+
+@check
+def amqp_deleting_makes_room():
+    deleting_makes_room(Amqp)
+
+
+@check
+def amqp_survives_a_kill():
+    what_is_full_survives_a_kill(Amqp)
+
+
+@check
+def amqp_waits_for_room():
+    no_room_at_all_is_waited_for(Amqp)
+
+
+@check
+def kafka_consuming_makes_room():
+    consuming_makes_room(Kafka)
+
+
+@check
+def kafka_deleting_makes_room():
+    deleting_makes_room(Kafka)
+
+
+@check
+def kafka_survives_a_kill():
+    what_is_full_survives_a_kill(Kafka)
+
+
+@check
+def kafka_waits_for_room():
+    no_room_at_all_is_waited_for(Kafka)
+
+
+@check
+def sqs_consuming_makes_room():
+    consuming_makes_room(Sqs)
+
+
+@check
+def sqs_deleting_makes_room():
+    deleting_makes_room(Sqs)
+
+
+@check
+def sqs_survives_a_kill():
+    what_is_full_survives_a_kill(Sqs)
+
+
+@check
+def sqs_waits_for_room():
+    no_room_at_all_is_waited_for(Sqs)
+
+
+@check
+def all_protocols_fill_it_together():
+    with small_disk() as disk:
+        fronts = [kind(disk) for kind in (Amqp, Kafka, Sqs)]
+        acknowledged = {}
+        for front in fronts:
+            front.make(type(front).__name__)
+
+        def send(front):
+            name = type(front).__name__
+            acknowledged[name] = front.send(name, bodies(front))
+
+        sending = [threading.Thread(target=send, args=(front,)) for front in fronts]
+        for each in sending:
+            each.start()
+        for each in sending:
+            each.join()
+        disk.runs()
+        for front in fronts:
+            name = type(front).__name__
+            is_there(front.empty(name), acknowledged[name])
+        for front in fronts:
+            sends_again(front, type(front).__name__)
+        equal(disk.metric("stele_blocked"), 0)

@@ -59,6 +59,10 @@ pub const ATTEMPTS_MAX: usize = 20_000;
 /// Fifty of the largest tags that SQS has fit.
 pub const DEFINITION_BYTES_MAX: usize = 256 << 10;
 
+/// Consumers of a pool (an AMQP channel) on one shard: each takes about 500 bytes here, and all are
+/// looked at when the pool's limit makes room.
+pub const POOL_CONSUMERS_MAX: usize = 10_000;
+
 /// Partitions of a log: bounds what one declaration can make the engine allocate.
 pub const PARTITIONS_MAX: u32 = 10_000;
 

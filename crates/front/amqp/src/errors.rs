@@ -258,6 +258,8 @@ impl Told for LogError {
             Self::Exclusive => subject.in_exclusive_use(),
             // A fault of our own: this front chooses the ids of consumers.
             Self::ConsumerExists => Fault::internal(self.to_string()),
+            // As RabbitMQ has it where `consumer_max_per_channel` is set.
+            Self::TooManyConsumers => Fault::not_allowed(format!("{self} per channel")),
             Self::OffsetOutOfRange { .. } => Fault::precondition(self.to_string()),
         }
     }
@@ -321,5 +323,14 @@ mod tests {
             "ACCESS_REFUSED - queue 'q1' in vhost '/' in exclusive use"
         );
         assert!(!fault.code.hard);
+    }
+
+    #[test]
+    fn a_channel_with_very_many_consumers_takes_no_more_as_rabbitmq_writes_it() {
+        let error = broker::Error::Refused(LogError::TooManyConsumers);
+        assert_eq!(
+            Subject::queue("q1", "/").fault(error).text(),
+            "NOT_ALLOWED - reached maximum (10000) of consumers per channel"
+        );
     }
 }

@@ -92,6 +92,7 @@ impl Told for LogError {
             | Self::InUse
             | Self::NotEmpty
             | Self::ConsumerExists
+            | Self::TooManyConsumers
             | Self::OffsetOutOfRange { .. } => internal(&self),
         }
     }

@@ -2,7 +2,7 @@
 
 use stele_base_types::{Offset, PartitionId, ProducerEpoch, Sequence};
 
-use crate::Contradiction;
+use crate::{Contradiction, limits::POOL_CONSUMERS_MAX};
 
 /// A refusal of what is asked of a log or its ledger: nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +28,9 @@ pub enum LogError {
     /// A session's consumer of that id exists already.
     #[error("consumer exists")]
     ConsumerExists,
+    /// A pool (an AMQP channel) has as many consumers as it may have.
+    #[error("reached maximum ({POOL_CONSUMERS_MAX}) of consumers")]
+    TooManyConsumers,
     /// The offset is before the partition's start or after its end.
     #[error("offset {offset} is outside {start}..={end}")]
     OffsetOutOfRange {

@@ -6,6 +6,7 @@ use stele_base_types::{ConsumerId, LogId, SessionId, Timestamp};
 use super::{Ledger, ledger_record};
 use crate::{
     Command, Decision, Durability, LedgerId, LogError, LogRecord, Record, State,
+    limits::POOL_CONSUMERS_MAX,
     log::{Log, record::LedgerRecord},
 };
 
@@ -96,6 +97,13 @@ impl Command for Subscribe {
         let mut others = ledger.demand.subscribers();
         if (terms.exclusive && !is_alone) || others.any(|other| other.exclusive) {
             return Err(LogError::Exclusive);
+        }
+        let pool = state
+            .logs
+            .indexes
+            .pool((terms.consumer.session, terms.pool));
+        if pool.is_some_and(|pool| pool.members.len() >= POOL_CONSUMERS_MAX) {
+            return Err(LogError::TooManyConsumers);
         }
         let record = LedgerRecord::Subscribed(Box::new(terms));
         Ok(done(ledger_record(log, ledger.id, record)))

@@ -390,3 +390,30 @@ fn a_short_run_weighs_as_much_as_the_work_that_it_is() {
     assert!(leased(1) * 32 > 2_000);
     assert!(leased(256) * 6 < 2_000);
 }
+
+#[test]
+fn a_pool_has_so_many_consumers_and_another_once_one_has_gone() {
+    let mut shard = Shard::with(queue_config());
+    let most = crate::limits::POOL_CONSUMERS_MAX as u64;
+    let terms = |id, pool| Subscription {
+        pool,
+        ..subscribe(consumer(1, id))
+    };
+    let mut ask = |id, pool| {
+        let terms = terms(id, pool);
+        shard.run(Subscribe { log: LOG, terms })
+    };
+    for id in 0..most {
+        ask(id, 1).expect("there is room");
+    }
+    assert_eq!(ask(most, 1), Err(LogError::TooManyConsumers));
+    assert_eq!(ask(most, 2), Ok(()), "another channel");
+    let gone = consumer(1, 0);
+    let ended = shard.run(Unsubscribe {
+        log: LOG,
+        consumer: gone,
+    });
+    ended.expect("it ends");
+    let terms = terms(0, 1);
+    assert_eq!(shard.run(Subscribe { log: LOG, terms }), Ok(()));
+}

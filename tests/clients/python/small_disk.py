@@ -148,7 +148,10 @@ class Sqs:
             endpoint_url=f"http://127.0.0.1:{self.disk.server.ports['sqs']}",
             aws_access_key_id="a",
             aws_secret_access_key="b",
-            config=botocore.config.Config(retries={"max_attempts": 0}, read_timeout=PATIENCE_SECONDS),
+            # It may be refused for the moment in which a journal file is given back.
+            config=botocore.config.Config(
+                retries={"mode": "standard", "total_max_attempts": 4}, read_timeout=PATIENCE_SECONDS
+            ),
         )
 
     def make(self, name):

@@ -33,40 +33,46 @@ pub(crate) struct OpenFiles {
     pub(crate) clients: usize,
 }
 
+/// Raises the soft limit to the hard one, and gives what is allowed then.
+pub(crate) fn raise() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of open files can't be raised");
+    }
+    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(allowed).unwrap_or(usize::MAX)
+}
+
 impl OpenFiles {
-    /// Raises the soft limit to the hard one and divides what that allows. Says where it is too
-    /// little for what is set.
-    pub(crate) fn raise(settings: &Settings, shards: u16) -> Self {
-        let limit = getrlimit(Resource::Nofile);
-        let raised = Rlimit {
-            current: limit.maximum,
-            maximum: limit.maximum,
-        };
-        if let Err(error) = setrlimit(Resource::Nofile, raised) {
-            tracing::warn!(%error, "the limit of open files can't be raised");
-        }
-        let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-        let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
-        let journal = usize::from(shards) * journal_files(settings);
-        let divided = Self::divide(allowed, journal, shards);
+    /// Divides what is allowed.
+    pub(crate) fn of(allowed: usize, settings: &Settings, shards: usize) -> Self {
+        let journal = shards.saturating_mul(journal_files(settings));
+        Self::divide(allowed, journal, shards)
+    }
+
+    /// Says where clients have less than is set.
+    pub(crate) fn tell_if_few(&self, allowed: usize, settings: &Settings) {
         let wanted = FRONTS.saturating_mul(settings.limits.connections);
-        if divided.clients < wanted {
+        if self.clients < wanted {
             tracing::warn!(
                 allowed,
-                storage = journal + divided.cached,
-                clients = divided.clients,
+                clients = self.clients,
                 wanted,
                 "fewer open files are allowed than connections are configured: raise ulimit -n or \
                  LimitNOFILE, or lower limits.connections"
             );
         }
-        divided
     }
 
-    fn divide(allowed: usize, journal: usize, shards: u16) -> Self {
-        let cached = (allowed / 8).min(CACHED_MAX * usize::from(shards));
+    fn divide(allowed: usize, journal: usize, shards: usize) -> Self {
+        let cached = (allowed / 8).min(CACHED_MAX.saturating_mul(shards));
         let admin = (allowed / 16).min(ADMIN_MAX);
-        let clients = allowed.saturating_sub(journal + cached + admin + OTHERS);
+        let storage = journal.saturating_add(cached);
+        let clients = allowed.saturating_sub(storage.saturating_add(admin + OTHERS));
         Self {
             cached,
             admin,

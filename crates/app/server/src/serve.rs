@@ -23,7 +23,7 @@ use crate::{
     hosts,
     listeners::Listeners,
     logging,
-    open_files::OpenFiles,
+    open_files::{self, OpenFiles},
     panics, ports_file,
     signals::Signals,
     storage, users,
@@ -71,7 +71,8 @@ async fn serve(options: &Options, is_text: bool) -> anyhow::Result<()> {
     let addresses = listeners.addresses();
 
     let state = Arc::new(admin::State::new(options.version, Arc::clone(&clock)));
-    let open_files = OpenFiles::raise(settings, storage::shards(settings));
+    let allowed = open_files::raise();
+    let open_files = OpenFiles::of(allowed, settings, storage::shards(settings).into());
     let admin = Admin::start(settings, Arc::clone(&state), listeners.admin, open_files)?;
 
     let (broker, running) = tokio::select! {
@@ -91,6 +92,9 @@ async fn serve(options: &Options, is_text: bool) -> anyhow::Result<()> {
         version: options.version,
         clock: Arc::clone(&clock),
     };
+    // A directory keeps the number of shards that it was made with.
+    let open_files = OpenFiles::of(allowed, settings, broker.shard_counts().len());
+    open_files.tell_if_few(allowed, settings);
     let sockets = Sockets::at_most(open_files.clients);
     let mut fronts = Fronts::new(&context, settings, &broker, sockets);
     fronts.kafka(listeners.kafka)?;

@@ -487,6 +487,8 @@ impl Run {
             self.court.judge(events)?;
             self.listen()?;
         }
+        // What they held may go to those who wait: for as long as these ask for.
+        self.run_until_idle()?;
         // Past every deadline, also of leases from before the clock was set back.
         self.now = self.latest.plus_ms(3_600_000);
         self.tick()?;

@@ -13,5 +13,5 @@ mod shifted_clock;
 pub use broker::TestBroker;
 pub use counted::counted;
 pub use declaration::queue;
-pub use message::{claiming, message, unopenable};
+pub use message::{claiming, compressed, message, unopenable};
 pub use shard::first_shard;

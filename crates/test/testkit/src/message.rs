@@ -1,7 +1,7 @@
 //! What is published where only its value matters.
 
 use stele_base_types::Timestamp;
-use stele_wire_batch::{Batch, BatchBuilder, Body, NewRecord};
+use stele_wire_batch::{Batch, BatchBuilder, Body, HEADER_SIZE_BYTES, NewRecord};
 
 /// A record with this value, without a key, from a time long past.
 pub fn message(value: &str) -> Batch {
@@ -24,11 +24,31 @@ pub fn claiming(batch: &Batch, count: u32) -> Batch {
 
 /// A batch that says that it is compressed, and isn't.
 pub fn unopenable(batch: &Batch) -> Batch {
-    const ZSTD: u8 = 4;
     let mut bytes = batch.bytes().to_vec();
     bytes[ATTRIBUTES] |= ZSTD;
     Batch::new(bytes.into()).expect("its header is consistent")
 }
+
+/// The batch with its records compressed by zstd.
+pub fn compressed(batch: &Batch) -> Batch {
+    let (header, records) = batch.bytes().split_at(HEADER_SIZE_BYTES);
+    let records = zstd::stream::encode_all(records, 3).expect("memory is written");
+    let mut bytes = [header, &records].concat();
+    let length = i32::try_from(bytes.len() - LENGTH_FIELD.end).expect("a batch's length is one");
+    bytes[LENGTH_FIELD].copy_from_slice(&length.to_be_bytes());
+    bytes[ATTRIBUTES] |= ZSTD;
+    let checksum = crc32c::crc32c(&bytes[CHECKED_FROM..]);
+    bytes[CHECKSUM].copy_from_slice(&checksum.to_be_bytes());
+    Batch::new(bytes.into()).expect("its header is consistent")
+}
+
+/// The compression in a batch's attributes.
+const ZSTD: u8 = 4;
+
+/// The field that counts what follows it, and the checksum of what follows that.
+const LENGTH_FIELD: std::ops::Range<usize> = 8..12;
+const CHECKSUM: std::ops::Range<usize> = 17..21;
+const CHECKED_FROM: usize = 21;
 
 /// The lower octet of a batch's attributes (RecordBatch v2), and the fields that say how many
 /// records there are.

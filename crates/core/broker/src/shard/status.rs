@@ -42,6 +42,8 @@ pub struct ShardStatus {
     pub backlog_bytes: u64,
     /// Whether publishing is refused for want of space.
     pub is_blocked: bool,
+    /// Bytes that groups hold in memory: their members, and their offsets.
+    pub groups_bytes: u64,
     /// What the storage holds.
     pub usage: Usage,
 }
@@ -143,6 +145,7 @@ impl Shard {
     }
 
     fn status_with(&self, sums: ShardStatus) -> ShardStatus {
+        let groups = self.state.groups.bytes();
         ShardStatus {
             appended_records: self.counters.appended_records,
             appended_bytes: self.counters.appended_bytes,
@@ -150,6 +153,7 @@ impl Shard {
             sessions: self.sessions.len() as u64,
             backlog_bytes: self.backlog_bytes() as u64,
             is_blocked: self.is_blocked,
+            groups_bytes: (groups.members + groups.offsets) as u64,
             usage: self.index.usage(),
             ..sums
         }

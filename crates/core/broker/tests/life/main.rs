@@ -5,6 +5,7 @@
 )]
 
 mod moving;
+mod reading;
 mod sessions;
 
 use std::{sync::Arc, time::Duration};

@@ -109,7 +109,13 @@ impl Figures {
             let line = |it: &Use| (vec![("kind", it.kind.to_owned())], signed(value(it) as u64));
             self.memory.iter().map(line).collect()
         };
-        let used = each(|it| it.used_bytes);
+        let mut used = each(|it| it.used_bytes);
+        let shards = |value: fn(&ShardStatus) -> u64| self.shards.iter().map(value).sum();
+        let cache = shards(|it| it.usage.cache_size_bytes as u64);
+        let groups = shards(|it| it.groups_bytes);
+        for (kind, bytes) in [("cache", cache), ("groups", groups)] {
+            used.push((vec![("kind", kind.to_owned())], signed(bytes)));
+        }
         let help = "Memory that clients make the process hold";
         page.gauge("memory", help, Some(Unit::Bytes), used)?;
         let limits = each(|it| it.max_bytes);
@@ -426,6 +432,8 @@ mod tests {
             "stele_checkpoint_pause_duration_seconds_count{shard=\"0\"} 0",
             "stele_unreadable_batches_total 5",
             "stele_memory_bytes{kind=\"requests\"} 0",
+            "stele_memory_bytes{kind=\"cache\"} 0",
+            "stele_memory_bytes{kind=\"groups\"} 0",
             "stele_memory_limit_bytes{kind=\"requests\"} 140000",
             "stele_memory_waiting{kind=\"requests\"} 0",
         ] {

@@ -196,6 +196,9 @@ impl Connection {
                 self.waiting.push(number);
             }
         }
+        if self.waiting.is_empty() {
+            self.outgoing.forget_wanted();
+        }
         Ok(())
     }
 

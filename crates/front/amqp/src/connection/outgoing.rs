@@ -87,6 +87,12 @@ impl Outgoing {
         }
     }
 
+    /// Nothing waits for memory any more.
+    pub(super) fn forget_wanted(&mut self) {
+        self.wanted = None;
+        self.granted = Share::NONE;
+    }
+
     /// Whether others wait for memory, too.
     pub(super) fn is_short(&self) -> bool {
         self.memory.is_short(Kind::Responses)

@@ -1,0 +1,282 @@
+"""What clients can make the process hold: each attack with its ceiling, and a neighbour who goes on."""
+
+import contextlib
+import multiprocessing
+import pathlib
+import socket
+import statistics
+import threading
+import time
+
+import raw_clients as raw
+from checks import check_of_stele, equal, eventually
+from confluent_kafka import Producer
+from own_server import own_server
+
+MIB = 1 << 20
+CEILING_MIB = 512
+
+# As large as one message in a batch may be.
+LARGE = 1_000_000
+
+SETTINGS = {"STELE_LIMITS__MEMORY": f"{CEILING_MIB}MiB", "STELE_LOG__LEVEL": "warn"}
+
+
+def status_mib(server, field):
+    lines = pathlib.Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) // 1024 for line in lines if line.startswith(field))
+
+
+def neighbour(port, stop, answered):
+    """A client of SQS that sends a small message and receives one, again and again."""
+    opened = raw.connect(port)
+    url = raw.queue_url(port, "neighbour")
+    opened.sendall(raw.sqs(port, "CreateQueue", QueueName="neighbour"))
+    raw.read_http(opened)
+    took = []
+    while not stop.is_set():
+        for action, fields in (("SendMessage", {"MessageBody": "hello"}), ("ReceiveMessage", {})):
+            began = time.monotonic()
+            opened.sendall(raw.sqs(port, action, QueueUrl=url, **fields))
+            code, _ = raw.read_http(opened)
+            took.append(time.monotonic() - began)
+            if code != 200:
+                answered.put(f"{action}: {code}")
+                return
+        time.sleep(0.002)
+    answered.put(took)
+
+
+@contextlib.contextmanager
+def bounded(**settings):
+    """A server with a ceiling, which it must keep to; its neighbour must be answered meanwhile."""
+    with own_server(**SETTINGS, **settings) as server:
+        stop, answered = multiprocessing.Event(), multiprocessing.Queue()
+        other = multiprocessing.Process(target=neighbour, args=(server.ports["sqs"], stop, answered), daemon=True)
+        other.start()
+        try:
+            yield server
+        finally:
+            stop.set()
+            took = answered.get(timeout=60)
+            other.join(60)
+        if isinstance(took, str):
+            raise AssertionError(f"the neighbour was refused: {took}")
+        peak = status_mib(server, "VmHWM")
+        p99 = statistics.quantiles(took, n=100)[98] * 1000
+        print(f"  peak {peak} MiB, {len(took)} requests of a neighbour, p99 {p99:.1f} ms, longest {max(took) * 1000:.0f} ms")
+        if peak > CEILING_MIB:
+            raise AssertionError(f"{peak} MiB of {CEILING_MIB}")
+
+
+def all_at_once(count, action):
+    """Runs it in so many threads, and gives what they return."""
+    results = [None] * count
+    def run(at):
+        results[at] = action(at)
+    threads = [threading.Thread(target=run, args=(at,), daemon=True) for at in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def count_of(opened, queue):
+    opened.sendall(raw.method(1, 50, 10, b"\0\0" + raw.short_string(queue) + b"\x01" + b"\0\0\0\0"))
+    payload = raw.read_frame(opened)[2]
+    return int.from_bytes(payload[-8:-4], "big")
+
+
+@check_of_stele
+def publishers_without_confirms_are_slowed_down():
+    with bounded() as server:
+        port = server.ports["amqp"]
+        with raw.amqp(port) as opened:
+            raw.declare(opened, "flood")
+        message = raw.publish("flood", bytes(MIB))
+
+        def flood(_):
+            with raw.amqp(port) as opened:
+                for _ in range(40):
+                    opened.sendall(message)
+                # What it asks comes behind what it published.
+                return count_of(opened, "flood")
+
+        all_at_once(40, flood)
+        with raw.amqp(port) as opened:
+            eventually(lambda: count_of(opened, "flood") == 1600)
+
+
+def small_batches_that_are_large(server, topic, count):
+    """Compressed batches of a few kilobytes with a record of 100 MiB each."""
+    producer = Producer(
+        {
+            "bootstrap.servers": f"127.0.0.1:{server.ports['kafka']}",
+            "compression.type": "zstd",
+            "message.max.bytes": 1_000_000_000,
+            "linger.ms": 0,
+        }
+    )
+    failed = []
+    for _ in range(count):
+        producer.produce(topic, bytes(100 * MIB), on_delivery=lambda error, _: failed.append(error) if error else None)
+        producer.flush()
+    equal(failed, [])
+
+
+@check_of_stele
+def compressed_batches_are_opened_one_after_the_other():
+    with bounded() as server:
+        small_batches_that_are_large(server, "bombs", 5)
+
+        def look(_):
+            with raw.connect(server.ports["kafka"]) as opened:
+                opened.sendall(raw.list_offsets("bombs", 1))
+                return len(raw.read_kafka(opened))
+
+        equal(len(set(all_at_once(64, look))), 1)
+        with raw.amqp(server.ports["amqp"]) as opened:
+            raw.consume(opened, "bombs")
+            got = 0
+            while got < 5 * 100 * MIB:
+                part = opened.recv(MIB)
+                if not part:
+                    raise AssertionError(f"closed after {got} bytes")
+                got += len(part)
+
+
+@check_of_stele
+def large_messages_behind_small_ones_are_delivered_as_they_are_read():
+    with bounded() as server:
+        port = server.ports["amqp"]
+        with raw.amqp(port) as opened:
+            raw.declare(opened, "backlog")
+            opened.sendall(raw.publish("backlog", b"small") * 300)
+            for _ in range(100):
+                opened.sendall(raw.publish("backlog", bytes(8 * MIB)))
+            eventually(lambda: count_of(opened, "backlog") == 400)
+        with contextlib.ExitStack() as stack:
+            readers = [stack.enter_context(raw.amqp(port)) for _ in range(10)]
+            for reader in readers:
+                raw.consume(reader, "backlog")
+            # They read a little, and no more.
+            for reader in readers:
+                raw.exactly(reader, 100)
+            time.sleep(3)
+
+
+def filled_topic(server, topic, mib):
+    producer = Producer({"bootstrap.servers": f"127.0.0.1:{server.ports['kafka']}", "linger.ms": 0, "message.max.bytes": 1_040_000})
+    for _ in range(mib):
+        producer.produce(topic, bytes(LARGE))
+        producer.poll(0)
+    equal(producer.flush(60), 0)
+
+
+@check_of_stele
+def fetches_that_nobody_reads_are_bounded_together():
+    with bounded() as server:
+        filled_topic(server, "unread", 64)
+        with contextlib.ExitStack() as stack:
+            for _ in range(300):
+                opened = stack.enter_context(raw.connect(server.ports["kafka"]))
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                opened.sendall(raw.fetch("unread", 0))
+            # One that reads gets what it asks for.
+            for _ in range(20):
+                with raw.connect(server.ports["kafka"]) as reader:
+                    reader.sendall(raw.fetch("unread", 0))
+                    if len(raw.read_kafka(reader)) < LARGE:
+                        raise AssertionError("a fetch that is read holds no batch")
+
+
+@check_of_stele
+def receives_that_nobody_reads_are_bounded_together():
+    with bounded() as server:
+        port = server.ports["sqs"]
+        with raw.amqp(server.ports["amqp"]) as opened:
+            raw.declare(opened, "unread")
+            for _ in range(300):
+                opened.sendall(raw.publish("unread", b'"' * (MIB - 1000)))
+            eventually(lambda: count_of(opened, "unread") == 300)
+        with contextlib.ExitStack() as stack:
+            url = raw.queue_url(port, "unread")
+            for _ in range(200):
+                opened = stack.enter_context(raw.connect(port))
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                opened.sendall(raw.sqs(port, "ReceiveMessage", QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=1))
+            time.sleep(5)
+
+
+@check_of_stele
+def bodies_that_never_end_are_bounded_together():
+    with bounded() as server:
+        with contextlib.ExitStack() as stack:
+            unfinished = raw.publish("nowhere", bytes(16 * MIB))[: -1 * MIB]
+
+            def begin(_):
+                with contextlib.suppress(OSError):
+                    opened = stack.enter_context(raw.amqp(server.ports["amqp"]))
+                    opened.settimeout(5)
+                    opened.sendall(unfinished)
+
+            all_at_once(40, begin)
+            # Others publish large bodies meanwhile, one after the other.
+            with raw.amqp(server.ports["amqp"]) as opened:
+                raw.declare(opened, "through")
+                for _ in range(5):
+                    opened.sendall(raw.publish("through", bytes(8 * MIB)))
+                equal(count_of(opened, "through"), 5)
+
+
+@check_of_stele
+def claims_without_bytes_take_nothing():
+    with bounded() as server:
+        with contextlib.ExitStack() as stack:
+            for _ in range(100):
+                opened = stack.enter_context(raw.connect(server.ports["kafka"]))
+                opened.sendall((100 * MIB).to_bytes(4, "big") + bytes(70_000))
+                opened = stack.enter_context(raw.connect(server.ports["sqs"]))
+                opened.sendall(raw.sqs_head(server.ports["sqs"], "SendMessage", 4 * MIB) + b" " * 70_000)
+            began = time.monotonic()
+            filled_topic(server, "large", 20)
+            took = time.monotonic() - began
+            if took > 20:
+                raise AssertionError(f"20 MiB took {took:.1f} s beside them")
+
+
+@check_of_stele
+def requests_that_stop_before_their_ends_give_way():
+    with bounded() as server:
+        with contextlib.ExitStack() as stack:
+            def begin(_):
+                with contextlib.suppress(OSError):
+                    opened = stack.enter_context(raw.connect(server.ports["kafka"]))
+                    opened.settimeout(5)
+                    opened.sendall((90 * MIB).to_bytes(4, "big") + bytes(80 * MIB))
+
+            all_at_once(12, begin)
+            filled_topic(server, "large", 20)
+
+
+@check_of_stele
+def long_polls_take_little():
+    with bounded() as server:
+        port = server.ports["sqs"]
+        with raw.connect(port) as opened:
+            opened.sendall(raw.sqs(port, "CreateQueue", QueueName="empty"))
+            raw.read_http(opened)
+        url = raw.queue_url(port, "empty")
+        before = status_mib(server, "VmRSS")
+        with contextlib.ExitStack() as stack:
+            for _ in range(3000):
+                opened = stack.enter_context(raw.connect(port))
+                opened.sendall(raw.sqs(port, "ReceiveMessage", QueueUrl=url, WaitTimeSeconds=20))
+            with raw.connect(port) as opened:
+                opened.sendall(raw.sqs(port, "ReceiveMessage", QueueUrl=url))
+                raw.read_http(opened)
+            now = status_mib(server, "VmRSS")
+            print(f"  3,000 long polls: {now} MiB, {before} before")
+            if now > 100:
+                raise AssertionError(f"3,000 long polls take {now} MiB")

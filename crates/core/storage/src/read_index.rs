@@ -77,6 +77,8 @@ pub struct ReadIndex {
     partitions: HashMap<PartitionId, PartitionReads>,
     /// Of all partitions.
     segments_size_bytes: u64,
+    /// What of the journal is still read, of all partitions.
+    runs_size_bytes: u64,
     cache: BlockCache,
     journal: JournalFiles,
     segment_files: Arc<SegmentFiles>,
@@ -102,6 +104,7 @@ impl ReadIndex {
             options: *options,
             partitions: HashMap::new(),
             segments_size_bytes: 0,
+            runs_size_bytes: 0,
             cache: BlockCache::new(options.cache_size_bytes_max, next),
             journal: JournalFiles::default(),
             segment_files: Arc::new(SegmentFiles::new(&directory.store)),
@@ -132,10 +135,17 @@ impl ReadIndex {
     /// Tells that no reader is entitled to what is before `start`. Frees what is kept in memory
     /// for it; what is on disk goes with the next checkpoint.
     pub fn advance_start(&mut self, partition: PartitionId, start: Offset) {
+        self.change(partition, |reads| reads.advance_start(start));
+    }
+
+    /// Changes what is known of a partition.
+    fn change(&mut self, partition: PartitionId, change: impl FnOnce(&mut PartitionReads)) {
         let reads = self.partitions.entry(partition).or_default();
         self.segments_size_bytes -= reads.segments_size_bytes();
-        reads.advance_start(start);
+        self.runs_size_bytes -= reads.runs_size_bytes();
+        change(reads);
         self.segments_size_bytes += reads.segments_size_bytes();
+        self.runs_size_bytes += reads.runs_size_bytes();
     }
 
     /// Forgets the partitions of a deleted log, of which there were so many. What is on disk goes
@@ -145,17 +155,19 @@ impl ReadIndex {
             let partition = PartitionId::new(log, PartitionIndex(index));
             if let Some(reads) = self.partitions.remove(&partition) {
                 self.segments_size_bytes -= reads.segments_size_bytes();
+                self.runs_size_bytes -= reads.runs_size_bytes();
             }
         }
     }
 
     /// Forgets the partitions of all logs but some.
     pub fn retain_logs(&mut self, mut keep: impl FnMut(LogId) -> bool) {
-        let total = &mut self.segments_size_bytes;
+        let (segments, runs) = (&mut self.segments_size_bytes, &mut self.runs_size_bytes);
         self.partitions.retain(|partition, reads| {
             let is_kept = keep(partition.log);
             if !is_kept {
-                *total -= reads.segments_size_bytes();
+                *segments -= reads.segments_size_bytes();
+                *runs -= reads.runs_size_bytes();
             }
             is_kept
         });
@@ -221,6 +233,7 @@ impl ReadIndex {
 
     /// Notes one append of a block that was installed or recovered.
     pub(crate) fn note_append(&mut self, sequence: BlockSequence, appended: &Appended) {
+        self.runs_size_bytes += u64::from(appended.batch_size_bytes);
         self.partitions
             .entry(appended.target.partition)
             .or_default()
@@ -241,10 +254,7 @@ impl ReadIndex {
     pub(crate) fn add_segments(&mut self, partition: PartitionId, segments: Vec<Segment>) {
         let size_bytes: u64 = segments.iter().map(|segment| segment.size_bytes).sum();
         self.listed_size_bytes += size_bytes;
-        let reads = self.partitions.entry(partition).or_default();
-        self.segments_size_bytes -= reads.segments_size_bytes();
-        reads.set_segments(segments);
-        self.segments_size_bytes += reads.segments_size_bytes();
+        self.change(partition, |reads| reads.set_segments(segments));
     }
 
     /// The size of all segments that are read, as it is kept.
@@ -258,5 +268,15 @@ impl ReadIndex {
     pub(crate) fn counted_segments_size_bytes(&self) -> u64 {
         let segments = self.partitions.values().flat_map(PartitionReads::segments);
         segments.map(|segment| segment.size_bytes).sum()
+    }
+
+    /// What of the journal is read, as it is kept and as it is counted.
+    #[cfg(test)]
+    pub(crate) fn read_runs_size_bytes(&self) -> [u64; 2] {
+        let counted = self
+            .partitions
+            .values()
+            .map(PartitionReads::runs_size_bytes);
+        [self.runs_size_bytes, counted.sum()]
     }
 }

@@ -171,6 +171,8 @@ pub struct Space {
     pub left_bytes: u64,
     /// Messages are to be refused.
     pub is_low: bool,
+    /// They soon may be: what nobody needs any more is to go before.
+    pub is_nearly_low: bool,
     /// What a checkpoint may copy beyond its first file.
     pub copied_bytes_max: u64,
 }
@@ -180,6 +182,7 @@ impl Space {
     pub(crate) const PLENTY: Self = Self {
         left_bytes: u64::MAX,
         is_low: false,
+        is_nearly_low: false,
         copied_bytes_max: u64::MAX,
     };
 }
@@ -230,6 +233,7 @@ impl SpaceGuard {
         Space {
             left_bytes,
             is_low: self.is_low,
+            is_nearly_low: self.is_low || left_bytes / 2 < self.kept_bytes(Purpose::Messages),
             copied_bytes_max: left_bytes.saturating_sub(self.reserve_bytes / 2),
         }
     }

@@ -29,7 +29,7 @@ impl ReadIndex {
     /// Whether that should be at once: what is given back is waited for, or is much.
     pub fn should_checkpoint_at_once(&self, now: Timestamp) -> bool {
         let is_much = self.dead_size_bytes() >= DEAD_SEGMENTS_BYTES_MAX;
-        (self.space.is_low || is_much) && !self.has_abandoned && self.should_checkpoint(now)
+        (self.is_space_wanted() || is_much) && !self.has_abandoned && self.should_checkpoint(now)
     }
 
     /// What the next checkpoint copies at most, if it is of one file only.
@@ -88,11 +88,11 @@ impl ReadIndex {
         let rest = checkpoint.segments.len().saturating_sub(partitions_max);
         for (partition, segments) in checkpoint.segments.drain(rest..) {
             // A partition that was removed meanwhile stays so.
-            if let Some(reads) = self.partitions.get_mut(&partition) {
-                self.segments_size_bytes -= reads.segments_size_bytes();
-                reads.set_segments(segments);
-                self.segments_size_bytes += reads.segments_size_bytes();
-                reads.remove_runs_before(checkpoint.through);
+            if self.partitions.contains_key(&partition) {
+                self.change(partition, |reads| {
+                    reads.set_segments(segments);
+                    reads.remove_runs_before(checkpoint.through);
+                });
             }
         }
         if !checkpoint.segments.is_empty() {
@@ -131,8 +131,10 @@ impl ReadIndex {
     /// an earlier process has left isn't known of before the first one.
     fn has_dead_segments(&self) -> bool {
         let dead_size_bytes = self.dead_size_bytes();
-        let is_looked_for = self.space.is_low && (dead_size_bytes > 0 || !self.has_checkpointed);
-        is_looked_for || dead_size_bytes >= DEAD_SEGMENTS_BYTES_MAX
+        let is_wanted = self.space.is_nearly_low && dead_size_bytes > 0;
+        is_wanted
+            || (self.space.is_low && !self.has_checkpointed)
+            || dead_size_bytes >= DEAD_SEGMENTS_BYTES_MAX
     }
 
     fn dead_size_bytes(&self) -> u64 {
@@ -142,17 +144,34 @@ impl ReadIndex {
 
     /// Whether the space of the file that is being written is needed, and is some.
     fn is_needed(&self) -> bool {
+        self.is_space_wanted() && self.is_journal_some()
+    }
+
+    /// Whether what can be given back is to be: space is low, or it soon may be and most of the
+    /// journal isn't needed any more.
+    fn is_space_wanted(&self) -> bool {
+        let dead_size_bytes = self
+            .journal
+            .size_bytes()
+            .saturating_sub(self.runs_size_bytes);
+        let is_mostly_dead = dead_size_bytes > self.journal.size_bytes() / 2;
+        let is_worth_it = is_mostly_dead && self.is_journal_some();
+        self.space.is_low
+            || (self.space.is_nearly_low && (is_worth_it || self.dead_size_bytes() > 0))
+    }
+
+    fn is_journal_some(&self) -> bool {
         let options = &self.options;
         let size_bytes_min = CLOSED_SIZE_BYTES_MIN.min(options.journal_file_size_bytes_max / 4);
-        self.space.is_low && self.journal.size_bytes() >= size_bytes_min
+        self.journal.size_bytes() >= size_bytes_min
     }
 
     /// The oldest closed files: all of them where the oldest is too old, else as many as bring
     /// the journal down to three quarters of its size, so that none is due again at once.
-    /// Where that is very much, some of it is checkpointed first. While space is low, as many as
-    /// there is room to copy.
+    /// Where that is very much, some of it is checkpointed first. While space is wanted, as many
+    /// as there is room to copy.
     fn files_to_checkpoint(&self, now: Timestamp) -> Vec<Arc<JournalFile>> {
-        if self.space.is_low {
+        if self.is_space_wanted() {
             let mut copied_bytes = 0;
             let closed = self.journal.closed().take_while(|(_, size_bytes)| {
                 let is_first = copied_bytes == 0;

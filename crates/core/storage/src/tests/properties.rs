@@ -139,6 +139,8 @@ impl Model {
         let index = &shard.parts.index;
         let counted = index.counted_segments_size_bytes();
         assert_eq!(index.read_segments_size_bytes(), counted);
+        let [kept, counted] = index.read_runs_size_bytes();
+        assert_eq!(kept, counted);
         for (id, values) in &self.values {
             let floor = self.floors.get(id).copied().unwrap_or(0);
             let read = shard.values(*id);

@@ -157,6 +157,31 @@ fn what_is_not_needed_goes_at_once_when_space_is_short() {
 }
 
 #[test]
+fn what_is_not_needed_goes_before_messages_are_refused() {
+    let disk = MemoryDisk::default();
+    let mut shard = shard_with_dead_data(&disk);
+    shard.append(&[partition(2, 0)], &batch(&[b"kept"]));
+    shard.commit().unwrap();
+    let reserve_bytes = 100_000;
+    disk.limit(Some(disk.used_bytes() + reserve_bytes * 3 / 2));
+    let mut guard = SpaceGuard::new(&shard.directory, reserve_bytes);
+    let space = guard.check(0, 0).unwrap();
+    assert!(!space.is_low && space.is_nearly_low);
+    shard.parts.index.note_space(space);
+    assert!(make_room(&mut shard) > 0);
+    let kept_bytes = size_of(&disk, "log");
+    assert!((1..200).contains(&kept_bytes), "{kept_bytes}");
+    assert_eq!(shard.values(partition(2, 0)).len(), 1);
+    // What is needed isn't copied to and fro.
+    for _ in 0..40 {
+        shard.append(&[partition(2, 0)], &batch(&[&[b'x'; 500]]));
+        shard.commit().unwrap();
+    }
+    shard.parts.index.note_space(guard.check(0, 0).unwrap());
+    assert_eq!(make_room(&mut shard), 0);
+}
+
+#[test]
 fn so_it_does_after_a_restart() {
     let disk = MemoryDisk::default();
     drop(shard_with_dead_data(&disk));

@@ -181,6 +181,9 @@ impl Connection {
             self.held = Some(command);
             return;
         }
+        if let Command::Publish(..) = command {
+            self.incoming.publishes();
+        }
         let (number, method) = match &command {
             Command::Method(number, method) => (*number, method.ids()),
             Command::Publish(number, _) => (*number, (basic::CLASS_ID, basic::Publish::ID)),

@@ -25,12 +25,12 @@ use tokio::{
 };
 
 use crate::{
-    connection::{Connection, Progress, incoming::Changed},
+    connection::{Connection, Progress, incoming::Incoming},
     errors::Fault,
     handshake,
     heartbeat::{Due, Heartbeat},
     limits::{CLOSE_TIMEOUT, READ_BYTES, READ_BYTES_MIN, WRITE_SLICES},
-    session::Failure,
+    session::{Failure, content::Unfinished},
     settings::Settings,
 };
 
@@ -190,7 +190,6 @@ impl Driver {
         let wants = !is_over && (takes_frames || self.input.len() < READ_BYTES);
         let reads = wants && connection.incoming.may_read();
         let unfinished = connection.session.unfinished();
-        let awaits_memory = wants && (!reads || unfinished.missing > 0);
         let is_open = connection.progress() == Progress::Open;
         let is_writing = !connection.outbox.is_empty();
         self.writing_since = self
@@ -210,20 +209,12 @@ impl Driver {
         let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
         let filled = connection.outbox.slices(&mut slices);
         tokio::select! {
-            // A buffer is used up before another is taken: most reads are far smaller than one.
-            count = read(reader, &mut self.input, READ_BYTES_MIN, READ_BYTES), if reads => {
-                Happened::Read(count)
-            }
+            happened = take_in(reader, &mut self.input, &mut connection.incoming, unfinished, reads),
+                if wants => happened,
             count = writer.write_vectored(&slices[..filled]), if filled > 0 => {
                 Happened::Written(count)
             }
             () = connection.events.receive(events), if has_room && is_open => Happened::Told,
-            changed = connection.incoming.changed(reads, unfinished), if awaits_memory => {
-                match changed {
-                    Changed::MayRead => Happened::Granted,
-                    Changed::Late => Happened::Late,
-                }
-            }
             () = connection.outgoing.grant(), if !is_writing && connection.outgoing.is_wanted() => {
                 Happened::Granted
             }
@@ -321,6 +312,30 @@ impl Driver {
 
     fn is_over(&self) -> bool {
         self.connection.progress() == Progress::Over && self.connection.outbox.is_empty()
+    }
+}
+
+/// Reads, where that may be; else waits for the memory for it, once there is something to read.
+async fn take_in(
+    reader: &mut ReadHalf<'_>,
+    input: &mut BytesMut,
+    incoming: &mut Incoming,
+    unfinished: Unfinished,
+    reads: bool,
+) -> Happened {
+    if !reads {
+        return match reader.readable().await {
+            Ok(()) => {
+                incoming.wait(unfinished.missing).await;
+                Happened::Granted
+            }
+            Err(error) => Happened::Read(Err(error)),
+        };
+    }
+    tokio::select! {
+        // A buffer is used up before another is taken: most reads are far smaller than one.
+        count = read(reader, input, READ_BYTES_MIN, READ_BYTES) => Happened::Read(count),
+        () = incoming.is_late(unfinished) => Happened::Late,
     }
 }
 

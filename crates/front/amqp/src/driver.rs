@@ -206,10 +206,11 @@ impl Driver {
             // It may be saying that it lives, where nobody looks.
             self.heartbeat.received(Instant::now());
         }
+        let input = &mut self.input;
         let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
         let filled = connection.outbox.slices(&mut slices);
         tokio::select! {
-            happened = take_in(reader, &mut self.input, &mut connection.incoming, unfinished, reads),
+            happened = take_in(reader, input, &mut connection.incoming, unfinished, reads),
                 if wants => happened,
             count = writer.write_vectored(&slices[..filled]), if filled > 0 => {
                 Happened::Written(count)

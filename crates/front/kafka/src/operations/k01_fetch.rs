@@ -158,11 +158,15 @@ async fn fetch_once(session: &Session, plan: &Plan, budget: usize) -> (Vec<Fetch
             return (failed, false, Share::NONE);
         }
     };
-    let sizes = answers.iter().flatten().map(ReadReply::size_bytes_max);
     let there = match is_one_pass {
-        true => sizes.sum(),
+        true => answers
+            .iter()
+            .flatten()
+            .map(ReadReply::size_bytes_max)
+            .sum(),
         // Only the bounds are known.
-        false => budget,
+        false if is_something_there(&reads, &answers) => budget,
+        false => 0,
     };
     let memory = session.broker.memory();
     // The first batch comes whole.
@@ -172,13 +176,10 @@ async fn fetch_once(session: &Session, plan: &Plan, budget: usize) -> (Vec<Fetch
     let bytes_max = reads.iter().flatten().map(|it| it.read.bytes_max).collect();
     let (answers, to_read) = limited(answers, bytes_max, budget);
     let to_read = to_read.max(if is_one_pass { 0 } else { budget });
+    let kind = Memory::kind_of_response(to_read);
     let room = match to_read {
         0 => Share::NONE,
-        _ => {
-            memory
-                .take(Memory::kind_of_response(to_read), to_read)
-                .await
-        }
+        _ => memory.take(kind, to_read).await,
     };
     let mut answers = answers.into_iter();
     let mut reader = Reader {
@@ -201,6 +202,18 @@ async fn fetch_once(session: &Session, plan: &Plan, budget: usize) -> (Vec<Fetch
     }
     let size_bytes = fetched.iter().flatten().map(Content::size_bytes).sum();
     (fetched, reader.is_cut, fit(reader.room, size_bytes))
+}
+
+/// Whether a partition has a record that is asked for.
+fn is_something_there(
+    reads: &[Result<Asked, Fault>],
+    answers: &[Result<ReadReply, ReadError>],
+) -> bool {
+    let mut asked = reads.iter().flatten().zip(answers);
+    asked.any(|(asked, answer)| {
+        let committed = answer.as_ref().map(|answer| answer.committed);
+        committed.is_ok_and(|committed| asked.read.from < committed)
+    })
 }
 
 /// The share, as large as what was read. The first batch comes whole, however large.

@@ -20,7 +20,7 @@ use stele_wire_sqs::{Error, ErrorKind, Protocol, Request, Response, decode_json,
 
 use crate::{
     front::{Context, Front},
-    limits::RESPONSE_UNCOUNTED_BYTES_MAX,
+    limits::{BODY_UNCOUNTED_BYTES_MAX, RESPONSE_UNCOUNTED_BYTES_MAX},
     operations, signature,
 };
 
@@ -92,6 +92,13 @@ fn recognize(
     let login = signature::authenticate(&front.settings, head, &body, front.calendar())?;
     client.is_known.store(true, Ordering::Relaxed);
     let request = decode(head, &body)?;
+    // It may wait for a while, and what it holds waits with it.
+    if matches!(request, Request::ReceiveMessage(_)) && body.len() > BODY_UNCOUNTED_BYTES_MAX {
+        return Err(Error::new(
+            ErrorKind::RequestTooLarge,
+            format!("A ReceiveMessage can't be longer than {BODY_UNCOUNTED_BYTES_MAX} bytes."),
+        ));
+    }
     drop(body);
     let context = Context {
         base_url: base_url(&head.headers, client.local),

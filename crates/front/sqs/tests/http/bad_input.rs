@@ -123,6 +123,18 @@ async fn an_oversized_body_is_refused_without_being_read() {
 }
 
 #[tokio::test]
+async fn a_receive_that_could_hold_much_while_it_waits_is_refused() {
+    let server = Server::start().await;
+    let url = server.queue("q", json!({})).await;
+    let mut members = json!({ "QueueUrl": url, "MessageAttributeNames": ["x".repeat(20_000)] });
+    let (shape, message) = server.fail("ReceiveMessage", members.clone()).await;
+    assert_eq!(shape, "RequestEntityTooLargeException", "{message}");
+    members["MessageAttributeNames"] = json!(["x".repeat(10_000)]);
+    server.ok("ReceiveMessage", members).await;
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn an_oversized_head_is_refused() {
     let server = Server::start().await;
     let head = format!(

@@ -449,3 +449,13 @@ def many_unacknowledged_messages_are_settled_in_any_order():
         with channel() as later:
             equal(get(later, name)[2], b"498")
             equal(later.basic_get(name)[0], None)
+
+
+@check
+def messages_behind_very_large_ones_are_delivered():
+    large = bytes(8 << 20)
+    for sent in ([b"small"] * 3 + [large] + [b"small"] * 20, [large] * 5, [large, b"small"]):
+        for auto_ack in (False, True):
+            with queue() as (opened, name):
+                publish(opened, name, *sent)
+                equal(bodies(take(opened, name, len(sent), auto_ack=auto_ack)), sent)

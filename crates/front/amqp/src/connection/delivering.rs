@@ -199,6 +199,10 @@ impl Connection {
         if self.waiting.is_empty() {
             self.outgoing.forget_wanted();
         }
+        if self.outbox.is_empty() {
+            // Nothing will be written that the credit of what is through could wait for.
+            self.return_credit().await;
+        }
         Ok(())
     }
 
@@ -210,6 +214,9 @@ impl Connection {
         };
         let mut delivered = 0;
         let sent = loop {
+            if waiting.messages.leases().is_empty() {
+                break Through;
+            }
             if waiting.is_counted && !self.session.channel(number)?.has_room() {
                 break Bound;
             }

@@ -6,9 +6,9 @@
 //!   `DeadLetterQueueSourceArn`. `SenderId` is the access key, or the account where requests
 //!   aren't signed.
 //! - A client that goes away while it waits takes nothing.
-//! - Deviations: a request has at most 16 KiB; the number of messages in flight isn't limited; messages come until they have
-//!   16 MiB together, which ten of SQS's own don't reach; a record that came by another protocol is
-//!   shown as `docs/protocols/mapping.md` says, whatever its size.
+//! - Deviations: a request has at most 16 KiB; the number of messages in flight isn't limited;
+//!   messages come until they have 16 MiB together, which ten of SQS's own don't reach; a record
+//!   that came by another protocol is shown as `docs/protocols/mapping.md` says, whatever its size.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html>
 
 use std::ops::RangeInclusive;

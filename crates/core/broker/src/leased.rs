@@ -9,9 +9,12 @@ use stele_core_engine::{LeasedRecord, LeasedRun, Run};
 use stele_core_storage::{Slice, StoredBatch};
 use stele_wire_batch::{Batch, Error, Place, Record, Records};
 
+use tokio::sync::oneshot;
+
 use crate::{
     Broker, Failure, Share,
     read::{Broken, records_of, resolve, resolve_blocking, unreadable},
+    request::Request,
 };
 
 /// A run of leased records, with where its bytes are.
@@ -40,7 +43,10 @@ pub struct LeasedMessages {
     leases: SmallVec<[LeasedRecord; 1]>,
     /// The first that is left.
     next: usize,
-    slices: Vec<Slice>,
+    /// Where the bytes are, unless that was let go of: it keeps files from being removed.
+    slices: Option<Vec<Slice>>,
+    /// What the stored batches took when that was last known.
+    size_bytes_max: usize,
     stored: Option<Stored>,
 }
 
@@ -76,11 +82,13 @@ impl LeasedBatch {
 
     /// Its messages, which are still to be read.
     pub fn messages(self, log: LogId) -> LeasedMessages {
+        let sizes = self.slices.iter().map(Slice::size_bytes_max);
         LeasedMessages {
             partition: PartitionId::new(log, self.run.partition),
             leases: self.run.records,
             next: 0,
-            slices: self.slices,
+            size_bytes_max: sizes.fold(0, usize::saturating_add),
+            slices: Some(self.slices),
             stored: None,
         }
     }
@@ -131,8 +139,7 @@ impl LeasedMessages {
 
     /// How many bytes the stored batches take at most, unless one alone takes more.
     pub fn size_bytes_max(&self) -> usize {
-        let sizes = self.slices.iter().map(Slice::size_bytes_max);
-        sizes.fold(0, usize::saturating_add)
+        self.size_bytes_max
     }
 
     /// The message that was read last is left again, and is the next one.
@@ -195,7 +202,11 @@ impl Broker {
         messages: &mut LeasedMessages,
         mut room: Share,
     ) -> Result<(), Failure> {
-        let batches = VecDeque::from(resolve(messages.slices.clone()).await?);
+        let slices = match messages.slices.take() {
+            Some(slices) => slices,
+            None => self.locate(messages).await?,
+        };
+        let batches = VecDeque::from(resolve(slices).await?);
         let size_bytes: usize = batches.iter().map(|batch| batch.bytes.len()).sum();
         match size_bytes > room.bytes() {
             // One batch is read whole, however large.
@@ -257,13 +268,34 @@ impl Broker {
 
     /// Lets go of the bytes of what is left, for as long as nobody takes more of it.
     pub fn pause(&self, messages: &mut LeasedMessages) {
+        messages.slices = None;
         let Some(next) = messages.leases().first().map(|lease| lease.offset) else {
             return;
         };
-        messages.slices.retain(|slice| slice.next_offset() > next);
         if let Some(reading) = messages.stored.take().and_then(|stored| stored.reading) {
             self.note(messages.partition, reading, next);
         }
+    }
+
+    /// Where the bytes of what is left are now.
+    async fn locate(&self, messages: &mut LeasedMessages) -> Result<Vec<Slice>, Failure> {
+        let bounds = messages.leases().first().zip(messages.leases().last());
+        let Some((first, last)) = bounds else {
+            return Ok(Vec::new());
+        };
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Locate {
+            partition: messages.partition,
+            from: first.offset,
+            until: last.offset.next(),
+            reply,
+        };
+        self.send(self.shard_of(messages.partition.log), request)
+            .await;
+        let slices = answer.await.map_err(|_| Failure::Stopping)?;
+        let sizes = slices.iter().map(Slice::size_bytes_max);
+        messages.size_bytes_max = sizes.fold(0, usize::saturating_add);
+        Ok(slices)
     }
 
     /// All messages of leased records, whatever memory that takes.

@@ -8,6 +8,7 @@ use stele_core_engine::{
     Append, Command, Credit, DeleteLog, GroupError, JoinGroup, JoinReply, Lease, LogError, Missing,
     Move, MoveError, Settle, SyncGroup, SyncedGroup,
 };
+use stele_core_storage::Slice;
 use tokio::sync::{
     Notify,
     oneshot::{self, Receiver, Sender},
@@ -89,6 +90,13 @@ pub enum Request {
     Read {
         reads: Vec<Read>,
         reply: Sender<Vec<Result<ReadReply, ReadError>>>,
+    },
+    /// Where leased records are.
+    Locate {
+        partition: PartitionId,
+        from: Offset,
+        until: Offset,
+        reply: Sender<Vec<Slice>>,
     },
     /// The first record at or after a time; `None` the one with the largest timestamp.
     FindByTime {

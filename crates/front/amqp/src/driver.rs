@@ -2,8 +2,9 @@
 //!
 //! Back-pressure, from the client inwards: what isn't read stays in the socket. While the output is
 //! full or a publish waits for space, no frames are taken and no more than one buffer is read: a
-//! client that is slow to read still shows by its heartbeats that it lives. Events are left with
-//! the broker while the output is full, and the broker delivers no more than it has credit for.
+//! client that is slow to read still shows by its heartbeats that it lives. Deliveries that come
+//! while the output is full wait without their bytes, which they would keep from being removed; the
+//! broker makes no more of them than it has credit for.
 
 use std::{
     future::pending,
@@ -215,7 +216,7 @@ impl Driver {
             count = writer.write_vectored(&slices[..filled]), if filled > 0 => {
                 Happened::Written(count)
             }
-            () = connection.events.receive(events), if has_room && is_open => Happened::Told,
+            () = connection.events.receive(events), if is_open => Happened::Told,
             () = connection.outgoing.grant(), if !is_writing && connection.outgoing.is_wanted() => {
                 Happened::Granted
             }

@@ -65,6 +65,12 @@ impl Shard {
                 let answers = reads.iter().map(|read| self.read(read)).collect();
                 drop(reply.send(answers));
             }
+            Request::Locate {
+                partition,
+                from,
+                until,
+                reply,
+            } => drop(reply.send(self.slices(partition, from, until))),
             Request::FindByTime {
                 partition,
                 at,

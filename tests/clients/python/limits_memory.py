@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import pathlib
+import resource
 import socket
 import statistics
 import threading
@@ -14,12 +15,25 @@ from confluent_kafka import Producer
 from own_server import own_server
 
 MIB = 1 << 20
+
+# Thousands of connections are files of this process.
+_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
 CEILING_MIB = 512
+
+# What a batch of a few kilobytes opens to.
+BOMB = 60 * MIB
 
 # As large as one message in a batch may be.
 LARGE = 1_000_000
 
-SETTINGS = {"STELE_LIMITS__MEMORY": f"{CEILING_MIB}MiB", "STELE_LOG__LEVEL": "warn"}
+# Each shard has a cache and blocks of its own: so few, whatever the machine.
+SETTINGS = {
+    "STELE_LIMITS__MEMORY": f"{CEILING_MIB}MiB",
+    "STELE_ENGINE__SHARDS": "2",
+    "STELE_LOG__LEVEL": "warn",
+}
 
 
 def status_mib(server, field):
@@ -109,7 +123,7 @@ def publishers_without_confirms_are_slowed_down():
 
 
 def small_batches_that_are_large(server, topic, count):
-    """Compressed batches of a few kilobytes with a record of 100 MiB each."""
+    """Compressed batches of a few kilobytes with a very large record each."""
     producer = Producer(
         {
             "bootstrap.servers": f"127.0.0.1:{server.ports['kafka']}",
@@ -120,7 +134,7 @@ def small_batches_that_are_large(server, topic, count):
     )
     failed = []
     for _ in range(count):
-        producer.produce(topic, bytes(100 * MIB), on_delivery=lambda error, _: failed.append(error) if error else None)
+        producer.produce(topic, bytes(BOMB), on_delivery=lambda error, _: failed.append(error) if error else None)
         producer.flush()
     equal(failed, [])
 
@@ -139,7 +153,7 @@ def compressed_batches_are_opened_one_after_the_other():
         with raw.amqp(server.ports["amqp"]) as opened:
             raw.consume(opened, "bombs")
             got = 0
-            while got < 5 * 100 * MIB:
+            while got < 5 * BOMB:
                 part = opened.recv(MIB)
                 if not part:
                     raise AssertionError(f"closed after {got} bytes")

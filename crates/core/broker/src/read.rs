@@ -78,7 +78,7 @@ impl TimeReply {
     pub(crate) async fn resolve(self, opening: &Opening) -> Result<Option<Found>, Failure> {
         let lookup = self.lookup;
         let resolve = move |limit| match lookup.resolve(limit) {
-            Err(error) if is_too_little(&error, limit) => None,
+            Err(error) if is_too_little(&error) => None,
             found => Some(found),
         };
         let (found, _) = opening.run(0, resolve).await?;
@@ -92,10 +92,10 @@ impl TimeReply {
     }
 }
 
-fn is_too_little(error: &stele_core_storage::Error, limit: usize) -> bool {
+/// Whether a lookup says that there is a batch which it may open to more bytes.
+fn is_too_little(error: &stele_core_storage::Error) -> bool {
     use stele_core_storage::Error::Batch;
-    let is_too_large = matches!(error, Batch(Error::DecompressedTooLarge { .. }));
-    is_too_large && limit < DECOMPRESSED_SIZE_BYTES_MAX
+    matches!(error, Batch(Error::DecompressedTooLarge { .. }))
 }
 
 impl ReadReply {

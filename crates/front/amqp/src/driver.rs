@@ -198,7 +198,7 @@ impl Driver {
             .or_else(|| Some(Instant::now()))
             .filter(|_| is_writing);
         let writing_since = self.writing_since;
-        let memory = connection.broker.memory().clone();
+        let memory = connection.broker.memory();
         let next = [self.heartbeat.next(), self.close_by]
             .into_iter()
             .flatten()
@@ -220,7 +220,7 @@ impl Driver {
             () = connection.outgoing.grant(), if !is_writing && connection.outgoing.is_wanted() => {
                 Happened::Granted
             }
-            () = unread(&memory, writing_since) => Happened::Unread,
+            () = unread(memory, writing_since) => Happened::Unread,
             () = until(next) => Happened::Time,
             () = shutdown.wait(), if is_open => Happened::Shutdown,
         }

@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 use stele_base_env::{Disk, LocalDisk};
 use stele_base_types::{ConsumerId, LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 use stele_core_broker::{
-    Broker, Error, Event, Failure, LeasedMessage, MoveMessage, Publish, Read, Share,
+    Broker, Error, Event, Failure, LeasedBatch, LeasedMessage, MoveMessage, Publish, Read, Share,
 };
 use stele_core_engine::{
     AppendTarget, Columns, Declared, DeleteLog, Durability, HeaderChange, LeaseRequest, LedgerId,
@@ -51,6 +51,19 @@ async fn lease_waiting(
     records_max: u32,
     wait_ms: Option<u64>,
 ) -> Vec<LeasedMessage> {
+    let mut messages = Vec::new();
+    for batch in lease_batches(broker, log, records_max, wait_ms).await {
+        messages.extend(broker.messages(log, batch).await.unwrap());
+    }
+    messages
+}
+
+async fn lease_batches(
+    broker: &Broker,
+    log: LogId,
+    records_max: u32,
+    wait_ms: Option<u64>,
+) -> Vec<LeasedBatch> {
     let (session, _events) = broker.open_session().await;
     let request = LeaseRequest {
         ledger: LedgerId::DEFAULT,
@@ -61,11 +74,7 @@ async fn lease_waiting(
         wait_ms,
         attempt: None,
     };
-    let mut messages = Vec::new();
-    for batch in broker.lease(log, request).await.unwrap() {
-        messages.extend(broker.messages(log, batch).await.unwrap());
-    }
-    messages
+    broker.lease(log, request).await.unwrap()
 }
 
 fn body(message: &LeasedMessage) -> &str {

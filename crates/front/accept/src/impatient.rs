@@ -1,38 +1,68 @@
 //! A socket that doesn't wait for ever for its client to read.
 
 use std::{
+    fmt,
     io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
+use stele_core_broker::Memory;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Sleep, sleep},
+    time::sleep,
 };
+
+use crate::Sending;
 
 /// How long a client may take nothing of what is written to it. One that asks and never reads would
 /// keep its answers, its connection and what is leased to it for as long as it likes; RabbitMQ
 /// gives up after as long.
 pub const WRITE_STALL: Duration = Duration::from_secs(30);
 
-/// A stream whose writes fail as timed out where they have waited for [`WRITE_STALL`]. Each byte
-/// that is taken begins the time anew.
-#[derive(Debug)]
+/// A stream whose writes fail as timed out where they have waited for [`WRITE_STALL`], and sooner
+/// where others wait for the memory. What is buffered above it is taken to be written once it
+/// flushes.
 pub struct Impatient<S> {
     stream: S,
+    /// That of the process. It is counted once the broker has recovered.
+    memory: Option<Memory>,
+    /// Since a write had to wait, until all is written.
+    sending: Option<Sending>,
     /// While a write waits.
-    stalled: Option<Pin<Box<Sleep>>>,
+    stalled: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl<S: fmt::Debug> fmt::Debug for Impatient<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Impatient")
+            .field("stream", &self.stream)
+            .field("sending", &self.sending)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<S> Impatient<S> {
     /// Over a stream.
-    pub fn new(stream: S) -> Self {
+    pub fn new(stream: S, memory: Option<Memory>) -> Self {
         Self {
             stream,
+            memory,
+            sending: None,
             stalled: None,
         }
+    }
+
+    fn sent(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let (Poll::Ready(Ok(count)), Some(sending)) = (&written, &mut self.sending) {
+            sending.sent(*count as u64);
+        }
+        self.judge(context, written)
     }
 
     fn judge<T>(
@@ -44,8 +74,17 @@ impl<S> Impatient<S> {
             self.stalled = None;
             return written;
         }
-        let stalled = &mut self.stalled;
-        let stalled = stalled.get_or_insert_with(|| Box::pin(sleep(WRITE_STALL)));
+        let sending = *self.sending.get_or_insert_default();
+        let memory = &self.memory;
+        let stalled = self.stalled.get_or_insert_with(|| {
+            let memory = memory.clone();
+            Box::pin(async move {
+                match memory {
+                    Some(memory) => sending.stalled(&memory, WRITE_STALL).await,
+                    None => sleep(WRITE_STALL).await,
+                }
+            })
+        });
         ready!(stalled.as_mut().poll(context));
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,
@@ -71,7 +110,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.judge(context, written)
+        self.sent(context, written)
     }
 
     fn poll_write_vectored(
@@ -80,7 +119,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.judge(context, written)
+        self.sent(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -89,6 +128,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        if flushed.is_ready() {
+            self.sending = None;
+        }
         self.judge(context, flushed)
     }
 
@@ -100,6 +142,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
 
 #[cfg(test)]
 mod tests {
+    use stele_core_broker::Kind;
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _, duplex},
         time::Instant,
@@ -109,11 +152,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn who_reads_nothing_is_given_up() {
-        let (ours, _theirs) = duplex(64);
-        let begun = Instant::now();
-        let written = Impatient::new(ours).write_all(&[0; 65]).await;
-        assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
-        assert_eq!(begun.elapsed().as_secs(), WRITE_STALL.as_secs());
+        for (is_short, expected_s) in [(false, WRITE_STALL.as_secs()), (true, 2)] {
+            let memory = Memory::new(1 << 20);
+            let _others = is_short.then(|| memory.note(Kind::Responses, 1 << 20));
+            let (ours, _theirs) = duplex(64);
+            let begun = Instant::now();
+            let written = Impatient::new(ours, Some(memory)).write_all(&[0; 65]).await;
+            assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
+            assert_eq!(begun.elapsed().as_secs(), expected_s);
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -126,7 +173,7 @@ mod tests {
                 read += theirs.read(&mut [0; 64]).await.unwrap();
             }
         };
-        let mut ours = Impatient::new(ours);
+        let mut ours = Impatient::new(ours, None);
         let (written, ()) = tokio::join!(ours.write_all(&[0; 1_000]), reading);
         written.unwrap();
     }

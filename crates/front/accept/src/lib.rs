@@ -16,18 +16,18 @@
 
 mod foreign;
 mod impatient;
-mod patience;
 mod reading;
 mod receiving;
+mod sending;
 mod serve;
 mod sockets;
 mod stop;
 
 pub use foreign::{Effect, Foreign, Hosts};
 pub use impatient::{Impatient, WRITE_STALL};
-pub use patience::stalled;
 pub use reading::read;
 pub use receiving::{Progress, Receiving};
+pub use sending::{COPIED_SLICE_BYTES_MAX, SLICES_COPIED_AFTER, Sending};
 pub use serve::{Accepted, Limits, serve};
 pub use sockets::Sockets;
 pub use stop::Stop;

@@ -60,6 +60,11 @@ impl Progress {
         }
     }
 
+    /// When the last of them came.
+    pub(crate) fn since(&self) -> Instant {
+        self.since
+    }
+
     /// None could come meanwhile.
     pub fn rest(&mut self) {
         self.since = Instant::now();

@@ -14,7 +14,7 @@ use std::{
 
 use bytes::BytesMut;
 use stele_core_broker::{Broker, Event, FrontMeter, Memory};
-use stele_front_accept::{Accepted, Stop, WRITE_STALL, read, stalled};
+use stele_front_accept::{Accepted, SLICES_COPIED_AFTER, Sending, Stop, WRITE_STALL, read};
 use stele_wire_amqp::FrameDecoder;
 use tokio::{
     io::AsyncWriteExt,
@@ -82,7 +82,8 @@ pub(crate) async fn run(
         heartbeat,
         lost: false,
         close_by: None,
-        writing_since: None,
+        sending: None,
+        aging: None,
     };
     match driver.drive(&mut stream, &mut shutdown).await {
         Ok(()) => tracing::info!(%client, "connection closed"),
@@ -124,8 +125,10 @@ struct Driver {
     lost: bool,
     /// When to stop waiting for `close-ok`.
     close_by: Option<Instant>,
-    /// Since when the client has read nothing: heartbeats don't say that it does.
-    writing_since: Option<Instant>,
+    /// While something is on its way to the client: heartbeats don't say that it reads.
+    sending: Option<Sending>,
+    /// When what is on its way now, up to this position in the output, is copied.
+    aging: Option<(Instant, u64)>,
 }
 
 /// What happened.
@@ -193,16 +196,25 @@ impl Driver {
         let unfinished = connection.session.unfinished();
         let is_open = connection.progress() == Progress::Open;
         let is_writing = !connection.outbox.is_empty();
-        self.writing_since = self
-            .writing_since
-            .or_else(|| Some(Instant::now()))
-            .filter(|_| is_writing);
-        let writing_since = self.writing_since;
+        if is_writing {
+            let queued = connection.outbox.queued();
+            self.sending.get_or_insert_default();
+            self.aging
+                .get_or_insert_with(|| (Instant::now() + SLICES_COPIED_AFTER, queued));
+        } else {
+            self.sending = None;
+            self.aging = None;
+        }
+        let sending = self.sending.as_ref();
         let memory = connection.broker.memory();
-        let next = [self.heartbeat.next(), self.close_by]
-            .into_iter()
-            .flatten()
-            .min();
+        let next = [
+            self.heartbeat.next(),
+            self.close_by,
+            self.aging.map(|it| it.0),
+        ]
+        .into_iter()
+        .flatten()
+        .min();
         if !reads {
             // It may be saying that it lives, where nobody looks.
             self.heartbeat.received(Instant::now());
@@ -220,7 +232,7 @@ impl Driver {
             () = connection.outgoing.grant(), if !is_writing && connection.outgoing.is_wanted() => {
                 Happened::Granted
             }
-            () = unread(memory, writing_since) => Happened::Unread,
+            () = unread(memory, sending) => Happened::Unread,
             () = until(next) => Happened::Time,
             () = shutdown.wait(), if is_open => Happened::Shutdown,
         }
@@ -263,7 +275,9 @@ impl Driver {
     }
 
     async fn written(&mut self, count: usize) {
-        self.writing_since = None;
+        if let Some(sending) = &mut self.sending {
+            sending.sent(count as u64);
+        }
         self.heartbeat.sent(Instant::now());
         self.connection.meter.sent(count as u64);
         self.connection.outbox.advance(count);
@@ -289,6 +303,9 @@ impl Driver {
         let now = Instant::now();
         if self.close_by.is_some_and(|by| now >= by) {
             return Err(Ended::Unanswered);
+        }
+        if let Some((_, position)) = self.aging.take_if(|it| now >= it.0) {
+            self.connection.outbox.copy_slices(position);
         }
         match self.heartbeat.due(now) {
             Due::Nothing => {}
@@ -341,9 +358,9 @@ async fn take_in(
     }
 }
 
-async fn unread(memory: &Memory, since: Option<Instant>) {
-    match since {
-        Some(since) => stalled(memory, since, WRITE_STALL).await,
+async fn unread(memory: &Memory, sending: Option<&Sending>) {
+    match sending {
+        Some(sending) => sending.stalled(memory, WRITE_STALL).await,
         None => pending().await,
     }
 }

@@ -6,6 +6,7 @@
 use std::{collections::VecDeque, io::IoSlice};
 
 use bytes::{Buf, Bytes, BytesMut};
+use stele_front_accept::COPIED_SLICE_BYTES_MAX;
 use stele_wire_amqp::{ContentHeader, HEARTBEAT_FRAME, Method, RawProperties, Writer, encode};
 use stele_wire_amqp::{limits::FRAME_OVERHEAD_BYTES, method::basic};
 
@@ -137,6 +138,20 @@ impl Outbox {
         self.tail.advance(count);
     }
 
+    /// Copies what is a part of a block that it keeps in memory, as far as `position`.
+    pub(crate) fn copy_slices(&mut self, position: u64) {
+        let mut end = self.written;
+        for piece in &mut self.pieces {
+            end += piece.len() as u64;
+            if end > position {
+                return;
+            }
+            if piece.len() <= COPIED_SLICE_BYTES_MAX {
+                *piece = Bytes::copy_from_slice(piece);
+            }
+        }
+    }
+
     fn body_frame(&mut self, channel: u16, payload: Bytes) {
         let before = self.tail.len();
         if payload.len() <= BODY_COPY_BYTES {
@@ -215,6 +230,25 @@ mod tests {
         assert_eq!(
             outbox.pending(),
             slices.iter().map(|s| s.len() as u64).sum::<u64>()
+        );
+    }
+
+    #[test]
+    fn what_is_left_unread_is_copied_and_keeps_no_block() {
+        let block = Bytes::from(vec![7; 100_000]);
+        let mut outbox = Outbox::new(131_072);
+        outbox.content(1, |_| {}, RawProperties::default(), &block.slice(..50_000));
+        let position = outbox.queued();
+        outbox.copy_slices(position - 2);
+        assert!(!block.is_unique());
+        outbox.copy_slices(position);
+        assert!(block.is_unique());
+        outbox.content(1, |_| {}, RawProperties::default(), &block.slice(..50_000));
+        outbox.copy_slices(position);
+        assert!(!block.is_unique());
+        assert_eq!(
+            drained(&mut outbox, 1_000).len(),
+            2 * (8 + 8 + 14 + 8 + 50_000)
         );
     }
 

@@ -33,13 +33,6 @@ pub(crate) const WRITE_STALL: Duration = IDLE;
 /// them wait.
 pub(crate) const UNCOUNTED_RESPONSE_SIZE_BYTES_MAX: usize = 16 * 1024;
 
-/// After a client has taken nothing for so long, what it is to get no longer holds on to the blocks
-/// that it lies in.
-pub(crate) const RESPONSE_SETTLES_AFTER: Duration = Duration::from_secs(1);
-
-/// Pieces of a response up to this size are copied then; larger ones are most of their blocks.
-pub(crate) const COPIED_SIZE_BYTES_MAX: usize = 1024 * 1024;
-
 /// A connection without requests for this long is closed: Kafka's `connections.max.idle.ms`.
 pub(crate) const IDLE: Duration = Duration::from_secs(600);
 

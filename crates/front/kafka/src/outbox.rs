@@ -7,17 +7,14 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use stele_core_broker::{Memory, Share};
-use stele_front_accept::stalled;
+use stele_front_accept::{COPIED_SLICE_BYTES_MAX, SLICES_COPIED_AFTER, Sending};
 use stele_wire_kafka::Response;
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt},
-    time::{Instant, timeout},
+    time::{Instant, timeout_at},
 };
 
-use crate::limits::{
-    CHUNKS_PER_WRITE_MAX, COPIED_SIZE_BYTES_MAX, RESPONSE_SETTLES_AFTER,
-    UNCOUNTED_RESPONSE_SIZE_BYTES_MAX, WRITE_STALL,
-};
+use crate::limits::{CHUNKS_PER_WRITE_MAX, UNCOUNTED_RESPONSE_SIZE_BYTES_MAX, WRITE_STALL};
 
 /// Responses to be written.
 #[derive(Debug)]
@@ -51,24 +48,31 @@ impl Outbox {
         }
     }
 
-    /// Writes all there is; tells how many bytes. Fails if the client takes nothing for too long.
+    /// Writes all there is; tells how many bytes. Fails if the client leaves it unread for too
+    /// long.
     pub(crate) async fn flush(
         &mut self,
         stream: &mut (impl AsyncWrite + Unpin),
     ) -> io::Result<u64> {
         let mut sent = 0;
+        let mut sending = Sending::new();
+        let copied_at = Instant::now() + SLICES_COPIED_AFTER;
+        let mut are_copied = false;
         while !self.chunks.is_empty() {
-            let written = match timeout(RESPONSE_SETTLES_AFTER, self.write(stream)).await {
-                Ok(written) => written?,
-                Err(_) => {
-                    self.settle();
-                    self.write_or_stall(stream).await?
-                }
+            let written = if are_copied {
+                self.write_or_stall(stream, &sending).await?
+            } else if let Ok(written) = timeout_at(copied_at, self.write(stream)).await {
+                written?
+            } else {
+                self.copy_slices();
+                are_copied = true;
+                continue;
             };
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
             sent += written as u64;
+            sending.sent(written as u64);
             self.advance(written);
         }
         self.rooms.clear();
@@ -85,11 +89,15 @@ impl Outbox {
         stream.write_vectored(&slices[..count]).await
     }
 
-    async fn write_or_stall(&self, stream: &mut (impl AsyncWrite + Unpin)) -> io::Result<usize> {
+    async fn write_or_stall(
+        &self,
+        stream: &mut (impl AsyncWrite + Unpin),
+        sending: &Sending,
+    ) -> io::Result<usize> {
         tokio::select! {
             biased;
             written = self.write(stream) => written,
-            () = stalled(&self.memory, Instant::now(), WRITE_STALL) => Err(io::Error::new(
+            () = sending.stalled(&self.memory, WRITE_STALL) => Err(io::Error::new(
                 io::ErrorKind::TimedOut,
                 "the client doesn't read",
             )),
@@ -97,9 +105,9 @@ impl Outbox {
     }
 
     /// The client lets it wait: then all of it counts, and it keeps no block from being freed.
-    fn settle(&mut self) {
+    fn copy_slices(&mut self) {
         for chunk in &mut self.chunks {
-            if chunk.len() <= COPIED_SIZE_BYTES_MAX {
+            if chunk.len() <= COPIED_SLICE_BYTES_MAX {
                 *chunk = Bytes::copy_from_slice(chunk);
             }
         }
@@ -130,7 +138,7 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt;
+    use tokio::{io::AsyncReadExt, time::timeout};
 
     use super::*;
 
@@ -172,7 +180,7 @@ mod tests {
         assert_eq!(used(&memory), 0);
         {
             let flush = outbox.flush(&mut near);
-            assert!(timeout(RESPONSE_SETTLES_AFTER * 2, flush).await.is_err());
+            assert!(timeout(SLICES_COPIED_AFTER * 2, flush).await.is_err());
         }
         assert_eq!(used(&memory), 90);
         assert!(block.is_unique());
@@ -194,8 +202,7 @@ mod tests {
             let begun = Instant::now();
             let flushed = outbox.flush(&mut near).await;
             assert_eq!(flushed.unwrap_err().kind(), io::ErrorKind::TimedOut);
-            let settled = RESPONSE_SETTLES_AFTER.as_secs();
-            assert_eq!(begun.elapsed().as_secs(), settled + expected_s);
+            assert_eq!(begun.elapsed().as_secs(), expected_s);
         }
     }
 }

@@ -69,7 +69,11 @@ impl Server {
         let peer = principal.address;
         let client = Client::new(principal, local);
         let meter = &self.front.meter;
-        let stream = Metered::new(stream, Arc::clone(meter));
+        let stream = Metered::new(
+            stream,
+            Arc::clone(meter),
+            self.front.broker.memory().clone(),
+        );
         let service = service_fn(|request| {
             let answer = self.answer(request, &client);
             async move { Ok::<_, Infallible>(answer.await) }

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use stele_core_broker::FrontMeter;
+use stele_core_broker::{FrontMeter, Memory};
 use stele_front_accept::Impatient;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -22,9 +22,9 @@ pub(crate) struct Metered {
 }
 
 impl Metered {
-    pub(crate) fn new(stream: TcpStream, meter: Arc<FrontMeter>) -> Self {
+    pub(crate) fn new(stream: TcpStream, meter: Arc<FrontMeter>, memory: Memory) -> Self {
         Self {
-            stream: Impatient::new(stream),
+            stream: Impatient::new(stream, Some(memory)),
             meter,
         }
     }

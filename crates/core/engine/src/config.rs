@@ -54,6 +54,16 @@ impl Retention {
         window: None,
     };
 
+    /// Whether somebody has declared the log to be a queue.
+    pub fn is_queue(&self) -> bool {
+        self.until_acknowledged
+    }
+
+    /// Whether somebody has created it as a topic.
+    pub fn is_topic(&self) -> bool {
+        self.window.is_some()
+    }
+
     /// What either keeps. Of two windows the wider bounds hold.
     #[must_use]
     pub fn union(self, other: Self) -> Self {

@@ -147,13 +147,11 @@ impl Topics<'_> {
         })
     }
 
-    /// The topic `name`, made if it doesn't exist, and made a topic if another protocol has made
-    /// the log.
+    /// The topic `name`, created if there is no such log. One that another protocol has made is
+    /// there already, and keeps what it keeps.
     pub(crate) async fn ensure(&self, name: &str) -> Result<Topic, Fault> {
         check_name(name)?;
-        if let Ok(definition) = self.resolve(name, Action::Describe)
-            && definition.facets.contains_key(FACET)
-        {
+        if let Ok(definition) = self.resolve(name, Action::Describe) {
             return Ok(Topic::new(&definition, self.settings));
         }
         let new = NewTopic::of_defaults(name, self.settings)?;

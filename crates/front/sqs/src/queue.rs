@@ -1,4 +1,4 @@
-//! Queues: which logs are queues, and opening one that another protocol has made.
+//! Queues: which logs are shown as queues, and opening one that another protocol has made.
 
 use std::fmt::Write as _;
 
@@ -30,12 +30,17 @@ impl Queue {
     /// The queue that a log is; `None` until it has been opened as one.
     fn of(definition: &LogDefinition) -> Option<Self> {
         definition.config.queue?;
-        Some(Self {
+        let secret = parse_secret(definition.facets.get(FACET)?.get(SECRET)?)?;
+        Some(Self::with(definition, secret))
+    }
+
+    fn with(definition: &LogDefinition, secret: Secret) -> Self {
+        Self {
             log: definition.id,
             partitions: definition.config.partitions,
             attributes: QueueAttributes::of(definition),
-            secret: parse_secret(definition.facets.get(FACET)?.get(SECRET)?)?,
-        })
+            secret,
+        }
     }
 }
 
@@ -89,8 +94,8 @@ impl Front {
         Ok(self.definition(context, &name, action)?.clone())
     }
 
-    /// The queue that a QueueUrl names. A log that another protocol has made is opened as a queue
-    /// when it is first used as one: from its start, with all that it still holds.
+    /// The queue that a QueueUrl names. A log that another protocol has made is opened when
+    /// somebody first consumes from it or configures it: from its start, with all that it holds.
     pub(crate) async fn queue(
         &self,
         context: &Context,
@@ -102,6 +107,10 @@ impl Front {
             let definition = self.definition(context, &name, action)?;
             if let Some(queue) = Queue::of(&definition) {
                 return Ok(queue);
+            }
+            if matches!(action, Action::Describe | Action::Write) {
+                // Nobody has received from it, so that there is no receipt to know it by.
+                return Ok(Queue::with(&definition, self.settings.random.bytes()));
             }
             definition.clone()
         };
@@ -142,7 +151,7 @@ impl Front {
             .await
             .map_err(errors::of_broker)?;
         Queue::of(declared.definition())
-            .ok_or_else(|| errors::internal(&"a log that was opened as a queue isn't one"))
+            .ok_or_else(|| errors::internal(&"a log that was opened has no ledger"))
     }
 }
 

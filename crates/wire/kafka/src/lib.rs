@@ -8,6 +8,7 @@
 //! - [`api`] lists the APIs that this crate can decode, with the shape of their requests;
 //! - [`decode`] decodes a request's body, after checking its shape: the generated decoders allocate
 //!   what a list's length claims before they read it, so that a few bytes could claim gigabytes;
+//! - [`assigned_partitions`] reads what a group's leader assigns;
 //! - [`encode`] encodes a response;
 //! - [`fetch`] encodes a Fetch response round the stored batches, without copying them.
 //!
@@ -32,6 +33,7 @@
 //! This crate does no I/O.
 
 pub mod api;
+mod assignment;
 mod decode;
 mod error;
 pub mod fetch;
@@ -42,6 +44,7 @@ mod reader;
 mod response;
 mod shape;
 
+pub use assignment::assigned_partitions;
 pub use decode::decode;
 pub use error::Error;
 pub use frame::{Foreign, FrameError, LENGTH_SIZE_BYTES, split_frame};

@@ -14,8 +14,8 @@ const GROUP_BYTES: usize = 1_024;
 /// A member, or an id given out, with its places in indexes.
 const MEMBER_BYTES: usize = 512;
 
-/// A committed offset without its note, and how its log knows of it.
-const OFFSET_BYTES: usize = 200;
+/// A committed offset without its note, or a partition that is read, and how its log knows of it.
+pub(super) const OFFSET_BYTES: usize = 200;
 
 /// What groups hold in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Group {
         let has_members = self.live.population() > 0;
         GroupBytes {
             members: self.live.bytes() + if has_members { GROUP_BYTES } else { 0 },
-            offsets: self.offsets_bytes + GROUP_BYTES,
+            offsets: self.offsets_bytes + self.reading.len() * OFFSET_BYTES + GROUP_BYTES,
         }
     }
 }

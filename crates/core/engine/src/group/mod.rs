@@ -60,6 +60,9 @@ pub struct Groups {
 pub(crate) struct Group {
     pub(crate) offsets: BTreeMap<PartitionId, Committed>,
     pub(crate) assignments: Assignments,
+    /// Partitions of logs that keep what isn't acknowledged, which its members read and of which it
+    /// has committed nothing yet. It holds all that is there.
+    pub(crate) reading: BTreeSet<PartitionId>,
     /// When it last lost its last member, got its assignments, or had an offset committed.
     pub(crate) touched: Timestamp,
     /// Neither this nor what follows is stored.
@@ -75,6 +78,7 @@ stored_fields! {
         Offsets offsets: BTreeMap<PartitionId, Committed>,
         Assignments assignments: Assignments,
         Touched touched: Timestamp,
+        Reading reading: BTreeSet<PartitionId>,
     }
 }
 
@@ -202,6 +206,7 @@ impl Group {
             GroupRecord::Committed { offsets, at } => {
                 self.touched = *at;
                 for (partition, committed) in offsets.iter().map(Committed::of) {
+                    self.reading.remove(&partition);
                     self.offsets_bytes += committed.bytes();
                     let former = self.offsets.insert(partition, committed);
                     self.offsets_bytes -= former.map_or(0, |former| former.bytes());
@@ -209,6 +214,7 @@ impl Group {
             }
             GroupRecord::Forgotten(partitions) => {
                 for partition in partitions {
+                    self.reading.remove(partition);
                     let former = self.offsets.remove(partition);
                     self.offsets_bytes -= former.map_or(0, |former| former.bytes());
                 }
@@ -234,6 +240,9 @@ impl Group {
                 live.assign(&self.assignments, Some(*at));
             }
             GroupRecord::Deleted => {}
+            GroupRecord::Reading(partitions) => {
+                self.reading = partitions.iter().copied().collect();
+            }
             GroupRecord::Invited { member, until } => live.invite(member.clone(), *until),
             GroupRecord::Joining(joining) => live.join(joining),
             GroupRecord::Preparing { at, deadline } => live.prepare(*at, *deadline),
@@ -265,7 +274,13 @@ impl Group {
     /// The group goes with its offsets.
     fn end(&self, step: &mut Step<'_>) {
         step.record(GroupRecord::Deleted);
-        step.move_cursors(self.offsets.keys().map(|partition| (*partition, None)));
+        let held = self.offsets.keys().chain(&self.reading);
+        step.move_cursors(held.map(|partition| (*partition, None)));
+    }
+
+    /// Whether it holds what it hasn't read of a partition.
+    fn holds(&self, partition: &PartitionId) -> bool {
+        self.offsets.contains_key(partition) || self.reading.contains(partition)
     }
 
     fn next_deadline(&self) -> Option<Timestamp> {
@@ -281,6 +296,7 @@ impl Group {
     /// Whether nothing is known of it that isn't true of any name.
     fn is_void(&self) -> bool {
         self.offsets.is_empty()
+            && self.reading.is_empty()
             && self.assignments == Assignments::default()
             && self.live.state == GroupState::Empty
             && self.live.population() == 0

@@ -91,6 +91,9 @@ pub enum GroupRecord {
     Resumed(Timestamp),
     /// A group that had no members waits for more of them, whoever is there already.
     Gathering(Gathering),
+    /// Of all that its members read, these are the partitions of which nothing has been committed
+    /// yet. Journalled.
+    Reading(Vec<PartitionId>),
 }
 
 /// How long a group that had no members waits for more of them: each time for `delay_ms`, and again
@@ -150,7 +153,8 @@ impl GroupRecord {
             | Self::Forgotten(_)
             | Self::Assigned(..)
             | Self::Emptied { .. }
-            | Self::Deleted => true,
+            | Self::Deleted
+            | Self::Reading(_) => true,
             Self::Invited { .. }
             | Self::Joining(_)
             | Self::Preparing { .. }

@@ -182,6 +182,7 @@ impl Driven {
             protocol_type: None,
             protocol: None,
             assignments: assignments.iter().map(assigned).collect(),
+            reads: Vec::new(),
         })
     }
 

@@ -71,7 +71,8 @@ async fn declare_active(
     let arguments = QueueArguments::read(&subject, &declare.arguments)?;
     check_quorum(&subject, declare, &arguments)?;
     if let Some(existing) = lookup::log(connection, name, Action::Configure)? {
-        if existing.facets.contains_key(FACET) {
+        // One that was only opened to consume from it has been declared by nobody.
+        if existing.facets.contains_key(FACET) && existing.config.retention.is_queue() {
             check_equivalence(connection, &subject, declare, &arguments, &existing)?;
             let lifetime = existing.config.lifetime;
             if use_queue(connection, name, existing.id, lifetime).await? {
@@ -240,7 +241,7 @@ fn answer_pseudo(
     Ok(())
 }
 
-/// Makes a queue of a log that another protocol has made, so that it can be consumed from.
+/// Opens a log that another protocol has made, so that it can be consumed from.
 pub(super) async fn adopt(connection: &Connection, log: &LogDefinition) -> Handled {
     if log.config.queue.is_some() {
         return Ok(());

@@ -7,9 +7,11 @@
 //! Spec: `SyncGroupRequest.json`; KIP-345 (static members), KIP-559 (protocol in the request).
 
 use bytes::Bytes;
+use stele_base_types::{PartitionId, PartitionIndex};
+use stele_core_broker::Action;
 use stele_core_engine as engine;
 use stele_wire_kafka::{
-    RequestHeader, ResponseError,
+    RequestHeader, ResponseError, assigned_partitions,
     messages::{SyncGroupRequest, SyncGroupResponse},
 };
 
@@ -19,6 +21,9 @@ use crate::{
     groups::{self, boxed, boxed_option},
     session::Session,
 };
+
+/// The protocol type of consumers, whose assignments are written in one form.
+const CONSUMER: &str = "consumer";
 
 /// The operation.
 pub(crate) struct SyncGroup;
@@ -43,11 +48,37 @@ impl Operation for SyncGroup {
     }
 }
 
+/// The partitions of queues that consumers are assigned: the group holds from now on what it hasn't
+/// read of them.
+fn reads(session: &Session, request: &SyncGroupRequest) -> Vec<PartitionId> {
+    let protocol_type = request.protocol_type.as_deref();
+    if protocol_type.is_some_and(|it| it != CONSUMER) {
+        return Vec::new();
+    }
+    let topics = session.topics();
+    let mut reads = Vec::new();
+    for member in &request.assignments {
+        for (name, partitions) in assigned_partitions(&member.assignment).unwrap_or_default() {
+            let topic = topics.definition(name, Action::Read).ok();
+            let Some(queue) = topic.filter(|topic| topic.config.retention.is_queue()) else {
+                continue;
+            };
+            let indexes = partitions.into_iter().map(u32::try_from);
+            let known = indexes
+                .flatten()
+                .filter(|index| *index < queue.config.partitions);
+            reads.extend(known.map(|index| PartitionId::new(queue.id, PartitionIndex(index))));
+        }
+    }
+    reads
+}
+
 async fn sync(
     session: &Session,
     request: SyncGroupRequest,
 ) -> Result<engine::SyncedGroup, ResponseError> {
     let group = groups::group_name(&request.group_id)?;
+    let reads = reads(session, &request);
     let assignments = request.assignments.iter();
     let sync = engine::SyncGroup {
         group,
@@ -59,6 +90,7 @@ async fn sync(
         assignments: assignments
             .map(|it| (boxed(&it.member_id), it.assignment.as_ref().into()))
             .collect(),
+        reads,
     };
     let synced = session.broker.sync_group(sync).await;
     synced.map_err(|error| of_group(&error))

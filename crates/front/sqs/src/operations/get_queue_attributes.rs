@@ -21,9 +21,6 @@ pub(super) async fn run(
     context: &Context,
     request: get_queue_attributes::Request,
 ) -> Result<Response, Error> {
-    front
-        .queue(context, &request.queue_url, Action::Describe)
-        .await?;
     let definition = front.definition_at(context, &request.queue_url, Action::Describe)?;
     let names = wanted(&request.attribute_names)?;
     let counts = names.iter().any(|name| name.starts_with("Approximate"));

@@ -79,6 +79,8 @@ impl Client {
     fn meet(&mut self, turn: &mut Turn<'_>) {
         let member: Box<str> = format!("m{}", turn.random.below(3)).into();
         let generation = turn.random.between(1, 6) as i32;
+        let read = self.some_log(turn, |_| true);
+        let read = read.map(|log| PartitionId::new(log.id, turn.some_partition(&log)));
         let group = Name::new("members").expect("a short name");
         let request = match turn.random.below(4) {
             0 => Request::Join {
@@ -89,6 +91,7 @@ impl Client {
                 sync: Box::new(SyncGroup {
                     group,
                     assignments: vec![(member.clone(), b"part".as_slice().into())],
+                    reads: read.into_iter().collect(),
                     member,
                     instance: None,
                     generation,

@@ -7,7 +7,7 @@ use stele_base_types::{LogId, Name, Timestamp};
 use super::{define, partitions_allowed, same, settings_allowed, unchanged};
 use crate::{
     Adds, CatalogueError, Command, Decision, Durability, Facet, LedgerConfig, Lifetime, LogConfig,
-    LogDefinition, Retention, Settings, State, catalogue::Catalogue,
+    LogDefinition, Settings, State, catalogue::Catalogue,
 };
 
 /// Declares a log through one protocol.
@@ -20,7 +20,8 @@ use crate::{
 ///   Of two durable classes the safer one holds; only volatile contradicts durable. Another
 ///   session's exclusive log is [`CatalogueError::Exclusive`].
 /// - One with this facet: nothing changes ([`Declared::Exists`]); the front compares and answers as
-///   its protocol does.
+///   its protocol does. Where it is a queue or a topic that this log hasn't been declared to be so
+///   far, this is as above; what the facet says already stays.
 #[derive(Clone, Debug)]
 pub struct DeclareLog {
     /// Virtual host.
@@ -65,14 +66,13 @@ impl Adopt {
 }
 
 impl DeclareLog {
-    /// Opens `log` as a queue for a protocol that uses it without having declared it: it is a
-    /// queue, whose messages don't expire, beside what it is.
+    /// Opens the ledger of a log that nobody has declared to be a queue, for a protocol whose
+    /// client consumes from it: its messages don't expire, and what the log keeps stays as it is.
     pub fn opening(log: &LogDefinition, facet: Facet, settings: Settings) -> Self {
         Self {
             vhost: log.vhost.clone(),
             name: log.name.clone(),
             config: LogConfig {
-                retention: Retention::QUEUE,
                 queue: Some(log.config.queue.unwrap_or_default()),
                 ..log.config
             },
@@ -126,13 +126,22 @@ impl Command for DeclareLog {
         }
         let declared = match existing {
             None => Declared::Created(catalogue.created(self, now)),
-            Some(existing) if existing.facets.contains_key(&self.facet) => {
+            Some(existing) if self.has_been_made(existing) => {
                 return Ok(unchanged(Declared::Exists(existing.clone())));
             }
             Some(existing) => Declared::Adopted(adopted(existing.clone(), self, now)?),
         };
         let definition = declared.definition().clone();
         Ok(state.send(define(definition, declared), now))
+    }
+}
+
+impl DeclareLog {
+    fn has_been_made(&self, existing: &LogDefinition) -> bool {
+        let (kept, wanted) = (existing.config.retention, self.config.retention);
+        existing.facets.contains_key(&self.facet)
+            && (kept.is_queue() || !wanted.is_queue())
+            && (kept.is_topic() || !wanted.is_topic())
     }
 }
 
@@ -168,14 +177,16 @@ fn adopted(
             .max(adopt.durability.unwrap_or(current.durability)),
         retention: current.retention.union(wanted.retention),
         lifetime: current.lifetime,
+        // A ledger that was only opened has been given nothing to schedule by.
         queue: match current.queue {
-            Some(queue) => Some(rescheduled(queue, &adopt)),
-            None => wanted.queue,
+            Some(queue) if current.retention.is_queue() => Some(rescheduled(queue, &adopt)),
+            opened => wanted.queue.or(opened),
         },
     };
-    definition
-        .facets
-        .insert(declaration.facet, declaration.settings);
+    let settings = definition.facets.entry(declaration.facet).or_default();
+    for (name, value) in declaration.settings {
+        settings.entry(name).or_insert(value);
+    }
     definition.modified = now;
     Ok(definition)
 }

@@ -65,7 +65,11 @@ fn the_same_protocol_finds_it_and_changes_nothing() {
     let mut driven = Driven::default();
     driven.queue("orders");
     let version = driven.state.catalogue.version();
-    let declared = driven.declare(declaration("orders", "amqp", topic()));
+    let other = LogConfig {
+        partitions: 7,
+        ..config()
+    };
+    let declared = driven.declare(declaration("orders", "amqp", other));
     let Ok(Declared::Exists(definition)) = declared else {
         panic!("{declared:?}");
     };
@@ -228,7 +232,7 @@ fn a_queue_that_is_adopted_gets_the_schedule_that_is_asked_for() {
 }
 
 #[test]
-fn opening_makes_a_queue_of_the_log_that_was_found_and_of_no_other() {
+fn opening_changes_nothing_of_what_the_log_that_was_found_keeps_and_of_no_other() {
     let mut driven = Driven::default();
     let made = driven
         .declare(declaration("orders", "kafka", topic()))
@@ -237,10 +241,10 @@ fn opening_makes_a_queue_of_the_log_that_was_found_and_of_no_other() {
     let opening = || DeclareLog::opening(&found, "sqs".into(), Settings::new());
     let opened = driven.declare(opening()).unwrap().definition().clone();
     let expected = LogConfig {
-        retention: Retention::QUEUE.union(found.config.retention),
         queue: Some(LedgerConfig::default()),
         ..found.config
     };
+    assert!(!opened.config.retention.is_queue());
     assert_eq!((opened.id, opened.config), (found.id, expected));
     driven.undefine(found.id);
     assert_eq!(
@@ -252,6 +256,41 @@ fn opening_makes_a_queue_of_the_log_that_was_found_and_of_no_other() {
         driven.declare(opening()).unwrap_err(),
         CatalogueError::NoSuchLog
     );
+}
+
+#[test]
+fn a_log_that_was_opened_is_a_queue_once_it_is_declared_one() {
+    let mut driven = Driven::default();
+    let made = driven.declare(declaration("orders", "kafka", topic()));
+    let found = made.unwrap().definition().clone();
+    let settings = Settings::from([("secret".into(), "1".into())]);
+    let opening = DeclareLog::opening(&found, "sqs".into(), settings);
+    driven.declare(opening).unwrap();
+    let delayed = LedgerConfig {
+        delay_ms: 3_000,
+        expiry_ms: Some(60_000),
+        fifo: false,
+    };
+    let queue = LogConfig {
+        queue: Some(delayed),
+        ..config()
+    };
+    let declaring = DeclareLog {
+        settings: Settings::from([("secret".into(), "2".into()), ("wait".into(), "3".into())]),
+        ..declaration("orders", "sqs", queue)
+    };
+    let Ok(Declared::Adopted(declared)) = driven.declare(declaring.clone()) else {
+        panic!("it isn't a queue");
+    };
+    assert_eq!(
+        declared.config.retention,
+        Retention::QUEUE.union(found.config.retention)
+    );
+    assert_eq!(declared.config.queue, Some(delayed));
+    let kept = Settings::from([("secret".into(), "1".into()), ("wait".into(), "3".into())]);
+    assert_eq!(declared.facets["sqs"], kept);
+    let again = driven.declare(declaring);
+    assert!(matches!(again, Ok(Declared::Exists(_))), "{again:?}");
 }
 
 #[test]

@@ -86,10 +86,7 @@ impl Command for DeleteOffsets {
         }
         let results = vec![Ok(()); partitions.len()];
         let mut step = Step::new(&self.group);
-        if partitions
-            .iter()
-            .any(|partition| group.offsets.contains_key(partition))
-        {
+        if partitions.iter().any(|partition| group.holds(partition)) {
             step.move_cursors(partitions.iter().map(|partition| (*partition, None)));
             step.record(GroupRecord::Forgotten(partitions));
         }

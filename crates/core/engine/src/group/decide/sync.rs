@@ -1,14 +1,15 @@
 //! Sync: the leader hands in the assignments of a generation, the others wait for theirs.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use hashbrown::HashMap;
-use stele_base_types::{Name, Timestamp};
+use stele_base_types::{Name, Offset, PartitionId, Timestamp};
 
 use crate::{
     Decision, GroupError, GroupRecord, State, Token,
     group::{
-        GroupState,
+        Group, GroupState,
+        bytes::OFFSET_BYTES,
         live::Live,
         member::{Member, Waits},
         record::Assignments,
@@ -33,6 +34,10 @@ pub struct SyncGroup {
     pub protocol: Option<Box<str>>,
     /// The leader's assignment for each member.
     pub assignments: Vec<(Box<str>, Box<[u8]>)>,
+    /// The partitions in them of logs that keep what isn't acknowledged: assignments are written in
+    /// the assignor's own form, which isn't the engine's to read. The group holds what it hasn't
+    /// read of them from now on, as if it had committed a position.
+    pub reads: Vec<PartitionId>,
 }
 
 /// A member's part in a generation.
@@ -58,7 +63,8 @@ impl SyncGroup {
         now: Timestamp,
     ) -> Result<SyncDecision, GroupError> {
         let group = state.groups.of_member(&self.group)?;
-        let live = &group.ok_or(GroupError::UnknownMember)?.live;
+        let group = group.ok_or(GroupError::UnknownMember)?;
+        let live = &group.live;
         let member = live.validated(&self.member, self.instance.as_deref())?;
         if self.generation != live.generation {
             return Err(GroupError::IllegalGeneration);
@@ -77,7 +83,8 @@ impl SyncGroup {
                 if !state.groups.has_room_for_members(live, given.sum()) {
                     return Err(GroupError::AssignmentsTooLarge);
                 }
-                Ok(assign(live, self, now))
+                let room = state.groups.room_for_offsets();
+                Ok(state.send(assign(group, self, room, now), now))
             }
             GroupState::CompletingRebalance => Ok(wait(&self.group, member, token)),
             GroupState::Stable => {
@@ -113,8 +120,10 @@ fn wait(name: &Name, member: &Member, token: Token) -> SyncDecision {
 }
 
 /// The generation gets its assignments. A member that the leader has left out gets an empty one.
-fn assign(live: &Live, sync: SyncGroup, now: Timestamp) -> SyncDecision {
+fn assign(group: &Group, mut sync: SyncGroup, room: usize, now: Timestamp) -> SyncDecision {
+    let live = &group.live;
     let mut step = Step::new(&sync.group);
+    read(&mut step, group, std::mem::take(&mut sync.reads), room);
     let mut given: HashMap<_, _> = sync.assignments.into_iter().collect();
     let mut leaders = Box::default();
     let mut members = Vec::with_capacity(live.members().len());
@@ -137,6 +146,22 @@ fn assign(live: &Live, sync: SyncGroup, now: Timestamp) -> SyncDecision {
     };
     step.record(GroupRecord::Assigned(Box::new(assignments), now));
     step.answered(Some(assigned(live, leaders)))
+}
+
+/// Tells the logs what the group reads of them and has no position on, as far as there is room to
+/// note it.
+fn read(step: &mut Step<'_>, group: &Group, reads: Vec<PartitionId>, room: usize) {
+    let places = group.reading.len() + room / OFFSET_BYTES;
+    let unread = |partition: &PartitionId| !group.offsets.contains_key(partition);
+    let reading: BTreeSet<_> = reads.into_iter().filter(unread).take(places).collect();
+    if reading == group.reading {
+        return;
+    }
+    let begun = reading.difference(&group.reading);
+    let begun = begun.map(|partition| (*partition, Some(Offset::ZERO)));
+    let ended = group.reading.difference(&reading);
+    step.move_cursors(begun.chain(ended.map(|partition| (*partition, None))));
+    step.record(GroupRecord::Reading(reading.into_iter().collect()));
 }
 
 fn assigned(live: &Live, assignment: Box<[u8]>) -> SyncedGroup {

@@ -358,6 +358,7 @@ fn a_sync_must_name_the_generation_and_the_assignor() {
         protocol_type: Some("consumer".into()),
         protocol: Some("sticky".into()),
         assignments: Vec::new(),
+        reads: Vec::new(),
     };
     let wrong = driven.ask_to_sync(sync);
     assert_eq!(driven.error(wrong), GroupError::InconsistentProtocol);

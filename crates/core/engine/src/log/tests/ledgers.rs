@@ -4,8 +4,9 @@ use stele_base_types::{Name, ShardId};
 
 use super::*;
 use crate::{
-    CloseLedger, CommitOffset, CommitOffsets, DeleteGroup, DeleteOffsets, LedgerConfig,
-    LedgerStart, LinkCommand, LinkRecord, OpenLedger, OpenLedgerError, Record, Skip, Topology,
+    CloseLedger, CommitOffset, CommitOffsets, DeleteGroup, DeleteOffsets, DescribeGroup,
+    FetchOffsets, JoinGroup, LeaveGroup, LedgerConfig, LedgerStart, LinkCommand, LinkRecord,
+    OpenLedger, OpenLedgerError, Record, Skip, SyncGroup, Topology,
     limits::{LEDGERS_MAX, SWEEP_MAX},
 };
 
@@ -310,6 +311,118 @@ fn a_queue_keeps_what_a_ledger_or_a_group_has_not_passed() {
     };
     shard.run(delete).unwrap();
     assert_eq!(kept(&shard, 0), 8);
+}
+
+/// A member joins the group alone, and is assigned these partitions.
+fn assign(shard: &mut Shard, member: &str, reads: Vec<PartitionId>) {
+    let former = DescribeGroup {
+        group: name("readers"),
+    };
+    let is_new = shard.run(former).map_or(true, |it| it.members.is_empty());
+    let join = JoinGroup {
+        group: name("readers"),
+        member: if is_new { "".into() } else { member.into() },
+        member_new: member.into(),
+        instance: None,
+        client_id: "client".into(),
+        client_host: "host".into(),
+        session_timeout_ms: 10_000,
+        rebalance_timeout_ms: 10_000,
+        protocol_type: "consumer".into(),
+        protocols: vec![("range".into(), Box::default())],
+        member_id_required: false,
+        gathering_ms: 0,
+    };
+    let joined = join.decide(Token(1), &shard.state, shard.now).unwrap();
+    shard.carry_out(joined);
+    let formed = shard.state.tick(shard.now);
+    shard.carry_out(formed);
+    let generation = match shard.effects.pop() {
+        Some(Effect::Joined(_, Ok(joined))) => joined.generation,
+        other => panic!("{other:?}"),
+    };
+    let sync = SyncGroup {
+        group: name("readers"),
+        member: member.into(),
+        instance: None,
+        generation,
+        protocol_type: None,
+        protocol: None,
+        assignments: Vec::new(),
+        reads,
+    };
+    let synced = sync.decide(Token(2), &shard.state, shard.now).unwrap();
+    shard.carry_out(synced);
+}
+
+/// Lets a minute pass in which no member is heard of.
+fn leave_alone(shard: &mut Shard) {
+    let until = shard.now.plus_ms(60_000);
+    while let Some(due) = shard
+        .state
+        .groups
+        .next_deadline()
+        .filter(|due| *due <= until)
+    {
+        shard.now = shard.now.max(due);
+        let step = shard.state.tick(shard.now);
+        shard.carry_out(step);
+    }
+    shard.now = until;
+}
+
+#[test]
+fn a_group_holds_what_it_is_assigned_before_it_has_committed_anything() {
+    let mut shard = Shard::with(queue_config());
+    shard.append_many(10);
+    let kept = |shard: &Shard, held_from| {
+        let logs = &shard.state.logs;
+        logs.keep_from(part(0), Offset::ZERO, Offset(held_from)).0
+    };
+    assign(&mut shard, "a", vec![part(0)]);
+    settle_of(&mut shard, LedgerId::DEFAULT, 0..9);
+    assert_eq!(kept(&shard, 0), 0);
+    assert_eq!(kept(&shard, 6), 6, "for so long and no longer");
+    shard.restart();
+    assert_eq!(kept(&shard, 0), 0);
+    let offsets = FetchOffsets {
+        group: name("readers"),
+        partitions: None,
+    };
+    assert_eq!(shard.run(offsets).unwrap(), [], "nothing is committed");
+    leave_alone(&mut shard);
+    assert_eq!(kept(&shard, 0), 0, "its members may come back");
+    shard.run(commit(4)).unwrap();
+    assert_eq!(kept(&shard, 0), 4);
+    assign(&mut shard, "b", vec![part(0)]);
+    assert_eq!(kept(&shard, 0), 4);
+}
+
+#[test]
+fn a_group_holds_nothing_of_what_it_is_no_longer_assigned_and_never_committed() {
+    let mut shard = Shard::with(queue_config());
+    shard.append_many(10);
+    let kept = |shard: &Shard| {
+        let logs = &shard.state.logs;
+        logs.keep_from(part(0), Offset::ZERO, Offset::ZERO).0
+    };
+    settle_of(&mut shard, LedgerId::DEFAULT, 0..9);
+    assign(&mut shard, "a", vec![part(0)]);
+    assert_eq!(kept(&shard), 0);
+    assign(&mut shard, "a", Vec::new());
+    assert_eq!(kept(&shard), 9);
+    assign(&mut shard, "a", vec![part(0)]);
+    let leave = LeaveGroup {
+        group: name("readers"),
+        members: vec![("a".into(), None)],
+    };
+    shard.run(leave).unwrap();
+    leave_alone(&mut shard);
+    let delete = DeleteGroup {
+        group: name("readers"),
+    };
+    shard.run(delete).unwrap();
+    assert_eq!(kept(&shard), 9);
 }
 
 #[test]

@@ -12,7 +12,8 @@ use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use stele_base_types::{Offset, PartitionId};
+use stele_base_types::{Offset, PartitionId, murmur2};
+use stele_core_engine::{Columns, Schedule};
 use stele_wire_batch::{Batch, DECOMPRESSED_SIZE_BYTES_MAX, Error, Place, Times};
 
 use crate::{Broker, Failure, Kind, Memory, Share, charged};
@@ -31,15 +32,41 @@ impl Broker {
     /// Validates a batch that a client sent, as [`Batch::validate`] does. What takes a while is
     /// done on a thread where that holds nobody up.
     pub async fn validate(&self, batch: &Batch) -> Result<Result<Option<Times>, Error>, Failure> {
-        match batch.validate(FIRST_LIMIT_BYTES) {
-            Err(Error::DecompressedTooLarge { .. }) => {}
-            validated => return Ok(validated),
-        }
-        let to_validate = batch.clone();
-        let validate = move |limit| or_more(to_validate.validate(limit), limit);
-        let validated = self.opening().run(batch.bytes().len(), validate).await;
-        validated.map(|(validated, _)| validated)
+        self.look_into(batch, Batch::validate).await
     }
+
+    /// The keys of a batch's records, for a log that hands its records out by them.
+    pub async fn keys_of(&self, batch: &Batch) -> Result<Result<Columns, Error>, Failure> {
+        self.look_into(batch, keys_of).await
+    }
+
+    async fn look_into<T: Send + 'static>(
+        &self,
+        batch: &Batch,
+        look: fn(&Batch, usize) -> Result<T, Error>,
+    ) -> Result<Result<T, Error>, Failure> {
+        match look(batch, FIRST_LIMIT_BYTES) {
+            Err(Error::DecompressedTooLarge { .. }) => {}
+            seen => return Ok(seen),
+        }
+        let looked_into = batch.clone();
+        let look = move |limit| or_more(look(&looked_into, limit), limit);
+        let seen = self.opening().run(batch.bytes().len(), look).await;
+        seen.map(|(seen, _)| seen)
+    }
+}
+
+fn keys_of(batch: &Batch, limit_bytes: usize) -> Result<Columns, Error> {
+    let records = batch.records(limit_bytes)?;
+    let schedules = records.map(|record| {
+        let key = record?.key;
+        Ok(Schedule {
+            key: key.map(|key| murmur2(&key)),
+            ..Schedule::default()
+        })
+    });
+    let schedules: Vec<_> = schedules.collect::<Result<_, Error>>()?;
+    Ok(Columns::of(schedules))
 }
 
 /// `None` where the limit was too little, and there is a larger one.

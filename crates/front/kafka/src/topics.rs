@@ -34,6 +34,8 @@ pub(crate) struct Topic {
     pub(crate) log: LogId,
     pub(crate) name: Name,
     pub(crate) partitions: u32,
+    /// Whether it is a FIFO queue, whose records are handed out by key.
+    pub(crate) is_fifo: bool,
     /// The largest batch that it takes.
     pub(crate) batch_size_bytes_max: u32,
     /// The times that its records may be of.
@@ -50,6 +52,7 @@ impl Topic {
             log: definition.id,
             name: definition.name.clone(),
             partitions: definition.config.partitions,
+            is_fifo: definition.config.queue.is_some_and(|queue| queue.fifo),
             batch_size_bytes_max,
             time_bounds: TimeBounds::of(facet),
         }

@@ -332,11 +332,10 @@ fn schedule(
             hash_of_id(&[id])
         }
     });
-    let group = (hash_of_id(&[group]) >> 64) as u64;
     Schedule {
         key,
         delay_ms,
-        group: Some(group),
+        group: None,
         deduplication,
     }
 }

@@ -81,6 +81,7 @@ impl Logs {
     ) -> Result<Decision<SmallVec<[AppendResult; 1]>>, AppendError> {
         check(&append)?;
         let mut durability = Durability::Volatile;
+        let mut is_grouped = false;
         let mut results: SmallVec<[AppendResult; 1]> = SmallVec::new();
         let mut targets = SmallVec::new();
         // Targets may share a partition: the next one's records follow.
@@ -96,6 +97,7 @@ impl Logs {
                 }
             };
             durability = durability.max(log.config.durability);
+            is_grouped |= log.is_grouped();
             if !one.duplicate {
                 if append.targets.len() > 1 {
                     let taken = ends.entry(one.partition).or_insert(0);
@@ -118,6 +120,11 @@ impl Logs {
                 ..Decision::reply(results)
             });
         }
+        let columns = if is_grouped {
+            append.columns.grouped_by_key()
+        } else {
+            append.columns
+        };
         let record = Record::Appended {
             targets,
             count: append.count,
@@ -125,7 +132,7 @@ impl Logs {
             timestamp: append.timestamp,
             at: now,
             producer: append.producer,
-            columns: append.columns,
+            columns,
         };
         Ok(Decision::change(record, results, durability))
     }
@@ -236,6 +243,11 @@ impl Log {
             return Err(AppendError::TooManyDelayed);
         }
         Ok(appended(known.end, false))
+    }
+
+    /// Whether a ledger hands its records out by group.
+    fn is_grouped(&self) -> bool {
+        self.ledgers.iter().any(|ledger| ledger.config().fifo)
     }
 
     fn delays_too_many(&self, append: &Append) -> bool {

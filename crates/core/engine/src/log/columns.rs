@@ -21,7 +21,8 @@ pub struct Schedule {
     pub key: Option<u32>,
     /// Hidden for this long from now, in milliseconds; `None` takes the queue's own delay.
     pub delay_ms: Option<u64>,
-    /// A stable hash of the message group (FIFO queues).
+    /// A stable hash of the message group (FIFO queues). Where none is given, records of one key are
+    /// a group.
     pub group: Option<u64>,
     /// A stable hash of the deduplication id (FIFO queues).
     pub deduplication: Option<u128>,
@@ -105,6 +106,22 @@ impl Columns {
             group: groups.next().flatten(),
             deduplication: ids.next().flatten(),
         })
+    }
+
+    /// With the records' keys as their groups, where they have none.
+    pub(crate) fn grouped_by_key(&self) -> Self {
+        let mut grouped = self.clone();
+        if let Some(fields) = &mut grouped.0 {
+            let count = length(&fields.key).max(length(&fields.group));
+            let count = u32::try_from(count).unwrap_or(u32::MAX);
+            let mut groups = Column::new();
+            for schedule in self.schedules(count) {
+                push(&mut groups, schedule.group.or(schedule.key.map(u64::from)));
+            }
+            drop_nothing(&mut groups);
+            fields.group = groups;
+        }
+        grouped
     }
 
     pub(crate) fn fields(&self) -> Option<&Fields> {

@@ -18,9 +18,9 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use stele_base_types::{Offset, PartitionId, Timestamp};
+use stele_base_types::{Offset, Timestamp};
 use stele_core_broker::{Action, Appending, Failure, FrontMeter, Publish};
-use stele_core_engine::AppendTarget;
+use stele_core_engine::{AppendTarget, Columns};
 use stele_wire_batch::{Batch, Compression, Times};
 use stele_wire_kafka::{
     RequestHeader, Response, ResponseError, decode, encode,
@@ -136,7 +136,7 @@ async fn begin_topic(
             Err(fault) => Err(fault.clone()),
         };
         let state = match checked {
-            Ok((partition, batch)) => State::Sent(begin_append(session, partition, batch).await),
+            Ok(publish) => State::Sent(session.broker.begin_append(publish).await),
             Err(fault) => State::Answered(Err(fault)),
         };
         partitions.push(PendingPartition { index, state });
@@ -165,7 +165,7 @@ async fn check_partition(
     header: &RequestHeader,
     topic: &Topic,
     data: PartitionProduceData,
-) -> Result<(PartitionId, Batch), Fault> {
+) -> Result<Publish, Fault> {
     let partition = topic
         .partition(data.index)
         .ok_or(ResponseError::UnknownTopicOrPartition)?;
@@ -190,8 +190,20 @@ async fn check_partition(
     if let Some(times) = times {
         check_times(times, topic, session.settings.clock.now())?;
     }
+    let columns = if topic.is_fifo {
+        session.broker.keys_of(&batch).await??
+    } else {
+        Columns::default()
+    };
+    let target = AppendTarget {
+        log: partition.log,
+        partition: Some(partition.index),
+    };
     let batch = batch.with_max_timestamp(Times::max_timestamp(times));
-    Ok((partition, batch))
+    Ok(Publish {
+        columns,
+        ..Publish::to(target, batch)
+    })
 }
 
 /// Checks that records are from times that the topic takes.
@@ -244,15 +256,6 @@ fn check_header(request: &RequestHeader, batch: &Batch) -> Result<(), Fault> {
         return refuse(ResponseError::UnsupportedCompressionType, message);
     }
     Ok(())
-}
-
-async fn begin_append(session: &Session, partition: PartitionId, batch: Batch) -> Appending {
-    let target = AppendTarget {
-        log: partition.log,
-        partition: Some(partition.index),
-    };
-    let publish = Publish::to(target, batch);
-    session.broker.begin_append(publish).await
 }
 
 impl Pending {

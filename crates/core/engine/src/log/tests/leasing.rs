@@ -525,3 +525,27 @@ fn a_lease_that_a_crash_forgot_is_not_given_again() {
     shard.replay();
     assert!(first(&mut shard) > lost);
 }
+
+#[test]
+fn records_of_one_key_are_a_group_where_they_name_none() {
+    let mut shard = Shard::with(fifo_config());
+    let keyed = |keys: &[Option<u32>]| Append {
+        count: u32::try_from(keys.len()).unwrap(),
+        columns: Columns::of(keys.iter().map(|key| Schedule {
+            key: *key,
+            ..Schedule::default()
+        })),
+        ..record()
+    };
+    shard.append(keyed(&[Some(7)]));
+    shard.append(keyed(&[Some(7), Some(8), None]));
+    shard.append(keyed(&[None]));
+    let first = shard.lease(request(1, 1));
+    assert_eq!(first, [(0, 0)]);
+    assert_eq!(shard.lease(request(2, 9)), [(0, 2), (0, 3), (0, 4)]);
+    shard.restart();
+    assert_eq!(
+        shard.lease(request(3, 9)),
+        [(0, 0), (0, 1), (0, 2), (0, 3), (0, 4)]
+    );
+}

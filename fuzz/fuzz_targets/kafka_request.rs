@@ -8,16 +8,19 @@ use libfuzzer_sys::fuzz_target;
 use stele_wire_kafka::{
     RequestHeader, decode,
     messages::{
-        AlterConfigsRequest, ApiKey, ApiVersionsRequest, CreateAclsRequest,
-        CreatePartitionsRequest, CreateTopicsRequest, DeleteAclsRequest, DeleteGroupsRequest,
-        DeleteRecordsRequest, DeleteTopicsRequest, DescribeAclsRequest,
-        DescribeClientQuotasRequest, DescribeClusterRequest, DescribeConfigsRequest,
-        DescribeGroupsRequest, ElectLeadersRequest, FetchRequest, FindCoordinatorRequest,
-        HeartbeatRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest,
-        LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest,
-        ListPartitionReassignmentsRequest, MetadataRequest, OffsetCommitRequest,
-        OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest,
-        SaslHandshakeRequest, SyncGroupRequest,
+        AlterClientQuotasRequest, AlterConfigsRequest, AlterPartitionReassignmentsRequest, ApiKey,
+        ApiVersionsRequest, CreateAclsRequest, CreatePartitionsRequest, CreateTopicsRequest,
+        DeleteAclsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
+        DescribeAclsRequest, DescribeClientQuotasRequest, DescribeClusterRequest,
+        DescribeConfigsRequest, DescribeGroupsRequest, DescribeLogDirsRequest,
+        DescribeProducersRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
+        DescribeTransactionsRequest, DescribeUserScramCredentialsRequest, ElectLeadersRequest,
+        FetchRequest, FindCoordinatorRequest, HeartbeatRequest, IncrementalAlterConfigsRequest,
+        InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest, ListConfigResourcesRequest,
+        ListGroupsRequest, ListOffsetsRequest, ListPartitionReassignmentsRequest,
+        ListTransactionsRequest, MetadataRequest, OffsetCommitRequest, OffsetDeleteRequest,
+        OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest, SaslHandshakeRequest,
+        SyncGroupRequest,
     },
     split_frame,
 };
@@ -77,6 +80,28 @@ fn body(key: ApiKey, version: i16, body: Bytes) {
             drop(decode::<DescribeClientQuotasRequest>(version, body));
         }
         ApiKey::DescribeCluster => drop(decode::<DescribeClusterRequest>(version, body)),
+        _ => body_of_tools(key, version, body),
+    }
+}
+
+fn body_of_tools(key: ApiKey, version: i16, body: Bytes) {
+    match key {
+        ApiKey::DescribeLogDirs => drop(decode::<DescribeLogDirsRequest>(version, body)),
+        ApiKey::AlterPartitionReassignments => {
+            drop(decode::<AlterPartitionReassignmentsRequest>(version, body))
+        }
+        ApiKey::AlterClientQuotas => drop(decode::<AlterClientQuotasRequest>(version, body)),
+        ApiKey::DescribeUserScramCredentials => {
+            drop(decode::<DescribeUserScramCredentialsRequest>(version, body))
+        }
+        ApiKey::DescribeQuorum => drop(decode::<DescribeQuorumRequest>(version, body)),
+        ApiKey::DescribeProducers => drop(decode::<DescribeProducersRequest>(version, body)),
+        ApiKey::DescribeTransactions => drop(decode::<DescribeTransactionsRequest>(version, body)),
+        ApiKey::ListTransactions => drop(decode::<ListTransactionsRequest>(version, body)),
+        ApiKey::ListConfigResources => drop(decode::<ListConfigResourcesRequest>(version, body)),
+        ApiKey::DescribeTopicPartitions => {
+            drop(decode::<DescribeTopicPartitionsRequest>(version, body))
+        }
         _ => {}
     }
 }

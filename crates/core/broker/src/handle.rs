@@ -14,10 +14,11 @@ use stele_base_types::{
 };
 use stele_core_engine::{
     AlterLog, Altered, AppendError, Appended, Bind, Catalogue, CatalogueError, Command,
-    DeclareExchange, DeclareLog, Declared, DeleteExchange, DeleteLog, Extend, GroupCommand,
-    GroupError, GroupListing, InitProducer, JoinGroup, JoinReply, Lease, LeaseRequest, LedgerId,
-    ListGroups, LogError, Missing, MoveError, Purge, Run, Settle, Skip, SyncGroup, SyncedGroup,
-    Topology, Trim, TrimReason, Unbind, UseLog, limits::RUN_RECORDS_MAX,
+    DeclareExchange, DeclareLog, Declared, DeleteExchange, DeleteLog, DescribeProducers, Extend,
+    GroupCommand, GroupError, GroupListing, InitProducer, JoinGroup, JoinReply, KnownProducer,
+    Lease, LeaseRequest, LedgerId, ListGroups, LogError, Missing, MoveError, Purge, Run, Settle,
+    Skip, SyncGroup, SyncedGroup, Topology, Trim, TrimReason, Unbind, UseLog,
+    limits::RUN_RECORDS_MAX,
 };
 use tokio::sync::{
     Notify,
@@ -78,6 +79,8 @@ pub struct PartitionStatus {
     pub start: Offset,
     /// One after the last record that may be shown.
     pub committed: Offset,
+    /// The batches kept.
+    pub size_bytes: u64,
 }
 
 impl Broker {
@@ -446,6 +449,15 @@ impl Broker {
         current: Option<(ProducerId, ProducerEpoch)>,
     ) -> Result<(ProducerId, ProducerEpoch), Error<Infallible>> {
         self.call(ShardId(0), InitProducer { current }).await
+    }
+
+    /// The idempotent producers that a partition remembers, by id.
+    pub async fn producers(
+        &self,
+        partition: PartitionId,
+    ) -> Result<Vec<KnownProducer>, Error<LogError>> {
+        self.to_log(partition.log, DescribeProducers { partition })
+            .await
     }
 
     // ---- inside ------------------------------------------------------------------------------

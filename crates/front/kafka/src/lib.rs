@@ -22,6 +22,8 @@
 //! - What isn't a request closes the connection, with one line in the log, before it costs memory
 //!   beyond one frame of the allowed size.
 
+mod assignment;
+mod authorized;
 mod connection;
 mod driver;
 mod errors;

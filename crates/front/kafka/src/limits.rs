@@ -54,3 +54,7 @@ pub(crate) const ID_SIZE_BYTES_MAX: usize = 255;
 
 /// The longest topic name (Kafka's `Topic.MAX_NAME_LENGTH`).
 pub(crate) const TOPIC_NAME_SIZE_BYTES_MAX: usize = 249;
+
+/// Partitions in one DescribeTopicPartitions response (Kafka's
+/// `max.request.partition.size.limit`).
+pub(crate) const DESCRIBED_PARTITIONS_MAX: i32 = 2_000;

@@ -7,16 +7,19 @@
 use stele_wire_kafka::{
     fetch::FetchResponse,
     messages::{
-        AlterConfigsResponse, ApiVersionsResponse, CreateAclsResponse, CreatePartitionsResponse,
-        CreateTopicsResponse, DeleteAclsResponse, DeleteGroupsResponse, DeleteRecordsResponse,
-        DeleteTopicsResponse, DescribeAclsResponse, DescribeClientQuotasResponse,
-        DescribeClusterResponse, DescribeConfigsResponse, DescribeGroupsResponse,
-        ElectLeadersResponse, FindCoordinatorResponse, HeartbeatResponse,
-        IncrementalAlterConfigsResponse, InitProducerIdResponse, JoinGroupResponse,
-        LeaveGroupResponse, ListGroupsResponse, ListOffsetsResponse,
-        ListPartitionReassignmentsResponse, MetadataResponse, OffsetCommitResponse,
-        OffsetDeleteResponse, OffsetFetchResponse, OffsetForLeaderEpochResponse,
-        SaslHandshakeResponse, SyncGroupResponse,
+        AlterClientQuotasResponse, AlterConfigsResponse, AlterPartitionReassignmentsResponse,
+        ApiVersionsResponse, CreateAclsResponse, CreatePartitionsResponse, CreateTopicsResponse,
+        DeleteAclsResponse, DeleteGroupsResponse, DeleteRecordsResponse, DeleteTopicsResponse,
+        DescribeAclsResponse, DescribeClientQuotasResponse, DescribeClusterResponse,
+        DescribeConfigsResponse, DescribeGroupsResponse, DescribeLogDirsResponse,
+        DescribeProducersResponse, DescribeQuorumResponse, DescribeTopicPartitionsResponse,
+        DescribeTransactionsResponse, DescribeUserScramCredentialsResponse, ElectLeadersResponse,
+        FindCoordinatorResponse, HeartbeatResponse, IncrementalAlterConfigsResponse,
+        InitProducerIdResponse, JoinGroupResponse, LeaveGroupResponse, ListConfigResourcesResponse,
+        ListGroupsResponse, ListOffsetsResponse, ListPartitionReassignmentsResponse,
+        ListTransactionsResponse, MetadataResponse, OffsetCommitResponse, OffsetDeleteResponse,
+        OffsetFetchResponse, OffsetForLeaderEpochResponse, SaslHandshakeResponse,
+        SyncGroupResponse,
     },
 };
 
@@ -38,7 +41,12 @@ macro_rules! refusals {
 }
 
 refusals!(
+    AlterClientQuotasResponse: |it| it.entries.iter().any(|it| it.error_code != 0);
     AlterConfigsResponse: |it| it.responses.iter().any(|it| it.error_code != 0);
+    AlterPartitionReassignmentsResponse: |it| {
+        let mut partitions = it.responses.iter().flat_map(|it| &it.partitions);
+        it.error_code != 0 || partitions.any(|it| it.error_code != 0)
+    };
     ApiVersionsResponse: |it| it.error_code != 0;
     CreateAclsResponse: |it| it.results.iter().any(|it| it.error_code != 0);
     CreatePartitionsResponse: |it| it.results.iter().any(|it| it.error_code != 0);
@@ -55,6 +63,22 @@ refusals!(
     DescribeClusterResponse: |it| it.error_code != 0;
     DescribeConfigsResponse: |it| it.results.iter().any(|it| it.error_code != 0);
     DescribeGroupsResponse: |it| it.groups.iter().any(|it| it.error_code != 0);
+    DescribeLogDirsResponse: |it| {
+        it.error_code != 0 || it.results.iter().any(|it| it.error_code != 0)
+    };
+    DescribeProducersResponse: |it| {
+        let mut partitions = it.topics.iter().flat_map(|it| &it.partitions);
+        partitions.any(|it| it.error_code != 0)
+    };
+    DescribeQuorumResponse: |it| {
+        let mut partitions = it.topics.iter().flat_map(|it| &it.partitions);
+        it.error_code != 0 || partitions.any(|it| it.error_code != 0)
+    };
+    DescribeTopicPartitionsResponse: |it| it.topics.iter().any(|it| it.error_code != 0);
+    DescribeTransactionsResponse: |it| it.transaction_states.iter().any(|it| it.error_code != 0);
+    DescribeUserScramCredentialsResponse: |it| {
+        it.error_code != 0 || it.results.iter().any(|it| it.error_code != 0)
+    };
     ElectLeadersResponse: |it| {
         let mut partitions = it
             .replica_election_results
@@ -74,12 +98,14 @@ refusals!(
     InitProducerIdResponse: |it| it.error_code != 0;
     JoinGroupResponse: |it| it.error_code != 0;
     LeaveGroupResponse: |it| it.error_code != 0 || it.members.iter().any(|it| it.error_code != 0);
+    ListConfigResourcesResponse: |it| it.error_code != 0;
     ListGroupsResponse: |it| it.error_code != 0;
     ListOffsetsResponse: |it| {
         let mut partitions = it.topics.iter().flat_map(|it| &it.partitions);
         partitions.any(|it| it.error_code != 0)
     };
     ListPartitionReassignmentsResponse: |it| it.error_code != 0;
+    ListTransactionsResponse: |it| it.error_code != 0;
     MetadataResponse: |it| it.topics.iter().any(|it| it.error_code != 0);
     OffsetCommitResponse: |it| {
         let mut partitions = it.topics.iter().flat_map(|it| &it.partitions);

@@ -17,6 +17,15 @@ pub(crate) const TOPIC: i8 = 2;
 /// A broker.
 pub(crate) const BROKER: i8 = 4;
 
+/// The loggers of a broker.
+pub(crate) const BROKER_LOGGER: i8 = 8;
+
+/// Metrics that clients push.
+pub(crate) const CLIENT_METRICS: i8 = 16;
+
+/// A group.
+pub(crate) const GROUP: i8 = 32;
+
 /// A resource without configurations here.
 pub(crate) fn unsupported(resource_type: i8) -> Fault {
     Fault::new(

@@ -14,6 +14,10 @@ pub struct Settings {
     pub advertised: Option<Endpoint>,
     /// Names the cluster; the same for the life of the data directory.
     pub cluster_id: String,
+    /// The address that it listens at, as clients are told.
+    pub listener: String,
+    /// Where the data lies, as clients are told.
+    pub log_dir: String,
     /// Create a topic that a client asks for (`auto.create.topics.enable`).
     pub auto_create_topics: bool,
     /// Partitions of a topic that doesn't say how many (`num.partitions`).
@@ -46,6 +50,8 @@ impl Settings {
         Self {
             advertised: None,
             cluster_id,
+            listener: String::new(),
+            log_dir: String::new(),
             auto_create_topics: true,
             partitions_default: 1,
             durability_default: Durability::Synced,

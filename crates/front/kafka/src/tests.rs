@@ -4,6 +4,7 @@ mod full_disk;
 mod groups;
 mod kit;
 mod negotiation;
+mod one_broker;
 mod produce_fetch;
 mod serving;
 mod timestamps;

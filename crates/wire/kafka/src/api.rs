@@ -10,7 +10,10 @@ use kafka_protocol::{messages::ApiKey, protocol::VersionRange};
 
 use crate::{
     Error,
-    shape::{self, BLOB, Field, INT8, INT16, INT32, INT64, INTS, TEXT, TEXTS, UUID, list},
+    shape::{
+        self, BLOB, BYTES, Field, INT8, INT16, INT32, INT64, INTS, LONGS, TEXT, TEXTS, UUID, list,
+        nullable,
+    },
 };
 
 /// One API.
@@ -92,6 +95,7 @@ pub const APIS: &[Api] = &[
     Api::new(ApiKey::DeleteAcls, (1, 3), &[list(ACL)]),
     Api::new(ApiKey::DescribeConfigs, (1, 4), DESCRIBE_CONFIGS),
     Api::new(ApiKey::AlterConfigs, (0, 2), ALTER_CONFIGS),
+    Api::new(ApiKey::DescribeLogDirs, (1, 4), DESCRIBE_LOG_DIRS),
     Api::new(ApiKey::CreatePartitions, (0, 3), CREATE_PARTITIONS),
     Api::new(ApiKey::DeleteGroups, (0, 2), &[TEXTS]),
     Api::new(ApiKey::ElectLeaders, (0, 2), ELECT_LEADERS),
@@ -101,13 +105,34 @@ pub const APIS: &[Api] = &[
         INCREMENTAL_ALTER_CONFIGS,
     ),
     Api::new(
+        ApiKey::AlterPartitionReassignments,
+        (0, 1),
+        ALTER_PARTITION_REASSIGNMENTS,
+    ),
+    Api::new(
         ApiKey::ListPartitionReassignments,
         (0, 0),
         LIST_PARTITION_REASSIGNMENTS,
     ),
     Api::new(ApiKey::OffsetDelete, (0, 0), OFFSET_DELETE),
     Api::new(ApiKey::DescribeClientQuotas, (0, 1), DESCRIBE_CLIENT_QUOTAS),
+    Api::new(ApiKey::AlterClientQuotas, (0, 1), ALTER_CLIENT_QUOTAS),
+    Api::new(
+        ApiKey::DescribeUserScramCredentials,
+        (0, 0),
+        &[list(&[TEXT])],
+    ),
+    Api::new(ApiKey::DescribeQuorum, (0, 2), DESCRIBE_QUORUM),
     Api::new(ApiKey::DescribeCluster, (0, 2), DESCRIBE_CLUSTER),
+    Api::new(ApiKey::DescribeProducers, (0, 0), &[list(&[TEXT, INTS])]),
+    Api::new(ApiKey::DescribeTransactions, (0, 0), &[TEXTS]),
+    Api::new(ApiKey::ListTransactions, (0, 2), LIST_TRANSACTIONS),
+    Api::new(ApiKey::ListConfigResources, (0, 1), &[BYTES.since(1)]),
+    Api::new(
+        ApiKey::DescribeTopicPartitions,
+        (0, 0),
+        DESCRIBE_TOPIC_PARTITIONS,
+    ),
 ];
 
 const PRODUCE: &[Field] = &[
@@ -264,6 +289,8 @@ const DESCRIBE_CONFIGS: &[Field] = &[
 
 const ALTER_CONFIGS: &[Field] = &[list(&[INT8, TEXT, list(&[TEXT, TEXT])]), INT8];
 
+const DESCRIBE_LOG_DIRS: &[Field] = &[list(&[TEXT, INTS])];
+
 const CREATE_PARTITIONS: &[Field] = &[
     list(&[TEXT, INT32, list(&[INTS])]), // topic, count, assignments
     INT32,
@@ -290,6 +317,15 @@ const ELECT_LEADERS: &[Field] = &[
     INT32, // timeout
 ];
 
+const ALTER_PARTITION_REASSIGNMENTS: &[Field] = &[
+    INT32,         // timeout
+    INT8.since(1), // allow another replication factor
+    list(&[
+        TEXT,
+        list(&[INT32, INTS]), // partition, replicas
+    ]),
+];
+
 const LIST_PARTITION_REASSIGNMENTS: &[Field] = &[
     INT32, // timeout
     list(&[TEXT, INTS]),
@@ -300,4 +336,27 @@ const DESCRIBE_CLIENT_QUOTAS: &[Field] = &[
     INT8,                      // strict
 ];
 
+const ALTER_CLIENT_QUOTAS: &[Field] = &[
+    list(&[
+        list(&[TEXT, TEXT]),        // entity type, name
+        list(&[TEXT, INT64, INT8]), // key, value, remove
+    ]),
+    INT8, // validate only
+];
+
+const DESCRIBE_QUORUM: &[Field] = &[list(&[TEXT, list(&[INT32])])];
+
 const DESCRIBE_CLUSTER: &[Field] = &[INT8, INT8.since(1), INT8.since(2)];
+
+const LIST_TRANSACTIONS: &[Field] = &[
+    TEXTS,          // states
+    LONGS,          // producer ids
+    INT64.since(1), // duration
+    TEXT.since(2),  // pattern of transactional ids
+];
+
+const DESCRIBE_TOPIC_PARTITIONS: &[Field] = &[
+    list(&[TEXT]),
+    INT32,                    // partitions in the response
+    nullable(&[TEXT, INT32]), // cursor: topic, partition
+];

@@ -22,6 +22,8 @@ enum Kind {
     Text,
     /// Bytes, perhaps null.
     Blob,
+    /// A structure, perhaps null.
+    Nullable(&'static [Field]),
     /// A list of structures, perhaps null.
     List(&'static [Field]),
     /// A list of plain values, perhaps null.
@@ -36,7 +38,14 @@ pub(crate) const UUID: Field = Field::new(Kind::Fixed(16));
 pub(crate) const TEXT: Field = Field::new(Kind::Text);
 pub(crate) const BLOB: Field = Field::new(Kind::Blob);
 pub(crate) const TEXTS: Field = Field::new(Kind::Values(&TEXT));
+pub(crate) const BYTES: Field = Field::new(Kind::Values(&INT8));
 pub(crate) const INTS: Field = Field::new(Kind::Values(&INT32));
+pub(crate) const LONGS: Field = Field::new(Kind::Values(&INT64));
+
+/// A structure of these fields that may be missing.
+pub(crate) const fn nullable(fields: &'static [Field]) -> Field {
+    Field::new(Kind::Nullable(fields))
+}
 
 /// A list of structures of these fields.
 pub(crate) const fn list(fields: &'static [Field]) -> Field {
@@ -112,6 +121,7 @@ impl Walk<'_> {
             Kind::Fixed(size_bytes) => self.skip(size_bytes),
             Kind::Text => self.text(),
             Kind::Blob => self.blob(),
+            Kind::Nullable(fields) => self.nullable(fields),
             Kind::List(fields) => self.list(|walk| walk.structure(fields)),
             Kind::Values(value) => self.list(|walk| walk.field(value)),
         }
@@ -130,6 +140,14 @@ impl Walk<'_> {
         let length = self.long_length()?;
         let size_bytes = self.reader.length(length)?;
         self.skip(size_bytes.unwrap_or(0))
+    }
+
+    /// A byte says whether it is there: 1, as the decoder has it too.
+    fn nullable(&mut self, fields: &[Field]) -> Result<(), Error> {
+        match self.reader.take(1)? {
+            [1] => self.structure(fields),
+            _ => Ok(()),
+        }
     }
 
     fn list(&mut self, element: impl Fn(&mut Self) -> Result<(), Error>) -> Result<(), Error> {

@@ -198,7 +198,87 @@ fn of_one_broker(key: ApiKey, version: i16) -> Bytes {
             DescribeClientQuotasRequest::default().with_components(vec![Default::default()]),
             version,
         ),
+        _ => of_tools(key, version),
+    }
+}
+
+fn of_tools(key: ApiKey, version: i16) -> Bytes {
+    match key {
+        ApiKey::DescribeLogDirs => encoded(
+            DescribeLogDirsRequest::default().with_topics(Some(vec![
+                describe_log_dirs_request::DescribableLogDirTopic::default()
+                    .with_topic(name("orders"))
+                    .with_partitions(vec![0, 1]),
+            ])),
+            version,
+        ),
+        ApiKey::AlterPartitionReassignments => encoded(
+            AlterPartitionReassignmentsRequest::default().with_topics(vec![
+                alter_partition_reassignments_request::ReassignableTopic::default()
+                    .with_name(name("orders"))
+                    .with_partitions(vec![Default::default(), Default::default()]),
+            ]),
+            version,
+        ),
+        ApiKey::AlterClientQuotas => encoded(
+            AlterClientQuotasRequest::default().with_entries(vec![
+                alter_client_quotas_request::EntryData::default()
+                    .with_entity(vec![Default::default()])
+                    .with_ops(vec![Default::default(), Default::default()]),
+            ]),
+            version,
+        ),
+        ApiKey::DescribeUserScramCredentials => encoded(
+            DescribeUserScramCredentialsRequest::default()
+                .with_users(Some(vec![Default::default()])),
+            version,
+        ),
+        ApiKey::DescribeQuorum => encoded(
+            DescribeQuorumRequest::default().with_topics(vec![
+                describe_quorum_request::TopicData::default()
+                    .with_partitions(vec![Default::default()]),
+            ]),
+            version,
+        ),
+        ApiKey::DescribeProducers => encoded(
+            DescribeProducersRequest::default().with_topics(vec![
+                describe_producers_request::TopicRequest::default()
+                    .with_partition_indexes(vec![0, 1]),
+            ]),
+            version,
+        ),
+        ApiKey::DescribeTransactions => encoded(
+            DescribeTransactionsRequest::default()
+                .with_transactional_ids(vec![TransactionalId(text("t"))]),
+            version,
+        ),
+        ApiKey::ListTransactions => encoded(list_transactions(version), version),
+        ApiKey::ListConfigResources => encoded(list_config_resources(version), version),
+        ApiKey::DescribeTopicPartitions => encoded(
+            DescribeTopicPartitionsRequest::default()
+                .with_topics(vec![Default::default(), Default::default()])
+                .with_cursor(Some(Default::default())),
+            version,
+        ),
         other => panic!("no sample of {other:?}"),
+    }
+}
+
+fn list_transactions(version: i16) -> ListTransactionsRequest {
+    let request = ListTransactionsRequest::default()
+        .with_state_filters(vec![text("Ongoing")])
+        .with_producer_id_filters(vec![ProducerId(1), ProducerId(2)]);
+    match version {
+        2.. => request.with_transactional_id_pattern(Some(text("pay.*"))),
+        _ => request,
+    }
+}
+
+fn list_config_resources(version: i16) -> ListConfigResourcesRequest {
+    let request = ListConfigResourcesRequest::default();
+    match version {
+        1.. => request.with_resource_types(vec![2, 4]),
+        _ => request,
     }
 }
 
@@ -343,6 +423,16 @@ fn every_shape_covers_its_request_to_the_last_byte() {
             }
         }
     }
+}
+
+#[test]
+fn a_structure_that_may_be_missing_may_be_missing() {
+    let request = DescribeTopicPartitionsRequest::default().with_topics(vec![Default::default()]);
+    let body = encoded(request.clone(), 0);
+    assert_eq!(
+        decode::<DescribeTopicPartitionsRequest>(0, body),
+        Ok(request)
+    );
 }
 
 #[test]
@@ -527,6 +617,9 @@ fn touch(key: ApiKey, version: i16, body: Bytes) {
         ApiKey::OffsetCommit => drop(decode::<OffsetCommitRequest>(version, body)),
         ApiKey::DescribeConfigs => drop(decode::<DescribeConfigsRequest>(version, body)),
         ApiKey::ApiVersions => drop(decode::<ApiVersionsRequest>(version, body)),
+        ApiKey::DescribeTopicPartitions => {
+            drop(decode::<DescribeTopicPartitionsRequest>(version, body));
+        }
         _ => {}
     }
 }

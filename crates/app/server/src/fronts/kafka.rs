@@ -24,6 +24,8 @@ impl Fronts<'_> {
         );
         let settings = kafka::Settings {
             advertised,
+            listener: bound.address.to_string(),
+            log_dir: self.settings.storage.dir.display().to_string(),
             auto_create_topics: chosen.auto_create,
             partitions_default: chosen.partitions,
             durability_default: self.durability(),

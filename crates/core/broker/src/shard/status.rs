@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use stele_base_types::LogId;
+use stele_base_types::{LogId, PartitionId, PartitionIndex};
 use stele_core_engine::{LedgerId, LogError, Record};
 use stele_core_storage::Usage;
 use tokio::sync::oneshot::Sender;
@@ -78,18 +78,19 @@ impl Counters {
 }
 
 impl Shard {
-    pub(super) fn log_status(&self, log: LogId) -> Result<LogStatus, LogError> {
-        let log = self.state.logs.log(log).ok_or(LogError::NoSuchLog)?;
-        let partitions = log
-            .partitions
-            .iter()
-            .map(|partition| PartitionStatus {
+    pub(super) fn log_status(&self, id: LogId) -> Result<LogStatus, LogError> {
+        let log = self.state.logs.log(id).ok_or(LogError::NoSuchLog)?;
+        let partitions = (0..).map(PartitionIndex).zip(&log.partitions);
+        let partitions = partitions.map(|(index, partition)| {
+            let extent = self.index.extent(PartitionId::new(id, index));
+            PartitionStatus {
                 start: partition.start,
                 committed: partition.committed,
-            })
-            .collect();
+                size_bytes: extent.map_or(0, |extent| extent.size_bytes),
+            }
+        });
         let mut status = LogStatus {
-            partitions,
+            partitions: partitions.collect(),
             ..LogStatus::default()
         };
         if let Some(ledger) = log.ledger(LedgerId::DEFAULT) {

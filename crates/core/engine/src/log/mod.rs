@@ -56,7 +56,7 @@ pub use self::{
     named::{CloseLedger, LedgerStart, OpenLedger, OpenedLedger},
     open::OpenLog,
     partition::Partition,
-    producer::ProducerStamp,
+    producer::{DescribeProducers, KnownProducer, ProducerStamp},
     record::{LedgerRecord, LogRecord, Run},
     skip::Skip,
     trim::{Trim, TrimReason},

@@ -16,11 +16,14 @@ use smallvec::SmallVec;
 use stele_base_types::{Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, Timestamp};
 
 use super::{
-    AppendError,
+    AppendError, LogError,
     forget::{drop_oldest, look_through},
     sweep::shed,
 };
-use crate::limits::{PRODUCER_BATCHES, PRODUCER_EXPIRY_MS, PRODUCERS_MAX};
+use crate::{
+    Command, Decision, State,
+    limits::{PRODUCER_BATCHES, PRODUCER_EXPIRY_MS, PRODUCERS_MAX},
+};
 
 /// What an idempotent producer writes into a batch (KIP-98).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +34,42 @@ pub struct ProducerStamp {
     pub epoch: ProducerEpoch,
     /// The number of the batch's first record.
     pub sequence: Sequence,
+}
+
+/// Which idempotent producers a partition remembers. Changes nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct DescribeProducers {
+    /// The partition.
+    pub partition: PartitionId,
+}
+
+/// An idempotent producer of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownProducer {
+    /// Who.
+    pub id: ProducerId,
+    /// Its fence.
+    pub epoch: ProducerEpoch,
+    /// The number of the last record that it has written.
+    pub sequence_last: Sequence,
+    /// When that came.
+    pub at: Timestamp,
+}
+
+impl Command for DescribeProducers {
+    type Reply = Vec<KnownProducer>;
+    type Error = LogError;
+
+    fn decide(
+        self,
+        state: &State,
+        now: Timestamp,
+    ) -> Result<Decision<Vec<KnownProducer>>, LogError> {
+        let PartitionId { log, index, .. } = self.partition;
+        let partition = state.logs.known(log)?.partition(index);
+        let partition = partition.ok_or(LogError::NoSuchPartition)?;
+        Ok(Decision::reply(partition.producers.known(now).collect()))
+    }
 }
 
 /// The producers of a partition.
@@ -78,6 +117,23 @@ impl Producers {
             return producer.begin(stamp, partition);
         }
         producer.follow(stamp, count, partition)
+    }
+
+    /// Those that haven't been silent for long, by id.
+    fn known(&self, now: Timestamp) -> impl Iterator<Item = KnownProducer> {
+        let known = self
+            .producers
+            .iter()
+            .filter(move |it| !it.1.is_expired(now));
+        known.filter_map(|(id, producer)| {
+            let last = producer.batches.last()?;
+            Some(KnownProducer {
+                id: *id,
+                epoch: producer.epoch,
+                sequence_last: last.sequence.plus(last.count.saturating_sub(1)),
+                at: producer.at,
+            })
+        })
     }
 
     /// Remembers a batch.

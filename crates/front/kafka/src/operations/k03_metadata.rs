@@ -5,8 +5,7 @@
 //! created with the default number of partitions: this response still says that there is none, the
 //! next one shows it. A log that another protocol made gets a topic's retention beside its own.
 //!
-//! Deviations: authorized operations aren't computed. A topic is ready when a response shows it:
-//! clients never see `LEADER_NOT_AVAILABLE`.
+//! Deviations: a topic is ready when a response shows it: clients never see `LEADER_NOT_AVAILABLE`.
 //!
 //! Spec: `MetadataRequest.json`; KIP-516 (topic ids).
 
@@ -24,6 +23,7 @@ use stele_wire_kafka::{
 
 use super::{Operation, text, topic_name};
 use crate::{
+    authorized,
     errors::Fault,
     session::Session,
     topics::{LEADER_EPOCH, NODE_ID, Topic},
@@ -44,13 +44,18 @@ impl Operation for Metadata {
     ) -> MetadataResponse {
         let may_create = session.settings.auto_create_topics
             && (header.api_version < 4 || request.allow_auto_topic_creation);
-        let topics = match request.topics {
+        let of_cluster = request.include_cluster_authorized_operations;
+        let of_topics = request.include_topic_authorized_operations;
+        let mut topics = match request.topics {
             // An empty list meant "all" before there was null.
             Some(topics) if header.api_version > 0 || !topics.is_empty() => {
                 named_topics(session, topics, may_create).await
             }
             _ => all_topics(session),
         };
+        for topic in &mut topics {
+            topic.topic_authorized_operations = authorized::if_asked(of_topics, authorized::TOPIC);
+        }
         let broker = MetadataResponseBroker::default()
             .with_node_id(BrokerId(NODE_ID))
             .with_host(text(&session.endpoint.host))
@@ -60,6 +65,10 @@ impl Operation for Metadata {
             .with_cluster_id(Some(text(&session.settings.cluster_id)))
             .with_controller_id(BrokerId(NODE_ID))
             .with_topics(topics)
+            .with_cluster_authorized_operations(authorized::if_asked(
+                of_cluster,
+                authorized::CLUSTER,
+            ))
     }
 }
 

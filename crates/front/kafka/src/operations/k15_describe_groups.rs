@@ -2,7 +2,7 @@
 //!
 //! Tells the state, the protocol and the members of groups.
 //!
-//! Deviations: authorized operations aren't computed.
+//! Deviations: none known.
 //!
 //! Spec: `DescribeGroupsRequest.json`; KIP-1043 (a group that doesn't exist, version 6).
 
@@ -17,7 +17,7 @@ use stele_wire_kafka::{
 };
 
 use super::{Operation, text};
-use crate::{groups, session::Session};
+use crate::{authorized, groups, session::Session};
 
 /// The first version in which a group that doesn't exist is an error rather than a dead group.
 const NOT_FOUND_SINCE: i16 = 6;
@@ -38,7 +38,10 @@ impl Operation for DescribeGroups {
         let mut described = Vec::with_capacity(request.groups.len());
         for group in request.groups {
             let description = describe(session, &group).await;
-            described.push(group_response(header.api_version, group, description));
+            let mut response = group_response(header.api_version, group, description);
+            let is_asked = request.include_authorized_operations && response.error_code == 0;
+            response.authorized_operations = authorized::if_asked(is_asked, authorized::GROUP);
+            described.push(response);
         }
         DescribeGroupsResponse::default().with_groups(described)
     }

@@ -19,9 +19,9 @@ use stele_wire_kafka::{
 use super::Operation;
 use crate::{errors::Fault, session::Session};
 
-const USER: &str = "user";
-const CLIENT_ID: &str = "client-id";
-const IP: &str = "ip";
+pub(super) const USER: &str = "user";
+pub(super) const CLIENT_ID: &str = "client-id";
+pub(super) const IP: &str = "ip";
 
 const MATCH_EXACT: i8 = 0;
 const MATCH_DEFAULT: i8 = 1;

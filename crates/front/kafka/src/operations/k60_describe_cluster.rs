@@ -2,8 +2,9 @@
 //!
 //! Tells the cluster's id and its one broker.
 //!
-//! Deviations: authorized operations aren't computed. There are no controllers to describe, so
-//! that endpoint type 2 is refused. No broker is ever fenced.
+//! Endpoint type 2, controllers, is refused, as Kafka's brokers do. No broker is ever fenced.
+//!
+//! Deviations: none known.
 //!
 //! Spec: `DescribeClusterRequest.json`; KIP-700, KIP-919 (endpoint types).
 
@@ -16,7 +17,7 @@ use stele_wire_kafka::{
 };
 
 use super::{Operation, text};
-use crate::{session::Session, topics::NODE_ID};
+use crate::{authorized, session::Session, topics::NODE_ID};
 
 const BROKERS: i8 = 1;
 const CONTROLLERS: i8 = 2;
@@ -52,5 +53,9 @@ impl Operation for DescribeCluster {
             .with_cluster_id(text(&session.settings.cluster_id))
             .with_controller_id(BrokerId(NODE_ID))
             .with_brokers(vec![broker])
+            .with_cluster_authorized_operations(authorized::if_asked(
+                request.include_cluster_authorized_operations,
+                authorized::CLUSTER,
+            ))
     }
 }

@@ -41,14 +41,24 @@ mod k30_create_acls;
 mod k31_delete_acls;
 mod k32_describe_configs;
 mod k33_alter_configs;
+mod k35_describe_log_dirs;
 mod k37_create_partitions;
 mod k42_delete_groups;
 mod k43_elect_leaders;
 mod k44_incremental_alter_configs;
+mod k45_alter_partition_reassignments;
 mod k46_list_partition_reassignments;
 mod k47_offset_delete;
 mod k48_describe_client_quotas;
+mod k49_alter_client_quotas;
+mod k50_describe_user_scram_credentials;
+mod k55_describe_quorum;
 mod k60_describe_cluster;
+mod k61_describe_producers;
+mod k65_describe_transactions;
+mod k66_list_transactions;
+mod k74_list_config_resources;
+mod k75_describe_topic_partitions;
 
 /// Every API that is served.
 pub(crate) const TABLE: &[Entry] = &[
@@ -85,6 +95,7 @@ pub(crate) const TABLE: &[Entry] = &[
     Entry::of::<k31_delete_acls::DeleteAcls>(ApiKey::DeleteAcls, "DeleteAcls"),
     Entry::of::<k32_describe_configs::DescribeConfigs>(ApiKey::DescribeConfigs, "DescribeConfigs"),
     Entry::of::<k33_alter_configs::AlterConfigs>(ApiKey::AlterConfigs, "AlterConfigs"),
+    Entry::of::<k35_describe_log_dirs::DescribeLogDirs>(ApiKey::DescribeLogDirs, "DescribeLogDirs"),
     Entry::of::<k37_create_partitions::CreatePartitions>(
         ApiKey::CreatePartitions,
         "CreatePartitions",
@@ -95,6 +106,10 @@ pub(crate) const TABLE: &[Entry] = &[
         ApiKey::IncrementalAlterConfigs,
         "IncrementalAlterConfigs",
     ),
+    Entry::of::<k45_alter_partition_reassignments::AlterPartitionReassignments>(
+        ApiKey::AlterPartitionReassignments,
+        "AlterPartitionReassignments",
+    ),
     Entry::of::<k46_list_partition_reassignments::ListPartitionReassignments>(
         ApiKey::ListPartitionReassignments,
         "ListPartitionReassignments",
@@ -104,7 +119,36 @@ pub(crate) const TABLE: &[Entry] = &[
         ApiKey::DescribeClientQuotas,
         "DescribeClientQuotas",
     ),
+    Entry::of::<k49_alter_client_quotas::AlterClientQuotas>(
+        ApiKey::AlterClientQuotas,
+        "AlterClientQuotas",
+    ),
+    Entry::of::<k50_describe_user_scram_credentials::DescribeUserScramCredentials>(
+        ApiKey::DescribeUserScramCredentials,
+        "DescribeUserScramCredentials",
+    ),
+    Entry::of::<k55_describe_quorum::DescribeQuorum>(ApiKey::DescribeQuorum, "DescribeQuorum"),
     Entry::of::<k60_describe_cluster::DescribeCluster>(ApiKey::DescribeCluster, "DescribeCluster"),
+    Entry::of::<k61_describe_producers::DescribeProducers>(
+        ApiKey::DescribeProducers,
+        "DescribeProducers",
+    ),
+    Entry::of::<k65_describe_transactions::DescribeTransactions>(
+        ApiKey::DescribeTransactions,
+        "DescribeTransactions",
+    ),
+    Entry::of::<k66_list_transactions::ListTransactions>(
+        ApiKey::ListTransactions,
+        "ListTransactions",
+    ),
+    Entry::of::<k74_list_config_resources::ListConfigResources>(
+        ApiKey::ListConfigResources,
+        "ListConfigResources",
+    ),
+    Entry::of::<k75_describe_topic_partitions::DescribeTopicPartitions>(
+        ApiKey::DescribeTopicPartitions,
+        "DescribeTopicPartitions",
+    ),
 ];
 
 /// The names of the APIs in the table's order: what requests are counted by.

@@ -6,9 +6,11 @@ use stele_wire_kafka::{
     ResponseError, StrBytes,
     messages::{
         CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest, DescribeClientQuotasRequest,
-        ElectLeadersRequest, ListPartitionReassignmentsRequest,
+        DescribeClusterRequest, DescribeGroupsRequest, ElectLeadersRequest, GroupId,
+        ListPartitionReassignmentsRequest, MetadataRequest, OffsetCommitRequest,
         describe_client_quotas_request::ComponentData, elect_leaders_request::TopicPartitions,
-        elect_leaders_response::ReplicaElectionResult,
+        elect_leaders_response::ReplicaElectionResult, metadata_request::MetadataRequestTopic,
+        offset_commit_request::OffsetCommitRequestTopic,
     },
 };
 
@@ -120,6 +122,68 @@ async fn there_are_no_quotas_and_filters_are_checked() {
             let entries = response.entries.map(|entries| entries.len());
             assert_eq!(entries, (code == 0).then_some(0));
         }
+    }
+    broker.stop().await;
+}
+
+/// Bits by the numbers of operations (`AclOperation`), 3 being READ and 12 IDEMPOTENT_WRITE.
+const ON_TOPIC: i32 = 0b0_1101_1111_1000;
+const ON_GROUP: i32 = 0b0_1101_0100_1000;
+const ON_CLUSTER: i32 = 0b1_1111_1010_0000;
+
+fn if_asked(is_asked: bool, operations: i32) -> i32 {
+    if is_asked { operations } else { i32::MIN }
+}
+
+#[tokio::test]
+async fn authorized_operations_are_all_where_they_are_asked_for() {
+    let broker = TestBroker::start();
+    let mut client = Client::of(&broker);
+    client.create_topic("orders", 1).await;
+    let topic = MetadataRequestTopic::default().with_name(Some(topic_name("orders")));
+    for (version, is_asked) in (8..=13).flat_map(|it| [(it, false), (it, true)]) {
+        let request = MetadataRequest::default()
+            .with_topics(Some(vec![topic.clone()]))
+            .with_include_cluster_authorized_operations(is_asked && version <= 10)
+            .with_include_topic_authorized_operations(is_asked);
+        let response = client.call(version, request).await;
+        let on_topic = response.topics[0].topic_authorized_operations;
+        assert_eq!(on_topic, if_asked(is_asked, ON_TOPIC));
+        let on_cluster = if_asked(is_asked && version <= 10, ON_CLUSTER);
+        assert_eq!(response.cluster_authorized_operations, on_cluster);
+    }
+    for (version, is_asked) in (0..=2).flat_map(|it| [(it, false), (it, true)]) {
+        let request =
+            DescribeClusterRequest::default().with_include_cluster_authorized_operations(is_asked);
+        let response = client.call(version, request).await;
+        let on_cluster = if_asked(is_asked, ON_CLUSTER);
+        assert_eq!(response.cluster_authorized_operations, on_cluster);
+    }
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn authorized_operations_of_a_group_are_told_where_it_exists() {
+    let broker = TestBroker::start();
+    let mut client = Client::of(&broker);
+    let group = |name| GroupId(StrBytes::from_static_str(name));
+    client.create_topic("orders", 1).await;
+    let topic = OffsetCommitRequestTopic::default()
+        .with_name(topic_name("orders"))
+        .with_partitions(vec![Default::default()]);
+    let commit = OffsetCommitRequest::default()
+        .with_group_id(group("workers"))
+        .with_generation_id_or_member_epoch(-1)
+        .with_topics(vec![topic]);
+    client.call(9, commit).await;
+    for (version, is_asked) in (3..=6).flat_map(|it| [(it, false), (it, true)]) {
+        let request = DescribeGroupsRequest::default()
+            .with_groups(vec![group("workers"), group("nobody")])
+            .with_include_authorized_operations(is_asked);
+        let groups = client.call(version, request).await.groups;
+        let told: Vec<i32> = groups.iter().map(|it| it.authorized_operations).collect();
+        let of_nobody = if_asked(is_asked && version < 6, ON_GROUP);
+        assert_eq!(told, [if_asked(is_asked, ON_GROUP), of_nobody]);
     }
     broker.stop().await;
 }

@@ -23,6 +23,7 @@ pub(super) fn settings() -> Settings {
     Settings {
         // What a test waits for comes at once.
         group_gathering_ms: 0,
+        log_dir: "/data".to_owned(),
         ..Settings::new("test-cluster".to_owned(), clock, rng)
     }
 }

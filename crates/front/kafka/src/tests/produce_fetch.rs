@@ -47,6 +47,18 @@ fn batch(values: &[&str]) -> Bytes {
     builder(values).finish().into_bytes()
 }
 
+/// A batch of so many records, as an idempotent producer sends it.
+pub(super) fn idempotent_batch(id: i64, epoch: i16, sequence: i32, count: usize) -> Bytes {
+    let producer = Producer {
+        id: ProducerId(id),
+        epoch: ProducerEpoch(epoch),
+        base_sequence: Sequence(sequence),
+    };
+    let mut builder = BatchBuilder::new().producer(producer);
+    push_all(&mut builder, &vec!["a"; count]);
+    builder.finish().into_bytes()
+}
+
 pub(super) fn produce(partition: i32, records: Bytes) -> ProduceRequest {
     let data = PartitionProduceData::default()
         .with_index(partition)
@@ -410,14 +422,8 @@ async fn an_idempotent_producers_retries_never_double() {
     let init = client.call(4, init_producer_id()).await;
     assert_eq!(init.error_code, 0);
     let numbered = |sequence| {
-        let producer = Producer {
-            id: ProducerId(init.producer_id.0),
-            epoch: ProducerEpoch(init.producer_epoch),
-            base_sequence: Sequence(sequence),
-        };
-        let mut builder = BatchBuilder::new().producer(producer);
-        push_all(&mut builder, &["a", "b"]);
-        produce(0, builder.finish().into_bytes())
+        let batch = idempotent_batch(init.producer_id.0, init.producer_epoch, sequence, 2);
+        produce(0, batch)
     };
     assert_eq!(produced(&mut client, numbered(0)).await.base_offset, 0);
     let retried = produced(&mut client, numbered(0)).await;

@@ -4,7 +4,7 @@ use stele_base_types::{ProducerEpoch, ProducerId, Sequence};
 
 use super::*;
 use crate::{
-    ProducerStamp, Window,
+    DescribeProducers, ProducerStamp, Window,
     limits::{DEDUPLICATION_MS, DELAYED_RECORDS_MAX},
 };
 
@@ -187,6 +187,27 @@ fn a_producers_repetition_is_answered_and_not_appended() {
         skipped,
         Err(AppendError::OutOfOrderSequence { .. })
     ));
+}
+
+#[test]
+fn the_producers_of_a_partition_are_told_until_they_have_been_silent_for_long() {
+    let mut shard = Shard::with(queue_config());
+    let partition = PartitionId::new(LOG, PartitionIndex(0));
+    let describe = DescribeProducers { partition };
+    assert_eq!(shard.decide(describe).expect("known").reply, []);
+    shard.append(stamped(0));
+    shard.append(stamped(1));
+    shard.restart();
+    let told = shard.decide(describe).expect("known").reply;
+    let [producer] = told[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!(producer.sequence_last, Sequence(1));
+    shard.pass(crate::limits::PRODUCER_EXPIRY_MS);
+    assert_eq!(shard.decide(describe).expect("known").reply, []);
+    let partition = PartitionId::new(LOG, PartitionIndex(1));
+    let unknown = shard.decide(DescribeProducers { partition });
+    assert_eq!(unknown.expect_err("no such"), LogError::NoSuchPartition);
 }
 
 #[test]

@@ -1,0 +1,127 @@
+//! DescribeLogDirs (key 35), versions 1 to 4.
+//!
+//! Tells how large the partitions are. There is one directory, which holds them all; the size of a
+//! partition is that of its batches, as they are stored. Asked for partitions that don't exist, it
+//! leaves them out, as Kafka does.
+//!
+//! Deviations: how large the disk is, and how much of it is free, isn't told (-1): the metrics do.
+//!
+//! Spec: `DescribeLogDirsRequest.json`; KIP-113, KIP-827 (sizes of the disk).
+
+use hashbrown::HashMap;
+use stele_base_types::Name;
+use stele_core_broker::{Action, Error};
+use stele_wire_kafka::{
+    RequestHeader,
+    messages::{
+        DescribeLogDirsRequest, DescribeLogDirsResponse,
+        describe_log_dirs_request::DescribableLogDirTopic,
+        describe_log_dirs_response::{
+            DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
+        },
+    },
+};
+
+use super::{Operation, text, topic_name};
+use crate::{errors::Fault, session::Session, topics::Topic};
+
+/// The operation.
+pub(crate) struct DescribeLogDirs;
+
+impl Operation for DescribeLogDirs {
+    type Request = DescribeLogDirsRequest;
+
+    const VERSIONS: (i16, i16) = (1, 4);
+
+    async fn handle(
+        session: &mut Session,
+        _header: &RequestHeader,
+        request: DescribeLogDirsRequest,
+    ) -> DescribeLogDirsResponse {
+        let asked = match request.topics {
+            Some(topics) => named(session, topics),
+            None => all(session),
+        };
+        let result = DescribeLogDirsResult::default().with_log_dir(text(&session.settings.log_dir));
+        let result = match describe(session, asked).await {
+            Ok(topics) => result.with_topics(topics),
+            Err(fault) => result.with_error_code(fault.code()),
+        };
+        DescribeLogDirsResponse::default().with_results(vec![result])
+    }
+}
+
+/// A topic and those of its partitions that are asked for.
+struct Asked {
+    topic: Topic,
+    /// `None` stands for all.
+    partitions: Option<Vec<i32>>,
+}
+
+impl Asked {
+    fn has(&self, partition: i32) -> bool {
+        let asked = self.partitions.as_ref();
+        asked.is_none_or(|asked| asked.contains(&partition))
+    }
+}
+
+fn all(session: &Session) -> Vec<Asked> {
+    let topics = session.topics().all().into_iter();
+    let all = topics.map(|topic| Asked {
+        topic,
+        partitions: None,
+    });
+    all.collect()
+}
+
+fn named(session: &Session, topics: Vec<DescribableLogDirTopic>) -> Vec<Asked> {
+    // One that is named twice is answered once.
+    let mut positions: HashMap<Name, usize> = HashMap::new();
+    let mut all: Vec<Asked> = Vec::with_capacity(topics.len());
+    for named in topics {
+        let Ok(topic) = session.topics().by_name(&named.topic, Action::Describe) else {
+            continue;
+        };
+        let position = *positions.entry(topic.name.clone()).or_insert(all.len());
+        match all.get_mut(position) {
+            Some(asked) => asked
+                .partitions
+                .get_or_insert_default()
+                .extend(named.partitions),
+            None => all.push(Asked {
+                topic,
+                partitions: Some(named.partitions),
+            }),
+        }
+    }
+    all
+}
+
+async fn describe(
+    session: &Session,
+    asked: Vec<Asked>,
+) -> Result<Vec<DescribeLogDirsTopic>, Fault> {
+    let mut topics = Vec::with_capacity(asked.len());
+    for asked in asked {
+        let status = match session.broker.status(asked.topic.log).await {
+            Ok(status) => status,
+            // It has been deleted meanwhile.
+            Err(Error::Refused(_)) => continue,
+            Err(Error::Failed(failure)) => return Err(failure.into()),
+        };
+        let partitions = (0..).zip(&status.partitions);
+        let partitions = partitions.filter(|(index, _)| asked.has(*index));
+        let partitions = partitions.map(|(index, partition)| {
+            DescribeLogDirsPartition::default()
+                .with_partition_index(index)
+                .with_partition_size(partition.size_bytes as i64)
+        });
+        let topic = DescribeLogDirsTopic::default()
+            .with_name(topic_name(&asked.topic.name))
+            .with_partitions(partitions.collect());
+        if !topic.partitions.is_empty() {
+            topics.push(topic);
+        }
+    }
+    Ok(topics)
+}

@@ -141,6 +141,13 @@ pub const KEYS: &[Key] = &[
         Some("16MiB"),
         "The largest message body.",
     ),
+    key(
+        "amqp.rabbitmq_version",
+        Kind::Text,
+        Some("3.10.8"),
+        "The version of RabbitMQ that clients are told. Some libraries choose by it which \
+         behaviour they count on.",
+    ),
     // sqs
     key(
         "sqs.host",

@@ -16,6 +16,7 @@
 
 mod foreign;
 mod impatient;
+mod listening;
 mod patience;
 mod reading;
 mod receiving;
@@ -25,6 +26,7 @@ mod stop;
 
 pub use foreign::{Effect, Foreign, Hosts};
 pub use impatient::{Impatient, WRITE_STALL};
+pub use listening::Listening;
 pub use patience::stalled;
 pub use reading::read;
 pub use receiving::{Progress, Receiving};

@@ -80,25 +80,25 @@ impl Counters {
 impl Shard {
     pub(super) fn log_status(&self, log: LogId) -> Result<LogStatus, LogError> {
         let log = self.state.logs.log(log).ok_or(LogError::NoSuchLog)?;
-        let partitions = log
-            .partitions
-            .iter()
-            .map(|partition| PartitionStatus {
-                start: partition.start,
-                committed: partition.committed,
-            })
-            .collect();
-        let mut status = LogStatus {
-            partitions,
-            ..LogStatus::default()
-        };
-        if let Some(ledger) = log.ledger(LedgerId::DEFAULT) {
-            status.ready = ledger.ready();
-            status.leased = ledger.leased();
-            status.delayed = ledger.delayed();
-            status.consumers = ledger.consumers();
-        }
-        Ok(status)
+        let bounds = log.partitions.iter().map(|partition| PartitionStatus {
+            start: partition.start,
+            committed: partition.committed,
+        });
+        let partitions: Vec<_> = bounds.collect();
+        Ok(match log.ledger(LedgerId::DEFAULT) {
+            Some(ledger) => LogStatus {
+                partitions,
+                ready: ledger.ready(),
+                leased: ledger.leased(),
+                delayed: ledger.delayed(),
+                consumers: ledger.consumers(),
+            },
+            None => LogStatus {
+                ready: partitions.iter().map(PartitionStatus::len).sum(),
+                partitions,
+                ..LogStatus::default()
+            },
+        })
     }
 
     /// Answers with the counts of the shard, now or after some pieces of work.

@@ -9,7 +9,8 @@
 //! PRECONDITION_FAILED.
 //! `delivery-mode` is carried: what a message is worth is its queue's to say. `expiration` holds
 //! for AMQP's consumers: one of another protocol still sees the message.
-//! The headers `CC` and `BCC` are further keys.
+//! The headers `CC` and `BCC` are further keys. The header `stele.key`, a string or octets (else
+//! 406 PRECONDITION_FAILED), is the key of the record.
 //! Spec: 1.8.3.7.
 //! Deviations from RabbitMQ: a persistent and a transient message in a durable queue are equally
 //! safe.
@@ -23,7 +24,7 @@ use crate::{
     errors::Fault,
     periods, reply_to, routing,
     session::{content::Content, in_flight::ToConfirm},
-    stored::Message,
+    stored::{KEY_HEADER, Message},
 };
 
 pub(super) async fn run(connection: &mut Connection, number: u16, content: Content) -> Handled {
@@ -33,6 +34,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, content: Conte
     let mut message = Message::read(content)?;
     check_user(connection, &message)?;
     check_expiration(&message)?;
+    check_key(&message)?;
     reply_to::redirect(connection, number, &mut message)?;
     let copies = carbon_copies::take(&mut message)?;
     let publish = &message.content.publish;
@@ -84,6 +86,15 @@ fn check_expiration(message: &Message) -> Handled {
     };
     periods::check_text(text)
         .map_err(|what| Fault::precondition(format!("invalid expiration '{text}': {what}")))
+}
+
+fn check_key(message: &Message) -> Handled {
+    if message.has_good_key() {
+        return Ok(());
+    }
+    Err(Fault::precondition(format!(
+        "invalid header '{KEY_HEADER}': expected a string or octets"
+    )))
 }
 
 /// The publish's number, in confirm mode.

@@ -5,8 +5,8 @@
 //! it), `immediate` (540 NOT_IMPLEMENTED, as in RabbitMQ); then properties and body. No answer; in
 //! confirm mode `basic.ack` or `basic.nack`, behind any `basic.return`.
 //! A missing exchange is 404 NOT_FOUND, an internal one 403 ACCESS_REFUSED; a body over the limit,
-//! an `expiration` that isn't one, and a `user-id` that isn't the user's, 406
-//! PRECONDITION_FAILED.
+//! an `expiration` that isn't one, a `delivery-mode` that isn't 1 or 2, and a `user-id` that isn't
+//! the user's, 406 PRECONDITION_FAILED.
 //! `delivery-mode` is carried: what a message is worth is its queue's to say. `expiration` holds
 //! for AMQP's consumers: one of another protocol still sees the message.
 //! The headers `CC` and `BCC` are further keys. The header `stele.key`, a string or octets (else
@@ -45,6 +45,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, content: Conte
         &copies,
         &message.headers,
     )?;
+    check_delivery_mode(&message)?;
     if connection.session.channel(number)?.transaction.is_some() {
         return publish_in_transaction(connection, number, &targets, message);
     }
@@ -77,6 +78,15 @@ fn check_user(connection: &Connection, message: &Message) -> Handled {
             "user_id property set to '{claimed}' but authenticated user was '{user}'"
         ))),
         _ => Ok(()),
+    }
+}
+
+fn check_delivery_mode(message: &Message) -> Handled {
+    match message.properties.delivery_mode {
+        None | Some(1 | 2) => Ok(()),
+        Some(mode) => Err(Fault::precondition(format!(
+            "invalid message: {{delivery_mode_unknown,{mode}}}"
+        ))),
     }
 }
 

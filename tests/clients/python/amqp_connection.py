@@ -16,7 +16,16 @@ def the_server_announces_the_capabilities_that_clients_look_for():
         capabilities = properties["capabilities"]
         for name in ("publisher_confirms", "basic.nack", "consumer_cancel_notify", "authentication_failure_close"):
             equal(capabilities.get(name), True)
-        assert properties["product"], properties
+
+
+@check
+def client_libraries_are_told_a_rabbitmq_whose_limits_they_know():
+    """Celery's library asks this way whether `basic.qos` raises the limit of a whole channel."""
+    with connection() as opened:
+        properties = opened._impl.server_properties
+        equal(properties["product"], "RabbitMQ")
+        major, minor, _ = (int(part) for part in properties["version"].split("."))
+        assert (3, 3) <= (major, minor) < (4, 0), properties
 
 
 @check

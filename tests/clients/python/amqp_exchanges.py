@@ -1,5 +1,8 @@
 """The four kinds of exchange, their bindings and their errors."""
 
+import datetime
+import decimal
+
 import pika
 import pika.exceptions
 
@@ -84,6 +87,22 @@ def a_headers_exchange_matches_all_or_any():
         waits_for_depth(opened, every, 1)
         waits_for_depth(opened, unsaid, 1)
         waits_for_depth(opened, some, 2)
+
+
+@check
+def a_headers_exchange_compares_numbers_by_value():
+    """As pika sends numbers: integers, timestamps and decimals, which are apart."""
+    five = (5, datetime.datetime.fromtimestamp(5, datetime.UTC))
+    with channel() as opened:
+        for wanted in five:
+            exchange = declared(opened, "headers")
+            name = opened.queue_declare("", exclusive=True).method.queue
+            opened.queue_bind(name, exchange, "", {"size": wanted})
+            for size in (*five, 6, True, "5", decimal.Decimal(5)):
+                opened.basic_publish(exchange, "", b"", pika.BasicProperties(headers={"size": size}))
+            waits_for_depth(opened, name, len(five))
+            opened.queue_delete(name)
+            opened.exchange_delete(exchange)
 
 
 @check

@@ -170,6 +170,17 @@ def a_user_id_that_is_not_ones_own_is_406():
 
 
 @check
+def a_delivery_mode_other_than_1_and_2_is_406():
+    for mode in (0, 3, 255):
+        with queue() as (opened, name):
+            opened.confirm_delivery()
+            odd = pika.BasicProperties(delivery_mode=mode)
+            error = raised(pika.exceptions.ChannelClosedByBroker, lambda: publish(opened, name, b"x", properties=odd))
+            expected = f"PRECONDITION_FAILED - invalid message: {{delivery_mode_unknown,{mode}}}"
+            equal((error.reply_code, error.reply_text), (406, expected))
+
+
+@check
 def exchange_and_routing_key_travel_with_the_delivery():
     with channel() as opened:
         name = opened.queue_declare("", exclusive=True).method.queue

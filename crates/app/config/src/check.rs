@@ -58,9 +58,18 @@ pub fn check(loaded: &Loaded) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether `host` is the name of the loopback addresses. It is taken to be that whatever the system
+/// resolves it to, as RFC 6761 wants it.
+pub fn is_localhost(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+}
+
 /// Whether every address that `host` stands for is loopback. A name that doesn't resolve isn't:
 /// binding it will fail anyway, with its own message.
 fn is_loopback(host: &str) -> bool {
+    if is_localhost(host) {
+        return true;
+    }
     if let Ok(address) = host.parse::<IpAddr>() {
         return address.is_loopback();
     }

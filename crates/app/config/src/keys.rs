@@ -22,9 +22,9 @@ pub const KEYS: &[Key] = &[
     key(
         "kafka.host",
         Kind::Text,
-        Some("127.0.0.1"),
-        "The address that Kafka clients connect to. An address other than loopback needs \
-         authentication, or `auth.insecure`.",
+        Some("localhost"),
+        "The address that Kafka clients connect to; `localhost` is 127.0.0.1 and ::1. An address \
+         other than loopback needs authentication, or `auth.insecure`.",
     ),
     key(
         "kafka.port",
@@ -96,9 +96,9 @@ pub const KEYS: &[Key] = &[
     key(
         "amqp.host",
         Kind::Text,
-        Some("127.0.0.1"),
-        "The address that AMQP clients connect to. An address other than loopback needs users, or \
-         `auth.insecure`.",
+        Some("localhost"),
+        "The address that AMQP clients connect to; `localhost` is 127.0.0.1 and ::1. An address \
+         other than loopback needs users, or `auth.insecure`.",
     ),
     key(
         "amqp.port",
@@ -141,13 +141,20 @@ pub const KEYS: &[Key] = &[
         Some("16MiB"),
         "The largest message body.",
     ),
+    key(
+        "amqp.rabbitmq_version",
+        Kind::Text,
+        Some("3.10.8"),
+        "The version of RabbitMQ that clients are told. Some libraries choose by it which \
+         behaviour they count on.",
+    ),
     // sqs
     key(
         "sqs.host",
         Kind::Text,
-        Some("127.0.0.1"),
-        "The address that SQS clients connect to. An address other than loopback needs \
-         `auth.sqs_keys`, or `auth.insecure`.",
+        Some("localhost"),
+        "The address that SQS clients connect to; `localhost` is 127.0.0.1 and ::1. An address \
+         other than loopback needs `auth.sqs_keys`, or `auth.insecure`.",
     ),
     key(
         "sqs.port",
@@ -178,9 +185,9 @@ pub const KEYS: &[Key] = &[
     key(
         "admin.host",
         Kind::Text,
-        Some("127.0.0.1"),
-        "The address of health, metrics and the admin API. Elsewhere than on loopback, all but \
-         health asks for a user's name and password.",
+        Some("localhost"),
+        "The address of health, metrics and the admin API; `localhost` is 127.0.0.1 and ::1. \
+         Elsewhere than on loopback, all but health asks for a user's name and password.",
     ),
     key(
         "admin.port",

@@ -21,7 +21,7 @@ mod measure;
 mod settings;
 mod source;
 
-pub use check::check;
+pub use check::{check, is_localhost};
 pub use docs::reference;
 pub use error::Error;
 pub use key::{Key, Kind};

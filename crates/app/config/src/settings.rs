@@ -50,6 +50,7 @@ pub struct Amqp {
     pub frame_max: Size,
     pub channel_max: u16,
     pub body_max: Size,
+    pub rabbitmq_version: String,
 }
 
 /// `[sqs]`

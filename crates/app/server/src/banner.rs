@@ -35,12 +35,23 @@ pub(crate) fn text(settings: &Settings, facts: &Facts<'_>) -> String {
     line(format!(
         "\nStele {version} is ready, after {ready_after_ms} ms\n"
     ));
-    for (name, address) in facts.addresses {
-        line(format!("  {name:<9} {address}"));
+    let ports = || {
+        facts
+            .addresses
+            .chunk_by(|(name, _), (other, _)| name == other)
+    };
+    for addresses in ports() {
+        let name = addresses[0].0;
+        let each = addresses.iter().map(|(_, address)| address.to_string());
+        line(format!(
+            "  {name:<9} {}",
+            each.collect::<Vec<_>>().join(", ")
+        ));
     }
     line(format!("  {:<9} {data}\n", "data"));
     line("Send a message, and see it from another protocol:\n".to_owned());
-    for (name, address) in facts.addresses {
+    for addresses in ports() {
+        let (name, address) = &addresses[0];
         for command in commands(settings, name, *address) {
             line(format!("  {command}"));
         }

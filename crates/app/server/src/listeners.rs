@@ -1,10 +1,14 @@
 //! The ports: bound before anything else, listening once there is something to answer with.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::{
+    io::{self, ErrorKind},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs as _},
+};
 
 use anyhow::Context as _;
 use socket2::{Domain, Protocol, Socket, Type};
-use stele_app_config::Settings;
+use stele_app_config::{Settings, is_localhost};
+use stele_front_accept::Listening;
 use tokio::net::TcpListener;
 
 /// Connections that may wait to be accepted, so that a crowd that connects at once gets in.
@@ -15,52 +19,92 @@ const BACKLOG: i32 = 1024;
 pub(crate) struct Bound {
     /// What it is for, as the ports file names it.
     pub(crate) name: &'static str,
-    /// Where it is.
-    pub(crate) address: SocketAddr,
-    socket: Socket,
+    /// Where it is. `localhost` is two addresses, with one port.
+    sockets: Vec<(SocketAddr, Socket)>,
 }
 
 impl Bound {
     /// Takes the port of `host`; 0 takes any.
     pub(crate) fn new(name: &'static str, host: &str, port: u16) -> anyhow::Result<Self> {
-        let advice = || {
+        let advice = |host: &str, port: u16| {
             format!("cannot listen on {host}:{port} for {name} (change {name}.host or {name}.port)")
         };
-        let address = (host, port)
-            .to_socket_addrs()
-            .with_context(advice)?
-            .next()
-            .with_context(advice)?;
-        let open = || {
-            let domain = Domain::for_address(address);
-            let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-            // A named port can be taken again right after a restart. One that the system chooses
-            // must be nobody else's, which the option would not promise.
-            socket.set_reuse_address(port != 0)?;
-            socket.set_nonblocking(true)?;
-            socket.bind(&address.into())?;
-            Ok::<_, std::io::Error>(socket)
+        let is_localhost = is_localhost(host);
+        let resolved = if is_localhost {
+            Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        } else {
+            resolve(host, port)
         };
-        let socket = open().with_context(advice)?;
-        let local = socket.local_addr().with_context(advice)?;
-        let address = local.as_socket().with_context(advice)?;
-        Ok(Self {
-            name,
-            address,
-            socket,
-        })
+        let first = resolved
+            .and_then(open)
+            .with_context(|| advice(host, port))?;
+        let taken = first.0.port();
+        let mut sockets = vec![first];
+        if is_localhost {
+            let second = open_beside(taken, port == 0).with_context(|| advice("[::1]", taken))?;
+            sockets.extend(second);
+        }
+        Ok(Self { name, sockets })
+    }
+
+    /// The port.
+    pub(crate) fn port(&self) -> u16 {
+        self.addresses().next().map_or(0, |address| address.port())
+    }
+
+    /// Where it is.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.sockets.iter().map(|(address, _)| *address)
+    }
+
+    /// Whether only this machine reaches it.
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.addresses().all(|address| address.ip().is_loopback())
     }
 
     /// From now on clients can connect.
-    pub(crate) fn listen(self) -> anyhow::Result<TcpListener> {
-        let Self {
-            name,
-            address,
-            socket,
-        } = self;
-        let advice = || format!("cannot listen on {address} for {name}");
-        socket.listen(BACKLOG).with_context(advice)?;
-        TcpListener::from_std(socket.into()).with_context(advice)
+    pub(crate) fn listen(self) -> anyhow::Result<Listening> {
+        let name = self.name;
+        let listen = |(address, socket): (SocketAddr, Socket)| {
+            let advice = || format!("cannot listen on {address} for {name}");
+            socket.listen(BACKLOG).with_context(advice)?;
+            TcpListener::from_std(socket.into()).with_context(advice)
+        };
+        let listeners = self.sockets.into_iter().map(listen);
+        Ok(listeners.collect::<anyhow::Result<Vec<_>>>()?.into())
+    }
+}
+
+fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
+    let mut addresses = (host, port).to_socket_addrs()?;
+    addresses
+        .next()
+        .ok_or_else(|| io::Error::other("it has no address"))
+}
+
+fn open(address: SocketAddr) -> io::Result<(SocketAddr, Socket)> {
+    let domain = Domain::for_address(address);
+    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    // A named port can be taken again right after a restart. One that the system chooses must be
+    // nobody else's, which the option would not promise.
+    socket.set_reuse_address(address.port() != 0)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    let local = socket.local_addr()?.as_socket();
+    let local = local.ok_or_else(|| io::Error::other("bound to no address"))?;
+    Ok((local, socket))
+}
+
+/// The second address of `localhost`, which many clients try first. There is none on a machine
+/// without IPv6, nor where the system has chosen a port that somebody else has there.
+fn open_beside(port: u16, is_chosen: bool) -> io::Result<Option<(SocketAddr, Socket)>> {
+    match open((Ipv6Addr::LOCALHOST, port).into()) {
+        Ok(opened) => Ok(Some(opened)),
+        Err(error) if error.kind() == ErrorKind::AddrInUse && !is_chosen => Err(error),
+        Err(error) => {
+            tracing::info!(%error, port, "not listening on ::1");
+            Ok(None)
+        }
     }
 }
 
@@ -102,19 +146,21 @@ impl Listeners {
             .into_iter()
             .chain(&self.sqs_alias)
             .chain([&self.admin])
-            .map(|bound| (bound.name, bound.address))
+            .flat_map(|bound| bound.addresses().map(|address| (bound.name, address)))
             .collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::net::TcpStream;
+
     use super::*;
 
     #[tokio::test]
     async fn a_port_that_listens_is_taken_and_the_error_names_the_key() {
         let first = Bound::new("kafka", "127.0.0.1", 0).expect("any free port");
-        let port = first.address.port();
+        let port = first.port();
         let _listener = first.listen().expect("it is ours");
         let error = Bound::new("amqp", "127.0.0.1", port).expect_err("it is taken");
         let text = format!("{error:#}");
@@ -123,5 +169,24 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("amqp.port"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn localhost_is_both_loopback_addresses_on_one_port() {
+        let Ok(probe) = TcpListener::bind("[::1]:0").await else {
+            return; // no IPv6 here
+        };
+        let bound = Bound::new("kafka", "localhost", 0).expect("any free port");
+        let (port, addresses) = (bound.port(), bound.addresses().collect::<Vec<_>>());
+        let _listening = bound.listen().expect("it is ours");
+        // Another process may have had the port at ::1.
+        for address in addresses {
+            assert_eq!(address.port(), port);
+            TcpStream::connect(address).await.expect("it listens");
+        }
+        let taken = probe.local_addr().expect("bound").port();
+        let error = Bound::new("amqp", "localhost", taken).expect_err("it is taken");
+        let text = format!("{error:#}");
+        assert!(text.contains(&format!("[::1]:{taken} for amqp")), "{text}");
     }
 }

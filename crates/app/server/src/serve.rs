@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write as _},
+    net::SocketAddr,
     path::{Path, PathBuf},
     process,
     sync::Arc,
@@ -190,9 +191,11 @@ async fn drain(mut fronts: Fronts<'_>, running: Running) {
     running.stop().await;
 }
 
-fn shown(addresses: &[(&'static str, std::net::SocketAddr)]) -> Vec<admin::Listener> {
+/// A listener for each port, at the first of its addresses.
+fn shown(addresses: &[(&'static str, SocketAddr)]) -> Vec<admin::Listener> {
     addresses
-        .iter()
+        .chunk_by(|(front, _), (other, _)| front == other)
+        .filter_map(<[_]>::first)
         .map(|(front, address)| admin::Listener {
             front,
             address: *address,
@@ -229,7 +232,7 @@ impl Admin {
         bound: crate::listeners::Bound,
         open_files: OpenFiles,
     ) -> anyhow::Result<Self> {
-        let anybody = bound.address.ip().is_loopback() || settings.auth.insecure;
+        let anybody = bound.is_loopback() || settings.auth.insecure;
         let users = if anybody {
             None
         } else {

@@ -62,7 +62,8 @@ pub(crate) struct Shared {
 pub struct LogStatus {
     /// Its partitions.
     pub partitions: Vec<PartitionStatus>,
-    /// Records of the default ledger that may be leased now.
+    /// Records of the default ledger that may be leased now. Where there is no such ledger yet,
+    /// those that it would begin with.
     pub ready: u64,
     /// Records of the default ledger that are leased.
     pub leased: u64,
@@ -81,6 +82,13 @@ pub struct PartitionStatus {
     pub committed: Offset,
     /// The batches kept.
     pub size_bytes: u64,
+}
+
+impl PartitionStatus {
+    /// How many offsets may be shown.
+    pub(crate) fn len(&self) -> u64 {
+        self.committed.0.saturating_sub(self.start.0)
+    }
 }
 
 impl Broker {

@@ -16,6 +16,7 @@
 
 mod foreign;
 mod impatient;
+mod listening;
 mod reading;
 mod receiving;
 mod sending;
@@ -25,6 +26,7 @@ mod stop;
 
 pub use foreign::{Effect, Foreign, Hosts};
 pub use impatient::{Impatient, WRITE_STALL};
+pub use listening::Listening;
 pub use reading::read;
 pub use receiving::{Progress, Receiving};
 pub use sending::{COPIED_SLICE_BYTES_MAX, SLICES_COPIED_AFTER, Sending};

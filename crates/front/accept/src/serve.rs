@@ -5,12 +5,12 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use stele_base_types::Principal;
 use stele_core_broker::FrontMeter;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     task::JoinSet,
     time::{sleep, timeout},
 };
 
-use crate::{Sockets, Stop, sockets::Socket};
+use crate::{Listening, Sockets, Stop, sockets::Socket};
 
 /// How long accepting rests after the system has refused it, as when there are no file descriptors
 /// left: the next attempt would fail as well.
@@ -58,25 +58,19 @@ impl Accepted {
     }
 }
 
-/// Accepts connections from `listener` and runs `connection` for each, in a task of its own. Once
+/// Accepts connections on `listening` and runs `connection` for each, in a task of its own. Once
 /// `stop` says so it accepts no more, waits until the connections have ended, and returns.
-pub async fn serve<C, F>(listener: TcpListener, limits: Limits, stop: Stop, connection: C)
+pub async fn serve<C, F>(listening: impl Into<Listening>, limits: Limits, stop: Stop, connection: C)
 where
     C: Fn(Accepted) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
-    serve_from(listener, limits, stop, connection).await;
+    serve_from(listening.into(), limits, stop, connection).await;
 }
 
 /// Where connections come from.
-trait Source {
+pub(crate) trait Source {
     fn accept(&mut self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send;
-}
-
-impl Source for TcpListener {
-    fn accept(&mut self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send {
-        Self::accept(self)
-    }
 }
 
 async fn serve_from<C, F>(mut source: impl Source, limits: Limits, mut stop: Stop, connection: C)

@@ -4,8 +4,8 @@ use std::{convert::Infallible, sync::Arc};
 
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use stele_front_accept::{self as accept, Accepted, Impatient, Limits};
-use tokio::{net::TcpListener, sync::watch};
+use stele_front_accept::{self as accept, Accepted, Impatient, Limits, Listening};
+use tokio::sync::watch;
 
 use crate::{
     limits::{CONNECTIONS_MAX, DRAIN_TIMEOUT, HEAD_BYTES_MAX, HEAD_TIMEOUT},
@@ -14,11 +14,11 @@ use crate::{
     state::State,
 };
 
-/// Serves `listener` until `shutdown` turns true, then finishes the requests in flight.
+/// Serves `listening` until `shutdown` turns true, then finishes the requests in flight.
 pub async fn serve(
     state: Arc<State>,
     settings: Settings,
-    listener: TcpListener,
+    listening: impl Into<Listening>,
     shutdown: watch::Receiver<bool>,
 ) {
     let limits = Limits {
@@ -30,7 +30,7 @@ pub async fn serve(
         meter: None,
     };
     let settings = Arc::new(settings);
-    accept::serve(listener, limits, shutdown.into(), |accepted| {
+    accept::serve(listening, limits, shutdown.into(), |accepted| {
         connection(accepted, Arc::clone(&state), Arc::clone(&settings))
     })
     .await;

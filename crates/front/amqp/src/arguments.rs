@@ -52,6 +52,45 @@ impl engine::Headers for MessageHeaders<'_> {
     }
 }
 
+/// A value as RabbitMQ's texts show it: an Erlang term.
+pub(crate) fn term(value: &Value) -> String {
+    match value {
+        Value::Void => "undefined".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Float(value) => format!("{value:?}"),
+        Value::Double(value) => format!("{value:?}"),
+        Value::Decimal { scale, unscaled } => format!("{{{scale},{unscaled}}}"),
+        Value::Timestamp(seconds) => seconds.to_string(),
+        Value::LongString(octets) | Value::ByteArray(octets) => binary(octets),
+        Value::Array(values) => list(values.iter().map(|value| {
+            let (name, value) = (value.type_name(), term(value));
+            format!("{{{name},{value}}}")
+        })),
+        Value::Table(table) => list(table.iter().map(|(name, value)| {
+            let (key, value_type) = (binary(name.as_bytes()), value.type_name());
+            format!("{{{key},{value_type},{}}}", term(value))
+        })),
+        integer => integer.as_integer().unwrap_or_default().to_string(),
+    }
+}
+
+fn list(terms: impl Iterator<Item = String>) -> String {
+    format!("[{}]", terms.collect::<Vec<_>>().join(","))
+}
+
+/// Text in quotes; octets that aren't all ASCII as numbers.
+pub(crate) fn binary(octets: &[u8]) -> String {
+    let is_shown = |octet: &u8| octet.is_ascii_graphic() || *octet == b' ';
+    if !octets.is_empty() && octets.iter().all(is_shown) {
+        return format!(
+            "<<\"{}\">>",
+            String::from_utf8_lossy(octets).replace('"', "\\\"")
+        );
+    }
+    let numbers = octets.iter().map(u8::to_string).collect::<Vec<_>>();
+    format!("<<{}>>", numbers.join(","))
+}
+
 /// A value and its type as RabbitMQ names them: `the value '1000' of type 'signedint'`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Described {
@@ -62,11 +101,10 @@ pub(crate) struct Described {
 impl Described {
     pub(crate) fn of(value: &Value) -> Self {
         let text = match value {
-            Value::LongString(octets) => String::from_utf8_lossy(octets).into_owned(),
-            Value::Bool(value) => value.to_string(),
-            other => other
-                .as_integer()
-                .map_or_else(|| format!("{other:?}"), |integer| integer.to_string()),
+            Value::LongString(octets) | Value::ByteArray(octets) => {
+                String::from_utf8_lossy(octets).into_owned()
+            }
+            other => term(other),
         };
         Self {
             type_name: value.type_name().to_owned(),
@@ -78,15 +116,25 @@ impl Described {
         format!("the value '{}' of type '{}'", self.text, self.type_name)
     }
 
-    /// Whether two values are the same to a declaration: integers of any width are.
+    /// As it stands where both values are told.
+    pub(crate) fn short(&self) -> String {
+        if self.type_name == Value::Void.type_name() {
+            "none".to_owned()
+        } else {
+            format!("'{}'", self.text)
+        }
+    }
+
+    /// Whether two values are the same to a declaration: integers of any width are, and timestamps.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         self.text == other.text && self.class() == other.class()
     }
 
-    pub(crate) fn class(&self) -> &str {
+    fn class(&self) -> &str {
         match self.type_name.as_str() {
             "byte" | "unsignedbyte" | "short" | "unsignedshort" | "signedint" | "unsignedint"
-            | "long" => "integer",
+            | "long" | "timestamp" => "integer",
+            "double" => "float",
             other => other,
         }
     }
@@ -94,6 +142,8 @@ impl Described {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     #[test]
@@ -107,6 +157,34 @@ mod tests {
         assert_eq!(arguments["a"], arguments["b"]);
         assert!(Described::of(&Value::UInt16(5)).is_like(&Described::of(&Value::Int64(5))));
         assert!(!Described::of(&Value::text("5")).is_like(&Described::of(&Value::Int64(5))));
+    }
+
+    #[test]
+    fn values_are_shown_as_rabbitmq_shows_them() {
+        let table = Table::new().with("k", Value::text("v"));
+        let shown = [
+            (Value::text(""), "<<>>"),
+            (Value::text("abc"), "<<\"abc\">>"),
+            (Value::ByteArray(Bytes::from_static(&[255, 1])), "<<255,1>>"),
+            (Value::text("b\u{e9}\u{20ac}"), "<<98,195,169,226,130,172>>"),
+            (Value::Float(1.5), "1.5"),
+            (Value::Double(5.0), "5.0"),
+            (
+                Value::Decimal {
+                    scale: 1,
+                    unscaled: 50,
+                },
+                "{1,50}",
+            ),
+            (Value::Timestamp(5), "5"),
+            (Value::Void, "undefined"),
+            (Value::Array(vec![Value::Int32(5)]), "[{signedint,5}]"),
+            (Value::Array(Vec::new()), "[]"),
+            (Value::Table(table), "[{<<\"k\">>,longstr,<<\"v\">>}]"),
+        ];
+        for (value, text) in shown {
+            assert_eq!(term(&value), text);
+        }
     }
 
     #[test]

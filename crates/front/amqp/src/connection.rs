@@ -254,8 +254,7 @@ impl Connection {
         message: &Message,
         confirm: Option<ToConfirm>,
     ) -> Result<(), Fault> {
-        let size = message.content.body.size_bytes();
-        if !self.gathering.has_room_for(&targets, size) {
+        if !self.gathering.has_room_for(&targets, message) {
             self.flush_publishes().await;
         }
         let now = self.settings.clock.now();

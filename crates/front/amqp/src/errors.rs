@@ -3,7 +3,7 @@
 use stele_core_broker::{self as broker, Failure, ResolveError};
 use stele_core_engine::{CatalogueError, LogError};
 use stele_wire_amqp::{
-    ContentHeaderError, FrameError, MethodError, ReadError,
+    ContentHeaderError, FrameError, MethodError, ReadError, Value,
     reply_code::{
         ACCESS_REFUSED, CHANNEL_ERROR, COMMAND_INVALID, CONNECTION_FORCED, FRAME_ERROR,
         INTERNAL_ERROR, NOT_ALLOWED, NOT_FOUND, NOT_IMPLEMENTED, PRECONDITION_FAILED,
@@ -180,6 +180,15 @@ impl<'a> Subject<'a> {
     pub(crate) fn inequivalent(&self, field: &str, received: &str, current: &str) -> Fault {
         Fault::precondition(format!(
             "inequivalent arg '{field}' for {}: received {received} but current is {current}",
+            self.describe()
+        ))
+    }
+
+    /// An argument that is the name of an exchange is none.
+    pub(crate) fn invalid_type(&self, name: &str, value: &Value) -> Fault {
+        Fault::precondition(format!(
+            "invalid type '{}' for arg '{name}' in {}",
+            value.type_name(),
             self.describe()
         ))
     }

@@ -99,7 +99,7 @@ impl<'a> Negotiation<'a> {
         connection::Start {
             version_major: 0,
             version_minor: 9,
-            server_properties: server_properties(self.settings.version),
+            server_properties: server_properties(self.settings),
             mechanisms: Bytes::from_static(b"PLAIN AMQPLAIN"),
             locales: Bytes::from_static(b"en_US"),
         }
@@ -258,7 +258,9 @@ fn amqplain(response: &Bytes) -> Option<(Bytes, Bytes)> {
     Some((text("LOGIN")?, text("PASSWORD")?))
 }
 
-fn server_properties(version: &str) -> Table {
+/// Client libraries look at `product` and `version` to decide which of RabbitMQ's behaviours they
+/// count on, so both say RabbitMQ; what answers in truth is the `platform`.
+fn server_properties(settings: &Settings) -> Table {
     let capabilities = [
         "publisher_confirms",
         "exchange_exchange_bindings",
@@ -273,11 +275,12 @@ fn server_properties(version: &str) -> Table {
     .fold(Table::new(), |table, name| {
         table.with(name, Value::Bool(true))
     });
+    let platform = format!("Stele {}", settings.version);
     Table::new()
         .with("capabilities", Value::Table(capabilities))
-        .with("product", Value::text("Stele"))
-        .with("version", Value::text(version))
-        .with("platform", Value::text("Rust"))
+        .with("product", Value::text("RabbitMQ"))
+        .with("version", Value::text(&settings.rabbitmq_version))
+        .with("platform", Value::text(&platform))
         .with(
             "information",
             Value::text("Licensed under the Apache License, Version 2.0"),

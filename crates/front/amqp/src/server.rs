@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use stele_core_broker::Broker;
-use stele_front_accept::{self as accept, Limits};
-use tokio::{net::TcpListener, sync::watch};
+use stele_front_accept::{self as accept, Limits, Listening};
+use tokio::sync::watch;
 
 use crate::{driver, operations, settings::Settings};
 
-/// Serves AMQP on `listener` until `shutdown` turns true, then has every client told by
+/// Serves AMQP on `listening` until `shutdown` turns true, then has every client told by
 /// `connection.close` and returns when all have gone.
 pub async fn serve(
     broker: Broker,
     settings: Settings,
-    listener: TcpListener,
+    listening: impl Into<Listening>,
     shutdown: watch::Receiver<bool>,
 ) {
     let meter = broker.front_meter("amqp", &operations::COUNTED);
@@ -25,7 +25,7 @@ pub async fn serve(
         meter: Some(Arc::clone(&meter)),
     };
     let settings = Arc::new(settings);
-    accept::serve(listener, limits, shutdown.into(), |accepted| {
+    accept::serve(listening, limits, shutdown.into(), |accepted| {
         let (settings, meter) = (Arc::clone(&settings), Arc::clone(&meter));
         driver::run(accepted, broker.clone(), settings, meter)
     })

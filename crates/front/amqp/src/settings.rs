@@ -11,6 +11,10 @@ use stele_wire_amqp::limits::FRAME_MAX_DEFAULT_BYTES;
 
 use crate::limits::HANDSHAKE_TIMEOUT;
 
+/// The release that replies were compared with. Of later ones, 4.0 has behaviours that libraries
+/// adapt to and that aren't here, such as queues without a prefetch limit for the whole channel.
+const RABBITMQ_VERSION: &str = "3.10.8";
+
 /// How the front behaves. The defaults are RabbitMQ's, apart from the body size.
 #[derive(Clone)]
 pub struct Settings {
@@ -32,8 +36,10 @@ pub struct Settings {
     pub sockets: Sockets,
     /// How long a client may take from connecting to an open connection.
     pub handshake_timeout: Duration,
-    /// The version that clients are told.
+    /// The version of Stele that clients are told.
     pub version: &'static str,
+    /// The version of RabbitMQ whose behaviour clients are told to expect.
+    pub rabbitmq_version: String,
     /// Where message timestamps come from.
     pub clock: Arc<dyn Clock>,
     /// Where names that the server makes up come from.
@@ -54,6 +60,7 @@ impl Settings {
             sockets: Sockets::default(),
             handshake_timeout: HANDSHAKE_TIMEOUT,
             version: env!("CARGO_PKG_VERSION"),
+            rabbitmq_version: RABBITMQ_VERSION.to_owned(),
             clock,
             random: RandomNames(SharedRng::new(rng)),
         }

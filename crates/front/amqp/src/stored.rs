@@ -8,6 +8,8 @@
 //!
 //! That header makes the way back lossless. Those before it repeat what other protocols can read.
 
+use stele_wire_amqp::ShortString;
+
 mod arriving;
 mod publishing;
 
@@ -17,7 +19,11 @@ pub(crate) use publishing::Message;
 /// The header that holds exchange, routing key and properties as they came.
 const HEADER: &str = "stele.amqp";
 
-/// Headers that start so are Stele's own: not shown to clients, not taken from them.
+/// The header that holds a record's key, both ways.
+pub(crate) const KEY_HEADER: ShortString = ShortString::from_static("stele.key");
+
+/// Headers that start so are Stele's own: not shown to clients, not taken from them,
+/// but for [`KEY_HEADER`].
 const RESERVED_PREFIX: &str = "stele.";
 
 /// The form of [`HEADER`].

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use stele_core_broker::{Broker, FrontMeter};
-use stele_front_accept::{self as accept, Accepted, Limits};
-use tokio::{net::TcpListener, sync::watch};
+use stele_front_accept::{self as accept, Accepted, Limits, Listening};
+use tokio::sync::watch;
 use tracing::{debug, warn};
 
 use crate::{Endpoint, Session, Settings, connection::Connection, operations};
 
-/// Serves Kafka on `listener` until `stop` turns true or its sender is gone; then lets go of long
+/// Serves Kafka on `listening` until `stop` turns true or its sender is gone; then lets go of long
 /// polls, answers the produce requests that are on their way, and returns.
 pub async fn serve(
     broker: Broker,
     settings: Settings,
-    listener: TcpListener,
+    listening: impl Into<Listening>,
     stop: watch::Receiver<bool>,
 ) {
     let meter = broker.front_meter("kafka", &operations::NAMES);
@@ -30,7 +30,7 @@ pub async fn serve(
         meter,
         settings: Arc::new(settings),
     });
-    accept::serve(listener, limits, stop.into(), |accepted| {
+    accept::serve(listening, limits, stop.into(), |accepted| {
         Arc::clone(&server).connection(accepted)
     })
     .await;

@@ -14,9 +14,9 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use stele_core_broker::{Broker, Kind};
-use stele_front_accept::{self as accept, Accepted, Effect, Limits, Receiving, Stop};
+use stele_front_accept::{self as accept, Accepted, Effect, Limits, Listening, Receiving, Stop};
 use stele_wire_sqs::{Error, ErrorKind};
-use tokio::{net::TcpListener, sync::watch, time::timeout};
+use tokio::{sync::watch, time::timeout};
 
 use crate::{
     Settings,
@@ -27,12 +27,12 @@ use crate::{
     signature,
 };
 
-/// Serves `listener` until `shutdown` turns true; then ends waits, finishes the requests in flight
+/// Serves `listening` until `shutdown` turns true; then ends waits, finishes the requests in flight
 /// and returns.
 pub async fn serve(
     broker: Broker,
     settings: Settings,
-    listener: TcpListener,
+    listening: impl Into<Listening>,
     shutdown: watch::Receiver<bool>,
 ) {
     let stop = Stop::from(shutdown);
@@ -47,7 +47,7 @@ pub async fn serve(
         drain_max: None,
         meter: Some(Arc::clone(&server.front.meter)),
     };
-    accept::serve(listener, limits, stop, |accepted| {
+    accept::serve(listening, limits, stop, |accepted| {
         Arc::clone(&server).connection(accepted)
     })
     .await;

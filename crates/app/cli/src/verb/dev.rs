@@ -27,7 +27,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let data = directory.path().join("data");
     let mut config = options.config.clone();
     config.dir = Some(data.to_string_lossy().into_owned());
-    config.host.get_or_insert_with(|| "127.0.0.1".to_owned());
+    config.host.get_or_insert_with(|| "localhost".to_owned());
     let loaded = config.load()?;
     stele_app_config::check(&loaded)?;
     let options = stele_app_server::Options {

@@ -12,7 +12,7 @@ impl Fronts<'_> {
     /// Starts Kafka.
     pub(crate) fn kafka(&mut self, bound: Bound) -> anyhow::Result<()> {
         let chosen = &self.settings.kafka;
-        let port = bound.address.port();
+        let port = bound.port();
         let advertised = chosen.advertised_host.as_ref().map(|host| kafka::Endpoint {
             host: host.clone(),
             port: chosen.advertised_port.unwrap_or(port),

@@ -89,17 +89,21 @@ impl Shard {
                 size_bytes: extent.map_or(0, |extent| extent.size_bytes),
             }
         });
-        let mut status = LogStatus {
-            partitions: partitions.collect(),
-            ..LogStatus::default()
-        };
-        if let Some(ledger) = log.ledger(LedgerId::DEFAULT) {
-            status.ready = ledger.ready();
-            status.leased = ledger.leased();
-            status.delayed = ledger.delayed();
-            status.consumers = ledger.consumers();
-        }
-        Ok(status)
+        let partitions: Vec<_> = partitions.collect();
+        Ok(match log.ledger(LedgerId::DEFAULT) {
+            Some(ledger) => LogStatus {
+                partitions,
+                ready: ledger.ready(),
+                leased: ledger.leased(),
+                delayed: ledger.delayed(),
+                consumers: ledger.consumers(),
+            },
+            None => LogStatus {
+                ready: partitions.iter().map(PartitionStatus::len).sum(),
+                partitions,
+                ..LogStatus::default()
+            },
+        })
     }
 
     /// Answers with the counts of the shard, now or after some pieces of work.

@@ -409,6 +409,43 @@ async fn what_is_no_message_is_skipped_by_a_ledger_that_meets_it_late() {
     test.stop().await;
 }
 
+#[tokio::test]
+async fn a_log_without_a_ledger_has_ready_what_one_would_begin_with() {
+    let test = TestBroker::start();
+    let broker = &test.broker;
+    let mut topic = queue("orders", Durability::Synced);
+    topic.config.queue = None;
+    let log = match broker.declare_log(topic).await.unwrap() {
+        Declared::Created(definition) => definition.id,
+        other => panic!("a new log is created, not {other:?}"),
+    };
+    let target = AppendTarget {
+        log,
+        partition: None,
+    };
+    for body in ["0", "1"] {
+        let publish = Publish::to(target, message(body));
+        broker.append(publish).await.unwrap();
+    }
+    for _ in 0..2 {
+        assert_eq!(broker.status(log).await.unwrap().ready, 2);
+    }
+    assert!(
+        broker
+            .catalogue()
+            .log_by_id(log)
+            .unwrap()
+            .config
+            .queue
+            .is_none()
+    );
+    let mut by_another = queue("orders", Durability::Synced);
+    by_another.facet = "another".into();
+    broker.declare_log(by_another).await.unwrap();
+    assert_eq!(broker.status(log).await.unwrap().ready, 2);
+    test.stop().await;
+}
+
 /// It would come back, and hide what is behind it.
 #[tokio::test]
 async fn what_cannot_be_read_is_set_aside_to_the_end_of_its_batch() {

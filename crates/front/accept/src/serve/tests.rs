@@ -3,6 +3,7 @@
 use stele_test_testkit::TestBroker;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
     sync::watch,
     task::JoinHandle,
 };
@@ -30,7 +31,7 @@ impl Echo {
     async fn start(limits: Limits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        Self::on(listener, address, limits)
+        Self::on(Listening::from(listener), address, limits)
     }
 
     fn on(source: impl Source + Send + 'static, address: SocketAddr, limits: Limits) -> Self {
@@ -194,4 +195,20 @@ async fn a_failing_accept_is_tried_again_after_a_rest() {
     let echo = Echo::on(source, address, limits());
     drop(echo.client().await);
     assert!(began.elapsed() >= refusals * ACCEPT_REST);
+}
+
+#[tokio::test]
+async fn a_port_takes_clients_at_each_of_its_addresses() {
+    let mut listeners = Vec::new();
+    for _ in 0..3 {
+        listeners.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
+    }
+    let addresses = listeners.iter().map(|socket| socket.local_addr().unwrap());
+    let addresses = addresses.collect::<Vec<_>>();
+    let mut echo = Echo::on(Listening::from(listeners), addresses[0], limits());
+    let mut clients = Vec::new();
+    for address in [addresses[2], addresses[0], addresses[0], addresses[1]] {
+        echo.address = address;
+        clients.push(echo.client().await);
+    }
 }

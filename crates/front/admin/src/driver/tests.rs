@@ -11,7 +11,7 @@ use stele_front_accept::WRITE_STALL;
 use stele_test_testkit::{TestBroker, message, queue};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     time::{sleep, timeout},
 };
 

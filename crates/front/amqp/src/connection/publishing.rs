@@ -5,9 +5,9 @@
 //! more than what has already been read from the socket.
 
 use smallvec::SmallVec;
-use stele_base_types::{LogId, Timestamp};
+use stele_base_types::{LogId, Timestamp, murmur2};
 use stele_core_broker::Publish;
-use stele_core_engine::{AppendTarget, Columns};
+use stele_core_engine::{AppendTarget, Columns, Schedule};
 use stele_wire_batch::{BatchBuilder, Error};
 
 use crate::{
@@ -23,6 +23,9 @@ pub(crate) type Targets = SmallVec<[LogId; 4]>;
 #[derive(Debug, Default)]
 pub(crate) struct Gathering {
     targets: Targets,
+    /// The hash of its messages' key, by which their partition is chosen: all have the same, or
+    /// none, since a batch goes to one.
+    key: Option<u32>,
     batch: Option<BatchBuilder>,
     confirms: ToConfirms,
 }
@@ -36,11 +39,13 @@ pub(crate) struct Gathered {
 
 impl Gathering {
     /// Whether a message for these logs may join what is there.
-    pub(crate) fn has_room_for(&self, targets: &Targets, size_bytes: u64) -> bool {
+    pub(crate) fn has_room_for(&self, targets: &Targets, message: &Message) -> bool {
         let Some(batch) = &self.batch else {
             return true;
         };
+        let size_bytes = message.content.body.size_bytes();
         self.targets == *targets
+            && self.key == hash_of_key(message)
             && batch.len() < BATCH_RECORDS
             && batch.size_bytes() as u64 + size_bytes <= BATCH_BYTES as u64
     }
@@ -61,6 +66,7 @@ impl Gathering {
         });
         message.push(batch, now)?;
         self.targets = targets;
+        self.key = hash_of_key(message);
         self.confirms.extend(confirm);
         Ok(())
     }
@@ -73,6 +79,11 @@ impl Gathering {
         if batch.is_empty() {
             return None;
         }
+        let schedules = self.key.map(|key| Schedule {
+            key: Some(key),
+            ..Schedule::default()
+        });
+        let columns = Columns::of(schedules.into_iter().cycle().take(batch.len()));
         let target = |log| AppendTarget {
             log,
             partition: None,
@@ -81,9 +92,13 @@ impl Gathering {
             publish: Publish {
                 targets: targets.into_iter().map(target).collect(),
                 batch: batch.finish(),
-                columns: Columns::default(),
+                columns,
             },
             confirms,
         })
     }
+}
+
+fn hash_of_key(message: &Message) -> Option<u32> {
+    message.key().map(|key| murmur2(key))
 }

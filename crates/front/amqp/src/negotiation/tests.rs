@@ -56,6 +56,23 @@ fn told(result: Result<Step, Refusal>) -> String {
 }
 
 #[test]
+fn the_product_is_rabbitmq_of_the_version_that_is_set_and_the_platform_is_stele() {
+    let settings = Settings {
+        rabbitmq_version: "3.9.1".to_owned(),
+        ..settings()
+    };
+    let Method::Connection(connection::Method::Start(start)) =
+        Negotiation::new(&settings, client()).start()
+    else {
+        panic!("not a start");
+    };
+    let text = |name| start.server_properties.find(name).and_then(Value::as_text);
+    assert_eq!(text("product"), Some("RabbitMQ"));
+    assert_eq!(text("version"), Some("3.9.1"));
+    assert!(text("platform").is_some_and(|platform| platform.starts_with("Stele ")));
+}
+
+#[test]
 fn a_login_with_plain_leads_to_an_open_connection() {
     let settings = settings();
     let mut negotiation = Negotiation::new(&settings, client());

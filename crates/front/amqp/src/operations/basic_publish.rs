@@ -5,11 +5,12 @@
 //! it), `immediate` (540 NOT_IMPLEMENTED, as in RabbitMQ); then properties and body. No answer; in
 //! confirm mode `basic.ack` or `basic.nack`, behind any `basic.return`.
 //! A missing exchange is 404 NOT_FOUND, an internal one 403 ACCESS_REFUSED; a body over the limit,
-//! an `expiration` that isn't one, and a `user-id` that isn't the user's, 406
-//! PRECONDITION_FAILED.
+//! an `expiration` that isn't one, a `delivery-mode` that isn't 1 or 2, and a `user-id` that isn't
+//! the user's, 406 PRECONDITION_FAILED.
 //! `delivery-mode` is carried: what a message is worth is its queue's to say. `expiration` holds
 //! for AMQP's consumers: one of another protocol still sees the message.
-//! The headers `CC` and `BCC` are further keys.
+//! The headers `CC` and `BCC` are further keys. The header `stele.key`, a string or octets (else
+//! 406 PRECONDITION_FAILED), is the key of the record.
 //! Spec: 1.8.3.7.
 //! Deviations from RabbitMQ: a persistent and a transient message in a durable queue are equally
 //! safe.
@@ -23,7 +24,7 @@ use crate::{
     errors::Fault,
     periods, reply_to, routing,
     session::{content::Content, in_flight::ToConfirm},
-    stored::Message,
+    stored::{KEY_HEADER, Message},
 };
 
 pub(super) async fn run(connection: &mut Connection, number: u16, content: Content) -> Handled {
@@ -33,6 +34,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, content: Conte
     let mut message = Message::read(content)?;
     check_user(connection, &message)?;
     check_expiration(&message)?;
+    check_key(&message)?;
     reply_to::redirect(connection, number, &mut message)?;
     let copies = carbon_copies::take(&mut message)?;
     let publish = &message.content.publish;
@@ -43,6 +45,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, content: Conte
         &copies,
         &message.headers,
     )?;
+    check_delivery_mode(&message)?;
     if connection.session.channel(number)?.transaction.is_some() {
         return publish_in_transaction(connection, number, &targets, message);
     }
@@ -78,12 +81,30 @@ fn check_user(connection: &Connection, message: &Message) -> Handled {
     }
 }
 
+fn check_delivery_mode(message: &Message) -> Handled {
+    match message.properties.delivery_mode {
+        None | Some(1 | 2) => Ok(()),
+        Some(mode) => Err(Fault::precondition(format!(
+            "invalid message: {{delivery_mode_unknown,{mode}}}"
+        ))),
+    }
+}
+
 fn check_expiration(message: &Message) -> Handled {
     let Some(text) = message.properties.expiration.as_deref() else {
         return Ok(());
     };
     periods::check_text(text)
         .map_err(|what| Fault::precondition(format!("invalid expiration '{text}': {what}")))
+}
+
+fn check_key(message: &Message) -> Handled {
+    if message.has_good_key() {
+        return Ok(());
+    }
+    Err(Fault::precondition(format!(
+        "invalid header '{KEY_HEADER}': expected a string or octets"
+    )))
 }
 
 /// The publish's number, in confirm mode.

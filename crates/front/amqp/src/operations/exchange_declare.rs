@@ -44,10 +44,10 @@ async fn declare_active(connection: &Connection, name: &Name, declare: &Declare)
     let vhost = connection.session.opened.vhost.clone();
     let subject = Subject::exchange(name, &vhost);
     let kind = kind(&declare.kind)?;
-    check_alternate(&subject, &declare.arguments)?;
     if let Some(existing) = lookup::exchange(connection, name) {
         return check_equivalence(&subject, declare, kind, &existing);
     }
+    check_alternate(&subject, &declare.arguments)?;
     if name.starts_with(lookup::RESERVED_PREFIX) {
         return Err(Fault::reserved(Kind::Exchange, name));
     }
@@ -88,11 +88,7 @@ fn kind_name(kind: ExchangeKind) -> &'static str {
 fn check_alternate(subject: &Subject<'_>, arguments: &Table) -> Handled {
     match arguments.find(ALTERNATE_EXCHANGE) {
         None | Some(Value::LongString(_)) => Ok(()),
-        Some(other) => Err(Fault::precondition(format!(
-            "invalid type '{}' for arg '{ALTERNATE_EXCHANGE}' in {}",
-            other.type_name(),
-            subject.describe()
-        ))),
+        Some(other) => Err(subject.invalid_type(ALTERNATE_EXCHANGE, other)),
     }
 }
 

@@ -18,7 +18,7 @@ use stele_wire_amqp::{
 
 use super::Handled;
 use crate::{
-    arguments::{Described, arguments},
+    arguments::{arguments, binary, term},
     connection::Connection,
     errors::{Fault, Subject},
     lookup,
@@ -71,14 +71,14 @@ pub(super) fn check_arguments(exchange: &Exchange, arguments: &Table) -> Handled
         Some(Value::LongString(octets)) => match &octets[..] {
             b"all" | b"any" | b"all-with-x" | b"any-with-x" => Ok(()),
             other => Err(Fault::precondition(format!(
-                "Invalid x-match field value <<\"{}\">>; {expected}",
-                String::from_utf8_lossy(other)
+                "Invalid x-match field value {}; {expected}",
+                binary(other)
             ))),
         },
         Some(other) => Err(Fault::precondition(format!(
             "Invalid x-match field type {} (value {}); expected longstr",
             other.type_name(),
-            Described::of(other).text
+            term(other)
         ))),
     }
 }

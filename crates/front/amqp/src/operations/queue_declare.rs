@@ -68,8 +68,7 @@ async fn declare_active(
 ) -> Result<LogDefinition, Fault> {
     let vhost = connection.session.opened.vhost.clone();
     let subject = Subject::queue(name, &vhost);
-    let arguments = QueueArguments::read(&subject, &declare.arguments)?;
-    check_quorum(&subject, declare, &arguments)?;
+    let arguments = QueueArguments::read(&declare.arguments);
     if let Some(existing) = lookup::log(connection, name, Action::Configure)? {
         // One that was only opened to consume from it has been declared by nobody.
         if existing.facets.contains_key(FACET) && existing.config.retention.is_queue() {
@@ -82,6 +81,8 @@ async fn declare_active(
     } else if !made_up && name.starts_with(lookup::RESERVED_PREFIX) {
         return Err(Fault::reserved(Kind::Queue, name));
     }
+    arguments.check(&subject)?;
+    check_quorum(&subject, declare, &arguments)?;
     let config = config(connection, declare, &arguments);
     let log = DeclareLog {
         vhost: vhost.clone(),

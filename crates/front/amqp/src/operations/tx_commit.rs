@@ -31,7 +31,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16) -> Handled {
             basic_publish::unroutable(connection, number, &message, None);
             continue;
         }
-        if !gathering.has_room_for(&targets, message.content.body.size_bytes())
+        if !gathering.has_room_for(&targets, &message)
             && let Some(gathered) = gathering.take()
         {
             let mandatory = std::mem::take(&mut mandatory);

@@ -6,7 +6,9 @@ fn subject() -> Subject<'static> {
 
 fn read(name: &'static str, value: Value) -> Result<QueueArguments, String> {
     let table = Table::new().with(name, value);
-    QueueArguments::read(&subject(), &table).map_err(|fault| fault.text())
+    let arguments = QueueArguments::read(&table);
+    let checked = arguments.check(&subject());
+    checked.map(|()| arguments).map_err(|fault| fault.text())
 }
 
 fn kept(name: &'static str, value: Value) -> Settings {
@@ -16,7 +18,7 @@ fn kept(name: &'static str, value: Value) -> Settings {
 }
 
 fn inequivalent(received: &Table, kept: &Settings) -> String {
-    let arguments = QueueArguments::read(&subject(), received).unwrap();
+    let arguments = QueueArguments::read(received);
     let fault = arguments.check_equivalence(&subject(), kept).unwrap_err();
     fault.text()
 }
@@ -61,6 +63,122 @@ fn values_of_a_wrong_form_are_refused_in_rabbitmqs_words() {
             "{prefix} 'x-queue-type' for queue 'q' in vhost '/': \"unsupported queue type 'weird'\""
         )
     );
+}
+
+/// What is said of a value after the argument and the queue.
+fn said(name: &'static str, value: Value) -> String {
+    let text = read(name, value).unwrap_err();
+    let prefix = format!("PRECONDITION_FAILED - invalid arg '{name}' for queue 'q' in vhost '/': ");
+    text.strip_prefix(&prefix).unwrap_or(&text).to_owned()
+}
+
+#[test]
+fn a_queue_version_is_1_or_2() {
+    let cases = [
+        (
+            "x-queue-version",
+            Value::Int32(3),
+            "\"unsupported queue version '3'\"",
+        ),
+        (
+            "x-queue-version",
+            Value::Int32(0),
+            "\"unsupported queue version '0'\"",
+        ),
+        (
+            "x-queue-version",
+            Value::text("1"),
+            "\"expected integer, got longstr\"",
+        ),
+    ];
+    for (name, value, text) in cases {
+        assert_eq!(said(name, value), text);
+    }
+    assert!(read("x-queue-version", Value::Int64(2)).is_ok());
+}
+
+#[test]
+fn each_argument_has_its_own_words_for_what_it_is_not() {
+    let cases = [
+        (
+            "x-queue-type",
+            Value::Int32(5),
+            "{unacceptable_type,signedint}",
+        ),
+        ("x-queue-type", Value::Void, "{unacceptable_type,void}"),
+        (
+            "x-queue-mode",
+            Value::Bool(true),
+            "{unacceptable_type,bool}",
+        ),
+        (
+            "x-queue-mode",
+            Value::text(""),
+            "\"unsupported queue mode ''\"",
+        ),
+        (
+            "x-overflow",
+            Value::Double(5.0),
+            "{unacceptable_type,double}",
+        ),
+        ("x-overflow", Value::text("bogus"), "invalid_overflow"),
+        (
+            "x-overflow",
+            Value::text("reject-publish"),
+            "\"not supported\"",
+        ),
+        (
+            "x-single-active-consumer",
+            Value::text("true"),
+            "{unacceptable_type,longstr}",
+        ),
+        ("x-queue-version", Value::Int32(-1), "{value_negative,-1}"),
+        (
+            "x-dead-letter-routing-key",
+            Value::Int8(5),
+            "{unacceptable_type,byte}",
+        ),
+        (
+            "x-dead-letter-exchange",
+            Value::Int8(5),
+            "PRECONDITION_FAILED - invalid type 'byte' for arg 'x-dead-letter-exchange' in queue \
+             'q' in vhost '/'",
+        ),
+    ];
+    for (name, value, text) in cases {
+        assert_eq!(said(name, value), text);
+    }
+}
+
+/// A queue that is there is compared, whatever the value is: a form is that of a new queue.
+#[test]
+fn a_value_of_another_type_than_that_in_force_is_told_with_both() {
+    let in_force = kept("x-queue-mode", Value::text("lazy"));
+    let prefix =
+        "PRECONDITION_FAILED - inequivalent arg 'x-queue-mode' for queue 'q' in vhost '/':";
+    let nested = Value::Array(vec![Value::Int32(5)]);
+    for (value, received) in [
+        (Value::Int64(5), "'5'"),
+        (Value::Double(5.0), "'5.0'"),
+        (Value::text(""), "''"),
+        (Value::Void, "none"),
+        (nested, "'[{signedint,5}]'"),
+    ] {
+        let table = Table::new().with("x-queue-mode", value);
+        assert_eq!(
+            inequivalent(&table, &in_force),
+            format!("{prefix} received {received} but current is 'lazy'")
+        );
+    }
+    let unknown = Table::new().with("x-queue-mode", Value::Void);
+    assert_eq!(
+        inequivalent(&unknown, &Settings::new()),
+        format!("{prefix} received the value 'undefined' of type 'void' but current is none")
+    );
+    let in_force = kept("x-message-ttl", Value::Int32(5));
+    let timestamp = Table::new().with("x-message-ttl", Value::Timestamp(5));
+    let same = QueueArguments::read(&timestamp).check_equivalence(&subject(), &in_force);
+    assert_eq!(same, Ok(()));
 }
 
 #[test]

@@ -7,10 +7,7 @@ use stele_wire_amqp::{
 };
 use stele_wire_batch::{Record, RecordHeader};
 
-use super::{HEADER, RESERVED_PREFIX, VERSION};
-
-/// The header that shows a record's key.
-const KEY_HEADER: ShortString = ShortString::from_static("stele.key");
+use super::{HEADER, KEY_HEADER, RESERVED_PREFIX, VERSION};
 
 /// `delivery-mode` of what survives a restart.
 const PERSISTENT: u8 = 2;

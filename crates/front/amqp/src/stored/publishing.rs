@@ -1,6 +1,8 @@
 //! A published message as a record.
 
-use bytes::BytesMut;
+use std::collections::BTreeMap;
+
+use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 use stele_base_types::Timestamp;
 use stele_wire_amqp::{
@@ -8,8 +10,11 @@ use stele_wire_amqp::{
 };
 use stele_wire_batch::{BatchBuilder, Body, Error, NewRecord, RecordHeader};
 
-use super::{HEADER, RESERVED_PREFIX, VERSION};
+use super::{HEADER, KEY_HEADER, RESERVED_PREFIX, VERSION};
 use crate::session::content::Content;
+
+/// The header that tells SQS the types of attributes that their values don't show.
+const TYPES_HEADER: &str = "stele.sqs.types";
 
 /// A message with its properties read.
 #[derive(Debug)]
@@ -48,17 +53,39 @@ impl Message {
         self.content.properties = self.properties.encode();
     }
 
+    /// The key that the message gives its record: messages of one key lie in one partition, in
+    /// order.
+    pub(crate) fn key(&self) -> Option<&Bytes> {
+        match self.headers.find(&KEY_HEADER)? {
+            Value::LongString(key) | Value::ByteArray(key) => Some(key),
+            _ => None,
+        }
+    }
+
+    /// Whether the message's key, where it gives one, can be one.
+    pub(crate) fn has_good_key(&self) -> bool {
+        self.key().is_some() || self.headers.find(&KEY_HEADER).is_none()
+    }
+
     /// Adds the message to a batch.
     pub(crate) fn push(&self, batch: &mut BatchBuilder, timestamp: Timestamp) -> Result<(), Error> {
         let own = self.own_header(&self.content.properties);
         let numbers = self.numbers();
+        let types = if numbers.is_empty() {
+            None
+        } else {
+            self.types()
+        };
         let mut headers: SmallVec<[RecordHeader<'_>; 8]> = SmallVec::new();
         headers.extend(self.readable_properties());
         headers.extend(self.readable_headers(&numbers));
+        if let Some(types) = &types {
+            headers.push(header(TYPES_HEADER, types.as_bytes()));
+        }
         headers.push(header(HEADER, &own));
         batch.push(&NewRecord {
             timestamp,
-            key: None,
+            key: self.key().map(|key| &key[..]),
             value: Body::Parts(self.content.body.pieces()),
             headers: &headers,
         })
@@ -90,6 +117,25 @@ impl Message {
         ]
         .into_iter()
         .filter_map(|(name, value)| Some(header(name, value.as_ref()?.as_bytes())))
+    }
+
+    /// Which headers are numbers, for SQS, to which all of them are text otherwise: JSON, as SQS's
+    /// own messages have it. A name that SQS doesn't let an attribute have is left out.
+    fn types(&self) -> Option<String> {
+        let mut types = BTreeMap::new();
+        for (name, value) in self.headers.iter() {
+            let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+            if name.bytes().all(is_allowed) && !name.starts_with(RESERVED_PREFIX) {
+                // Of several of one name SQS shows the last.
+                types.insert(name.as_str(), value.as_integer().is_some());
+            }
+        }
+        types.retain(|_, is_number| *is_number);
+        let entries: Vec<_> = types
+            .keys()
+            .map(|name| format!("\"{name}\":\"Number\""))
+            .collect();
+        (!entries.is_empty()).then(|| format!("{{{}}}", entries.join(",")))
     }
 
     /// Headers whose value is text, or has an obvious text.

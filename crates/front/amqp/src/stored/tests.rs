@@ -114,9 +114,48 @@ fn other_protocols_read_properties_and_headers_as_text() {
     assert_eq!(header(&record, "attempt").as_deref(), Some("-2"));
     assert_eq!(header(&record, "dry").as_deref(), Some("true"));
     assert_eq!(header(&record, "list"), None);
-    assert_eq!(record.headers.len(), 6);
+    assert_eq!(
+        header(&record, "stele.sqs.types").as_deref(),
+        Some(r#"{"attempt":"Number"}"#)
+    );
+    assert_eq!(record.headers.len(), 7);
     assert_eq!(record.key, None);
     assert_eq!(arrival(&record, "q").properties, properties.encode());
+}
+
+#[test]
+fn the_header_of_the_key_is_the_key_of_the_record() {
+    for (value, key) in [
+        (Value::text("k1"), &b"k1"[..]),
+        (Value::ByteArray(Bytes::from_static(b"\xff")), b"\xff"),
+    ] {
+        let headers = Table::new().with("stele.key", value);
+        let properties = Properties {
+            headers: Some(EncodedTable::from(&headers)),
+            ..Properties::default()
+        };
+        let record = stored(properties.encode(), b"body");
+        assert_eq!(record.key.as_deref(), Some(key));
+        assert_eq!(record.headers.len(), 1);
+        assert_eq!(arrival(&record, "q").properties, properties.encode());
+    }
+}
+
+#[test]
+fn of_two_headers_of_one_name_the_last_has_the_type() {
+    let headers = Table::new()
+        .with("a", Value::Int32(1))
+        .with("a", Value::text("x"))
+        .with("b", Value::text("x"))
+        .with("b", Value::Int32(1))
+        .with("not \"allowed\"", Value::Int32(1));
+    let properties = Properties {
+        headers: Some(EncodedTable::from(&headers)),
+        ..Properties::default()
+    };
+    let record = stored(properties.encode(), b"");
+    let types = header(&record, "stele.sqs.types");
+    assert_eq!(types.as_deref(), Some(r#"{"b":"Number"}"#));
 }
 
 #[test]

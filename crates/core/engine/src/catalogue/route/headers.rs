@@ -8,6 +8,8 @@
 //! | `all-with-x`, `any-with-x` | all but `x-match` itself | likewise |
 //!
 //! An argument without a value matches whatever value the header has, if the message has it.
+//! Numbers are compared by value, whatever their types are: 5 is 5.0, and the timestamp 5.
+//! Decimals are apart: they match the same digits with the same scale.
 
 use crate::{Argument, Arguments, catalogue::Headers};
 
@@ -45,7 +47,32 @@ fn counts(name: &str, with_x: bool) -> bool {
 }
 
 fn is_met(wanted: &Argument, header: Option<Argument>) -> bool {
-    header.is_some_and(|value| *wanted == Argument::Void || *wanted == value)
+    header.is_some_and(|value| {
+        *wanted == Argument::Void || *wanted == value || is_same_number(wanted, &value)
+    })
+}
+
+fn is_same_number(wanted: &Argument, value: &Argument) -> bool {
+    match (wanted, value) {
+        (Argument::Float(float), other) | (other, Argument::Float(float)) => {
+            integer(other).is_some_and(|integer| is_integer(*float, integer))
+        }
+        _ => integer(wanted).is_some_and(|wanted| Some(wanted) == integer(value)),
+    }
+}
+
+fn integer(argument: &Argument) -> Option<i128> {
+    match argument {
+        Argument::Integer(integer) => Some(i128::from(*integer)),
+        Argument::Timestamp(seconds) => Some(i128::from(*seconds)),
+        _ => None,
+    }
+}
+
+/// Exact: what a float can't hold doesn't equal any.
+fn is_integer(float: f64, integer: i128) -> bool {
+    // What is compared to has 64 bits at most, so that a cast that clips makes nothing equal.
+    float.fract() == 0.0 && float as i128 == integer
 }
 
 #[cfg(test)]

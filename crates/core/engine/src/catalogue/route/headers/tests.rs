@@ -88,3 +88,44 @@ fn names_beginning_with_x_count_only_where_asked_for() {
     assert!(!matches(&with("any", &right), &message()));
     assert!(matches(&with("any-with-x", &right), &message()));
 }
+
+#[test]
+fn numbers_match_by_value_whatever_their_types() {
+    let numbers = [
+        Argument::Integer(5),
+        Argument::Float(5.0),
+        Argument::Timestamp(5),
+    ];
+    for wanted in &numbers {
+        for value in &numbers {
+            assert!(is_met(wanted, Some(value.clone())), "{wanted:?} {value:?}");
+        }
+        let others = [
+            Argument::Float(5.5),
+            Argument::Integer(-5),
+            Argument::Decimal(0, 5),
+            Argument::Bool(true),
+            text("5"),
+        ];
+        for value in others {
+            assert!(!is_met(wanted, Some(value.clone())), "{wanted:?} {value:?}");
+            assert!(
+                !is_met(&value, Some(wanted.clone())),
+                "{value:?} {wanted:?}"
+            );
+        }
+    }
+    // 2^53 + 1 is no float, and no float is as large as these.
+    assert!(!is_met(
+        &Argument::Integer((1 << 53) + 1),
+        Some(Argument::Float(9_007_199_254_740_992.0))
+    ));
+    assert!(!is_met(
+        &Argument::Integer(i64::MAX),
+        Some(Argument::Float(f64::INFINITY))
+    ));
+    assert!(!is_met(
+        &Argument::Integer(0),
+        Some(Argument::Float(f64::NAN))
+    ));
+}

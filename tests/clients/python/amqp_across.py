@@ -1,0 +1,88 @@
+"""What a client of another protocol makes of AMQP's messages, and AMQP of theirs."""
+
+import pika
+
+from checks import check_of_stele, equal, eventually
+from librdkafka_session import consumer, produce, topic
+from pika_session import channel, depth, publish, queue, take
+from sqs_session import sqs
+
+KEYS = 8
+OF_EACH = 12
+
+
+def keyed(key):
+    return pika.BasicProperties(headers={"stele.key": key}, delivery_mode=2)
+
+
+def order_of(messages):
+    """The numbers of each key, in the order in which they came."""
+    found = {}
+    for key, body in messages:
+        found.setdefault(key, []).append(int(body))
+    return found
+
+
+@check_of_stele
+def a_key_that_amqp_gives_keeps_its_messages_in_order_over_partitions():
+    with topic(partitions=4) as name, channel() as opened:
+        opened.confirm_delivery()
+        for number in range(OF_EACH):
+            for key in range(KEYS):
+                given = f"key-{key}" if key % 2 else b"\xff" + str(key).encode()
+                publish(opened, name, str(number).encode(), properties=keyed(given))
+        records = []
+        with consumer() as reader:
+            reader.subscribe([name])
+
+            def complete():
+                records.extend(record for record in reader.consume(100, 0.1) if not record.error())
+                return len(records) >= KEYS * OF_EACH
+
+            eventually(complete)
+        in_order = {key: list(range(OF_EACH)) for key in {record.key() for record in records}}
+        equal(len(in_order), KEYS)
+        equal(order_of((record.key(), record.value()) for record in records), in_order)
+        assert len({record.partition() for record in records}) > 1, "one partition shows nothing"
+        for key in in_order:
+            equal(len({record.partition() for record in records if record.key() == key}), 1)
+        # Kafka's own producer puts a key where AMQP has put it, and behind.
+        places = {record.key(): record.partition() for record in records}
+        for record in produce(name, [str(OF_EACH)] * 3, key=b"key-1", partitioner="murmur2"):
+            equal(record.partition(), places[b"key-1"])
+        deliveries = take(opened, name, KEYS * OF_EACH + 3)
+        key_of = lambda properties: (properties.headers or {})["stele.key"]  # noqa: E731
+        found = order_of((key_of(properties), body) for _, properties, body in deliveries)
+        equal(found.pop("key-1"), [*range(OF_EACH), *[OF_EACH] * 3])
+        assert all(numbers == list(range(OF_EACH)) for numbers in found.values()), found
+
+
+@check_of_stele
+def a_passive_declaration_of_a_topic_counts_what_a_consumer_would_find():
+    with topic(partitions=3) as name, channel() as opened:
+        produce(name, ["a", "b", "c", "d"])
+        equal(depth(opened, name), 4)
+        equal(depth(opened, name), 4)
+        equal(len(take(opened, name, 4, auto_ack=True)), 4)
+        equal(depth(opened, name), 0)
+
+
+@check_of_stele
+def sqs_has_numbers_of_amqp_as_numbers():
+    with queue() as (opened, name):
+        headers = {"attempt": 3, "large": -(2**40), "dry": True, "text": "7", "list": [1]}
+        publish(opened, name, b"x", properties=pika.BasicProperties(headers=headers, delivery_mode=2))
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+
+        def received():
+            return sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"]).get("Messages")
+
+        attributes = eventually(received)[0]["MessageAttributes"]
+        found = {name: (of["DataType"], of["StringValue"]) for name, of in attributes.items()}
+        expected = {
+            "attempt": ("Number", "3"),
+            "large": ("Number", str(-(2**40))),
+            "dry": ("String", "true"),
+            "text": ("String", "7"),
+        }
+        equal(found, expected)

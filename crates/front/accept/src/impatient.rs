@@ -3,10 +3,12 @@
 use std::{
     io::{self, IoSlice},
     pin::Pin,
+    sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
+use stele_base_types::ForeignProtocol;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Sleep, sleep},
@@ -17,6 +19,30 @@ use tokio::{
 /// gives up after as long.
 pub const WRITE_STALL: Duration = Duration::from_secs(30);
 
+/// Enough of them to tell which protocol they begin.
+const FIRST_OCTETS_MAX: usize = 8;
+
+/// The first octets that a client sent, kept for when they turn out not to be HTTP.
+#[derive(Clone, Debug, Default)]
+pub struct FirstOctets(Arc<OnceLock<Vec<u8>>>);
+
+impl FirstOctets {
+    fn note(&self, octets: &[u8]) {
+        if !octets.is_empty() && self.0.get().is_none() {
+            let first = &octets[..octets.len().min(FIRST_OCTETS_MAX)];
+            drop(self.0.set(first.to_vec()));
+        }
+    }
+
+    /// That they are of another protocol, if they are of one that is known.
+    pub(crate) fn foreign_to(&self, wanted: &str) -> Option<String> {
+        let octets = self.0.get()?;
+        let foreign = ForeignProtocol::guess(octets);
+        let is_foreign = foreign.is_some_and(|it| it != ForeignProtocol::Http);
+        is_foreign.then(|| ForeignProtocol::describe(octets, wanted))
+    }
+}
+
 /// A stream whose writes fail as timed out where they have waited for [`WRITE_STALL`]. Each byte
 /// that is taken begins the time anew.
 #[derive(Debug)]
@@ -24,6 +50,7 @@ pub struct Impatient<S> {
     stream: S,
     /// While a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
+    first: FirstOctets,
 }
 
 impl<S> Impatient<S> {
@@ -32,7 +59,13 @@ impl<S> Impatient<S> {
         Self {
             stream,
             stalled: None,
+            first: FirstOctets::default(),
         }
+    }
+
+    /// What the client sends first, once it has.
+    pub fn first_octets(&self) -> FirstOctets {
+        self.first.clone()
     }
 
     fn judge<T>(
@@ -60,7 +93,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, into)
+        let before = into.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, into))?;
+        self.first.note(&into.filled()[before..]);
+        Poll::Ready(Ok(()))
     }
 }
 

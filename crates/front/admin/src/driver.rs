@@ -43,6 +43,8 @@ async fn connection(accepted: Accepted, state: Arc<State>, settings: Arc<Setting
         mut stop,
         ..
     } = accepted;
+    let stream = Impatient::new(stream);
+    let first = stream.first_octets();
     let service = service_fn(|request: Request<Incoming>| {
         let (head, _unread) = request.into_parts();
         let (state, settings, client) = (&state, &settings, &principal);
@@ -52,7 +54,7 @@ async fn connection(accepted: Accepted, state: Arc<State>, settings: Arc<Setting
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(Impatient::new(stream)), service);
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
@@ -62,7 +64,7 @@ async fn connection(accepted: Accepted, state: Arc<State>, settings: Arc<Setting
         }
     };
     if let Err(error) = outcome {
-        tracing::debug!(%error, "admin: connection ended");
+        accept::log_http_end("admin", principal.address, &first, &error);
     }
 }
 

@@ -3,6 +3,7 @@
 //! Each is a newtype, so that an offset is never taken for a length nor a log for a shard.
 //! Everything here is plain data: no I/O, no clock, no allocation beyond names.
 
+mod foreign_protocol;
 mod id;
 mod murmur2;
 mod name;
@@ -12,6 +13,7 @@ mod secret;
 mod time;
 mod user;
 
+pub use foreign_protocol::ForeignProtocol;
 pub use id::{
     ConsumerId, LogId, PartitionId, PartitionIndex, ProcessEpoch, ProducerEpoch, ProducerId,
     Sequence, SessionId, ShardId,
@@ -22,4 +24,4 @@ pub use offset::Offset;
 pub use principal::{Login, Principal, Proof};
 pub use secret::Secret;
 pub use time::Timestamp;
-pub use user::User;
+pub use user::{LoginError, User};

@@ -15,9 +15,9 @@ use stele_base_types::{
 use stele_core_engine::{
     AlterLog, Altered, AppendError, Appended, Bind, Catalogue, CatalogueError, Command,
     DeclareExchange, DeclareLog, Declared, DeleteExchange, DeleteLog, DescribeProducers, Extend,
-    GroupCommand, GroupError, GroupListing, InitProducer, JoinGroup, JoinReply, KnownProducer,
-    Lease, LeaseRequest, LedgerId, ListGroups, LogError, Missing, MoveError, Purge, Run, Settle,
-    Skip, SyncGroup, SyncedGroup, Topology, Trim, TrimReason, Unbind, UseLog,
+    GroupCommand, GroupError, GroupListing, Holder, InitProducer, JoinGroup, JoinReply,
+    KnownProducer, Lease, LeaseRequest, LedgerId, ListGroups, LogError, Missing, MoveError, Purge,
+    Run, Settle, Skip, SyncGroup, SyncedGroup, Topology, Trim, TrimReason, Unbind, UseLog,
     limits::RUN_RECORDS_MAX,
 };
 use tokio::sync::{
@@ -27,7 +27,7 @@ use tokio::sync::{
 };
 
 use crate::{
-    Error, Events, Failure, LeasedBatch, Memory, MoveMessage, Publish, Session,
+    Error, Events, Failure, LeasedBatch, LogStatus, Memory, MoveMessage, Publish, Session,
     mailbox::Mailbox,
     meter::{FrontCounts, FrontMeter, Meters, ShardCounts},
     opening::Opening,
@@ -55,40 +55,6 @@ pub(crate) struct Shared {
     memory: Memory,
     opening: Opening,
     set_aside: SetAside,
-}
-
-/// Counts of a log.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LogStatus {
-    /// Its partitions.
-    pub partitions: Vec<PartitionStatus>,
-    /// Records of the default ledger that may be leased now. Where there is no such ledger yet,
-    /// those that it would begin with.
-    pub ready: u64,
-    /// Records of the default ledger that are leased.
-    pub leased: u64,
-    /// Records of the default ledger that are hidden until later.
-    pub delayed: u64,
-    /// Consumers of the default ledger.
-    pub consumers: u64,
-}
-
-/// Bounds of a partition.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PartitionStatus {
-    /// The first offset that is kept.
-    pub start: Offset,
-    /// One after the last record that may be shown.
-    pub committed: Offset,
-    /// The batches kept.
-    pub size_bytes: u64,
-}
-
-impl PartitionStatus {
-    /// How many offsets may be shown.
-    pub(crate) fn len(&self) -> u64 {
-        self.committed.0.saturating_sub(self.start.0)
-    }
 }
 
 impl Broker {
@@ -380,6 +346,15 @@ impl Broker {
             .await;
         let status = answer.await.map_err(|_| Failure::Stopping)?;
         status.map_err(Error::Refused)
+    }
+
+    /// Who keeps the oldest record of each partition of a log; of its first thousand, where it has
+    /// more.
+    pub async fn holders(&self, log: LogId) -> Result<Vec<Vec<Holder>>, Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.send(self.shard_of(log), Request::Holders { log, reply })
+            .await;
+        answer.await.map_err(|_| Failure::Stopping)
     }
 
     /// How each shard does.

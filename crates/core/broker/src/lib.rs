@@ -26,6 +26,7 @@ mod error;
 mod handle;
 mod leased;
 mod limits;
+mod log_status;
 mod mailbox;
 mod memory;
 mod meter;
@@ -44,8 +45,9 @@ mod shard;
 pub use appending::Appending;
 pub use call::Call;
 pub use error::{Error, Failure};
-pub use handle::{Broker, CatalogueGuard, LogStatus, PartitionStatus};
+pub use handle::{Broker, CatalogueGuard};
 pub use leased::{LeasedBatch, LeasedMessage, LeasedMessages};
+pub use log_status::{LogStatus, PartitionStatus};
 pub use mailbox::{Event, Events, Mailbox};
 pub use memory::{Kind, Memory, Share, Use, charged};
 pub use meter::{

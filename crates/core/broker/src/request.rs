@@ -5,8 +5,8 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 use stele_base_types::{LogId, Offset, PartitionId, SessionId, Timestamp};
 use stele_core_engine::{
-    Append, Command, Credit, DeleteLog, GroupError, JoinGroup, JoinReply, Lease, LogError, Missing,
-    Move, MoveError, Settle, SyncGroup, SyncedGroup,
+    Append, Command, Credit, DeleteLog, GroupError, Holder, JoinGroup, JoinReply, Lease, LogError,
+    Missing, Move, MoveError, Settle, SyncGroup, SyncedGroup,
 };
 use stele_core_storage::Slice;
 use tokio::sync::{
@@ -113,6 +113,11 @@ pub enum Request {
     Status {
         log: LogId,
         reply: Sender<Result<LogStatus, LogError>>,
+    },
+    /// Who keeps the oldest records of a log's first partitions.
+    Holders {
+        log: LogId,
+        reply: Sender<Vec<Vec<Holder>>>,
     },
     /// Counts of the shard.
     Counters { reply: Sender<ShardStatus> },

@@ -38,6 +38,15 @@ impl Lifetime {
     }
 }
 
+/// What somebody has declared a log to be. It may be both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Its records are kept until they are acknowledged.
+    Queue,
+    /// They are kept for a window.
+    Topic,
+}
+
 /// Which records a log keeps: the union of its parts. One that no part keeps may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {

@@ -4,10 +4,12 @@ use std::{
     fmt,
     io::{self, IoSlice},
     pin::Pin,
+    sync::{Arc, OnceLock},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
+use stele_base_types::ForeignProtocol;
 use stele_core_broker::Memory;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -21,6 +23,30 @@ use crate::Sending;
 /// gives up after as long.
 pub const WRITE_STALL: Duration = Duration::from_secs(30);
 
+/// Enough of them to tell which protocol they begin.
+const FIRST_OCTETS_MAX: usize = 8;
+
+/// The first octets that a client sent, kept for when they turn out not to be HTTP.
+#[derive(Clone, Debug, Default)]
+pub struct FirstOctets(Arc<OnceLock<Vec<u8>>>);
+
+impl FirstOctets {
+    fn note(&self, octets: &[u8]) {
+        if !octets.is_empty() && self.0.get().is_none() {
+            let first = &octets[..octets.len().min(FIRST_OCTETS_MAX)];
+            drop(self.0.set(first.to_vec()));
+        }
+    }
+
+    /// That they are of another protocol, if they are of one that is known.
+    pub(crate) fn foreign_to(&self, wanted: &str) -> Option<String> {
+        let octets = self.0.get()?;
+        let foreign = ForeignProtocol::guess(octets);
+        let is_foreign = foreign.is_some_and(|it| it != ForeignProtocol::Http);
+        is_foreign.then(|| ForeignProtocol::describe(octets, wanted))
+    }
+}
+
 /// A stream whose writes fail as timed out where they have waited for [`WRITE_STALL`], and sooner
 /// where others wait for the memory. What is buffered above it is taken to be written once it
 /// flushes.
@@ -32,6 +58,7 @@ pub struct Impatient<S> {
     sending: Option<Sending>,
     /// While a write waits.
     stalled: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    first: FirstOctets,
 }
 
 impl<S: fmt::Debug> fmt::Debug for Impatient<S> {
@@ -51,7 +78,13 @@ impl<S> Impatient<S> {
             memory,
             sending: None,
             stalled: None,
+            first: FirstOctets::default(),
         }
+    }
+
+    /// What the client sends first, once it has.
+    pub fn first_octets(&self) -> FirstOctets {
+        self.first.clone()
     }
 
     fn sent(
@@ -99,7 +132,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Impatient<S> {
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, into)
+        let before = into.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, into))?;
+        self.first.note(&into.filled()[before..]);
+        Poll::Ready(Ok(()))
     }
 }
 

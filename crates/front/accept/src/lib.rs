@@ -10,7 +10,8 @@
 //! connection's first byte is here. What is to hold for the connections of every front (TLS, a
 //! limit for each address) belongs between `accept` and [`Accepted`].
 //!
-//! What two of them ask of HTTP requests, [`Hosts`], is here as well.
+//! What two of them ask of HTTP requests, [`Hosts`], is here as well, and what the log is told of
+//! clients that aren't let in.
 //!
 //! This isn't a front: it is the one crate of its layer that the others may use.
 
@@ -23,9 +24,10 @@ mod sending;
 mod serve;
 mod sockets;
 mod stop;
+mod told;
 
 pub use foreign::{Effect, Foreign, Hosts};
-pub use impatient::{Impatient, WRITE_STALL};
+pub use impatient::{FirstOctets, Impatient, WRITE_STALL};
 pub use listening::Listening;
 pub use reading::read;
 pub use receiving::{Progress, Receiving};
@@ -33,3 +35,4 @@ pub use sending::{COPIED_SLICE_BYTES_MAX, SLICES_COPIED_AFTER, Sending};
 pub use serve::{Accepted, Limits, serve};
 pub use sockets::Sockets;
 pub use stop::Stop;
+pub use told::{log_failed_login, log_http_end};

@@ -97,7 +97,7 @@ where
             }
             Ok((stream, peer)) => match connections.limits.sockets.take() {
                 Some(socket) => match Accepted::new(stream, peer, &stop) {
-                    Ok(accepted) => connections.run(connection(accepted), socket),
+                    Ok(accepted) => connections.run(connection(accepted), peer, socket),
                     Err(error) => {
                         tracing::debug!(%peer, %error, "{front}: connection lost at once");
                     }
@@ -128,10 +128,18 @@ impl Connections {
         self.tasks.len() >= self.limits.connections_max
     }
 
-    fn run(&mut self, connection: impl Future<Output = ()> + Send + 'static, socket: Socket) {
+    fn run(
+        &mut self,
+        connection: impl Future<Output = ()> + Send + 'static,
+        peer: SocketAddr,
+        socket: Socket,
+    ) {
+        let front = self.limits.front;
         let open = self.limits.meter.as_ref().map(FrontMeter::connect);
         self.tasks.spawn(async move {
+            tracing::debug!(%peer, "{front}: client connected");
             connection.await;
+            tracing::debug!(%peer, "{front}: client gone");
             drop((open, socket));
         });
     }

@@ -45,6 +45,8 @@ async fn connection(accepted: Accepted, state: Arc<State>, settings: Arc<Setting
     } = accepted;
     let serving = state.serving().ok();
     let memory = serving.map(|it| it.broker.memory().clone());
+    let stream = Impatient::new(stream, memory);
+    let first = stream.first_octets();
     let service = service_fn(|request: Request<Incoming>| {
         let (head, _unread) = request.into_parts();
         let (state, settings, client) = (&state, &settings, &principal);
@@ -54,7 +56,7 @@ async fn connection(accepted: Accepted, state: Arc<State>, settings: Arc<Setting
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(Impatient::new(stream, memory)), service);
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let outcome = tokio::select! {
         outcome = connection.as_mut() => outcome,
@@ -64,7 +66,7 @@ async fn connection(accepted: Accepted, state: Arc<State>, settings: Arc<Setting
         }
     };
     if let Err(error) = outcome {
-        tracing::debug!(%error, "admin: connection ended");
+        accept::log_http_end("admin", principal.address, &first, &error);
     }
 }
 

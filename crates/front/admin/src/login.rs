@@ -2,9 +2,12 @@
 //! isn't a web page from elsewhere.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use hyper::{HeaderMap, header, http::request::Parts};
-use stele_base_types::{Principal, User};
-use stele_front_accept::Effect;
+use hyper::{
+    header::{self, HeaderValue},
+    http::request::Parts,
+};
+use stele_base_types::{LoginError, Principal, User};
+use stele_front_accept::{Effect, log_failed_login};
 
 use crate::{errors::Error, settings::Settings};
 
@@ -19,17 +22,23 @@ pub(crate) fn log_in(
         settings.hosts.check(head, Effect::Reads)?;
         return Ok(client.clone());
     };
-    let (name, password) = credentials(&head.headers).ok_or(Error::NotLoggedIn)?;
+    // Who asks without is told to log in, as browsers wait for.
+    let value = head.headers.get(header::AUTHORIZATION);
+    let value = value.ok_or(Error::NotLoggedIn)?;
+    let refused = |name: &str, reason| {
+        log_failed_login("admin", client.address, name, &reason);
+        Error::NotLoggedIn
+    };
+    let (name, password) = credentials(value).ok_or_else(|| refused("", LoginError::Unreadable))?;
     let login = User::log_in(users, name.as_bytes(), password.as_bytes());
     Ok(Principal {
-        login: Some(login.ok_or(Error::NotLoggedIn)?),
+        login: Some(login.map_err(|reason| refused(&name, reason))?),
         ..client.clone()
     })
 }
 
-fn credentials(headers: &HeaderMap) -> Option<(String, String)> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, encoded) = value.split_once(' ')?;
+fn credentials(value: &HeaderValue) -> Option<(String, String)> {
+    let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }

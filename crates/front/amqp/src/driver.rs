@@ -30,7 +30,7 @@ use crate::{
     errors::Fault,
     handshake,
     heartbeat::{Due, Heartbeat},
-    limits::{CLOSE_TIMEOUT, READ_BYTES, READ_BYTES_MIN, WRITE_SLICES},
+    limits::{CLOSE_TIMEOUT, CLOSE_TIMEOUT_STOPPING, READ_BYTES, READ_BYTES_MIN, WRITE_SLICES},
     session::{Failure, content::Unfinished},
     settings::Settings,
 };
@@ -71,7 +71,7 @@ pub(crate) async fn run(
         return;
     };
     let client = opened.principal.clone();
-    tracing::info!(%client, vhost = %opened.vhost, "connection open");
+    tracing::info!(%client, vhost = %opened.vhost, "amqp: connection open");
     let decoder = FrameDecoder::new(opened.frame_bytes_max);
     let heartbeat = Heartbeat::new(opened.heartbeat_s, Instant::now());
     let connection = Connection::open(broker, settings, opened, meter).await;
@@ -86,13 +86,13 @@ pub(crate) async fn run(
         aging: None,
     };
     match driver.drive(&mut stream, &mut shutdown).await {
-        Ok(()) => tracing::info!(%client, "connection closed"),
+        Ok(()) => tracing::info!(%client, "amqp: connection closed"),
         // The log has the reason that we closed it for.
         Err(ended) if driver.connection.progress() == Progress::Closing => {
-            tracing::debug!(%client, "connection closed: {ended}");
+            tracing::debug!(%client, "amqp: connection closed: {ended}");
         }
         Err(ended) => {
-            tracing::warn!(%client, "connection lost: {ended}");
+            tracing::warn!(%client, reason = %ended, "amqp: connection lost");
             if matches!(ended, Ended::Silent | Ended::Stalled) {
                 driver.connection.meter.connection_error();
             }
@@ -175,7 +175,13 @@ impl Driver {
                     let what = "the rest of a message's body didn't come while memory is short";
                     self.fail(Fault::resource(what)).await;
                 }
-                Happened::Shutdown => self.fail(Fault::shutdown()).await,
+                Happened::Shutdown => {
+                    let is_idle = self.connection.outbox.is_empty();
+                    self.fail(Fault::shutdown()).await;
+                    if is_idle {
+                        self.close_by = Some(Instant::now() + CLOSE_TIMEOUT_STOPPING);
+                    }
+                }
             }
         }
     }

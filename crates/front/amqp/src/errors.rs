@@ -250,7 +250,7 @@ impl Told for CatalogueError {
                 &format!("'{}'", it.received),
                 &format!("'{}'", it.current),
             ),
-            Self::Partitions { .. } => Fault::precondition(self.to_string()),
+            Self::Partitions { .. } | Self::OnlyRole => Fault::precondition(self.to_string()),
             Self::InUse => subject.in_use(),
             Self::Exclusive => subject.in_exclusive_use(),
             Self::Limit(what) => Fault::precondition(format!("limit reached: {what}")),

@@ -2,15 +2,15 @@
 //!
 //! Until the client has authenticated, it costs one buffer of at most one small frame.
 
-use std::io;
+use std::{io, net::SocketAddr};
 
 use bytes::BytesMut;
-use stele_base_types::Principal;
+use stele_base_types::{ForeignProtocol, Principal};
 use stele_core_broker::{Broker, FrontMeter};
+use stele_front_accept::log_failed_login;
 use stele_wire_amqp::{
     Frame, FrameDecoder, Method, PROTOCOL_HEADER, ProtocolHeader, ShortString, encode,
     method::connection::{Close, CloseOk},
-    reply_code::ACCESS_REFUSED,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -35,12 +35,15 @@ enum Failed {
     Socket(#[from] io::Error),
     #[error("closed by the client")]
     Closed,
-    #[error("not AMQP: it begins with {0:02x?}")]
+    #[error("{}", ForeignProtocol::describe(.0, "AMQP"))]
     Foreign([u8; 8]),
-    #[error("another version of AMQP: {0:?}")]
+    #[error("the client speaks AMQP {}.{}.{}, not AMQP 0-9-1", .0[1], .0[2], .0[3])]
     Version([u8; 4]),
     #[error("{}", .0.text())]
     Refused(Fault),
+    /// The log has it already.
+    #[error("login failed")]
+    Login,
 }
 
 /// Opens a connection: what was agreed on, and octets that were read beyond. `None` where there
@@ -56,22 +59,27 @@ pub(crate) async fn open(
     let mut input = BytesMut::new();
     let mut socket = Socket { stream, meter };
     let negotiation = Negotiation::new(settings, principal);
-    let negotiated = negotiate(&mut socket, &mut input, broker, negotiation);
+    let negotiated = negotiate(&mut socket, &mut input, broker, negotiation, peer);
     let within = settings.handshake_timeout;
     match timeout(within, negotiated).await {
         Ok(Ok(opened)) => Some((opened, input)),
         Ok(Err(Failed::Closed)) => {
-            tracing::debug!(%peer, "closed before the connection was open");
+            tracing::debug!(%peer, "amqp: closed before the connection was open");
+            None
+        }
+        Ok(Err(Failed::Login)) => {
+            meter.connection_error();
             None
         }
         Ok(Err(failed)) => {
-            tracing::warn!(%peer, "connection refused: {failed}");
+            tracing::warn!(%peer, reason = %failed, "amqp: connection closed");
             meter.connection_error();
             None
         }
         Err(_) => {
             meter.connection_error();
-            tracing::warn!(%peer, "connection refused: not open after {within:?}");
+            let reason = format!("not open after {within:?}");
+            tracing::warn!(%peer, reason, "amqp: connection closed");
             None
         }
     }
@@ -82,6 +90,7 @@ async fn negotiate(
     input: &mut BytesMut,
     broker: &Broker,
     mut negotiation: Negotiation<'_>,
+    peer: SocketAddr,
 ) -> Result<Opened, Failed> {
     await_header(socket, input).await?;
     socket.send(negotiation.start()).await?;
@@ -97,15 +106,19 @@ async fn negotiate(
                 socket.send(CloseOk {}.into()).await?;
                 return Err(Failed::Closed);
             }
-            Err(Refusal::Told(fault)) => {
-                // A refused login names no method, as in RabbitMQ.
-                let is_login = fault.code == ACCESS_REFUSED;
-                let ids = if is_login { NO_METHOD } else { ids };
-                return Err(refuse(socket, fault, ids).await);
-            }
+            Err(Refusal::Told(fault)) => return Err(refuse(socket, fault, ids).await),
             Err(Refusal::Silent(fault)) => {
                 sleep(REFUSAL_DELAY).await;
                 return Err(Failed::Refused(fault));
+            }
+            Err(Refusal::Login(failed)) => {
+                log_failed_login("amqp", peer, &failed.user, &failed.reason);
+                match failed.told {
+                    // It names no method, as in RabbitMQ.
+                    Some(fault) => drop(refuse(socket, fault, NO_METHOD).await),
+                    None => sleep(REFUSAL_DELAY).await,
+                }
+                return Err(Failed::Login);
             }
         }
     }

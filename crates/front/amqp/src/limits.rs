@@ -17,6 +17,10 @@ pub(crate) const REFUSAL_DELAY: Duration = Duration::from_secs(1);
 /// closed for the end of its socket.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The same while the process stops, of a client that nothing is on its way to. Some libraries look
+/// at their sockets only when their application does something: all others answer at once.
+pub(crate) const CLOSE_TIMEOUT_STOPPING: Duration = Duration::from_secs(1);
+
 /// What is read from a socket at once.
 pub(crate) const READ_BYTES: usize = 64 * 1024;
 

@@ -14,7 +14,7 @@
 //! Pure: methods in, methods and outcomes out.
 
 use bytes::Bytes;
-use stele_base_types::{Name, Principal, User};
+use stele_base_types::{LoginError, Name, Principal, User};
 use stele_wire_amqp::{
     EncodedTable, Method, Table, Value,
     limits::FRAME_MIN_BYTES,
@@ -67,6 +67,19 @@ pub(crate) enum Refusal {
     Told(Fault),
     /// Close without a word, and not at once: the client has proven nothing.
     Silent(Fault),
+    /// Nobody is logged in.
+    Login(FailedLogin),
+}
+
+/// A login that failed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct FailedLogin {
+    /// Whom the client said to be.
+    pub(crate) user: String,
+    /// Why it isn't believed, for the log.
+    pub(crate) reason: LoginError,
+    /// What to tell the client, where it has said that it understands; else nothing.
+    pub(crate) told: Option<Fault>,
 }
 
 /// Where a negotiation stands.
@@ -152,21 +165,19 @@ impl<'a> Negotiation<'a> {
             }
         };
         let users = &self.settings.users;
-        let login = credentials.and_then(|(name, password)| User::log_in(users, &name, &password));
-        let Some(login) = login else {
-            let fault = Fault::new(
-                ACCESS_REFUSED,
-                format!(
-                    "Login was refused using authentication mechanism {mechanism}. For details \
-                     see the broker logfile."
-                ),
-            );
-            return Err(if capabilities.login_refused_close {
-                Refusal::Told(fault)
-            } else {
-                Refusal::Silent(fault)
-            });
+        let (name, password) = credentials.unwrap_or_default();
+        let login = match name.is_empty() {
+            true => Err(LoginError::Unreadable),
+            false => User::log_in(users, &name, &password),
         };
+        let login = login.map_err(|reason| {
+            let fault = || login_refused(mechanism);
+            Refusal::Login(FailedLogin {
+                user: String::from_utf8_lossy(&name).into_owned(),
+                reason,
+                told: capabilities.login_refused_close.then(fault),
+            })
+        })?;
         self.principal.login = Some(login);
         self.phase = Phase::Tuning(capabilities);
         let tune = connection::Tune {
@@ -229,6 +240,15 @@ fn check_limit(field: &str, value: u32, min: u32, max: u32) -> Result<(), Fault>
     Err(Fault::not_allowed(format!(
         "negotiated {field} = {value} is {relation} than the {bound} allowed value ({limit})"
     )))
+}
+
+/// RabbitMQ's text.
+fn login_refused(mechanism: &str) -> Fault {
+    let detail = format!(
+        "Login was refused using authentication mechanism {mechanism}. For details see the broker \
+         logfile."
+    );
+    Fault::new(ACCESS_REFUSED, detail)
 }
 
 fn unexpected(method: &Method) -> Refusal {

@@ -130,7 +130,7 @@ impl Coded for CatalogueError {
             Self::Limit(_) => ResponseError::PolicyViolation,
             // A topic that another protocol holds exclusively: none of Kafka's codes says so; this
             // one isn't retried.
-            Self::InUse | Self::Exclusive => ResponseError::InvalidRequest,
+            Self::InUse | Self::Exclusive | Self::OnlyRole => ResponseError::InvalidRequest,
             // What only a fault of our own could cause: this front has no exchanges.
             Self::NoSuchExchange(_) | Self::NoSuchVirtualHost(_) | Self::NoSuchTarget => {
                 ResponseError::UnknownServerError

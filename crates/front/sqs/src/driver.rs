@@ -74,6 +74,7 @@ impl Server {
             Arc::clone(meter),
             self.front.broker.memory().clone(),
         );
+        let first = stream.first_octets();
         let service = service_fn(|request| {
             let answer = self.answer(request, &client);
             async move { Ok::<_, Infallible>(answer.await) }
@@ -92,12 +93,10 @@ impl Server {
                 connection.await
             }
         };
-        if let Err(error) = outcome {
-            // Not HTTP, or too slow; a client that has gone has its right to.
-            if error.is_parse() || error.is_timeout() {
-                meter.connection_error();
-            }
-            tracing::debug!(%peer, %error, "sqs: connection ended");
+        if let Err(error) = outcome
+            && accept::log_http_end("sqs", peer, &first, &error)
+        {
+            meter.connection_error();
         }
     }
 
@@ -108,7 +107,7 @@ impl Server {
             return self.refuse(&head, too_large());
         }
         let takes_room = bytes > BODY_UNCOUNTED_BYTES_MAX;
-        let admitted = self.admit(&head, takes_room);
+        let admitted = self.admit(&head, takes_room, client);
         if takes_room && let Err(error) = admitted {
             return self.refuse(&head, error);
         }
@@ -137,7 +136,7 @@ impl Server {
 
     /// Who need not sign must not be a web page; who must doesn't take the room of others for a
     /// body before he says by which key.
-    fn admit(&self, head: &Parts, takes_room: bool) -> Result<(), Error> {
+    fn admit(&self, head: &Parts, takes_room: bool, client: &Client) -> Result<(), Error> {
         let settings = &self.front.settings;
         if settings.credentials.is_empty() {
             let checked = settings.hosts.check(head, Effect::Changes);
@@ -145,7 +144,8 @@ impl Server {
                 .map_err(|foreign| Error::new(ErrorKind::AccessDenied, foreign.to_string()));
         }
         if takes_room {
-            signature::check_claim(settings, head, self.front.calendar())?;
+            let checked = signature::check_claim(settings, head, self.front.calendar());
+            checked.inspect_err(|error| session::log_failed_login(client, head, error))?;
         }
         Ok(())
     }

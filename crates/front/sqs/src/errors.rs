@@ -75,6 +75,7 @@ impl Told for CatalogueError {
             | Self::NoSuchVirtualHost(_)
             | Self::NoSuchTarget
             | Self::Partitions { .. }
+            | Self::OnlyRole
             | Self::InUse => internal(&self),
         }
     }

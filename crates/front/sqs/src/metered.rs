@@ -8,7 +8,7 @@ use std::{
 };
 
 use stele_core_broker::{FrontMeter, Memory};
-use stele_front_accept::Impatient;
+use stele_front_accept::{FirstOctets, Impatient};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -27,6 +27,11 @@ impl Metered {
             stream: Impatient::new(stream, Some(memory)),
             meter,
         }
+    }
+
+    /// What the client sends first, once it has.
+    pub(crate) fn first_octets(&self) -> FirstOctets {
+        self.stream.first_octets()
     }
 
     fn sent(&self, written: io::Result<usize>) -> Poll<io::Result<usize>> {

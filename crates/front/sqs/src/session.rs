@@ -16,6 +16,7 @@ use hyper::{
 };
 use stele_base_types::Principal;
 use stele_core_broker::{Memory, charged};
+use stele_front_accept as accept;
 use stele_wire_sqs::{Error, ErrorKind, Protocol, Request, Response, decode_json, decode_query};
 
 use crate::{
@@ -90,7 +91,8 @@ fn recognize(
     body: Bytes,
     client: &Client,
 ) -> Result<(Context, Request), Error> {
-    let login = signature::authenticate(&front.settings, head, &body, front.calendar())?;
+    let login = signature::authenticate(&front.settings, head, &body, front.calendar())
+        .inspect_err(|error| log_failed_login(client, head, error))?;
     client.is_known.store(true, Ordering::Relaxed);
     let request = decode(head, &body)?;
     // It may wait for a while, and what it holds waits with it.
@@ -110,6 +112,17 @@ fn recognize(
         trace: trace(&head.headers),
     };
     Ok((context, request))
+}
+
+/// Logs that a request isn't signed as it must be.
+pub(crate) fn log_failed_login(client: &Client, head: &Parts, error: &Error) {
+    let user = signature::claimed_user(head).unwrap_or_default();
+    let reason = match error.kind {
+        ErrorKind::UnknownAccessKey => "no such access key",
+        ErrorKind::MissingAuthenticationToken => "no signature",
+        _ => &*error.message,
+    };
+    accept::log_failed_login("sqs", client.principal.address, &user, &reason);
 }
 
 /// A request with a target, or with one of AWS's JSON types, speaks JSON; any other one the query

@@ -64,6 +64,11 @@ pub(crate) fn authenticate(
     }))
 }
 
+/// The access key that a request names, if it can be told; nothing of it is believed.
+pub(crate) fn claimed_user(head: &Parts) -> Option<String> {
+    Claim::of(head).ok().map(|claim| claim.access_key_id)
+}
+
 fn credential<'a>(settings: &'a Settings, claim: &Claim) -> Option<&'a Credential> {
     let mut keys = settings.credentials.iter();
     keys.find(|key| key.access_key_id.as_str() == claim.access_key_id)

@@ -1,8 +1,7 @@
 //! Cutting frames off a connection's bytes.
 
-use std::fmt;
-
 use bytes::{Bytes, BytesMut};
+use stele_base_types::ForeignProtocol;
 
 /// Size of a frame's length.
 pub const LENGTH_SIZE_BYTES: usize = 4;
@@ -21,18 +20,7 @@ pub enum FrameError {
     },
     /// The length is the beginning of another protocol.
     #[error("the client speaks {0}, not Kafka")]
-    Foreign(Foreign),
-}
-
-/// A protocol whose first bytes, read as a length, give it away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Foreign {
-    /// A TLS handshake record.
-    Tls,
-    /// An HTTP request line.
-    Http,
-    /// An AMQP protocol header.
-    Amqp,
+    Foreign(ForeignProtocol),
 }
 
 /// Splits the next frame off the start of `buffer`, without its length; `None` until all of it is
@@ -56,37 +44,13 @@ fn size_bytes(prefix: [u8; LENGTH_SIZE_BYTES], size_bytes_max: usize) -> Result<
     let length = i32::from_be_bytes(prefix);
     match usize::try_from(length) {
         Ok(size_bytes) if size_bytes <= size_bytes_max => Ok(size_bytes),
-        _ => Err(Foreign::guess(prefix).map_or(
+        _ => Err(ForeignProtocol::guess(&prefix).map_or(
             FrameError::Length {
                 length,
                 size_bytes_max,
             },
             FrameError::Foreign,
         )),
-    }
-}
-
-impl Foreign {
-    fn guess(prefix: [u8; LENGTH_SIZE_BYTES]) -> Option<Self> {
-        match &prefix {
-            // Content type "handshake", protocol version 3.x.
-            [0x16, 0x03, ..] => Some(Self::Tls),
-            b"GET " | b"POST" | b"PUT " | b"HEAD" | b"DELE" | b"OPTI" | b"PRI " | b"CONN" => {
-                Some(Self::Http)
-            }
-            b"AMQP" => Some(Self::Amqp),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Foreign {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Tls => "TLS",
-            Self::Http => "HTTP",
-            Self::Amqp => "AMQP",
-        })
     }
 }
 
@@ -125,8 +89,14 @@ mod tests {
     fn other_protocols_are_named() {
         let foreign = |bytes: &[u8]| split_frame(&mut BytesMut::from(bytes), LIMIT_BYTES);
         let refused = |foreign| Err(FrameError::Foreign(foreign));
-        assert_eq!(foreign(&[0x16, 0x03, 0x01, 0x02]), refused(Foreign::Tls));
-        assert_eq!(foreign(b"GET / HTTP/1.1\r\n"), refused(Foreign::Http));
-        assert_eq!(foreign(b"AMQP\0\0\x09\x01"), refused(Foreign::Amqp));
+        assert_eq!(
+            foreign(&[0x16, 0x03, 0x01, 0x02]),
+            refused(ForeignProtocol::Tls)
+        );
+        assert_eq!(
+            foreign(b"GET / HTTP/1.1\r\n"),
+            refused(ForeignProtocol::Http)
+        );
+        assert_eq!(foreign(b"AMQP\0\0\x09\x01"), refused(ForeignProtocol::Amqp));
     }
 }

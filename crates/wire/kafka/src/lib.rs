@@ -47,7 +47,7 @@ mod shape;
 pub use assignment::assigned_partitions;
 pub use decode::decode;
 pub use error::Error;
-pub use frame::{Foreign, FrameError, LENGTH_SIZE_BYTES, split_frame};
+pub use frame::{FrameError, LENGTH_SIZE_BYTES, split_frame};
 pub use header::RequestHeader;
 pub use kafka_protocol::{
     ResponseError,

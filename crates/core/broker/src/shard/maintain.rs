@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use stele_base_types::{Offset, PartitionId, PartitionIndex, Timestamp};
-use stele_core_engine::{ForgetLog, Trim, TrimReason, Window};
+use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
+use stele_core_engine::{ForgetLog, Holder, Log, Retention, Trim, TrimReason, Window};
 use stele_core_storage::{Age, RetentionPolicy};
 
 use super::Shard;
@@ -50,14 +50,7 @@ impl Shard {
             return;
         };
         let start = known.start;
-        let window = log.config.retention.window;
-        let has_cursors = log.config.retention.until_acknowledged && log.has_cursors();
-        let held = has_cursors.then_some(Window {
-            time_ms: Some(self.unread_kept_ms),
-            size_bytes: None,
-        });
-        let window = window.map_or(Offset::ZERO, |it| self.start_of(partition, &it));
-        let held_from = held.map_or(Offset::ZERO, |it| self.start_of(partition, &it));
+        let (window, held_from) = self.kept_starts(partition, log.config.retention);
         let to = self.state.logs.keep_from(partition, window, held_from);
         if to > start {
             let reason = TrimReason::Retention { held_from };
@@ -67,6 +60,36 @@ impl Shard {
                 reason,
             });
         }
+    }
+
+    /// Who keeps the oldest record of each of a log's first partitions.
+    pub(super) fn holders(&mut self, id: LogId) -> Vec<Vec<Holder>> {
+        let Some(log) = self.state.logs.log(id) else {
+            return Vec::new();
+        };
+        let retention = log.config.retention;
+        let indexes = (0..log.config.partitions).map(PartitionIndex);
+        let partitions = indexes.map(|index| PartitionId::new(id, index));
+        let holders = partitions.take(MAINTAINED_PARTITIONS_MAX).map(|partition| {
+            let (window, held_from) = self.kept_starts(partition, retention);
+            self.state.logs.holders(partition, window, held_from)
+        });
+        holders.collect()
+    }
+
+    /// Where a partition's retention window begins, and before which record groups hold back
+    /// nothing.
+    fn kept_starts(&mut self, partition: PartitionId, retention: Retention) -> (Offset, Offset) {
+        let log = self.state.logs.log(partition.log);
+        let has_cursors = retention.is_queue() && log.is_some_and(Log::has_cursors);
+        let held = has_cursors.then_some(Window {
+            time_ms: Some(self.unread_kept_ms),
+            size_bytes: None,
+        });
+        let mut start = |window: Option<Window>| {
+            window.map_or(Offset::ZERO, |window| self.start_of(partition, &window))
+        };
+        (start(retention.window), start(held))
     }
 
     /// Has groups forget what they have committed of logs that are defined no more. By the

@@ -78,6 +78,7 @@ impl Shard {
             } => drop(reply.send(self.find_by_time(partition, at))),
             Request::Watch { partitions, notify } => self.watch(&partitions, &notify),
             Request::Status { log, reply } => drop(reply.send(self.log_status(log))),
+            Request::Holders { log, reply } => drop(reply.send(self.holders(log))),
             Request::Counters { reply } => self.count(reply),
         }
     }

@@ -35,6 +35,9 @@ pub enum CatalogueError {
     /// The log is another session's alone.
     #[error("exclusive access refused")]
     Exclusive,
+    /// What is to end is all that the log is.
+    #[error("it is nothing else, and would keep nothing: delete it instead")]
+    OnlyRole,
     /// A limit of `limits.rs` is reached.
     #[error("limit reached: {0}")]
     Limit(&'static str),

@@ -21,8 +21,8 @@ pub struct Schedule {
     pub key: Option<u32>,
     /// Hidden for this long from now, in milliseconds; `None` takes the queue's own delay.
     pub delay_ms: Option<u64>,
-    /// A stable hash of the message group (FIFO queues). Where none is given, records of one key are
-    /// a group.
+    /// A stable hash of the message group (FIFO queues). Where none is given, records of one key
+    /// are a group.
     pub group: Option<u64>,
     /// A stable hash of the deduplication id (FIFO queues).
     pub deduplication: Option<u128>,

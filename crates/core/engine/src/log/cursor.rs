@@ -47,6 +47,19 @@ impl Log {
         }
     }
 
+    /// The groups that have yet to read a record of a partition.
+    pub(super) fn unread_by(
+        &self,
+        index: PartitionIndex,
+        record: Offset,
+    ) -> impl Iterator<Item = &Name> {
+        let unread = move |cursor: &BTreeMap<PartitionIndex, Offset>| {
+            cursor.get(&index).is_some_and(|next| *next <= record)
+        };
+        let groups = self.cursors.iter();
+        groups.filter_map(move |(group, cursor)| unread(cursor).then_some(group))
+    }
+
     /// The first record of a partition that a group has yet to read.
     pub(super) fn first_unread(&self, index: PartitionIndex) -> Option<Offset> {
         let positions = self.cursors.values();

@@ -16,6 +16,7 @@ mod cursor;
 mod deduplication;
 mod error;
 mod forget;
+mod holder;
 mod index;
 mod ledger;
 mod named;
@@ -48,6 +49,7 @@ pub use self::{
     cursor::CursorMove,
     error::{AppendError, LogError, MoveError, OpenError, OpenLedgerError},
     forget::Remembered,
+    holder::Holder,
     ledger::{
         CancelWait, ConsumerRef, Credit, Delivery, Extend, Extension, HeaderChange, Lease,
         LeaseRequest, LeasedRecord, LeasedRun, Ledger, Missing, Move, MovedRecord, MovingRecord,

@@ -51,6 +51,9 @@ fn open(vhost: &'static str) -> Method {
 fn told(result: Result<Step, Refusal>) -> String {
     match result {
         Err(Refusal::Told(fault)) => fault.text(),
+        Err(Refusal::Login(FailedLogin {
+            told: Some(fault), ..
+        })) => fault.text(),
         other => panic!("not told: {other:?}"),
     }
 }
@@ -130,7 +133,27 @@ fn a_wrong_password_is_told_to_clients_that_understand_it() {
         ..StartOk::default()
     };
     let step = Negotiation::new(&settings, client()).accept(old_client.into(), |_| true);
-    assert!(matches!(step, Err(Refusal::Silent(_))));
+    let Err(Refusal::Login(failed)) = step else {
+        panic!("not refused: {step:?}");
+    };
+    assert_eq!(failed.told, None);
+}
+
+#[test]
+fn a_failed_login_says_for_the_log_whose_it_was_and_why() {
+    let settings = settings();
+    for (response, user, reason) in [
+        (&b"\0guest\0wrong"[..], "guest", LoginError::WrongPassword),
+        (b"\0nobody\0secret", "nobody", LoginError::NoSuchUser),
+        (b"guest", "", LoginError::Unreadable),
+    ] {
+        let step =
+            Negotiation::new(&settings, client()).accept(start_ok("PLAIN", response), |_| true);
+        let Err(Refusal::Login(failed)) = step else {
+            panic!("not refused: {step:?}");
+        };
+        assert_eq!((failed.user.as_str(), failed.reason), (user, reason));
+    }
 }
 
 #[test]

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use stele_base_types::ForeignProtocol;
 use stele_test_testkit::TestBroker;
 use stele_wire_kafka::{
-    Foreign, FrameError, StrBytes,
+    FrameError, StrBytes,
     messages::{ApiVersionsRequest, MetadataRequest},
 };
 use tokio::{
@@ -56,10 +57,10 @@ async fn other_protocols_are_named_and_closed() {
     let tls_hello = [
         0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03,
     ];
-    let cases: [(&[u8], Foreign); 3] = [
-        (&tls_hello, Foreign::Tls),
-        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", Foreign::Http),
-        (b"AMQP\0\0\x09\x01", Foreign::Amqp),
+    let cases: [(&[u8], ForeignProtocol); 3] = [
+        (&tls_hello, ForeignProtocol::Tls),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", ForeignProtocol::Http),
+        (b"AMQP\0\0\x09\x01", ForeignProtocol::Amqp),
     ];
     for (bytes, foreign) in cases {
         let (end, answer) = fed(bytes).await;

@@ -1,11 +1,11 @@
-//! Changes a log's partitions, its window, what its queue schedules by, or some of a facet's
-//! settings.
+//! Changes a log's partitions, its window, what it is, what its queue schedules by, or some of a
+//! facet's settings.
 
 use stele_base_types::{LogId, Timestamp};
 
 use super::{define, partitions_allowed, settings_allowed, unchanged};
 use crate::{
-    CatalogueError, Command, Decision, Facet, LogDefinition, Settings, SettingsChange, State,
+    CatalogueError, Command, Decision, Facet, LogDefinition, Role, Settings, SettingsChange, State,
     alter_settings,
 };
 
@@ -21,6 +21,9 @@ pub struct AlterLog {
     pub window_time_ms: Option<Option<u64>>,
     /// The size to which its window keeps a partition, in bytes; `Some(None)` is any.
     pub window_size_bytes: Option<Option<u64>>,
+    /// What it is to be no more. Its consumers stay, and its settings. Fails with
+    /// [`CatalogueError::OnlyRole`] where it is nothing else: nothing would be kept then.
+    pub ends: Option<Role>,
     /// How long its queue hides records, in milliseconds. Nothing to a log that is no queue.
     pub delay_ms: Option<u64>,
     /// How long its queue keeps records, in milliseconds. Nothing to a log that is no queue.
@@ -79,6 +82,7 @@ impl AlterLog {
             partitions: None,
             window_time_ms: None,
             window_size_bytes: None,
+            ends: None,
             delay_ms: None,
             expiry_ms: None,
             settings: None,
@@ -115,6 +119,15 @@ impl AlterLog {
             let window = config.retention.window.get_or_insert_default();
             window.time_ms = self.window_time_ms.unwrap_or(window.time_ms);
             window.size_bytes = self.window_size_bytes.unwrap_or(window.size_bytes);
+        }
+        if let Some(role) = self.ends {
+            match role {
+                Role::Queue => config.retention.until_acknowledged = false,
+                Role::Topic => config.retention.window = None,
+            }
+            if !config.retention.is_queue() && !config.retention.is_topic() {
+                return Err(CatalogueError::OnlyRole);
+            }
         }
         if let Some((facet, change)) = self.settings {
             let settings = altered.facets.entry(facet).or_default();

@@ -1,4 +1,5 @@
 use super::*;
+use crate::Role;
 
 fn topic() -> LogConfig {
     LogConfig {
@@ -291,6 +292,40 @@ fn a_log_that_was_opened_is_a_queue_once_it_is_declared_one() {
     assert_eq!(declared.facets["sqs"], kept);
     let again = driven.declare(declaring);
     assert!(matches!(again, Ok(Declared::Exists(_))), "{again:?}");
+}
+
+#[test]
+fn a_log_stops_being_a_queue_or_a_topic_where_it_stays_the_other() {
+    let mut driven = Driven::default();
+    let declared = driven.declare(declaration("orders", "kafka", topic()));
+    let log = declared.unwrap().definition().id;
+    driven
+        .declare(declaration("orders", "amqp", config()))
+        .unwrap();
+    let mut ended = |role| {
+        let ends = AlterLog {
+            ends: Some(role),
+            ..AlterLog::nothing(log)
+        };
+        let altered = driven.run(ends)?;
+        Ok(altered.definition().config.retention)
+    };
+    assert_eq!(ended(Role::Queue), Ok(topic().retention));
+    assert_eq!(
+        ended(Role::Queue),
+        Ok(topic().retention),
+        "it is none already"
+    );
+    assert_eq!(ended(Role::Topic), Err(CatalogueError::OnlyRole));
+    driven
+        .declare(declaration("orders", "amqp", config()))
+        .unwrap();
+    let ends = AlterLog {
+        ends: Some(Role::Topic),
+        ..AlterLog::nothing(log)
+    };
+    let altered = driven.run(ends).unwrap();
+    assert_eq!(altered.definition().config.retention, Retention::QUEUE);
 }
 
 #[test]

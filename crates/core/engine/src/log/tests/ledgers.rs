@@ -5,8 +5,8 @@ use stele_base_types::{Name, ShardId};
 use super::*;
 use crate::{
     CloseLedger, CommitOffset, CommitOffsets, DeleteGroup, DeleteOffsets, DescribeGroup,
-    FetchOffsets, JoinGroup, LeaveGroup, LedgerConfig, LedgerStart, LinkCommand, LinkRecord,
-    OpenLedger, OpenLedgerError, Record, Skip, SyncGroup, Topology,
+    FetchOffsets, Holder, JoinGroup, LeaveGroup, LedgerConfig, LedgerStart, LinkCommand,
+    LinkRecord, OpenLedger, OpenLedgerError, Record, Skip, SyncGroup, Topology, Window,
     limits::{LEDGERS_MAX, SWEEP_MAX},
 };
 
@@ -423,6 +423,36 @@ fn a_group_holds_nothing_of_what_it_is_no_longer_assigned_and_never_committed() 
     };
     shard.run(delete).unwrap();
     assert_eq!(kept(&shard), 9);
+}
+
+#[test]
+fn who_keeps_the_oldest_record_is_told() {
+    let window = Some(Window::default());
+    let mut shard = Shard::with(LogConfig {
+        retention: Retention {
+            window,
+            ..Retention::QUEUE
+        },
+        ..queue_config()
+    });
+    let holders = |shard: &Shard, window, held_from| {
+        let logs = &shard.state.logs;
+        logs.holders(part(0), Offset(window), Offset(held_from))
+    };
+    assert_eq!(holders(&shard, 0, 0), [], "there is none");
+    shard.append_many(3);
+    shard.run(commit(0)).unwrap();
+    shard.run(named("it", LedgerStart::Latest)).unwrap();
+    let (queue, group) = (Holder::Queue, Holder::Group(name("readers")));
+    let all = [Holder::Window, queue.clone(), group.clone()];
+    assert_eq!(holders(&shard, 0, 0), all);
+    assert_eq!(holders(&shard, 1, 0), [queue.clone(), group.clone()]);
+    assert_eq!(holders(&shard, 1, 1), [queue]);
+    settle_of(&mut shard, LedgerId::DEFAULT, 0..1);
+    assert_eq!(holders(&shard, 1, 0), [group]);
+    shard.run(commit(1)).unwrap();
+    assert_eq!(holders(&shard, 1, 0), [], "it goes next");
+    assert_eq!(holders(&shard, 0, 0), [Holder::Window]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What the front is set to.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use stele_base_env::{Clock, Rng, SharedRng};
 use stele_core_engine::{Durability, Window};
@@ -14,8 +14,8 @@ pub struct Settings {
     pub advertised: Option<Endpoint>,
     /// Names the cluster; the same for the life of the data directory.
     pub cluster_id: String,
-    /// The address that it listens at, as clients are told.
-    pub listener: String,
+    /// The addresses that it listens at, as clients are told.
+    pub listeners: Vec<SocketAddr>,
     /// Where the data lies, as clients are told.
     pub log_dir: String,
     /// Create a topic that a client asks for (`auto.create.topics.enable`).
@@ -50,7 +50,7 @@ impl Settings {
         Self {
             advertised: None,
             cluster_id,
-            listener: String::new(),
+            listeners: Vec::new(),
             log_dir: String::new(),
             auto_create_topics: true,
             partitions_default: 1,

@@ -83,7 +83,7 @@ async fn create(
     if existing.is_ok_and(|it| it.facets.contains_key(FACET)) {
         return Err(exists());
     }
-    let configs = topic_configs::describe_settings(&new.settings, &session.settings);
+    let configs = topic_configs::describe_settings(&new.settings, session);
     if is_check {
         return Ok(Created {
             partitions: new.partitions,

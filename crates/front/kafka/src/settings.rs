@@ -22,6 +22,8 @@ pub struct Settings {
     pub auto_create_topics: bool,
     /// Partitions of a topic that doesn't say how many (`num.partitions`).
     pub partitions_default: u32,
+    /// Refuse a replication factor over 1, as Kafka with one broker does.
+    pub is_replication_strict: bool,
     /// Durability of a new topic that doesn't say which.
     pub durability_default: Durability,
     /// Retention of a topic that doesn't say which (`log.retention.hours`, `log.retention.bytes`).
@@ -54,6 +56,7 @@ impl Settings {
             log_dir: String::new(),
             auto_create_topics: true,
             partitions_default: 1,
+            is_replication_strict: false,
             durability_default: Durability::Synced,
             retention_default: Window {
                 time_ms: Some(WEEK_MS),

@@ -28,6 +28,7 @@ impl Fronts<'_> {
             log_dir: self.settings.storage.dir.display().to_string(),
             auto_create_topics: chosen.auto_create,
             partitions_default: chosen.partitions,
+            is_replication_strict: chosen.strict_replication,
             durability_default: self.durability(),
             retention_default: Window {
                 time_ms: Some(chosen.retention.ms()),

@@ -134,9 +134,12 @@ pub(crate) const TOPIC_CONFIGS: &[Config] = &[
     ),
     Config::new(
         "min.insync.replicas",
-        Kind::Int { min: 1, max: 1 },
+        Kind::Int {
+            min: 1,
+            max: INT_MAX,
+        },
         Default::Broker("min.insync.replicas"),
-        "There is one replica.",
+        "Without effect: there is one replica.",
     ),
     Config::idle(
         "preallocate",

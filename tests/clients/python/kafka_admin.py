@@ -1,7 +1,16 @@
 """Administration with librdkafka: topics, configuration, groups, the cluster."""
 
-from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import ConfigResource, NewTopic, OffsetSpec, ResourceType
+from confluent_kafka import KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import (
+    AclOperation,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
 
 from checks import check, equal, eventually, raised, unique
 from librdkafka_session import HOST, PORT, admin, consumer, poll, produce, topic
@@ -60,7 +69,7 @@ def a_trial_creation_makes_nothing():
 @check
 def impossible_topics_are_refused():
     refused("TOPIC_EXCEPTION", lambda: created("no spaces please"))
-    refused("INVALID_REPLICATION_FACTOR", lambda: created(unique("topic"), 1, 3))
+    refused("INVALID_REPLICATION_FACTOR", lambda: created(unique("topic"), 1, 0))
 
 
 @check
@@ -97,7 +106,53 @@ def the_configuration_of_a_topic_is_described():
 def the_configuration_of_the_broker_is_described():
     node = admin.describe_cluster().result(15).controller.id
     found = described(ConfigResource(ResourceType.BROKER, str(node)))
-    assert found, "the broker lists no configuration"
+    for name in ("advertised.listeners", "log.dirs", "num.partitions", "default.replication.factor"):
+        assert found[name].value, name
+    change = ConfigEntry("num.partitions", "2", incremental_operation=AlterConfigOpType.SET)
+    refused("INVALID_REQUEST", lambda: altered(ConfigResource(ResourceType.BROKER, str(node)), change))
+
+
+def altered(resource, *changes):
+    change = ConfigResource(resource.restype, resource.name, incremental_configs=list(changes))
+    return admin.incremental_alter_configs([change])[change].result(15)
+
+
+@check
+def a_list_is_appended_to_and_subtracted_from():
+    name = "follower.replication.throttled.replicas"
+    with topic() as made:
+        resource = ConfigResource(ResourceType.TOPIC, made)
+        altered(resource, ConfigEntry(name, "0:1,1:1", incremental_operation=AlterConfigOpType.APPEND))
+        altered(resource, ConfigEntry(name, "1:1", incremental_operation=AlterConfigOpType.SUBTRACT))
+        found = described(resource)[name]
+        equal((found.value, found.is_default), ("0:1", False))
+
+
+@check
+def what_may_be_done_is_told_where_it_is_asked_for():
+    with topic() as name:
+        names = TopicCollection([name])
+        found = admin.describe_topics(names, include_authorized_operations=True)[name].result(15)
+        assert AclOperation.WRITE in found.authorized_operations, found.authorized_operations
+        equal(admin.describe_topics(names)[name].result(15).authorized_operations, None)
+    cluster = admin.describe_cluster(include_authorized_operations=True).result(15)
+    assert AclOperation.IDEMPOTENT_WRITE in cluster.authorized_operations, cluster.authorized_operations
+
+
+@check
+def new_partitions_are_assigned_to_the_one_broker():
+    node = admin.describe_cluster().result(15).controller.id
+    with topic() as name:
+        for brokers, error in (([[node + 1]], "INVALID_REPLICA_ASSIGNMENT"), ([[node]], None)):
+            more = NewPartitions(name, 2, replica_assignment=brokers)
+            grow = lambda: admin.create_partitions([more])[name].result(15)  # noqa: E731
+            refused(error, grow) if error else grow()
+
+
+@check
+def no_user_has_credentials_for_scram():
+    equal(admin.describe_user_scram_credentials().result(15), {})
+    refused("RESOURCE_NOT_FOUND", lambda: admin.describe_user_scram_credentials(["anna"])["anna"].result(15))
 
 
 @check

@@ -61,6 +61,13 @@ pub const KEYS: &[Key] = &[
         "Partitions of a topic that is created without saying how many.",
     ),
     key(
+        "kafka.strict_replication",
+        Kind::Switch,
+        Some("false"),
+        "Refuse topics with a replication factor over 1, as Kafka with one broker does. Otherwise \
+         they are created with one replica.",
+    ),
+    key(
         "kafka.retention",
         Kind::Span,
         Some("7d"),

@@ -34,6 +34,7 @@ pub struct Kafka {
     pub advertised_port: Option<u16>,
     pub auto_create: bool,
     pub partitions: u32,
+    pub strict_replication: bool,
     pub retention: Span,
     pub group_gathering: Span,
     pub batch_max: Size,

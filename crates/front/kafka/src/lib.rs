@@ -24,6 +24,7 @@
 
 mod assignment;
 mod authorized;
+mod broker_configs;
 mod connection;
 mod driver;
 mod errors;
@@ -38,6 +39,7 @@ mod session;
 mod settings;
 mod topic_configs;
 mod topics;
+mod unserved_configs;
 
 pub use driver::serve;
 pub use session::{Answer, Session, SessionError};

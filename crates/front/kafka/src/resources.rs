@@ -1,8 +1,9 @@
 //! What configurations belong to, and changing those of topics.
 
+use hashbrown::HashSet;
 use stele_core_broker::Action;
 use stele_core_engine::{AlterLog, Settings as FacetSettings, SettingsChange, alter_settings};
-use stele_wire_kafka::ResponseError;
+use stele_wire_kafka::{ResponseError, StrBytes};
 
 use crate::{
     errors::Fault,
@@ -26,88 +27,125 @@ pub(crate) const CLIENT_METRICS: i8 = 16;
 /// A group.
 pub(crate) const GROUP: i8 = 32;
 
-/// A resource without configurations here.
-pub(crate) fn unsupported(resource_type: i8) -> Fault {
-    Fault::new(
-        ResponseError::InvalidRequest,
-        format!("resources of type {resource_type} have no configurations"),
-    )
+/// Checks that a resource may be there whose configurations aren't a topic's. An empty name of a
+/// broker stands for the defaults of all.
+pub(crate) fn check_resource(resource_type: i8, name: &str) -> Result<(), Fault> {
+    let message = match (resource_type, name) {
+        (BROKER, "") => return Ok(()),
+        (BROKER | BROKER_LOGGER, _) => return check_broker(name),
+        (GROUP, "") => "Group name must not be empty".to_owned(),
+        (CLIENT_METRICS, "") => "Client metrics subscription name must not be empty".to_owned(),
+        (GROUP | CLIENT_METRICS, _) => return Ok(()),
+        _ => format!("Unsupported resource type: {resource_type}"),
+    };
+    Err(invalid(message))
 }
 
-/// Checks that `name` is the one broker's; empty stands for the defaults of all.
-pub(crate) fn check_broker(name: &str) -> Result<(), Fault> {
-    if name.is_empty() || name.parse() == Ok(NODE_ID) {
+/// Checks that `name` is the one broker's.
+fn check_broker(name: &str) -> Result<(), Fault> {
+    match name.parse::<i32>() {
+        Ok(NODE_ID) => Ok(()),
+        Ok(_) => Err(invalid(format!(
+            "Unexpected broker id, expected {NODE_ID} or empty string, but received {name}"
+        ))),
+        Err(_) => Err(invalid(format!(
+            "Broker id must be an integer, but it is: {name}"
+        ))),
+    }
+}
+
+/// Refuses to set configurations of anything but a topic: what there are can't be altered by a
+/// client. To set none of them is no change.
+pub(crate) fn set_fixed<'a>(
+    resource_type: i8,
+    name: &str,
+    configs: impl Iterator<Item = &'a str>,
+) -> Result<(), Fault> {
+    check_resource(resource_type, name)?;
+    let names: Vec<&str> = configs.collect();
+    match &names[..] {
+        [] => Ok(()),
+        // In Kafka's words.
+        _ => Err(invalid(format!(
+            "Cannot update these configs dynamically: [{}]",
+            names.join(", ")
+        ))),
+    }
+}
+
+/// The resources that a request names several times.
+#[derive(Debug, Default)]
+pub(crate) struct Repeated(HashSet<(i8, StrBytes)>);
+
+impl Repeated {
+    pub(crate) fn among(resources: impl Iterator<Item = (i8, StrBytes)>) -> Self {
+        let mut seen = HashSet::new();
+        let repeated = resources.filter(|resource| !seen.insert(resource.clone()));
+        Self(repeated.collect())
+    }
+
+    /// Refuses one that is named several times.
+    pub(crate) fn check(&self, resource_type: i8, name: &StrBytes) -> Result<(), Fault> {
+        match self.0.contains(&(resource_type, name.clone())) {
+            true => Err(invalid("Each resource must appear at most once.")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Refuses configurations that are to be set and have no value.
+pub(crate) fn check_values<'a>(without: impl Iterator<Item = &'a str>) -> Result<(), Fault> {
+    let names: Vec<&str> = without.collect();
+    match &names[..] {
+        [] => Ok(()),
+        _ => Err(invalid(format!(
+            "Null value not supported for : {}",
+            names.join(",")
+        ))),
+    }
+}
+
+/// Makes a change of a topic's settings, which may depend on those that it has, or checks it alone.
+/// What is wrong with the change counts where there is a topic.
+pub(crate) async fn change_topic(
+    session: &Session,
+    name: &str,
+    is_check: bool,
+    change: impl FnOnce(&FacetSettings) -> Result<SettingsChange, Fault>,
+) -> Result<(), Fault> {
+    check_name(name)?;
+    let definition = session.topics().definition(name, Action::Configure)?;
+    let none = FacetSettings::new();
+    let change = change(definition.facets.get(FACET).unwrap_or(&none))?;
+    let durability = change.get(topic_configs::DURABILITY);
+    let current = topic_configs::durability_name(definition.config.durability);
+    if let Some(Some(durability)) = durability
+        && &**durability != current
+    {
+        return Err(Fault::new(
+            ResponseError::InvalidConfig,
+            format!("the durability of a topic is fixed; it is {current}"),
+        ));
+    }
+    if is_check {
         return Ok(());
     }
-    let message = format!("there is no broker '{name}'");
-    Err(Fault::new(ResponseError::InvalidRequest, message))
+    let mut new = FacetSettings::new();
+    alter_settings(&mut new, &change);
+    let window = topic_configs::window(&new, &session.settings);
+    // One that no Kafka client has used yet gets a topic's window as a whole.
+    let is_new = !definition.facets.contains_key(FACET);
+    let is_changed = |name| is_new || change.contains_key(name);
+    let alter = AlterLog {
+        window_time_ms: is_changed(topic_configs::RETENTION_MS).then_some(window.time_ms),
+        window_size_bytes: is_changed(topic_configs::RETENTION_BYTES).then_some(window.size_bytes),
+        settings: Some((FACET.into(), change)),
+        ..AlterLog::nothing(definition.id)
+    };
+    session.broker.alter_log(alter).await?;
+    Ok(())
 }
 
-/// A change of a resource's configurations.
-#[derive(Debug)]
-pub(crate) struct Change<'a> {
-    pub(crate) resource_type: i8,
-    pub(crate) name: &'a str,
-    /// Check it and change nothing.
-    pub(crate) is_check: bool,
-}
-
-impl Change<'_> {
-    /// Makes the change of the settings that are named, and leaves the others. What is wrong with
-    /// the names or values counts where there is a topic.
-    pub(crate) async fn make(
-        &self,
-        session: &Session,
-        change: Result<SettingsChange, Fault>,
-    ) -> Result<(), Fault> {
-        match self.resource_type {
-            TOPIC => self.change_topic(session, change).await,
-            BROKER => {
-                check_broker(self.name)?;
-                Err(Fault::new(
-                    ResponseError::InvalidRequest,
-                    "the broker is configured by Stele's own configuration",
-                ))
-            }
-            other => Err(unsupported(other)),
-        }
-    }
-
-    async fn change_topic(
-        &self,
-        session: &Session,
-        change: Result<SettingsChange, Fault>,
-    ) -> Result<(), Fault> {
-        check_name(self.name)?;
-        let definition = session.topics().definition(self.name, Action::Configure)?;
-        let change = change?;
-        let durability = change.get(topic_configs::DURABILITY);
-        let current = topic_configs::durability_name(definition.config.durability);
-        if let Some(Some(durability)) = durability
-            && &**durability != current
-        {
-            return Err(Fault::new(
-                ResponseError::InvalidConfig,
-                format!("the durability of a topic is fixed; it is {current}"),
-            ));
-        }
-        if self.is_check {
-            return Ok(());
-        }
-        let mut new = FacetSettings::new();
-        alter_settings(&mut new, &change);
-        let window = topic_configs::window(&new, &session.settings);
-        // One that no Kafka client has used yet gets a topic's window as a whole.
-        let is_new = !definition.facets.contains_key(FACET);
-        let is_changed = |name| is_new || change.contains_key(name);
-        let alter = AlterLog {
-            window_time_ms: is_changed(topic_configs::RETENTION_MS).then_some(window.time_ms),
-            window_size_bytes: is_changed(topic_configs::RETENTION_BYTES)
-                .then_some(window.size_bytes),
-            settings: Some((FACET.into(), change)),
-            ..AlterLog::nothing(definition.id)
-        };
-        session.broker.alter_log(alter).await?;
-        Ok(())
-    }
+fn invalid(message: impl Into<String>) -> Fault {
+    Fault::new(ResponseError::InvalidRequest, message)
 }

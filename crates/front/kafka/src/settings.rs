@@ -1,6 +1,6 @@
 //! What the front is set to.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use stele_base_env::{Clock, Rng, SharedRng};
 use stele_core_engine::{Durability, Window};
@@ -14,14 +14,16 @@ pub struct Settings {
     pub advertised: Option<Endpoint>,
     /// Names the cluster; the same for the life of the data directory.
     pub cluster_id: String,
-    /// The address that it listens at, as clients are told.
-    pub listener: String,
+    /// The addresses that it listens at, as clients are told.
+    pub listeners: Vec<SocketAddr>,
     /// Where the data lies, as clients are told.
     pub log_dir: String,
     /// Create a topic that a client asks for (`auto.create.topics.enable`).
     pub auto_create_topics: bool,
     /// Partitions of a topic that doesn't say how many (`num.partitions`).
     pub partitions_default: u32,
+    /// Refuse a replication factor over 1, as Kafka with one broker does.
+    pub is_replication_strict: bool,
     /// Durability of a new topic that doesn't say which.
     pub durability_default: Durability,
     /// Retention of a topic that doesn't say which (`log.retention.hours`, `log.retention.bytes`).
@@ -50,10 +52,11 @@ impl Settings {
         Self {
             advertised: None,
             cluster_id,
-            listener: String::new(),
+            listeners: Vec::new(),
             log_dir: String::new(),
             auto_create_topics: true,
             partitions_default: 1,
+            is_replication_strict: false,
             durability_default: Durability::Synced,
             retention_default: Window {
                 time_ms: Some(WEEK_MS),

@@ -1,5 +1,6 @@
 mod administration;
 mod bad_input;
+mod configs;
 mod full_disk;
 mod groups;
 mod kit;

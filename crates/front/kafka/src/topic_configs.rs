@@ -1,4 +1,4 @@
-//! The configurations of topics and of the broker, by Kafka's names.
+//! The configurations of topics, by Kafka's names.
 //!
 //! What was set explicitly is kept in the log's facet. Three kinds:
 //! - those that Stele acts on: retention, the largest batch, durability;
@@ -7,6 +7,9 @@
 //! - those that tune Kafka's storage, which may be set to anything of their type, and are shown
 //!   but do nothing: Stele's storage tunes itself, and keeps batches as they came.
 
+mod kind;
+mod table;
+
 use std::collections::BTreeMap;
 
 use stele_core_engine::{
@@ -14,8 +17,13 @@ use stele_core_engine::{
 };
 use stele_wire_kafka::ResponseError;
 
-use crate::{Settings, errors::Fault, topics::FACET};
+pub(crate) use self::{
+    kind::{Kind, elements},
+    table::TOPIC_CONFIGS,
+};
+use crate::{Settings, broker_configs, errors::Fault, session::Session, topics::FACET};
 
+const CLEANUP_POLICY: &str = "cleanup.policy";
 pub(crate) const RETENTION_MS: &str = "retention.ms";
 pub(crate) const RETENTION_BYTES: &str = "retention.bytes";
 pub(crate) const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
@@ -29,35 +37,28 @@ pub(crate) const DURABILITY: &str = "stele.durability";
 pub(crate) struct Config {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
-    /// The value where none is set; `None` where the front's settings say.
-    default: Option<&'static str>,
+    default: Default,
     pub(crate) documentation: &'static str,
 }
 
-/// The type of a configuration, with what it allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Boolean,
-    Int {
-        min: i64,
-        max: i64,
-    },
-    Long {
-        min: i64,
-    },
-    Double,
-    /// Any of these, or a list of them.
-    OneOf(&'static [&'static str]),
-    List,
+/// Where the value comes from where none is set.
+#[derive(Clone, Copy, Debug)]
+enum Default {
+    /// The broker's configuration of this name, as in Kafka.
+    Broker(&'static str),
+    /// The same, or this where that is null.
+    BrokerOr(&'static str, &'static str),
+    /// It is always this.
+    Always(&'static str),
+    /// Stele's own durability.
+    Durability,
 }
-
-const INT_MAX: i64 = i32::MAX as i64;
 
 impl Config {
     const fn new(
         name: &'static str,
         kind: Kind,
-        default: Option<&'static str>,
+        default: Default,
         documentation: &'static str,
     ) -> Self {
         Self {
@@ -69,37 +70,39 @@ impl Config {
     }
 
     /// Of a storage that isn't Stele's.
-    const fn idle(name: &'static str, kind: Kind, default: &'static str) -> Self {
+    const fn idle(name: &'static str, kind: Kind, default: Default) -> Self {
         let documentation = "Without effect: Stele's storage tunes itself.";
-        Self::new(name, kind, Some(default), documentation)
+        Self::new(name, kind, default, documentation)
     }
 
-    /// The value where none is set.
-    pub(crate) fn default_value(&self, settings: &Settings) -> String {
-        let bound = |it: Option<u64>| it.map_or("-1".to_owned(), |it| it.to_string());
-        match self.name {
-            RETENTION_MS => bound(settings.retention_default.time_ms),
-            RETENTION_BYTES => bound(settings.retention_default.size_bytes),
-            MAX_MESSAGE_BYTES => settings.batch_size_bytes_max.to_string(),
-            DURABILITY => durability_name(settings.durability_default).to_owned(),
-            _ => self.default.unwrap_or_default().to_owned(),
+    /// What Kafka keeps elsewhere as well, and Stele doesn't.
+    const fn tiered(name: &'static str, kind: Kind, default: Default) -> Self {
+        let documentation = "Without effect: there is no tiered storage.";
+        Self::new(name, kind, default, documentation)
+    }
+
+    /// Where the value comes from where none is set for the topic: the first is it.
+    fn synonyms(&self, session: &Session) -> Vec<Synonym> {
+        match self.default {
+            Default::Broker(name) | Default::BrokerOr(name, _) => {
+                let config = broker_configs::find(name);
+                config.map_or_else(Vec::new, |config| config.synonyms(session))
+            }
+            Default::Always(_) | Default::Durability => Vec::new(),
+        }
+    }
+
+    /// The value where none is set, and nothing of the broker's is.
+    fn fallback(&self, session: &Session) -> &'static str {
+        match self.default {
+            Default::Broker(_) => "",
+            Default::BrokerOr(_, value) | Default::Always(value) => value,
+            Default::Durability => durability_name(session.settings.durability_default),
         }
     }
 
     fn check(&self, value: &str) -> Result<(), Fault> {
-        let allowed = match self.kind {
-            Kind::Boolean => matches!(value, "true" | "false"),
-            Kind::Int { min, max } => value
-                .parse::<i64>()
-                .is_ok_and(|it| (min..=max).contains(&it)),
-            Kind::Long { min } => value.parse::<i64>().is_ok_and(|it| it >= min),
-            Kind::Double => value
-                .parse::<f64>()
-                .is_ok_and(|it| (0.0..=1.0).contains(&it)),
-            Kind::OneOf(values) => values.contains(&value),
-            Kind::List => true,
-        };
-        if allowed {
+        if self.kind.allows(value) {
             return Ok(());
         }
         let message = format!(
@@ -110,144 +113,6 @@ impl Config {
         Err(Fault::new(ResponseError::InvalidConfig, message))
     }
 }
-
-impl Kind {
-    fn expectation(self) -> String {
-        match self {
-            Self::Boolean => "expected true or false".to_owned(),
-            Self::Int { min, max } => format!("expected a number from {min} to {max}"),
-            Self::Long { min } => format!("expected a number from {min}"),
-            Self::Double => "expected a number from 0 to 1".to_owned(),
-            Self::OneOf(values) => format!("Stele supports {}", values.join(", ")),
-            Self::List => "expected a list".to_owned(),
-        }
-    }
-
-    /// As DescribeConfigs numbers types (`ConfigType`, KIP-226).
-    pub(crate) fn code(self) -> i8 {
-        match self {
-            Self::Boolean => 1,
-            Self::OneOf(_) => 2,
-            Self::Int { .. } => 3,
-            Self::Long { .. } => 5,
-            Self::Double => 6,
-            Self::List => 7,
-        }
-    }
-}
-
-/// Every configuration of a topic.
-pub(crate) const TOPIC_CONFIGS: &[Config] = &[
-    Config::new(
-        "cleanup.policy",
-        Kind::OneOf(&["delete"]),
-        Some("delete"),
-        "Records go by age and size. Compaction isn't supported yet.",
-    ),
-    Config::new(
-        "compression.type",
-        Kind::OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]),
-        Some("producer"),
-        "Without effect: batches are kept as their producer compressed them.",
-    ),
-    Config::idle("delete.retention.ms", Kind::Long { min: 0 }, "86400000"),
-    Config::idle("file.delete.delay.ms", Kind::Long { min: 0 }, "60000"),
-    Config::idle(
-        "flush.messages",
-        Kind::Long { min: 1 },
-        "9223372036854775807",
-    ),
-    Config::idle("flush.ms", Kind::Long { min: 0 }, "9223372036854775807"),
-    Config::idle("follower.replication.throttled.replicas", Kind::List, ""),
-    Config::idle(
-        "index.interval.bytes",
-        Kind::Int {
-            min: 0,
-            max: INT_MAX,
-        },
-        "4096",
-    ),
-    Config::idle("leader.replication.throttled.replicas", Kind::List, ""),
-    Config::idle(
-        "max.compaction.lag.ms",
-        Kind::Long { min: 1 },
-        "9223372036854775807",
-    ),
-    Config::new(
-        MAX_MESSAGE_BYTES,
-        Kind::Int {
-            min: 0,
-            max: INT_MAX,
-        },
-        None,
-        "The largest batch that a producer may send.",
-    ),
-    Config::new(
-        TIMESTAMP_AFTER_MAX_MS,
-        Kind::Long { min: 0 },
-        Some("3600000"),
-        "How far a record's timestamp may be ahead of the broker's time.",
-    ),
-    Config::new(
-        TIMESTAMP_BEFORE_MAX_MS,
-        Kind::Long { min: 0 },
-        Some("9223372036854775807"),
-        "How far a record's timestamp may be behind the broker's time.",
-    ),
-    Config::new(
-        "message.timestamp.type",
-        Kind::OneOf(&["CreateTime"]),
-        Some("CreateTime"),
-        "Records keep the time that their producer gave them.",
-    ),
-    Config::idle("min.cleanable.dirty.ratio", Kind::Double, "0.5"),
-    Config::idle("min.compaction.lag.ms", Kind::Long { min: 0 }, "0"),
-    Config::new(
-        "min.insync.replicas",
-        Kind::Int { min: 1, max: 1 },
-        Some("1"),
-        "There is one replica.",
-    ),
-    Config::idle("preallocate", Kind::Boolean, "false"),
-    Config::new(
-        RETENTION_BYTES,
-        Kind::Long { min: -1 },
-        None,
-        "The size to which a partition is kept; -1 keeps any.",
-    ),
-    Config::new(
-        RETENTION_MS,
-        Kind::Long { min: -1 },
-        None,
-        "The age to which a record is kept; -1 keeps any.",
-    ),
-    Config::idle(
-        "segment.bytes",
-        Kind::Int {
-            min: 14,
-            max: INT_MAX,
-        },
-        "1073741824",
-    ),
-    Config::idle(
-        "segment.index.bytes",
-        Kind::Int {
-            min: 4,
-            max: INT_MAX,
-        },
-        "10485760",
-    ),
-    Config::idle("segment.jitter.ms", Kind::Long { min: 0 }, "0"),
-    Config::idle("segment.ms", Kind::Long { min: 1 }, "604800000"),
-    Config::new(
-        DURABILITY,
-        Kind::OneOf(&["synced", "flushed", "volatile"]),
-        None,
-        "What a produce request waits for: the disk, the operating system, or nothing. Set when \
-         the topic is created.",
-    ),
-    Config::idle("unclean.leader.election.enable", Kind::Boolean, "false"),
-];
 
 /// Where a value comes from, as responses number it (KIP-226).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -270,36 +135,60 @@ impl Source {
     }
 }
 
+/// A value that a configuration has, or would have.
+#[derive(Clone, Debug)]
+pub(crate) struct Synonym {
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
+    pub(crate) source: Source,
+}
+
 /// A configuration with its value.
 #[derive(Clone, Debug)]
 pub(crate) struct Described {
     pub(crate) config: &'static Config,
     pub(crate) value: String,
     pub(crate) source: Source,
+    /// What is set for the topic and for the broker, and the default, as far as there is each.
+    pub(crate) synonyms: Vec<Synonym>,
 }
 
 /// Every configuration of a topic with these settings.
-pub(crate) fn describe_settings(facet: &FacetSettings, settings: &Settings) -> Vec<Described> {
-    let described = |config: &'static Config| match facet.get(config.name) {
-        Some(value) => Described {
-            config,
-            value: value.to_string(),
-            source: Source::Topic,
-        },
-        None => Described {
-            config,
-            value: config.default_value(settings),
-            source: Source::Default,
-        },
+pub(crate) fn describe_settings(facet: &FacetSettings, session: &Session) -> Vec<Described> {
+    let all = TOPIC_CONFIGS.iter();
+    all.map(|config| describe_one(config, facet.get(config.name).map(AsRef::as_ref), session))
+        .collect()
+}
+
+/// One of them, where `set` is set for the topic.
+pub(crate) fn describe_one(
+    config: &'static Config,
+    set: Option<&str>,
+    session: &Session,
+) -> Described {
+    let set = set.map(|value| Synonym {
+        name: config.name,
+        value: value.to_owned(),
+        source: Source::Topic,
+    });
+    let synonyms: Vec<_> = set.into_iter().chain(config.synonyms(session)).collect();
+    let (value, source) = match synonyms.first() {
+        Some(first) => (first.value.clone(), first.source),
+        None => (config.fallback(session).to_owned(), Source::Default),
     };
-    TOPIC_CONFIGS.iter().map(described).collect()
+    Described {
+        config,
+        value,
+        source,
+        synonyms,
+    }
 }
 
 /// Every configuration of a topic that exists.
-pub(crate) fn describe(definition: &LogDefinition, settings: &Settings) -> Vec<Described> {
+pub(crate) fn describe(definition: &LogDefinition, session: &Session) -> Vec<Described> {
     let none = FacetSettings::new();
     let facet = definition.facets.get(FACET).unwrap_or(&none);
-    let mut described = describe_settings(facet, settings);
+    let mut described = describe_settings(facet, session);
     for it in &mut described {
         // Another protocol may have made the log, and chosen it.
         if it.config.name == DURABILITY {
@@ -321,7 +210,7 @@ pub(crate) fn check<'a>(
     let mut settings = BTreeMap::new();
     for (name, value) in configs {
         let config = find(name).ok_or_else(|| {
-            let message = format!("unknown topic config name: {name}");
+            let message = format!("Unknown topic config name: {name}");
             Fault::new(ResponseError::InvalidConfig, message)
         })?;
         if let Some(value) = value {
@@ -419,6 +308,15 @@ mod tests {
             ("segment.ms", "1000"),
             ("compression.type", "zstd"),
             ("stele.durability", "flushed"),
+            ("min.insync.replicas", "2"),
+            ("compression.gzip.level", "-1"),
+            ("compression.gzip.level", "9"),
+            ("compression.lz4.level", "17"),
+            ("compression.zstd.level", "-131072"),
+            ("remote.storage.enable", "false"),
+            ("leader.replication.throttled.replicas", "*"),
+            ("leader.replication.throttled.replicas", "0:1, 1:1"),
+            ("follower.replication.throttled.replicas", ""),
         ] {
             let kept = checked(name, value).unwrap();
             assert_eq!(kept.get(name).map(AsRef::as_ref), Some(value));
@@ -435,7 +333,16 @@ mod tests {
             ("compression.type", "brotli"),
             ("max.message.bytes", "2147483648"),
             ("message.timestamp.type", "LogAppendTime"),
-            ("min.insync.replicas", "2"),
+            ("min.insync.replicas", "0"),
+            ("cleanup.policy", ""),
+            ("cleanup.policy", "delete,compact"),
+            ("compression.gzip.level", "0"),
+            ("compression.gzip.level", "10"),
+            ("compression.lz4.level", "18"),
+            ("compression.zstd.level", "23"),
+            ("remote.storage.enable", "true"),
+            ("leader.replication.throttled.replicas", "*,0:1"),
+            ("follower.replication.throttled.replicas", "0"),
         ] {
             let fault = checked(name, value).unwrap_err();
             assert_eq!(fault.error, ResponseError::InvalidConfig, "{name}={value}");
@@ -443,25 +350,10 @@ mod tests {
     }
 
     #[test]
-    fn the_times_that_a_topic_takes_are_those_shown() {
-        let set = |name: &str| {
-            let default = find(name).unwrap().default.unwrap();
-            checked(name, default).unwrap()
-        };
-        let (before, after) = (set(TIMESTAMP_BEFORE_MAX_MS), set(TIMESTAMP_AFTER_MAX_MS));
-        let defaults = TimeBounds::of(None);
-        assert_eq!(TimeBounds::of(Some(&before)), defaults);
-        assert_eq!(TimeBounds::of(Some(&after)), defaults);
+    fn a_topic_takes_the_times_that_it_is_set_to_take() {
         let closer = TimeBounds::of(Some(&checked(TIMESTAMP_AFTER_MAX_MS, "5").unwrap()));
         assert_eq!(closer.after_ms_max, 5);
-    }
-
-    #[test]
-    fn defaults_are_values_that_may_be_set() {
-        for config in TOPIC_CONFIGS {
-            if let Some(default) = config.default {
-                assert!(config.check(default).is_ok(), "{}", config.name);
-            }
-        }
+        let later = TimeBounds::of(Some(&checked(TIMESTAMP_BEFORE_MAX_MS, "7").unwrap()));
+        assert_eq!(later.before_ms_max, 7);
     }
 }

@@ -105,6 +105,102 @@ var adminChecks = []checks.Check{
 			})
 		})
 	}},
+	{Claim: "the_sizes_of_partitions_are_told", Shows: func(ctx context.Context) error {
+		return withTopic(ctx, 1, func(topic string) error {
+			return withAdmin(func(admin *kadm.Client, client *kgo.Client) error {
+				if err := produce(ctx, client, topic, numbered(5)...); err != nil {
+					return err
+				}
+				directories, err := admin.DescribeAllLogDirs(ctx, kadm.TopicsSet{topic: {0: {}}})
+				if err != nil {
+					return err
+				}
+				var sizes []int64
+				directories.Each(func(directory kadm.DescribedLogDir) {
+					if found, known := directory.Topics.Lookup(topic, 0); known {
+						sizes = append(sizes, found.Size)
+					}
+				})
+				if len(sizes) != 1 || sizes[0] < 5*int64(len("value 0")) {
+					return fmt.Errorf("found %v", sizes)
+				}
+				return nil
+			})
+		})
+	}},
+	{Claim: "the_producers_of_a_partition_are_told_and_no_transaction_is_open", Shows: func(ctx context.Context) error {
+		return withTopic(ctx, 1, func(topic string) error {
+			return withAdmin(func(admin *kadm.Client, client *kgo.Client) error {
+				if err := produce(ctx, client, topic, numbered(5)...); err != nil {
+					return err
+				}
+				described, err := admin.DescribeProducers(ctx, kadm.TopicsSet{topic: {0: {}}})
+				if err != nil {
+					return err
+				}
+				var last []int32
+				described.EachProducer(func(found kadm.DescribedProducer) { last = append(last, found.LastSequence) })
+				if err := checks.Equal(last, []int32{4}); err != nil {
+					return err
+				}
+				open, err := admin.ListTransactions(ctx, nil, []string{"Ongoing"})
+				if err != nil {
+					return err
+				}
+				return checks.Equal(len(open), 0)
+			})
+		})
+	}},
+	{Claim: "a_partition_is_moved_to_where_it_is_alone", Shows: func(ctx context.Context) error {
+		return withTopic(ctx, 1, func(topic string) error {
+			return withAdmin(func(admin *kadm.Client, _ *kgo.Client) error {
+				var here, elsewhere kadm.AlterPartitionAssignmentsReq
+				here.Assign(topic, 0, []int32{1})
+				elsewhere.Assign(topic, 0, []int32{2})
+				moved, err := admin.AlterPartitionAssignments(ctx, here)
+				if err != nil || moved.Error() != nil {
+					return fmt.Errorf("to where it is: %v %v", err, moved.Error())
+				}
+				moved, err = admin.AlterPartitionAssignments(ctx, elsewhere)
+				if err != nil || !errors.Is(moved.Error(), kerr.InvalidReplicaAssignment) {
+					return fmt.Errorf("to nobody: %v %v", err, moved.Error())
+				}
+				return nil
+			})
+		})
+	}},
+	{Claim: "the_broker_tells_its_configuration_with_where_it_comes_from", Shows: func(ctx context.Context) error {
+		return withAdmin(func(admin *kadm.Client, _ *kgo.Client) error {
+			found, err := admin.DescribeBrokerConfigs(ctx, 1)
+			if err != nil {
+				return err
+			}
+			for _, config := range found[0].Configs {
+				if config.Key == "advertised.listeners" {
+					return checks.Equal(*config.Value, "PLAINTEXT://"+address)
+				}
+			}
+			return errors.New("no advertised.listeners")
+		})
+	}},
+}
+
+// A cluster of Kafka's would need that many brokers.
+var adminChecksOfStele = []checks.Check{
+	{Claim: "a_replication_factor_over_one_is_taken_and_told_as_one", Shows: func(ctx context.Context) error {
+		return withAdmin(func(admin *kadm.Client, _ *kgo.Client) error {
+			topic := checks.Unique("topic")
+			made, err := admin.CreateTopic(ctx, 1, 3, nil, topic)
+			if err != nil {
+				return err
+			}
+			if err := checks.Equal(made.ReplicationFactor, int16(1)); err != nil {
+				return err
+			}
+			_, err = admin.DeleteTopic(ctx, topic)
+			return err
+		})
+	}},
 }
 
 func withAdmin(do func(*kadm.Client, *kgo.Client) error) error {

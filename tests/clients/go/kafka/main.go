@@ -17,7 +17,7 @@ var address = checks.Endpoint("KAFKA_ADDRESS", "127.0.0.1:9092")
 func main() {
 	all := slices.Concat(produceChecks, brokenChecks, consumeChecks, adminChecks)
 	if !checks.OfPeers() {
-		all = append(all, brokenChecksOfStele...)
+		all = slices.Concat(all, brokenChecksOfStele, adminChecksOfStele)
 	}
 	checks.Run("franz-go", all)
 }

@@ -24,10 +24,11 @@ impl Fronts<'_> {
         );
         let settings = kafka::Settings {
             advertised,
-            listener: format!("{}:{port}", chosen.host),
+            listeners: bound.addresses().collect(),
             log_dir: self.settings.storage.dir.display().to_string(),
             auto_create_topics: chosen.auto_create,
             partitions_default: chosen.partitions,
+            is_replication_strict: chosen.strict_replication,
             durability_default: self.durability(),
             retention_default: Window {
                 time_ms: Some(chosen.retention.ms()),

@@ -3,8 +3,10 @@
 //! Creates topics. A log that another protocol made becomes a topic: it keeps what it has, and
 //! retention and partitions become the union; only a name that is a topic already is refused.
 //!
-//! Deviations: the replication factor is 1 or left to the broker. The timeout isn't needed: a topic
-//! is ready when the response says so.
+//! Deviations: a replication factor over 1 is taken, and the topic has one replica all the same, as
+//! the response says: what makes topics for a cluster goes on with one broker. A setting has it
+//! refused, as Kafka with one broker does. The timeout isn't needed: a topic is ready when the
+//! response says so.
 //!
 //! Spec: `CreateTopicsRequest.json`; KIP-464 (defaults), KIP-525 (configs in the response).
 
@@ -14,7 +16,7 @@ use stele_core_engine::{Declared, LogDefinition, limits::PARTITIONS_MAX};
 use stele_wire_kafka::{
     RequestHeader, ResponseError,
     messages::{
-        BrokerId, CreateTopicsRequest, CreateTopicsResponse, TopicName,
+        CreateTopicsRequest, CreateTopicsResponse, TopicName,
         create_topics_request::CreatableTopic,
         create_topics_response::{CreatableTopicConfigs, CreatableTopicResult},
     },
@@ -22,10 +24,11 @@ use stele_wire_kafka::{
 
 use super::{Operation, text};
 use crate::{
+    assignment,
     errors::Fault,
     session::Session,
     topic_configs::{self, Described},
-    topics::{FACET, NODE_ID, NewTopic, topic_name},
+    topics::{FACET, NewTopic, topic_name},
 };
 
 /// A number that is left to the broker.
@@ -83,7 +86,7 @@ async fn create(
     if existing.is_ok_and(|it| it.facets.contains_key(FACET)) {
         return Err(exists());
     }
-    let configs = topic_configs::describe_settings(&new.settings, &session.settings);
+    let configs = topic_configs::describe_settings(&new.settings, session);
     if is_check {
         return Ok(Created {
             partitions: new.partitions,
@@ -120,16 +123,24 @@ fn partitions(session: &Session, topic: &CreatableTopic) -> Result<u32, Fault> {
     if !topic.assignments.is_empty() {
         return assigned_partitions(topic);
     }
-    if !matches!(topic.replication_factor, -1 | 1) {
-        return Err(Fault::new(
-            ResponseError::InvalidReplicationFactor,
-            "there is one broker: the replication factor is 1",
-        ));
-    }
+    check_replication(session, topic.replication_factor)?;
     if topic.num_partitions == DEFAULT {
         return Ok(session.settings.partitions_default);
     }
     check_partitions(topic.num_partitions)
+}
+
+fn check_replication(session: &Session, factor: i16) -> Result<(), Fault> {
+    let message = match factor {
+        -1 | 1 => return Ok(()),
+        2.. if !session.settings.is_replication_strict => return Ok(()),
+        2.. => format!(
+            "Unable to replicate the partition {factor} time(s): The target replication factor of \
+             {factor} cannot be reached because only 1 broker(s) are registered."
+        ),
+        _ => "Replication factor must be larger than 0, or -1 to use the default value.".to_owned(),
+    };
+    Err(Fault::new(ResponseError::InvalidReplicationFactor, message))
 }
 
 /// Checks a number of partitions.
@@ -158,12 +169,14 @@ fn assigned_partitions(topic: &CreatableTopic) -> Result<u32, Fault> {
         .collect();
     indexes.sort_unstable();
     let is_dense = indexes.iter().copied().eq(0..indexes.len() as i32);
-    let is_here = |brokers: &[BrokerId]| matches!(brokers, [only] if **only == NODE_ID);
-    if !is_dense || !topic.assignments.iter().all(|it| is_here(&it.broker_ids)) {
+    if !is_dense {
         return Err(Fault::new(
             ResponseError::InvalidReplicaAssignment,
-            format!("partitions from 0 on must be assigned to broker {NODE_ID} alone"),
+            "partitions should be a consecutive 0-based integer sequence",
         ));
+    }
+    for it in &topic.assignments {
+        assignment::check(&it.broker_ids)?;
     }
     check_partitions(topic.assignments.len() as i32)
 }

@@ -1,14 +1,15 @@
 //! DescribeConfigs (key 32), versions 1 to 4.
 //!
-//! Tells the configurations of topics and of the broker, each with where its value comes from.
+//! Tells the configurations of topics, of the broker, of groups and of client metrics, each with
+//! where its value comes from.
 //!
-//! Deviations: the broker's configurations are those that Stele has under another name, read-only;
-//! they are set in Stele's own configuration. Loggers and client metrics aren't there.
+//! Deviations: of the broker's configurations those are told that mean something here, all of them
+//! read-only: they are set in Stele's own configuration. There are no loggers to configure. Groups
+//! and client metrics have Kafka's defaults, which do nothing: they are for what isn't served.
 //!
 //! Spec: `DescribeConfigsRequest.json`; KIP-226 (sources), KIP-569 (types, documentation).
 
-use stele_core_broker::{Action, Kind as MemoryKind, Memory};
-use stele_core_engine::limits::OFFSET_METADATA_BYTES_MAX;
+use stele_core_broker::Action;
 use stele_wire_kafka::{
     RequestHeader,
     messages::{
@@ -22,12 +23,13 @@ use stele_wire_kafka::{
 
 use super::{Operation, text};
 use crate::{
-    Settings,
+    broker_configs::{BROKER_CONFIGS, BrokerConfig, Type},
     errors::Fault,
-    resources::{BROKER, TOPIC, check_broker, unsupported},
+    resources::{BROKER, CLIENT_METRICS, GROUP, TOPIC, check_resource},
     session::Session,
-    topic_configs::{self, Described, Kind, Source},
+    topic_configs::{self, Described, Source, Synonym},
     topics::check_name,
+    unserved_configs::{CLIENT_METRICS_CONFIGS, GROUP_CONFIGS, UnservedConfig},
 };
 
 /// The operation.
@@ -63,19 +65,27 @@ fn describe(
     request: &DescribeConfigsRequest,
     resource: &DescribeConfigsResource,
 ) -> Result<Vec<DescribeConfigsResourceResult>, Fault> {
+    let name = &resource.resource_name;
     let all: Vec<Value> = match resource.resource_type {
         TOPIC => {
-            check_name(&resource.resource_name)?;
-            let topics = session.topics();
-            let definition = topics.definition(&resource.resource_name, Action::Describe)?;
-            let described = topic_configs::describe(&definition, &session.settings);
+            check_name(name)?;
+            let definition = session.topics().definition(name, Action::Describe)?;
+            let described = topic_configs::describe(&definition, session);
             described.into_iter().map(Value::from).collect()
         }
-        BROKER => {
-            check_broker(&resource.resource_name)?;
-            broker_configs(&session.settings, session.broker.memory())
+        other => {
+            check_resource(other, name)?;
+            match (other, name.is_empty()) {
+                (BROKER, false) => {
+                    let all = BROKER_CONFIGS.iter();
+                    all.map(|config| of_broker(config, session)).collect()
+                }
+                (GROUP, _) => GROUP_CONFIGS.iter().map(Value::from).collect(),
+                (CLIENT_METRICS, _) => CLIENT_METRICS_CONFIGS.iter().map(Value::from).collect(),
+                // Of all brokers together nothing is set; and there are no loggers.
+                _ => Vec::new(),
+            }
         }
-        other => return Err(unsupported(other)),
     };
     let is_asked = |value: &Value| match &resource.configuration_keys {
         Some(keys) if !keys.is_empty() => keys.iter().any(|key| **key == *value.name),
@@ -85,38 +95,62 @@ fn describe(
     Ok(asked.map(|value| value.result(request)).collect())
 }
 
-/// A configuration to be shown.
+/// A configuration to be told.
 struct Value {
     name: &'static str,
-    value: String,
+    /// `None` is null.
+    value: Option<String>,
     source: Source,
-    kind: Kind,
+    of_type: Type,
     documentation: &'static str,
     is_read_only: bool,
+    synonyms: Vec<Synonym>,
 }
 
 impl From<Described> for Value {
     fn from(described: Described) -> Self {
         Self {
             name: described.config.name,
-            value: described.value,
+            value: Some(described.value),
             source: described.source,
-            kind: described.config.kind,
+            of_type: described.config.kind.of_type(),
             documentation: described.config.documentation,
             is_read_only: false,
+            synonyms: described.synonyms,
         }
+    }
+}
+
+impl From<&UnservedConfig> for Value {
+    fn from(config: &UnservedConfig) -> Self {
+        Self {
+            name: config.name,
+            value: Some(config.default.to_owned()),
+            source: Source::Default,
+            of_type: config.of_type,
+            documentation: UnservedConfig::DOCUMENTATION,
+            is_read_only: true,
+            synonyms: config.synonym().into_iter().collect(),
+        }
+    }
+}
+
+fn of_broker(config: &BrokerConfig, session: &Session) -> Value {
+    Value {
+        name: config.name,
+        value: config.value(session),
+        source: config.source(session),
+        of_type: config.of_type,
+        documentation: config.documentation(),
+        is_read_only: true,
+        synonyms: config.synonyms(session),
     }
 }
 
 impl Value {
     fn result(self, request: &DescribeConfigsRequest) -> DescribeConfigsResourceResult {
-        let value = Some(text(&self.value));
-        let synonym = DescribeConfigsSynonym::default()
-            .with_name(text(self.name))
-            .with_value(value.clone())
-            .with_source(self.source.code());
         let synonyms = match request.include_synonyms {
-            true => vec![synonym],
+            true => self.synonyms,
             false => Vec::new(),
         };
         let documentation = request
@@ -124,72 +158,18 @@ impl Value {
             .then(|| text(self.documentation));
         DescribeConfigsResourceResult::default()
             .with_name(text(self.name))
-            .with_value(value)
+            .with_value(self.value.as_deref().map(text))
             .with_read_only(self.is_read_only)
             .with_config_source(self.source.code())
-            .with_synonyms(synonyms)
-            .with_config_type(self.kind.code())
+            .with_synonyms(synonyms.iter().map(synonym).collect())
+            .with_config_type(self.of_type as i8)
             .with_documentation(documentation)
     }
 }
 
-/// What the front is set to, by the names that Kafka's broker has for it.
-fn broker_configs(settings: &Settings, memory: &Memory) -> Vec<Value> {
-    const LONG: Kind = Kind::Long { min: -1 };
-    let bound = |it: Option<u64>| it.map_or("-1".to_owned(), |it| it.to_string());
-    let value = |name, value: String, kind| Value {
-        name,
-        value,
-        source: Source::Broker,
-        kind,
-        documentation: "Set in Stele's own configuration.",
-        is_read_only: true,
-    };
-    let retention = settings.retention_default;
-    vec![
-        value(
-            "auto.create.topics.enable",
-            settings.auto_create_topics.to_string(),
-            Kind::Boolean,
-        ),
-        value("default.replication.factor", "1".to_owned(), LONG),
-        value(
-            "group.initial.rebalance.delay.ms",
-            settings.group_gathering_ms.to_string(),
-            LONG,
-        ),
-        value("log.retention.bytes", bound(retention.size_bytes), LONG),
-        value("log.retention.ms", bound(retention.time_ms), LONG),
-        value(
-            "max.connections",
-            settings.connections_max.to_string(),
-            LONG,
-        ),
-        value(
-            "message.max.bytes",
-            settings.batch_size_bytes_max.to_string(),
-            LONG,
-        ),
-        value("min.insync.replicas", "1".to_owned(), LONG),
-        value(
-            "num.partitions",
-            settings.partitions_default.to_string(),
-            LONG,
-        ),
-        value(
-            "offset.metadata.max.bytes",
-            OFFSET_METADATA_BYTES_MAX.to_string(),
-            LONG,
-        ),
-        value(
-            "queued.max.request.bytes",
-            memory.max_bytes(MemoryKind::Requests).to_string(),
-            LONG,
-        ),
-        value(
-            "socket.request.max.bytes",
-            settings.request_size_bytes_max.to_string(),
-            LONG,
-        ),
-    ]
+fn synonym(synonym: &Synonym) -> DescribeConfigsSynonym {
+    DescribeConfigsSynonym::default()
+        .with_name(text(synonym.name))
+        .with_value(Some(text(&synonym.value)))
+        .with_source(synonym.source.code())
 }

@@ -2,7 +2,7 @@
 //!
 //! Replaces all configurations of topics: what isn't named goes back to its default.
 //!
-//! Deviations: the broker's configurations can't be changed this way.
+//! Deviations: of anything but a topic no configuration can be set, as of Kafka's read-only ones.
 //!
 //! Spec: `AlterConfigsRequest.json`; KIP-133.
 
@@ -15,7 +15,12 @@ use stele_wire_kafka::{
 };
 
 use super::Operation;
-use crate::{errors::Fault, resources::Change, session::Session, topic_configs};
+use crate::{
+    errors::Fault,
+    resources::{self, Repeated, TOPIC},
+    session::Session,
+    topic_configs,
+};
 
 /// The operation.
 pub(crate) struct AlterConfigs;
@@ -30,9 +35,15 @@ impl Operation for AlterConfigs {
         _header: &RequestHeader,
         request: AlterConfigsRequest,
     ) -> AlterConfigsResponse {
+        let named = request.resources.iter();
+        let named = named.map(|it| (it.resource_type, it.resource_name.clone()));
+        let repeated = Repeated::among(named);
         let mut responses = Vec::with_capacity(request.resources.len());
         for resource in request.resources {
-            let altered = alter(session, &resource, request.validate_only).await;
+            let altered = match repeated.check(resource.resource_type, &resource.resource_name) {
+                Ok(()) => alter(session, &resource, request.validate_only).await,
+                Err(fault) => Err(fault),
+            };
             let response = AlterConfigsResourceResponse::default()
                 .with_resource_type(resource.resource_type)
                 .with_resource_name(resource.resource_name);
@@ -52,12 +63,14 @@ async fn alter(
     resource: &AlterConfigsResource,
     is_check: bool,
 ) -> Result<(), Fault> {
-    let change = Change {
-        resource_type: resource.resource_type,
-        name: &resource.resource_name,
-        is_check,
-    };
     let configs = resource.configs.iter();
+    let without = configs.clone().filter(|it| it.value.is_none());
+    resources::check_values(without.map(|it| &*it.name))?;
+    let name = &resource.resource_name;
+    if resource.resource_type != TOPIC {
+        return resources::set_fixed(resource.resource_type, name, configs.map(|it| &*it.name));
+    }
     let given = configs.map(|it| (&*it.name, it.value.as_deref()));
-    change.make(session, topic_configs::replacing(given)).await
+    let change = |_: &_| topic_configs::replacing(given);
+    resources::change_topic(session, name, is_check, change).await
 }

@@ -11,14 +11,14 @@ use stele_core_engine::AlterLog;
 use stele_wire_kafka::{
     RequestHeader, ResponseError,
     messages::{
-        BrokerId, CreatePartitionsRequest, CreatePartitionsResponse,
+        CreatePartitionsRequest, CreatePartitionsResponse,
         create_partitions_request::CreatePartitionsTopic,
         create_partitions_response::CreatePartitionsTopicResult,
     },
 };
 
 use super::{Operation, k19_create_topics::check_partitions};
-use crate::{errors::Fault, session::Session, topics::NODE_ID};
+use crate::{assignment, errors::Fault, session::Session};
 
 /// The operation.
 pub(crate) struct CreatePartitions;
@@ -55,16 +55,30 @@ async fn create(
 ) -> Result<(), Fault> {
     let topic = session.topics().by_name(&asked.name, Action::Configure)?;
     let count = check_partitions(asked.count)?;
-    if count <= topic.partitions {
-        let message = format!("the topic has {} partitions already", topic.partitions);
+    let current = topic.partitions;
+    if count <= current {
+        let message = match count == current {
+            true => format!("Topic already has {current} partition(s)."),
+            false => format!(
+                "The topic {} currently has {current} partition(s); {count} would not be an \
+                 increase.",
+                *asked.name
+            ),
+        };
         return Err(Fault::new(ResponseError::InvalidPartitions, message));
     }
     if let Some(assignments) = &asked.assignments {
-        let is_here = |brokers: &[BrokerId]| matches!(brokers, [only] if **only == NODE_ID);
-        let is_whole = assignments.len() == (count - topic.partitions) as usize;
-        if !is_whole || !assignments.iter().all(|it| is_here(&it.broker_ids)) {
-            let message = format!("each new partition must be assigned to broker {NODE_ID} alone");
+        let added = (count - current) as usize;
+        if assignments.len() != added {
+            let message = format!(
+                "Attempted to add {added} additional partition(s), but only {} assignment(s) were \
+                 specified.",
+                assignments.len()
+            );
             return Err(Fault::new(ResponseError::InvalidReplicaAssignment, message));
+        }
+        for it in assignments {
+            assignment::check(&it.broker_ids)?;
         }
     }
     if !is_check {

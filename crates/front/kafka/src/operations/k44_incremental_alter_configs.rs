@@ -1,13 +1,14 @@
 //! IncrementalAlterConfigs (key 44), versions 0 and 1.
 //!
-//! Changes the configurations of topics that are named, and leaves the others.
+//! Changes the configurations of topics that are named, and leaves the others. Lists can be
+//! appended to and subtracted from.
 //!
-//! Deviations: appending to and subtracting from lists is refused: the only lists that a topic has
-//! are those of Kafka's replication. The broker's configurations can't be changed this way.
+//! Deviations: of anything but a topic no configuration can be set, as of Kafka's read-only ones.
 //!
 //! Spec: `IncrementalAlterConfigsRequest.json`; KIP-339.
 
-use stele_core_engine::SettingsChange;
+use hashbrown::HashSet;
+use stele_core_engine::{Settings as FacetSettings, SettingsChange};
 use stele_wire_kafka::{
     RequestHeader, ResponseError,
     messages::{
@@ -18,10 +19,17 @@ use stele_wire_kafka::{
 };
 
 use super::Operation;
-use crate::{errors::Fault, resources::Change, session::Session, topic_configs};
+use crate::{
+    errors::Fault,
+    resources::{self, Repeated, TOPIC},
+    session::Session,
+    topic_configs,
+};
 
 const SET: i8 = 0;
 const DELETE: i8 = 1;
+const APPEND: i8 = 2;
+const SUBTRACT: i8 = 3;
 
 /// The operation.
 pub(crate) struct IncrementalAlterConfigs;
@@ -36,9 +44,15 @@ impl Operation for IncrementalAlterConfigs {
         _header: &RequestHeader,
         request: IncrementalAlterConfigsRequest,
     ) -> IncrementalAlterConfigsResponse {
+        let named = request.resources.iter();
+        let named = named.map(|it| (it.resource_type, it.resource_name.clone()));
+        let repeated = Repeated::among(named);
         let mut responses = Vec::with_capacity(request.resources.len());
         for resource in request.resources {
-            let altered = alter(session, &resource, request.validate_only).await;
+            let altered = match repeated.check(resource.resource_type, &resource.resource_name) {
+                Ok(()) => alter(session, &resource, request.validate_only).await,
+                Err(fault) => Err(fault),
+            };
             let response = AlterConfigsResourceResponse::default()
                 .with_resource_type(resource.resource_type)
                 .with_resource_name(resource.resource_name);
@@ -58,44 +72,85 @@ async fn alter(
     resource: &AlterConfigsResource,
     is_check: bool,
 ) -> Result<(), Fault> {
-    let change = Change {
-        resource_type: resource.resource_type,
-        name: &resource.resource_name,
-        is_check,
+    check_configs(&resource.configs)?;
+    let configs = resource.configs.iter();
+    let name = &resource.resource_name;
+    if resource.resource_type != TOPIC {
+        // What isn't set can be deleted.
+        let set = configs.filter(|it| it.config_operation != DELETE);
+        return resources::set_fixed(resource.resource_type, name, set.map(|it| &*it.name));
+    }
+    let change = |current: &_| {
+        let mut change = SettingsChange::new();
+        for config in configs {
+            let value = new_value(session, current, config)?;
+            topic_configs::check([(&*config.name, value.as_deref())].into_iter())?;
+            change.insert((&*config.name).into(), value.map(String::into_boxed_str));
+        }
+        Ok(change)
     };
-    change.make(session, named(&resource.configs)).await
+    resources::change_topic(session, name, is_check, change).await
 }
 
-fn named(configs: &[AlterableConfig]) -> Result<SettingsChange, Fault> {
-    let mut change = SettingsChange::new();
-    for config in configs {
-        name_one(&mut change, config)?;
+fn check_configs(configs: &[AlterableConfig]) -> Result<(), Fault> {
+    let mut names = HashSet::new();
+    if !configs.iter().all(|config| names.insert(&config.name)) {
+        return Err(Fault::new(
+            ResponseError::InvalidRequest,
+            "Error due to duplicate config keys",
+        ));
     }
-    Ok(change)
+    let without = configs.iter();
+    let without = without.filter(|it| it.config_operation != DELETE && it.value.is_none());
+    resources::check_values(without.map(|it| &*it.name))
 }
 
-fn name_one(change: &mut SettingsChange, config: &AlterableConfig) -> Result<(), Fault> {
-    let name: &str = &config.name;
+/// What a configuration of a topic becomes; `None` where it isn't set.
+fn new_value(
+    session: &Session,
+    current: &FacetSettings,
+    config: &AlterableConfig,
+) -> Result<Option<String>, Fault> {
+    let value = config.value.as_deref().unwrap_or_default();
     match config.config_operation {
-        SET => {
-            let value = config.value.as_deref();
-            let value = value.ok_or_else(|| invalid(format!("{name} needs a value")))?;
-            topic_configs::check([(name, Some(value))].into_iter())?;
-            change.insert(name.into(), Some(value.into()));
-            Ok(())
+        SET => Ok(Some(value.to_owned())),
+        DELETE => Ok(None),
+        APPEND => {
+            let mut list = list_of(session, current, config, "APPEND")?;
+            for added in topic_configs::elements(value) {
+                if !list.iter().any(|it| it == added) {
+                    list.push(added.to_owned());
+                }
+            }
+            Ok(Some(list.join(",")))
         }
-        DELETE => {
-            // Checks the name alone.
-            topic_configs::check([(name, None)].into_iter())?;
-            change.insert(name.into(), None);
-            Ok(())
+        SUBTRACT => {
+            let mut list = list_of(session, current, config, "SUBTRACT")?;
+            list.retain(|it| !topic_configs::elements(value).any(|removed| removed == it));
+            Ok(Some(list.join(",")))
         }
-        other => Err(invalid(format!(
-            "operation {other} on {name} isn't supported"
-        ))),
+        other => Err(Fault::new(
+            ResponseError::InvalidRequest,
+            format!("Unknown operation type {other}"),
+        )),
     }
 }
 
-fn invalid(message: String) -> Fault {
-    Fault::new(ResponseError::InvalidConfig, message)
+/// The elements that a list has now.
+fn list_of(
+    session: &Session,
+    current: &FacetSettings,
+    config: &AlterableConfig,
+    operation: &str,
+) -> Result<Vec<String>, Fault> {
+    let name: &str = &config.name;
+    let known = topic_configs::find(name).filter(|known| known.kind.is_list());
+    let known = known.ok_or_else(|| {
+        let message = format!("Can't {operation} to key {name} because its type is not LIST.");
+        Fault::new(ResponseError::InvalidConfig, message)
+    })?;
+    let value =
+        topic_configs::describe_one(known, current.get(name).map(AsRef::as_ref), session).value;
+    let elements = topic_configs::elements(&value).filter(|it| !it.is_empty());
+    Ok(elements.map(str::to_owned).collect())
 }

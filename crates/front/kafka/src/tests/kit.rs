@@ -1,6 +1,6 @@
 //! A client that speaks to a session, and what the tests of all operations share.
 
-use std::sync::Arc;
+use std::{net::Ipv6Addr, sync::Arc};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use stele_base_env::{OsRng, SystemClock};
@@ -23,6 +23,10 @@ pub(super) fn settings() -> Settings {
     Settings {
         // What a test waits for comes at once.
         group_gathering_ms: 0,
+        listeners: vec![
+            ([127, 0, 0, 1], 9092).into(),
+            (Ipv6Addr::LOCALHOST, 9092).into(),
+        ],
         log_dir: "/data".to_owned(),
         ..Settings::new("test-cluster".to_owned(), clock, rng)
     }

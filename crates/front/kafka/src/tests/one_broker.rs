@@ -5,13 +5,16 @@ use stele_test_testkit::TestBroker;
 use stele_wire_kafka::{
     ParseResponseErrorCode as _, ResponseError, StrBytes,
     messages::{
-        AlterClientQuotasRequest, AlterPartitionReassignmentsRequest, DescribeLogDirsRequest,
-        DescribeProducersRequest, DescribeQuorumRequest, DescribeTopicPartitionsRequest,
-        DescribeTopicPartitionsResponse, DescribeTransactionsRequest,
-        DescribeUserScramCredentialsRequest, ListConfigResourcesRequest, ListTransactionsRequest,
-        TransactionalId,
+        AlterClientQuotasRequest, AlterPartitionReassignmentsRequest, CreatePartitionsRequest,
+        CreateTopicsRequest, DescribeLogDirsRequest, DescribeProducersRequest,
+        DescribeQuorumRequest, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
+        DescribeTransactionsRequest, DescribeUserScramCredentialsRequest,
+        ListConfigResourcesRequest, ListTransactionsRequest, TransactionalId,
         alter_client_quotas_request::{EntityData, EntryData, OpData},
         alter_partition_reassignments_request::{ReassignablePartition, ReassignableTopic},
+        create_partitions_request::{CreatePartitionsAssignment, CreatePartitionsTopic},
+        create_topics_request::{CreatableReplicaAssignment, CreatableTopic},
+        create_topics_response::CreatableTopicResult,
         describe_log_dirs_request::DescribableLogDirTopic,
         describe_producers_request::TopicRequest as ProducersOf,
         describe_quorum_request::{PartitionData, TopicData},
@@ -21,9 +24,11 @@ use stele_wire_kafka::{
 };
 
 use super::{
-    kit::{Client, broker_id, topic_name},
+    kit::{Client, broker_id, settings, topic_name},
     produce_fetch::{idempotent_batch, produce, produced},
 };
+
+use crate::Settings;
 
 fn text(value: &'static str) -> StrBytes {
     StrBytes::from_static_str(value)
@@ -363,5 +368,91 @@ async fn topics_that_cannot_be_described_are_told_with_their_error() {
     let response = client.call(0, request.with_cursor(Some(elsewhere))).await;
     let refused = ResponseError::InvalidRequest.code();
     assert!(response.topics.iter().all(|it| it.error_code == refused));
+    broker.stop().await;
+}
+
+async fn create(client: &mut Client, topic: CreatableTopic) -> CreatableTopicResult {
+    let request = CreateTopicsRequest::default().with_topics(vec![topic]);
+    client.call(7, request).await.topics.remove(0)
+}
+
+#[tokio::test]
+async fn a_replication_factor_over_one_is_taken_and_told_as_one() {
+    let broker = TestBroker::start();
+    let strict = Settings {
+        is_replication_strict: true,
+        ..settings()
+    };
+    let mut lenient = Client::of(&broker);
+    let mut strict = Client::with(&broker.broker, strict);
+    let topic = |name, factor| {
+        CreatableTopic::default()
+            .with_name(topic_name(name))
+            .with_num_partitions(1)
+            .with_replication_factor(factor)
+    };
+    let refused = Some(ResponseError::InvalidReplicationFactor);
+    let created = create(&mut lenient, topic("orders", 3)).await;
+    assert_eq!((created.error_code, created.replication_factor), (0, 1));
+    assert_eq!(
+        create(&mut strict, topic("strict", 3))
+            .await
+            .error_code
+            .err(),
+        refused
+    );
+    assert_eq!(create(&mut strict, topic("strict", 1)).await.error_code, 0);
+    for factor in [0, -2] {
+        let none = create(&mut lenient, topic("none", factor)).await;
+        assert_eq!(none.error_code.err(), refused, "{factor}");
+    }
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn replicas_are_assigned_to_the_broker_that_there_is() {
+    let broker = TestBroker::start();
+    let mut client = Client::of(&broker);
+    client.create_topic("orders", 2).await;
+    let brokers = |ids: &[i32]| ids.iter().copied().map(broker_id).collect::<Vec<_>>();
+    let refused = Some(ResponseError::InvalidReplicaAssignment);
+    let cases: [(&[&[i32]], Option<ResponseError>); 6] = [
+        (&[&[1]], refused),
+        (&[&[1], &[2]], refused),
+        (&[&[1], &[1, 2]], refused),
+        (&[&[1], &[1, 1]], refused),
+        (&[&[1], &[]], refused),
+        (&[&[1], &[1]], None),
+    ];
+    for (assigned, error) in cases {
+        let each = assigned.iter().copied().map(brokers);
+        let added = each
+            .clone()
+            .map(|ids| CreatePartitionsAssignment::default().with_broker_ids(ids));
+        let topic = CreatePartitionsTopic::default()
+            .with_name(topic_name("orders"))
+            .with_count(4)
+            .with_assignments(Some(added.collect()));
+        let request = CreatePartitionsRequest::default().with_topics(vec![topic]);
+        for version in 0..=3 {
+            let request = request.clone().with_validate_only(version < 3);
+            let result = &client.call(version, request).await.results[0];
+            assert_eq!(result.error_code.err(), error, "{assigned:?}");
+        }
+        let numbered = (0..).zip(each).map(|(index, ids)| {
+            CreatableReplicaAssignment::default()
+                .with_partition_index(index)
+                .with_broker_ids(ids)
+        });
+        let topic = CreatableTopic::default()
+            .with_name(topic_name("assigned"))
+            .with_num_partitions(-1)
+            .with_replication_factor(-1)
+            .with_assignments(numbered.collect());
+        if assigned.len() == 2 {
+            let created = create(&mut client, topic).await;
+            assert_eq!(created.error_code.err(), error, "{assigned:?}");
+        }
+    }
     broker.stop().await;
 }

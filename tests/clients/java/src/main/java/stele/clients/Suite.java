@@ -6,6 +6,7 @@ import stele.clients.amqp.AmqpQueues;
 import stele.clients.kafka.KafkaAdministration;
 import stele.clients.kafka.KafkaConsume;
 import stele.clients.kafka.KafkaGroups;
+import stele.clients.kafka.KafkaInspection;
 import stele.clients.kafka.KafkaProduce;
 
 /** Runs one suite: {@code Suite kafka|amqp [part of a claim]}, against KAFKA_ADDRESS or AMQP_ADDRESS. */
@@ -22,6 +23,7 @@ public final class Suite {
             KafkaConsume.register(checks);
             KafkaGroups.register(checks);
             KafkaAdministration.register(checks);
+            KafkaInspection.register(checks);
         } else if (arguments.length > 0 && arguments[0].equals("amqp")) {
             checks = new Checks("amqp-client");
             AmqpQueues.register(checks);

@@ -2,8 +2,8 @@
 
 import time
 
-from checks import check, equal
-from sqs_session import queue, receive, receive_all, refused, send, sqs
+from checks import check, equal, eventually
+from sqs_session import attributes, queue, receive, receive_all, refused, send, sqs
 
 
 def change(url, message, seconds):
@@ -69,12 +69,16 @@ def each_receipt_has_a_handle_of_its_own():
 
 
 @check
-def a_message_that_is_not_in_flight_cannot_be_changed():
-    with queue() as url:
-        send(url, "back")
+def a_message_that_nobody_received_since_can_be_held_again():
+    with queue(VisibilityTimeout="1") as url:
+        send(url, "late")
         message = receive_all(url, 1, delete=False)[0]
-        change(url, message, 0)
-        refused("AWS.SimpleQueueService.MessageNotInflight", lambda: change(url, message, 10))
+        eventually(lambda: attributes(url)["ApproximateNumberOfMessages"] == "1")
+        change(url, message, 120)
+        equal(attributes(url)["ApproximateNumberOfMessagesNotVisible"], "1")
+        equal(receive(url), [])
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        refused("InvalidParameterValue", lambda: change(url, message, 10))
 
 
 @check

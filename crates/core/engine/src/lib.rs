@@ -54,11 +54,11 @@ pub use link::{LinkCommand, LinkNumber, LinkRecord, Links, Topology, shard_of};
 pub use log::{
     Append, AppendError, AppendResult, AppendTarget, Appended, CancelWait, Clearing, CloseLedger,
     Columns, ConsumerRef, Credit, CursorMove, DeleteLog, Delivery, DescribeProducers, Extend,
-    HeaderChange, KnownProducer, Lease, LeaseId, LeaseRequest, LeasedRecord, LeasedRun, Ledger,
-    LedgerId, LedgerRecord, LedgerStart, Log, LogError, Logs, Missing, Move, MoveError,
+    Extension, HeaderChange, KnownProducer, Lease, LeaseId, LeaseRequest, LeasedRecord, LeasedRun,
+    Ledger, LedgerId, LedgerRecord, LedgerStart, Log, LogError, Logs, Missing, Move, MoveError,
     MovedRecord, MovingRecord, OpenError, OpenLedger, OpenLedgerError, OpenLog, OpenedLedger,
-    Origin, Outcome, Partition, Prefetch, ProducerStamp, Purge, Remembered, Run, Schedule, Settle,
-    SettleItem, Skip, Subscribe, Subscription, Trim, TrimReason, Unsubscribe, UseLog,
+    Origin, Outcome, Partition, Prefetch, ProducerStamp, Purge, Remembered, Renewal, Run, Schedule,
+    Settle, SettleItem, Skip, Subscribe, Subscription, Trim, TrimReason, Unsubscribe, UseLog,
     partition_of_key,
 };
 pub use producer_ids::InitProducer;

@@ -1,18 +1,20 @@
 //! Receipt handles: opaque to clients, and all that is needed to settle what they stand for.
 //!
 //! ```text
-//!  0         1         9          13         21         29                45
-//!  ┌─────────┬─────────┬──────────┬──────────┬──────────┬─────────────────┐
-//!  │ version │ log     │partition │ offset   │ lease    │ tag             │   base64
-//!  └─────────┴─────────┴──────────┴──────────┴──────────┴─────────────────┘
+//!  0         1         9          13         21         29           33                49
+//!  ┌─────────┬─────────┬──────────┬──────────┬──────────┬────────────┬─────────────────┐
+//!  │ version │ log     │partition │ offset   │ lease    │ deliveries │ tag             │   base64
+//!  └─────────┴─────────┴──────────┴──────────┴──────────┴────────────┴─────────────────┘
 //!  integers big-endian; tag: SHA-256 of the queue's secret and what is before it, 16 bytes
 //! ```
 //!
+//! The first version has no deliveries. Its handles are still taken.
+//!
 //! The secret is a setting of the queue's log, so that handles outlive a restart, and a handle that
 //! wasn't given out by this queue (guessed, cut, of another or a deleted queue) settles nothing.
-//! Both parts that are hashed have a fixed length, so the tag can't be extended.
+//! Both parts that are hashed have a length that the version tells, so the tag can't be extended.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD as BASE64};
 use sha2::{Digest as _, Sha256};
 use stele_base_types::{LogId, Offset, PartitionIndex};
 use stele_core_engine::LeaseId;
@@ -22,11 +24,15 @@ use subtle::ConstantTimeEq as _;
 /// The secret of a queue's receipt handles.
 pub(crate) type Secret = [u8; 16];
 
-const VERSION: u8 = 1;
-const CONTENT_LENGTH: usize = 29;
+const VERSION: u8 = 2;
+const CONTENT_LENGTH: usize = 33;
 const TAG_LENGTH: usize = 16;
-/// A handle of 45 bytes has 60 characters; a longer one isn't even decoded.
-const TEXT_LENGTH: usize = 60;
+/// A handle of 49 bytes has 66 characters; a longer one isn't even decoded.
+const TEXT_LENGTH: usize = 66;
+
+/// The version without deliveries.
+const FIRST_VERSION: u8 = 1;
+const FIRST_CONTENT_LENGTH: usize = 29;
 
 /// What a handle stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +41,8 @@ pub(crate) struct Receipt {
     pub(crate) partition: PartitionIndex,
     pub(crate) offset: Offset,
     pub(crate) lease: LeaseId,
+    /// How often the message had been delivered, with this lease.
+    pub(crate) deliveries: Option<u32>,
 }
 
 impl Receipt {
@@ -46,6 +54,8 @@ impl Receipt {
         bytes[9..13].copy_from_slice(&self.partition.0.to_be_bytes());
         bytes[13..21].copy_from_slice(&self.offset.0.to_be_bytes());
         bytes[21..29].copy_from_slice(&self.lease.0.to_be_bytes());
+        let deliveries = self.deliveries.unwrap_or_default();
+        bytes[29..33].copy_from_slice(&deliveries.to_be_bytes());
         let tag = tag(secret, &bytes[..CONTENT_LENGTH]);
         bytes[CONTENT_LENGTH..].copy_from_slice(&tag);
         BASE64.encode(bytes)
@@ -59,21 +69,36 @@ impl Receipt {
     }
 
     fn parse(handle: &str, secret: &Secret) -> Option<Self> {
-        if handle.len() != TEXT_LENGTH {
+        if handle.len() > TEXT_LENGTH {
             return None;
         }
         let bytes = BASE64.decode(handle).ok()?;
-        let (content, found) = bytes.split_at_checked(CONTENT_LENGTH)?;
+        let length = match *bytes.first()? {
+            VERSION => CONTENT_LENGTH,
+            FIRST_VERSION => FIRST_CONTENT_LENGTH,
+            _ => return None,
+        };
+        let (content, found) = bytes.split_at_checked(length)?;
         let genuine = bool::from(tag(secret, content).ct_eq(found));
-        if !genuine || content[0] != VERSION {
+        if !genuine {
             return None;
         }
-        let long = |at: usize| Some(u64::from_be_bytes(content[at..at + 8].try_into().ok()?));
+        let int = |at: usize| {
+            Some(u32::from_be_bytes(
+                content.get(at..at + 4)?.try_into().ok()?,
+            ))
+        };
+        let long = |at: usize| {
+            Some(u64::from_be_bytes(
+                content.get(at..at + 8)?.try_into().ok()?,
+            ))
+        };
         Some(Self {
             log: LogId(long(1)?),
-            partition: PartitionIndex(u32::from_be_bytes(content[9..13].try_into().ok()?)),
+            partition: PartitionIndex(int(9)?),
             offset: Offset(long(13)?),
             lease: LeaseId(long(21)?),
+            deliveries: int(29),
         })
     }
 }
@@ -89,11 +114,9 @@ fn tag(secret: &Secret, content: &[u8]) -> [u8; TAG_LENGTH] {
 }
 
 fn invalid(handle: &str) -> Error {
-    const SHOWN_CHARACTERS_MAX: usize = 100;
-    let shown: String = handle.chars().take(SHOWN_CHARACTERS_MAX).collect();
     Error::new(
         ErrorKind::ReceiptHandleIsInvalid,
-        format!("The input receipt handle \"{shown}\" is not a valid receipt handle."),
+        format!("The input receipt handle \"{handle}\" is not a valid receipt handle."),
     )
 }
 
@@ -111,7 +134,18 @@ mod tests {
             partition: PartitionIndex(partition),
             offset: Offset(offset),
             lease: LeaseId(lease),
+            deliveries: Some(7),
         }
+    }
+
+    #[test]
+    fn a_handle_of_the_first_version_is_taken() {
+        let handle = "AQAAAAAAAAABAAAAAgAAAAAAAAADAAAAAAAAAATjUmiH14cdF93waowqAagq";
+        let first = Receipt {
+            deliveries: None,
+            ..receipt(1, 2, 3, 4)
+        };
+        assert_eq!(Receipt::open(handle, &SECRET, LogId(1)), Ok(first));
     }
 
     #[test]

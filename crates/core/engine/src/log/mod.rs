@@ -49,9 +49,10 @@ pub use self::{
     error::{AppendError, LogError, MoveError, OpenError, OpenLedgerError},
     forget::Remembered,
     ledger::{
-        CancelWait, ConsumerRef, Credit, Delivery, Extend, HeaderChange, Lease, LeaseRequest,
-        LeasedRecord, LeasedRun, Ledger, Missing, Move, MovedRecord, MovingRecord, Origin, Outcome,
-        Prefetch, Purge, Settle, SettleItem, Subscribe, Subscription, Unsubscribe,
+        CancelWait, ConsumerRef, Credit, Delivery, Extend, Extension, HeaderChange, Lease,
+        LeaseRequest, LeasedRecord, LeasedRun, Ledger, Missing, Move, MovedRecord, MovingRecord,
+        Origin, Outcome, Prefetch, Purge, Renewal, Settle, SettleItem, Subscribe, Subscription,
+        Unsubscribe,
     },
     named::{CloseLedger, LedgerStart, OpenLedger, OpenedLedger},
     open::OpenLog,

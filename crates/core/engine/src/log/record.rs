@@ -176,6 +176,17 @@ pub enum LedgerRecord {
     /// Records are on their way to other logs, whatever their state was. They are settled, or
     /// return, when it is known what has become of them there.
     Moving(Run),
+    /// Records whose leases had ended, and that nobody got since, are leased so again.
+    Renewed {
+        /// Which.
+        run: Run,
+        /// The lease of the first one; those of the others follow it.
+        lease: LeaseId,
+        /// Who holds them.
+        holder: ConsumerRef,
+        /// When they return.
+        until: Timestamp,
+    },
 }
 
 impl LogRecord {
@@ -222,7 +233,8 @@ impl LedgerRecord {
             | Self::Returned { run, .. }
             | Self::Extended { run, .. }
             | Self::DelayEnded(run)
-            | Self::Moving(run) => Some(run),
+            | Self::Moving(run)
+            | Self::Renewed { run, .. } => Some(run),
             _ => None,
         }
     }
@@ -239,6 +251,7 @@ impl LedgerRecord {
             | Self::Purged(_)
             | Self::Cleared(_)
             | Self::Moving(_)
+            | Self::Renewed { .. }
             | Self::Expired { .. } => true,
             Self::Subscribed(_)
             | Self::Unsubscribed(_)

@@ -1,16 +1,17 @@
 //! ChangeMessageVisibility: moves the deadline of a received message, or gives it back at once.
 //!
 //! - Fields: `QueueUrl`, `ReceiptHandle`, `VisibilityTimeout` (0–43200); answers nothing.
-//! - Deviations: a handle that is no longer in force, because its time has passed or the message is
-//!   deleted, is refused with `MessageNotInflight`. AWS sometimes answers success, which tells a
-//!   worker that it still holds what another may have received.
+//! - A handle whose time has passed holds the message again, unless it has been received since by
+//!   whatever protocol, or is deleted.
+//! - Deviations: AWS may also take an older handle of a message that somebody has received since;
+//!   here that is refused like one of a deleted message, since it would move another's deadline.
 //! - Spec:
 //!   <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html>
 
 use smallvec::SmallVec;
 use stele_core_broker::Action;
-use stele_core_engine::{Extend, LedgerId, SettleItem};
-use stele_wire_sqs::{Error, ErrorKind, Response, change_message_visibility};
+use stele_core_engine::{Extend, Extension, LedgerId, Renewal, SettleItem};
+use stele_wire_sqs::{Error, Response, change_message_visibility};
 
 use crate::{
     errors,
@@ -28,42 +29,47 @@ pub(super) async fn run(
     let queue = front
         .queue(context, &request.queue_url, Action::Consume)
         .await?;
-    let item = item(
-        &queue,
-        &request.receipt_handle,
-        request.visibility_timeout_s,
-    )?;
-    let missing = extend(front, &queue, SmallVec::from_iter([item])).await?;
+    let timeout_s = request.visibility_timeout_s;
+    let extension = extension(front, &queue, &request.receipt_handle, timeout_s)?;
+    let missing = extend(front, &queue, SmallVec::from_iter([extension])).await?;
     if !missing.is_empty() {
-        return Err(not_in_flight(&request.receipt_handle));
+        return Err(not_available(&request.receipt_handle));
     }
     Ok(Response::ChangeMessageVisibility)
 }
 
-/// What a handle extends, and for how long from now, in milliseconds.
-pub(super) fn item(
+/// What a handle extends, and for how long.
+pub(super) fn extension(
+    front: &Front,
     queue: &Queue,
     handle: &str,
     timeout_s: i32,
-) -> Result<(SettleItem, u64), Error> {
+) -> Result<Extension, Error> {
     if !VISIBILITY_TIMEOUT_S.contains(&timeout_s) {
         let reason = "VisibilityTimeout must be an integer between 0 and 43200.";
         return Err(Error::invalid_value(timeout_s, "VisibilityTimeout", reason));
     }
     let receipt = Receipt::open(handle, &queue.secret, queue.log)?;
-    let item = SettleItem {
-        partition: receipt.partition,
-        offset: receipt.offset,
-        lease: Some(receipt.lease),
-    };
-    Ok((item, u64::from(timeout_s.unsigned_abs()) * 1000))
+    let renewal = receipt.deliveries.map(|deliveries| Renewal {
+        deliveries,
+        holder: front.holder,
+    });
+    Ok(Extension {
+        item: SettleItem {
+            partition: receipt.partition,
+            offset: receipt.offset,
+            lease: Some(receipt.lease),
+        },
+        term_ms: u64::from(timeout_s.unsigned_abs()) * 1000,
+        renewal,
+    })
 }
 
 /// Extends; the answer holds the positions of items whose handles are no longer in force.
 pub(super) async fn extend(
     front: &Front,
     queue: &Queue,
-    items: SmallVec<[(SettleItem, u64); 2]>,
+    items: SmallVec<[Extension; 2]>,
 ) -> Result<SmallVec<[usize; 2]>, Error> {
     let extend = Extend {
         log: queue.log,
@@ -74,12 +80,7 @@ pub(super) async fn extend(
 }
 
 /// The refusal of a handle that is no longer in force.
-pub(super) fn not_in_flight(handle: &str) -> Error {
-    Error::new(
-        ErrorKind::MessageNotInflight,
-        format!(
-            "Value {handle} for parameter ReceiptHandle is invalid. Reason: Message does not exist \
-             or is not available for visibility timeout change."
-        ),
-    )
+pub(super) fn not_available(handle: &str) -> Error {
+    let reason = "Message does not exist or is not available for visibility timeout change.";
+    Error::invalid_value(handle, "ReceiptHandle", reason)
 }

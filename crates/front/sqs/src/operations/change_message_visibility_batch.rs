@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use stele_core_broker::Action;
 use stele_wire_sqs::{Error, Response, batch::check_ids, change_message_visibility_batch};
 
-use super::change_message_visibility::{extend, item, not_in_flight};
+use super::change_message_visibility::{extend, extension, not_available};
 use crate::{
     front::{Context, Front},
     handled_batch::HandledBatch,
@@ -31,14 +31,15 @@ pub(super) async fn run(
         let timeout_s = entry
             .visibility_timeout_s
             .ok_or_else(|| Error::missing("VisibilityTimeout"));
-        let item = timeout_s.and_then(|timeout_s| item(&queue, &entry.receipt_handle, timeout_s));
-        batch.push(entry.id, entry.receipt_handle, item);
+        let handle = &entry.receipt_handle;
+        let extension = timeout_s.and_then(|timeout_s| extension(front, &queue, handle, timeout_s));
+        batch.push(entry.id, entry.receipt_handle, extension);
     }
     let missing = match batch.take_items() {
         Some(items) => extend(front, &queue, items).await?,
         None => SmallVec::new(),
     };
-    let (successful, failed) = batch.outcomes(&missing, not_in_flight);
+    let (successful, failed) = batch.outcomes(&missing, not_available);
     Ok(Response::ChangeMessageVisibilityBatch(
         change_message_visibility_batch::Response { successful, failed },
     ))

@@ -228,6 +228,7 @@ fn message(
         partition: leased.partition,
         offset: leased.lease.offset,
         lease: leased.lease.lease,
+        deliveries: Some(leased.lease.deliveries),
     };
     let system_attributes = SYSTEM_ATTRIBUTES
         .into_iter()

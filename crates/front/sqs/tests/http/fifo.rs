@@ -266,7 +266,7 @@ async fn a_deleted_message_can_be_deleted_again() {
         "QueueUrl": url, "ReceiptHandle": received[0]["ReceiptHandle"], "VisibilityTimeout": 5,
     });
     let (shape, _) = server.fail("ChangeMessageVisibility", change).await;
-    assert_eq!(shape, "MessageNotInflight");
+    assert_eq!(shape, "InvalidParameterValueException");
     server.stop().await;
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::timeout};
 
 use crate::kit::{Server, bodies, json_request};
@@ -73,13 +73,56 @@ async fn changing_the_visibility_gives_back_or_keeps() {
     server.ok("ChangeMessageVisibility", change(0)).await;
     let again = server.receive(&url).await;
     assert_eq!(bodies(&again), ["x"]);
-    assert_eq!(
-        server.fail("ChangeMessageVisibility", change(5)).await.0,
-        "MessageNotInflight"
-    );
+    let (shape, _) = server.fail("ChangeMessageVisibility", change(5)).await;
+    assert_eq!(shape, "InvalidParameterValueException", "another has it");
     for bad in [-1, 43_201] {
         let (shape, _) = server.fail("ChangeMessageVisibility", change(bad)).await;
         assert_eq!(shape, "InvalidParameterValueException");
+    }
+    server.stop().await;
+}
+
+/// Receives one message, and gives it back at once. Its handle.
+async fn receive_and_return(server: &Server, url: &str) -> Value {
+    let received = server.receive(url).await;
+    let handle = received[0]["ReceiptHandle"].clone();
+    let back = json!({"QueueUrl": url, "ReceiptHandle": handle, "VisibilityTimeout": 0});
+    server.ok("ChangeMessageVisibility", back).await;
+    handle
+}
+
+#[tokio::test]
+async fn a_handle_whose_time_is_over_holds_a_message_that_nobody_received_since() {
+    let server = Server::start().await;
+    let fifo = json!({"FifoQueue": "true", "ContentBasedDeduplication": "true"});
+    let fifo = server.queue("orders.fifo", fifo).await;
+    for url in [server.queue("orders", json!({})).await, fifo] {
+        let mut message = json!({"QueueUrl": url, "MessageBody": "x"});
+        if url.ends_with(".fifo") {
+            message["MessageGroupId"] = json!("g");
+        }
+        server.ok("SendMessage", message).await;
+        let handle = receive_and_return(&server, &url).await;
+        let change = |seconds: i32| json!({"QueueUrl": url, "ReceiptHandle": handle, "VisibilityTimeout": seconds});
+        server.ok("ChangeMessageVisibility", change(0)).await;
+        server.ok("ChangeMessageVisibility", change(1_000)).await;
+        assert_eq!(bodies(&server.receive(&url).await), [""; 0], "it is hidden");
+        let delete = json!({"QueueUrl": url, "ReceiptHandle": handle});
+        server.ok("DeleteMessage", delete).await;
+        let count = server.attribute(&url, "ApproximateNumberOfMessagesNotVisible");
+        assert_eq!(count.await, "0");
+        for seconds in [0, 10] {
+            let (shape, message) = server
+                .fail("ChangeMessageVisibility", change(seconds))
+                .await;
+            assert_eq!(shape, "InvalidParameterValueException");
+            let expected = format!(
+                "Value {} for parameter ReceiptHandle is invalid. Reason: Message does not exist \
+                 or is not available for visibility timeout change.",
+                handle.as_str().unwrap()
+            );
+            assert_eq!(message, expected, "it is deleted");
+        }
     }
     server.stop().await;
 }

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 use stele_base_types::{LogId, Offset, PartitionId};
 use stele_core_broker::{AnswerTo, Request};
 use stele_core_engine::{
-    Extend, LeaseId, LedgerId, Outcome, Purge, Settle, SettleItem, Trim, TrimReason,
+    Extend, Extension, LeaseId, LedgerId, Outcome, Purge, Settle, SettleItem, Trim, TrimReason,
 };
 use tokio::sync::oneshot;
 
@@ -83,7 +83,11 @@ impl Client {
             let term_ms = turn.random.weighted(&[(1, 0), (3, 5_000), (1, 100_000)]);
             let until = (term_ms > 0).then(|| turn.now.plus_ms(term_ms));
             told.push((held.item, until));
-            items.push((settle_item(&held.item), term_ms));
+            items.push(Extension {
+                item: settle_item(&held.item),
+                term_ms,
+                renewal: None,
+            });
         }
         self.catch_up(turn, shard_of(turn, log));
         turn.events.push(Event::Extending { log, items: told });

@@ -9,9 +9,9 @@ use stele_base_types::{
 };
 use stele_core_broker::Request;
 use stele_core_engine::{
-    AlterLog, Bind, BindingTarget, ConsumerRef, Credit, DeleteLog, Extend, InitProducer, Lease,
-    LeaseId, LeaseRequest, LeaveGroup, LedgerId, Move, MovedRecord, Outcome, Settle, SettleItem,
-    Trim, TrimReason, Unsubscribe,
+    AlterLog, Bind, BindingTarget, ConsumerRef, Credit, DeleteLog, Extend, Extension, InitProducer,
+    Lease, LeaseId, LeaseRequest, LeaveGroup, LedgerId, Move, MovedRecord, Outcome, Settle,
+    SettleItem, Trim, TrimReason, Unsubscribe,
 };
 use tokio::sync::oneshot;
 
@@ -139,7 +139,11 @@ fn endless(turn: &mut Turn<'_>, log: LogId) -> Request {
     Request::tell(Extend {
         log,
         ledger: LedgerId::DEFAULT,
-        items: smallvec![(item(turn), u64::MAX)],
+        items: smallvec![Extension {
+            item: item(turn),
+            term_ms: u64::MAX,
+            renewal: None,
+        }],
     })
 }
 

@@ -41,7 +41,7 @@ pub(crate) use self::{
 pub use self::{
     consumer::{ConsumerRef, Credit, Prefetch, Subscribe, Subscription, Unsubscribe},
     dispatch::Delivery,
-    extend::Extend,
+    extend::{Extend, Extension, Renewal},
     lease::{Lease, LeaseRequest, LeasedRecord, LeasedRun},
     moving::{HeaderChange, Move, MovedRecord, MovingRecord, Origin},
     purge::Purge,
@@ -289,6 +289,12 @@ impl Ledger {
             } => self.demand.wait(request, *until, *token, site),
             LedgerRecord::WaitEnded(token) => self.demand.end_wait(*token, site),
             LedgerRecord::Moving(run) => self.apply_moving(*run, site),
+            LedgerRecord::Renewed {
+                run,
+                lease,
+                holder,
+                until,
+            } => self.apply_renewed(*run, *lease, *holder, *until, site),
         }
     }
 

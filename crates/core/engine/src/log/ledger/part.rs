@@ -185,21 +185,25 @@ impl Part {
     }
 
     /// Leases a ready record for the given term.
-    pub(super) fn lease(&mut self, offset: Offset, term: &Term) -> Lease {
+    pub(super) fn lease(&mut self, offset: Offset, term: &Term) {
+        let lease = Lease {
+            id: term.lease,
+            holder: term.holder,
+            until: term.until,
+            seen: self.seen(offset).again(term.at),
+        };
+        self.hold(offset, lease);
+    }
+
+    /// Puts a ready record under a lease.
+    pub(super) fn hold(&mut self, offset: Offset, lease: Lease) {
         if let Some(fifo) = &mut self.fifo {
             fifo.lease(offset, &self.delayed);
         } else if offset >= self.next {
             self.skip(offset, 1);
         }
-        let seen = self.take_returned(offset).unwrap_or_default();
-        let lease = Lease {
-            id: term.lease,
-            holder: term.holder,
-            until: term.until,
-            seen: seen.again(term.at),
-        };
+        self.take_returned(offset);
         self.leased.insert(offset, lease);
-        lease
     }
 
     /// Ends a record's lease; it returns, unless it is too old by now. From a lease with a deadline
@@ -437,9 +441,14 @@ impl Part {
 
     /// How a ready record has been delivered before.
     pub(super) fn seen(&self, offset: Offset) -> Seen {
+        self.returned(offset).unwrap_or_default()
+    }
+
+    /// The same of one that was delivered and is ready again; in a FIFO part its group may hold it
+    /// back.
+    pub(super) fn returned(&self, offset: Offset) -> Option<Seen> {
         let returned = self.returned.get(&offset).copied();
-        let seen = returned.or_else(|| self.behind.get(offset));
-        seen.unwrap_or_default()
+        returned.or_else(|| self.behind.get(offset))
     }
 
     fn take_returned(&mut self, offset: Offset) -> Option<Seen> {

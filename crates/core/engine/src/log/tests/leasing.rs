@@ -121,18 +121,101 @@ fn a_deadline_moves_and_zero_returns_at_once() {
         offset: Offset(offset),
         lease: None,
     };
-    let extend = |items: &[(SettleItem, u64)]| Extend {
+    let extension = |(offset, term_ms)| Extension {
+        item: item(offset),
+        term_ms,
+        renewal: None,
+    };
+    let reply = shard.run(Extend {
         log: LOG,
         ledger: LedgerId::DEFAULT,
-        items: items.iter().copied().collect(),
-    };
-    let reply = shard.run(extend(&[(item(0), 1_000), (item(1), 0), (item(7), 5)]));
+        items: [(0, 1_000), (1, 0), (7, 5)]
+            .map(extension)
+            .into_iter()
+            .collect(),
+    });
     assert_eq!(reply.expect("a queue").as_slice(), [2]);
     assert_eq!(shard.lease(request(2, 5)), [(0, 1)]);
     shard.pass(999);
     assert_eq!(shard.lease(request(2, 5)), []);
     shard.pass(1);
     assert_eq!(shard.lease(request(2, 5)), [(0, 0)]);
+}
+
+/// Asks for a lease of the only partition to last so long, given again if it has ended. Whether it
+/// does.
+fn renew(shard: &mut Shard, leased: &LeasedRecord, term_ms: u64) -> bool {
+    let item = SettleItem {
+        partition: PartitionIndex(0),
+        offset: leased.offset,
+        lease: Some(leased.lease),
+    };
+    let renewal = Renewal {
+        deliveries: leased.deliveries,
+        holder: consumer(9, 0),
+    };
+    let missing = shard.run(Extend {
+        log: LOG,
+        ledger: LedgerId::DEFAULT,
+        items: [Extension {
+            item,
+            term_ms,
+            renewal: Some(renewal),
+        }]
+        .into_iter()
+        .collect(),
+    });
+    missing.expect("a queue").is_empty()
+}
+
+#[test]
+fn a_lease_that_ended_is_given_again_unless_another_was_since() {
+    for config in [queue_config(), fifo_config()] {
+        let mut shard = Shard::with(config);
+        shard.append(group(1));
+        let first = shard.lease_runs(timed(1, 1, 100))[0].records[0];
+        shard.pass(100);
+        assert_eq!(shard.counts(), (1, 0, 0));
+        assert!(renew(&mut shard, &first, 0), "ready it is already");
+        assert!(renew(&mut shard, &first, 100));
+        assert_eq!(shard.counts(), (0, 1, 0));
+        assert_eq!(shard.lease(request(2, 1)), []);
+        shard.restart();
+        shard.pass(99);
+        assert_eq!(shard.lease(request(2, 1)), [], "it is in the journal");
+        shard.pass(1);
+        let second = shard.lease_runs(timed(2, 1, 100))[0].records[0];
+        assert_eq!(second.deliveries, 2, "it was no delivery");
+        assert!(!renew(&mut shard, &first, 100), "another holds it");
+        shard.pass(100);
+        assert!(!renew(&mut shard, &first, 100), "another held it");
+        assert!(renew(&mut shard, &second, 100));
+        let item = SettleItem {
+            partition: PartitionIndex(0),
+            offset: Offset(0),
+            lease: Some(second.lease),
+        };
+        let done = shard.settle_items([item].into_iter().collect(), Outcome::Done);
+        assert!(done.is_empty(), "it is the same lease");
+        assert!(!renew(&mut shard, &second, 100), "it is settled");
+        assert!(!renew(&mut shard, &second, 0), "it is settled");
+        assert_eq!(shard.counts(), (0, 0, 0));
+        assert_eq!(shard.state.next_deadline(), None);
+    }
+}
+
+#[test]
+fn a_group_waits_for_what_was_leased_again() {
+    let mut shard = Shard::with(fifo_config());
+    for _ in 0..3 {
+        shard.append(group(1));
+    }
+    let first = shard.lease_runs(timed(1, 1, 100))[0].records[0];
+    shard.pass(100);
+    assert!(renew(&mut shard, &first, 100));
+    assert_eq!(shard.lease(request(2, 9)), []);
+    shard.pass(100);
+    assert_eq!(shard.lease(request(2, 9)), [(0, 0), (0, 1), (0, 2)]);
 }
 
 #[test]
@@ -263,14 +346,15 @@ fn a_message_of_a_group_waits_for_those_before_it_alone() {
     let extended = shard.run(Extend {
         log: LOG,
         ledger: LedgerId::DEFAULT,
-        items: [(
-            SettleItem {
+        items: [Extension {
+            item: SettleItem {
                 partition: PartitionIndex(0),
                 offset: Offset(2),
                 lease: None,
             },
-            9_000,
-        )]
+            term_ms: 9_000,
+            renewal: None,
+        }]
         .into_iter()
         .collect(),
     });

@@ -104,6 +104,11 @@ impl History {
                 exact,
             } => self.settle(pick, outcome, exact),
             Step::Extend { pick, term_ms } => self.extend(pick, term_ms),
+            Step::Renew {
+                pick,
+                before,
+                term_ms,
+            } => self.renew(pick, before, term_ms),
             Step::Move { pick, exact } => self.begin_move(pick, exact),
             Step::EndMove { pick, taken } => self.end_move(pick, taken),
             Step::Pass(duration_ms) => {
@@ -195,18 +200,46 @@ impl History {
         let Some((partition, offset)) = self.oracle.pick(pick) else {
             return;
         };
-        let item = SettleItem {
-            partition: PartitionIndex(partition),
-            offset: Offset(offset),
-            lease: None,
+        let extension = Extension {
+            item: SettleItem {
+                partition: PartitionIndex(partition),
+                offset: Offset(offset),
+                lease: None,
+            },
+            term_ms,
+            renewal: None,
         };
+        self.extend_by(extension);
+    }
+
+    /// By the lease that was in force so many deliveries before the last one.
+    fn renew(&mut self, pick: usize, before: u32, term_ms: u64) {
+        let Some((partition, offset, lease, deliveries)) = self.oracle.pick_delivered(pick) else {
+            return;
+        };
+        let extension = Extension {
+            item: SettleItem {
+                partition: PartitionIndex(partition),
+                offset: Offset(offset),
+                lease: Some(lease),
+            },
+            term_ms,
+            renewal: Some(Renewal {
+                deliveries: deliveries.saturating_sub(before),
+                holder: consumer(1, 0),
+            }),
+        };
+        self.extend_by(extension);
+    }
+
+    fn extend_by(&mut self, extension: Extension) {
         let extend = Extend {
             log: LOG,
             ledger: LedgerId::DEFAULT,
-            items: [(item, term_ms)].into_iter().collect(),
+            items: [extension].into_iter().collect(),
         };
         let missing = self.shard.run(extend).expect("a queue");
-        let found = self.oracle.extend(&item, term_ms, self.shard.now);
+        let found = self.oracle.extend(&extension, self.shard.now);
         assert_eq!(missing.is_empty(), found);
         self.dispatch();
     }

@@ -24,6 +24,8 @@ struct Records {
 struct Entry {
     condition: Condition,
     deliveries: u32,
+    /// Its last lease.
+    last: Option<LeaseId>,
     group: Option<u64>,
     bytes: u64,
     /// Where it was given back to, if not to its place: the partition's end then, and its number.
@@ -74,6 +76,7 @@ impl Oracle {
                     Condition::Delayed(now.plus_ms(delay))
                 }),
                 deliveries: 0,
+                last: None,
                 group: schedule.group,
                 bytes: u64::from(super::size_of_each(schedules)),
                 behind: None,
@@ -127,6 +130,7 @@ impl Oracle {
                 let entry = &mut partition.records[record.offset.0 as usize];
                 entry.condition = Condition::Leased(holder, record.lease, until);
                 entry.deliveries += 1;
+                entry.last = Some(record.lease);
                 entry.behind = None;
                 assert_eq!(record.deliveries, entry.deliveries);
             }
@@ -242,10 +246,34 @@ impl Oracle {
         }
     }
 
-    pub(super) fn extend(&mut self, item: &SettleItem, term_ms: u64, now: Timestamp) -> bool {
+    /// A record that was delivered: its last lease, and how often it was.
+    pub(super) fn pick_delivered(&self, pick: usize) -> Option<(u32, u64, LeaseId, u32)> {
+        let partitions = self.partitions.iter().zip(0..);
+        let all = partitions.flat_map(|(one, partition)| {
+            let records = one.records.iter().zip(0..);
+            let fitting = records.filter(|(entry, _)| entry.condition != Condition::Settled);
+            fitting.filter_map(move |(entry, offset)| {
+                Some((partition, offset, entry.last?, entry.deliveries))
+            })
+        });
+        let all: Vec<_> = all.collect();
+        all.get(pick % all.len().max(1)).copied()
+    }
+
+    pub(super) fn extend(&mut self, extension: &Extension, now: Timestamp) -> bool {
+        let (item, term_ms) = (extension.item, extension.term_ms);
         let given_back = self.given_back(item.partition.0);
         let partition = &mut self.partitions[item.partition.0 as usize];
         let entry = &mut partition.records[item.offset.0 as usize];
+        if let (Condition::Ready, Some(renewal)) = (entry.condition, extension.renewal) {
+            let is_last = renewal.deliveries == entry.deliveries;
+            if let Some(lease) = entry.last.filter(|_| is_last && term_ms > 0) {
+                let until = Some(now.plus_ms(term_ms));
+                entry.condition = Condition::Leased(renewal.holder, lease, until);
+                entry.behind = None;
+            }
+            return is_last;
+        }
         let Condition::Leased(holder, lease, _) = entry.condition else {
             return false;
         };

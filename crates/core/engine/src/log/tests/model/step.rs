@@ -25,6 +25,11 @@ pub(super) enum Step {
         pick: usize,
         term_ms: u64,
     },
+    Renew {
+        pick: usize,
+        before: u32,
+        term_ms: u64,
+    },
     Move {
         pick: usize,
         exact: bool,
@@ -59,6 +64,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         24 => settle(),
         4 => (any::<prop::sample::Index>(), prop_oneof![Just(0), 1..200u64])
             .prop_map(|(pick, term_ms)| Step::Extend { pick: index(pick), term_ms }),
+        6 => renew(),
         6 => (any::<prop::sample::Index>(), any::<bool>())
             .prop_map(|(pick, exact)| Step::Move { pick: index(pick), exact }),
         6 => (any::<prop::sample::Index>(), any::<bool>())
@@ -112,6 +118,16 @@ fn settle() -> impl Strategy<Value = Step> {
             outcome,
             exact,
         }
+    })
+}
+
+fn renew() -> impl Strategy<Value = Step> {
+    let before = prop_oneof![4 => Just(0), 1 => Just(1)];
+    let term = prop_oneof![1 => Just(0), 4 => 1..150u64];
+    (any::<prop::sample::Index>(), before, term).prop_map(|(pick, before, term_ms)| Step::Renew {
+        pick: index(pick),
+        before,
+        term_ms,
     })
 }
 

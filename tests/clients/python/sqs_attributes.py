@@ -2,7 +2,7 @@
 
 import time
 
-from checks import check, equal, eventually
+from checks import check, equal, eventually, unique
 from sqs_session import attributes, fifo, name_of, queue, receive, refused, send, sqs
 
 DEFAULTS = {
@@ -112,3 +112,25 @@ def content_based_deduplication_can_be_switched():
         equal(attributes(url, "ContentBasedDeduplication"), {"ContentBasedDeduplication": "false"})
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"ContentBasedDeduplication": "true"})
         equal(attributes(url, "ContentBasedDeduplication"), {"ContentBasedDeduplication": "true"})
+
+
+@check
+def booleans_are_taken_as_python_writes_them():
+    name = unique("python") + ".fifo"
+    given = {"FifoQueue": str(True), "ContentBasedDeduplication": str(True)}
+    url = sqs.create_queue(QueueName=name, Attributes=given)["QueueUrl"]
+    equal(attributes(url)["FifoQueue"], "true")
+    equal(sqs.create_queue(QueueName=name, Attributes=given)["QueueUrl"], url)
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"ContentBasedDeduplication": str(False)})
+    equal(attributes(url)["ContentBasedDeduplication"], "false")
+    sqs.delete_queue(QueueUrl=url)
+
+
+@check
+def encryption_is_told_as_it_was_set():
+    with queue(KmsMasterKeyId="alias/aws/sqs") as url:
+        equal(attributes(url)["KmsMasterKeyId"], "alias/aws/sqs")
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"SqsManagedSseEnabled": "True"})
+        told = attributes(url)
+        equal(told["SqsManagedSseEnabled"], "true")
+        assert "KmsMasterKeyId" not in told, told

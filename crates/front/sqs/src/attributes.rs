@@ -7,10 +7,10 @@
 use std::ops::RangeInclusive;
 
 use stele_core_engine::{LedgerConfig, LogDefinition, Settings};
-use stele_wire_sqs::{Error, ErrorKind};
+use stele_wire_sqs::{Error, ErrorKind, is_message_text};
 
 use crate::limits::{
-    DELAY_S, MESSAGE_SIZE_BYTES, RECEIVE_WAIT_S, RETENTION_S, VISIBILITY_TIMEOUT_S,
+    DELAY_S, KMS_REUSE_S, MESSAGE_SIZE_BYTES, RECEIVE_WAIT_S, RETENTION_S, VISIBILITY_TIMEOUT_S,
 };
 
 /// The name of the facet.
@@ -26,17 +26,26 @@ const CONTENT_BASED: &str = "ContentBasedDeduplication";
 const SCOPE: &str = "DeduplicationScope";
 const THROUGHPUT: &str = "FifoThroughputLimit";
 const ENCRYPTED: &str = "SqsManagedSseEnabled";
+const KMS_KEY: &str = "KmsMasterKeyId";
+const KMS_REUSE: &str = "KmsDataKeyReusePeriodSeconds";
 
 /// The defaults of CreateQueue.
 const RETENTION_DEFAULT_S: u64 = 345_600;
 const VISIBILITY_TIMEOUT_DEFAULT_S: u64 = 30;
 const MESSAGE_SIZE_DEFAULT_BYTES: u64 = 1_048_576;
+const KMS_REUSE_DEFAULT_S: u64 = 300;
 
 /// What an attribute may be.
 #[derive(Debug)]
 enum Kind {
     /// A number in a range.
     Number(RangeInclusive<i32>),
+    /// `true` or `false`.
+    Flag,
+    /// Any text; empty is none.
+    Text,
+    /// `true` or `false`, of FIFO queues alone.
+    FifoFlag,
     /// One of a few words, of FIFO queues alone.
     FifoChoice(&'static [&'static str]),
     /// `true`, and only when the queue is created.
@@ -55,15 +64,15 @@ const ATTRIBUTES: &[(&str, Kind)] = &[
     (RECEIVE_WAIT, Kind::Number(RECEIVE_WAIT_S)),
     (VISIBILITY_TIMEOUT, Kind::Number(VISIBILITY_TIMEOUT_S)),
     (FIFO_QUEUE, Kind::FifoQueue),
-    (CONTENT_BASED, Kind::FifoChoice(&["true", "false"])),
+    (CONTENT_BASED, Kind::FifoFlag),
     (SCOPE, Kind::FifoChoice(&["queue", "messageGroup"])),
     (
         THROUGHPUT,
         Kind::FifoChoice(&["perQueue", "perMessageGroupId"]),
     ),
-    (ENCRYPTED, Kind::Absent(&["false"])),
-    ("KmsMasterKeyId", Kind::Absent(&[""])),
-    ("KmsDataKeyReusePeriodSeconds", Kind::Absent(&["", "300"])),
+    (ENCRYPTED, Kind::Flag),
+    (KMS_KEY, Kind::Text),
+    (KMS_REUSE, Kind::Number(KMS_REUSE_S)),
     ("Policy", Kind::Absent(&[""])),
     ("RedrivePolicy", Kind::Absent(&[""])),
     ("RedriveAllowPolicy", Kind::Absent(&[""])),
@@ -76,7 +85,7 @@ const ATTRIBUTES: &[(&str, Kind)] = &[
 ];
 
 /// The attributes of a queue that are set rather than counted, as they are in force.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct QueueAttributes {
     pub(crate) fifo: bool,
     pub(crate) delay_s: u64,
@@ -87,6 +96,10 @@ pub(crate) struct QueueAttributes {
     pub(crate) content_based_deduplication: bool,
     pub(crate) deduplication_by_group: bool,
     throughput_by_group: bool,
+    /// How SQS would encrypt messages. They are told alone: nothing is encrypted by them.
+    encrypted: bool,
+    kms_key: Option<Box<str>>,
+    kms_reuse_s: u64,
 }
 
 /// Whether the API knows an attribute of that name.
@@ -128,6 +141,9 @@ impl QueueAttributes {
             content_based_deduplication: text(CONTENT_BASED) == Some("true"),
             deduplication_by_group: text(SCOPE) == Some("messageGroup"),
             throughput_by_group: text(THROUGHPUT) == Some("perMessageGroupId"),
+            encrypted: text(ENCRYPTED) == Some("true"),
+            kms_key: text(KMS_KEY).filter(|key| !key.is_empty()).map(Into::into),
+            kms_reuse_s: number(KMS_REUSE, KMS_REUSE_DEFAULT_S),
         }
     }
 
@@ -142,13 +158,19 @@ impl QueueAttributes {
             VISIBILITY_TIMEOUT => Some(self.visibility_timeout_s.to_string()),
             MESSAGE_SIZE => Some(self.message_size_bytes_max.to_string()),
             RECEIVE_WAIT => Some(self.receive_wait_s.to_string()),
-            ENCRYPTED => Some("false".to_owned()),
+            ENCRYPTED => Some(self.encrypted.to_string()),
+            KMS_KEY => self.kms_key.as_deref().map(str::to_owned),
+            KMS_REUSE => self.tells_kms_reuse().then(|| self.kms_reuse_s.to_string()),
             FIFO_QUEUE => self.fifo.then(|| "true".to_owned()),
             CONTENT_BASED => chosen(self.content_based_deduplication, ["false", "true"]),
             SCOPE => chosen(self.deduplication_by_group, ["queue", "messageGroup"]),
             THROUGHPUT => chosen(self.throughput_by_group, ["perQueue", "perMessageGroupId"]),
             _ => None,
         }
+    }
+
+    fn tells_kms_reuse(&self) -> bool {
+        self.kms_key.is_some() || self.kms_reuse_s != KMS_REUSE_DEFAULT_S
     }
 
     /// Refuses combinations that contradict themselves.
@@ -168,19 +190,42 @@ impl QueueAttributes {
 pub(crate) fn check(given: &[(String, String)], fifo: bool) -> Result<(), Error> {
     given
         .iter()
-        .try_for_each(|(name, value)| check_one(name, value, fifo))
+        .try_for_each(|(name, value)| check_one(name, value, fifo))?;
+    if encrypts_by(given, ENCRYPTED) && encrypts_by(given, KMS_KEY) {
+        return Err(Error::new(
+            ErrorKind::InvalidAttributeName,
+            "You can use one type of server-side encryption (SSE) at one time. You can either \
+             enable KMS SSE or SQS SSE.",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether one of the two attributes that ask for encryption is given, and does.
+fn encrypts_by(given: &[(String, String)], attribute: &str) -> bool {
+    let value = given.iter().rfind(|(name, _)| name == attribute);
+    value.is_some_and(|(_, value)| match attribute {
+        KMS_KEY => !value.is_empty(),
+        _ => is_true(value),
+    })
 }
 
 /// The settings of a log's facet with the given attributes among them; those that lie in the
-/// queue's configuration, and those that only ask for something's absence, have no place there.
+/// queue's configuration, and those that only ask for something's absence, have no place there. Of
+/// the two ways to encrypt, the one that is given takes the place of the other.
 pub(crate) fn merge_settings(settings: &mut Settings, given: &[(String, String)]) {
     for (name, value) in given {
         let stored = match kind(name) {
-            Some(Kind::Number(_)) if name != DELAY && name != RETENTION => canonical(value),
-            Some(Kind::FifoChoice(_)) => value.clone(),
-            _ => continue,
+            Some(Kind::Number(_)) if name == DELAY || name == RETENTION => continue,
+            Some(Kind::FifoQueue | Kind::Absent(_) | Kind::Told) | None => continue,
+            Some(kind) => canonical(kind, value),
         };
         settings.insert(name.as_str().into(), stored.into());
+    }
+    if encrypts_by(given, KMS_KEY) {
+        settings.insert(ENCRYPTED.into(), "false".into());
+    } else if encrypts_by(given, ENCRYPTED) {
+        settings.insert(KMS_KEY.into(), "".into());
     }
 }
 
@@ -214,11 +259,14 @@ pub(crate) fn first_difference<'a>(
     current: &QueueAttributes,
 ) -> Option<&'a str> {
     let differs = |(name, value): &&(String, String)| match kind(name) {
-        Some(Kind::Number(_)) => current.value(name) != Some(canonical(value)),
-        Some(Kind::FifoChoice(_) | Kind::FifoQueue) => {
-            current.value(name).as_deref() != Some(value.as_str())
+        Some(Kind::Absent(_) | Kind::Told) | None => false,
+        Some(kind) => {
+            let untold = || match name.as_str() {
+                KMS_REUSE => current.kms_reuse_s.to_string(),
+                _ => String::new(),
+            };
+            canonical(kind, value) != current.value(name).unwrap_or_else(untold)
         }
-        _ => false,
     };
     given.iter().find(differs).map(|(name, _)| name.as_str())
 }
@@ -236,8 +284,11 @@ fn check_one(name: &str, value: &str, fifo: bool) -> Result<(), Error> {
             .trim()
             .parse()
             .is_ok_and(|number| range.contains(&number)),
+        Some(Kind::Text) => is_message_text(value),
+        Some(Kind::Flag) => is_flag(value),
+        Some(Kind::FifoFlag) if fifo => is_flag(value),
         Some(Kind::FifoChoice(choices)) if fifo => choices.contains(&value),
-        Some(Kind::FifoQueue) if fifo => value == "true",
+        Some(Kind::FifoQueue) if fifo => is_true(value),
         Some(Kind::Absent(allowed)) if allowed.contains(&value) => true,
         Some(Kind::Absent(_)) => {
             return Err(Error::new(
@@ -245,7 +296,13 @@ fn check_one(name: &str, value: &str, fifo: bool) -> Result<(), Error> {
                 format!("The attribute {name} isn't supported."),
             ));
         }
-        Some(Kind::FifoChoice(_) | Kind::FifoQueue | Kind::Told) | None => {
+        Some(Kind::FifoChoice(_)) => {
+            return Err(Error::new(
+                ErrorKind::InvalidAttributeName,
+                format!("You can specify the {name} only when FifoQueue is set to true."),
+            ));
+        }
+        Some(Kind::FifoFlag | Kind::FifoQueue | Kind::Told) | None => {
             return Err(unknown(name));
         }
     };
@@ -265,20 +322,32 @@ fn check_one(name: &str, value: &str, fifo: bool) -> Result<(), Error> {
 
 /// The error for an attribute that doesn't exist.
 pub(crate) fn unknown(name: &str) -> Error {
-    const SHOWN_CHARACTERS_MAX: usize = 100;
-    let shown: String = name.chars().take(SHOWN_CHARACTERS_MAX).collect();
     Error::new(
         ErrorKind::InvalidAttributeName,
-        format!("Unknown Attribute {shown}."),
+        format!("Unknown Attribute {name}."),
     )
 }
 
-/// A number as it is stored and compared: without signs, spaces or leading zeroes.
-fn canonical(value: &str) -> String {
-    value
-        .trim()
-        .parse::<i32>()
-        .map_or_else(|_| value.to_owned(), |number| number.to_string())
+/// Whether a text says yes, in any case: `True` is what Python and CloudFormation make of one.
+pub(crate) fn is_true(text: &str) -> bool {
+    text.eq_ignore_ascii_case("true")
+}
+
+fn is_flag(text: &str) -> bool {
+    is_true(text) || text.eq_ignore_ascii_case("false")
+}
+
+/// A value as it is stored and compared: a number without signs, spaces or leading zeroes, a flag
+/// in lower case.
+fn canonical(kind: &Kind, value: &str) -> String {
+    match kind {
+        Kind::Number(_) => value
+            .trim()
+            .parse::<i32>()
+            .map_or_else(|_| value.to_owned(), |number| number.to_string()),
+        Kind::Flag | Kind::FifoFlag | Kind::FifoQueue => value.to_ascii_lowercase(),
+        Kind::Text | Kind::FifoChoice(_) | Kind::Absent(_) | Kind::Told => value.to_owned(),
+    }
 }
 
 #[cfg(test)]

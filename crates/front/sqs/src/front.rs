@@ -29,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) base_url: String,
     /// Who signed the request, where signatures are checked.
     pub(crate) principal: Principal,
+    /// The trace that the messages which it sends belong to, where they don't say.
+    pub(crate) trace: Option<String>,
 }
 
 impl Front {

@@ -49,6 +49,9 @@ pub(crate) const DELAY_S: RangeInclusive<i32> = 0..=900;
 /// Seconds that a message is kept.
 pub(crate) const RETENTION_S: RangeInclusive<i32> = 60..=1_209_600;
 
+/// Seconds for which a data key is used again.
+pub(crate) const KMS_REUSE_S: RangeInclusive<i32> = 60..=86_400;
+
 /// Values of `MaximumMessageSize`.
 pub(crate) const MESSAGE_SIZE_BYTES: RangeInclusive<i32> = 1_024..=1_048_576;
 

@@ -14,6 +14,7 @@ use stele_wire_sqs::{
 
 use crate::{
     errors,
+    front::Context,
     limits::{DELAY_S, FIFO_ID_LENGTH_MAX},
     message_id::{message_id, sequence_number},
     queue::Queue,
@@ -36,11 +37,11 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    /// Checks a message that `sender` sends to `queue`.
+    /// Checks a message that a request sends to `queue`.
     pub(crate) fn new(
         queue: &Queue,
         message: send_message::Message,
-        sender: Option<&str>,
+        context: &Context,
     ) -> Result<Self, Error> {
         if message.body.is_empty() {
             return Err(Error::missing("MessageBody"));
@@ -60,8 +61,13 @@ impl Outgoing {
         let group_id = message.group_id;
         let system = SystemFields {
             deduplication_id: deduplication_id.as_deref(),
-            trace: trace.as_ref().and_then(|(_, attribute)| text_of(attribute)),
-            sender,
+            // The digest of system attributes is of those that the sender gave.
+            trace: trace
+                .as_ref()
+                .map_or(context.trace.as_deref(), |(_, attribute)| {
+                    text_of(attribute)
+                }),
+            sender: context.principal.user(),
         };
         Ok(Self {
             headers: NewHeaders::new(&attributes, &system),
@@ -162,12 +168,11 @@ pub(crate) fn check_fifo_id(text: &str, parameter: &str) -> Result<(), Error> {
     if is_fifo_id(text) {
         return Ok(());
     }
-    let shown: String = text.chars().take(FIFO_ID_LENGTH_MAX).collect();
     let reason = format!(
         "{parameter} can only include alphanumeric and punctuation characters. \
          1 to {FIFO_ID_LENGTH_MAX} in length."
     );
-    Err(Error::invalid_value(shown, parameter, &reason))
+    Err(Error::invalid_value(text, parameter, &reason))
 }
 
 /// A stable hash of an id, wide enough that two ids don't meet.

@@ -18,7 +18,7 @@ use crate::{
 const SECRET: &str = "receipt-secret";
 
 /// A queue, as an operation needs to know it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Queue {
     pub(crate) log: LogId,
     pub(crate) partitions: u32,

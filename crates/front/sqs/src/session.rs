@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     HeaderMap, Method, Response as HttpResponse, StatusCode,
-    header::{ALLOW, CONTENT_TYPE, HOST, HeaderValue},
+    header::{ACCEPT, ALLOW, CONTENT_TYPE, HOST, HeaderValue},
     http::request::Parts,
 };
 use stele_base_types::Principal;
@@ -30,6 +30,7 @@ pub(crate) type Answer = HttpResponse<Full<Bytes>>;
 const TARGET: &str = "x-amz-target";
 const REQUEST_ID: &str = "x-amzn-requestid";
 const QUERY_ERROR: &str = "x-amzn-query-error";
+const TRACE_ID: &str = "x-amzn-trace-id";
 
 /// Whoever is at the other end of a connection.
 #[derive(Debug)]
@@ -106,12 +107,13 @@ fn recognize(
             login,
             ..client.principal.clone()
         },
+        trace: trace(&head.headers),
     };
     Ok((context, request))
 }
 
 /// A request with a target, or with one of AWS's JSON types, speaks JSON; any other one the query
-/// protocol, which has no mark of its own.
+/// protocol, which has no mark of its own, and whose answer may be asked for in JSON.
 fn protocol(headers: &HeaderMap) -> Protocol {
     let content_type = headers
         .get(CONTENT_TYPE)
@@ -119,9 +121,20 @@ fn protocol(headers: &HeaderMap) -> Protocol {
         .unwrap_or_default();
     if headers.contains_key(TARGET) || content_type.starts_with(b"application/x-amz-json") {
         Protocol::Json
+    } else if accepts_json(headers) {
+        Protocol::QueryInJson
     } else {
         Protocol::Query
     }
+}
+
+fn accepts_json(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter();
+    let accepted = accepted.filter_map(|value| value.to_str().ok());
+    accepted
+        .flat_map(|value| value.split(','))
+        .filter_map(|range| range.split(';').next())
+        .any(|range| range.trim().eq_ignore_ascii_case("application/json"))
 }
 
 fn decode(head: &Parts, body: &[u8]) -> Result<Request, Error> {
@@ -134,10 +147,16 @@ fn decode(head: &Parts, body: &[u8]) -> Result<Request, Error> {
                 .and_then(|target| target.to_str().ok());
             decode_json(target.unwrap_or_default(), path, body)
         }
-        Protocol::Query => {
+        Protocol::Query | Protocol::QueryInJson => {
             decode_query(path, head.uri.query().unwrap_or_default().as_bytes(), body)
         }
     }
+}
+
+/// The trace that the request belongs to, by a header that tracing proxies and SDKs add.
+fn trace(headers: &HeaderMap) -> Option<String> {
+    let trace = headers.get(TRACE_ID)?.to_str().ok()?;
+    (!trace.is_empty()).then(|| trace.to_owned())
 }
 
 /// Scheme and host by which the client reached this server.
@@ -165,6 +184,7 @@ fn encode(front: &Front, protocol: Protocol, result: Result<Response, Error>) ->
     let content_type = match protocol {
         Protocol::Json => "application/x-amz-json-1.0",
         Protocol::Query => "text/xml",
+        Protocol::QueryInJson => "application/json",
     };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     if let Ok(value) = HeaderValue::try_from(request_id) {
@@ -185,7 +205,7 @@ fn counted(front: &Front, body: Bytes) -> Bytes {
 
 fn encode_error(protocol: Protocol, request_id: &str, mut error: Error) -> Answer {
     // The older protocol words this one otherwise, and clients have come to look for it.
-    if protocol == Protocol::Query && error.kind == ErrorKind::QueueDoesNotExist {
+    if protocol != Protocol::Json && error.kind == ErrorKind::QueueDoesNotExist {
         "The specified queue does not exist for this wsdl version.".clone_into(&mut error.message);
     }
     let mut answer = HttpResponse::new(Full::new(error.encode(protocol, request_id).into()));

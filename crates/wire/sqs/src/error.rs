@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::{
     request::Protocol,
-    writer::{NAMESPACE, XmlWriter, json_text},
+    writer::{JsonWriter, NAMESPACE, Writer as _, XmlWriter, json_text},
 };
 
 /// Whose fault an error is; SDKs retry a `Receiver`'s.
@@ -119,8 +119,10 @@ error_kinds! {
     MissingParameter: FRAMEWORK "MissingRequiredParameterException", "MissingParameter", 400;
     /// The body can't be read, or a value is of the wrong type.
     MalformedRequest: FRAMEWORK "SerializationException", "MalformedInput", 400;
-    /// No action of that name.
+    /// No action of that name, in the query protocol.
     UnknownAction: FRAMEWORK "UnknownOperationException", "InvalidAction", 400;
+    /// No action of that name, in the JSON protocol; none at all, in either.
+    UnknownOperation: FRAMEWORK "UnknownOperationException", "InvalidAction", 404;
     /// Whoever asks isn't to be answered, whatever he asks.
     AccessDenied: FRAMEWORK "AccessDeniedException", "AccessDenied", 403;
     /// The request isn't signed, though credentials are configured.
@@ -212,7 +214,12 @@ impl Error {
     pub fn encode(&self, protocol: Protocol, request_id: &str) -> Vec<u8> {
         match protocol {
             Protocol::Json => self.encode_json(),
+            // AWS's servers don't know by then which service is asked.
+            Protocol::Query if self.kind == ErrorKind::UnknownOperation => {
+                b"<UnknownOperationException/>".to_vec()
+            }
             Protocol::Query => self.encode_xml(request_id),
+            Protocol::QueryInJson => self.encode_query_json(request_id),
         }
     }
 
@@ -226,6 +233,17 @@ impl Error {
         json_text(&mut body, &self.message);
         body.push(b'}');
         body
+    }
+
+    fn encode_query_json(&self, request_id: &str) -> Vec<u8> {
+        let mut writer = JsonWriter::of_query();
+        writer.object("Error", |writer| {
+            writer.text("Code", self.kind.query_code());
+            writer.text("Message", &self.message);
+            writer.text("Type", self.kind.fault().name());
+        });
+        writer.text("RequestId", request_id);
+        writer.into_bytes()
     }
 
     fn encode_xml(&self, request_id: &str) -> Vec<u8> {
@@ -273,6 +291,15 @@ mod tests {
     }
 
     #[test]
+    fn an_error_of_the_query_protocol_may_be_json() {
+        let error = Error::new(ErrorKind::OverLimit, "a");
+        assert_eq!(
+            String::from_utf8(error.encode(Protocol::QueryInJson, "r")).unwrap(),
+            r#"{"Error":{"Code":"OverLimit","Message":"a","Type":"Sender"},"RequestId":"r"}"#
+        );
+    }
+
+    #[test]
     fn statuses_are_those_of_the_service_model() {
         let other_than_400: Vec<(&str, u16)> = ErrorKind::ALL
             .iter()
@@ -286,6 +313,7 @@ mod tests {
                 ("AWS.SimpleQueueService.PurgeQueueInProgress", 403),
                 ("ReceiptHandleIsInvalid", 404),
                 ("RequestThrottled", 403),
+                ("InvalidAction", 404),
                 ("AccessDenied", 403),
                 ("MissingAuthenticationToken", 403),
                 ("InvalidClientTokenId", 403),

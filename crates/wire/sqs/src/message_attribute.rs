@@ -146,7 +146,7 @@ fn check_name(name: &str) -> Result<(), Error> {
         )));
     }
     let is_name_character =
-        |character: char| character.is_alphanumeric() || matches!(character, '_' | '-' | '.');
+        |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-' | '.');
     if !name.chars().all(is_name_character) {
         return Err(invalid(format!(
             "Invalid non-alphanumeric character was found in the message attribute name '{name}'. \
@@ -310,6 +310,9 @@ mod tests {
             "a..b",
             "a b",
             "a/b",
+            "größe",
+            "名",
+            "a\u{661}",
             &"n".repeat(257),
         ] {
             assert!(

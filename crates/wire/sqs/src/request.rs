@@ -10,13 +10,15 @@ use crate::{
     writer::{FormWriter, JsonWriter, Writer},
 };
 
-/// The two protocols that SQS clients speak.
+/// What SQS clients speak: one of two protocols, of which the older one has two forms of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// AWS JSON 1.0: `X-Amz-Target: AmazonSQS.SendMessage` and a JSON body. SDKs since 2023.
     Json,
     /// The query protocol: a form with `Action=SendMessage`, answered in XML. Older SDKs, `curl`.
     Query,
+    /// The query protocol, answered in JSON: `Accept: application/json`.
+    QueryInJson,
 }
 
 macro_rules! requests {
@@ -86,7 +88,7 @@ requests!(
 pub fn decode_json(target: &str, path: &str, body: &[u8]) -> Result<Request, Error> {
     let action = Action::from_target(target).ok_or_else(|| {
         Error::new(
-            ErrorKind::UnknownAction,
+            ErrorKind::UnknownOperation,
             format!(
                 "The operation {} is not valid for this service.",
                 shown(target)
@@ -108,11 +110,13 @@ pub fn decode_query(path: &str, query_string: &[u8], body: &[u8]) -> Result<Requ
     read_form(body, &mut fields)?;
     let Some(Tree::Text(name)) = fields.remove("Action") else {
         return Err(Error::new(
-            ErrorKind::MissingParameter,
+            ErrorKind::UnknownOperation,
             "The request must contain the parameter Action.",
         ));
     };
-    let action = Action::from_name(&name).ok_or_else(|| {
+    let action = Action::from_name(&name);
+    let action = action.filter(|action| is_valid_at(path, *action));
+    let action = action.ok_or_else(|| {
         Error::new(
             ErrorKind::UnknownAction,
             format!(
@@ -125,6 +129,16 @@ pub fn decode_query(path: &str, query_string: &[u8], body: &[u8]) -> Result<Requ
         fields.insert("QueueUrl".to_owned(), Tree::Text(path.to_owned()));
     }
     Request::read(action, &mut Members::of_form(fields))
+}
+
+/// Whether an action may be asked for at a path: those that are of no queue aren't at a queue's
+/// own, `/ACCOUNT/NAME`.
+fn is_valid_at(path: &str, action: Action) -> bool {
+    let mut segments = path.trim_end_matches('/').rsplit('/');
+    let (name, account) = (segments.next(), segments.next());
+    let is_account = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let is_of_queue = name.is_some() && account.is_some_and(is_account);
+    !(is_of_queue && matches!(action, Action::CreateQueue | Action::ListQueues))
 }
 
 /// Writes a request as a client of the JSON protocol does: the value of `X-Amz-Target` and the

@@ -74,7 +74,22 @@ impl Response {
                 writer.into_bytes()
             }
             Protocol::Query => self.encode_xml(request_id),
+            Protocol::QueryInJson => self.encode_query_json(request_id),
         }
+    }
+
+    fn encode_query_json(&self, request_id: &str) -> Vec<u8> {
+        let action = self.action();
+        let mut writer = JsonWriter::of_query();
+        writer.object(&format!("{action}Response"), |writer| {
+            if self.has_result() {
+                writer.object(&format!("{action}Result"), |writer| self.write(writer));
+            }
+            writer.object("ResponseMetadata", |writer| {
+                writer.text("RequestId", request_id);
+            });
+        });
+        writer.into_bytes()
     }
 
     fn encode_xml(&self, request_id: &str) -> Vec<u8> {
@@ -83,9 +98,7 @@ impl Response {
         let mut writer = XmlWriter::new();
         writer.open_with_namespace(&outer, NAMESPACE);
         if self.has_result() {
-            writer.open(&inner);
-            self.write(&mut writer);
-            writer.close(&inner);
+            writer.element(&inner, |writer| self.write(writer));
         }
         writer.open("ResponseMetadata");
         writer.leaf("RequestId", request_id);

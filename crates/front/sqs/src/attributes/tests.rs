@@ -73,7 +73,7 @@ fn fifo_attributes_are_unknown_to_standard_queues() {
 
 #[test]
 fn what_is_not_offered_can_only_be_absent() {
-    for (name, absent) in [(ENCRYPTED, "false"), ("RedrivePolicy", ""), ("Policy", "")] {
+    for (name, absent) in [("RedrivePolicy", ""), ("Policy", "")] {
         assert_eq!(kind_of(name, absent, false), None);
         assert_eq!(
             kind_of(name, "{}", false),
@@ -130,4 +130,80 @@ fn throughput_by_group_needs_deduplication_by_group() {
     merge_settings(&mut settings, &given(&[(THROUGHPUT, "perMessageGroupId")]));
     let attributes = QueueAttributes::of_parts(&settings, queue_default(true));
     assert!(attributes.check_together().is_err());
+}
+
+/// The attributes of a queue that was given these, one after the other.
+fn after(changes: &[&[(&str, &str)]]) -> QueueAttributes {
+    let mut settings = Settings::new();
+    for change in changes {
+        check(&given(change), true).unwrap();
+        merge_settings(&mut settings, &given(change));
+    }
+    QueueAttributes::of_parts(&settings, queue_default(true))
+}
+
+#[test]
+fn flags_are_taken_in_any_case_and_told_in_lower() {
+    for name in [CONTENT_BASED, ENCRYPTED, FIFO_QUEUE] {
+        for value in ["true", "True", "TRUE"] {
+            let attributes = after(&[&[(name, value)]]);
+            assert_eq!(attributes.value(name).as_deref(), Some("true"), "{name}");
+            assert_eq!(
+                first_difference(&given(&[(name, value)]), &attributes),
+                None
+            );
+        }
+        for value in ["", "yes", "1", " true"] {
+            let found = kind_of(name, value, true);
+            assert_eq!(
+                found,
+                Some(ErrorKind::InvalidAttributeValue),
+                "{name} {value}"
+            );
+        }
+    }
+    let off = after(&[&[(CONTENT_BASED, "True")], &[(CONTENT_BASED, "False")]]);
+    assert!(!off.content_based_deduplication);
+    assert_eq!(off.value(CONTENT_BASED).as_deref(), Some("false"));
+}
+
+#[test]
+fn a_standard_queue_is_told_what_needs_a_fifo_queue() {
+    for (name, value) in [(SCOPE, "queue"), (THROUGHPUT, "perQueue")] {
+        let error = check(&given(&[(name, value)]), false).unwrap_err();
+        let expected = format!("You can specify the {name} only when FifoQueue is set to true.");
+        assert_eq!(
+            (error.kind, error.message),
+            (ErrorKind::InvalidAttributeName, expected)
+        );
+    }
+}
+
+#[test]
+fn encryption_is_kept_and_told_one_way_at_a_time() {
+    let told = |attributes: &QueueAttributes| {
+        [ENCRYPTED, KMS_KEY, KMS_REUSE].map(|name| attributes.value(name))
+    };
+    let text = |value: &str| Some(value.to_owned());
+    let kms: &[(&str, &str)] = &[(KMS_KEY, "alias/key"), (KMS_REUSE, "6000")];
+    let by_key = after(&[&[(ENCRYPTED, "true")], kms]);
+    assert_eq!(
+        told(&by_key),
+        [text("false"), text("alias/key"), text("6000")]
+    );
+    assert_eq!(first_difference(&given(kms), &by_key), None);
+    let by_sqs = after(&[&[(KMS_KEY, "alias/key")], &[(ENCRYPTED, "true")]]);
+    assert_eq!(told(&by_sqs), [text("true"), None, None]);
+    let by_default = after(&[&[(KMS_KEY, "alias/key")]]);
+    assert_eq!(told(&by_default)[2], text("300"));
+    let none = after(&[kms, &[(KMS_KEY, ""), (KMS_REUSE, "300")]]);
+    assert_eq!(told(&none), [text("false"), None, None]);
+    let plain: &[(&str, &str)] = &[(ENCRYPTED, "false"), (KMS_KEY, ""), (KMS_REUSE, "300")];
+    assert_eq!(first_difference(&given(plain), &none), None);
+    for seconds in ["59", "86401"] {
+        let found = kind_of(KMS_REUSE, seconds, false);
+        assert_eq!(found, Some(ErrorKind::InvalidAttributeValue));
+    }
+    let both = check(&given(&[(ENCRYPTED, "True"), (KMS_KEY, "k")]), false);
+    assert_eq!(both.unwrap_err().kind, ErrorKind::InvalidAttributeName);
 }

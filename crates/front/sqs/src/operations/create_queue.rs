@@ -4,7 +4,8 @@
 //! - A log of that name that another protocol has made becomes a queue, if nothing contradicts it.
 //! - As in AWS, only the attributes that are given are compared with those of an existing queue.
 //! - Deviations: a name can be used again at once after DeleteQueue. Attributes that stand for
-//!   something that isn't offered (`Policy`, `RedrivePolicy`, `Kms…`) are refused.
+//!   something that isn't offered (`Policy`, `RedrivePolicy`) are refused; those of encryption are
+//!   kept and told, and encrypt nothing.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>
 
 use stele_base_types::Name;
@@ -17,7 +18,7 @@ use super::tag_queue;
 use crate::{
     attributes::{
         self, DELAY, FACET, FIFO_QUEUE, QueueAttributes, RETENTION, first_difference, given_ms,
-        merge_queue, merge_settings, queue_default,
+        is_true, merge_queue, merge_settings, queue_default,
     },
     errors,
     front::{Context, Front},
@@ -69,7 +70,7 @@ pub(super) async fn run(
 fn check(name: &QueueName, given: &[(String, String)]) -> Result<(), Error> {
     let asks_fifo = given
         .iter()
-        .any(|(key, value)| key == FIFO_QUEUE && value == "true");
+        .any(|(key, value)| key == FIFO_QUEUE && is_true(value));
     if asks_fifo && !name.is_fifo() {
         let reason = "The name of a FIFO queue must end with the .fifo suffix.";
         return Err(Error::invalid_value(name, "QueueName", reason));

@@ -2,8 +2,8 @@
 //!
 //! - Fields: all of the API. `WaitTimeSeconds` and `VisibilityTimeout` default to the queue's;
 //!   `ReceiveRequestAttemptId` counts for FIFO queues.
-//! - `MessageAttributeNames`: names, prefixes (`a.*`), `All` or `.*`. System attributes: all but
-//!   `DeadLetterQueueSourceArn`. `SenderId` is the access key, or the account where requests
+//! - `MessageAttributeNames`: names, prefixes (`a.*`), `All`, `*` or `.*`. System attributes: all
+//!   but `DeadLetterQueueSourceArn`. `SenderId` is the access key, or the account where requests
 //!   aren't signed.
 //! - A client that goes away while it waits takes nothing.
 //! - Deviations: a request has at most 16 KiB; the number of messages in flight isn't limited;
@@ -291,7 +291,7 @@ fn system_attribute(
     }
 }
 
-/// The attributes that the request names, by name, by prefix (`a.*`) or all (`All`, `.*`).
+/// The attributes that the request names, by name, by prefix (`a.*`) or all (`All`, `*`, `.*`).
 fn wanted_attributes(
     names: &[String],
     mut attributes: Vec<(String, MessageAttribute)>,
@@ -299,7 +299,7 @@ fn wanted_attributes(
     attributes.retain(|(name, _)| {
         names.iter().any(|wanted| match wanted.strip_suffix(".*") {
             Some(prefix) => name.starts_with(prefix),
-            None => wanted == "All" || wanted == name,
+            None => wanted == "All" || wanted == "*" || wanted == name,
         })
     });
     attributes
@@ -326,9 +326,10 @@ mod tests {
         };
         assert_eq!(wanted(&[]), [""; 0]);
         assert_eq!(wanted(&["All"]), ["General", "Hello", "Help.Me"]);
+        assert_eq!(wanted(&["*"]), ["General", "Hello", "Help.Me"]);
         assert_eq!(wanted(&[".*"]), ["General", "Hello", "Help.Me"]);
         assert_eq!(wanted(&["Hello", "Foo"]), ["Hello"]);
         assert_eq!(wanted(&["Hel.*"]), ["Hello", "Help.Me"]);
-        assert_eq!(wanted(&["hello", "Hel*", "*"]), [""; 0]);
+        assert_eq!(wanted(&["hello", "Hel*"]), [""; 0]);
     }
 }

@@ -3,7 +3,8 @@
 //! - Fields: all of the API; answers `MessageId`, the digests and, for FIFO, `SequenceNumber`.
 //! - Answered when the message is on disk. The same `MessageId` is answered for a message that a
 //!   FIFO queue recognises as sent before.
-//! - `MessageSystemAttributes`: `AWSTraceHeader`.
+//! - `MessageSystemAttributes`: `AWSTraceHeader`, which is the header `X-Amzn-Trace-Id` of the
+//!   request where it isn't given.
 //! - Deviations: attribute names beginning with `stele.` are reserved.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
 
@@ -24,7 +25,7 @@ pub(super) async fn run(
     let queue = front
         .queue(context, &request.queue_url, Action::Write)
         .await?;
-    let message = Outgoing::new(&queue, request.message, context.principal.user())?;
+    let message = Outgoing::new(&queue, request.message, context)?;
     let publish = outgoing::publish(&queue, std::iter::once(&message), front.now())?;
     let appended = front
         .broker

@@ -50,7 +50,7 @@ pub(super) async fn run(
     let mut response = send_message_batch::Response::default();
     let mut checked = Vec::with_capacity(request.entries.len());
     for Entry { id, message } in request.entries {
-        match Outgoing::new(&queue, message, context.principal.user()) {
+        match Outgoing::new(&queue, message, context) {
             Ok(message) => checked.push((id, message)),
             Err(error) => response.failed.push(Failure { id, error }),
         }
@@ -157,7 +157,11 @@ fn check_fifo(queue: &Queue, entries: &[Entry]) -> Result<(), Error> {
         return Ok(());
     }
     if entries.iter().any(|entry| entry.message.group_id.is_none()) {
-        return Err(Error::missing("MessageGroupId"));
+        // Of a single message this is `MissingParameter`.
+        return Err(Error::new(
+            ErrorKind::InvalidParameterValue,
+            "The request must contain the parameter MessageGroupId.",
+        ));
     }
     let needs_id = !queue.attributes.content_based_deduplication;
     if needs_id

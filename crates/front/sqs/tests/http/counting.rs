@@ -21,7 +21,7 @@ async fn actions_errors_bytes_and_connections_are_counted() {
     let before = broker.front_counts().remove(0);
     let answer = server.raw(&request).await;
     let unread = server.raw(&json_request("DropQueue", "{}")).await;
-    assert!(unread.starts_with("HTTP/1.1 400 "), "{unread}");
+    assert!(unread.starts_with("HTTP/1.1 404 "), "{unread}");
     let noise = server.raw(b"\x16\x03\x01\x02\0\r\n\r\n").await;
     // What was sent last is counted by then.
     server.stop().await;

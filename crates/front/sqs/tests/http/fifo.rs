@@ -187,17 +187,41 @@ async fn what_a_fifo_queue_needs_is_asked_for() {
         {"Id": "1", "MessageBody": "x", "MessageGroupId": "g", "MessageDeduplicationId": "d"},
         {"Id": "2", "MessageBody": "x", "MessageDeduplicationId": "e"},
     ]);
-    let (shape, _) = server
-        .fail(
-            "SendMessageBatch",
-            json!({"QueueUrl": url, "Entries": entries}),
-        )
-        .await;
-    assert_eq!(shape, "MissingRequiredParameterException");
+    let batch = json!({"QueueUrl": url, "Entries": entries});
+    let (shape, message) = server.fail("SendMessageBatch", batch).await;
+    assert_eq!(shape, "InvalidParameterValueException");
+    assert_eq!(
+        message,
+        "The request must contain the parameter MessageGroupId."
+    );
     assert_eq!(
         server.attribute(&url, "ApproximateNumberOfMessages").await,
         "0"
     );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_id_that_is_too_long_is_told_whole() {
+    let server = Server::start().await;
+    let url = fifo(&server, json!({})).await;
+    let long = "x".repeat(200);
+    for (group, id, parameter) in [
+        (long.as_str(), "d", "MessageGroupId"),
+        ("g", &long, "MessageDeduplicationId"),
+    ] {
+        let sent = message(&url, "x", group, id);
+        let (_, told) = server.fail("SendMessage", sent).await;
+        let expected = format!("Value {long} for parameter {parameter} is invalid. ");
+        assert!(told.starts_with(&expected), "{told}");
+    }
+    let delete = json!({"QueueUrl": url, "ReceiptHandle": long});
+    let (_, told) = server.fail("DeleteMessage", delete).await;
+    let expected = format!("The input receipt handle \"{long}\" is not a valid receipt handle.");
+    assert_eq!(told, expected);
+    let members = json!({"QueueUrl": url, "AttributeNames": [long]});
+    let (_, told) = server.fail("GetQueueAttributes", members).await;
+    assert_eq!(told, format!("Unknown Attribute {long}."));
     server.stop().await;
 }
 

@@ -13,5 +13,6 @@ mod full_disk;
 mod kit;
 mod messages;
 mod other_protocols;
+mod query;
 mod queues;
 mod receiving;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::kit::{Server, bodies};
+use crate::kit::{Server, bodies, json_request};
 
 #[tokio::test]
 async fn a_message_is_received_as_it_was_sent() {
@@ -161,7 +161,7 @@ async fn errors_of_the_query_protocol_are_xml() {
 #[tokio::test]
 async fn errors_of_the_json_protocol_carry_the_code_of_the_other() {
     let server = Server::start().await;
-    let request = crate::kit::json_request("SendMessage", r#"{"QueueUrl":"q","MessageBody":"x"}"#);
+    let request = json_request("SendMessage", r#"{"QueueUrl":"q","MessageBody":"x"}"#);
     let answer = server.exchange(&request).await;
     assert_eq!(answer.status, 400);
     let expected = "x-amzn-query-error: aws.simplequeueservice.nonexistentqueue;sender";
@@ -364,6 +364,48 @@ async fn a_message_of_a_mebibyte_passes_and_one_byte_more_does_not() {
         )
         .await;
     assert!(message.contains("shorter than 1048576 bytes"), "{message}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_trace_of_a_request_is_that_of_its_messages() {
+    let server = Server::start().await;
+    let url = server.queue("orders", json!({})).await;
+    let own = json!({"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=own"}});
+    let batch = json!([
+        {"Id": "a", "MessageBody": "batch"},
+        {"Id": "b", "MessageBody": "own", "MessageSystemAttributes": own},
+    ]);
+    for (action, members) in [
+        (
+            "SendMessage",
+            json!({"QueueUrl": url, "MessageBody": "one"}),
+        ),
+        (
+            "SendMessageBatch",
+            json!({"QueueUrl": url, "Entries": batch}),
+        ),
+    ] {
+        let request = String::from_utf8(json_request(action, &members.to_string())).unwrap();
+        let (line, rest) = request.split_once("\r\n").unwrap();
+        let traced = format!("{line}\r\nX-Amzn-Trace-Id: Root=1-5e3d83c1;Sampled=1\r\n{rest}");
+        let answer = server.exchange(traced.as_bytes()).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    server
+        .ok(
+            "SendMessage",
+            json!({"QueueUrl": url, "MessageBody": "none"}),
+        )
+        .await;
+    let traces: Vec<_> = server
+        .receive(&url)
+        .await
+        .iter()
+        .map(|message| message["Attributes"]["AWSTraceHeader"].clone())
+        .collect();
+    let given = "Root=1-5e3d83c1;Sampled=1";
+    assert_eq!(json!(traces), json!([given, given, "Root=own", null]));
     server.stop().await;
 }
 

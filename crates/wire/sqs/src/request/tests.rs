@@ -188,13 +188,13 @@ fn what_is_wrong_is_said_in_aws_words() {
         json("ListQueues", r#"{"MaxResults":3000000000}"#).0,
         ErrorKind::MalformedRequest
     );
-    assert_eq!(json("DropQueue", "{}").0, ErrorKind::UnknownAction);
+    assert_eq!(json("DropQueue", "{}").0, ErrorKind::UnknownOperation);
 
     let query = |form: &str| {
         let error = decode_query("/", form.as_bytes(), b"").unwrap_err();
         (error.kind, error.message)
     };
-    assert_eq!(query("").0, ErrorKind::MissingParameter);
+    assert_eq!(query("").0, ErrorKind::UnknownOperation);
     let (kind, message) = query("Action=DropQueue");
     assert_eq!(kind, ErrorKind::UnknownAction);
     assert_eq!(

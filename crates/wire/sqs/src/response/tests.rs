@@ -92,7 +92,7 @@ fn nothing_received_is_no_list() {
     assert_eq!(
         xml(&empty),
         format!(
-            "<ReceiveMessageResponse {NAMESPACE_ATTRIBUTE}><ReceiveMessageResult></ReceiveMessageResult>{METADATA}</ReceiveMessageResponse>"
+            "<ReceiveMessageResponse {NAMESPACE_ATTRIBUTE}><ReceiveMessageResult/>{METADATA}</ReceiveMessageResponse>"
         )
     );
 }
@@ -158,4 +158,57 @@ fn urls_attributes_and_tags_look_as_in_the_api_reference() {
     });
     assert_eq!(json(&tags), r#"{"Tags":{"k":""}}"#);
     assert!(xml(&tags).contains("<Tag><Key>k</Key><Value></Value></Tag>"));
+}
+
+#[test]
+fn an_answer_of_the_query_protocol_may_be_json() {
+    let query = |response: Response| {
+        let answer = response.encode(Protocol::QueryInJson, "r-1");
+        String::from_utf8(answer).unwrap()
+    };
+    let metadata = r#""ResponseMetadata":{"RequestId":"r-1"}"#;
+    assert_eq!(
+        query(Response::PurgeQueue),
+        format!(r#"{{"PurgeQueueResponse":{{{metadata}}}}}"#)
+    );
+    let attributes = Response::GetQueueAttributes(get_queue_attributes::Response {
+        attributes: owned(&[("DelaySeconds", "0")]),
+    });
+    assert_eq!(
+        query(attributes),
+        format!(
+            r#"{{"GetQueueAttributesResponse":{{"GetQueueAttributesResult":{{"Attributes":[{{"Name":"DelaySeconds","Value":"0"}}]}},{metadata}}}}}"#
+        )
+    );
+    let urls = Response::ListQueues(list_queues::Response {
+        queue_urls: vec!["http://h/1/a".to_owned()],
+        next_token: None,
+    });
+    assert_eq!(
+        query(urls),
+        format!(
+            r#"{{"ListQueuesResponse":{{"ListQueuesResult":{{"queueUrls":["http://h/1/a"]}},{metadata}}}}}"#
+        )
+    );
+    let empty = Response::ReceiveMessage(receive_message::Response::default());
+    assert_eq!(
+        query(empty),
+        format!(
+            r#"{{"ReceiveMessageResponse":{{"ReceiveMessageResult":{{"messages":null}},{metadata}}}}}"#
+        )
+    );
+    let attribute = MessageAttribute {
+        data_type: "String".to_owned(),
+        value: AttributeValue::Text("v".to_owned()),
+    };
+    let message = receive_message::Message {
+        attributes: vec![("T".to_owned(), attribute)],
+        ..receive_message::Message::default()
+    };
+    let received = query(Response::ReceiveMessage(receive_message::Response {
+        messages: vec![message],
+    }));
+    let expected =
+        r#""MessageAttributes":[{"Name":"T","Value":{"StringValue":"v","DataType":"String"}}]}]}"#;
+    assert!(received.contains(expected), "{received}");
 }

@@ -9,11 +9,53 @@ use crate::members::{ListName, MapName};
 #[derive(Debug)]
 pub(crate) struct JsonWriter {
     out: Vec<u8>,
+    /// Whether it is an answer of the query protocol, which names and prints lists and maps
+    /// otherwise.
+    is_query: bool,
 }
 
 impl JsonWriter {
     pub(crate) fn new() -> Self {
-        Self { out: vec![b'{'] }
+        Self {
+            out: vec![b'{'],
+            is_query: false,
+        }
+    }
+
+    /// For an answer of the query protocol.
+    pub(crate) fn of_query() -> Self {
+        Self {
+            is_query: true,
+            ..Self::new()
+        }
+    }
+
+    pub(crate) fn object(&mut self, name: &str, write: impl FnOnce(&mut Self)) {
+        self.name(name);
+        self.braced(write);
+    }
+
+    fn braced(&mut self, write: impl FnOnce(&mut Self)) {
+        self.out.push(b'{');
+        write(self);
+        self.out.push(b'}');
+    }
+
+    /// An entry of a map, where that is a list.
+    fn entry(&mut self, name: MapName, key: &str, write: impl FnOnce(&mut Self)) {
+        self.separate();
+        self.braced(|writer| {
+            writer.text(name.key, key);
+            write(writer);
+        });
+    }
+
+    fn list_name(&mut self, name: ListName) {
+        self.name(match name.json {
+            "Messages" if self.is_query => "messages",
+            "QueueUrls" if self.is_query => "queueUrls",
+            json => json,
+        });
     }
 
     pub(crate) fn into_bytes(mut self) -> Vec<u8> {
@@ -61,7 +103,7 @@ impl Writer for JsonWriter {
     }
 
     fn texts(&mut self, name: ListName, values: &[String]) {
-        self.name(name.json);
+        self.list_name(name);
         self.out.push(b'[');
         for value in values {
             self.separate();
@@ -72,34 +114,56 @@ impl Writer for JsonWriter {
 
     fn pairs(&mut self, name: MapName, pairs: &[(String, String)]) {
         self.name(name.json);
-        self.out.push(b'{');
-        for (key, value) in pairs {
-            self.text(key, value);
+        if self.is_query {
+            self.out.push(b'[');
+            for (key, value) in pairs {
+                self.entry(name, key, |writer| writer.text("Value", value));
+            }
+            self.out.push(b']');
+            return;
         }
-        self.out.push(b'}');
+        self.braced(|writer| {
+            for (key, value) in pairs {
+                writer.text(key, value);
+            }
+        });
     }
 
     fn list<T>(&mut self, name: ListName, items: &[T], write: impl Fn(&T, &mut Self)) {
-        self.name(name.json);
+        self.list_name(name);
         self.out.push(b'[');
         for item in items {
             self.separate();
-            self.out.push(b'{');
-            write(item, self);
-            self.out.push(b'}');
+            self.braced(|writer| write(item, writer));
         }
         self.out.push(b']');
     }
 
     fn map<T>(&mut self, name: MapName, items: &[(String, T)], write: impl Fn(&T, &mut Self)) {
         self.name(name.json);
-        self.out.push(b'{');
-        for (key, item) in items {
-            self.name(key);
-            self.out.push(b'{');
-            write(item, self);
-            self.out.push(b'}');
+        if self.is_query {
+            self.out.push(b'[');
+            for (key, item) in items {
+                self.entry(name, key, |writer| {
+                    writer.object("Value", |writer| write(item, writer));
+                });
+            }
+            self.out.push(b']');
+            return;
         }
-        self.out.push(b'}');
+        self.braced(|writer| {
+            for (key, item) in items {
+                writer.object(key, |writer| write(item, writer));
+            }
+        });
+    }
+
+    fn nonempty_list<T>(&mut self, name: ListName, items: &[T], write: impl Fn(&T, &mut Self)) {
+        if !items.is_empty() {
+            self.list(name, items, write);
+        } else if self.is_query {
+            self.list_name(name);
+            self.out.extend_from_slice(b"null");
+        }
     }
 }

@@ -51,6 +51,19 @@ impl XmlWriter {
         self.out.push_str("/>");
     }
 
+    /// An element with what `write` puts into it; `<name/>` where that is nothing.
+    pub(crate) fn element(&mut self, name: &str, write: impl FnOnce(&mut Self)) {
+        let before = self.out.len();
+        self.open(name);
+        let opened = self.out.len();
+        write(self);
+        if self.out.len() > opened {
+            return self.close(name);
+        }
+        self.out.truncate(before);
+        self.empty(name);
+    }
+
     pub(crate) fn leaf(&mut self, name: &str, text: &str) {
         self.open(name);
         escape(&mut self.out, text);

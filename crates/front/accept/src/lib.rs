@@ -10,7 +10,8 @@
 //! connection's first byte is here. What is to hold for the connections of every front (TLS, a
 //! limit for each address) belongs between `accept` and [`Accepted`].
 //!
-//! What two of them ask of HTTP requests, [`Hosts`], is here as well.
+//! What two of them ask of HTTP requests, [`Hosts`], is here as well, and the list of connections
+//! that one of them shows and another fills, [`Registry`].
 //!
 //! This isn't a front: it is the one crate of its layer that the others may use.
 
@@ -19,6 +20,7 @@ mod impatient;
 mod listening;
 mod reading;
 mod receiving;
+mod registry;
 mod sending;
 mod serve;
 mod sockets;
@@ -29,6 +31,7 @@ pub use impatient::{Impatient, WRITE_STALL};
 pub use listening::Listening;
 pub use reading::read;
 pub use receiving::{Progress, Receiving};
+pub use registry::{ConnectionInfo, Registered, Registry};
 pub use sending::{COPIED_SLICE_BYTES_MAX, SLICES_COPIED_AFTER, Sending};
 pub use serve::{Accepted, Limits, serve};
 pub use sockets::Sockets;

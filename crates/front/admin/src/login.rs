@@ -2,7 +2,7 @@
 //! isn't a web page from elsewhere.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use hyper::{HeaderMap, header, http::request::Parts};
+use hyper::{HeaderMap, Method, header, http::request::Parts};
 use stele_base_types::{Principal, User};
 use stele_front_accept::Effect;
 
@@ -16,7 +16,11 @@ pub(crate) fn log_in(
     head: &Parts,
 ) -> Result<Principal, Error> {
     let Some(users) = &settings.users else {
-        settings.hosts.check(head, Effect::Reads)?;
+        let effect = match head.method {
+            Method::GET | Method::HEAD => Effect::Reads,
+            _ => Effect::Changes,
+        };
+        settings.hosts.check(head, effect)?;
         return Ok(client.clone());
     };
     let (name, password) = credentials(&head.headers).ok_or(Error::NotLoggedIn)?;

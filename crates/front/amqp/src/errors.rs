@@ -106,6 +106,11 @@ impl Fault {
         Self::access_refused("operation not permitted on the default exchange")
     }
 
+    /// An administrator wants the connection closed.
+    pub(crate) fn forced(reason: &str) -> Self {
+        Self::new(CONNECTION_FORCED, reason)
+    }
+
     pub(crate) fn shutdown() -> Self {
         Self::new(
             CONNECTION_FORCED,

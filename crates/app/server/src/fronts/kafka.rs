@@ -24,7 +24,7 @@ impl Fronts<'_> {
         );
         let settings = kafka::Settings {
             advertised,
-            listener: bound.address.to_string(),
+            listener: format!("{}:{port}", chosen.host),
             log_dir: self.settings.storage.dir.display().to_string(),
             auto_create_topics: chosen.auto_create,
             partitions_default: chosen.partitions,

@@ -11,7 +11,7 @@ use stele_app_config::{self as config, Settings};
 use stele_base_env::{Clock, OsRng};
 use stele_core_broker::Broker;
 use stele_core_engine::Durability;
-use stele_front_accept::Sockets;
+use stele_front_accept::{Registry, Sockets};
 use tokio::{sync::watch, task::JoinSet};
 
 /// What the fronts share beside the settings.
@@ -20,6 +20,8 @@ pub(crate) struct Context {
     pub(crate) cluster_id: String,
     pub(crate) version: &'static str,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Where fronts make connections known that the admin front lists and closes.
+    pub(crate) connections: Registry,
 }
 
 /// The running fronts.

@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 use stele_app_config::{Loaded, Settings};
 use stele_base_env::{Clock, Disk, LocalDisk, OsRng, SystemClock};
 use stele_core_broker::{Broker, Running};
-use stele_front_accept::Sockets;
+use stele_front_accept::{Registry, Sockets};
 use stele_front_admin as admin;
 use tokio::{runtime, sync::watch, task::JoinHandle, time::timeout};
 use tracing::{error, info, warn};
@@ -22,7 +22,7 @@ use crate::{
     banner, cluster_id,
     fronts::{Context, Fronts},
     hosts,
-    listeners::Listeners,
+    listeners::{Bound, Listeners},
     logging,
     open_files::{self, OpenFiles},
     panics, ports_file,
@@ -74,7 +74,12 @@ async fn serve(options: &Options, is_text: bool) -> anyhow::Result<()> {
     let state = Arc::new(admin::State::new(options.version, Arc::clone(&clock)));
     let allowed = open_files::raise();
     let open_files = OpenFiles::of(allowed, settings, storage::shards(settings).into());
-    let admin = Admin::start(settings, Arc::clone(&state), listeners.admin, open_files)?;
+    let connections = Registry::default();
+    let admin = Admin::start(
+        admin_settings(settings, &listeners.admin, open_files, connections.clone())?,
+        Arc::clone(&state),
+        listeners.admin,
+    )?;
 
     let (broker, running) = tokio::select! {
         started = recover(settings, open_files, Arc::clone(&disk), Arc::clone(&clock)) => started?,
@@ -92,6 +97,7 @@ async fn serve(options: &Options, is_text: bool) -> anyhow::Result<()> {
         cluster_id: cluster_id::of(&*disk, directory, &mut rng).context("cluster id")?,
         version: options.version,
         clock: Arc::clone(&clock),
+        connections,
     };
     // A directory keeps the number of shards that it was made with.
     let open_files = OpenFiles::of(allowed, settings, broker.shard_counts().len());
@@ -225,31 +231,36 @@ struct Admin {
     served: JoinHandle<()>,
 }
 
+fn admin_settings(
+    settings: &Settings,
+    bound: &Bound,
+    open_files: OpenFiles,
+    connections: Registry,
+) -> anyhow::Result<admin::Settings> {
+    let anybody = bound.is_loopback() || settings.auth.insecure;
+    let users = if anybody {
+        None
+    } else {
+        Some(users::of(&settings.auth)?)
+    };
+    Ok(admin::Settings {
+        users,
+        hosts: hosts::of(settings),
+        connections,
+        rabbitmq_version: settings.amqp.rabbitmq_version.clone(),
+        sockets: Sockets::at_most(open_files.admin),
+    })
+}
+
 impl Admin {
     fn start(
-        settings: &Settings,
+        settings: admin::Settings,
         state: Arc<admin::State>,
-        bound: crate::listeners::Bound,
-        open_files: OpenFiles,
+        bound: Bound,
     ) -> anyhow::Result<Self> {
-        let anybody = bound.is_loopback() || settings.auth.insecure;
-        let users = if anybody {
-            None
-        } else {
-            Some(users::of(&settings.auth)?)
-        };
         let (stop, stopping) = watch::channel(false);
-        let listener = bound.listen()?;
-        let served = tokio::spawn(admin::serve(
-            state,
-            admin::Settings {
-                users,
-                hosts: hosts::of(settings),
-                sockets: Sockets::at_most(open_files.admin),
-            },
-            listener,
-            stopping,
-        ));
+        let listening = bound.listen()?;
+        let served = tokio::spawn(admin::serve(state, settings, listening, stopping));
         Ok(Self { stop, served })
     }
 

@@ -10,8 +10,9 @@
 //! connection's first byte is here. What is to hold for the connections of every front (TLS, a
 //! limit for each address) belongs between `accept` and [`Accepted`].
 //!
-//! What two of them ask of HTTP requests, [`Hosts`], is here as well, and what the log is told of
-//! clients that aren't let in.
+//! What two of them ask of HTTP requests, [`Hosts`], is here as well, what the log is told of clients
+//! that aren't let in, and the list of connections that one of them shows and another fills,
+//! [`Registry`].
 //!
 //! This isn't a front: it is the one crate of its layer that the others may use.
 
@@ -20,6 +21,7 @@ mod impatient;
 mod listening;
 mod reading;
 mod receiving;
+mod registry;
 mod sending;
 mod serve;
 mod sockets;
@@ -31,6 +33,7 @@ pub use impatient::{FirstOctets, Impatient, WRITE_STALL};
 pub use listening::Listening;
 pub use reading::read;
 pub use receiving::{Progress, Receiving};
+pub use registry::{ConnectionInfo, Registered, Registry};
 pub use sending::{COPIED_SLICE_BYTES_MAX, SLICES_COPIED_AFTER, Sending};
 pub use serve::{Accepted, Limits, serve};
 pub use sockets::Sockets;

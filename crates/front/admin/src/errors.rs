@@ -1,6 +1,6 @@
 //! What can go wrong with a request, and its answer: `{"error": {"code": …, "message": …}}`.
 
-use hyper::{Response, StatusCode, header};
+use hyper::{StatusCode, header};
 use serde_json::json;
 use stele_core_broker::{Failure, ResolveError};
 use stele_front_accept::Foreign;
@@ -85,10 +85,25 @@ impl Error {
         }
     }
 
+    /// The answer to a request of RabbitMQ's API, in its words.
+    pub(crate) fn answer_as_rabbitmq(&self) -> Answer {
+        let (error, reason) = match self {
+            Self::NotLoggedIn => ("not_authorized", "Login failed".to_owned()),
+            Self::NoSuchPage | Self::NoSuchLog => ("Object Not Found", "Not Found".to_owned()),
+            Self::BadQuery(reason) => ("bad_request", reason.clone()),
+            other => (other.code(), other.to_string()),
+        };
+        let body = json!({ "error": error, "reason": reason });
+        self.with_headers(json_answer(self.status(), &body))
+    }
+
     /// The answer.
     pub(crate) fn answer(&self) -> Answer {
         let body = json!({ "error": { "code": self.code(), "message": self.to_string() } });
-        let mut answer: Response<_> = json_answer(self.status(), &body);
+        self.with_headers(json_answer(self.status(), &body))
+    }
+
+    fn with_headers(&self, mut answer: Answer) -> Answer {
         let extra = match self {
             Self::NotLoggedIn => Some((header::WWW_AUTHENTICATE, "Basic realm=\"stele\"")),
             Self::NotGet => Some((header::ALLOW, "GET, HEAD")),

@@ -8,8 +8,9 @@
 //! that the process turns and `/readyz` how far it is; while it drains, `/readyz` says so first.
 //!
 //! Invariants
-//! - Nothing here changes anything: every operation is a GET, and no request body is read.
-//! - No answer grows with the number of logs: lists are paged, metrics are totals.
+//! - Nothing here changes what is stored: every operation is a GET, but for one that closes a
+//!   connection; and no request body is read.
+//! - No answer grows with the number of logs without bound: lists are paged, metrics are totals.
 
 mod driver;
 mod errors;

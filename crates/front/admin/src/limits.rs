@@ -17,6 +17,9 @@ pub(crate) const PAGE_LOGS_MAX: usize = 500;
 /// Logs on a page that doesn't say how many.
 pub(crate) const PAGE_LOGS_DEFAULT: usize = 100;
 
+/// Queues in an answer of RabbitMQ's API that isn't a page: some megabytes.
+pub(crate) const LIST_QUEUES_MAX: usize = 5_000;
+
 /// How long a shard may take to answer a probe before it counts as stuck.
 pub(crate) const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 

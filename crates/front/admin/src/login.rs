@@ -3,6 +3,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hyper::{
+    Method,
     header::{self, HeaderValue},
     http::request::Parts,
 };
@@ -19,7 +20,11 @@ pub(crate) fn log_in(
     head: &Parts,
 ) -> Result<Principal, Error> {
     let Some(users) = &settings.users else {
-        settings.hosts.check(head, Effect::Reads)?;
+        let effect = match head.method {
+            Method::GET | Method::HEAD => Effect::Reads,
+            _ => Effect::Changes,
+        };
+        settings.hosts.check(head, effect)?;
         return Ok(client.clone());
     };
     // Who asks without is told to log in, as browsers wait for.

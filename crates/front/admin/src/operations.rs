@@ -1,5 +1,6 @@
 //! One file for each operation.
 
+pub(crate) mod api;
 pub(crate) mod livez;
 pub(crate) mod log;
 pub(crate) mod logs;

@@ -2,11 +2,17 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::{Method, Response, StatusCode, header, http::request::Parts};
+use hyper::{Response, StatusCode, header, http::request::Parts};
 use serde::Serialize;
 use stele_base_types::Principal;
 
-use crate::{errors::Error, login, operations, settings::Settings, state::State};
+use crate::{
+    errors::Error,
+    login,
+    operations::{self, api},
+    settings::Settings,
+    state::State,
+};
 
 /// An answer: its body is whole, since nothing here is large.
 pub(crate) type Answer = Response<Full<Bytes>>;
@@ -19,7 +25,8 @@ const INDEX: &str = "Stele's admin port\n\n\
     /metrics             figures, for Prometheus\n\
     /v1/status           the same in short, as JSON\n\
     /v1/logs             queues and topics, paged: ?vhost=/&after=NAME&limit=100\n\
-    /v1/logs/NAME        one of them\n";
+    /v1/logs/NAME        one of them\n\
+    /api/overview        and further paths of RabbitMQ's HTTP API\n";
 
 /// Answers a request, of which its head is all that is looked at.
 pub(crate) async fn answer(
@@ -30,6 +37,7 @@ pub(crate) async fn answer(
 ) -> Answer {
     match respond(state, settings, client, head).await {
         Ok(answer) => answer,
+        Err(error) if head.uri.path().starts_with(api::PREFIX) => error.answer_as_rabbitmq(),
         Err(error) => error.answer(),
     }
 }
@@ -40,10 +48,10 @@ async fn respond(
     client: &Principal,
     head: &Parts,
 ) -> Result<Answer, Error> {
-    if !matches!(head.method, Method::GET | Method::HEAD) {
+    let path = head.uri.path();
+    if !api::takes(path, &head.method) {
         return Err(Error::NotGet);
     }
-    let path = head.uri.path();
     let query = head.uri.query().unwrap_or_default();
     match path {
         "/livez" => return Ok(operations::livez::answer()),
@@ -57,10 +65,13 @@ async fn respond(
         "/metrics" => operations::metrics::answer(state).await,
         "/v1/status" => operations::status::answer(state).await,
         "/v1/logs" => operations::logs::answer(state, query).await,
-        _ => match path.strip_prefix("/v1/logs/") {
-            Some(name) => operations::log::answer(state, &principal, name, query).await,
-            None => Err(Error::NoSuchPage),
-        },
+        _ => {
+            if let Some(name) = path.strip_prefix("/v1/logs/") {
+                return operations::log::answer(state, &principal, name, query).await;
+            }
+            let path = path.strip_prefix(api::PREFIX).ok_or(Error::NoSuchPage)?;
+            api::answer(state, settings, &principal, path, head).await
+        }
     }
 }
 
@@ -69,6 +80,13 @@ pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
     let mut text = serde_json::to_string(body).expect("answers have text keys");
     text.push('\n');
     whole(status, "application/json", text)
+}
+
+/// An answer without a body.
+pub(crate) fn empty(status: StatusCode) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::new()));
+    *answer.status_mut() = status;
+    answer
 }
 
 /// An answer in plain text.

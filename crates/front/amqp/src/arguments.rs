@@ -3,13 +3,15 @@
 use stele_core_engine::{self as engine, Argument, Arguments};
 use stele_wire_amqp::{EncodedTable, Table, Value};
 
+use crate::octets::text_of;
+
 /// The table as the engine compares and matches it. Of a name that occurs twice the first value
 /// holds.
 pub(crate) fn arguments(table: &Table) -> Arguments {
     let mut arguments = Arguments::new();
     for (name, value) in table.iter() {
         arguments
-            .entry(Box::from(name.as_str()))
+            .entry(Box::from(&*text_of(name.as_bytes())))
             .or_insert_with(|| argument(value));
     }
     arguments
@@ -48,7 +50,9 @@ pub(crate) struct MessageHeaders<'a>(pub(crate) &'a Table);
 
 impl engine::Headers for MessageHeaders<'_> {
     fn header(&self, name: &str) -> Option<Argument> {
-        self.0.find(name).map(argument)
+        let mut headers = self.0.iter();
+        let found = headers.find(|(key, _)| text_of(key.as_bytes()) == name);
+        found.map(|(_, value)| argument(value))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use stele_wire_amqp::{Table, Value};
 
-use crate::{errors::Fault, stored::Message};
+use crate::{errors::Fault, octets::text_of, stored::Message};
 
 const OPEN: &str = "CC";
 const BLIND: &str = "BCC";
@@ -27,7 +27,10 @@ fn keys_of(headers: &Table, name: &str) -> Result<Vec<String>, Fault> {
         None => Ok(Vec::new()),
         Some(Value::Array(items)) => Ok(items
             .iter()
-            .filter_map(|item| item.as_text().map(str::to_owned))
+            .filter_map(|item| match item {
+                Value::LongString(key) => Some(text_of(key).into_owned()),
+                _ => None,
+            })
             .collect()),
         Some(other) => Err(Fault::precondition(format!(
             "invalid message: {{unacceptable_type_in_header,\"{name}\",{}}}",

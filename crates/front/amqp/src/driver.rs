@@ -9,12 +9,15 @@
 use std::{
     future::pending,
     io::{self, IoSlice},
+    net::SocketAddr,
     sync::Arc,
 };
 
 use bytes::BytesMut;
 use stele_core_broker::{Broker, Event, FrontMeter, Memory};
-use stele_front_accept::{Accepted, SLICES_COPIED_AFTER, Sending, Stop, WRITE_STALL, read};
+use stele_front_accept::{
+    Accepted, ConnectionInfo, Registered, SLICES_COPIED_AFTER, Sending, Stop, WRITE_STALL, read,
+};
 use stele_wire_amqp::FrameDecoder;
 use tokio::{
     io::AsyncWriteExt,
@@ -31,6 +34,7 @@ use crate::{
     handshake,
     heartbeat::{Due, Heartbeat},
     limits::{CLOSE_TIMEOUT, CLOSE_TIMEOUT_STOPPING, READ_BYTES, READ_BYTES_MIN, WRITE_SLICES},
+    negotiation::Opened,
     session::{Failure, content::Unfinished},
     settings::Settings,
 };
@@ -60,8 +64,8 @@ pub(crate) async fn run(
     let Accepted {
         mut stream,
         principal,
+        local,
         stop: mut shutdown,
-        ..
     } = accepted;
     let opened = tokio::select! {
         opened = handshake::open(&mut stream, &broker, &settings, &meter, principal) => opened,
@@ -73,10 +77,12 @@ pub(crate) async fn run(
     let client = opened.principal.clone();
     tracing::info!(%client, vhost = %opened.vhost, "amqp: connection open");
     let decoder = FrameDecoder::new(opened.frame_bytes_max);
+    let registered = settings.connections.open(info(&opened, local, &settings));
     let heartbeat = Heartbeat::new(opened.heartbeat_s, Instant::now());
     let connection = Connection::open(broker, settings, opened, meter).await;
     let mut driver = Driver {
         connection,
+        registered,
         decoder,
         input,
         heartbeat,
@@ -106,6 +112,23 @@ pub(crate) async fn run(
     }
 }
 
+/// What is told of the connection.
+fn info(opened: &Opened, local: SocketAddr, settings: &Settings) -> ConnectionInfo {
+    ConnectionInfo {
+        protocol: "AMQP 0-9-1",
+        principal: opened.principal.clone(),
+        local,
+        vhost: opened.vhost.clone(),
+        since: settings.clock.now(),
+        properties: opened.client_properties.clone(),
+        figures: vec![
+            ("channel_max", opened.channel_max.into()),
+            ("frame_max", opened.frame_bytes_max.into()),
+            ("timeout", opened.heartbeat_s.into()),
+        ],
+    }
+}
+
 /// Leaves it to a client that has its `close-ok` to close the socket, as RabbitMQ does: some take
 /// an end that comes before theirs for a lost connection.
 async fn linger(stream: &mut TcpStream, shutdown: &mut Stop) {
@@ -117,6 +140,7 @@ async fn linger(stream: &mut TcpStream, shutdown: &mut Stop) {
 
 struct Driver {
     connection: Connection,
+    registered: Registered,
     decoder: FrameDecoder,
     input: BytesMut,
     heartbeat: Heartbeat,
@@ -144,6 +168,8 @@ enum Happened {
     Unread,
     Time,
     Shutdown,
+    /// An administrator wants it closed, for this reason.
+    Forced(String),
 }
 
 impl Driver {
@@ -175,6 +201,7 @@ impl Driver {
                     let what = "the rest of a message's body didn't come while memory is short";
                     self.fail(Fault::resource(what)).await;
                 }
+                Happened::Forced(reason) => self.fail(Fault::forced(&reason)).await,
                 Happened::Shutdown => {
                     let is_idle = self.connection.outbox.is_empty();
                     self.fail(Fault::shutdown()).await;
@@ -241,6 +268,7 @@ impl Driver {
             () = unread(memory, sending) => Happened::Unread,
             () = until(next) => Happened::Time,
             () = shutdown.wait(), if is_open => Happened::Shutdown,
+            reason = self.registered.close(), if is_open => Happened::Forced(reason),
         }
     }
 

@@ -3,7 +3,7 @@
 use stele_core_broker::{self as broker, Failure, ResolveError};
 use stele_core_engine::{CatalogueError, LogError};
 use stele_wire_amqp::{
-    ContentHeaderError, FrameError, MethodError, ReadError, Value,
+    ContentHeaderError, FrameError, MethodError, ReadError, ShortStringError, Value,
     reply_code::{
         ACCESS_REFUSED, CHANNEL_ERROR, COMMAND_INVALID, CONNECTION_FORCED, FRAME_ERROR,
         INTERNAL_ERROR, NOT_ALLOWED, NOT_FOUND, NOT_IMPLEMENTED, PRECONDITION_FAILED,
@@ -104,6 +104,11 @@ impl Fault {
 
     pub(crate) fn default_exchange() -> Self {
         Self::access_refused("operation not permitted on the default exchange")
+    }
+
+    /// An administrator wants the connection closed.
+    pub(crate) fn forced(reason: &str) -> Self {
+        Self::new(CONNECTION_FORCED, reason)
     }
 
     pub(crate) fn shutdown() -> Self {
@@ -285,6 +290,10 @@ impl From<MethodError> for Fault {
         let code = match error {
             MethodError::NoIds(_) => FRAME_ERROR,
             MethodError::Unknown { .. } => NOT_IMPLEMENTED,
+            MethodError::Fields {
+                source: ReadError::ShortString(ShortStringError::NotUtf8),
+                ..
+            } => return Self::new(FRAME_ERROR, "Malformed UTF-8 in shortstr"),
             MethodError::Fields { .. } => SYNTAX_ERROR,
         };
         Self::new(code, error.to_string())

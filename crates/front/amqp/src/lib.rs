@@ -28,6 +28,7 @@ mod heartbeat;
 mod limits;
 mod lookup;
 mod negotiation;
+mod octets;
 mod operations;
 mod outbox;
 mod periods;

@@ -34,6 +34,8 @@ pub(crate) struct Opened {
     /// Seconds; 0: none.
     pub(crate) heartbeat_s: u16,
     pub(crate) capabilities: Capabilities,
+    /// What the client says of itself: the entries that are text.
+    pub(crate) client_properties: Vec<(String, String)>,
 }
 
 /// What the client understands beyond the specification.
@@ -87,6 +89,7 @@ pub(crate) struct FailedLogin {
 pub(crate) struct Negotiation<'a> {
     settings: &'a Settings,
     principal: Principal,
+    client_properties: Vec<(String, String)>,
     phase: Phase,
 }
 
@@ -103,6 +106,7 @@ impl<'a> Negotiation<'a> {
         Self {
             settings,
             principal,
+            client_properties: Vec::new(),
             phase: Phase::Starting,
         }
     }
@@ -179,6 +183,7 @@ impl<'a> Negotiation<'a> {
             })
         })?;
         self.principal.login = Some(login);
+        self.client_properties = texts(&start_ok.client_properties);
         self.phase = Phase::Tuning(capabilities);
         let tune = connection::Tune {
             channel_max: self.settings.channel_max,
@@ -210,6 +215,7 @@ impl<'a> Negotiation<'a> {
             frame_bytes_max: frame_max,
             heartbeat_s: tune_ok.heartbeat,
             capabilities,
+            client_properties: self.client_properties.clone(),
         })
     }
 }
@@ -256,6 +262,14 @@ fn unexpected(method: &Method) -> Refusal {
         "unexpected method {} before the connection is open",
         method.name()
     )))
+}
+
+fn texts(table: &Table) -> Vec<(String, String)> {
+    let texts = table.iter().filter_map(|(name, value)| {
+        let text = value.as_text()?;
+        Some((name.to_string(), text.to_owned()))
+    });
+    texts.collect()
 }
 
 /// RFC 4616: an identity to act as, which is ignored, then name and password, each after a NUL.

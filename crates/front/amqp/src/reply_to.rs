@@ -12,7 +12,7 @@ use stele_core_engine::{
     Adopt, DeclareLog, Durability, LedgerConfig, Lifetime, LogConfig, LogDefinition, Retention,
     Settings,
 };
-use stele_wire_amqp::ShortString;
+use stele_wire_amqp::{ShortOctets, ShortString};
 
 use crate::{
     connection::Connection,
@@ -83,13 +83,14 @@ pub(crate) fn redirect(
     number: u16,
     message: &mut Message,
 ) -> Result<(), Fault> {
-    if message.properties.reply_to.as_deref() != Some(PSEUDO_QUEUE) {
+    let reply_to = message.properties.reply_to.as_ref();
+    if reply_to.and_then(ShortOctets::as_text) != Some(PSEUDO_QUEUE) {
         return Ok(());
     }
     let Some(queue) = reply_queue(connection, number)? else {
         return Err(Fault::precondition("fast reply consumer does not exist"));
     };
-    message.set_reply_to(ShortString::truncated(&queue));
+    message.set_reply_to(ShortString::truncated(&queue).into());
     Ok(())
 }
 

@@ -2,28 +2,33 @@
 
 use smallvec::SmallVec;
 use stele_core_engine::Catalogue;
-use stele_wire_amqp::Table;
+use stele_wire_amqp::{ShortOctets, Table};
 
 use crate::{
     arguments::MessageHeaders,
     connection::{Connection, publishing::Targets},
     errors::{Fault, Subject},
+    octets::text_of,
     session::transaction::Queues,
 };
 
 /// The logs that a message goes to, each once.
 pub(crate) fn route(
     connection: &Connection,
-    exchange: &str,
-    key: &str,
+    exchange: &ShortOctets,
+    key: &ShortOctets,
     copies: &[String],
     headers: &Table,
 ) -> Result<Targets, Fault> {
     let vhost = connection.session.opened.vhost.as_str();
     let catalogue = connection.broker.catalogue();
+    let Some(exchange) = exchange.as_text() else {
+        return Err(Fault::no_exchange(&exchange.to_string(), vhost));
+    };
     check_exchange(&catalogue, vhost, exchange)?;
+    let key = text_of(key.as_bytes());
     let copies = copies.iter().map(String::as_str);
-    let keys: SmallVec<[&str; 4]> = std::iter::once(key).chain(copies).collect();
+    let keys: SmallVec<[&str; 4]> = std::iter::once(&*key).chain(copies).collect();
     let mut targets = Targets::new();
     catalogue
         .route(

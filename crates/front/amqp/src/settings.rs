@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use stele_base_env::{Clock, Rng, SharedRng};
 use stele_base_types::User;
 use stele_core_engine::Durability;
-use stele_front_accept::Sockets;
+use stele_front_accept::{Registry, Sockets};
 use stele_wire_amqp::limits::FRAME_MAX_DEFAULT_BYTES;
 
 use crate::limits::HANDSHAKE_TIMEOUT;
@@ -34,6 +34,8 @@ pub struct Settings {
     pub connections_max: usize,
     /// The sockets that its clients and those of other fronts may have.
     pub sockets: Sockets,
+    /// Where its connections are made known.
+    pub connections: Registry,
     /// How long a client may take from connecting to an open connection.
     pub handshake_timeout: Duration,
     /// The version of Stele that clients are told.
@@ -58,6 +60,7 @@ impl Settings {
             durability: Durability::Synced,
             connections_max: 10_000,
             sockets: Sockets::default(),
+            connections: Registry::default(),
             handshake_timeout: HANDSHAKE_TIMEOUT,
             version: env!("CARGO_PKG_VERSION"),
             rabbitmq_version: RABBITMQ_VERSION.to_owned(),

@@ -8,8 +8,6 @@
 //!
 //! That header makes the way back lossless. Those before it repeat what other protocols can read.
 
-use stele_wire_amqp::ShortString;
-
 mod arriving;
 mod publishing;
 
@@ -20,7 +18,7 @@ pub(crate) use publishing::Message;
 const HEADER: &str = "stele.amqp";
 
 /// The header that holds a record's key, both ways.
-pub(crate) const KEY_HEADER: ShortString = ShortString::from_static("stele.key");
+pub(crate) const KEY_HEADER: &str = "stele.key";
 
 /// Headers that start so are Stele's own: not shown to clients, not taken from them,
 /// but for [`KEY_HEADER`].

@@ -207,3 +207,25 @@ async fn malformed_properties_close_the_connection() {
         );
     }
 }
+
+/// RabbitMQ takes any octets for what a message carries, and text alone for what methods name.
+#[tokio::test]
+async fn a_name_that_is_not_utf8_closes_the_connection() {
+    let server = Server::start().await;
+    let methods: [&[u8]; 3] = [
+        b"\x00\x32\x00\x0a\x00\x00\x01\xff\x00\x00\x00\x00\x00", // queue.declare
+        b"\x00\x32\x00\x14\x00\x00\x01q\x03amq\x01\xff\x00\x00\x00\x00\x00", // queue.bind
+        b"\x00\x3c\x00\x1e\x01\xff\x00",                         // basic.cancel
+    ];
+    for method in methods {
+        let mut client = server.client().await;
+        let mut frame = vec![1, 0, 1, 0, 0, 0, u8::try_from(method.len()).unwrap()];
+        frame.extend_from_slice(method);
+        frame.push(0xce);
+        client.octets(&frame).await;
+        assert_eq!(
+            client.closed().await,
+            "FRAME_ERROR - Malformed UTF-8 in shortstr"
+        );
+    }
+}

@@ -5,6 +5,7 @@ mod support;
 
 use stele_core_broker::Publish;
 use stele_core_engine::{AppendTarget, Durability};
+use stele_front_accept::Registry;
 use stele_test_testkit::{TestBroker, claiming, counted, message, unopenable};
 use stele_wire_amqp::{
     Method, ShortString,
@@ -107,4 +108,29 @@ async fn a_consumer_goes_on_behind_a_batch_that_cannot_be_read() {
     }
     assert_eq!(server.test.broker.unreadable_batches(), 3);
     assert_eq!(client.declare("q").await.message_count, 0);
+}
+
+#[tokio::test]
+async fn a_connection_that_an_administrator_closes_hears_the_reason() {
+    let connections = Registry::default();
+    let server = Server::on(TestBroker::start(), |settings| {
+        settings.connections = connections.clone();
+    })
+    .await;
+    let mut client = server.client().await;
+    let mut other = server.client().await;
+    let open = connections.list();
+    assert_eq!(open.len(), 2);
+    assert_eq!(open[0].principal.user(), Some("guest"));
+    assert_eq!(open[0].vhost.as_str(), "/");
+    assert!(connections.close(&open[0].name(), "because"));
+    assert_eq!(client.closed().await, "CONNECTION_FORCED - because");
+    client.send(0, connection::CloseOk {}).await;
+    client.rest().await;
+    // The other one goes on; the first is forgotten with its socket.
+    other.declare("q").await;
+    while connections.list().len() > 1 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(connections.list()[0].name(), open[1].name());
 }

@@ -3,10 +3,12 @@
 
 mod support;
 
+use bytes::{Bytes, BytesMut};
 use stele_base_types::Name;
 use stele_test_testkit::TestBroker;
 use stele_wire_amqp::{
-    ContentHeader, EncodedTable, Frame, Method, Properties, ShortString, Table, Value,
+    ContentHeader, EncodedTable, Frame, Method, Properties, ShortOctets, ShortString, Table, Value,
+    encode,
     method::{basic, channel, confirm, connection, queue, tx},
 };
 use support::{Client, Server};
@@ -289,8 +291,8 @@ async fn a_topic_that_another_protocol_made_can_be_consumed_from() {
     consume(&mut client, "orders").await;
     let (deliver, body) = delivery(&mut client).await;
     assert_eq!(
-        (deliver.routing_key.as_str(), &body[..]),
-        ("orders", &b"before"[..])
+        (deliver.routing_key.as_text(), &body[..]),
+        (Some("orders"), &b"before"[..])
     );
 }
 
@@ -329,4 +331,57 @@ async fn carbon_copies_are_further_keys_and_blind_ones_are_not_told() {
         assert_eq!(headers.decode(), Ok(told));
         client.frame().await;
     }
+}
+
+/// A key of octets is matched by patterns, and comes back as it was; so do the properties.
+#[tokio::test]
+async fn strings_of_a_message_may_be_any_octets() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    select_confirms(&mut client).await;
+    client.declare("q").await;
+    let bind = queue::Bind {
+        queue: text("q"),
+        exchange: text("amq.topic"),
+        routing_key: text("*.b"),
+        ..queue::Bind::default()
+    };
+    client.send(1, bind).await;
+    client.expect(1, queue::BindOk {}).await;
+    let octets =
+        |octets: &'static [u8]| ShortOctets::from_bytes(Bytes::from_static(octets)).unwrap();
+    let properties = Properties {
+        message_id: Some(octets(b"\xff\x00")),
+        ..Properties::default()
+    };
+    let publish = basic::Publish {
+        exchange: octets(b"amq.topic"),
+        routing_key: octets(b"\xff.b"),
+        ..basic::Publish::default()
+    };
+    client.send(1, publish).await;
+    let header = ContentHeader {
+        class_id: 60,
+        body_size: 0,
+        properties: properties.encode(),
+    };
+    let mut out = BytesMut::new();
+    encode::header(&mut out, 1, &header);
+    client.octets(&out).await;
+    let (1, Method::Basic(basic::Method::Ack(_))) = client.method().await else {
+        panic!("not confirmed");
+    };
+    let get = basic::Get {
+        queue: text("q"),
+        no_ack: true,
+    };
+    client.send(1, get).await;
+    let (1, Method::Basic(basic::Method::GetOk(got))) = client.method().await else {
+        panic!("nothing got");
+    };
+    assert_eq!(got.routing_key, octets(b"\xff.b"));
+    let Some(Frame::Header { payload, .. }) = client.frame().await else {
+        panic!("no header");
+    };
+    assert_eq!(ContentHeader::decode(payload).unwrap(), header);
 }

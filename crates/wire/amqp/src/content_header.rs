@@ -68,7 +68,10 @@ mod tests {
         assert_eq!((header.class_id, header.body_size), (60, 5));
         assert_eq!(header.properties.flags, 0x9000);
         let properties = header.properties.parse().unwrap();
-        assert_eq!(properties.content_type.as_deref(), Some("text/plain"));
+        assert_eq!(
+            properties.content_type.unwrap().as_text(),
+            Some("text/plain")
+        );
         assert_eq!(properties.delivery_mode, Some(2));
         let mut out = BytesMut::new();
         header.encode(&mut Writer::new(&mut out));

@@ -10,7 +10,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::{EncodedTable, ReadError, Reader, ShortString, Writer};
+use crate::{EncodedTable, ReadError, Reader, ShortOctets, Writer};
 
 /// Flags and property list as they came: what goes from publisher to consumer untouched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,9 +67,9 @@ macro_rules! properties {
 
 properties! {
     /// MIME type of the body.
-    content_type: ShortString = 15, Reader::short_string, Writer::short_string;
+    content_type: ShortOctets = 15, Reader::short_octets, Writer::short_octets;
     /// MIME encoding of the body, as `gzip`.
-    content_encoding: ShortString = 14, Reader::short_string, Writer::short_string;
+    content_encoding: ShortOctets = 14, Reader::short_octets, Writer::short_octets;
     /// The application's own headers, and those that a headers exchange routes by.
     headers: EncodedTable = 13, EncodedTable::read, write_table;
     /// 1: needn't survive a restart. 2: persistent.
@@ -77,23 +77,23 @@ properties! {
     /// 0 to 255, the higher the earlier.
     priority: u8 = 11, Reader::u8, write_u8;
     /// What a reply answers.
-    correlation_id: ShortString = 10, Reader::short_string, Writer::short_string;
+    correlation_id: ShortOctets = 10, Reader::short_octets, Writer::short_octets;
     /// Where to send a reply.
-    reply_to: ShortString = 9, Reader::short_string, Writer::short_string;
+    reply_to: ShortOctets = 9, Reader::short_octets, Writer::short_octets;
     /// Milliseconds to live, in digits.
-    expiration: ShortString = 8, Reader::short_string, Writer::short_string;
+    expiration: ShortOctets = 8, Reader::short_octets, Writer::short_octets;
     /// The application's id of the message.
-    message_id: ShortString = 7, Reader::short_string, Writer::short_string;
+    message_id: ShortOctets = 7, Reader::short_octets, Writer::short_octets;
     /// Seconds since 1970.
     timestamp: u64 = 6, Reader::u64, write_u64;
     /// The application's name for the kind of message.
-    kind: ShortString = 5, Reader::short_string, Writer::short_string;
+    kind: ShortOctets = 5, Reader::short_octets, Writer::short_octets;
     /// The user who publishes.
-    user_id: ShortString = 4, Reader::short_string, Writer::short_string;
+    user_id: ShortOctets = 4, Reader::short_octets, Writer::short_octets;
     /// The application that publishes.
-    app_id: ShortString = 3, Reader::short_string, Writer::short_string;
+    app_id: ShortOctets = 3, Reader::short_octets, Writer::short_octets;
     /// Deprecated by the specification, carried nevertheless.
-    cluster_id: ShortString = 2, Reader::short_string, Writer::short_string;
+    cluster_id: ShortOctets = 2, Reader::short_octets, Writer::short_octets;
 }
 
 fn write_u8(writer: &mut Writer<'_>, value: &u8) {

@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes};
 
-use crate::{ShortString, ShortStringError};
+use crate::{ShortOctets, ShortString, ShortStringError};
 
 /// Takes fields off the front of a frame's payload. Strings are slices of it.
 ///
@@ -87,6 +87,12 @@ impl Reader {
         self.bits >>= 1;
         self.bits_left -= 1;
         Ok(bit)
+    }
+
+    /// A length octet and that many octets.
+    pub fn short_octets(&mut self) -> Result<ShortOctets, ReadError> {
+        let length = usize::from(self.u8()?);
+        Ok(ShortOctets::from_bytes(self.take(length)?)?)
     }
 
     /// A length octet and that many octets of UTF-8.

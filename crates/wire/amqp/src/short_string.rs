@@ -1,4 +1,5 @@
-//! Short strings: at most 255 octets of UTF-8.
+//! Short strings: at most 255 octets of UTF-8. As RabbitMQ does, methods take no others, but for
+//! what a message carries ([`crate::ShortOctets`]).
 
 use std::{fmt, ops::Deref};
 
@@ -66,6 +67,11 @@ impl ShortString {
     /// The octets.
     pub fn as_bytes(&self) -> &Bytes {
         &self.0
+    }
+
+    /// The octets.
+    pub fn into_bytes(self) -> Bytes {
+        self.0
     }
 }
 

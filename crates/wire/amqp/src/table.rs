@@ -10,7 +10,7 @@ mod encoded;
 
 use bytes::Bytes;
 
-use crate::ShortString;
+use crate::ShortOctets;
 
 pub use encoded::EncodedTable;
 
@@ -123,7 +123,7 @@ impl Value {
 /// Named values in the order they came in. A name that occurs twice keeps both; looking it up
 /// finds the first.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Table(Vec<(ShortString, Value)>);
+pub struct Table(Vec<(ShortOctets, Value)>);
 
 impl Table {
     /// A table of nothing.
@@ -131,33 +131,34 @@ impl Table {
         Self::default()
     }
 
-    /// Appends a value; `name` must be a short string known when the program was written.
+    /// Appends a value; `name` must be short, and known when the program was written.
     pub fn with(mut self, name: &'static str, value: Value) -> Self {
-        self.0.push((ShortString::from_static(name), value));
+        self.0.push((ShortOctets::from_static(name), value));
         self
     }
 
     /// Appends a value.
-    pub fn push(&mut self, name: ShortString, value: Value) {
+    pub fn push(&mut self, name: ShortOctets, value: Value) {
         self.0.push((name, value));
     }
 
     /// The table without the values of this name.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
-        self.0.retain(|(key, _)| key.as_str() != name);
+        self.0
+            .retain(|(key, _)| *key.as_bytes() != *name.as_bytes());
         self
     }
 
     /// The first value of this name.
     pub fn find(&self, name: &str) -> Option<&Value> {
         self.iter()
-            .find(|(key, _)| key.as_str() == name)
+            .find(|(key, _)| *key.as_bytes() == *name.as_bytes())
             .map(|(_, value)| value)
     }
 
     /// Names and values in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&ShortString, &Value)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&ShortOctets, &Value)> {
         self.0.iter().map(|(name, value)| (name, value))
     }
 
@@ -172,8 +173,8 @@ impl Table {
     }
 }
 
-impl FromIterator<(ShortString, Value)> for Table {
-    fn from_iter<I: IntoIterator<Item = (ShortString, Value)>>(values: I) -> Self {
+impl FromIterator<(ShortOctets, Value)> for Table {
+    fn from_iter<I: IntoIterator<Item = (ShortOctets, Value)>>(values: I) -> Self {
         Self(values.into_iter().collect())
     }
 }

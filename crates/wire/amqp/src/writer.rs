@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, BytesMut};
 
-use crate::ShortString;
+use crate::{ShortOctets, ShortString};
 
 /// Appends fields to a buffer; the counterpart of [`crate::Reader`].
 #[derive(Debug)]
@@ -50,7 +50,15 @@ impl<'a> Writer<'a> {
 
     /// A length octet and the text.
     pub fn short_string(&mut self, text: &ShortString) {
-        let octets = text.as_bytes();
+        self.short(text.as_bytes());
+    }
+
+    /// A length octet and the octets.
+    pub fn short_octets(&mut self, octets: &ShortOctets) {
+        self.short(octets.as_bytes());
+    }
+
+    fn short(&mut self, octets: &[u8]) {
         self.u8(u8::try_from(octets.len()).expect("a short string has at most 255 octets"));
         self.raw(octets);
     }

@@ -21,6 +21,7 @@ impl Fronts<'_> {
             durability: self.durability(),
             connections_max: self.settings.limits.connections,
             sockets: self.sockets.clone(),
+            connections: self.context.connections.clone(),
             version: self.context.version,
             rabbitmq_version: chosen.rabbitmq_version.clone(),
             ..amqp::Settings::new(users, Arc::clone(&self.context.clock), rng)

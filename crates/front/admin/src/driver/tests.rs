@@ -17,6 +17,8 @@ use tokio::{
 
 use super::*;
 
+mod api;
+
 /// A front that runs, with the broker behind it where it is ready.
 struct Running {
     address: SocketAddr,
@@ -364,7 +366,7 @@ fn any_path_and_query_are_answered() {
         broker
     });
     let client = Principal::anonymous(([127, 0, 0, 1], 40_000).into());
-    let target = "/(v1/(logs|status)|metrics|readyz)?(/?[!-~]{0,6}(%(C3|A9|00|2F|FF)){0,3}){0,2}\
+    let target = "/(v1/(logs|status)|api/(queues|connections)|metrics|readyz)?(/?[!-~]{0,6}(%(C3|A9|00|2F|FF)){0,3}){0,2}\
                   (\\?((vhost|prefix|after|limit|verbose)?=?[!-~]{0,6}(%(2F|C3|FF))?&?){0,4})?";
     let settings = Settings::default();
     let answered = TestRunner::default().run(&target, |target| {

@@ -41,7 +41,7 @@ pub(crate) async fn answer(
 }
 
 /// A path's last part, with `%2F` and the like undone. A `+` stands for itself there.
-fn decoded(path: &str) -> Result<String, Error> {
+pub(super) fn decoded(path: &str) -> Result<String, Error> {
     let escaped = path.replace('+', "%2B");
     form_urlencoded::parse(format!("n={escaped}").as_bytes())
         .next()

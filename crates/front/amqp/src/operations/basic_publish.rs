@@ -73,8 +73,8 @@ fn publish_in_transaction(
 
 fn check_user(connection: &Connection, message: &Message) -> Handled {
     let user = connection.principal().user().unwrap_or_default();
-    match message.properties.user_id.as_deref() {
-        Some(claimed) if claimed != user => Err(Fault::precondition(format!(
+    match &message.properties.user_id {
+        Some(claimed) if claimed.as_text() != Some(user) => Err(Fault::precondition(format!(
             "user_id property set to '{claimed}' but authenticated user was '{user}'"
         ))),
         _ => Ok(()),
@@ -91,10 +91,11 @@ fn check_delivery_mode(message: &Message) -> Handled {
 }
 
 fn check_expiration(message: &Message) -> Handled {
-    let Some(text) = message.properties.expiration.as_deref() else {
+    let Some(expiration) = &message.properties.expiration else {
         return Ok(());
     };
-    periods::check_text(text)
+    let text = expiration.to_string();
+    periods::check_text(&text)
         .map_err(|what| Fault::precondition(format!("invalid expiration '{text}': {what}")))
 }
 

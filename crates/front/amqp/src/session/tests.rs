@@ -13,6 +13,7 @@ fn session() -> Session {
         frame_bytes_max: 4096,
         heartbeat_s: 0,
         capabilities: Capabilities::default(),
+        client_properties: Vec::new(),
     };
     let mut session = Session::new(opened, 1 << 30);
     session.open_channel(1).unwrap();

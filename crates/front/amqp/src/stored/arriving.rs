@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use stele_base_types::Timestamp;
 use stele_wire_amqp::{
-    EncodedTable, Properties, RawProperties, ReadError, Reader, ShortString, Table, Value,
+    EncodedTable, Properties, RawProperties, ReadError, Reader, ShortOctets, ShortString, Table,
+    Value,
 };
 use stele_wire_batch::{Record, RecordHeader};
 
@@ -15,8 +16,8 @@ const PERSISTENT: u8 = 2;
 /// What a consumer gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Arrival {
-    pub(crate) exchange: ShortString,
-    pub(crate) routing_key: ShortString,
+    pub(crate) exchange: ShortOctets,
+    pub(crate) routing_key: ShortOctets,
     pub(crate) properties: RawProperties,
     pub(crate) body: Bytes,
 }
@@ -36,8 +37,8 @@ pub(crate) fn arrival(record: &Record, queue: &str) -> Arrival {
         };
     }
     Arrival {
-        exchange: ShortString::EMPTY,
-        routing_key: ShortString::truncated(queue),
+        exchange: ShortOctets::EMPTY,
+        routing_key: ShortString::truncated(queue).into(),
         properties: made_of_headers(record).encode(),
         body,
     }
@@ -50,10 +51,10 @@ pub(crate) fn expires_at(properties: &RawProperties, published: Timestamp) -> Op
         return None;
     }
     let expiration = properties.parse().ok()?.expiration?;
-    Some(published.plus_ms(expiration.parse().ok()?))
+    Some(published.plus_ms(expiration.as_text()?.parse().ok()?))
 }
 
-type Own = (ShortString, ShortString, RawProperties);
+type Own = (ShortOctets, ShortOctets, RawProperties);
 
 fn read_own(own: Bytes) -> Result<Own, ReadError> {
     let mut reader = Reader::new(own);
@@ -61,7 +62,7 @@ fn read_own(own: Bytes) -> Result<Own, ReadError> {
     if version != VERSION {
         return Err(ReadError::FieldType(version));
     }
-    let (exchange, routing_key) = (reader.short_string()?, reader.short_string()?);
+    let (exchange, routing_key) = (reader.short_octets()?, reader.short_octets()?);
     let flags = reader.u16()?;
     let list = reader.rest().clone();
     let properties = RawProperties { flags, list };
@@ -78,7 +79,7 @@ fn made_of_headers(record: &Record) -> Properties {
     };
     let mut headers = Table::new();
     if let Some(key) = &record.key {
-        headers.push(KEY_HEADER, value_of(key));
+        headers.push(ShortOctets::from_static(KEY_HEADER), value_of(key));
     }
     for header in record.headers.iter() {
         let Some(name) = short(header.key) else {
@@ -88,7 +89,7 @@ fn made_of_headers(record: &Record) -> Properties {
             continue;
         }
         if !set_property(&mut properties, &name, &header) {
-            headers.push(name, header.value.map_or(Value::Void, value_of));
+            headers.push(name.into(), header.value.map_or(Value::Void, value_of));
         }
     }
     if !headers.is_empty() {
@@ -113,7 +114,7 @@ fn set_property(properties: &mut Properties, name: &str, header: &RecordHeader<'
     let Some(value) = header.value.and_then(short) else {
         return false;
     };
-    *property = Some(value);
+    *property = Some(value.into());
     true
 }
 

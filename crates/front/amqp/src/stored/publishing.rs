@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 use stele_base_types::Timestamp;
 use stele_wire_amqp::{
-    EncodedTable, Properties, RawProperties, ReadError, ShortString, Table, Value, Writer,
+    EncodedTable, Properties, RawProperties, ReadError, ShortOctets, Table, Value, Writer,
 };
 use stele_wire_batch::{BatchBuilder, Body, Error, NewRecord, RecordHeader};
 
@@ -41,7 +41,7 @@ impl Message {
     }
 
     /// Sends replies elsewhere than the publisher said.
-    pub(crate) fn set_reply_to(&mut self, reply_to: ShortString) {
+    pub(crate) fn set_reply_to(&mut self, reply_to: ShortOctets) {
         self.properties.reply_to = Some(reply_to);
         self.content.properties = self.properties.encode();
     }
@@ -56,7 +56,7 @@ impl Message {
     /// The key that the message gives its record: messages of one key lie in one partition, in
     /// order.
     pub(crate) fn key(&self) -> Option<&Bytes> {
-        match self.headers.find(&KEY_HEADER)? {
+        match self.headers.find(KEY_HEADER)? {
             Value::LongString(key) | Value::ByteArray(key) => Some(key),
             _ => None,
         }
@@ -64,7 +64,7 @@ impl Message {
 
     /// Whether the message's key, where it gives one, can be one.
     pub(crate) fn has_good_key(&self) -> bool {
-        self.key().is_some() || self.headers.find(&KEY_HEADER).is_none()
+        self.key().is_some() || self.headers.find(KEY_HEADER).is_none()
     }
 
     /// Adds the message to a batch.
@@ -97,8 +97,8 @@ impl Message {
         let mut own = BytesMut::with_capacity(5 + strings + properties.list.len());
         let mut writer = Writer::new(&mut own);
         writer.u8(VERSION);
-        writer.short_string(&publish.exchange);
-        writer.short_string(&publish.routing_key);
+        writer.short_octets(&publish.exchange);
+        writer.short_octets(&publish.routing_key);
         writer.u16(properties.flags);
         writer.raw(&properties.list);
         own
@@ -125,9 +125,11 @@ impl Message {
         let mut types = BTreeMap::new();
         for (name, value) in self.headers.iter() {
             let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-            if name.bytes().all(is_allowed) && !name.starts_with(RESERVED_PREFIX) {
+            let name = name.as_text().unwrap_or_default();
+            let is_shown = !name.is_empty() && !name.starts_with(RESERVED_PREFIX);
+            if is_shown && name.bytes().all(is_allowed) {
                 // Of several of one name SQS shows the last.
-                types.insert(name.as_str(), value.as_integer().is_some());
+                types.insert(name, value.as_integer().is_some());
             }
         }
         types.retain(|_, is_number| *is_number);
@@ -138,7 +140,8 @@ impl Message {
         (!entries.is_empty()).then(|| format!("{{{}}}", entries.join(",")))
     }
 
-    /// Headers whose value is text, or has an obvious text.
+    /// Headers whose value is text, or has an obvious text. Those whose name isn't UTF-8 have no
+    /// place among a record's, whose names are.
     fn readable_headers<'a>(
         &'a self,
         numbers: &'a [(usize, String)],
@@ -149,6 +152,7 @@ impl Message {
             .enumerate()
             .filter_map(move |(index, (name, value))| {
                 let number = numbers.next_if(|(of, _)| *of == index);
+                let name = name.as_text()?;
                 if name.starts_with(RESERVED_PREFIX) {
                     return None;
                 }

@@ -2,7 +2,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use stele_base_types::Timestamp;
 use stele_wire_amqp::{ContentHeader, method::basic};
-use stele_wire_amqp::{EncodedTable, Properties, RawProperties, ShortString, Table, Value};
+use stele_wire_amqp::{EncodedTable, Properties, RawProperties, ShortOctets, Table, Value};
 use stele_wire_batch::{BatchBuilder, Body, NewRecord, Record, RecordHeader};
 
 use super::*;
@@ -10,8 +10,8 @@ use crate::session::content::{Assembly, Content};
 
 fn content(properties: RawProperties, body: &'static [u8]) -> Content {
     let mut assembly = Assembly::Header(basic::Publish {
-        exchange: ShortString::from_static("x"),
-        routing_key: ShortString::from_static("a.b"),
+        exchange: ShortOctets::from_static("x"),
+        routing_key: ShortOctets::from_static("a.b"),
         ..basic::Publish::default()
     });
     let header = ContentHeader {
@@ -63,8 +63,8 @@ fn header(record: &Record, name: &str) -> Option<String> {
     Some(String::from_utf8_lossy(value).into_owned())
 }
 
-fn text(text: &'static str) -> Option<ShortString> {
-    Some(ShortString::from_static(text))
+fn text(text: &'static str) -> Option<ShortOctets> {
+    Some(ShortOctets::from_static(text))
 }
 
 #[test]
@@ -84,10 +84,37 @@ fn a_message_comes_back_as_it_was_published() {
     }
     .encode();
     let arrival = arrival(&stored(properties.clone(), b"body"), "q");
-    assert_eq!(arrival.exchange.as_str(), "x");
-    assert_eq!(arrival.routing_key.as_str(), "a.b");
+    assert_eq!(arrival.exchange.as_text(), Some("x"));
+    assert_eq!(arrival.routing_key.as_text(), Some("a.b"));
     assert_eq!(arrival.properties, properties);
     assert_eq!(&arrival.body[..], b"body");
+}
+
+/// As RabbitMQ carries them.
+#[test]
+fn strings_that_are_not_utf8_come_back_and_other_protocols_see_what_they_can() {
+    let octets =
+        |octets: &'static [u8]| ShortOctets::from_bytes(Bytes::from_static(octets)).unwrap();
+    let mut headers = Table::new().with("plain", Value::text("v"));
+    headers.push(octets(b"name\xff"), Value::Int32(1));
+    let properties = Properties {
+        correlation_id: Some(octets(b"\x00\xfe")),
+        headers: Some(EncodedTable::from(&headers)),
+        ..Properties::default()
+    }
+    .encode();
+    let record = stored(properties.clone(), b"");
+    assert_eq!(
+        record.headers.last("correlation-id"),
+        Some(&b"\x00\xfe"[..])
+    );
+    assert_eq!(header(&record, "plain").as_deref(), Some("v"));
+    let names = record
+        .headers
+        .iter()
+        .map(|header| std::str::from_utf8(header.key).is_ok());
+    assert_eq!(names.collect::<Vec<_>>(), [true; 3]);
+    assert_eq!(arrival(&record, "q").properties, properties);
 }
 
 #[test]
@@ -173,8 +200,8 @@ fn a_kafka_record_has_its_headers_key_and_time() {
     );
     let arrival = arrival(&record, "orders");
     assert_eq!(
-        (arrival.exchange.as_str(), arrival.routing_key.as_str()),
-        ("", "orders")
+        (arrival.exchange.as_text(), arrival.routing_key.as_text()),
+        (Some(""), Some("orders"))
     );
     assert_eq!(&arrival.body[..], b"v");
     let properties = arrival.properties.parse().unwrap();
@@ -205,7 +232,7 @@ fn a_forged_own_header_is_not_believed() {
         b"\x01\x05ab",
     ] {
         let record = foreign(None, Body::Whole(b"v"), &[("stele.amqp", Some(own))]);
-        assert_eq!(arrival(&record, "q").routing_key.as_str(), "q");
+        assert_eq!(arrival(&record, "q").routing_key.as_text(), Some("q"));
     }
 }
 

@@ -188,7 +188,7 @@ impl Client {
         frame: usize,
     ) {
         let publish = basic::Publish {
-            routing_key: ShortString::new(queue).unwrap(),
+            routing_key: ShortString::new(queue).unwrap().into(),
             ..basic::Publish::default()
         };
         let mut out = BytesMut::new();

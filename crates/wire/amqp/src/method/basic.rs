@@ -1,7 +1,7 @@
 //! Class 60, `basic`: publishing, consuming, acknowledging.
 
 use super::define::methods;
-use crate::{ShortString, Table};
+use crate::{ShortOctets, ShortString, Table};
 
 methods! {
     class 60 Basic
@@ -60,9 +60,9 @@ methods! {
     /// Client: a message, whose header and body follow.
     Publish = 40 "basic.publish" [u16] {
         /// The exchange; empty: the default one.
-        exchange: ShortString,
+        exchange: ShortOctets,
         /// What it routes by.
-        routing_key: ShortString,
+        routing_key: ShortOctets,
         /// Return it where no queue is bound for it.
         mandatory: bool,
         /// Return it where no consumer is ready.
@@ -76,9 +76,9 @@ methods! {
         /// Why, as text.
         reply_text: ShortString,
         /// The exchange it was published to.
-        exchange: ShortString,
+        exchange: ShortOctets,
         /// The key it was published with.
-        routing_key: ShortString,
+        routing_key: ShortOctets,
     } []
 
     /// Server: a message for a consumer, whose header and body follow.
@@ -90,9 +90,9 @@ methods! {
         /// Whether it may have been delivered before.
         redelivered: bool,
         /// The exchange it was published to.
-        exchange: ShortString,
+        exchange: ShortOctets,
         /// The key it was published with.
-        routing_key: ShortString,
+        routing_key: ShortOctets,
     } []
 
     /// Client: give me one message.
@@ -110,9 +110,9 @@ methods! {
         /// Whether it may have been delivered before.
         redelivered: bool,
         /// The exchange it was published to.
-        exchange: ShortString,
+        exchange: ShortOctets,
         /// The key it was published with.
-        routing_key: ShortString,
+        routing_key: ShortOctets,
         /// Messages that are left.
         message_count: u32,
     } []

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{ReadError, Reader, ShortString, Table, Writer};
+use crate::{ReadError, Reader, ShortOctets, ShortString, Table, Writer};
 
 /// A type that a method's field may have.
 pub(super) trait Field: Sized {
@@ -43,6 +43,16 @@ impl Field for ShortString {
 
     fn write(&self, writer: &mut Writer<'_>) {
         writer.short_string(self);
+    }
+}
+
+impl Field for ShortOctets {
+    fn read(reader: &mut Reader) -> Result<Self, ReadError> {
+        reader.short_octets()
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) {
+        writer.short_octets(self);
     }
 }
 

@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ShortString, Table, Value};
+use crate::{ShortOctets, ShortString, Table, Value};
 
 fn encoded(method: &Method) -> Bytes {
     let mut out = BytesMut::new();
@@ -273,8 +273,8 @@ fn consuming() -> Vec<Method> {
 fn messages() -> Vec<Method> {
     vec![
         basic::Publish {
-            exchange: text(),
-            routing_key: text(),
+            exchange: text().into(),
+            routing_key: text().into(),
             mandatory: true,
             immediate: false,
         }
@@ -282,16 +282,16 @@ fn messages() -> Vec<Method> {
         basic::Return {
             reply_code: 312,
             reply_text: text(),
-            exchange: text(),
-            routing_key: text(),
+            exchange: text().into(),
+            routing_key: text().into(),
         }
         .into(),
         basic::Deliver {
             consumer_tag: text(),
             delivery_tag: 1,
             redelivered: true,
-            exchange: text(),
-            routing_key: text(),
+            exchange: text().into(),
+            routing_key: text().into(),
         }
         .into(),
         basic::Get {
@@ -302,8 +302,8 @@ fn messages() -> Vec<Method> {
         basic::GetOk {
             delivery_tag: 1,
             redelivered: true,
-            exchange: text(),
-            routing_key: text(),
+            exchange: text().into(),
+            routing_key: text().into(),
             message_count: 2,
         }
         .into(),
@@ -389,8 +389,8 @@ fn sorted(method: &Method) -> Vec<u8> {
 #[test]
 fn a_publish_has_these_octets() {
     let publish = basic::Publish {
-        exchange: ShortString::EMPTY,
-        routing_key: ShortString::from_static("orders"),
+        exchange: ShortOctets::EMPTY,
+        routing_key: ShortOctets::from_static("orders"),
         mandatory: true,
         immediate: false,
     };

@@ -9,7 +9,7 @@ use crate::{Table, Value};
 
 /// Property `index` in the order of the flags, alone.
 fn single(index: usize) -> Properties {
-    let text = Some(ShortString::from_static("v"));
+    let text = Some(ShortOctets::from_static("v"));
     let mut properties = Properties::default();
     match index {
         0 => properties.content_type = text,
@@ -65,9 +65,12 @@ fn another_implementation_writes_the_same_octets() {
         list: Bytes::copy_from_slice(&octets[2..]),
     };
     let properties = ours.parse().unwrap();
-    assert_eq!(properties.expiration.as_deref(), Some("60000"));
+    assert_eq!(
+        properties.expiration,
+        Some(ShortOctets::from_static("60000"))
+    );
     assert_eq!(properties.timestamp, Some(1_700_000_000));
-    assert_eq!(properties.cluster_id.as_deref(), Some("x"));
+    assert_eq!(properties.cluster_id, Some(ShortOctets::from_static("x")));
     assert_eq!(properties.encode(), ours);
 }
 

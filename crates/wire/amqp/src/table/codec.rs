@@ -15,7 +15,7 @@ impl Table {
     pub fn encode(&self, writer: &mut Writer<'_>) {
         writer.counted(|writer| {
             for (name, value) in self.iter() {
-                writer.short_string(name);
+                writer.short_octets(name);
                 value.encode(writer);
             }
         });
@@ -26,7 +26,7 @@ impl Table {
         let mut reader = nested(entries, depth)?;
         let mut table = Self::new();
         while !reader.is_empty() {
-            let name = reader.short_string()?;
+            let name = reader.short_octets()?;
             table.push(name, Value::decode(&mut reader, depth)?);
         }
         Ok(table)

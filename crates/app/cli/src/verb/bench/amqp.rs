@@ -101,7 +101,7 @@ impl Client {
     pub(super) async fn send(&mut self, bodies: &[Bytes]) -> Result<()> {
         const PERSISTENT: u8 = 2;
         let publish = basic::Publish {
-            routing_key: self.queue.clone(),
+            routing_key: self.queue.clone().into(),
             ..basic::Publish::default()
         };
         let publish = Method::from(publish);

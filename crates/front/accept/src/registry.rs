@@ -1,0 +1,156 @@
+//! The connections that are open, for whoever lists them or closes one.
+
+use std::{collections::BTreeMap, future::pending, net::SocketAddr, sync::Arc};
+
+use parking_lot::Mutex;
+use stele_base_types::{Name, Principal, Timestamp};
+use tokio::sync::watch;
+
+/// What is known of a connection.
+#[derive(Clone, Debug)]
+pub struct ConnectionInfo {
+    /// The protocol, with its version.
+    pub protocol: &'static str,
+    /// The client.
+    pub principal: Principal,
+    /// The address that it has reached.
+    pub local: SocketAddr,
+    /// The virtual host that it is in.
+    pub vhost: Name,
+    /// When it was opened.
+    pub since: Timestamp,
+    /// What the client says of itself.
+    pub properties: Vec<(String, String)>,
+    /// What was agreed on, by the protocol's own names.
+    pub figures: Vec<(&'static str, u64)>,
+}
+
+impl ConnectionInfo {
+    /// Its name: no other open connection has it.
+    pub fn name(&self) -> String {
+        format!("{} -> {}", self.principal.address, self.local)
+    }
+}
+
+/// The connections of the fronts that make theirs known.
+#[derive(Clone, Debug, Default)]
+pub struct Registry(Arc<Mutex<Entries>>);
+
+#[derive(Debug, Default)]
+struct Entries {
+    next: u64,
+    open: BTreeMap<u64, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    info: Arc<ConnectionInfo>,
+    /// Why the connection is to be closed, once somebody wants that.
+    close: watch::Sender<Option<String>>,
+}
+
+/// A connection's place in the registry, which it leaves when this is dropped.
+#[derive(Debug)]
+pub struct Registered {
+    registry: Registry,
+    id: u64,
+    close: watch::Receiver<Option<String>>,
+}
+
+impl Registry {
+    /// Makes a connection known.
+    pub fn open(&self, info: ConnectionInfo) -> Registered {
+        let (sender, receiver) = watch::channel(None);
+        let mut entries = self.0.lock();
+        let id = entries.next;
+        entries.next += 1;
+        let entry = Entry {
+            info: Arc::new(info),
+            close: sender,
+        };
+        entries.open.insert(id, entry);
+        Registered {
+            registry: self.clone(),
+            id,
+            close: receiver,
+        }
+    }
+
+    /// The connections that are open, in the order in which they were opened.
+    pub fn list(&self) -> Vec<Arc<ConnectionInfo>> {
+        let entries = self.0.lock();
+        let open = entries.open.values();
+        open.map(|entry| Arc::clone(&entry.info)).collect()
+    }
+
+    /// Has a connection closed; false where none has the name.
+    pub fn close(&self, name: &str, reason: &str) -> bool {
+        let entries = self.0.lock();
+        let found = entries
+            .open
+            .values()
+            .find(|entry| entry.info.name() == name);
+        found.is_some_and(|entry| {
+            entry.close.send_replace(Some(reason.to_owned()));
+            true
+        })
+    }
+}
+
+impl Registered {
+    /// Returns once somebody wants the connection closed, with the reason.
+    pub async fn close(&mut self) -> String {
+        let reason = self.close.wait_for(Option::is_some).await;
+        match reason.ok().and_then(|reason| reason.clone()) {
+            Some(reason) => reason,
+            // Nobody can want it any more.
+            None => pending().await,
+        }
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.registry.0.lock().open.remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(port: u16) -> ConnectionInfo {
+        ConnectionInfo {
+            protocol: "echo",
+            principal: Principal::anonymous(([127, 0, 0, 1], port).into()),
+            local: ([127, 0, 0, 1], 5672).into(),
+            vhost: Name::vhost_default(),
+            since: Timestamp(0),
+            properties: Vec::new(),
+            figures: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_listed_until_it_ends_and_closed_by_its_name() {
+        let registry = Registry::default();
+        let (first, mut second) = (registry.open(info(1)), registry.open(info(2)));
+        let names = || {
+            registry
+                .list()
+                .iter()
+                .map(|info| info.name())
+                .collect::<Vec<_>>()
+        };
+        let expected = [
+            "127.0.0.1:1 -> 127.0.0.1:5672",
+            "127.0.0.1:2 -> 127.0.0.1:5672",
+        ];
+        assert_eq!(names(), expected);
+        assert!(registry.close(expected[1], "because"));
+        assert_eq!(second.close().await, "because");
+        drop(first);
+        assert_eq!(names(), expected[1..]);
+        assert!(!registry.close(expected[0], "because"));
+    }
+}

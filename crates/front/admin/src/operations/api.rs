@@ -1,0 +1,59 @@
+//! Paths of RabbitMQ's HTTP API, with its field names, for the client libraries and tools that ask
+//! them: one file for each. Names in a path are escaped, `%2F` for the virtual host `/`. What isn't
+//! here is 404, and errors are RabbitMQ's: `{"error": …, "reason": …}`.
+//!
+//! Reference: <https://www.rabbitmq.com/docs/http-api-reference>.
+
+mod aliveness_test;
+mod connection;
+mod connections;
+mod overview;
+mod queue;
+mod queues;
+
+use hyper::{Method, http::request::Parts};
+use stele_base_types::Principal;
+
+use crate::{
+    errors::Error, operations::log::decoded, router::Answer, settings::Settings, state::State,
+};
+
+/// What every path here begins with.
+pub(crate) const PREFIX: &str = "/api/";
+
+/// The node's name, in answers that say which one they are of.
+const NODE: &str = "stele@localhost";
+
+/// Whether a request with this method may be for `path`.
+pub(crate) fn takes(path: &str, method: &Method) -> bool {
+    match method {
+        &Method::GET | &Method::HEAD => true,
+        &Method::DELETE => path.starts_with("/api/connections/"),
+        _ => false,
+    }
+}
+
+/// Answers a request for `path`, which is without [`PREFIX`].
+pub(crate) async fn answer(
+    state: &State,
+    settings: &Settings,
+    principal: &Principal,
+    path: &str,
+    head: &Parts,
+) -> Result<Answer, Error> {
+    let query = head.uri.query().unwrap_or_default();
+    let (action, names) = path.split_once('/').unwrap_or((path, ""));
+    let names = names.split('/').filter(|name| !name.is_empty());
+    let names = names.map(decoded).collect::<Result<Vec<_>, _>>()?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    match (action, &names[..]) {
+        ("overview", []) => overview::answer(state, settings).await,
+        ("connections", []) => Ok(connections::answer(settings)),
+        ("connections", [name]) => connection::answer(settings, name, head),
+        ("queues", []) => queues::answer(state, None, query).await,
+        ("queues", [vhost]) => queues::answer(state, Some(vhost), query).await,
+        ("queues", [vhost, name]) => queue::answer(state, principal, vhost, name).await,
+        ("aliveness-test", [vhost]) => aliveness_test::answer(state, vhost).await,
+        _ => Err(Error::NoSuchPage),
+    }
+}

@@ -1,0 +1,31 @@
+//! `GET /api/connections/NAME`: one connection. `DELETE` closes it, with 320 CONNECTION_FORCED and
+//! the reason that the header `X-Reason` gives: 204.
+
+use hyper::{Method, StatusCode, http::request::Parts};
+
+use super::connections;
+use crate::{
+    errors::Error,
+    router::{self, Answer},
+    settings::Settings,
+};
+
+/// The reason where the request gives none: RabbitMQ's.
+const REASON_DEFAULT: &str = "Closed via management plugin";
+
+/// The answer.
+pub(super) fn answer(settings: &Settings, name: &str, head: &Parts) -> Result<Answer, Error> {
+    if head.method == Method::DELETE {
+        let reason = head.headers.get("x-reason");
+        let reason = reason.and_then(|reason| reason.to_str().ok());
+        let reason = reason.unwrap_or(REASON_DEFAULT);
+        return match settings.connections.close(name, reason) {
+            true => Ok(router::empty(StatusCode::NO_CONTENT)),
+            false => Err(Error::NoSuchPage),
+        };
+    }
+    let open = settings.connections.list();
+    let info = open.iter().find(|info| info.name() == name);
+    let info = info.ok_or(Error::NoSuchPage)?;
+    Ok(router::json(StatusCode::OK, &connections::of(info)))
+}

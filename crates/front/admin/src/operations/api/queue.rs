@@ -1,0 +1,103 @@
+//! `GET /api/queues/VHOST/NAME`: one queue, or topic, which is a queue to AMQP.
+
+use hyper::StatusCode;
+use serde_json::{Map, Value, json};
+use stele_base_types::Principal;
+use stele_core_broker::{Action, Broker};
+use stele_core_engine::{Durability, LogDefinition, Settings};
+use tokio::time::timeout;
+
+use super::NODE;
+use crate::{
+    errors::Error,
+    limits::PROBE_TIMEOUT,
+    router::{self, Answer},
+    state::State,
+};
+
+/// The name under which the AMQP front keeps what a queue was declared with.
+const FACET: &str = "amqp";
+
+/// The answer.
+pub(super) async fn answer(
+    state: &State,
+    principal: &Principal,
+    vhost: &str,
+    name: &str,
+) -> Result<Answer, Error> {
+    let broker = &state.serving()?.broker;
+    let definition = broker
+        .resolve(principal, vhost, name, Action::Inspect)
+        .map_err(Error::of_resolve)?
+        .clone();
+    let queue = of(broker, &definition).await?;
+    Ok(router::json(StatusCode::OK, &queue))
+}
+
+/// A queue as JSON, with its counts; one that goes meanwhile has none.
+pub(super) async fn of(broker: &Broker, definition: &LogDefinition) -> Result<Value, Error> {
+    let status = timeout(PROBE_TIMEOUT, broker.status(definition.id)).await;
+    let status = status.map_err(|_| Error::Stuck)?.unwrap_or_default();
+    let none = Settings::new();
+    let declared = definition.facets.get(FACET).unwrap_or(&none);
+    let arguments = arguments(declared);
+    let kind = arguments.get("x-queue-type").cloned();
+    let lifetime = &definition.config.lifetime;
+    let ready = status.ready + status.delayed;
+    Ok(json!({
+        "name": definition.name.as_str(),
+        "vhost": definition.vhost.as_str(),
+        "node": NODE,
+        "state": "running",
+        "type": kind.unwrap_or_else(|| "classic".into()),
+        "durable": definition.config.durability != Durability::Volatile,
+        "auto_delete": lifetime.auto_delete,
+        "exclusive": lifetime.exclusive.is_some(),
+        "arguments": arguments,
+        "consumers": status.consumers,
+        "messages": ready + status.leased,
+        "messages_ready": ready,
+        "messages_unacknowledged": status.leased,
+    }))
+}
+
+/// The arguments, of which each is kept as the name of its type and its text.
+fn arguments(declared: &Settings) -> Map<String, Value> {
+    let kept = declared.iter().filter_map(|(name, kept)| {
+        let (_, text) = name.strip_prefix("x-").and(kept.split_once(' '))?;
+        Some((name.to_string(), value(kept, text)))
+    });
+    kept.collect()
+}
+
+fn value(kept: &str, text: &str) -> Value {
+    if kept.starts_with("longstr ") {
+        return text.into();
+    }
+    // Numbers and booleans are written as JSON writes them.
+    serde_json::from_str(text).unwrap_or_else(|_| text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_have_the_types_that_they_were_declared_with() {
+        let declared = [
+            ("durable", "true"),
+            ("x-message-ttl", "signedint 60000"),
+            ("x-queue-mode", "longstr lazy"),
+            ("x-queue-type", "longstr 5"),
+            ("x-single-active-consumer", "bool false"),
+        ];
+        let declared = declared.map(|(name, kept)| (name.into(), kept.into()));
+        let expected = json!({
+            "x-message-ttl": 60000,
+            "x-queue-mode": "lazy",
+            "x-queue-type": "5",
+            "x-single-active-consumer": false,
+        });
+        assert_eq!(Value::from(arguments(&declared.into())), expected);
+    }
+}

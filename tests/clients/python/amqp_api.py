@@ -1,0 +1,74 @@
+"""RabbitMQ's HTTP API, as far as it is there, beside a client."""
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import pika
+import pika.exceptions
+
+from checks import check_of_stele, equal, eventually, raised
+from own_server import own_server
+
+
+class Api:
+    def __init__(self, server):
+        self.base = f"http://127.0.0.1:{server.ports['admin']}/api/"
+
+    def ask(self, path, method="GET", **headers):
+        request = urllib.request.Request(self.base + path, method=method, headers=headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            body = answer.read()
+            return answer.status, json.loads(body) if body else None
+
+
+def named(server, name):
+    place = pika.ConnectionParameters(
+        "127.0.0.1", server.ports["amqp"], client_properties={"connection_name": name}
+    )
+    return pika.BlockingConnection(place)
+
+
+@check_of_stele
+def a_connection_is_found_by_the_name_that_its_client_gave_and_closed_as_320():
+    with own_server() as server:
+        api = Api(server)
+        closed, kept = named(server, "closed"), named(server, "kept")
+        _, connections = api.ask("connections")
+        names = {each["user_provided_name"]: each["name"] for each in connections}
+        equal(set(names), {"closed", "kept"})
+        path = "connections/" + urllib.parse.quote(names["closed"], safe="")
+        equal(api.ask(path)[1]["user"], "guest")
+        equal(api.ask(path, "DELETE"), (204, None))
+        error = raised(pika.exceptions.ConnectionClosedByBroker, lambda: closed.process_data_events(10))
+        equal((error.reply_code, error.reply_text), (320, "CONNECTION_FORCED - Closed via management plugin"))
+
+        def forgotten():
+            return [each["user_provided_name"] for each in api.ask("connections")[1]] == ["kept"]
+
+        eventually(forgotten)
+        equal(raised(urllib.error.HTTPError, lambda: api.ask(path, "DELETE")).code, 404)
+        kept.channel()
+        kept.close()
+
+
+@check_of_stele
+def a_queue_is_told_as_it_was_declared_with_its_messages():
+    with own_server() as server:
+        api = Api(server)
+        with named(server, "one") as connection:
+            channel = connection.channel()
+            channel.queue_declare("q", durable=True, arguments={"x-message-ttl": 60000})
+            channel.confirm_delivery()
+            for _ in range(3):
+                channel.basic_publish("", "q", b"x")
+            channel.basic_get("q")
+            queue = api.ask("queues/%2F/q")[1]
+            counts = [queue[name] for name in ("messages", "messages_ready", "messages_unacknowledged")]
+            equal(counts, [3, 2, 1])
+            equal((queue["durable"], queue["arguments"]), (True, {"x-message-ttl": 60000}))
+            equal([each["name"] for each in api.ask("queues")[1]], ["q"])
+            totals = api.ask("overview")[1]["object_totals"]
+            equal((totals["connections"], totals["queues"]), (1, 1))
+        equal(api.ask("aliveness-test/%2F")[1], {"status": "ok"})

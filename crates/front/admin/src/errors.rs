@@ -23,7 +23,7 @@ pub(crate) enum Error {
     #[error("no such page; / lists what there is")]
     NoSuchPage,
     /// 404. The caller looks at `/v1/logs`.
-    #[error("no log of that name in that virtual host")]
+    #[error("no queue or topic of that name in that virtual host")]
     NoSuchLog,
     /// 405. Everything is a GET.
     #[error("only GET and HEAD are answered here")]

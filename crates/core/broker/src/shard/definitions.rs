@@ -2,7 +2,7 @@
 //!
 //! What goes with its client or its consumers comes and goes with them: that is for who debugs.
 
-use stele_core_engine::{Catalogue, CatalogueRecord, LogDefinition};
+use stele_core_engine::{Bind, BindingTarget, Catalogue, CatalogueRecord, LogDefinition};
 
 /// Logs a change that is about to be made to `catalogue`.
 pub(super) fn log_change(catalogue: &Catalogue, record: &CatalogueRecord) {
@@ -29,9 +29,25 @@ pub(super) fn log_change(catalogue: &Catalogue, record: &CatalogueRecord) {
         CatalogueRecord::ExchangeDeleted { vhost, name } => {
             tracing::info!(%vhost, %name, "exchange deleted");
         }
-        CatalogueRecord::Bound(binding) => tracing::debug!(?binding, "binding created"),
-        CatalogueRecord::Unbound(binding) => tracing::debug!(?binding, "binding deleted"),
+        CatalogueRecord::Bound(binding) => log_binding(catalogue, binding, "created"),
+        CatalogueRecord::Unbound(binding) => log_binding(catalogue, binding, "deleted"),
     }
+}
+
+fn log_binding(catalogue: &Catalogue, binding: &Bind, what: &str) {
+    let Bind {
+        vhost,
+        source,
+        target,
+        key,
+        ..
+    } = binding;
+    let target = match target {
+        BindingTarget::Log(id) => catalogue.log_by_id(*id).map(|it| &it.name),
+        BindingTarget::Exchange(name) => Some(name),
+    };
+    let target = target.map(|name| name.as_str()).unwrap_or_default();
+    tracing::debug!(%vhost, exchange = %source, target, %key, "binding {what}");
 }
 
 fn log_log(definition: &LogDefinition, what: &str) {

@@ -1,4 +1,4 @@
-//! Tells the program which commit it was built from, as `STELE_VERSION`: `0.1.0 (974ff43c21d0)`, or
+//! Tells the program which commit it was built from, as `BUILD_VERSION`: `0.1.0 (974ff43c21d0)`, or
 //! `0.1.0` where there is no git or the source isn't a clone.
 //!
 //! Only this crate is built again after a commit; no other one knows of it.
@@ -23,7 +23,7 @@ fn main() {
         Some(commit) => format!("{version} ({commit})"),
         None => version,
     };
-    println!("cargo::rustc-env=STELE_VERSION={version}");
+    println!("cargo::rustc-env=BUILD_VERSION={version}");
     println!("cargo::rerun-if-changed=build.rs");
 }
 

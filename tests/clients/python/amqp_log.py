@@ -30,7 +30,7 @@ class Mute(Stele):
 
 def serves(log_format):
     with tempfile.TemporaryDirectory(prefix="mute-") as directory:
-        server = Mute(STELE, directory, {"STELE_LOG__FORMAT": log_format})
+        server = Mute(STELE, directory, {"STELE_LOGGING__FORMAT": log_format})
         with server.running():
             place = pika.ConnectionParameters("127.0.0.1", server.ports["amqp"])
             with pika.BlockingConnection(place) as connection:

@@ -1,8 +1,11 @@
 """A small file system is filled by each protocol in turn: nothing ends, nothing is lost, and what goes makes room."""
 
+import json
+import subprocess
 import threading
+import urllib.request
 
-from checks import check, eventually
+from checks import STELE, check, equal, eventually
 from small_disk import Amqp, FREE_SECONDS, Kafka, RESERVE_MIB, Sqs, bodies, is_there, sends_again, small_disk
 
 # Once nothing is kept any more, and publishing goes on.
@@ -76,6 +79,47 @@ def no_room_at_all_is_waited_for(kind):
             disk.runs()
         is_there(front.empty("full"), acknowledged)
         sends_again(front, "full")
+
+
+def logged(disk, level, message):
+    """Waits for the line, and gives how often it was logged."""
+
+    def found():
+        lines = [json.loads(line) for line in disk.server.log.read_text().splitlines()]
+        return [line for line in lines if (line["level"], line["message"]) == (level, message)]
+
+    return len(eventually(found))
+
+
+def bench(disk, protocol):
+    """What a benchmark says that isn't let through."""
+    address = f"127.0.0.1:{disk.server.ports[protocol]}"
+    command = [STELE, "bench", protocol, "--address", address, "--messages", "100", "--size", "64KiB"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    equal(done.returncode, 1)
+    return done.stderr
+
+
+@check
+def it_is_told_when_it_begins_and_when_it_ends():
+    with small_disk() as disk:
+        admin = f"127.0.0.1:{disk.server.ports['admin']}"
+        status = [STELE, "status", "--admin", admin]
+        front = Amqp(disk)
+        front.make("full")
+        fill(front, "full")
+        full = "the disk is nearly full: publishing is refused until there is room again"
+        equal(logged(disk, "WARN", full), 1)
+        with urllib.request.urlopen(f"http://{admin}/readyz?verbose", timeout=10) as page:
+            assert "[!]space publishing is refused" in page.read().decode()
+        told = subprocess.run(status, capture_output=True, text=True, timeout=60).stdout
+        assert "refuses publishing" in told, told
+        assert "KafkaStorageError (56): " in bench(disk, "kafka")
+        assert "the broker takes no messages: " in bench(disk, "amqp")
+        assert "no space left" in bench(disk, "sqs")
+        front.empty("full")
+        sends_again(front, "full")
+        assert logged(disk, "INFO", "the disk has room again: publishing goes on") >= 1
 
 
 @check

@@ -32,7 +32,7 @@ LARGE = 1_000_000
 SETTINGS = {
     "STELE_LIMITS__MEMORY": f"{CEILING_MIB}MiB",
     "STELE_ENGINE__SHARDS": "2",
-    "STELE_LOG__LEVEL": "warn",
+    "STELE_LOGGING__LEVEL": "warn",
 }
 
 

@@ -71,6 +71,16 @@ impl Target {
         parse(&answer).ok_or_else(|| Failure::Failed(anyhow!("{address} doesn't speak HTTP")))
     }
 
+    /// What to do where the broker lets nobody in without a login, or not with this one.
+    pub(crate) fn login_advice(&self) -> &'static str {
+        match self.login {
+            None => {
+                "the broker wants a login: pass --login NAME:PASSWORD, or set STELE_ADMIN_LOGIN"
+            }
+            Some(_) => "the broker refuses the login: no user has that name and that password",
+        }
+    }
+
     async fn exchange(&self, address: &str, path: &str) -> anyhow::Result<String> {
         let mut stream = TcpStream::connect(address).await?;
         let login = self.login.as_ref().map_or_else(String::new, |login| {

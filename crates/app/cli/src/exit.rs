@@ -42,9 +42,21 @@ impl fmt::Display for Failure {
             Self::Failed(error)
             | Self::Usage(error)
             | Self::Unavailable(error)
-            | Self::Critical(error) => write!(f, "{error:#}"),
+            | Self::Critical(error) => f.write_str(&told(error)),
         }
     }
+}
+
+/// An error with its causes. Some of them say their cause themselves, which isn't said again.
+fn told(error: &anyhow::Error) -> String {
+    let mut causes = error.chain().map(ToString::to_string);
+    let mut told = causes.next().unwrap_or_default();
+    for cause in causes {
+        if !told.ends_with(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
 }
 
 impl From<anyhow::Error> for Failure {
@@ -66,5 +78,38 @@ impl From<io::Error> for Failure {
 impl From<stele_app_config::Error> for Failure {
     fn from(error: stele_app_config::Error) -> Self {
         Self::Usage(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use stele_core_storage as storage;
+
+    use super::*;
+
+    #[test]
+    fn what_the_system_says_is_said_once() {
+        let refused = storage::Error::Io {
+            action: "open",
+            path: PathBuf::from("data"),
+            source: io::Error::from_raw_os_error(13),
+        };
+        let failure = Failure::from(anyhow::Error::from(refused).context("cannot dump"));
+        assert_eq!(
+            failure.to_string(),
+            "cannot dump: cannot open data: Permission denied (os error 13)"
+        );
+    }
+
+    #[test]
+    fn a_cause_that_its_error_keeps_to_itself_is_said() {
+        let refused = io::Error::from_raw_os_error(98);
+        let failure = Failure::from(anyhow::Error::from(refused).context("cannot listen"));
+        assert_eq!(
+            failure.to_string(),
+            "cannot listen: Address already in use (os error 98)"
+        );
     }
 }

@@ -12,7 +12,7 @@ use crate::{exit::Failure, verb};
 #[derive(Debug, Parser)]
 #[command(
     name = "stele",
-    version = env!("STELE_VERSION"),
+    version = env!("BUILD_VERSION"),
     propagate_version = true,
     arg_required_else_help = true
 )]
@@ -140,6 +140,24 @@ mod tests {
     #[test]
     fn the_definitions_hold_together() {
         Arguments::command().debug_assert();
+    }
+
+    /// The configuration takes a variable that it doesn't know for a mistake.
+    #[test]
+    fn every_variable_of_the_command_is_known_to_the_configuration() {
+        fn variables(command: &clap::Command, found: &mut Vec<String>) {
+            let own = command.get_arguments().filter_map(|it| it.get_env());
+            found.extend(own.map(|it| it.to_string_lossy().into_owned()));
+            for verb in command.get_subcommands() {
+                variables(verb, found);
+            }
+        }
+        let mut found = Vec::new();
+        variables(&Arguments::command(), &mut found);
+        for variable in found {
+            let known = stele_app_config::COMMAND_VARIABLES;
+            assert!(known.contains(&variable.as_str()), "{variable}");
+        }
     }
 
     #[test]

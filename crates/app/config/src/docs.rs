@@ -59,7 +59,49 @@ fn takes(kind: Kind) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{collections::HashSet, path::Path};
+
     use super::*;
+    use crate::keys::find;
+
+    const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs");
+
+    /// The pages below a folder.
+    fn pages(folder: &Path) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).expect("the folder exists") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                found.extend(pages(&path));
+            } else if path.extension().is_some_and(|it| it == "md") {
+                let text = std::fs::read_to_string(&path).expect("a page");
+                found.push((path.display().to_string(), text));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn every_key_that_a_page_names_exists() {
+        let sections: HashSet<_> = KEYS
+            .iter()
+            .filter_map(|key| Some(key.path.split_once('.')?.0))
+            .collect();
+        let is_name = |text: &str| text.bytes().all(|it| it.is_ascii_lowercase() || it == b'_');
+        for (page, text) in pages(Path::new(DOCS)) {
+            for (section, name) in text
+                .split('`')
+                .skip(1)
+                .step_by(2)
+                .filter_map(|code| code.split(' ').next()?.split_once('.'))
+                .filter(|(section, name)| sections.contains(section) && is_name(name))
+            {
+                let key = format!("{section}.{name}");
+                let is_file = matches!(name, "rs" | "md" | "py");
+                assert!(is_file || find(&key).is_some(), "{page} names `{key}`");
+            }
+        }
+    }
 
     #[test]
     fn the_page_is_current() {

@@ -1,13 +1,15 @@
 //! Environment variables: `STELE_KAFKA__PORT` sets `kafka.port`, and `STELE_AUTH__USERS_FILE`
 //! names a file that holds the value of `auth.users`.
 //!
-//! Every key lies in a section, so every variable of ours has the double underscore; others that
-//! start with `STELE_`, as an orchestrator makes for a service of that name, aren't ours.
+//! Any other variable that starts with `STELE_` is a mistake and stops the start, except those that
+//! the command has beside the keys, and those that Kubernetes makes for services whose names begin
+//! with `stele`.
 
 use std::{fs, path::PathBuf};
 
 use crate::{
     error::Error,
+    key::Key,
     keys,
     load::{Layer, Placed},
     source::Source,
@@ -16,11 +18,23 @@ use crate::{
 const PREFIX: &str = "STELE_";
 const FILE_SUFFIX: &str = "_FILE";
 
+/// What the command takes from the environment beside the keys.
+pub const COMMAND_VARIABLES: [&str; 2] = ["STELE_CONFIG", "STELE_ADMIN_LOGIN"];
+
 /// The layer that `variables` make.
 pub(crate) fn read(variables: &[(String, String)]) -> Result<Layer, Error> {
-    let ours = |(name, _): &&(String, String)| name.starts_with(PREFIX) && name.contains("__");
+    let ours = |(name, value): &&(String, String)| {
+        let is_of_command = COMMAND_VARIABLES.contains(&name.as_str());
+        name.starts_with(PREFIX) && !is_of_command && !is_of_service(name, value)
+    };
     let mut layer = Layer::new();
     for (name, text) in variables.iter().filter(ours) {
+        if !name.contains("__") {
+            return Err(Error::UnknownVariable {
+                name: name.clone(),
+                nearest: nearest(name),
+            });
+        }
         let path = name[PREFIX.len()..].replace("__", ".").to_lowercase();
         let from_file = name.strip_suffix(FILE_SUFFIX).is_some() && keys::find(&path).is_none();
         let (path, text, from) = if from_file {
@@ -47,6 +61,42 @@ pub(crate) fn read(variables: &[(String, String)]) -> Result<Layer, Error> {
     Ok(layer)
 }
 
+/// Whether Kubernetes makes a variable like this one, in every container, for a service that is
+/// called `stele` or `stele-kafka`: `STELE_KAFKA_SERVICE_HOST=10.0.0.1`,
+/// `STELE_KAFKA_PORT=tcp://10.0.0.1:9092`, `STELE_KAFKA_PORT_9092_TCP_ADDR=10.0.0.1`.
+fn is_of_service(name: &str, value: &str) -> bool {
+    let is_address = ["tcp://", "udp://", "sctp://"]
+        .iter()
+        .any(|scheme| value.starts_with(scheme));
+    let is_of_port = name.rsplit_once("_PORT_").is_some_and(|(_, rest)| {
+        let digits = rest.trim_start_matches(|digit: char| digit.is_ascii_digit());
+        let protocol = digits.trim_start_matches('_');
+        digits.len() < rest.len()
+            && ["TCP", "UDP", "SCTP"]
+                .iter()
+                .any(|known| protocol.starts_with(known))
+    });
+    let is_service = name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_SERVICE_PORT")
+        || name.contains("_SERVICE_PORT_");
+    is_service || is_of_port || (is_address && name.ends_with("_PORT"))
+}
+
+/// The variable that one resembles, which mostly is the one with the underscore doubled.
+fn nearest(name: &str) -> Option<String> {
+    let others = COMMAND_VARIABLES.map(str::to_owned).into_iter();
+    let known: Vec<String> = keys::KEYS
+        .iter()
+        .map(Key::variable)
+        .flat_map(|variable| [format!("{variable}{FILE_SUFFIX}"), variable])
+        .chain(others)
+        .collect();
+    let same = known.iter().find(|it| it.replace("__", "_") == name);
+    let names = known.iter().map(String::as_str);
+    same.cloned()
+        .or_else(|| keys::most_similar(name, names).map(str::to_owned))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,12 +112,45 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_of_an_orchestrator_is_not_ours() {
-        assert!(
-            read_one("STELE_PORT", "tcp://10.0.0.1:9092")
-                .expect("not ours")
-                .is_empty()
-        );
+    fn variables_of_kubernetes_services_are_not_ours() {
+        for (name, value) in [
+            ("STELE_PORT", "tcp://10.0.0.1:9092"),
+            ("STELE_KAFKA_PORT", "tcp://10.0.0.1:9092"),
+            ("STELE_SERVICE_HOST", "10.0.0.1"),
+            ("STELE_KAFKA_SERVICE_PORT", "9092"),
+            ("STELE_SERVICE_PORT_KAFKA", "9092"),
+            ("STELE_PORT_9092_TCP", "tcp://10.0.0.1:9092"),
+            ("STELE_PORT_9092_TCP_ADDR", "10.0.0.1"),
+            ("STELE_PORT_9092_TCP_PORT", "9092"),
+        ] {
+            assert!(read_one(name, value).expect(name).is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn variables_of_the_command_are_no_keys() {
+        for name in COMMAND_VARIABLES {
+            assert!(read_one(name, "x").expect(name).is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_nobody_reads_names_the_nearest() {
+        for (name, nearest) in [
+            ("STELE_KAFKA_PORT", "STELE_KAFKA__PORT"),
+            ("STELE_AUTH_USERS_FILE", "STELE_AUTH__USERS_FILE"),
+            (
+                "STELE_KAFKA_ADVERTISED_HOST",
+                "STELE_KAFKA__ADVERTISED_HOST",
+            ),
+            ("STELE_CONFG", "STELE_CONFIG"),
+        ] {
+            let error = read_one(name, "1").expect_err("no such variable");
+            assert_eq!(
+                error.to_string(),
+                format!("{name}: there is no such variable; did you mean `{nearest}`?")
+            );
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What can be wrong with a configuration.
 
-use std::{io, path::PathBuf};
+use std::{fmt::Display, io, path::PathBuf};
 
 use crate::source::Source;
 
@@ -16,6 +16,14 @@ pub enum Error {
         from: Source,
         /// The key that it resembles.
         nearest: Option<&'static str>,
+    },
+    /// A variable that nothing reads. Correct or unset it.
+    #[error("{name}: there is no such variable{}", suggestion(.nearest))]
+    UnknownVariable {
+        /// The variable.
+        name: String,
+        /// The one that it resembles.
+        nearest: Option<String>,
     },
     /// A value of another kind. Write what was wanted.
     #[error("{from}: `{path}` wants {wanted}")]
@@ -84,8 +92,8 @@ pub enum Error {
     Shape(String),
 }
 
-fn suggestion(nearest: &Option<&'static str>) -> String {
-    nearest.map_or_else(
+fn suggestion(nearest: &Option<impl Display>) -> String {
+    nearest.as_ref().map_or_else(
         || "; `stele config docs` lists all keys".to_owned(),
         |key| format!("; did you mean `{key}`?"),
     )

@@ -314,13 +314,13 @@ pub const KEYS: &[Key] = &[
     ),
     // log
     key(
-        "log.level",
+        "logging.level",
         Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
         Some("info"),
         "How much is logged.",
     ),
     key(
-        "log.format",
+        "logging.format",
         Kind::Choice(&["auto", "text", "json"]),
         Some("auto"),
         "How it is logged: `auto` is text on a terminal and JSON elsewhere.",
@@ -334,13 +334,20 @@ pub fn find(path: &str) -> Option<&'static Key> {
 
 /// The key whose path is nearest to `path`, if any is near.
 pub(crate) fn nearest(path: &str) -> Option<&'static str> {
+    most_similar(path, KEYS.iter().map(|key| key.path))
+}
+
+/// The one of `known` names that `name` resembles.
+pub(crate) fn most_similar<'a>(
+    name: &str,
+    known: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
     const LEAST_SIMILARITY: f64 = 0.75;
-    let similarity = |key: &Key| strsim::jaro_winkler(key.path, path);
-    KEYS.iter()
-        .map(|key| (similarity(key), key.path))
-        .filter(|(similar, _)| *similar >= LEAST_SIMILARITY)
+    known
+        .map(|it| (strsim::jaro_winkler(it, name), it))
+        .filter(|(similarity, _)| *similarity >= LEAST_SIMILARITY)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, path)| path)
+        .map(|(_, it)| it)
 }
 
 #[cfg(test)]

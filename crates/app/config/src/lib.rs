@@ -23,12 +23,14 @@ mod source;
 
 pub use check::{check, is_localhost};
 pub use docs::reference;
+pub use environment::COMMAND_VARIABLES;
 pub use error::Error;
 pub use key::{Key, Kind};
 pub use keys::{KEYS, find};
 pub use load::{Flag, Inputs, Loaded, Placed, load};
 pub use measure::{Size, Span};
 pub use settings::{
-    Admin, Amqp, Auth, Durability, Engine, Kafka, Limits, Log, LogFormat, Settings, Sqs, Storage,
+    Admin, Amqp, Auth, Durability, Engine, Kafka, Limits, LogFormat, Logging, Settings, Sqs,
+    Storage,
 };
 pub use source::Source;

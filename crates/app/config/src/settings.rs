@@ -21,7 +21,7 @@ pub struct Settings {
     pub engine: Engine,
     pub auth: Auth,
     pub limits: Limits,
-    pub log: Log,
+    pub logging: Logging,
 }
 
 /// `[kafka]`
@@ -123,10 +123,10 @@ pub struct Limits {
     pub memory: Option<Size>,
 }
 
-/// `[log]`
+/// `[logging]`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Log {
+pub struct Logging {
     pub level: String,
     pub format: LogFormat,
 }

@@ -7,8 +7,14 @@ use stele_base_env::{Disk, Rng};
 
 const FILE: &str = "CLUSTER_ID";
 
-/// The id that `directory` holds; a new one where it holds none.
-pub(crate) fn of(disk: &dyn Disk, directory: &Path, rng: &mut dyn Rng) -> io::Result<String> {
+/// The id that `directory` holds; a new one where it holds none, which is told unless the directory
+/// is new too.
+pub(crate) fn of(
+    disk: &dyn Disk,
+    directory: &Path,
+    is_new: bool,
+    rng: &mut dyn Rng,
+) -> io::Result<String> {
     let path = directory.join(FILE);
     if disk.exists(&path)? {
         let text = disk.read(&path)?;
@@ -19,6 +25,13 @@ pub(crate) fn of(disk: &dyn Disk, directory: &Path, rng: &mut dyn Rng) -> io::Re
     rng.fill(&mut bytes);
     let id = URL_SAFE_NO_PAD.encode(bytes);
     disk.write_whole(&path, format!("{id}\n").as_bytes())?;
+    if !is_new {
+        tracing::warn!(
+            file = %path.display(), cluster_id = id,
+            "the cluster id was missing, and is a new one now: Kafka clients take this for another \
+             cluster"
+        );
+    }
     Ok(id)
 }
 
@@ -32,8 +45,9 @@ mod tests {
     fn a_directory_keeps_its_id() {
         let dir = tempfile::tempdir().expect("a directory");
         let mut rng = OsRng::new().expect("randomness");
-        let first = of(&LocalDisk, dir.path(), &mut rng).expect("made");
+        let first = of(&LocalDisk, dir.path(), true, &mut rng).expect("made");
         assert_eq!(first.len(), 22);
-        assert_eq!(of(&LocalDisk, dir.path(), &mut rng).expect("read"), first);
+        let second = of(&LocalDisk, dir.path(), false, &mut rng).expect("read");
+        assert_eq!(second, first);
     }
 }

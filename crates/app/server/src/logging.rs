@@ -8,7 +8,7 @@ mod escaped;
 
 use std::io::{self, IsTerminal as _};
 
-use stele_app_config::{Log, LogFormat};
+use stele_app_config::{LogFormat, Logging};
 use tracing::{Subscriber, level_filters::LevelFilter, subscriber::set_global_default};
 use tracing_subscriber::{
     field::MakeExt as _,
@@ -18,10 +18,10 @@ use tracing_subscriber::{
 use self::escaped::EscapedJson;
 
 /// Starts logging. Returns whether it is text.
-pub(crate) fn start(log: &Log) -> bool {
-    let level: LevelFilter = log.level.parse().unwrap_or(LevelFilter::INFO);
+pub(crate) fn start(logging: &Logging) -> bool {
+    let level: LevelFilter = logging.level.parse().unwrap_or(LevelFilter::INFO);
     let is_terminal = io::stderr().is_terminal();
-    let is_text = match log.format {
+    let is_text = match logging.format {
         LogFormat::Auto => is_terminal,
         LogFormat::Text => true,
         LogFormat::Json => false,

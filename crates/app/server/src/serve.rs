@@ -52,7 +52,7 @@ pub struct Options {
 /// Serves until a signal asks to stop; returns once everything is written.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let settings = &options.loaded.settings;
-    let is_text = logging::start(&settings.log);
+    let is_text = logging::start(&settings.logging);
     panics::end_the_process();
     let runtime = runtime::Builder::new_multi_thread()
         .enable_all()
@@ -80,21 +80,22 @@ async fn serve(options: &Options, is_text: bool) -> anyhow::Result<()> {
         Arc::clone(&state),
         listeners.admin,
     )?;
+    let directory = &settings.storage.dir;
+    let is_new = !storage::exists(&*disk, directory);
 
     let (broker, running) = tokio::select! {
         started = recover(settings, open_files, Arc::clone(&disk), Arc::clone(&clock)) => started?,
-        name = signals.next() => {
+        name = signals.first() => {
             // Recovery changes nothing that the next one wouldn't.
             info!(signal = name, "stopped while recovering");
             process::exit(EXIT_CODE_AT_ONCE);
         }
     };
 
-    let directory = &settings.storage.dir;
     restrict(&*disk, directory);
     let mut rng = OsRng::new().context("no randomness")?;
     let context = Context {
-        cluster_id: cluster_id::of(&*disk, directory, &mut rng).context("cluster id")?,
+        cluster_id: cluster_id::of(&*disk, directory, is_new, &mut rng).context("cluster id")?,
         version: options.version,
         clock: Arc::clone(&clock),
         connections,
@@ -102,6 +103,7 @@ async fn serve(options: &Options, is_text: bool) -> anyhow::Result<()> {
     // A directory keeps the number of shards that it was made with.
     let open_files = OpenFiles::of(allowed, settings, broker.shard_counts().len());
     open_files.tell_if_few(allowed, settings);
+    storage::tell_if_other_shards(settings, broker.shard_counts().len());
     let sockets = Sockets::at_most(open_files.clients);
     let mut fronts = Fronts::new(&context, settings, &broker, sockets);
     fronts.kafka(listeners.kafka)?;
@@ -170,7 +172,7 @@ async fn live(
     state: &admin::State,
 ) -> anyhow::Result<()> {
     tokio::select! {
-        name = signals.next() => {
+        name = signals.first() => {
             info!(signal = name, "draining: no new connections; a second signal ends at once");
         }
         reason = running.failed() => {
@@ -182,7 +184,7 @@ async fn live(
     state.draining();
     tokio::select! {
         () = drain(fronts, running) => Ok(()),
-        name = signals.next() => {
+        name = signals.second() => {
             warn!(signal = name, "ending at once");
             process::exit(EXIT_CODE_AT_ONCE);
         }

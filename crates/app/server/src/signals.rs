@@ -1,4 +1,9 @@
-//! SIGTERM and SIGINT: the first asks to stop, the second ends the process at once.
+//! SIGTERM, SIGINT and SIGHUP: the first asks to stop, a second SIGTERM or SIGINT ends the process
+//! at once.
+//!
+//! There is nothing to load again, so a SIGHUP stops as well, as it does programs that don't know
+//! it, but not without draining. One that was ignored when the process began stays ignored: that is
+//! what `nohup` is for.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -7,22 +12,71 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Option<Signal>,
 }
 
 impl Signals {
     /// From now on these signals are ours.
     pub(crate) fn install() -> std::io::Result<Self> {
+        let hangup = (!is_hangup_ignored()).then(|| signal(SignalKind::hangup()));
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: hangup.transpose()?,
         })
     }
 
-    /// Waits for the next one; tells its name.
-    pub(crate) async fn next(&mut self) -> &'static str {
+    /// Waits for the first one; tells its name.
+    pub(crate) async fn first(&mut self) -> &'static str {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = hangup => "SIGHUP",
+        }
+    }
+
+    /// Waits for one that says it again. A terminal that goes may send more than one SIGHUP, which
+    /// mean the same.
+    pub(crate) async fn second(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
         }
+    }
+}
+
+/// Whether whoever has started the process wants it to outlive its terminal. Where the system
+/// doesn't tell, nobody does.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the kernel's account of this process is no data of the broker's"
+)]
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status");
+    status.is_ok_and(|status| ignores_hangup(&status))
+}
+
+fn ignores_hangup(status: &str) -> bool {
+    const SIGHUP: u32 = 1;
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (SIGHUP - 1) & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hangup_that_is_ignored_is_told_by_the_kernel() {
+        assert!(ignores_hangup("Name:\tx\nSigIgn:\t0000000000001001\n"));
+        assert!(!ignores_hangup("SigIgn:\t0000000000001000\n"));
+        assert!(!ignores_hangup("Name:\tx\n"));
     }
 }

@@ -1,6 +1,6 @@
 //! What the broker is set to.
 
-use std::thread;
+use std::{path::Path, thread};
 
 use stele_app_config::Settings;
 use stele_base_env::Disk;
@@ -33,6 +33,28 @@ pub(crate) fn settings(
         unread_kept_ms: settings.kafka.retention.ms(),
         open_files_max: open_files.cached,
         memory_bytes: memory::ceiling_bytes(settings, disk),
+    }
+}
+
+/// Whether `directory` is a data directory already. One that can't be looked into isn't new: the
+/// start says what is wrong with it.
+pub(crate) fn exists(disk: &dyn Disk, directory: &Path) -> bool {
+    disk.exists(&directory.join("FORMAT")).unwrap_or(true)
+}
+
+/// Warns that `engine.shards` says nothing of a directory that was made with another number.
+pub(crate) fn tell_if_other_shards(settings: &Settings, found: usize) {
+    if let Some(wanted) = settings
+        .engine
+        .shards
+        .filter(|it| usize::from(*it) != found)
+    {
+        tracing::warn!(
+            wanted,
+            shards = found,
+            "engine.shards is ignored: a data directory keeps the number of shards that it was \
+             made with"
+        );
     }
 }
 

@@ -21,7 +21,7 @@ pub enum Failure {
     Stopping,
     /// The disk is nearly full: publishing and declaring are refused until space is free, reading
     /// and checkpoints go on. The caller may try later.
-    #[error("no space left for new data")]
+    #[error("no space left on the disk")]
     NoSpace,
     /// The message is larger than a journal block can hold. The caller refuses it for good.
     #[error("too large: {0}")]

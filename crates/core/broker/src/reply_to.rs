@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn an_error_of_one_shard_is_not_hidden_by_anothers() {
         let full = || Err(Failure::NoSpace.into());
-        let expected = Err("no space left for new data".into());
+        let expected = Err("no space left on the disk".into());
         assert_eq!(merged([full(), gone()]), expected);
         assert_eq!(merged([gone(), full()]), expected);
         assert_eq!(merged([taken(), full(), gone(), taken()]), expected);

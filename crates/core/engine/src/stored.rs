@@ -20,6 +20,8 @@
 //! own, with a conversion: the first one in `first/`, the state of the second in `positional.rs`.
 //! `tests/earlier_forms.rs` of the broker opens directories that were written in them.
 
+use std::fmt;
+
 mod columns;
 pub(crate) mod config;
 mod fields;
@@ -98,6 +100,16 @@ impl StoredRecord {
         match self.0 {
             Form::Present(record) => state.apply(&record),
             Form::First(record) => record.apply_to(state),
+        }
+    }
+}
+
+/// For an operator who looks into a journal.
+impl fmt::Display for StoredRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Form::Present(record) => write!(f, "{record:?}"),
+            Form::First(record) => write!(f, "{record:?}"),
         }
     }
 }

@@ -8,7 +8,7 @@ use stele_base_types::ShardId;
 use stele_wire_batch::BatchHeader;
 
 use crate::{
-    Error, JournalFile,
+    Error, JournalFile, PartKey,
     block::{Entries, Entry},
     directory::StopMark,
     error::AtPath,
@@ -20,22 +20,45 @@ use crate::{
 /// How much of an opaque record is shown.
 const SHOWN_BYTES_MAX: usize = 32;
 
+/// What whoever replays the journal knows of what storage keeps for it, to be shown in words; what
+/// there are none for is shown in hexadecimal.
+#[derive(Clone, Copy, Debug)]
+pub struct Words {
+    /// A control record.
+    pub record: fn(&[u8]) -> Option<String>,
+    /// A part of the state.
+    pub part: fn(PartKey) -> Option<String>,
+}
+
+impl Words {
+    /// None.
+    pub const NONE: Self = Self {
+        record: |_| None,
+        part: |_| None,
+    };
+}
+
 /// Shows the journal file, spare, segment, index, snapshot, part file or mark of a stop at `path`,
 /// line by line, up to its end or to what can't be read, which the last line then says. Takes no
 /// lock: the file may be in use.
 ///
 /// Fails where there is no such file, or its name isn't of a kind that storage writes.
-pub fn dump(disk: &Arc<dyn Disk>, path: &Path, line: &mut dyn FnMut(&str)) -> Result<(), Error> {
+pub fn dump(
+    disk: &Arc<dyn Disk>,
+    path: &Path,
+    words: &Words,
+    line: &mut dyn FnMut(&str),
+) -> Result<(), Error> {
     match path.extension().and_then(|extension| extension.to_str()) {
-        Some("journal") => dump_journal(disk, path, line),
+        Some("journal") => dump_journal(disk, path, words, line),
         Some("spare") => {
             line("a spare: checkpointed, and kept to be written over");
-            dump_journal(disk, path, line)
+            dump_journal(disk, path, words, line)
         }
         Some("log") => dump_log(&disk.read(path).at("read", path)?, line),
         Some("index") => dump_index(&disk.read(path).at("read", path)?, line),
         Some("snapshot") => dump_snapshot(path, &disk.read(path).at("read", path)?, line),
-        Some("parts") => dump_parts(path, disk.read(path).at("read", path)?, line),
+        Some("parts") => dump_parts(path, disk.read(path).at("read", path)?, words, line),
         Some("stopped") => dump_mark(path, &disk.read(path).at("read", path)?, line),
         _ => Err(Error::Format {
             path: path.to_owned(),
@@ -51,6 +74,7 @@ pub fn dump(disk: &Arc<dyn Disk>, path: &Path, line: &mut dyn FnMut(&str)) -> Re
 fn dump_journal(
     disk: &Arc<dyn Disk>,
     path: &Path,
+    words: &Words,
     line: &mut dyn FnMut(&str),
 ) -> Result<(), Error> {
     let file = disk.open(path, OpenMode::Read).at("open", path)?;
@@ -69,7 +93,7 @@ fn dump_journal(
         return Ok(());
     };
     while let Some(block) = scanner.next_block()? {
-        dump_block(&block, line);
+        dump_block(&block, words, line);
     }
     let position = scanner.position();
     match scanner.ending()? {
@@ -80,7 +104,7 @@ fn dump_journal(
     Ok(())
 }
 
-fn dump_block(block: &ScannedBlock, line: &mut dyn FnMut(&str)) {
+fn dump_block(block: &ScannedBlock, words: &Words, line: &mut dyn FnMut(&str)) {
     let header = &block.header;
     line(&format!(
         "{}: block {} entries {} bytes {} synced {}",
@@ -92,7 +116,10 @@ fn dump_block(block: &ScannedBlock, line: &mut dyn FnMut(&str)) {
     ));
     for entry in Entries::new(block.entries()) {
         match entry {
-            Ok(Entry::Control(record)) => line(&format!("  control {}", opaque(record))),
+            Ok(Entry::Control(record)) => {
+                let told = (words.record)(record).unwrap_or_else(|| opaque(record));
+                line(&format!("  control {told}"));
+            }
             Ok(Entry::Append(append)) => {
                 let mut targets = String::new();
                 for target in append.targets() {
@@ -189,7 +216,12 @@ fn dump_snapshot(path: &Path, bytes: &Bytes, line: &mut dyn FnMut(&str)) -> Resu
     Ok(())
 }
 
-fn dump_parts(path: &Path, bytes: Bytes, line: &mut dyn FnMut(&str)) -> Result<(), Error> {
+fn dump_parts(
+    path: &Path,
+    bytes: Bytes,
+    words: &Words,
+    line: &mut dyn FnMut(&str),
+) -> Result<(), Error> {
     let name = path.file_name().and_then(|name| name.to_str());
     let number = name.and_then(snapshot::part_file_number);
     let number = number.ok_or_else(|| not_a_number(path))?;
@@ -199,13 +231,15 @@ fn dump_parts(path: &Path, bytes: Bytes, line: &mut dyn FnMut(&str)) -> Result<(
     for record in PartRecords::new(path.to_owned(), shard, number, bytes)? {
         match record {
             Ok(record) if record.key.kind == SEGMENT_LISTS => dump_segment_list(&record, line),
-            Ok(record) => line(&format!(
-                "{}: part {}/{} {}",
-                record.place.position,
-                record.key.kind,
-                record.key.id,
-                opaque(&record.bytes)
-            )),
+            Ok(record) => {
+                let (position, key) = (record.place.position, record.key);
+                let unnamed = || format!("{}/{}", key.kind, key.id);
+                let name = (words.part)(key).unwrap_or_else(unnamed);
+                line(&format!(
+                    "{position}: part {name} {}",
+                    opaque(&record.bytes)
+                ));
+            }
             Err(error) => line(&error.to_string()),
         }
     }

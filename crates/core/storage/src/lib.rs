@@ -41,7 +41,7 @@ mod verify;
 pub use block::{Block, BlockBuilder, BlockSequence, Filled, Target};
 pub use checkpoint::{Checkpoint, CheckpointPlan, Checkpointer, Floors};
 pub use directory::{DataDirectory, ShardDirectory};
-pub use dump::dump;
+pub use dump::{Words, dump};
 pub use error::{Error, ReplayError};
 pub use journal::{
     BlockSink, Journal, JournalFile, ReplayedJournal, Retired, ScannedBlock, Written,

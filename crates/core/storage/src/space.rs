@@ -18,7 +18,7 @@
 
 use std::{
     io,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
 use crate::{
@@ -37,6 +37,8 @@ pub(crate) struct Promises {
     /// What the next checkpoint of each shard copies at most. One is made at a time.
     copied_next_bytes: Vec<AtomicU64>,
     reserve_bytes: AtomicU64,
+    /// How many shards find space low.
+    low_shards: AtomicUsize,
 }
 
 impl Promises {
@@ -46,6 +48,7 @@ impl Promises {
             written_bytes: AtomicU64::new(0),
             copied_next_bytes: (0..shards).map(|_| AtomicU64::new(0)).collect(),
             reserve_bytes: AtomicU64::new(0),
+            low_shards: AtomicUsize::new(0),
         }
     }
 
@@ -218,14 +221,39 @@ impl SpaceGuard {
             0
         };
         let kept_bytes = self.kept_bytes(Purpose::Messages);
-        self.is_low = left_bytes < kept_bytes.saturating_add(margin_bytes);
+        self.set_low(left_bytes < kept_bytes.saturating_add(margin_bytes));
         Ok(self.space(left_bytes))
     }
 
     /// Something that waits doesn't fit: space is low from now on.
     pub fn note_low(&mut self) -> Space {
-        self.is_low = true;
+        self.set_low(true);
         self.space(self.estimate())
+    }
+
+    /// Tells the log when space becomes low for the first shard, and when it no longer is for the
+    /// last.
+    fn set_low(&mut self, is_low: bool) {
+        if self.is_low == is_low {
+            return;
+        }
+        self.is_low = is_low;
+        let directory = self.directory.path.display();
+        let (left_bytes, reserve_bytes) = (self.estimate(), self.reserve_bytes);
+        let low_shards = &self.directory.promises.low_shards;
+        if is_low {
+            if low_shards.fetch_add(1, Ordering::AcqRel) == 0 {
+                tracing::warn!(
+                    %directory, left_bytes, reserve_bytes,
+                    "the disk is nearly full: publishing is refused until there is room again"
+                );
+            }
+        } else if low_shards.fetch_sub(1, Ordering::AcqRel) == 1 {
+            tracing::info!(
+                %directory, left_bytes, reserve_bytes,
+                "the disk has room again: publishing goes on"
+            );
+        }
     }
 
     fn space(&self, left_bytes: u64) -> Space {

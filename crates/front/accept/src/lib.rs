@@ -10,9 +10,9 @@
 //! connection's first byte is here. What is to hold for the connections of every front (TLS, a
 //! limit for each address) belongs between `accept` and [`Accepted`].
 //!
-//! What two of them ask of HTTP requests, [`Hosts`], is here as well, what the log is told of clients
-//! that aren't let in, and the list of connections that one of them shows and another fills,
-//! [`Registry`].
+//! What two of them ask of HTTP requests, [`Hosts`], is here as well, what the log is told of
+//! clients that aren't let in, and the list of connections that one of them shows and another
+//! fills, [`Registry`].
 //!
 //! This isn't a front: it is the one crate of its layer that the others may use.
 

@@ -14,7 +14,7 @@ pub(crate) enum Error {
     #[error("{0}")]
     BadQuery(String),
     /// 401. The caller logs in.
-    #[error("log in with a user's name and password")]
+    #[error("log in as one of auth.users, by HTTP Basic authentication")]
     NotLoggedIn,
     /// 403. The caller isn't a web page, and comes by a name of the server's.
     #[error(transparent)]
@@ -23,7 +23,7 @@ pub(crate) enum Error {
     #[error("no such page; / lists what there is")]
     NoSuchPage,
     /// 404. The caller looks at `/v1/logs`.
-    #[error("no log of that name in that virtual host")]
+    #[error("no queue or topic of that name in that virtual host")]
     NoSuchLog,
     /// 405. Everything is a GET.
     #[error("only GET and HEAD are answered here")]

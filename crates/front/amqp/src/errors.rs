@@ -234,7 +234,8 @@ impl Told for Failure {
     fn told(self, _subject: &Subject<'_>) -> Fault {
         match self {
             Self::Stopping => Fault::shutdown(),
-            Self::NoSpace => Fault::precondition("no space left for new data"),
+            // As RabbitMQ says what it has no room for; publishes are never told this.
+            Self::NoSpace => Fault::resource("no space left on the disk"),
             Self::TooLarge(_) => Fault::precondition(self.to_string()),
             Self::Unreadable(_) => Fault::internal(self.to_string()),
         }

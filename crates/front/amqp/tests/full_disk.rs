@@ -161,10 +161,13 @@ async fn queues_exchanges_and_bindings_can_be_made_and_have_an_end() {
         ..queue::Declare::default()
     };
     client.send(1, another).await;
-    let (_, refused) = client.method().await;
-    assert!(
-        matches!(refused, Method::Channel(channel::Method::Close(_))),
-        "{refused:?}"
+    let (number, refused) = client.method().await;
+    let Method::Connection(connection::Method::Close(close)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(
+        (number, close.reply_code, close.reply_text.as_str()),
+        (0, 506, "RESOURCE_ERROR - no space left on the disk")
     );
 }
 

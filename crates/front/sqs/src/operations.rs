@@ -1,4 +1,4 @@
-//! One file per action, and which action is whose.
+//! One file per action; which there are says [`each_action`].
 
 mod change_message_visibility;
 mod change_message_visibility_batch;
@@ -19,7 +19,7 @@ mod set_queue_attributes;
 mod tag_queue;
 mod untag_queue;
 
-use stele_wire_sqs::{Action, Error, Request, Response};
+use stele_wire_sqs::{Action, Error, Request, Response, each_action};
 
 use crate::front::{Context, Front};
 
@@ -63,32 +63,27 @@ fn has_failures(response: &Response) -> bool {
     }
 }
 
-async fn dispatch(front: &Front, context: &Context, request: Request) -> Result<Response, Error> {
-    match request {
-        Request::ChangeMessageVisibility(r) => {
-            change_message_visibility::run(front, context, r).await
+macro_rules! dispatch {
+    (
+        [$($answering:ident($answering_module:ident)),+ $(,)?]
+        [$($empty:ident($empty_module:ident)),+ $(,)?]
+        $not_offered:tt
+    ) => {
+        async fn dispatch(
+            front: &Front,
+            context: &Context,
+            request: Request,
+        ) -> Result<Response, Error> {
+            match request {
+                $(Request::$answering(it) => $answering_module::run(front, context, it).await,)+
+                $(Request::$empty(it) => $empty_module::run(front, context, it).await,)+
+                Request::NotOffered(action) => Err(not_offered::refuse(action)),
+            }
         }
-        Request::ChangeMessageVisibilityBatch(r) => {
-            change_message_visibility_batch::run(front, context, r).await
-        }
-        Request::CreateQueue(r) => create_queue::run(front, context, r).await,
-        Request::DeleteMessage(r) => delete_message::run(front, context, r).await,
-        Request::DeleteMessageBatch(r) => delete_message_batch::run(front, context, r).await,
-        Request::DeleteQueue(r) => delete_queue::run(front, context, r).await,
-        Request::GetQueueAttributes(r) => get_queue_attributes::run(front, context, r).await,
-        Request::GetQueueUrl(r) => get_queue_url::run(front, context, &r),
-        Request::ListQueueTags(r) => list_queue_tags::run(front, context, &r),
-        Request::ListQueues(r) => list_queues::run(front, context, &r),
-        Request::PurgeQueue(r) => purge_queue::run(front, context, r).await,
-        Request::ReceiveMessage(r) => receive_message::run(front, context, r).await,
-        Request::SendMessage(r) => send_message::run(front, context, r).await,
-        Request::SendMessageBatch(r) => send_message_batch::run(front, context, r).await,
-        Request::SetQueueAttributes(r) => set_queue_attributes::run(front, context, r).await,
-        Request::TagQueue(r) => tag_queue::run(front, context, r).await,
-        Request::UntagQueue(r) => untag_queue::run(front, context, r).await,
-        Request::NotOffered(action) => Err(not_offered::refuse(action)),
-    }
+    };
 }
+
+each_action!(dispatch);
 
 #[cfg(test)]
 mod tests {
@@ -100,5 +95,18 @@ mod tests {
             assert_eq!(NAMES[*action as usize], action.name());
         }
         assert_eq!(NAMES[UNRECOGNIZED], "unrecognized");
+    }
+
+    #[test]
+    fn the_page_has_a_row_for_every_action() {
+        let page = include_str!("../../../../docs/protocols/sqs.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| "));
+        let named: Vec<_> = rows
+            .filter_map(|row| row.split(" | ").next())
+            .flat_map(|names| names.split(", "))
+            .collect();
+        for action in Action::ALL {
+            assert!(named.contains(&action.name()), "{action} has no row");
+        }
     }
 }

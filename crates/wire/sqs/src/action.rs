@@ -3,7 +3,14 @@
 use std::fmt;
 
 macro_rules! action_names {
-    ($($name:ident),+ $(,)?) => {
+    (
+        [$($answering:ident($answering_module:ident)),+ $(,)?]
+        [$($empty:ident($empty_module:ident)),+ $(,)?]
+        [$($not_offered:ident),+ $(,)?]
+    ) => {
+        action_names!($($answering),+, $($empty),+, $($not_offered),+);
+    };
+    ($($name:ident),+) => {
         /// An SQS action (API version 2012-11-05).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[expect(missing_docs, reason = "the variants are the names of AWS's reference")]
@@ -21,31 +28,7 @@ macro_rules! action_names {
     };
 }
 
-action_names!(
-    AddPermission,
-    CancelMessageMoveTask,
-    ChangeMessageVisibility,
-    ChangeMessageVisibilityBatch,
-    CreateQueue,
-    DeleteMessage,
-    DeleteMessageBatch,
-    DeleteQueue,
-    GetQueueAttributes,
-    GetQueueUrl,
-    ListDeadLetterSourceQueues,
-    ListMessageMoveTasks,
-    ListQueueTags,
-    ListQueues,
-    PurgeQueue,
-    ReceiveMessage,
-    RemovePermission,
-    SendMessage,
-    SendMessageBatch,
-    SetQueueAttributes,
-    StartMessageMoveTask,
-    TagQueue,
-    UntagQueue,
-);
+crate::each_action!(action_names);
 
 impl Action {
     /// The action of that name.

@@ -7,7 +7,8 @@
 //!                                              Error    ─────┴── XML
 //! ```
 //!
-//! Each action is one file under `actions/` and is read and written once: [`members`] hides how
+//! Each action is a line in [`each_action`] and a file under `actions/`, and is read and written
+//! once: [`members`] hides how
 //! the two protocols name lists and maps, [`writer`] how they print them. Nothing here does I/O,
 //! reads a clock or knows a queue. No input panics; what a request may cost in memory is bounded
 //! by [`limits`] and by the length of the body, which the caller bounds.
@@ -15,6 +16,7 @@
 mod action;
 mod actions;
 mod checksum;
+mod each_action;
 mod error;
 mod form;
 pub mod limits;

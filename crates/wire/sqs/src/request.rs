@@ -22,7 +22,16 @@ pub enum Protocol {
 }
 
 macro_rules! requests {
-    ($($name:ident($module:ident)),+ $(,)?) => {
+    (
+        [$($answering:ident($answering_module:ident)),+ $(,)?]
+        [$($empty:ident($empty_module:ident)),+ $(,)?]
+        $not_offered:tt
+    ) => {
+        requests!(
+            [$($answering($answering_module),)+ $($empty($empty_module)),+] $not_offered
+        );
+    };
+    ([$($name:ident($module:ident)),+] [$($not_offered:ident),+ $(,)?]) => {
         /// A request for an action.
         #[derive(Clone, Debug, PartialEq)]
         #[expect(missing_docs, reason = "the variants are the names of AWS's reference")]
@@ -44,12 +53,7 @@ macro_rules! requests {
             fn read(action: Action, members: &mut Members) -> Result<Self, Error> {
                 match action {
                     $(Action::$name => $module::Request::read(members).map(Self::$name),)+
-                    Action::AddPermission
-                    | Action::CancelMessageMoveTask
-                    | Action::ListDeadLetterSourceQueues
-                    | Action::ListMessageMoveTasks
-                    | Action::RemovePermission
-                    | Action::StartMessageMoveTask => Ok(Self::NotOffered(action)),
+                    $(Action::$not_offered)|+ => Ok(Self::NotOffered(action)),
                 }
             }
 
@@ -63,25 +67,7 @@ macro_rules! requests {
     };
 }
 
-requests!(
-    ChangeMessageVisibility(change_message_visibility),
-    ChangeMessageVisibilityBatch(change_message_visibility_batch),
-    CreateQueue(create_queue),
-    DeleteMessage(delete_message),
-    DeleteMessageBatch(delete_message_batch),
-    DeleteQueue(delete_queue),
-    GetQueueAttributes(get_queue_attributes),
-    GetQueueUrl(get_queue_url),
-    ListQueueTags(list_queue_tags),
-    ListQueues(list_queues),
-    PurgeQueue(purge_queue),
-    ReceiveMessage(receive_message),
-    SendMessage(send_message),
-    SendMessageBatch(send_message_batch),
-    SetQueueAttributes(set_queue_attributes),
-    TagQueue(tag_queue),
-    UntagQueue(untag_queue),
-);
+crate::each_action!(requests);
 
 /// Reads a request of the JSON protocol: the value of `X-Amz-Target`, the path of the request, in
 /// which the queue may be named where the body doesn't, and the body.

@@ -8,7 +8,11 @@ use crate::{
 };
 
 macro_rules! responses {
-    ($($name:ident($module:ident)),+ ; $($empty:ident),+ $(,)?) => {
+    (
+        [$($name:ident($module:ident)),+ $(,)?]
+        [$($empty:ident($empty_module:ident)),+ $(,)?]
+        $not_offered:tt
+    ) => {
         /// The answer to an action that succeeded.
         #[derive(Clone, Debug, PartialEq)]
         #[expect(missing_docs, reason = "the variants are the names of AWS's reference")]
@@ -43,25 +47,7 @@ macro_rules! responses {
     };
 }
 
-responses!(
-    ChangeMessageVisibilityBatch(change_message_visibility_batch),
-    CreateQueue(create_queue),
-    DeleteMessageBatch(delete_message_batch),
-    GetQueueAttributes(get_queue_attributes),
-    GetQueueUrl(get_queue_url),
-    ListQueueTags(list_queue_tags),
-    ListQueues(list_queues),
-    ReceiveMessage(receive_message),
-    SendMessage(send_message),
-    SendMessageBatch(send_message_batch);
-    ChangeMessageVisibility,
-    DeleteMessage,
-    DeleteQueue,
-    PurgeQueue,
-    SetQueueAttributes,
-    TagQueue,
-    UntagQueue,
-);
+crate::each_action!(responses);
 
 impl Response {
     /// The body of the answer in `protocol`. `request_id` goes into the XML; in the JSON protocol

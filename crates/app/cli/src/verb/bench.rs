@@ -15,6 +15,7 @@ mod message;
 mod report;
 mod sqs;
 
+use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use stele_app_config::Size;
 
@@ -76,6 +77,12 @@ fn size(text: &str) -> Result<Size, String> {
 /// Measures.
 pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     match verb {
+        Verb::Sqs(load) if usize::from(load.batch) > sqs::ENTRIES_MAX => {
+            let (batch, max) = (load.batch, sqs::ENTRIES_MAX);
+            Err(Failure::Usage(anyhow!(
+                "--batch {batch}: a request to SQS takes at most {max} messages"
+            )))
+        }
         Verb::Kafka(load) => load::run(Protocol::Kafka, load),
         Verb::Amqp(load) => load::run(Protocol::Amqp, load),
         Verb::Sqs(load) => load::run(Protocol::Sqs, load),

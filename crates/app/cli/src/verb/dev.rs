@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 
 use crate::{exit::Failure, options::ConfigOptions};
@@ -20,6 +20,13 @@ pub(crate) struct Options {
 
 /// Serves.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    let mut set = options.config.set.iter();
+    if options.config.dir.is_some() || set.any(|(key, _)| key == "storage.dir") {
+        return Err(Failure::Usage(anyhow!(
+            "`stele dev` keeps its data in a temporary directory: leave out the data directory, or \
+             run `stele serve --dir DIR`"
+        )));
+    }
     let directory = tempfile::Builder::new()
         .prefix("stele-dev-")
         .tempdir()

@@ -44,6 +44,10 @@ fn get(options: &Options, path: &str) -> Result<Value, Failure> {
     let answer = options.target.get(path)?;
     match answer.status {
         200 => Ok(serde_json::from_str(&answer.body).context("the answer is not JSON")?),
+        401 => Err(Failure::Failed(anyhow!(
+            "{}",
+            options.target.login_advice()
+        ))),
         503 => Err(Failure::Unavailable(anyhow!("{}", message(&answer.body)))),
         _ => Err(Failure::Failed(anyhow!("{}", message(&answer.body)))),
     }
@@ -61,12 +65,12 @@ fn verdict(status: &Value) -> String {
     let text = |name: &str| status[name].as_str().unwrap_or("?").to_owned();
     let number = |name: &str| status[name].as_u64().unwrap_or(0);
     let blocked = if status["is_blocked"] == true {
-        ", NO SPACE LEFT"
+        ", and refuses publishing: less than storage.reserve is free on the disk"
     } else {
         ""
     };
     format!(
-        "stele {} is {}{blocked}: {} logs, {} MiB resident, up {} s",
+        "stele {} is {}{blocked}: {} queues and topics, {} MiB resident, up {} s",
         text("version"),
         text("phase"),
         number("logs"),
@@ -96,6 +100,8 @@ fn table_of(logs: &Value) -> Table {
     let columns = [
         "name",
         "durability",
+        "records",
+        "size_bytes",
         "ready",
         "leased",
         "delayed",

@@ -88,6 +88,7 @@ fn run_dump(dump: &Dump) -> Result<(), Failure> {
             written = writeln!(out, "{text}");
         }
     };
-    storage::dump(&disk, &dump.file, &mut line).context("cannot dump")?;
+    storage::dump(&disk, &dump.file, &stele_core_broker::WORDS, &mut line)
+        .context("cannot dump")?;
     Ok(written?)
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use stele_base_types::{ShardId, Timestamp};
 use stele_core_engine::{CatalogueRecord, Durability, LinkCommand, LinkNumber, LinkRecord};
 
-use super::Shard;
+use super::{Shard, definitions::log_change};
 use crate::mailbox::Mailbox;
 
 /// A shard's end of the links to it: rarely used, and taken up before the requests of fronts.
@@ -136,7 +136,11 @@ impl Shard {
     pub(super) fn announce_now(&mut self, announcements: Vec<Announcement>) {
         for announcement in announcements {
             match announcement {
-                Announcement::Definition(record) => self.replica.write().apply(&record),
+                Announcement::Definition(record) => {
+                    let mut replica = self.replica.write();
+                    log_change(&replica, &record);
+                    replica.apply(&record);
+                }
                 Announcement::Command {
                     to,
                     number,

@@ -17,6 +17,7 @@
 
 mod arrivals;
 mod checkpointing;
+mod definitions;
 mod deliver;
 mod hold;
 mod journal;
@@ -61,7 +62,7 @@ pub use self::{
     link::{LinkInbox, LinkNews},
     open::{IntactShard, Opened},
     release::{Awaited, News},
-    replayed::Replayed,
+    replayed::{Replayed, WORDS},
     status::ShardStatus,
 };
 use crate::{limits::UNAWAITED_MS_MAX, mailbox::Mailbox, request::Reply};

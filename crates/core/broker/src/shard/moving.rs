@@ -43,7 +43,11 @@ impl Shard {
         };
         self.read_moving(moving).unwrap_or_else(|error| {
             let from = moving.from;
-            tracing::warn!(%error, ?from, "a record that is to be moved stays where it is");
+            let partition = PartitionId::new(from.log, from.partition);
+            tracing::warn!(
+                %error, %partition, offset = %from.offset,
+                "a record that is to be moved stays where it is"
+            );
             None
         })
     }

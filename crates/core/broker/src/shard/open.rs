@@ -12,7 +12,8 @@ use stele_base_env::Rng;
 use stele_base_types::{LogId, PartitionId, PartitionIndex, ProcessEpoch, ShardId, Timestamp};
 use stele_core_engine::{Catalogue, OpenLog, Topology};
 use stele_core_storage::{
-    Checkpointer, DataDirectory, Error, Intact, Journal, Options, Recovered, ShardDirectory,
+    Checkpointer, DataDirectory, Error, Intact, Journal, Options, Recovered, RecoveryReport,
+    ShardDirectory,
 };
 
 use super::{
@@ -160,7 +161,7 @@ impl IntactShard {
             counting: Counting::default(),
             now,
         };
-        tracing::info!(shard = %shard.id, ?report, "recovered");
+        log_recovery(shard.id, &report);
         Ok(Opened {
             shard,
             writer,
@@ -168,6 +169,17 @@ impl IntactShard {
             directory,
         })
     }
+}
+
+fn log_recovery(shard: ShardId, report: &RecoveryReport) {
+    tracing::info!(
+        %shard,
+        blocks = report.block_count,
+        journal_bytes = report.journal_size_bytes,
+        rewritten_bytes = report.unproven_size_bytes,
+        torn_bytes = report.torn_size_bytes,
+        "recovered"
+    );
 }
 
 impl Shard {

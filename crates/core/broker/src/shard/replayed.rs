@@ -5,7 +5,7 @@ use std::mem;
 use hashbrown::HashSet;
 use stele_base_types::LogId;
 use stele_core_engine::{PartKind, State, StatePart, StoredRecord, Touched};
-use stele_core_storage::{PartKey, Parts, Replay, ReplayError};
+use stele_core_storage::{PartKey, Parts, Replay, ReplayError, Words};
 
 /// The engine's state, with the parts of it that have changed.
 #[derive(Debug, Default)]
@@ -92,6 +92,12 @@ impl Replayed {
         }
     }
 }
+
+/// What `stele storage dump` shows of what storage keeps for a shard.
+pub const WORDS: Words = Words {
+    record: |bytes| StoredRecord::read(bytes).ok().map(|it| it.to_string()),
+    part: |key| part_at(key).ok().map(|part| format!("{part:?}")),
+};
 
 fn key_of(part: StatePart) -> PartKey {
     let (kind, id) = match part {

@@ -265,9 +265,14 @@ async fn a_graceful_stop_ends_the_journal_with_a_block_that_vouches_for_all_befo
     let file = "data/shard-0/journal/00000000000000000000.journal";
     let mut lines = Vec::new();
     let disk: Arc<dyn Disk> = Arc::new(LocalDisk);
-    stele_core_storage::dump(&disk, &directory.path().join(file), &mut |line| {
-        lines.push(line.to_owned());
-    })
+    stele_core_storage::dump(
+        &disk,
+        &directory.path().join(file),
+        &stele_core_broker::WORDS,
+        &mut |line| {
+            lines.push(line.to_owned());
+        },
+    )
     .unwrap();
     let blocks: Vec<_> = lines
         .iter()

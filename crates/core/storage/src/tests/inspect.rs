@@ -11,7 +11,7 @@ use stele_test_disk::{Loss, MemoryDisk};
 
 use super::harness::{Shard, batch, partition};
 use crate::{
-    BlockSequence, Finding, Severity, Verified,
+    BlockSequence, Finding, Severity, Verified, Words,
     block::{Header, Salt},
     dump,
     journal::FileHeader,
@@ -48,7 +48,10 @@ fn verified(disk: &MemoryDisk) -> (Verified, Vec<Finding>) {
 fn shown(disk: &MemoryDisk, path: &Path) -> Vec<String> {
     let mut lines = Vec::new();
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-    dump(&shared, path, &mut |line| lines.push(line.to_owned())).unwrap();
+    dump(&shared, path, &Words::NONE, &mut |line| {
+        lines.push(line.to_owned())
+    })
+    .unwrap();
     lines
 }
 

@@ -9,7 +9,7 @@ use stele_test_disk::{Loss, MemoryDisk};
 
 use super::harness::{Shard, batch, partition};
 use crate::{
-    BlockSequence, Error,
+    BlockSequence, Error, Words,
     block::{HEADER_SIZE_BYTES, Header, Salt, padded},
     dump,
     journal::FileHeader,
@@ -257,7 +257,7 @@ proptest! {
         disk.edit(&path, |bytes| *bytes = journal_of(&content));
         let mut lines = 0;
         let shared: Arc<dyn Disk> = Arc::new(disk.clone());
-        dump(&shared, &path, &mut |_| lines += 1).unwrap();
+        dump(&shared, &path, &Words::NONE, &mut |_| lines += 1).unwrap();
         prop_assert!(lines >= 3 && lines <= content.len() + 4);
         // A start takes it or refuses it, and says where.
         if let Err(error) = Shard::open(&shared, Path::new("/data")) {

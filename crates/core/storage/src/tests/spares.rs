@@ -11,7 +11,7 @@ use stele_test_disk::{Loss, MemoryDisk, Random};
 
 use super::harness::{SMALL, Shard, batch, partition};
 use crate::{
-    BlockSequence, DataDirectory, Options, SpaceGuard, Verified,
+    BlockSequence, DataDirectory, Options, SpaceGuard, Verified, Words,
     block::{HEADER_SIZE_BYTES, Header, Salt, padded},
     dump,
     limits::SPARE_FILES_MAX,
@@ -262,7 +262,7 @@ fn spares_are_fine_to_verification_and_can_be_shown() {
     );
     let mut lines = Vec::new();
     let spare = &files(&disk, "spare")[0];
-    dump(&shared(&disk), spare, &mut |line| {
+    dump(&shared(&disk), spare, &Words::NONE, &mut |line| {
         lines.push(line.to_owned());
     })
     .unwrap();
@@ -325,7 +325,7 @@ fn a_block_in_what_a_client_sent_long_ago_is_never_taken_for_one() {
             let end = {
                 let mut scanned = Vec::new();
                 let lines = &mut |line: &str| scanned.push(line.to_owned());
-                dump(&shared(&disk), &path, lines).unwrap();
+                dump(&shared(&disk), &path, &Words::NONE, lines).unwrap();
                 let (end, _) = scanned.last().unwrap().split_once(':').unwrap();
                 end.parse::<usize>().unwrap()
             };

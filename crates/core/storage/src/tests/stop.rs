@@ -9,7 +9,7 @@ use stele_base_env::Disk;
 use stele_test_disk::{Loss, MemoryDisk};
 
 use super::harness::{Shard, batch, partition};
-use crate::{Error, Severity, dump, verify};
+use crate::{Error, Severity, Words, dump, verify};
 
 const PATH: &str = "/data";
 const MARK: &str = "/data/shard-0.stopped";
@@ -218,7 +218,7 @@ fn a_snapshot_without_a_journal_is_refused_by_its_name() {
 fn a_mark_is_shown() {
     let disk: Arc<dyn Disk> = Arc::new(stopped());
     let mut lines = Vec::new();
-    dump(&disk, Path::new(MARK), &mut |line| {
+    dump(&disk, Path::new(MARK), &Words::NONE, &mut |line| {
         lines.push(line.to_owned());
     })
     .unwrap();

@@ -98,7 +98,7 @@ async fn once_ready_it_shows_the_logs_page_by_page() {
     front.state.ready(broker.broker.clone(), Vec::new());
     assert_eq!(front.get("/readyz").await, (200, "ok\n".to_owned()));
     let (_, verbose) = front.get("/readyz?verbose").await;
-    assert_eq!(verbose, "[+]phase ok\n[+]shards ok\n");
+    assert_eq!(verbose, "[+]phase ok\n[+]shards ok\n[+]space ok\n");
 
     let (_, first) = front.get("/v1/logs?limit=2").await;
     assert!(
@@ -123,6 +123,48 @@ async fn once_ready_it_shows_the_logs_page_by_page() {
     front.state.draining();
     assert_eq!(front.get("/readyz").await, (503, "draining\n".to_owned()));
     assert_eq!(front.get("/startupz").await, (200, "ok\n".to_owned()));
+    front.stop().await;
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_disk_is_shown_and_takes_nobody_elsewhere() {
+    let front = Running::start(Settings::default()).await;
+    let broker = TestBroker::start();
+    front.state.ready(broker.broker.clone(), Vec::new());
+    broker.fill_disk().await;
+    let (code, verbose) = front.get("/readyz?verbose").await;
+    assert_eq!(code, 200);
+    assert!(
+        verbose.contains("[!]space publishing is refused"),
+        "{verbose}"
+    );
+    assert_eq!(front.get("/readyz").await, (200, "ok\n".to_owned()));
+    broker.empty_disk().await;
+    let (_, verbose) = front.get("/readyz?verbose").await;
+    assert!(verbose.ends_with("[+]space ok\n"), "{verbose}");
+    front.stop().await;
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn a_log_is_told_with_its_records_and_their_size() {
+    let front = Running::start(Settings::default()).await;
+    let broker = TestBroker::start();
+    front.state.ready(broker.broker.clone(), Vec::new());
+    let log = declare(&broker, queue("q", Durability::Synced)).await;
+    let told = async || {
+        let (_, told) = front.get("/v1/logs/q").await;
+        let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+        (told["records"].as_u64(), told["size_bytes"].as_u64())
+    };
+    assert_eq!(told().await, (Some(0), Some(0)));
+    for _ in 0..3 {
+        publish(&broker, log, PartitionIndex(0)).await;
+    }
+    let (records, size_bytes) = told().await;
+    assert_eq!(records, Some(3));
+    assert!(size_bytes >= Some(3 * 61), "{size_bytes:?}");
     front.stop().await;
     broker.stop().await;
 }
@@ -182,8 +224,11 @@ async fn a_log_is_shown_with_the_bounds_of_each_partition() {
     let (status, one) = front.get("/v1/logs/two").await;
     assert_eq!(status, 200);
     let one: serde_json::Value = serde_json::from_str(&one).expect("JSON");
-    let bounds = serde_json::json!([{ "start": 2, "end": 3 }, { "start": 0, "end": 1 }]);
-    assert_eq!(one["partitions"], bounds, "{one}");
+    let [first, second] = [0, 1].map(|at| &one["partitions"][at]);
+    assert_eq!((&first["start"], &first["end"]), (&2.into(), &3.into()));
+    assert_eq!((&second["start"], &second["end"]), (&0.into(), &1.into()));
+    assert_eq!(first["size_bytes"], second["size_bytes"], "one record each");
+    assert_eq!(one["records"], 2, "{one}");
     assert_eq!(one["ready"], 2, "{one}");
     front.stop().await;
     broker.stop().await;

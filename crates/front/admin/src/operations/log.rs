@@ -57,8 +57,20 @@ pub(crate) async fn of(broker: &Broker, definition: &LogDefinition) -> Result<Va
     let partitions: Vec<Value> = status
         .partitions
         .iter()
-        .map(|bounds| json!({ "start": bounds.start.0, "end": bounds.committed.0 }))
+        .map(|partition| {
+            json!({
+                "start": partition.start.0,
+                "end": partition.committed.0,
+                "size_bytes": partition.size_bytes,
+            })
+        })
         .collect();
+    let records = status.partitions.iter();
+    let records = records.map(|partition| partition.committed.0.saturating_sub(partition.start.0));
+    let sizes = status
+        .partitions
+        .iter()
+        .map(|partition| partition.size_bytes);
     let config = &definition.config;
     let window = config.retention.window;
     Ok(json!({
@@ -73,6 +85,8 @@ pub(crate) async fn of(broker: &Broker, definition: &LogDefinition) -> Result<Va
             "size_bytes": window.and_then(|window| window.size_bytes),
         },
         "partitions": partitions,
+        "records": records.sum::<u64>(),
+        "size_bytes": sizes.sum::<u64>(),
         "ready": status.ready,
         "leased": status.leased,
         "delayed": status.delayed,

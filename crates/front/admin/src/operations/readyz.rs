@@ -1,9 +1,12 @@
 //! `GET /readyz[?verbose]`: 200 once everything is recovered, every port is open and every shard
 //! answers; 503 before, and as soon as draining begins.
 //!
-//! With `verbose`, one line for each check: `[+]name ok` or `[-]name what is wrong`.
+//! With `verbose`, one line for each check: `[+]name ok`, `[-]name what is wrong`, or `[!]name what
+//! is worth a look`, which leaves it at 200: while publishing is refused for want of space,
+//! consumers, who make room, are to be served.
 
 use hyper::StatusCode;
+use stele_core_broker::ShardStatus;
 use tokio::time::timeout;
 
 use crate::{
@@ -14,13 +17,20 @@ use crate::{
 
 struct Check {
     name: &'static str,
-    problem: Option<String>,
+    finding: Finding,
+}
+
+enum Finding {
+    InOrder,
+    Notable(&'static str),
+    Wrong(String),
 }
 
 /// The answer.
 pub(crate) async fn answer(state: &State, query: &str) -> Answer {
-    let checks = [phase(state), shards(state).await];
-    let failed = checks.iter().any(|check| check.problem.is_some());
+    let [shards, space] = shards(state).await;
+    let checks = [phase(state), shards, space];
+    let failed = problem(&checks).is_some();
     let status = if failed {
         StatusCode::SERVICE_UNAVAILABLE
     } else {
@@ -40,39 +50,55 @@ pub(crate) async fn answer(state: &State, query: &str) -> Answer {
 
 fn phase(state: &State) -> Check {
     let phase = state.phase();
-    let problem = (phase != Phase::Ready).then(|| phase.word().to_owned());
     Check {
         name: "phase",
-        problem,
+        finding: match phase {
+            Phase::Ready => Finding::InOrder,
+            _ => Finding::Wrong(phase.word().to_owned()),
+        },
     }
 }
 
-async fn shards(state: &State) -> Check {
-    let problem = match state.serving() {
-        Err(error) => Some(error.to_string()),
-        Ok(serving) => match timeout(PROBE_TIMEOUT, serving.broker.shard_statuses()).await {
-            Err(_) => Some("a shard doesn't answer".to_owned()),
-            Ok(Err(error)) => Some(error.to_string()),
-            Ok(Ok(_)) => None,
-        },
+/// Whether the shards answer, and whether they have space.
+async fn shards(state: &State) -> [Check; 2] {
+    let (shards, space) = match statuses(state).await {
+        Ok(statuses) if statuses.iter().any(|shard| shard.is_blocked) => (
+            Finding::InOrder,
+            Finding::Notable("publishing is refused: less than storage.reserve is free"),
+        ),
+        Ok(_) => (Finding::InOrder, Finding::InOrder),
+        Err(problem) => (Finding::Wrong(problem), Finding::Notable("not known")),
     };
-    Check {
-        name: "shards",
-        problem,
-    }
+    let check = |name, finding| Check { name, finding };
+    [check("shards", shards), check("space", space)]
+}
+
+async fn statuses(state: &State) -> Result<Vec<ShardStatus>, String> {
+    let serving = state.serving().map_err(|error| error.to_string())?;
+    let statuses = timeout(PROBE_TIMEOUT, serving.broker.shard_statuses()).await;
+    let statuses = statuses.map_err(|_| "a shard doesn't answer".to_owned())?;
+    statuses.map_err(|error| error.to_string())
+}
+
+/// The first check that fails.
+fn problem(checks: &[Check]) -> Option<&str> {
+    checks.iter().find_map(|check| match &check.finding {
+        Finding::Wrong(problem) => Some(problem.as_str()),
+        Finding::InOrder | Finding::Notable(_) => None,
+    })
 }
 
 fn verdict(checks: &[Check]) -> String {
-    let first = checks.iter().find_map(|check| check.problem.as_deref());
-    format!("{}\n", first.unwrap_or("ok"))
+    format!("{}\n", problem(checks).unwrap_or("ok"))
 }
 
 fn report(checks: &[Check]) -> String {
     checks
         .iter()
-        .map(|Check { name, problem }| match problem {
-            None => format!("[+]{name} ok\n"),
-            Some(problem) => format!("[-]{name} {problem}\n"),
+        .map(|Check { name, finding }| match finding {
+            Finding::InOrder => format!("[+]{name} ok\n"),
+            Finding::Notable(what) => format!("[!]{name} {what}\n"),
+            Finding::Wrong(problem) => format!("[-]{name} {problem}\n"),
         })
         .collect()
 }

@@ -9,10 +9,10 @@ use stele_wire_sqs::{Error, QueueName, Response, get_queue_url};
 
 use crate::front::{Context, Front};
 
-pub(super) fn run(
+pub(super) async fn run(
     front: &Front,
     context: &Context,
-    request: &get_queue_url::Request,
+    request: get_queue_url::Request,
 ) -> Result<Response, Error> {
     let name = QueueName::new(&request.queue_name)?;
     drop(front.definition(context, &name, Action::Describe)?);

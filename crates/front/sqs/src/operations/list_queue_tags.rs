@@ -13,10 +13,10 @@ use crate::{
     front::{Context, Front},
 };
 
-pub(super) fn run(
+pub(super) async fn run(
     front: &Front,
     context: &Context,
-    request: &list_queue_tags::Request,
+    request: list_queue_tags::Request,
 ) -> Result<Response, Error> {
     let definition = front.definition_at(context, &request.queue_url, Action::Describe)?;
     let tags = definition.facets.get(FACET).into_iter().flat_map(tags_of);

@@ -18,10 +18,10 @@ use crate::{
     queue::is_shown,
 };
 
-pub(super) fn run(
+pub(super) async fn run(
     front: &Front,
     context: &Context,
-    request: &list_queues::Request,
+    request: list_queues::Request,
 ) -> Result<Response, Error> {
     let max = request.max_results.unwrap_or(*LIST_RESULTS.end());
     if !LIST_RESULTS.contains(&max) {

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use stele_base_env::Disk;
-use stele_core_storage::{Error, dump};
+use stele_core_storage::{Error, Words, dump};
 use stele_test_disk::{Loss, MemoryDisk};
 
 use super::{Judged, Run};
@@ -83,7 +83,9 @@ impl Run {
 fn end_of_blocks(disk: &MemoryDisk, path: &Path) -> usize {
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
     let mut last = String::new();
-    let shown = dump(&shared, path, &mut |line| line.clone_into(&mut last));
+    let shown = dump(&shared, path, &Words::NONE, &mut |line| {
+        line.clone_into(&mut last)
+    });
     shown.expect("the file is there");
     let position = last.split(':').next();
     let position = position.and_then(|position| position.parse().ok());

@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use bytes::{Bytes, BytesMut};
 use stele_wire_amqp::{
-    ContentHeader, Frame, FrameDecoder, Method, PROTOCOL_HEADER, Properties, ShortString, encode,
+    ContentHeader, Frame, FrameDecoder, Method, PROTOCOL_HEADER, Properties, ShortString, Table,
+    Value, encode,
     method::{basic, channel, confirm, connection, queue},
 };
 use tokio::{
@@ -57,11 +58,13 @@ impl Client {
             .context("the login is NAME:PASSWORD")?;
         self.stream.write_all(&PROTOCOL_HEADER).await?;
         self.method().await?;
+        // Else a broker without room would keep the client waiting without a word.
+        let capabilities = Table::new().with("connection.blocked", Value::Bool(true));
         let start_ok = connection::StartOk {
+            client_properties: Table::new().with("capabilities", Value::Table(capabilities)),
             mechanism: ShortString::new("PLAIN")?,
             response: Bytes::from(format!("\0{name}\0{password}")),
             locale: ShortString::new("en_US")?,
-            ..connection::StartOk::default()
         };
         self.call(0, start_ok)
             .await
@@ -164,6 +167,9 @@ impl Client {
                         latest = Some(deliver.delivery_tag);
                         bodies.push(self.content().await?);
                     }
+                    Method::Connection(
+                        connection::Method::Blocked(_) | connection::Method::Unblocked(_),
+                    ) => {}
                     other => bail!("{} where a delivery was expected", other.name()),
                 },
                 Frame::Heartbeat { .. } => {}
@@ -234,6 +240,10 @@ impl Client {
                         Method::Channel(channel::Method::Close(close)) => {
                             bail!("{} {}", close.reply_code, close.reply_text.as_str())
                         }
+                        Method::Connection(connection::Method::Blocked(blocked)) => {
+                            bail!("the broker takes no messages: {}", blocked.reason.as_str())
+                        }
+                        Method::Connection(connection::Method::Unblocked(_)) => continue,
                         method => Ok(method),
                     };
                 }

@@ -5,7 +5,7 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use stele_base_env::{Clock as _, SystemClock};
 use stele_wire_batch::{BatchBuilder, Batches, Body, NewRecord};
 use stele_wire_kafka::{
-    Decodable as _, HeaderVersion as _, Request, StrBytes,
+    Decodable as _, HeaderVersion as _, Request, ResponseError, StrBytes,
     messages::{
         CreateTopicsRequest, DeleteTopicsRequest, FetchRequest, ProduceRequest, TopicName,
         create_topics_request::CreatableTopic,
@@ -67,7 +67,7 @@ impl Client {
             .with_timeout_ms(TIMEOUT_MS);
         let reply = self.call(CREATE_TOPICS, &request).await?;
         let topic = reply.topics.first().context("no answer for the topic")?;
-        accepted(topic.error_code)
+        accepted(topic.error_code, topic.error_message.as_deref())
     }
 
     pub(super) async fn delete(&mut self) -> Result<()> {
@@ -75,13 +75,8 @@ impl Client {
             .with_topic_names(vec![self.topic.clone()])
             .with_timeout_ms(TIMEOUT_MS);
         let reply = self.call(DELETE_TOPICS, &request).await?;
-        accepted(
-            reply
-                .responses
-                .first()
-                .context("no answer for the topic")?
-                .error_code,
-        )
+        let topic = reply.responses.first().context("no answer for the topic")?;
+        accepted(topic.error_code, None)
     }
 
     pub(super) async fn send(&mut self, bodies: &[Bytes]) -> Result<()> {
@@ -107,7 +102,8 @@ impl Client {
         let reply = self.call(PRODUCE, &request).await?;
         let topic = reply.responses.first().context("no answer for the topic")?;
         let partition = topic.partition_responses.first();
-        accepted(partition.context("no answer for the partition")?.error_code)
+        let partition = partition.context("no answer for the partition")?;
+        accepted(partition.error_code, partition.error_message.as_deref())
     }
 
     pub(super) async fn receive(&mut self, bodies: &mut Vec<Bytes>) -> Result<()> {
@@ -133,7 +129,7 @@ impl Client {
             .context("no answer for the topic")?;
         let partition = topic.partitions.into_iter().next();
         let partition = partition.context("no answer for the partition")?;
-        accepted(partition.error_code)?;
+        accepted(partition.error_code, None)?;
         for batch in Batches::new(partition.records.unwrap_or_default()) {
             let batch = batch?;
             self.next_offset = i64::try_from(batch.header().next_offset().0)?;
@@ -181,9 +177,32 @@ impl Client {
     }
 }
 
-fn accepted(error_code: i16) -> Result<()> {
-    if error_code != 0 {
-        bail!("Kafka error {error_code}");
+/// Fails where the broker answers with an error: with its words, or Kafka's for that code.
+fn accepted(error_code: i16, message: Option<&str>) -> Result<()> {
+    if error_code == 0 {
+        return Ok(());
     }
-    Ok(())
+    let Some(error) = ResponseError::try_from_code(error_code) else {
+        bail!("the broker answers with the unknown error {error_code}");
+    };
+    match message {
+        Some(message) => bail!("{error:?} ({error_code}): {message}"),
+        None => bail!("{error} ({error_code})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_in_words() {
+        let told = |message| accepted(56, message).unwrap_err().to_string();
+        assert_eq!(
+            told(Some("no space left")),
+            "KafkaStorageError (56): no space left"
+        );
+        assert_eq!(told(None), "KafkaStorageError (56)");
+        assert!(accepted(0, None).is_ok());
+    }
 }

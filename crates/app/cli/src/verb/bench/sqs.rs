@@ -18,7 +18,7 @@ use tokio::{
 };
 
 /// Entries of a batch (SQS).
-const ENTRIES_MAX: usize = 10;
+pub(super) const ENTRIES_MAX: usize = 10;
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 

@@ -1,11 +1,13 @@
 """Opening and closing connections and channels."""
 
+import socket
 import time
 
 import pika
 import pika.exceptions
 
-from checks import check, equal, raised, unique
+from checks import check, check_of_stele, equal, raised, unique
+from own_server import own_server
 from pika_session import HOST, PORT, connection, get, parameters, publish, queue
 
 
@@ -105,3 +107,16 @@ def client_properties_of_every_common_type_are_accepted():
     properties = {"connection_name": "checks", "nested": {"list": [1, "two", None]}, "flag": True}
     with connection(client_properties=properties) as opened:
         assert opened.channel().is_open
+
+
+@check_of_stele
+def a_client_that_takes_localhost_for_ipv6_gets_in():
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return  # this machine has no IPv6
+    with own_server() as server:
+        for port in server.ports.values():
+            socket.create_connection(("::1", port), 10).close()
+        with pika.BlockingConnection(parameters(host="::1", port=server.ports["amqp"])) as opened:
+            assert opened.is_open

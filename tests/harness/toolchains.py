@@ -61,6 +61,13 @@ def node():
     _once("node", [CLIENTS / "node"], _node_project)
 
 
+def python_java_and_node():
+    """What a suite needs that has clients of the three beside each other."""
+    python()
+    java()
+    node()
+
+
 def rust():
     """The lapin suite."""
     project = CLIENTS / "rust"

@@ -1,4 +1,4 @@
-"""Runs one Python client suite: `suite.py amqp|kafka|kafkapython|aiokafka|silence|sqs|cli [part of a claim]`.
+"""Runs one Python client suite: `suite.py amqp|kafka|kafkapython|aiokafka|retention|silence|sqs|cli [part of a claim]`.
 
 The endpoints come from the environment: AMQP_ADDRESS and KAFKA_ADDRESS (host:port), SQS_URL.
 """

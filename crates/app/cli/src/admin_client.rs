@@ -1,4 +1,4 @@
-//! Asks a running broker over its admin port. HTTP/1.1 in as much as one GET needs.
+//! Asks a running broker over its admin port. HTTP/1.1 in as much as requests without a body need.
 
 use std::time::Duration;
 
@@ -57,12 +57,17 @@ impl Target {
 
     /// Gets `path`. A broker that can't be reached is [`Failure::Unavailable`].
     pub(crate) fn get(&self, path: &str) -> Result<Answer, Failure> {
+        self.ask("GET", path)
+    }
+
+    /// Asks for `path` by a method without a body.
+    pub(crate) fn ask(&self, method: &str, path: &str) -> Result<Answer, Failure> {
         let address = self.address()?;
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         let asked = runtime.block_on(async {
-            timeout(ANSWER_TIMEOUT, self.exchange(&address, path))
+            timeout(ANSWER_TIMEOUT, self.exchange(&address, method, path))
                 .await
                 .map_err(|_| anyhow!("no answer"))?
         });
@@ -81,13 +86,14 @@ impl Target {
         }
     }
 
-    async fn exchange(&self, address: &str, path: &str) -> anyhow::Result<String> {
+    async fn exchange(&self, address: &str, method: &str, path: &str) -> anyhow::Result<String> {
         let mut stream = TcpStream::connect(address).await?;
         let login = self.login.as_ref().map_or_else(String::new, |login| {
             format!("authorization: Basic {}\r\n", STANDARD.encode(login))
         });
-        let request =
-            format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n{login}connection: close\r\n\r\n");
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\n{login}connection: close\r\n\r\n"
+        );
         stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
         stream

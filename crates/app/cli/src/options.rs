@@ -32,6 +32,9 @@ pub(crate) enum Verb {
     Status(verb::status::Options),
     /// Tell by the exit code whether a running broker is ready (0) or not (5)
     Health(verb::health::Options),
+    /// Change what a queue or topic is
+    #[command(subcommand)]
+    Log(verb::log::Verb),
     /// Print or check the configuration
     #[command(subcommand)]
     Config(verb::config::Verb),

@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod config;
 pub(crate) mod dev;
 pub(crate) mod health;
+pub(crate) mod log;
 mod man;
 pub(crate) mod serve;
 pub(crate) mod status;
@@ -19,6 +20,7 @@ pub(crate) fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Dev(options) => dev::run(&options),
         Verb::Status(options) => status::run(&options),
         Verb::Health(options) => health::run(&options),
+        Verb::Log(verb) => log::run(&verb),
         Verb::Config(verb) => config::run(verb),
         Verb::Bench(verb) => bench::run(&verb),
         Verb::Storage(verb) => storage::run(verb),

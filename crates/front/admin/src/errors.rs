@@ -28,6 +28,9 @@ pub(crate) enum Error {
     /// 405. Everything is a GET.
     #[error("only GET and HEAD are answered here")]
     NotGet,
+    /// 409. The broker says why.
+    #[error("{0}")]
+    Refused(String),
     /// 503. The caller tries again once `/readyz` says so.
     #[error("the broker is {0}")]
     NotReady(&'static str),
@@ -55,6 +58,7 @@ impl Error {
             Self::NotLoggedIn => StatusCode::UNAUTHORIZED,
             Self::Foreign(_) => StatusCode::FORBIDDEN,
             Self::NoSuchPage | Self::NoSuchLog => StatusCode::NOT_FOUND,
+            Self::Refused(_) => StatusCode::CONFLICT,
             Self::NotGet => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotReady(_) | Self::Stuck => StatusCode::SERVICE_UNAVAILABLE,
             Self::Broker(failure) => match failure {
@@ -73,6 +77,7 @@ impl Error {
             Self::Foreign(Foreign::Name(_)) => "foreign-name",
             Self::NoSuchPage => "no-such-page",
             Self::NoSuchLog => "no-such-log",
+            Self::Refused(_) => "refused",
             Self::NotGet => "not-get",
             Self::NotReady(_) => "not-ready",
             Self::Stuck => "stuck",

@@ -6,5 +6,6 @@ pub(crate) mod log;
 pub(crate) mod logs;
 pub(crate) mod metrics;
 pub(crate) mod readyz;
+pub(crate) mod role;
 pub(crate) mod startupz;
 pub(crate) mod status;

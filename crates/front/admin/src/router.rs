@@ -2,14 +2,14 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::{Response, StatusCode, header, http::request::Parts};
+use hyper::{Method, Response, StatusCode, header, http::request::Parts};
 use serde::Serialize;
 use stele_base_types::Principal;
 
 use crate::{
     errors::Error,
     login,
-    operations::{self, api},
+    operations::{self, api, role},
     settings::Settings,
     state::State,
 };
@@ -25,7 +25,7 @@ const INDEX: &str = "Stele's admin port\n\n\
     /metrics             figures, for Prometheus\n\
     /v1/status           the same in short, as JSON\n\
     /v1/logs             queues and topics, paged: ?vhost=/&after=NAME&limit=100\n\
-    /v1/logs/NAME        one of them\n\
+    /v1/logs/NAME        one of them; DELETE /v1/logs/NAME/queue or /topic ends what it is\n\
     /api/overview        and further paths of RabbitMQ's HTTP API\n";
 
 /// Answers a request, of which its head is all that is looked at.
@@ -67,7 +67,12 @@ async fn respond(
         "/v1/logs" => operations::logs::answer(state, query).await,
         _ => {
             if let Some(name) = path.strip_prefix("/v1/logs/") {
-                return operations::log::answer(state, &principal, name, query).await;
+                return match role::split(name) {
+                    Some((name, role)) if head.method == Method::DELETE => {
+                        role::end(state, &principal, name, role, query).await
+                    }
+                    _ => operations::log::answer(state, &principal, name, query).await,
+                };
             }
             let path = path.strip_prefix(api::PREFIX).ok_or(Error::NoSuchPage)?;
             api::answer(state, settings, &principal, path, head).await

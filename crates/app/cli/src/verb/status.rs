@@ -54,7 +54,7 @@ fn get(options: &Options, path: &str) -> Result<Value, Failure> {
 }
 
 /// What an error answer says.
-fn message(body: &str) -> String {
+pub(super) fn message(body: &str) -> String {
     serde_json::from_str::<Value>(body)
         .ok()
         .and_then(|value| value["error"]["message"].as_str().map(str::to_owned))
@@ -99,6 +99,8 @@ fn fronts(status: &Value) -> Table {
 fn table_of(logs: &Value) -> Table {
     let columns = [
         "name",
+        "kind",
+        "held_by",
         "durability",
         "records",
         "size_bytes",
@@ -107,7 +109,16 @@ fn table_of(logs: &Value) -> Table {
         "delayed",
         "consumers",
     ];
-    table(&columns, 2, logs["logs"].as_array().into_iter().flatten())
+    table(&columns, 4, logs["logs"].as_array().into_iter().flatten())
+}
+
+/// Words, or a dash for none.
+fn listed(words: &[Value]) -> String {
+    let words: Vec<_> = words.iter().filter_map(Value::as_str).collect();
+    match words[..] {
+        [] => "-".to_owned(),
+        _ => words.join(", "),
+    }
 }
 
 /// A table of the members called `columns`; those from `numbers` on are aligned as numbers.
@@ -123,6 +134,7 @@ fn table<'a>(columns: &[&str], numbers: usize, rows: impl Iterator<Item = &'a Va
         table.add_row(columns.iter().map(|column| match &row[*column] {
             Value::String(text) => text.clone(),
             Value::Null => "-".to_owned(),
+            Value::Array(values) => listed(values),
             value => value.to_string(),
         }));
     }

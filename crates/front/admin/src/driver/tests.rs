@@ -6,7 +6,7 @@ use proptest::{prop_assert, test_runner::TestRunner};
 use stele_base_env::SystemClock;
 use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex, Principal, Secret, User};
 use stele_core_broker::Publish;
-use stele_core_engine::{AppendTarget, DeclareLog, Declared, DeleteLog, Durability};
+use stele_core_engine::{AppendTarget, DeclareLog, Declared, DeleteLog, Durability, Window};
 use stele_front_accept::WRITE_STALL;
 use stele_test_testkit::{TestBroker, message, queue};
 use tokio::{
@@ -165,6 +165,43 @@ async fn a_log_is_told_with_its_records_and_their_size() {
     let (records, size_bytes) = told().await;
     assert_eq!(records, Some(3));
     assert!(size_bytes >= Some(3 * 61), "{size_bytes:?}");
+    front.stop().await;
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_log_is_can_end_and_what_keeps_its_records_is_told() {
+    let front = Running::start(Settings::default()).await;
+    let broker = TestBroker::start();
+    front.state.ready(broker.broker.clone(), Vec::new());
+    let mut both = queue("a/b", Durability::Synced);
+    both.config.retention.window = Some(Window::default());
+    let log = declare(&broker, both).await;
+    publish(&broker, log, PartitionIndex(0)).await;
+    let body = |answer: &str| {
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        let told: serde_json::Value = serde_json::from_str(body).expect("JSON");
+        (head.split(' ').nth(1).map(str::to_owned), told)
+    };
+    let (_, told) = body(&front.ask("GET", "/v1/logs/a%2Fb").await);
+    assert_eq!(told["kind"], serde_json::json!(["queue", "topic"]));
+    assert_eq!(told["held_by"], serde_json::json!(["queue", "window"]));
+    assert_eq!(
+        told["partitions"][0]["held_by"],
+        serde_json::json!(["window", "queue"])
+    );
+
+    let (status, told) = body(&front.ask("DELETE", "/v1/logs/a%2Fb/queue").await);
+    assert_eq!(status.as_deref(), Some("200"));
+    assert_eq!(told["kind"], serde_json::json!(["topic"]));
+    assert_eq!(told["held_by"], serde_json::json!(["window"]));
+    let (status, told) = body(&front.ask("DELETE", "/v1/logs/a%2Fb/topic").await);
+    assert_eq!(status.as_deref(), Some("409"));
+    assert_eq!(told["error"]["code"], "refused");
+    let (status, _) = body(&front.ask("DELETE", "/v1/logs/c/topic").await);
+    assert_eq!(status.as_deref(), Some("404"));
+    let (status, _) = body(&front.ask("DELETE", "/v1/logs/a%2Fb").await);
+    assert_eq!(status.as_deref(), Some("405"));
     front.stop().await;
     broker.stop().await;
 }

@@ -14,6 +14,7 @@ mod queues;
 use hyper::{Method, http::request::Parts};
 use stele_base_types::Principal;
 
+use super::role;
 use crate::{
     errors::Error, operations::log::decoded, router::Answer, settings::Settings, state::State,
 };
@@ -28,7 +29,10 @@ const NODE: &str = "stele@localhost";
 pub(crate) fn takes(path: &str, method: &Method) -> bool {
     match method {
         &Method::GET | &Method::HEAD => true,
-        &Method::DELETE => path.starts_with("/api/connections/"),
+        &Method::DELETE => {
+            let log = path.strip_prefix("/v1/logs/");
+            log.and_then(role::split).is_some() || path.starts_with("/api/connections/")
+        }
         _ => false,
     }
 }

@@ -1,10 +1,12 @@
 //! `GET /v1/logs/NAME?vhost=/`: one queue or topic, with the bounds of its partitions.
 
+use std::collections::BTreeSet;
+
 use hyper::StatusCode;
 use serde_json::{Value, json};
 use stele_base_types::{Principal, VHOST_DEFAULT};
 use stele_core_broker::{Action, Broker};
-use stele_core_engine::{Durability, LogDefinition};
+use stele_core_engine::{Durability, Holder, LogDefinition, Retention};
 use tokio::time::timeout;
 
 use crate::{
@@ -22,6 +24,21 @@ pub(crate) async fn answer(
     query: &str,
 ) -> Result<Answer, Error> {
     let broker = &state.serving()?.broker;
+    let definition = find(broker, principal, path, query, Action::Inspect)?;
+    Ok(router::json(
+        StatusCode::OK,
+        &of(broker, &definition).await?,
+    ))
+}
+
+/// The log that a path and its query name.
+pub(super) fn find(
+    broker: &Broker,
+    principal: &Principal,
+    path: &str,
+    query: &str,
+    action: Action,
+) -> Result<LogDefinition, Error> {
     let name = decoded(path)?;
     let mut vhost = VHOST_DEFAULT.to_owned();
     for (parameter, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -30,14 +47,8 @@ pub(crate) async fn answer(
             _ => return Err(Error::BadQuery(format!("no parameter '{parameter}' here"))),
         }
     }
-    let definition = broker
-        .resolve(principal, &vhost, &name, Action::Inspect)
-        .map_err(Error::of_resolve)?
-        .clone();
-    Ok(router::json(
-        StatusCode::OK,
-        &of(broker, &definition).await?,
-    ))
+    let found = broker.resolve(principal, &vhost, &name, action);
+    Ok(found.map_err(Error::of_resolve)?.clone())
 }
 
 /// A path's last part, with `%2F` and the like undone. A `+` stands for itself there.
@@ -54,17 +65,22 @@ pub(super) fn decoded(path: &str) -> Result<String, Error> {
 pub(crate) async fn of(broker: &Broker, definition: &LogDefinition) -> Result<Value, Error> {
     let status = timeout(PROBE_TIMEOUT, broker.status(definition.id)).await;
     let status = status.map_err(|_| Error::Stuck)?.unwrap_or_default();
-    let partitions: Vec<Value> = status
-        .partitions
-        .iter()
-        .map(|partition| {
+    let holders = timeout(PROBE_TIMEOUT, broker.holders(definition.id)).await;
+    let holders = holders.map_err(|_| Error::Stuck)??;
+    let none = Vec::new();
+    let each = status.partitions.iter();
+    let each = each.zip(holders.iter().chain(std::iter::repeat(&none)));
+    let partitions: Vec<Value> = each
+        .map(|(partition, holders)| {
             json!({
                 "start": partition.start.0,
                 "end": partition.committed.0,
                 "size_bytes": partition.size_bytes,
+                "held_by": holders.iter().map(word_of).collect::<Vec<_>>(),
             })
         })
         .collect();
+    let held_by: BTreeSet<_> = holders.iter().flatten().map(word_of).collect();
     let records = status.partitions.iter();
     let records = records.map(|partition| partition.committed.0.saturating_sub(partition.start.0));
     let sizes = status
@@ -78,6 +94,8 @@ pub(crate) async fn of(broker: &Broker, definition: &LogDefinition) -> Result<Va
         "vhost": definition.vhost.as_str(),
         "declared_through": definition.facets.keys()
             .collect::<Vec<_>>(),
+        "kind": kind(config.retention),
+        "held_by": held_by,
         "durability": word(config.durability),
         "retention": {
             "until_acknowledged": config.retention.until_acknowledged,
@@ -92,6 +110,22 @@ pub(crate) async fn of(broker: &Broker, definition: &LogDefinition) -> Result<Va
         "delayed": status.delayed,
         "consumers": status.consumers,
     }))
+}
+
+/// What somebody has declared the log to be.
+fn kind(retention: Retention) -> Vec<&'static str> {
+    let queue = retention.is_queue().then_some("queue");
+    let topic = retention.is_topic().then_some("topic");
+    queue.into_iter().chain(topic).collect()
+}
+
+fn word_of(holder: &Holder) -> String {
+    match holder {
+        Holder::Window => "window".to_owned(),
+        Holder::Queue => "queue".to_owned(),
+        Holder::Ledger(name) => format!("subscription {name}"),
+        Holder::Group(name) => format!("group {name}"),
+    }
 }
 
 fn word(durability: Durability) -> &'static str {

@@ -52,6 +52,9 @@ pub enum Effect {
     },
     /// The partition begins later now: data before may be removed.
     Trimmed(PartitionId),
+    /// A ledger was purged, as far as it holds this partition: what nobody else needs may go now,
+    /// so that no reader meets it.
+    Purged(PartitionId),
 }
 
 impl<R> Decision<R> {

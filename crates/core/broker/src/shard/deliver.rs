@@ -21,6 +21,9 @@ impl Shard {
     /// Shows what may be shown and leases what can be leased: all of it, or a piece for each
     /// [`Shard::tick`]. Goes round by log, so that one with much to do doesn't hold the others up.
     pub(super) fn dispatch(&mut self) {
+        for partition in std::mem::take(&mut self.purged) {
+            self.apply_retention(partition);
+        }
         loop {
             for releasable in std::mem::take(&mut self.releasable) {
                 self.hand_out(releasable);
@@ -114,6 +117,7 @@ impl Shard {
                 self.index.remove_log(log, partitions);
                 self.end_watches(log, partitions);
             }
+            Effect::Purged(partition) => self.purged.push(partition),
             Effect::Trimmed(partition) => {
                 if let Some(state) = self.state.logs.partition(partition) {
                     self.index.advance_start(partition, state.start);

@@ -44,7 +44,7 @@ impl Shard {
         partitions.filter(move |partition| last.is_none_or(|last| *partition > last))
     }
 
-    fn apply_retention(&mut self, partition: PartitionId) {
+    pub(super) fn apply_retention(&mut self, partition: PartitionId) {
         let logs = &self.state.logs;
         let Some((log, known)) = logs.log(partition.log).zip(logs.partition(partition)) else {
             return;

@@ -103,6 +103,8 @@ pub struct Shard {
     watches: HashMap<PartitionId, Vec<(Offset, Weak<Notify>)>>,
     /// What could be released as soon as its block was finished: handed out at the next dispatch.
     releasable: Vec<Releasable>,
+    /// Partitions that a purge has settled, and whose retention is to be looked at at once.
+    purged: Vec<PartitionId>,
     replica: Arc<RwLock<Catalogue>>,
     /// Those of all shards.
     links: Vec<LinkInbox>,

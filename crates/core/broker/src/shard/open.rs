@@ -140,6 +140,7 @@ impl IntactShard {
             sessions: HashMap::new(),
             watches: HashMap::new(),
             releasable: Vec::new(),
+            purged: Vec::new(),
             replica: Arc::clone(replica),
             links: links.to_vec(),
             guard: None,

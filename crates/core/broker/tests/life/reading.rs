@@ -119,3 +119,21 @@ async fn a_batch_that_opens_to_much_is_read_and_let_go() {
     assert_eq!(opened_bytes(broker), 0);
     test.stop().await;
 }
+
+#[tokio::test]
+async fn what_a_purge_has_taken_is_not_read_any_more_once_it_is_answered() {
+    let test = TestBroker::start();
+    let log = declare_queue(&test.broker, "orders", Durability::Synced).await;
+    for body in ["a", "b", "c"] {
+        publish(&test.broker, log, body).await;
+    }
+    assert_eq!(test.broker.purge(log, true).await.unwrap(), 3);
+    let read = Read {
+        partition: PartitionId::new(log, PartitionIndex(0)),
+        from: Offset(3),
+        bytes_max: 1_000,
+    };
+    let reply = test.broker.read(read).await.unwrap();
+    assert_eq!((reply.start, reply.committed), (Offset(3), Offset(3)));
+    test.stop().await;
+}

@@ -97,14 +97,8 @@ impl Scope {
 
     fn settle(self, log: LogId, ends: Ends) -> Decision {
         match self {
-            Self::Unleased(ledger) => {
-                let purged = LedgerRecord::Purged(ends);
-                Decision::record(ledger_record(log, ledger, purged))
-            }
-            Self::Ledger(ledger) => {
-                let cleared = LedgerRecord::Cleared(ends);
-                Decision::record(ledger_record(log, ledger, cleared))
-            }
+            Self::Unleased(ledger) => settled(log, ledger, &ends, LedgerRecord::Purged),
+            Self::Ledger(ledger) => settled(log, ledger, &ends, LedgerRecord::Cleared),
             Self::Trim => {
                 let mut decision = Decision::nothing();
                 for (partition, to) in ends {
@@ -120,6 +114,18 @@ impl Scope {
             }
         }
     }
+}
+
+fn settled(
+    log: LogId,
+    ledger: LedgerId,
+    ends: &Ends,
+    record: fn(Ends) -> LedgerRecord,
+) -> Decision {
+    let mut decision = Decision::record(ledger_record(log, ledger, record(ends.clone())));
+    let partitions = ends.iter().map(|(index, _)| PartitionId::new(log, *index));
+    decision.effects.extend(partitions.map(Effect::Purged));
+    decision
 }
 
 impl Logs {

@@ -8,7 +8,7 @@ use stele_wire_kafka::{
         AlterClientQuotasRequest, AlterPartitionReassignmentsRequest, CreatePartitionsRequest,
         CreateTopicsRequest, DescribeLogDirsRequest, DescribeProducersRequest,
         DescribeQuorumRequest, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
-        DescribeTransactionsRequest, DescribeUserScramCredentialsRequest,
+        DescribeTransactionsRequest, DescribeUserScramCredentialsRequest, FindCoordinatorRequest,
         ListConfigResourcesRequest, ListTransactionsRequest, TransactionalId,
         alter_client_quotas_request::{EntityData, EntryData, OpData},
         alter_partition_reassignments_request::{ReassignablePartition, ReassignableTopic},
@@ -240,6 +240,34 @@ async fn the_idempotent_producers_of_a_partition_are_told() {
     let unknown = ResponseError::UnknownTopicOrPartition.code();
     assert_eq!(beyond.error_code, unknown);
     assert_eq!(response.topics[1].partitions[0].error_code, unknown);
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn a_coordinator_of_transactions_is_said_not_to_be_there_yet() {
+    const TRANSACTION: i8 = 1;
+    let broker = TestBroker::start();
+    let mut client = Client::of(&broker);
+    let request = FindCoordinatorRequest::default().with_key_type(TRANSACTION);
+    let refused = ResponseError::ClusterAuthorizationFailed.code();
+    let why = Some("transactions aren't supported yet");
+    for version in 1..=3 {
+        let request = request.clone().with_key(text("payments"));
+        let response = client.call(version, request).await;
+        assert_eq!(response.error_code, refused);
+        assert_eq!(response.error_message.as_deref(), why);
+    }
+    for version in 4..=6 {
+        let keys = vec![text("payments"), text("refunds")];
+        let request = request.clone().with_coordinator_keys(keys);
+        let coordinators = client.call(version, request).await.coordinators;
+        let keys: Vec<_> = coordinators.iter().map(|it| &*it.key).collect();
+        assert_eq!(keys, ["payments", "refunds"]);
+        for coordinator in coordinators {
+            assert_eq!(coordinator.error_code, refused);
+            assert_eq!(coordinator.error_message.as_deref(), why);
+        }
+    }
     broker.stop().await;
 }
 

@@ -13,7 +13,7 @@ use stele_wire_kafka::{
         alter_client_quotas_request::{EntityData, EntryData, OpData},
         alter_partition_reassignments_request::{ReassignablePartition, ReassignableTopic},
         create_partitions_request::{CreatePartitionsAssignment, CreatePartitionsTopic},
-        create_topics_request::{CreatableReplicaAssignment, CreatableTopic},
+        create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig},
         create_topics_response::CreatableTopicResult,
         describe_log_dirs_request::DescribableLogDirTopic,
         describe_producers_request::TopicRequest as ProducersOf,
@@ -430,6 +430,12 @@ async fn a_replication_factor_over_one_is_taken_and_told_as_one() {
         refused
     );
     assert_eq!(create(&mut strict, topic("strict", 1)).await.error_code, 0);
+    let valueless = CreatableTopicConfig::default()
+        .with_name(text("retention.ms"))
+        .with_value(None);
+    let valueless = topic("valueless", 1).with_configs(vec![valueless]);
+    let error = create(&mut lenient, valueless).await.error_code.err();
+    assert_eq!(error, Some(ResponseError::InvalidConfig));
     for factor in [0, -2] {
         let none = create(&mut lenient, topic("none", factor)).await;
         assert_eq!(none.error_code.err(), refused, "{factor}");

@@ -1,6 +1,9 @@
 //! Refusals and failures in Kafka's words.
 
-use std::{convert::Infallible, fmt::Display};
+use std::{
+    convert::Infallible,
+    fmt::{self, Display},
+};
 
 use stele_core_broker::{self as broker, Failure, ReadError, ResolveError};
 use stele_core_engine::{AppendError, CatalogueError, GroupError, LogError};
@@ -11,7 +14,8 @@ use stele_wire_kafka::{ResponseError, StrBytes};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) error: ResponseError,
-    /// For APIs whose response has a message.
+    /// For APIs whose response has a message. Empty leaves it to the client, which knows what the
+    /// code says.
     pub(crate) message: String,
 }
 
@@ -29,13 +33,23 @@ impl Fault {
 
     /// The message as responses hold it.
     pub(crate) fn text(&self) -> Option<StrBytes> {
-        Some(StrBytes::from_string(self.message.clone()))
+        let message = (!self.message.is_empty()).then(|| self.message.clone());
+        message.map(StrBytes::from_string)
+    }
+}
+
+impl Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.message.is_empty() {
+            true => write!(f, "{}", self.error),
+            false => write!(f, "{}", self.message),
+        }
     }
 }
 
 impl From<ResponseError> for Fault {
     fn from(error: ResponseError) -> Self {
-        Self::new(error, error.to_string())
+        Self::new(error, "")
     }
 }
 

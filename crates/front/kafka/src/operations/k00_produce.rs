@@ -272,7 +272,7 @@ impl Pending {
         }
         match fault {
             _ if self.is_acknowledged => Ok(Some(self.response()?)),
-            Some(fault) => Err(SessionError::Unacknowledged(fault.message.clone())),
+            Some(fault) => Err(SessionError::Unacknowledged(fault.to_string())),
             None => Ok(None),
         }
     }

@@ -57,10 +57,11 @@ impl Operation for FindCoordinator {
 fn check_type(key_type: i8) -> Result<(), Fault> {
     match key_type {
         GROUP => Ok(()),
-        // Not retried by any client, unlike the code for a coordinator that isn't there yet.
+        // Of the codes that no client retries the one whose message Java's producer and librdkafka
+        // both show.
         TRANSACTION => Err(Fault::new(
-            ResponseError::TransactionalIdAuthorizationFailed,
-            "transactions aren't supported",
+            ResponseError::ClusterAuthorizationFailed,
+            "transactions aren't supported yet",
         )),
         other => Err(Fault::new(
             ResponseError::InvalidRequest,

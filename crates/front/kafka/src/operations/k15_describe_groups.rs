@@ -65,13 +65,14 @@ fn group_response(
             .with_protocol_data(text(&description.protocol))
             .with_members(description.members.into_iter().map(member).collect()),
         Err(ResponseError::GroupIdNotFound) => {
-            let code = match version {
-                NOT_FOUND_SINCE.. => ResponseError::GroupIdNotFound.code(),
-                _ => 0,
-            };
-            response
-                .with_error_code(code)
-                .with_group_state(text("Dead"))
+            let message = text(&format!("Group {} not found.", *response.group_id));
+            let response = response.with_group_state(text("Dead"));
+            match version {
+                NOT_FOUND_SINCE.. => response
+                    .with_error_code(ResponseError::GroupIdNotFound.code())
+                    .with_error_message(Some(message)),
+                _ => response,
+            }
         }
         Err(error) => response.with_error_code(error.code()),
     }

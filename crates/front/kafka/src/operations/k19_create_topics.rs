@@ -17,7 +17,7 @@ use stele_wire_kafka::{
     RequestHeader, ResponseError,
     messages::{
         CreateTopicsRequest, CreateTopicsResponse, TopicName,
-        create_topics_request::CreatableTopic,
+        create_topics_request::{CreatableTopic, CreatableTopicConfig},
         create_topics_response::{CreatableTopicConfigs, CreatableTopicResult},
     },
 };
@@ -79,8 +79,11 @@ async fn create(
     topic: &CreatableTopic,
     is_check: bool,
 ) -> Result<Created, Fault> {
-    let exists = || Fault::new(ResponseError::TopicAlreadyExists, "the topic exists");
     let new = new_topic(session, topic)?;
+    let exists = || {
+        let message = format!("Topic '{}' already exists.", *topic.name);
+        Fault::new(ResponseError::TopicAlreadyExists, message)
+    };
     let topics = session.topics();
     let existing = topics.definition(&new.name, Action::Configure);
     if existing.is_ok_and(|it| it.facets.contains_key(FACET)) {
@@ -109,6 +112,7 @@ fn new_topic(session: &Session, topic: &CreatableTopic) -> Result<NewTopic, Faul
     let name = topic_name(&topic.name)?;
     let partitions = partitions(session, topic)?;
     let configs = topic.configs.iter();
+    check_values(configs.clone().filter(|it| it.value.is_none()))?;
     let settings = topic_configs::check(configs.map(|it| (&*it.name, it.value.as_deref())))?;
     Ok(NewTopic {
         name,
@@ -117,6 +121,20 @@ fn new_topic(session: &Session, topic: &CreatableTopic) -> Result<NewTopic, Faul
         window: topic_configs::window(&settings, &session.settings),
         settings,
     })
+}
+
+fn check_values<'a>(without: impl Iterator<Item = &'a CreatableTopicConfig>) -> Result<(), Fault> {
+    let names: Vec<&str> = without.map(|it| &*it.name).collect();
+    match &names[..] {
+        [] => Ok(()),
+        _ => Err(Fault::new(
+            ResponseError::InvalidConfig,
+            format!(
+                "Null value not supported for topic configs: {}",
+                names.join(",")
+            ),
+        )),
+    }
 }
 
 fn partitions(session: &Session, topic: &CreatableTopic) -> Result<u32, Fault> {
@@ -147,9 +165,13 @@ fn check_replication(session: &Session, factor: i16) -> Result<(), Fault> {
 pub(super) fn check_partitions(count: i32) -> Result<u32, Fault> {
     match u32::try_from(count) {
         Ok(count) if (1..=PARTITIONS_MAX).contains(&count) => Ok(count),
-        _ => Err(Fault::new(
+        Ok(1..) => Err(Fault::new(
             ResponseError::InvalidPartitions,
             format!("a topic has from 1 to {PARTITIONS_MAX} partitions"),
+        )),
+        _ => Err(Fault::new(
+            ResponseError::InvalidPartitions,
+            "Number of partitions was set to an invalid non-positive value.",
         )),
     }
 }

@@ -7,7 +7,6 @@
 //!
 //! Spec: `DeleteTopicsRequest.json`; KIP-516 (topic ids).
 
-use stele_base_types::LogId;
 use stele_core_broker::Action;
 use stele_core_engine::DeleteLog;
 use stele_wire_kafka::{
@@ -19,8 +18,8 @@ use stele_wire_kafka::{
 };
 use uuid::Uuid;
 
-use super::Operation;
-use crate::{errors::Fault, session::Session};
+use super::{Operation, topic_name};
+use crate::{errors::Fault, session::Session, topics::Topic};
 
 /// The first version that names topics in structures.
 const STATES_SINCE: i16 = 6;
@@ -48,12 +47,14 @@ impl Operation for DeleteTopics {
         let mut results = Vec::with_capacity(asked.len());
         for (name, id) in asked {
             let deleted = delete(session, name.as_ref(), id).await;
-            let result = DeletableTopicResult::default()
-                .with_name(name)
-                .with_topic_id(id);
+            let result = DeletableTopicResult::default();
             results.push(match deleted {
-                Ok(()) => result,
+                Ok(topic) => result
+                    .with_name(Some(topic_name(&topic.name)))
+                    .with_topic_id(session.topics().id(topic.log)),
                 Err(fault) => result
+                    .with_name(name)
+                    .with_topic_id(id)
                     .with_error_code(fault.code())
                     .with_error_message(fault.text()),
             });
@@ -66,23 +67,21 @@ fn asked(state: DeleteTopicState) -> (Option<TopicName>, Uuid) {
     (state.name, state.topic_id)
 }
 
-async fn delete(session: &Session, name: Option<&TopicName>, id: Uuid) -> Result<(), Fault> {
-    let log = find(session, name, id)?;
-    session.broker.delete_log(DeleteLog::anyway(log)).await?;
-    Ok(())
+async fn delete(session: &Session, name: Option<&TopicName>, id: Uuid) -> Result<Topic, Fault> {
+    let topic = find(session, name, id)?;
+    let delete = DeleteLog::anyway(topic.log);
+    session.broker.delete_log(delete).await?;
+    Ok(topic)
 }
 
-fn find(session: &Session, name: Option<&TopicName>, id: Uuid) -> Result<LogId, Fault> {
+fn find(session: &Session, name: Option<&TopicName>, id: Uuid) -> Result<Topic, Fault> {
     let topics = session.topics();
-    let topic = match name {
+    match name {
         Some(_) if !id.is_nil() => {
-            return Err(Fault::new(
-                ResponseError::InvalidRequest,
-                "a topic is named by its name or by its id, not by both",
-            ));
+            let message = "a topic is named by its name or by its id, not by both";
+            Err(Fault::new(ResponseError::InvalidRequest, message))
         }
-        Some(name) => topics.by_name(name, Action::Delete)?,
-        None => topics.by_id(id, Action::Delete)?,
-    };
-    Ok(topic.log)
+        Some(name) => topics.by_name(name, Action::Delete),
+        None => topics.by_id(id, Action::Delete),
+    }
 }

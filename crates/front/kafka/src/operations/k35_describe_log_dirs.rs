@@ -4,7 +4,7 @@
 //! partition is that of its batches, as they are stored. Asked for partitions that don't exist, it
 //! leaves them out, as Kafka does.
 //!
-//! Deviations: how large the disk is, and how much of it is free, isn't told (-1): the metrics do.
+//! Deviations: how large the disk is, and how much of it is free, isn't told (-1).
 //!
 //! Spec: `DescribeLogDirsRequest.json`; KIP-113, KIP-827 (sizes of the disk).
 

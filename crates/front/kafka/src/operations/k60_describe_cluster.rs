@@ -41,9 +41,7 @@ impl Operation for DescribeCluster {
             _ => Some(ResponseError::UnsupportedEndpointType),
         };
         if let Some(error) = refused {
-            return DescribeClusterResponse::default()
-                .with_error_code(error.code())
-                .with_error_message(Some(text(&error.to_string())));
+            return DescribeClusterResponse::default().with_error_code(error.code());
         }
         let broker = DescribeClusterBroker::default()
             .with_broker_id(BrokerId(NODE_ID))

@@ -413,8 +413,11 @@ async fn groups_are_listed_described_and_deleted_when_empty() {
     assert_eq!(&*described.groups[0].members[0].client_host, "/127.0.0.1");
     assert_eq!(&*described.groups[1].group_state, "Dead");
     let described = client.call(6, describe).await;
-    let error = described.groups[1].error_code.err();
+    let nobody = &described.groups[1];
+    let error = nobody.error_code.err();
     assert_eq!(error, Some(ResponseError::GroupIdNotFound));
+    let why = nobody.error_message.as_deref();
+    assert_eq!(why, Some("Group nobody not found."));
 
     let delete = DeleteGroupsRequest::default().with_groups_names(vec![group()]);
     let busy = client.call(2, delete.clone()).await;

@@ -8,12 +8,12 @@ use stele_wire_kafka::{
         AlterClientQuotasRequest, AlterPartitionReassignmentsRequest, CreatePartitionsRequest,
         CreateTopicsRequest, DescribeLogDirsRequest, DescribeProducersRequest,
         DescribeQuorumRequest, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
-        DescribeTransactionsRequest, DescribeUserScramCredentialsRequest,
+        DescribeTransactionsRequest, DescribeUserScramCredentialsRequest, FindCoordinatorRequest,
         ListConfigResourcesRequest, ListTransactionsRequest, TransactionalId,
         alter_client_quotas_request::{EntityData, EntryData, OpData},
         alter_partition_reassignments_request::{ReassignablePartition, ReassignableTopic},
         create_partitions_request::{CreatePartitionsAssignment, CreatePartitionsTopic},
-        create_topics_request::{CreatableReplicaAssignment, CreatableTopic},
+        create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig},
         create_topics_response::CreatableTopicResult,
         describe_log_dirs_request::DescribableLogDirTopic,
         describe_producers_request::TopicRequest as ProducersOf,
@@ -244,6 +244,34 @@ async fn the_idempotent_producers_of_a_partition_are_told() {
 }
 
 #[tokio::test]
+async fn a_coordinator_of_transactions_is_said_not_to_be_there_yet() {
+    const TRANSACTION: i8 = 1;
+    let broker = TestBroker::start();
+    let mut client = Client::of(&broker);
+    let request = FindCoordinatorRequest::default().with_key_type(TRANSACTION);
+    let refused = ResponseError::ClusterAuthorizationFailed.code();
+    let why = Some("transactions aren't supported yet");
+    for version in 1..=3 {
+        let request = request.clone().with_key(text("payments"));
+        let response = client.call(version, request).await;
+        assert_eq!(response.error_code, refused);
+        assert_eq!(response.error_message.as_deref(), why);
+    }
+    for version in 4..=6 {
+        let keys = vec![text("payments"), text("refunds")];
+        let request = request.clone().with_coordinator_keys(keys);
+        let coordinators = client.call(version, request).await.coordinators;
+        let keys: Vec<_> = coordinators.iter().map(|it| &*it.key).collect();
+        assert_eq!(keys, ["payments", "refunds"]);
+        for coordinator in coordinators {
+            assert_eq!(coordinator.error_code, refused);
+            assert_eq!(coordinator.error_message.as_deref(), why);
+        }
+    }
+    broker.stop().await;
+}
+
+#[tokio::test]
 async fn there_are_no_transactions() {
     let broker = TestBroker::start();
     let mut client = Client::of(&broker);
@@ -402,6 +430,12 @@ async fn a_replication_factor_over_one_is_taken_and_told_as_one() {
         refused
     );
     assert_eq!(create(&mut strict, topic("strict", 1)).await.error_code, 0);
+    let valueless = CreatableTopicConfig::default()
+        .with_name(text("retention.ms"))
+        .with_value(None);
+    let valueless = topic("valueless", 1).with_configs(vec![valueless]);
+    let error = create(&mut lenient, valueless).await.error_code.err();
+    assert_eq!(error, Some(ResponseError::InvalidConfig));
     for factor in [0, -2] {
         let none = create(&mut lenient, topic("none", factor)).await;
         assert_eq!(none.error_code.err(), refused, "{factor}");

@@ -323,8 +323,10 @@ async fn topics_are_deleted_by_name_and_by_id() {
     let request = DeleteTopicsRequest::default().with_topic_names(vec![topic_name("by-name")]);
     let response = client.call(5, request.clone()).await;
     assert_eq!(response.responses[0].error_code, 0);
-    let error = client.call(5, request).await.responses[0].error_code.err();
-    assert_eq!(error, Some(ResponseError::UnknownTopicOrPartition));
+    let gone = client.call(5, request).await.responses.remove(0);
+    let unknown = Some(ResponseError::UnknownTopicOrPartition);
+    assert_eq!(gone.error_code.err(), unknown);
+    assert_eq!(gone.error_message, None, "the client has words for it");
 
     client.create_topic("by-id", 1).await;
     let id = metadata(&mut client, "by-id", false).await.topics[0].topic_id;
@@ -334,7 +336,15 @@ async fn topics_are_deleted_by_name_and_by_id() {
     let request = DeleteTopicsRequest::default().with_topics(vec![by_id]);
     let response = client.call(6, request.clone()).await;
     assert_eq!(response.responses[0].error_code, 0);
+    assert_eq!(response.responses[0].name, Some(topic_name("by-id")));
     let error = client.call(6, request).await.responses[0].error_code.err();
     assert_eq!(error, Some(ResponseError::UnknownTopicId));
+
+    client.create_topic("told", 1).await;
+    let id = metadata(&mut client, "told", false).await.topics[0].topic_id;
+    let by_name = DeleteTopicState::default().with_name(Some(topic_name("told")));
+    let request = DeleteTopicsRequest::default().with_topics(vec![by_name]);
+    let response = client.call(6, request).await;
+    assert_eq!(response.responses[0].topic_id, id);
     broker.stop().await;
 }

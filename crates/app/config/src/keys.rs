@@ -188,6 +188,22 @@ pub const KEYS: &[Key] = &[
         Some("000000000000"),
         "The account in queue URLs and ARNs.",
     ),
+    key(
+        "sqs.purge_interval",
+        Kind::Span,
+        Some("60s"),
+        "A queue can be purged once in this time, as in AWS; `0s` lets it be purged at any.",
+    ),
+    key(
+        "sqs.in_flight_max",
+        Kind::Integer {
+            min: 1,
+            max: 1_000_000_000,
+        },
+        Some("120000"),
+        "Messages of a queue that may be in flight at a time. Beyond that a receive gets none, or \
+         `OverLimit`, as in AWS.",
+    ),
     // admin
     key(
         "admin.host",

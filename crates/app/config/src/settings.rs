@@ -63,6 +63,8 @@ pub struct Sqs {
     pub alias_port: Option<u16>,
     pub region: String,
     pub account: String,
+    pub purge_interval: Span,
+    pub in_flight_max: u64,
 }
 
 /// `[admin]`

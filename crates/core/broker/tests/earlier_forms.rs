@@ -134,6 +134,7 @@ async fn lease(broker: &Broker, log: LogId, attempt: Option<u128>) -> Vec<Leased
         settle: false,
         wait_ms: None,
         attempt,
+        leased_max: None,
     };
     let mut messages = Vec::new();
     for batch in broker.lease(log, request).await.unwrap() {

@@ -60,6 +60,7 @@ fn at_once(session: SessionId, records_max: u32) -> LeaseRequest {
         settle: false,
         wait_ms: None,
         attempt: None,
+        leased_max: None,
     }
 }
 

@@ -211,6 +211,7 @@ fn lease(
         settle: false,
         wait_ms: None,
         attempt: None,
+        leased_max: None,
     };
     let lease = Lease {
         log: log(number % 100),

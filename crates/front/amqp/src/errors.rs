@@ -275,7 +275,10 @@ impl Told for LogError {
             Self::ConsumerExists => Fault::internal(self.to_string()),
             // As RabbitMQ has it where `consumer_max_per_channel` is set.
             Self::TooManyConsumers => Fault::not_allowed(format!("{self} per channel")),
-            Self::OffsetOutOfRange { .. } => Fault::precondition(self.to_string()),
+            // The latter never: this front names no limit for what is leased.
+            Self::OffsetOutOfRange { .. } | Self::TooManyLeased => {
+                Fault::precondition(self.to_string())
+            }
         }
     }
 }

@@ -161,9 +161,10 @@ impl Coded for LogError {
             // This front deletes without conditions, and has neither ledgers nor consumers; were it
             // refused for them, this code isn't retried.
             Self::InUse | Self::NotEmpty | Self::Exclusive => ResponseError::InvalidRequest,
-            Self::NoSuchLedger | Self::ConsumerExists | Self::TooManyConsumers => {
-                ResponseError::UnknownServerError
-            }
+            Self::NoSuchLedger
+            | Self::ConsumerExists
+            | Self::TooManyConsumers
+            | Self::TooManyLeased => ResponseError::UnknownServerError,
         }
     }
 }

@@ -86,6 +86,10 @@ impl Told for LogError {
         match self {
             Self::NoSuchLog => no_such_queue(),
             Self::Exclusive => in_exclusive_use(),
+            Self::TooManyLeased => Error::new(
+                ErrorKind::OverLimit,
+                "The maximum number of in flight messages is reached.",
+            ),
             // What else there is, this front never causes: it deletes without conditions,
             // subscribes to nothing and reads by no offset.
             Self::NoSuchPartition

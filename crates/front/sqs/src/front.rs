@@ -7,7 +7,7 @@ use stele_core_broker::{Broker, FrontMeter};
 use stele_core_engine::ConsumerRef;
 use stele_front_accept::Stop;
 
-use crate::{Settings, operations, purges::Purges};
+use crate::{Settings, operations};
 
 /// The front's state: nothing that a restart may not lose.
 #[derive(Debug)]
@@ -18,7 +18,6 @@ pub(crate) struct Front {
     /// Who holds the leases of all receivers: SQS knows messages in flight, not their holders, and
     /// each lease has a deadline.
     pub(crate) holder: ConsumerRef,
-    pub(crate) purges: Purges,
     stop: Stop,
 }
 
@@ -44,7 +43,6 @@ impl Front {
                 session,
                 consumer: ConsumerId(0),
             },
-            purges: Purges::default(),
             stop,
         }
     }

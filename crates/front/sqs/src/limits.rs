@@ -66,5 +66,11 @@ pub(crate) const TAGS_MAX: usize = 50;
 pub(crate) const TAG_KEY_LENGTH_MAX: usize = 128;
 pub(crate) const TAG_VALUE_LENGTH_MAX: usize = 256;
 
-/// A queue can be purged once in this time.
-pub(crate) const PURGE_INTERVAL_MS: u64 = 60_000;
+/// A queue can be purged once in this time, where the settings don't say.
+pub(crate) const PURGE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How many messages of a queue may be in flight, where the settings don't say.
+pub(crate) const IN_FLIGHT_MAX: u64 = 120_000;
+
+/// How often a receive that waits for room among the messages in flight looks for it.
+pub(crate) const IN_FLIGHT_LOOK: Duration = Duration::from_secs(1);

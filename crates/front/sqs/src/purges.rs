@@ -1,22 +1,23 @@
-//! When queues were purged: each can be once a minute.
+//! When queues were purged: each can be once in a time, which in AWS is a minute.
+
+use std::{sync::Arc, time::Duration};
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use stele_base_types::{LogId, Timestamp};
 
-use crate::limits::PURGE_INTERVAL_MS;
-
-/// The purges of the last minute. A restart forgets them, which allows one purge too many.
-#[derive(Debug, Default)]
-pub(crate) struct Purges {
-    last: Mutex<HashMap<LogId, Timestamp>>,
+/// The purges of that time, by whatever port. A restart forgets them, which allows one purge too
+/// many.
+#[derive(Clone, Debug, Default)]
+pub struct Purges {
+    last: Arc<Mutex<HashMap<LogId, Timestamp>>>,
 }
 
 impl Purges {
-    /// Notes a purge, if the queue hasn't had one in the last minute.
-    pub(crate) fn begin(&self, log: LogId, now: Timestamp) -> bool {
+    /// Notes a purge, if the queue hasn't had one in this time.
+    pub(crate) fn begin(&self, log: LogId, now: Timestamp, interval: Duration) -> bool {
         let mut last = self.last.lock();
-        last.retain(|_, purged| now.since_ms(*purged) < PURGE_INTERVAL_MS);
+        last.retain(|_, purged| u128::from(now.since_ms(*purged)) < interval.as_millis());
         last.insert(log, now).is_none_or(|earlier| {
             last.insert(log, earlier);
             false
@@ -28,16 +29,26 @@ impl Purges {
 mod tests {
     use super::*;
 
+    const MINUTE: Duration = Duration::from_secs(60);
+
     #[test]
     fn a_queue_can_be_purged_once_a_minute() {
         let purges = Purges::default();
-        let at = Timestamp;
-        assert!(purges.begin(LogId(1), at(0)));
-        assert!(purges.begin(LogId(2), at(1)));
-        assert!(!purges.begin(LogId(1), at(30_000)));
-        assert!(!purges.begin(LogId(1), at(59_999)));
-        assert!(purges.begin(LogId(1), at(60_000)));
-        assert!(purges.begin(LogId(2), at(60_001)));
+        let at = |log, ms| purges.begin(LogId(log), Timestamp(ms), MINUTE);
+        assert!(at(1, 0));
+        assert!(at(2, 1));
+        assert!(!at(1, 30_000));
+        assert!(!at(1, 59_999));
+        assert!(at(1, 60_000));
+        assert!(at(2, 60_001));
         assert_eq!(purges.last.lock().len(), 2);
+    }
+
+    #[test]
+    fn no_interval_allows_any_purge() {
+        let purges = Purges::default();
+        for _ in 0..3 {
+            assert!(purges.begin(LogId(1), Timestamp(0), Duration::ZERO));
+        }
     }
 }

@@ -44,10 +44,10 @@ impl Queue {
     }
 }
 
-/// Whether a log is shown as a queue: one whose name SQS allows, and that doesn't go with a
-/// connection or a consumer of another protocol, or for want of them.
+/// Whether a log is shown as a queue: one whose name can stand in a QueueUrl, and that doesn't go
+/// with a connection or a consumer of another protocol, or for want of them.
 pub(crate) fn is_shown(definition: &LogDefinition) -> bool {
-    definition.config.lifetime.stays() && QueueName::new(&definition.name).is_ok()
+    definition.config.lifetime.stays() && QueueName::of_existing(&definition.name).is_ok()
 }
 
 /// The settings of a log that has just become a queue.

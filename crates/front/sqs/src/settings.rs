@@ -8,7 +8,10 @@ use stele_core_engine::Durability;
 use stele_front_accept::{Hosts, Sockets};
 use uuid::Uuid;
 
-use crate::limits::{BODY_TIMEOUT, HEAD_TIMEOUT};
+use crate::{
+    limits::{BODY_TIMEOUT, HEAD_TIMEOUT, IN_FLIGHT_MAX, PURGE_INTERVAL},
+    purges::Purges,
+};
 
 /// How the front behaves.
 #[derive(Clone)]
@@ -33,6 +36,12 @@ pub struct Settings {
     pub head_timeout: Duration,
     /// How long a request's body may take; the request is refused and the connection closed then.
     pub body_timeout: Duration,
+    /// A queue can be purged once in this time; zero lets it be purged at any.
+    pub purge_interval: Duration,
+    /// How many messages of a queue may be in flight.
+    pub in_flight_max: u64,
+    /// The purges of all ports.
+    pub purges: Purges,
     /// Where instants come from.
     pub clock: Arc<dyn Clock>,
     /// Where request ids and the secrets of receipt handles come from.
@@ -65,6 +74,9 @@ impl Settings {
             sockets: Sockets::default(),
             head_timeout: HEAD_TIMEOUT,
             body_timeout: BODY_TIMEOUT,
+            purge_interval: PURGE_INTERVAL,
+            in_flight_max: IN_FLIGHT_MAX,
+            purges: Purges::default(),
             clock,
             random: Random(SharedRng::new(rng)),
         }

@@ -4,29 +4,38 @@ use std::fmt;
 
 use crate::{
     error::{Error, ErrorKind},
-    limits::QUEUE_NAME_LENGTH_MAX_BYTES,
+    limits::{EXISTING_QUEUE_NAME_LENGTH_MAX_BYTES, QUEUE_NAME_LENGTH_MAX_BYTES},
 };
 
 /// What the name of a FIFO queue ends in.
 const FIFO_SUFFIX: &str = ".fifo";
 
-/// A valid queue name: up to 80 letters, digits, hyphens and underscores; a FIFO queue's ends in
-/// `.fifo`, which counts.
+/// A valid queue name. Of a queue that SQS creates: up to 80 letters, digits, hyphens and
+/// underscores; a FIFO queue's ends in `.fifo`, which counts. One that another protocol has created
+/// may be longer and have dots anywhere.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct QueueName(String);
 
 impl QueueName {
-    /// Takes `text` as a queue name; the error is CreateQueue's.
+    /// Takes `text` as the name of a queue that is to be created.
     pub fn new(text: &str) -> Result<Self, Error> {
         let stem = text.strip_suffix(FIFO_SUFFIX).unwrap_or(text);
         let fits = !stem.is_empty() && text.len() <= QUEUE_NAME_LENGTH_MAX_BYTES;
         if fits && stem.bytes().all(is_name_byte) {
             return Ok(Self(text.to_owned()));
         }
-        Err(Error::new(
-            ErrorKind::InvalidParameterValue,
-            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
-        ))
+        Err(invalid())
+    }
+
+    /// Takes `text` as the name of a queue that may be there. `.` and `..` are none: as segments of
+    /// a URL they would stand for others.
+    pub fn of_existing(text: &str) -> Result<Self, Error> {
+        let fits = (1..=EXISTING_QUEUE_NAME_LENGTH_MAX_BYTES).contains(&text.len());
+        let is_byte = |byte| is_name_byte(byte) || byte == b'.';
+        if fits && text.bytes().all(is_byte) && !matches!(text, "." | "..") {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(invalid())
     }
 
     /// The name as text.
@@ -44,6 +53,13 @@ impl fmt::Display for QueueName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+fn invalid() -> Error {
+    Error::new(
+        ErrorKind::InvalidParameterValue,
+        "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
+    )
 }
 
 fn is_name_byte(byte: u8) -> bool {
@@ -65,7 +81,7 @@ pub fn queue_name_in_url(url: &str) -> Option<QueueName> {
     if before.ends_with(":/") {
         return None;
     }
-    QueueName::new(name).ok()
+    QueueName::of_existing(name).ok()
 }
 
 #[cfg(test)]
@@ -104,6 +120,21 @@ mod tests {
         }
         assert!(QueueName::new("orders.fifo").unwrap().is_fifo());
         assert!(!QueueName::new("orders").unwrap().is_fifo());
+    }
+
+    #[test]
+    fn what_another_protocol_created_may_have_dots() {
+        let longest = "a".repeat(255);
+        for good in ["orders", "orders.fifo", "a.b", ".a", "...", &longest] {
+            let name = QueueName::of_existing(good).unwrap();
+            assert_eq!(name.as_str(), good);
+            let url = format!("https://h/1/{good}");
+            assert_eq!(queue_name_in_url(&url), Some(name));
+        }
+        let too_long = "a".repeat(256);
+        for bad in ["", ".", "..", "a b", "a/b", "ä", "a:b", &too_long] {
+            assert!(QueueName::of_existing(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

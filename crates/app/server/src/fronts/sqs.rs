@@ -31,6 +31,8 @@ impl Fronts<'_> {
             region: chosen.region.clone(),
             account_id: chosen.account.clone(),
             durability: self.durability(),
+            purge_interval: chosen.purge_interval.0,
+            in_flight_max: chosen.in_flight_max,
             connections_max: self.settings.limits.connections,
             sockets: self.sockets.clone(),
             ..defaults

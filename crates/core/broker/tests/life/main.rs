@@ -73,6 +73,7 @@ async fn lease_batches(
         settle: false,
         wait_ms,
         attempt: None,
+        leased_max: None,
     };
     broker.lease(log, request).await.unwrap()
 }
@@ -228,6 +229,7 @@ async fn a_wait_is_answered_by_a_publish_and_a_watch_wakes() {
         settle: false,
         wait_ms: Some(u64::MAX),
         attempt: None,
+        leased_max: None,
     };
     let waiting = tokio::spawn({
         let broker = test.broker.clone();

@@ -41,6 +41,10 @@ pub enum LogError {
         /// One after the last.
         end: Offset,
     },
+    /// As many records of the ledger are leased as the request allows. The caller asks again once
+    /// some are settled.
+    #[error("too many records are leased")]
+    TooManyLeased,
 }
 
 /// A refusal to open a named ledger: nothing has changed.

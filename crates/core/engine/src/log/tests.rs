@@ -70,6 +70,7 @@ pub(super) fn request(session: u64, records_max: u32) -> LeaseRequest {
         settle: false,
         wait_ms: None,
         attempt: None,
+        leased_max: None,
     }
 }
 

@@ -64,6 +64,7 @@ async fn lease(
         settle: no_ack,
         wait_ms: None,
         attempt: None,
+        leased_max: None,
     };
     let broker = connection.broker.clone();
     loop {

@@ -14,7 +14,7 @@ pub(super) async fn run(
     context: &Context,
     request: get_queue_url::Request,
 ) -> Result<Response, Error> {
-    let name = QueueName::new(&request.queue_name)?;
+    let name = QueueName::of_existing(&request.queue_name)?;
     drop(front.definition(context, &name, Action::Describe)?);
     let queue_url = front.queue_url(context, name.as_str());
     Ok(Response::GetQueueUrl(get_queue_url::Response { queue_url }))

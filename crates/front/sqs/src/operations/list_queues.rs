@@ -3,8 +3,8 @@
 //! - Fields: `QueueNamePrefix`, `MaxResults` (1–1000), `NextToken`; answers `QueueUrls`,
 //!   `NextToken`. As in AWS there is a `NextToken` only where `MaxResults` was given; without it
 //!   the first 1000 are listed.
-//! - Sorted by name. Logs that other protocols made are listed too, where SQS allows their names
-//!   and they aren't exclusive or auto-delete.
+//! - Sorted by name. Logs that other protocols made are listed too, where their names can stand in
+//!   a QueueUrl and they aren't exclusive or auto-delete.
 //! - Deviations: the list is complete at once; in AWS a new queue may be missing for a while.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ListQueues.html>
 

@@ -1,6 +1,7 @@
 //! PurgeQueue: deletes the messages of a queue, those in flight with them.
 //!
-//! - Fields: `QueueUrl`; answers nothing. A second purge within a minute is refused.
+//! - Fields: `QueueUrl`; answers nothing. A second purge within a minute, or what is
+//!   set instead, is refused.
 //! - Done when it is answered; in AWS it takes up to a minute.
 //! - Deviations: none.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html>
@@ -21,11 +22,16 @@ pub(super) async fn run(
     let queue = front
         .queue(context, &request.queue_url, Action::Consume)
         .await?;
-    if !front.purges.begin(queue.log, front.now()) {
+    let interval = front.settings.purge_interval;
+    let purges = &front.settings.purges;
+    if !purges.begin(queue.log, front.now(), interval) {
         let name = queue_name_in_url(&request.queue_url).ok_or_else(errors::no_such_queue)?;
         return Err(Error::new(
             ErrorKind::PurgeQueueInProgress,
-            format!("Only one PurgeQueue operation on {name} is allowed every 60 seconds."),
+            format!(
+                "Only one PurgeQueue operation on {name} is allowed every {} seconds.",
+                interval.as_secs()
+            ),
         ));
     }
     front

@@ -6,25 +6,35 @@
 //!   but `DeadLetterQueueSourceArn`. `SenderId` is the access key, or the account where requests
 //!   aren't signed.
 //! - A client that goes away while it waits takes nothing.
-//! - Deviations: a request has at most 16 KiB; the number of messages in flight isn't limited;
-//!   messages come until they have 16 MiB together, which ten of SQS's own don't reach; a record
-//!   that came by another protocol is shown as `docs/protocols/mapping.md` says, whatever its size.
+//! - As many messages are in flight as the settings allow: then a short poll is refused, a long one
+//!   waits for room, and a FIFO queue gives nothing.
+//! - Deviations: a request has at most 16 KiB; a receive that waits already gets what it waits for
+//!   where that limit is reached meanwhile; messages come until they have 16 MiB together, which
+//!   ten of SQS's own don't reach; a record that came by another protocol is shown as
+//!   `docs/protocols/mapping.md` says, whatever its size.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html>
 
-use std::ops::RangeInclusive;
+use std::{ops::RangeInclusive, time::Duration};
 
 use smallvec::SmallVec;
 use stele_base_types::PartitionId;
-use stele_core_broker::{Action, LeasedBatch, LeasedMessage, LeasedMessages, Memory};
-use stele_core_engine::{LeaseRequest, LeasedRecord, LedgerId, Outcome, Settle, SettleItem};
+use stele_core_broker::{
+    self as broker, Action, LeasedBatch, LeasedMessage, LeasedMessages, Memory,
+};
+use stele_core_engine::{
+    LeaseRequest, LeasedRecord, LedgerId, LogError, Outcome, Settle, SettleItem,
+};
 use stele_wire_sqs::{
     Error, MessageAttribute, Response, md5_of_attributes, md5_of_body, receive_message,
 };
+use tokio::time::{Instant, sleep};
 
 use crate::{
     attributes, errors,
     front::{Context, Front},
-    limits::{RECEIVE_MESSAGES, RECEIVE_WAIT_S, RECEIVED_BYTES_MAX, VISIBILITY_TIMEOUT_S},
+    limits::{
+        IN_FLIGHT_LOOK, RECEIVE_MESSAGES, RECEIVE_WAIT_S, RECEIVED_BYTES_MAX, VISIBILITY_TIMEOUT_S,
+    },
     message_id::{message_id, sequence_number},
     outgoing::{check_fifo_id, hash_of_id},
     queue::Queue,
@@ -57,7 +67,7 @@ pub(super) async fn run(
     let mut messages = Vec::new();
     // What is no message, or can't be read, has others behind it, perhaps.
     while messages.is_empty() {
-        let batches = lease_or_stop(front, &queue, lease).await?;
+        let batches = lease_within_limit(front, &queue, lease).await?;
         if batches.is_empty() {
             break;
         }
@@ -125,19 +135,51 @@ async fn give_back(front: &Front, queue: &Queue, left: &LeasedMessages) {
     drop(front.broker.settle(settle).await);
 }
 
+/// Leases. Where as many messages are in flight as may be, a wait is for room among them too, and
+/// ends empty-handed; who doesn't wait is told, but for FIFO queues, as in AWS.
+async fn lease_within_limit(
+    front: &Front,
+    queue: &Queue,
+    mut lease: LeaseRequest,
+) -> Result<Vec<LeasedBatch>, Error> {
+    let wait = Duration::from_millis(lease.wait_ms.unwrap_or_default());
+    let until = Instant::now() + wait;
+    loop {
+        match lease_or_stop(front, queue, lease).await {
+            Err(broker::Error::Refused(LogError::TooManyLeased)) if !wait.is_zero() => {}
+            Err(broker::Error::Refused(LogError::TooManyLeased)) if queue.attributes.fifo => {
+                return Ok(Vec::new());
+            }
+            leased => return leased.map_err(errors::of_broker),
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(Vec::new());
+        }
+        tokio::select! {
+            () = sleep(left.min(IN_FLIGHT_LOOK)) => {}
+            () = front.stopped() => return Ok(Vec::new()),
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        lease.wait_ms = u64::try_from(left.as_millis())
+            .ok()
+            .filter(|left| *left > 0);
+    }
+}
+
 /// Leases; a wait ends empty-handed when the front is to stop.
 async fn lease_or_stop(
     front: &Front,
     queue: &Queue,
     lease: LeaseRequest,
-) -> Result<Vec<LeasedBatch>, Error> {
+) -> Result<Vec<LeasedBatch>, broker::Error<LogError>> {
     let leasing = front.broker.lease(queue.log, lease);
     if lease.wait_ms.is_none() {
-        return leasing.await.map_err(errors::of_broker);
+        return leasing.await;
     }
     tokio::select! {
         biased;
-        leased = leasing => leased.map_err(errors::of_broker),
+        leased = leasing => leased,
         () = front.stopped() => Ok(Vec::new()),
     }
 }
@@ -175,6 +217,7 @@ fn lease_request(
         settle: false,
         wait_ms: (wait_s > 0).then_some(wait_s * 1000),
         attempt: attempt(queue, request.attempt_id.as_deref())?,
+        leased_max: Some(front.settings.in_flight_max),
     })
 }
 

@@ -1,5 +1,7 @@
 //! Sending, receiving and deleting, in both protocols.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::kit::{Server, bodies, json_request};
@@ -436,6 +438,16 @@ async fn a_purge_empties_the_queue_once_a_minute() {
         message,
         "Only one PurgeQueue operation on orders is allowed every 60 seconds."
     );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_purge_may_be_allowed_at_any_time() {
+    let server = Server::with(|settings| settings.purge_interval = Duration::ZERO).await;
+    let url = server.queue("orders", json!({})).await;
+    for _ in 0..2 {
+        server.ok("PurgeQueue", json!({"QueueUrl": url})).await;
+    }
     server.stop().await;
 }
 

@@ -230,7 +230,7 @@ async fn logs_that_are_not_for_others_are_not_shown() {
         };
         declare(broker, name, "amqp", config).await;
     }
-    declare(broker, "with.dot", "kafka", topic()).await;
+    declare(broker, "with space", "amqp", queue()).await;
     declare(broker, "plain", "amqp", queue()).await;
     let listed = server.ok("ListQueues", json!({})).await;
     assert_eq!(
@@ -243,6 +243,31 @@ async fn logs_that_are_not_for_others_are_not_shown() {
             .await;
         assert_eq!(shape, "QueueDoesNotExist");
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_log_with_a_dotted_name_is_used_but_not_created() {
+    let server = Server::start().await;
+    declare(server.broker(), "orders.created", "kafka", topic()).await;
+    let name = json!({"QueueName": "orders.created"});
+    let url = server.ok("GetQueueUrl", name.clone()).await["QueueUrl"].clone();
+    assert_eq!(url, "http://queues.test:1234/000000000000/orders.created");
+    let listed = server.ok("ListQueues", json!({})).await;
+    assert_eq!(listed, json!({"QueueUrls": [url]}));
+    let message = json!({"QueueUrl": url, "MessageBody": "x"});
+    server.ok("SendMessage", message).await;
+    let url = url.as_str().unwrap();
+    let received = server.receive(url).await;
+    assert_eq!(bodies(&received), ["x"]);
+    let delete = json!({"QueueUrl": url, "ReceiptHandle": received[0]["ReceiptHandle"]});
+    server.ok("DeleteMessage", delete).await;
+    let (shape, _) = server.fail("CreateQueue", name).await;
+    assert_eq!(shape, "InvalidParameterValueException");
+    let (shape, _) = server
+        .fail("GetQueueUrl", json!({"QueueName": "a.b"}))
+        .await;
+    assert_eq!(shape, "QueueDoesNotExist");
     server.stop().await;
 }
 

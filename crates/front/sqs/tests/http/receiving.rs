@@ -128,6 +128,49 @@ async fn a_handle_whose_time_is_over_holds_a_message_that_nobody_received_since(
 }
 
 #[tokio::test]
+async fn no_more_messages_are_in_flight_than_may_be() {
+    let server = Server::with(|settings| settings.in_flight_max = 2).await;
+    let url = server.queue("orders", json!({})).await;
+    for body in ["a", "b", "c"] {
+        let message = json!({"QueueUrl": url, "MessageBody": body});
+        server.ok("SendMessage", message).await;
+    }
+    let received = server.receive(&url).await;
+    assert_eq!(bodies(&received), ["a", "b"]);
+    let short = json!({"QueueUrl": url});
+    let request = json_request("ReceiveMessage", &short.to_string());
+    let answer = server.exchange(&request).await;
+    assert_eq!(answer.status, 403, "{answer:?}");
+    assert!(
+        answer.body.contains("com.amazonaws.sqs#OverLimit"),
+        "{answer:?}"
+    );
+    assert_eq!(bodies(&server.receive(&url).await), [""; 0], "it waited");
+    let delete = json!({"QueueUrl": url, "ReceiptHandle": received[0]["ReceiptHandle"]});
+    let waits = json!({"QueueUrl": url, "WaitTimeSeconds": 20});
+    let (received, ()) = tokio::join!(server.receive_as(waits), async {
+        server.ok("DeleteMessage", delete).await;
+    });
+    assert_eq!(bodies(&received), ["c"]);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_fifo_queue_gives_nothing_where_too_much_is_in_flight() {
+    let server = Server::with(|settings| settings.in_flight_max = 1).await;
+    let fifo = json!({"FifoQueue": "true", "ContentBasedDeduplication": "true"});
+    let url = server.queue("orders.fifo", fifo).await;
+    for group in ["a", "b"] {
+        let message = json!({"QueueUrl": url, "MessageBody": group, "MessageGroupId": group});
+        server.ok("SendMessage", message).await;
+    }
+    let short = json!({"QueueUrl": url});
+    assert_eq!(bodies(&server.receive_as(short.clone()).await), ["a"]);
+    assert_eq!(bodies(&server.receive_as(short).await), [""; 0]);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn changes_of_visibility_come_in_batches() {
     let server = Server::start().await;
     let url = server.queue("orders", json!({})).await;

@@ -32,6 +32,7 @@ impl Client {
             settle: true,
             wait_ms: None,
             attempt: None,
+            leased_max: None,
         };
         let mut answer = turn.ask_for_leases(log.id, request, ticket);
         let Some(Some(Ok(batches))) = heard(&mut answer) else {

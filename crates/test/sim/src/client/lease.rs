@@ -94,6 +94,7 @@ impl Client {
             settle: asked.is_taken,
             wait_ms: wait.then(|| turn.random.between(1, 20_000)),
             attempt: None,
+            leased_max: None,
         };
         if wait {
             let wait = Wait {

@@ -87,6 +87,7 @@ fn greedy(turn: &mut Turn<'_>, log: LogId) -> Request {
         settle: false,
         wait_ms: Some(u64::MAX),
         attempt: Some(u128::MAX),
+        leased_max: None,
     };
     Request::Lease {
         lease: Lease { log, request },

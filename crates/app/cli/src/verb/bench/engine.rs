@@ -148,6 +148,7 @@ impl Bench {
                 settle: false,
                 wait_ms: None,
                 attempt: None,
+                leased_max: None,
             };
             let lease = Lease { log: LOG, request };
             let decision = lease.decide(Token(0), &self.state, self.now)?;

@@ -68,6 +68,7 @@ impl Shard {
             settle: false,
             wait_ms: None,
             attempt: None,
+            leased_max: None,
         };
         let lease = Lease { log, request };
         let decision = lease.decide(Token(0), &self.state, NOW).unwrap();

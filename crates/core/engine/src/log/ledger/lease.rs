@@ -38,6 +38,9 @@ pub struct LeaseRequest {
     /// Repeats within the deduplication window give the same leases (SQS
     /// `ReceiveRequestAttemptId`), a stable hash.
     pub attempt: Option<u128>,
+    /// As many records of the ledger may be leased, by whomever; `None` is any number. A request
+    /// that waits already gets what it waits for.
+    pub leased_max: Option<u64>,
 }
 
 /// Records leased together: consecutive in one partition.
@@ -122,7 +125,8 @@ impl Logs {
         if let Some(repeated) = ledger.repeat(log, request, now) {
             return Ok(repeated);
         }
-        let runs = known.within(ledger.pick(request.records_max), RUN_BYTES_MAX);
+        let records_max = ledger.room_for(request)?;
+        let runs = known.within(ledger.pick(records_max), RUN_BYTES_MAX);
         if !runs.is_empty() {
             let handed_out = ledger.hand_out(log, &runs, request.into(), lease_next, now);
             return Ok(Decision {
@@ -160,6 +164,18 @@ pub(super) struct HandedOut {
 }
 
 impl Ledger {
+    /// How many records a request may get.
+    fn room_for(&self, request: &LeaseRequest) -> Result<u32, LogError> {
+        let Some(leased_max) = request.leased_max else {
+            return Ok(request.records_max);
+        };
+        match leased_max.saturating_sub(self.leased()) {
+            0 => Err(LogError::TooManyLeased),
+            room => Ok(u32::try_from(room)
+                .map_or(request.records_max, |room| room.min(request.records_max))),
+        }
+    }
+
     /// Up to `max` ready records, from one partition after another.
     pub(super) fn pick(&self, max: u32) -> SmallVec<[Run; 2]> {
         let mut left = max.min(RUN_RECORDS_MAX);

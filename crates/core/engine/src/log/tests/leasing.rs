@@ -142,6 +142,32 @@ fn a_deadline_moves_and_zero_returns_at_once() {
     assert_eq!(shard.lease(request(2, 5)), [(0, 0)]);
 }
 
+#[test]
+fn no_more_is_leased_than_a_request_allows() {
+    let mut shard = Shard::with(queue_config());
+    shard.append_many(5);
+    let limited = |records_max| LeaseRequest {
+        leased_max: Some(3),
+        wait_ms: Some(1_000),
+        ..request(1, records_max)
+    };
+    assert_eq!(shard.lease(limited(2)), [(0, 0), (0, 1)]);
+    assert_eq!(shard.lease(limited(2)), [(0, 2)]);
+    let refused = Lease {
+        log: LOG,
+        request: limited(2),
+    }
+    .decide(Token(9), &shard.state, shard.now);
+    assert_eq!(refused.err(), Some(LogError::TooManyLeased));
+    assert_eq!(
+        shard.lease(request(2, 1)),
+        [(0, 3)],
+        "who allows any number"
+    );
+    shard.settle(&[(0, 0), (0, 1)], Outcome::Done);
+    assert_eq!(shard.lease(limited(2)), [(0, 4)]);
+}
+
 /// Asks for a lease of the only partition to last so long, given again if it has ended. Whether it
 /// does.
 fn renew(shard: &mut Shard, leased: &LeasedRecord, term_ms: u64) -> bool {

@@ -10,7 +10,7 @@ use crate::{request::Reply, shard::Shard};
 /// A command of some type. The most frequent ones, appends and settlements, have their own
 /// requests, which need no allocation.
 pub trait Call: fmt::Debug + Send {
-    /// The log whose records it affects.
+    /// The log whose records it must see, including the latest appends.
     fn looks_at(&self) -> Option<LogId>;
 
     /// Executes it on the shard and sends the answer.

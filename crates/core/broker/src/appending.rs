@@ -1,4 +1,4 @@
-//! An append in two steps, for a front that has several on their way and answers them in order.
+//! An append in two steps, for a front that has several in flight and answers them in order.
 
 use smallvec::SmallVec;
 use stele_core_engine::{Append, AppendError, Appended};
@@ -10,17 +10,17 @@ use crate::{
     request::{AnswerTo, Request},
 };
 
-/// An append that has been sent and not been answered yet. Dropping it leaves the append as it is.
+/// An append that was sent but not answered yet. Dropping it doesn't cancel the append.
 #[derive(Debug)]
 pub struct Appending {
-    /// One for each shard that holds a part of the targets.
+    /// One for each shard that has some of the targets.
     parts: SmallVec<[AnswerTo<Append>; 1]>,
     merged: MergedAnswer,
 }
 
 impl Broker {
-    /// Sends a batch to its shards. Appends begun one after the other by one task arrive in that
-    /// order. Waits only for memory and for room in the shards' inboxes: that is the back-pressure.
+    /// Sends a batch to its shards. Appends that one task begins arrive in that order. Waits only
+    /// for memory and for room in the shards' inboxes, which is the back-pressure.
     pub async fn begin_append(&self, publish: Publish) -> Appending {
         let mut parts = SmallVec::new();
         for (shard, publish) in self.by_shard(publish) {
@@ -44,9 +44,9 @@ impl Broker {
 }
 
 impl Appending {
-    /// Where the batch was taken, when all of it is durable: at every target that is still there.
-    /// Fails where none is, or one that is there refused it. May be dropped and called again until
-    /// it has returned.
+    /// Waits until the batch is durable at every target that still exists, and returns where it was
+    /// appended. Fails if no target exists, or one of them refused it. If cancelled, it can be
+    /// called again until it has returned.
     pub async fn finish(&mut self) -> Result<SmallVec<[Appended; 1]>, Error<AppendError>> {
         while let Some(part) = self.parts.last_mut() {
             let answer = part.await.unwrap_or(Err(Failure::Stopping.into()));

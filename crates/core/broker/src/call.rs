@@ -1,4 +1,4 @@
-//! A command of any type on its way to its shard, with where its answer goes.
+//! A command of any type, with its reply channel, on its way to a shard.
 
 use std::fmt;
 
@@ -7,17 +7,17 @@ use stele_core_engine::Command;
 
 use crate::{request::Reply, shard::Shard};
 
-/// A command of some type. What is asked most often, appends and settlements, has requests of its
-/// own, which need no allocation.
+/// A command of some type. The most frequent ones, appends and settlements, have their own
+/// requests, which need no allocation.
 pub trait Call: fmt::Debug + Send {
-    /// The log whose records it looks at.
+    /// The log whose records it must see, including the latest appends.
     fn looks_at(&self) -> Option<LogId>;
 
-    /// Has the shard decide on it and answer it.
+    /// Executes it on the shard and sends the answer.
     fn run(self: Box<Self>, shard: &mut Shard);
 }
 
-/// A command with its asker.
+/// A command with its reply channel.
 #[derive(Debug)]
 pub(crate) struct Asked<C: Command> {
     pub(crate) command: C,

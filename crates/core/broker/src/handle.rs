@@ -1,4 +1,4 @@
-//! The handle that fronts hold.
+//! The handle that the fronts use.
 
 use std::convert::Infallible;
 use std::sync::{
@@ -37,13 +37,13 @@ use crate::{
     shard::ShardStatus,
 };
 
-/// The broker, as fronts see it. Cheap to clone.
+/// The broker, as the fronts use it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Broker {
     shared: Arc<Shared>,
 }
 
-/// The catalogue's replica, locked for reading. Not to be held across an `.await`.
+/// The catalogue's replica, locked for reading. Must not be held across an `.await`.
 pub type CatalogueGuard<'a> = RwLockReadGuard<'a, Catalogue>;
 
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl Broker {
         self.shared.catalogue.read()
     }
 
-    /// A new session with its events. If the broker is short of space, they begin with that.
+    /// Opens a session. If the broker is short of space, that is its first event.
     pub async fn open_session(&self) -> (Session, Events) {
         let id = SessionId(self.next_id());
         let mailbox = Arc::<Mailbox>::default();
@@ -100,14 +100,14 @@ impl Broker {
             opened.push(answer);
         }
         for answer in opened {
-            // A shard that has stopped doesn't answer, and won't answer the session's requests.
+            // A stopped shard doesn't answer this, nor will it answer the session's requests.
             drop(answer.await);
         }
         let session = Session::new(self.clone(), id, Arc::clone(&mailbox));
         (session, Events { mailbox })
     }
 
-    /// A number that neither this process nor an earlier one on the directory has given out.
+    /// Returns a number that is unique for the data directory, across restarts.
     pub fn next_id(&self) -> u64 {
         self.shared.next_id.fetch_add(1, Ordering::Relaxed)
     }
@@ -116,14 +116,14 @@ impl Broker {
         &self.shared.opening
     }
 
-    /// The account of the memory that clients make the process hold.
+    /// The account of the memory that clients use.
     pub fn memory(&self) -> &Memory {
         &self.shared.memory
     }
 
     // ---- definitions -------------------------------------------------------------------------
 
-    /// Declares a log; it is open when this returns.
+    /// Declares a log. The log is open when this returns.
     pub async fn declare_log(
         &self,
         declare: DeclareLog,
@@ -131,13 +131,13 @@ impl Broker {
         self.to_catalogue(declare).await
     }
 
-    /// Changes a log; tells what it is then.
+    /// Changes a log and returns its new configuration.
     pub async fn alter_log(&self, alter: AlterLog) -> Result<Altered, Error<CatalogueError>> {
         self.to_catalogue(alter).await
     }
 
-    /// Deletes a log with its data; tells how many ready records it held. A deletion that has begun
-    /// is carried through, also where this future is dropped.
+    /// Deletes a log with its data and returns how many ready records it held. Once begun, the
+    /// deletion completes even if this future is dropped.
     pub async fn delete_log(&self, delete: DeleteLog) -> Result<u64, Error<LogError>> {
         let (reply, answer) = oneshot::channel();
         let shard = self.shard_of(delete.log);
@@ -145,7 +145,7 @@ impl Broker {
         answer.await.map_err(|_| Failure::Stopping)?
     }
 
-    /// Notes that a log is in use. The time after which an unused log is deleted begins again.
+    /// Notes that a log is in use, which restarts the time after which an unused log is deleted.
     pub async fn use_log(&self, log: LogId) -> Result<(), Error<LogError>> {
         self.to_log(log, UseLog { log }).await
     }
@@ -166,19 +166,20 @@ impl Broker {
         self.to_catalogue(delete).await
     }
 
-    /// Binds.
+    /// Adds a binding.
     pub async fn bind(&self, bind: Bind) -> Result<(), Error<CatalogueError>> {
         self.to_catalogue(bind).await
     }
 
-    /// Unbinds.
+    /// Removes a binding.
     pub async fn unbind(&self, bind: Bind) -> Result<(), Error<CatalogueError>> {
         self.to_catalogue(Unbind(bind)).await
     }
 
     // ---- data --------------------------------------------------------------------------------
 
-    /// Appends a batch; tells where it was taken, as [`Appending::finish`](crate::Appending) does.
+    /// Appends a batch and returns where it was appended, as
+    /// [`Appending::finish`](crate::Appending) does.
     pub async fn append(
         &self,
         publish: Publish,
@@ -193,7 +194,8 @@ impl Broker {
         reply.map_err(Error::Refused)
     }
 
-    /// Reads batches of many partitions: one answer for each, in the order asked.
+    /// Reads batches of many partitions and returns one answer for each, in the order of the
+    /// requests.
     pub async fn read_all(
         &self,
         reads: Vec<Read>,
@@ -218,8 +220,8 @@ impl Broker {
         answers.ok_or(Failure::Stopping)
     }
 
-    /// The first record whose timestamp is `at` or later; with `None` the one with the largest
-    /// timestamp. Searches what may be shown.
+    /// Finds the first record whose timestamp is `at` or later; with `None`, the record with the
+    /// largest timestamp. Searches committed records only.
     pub async fn find_by_time(
         &self,
         partition: PartitionId,
@@ -237,8 +239,8 @@ impl Broker {
         Ok(lookup.resolve(self.opening()).await?)
     }
 
-    /// Watches partitions: wakes once one of them may show records at or past its offset. One that
-    /// already can, or is gone, wakes at once.
+    /// Watches partitions. The watch wakes when one of them has committed records at or past its
+    /// offset. It wakes at once if one of them already has, or doesn't exist.
     pub async fn watch(&self, partitions: &[(PartitionId, Offset)]) -> Watch {
         let notify = Arc::new(Notify::new());
         for shard in self.shards() {
@@ -258,7 +260,7 @@ impl Broker {
         Watch { notify }
     }
 
-    /// Removes what is before `to` (Kafka DeleteRecords); tells where the partition begins now.
+    /// Removes the records before `to` (Kafka DeleteRecords) and returns the partition's new start.
     pub async fn trim(
         &self,
         partition: PartitionId,
@@ -274,7 +276,7 @@ impl Broker {
 
     // ---- ledgers -----------------------------------------------------------------------------
 
-    /// Leases records, waiting as long as the request says. Dropping the future ends the wait.
+    /// Leases records, waiting as long as the request allows. Dropping the future ends the wait.
     pub async fn lease(
         &self,
         log: LogId,
@@ -299,12 +301,12 @@ impl Broker {
         answer.map_err(|_| Failure::Stopping)?
     }
 
-    /// Of how many batches, met since the start, consumers of queues couldn't read all.
+    /// The number of batches, since the start, of which queue consumers couldn't read all records.
     pub fn unreadable_batches(&self) -> u64 {
         self.shared.set_aside.total()
     }
 
-    /// Settles leases; the answer holds the positions of items that weren't leased so.
+    /// Settles leases. The answer has the positions of the items whose lease didn't match.
     pub async fn settle(&self, settle: Settle) -> Result<Missing, Error<LogError>> {
         let shard = self.shard_of(settle.log);
         let (reply, answer) = oneshot::channel();
@@ -313,9 +315,9 @@ impl Broker {
         answer.await.map_err(|_| Failure::Stopping)?
     }
 
-    /// Moves a message to another log, exactly once. Returns when that is decided for good: the
-    /// other log has it, or is to get it. One on another shard that doesn't take it, because it is
-    /// gone or space is short, makes the message return to its place.
+    /// Moves a message to another log, exactly once. Returns when the decision is final: the other
+    /// log has the message or will get it. If a log on another shard doesn't accept the message,
+    /// because the log is gone or disk space is short, the message returns to its place.
     pub async fn move_message(&self, message: MoveMessage) -> Result<(), Error<MoveError>> {
         let shard = self.shard_of(message.log);
         let (request, answer) = message.request()?;
@@ -323,13 +325,14 @@ impl Broker {
         answer.await.map_err(|_| Failure::Stopping)?
     }
 
-    /// Moves deadlines of leases; the answer holds the positions of items that weren't leased so.
+    /// Changes the deadlines of leases. The answer has the positions of the items whose lease
+    /// didn't match.
     pub async fn extend(&self, extend: Extend) -> Result<Missing, Error<LogError>> {
         self.to_log(extend.log, extend).await
     }
 
-    /// Settles everything ready or delayed of the default ledger, and what is leased where that is
-    /// wanted too; tells how much that was.
+    /// Settles all ready and delayed records of the default ledger, and with `leased` the leased
+    /// ones too. Returns how many were settled.
     pub async fn purge(&self, log: LogId, leased: bool) -> Result<u64, Error<LogError>> {
         let purge = Purge {
             log,
@@ -339,7 +342,7 @@ impl Broker {
         self.to_log(log, purge).await
     }
 
-    /// Counts of a log.
+    /// Returns the counts of a log.
     pub async fn status(&self, log: LogId) -> Result<LogStatus, Error<LogError>> {
         let (reply, answer) = oneshot::channel();
         self.send(self.shard_of(log), Request::Status { log, reply })
@@ -348,8 +351,8 @@ impl Broker {
         status.map_err(Error::Refused)
     }
 
-    /// Who keeps the oldest record of each partition of a log; of its first thousand, where it has
-    /// more.
+    /// Returns what holds back the removal of each partition's oldest record. Covers the first
+    /// thousand partitions.
     pub async fn holders(&self, log: LogId) -> Result<Vec<Vec<Holder>>, Failure> {
         let (reply, answer) = oneshot::channel();
         self.send(self.shard_of(log), Request::Holders { log, reply })
@@ -357,7 +360,7 @@ impl Broker {
         answer.await.map_err(|_| Failure::Stopping)
     }
 
-    /// How each shard does.
+    /// Returns the status of each shard.
     pub async fn shard_statuses(&self) -> Result<Vec<ShardStatus>, Failure> {
         let mut statuses = Vec::new();
         for shard in self.shards() {
@@ -368,8 +371,7 @@ impl Broker {
         Ok(statuses)
     }
 
-    /// The meter of the front of this name, for the front to count on. Its operations are those
-    /// that it was first asked for with.
+    /// Returns the meter of a front. Its operations are those of the first call with that name.
     pub fn front_meter(
         &self,
         front: &'static str,
@@ -378,25 +380,25 @@ impl Broker {
         self.shared.meters.front(front, operations)
     }
 
-    /// What each front has counted.
+    /// The counts of all fronts.
     pub fn front_counts(&self) -> Vec<FrontCounts> {
         self.shared.meters.front_counts()
     }
 
-    /// What was counted of each shard's journal.
+    /// The counts of each shard's journal.
     pub fn shard_counts(&self) -> Vec<ShardCounts> {
         self.shared.meters.shard_counts()
     }
 
     // ---- groups and producers ----------------------------------------------------------------
 
-    /// A command to a consumer group.
+    /// Sends a command to a consumer group.
     pub async fn group<C: GroupCommand>(&self, command: C) -> Result<C::Reply, Error<GroupError>> {
         let shard = self.shard_of_group(command.group());
         self.call(shard, command).await
     }
 
-    /// Joins a group: answered when the rebalance has gathered its members.
+    /// Joins a group. The answer comes when the rebalance has gathered the group's members.
     pub async fn join_group(&self, join: JoinGroup) -> Result<JoinReply, Error<GroupError>> {
         let shard = self.shard_of_group(&join.group);
         let join = Box::new(join);
@@ -405,7 +407,7 @@ impl Broker {
         answer.await.map_err(|_| Failure::Stopping)?
     }
 
-    /// Hands in the assignment of a generation, or waits for it.
+    /// Submits the assignment of a generation, or waits for it.
     pub async fn sync_group(&self, sync: SyncGroup) -> Result<SyncedGroup, Error<GroupError>> {
         let shard = self.shard_of_group(&sync.group);
         let sync = Box::new(sync);
@@ -414,7 +416,7 @@ impl Broker {
         answer.await.map_err(|_| Failure::Stopping)?
     }
 
-    /// All groups, those of each shard by name.
+    /// Lists all groups, shard by shard and sorted by name within each.
     pub async fn groups(&self) -> Result<Vec<GroupListing>, Failure> {
         let mut listings = Vec::new();
         for shard in self.shards() {
@@ -426,7 +428,7 @@ impl Broker {
         Ok(listings)
     }
 
-    /// A new producer id, or the next epoch of the one given.
+    /// Returns a new producer id, or the next epoch of the given one.
     pub async fn init_producer(
         &self,
         current: Option<(ProducerId, ProducerEpoch)>,
@@ -434,7 +436,7 @@ impl Broker {
         self.call(ShardId(0), InitProducer { current }).await
     }
 
-    /// The idempotent producers that a partition remembers, by id.
+    /// The idempotent producers that a partition remembers, sorted by id.
     pub async fn producers(
         &self,
         partition: PartitionId,
@@ -443,7 +445,7 @@ impl Broker {
             .await
     }
 
-    // ---- inside ------------------------------------------------------------------------------
+    // ---- private ------------------------------------------------------------------------------
 
     pub(crate) async fn set_aside(&self, partition: PartitionId, broken: &Broken) {
         let Broken { first, end, error } = broken;
@@ -490,8 +492,8 @@ impl Broker {
         answer.await.map_err(|_| Failure::Stopping)?
     }
 
-    /// Sends; a request to a shard that has stopped is dropped, which its asker sees by its reply
-    /// channel.
+    /// Sends a request. If the shard has stopped, the request is dropped, and the closed reply
+    /// channel tells the sender.
     pub(crate) async fn send(&self, shard: ShardId, request: Request) {
         drop(
             self.shared.inboxes[usize::from(shard.0)]
@@ -500,8 +502,8 @@ impl Broker {
         );
     }
 
-    /// Ends a session on every shard, after what it has sent. Runs on drop, so it can't wait: where
-    /// an inbox is full, a task does.
+    /// Ends a session on every shard, after the requests it has sent. Called on drop, so it can't
+    /// wait: for a full inbox it starts a task.
     pub(crate) fn close_session(&self, session: SessionId) {
         for shard in self.shards() {
             let request = Request::CloseSession(session);
@@ -519,18 +521,18 @@ impl Broker {
         (0..self.shared.inboxes.len()).map(|shard| ShardId(shard as u16))
     }
 
-    /// Where a log's partitions and ledgers are.
+    /// The shard of a log's partitions and ledgers.
     pub(crate) fn shard_of(&self, log: LogId) -> ShardId {
         stele_core_engine::shard_of(log, self.shared.inboxes.len())
     }
 
-    /// Where a consumer group is. Stable across restarts, as a log's shard is.
+    /// The shard of a consumer group. Stable across restarts, as a log's shard is.
     fn shard_of_group(&self, group: &Name) -> ShardId {
         let shards = self.shared.inboxes.len().max(1) as u64;
         ShardId((u64::from(murmur2(group.as_bytes())) % shards) as u16)
     }
 
-    /// A publish, split by the shards of its targets.
+    /// Splits a publish by the shards of its targets.
     pub(crate) fn by_shard(&self, publish: Publish) -> SmallVec<[(ShardId, Publish); 1]> {
         let first = self.shard_of(publish.targets[0].log);
         if publish
@@ -559,7 +561,7 @@ impl Broker {
     }
 }
 
-/// Tells the shard that the asker of a waiting lease has gone.
+/// Tells the shard when the caller of a waiting lease has gone.
 struct Wait<'a> {
     broker: &'a Broker,
     log: LogId,
@@ -574,7 +576,7 @@ impl Drop for Wait<'_> {
         }
         let (log, ticket) = (self.log, self.ticket);
         let inbox = &self.broker.shared.inboxes[usize::from(self.broker.shard_of(log).0)];
-        // A full inbox loses this: then the lease is made for nobody and returns by its deadline.
+        // A full inbox drops this. Then the lease is made in vain, and expires at its deadline.
         drop(inbox.try_send(Request::CancelLease { log, ticket }));
     }
 }

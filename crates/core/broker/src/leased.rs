@@ -1,4 +1,4 @@
-//! Leased records with their bytes.
+//! Leased records with their content.
 
 use std::collections::VecDeque;
 
@@ -17,7 +17,7 @@ use crate::{
     request::Request,
 };
 
-/// A run of leased records, with where its bytes are.
+/// A run of leased records, and where its bytes are.
 #[derive(Debug)]
 pub struct LeasedBatch {
     pub(crate) run: LeasedRun,
@@ -29,34 +29,35 @@ pub struct LeasedBatch {
 pub struct LeasedMessage {
     /// The partition.
     pub partition: PartitionIndex,
-    /// Offset, lease, how often delivered.
+    /// Its offset, lease and delivery count.
     pub lease: LeasedRecord,
     /// The record.
     pub record: Record,
 }
 
-/// The messages of leased records, read one after the other by [`Broker::next_message`]. Who can't
-/// go on for a while lets go of the bytes by [`Broker::pause`]: they are read again then.
+/// The messages of leased records, which [`Broker::next_message`] reads one by one. A caller that
+/// can't go on for a while releases the bytes with [`Broker::pause`]; they are then read again
+/// later.
 #[derive(Debug)]
 pub struct LeasedMessages {
     partition: PartitionId,
     leases: SmallVec<[LeasedRecord; 1]>,
-    /// The first that is left.
+    /// The index of the first message not read yet.
     next: usize,
-    /// Where the bytes are, unless that was let go of: it keeps files from being removed.
+    /// Where the bytes are; `None` if released, because it keeps files from being removed.
     slices: Option<Vec<Slice>>,
-    /// What the stored batches took when that was last known.
+    /// The size of the stored batches when last known.
     size_bytes_max: usize,
     stored: Option<Stored>,
 }
 
-/// The batches, as they are stored, that messages are read from.
+/// The stored batches that messages are read from.
 #[derive(Debug)]
 struct Stored {
     batches: VecDeque<StoredBatch>,
     /// The first of them, opened.
     reading: Option<Reading>,
-    /// What they take of the memory.
+    /// The memory they take.
     room: Share,
 }
 
@@ -64,23 +65,23 @@ struct Stored {
 #[derive(Debug)]
 struct Reading {
     base_offset: Offset,
-    /// The base offset in its header may be that of another partition.
+    /// The base offset in its header, which may be that of another partition.
     base_in_header: Offset,
     end: Offset,
-    /// None where it is a control batch, which has no messages.
+    /// `None` for a control batch, which has no messages.
     records: Option<Records>,
-    /// Where the record lies that was read last.
+    /// The place of the record that was read last.
     last: Option<Place>,
     opened: Option<Bytes>,
 }
 
 impl LeasedBatch {
-    /// Which records.
+    /// The leased records.
     pub fn run(&self) -> &LeasedRun {
         &self.run
     }
 
-    /// Its messages, which are still to be read.
+    /// Its messages, none of them read yet.
     pub fn messages(self, log: LogId) -> LeasedMessages {
         let sizes = self.slices.iter().map(Slice::size_bytes_max);
         LeasedMessages {
@@ -93,8 +94,8 @@ impl LeasedBatch {
         }
     }
 
-    /// The records with their content, in order, for a caller that may wait for the disk. Fails
-    /// where one can't be read.
+    /// The records with their content, in order, for a caller that may block. Fails if one of them
+    /// can't be read.
     pub fn resolve_blocking(self) -> Result<Vec<LeasedMessage>, Failure> {
         let stored = resolve_blocking(&self.slices).map_err(unreadable)?;
         let records = &self.run.records;
@@ -122,27 +123,27 @@ impl LeasedBatch {
 }
 
 impl LeasedMessages {
-    /// The leases of what is left.
+    /// The leases of the messages not read yet.
     pub fn leases(&self) -> &[LeasedRecord] {
         &self.leases[self.next..]
     }
 
-    /// The partition that they are of.
+    /// Their partition.
     pub fn partition(&self) -> PartitionIndex {
         self.partition.index
     }
 
-    /// Whether the stored bytes are there.
+    /// Whether the stored bytes have been read.
     pub fn are_read(&self) -> bool {
         self.stored.is_some()
     }
 
-    /// How many bytes the stored batches take at most, unless one alone takes more.
+    /// How many bytes the stored batches have at most, unless a single one is larger.
     pub fn size_bytes_max(&self) -> usize {
         self.size_bytes_max
     }
 
-    /// The message that was read last is left again, and is the next one.
+    /// Puts the last message back, so that it is read next again.
     pub fn put_back(&mut self) {
         self.next -= 1;
         let reading = self.stored.as_mut().and_then(|it| it.reading.as_mut());
@@ -153,14 +154,14 @@ impl LeasedMessages {
         }
     }
 
-    /// Whether the message that was read last is a copy, out of a batch that was opened. Others are
-    /// slices of what is stored.
+    /// Whether the last message is a copy from an opened batch. Others are slices of the stored
+    /// batch.
     pub fn are_copied(&self) -> bool {
         let reading = self.stored.as_ref().and_then(|it| it.reading.as_ref());
         reading.is_some_and(|reading| reading.opened.is_some())
     }
 
-    /// What the stored batches take of the memory, for whoever keeps slices of them.
+    /// Takes over the memory of the stored batches, for a caller that keeps slices of them.
     pub fn take_room(&mut self) -> Share {
         let stored = self.stored.as_mut();
         stored.map_or(Share::NONE, |it| std::mem::take(&mut it.room))
@@ -168,7 +169,7 @@ impl LeasedMessages {
 }
 
 impl Reading {
-    /// The record at `offset`, where there is one.
+    /// The record at `offset`, if there is one.
     fn record(&mut self, offset: Offset) -> Result<Option<Record>, Error> {
         let Some(records) = &mut self.records else {
             return Ok(None);
@@ -180,14 +181,14 @@ impl Reading {
             return Ok(None);
         };
         if record.offset != wanted {
-            // It is behind a gap: of the next lease, perhaps.
+            // It is behind a gap, and may belong to the next lease.
             records.go_to(place);
             return Ok(None);
         }
         self.last = Some(place);
         let record = Record { offset, ..record };
         Ok(Some(match self.opened {
-            // What is kept of a batch is small beside what it opens to.
+            // A record is small compared to its opened batch, so it is copied.
             Some(_) => record.detached(),
             None => record,
         }))
@@ -195,8 +196,8 @@ impl Reading {
 }
 
 impl Broker {
-    /// Reads the stored bytes of leased records, for which `room` was taken. Reads from the disk,
-    /// on a thread for that, where they are no longer in memory; fails where that can't be read.
+    /// Reads the stored bytes of leased records, with `room` taken for them. Reads those no longer
+    /// in memory from disk, on a blocking thread; fails if the disk can't be read.
     pub async fn read_leased(
         &self,
         messages: &mut LeasedMessages,
@@ -209,7 +210,7 @@ impl Broker {
         let batches = VecDeque::from(resolve(slices).await?);
         let size_bytes: usize = batches.iter().map(|batch| batch.bytes.len()).sum();
         match size_bytes > room.bytes() {
-            // One batch is read whole, however large.
+            // The first batch is read whole, however large it is.
             true => room.grow(size_bytes - room.bytes()),
             false => room.shrink_to(size_bytes),
         }
@@ -221,9 +222,10 @@ impl Broker {
         Ok(())
     }
 
-    /// The next message of leased records that were read, in order. What turns out to be none
-    /// (compacted away, or of a control batch) is skipped for good, and so is what can't be read,
-    /// to the end of its batch: it would come back, and nothing behind it would ever be reached.
+    /// Returns the next message of leased records, in order. Records that turn out to be no
+    /// messages (compacted away, or of a control batch) are skipped for good. So are unreadable
+    /// records, up to the end of their batch: otherwise they would be delivered again, and the
+    /// records behind them never.
     pub async fn next_message(
         &self,
         messages: &mut LeasedMessages,
@@ -266,7 +268,7 @@ impl Broker {
         Ok(found)
     }
 
-    /// Lets go of the bytes of what is left, for as long as nobody takes more of it.
+    /// Releases the bytes of the messages not read yet, until the caller continues.
     pub fn pause(&self, messages: &mut LeasedMessages) {
         messages.slices = None;
         let Some(next) = messages.leases().first().map(|lease| lease.offset) else {
@@ -277,7 +279,7 @@ impl Broker {
         }
     }
 
-    /// Where the bytes of what is left are now.
+    /// Where the bytes of the messages not read yet are now.
     async fn locate(&self, messages: &mut LeasedMessages) -> Result<Vec<Slice>, Failure> {
         let bounds = messages.leases().first().zip(messages.leases().last());
         let Some((first, last)) = bounds else {
@@ -298,7 +300,7 @@ impl Broker {
         Ok(slices)
     }
 
-    /// All messages of leased records, whatever memory that takes.
+    /// Returns all messages of leased records, whatever memory that takes.
     pub async fn messages(
         &self,
         log: LogId,
@@ -352,7 +354,7 @@ impl Broker {
         Ok(reading.record(offset).map_err(broken))
     }
 
-    /// Takes note of how far a batch was read, for who reads on at `next`.
+    /// Notes how far a batch was read, for the reader that continues at `next`.
     fn note(&self, partition: PartitionId, reading: Reading, next: Offset) {
         let opening = self.opening();
         match reading.records {

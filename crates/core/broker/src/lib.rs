@@ -1,4 +1,5 @@
-//! Shards: the engine with its storage, running; and [`Broker`], the handle that fronts hold.
+//! The shards, which run the engine on top of the storage, and [`Broker`], the handle that the
+//! fronts use.
 //!
 //! ```text
 //!  front task ──Request──► shard thread ──Block──► journal thread ──► disk
@@ -6,19 +7,20 @@
 //!      └──reply, Event───────┘  └──────written, synced──┘
 //! ```
 //!
-//! A [`Broker`] is cheap to clone. Two ways lead through it:
-//! - calls ([`Broker::append`], [`Broker::lease`], ...) wait for their reply: for requests that a
-//!   client waits for anyway (Kafka, SQS, AMQP's synchronous methods);
-//! - a [`Session`] sends without waiting and gets [`Event`]s in batches: for AMQP's publishes,
-//!   acknowledgements and deliveries.
+//! A [`Broker`] is cheap to clone. There are two ways to use it:
+//! - calls ([`Broker::append`], [`Broker::lease`], ...) wait for the reply; they serve requests
+//!   that the client waits for anyway (Kafka, SQS, AMQP's synchronous methods);
+//! - a [`Session`] sends without waiting and receives [`Event`]s in batches; it serves AMQP's
+//!   publishes, acknowledgements and deliveries.
 //!
 //! Invariants
-//! - A reply or a confirm leaves only when the change is durable in its log's class.
-//! - What routes ([`Broker::catalogue`]) is a replica of shard 0's catalogue: it holds a
-//!   definition before the one who declared it hears of it.
-//! - Every queue has a bound: the inbox of a shard by count and, for what is appended, by the
-//!   [`Memory`] that it takes; a session's events by the credit and the publishes that the session
-//!   has given out.
+//! - A reply or a confirm is sent only after the change is durable to the degree that its log
+//!   requires.
+//! - Routing uses a replica of shard 0's catalogue ([`Broker::catalogue`]). A definition is in the
+//!   replica before its declaration is answered.
+//! - Every queue is bounded: a shard's inbox by the number of requests and, for appends, by the
+//!   [`Memory`] they take; a session's events by the credit it has granted and the publishes it has
+//!   sent.
 
 mod appending;
 mod call;

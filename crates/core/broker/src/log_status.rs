@@ -7,12 +7,12 @@ use stele_base_types::Offset;
 pub struct LogStatus {
     /// Its partitions.
     pub partitions: Vec<PartitionStatus>,
-    /// Records of the default ledger that may be leased now. Where there is no such ledger yet,
-    /// those that it would begin with.
+    /// Records of the default ledger that are ready. If the log has no default ledger yet, those
+    /// that it would start with.
     pub ready: u64,
     /// Records of the default ledger that are leased.
     pub leased: u64,
-    /// Records of the default ledger that are hidden until later.
+    /// Records of the default ledger that are delayed.
     pub delayed: u64,
     /// Consumers of the default ledger.
     pub consumers: u64,
@@ -21,16 +21,16 @@ pub struct LogStatus {
 /// Bounds of a partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PartitionStatus {
-    /// The first offset that is kept.
+    /// The first offset kept.
     pub start: Offset,
-    /// One after the last record that may be shown.
+    /// One after the last committed record.
     pub committed: Offset,
-    /// The batches kept.
+    /// The size of the batches kept.
     pub size_bytes: u64,
 }
 
 impl PartitionStatus {
-    /// How many offsets may be shown.
+    /// The number of committed offsets.
     pub(crate) fn len(&self) -> u64 {
         self.committed.0.saturating_sub(self.start.0)
     }

@@ -1,4 +1,4 @@
-//! What a shard tells a session, in batches.
+//! The events that shards send to a session, in batches.
 
 use std::{mem, sync::Arc};
 
@@ -9,40 +9,42 @@ use tokio::sync::Notify;
 
 use crate::{Error, LeasedBatch};
 
-/// Something that a session hears of.
+/// An event for a session.
 #[derive(Debug)]
 pub enum Event {
-    /// The publish of that tag is durable in every log it went to, or was refused. Tags of one
-    /// session come in order as long as their logs share a shard.
+    /// The publish with this tag is durable in every log it was routed to, or was refused. The tags
+    /// of a session arrive in order if their logs are on the same shard.
     Published {
-        /// As the session chose it.
+        /// The tag that the session chose.
         tag: u64,
-        /// Why it was refused, if it was.
+        /// The reason, if it was refused.
         result: Result<(), Error<AppendError>>,
     },
     /// Records for a subscribed consumer.
     Delivered {
-        /// The log they were leased from.
+        /// The log that leased them.
         log: LogId,
         /// The session's consumer.
         consumer: ConsumerId,
         /// The records.
         batch: LeasedBatch,
-        /// To be granted back by [`crate::Session::credit`] when the transport has taken them.
+        /// The session grants these back with [`crate::Session::credit`] once the transport has
+        /// taken the records.
         charged_bytes: u64,
     },
-    /// The consumer's log is gone, and the subscription with it.
+    /// The consumer's log was deleted, which ended the subscription.
     ConsumerCancelled {
         /// The session's consumer.
         consumer: ConsumerId,
     },
-    /// The broker is short of space (`true`), or takes data on every shard again. What is published
-    /// meanwhile waits in the broker, so whoever publishes stops until then.
+    /// The broker is short of disk space (`true`), or all shards accept data again (`false`).
+    /// Publishes sent in between wait in the broker, so publishers should stop.
     Blocked(bool),
 }
 
-/// A queue that is filled without waiting and emptied at once. What bounds it is said where it is
-/// used: a session's events are bounded by its consumers' credit and its own publishes.
+/// A queue that is filled without waiting and emptied at once. It has no bound of its own: each
+/// user has to bound it. A session's events are bounded by its consumers' credit and its own
+/// publishes.
 #[derive(Debug)]
 pub struct Mailbox<T = Event> {
     content: Mutex<Content<T>>,
@@ -52,7 +54,7 @@ pub struct Mailbox<T = Event> {
 #[derive(Debug)]
 struct Content<T> {
     items: Vec<T>,
-    /// How many shards have told that they are short of space, and not yet that they no longer are.
+    /// The number of shards that are short of space, as last reported.
     blocked_shards: usize,
 }
 
@@ -69,12 +71,12 @@ impl<T> Default for Mailbox<T> {
 }
 
 impl<T> Mailbox<T> {
-    /// Puts an item in; never waits.
+    /// Adds an item; never waits.
     pub fn push(&self, item: T) {
         self.push_from(|_| Some(item));
     }
 
-    /// Takes all that is there; `items` must be empty, its memory is reused.
+    /// Takes all items. `items` must be empty; its memory is reused.
     pub fn take(&self, items: &mut Vec<T>) {
         debug_assert!(
             items.is_empty(),
@@ -83,12 +85,12 @@ impl<T> Mailbox<T> {
         mem::swap(&mut self.content.lock().items, items);
     }
 
-    /// Returns once something was put in since the last taking. Cancelling loses nothing.
+    /// Returns when an item was added since the last `take`. Safe to cancel.
     pub(crate) async fn arrived(&self) {
         self.arrived.notified().await;
     }
 
-    /// Puts in what comes of the content, if anything.
+    /// Adds the item that the closure makes of the content, if any.
     fn push_from(&self, item: impl FnOnce(&mut Content<T>) -> Option<T>) {
         let mut content = self.content.lock();
         let was_empty = content.items.is_empty();
@@ -97,7 +99,7 @@ impl<T> Mailbox<T> {
         };
         content.items.push(item);
         drop(content);
-        // The receiver takes all that is there, so only the first item needs to wake it.
+        // A receiver takes all items at once, so only the first one needs to wake it.
         if was_empty {
             self.arrived.notify_one();
         }
@@ -105,8 +107,8 @@ impl<T> Mailbox<T> {
 }
 
 impl Mailbox {
-    /// A shard has become short of space, or is no longer. The session is told with the first one
-    /// that is, and when none is any more: a shard that has space says nothing of the others.
+    /// Notes that a shard became short of space, or no longer is. The session gets an event for the
+    /// first shard that is short, and another one when no shard is.
     pub(crate) fn note_blocked(&self, is_blocked: bool) {
         self.push_from(|content| {
             let before = content.blocked_shards;
@@ -129,8 +131,8 @@ pub struct Events {
 }
 
 impl Events {
-    /// Waits until there are events and takes all of them: `events` is filled in order; what it
-    /// held before is dropped, its memory reused. Cancelling loses nothing.
+    /// Waits for events and takes all of them, in order. `events` is cleared first; its memory is
+    /// reused. Safe to cancel.
     pub async fn receive(&mut self, events: &mut Vec<Event>) {
         events.clear();
         loop {
@@ -142,7 +144,7 @@ impl Events {
         }
     }
 
-    /// Takes what is there, which may be nothing. `events` must be empty.
+    /// Takes the events that are there, if any. `events` must be empty.
     pub fn take(&mut self, events: &mut Vec<Event>) {
         self.mailbox.take(events);
     }

@@ -1,17 +1,17 @@
-//! The account of the memory that clients make the process hold.
+//! The account of the memory that clients use.
 //!
-//! What a client sends or asks for takes its share of a pool before it takes its bytes, and gives
-//! it back with them. There is a pool for each [`Kind`] of use, each with its part of the ceiling,
-//! so that one kind can't starve another.
+//! Whatever a client sends or requests takes its share of a pool before it takes its bytes, and
+//! returns the share with them. There is a pool for each [`Kind`] of use, each with its part of the
+//! total, so that one kind can't starve another.
 //!
 //! Invariants
-//! - A share is granted where it fits, or where its pool is empty: what is larger than all of the
-//!   pool gets through alone.
-//! - Who waits comes first: a share that would fit isn't given past one that waits.
-//! - Nobody waits for a pool while holding a share of it: that is how users of an account stop each
-//!   other for good. [`Memory::try_take`] is for who holds some, and [`Memory::note`] for what is
-//!   there before its size is known.
-//! - Who keeps others waiting is given less time than else ([`Memory::pressed`]).
+//! - A share is granted if it fits, or if its pool is unused: a share larger than the pool is
+//!   granted alone.
+//! - Waiters are served in order: a share that would fit doesn't overtake one that waits.
+//! - Nobody waits for a pool while holding a share of it, because that could deadlock. Whoever
+//!   holds a share uses [`Memory::try_take`], or [`Memory::note`] for data that is there before its
+//!   size is known.
+//! - Whoever keeps others waiting gets less time than usual ([`Memory::pressed`]).
 
 use std::{collections::VecDeque, fmt, sync::Arc};
 
@@ -24,25 +24,25 @@ use tokio::sync::{Notify, oneshot};
 pub enum Kind {
     /// Requests that are being received or worked on.
     Requests,
-    /// The rest of requests that came while there was no room for them, one after the other.
+    /// Requests that arrived while [`Kind::Requests`] had no room, one after the other.
     LateRequests,
-    /// Requests of clients who haven't said who they are, where they have to.
+    /// Requests of clients that haven't authenticated yet, where they must.
     UnknownClients,
-    /// The batches of Kafka's and SQS's clients on their way to a shard.
+    /// Batches from Kafka and SQS clients on their way to a shard.
     Appends,
-    /// What AMQP's clients publish, until it is in its queues' journals.
+    /// Messages that AMQP clients publish, until they are in the journals of their queues.
     Publishes,
     /// Compressed batches that have been opened.
     Opened,
     /// Records on their way to clients.
     Responses,
-    /// The same, of clients who take little.
+    /// The same for small responses.
     SmallResponses,
 }
 
-/// Kinds with their names in metrics, what they are for, and their parts of the ceiling in percent.
-/// A third of it is left for what is not for clients to decide: state, caches, blocks that are
-/// being written, and what the allocator keeps.
+/// The kinds with their names in metrics and their percentage of the total. A third is left for
+/// uses that clients don't control: state, caches, blocks being written, and the allocator's
+/// overhead.
 const KINDS: [(Kind, &str, usize); 8] = [
     (Kind::Requests, "requests", 14),
     (Kind::LateRequests, "late_requests", 8),
@@ -54,11 +54,11 @@ const KINDS: [(Kind, &str, usize); 8] = [
     (Kind::SmallResponses, "small_responses", 4),
 ];
 
-/// A response up to this size is small: many clients who ask for much don't keep it waiting.
+/// A response up to this size is small: large responses to other clients don't delay it.
 const SMALL_RESPONSE_BYTES_MAX: usize = 64 * 1024;
 
-/// The parts of what is free that one response may take. So there is always some left for the next
-/// one, and each of many gets less.
+/// One response may take this fraction of the free memory, so that some is left for the next one,
+/// and each of many gets less.
 const PARTS_OF_FREE: usize = 8;
 
 /// The account. Cheap to clone.
@@ -72,16 +72,16 @@ pub struct Memory {
 pub struct Use {
     /// The pool's name in metrics.
     pub kind: &'static str,
-    /// Bytes that are taken.
+    /// Bytes in use.
     pub used_bytes: usize,
-    /// Bytes that may be.
+    /// Its size in bytes.
     pub max_bytes: usize,
-    /// How many wait for some.
+    /// How many wait for a share.
     pub waiting: usize,
 }
 
 impl Memory {
-    /// An account of so much memory for all kinds together.
+    /// Creates an account of this much memory for all kinds together.
     pub fn new(ceiling_bytes: usize) -> Self {
         let pool = |(kind, _, percent): (Kind, _, usize)| {
             debug_assert_eq!(
@@ -99,7 +99,7 @@ impl Memory {
         }
     }
 
-    /// Takes a share, and waits for it. Cancelling loses nothing.
+    /// Takes a share, waiting for it if needed. Safe to cancel.
     pub async fn take(&self, kind: Kind, bytes: usize) -> Share {
         let pool = self.pool(kind);
         let mut asked = match Pool::ask(pool, bytes) {
@@ -107,24 +107,24 @@ impl Memory {
             Err(asked) => asked,
         };
         pool.pressed.notify_waiters();
-        // The pool is held here, so that it doesn't go and leave the question unanswered.
+        // The pool is borrowed here, so it can't be dropped with the answer unsent.
         (&mut asked.answer).await.unwrap_or_default()
     }
 
-    /// Takes a share, where there is room at once.
+    /// Takes a share if it fits now.
     pub fn try_take(&self, kind: Kind, bytes: usize) -> Option<Share> {
         Pool::try_take(self.pool(kind), bytes)
     }
 
-    /// Takes a share though there may be no room: what it stands for is there already.
+    /// Takes a share whether or not it fits, for memory that is already in use.
     pub fn note(&self, kind: Kind, bytes: usize) -> Share {
         let mut share = Share::of(self.pool(kind), 0);
         share.grow(bytes);
         share
     }
 
-    /// Returns once memory of this kind is short: somebody waits for some, or more is in use than
-    /// should be.
+    /// Returns once memory of this kind is short: somebody waits for a share, or more is in use
+    /// than the pool has.
     pub async fn pressed(&self, kind: Kind) {
         let pool = self.pool(kind);
         let mut pressed = std::pin::pin!(pool.pressed.notified());
@@ -138,7 +138,7 @@ impl Memory {
         }
     }
 
-    /// The kind that a response of this size belongs to.
+    /// The kind for a response of this size.
     pub fn kind_of_response(bytes: usize) -> Kind {
         match bytes {
             0..=SMALL_RESPONSE_BYTES_MAX => Kind::SmallResponses,
@@ -146,8 +146,7 @@ impl Memory {
         }
     }
 
-    /// How large a response may be that would fill all the room there is for one: a small one may
-    /// be in any case.
+    /// The largest response that its pool's free memory allows; a small response is always allowed.
     pub fn response_bytes_max(&self) -> usize {
         let free = self.pool(Kind::Responses).free_bytes();
         (free / PARTS_OF_FREE).max(SMALL_RESPONSE_BYTES_MAX)
@@ -158,7 +157,7 @@ impl Memory {
         self.pool(kind).is_short()
     }
 
-    /// How much there is of a kind.
+    /// The size of a pool.
     pub fn max_bytes(&self, kind: Kind) -> usize {
         self.pool(kind).max_bytes
     }
@@ -185,14 +184,14 @@ impl Memory {
 struct Pool {
     max_bytes: usize,
     state: Mutex<State>,
-    /// Told when it has become short.
+    /// Notified when the pool becomes short.
     pressed: Notify,
 }
 
 #[derive(Default)]
 struct State {
     used_bytes: usize,
-    /// First come first.
+    /// In order of arrival.
     waiting: VecDeque<Waiting>,
 }
 
@@ -206,7 +205,7 @@ impl State {
         self.used_bytes == 0 || self.used_bytes.saturating_add(bytes) <= max_bytes
     }
 
-    /// Whether somebody waits who hasn't given up.
+    /// Whether a waiter is left that hasn't given up.
     fn has_waiting(&self) -> bool {
         self.waiting.iter().any(|it| !it.granted.is_closed())
     }
@@ -234,7 +233,7 @@ impl Pool {
         })
     }
 
-    /// A share, or where it will be granted.
+    /// Returns a share, or a place in the queue for it.
     fn ask(pool: &Arc<Self>, bytes: usize) -> Result<Share, Asked<'_>> {
         if let Some(share) = Self::try_take(pool, bytes) {
             return Ok(share);
@@ -244,12 +243,12 @@ impl Pool {
             .lock()
             .waiting
             .push_back(Waiting { bytes, granted });
-        // Some may have been given back in between.
+        // Shares may have been returned in between.
         Self::give_back(pool, 0);
         Err(Asked { pool, answer })
     }
 
-    /// Takes bytes back, and grants what fits now.
+    /// Returns bytes to the pool, and grants the waiting shares that now fit.
     fn give_back(pool: &Arc<Self>, bytes: usize) {
         let mut state = pool.state.lock();
         state.used_bytes -= bytes;
@@ -261,7 +260,7 @@ impl Pool {
             };
             state.used_bytes += bytes;
             if let Err(mut unwanted) = granted.send(Share::of(pool, bytes)) {
-                // Who waited has gone. Dropping the share would ask for the lock that is held.
+                // The waiter has gone. Dropping the share would ask for the lock that is held.
                 state.used_bytes -= std::mem::take(&mut unwanted.bytes);
             }
         }
@@ -287,22 +286,22 @@ struct Asked<'a> {
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
         self.answer.close();
-        // Who waited behind this one may get theirs now.
+        // The shares queued behind this one may fit now.
         Pool::give_back(self.pool, 0);
     }
 }
 
-/// Memory that is taken, given back when this is dropped.
+/// A share of the memory, returned when dropped.
 #[derive(Debug, Default)]
 pub struct Share {
     pool: Option<Arc<Pool>>,
     bytes: usize,
-    /// Of another pool.
+    /// Shares of other pools.
     other: Option<Box<Self>>,
 }
 
 impl Share {
-    /// Of nothing.
+    /// An empty share.
     pub const NONE: Self = Self {
         pool: None,
         bytes: 0,
@@ -317,12 +316,12 @@ impl Share {
         }
     }
 
-    /// How much it is, of its first pool.
+    /// Its size in its first pool.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Takes more where there is room at once; says whether it did.
+    /// Takes more if it fits now; returns whether it did.
     pub fn try_grow(&mut self, bytes: usize) -> bool {
         let more = self.pool.as_ref().and_then(|it| Pool::try_take(it, bytes));
         more.is_some_and(|mut more| {
@@ -331,7 +330,7 @@ impl Share {
         })
     }
 
-    /// Takes more though there may be no room: what it stands for is there already.
+    /// Takes more whether or not it fits, for memory that is already in use.
     pub fn grow(&mut self, bytes: usize) {
         if let Some(pool) = &self.pool {
             pool.state.lock().used_bytes += bytes;
@@ -342,19 +341,19 @@ impl Share {
         }
     }
 
-    /// Gives back what is beyond so many bytes.
+    /// Returns what exceeds this size.
     pub fn shrink_to(&mut self, bytes: usize) {
         drop(self.split_off(bytes));
     }
 
-    /// Whether both are of one pool.
+    /// Whether both belong to the same pool.
     pub fn is_of(&self, other: &Self) -> bool {
         let pool = |share: &Self| share.pool.as_ref().map(Arc::as_ptr);
         pool(self) == pool(other)
     }
 
-    /// Adds a share. What is done with the sum is done with the part of the first pool; the rest is
-    /// given back with it.
+    /// Adds a share. Operations on the sum affect the part in the first pool; the rest is returned
+    /// together with it.
     pub fn merge(&mut self, mut added: Self) {
         if self.pool.is_none() {
             *self = added;
@@ -366,12 +365,12 @@ impl Share {
         }
     }
 
-    /// So many bytes of it, or all, as a share of its own.
+    /// Splits off this many bytes, or all, as a share of its own.
     pub fn split(&mut self, bytes: usize) -> Self {
         self.split_off(self.bytes.saturating_sub(bytes))
     }
 
-    /// What is beyond so many bytes, as a share of its own.
+    /// Splits off what exceeds this size, as a share of its own.
     pub fn split_off(&mut self, bytes: usize) -> Self {
         let rest = self.bytes.saturating_sub(bytes);
         self.bytes -= rest;
@@ -383,7 +382,7 @@ impl Share {
     }
 }
 
-/// Bytes that keep their share for as long as any part of them is kept.
+/// Bytes that keep their share until the last reference to them is dropped.
 pub fn charged(bytes: Bytes, share: Share) -> Bytes {
     struct Charged {
         bytes: Bytes,

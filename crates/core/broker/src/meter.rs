@@ -1,4 +1,4 @@
-//! Counts that threads keep for operators: atomics, so that nobody waits for whoever looks.
+//! Counters for operators. They are atomics, so that reading them delays nobody.
 
 use std::{
     sync::{
@@ -10,7 +10,7 @@ use std::{
 
 use parking_lot::RwLock;
 
-/// What a front counts. Cheap to count on: no lock, no lookup.
+/// The counters of a front. Counting is cheap: no lock, no lookup.
 #[derive(Debug)]
 pub struct FrontMeter {
     front: &'static str,
@@ -24,21 +24,21 @@ pub struct FrontMeter {
     sent_bytes: AtomicU64,
 }
 
-/// A front's counts at one moment.
+/// A snapshot of a front's counters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FrontCounts {
     /// The front's name.
     pub front: &'static str,
     /// Requests since the start, by operation.
     pub requests: Vec<(&'static str, u64)>,
-    /// Requests that were answered with an error since the start, by operation.
+    /// Requests answered with an error since the start, by operation.
     pub errors: Vec<(&'static str, u64)>,
-    /// Connections that are open.
+    /// Open connections.
     pub connections: u64,
     /// Connections since the start.
     pub connections_total: u64,
-    /// Connections since the start that the server has ended, or never let in, for what their
-    /// clients did.
+    /// Connections since the start that the server closed or rejected because of what the client
+    /// did.
     pub connection_errors: u64,
     /// Bytes received since the start.
     pub received_bytes: u64,
@@ -73,15 +73,15 @@ impl FrontMeter {
         OpenConnection(Arc::clone(self))
     }
 
-    /// Counts requests of the operation at `operation` of those that the front was registered
-    /// with; any other number counts nothing.
+    /// Counts requests of an operation, given by its index among those that the front was
+    /// registered with. Does nothing for any other index.
     pub fn request(&self, operation: usize, count: u64) {
         if let Some(requests) = self.requests.get(operation) {
             requests.fetch_add(count, Ordering::Relaxed);
         }
     }
 
-    /// Counts requests of that operation that are answered with an error; they are counted as
+    /// Counts requests of an operation that were answered with an error. They are counted as
     /// requests too.
     pub fn error(&self, operation: usize, count: u64) {
         if let Some(errors) = self.errors.get(operation) {
@@ -89,17 +89,17 @@ impl FrontMeter {
         }
     }
 
-    /// Counts a connection that the server ends, or doesn't let in, for what its client does.
+    /// Counts a connection that the server closes or rejects because of what the client did.
     pub fn connection_error(&self) {
         self.connection_errors.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts bytes that came.
+    /// Counts received bytes.
     pub fn received(&self, size_bytes: u64) {
         self.received_bytes.fetch_add(size_bytes, Ordering::Relaxed);
     }
 
-    /// Counts bytes that went.
+    /// Counts sent bytes.
     pub fn sent(&self, size_bytes: u64) {
         self.sent_bytes.fetch_add(size_bytes, Ordering::Relaxed);
     }
@@ -137,7 +137,7 @@ pub(crate) struct Meters {
 }
 
 impl Meters {
-    /// The meter of `front`, made where there is none yet.
+    /// Returns the meter of `front`, creating it on first use.
     pub(crate) fn front(
         &self,
         front: &'static str,
@@ -152,7 +152,7 @@ impl Meters {
         meter
     }
 
-    /// The meter of the next shard's journal.
+    /// Creates the meter of the next shard's journal.
     pub(crate) fn journal(&mut self) -> Arc<ShardMeter> {
         let meter = Arc::<ShardMeter>::default();
         self.journals.push(Arc::clone(&meter));
@@ -172,18 +172,18 @@ impl Meters {
     }
 }
 
-/// Upper bounds of the buckets that durations are counted in, in microseconds.
+/// Upper bounds of the duration buckets, in microseconds.
 pub const DURATION_BUCKETS_US: [u64; 10] = [
     100, 200, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 200_000, 1_000_000,
 ];
 
-/// How often something took how long.
+/// A histogram of durations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Durations {
-    /// How often it took up to each bound of [`DURATION_BUCKETS_US`] and longer than the one
-    /// before; in the last one how often it took longer than all.
+    /// How many fell into each bucket of [`DURATION_BUCKETS_US`]; the last count is for all that
+    /// took longer.
     pub counts: [u64; DURATION_BUCKETS_US.len() + 1],
-    /// All of them together, in microseconds.
+    /// Their sum, in microseconds.
     pub total_us: u64,
 }
 
@@ -209,7 +209,7 @@ impl DurationMeter {
     }
 }
 
-/// What is counted of a shard and its journal.
+/// The counters of a shard and its journal.
 #[derive(Debug, Default)]
 pub(crate) struct ShardMeter {
     syncs: DurationMeter,
@@ -219,14 +219,14 @@ pub(crate) struct ShardMeter {
     written_bytes: AtomicU64,
 }
 
-/// A shard's counts at one moment.
+/// A snapshot of a shard's counters.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ShardCounts {
-    /// What its syncs took.
+    /// The durations of its syncs.
     pub syncs: Durations,
-    /// How long its thread was at work before it looked at its requests again.
+    /// How long its thread worked before it looked at its requests again.
     pub turns: Durations,
-    /// How long checkpoints, and the snapshots with them, held up the shard's own thread.
+    /// How long checkpoints, including their snapshots, held up the shard's own thread.
     pub checkpoint_pauses: Durations,
     /// Blocks written.
     pub blocks: u64,

@@ -1,4 +1,4 @@
-//! A message on its way to another log.
+//! A message that is moved to another log.
 
 use bytes::Bytes;
 use stele_base_types::{LogId, PartitionIndex, murmur2};
@@ -8,29 +8,29 @@ use tokio::sync::oneshot;
 
 use crate::{AnswerTo, Failure, Request, limits::MOVED_SIZE_BYTES_MAX};
 
-/// A message to be moved to another log, as it was read.
+/// A message to be moved to another log, as read from its own.
 #[derive(Clone, Debug)]
 pub struct MoveMessage {
-    /// The log that it lies in.
+    /// The log that it is in.
     pub log: LogId,
-    /// The ledger that has it ready or leased.
+    /// The ledger in which it is ready or leased.
     pub ledger: LedgerId,
     /// Its partition.
     pub partition: PartitionIndex,
-    /// The lease that it must be held by; `None` moves it whatever its state, if it isn't settled.
+    /// The lease that must hold it; with `None` it is moved in any state except settled.
     pub lease: Option<LeaseId>,
     /// The message, with its offset.
     pub record: Record,
-    /// Where to.
+    /// The log that it is moved to.
     pub to: LogId,
-    /// What is different in its headers there.
+    /// The changes to its headers.
     pub headers: Vec<HeaderChange>,
-    /// What the engine is to know of it there. Its key is that of the record, where none is given.
+    /// Its schedule in the other log. If no key is given, the record's own is used.
     pub schedule: Schedule,
 }
 
 impl MoveMessage {
-    /// The request, and where its answer will be.
+    /// Makes the request, and the channel for its answer.
     pub fn request(self) -> Result<(Request, AnswerTo<Move>), Failure> {
         let batch = moved_batch(&self.record, &self.headers)?;
         let key = self.record.key.as_deref().map(murmur2);
@@ -65,8 +65,8 @@ impl MoveMessage {
     }
 }
 
-/// What the other log gets: the same whenever it is made of the same record, since it is made anew
-/// where a link has lost it.
+/// The batch that the other log gets. Always the same for the same record, because it is made again
+/// if the link lost it.
 pub(crate) fn moved_batch(record: &Record, changes: &[HeaderChange]) -> Result<Batch, Failure> {
     let is_kept =
         |header: &RecordHeader<'_>| changes.iter().all(|change| *change.key != *header.key);
@@ -92,7 +92,8 @@ pub(crate) fn moved_batch(record: &Record, changes: &[HeaderChange]) -> Result<B
     Ok(batch)
 }
 
-/// The same, made of the stored batches that the record lies in. `None` where it isn't there.
+/// Makes the batch again from the stored batches that hold the record. `None` if they don't hold
+/// it.
 pub(crate) fn moved_again(
     records: Vec<Record>,
     changes: &[HeaderChange],

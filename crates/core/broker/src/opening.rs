@@ -1,12 +1,14 @@
-//! Opening compressed batches, within the memory that there is for it.
+//! Opens (decompresses) compressed batches within the available memory.
 //!
-//! How much a batch opens to is known only once it is: a few kilobytes may be a hundred megabytes.
-//! So one is opened with a small limit first, and with a larger one where that was too little; what
-//! is done in vain is a third of the work at most. It happens on threads where it holds nobody up.
+//! The size of an opened batch is known only once it is opened: a few kilobytes may become a
+//! hundred megabytes. So a batch is first opened with a small limit, and then with larger ones if
+//! that was too little; at most a third of the work is wasted. This is done on threads where it
+//! delays nobody.
 //!
-//! A batch that is read piece by piece, as the messages of a queue are, is opened once: it stays
-//! here until it has been worked off, or others need the memory. Nothing that leaves here refers to
-//! it, so that those who wait for the memory wait for work alone, never for a client.
+//! A batch that is read piece by piece, as the messages of a queue are, is opened once and kept
+//! until it has been read to its end or others need the memory. Nothing that leaves this module
+//! refers to an opened batch, so whoever waits for the memory waits for work only, never for a
+//! client.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -18,24 +20,24 @@ use stele_wire_batch::{Batch, DECOMPRESSED_SIZE_BYTES_MAX, Error, Place, Times};
 
 use crate::{Broker, Failure, Kind, Memory, Share, charged};
 
-/// What a batch may open to that is looked into where it came, in well under a millisecond; and the
-/// limit that is tried first elsewhere.
+/// A batch that opens to no more than this is examined on the calling thread, in well under a
+/// millisecond. It is also the first limit tried elsewhere.
 const FIRST_LIMIT_BYTES: usize = 128 * 1024;
 
-/// What a batch opens to, as a guess, in multiples of its size; and how much more is tried next.
+/// The estimated ratio of opened to stored size, and the factor between one limit and the next.
 const GROWTH: usize = 4;
 
-/// Batches that are kept while they are being worked off.
+/// Opened batches that are kept while they are being read.
 const BEGUN_MAX: usize = 64;
 
 impl Broker {
-    /// Validates a batch that a client sent, as [`Batch::validate`] does. What takes a while is
-    /// done on a thread where that holds nobody up.
+    /// Validates a batch from a client, as [`Batch::validate`] does. Large batches are validated on
+    /// a thread where that delays nobody.
     pub async fn validate(&self, batch: &Batch) -> Result<Result<Option<Times>, Error>, Failure> {
         self.look_into(batch, Batch::validate).await
     }
 
-    /// The keys of a batch's records, for a log that hands its records out by them.
+    /// The keys of a batch's records, for a log that hands out records by key.
     pub async fn keys_of(&self, batch: &Batch) -> Result<Result<Columns, Error>, Failure> {
         self.look_into(batch, keys_of).await
     }
@@ -69,7 +71,7 @@ fn keys_of(batch: &Batch, limit_bytes: usize) -> Result<Columns, Error> {
     Ok(Columns::of(schedules))
 }
 
-/// `None` where the limit was too little, and there is a larger one.
+/// `None` if the limit was too small and there is a larger one.
 fn or_more<T>(result: Result<T, Error>, limit: usize) -> Option<Result<T, Error>> {
     match result {
         Err(Error::DecompressedTooLarge { .. }) if limit < DECOMPRESSED_SIZE_BYTES_MAX => None,
@@ -77,32 +79,32 @@ fn or_more<T>(result: Result<T, Error>, limit: usize) -> Option<Result<T, Error>
     }
 }
 
-/// Opens batches, and keeps those that are being worked off.
+/// Opens batches, and keeps those that are being read.
 #[derive(Debug)]
 pub(crate) struct Opening {
     memory: Memory,
-    /// The one that was read last comes last.
+    /// Sorted by use, the last one being the most recent.
     begun: Mutex<VecDeque<Begun>>,
-    /// One batch isn't opened by two at once.
+    /// Prevents two tasks from opening the same batch at once.
     gates: [tokio::sync::Mutex<()>; 8],
 }
 
-/// How far the readers of a batch are.
+/// How far a batch has been read.
 #[derive(Clone, Debug)]
 struct Begun {
     partition: PartitionId,
     base_offset: Offset,
-    /// Where it was compressed.
+    /// The opened batch, if it was compressed.
     opened: Option<Bytes>,
-    /// The first record behind what was read, with where it is.
+    /// The first record not read yet, and its place.
     reached: (Offset, Place),
 }
 
-/// A batch that can be read.
+/// A readable batch.
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) bytes: Bytes,
-    /// Where to begin for the record that is wanted; at the batch's start, if nowhere else.
+    /// Where to begin reading for the record wanted; the batch's start if `None`.
     pub(crate) place: Option<Place>,
 }
 
@@ -115,8 +117,8 @@ impl Opening {
         }
     }
 
-    /// Does what decompresses no more than the limit that it is given, which gives `None` where
-    /// that is too little, and the memory that it may take. A batch of `size_bytes` is opened.
+    /// Runs `job` with a decompression limit and the memory it may take. `job` returns `None` if
+    /// the limit is too small. The batch's stored size is `size_bytes`.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         size_bytes: usize,
@@ -151,7 +153,7 @@ impl Opening {
         wanted: Offset,
     ) -> Result<Result<Opened, Error>, Failure> {
         if !batch.is_compressed() {
-            // Most are read from their start.
+            // Most batches are read from their start.
             let begun = (wanted > base_offset).then(|| self.find(partition, base_offset, wanted));
             let place = begun.flatten().and_then(|(_, place)| place);
             let opened = batch.open(usize::MAX);
@@ -174,7 +176,7 @@ impl Opening {
         }))
     }
 
-    /// Takes note of how far a batch was read, for who reads on.
+    /// Notes how far a batch was read, so that the next reader continues there.
     pub(crate) fn note(
         &self,
         partition: PartitionId,
@@ -195,13 +197,13 @@ impl Opening {
         });
     }
 
-    /// A batch has been worked off.
+    /// Drops a batch that has been read to its end.
     pub(crate) fn forget(&self, partition: PartitionId, base_offset: Offset) {
         let is_it = |it: &Begun| it.partition == partition && it.base_offset == base_offset;
         self.begun.lock().retain(|begun| !is_it(begun));
     }
 
-    /// What is known of a batch for who wants the record at `wanted`.
+    /// What is known of a batch for reading the record at `wanted`.
     fn find(
         &self,
         partition: PartitionId,
@@ -216,7 +218,7 @@ impl Opening {
         Some((known.opened.clone(), place))
     }
 
-    /// Memory to open a batch to so many bytes. Batches that are only kept make room.
+    /// Takes memory to open a batch to this size, dropping batches that are only kept.
     async fn room(&self, bytes: usize) -> Share {
         loop {
             if let Some(room) = self.memory.try_take(Kind::Opened, bytes) {

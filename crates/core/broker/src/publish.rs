@@ -1,23 +1,23 @@
-//! A batch on its way to logs.
+//! A batch that is published to logs.
 
 use bytes::Bytes;
 use smallvec::SmallVec;
 use stele_core_engine::{Append, AppendTarget, Columns, ProducerStamp};
 use stele_wire_batch::Batch;
 
-/// A batch to append, with where to and how. The bytes are shared, not copied.
+/// A batch to append, with its targets. The bytes are shared, not copied.
 #[derive(Clone, Debug)]
 pub struct Publish {
-    /// Where to; each log once.
+    /// The targets; each log once.
     pub targets: SmallVec<[AppendTarget; 1]>,
-    /// The batch, validated; its base offset is given by the broker.
+    /// The validated batch; the broker assigns its base offset.
     pub batch: Batch,
     /// What the engine needs to know of each record.
     pub columns: Columns,
 }
 
 impl Publish {
-    /// To one partition of one log.
+    /// A publish to one partition of one log.
     pub fn to(target: AppendTarget, batch: Batch) -> Self {
         Self {
             targets: SmallVec::from_iter([target]),
@@ -26,7 +26,7 @@ impl Publish {
         }
     }
 
-    /// The engine's part and the body.
+    /// Splits it into the engine's part and the body.
     pub(crate) fn split(self) -> (Append, Bytes) {
         let header = self.batch.header();
         let append = Append {

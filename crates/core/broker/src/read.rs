@@ -9,64 +9,64 @@ use tokio::sync::Notify;
 
 use crate::{Failure, opening::Opening};
 
-/// The epoch in which this process leads every partition, as batches have it: one process has never
-/// taken over from another.
+/// The epoch in which this process leads every partition, as stored in batches. Always the same,
+/// because there is no failover.
 pub const LEADER_EPOCH: i32 = 0;
 
-/// What to read.
+/// A read request.
 #[derive(Clone, Copy, Debug)]
 pub struct Read {
     /// The partition.
     pub partition: PartitionId,
     /// The first record wanted.
     pub from: Offset,
-    /// How many bytes of batches at most; the first batch comes whole even if it is larger. 0
-    /// reads none and tells the bounds alone.
+    /// The most bytes of batches to read; the first batch is returned whole even if it is larger. 0
+    /// reads no batches, only the bounds.
     pub bytes_max: usize,
 }
 
 /// Why a partition can't be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// The log doesn't exist (any more). The caller looks the name up again.
+    /// The log doesn't exist (any more). The caller looks up the name again.
     #[error("no such log")]
     NoSuchLog,
-    /// The log hasn't so many partitions.
+    /// The log has fewer partitions.
     #[error("no such partition")]
     NoSuchPartition,
-    /// The offset is before the partition's start, or after what may be shown.
+    /// The offset is before the partition's start or past the last committed record.
     #[error("offset {offset} is outside {start}..={end}")]
     OffsetOutOfRange {
-        /// Asked.
+        /// The requested offset.
         offset: Offset,
-        /// First one there.
+        /// The first one kept.
         start: Offset,
-        /// One after the last.
+        /// One after the last committed one.
         end: Offset,
     },
 }
 
-/// What a partition holds, with where the bytes are.
+/// The answer to a read: the bounds of the partition, and where the batches are.
 #[derive(Debug)]
 pub struct ReadReply {
-    /// The first offset that is kept.
+    /// The first offset kept.
     pub start: Offset,
-    /// One after the last record that may be shown.
+    /// One after the last committed record.
     pub committed: Offset,
-    /// Where the batches are. The first may begin before the offset asked for.
+    /// Where the batches are. The first may begin before the requested offset.
     pub(crate) slices: Vec<Slice>,
 }
 
-/// A record found by time.
+/// A record found by its timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Where.
+    /// Its offset.
     pub offset: Offset,
     /// Its timestamp.
     pub timestamp: Timestamp,
 }
 
-/// How to find a record by time.
+/// Where to search for a record by its timestamp.
 #[derive(Debug)]
 pub struct TimeReply {
     pub(crate) lookup: TimeLookup,
@@ -74,7 +74,7 @@ pub struct TimeReply {
 }
 
 impl TimeReply {
-    /// Finds it; reads the disk, and opens the batch that it is in.
+    /// Finds the record; reads the disk, and opens the batch that holds it.
     pub(crate) async fn resolve(self, opening: &Opening) -> Result<Option<Found>, Failure> {
         let lookup = self.lookup;
         let resolve = move |limit| match lookup.resolve(limit) {
@@ -92,7 +92,7 @@ impl TimeReply {
     }
 }
 
-/// Whether a lookup says that there is a batch which it may open to more bytes.
+/// Whether a lookup failed because a batch opens to more bytes than the limit.
 fn is_too_little(error: &stele_core_storage::Error) -> bool {
     use stele_core_storage::Error::Batch;
     matches!(error, Batch(Error::DecompressedTooLarge { .. }))
@@ -104,20 +104,20 @@ impl ReadReply {
         self.slices.is_empty()
     }
 
-    /// How many bytes the batches take at most, unless one alone takes more.
+    /// How many bytes the batches have at most, unless a single one is larger.
     pub fn size_bytes_max(&self) -> usize {
         let sizes = self.slices.iter().map(Slice::size_bytes_max);
         sizes.fold(0, usize::saturating_add)
     }
 
-    /// The bounds alone.
+    /// Keeps only the bounds.
     #[must_use]
     pub fn without_batches(mut self) -> Self {
         self.slices.clear();
         self
     }
 
-    /// So many bytes of it at most, beside the first batch.
+    /// Limits the batches to this many bytes, plus the first batch.
     #[must_use]
     pub fn limited(mut self, bytes_max: usize) -> Self {
         let mut left = bytes_max;
@@ -132,19 +132,19 @@ impl ReadReply {
         self
     }
 
-    /// The batches, in order, each with its own base offset in its header. Reads from the disk, on
-    /// a thread for that, where they are no longer in memory.
+    /// Returns the batches in order, each with its own base offset in its header. Reads those no
+    /// longer in memory from disk, on a blocking thread.
     pub async fn resolve(self) -> Result<Vec<Batch>, Failure> {
         placed(resolve(self.slices).await?)
     }
 
-    /// The same for a caller that may wait for the disk.
+    /// The same for a caller that may block.
     pub fn resolve_blocking(self) -> Result<Vec<Batch>, Failure> {
         placed(resolve_blocking(&self.slices).map_err(unreadable)?)
     }
 }
 
-/// Each batch with its own base offset in its header.
+/// Sets each batch's own base offset in its header.
 fn placed(stored: Vec<StoredBatch>) -> Result<Vec<Batch>, Failure> {
     let place = |stored: StoredBatch| {
         let base_offset = stored.base_offset;
@@ -158,21 +158,21 @@ fn placed(stored: Vec<StoredBatch>) -> Result<Vec<Batch>, Failure> {
     stored.into_iter().map(place).collect()
 }
 
-/// Wakes when a partition holds more. Dropping it ends the watch.
+/// Wakes when a partition has more records. Dropping it ends the watch.
 #[derive(Debug)]
 pub struct Watch {
     pub(crate) notify: Arc<Notify>,
 }
 
 impl Watch {
-    /// Returns once one of the partitions has got past its offset, or is gone. It may be called
-    /// before or after that; a second call waits for the next one that was registered.
+    /// Returns once one of the partitions has got past its offset, or is gone, even if that
+    /// happened before the call. A second call waits for the next one that was registered.
     pub async fn changed(&self) {
         self.notify.notified().await;
     }
 }
 
-/// What batches hold of some records.
+/// The requested records as found in batches.
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     /// The messages, in order.
@@ -180,18 +180,18 @@ pub(crate) struct Held {
     pub(crate) broken: Vec<Broken>,
 }
 
-/// Records that can't be read: a producer's batch is stored as it came, and may be damaged or hold
+/// Records that can't be read: a producer's batch is stored as sent, and may be damaged or hold
 /// fewer records than its header says.
 #[derive(Debug)]
 pub(crate) struct Broken {
-    /// The first that can't be.
+    /// The first unreadable record.
     pub(crate) first: Offset,
-    /// The end of its batch, since what follows a broken record can't be found.
+    /// The end of its batch, since the records after a broken one can't be found.
     pub(crate) end: Offset,
     pub(crate) error: Error,
 }
 
-/// The messages from `first` to `last` that batches hold. The records of control batches are none.
+/// The messages from `first` to `last` in these batches, leaving out those of control batches.
 pub(crate) fn records_of(batches: Vec<StoredBatch>, first: Offset, last: Offset) -> Held {
     let mut held = Held::default();
     for stored in batches {
@@ -208,7 +208,7 @@ pub(crate) fn records_of(batches: Vec<StoredBatch>, first: Offset, last: Offset)
     held
 }
 
-/// Leaves in `next` the offset after the last record that could be read.
+/// Sets `next` to the offset after the last record that could be read.
 fn read_batch(
     stored: StoredBatch,
     first: Offset,
@@ -235,8 +235,8 @@ fn read_batch(
     Ok(())
 }
 
-/// The batches of all slices. What is at hand is taken as it is; the disk is read on a thread for
-/// that.
+/// The batches of all slices. Those in memory are used as they are; the disk is read on a blocking
+/// thread.
 pub(crate) async fn resolve(slices: Vec<Slice>) -> Result<Vec<StoredBatch>, Failure> {
     let mut batches = Vec::with_capacity(slices.len());
     let mut slices = slices.into_iter();
@@ -256,7 +256,7 @@ pub(crate) async fn resolve(slices: Vec<Slice>) -> Result<Vec<StoredBatch>, Fail
     Ok(batches)
 }
 
-/// The same for a caller that may wait for the disk.
+/// The same for a caller that may block.
 pub(crate) fn resolve_blocking(
     slices: &[Slice],
 ) -> Result<Vec<StoredBatch>, stele_core_storage::Error> {

@@ -1,4 +1,4 @@
-//! Where the answer to an append goes.
+//! Where the answer to an append is sent.
 
 use std::{mem, sync::Arc};
 
@@ -12,40 +12,40 @@ use crate::{
     request::Reply,
 };
 
-/// The asker of an append.
+/// The sender of an append.
 #[derive(Debug)]
 pub enum ReplyTo {
     /// A call.
     Call(Reply<SmallVec<[AppendResult; 1]>, AppendError>),
-    /// A session's publish: one of `pending` shards that each hold a part of the targets.
+    /// A session's publish, to one of `pending` shards that each have some of the targets.
     Published {
-        /// The session's.
+        /// The session's mailbox.
         mailbox: Arc<Mailbox>,
-        /// As the session chose it.
+        /// The tag that the session chose.
         tag: u64,
-        /// Where the publish went to several shards.
+        /// Set if the publish went to several shards.
         pending: Option<Arc<Pending>>,
     },
 }
 
-/// A publish over several shards, as far as they have answered.
+/// A publish to several shards, with the answers so far.
 #[derive(Debug)]
 pub struct Pending {
     answers: Mutex<(usize, MergedAnswer)>,
     _room: Share,
 }
 
-/// What becomes of an append to several targets: it is taken where any took it, unless one that is
-/// there refused it. Targets that are gone don't count beside others.
+/// The outcome of an append to several targets: it succeeds if any target took it and no existing
+/// one refused it. Targets that are gone count only if there are no others.
 #[derive(Debug, Default)]
 pub(crate) struct MergedAnswer {
     taken: SmallVec<[Appended; 1]>,
-    /// The gravest so far.
+    /// The gravest error so far.
     error: Option<Error<AppendError>>,
 }
 
 impl Pending {
-    /// For so many shards; they share the bytes, which take so much of the memory.
+    /// For this many shards, which share the bytes and the memory they take.
     pub(crate) fn new(shards: usize, room: Share) -> Self {
         Self {
             answers: Mutex::new((shards, MergedAnswer::default())),
@@ -53,7 +53,7 @@ impl Pending {
         }
     }
 
-    /// Takes in the answer of a shard. The last one ends it.
+    /// Adds the answer of a shard. Returns the outcome with the last one.
     fn add(&self, answer: ShardAnswer) -> Option<MergedAnswer> {
         let mut pending = self.answers.lock();
         pending.1.add(answer);
@@ -63,7 +63,7 @@ impl Pending {
 }
 
 impl MergedAnswer {
-    /// Takes in the answer of a shard.
+    /// Adds the answer of a shard.
     pub(crate) fn add(&mut self, answer: ShardAnswer) {
         match answer {
             Ok(results) => {
@@ -78,7 +78,7 @@ impl MergedAnswer {
         }
     }
 
-    /// Where it was taken.
+    /// The outcome: where the batch was appended, or the error.
     pub(crate) fn finish(self) -> Result<SmallVec<[Appended; 1]>, Error<AppendError>> {
         match self.error {
             Some(error) if self.taken.is_empty() || gravity(&error) > GONE => Err(error),
@@ -97,11 +97,11 @@ impl MergedAnswer {
     }
 }
 
-/// A target that isn't there any more.
+/// The target doesn't exist any more.
 const GONE: u8 = 0;
 
-/// Orders the errors of several shards, of which the gravest is told. A failure is graver than a
-/// refusal: after a refusal nothing was appended, after a failure that isn't known.
+/// Orders the errors of several shards, of which the gravest is reported. A failure is graver than
+/// a refusal: after a refusal nothing was appended, after a failure that is unknown.
 fn gravity(error: &Error<AppendError>) -> u8 {
     match error {
         Error::Refused(AppendError::NoSuchLog) => GONE,
@@ -110,14 +110,14 @@ fn gravity(error: &Error<AppendError>) -> u8 {
     }
 }
 
-/// What a shard answers for its targets.
+/// A shard's answer for its targets.
 type ShardAnswer = Result<SmallVec<[AppendResult; 1]>, Error<AppendError>>;
 
 impl ReplyTo {
-    /// Answers.
+    /// Sends the answer.
     pub(crate) fn send(self, answer: ShardAnswer) {
         match self {
-            // The caller may have gone: then nobody misses the answer.
+            // If the caller has gone, nobody needs the answer.
             Self::Call(sender) => drop(sender.send(answer)),
             Self::Published {
                 mailbox,

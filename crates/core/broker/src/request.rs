@@ -1,4 +1,4 @@
-//! What is sent to a shard.
+//! The requests that are sent to a shard.
 
 use std::sync::{Arc, Weak};
 
@@ -23,21 +23,21 @@ use crate::{
     shard::ShardStatus,
 };
 
-/// Where an answer goes.
+/// Where the answer is sent.
 pub(crate) type Reply<R, E> = Sender<Result<R, Error<E>>>;
 
-/// Where the answer to a command will be. Nothing comes where the shard has stopped.
+/// Where the answer to a command arrives. Closed without an answer if the shard has stopped.
 pub type AnswerTo<C> = Receiver<Result<<C as Command>::Reply, Error<<C as Command>::Error>>>;
 
 /// A request to a shard.
 #[derive(Debug)]
 pub enum Request {
-    /// Append a batch, whose bytes are `body`.
+    /// Append a batch with the bytes `body`.
     Append {
         append: Append,
         body: Bytes,
         reply: ReplyTo,
-        /// What it takes of the memory until it is in a block.
+        /// The memory it holds until it is in a block.
         room: Share,
     },
     /// Settle leases; a session doesn't wait for the answer.
@@ -45,7 +45,7 @@ pub enum Request {
         settle: Settle,
         reply: Option<Reply<Missing, LogError>>,
     },
-    /// Move a record to another log, whose bytes there are `body`.
+    /// Move a record to another log, where its bytes are `body`.
     Move {
         command: Box<Move>,
         body: Bytes,
@@ -53,15 +53,15 @@ pub enum Request {
     },
     /// Grant credit; nobody waits for the answer.
     Credit(Credit),
-    /// Any other command that is answered by its decision.
+    /// Any other command that the engine answers at once.
     Call(Box<dyn Call>),
-    /// A lease, whose reply carries the records.
+    /// Lease records; the reply carries them.
     Lease {
         lease: Lease,
         ticket: u64,
         reply: Reply<Vec<LeasedBatch>, LogError>,
     },
-    /// The asker of a waiting lease has gone.
+    /// The caller of a waiting lease has gone.
     CancelLease { log: LogId, ticket: u64 },
     /// Delete a log.
     Delete {
@@ -73,38 +73,38 @@ pub enum Request {
         join: Box<JoinGroup>,
         reply: Reply<JoinReply, GroupError>,
     },
-    /// Hand in or get the assignment of a generation.
+    /// Submit the assignment of a generation, or wait for it.
     Sync {
         sync: Box<SyncGroup>,
         reply: Reply<SyncedGroup, GroupError>,
     },
-    /// A session that will get events. What it must know from the start is there with the reply.
+    /// Open a session. When the reply arrives, the events it must start with are in its mailbox.
     OpenSession {
         session: SessionId,
         mailbox: Arc<Mailbox>,
         reply: Sender<()>,
     },
-    /// A session has ended.
+    /// Close a session.
     CloseSession(SessionId),
-    /// Reads, one reply for each.
+    /// Read partitions, with one reply for each.
     Read {
         reads: Vec<Read>,
         reply: Sender<Vec<Result<ReadReply, ReadError>>>,
     },
-    /// Where leased records are.
+    /// Find out where leased records are stored.
     Locate {
         partition: PartitionId,
         from: Offset,
         until: Offset,
         reply: Sender<Vec<Slice>>,
     },
-    /// The first record at or after a time; `None` the one with the largest timestamp.
+    /// Find the first record at or after a time; with `None`, the one with the largest timestamp.
     FindByTime {
         partition: PartitionId,
         at: Option<Timestamp>,
         reply: Sender<Result<TimeReply, ReadError>>,
     },
-    /// Wake when there is more.
+    /// Wake the watch when there are more records.
     Watch {
         partitions: Vec<(PartitionId, Offset)>,
         notify: Weak<Notify>,
@@ -114,7 +114,7 @@ pub enum Request {
         log: LogId,
         reply: Sender<Result<LogStatus, LogError>>,
     },
-    /// Who keeps the oldest records of a log's first partitions.
+    /// What holds the oldest records of a log's first partitions.
     Holders {
         log: LogId,
         reply: Sender<Vec<Vec<Holder>>>,
@@ -124,14 +124,14 @@ pub enum Request {
 }
 
 impl Request {
-    /// A command, and where its answer will be.
+    /// A request for a command, and the channel for its answer.
     pub fn call<C: Command>(command: C) -> (Self, AnswerTo<C>) {
         let (reply, answer) = oneshot::channel();
         let reply = Some(reply);
         (Self::Call(Box::new(Asked { command, reply })), answer)
     }
 
-    /// A command whose answer nobody waits for.
+    /// A request for a command that needs no answer.
     pub fn tell<C: Command>(command: C) -> Self {
         let reply = None;
         Self::Call(Box::new(Asked { command, reply }))

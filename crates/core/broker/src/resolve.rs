@@ -1,8 +1,8 @@
-//! Looking a log up, to do something with it.
+//! Looks up a log for an operation on it.
 //!
-//! What holds for a client of any protocol is decided here, once: whether there is such a log, and
-//! whether this client may do with it what it wants. What a protocol's own grammar doesn't show of
-//! the namespace is its front's business.
+//! This is the one place that decides, for clients of any protocol, whether a log exists and
+//! whether the client may do what it wants with it. Each front decides which parts of the namespace
+//! its protocol shows.
 
 use parking_lot::{MappedRwLockReadGuard, RwLockReadGuard};
 use stele_base_types::{LogId, Principal};
@@ -13,23 +13,23 @@ use crate::Broker;
 /// What a client wants to do with a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Learn that it is there, and what it is.
+    /// Learn that it exists, and its configuration.
     Describe,
-    /// Read its records, which leaves them there: Kafka's fetch.
+    /// Read its records without consuming them, as Kafka's fetch does.
     Read,
     /// Append to it, or route messages to it.
     Write,
     /// Take messages from it: lease, settle, purge.
     Consume,
-    /// Declare it, or change what it is.
+    /// Declare it, or change its configuration.
     Configure,
-    /// Delete it, or records of it.
+    /// Delete it, or some of its records.
     Delete,
-    /// Look at it as an operator does, whoever's it is.
+    /// Inspect it as an operator, whoever owns it.
     Inspect,
 }
 
-/// Why a name leads to nothing that the client may use.
+/// Why a name leads to no log that the client may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
     /// The virtual host doesn't exist.
@@ -38,17 +38,17 @@ pub enum ResolveError {
     /// The log doesn't exist.
     #[error("no such log")]
     NoSuchLog,
-    /// The log is another session's alone.
+    /// The log is exclusive to another session.
     #[error("exclusive to another session")]
     Exclusive,
 }
 
-/// A log's definition, in the catalogue that is locked for reading meanwhile. Not to be held
-/// across an `.await`, nor while another name is looked up.
+/// A log's definition. The catalogue stays locked for reading, so this must not be held across an
+/// `.await` or while another name is looked up.
 pub type Resolved<'a> = MappedRwLockReadGuard<'a, LogDefinition>;
 
 impl Broker {
-    /// The log `name` of a virtual host, for `client` to do `action` with.
+    /// Finds the log `name` of a virtual host for `client` to do `action`.
     pub fn resolve(
         &self,
         client: &Principal,
@@ -68,7 +68,7 @@ impl Broker {
         })
     }
 
-    /// The log of an id, for `client` to do `action` with.
+    /// Finds the log with an id for `client` to do `action`.
     pub fn resolve_id(
         &self,
         client: &Principal,
@@ -95,7 +95,7 @@ impl Broker {
     }
 }
 
-/// Whether `client` may do `action` with a log.
+/// Checks whether `client` may do `action` with a log.
 fn check(
     client: &Principal,
     definition: &LogDefinition,

@@ -1,4 +1,5 @@
-//! The threads: for each shard one that decides and one that writes, and one checkpointer for all.
+//! The threads: for each shard one that decides and one that writes, and one checkpointer for all
+//! shards.
 
 mod checkpointer_thread;
 mod journal_thread;
@@ -25,23 +26,23 @@ use crate::{
     shard::{LinkInbox, Opened},
 };
 
-/// How to run.
+/// The broker's settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where the data is.
+    /// The data directory.
     pub directory: PathBuf,
-    /// How many shards; an existing directory keeps its own number.
+    /// The number of shards; an existing directory keeps its own.
     pub shards: u16,
-    /// Sizes and ages of the storage, for each shard.
+    /// Sizes and ages for the storage of each shard.
     pub storage: storage::Options,
-    /// Publishing is refused while less than this is free on the disk.
+    /// Publishes are refused while less disk space than this is free.
     pub reserve_bytes: u64,
-    /// For how long a queue keeps what a consumer group with a position on it hasn't read, in
+    /// How long a queue keeps records that a consumer group with an offset on it hasn't read, in
     /// milliseconds.
     pub unread_kept_ms: u64,
-    /// How many segments stay open between reads, of all shards.
+    /// How many segments of all shards stay open between reads.
     pub open_files_max: usize,
-    /// The memory that clients may make the process hold.
+    /// The memory that clients may use.
     pub memory_bytes: usize,
 }
 
@@ -51,7 +52,7 @@ pub enum StartError {
     /// The data directory can't be used; the message says what to do.
     #[error(transparent)]
     Storage(#[from] storage::Error),
-    /// The system refused a thread.
+    /// The operating system refused to create a thread.
     #[error("can't start a thread: {0}")]
     Thread(#[from] io::Error),
 }
@@ -66,8 +67,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// Returns when a shard can't go on, with the reason: the process must end and recover, since
-    /// memory is ahead of the disk. Never returns otherwise.
+    /// Returns the reason when a shard can't go on. The process must then end and recover, since
+    /// its memory is ahead of the disk. Otherwise never returns.
     pub async fn failed(&mut self) -> Arc<str> {
         loop {
             if let Some(reason) = self.failed.borrow_and_update().clone() {
@@ -79,17 +80,17 @@ impl Running {
         }
     }
 
-    /// Writes and syncs what has been taken up, refuses what comes after, and ends the threads.
+    /// Writes and syncs the accepted requests, refuses later ones, and ends the threads.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
-        // Every thread holds a sender: this ends when the last has gone.
+        // Every thread holds a sender, so this ends with the last thread.
         while self.stopped.recv().await.is_some() {}
     }
 }
 
 impl Broker {
-    /// Recovers what the directory holds and starts the threads. Blocks while recovering. A new
-    /// directory gets secrets from `rng`.
+    /// Recovers the data directory and starts the threads. Blocks while recovering. A new directory
+    /// gets its secrets from `rng`.
     pub fn start(
         settings: &Settings,
         disk: Arc<dyn Disk>,
@@ -162,8 +163,7 @@ impl Broker {
     }
 }
 
-/// Opens every shard, begins a new epoch, and brings the shards in
-/// line with the catalogue.
+/// Opens every shard, begins a new epoch, and brings the shards in line with the catalogue.
 fn recover(
     settings: &Settings,
     directory: &DataDirectory,

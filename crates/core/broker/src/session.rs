@@ -1,4 +1,4 @@
-//! A client's session: sends without waiting for replies, gets events in batches.
+//! A client's session: sends requests without waiting for replies, receives events in batches.
 
 use std::sync::Arc;
 
@@ -14,9 +14,10 @@ use crate::{
     request::Request,
 };
 
-/// A session. When it is dropped, what it leases returns to its place and its subscriptions end.
+/// A session. When it is dropped, its leased records return to their place and its subscriptions
+/// end.
 ///
-/// What one session sends to one log arrives in the order sent.
+/// The requests that a session sends to a log arrive in order.
 #[derive(Debug)]
 pub struct Session {
     broker: Broker,
@@ -46,9 +47,10 @@ impl Session {
         }
     }
 
-    /// Publishes what takes `room` of the memory; [`Event::Published`] with `tag` follows. Waits
-    /// only for room in the shards' inboxes: that is the back-pressure, as is to wait for memory
-    /// ([`Kind::Publishes`](crate::Kind)) before. A publish without targets is confirmed at once.
+    /// Publishes a batch that holds `room` of the memory; [`Event::Published`] with `tag` follows.
+    /// Waits only for room in the shards' inboxes. This is the back-pressure, together with the
+    /// caller's wait for memory ([`Kind::Publishes`](crate::Kind)). A publish without targets is
+    /// confirmed at once.
     pub async fn publish(&self, tag: u64, publish: Publish, mut room: Share) {
         if publish.targets.is_empty() {
             let result = Ok(());
@@ -75,14 +77,13 @@ impl Session {
         }
     }
 
-    /// Subscribes one of its consumers to a log's ledger; [`Event::Delivered`] follow. Waits for
-    /// the reply.
+    /// Subscribes a consumer to a log's ledger; [`Event::Delivered`] follow. Waits for the reply.
     pub async fn subscribe(&self, log: LogId, terms: Subscription) -> Result<(), Error<LogError>> {
         self.broker.to_log(log, Subscribe { log, terms }).await
     }
 
-    /// Ends a subscription; what it leases stays leased to the session. Once this returns, no
-    /// further delivery is put among the events.
+    /// Ends a subscription; the session keeps what it has leased. Once this returns, no more
+    /// deliveries are added to the events.
     pub async fn unsubscribe(
         &self,
         log: LogId,
@@ -92,14 +93,14 @@ impl Session {
         self.broker.to_log(log, Unsubscribe { log, consumer }).await
     }
 
-    /// Settles leases without waiting for anything.
+    /// Settles leases without waiting for the answer.
     pub async fn settle(&self, settle: Settle) {
         let log = settle.log;
         let reply = None;
         self.tell(log, Request::Settle { settle, reply }).await;
     }
 
-    /// Grants a consumer the credit of a delivery back.
+    /// Grants the credit of a delivery back to a consumer.
     pub async fn credit(&self, log: LogId, consumer: ConsumerId, bytes: u64) {
         let credit = Credit {
             log,
@@ -109,8 +110,7 @@ impl Session {
         self.tell(log, Request::Credit(credit)).await;
     }
 
-    /// Changes the limit of unsettled records that a pool of its consumers shares, on the shard of
-    /// that log.
+    /// Changes the limit of unsettled records that a pool of consumers shares, on that log's shard.
     pub async fn prefetch(&self, log: LogId, pool: u64, limit: Option<u32>) {
         let prefetch = Prefetch {
             log,
@@ -121,7 +121,7 @@ impl Session {
         self.tell(log, Request::tell(prefetch)).await;
     }
 
-    /// The shard that a log lies on.
+    /// The shard of a log.
     pub fn shard_of(&self, log: LogId) -> ShardId {
         self.broker.shard_of(log)
     }

@@ -1,30 +1,30 @@
-//! What consumers of queues can't read, and so is set aside.
+//! Records that queue consumers can't read and that are therefore set aside.
 //!
-//! Several runs of one batch may be leased, to one consumer or to several, before what the first of
-//! them finds there is known to the log's shard. What was met last is remembered, so that a batch
-//! is told of once and the rest of it is skipped once.
+//! Several runs of one batch may be leased, to one consumer or more, before the log's shard learns
+//! that the first of them is unreadable. The most recent such batches are remembered, so that each
+//! batch is logged and its rest skipped only once.
 
 use std::collections::VecDeque;
 
 use parking_lot::Mutex;
 use stele_base_types::{Offset, PartitionId};
 
-/// Batches that are remembered: more than are met at a time, few enough to be looked through.
+/// Batches that are remembered: more than are met at a time, few enough for a linear search.
 const REMEMBERED_MAX: usize = 64;
 
-/// Batches that can't be read to their ends.
+/// Batches that can't be read to their end.
 #[derive(Debug, Default)]
 pub(crate) struct SetAside(Mutex<Met>);
 
 #[derive(Debug, Default)]
 struct Met {
-    /// By the ends of the batches.
+    /// The ends of the batches.
     last: VecDeque<(PartitionId, Offset)>,
     total: u64,
 }
 
 impl SetAside {
-    /// Takes note of one; says whether it is met for the first time.
+    /// Notes a batch; returns whether it is new.
     pub(crate) fn note(&self, partition: PartitionId, end: Offset) -> bool {
         let mut met = self.0.lock();
         if met.last.contains(&(partition, end)) {

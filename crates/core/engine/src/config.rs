@@ -1,4 +1,4 @@
-//! What a log, a queue, an exchange is set to be.
+//! The configuration of logs, queues and exchanges.
 
 use std::collections::BTreeMap;
 
@@ -7,73 +7,75 @@ use stele_base_types::{LogId, Name, SessionId};
 
 use crate::stored::config::{LedgerField, LogField, WindowField};
 
-/// The degree to which a write must be safe before it is acknowledged and shown to consumers.
-/// Ordered: a later one asks more.
+/// How durable a write must be before it is acknowledged and visible to consumers. Ordered from
+/// weak to strong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Durability {
-    /// Memory: gone after a restart (AMQP transient queues). Nothing waits for it.
+    /// In memory: lost by a restart (AMQP transient queues). Nothing waits for it.
     Volatile,
-    /// Handed to the operating system: survives a crash of the process, not of the machine.
+    /// Written to the operating system: survives a crash of the process, but not of the machine.
     Flushed,
     /// On disk.
     Synced,
 }
 
-/// How long a log belongs to its declarer.
+/// When a log is deleted without a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lifetime {
-    /// The session that alone may use the log, and with which it goes (AMQP `exclusive`).
+    /// Only this session may use the log, and it is deleted when the session ends (AMQP
+    /// `exclusive`).
     pub exclusive: Option<SessionId>,
-    /// Deleted when its last consumer has gone (AMQP `auto-delete`).
+    /// Deleted when its last consumer is gone (AMQP `auto-delete`).
     pub auto_delete: bool,
-    /// Deleted when unused for that long, in milliseconds (AMQP `x-expires`): without consumers,
-    /// and nobody asked for a record or named it as [`crate::UseLog`] does. `None` stays.
+    /// Deleted when unused for this long, in milliseconds (AMQP `x-expires`). Unused means that it
+    /// has no consumers, and nobody requested records or named it with [`crate::UseLog`]. `None`
+    /// keeps it.
     pub unused_ms_max: Option<u64>,
 }
 
 impl Lifetime {
-    /// Whether the log stays until somebody deletes it.
+    /// Whether the log exists until somebody deletes it.
     pub fn stays(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// What somebody has declared a log to be. It may be both.
+/// What a log was declared as. It may be both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Its records are kept until they are acknowledged.
     Queue,
-    /// They are kept for a window.
+    /// Its records are kept for a time or up to a size.
     Topic,
 }
 
-/// Which records a log keeps: the union of its parts. One that no part keeps may go.
+/// Which records a log keeps: those that at least one of the parts keeps. Others may be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retention {
-    /// Keep what a ledger has not acknowledged (queues).
+    /// Keep records that a ledger hasn't acknowledged (queues).
     pub until_acknowledged: bool,
-    /// Keep by age and size (topics).
+    /// Keep records by age and size (topics).
     pub window: Option<Window>,
 }
 
 impl Retention {
-    /// A queue's: until acknowledged.
+    /// Retention of a queue: until acknowledged.
     pub const QUEUE: Self = Self {
         until_acknowledged: true,
         window: None,
     };
 
-    /// Whether somebody has declared the log to be a queue.
+    /// Whether the log was declared as a queue.
     pub fn is_queue(&self) -> bool {
         self.until_acknowledged
     }
 
-    /// Whether somebody has created it as a topic.
+    /// Whether the log was created as a topic.
     pub fn is_topic(&self) -> bool {
         self.window.is_some()
     }
 
-    /// What either keeps. Of two windows the wider bounds hold.
+    /// Keeps the records that either keeps. Of two windows, the wider bounds apply.
     #[must_use]
     pub fn union(self, other: Self) -> Self {
         Self {
@@ -107,38 +109,38 @@ impl Window {
     }
 }
 
-/// How a log's default ledger schedules.
+/// How a log's default ledger schedules records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<LedgerField>", into = "Vec<LedgerField>")]
 pub struct LedgerConfig {
-    /// One message of a group at a time, deduplication by id within the window (SQS FIFO).
+    /// One message of a message group at a time, deduplication by id within the window (SQS FIFO).
     pub fifo: bool,
-    /// How long a record appended without a delay of its own is hidden, in milliseconds.
+    /// The delay of records that are appended without their own, in milliseconds.
     pub delay_ms: u64,
-    /// Unacknowledged records older than this are dropped, in milliseconds (SQS
+    /// Unacknowledged records are dropped at this age, in milliseconds (SQS
     /// `MessageRetentionPeriod`); `None` keeps them.
     pub expiry_ms: Option<u64>,
 }
 
-/// What the engine needs to know of a log.
+/// The configuration of a log, as the engine needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Vec<LogField>", into = "Vec<LogField>")]
 pub struct LogConfig {
-    /// How many partitions, from 1.
+    /// The number of partitions, at least 1.
     pub partitions: u32,
-    /// The class of everything published to it.
+    /// The durability of everything published to it.
     pub durability: Durability,
-    /// What it keeps.
+    /// Which records it keeps.
     pub retention: Retention,
-    /// How long it lives.
+    /// When it is deleted without a request.
     pub lifetime: Lifetime,
-    /// Its default ledger; `None` until a queue protocol opens it, from the log's start.
+    /// Its default ledger; `None` until a queue protocol opens it, at the log's start.
     pub queue: Option<LedgerConfig>,
 }
 
 impl Default for LogConfig {
-    /// What a stored configuration says that says nothing: one partition, as safe as can be, that
-    /// keeps nothing.
+    /// The configuration of an empty stored form: one partition, the strongest durability, no
+    /// retention.
     fn default() -> Self {
         Self {
             partitions: 1,
@@ -154,24 +156,24 @@ impl Default for LogConfig {
 }
 
 impl LogConfig {
-    /// Whether the log is gone once the process is: its data is in memory alone, or its owner's
-    /// session was the process's.
+    /// Whether the log ends with the process, because its data is only in memory, or because it
+    /// belongs to a session.
     pub fn ends_with_process(&self) -> bool {
         self.durability == Durability::Volatile || self.lifetime.exclusive.is_some()
     }
 }
 
-/// A protocol's own view of a log: settings that only its front reads, kept here because a front
-/// holds no durable state. The key is the front's name.
+/// A protocol's view of a log: settings that only its front reads. They are kept here because
+/// fronts hold no durable state. The key is the front's name.
 pub type Facet = Box<str>;
 
-/// A facet's settings, by the protocol's own names.
+/// A facet's settings, with the protocol's own names.
 pub type Settings = BTreeMap<Box<str>, Box<str>>;
 
-/// What becomes of some of a facet's settings: a new value, or `None` for one that goes.
+/// A change of some of a facet's settings: a new value, or `None` to remove the setting.
 pub type SettingsChange = BTreeMap<Box<str>, Option<Box<str>>>;
 
-/// Makes a change to a facet's settings.
+/// Applies a change to a facet's settings.
 pub fn alter_settings(settings: &mut Settings, change: &SettingsChange) {
     for (name, value) in change {
         match value {
@@ -184,29 +186,29 @@ pub fn alter_settings(settings: &mut Settings, change: &SettingsChange) {
 /// How an exchange routes (AMQP 0-9-1, section 3.1.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ExchangeKind {
-    /// Binding key equals routing key.
+    /// The binding key equals the routing key.
     Direct,
-    /// Every binding.
+    /// Every binding matches.
     Fanout,
-    /// Binding key is a pattern of words: `*` one word, `#` any number.
+    /// The binding key is a pattern of words: `*` matches one word, `#` any number.
     Topic,
-    /// Binding arguments match the message's headers.
+    /// The binding arguments match the message's headers.
     Headers,
 }
 
-/// What a binding leads to.
+/// The target of a binding.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum BindingTarget {
     /// A log.
     Log(LogId),
-    /// Another exchange of the virtual host.
+    /// Another exchange of the same virtual host.
     Exchange(Name),
 }
 
 /// A value in the arguments of a binding or the headers of a message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Argument {
-    /// No value: matches any value of that name (headers exchange).
+    /// No value: matches any value of this name (headers exchange).
     Void,
     /// A boolean.
     Bool(bool),
@@ -220,11 +222,11 @@ pub enum Argument {
     Timestamp(u64),
     /// A decimal: scale and value.
     Decimal(u8, i32),
-    /// An array or a table, in its wire form: compared as bytes.
+    /// An array or a table in its wire form, compared as bytes.
     Nested(Box<[u8]>),
 }
 
-/// Arguments by name, sorted, so that equal sets compare equal.
+/// Arguments by name, sorted so that equal sets compare equal.
 pub type Arguments = BTreeMap<Box<str>, Argument>;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the engine answers a command with.
+//! The engine's answer to a command.
 
 use smallvec::SmallVec;
 use stele_base_types::{LogId, PartitionId};
@@ -8,49 +8,49 @@ use crate::{
     Record, SyncedGroup, Token,
 };
 
-/// What comes of a command: what changes, what to answer and when, what else to do. What the shard
-/// decides on by itself has no answer.
+/// The outcome of a command: the changes, the reply, when to send it, and further effects.
+/// Decisions that the shard makes by itself have no reply.
 #[derive(Debug)]
 pub struct Decision<R = ()> {
-    /// To be applied, in order, and journalled where they are of that kind.
+    /// The changes, to be applied in order, and journalled where their kind requires it.
     pub records: SmallVec<[Record; 1]>,
-    /// The answer.
+    /// The reply.
     pub reply: R,
-    /// What else to do, once the records are applied.
+    /// What else to do, after the records are applied.
     pub effects: SmallVec<[Effect; 1]>,
-    /// What other parts of the broker are to do, each on its own shard, exactly once.
-    /// [`crate::State`] turns these into records: the engine's callers see none.
+    /// Commands to other parts of the broker, each executed on its own shard exactly once.
+    /// [`crate::State`] turns them into records, so the engine's callers see none.
     pub(crate) sends: Vec<LinkCommand>,
-    /// How safe the records must be before the reply leaves. Where there are none, how safe all
-    /// earlier records must be: a duplicate is answered no sooner than its original is safe.
-    /// Effects don't wait.
+    /// How durable the records must be before the reply is sent. If there are none, this applies to
+    /// all earlier records: a duplicate is answered only when its original is durable. Effects
+    /// don't wait.
     pub durability: Durability,
 }
 
-/// Something to do outside of the state.
+/// Something to do outside the state.
 #[derive(Debug)]
 pub enum Effect {
-    /// Answer a [`crate::Lease`] that waits.
+    /// Answer a waiting [`crate::Lease`].
     Leased(Token, Result<Vec<LeasedRun>, LogError>),
-    /// Answer a [`crate::JoinGroup`] that waits. Leaves when this decision's records are as safe as
-    /// its durability asks.
+    /// Answer a waiting [`crate::JoinGroup`], once this decision's records are as durable as it
+    /// requires.
     Joined(Token, Result<Box<JoinedGroup>, GroupError>),
-    /// Answer a [`crate::SyncGroup`] that waits, likewise.
+    /// Answer a waiting [`crate::SyncGroup`], likewise.
     Synced(Token, Result<SyncedGroup, GroupError>),
-    /// Answer a [`crate::DeleteLog`] that waits, with how many records were ready.
+    /// Answer a waiting [`crate::DeleteLog`] with the number of records that were ready.
     Deleted(Token, u64),
-    /// Hand records to a consumer.
+    /// Deliver records to a consumer.
     Deliver(Delivery),
-    /// Tell a consumer that it is no longer one: its log is gone.
+    /// Tell a consumer that its subscription has ended, because its log was deleted.
     ConsumerCancelled(ConsumerRef),
-    /// The log is gone: its data may be removed.
+    /// The log was deleted: its data can be removed.
     Forget {
         /// The log.
         log: LogId,
-        /// How many partitions it had.
+        /// The number of partitions it had.
         partitions: u32,
     },
-    /// The partition begins later now: data before may be removed.
+    /// The partition's start has moved: the data before it can be removed.
     Trimmed(PartitionId),
     /// A ledger was purged, as far as it holds this partition: what nobody else needs may go now,
     /// so that no reader meets it.
@@ -58,7 +58,7 @@ pub enum Effect {
 }
 
 impl<R> Decision<R> {
-    /// An answer without a change.
+    /// A reply without any change.
     pub fn reply(reply: R) -> Self {
         Self {
             records: SmallVec::new(),
@@ -69,7 +69,7 @@ impl<R> Decision<R> {
         }
     }
 
-    /// A change, and its answer when the change is as safe as `durability` asks.
+    /// A change, and a reply that is sent when the change is as durable as `durability` requires.
     pub fn change(record: Record, reply: R, durability: Durability) -> Self {
         let mut decision = Self::reply(reply);
         decision.records.push(record);
@@ -77,14 +77,14 @@ impl<R> Decision<R> {
         decision
     }
 
-    /// The same with one more effect.
+    /// Adds an effect.
     #[must_use]
     pub fn with(mut self, effect: Effect) -> Self {
         self.effects.push(effect);
         self
     }
 
-    /// The same with another answer.
+    /// Replaces the reply.
     pub fn answered<S>(self, reply: S) -> Decision<S> {
         Decision {
             records: self.records,
@@ -95,14 +95,14 @@ impl<R> Decision<R> {
         }
     }
 
-    /// The same, and another part of the broker is to do something.
+    /// Adds a command to another part of the broker.
     #[must_use]
     pub(crate) fn sending(mut self, command: LinkCommand) -> Self {
         self.sends.push(command);
         self
     }
 
-    /// The same with what another one changes and does.
+    /// Adds the changes and effects of another decision.
     #[must_use]
     pub(crate) fn and(mut self, other: Decision) -> Self {
         self.records.extend(other.records);
@@ -114,24 +114,24 @@ impl<R> Decision<R> {
 }
 
 impl Decision {
-    /// Nothing happens.
+    /// A decision that does nothing.
     pub fn nothing() -> Self {
         Self::reply(())
     }
 
-    /// A change that nobody asked for.
+    /// A change without a reply.
     pub(crate) fn record(record: Record) -> Self {
         Self::change(record, (), Durability::Volatile)
     }
 
-    /// How much it changes, roughly: the records of logs that it speaks of, and one for every other
-    /// change. What bounds the work of a shard in one go is counted by it.
+    /// A rough measure of the work: the number of log records affected, plus one for every other
+    /// change. Used to limit the work done in one go.
     pub fn weight(&self) -> u32 {
         self.records.iter().map(Record::weight).sum()
     }
 
-    /// Whether nothing is to be done: how [`crate::State::dispatch`] and [`crate::State::tick`] say
-    /// that they are through.
+    /// Whether there is nothing to do. [`crate::State::dispatch`] and [`crate::State::tick`] return
+    /// such a decision when they have finished.
     pub fn is_nothing(&self) -> bool {
         self.records.is_empty() && self.effects.is_empty() && self.sends.is_empty()
     }

@@ -1,8 +1,8 @@
-//! The brain of a shard: decides what happens to logs, ledgers, groups, exchanges and bindings.
+//! The logic of a shard: decides what happens to logs, ledgers, groups, exchanges and bindings.
 //!
 //! It sits between the fronts, which speak protocols, and the storage, which keeps bytes, and
-//! knows of neither. It does no I/O, reads no clock, draws no random number and holds no body:
-//! it decides on offsets, sizes, instants and the few fields that scheduling needs.
+//! depends on neither. It does no I/O, reads no clock, draws no random numbers and holds no message
+//! bodies: it decides based on offsets, sizes, times and the few fields that scheduling needs.
 //!
 //! ```text
 //!   Command, now ──► decide(&State) ──► Decision { records, reply, effects, durability }
@@ -13,11 +13,12 @@
 //! Invariants
 //! - [`decide()`](Command::decide) never changes the state; [`apply()`](State::apply) never
 //!   decides.
-//! - Each command has its own reply, and its domain's error: what can't be answered can't be said.
-//! - A record that [`Record::is_journalled`] survives a crash; the others speak of connections,
-//!   which don't.
-//! - A reply leaves when the records of its decision are durable to the degree that the decision
-//!   asks; effects (deliveries) concern durable data alone and leave at once.
+//! - Each command has its own reply type, and the error type of its domain, so that impossible
+//!   answers can't be expressed.
+//! - Records that are journalled ([`Record::is_journalled`]) survive a crash; the others are about
+//!   connections, which don't.
+//! - A reply is sent when the records of its decision are as durable as the decision requires.
+//!   Effects (deliveries) only concern data that is already durable, and are carried out at once.
 
 mod catalogue;
 mod command;

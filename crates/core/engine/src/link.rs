@@ -1,20 +1,20 @@
-//! The link between shards: what one shard decides and another carries out, exactly once.
+//! The link between shards: commands that one shard decides and another executes, exactly once.
 //!
 //! ```text
 //!  shard A                                         shard B
-//!  decide ─► Sent 7 ─► disk ───── 7 ─────────────► Taken 7, with what follows from it ─► disk
+//!  decide ─► Sent 7 ─► disk ───── 7 ─────────────► Taken 7, and the resulting records ─► disk
 //!  Acknowledged 7 ◄───────────── up to 7 ────────────────────────────────────────────────┘
 //! ```
 //!
-//! Commands from one shard to another have numbers, dense from 1. A command is journalled by the
-//! decision that it is a part of, leaves when that is on disk, and is kept until the other shard's
-//! acknowledgement, which leaves when the taking is on disk. Whoever carries them may lose them,
-//! delay them, or bring them twice: after a loss or a restart all that isn't acknowledged is sent
-//! again, and the taker takes none but the next number.
+//! Commands from one shard to another are numbered consecutively from 1. A command is journalled
+//! with the decision that it is a part of, and sent when that is on disk. It is kept until the
+//! other shard acknowledges it, which it does when its `Taken` record is on disk. The transport may
+//! lose, delay or duplicate commands: after a loss or a restart, all unacknowledged commands are
+//! sent again, and the receiver accepts only the next number.
 //!
 //! Invariants, for each pair of shards
-//! - acknowledged ≤ taken ≤ sent, whatever crashes.
-//! - A shard's own commands to itself never come here: they are a part of the same decision.
+//! - acknowledged ≤ taken ≤ sent, even after crashes.
+//! - A shard's commands to itself don't use a link: they are a part of the same decision.
 
 mod carry;
 
@@ -25,16 +25,16 @@ use stele_base_types::{LogId, Name, ShardId};
 
 use crate::{CursorMove, LogConfig, MovingRecord, Origin};
 
-/// Which shard a state is, and where the others' parts lie.
+/// Which shard this is, and where other shards' data is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Topology {
     /// This shard.
     pub own: ShardId,
-    /// How many there are. Fixed when the data directory is made, since data doesn't move.
+    /// The number of shards. Fixed when the data directory is created, since data doesn't move.
     pub shards: u16,
 }
 
-/// The shard of a log: of all its partitions and ledgers, so that a ledger's consumers and their
+/// The shard of a log with all its partitions and ledgers, so that a ledger's consumers and their
 /// credit are in one place (ADR 1). Stable across restarts: data doesn't move.
 pub fn shard_of(log: LogId, shards: usize) -> ShardId {
     ShardId((log.0 % shards.max(1) as u64) as u16)
@@ -61,7 +61,7 @@ impl Topology {
 }
 
 impl Default for Topology {
-    /// A shard by itself.
+    /// A single shard.
     fn default() -> Self {
         Self {
             own: ShardId(0),
@@ -70,17 +70,16 @@ impl Default for Topology {
     }
 }
 
-/// The number of a command on its way from one shard to another, from 1.
+/// The number of a command from one shard to another, from 1.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct LinkNumber(pub u64);
 
-/// What one shard has another do.
+/// A command from one shard to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LinkCommand {
-    /// To the shard of the log: this is its definition. Open the log, or take over what has
-    /// changed.
+    /// To the log's shard: open the log with this definition, or apply the changes to it.
     Open {
         /// The log.
         log: LogId,
@@ -92,47 +91,47 @@ pub enum LinkCommand {
         /// The log.
         log: LogId,
     },
-    /// To the shard of the log: its definition is gone, for good and for everybody.
+    /// To the log's shard: its definition has been removed everywhere.
     Forget {
         /// The log.
         log: LogId,
     },
-    /// To the shard of the log: a consumer group has moved.
+    /// To the log's shard: a consumer group's offsets have moved.
     MoveCursor {
         /// The log.
         log: LogId,
         /// The group.
         group: Name,
-        /// To where.
+        /// The new offsets.
         moves: Vec<CursorMove>,
     },
-    /// To the shard of the log that it goes to: a record, whose body travels beside this.
+    /// To the shard of the target log: a record, with its body sent along.
     Move(Box<MovingRecord>),
-    /// To the shard of the log that it comes from: the record was taken.
+    /// To the shard of the source log: the record was accepted.
     Moved(Origin),
-    /// To the same: it wasn't.
+    /// To the shard of the source log: the record was refused.
     MoveRefused(Origin),
 }
 
-/// What happens to a link.
+/// A change of a link.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LinkRecord {
-    /// A command is to be sent to a shard. Its number is the one after the last command's.
+    /// A command is to be sent to a shard. Its number is the next one.
     Sent {
-        /// Where to.
+        /// The receiver.
         to: ShardId,
-        /// What.
+        /// The command.
         command: LinkCommand,
     },
-    /// The next command of a shard was taken. What it leads to are the records of the same
+    /// The next command of a shard was executed. Its results are the other records of the same
     /// decision.
     Taken {
-        /// Whose.
+        /// The sender.
         from: ShardId,
     },
-    /// A shard has the commands up to this one on its disk.
+    /// A shard has the commands up to this one on disk.
     Acknowledged {
-        /// Which shard.
+        /// The receiver.
         by: ShardId,
         /// The last of them.
         through: LinkNumber,
@@ -143,7 +142,7 @@ pub enum LinkRecord {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Links {
     outgoing: BTreeMap<ShardId, Outgoing>,
-    /// The last command taken of each shard.
+    /// The last command taken from each shard.
     taken: BTreeMap<ShardId, LinkNumber>,
 }
 
@@ -151,9 +150,9 @@ pub struct Links {
 #[serde(from = "Stored")]
 struct Outgoing {
     acknowledged: LinkNumber,
-    /// Those after it.
+    /// The commands after it.
     unacknowledged: VecDeque<LinkCommand>,
-    /// What travels beside these. Follows from them.
+    /// The size of the bodies sent with these. Derived from them.
     #[serde(skip)]
     body_bytes: u64,
 }
@@ -166,7 +165,7 @@ struct Stored {
 }
 
 impl LinkNumber {
-    /// The number after this one.
+    /// The next number.
     #[must_use]
     pub fn next(self) -> Self {
         Self(self.0 + 1)
@@ -174,7 +173,7 @@ impl LinkNumber {
 }
 
 impl Links {
-    /// The last command sent to a shard; 0 where there is none.
+    /// The last command sent to a shard; 0 if there is none.
     pub fn sent(&self, to: ShardId) -> LinkNumber {
         self.outgoing.get(&to).map_or(LinkNumber(0), Outgoing::sent)
     }
@@ -185,12 +184,12 @@ impl Links {
         outgoing.map_or(LinkNumber(0), |outgoing| outgoing.acknowledged)
     }
 
-    /// The last command that was taken of a shard.
+    /// The last command taken from a shard.
     pub fn taken(&self, from: ShardId) -> LinkNumber {
         self.taken.get(&from).copied().unwrap_or_default()
     }
 
-    /// All commands that their takers may not have, in order for each of them.
+    /// All commands that aren't acknowledged, in order for each receiver.
     pub fn unacknowledged(
         &self,
     ) -> impl Iterator<Item = (ShardId, LinkNumber, &LinkCommand)> + use<'_> {
@@ -201,7 +200,7 @@ impl Links {
         })
     }
 
-    /// The most commands that one shard has yet to acknowledge.
+    /// The most commands that any one shard has yet to acknowledge.
     pub fn backlog(&self) -> usize {
         let outgoing = self.outgoing.values();
         outgoing
@@ -210,14 +209,14 @@ impl Links {
             .unwrap_or(0)
     }
 
-    /// The bytes of the bodies that travel beside all commands which are yet to be acknowledged.
+    /// The size of the bodies of all commands that aren't acknowledged.
     pub fn backlog_bytes(&self) -> u64 {
         let outgoing = self.outgoing.values();
         outgoing.map(|outgoing| outgoing.body_bytes).sum()
     }
 
-    /// Whether a shard's command of this number is the one to be taken now. An earlier one was
-    /// taken before; a later one comes again, after those that are missing.
+    /// Whether a shard's command with this number is the next one to take. Earlier ones were taken
+    /// before; later ones are sent again, after the missing ones.
     pub(crate) fn is_next(&self, from: ShardId, number: LinkNumber) -> bool {
         number == self.taken(from).next()
     }
@@ -269,7 +268,7 @@ impl From<Stored> for Outgoing {
 }
 
 impl LinkCommand {
-    /// The size of what travels beside it.
+    /// The size of the body sent with it.
     fn body_bytes(&self) -> u64 {
         match self {
             Self::Move(moving) => moving.record.size_bytes.into(),

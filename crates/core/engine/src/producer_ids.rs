@@ -1,4 +1,4 @@
-//! Producer ids (KIP-98), given out by shard 0.
+//! Producer ids (KIP-98), assigned by shard 0.
 
 use std::convert::Infallible;
 
@@ -6,7 +6,7 @@ use stele_base_types::{ProducerEpoch, ProducerId, Timestamp};
 
 use crate::{Command, Decision, Durability, Record, State};
 
-/// A new producer id, or the next epoch of the one given, if that was given out here.
+/// Requests a new producer id, or the next epoch of the given one, if it was assigned here.
 #[derive(Clone, Copy, Debug)]
 pub struct InitProducer {
     /// The producer's current id and epoch; `None` for a new producer.

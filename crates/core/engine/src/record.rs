@@ -1,5 +1,5 @@
-//! What has happened. Applying records is the only way that the state changes; replaying the
-//! journalled ones is recovery. How they are stored is told in `stored.rs`.
+//! The changes of the state. Applying records is the only way to change the state, and recovery
+//! replays the journalled ones. `stored.rs` describes how they are stored.
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -14,7 +14,7 @@ use crate::{
 pub use crate::{catalogue::CatalogueRecord, group::GroupRecord, log::LogRecord};
 
 impl Record {
-    /// Whether it is written to the journal. The others speak of what dies with the process.
+    /// Whether it is written to the journal. The others are about things that end with the process.
     pub fn is_journalled(&self) -> bool {
         match self {
             Self::Committed(..) | Self::SessionEnded(_) | Self::SessionForgotten(_) => false,
@@ -29,21 +29,21 @@ impl Record {
         }
     }
 
-    /// How much work it is, roughly, in records of logs. A run costs something by itself, however
-    /// short it is.
+    /// A rough measure of the work, in log records. A run has a fixed cost as well, however short
+    /// it is.
     pub(crate) fn weight(&self) -> u32 {
         match self {
             Self::Log(_, LogRecord::Ledger(_, record)) => {
                 record.run().map_or(1, |run| run.count + RUN_WEIGHT)
             }
             Self::Log(_, LogRecord::Swept | LogRecord::ForgottenSome { .. }) => RUN_RECORDS_MAX,
-            // What it comes with may settle so many of each kind.
+            // The records that go with it may settle this many of each kind.
             Self::Log(_, LogRecord::Clearing(_)) => 4 * RUN_RECORDS_MAX,
             _ => 1,
         }
     }
 
-    /// The instant that it bears.
+    /// The time it was made, where it has one.
     pub(crate) fn at(&self) -> Option<Timestamp> {
         match self {
             Self::Appended { at, .. } => Some(*at),
@@ -65,43 +65,44 @@ impl Record {
 /// A change of the state of a shard.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Record {
-    /// A batch was appended. The batch itself is in the journal entry that follows.
+    /// A batch was appended. The batch itself follows in the journal entry.
     Appended {
-        /// Where, and at which offset its first record lies.
+        /// The partitions, and the offset of its first record in each.
         targets: SmallVec<[(PartitionId, Offset); 1]>,
-        /// How many records.
+        /// The number of records.
         count: u32,
         /// The batch's size.
         size_bytes: u32,
-        /// The largest timestamp in it.
+        /// The largest timestamp in the batch.
         timestamp: Timestamp,
-        /// When, by the engine's time.
+        /// The time of the append, by the engine's clock.
         at: Timestamp,
         /// The producer's stamp.
         producer: Option<ProducerStamp>,
-        /// What is to be known of each record.
+        /// What the engine needs to know of each record.
         columns: Columns,
     },
-    /// Something happened to a log.
+    /// A change of a log.
     Log(LogId, LogRecord),
-    /// Something happened to a group.
+    /// A change of a group.
     Group(Name, GroupRecord),
-    /// Something happened to the catalogue.
+    /// A change of the catalogue.
     Catalogue(CatalogueRecord),
-    /// Something happened to a link to another shard.
+    /// A change of a link to another shard.
     Link(LinkRecord),
-    /// Producer ids below this one are given out.
+    /// Producer ids below this one are assigned.
     ProducerIds(ProducerId),
-    /// A process of this epoch has begun: the sessions of all earlier ones are gone. What they held
-    /// returns by records of its own.
+    /// A process with this epoch has begun: all sessions of earlier processes have ended. Separate
+    /// records return what they held.
     Started(ProcessEpoch),
-    /// The durable end of a partition moved. Not journalled: recovery starts with all durable.
+    /// A partition is durable up to this offset. Not journalled: after recovery everything is
+    /// durable.
     Committed(PartitionId, Offset),
-    /// A session of this process has ended; what it held and waited for is yet to go. Not
+    /// A session of this process has ended; what it held and waited for is removed later. Not
     /// journalled.
     SessionEnded(SessionId),
-    /// Nothing of an ended session is left. Not journalled.
+    /// Nothing is left of an ended session. Not journalled.
     SessionForgotten(SessionId),
-    /// The process ends, and hands nothing out any more: all that it did is in the journal.
+    /// The process stops handing out records: all its changes are in the journal.
     Stopped,
 }

@@ -1,5 +1,5 @@
-//! The state of a shard, and what the shard decides on by itself. Commands are each in a file of
-//! their own.
+//! The state of a shard, and the decisions that the shard makes by itself. Each command has its own
+//! file.
 
 use stele_base_types::{
     LogId, Offset, PartitionId, ProcessEpoch, ProducerId, SessionId, Timestamp,
@@ -7,10 +7,10 @@ use stele_base_types::{
 
 use crate::{Catalogue, Decision, Groups, Links, Logs, Record, link::Topology};
 
-/// All that a shard knows. A snapshot has it in parts ([`crate::StatePart`]).
+/// The state of a shard. Snapshots store it in parts ([`crate::StatePart`]).
 #[derive(Debug, Default)]
 pub struct State {
-    /// Definitions; filled on shard 0 alone.
+    /// The definitions; only filled on shard 0.
     pub catalogue: Catalogue,
     /// The shard's logs.
     pub logs: Logs,
@@ -20,12 +20,13 @@ pub struct State {
     /// The shard's links to the others.
     pub links: Links,
     pub(crate) topology: Topology,
-    /// The latest instant that a record bears.
+    /// The latest time of any applied record.
     pub(crate) latest: Timestamp,
 }
 
 impl State {
-    /// Makes a change. The same records in the same order make the same state, live or replayed.
+    /// Applies a change. The same records in the same order produce the same state, live or
+    /// replayed.
     pub fn apply(&mut self, record: &Record) {
         self.latest = self.latest.max(record.at().unwrap_or(self.latest));
         match record {
@@ -46,18 +47,18 @@ impl State {
         }
     }
 
-    /// Tells which shard this is, and of how many; to be told before anything is decided.
+    /// Sets which shard this is, and how many there are. Must be called before any decision.
     pub fn set_topology(&mut self, topology: Topology) {
         self.topology = topology;
     }
 
-    /// The epoch for the process that starts on this state: larger than that of every number given
-    /// out before.
+    /// The epoch for a process that starts with this state: larger than that of any id assigned
+    /// before.
     pub fn next_epoch(&self) -> ProcessEpoch {
         self.logs.next_epoch()
     }
 
-    /// An instant that no record is later than: where the time of the process goes on from.
+    /// No record is later than this: the time of the process continues from here.
     pub fn latest(&self) -> Timestamp {
         self.latest
     }
@@ -70,8 +71,8 @@ impl State {
             .min()
     }
 
-    /// A process of this epoch begins: what went with the former one is dropped. The first decision
-    /// after a replay; the shard repeats it until one holds nothing.
+    /// Begins a process with this epoch and drops what doesn't survive the previous one. This is
+    /// the first decision after a replay; the shard repeats it until it returns an empty one.
     pub fn recover(&self, epoch: ProcessEpoch, now: Timestamp) -> Decision {
         if self.logs.epoch() < epoch {
             return self.logs.recover(epoch, now);
@@ -89,43 +90,43 @@ impl State {
         }
     }
 
-    /// The process is about to end, and hands nothing out any more.
+    /// Stops handing out records, because the process is about to end.
     pub fn stop(&self) -> Decision {
         Decision::record(Record::Stopped)
     }
 
-    /// The durable end of partitions has moved: records before it may be shown.
+    /// Notes that partitions are durable up to these ends: records before them become visible.
     pub fn committed(&self, ends: &[(PartitionId, Offset)]) -> Decision {
         self.logs.committed(ends)
     }
 
-    /// A session has ended: its waits and consumers go, and what it leases returns, by the
-    /// [`State::clean_up`]s that follow.
+    /// Notes that a session has ended. Its waits and consumers are removed and its leases return in
+    /// the calls of [`State::clean_up`] that follow.
     pub fn session_closed(&self, session: SessionId) -> Decision {
         self.logs.session_closed(session)
     }
 
-    /// One step, or one run, of what sessions that have gone have left, or of what is being
-    /// cleared. The shard repeats it for as long as [`Logs::has_leavings`].
+    /// Does one step, or one run, of cleaning up after ended sessions or of clearing logs. The
+    /// shard repeats it while [`Logs::has_leavings`].
     pub fn clean_up(&self, now: Timestamp) -> Decision {
         self.send(self.logs.clean_up(now), now)
     }
 
-    /// Some of what a closed log has left, who waits for it being told. The shard repeats it for as
-    /// long as [`Logs::has_closing`].
+    /// Removes some of what a closed log has left, and notifies those who waited for it. The shard
+    /// repeats it while [`Logs::has_closing`].
     pub fn sweep(&self) -> Decision {
         self.logs.sweep()
     }
 
-    /// A log may have deliveries to make: leases one run to one consumer. The shard repeats it
-    /// until a decision holds nothing; [`Logs::dispatchable`] names the logs that have some to
-    /// make.
+    /// Leases one run of a log to one consumer, if there is anything to deliver. The shard repeats
+    /// it until it returns an empty decision; [`Logs::dispatchable`] lists the logs with deliveries
+    /// to make.
     pub fn dispatch(&self, log: LogId, now: Timestamp) -> Decision {
         self.send(self.logs.dispatch(log, now), now)
     }
 
-    /// Time has passed: one deadline's worth of work. The shard repeats it until a decision holds
-    /// nothing, and asks again at [`State::next_deadline`].
+    /// Does what is due at one deadline. The shard repeats it until it returns an empty decision,
+    /// and calls it again at [`State::next_deadline`].
     pub fn tick(&self, now: Timestamp) -> Decision {
         let decision = self.logs.tick(now);
         let decision = if decision.is_nothing() {

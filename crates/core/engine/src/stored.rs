@@ -1,24 +1,23 @@
-//! Stored forms: how records and the parts of the state lie in journals and snapshots, and how they
-//! grow.
+//! Stored forms: how records and parts of the state are encoded in journals and snapshots, and how
+//! these forms evolve.
 //!
 //! ```text
-//!  0  1 version    0x80 + the version of the form; a byte below 0x80 begins a first form
-//!  1  … content    in postcard's form
+//!  0  1 version    0x80 + the version of the form; a byte below 0x80 starts the first form
+//!  1  … content    encoded by postcard
 //! ```
 //!
-//! Three rules let a form grow without a new version:
-//! - A kind of record is a variant of an enum. New variants are added at the end.
-//! - A configuration is a list of fields ([`crate::LogConfig`] and others), and so is a log, a
-//!   ledger or a group in the state (`stored_fields!`): each field is a
-//!   variant of an enum, listed where it differs from its default. New fields are added at the
-//!   end, and are missing in what was written before them. The columns beside a batch
-//!   ([`crate::Columns`]) are such a list too.
-//! - A field or variant that this program doesn't know ends the start: what was written by a newer
-//!   program is never guessed at.
+//! Three rules allow a form to be extended without a new version:
+//! - Each kind of record is an enum variant. New variants are added at the end.
+//! - Configurations ([`crate::LogConfig`] and others), and the logs, ledgers and groups of the
+//!   state (`stored_fields!`), are lists of fields. Each field is an enum variant, stored only if
+//!   it differs from its default. New fields are added at the end, and are missing in older data.
+//!   The columns of a batch ([`crate::Columns`]) are such a list too.
+//! - The start fails on an unknown field or variant: data written by a newer version is never
+//!   guessed at.
 //!
-//! What can't be said so takes the next version; the form before it is then kept in a module of its
-//! own, with a conversion: the first one in `first/`, the state of the second in `positional.rs`.
-//! `tests/earlier_forms.rs` of the broker opens directories that were written in them.
+//! Other changes need a new version. The previous form is then kept in its own module, with a
+//! conversion: the first form in `first/`, the state of the second in `positional.rs`. The broker's
+//! `tests/earlier_forms.rs` opens directories written in them.
 
 use std::fmt;
 
@@ -36,27 +35,28 @@ use crate::{Record, State};
 /// The version that is written.
 const VERSION: u8 = 3;
 
-/// The first one that has a version: the state's fields are told by their positions in it. Its
-/// records are those of the next.
+/// The first form with a version: it identifies the state's fields by position. Its records are the
+/// same as those of the next version.
 const POSITIONAL: u8 = 2;
 
-/// Tells a version from the first byte of a first form of a record, which is a variant's number.
+/// Distinguishes a version from the first byte of a record in the first form, which is a variant's
+/// number.
 const VERSION_MARK: u8 = 0x80;
 
-/// Why stored bytes aren't taken.
+/// Why stored bytes are rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum StoredError {
-    /// There are none.
-    #[error("nothing is stored here")]
+    /// They are empty.
+    #[error("no stored form: empty")]
     Empty,
-    /// A part of the state begins as none ever did.
-    #[error("a part of the state, but without a version")]
+    /// They begin with no version, which no part of the state does.
+    #[error("a part of the state without a version")]
     NoVersion,
-    /// A newer program wrote them. The operator starts that one.
+    /// They were written by a newer version, which the operator has to run.
     #[error("stored in form {0}, but this stele knows forms 1 to {VERSION}")]
     Version(u8),
-    /// They aren't what the version says; or a newer program has added to it.
-    #[error("not a stored form that this stele knows: {0}")]
+    /// They don't match the form of their version, or a newer version has extended it.
+    #[error("unknown stored form: {0}")]
     Form(#[from] postcard::Error),
 }
 
@@ -68,7 +68,7 @@ impl Record {
     }
 }
 
-/// A record, as it was read from a stored form of any version.
+/// A record read from a stored form of any version.
 #[derive(Debug)]
 pub struct StoredRecord(Form);
 
@@ -95,7 +95,7 @@ impl StoredRecord {
         }
     }
 
-    /// Makes the change that it says.
+    /// Applies the change.
     pub fn apply_to(self, state: &mut State) {
         match self.0 {
             Form::Present(record) => state.apply(&record),
@@ -104,7 +104,7 @@ impl StoredRecord {
     }
 }
 
-/// For an operator who looks into a journal.
+/// Shown to operators who inspect a journal.
 impl fmt::Display for StoredRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -115,13 +115,13 @@ impl fmt::Display for StoredRecord {
 }
 
 impl State {
-    /// Applies a record in a stored form of any version.
+    /// Applies a record stored in any version.
     pub fn replay(&mut self, bytes: &[u8]) -> Result<(), StoredError> {
         StoredRecord::read(bytes)?.apply_to(self);
         Ok(())
     }
 
-    /// Reads a whole state: there is a first form of it alone.
+    /// Reads a whole state, which only exists in the first form.
     pub fn read_whole(bytes: &[u8]) -> Result<Self, StoredError> {
         Ok(postcard::from_bytes::<first::State>(bytes)?.into())
     }
@@ -129,7 +129,7 @@ impl State {
 
 const WRITABLE: &str = "nothing is stored that postcard can't write";
 
-/// The version and what follows it; `None` where there is none because the form is the first.
+/// The version and the content; `None` for the first form, which has no version.
 fn content(bytes: &[u8]) -> Result<Option<(u8, &[u8])>, StoredError> {
     let (first, content) = bytes.split_first().ok_or(StoredError::Empty)?;
     if first & VERSION_MARK == 0 {

@@ -11,7 +11,7 @@ fn poll<F: Future>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
         .poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// An account whose pool of responses has 1,200 bytes.
+/// An account whose pool for responses has 1,200 bytes.
 fn memory() -> Memory {
     Memory::new(10_000)
 }

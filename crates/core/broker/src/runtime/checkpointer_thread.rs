@@ -1,4 +1,4 @@
-//! Checkpoints the shards' journals, one at a time, so that this takes at most one core.
+//! Checkpoints the shards' journals, one at a time, so that it uses at most one core.
 
 use std::{
     io,
@@ -12,12 +12,12 @@ use tokio::sync::{mpsc, watch};
 use super::shard_thread::Heard;
 use crate::shard::Replayed;
 
-/// What the checkpointer is asked.
+/// A job for the checkpointer.
 #[derive(Debug)]
 pub(super) enum CheckpointerJob {
     /// Checkpoint a journal.
     Checkpoint(Box<CheckpointJob>),
-    /// Keep what was checkpointed as spares, or give its space back.
+    /// Keep checkpointed files as spares, or free their space.
     Release(Retired),
 }
 
@@ -56,7 +56,7 @@ pub(super) fn spawn(
     .map(drop)
 }
 
-/// Those that can't be released for want of something stay, and come again with the next ones.
+/// Files that can't be released for lack of resources stay, and are retried with the next ones.
 fn release(unreleased: &mut Vec<Retired>) -> Result<(), Error> {
     let mut failed = Ok(());
     unreleased.retain_mut(|retired| match retired.release() {
@@ -80,14 +80,14 @@ fn checkpoint(job: CheckpointJob) -> Result<(), Error> {
         done,
     } = job;
     let checkpoint = match checkpointer.checkpoint(&plan, &mut Replayed::default()) {
-        // All is still in the journal: the shard asks again, when there may be room.
+        // Everything is still in the journal. The shard asks again later.
         Err(error) if error.is_for_want() => {
-            tracing::warn!(%error, "no room to checkpoint the journal");
+            tracing::warn!(%error, "no space to checkpoint the journal");
             None
         }
         checkpoint => Some(checkpoint?),
     };
-    // The plan holds the files that were checkpointed, which are released when nobody does.
+    // The plan references the checkpointed files, which are released when nothing does.
     drop(plan);
     drop(done.blocking_send(Heard::Checkpointed(Box::new((checkpointer, checkpoint)))));
     Ok(())

@@ -1,4 +1,4 @@
-//! Writes a shard's blocks: as many as are waiting, then one sync for all.
+//! Writes a shard's blocks: all that are waiting, then one sync for them together.
 
 use std::{
     io, mem,
@@ -19,31 +19,31 @@ use crate::{
     shard::{Awaited, News},
 };
 
-/// What the writer is asked.
+/// A request to the writer.
 #[derive(Debug)]
 pub(super) enum Write {
-    /// Write a block, and tell what is awaited.
+    /// Write a block, and send the news that are awaited.
     Block(Block, Awaited),
     /// Start a new file.
     Rotate,
 }
 
-/// Room for a rotation beside the blocks: asking for one doesn't wait.
+/// Room for a rotation besides the blocks, so that asking for one never waits.
 const ROTATIONS_MAX: usize = 1;
 
 pub(super) type Blocks = std_mpsc::SyncSender<Write>;
 
-/// Whom the thread tells, and who tells it.
+/// The thread's ends of the channels.
 pub(super) struct Ends {
     pub(super) news: mpsc::Sender<Heard>,
     pub(super) failing: watch::Sender<Option<Arc<str>>>,
     pub(super) stopping: watch::Receiver<bool>,
-    /// Dropped when the thread ends, which is all that it is for.
+    /// Only signals, by being dropped, that the thread has ended.
     pub(super) alive: mpsc::Sender<()>,
 }
 
-/// Starts the thread. It ends when the sender is dropped, or at the first failure, which it tells:
-/// the page cache can't be believed after that, so nothing is tried again.
+/// Starts the thread. It ends when the sender is dropped, or at the first failure, which it
+/// reports. It doesn't retry, because after a failed sync the page cache can't be trusted.
 pub(super) fn spawn(
     shard: ShardId,
     writer: Box<dyn Journal>,
@@ -73,7 +73,8 @@ pub(super) fn spawn(
             drop(failing.send(Some(error.to_string().into())));
         }
         thread.tell(Heard::WriterEnded);
-        // The writer holds the directory's lock: who hears that nobody is alive may open it again.
+        // The writer holds the directory's lock. Drop it before signalling the end, so that the
+        // directory can then be opened again.
         drop(thread);
         drop(alive);
     })?;
@@ -86,7 +87,7 @@ struct JournalThread {
     clock: Arc<dyn Clock>,
     meter: Arc<ShardMeter>,
     stopping: watch::Receiver<bool>,
-    /// What the shard is to be told.
+    /// What is to be reported to the shard.
     progress: Progress,
     /// Blocks written since the last sync.
     unsynced: usize,
@@ -112,15 +113,15 @@ impl JournalThread {
         Ok(())
     }
 
-    /// All is on disk, so this stop is one: without its mark too, if there is no room for it. The
-    /// mark of an earlier stop holds as before.
+    /// Marks a clean stop, as everything is on disk. If there is no space for the mark, the stop is
+    /// still clean, and the mark of an earlier stop remains valid.
     fn mark_end(&mut self) {
         if let Err(error) = self.writer.mark_end() {
-            tracing::warn!(%error, "no mark of this stop could be left");
+            tracing::warn!(%error, "can't write the mark of a clean stop");
         }
     }
 
-    /// Does it, and gives whether a sync is due.
+    /// Carries out a request; returns whether a sync is due.
     fn write(&mut self, write: Write, taken: &mut usize) -> Result<bool, Error> {
         match write {
             Write::Block(block, awaited) => {
@@ -135,9 +136,9 @@ impl JournalThread {
                 Ok(awaited.is_synced)
             }
             Write::Rotate => match self.writer.seal() {
-                // It is asked for again.
+                // The shard asks again.
                 Err(error) if error.is_for_want_before_a_sync() => {
-                    tracing::warn!(%error, "no room for the next journal file");
+                    tracing::warn!(%error, "no space for the next journal file");
                     Ok(false)
                 }
                 sealed => sealed.map(|()| false),
@@ -145,9 +146,9 @@ impl JournalThread {
         }
     }
 
-    /// Where there is no room, it waits for some: what has been decided can't be taken back, and
-    /// whatever is acknowledged or deleted meanwhile makes room. While the process stops, it waits
-    /// for a while.
+    /// Writes a block. If there is no space, it waits: decisions can't be undone, and space is
+    /// freed by acknowledgements and deletions. While the process stops, it waits for a limited
+    /// time.
     fn append(&mut self, block: &Block) -> Result<Written, Error> {
         let mut attempts_while_stopping = 0;
         let mut has_told = false;
@@ -155,8 +156,8 @@ impl JournalThread {
             match self.writer.append(block) {
                 Err(error) if error.is_for_want_before_a_sync() => {
                     if !mem::replace(&mut has_told, true) {
-                        tracing::warn!(%error, "the journal waits for room");
-                        // A checkpoint, which makes room, may wait for what was written before.
+                        tracing::warn!(%error, "no space for the journal; waiting");
+                        // A checkpoint, which frees space, may depend on earlier writes.
                         self.sync()?;
                         self.tell_progress();
                     }
@@ -167,7 +168,7 @@ impl JournalThread {
                     rest();
                 }
                 Ok(written) if has_told => {
-                    tracing::info!("the journal has room again");
+                    tracing::info!("the journal has space again");
                     return Ok(written);
                 }
                 done => return done,
@@ -189,21 +190,21 @@ impl JournalThread {
         Ok(())
     }
 
-    /// All at once: each telling may wake the shard's thread.
+    /// Reports everything at once, as each report may wake the shard's thread.
     fn tell_progress(&mut self) {
         let progress = mem::take(&mut self.progress);
         self.tell(Heard::Progress(progress));
     }
 
     fn tell(&self, heard: Heard) {
-        // A shard that has stopped needs no news.
+        // A stopped shard needs no news.
         drop(self.news.blocking_send(heard));
     }
 }
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "nothing tells when there is room, and this thread has nothing else to do"
+    reason = "there is no signal for free space, and this thread has nothing else to do"
 )]
 fn rest() {
     thread::sleep(Duration::from_millis(WANT_RETRY_MS));

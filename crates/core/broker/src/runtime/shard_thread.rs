@@ -1,4 +1,4 @@
-//! Drives a shard: brings it requests, news and the time, and takes its blocks to the writer.
+//! Drives a shard: passes it requests, news and the time, and passes its blocks to the writer.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,20 +25,20 @@ use crate::{
     shard::{LinkInbox, LinkNews, News, Shard},
 };
 
-/// What the other threads tell a shard.
+/// The messages of other threads to a shard.
 #[derive(Debug)]
 pub(super) enum Heard {
     Progress(Progress),
     Checkpointed(Box<(Checkpointer, Option<Checkpoint>)>),
-    /// The writer has failed, or was let go.
+    /// The writer has failed or was dropped.
     WriterEnded,
 }
 
-/// What the writer has done since it last told.
+/// What the writer has done since its last message.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     pub(super) news: SmallVec<[News; 4]>,
-    /// So many blocks are done with, syncs included.
+    /// The number of blocks completed, including syncs.
     pub(super) through: usize,
 }
 
@@ -52,31 +52,31 @@ pub(super) struct Channels {
     pub(super) checkpointing: std::sync::mpsc::SyncSender<CheckpointerJob>,
     pub(super) checkpointed: mpsc::Sender<Heard>,
     pub(super) stopping: watch::Receiver<bool>,
-    /// Dropped when the thread ends, which is all that it is for.
+    /// Only signals, by being dropped, that the thread has ended.
     pub(super) _alive: mpsc::Sender<()>,
 }
 
-/// A shard with what drives it.
+/// A shard and what is needed to drive it.
 #[derive(Debug)]
 pub(super) struct ShardThread {
     shard: Shard,
-    /// Away while it checkpoints.
+    /// `None` while it is checkpointing.
     checkpointer: Option<Checkpointer>,
     clock: Arc<dyn Clock>,
     meter: Arc<ShardMeter>,
     channels: Channels,
-    /// Blocks that the writer hasn't finished. While there are any, more goes into the next one.
+    /// Blocks that the writer hasn't finished. While there are any, the next one keeps growing.
     in_flight: usize,
-    /// Those that were taken out of the inbox, the next one last.
+    /// Requests taken from the inbox, in reverse order.
     requests: Vec<Request>,
     link_news: Vec<LinkNews>,
     maintain_at: Timestamp,
-    /// No checkpoint is planned before: there was no room for the last one.
+    /// No checkpoint is planned before this time, because there was no space for the last one.
     plan_not_before: Timestamp,
     has_writer: bool,
 }
 
-/// What a turn begins with.
+/// What woke the thread.
 enum Woken {
     News(Heard),
     Link,
@@ -123,7 +123,7 @@ impl ShardThread {
         });
     }
 
-    /// Gives the writer what it can take. False when it has failed.
+    /// Passes blocks to the writer, as many as it can take. Returns false if the writer has failed.
     fn hand_over(&mut self) -> bool {
         while self.in_flight < BLOCKS_IN_FLIGHT_MAX
             && (self.in_flight == 0 || self.shard.has_sealed())
@@ -145,8 +145,8 @@ impl ShardThread {
         self.has_writer
     }
 
-    /// Waits for something to do, does it, and gives the writer what there is for it. False when
-    /// the broker stops, or the writer has failed.
+    /// Waits for something to do, does it, and passes the resulting blocks to the writer. Returns
+    /// false if the broker is stopping or the writer has failed.
     async fn turn(&mut self) -> bool {
         let now = self.clock.now();
         let deadline = self
@@ -155,7 +155,7 @@ impl ShardThread {
             .unwrap_or(Timestamp::FOREVER)
             .min(self.maintain_at);
         // While the writer is busy, the block being filled is written after the writer's next news,
-        // however long it has been filled.
+        // however old it is.
         let block_due = self.shard.block_due_at().filter(|_| self.in_flight == 0);
         let deadline = deadline.min(block_due.unwrap_or(Timestamp::FOREVER));
         let idle = Duration::from_millis(deadline.since_ms(now));
@@ -231,11 +231,11 @@ impl ShardThread {
     }
 
     fn take_requests(&mut self) {
-        // What another shard has sent before a front heard of it comes before that front's
-        // requests: so the link is emptied after the requests were taken, before they are done.
+        // A command from another shard must be handled before the requests of a front that knew of
+        // it. So the link is emptied after taking the requests, but before handling them.
         self.take_link();
         let now = self.clock.now();
-        // Each may be as large as a batch: what the writer can't take up yet waits.
+        // Each may be as large as a batch, so the rest waits while the writer is behind.
         while self.shard.backlog_bytes() < BACKLOG_BYTES_MAX
             && let Some(request) = self.requests.pop()
         {
@@ -243,7 +243,7 @@ impl ShardThread {
         }
     }
 
-    /// Does what is due.
+    /// Does what is due at this time.
     fn keep_time(&mut self) {
         let now = self.clock.now();
         if self.shard.is_due(now) {
@@ -263,8 +263,8 @@ impl ShardThread {
                 MAINTENANCE_MS
             });
         } else if self.shard.are_checkpoints_behind() || self.shard.should_checkpoint_at_once(now) {
-            // No requests are taken up until a checkpoint is made, or its space is waited for: so
-            // it is planned at once, not only with the next maintenance.
+            // Requests wait for this checkpoint, or for the space that it frees, so it is planned
+            // at once and not at the next maintenance.
             self.plan_checkpoint(now);
         }
     }
@@ -279,14 +279,14 @@ impl ShardThread {
         }
         self.shard.maintain(now);
         if self.shard.should_rotate(now) {
-            // A writer that has too much to do is asked again. The next block begins the file.
+            // If the writer is too busy, it is asked again later. The next block starts the file.
             drop(self.channels.blocks.try_send(Write::Rotate));
             self.shard.want_block();
         }
         self.plan_checkpoint(now);
     }
 
-    /// Sends the checkpointer what there is to checkpoint.
+    /// Passes a due checkpoint to the checkpointer.
     fn plan_checkpoint(&mut self, now: Timestamp) {
         if now < self.plan_not_before {
             return;
@@ -307,7 +307,7 @@ impl ShardThread {
         }
     }
 
-    /// Has the shard do a piece of its part of a checkpoint, and counts how long that holds it up.
+    /// Has the shard do a piece of its part of a checkpoint, and measures how long that takes.
     fn checkpoint_piece(&mut self) {
         let begun = self.clock.monotonic();
         let retired = self.shard.checkpoint_piece(CHECKPOINT_PIECE_MAX);
@@ -322,8 +322,9 @@ impl ShardThread {
         }
     }
 
-    /// Takes up what has been sent, writes it, and waits until it is on disk. Then one more block
-    /// says that all of it was: damage to the last messages is told from a torn write.
+    /// Handles the requests received so far, writes the changes, and waits until they are on disk.
+    /// Then one more block proves that everything was written: it tells damage to the last blocks
+    /// from a torn write.
     async fn drain(&mut self) {
         self.channels.requests.close();
         while let Some(request) = self.requests.pop() {
@@ -339,7 +340,8 @@ impl ShardThread {
         }
     }
 
-    /// Waits until all is on disk that was decided, or is wanted. False when the writer fails.
+    /// Waits until everything that was decided, or is wanted, is on disk. Returns false if the
+    /// writer fails.
     async fn write_all(&mut self) -> bool {
         while !self.shard.is_synced() {
             if self.in_flight == 0 {

@@ -1,9 +1,9 @@
-//! What has been here for a while, whatever its timestamps say.
+//! How long records have been here, independently of their timestamps.
 //!
-//! Retention by age goes by the records' timestamps, which their producers choose. A record that
-//! comes with one of long ago would be gone within a second, before its consumer has asked for it;
-//! where Kafka looks at a topic's age only every five minutes. So age counts for what was here when
-//! a partition was looked at before, a grace ago.
+//! Retention by age uses the records' timestamps, which their producers choose. A record that
+//! arrives with an old timestamp would be removed within a second, before its consumer could read
+//! it (Kafka checks age only every five minutes). So retention by age applies only to records that
+//! were here at an earlier check, a grace period ago.
 
 use std::cmp::min;
 
@@ -12,22 +12,23 @@ use stele_base_types::{LogId, Offset, PartitionId, Timestamp};
 
 use crate::limits::AGE_GRACE_MS;
 
-/// When what is in the partitions was seen. Not kept on disk: after a start the grace begins anew.
+/// When the records of each partition were first seen. Not kept on disk: after a start, the grace
+/// period begins again.
 #[derive(Debug, Default)]
 pub(super) struct Arrivals(HashMap<PartitionId, Arrival>);
 
 #[derive(Debug)]
 struct Arrival {
-    /// All below this has been here for the grace.
+    /// Records below this have been here for the grace period.
     aged: Offset,
-    /// All below this was here at `at`.
+    /// Records below this were here at `at`.
     seen: Offset,
     at: Timestamp,
 }
 
 impl Arrivals {
-    /// Notes that `partition` has records up to `end`; gives the offset below which they are no
-    /// newcomers to a log that keeps them for `age_ms_max`.
+    /// Notes that `partition` has records up to `end`. Returns the offset below which records have
+    /// been here long enough for a log that keeps them for `age_ms_max`.
     pub(super) fn note(
         &mut self,
         partition: PartitionId,
@@ -48,7 +49,7 @@ impl Arrivals {
         arrival.aged
     }
 
-    /// Forgets logs that are gone.
+    /// Forgets deleted logs.
     pub(super) fn retain(&mut self, is_there: impl Fn(LogId) -> bool) {
         self.0.retain(|partition, _| is_there(partition.log));
     }

@@ -1,5 +1,6 @@
-//! What a shard has to do with checkpoints: it says when and with which floors, and takes over what
-//! came of it. Both go by pieces, so that clients never wait for more than one.
+//! The shard's part of a checkpoint: it decides when to make one and with which floors, and
+//! installs the result. Both are done in pieces, so that clients never wait for more than one
+//! piece.
 //!
 //! ```text
 //!  idle ──due──► taking floors ──all──► taken ──they are on disk──► with the checkpointer
@@ -15,45 +16,44 @@ use stele_core_storage::{BlockSequence, Checkpoint, CheckpointPlan, Floors, Reti
 
 use super::Shard;
 
-/// How far a checkpoint has come.
+/// The progress of a checkpoint.
 #[derive(Debug, Default)]
 pub(super) enum Checkpointing {
     #[default]
     Idle,
     TakingFloors(TakingFloors),
-    /// To be used once what they stand on is on disk.
+    /// Used once the state they are based on is on disk.
     TakenFloors(Floors),
     WithCheckpointer,
     Installing(Checkpoint),
 }
 
-/// Floors of some logs. Those that were taken first are the older ones, which is no matter: a floor
-/// only rises.
+/// Floors of some logs. Those taken first may be out of date, which does no harm: a floor only
+/// rises.
 #[derive(Debug)]
 pub(super) struct TakingFloors {
-    /// The block that was being filled at the beginning: what was made since isn't checkpointed
-    /// yet.
+    /// The block that was being filled at the beginning: later changes aren't in this checkpoint.
     complete_before: BlockSequence,
     starts: Vec<(PartitionId, Offset)>,
-    /// The last of these logs.
+    /// The last log whose floors were taken.
     last: Option<LogId>,
 }
 
 impl Shard {
-    /// Whether the writer is asked to start a new journal file, so that an idle shard's can be
-    /// checkpointed.
+    /// Whether the writer should start a new journal file, so that an idle shard's current one can
+    /// be checkpointed.
     pub fn should_rotate(&self, now: Timestamp) -> bool {
         self.index.should_rotate(now)
     }
 
-    /// Whether checkpoints are so far behind that no more requests are to be taken up. Where space
-    /// is low, none adds data anyway.
+    /// Whether checkpoints are so far behind that no more requests should be taken. Not while space
+    /// is low, as no requests add data then anyway.
     pub fn are_checkpoints_behind(&self) -> bool {
         !self.is_blocked && self.index.are_checkpoints_behind()
     }
 
-    /// Whether the next step towards a checkpoint is to be taken now, and not only with the next
-    /// maintenance: space is short, or much is to be given back.
+    /// Whether the next step of a checkpoint should be taken now instead of at the next
+    /// maintenance: space is short, or much can be freed.
     pub fn should_checkpoint_at_once(&self, now: Timestamp) -> bool {
         let can_go_on = match &self.checkpointing {
             Checkpointing::Idle => true,
@@ -63,9 +63,9 @@ impl Shard {
         can_go_on && self.index.should_checkpoint_at_once(now)
     }
 
-    /// What to checkpoint, if anything is due. Asked again and again, about once a second: the
-    /// floors are taken first, and the plan is made once what they stand on is on disk. What was
-    /// checkpointed comes back to [`Shard::checkpointed`].
+    /// The plan of a checkpoint, if one is due. Called about once a second: first the floors are
+    /// taken, and the plan is made once the state they are based on is on disk. The result is
+    /// passed to [`Shard::checkpointed`].
     pub fn plan_checkpoint(&mut self, now: Timestamp) -> Option<CheckpointPlan> {
         if matches!(
             self.checkpointing,
@@ -90,7 +90,7 @@ impl Shard {
         None
     }
 
-    /// Whether there is a piece of a checkpoint to do, with [`Shard::checkpoint_piece`].
+    /// Whether [`Shard::checkpoint_piece`] has work to do.
     pub fn has_checkpoint_piece(&self) -> bool {
         matches!(
             self.checkpointing,
@@ -98,9 +98,9 @@ impl Shard {
         )
     }
 
-    /// Does a piece of the shard's part of a checkpoint, for so many partitions; those of one log
-    /// go together into the floors. After the last piece it gives what goes back to the
-    /// checkpointer.
+    /// Does a piece of the shard's part of a checkpoint, covering this many partitions; the floors
+    /// of a log's partitions are taken together. After the last piece, returns the files that go
+    /// back to the checkpointer.
     pub fn checkpoint_piece(&mut self, count_max: usize) -> Option<Retired> {
         match mem::take(&mut self.checkpointing) {
             Checkpointing::TakingFloors(taking) => {
@@ -121,12 +121,12 @@ impl Shard {
         }
     }
 
-    /// Tells what a checkpoint made, for the next pieces to take over.
+    /// Takes the result of a checkpoint, which the next pieces install.
     pub fn checkpointed(&mut self, checkpoint: Checkpoint) {
         self.checkpointing = Checkpointing::Installing(checkpoint);
     }
 
-    /// Gives up a plan for which there was no room. Another is made later.
+    /// Gives up a plan for which there was no space. Another one is made later.
     pub fn abandon_checkpoint(&mut self) {
         self.checkpointing = Checkpointing::Idle;
         self.index.abandon_checkpoint();
@@ -140,7 +140,7 @@ impl Shard {
         }
     }
 
-    /// Takes the floors of some more logs, until there are so many partitions more.
+    /// Takes the floors of further logs, for about this many partitions.
     fn take_floors(&mut self, mut taking: TakingFloors, count_max: usize) -> Checkpointing {
         let enough = taking.starts.len().saturating_add(count_max);
         for (log, state) in self.state.logs.after(taking.last) {

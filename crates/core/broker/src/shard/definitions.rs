@@ -1,10 +1,11 @@
-//! Lines in the log that say what was defined, and what is defined no longer.
+//! Writes a log line when something is defined or deleted.
 //!
-//! What goes with its client or its consumers comes and goes with them: that is for who debugs.
+//! Definitions that end with their client or consumers are logged at debug level, as they come and
+//! go often.
 
 use stele_core_engine::{Bind, BindingTarget, Catalogue, CatalogueRecord, LogDefinition};
 
-/// Logs a change that is about to be made to `catalogue`.
+/// Writes the line for a change that is about to be made to `catalogue`.
 pub(super) fn log_change(catalogue: &Catalogue, record: &CatalogueRecord) {
     match record {
         CatalogueRecord::LogDefined(definition) => {

@@ -1,4 +1,4 @@
-//! Handing out leases, and the other effects.
+//! Handing out leases, and carrying out the other effects of decisions.
 
 use stele_base_types::{LogId, Offset, PartitionId};
 use stele_core_engine::{
@@ -9,7 +9,7 @@ use stele_core_engine::{
 use super::Shard;
 use crate::{Error, Event, LeasedBatch, request::Reply};
 
-/// The asker of a lease.
+/// The caller of a lease.
 #[derive(Debug)]
 pub(super) struct Leaser {
     log: LogId,
@@ -18,8 +18,8 @@ pub(super) struct Leaser {
 }
 
 impl Shard {
-    /// Shows what may be shown and leases what can be leased: all of it, or a piece for each
-    /// [`Shard::tick`]. Goes round by log, so that one with much to do doesn't hold the others up.
+    /// Makes records visible and leases them, up to the limit for one [`Shard::tick`]. Takes the
+    /// logs in turn, so that a busy one doesn't hold up the others.
     pub(super) fn dispatch(&mut self) {
         for partition in std::mem::take(&mut self.purged) {
             self.apply_retention(partition);
@@ -42,7 +42,7 @@ impl Shard {
         self.dispatched < self.piece_records && !self.is_stopping
     }
 
-    /// Leases one run of a log, or does what must be done before.
+    /// Leases one run of a log, or does a piece of the work that has to come first.
     fn dispatch_of(&mut self, log: LogId) -> bool {
         self.dispatched_last = Some(log);
         if self.settle_piece(log) {
@@ -56,7 +56,7 @@ impl Shard {
         is_done
     }
 
-    /// Hands out of a log to those who wait for its records, as far as that is the turn's work.
+    /// Hands out records of a log to those who wait for them, within this turn's limit.
     pub(super) fn serve_waiting(&mut self, log: LogId) {
         while self.may_dispatch() && self.state.logs.is_dispatchable(log) {
             if !self.dispatch_of(log) {
@@ -65,7 +65,7 @@ impl Shard {
         }
     }
 
-    /// Leases for an asker that gets the records with the reply.
+    /// Leases records for a caller, who gets them with the reply.
     pub(super) fn lease(
         &mut self,
         lease: Lease,
@@ -92,7 +92,8 @@ impl Shard {
         }
     }
 
-    /// The asker has gone: whether or not it was answered, nothing may stay leased to it.
+    /// Ends a lease request whose caller has gone. Nothing may stay leased to it, whether or not it
+    /// was answered.
     pub(super) fn cancel_lease(&mut self, log: LogId, ticket: u64) {
         if let Some(&token) = self.tickets.get(&ticket) {
             self.tell(CancelWait { log, token });
@@ -126,7 +127,7 @@ impl Shard {
         }
     }
 
-    /// Answers a lease that waits.
+    /// Answers a waiting lease.
     fn leased(&mut self, token: Token, answer: Result<Vec<LeasedRun>, LogError>) {
         if let Some((ticket, leaser)) = self.leasers.remove(&token) {
             self.tickets.remove(&ticket);
@@ -146,7 +147,7 @@ impl Shard {
         }
     }
 
-    /// Leases that nobody received return at once.
+    /// Returns leases that nobody received.
     fn give_back(&mut self, log: LogId, ledger: LedgerId, batches: &[LeasedBatch]) {
         let items = batches
             .iter()
@@ -178,7 +179,7 @@ impl Shard {
         } = delivery;
         let batch = self.leased_batch(log, run);
         let Some(session) = self.sessions.get(&consumer.session) else {
-            // The session is gone, so all that it has leased goes back.
+            // The session is gone, so everything it has leased returns.
             return self.close_session(consumer.session);
         };
         session.push(Event::Delivered {
@@ -198,7 +199,7 @@ impl Shard {
         LeasedBatch { run, slices }
     }
 
-    /// All that lies from `from` to before `until`.
+    /// The stored bytes from `from` up to, but not including, `until`.
     pub(super) fn slices(
         &self,
         partition: PartitionId,

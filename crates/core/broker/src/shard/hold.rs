@@ -1,14 +1,14 @@
-//! Requests that must see what was appended before them, or given back.
+//! Requests that must see earlier appends, or records that are still being returned.
 //!
-//! A client that publishes without waiting for a confirm and then asks for a message, a count or a
-//! purge expects to find what it has published. Records are shown when they are durable, so such a
-//! request is held back until those appended before it are.
+//! A client that publishes without waiting for confirms, and then asks for a message, a count or a
+//! purge, expects to find what it has published. Records become visible when they are durable, so
+//! such a request is held back until the records appended before it are visible.
 //!
-//! What a session held returns by pieces after its end. Who asks a log for messages meanwhile waits
-//! until all is back there, or would get later ones first. A log is cleared by pieces, too, and who
-//! asked for it is answered after the last one.
+//! When a session ends, what it held returns in pieces. Requests for messages of that log wait
+//! until all of it has returned, because they would get later messages first. Clearing a log also
+//! goes in pieces; its request is answered after the last one.
 //!
-//! Who asks for a message now comes after those who wait for one.
+//! A request for a message doesn't overtake those already waiting for one.
 
 use std::fmt;
 
@@ -18,10 +18,10 @@ use stele_core_engine::{LedgerId, Logs, Settle};
 use super::{Shard, release::Unreleased};
 use crate::request::Request;
 
-/// What waits until a log is owed nothing.
+/// What waits until nothing is owed to a log (see [`is_held`]).
 pub(super) enum Owed {
     Request(Request),
-    /// To send the answer to a command that is carried out in pieces.
+    /// Send the answer to a command that is carried out in pieces.
     Answer(Box<dyn FnOnce(&mut Shard) + Send>),
 }
 
@@ -35,7 +35,7 @@ impl fmt::Debug for Owed {
 }
 
 impl Shard {
-    /// Holds a request back where it must wait; gives it back where it need not.
+    /// Holds the request back if it must wait; otherwise returns it.
     pub(super) fn hold(&mut self, request: Request) -> Option<Request> {
         let Some(log) = looks_at(&request) else {
             return Some(request);
@@ -61,7 +61,7 @@ impl Shard {
         }
     }
 
-    /// Takes up what waits for logs that are owed nothing any more.
+    /// Takes up requests that waited for logs to which nothing is owed any more.
     pub(super) fn take_up_owed(&mut self) {
         let (logs, settling) = (&self.state.logs, &self.settling);
         let is_due = |(log, owed): &mut (LogId, Owed)| !is_held(logs, settling, *log, owed.asks());
@@ -78,7 +78,7 @@ impl Shard {
         }
     }
 
-    /// Whether a log has records that aren't shown yet.
+    /// Whether a log has records that aren't visible yet.
     fn is_unshown(&self, log: LogId) -> bool {
         self.state.logs.log(log).is_some_and(|state| {
             state
@@ -88,8 +88,8 @@ impl Shard {
         })
     }
 
-    /// Whether a request must wait for them. One that waits for records anyway needn't, nor one
-    /// that finds some.
+    /// Whether a request must wait until those are visible. A lease that can wait for records
+    /// doesn't, nor one that finds a ready one.
     fn must_see(&self, request: &Request) -> bool {
         match request {
             Request::Lease { lease, .. } => {
@@ -108,8 +108,8 @@ impl Shard {
     }
 }
 
-/// Whether a log is owed something, or is being settled by pieces; or, for who asks for records
-/// now, whether others wait for those that are there.
+/// Whether a request for a log must wait: something is owed to the log, it is being settled in
+/// pieces, or (if the request asks for records now) others are waiting for its records.
 fn is_held(logs: &Logs, settling: &[Settle], log: LogId, asks: bool) -> bool {
     let is_settling = settling.iter().any(|settle| settle.log == log);
     is_settling || logs.is_owed(log) || (asks && logs.is_dispatchable(log))

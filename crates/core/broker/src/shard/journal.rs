@@ -10,9 +10,9 @@ use super::{Shard, link::Announcement};
 use crate::{Failure, limits::BLOCK_SIZE_BYTES_TARGET, read::LEADER_EPOCH};
 
 impl Shard {
-    /// Journals and applies a decision's records, all in one block, so that a crash takes back all
-    /// of them or none, and carries out its effects; gives its reply. A failure means that nothing
-    /// was changed.
+    /// Journals and applies a decision's records, carries out its effects, and returns its reply.
+    /// All records go into one block, so that a crash loses all of them or none. If this fails,
+    /// nothing was changed.
     pub(super) fn apply_decision<R>(
         &mut self,
         decision: Decision<R>,
@@ -36,12 +36,12 @@ impl Shard {
         Ok(decision.reply)
     }
 
-    /// The same for a decision of the shard's own; tells whether anything came of it.
+    /// The same for a decision of the shard's own; returns whether it held any records.
     pub(super) fn apply_own(&mut self, decision: Decision) -> bool {
         self.apply_own_with(decision, None)
     }
 
-    /// The same for one that may append a record which is moved from another shard.
+    /// The same for a decision that may append a record moved from another shard.
     pub(super) fn apply_own_with(&mut self, decision: Decision, body: Option<&Bytes>) -> bool {
         let is_something = !decision.is_nothing();
         self.apply_decision(decision, body)
@@ -49,7 +49,7 @@ impl Shard {
         is_something
     }
 
-    /// Finishes the block being filled where what comes would make it too large.
+    /// Finishes the block being filled if the next entry would make it too large.
     fn make_room(&mut self, body_size_bytes: usize) {
         let size_bytes = self.builder.size_bytes() + body_size_bytes;
         if size_bytes > BLOCK_SIZE_BYTES_TARGET && !self.builder.is_empty() {
@@ -57,7 +57,7 @@ impl Shard {
         }
     }
 
-    /// Puts a record into the block being filled.
+    /// Adds a record to the block being filled.
     fn push(&mut self, record: &Record, body: Option<&Bytes>) -> Result<(), Failure> {
         if !record.is_journalled() {
             return Ok(());
@@ -96,8 +96,8 @@ impl Shard {
                     self.note_end(*partition, base.plus(u64::from(*count)));
                 }
             }
-            // Fronts and the log's shard follow when it is on disk, or records could come to lie in
-            // a partition whose definition a crash takes back.
+            // The fronts and the log's shard are told when this is on disk. Otherwise records could
+            // be stored in a partition whose definition a crash loses.
             Record::Catalogue(record) => self.announce(Announcement::Definition(record.clone())),
             Record::Link(record) => self.note_link(record, body),
             Record::Log(..)
@@ -111,8 +111,9 @@ impl Shard {
         }
     }
 
-    /// A partition has grown: it may be shown up to there when that is durable in its class, and no
-    /// sooner than its block is finished, since nobody can read from one that is being filled.
+    /// Notes that a partition has grown. Its new records become visible when they are durable in
+    /// the log's class, and not before their block is finished, since a block being filled can't be
+    /// read.
     fn note_end(&mut self, partition: PartitionId, end: Offset) {
         let durability = self
             .state

@@ -1,5 +1,5 @@
-//! Requests whose answers may come later: deletions of logs, joins and syncs of groups. Each has a
-//! token, by which the engine says when.
+//! Requests that may be answered later: deletions of logs, joins and syncs of groups. Each has a
+//! token, with which the engine names it when its answer is due.
 
 use stele_core_engine::{
     Decision, DeleteLog, Durability, GroupError, JoinGroup, JoinReply, JoinedGroup, LogError,
@@ -18,7 +18,7 @@ impl Shard {
         }
     }
 
-    /// Answers a deletion that waits.
+    /// Answers a waiting deletion.
     pub(super) fn deleted(&mut self, token: Token, ready: u64, durability: Durability) {
         if let Some(reply) = self.deletions.remove(&token) {
             self.answer_call(reply, Ok(ready), durability);
@@ -41,7 +41,7 @@ impl Shard {
         }
     }
 
-    /// Answers a join that waits.
+    /// Answers a waiting join.
     pub(super) fn joined(
         &mut self,
         token: Token,
@@ -53,7 +53,7 @@ impl Shard {
         }
     }
 
-    /// Answers a sync that waits.
+    /// Answers a waiting sync.
     pub(super) fn synced(
         &mut self,
         token: Token,
@@ -65,7 +65,7 @@ impl Shard {
         }
     }
 
-    /// Makes what was decided so, and answers it, or gives the asker back where it has to wait.
+    /// Applies a decision and answers it, or returns the reply channel if the caller has to wait.
     pub(super) fn answer_or_wait<R: Send + 'static, E: Send + 'static>(
         &mut self,
         decided: Result<Decision<Option<R>>, E>,

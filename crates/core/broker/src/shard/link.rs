@@ -1,5 +1,5 @@
-//! The shard's part of the link to other shards: what is on disk is sent, what was taken is
-//! acknowledged once it is on disk.
+//! The shard's part of the links to other shards: sends commands that are on disk, and acknowledges
+//! received commands once their effects are on disk.
 
 use std::sync::Arc;
 
@@ -10,50 +10,50 @@ use stele_core_engine::{CatalogueRecord, Durability, LinkCommand, LinkNumber, Li
 use super::{Shard, definitions::log_change};
 use crate::mailbox::Mailbox;
 
-/// A shard's end of the links to it: rarely used, and taken up before the requests of fronts.
+/// A shard's inbox for the links to it: rarely used, and emptied before the fronts' requests.
 pub type LinkInbox = Arc<Mailbox<LinkNews>>;
 
-/// What shards tell each other.
+/// The messages between shards.
 #[derive(Clone, Debug)]
 pub enum LinkNews {
-    /// One shard has a command for another.
+    /// A command for the other shard.
     Command {
-        /// The shard that sends it.
+        /// The sending shard.
         from: ShardId,
-        /// Its number, by which the sender counts its commands to this taker.
+        /// Its number among the sender's commands to this shard.
         number: LinkNumber,
-        /// What is to be done.
+        /// The command.
         command: LinkCommand,
-        /// Of a move: the record, a batch of its own. `None` where it is gone.
+        /// For a move, the record as a batch of its own; `None` if it is gone.
         body: Option<Bytes>,
     },
-    /// The commands up to this one are on the disk of their taker.
+    /// The receiver has the commands up to this one on disk.
     Acknowledged {
-        /// The taker.
+        /// The receiver.
         by: ShardId,
         /// The number of the last of them.
         through: LinkNumber,
     },
 }
 
-/// What is told outside of the shard once it is on disk, in the order in which it was decided.
+/// What is announced outside the shard once it is on disk, in the order of the decisions.
 #[derive(Debug)]
 pub(super) enum Announcement {
-    /// To the replica by which fronts route: the catalogue has changed.
+    /// To the fronts' replica: the catalogue has changed.
     Definition(CatalogueRecord),
-    /// To a shard: a command, with what travels beside it.
+    /// To a shard: a command, with its body.
     Command {
         to: ShardId,
         number: LinkNumber,
         command: LinkCommand,
         body: Option<Bytes>,
     },
-    /// To a shard: its command was taken.
+    /// To a shard: its command was executed.
     Taken(ShardId, LinkNumber),
 }
 
 impl Shard {
-    /// Takes up what another shard has told.
+    /// Handles a message from another shard.
     pub fn handle_link(&mut self, news: LinkNews, now: Timestamp) {
         self.now = now;
         match news {
@@ -71,7 +71,7 @@ impl Shard {
                     _ => self.state.take(from, number, command, now),
                 };
                 if !self.apply_own_with(decision, body.as_ref()) && is_known {
-                    // The acknowledgement may have been lost. It waits for the disk like the first.
+                    // The acknowledgement may have been lost. This one waits for the disk too.
                     self.announce(Announcement::Taken(from, number));
                 }
             }
@@ -83,11 +83,11 @@ impl Shard {
         self.dispatch();
     }
 
-    /// Sends all again that isn't acknowledged: the link is new, or has lost something. May wait
-    /// for the disk, which has the bodies of records that are moved.
+    /// Sends again all commands that aren't acknowledged, because the link is new or has lost
+    /// messages. May read the disk, for the bodies of moved records.
     pub fn resend(&self) {
         for (to, number, command) in self.state.links.unacknowledged() {
-            // What isn't on disk yet will be sent when it is.
+            // Commands that aren't on disk yet are sent when they are.
             if self.sent_before(to, number) {
                 let body = self.body_of(command);
                 self.send_command(to, number, command.clone(), body);
@@ -95,13 +95,13 @@ impl Shard {
         }
     }
 
-    /// Commands that a shard is behind with. Whoever drives this one takes up no more requests
-    /// while that is over its limit.
+    /// The most commands that any shard has yet to acknowledge. While this exceeds its limit, the
+    /// driver takes no more requests.
     pub fn link_backlog(&self) -> usize {
         self.state.links.backlog()
     }
 
-    /// The bytes of the records that are on their way to logs of other shards, likewise.
+    /// The bytes of the records that are being moved to other shards; limited likewise.
     pub fn link_backlog_bytes(&self) -> u64 {
         self.state.links.backlog_bytes()
     }
@@ -123,7 +123,7 @@ impl Shard {
         self.announce(announcement);
     }
 
-    /// Tells something once all that has been decided so far is on disk.
+    /// Announces something once everything decided so far is on disk.
     pub(super) fn announce(&mut self, announcement: Announcement) {
         match self.unreleased_for(Durability::Synced) {
             Some(unreleased) => unreleased.announcements.push(announcement),
@@ -131,8 +131,8 @@ impl Shard {
         }
     }
 
-    /// Tells what is on disk. A log is opened by its shard before fronts see its definition, and
-    /// forgotten after; so the order is that of the decisions.
+    /// Announces what is on disk, in the order of the decisions: a shard opens a log before the
+    /// fronts see its definition, and forgets it after they no longer do.
     pub(super) fn announce_now(&mut self, announcements: Vec<Announcement>) {
         for announcement in announcements {
             match announcement {

@@ -10,9 +10,9 @@ use super::Shard;
 use crate::limits::{MAINTAINED_OFFSETS_MAX, MAINTAINED_PARTITIONS_MAX};
 
 impl Shard {
-    /// Applies retention to some of the partitions, drops what fetches that have ended left there,
-    /// and has groups forget what they read of deleted logs; further calls go on with the others.
-    /// Called about once a second.
+    /// Applies retention to some of the partitions, drops ended fetches' watches on them, and has
+    /// groups forget their offsets of deleted logs. Further calls continue with the others. Called
+    /// about once a second.
     pub fn maintain(&mut self, now: Timestamp) {
         self.now = now;
         if self.maintained.is_none() {
@@ -62,7 +62,7 @@ impl Shard {
         }
     }
 
-    /// Who keeps the oldest record of each of a log's first partitions.
+    /// What holds back the oldest record of each of a log's first partitions.
     pub(super) fn holders(&mut self, id: LogId) -> Vec<Vec<Holder>> {
         let Some(log) = self.state.logs.log(id) else {
             return Vec::new();
@@ -77,7 +77,7 @@ impl Shard {
         holders.collect()
     }
 
-    /// Where a partition's retention window begins, and before which record groups hold back
+    /// Where a partition's retention window begins, and the offset before which groups hold back
     /// nothing.
     fn kept_starts(&mut self, partition: PartitionId, retention: Retention) -> (Offset, Offset) {
         let log = self.state.logs.log(partition.log);
@@ -92,9 +92,9 @@ impl Shard {
         (start(retention.window), start(held))
     }
 
-    /// Has groups forget what they have committed of logs that are defined no more. By the
-    /// definitions that fronts route by, which a log is among before anybody reads it; so nothing
-    /// need be told when a log is deleted, nor is anything left by a commit that comes late.
+    /// Has groups forget their offsets of logs that are no longer defined. This uses the
+    /// definitions that the fronts route by, which contain a log before anybody can read it. So a
+    /// deletion need not notify the groups, and a late commit leaves nothing behind.
     fn forget_deleted_logs(&mut self) {
         let replica = Arc::clone(&self.replica);
         let catalogue = replica.read();
@@ -121,13 +121,13 @@ impl Shard {
             let forget = ForgetLog { group, log };
             forgotten += self.carry_out(forget, None).map_or(0, |(count, _)| count);
             if forgotten >= MAINTAINED_OFFSETS_MAX {
-                // What is left is looked at again.
+                // The next call looks at the rest.
                 break;
             }
         }
     }
 
-    /// Where a window over a partition begins.
+    /// The start of a window over a partition.
     fn start_of(&mut self, partition: PartitionId, window: &Window) -> Offset {
         let known = self.state.logs.partition(partition);
         let end = known.map_or(Offset::ZERO, |known| known.end);

@@ -6,14 +6,14 @@
 //!                └─ replies, ends wait here ◄── released by ───────────┘
 //! ```
 //!
-//! It is single-threaded and synchronous: whoever drives it brings the requests, the time, and the
-//! news of the writer. The runtime does so with threads, the simulator without.
+//! It is single-threaded and synchronous: its driver passes in requests, the time, and news from
+//! the writer. The runtime drives it with threads, the simulator without.
 //!
 //! Invariants
-//! - Records are applied in the order in which they are pushed into blocks.
-//! - What is shown to consumers ([`State::committed`]) is durable in its log's class.
-//! - A reply waits in the block that holds the last change it depends on. One to an append waits
-//!   until its records can be read, even where they are volatile.
+//! - Records are applied in the order in which they are added to blocks.
+//! - Records visible to consumers ([`State::committed`]) are durable in their log's class.
+//! - A reply waits for the block with the last change that it depends on. The reply to an append
+//!   waits until the records can be read, even if they are volatile.
 
 mod arrivals;
 mod checkpointing;
@@ -74,25 +74,25 @@ pub struct Shard {
     state: State,
     builder: BlockBuilder,
     index: ReadIndex,
-    /// Blocks before this one are on disk, as far as is known here.
+    /// Blocks before this one are known to be on disk.
     synced: BlockSequence,
-    /// Blocks before this one are with the operating system.
+    /// Blocks before this one were written to the operating system.
     written: BlockSequence,
-    /// Something waits for the block being filled, even if it is empty.
+    /// Whether something waits for the block being filled, even if that is empty.
     is_block_wanted: bool,
-    /// When the first record came into the block being filled.
+    /// When the first record was added to the block being filled.
     filling_since: Timestamp,
-    /// Finished blocks that the writer hasn't got yet.
+    /// Finished blocks that the writer doesn't have yet.
     sealed: VecDeque<Block>,
     /// What waits for each block from the oldest unsynced one to the one being filled.
     unreleased: VecDeque<Unreleased>,
     /// The block of the first entry of `unreleased`.
     unreleased_first: BlockSequence,
-    /// Leases that wait, each with its ticket.
+    /// Waiting leases, each with its ticket.
     leasers: HashMap<Token, (u64, Leaser)>,
-    /// Tickets of waiting leases, as their askers know them.
+    /// Tickets of waiting leases, as their callers know them.
     tickets: HashMap<u64, Token>,
-    /// Who waits for a log to be deleted.
+    /// Callers that wait for a log's deletion.
     deletions: HashMap<Token, Reply<u64, LogError>>,
     /// Members that wait for the end of a rebalance.
     joins: HashMap<Token, Reply<JoinReply, GroupError>>,
@@ -101,41 +101,41 @@ pub struct Shard {
     next_token: u64,
     sessions: HashMap<SessionId, Arc<Mailbox>>,
     watches: HashMap<PartitionId, Vec<(Offset, Weak<Notify>)>>,
-    /// What could be released as soon as its block was finished: handed out at the next dispatch.
+    /// What could be released as soon as its block was finished; handed out at the next dispatch.
     releasable: Vec<Releasable>,
     /// Partitions that a purge has settled, and whose retention is to be looked at at once.
     purged: Vec<PartitionId>,
     replica: Arc<RwLock<Catalogue>>,
-    /// Those of all shards.
+    /// The inboxes of all shards.
     links: Vec<LinkInbox>,
-    /// Watches the space; `None` where nobody looks at it.
+    /// Watches the disk space; `None` if that isn't watched.
     guard: Option<SpaceGuard>,
-    /// Space is short: messages are refused.
+    /// Whether disk space is short, so that messages are refused.
     is_blocked: bool,
-    /// The process is about to end.
+    /// Whether the process is stopping.
     is_stopping: bool,
-    /// Appends that came while it was, in order.
+    /// Publishes that arrived while space was short, in order.
     waiting: VecDeque<Waiting>,
-    /// Where the next maintenance goes on.
+    /// Where the next maintenance continues.
     maintained: Option<PartitionId>,
-    /// Where the next look at the groups' offsets goes on.
+    /// Where the next check of the groups' offsets continues.
     maintained_offsets: Option<(Name, LogId)>,
-    /// For how long queues keep what a consumer group hasn't read.
+    /// How long queues keep records that a consumer group hasn't read.
     unread_kept_ms: u64,
     arrivals: Arrivals,
-    /// What waits for logs that ended sessions have yet to give something back to, or that are
-    /// being cleared.
+    /// Requests waiting for logs to which ended sessions still have to return something, or that
+    /// are being cleared.
     owed: Vec<(LogId, Owed)>,
-    /// What is being settled by pieces.
+    /// Settlements that are carried out in pieces.
     settling: Vec<Settle>,
-    /// How much is done in one go.
+    /// How many records one piece of work covers.
     piece_records: u32,
-    /// How much has been handed out since the last tick.
+    /// How many records were handed out since the last tick.
     dispatched: u32,
-    /// Out of which log at last.
+    /// The log that was dispatched last.
     dispatched_last: Option<LogId>,
     checkpointing: Checkpointing,
-    /// Reused for the stored form of records.
+    /// A buffer for the stored form of records.
     scratch: Vec<u8>,
     counters: Counters,
     counting: Counting,
@@ -158,8 +158,8 @@ impl Shard {
         self.state.next_deadline()
     }
 
-    /// Time has passed: a piece of what is due. What is left is due still, and comes first: a
-    /// record that is to become ready is handed out before those behind it.
+    /// Does a piece of the work that is due at this time. The rest stays due and comes first: a
+    /// record that becomes ready is handed out before the records behind it.
     pub fn tick(&mut self, now: Timestamp) {
         self.now = now;
         let left = self.clean_up();
@@ -180,17 +180,18 @@ impl Shard {
         });
     }
 
-    /// Sets for how long queues keep what a consumer group hasn't read, in milliseconds.
+    /// Sets how long queues keep records that a consumer group hasn't read, in milliseconds.
     pub fn keep_unread_for(&mut self, ms: u64) {
         self.unread_kept_ms = ms;
     }
 
-    /// Has every piece of work be of about so many records; for tests, which want many pieces.
+    /// Sets the size of pieces of work, in records; for tests that want many pieces.
     pub fn limit_pieces(&mut self, records: u32) {
         self.piece_records = records;
     }
 
-    /// Does a piece of what sessions that have gone have left. Gives how much more may be done.
+    /// Does a piece of the cleaning up after ended sessions. Returns how many more records this
+    /// tick may change.
     fn clean_up(&mut self) -> u32 {
         self.work(self.piece_records, |shard| {
             let has_leavings = shard.state.logs.has_leavings();
@@ -198,8 +199,8 @@ impl Shard {
         })
     }
 
-    /// Makes one decision after the other while there is something to do, up to so many records.
-    /// Gives how many are left of them.
+    /// Makes one decision after another while there is work, up to this many records. Returns how
+    /// many of them are left.
     fn work(&mut self, records: u32, decide: impl Fn(&Self) -> Option<Decision>) -> u32 {
         let mut left = records;
         while left > 0
@@ -223,16 +224,16 @@ impl Shard {
             || self.has_waiting_due()
     }
 
-    /// Whether something is to be done before anything is handed out.
+    /// Whether some work must be done before anything is handed out.
     fn is_overdue(&self, now: Timestamp) -> bool {
         !self.settling.is_empty()
             || self.state.logs.has_leavings()
             || self.next_deadline().is_some_and(|due| due <= now)
     }
 
-    /// The next block to write, if one is due. The one being filled is given once no other is
-    /// waiting: so it grows while the writer is busy. What needs no disk is handed out by that: its
-    /// leases run from `now`.
+    /// The next block to write, if one is due. The block being filled is taken only if no other is
+    /// waiting, so it grows while the writer is busy. This also hands out what needs no disk, whose
+    /// leases start at `now`.
     pub fn take_block(&mut self, now: Timestamp) -> Option<Block> {
         self.now = now;
         if self.sealed.is_empty() && self.is_block_due(now) {
@@ -242,14 +243,14 @@ impl Shard {
         self.sealed.pop_front()
     }
 
-    /// When the block being filled is due although nothing waits for it. Of no use while the writer
-    /// is busy: it takes what there is when it is through.
+    /// When the block being filled is due although nothing waits for it. Only meaningful while the
+    /// writer is idle: a busy writer takes the block when it has finished.
     pub fn block_due_at(&self) -> Option<Timestamp> {
         let is_filled = !self.builder.is_empty();
         is_filled.then(|| self.filling_since.plus_ms(UNAWAITED_MS_MAX))
     }
 
-    /// Leases and acknowledgements, which nobody waits for, come along with the next block that
+    /// Nobody waits for leases and acknowledgements, so they are written with the next block that
     /// somebody does wait for, if there is one soon.
     fn is_block_due(&self, now: Timestamp) -> bool {
         let is_awaited =
@@ -257,13 +258,13 @@ impl Shard {
         is_awaited || self.block_due_at().is_some_and(|due| now >= due)
     }
 
-    /// Whether finished blocks are waiting for the writer.
+    /// Whether finished blocks wait for the writer.
     pub fn has_sealed(&self) -> bool {
         !self.sealed.is_empty()
     }
 
-    /// Has the block being filled written and synced even if it is empty: with it everything
-    /// before it is safe, and a block at the end proves later damage to be damage.
+    /// Has the block being filled written and synced even if it is empty. This makes everything
+    /// before it safe. A block at the end also allows later damage to be told from a torn write.
     pub fn want_block(&mut self) {
         self.is_block_wanted = true;
         if let Some(unreleased) = self.unreleased.back_mut() {
@@ -271,7 +272,7 @@ impl Shard {
         }
     }
 
-    /// Nothing is handed out any more: the process ends once all is on disk.
+    /// Stops handing out records: the process ends once everything is on disk.
     pub fn stop(&mut self) {
         self.settle_some(u32::MAX);
         self.is_stopping = true;
@@ -280,14 +281,14 @@ impl Shard {
         self.want_block();
     }
 
-    /// Whether all that was ever decided is on disk, and no block is wanted beyond that.
+    /// Whether every decision is on disk, and no further block is wanted.
     pub fn is_synced(&self) -> bool {
         let is_filled = self.is_block_wanted || !self.builder.is_empty();
         !is_filled && self.synced >= self.builder.sequence()
     }
 
-    /// Bytes that wait for the writer. Whoever drives the shard takes up no more requests while
-    /// this is over its limit.
+    /// Bytes that wait for the writer. While this exceeds its limit, the driver takes no more
+    /// requests.
     pub fn backlog_bytes(&self) -> usize {
         self.sealed.iter().map(Block::size_bytes).sum::<usize>() + self.builder.size_bytes()
     }

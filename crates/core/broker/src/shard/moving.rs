@@ -1,8 +1,8 @@
-//! Moving records to other logs: the shard's part, which is their bodies.
+//! Moving records to other logs: the shard's part, which is the records' bodies.
 //!
-//! A body that goes to another shard isn't journalled here a second time. It travels beside its
-//! command, and where that has to be sent again it is read from where the record lies, which it
-//! does until it has arrived.
+//! A body that is sent to another shard isn't journalled again here. It travels with its command.
+//! If that has to be sent again, the body is read from the record, which stays in its place until
+//! it has arrived.
 
 use bytes::Bytes;
 use stele_base_types::PartitionId;
@@ -25,18 +25,18 @@ impl Shard {
         }
     }
 
-    /// Whether a record that has come from another shard can be appended.
+    /// Whether a record from another shard can be appended.
     pub(super) fn has_room_for(&mut self, body: Option<&Bytes>) -> bool {
         body.is_some_and(|body| {
             body.len() <= MOVED_SIZE_BYTES_MAX && self.has_room(Adds::Messages, body.len())
         })
     }
 
-    /// What travels beside a command that is sent again. May wait for the disk.
+    /// The body of a command that is sent again. May read the disk.
     ///
-    /// A record that is gone, because its log was deleted or trimmed meanwhile, or that can't be
-    /// read, travels without a body: the other shard refuses it, and what is left of it returns to
-    /// its place.
+    /// A record that can't be read, or that is gone because its log was deleted or trimmed, is sent
+    /// without a body. The other shard then refuses it, and the record returns to its place, if it
+    /// still exists.
     pub(super) fn body_of(&self, command: &LinkCommand) -> Option<Bytes> {
         let LinkCommand::Move(moving) = command else {
             return None;

@@ -1,5 +1,5 @@
-//! Starting a shard: recovery, then the catalogue's view of what it should hold. All shards are
-//! read, and found intact, before any of them is changed.
+//! Starting a shard: recovery, then reconciliation with the catalogue. All shards are read, and
+//! found intact, before any of them is changed.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -23,20 +23,20 @@ use super::{
 };
 use crate::limits::{PIECE_RECORDS, UNREAD_KEPT_MS};
 
-/// A shard that has recovered, with those who write for it.
+/// A recovered shard, with its writer and checkpointer.
 #[derive(Debug)]
 pub struct Opened {
     /// The shard.
     pub shard: Shard,
-    /// Writes its blocks.
+    /// Writes the shard's blocks.
     pub writer: Box<dyn Journal>,
-    /// Checkpoints its journal.
+    /// Checkpoints the shard's journal.
     pub checkpointer: Checkpointer,
-    /// Where it lies.
+    /// The shard's directory.
     pub directory: ShardDirectory,
 }
 
-/// A shard that was read and found intact. Nothing of it is changed yet.
+/// A shard that was read and found intact. Nothing of it has been changed yet.
 #[derive(Debug)]
 pub struct IntactShard {
     directory: ShardDirectory,
@@ -45,8 +45,8 @@ pub struct IntactShard {
 }
 
 impl Opened {
-    /// Opens every shard of a directory; where one can't be read, all stay as they were. A new
-    /// directory gets secrets from `rng`. `links` has one end for each shard.
+    /// Opens every shard of a directory. If one of them can't be read, none is changed. A new
+    /// directory gets its secrets from `rng`. `links` has one end for each shard.
     pub fn all(
         directory: &DataDirectory,
         options: &Options,
@@ -63,12 +63,13 @@ impl Opened {
         opened.collect()
     }
 
-    /// Begins the life of a process: what went with the former one is dropped, and what its
-    /// sessions held returns. The epoch is larger than `State::next_epoch` of any shard, or equal.
-    /// The replica becomes the catalogue if this is shard 0.
+    /// Begins a new process epoch: drops what doesn't survive the previous process, and returns
+    /// what its sessions had leased. `epoch` must be at least the `State::next_epoch` of every
+    /// shard. On shard 0, the replica becomes a copy of the catalogue.
     ///
-    /// All of it is on disk when this returns. Were the epoch lost in a crash, with leases that
-    /// were given in it, the next process would begin in the same one and give them again.
+    /// Everything is on disk when this returns. If a crash lost the epoch, but leases of it had
+    /// been handed out, the next process would use the same epoch and hand out the same leases
+    /// again.
     pub fn recover(&mut self, epoch: ProcessEpoch, now: Timestamp) -> Result<(), Error> {
         self.shard.recover(epoch, now);
         self.shard.want_block();
@@ -83,7 +84,7 @@ impl Opened {
 }
 
 impl IntactShard {
-    /// Replays what is in `directory`.
+    /// Replays the contents of `directory`.
     pub fn read(
         directory: ShardDirectory,
         options: &Options,
@@ -98,8 +99,8 @@ impl IntactShard {
         })
     }
 
-    /// Begins to write; [`Opened::recover`] comes next, once the process's epoch is known. `links`
-    /// has one end for each shard. A new directory gets a secret from `rng`.
+    /// Opens the shard for writing. [`Opened::recover`] follows once the process's epoch is known.
+    /// `links` has one end for each shard. A new directory gets a secret from `rng`.
     pub fn open(
         self,
         replica: &Arc<RwLock<Catalogue>>,
@@ -202,8 +203,8 @@ impl Shard {
         self.dispatch();
     }
 
-    /// Opens what the catalogue defines and drops what it doesn't, after a crash between the two.
-    /// Called once, with shard 0's catalogue, when all have recovered.
+    /// Opens the logs that the catalogue defines and drops all others, in case of a crash between
+    /// the two changes. Called once, with shard 0's catalogue, after all shards have recovered.
     pub fn reconcile(&mut self, catalogue: &Catalogue, now: Timestamp) {
         self.now = now;
         let closed: BTreeSet<LogId> = self.state.logs.closed().collect();
@@ -214,7 +215,7 @@ impl Shard {
             }
             defined.insert(definition.id);
             if closed.contains(&definition.id) {
-                // It was being deleted: the definition is all that is left.
+                // The log was being deleted, and only its definition is left.
                 let decision = self.state.finish_deletion(definition.id, now);
                 self.apply_own(decision);
             } else {
@@ -224,8 +225,8 @@ impl Shard {
                 });
             }
         }
-        // A closed log of another shard than the catalogue's is forgotten when that says so: before
-        // it does, there may be word on its way to open it.
+        // On other shards than the catalogue's, a closed log is forgotten when the catalogue's
+        // shard says so. Until then, a command to open it may still be in flight.
         let closed = closed
             .into_iter()
             .filter(|_| self.id == Topology::CATALOGUE);
@@ -244,8 +245,8 @@ impl Shard {
         self.dispatch();
     }
 
-    /// Tells the index where partitions start, and which logs recovery has dropped: only the state
-    /// knows.
+    /// Tells the index where partitions start and which logs recovery has dropped, which only the
+    /// state knows.
     fn place_index(&mut self) {
         let logs = &self.state.logs;
         self.index.retain_logs(|log| logs.log(log).is_some());

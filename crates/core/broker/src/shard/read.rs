@@ -1,4 +1,4 @@
-//! Reads, which change nothing.
+//! Reads, which change no state.
 
 use std::sync::Weak;
 
@@ -32,7 +32,7 @@ impl Shard {
         })
     }
 
-    /// How to find a record by time; the disk is asked elsewhere.
+    /// How to find a record by time; the disk is read elsewhere.
     pub(super) fn find_by_time(
         &self,
         partition: PartitionId,
@@ -66,12 +66,13 @@ impl Shard {
         }
     }
 
-    /// How many watches are registered, of those too whose fetches have ended lately.
+    /// The number of registered watches, including those of recently ended fetches.
     pub fn watches(&self) -> usize {
         self.watches.values().map(Vec::len).sum()
     }
 
-    /// Drops what fetches that have ended, or found something elsewhere, left at a partition.
+    /// Drops watches on a partition that nobody waits for any more, because their fetch ended or
+    /// found records elsewhere.
     pub(super) fn drop_ended_watches(&mut self, partition: PartitionId) {
         if let Some(watches) = self.watches.get_mut(&partition) {
             watches.retain(is_awaited);
@@ -81,7 +82,7 @@ impl Shard {
         }
     }
 
-    /// Wakes the watches that wait for less than `end`.
+    /// Wakes the watches that wait for records below `end`.
     pub(super) fn wake(&mut self, partition: PartitionId, end: Offset) {
         let Some(watches) = self.watches.get_mut(&partition) else {
             return;
@@ -100,7 +101,7 @@ impl Shard {
         }
     }
 
-    /// Wakes all watches of a log that is gone.
+    /// Wakes all watches of a deleted log.
     pub(super) fn end_watches(&mut self, log: LogId, partitions: u32) {
         if self.watches.is_empty() {
             return;
@@ -130,7 +131,7 @@ impl Shard {
     }
 }
 
-/// Whether somebody still waits for a watch.
+/// Whether somebody still waits for this watch.
 fn is_awaited((_, notify): &(Offset, Weak<Notify>)) -> bool {
     notify.strong_count() > 0
 }

@@ -1,4 +1,4 @@
-//! What waits for the disk, and its release.
+//! What waits for the disk, and how it is released.
 
 use std::fmt;
 
@@ -15,25 +15,25 @@ use crate::{
     request::{Reply, Request},
 };
 
-/// News of the writer.
+/// News from the writer.
 #[derive(Debug)]
 pub enum News {
-    /// A block is with the operating system.
+    /// A block was written to the operating system.
     Written(Written),
     /// All blocks before this one are on disk.
     Synced(BlockSequence),
 }
 
-/// Which news of a block somebody waits for; the others have time.
+/// Which news of a block somebody waits for; other news can be late.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Awaited {
-    /// That it is with the operating system.
+    /// That it was written to the operating system.
     pub is_written: bool,
     /// That it is on disk.
     pub is_synced: bool,
 }
 
-/// An answer on its way: what is answered most often without an allocation of its own.
+/// A pending answer. The most frequent kinds need no allocation of their own.
 pub(super) enum Answer {
     Append(
         ReplyTo,
@@ -45,7 +45,7 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    /// Sends it. The asker may have gone: then nobody misses it.
+    /// Sends it. If the caller has gone, nobody needs it.
     pub(super) fn send(self) {
         match self {
             Self::Append(reply, answer) => reply.send(answer),
@@ -69,18 +69,18 @@ impl fmt::Debug for Answer {
 #[derive(Debug, Default)]
 pub(super) struct Unreleased {
     pub(super) answers: Vec<(Durability, Answer)>,
-    /// Ends of partitions, each with its class.
+    /// New ends of partitions, each with its durability class.
     ends: HashMap<PartitionId, (Offset, Durability)>,
     pub(super) announcements: Vec<Announcement>,
     /// Requests that look at records of these logs.
     held: Vec<(LogId, Request)>,
-    /// The strictest class in the block.
+    /// The strictest durability class in the block.
     durability: Option<Durability>,
-    /// Something waits for no more than the operating system.
+    /// Whether something waits for the write to the operating system only.
     has_flushed: bool,
 }
 
-/// What of it may be released.
+/// The part of it that can be released.
 #[derive(Debug, Default)]
 pub(super) struct Releasable {
     ends: SmallVec<[(PartitionId, Offset); 4]>,
@@ -94,17 +94,17 @@ impl Unreleased {
         self.note_durability(class);
     }
 
-    /// Whether records of a log are waiting to be shown.
+    /// Whether records of a log are waiting to become visible.
     pub(super) fn has_ends_of(&self, log: LogId) -> bool {
         self.ends.keys().any(|partition| partition.log == log)
     }
 
-    /// Keeps a request until the records of its log are shown.
+    /// Keeps a request until the records of its log are visible.
     pub(super) fn hold(&mut self, log: LogId, request: Request) {
         self.held.push((log, request));
     }
 
-    /// Takes out what asks for no more than `durability`.
+    /// Takes out what needs no more than `durability`.
     pub(super) fn take_releasable(&mut self, durability: Durability) -> Releasable {
         let ends: SmallVec<[(PartitionId, Offset); 4]> = self
             .ends
@@ -141,9 +141,9 @@ impl Unreleased {
 }
 
 impl Shard {
-    /// Where something that needs `durability` waits: the block being filled. `None` where there
-    /// is nothing to wait for. An empty block is then written too: what came before it is safe
-    /// once it is.
+    /// Where to put something that needs `durability`: at the block being filled. `None` if there
+    /// is nothing to wait for. The block is then written even if it is empty, because that proves
+    /// everything before it safe.
     pub(super) fn unreleased_for(&mut self, durability: Durability) -> Option<&mut Unreleased> {
         let safe = match durability {
             Durability::Volatile => return None,
@@ -159,7 +159,7 @@ impl Shard {
         Some(unreleased)
     }
 
-    /// Closes the block being filled: it is readable from now on, up to what is committed.
+    /// Closes the block being filled. It becomes readable, up to the committed offsets.
     pub(super) fn seal(&mut self) {
         let block = self.builder.finish(self.synced);
         self.promise_finished(&block);
@@ -173,7 +173,7 @@ impl Shard {
         self.unreleased.push_back(Unreleased::default());
     }
 
-    /// What this block is waited for. Asked by whoever writes, after [`Shard::take_block`].
+    /// What is awaited of this block. The writer asks for this after [`Shard::take_block`].
     pub fn awaited(&self, block: &Block) -> Awaited {
         let unreleased = self
             .index_of(block.sequence())
@@ -185,13 +185,13 @@ impl Shard {
         }
     }
 
-    /// Where in `unreleased` a block's entry is; `None` where the block is on disk.
+    /// The index of a block's entry in `unreleased`; `None` if the block is on disk.
     fn index_of(&self, sequence: BlockSequence) -> Option<usize> {
         let index = sequence.0.checked_sub(self.unreleased_first.0)?;
         usize::try_from(index).ok()
     }
 
-    /// Takes in what the writer tells: releases replies, shows records, dispatches.
+    /// Handles news from the writer: releases replies, makes records visible, dispatches.
     pub fn news(&mut self, news: News, now: Timestamp) {
         self.now = now;
         match news {
@@ -213,7 +213,7 @@ impl Shard {
         self.dispatch();
     }
 
-    /// Releases what asks for no more than the operating system.
+    /// Releases what only waits for the write to the operating system.
     fn release_written(&mut self, sequence: BlockSequence) {
         let index = self.index_of(sequence);
         let Some(unreleased) = index.and_then(|index| self.unreleased.get_mut(index)) else {
@@ -229,7 +229,7 @@ impl Shard {
         self.hand_out(releasable);
     }
 
-    /// Shows records, then answers, then takes up what was held back to see them.
+    /// Makes records visible, then sends answers, then takes up requests held back until now.
     pub(super) fn hand_out(&mut self, releasable: Releasable) {
         self.show(&releasable.ends);
         for (_, answer) in releasable.answers {
@@ -242,7 +242,7 @@ impl Shard {
         }
     }
 
-    /// Shows records up to these ends.
+    /// Makes records up to these ends visible.
     fn show(&mut self, ends: &[(PartitionId, Offset)]) {
         if ends.is_empty() {
             return;

@@ -1,4 +1,4 @@
-//! The engine's state as storage keeps it: built from the journal, saved in parts.
+//! The engine's state as the storage keeps it: built from the journal, saved in parts.
 
 use std::mem;
 
@@ -7,16 +7,16 @@ use stele_base_types::LogId;
 use stele_core_engine::{PartKind, State, StatePart, StoredRecord, Touched};
 use stele_core_storage::{PartKey, Parts, Replay, ReplayError, Words};
 
-/// The engine's state, with the parts of it that have changed.
+/// The engine's state, and which of its parts have changed.
 #[derive(Debug, Default)]
 pub struct Replayed {
     pub(super) state: State,
     changed: HashSet<StatePart>,
-    /// All parts of these kinds that there were at some time are among those.
+    /// Kinds of which all existing parts are already in `changed`.
     kinds_changed: HashSet<PartKind>,
 }
 
-// The kinds of parts in snapshots.
+// The kinds of parts in snapshots. The numbers are part of the format.
 const HEADER: u8 = 1;
 const WHOLE_CATALOGUE: u8 = 2;
 const LOG: u8 = 3;
@@ -26,7 +26,7 @@ const EXCHANGES: u8 = 6;
 const DEFINITIONS: u8 = 7;
 const BINDINGS: u8 = 8;
 
-/// A newer program has saved a part that this one doesn't know.
+/// A newer version has saved a part that this one doesn't know.
 #[derive(Debug, thiserror::Error)]
 #[error("the snapshot has a part {id} of kind {kind}, which this stele doesn't know")]
 struct UnknownPart {
@@ -45,7 +45,7 @@ impl Replay for Replayed {
         let part = part_at(key)?;
         self.state.load_part(part, bytes)?;
         if part == StatePart::WholeCatalogue {
-            // It goes, and what it held is stored in parts.
+            // The old form is removed, and its content stored in parts.
             self.changed.insert(part);
             self.changed.extend(self.state.catalogue_parts());
         }
@@ -79,8 +79,8 @@ impl Replay for Replayed {
 }
 
 impl Replayed {
-    /// Counts what a record touches as changed. All of a kind are counted once: those that are made
-    /// later are touched by their own records.
+    /// Marks what a record touches as changed. All parts of a kind are marked once; parts created
+    /// later are marked by their own records.
     fn note(&mut self, touched: Touched) {
         let parts = touched.parts.into_iter();
         let written = parts.filter(|part| *part != StatePart::WholeCatalogue);
@@ -93,7 +93,7 @@ impl Replayed {
     }
 }
 
-/// What `stele storage dump` shows of what storage keeps for a shard.
+/// How `stele storage dump` shows a shard's storage.
 pub const WORDS: Words = Words {
     record: |bytes| StoredRecord::read(bytes).ok().map(|it| it.to_string()),
     part: |key| part_at(key).ok().map(|part| format!("{part:?}")),

@@ -1,4 +1,4 @@
-//! Taking up requests.
+//! Handling requests.
 
 use bytes::Bytes;
 use stele_base_types::{SessionId, Timestamp};
@@ -11,11 +11,11 @@ use crate::{
     request::{Reply, Request},
 };
 
-/// The answer to a command, and how safe its changes must be before that leaves.
+/// The answer to a command, and how durable its changes must be before it is sent.
 type CarriedOut<C> = Result<(<C as Command>::Reply, Durability), Error<<C as Command>::Error>>;
 
 impl Shard {
-    /// Takes up a request of a front.
+    /// Handles a request from a front.
     pub fn handle(&mut self, request: Request, now: Timestamp) {
         self.now = now;
         if let Some(request) = self.hold(request) {
@@ -83,7 +83,7 @@ impl Shard {
         }
     }
 
-    /// Decides on a command, and answers it once its changes are safe.
+    /// Decides on a command, and answers it once its changes are durable.
     pub(crate) fn call<C: Command>(
         &mut self,
         command: C,
@@ -99,7 +99,7 @@ impl Shard {
             Err(error) => return drop(reply.send(Err(error))),
         };
         match clears.filter(|log| self.state.logs.is_owed(*log)) {
-            // It is being carried out in pieces.
+            // The command is carried out in pieces.
             Some(log) => {
                 let answer = move |shard: &mut Self| {
                     shard.answer_call(reply, Ok(answer), durability);
@@ -110,18 +110,18 @@ impl Shard {
         }
     }
 
-    /// Decides on a command that nobody waits for.
+    /// Decides on a command that needs no answer.
     pub(super) fn tell<C: Command>(&mut self, command: C) {
         self.call(command, None);
     }
 
-    /// Appends, or refuses where there is no room.
+    /// Appends a batch, or refuses it if there is no space.
     pub(super) fn append(&mut self, append: Append, body: Bytes, reply: ReplyTo) {
         let carried_out = self.carry_out(append, Some(&body));
         self.answer_append(reply, carried_out);
     }
 
-    /// Appends what there is room for.
+    /// Appends a batch for which there is space.
     pub(super) fn append_admitted(&mut self, append: Append, body: Bytes, reply: ReplyTo) {
         let decided = append.decide(&self.state, self.now);
         let carried_out = decided.map_err(Error::Refused).and_then(|decision| {
@@ -141,7 +141,7 @@ impl Shard {
         }
     }
 
-    /// Decides on a command and makes its changes.
+    /// Decides on a command and applies its changes.
     pub(super) fn carry_out<C: Command>(
         &mut self,
         command: C,
@@ -149,7 +149,7 @@ impl Shard {
     ) -> CarriedOut<C> {
         let decided = command.decide(&self.state, self.now);
         let decision = decided.map_err(Error::Refused)?;
-        // What is there already, as a queue that its consumer declares again, needs no space.
+        // Commands that change nothing, such as declaring an existing queue, need no space.
         let body_size_bytes = body.map_or(0, Bytes::len);
         if !decision.records.is_empty() && !self.has_room(C::ADDS, body_size_bytes) {
             return Err(Failure::NoSpace.into());
@@ -159,7 +159,7 @@ impl Shard {
         Ok((answer, durability))
     }
 
-    /// Answers when what has been decided so far is as durable as asked.
+    /// Sends an answer when everything decided so far is as durable as required.
     pub(super) fn answer(&mut self, answer: Answer, durability: Durability) {
         match self.unreleased_for(durability) {
             Some(unreleased) => unreleased.answers.push((durability, answer)),
@@ -167,7 +167,7 @@ impl Shard {
         }
     }
 
-    /// The same for the answer to a call, of whatever type.
+    /// The same for the answer to a call of any type.
     pub(super) fn answer_call<R, E>(
         &mut self,
         reply: Reply<R, E>,
@@ -186,8 +186,8 @@ impl Shard {
         }
     }
 
-    /// Answers an append that needs no disk: once the block being filled is finished, since until
-    /// then nobody could read what was appended.
+    /// Answers an append that needs no disk once the block being filled is finished: until then,
+    /// the records can't be read.
     fn answer_sealed(&mut self, answer: Answer) {
         if self.builder.is_empty() {
             return answer.send();
@@ -199,7 +199,7 @@ impl Shard {
             .push((Durability::Volatile, answer));
     }
 
-    /// A session has ended.
+    /// Ends a session.
     pub(super) fn close_session(&mut self, session: SessionId) {
         self.sessions.remove(&session);
         let decision = self.state.session_closed(session);
@@ -208,7 +208,7 @@ impl Shard {
         self.take_up_owed();
     }
 
-    /// Names the asker of an answer that may come later.
+    /// A token for a request that may be answered later.
     pub(super) fn give_token(&mut self) -> Token {
         let token = Token(self.next_token);
         self.next_token += 1;

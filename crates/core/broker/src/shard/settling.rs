@@ -1,7 +1,7 @@
-//! Settlements of very many records, by pieces.
+//! Settlements of very many records, carried out in pieces.
 //!
-//! A channel that is closed gives back all that it holds in one request. Until the last piece
-//! nothing of the log is handed out, or what lies behind would come first.
+//! A closed channel returns everything it holds in one request. Until the last piece is done,
+//! nothing of the log is handed out, because later records would come first.
 
 use stele_base_types::LogId;
 use stele_core_engine::{LogError, Missing, Settle, limits::RUN_RECORDS_MAX};
@@ -10,7 +10,7 @@ use super::{Shard, release::Answer};
 use crate::{limits::PIECE_RECORDS, request::Reply};
 
 impl Shard {
-    /// Settles leases; by pieces where it is much and nobody waits for the answer.
+    /// Settles leases; in pieces if there are many and nobody waits for the answer.
     pub(super) fn settle(&mut self, settle: Settle, reply: Option<Reply<Missing, LogError>>) {
         if reply.is_none() && settle.items.len() > PIECE_RECORDS as usize {
             return self.settling.push(settle);
@@ -25,7 +25,7 @@ impl Shard {
         }
     }
 
-    /// Settles pieces, about so many records. Gives how many are left of them.
+    /// Settles pieces of about this many records in total. Returns how many records are left.
     pub(super) fn settle_some(&mut self, records: u32) -> u32 {
         let mut left = records;
         while left > 0
@@ -37,14 +37,14 @@ impl Shard {
         left
     }
 
-    /// Settles a piece of what is to be settled of a log. Whether there was one.
+    /// Settles a piece of what remains to be settled of a log. Returns whether there was one.
     pub(super) fn settle_piece(&mut self, log: LogId) -> bool {
         let place = self.settling.iter().position(|settle| settle.log == log);
         let Some(place) = place else {
             return false;
         };
         let settle = &mut self.settling[place];
-        // The last ones first: nobody sees the order.
+        // From the end; nobody sees the order.
         let rest = settle.items.len().saturating_sub(RUN_RECORDS_MAX as usize);
         let piece = Settle {
             items: settle.items.drain(rest..).collect(),
@@ -56,7 +56,7 @@ impl Shard {
         if rest == 0 {
             self.settling.swap_remove(place);
         }
-        // A log that has gone meanwhile holds nothing.
+        // If the log was deleted meanwhile, there is nothing to settle.
         drop(self.carry_out(piece, None));
         true
     }

@@ -1,9 +1,10 @@
-//! What becomes of appends while space is short.
+//! How appends are handled while disk space is short.
 //!
-//! Who waits for the answer of an append is refused, and may try again. A session's publish waits
-//! here: its client has sent it before it could know, and has no way to hear of a refusal, or knows
-//! one only as a loss. It is taken in its order once there is space, whether or not the session is
-//! still there. What waits is bounded by what sessions had on their way when they were told.
+//! An append whose caller waits for the answer is refused, and the caller may retry. A session's
+//! publish waits here instead: its client sent it before it could know, and either can't be told of
+//! a refusal or would take it as a loss. Publishes are appended in order once there is space, even
+//! if the session has ended. How many can wait is bounded by what sessions had in flight when they
+//! were told.
 
 use bytes::Bytes;
 use stele_base_types::Timestamp;
@@ -13,10 +14,11 @@ use stele_core_storage::{Block, Purpose, Retired, Space, SpaceGuard, Written};
 use super::Shard;
 use crate::{Share, limits::BACKLOG_BYTES_MAX, reply_to::ReplyTo};
 
-/// What a target of an append takes in the journal.
+/// Journal bytes for each target of an append.
 const APPEND_TARGET_BYTES: usize = 20;
 
-/// What a command takes beside a body, about; what exactly is counted once it is in its block.
+/// Estimated journal bytes of a command without its body; the exact size is counted once it is in
+/// its block.
 const COMMAND_BYTES: u64 = 512;
 
 /// A session's publish.
@@ -34,36 +36,36 @@ impl Waiting {
     }
 }
 
-/// What an append takes in the journal, about.
+/// The estimated journal bytes of an append.
 fn size_bytes(append: &Append, body: &Bytes) -> u64 {
     (body.len() + APPEND_TARGET_BYTES * append.targets.len()) as u64 + COMMAND_BYTES
 }
 
 impl Shard {
-    /// Has the shard keep to the space that there is. Nothing was decided yet.
+    /// Has the shard observe the available space. Called before the first decision.
     pub fn guard_space(&mut self, guard: SpaceGuard) {
         self.guard = Some(guard);
     }
 
-    /// Looks at the disk, and tells every session where space has become short or is no longer.
-    /// Gives the spare journal files if their space is needed.
+    /// Checks the free disk space, and tells every session when space becomes short or is no
+    /// longer. Returns the spare journal files if their space is needed.
     pub fn look_at_space(&mut self) -> Option<Retired> {
         let copied_next_bytes = self.index.copied_next_bytes();
         let waiting_bytes = self.waiting.front().map_or(0, Waiting::size_bytes);
         let guard = self.guard.as_mut()?;
         match guard.check(copied_next_bytes, waiting_bytes) {
             Ok(space) => self.note_space(space),
-            Err(error) => tracing::warn!(%error, "free space isn't known"),
+            Err(error) => tracing::warn!(%error, "can't determine the free disk space"),
         }
         self.guard.as_ref()?.take_spares()
     }
 
-    /// Whether messages are refused for want of space.
+    /// Whether messages are refused because space is short.
     pub fn is_blocked(&self) -> bool {
         self.is_blocked
     }
 
-    /// Whether there is room for what a command adds. Without a guard there always is.
+    /// Whether there is space for what a command adds. Always true without a guard.
     pub(super) fn has_room(&mut self, adds: Adds, body_size_bytes: usize) -> bool {
         let bytes = body_size_bytes as u64 + COMMAND_BYTES;
         match adds {
@@ -79,21 +81,21 @@ impl Shard {
         guard.is_none_or(|guard| guard.has_room(bytes, purpose))
     }
 
-    /// Something was put into the block being filled.
+    /// Notes that something was added to the block being filled.
     pub(super) fn promise_filled(&mut self) {
         if let Some(guard) = &mut self.guard {
             guard.note_filled(self.builder.size_bytes() as u64);
         }
     }
 
-    /// That block is finished.
+    /// Notes that this block is finished.
     pub(super) fn promise_finished(&mut self, block: &Block) {
         if let Some(guard) = &mut self.guard {
             guard.note_finished(block.size_bytes() as u64);
         }
     }
 
-    /// A block was written.
+    /// Notes that a block was written.
     pub(super) fn keep_promise(&self, written: &Written) {
         if let Some(guard) = &self.guard {
             guard.note_written(written.size_bytes());
@@ -115,13 +117,13 @@ impl Shard {
         }
     }
 
-    /// Whether a piece of what waits for space can be taken up, by [`Shard::tick`].
+    /// Whether [`Shard::tick`] can take up some of the publishes that wait for space.
     pub(super) fn has_waiting_due(&self) -> bool {
         let has_room = self.backlog_bytes() < BACKLOG_BYTES_MAX;
         !self.is_blocked && has_room && !self.waiting.is_empty()
     }
 
-    /// Takes up a piece of what waits for space, where there is some.
+    /// Appends some of the publishes that wait for space, if there is any.
     pub(super) fn take_up_waiting(&mut self) {
         let mut left = self.piece_records;
         while left > 0
@@ -133,7 +135,7 @@ impl Shard {
         }
     }
 
-    /// Takes up all of it, where there is space: nothing comes any more.
+    /// Appends all of them if there is space; called when no more requests arrive.
     pub fn take_up_all_waiting(&mut self, now: Timestamp) {
         self.now = now;
         while !self.is_blocked
@@ -143,7 +145,7 @@ impl Shard {
         }
     }
 
-    /// The next of what waits, if there is room for it.
+    /// The next waiting publish, if there is space for it.
     fn next_waiting(&mut self) -> Option<Waiting> {
         let bytes = self.waiting.front()?.size_bytes();
         if self.fits(bytes, Purpose::Messages) {
@@ -180,7 +182,7 @@ impl Shard {
         }
     }
 
-    /// What comes next doesn't fit.
+    /// Notes that the next publish doesn't fit.
     fn run_short(&mut self) {
         if let Some(guard) = &mut self.guard {
             let space = guard.note_low();

@@ -1,4 +1,4 @@
-//! Counts, for operators.
+//! Counts for operators.
 
 use std::mem;
 
@@ -18,13 +18,12 @@ pub(crate) struct Counters {
     journalled_records: u64,
 }
 
-/// How a shard does.
+/// The status of a shard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShardStatus {
-    /// Records appended since the process started; one appended to several logs counts once for
-    /// each.
+    /// Records appended since the process started; counted once for each log.
     pub appended_records: u64,
-    /// Bytes of batches appended since the process started, likewise.
+    /// Bytes of batches appended since the process started, counted likewise.
     pub appended_bytes: u64,
     /// Changes journalled since the process started.
     pub journalled_records: u64,
@@ -32,31 +31,31 @@ pub struct ShardStatus {
     pub logs: u64,
     /// Sessions.
     pub sessions: u64,
-    /// Records of default ledgers that may be leased now.
+    /// Ready records of default ledgers.
     pub ready: u64,
-    /// Records of default ledgers that are leased.
+    /// Leased records of default ledgers.
     pub leased: u64,
-    /// Records of default ledgers that are hidden until later.
+    /// Delayed records of default ledgers.
     pub delayed: u64,
     /// Bytes that wait for the writer.
     pub backlog_bytes: u64,
-    /// Whether publishing is refused for want of space.
+    /// Whether publishes are refused because disk space is short.
     pub is_blocked: bool,
-    /// Bytes that groups hold in memory: their members, and their offsets.
+    /// Memory used by groups, for their members and offsets.
     pub groups_bytes: u64,
-    /// What the storage holds.
+    /// Usage of the storage.
     pub usage: Usage,
 }
 
-/// A count of a shard's logs, which goes by pieces.
+/// A count of a shard's logs, done in pieces.
 #[derive(Debug, Default)]
 pub(super) struct Counting {
-    /// Those who asked after this count began: they get the next one.
+    /// Requests that arrived after this count began: they get the next one.
     asked: Vec<Sender<ShardStatus>>,
-    /// Those who get this count.
+    /// Requests that get this count.
     answered: Vec<Sender<ShardStatus>>,
     sums: ShardStatus,
-    /// The last log counted; `None` where none is being counted.
+    /// The last log counted; `None` if no count is in progress.
     last: Option<LogId>,
 }
 
@@ -106,7 +105,7 @@ impl Shard {
         })
     }
 
-    /// Answers with the counts of the shard, now or after some pieces of work.
+    /// Answers with the shard's counts, now or after some pieces of work.
     pub(super) fn count(&mut self, reply: Sender<ShardStatus>) {
         self.counting.asked.push(reply);
         if self.counting.last.is_none() {
@@ -114,12 +113,12 @@ impl Shard {
         }
     }
 
-    /// Whether there is a piece of counting to do, with [`Shard::count_piece`].
+    /// Whether [`Shard::count_piece`] has work to do.
     pub fn has_count_piece(&self) -> bool {
         !self.counting.asked.is_empty() || self.counting.last.is_some()
     }
 
-    /// Counts some more logs, and answers after the last.
+    /// Counts some more logs, and answers after the last one.
     pub fn count_piece(&mut self) {
         let counting = &mut self.counting;
         if counting.last.is_none() {
@@ -144,7 +143,7 @@ impl Shard {
         let asked = mem::take(&mut counting.answered);
         let status = self.status_with(self.counting.sums);
         for reply in asked {
-            // Who asked may have gone.
+            // The caller may have gone.
             let _ = reply.send(status);
         }
     }

@@ -1,4 +1,4 @@
-//! The bindings of one exchange, and the index that its kind routes by.
+//! The bindings of one exchange, and the index it routes by, depending on its kind.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{Arguments, BindingTarget, ExchangeKind};
 
-/// Bindings by target and key. Those of one target and key differ in their arguments.
+/// Bindings by target and key. Those with the same target and key differ in their arguments.
 type ByTarget = BTreeMap<BindingTarget, BTreeMap<Name, SmallVec<[Binding; 1]>>>;
 
 /// An exchange's bindings.
@@ -21,12 +21,12 @@ pub(super) struct BindingTable {
     index: Index,
 }
 
-/// What routing looks up. Made from the bindings, never stored.
+/// The index for routing. Built from the bindings, never stored.
 #[derive(Clone, Debug)]
 enum Index {
     Direct(DirectIndex),
     Topic(TopicIndex),
-    /// The targets are the index.
+    /// The targets themselves are the index.
     Fanout,
     /// Every binding is tried.
     Headers,
@@ -46,7 +46,7 @@ impl BindingTable {
         }
     }
 
-    /// Adds a binding, unless there is an equal one; says whether it did.
+    /// Adds a binding unless there is an equal one; returns whether it was added.
     pub(super) fn insert(&mut self, binding: Binding) -> bool {
         let keys = self.by_target.entry(binding.target.clone()).or_default();
         match keys.get_mut(binding.key.as_str()) {
@@ -60,7 +60,7 @@ impl BindingTable {
         true
     }
 
-    /// Removes a binding; says whether there was one.
+    /// Removes a binding; returns whether there was one.
     pub(super) fn remove(
         &mut self,
         target: &BindingTarget,
@@ -87,7 +87,7 @@ impl BindingTable {
         true
     }
 
-    /// Removes all bindings to a target. How many there were.
+    /// Removes all bindings to a target; returns how many there were.
     pub(super) fn remove_target(&mut self, target: &BindingTarget) -> u64 {
         let mut removed = 0;
         for (key, bindings) in self.by_target.remove(target).unwrap_or_default() {
@@ -136,8 +136,7 @@ impl BindingTable {
         self.by_target.values().flat_map(BTreeMap::values).flatten()
     }
 
-    /// Calls `found` with each target that a message with these keys goes to; with some of them
-    /// perhaps more than once.
+    /// Calls `found` with each target of a message with these keys, possibly more than once.
     pub(super) fn route<'a>(
         &'a self,
         keys: &[&str],
@@ -167,7 +166,7 @@ impl BindingTable {
     }
 }
 
-/// The index follows from the bindings, in whatever order they came.
+/// The index is derived from the bindings, whatever their order.
 impl PartialEq for BindingTable {
     fn eq(&self, other: &Self) -> bool {
         self.by_target == other.by_target

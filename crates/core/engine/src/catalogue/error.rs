@@ -1,11 +1,11 @@
-//! Why a definition is refused, and a route.
+//! Why a definition or a route is refused.
 
 use stele_base_types::Name;
 
-/// A refusal of the catalogue: nothing has changed.
+/// A refusal by the catalogue: nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CatalogueError {
-    /// The log doesn't exist (any more). The caller looks the name up again.
+    /// The log doesn't exist (any more). The caller looks up the name again.
     #[error("no such log")]
     NoSuchLog,
     /// The exchange doesn't exist.
@@ -17,41 +17,41 @@ pub enum CatalogueError {
     /// The target of a binding doesn't exist.
     #[error("the target of the binding doesn't exist")]
     NoSuchTarget,
-    /// What is declared contradicts what exists.
+    /// The declaration contradicts the existing definition.
     #[error(transparent)]
     Contradiction(#[from] Contradiction),
     /// Fewer partitions than there are, or none; or more for a FIFO queue.
-    #[error("a log of {existing} partitions can't become one of {requested}")]
+    #[error("can't change the number of partitions from {existing} to {requested}")]
     Partitions {
-        /// What it has.
+        /// The current number.
         existing: u32,
-        /// What was asked.
+        /// The requested number.
         requested: u32,
     },
-    /// The exchange has bindings and was to be deleted only without; or it is a predeclared one,
-    /// which is never deleted.
+    /// The exchange has bindings and was to be deleted only if it has none; or it is predeclared,
+    /// and can't be deleted.
     #[error("in use")]
     InUse,
-    /// The log is another session's alone.
+    /// The log is exclusive to another session.
     #[error("exclusive access refused")]
     Exclusive,
-    /// What is to end is all that the log is.
-    #[error("it is nothing else, and would keep nothing: delete it instead")]
+    /// The role to be removed is the log's only one.
+    #[error("it has no other role and would keep no records: delete it instead")]
     OnlyRole,
     /// A limit of `limits.rs` is reached.
     #[error("limit reached: {0}")]
     Limit(&'static str),
 }
 
-/// What a declaration says otherwise than what exists.
+/// How a declaration differs from the existing definition.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("inequivalent '{field}': received '{received}' but current is '{current}'")]
 pub struct Contradiction {
-    /// Which attribute: `durable`, `exclusive`, `auto_delete`, `expires`, `fifo`, `type`,
-    /// `internal`, `arguments`.
+    /// The attribute: `durable`, `exclusive`, `auto_delete`, `expires`, `fifo`, `type`, `internal`,
+    /// `arguments`.
     pub field: &'static str,
-    /// Declared now.
+    /// The declared value.
     pub received: Box<str>,
-    /// In force.
+    /// The current value.
     pub current: Box<str>,
 }

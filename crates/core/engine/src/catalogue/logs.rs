@@ -6,16 +6,16 @@ use stele_base_types::LogId;
 
 use super::LogDefinition;
 
-/// Definitions by id, and the next id to give.
+/// Definitions by id, and the next id.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct LogTable {
     by_id: BTreeMap<LogId, LogDefinition>,
-    /// Above every id ever given, those of deleted logs included: an id is never reused.
+    /// Larger than every id assigned, including those of deleted logs: ids are never reused.
     next: LogId,
 }
 
 impl LogTable {
-    /// An empty table that gives ids from `next`.
+    /// An empty table that assigns ids from `next`.
     pub(super) fn starting_at(next: LogId) -> Self {
         Self {
             by_id: BTreeMap::new(),
@@ -40,7 +40,7 @@ impl LogTable {
         self.by_id.values()
     }
 
-    /// The definitions of ids from `first` to `last`.
+    /// The definitions of the ids from `first` to `last`.
     pub(super) fn between(
         &self,
         first: LogId,
@@ -49,17 +49,17 @@ impl LogTable {
         self.by_id.range(first..=last).map(|(_, log)| log)
     }
 
-    /// Gives no id below this one.
+    /// Makes sure that no id below this one is assigned.
     pub(super) fn raise_next(&mut self, next: LogId) {
         self.next = self.next.max(next);
     }
 
-    /// The id that the next new log gets.
+    /// The id of the next new log.
     pub(super) fn next(&self) -> LogId {
         self.next
     }
 
-    /// Those that don't survive the process.
+    /// The logs that don't survive the process.
     pub(super) fn fleeting(&self) -> impl Iterator<Item = LogId> {
         let fleeting = self.iter().filter(|log| log.config.ends_with_process());
         fleeting.map(|log| log.id)

@@ -1,6 +1,6 @@
 //! Definitions: virtual hosts, logs by name, exchanges, bindings, and routing by them.
 //!
-//! Shard 0 decides on them; whoever routes holds a replica, made by applying the same records.
+//! Shard 0 decides on them. Routing uses a replica, made by applying the same records.
 //!
 //! ```text
 //!  Catalogue ─┬─ LogTable: definitions by id
@@ -9,9 +9,9 @@
 //! ```
 //!
 //! Invariants
-//! - A binding's exchange and target both exist: bindings go with either.
-//! - The indexes follow from the definitions, so equal definitions route equally.
-//! - An id is given once, also where its log is gone.
+//! - A binding's exchange and target both exist: a binding is removed with either.
+//! - The indexes are derived from the definitions, so equal definitions route equally.
+//! - A log id is never reused, even after its log is deleted.
 
 mod bindings;
 mod decide;
@@ -49,7 +49,7 @@ use crate::{
     stored::config::ExchangeField,
 };
 
-/// All definitions. Equal where the definitions are, whatever has led to them.
+/// All definitions. Two catalogues are equal if their definitions are, whatever led to them.
 #[derive(Clone, Debug)]
 pub struct Catalogue {
     logs: LogTable,
@@ -68,9 +68,9 @@ pub struct LogDefinition {
     pub vhost: Name,
     /// Its name.
     pub name: Name,
-    /// What the engine knows of it.
+    /// Its configuration for the engine.
     pub config: LogConfig,
-    /// Each protocol that it was declared through, with that protocol's settings.
+    /// The protocols it was declared through, each with that protocol's settings.
     pub facets: BTreeMap<Facet, Settings>,
     /// When it was created.
     pub created: Timestamp,
@@ -84,11 +84,11 @@ pub struct LogDefinition {
 pub struct Exchange {
     /// How it routes.
     pub kind: ExchangeKind,
-    /// Survives a restart.
+    /// Whether it survives a restart.
     pub durable: bool,
-    /// Goes with its last binding.
+    /// Whether it is deleted with its last binding.
     pub auto_delete: bool,
-    /// Clients can't publish to it.
+    /// Whether clients may not publish to it.
     pub internal: bool,
     /// Its arguments.
     pub arguments: Arguments,
@@ -97,18 +97,18 @@ pub struct Exchange {
 /// A binding of an exchange.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Binding {
-    /// What to.
+    /// The target.
     pub target: BindingTarget,
-    /// Binding key.
+    /// The binding key.
     pub key: Name,
-    /// Arguments.
+    /// The arguments.
     pub arguments: Arguments,
 }
 
-/// The headers of a message, for the headers exchange. Asked only where such an exchange is on the
-/// way, so that others never parse them.
+/// The headers of a message, for headers exchanges. Only called if the message reaches such an
+/// exchange, so other messages' headers are never parsed.
 pub trait Headers {
-    /// The value of a header; `None` where the message hasn't it.
+    /// The value of a header; `None` if the message doesn't have it.
     fn header(&self, name: &str) -> Option<Argument>;
 }
 
@@ -134,7 +134,7 @@ impl Catalogue {
         self.logs.by_id(log)
     }
 
-    /// The logs of a virtual host, by name, from the first name after `after`.
+    /// The logs of a virtual host by name, starting after `after`.
     pub fn logs<'a>(
         &'a self,
         vhost: &'a str,
@@ -156,7 +156,7 @@ impl Catalogue {
             .map(|bound| &bound.exchange)
     }
 
-    /// The exchanges of a virtual host, by name, the predeclared ones included.
+    /// The exchanges of a virtual host by name, including the predeclared ones.
     pub fn exchanges<'a>(
         &'a self,
         vhost: &'a str,
@@ -166,8 +166,8 @@ impl Catalogue {
             .map(|(name, bound)| (name, &bound.exchange))
     }
 
-    /// The bindings of an exchange, by target and key. The default exchange's, one for each log,
-    /// aren't listed.
+    /// The bindings of an exchange, by target and key. Those of the default exchange, one for each
+    /// log, aren't listed.
     pub fn bindings<'a>(
         &'a self,
         vhost: &'a str,
@@ -182,15 +182,15 @@ impl Catalogue {
         self.vhosts.contains_key(vhost)
     }
 
-    /// Grows with every change, so that what was looked up or routed at one version holds for as
-    /// long as the version does.
+    /// Increases with every change. Results of lookups and routing are valid as long as the version
+    /// is unchanged.
     pub fn version(&self) -> u64 {
         self.version
     }
 
-    /// The logs that a message goes to by any of its keys, appended to `targets`, which is left
-    /// sorted with each log once. The default exchange (`""`) routes to the logs that the keys
-    /// name.
+    /// Appends the logs that a message with any of these keys is routed to to `targets`, which is
+    /// left sorted and without duplicates. The default exchange (`""`) routes to the logs that the
+    /// keys name.
     pub fn route(
         &self,
         vhost: &str,
@@ -215,7 +215,7 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Makes a change; public because replicas are made by it.
+    /// Applies a change. Public because it is used to make replicas.
     pub fn apply(&mut self, record: &CatalogueRecord) {
         self.version += 1;
         match record {
@@ -254,7 +254,7 @@ impl Catalogue {
         }
     }
 
-    /// A virtual host that a definition names exists, whether or not it is loaded.
+    /// The virtual host that a definition names. It exists even if it isn't loaded.
     fn host_or_new(&mut self, vhost: &Name) -> &mut VirtualHost {
         let host = self.vhosts.entry(vhost.clone());
         host.or_insert_with(VirtualHost::with_predeclared)
@@ -299,7 +299,7 @@ impl From<&Bind> for Binding {
     }
 }
 
-/// A text that may be longer than a name can be, for an error to show.
+/// A text to show in an error, which may be too long for a name.
 fn shortened(text: &str) -> Name {
     Name::new(text).unwrap_or_else(|_| Name::new("(too long)").expect("a short literal"))
 }

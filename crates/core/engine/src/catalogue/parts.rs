@@ -1,15 +1,15 @@
-//! The catalogue's parts in a snapshot. Names, reverse and routing indexes are made anew from them.
+//! The catalogue's parts in a snapshot. Indexes (names, reverse, routing) are rebuilt from them.
 //!
 //! ```text
 //!  header        version, next id                                 one
 //!  exchanges     all of them, with bindings between exchanges     one
-//!  definitions   of 64 logs whose ids follow each other           by number: id / 64
+//!  definitions   of 64 logs with consecutive ids                  by number: id / 64
 //!  bindings      to these logs                                    by number, likewise
 //! ```
 //!
-//! A binding lies with its target: logs are made and bound together, and go with their bindings. An
-//! exchange knows how many bindings it has, so whether an auto-delete exchange goes with one of
-//! them can be told while the others aren't loaded.
+//! A binding is stored with its target: logs are created and bound together, and removed with their
+//! bindings. An exchange stores its number of bindings, so that the last one of an auto-delete
+//! exchange is recognised even if the others aren't loaded.
 
 use std::{collections::BTreeSet, mem};
 
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{Bind, limits::LOGS_IN_CATALOGUE_PART};
 
-/// What the catalogue knows beside definitions.
+/// The catalogue's data besides definitions.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct CatalogueHeader {
     version: u64,
@@ -32,15 +32,15 @@ pub(crate) struct CatalogueHeader {
 /// All exchanges, by virtual host.
 pub(crate) type StoredExchanges = Vec<(Name, Vec<StoredExchange>)>;
 
-/// An exchange: its name, what it is, how many bindings it has, and which of these lead to other
+/// An exchange: its name, its attributes, how many bindings it has, and those that lead to other
 /// exchanges.
 type StoredExchange = (Name, Exchange, u64, Vec<Binding>);
 
 /// [`StoredExchange`], borrowed.
 type WrittenExchange<'a> = (&'a Name, &'a Exchange, u64, Vec<&'a Binding>);
 
-/// The part that a log's definition lies in, and the one of the bindings to it. Stored snapshots
-/// rely on it.
+/// The number of the parts with a log's definition and with the bindings to it. Stored snapshots
+/// depend on it.
 pub(crate) fn part_of(log: LogId) -> u64 {
     log.0 / LOGS_IN_CATALOGUE_PART
 }
@@ -110,7 +110,7 @@ impl Catalogue {
         (!bindings.is_empty()).then_some(bindings)
     }
 
-    /// Those whose exchange isn't loaded yet are placed with it.
+    /// Adds bindings. Those whose exchange isn't loaded yet are added when it is.
     pub(crate) fn load_bindings(&mut self, bindings: Vec<Bind>) {
         for bind in bindings {
             let host = self.host_or_new(&bind.vhost);
@@ -122,12 +122,12 @@ impl Catalogue {
         }
     }
 
-    /// The parts of definitions that there are.
+    /// The existing parts of definitions.
     pub(crate) fn definition_parts(&self) -> BTreeSet<u64> {
         self.logs.iter().map(|log| part_of(log.id)).collect()
     }
 
-    /// The parts of bindings that there are.
+    /// The existing parts of bindings.
     pub(crate) fn binding_parts(&self) -> BTreeSet<u64> {
         let hosts = self.vhosts.values();
         hosts

@@ -1,11 +1,11 @@
-//! The exchanges that every virtual host has from the start (AMQP 0-9-1, section 3.1.3.1, and the
-//! `amq.headers` that clients of RabbitMQ know). They aren't records: no journal can miss them.
+//! The exchanges that every virtual host has from the start (AMQP 0-9-1, section 3.1.3.1, and
+//! `amq.headers` as in RabbitMQ). They aren't journalled, so no journal can lack them.
 
 use stele_base_types::Name;
 
 use crate::ExchangeKind;
 
-/// The default exchange: a message goes to the log that its routing key names.
+/// The default exchange: routes a message to the log that its routing key names.
 pub(super) const DEFAULT: &str = "";
 
 const EXCHANGES: [(&str, ExchangeKind); 6] = [
@@ -17,7 +17,7 @@ const EXCHANGES: [(&str, ExchangeKind); 6] = [
     ("amq.topic", ExchangeKind::Topic),
 ];
 
-/// Each with its name.
+/// The exchanges with their names.
 pub(super) fn exchanges() -> impl Iterator<Item = (Name, ExchangeKind)> {
     EXCHANGES.into_iter().map(|(name, kind)| {
         let name = Name::new(name).expect("the names above are short");

@@ -1,4 +1,4 @@
-//! What happens to the catalogue.
+//! The changes of the catalogue.
 
 use serde::{Deserialize, Serialize};
 use stele_base_types::{LogId, Name};
@@ -8,30 +8,30 @@ use super::{Bind, Exchange, LogDefinition};
 /// A change of the catalogue.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum CatalogueRecord {
-    /// A log is new, or defined anew.
+    /// A log was created, or its definition changed.
     LogDefined(Box<LogDefinition>),
-    /// A log and the bindings to it are gone, and with them each auto-delete exchange that had no
-    /// others.
+    /// A log and the bindings to it were removed, together with each auto-delete exchange that had
+    /// no other bindings.
     LogDeleted(LogId),
-    /// An exchange is new.
+    /// An exchange was created.
     ExchangeDeclared {
-        /// Virtual host.
+        /// The virtual host.
         vhost: Name,
         /// The exchange.
         name: Name,
-        /// What it is.
+        /// Its attributes.
         exchange: Box<Exchange>,
     },
-    /// An exchange, its bindings and those to it are gone, and with them each auto-delete exchange
-    /// that had no others.
+    /// An exchange, its bindings and those to it were removed, together with each auto-delete
+    /// exchange that had no other bindings.
     ExchangeDeleted {
-        /// Virtual host.
+        /// The virtual host.
         vhost: Name,
         /// The exchange.
         name: Name,
     },
-    /// A binding is new.
+    /// A binding was added.
     Bound(Box<Bind>),
-    /// A binding is gone, and with it its exchange, if that is auto-delete and has no other.
+    /// A binding was removed, and its exchange too if that is auto-delete and has no other binding.
     Unbound(Box<Bind>),
 }

@@ -1,4 +1,4 @@
-//! One virtual host: its logs by name, its exchanges, and who binds to what.
+//! One virtual host: its logs by name, its exchanges and their bindings.
 //!
 //! ```text
 //!  exchange ── binding ──► log
@@ -19,7 +19,7 @@ use crate::{Arguments, Bind, BindingTarget};
 pub(super) struct VirtualHost {
     logs: BTreeMap<Name, LogId>,
     exchanges: BTreeMap<Name, BoundExchange>,
-    /// The exchanges with bindings to a target: what to visit when the target goes.
+    /// The exchanges with bindings to a target, needed when the target is removed.
     sources: BTreeMap<BindingTarget, BTreeSet<Name>>,
 }
 
@@ -28,12 +28,12 @@ pub(super) struct VirtualHost {
 pub(super) struct BoundExchange {
     pub(super) exchange: Exchange,
     pub(super) bindings: BindingTable,
-    /// How many bindings it has, those among them that aren't loaded.
+    /// How many bindings it has, including those that aren't loaded.
     pub(super) count: u64,
 }
 
 impl VirtualHost {
-    /// With the exchanges that every virtual host has.
+    /// A virtual host with the predeclared exchanges.
     pub(super) fn with_predeclared() -> Self {
         let mut host = Self::default();
         for (name, kind) in predeclared::exchanges() {
@@ -62,8 +62,8 @@ impl VirtualHost {
         self.exchanges.insert(name, BoundExchange::new(exchange));
     }
 
-    /// Takes in an exchange that has so many bindings, which are loaded by themselves. Predeclared
-    /// ones are there already, maybe with some of these.
+    /// Adds an exchange with this many bindings, which are loaded separately. Predeclared exchanges
+    /// already exist, possibly with some of them.
     pub(super) fn load_exchange(&mut self, name: Name, exchange: Exchange, count: u64) {
         let bound = self.exchanges.entry(name);
         let bound = bound.or_insert_with(|| BoundExchange::new(exchange));
@@ -83,7 +83,7 @@ impl VirtualHost {
         }
     }
 
-    /// Takes in a binding that its exchange has counted; says whether it wasn't there.
+    /// Adds a binding that is already included in its exchange's count; returns whether it is new.
     pub(super) fn load_binding(&mut self, source: &Name, binding: Binding) -> bool {
         let Some(bound) = self.exchanges.get_mut(source.as_str()) else {
             return false;
@@ -113,7 +113,7 @@ impl VirtualHost {
         }
     }
 
-    /// Exchanges that don't survive the process.
+    /// The exchanges that don't survive the process.
     pub(super) fn fleeting(&self) -> impl Iterator<Item = &Name> {
         let exchanges = self.exchanges.iter();
         exchanges
@@ -159,7 +159,7 @@ impl VirtualHost {
         })
     }
 
-    /// The logs that are bound to.
+    /// The logs with bindings.
     pub(super) fn bound_logs(&self) -> impl Iterator<Item = LogId> {
         self.sources.keys().filter_map(|target| match target {
             BindingTarget::Log(log) => Some(*log),
@@ -167,8 +167,8 @@ impl VirtualHost {
         })
     }
 
-    /// Removes what leads to a target that is gone. A list rather than recursion, since a chain of
-    /// auto-delete exchanges is as long as a client makes it.
+    /// Removes the bindings to a target that is gone. Uses a list instead of recursion, since
+    /// clients can make arbitrarily long chains of auto-delete exchanges.
     fn target_gone(&mut self, target: BindingTarget) {
         let mut gone = vec![target];
         while let Some(target) = gone.pop() {
@@ -184,7 +184,7 @@ impl VirtualHost {
         }
     }
 
-    /// Takes out an exchange and what it binds; what binds to it is left to the caller.
+    /// Removes an exchange and its own bindings; the bindings to it are left to the caller.
     fn take_exchange(&mut self, name: &str) -> Option<BindingTarget> {
         let (name, bound) = self.exchanges.remove_entry(name)?;
         for target in bound.bindings.targets() {
@@ -212,8 +212,8 @@ impl BoundExchange {
         }
     }
 
-    /// Whether an auto-delete exchange has lost its last binding. Asked after a removal alone: one
-    /// that never had a binding stays.
+    /// Whether an auto-delete exchange has lost its last binding. Only called after a removal: an
+    /// exchange that never had a binding stays.
     fn has_ended(&self) -> bool {
         self.exchange.auto_delete && self.count == 0
     }

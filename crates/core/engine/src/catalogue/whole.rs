@@ -1,5 +1,5 @@
-//! The catalogue's form in a snapshot before it was stored in parts: read, never written. Names,
-//! reverse and routing indexes are made anew from it.
+//! The catalogue's form in a snapshot before it was stored in parts: read, never written. Indexes
+//! (names, reverse, routing) are rebuilt from it.
 
 use serde::Deserialize;
 use stele_base_types::{LogId, Name};
@@ -8,7 +8,7 @@ use super::{
     Binding, Catalogue, Exchange, LogDefinition, logs::LogTable, virtual_host::VirtualHost,
 };
 
-/// What is stored.
+/// The stored data.
 #[derive(Deserialize)]
 pub(crate) struct WholeCatalogue {
     pub(crate) version: u64,

@@ -1,4 +1,4 @@
-//! Groups in buckets, by a hash of their names: a bucket is stored as one part of the state.
+//! Groups in buckets, by a hash of their names. Each bucket is stored as one part of the state.
 
 use std::{collections::BTreeMap, ops::Bound};
 
@@ -10,7 +10,8 @@ use super::Group;
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Buckets(BTreeMap<u8, BTreeMap<Name, Group>>);
 
-/// The bucket of a group. Stored snapshots rely on it. The hash's lower bits choose the shard.
+/// The bucket of a group. Stored snapshots depend on it. The lower bits of the hash choose the
+/// shard.
 pub(crate) fn bucket_of(name: &str) -> u8 {
     let [highest, ..] = murmur2(name.as_bytes()).to_be_bytes();
     highest
@@ -25,7 +26,7 @@ impl Buckets {
         self.0.get_mut(&bucket_of(name))?.get_mut(name)
     }
 
-    /// The group of this name, made where there is none.
+    /// The group of this name, created if there is none.
     pub(super) fn get_or_make(&mut self, name: &Name) -> &mut Group {
         let bucket = self.0.entry(bucket_of(name)).or_default();
         bucket.entry(name.clone()).or_default()
@@ -54,12 +55,12 @@ impl Buckets {
         self.0.values_mut().flat_map(BTreeMap::values_mut)
     }
 
-    /// The group of this name, with the name as it is kept.
+    /// The group of this name, with the stored name.
     pub(super) fn get_key_value(&self, name: &str) -> Option<(&Name, &Group)> {
         self.0.get(&bucket_of(name))?.get_key_value(name)
     }
 
-    /// The groups after the one of this name, or all, by bucket.
+    /// The groups after the one of this name, or all of them, by bucket.
     pub(super) fn after<'a>(
         &'a self,
         last: Option<&'a str>,
@@ -77,7 +78,7 @@ impl Buckets {
             .chain(later.flat_map(|(_, groups)| groups))
     }
 
-    /// The buckets that there are.
+    /// The numbers of the non-empty buckets.
     pub(super) fn numbers(&self) -> impl Iterator<Item = u8> {
         self.0.keys().copied()
     }
@@ -94,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_name_stays_in_its_bucket() {
-        // The highest bytes of Kafka's own examples of the hash.
+        // The highest bytes of the hashes in Kafka's own tests.
         assert_eq!(bucket_of("21"), 0xc5);
         assert_eq!(bucket_of("foobar"), 0xd0);
         assert_eq!(bucket_of("abc"), 0x1c);

@@ -1,5 +1,5 @@
-//! What groups hold in memory: counted as records are applied, about as the process pays for it,
-//! and bounded, since whoever connects may join and commit as they like.
+//! An estimate of the memory that groups use, counted as records are applied. It is bounded,
+//! because any client may join and commit.
 
 use super::{
     Committed, Group, Groups,
@@ -8,42 +8,42 @@ use super::{
 };
 use crate::limits::{GROUP_BYTES_MAX, GROUPS_MEMBERS_BYTES_MAX, GROUPS_OFFSETS_BYTES_MAX};
 
-/// A group with its name and its places in indexes.
+/// A group, with its name and its index entries.
 const GROUP_BYTES: usize = 1_024;
 
-/// A member, or an id given out, with its places in indexes.
+/// A member, or an invitation, with its index entries.
 const MEMBER_BYTES: usize = 512;
 
-/// A committed offset without its note, or a partition that is read, and how its log knows of it.
+/// A committed offset without its metadata, or a partition that is read, with its entry at the log.
 pub(super) const OFFSET_BYTES: usize = 200;
 
-/// What groups hold in memory.
+/// The memory that groups use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GroupBytes {
-    /// Members and ids given out, with their metadata and their assignments.
+    /// Members and invitations, with their metadata and assignments.
     pub members: usize,
-    /// Committed offsets with their notes, and the groups themselves.
+    /// Committed offsets with their metadata, and the groups themselves.
     pub offsets: usize,
 }
 
 impl Groups {
-    /// What all groups hold in memory. Constant time.
+    /// The memory that all groups use. Constant time.
     pub fn bytes(&self) -> GroupBytes {
         self.bytes
     }
 
-    /// Whether there is room for members to take so many bytes more.
+    /// Whether members may take this many bytes more.
     pub(super) fn has_room_for_members(&self, live: &Live, more: usize) -> bool {
         let in_group = live.bytes() + more <= GROUP_BYTES_MAX;
         more == 0 || (in_group && self.bytes.members + more <= GROUPS_MEMBERS_BYTES_MAX)
     }
 
-    /// How much more committed offsets may take.
+    /// How much more memory committed offsets may take.
     pub(super) fn room_for_offsets(&self) -> usize {
         GROUPS_OFFSETS_BYTES_MAX.saturating_sub(self.bytes.offsets)
     }
 
-    /// A group that held `before` holds `after` now.
+    /// Notes that a group that took `before` now takes `after`.
     pub(super) fn count(&mut self, before: GroupBytes, after: GroupBytes) {
         let GroupBytes { members, offsets } = &mut self.bytes;
         *members = *members - before.members + after.members;
@@ -71,7 +71,7 @@ impl Profile {
         let names = [&self.client_id, &self.client_host, &self.protocol_type];
         let names = names.into_iter().map(|name| name.len());
         let instance = self.instance.as_ref().map_or(0, |name| 2 * name.len());
-        // The id is in indexes as well.
+        // The id is also in indexes.
         let id = id_bytes(&self.member) + instance;
         id + protocols.sum::<usize>() + names.sum::<usize>()
     }
@@ -89,12 +89,12 @@ impl Committed {
     }
 }
 
-/// What a member's id takes, wherever it is noted.
+/// The memory that a member's id takes, wherever it is stored.
 pub(super) fn id_bytes(member: &str) -> usize {
     MEMBER_BYTES + 3 * member.len()
 }
 
-/// What a committed offset with a note like this takes.
+/// The memory that a committed offset with this metadata takes.
 pub(super) fn offset_bytes(metadata: &str) -> usize {
     OFFSET_BYTES + metadata.len()
 }

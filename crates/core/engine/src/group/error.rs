@@ -1,6 +1,6 @@
 //! Why a command to a group is refused.
 
-/// A refusal of a group: nothing has changed.
+/// A refusal by a group: nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GroupError {
     /// The group name is empty.
@@ -12,38 +12,38 @@ pub enum GroupError {
     /// The group has members.
     #[error("the group isn't empty")]
     NotEmpty,
-    /// The group has as many members as it may have, or they have said as much of themselves as
-    /// there is room for.
+    /// The group has the maximum number of members, or their metadata takes all the memory there is
+    /// for it.
     #[error("limit reached: members of a group")]
     Full,
-    /// The assignments that a leader hands in take more than there is room for.
+    /// The leader's assignments take more memory than there is.
     #[error("limit reached: assignments of a group")]
     AssignmentsTooLarge,
-    /// There is no room for more committed offsets.
+    /// There is no memory for more committed offsets.
     #[error("limit reached: committed offsets")]
     OffsetsFull,
     /// A committed offset is used by members that subscribe to its topic.
     #[error("the group is subscribed to the topic")]
     Subscribed,
-    /// The note to a committed offset is longer than allowed.
+    /// The metadata of a committed offset is too long.
     #[error("limit reached: offset metadata")]
     MetadataTooLong,
-    /// A member id that the group doesn't know.
+    /// The group has no member with this id.
     #[error("unknown member id")]
     UnknownMember,
     /// Another member has the static name.
     #[error("static member fenced")]
     FencedInstance,
-    /// Not the group's generation.
+    /// Not the group's current generation.
     #[error("illegal generation")]
     IllegalGeneration,
-    /// The group gathers its members: join again.
+    /// A rebalance is in progress: join again.
     #[error("rebalance in progress")]
     RebalanceInProgress,
-    /// Protocol type or protocols don't fit the group's.
+    /// The protocol type or the protocols don't match the group's.
     #[error("inconsistent group protocol")]
     InconsistentProtocol,
-    /// A session timeout outside of the limits.
+    /// The session timeout is outside of the limits.
     #[error("session timeout outside of the limits")]
     SessionTimeout,
 }

@@ -1,16 +1,16 @@
-//! A group in this process: its members, what they wait for, its deadlines.
+//! The volatile state of a group: its members, what they wait for, its deadlines.
 //!
 //! ```text
 //!          first join                 all joined, or deadline
 //!  Empty ────────────► Preparing ───────────────────────────► Completing ──► Stable
 //!    ▲                  │     ▲                                  │ leader's     │
 //!    └──────────────────┘     └──────────────────────────────────┴─────────────┘
-//!       nobody joined            a member joins anew, changes, leaves or falls silent
+//!       nobody joined            a member joins, changes, leaves or times out
 //! ```
 //!
 //! Invariants
-//! - `joined` and what comes after it follow from `members` and `invited`.
-//! - All members can do at least one assignor in common.
+//! - `joined` and the fields after it are derived from `members` and `invited`.
+//! - All members support at least one common assignor.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,7 +27,7 @@ use super::{
 };
 use crate::limits::GROUP_REBALANCE_TIMEOUT_MS_MIN;
 
-/// Earlier than every deadline: what is due then is due at once.
+/// A deadline that has always passed.
 const AT_ONCE: Timestamp = Timestamp(i64::MIN);
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,32 +38,32 @@ pub(super) struct Live {
     pub(super) protocol: Box<str>,
     pub(super) leader: Box<str>,
     members: BTreeMap<Box<str>, Member>,
-    /// Ids given out, and how long each is kept (KIP-394).
+    /// Ids given to clients that are to join with them (KIP-394), and how long each is valid.
     invited: BTreeMap<Box<str>, Timestamp>,
-    /// Of a rebalance, then of the syncs after it.
+    /// The deadline of a rebalance, then of the syncs after it.
     deadline: Option<Timestamp>,
-    /// A first rebalance doesn't end yet, though all members are there.
+    /// Delays the end of a first rebalance, even if all members are there.
     gathering: Option<Gathering>,
-    /// Somebody new has come since it was put off last.
+    /// Whether a new member has come since the last delay.
     has_newcomer: bool,
-    /// Found after a restart: members have no deadlines yet.
+    /// Whether the group was found after a restart and its members have no deadlines yet.
     is_found: bool,
-    /// Members that wait for the rebalance to end.
+    /// The number of members that wait for the rebalance to end.
     joined: usize,
-    /// Members that haven't asked for their assignment.
+    /// The number of members that haven't requested their assignment.
     unsynced: usize,
-    /// How many members can do an assignor.
+    /// How many members support each assignor.
     support: BTreeMap<Box<str>, usize>,
     /// Member ids by static name.
     statics: BTreeMap<Box<str>, Box<str>>,
-    /// Members and ids given out, by when they are given up.
+    /// Members and invitations, by when they expire.
     sessions: BTreeSet<(Timestamp, Box<str>)>,
-    /// What members and ids given out take in memory.
+    /// The memory that members and invitations take.
     bytes: usize,
 }
 
 impl Live {
-    /// As it is after a restart.
+    /// The state after a restart.
     pub(super) fn found(assignments: &Assignments) -> Self {
         let mut live = Self::default();
         live.assign(assignments, None);
@@ -136,8 +136,8 @@ impl Live {
         });
     }
 
-    /// Takes over a generation with its assignments. The members have until a session timeout after
-    /// `now`; after a restart, until one after they are found.
+    /// Installs a generation with its assignments. The members' sessions last until one timeout
+    /// after `now`; after a restart, until one after they are found.
     pub(super) fn assign(&mut self, assignments: &Assignments, now: Option<Timestamp>) {
         self.generation = assignments.generation;
         self.protocol_type = assignments.protocol_type.clone();
@@ -173,7 +173,7 @@ impl Live {
         self.change_all(|member| member.until = Some(member.profile.until(now)));
     }
 
-    /// Changes a member, if it is one.
+    /// Changes a member, if it exists.
     pub(super) fn change(&mut self, member: &str, change: impl FnOnce(&mut Member)) {
         if let Some(mut found) = self.take(member) {
             change(&mut found);
@@ -181,7 +181,7 @@ impl Live {
         }
     }
 
-    /// Removes a member or an id given out.
+    /// Removes a member or an invitation.
     pub(super) fn remove(&mut self, member: &str) {
         self.take(member);
         if let Some(until) = self.invited.remove(member) {
@@ -202,12 +202,12 @@ impl Live {
         self.invited.contains_key(member)
     }
 
-    /// What members and ids given out take in memory.
+    /// The memory that members and invitations take.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Members and ids given out.
+    /// The number of members and invitations.
     pub(super) fn population(&self) -> usize {
         self.members.len() + self.invited.len()
     }
@@ -217,7 +217,7 @@ impl Live {
         self.statics.get(instance).map(|member| &**member)
     }
 
-    /// A member by id, which must have the static name if one is given.
+    /// The member with an id, which must have the static name if one is given.
     pub(super) fn validated(
         &self,
         member: &str,
@@ -234,7 +234,7 @@ impl Live {
         self.member(member).ok_or(GroupError::UnknownMember)
     }
 
-    /// Whether someone with these assignors can be a member beside the others.
+    /// Whether a member with these assignors is compatible with the others.
     pub(super) fn accepts(&self, profile: &Profile) -> bool {
         if self.members.is_empty() {
             return !profile.protocol_type.is_empty() && !profile.protocols.is_empty();
@@ -244,7 +244,7 @@ impl Live {
             && profile.protocols.iter().any(|(name, _)| by_all(name))
     }
 
-    /// When there is something to do.
+    /// The next deadline.
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         if self.is_found || self.is_complete() {
             return Some(AT_ONCE);
@@ -262,7 +262,7 @@ impl Live {
         self.is_found
     }
 
-    /// Whether a rebalance can end: everyone is there.
+    /// Whether a rebalance can end, as all members are there.
     pub(super) fn is_complete(&self) -> bool {
         self.state == GroupState::PreparingRebalance
             && self.gathering.is_none()
@@ -270,8 +270,8 @@ impl Live {
             && self.invited.is_empty()
     }
 
-    /// A first rebalance that has been put off for long enough, and for how much longer it is to be
-    /// put off, if it is. As in Kafka, for members new to a group that never had any.
+    /// Whether a first rebalance has been delayed for long enough, and if so, the next delay, if
+    /// any. As in Kafka, for members that are new to a group that had none.
     pub(super) fn gathered(&self, now: Timestamp) -> Option<Option<Gathering>> {
         let due = self.gathering.filter(|gathering| gathering.until <= now)?;
         let is_longer = self.has_newcomer && self.generation == 0 && due.until < due.last;
@@ -281,13 +281,13 @@ impl Live {
         }))
     }
 
-    /// Whether what the deadline is for has not come in time.
+    /// Whether the deadline has passed.
     pub(super) fn is_late(&self, now: Timestamp) -> bool {
         let is_over = self.deadline.is_some_and(|deadline| deadline <= now);
         is_over && self.gathering.is_none() && self.awaits_members()
     }
 
-    /// The member or id given out that has been silent for longest, if that is too long.
+    /// A member or an invitation that has expired, the earliest first.
     pub(super) fn silent(&self, now: Timestamp) -> Option<&str> {
         let (until, member) = self.sessions.first()?;
         (*until <= now).then_some(member)
@@ -300,7 +300,7 @@ impl Live {
         longest.into()
     }
 
-    /// Makes anew what follows from the members.
+    /// Recomputes what is derived from the members.
     #[cfg(test)]
     pub(super) fn recount(&mut self) {
         self.change_all(|_| {});
@@ -364,7 +364,7 @@ impl Live {
         Some(member)
     }
 
-    /// Before members are put in again: what follows from them.
+    /// Resets what is derived from the members, before they are added again.
     fn forget_derived(&mut self) {
         self.joined = 0;
         self.unsynced = 0;

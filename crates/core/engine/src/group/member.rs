@@ -8,24 +8,24 @@ use stele_base_types::Timestamp;
 use super::JoinGroup;
 use crate::Token;
 
-/// What a member has said of itself when it joined.
+/// A member's own data, as given when it joined.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     /// Its id.
     pub member: Box<str>,
-    /// Static name.
+    /// Its static name, if any.
     pub instance: Option<Box<str>>,
-    /// For describing.
+    /// Shown when describing the group.
     pub client_id: Box<str>,
-    /// For describing.
+    /// Shown when describing the group.
     pub client_host: Box<str>,
-    /// Gone when silent for this long, in milliseconds.
+    /// The session timeout in milliseconds: a member silent for longer is removed.
     pub session_timeout_ms: u32,
     /// How long a rebalance waits for it, in milliseconds.
     pub rebalance_timeout_ms: u32,
     /// `consumer`, `connect`.
     pub protocol_type: Box<str>,
-    /// Assignors, best first, each once, with metadata.
+    /// The assignors, best first, each once, with metadata.
     pub protocols: Vec<(Box<str>, Box<[u8]>)>,
 }
 
@@ -48,19 +48,19 @@ impl Profile {
         }
     }
 
-    /// Until when a member heard of now is believed there.
+    /// When the session times out for a member heard from now.
     pub(super) fn until(&self, now: Timestamp) -> Timestamp {
         now.plus_ms(self.session_timeout_ms.into())
     }
 
-    /// Its metadata for an assignor; empty where it can't do that.
+    /// Its metadata for an assignor; empty if it doesn't support that.
     pub(super) fn metadata(&self, protocol: &str) -> &[u8] {
         let found = self.protocols.iter().find(|(name, _)| &**name == protocol);
         found.map_or(&[], |(_, metadata)| metadata)
     }
 }
 
-/// A list with an assignor twice would count as two members that can do it.
+/// An assignor listed twice would count as two members that support it.
 fn each_once(protocols: Vec<(Box<str>, Box<[u8]>)>) -> Vec<(Box<str>, Box<[u8]>)> {
     let mut once: Vec<(Box<str>, Box<[u8]>)> = Vec::with_capacity(protocols.len());
     for (name, metadata) in protocols {
@@ -71,16 +71,16 @@ fn each_once(protocols: Vec<(Box<str>, Box<[u8]>)>) -> Vec<(Box<str>, Box<[u8]>)
     once
 }
 
-/// A member in the life of a group.
+/// A member of the group, with its current state.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Member {
     pub(super) profile: Arc<Profile>,
     pub(super) assignment: Arc<[u8]>,
     pub(super) waits: Waits,
-    /// Gone if nothing is heard of it until then. `None` while it waits: its request shows that it
-    /// is there.
+    /// When its session times out. `None` while it waits: its pending request shows that it is
+    /// alive.
     pub(super) until: Option<Timestamp>,
-    /// Has asked for the assignment of the generation.
+    /// Whether it has requested its assignment in this generation.
     pub(super) synced: bool,
 }
 
@@ -95,7 +95,7 @@ pub(super) enum Waits {
 }
 
 impl Member {
-    /// Not waiting, not assigned, and to be heard of in time.
+    /// A new member, not waiting and without assignment, whose session time starts now.
     pub(super) fn new(profile: Arc<Profile>) -> Self {
         Self {
             profile,
@@ -114,7 +114,7 @@ impl Member {
         self.profile.instance.is_some()
     }
 
-    /// Stops waiting; from now on it must be heard of.
+    /// Ends its waiting; its session time starts now.
     pub(super) fn answered(&mut self, now: Timestamp) {
         self.waits = Waits::No;
         self.until = Some(self.profile.until(now));

@@ -1,17 +1,18 @@
 //! Consumer groups: Kafka's classic protocol and the offsets that groups commit.
 //!
 //! ```text
-//!  Groups ── Group ─┬─ offsets, assignments    journalled: what a restart finds
+//!  Groups ── Group ─┬─ offsets, assignments    journalled: survive a restart
 //!    │              └─ Live                    members, what they wait for, deadlines
 //!    └─ deadlines: groups by their next deadline
 //! ```
 //!
-//! A command takes one step. What follows from it (the last member has joined, so the rebalance
-//! ends) is due at once, and taken by the next [`crate::State::tick`].
+//! A command takes one step. If another step follows from it (the last member has joined, so the
+//! rebalance ends), that is due at once, and the next [`crate::State::tick`] takes it.
 //!
 //! Invariants
-//! - Assignments change by journalled records alone, and `Live` after a restart follows from them.
-//! - A token is answered once: when what it waits for comes, or its member is gone or asks anew.
+//! - Assignments change only by journalled records, and `Live` is derived from them after a
+//!   restart.
+//! - A token is answered once: when its result is there, or when its member has gone or asks again.
 
 mod buckets;
 mod bytes;
@@ -51,7 +52,7 @@ use crate::{limits::GROUP_RETENTION_MS, stored::stored_fields};
 pub struct Groups {
     groups: Buckets,
     deadlines: BTreeSet<(Timestamp, Name)>,
-    /// What all of them hold.
+    /// The memory that all of them use.
     bytes: GroupBytes,
 }
 
@@ -60,16 +61,16 @@ pub struct Groups {
 pub(crate) struct Group {
     pub(crate) offsets: BTreeMap<PartitionId, Committed>,
     pub(crate) assignments: Assignments,
-    /// Partitions of logs that keep what isn't acknowledged, which its members read and of which it
-    /// has committed nothing yet. It holds all that is there.
+    /// Partitions, of logs that keep unacknowledged records, which its members read and of which it
+    /// hasn't committed an offset yet. It holds all their records.
     pub(crate) reading: BTreeSet<PartitionId>,
     /// When it last lost its last member, got its assignments, or had an offset committed.
     pub(crate) touched: Timestamp,
-    /// Neither this nor what follows is stored.
+    /// This and the following fields aren't stored.
     live: Live,
-    /// What `offsets` take. Follows from them.
+    /// The memory that `offsets` takes. Derived from them.
     offsets_bytes: usize,
-    /// Where it lies in the index of deadlines.
+    /// Its entry in the index of deadlines.
     deadline: Option<Timestamp>,
 }
 
@@ -90,24 +91,24 @@ pub(crate) struct Committed {
     metadata: Box<str>,
 }
 
-/// Where a group is in its life.
+/// The state of a group, as in Kafka.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum GroupState {
     /// No members.
     #[default]
     Empty,
-    /// Gathering members.
+    /// A rebalance gathers the members.
     PreparingRebalance,
     /// Waiting for the leader's assignment.
     CompletingRebalance,
-    /// At work.
+    /// All members have their assignments.
     Stable,
-    /// Gone.
+    /// Deleted.
     Dead,
 }
 
 impl GroupState {
-    /// Kafka's word for it.
+    /// Kafka's name of it.
     fn as_str(self) -> &'static str {
         match self {
             Self::Empty => "Empty",
@@ -120,18 +121,18 @@ impl GroupState {
 }
 
 impl Groups {
-    /// The buckets that have groups.
+    /// The numbers of the non-empty buckets.
     pub(crate) fn buckets(&self) -> impl Iterator<Item = u8> {
         self.groups.numbers()
     }
 
-    /// The groups of a bucket, if it has any.
+    /// The groups of a bucket, if there are any.
     pub(crate) fn bucket(&self, number: u8) -> Option<&BTreeMap<Name, Group>> {
         self.groups.bucket(number)
     }
 
-    /// Takes in groups that aren't here yet, as they were stored. Their deadlines come with the
-    /// process: [`Groups::started`].
+    /// Adds stored groups that aren't here yet. They get deadlines when the process starts:
+    /// [`Groups::started`].
     pub(crate) fn load(&mut self, groups: BTreeMap<Name, Group>) {
         for (name, mut group) in groups {
             group.offsets_bytes = group.offsets.values().map(Committed::bytes).sum();
@@ -160,7 +161,7 @@ impl Groups {
         self.reindex(name);
     }
 
-    /// The process started anew: each group is what was journalled of it.
+    /// Resets each group to what was journalled of it, because the process was restarted.
     pub(crate) fn started(&mut self) {
         self.deadlines.clear();
         self.bytes = GroupBytes::default();
@@ -220,8 +221,7 @@ impl Group {
                 }
             }
             GroupRecord::Assigned(assignments, at) => {
-                // What it was before isn't the same for a restart, which may not have known the
-                // group until now.
+                // Not kept from before: after a restart, the group may not have existed until now.
                 self.touched = *at;
                 self.assignments = (**assignments).clone();
                 live.assign(assignments, Some(*at));
@@ -271,14 +271,14 @@ impl Group {
         }
     }
 
-    /// The group goes with its offsets.
+    /// Removes the group with its offsets.
     fn end(&self, step: &mut Step<'_>) {
         step.record(GroupRecord::Deleted);
         let held = self.offsets.keys().chain(&self.reading);
         step.move_cursors(held.map(|partition| (*partition, None)));
     }
 
-    /// Whether it holds what it hasn't read of a partition.
+    /// Whether it holds the unread records of a partition.
     fn holds(&self, partition: &PartitionId) -> bool {
         self.offsets.contains_key(partition) || self.reading.contains(partition)
     }
@@ -287,13 +287,13 @@ impl Group {
         self.live.next_deadline().or_else(|| self.expires())
     }
 
-    /// When its offsets are forgotten.
+    /// When its offsets expire.
     fn expires(&self) -> Option<Timestamp> {
         let is_empty = self.live.state == GroupState::Empty;
         is_empty.then(|| self.touched.plus_ms(GROUP_RETENTION_MS))
     }
 
-    /// Whether nothing is known of it that isn't true of any name.
+    /// Whether it has no content, like a group that doesn't exist.
     fn is_void(&self) -> bool {
         self.offsets.is_empty()
             && self.reading.is_empty()

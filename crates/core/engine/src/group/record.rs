@@ -1,4 +1,4 @@
-//! What happens to a group.
+//! The changes of a group.
 
 use std::sync::Arc;
 
@@ -8,107 +8,107 @@ use stele_base_types::{PartitionId, Timestamp};
 use super::{CommitOffset, member::Profile};
 use crate::Token;
 
-/// A change of a group. The journalled ones come first; the others speak of connections and
+/// A change of a group. The journalled ones come first; the others are about connections and
 /// deadlines of this process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum GroupRecord {
     /// Offsets were committed.
     Committed {
-        /// Which.
+        /// The offsets.
         offsets: Vec<CommitOffset>,
-        /// When.
+        /// The time.
         at: Timestamp,
     },
-    /// Committed offsets were forgotten.
+    /// Committed offsets were removed.
     Forgotten(Vec<PartitionId>),
-    /// A generation has its assignments.
+    /// The assignments of a generation were stored.
     Assigned(Box<Assignments>, Timestamp),
-    /// The last member has gone.
+    /// The last member has left.
     Emptied {
         /// The generation that has no members.
         generation: i32,
-        /// What the members were.
+        /// The protocol type of the members.
         protocol_type: Box<str>,
-        /// When.
+        /// The time.
         at: Timestamp,
     },
-    /// The group is gone with its offsets.
+    /// The group was removed with its offsets.
     Deleted,
 
-    /// An id was given to a client that is to join with it (KIP-394).
+    /// An id was assigned to a client that is to join with it (KIP-394).
     Invited {
         /// The id.
         member: Box<str>,
-        /// How long it is kept.
+        /// How long it is valid.
         until: Timestamp,
     },
     /// A member waits for a rebalance to end.
     Joining(Box<Joining>),
-    /// The group gathers its members. Those that waited for an assignment no longer do.
+    /// A rebalance has begun. Members no longer wait for an assignment.
     Preparing {
-        /// When.
+        /// The time.
         at: Timestamp,
         /// How long the group waits for members to join again.
         deadline: Timestamp,
     },
-    /// The members have gathered, and wait for the leader's assignment.
+    /// The members have gathered, and wait for the leader's assignments.
     Formed {
-        /// The generation that begins.
+        /// The new generation.
         generation: i32,
         /// The assignor chosen.
         protocol: Box<str>,
         /// The leader's id.
         leader: Box<str>,
-        /// When.
+        /// The time.
         at: Timestamp,
-        /// How long members have to ask for their assignment.
+        /// How long members have to request their assignment.
         deadline: Timestamp,
     },
     /// A member waits for its assignment.
     Syncing {
-        /// Who.
+        /// The member.
         member: Box<str>,
-        /// Where to answer.
+        /// The token of the answer.
         token: Token,
     },
-    /// A member has got its assignment.
+    /// A member has received its assignment.
     Synced {
-        /// Who.
+        /// The member.
         member: Box<str>,
-        /// It is believed there until then.
+        /// When its session times out.
         until: Timestamp,
     },
-    /// A member has been heard of.
+    /// A member was heard from.
     Alive {
-        /// Who.
+        /// The member.
         member: Box<str>,
-        /// It is believed there until then.
+        /// When its session times out.
         until: Timestamp,
     },
-    /// A member, or an id given out, is gone.
+    /// A member or an invitation was removed.
     Removed(Box<str>),
-    /// The members found after a restart have been given time to be heard of.
+    /// The members found after a restart got a deadline by which to be heard from.
     Resumed(Timestamp),
-    /// A group that had no members waits for more of them, whoever is there already.
+    /// A group that had no members waits for more of them.
     Gathering(Gathering),
-    /// Of all that its members read, these are the partitions of which nothing has been committed
-    /// yet. Journalled.
+    /// The partitions that its members read and of which nothing has been committed yet.
+    /// Journalled.
     Reading(Vec<PartitionId>),
 }
 
-/// How long a group that had no members waits for more of them: each time for `delay_ms`, and again
-/// where somebody new has come meanwhile.
+/// How long a group that had no members waits for more of them: `delay_ms` at a time, and again if
+/// a new member has come meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gathering {
-    /// For now.
+    /// The current deadline.
     pub until: Timestamp,
-    /// At longest.
+    /// The last possible deadline.
     pub last: Timestamp,
-    /// How much longer for somebody new, in milliseconds.
+    /// How much to extend it for a new member, in milliseconds.
     pub delay_ms: u32,
 }
 
-/// A generation with its assignments: what a group is after a restart.
+/// A generation with its assignments: what remains of a group after a restart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Assignments {
     /// The generation.
@@ -119,25 +119,25 @@ pub struct Assignments {
     pub protocol: Box<str>,
     /// The leader's id.
     pub leader: Box<str>,
-    /// Each member with its assignment. Empty where the last has left.
+    /// Each member with its assignment. Empty if the last one has left.
     pub members: Vec<(Arc<Profile>, Arc<[u8]>)>,
 }
 
 /// A member that waits for a rebalance to end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Joining {
-    /// The member as it is from now on.
+    /// The member's new profile.
     pub profile: Arc<Profile>,
     /// The id that it had under the same static name.
     pub replaces: Option<Box<str>>,
-    /// Where to answer.
+    /// The token of the answer.
     pub token: Token,
-    /// When a new member is given up; `None` for one that has been a member.
+    /// When a new member is given up; `None` for an existing member.
     pub until: Option<Timestamp>,
 }
 
 impl GroupRecord {
-    /// The instant that it bears, where that is journalled.
+    /// Its time, if it is journalled.
     pub(crate) fn at(&self) -> Option<Timestamp> {
         match self {
             Self::Committed { at, .. } | Self::Assigned(_, at) | Self::Emptied { at, .. } => {

@@ -1,4 +1,4 @@
-//! A decision on a group, in the making.
+//! A decision on a group that is being made.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use stele_base_types::{LogId, Name, Offset, PartitionId};
 use super::{GroupError, GroupRecord, JoinedGroup, SyncedGroup, member::Waits};
 use crate::{CursorMove, Decision, Durability, Effect, LinkCommand, Record, Token};
 
-/// Collects what a command on `group` changes and is answered with.
+/// Collects the changes and answers of a command to `group`.
 #[derive(Debug)]
 pub(super) struct Step<'a> {
     group: &'a Name,
@@ -22,7 +22,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// One more change. What is journalled is waited for.
+    /// Adds a change. The reply waits for those that are journalled.
     pub(super) fn record(&mut self, record: GroupRecord) {
         if record.is_journalled() {
             self.decision.durability = Durability::Synced;
@@ -31,7 +31,7 @@ impl<'a> Step<'a> {
         self.decision.records.push(record);
     }
 
-    /// Tells logs how far the group has read of them.
+    /// Tells logs how far the group has read.
     pub(super) fn move_cursors(
         &mut self,
         positions: impl IntoIterator<Item = (PartitionId, Option<Offset>)>,
@@ -48,13 +48,13 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// Answers a join that waits.
+    /// Answers a waiting join.
     pub(super) fn tell_joined(&mut self, token: Token, answer: Result<JoinedGroup, GroupError>) {
         let answer = answer.map(Box::new);
         self.decision.effects.push(Effect::Joined(token, answer));
     }
 
-    /// Answers a sync that waits.
+    /// Answers a waiting sync.
     pub(super) fn tell_synced(&mut self, token: Token, answer: Result<SyncedGroup, GroupError>) {
         self.decision.effects.push(Effect::Synced(token, answer));
     }
@@ -68,12 +68,12 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// Answers the command.
+    /// Ends with a reply to the command.
     pub(super) fn answered<R>(self, reply: R) -> Decision<R> {
         self.decision.answered(reply)
     }
 
-    /// There is nothing to answer.
+    /// Ends without a reply.
     pub(super) fn done(self) -> Decision {
         self.decision
     }

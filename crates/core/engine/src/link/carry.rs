@@ -1,4 +1,4 @@
-//! What goes over links: sending, taking, and what a command leads to.
+//! Sending commands over links, taking them, and executing them.
 
 use stele_base_types::{LogId, ShardId, Timestamp};
 
@@ -6,7 +6,7 @@ use super::{LinkCommand, LinkNumber, LinkRecord};
 use crate::{Command, Decision, Durability, Logs, MovingRecord, OpenLog, Record, State};
 
 impl State {
-    /// A command of another shard has come.
+    /// Takes a command from another shard.
     pub fn take(
         &self,
         from: ShardId,
@@ -17,8 +17,8 @@ impl State {
         self.take_by(from, number, now, || self.carry_out(command, now))
     }
 
-    /// A move of another shard has come whose record can't be taken: its body is gone, or there is
-    /// no room for it.
+    /// Refuses a move from another shard, because the record's body is gone or there is no space
+    /// for it.
     pub fn refuse(
         &self,
         from: ShardId,
@@ -38,14 +38,14 @@ impl State {
         carry_out: impl FnOnce() -> Decision,
     ) -> Decision {
         if !self.links.is_next(from, number) {
-            // It was taken before, or comes again after one that is missing.
+            // It was taken before, or an earlier one is missing, after which it is sent again.
             return Decision::nothing();
         }
         let taken = Record::Link(LinkRecord::Taken { from });
         self.send(Decision::record(taken).and(carry_out()), now)
     }
 
-    /// Another shard has the commands up to this one on its disk.
+    /// Another shard has the commands up to this one on disk.
     pub fn acknowledged(&self, by: ShardId, through: LinkNumber) -> Decision {
         if through <= self.links.acknowledged(by) {
             return Decision::nothing();
@@ -53,14 +53,14 @@ impl State {
         Decision::record(Record::Link(LinkRecord::Acknowledged { by, through }))
     }
 
-    /// Has the definition of a closed log removed, where a deletion has come no further.
+    /// Has the definition of a closed log removed, if its deletion had got no further.
     pub fn finish_deletion(&self, log: LogId, now: Timestamp) -> Decision {
         let undefine = LinkCommand::Undefine { log };
         self.send(Decision::nothing().sending(undefine), now)
     }
 
-    /// Turns what is to be sent into records: a command to another shard into its sending, one to
-    /// this shard into what it leads to.
+    /// Turns the commands to be sent into records: a command to another shard into a `Sent`, one to
+    /// this shard into its results.
     pub(crate) fn send<R>(&self, mut decision: Decision<R>, now: Timestamp) -> Decision<R> {
         while let Some(command) = decision.sends.pop() {
             decision.durability = Durability::Synced;
@@ -69,7 +69,7 @@ impl State {
                 decision = decision.and(self.carry_out(command, now));
                 continue;
             }
-            // A log is open on its shard before its definition is shown to those who ask for it.
+            // A log is open on its shard before its definition becomes visible.
             let is_first = matches!(command, LinkCommand::Open { .. });
             let at = if is_first { 0 } else { decision.records.len() };
             let sent = Record::Link(LinkRecord::Sent { to, command });
@@ -81,7 +81,7 @@ impl State {
     fn carry_out(&self, command: LinkCommand, now: Timestamp) -> Decision {
         match command {
             LinkCommand::Open { log, config } => {
-                // What is refused is on the way to its deletion.
+                // It is refused only if the log is being deleted.
                 let opened = OpenLog { log, config }.decide(self, now);
                 opened.unwrap_or_else(|_| Decision::nothing())
             }

@@ -1,12 +1,13 @@
-//! Columns of a batch, as they are stored beside it.
+//! The stored form of a batch's columns.
 //!
 //! ```text
 //!  0                      no columns
-//!  1  schedule            of one record: written until columns came, and read still
+//!  1  schedule            of one record: no longer written, but still read
 //!  2  fields              a list of columns, each with its number
 //! ```
 //!
-//! New fields go to the end of their enum. A field is never removed or given another meaning.
+//! New fields are added at the end of their enum. A field is never removed, and its meaning never
+//! changes.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -1,6 +1,7 @@
-//! Configurations as lists of fields: those that differ from the default, each with its number.
+//! Configurations as lists of numbered fields, leaving out those with their default value.
 //!
-//! New fields go to the end of their enum. A field is never removed or given another meaning.
+//! New fields are added at the end of their enum. A field is never removed, and its meaning never
+//! changes.
 
 use serde::{Deserialize, Serialize};
 use stele_base_types::SessionId;

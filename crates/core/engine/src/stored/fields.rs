@@ -1,11 +1,12 @@
-//! Structs of the state as lists of fields: those that differ from the default, each with its
-//! number. So a field can be added without a new version.
+//! Structs of the state as lists of numbered fields, leaving out those with their default value. So
+//! fields can be added without a new version.
 
-/// Stores a struct as the list of those of its fields that aren't their defaults. A field's number
-/// is its place in the list here: new ones go to the end, and none is removed or given another
-/// type. Fields that aren't listed aren't stored.
+/// Stores a struct as the list of its fields that don't have their default value. A field's number
+/// is its position in this list: new fields are added at the end, and none is removed or changes
+/// its type. Fields that aren't listed aren't stored.
 ///
-/// `Old field = Former` is a field that is read as what it was, converted, and no longer written.
+/// `Old field = Former` is a field that is read in its old form and converted, and no longer
+/// written.
 macro_rules! stored_fields {
     ($owner:ty { $($number:ident $field:ident $(: $kind:ty)? $(= $former:ty)?,)+ }) => {
         const _: () = {
@@ -15,7 +16,7 @@ macro_rules! stored_fields {
             }
 
             #[derive(serde::Serialize)]
-            #[allow(dead_code, reason = "what is no longer written keeps its number")]
+            #[allow(dead_code, reason = "a field that is no longer written keeps its number")]
             enum FieldRef<'a> {
                 $($number($(&'a $kind)? $(std::marker::PhantomData<&'a $former>)?),)+
             }

@@ -1,7 +1,7 @@
 //! The first stored form: without versions, configurations without tags. Read, never written.
 //!
-//! Types whose form is still the same aren't repeated here. One whose form changes is copied here
-//! before it does.
+//! Types whose form hasn't changed since aren't repeated here. Before changing the form of such a
+//! type, copy it here.
 
 mod config;
 mod record;

@@ -1,18 +1,18 @@
-//! The state in parts, so that a snapshot costs what changed: each part is stored by itself, and is
-//! loaded where a record reads or changes it.
+//! The state in parts, so that the cost of a snapshot depends on what has changed: each part is
+//! stored by itself, and loaded when a record reads or changes it.
 //!
 //! | part | |
 //! |---|---|
-//! | header | epochs, ids given out, the time, links, logs being deleted: every record touches it |
+//! | header | epochs, assigned ids, the time, links, logs being deleted: every record touches it |
 //! | catalogue | the version of all definitions, and the next id |
 //! | exchanges | all of them, with bindings between exchanges |
-//! | definitions | those of 64 logs whose ids follow each other |
+//! | definitions | those of 64 logs with consecutive ids |
 //! | bindings | those to 64 such logs |
 //! | log | one log, with its ledgers |
 //! | groups | those of one bucket of 256, by a hash of their names |
 //!
-//! Applying a record to the parts that it touches has the same effect on them whether or not others
-//! are loaded.
+//! Applying a record has the same effect on the parts it touches, whether or not other parts are
+//! loaded.
 
 use std::collections::BTreeMap;
 
@@ -33,12 +33,12 @@ use crate::{
 /// A part of the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StatePart {
-    /// What is of the shard as a whole.
+    /// Data of the shard as a whole.
     Header,
-    /// All definitions, as they were stored before they had parts. Read, never written: who loads
-    /// it has all other parts of the catalogue to store.
+    /// All definitions, as stored before they were split into parts. Read, never written: after
+    /// loading it, all other parts of the catalogue must be stored.
     WholeCatalogue,
-    /// What is of the catalogue as a whole.
+    /// Data of the catalogue as a whole.
     Catalogue,
     /// All exchanges.
     Exchanges,
@@ -52,7 +52,7 @@ pub enum StatePart {
     Groups(u8),
 }
 
-/// Parts of which there are many.
+/// The kinds of which there are many parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PartKind {
     /// [`StatePart::Log`].
@@ -66,13 +66,13 @@ pub enum PartKind {
 /// The parts that a record reads or changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Touched {
-    /// These.
+    /// Single parts.
     pub parts: SmallVec<[StatePart; 2]>,
-    /// And all of these kinds.
+    /// All parts of these kinds.
     pub kinds: SmallVec<[PartKind; 1]>,
 }
 
-/// What is stored as [`StatePart::Header`].
+/// The content of [`StatePart::Header`].
 #[derive(Default)]
 struct Header {
     logs: LogsHeader,
@@ -95,7 +95,7 @@ stored_fields! {
 }
 
 impl State {
-    /// All its parts, each once.
+    /// All parts of the state, each once.
     pub fn parts(&self) -> impl Iterator<Item = StatePart> {
         let header = std::iter::once(StatePart::Header);
         let logs = self.parts_of(PartKind::Logs);
@@ -114,7 +114,7 @@ impl State {
         ones.into_iter().chain(definitions).chain(bindings)
     }
 
-    /// All its parts of a kind.
+    /// All parts of one kind.
     pub fn parts_of(&self, kind: PartKind) -> Box<dyn Iterator<Item = StatePart> + '_> {
         match kind {
             PartKind::Logs => Box::new(self.logs.iter().map(|(log, _)| StatePart::Log(log))),
@@ -129,14 +129,14 @@ impl State {
         }
     }
 
-    /// The stored forms of all its parts.
+    /// The stored forms of all parts.
     pub fn store(&self) -> Vec<(StatePart, Vec<u8>)> {
         let stored = |part| Some((part, self.store_part(part)?));
         self.parts().filter_map(stored).collect()
     }
 
-    /// The stored form of a part; `None` where nothing is of it: no such log, no group of the
-    /// bucket.
+    /// The stored form of a part; `None` if it has no content (no such log, no group in the
+    /// bucket).
     pub fn store_part(&self, part: StatePart) -> Option<Vec<u8>> {
         match part {
             StatePart::Header => Some(stored(&self.header())),
@@ -150,7 +150,7 @@ impl State {
         }
     }
 
-    /// Takes in a part as [`State::store_part`] gave it, where the state hasn't it yet.
+    /// Loads a part stored by [`State::store_part`] that the state doesn't have yet.
     pub fn load_part(&mut self, part: StatePart, bytes: &[u8]) -> Result<(), StoredError> {
         match part {
             StatePart::Header => {
@@ -208,8 +208,8 @@ impl From<positional::Header> for Header {
 }
 
 impl Record {
-    /// The parts that it reads or changes. What a restart makes of logs and groups isn't stored, so
-    /// `Started` is the header's alone.
+    /// The parts that a record reads or changes. A restart's changes to logs and groups aren't
+    /// stored, so `Started` only touches the header.
     pub(super) fn touched(&self) -> Touched {
         match self {
             Self::Appended { targets, .. } => {
@@ -257,29 +257,30 @@ impl Touched {
         Self::header().and([StatePart::Groups(bucket_of(name))])
     }
 
-    /// A log is defined, or defined anew.
+    /// A log's definition was added or changed.
     pub(super) fn defined(log: LogId) -> Self {
         Self::catalogue().and([StatePart::Definitions(part_of(log))])
     }
 
-    /// A definition goes with the bindings to it. By the exchanges' own counts it is known which of
-    /// them go as well; these have no other bindings, and those to them lie beside them.
+    /// A definition was removed, with the bindings to it. The exchanges' own counts show which
+    /// exchanges are removed too; those have no other bindings, and the bindings to them are stored
+    /// with them.
     pub(super) fn undefined(log: LogId) -> Self {
         let part = part_of(log);
         Self::exchanges().and([StatePart::Definitions(part), StatePart::Bindings(part)])
     }
 
-    /// An exchange is new.
+    /// An exchange was added.
     pub(super) fn exchanges() -> Self {
         Self::catalogue().and([StatePart::Exchanges])
     }
 
-    /// An exchange goes with its bindings, wherever they lead to.
+    /// An exchange was removed, with its bindings, whatever their targets.
     pub(super) fn exchange_gone() -> Self {
         Self::exchanges().and_all(PartKind::Bindings)
     }
 
-    /// A binding comes or goes; the exchange goes with the last one, as a log does.
+    /// A binding was added or removed; its exchange may be removed with the last one.
     pub(super) fn binding(target: &BindingTarget) -> Self {
         let part = match target {
             BindingTarget::Log(log) => Some(StatePart::Bindings(part_of(*log))),
@@ -294,13 +295,13 @@ impl Touched {
         all.and_all(PartKind::Bindings)
     }
 
-    /// And all parts of a kind.
+    /// Adds all parts of a kind.
     pub(super) fn and_all(mut self, kind: PartKind) -> Self {
         self.kinds.push(kind);
         self
     }
 
-    /// Where all definitions are still stored as one, they become parts by any change.
+    /// If the definitions are still stored as a whole, any change splits them into parts.
     fn catalogue() -> Self {
         Self::header().and([StatePart::WholeCatalogue, StatePart::Catalogue])
     }
@@ -320,7 +321,7 @@ fn read_same<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoredError> {
     read::<T, T>(bytes)
 }
 
-/// Reads a part in its present form or, as a `P`, in the one before.
+/// Reads a part in its current form or, as a `P`, in the previous one.
 fn read<T, P>(bytes: &[u8]) -> Result<T, StoredError>
 where
     T: DeserializeOwned + From<P>,

@@ -1,7 +1,7 @@
-//! Parts of the state in forms 1 and 2, which tell the fields of a struct by their positions. Read,
+//! Parts of the state in forms 1 and 2, which identify the fields of a struct by position. Read,
 //! never written.
 //!
-//! Form 1 has other configurations than form 2: of a log `C`, of a ledger `L`.
+//! Form 1 has different configurations than form 2: `C` for a log, `L` for a ledger.
 
 use std::collections::BTreeMap;
 

@@ -47,8 +47,8 @@ fn log_key(log: u64) -> PartKey {
     PartKey { kind: LOG, id: log }
 }
 
-/// What a checkpoint does with a snapshot's parts: loads those that the records touch, and gives
-/// the ones that changed.
+/// Does what a checkpoint does with a snapshot's parts: loads those that the records touch, and
+/// returns those that changed.
 fn checkpoint(
     snapshot: &mut BTreeMap<PartKey, Vec<u8>>,
     records: &[Vec<u8>],
@@ -119,7 +119,7 @@ fn a_record_of_all_logs_changes_also_those_that_it_removes() {
         at: Timestamp(1),
     };
     checkpoint(&mut snapshot, &[open(1), record(2, volatile)]);
-    // A process has begun, in the first form.
+    // The start of a process, in the first form.
     let saved = checkpoint(&mut snapshot, &[vec![6]]);
     assert_eq!(saved[&log_key(2)], None);
     assert!(saved[&log_key(1)].is_some());
@@ -128,7 +128,7 @@ fn a_record_of_all_logs_changes_also_those_that_it_removes() {
 #[test]
 fn a_catalogue_in_one_piece_becomes_parts_by_any_change() {
     let key = |kind, id| PartKey { kind, id };
-    // Three changes, the next log is 500, no definition, no virtual host but the default one.
+    // Three changes, the next log is 500, no definitions, only the default virtual host.
     let whole = vec![0x82, 3, 0xf4, 3, 0, 1, 1, b'/', 0];
     let mut snapshot = BTreeMap::from([(key(WHOLE_CATALOGUE, 0), whole)]);
     checkpoint(&mut snapshot, &[open(1)]);

@@ -1,5 +1,4 @@
-//! Changes a log's partitions, its window, what it is, what its queue schedules by, or some of a
-//! facet's settings.
+//! Changes a log's partitions, window, roles, its queue's schedule, or some of a facet's settings.
 
 use stele_base_types::{LogId, Timestamp};
 
@@ -9,39 +8,40 @@ use crate::{
     alter_settings,
 };
 
-/// Changes a log. What is `None`, or isn't named among the settings, stays as it is by then:
-/// another change may have come before this one.
+/// Changes a log. Fields that are `None`, and settings that aren't named, keep their current value,
+/// even if another change came before this one.
 #[derive(Clone, Debug)]
 pub struct AlterLog {
     /// The log.
     pub log: LogId,
-    /// More partitions (never fewer). A FIFO queue keeps those that it has: its groups would move.
+    /// A larger number of partitions. A FIFO queue refuses this, because its message groups would
+    /// change partitions.
     pub partitions: Option<u32>,
-    /// The age to which its window keeps records, in milliseconds; `Some(None)` is any.
+    /// How old records in its window may be, in milliseconds; `Some(None)` is no limit.
     pub window_time_ms: Option<Option<u64>>,
-    /// The size to which its window keeps a partition, in bytes; `Some(None)` is any.
+    /// How large its window on a partition may be, in bytes; `Some(None)` is no limit.
     pub window_size_bytes: Option<Option<u64>>,
-    /// What it is to be no more. Its consumers stay, and its settings. Fails with
-    /// [`CatalogueError::OnlyRole`] where it is nothing else: nothing would be kept then.
+    /// The role to remove. Its consumers and settings stay. Fails with [`CatalogueError::OnlyRole`]
+    /// if it is the only role, because nothing would be kept then.
     pub ends: Option<Role>,
-    /// How long its queue hides records, in milliseconds. Nothing to a log that is no queue.
+    /// The delay of its queue's records, in milliseconds. Ignored if the log is no queue.
     pub delay_ms: Option<u64>,
-    /// How long its queue keeps records, in milliseconds. Nothing to a log that is no queue.
+    /// The expiry of its queue's records, in milliseconds. Ignored if the log is no queue.
     pub expiry_ms: Option<u64>,
-    /// Some of a facet's settings.
+    /// A change of some of a facet's settings.
     pub settings: Option<(Facet, SettingsChange)>,
-    /// The facet's settings by which the change to them was found allowed. Where they are others by
-    /// now, nothing changes: each of two changes may be allowed, but not both together.
+    /// The facet's settings against which the change was validated. If they are different now,
+    /// nothing changes: two changes may each be valid, but not both together.
     pub judged_by: Option<Settings>,
 }
 
-/// What has become of an alteration.
+/// The result of an alteration.
 #[derive(Clone, Debug)]
 pub enum Altered {
-    /// It is made; this is the log now.
+    /// The alteration was made; this is the log now.
     Made(LogDefinition),
-    /// It was judged by settings that are no longer those of the log, which this is. The caller
-    /// judges again and asks again.
+    /// It was validated against settings that have changed since; this is the log now. The caller
+    /// validates again and retries.
     Outdated(LogDefinition),
 }
 
@@ -75,7 +75,7 @@ impl Command for AlterLog {
 }
 
 impl AlterLog {
-    /// An alteration that leaves everything as it is.
+    /// An alteration that changes nothing.
     pub fn nothing(log: LogId) -> Self {
         Self {
             log,

@@ -1,4 +1,4 @@
-//! Binds a log or an exchange to an exchange, and unbinds it.
+//! Adds and removes bindings of a log or an exchange to an exchange.
 
 use std::collections::BTreeMap;
 
@@ -14,24 +14,24 @@ use crate::{
     },
 };
 
-/// A binding, named by all of its parts (AMQP 0-9-1 `queue.bind`). Asked for, it is made; one that
-/// exists is left as it is.
+/// Adds a binding, identified by all of its fields (AMQP 0-9-1 `queue.bind`). Does nothing if it
+/// exists.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bind {
-    /// Virtual host.
+    /// The virtual host.
     pub vhost: Name,
     /// The exchange that routes.
     pub source: Name,
-    /// What to.
+    /// The target.
     pub target: BindingTarget,
-    /// Binding key.
+    /// The binding key.
     pub key: Name,
-    /// Arguments; the headers exchange matches by them.
+    /// The arguments, which the headers exchange matches by.
     pub arguments: BTreeMap<Box<str>, Argument>,
 }
 
-/// Undoes a binding. One that doesn't exist is no error. The last one of an auto-delete exchange
-/// takes the exchange with it.
+/// Removes a binding. Does nothing if it doesn't exist. An auto-delete exchange is removed with its
+/// last binding.
 #[derive(Clone, Debug)]
 pub struct Unbind(pub Bind);
 
@@ -86,7 +86,7 @@ fn source<'a>(host: &'a VirtualHost, bind: &Bind) -> Result<&'a BoundExchange, C
         .ok_or_else(|| CatalogueError::NoSuchExchange(bind.source.clone()))
 }
 
-/// The default exchange takes none: its bindings are the log names.
+/// The default exchange accepts no bindings: the log names are its bindings.
 fn takes_bindings(exchange: &str) -> bool {
     exchange != predeclared::DEFAULT
 }

@@ -1,4 +1,4 @@
-//! Declares an exchange, or compares with the one that is there.
+//! Declares an exchange, or compares it with the existing one.
 
 use stele_base_types::{Name, Timestamp};
 
@@ -8,21 +8,21 @@ use crate::{
     ExchangeKind, State,
 };
 
-/// Declares an exchange. One that exists with the same attributes is no error; with others it is
+/// Declares an exchange. If it exists, nothing changes, and different attributes are a
 /// [`CatalogueError::Contradiction`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeclareExchange {
-    /// Virtual host.
+    /// The virtual host.
     pub vhost: Name,
-    /// Name.
+    /// Its name.
     pub name: Name,
     /// How it routes.
     pub kind: ExchangeKind,
-    /// Survives a restart.
+    /// Whether it survives a restart.
     pub durable: bool,
-    /// Goes with its last binding.
+    /// Whether it is deleted with its last binding.
     pub auto_delete: bool,
-    /// Clients can't publish to it.
+    /// Whether clients may not publish to it.
     pub internal: bool,
     /// Its arguments.
     pub arguments: Arguments,

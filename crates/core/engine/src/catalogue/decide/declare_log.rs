@@ -1,4 +1,4 @@
-//! Declares a log through one protocol: makes it, adopts it, or finds it there.
+//! Declares a log through one protocol: creates it, adopts it, or finds it.
 
 use std::collections::BTreeMap;
 
@@ -12,50 +12,51 @@ use crate::{
 
 /// Declares a log through one protocol.
 ///
-/// - No log of that name: it is created ([`Declared::Created`]).
-/// - One without this facet: nothing may contradict ([`CatalogueError::Contradiction`] for FIFO,
-///   and for durability and lifetime where [`Adopt`] names them); retention becomes the union, the
-///   facet is added, and the queue configuration where there was none ([`Declared::Adopted`]). A
-///   queue keeps its partitions, on which its order rests; of others it becomes the larger number.
-///   Of two durable classes the safer one holds; only volatile contradicts durable. Another
-///   session's exclusive log is [`CatalogueError::Exclusive`].
-/// - One with this facet: nothing changes ([`Declared::Exists`]); the front compares and answers as
-///   its protocol does. Where it is a queue or a topic that this log hasn't been declared to be so
-///   far, this is as above; what the facet says already stays.
+/// - If there is no log with this name, it is created ([`Declared::Created`]).
+/// - If there is one without this facet, it is adopted ([`Declared::Adopted`]). Retention becomes
+///   the union of both, the facet is added, and so is the queue configuration if there was none. A
+///   queue keeps its partitions, because its order depends on them; otherwise the larger number
+///   applies. Of two durable classes, the stronger one applies; only volatile contradicts durable.
+///   FIFO must not differ, nor durability and lifetime where [`Adopt`] names them
+///   ([`CatalogueError::Contradiction`]). Another session's exclusive log is
+///   [`CatalogueError::Exclusive`].
+/// - If there is one with this facet, nothing changes ([`Declared::Exists`]); the front compares
+///   the two and answers as its protocol does. If the declaration adds a role (queue or topic) that
+///   the log doesn't have yet, the log is adopted as above, but the facet's existing settings stay.
 #[derive(Clone, Debug)]
 pub struct DeclareLog {
-    /// Virtual host.
+    /// The virtual host.
     pub vhost: Name,
-    /// Name.
+    /// Its name.
     pub name: Name,
-    /// What it shall be.
+    /// The configuration of a new log.
     pub config: LogConfig,
-    /// What else it asks of a log that is there.
+    /// What else is required of an existing log.
     pub adopt: Adopt,
-    /// The protocol that declares.
+    /// The declaring protocol.
     pub facet: Facet,
-    /// Its settings.
+    /// The protocol's settings.
     pub settings: Settings,
 }
 
-/// What a declaration asks of a log that another protocol has made. What it doesn't name, the log
-/// keeps as its maker chose.
+/// What a declaration requires of a log created by another protocol. The log keeps its values for
+/// anything that isn't named.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Adopt {
-    /// Adopts this log and no other, and creates none.
+    /// Adopts this log only, and creates none.
     pub only: Option<LogId>,
-    /// The class that it has at least. Volatile and durable contradict each other.
+    /// Its durability at least. Volatile and durable contradict each other.
     pub durability: Option<Durability>,
-    /// The lifetime that it has.
+    /// Its lifetime.
     pub lifetime: Option<Lifetime>,
-    /// The delay that its queue gets.
+    /// The delay of its queue.
     pub delay_ms: Option<u64>,
-    /// The expiry that its queue gets.
+    /// The expiry of its queue.
     pub expiry_ms: Option<u64>,
 }
 
 impl Adopt {
-    /// Asks for what `config` says of a new log.
+    /// Requires what `config` says of a new log.
     pub fn same_as(config: &LogConfig) -> Self {
         Self {
             durability: Some(config.durability),
@@ -66,8 +67,8 @@ impl Adopt {
 }
 
 impl DeclareLog {
-    /// Opens the ledger of a log that nobody has declared to be a queue, for a protocol whose
-    /// client consumes from it: its messages don't expire, and what the log keeps stays as it is.
+    /// Opens the ledger of a log that isn't a queue, for a protocol whose client consumes from it:
+    /// messages don't expire, and the log's retention stays as it is.
     pub fn opening(log: &LogDefinition, facet: Facet, settings: Settings) -> Self {
         Self {
             vhost: log.vhost.clone(),
@@ -86,12 +87,12 @@ impl DeclareLog {
     }
 }
 
-/// What came of a declaration.
+/// The result of a declaration.
 #[derive(Clone, Debug)]
 pub enum Declared {
     /// The log is new.
     Created(LogDefinition),
-    /// The log existed through another protocol and now serves this one too.
+    /// The log was created through another protocol and now serves this one too.
     Adopted(LogDefinition),
     /// The log existed through this protocol; nothing has changed.
     Exists(LogDefinition),
@@ -177,7 +178,7 @@ fn adopted(
             .max(adopt.durability.unwrap_or(current.durability)),
         retention: current.retention.union(wanted.retention),
         lifetime: current.lifetime,
-        // A ledger that was only opened has been given nothing to schedule by.
+        // A ledger that was only opened has no schedule yet.
         queue: match current.queue {
             Some(queue) if current.retention.is_queue() => Some(rescheduled(queue, &adopt)),
             opened => wanted.queue.or(opened),

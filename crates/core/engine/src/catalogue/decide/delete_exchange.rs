@@ -8,11 +8,11 @@ use crate::{CatalogueError, CatalogueRecord, Command, Decision, State, catalogue
 /// Removes an exchange and its bindings.
 #[derive(Clone, Debug)]
 pub struct DeleteExchange {
-    /// Virtual host.
+    /// The virtual host.
     pub vhost: Name,
-    /// The exchange. One that doesn't exist is [`CatalogueError::NoSuchExchange`].
+    /// The exchange. If it doesn't exist, the result is [`CatalogueError::NoSuchExchange`].
     pub name: Name,
-    /// Fail with [`CatalogueError::InUse`] while it has bindings.
+    /// Fail with [`CatalogueError::InUse`] if it has bindings.
     pub if_unused: bool,
 }
 

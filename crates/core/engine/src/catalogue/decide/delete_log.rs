@@ -1,11 +1,11 @@
-//! Removes a log's definition and the bindings to it, once its shard has closed it.
+//! Removes a log's definition and the bindings to it, after its shard has closed it.
 
 use stele_base_types::LogId;
 
 use crate::{CatalogueRecord, Decision, Record, catalogue::Catalogue};
 
 impl Catalogue {
-    /// One that isn't there was removed before.
+    /// Removes a definition. If it doesn't exist, it was removed before.
     pub(crate) fn undefine(&self, log: LogId) -> Decision {
         if self.log_by_id(log).is_none() {
             return Decision::nothing();

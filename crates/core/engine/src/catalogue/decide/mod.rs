@@ -1,4 +1,4 @@
-//! What commands to the catalogue change.
+//! The decisions on commands to the catalogue.
 
 mod alter_log;
 mod bind;
@@ -31,13 +31,13 @@ impl Catalogue {
     }
 }
 
-/// A change of definitions. All of them wait for the disk: an id that a crash takes back could be
-/// given again, to a log that would inherit what other shards hold of the first.
+/// A change of definitions. All of them wait for the disk: if a crash lost an id, it could be
+/// assigned again, to a log that would inherit what other shards hold of the first one.
 fn change<R>(record: CatalogueRecord, reply: R) -> Decision<R> {
     Decision::change(Record::Catalogue(record), reply, Durability::Synced)
 }
 
-/// A new or changed definition, which the log's shard takes over.
+/// A new or changed definition, which is sent to the log's shard.
 fn define<R>(definition: LogDefinition, reply: R) -> Decision<R> {
     let open = LinkCommand::Open {
         log: definition.id,
@@ -47,8 +47,8 @@ fn define<R>(definition: LogDefinition, reply: R) -> Decision<R> {
     change(defined, reply).sending(open)
 }
 
-/// All is as it was asked for. The change that made it so may still be on its way to the disk: this
-/// answer waits for it as well.
+/// The reply if nothing changes. The change that made it so may not be on disk yet, and this reply
+/// waits for that too.
 fn unchanged<R>(reply: R) -> Decision<R> {
     Decision {
         durability: Durability::Synced,
@@ -103,7 +103,7 @@ fn size_allowed(size_bytes: usize, of: &'static str) -> Result<(), CatalogueErro
     Ok(())
 }
 
-/// Checks a number of partitions that a log of `existing` ones is to have.
+/// Checks a new number of partitions for a log that has `existing` ones.
 fn partitions_allowed(requested: u32, existing: u32) -> Result<(), CatalogueError> {
     if requested > PARTITIONS_MAX {
         return Err(CatalogueError::Limit("partitions"));

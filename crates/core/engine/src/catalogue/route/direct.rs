@@ -1,4 +1,4 @@
-//! The direct exchange: binding key equals routing key.
+//! The direct exchange: the binding key equals the routing key.
 
 use hashbrown::HashMap;
 use smallvec::SmallVec;
@@ -12,7 +12,7 @@ pub(in crate::catalogue) struct DirectIndex {
     by_key: HashMap<Name, Targets>,
 }
 
-/// A set of targets, sorted. Most have one, which lies in place.
+/// A sorted set of targets. Most have one, which is stored inline.
 #[derive(Clone, Debug, Default)]
 pub(in crate::catalogue) struct Targets(SmallVec<[BindingTarget; 1]>);
 

@@ -1,5 +1,5 @@
-//! The headers exchange: a binding's arguments against a message's headers (AMQP 0-9-1, section
-//! 3.1.3.4, with the `x-match` values of RabbitMQ).
+//! The headers exchange: compares a binding's arguments with a message's headers (AMQP 0-9-1,
+//! section 3.1.3.4, with RabbitMQ's `x-match` values).
 //!
 //! | `x-match` | arguments that count | matches |
 //! |---|---|---|
@@ -7,15 +7,15 @@
 //! | `any` | the same | if at least one matches |
 //! | `all-with-x`, `any-with-x` | all but `x-match` itself | likewise |
 //!
-//! An argument without a value matches whatever value the header has, if the message has it.
-//! Numbers are compared by value, whatever their types are: 5 is 5.0, and the timestamp 5.
-//! Decimals are apart: they match the same digits with the same scale.
+//! An argument without a value matches any value, if the message has that header. Numbers are
+//! compared by value, whatever their types: 5 equals 5.0 and the timestamp 5. Decimals only match
+//! decimals with the same digits and scale.
 
 use crate::{Argument, Arguments, catalogue::Headers};
 
 const MATCH: &str = "x-match";
 
-/// Whether a message with these headers goes to a binding with these arguments.
+/// Whether a message with these headers matches a binding with these arguments.
 pub(in crate::catalogue) fn matches(arguments: &Arguments, headers: &dyn Headers) -> bool {
     let (any, with_x) = match arguments.get(MATCH) {
         Some(Argument::Text(mode)) => mode_of(mode),
@@ -32,7 +32,7 @@ pub(in crate::catalogue) fn matches(arguments: &Arguments, headers: &dyn Headers
     }
 }
 
-/// Whether one is enough, and whether `x-` names count. Fronts refuse other words.
+/// Whether one match is enough, and whether arguments named `x-` count. Fronts refuse other modes.
 fn mode_of(mode: &[u8]) -> (bool, bool) {
     match mode {
         b"any" => (true, false),
@@ -69,9 +69,9 @@ fn integer(argument: &Argument) -> Option<i128> {
     }
 }
 
-/// Exact: what a float can't hold doesn't equal any.
+/// Exact: an integer that a float can't represent equals no float.
 fn is_integer(float: f64, integer: i128) -> bool {
-    // What is compared to has 64 bits at most, so that a cast that clips makes nothing equal.
+    // `integer` has 64 bits at most, so a saturating cast never makes them equal.
     float.fract() == 0.0 && float as i128 == integer
 }
 

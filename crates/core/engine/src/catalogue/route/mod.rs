@@ -1,12 +1,13 @@
-//! The way of a message through exchanges.
+//! The route of a message through exchanges.
 //!
 //! ```text
 //!  exchange ─┬─ bindings that match ──► logs, and exchanges, which get all of the message's keys
 //!            └─ none does ──► its alternate exchange, if it names one
 //! ```
 //!
-//! What counts as a match is the exchange's own: one whose binding leads to an exchange that leads
-//! nowhere has matched. So RabbitMQ has it, for an exchange on the way as for the first.
+//! Only the exchange's own bindings count as matches: an exchange has a match even if the binding
+//! leads to an exchange without any. As in RabbitMQ, this applies to the first exchange and to
+//! later ones.
 
 pub(super) mod direct;
 pub(super) mod headers;
@@ -18,11 +19,11 @@ use stele_base_types::LogId;
 use super::{Exchange, Headers, virtual_host::VirtualHost};
 use crate::{Argument, BindingTarget, limits::ROUTE_EXCHANGES_MAX};
 
-/// The argument of an exchange that names where messages go that it has no binding for.
+/// The exchange argument that names where messages without a matching binding go.
 pub const ALTERNATE_EXCHANGE: &str = "alternate-exchange";
 
-/// Follows the bindings from `exchange`, which exists, and adds the logs that they lead to.
-/// Leaves `targets` sorted, each once.
+/// Follows the bindings from `exchange`, which exists, and adds the logs they lead to. Leaves
+/// `targets` sorted and without duplicates.
 pub(super) fn follow(
     host: &VirtualHost,
     exchange: &str,
@@ -30,7 +31,7 @@ pub(super) fn follow(
     headers: &dyn Headers,
     targets: &mut SmallVec<[LogId; 4]>,
 ) {
-    // Exchanges reached, each once: those before `at` have been followed. Circles end here.
+    // The exchanges reached, each once, so that cycles end. Those before `at` have been followed.
     let mut reached: SmallVec<[&str; 8]> = SmallVec::from_iter([exchange]);
     let mut at = 0;
     while let Some(name) = reached.get(at) {
@@ -60,7 +61,8 @@ fn reach<'a>(reached: &mut SmallVec<[&'a str; 8]>, next: &'a str) {
     }
 }
 
-/// It need not exist. The default exchange has no bindings, and so leads nowhere as an alternate.
+/// The alternate exchange need not exist. The default exchange has no bindings, and so leads
+/// nowhere as an alternate.
 fn alternate_of(exchange: &Exchange) -> Option<&str> {
     match exchange.arguments.get(ALTERNATE_EXCHANGE)? {
         Argument::Text(octets) => std::str::from_utf8(octets).ok(),

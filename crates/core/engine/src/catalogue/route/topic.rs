@@ -1,20 +1,20 @@
-//! The topic exchange: binding keys are patterns of words between dots, `*` for one word and `#`
-//! for any number of them, none included.
+//! The topic exchange: binding keys are patterns of words separated by dots, with `*` for one word
+//! and `#` for any number of words, including none.
 //!
-//! Patterns that begin alike share a path in a tree:
+//! Patterns with a common prefix share a path in a tree:
 //!
 //! ```text
 //!  a.*.c   a.#.b   a.#        root ── a ─┬─ * ── c●
 //!                                        └─ #● ── b●        ● targets end here
 //! ```
 //!
-//! A key is read word by word, with the set of the nodes reached so far. A `#` node, once reached,
-//! stays reached, and is reached as soon as its parent is. Since each node has one parent, and a
-//! `#` node is taken up once, a word costs at most one visit of each node: time is linear in words
-//! times nodes reached, whatever the patterns are; trying each length for a `#` would make it
-//! exponential in their number.
+//! A key is read word by word, keeping the set of nodes reached so far. A `#` node is reached
+//! together with its parent, and stays reached. Since each node has one parent, and a `#` node is
+//! added once, each word visits a node at most once. So the time is linear in words times nodes
+//! reached, whatever the patterns are. Trying each length for a `#` would be exponential in their
+//! number.
 //!
-//! The empty key has no words. A key of dots alone has empty words, which `*` matches.
+//! The empty key has no words. A key of only dots has empty words, which `*` matches.
 
 use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
@@ -31,7 +31,7 @@ pub(in crate::catalogue) struct TopicIndex {
 
 #[derive(Clone, Debug, Default)]
 struct Node {
-    /// Of the patterns that end here.
+    /// The targets of the pattern that ends here.
     targets: Targets,
     words: HashMap<Box<str>, Self>,
     any_word: Option<Box<Self>>,
@@ -72,12 +72,12 @@ impl TopicIndex {
     }
 }
 
-/// The nodes that the words read so far lead to.
+/// The nodes reached by the words read so far.
 #[derive(Default)]
 struct Reached<'a> {
     /// All but the `#` nodes.
     nodes: SmallVec<[&'a Node; 16]>,
-    /// The `#` nodes, which stay.
+    /// The `#` nodes, which stay reached.
     any_words: SmallVec<[&'a Node; 8]>,
     /// The addresses of these.
     taken_up: HashSet<usize>,
@@ -95,7 +95,7 @@ impl<'a> Reached<'a> {
 
     fn read(&mut self, word: &str) {
         let before = std::mem::take(&mut self.nodes);
-        // Those reached by this word begin after it, so only the ones known by now are asked.
+        // Nodes reached by this word start with the next one, so only earlier ones are visited.
         let staying = self.any_words.len();
         for node in before {
             self.step(node, word);
@@ -124,8 +124,8 @@ impl Node {
         }
     }
 
-    /// Removes a target, and the nodes that lead nowhere without it. Recursion is as deep as a
-    /// pattern has words: at most 128, since a name has at most 255 bytes.
+    /// Removes a target, and the nodes that lead nowhere without it. The recursion is as deep as
+    /// the pattern has words: at most 128, since a name has at most 255 bytes.
     fn remove(&mut self, words: &[&str], target: &BindingTarget) {
         let Some((word, rest)) = words.split_first() else {
             self.targets.remove(target);
@@ -166,8 +166,8 @@ fn words(key: &str) -> impl Iterator<Item = &str> {
     key.split('.').filter(|_| !key.is_empty())
 }
 
-/// The words of a pattern, with `#.#` taken as the `#` that it equals: so that no `#` node has a
-/// `#` for its parent.
+/// The words of a pattern. `#.#` is reduced to the equivalent `#`, so that no `#` node has a `#` as
+/// its parent.
 fn pattern_words(pattern: &str) -> impl Iterator<Item = &str> {
     let mut last = "";
     words(pattern).filter(move |word| {

@@ -1,4 +1,4 @@
-//! Commit: offsets by a member of the current generation, or by anyone while there are no members.
+//! Commit: offsets from a member of the current generation, or from anyone if there are no members.
 
 use serde::{Deserialize, Serialize};
 use stele_base_types::{Name, Offset, PartitionId, Timestamp};
@@ -10,32 +10,32 @@ use crate::{
     limits::OFFSET_METADATA_BYTES_MAX,
 };
 
-/// Commits offsets, by a member of the current generation, or by anyone while the group has no
-/// members (`generation` -1). Answered for each offset.
+/// Commits offsets, from a member of the current generation, or from anyone while the group has no
+/// members (`generation` -1). Has one answer for each offset.
 #[derive(Clone, Debug)]
 pub struct CommitOffsets {
     /// The group.
     pub group: Name,
-    /// Who; empty for a simple consumer.
+    /// The member; empty for a simple consumer.
     pub member: Box<str>,
-    /// Static name, if any.
+    /// Its static name, if any.
     pub instance: Option<Box<str>>,
-    /// Which generation.
+    /// Its generation.
     pub generation: i32,
-    /// What.
+    /// The offsets.
     pub offsets: Vec<CommitOffset>,
 }
 
 /// An offset to commit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CommitOffset {
-    /// Of which partition.
+    /// The partition.
     pub partition: PartitionId,
     /// The next record to read.
     pub offset: Offset,
-    /// The epoch of the leader that it was read from; -1 unknown.
+    /// The leader epoch of the last record read; -1 if unknown.
     pub leader_epoch: i32,
-    /// The consumer's own note.
+    /// The consumer's metadata.
     pub metadata: Box<str>,
 }
 
@@ -91,14 +91,14 @@ fn validate(live: &Live, commit: &CommitOffsets) -> Result<(), GroupError> {
     if commit.generation != live.generation {
         return Err(GroupError::IllegalGeneration);
     }
-    // The partitions of the last generation may have been given to others already.
+    // Partitions of the last generation may already be assigned to other members.
     if live.state == GroupState::CompletingRebalance {
         return Err(GroupError::RebalanceInProgress);
     }
     Ok(())
 }
 
-/// Whether an offset is taken, in the place of a `former` one. What it takes more goes off `room`.
+/// Whether an offset is accepted in place of `former`. Takes the additional memory from `room`.
 fn check(
     offset: &CommitOffset,
     former: Option<&Committed>,

@@ -1,4 +1,4 @@
-//! Delete: an empty group goes with its offsets.
+//! Delete: removes an empty group with its offsets.
 
 use stele_base_types::{Name, Timestamp};
 

@@ -1,5 +1,6 @@
-//! Offsets of logs that were deleted: they go (Kafka's `onPartitionsDeleted`), and with the last of
-//! them a group that has no members. Whoever knows the definitions looks through what is read.
+//! Removal of the offsets of deleted logs (Kafka's `onPartitionsDeleted`). A group without members
+//! is removed with its last offset. The caller, who knows the definitions, finds the offsets to
+//! remove.
 
 use std::ops::Bound;
 
@@ -12,9 +13,8 @@ use crate::{
     limits::OFFSETS_FORGOTTEN_MAX,
 };
 
-/// Forgets what a group has committed of a log that is gone for good, or as much of it as one
-/// decision may; answered with how many offsets that is. Its members don't matter: nobody can read
-/// the log.
+/// Removes a group's offsets of a deleted log, as many as one decision may; returns how many.
+/// Members don't matter, as nobody can read the log.
 #[derive(Clone, Debug)]
 pub struct ForgetLog {
     /// The group.
@@ -51,8 +51,7 @@ impl Command for ForgetLog {
 }
 
 impl Groups {
-    /// Each group with each log that it has committed offsets of, in an order of its own, after
-    /// `last`.
+    /// All pairs of a group and a log that it has offsets of, in a fixed order, after `last`.
     pub fn read_logs<'a>(
         &'a self,
         last: Option<&'a (Name, LogId)>,

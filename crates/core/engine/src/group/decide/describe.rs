@@ -1,4 +1,4 @@
-//! Groups, listed and described.
+//! Listing and describing groups.
 
 use std::convert::Infallible;
 
@@ -14,8 +14,8 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct ListGroups;
 
-/// Describes a group. Assignor, metadata and assignments are those of a stable group; until then
-/// they are about to change.
+/// Describes a group. Assignor, metadata and assignments are only given for a stable group, as they
+/// are about to change in other states.
 #[derive(Clone, Debug)]
 pub struct DescribeGroup {
     /// The group.
@@ -27,16 +27,16 @@ pub struct DescribeGroup {
 pub struct GroupListing {
     /// Its name.
     pub name: Name,
-    /// `consumer`, `connect`; empty for a simple consumer's.
+    /// `consumer`, `connect`; empty for a group of simple consumers.
     pub protocol_type: Box<str>,
     /// `Empty`, `PreparingRebalance`, `CompletingRebalance`, `Stable`, `Dead`.
     pub state: &'static str,
 }
 
-/// A group in full.
+/// The description of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupDescription {
-    /// As in the list.
+    /// The same as in the list.
     pub listing: GroupListing,
     /// The assignor.
     pub protocol: Box<str>,
@@ -51,9 +51,9 @@ pub struct MemberDescription {
     pub member: Box<str>,
     /// Static name.
     pub instance: Option<Box<str>>,
-    /// As the client says.
+    /// As told by the client.
     pub client_id: Box<str>,
-    /// Where from.
+    /// The client's address.
     pub client_host: Box<str>,
     /// Its metadata for the assignor.
     pub metadata: Box<[u8]>,

@@ -1,5 +1,4 @@
-//! What time alone does to groups: members fall silent, rebalances end, offsets of abandoned
-//! groups are forgotten.
+//! What time does to groups: sessions time out, rebalances end, offsets of abandoned groups expire.
 
 use hashbrown::HashSet;
 use stele_base_types::{Name, Timestamp};
@@ -11,7 +10,7 @@ use crate::{
 };
 
 impl Groups {
-    /// One step of the group that is due first.
+    /// Does one step for the group with the earliest deadline.
     pub(crate) fn tick(&self, now: Timestamp) -> Decision {
         let due = self.deadlines.first().filter(|(at, _)| *at <= now);
         let found = due.and_then(|(_, name)| Some((name, self.groups.get(name.as_str())?)));
@@ -56,7 +55,7 @@ fn only(name: &Name, record: GroupRecord) -> Decision {
     step.done()
 }
 
-/// Members that were told of their generation and never asked for their part of it.
+/// Removes members that were told of their generation but never synced.
 fn drop_unsynced(live: &Live, name: &Name, now: Timestamp) -> Decision {
     let unsynced = live.members().filter(|member| !member.synced);
     let unsynced: Vec<_> = unsynced.map(|member| &*member.profile.member).collect();

@@ -1,4 +1,4 @@
-//! Heartbeat: a member is still there, and learns whether a rebalance goes on.
+//! Heartbeat: a member shows that it is alive, and learns whether there is a rebalance.
 
 use stele_base_types::{Name, Timestamp};
 
@@ -8,25 +8,25 @@ use crate::{
     group::{GroupState, step::Step},
 };
 
-/// Says that a member is still there.
+/// Shows that a member is alive.
 #[derive(Clone, Debug)]
 pub struct Heartbeat {
     /// The group.
     pub group: Name,
-    /// Who.
+    /// The member.
     pub member: Box<str>,
-    /// Static name, if any.
+    /// Its static name, if any.
     pub instance: Option<Box<str>>,
-    /// Which generation.
+    /// Its generation.
     pub generation: i32,
 }
 
-/// What a member learns by its heartbeat.
+/// The answer to a heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HeartbeatReply {
-    /// It goes on.
+    /// No change.
     Stay,
-    /// The group gathers its members: join again.
+    /// A rebalance is in progress: join again.
     Rejoin,
 }
 

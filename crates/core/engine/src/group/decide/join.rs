@@ -1,8 +1,8 @@
 //! Join: a client becomes a member, or a member joins again.
 //!
-//! Behaves as Kafka's JoinGroup: first joins by two steps (KIP-394), static members that replace
-//! their former selves without a rebalance where the group is stable and nothing that the leader
-//! sees has changed (KIP-345, KIP-814).
+//! Behaves as Kafka's JoinGroup: first joins take two steps (KIP-394), and a returning static
+//! member replaces its former id without a rebalance if the group is stable and nothing that the
+//! leader sees has changed (KIP-345, KIP-814).
 
 use std::sync::Arc;
 
@@ -21,33 +21,33 @@ use crate::{
     limits::{GROUP_JOIN_MS_MAX, GROUP_MEMBERS_MAX, GROUP_SESSION_TIMEOUT_MS},
 };
 
-/// Joins, or joins again; answered when the rebalance has gathered its members.
+/// Joins a group, or joins it again. The answer comes when the rebalance has gathered the members.
 #[derive(Clone, Debug)]
 pub struct JoinGroup {
     /// The group.
     pub group: Name,
-    /// Its id; empty at first.
+    /// Its id; empty in a first join.
     pub member: Box<str>,
-    /// The id that it gets where `member` is empty: made by the caller, since randomness enters
-    /// as an argument.
+    /// The id it gets if `member` is empty. The caller generates it, since the engine draws no
+    /// random numbers.
     pub member_new: Box<str>,
-    /// Static name (KIP-345).
+    /// Its static name, if any (KIP-345).
     pub instance: Option<Box<str>>,
-    /// For describing.
+    /// Shown when describing the group.
     pub client_id: Box<str>,
-    /// For describing.
+    /// Shown when describing the group.
     pub client_host: Box<str>,
-    /// Gone when silent for this long, in milliseconds.
+    /// The session timeout in milliseconds: a member silent for longer is removed.
     pub session_timeout_ms: u32,
     /// How long a rebalance waits for it to join again, in milliseconds.
     pub rebalance_timeout_ms: u32,
     /// `consumer`, `connect`.
     pub protocol_type: Box<str>,
-    /// Assignors it can do, best first, each with its metadata.
+    /// The assignors it supports, best first, each with its metadata.
     pub protocols: Vec<(Box<str>, Box<[u8]>)>,
-    /// Answer a first join with [`JoinReply::Invited`] (KIP-394).
+    /// Whether to answer a first join with [`JoinReply::Invited`] (KIP-394).
     pub member_id_required: bool,
-    /// How long a group without members waits for others than the first one, in milliseconds
+    /// How long a group without members waits for more of them after the first, in milliseconds
     /// (Kafka's `group.initial.rebalance.delay.ms`).
     pub gathering_ms: u32,
 }
@@ -55,16 +55,16 @@ pub struct JoinGroup {
 /// The answer to a join.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JoinReply {
-    /// It is a member.
+    /// It has joined.
     Joined(Box<JoinedGroup>),
     /// It must join again with this id (KIP-394).
     Invited(Box<str>),
 }
 
-/// What a rebalance comes to for one member.
+/// The result of a rebalance for one member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinedGroup {
-    /// The generation that begins.
+    /// The new generation.
     pub generation: i32,
     /// `consumer`, `connect`.
     pub protocol_type: Box<str>,
@@ -74,10 +74,10 @@ pub struct JoinedGroup {
     pub leader: Box<str>,
     /// The member's own id.
     pub member: Box<str>,
-    /// For the leader: every member. Empty for the others.
+    /// For the leader: all members. Empty for the others.
     pub members: Vec<JoinedMember>,
-    /// The leader need not compute an assignment: a static member came back (KIP-814). A client
-    /// that doesn't know of this must be told another leader than itself.
+    /// The leader need not compute an assignment, because a static member came back (KIP-814).
+    /// Clients that don't know this field must be told a leader other than themselves.
     pub skip_assignment: bool,
 }
 
@@ -95,8 +95,8 @@ pub struct JoinedMember {
 type JoinDecision = Decision<Option<JoinReply>>;
 
 impl JoinGroup {
-    /// What it changes and is answered with; `None` where it waits, which ends in
-    /// [`crate::Effect::Joined`] with this token. A refusal changes nothing.
+    /// The decision on it, without a reply if it has to wait. Then an [`crate::Effect::Joined`]
+    /// with this token follows. A refused join changes nothing.
     pub fn decide(
         self,
         token: Token,
@@ -131,7 +131,7 @@ impl JoinGroup {
     }
 }
 
-/// A join, and the group that it is to.
+/// A join and its group.
 struct Joiner<'a> {
     live: &'a Live,
     name: &'a Name,
@@ -141,7 +141,7 @@ struct Joiner<'a> {
 }
 
 impl Joiner<'_> {
-    /// Whether there is room for what a client says of itself, in the place of what it has said.
+    /// Whether there is memory for a client's profile, counting what it replaces.
     fn has_room(&self, profile: &Profile, groups: &Groups) -> bool {
         let named = profile.instance.as_deref();
         let named = named.and_then(|instance| self.live.static_member(instance));
@@ -184,7 +184,7 @@ impl Joiner<'_> {
 
     fn known_member(&self, profile: Arc<Profile>) -> Result<JoinDecision, GroupError> {
         if self.live.is_invited(&profile.member) {
-            // Static members aren't asked to join twice: whoever has this name is another.
+            // Static members join in one step, so the member with this name is another client.
             return match profile.instance {
                 Some(_) => Err(GroupError::UnknownMember),
                 None => Ok(self.admit(profile)),
@@ -197,9 +197,9 @@ impl Joiner<'_> {
         let is_unchanged = member.profile.protocols == profile.protocols;
         match self.live.state {
             GroupState::Empty | GroupState::Dead => Err(GroupError::UnknownMember),
-            // It hasn't seen the answer to its last join.
+            // The member hasn't received the answer to its last join.
             GroupState::CompletingRebalance if is_unchanged => Ok(self.remind(member)),
-            // A leader joins again to have the partitions assigned anew.
+            // When a leader joins again, it wants the partitions reassigned.
             GroupState::Stable if is_unchanged && !is_leader => Ok(self.remind(member)),
             GroupState::CompletingRebalance
             | GroupState::Stable
@@ -207,14 +207,14 @@ impl Joiner<'_> {
         }
     }
 
-    /// A first join: the group gathers again.
+    /// Admits a new member, which starts a rebalance.
     fn admit(&self, profile: Arc<Profile>) -> JoinDecision {
         let mut step = Step::new(self.name);
         self.wait(&mut step, profile, None, true);
         step.answered(None)
     }
 
-    /// A member keeps its static name, also where its client leaves that out.
+    /// Lets a member join again. It keeps its static name even if its client omits it.
     fn rejoin(&self, member: &Member, mut profile: Arc<Profile>) -> JoinDecision {
         let mut step = Step::new(self.name);
         Arc::make_mut(&mut profile).instance = member.profile.instance.clone();
@@ -238,7 +238,8 @@ impl Joiner<'_> {
             token: self.token,
             until: is_new.then(|| self.now.plus_ms(GROUP_JOIN_MS_MAX)),
         };
-        // Before the member is put in, which would take it from those that wait for assignments.
+        // Must come before the member is added, which removes it from those waiting for
+        // assignments.
         if self.live.state != GroupState::PreparingRebalance {
             rebalance::prepare(
                 step,
@@ -260,7 +261,7 @@ impl Joiner<'_> {
         }
     }
 
-    /// Tells a member again what the group is.
+    /// Repeats the group's current generation to a member.
     fn remind(&self, member: &Member) -> JoinDecision {
         let mut step = Step::new(self.name);
         step.record(GroupRecord::Alive {
@@ -271,8 +272,8 @@ impl Joiner<'_> {
         step.answered(Some(JoinReply::Joined(Box::new(joined))))
     }
 
-    /// A static member came back under a new id; its former self is fenced. Its metadata may
-    /// differ, as it does where that tells the partitions that it had.
+    /// Replaces a static member that came back under a new id; the old id is fenced. Its metadata
+    /// may differ, for example if it lists the partitions that the member had.
     fn replace(&self, former: &Member, profile: Arc<Profile>) -> JoinDecision {
         let mut step = Step::new(self.name);
         step.refuse(former.waits, GroupError::FencedInstance);
@@ -299,7 +300,7 @@ impl Joiner<'_> {
         step.answered(Some(JoinReply::Joined(Box::new(joined))))
     }
 
-    /// The profiles of the members, with `profile` in the place of `former`.
+    /// The members' profiles, with `profile` in the place of `former`.
     fn after<'a>(
         &'a self,
         former: &'a Member,

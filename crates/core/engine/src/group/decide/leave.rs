@@ -1,4 +1,4 @@
-//! Leave: members go at once instead of falling silent; each named by its id or its static name.
+//! Leave: members leave at once instead of timing out.
 
 use hashbrown::HashSet;
 use stele_base_types::{Name, Timestamp};
@@ -9,12 +9,12 @@ use crate::{
     group::{GroupState, live::Live, member::Waits, step::Step},
 };
 
-/// Members leave, each named by its id or its static name. Answered for each.
+/// Removes members, each named by its id or its static name. Has one answer for each.
 #[derive(Clone, Debug)]
 pub struct LeaveGroup {
     /// The group.
     pub group: Name,
-    /// Who: ids and static names.
+    /// The members: ids and static names.
     pub members: Vec<(Box<str>, Option<Box<str>>)>,
 }
 
@@ -56,7 +56,7 @@ impl Command for LeaveGroup {
     }
 }
 
-/// Removes a member or an id given out; what it waits for doesn't come.
+/// Removes a member or an invitation, and refuses what it waits for.
 pub(super) fn remove(step: &mut Step<'_>, live: &Live, id: &str) {
     let waits = live.member(id).map_or(Waits::No, |member| member.waits);
     step.refuse(waits, GroupError::UnknownMember);

@@ -1,4 +1,4 @@
-//! What commands to a group change.
+//! The decisions on commands to a group.
 
 mod commit;
 mod delete;
@@ -30,7 +30,7 @@ use crate::Command;
 
 /// A command to one consumer group (Kafka's classic protocol).
 pub trait GroupCommand: Command<Error = GroupError> {
-    /// The group, by which its shard is found.
+    /// The group, which determines the shard.
     fn group(&self) -> &Name;
 }
 
@@ -39,7 +39,7 @@ impl Groups {
         self.groups.get(name.as_str())
     }
 
-    /// The group of a member, which must have a name.
+    /// The group that a member names, which must not be empty.
     fn of_member(&self, name: &Name) -> Result<Option<&Group>, GroupError> {
         if name.is_empty() {
             return Err(GroupError::InvalidGroup);

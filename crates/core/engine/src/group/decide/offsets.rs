@@ -1,4 +1,4 @@
-//! Committed offsets, read and forgotten.
+//! Reading and deleting committed offsets.
 
 use stele_base_types::{Name, PartitionId, Timestamp};
 
@@ -8,33 +8,32 @@ use crate::{
     group::{Committed, GroupState, step::Step},
 };
 
-/// Reads the committed offsets of the partitions named, or all there are. A group that doesn't
-/// exist has none.
+/// Reads the committed offsets of the given partitions, or all of them. A group that doesn't exist
+/// has none.
 #[derive(Clone, Debug)]
 pub struct FetchOffsets {
     /// The group.
     pub group: Name,
-    /// Of which partitions; `None` of all.
+    /// The partitions; `None` for all.
     pub partitions: Option<Vec<PartitionId>>,
 }
 
 /// A committed offset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OffsetEntry {
-    /// Of which partition.
+    /// The partition.
     pub partition: PartitionId,
-    /// What was committed; `None` nothing.
+    /// The committed offset, if any.
     pub committed: Option<CommitOffset>,
 }
 
-/// Forgets committed offsets of these partitions; answered for each. Refused for all of them while
-/// the group has members: which partitions they read is written in their assignor's own form, which
-/// isn't the engine's to read.
+/// Deletes the committed offsets of these partitions; has one answer for each. Refused for all of
+/// them while the group has members: only the assignor knows which partitions they read.
 #[derive(Clone, Debug)]
 pub struct DeleteOffsets {
     /// The group.
     pub group: Name,
-    /// Of which partitions.
+    /// The partitions.
     pub partitions: Vec<PartitionId>,
 }
 

@@ -1,5 +1,5 @@
-//! The steps of a rebalance that no command asks for: it begins because someone came or went, and
-//! ends when all have joined again or the time for that is over.
+//! The steps of a rebalance that no command requests: it begins because a member came or left, and
+//! ends when all have joined again or time is up.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ use crate::{
     },
 };
 
-/// Begins a rebalance among the members that aren't `gone`, and `newcomer`. Who waits for an
-/// assignment is told to join again.
+/// Begins a rebalance among the members that aren't `gone`, and `newcomer`. Members that wait for
+/// an assignment are told to join again.
 pub(super) fn prepare(
     step: &mut Step<'_>,
     live: &Live,
@@ -40,8 +40,8 @@ pub(super) fn prepare(
     });
 }
 
-/// Ends a rebalance with those who have joined again. Static members may come later; the others
-/// that haven't joined are out.
+/// Ends a rebalance with the members that have joined again. Static members may join later; others
+/// that haven't joined are removed.
 pub(super) fn complete(live: &Live, name: &Name, now: Timestamp) -> Decision {
     let mut step = Step::new(name);
     let stays = |member: &&Member| member.joins() || member.is_static();
@@ -73,7 +73,8 @@ pub(super) fn complete(live: &Live, name: &Name, now: Timestamp) -> Decision {
                 deadline,
             });
         }
-        // Static members alone, none of whom has joined yet: they have until their sessions end.
+        // Only static members are left and none has joined yet: they have time until their sessions
+        // end.
         (Some(_), None) => step.record(GroupRecord::Preparing { at: now, deadline }),
         (None, _) => step.record(GroupRecord::Emptied {
             generation,
@@ -84,8 +85,8 @@ pub(super) fn complete(live: &Live, name: &Name, now: Timestamp) -> Decision {
     step.done()
 }
 
-/// The assignor that every member can do and most of them like best; of equals the first by name.
-/// `None` where there are no members.
+/// The assignor that every member supports and most of them prefer; of equals, the first by name.
+/// `None` if there are no members.
 pub(super) fn choose_protocol<'a>(
     members: impl Iterator<Item = &'a Profile> + Clone,
 ) -> Option<&'a str> {
@@ -107,7 +108,7 @@ pub(super) fn choose_protocol<'a>(
     elected.map(|(protocol, _)| protocol)
 }
 
-/// The leader, if it has joined again; else the first that has.
+/// The leader if it has joined again, otherwise the first member that has.
 fn choose_leader(live: &Live) -> Option<&str> {
     let is_there = live.member(&live.leader).is_some_and(Member::joins);
     if is_there {
@@ -117,7 +118,7 @@ fn choose_leader(live: &Live) -> Option<&str> {
     joined.next().map(|member| &*member.profile.member)
 }
 
-/// What the group is, as one of its members is told when no rebalance goes on.
+/// The group's current generation, as a member is told while there is no rebalance.
 pub(super) fn joined(live: &Live, member: &str) -> JoinedGroup {
     let is_leader = *live.leader == *member && live.state != GroupState::Empty;
     let profiles = live.members().map(|member| &*member.profile);
@@ -149,7 +150,7 @@ pub(super) fn listed<'a>(
     members.collect()
 }
 
-/// A generation that begins.
+/// A new generation.
 struct Formation<'a> {
     live: &'a Live,
     generation: i32,

@@ -1,4 +1,4 @@
-//! Sync: the leader hands in the assignments of a generation, the others wait for theirs.
+//! Sync: the leader submits the assignments of a generation, the others wait for theirs.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -17,45 +17,45 @@ use crate::{
     },
 };
 
-/// Hands in (the leader) or waits for (the others) the assignment of a generation.
+/// Submits the assignments of a generation (the leader), or waits for one (the others).
 #[derive(Clone, Debug)]
 pub struct SyncGroup {
     /// The group.
     pub group: Name,
-    /// Who.
+    /// The member.
     pub member: Box<str>,
-    /// Static name, if any.
+    /// Its static name, if any.
     pub instance: Option<Box<str>>,
-    /// Which generation.
+    /// Its generation.
     pub generation: i32,
-    /// Must match the group's, where given.
+    /// Must match the group's, if given.
     pub protocol_type: Option<Box<str>>,
-    /// Must match the group's, where given.
+    /// Must match the group's, if given.
     pub protocol: Option<Box<str>>,
     /// The leader's assignment for each member.
     pub assignments: Vec<(Box<str>, Box<[u8]>)>,
-    /// The partitions in them of logs that keep what isn't acknowledged: assignments are written in
-    /// the assignor's own form, which isn't the engine's to read. The group holds what it hasn't
-    /// read of them from now on, as if it had committed a position.
+    /// The assigned partitions of logs that keep unacknowledged records. Given separately because
+    /// the engine doesn't parse assignments, whose form is the assignor's. From now on, the group
+    /// holds unread records of these partitions, as if it had committed an offset there.
     pub reads: Vec<PartitionId>,
 }
 
-/// A member's part in a generation.
+/// A member's assignment in a generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyncedGroup {
     /// `consumer`, `connect`.
     pub protocol_type: Box<str>,
     /// The assignor.
     pub protocol: Box<str>,
-    /// The member's part.
+    /// The member's assignment.
     pub assignment: Box<[u8]>,
 }
 
 type SyncDecision = Decision<Option<SyncedGroup>>;
 
 impl SyncGroup {
-    /// What it changes and is answered with; `None` where it waits, which ends in
-    /// [`crate::Effect::Synced`] with this token. A refusal changes nothing.
+    /// The decision on it, without a reply if it has to wait. Then an [`crate::Effect::Synced`]
+    /// with this token follows. A refused sync changes nothing.
     pub fn decide(
         self,
         token: Token,
@@ -99,7 +99,7 @@ impl SyncGroup {
         }
     }
 
-    /// Whether the protocols that it names are the group's.
+    /// Whether the protocols it names match the group's.
     fn fits(&self, live: &Live) -> bool {
         let fits =
             |given: &Option<Box<str>>, own: &str| given.as_deref().is_none_or(|it| it == own);
@@ -119,7 +119,7 @@ fn wait(name: &Name, member: &Member, token: Token) -> SyncDecision {
     step.answered(None)
 }
 
-/// The generation gets its assignments. A member that the leader has left out gets an empty one.
+/// Stores the assignments of a generation. A member that the leader left out gets an empty one.
 fn assign(group: &Group, mut sync: SyncGroup, room: usize, now: Timestamp) -> SyncDecision {
     let live = &group.live;
     let mut step = Step::new(&sync.group);
@@ -148,8 +148,7 @@ fn assign(group: &Group, mut sync: SyncGroup, room: usize, now: Timestamp) -> Sy
     step.answered(Some(assigned(live, leaders)))
 }
 
-/// Tells the logs what the group reads of them and has no position on, as far as there is room to
-/// note it.
+/// Notes at the logs which partitions the group reads without an offset, as far as memory allows.
 fn read(step: &mut Step<'_>, group: &Group, reads: Vec<PartitionId>, room: usize) {
     let places = group.reading.len() + room / OFFSET_BYTES;
     let unread = |partition: &PartitionId| !group.offsets.contains_key(partition);

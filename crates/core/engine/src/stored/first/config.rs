@@ -39,13 +39,13 @@ struct StoredLifetime {
     unused: WhenUnused,
 }
 
-/// What becomes of a log without consumers.
+/// What happens to a log without consumers.
 #[derive(Debug, Deserialize)]
 enum WhenUnused {
     Stays,
     GoesAtOnce,
     GoesAfter(u64),
-    /// With its last consumer, or after that time where it never has one.
+    /// Deleted with its last consumer, or after this time if it never has one.
     GoesAtOnceOrAfter(u64),
 }
 

@@ -1,4 +1,4 @@
-//! Records. Those that were never journalled have no value here: they keep the others' numbers.
+//! Records. Kinds that were never journalled have no value here, but keep their numbers.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ pub(in crate::stored) enum Record {
     Committed(Never),
 }
 
-/// No bytes are one of these.
+/// A type without values, which no bytes decode to.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(in crate::stored) enum Never {}
 
@@ -163,7 +163,7 @@ impl Record {
         }
     }
 
-    /// Makes the change that it says.
+    /// Applies the change.
     pub(in crate::stored) fn apply_to(self, state: &mut State) {
         let record = match self {
             Self::Appended {
@@ -207,13 +207,13 @@ impl CatalogueRecord {
     }
 }
 
-/// What the session held returned by this record alone.
+/// This record alone returned what the session held.
 fn session_closed(state: &mut State, session: SessionId) {
     state.apply(&crate::Record::SessionEnded(session));
     clean_up(state);
 }
 
-/// What was of the former process returned, or was gone, by this record alone.
+/// This record alone returned or removed what belonged to the previous process.
 fn started(state: &mut State) {
     state.apply(&crate::Record::Started(EPOCH));
     clean_up(state);
@@ -224,7 +224,7 @@ fn clean_up(state: &mut State) {
     while apply_all(state, state.logs.clean_up(Timestamp::PAST)) {}
 }
 
-/// Applies a decision's records. Whether there were any.
+/// Applies a decision's records; returns whether there were any.
 fn apply_all(state: &mut State, decision: Decision) -> bool {
     for record in &decision.records {
         state.apply(record);

@@ -59,8 +59,8 @@ impl Verification<'_> {
         StopMark::check(directory, next, end).or_else(|error| self.failed(error))
     }
 
-    /// Checks one file, and gives the block that the next one must start with, and where the last
-    /// one ends.
+    /// Checks one file; returns the block that the next one must start with, and where the last one
+    /// ends.
     fn journal_file(
         &mut self,
         directory: &ShardDirectory,

@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Verification<'_> {
-    /// Checks all segments, and gives the offset at which each partition's journal goes on.
+    /// Checks all segments; returns the offset at which each partition continues in the journal.
     pub(super) fn segments(
         &mut self,
         directory: &ShardDirectory,
@@ -83,14 +83,14 @@ impl Verification<'_> {
     }
 }
 
-/// How far a segment was read.
+/// The progress through a segment.
 struct Walked {
     position: u64,
     next: Offset,
     max_timestamp: Timestamp,
 }
 
-/// Goes through the batches of an interval, and counts them.
+/// Checks the batches of an interval, and counts them.
 fn walk(interval: &[u8], state: &mut Walked) -> Result<u64, String> {
     let mut rest = interval;
     let mut count = 0;
@@ -111,7 +111,7 @@ fn walk(interval: &[u8], state: &mut Walked) -> Result<u64, String> {
     Ok(count)
 }
 
-/// What the snapshot lists must be there.
+/// Reports an object as damage if the snapshot lists it but it is missing.
 fn listed(read: Result<Bytes, Error>) -> Result<Bytes, Error> {
     match read {
         Err(Error::Gone { path }) => {

@@ -182,7 +182,7 @@ impl Checkpointer {
     ) -> Result<(), Error> {
         match self.remove_superfluous(snapshot, left) {
             Err(error) if error.is_for_want() => {
-                tracing::warn!(%error, "what a checkpoint made superfluous can't be removed yet");
+                tracing::warn!(%error, "cannot remove files that a checkpoint superseded");
                 self.is_clean = false;
                 Ok(())
             }

@@ -102,7 +102,7 @@ impl DataDirectory {
             return Err(Error::Format {
                 path: path.to_owned(),
                 what: "holds no FORMAT file".to_owned(),
-                advice: "name a directory that stele made",
+                advice: "name a data directory of stele",
             });
         }
         Self::open(disk, path, 1)
@@ -308,7 +308,7 @@ fn refuse_foreign(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
         Err(Error::Format {
             path: path.to_owned(),
             what: format!("holds `{}`, but no FORMAT file", entry.name),
-            advice: "name an empty directory or one that stele made",
+            advice: "name an empty directory or a data directory of stele",
         })
     })
 }

@@ -53,7 +53,7 @@ pub fn dump(
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("journal") => dump_journal(disk, path, words, line),
         Some("spare") => {
-            line("a spare: checkpointed, and kept to be written over");
+            line("a spare: checkpointed, and kept for reuse");
             dump_journal(disk, path, words, line)
         }
         Some("log") => dump_log(&disk.read(path).at("read", path)?, line),
@@ -83,7 +83,7 @@ fn dump_journal(
     let start = file.read_at(0, FILE_HEADER_SIZE_BYTES_MAX);
     let header = FileHeader::decode(path, &start.at("read", path)?)?;
     let Some(header) = header else {
-        line("the header isn't whole");
+        line("the header is incomplete");
         return Ok(());
     };
     let FileHeader { shard, first, .. } = header;

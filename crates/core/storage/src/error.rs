@@ -88,7 +88,9 @@ pub enum Error {
     /// The floors of a checkpoint depend on records that aren't on disk yet: a crash would lose the
     /// records, but the data removed because of them would stay removed. The caller tries again
     /// once the journal is synced that far.
-    #[error("the floors stand on block {as_of}, but only blocks before {synced} are on disk")]
+    #[error(
+        "the floors depend on blocks before {as_of}, but only those before {synced} are on disk"
+    )]
     FloorsNotSynced {
         /// The first block that the floors don't depend on.
         as_of: u64,
@@ -98,7 +100,7 @@ pub enum Error {
 
     /// The data was removed after the read was planned: it is now below the partition's start. The
     /// caller reads again from the start.
-    #[error("{} was removed while it was to be read", path.display())]
+    #[error("{} was removed before it was read", path.display())]
     Gone {
         /// The removed file.
         path: PathBuf,

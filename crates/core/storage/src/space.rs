@@ -273,7 +273,7 @@ impl SpaceGuard {
         if self.estimate() < wanted_bytes || self.is_outdated(kept_bytes) {
             // If measuring fails, the last known value is used.
             if let Err(error) = self.measure() {
-                tracing::warn!(%error, "free space isn't known");
+                tracing::warn!(%error, "cannot measure free space");
             }
         }
         self.estimate() >= wanted_bytes

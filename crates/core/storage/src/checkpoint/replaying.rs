@@ -67,7 +67,7 @@ impl<'a> Replaying<'a> {
         replay_file(&file.path, &mut scanner, &mut self.index, &mut self.parts)?;
         self.next = scanner.next_sequence();
         if scanner.position() < scanner.size_bytes() {
-            let what = format!("block {} isn't whole, in a closed file", self.next);
+            let what = format!("block {} is incomplete, in a closed file", self.next);
             return Err(Error::damaged(&file.path, scanner.position(), what));
         }
         Ok(())

@@ -114,11 +114,7 @@ impl Format {
         });
         match format {
             Some(format) if format.is_valid() && text == format.encode() => Ok(format),
-            _ => Err(Error::damaged(
-                path,
-                0,
-                "not a FORMAT file as stele writes it",
-            )),
+            _ => Err(Error::damaged(path, 0, "not a valid FORMAT file")),
         }
     }
 

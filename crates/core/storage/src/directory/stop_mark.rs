@@ -69,7 +69,7 @@ impl StopMark {
         Err(match end {
             Some((file, position)) => {
                 let what = format!(
-                    "the journal ends here, with block {found} the next, though {mark} says that \
+                    "the journal ends here, before block {found}, though {mark} says that \
                      all blocks before {next} were on disk at a stop"
                 );
                 damaged(file, position, what)
@@ -95,7 +95,7 @@ impl StopMark {
             next: BlockSequence(next),
         });
         let intact = mark.filter(|mark| text == mark.encode());
-        intact.ok_or_else(|| damaged(path, 0, "not the mark of a stop as stele writes it"))
+        intact.ok_or_else(|| damaged(path, 0, "not a valid stop mark"))
     }
 
     fn encode(self) -> String {

@@ -252,7 +252,7 @@ fn check_whole(
         return Ok(());
     }
     let what = format!(
-        "block {} isn't there or isn't whole, though a file from block {following} on follows",
+        "block {} is missing or incomplete, though a file from block {following} on follows",
         scanner.next_sequence()
     );
     Err(Error::damaged(&file.path, scanner.position(), what))

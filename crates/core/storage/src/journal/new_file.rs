@@ -109,7 +109,7 @@ fn make(
 fn give_up(directory: &ShardDirectory, paths: [Option<PathBuf>; 2]) {
     for path in paths.iter().flatten() {
         if let Err(error) = remove_file_if_any(&*directory.disk, path) {
-            tracing::debug!(%error, "a journal file that wasn't begun is left");
+            tracing::debug!(%error, "cannot remove an unused journal file");
         }
     }
 }

@@ -163,7 +163,7 @@ impl Stored {
         let body = bytes.slice(HEADER_SIZE_BYTES..);
         let expected = u64_at(header, 24).checked_add(u64_at(header, 32));
         if expected != Some(body.len() as u64) {
-            let what = "the snapshot isn't as long as it says";
+            let what = "the snapshot has the wrong length";
             return Err(damaged(bytes.len(), what));
         }
         if crc32c::crc32c(&body) != u32_at(header, 40) {

@@ -143,13 +143,13 @@ impl PartRecords {
         let path = store.locate(&name);
         let bytes = match store.read_whole(&name) {
             Err(Error::Gone { path }) => {
-                let what = "the snapshot lists this file, but it isn't there";
+                let what = "the snapshot lists this file, but it is missing";
                 return Err(Error::damaged(&path, 0, what));
             }
             read => read?,
         };
         if bytes.len() as u64 != size_bytes {
-            let what = "the part file isn't as long as it was";
+            let what = "the part file has the wrong length";
             return Err(Error::damaged(&path, bytes.len() as u64, what));
         }
         Self::new(path, shard, number, bytes)

@@ -225,7 +225,7 @@ impl Drop for LocalWriter<'_> {
             unfinished.push(UNFINISHED);
             for path in [object, unfinished.into()] {
                 if let Err(error) = remove_file_if_any(&*self.store.disk, &path) {
-                    tracing::debug!(%error, "an unfinished object is left");
+                    tracing::debug!(%error, "cannot remove an unfinished object");
                 }
             }
         }

@@ -50,11 +50,11 @@ impl Verification<'_> {
             let position = at * INDEX_ENTRY_SIZE_BYTES;
             let entry = index.get(position..).and_then(IndexEntry::decode);
             let Some(entry) = entry else {
-                let what = "an index entry isn't there or doesn't match its checksum";
+                let what = "an index entry is missing or doesn't match its checksum";
                 return Err(Error::damaged(&index_path, position as u64, what));
             };
             if entry.position != state.position || entry.base_offset != state.next {
-                let what = "an index entry doesn't go on where the one before ends";
+                let what = "an index entry doesn't start where the one before ends";
                 return Err(Error::damaged(&index_path, position as u64, what));
             }
             let interval = store.read(&log_name, entry.position, entry.size_bytes as usize);
@@ -115,7 +115,7 @@ fn walk(interval: &[u8], state: &mut Walked) -> Result<u64, String> {
 fn listed(read: Result<Bytes, Error>) -> Result<Bytes, Error> {
     match read {
         Err(Error::Gone { path }) => {
-            let what = "the snapshot lists this file, but it isn't there";
+            let what = "the snapshot lists this file, but it is missing";
             Err(Error::damaged(&path, 0, what))
         }
         read => read,

@@ -1,5 +1,4 @@
-//! Time: an instant for what is waited for, stored and shown, a monotonic count for what is
-//! measured.
+//! Time: timestamps for waiting, storing and display, and a monotonic clock for measurements.
 
 use std::{
     fmt::Debug,
@@ -9,18 +8,19 @@ use std::{
 
 use stele_base_types::Timestamp;
 
-/// Where time comes from.
+/// A source of time.
 pub trait Clock: Debug + Send + Sync {
-    /// The instant that it is. Follows the calendar when that is ahead; never goes back. While the
-    /// calendar is behind, after the system's clock was set back, it goes on by the monotonic
-    /// count. So a wait lasts as long as it was to, and what comes later is never stamped earlier.
+    /// The current time. Follows the system's calendar when that is ahead; never goes back. While
+    /// the calendar is behind, after the system clock was set back, it advances with the monotonic
+    /// clock. So waits have their intended length, and later events never get earlier timestamps.
     fn now(&self) -> Timestamp;
 
-    /// What the system's calendar says, which jumps in either direction when it is set. To compare
-    /// with what others' calendars say, and for nothing else.
+    /// The system's calendar, which jumps in either direction when it is set. Only for comparison
+    /// with the calendars of other machines.
     fn calendar(&self) -> Timestamp;
 
-    /// Has [`Clock::now`] be no earlier than `at` from now on: what an earlier process has stamped.
+    /// Makes [`Clock::now`] return at least `at` from now on: a time that an earlier process has
+    /// stored.
     fn not_before(&self, at: Timestamp);
 
     /// Time since an arbitrary start. Never goes back.
@@ -34,12 +34,12 @@ pub struct SystemClock {
     ahead: Ahead,
 }
 
-/// How far [`Clock::now`] is ahead of the monotonic count, in milliseconds. Only grows.
+/// How far [`Clock::now`] is ahead of the monotonic clock, in milliseconds. Only grows.
 #[derive(Debug)]
 struct Ahead(AtomicI64);
 
 impl SystemClock {
-    /// A clock whose monotonic count starts now.
+    /// A clock whose monotonic time starts now.
     #[expect(
         clippy::disallowed_methods,
         reason = "this is what the ban's replacement stands on"
@@ -89,7 +89,7 @@ impl Ahead {
         Self(AtomicI64::new(i64::MIN))
     }
 
-    /// The instant, where `least` is one that it isn't before.
+    /// The current time, which is at least `least`.
     fn now(&self, least: Timestamp, monotonic_ms: i64) -> Timestamp {
         let least = least.0.saturating_sub(monotonic_ms);
         let before = self.0.fetch_max(least, Ordering::Relaxed);
@@ -97,7 +97,7 @@ impl Ahead {
     }
 }
 
-/// Milliseconds since 1970 by the system's calendar, which may be set to anything at any time.
+/// Milliseconds since 1970 by the system's calendar, which may be set to any time.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is what the ban's replacement stands on"
@@ -127,7 +127,7 @@ mod tests {
     fn now_goes_on_while_the_calendar_is_set_back() {
         let ahead = Ahead::new();
         assert_eq!(ahead.now(Timestamp(1_000_000), 10), Timestamp(1_000_000));
-        // Set back by half an hour: three seconds later it is three seconds later.
+        // Set back by half an hour: time still advances by three seconds.
         assert_eq!(ahead.now(Timestamp(1_000), 3_010), Timestamp(1_003_000));
         // Set ahead, it follows, and stays there.
         assert_eq!(ahead.now(Timestamp(2_000_000), 3_020), Timestamp(2_000_000));

@@ -1,19 +1,20 @@
-//! The disk: what storage asks of a file system, and what it may rely on after a crash.
+//! The disk: the file system operations that storage uses, and what they guarantee after a crash.
 //!
-//! The promises, which every implementation keeps and the simulated one takes to their limits:
+//! Every implementation gives these guarantees, and the simulated disk no more than these:
 //!
 //! - Bytes of a file survive a crash once [`DiskFile::sync_data`] has returned after their write.
 //!   Bytes written later may survive, be lost, or be torn at any byte, in any order.
 //! - A file's or directory's entry (its creation, renaming or removal) survives once
-//!   [`Disk::sync_dir`] of the directory that holds it has returned. Until then a crash may show
-//!   the directory as before.
-//! - A rename replaces an existing target at once: after a crash there is the old one or the new.
-//! - After a failed `sync_data` nothing may be assumed of what was written since the last
-//!   successful one; trying again may report success without having written. The caller gives
-//!   the file up. Whoever opens it later may read those bytes as if they were on disk; only what
-//!   is written again is.
+//!   [`Disk::sync_dir`] of the containing directory has returned. Until then a crash may restore
+//!   the earlier state of the directory.
+//! - A rename replaces an existing target atomically: after a crash there is the old one or the
+//!   new.
+//! - After a failed `sync_data` nothing may be assumed about what was written since the last
+//!   successful one; a second call may report success without having written. The caller gives up
+//!   the file. A process that opens it later may read those bytes as if they were on disk; only
+//!   bytes that are written again are.
 //!
-//! Everything is synchronous; who must not wait calls from a thread that may.
+//! Everything is synchronous; callers that must not block use another thread.
 
 use std::{any::Any, fmt::Debug, io, path::Path, sync::Arc};
 
@@ -27,9 +28,9 @@ pub enum OpenMode {
     Read,
     /// For reading and writing; the file exists.
     Write,
-    /// For reading and writing; made empty where it doesn't exist, left as it is where it does.
+    /// For reading and writing; created empty if it doesn't exist, unchanged if it does.
     CreateOrWrite,
-    /// For reading and writing; fails with [`io::ErrorKind::AlreadyExists`] where it exists.
+    /// For reading and writing; fails with [`io::ErrorKind::AlreadyExists`] if it exists.
     CreateNew,
 }
 
@@ -42,13 +43,13 @@ pub struct Entry {
     pub is_dir: bool,
 }
 
-/// Whether the disk, or what this process may take of it, had no room.
+/// Whether the disk was full, or this process's share of it.
 pub fn is_out_of_space(error: &io::Error) -> bool {
     let kind = error.kind();
     kind == io::ErrorKind::StorageFull || kind == io::ErrorKind::QuotaExceeded
 }
 
-/// Whether there was no file descriptor left, for this process or for the whole machine.
+/// Whether file descriptors ran out, for this process or for the whole machine.
 pub fn is_out_of_files(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
     matches!(errno, Some(Errno::MFILE | Errno::NFILE))
@@ -62,27 +63,27 @@ pub trait Disk: Debug + Send + Sync {
     /// Opens the file at `path`.
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>>;
 
-    /// Takes an exclusive lock on the file at `path`, making it where it doesn't exist. `None`
-    /// where another holds it. The operating system releases the lock of a process that dies.
+    /// Takes an exclusive lock on the file at `path`, creating it if it doesn't exist. `None` if
+    /// another process holds it. The operating system releases the lock of a process that dies.
     fn try_lock(&self, path: &Path) -> io::Result<Option<DiskLock>>;
 
-    /// Whether there is anything at `path`.
+    /// Whether `path` exists.
     fn exists(&self, path: &Path) -> io::Result<bool>;
 
-    /// The entries of the directory `path`, sorted by name. Entries whose name isn't UTF-8 are
-    /// left out: none of them is Stele's.
+    /// The entries of the directory `path`, sorted by name. Entries whose name isn't UTF-8 are left
+    /// out: Stele creates none.
     fn list(&self, path: &Path) -> io::Result<Vec<Entry>>;
 
-    /// Makes the directory `path`, whose parent exists. Succeeds where it is there already.
+    /// Creates the directory `path`, whose parent exists. Succeeds if it already exists.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
 
-    /// Takes the access to the directory `path` from all but its owner; whether others had any. A
-    /// disk that knows no owners does nothing.
+    /// Removes all access to the directory `path` except its owner's; returns whether others had
+    /// any. A disk without owners does nothing.
     fn restrict_dir(&self, _path: &Path) -> io::Result<bool> {
         Ok(false)
     }
 
-    /// Renames a file, replacing one that has the name.
+    /// Renames a file, replacing an existing one of that name.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
     /// Removes a file.
@@ -91,11 +92,11 @@ pub trait Disk: Debug + Send + Sync {
     /// Removes an empty directory.
     fn remove_dir(&self, path: &Path) -> io::Result<()>;
 
-    /// Makes the entries of the directory `path` survive a crash.
+    /// Makes the entries of the directory `path` durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 
-    /// A way to sync all that lies on the file system of `path` at once, where there is one: for
-    /// so many files that syncing each would take long.
+    /// The file system of `path`, if it can be synced as a whole: faster than syncing many files
+    /// one by one.
     fn file_system(&self, path: &Path) -> io::Result<Option<Arc<dyn FileSystem>>> {
         let _ = path;
         Ok(None)
@@ -111,8 +112,9 @@ pub trait Disk: Debug + Send + Sync {
         file.read_at(0, size)
     }
 
-    /// Puts a file with these bytes at `path` such that a crash leaves the old one or the new one,
-    /// whole: a temporary file beside it, synced, renamed, and the directory synced.
+    /// Writes a file with these bytes at `path` such that after a crash either the old or the new
+    /// one is there, complete: writes a temporary file beside it, syncs and renames it, and syncs
+    /// the directory.
     fn write_whole(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(".tmp");
@@ -129,29 +131,29 @@ pub trait Disk: Debug + Send + Sync {
 
 /// A file system as a whole.
 pub trait FileSystem: Debug + Send + Sync {
-    /// Returns once everything written to any file, and every directory's entries, survive a
-    /// crash. Fails where a write failed since this was taken.
+    /// Returns once everything written to any file, and every directory's entries, survive a crash.
+    /// Fails if a write failed since this was obtained.
     fn sync(&self) -> io::Result<()>;
 }
 
-/// An open file. All positions are bytes from its start; there is no cursor, so that a file can be
-/// shared between the thread that writes it and those that read it.
+/// An open file. All positions are bytes from its start; there is no cursor, so the thread that
+/// writes a file and those that read it can share it.
 pub trait DiskFile: Debug + Send + Sync {
-    /// Writes all of `bytes` at `position`, growing the file where they reach past its end.
+    /// Writes all of `bytes` at `position`, growing the file if necessary.
     fn write_at(&self, position: u64, bytes: &[u8]) -> io::Result<()>;
 
-    /// Up to `length` bytes from `position`; fewer only where the file ends.
+    /// Reads up to `length` bytes from `position`; fewer only at the end of the file.
     fn read_at(&self, position: u64, length: usize) -> io::Result<Bytes>;
 
     /// Returns once everything written, and the size, survives a crash.
     fn sync_data(&self) -> io::Result<()>;
 
-    /// Cuts the file to `size_bytes`, or grows it with zeroes.
+    /// Truncates the file to `size_bytes`, or extends it with zeroes.
     fn truncate(&self, size_bytes: u64) -> io::Result<()>;
 
-    /// Grows the file to `size_bytes` with zeroes and takes the space for them now, so that later
-    /// writes below that neither grow it nor run out of space. Where the file system has no such
-    /// request, this does nothing.
+    /// Extends the file to `size_bytes` with zeroes and allocates the space now, so that later
+    /// writes within that size neither extend it nor run out of space. Does nothing on file systems
+    /// without preallocation.
     fn preallocate(&self, size_bytes: u64) -> io::Result<()>;
 
     /// The file's size.

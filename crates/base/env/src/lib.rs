@@ -1,9 +1,9 @@
-//! Clock, randomness and disk as traits, with the real ones.
+//! Clock, randomness and disk as traits, with the real implementations.
 //!
-//! Everything that a run depends on beyond its inputs comes through here, so that the simulator
+//! Everything that a run depends on apart from its inputs comes through here, so that the simulator
 //! can replay a run from one seed. `clippy.toml` bans the originals everywhere else.
 //!
-//! Invariant: nothing above this crate asks the operating system for the time, for randomness or
+//! Invariant: no layer above this crate asks the operating system for the time, for randomness or
 //! for a file.
 
 mod clock;

@@ -17,14 +17,14 @@ use rustix::{buffer::spare_capacity, fs::FallocateFlags, io::Errno};
 
 use crate::{Disk, DiskFile, DiskLock, Entry, FileSystem, OpenMode};
 
-/// What is stored is its owner's alone, whatever the process's umask allows.
+/// Files are accessible to their owner only, whatever the process's umask.
 const FILE_MODE: u32 = 0o600;
 const DIRECTORY_MODE: u32 = 0o700;
 
-/// What a mode gives to others than the owner.
+/// The mode bits that give access to others than the owner.
 const OTHERS_MODE: u32 = 0o077;
 
-/// The file system that paths of this process mean.
+/// The file system of this process's paths.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LocalDisk;
 
@@ -115,8 +115,8 @@ impl Disk for LocalDisk {
     }
 }
 
-/// Any file of it, opened when it was taken: Linux tells an opened file of failed writes anywhere
-/// on its file system from then on (since 5.8).
+/// Any file on it, opened when this was obtained: since version 5.8 Linux reports to an open file
+/// all failed writes on its file system from then on.
 #[cfg(target_os = "linux")]
 #[derive(Debug)]
 struct LocalFileSystem(File);
@@ -137,7 +137,7 @@ impl DiskFile for LocalFile {
     }
 
     fn read_at(&self, position: u64, length: usize) -> io::Result<Bytes> {
-        // Read into uninitialised capacity: what is about to be overwritten isn't zeroed first.
+        // Read into uninitialised capacity, which needn't be zeroed first.
         let mut bytes = Vec::with_capacity(length);
         while bytes.len() < length {
             let from = position.saturating_add(bytes.len() as u64);

@@ -1,4 +1,4 @@
-//! Randomness: for ids, receipt handles, jitter.
+//! Randomness, for ids, receipt handles and jitter.
 
 use std::{
     fmt,
@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Where randomness comes from.
+/// A source of randomness.
 pub trait Rng: Send {
     /// Fills `bytes`.
     fn fill(&mut self, bytes: &mut [u8]);
@@ -20,7 +20,7 @@ pub trait Rng: Send {
     }
 }
 
-/// A source that several share.
+/// A source shared by several users.
 #[derive(Clone)]
 pub struct SharedRng(Arc<Mutex<Box<dyn Rng>>>);
 
@@ -30,10 +30,10 @@ impl SharedRng {
         Self(Arc::new(Mutex::new(rng)))
     }
 
-    /// 128 random bits: an id that can't be guessed and doesn't repeat.
+    /// 128 random bits: a unique id that can't be guessed.
     pub fn id(&self) -> [u8; 16] {
         let mut bytes = [0; 16];
-        // A panic while filling leaves a source that still works.
+        // A panic while filling leaves a usable source.
         let mut rng = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         rng.fill(&mut bytes);
         bytes
@@ -46,19 +46,19 @@ impl fmt::Debug for SharedRng {
     }
 }
 
-/// How much is taken from the kernel at once: an id costs a copy, not a system call.
+/// How much is read from the kernel at once, so that an id costs a copy, not a system call.
 const BUFFER_SIZE_BYTES: usize = 1024;
 
-/// The kernel's random source, fit for secrets.
+/// The kernel's random source, suitable for secrets.
 pub struct OsRng {
     source: File,
     buffer: [u8; BUFFER_SIZE_BYTES],
-    /// Where the unused part of the buffer starts.
+    /// The start of the unused part of the buffer.
     used: usize,
 }
 
 impl OsRng {
-    /// Opens the source. Fails where the system has no `/dev/urandom`.
+    /// Opens the source. Fails if the system has no `/dev/urandom`.
     #[expect(
         clippy::disallowed_methods,
         reason = "a device, not one of the broker's files"
@@ -90,7 +90,7 @@ impl Rng for OsRng {
             let (filled, after) = rest.split_at_mut(count);
             let taken = &mut self.buffer[self.used..self.used + count];
             filled.copy_from_slice(taken);
-            // What was given out isn't kept: a later look at memory doesn't show past secrets.
+            // Used bytes are erased, so that memory doesn't reveal past secrets.
             taken.fill(0);
             self.used += count;
             rest = after;

@@ -5,10 +5,10 @@ use std::{
     thread::{Builder, JoinHandle},
 };
 
-/// Starts a thread that the operating system's tools show as `name` (Linux cuts it to 15 bytes).
-/// The caller owns it: it keeps the handle and joins it.
+/// Starts a thread that system tools show as `name` (Linux truncates it to 15 bytes). The caller
+/// keeps the handle and joins it.
 ///
-/// Fails where the system refuses another thread.
+/// Fails if the system refuses another thread.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is what the ban's replacement stands on"

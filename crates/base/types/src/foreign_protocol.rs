@@ -1,4 +1,4 @@
-//! Protocols that a client may speak at a port that isn't theirs.
+//! Detection of clients that use the wrong port for their protocol.
 
 use std::fmt;
 
@@ -20,7 +20,7 @@ const KAFKA_KEY_MAX: u8 = 100;
 const KAFKA_VERSION_MAX: u8 = 30;
 
 impl ForeignProtocol {
-    /// The protocol that begins with `bytes`; four of them tell most, eight tell Kafka's.
+    /// The protocol that begins with `bytes`. Four bytes are enough for most, Kafka needs eight.
     pub fn guess(bytes: &[u8]) -> Option<Self> {
         match bytes {
             // Content type "handshake", protocol version 3.x.
@@ -36,7 +36,7 @@ impl ForeignProtocol {
         }
     }
 
-    /// What to say of a client whose first bytes these are, where `wanted` is spoken.
+    /// Describes a client whose first bytes are `bytes`, at a port for `wanted`.
     pub fn describe(bytes: &[u8], wanted: &str) -> String {
         match Self::guess(bytes) {
             Some(foreign) => format!("the client speaks {foreign}, not {wanted}"),

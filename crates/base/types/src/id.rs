@@ -26,21 +26,21 @@ id! {
     ShardId(u16)
 }
 id! {
-    /// A log. Given once by the catalogue, never reused, so that a deleted log's data can't be
-    /// taken for that of a later one of the same name.
+    /// A log. Assigned once by the catalogue and never reused, so that a deleted log's data can't
+    /// be taken for that of a later log of the same name.
     LogId(u64)
 }
 id! {
-    /// A partition's place in its log, from 0.
+    /// A partition's index in its log, from 0.
     PartitionIndex(u32)
 }
 id! {
-    /// A process's life on a data directory. Each start has a larger one than all before.
+    /// The epoch of a process on a data directory. Each start has a larger one than all before.
     ProcessEpoch(u32)
 }
 id! {
-    /// A client's session: an AMQP connection, a Kafka connection, one SQS request. What a session
-    /// leases returns when it ends. Never reused: the process's epoch is a part of it.
+    /// A client's session: an AMQP connection, a Kafka connection, one SQS request. Its leases are
+    /// returned when it ends. Never reused: it contains the process's epoch.
     SessionId(u64)
 }
 id! {
@@ -52,11 +52,12 @@ id! {
     ProducerId(i64)
 }
 id! {
-    /// The fence of a producer: writes of an older epoch fail (KIP-98).
+    /// The epoch of a producer, which fences it: writes of an older epoch fail (KIP-98).
     ProducerEpoch(i16)
 }
 id! {
-    /// The number of a producer's record in a partition; wraps from `i32::MAX` to 0 (KIP-98).
+    /// The sequence number of a producer's record in a partition; wraps from `i32::MAX` to 0
+    /// (KIP-98).
     Sequence(i32)
 }
 
@@ -69,16 +70,17 @@ impl Sequence {
     }
 }
 
-/// The bits of a number that a process gives out, below its epoch.
+/// The low bits of a number, which count; the process's epoch is above them.
 const NUMBER_BITS: u32 = 40;
 
 impl ProcessEpoch {
-    /// The epoch that a number carries: that of the process that gave it out.
+    /// The epoch in a number: that of the process that assigned it.
     pub fn of(number: u64) -> Self {
         Self(u32::try_from(number >> NUMBER_BITS).expect("24 bits are left"))
     }
 
-    /// The first number that a process of this epoch gives out. Those of earlier ones are smaller.
+    /// The first number that a process of this epoch assigns. Those of earlier processes are
+    /// smaller.
     pub fn first_number(self) -> u64 {
         u64::from(self.0) << NUMBER_BITS
     }
@@ -90,7 +92,7 @@ impl ProcessEpoch {
 }
 
 impl SessionId {
-    /// The epoch of the process that it is a session of.
+    /// The epoch of the session's process.
     pub fn epoch(self) -> ProcessEpoch {
         ProcessEpoch::of(self.0)
     }
@@ -103,7 +105,7 @@ impl SessionId {
 pub struct PartitionId {
     /// The log.
     pub log: LogId,
-    /// The partition's place in it.
+    /// The partition's index in it.
     pub index: PartitionIndex,
 }
 

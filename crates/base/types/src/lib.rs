@@ -1,7 +1,7 @@
-//! Ids, names, sizes and instants that every layer shares.
+//! Ids, names, sizes and timestamps shared by all layers.
 //!
-//! Each is a newtype, so that an offset is never taken for a length nor a log for a shard.
-//! Everything here is plain data: no I/O, no clock, no allocation beyond names.
+//! Each is a newtype, so that an offset can't be used as a length, or a log id as a shard id.
+//! Everything here is plain data: no I/O, no clock, no allocation except for names.
 
 mod foreign_protocol;
 mod id;

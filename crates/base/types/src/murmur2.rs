@@ -1,7 +1,7 @@
-//! A hash that is the same in every version and on every machine.
+//! A hash function that never changes between versions and machines.
 
-/// MurmurHash2 with Kafka's seed, as its clients choose partitions by key. Stable: what was placed
-/// by it is found by it.
+/// MurmurHash2 with Kafka's seed, as Kafka's clients use it to choose partitions by key. Never
+/// changes, so that records can be found by the hash they were placed by.
 pub fn murmur2(data: &[u8]) -> u32 {
     const SEED: u32 = 0x9747_b28c;
     const M: u32 = 0x5bd1_e995;

@@ -4,18 +4,18 @@ use std::{borrow::Borrow, fmt, ops::Deref, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-/// The virtual host that Kafka and SQS see.
+/// The virtual host of Kafka and SQS clients.
 pub const VHOST_DEFAULT: &str = "/";
 
 /// The longest name that any protocol here allows: an AMQP short string (0-9-1, section 4.2.5.3).
 const LENGTH_MAX_BYTES: usize = 255;
 
-/// A name: UTF-8, at most 255 bytes, cheap to clone. Protocols restrict it further (`topic names`
-/// in Kafka, `QueueName` in SQS); those grammars live in their fronts.
+/// A name: UTF-8, at most 255 bytes, cheap to clone. Protocols restrict names further (topic names
+/// in Kafka, `QueueName` in SQS); those rules are in their fronts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Name(Arc<str>);
 
-/// Why a text isn't a name.
+/// Why a text isn't a valid name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Over 255 bytes. The caller answers with its protocol's length error.
@@ -24,7 +24,7 @@ pub enum NameError {
 }
 
 impl Name {
-    /// Takes `text` as a name.
+    /// Makes a name of `text`.
     pub fn new(text: &str) -> Result<Self, NameError> {
         if text.len() > LENGTH_MAX_BYTES {
             return Err(NameError::TooLong(text.len()));

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A record's place in its partition: dense, from 0, never reused.
+/// A record's position in its partition: dense, from 0, never reused.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -24,7 +24,7 @@ impl Offset {
         self.plus(1)
     }
 
-    /// How many records lie from `earlier` up to this offset; 0 where `earlier` is later.
+    /// The number of records from `earlier` up to this offset; 0 if `earlier` is later.
     pub fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }

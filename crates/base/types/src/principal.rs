@@ -1,23 +1,22 @@
-//! Who a client is.
+//! The identity of a client.
 
 use std::{fmt, net::SocketAddr};
 
 use crate::{Name, SessionId};
 
-/// Whoever acts at the other end of a connection: anonymous from its first byte on, until it logs
-/// in.
+/// The client at the other end of a connection: anonymous until it logs in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// Where it connects from.
+    /// The address it connects from.
     pub address: SocketAddr,
-    /// Who it has proven to be; `None` while it is anonymous.
+    /// Its proven identity; `None` while it is anonymous.
     pub login: Option<Login>,
-    /// The broker's session that it holds leases and exclusive logs by; `None` where its protocol
-    /// ties neither to a connection.
+    /// The session that holds its leases and exclusive logs; `None` if its protocol ties neither to
+    /// a connection.
     pub session: Option<SessionId>,
 }
 
-/// A user, and what has proven that it is that user.
+/// A user, and how its identity was proven.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
     /// The user's name, or the id of the access key.
@@ -26,7 +25,7 @@ pub struct Login {
     pub proof: Proof,
 }
 
-/// What a login was checked by.
+/// How a login was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
     /// A name and its password: AMQP's PLAIN and AMQPLAIN, HTTP's Basic.
@@ -51,7 +50,7 @@ impl Principal {
     }
 }
 
-/// `user@address`, for the log.
+/// `user@address`, for log messages.
 impl fmt::Display for Principal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let user = self.user().unwrap_or("anonymous");

@@ -1,4 +1,4 @@
-//! Values that must not reach a log, a table or a bug report.
+//! Values that must not appear in logs, tables or bug reports.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde::Deserialize;
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes `text` as a secret.
+    /// Wraps `text` as a secret.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }

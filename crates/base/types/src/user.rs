@@ -13,24 +13,23 @@ pub struct User {
     pub password: Secret,
 }
 
-/// Why nobody is logged in. It is for the log alone: a client isn't told which of the two was
-/// wrong.
+/// Why a login failed. For log messages only: the client isn't told which of the two was wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LoginError {
-    /// Nobody has that name.
+    /// No user has that name.
     #[error("no such user")]
     NoSuchUser,
-    /// Somebody has that name, and another password.
+    /// The user exists, but has another password.
     #[error("wrong password")]
     WrongPassword,
-    /// What came is no name and password.
+    /// The client didn't send a name and a password.
     #[error("name and password can't be read")]
     Unreadable,
 }
 
 impl User {
-    /// The login of the one of `users` who has this name and this password. Takes as long whether
-    /// the name or the password is wrong, so that the time doesn't tell which names exist.
+    /// Logs in the user with this name and password. Takes the same time whether the name or the
+    /// password is wrong, so that the time doesn't reveal which names exist.
     pub fn log_in(users: &[Self], name: &[u8], password: &[u8]) -> Result<Login, LoginError> {
         let mut found = None;
         let mut is_known = Choice::from(0);

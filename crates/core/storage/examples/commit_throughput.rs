@@ -1,5 +1,5 @@
-//! What group commit costs beyond the disk: blocks through builder, index and journal, against
-//! the same bytes written and synced bare. And what recovery of them costs.
+//! Measures what group commit costs in addition to the disk: blocks through builder, index and
+//! journal, compared with the same bytes written and synced directly. Also measures their recovery.
 //!
 //! `cargo run --release -p stele-core-storage --example commit_throughput -- [DIRECTORY]`
 #![expect(clippy::print_stdout, reason = "a report for a person")]
@@ -15,9 +15,9 @@ use stele_core_storage::{
 };
 use stele_wire_batch::{BatchBuilder, BatchHeader, Body, NewRecord};
 
-/// The most that is written for a size of block.
+/// The most that is written for one block size.
 const TOTAL_BYTES_MAX: usize = 256 << 20;
-/// The most commits: with small blocks the disk's syncs are all that is measured anyway.
+/// The most commits: with small blocks only the disk's syncs matter anyway.
 const BLOCKS_MAX: usize = 1000;
 const RECORD_SIZE_BYTES: usize = 1024;
 
@@ -144,8 +144,8 @@ fn measure(
     })
 }
 
-/// Writes everything through the journal; tells how long the part before the disk took, and how
-/// large a block was.
+/// Writes everything through the journal; returns how long the part before the disk took, and the
+/// size of a block.
 fn write(
     clock: &SystemClock,
     parts: Recovered,
@@ -185,7 +185,7 @@ fn write(
     Ok((in_memory, size_bytes))
 }
 
-/// Writes as many bytes of the same size with nothing round them.
+/// Writes as many bytes in blocks of the same size, without anything else.
 fn write_bare(
     clock: &SystemClock,
     disk: &dyn Disk,

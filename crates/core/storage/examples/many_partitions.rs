@@ -1,5 +1,5 @@
-//! What many partitions cost: how long the shard is held up by a checkpoint, how long that and
-//! recovery take.
+//! Measures the cost of many partitions: how long a checkpoint blocks the shard, how long it takes,
+//! and how long recovery takes.
 //!
 //! `cargo run --release -p stele-core-storage --example many_partitions -- DIRECTORY PARTITIONS`
 #![expect(clippy::print_stdout, reason = "a report for a person")]

@@ -1,6 +1,6 @@
-//! What it gains to write over checkpointed journal files: commits where each file is fresh,
-//! because space counts as low, against those where files are used again. The records are
-//! acknowledged by the time that they are checkpointed, so nothing else is written.
+//! Measures the gain of reusing checkpointed journal files: commits to new files only, because
+//! space counts as low, compared with commits to reused files. The records are acknowledged before
+//! they are checkpointed, so nothing else is written.
 //!
 //! `cargo run --release -p stele-core-storage --example used_files -- [DIRECTORY]`
 #![expect(clippy::print_stdout, reason = "a report for a person")]
@@ -16,7 +16,7 @@ use stele_core_storage::{
 
 /// How much is written.
 const TOTAL_BYTES: usize = 2 << 30;
-/// How much of that is written before time is taken: by then files have been checkpointed.
+/// How much of that is written before the measurement starts: by then files have been checkpointed.
 const WARM_UP_BYTES: usize = 512 << 20;
 
 /// A state that holds nothing.

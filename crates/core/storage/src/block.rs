@@ -23,14 +23,14 @@
 //!           then the next block, or 40 zeroes, or the end of the file
 //! ```
 //!
-//! The header has a checksum of its own, so that a torn block's extent is still known: what clients
-//! sent, which lies within, isn't searched for blocks. Where it is after all, in what a file held
-//! before it was used again, the salt of the checksums tells it from a block: a secret of the
-//! journal, in the header of each of its files.
+//! The header has its own checksum, so that the extent of a torn block is still known: client data
+//! inside it isn't searched for blocks. In the old contents of a reused file client data is
+//! searched; there the salt of the checksums distinguishes it from a block. The salt is a secret of
+//! the journal, stored in the header of each of its files.
 //!
-//! Invariants: a block's appends name offsets that follow each other without a gap in each
-//! partition. A block that follows a damaged one and whose `synced` lies beyond it proves that the
-//! damaged one had been whole on disk: that is damage, not the torn tail of a crash.
+//! Invariants: the appends of a block have consecutive offsets in each partition. If a block
+//! follows a damaged one and its `synced` lies beyond it, the damaged block had been complete on
+//! disk: it is damage, not the torn tail of a crash.
 
 mod builder;
 mod entries;
@@ -51,14 +51,14 @@ use crate::limits::{BLOCK_ALIGNMENT_BYTES, TARGETS_SKIPPED_MIN};
 /// Size of a block's header.
 pub(crate) const HEADER_SIZE_BYTES: usize = 40;
 
-/// What every block starts with.
+/// The first bytes of every block.
 pub(crate) const MAGIC: [u8; 4] = *b"SBK\x01";
 
-/// What lies behind the last block, where the next block's header would be. By it the end of the
-/// journal is told from a torn write.
+/// Follows the last block, where the next header would be. Distinguishes the end of the journal
+/// from a torn write.
 pub(crate) const END_MARK: [u8; HEADER_SIZE_BYTES] = [0; HEADER_SIZE_BYTES];
 
-/// Where what the header's checksum covers starts.
+/// Start of the bytes that the header's checksum covers.
 const HEADER_CHECKED_FROM: usize = 8;
 
 /// A block's place in its shard's journal: dense, from 0.
@@ -78,7 +78,7 @@ impl fmt::Display for BlockSequence {
     }
 }
 
-/// Where a batch is appended: a partition, and the offset that its first record gets there.
+/// Where a batch is appended: a partition, and the offset of its first record there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The partition.
@@ -97,19 +97,19 @@ pub(crate) struct Appended {
     pub(crate) max_timestamp: Timestamp,
 }
 
-/// What a reader of one target of an append reads of the block.
+/// The bytes of a block that a reader of one target of an append needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) start: u32,
     pub(crate) end: u32,
-    /// The batch by itself, rather than whole entries.
+    /// Only the batch, instead of whole entries.
     pub(crate) is_batch_alone: bool,
 }
 
 impl Place {
     /// The place of an entry that begins at `start` and ends with its batch. Of an entry with very
-    /// many targets only the batch is read: otherwise each target's readers would read the list of
-    /// all targets.
+    /// many targets only the batch is read: otherwise the readers of each target would read the
+    /// list of all targets.
     pub(crate) fn of_append(target_count: usize, start: usize, batch: Range<usize>) -> Self {
         let is_batch_alone = target_count >= TARGETS_SKIPPED_MIN;
         Self {
@@ -120,13 +120,13 @@ impl Place {
     }
 }
 
-/// A whole block, ready to be written. Cheap to clone: the bytes that the writer writes are those
-/// that readers are served from.
+/// A complete block, ready to be written. Cheap to clone: the writer and the readers share the
+/// bytes.
 #[derive(Clone)]
 pub struct Block {
     pub(crate) sequence: BlockSequence,
     pub(crate) bytes: Bytes,
-    /// The same bytes with [`END_MARK`] behind them, for where a file holds something already.
+    /// The same bytes followed by [`END_MARK`], for a file with old contents.
     pub(crate) ended: Bytes,
     pub(crate) appended: Arc<[Appended]>,
 }
@@ -164,7 +164,7 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Reads the header at the start of `bytes`. `None` where there is none that is intact.
+    /// Reads the header at the start of `bytes`. Returns `None` if it isn't intact.
     pub(crate) fn decode(bytes: &[u8], salt: Salt) -> Option<Self> {
         let bytes: &[u8; HEADER_SIZE_BYTES] = bytes.first_chunk()?;
         let header = Self {
@@ -174,7 +174,7 @@ impl Header {
             entry_count: u32_at(bytes, 28),
             checksum: u32_at(bytes, 32),
         };
-        // No block can follow the last number that there is.
+        // The largest number can't be followed by another block.
         let can_be_followed = header.sequence.0 < u64::MAX;
         (can_be_followed && *bytes == header.encode(salt)).then_some(header)
     }
@@ -198,13 +198,13 @@ impl Header {
         padded(HEADER_SIZE_BYTES + self.content_size_bytes as usize)
     }
 
-    /// Whether `block`, which starts with this header and is as long as it says, is as written.
+    /// Whether `block`, which starts with this header and has the length it states, is unchanged.
     pub(crate) fn is_intact(&self, block: &[u8], salt: Salt) -> bool {
         block.len() == self.block_size_bytes()
             && salt.content_checksum(&block[HEADER_SIZE_BYTES..]) == self.checksum
     }
 
-    /// Where the entries lie in the block.
+    /// The end of the entries in the block.
     pub(crate) fn entries_end(&self) -> usize {
         HEADER_SIZE_BYTES + self.content_size_bytes as usize
     }
@@ -215,7 +215,7 @@ pub(crate) fn padded(size_bytes: usize) -> usize {
     size_bytes.next_multiple_of(BLOCK_ALIGNMENT_BYTES)
 }
 
-/// A position in a block, as it is stored.
+/// A position in a block, as stored.
 fn position(at: usize) -> u32 {
     u32::try_from(at).expect("a block's limit fits 32 bits")
 }

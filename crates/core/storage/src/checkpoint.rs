@@ -1,5 +1,5 @@
-//! A checkpoint: copies what still lives in closed journal files into segments, and makes a
-//! snapshot that covers them.
+//! A checkpoint: copies the live data of closed journal files into segments, and writes a snapshot
+//! that covers them.
 //!
 //! ```text
 //!  1  batches above the floors   → segments   ─┐
@@ -11,11 +11,12 @@
 //!     nobody reads them (`Retired::release`)
 //! ```
 //!
-//! A crash before the end of 3 leaves the last snapshot in force, and all that it names. A crash
-//! later leaves objects that nothing refers to; the first checkpoint of a process removes them. The
-//! shard goes on meanwhile; it installs the result some partitions at a time.
+//! After a crash before the end of step 3 the previous snapshot and everything it names are in
+//! force. A crash later leaves objects that nothing refers to; the first checkpoint of the next
+//! process removes them. The shard keeps working meanwhile; it installs the result a few partitions
+//! at a time.
 //!
-//! What it costs follows from what the files hold and what they change, not from how much there is.
+//! The cost depends on what the files hold and change, not on the total amount of data.
 
 mod copy;
 mod replaying;
@@ -38,16 +39,17 @@ use crate::{
     snapshot::{Newest, PartWriter, SEGMENT_LISTS, Snapshot},
 };
 
-/// Below which offset nobody is entitled to a record, per partition.
+/// For each partition, the offset below which records may be removed: nobody is entitled to them.
 #[derive(Clone, Debug, Default)]
 pub struct Floors {
-    /// The first block whose records the floors don't stand on. They must be on disk before
-    /// the checkpoint begins, or a crash would take back the acknowledgement, but not the removal.
+    /// The first block that the floors don't depend on. All blocks before it must be on disk before
+    /// the checkpoint begins: otherwise a crash would undo the acknowledgement, but not the
+    /// removal.
     pub as_of: BlockSequence,
-    /// The first block that may hold records of partitions that were made after the floors were
-    /// taken: no file that reaches up to it is checkpointed with them.
+    /// The first block that may hold records of partitions created after the floors were taken: no
+    /// file that reaches this block is checkpointed with these floors.
     pub complete_before: BlockSequence,
-    /// The floor of every partition that exists, in order. What isn't listed was deleted.
+    /// The floor of every existing partition, in order. A partition that isn't listed was deleted.
     pub starts: Vec<(PartitionId, Offset)>,
 }
 
@@ -59,43 +61,42 @@ impl Floors {
     }
 }
 
-/// What to checkpoint. Made by [`crate::ReadIndex::plan_checkpoint`].
+/// What to checkpoint. Created by [`crate::ReadIndex::plan_checkpoint`].
 #[derive(Debug)]
 pub struct CheckpointPlan {
     pub(crate) files: Vec<Arc<JournalFile>>,
-    /// The first block after the files; `None` where there are no files.
+    /// The first block after the files; `None` if there are no files.
     pub(crate) through: Option<BlockSequence>,
     pub(crate) floors: Floors,
 }
 
-/// What a checkpoint made, for [`crate::ReadIndex::install_checkpoint`] to take out of it.
+/// The result of a checkpoint, for [`crate::ReadIndex::install_checkpoint`].
 #[derive(Debug)]
 pub struct Checkpoint {
-    /// Where it lies.
+    /// The shard's directory.
     pub(crate) directory: ShardDirectory,
     /// The first block that isn't in segments.
     pub(crate) through: BlockSequence,
-    /// All segments of each partition that had something in the files, or has other segments than
-    /// before.
+    /// All segments of each partition that had data in the files or whose segments changed.
     pub(crate) segments: Vec<(PartitionId, Vec<Segment>)>,
-    /// Segments that were merged into others, or lie below the floors: no longer in force.
+    /// Segments that were merged into others or lie below the floors: no longer in force.
     pub(crate) left: Vec<Segment>,
-    /// How much all segments take that are in force.
+    /// The size of all segments in force.
     pub(crate) listed_size_bytes: u64,
 }
 
-/// Makes checkpoints. Owned by a thread that may wait.
+/// Makes checkpoints. Owned by a thread that may block.
 #[derive(Debug)]
 pub struct Checkpointer {
     directory: ShardDirectory,
     options: Options,
-    /// The first block that isn't on disk, as the writer moves it.
+    /// The first block that isn't on disk; the writer updates it.
     synced: Arc<AtomicU64>,
-    /// The snapshot in force; `None` after a checkpoint that failed, until it is read again.
+    /// The snapshot in force; `None` after a failed checkpoint, until it is read again.
     snapshot: Option<Snapshot>,
-    /// A checkpoint of which all is on disk but the snapshot, for which there was no room.
+    /// A checkpoint that is on disk except for its snapshot, which didn't fit.
     unfinished: Option<(Snapshot, Checkpoint)>,
-    /// The last checkpoint of this process was carried through: it has left no objects that no
+    /// Whether the last checkpoint of this process succeeded, and so left no objects that no
     /// snapshot names.
     is_clean: bool,
 }
@@ -117,14 +118,14 @@ impl Checkpointer {
         }
     }
 
-    /// Carries out `plan`. `replay` is a state of its own, in its initial state, of the kind that
-    /// recovery uses; it ends with the parts that the plan's files touch, as of their last block.
+    /// Carries out `plan`. `replay` is a separate state of the kind that recovery uses, in its
+    /// initial state; it ends with the parts that the plan's files touch, as of their last block.
     ///
-    /// An error leaves everything in the journal, as it was. After [`Error::FloorsNotSynced`], and
-    /// where there was no room ([`Error::is_for_want`]), the caller gives the plan up
-    /// ([`crate::ReadIndex::abandon_checkpoint`]) and makes another later. Where an earlier one had
-    /// room for all but its snapshot, that one is carried through, in the place of the later plan.
-    /// After any other error the process is to stop and recover.
+    /// On error everything is still in the journal. After [`Error::FloorsNotSynced`], and after a
+    /// lack of space or descriptors ([`Error::is_for_want`]), the caller abandons the plan
+    /// ([`crate::ReadIndex::abandon_checkpoint`]) and makes another later. If an earlier checkpoint
+    /// lacked space only for its snapshot, that one is completed instead of the later plan. After
+    /// any other error the process must stop and recover.
     pub fn checkpoint(
         &mut self,
         plan: &CheckpointPlan,
@@ -149,10 +150,10 @@ impl Checkpointer {
         Ok(checkpoint)
     }
 
-    /// Puts the snapshot in place, and removes what that makes superfluous.
+    /// Puts the snapshot, and removes what it makes superfluous.
     ///
-    /// Where there is no room for the snapshot it isn't known whether it is there: once there is
-    /// room it is put with the next generation, and that one counts whatever became of this.
+    /// If there is no room for the snapshot, it is unknown whether it exists. Once there is room it
+    /// is put with the next generation, which takes precedence in either case.
     fn finish(
         &mut self,
         mut snapshot: Snapshot,
@@ -172,8 +173,8 @@ impl Checkpointer {
         Ok(checkpoint)
     }
 
-    /// Removes what the snapshot, which is in force, made superfluous. What can't be removed for
-    /// want of something the next checkpoint removes.
+    /// Removes what the snapshot in force makes superfluous. What can't be removed for lack of some
+    /// resource is left to the next checkpoint.
     fn remove_superfluous_if_can(
         &mut self,
         snapshot: &mut Snapshot,
@@ -181,7 +182,7 @@ impl Checkpointer {
     ) -> Result<(), Error> {
         match self.remove_superfluous(snapshot, left) {
             Err(error) if error.is_for_want() => {
-                tracing::warn!(%error, "what a checkpoint made superfluous can't be removed yet");
+                tracing::warn!(%error, "cannot remove files that a checkpoint superseded");
                 self.is_clean = false;
                 Ok(())
             }
@@ -210,7 +211,7 @@ impl Checkpointer {
         }
     }
 
-    /// Brings `snapshot` to the end of the plan's files; tells whether that changes it.
+    /// Brings `snapshot` to the end of the plan's files; returns whether that changes it.
     fn checkpoint_into(
         &mut self,
         snapshot: &mut Snapshot,
@@ -262,7 +263,7 @@ impl Checkpointer {
     ) -> Result<(), Error> {
         let mut logs = copied.take_over(snapshot);
         if snapshot.whole.take().is_some() {
-            // Format 1 listed them itself.
+            // Format 1 lists the segments in the snapshot itself.
             logs.extend(snapshot.segments.keys().map(|partition| partition.log));
         }
         let lists: Vec<_> = logs
@@ -290,8 +291,8 @@ impl Checkpointer {
         }
     }
 
-    /// Removes what the snapshot, which is in force, made superfluous, except for what readers may
-    /// still read.
+    /// Removes what the snapshot in force makes superfluous, except for what readers may still
+    /// read.
     fn remove_superfluous(
         &mut self,
         snapshot: &mut Snapshot,
@@ -305,9 +306,9 @@ impl Checkpointer {
         Ok(())
     }
 
-    /// Removes the segments that `snapshot`, which is in force, doesn't list: what a process before
-    /// left, or a checkpoint that failed. Those that are `left` are removed once nobody reads them.
-    /// Looks at all names, so it is for the first checkpoint only.
+    /// Removes the segments that `snapshot`, which is in force, doesn't list: leftovers of an
+    /// earlier process or of a failed checkpoint. Those in `left` are removed once nobody reads
+    /// them. Lists all names, so it is for the first checkpoint only.
     fn remove_unlisted(&self, snapshot: &Snapshot, left: &[Segment]) -> Result<(), Error> {
         let store = &*self.directory.store;
         store.discard_unfinished()?;

@@ -1,4 +1,4 @@
-//! The data directory: its lock, its format, and where everything lies in it.
+//! The data directory: its lock, its format, and its layout.
 //!
 //! ```text
 //! DIR/FORMAT                       version and number of shards, as text with a checksum
@@ -47,18 +47,18 @@ pub struct DataDirectory {
     path: PathBuf,
     format: Arc<FormatFile>,
     promises: Arc<Promises>,
-    /// Segments of each shard that stay open between reads.
+    /// How many segments of each shard stay open between reads.
     open_files_max: usize,
     lock: Arc<DiskLock>,
 }
 
 impl DataDirectory {
-    /// Locks the directory at `path`; makes it, for `shard_count` shards, where there is none.
-    /// An existing directory keeps the number of shards that it was made with; if it is of an
-    /// earlier format, recovery makes it one of the latest.
+    /// Locks the directory at `path`, or creates it for `shard_count` shards if it doesn't exist.
+    /// An existing directory keeps its number of shards; recovery upgrades an earlier format to the
+    /// latest.
     ///
-    /// Fails with [`Error::Locked`] where another process has it, and with [`Error::Format`] where
-    /// it is of another version or something else altogether.
+    /// Fails with [`Error::Locked`] if another process uses it, and with [`Error::Format`] if it is
+    /// of another version or not a data directory.
     pub fn open(disk: Arc<dyn Disk>, path: &Path, shard_count: u16) -> Result<Self, Error> {
         assert!(shard_count > 0, "a directory has at least one shard");
         create_dir_all(&*disk, path)?;
@@ -88,27 +88,27 @@ impl DataDirectory {
         })
     }
 
-    /// Has at most so many segments of all shards stay open between reads.
+    /// Limits how many segments of all shards together stay open between reads.
     pub fn with_open_files(mut self, count_max: usize) -> Self {
         let each = count_max / usize::from(self.shard_count());
         self.open_files_max = each.clamp(1, OPEN_FILES_MAX);
         self
     }
 
-    /// Locks the directory at `path`, which exists, without changing anything in it.
+    /// Locks the directory at `path`, which exists, without changing it.
     pub(crate) fn open_existing(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, Error> {
         let format = path.join("FORMAT");
         if !disk.exists(&format).at("look for", &format)? {
             return Err(Error::Format {
                 path: path.to_owned(),
                 what: "holds no FORMAT file".to_owned(),
-                advice: "name a directory that stele made",
+                advice: "name a data directory of stele",
             });
         }
         Self::open(disk, path, 1)
     }
 
-    /// The directories of the shards that have ever been started.
+    /// The directories of the shards that were ever started.
     pub(crate) fn existing_shards(&self) -> Result<Vec<ShardDirectory>, Error> {
         let mut existing = Vec::new();
         for shard in (0..self.shard_count()).map(ShardId) {
@@ -122,14 +122,14 @@ impl DataDirectory {
         Ok(existing)
     }
 
-    /// How many shards the directory was made for. Where logs lie depends on it, so it never
-    /// changes.
+    /// The number of shards the directory was created for. The placement of logs depends on it, so
+    /// it never changes.
     pub fn shard_count(&self) -> u16 {
         self.format.shard_count()
     }
 
-    /// The directory of one shard, which recovery makes where it doesn't exist. A process asks for
-    /// it once, and gives clones to all who work in it.
+    /// The directory of one shard; recovery creates it if it doesn't exist. A process calls this
+    /// once per shard, and clones the result for everyone who works in it.
     pub fn shard(&self, shard: ShardId) -> ShardDirectory {
         assert!(
             shard.0 < self.shard_count(),
@@ -174,19 +174,19 @@ pub struct ShardDirectory {
     pub(crate) store: Arc<dyn SegmentStore>,
     /// Shared by all shards.
     pub(crate) promises: Arc<Promises>,
-    /// Shared by all who work in the directory, like the following.
+    /// Shared by all users of the directory, like the following.
     pub(crate) spares: Arc<Spares>,
     pub(crate) leftovers: Arc<Leftovers>,
     _lock: Arc<DiskLock>,
 }
 
 impl ShardDirectory {
-    /// Which shard it is of.
+    /// The shard's number.
     pub fn shard(&self) -> ShardId {
         self.shard
     }
 
-    /// Makes it where it doesn't exist.
+    /// Creates the directory if it doesn't exist.
     pub(crate) fn make(&self) -> Result<(), Error> {
         create_dir_all(&*self.disk, &self.path)?;
         for part in ["journal", "snapshot", "segments"] {
@@ -217,8 +217,8 @@ impl fmt::Debug for ShardDirectory {
     }
 }
 
-/// The numbers in the names `<number>.<extension>` of the files in `directory`, ascending; none
-/// where it doesn't exist. Other names are somebody else's, or of unfinished writes.
+/// The numbers in the file names `<number>.<extension>` in `directory`, ascending; none if it
+/// doesn't exist. Other names belong to others or to unfinished writes.
 pub(crate) fn numbered_files(
     disk: &dyn Disk,
     directory: &Path,
@@ -238,13 +238,13 @@ pub(crate) fn numbered_files(
     Ok(numbers)
 }
 
-/// Makes the entries of `path` survive a crash.
+/// Makes the entries of `path` durable.
 pub(crate) fn sync_dir(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
     disk.sync_dir(path).at("sync", path)
 }
 
-/// Makes the entries of those of `directories` that are still there survive a crash. All lie on the
-/// file system of `root`.
+/// Makes the entries of those of `directories` that still exist durable. All are on the file system
+/// of `root`.
 pub(crate) fn sync_dirs(
     disk: &dyn Disk,
     root: &Path,
@@ -263,7 +263,7 @@ pub(crate) fn sync_dirs(
     Ok(())
 }
 
-/// Removes a file that may be gone already.
+/// Removes a file that may already be gone.
 pub(crate) fn remove_file_if_any(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
     match disk.remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -271,10 +271,10 @@ pub(crate) fn remove_file_if_any(disk: &dyn Disk, path: &Path) -> Result<(), Err
     }
 }
 
-/// Makes `path` and what is missing above it, such that all of it survives a crash.
+/// Creates `path` and its missing parents durably.
 ///
-/// A directory that is there already may have been made by a process that was killed before it got
-/// to syncing that: a power cut would then take it away with all that is in it.
+/// An existing directory may have been created by a process that was killed before it synced it: a
+/// power failure would then remove it with everything in it. So existing ones are synced too.
 pub(crate) fn create_dir_all(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
     let Some(parent) = path.parent() else {
         return Ok(());
@@ -286,7 +286,8 @@ pub(crate) fn create_dir_all(disk: &dyn Disk, path: &Path) -> Result<(), Error> 
     };
     if disk.exists(path).at("look for", path)? {
         return match disk.sync_dir(named) {
-            // A process that may not open it can't have made what is in it, so needn't sync it.
+            // A process without permission to open it can't have created its contents, so there is
+            // nothing to sync.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
             synced => synced.at("sync", named),
         };
@@ -296,7 +297,8 @@ pub(crate) fn create_dir_all(disk: &dyn Disk, path: &Path) -> Result<(), Error> 
     sync_dir(disk, named)
 }
 
-/// A directory without FORMAT is new: nothing but the lock, and what a crash left of the start.
+/// Refuses a directory without FORMAT, unless it is new: empty but for the lock and leftovers of an
+/// interrupted first start.
 fn refuse_foreign(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
     let entries = disk.list(path).at("list", path)?;
     let foreign = entries
@@ -306,7 +308,7 @@ fn refuse_foreign(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
         Err(Error::Format {
             path: path.to_owned(),
             what: format!("holds `{}`, but no FORMAT file", entry.name),
-            advice: "name an empty directory or one that stele made",
+            advice: "name an empty directory or a data directory of stele",
         })
     })
 }

@@ -1,4 +1,5 @@
-//! Shows what a file of a data directory holds, a line for each entry. For `stele storage dump`.
+//! Shows the contents of a file of a data directory, one line for each entry. For `stele storage
+//! dump`.
 
 use std::{fmt::Write, path::Path, sync::Arc};
 
@@ -20,8 +21,8 @@ use crate::{
 /// How much of an opaque record is shown.
 const SHOWN_BYTES_MAX: usize = 32;
 
-/// What whoever replays the journal knows of what storage keeps for it, to be shown in words; what
-/// there are none for is shown in hexadecimal.
+/// Renders the caller's records and parts of the state in words. Those without words are shown in
+/// hexadecimal.
 #[derive(Clone, Copy, Debug)]
 pub struct Words {
     /// A control record.
@@ -31,18 +32,18 @@ pub struct Words {
 }
 
 impl Words {
-    /// None.
+    /// Shows everything in hexadecimal.
     pub const NONE: Self = Self {
         record: |_| None,
         part: |_| None,
     };
 }
 
-/// Shows the journal file, spare, segment, index, snapshot, part file or mark of a stop at `path`,
-/// line by line, up to its end or to what can't be read, which the last line then says. Takes no
-/// lock: the file may be in use.
+/// Shows the journal file, spare, segment, index, snapshot, part file or stop mark at `path`, line
+/// by line, to its end or to the first thing that can't be read, which the last line reports. Takes
+/// no lock: the file may be in use.
 ///
-/// Fails where there is no such file, or its name isn't of a kind that storage writes.
+/// Fails if there is no such file, or its name isn't of a kind that storage writes.
 pub fn dump(
     disk: &Arc<dyn Disk>,
     path: &Path,
@@ -52,7 +53,7 @@ pub fn dump(
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("journal") => dump_journal(disk, path, words, line),
         Some("spare") => {
-            line("a spare: checkpointed, and kept to be written over");
+            line("a spare: checkpointed, and kept for reuse");
             dump_journal(disk, path, words, line)
         }
         Some("log") => dump_log(&disk.read(path).at("read", path)?, line),
@@ -78,11 +79,11 @@ fn dump_journal(
     line: &mut dyn FnMut(&str),
 ) -> Result<(), Error> {
     let file = disk.open(path, OpenMode::Read).at("open", path)?;
-    // Shard and block are taken from the file: it may have been copied out of its directory.
+    // Shard and block are taken from the file itself, which may be a copy outside its directory.
     let start = file.read_at(0, FILE_HEADER_SIZE_BYTES_MAX);
     let header = FileHeader::decode(path, &start.at("read", path)?)?;
     let Some(header) = header else {
-        line("the header isn't whole");
+        line("the header is incomplete");
         return Ok(());
     };
     let FileHeader { shard, first, .. } = header;
@@ -279,8 +280,7 @@ fn describe_segment(segment: &Segment) -> String {
     )
 }
 
-/// The shard in the header of a snapshot or part file, which may have been copied out of its
-/// directory.
+/// The shard in the header of a snapshot or part file, which may be a copy outside its directory.
 fn shard_at_12(bytes: &[u8]) -> ShardId {
     let shard = bytes.get(12..14);
     ShardId(shard.map_or(0, |shard| u16::from_le_bytes([shard[0], shard[1]])))

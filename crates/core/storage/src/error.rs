@@ -1,4 +1,4 @@
-//! What can go wrong, and what to do then.
+//! The errors of storage, and how the caller should handle each.
 
 use std::{
     io,
@@ -7,98 +7,100 @@ use std::{
 
 use stele_base_env::{is_out_of_files, is_out_of_space};
 
-/// An error of what the caller replays into, or saves from.
+/// An error of the caller's state while it is replayed or saved.
 pub type ReplayError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why storage couldn't do what it was asked.
+/// Why a storage operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The file system refused. After a failed write or sync what the file holds is unknown: the
-    /// caller stops the process, and the next start recovers. Never retried on the same file,
-    /// unless it is [`Error::is_for_want_before_a_sync`].
+    /// A file system operation failed. After a failed write or sync the contents of the file are
+    /// unknown: the caller stops the process, and the next start recovers. Never retried on the
+    /// same file, unless [`Error::is_for_want_before_a_sync`] holds.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried, as a verb.
+        /// The operation that failed, as a verb.
         action: &'static str,
-        /// On which file or directory.
+        /// The file or directory.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
 
-    /// Another process has the data directory. The caller stops and says so.
+    /// Another process uses the data directory. The caller reports this and stops.
     #[error("{} is in use by another process", path.display())]
     Locked {
         /// The data directory.
         path: PathBuf,
     },
 
-    /// The directory was written by another version, or isn't a data directory. The caller stops
-    /// and says so; nothing was changed.
+    /// The directory was written by another version, or isn't a data directory. Nothing was
+    /// changed. The caller reports this and stops.
     #[error("{}: {what}; {advice}", path.display())]
     Format {
-        /// The file that says so.
+        /// The file that shows it.
         path: PathBuf,
         /// What was found.
         what: String,
-        /// What a person can do.
+        /// What the operator can do.
         advice: &'static str,
     },
 
-    /// Stored bytes aren't what was written, in a place that a crash can't explain. The caller
-    /// stops and shows this; nothing was changed, and nothing that follows was dropped.
+    /// Stored bytes differ from what was written, in a place that a crash can't explain. Nothing
+    /// was changed, and nothing after this place was dropped. The caller reports this and stops.
     #[error("{} is damaged at byte {position}: {what}; {advice}", path.display())]
     Damaged {
         /// The damaged file.
         path: PathBuf,
-        /// Where in it.
+        /// The position in the file.
         position: u64,
         /// What was found there.
         what: String,
-        /// What a person can do.
+        /// What the operator can do.
         advice: &'static str,
     },
 
-    /// A record or batch can't be part of a block. The caller refuses it as its protocol says;
-    /// the block is as it was before.
+    /// A record or batch doesn't fit in a block. The block is unchanged. The caller rejects the
+    /// request as its protocol requires.
     #[error("{size_bytes} bytes don't fit in a block of at most {size_bytes_max}")]
     TooLarge {
-        /// The block with it.
+        /// The size of the block if it were added.
         size_bytes: usize,
         /// The limit.
         size_bytes_max: usize,
     },
 
-    /// What was to be appended isn't one whole record batch. The caller should have checked; the
-    /// block is as it was before.
+    /// The bytes to append aren't exactly one record batch. The block is unchanged. The caller
+    /// should have checked this.
     #[error("not one whole record batch: {0}")]
     Batch(#[from] stele_wire_batch::Error),
 
-    /// The caller's state refused what the journal or a snapshot holds. The caller stops.
+    /// The caller's state rejected a record of the journal or a snapshot. The caller stops.
     #[error("{} at byte {position} can't be replayed: {source}", path.display())]
     Replay {
-        /// The file replayed from.
+        /// The file being replayed.
         path: PathBuf,
-        /// Where in it.
+        /// The position in the file.
         position: u64,
-        /// What the state said.
+        /// The state's error.
         source: ReplayError,
     },
 
-    /// The floors of a checkpoint were taken from records that aren't on disk yet: a crash would
-    /// take the records back, but not the data removed for them. The caller tries again once the
-    /// journal is synced that far.
-    #[error("the floors stand on block {as_of}, but only blocks before {synced} are on disk")]
+    /// The floors of a checkpoint depend on records that aren't on disk yet: a crash would lose the
+    /// records, but the data removed because of them would stay removed. The caller tries again
+    /// once the journal is synced that far.
+    #[error(
+        "the floors depend on blocks before {as_of}, but only those before {synced} are on disk"
+    )]
     FloorsNotSynced {
-        /// The first block that isn't needed for the floors.
+        /// The first block that the floors don't depend on.
         as_of: u64,
         /// The first block that isn't on disk.
         synced: u64,
     },
 
-    /// The data was removed between planning a read and resolving it: it is below the
-    /// partition's start by now. The caller reads again from the start.
-    #[error("{} was removed while it was to be read", path.display())]
+    /// The data was removed after the read was planned: it is now below the partition's start. The
+    /// caller reads again from the start.
+    #[error("{} was removed before it was read", path.display())]
     Gone {
         /// The removed file.
         path: PathBuf,
@@ -106,13 +108,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the disk had no room, or the process no file descriptor left: what others may give
-    /// back. What was to be checkpointed is then still in the journal, and a checkpoint can be
-    /// tried again later.
+    /// Whether a resource that others may free was exhausted: disk space or file descriptors. The
+    /// data to be checkpointed is then still in the journal, and the checkpoint can be retried
+    /// later.
     pub fn is_for_want(&self) -> bool {
         match self {
             Self::Io { source, .. } => is_out_of_space(source) || is_out_of_files(source),
-            // A part of the state that was to be loaded for a record.
+            // Loading the part of the state that a record needs.
             Self::Replay { source, .. } => {
                 let cause = source.downcast_ref::<Self>();
                 cause.is_some_and(Self::is_for_want)
@@ -121,8 +123,9 @@ impl Error {
         }
     }
 
-    /// Whether the journal can try again what failed so: nothing was synced, or not even tried to
-    /// be. What a sync that failed has left is unknown, for want of whatever it was.
+    /// Whether the journal can retry the failed operation: it failed for lack of space or
+    /// descriptors, before any sync was attempted. After a failed sync the contents of the disk are
+    /// unknown, whatever the cause.
     pub fn is_for_want_before_a_sync(&self) -> bool {
         let Self::Io { action, source, .. } = self else {
             return false;
@@ -130,7 +133,7 @@ impl Error {
         is_out_of_files(source) || (*action != "sync" && is_out_of_space(source))
     }
 
-    /// Whether there was an object already where one was to be put.
+    /// Whether an object of that name already exists.
     pub fn is_already_there(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists)
     }
@@ -154,9 +157,9 @@ impl Error {
     }
 }
 
-/// Names the file in errors of the disk.
+/// Adds the file name to errors of the disk.
 pub(crate) trait AtPath<T> {
-    /// Says that `action` on `path` failed.
+    /// Reports that `action` on `path` failed.
     fn at(self, action: &'static str, path: &Path) -> Result<T, Error>;
 }
 

@@ -6,8 +6,8 @@
 //!  rest     of the file that is being written: zeroes, or what it held before it was used again
 //! ```
 //!
-//! Invariants: a file is made only once the one before is whole and on disk, so only the last can
-//! have a torn tail. The last file is the only one that is ever written to, until one is a spare.
+//! Invariants: a file is created only once the one before is complete and on disk, so only the last
+//! can have a torn tail. Only the last file is written to, until a file is reused as a spare.
 
 mod file_header;
 mod local;
@@ -41,50 +41,51 @@ pub(crate) use self::{
 pub use self::{retired::Retired, scanner::ScannedBlock, writer::Written};
 use crate::{Block, BlockBuilder, BlockSequence, Error, error::AtPath};
 
-/// The journal of a shard: blocks go in at its end, in sequence, and come out again in a replay.
+/// The journal of a shard: blocks are appended at its end, in sequence, and read back by a replay.
 ///
-/// It is replayed, then it begins, then blocks are appended: each stage once. After an error
-/// nothing is known of what its end holds: every later call fails too, and the process is to stop
-/// and recover. After one for want ([`Error::is_for_want_before_a_sync`]) of [`Journal::append`] or
-/// [`Journal::seal`] all is as before, and the same call may be made again.
+/// The stages are replay, begin, append, each once. After an error the contents of its end are
+/// unknown: every later call fails too, and the process must stop and recover. The exception is an
+/// error of [`Journal::append`] or [`Journal::seal`] for lack of space or descriptors
+/// ([`Error::is_for_want_before_a_sync`]): nothing has changed, and the same call may be repeated.
 pub trait Journal: Debug + Send {
-    /// Gives every whole block from `from` on, where a snapshot ends; from the first one there can
-    /// be where there is no snapshot. Changes nothing.
+    /// Passes every whole block from `from` on to the sink; `from` is where a snapshot ends.
+    /// Without a snapshot, starts with the first block possible. Changes nothing.
     ///
-    /// Fails with [`Error::Damaged`] where a crash doesn't explain what is found: at position 0
-    /// where `from` isn't there. So it does where less is there than [`Journal::mark_end`] noted.
+    /// Fails with [`Error::Damaged`] if a crash can't explain what is found: at position 0 if
+    /// `from` is missing, and also if the journal ends before the point that [`Journal::mark_end`]
+    /// noted.
     fn replay(
         &mut self,
         from: Option<BlockSequence>,
         sink: &mut dyn BlockSink,
     ) -> Result<ReplayedJournal, Error>;
 
-    /// Cuts off what isn't whole, and makes all that was replayed survive a crash. Gives what makes
-    /// the blocks that follow, with a secret from `rng`, which is for secrets, where there is none
-    /// yet. What comes before the replayed blocks is removed.
+    /// Cuts off an incomplete tail, makes everything that was replayed durable, and removes what
+    /// comes before the replayed blocks. Returns the builder for the following blocks. A new
+    /// journal gets a secret from `rng`, which must be suitable for secrets.
     fn begin(&mut self, rng: &mut dyn Rng) -> Result<BlockBuilder, Error>;
 
-    /// Hands a block over: readable from then on, by other processes as well, and safe from a crash
-    /// of this one, not from one of the machine.
+    /// Writes a block. From then on it is readable, by other processes as well, and survives a
+    /// crash of this process, but not of the machine.
     fn append(&mut self, block: &Block) -> Result<Written, Error>;
 
     /// Returns once every block appended so far survives a crash of the machine. The result is the
     /// first block that doesn't yet, for [`BlockBuilder::finish`].
     fn sync(&mut self) -> Result<BlockSequence, Error>;
 
-    /// Ends the current file, if it holds any block, so that it can be checkpointed. For an idle
+    /// Ends the current file if it holds any block, so that it can be checkpointed. For an idle
     /// shard, whose file wouldn't fill up for days.
     fn seal(&mut self) -> Result<(), Error>;
 
-    /// Syncs, and notes apart from the blocks how many there are: a later replay that finds fewer
-    /// fails, rather than take the end of the journal for what a crash left. For a graceful stop.
+    /// Syncs, and records separately how many blocks there are: a later replay that finds fewer
+    /// fails instead of treating the end of the journal as a torn tail. For a graceful stop.
     fn mark_end(&mut self) -> Result<(), Error>;
 
-    /// Where the first block that isn't on disk is told, as it moves.
+    /// The sequence of the first block that isn't on disk, kept up to date.
     fn synced_watch(&mut self) -> Arc<AtomicU64>;
 }
 
-/// What a replay gives its blocks to.
+/// Receives the blocks of a replay.
 pub trait BlockSink {
     /// The blocks that follow are in this file.
     fn file(&mut self, file: &Arc<JournalFile>);
@@ -93,21 +94,20 @@ pub trait BlockSink {
     fn block(&mut self, file: &JournalFile, block: &ScannedBlock) -> Result<(), Error>;
 }
 
-/// What was replayed.
+/// What a replay has read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReplayedJournal {
     /// The block after the last.
     pub next: BlockSequence,
-    /// What was read.
+    /// The size of what was read.
     pub size_bytes: u64,
-    /// How much of that nothing proves to have been on disk, so that it is written again.
+    /// The size of the blocks that nothing proves to have been on disk: they are written again.
     pub unproven_size_bytes: u64,
-    /// How much follows that a crash tore.
+    /// The size of the torn tail that follows.
     pub torn_size_bytes: u64,
 }
 
-/// An open journal file. Readers of it outlive its removal; while there are any, it isn't used
-/// again.
+/// An open journal file. Readers can outlive its removal; it isn't reused while there are any.
 pub struct JournalFile {
     pub(crate) path: PathBuf,
     pub(crate) first: BlockSequence,

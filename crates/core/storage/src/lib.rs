@@ -1,6 +1,6 @@
 //! The journal, the segments and the snapshots of a shard, on a [`stele_base_env::Disk`].
 //!
-//! Synchronous, without threads of its own; who calls what from which thread:
+//! Everything is synchronous and starts no threads. Who calls what from which thread:
 //!
 //! ```text
 //!  shard    BlockBuilder ─▶ finish ─▶ ReadIndex::install ──▶ read, find_by_time, retention_start
@@ -13,9 +13,10 @@
 //!  anyone        Slice::resolve, TimeLookup::resolve         (reads files)
 //! ```
 //!
-//! Invariants: one memory copy from the socket's bytes to the block, none from the block to the
-//! reader. The shard's thread never waits for the disk. What is on disk is only ever added to; a
-//! file is removed as a whole, or used again, once nothing refers to it and nobody reads it.
+//! Invariants: data is copied in memory once on its way from the socket to the block, and not at
+//! all from the block to the reader. The shard's thread never waits for the disk. Data on disk is
+//! only appended to; a file is removed or reused only as a whole, once nothing refers to it and
+//! nobody reads it.
 //!
 //! The format is described in `docs/storage.md`.
 

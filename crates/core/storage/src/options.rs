@@ -1,4 +1,4 @@
-//! What can be set.
+//! The settings of storage.
 
 /// Sizes and ages of one shard's storage.
 #[derive(Clone, Copy, Debug)]
@@ -7,16 +7,16 @@ pub struct Options {
     /// may be larger.
     pub journal_file_size_bytes_max: u64,
     /// Closed journal files are checkpointed when the journal is larger than this. Until then its
-    /// data is written once only.
+    /// data is written only once.
     pub journal_size_bytes_max: u64,
     /// Closed journal files are checkpointed when the oldest is older than this, so that recovery
-    /// doesn't depend on how busy the shard is.
+    /// time doesn't depend on how busy the shard is.
     pub journal_age_ms_max: u64,
     /// A segment is closed when the next batch would take it over this size. A single batch may
     /// be larger.
     pub segment_size_bytes_max: u64,
-    /// How much of what was appended last is served from memory. Blocks that aren't written yet
-    /// are held beyond this.
+    /// How much of the most recent data is served from memory. Blocks that aren't written yet are
+    /// held in addition to this.
     pub cache_size_bytes_max: usize,
 }
 

@@ -6,12 +6,12 @@
 //!  (checkpointed)      │ (closed, or written to)│ (some not written yet)
 //! ```
 //!
-//! Owned by the shard, which must not wait for the disk: a read gives slices of cached blocks at
-//! once, and a plan for everything else, which the caller resolves on a thread that may wait.
+//! Owned by the shard, which must not wait for the disk: a read returns slices of cached blocks
+//! directly, and for everything else a plan, which the caller resolves on a thread that may block.
 //!
-//! Invariants: what is readable is dense from the first batch that is kept up to what was
-//! installed last. A block leaves the cache only after it was written. A message costs no memory
-//! here beyond the cache: batches of a partition that lie close together in one block share a run.
+//! Invariants: readable data is dense from the first batch that is kept to the last one installed.
+//! A block leaves the cache only after it was written. Messages cost no memory here beyond the
+//! cache: batches of a partition that are close together in one block share a run.
 
 mod begun;
 mod block_cache;
@@ -48,25 +48,24 @@ use crate::{
 /// How much a shard's storage holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Journal files, up to what was written.
+    /// Journal files, up to the end of the written data.
     pub journal_size_bytes: u64,
-    /// Segments that are on disk, without their indexes: those that nobody reads any more too,
-    /// until they are removed.
+    /// Segments on disk, without their indexes, including unused ones until they are removed.
     pub segments_size_bytes: u64,
     /// Blocks in memory.
     pub cache_size_bytes: usize,
-    /// Partitions that have ever been appended to and weren't removed.
+    /// Partitions with data that weren't removed.
     pub partition_count: usize,
 }
 
-/// What is readable of one partition.
+/// The readable range of one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartitionExtent {
-    /// No reader gets anything before this.
+    /// The first offset that readers can get.
     pub start: Offset,
     /// The offset after the last one installed.
     pub next: Offset,
-    /// The batches kept, in segments and in the journal.
+    /// The size of the batches kept, in segments and in the journal.
     pub size_bytes: u64,
 }
 
@@ -77,28 +76,27 @@ pub struct ReadIndex {
     partitions: HashMap<PartitionId, PartitionReads>,
     /// Of all partitions.
     segments_size_bytes: u64,
-    /// What of the journal is still read, of all partitions.
+    /// The part of the journal that can be read, over all partitions.
     runs_size_bytes: u64,
     cache: BlockCache,
     journal: JournalFiles,
     segment_files: Arc<SegmentFiles>,
     begun: Arc<BegunBatches>,
-    /// A plan was given out and its result isn't installed yet.
+    /// A plan was made and its result isn't installed yet.
     is_checkpointing: bool,
-    /// The last plan was given up.
+    /// The last plan was abandoned.
     has_abandoned: bool,
-    /// A checkpoint was carried through since the start.
+    /// A checkpoint has succeeded since the start.
     has_checkpointed: bool,
-    /// The segments that the snapshot in force lists, those below the starts of their partitions
-    /// too.
+    /// The segments that the snapshot in force lists, including those below the starts of their
+    /// partitions.
     listed_size_bytes: u64,
     leftovers: Arc<Leftovers>,
     space: Space,
 }
 
 impl ReadIndex {
-    /// An index of nothing, for recovery to fill. `next` is the first block that will be
-    /// installed.
+    /// An empty index, for recovery to fill. `next` is the first block that will be installed.
     pub(crate) fn new(directory: &ShardDirectory, options: &Options, next: BlockSequence) -> Self {
         Self {
             options: *options,
@@ -126,19 +124,19 @@ impl ReadIndex {
         self.cache.push(block);
     }
 
-    /// Notes where a block was written: from now on it may be read from there.
+    /// Notes where a block was written: from now on it can be read from there.
     pub fn written(&mut self, written: &Written, now: Timestamp) {
         self.journal.note_block(written, now);
         self.cache.written(written.sequence);
     }
 
-    /// Tells that no reader is entitled to what is before `start`. Frees what is kept in memory
-    /// for it; what is on disk goes with the next checkpoint.
+    /// Notes that no reader is entitled to records before `start`. Frees their memory; the next
+    /// checkpoint removes them from disk.
     pub fn advance_start(&mut self, partition: PartitionId, start: Offset) {
         self.change(partition, |reads| reads.advance_start(start));
     }
 
-    /// Changes what is known of a partition.
+    /// Changes the entry of a partition.
     fn change(&mut self, partition: PartitionId, change: impl FnOnce(&mut PartitionReads)) {
         let reads = self.partitions.entry(partition).or_default();
         self.segments_size_bytes -= reads.segments_size_bytes();
@@ -148,8 +146,8 @@ impl ReadIndex {
         self.runs_size_bytes += reads.runs_size_bytes();
     }
 
-    /// Forgets the partitions of a deleted log, of which there were so many. What is on disk goes
-    /// with the next checkpoint.
+    /// Removes the partitions of a deleted log, of which there were `partitions`. The next
+    /// checkpoint removes them from disk.
     pub fn remove_log(&mut self, log: LogId, partitions: u32) {
         for index in 0..partitions {
             let partition = PartitionId::new(log, PartitionIndex(index));
@@ -160,7 +158,7 @@ impl ReadIndex {
         }
     }
 
-    /// Forgets the partitions of all logs but some.
+    /// Removes the partitions of all logs for which `keep` is false.
     pub fn retain_logs(&mut self, mut keep: impl FnMut(LogId) -> bool) {
         let (segments, runs) = (&mut self.segments_size_bytes, &mut self.runs_size_bytes);
         self.partitions.retain(|partition, reads| {
@@ -173,20 +171,20 @@ impl ReadIndex {
         });
     }
 
-    /// What is readable of `partition`; `None` where nothing was ever appended.
+    /// The readable range of `partition`; `None` if nothing was ever appended.
     pub fn extent(&self, partition: PartitionId) -> Option<PartitionExtent> {
         self.partitions.get(&partition).map(PartitionReads::extent)
     }
 
-    /// The largest timestamp of `partition`, as far as whole segments and runs tell: it may be of a
-    /// record before the partition's start.
+    /// The largest timestamp of `partition`, by whole segments and runs: it may be of a record
+    /// before the partition's start.
     pub fn max_timestamp(&self, partition: PartitionId) -> Timestamp {
         self.partitions
             .get(&partition)
             .map_or(Timestamp(i64::MIN), PartitionReads::max_timestamp)
     }
 
-    /// How much is held.
+    /// How much storage is used.
     pub fn usage(&self) -> Usage {
         Usage {
             journal_size_bytes: self.journal.size_bytes(),
@@ -196,7 +194,7 @@ impl ReadIndex {
         }
     }
 
-    /// The data of `partition`, oldest first, in the pieces in which retention drops it.
+    /// The data of `partition`, oldest first, in the units that retention drops.
     pub(crate) fn chunks(&self, partition: PartitionId) -> impl Iterator<Item = Chunk> {
         let reads = self.partitions.get(&partition).into_iter();
         reads.flat_map(PartitionReads::chunks)
@@ -207,31 +205,31 @@ impl ReadIndex {
         self.cache = BlockCache::new(self.options.cache_size_bytes_max, next);
     }
 
-    /// Notes how much space there is, for the next checkpoints.
+    /// Notes the available space, for the next checkpoints.
     pub fn note_space(&mut self, space: Space) {
         self.space = space;
     }
 
-    /// The partitions that are known, in order.
+    /// All known partitions, in order.
     pub(crate) fn partitions(&self) -> Vec<PartitionId> {
         let mut partitions: Vec<_> = self.partitions.keys().copied().collect();
         partitions.sort_unstable();
         partitions
     }
 
-    /// The first offset of `partition` that lies in the journal.
+    /// The first offset of `partition` in the journal.
     pub(crate) fn journal_start(&self, partition: PartitionId) -> Option<Offset> {
         let run = self.partitions.get(&partition)?.run(0)?;
         Some(run.base_offset)
     }
 
-    /// How much of `partition` lies in the journal.
+    /// How much of `partition` is in the journal.
     pub(crate) fn journal_size_bytes(&self, partition: PartitionId) -> u64 {
         let reads = self.partitions.get(&partition);
         reads.map_or(0, PartitionReads::runs_size_bytes)
     }
 
-    /// Notes one append of a block that was installed or recovered.
+    /// Notes one append of an installed or recovered block.
     pub(crate) fn note_append(&mut self, sequence: BlockSequence, appended: &Appended) {
         self.runs_size_bytes += u64::from(appended.batch_size_bytes);
         self.partitions
@@ -245,7 +243,7 @@ impl ReadIndex {
         self.journal.add(file, now);
     }
 
-    /// Notes where a block that recovery found lies, in the file that was added last.
+    /// Notes the place of a recovered block, in the file that was added last.
     pub(crate) fn add_journal_block(&mut self, position: u64, size_bytes: u64) {
         self.journal.add_block(position, size_bytes);
     }
@@ -257,7 +255,7 @@ impl ReadIndex {
         self.change(partition, |reads| reads.set_segments(segments));
     }
 
-    /// The size of all segments that are read, as it is kept.
+    /// The size of all readable segments, from the running total.
     #[cfg(test)]
     pub(crate) fn read_segments_size_bytes(&self) -> u64 {
         self.segments_size_bytes
@@ -270,7 +268,7 @@ impl ReadIndex {
         segments.map(|segment| segment.size_bytes).sum()
     }
 
-    /// What of the journal is read, as it is kept and as it is counted.
+    /// The readable part of the journal: the running total, and counted.
     #[cfg(test)]
     pub(crate) fn read_runs_size_bytes(&self) -> [u64; 2] {
         let counted = self

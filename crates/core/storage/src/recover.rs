@@ -1,4 +1,5 @@
-//! Recovery: from what a stopped or crashed process left, the state as of the last whole block.
+//! Recovery: restores the state as of the last whole block from what a stopped or crashed process
+//! left.
 //!
 //! ```text
 //!  1  newest intact snapshot        → state, segments
@@ -13,9 +14,8 @@
 //!  7  spares are taken up           ─┘
 //! ```
 //!
-//! A crash during recovery changes nothing of that: it only ever removes what nothing refers to,
-//! and bytes that were never acknowledged. Segments aren't read; how far they reach is in the
-//! snapshot.
+//! A crash during recovery does no harm: recovery only removes what nothing refers to, and bytes
+//! that were never acknowledged. Segments aren't read; the snapshot says how far they reach.
 
 use std::sync::Arc;
 
@@ -37,36 +37,35 @@ use crate::{
 pub struct Recovered {
     /// For the shard.
     pub builder: BlockBuilder,
-    /// For the shard. The caller tells it each partition's start
-    /// ([`ReadIndex::advance_start`]), which only the replayed state knows.
+    /// For the shard. The caller sets each partition's start ([`ReadIndex::advance_start`]), which
+    /// only the replayed state knows.
     pub index: ReadIndex,
-    /// For the writer thread: the journal, which has begun.
+    /// For the writer thread: the journal, already begun.
     pub writer: Box<dyn Journal>,
     /// For the checkpointer.
     pub checkpointer: Checkpointer,
-    /// What was found.
+    /// What recovery found.
     pub report: RecoveryReport,
 }
 
-/// What recovery found, for a line in the log.
+/// What recovery found, for a log message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecoveryReport {
-    /// The first block that wasn't in the snapshot, where there was one.
+    /// The first block that the snapshot doesn't cover, if there was a snapshot.
     pub snapshot: Option<BlockSequence>,
     /// Blocks replayed from the journal.
     pub block_count: u64,
-    /// What was read of the journal.
+    /// Size of the journal that was read.
     pub journal_size_bytes: u64,
-    /// Bytes of the last blocks that nothing proved to be on disk, and that were written again.
+    /// Size of the last blocks, which nothing proved to be on disk and which were written again.
     pub unproven_size_bytes: u64,
-    /// Bytes cut off after the last whole block: writes that a crash cut short, and that were
-    /// acknowledged to nobody.
+    /// Bytes cut off after the last whole block: interrupted writes that were never acknowledged.
     pub torn_size_bytes: u64,
 }
 
-/// The storage of a shard that was read and found intact. Nothing of it is changed before
-/// [`Intact::begin`]: who has several shards reads all of them first, so that a start that one of
-/// them refuses leaves the others as they were.
+/// The storage of a shard, read and found intact. Nothing is changed before [`Intact::begin`]: a
+/// caller with several shards reads all of them first, so that one refused shard leaves the others
+/// unchanged.
 #[derive(Debug)]
 pub struct Intact {
     directory: ShardDirectory,
@@ -79,10 +78,10 @@ pub struct Intact {
 }
 
 impl Intact {
-    /// Brings `replay`, which is in its initial state, to where it was after the last whole block.
-    /// Of a directory that isn't there yet it stays in that.
+    /// Brings `replay`, which is in its initial state, to the state after the last whole block. If
+    /// the directory doesn't exist yet, `replay` stays as it is.
     ///
-    /// Fails with [`Error::Damaged`] where a crash doesn't explain what is found.
+    /// Fails with [`Error::Damaged`] if a crash can't explain what is found.
     pub fn read(
         directory: &ShardDirectory,
         options: &Options,
@@ -125,8 +124,8 @@ impl Intact {
         })
     }
 
-    /// Puts in order what a crash left, and makes what was read survive the next one. Makes what
-    /// is missing in a new directory, with a secret from `rng`, which is for secrets.
+    /// Cleans up after a crash, and makes what was read durable. Creates what is missing in a new
+    /// directory, with a secret from `rng`, which must be suitable for secrets.
     pub fn begin(self, rng: &mut dyn Rng) -> Result<Recovered, Error> {
         let Self {
             directory,
@@ -155,7 +154,7 @@ impl Intact {
     }
 }
 
-/// Recovers the only shard there is, as [`Intact`] says.
+/// Recovers a single shard; see [`Intact`].
 pub fn recover(
     directory: &ShardDirectory,
     options: &Options,
@@ -166,8 +165,8 @@ pub fn recover(
     Intact::read(directory, options, replay, now)?.begin(rng)
 }
 
-/// Why the journal can't be replayed. Where it doesn't even begin, and a newer snapshot is damaged,
-/// that is the reason, since what it covered was removed.
+/// Why the journal can't be replayed. If even its first block is missing and a newer snapshot is
+/// damaged, the damage is the cause, since the journal that it covered was removed.
 fn cause_of(error: Error, damaged_snapshot: Option<Error>) -> Error {
     match (&error, damaged_snapshot) {
         (Error::Damaged { position: 0, .. }, Some(damage)) => damage,
@@ -184,7 +183,7 @@ fn index_of(directory: &ShardDirectory, options: &Options, snapshot: &Snapshot) 
     index
 }
 
-/// What the journal's blocks go to.
+/// Receives the blocks of the journal.
 struct Replaying<'a> {
     index: &'a mut ReadIndex,
     state: All<'a>,
@@ -208,7 +207,7 @@ impl BlockSink for Replaying<'_> {
     }
 }
 
-/// All of the state is there, and so is the index.
+/// The complete state, with the complete index.
 struct All<'a>(&'a mut dyn Replay);
 
 impl Sink for All<'_> {

@@ -1,5 +1,5 @@
-//! Goes through a journal file and takes everything in it into a read index and a state: the
-//! common part of recovery and checkpoints.
+//! Reads a journal file and passes its contents to a read index and a state: the common part of
+//! recovery and checkpoints.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::{
     segment::Segment,
 };
 
-/// What the entries go to.
+/// Receives the entries.
 pub(crate) trait Sink {
     /// Takes a control record.
     fn control(&mut self, record: &[u8]) -> Result<(), ReplayError>;
@@ -21,12 +21,12 @@ pub(crate) trait Sink {
     /// Takes an append.
     fn append(&mut self, targets: &[Target], header: &BatchHeader<'_>) -> Result<(), ReplayError>;
 
-    /// The segments that come before a partition's first append.
+    /// The segments before a partition's first append.
     fn segments_of(&self, partition: PartitionId) -> Option<&Vec<Segment>>;
 }
 
-/// Takes in every block that `scanner` finds, up to the end of its file. The file was added to
-/// `index` before.
+/// Replays every block that `scanner` finds, to the end of its file. The file was added to `index`
+/// before.
 pub(crate) fn replay_file(
     path: &Path,
     scanner: &mut Scanner,
@@ -40,7 +40,7 @@ pub(crate) fn replay_file(
     Ok(())
 }
 
-/// Takes in one block.
+/// Replays one block.
 pub(crate) fn replay_block(
     path: &Path,
     block: &ScannedBlock,
@@ -105,7 +105,7 @@ fn note_appends(
     }
 }
 
-/// Has the index know the segments of partitions that it hears of for the first time.
+/// Adds the segments of partitions that the index doesn't know yet.
 fn note_segments(index: &mut ReadIndex, sink: &dyn Sink, targets: &[Target]) {
     for target in targets {
         if index.extent(target.partition).is_none()
@@ -116,7 +116,7 @@ fn note_segments(index: &mut ReadIndex, sink: &dyn Sink, targets: &[Target]) {
     }
 }
 
-/// Offsets of a partition follow each other without a gap, from whatever is known first.
+/// Checks that the offsets of a partition are consecutive, from the first one known on.
 fn check_dense(index: &ReadIndex, targets: &[Target]) -> Result<(), String> {
     for target in targets {
         let Some(extent) = index.extent(target.partition) else {

@@ -1,31 +1,32 @@
-//! Up to where data is to be dropped by age and by size.
+//! Determines what retention drops, by age and by size.
 
 use stele_base_types::{Offset, PartitionId, Timestamp};
 
 use crate::{ReadIndex, limits::AHEAD_MS_MAX};
 
-/// How long data is kept for those who read it by cursor. A bound that isn't set keeps all.
+/// How long data is kept for consumers that read by cursor. Without a bound everything is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RetentionPolicy {
-    /// Old data goes.
+    /// Drops data by age.
     pub age: Option<Age>,
-    /// The oldest data goes as long as what is left takes at least this much.
+    /// Drops the oldest data while at least this much is left.
     pub size_bytes_max: Option<u64>,
 }
 
-/// What is too old. Data without a believable time says nothing: it goes with what follows it, so
-/// that one record of a wrong time holds up nothing for longer than that.
+/// What is too old. Data without a credible timestamp is dropped together with the data that
+/// follows it, so that a record with a wrong timestamp delays retention no longer than that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Age {
-    /// Data whose latest timestamp is longer ago.
+    /// Data is too old if its latest timestamp is longer ago than this.
     pub ms_max: u64,
-    /// And that lies below this.
+    /// Only data below this offset is dropped by age.
     pub of_those_below: Offset,
 }
 
 impl ReadIndex {
-    /// The offset below which `policy` drops the data of `partition`. Whole segments, and whole
-    /// runs of the journal, go at once: a bit more is kept than the policy asks, never less.
+    /// The offset below which `policy` drops the data of `partition`. Data is dropped in whole
+    /// segments and whole runs of the journal: a bit more is kept than the policy asks for, never
+    /// less.
     pub fn retention_start(
         &self,
         partition: PartitionId,
@@ -67,7 +68,7 @@ impl Chunk {
         is_past && self.next_offset <= age.of_those_below && self.is_dated(now)
     }
 
-    /// Whether the latest timestamp can be believed: there is one, and it isn't far ahead.
+    /// Whether there is a latest timestamp and it is credible: not far in the future.
     fn is_dated(&self, now: Timestamp) -> bool {
         self.max_timestamp >= Timestamp(0) && self.max_timestamp.since_ms(now) <= AHEAD_MS_MAX
     }

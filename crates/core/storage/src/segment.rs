@@ -14,13 +14,13 @@
 //! 36  4 zeroes
 //! ```
 //!
-//! A segment that takes the place of others has a generation in its name: `O-G.log`. Generation 0
-//! isn't named.
+//! A segment that replaces others has a generation in its name: `O-G.log`. Generation 0 is left
+//! out.
 //!
-//! Invariants: offsets are dense in a segment and from one to the next. Which segments there are,
-//! and how far they reach, is known from the snapshot alone: a file that version 2 or before wrote
-//! may hold more than that, and an object that no snapshot names is the rest of a checkpoint that
-//! was cut short. What is put never changes.
+//! Invariants: offsets are dense within a segment and from one to the next. Only the snapshot says
+//! which segments there are and how far they reach: a file written by format version 2 or earlier
+//! may contain more, and an object that no snapshot names is a leftover of an interrupted
+//! checkpoint. An object never changes once it is put.
 
 mod files;
 mod index_entry;
@@ -40,7 +40,7 @@ pub(crate) use self::{
     writer::SegmentWriter,
 };
 
-/// What the names of all segments begin with.
+/// The prefix of all segment names.
 pub(crate) const SEGMENTS: &str = "segments/";
 
 /// A segment.
@@ -50,12 +50,12 @@ pub(crate) struct Segment {
     pub(crate) base_offset: Offset,
     /// The offset after the last.
     pub(crate) next_offset: Offset,
-    /// How far the log reaches.
+    /// The size of the log.
     pub(crate) size_bytes: u64,
-    /// How many entries the index has.
+    /// The number of entries in the index.
     pub(crate) index_entry_count: u32,
     pub(crate) max_timestamp: Timestamp,
-    /// How often what it begins with was put anew.
+    /// How many times its beginning was rewritten.
     pub(crate) generation: u32,
 }
 

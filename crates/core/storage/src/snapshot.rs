@@ -1,16 +1,16 @@
-//! A snapshot: the caller's state, and which segments there are, after some block of the journal.
+//! A snapshot: the caller's state and the list of segments, as of some block of the journal.
 //!
 //! ```text
-//!  snapshot/S.snapshot   lists the part files, and which of their records are alive
+//!  snapshot/S.snapshot   lists the part files, and which of their records are live
 //!  snapshot/N.parts      parts of the state; the segments of each log are a part as well
 //! ```
 //!
 //! A checkpoint writes the parts that it changed to new part files, and a new list. A list has a
-//! bit for each part. Part files are rewritten when little in them is alive, so that all of them
-//! together take no more than twice what is, and a bit.
+//! bit for each part. Part files in which little is live are rewritten, so that all of them
+//! together take at most about twice the size of the live parts.
 //!
-//! Invariants: whatever a list names is on disk when the list appears, and doesn't change. A
-//! snapshot covers whole journal files.
+//! Invariants: everything that a list names is on disk before the list appears, and doesn't change.
+//! A snapshot covers whole journal files.
 
 mod list;
 mod part_file;
@@ -39,29 +39,28 @@ pub(crate) const SEGMENT_LISTS: u8 = 0xff;
 /// The segments of each partition that has any.
 pub(crate) type Segments = BTreeMap<PartitionId, Vec<Segment>>;
 
-/// What takes the parts of a state.
+/// Receives the parts of a state.
 pub(crate) type Load<'a> = dyn FnMut(PartKey, &[u8]) -> Result<(), ReplayError> + 'a;
 
-/// The snapshot that is in force, as far as storage itself knows what is in it.
+/// The snapshot in force, as far as storage itself knows its contents.
 #[derive(Debug, Default)]
 pub(crate) struct Snapshot {
     /// The first block that it doesn't cover.
     pub(crate) next: BlockSequence,
-    /// Which of those with the same `next`.
+    /// The generation among snapshots with the same `next`.
     pub(crate) generation: u32,
-    /// There is one: this isn't what a shard starts from.
+    /// Whether there is one; a new shard has none.
     pub(crate) exists: bool,
     pub(crate) segments: Segments,
-    /// How much they take, without their indexes.
+    /// The size of the segments, without their indexes.
     pub(crate) segments_size_bytes: u64,
     pub(crate) parts: PartIndex,
-    /// The whole state, where it was saved by format 1.
+    /// The whole state, if format 1 saved it.
     pub(crate) whole: Option<Bytes>,
 }
 
 impl Snapshot {
-    /// Takes up the snapshot that was found, if one was, and gives each of the state's parts to
-    /// `load`.
+    /// Takes over the snapshot that was found, if any, and passes each part of the state to `load`.
     pub(crate) fn open(
         store: &dyn SegmentStore,
         shard: ShardId,
@@ -89,8 +88,8 @@ impl Snapshot {
         Ok(snapshot)
     }
 
-    /// Puts a snapshot in place that lists the parts as they are, and covers all before `through`.
-    /// Whatever it lists is on disk.
+    /// Puts a snapshot that lists the current parts and covers all blocks before `through`.
+    /// Everything it lists is on disk.
     pub(crate) fn put(
         &mut self,
         store: &dyn SegmentStore,
@@ -100,13 +99,13 @@ impl Snapshot {
         let is_next = !self.exists || through > self.next;
         self.generation = if is_next { 0 } else { self.generation + 1 };
         self.next = through;
-        // Also where it can't be put: there may be something of it, so its name isn't used again.
+        // Set even if putting it fails: parts of it may exist, so its name must not be reused.
         self.exists = true;
         let bytes = Stored::encode(shard, through, &self.parts.listed());
         store.put(&self.name(), &bytes)
     }
 
-    /// Returns once the snapshot survives a crash: until then the ones before it must stay.
+    /// Returns once the snapshot survives a crash; earlier ones must stay until then.
     pub(crate) fn ensure_durable(&self, store: &dyn SegmentStore) -> Result<(), Error> {
         if self.exists {
             store.ensure_durable(&self.name())?;
@@ -114,8 +113,8 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Removes all other snapshots, and the part files that this one doesn't list. A newer one, if
-    /// there is any, is damaged: the journal still has all that it covered.
+    /// Removes all other snapshots, and the part files that this one doesn't list. A newer
+    /// snapshot, if there is one, is damaged: the journal still has everything that it covered.
     pub(crate) fn remove_others(&mut self, store: &dyn SegmentStore) -> Result<(), Error> {
         self.parts.forget_dead();
         let (own, listed) = (self.name(), self.parts.listed());
@@ -189,7 +188,7 @@ impl Snapshot {
             .push(segment);
     }
 
-    /// Lists these segments of a partition and no others.
+    /// Replaces the segments of a partition.
     pub(crate) fn set_segments(&mut self, partition: PartitionId, segments: &[Segment]) {
         for segment in self.segments.remove(&partition).iter().flatten() {
             self.segments_size_bytes -= segment.size_bytes;
@@ -197,7 +196,7 @@ impl Snapshot {
         segments.iter().for_each(|it| self.add_segment(*it));
     }
 
-    /// The part that lists the segments of `log`; `None` where it has none.
+    /// The part that lists the segments of `log`; `None` if it has none.
     pub(crate) fn segment_list(&self, log: LogId) -> Option<Vec<u8>> {
         let first = PartitionId::new(log, PartitionIndex(0));
         let last = PartitionId::new(log, PartitionIndex(u32::MAX));
@@ -211,7 +210,7 @@ impl Snapshot {
     }
 }
 
-/// Gives the state of a snapshot that has no parts to `replay`.
+/// Passes the state of a snapshot without parts to `replay`.
 pub(crate) fn load_whole(
     directory: &ShardDirectory,
     snapshot: &Snapshot,

@@ -1,4 +1,4 @@
-//! Watches the space that is left on the disk, and what is promised of it.
+//! Tracks the free space of the disk and the space promised to pending writes.
 //!
 //! ```text
 //!  free ──┬─ promised: decided, and not written yet, by any shard ─┐
@@ -8,13 +8,14 @@
 //!         └─ the journal   ─┘                                     ─┘ then or later
 //! ```
 //!
-//! Whatever adds messages is promised its space before it is decided. Once they would have to take
-//! from the reserve none are taken; half of it is for definitions, and a quarter for nothing but
-//! the journal and snapshots, so that settling and deleting, which make room, go on.
+//! Space for anything that adds messages is promised before it is decided. Messages are refused
+//! once they would have to use the reserve. Half of the reserve is for definitions too, and a
+//! quarter for nothing but the journal and snapshots, so that settling and deleting, which free
+//! space, can continue.
 //!
-//! A measurement doesn't show what was promised before and not written yet. What of that is written
-//! after it counts as promised until the next measurement: so less seems to be left than is, never
-//! more.
+//! A measurement can't show what was promised earlier and isn't written yet. Such bytes count as
+//! promised until the next measurement even if they are written after this one, so the estimate can
+//! be too low, never too high.
 
 use std::{
     io,
@@ -31,13 +32,13 @@ use crate::{
 /// What the shards of a directory are about to write.
 #[derive(Debug)]
 pub(crate) struct Promises {
-    /// All that was ever promised, and what of it was written. Both only grow.
+    /// Totals of the bytes ever promised, and of those written. Both only grow.
     promised_bytes: AtomicU64,
     written_bytes: AtomicU64,
-    /// What the next checkpoint of each shard copies at most. One is made at a time.
+    /// The most that the next checkpoint of each shard copies. One checkpoint runs at a time.
     copied_next_bytes: Vec<AtomicU64>,
     reserve_bytes: AtomicU64,
-    /// How many shards find space low.
+    /// The number of shards that consider space low.
     low_shards: AtomicUsize,
 }
 
@@ -61,7 +62,7 @@ impl Promises {
     }
 
     fn unwritten_bytes(&self) -> u64 {
-        // In this order it is never less than there is.
+        // Loaded in this order the difference is never too small.
         let written_bytes = self.written_bytes.load(Ordering::Acquire);
         let promised_bytes = self.promised_bytes.load(Ordering::Acquire);
         promised_bytes.saturating_sub(written_bytes)
@@ -74,7 +75,8 @@ impl Promises {
     }
 }
 
-/// Something that is written in pieces, and counts as promised until it is, or is given up.
+/// Space for something written in pieces: what isn't written yet counts as promised until the
+/// promise is dropped.
 #[derive(Debug)]
 pub(crate) struct Promise<'a> {
     promises: &'a Promises,
@@ -82,7 +84,7 @@ pub(crate) struct Promise<'a> {
 }
 
 impl Promise<'_> {
-    /// So much of it was written.
+    /// Notes that so many bytes were written.
     pub(crate) fn keep(&mut self, bytes: u64) {
         let bytes = bytes.min(self.left_bytes);
         self.left_bytes -= bytes;
@@ -97,8 +99,8 @@ impl Drop for Promise<'_> {
 }
 
 impl ShardDirectory {
-    /// Promises the space for what a checkpoint copies; fails where that would take what is for the
-    /// journal alone, or half of it where less is left.
+    /// Promises the space for what a checkpoint copies. Fails if that would use the part reserved
+    /// for the journal alone, or half of it where less is left.
     pub(crate) fn promise_copies(&self, bytes: u64) -> Result<Promise<'_>, Error> {
         let reserve_bytes = self.promises.reserve_bytes.load(Ordering::Relaxed);
         let left_bytes = self.left_bytes()?;
@@ -114,13 +116,13 @@ impl ShardDirectory {
         })
     }
 
-    /// What may be copied beyond what must be.
+    /// How much may be copied beyond what is necessary.
     pub(crate) fn spare_bytes(&self) -> Result<u64, Error> {
         let reserve_bytes = self.promises.reserve_bytes.load(Ordering::Relaxed);
         Ok(self.left_bytes()?.saturating_sub(reserve_bytes / 2))
     }
 
-    /// Whether so much may be taken ahead of what is to be written.
+    /// Whether so much may be allocated ahead of the data.
     pub(crate) fn may_take_ahead(&self, bytes: u64) -> bool {
         let reserve_bytes = self.promises.reserve_bytes.load(Ordering::Relaxed);
         let kept_bytes = reserve_bytes.saturating_add(reserve_bytes / 8);
@@ -139,25 +141,25 @@ impl ShardDirectory {
     }
 }
 
-/// What space is asked for.
+/// What space is needed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Messages, which nothing but their consumption takes away again.
+    /// Messages, which only consumption removes.
     Messages,
     /// Definitions, without which nobody could consume.
     Definitions,
 }
 
-/// Says when messages are to be refused, so that the space that is left serves reading,
-/// acknowledging and checkpoints, which is what frees space. One for each shard.
+/// Decides when messages are refused, so that the remaining space serves reading, acknowledging and
+/// checkpoints, which free space. One for each shard.
 #[derive(Debug)]
 pub struct SpaceGuard {
     directory: ShardDirectory,
     reserve_bytes: u64,
     is_low: bool,
-    /// What was left at the last measurement, and what had been promised by then.
+    /// The space left at the last measurement, and what had been promised by then.
     measured: Option<Measured>,
-    /// What of the block being filled is promised.
+    /// How much of the block being filled is already promised.
     in_block_bytes: u64,
 }
 
@@ -167,21 +169,21 @@ struct Measured {
     promised_bytes: u64,
 }
 
-/// What a [`SpaceGuard`] found.
+/// The state of the disk's space, by [`SpaceGuard`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {
     /// What can still be written beyond what is promised.
     pub left_bytes: u64,
-    /// Messages are to be refused.
+    /// Messages must be refused.
     pub is_low: bool,
-    /// They soon may be: what nobody needs any more is to go before.
+    /// Messages may soon be refused: data that nobody needs should be removed now.
     pub is_nearly_low: bool,
-    /// What a checkpoint may copy beyond its first file.
+    /// How much a checkpoint may copy beyond its first file.
     pub copied_bytes_max: u64,
 }
 
 impl Space {
-    /// More than anybody needs: what holds where nobody looks.
+    /// More than enough: the value where space isn't watched.
     pub(crate) const PLENTY: Self = Self {
         left_bytes: u64::MAX,
         is_low: false,
@@ -191,8 +193,7 @@ impl Space {
 }
 
 impl SpaceGuard {
-    /// A guard that keeps `reserve_bytes` free on the disk that holds `directory`; none where that
-    /// is 0.
+    /// A guard that keeps `reserve_bytes` free on the disk of `directory`; 0 turns it off.
     pub fn new(directory: &ShardDirectory, reserve_bytes: u64) -> Self {
         let reserved = &directory.promises.reserve_bytes;
         reserved.store(reserve_bytes, Ordering::Relaxed);
@@ -205,11 +206,11 @@ impl SpaceGuard {
         }
     }
 
-    /// Looks at the disk. `copied_next_bytes` is what the shard's next checkpoint copies at most,
-    /// and `waiting_bytes` what waits for space first.
+    /// Checks the disk. `copied_next_bytes` is the most that the shard's next checkpoint copies,
+    /// and `waiting_bytes` the size of the first request that waits for space.
     ///
     /// Once low, space counts as low until an eighth more than the reserve is free, so that
-    /// publishers aren't let in and out with every file that comes and goes.
+    /// publishers aren't blocked and unblocked with every file that comes and goes.
     pub fn check(&mut self, copied_next_bytes: u64, waiting_bytes: u64) -> Result<Space, Error> {
         let shard = usize::from(self.directory.shard.0);
         let copied = &self.directory.promises.copied_next_bytes[shard];
@@ -225,14 +226,13 @@ impl SpaceGuard {
         Ok(self.space(left_bytes))
     }
 
-    /// Something that waits doesn't fit: space is low from now on.
+    /// Notes that a waiting request doesn't fit: space is low from now on.
     pub fn note_low(&mut self) -> Space {
         self.set_low(true);
         self.space(self.estimate())
     }
 
-    /// Tells the log when space becomes low for the first shard, and when it no longer is for the
-    /// last.
+    /// Logs when space becomes low for the first shard, and when it no longer is for the last.
     fn set_low(&mut self, is_low: bool) {
         if self.is_low == is_low {
             return;
@@ -266,44 +266,44 @@ impl SpaceGuard {
         }
     }
 
-    /// Whether there is room for so much more.
+    /// Whether there is room for so many more bytes.
     pub fn has_room(&mut self, bytes: u64, purpose: Purpose) -> bool {
         let kept_bytes = self.kept_bytes(purpose);
         let wanted_bytes = kept_bytes.saturating_add(bytes);
         if self.estimate() < wanted_bytes || self.is_outdated(kept_bytes) {
-            // Where it can't be measured, what was known last holds.
+            // If measuring fails, the last known value is used.
             if let Err(error) = self.measure() {
-                tracing::warn!(%error, "free space isn't known");
+                tracing::warn!(%error, "cannot measure free space");
             }
         }
         self.estimate() >= wanted_bytes
     }
 
-    /// So much is in the block being filled.
+    /// Notes the current size of the block being filled.
     pub fn note_filled(&mut self, size_bytes: u64) {
         let added_bytes = size_bytes.saturating_sub(self.in_block_bytes);
         self.directory.promises.promise(added_bytes);
         self.in_block_bytes = self.in_block_bytes.max(size_bytes);
     }
 
-    /// That block is finished, with so much.
+    /// Notes that this block is finished, with this size.
     pub fn note_finished(&mut self, size_bytes: u64) {
         self.note_filled(size_bytes);
         self.in_block_bytes = 0;
     }
 
-    /// A block of this size was written.
+    /// Notes that a block of this size was written.
     pub fn note_written(&self, size_bytes: u64) {
         self.directory.promises.keep(size_bytes);
     }
 
-    /// The spare journal files, where space is low: for the checkpointer to release.
+    /// Returns the spare journal files if space is low, for the checkpointer to release.
     pub fn take_spares(&self) -> Option<Retired> {
         Spares::take_unwanted(&self.directory)
     }
 
-    /// What isn't for this purpose. A checkpoint has to copy at least a file, which may take half
-    /// of the reserve, or be kept free beyond it.
+    /// The space not available for this purpose. A checkpoint has to copy at least one file, which
+    /// may take half of the reserve; beyond that it is kept free as well.
     fn kept_bytes(&self, purpose: Purpose) -> u64 {
         let half = self.reserve_bytes / 2;
         match purpose {
@@ -316,7 +316,7 @@ impl SpaceGuard {
     }
 
     fn measure(&mut self) -> Result<u64, Error> {
-        // What is promised meanwhile is counted twice rather than not at all.
+        // This order counts what is promised in between twice rather than not at all.
         let promised_bytes = self.promised_bytes();
         let left_bytes = self.directory.left_bytes()?;
         self.measured = Some(Measured {
@@ -326,7 +326,7 @@ impl SpaceGuard {
         Ok(left_bytes)
     }
 
-    /// What is left, less what was promised since it was measured.
+    /// The space left, less what was promised since the measurement.
     fn estimate(&self) -> u64 {
         self.measured.map_or(u64::MAX, |measured| {
             let since = self
@@ -336,8 +336,8 @@ impl SpaceGuard {
         })
     }
 
-    /// Whether so much was promised since the last measurement that others may have taken as much:
-    /// the more is left, the longer a measurement holds.
+    /// Whether so much was promised since the last measurement that others may have used as much.
+    /// The more is left, the longer a measurement is valid.
     fn is_outdated(&self, kept_bytes: u64) -> bool {
         self.measured.is_none_or(|measured| {
             let since = self

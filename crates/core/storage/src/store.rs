@@ -1,9 +1,9 @@
-//! Where what is written once lies: segments, parts of the state, snapshots.
+//! Storage for immutable objects: segments, parts of the state, snapshots.
 //!
 //! An object has a name (`segments/7/0/00000000000000000000.log`), is put as a whole, and never
-//! changes. Names have no meaning to a store; only [`SegmentStore::list`] looks at how they begin.
-//! There is nothing here that a store of objects over a network doesn't have: no renaming, no
-//! appending, no directories.
+//! changes. Names have no meaning to a store; only [`SegmentStore::list`] looks at their prefixes.
+//! The interface has nothing that a network object store lacks: no renaming, no appending, no
+//! directories.
 
 mod local;
 mod local_writer;
@@ -20,29 +20,29 @@ pub(crate) use self::local::LocalStore;
 pub(crate) use self::memory::MemoryStore;
 use crate::Error;
 
-/// Holds objects. One process writes, one thread of it at a time; any thread reads.
+/// Stores objects. One process writes, from one thread at a time; any thread reads.
 pub trait SegmentStore: Debug + Send + Sync {
-    /// Begins to put some objects. What a writer that is dropped has written is never seen.
+    /// Starts putting objects. Whatever a writer wrote stays invisible if it is dropped.
     fn writer(&self) -> Result<Box<dyn ObjectWriter + '_>, Error>;
 
-    /// Up to `length` bytes of an object from `position` on: fewer only where it ends. Fails with
-    /// [`Error::Gone`] where there is no such object.
+    /// Reads up to `length` bytes of an object from `position` on; fewer only at its end. Fails
+    /// with [`Error::Gone`] if there is no such object.
     fn read(&self, name: &str, position: u64, length: usize) -> Result<Bytes, Error>;
 
-    /// The names of all objects that begin with `prefix`, in order.
+    /// Returns the names of all objects that begin with `prefix`, in order.
     fn list(&self, prefix: &str) -> Result<Vec<String>, Error>;
 
-    /// Removes objects, some of which may be gone already: none of them comes back after a crash.
+    /// Removes objects, some of which may already be gone. None of them reappears after a crash.
     fn delete(&self, names: &[String]) -> Result<(), Error>;
 
-    /// Removes what writers left that were never finished. There is none at work.
+    /// Removes the leftovers of writers that weren't finished. No writer may be active.
     fn discard_unfinished(&self) -> Result<(), Error>;
 
-    /// Returns once an object that is there survives a crash: a process that was killed may have
-    /// put it, and not got to that.
+    /// Returns once an existing object survives a crash: a process that was killed may have put it
+    /// without syncing.
     fn ensure_durable(&self, name: &str) -> Result<(), Error>;
 
-    /// What to call an object in messages to people.
+    /// The name of an object in messages for people.
     fn locate(&self, name: &str) -> PathBuf;
 
     /// Puts one object.
@@ -53,7 +53,7 @@ pub trait SegmentStore: Debug + Send + Sync {
         writer.finish()
     }
 
-    /// A whole object.
+    /// Reads a whole object.
     fn read_whole(&self, name: &str) -> Result<Bytes, Error> {
         self.read(name, 0, usize::MAX)
     }
@@ -61,22 +61,22 @@ pub trait SegmentStore: Debug + Send + Sync {
 
 /// Puts objects, one after the other.
 ///
-/// After a crash each of them is there as a whole or not at all. What it gives to the disk it gives
-/// in bounded bursts, however much it is: whoever else waits for the disk waits for one of them.
+/// After a crash each of them exists as a whole or not at all. Data is given to the disk in bounded
+/// bursts, so that others who wait for the disk wait for one burst at most.
 pub trait ObjectWriter: Debug {
-    /// Begins the next object; the one before is whole. Fails where there is one of this name
-    /// ([`Error::is_already_there`]); the writer may go on with another.
+    /// Starts the next object; the one before is complete. Fails if the name is taken
+    /// ([`Error::is_already_there`]); the writer can then continue with another.
     fn begin(&mut self, name: &str) -> Result<(), Error>;
 
-    /// Adds to the object that was begun last.
+    /// Appends to the current object.
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error>;
 
-    /// Returns once all of the objects are there, and survive a crash.
+    /// Returns once all of the objects exist and survive a crash.
     fn finish(self: Box<Self>) -> Result<(), Error>;
 }
 
-/// Begins an object of a name that nothing in force has: one that is there was left by a checkpoint
-/// that was cut short.
+/// Starts an object whose name nothing in force uses: an existing object of that name is a leftover
+/// of an interrupted checkpoint.
 pub(crate) fn begin_anew(
     store: &dyn SegmentStore,
     writer: &mut dyn ObjectWriter,

@@ -1,5 +1,5 @@
-//! What storage promises, on a real directory and on a disk in memory that crashes, tears and
-//! fails where a test wants it to.
+//! Tests of storage, on a real directory and on a disk in memory that crashes, tears writes and
+//! fails on demand.
 
 mod contract;
 mod crash;

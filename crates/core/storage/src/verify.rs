@@ -23,22 +23,22 @@ use crate::{
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// What a crash leaves and the next start puts in order.
+    /// The result of a crash, which the next start cleans up.
     Note,
-    /// What the next start, or a reader, will refuse.
+    /// The next start, or a reader, will fail on it.
     Damage,
 }
 
-/// Something that isn't as a graceful stop leaves it.
+/// A deviation from what a graceful stop leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
-    /// In which file.
+    /// The file.
     pub path: PathBuf,
-    /// Where in it, in bytes.
+    /// The position in the file, in bytes.
     pub position: u64,
-    /// What is there, and what comes of it.
+    /// What was found, and what it leads to.
     pub what: String,
 }
 
@@ -57,7 +57,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What was looked at.
+/// What was checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
     /// Shards.
@@ -66,7 +66,7 @@ pub struct Verified {
     pub snapshots: usize,
     /// Journal files.
     pub journal_files: usize,
-    /// Checkpointed journal files that are kept to be written over.
+    /// Checkpointed journal files that are kept for reuse.
     pub spares: usize,
     /// Blocks in the journal files that are intact.
     pub blocks: u64,
@@ -76,14 +76,14 @@ pub struct Verified {
     pub batches: u64,
     /// Bytes read.
     pub size_bytes: u64,
-    /// Findings that are damage.
+    /// Findings of severity [`Severity::Damage`].
     pub damages: usize,
 }
 
-/// Checks the data directory at `path`, telling each finding as it is made.
+/// Checks the data directory at `path`, and reports each finding as it is made.
 ///
-/// Fails where the directory can't be checked at all: it is in use, isn't one, or the disk
-/// refuses.
+/// Fails if the directory can't be checked at all: it is in use, isn't a data directory, or the
+/// disk fails.
 pub fn verify(
     disk: Arc<dyn Disk>,
     path: &Path,
@@ -153,7 +153,7 @@ impl Verification<'_> {
         Ok(())
     }
 
-    /// Objects that the snapshot doesn't list.
+    /// Reports objects that the snapshot doesn't list.
     fn unreferenced(
         &mut self,
         directory: &ShardDirectory,
@@ -182,7 +182,7 @@ impl Verification<'_> {
         self.tell(Severity::Damage, path, position, what.into());
     }
 
-    /// Tells an error that is damage of what was read; gives any other one back.
+    /// Reports an error that means damage; returns any other one.
     fn failed(&mut self, error: Error) -> Result<(), Error> {
         let message = error.to_string();
         match error {

@@ -1,4 +1,4 @@
-//! A batch as a slice of what it came in.
+//! A batch as a slice of the bytes it was received in.
 
 use bytes::Bytes;
 use stele_base_types::{Offset, Timestamp};
@@ -10,15 +10,15 @@ use crate::{
     },
 };
 
-/// One whole batch with consistent header fields. Cloning shares the bytes.
+/// One whole batch with consistent header fields. Clones share the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     bytes: Bytes,
 }
 
 impl Batch {
-    /// Takes `bytes` as exactly one batch. The checksum isn't verified: [`Batch::validate`] and
-    /// [`Batch::verify_checksum`] do that.
+    /// Reads `bytes` as exactly one batch. Doesn't verify the checksum: use [`Batch::validate`] or
+    /// [`Batch::verify_checksum`].
     pub fn new(mut bytes: Bytes) -> Result<Self, Error> {
         let batch = Self::split_from(&mut bytes)?;
         if !bytes.is_empty() {
@@ -27,8 +27,8 @@ impl Batch {
         Ok(batch)
     }
 
-    /// Splits the batch off the start of `bytes`, which advances to what follows. On an error
-    /// `bytes` stays as it is; [`Error::Truncated`] says how much the batch needs.
+    /// Splits the batch off the start of `bytes`, which advances past it. On error `bytes` is
+    /// unchanged; [`Error::Truncated`] states how much the batch needs.
     pub fn split_from(bytes: &mut Bytes) -> Result<Self, Error> {
         let size_bytes = BatchHeader::parse(bytes)?.size_bytes();
         if bytes.len() < size_bytes {
@@ -63,15 +63,15 @@ impl Batch {
         self.bytes
     }
 
-    /// Verifies that the batch is as it was made.
+    /// Verifies that the batch is unchanged.
     pub fn verify_checksum(&self) -> Result<(), Error> {
         self.header().verify_checksum(&self.bytes)
     }
 
-    /// Verifies a batch that a client sent: its checksum, that it holds at least one record, that
-    /// its offsets have no gaps and that each record can be read, of which at most
-    /// `decompressed_size_bytes_max` bytes are decompressed. Gives the records' times: what the
-    /// header says of them is the client's word.
+    /// Validates a batch from a client: its checksum, that it holds at least one record, that its
+    /// offsets have no gaps and that each record can be read. At most `decompressed_size_bytes_max`
+    /// bytes are decompressed. Returns the records' actual timestamps: those in the header are only
+    /// the client's claim.
     pub fn validate(&self, decompressed_size_bytes_max: usize) -> Result<Option<Times>, Error> {
         self.verify_checksum()?;
         let header = self.header();
@@ -89,8 +89,8 @@ impl Batch {
         )
     }
 
-    /// The batch with this as the latest timestamp of its records. Copied only where its header
-    /// says another.
+    /// The batch with this as the latest timestamp of its records. Copied only if its header has
+    /// another.
     pub fn with_max_timestamp(self, max_timestamp: Timestamp) -> Self {
         if self.header().max_timestamp() == max_timestamp {
             return self;
@@ -121,13 +121,13 @@ impl Batch {
         compression.decompress(body, decompressed_size_bytes_max)
     }
 
-    /// The records, in order, of a batch that has been opened.
+    /// The records, in order, of a batch that has been decompressed by [`Batch::open`].
     pub fn records_in(&self, opened: Bytes) -> Records {
         Records::new(&self.header(), opened)
     }
 
-    /// The batch at another place. Changes the bytes where they are if nobody else holds them, and
-    /// copies them otherwise.
+    /// The batch with another base offset and leader epoch. Changes the bytes in place if nobody
+    /// else holds them, and copies them otherwise.
     pub fn placed_at(self, base_offset: Offset, leader_epoch: i32) -> Self {
         let mut bytes = bytes::BytesMut::from(self.bytes);
         set_base_offset(&mut bytes, base_offset);
@@ -138,20 +138,20 @@ impl Batch {
     }
 }
 
-/// The batches of a blob, such as the records of a Produce request. Ends at the first error.
+/// The batches in a byte string, such as the records of a Produce request. Ends at the first error.
 #[derive(Debug)]
 pub struct Batches {
     rest: Bytes,
 }
 
 impl Batches {
-    /// The batches that `bytes` starts with and consists of. Each item is a slice of it.
+    /// The consecutive batches in `bytes`. Each item is a slice of it.
     pub fn new(bytes: Bytes) -> Self {
         Self { rest: bytes }
     }
 
-    /// What hasn't been read yet. After an [`Error::Truncated`] the item before it was the last
-    /// whole batch.
+    /// The bytes not read yet. After an [`Error::Truncated`] the item before it was the last whole
+    /// batch.
     pub fn into_rest(self) -> Bytes {
         self.rest
     }

@@ -14,45 +14,45 @@ use crate::{
     varint,
 };
 
-/// What a batch carries of its idempotent producer (KIP-98).
+/// The idempotent producer's fields of a batch (KIP-98).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Producer {
-    /// Who.
+    /// The producer's id.
     pub id: ProducerId,
-    /// Its fence.
+    /// Its epoch.
     pub epoch: ProducerEpoch,
-    /// The number of the batch's first record.
+    /// The sequence number of the batch's first record.
     pub base_sequence: Sequence,
 }
 
 /// A record to be written.
 #[derive(Clone, Copy, Debug)]
 pub struct NewRecord<'a> {
-    /// When it was made.
+    /// When it was created.
     pub timestamp: Timestamp,
-    /// What it is about, if anything.
+    /// The key, if any.
     pub key: Option<&'a [u8]>,
     /// The body.
     pub value: Body<'a>,
-    /// Named values beside the body.
+    /// The headers.
     pub headers: &'a [RecordHeader<'a>],
 }
 
-/// A record's body, as it lies in memory.
+/// A record's body in memory.
 #[derive(Clone, Copy, Debug)]
 pub enum Body<'a> {
     /// A tombstone.
     Null,
     /// In one piece.
     Whole(&'a [u8]),
-    /// In several, such as the frames of an AMQP message: written one after the other.
+    /// In several pieces, such as the frames of an AMQP message, written one after the other.
     Parts(&'a [Bytes]),
 }
 
-/// Builds one uncompressed batch. Each record is written once, straight into the batch's bytes.
+/// Builds one uncompressed batch. Each record is written once, directly into the batch's bytes.
 ///
-/// The base offset is 0 and the leader epoch -1, as a client's: appending gives the batch its
-/// place.
+/// The base offset is 0 and the leader epoch -1, as in batches from clients; they are set when the
+/// batch is appended.
 #[derive(Debug)]
 pub struct BatchBuilder {
     buffer: BytesMut,
@@ -106,38 +106,38 @@ impl BatchBuilder {
         self
     }
 
-    /// Marks the batch as a control batch, which consumers don't show.
+    /// Marks the batch as a control batch, which consumers don't return.
     #[must_use]
     pub fn control(mut self) -> Self {
         self.attributes |= CONTROL;
         self
     }
 
-    /// Adds a record behind those added before. On an error the batch is as it was.
+    /// Appends a record. On error the batch is unchanged.
     pub fn push(&mut self, record: &NewRecord<'_>) -> Result<(), Error> {
         let timestamp_delta = self.timestamp_delta(record);
         let content = content_size_bytes(record, timestamp_delta, self.count);
         self.push_sized(record, content)
     }
 
-    /// How many records have been added.
+    /// The number of records.
     pub fn len(&self) -> usize {
         self.count as usize
     }
 
-    /// Whether none has.
+    /// Whether there are no records.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Size of the batch as it stands.
+    /// Current size of the batch.
     pub fn size_bytes(&self) -> usize {
         self.buffer.len()
     }
 
     /// Writes the header.
     ///
-    /// Panics if no record has been added: an empty batch has no offset of its own.
+    /// Panics if there is no record: an empty batch has no offset of its own.
     pub fn finish(mut self) -> Batch {
         assert!(self.count > 0, "a batch holds at least one record");
         self.write_header();
@@ -251,7 +251,7 @@ fn put_length(buffer: &mut BytesMut, length: Option<usize>) {
     varint::put(buffer, length.map_or(-1, |it| it as i64));
 }
 
-/// Size of a record behind its length.
+/// Size of a record without its length field.
 fn content_size_bytes(record: &NewRecord<'_>, timestamp_delta: i64, offset_delta: u32) -> usize {
     let headers = record.headers.iter().map(|header| {
         nullable_size_bytes(Some(header.key.len()))
@@ -269,7 +269,7 @@ fn nullable_size_bytes(length: Option<usize>) -> usize {
     length.map_or(1, |it| varint::size_bytes(it as i64) + it)
 }
 
-/// Size of a record with its length.
+/// Size of a record with its length field.
 fn framed_size_bytes(content: usize) -> usize {
     varint::size_bytes(content as i64) + content
 }

@@ -1,5 +1,5 @@
-//! Checking the records that a client sent, as they stream by: nothing of them is kept, so that a
-//! compressed batch costs no more memory than its decoder does, whatever it claims.
+//! Checks the records of a client's batch as a stream: nothing is kept, so that a compressed batch
+//! costs no more memory than its decoder, whatever size it claims.
 
 use std::io::{self, BufRead};
 
@@ -7,20 +7,20 @@ use stele_base_types::Timestamp;
 
 use crate::{RecordFault, varint};
 
-/// The times of a batch's records, but for those that have none (-1).
+/// The range of the timestamps of a batch's records, ignoring records without one (-1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
-    /// The first.
+    /// The earliest.
     pub earliest: Timestamp,
-    /// The last.
+    /// The latest.
     pub latest: Timestamp,
 }
 
-/// A record without a time of its own.
+/// The timestamp of a record without one.
 const NO_TIMESTAMP: Timestamp = Timestamp(-1);
 
 impl Times {
-    /// What a batch with records of these times has as its latest (Kafka's `maxTimestamp`).
+    /// The value of Kafka's `maxTimestamp` for a batch with these timestamps.
     pub fn max_timestamp(of: Option<Self>) -> Timestamp {
         of.map_or(NO_TIMESTAMP, |times| times.latest.max(NO_TIMESTAMP))
     }
@@ -44,7 +44,7 @@ pub(crate) enum Fault {
         index: u32,
         fault: RecordFault,
     },
-    /// In the decoder's words.
+    /// The decoder's message.
     Unreadable(io::Error),
 }
 
@@ -75,7 +75,7 @@ impl Stop {
     }
 }
 
-/// Checks that `records` gives exactly `count` readable records at offset deltas 0, 1, 2, ...
+/// Checks that `records` contains exactly `count` readable records at offset deltas 0, 1, 2, ...
 pub(crate) fn check_dense(
     records: &mut impl BufRead,
     count: u32,
@@ -96,7 +96,7 @@ pub(crate) fn check_dense(
     }
 }
 
-/// Checks one record, and gives its timestamp's delta.
+/// Checks one record; returns its timestamp delta.
 fn check_record(records: &mut impl BufRead, index: u32) -> Result<i64, Stop> {
     let mut fields = Fields {
         records,
@@ -104,7 +104,7 @@ fn check_record(records: &mut impl BufRead, index: u32) -> Result<i64, Stop> {
     };
     let size = fields.varint()?;
     fields.left = usize::try_from(size).map_err(|_| RecordFault::Length(size))?;
-    // The attributes: no bit is in use.
+    // The attributes: no bit is used.
     fields.byte()?;
     let timestamp_delta = fields.varlong()?;
     let offset_delta = fields.varint()?;
@@ -126,7 +126,7 @@ fn check_record(records: &mut impl BufRead, index: u32) -> Result<i64, Stop> {
 /// The fields of one record.
 struct Fields<'a, R> {
     records: &'a mut R,
-    /// Bytes of the record that haven't been read.
+    /// How many bytes of the record haven't been read.
     left: usize,
 }
 
@@ -149,7 +149,7 @@ impl<R: BufRead> Fields<'_, R> {
         varint::varlong(|| self.byte())
     }
 
-    /// A length, -1 for null, and that many bytes.
+    /// Skips a length, -1 for null, and that many bytes.
     fn skip_nullable(&mut self) -> Result<(), Stop> {
         match self.varint()? {
             -1 => Ok(()),
@@ -159,7 +159,7 @@ impl<R: BufRead> Fields<'_, R> {
 
     fn skip_headers(&mut self) -> Result<(), Stop> {
         let count = self.varint()?;
-        // A header takes two bytes at least: refuse absurd counts before looping over them.
+        // A header takes at least two bytes: absurd counts are refused before looping over them.
         let fits = usize::try_from(count).is_ok_and(|count| count <= self.left / 2);
         if !fits {
             return Err(RecordFault::HeaderCount(count).into());
@@ -177,7 +177,7 @@ impl<R: BufRead> Fields<'_, R> {
         self.skip(size.ok_or(RecordFault::Length(length))?)
     }
 
-    /// Skips bytes that lie in the record.
+    /// Skips bytes of the record.
     fn skip(&mut self, mut size: usize) -> Result<(), Stop> {
         while size > 0 {
             let step = self.records.fill_buf()?.len().min(size);
@@ -192,7 +192,7 @@ impl<R: BufRead> Fields<'_, R> {
     }
 }
 
-/// How much more there is.
+/// The number of bytes left.
 fn rest(records: &mut impl BufRead) -> io::Result<usize> {
     let mut rest = 0;
     loop {

@@ -1,5 +1,5 @@
-//! Opening compressed records. Batches are stored as they came; this runs when a producer's batch
-//! is checked, when a protocol other than Kafka's reads it, or an index needs to look inside.
+//! Decompression of records. Batches are stored as received; this runs when a producer's batch is
+//! checked, when a protocol other than Kafka's reads it, or when a lookup needs its records.
 
 use std::{
     fmt,
@@ -17,10 +17,10 @@ use crate::{
 
 mod snappy;
 
-/// How a batch's records are compressed: the lowest three bits of its attributes.
+/// The compression of a batch's records: the lowest three bits of its attributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Compression {
-    /// Not at all.
+    /// No compression.
     None,
     /// RFC 1952.
     Gzip,
@@ -44,7 +44,7 @@ impl Compression {
         })
     }
 
-    /// Opens `block`. Without compression that is `block` itself.
+    /// Decompresses `block`. Without compression the result is `block` itself.
     pub(crate) fn decompress(self, block: Bytes, limit_bytes: usize) -> Result<Bytes, Error> {
         let opened = match self {
             Self::None => return Ok(block),
@@ -58,8 +58,8 @@ impl Compression {
             .map_err(|fault| self.error(fault, limit_bytes))
     }
 
-    /// Checks that `block` opens to exactly `count` readable records without gaps, which is done
-    /// piece by piece: of snappy's formats alone a whole block lies in memory.
+    /// Checks that `block` decompresses to exactly `count` readable records without gaps. Works
+    /// piece by piece; only snappy's formats need a whole block in memory.
     pub(crate) fn check_dense(
         self,
         block: &[u8],
@@ -75,7 +75,7 @@ impl Compression {
         let opened = self
             .open(block, limit_bytes)
             .map_err(|fault| self.error(fault, limit_bytes))?;
-        // One byte more than allowed tells "too large" from "just fits".
+        // One byte more than allowed distinguishes "too large" from "just fits".
         let bounded = opened.take((limit_bytes as u64).saturating_add(1));
         let mut records = BufReader::with_capacity(CHECKED_SIZE_BYTES, bounded);
         let checked = check::check_dense(&mut records, count, base_timestamp);
@@ -85,7 +85,7 @@ impl Compression {
         checked.map_err(|fault| self.unreadable(fault))
     }
 
-    /// A reader of what `block` opens to.
+    /// A reader of the decompressed `block`.
     fn open(self, block: &[u8], limit_bytes: usize) -> Result<Box<dyn Read + '_>, Fault> {
         Ok(match self {
             Self::None => Box::new(block),
@@ -133,7 +133,7 @@ impl fmt::Display for Compression {
     }
 }
 
-/// Why a block can't be opened.
+/// Why a block can't be decompressed.
 enum Fault {
     TooLarge,
     Damaged(String),
@@ -145,11 +145,11 @@ impl From<io::Error> for Fault {
     }
 }
 
-/// Reads all that `decoder` gives, which must not exceed `limit_bytes`.
+/// Reads all of `decoder`'s output, which must not exceed `limit_bytes`.
 fn read_bounded(decoder: impl Read, block: &[u8], limit_bytes: usize) -> Result<Vec<u8>, Fault> {
     let guess = block.len().saturating_mul(DECOMPRESSED_RATIO_GUESS);
     let mut opened = Vec::with_capacity(guess.min(limit_bytes));
-    // One byte more than allowed tells "too large" from "just fits".
+    // One byte more than allowed distinguishes "too large" from "just fits".
     let read = decoder
         .take((limit_bytes as u64).saturating_add(1))
         .read_to_end(&mut opened)?;

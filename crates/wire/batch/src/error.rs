@@ -1,46 +1,46 @@
-//! What can be wrong with a batch.
+//! The errors of batches.
 
 use crate::Compression;
 
-/// Why bytes aren't a batch, or a batch can't be read or built.
+/// Why bytes aren't a batch, or why a batch can't be read or built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The bytes end before the batch does. A reader of a stream waits for more; a reader of a
     /// whole request or file refuses it.
     #[error("the batch needs {needed_bytes} bytes, there are {available_bytes}")]
     Truncated {
-        /// What the header asks for; what a header takes, where not even that is there.
+        /// The size that the header states; the size of a header if even that is incomplete.
         needed_bytes: usize,
-        /// What is there.
+        /// The available size.
         available_bytes: usize,
     },
-    /// Bytes follow a batch where only one was expected. Refuse.
+    /// Bytes follow a batch where only one was expected. The caller refuses it.
     #[error("{0} bytes follow the batch")]
     Trailing(usize),
-    /// A format other than version 2 (0 and 1 are the message sets of Kafka before 0.11). Refuse
-    /// with the protocol's word for an unsupported format.
+    /// A format other than version 2 (0 and 1 are the message sets of Kafka before 0.11). The
+    /// caller refuses it with the protocol's error for an unsupported format.
     #[error("record format {0} is not 2")]
     Magic(i8),
-    /// A length below that of an empty batch, so that where the next batch starts is unknown.
+    /// A length below that of an empty batch; the start of the next batch is therefore unknown.
     #[error("batch length {0} is shorter than a header")]
     Length(i32),
-    /// The checksum doesn't match: damaged on the way or on the disk.
+    /// The checksum doesn't match: damaged in transit or on disk.
     #[error("checksum {computed:08x} differs from the stored {stored:08x}")]
     Checksum {
-        /// As the header has it.
+        /// The checksum in the header.
         stored: u32,
-        /// As the bytes have it.
+        /// The checksum of the bytes.
         computed: u32,
     },
     /// A negative base offset.
     #[error("base offset {0} is negative")]
     BaseOffset(i64),
-    /// The number of records and the offsets that they claim contradict each other.
+    /// The number of records contradicts the range of offsets.
     #[error("{count} records can't span offsets 0 to {last_offset_delta}")]
     Count {
-        /// Records, as the header has it.
+        /// The number of records in the header.
         count: i32,
-        /// Offset of the last record from the base offset, as the header has it.
+        /// The last record's offset relative to the base offset, in the header.
         last_offset_delta: i32,
     },
     /// A compression that the format doesn't define.
@@ -51,7 +51,7 @@ pub enum Error {
     Decompression {
         /// The batch's compression.
         compression: Compression,
-        /// In the decoder's words.
+        /// The decoder's message.
         reason: String,
     },
     /// The decompressed records exceed the limit.
@@ -63,7 +63,7 @@ pub enum Error {
     /// A record is damaged; later ones of the batch can't be read either.
     #[error("record {index}: {fault}")]
     Record {
-        /// The record's place in the batch, from 0.
+        /// The record's index in the batch, from 0.
         index: u32,
         /// What is wrong with it.
         fault: RecordFault,
@@ -79,22 +79,22 @@ pub enum RecordFault {
     /// The batch ends before the record does.
     #[error("it ends after the batch")]
     Truncated,
-    /// A varint of more bytes than its type needs.
+    /// A varint with more bytes than its type allows.
     #[error("a number is too long")]
     Varint,
     /// A length that is negative and not null, or beyond the record's end.
     #[error("length {0} doesn't fit")]
     Length(i32),
-    /// The fields end before the record's length does.
+    /// Bytes follow the record's last field.
     #[error("{0} bytes follow its last field")]
     Trailing(usize),
-    /// An offset that isn't after the record before, or beyond the batch's last.
+    /// An offset that isn't after that of the record before, or is beyond the batch's last.
     #[error("offset delta {0} is out of order")]
     OffsetDelta(i32),
     /// A number of headers that is negative or can't fit.
     #[error("{0} headers don't fit")]
     HeaderCount(i32),
-    /// The records end before the batch's bytes do; `index` is then the number of records.
+    /// Bytes follow the last record; `index` is then the number of records.
     #[error("{0} bytes follow the last record")]
     BytesAfterLast(usize),
 }

@@ -14,7 +14,7 @@ pub(crate) const LENGTH: usize = 8;
 pub(crate) const LEADER_EPOCH: usize = 12;
 pub(crate) const MAGIC: usize = 16;
 pub(crate) const CHECKSUM: usize = 17;
-/// Where what the checksum covers starts.
+/// Start of the bytes that the checksum covers.
 pub(crate) const ATTRIBUTES: usize = 21;
 pub(crate) const LAST_OFFSET_DELTA: usize = 23;
 pub(crate) const BASE_TIMESTAMP: usize = 27;
@@ -24,7 +24,7 @@ pub(crate) const PRODUCER_EPOCH: usize = 51;
 pub(crate) const BASE_SEQUENCE: usize = 53;
 pub(crate) const COUNT: usize = 57;
 
-/// The only format written and read.
+/// The only format that is written and read.
 pub(crate) const MAGIC_2: i8 = 2;
 
 /// What the length field doesn't count: the base offset and itself.
@@ -38,19 +38,20 @@ pub(crate) const CONTROL: i16 = 1 << 5;
 /// The header of a batch whose fields are consistent with each other.
 ///
 /// Holds no copy: each accessor reads its field from the bytes. The checksum isn't verified here
-/// ([`BatchHeader::verify_checksum`] does), since a header is also read where only it is at hand.
+/// ([`BatchHeader::verify_checksum`] does that), since sometimes only the header is available.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchHeader<'a> {
     bytes: &'a [u8; HEADER_SIZE_BYTES],
 }
 
 impl<'a> BatchHeader<'a> {
-    /// Reads the header at the start of `bytes`, which may go on beyond the batch or end before
-    /// the batch does, but hold at least a header.
+    /// Reads the header at the start of `bytes`, which may extend beyond the batch or end before
+    /// the batch does, but must hold at least a header.
     ///
-    /// Refuses formats other than 2, impossible lengths, counts and compressions.
+    /// Refuses formats other than 2, and impossible lengths, counts and compressions.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Error> {
-        // Old formats have their magic at the same place and smaller headers: name them first.
+        // Old formats have their magic byte at the same position but smaller headers, so it is
+        // checked first.
         if let Some(&magic) = bytes.get(MAGIC)
             && magic as i8 != MAGIC_2
         {
@@ -72,12 +73,12 @@ impl<'a> BatchHeader<'a> {
         self.length() as usize + LENGTH_EXCLUDES_BYTES
     }
 
-    /// Offset of the first record; 0 as clients send it.
+    /// Offset of the first record; clients send 0.
     pub fn base_offset(&self) -> Offset {
         Offset(u64::from_be_bytes(self.field(0)))
     }
 
-    /// The leader's epoch when the batch was appended; -1 as clients send it.
+    /// The leader's epoch when the batch was appended; clients send -1.
     pub fn leader_epoch(&self) -> i32 {
         i32::from_be_bytes(self.field(LEADER_EPOCH))
     }
@@ -87,7 +88,7 @@ impl<'a> BatchHeader<'a> {
         u32::from_be_bytes(self.field(CHECKSUM))
     }
 
-    /// How the records are compressed.
+    /// The compression of the records.
     pub fn compression(&self) -> Compression {
         Compression::from_bits(self.compression_bits()).expect("parse refuses unknown compressions")
     }
@@ -107,7 +108,8 @@ impl<'a> BatchHeader<'a> {
         self.attributes() & CONTROL != 0
     }
 
-    /// Offset of the last record from the base offset. Kept when compaction removes records.
+    /// The last record's offset relative to the base offset. Unchanged when compaction removes
+    /// records.
     pub fn last_offset_delta(&self) -> u32 {
         u32::from_be_bytes(self.field(LAST_OFFSET_DELTA))
     }
@@ -122,12 +124,12 @@ impl<'a> BatchHeader<'a> {
         self.last_offset().next()
     }
 
-    /// What the records' timestamps are relative to.
+    /// The time that the records' timestamps are relative to.
     pub fn base_timestamp(&self) -> Timestamp {
         Timestamp(i64::from_be_bytes(self.field(BASE_TIMESTAMP)))
     }
 
-    /// The latest timestamp of the batch's records, as whoever made the batch has it.
+    /// The latest timestamp of the batch's records, as stated by the batch's creator.
     pub fn max_timestamp(&self) -> Timestamp {
         Timestamp(i64::from_be_bytes(self.field(MAX_TIMESTAMP)))
     }
@@ -142,12 +144,12 @@ impl<'a> BatchHeader<'a> {
         })
     }
 
-    /// How many records the batch holds.
+    /// The number of records in the batch.
     pub fn record_count(&self) -> u32 {
         u32::from_be_bytes(self.field(COUNT))
     }
 
-    /// Whether the records' offsets have no gaps, as those that a client sends must.
+    /// Whether the records' offsets have no gaps, as required of clients.
     pub fn is_dense(&self) -> bool {
         self.record_count() == self.last_offset_delta() + 1
     }
@@ -208,23 +210,22 @@ impl<'a> BatchHeader<'a> {
     }
 }
 
-/// Gives the batch at the start of `batch` its place: the offset of its first record. The checksum
-/// doesn't cover it and stays right.
+/// Sets the offset of the first record in the batch at the start of `batch`. The checksum doesn't
+/// cover it and stays valid.
 ///
 /// Panics if `batch` is shorter than the field.
 pub fn set_base_offset(batch: &mut [u8], base_offset: Offset) {
     batch[..LENGTH].copy_from_slice(&base_offset.0.to_be_bytes());
 }
 
-/// Writes the epoch of the partition's owner into the batch at the start of `batch`. The checksum
-/// doesn't cover it.
+/// Sets the leader epoch in the batch at the start of `batch`. The checksum doesn't cover it.
 ///
 /// Panics if `batch` is shorter than the prefix.
 pub fn set_leader_epoch(batch: &mut [u8], leader_epoch: i32) {
     batch[LEADER_EPOCH..MAGIC].copy_from_slice(&leader_epoch.to_be_bytes());
 }
 
-/// Writes the latest timestamp into the one batch that `batch` is, and its checksum anew.
+/// Sets the latest timestamp in `batch`, which is exactly one batch, and recomputes its checksum.
 ///
 /// Panics if `batch` is shorter than a header.
 pub(crate) fn set_max_timestamp(batch: &mut [u8], max_timestamp: Timestamp) {
@@ -233,8 +234,9 @@ pub(crate) fn set_max_timestamp(batch: &mut [u8], max_timestamp: Timestamp) {
     batch[CHECKSUM..ATTRIBUTES].copy_from_slice(&checksum.to_be_bytes());
 }
 
-/// The first bytes of a batch of `header`'s size at another place. A writer that can't change the
-/// batch (it is shared) writes these and then the batch from [`PREFIX_SIZE_BYTES`] on.
+/// The first bytes of a batch with `header`'s size and another base offset and leader epoch. A
+/// writer that can't change the batch, because it is shared, writes these and then the batch from
+/// [`PREFIX_SIZE_BYTES`] on.
 pub fn prefix(
     header: &BatchHeader<'_>,
     base_offset: Offset,

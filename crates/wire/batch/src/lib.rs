@@ -1,10 +1,10 @@
-//! The record batch: the one stored form of data, and Kafka's wire form.
+//! The record batch: the only stored form of data, and Kafka's wire format.
 //!
-//! Every record that Stele holds lies in a batch of Kafka's format version 2, whatever protocol it
-//! came by. This crate reads such batches in place ([`Batch`], [`BatchHeader`]), walks their
-//! records ([`Records`]) and builds new ones ([`BatchBuilder`]). It does no I/O.
+//! Every record that Stele stores is in a batch of Kafka's format version 2, whatever protocol it
+//! arrived by. This crate reads such batches in place ([`Batch`], [`BatchHeader`]), iterates over
+//! their records ([`Records`]) and builds new ones ([`BatchBuilder`]). It does no I/O.
 //!
-//! All integers are big-endian. A batch is a header of 61 bytes and the records behind it:
+//! All integers are big-endian. A batch is a header of 61 bytes followed by the records:
 //!
 //! ```text
 //!  0        8      12      16   17      21         23           27
@@ -25,9 +25,9 @@
 //!              bit 5 control, bit 6 the base timestamp is a delete horizon
 //! ```
 //!
-//! The base offset, the length and the leader epoch lie before the CRC, so that the broker gives
-//! a batch its place ([`set_base_offset`]) without touching what the client's checksum covers.
-//! Where compression is set, the records together are one compressed block.
+//! The base offset, the length and the leader epoch precede the CRC, so the broker can set a
+//! batch's offset ([`set_base_offset`]) without touching what the client's checksum covers. With
+//! compression the records together are one compressed block.
 //!
 //! A record, whose lengths and deltas are zig-zag varints (`~`):
 //!

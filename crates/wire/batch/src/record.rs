@@ -8,34 +8,34 @@ use crate::varint::Reader;
 /// One record. Its parts share the batch's memory, or that of its decompressed block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Its place in the partition.
+    /// Its offset in the partition.
     pub offset: Offset,
-    /// When it was made or appended, as its batch says.
+    /// Its timestamp: when it was created or appended, depending on its batch.
     pub timestamp: Timestamp,
-    /// What it is about; decides its partition and what compaction keeps.
+    /// The key; determines the partition, and what compaction keeps.
     pub key: Option<Bytes>,
     /// The body; `None` is a tombstone.
     pub value: Option<Bytes>,
-    /// Named values beside the body.
+    /// The headers.
     pub headers: Headers,
 }
 
 /// The headers of a record, in order; a key may occur more than once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers {
-    /// As in the batch, behind the count.
+    /// As encoded in the batch, after the count.
     encoded: Bytes,
     count: u32,
 }
 
 impl Record {
-    /// How many bytes its parts have.
+    /// The total size of its parts.
     pub fn size_bytes(&self) -> usize {
         let part = |part: &Option<Bytes>| part.as_ref().map_or(0, Bytes::len);
         part(&self.key) + part(&self.value) + self.headers.encoded.len()
     }
 
-    /// The record in memory of its own, so that it doesn't keep all of its batch.
+    /// A copy of the record in its own memory, so that it doesn't keep the whole batch in memory.
     #[must_use]
     pub fn detached(self) -> Self {
         let mut copied = BytesMut::with_capacity(self.size_bytes());
@@ -65,12 +65,12 @@ pub struct RecordHeader<'a> {
 }
 
 impl Headers {
-    /// `encoded` holds exactly `count` headers: the reader of the record has walked them.
+    /// Takes `encoded`, which holds exactly `count` headers: the record's reader has checked that.
     pub(crate) fn from_checked(encoded: Bytes, count: u32) -> Self {
         Self { encoded, count }
     }
 
-    /// How many there are.
+    /// The number of headers.
     pub fn len(&self) -> usize {
         self.count as usize
     }
@@ -80,13 +80,13 @@ impl Headers {
         self.count == 0
     }
 
-    /// Each in order.
+    /// The headers, in order.
     pub fn iter(&self) -> impl Iterator<Item = RecordHeader<'_>> {
         let mut reader = Reader::new(&self.encoded);
         (0..self.count).map_while(move |_| read_header(&mut reader).ok())
     }
 
-    /// The value of the last header named `key`, the one that Kafka's clients give: `None` if
+    /// The value of the last header named `key`, the one that Kafka's clients return: `None` if
     /// there is none or it is null.
     pub fn last(&self, key: &str) -> Option<&[u8]> {
         self.iter()
@@ -95,8 +95,8 @@ impl Headers {
             .and_then(|header| header.value)
     }
 
-    /// `part`, a slice that [`Headers::iter`] or [`Headers::last`] gave, with a share in the
-    /// memory rather than a borrow.
+    /// `part`, a slice from [`Headers::iter`] or [`Headers::last`], as shared bytes instead of a
+    /// borrow.
     ///
     /// Panics if `part` is from elsewhere.
     pub fn share(&self, part: &[u8]) -> Bytes {

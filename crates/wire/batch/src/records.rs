@@ -1,4 +1,4 @@
-//! Walking the records of a batch.
+//! Reading the records of a batch in order.
 
 use bytes::Bytes;
 use stele_base_types::{Offset, Timestamp};
@@ -20,11 +20,11 @@ pub struct Records {
     index: u32,
     count: u32,
     base_offset: Offset,
-    /// The least offset delta that the next record may have.
+    /// The smallest offset delta that the next record may have.
     offset_delta_min: i32,
     last_offset_delta: u32,
     base_timestamp: Timestamp,
-    /// Set where every record has the batch's time of appending.
+    /// Set if the timestamp of every record is the batch's append time.
     append_timestamp: Option<Timestamp>,
 }
 
@@ -43,12 +43,12 @@ impl Records {
         }
     }
 
-    /// How many are left.
+    /// The number of records left.
     pub fn remaining(&self) -> usize {
         (self.count - self.index) as usize
     }
 
-    /// How far it is.
+    /// The current position.
     pub fn place(&self) -> Place {
         Place {
             position: self.position,
@@ -57,14 +57,14 @@ impl Records {
         }
     }
 
-    /// Goes on from where a reader of the same batch was.
+    /// Continues at the position of another reader of the same batch.
     pub fn go_to(&mut self, place: Place) {
         self.position = place.position.min(self.body.len());
         self.index = place.index.min(self.count);
         self.offset_delta_min = place.offset_delta_min;
     }
 
-    /// Moves on to the first record at or after `offset` without reading those before it.
+    /// Skips to the first record at or after `offset` without reading those before it.
     pub fn skip_to(&mut self, offset: Offset) -> Result<(), Error> {
         while self.index < self.count {
             let frame = self.frame()?;
@@ -131,7 +131,7 @@ impl Records {
     }
 }
 
-/// How far a reader of a batch is.
+/// A position among the records of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     position: usize,
@@ -158,12 +158,12 @@ impl Iterator for Records {
     }
 }
 
-/// Where a record lies in the records' bytes, and its fields before the key.
+/// A record's extent in the records' bytes, and its fields before the key.
 struct Frame {
     fields: LeadingFields,
-    /// Where the key's length starts.
+    /// The start of the key's length.
     rest: usize,
-    /// Where the next record starts.
+    /// The start of the next record.
     end: usize,
 }
 
@@ -183,7 +183,7 @@ impl Frame {
         let start = position + reader.position();
         let end = start + size_bytes;
         let mut reader = Reader::new(&body[start..end]);
-        // The attributes: no bit is in use.
+        // The attributes: no bit is used.
         reader.byte()?;
         let fields = LeadingFields {
             timestamp_delta: reader.varlong()?,
@@ -202,9 +202,9 @@ fn header_count(reader: &mut Reader<'_>) -> Result<u32, RecordFault> {
     u32::try_from(count).map_err(|_| RecordFault::HeaderCount(count))
 }
 
-/// Walks `count` headers, which must end where the record does.
+/// Reads `count` headers, which must end where the record does.
 fn check_headers(reader: &mut Reader<'_>, count: u32) -> Result<(), RecordFault> {
-    // A header takes two bytes at least: refuse absurd counts before looping over them.
+    // A header takes at least two bytes: absurd counts are refused before looping over them.
     if count as usize > reader.remaining() / 2 {
         return Err(RecordFault::HeaderCount(count as i32));
     }

@@ -8,7 +8,7 @@ use crate::*;
 
 const LIMIT_BYTES: usize = 1 << 20;
 
-/// A batch as Apache Kafka's KRaft metadata log has it: one record, no key, leader epoch 1.
+/// A batch from Apache Kafka's KRaft metadata log: one record, no key, leader epoch 1.
 const WRITTEN_BY_KAFKA: [u8; 91] = [
     0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, // base offset
     0x00, 0x00, 0x00, 0x4f, // length
@@ -285,8 +285,8 @@ fn a_check_opens_no_more_than_the_limit() {
     }
 }
 
-/// A batch of these records' times, with its header's latest one replaced, compressed by each
-/// codec and by none.
+/// A batch of records with these timestamps, its header's latest one replaced, in each compression
+/// and uncompressed.
 fn dated(times: &[i64], max_timestamp: i64) -> Vec<Batch> {
     let mut builder = BatchBuilder::new();
     for time in times {
@@ -516,7 +516,7 @@ fn parts_of(record: &Record) -> Parts {
     }
 }
 
-/// Reads all there is to read; only a panic fails.
+/// Reads everything that can be read; only a panic fails.
 fn touch_all(bytes: Vec<u8>) {
     for batch in Batches::new(Bytes::from(bytes)).flatten() {
         let _ = batch.validate(LIMIT_BYTES);

@@ -1,7 +1,7 @@
 //! Zig-zag varints, and a reader over a record's bytes.
 //!
-//! Seven bits a byte, lowest first, the top bit set on all but the last; the number before that is
-//! zig-zag coded so that small negatives are short: 0 → 0, -1 → 1, 1 → 2, -2 → 3.
+//! Seven bits per byte, lowest first; the top bit is set on all but the last. Numbers are zig-zag
+//! coded first, so that small negatives are short: 0 → 0, -1 → 1, 1 → 2, -2 → 3.
 
 use bytes::{BufMut, BytesMut};
 
@@ -17,7 +17,7 @@ pub(crate) fn put(buffer: &mut BytesMut, value: i64) {
     buffer.put_u8(rest as u8);
 }
 
-/// How many bytes [`put`] takes for `value`.
+/// The number of bytes that [`put`] writes for `value`.
 pub(crate) fn size_bytes(value: i64) -> usize {
     let bits = u64::BITS - (zigzag(value) | 1).leading_zeros();
     bits.div_ceil(7) as usize
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
         varlong(|| self.byte())
     }
 
-    /// A length and that many bytes; `None` for null.
+    /// A length followed by that many bytes; `None` for null.
     pub(crate) fn nullable(&mut self) -> Result<Option<&'a [u8]>, RecordFault> {
         let length = self.varint()?;
         if length == -1 {
@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
         self.take(length).map(Some)
     }
 
-    /// A length and that many bytes; null is refused.
+    /// A length followed by that many bytes; null is refused.
     pub(crate) fn required(&mut self) -> Result<&'a [u8], RecordFault> {
         let length = self.varint()?;
         self.take(length)

@@ -1,7 +1,7 @@
 //! The APIs whose requests this crate decodes, with the shape of each.
 //!
-//! Versions are those of Kafka 4.1, from which version 0.18 of `kafka-protocol` is generated,
-//! except where that crate stops earlier. The shapes follow the `...Request.json` schemas of
+//! The versions are those of Kafka 4.1, from which version 0.18 of `kafka-protocol` is generated,
+//! or fewer if that crate supports fewer. The shapes follow the `...Request.json` schemas of
 //! `clients/src/main/resources/common/message` in Kafka's repository.
 
 use std::ops::RangeInclusive;
@@ -19,7 +19,7 @@ use crate::{
 /// One API.
 #[derive(Clone, Copy, Debug)]
 pub struct Api {
-    /// What the wire calls it.
+    /// Its key on the wire.
     pub key: ApiKey,
     /// The lowest version.
     pub version_min: i16,
@@ -48,7 +48,7 @@ impl Api {
         self.key.request_header_version(version) >= 2
     }
 
-    /// Proves that every length in `body`, a request of `version`, is true.
+    /// Checks that every length in `body`, a request of `version`, is correct.
     pub(crate) fn check_shape(&self, version: i16, body: &[u8]) -> Result<(), Error> {
         shape::check(self.request, version, self.is_flexible(version), body)
     }
@@ -59,7 +59,7 @@ pub fn find(key: i16) -> Option<&'static Api> {
     APIS.iter().find(|api| api.key as i16 == key)
 }
 
-/// The versions that Kafka itself has of an API, decoded here or not.
+/// The versions of an API in Kafka itself, whether decoded here or not.
 pub fn known_versions(key: i16) -> Option<VersionRange> {
     ApiKey::try_from(key).ok().map(|key| key.valid_versions())
 }

@@ -1,9 +1,11 @@
-//! What a consumer group's leader assigns to a member (`ConsumerProtocolAssignment.json`): opaque
-//! to Kafka's requests, but written in one form by all consumers.
+//! The assignment that a consumer group's leader makes for a member
+//! (`ConsumerProtocolAssignment.json`): opaque to Kafka's requests, but all consumers use the same
+//! format.
 
 use crate::{Error, reader::Reader};
 
-/// The partitions of an assignment, by topic. What follows them is the assignor's own.
+/// The partitions of an assignment, by topic. The rest of the assignment is private to the
+/// assignor.
 pub fn assigned_partitions(assignment: &[u8]) -> Result<Vec<(&str, Vec<i32>)>, Error> {
     let mut reader = Reader::new(assignment);
     let _version = reader.int16()?;

@@ -7,7 +7,7 @@ use crate::{Error, api};
 
 /// Decodes `body` as a request `R` of `version`. Texts and records are slices of `body`.
 ///
-/// The request's shape is checked before the generated decoder runs, which allocates what the
+/// The request's shape is checked first, because the generated decoder allocates whatever the
 /// lengths claim.
 pub fn decode<R: Request>(version: i16, mut body: Bytes) -> Result<R, Error> {
     let unsupported = Error::Unsupported {

@@ -1,19 +1,19 @@
-//! What can be wrong with a request's bytes.
+//! The errors of decoding requests and encoding responses.
 
-/// Why a request can't be decoded or a response can't be encoded. The caller closes the
-/// connection: what follows can't be trusted, and there is nobody to answer to.
+/// Why a request can't be decoded or a response can't be encoded. The caller closes the connection:
+/// the bytes that follow can't be trusted, and no response is possible.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The request ends before its fields do.
+    /// The request ends within a field.
     #[error("the request ends within a field")]
     Truncated,
-    /// A length below -1, or beyond what the request holds.
+    /// A length below -1, or beyond the end of the request.
     #[error("length {0} doesn't fit the request")]
     Length(i64),
-    /// Lists of more elements than a request may have.
+    /// The lists have more elements than a request may have.
     #[error("the request's lists have over {0} elements")]
     TooManyElements(usize),
-    /// A text that isn't UTF-8.
+    /// A text isn't UTF-8.
     #[error("a text isn't UTF-8")]
     NotUtf8,
     /// The API isn't in [`crate::api`], or not in this version.
@@ -21,20 +21,20 @@ pub enum Error {
     Unsupported {
         /// The API's key.
         key: i16,
-        /// The version asked for.
+        /// The requested version.
         version: i16,
     },
-    /// Its shape is right but not its values, such as a null where none is allowed.
+    /// The shape is right but the values aren't, such as null where it isn't allowed.
     #[error("the request is malformed: {0}")]
     Malformed(String),
-    /// A response that its version can't express: a mistake of ours, not the client's.
+    /// A response that can't be expressed in its version: a bug of the server, not of the client.
     #[error("API {key} version {version} can't express the response: {reason}")]
     Unencodable {
         /// The API's key.
         key: i16,
         /// The version to encode.
         version: i16,
-        /// In the encoder's words.
+        /// The encoder's message.
         reason: String,
     },
 }

@@ -1,8 +1,7 @@
-//! The Fetch response, encoded round the batches that it carries.
+//! The Fetch response, encoded around the batches that it carries.
 //!
-//! The generated encoder copies records into its buffer. Here the fields between them are encoded
-//! into one buffer, whose slices alternate with the batches as they lie in memory, so that a
-//! vectored write sends them.
+//! The generated encoder copies records into its buffer. Here the fields are encoded into one
+//! buffer, and slices of it alternate with the batches in memory, for a vectored write.
 //!
 //! Schema: `FetchResponse.json`, versions 4 to 18.
 
@@ -28,11 +27,11 @@ const PARTITION_SIZE_BYTES_MAX: usize = 64;
 /// The body of a Fetch response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FetchResponse {
-    /// Of the whole request; not in versions below 7.
+    /// The error of the whole request; not in versions below 7.
     pub error_code: i16,
     /// The fetch session (KIP-227), 0 for none; not in versions below 7.
     pub session_id: i32,
-    /// What was fetched.
+    /// The fetched topics.
     pub topics: Vec<FetchTopic>,
 }
 
@@ -43,31 +42,31 @@ pub struct FetchTopic {
     pub name: StrBytes,
     /// Used by versions from 13 on.
     pub id: Uuid,
-    /// What was fetched of it.
+    /// The fetched partitions.
     pub partitions: Vec<FetchPartition>,
 }
 
 /// A partition of a Fetch response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FetchPartition {
-    /// Which.
+    /// The partition's index.
     pub index: i32,
-    /// 0, or why there are no records.
+    /// 0, or the reason why there are no records.
     pub error_code: i16,
-    /// The end of what consumers see; -1 if unknown.
+    /// The end of what consumers can read; -1 if unknown.
     pub high_watermark: i64,
-    /// Where the first open transaction starts, or the high watermark; -1 if unknown.
+    /// The start of the first open transaction, or the high watermark; -1 if unknown.
     pub last_stable_offset: i64,
     /// The first offset that is kept; -1 if unknown.
     pub log_start_offset: i64,
-    /// For a reader of committed records: the aborted transactions in what follows, as producer
+    /// For a consumer of committed records: the aborted transactions among the records, as producer
     /// id and first offset.
     pub aborted_transactions: Option<Vec<(i64, i64)>>,
-    /// Batches, perhaps with parts of them apart.
+    /// Batches, possibly in several parts.
     pub records: Vec<Bytes>,
 }
 
-/// Encodes `body` as the answer to the Fetch request whose header is `header`.
+/// Encodes `body` as the response to the Fetch request with the header `header`.
 pub fn encode(header: &RequestHeader, body: &FetchResponse) -> Result<Response, Error> {
     let partitions: usize = body.topics.iter().map(|it| it.partitions.len()).sum();
     let names: usize = body.topics.iter().map(|it| it.name.len() + 32).sum();
@@ -91,14 +90,14 @@ struct Encoder<'a> {
     /// Everything but the records.
     fields: BytesMut,
     version: i16,
-    /// Where records belong between the fields.
+    /// The positions of records between the fields.
     cuts: Vec<(usize, &'a [Bytes])>,
     records_size_bytes: usize,
 }
 
 impl<'a> Encoder<'a> {
     fn response(&mut self, body: &'a FetchResponse) -> Result<(), Error> {
-        // No quota throttles.
+        // There is no throttling.
         self.fields.put_i32(0);
         if self.version >= 7 {
             self.fields.put_i16(body.error_code);
@@ -136,7 +135,7 @@ impl<'a> Encoder<'a> {
         }
         self.aborted_transactions(partition.aborted_transactions.as_deref());
         if self.version >= 11 {
-            // There is no replica that would be nearer.
+            // There is no preferred read replica.
             self.fields.put_i32(-1);
         }
         self.records(&partition.records);
@@ -152,7 +151,7 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// No records are an empty set, not null: older clients stumble over the latter.
+    /// No records are encoded as an empty set, not as null: older clients fail on null.
     fn records(&mut self, records: &'a [Bytes]) {
         let size_bytes: usize = records.iter().map(Bytes::len).sum();
         self.length(Some(size_bytes));
@@ -174,8 +173,8 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    /// The length of a list or of bytes. What doesn't fit is refused by [`Encoder::finish`], since
-    /// the whole would not fit either.
+    /// The length of a list or of bytes. A length that doesn't fit is refused by
+    /// [`Encoder::finish`], since the whole wouldn't fit either.
     fn length(&mut self, length: Option<usize>) {
         if self.is_flexible() {
             put_unsigned_varint(&mut self.fields, length.map_or(0, |it| it as u32 + 1));

@@ -1,19 +1,19 @@
-//! Cutting frames off a connection's bytes.
+//! Splitting frames off a connection's bytes.
 
 use bytes::{Bytes, BytesMut};
 use stele_base_types::ForeignProtocol;
 
-/// Size of a frame's length.
+/// Size of a frame's length field.
 pub const LENGTH_SIZE_BYTES: usize = 4;
 
-/// Why a connection's bytes can't be Kafka frames. The caller closes the connection: the length is
-/// what tells where the next frame starts, so nothing after it can be found.
+/// Why a connection's bytes aren't Kafka frames. The caller closes the connection: without a valid
+/// length the next frame can't be found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// A length that is negative or over the limit.
     #[error("a frame of {length} bytes isn't between 0 and {size_bytes_max}")]
     Length {
-        /// As read.
+        /// The length read.
         length: i32,
         /// The caller's limit.
         size_bytes_max: usize,
@@ -23,8 +23,8 @@ pub enum FrameError {
     Foreign(ForeignProtocol),
 }
 
-/// Splits the next frame off the start of `buffer`, without its length; `None` until all of it is
-/// there.
+/// Splits the next frame off the start of `buffer`, without its length; `None` until it is
+/// complete.
 pub fn split_frame(
     buffer: &mut BytesMut,
     size_bytes_max: usize,

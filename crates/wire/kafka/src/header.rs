@@ -5,24 +5,24 @@ use kafka_protocol::{messages::ApiKey, protocol::StrBytes};
 
 use crate::{Error, reader::Reader};
 
-/// What every request starts with. The key and the version are as sent: known or not.
+/// The header of every request. Key and version are as sent, and may be unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestHeader {
-    /// Which API.
+    /// The API's key.
     pub api_key: i16,
-    /// In which version.
+    /// The version of the API.
     pub api_version: i16,
-    /// Comes back in the response.
+    /// Returned in the response.
     pub correlation_id: i32,
-    /// The name that the client gives itself.
+    /// The client's own name.
     pub client_id: Option<StrBytes>,
 }
 
 impl RequestHeader {
     /// Reads the header of `frame`, which advances to the body.
     ///
-    /// Of an API or a version that isn't known, the part after the client id can't be told from
-    /// the body, and `frame` may stand before it: don't decode such a body.
+    /// If the API or version is unknown, the rest of the header can't be distinguished from the
+    /// body, and `frame` may still include it: don't decode such a body.
     pub fn split_from(frame: &mut Bytes) -> Result<Self, Error> {
         let mut reader = Reader::new(frame);
         let api_key = reader.int16()?;

@@ -1,18 +1,18 @@
 //! Kafka requests and responses as values.
 //!
-//! The messages themselves are generated from Kafka's schemas by the `kafka-protocol` crate, and
-//! re-exported as [`messages`]. Around them this crate has what a server needs:
+//! The messages are generated from Kafka's schemas by the `kafka-protocol` crate, and re-exported
+//! as [`messages`]. This crate adds what a server needs:
 //!
-//! - [`split_frame`] cuts requests off a connection's bytes;
-//! - [`RequestHeader`] reads a request's header, of any API, known or not;
+//! - [`split_frame`] splits requests off a connection's bytes;
+//! - [`RequestHeader`] reads a request's header, of any API, known or unknown;
 //! - [`api`] lists the APIs that this crate can decode, with the shape of their requests;
 //! - [`decode`] decodes a request's body, after checking its shape: the generated decoders allocate
-//!   what a list's length claims before they read it, so that a few bytes could claim gigabytes;
-//! - [`assigned_partitions`] reads what a group's leader assigns;
+//!   the length that a list claims before reading it, so that a few bytes could claim gigabytes;
+//! - [`assigned_partitions`] reads the assignment of a group's leader;
 //! - [`encode`] encodes a response;
-//! - [`fetch`] encodes a Fetch response round the stored batches, without copying them.
+//! - [`fetch`] encodes a Fetch response around the stored batches, without copying them.
 //!
-//! A frame on the wire, either way; all integers are big-endian:
+//! A frame in each direction; all integers are big-endian:
 //!
 //! ```text
 //! request                                          response
@@ -26,9 +26,8 @@
 //!       ──┴───────────┴───────┴──────┘                    ──┴───────┴──────┘
 //! ```
 //!
-//! The length counts what follows it. Tags (KIP-482) are there in an API's flexible versions,
-//! except that an ApiVersions response never has them: its reader doesn't know yet what the server
-//! speaks.
+//! The length counts what follows it. Tags (KIP-482) occur in an API's flexible versions, except in
+//! ApiVersions responses: their reader doesn't know yet which versions the server supports.
 //!
 //! This crate does no I/O.
 

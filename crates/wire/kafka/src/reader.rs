@@ -1,4 +1,4 @@
-//! Reading the primitive types that shapes and headers are made of. Never reads beyond its bytes.
+//! Reads the primitive types of messages and headers. Never reads beyond its bytes.
 
 use crate::Error;
 
@@ -35,8 +35,8 @@ impl<'a> Reader<'a> {
         self.array().map(i32::from_be_bytes)
     }
 
-    /// An unsigned varint of at most five bytes, read as the generated decoders read it: bits
-    /// beyond the 32nd are dropped.
+    /// An unsigned varint of at most five bytes. As in the generated decoders, bits beyond the 32nd
+    /// are dropped.
     pub(crate) fn unsigned_varint(&mut self) -> Result<u32, Error> {
         let mut value = 0u32;
         for index in 0..5 {
@@ -49,7 +49,7 @@ impl<'a> Reader<'a> {
         Ok(value)
     }
 
-    /// A length that must fit what is left; `None` for null.
+    /// A length that must fit the remaining bytes; `None` for null.
     pub(crate) fn length(&mut self, raw: i64) -> Result<Option<usize>, Error> {
         match usize::try_from(raw) {
             Ok(size) if size <= self.remaining() => Ok(Some(size)),
@@ -58,7 +58,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A section of tagged fields (KIP-482), skipped.
+    /// Skips a section of tagged fields (KIP-482).
     pub(crate) fn skip_tags(&mut self) -> Result<(), Error> {
         for _ in 0..self.unsigned_varint()? {
             self.unsigned_varint()?;

@@ -8,10 +8,10 @@ use kafka_protocol::{
 
 use crate::{Error, RequestHeader, frame::LENGTH_SIZE_BYTES};
 
-/// An encoded response, length first, to be written chunk after chunk.
+/// An encoded response, beginning with the length, to be written chunk by chunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
-    /// Never empty; stored batches are chunks of their own, shared with the store.
+    /// Never empty; stored batches are separate chunks, shared with the store.
     pub chunks: Vec<Bytes>,
 }
 
@@ -22,13 +22,13 @@ impl Response {
     }
 }
 
-/// Encodes `body` as the answer to the request `R` whose header is `header`, in its version.
+/// Encodes `body` as the response to the request `R` with the header `header`, in its version.
 pub fn encode<R: Request>(header: &RequestHeader, body: &R::Response) -> Result<Response, Error> {
     encode_version::<R>(header, body, header.api_version)
 }
 
-/// Encodes `body` in `version`, where that isn't the request's: the answer to an ApiVersions
-/// request of a version yet to be invented is of version 0 (KIP-511).
+/// Encodes `body` in a `version` other than the request's: an ApiVersions request of a future
+/// version is answered in version 0 (KIP-511).
 pub fn encode_version<R: Request>(
     header: &RequestHeader,
     body: &R::Response,
@@ -50,7 +50,7 @@ pub fn encode_version<R: Request>(
     })
 }
 
-/// A buffer with room for the length, the header in it, and `body_size_bytes` to come.
+/// A buffer with the length reserved, the header written, and room for `body_size_bytes`.
 pub(crate) fn start(
     key: i16,
     version: i16,
@@ -68,7 +68,7 @@ pub(crate) fn start(
     buffer
 }
 
-/// The length of a frame of `size_bytes`, its length included.
+/// The length field of a frame of `size_bytes`, which include the field itself.
 pub(crate) fn length(size_bytes: usize) -> Result<[u8; LENGTH_SIZE_BYTES], &'static str> {
     i32::try_from(size_bytes - LENGTH_SIZE_BYTES)
         .map(i32::to_be_bytes)

@@ -1,8 +1,8 @@
-//! The shape of a message: enough of its schema to walk over it.
+//! The shape of a message: the part of its schema that is needed to traverse it.
 //!
-//! A shape knows where lists and byte strings are and how long the rest is, not what it means.
-//! Walking it proves that every length in the message is true, so that a decoder that trusts
-//! lengths may run.
+//! A shape knows the lists and byte strings and the sizes of the other fields, not their meaning.
+//! The traversal proves that every length in the message is correct, so that a decoder that trusts
+//! lengths can run.
 
 use crate::{Error, limits::LIST_ELEMENTS_MAX, reader::Reader};
 
@@ -18,15 +18,15 @@ pub(crate) struct Field {
 enum Kind {
     /// A number, a boolean or a UUID of so many bytes.
     Fixed(usize),
-    /// A string, perhaps null.
+    /// A string, possibly null.
     Text,
-    /// Bytes, perhaps null.
+    /// Bytes, possibly null.
     Blob,
-    /// A structure, perhaps null.
+    /// A structure, possibly null.
     Nullable(&'static [Field]),
-    /// A list of structures, perhaps null.
+    /// A list of structures, possibly null.
     List(&'static [Field]),
-    /// A list of plain values, perhaps null.
+    /// A list of plain values, possibly null.
     Values(&'static Field),
 }
 
@@ -78,7 +78,7 @@ impl Field {
     }
 }
 
-/// Walks over `message`, a structure of `fields` in `version`.
+/// Checks `message`, a structure of `fields` in `version`.
 pub(crate) fn check(
     fields: &[Field],
     version: i16,
@@ -99,7 +99,7 @@ struct Walk<'a> {
     version: i16,
     /// Whether lengths are varints and structures end in tags (KIP-482).
     is_flexible: bool,
-    /// Of all lists so far.
+    /// The number of elements of all lists so far.
     elements: usize,
 }
 
@@ -142,7 +142,7 @@ impl Walk<'_> {
         self.skip(size_bytes.unwrap_or(0))
     }
 
-    /// A byte says whether it is there: 1, as the decoder has it too.
+    /// A byte states whether it is present: 1, as in the decoder.
     fn nullable(&mut self, fields: &[Field]) -> Result<(), Error> {
         match self.reader.take(1)? {
             [1] => self.structure(fields),
@@ -152,7 +152,8 @@ impl Walk<'_> {
 
     fn list(&mut self, element: impl Fn(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
         let length = self.long_length()?;
-        // Every element takes a byte at least, so that a length over what is left is a lie.
+        // Every element takes at least one byte, so a length beyond the rest of the message is
+        // wrong.
         let count = self.reader.length(length)?.unwrap_or(0);
         self.elements += count;
         if self.elements > LIST_ELEMENTS_MAX {
@@ -168,7 +169,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Lengths are one higher in compact form, so that 0 is null.
+    /// Compact lengths are one higher, so that 0 is null.
     fn compact_length(&mut self) -> Result<i64, Error> {
         Ok(i64::from(self.reader.unsigned_varint()?) - 1)
     }

@@ -26,7 +26,7 @@ fn encoded<M: Encodable>(message: M, version: i16) -> Bytes {
     buffer.freeze()
 }
 
-/// A request of each API, with an element or two in each list that `version` has.
+/// A request of each API, with one or two elements in each list that `version` has.
 fn sample(key: ApiKey, version: i16) -> Bytes {
     match key {
         ApiKey::Produce => encoded(produce(version), version),
@@ -518,7 +518,7 @@ fn header(key: ApiKey, api_version: i16) -> RequestHeader {
     }
 }
 
-/// The body of a response in one piece, its length and correlation id checked.
+/// The body of a response in one piece; checks its length and correlation id.
 fn body_of(response: &Response, tagged: bool) -> Bytes {
     let mut all = Bytes::from(response.chunks.concat());
     assert_eq!(all.get_i32() as usize, all.len());

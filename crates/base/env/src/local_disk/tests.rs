@@ -1,4 +1,4 @@
-//! What the promises of a disk mean for the operating system's.
+//! The guarantees of a disk, tested on the operating system's.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Fills the next block while the one before is being written.
+//! Fills the next block while the previous one is being written.
 
 use std::fmt;
 
@@ -13,13 +13,13 @@ use super::{
 };
 use crate::{Error, limits::BLOCK_CONTENT_SIZE_BYTES_MAX};
 
-/// The room that a builder starts with, and goes back to after small blocks.
+/// The initial capacity of a builder, restored after small blocks.
 const CAPACITY_BYTES_MIN: usize = 4 << 10;
 
 /// Collects what the next group commit writes. Owned by the shard.
 ///
-/// Pushing copies the bytes once, into the block; the finished block is what is written and what
-/// readers are served from.
+/// Pushing copies the bytes once, into the block; the finished block is written to disk and also
+/// serves readers.
 pub struct BlockBuilder {
     sequence: BlockSequence,
     salt: Salt,
@@ -38,7 +38,7 @@ pub struct Filled {
 }
 
 impl BlockBuilder {
-    /// A builder whose first block is `sequence`, for a journal of this salt.
+    /// A builder whose first block is `sequence`, for a journal with this salt.
     pub(crate) fn new(sequence: BlockSequence, salt: Salt) -> Self {
         Self {
             sequence,
@@ -49,16 +49,16 @@ impl BlockBuilder {
         }
     }
 
-    /// Adds a control record: bytes whose meaning is the caller's.
+    /// Adds a control record, whose bytes only the caller interprets.
     pub fn push_control(&mut self, record: &[u8]) -> Result<(), Error> {
         self.begin_entry(KIND_CONTROL, record.len())?;
         self.bytes.extend_from_slice(record);
         Ok(())
     }
 
-    /// Appends one batch to each of `targets`, of which there is at least one. The batch may come
-    /// in parts (a header of the caller's making, a body from the socket); it is stored once, with
-    /// the first target's base offset and this epoch of their leader in its header.
+    /// Appends one batch to each of `targets`, at least one. The batch may come in parts (a header
+    /// made by the caller, a body from the socket). It is stored once, with the first target's base
+    /// offset and this leader epoch in its header.
     pub fn push_append(
         &mut self,
         targets: &[Target],
@@ -83,7 +83,7 @@ impl BlockBuilder {
         noted
     }
 
-    /// How far the block is filled now.
+    /// How far the block is filled.
     pub fn filled(&self) -> Filled {
         Filled {
             size_bytes: self.bytes.len(),
@@ -92,18 +92,18 @@ impl BlockBuilder {
         }
     }
 
-    /// Takes out of the block being filled what was pushed since it was `before`.
+    /// Removes what was pushed since `before`.
     pub fn take_back(&mut self, before: Filled) {
         self.bytes.truncate(before.size_bytes);
         self.entry_count = before.entry_count;
         self.appended.truncate(before.appended);
     }
 
-    /// Closes the block and starts the next. An empty block is fine: written at a graceful stop,
-    /// with everything before it on disk, it proves any later damage to be damage.
+    /// Closes the block and starts the next. The block may be empty: written at a graceful stop,
+    /// with everything before it on disk, it proves that any later loss is damage.
     ///
-    /// `synced`: every block before this one is on disk
-    /// ([`crate::Journal::sync`] said so); it may lag behind.
+    /// `synced`: every block before this one is on disk, as returned by [`crate::Journal::sync`];
+    /// it may lag behind.
     pub fn finish(&mut self, synced: BlockSequence) -> Block {
         let content_size_bytes = self.bytes.len() - HEADER_SIZE_BYTES;
         let size_bytes = padded(self.bytes.len());
@@ -116,7 +116,7 @@ impl BlockBuilder {
         fresh.resize(HEADER_SIZE_BYTES, 0);
         let mut bytes = std::mem::replace(&mut self.bytes, fresh);
         // The block may stay in memory for long: a small one after a large one must not keep the
-        // room that was made for another like that.
+        // large capacity.
         if bytes.capacity() - bytes.len() > bytes.len() / 4 {
             bytes.shrink_to_fit();
         }
@@ -133,13 +133,13 @@ impl BlockBuilder {
         block
     }
 
-    /// A log is gone: what was appended to it stays in the block, but no reader is told of it.
+    /// Handles a deleted log: appends to it stay in the block, but readers no longer find them.
     pub fn forget_log(&mut self, log: LogId) {
         self.appended
             .retain(|appended| appended.target.partition.log != log);
     }
 
-    /// The block that is being filled.
+    /// The sequence of the block being filled.
     pub fn sequence(&self) -> BlockSequence {
         self.sequence
     }
@@ -186,7 +186,7 @@ impl BlockBuilder {
         }
     }
 
-    /// Checks the batch that was just copied, gives it its place, and notes the append for the read
+    /// Checks the batch that was just copied, sets its offset, and notes the append for the read
     /// index.
     fn note_appends(
         &mut self,
@@ -238,7 +238,7 @@ impl fmt::Debug for BlockBuilder {
     }
 }
 
-/// Refuses a batch that ends before or after its part of the entry does.
+/// Refuses a batch that is shorter or longer than its part of the entry.
 fn check_length(header: &BatchHeader<'_>, available_bytes: usize) -> Result<(), Error> {
     let needed_bytes = header.size_bytes();
     match available_bytes.checked_sub(needed_bytes) {

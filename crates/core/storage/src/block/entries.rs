@@ -19,22 +19,22 @@ pub(crate) const TARGET_SIZE_BYTES: usize = 20;
 pub(crate) enum Entry<'a> {
     /// A control record.
     Control(&'a [u8]),
-    /// A batch and where it goes.
+    /// A batch and its targets.
     Append(Append<'a>),
 }
 
-/// A batch and where it goes.
+/// A batch and its targets.
 #[derive(Clone, Debug)]
 pub(crate) struct Append<'a> {
     targets: &'a [u8],
     /// The header of the batch.
     pub(crate) header: BatchHeader<'a>,
-    /// Where the batch lies in the bytes that are read.
+    /// The range of the batch in the bytes that are read.
     pub(crate) batch: Range<usize>,
 }
 
 impl Append<'_> {
-    /// Where the batch goes, in the order in which it was pushed.
+    /// The targets, in the order in which they were pushed.
     pub(crate) fn targets(&self) -> impl Iterator<Item = Target> + '_ {
         let targets = self.targets.chunks_exact(TARGET_SIZE_BYTES);
         targets.map(|target| Target {
@@ -59,8 +59,8 @@ impl Append<'_> {
     }
 }
 
-/// Why bytes aren't an entry. The checksum of the block held, so this was written so: a fault in
-/// Stele, or a file from a later version.
+/// Why bytes aren't an entry. The block's checksum is valid, so they were written like this: by a
+/// bug in Stele, or by a later version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EntryError {
     #[error("an entry reaches beyond its block")]
@@ -73,7 +73,7 @@ pub(crate) enum EntryError {
     Batch,
 }
 
-/// Reads entries one after the other from a part of a block that starts and ends with an entry.
+/// Reads consecutive entries from a part of a block that starts and ends on entry boundaries.
 #[derive(Clone, Debug)]
 pub(crate) struct Entries<'a> {
     bytes: &'a [u8],
@@ -86,7 +86,7 @@ impl<'a> Entries<'a> {
         Self { bytes, position: 0 }
     }
 
-    /// Where the next entry starts, from the start of the bytes.
+    /// The position of the next entry in the bytes.
     pub(crate) fn position(&self) -> usize {
         self.position
     }
@@ -118,7 +118,7 @@ impl<'a> Iterator for Entries<'a> {
         }
         let entry = self.read();
         if entry.is_err() {
-            // What follows a bad entry has no known start.
+            // After a bad entry the next start is unknown.
             self.position = self.bytes.len();
         }
         Some(entry)

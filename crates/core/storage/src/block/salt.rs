@@ -1,5 +1,5 @@
-//! What the checksums of a journal's blocks start from, so that nobody who doesn't know it can make
-//! bytes that pass for a block.
+//! The start value of the checksums of a journal's blocks. Without knowing it nobody can forge a
+//! block.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use stele_base_env::Rng;
 
 use super::u32_at;
 
-/// Two secret numbers. The header's and the content's differ, so that both have to be guessed.
+/// Two secret numbers, different for header and content, so that both have to be guessed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Salt {
     header: u32,
@@ -15,7 +15,7 @@ pub(crate) struct Salt {
 }
 
 impl Salt {
-    /// None at all, as in format 1: plain CRC-32C.
+    /// No salt, as in format 1: plain CRC-32C.
     pub(crate) const NONE: Self = Self {
         header: 0,
         content: 0,
@@ -24,12 +24,12 @@ impl Salt {
     /// Size of the stored form.
     pub(crate) const SIZE_BYTES: usize = 8;
 
-    /// A new one.
+    /// A new random salt.
     pub(crate) fn random(rng: &mut dyn Rng) -> Self {
         Self::decode(&rng.next_u64().to_le_bytes())
     }
 
-    /// Reads one from the start of `bytes`, which has so many.
+    /// Reads a salt from the start of `bytes`, which are at least [`Salt::SIZE_BYTES`] long.
     pub(crate) fn decode(bytes: &[u8]) -> Self {
         Self {
             header: u32_at(bytes, 0),

@@ -1,4 +1,4 @@
-//! Copies what still lives into segments, and tells what doesn't any more.
+//! Copies live data into segments, and finds the segments that are no longer needed.
 
 use std::collections::BTreeSet;
 
@@ -13,26 +13,26 @@ use crate::{
     space::Promise,
 };
 
-/// What came of it.
+/// The result of copying.
 #[derive(Debug, Default)]
 pub(super) struct Copied {
-    /// All segments of each partition whose segments aren't those of before; there may be none.
+    /// All segments of each partition whose segments changed; a partition may have none left.
     pub(super) changed: Segments,
-    /// The partitions that had something in the files, but nothing that still lives.
+    /// The partitions that had data in the files, but none that is still live.
     unchanged: Segments,
-    /// Segments that were merged into others, or lie below the floors: no longer in force.
+    /// Segments that were merged into others or lie below the floors: no longer in force.
     pub(super) left: Vec<Segment>,
 }
 
 impl Copied {
-    /// All segments of each partition that the shard must hear of.
+    /// All segments of each partition that the shard must be told about.
     pub(super) fn all(&self) -> Vec<(PartitionId, Vec<Segment>)> {
         let all = self.changed.iter().chain(&self.unchanged);
         all.map(|(partition, segments)| (*partition, segments.clone()))
             .collect()
     }
 
-    /// Has the snapshot list these segments, and gives the logs whose lists that changes.
+    /// Puts these segments into the snapshot; returns the logs whose lists changed.
     pub(super) fn take_over(&self, snapshot: &mut Snapshot) -> BTreeSet<LogId> {
         for (partition, segments) in &self.changed {
             snapshot.set_segments(*partition, segments);
@@ -41,8 +41,8 @@ impl Copied {
     }
 }
 
-/// Copies the batches above the floors that `index` has in the journal into segments, partition
-/// by partition. They are there once `output` is finished.
+/// Copies the batches that `index` has in the journal, above the floors, into segments, partition
+/// by partition. The segments exist once `output` is finished.
 pub(super) fn copy(
     directory: &ShardDirectory,
     options: &Options,
@@ -83,16 +83,16 @@ pub(super) fn copy(
     Ok(copied)
 }
 
-/// The space for what is copied.
+/// The space for the copies.
 #[derive(Debug)]
 struct Room<'a> {
     promise: Promise<'a>,
-    /// What may be copied beyond that, to merge segments.
+    /// How much more may be copied, to merge segments.
     spare_bytes: u64,
 }
 
 impl<'a> Room<'a> {
-    /// Takes the space for what lies in the journal above the floors, before any of it is copied.
+    /// Reserves the space for the journal's data above the floors, before any of it is copied.
     fn take(
         directory: &'a ShardDirectory,
         index: &mut ReadIndex,
@@ -111,7 +111,7 @@ impl<'a> Room<'a> {
         })
     }
 
-    /// Takes space to merge segments, if there is enough.
+    /// Reserves space to merge segments, if there is enough.
     fn take_spare(&mut self, bytes: u64) -> bool {
         let is_enough = self.spare_bytes >= bytes;
         if is_enough {
@@ -121,7 +121,7 @@ impl<'a> Room<'a> {
     }
 }
 
-/// Notes the segments that don't reach above their partition's floor.
+/// Notes the segments that lie entirely below their partition's floor.
 fn drop_below(segments: &Segments, floors: &Floors, copied: &mut Copied) {
     for (partition, segments) in segments {
         let below = match floors.of(*partition) {
@@ -136,7 +136,7 @@ fn drop_below(segments: &Segments, floors: &Floors, copied: &mut Copied) {
     }
 }
 
-/// The segments of one partition, growing.
+/// The segments of one partition while data is added.
 struct Copying<'a, 'd> {
     directory: &'a ShardDirectory,
     files: SegmentFiles,
@@ -149,8 +149,8 @@ struct Copying<'a, 'd> {
 }
 
 impl Copying<'_, '_> {
-    /// Begins a segment with the content of the last ones, if it is time to merge some with what is
-    /// added from `from` on. Gives the segments that were merged.
+    /// If it is time to merge some of the last segments with the data added from `from` on, begins
+    /// a segment with their content. Returns the merged segments.
     fn merge(&mut self, from: Offset, added_size_bytes: u64) -> Result<Vec<Segment>, Error> {
         let sizes: Vec<u64> = self.segments.iter().map(|it| it.size_bytes).collect();
         let mut wanted = merged_count(&sizes, added_size_bytes, self.size_bytes_max);
@@ -174,7 +174,7 @@ impl Copying<'_, '_> {
     }
 
     /// The indexes of up to `count` of the last segments that can be merged: those after the last
-    /// one that can't. Where a floor lies between the last segment and what is added, none can.
+    /// one that can't. If a floor lies between the last segment and the added data, none can.
     fn indexes_of_last(&self, count: usize, from: Offset) -> Result<Vec<Vec<IndexEntry>>, Error> {
         let mut indexes = Vec::new();
         let mut next = from;
@@ -192,7 +192,7 @@ impl Copying<'_, '_> {
         Ok(indexes)
     }
 
-    /// Copies what the partition has in the journal, from `from` on.
+    /// Copies the partition's data in the journal, from `from` on.
     fn copy(&mut self, index: &ReadIndex, mut from: Offset) -> Result<(), Error> {
         loop {
             let until = Offset(u64::MAX);
@@ -208,7 +208,7 @@ impl Copying<'_, '_> {
         }
     }
 
-    /// Appends a batch, and gives the next offset.
+    /// Appends a batch, and returns the next offset.
     fn append(&mut self, batch: &StoredBatch) -> Result<Offset, Error> {
         let size_bytes_max = self.size_bytes_max;
         let is_full = |writer: &SegmentWriter| {

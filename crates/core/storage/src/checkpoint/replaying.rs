@@ -1,5 +1,4 @@
-//! Replays the journal files that are checkpointed, and loads the parts of the state that they
-//! touch.
+//! Replays the journal files being checkpointed, and loads the parts of the state that they touch.
 
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use crate::{
     snapshot::{Snapshot, load_whole},
 };
 
-/// Brings an index, and a state that begins with nothing, to the end of some files.
+/// Brings an index, and an initially empty state, to the end of some files.
 pub(super) struct Replaying<'a> {
     directory: &'a ShardDirectory,
     next: BlockSequence,
@@ -24,7 +23,7 @@ pub(super) struct Replaying<'a> {
     parts: LoadedParts<'a>,
 }
 
-/// The state, with those of the snapshot's parts that were needed so far.
+/// The state, with the snapshot's parts that were needed so far.
 struct LoadedParts<'a> {
     directory: &'a ShardDirectory,
     snapshot: &'a Snapshot,
@@ -34,7 +33,7 @@ struct LoadedParts<'a> {
 }
 
 impl<'a> Replaying<'a> {
-    /// Begins after `snapshot`, with its state where that has no parts yet.
+    /// Begins after `snapshot`; loads its state if that isn't in parts yet.
     pub(super) fn begin(
         directory: &'a ShardDirectory,
         options: &Options,
@@ -68,13 +67,13 @@ impl<'a> Replaying<'a> {
         replay_file(&file.path, &mut scanner, &mut self.index, &mut self.parts)?;
         self.next = scanner.next_sequence();
         if scanner.position() < scanner.size_bytes() {
-            let what = format!("block {} isn't whole, in a closed file", self.next);
+            let what = format!("block {} is incomplete, in a closed file", self.next);
             return Err(Error::damaged(&file.path, scanner.position(), what));
         }
         Ok(())
     }
 
-    /// Gives the index, and the parts that changed.
+    /// Returns the index, and the parts that changed.
     pub(super) fn end(self) -> (ReadIndex, Vec<PartKey>) {
         let mut changed = self.parts.replay.take_changed();
         changed.sort_unstable();

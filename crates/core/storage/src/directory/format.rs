@@ -6,12 +6,12 @@
 //! checksum X       CRC-32C of the lines before, in hexadecimal
 //! ```
 //!
-//! Version 2 has salt in the journal's checksums, and uses journal files again. Version 3 has
-//! snapshots in parts, and segments with generations.
+//! Version 2 has salt in the journal's checksums, and reuses journal files. Version 3 has snapshots
+//! in parts, and segments with generations.
 //!
-//! A directory of an earlier version becomes one of the latest when it is recovered: after all of a
-//! shard was read and found intact, and before anything new is written. A program that doesn't know
-//! the latest version refuses the directory from then on.
+//! Recovery upgrades a directory of an earlier version to the latest, after all of a shard was read
+//! and found intact, and before anything new is written. From then on a program that doesn't know
+//! the latest version refuses the directory.
 
 use std::{
     path::{Path, PathBuf},
@@ -24,7 +24,7 @@ use crate::{Error, error::AtPath};
 
 const VERSION_LATEST: u32 = 3;
 
-/// The FORMAT file of a directory that is open.
+/// The FORMAT file of an open directory.
 #[derive(Debug)]
 pub(crate) struct FormatFile {
     path: PathBuf,
@@ -32,7 +32,7 @@ pub(crate) struct FormatFile {
 }
 
 impl FormatFile {
-    /// The file at `path`, which says this.
+    /// The file at `path`, with this content.
     pub(super) fn new(path: PathBuf, format: Format) -> Self {
         Self {
             path,
@@ -45,8 +45,8 @@ impl FormatFile {
         format.unwrap_or_else(PoisonError::into_inner).shard_count
     }
 
-    /// Has it say the latest version, if it doesn't yet: on return that is on disk, and what only
-    /// that version knows may be written.
+    /// Upgrades the file to the latest version, if needed. On return that is on disk, and features
+    /// of that version may be written.
     pub(crate) fn upgrade(&self, disk: &dyn Disk) -> Result<(), Error> {
         let mut format = self.format.lock().unwrap_or_else(PoisonError::into_inner);
         let latest = Format::latest(format.shard_count);
@@ -60,7 +60,7 @@ impl FormatFile {
     }
 }
 
-/// What the file says.
+/// The content of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Format {
     pub(crate) version: u32,
@@ -68,7 +68,7 @@ pub(crate) struct Format {
 }
 
 impl Format {
-    /// Of a new directory.
+    /// The content for a new directory.
     pub(crate) fn latest(shard_count: u16) -> Self {
         Self {
             version: VERSION_LATEST,
@@ -86,7 +86,7 @@ impl Format {
         format!("{body}checksum {checksum:08x}\n")
     }
 
-    /// Reads the file at `path`, which holds `bytes`.
+    /// Decodes `bytes`, the content of the file at `path`.
     pub(crate) fn decode(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
         let text = str::from_utf8(bytes).unwrap_or_default();
         let mut lines = text.lines();
@@ -114,11 +114,7 @@ impl Format {
         });
         match format {
             Some(format) if format.is_valid() && text == format.encode() => Ok(format),
-            _ => Err(Error::damaged(
-                path,
-                0,
-                "not a FORMAT file as stele writes it",
-            )),
+            _ => Err(Error::damaged(path, 0, "not a valid FORMAT file")),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The mark of a graceful stop: how far a shard's journal was on disk then. It lies beside the
+//! The mark of a graceful stop: up to which block a shard's journal was on disk. It lies beside the
 //! shard's directory, as text:
 //!
 //! ```text
@@ -8,9 +8,9 @@
 //! checksum X       CRC-32C of the lines before, in hexadecimal
 //! ```
 //!
-//! Without it a last file that somebody has cut or removed looks as a crash leaves it: the journal
-//! ends sooner. What a mark says stays true whatever follows, since a journal only grows: nothing
-//! has to take it back, and after a later crash there is still at least as much.
+//! Without it a truncated or missing last file looks like the result of a crash: the journal ends
+//! sooner. A mark stays true, since a journal only grows: it never has to be withdrawn, and after a
+//! later crash the journal is still at least as long.
 
 use std::path::{Path, PathBuf};
 
@@ -31,12 +31,12 @@ pub(crate) struct StopMark {
 }
 
 impl StopMark {
-    /// Where a shard's mark is.
+    /// The path of a shard's mark.
     pub(crate) fn path(directory: &ShardDirectory) -> PathBuf {
         directory.path.with_extension("stopped")
     }
 
-    /// Leaves the mark in place of an earlier one: on return it survives a crash.
+    /// Writes the mark, replacing an earlier one: on return it survives a crash.
     pub(crate) fn leave(directory: &ShardDirectory, next: BlockSequence) -> Result<(), Error> {
         let shard = directory.shard;
         let path = Self::path(directory);
@@ -45,8 +45,8 @@ impl StopMark {
         written.at("write", &path)
     }
 
-    /// Fails where the journal goes up to `found` only, though there is a mark that says more.
-    /// `end` is where it ends: a file, if there is any, and the position in it.
+    /// Fails if the journal ends at `found`, before the block that the mark states. `end` is where
+    /// it ends: a file, if there is any, and the position in it.
     pub(crate) fn check(
         directory: &ShardDirectory,
         found: BlockSequence,
@@ -69,7 +69,7 @@ impl StopMark {
         Err(match end {
             Some((file, position)) => {
                 let what = format!(
-                    "the journal ends here, with block {found} the next, though {mark} says that \
+                    "the journal ends here, before block {found}, though {mark} says that \
                      all blocks before {next} were on disk at a stop"
                 );
                 damaged(file, position, what)
@@ -83,7 +83,7 @@ impl StopMark {
         })
     }
 
-    /// Reads the mark at `path`, which holds `bytes`.
+    /// Decodes `bytes`, the content of the mark at `path`.
     pub(crate) fn decode(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
         let text = str::from_utf8(bytes).unwrap_or_default();
         let mut lines = text.lines().skip(1);
@@ -95,7 +95,7 @@ impl StopMark {
             next: BlockSequence(next),
         });
         let intact = mark.filter(|mark| text == mark.encode());
-        intact.ok_or_else(|| damaged(path, 0, "not the mark of a stop as stele writes it"))
+        intact.ok_or_else(|| damaged(path, 0, "not a valid stop mark"))
     }
 
     fn encode(self) -> String {

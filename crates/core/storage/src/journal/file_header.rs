@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Format 1 has zeroes at 28, its blocks at 32, and no salt. The first 28 bytes are the same, so
-//! that whoever knows one format can tell the other.
+//! that a program that knows only one of the formats recognizes the other.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ use crate::{
     block::{Salt, u32_at, u64_at},
 };
 
-/// Size of the longest header; a file that isn't longer holds no block.
+/// Size of the longest header; a file of at most this size holds no block.
 pub(crate) const FILE_HEADER_SIZE_BYTES_MAX: usize = 40;
 
 const MAGIC: [u8; 8] = *b"STELEJNL";
@@ -34,7 +34,7 @@ const SALT_AT: usize = 28;
 const SALT_CHECKSUM_AT: usize = SALT_AT + Salt::SIZE_BYTES;
 const UNSALTED_SIZE_BYTES: usize = 32;
 
-/// What a journal file begins with.
+/// The header of a journal file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileHeader {
     pub(crate) format: u32,
@@ -44,10 +44,10 @@ pub(crate) struct FileHeader {
 }
 
 impl FileHeader {
-    /// What files are made with.
+    /// The format of new files.
     pub(crate) const FORMAT_LATEST: u32 = FORMAT_SALTED;
 
-    /// Whether the file's checksums have salt: blocks are added to none without.
+    /// Whether the file's checksums are salted. No blocks are added to a file without salt.
     pub(crate) fn is_salted(&self) -> bool {
         self.format != FORMAT_UNSALTED
     }
@@ -78,8 +78,8 @@ impl FileHeader {
         }
     }
 
-    /// Reads the header at the start of the file `path`. `None` where it isn't whole, as a crash
-    /// leaves it; an error where it is whole, and of a format that isn't known.
+    /// Reads the header at the start of the file `path`. Returns `None` if it is incomplete, as
+    /// after a crash; fails if it is complete but its format is unknown.
     pub(crate) fn decode(path: &Path, bytes: &[u8]) -> Result<Option<Self>, Error> {
         let Some(start) = bytes.first_chunk::<SALT_AT>() else {
             return Ok(None);

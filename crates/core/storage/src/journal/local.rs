@@ -1,5 +1,5 @@
-//! A journal in files of a [`stele_base_env::Disk`]: what an earlier process left is replayed, then
-//! the last file is continued.
+//! A journal in files of a [`stele_base_env::Disk`]: replays what an earlier process left, then
+//! continues the last file.
 
 use std::{
     collections::VecDeque,
@@ -28,7 +28,7 @@ pub(crate) struct LocalJournal {
     stage: Stage,
 }
 
-/// What was done so far.
+/// The stage that the journal has reached.
 #[derive(Debug)]
 enum Stage {
     New,
@@ -36,26 +36,25 @@ enum Stage {
     Begun(JournalWriter),
 }
 
-/// What the journal ends with.
+/// The end of the journal.
 #[derive(Debug)]
 struct Tail {
-    /// The first block that was to be replayed.
+    /// The first block to replay.
     from: BlockSequence,
-    /// The last file that has a whole header, with the scanner at its end. `None` where no file
-    /// has one.
+    /// The last file with a complete header, with the scanner at its end. `None` if there is none.
     last: Option<(Arc<JournalFile>, Scanner)>,
-    /// The blocks of that file that nothing says were on disk.
+    /// The blocks of that file that nothing proves to be on disk.
     unproven: Unproven,
-    /// A file after that one, made right before a crash, that holds nothing.
+    /// A file after that one, created just before a crash and still empty.
     unborn: Option<BlockSequence>,
     next: BlockSequence,
 }
 
-/// Blocks that a process may have failed to sync: the kernel takes them for clean after that, and
-/// shows them though they aren't on the disk.
+/// Blocks whose sync may have failed: the kernel then treats them as clean, and returns them to
+/// readers though they aren't on the disk.
 ///
-/// What a file that is followed by another holds was on disk, since the other was made after that;
-/// and a block says which were on disk before it.
+/// All blocks of a file that another file follows are on disk, since the other is created only
+/// after that. A block also states which blocks before it were on disk.
 #[derive(Debug, Default)]
 struct Unproven(VecDeque<ScannedBlock>);
 
@@ -72,8 +71,8 @@ impl Unproven {
         self.0.iter().map(|block| block.bytes.len() as u64).sum()
     }
 
-    /// Writes them where they are, from memory, and the file's header, which may have been lost
-    /// likewise: so the next sync can be believed.
+    /// Writes them again in place, from memory, with the file's header, which may have been lost
+    /// likewise, so that the next sync can be trusted.
     fn write_again(&self, file: &JournalFile, header: &FileHeader) -> Result<(), Error> {
         let write = |position, bytes: &[u8]| {
             let written = file.file.write_at(position, bytes);
@@ -109,7 +108,8 @@ impl LocalJournal {
         Ok(names)
     }
 
-    /// The journal doesn't begin with `from`, but with `there`, if with anything.
+    /// The error for a journal that begins with `there`, or is empty, instead of beginning with
+    /// `from`.
     fn missing_file(&self, from: BlockSequence, there: Option<u64>) -> Error {
         let directory = &self.directory;
         if let Some(there) = there {
@@ -118,7 +118,7 @@ impl LocalJournal {
                 format!("the journal begins here, though block {from} is the next to replay");
             return Error::damaged(&path, 0, what);
         }
-        // Only a snapshot says that there is a journal.
+        // Only a snapshot proves that there was a journal.
         let store = &*directory.store;
         let snapshots = match snapshot::names(store) {
             Ok(names) => names.into_iter(),
@@ -242,7 +242,7 @@ impl Journal for LocalJournal {
     }
 }
 
-/// A file that another follows must reach up to it.
+/// Checks that a file followed by another one reaches up to it.
 fn check_whole(
     file: &JournalFile,
     scanner: &mut Scanner,
@@ -252,13 +252,13 @@ fn check_whole(
         return Ok(());
     }
     let what = format!(
-        "block {} isn't there or isn't whole, though a file from block {following} on follows",
+        "block {} is missing or incomplete, though a file from block {following} on follows",
         scanner.next_sequence()
     );
     Err(Error::damaged(&file.path, scanner.position(), what))
 }
 
-/// How many bytes are to be cut off the last file.
+/// How many bytes to cut off the last file.
 fn check_tail(file: &JournalFile, scanner: &mut Scanner) -> Result<u64, Error> {
     match scanner.ending()? {
         Ending::Clean => Ok(0),
@@ -267,24 +267,24 @@ fn check_tail(file: &JournalFile, scanner: &mut Scanner) -> Result<u64, Error> {
     }
 }
 
-/// Where the journal is to be continued.
+/// Where the journal continues.
 struct End {
     salt: Salt,
     file: Arc<JournalFile>,
     position: u64,
 }
 
-/// Cuts what follows the last block, and makes sure that everything that was read is on disk: a
-/// process that was killed may have left written blocks that were never synced, and one whose sync
-/// failed such that a sync alone wouldn't write.
+/// Cuts off what follows the last block, and makes sure that everything that was read is on disk: a
+/// killed process may have left blocks written but never synced, and a process whose sync failed
+/// may have left blocks that another sync alone wouldn't write.
 fn make_writable(directory: &ShardDirectory, tail: Tail, rng: &mut dyn Rng) -> Result<End, Error> {
     let disk = &directory.disk;
     if let Some(first) = tail.unborn {
         let path = directory.journal_file(first);
         disk.remove_file(&path).at("remove", &path)?;
     }
-    // A process that was killed may have made or removed a file and not got to syncing that: the
-    // file must neither vanish with what is written to it from now on, nor come back.
+    // A killed process may have created or removed a file without syncing the directory. The file
+    // must neither vanish with the data written to it from now on, nor reappear.
     sync_dir(&**disk, &directory.journal())?;
     if let Some((file, scanner)) = tail.last {
         let position = scanner.position();
@@ -299,8 +299,8 @@ fn make_writable(directory: &ShardDirectory, tail: Tail, rng: &mut dyn Rng) -> R
                 position,
             });
         }
-        // New blocks have salt and can't follow in a file without. Where that file holds no block
-        // yet, the new file is to have the same name, so it is removed first.
+        // New blocks have salt, so they can't follow in a file without it. If that file holds no
+        // block yet, the new file gets the same name, so the old one is removed first.
         if file.first == tail.next {
             disk.remove_file(&file.path).at("remove", &file.path)?;
         }
@@ -314,8 +314,8 @@ fn make_writable(directory: &ShardDirectory, tail: Tail, rng: &mut dyn Rng) -> R
     })
 }
 
-/// Removes the journal files that the snapshot covers. What becomes of those that are checkpointed
-/// later is for [`crate::Retired`] to say.
+/// Removes the journal files that the snapshot covers. [`crate::Retired`] handles those that are
+/// checkpointed later.
 fn remove_before(directory: &ShardDirectory, start: BlockSequence) -> Result<(), Error> {
     let disk = &*directory.disk;
     let journal = directory.journal();

@@ -17,7 +17,7 @@ use crate::{
     block::{Header, Salt},
 };
 
-/// A journal in memory. All that is appended is durable at once.
+/// A journal in memory. Everything appended is durable at once.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MemoryJournal {
     files: Arc<Mutex<Vec<Arc<MemoryFile>>>>,

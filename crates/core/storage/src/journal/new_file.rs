@@ -1,4 +1,4 @@
-//! The next journal file: a spare, or one made afresh.
+//! The next journal file: a reused spare or a new file.
 
 use std::{
     io,
@@ -16,18 +16,18 @@ use crate::{
     error::AtPath,
 };
 
-/// A journal file without blocks, which survives a crash.
+/// A journal file without blocks, already durable.
 #[derive(Debug)]
 pub(crate) struct NewFile {
     pub(crate) file: Arc<JournalFile>,
     /// Where the first block goes.
     pub(crate) position: u64,
-    /// How far the file reaches, with something written everywhere.
+    /// The size of the file, all of which has been written.
     pub(crate) size_bytes: u64,
 }
 
 impl NewFile {
-    /// Takes a spare, if there is one, or makes a file.
+    /// Takes a spare if there is one, or creates a file.
     pub(crate) fn start(
         directory: &ShardDirectory,
         first: BlockSequence,
@@ -42,8 +42,8 @@ impl NewFile {
         };
         let mut header = header.encode();
         let position = header.len() as u64;
-        // Behind the header, so that nothing that the spare still holds is taken for the first
-        // block.
+        // The mark goes after the header, so that no old content of the spare is taken for the
+        // first block.
         if spare.is_some() {
             header.extend_from_slice(&END_MARK);
         }
@@ -92,7 +92,7 @@ fn make(
     header: &[u8],
 ) -> Result<Arc<dyn DiskFile>, Error> {
     let file = match directory.disk.open(path, OpenMode::CreateNew) {
-        // An attempt before had no room for it, and couldn't remove it.
+        // An earlier attempt ran out of space and couldn't remove it.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             directory.disk.remove_file(path).at("remove", path)?;
             directory.disk.open(path, OpenMode::CreateNew)
@@ -104,12 +104,12 @@ fn make(
     Ok(file)
 }
 
-/// Removes what there is of a file for which there was no room, so that the next attempt makes
+/// Removes what exists of a file for which there was no room, so that the next attempt creates
 /// another.
 fn give_up(directory: &ShardDirectory, paths: [Option<PathBuf>; 2]) {
     for path in paths.iter().flatten() {
         if let Err(error) = remove_file_if_any(&*directory.disk, path) {
-            tracing::debug!(%error, "a journal file that wasn't begun is left");
+            tracing::debug!(%error, "cannot remove an unused journal file");
         }
     }
 }

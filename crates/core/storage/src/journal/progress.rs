@@ -1,21 +1,21 @@
-//! Lines in the log that say how far a recovery is: one when it begins, and for a large journal
-//! one now and then, so that whoever waits knows for what.
+//! Log messages about the progress of a recovery: one when it begins, and further ones from time to
+//! time for a large journal, so that an operator knows what the broker is waiting for.
 
 use stele_base_types::ShardId;
 
 use crate::limits::PROGRESS_STEP_SIZE_BYTES;
 
-/// How far the replay of a shard's journal is.
+/// The progress of the replay of a shard's journal.
 #[derive(Debug)]
 pub(super) struct Progress {
     shard: ShardId,
     file_count: usize,
-    /// What had been replayed at the last line.
+    /// The size replayed at the last message.
     told_size_bytes: u64,
 }
 
 impl Progress {
-    /// The replay of so many files begins. Of none there is nothing to say.
+    /// Begins the replay of so many files. Logs nothing if there are none.
     pub(super) fn begin(shard: ShardId, file_count: usize) -> Self {
         if file_count > 0 {
             tracing::info!(%shard, files = file_count, "replaying the journal");
@@ -27,7 +27,7 @@ impl Progress {
         }
     }
 
-    /// `file` files, with so many bytes, have been replayed.
+    /// Notes that `file` files, with so many bytes, have been replayed.
     pub(super) fn replayed(&mut self, file: usize, size_bytes: u64) {
         if file < self.file_count && self.is_line_due(size_bytes) {
             let (shard, files) = (self.shard, self.file_count);

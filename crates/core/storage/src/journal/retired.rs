@@ -1,5 +1,5 @@
-//! What becomes of journal files that were checkpointed, and of segments that were left out:
-//! spares, or space that is given back.
+//! What happens to checkpointed journal files and to removed segments: they become spares, or their
+//! space is freed.
 
 use std::{collections::VecDeque, path::Path, sync::Arc};
 
@@ -12,8 +12,8 @@ use crate::{
     segment::{Leftovers, Segment, SegmentFiles},
 };
 
-/// Journal files that were checkpointed, or spares that aren't wanted any more, and segments that
-/// are no longer in force. For the checkpointer, which may wait.
+/// Checkpointed journal files or unwanted spares, and segments no longer in force. For the
+/// checkpointer, which may block.
 #[derive(Debug)]
 #[must_use = "until they are released, the files take their space"]
 pub struct Retired {
@@ -29,18 +29,19 @@ impl Retired {
         }
     }
 
-    /// The same with segments, which those who hold `readers` may still read.
+    /// Adds segments, which the holders of `readers` may still read.
     pub(crate) fn with_segments(self, segments: &[Segment], readers: Arc<SegmentFiles>) -> Self {
         self.directory.leftovers.put(segments, readers);
         self
     }
 
     /// Keeps as many of the files as are wanted as spares, and removes the others. Their space is
-    /// given back in steps, between which the journal's syncs get their turn; that of a file that
-    /// is still being read from, by its last reader. Removes the segments that nobody reads; the
-    /// others are looked at again with the next ones.
+    /// freed in steps, so that the journal's syncs can run in between; if a file is still being
+    /// read, its last reader frees it. Removes the segments that nobody reads; the others are
+    /// checked again next time.
     ///
-    /// After an error for want ([`Error::is_for_want`]) it may be called again for what is left.
+    /// After an error for lack of space or descriptors ([`Error::is_for_want`]) it may be called
+    /// again for the rest.
     pub fn release(&mut self) -> Result<(), Error> {
         while let Some(file) = self.files.pop_front() {
             if let Err(error) = self.release_file(&file) {
@@ -55,7 +56,7 @@ impl Retired {
         let (disk, spares) = (&*self.directory.disk, &self.directory.spares);
         let is_unread = Arc::strong_count(file) == 1;
         let spare = self.directory.spare(file.first);
-        // An attempt before may have given it its name as a spare, and got no further.
+        // An earlier attempt may have renamed it to a spare and then failed.
         let is_there = disk.exists(&file.path).at("look for", &file.path)?;
         if is_unread && is_there && spares.want(file.size_bytes()?) {
             match self.keep(file, &spare) {

@@ -13,7 +13,7 @@ use crate::{
     limits::{BLOCK_ALIGNMENT_BYTES, SCAN_WINDOW_SIZE_BYTES},
 };
 
-/// A whole block whose checksum holds.
+/// A complete block with a valid checksum.
 #[derive(Clone, Debug)]
 pub struct ScannedBlock {
     pub(crate) position: u64,
@@ -31,16 +31,15 @@ impl ScannedBlock {
 /// Why there is no further block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// The file ends here, or zeroes mark its end. Behind them may be what it held before it was
-    /// used again.
+    /// The file ends here, or zeroes mark its end. Old contents of a reused file may follow.
     Clean,
-    /// Something is here that isn't the next block, and nothing proves that it once was: the tail
-    /// that a crash tore.
+    /// What follows isn't the next block, and nothing proves that it ever was: the torn tail of a
+    /// crash.
     Torn {
-        /// How far it reaches: up to the file's end where nothing tells.
+        /// The size of the tail; up to the file's end if unknown.
         size_bytes: u64,
     },
-    /// What was here had been whole on disk: a later block proves it.
+    /// A later block proves that the block here had been complete on disk.
     Damaged {
         /// What is here instead.
         what: String,
@@ -59,8 +58,8 @@ pub(crate) struct Scanner {
 }
 
 impl Scanner {
-    /// A scanner of `file`. `None` where the file's header isn't whole, as a crash right after its
-    /// creation leaves it.
+    /// A scanner of `file`. `None` if the file's header is incomplete, as after a crash right after
+    /// its creation.
     pub(crate) fn open(file: &Arc<JournalFile>, shard: ShardId) -> Result<Option<Self>, Error> {
         let path = &file.path;
         let mut window = Window::default();
@@ -83,7 +82,7 @@ impl Scanner {
         }))
     }
 
-    /// The next block, or `None` at the end; [`Scanner::ending`] then tells which end it is.
+    /// The next block, or `None` at the end; [`Scanner::ending`] then says which kind of end it is.
     pub(crate) fn next_block(&mut self) -> Result<Option<ScannedBlock>, Error> {
         let Some(block) = self.block_at(self.position)? else {
             return Ok(None);
@@ -96,17 +95,17 @@ impl Scanner {
         Ok(Some(block))
     }
 
-    /// What the file begins with.
+    /// The file's header.
     pub(crate) fn header(&self) -> &FileHeader {
         &self.header
     }
 
-    /// Where the next block starts, or would.
+    /// The position of the next block.
     pub(crate) fn position(&self) -> u64 {
         self.position
     }
 
-    /// The sequence that the next block has, or would have.
+    /// The sequence of the next block.
     pub(crate) fn next_sequence(&self) -> BlockSequence {
         self.next
     }
@@ -116,13 +115,13 @@ impl Scanner {
         self.size_bytes
     }
 
-    /// What kind of end this is, once there is no next block.
+    /// Determines the kind of end, once there is no next block.
     pub(crate) fn ending(&mut self) -> Result<Ending, Error> {
         let (position, salt) = (self.position, self.header.salt);
         let bytes = self.bytes_at(position, block::HEADER_SIZE_BYTES)?;
         let expected = Header::decode(&bytes, salt).filter(|found| found.sequence == self.next);
         let (mut at, mut torn_until) = match expected {
-            // Its header is intact, so the search begins behind the block.
+            // Its header is intact, so the search begins after the block.
             Some(header) => {
                 let end = position + header.block_size_bytes() as u64;
                 (end, end.min(self.size_bytes))
@@ -133,7 +132,7 @@ impl Scanner {
         while at < self.size_bytes {
             let window = self.bytes_at(at, SCAN_WINDOW_SIZE_BYTES)?;
             if window.is_empty() {
-                // Whoever writes the file has cut it meanwhile.
+                // The file's writer has truncated it meanwhile.
                 break;
             }
             let places = window.chunks(BLOCK_ALIGNMENT_BYTES);
@@ -158,8 +157,8 @@ impl Scanner {
         })
     }
 
-    /// The intact block at `place`, if there is one and it was written after the one expected at
-    /// the end. What the file held before it was used again was written before that.
+    /// The intact block at `place`, if there is one and it was written after the block expected at
+    /// the end. The old contents of a reused file were written before that.
     fn later_block_at(&mut self, place: u64) -> Result<Option<ScannedBlock>, Error> {
         let bytes = self.bytes_at(place, block::HEADER_SIZE_BYTES)?;
         let header = Header::decode(&bytes, self.header.salt);
@@ -169,7 +168,7 @@ impl Scanner {
         self.block_at(place)
     }
 
-    /// What is where the next block should be.
+    /// Describes what is in place of the next block.
     fn describe_bad_block(&mut self) -> Result<String, Error> {
         let (at, next) = (self.position, self.next);
         let bytes = self.bytes_at(at, block::HEADER_SIZE_BYTES)?;
@@ -206,7 +205,7 @@ impl Scanner {
     }
 }
 
-/// What was read of a file last.
+/// The part of a file that was read last.
 #[derive(Debug, Default)]
 struct Window {
     bytes: Bytes,
@@ -214,7 +213,7 @@ struct Window {
 }
 
 impl Window {
-    /// Up to `length` bytes from `position`: fewer only at the end of the file.
+    /// Up to `length` bytes from `position`; fewer only at the end of the file.
     fn read(&mut self, file: &JournalFile, position: u64, length: usize) -> Result<Bytes, Error> {
         let offset = position.checked_sub(self.start);
         let offset = offset.and_then(|offset| usize::try_from(offset).ok());

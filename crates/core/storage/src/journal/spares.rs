@@ -1,14 +1,14 @@
-//! Journal files that were checkpointed and are to be used again: to write over what was written
-//! once takes a disk a third of the time that it takes to write where nothing was.
+//! Checkpointed journal files kept for reuse: overwriting written space takes a disk a third of the
+//! time of writing to fresh space.
 //!
 //! ```text
 //!  S.journal ──▶ checkpointed, read by nobody ──▶ S.spare ──▶ header written ──▶ N.journal
 //!                                 directory synced │           synced │       │ directory synced
 //! ```
 //!
-//! Invariants: a file is written over only once its name is that of a spare on the disk, so that it
-//! never comes back as the journal file that it was; and it gets a journal file's name only once
-//! its header is on the disk.
+//! Invariants: a file is overwritten only once its name as a spare is on disk, so that a crash
+//! can't bring it back as the journal file that it was. It gets a journal file's name only once its
+//! new header is on disk.
 
 use std::{
     mem,
@@ -26,7 +26,7 @@ use crate::{
     limits::SPARE_FILES_MAX,
 };
 
-/// The spares of a shard. Shared by those who put them there and the writer, which takes them.
+/// The spares of a shard. Shared by those who add them and the writer, which takes them.
 #[derive(Debug, Default)]
 pub(crate) struct Spares {
     kept: Mutex<Kept>,
@@ -35,15 +35,15 @@ pub(crate) struct Spares {
 #[derive(Debug)]
 struct Kept {
     files: Vec<JournalFile>,
-    /// How large a file is that is worth to be kept, and not too large.
+    /// The sizes of files worth keeping.
     sizes_bytes: RangeInclusive<u64>,
     /// The disk's space is needed for something else.
     is_space_low: bool,
 }
 
 impl Spares {
-    /// Takes up the spares that an earlier process left in `directory`, and removes those that are
-    /// too many, or of another size than is set now. Until then none are kept.
+    /// Takes over the spares that an earlier process left in `directory`, and removes those in
+    /// excess or of a size other than the one configured now. Before this call none are kept.
     pub(crate) fn recover(directory: &ShardDirectory, options: &Options) -> Result<(), Error> {
         let size_bytes_max = options.journal_file_size_bytes_max;
         *directory.spares.lock() = Kept {
@@ -71,7 +71,7 @@ impl Spares {
         Ok(())
     }
 
-    /// Whether one more file, of this size, is to be kept.
+    /// Whether one more file, of this size, should be kept.
     pub(super) fn want(&self, size_bytes: u64) -> bool {
         let kept = self.lock();
         !kept.is_space_low
@@ -79,22 +79,22 @@ impl Spares {
             && kept.sizes_bytes.contains(&size_bytes)
     }
 
-    /// Keeps a file, which has its name as a spare and which nobody reads.
+    /// Adds a file that was renamed to a spare and that nobody reads.
     pub(super) fn put(&self, file: JournalFile) {
         self.lock().files.push(file);
     }
 
-    /// A file to write over.
+    /// Takes a file to overwrite.
     pub(super) fn take(&self) -> Option<JournalFile> {
         self.lock().files.pop()
     }
 
-    /// Tells whether space is low. While it is, none are kept.
+    /// Notes whether space is low. While it is, none are kept.
     pub(crate) fn note_space(&self, is_low: bool) {
         self.lock().is_space_low = is_low;
     }
 
-    /// Those whose space is needed, to be released.
+    /// The spares whose space is needed, for release.
     pub(crate) fn take_unwanted(directory: &ShardDirectory) -> Option<Retired> {
         let mut kept = directory.spares.lock();
         if !kept.is_space_low || kept.files.is_empty() {
@@ -106,7 +106,7 @@ impl Spares {
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
-        // Each change is made as a whole, whoever panics beside it.
+        // No change can be left half done by a panic.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Writes blocks, and tells when they are on disk. Owned by the shard's writer thread.
+//! Writes blocks, and tracks which are on disk. Owned by the shard's writer thread.
 
 use std::{
     io,
@@ -18,7 +18,7 @@ use crate::{
     limits::{PREALLOCATION_STEP_BYTES, ZEROED_AHEAD_BYTES, ZEROED_FOR_SIZE_BYTES_MAX},
 };
 
-/// A block was handed to the operating system. Goes to the shard, for
+/// A block was handed to the operating system. For the shard, which passes it to
 /// [`crate::ReadIndex::written`].
 #[derive(Clone, Debug)]
 pub struct Written {
@@ -49,22 +49,22 @@ pub(crate) struct JournalWriter {
     file: Arc<JournalFile>,
     /// Where the next block goes.
     position: u64,
-    /// How far the file may hold what it held before it was used again.
+    /// The end of the old contents of a reused file.
     stale: u64,
-    /// How far the file reaches.
+    /// The end of the allocated space.
     allocated: u64,
-    /// How far something was written, zeroes or what a spare held, rather than space only
-    /// allocated.
+    /// The end of the space that has been written, with zeroes or by a spare's earlier use, rather
+    /// than only allocated.
     written: u64,
     next: BlockSequence,
     /// Every block before this one is on disk. Shared with the checkpointer, which must not remove
-    /// data on the word of records that a crash would take back.
+    /// data because of records that a crash would undo.
     synced: Arc<AtomicU64>,
     has_failed: bool,
 }
 
 impl JournalWriter {
-    /// Continues `file` at `position`, where all that is before is on disk and nothing follows.
+    /// Continues `file` at `position`; everything before is on disk and nothing follows.
     pub(super) fn resume(
         directory: &ShardDirectory,
         options: &Options,
@@ -110,7 +110,7 @@ impl JournalWriter {
         self.guarded(Self::start_file)
     }
 
-    /// Where the first block that isn't on disk is told, as it moves.
+    /// The sequence of the first block that isn't on disk, kept up to date.
     pub(super) fn synced_watch(&self) -> Arc<AtomicU64> {
         self.synced.clone()
     }
@@ -139,7 +139,7 @@ impl JournalWriter {
         if size_bytes < ZEROED_FOR_SIZE_BYTES_MAX {
             self.zero_ahead(end)?;
         }
-        // Where zeroes or nothing follows, that marks the end.
+        // If zeroes or nothing follows, that already marks the end.
         let marked = block.ended.len() as u64;
         let length = (self.stale.saturating_sub(position)).clamp(size_bytes, marked);
         let bytes = &block.ended[..length as usize];
@@ -157,21 +157,21 @@ impl JournalWriter {
         })
     }
 
-    /// Takes the space up to `end` before anything is written there: a full disk shows here, and
-    /// not in the middle of a block.
+    /// Allocates the space up to `end` before anything is written there, so that a full disk is
+    /// noticed here, and not in the middle of a block.
     fn allocate(&mut self, end: u64) -> Result<(), Error> {
         if end <= self.allocated {
             return Ok(());
         }
         let stepped = end.next_multiple_of(PREALLOCATION_STEP_BYTES);
         let mut target = stepped.min(self.file_size_bytes_max).max(end);
-        // What is taken ahead of a full disk would be missing elsewhere.
+        // Space allocated ahead on a nearly full disk would be missing elsewhere.
         if target > end && !self.directory.may_take_ahead(target - self.allocated) {
             target = end;
         }
         let file = &self.file;
         let allocated = match file.file.preallocate(target) {
-            // The last of the space is still good for what is at hand.
+            // The remaining space may still suffice for the current write.
             Err(error) if is_out_of_space(&error) => file.file.preallocate(end).map(|()| end),
             done => done.map(|()| target),
         };
@@ -179,7 +179,7 @@ impl JournalWriter {
         Ok(())
     }
 
-    /// Writes zeroes after `end`, where the next blocks go, unless something was written there.
+    /// Writes zeroes after `end`, where the next blocks go, unless that space was written before.
     fn zero_ahead(&mut self, end: u64) -> Result<(), Error> {
         let target = (end + ZEROED_AHEAD_BYTES).min(self.allocated);
         if end <= self.written || target <= end {
@@ -189,7 +189,7 @@ impl JournalWriter {
         let file = &self.file;
         let zeroes = vec![0; length];
         match file.file.write_at(end, &zeroes) {
-            // Where space can't be taken ahead. It goes without them.
+            // Space can't be allocated ahead; the zeroes are optional.
             Err(error) if is_out_of_space(&error) => return Ok(()),
             written => written.at("write", &file.path)?,
         }
@@ -203,8 +203,8 @@ impl JournalWriter {
         Ok(())
     }
 
-    /// Makes the current file whole and starts the next. Where there is no room for that one, the
-    /// current one can still be written to.
+    /// Completes the current file and starts the next. If there is no room for the next, the
+    /// current one remains writable.
     fn start_file(&mut self) -> Result<(), Error> {
         let file = &self.file;
         file.file.truncate(self.position).at("cut", &file.path)?;

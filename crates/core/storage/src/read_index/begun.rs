@@ -1,7 +1,8 @@
-//! Batches from disk that readers took a part of, for when they come for the rest.
+//! A cache of batches from disk of which readers took only a part, for when they read the rest.
 //!
-//! A queue's messages may lie in batches of a thousand, as Kafka's producers send them, and go out
-//! a few at a time: without this, each delivery would read and verify the whole batch again.
+//! A queue's messages may be in batches of a thousand, as Kafka producers send them, and be
+//! delivered a few at a time: without this cache, each delivery would read and verify the whole
+//! batch again.
 
 use std::{
     collections::VecDeque,
@@ -14,10 +15,10 @@ use stele_base_types::{Offset, PartitionId};
 use super::plan::{StoredBatch, Wanted};
 use crate::limits::{BEGUN_BATCHES_MAX, BEGUN_SIZE_BYTES_MAX, BEGUN_SIZE_BYTES_MIN};
 
-/// The batches, shared by all who read. A batch never changes, so none of them is ever stale.
+/// The batches, shared by all readers. A batch never changes, so a cached one is never stale.
 #[derive(Default)]
 pub(crate) struct BegunBatches {
-    /// The one that was begun last comes last.
+    /// The most recent one is last.
     batches: Mutex<VecDeque<Begun>>,
 }
 
@@ -36,15 +37,15 @@ impl Begun {
 }
 
 impl BegunBatches {
-    /// The batch that has all that is wanted, where there is one.
+    /// The batch that holds everything wanted, if there is one.
     pub(crate) fn find(&self, wanted: &Wanted) -> Option<StoredBatch> {
         let batches = self.lock();
         let begun = batches.iter().find(|begun| begun.has(wanted))?;
         Some(begun.batch.clone())
     }
 
-    /// Takes note of what was read: its last batch is kept if there is more in it than was wanted,
-    /// and it isn't so small that reading it again is as cheap.
+    /// Notes what was read: the last batch is kept if it has more than was wanted, and isn't so
+    /// small that reading it again is as cheap.
     pub(crate) fn note(&self, wanted: &Wanted, read: &[StoredBatch]) {
         let Some(batch) = read.last() else {
             return;
@@ -55,7 +56,7 @@ impl BegunBatches {
             return;
         }
         let mut batches = self.lock();
-        // The one that the same reader has now got past is of no more use.
+        // The batch that the same reader has passed isn't needed any more.
         batches.retain(|begun| begun.partition != wanted.partition);
         if batches.len() == BEGUN_BATCHES_MAX {
             batches.pop_front();

@@ -1,4 +1,4 @@
-//! The blocks that were finished last, in memory.
+//! The most recent blocks, in memory.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ pub(crate) struct BlockCache {
     /// Dense; the first is block `first`.
     blocks: VecDeque<Bytes>,
     first: BlockSequence,
-    /// The first block that isn't written: from it on, this is the only copy.
+    /// The first block that isn't written yet: from here on, this is the only copy.
     unwritten: BlockSequence,
     size_bytes: usize,
     size_bytes_max: usize,
@@ -37,7 +37,7 @@ impl BlockCache {
         self.evict();
     }
 
-    /// Notes that `sequence`, and with it all before, are written.
+    /// Notes that all blocks up to `sequence` are written.
     pub(crate) fn written(&mut self, sequence: BlockSequence) {
         self.unwritten = self.unwritten.max(sequence.next());
         self.evict();

@@ -1,4 +1,4 @@
-//! What the read index has to do with checkpoints: saying when, and taking over the result.
+//! The read index's part in checkpoints: deciding when one is due, and installing the result.
 
 use std::{mem, sync::Arc};
 
@@ -12,27 +12,27 @@ use crate::{
 };
 
 impl ReadIndex {
-    /// Whether the only journal file there is should be closed, by [`crate::Journal::seal`]: its
-    /// oldest data has lain there for longer than is set, or its space is needed.
+    /// Whether the only journal file should be closed, by [`crate::Journal::seal`]: its oldest data
+    /// has been there longer than configured, or its space is needed.
     pub fn should_rotate(&self, now: Timestamp) -> bool {
         let is_only = self.journal.closed().next().is_none();
         is_only && (self.is_too_old(now) || self.is_needed())
     }
 
     /// Whether there is something to checkpoint: closed journal files, because of the journal's
-    /// size, of the oldest one's age, or since space is low, or segments that nobody is entitled to
-    /// any more. Not while a checkpoint is under way.
+    /// size, the oldest one's age or low space; or segments that nobody is entitled to any more.
+    /// False while a checkpoint is running.
     pub fn should_checkpoint(&self, now: Timestamp) -> bool {
         !self.is_checkpointing && (self.is_due(now) || self.has_dead_segments())
     }
 
-    /// Whether that should be at once: what is given back is waited for, or is much.
+    /// Whether that should happen at once: the space it frees is needed, or is large.
     pub fn should_checkpoint_at_once(&self, now: Timestamp) -> bool {
         let is_much = self.dead_size_bytes() >= DEAD_SEGMENTS_BYTES_MAX;
         (self.is_space_wanted() || is_much) && !self.has_abandoned && self.should_checkpoint(now)
     }
 
-    /// What the next checkpoint copies at most, if it is of one file only.
+    /// The most that the next checkpoint copies if it covers only one file.
     pub fn copied_next_bytes(&self) -> u64 {
         if self.is_checkpointing {
             return 0;
@@ -40,12 +40,12 @@ impl ReadIndex {
         self.journal.oldest_size_bytes()
     }
 
-    /// Whether so much of the journal isn't checkpointed that nothing that adds to it is to be
-    /// taken up until more of it is: a start would have to read it all. Not where there was no room
-    /// for a checkpoint: what is acknowledged then is what helps.
+    /// Whether the journal not yet checkpointed is so large that nothing that adds to it should be
+    /// accepted until it shrinks: a start would have to read it all. False if there was no room for
+    /// a checkpoint: only acknowledgements help then.
     pub fn are_checkpoints_behind(&self) -> bool {
         let options = &self.options;
-        // There is always more than one file of this.
+        // More than one file of this size is always allowed.
         let size_bytes = options
             .journal_size_bytes_max
             .max(options.journal_file_size_bytes_max);
@@ -53,12 +53,12 @@ impl ReadIndex {
         is_large && !self.has_abandoned && self.journal.closed().next().is_some()
     }
 
-    /// What to checkpoint now; files, maybe none, that are due as [`ReadIndex::should_checkpoint`]
-    /// has it and hold no partition that the floors don't know of, which would be taken for
-    /// deleted. A plan without files still removes what lies below the floors.
+    /// Plans a checkpoint. Contains the files that are due by [`ReadIndex::should_checkpoint`],
+    /// possibly none, and excludes files with partitions that the floors don't know, which would be
+    /// taken for deleted. A plan without files still removes what lies below the floors.
     ///
-    /// The result of [`crate::Checkpointer::checkpoint`] must be taken over before the next plan,
-    /// by [`ReadIndex::install_checkpoint`].
+    /// The result of [`crate::Checkpointer::checkpoint`] must be installed before the next plan, by
+    /// [`ReadIndex::install_checkpoint`].
     pub fn plan_checkpoint(&mut self, floors: Floors, now: Timestamp) -> CheckpointPlan {
         assert!(!self.is_checkpointing, "one checkpoint at a time");
         self.is_checkpointing = true;
@@ -76,18 +76,18 @@ impl ReadIndex {
         }
     }
 
-    /// Takes over what a checkpoint made, for so many partitions at once: they are read from
-    /// segments from then on. Asked until there is nothing left: then it gives the files that
-    /// nothing new will be read from, and the segments.
+    /// Installs the result of a checkpoint for at most `partitions_max` partitions: they are read
+    /// from segments from then on. Called until nothing is left; then it returns the files that no
+    /// new reads use, and the segments.
     pub fn install_checkpoint(
         &mut self,
         checkpoint: &mut Checkpoint,
         partitions_max: usize,
     ) -> Option<Retired> {
-        // Those that have something in the checkpointed files are all among them.
+        // All partitions with data in the checkpointed files are among them.
         let rest = checkpoint.segments.len().saturating_sub(partitions_max);
         for (partition, segments) in checkpoint.segments.drain(rest..) {
-            // A partition that was removed meanwhile stays so.
+            // A partition that was removed meanwhile stays removed.
             if self.partitions.contains_key(&partition) {
                 self.change(partition, |reads| {
                     reads.set_segments(segments);
@@ -112,7 +112,7 @@ impl ReadIndex {
         Some(retired.with_segments(&checkpoint.left, readers))
     }
 
-    /// Gives up the plan that was made last: nothing has changed.
+    /// Abandons the last plan: nothing has changed.
     pub fn abandon_checkpoint(&mut self) {
         self.is_checkpointing = false;
         self.has_abandoned = true;
@@ -127,8 +127,8 @@ impl ReadIndex {
         !self.files_to_checkpoint(now).is_empty()
     }
 
-    /// Whether segments lie below the starts of their partitions, and are worth a checkpoint. What
-    /// an earlier process has left isn't known of before the first one.
+    /// Whether segments below the starts of their partitions are worth a checkpoint. Leftovers of
+    /// an earlier process aren't known before the first one.
     fn has_dead_segments(&self) -> bool {
         let dead_size_bytes = self.dead_size_bytes();
         let is_wanted = self.space.is_nearly_low && dead_size_bytes > 0;
@@ -142,13 +142,13 @@ impl ReadIndex {
             .saturating_sub(self.segments_size_bytes)
     }
 
-    /// Whether the space of the file that is being written is needed, and is some.
+    /// Whether the space of the file being written is needed, and large enough to matter.
     fn is_needed(&self) -> bool {
         self.is_space_wanted() && self.is_journal_some()
     }
 
-    /// Whether what can be given back is to be: space is low, or it soon may be and most of the
-    /// journal isn't needed any more.
+    /// Whether what can be freed should be: space is low, or it soon may be and most of the journal
+    /// isn't needed any more.
     fn is_space_wanted(&self) -> bool {
         let dead_size_bytes = self
             .journal
@@ -166,10 +166,10 @@ impl ReadIndex {
         self.journal.size_bytes() >= size_bytes_min
     }
 
-    /// The oldest closed files: all of them where the oldest is too old, else as many as bring
-    /// the journal down to three quarters of its size, so that none is due again at once.
-    /// Where that is very much, some of it is checkpointed first. While space is wanted, as many
-    /// as there is room to copy.
+    /// The oldest closed files: all of them if the oldest is too old, else as many as bring the
+    /// journal down to three quarters of its size, so that none is due again at once. If that is
+    /// very much, only some of it is checkpointed first. While space is wanted, as many as there is
+    /// room to copy.
     fn files_to_checkpoint(&self, now: Timestamp) -> Vec<Arc<JournalFile>> {
         if self.is_space_wanted() {
             let mut copied_bytes = 0;

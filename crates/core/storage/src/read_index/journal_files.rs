@@ -1,4 +1,4 @@
-//! Which blocks lie where in which journal file.
+//! Maps blocks to places in journal files.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -15,7 +15,7 @@ pub(crate) struct JournalFiles {
 #[derive(Debug)]
 struct TrackedFile {
     file: Arc<JournalFile>,
-    /// Where each of its blocks starts, from its first on.
+    /// The start of each of its blocks, from its first on.
     positions: Vec<u64>,
     size_bytes: u64,
     /// When its first block was written, or recovered.
@@ -63,7 +63,7 @@ impl JournalFiles {
         self.add_block(written.position, u64::from(written.size_bytes));
     }
 
-    /// The file that holds a block, and where.
+    /// The file that holds a block, and the block's position.
     pub(crate) fn find(&self, sequence: BlockSequence) -> Option<(&Arc<JournalFile>, u64)> {
         let after = self
             .files
@@ -77,12 +77,12 @@ impl JournalFiles {
         self.files.iter().map(|file| file.size_bytes).sum()
     }
 
-    /// How large the oldest file is.
+    /// The size of the oldest file.
     pub(crate) fn oldest_size_bytes(&self) -> u64 {
         self.files.front().map_or(0, |oldest| oldest.size_bytes)
     }
 
-    /// Since when the oldest block lies in the journal.
+    /// The time since which the oldest block has been in the journal.
     pub(crate) fn oldest_since(&self) -> Option<Timestamp> {
         let oldest = self.files.front()?;
         (!oldest.positions.is_empty()).then_some(oldest.since)
@@ -101,7 +101,7 @@ impl JournalFiles {
         firsts.find(|first| *first > file.first)
     }
 
-    /// Forgets the files whose blocks are all before `through`, and gives them.
+    /// Removes and returns the files whose blocks are all before `through`.
     pub(crate) fn remove_before(&mut self, through: BlockSequence) -> Vec<Arc<JournalFile>> {
         let closed = self.files.iter().take(self.files.len().saturating_sub(1));
         let count = closed.take_while(|file| file.next() <= through).count();

@@ -1,4 +1,4 @@
-//! What the read index knows of one partition.
+//! The read index's entry for one partition.
 
 use std::collections::VecDeque;
 
@@ -13,25 +13,25 @@ use crate::{
     segment::Segment,
 };
 
-/// Batches of one partition that lie close together in one block, maybe with others' in between.
+/// Batches of one partition that lie close together in one block, possibly with others in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
     /// Offset of the first batch. The last one's end is the next run's base.
     pub(crate) base_offset: Offset,
     pub(crate) sequence: BlockSequence,
-    /// Where in the block they lie, from the first one's entry up to the last one's.
+    /// Their place in the block, from the first one's entry to the last one's end.
     pub(crate) place: Place,
-    /// The partition's batches alone.
+    /// The size of the partition's batches alone.
     pub(crate) size_bytes: u32,
     pub(crate) max_timestamp: Timestamp,
 }
 
-/// Where the data of one partition is.
+/// The places of the data of one partition.
 #[derive(Debug, Default)]
 pub(crate) struct PartitionReads {
     start: Offset,
     next: Offset,
-    /// Checkpointed data, oldest first; all of it before the runs'.
+    /// Checkpointed data, oldest first, before all runs.
     segments: Vec<Segment>,
     segments_size_bytes: u64,
     /// Data in the journal, oldest first.
@@ -96,7 +96,7 @@ impl PartitionReads {
         }
     }
 
-    /// Forgets what lies in blocks before `through`, which is in segments now, or gone.
+    /// Removes the runs in blocks before `through`: their data is in segments now, or gone.
     pub(crate) fn remove_runs_before(&mut self, through: BlockSequence) {
         while let Some(run) = self.runs.front()
             && run.sequence < through
@@ -156,7 +156,7 @@ impl PartitionReads {
             .map_or(self.next, |following| following.base_offset)
     }
 
-    /// All data, oldest first, in the pieces in which retention drops it.
+    /// All data, oldest first, in the units that retention drops.
     pub(crate) fn chunks(&self) -> impl Iterator<Item = Chunk> {
         let segments = self.segments.iter().map(|segment| Chunk {
             next_offset: segment.next_offset,
@@ -171,7 +171,7 @@ impl PartitionReads {
         segments.chain(runs)
     }
 
-    /// The run that holds `offset`; the first one where it is before all of them.
+    /// The run that holds `offset`, or the first one if `offset` is before all of them.
     pub(crate) fn run_at(&self, offset: Offset) -> usize {
         let after = self.runs.partition_point(|run| run.base_offset <= offset);
         after.saturating_sub(1)
@@ -186,7 +186,7 @@ impl PartitionReads {
     }
 }
 
-/// Whether a run may go on with an append of the same block.
+/// Whether an append of the same block can join a run.
 fn can_share(run: &Place, next: &Place) -> bool {
     let is_near = next.start - run.start < INDEX_INTERVAL_BYTES;
     is_near && !run.is_batch_alone && !next.is_batch_alone

@@ -1,4 +1,4 @@
-//! What a read gives: batches in memory, or a plan to get them from a file.
+//! The result of a read: batches in memory, or a plan to get them from a file.
 
 use std::{fmt, io, sync::Arc};
 
@@ -15,13 +15,13 @@ use crate::{
     segment::{Segment, SegmentFiles},
 };
 
-/// A whole stored batch.
+/// A complete stored batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredBatch {
     /// The offset of its first record in the partition that was read.
     pub base_offset: Offset,
-    /// The batch. The base offset in its header may be that of another partition, to which the
-    /// same batch was appended; everything else is as it was appended.
+    /// The batch. The base offset in its header may be that of another partition to which the same
+    /// batch was appended; everything else is as it was appended.
     pub bytes: Bytes,
 }
 
@@ -34,17 +34,17 @@ impl StoredBatch {
     }
 }
 
-/// A piece of what a read found.
+/// A piece of the result of a read.
 #[derive(Clone, Debug)]
 pub enum Slice {
-    /// At hand.
+    /// In memory.
     Memory(StoredBatch),
     /// On disk.
     Disk(ReadPlan),
 }
 
 impl Slice {
-    /// The batches, in order; reads the disk where it must. Batches from disk were verified.
+    /// The batches, in order; reads the disk if necessary. Batches from disk are verified.
     pub fn resolve(&self) -> Result<Vec<StoredBatch>, Error> {
         match self {
             Self::Memory(batch) => Ok(vec![batch.clone()]),
@@ -52,7 +52,7 @@ impl Slice {
         }
     }
 
-    /// The batch that has all of it, where that takes no reading; else how to read it.
+    /// The batch that holds all of it, if that needs no disk access; else the plan to read it.
     pub fn at_hand(self) -> Result<StoredBatch, ReadPlan> {
         match self {
             Self::Memory(batch) => Ok(batch),
@@ -60,7 +60,7 @@ impl Slice {
         }
     }
 
-    /// How many bytes its batches take at most; where it is on disk, unless one alone takes more.
+    /// The most bytes that its batches take; a single batch on disk may take more.
     pub fn size_bytes_max(&self) -> usize {
         match self {
             Self::Memory(batch) => batch.bytes.len(),
@@ -68,14 +68,14 @@ impl Slice {
         }
     }
 
-    /// Leaves out batches beyond so many bytes, but for the first.
+    /// Drops the batches beyond so many bytes, except the first.
     pub fn limit(&mut self, size_bytes_max: usize) {
         if let Self::Disk(plan) = self {
             plan.wanted.size_bytes_max = plan.wanted.size_bytes_max.min(size_bytes_max);
         }
     }
 
-    /// The offset after its last batch, where its size wasn't limited: where to read on.
+    /// The offset after its last batch, if its size wasn't limited: where to continue reading.
     pub fn next_offset(&self) -> Offset {
         match self {
             Self::Memory(batch) => batch.next_offset(),
@@ -84,7 +84,7 @@ impl Slice {
     }
 }
 
-/// How to read batches from a file. Holds the file, so that its removal does no harm.
+/// How to read batches from a file. Holds the file open, so that its removal does no harm.
 #[derive(Clone)]
 pub struct ReadPlan {
     pub(crate) wanted: Wanted,
@@ -100,7 +100,7 @@ pub(crate) struct Wanted {
     pub(crate) from: Offset,
     /// Batches that start here or later aren't wanted.
     pub(crate) until: Offset,
-    /// The batches together take no more than this, except that the first is given in any case.
+    /// The most that the batches together take; the first is returned in any case.
     pub(crate) size_bytes_max: usize,
 }
 
@@ -121,9 +121,9 @@ pub(crate) enum Source {
 pub(crate) struct Piece {
     pub(crate) position: u64,
     pub(crate) size_bytes: u32,
-    /// It is one batch, without the entry that holds it.
+    /// A single batch, without the entry that holds it.
     pub(crate) is_batch_alone: bool,
-    /// The first and the next offset, for comparison with what is found.
+    /// The first and the next offset, to check what is found.
     pub(crate) base_offset: Offset,
     pub(crate) next_offset: Offset,
 }
@@ -143,7 +143,7 @@ impl ReadPlan {
         next.unwrap_or(self.wanted.until).min(self.wanted.until)
     }
 
-    /// What is read for it: of a journal file whole pieces.
+    /// How much is read for it: of a journal file, whole pieces.
     fn size_bytes_max(&self) -> usize {
         match &self.source {
             Source::Segment { segment, .. } => {
@@ -157,7 +157,7 @@ impl ReadPlan {
         }
     }
 
-    /// Reads and verifies the batches. Waits for the disk.
+    /// Reads and verifies the batches. Blocks on the disk.
     pub fn resolve(&self) -> Result<Vec<StoredBatch>, Error> {
         if let Some(batch) = self.begun.find(&self.wanted) {
             return Ok(vec![batch]);
@@ -199,12 +199,12 @@ impl fmt::Debug for ReadPlan {
     }
 }
 
-/// The wanted batches among those that are offered, in order, up to the wanted size.
+/// Selects the wanted batches among those offered, in order, up to the wanted size.
 pub(crate) struct Collected<'a> {
     wanted: &'a Wanted,
     pub(crate) batches: Vec<StoredBatch>,
     size_bytes: usize,
-    /// Nothing more is taken.
+    /// No further batch is accepted.
     pub(crate) is_full: bool,
 }
 
@@ -218,8 +218,8 @@ impl<'a> Collected<'a> {
         }
     }
 
-    /// Offers a batch of offsets `base_offset` up to `next_offset`; `bytes` is called only if it
-    /// is taken.
+    /// Offers a batch with offsets from `base_offset` up to `next_offset`; `bytes` is called only
+    /// if it is accepted.
     pub(crate) fn offer(
         &mut self,
         base_offset: Offset,
@@ -243,7 +243,7 @@ impl<'a> Collected<'a> {
     }
 }
 
-/// The pieces that so many bytes lie in, the first in any case.
+/// The pieces that the first so many bytes lie in; at least the first piece.
 fn needed(pieces: &[Piece], size_bytes_max: usize) -> &[Piece] {
     let mut before = 0_usize;
     let is_needed = |piece: &&Piece| {
@@ -259,7 +259,7 @@ fn is_near(left: &Piece, right: &Piece) -> bool {
     right.position.saturating_sub(left.end()) <= READ_GAP_BYTES_MAX
 }
 
-/// Reads pieces that lie close together with one call.
+/// Reads pieces that are close together with one call.
 fn read_group(
     file: &JournalFile,
     group: &[Piece],
@@ -296,8 +296,8 @@ fn read_group(
     Ok(())
 }
 
-/// Batches that are a small part of what was read get memory of their own, so that keeping them
-/// doesn't keep all of it.
+/// Copies batches that are a small part of what was read, so that keeping them doesn't keep all of
+/// it in memory.
 fn detach(batches: &mut [StoredBatch], read_bytes: usize) {
     let taken: usize = batches.iter().map(|batch| batch.bytes.len()).sum();
     if taken < read_bytes / 2 {
@@ -307,7 +307,7 @@ fn detach(batches: &mut [StoredBatch], read_bytes: usize) {
     }
 }
 
-/// Takes the batch that is the whole piece.
+/// Takes the batch that fills the piece.
 fn read_batch(
     file: &JournalFile,
     piece: &Piece,
@@ -329,8 +329,8 @@ fn read_batch(
     Ok(())
 }
 
-/// Takes the wanted batches of one piece. The block's checksum can't be verified over a part of
-/// it; the batches' own checksums, and that their offsets are those expected, cover as much.
+/// Takes the wanted batches of one piece. The block's checksum can't be verified over a part of it;
+/// checking the batches' own checksums and their offsets is as good.
 fn read_piece(
     file: &JournalFile,
     piece: &Piece,

@@ -1,4 +1,4 @@
-//! Reading: from which offset, up to where, how much.
+//! Reading by offset.
 
 use bytes::Bytes;
 use stele_base_types::{Offset, PartitionId};
@@ -11,13 +11,13 @@ use super::{
 use crate::block::{Entries, Entry, Place};
 
 impl ReadIndex {
-    /// What of `partition` lies from `from` on: whole batches, the first of which may start before
-    /// `from`, and none of which starts at `until` or later (a high watermark). Together at most
-    /// `size_bytes_max`, except that one batch is given in any case where there is one.
+    /// Reads `partition` from `from` on: whole batches, the first of which may start before `from`,
+    /// and none of which starts at `until` (a high watermark) or later. Together they take at most
+    /// `size_bytes_max`, except that at least one batch is returned if there is one.
     ///
-    /// The slices follow each other without a gap. They may end early, where the data moves from
-    /// disk to memory: the caller reads on from the end of the last batch. Where what is left
-    /// starts after `from`, the first batch does too. Never waits for the disk.
+    /// The slices follow each other without a gap. They may end early, where the data changes from
+    /// disk to memory: the caller continues from the end of the last batch. If the remaining data
+    /// starts after `from`, so does the first batch. Never waits for the disk.
     pub fn read(
         &self,
         partition: PartitionId,
@@ -84,7 +84,7 @@ impl ReadIndex {
         batches.batches.into_iter().map(Slice::Memory).collect()
     }
 
-    /// A plan for the runs from `first` on that lie in one file and aren't in memory.
+    /// A plan for the runs from `first` on that are in one file and not in memory.
     pub(super) fn plan_journal(
         &self,
         reads: &PartitionReads,
@@ -132,7 +132,7 @@ impl ReadIndex {
     }
 }
 
-/// Takes the batch of a run that has no other.
+/// Takes the batch of a run that has only one.
 fn collect_batch(block: &Bytes, run: &Run, next_offset: Offset, batches: &mut Collected<'_>) {
     let Place { start, end, .. } = run.place;
     batches.offer(

@@ -1,4 +1,4 @@
-//! Finding the first record at or after an instant.
+//! Finding the first record at or after a given time.
 
 use std::sync::Arc;
 
@@ -18,36 +18,36 @@ use crate::{
 /// A record found by time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FoundByTime {
-    /// Where it is.
+    /// Its offset.
     pub offset: Offset,
-    /// Its own timestamp, at or after the one asked for.
+    /// Its own timestamp, at or after the one searched for.
     pub timestamp: Timestamp,
 }
 
-/// A search that is still to read the batches. Made by [`ReadIndex::find_by_time`].
+/// A search for which the batches still have to be read. Created by [`ReadIndex::find_by_time`].
 #[derive(Clone, Debug)]
 pub struct TimeLookup {
     partition: PartitionId,
-    /// Records before this aren't there any more.
+    /// Records before this don't exist any more.
     start: Offset,
     timestamp: Timestamp,
     candidates: Vec<Candidate>,
 }
 
-/// Where a record of the wanted time can be.
+/// A place that can hold a record of the wanted time.
 #[derive(Clone, Debug)]
 enum Candidate {
     Segment(Arc<SegmentFiles>, Segment),
     Slices(Vec<Slice>),
 }
 
-/// How many candidates are looked at. The latest timestamp of the first one may be of a record
+/// How many candidates are searched. The latest timestamp of the first one may be of a record
 /// before the partition's start; that of the second can't be.
 const CANDIDATES_MAX: usize = 2;
 
 impl ReadIndex {
-    /// Looks for the first record of `partition` whose timestamp is `timestamp` or later. Never
-    /// waits for the disk: the result is to be resolved.
+    /// Searches for the first record of `partition` whose timestamp is `timestamp` or later. Never
+    /// waits for the disk: the caller resolves the result.
     pub fn find_by_time(&self, partition: PartitionId, timestamp: Timestamp) -> TimeLookup {
         let reads = self.partitions.get(&partition);
         TimeLookup {
@@ -82,9 +82,9 @@ impl ReadIndex {
 }
 
 impl TimeLookup {
-    /// Finds the record; `None` where all are older. Waits for the disk. A batch that opens to more
-    /// than `opened_bytes_max` bytes ends the search with an error that says so, unless none may be
-    /// as large.
+    /// Finds the record; `None` if all are older. Blocks on the disk. A batch that decompresses to
+    /// more than `opened_bytes_max` bytes ends the search with an error that says so, unless none
+    /// may be as large.
     pub fn resolve(&self, opened_bytes_max: usize) -> Result<Option<FoundByTime>, Error> {
         for candidate in &self.candidates {
             let found = match candidate {
@@ -113,7 +113,7 @@ impl TimeLookup {
         Ok(None)
     }
 
-    /// Reads on from where the segment's index points, a piece at a time.
+    /// Reads on from the place that the segment's index gives, a piece at a time.
     fn find_in_segment(
         &self,
         files: &SegmentFiles,
@@ -163,8 +163,8 @@ impl TimeLookup {
         Ok(None)
     }
 
-    /// A batch that passed through compressed may be found damaged here, by whoever reads it
-    /// first; its start is then the best answer.
+    /// A compressed batch stored without decompressing may be found damaged only here; its start is
+    /// then the best answer.
     fn find_in_batch(
         &self,
         base_offset: Offset,

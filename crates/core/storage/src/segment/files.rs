@@ -1,4 +1,4 @@
-//! The segments of a shard, for all who read them.
+//! The segments of a shard, for all readers.
 
 use std::{
     fmt,
@@ -12,11 +12,11 @@ use stele_base_types::{Offset, PartitionId};
 use super::Segment;
 use crate::{Error, SegmentStore, limits::OPEN_FILES_MAX};
 
-/// Reads segments from their store. Whoever is to read one holds this; while anybody does, the
-/// segments that were there at that time aren't removed.
+/// Reads segments from their store. Every reader holds this; while anybody does, the segments of
+/// that time aren't removed.
 pub(crate) struct SegmentFiles {
     pub(super) store: Arc<dyn SegmentStore>,
-    /// Where the last read of a log ended. Who reads on from there needs no index.
+    /// Where the last read of each log ended. A reader that continues there needs no index.
     read_up_to: Mutex<HashMap<LogKey, Place>>,
 }
 
@@ -38,12 +38,12 @@ impl SegmentFiles {
         }
     }
 
-    /// The same segments for those who read from now on.
+    /// The same segments for readers from now on.
     pub(crate) fn renewed(&self) -> Self {
         Self::new(&self.store)
     }
 
-    /// Where the batch at `from` lies in the segment's log, if the last read of it ended there.
+    /// The place of the batch at `from` in the segment's log, if the last read ended there.
     pub(super) fn read_up_to(&self, segment: &Segment, from: Offset) -> Option<Place> {
         let place = self.lock().get(&key(segment)).copied()?;
         (place.base_offset == from).then_some(place)

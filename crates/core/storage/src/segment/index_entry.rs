@@ -8,7 +8,7 @@ pub(crate) const INDEX_ENTRY_SIZE_BYTES: usize = 40;
 
 const CHECKSUM_AT: usize = 32;
 
-/// What the index says of one interval of the log.
+/// The index entry of one interval of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct IndexEntry {
     pub(crate) base_offset: Offset,
@@ -31,7 +31,7 @@ impl IndexEntry {
         bytes
     }
 
-    /// Reads the entry at the start of `bytes`; `None` where there is none that is intact.
+    /// Reads the entry at the start of `bytes`; `None` if it isn't intact.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; INDEX_ENTRY_SIZE_BYTES] = bytes.first_chunk()?;
         let entry = Self {

@@ -1,4 +1,4 @@
-//! Segments that are none any more, until nobody reads them.
+//! Segments no longer in force, until nobody reads them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,18 +12,18 @@ pub(crate) struct Leftovers {
     left: Mutex<Vec<Left>>,
 }
 
-/// Segments that went with one checkpoint.
+/// Segments that one checkpoint removed.
 #[derive(Debug)]
 struct Left {
     names: Vec<String>,
-    /// Of the logs alone.
+    /// The size of the logs, without indexes.
     size_bytes: u64,
-    /// Shared with all who may still read one of them.
+    /// Shared with everyone who may still read one of them.
     readers: Arc<SegmentFiles>,
 }
 
 impl Leftovers {
-    /// Takes segments which those who hold `readers` may still read, and nobody else.
+    /// Adds segments that only the holders of `readers` may still read.
     pub(crate) fn put(&self, segments: &[Segment], readers: Arc<SegmentFiles>) {
         let names = segments.iter();
         let names: Vec<_> = names
@@ -45,13 +45,13 @@ impl Leftovers {
         left.iter().flat_map(|left| left.names.clone()).collect()
     }
 
-    /// How much they take, without their indexes.
+    /// Their total size, without indexes.
     pub(crate) fn size_bytes(&self) -> u64 {
         self.lock().iter().map(|left| left.size_bytes).sum()
     }
 
-    /// Removes those that nobody reads. Who may read what went with one checkpoint may also read
-    /// what went with a later one.
+    /// Removes those that nobody reads. A reader of what one checkpoint removed may also read what
+    /// later ones removed.
     pub(crate) fn remove_unread(directory: &ShardDirectory) -> Result<(), Error> {
         let leftovers = &directory.leftovers;
         let mut names = Vec::new();
@@ -64,13 +64,13 @@ impl Leftovers {
                 .count()
         };
         directory.store.delete(&names)?;
-        // Only those who remove them take them out, and others are put behind them.
+        // Only this function takes entries out, and others are added at the end.
         leftovers.lock().drain(..unread);
         Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Left>> {
-        // Each change is made as a whole, whoever panics beside it.
+        // No change can be left half done by a panic.
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,19 +1,19 @@
-//! Which small segments a checkpoint puts anew, as one with what it adds.
+//! Chooses the small segments that a checkpoint rewrites as one, together with new data.
 //!
 //! Sizes fall into classes, each eight times the one before. Segments at the end of a partition are
-//! merged once there are eight of a class or smaller ones; those of the first class, which take a
-//! block of the disk each, at once. So a byte is written about once for each class, which is twice
-//! for a partition that gets 4 MiB with each checkpoint; and there are at most seven segments of
-//! each class that others could still join.
+//! merged once there are eight of a class or smaller ones; those of the first class, each of which
+//! takes up a disk block, at once. So a byte is written about once per class, which is twice for a
+//! partition that gets 4 MiB with each checkpoint; and there are at most seven segments of each
+//! class that others could still join.
 
 /// The largest size of the first class.
 const TINY_SIZE_BYTES: u64 = 4 << 10;
 
-/// How many of one class become one of the next.
+/// How many segments of one class make one of the next.
 const FACTOR: u64 = 8;
 
-/// How many of the last segments, of these sizes, go into one with `new_size_bytes` that come after
-/// them, so that it doesn't exceed `size_bytes_max`.
+/// How many of the last segments, given by `sizes`, are merged with the `new_size_bytes` that
+/// follow, within `size_bytes_max`.
 pub(crate) fn merged_count(sizes: &[u64], new_size_bytes: u64, size_bytes_max: u64) -> usize {
     let mut merged = 0;
     let mut total = new_size_bytes;
@@ -27,7 +27,7 @@ pub(crate) fn merged_count(sizes: &[u64], new_size_bytes: u64, size_bytes_max: u
     }
 }
 
-/// The last segments that something of `total` bytes is to be merged with now.
+/// The last segments to merge now with data of `total` bytes.
 fn alike(sizes: &[u64], total: u64, size_bytes_max: u64) -> &[u64] {
     let room = size_bytes_max.saturating_sub(total);
     let tiny = last_of(sizes, TINY_SIZE_BYTES, room);
@@ -41,7 +41,7 @@ fn alike(sizes: &[u64], total: u64, size_bytes_max: u64) -> &[u64] {
     no_larger
 }
 
-/// The last segments, as far as each is of at most `largest` bytes and all together fit in `room`.
+/// The last segments, while each is at most `largest` bytes and all together fit in `room`.
 fn last_of(sizes: &[u64], largest: u64, mut room: u64) -> &[u64] {
     let mut first = sizes.len();
     while let Some(size) = sizes[..first].last()
@@ -68,7 +68,7 @@ mod tests {
 
     const MAX: u64 = 64 << 20;
 
-    /// Checkpoints so often with so many bytes; gives the segments, and how much was written.
+    /// Checkpoints `size_bytes` so many times; returns the segments, and how much was written.
     fn checkpointed(times: u64, size_bytes: u64) -> (Vec<u64>, u64) {
         let (mut sizes, mut written) = (Vec::new(), 0);
         for _ in 0..times {
@@ -103,7 +103,7 @@ mod tests {
                 "{large} of {size_bytes}"
             );
             let times = written / total;
-            // A tiny segment takes a block of the disk, however little is in it.
+            // A tiny segment takes up a disk block, however little is in it.
             let most = if size_bytes < 1 << 10 { 25 } else { 6 };
             assert!(times <= most, "{times} times {size_bytes}");
         }

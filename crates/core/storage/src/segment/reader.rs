@@ -14,11 +14,11 @@ use crate::{
     read_index::{Collected, Wanted},
 };
 
-/// The index is searched by halves down to this many entries, which are then read at once.
+/// A binary search narrows the index down to this many entries, which are then read at once.
 const INDEX_WINDOW_ENTRIES: u32 = 64;
 
 impl SegmentFiles {
-    /// The wanted batches, verified. Waits for the disk.
+    /// The wanted batches, verified. Blocks on the disk.
     pub(crate) fn read(
         &self,
         segment: &Segment,
@@ -54,11 +54,12 @@ impl SegmentFiles {
         Ok(batches.batches)
     }
 
-    /// A batch at or before the one that holds `offset`, by the index.
+    /// The place of a batch at or before the one that holds `offset`, by the index.
     fn place_before(&self, segment: &Segment, offset: Offset) -> Result<Place, Error> {
         let index = self.index(segment);
         let found = search(&index, segment, |entry| entry.base_offset <= offset)?;
-        // The first entry has the segment's base, so this is it where `offset` is before.
+        // The first entry has the segment's base offset, so it is the place for an `offset` before
+        // that.
         let entry = found.before.or(found.after);
         let entry = entry.ok_or_else(|| index.damaged(0, "the index is empty"))?;
         Ok(Place {
@@ -72,8 +73,8 @@ impl SegmentFiles {
         read_entries(&self.index(segment), 0, segment.index_entry_count)
     }
 
-    /// An offset from which on the first batch that reaches `timestamp` isn't far. `None` where
-    /// all are older.
+    /// An offset at or shortly before the first batch that reaches `timestamp`. `None` if all are
+    /// older.
     pub(crate) fn offset_near_time(
         &self,
         segment: &Segment,
@@ -87,14 +88,14 @@ impl SegmentFiles {
 
 /// The entries on both sides of a boundary.
 struct Found {
-    /// The last one that is before it.
+    /// The last entry before it.
     before: Option<IndexEntry>,
-    /// The first one that isn't.
+    /// The first entry after it.
     after: Option<IndexEntry>,
 }
 
-/// Finds where `is_before` ceases to hold. Offsets and running maximums of timestamps ascend, so
-/// it holds for all entries up to some point and for none after.
+/// Finds the first entry for which `is_before` is false. Offsets and running maximums of timestamps
+/// ascend, so it is true for all entries up to some point and for none after.
 fn search(
     index: &Object<'_>,
     segment: &Segment,
@@ -140,13 +141,13 @@ fn read_entries(index: &Object<'_>, first: u32, count: u32) -> Result<Vec<IndexE
         .collect()
 }
 
-/// Goes through a log batch by batch.
+/// Reads a log batch by batch.
 struct Walk<'a> {
     log: &'a Object<'a>,
     segment: &'a Segment,
-    /// Where the next batch is, and which offset it must have.
+    /// The place of the next batch, and the offset it must have.
     next: Place,
-    /// What was read from there on.
+    /// The bytes read from there on.
     window: Bytes,
     window_size_bytes: usize,
 }
@@ -180,7 +181,7 @@ impl Walk<'_> {
         Ok(Some(batch))
     }
 
-    /// Has the window hold at least `length` bytes.
+    /// Makes the window hold at least `length` bytes.
     fn fill(&mut self, length: usize) -> Result<(), Error> {
         if self.window.len() >= length {
             return Ok(());

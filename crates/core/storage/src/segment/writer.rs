@@ -1,4 +1,4 @@
-//! Puts a segment: what of others goes into it, then new batches.
+//! Writes a segment: the contents of the segments merged into it, then new batches.
 
 use bytes::Bytes;
 use stele_base_types::{Offset, PartitionId};
@@ -11,7 +11,7 @@ use crate::{
     store::begin_anew,
 };
 
-/// A segment that is being put. Its log goes to the writer as it grows, its index at the end.
+/// A segment that is being written. Its log goes to the writer as it grows, its index at the end.
 #[derive(Debug)]
 pub(crate) struct SegmentWriter {
     segment: Segment,
@@ -46,8 +46,8 @@ impl SegmentWriter {
         &self.segment
     }
 
-    /// Adds all of a segment, whose index was read. Its batches aren't looked at: whatever may be
-    /// wrong with them, the checksums that come with it still tell.
+    /// Copies a whole segment, whose index was read. Its batches aren't checked: any damage is
+    /// still found by the checksums copied with them.
     pub(crate) fn take_in(
         &mut self,
         output: &mut dyn ObjectWriter,
@@ -84,7 +84,7 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Adds a batch, with its base offset put into its header.
+    /// Adds a batch, with its base offset written into its header.
     pub(crate) fn append(
         &mut self,
         output: &mut dyn ObjectWriter,
@@ -127,7 +127,7 @@ impl SegmentWriter {
         set_base_offset(&mut self.batch, batch.base_offset);
     }
 
-    /// Has the batch that is about to be written be part of the interval.
+    /// Extends the interval by the batch that is about to be written.
     fn extend_interval(&mut self, base_offset: Offset) {
         let interval = self.interval.get_or_insert(IndexEntry {
             base_offset,
@@ -153,8 +153,8 @@ impl SegmentWriter {
 }
 
 impl SegmentFiles {
-    /// The index of a segment that can go into another; `None` where anything is wrong with it,
-    /// which its readers are then to find.
+    /// The index of a segment that can be copied into another; `None` if anything is wrong with it,
+    /// which is left for readers to report.
     pub(crate) fn index_to_take_in(
         &self,
         segment: &Segment,
@@ -174,7 +174,7 @@ impl SegmentFiles {
         }
     }
 
-    /// Some of a segment's log, up to where the segment ends.
+    /// Reads part of a segment's log, up to the segment's end.
     fn read_log(&self, segment: &Segment, position: u64, length: usize) -> Result<Bytes, Error> {
         let rest = usize::try_from(segment.size_bytes - position).unwrap_or(usize::MAX);
         let log = self.log(segment);

@@ -1,4 +1,4 @@
-//! The list that a snapshot is. Little-endian:
+//! The list that makes up a snapshot. Little-endian:
 //!
 //! ```text
 //!  0  8 "STELESNP"
@@ -13,9 +13,9 @@
 //!     s state            the whole of it, in format 1
 //! ```
 //!
-//! In format 1 the list is of segments, and the state lies behind it as a whole. From format 2 on
-//! it is of part files. A snapshot that covers no more than the one before has a generation in its
-//! name: `S-G.snapshot`.
+//! In format 1 the list names segments, and the whole state follows it. From format 2 on it names
+//! part files. A snapshot that covers no more than the one before has a generation in its name:
+//! `S-G.snapshot`.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ use crate::{
     segment::Segment,
 };
 
-/// What the names of all objects of snapshots begin with.
+/// The prefix of all names of snapshot objects.
 pub(crate) const SNAPSHOTS: &str = "snapshot/";
 
 const HEADER_SIZE_BYTES: usize = 48;
@@ -38,10 +38,10 @@ const FORMAT_WHOLE: u32 = 1;
 const FORMAT_PARTS: u32 = 2;
 const HEADER_CHECKSUM_AT: usize = 44;
 
-/// Which snapshot: the first block that it doesn't cover, and its generation.
+/// Identifies a snapshot: the first block that it doesn't cover, and its generation.
 pub(crate) type Number = (BlockSequence, u32);
 
-/// A snapshot as it is stored.
+/// A snapshot as stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stored {
     pub(crate) next: BlockSequence,
@@ -49,10 +49,10 @@ pub(crate) struct Stored {
     pub(crate) state: StoredState,
 }
 
-/// Where the state is.
+/// The location of the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StoredState {
-    /// Right here, as format 1 has it.
+    /// In the snapshot itself, as in format 1.
     Whole {
         segments: Vec<Segment>,
         state: Bytes,
@@ -66,8 +66,8 @@ pub(crate) enum StoredState {
 pub(crate) struct StoredPartFile {
     pub(crate) number: u64,
     pub(crate) size_bytes: u64,
-    /// A bit for each record, from the lowest bit of the first byte on: set where another took its
-    /// place, or the part is gone. Zeroes at the end are left out.
+    /// A bit for each record, from the lowest bit of the first byte on: set if another record
+    /// replaced it, or the part no longer exists. Trailing zeroes are left out.
     pub(crate) dead: Vec<u8>,
 }
 
@@ -83,7 +83,7 @@ impl StoredPartFile {
 #[derive(Deserialize)]
 struct WholeList {
     segments: Vec<SegmentWithoutGeneration>,
-    /// Format 1 goes on with what its snapshot made superfluous. Whatever isn't listed is.
+    /// Format 1 continues with what its snapshot made superfluous. Everything that isn't listed is.
     _superfluous: Vec<Superfluous>,
 }
 
@@ -138,7 +138,7 @@ impl Stored {
         bytes
     }
 
-    /// Reads the bytes of the snapshot `path`, or says where and what is wrong with them.
+    /// Reads the bytes of the snapshot `path`, or reports what is wrong and where.
     pub(crate) fn decode(
         path: &Path,
         bytes: &Bytes,
@@ -163,7 +163,7 @@ impl Stored {
         let body = bytes.slice(HEADER_SIZE_BYTES..);
         let expected = u64_at(header, 24).checked_add(u64_at(header, 32));
         if expected != Some(body.len() as u64) {
-            let what = "the snapshot isn't as long as it says";
+            let what = "the snapshot has the wrong length";
             return Err(damaged(bytes.len(), what));
         }
         if crc32c::crc32c(&body) != u32_at(header, 40) {
@@ -193,17 +193,17 @@ fn decode_state(format: u32, list: &[u8], state: Bytes) -> Result<StoredState, p
     })
 }
 
-/// The newest snapshot that is intact, and what was found wrong with newer ones.
+/// The newest intact snapshot, and the damage found in newer ones.
 #[derive(Debug)]
 pub(crate) struct Newest {
-    /// `None` where there is none.
+    /// `None` if there is none.
     pub(crate) stored: Option<Stored>,
-    /// The newest one that isn't intact, if any is newer.
+    /// The damage of the newest of the snapshots that are newer and not intact.
     pub(crate) damage: Option<Error>,
 }
 
 impl Newest {
-    /// Looks through the shard's snapshots.
+    /// Searches the shard's snapshots.
     pub(crate) fn find(store: &dyn SegmentStore, shard: ShardId) -> Result<Self, Error> {
         let mut damage = None;
         for (number, name) in names(store)?.into_iter().rev() {
@@ -236,7 +236,7 @@ pub(crate) fn read(
     Stored::decode(&store.locate(name), &bytes, shard, number)
 }
 
-/// The snapshots that there are, oldest first, each with its name.
+/// The existing snapshots, oldest first, each with its name.
 pub(crate) fn names(store: &dyn SegmentStore) -> Result<Vec<(Number, String)>, Error> {
     let listed = store.list(SNAPSHOTS)?.into_iter();
     let mut names: Vec<_> = listed

@@ -16,7 +16,7 @@
 //!       n the part      opaque
 //! ```
 //!
-//! How far it reaches, and which records are alive, is in the snapshot.
+//! The snapshot says how long the file is and which records are live.
 
 use std::path::PathBuf;
 
@@ -37,12 +37,12 @@ const FORMAT_VERSION: u32 = 1;
 const CHECKSUM_AT: usize = 24;
 const RECORD_CHECKSUM_AT: usize = 16;
 
-/// Where a part is.
+/// The place of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PartPlace {
     /// The number of its file.
     pub(crate) file: u64,
-    /// Which record of the file.
+    /// The number of the record in the file.
     pub(crate) ordinal: u32,
     /// Where the record starts.
     pub(crate) position: u64,
@@ -88,7 +88,7 @@ pub(super) fn header(shard: ShardId, number: u64) -> [u8; HEADER_SIZE_BYTES] {
     header
 }
 
-/// What comes before a part.
+/// The header of a part's record.
 pub(super) fn record_header(key: PartKey, part: &[u8]) -> [u8; RECORD_HEADER_SIZE_BYTES] {
     let length = u32::try_from(part.len()).expect("the caller checked the length");
     let mut header = [0; RECORD_HEADER_SIZE_BYTES];
@@ -121,7 +121,7 @@ pub(super) fn read_part(
     Ok(part)
 }
 
-/// Goes through the records of a part file.
+/// Reads the records of a part file in order.
 #[derive(Debug)]
 pub(crate) struct PartRecords {
     path: PathBuf,
@@ -132,7 +132,7 @@ pub(crate) struct PartRecords {
 }
 
 impl PartRecords {
-    /// The records of the part file of this number, which reaches so far.
+    /// Opens the part file of this number, which has this size.
     pub(crate) fn open(
         store: &dyn SegmentStore,
         shard: ShardId,
@@ -143,19 +143,19 @@ impl PartRecords {
         let path = store.locate(&name);
         let bytes = match store.read_whole(&name) {
             Err(Error::Gone { path }) => {
-                let what = "the snapshot lists this file, but it isn't there";
+                let what = "the snapshot lists this file, but it is missing";
                 return Err(Error::damaged(&path, 0, what));
             }
             read => read?,
         };
         if bytes.len() as u64 != size_bytes {
-            let what = "the part file isn't as long as it was";
+            let what = "the part file has the wrong length";
             return Err(Error::damaged(&path, bytes.len() as u64, what));
         }
         Self::new(path, shard, number, bytes)
     }
 
-    /// The records in `bytes`, which are a part file's, called `path` in errors.
+    /// The records in `bytes`, the contents of a part file that errors call `path`.
     pub(crate) fn new(
         path: PathBuf,
         shard: ShardId,
@@ -213,7 +213,7 @@ impl Iterator for PartRecords {
             return None;
         }
         let record = self.read().ok_or_else(|| {
-            // What follows a bad record has no known start.
+            // After a bad record the next start is unknown.
             self.position = self.bytes.len();
             Error::damaged(
                 &self.path,

@@ -1,4 +1,4 @@
-//! Where each part of the snapshot in force is. In memory it takes about 40 bytes for a part.
+//! The place of each part of the snapshot in force. Takes about 40 bytes of memory for each part.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::{
     limits::{PART_FILES_SLACK_BYTES, SMALL_PART_FILE_SIZE_BYTES, SMALL_PART_FILES_MAX},
 };
 
-/// The part files, and where in them the parts are.
+/// The part files, and the places of the parts in them.
 #[derive(Debug, Default)]
 pub(crate) struct PartIndex {
     places: HashMap<PartKey, PartPlace>,
@@ -24,7 +24,7 @@ pub(crate) struct PartIndex {
 #[derive(Debug)]
 struct PartFile {
     size_bytes: u64,
-    /// Its records that are parts.
+    /// The size of its live records.
     live_bytes: u64,
     /// As in [`StoredPartFile`].
     dead: Vec<u8>,
@@ -41,7 +41,7 @@ impl PartIndex {
         self.files.insert(file.number, added);
     }
 
-    /// Notes a part that was found in a file that was added.
+    /// Notes a part found in a file added before.
     pub(super) fn found(&mut self, key: PartKey, place: PartPlace) {
         if let Some(file) = self.files.get_mut(&place.file) {
             file.live_bytes += place.record_size_bytes();
@@ -49,7 +49,7 @@ impl PartIndex {
         self.places.insert(key, place);
     }
 
-    /// Notes that a part was written, maybe in place of an earlier one.
+    /// Notes that a part was written, possibly replacing an earlier one.
     pub(super) fn written(&mut self, key: PartKey, place: PartPlace) {
         let file = self.files.entry(place.file).or_insert(PartFile {
             size_bytes: HEADER_SIZE_BYTES as u64,
@@ -63,14 +63,14 @@ impl PartIndex {
         }
     }
 
-    /// Forgets a part, if it is there.
+    /// Removes a part, if it exists.
     pub(crate) fn remove(&mut self, key: PartKey) {
         if let Some(place) = self.places.remove(&key) {
             self.bury(&place);
         }
     }
 
-    /// Where a part is.
+    /// The place of a part.
     pub(crate) fn place(&self, key: PartKey) -> Option<&PartPlace> {
         self.places.get(&key)
     }
@@ -98,8 +98,8 @@ impl PartIndex {
         files.map(|(_, file)| file.size_bytes).sum()
     }
 
-    /// The files before `before` whose parts are to be written anew: some of the small ones, where
-    /// those are many, or the one in which the least is alive, where too much isn't.
+    /// The files before `before` whose parts should be rewritten: some of the small ones if there
+    /// are many, or the file with the fewest live bytes if too much is dead.
     pub(super) fn to_rewrite(&self, before: u64) -> Vec<u64> {
         let files = || {
             self.files
@@ -121,7 +121,7 @@ impl PartIndex {
         wasteful.map(|(number, _)| *number).into_iter().collect()
     }
 
-    /// What the snapshot lists: the files in which something is alive.
+    /// What the snapshot lists: the files with live parts.
     pub(crate) fn listed(&self) -> Vec<StoredPartFile> {
         let files = self.files.iter().filter(|(_, file)| file.live_bytes > 0);
         files
@@ -133,18 +133,18 @@ impl PartIndex {
             .collect()
     }
 
-    /// Forgets the files in which nothing is alive.
+    /// Removes the files without live parts.
     pub(super) fn forget_dead(&mut self) {
         self.files.retain(|_, file| file.live_bytes > 0);
     }
 
-    /// Size of all files that hold any part.
+    /// Size of all files with live parts.
     pub(crate) fn total_size_bytes(&self) -> u64 {
         let files = self.files.values().filter(|file| file.live_bytes > 0);
         files.map(|file| file.size_bytes).sum()
     }
 
-    /// How much of them is alive.
+    /// Size of all live parts.
     pub(crate) fn live_bytes(&self) -> u64 {
         self.files.values().map(|file| file.live_bytes).sum()
     }

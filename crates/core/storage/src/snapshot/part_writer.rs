@@ -1,4 +1,4 @@
-//! Writes the parts that a checkpoint changed, and those of files in which little is alive.
+//! Writes the parts that a checkpoint changed, and the live parts of files that are mostly dead.
 
 use bytes::Bytes;
 use stele_base_types::ShardId;
@@ -17,7 +17,7 @@ pub(crate) struct PartWriter<'a> {
     store: &'a dyn SegmentStore,
     shard: ShardId,
     index: &'a mut PartIndex,
-    /// The first file that is of this writer.
+    /// The first file of this writer.
     first: u64,
     /// The file that is being written.
     current: Option<Current>,
@@ -75,13 +75,13 @@ impl<'a> PartWriter<'a> {
         Ok(())
     }
 
-    /// Forgets a part.
+    /// Removes a part.
     pub(crate) fn remove(&mut self, key: PartKey) {
         self.index.remove(key);
     }
 
-    /// Writes the parts anew that lie among too much that isn't alive, or in one of too many small
-    /// files. What this writes is at most about what made it necessary.
+    /// Rewrites the live parts of mostly dead files and of small files in excess. This writes at
+    /// most about as much as the writes that made it necessary.
     pub(crate) fn clean(&mut self, output: &mut dyn ObjectWriter) -> Result<(), Error> {
         loop {
             let numbers = self.index.to_rewrite(self.first);
@@ -120,7 +120,7 @@ impl<'a> PartWriter<'a> {
 }
 
 impl PartIndex {
-    /// Reads a part, if it is there.
+    /// Reads a part, if it exists.
     pub(crate) fn read(
         &self,
         store: &dyn SegmentStore,

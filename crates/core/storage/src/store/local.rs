@@ -1,7 +1,7 @@
 //! Objects as files below a directory.
 //!
-//! Invariants: a file has an object's name only once it is whole and synced; until then it has
-//! `.tmp` behind it. A directory without objects is removed with the last of them.
+//! Invariants: a file gets an object's name only once it is complete and synced; until then the
+//! name ends in `.tmp`. A directory is removed with its last object.
 
 use std::{
     collections::BTreeSet,
@@ -20,7 +20,7 @@ use crate::{
     error::AtPath,
 };
 
-/// What a file's name ends with until it is an object.
+/// The suffix of a file that isn't an object yet.
 pub(super) const UNFINISHED: &str = ".tmp";
 
 /// A store in a directory of a disk.
@@ -32,8 +32,8 @@ pub(crate) struct LocalStore {
 }
 
 impl LocalStore {
-    /// A store in the directory `root`, which exists.
-    /// Between reads at most so many of its files stay open, and as many wait for a sync.
+    /// A store in the existing directory `root`. At most `open_files_max` of its files stay open
+    /// between reads, and as many may wait for a sync.
     pub(crate) fn new(disk: Arc<dyn Disk>, root: &Path, open_files_max: usize) -> Self {
         Self {
             disk,
@@ -44,9 +44,9 @@ impl LocalStore {
 
     fn open_file(&self, name: &str) -> Result<Arc<dyn DiskFile>, Error> {
         let path = self.locate(name);
-        // Opened without the lock: one slow open doesn't hold up the others.
+        // Opened without the lock, so that a slow open doesn't delay others.
         let opened = match self.disk.open(&path, OpenMode::Read) {
-            // Those that were kept are worth less than one that is asked for.
+            // A requested file is worth more than the cached ones.
             Err(error) if is_out_of_files(&error) => {
                 drop(self.open.give_up_all());
                 self.disk.open(&path, OpenMode::Read)
@@ -59,12 +59,12 @@ impl LocalStore {
             }
             opened => opened.at("open", &path)?,
         };
-        // Let go of without the lock, too.
+        // Closed without the lock, too.
         drop(self.open.keep(name, &file));
         Ok(file)
     }
 
-    /// The names of all files whose names begin with `prefix`.
+    /// The names of all files that begin with `prefix`.
     fn files(&self, prefix: &str) -> Result<Vec<String>, Error> {
         let top = prefix.rsplit_once('/').map_or("", |(top, _)| top);
         let mut pending = vec![top.to_owned()];
@@ -106,8 +106,8 @@ impl LocalStore {
         sync_dirs(&*self.disk, &self.root, &touched)
     }
 
-    /// Removes a directory that holds nothing, and those above it; notes what was changed by that.
-    /// The directories right below the root stay.
+    /// Removes an empty directory and its empty parents, and notes what changed. The directories
+    /// directly below the root stay.
     fn remove_empty(&self, path: &Path, touched: &mut BTreeSet<PathBuf>) -> Result<(), Error> {
         for directory in path.ancestors() {
             let Some(parent) = directory.parent() else {
@@ -168,7 +168,7 @@ impl SegmentStore for LocalStore {
     }
 
     fn ensure_durable(&self, name: &str) -> Result<(), Error> {
-        // Its bytes are: it has no name before that.
+        // Its bytes are durable already: it has no name before that.
         let path = self.root.join(name);
         let parents = path.ancestors().skip(1);
         parents

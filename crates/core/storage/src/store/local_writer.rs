@@ -1,4 +1,4 @@
-//! Puts files in place, few of them waiting for the disk at a time.
+//! Puts files in place, with a bounded amount of data waiting for the disk.
 //!
 //! ```text
 //!  name.tmp written, synced every 1 MiB ──▶ synced ──▶ renamed ──▶ directories synced
@@ -29,19 +29,19 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct LocalWriter<'a> {
     store: &'a LocalStore,
-    /// Taken before anything is written, so that it tells of every write that fails.
+    /// Taken before anything is written, so that it reports every failed write.
     file_system: Option<Arc<dyn FileSystem>>,
     /// The file that was begun last.
     current: Option<Unfinished>,
-    /// What of it isn't written yet.
+    /// The part of it that isn't written yet.
     buffer: Vec<u8>,
-    /// Files that are written and not synced.
+    /// Files that are written but not synced.
     written: Vec<Unfinished>,
-    /// How much of those isn't on disk.
+    /// How much of their data isn't on disk.
     unsynced_bytes: usize,
     /// Directories with new entries.
     directories: BTreeSet<PathBuf>,
-    /// All files that were begun, by the paths that they get.
+    /// All files that were begun, by their final paths.
     begun: Vec<PathBuf>,
     is_finished: bool,
 }
@@ -50,7 +50,7 @@ pub(super) struct LocalWriter<'a> {
 #[derive(Debug)]
 struct Unfinished {
     path: PathBuf,
-    /// The path that it gets.
+    /// Its final path.
     object: PathBuf,
     file: Arc<dyn DiskFile>,
     size_bytes: u64,
@@ -72,11 +72,11 @@ impl<'a> LocalWriter<'a> {
         })
     }
 
-    /// Opens the file at `path`, empty, in a directory that there may not be yet.
+    /// Creates the file at `path`, whose directory may not exist yet.
     fn create(&self, path: &Path) -> Result<Arc<dyn DiskFile>, Error> {
         let disk = &self.store.disk;
         let create = || match disk.open(path, OpenMode::CreateNew) {
-            // A writer that was dropped has left one.
+            // A leftover of a dropped writer.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 disk.remove_file(path)?;
                 disk.open(path, OpenMode::CreateNew)
@@ -92,7 +92,7 @@ impl<'a> LocalWriter<'a> {
         }
     }
 
-    /// Makes what is missing of the directories between the root and `path`.
+    /// Creates the missing directories between the root and `path`.
     fn create_dirs_above(&self, path: &Path) -> Result<(), Error> {
         let root = &self.store.root;
         let above = path.ancestors().skip(1);
@@ -101,8 +101,8 @@ impl<'a> LocalWriter<'a> {
         outermost_first.try_for_each(|path| self.store.disk.create_dir(path).at("create", path))
     }
 
-    /// Notes that the directory of `path` has a new entry, and may be one itself. Those above that
-    /// were there already are synced likewise: a killed process may have made them.
+    /// Notes that the directory of `path` has a new entry, and may be new itself. Its existing
+    /// parents are synced likewise: a killed process may have created them.
     fn note_directories(&mut self, path: &Path) {
         for directory in path.ancestors().skip(1) {
             if !self.directories.insert(directory.to_owned()) || directory == self.store.root {
@@ -136,7 +136,7 @@ impl<'a> LocalWriter<'a> {
         Ok(())
     }
 
-    /// Syncs what is written, and gives it its names.
+    /// Syncs the written files and gives them their names.
     fn put_in_place(&mut self) -> Result<(), Error> {
         let written = mem::take(&mut self.written);
         match &self.file_system {
@@ -214,7 +214,7 @@ impl ObjectWriter for LocalWriter<'_> {
     }
 }
 
-/// What wasn't finished goes at once: where there was no room for it, its space is needed.
+/// Removes unfinished files at once: if there was no room for them, their space is needed.
 impl Drop for LocalWriter<'_> {
     fn drop(&mut self) {
         if self.is_finished {
@@ -225,7 +225,7 @@ impl Drop for LocalWriter<'_> {
             unfinished.push(UNFINISHED);
             for path in [object, unfinished.into()] {
                 if let Err(error) = remove_file_if_any(&*self.store.disk, &path) {
-                    tracing::debug!(%error, "an unfinished object is left");
+                    tracing::debug!(%error, "cannot remove an unfinished object");
                 }
             }
         }

@@ -1,5 +1,5 @@
-//! Files that stay open between reads, shared by all who read: a process that holds ten thousand
-//! partitions doesn't hold as many files.
+//! Files that stay open between reads, shared by all readers, so that a process with ten thousand
+//! partitions doesn't hold as many open files.
 
 use std::{
     fmt,
@@ -9,7 +9,7 @@ use std::{
 use hashbrown::HashMap;
 use stele_base_env::DiskFile;
 
-/// The files that were read last, by their objects' names.
+/// The most recently read files, by object name.
 pub(super) struct OpenFiles {
     files: Mutex<Files>,
     count_max: usize,
@@ -18,7 +18,7 @@ pub(super) struct OpenFiles {
 #[derive(Default)]
 struct Files {
     by_name: HashMap<String, OpenFile>,
-    /// Counts uses, so that the file that was used least recently is known.
+    /// A counter of uses, to find the least recently used file.
     uses: u64,
 }
 
@@ -35,12 +35,12 @@ impl OpenFiles {
         }
     }
 
-    /// How many there may be.
+    /// The limit on open files.
     pub(super) fn count_max(&self) -> usize {
         self.count_max
     }
 
-    /// Gives up all of them.
+    /// Removes all of them from the cache.
     pub(super) fn give_up_all(&self) -> Vec<Arc<dyn DiskFile>> {
         let mut files = self.lock();
         files.by_name.drain().map(|(_, open)| open.file).collect()
@@ -55,7 +55,7 @@ impl OpenFiles {
         Some(open.file.clone())
     }
 
-    /// Keeps a file, and gives up the one that was used least recently where there are too many.
+    /// Adds a file; removes and returns the least recently used one if there are too many.
     pub(super) fn keep(&self, name: &str, file: &Arc<dyn DiskFile>) -> Option<Arc<dyn DiskFile>> {
         let mut files = self.lock();
         let mut given_up = None;
@@ -73,8 +73,8 @@ impl OpenFiles {
         replaced.or(given_up).map(|open| open.file)
     }
 
-    /// Gives up a file that is about to be removed. To close it gives its space back, which is for
-    /// a thread that may wait.
+    /// Removes a file that is about to be deleted. Closing it frees its space, which is for a
+    /// thread that may block.
     pub(super) fn give_up(&self, name: &str) -> Option<Arc<dyn DiskFile>> {
         self.lock().by_name.remove(name).map(|open| open.file)
     }

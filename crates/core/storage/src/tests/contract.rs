@@ -1,4 +1,4 @@
-//! The contract, on every disk: what was appended is read back, wherever it lies.
+//! The contract, on every disk: what was appended is read back, wherever it is stored.
 
 use std::{path::Path, sync::Arc};
 
@@ -198,11 +198,11 @@ fn a_large_batch_is_read_once_by_who_takes_it_in_parts() {
                 assert_eq!(rest.resolve().unwrap(), resolved);
                 assert_eq!(rest.at_hand().ok().as_ref(), resolved.first());
             }
-            // Beyond it, and before it, the disk is read.
+            // Ranges beyond it and before it are read from disk.
             for (from, until) in [(first + 8, first + 12), (first + 10, first + 12)] {
                 part(shard, 1, from, until).at_hand().unwrap_err();
             }
-            // What was read to its end isn't kept, nor what is small.
+            // A batch read to its end isn't kept, nor is a small one.
             part(shard, 1, first, first + 10).resolve().unwrap();
             part(shard, 2, 0, 1).resolve().unwrap();
             part(shard, 2, 1, 2).at_hand().unwrap_err();
@@ -289,7 +289,8 @@ fn segments_roll_at_their_size_and_go_as_a_whole() {
             .advance_start(partition(1, 0), Offset(second + 1));
         shard.checkpoint().unwrap();
         assert_eq!(logs(disk), before[1..]);
-        // Segments go as a whole: the batches before the start, in the same segment, are skipped.
+        // Segments are removed only as a whole: the batches before the start, in the same segment,
+        // are skipped.
         assert_filled(&shard, 1, second + 1, 100);
         drop(shard);
         let shard = Shard::open(disk, path).unwrap();
@@ -406,7 +407,7 @@ fn records_are_found_by_time_wherever_they_lie() {
         assert_found(&shard);
         shard.checkpoint_all().unwrap();
         assert_found(&shard);
-        // What lies before the start isn't found, though it is still there.
+        // Records before the start aren't found, though they still exist.
         shard
             .parts
             .index
@@ -425,7 +426,7 @@ fn a_directory_has_one_user_at_a_time() {
         drop(held);
         DataDirectory::open(disk.clone(), path, 3).unwrap_err();
         drop(shard);
-        // It keeps the number of shards that it was made with.
+        // It keeps the number of shards that it was created with.
         let again = DataDirectory::open(disk.clone(), path, 5).unwrap();
         assert_eq!(again.shard_count(), 3);
     });
@@ -479,7 +480,7 @@ fn a_merged_segment_stays_for_as_long_as_somebody_is_to_read_it() {
         let count = || disk.list(&directory).unwrap().len();
         assert_eq!(count(), 2);
         for _ in 0..2 {
-            // Small as it is, each checkpoint merges it with what comes after.
+            // As it is small, each checkpoint merges it with what comes after.
             shard.append(&[partition(1, 0)], &batch(&[b"more"]));
             shard.commit().unwrap();
             shard.checkpoint_all().unwrap();
@@ -538,7 +539,7 @@ fn checkpoints_are_behind_once_the_journal_is_several_times_as_large_as_it_shoul
         shard.parts.index.abandon_checkpoint();
         assert!(!shard.parts.index.are_checkpoints_behind());
         drop(plan);
-        // Some of it is checkpointed at once, not all.
+        // Only some of it is checkpointed at once.
         let plan = shard.parts.index.plan_checkpoint(shard.floors(), NOW);
         let mut state = super::harness::State::default();
         let checkpoint = shard

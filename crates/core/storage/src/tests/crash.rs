@@ -18,14 +18,14 @@ const LOSSES: [Loss; 5] = [
     Loss::Some(3),
 ];
 
-/// How far a life came.
+/// The progress of a life.
 #[derive(Clone, Debug, Default)]
 struct Progress {
     /// What was acknowledged.
     synced: State,
     /// What was attempted.
     attempted: State,
-    /// Below these nobody is entitled to anything.
+    /// Nobody is entitled to records below these.
     floors: Vec<(u64, u64)>,
     deleted: bool,
 }
@@ -46,17 +46,17 @@ impl Progress {
     }
 }
 
-/// A life that was cut short.
+/// A life that was interrupted.
 struct Crashed<P> {
-    /// At which of its operations.
+    /// The number of the operation that failed.
     at: u64,
     /// The disk, which fails until it is restarted.
     disk: MemoryDisk,
-    /// How far the life had come.
+    /// The progress until then.
     progress: P,
 }
 
-/// Lives once as a whole, then once for each operation of that, which is the last one.
+/// Runs `live` once as a whole, then once for each of its operations, which is then the last one.
 fn crashes_of<P: Default>(
     live: impl Fn(&Arc<dyn Disk>, &mut P) -> Result<(), Error>,
 ) -> Vec<Crashed<P>> {
@@ -76,7 +76,7 @@ fn shared(disk: &MemoryDisk) -> Arc<dyn Disk> {
     Arc::new(disk.clone())
 }
 
-/// The value at an offset, so that a reader can tell.
+/// The value at an offset, which lets readers check what they get.
 fn value(log: u64, offset: u64) -> Vec<u8> {
     format!("{log}/{offset}/{}", "x".repeat(90)).into_bytes()
 }
@@ -108,8 +108,8 @@ fn live(disk: &Arc<dyn Disk>, progress: &mut Progress) -> Result<(), Error> {
             progress.checkpoint_all(&mut shard)?;
         }
         if round == 13 {
-            // The process restarts with written blocks that aren't synced; what it recovers, it
-            // shows to clients.
+            // The process restarts with blocks written but not synced; it shows clients what it
+            // recovers.
             drop(shard);
             shard = Shard::open(disk, Path::new(PATH))?;
             progress.synced = shard.state.clone();
@@ -126,7 +126,7 @@ fn live(disk: &Arc<dyn Disk>, progress: &mut Progress) -> Result<(), Error> {
     progress.checkpoint_all(&mut shard)
 }
 
-/// Recovers, and asserts that all is there that must be, and nothing that was never there.
+/// Recovers, and asserts that everything required is there, and nothing that was never written.
 fn assert_recovers(disk: &MemoryDisk, progress: &Progress, when: &str) -> State {
     let opened = Shard::open(&shared(disk), Path::new(PATH));
     let shard = opened.unwrap_or_else(|error| panic!("{when}: {error}"));
@@ -185,8 +185,8 @@ fn assert_readable(shard: &Shard, progress: &Progress, log: u64, next: u64, when
     );
 }
 
-/// Checkpoints so often that most journal files are written over others; a restart in the middle,
-/// with spares and something unsynced, and one file more than are kept.
+/// Checkpoints so often that most journal files are reused; restarts in the middle, with spares,
+/// unsynced data, and one file more than are kept.
 fn live_on_used_files(disk: &Arc<dyn Disk>, progress: &mut Progress) -> Result<(), Error> {
     let mut shard = Shard::open(disk, Path::new(PATH))?;
     for round in 0..30u64 {
@@ -282,7 +282,7 @@ fn a_crash_during_recovery_changes_nothing() {
     }
 }
 
-/// What the killed process made, and hadn't synced, is what the next one goes on with.
+/// The next process continues with what the killed one created and hadn't synced.
 #[test]
 fn a_kill_at_any_operation_and_a_power_cut_later_lose_nothing() {
     let crashes = crashes_of(live).into_iter();
@@ -314,8 +314,8 @@ fn no_file_is_left_that_nothing_refers_to() {
         let disk = disk.after(Loss::Some(at));
         let mut shard = Shard::open(&shared(&disk), Path::new(PATH)).unwrap();
         shard.commit().unwrap();
-        // All logs are deleted: what stays is one journal file, one snapshot with its part files,
-        // and some spares.
+        // All logs are deleted: one journal file, one snapshot with its part files, and some spares
+        // remain.
         shard.floors.clear();
         shard.checkpoint_all().unwrap();
         let files = disk.files();
@@ -360,7 +360,7 @@ fn what_a_checkpoint_left_that_was_cut_short_goes_with_the_next_one() {
     }
 }
 
-/// So many partitions that they are synced together, checkpointed twice; then most are deleted.
+/// Enough partitions that they are synced together, checkpointed twice; then most are deleted.
 fn live_with_many(disk: &Arc<dyn Disk>, synced: &mut State) -> Result<(), Error> {
     let mut shard = Shard::open(disk, Path::new(PATH))?;
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! Damage at every byte: told where a crash can't explain it, cut where a crash can.
+//! Damage at every byte: reported if a crash can't explain it, cut off if a crash can.
 
 use std::{
     path::{Path, PathBuf},
@@ -52,7 +52,7 @@ fn a_tail_torn_at_any_byte_is_cut_at_the_last_whole_block() {
         assert_eq!(shard.state.controls.len(), blocks, "length {length}");
         let torn = length - ends[blocks];
         assert_eq!(shard.parts.report.torn_size_bytes, torn as u64);
-        // Life goes on after it.
+        // Writing continues after it.
         shard.append(&[partition(1, 0)], &batch(&[b"next"]));
         shard.commit().unwrap();
         drop(shard);
@@ -81,7 +81,7 @@ fn a_tail_of_garbage_is_cut_and_zeroes_are_none() {
 #[test]
 fn a_flipped_bit_before_the_tail_stops_the_start_and_changes_nothing() {
     let (whole, path, ends) = four_blocks();
-    // Block 3 says that blocks 0 to 2 were on disk.
+    // Block 3 states that blocks 0 to 2 were on disk.
     for bit in 0..ends[3] * 8 {
         let disk = whole.after(Loss::Nothing);
         disk.edit(&path, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
@@ -99,7 +99,7 @@ fn a_flipped_bit_in_the_last_block_is_noticed() {
     for bit in ends[3] * 8..ends[4] * 8 {
         let disk = whole.after(Loss::Nothing);
         disk.edit(&path, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
-        // Nothing tells it from a torn write.
+        // Nothing distinguishes it from a torn write.
         assert_eq!(open(&disk).unwrap().state.controls.len(), 3, "bit {bit}");
     }
 }
@@ -139,7 +139,7 @@ fn a_lost_unsynced_block_is_no_damage_though_later_ones_are_there() {
 
 #[test]
 fn what_clients_send_is_never_taken_for_a_block() {
-    // A body that holds a whole journal with later blocks, torn in its first page.
+    // Client data that contains a whole journal with later blocks, torn in its first page.
     let (forged, path, _) = four_blocks();
     let mut shard = open(&forged).unwrap();
     for _ in 0..20 {
@@ -160,7 +160,7 @@ fn what_clients_send_is_never_taken_for_a_block() {
     assert!(open(&disk).unwrap().state.next.is_empty());
 }
 
-/// Several journal files, a snapshot and segments, and what is readable of it.
+/// Several journal files, a snapshot and segments, and what can be read of them.
 fn checkpointed() -> MemoryDisk {
     let disk = MemoryDisk::default();
     let mut shard = open(&disk).unwrap();
@@ -229,8 +229,8 @@ fn a_flipped_bit_in_a_segment_is_told_to_its_reader() {
                 .map(|slice| slice.resolve())
                 .collect();
             match read {
-                // The one field that no checksum of the batch covers; its reader doesn't use it,
-                // and verification finds it by the interval's checksum.
+                // The one field that the batch's checksum doesn't cover; readers don't use it, and
+                // verification finds it by the interval's checksum.
                 Ok(_) => assert!(in_epoch, "{part} bit {bit}"),
                 Err(error) => assert!(matches!(error, Error::Damaged { .. }), "{error}"),
             }
@@ -266,7 +266,7 @@ fn a_flipped_bit_in_a_journal_that_is_being_read_is_told_to_its_reader() {
     let expected = read().unwrap();
     for bit in (0..pristine.len() * 8).step_by(7) {
         whole.edit(&path, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
-        // Blocks' headers and paddings aren't read; what is given is right or told.
+        // Headers and padding of blocks aren't read; whatever is returned is right, or an error is.
         if let Ok(batches) = read() {
             for (found, expected) in batches.iter().zip(&expected) {
                 assert_eq!(found.base_offset, expected.base_offset);

@@ -1,4 +1,4 @@
-//! A disk that refuses: nothing is retried, nothing is corrupted.
+//! A failing disk: nothing is retried, nothing is corrupted.
 
 use std::{io, path::Path, sync::Arc};
 
@@ -28,7 +28,7 @@ fn a_failed_sync_is_the_end_of_the_journal() {
         shard.parts.writer.sync(),
         Err(Error::Io { action: "sync", .. })
     ));
-    // The disk works again, but what it holds is unknown: no later call may say otherwise.
+    // The disk works again, but its contents are unknown: no later call may claim otherwise.
     shard.parts.writer.sync().unwrap_err();
     let block = shard.parts.builder.finish(shard.synced);
     shard.parts.writer.append(&block).unwrap_err();
@@ -39,12 +39,13 @@ fn a_failed_sync_is_the_end_of_the_journal() {
     assert_eq!(shard.values(partition(1, 0)), [(0, b"kept".to_vec())]);
 }
 
-/// Appends and seals, each batch synced by itself. The batches that were said to be on disk.
+/// Appends and seals, each batch synced by itself. Adds the batches reported as synced to
+/// `acknowledged`.
 fn live(disk: &MemoryDisk, count: usize, acknowledged: &mut Vec<u8>) -> Result<(), Error> {
     let mut shard = Shard::open(&(Arc::new(disk.clone()) as _), Path::new(PATH))?;
     for at in 0..count as u8 {
         shard.append(&[partition(1, 0)], &batch(&[&[at; 300]]));
-        // Of some syncs two blocks wait.
+        // Some syncs cover two blocks.
         if at % 3 == 0 {
             shard.write()?;
         } else {
@@ -77,7 +78,7 @@ fn what_a_start_shows_after_a_failed_sync_survives_a_power_cut() {
             }
             lived.unwrap_err();
             disk.restart();
-            // What the kernel takes for clean is read, though it isn't on the disk.
+            // Reads return what the kernel takes for clean, though it isn't on the disk.
             let mut shard = shard_on(&disk);
             let mut shown = first_bytes(&shard);
             assert!(shown.starts_with(&acknowledged), "sync {syncs} {loss:?}");
@@ -132,7 +133,7 @@ fn a_full_disk_stops_writing_and_corrupts_nothing() {
     assert!(count > 5, "{count}");
     drop(shard);
 
-    // Starting on the full disk works: what is there can be read and acknowledged away.
+    // Starting on the full disk works: existing messages can be read and acknowledged.
     let shard = shard_on(&disk);
     assert_eq!(shard.values(partition(1, 0)).len(), count);
     drop(shard);
@@ -194,7 +195,7 @@ fn shard_to_checkpoint(disk: &MemoryDisk) -> Shard {
     shard
 }
 
-/// What there is above the floors.
+/// The values above the floors.
 fn kept(shard: &Shard) -> Vec<Vec<(u64, Vec<u8>)>> {
     let values = |log: u64| {
         let mut values = shard.values(partition(log, 0));
@@ -204,7 +205,8 @@ fn kept(shard: &Shard) -> Vec<Vec<(u64, Vec<u8>)>> {
     (1..4).map(values).collect()
 }
 
-/// Something that runs out after so many operations, and whether it has; there is more from then on.
+/// A resource that runs out after so many operations, and whether it has; afterwards it is
+/// available again.
 type Want = (fn(&MemoryDisk, u64), fn(&MemoryDisk) -> bool);
 
 const NO_ROOM: Want = (MemoryDisk::fill_after, MemoryDisk::take_filled);
@@ -307,7 +309,7 @@ fn journal_in_want((run_out_after, take_run_out): Want, operations_min: u64) {
         let has_run_out = take_run_out(&disk);
         if let Err(error) = &appended {
             if !error.is_for_want_before_a_sync() {
-                // What a failed sync left isn't known.
+                // The result of a failed sync is unknown.
                 assert!(matches!(error, Error::Io { action: "sync", .. }), "{error}");
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Appends to very many partitions: what one of them costs doesn't depend on how many there are.
+//! Appends to very many partitions: the cost of one of them doesn't depend on how many there are.
 
 use std::{path::Path, sync::Arc};
 
@@ -23,7 +23,7 @@ fn open(disk: &MemoryDisk) -> Shard {
     Shard::open_with(&shared, Path::new("/data"), &OPTIONS).unwrap()
 }
 
-/// So many partitions, in an order of chance.
+/// So many partitions, in scrambled order.
 fn partitions(count: u64) -> Vec<PartitionId> {
     (0..count).map(|at| partition(at * 13 % count, 0)).collect()
 }
@@ -58,7 +58,7 @@ fn a_batch_to_many_is_read_wherever_it_lies() {
         assert_read(&shard, &partitions);
         let written = shard.parts.writer.append(&block).unwrap();
         shard.parts.index.written(&written, super::harness::NOW);
-        // The cache holds the newest block alone, and is too small for two.
+        // The cache holds only the newest block, and is too small for two.
         shard.control(&[0; 2048]);
         shard.commit().unwrap();
         let slices = shard
@@ -115,7 +115,7 @@ fn a_checkpoint_of_a_batch_to_many_reads_as_much_as_it_writes() {
     let batch = batch(&[&[b'x'; 200]]);
     shard.append(&partitions, &batch);
     shard.commit().unwrap();
-    // The cache holds the newest block alone.
+    // The cache holds only the newest block.
     shard.control(&[0; 2048]);
     shard.commit().unwrap();
     disk.take_read_bytes();

@@ -1,5 +1,6 @@
-//! The formats as files: each made once by its version, never remade. What is written today is the
-//! same to the byte as the latest ones, and what was written by earlier ones is still read.
+//! The formats as files, each written once by its version and never regenerated. Today's output
+//! equals the files of the latest version byte for byte, and files of earlier versions can still be
+//! read.
 
 use std::{
     path::{Path, PathBuf},
@@ -21,7 +22,7 @@ macro_rules! files {
     };
 }
 
-/// As version 1 wrote them.
+/// Written by version 1.
 const VERSION_1: &Files = &files![
     "v1",
     "FORMAT",
@@ -31,7 +32,7 @@ const VERSION_1: &Files = &files![
     "shard-0/segments/1/0/00000000000000000000.index",
 ];
 
-/// As version 2 wrote them. The second journal file was the first one's before.
+/// Written by version 2. The second journal file reuses the first.
 const VERSION_2: &Files = &files![
     "v2",
     "FORMAT",
@@ -42,8 +43,8 @@ const VERSION_2: &Files = &files![
     "shard-0/segments/1/0/00000000000000000000.index",
 ];
 
-/// As version 3 wrote them. Of two checkpoints the second has merged the first one's segment; the
-/// last journal file was another before.
+/// Written by version 3. The second of two checkpoints has merged the first one's segment; the last
+/// journal file is a reused one.
 const VERSION_3: &Files = &files![
     "v3",
     "FORMAT",
@@ -55,7 +56,7 @@ const VERSION_3: &Files = &files![
     "shard-0/segments/1/0/00000000000000000000-0000000001.index",
 ];
 
-/// Of these a file of three small blocks is worth to be kept.
+/// With these a file of three small blocks is worth keeping.
 const OPTIONS: Options = Options {
     journal_file_size_bytes_max: 512,
     ..SMALL
@@ -77,11 +78,11 @@ fn holding(files: &Files) -> MemoryDisk {
         let file = disk.open(&path, OpenMode::CreateNew).unwrap();
         file.write_at(0, bytes).unwrap();
     }
-    // All of it is safe.
+    // All of it is durable.
     disk.after(Loss::Nothing)
 }
 
-/// The life that the files of version 3 are of.
+/// The life that produced the files of version 3.
 fn live() -> (MemoryDisk, Shard) {
     let disk = MemoryDisk::default();
     let mut shard = open(&disk);
@@ -108,7 +109,7 @@ fn live() -> (MemoryDisk, Shard) {
 fn assert_holds(disk: &MemoryDisk, files: &Files) {
     for (name, expected) in files {
         let found = disk.read(&Path::new(PATH).join(name)).unwrap();
-        // What is allocated ahead is no part of the format.
+        // Space allocated ahead isn't part of the format.
         let used = found.len().min(expected.len());
         assert_eq!(found[..used], **expected, "{name}: {}", hex(&found[..used]));
         assert!(found[used..].iter().all(|byte| *byte == 0), "{name}");
@@ -127,7 +128,7 @@ fn assert_read(disk: &MemoryDisk, controls: &[&[u8]], values: &[&[u8]]) -> Shard
 const CONTROLS: [&[u8]; 2] = [b"declare", b"after"];
 const VALUES: [&[u8]; 5] = [b"first", b"second", b"to both", b"last", b"used again"];
 
-/// The files of earlier versions, with how many of the values they hold.
+/// The files of earlier versions, with the number of values in each.
 const EARLIER: [(&Files, usize); 2] = [(VERSION_1, 4), (VERSION_2, 5)];
 
 fn format_of(disk: &MemoryDisk) -> String {
@@ -220,7 +221,7 @@ fn a_crash_while_a_directory_is_brought_up_to_date_leaves_it_readable() {
                     let mut extensions = names.iter().filter_map(|path| path.extension());
                     extensions.any(|found| found == extension)
                 };
-                // Nothing that an earlier version doesn't know, where that would open it.
+                // Nothing that an earlier version doesn't know, while that version would open it.
                 let is_latest = format_of(&disk).starts_with("stele storage 3\n");
                 assert!(is_latest || !has("parts"), "{at} {loss:?}: {names:?}");
                 assert_read(&disk, &CONTROLS, &VALUES[..count]);

@@ -15,8 +15,8 @@ use stele_wire_batch::{BatchBuilder, BatchHeader, Body, NewRecord};
 
 use crate::*;
 
-/// What a record's place is, for the model: the partition's next offset. The records are one part,
-/// the partitions of each log another.
+/// The model of a record's place is the partition's next offset. The records are one part, the
+/// partitions of each log another.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct State {
     pub(crate) controls: Vec<Vec<u8>>,
@@ -100,7 +100,7 @@ impl Replay for State {
     }
 }
 
-/// Sizes so small that a test passes every boundary.
+/// Sizes so small that a test crosses every boundary.
 pub(crate) const SMALL: Options = Options {
     journal_file_size_bytes_max: 4 << 10,
     journal_size_bytes_max: 8 << 10,
@@ -140,7 +140,7 @@ pub(crate) struct Shard {
     pub(crate) directory: ShardDirectory,
     pub(crate) parts: Recovered,
     pub(crate) state: State,
-    /// What is said to be on disk.
+    /// The blocks reported as synced.
     pub(crate) synced: BlockSequence,
     pub(crate) floors: BTreeMap<PartitionId, Offset>,
 }
@@ -174,7 +174,7 @@ impl Shard {
         self.state.control(record).unwrap();
     }
 
-    /// Appends to each partition at its next offset, and gives the first one's.
+    /// Appends to each partition at its next offset; returns the first one's.
     pub(crate) fn append(&mut self, partitions: &[PartitionId], batch: &Bytes) -> Offset {
         let targets: Vec<_> = partitions
             .iter()
@@ -230,13 +230,13 @@ impl Shard {
         }
     }
 
-    /// Checkpoints all that is closed.
+    /// Checkpoints everything that is closed.
     pub(crate) fn checkpoint(&mut self) -> Result<(), Error> {
         let checkpoint = self.checkpoint_above(self.floors())?;
         self.install(checkpoint).release()
     }
 
-    /// Checkpoints all that is closed, for somebody to take over.
+    /// Checkpoints everything that is closed, without installing the result.
     pub(crate) fn checkpoint_above(&mut self, floors: Floors) -> Result<Checkpoint, Error> {
         let late = NOW.plus_ms(SMALL.journal_age_ms_max + 1);
         let plan = self.parts.index.plan_checkpoint(floors, late);
@@ -245,7 +245,7 @@ impl Shard {
             .checkpoint(&plan, &mut State::default())
     }
 
-    /// Takes over what was checkpointed, a partition at a time.
+    /// Installs a checkpoint, a partition at a time.
     pub(crate) fn install(&mut self, mut checkpoint: Checkpoint) -> Retired {
         loop {
             if let Some(retired) = self.parts.index.install_checkpoint(&mut checkpoint, 1) {
@@ -262,7 +262,7 @@ impl Shard {
         self.checkpoint()
     }
 
-    /// All that a reader gets from `from` on, asking for little at a time.
+    /// Everything that a reader gets from `from` on, with small reads.
     pub(crate) fn read_all(&self, partition: PartitionId, from: Offset) -> Vec<StoredBatch> {
         let mut batches: Vec<StoredBatch> = Vec::new();
         let mut from = from;
@@ -281,7 +281,7 @@ impl Shard {
         }
     }
 
-    /// The values of all that a reader gets, by offset.
+    /// The values of everything that a reader gets, by offset.
     pub(crate) fn values(&self, partition: PartitionId) -> Vec<(u64, Vec<u8>)> {
         let batches = self.read_all(partition, Offset(0));
         batches.iter().flat_map(values).collect()

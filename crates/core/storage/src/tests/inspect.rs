@@ -1,4 +1,4 @@
-//! Verification finds what was damaged, and showing a file shows all of it.
+//! Verification finds all damage, and a dump shows all of a file.
 
 use std::{
     path::{Path, PathBuf},
@@ -227,7 +227,7 @@ fn control_records_are_shown_in_part() {
     );
 }
 
-/// Nobody writes so many; a fault could write the number.
+/// Nobody writes that many blocks; a bug could write the number.
 #[test]
 fn what_has_the_last_number_that_there_is_is_no_block() {
     let last = BlockSequence(u64::MAX);

@@ -1,4 +1,4 @@
-//! The contract of a [`Journal`], on each there is: files on a real disk, files on a disk in
+//! The contract of a [`Journal`], for each implementation: files on a real disk, files on a disk in
 //! memory, blocks in memory.
 
 use std::{
@@ -18,7 +18,7 @@ use crate::{
     journal::{LocalJournal, MemoryJournal},
 };
 
-/// The same journal for each process, of which there is one at a time.
+/// Opens the same journal for each process; there is one process at a time.
 type Open<'a> = dyn Fn() -> Box<dyn Journal> + 'a;
 
 fn on_every_journal(test: fn(&Open<'_>)) {
@@ -38,7 +38,7 @@ fn local(disk: &Arc<dyn Disk>, path: &Path) -> Box<dyn Journal> {
     Box::new(LocalJournal::new(&directory, &SMALL))
 }
 
-/// What a replay gave: the control records of each block, by file.
+/// The result of a replay: the control records of each block, by file.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Replay {
     files: Vec<BlockSequence>,
@@ -63,7 +63,7 @@ impl BlockSink for Replay {
     }
 }
 
-/// A journal that has begun, with what it held.
+/// A journal that has begun, with its replayed contents.
 struct Begun {
     journal: Box<dyn Journal>,
     builder: BlockBuilder,

@@ -1,4 +1,4 @@
-//! Random lives of a shard against a model that can't be wrong.
+//! Random lives of a shard, compared with a simple model.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -19,7 +19,7 @@ use crate::{
 #[derive(Clone, Debug)]
 enum Step {
     Control(u8),
-    /// A batch of some records to the first partition and maybe to others.
+    /// A batch of some records to the first partition and possibly to others.
     Append {
         first: u32,
         others: u32,
@@ -28,7 +28,7 @@ enum Step {
     },
     Write,
     Commit,
-    /// The floor of a partition moves this many parts in 8 towards its synced end.
+    /// Moves the partition's floor this many eighths of the way to its synced end.
     Floor(u32, u64),
     Checkpoint,
     CheckpointAll,
@@ -52,13 +52,13 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What must be read.
+/// What must be readable.
 #[derive(Default)]
 struct Model {
     values: BTreeMap<PartitionId, Vec<Vec<u8>>>,
     controls: Vec<Vec<u8>>,
     floors: BTreeMap<PartitionId, u64>,
-    /// How much of it was acknowledged.
+    /// How many of them were acknowledged.
     synced_values: BTreeMap<PartitionId, usize>,
     synced_controls: usize,
     bodies: u64,
@@ -111,7 +111,7 @@ impl Model {
         shard.parts.index.advance_start(id, Offset(*floor));
     }
 
-    /// Takes back what wasn't acknowledged and isn't there any more.
+    /// Removes what wasn't acknowledged and is no longer there.
     fn recovered(&mut self, shard: &mut Shard) {
         let found = &shard.state.controls;
         assert!(
@@ -177,7 +177,7 @@ fn run(steps: &[Step]) {
             }
             Step::Floor(of, parts) => model.move_floor(&mut shard, *of, *parts),
             Step::Checkpoint | Step::CheckpointAll => {
-                // Floors stand on synced records.
+                // Floors depend on synced records.
                 shard.commit().unwrap();
                 model.synced();
                 match step {
@@ -212,7 +212,7 @@ proptest! {
     }
 }
 
-/// A journal file of one block with this content, behind checksums that hold.
+/// A journal file of one block with this content, with valid checksums.
 fn journal_of(content: &[u8]) -> Vec<u8> {
     let mut body = content.to_vec();
     body.resize(
@@ -259,7 +259,7 @@ proptest! {
         let shared: Arc<dyn Disk> = Arc::new(disk.clone());
         dump(&shared, &path, &Words::NONE, &mut |_| lines += 1).unwrap();
         prop_assert!(lines >= 3 && lines <= content.len() + 4);
-        // A start takes it or refuses it, and says where.
+        // A start accepts it, or refuses it with the position.
         if let Err(error) = Shard::open(&shared, Path::new("/data")) {
             let told = matches!(error, Error::Damaged { .. });
             prop_assert!(told, "{error}");

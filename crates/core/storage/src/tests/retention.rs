@@ -1,4 +1,4 @@
-//! Up to where retention drops data.
+//! Which data retention drops.
 
 use std::{path::Path, sync::Arc};
 
@@ -12,7 +12,7 @@ use crate::{Age, RetentionPolicy};
 const HOUR_MS: i64 = 60 * 60_000;
 const NOW: Timestamp = Timestamp(1_000 * HOUR_MS);
 
-/// A partition of one record for each of these times, each in a block of its own.
+/// A partition with one record for each of these times, each in a block of its own.
 fn shard_of(times: &[i64]) -> Shard {
     let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
     let mut shard = Shard::open(&disk, Path::new("/data")).unwrap();
@@ -23,7 +23,8 @@ fn shard_of(times: &[i64]) -> Shard {
     shard
 }
 
-/// Where a partition of records of these times begins once those older than two hours are gone.
+/// Where a partition with records of these times begins once those older than two hours are
+/// dropped.
 fn start_of(times: &[i64]) -> u64 {
     let shard = shard_of(times);
     let end = shard.next(partition(1, 0));

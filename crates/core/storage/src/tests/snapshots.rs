@@ -1,4 +1,4 @@
-//! Snapshots cost what changed, and take little more space than what is in them.
+//! Snapshots cost in proportion to what changed, and take little more space than their contents.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -28,7 +28,7 @@ fn open(disk: &MemoryDisk) -> Shard {
     Shard::open_with(&shared, Path::new("/data"), &options).unwrap()
 }
 
-/// Checkpointed logs, so many.
+/// A shard with so many checkpointed logs.
 fn checkpointed(disk: &MemoryDisk, logs: u64) -> Shard {
     let mut shard = open(disk);
     for log in 0..logs {
@@ -44,7 +44,7 @@ fn a_checkpoint_reads_and_writes_what_it_changes_however_much_there_is() {
     let cost_of_one = |logs| {
         let disk = MemoryDisk::default();
         let mut shard = checkpointed(&disk, logs);
-        // The first checkpoint of a process looks for what another left.
+        // The first checkpoint of a process searches for leftovers of another.
         shard.append(&[partition(1, 0)], &batch(&[b"first"]));
         shard.commit().unwrap();
         shard.checkpoint_all().unwrap();
@@ -59,7 +59,7 @@ fn a_checkpoint_reads_and_writes_what_it_changes_however_much_there_is() {
     };
     let (few, many) = (cost_of_one(10), cost_of_one(500));
     assert!(many.0 < few.0 + 100, "read {few:?} {many:?}");
-    // A bit for each part that isn't changed.
+    // A bit for each unchanged part.
     let bits = 2 * 500 / 8;
     assert!(many.1 < few.1 + bits + 100, "written {few:?} {many:?}");
 }
@@ -122,7 +122,7 @@ impl Kept {
         self.snapshot.remove_others(&self.store).unwrap();
     }
 
-    /// The sizes of the part files that there are.
+    /// The sizes of the existing part files.
     fn sizes(&self) -> Vec<u64> {
         let names = self.store.list(SNAPSHOTS).unwrap().into_iter();
         let names = names.filter(|name| name.ends_with(".parts"));

@@ -1,4 +1,4 @@
-//! Space: what is promised of it, and what is given back when it is short.
+//! Space: how it is promised, and what is freed when it is short.
 
 use std::{path::Path, sync::Arc};
 
@@ -37,7 +37,7 @@ fn what_one_shard_is_promised_no_other_gets_before_and_after_it_is_written() {
     assert!(!other.has_room(101, Purpose::Messages));
     one.note_finished(950);
     assert!(!other.has_room(51, Purpose::Messages));
-    // It takes its space, which was counted already.
+    // It uses its space, which was counted already.
     disk.limit(Some(disk.used_bytes() + RESERVE + 50));
     one.note_written(950);
     for guard in [&mut one, &mut other] {
@@ -75,14 +75,14 @@ fn there_is_always_room_to_copy_a_journal_file() {
     let [mut one, mut other] = guards(&disk, 2 * RESERVE);
     let copied_bytes = RESERVE;
     one.check(copied_bytes, 0).unwrap();
-    // Half of the reserve is for that as well.
+    // Half of the reserve is available for that as well.
     for guard in [&mut one, &mut other] {
         assert!(guard.has_room(RESERVE / 2, Purpose::Messages));
         assert!(!guard.has_room(RESERVE / 2 + 1, Purpose::Messages));
     }
 }
 
-/// A shard with segments and closed files, of which nothing is needed any more.
+/// A shard with segments and closed files that nobody needs any more.
 fn shard_with_dead_data(disk: &MemoryDisk) -> Shard {
     let mut shard = shard_on(disk);
     for round in 0..3 {
@@ -104,7 +104,7 @@ fn settle_all(shard: &mut Shard) {
     shard.parts.index.advance_start(partition(1, 0), next);
 }
 
-/// What a shard does in a broker while space is short, until there is nothing more to do.
+/// What a shard in a broker does while space is short, until there is nothing left to do.
 fn make_room(shard: &mut Shard) -> usize {
     let mut checkpoints = 0;
     loop {
@@ -138,7 +138,7 @@ fn what_is_not_needed_goes_at_once_when_space_is_short() {
     let mut shard = shard_with_dead_data(&disk);
     let segments_bytes = size_of(&disk, "log");
     assert!(segments_bytes > 18_000, "{segments_bytes}");
-    // They are there, and told to be, until they are removed.
+    // They exist and are counted until they are removed.
     let usage = shard.parts.index.usage();
     assert_eq!(usage.segments_size_bytes, segments_bytes);
     assert!(!shard.parts.index.should_checkpoint_at_once(NOW));
@@ -172,7 +172,7 @@ fn what_is_not_needed_goes_before_messages_are_refused() {
     let kept_bytes = size_of(&disk, "log");
     assert!((1..200).contains(&kept_bytes), "{kept_bytes}");
     assert_eq!(shard.values(partition(2, 0)).len(), 1);
-    // What is needed isn't copied to and fro.
+    // Needed data isn't copied back and forth.
     for _ in 0..40 {
         shard.append(&[partition(2, 0)], &batch(&[&[b'x'; 500]]));
         shard.commit().unwrap();

@@ -1,4 +1,4 @@
-//! Checkpointed journal files are used again: which, when, and what the bytes in them can't do.
+//! Reuse of checkpointed journal files: which, when, and that their old contents do no harm.
 
 use std::{
     path::{Path, PathBuf},
@@ -39,7 +39,7 @@ fn files(disk: &MemoryDisk, extension: &str) -> Vec<PathBuf> {
     found.collect()
 }
 
-/// Writes so much that several files are full.
+/// Writes enough to fill several files.
 fn fill(shard: &mut Shard) {
     for _ in 0..40 {
         shard.append(&[partition(1, 0)], &batch(&[&[b'x'; 500]]));
@@ -57,7 +57,7 @@ fn checkpointed_files_are_kept_and_used_again_in_place_of_new_ones() {
     assert_eq!(spares.len(), SPARE_FILES_MAX);
     let operations = disk.operations();
     shard.parts.writer.seal().unwrap();
-    // Cut and sync the old one; header, sync, name and directory of the new one.
+    // Truncate and sync the old one; header, sync, rename and directory of the new one.
     assert_eq!(disk.operations() - operations, 6);
     assert_eq!(disk.files_used_again(), 1);
     assert_eq!(files(&disk, "spare").len(), SPARE_FILES_MAX - 1);
@@ -82,7 +82,7 @@ fn what_a_used_file_has_is_neither_allocated_nor_filled_again() {
         shard.commit().unwrap();
     }
     shard.checkpoint().unwrap();
-    // Before it is written over, a crash can't give it its former name back.
+    // Before it is overwritten, a crash can't restore its former name.
     assert_eq!(files(&disk.after(Loss::Everything), "spare").len(), 1);
     shard.parts.writer.seal().unwrap();
     assert_eq!(disk.files_used_again(), 1);
@@ -175,7 +175,7 @@ fn spares_are_given_back_while_space_is_low() {
     assert!(files(&disk, "spare").is_empty());
     assert!(before - disk.used_bytes() > 6000);
     assert!(guard.take_spares().is_none());
-    // Nor are others kept.
+    // No others are kept either.
     disk.limit(None);
     fill(&mut shard);
     shard.checkpoint().unwrap();
@@ -266,15 +266,12 @@ fn spares_are_fine_to_verification_and_can_be_shown() {
         lines.push(line.to_owned());
     })
     .unwrap();
-    assert_eq!(
-        lines[0],
-        "a spare: checkpointed, and kept to be written over"
-    );
+    assert_eq!(lines[0], "a spare: checkpointed, and kept for reuse");
     assert_eq!(lines[1], "journal of shard 0 from block 0");
     assert!(lines.len() > 10, "{lines:?}");
 }
 
-/// A block that nobody wrote, as somebody would make it who doesn't know the salt.
+/// A forged block, made without knowing the salt.
 fn forged(sequence: u64) -> Vec<u8> {
     let content = [b"\x05\x00\x00\x00\x01", &b"forge"[..]].concat();
     let mut body = content.clone();
@@ -292,8 +289,8 @@ fn forged(sequence: u64) -> Vec<u8> {
     [&header.encode(Salt::NONE)[..], &body].concat()
 }
 
-/// Forged blocks of every sequence that comes up, with each shift within the alignment, and no
-/// place of a used file where none begins.
+/// Forged blocks of every sequence in use, with each shift within the alignment, so that one begins
+/// at every place of a reused file.
 fn forgery(shift: usize) -> Vec<u8> {
     let blocks = (0..60u64).flat_map(forged);
     [0; 8][..shift].iter().copied().chain(blocks).collect()
@@ -318,7 +315,7 @@ fn a_block_in_what_a_client_sent_long_ago_is_never_taken_for_one() {
         assert_eq!(disk.files_used_again(), 1);
         let path = files(&disk, "journal").pop().unwrap();
         for round in 0..12usize {
-            // So that the end comes to lie at many places of what was there.
+            // So that the end is at many different places of the old contents.
             shard.control(&vec![1; 13 * round + shift]);
             shard.commit().unwrap();
             let synced = shard.state.controls.len();
@@ -338,7 +335,7 @@ fn a_block_in_what_a_client_sent_long_ago_is_never_taken_for_one() {
                 assert!((synced..=synced + 1).contains(&controls.len()), "{round}");
                 assert!(controls.iter().all(|control| control != b"forge"));
             }
-            // The worst that a lost write can leave: the forged block right at the end.
+            // The worst result of a lost write: the forged block directly at the end.
             let after = disk.after(Loss::Everything);
             let next = shard.parts.builder.sequence().0 - 1;
             after.edit(&path, |bytes| {

@@ -1,4 +1,5 @@
-//! After a graceful stop whatever is missing of the journal is told from what a crash leaves.
+//! After a graceful stop, missing parts of the journal are distinguished from the result of a
+//! crash.
 
 use std::{
     path::{Path, PathBuf},
@@ -25,7 +26,7 @@ fn fill(shard: &mut Shard, count: u8) {
     }
 }
 
-/// Journal files, of which the last holds one block more than that of the stop, and nothing else.
+/// Journal files, the last of which holds one block more than that of the stop, and nothing else.
 fn stopped() -> MemoryDisk {
     let disk = MemoryDisk::default();
     let mut shard = open(&disk).unwrap();
@@ -48,7 +49,8 @@ fn contents(disk: &MemoryDisk) -> Vec<(PathBuf, Vec<u8>)> {
     contents.map(|(bytes, path)| (path, bytes)).collect()
 }
 
-/// What a start says that refuses the directory, by a file that there is, and changes nothing.
+/// Asserts that a start refuses the directory because of an existing file and changes nothing;
+/// returns the error's text.
 #[track_caller]
 fn refused(disk: &MemoryDisk) -> String {
     let before = contents(disk);
@@ -125,7 +127,7 @@ fn a_shard_that_is_gone_is_refused() {
         let bytes = whole.read(path).unwrap();
         disk.write_whole(path, &bytes).unwrap();
     }
-    // The lock is made anew.
+    // The lock file is created again.
     open(&disk).expect_err("the shard is missing");
     assert!(refused(&disk).starts_with(MARK));
     assert_eq!(damages(&disk), 1);

@@ -1,5 +1,5 @@
-//! The contract of a [`SegmentStore`], on each there is: files on a real disk, files on a disk in
-//! memory, objects in memory.
+//! The contract of a [`SegmentStore`], for each implementation: files on a real disk, files on a
+//! disk in memory, objects in memory.
 
 use std::{path::Path, sync::Arc};
 
@@ -198,7 +198,7 @@ fn a_crash_leaves_each_object_whole_or_not_at_all() {
                 );
             }
         }
-        // What was told to be done stays done.
+        // What was reported as done stays done.
         if done.is_ok() {
             let store = on(&disk.after(Loss::Everything));
             assert_eq!(store.list("").unwrap(), ["a/1", "a/b/2", "c/4"]);

@@ -52,15 +52,15 @@ impl Verification<'_> {
             end = Some((file, position));
         }
         if last.is_none() && snapshot.exists {
-            self.damage(&directory.journal_file(next), 0, "the file isn't there");
+            self.damage(&directory.journal_file(next), 0, "the file is missing");
         }
         let end = end.as_ref();
         let end = end.map(|(file, position)| (&*file.path, *position));
         StopMark::check(directory, next, end).or_else(|error| self.failed(error))
     }
 
-    /// Checks one file, and gives the block that the next one must start with, and where the last
-    /// one ends.
+    /// Checks one file; returns the block that the next one must start with, and where the last one
+    /// ends.
     fn journal_file(
         &mut self,
         directory: &ShardDirectory,
@@ -82,7 +82,7 @@ impl Verification<'_> {
                 self.note(
                     path,
                     0,
-                    "made right before a crash; the next start removes it",
+                    "created just before a crash; the next start removes it",
                 );
             } else {
                 self.damage(path, 0, "not a journal file's header");
@@ -97,12 +97,13 @@ impl Verification<'_> {
         match scanner.ending()? {
             Ending::Damaged { what } => self.damage(path, scanner.position(), what),
             _ if !is_last && rest > 0 => {
-                let what = "no block here, in a file that another follows";
+                let what = "no block here, though another file follows";
                 self.damage(path, scanner.position(), what);
             }
             Ending::Torn { size_bytes } => {
-                let what =
-                    format!("{size_bytes} bytes that a crash tore; the next start cuts them off");
+                let what = format!(
+                    "{size_bytes} bytes of an interrupted write; the next start cuts them off"
+                );
                 self.note(path, scanner.position(), &what);
             }
             Ending::Clean => {}

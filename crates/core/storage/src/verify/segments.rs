@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Verification<'_> {
-    /// Checks all segments, and gives the offset at which each partition's journal goes on.
+    /// Checks all segments; returns the offset at which each partition continues in the journal.
     pub(super) fn segments(
         &mut self,
         directory: &ShardDirectory,
@@ -50,11 +50,11 @@ impl Verification<'_> {
             let position = at * INDEX_ENTRY_SIZE_BYTES;
             let entry = index.get(position..).and_then(IndexEntry::decode);
             let Some(entry) = entry else {
-                let what = "an index entry isn't there or doesn't match its checksum";
+                let what = "an index entry is missing or doesn't match its checksum";
                 return Err(Error::damaged(&index_path, position as u64, what));
             };
             if entry.position != state.position || entry.base_offset != state.next {
-                let what = "an index entry doesn't go on where the one before ends";
+                let what = "an index entry doesn't start where the one before ends";
                 return Err(Error::damaged(&index_path, position as u64, what));
             }
             let interval = store.read(&log_name, entry.position, entry.size_bytes as usize);
@@ -83,14 +83,14 @@ impl Verification<'_> {
     }
 }
 
-/// How far a segment was read.
+/// The progress through a segment.
 struct Walked {
     position: u64,
     next: Offset,
     max_timestamp: Timestamp,
 }
 
-/// Goes through the batches of an interval, and counts them.
+/// Checks the batches of an interval, and counts them.
 fn walk(interval: &[u8], state: &mut Walked) -> Result<u64, String> {
     let mut rest = interval;
     let mut count = 0;
@@ -111,11 +111,11 @@ fn walk(interval: &[u8], state: &mut Walked) -> Result<u64, String> {
     Ok(count)
 }
 
-/// What the snapshot lists must be there.
+/// Reports an object as damage if the snapshot lists it but it is missing.
 fn listed(read: Result<Bytes, Error>) -> Result<Bytes, Error> {
     match read {
         Err(Error::Gone { path }) => {
-            let what = "the snapshot lists this file, but it isn't there";
+            let what = "the snapshot lists this file, but it is missing";
             Err(Error::damaged(&path, 0, what))
         }
         read => read,

@@ -1,7 +1,7 @@
-//! Snappy, in both forms that clients send.
+//! Snappy, in both formats that clients send.
 //!
 //! librdkafka and Go clients send one raw snappy block. The Java client sends the stream format of
-//! the snappy-java library (xerial), which Kafka has used from its beginning:
+//! the snappy-java library (xerial), which Kafka has used from the beginning:
 //!
 //! ```text
 //! ┌───────────────────┬───────────┬────────────┬──────────┬───────┬──────────┬───────
@@ -39,11 +39,11 @@ pub(super) fn decompress(block: &[u8], limit_bytes: usize) -> Result<Vec<u8>, Fa
     Ok(opened)
 }
 
-/// Opens one raw block onto the end of `opened`.
+/// Decompresses one raw block onto the end of `opened`.
 fn append(opened: &mut Vec<u8>, raw: &[u8], limit_bytes: usize) -> Result<(), Fault> {
     let size_bytes = snap::raw::decompress_len(raw).map_err(|error| damaged(&error.to_string()))?;
     let start = opened.len();
-    // The claimed size is checked before anything is allocated for it.
+    // The claimed size is checked before memory is allocated for it.
     if size_bytes > limit_bytes - start {
         return Err(Fault::TooLarge);
     }

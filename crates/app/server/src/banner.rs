@@ -63,16 +63,16 @@ pub(crate) fn text(settings: &Settings, facts: &Facts<'_>) -> String {
 /// The commands to paste for a port.
 fn commands(settings: &Settings, name: &str, address: SocketAddr) -> Vec<String> {
     match name {
-        "kafka" => vec![format!("echo hello | kcat -b {address} -t orders -P")],
+        "kafka" => vec![format!("echo hello | kcat -b {address} -t demo -P")],
         "amqp" => vec![format!(
-            "amqp-get -u amqp://{}@{address} -q orders",
+            "amqp-get -u amqp://{}@{address} -q demo",
             user(settings)
         )],
         "sqs" => {
             let region = &settings.sqs.region;
             vec![format!(
                 "{}aws --region {region} --endpoint-url http://{address} sqs send-message \
-                 --queue-url orders --message-body hello",
+                 --queue-url demo --message-body hello",
                 keys(settings)
             )]
         }

@@ -264,7 +264,7 @@ impl Shard {
     }
 
     /// Has the block being filled written and synced even if it is empty. This makes everything
-    /// before it safe. A block at the end also allows later damage to be told from a torn write.
+    /// before it safe. A block at the end also distinguishes later damage from a torn write.
     pub fn want_block(&mut self) {
         self.is_block_wanted = true;
         if let Some(unreleased) = self.unreleased.back_mut() {

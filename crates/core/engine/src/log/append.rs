@@ -369,7 +369,7 @@ fn check(append: &Append) -> Result<(), AppendError> {
     } else if append.producer.is_some() && append.targets.len() > 1 {
         "a producer's batch has one target"
     } else if append.columns.exceed(append.count) {
-        "columns of more records than there are"
+        "columns for more records than there are"
     } else {
         return Ok(());
     };

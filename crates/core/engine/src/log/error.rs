@@ -76,7 +76,7 @@ pub enum AppendError {
     /// The log delays new records, and this is the maximum number in a batch. The caller splits the
     /// batch.
     #[error(
-        "at most {} records that are delayed",
+        "at most {} delayed records in a batch",
         crate::limits::DELAYED_RECORDS_MAX
     )]
     TooManyDelayed,

@@ -28,7 +28,7 @@ pub(crate) struct Sizes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Stretch {
     first: Offset,
-    /// The size of the largest of them.
+    /// The maximum size of one of them.
     bytes: u32,
 }
 

@@ -31,7 +31,7 @@ pub struct Extension {
 /// An ended lease can be renewed if its record hasn't been handed out to anyone since.
 #[derive(Clone, Copy, Debug)]
 pub struct Renewal {
-    /// The delivery count when the lease was given.
+    /// The delivery count when the lease was given, including that delivery.
     pub deliveries: u32,
     /// The new holder.
     pub holder: ConsumerRef,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   group a   [3] [7] [8]        nothing leased, head shown   open: leases 3, 7, 8 together
-//!   group b   [5] [9]            4 is leased                  blocked until 4 is settled or returned
+//!   group b   [5] [9]            4 is leased                  blocked until 4 is done or returned
 //!   group c   [6 delayed] [10]   its head is delayed          blocked until 6 is due
 //!   group d   [2] [12]           11 is leased                 open: leases 2, but not yet 12
 //! ```

@@ -70,7 +70,7 @@ impl From<Marks> for Times {
 
 impl Times {
     /// Notes that the records from `first` to `end` were appended at `at`. Records before `floor`
-    /// are settled. A stretch that began at or before `apart` isn't extended.
+    /// are settled. A stretch that began at or before `apart` isn't extended past that time.
     pub(crate) fn note(
         &mut self,
         (first, end): (Offset, Offset),

@@ -103,7 +103,7 @@ pub struct Shard {
     watches: HashMap<PartitionId, Vec<(Offset, Weak<Notify>)>>,
     /// What could be released as soon as its block was finished; handed out at the next dispatch.
     releasable: Vec<Releasable>,
-    /// Partitions that a purge has settled, and whose retention is to be looked at at once.
+    /// Purged partitions, to which retention is applied at once.
     purged: Vec<PartitionId>,
     replica: Arc<RwLock<Catalogue>>,
     /// The inboxes of all shards.

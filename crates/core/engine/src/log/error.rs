@@ -41,8 +41,8 @@ pub enum LogError {
         /// One after the last.
         end: Offset,
     },
-    /// As many records of the ledger are leased as the request allows. The caller asks again once
-    /// some are settled.
+    /// The ledger has as many leased records as the request allows. The caller retries when some
+    /// are settled.
     #[error("too many records are leased")]
     TooManyLeased,
 }

@@ -38,8 +38,8 @@ pub struct LeaseRequest {
     /// The attempt id as a stable hash (SQS `ReceiveRequestAttemptId`). Repeating it within the
     /// deduplication window gives the same leases.
     pub attempt: Option<u128>,
-    /// As many records of the ledger may be leased, by whomever; `None` is any number. A request
-    /// that waits already gets what it waits for.
+    /// How many records of the ledger may be leased in all, by any holder; `None` for no limit.
+    /// Doesn't apply to a request that already waits.
     pub leased_max: Option<u64>,
 }
 

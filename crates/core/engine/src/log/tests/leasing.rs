@@ -162,7 +162,7 @@ fn no_more_is_leased_than_a_request_allows() {
     assert_eq!(
         shard.lease(request(2, 1)),
         [(0, 3)],
-        "who allows any number"
+        "a request without a limit"
     );
     shard.settle(&[(0, 0), (0, 1)], Outcome::Done);
     assert_eq!(shard.lease(limited(2)), [(0, 4)]);

@@ -80,7 +80,7 @@ impl<T> Mailbox<T> {
     pub fn take(&self, items: &mut Vec<T>) {
         debug_assert!(
             items.is_empty(),
-            "taking swaps: what is in would be put back"
+            "taking swaps the vectors, so this one must be empty"
         );
         mem::swap(&mut self.content.lock().items, items);
     }

@@ -86,7 +86,7 @@ impl Memory {
         let pool = |(kind, _, percent): (Kind, _, usize)| {
             debug_assert_eq!(
                 KINDS[kind as usize].0, kind,
-                "kinds are listed in their order"
+                "kinds must be listed in the order of the enum"
             );
             Arc::new(Pool {
                 max_bytes: ceiling_bytes / 100 * percent,

@@ -86,7 +86,9 @@ pub(crate) fn moved_batch(record: &Record, changes: &[HeaderChange]) -> Result<B
     let batch = batch.map_err(|error| Failure::TooLarge(error.to_string().into()))?;
     let size_bytes = batch.bytes().len();
     if size_bytes > MOVED_SIZE_BYTES_MAX {
-        let what = format!("a message of {size_bytes} bytes, {MOVED_SIZE_BYTES_MAX} can be moved");
+        let what = format!(
+            "a message of {size_bytes} bytes, but at most {MOVED_SIZE_BYTES_MAX} can be moved"
+        );
         return Err(Failure::TooLarge(what.into()));
     }
     Ok(batch)

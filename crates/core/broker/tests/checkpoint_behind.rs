@@ -1,5 +1,5 @@
-//! A checkpointer that is slower than what comes in is waited for, so that there is a bound to what
-//! a start has to read.
+//! Requests wait for a checkpointer that is slower than they are, so that the amount of data that a
+//! start has to read is bounded.
 #![allow(
     clippy::unwrap_used,
     reason = "a test that can't go on says so by panicking"
@@ -19,7 +19,7 @@ use stele_core_engine::{AppendTarget, Declared, Durability};
 use stele_core_storage::Options;
 use stele_test_testkit::{message, queue};
 
-/// Checkpointed as soon as there are two files.
+/// Checkpoints as soon as there are two files.
 const OPTIONS: Options = Options {
     journal_file_size_bytes_max: 256 << 10,
     journal_size_bytes_max: 512 << 10,
@@ -31,13 +31,14 @@ const OPTIONS: Options = Options {
 const BODY_SIZE_BYTES: usize = 64 << 10;
 const MESSAGES: usize = 320;
 
-/// Requests that are published at once, which may all be in blocks that aren't written.
+/// The number of simultaneous publishes, all of which may be in unwritten blocks.
 const PUBLISHERS: usize = 32;
 
-/// How often the broker looks at the space, about once a second, until the checkpointer gets on.
+/// How often the broker checks the disk space, about once a second, until the checkpointer may
+/// continue.
 const LOOKS: usize = 2;
 
-/// The real disk, on which no segment can be made for a while.
+/// The real disk, on which no segments can be created for a while.
 #[derive(Debug)]
 struct GatedDisk {
     journal: PathBuf,
@@ -49,12 +50,12 @@ struct GatedDisk {
 struct Gate {
     is_reached: bool,
     looks: usize,
-    /// How large the journal was when the gate opened.
+    /// The size of the journal when the gate opened.
     journal_size_bytes: Option<u64>,
 }
 
 impl GatedDisk {
-    /// The checkpointer gets here, and no further until the gate is open.
+    /// Blocks the checkpointer until the gate is open.
     fn pass(&self) {
         let mut gate = self.gate.lock().unwrap();
         gate.is_reached = true;
@@ -63,7 +64,7 @@ impl GatedDisk {
         }
     }
 
-    /// The broker looks at the space: time has passed.
+    /// Called when the broker checks the disk space, which shows that time has passed.
     fn look(&self) -> io::Result<()> {
         let mut gate = self.gate.lock().unwrap();
         gate.looks += usize::from(gate.is_reached);
@@ -161,7 +162,7 @@ async fn the_journal_stays_within_a_bound_however_long_a_checkpoint_takes() {
     let found = found.expect("all is taken up only once something was checkpointed");
     let limit = 4 * OPTIONS.journal_size_bytes_max;
     let at_once = (PUBLISHERS * (BODY_SIZE_BYTES + 1024)) as u64;
-    // What is allocated ahead of the end of the last file, at most.
+    // The most that is preallocated after the end of the last file.
     let ahead = OPTIONS.journal_file_size_bytes_max;
     assert!(found > limit, "{found}");
     assert!(found <= limit + at_once + ahead, "{found}");

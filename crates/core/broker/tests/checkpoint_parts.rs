@@ -1,4 +1,4 @@
-//! A checkpoint costs what its files change, not how many logs there are.
+//! The cost of a checkpoint depends on what its files change, not on the number of logs.
 #![allow(
     clippy::unwrap_used,
     reason = "a test that can't go on says so by panicking"
@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 const LOGS: u64 = 10_000;
 const START: Timestamp = Timestamp(1_700_000_000_000);
 
-/// All that is journalled is checkpointed at once.
+/// Everything journalled is checkpointed at once.
 const OPTIONS: Options = Options {
     journal_file_size_bytes_max: 1 << 20,
     journal_size_bytes_max: 1,
@@ -28,13 +28,13 @@ const OPTIONS: Options = Options {
     cache_size_bytes_max: 64 << 10,
 };
 
-/// The state, and how much of it a checkpoint touches.
+/// A state that counts how much of it a checkpoint touches.
 #[derive(Default)]
 struct Counted {
     replayed: Replayed,
     loaded: Vec<PartKey>,
     changed: Vec<PartKey>,
-    /// Size of what was saved.
+    /// The size of what was saved.
     saved_bytes: Cell<usize>,
 }
 
@@ -69,7 +69,7 @@ impl Replay for Counted {
     }
 }
 
-/// A shard and who works for it.
+/// A shard with its writer and checkpointer.
 struct Alone {
     shard: Shard,
     writer: Box<dyn Journal>,
@@ -135,10 +135,10 @@ impl Alone {
         self.shard.news(News::Synced(next), self.now);
     }
 
-    /// Checkpoints all that was committed.
+    /// Checkpoints everything committed.
     fn checkpoint(&mut self) -> Counted {
         self.writer.seal().unwrap();
-        // A block that begins another file closes the last one.
+        // A block that begins a new file closes the last one.
         self.append(LogId(0));
         self.commit();
         let plan = loop {

@@ -1,7 +1,8 @@
-//! A directory in the first stored form opens with all that is in it, and goes on.
+//! A directory in the first stored form can be opened with all its content, and used.
 //!
-//! `first_form/` is of a process of two shards that was killed. The same life is in it twice: in
-//! the snapshots, with names from `a.` on, and in the journals behind them, with names from `b.`.
+//! `first_form/` was written by a process with two shards that was killed. It contains the same
+//! history twice: in the snapshots, with names starting with `a.`, and in the journals after them,
+//! with names starting with `b.`.
 #![allow(
     clippy::unwrap_used,
     reason = "a test that can't go on says so by panicking"
@@ -73,7 +74,7 @@ fn start(directory: &TempDir) -> (Broker, Running) {
     let settings = Settings {
         directory: directory.path().to_owned(),
         shards: 2,
-        // As it was written, so that its files are checkpointed.
+        // The options it was written with, so that its files are checkpointed.
         storage: Options {
             journal_file_size_bytes_max: 8 << 10,
             journal_size_bytes_max: 20 << 10,
@@ -150,7 +151,7 @@ fn values(messages: &[LeasedMessage]) -> Vec<&str> {
         .collect()
 }
 
-/// All records of a partition from the batch that holds `from` on.
+/// All records of a partition, beginning with the batch that contains `from`.
 async fn read(broker: &Broker, log: LogId, partition: u32, from: u64) -> Vec<String> {
     let mut read = Read {
         partition: PartitionId::new(log, PartitionIndex(partition)),
@@ -293,7 +294,7 @@ fn exchanges_route(broker: &Broker, half: &str) {
 
 async fn ledgers_are_as_they_were(broker: &Broker, half: &str) {
     let orders = defined(broker, &format!("{half}.orders")).id;
-    // What a session held is ready again: 7, with 8, 9 and 11. With a deadline: 4 and 5.
+    // What a session held is ready again: 7, and also 8, 9 and 11. Leased with a deadline: 4 and 5.
     assert_eq!(ledger(broker, orders).await, (4, 2, 2));
     let leased = lease(broker, orders, None).await;
     assert_eq!(values(&leased), ["order 7", "order 8", "order 9", "to all"]);
@@ -309,7 +310,7 @@ async fn ledgers_are_as_they_were(broker: &Broker, half: &str) {
 async fn groups_take_turns(broker: &Broker, half: &str) {
     let work = defined(broker, &format!("{half}.work.fifo")).id;
     assert_eq!(ledger(broker, work).await, (3, 1, 0));
-    // Job 1 of group 1 is leased, so that waits; the others don't.
+    // Job 1 of group 1 is leased, so that group waits; the others don't.
     let leased = lease(broker, work, None).await;
     assert_eq!(values(&leased), ["job 2", "job 3", "job 4"]);
     let mut again = Publish::to(to(work, None), message("job 0 again"));
@@ -389,7 +390,7 @@ async fn offsets_are_committed(broker: &Broker, half: &str) {
     assert_eq!(&*emptied.listing.protocol_type, "consumer");
 }
 
-/// Appends until every shard has checkpointed what it had.
+/// Appends until every shard has checkpointed its earlier data.
 async fn checkpoint(broker: &Broker, directory: &TempDir) {
     let logs = ["ballast0", "ballast1"].map(|log| defined(broker, log).id);
     let ballast = "b".repeat(1_000);
@@ -430,7 +431,7 @@ async fn a_directory_in_the_first_form_opens_with_all_that_is_in_it() {
     assert_eq!(next, (ProducerId(2), ProducerEpoch(0)));
     running.stop().await;
 
-    // What was added lies beside what was there, in journals first, then in snapshots too.
+    // New data is stored next to the old, first in journals, then in snapshots too.
     for is_checkpointed in [false, true] {
         let (broker, running) = start(&directory);
         if is_checkpointed {

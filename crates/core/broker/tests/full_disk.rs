@@ -1,4 +1,4 @@
-//! A disk without any room: what was decided waits, and all goes on once there is some.
+//! A full disk: decisions wait, and everything continues once there is space.
 #![allow(
     clippy::unwrap_used,
     reason = "a test that can't go on says so by panicking"
@@ -14,7 +14,7 @@ use stele_test_disk::MemoryDisk;
 use stele_test_testkit::queue;
 use tokio::{select, task::yield_now};
 
-/// So small that every other request needs another file.
+/// So small that every other request needs a new file.
 const OPTIONS: Options = Options {
     journal_file_size_bytes_max: 4 << 10,
     journal_size_bytes_max: 64 << 10,

@@ -1,4 +1,4 @@
-//! What a shard sends of a record that goes to another shard's log, first and again.
+//! What a shard sends when a record is moved to another shard's log, the first time and again.
 #![allow(
     clippy::unwrap_used,
     reason = "a test that can't go on says so by panicking"
@@ -22,10 +22,10 @@ use stele_wire_batch::{
 };
 use tokio::sync::oneshot;
 
-/// On the shard of the test.
+/// A log on the shard under test.
 const HERE: LogId = LogId(2);
 
-/// On another.
+/// A log on the other shard.
 const THERE: LogId = LogId(3);
 
 const START: Timestamp = Timestamp(1_700_000_000_000);
@@ -35,7 +35,7 @@ const PARTITION: PartitionId = PartitionId {
     index: PartitionIndex(0),
 };
 
-/// The first of two shards, its writer, and what is on its way to the second.
+/// The first of two shards, its writer, and what it has sent to the second.
 struct First {
     shard: Shard,
     writer: Box<dyn Journal>,
@@ -101,7 +101,7 @@ impl First {
         records.map(Result::unwrap).collect()
     }
 
-    /// The body of the one command on its way.
+    /// The body of the one command in flight.
     fn sent(&self) -> Option<Bytes> {
         let mut news = Vec::new();
         self.to_second.take(&mut news);

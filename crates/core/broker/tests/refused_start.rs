@@ -1,4 +1,4 @@
-//! A start that one shard refuses leaves all of them as they were.
+//! If one shard refuses to start, none of them is changed.
 #![allow(
     clippy::unwrap_used,
     reason = "a test that can't go on says so by panicking"
@@ -33,7 +33,7 @@ fn start(directory: &Path) -> Result<Broker, StartError> {
     started.map(|(broker, _running)| broker)
 }
 
-/// Every file below `directory`, with what it holds.
+/// All files below `directory`, with their contents.
 fn contents(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut contents = Vec::new();
     for entry in LocalDisk.list(directory).unwrap() {

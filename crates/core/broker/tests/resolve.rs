@@ -1,4 +1,4 @@
-//! Names looked up for a client that wants to do something with what they name.
+//! Looking up names for a client's operation.
 #![allow(
     clippy::unwrap_used,
     reason = "a test that can't go on says so by panicking"
@@ -31,7 +31,7 @@ async fn declare(broker: &Broker, declaration: DeclareLog) -> LogId {
     declared.definition().id
 }
 
-/// What the name `q` leads to.
+/// What looking up the name `q` returns.
 fn found(broker: &Broker, client: &Principal, action: Action) -> Result<LogId, ResolveError> {
     let resolved = broker.resolve(client, "/", "q", action);
     resolved.map(|definition| definition.id)

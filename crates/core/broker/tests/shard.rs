@@ -1,4 +1,4 @@
-//! A shard by itself, one step at a time, with a clock of the test's own.
+//! A single shard, driven step by step with the test's own clock.
 #![allow(
     clippy::unwrap_used,
     reason = "a test that can't go on says so by panicking"
@@ -43,11 +43,11 @@ type Leases = oneshot::Receiver<Result<Vec<LeasedBatch>, Error<LogError>>>;
 struct Alone {
     shard: Shard,
     writer: Box<dyn Journal>,
-    /// What fronts route by.
+    /// The replica that fronts route by.
     replica: Arc<RwLock<Catalogue>>,
 }
 
-/// Leases that need not be waited for and end with their session.
+/// A request for leases that doesn't wait; they end with their session.
 fn at_once(session: SessionId, records_max: u32) -> LeaseRequest {
     LeaseRequest {
         ledger: LedgerId::DEFAULT,
@@ -83,7 +83,7 @@ impl Alone {
         }
     }
 
-    /// With a queue of so many records, of which the first ten thousand are leased.
+    /// A shard with a queue of this many records, of which the first ten thousand are leased.
     fn with_leases(path: &Path, records: u32) -> (Self, Vec<Leases>) {
         let mut alone = Self::open(path);
         alone.declare(Durability::Synced);
@@ -151,7 +151,7 @@ impl Alone {
         drop(self.ask_to_append(message("x").into_bytes()));
     }
 
-    /// Appends a message of so many bytes.
+    /// Appends a message of this size.
     fn append_of(&mut self, size_bytes: usize) {
         drop(self.ask_to_append(message(&"x".repeat(size_bytes)).into_bytes()));
     }
@@ -179,7 +179,7 @@ impl Alone {
         answer
     }
 
-    /// Commits an offset of the first partition, as a consumer without a group does.
+    /// Commits an offset of the first partition, as a consumer that isn't a member does.
     fn commit(&mut self, group: &str, offset: u64) {
         self.tell(CommitOffsets {
             group: Name::new(group).unwrap(),
@@ -203,7 +203,7 @@ impl Alone {
         self.shard.handle(delete, START);
     }
 
-    /// A lease of ten seconds that waits for a record.
+    /// Requests a lease of ten seconds, waiting for a record.
     fn lease(&mut self) -> Leases {
         let mut request = at_once(SessionId(1), 1);
         request.lease_ms = Some(10_000);
@@ -234,7 +234,7 @@ impl Alone {
         self.shard.news(News::Synced(next), START);
     }
 
-    /// How many partitions fronts know of.
+    /// How many partitions the fronts see.
     fn partitions(&self) -> u32 {
         let replica = self.replica.read();
         replica.log_by_id(LOG).unwrap().config.partitions
@@ -259,7 +259,7 @@ fn a_lease_that_comes_with_a_block_runs_from_when_the_block_was_taken() {
     let mut answer = alone.lease();
     alone.append();
     assert!(answer.try_recv().is_err(), "nobody can read it yet");
-    // The writer was busy for so long.
+    // The writer was busy until then.
     let late = START.plus_ms(8_000);
     alone.write(late);
     assert_eq!(answer.try_recv().unwrap().unwrap().len(), 1);
@@ -281,7 +281,7 @@ fn a_partition_is_shown_once_its_definition_is_on_disk() {
     };
     alone.tell(alter);
     alone.write(START);
-    // A crash would take the definition back, and a record in the new partition would be lost.
+    // A crash would lose the definition, and with it a record in the new partition.
     assert_eq!(alone.partitions(), 1);
     alone.sync();
     assert_eq!(alone.partitions(), 2);
@@ -299,7 +299,7 @@ fn who_declares_what_is_there_already_waits_until_it_is_there_for_good() {
     alone.sync();
     assert!(first.try_recv().unwrap().is_ok());
     assert!(second.try_recv().unwrap().is_ok());
-    // The shard takes it up by that. Then nothing is on its way any more.
+    // This writes what followed from that; then nothing is in flight any more.
     alone.write(START.plus_ms(5));
     alone.sync();
     let mut third = alone.ask_to_declare(Durability::Synced);
@@ -316,7 +316,7 @@ fn what_nobody_waits_for_is_written_soon_or_along_with_what_somebody_does() {
     alone.write(START);
     alone.sync();
     assert_eq!(answer.try_recv().unwrap().unwrap().len(), 1);
-    // The lease is all that there is to write.
+    // The lease is the only thing to write.
     assert_eq!(alone.shard.block_due_at(), Some(START.plus_ms(5)));
     assert!(alone.shard.take_block(START.plus_ms(4)).is_none());
     alone.append();
@@ -403,7 +403,7 @@ fn an_unused_log_goes_with_its_definition_and_counts_from_a_start() {
     alone.write(START.plus_ms(5));
     alone.sync();
     drop(alone);
-    // What was journalled of it is read, and it has its time again.
+    // It is recovered from the journal, and its unused time starts again.
     let mut alone = Alone::open(directory.path());
     let is_open = |alone: &Alone| alone.shard.state().logs.log(LOG).is_some();
     alone.shard.tick(START.plus_ms(DAY_MS - 1));
@@ -571,7 +571,7 @@ fn who_waits_for_a_message_comes_before_who_asks_for_one() {
     alone.declare(Durability::Synced);
     let mut waiting = alone.lease();
     alone.append();
-    // It waits until what was appended is shown.
+    // It waits until the appended records are visible.
     let mut asking = alone.ask_to_lease(at_once(SessionId(2), 1));
     alone.write(START);
     alone.sync();
@@ -624,7 +624,7 @@ fn nothing_is_readable_of_a_log_that_was_closed_before_its_block_was_finished() 
     alone.sync();
     let consumer = alone.subscribe(1 << 20);
     alone.append();
-    // It goes with its last consumer, whatever is on its way to the disk.
+    // It is deleted with its last consumer, whatever isn't on disk yet.
     alone.tell(Unsubscribe { log: LOG, consumer });
     assert!(alone.shard.state().logs.log(LOG).is_none());
     alone.write(START);
@@ -657,7 +657,7 @@ fn watches_go_with_their_fetches_and_with_their_logs() {
     };
     let fetches: Vec<_> = (0..100).map(|_| watch(&mut alone)).collect();
     assert_eq!(alone.shard.watches(), 10_000);
-    // Their clients go, all but one, and others come and go.
+    // All their clients but one leave, and others come and leave.
     let last = fetches.into_iter().next_back();
     for _ in 0..10_000 {
         watch(&mut alone);

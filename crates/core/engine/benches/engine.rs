@@ -1,4 +1,4 @@
-//! What the engine alone does in a second on one core: decide and apply, no I/O.
+//! Throughput of the engine alone on one core: decide and apply, no I/O.
 //!
 //! `cargo bench -p stele-core-engine --bench engine`
 
@@ -61,11 +61,11 @@ fn timed(run: impl FnOnce()) -> Duration {
     }
 }
 
-/// How long this thread has had a core, where the system tells: figures then don't suffer from
-/// what else runs.
+/// How long this thread has had a core, where the system reports it, so that results don't suffer
+/// from other processes.
 #[expect(
     clippy::disallowed_methods,
-    reason = "not the engine's disk, but the kernel's figures"
+    reason = "reads the kernel's statistics, not the disk"
 )]
 fn on_core() -> Option<Duration> {
     let figures = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
@@ -77,7 +77,7 @@ fn log(number: u64) -> LogId {
     LogId(number)
 }
 
-/// A hundred logs, so that looking one up isn't free.
+/// A hundred logs, so that looking one up has a cost.
 fn state(queue: LedgerConfig) -> State {
     let mut state = State::default();
     for number in 0..100 {
@@ -175,7 +175,7 @@ fn append_fifo(count: u32) -> Duration {
     })
 }
 
-/// Queues that hold all records, durably.
+/// Queues filled with all records, which are durable.
 fn filled() -> State {
     let mut state = state(LedgerConfig::default());
     for number in 0..RECORDS {
@@ -289,7 +289,7 @@ fn subscribe(state: &mut State) {
     }
 }
 
-/// Hands out what a log has, and settles it. How many records that was.
+/// Hands out a log's records and settles them; returns how many.
 fn deliver_and_settle(state: &mut State, number: u64) -> u64 {
     let decision = state.dispatch(log(number % 100), NOW);
     let decision = carry_out(state, decision);

@@ -1,8 +1,8 @@
-//! What routing one message costs where an exchange has many bindings.
+//! The cost of routing one message through an exchange with many bindings.
 //!
-//! `cargo bench -p stele-core-engine --bench route`: nanoseconds a message for each kind of
-//! exchange, with 100 and with 10,000 bindings to as many queues, so that what grows with the
-//! bindings shows. Keys and headers vary from message to message; each message reaches the same
+//! `cargo bench -p stele-core-engine --bench route`: nanoseconds per message for each kind of
+//! exchange, with 100 and with 10,000 bindings to as many queues, to show what grows with the
+//! number of bindings. Keys and headers vary from message to message; each message reaches the same
 //! few queues.
 #![allow(
     clippy::unwrap_used,
@@ -20,14 +20,14 @@ use stele_core_engine::{
     LedgerConfig, Lifetime, LogConfig, NoHeaders, Retention, Settings, State,
 };
 
-/// How long each figure is measured.
+/// How long each measurement takes.
 const MEASURED: Duration = Duration::from_millis(500);
 
-/// Messages between two looks at the clock.
+/// Messages between two readings of the clock.
 const ROUND: usize = 64;
 
 fn main() {
-    // Cargo's test runner starts benches too: a small one shows that they work.
+    // Cargo's test runner also runs benches: a small one then shows that they work.
     let is_bench = std::env::args().any(|argument| argument == "--bench");
     let sizes: &[usize] = if is_bench { &[100, 10_000] } else { &[100] };
     println!("{:<34} {:>9} {:>12}", "exchange", "bindings", "ns/message");
@@ -125,7 +125,7 @@ impl Bench {
         }
     }
 
-    /// Routes for a while, and prints what a message cost. Each must reach one queue.
+    /// Routes for a while, and prints the cost of a message. Each must reach one queue.
     fn measure<'a, H: Headers + 'a>(
         &self,
         title: &str,
@@ -137,7 +137,7 @@ impl Bench {
         let mut targets: SmallVec<[LogId; 4]> = SmallVec::new();
         let elapsed = loop {
             for _ in 0..ROUND {
-                // Neighbours in the tables aren't neighbours in time.
+                // Avoids routing neighbouring entries one after the other.
                 let (key, headers) = message(routed * 7919);
                 targets.clear();
                 self.state

@@ -52,8 +52,8 @@ pub enum Effect {
     },
     /// The partition's start has moved: the data before it can be removed.
     Trimmed(PartitionId),
-    /// A ledger was purged, as far as it holds this partition: what nobody else needs may go now,
-    /// so that no reader meets it.
+    /// A ledger's part of this partition was purged: records that nobody else needs can be removed
+    /// now, so that no reader finds them.
     Purged(PartitionId),
 }
 

@@ -43,7 +43,7 @@ impl Record {
         }
     }
 
-    /// The time it was made, where it has one.
+    /// The time it was made, if it has one.
     pub(crate) fn at(&self) -> Option<Timestamp> {
         match self {
             Self::Appended { at, .. } => Some(*at),

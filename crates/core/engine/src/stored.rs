@@ -127,7 +127,7 @@ impl State {
     }
 }
 
-const WRITABLE: &str = "nothing is stored that postcard can't write";
+const WRITABLE: &str = "every stored type can be written by postcard";
 
 /// The version and the content; `None` for the first form, which has no version.
 fn content(bytes: &[u8]) -> Result<Option<(u8, &[u8])>, StoredError> {

@@ -103,7 +103,7 @@ pub struct Shard {
     watches: HashMap<PartitionId, Vec<(Offset, Weak<Notify>)>>,
     /// What could be released as soon as its block was finished; handed out at the next dispatch.
     releasable: Vec<Releasable>,
-    /// Partitions that a purge has settled, and whose retention is to be looked at at once.
+    /// Purged partitions, to which retention is applied at once.
     purged: Vec<PartitionId>,
     replica: Arc<RwLock<Catalogue>>,
     /// The inboxes of all shards.
@@ -264,7 +264,7 @@ impl Shard {
     }
 
     /// Has the block being filled written and synced even if it is empty. This makes everything
-    /// before it safe. A block at the end also allows later damage to be told from a torn write.
+    /// before it safe. A block at the end also distinguishes later damage from a torn write.
     pub fn want_block(&mut self) {
         self.is_block_wanted = true;
         if let Some(unreleased) = self.unreleased.back_mut() {

@@ -46,7 +46,7 @@ impl Shard {
             let partition = PartitionId::new(from.log, from.partition);
             tracing::warn!(
                 %error, %partition, offset = %from.offset,
-                "a record that is to be moved stays where it is"
+                "can't read a record that is to be moved; it stays in its place"
             );
             None
         })

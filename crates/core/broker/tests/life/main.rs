@@ -1,4 +1,4 @@
-//! A broker from the outside: what is published is read, leased, settled and survives.
+//! A broker from the outside: published records can be read, leased and settled, and survive.
 #![allow(
     clippy::unwrap_used,
     reason = "a test that can't go on says so by panicking"
@@ -316,7 +316,7 @@ async fn a_publish_reaches_every_queue_that_is_still_there() {
             publish.targets = targets.collect();
             publish
         };
-        // It was routed, and then two of its queues were deleted.
+        // It was routed before two of its queues were deleted.
         let publish = to_all();
         for gone in &logs[..2] {
             let delete = DeleteLog::anyway(*gone);
@@ -400,13 +400,13 @@ async fn what_is_no_message_is_skipped_by_a_ledger_that_meets_it_late() {
     by_another.facet = "another".into();
     broker.declare_log(by_another).await.unwrap();
     let status = broker.status(log).await.unwrap();
-    assert_eq!(status.ready, 4, "it isn't known yet what they are");
+    assert_eq!(status.ready, 4, "not known to be control records yet");
     let leased = lease(broker, log, 10).await;
     let offsets: Vec<_> = leased.iter().map(|one| one.lease.offset.0).collect();
     assert_eq!(offsets, [0, 3]);
     let status = broker.status(log).await.unwrap();
     assert_eq!((status.ready, status.leased), (0, 2));
-    // What comes from now on is known as it comes.
+    // Batches appended from now on are known to be control batches.
     let mut batch = BatchBuilder::new().control();
     batch.push(&marker).unwrap();
     let publish = Publish::to(target, batch.finish());
@@ -453,7 +453,7 @@ async fn a_log_without_a_ledger_has_ready_what_one_would_begin_with() {
     test.stop().await;
 }
 
-/// It would come back, and hide what is behind it.
+/// It would be delivered again, and block the records behind it.
 #[tokio::test]
 async fn what_cannot_be_read_is_set_aside_to_the_end_of_its_batch() {
     let test = TestBroker::start();
@@ -466,7 +466,7 @@ async fn what_cannot_be_read_is_set_aside_to_the_end_of_its_batch() {
     for batch in [
         message("0"),
         unopenable(&message("1")),
-        // More than are leased at a time, all in one batch, of which there is one.
+        // More records than are leased at once, all in one batch, which really holds one.
         claiming(&message("2"), 1_000),
         message("1002"),
     ] {

@@ -1,8 +1,8 @@
-//! Messages that go from one log to another.
+//! Moving messages from one log to another.
 
 use super::*;
 
-/// Moves a message, and notes in a header where it comes from.
+/// Moves a message, and notes its origin in a header.
 async fn move_to(
     broker: &Broker,
     from: LogId,
@@ -26,7 +26,7 @@ async fn move_to(
     broker.move_message(message).await
 }
 
-/// Takes so many messages of a log, as they come.
+/// Takes this many messages of a log, in any order.
 async fn drain(broker: &Broker, log: LogId, count: usize) -> Vec<LeasedMessage> {
     let mut messages = Vec::new();
     while messages.len() < count {
@@ -49,13 +49,13 @@ async fn messages_move_between_logs_of_all_shards_once_over_a_restart() {
     }
     let leased = lease(&test.broker, source, 100).await;
     for (number, message) in leased.iter().enumerate() {
-        // To each of the others in turn; the last is on the source's own shard.
+        // To each of the others in turn; the last one is on the source's own shard.
         let to = logs[1 + number % 3];
         move_to(&test.broker, source, message, to).await.unwrap();
         let again = move_to(&test.broker, source, message, to).await;
         let expected = Error::Refused(MoveError::NotLeased);
         assert_eq!(again.unwrap_err(), expected);
-        // What the stop of a shard finds on its way is sent again by the next process.
+        // Commands in flight when a shard stops are sent again by the next process.
         if number % 13 == 12 {
             test = test.restart().await;
         }

@@ -1,4 +1,4 @@
-//! Messages of leased records, one after the other.
+//! Reading messages of leased records one by one.
 
 use stele_core_broker::LeasedMessages;
 use stele_test_testkit::compressed;
@@ -33,7 +33,7 @@ async fn leased(broker: &Broker, log: LogId, records_max: u32) -> LeasedMessages
     batches.remove(0).messages(log)
 }
 
-/// Has the bytes there.
+/// Reads the stored bytes.
 async fn read(broker: &Broker, messages: &mut LeasedMessages) {
     broker.read_leased(messages, Share::NONE).await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! What a session publishes, and what it leaves.
+//! What a session publishes, and what remains when it ends.
 
 use super::*;
 
@@ -53,7 +53,7 @@ async fn a_session_that_ends_gives_back_what_it_holds() {
     test.stop().await;
 }
 
-/// Its client has no way to hear of a refusal.
+/// Its client can't be told of a refusal.
 #[tokio::test]
 async fn what_a_session_publishes_without_space_is_taken_in_its_order_once_there_is_some() {
     let test = TestBroker::with_shards(2);
@@ -75,7 +75,7 @@ async fn what_a_session_publishes_without_space_is_taken_in_its_order_once_there
         };
         session.publish(tag as u64, publish, Share::NONE).await;
     }
-    // One that asks for an answer gets one, behind what was sent before.
+    // An append that waits for an answer is refused, though publishes sent before it wait.
     let target = AppendTarget {
         log: logs[0],
         partition: None,
@@ -100,7 +100,7 @@ async fn what_a_session_publishes_without_space_is_taken_in_its_order_once_there
         let values: Vec<_> = found.iter().map(body).collect();
         assert_eq!(values, ["0", "1", "2", "3"]);
     }
-    // Who publishes and goes leaves what it has sent.
+    // The publishes of a session that ends are still appended.
     test.fill_disk().await;
     session
         .publish(4, Publish::to(target, message("4")), Share::NONE)

@@ -64,7 +64,7 @@ fn to_exchange(text: &str) -> BindingTarget {
     BindingTarget::Exchange(name(text))
 }
 
-/// A state with a catalogue, and the records that have made it.
+/// A state with a catalogue, and the records that made it.
 #[derive(Default)]
 struct Driven {
     state: State,
@@ -78,13 +78,13 @@ impl Driven {
         Ok(decision.reply)
     }
 
-    /// The log's shard has closed it.
+    /// Notes that the log's shard has closed it.
     fn undefine(&mut self, log: LogId) {
         let undefined = self.state.catalogue.undefine(log);
         self.apply(undefined.records);
     }
 
-    /// The process has ended, and another begins.
+    /// Ends the process and starts another one.
     fn recover(&mut self) {
         loop {
             let dropped = self.state.catalogue.drop_fleeting();
@@ -108,7 +108,7 @@ impl Driven {
         self.run(declaration)
     }
 
-    /// A new durable queue.
+    /// Declares a durable queue.
     fn queue(&mut self, log: &str) -> LogId {
         let declared = self.declare(declaration(log, "amqp", config())).unwrap();
         declared.definition().id

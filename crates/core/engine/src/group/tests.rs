@@ -16,7 +16,7 @@ mod statics;
 const SESSION_MS: u32 = 10_000;
 const REBALANCE_MS: u32 = 60_000;
 
-/// Groups of which one, `g`, is driven.
+/// The groups, of which the test drives `g`.
 #[derive(Default)]
 struct Driven {
     state: State,
@@ -26,7 +26,7 @@ struct Driven {
     journal: Vec<(Name, GroupRecord)>,
 }
 
-/// What was answered to a join or a sync.
+/// The answer to a join or a sync.
 #[derive(Debug)]
 enum Answer {
     Joined(Result<JoinReply, GroupError>),
@@ -54,7 +54,7 @@ fn join(member: &str) -> JoinGroup {
     }
 }
 
-/// A first join that gets `member` for its id.
+/// A first join that gets the id `member`.
 fn first(member: &str) -> JoinGroup {
     JoinGroup {
         member_new: member.into(),
@@ -71,7 +71,7 @@ fn supporting(join: JoinGroup, protocols: &[&str]) -> JoinGroup {
 }
 
 impl Driven {
-    /// Carries out a command, and what follows from it.
+    /// Executes a command and the steps that follow from it.
     fn run<C: Command>(&mut self, command: C) -> Result<C::Reply, C::Error> {
         let decided = command.decide(&self.state, self.now);
         let reply = decided.map(|decision| self.carry_out(decision));
@@ -106,7 +106,7 @@ impl Driven {
         assert!(former.is_none(), "{token:?} was answered twice");
     }
 
-    /// Does what is due.
+    /// Does everything that is due.
     fn catch_up(&mut self) {
         for _ in 0..1_000 {
             if self
@@ -139,7 +139,7 @@ impl Driven {
         Token(self.tokens)
     }
 
-    /// Joins; the token where the answer will be.
+    /// Joins; returns the token of the answer.
     fn join(&mut self, join: JoinGroup) -> Token {
         let token = self.token();
         let decided = join.decide(token, &self.state, self.now);
@@ -251,7 +251,7 @@ impl Driven {
         self.describe().listing.state
     }
 
-    /// Two members, `a` leading, at work.
+    /// Two members in a stable group, with `a` as the leader.
     fn pair(&mut self) -> i32 {
         let a = self.join(first("a"));
         self.joined(a);

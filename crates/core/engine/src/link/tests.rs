@@ -40,7 +40,7 @@ fn what_is_not_acknowledged_is_kept_with_its_number() {
     assert_eq!(waiting(&links), [1, 2, 3]);
     links.apply(&acknowledged(2));
     assert_eq!((waiting(&links), links.backlog()), (vec![3], 1));
-    // One that comes late tells nothing new; one of what was never sent is not believed.
+    // A late acknowledgement changes nothing; one of a command never sent is ignored.
     links.apply(&acknowledged(1));
     assert_eq!(links.acknowledged(OTHER), LinkNumber(2));
     links.apply(&acknowledged(9));
@@ -66,14 +66,14 @@ fn only_the_next_number_is_taken() {
 
 const NOW: Timestamp = Timestamp(1_000);
 
-/// A shard and what it has on disk.
+/// A shard and its journal on disk.
 struct Shard {
     state: State,
     journal: Vec<Record>,
     deleted: Vec<u64>,
 }
 
-/// Two shards, and the commands on their way.
+/// Two shards, and the commands in flight.
 struct Pair {
     shards: [Shard; 2],
     on_way: VecDeque<(ShardId, ShardId, LinkNumber, LinkCommand)>,
@@ -121,7 +121,7 @@ impl Pair {
         }
     }
 
-    /// Declares the next log of the name; those of odd number are shard 1's.
+    /// Declares the next log with this name; those with odd numbers belong to shard 1.
     fn declare(&mut self, name: &str) -> LogId {
         self.declare_as(name, LedgerConfig::default())
     }
@@ -156,7 +156,7 @@ impl Pair {
         Ok(owner.apply(decided))
     }
 
-    /// All that isn't acknowledged is sent, once more where it was sent before.
+    /// Sends all unacknowledged commands, again if they were sent before.
     fn send(&mut self) {
         for (from, shard) in (0..).map(ShardId).zip(&self.shards) {
             let unacknowledged = shard.state.links.unacknowledged();
@@ -165,7 +165,7 @@ impl Pair {
         }
     }
 
-    /// The next command is taken. Whether there was one.
+    /// Takes the next command; returns whether there was one.
     fn take(&mut self) -> bool {
         let Some((from, to, number, command)) = self.on_way.pop_front() else {
             return false;
@@ -197,7 +197,7 @@ impl Pair {
         }
     }
 
-    /// A shard is what it has on disk; what was on its way is lost.
+    /// Crashes a shard: it has what is on disk, and commands in flight are lost.
     fn crash(&mut self, shard: u16) {
         self.on_way.clear();
         let crashed = &mut self.shards[usize::from(shard)];
@@ -208,7 +208,7 @@ impl Pair {
         }
     }
 
-    /// A new process begins on what a shard has on disk.
+    /// Starts a new process with a shard's journal on disk.
     fn restart(&mut self, shard: u16) {
         self.crash(shard);
         let shard = &mut self.shards[usize::from(shard)];
@@ -222,7 +222,7 @@ impl Pair {
         }
     }
 
-    /// Whether it is defined, and whether it is open.
+    /// Whether the log is defined, and whether it is open.
     fn has(&self, log: LogId) -> (bool, bool) {
         let owner = &self.shards[(log.0 % 2) as usize];
         let is_defined = self.shards[0].state.catalogue.log_by_id(log).is_some();
@@ -250,7 +250,7 @@ fn a_log_elsewhere_is_opened_by_its_definition_and_answered_when_that_is_gone() 
     assert_eq!(pair.has(log), (true, false));
     pair.deliver_all();
     assert_eq!(pair.has(log), (true, true));
-    // Whoever asks while it goes waits for the same end.
+    // A second deletion meanwhile waits for the same end.
     assert_eq!(pair.delete(log), Ok(None));
     assert_eq!(pair.delete(log), Ok(None));
     assert_eq!(pair.has(log), (true, false));
@@ -269,7 +269,7 @@ fn what_comes_twice_late_or_after_a_gap_changes_nothing_more() {
     }
     pair.send();
     pair.send();
-    // The first one is lost, and comes after the second.
+    // The first one is lost, and arrives after the second.
     let first = pair.on_way.pop_front().unwrap();
     assert!(pair.take());
     assert_eq!(pair.has(LogId(3)), (true, false));

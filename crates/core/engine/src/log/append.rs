@@ -1,4 +1,4 @@
-//! Appending.
+//! Appending batches.
 
 use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
@@ -10,22 +10,22 @@ use crate::{
     limits::{APPEND_RECORDS_MAX, DEDUPLICATION_MS, DELAYED_RECORDS_MAX, PRODUCER_EXPIRY_MS},
 };
 
-/// Appends a batch, whose bytes travel beside this command. Each target has a result of its own,
-/// in their order: one that is gone takes nothing from the others. Where none takes it, the append
-/// is refused as the first one is.
+/// Appends a batch, whose bytes travel with this command. Each target has its own result, in the
+/// same order; a target that doesn't exist doesn't affect the others. If no target accepts the
+/// batch, the append is refused with the first one's error.
 #[derive(Clone, Debug)]
 pub struct Append {
-    /// Where to; the body is stored once for all.
+    /// The targets; the body is stored once for all of them.
     pub targets: SmallVec<[AppendTarget; 1]>,
-    /// How many records (offsets) the batch holds, from 1.
+    /// How many records (offsets) the batch has, at least 1.
     pub count: u32,
     /// The batch's size.
     pub size_bytes: u32,
     /// The largest timestamp in it.
     pub timestamp: Timestamp,
-    /// An idempotent producer's stamp. With one target only.
+    /// An idempotent producer's stamp. Only with a single target.
     pub producer: Option<ProducerStamp>,
-    /// What is to be known of each record.
+    /// What the engine needs to know of each record.
     pub columns: Columns,
 }
 
@@ -34,8 +34,8 @@ pub struct Append {
 pub struct AppendTarget {
     /// The log.
     pub log: LogId,
-    /// The partition; `None` leaves it to the engine: by the records' keys, and where they have
-    /// none, each of the log's in turn.
+    /// The partition. With `None` the engine chooses it: by the records' keys, or in turn if they
+    /// have none.
     pub partition: Option<PartitionIndex>,
 }
 
@@ -48,15 +48,15 @@ pub struct Appended {
     pub base: Offset,
     /// The partition's start.
     pub start: Offset,
-    /// It was there already (idempotent producer, FIFO deduplication): nothing was appended.
+    /// The batch was already there (idempotent producer, FIFO deduplication): nothing was appended.
     pub duplicate: bool,
 }
 
-/// What became of a batch at one target.
+/// The result of an append at one target.
 pub type AppendResult = Result<Appended, AppendError>;
 
-/// How often deduplication ids and attempts are looked through, in milliseconds: a few times in the
-/// window that they are remembered for.
+/// How often expired deduplication ids and attempts are removed, in milliseconds: a few times
+/// within their window.
 pub(super) const IDS_PERIOD_MS: u64 = DEDUPLICATION_MS / 5;
 
 /// The same for producers.
@@ -84,7 +84,7 @@ impl Logs {
         let mut is_grouped = false;
         let mut results: SmallVec<[AppendResult; 1]> = SmallVec::new();
         let mut targets = SmallVec::new();
-        // Targets may share a partition: the next one's records follow.
+        // Targets may share a partition; then their records follow each other.
         let mut ends = HashMap::new();
         for target in &append.targets {
             let log = self.log(target.log).ok_or(AppendError::NoSuchLog);
@@ -114,7 +114,7 @@ impl Logs {
             return Err(*error);
         }
         if targets.is_empty() {
-            // The original may still be on its way to the disk: this answer waits for it as well.
+            // The original may not be on disk yet, and this answer must wait for it.
             return Ok(Decision {
                 durability,
                 ..Decision::reply(results)
@@ -186,7 +186,7 @@ impl Logs {
     }
 }
 
-/// What is known of appended records.
+/// What the engine knows of an appended batch.
 #[derive(Clone, Copy, Debug)]
 struct Batch<'a> {
     count: u32,
@@ -197,7 +197,7 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// How soon to look through what is remembered of it.
+    /// How soon expired entries of this batch are to be removed.
     fn forgetting_period_ms(&self) -> Option<u64> {
         if self.columns.deduplication().next().is_some() {
             return Some(IDS_PERIOD_MS);
@@ -207,7 +207,7 @@ impl Batch<'_> {
 }
 
 impl Log {
-    /// Where a batch goes, or where it is already.
+    /// Where a batch is to be appended, or where it already is.
     fn destination(
         &self,
         target: &AppendTarget,
@@ -245,7 +245,7 @@ impl Log {
         Ok(appended(known.end, false))
     }
 
-    /// Whether a ledger hands its records out by group.
+    /// Whether a ledger hands out its records by group.
     fn is_grouped(&self) -> bool {
         self.ledgers.iter().any(|ledger| ledger.config().fifo)
     }
@@ -277,8 +277,8 @@ impl Log {
         }
     }
 
-    /// Where the batch is already, by its deduplication ids: all of its records, one after the
-    /// other.
+    /// Where the batch already is, according to its deduplication ids. All of its records must be
+    /// there, one after the other.
     fn known_already(
         &self,
         append: &Append,
@@ -317,7 +317,7 @@ impl Log {
     }
 
     fn take_in(&mut self, index: PartitionIndex, base: Offset, batch: &Batch<'_>) {
-        // The next record without a partition goes on from here, whoever chose this one.
+        // The next record without a partition continues from here, however this one was chosen.
         if index == self.spread {
             let next = PartitionIndex(index.0 + 1);
             let wraps = self.partition(next).is_none();
@@ -339,7 +339,7 @@ impl Log {
         }
     }
 
-    /// How soon to look through what is remembered for a time; `None` where nothing is.
+    /// How soon expired entries are to be removed; `None` if there are no entries.
     pub(super) fn forgetting_period_ms(&self) -> Option<u64> {
         let attempts = self.ledgers.iter().any(|ledger| ledger.has_attempts());
         if attempts || !self.deduplication.is_empty() {
@@ -353,12 +353,12 @@ impl Log {
     }
 }
 
-/// The partition of a key's hash, as Kafka's default partitioner has it.
+/// The partition for a key's hash, as in Kafka's default partitioner.
 pub fn partition_of_key(hash: u32, partitions: u32) -> PartitionIndex {
     PartitionIndex((hash & 0x7fff_ffff) % partitions.max(1))
 }
 
-/// What no front should send.
+/// Checks for errors that no front should make.
 fn check(append: &Append) -> Result<(), AppendError> {
     let fault = if append.targets.is_empty() {
         "no targets"
@@ -369,7 +369,7 @@ fn check(append: &Append) -> Result<(), AppendError> {
     } else if append.producer.is_some() && append.targets.len() > 1 {
         "a producer's batch has one target"
     } else if append.columns.exceed(append.count) {
-        "columns of more records than there are"
+        "columns for more records than there are"
     } else {
         return Ok(());
     };

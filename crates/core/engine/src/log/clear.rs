@@ -1,14 +1,14 @@
-//! Settling without a holder, where much is listed: by pieces.
+//! Settling many listed records without a lease, in pieces.
 //!
 //! ```text
 //!  Purge, Trim ── little is listed ─► Purged, Cleared or Trimmed, up to the end
 //!              └─ much ─► a piece, and Clearing: what is left ── a piece … ── Clearing: nothing
 //! ```
 //!
-//! Records that were never handed out are listed nowhere, so most of what is purged costs nothing.
-//! While a log is being cleared nobody gets anything of it, and who asked for it waits: see
-//! [`Logs::is_owed`]. A process that ends meanwhile has answered nobody, and leaves the rest as it
-//! was.
+//! Records that were never handed out aren't listed, so most of a purge costs nothing. While a log
+//! is being cleared, none of its records are handed out, and requests for it wait: see
+//! [`Logs::is_owed`]. If the process ends before that, the request is unanswered and the rest stays
+//! as it was.
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -17,29 +17,29 @@ use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex};
 use super::{LedgerId, Log, LogRecord, Logs, ledger::ledger_record};
 use crate::{Decision, Effect, LedgerRecord, Record, limits::SWEEP_MAX};
 
-/// Partitions, each with the first record that stays as it is.
+/// Partitions, each with the first record that isn't affected.
 pub(crate) type Ends = SmallVec<[(PartitionIndex, Offset); 1]>;
 
-/// What is to be settled, or is yet to be.
+/// What is to be settled.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Clearing {
     pub(crate) scope: Scope,
     pub(crate) ends: Ends,
 }
 
-/// Which records before the ends.
+/// Which of the records before the ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Scope {
-    /// Those that a ledger doesn't lease.
+    /// Those that a ledger hasn't leased.
     Unleased(LedgerId),
     /// All of a ledger.
     Ledger(LedgerId),
-    /// All of all ledgers; what is before the ends is removed.
+    /// All of all ledgers; the records before the ends are also removed.
     Trim,
 }
 
 impl Log {
-    /// Settles this, or a piece of it; gives what is left then.
+    /// Settles this, or a piece of it; returns what is left.
     fn clear(&self, log: LogId, clearing: &Clearing) -> (Decision, Option<Clearing>) {
         let (ends, left) = self.piece(clearing);
         let mut decision = clearing.scope.settle(log, ends);
@@ -47,7 +47,7 @@ impl Log {
         (decision, left)
     }
 
-    /// How far one piece goes, and what is left after that.
+    /// How far one piece goes, and what is left after it.
     fn piece(&self, clearing: &Clearing) -> (Ends, Option<Clearing>) {
         let Clearing { scope, ends } = clearing;
         let mut listed = SWEEP_MAX;
@@ -70,8 +70,8 @@ impl Log {
         (piece, None)
     }
 
-    /// The ids of messages that a purge of the queue took are free again: who sends one anew finds
-    /// it delivered.
+    /// Forgets the deduplication ids of messages that a purge of the queue removed, so that a
+    /// message sent again is delivered.
     pub(super) fn forget_purged(&mut self, ends: &Ends) {
         for (index, to) in ends {
             let queue = self.ledger(LedgerId::DEFAULT);
@@ -129,7 +129,7 @@ fn settled(
 }
 
 impl Logs {
-    /// Settles this, by pieces where it is much, or once what is being cleared already is through.
+    /// Settles this, in pieces if it is much, and after what is already being cleared.
     pub(super) fn begin_to_clear(&self, log: LogId, known: &Log, clearing: Clearing) -> Decision {
         if let Some(begun) = self.clearing.get(&log) {
             let all = begun.iter().chain([&clearing]);
@@ -151,7 +151,7 @@ impl Logs {
         self.clearing.contains_key(&log)
     }
 
-    /// The next piece of what is to be settled of a log.
+    /// The next piece of clearing a log.
     pub(super) fn clear_some(&self, log: LogId) -> Decision {
         let clearing = self.clearing.get(&log).and_then(|all| all.split_first());
         let Some((known, (first, later))) = self.log(log).zip(clearing) else {

@@ -1,34 +1,33 @@
-//! Deleting a log with all that it holds, and its definition.
+//! Deleting a log with its content and its definition.
 //!
 //! ```text
 //!  open ─ Closed ─► closed ── Undefine to the catalogue ── Forget from there ─ Undefined ─► gone
 //! ```
 //!
-//! Each step is journalled with the sending of the next one, so a deletion that has begun is
-//! carried through, whoever goes away or crashes meanwhile. What the log held is taken apart by
-//! pieces after `Closed`: see `sweep.rs`.
+//! Each step is journalled together with the command for the next one, so a deletion that has begun
+//! is completed, even if the client leaves or the broker crashes. After `Closed`, the log's content
+//! is removed in pieces: see `sweep.rs`.
 
 use stele_base_types::{LogId, Timestamp};
 
 use super::{Log, LogError, Logs, record::LogRecord};
 use crate::{Decision, Effect, LedgerId, LinkCommand, Record, State, Token, Topology};
 
-/// Deletes a log with all that it holds; its consumers are told, and who waits for a record, by the
-/// [`State::sweep`]s that follow. Answered with how many records
-/// were ready, once the definition is gone for everybody: whoever has the answer may declare the
-/// name anew.
+/// Deletes a log with its content. The following calls of [`State::sweep`] notify its consumers and
+/// waiting requests. Returns how many records were ready, when the definition is removed
+/// everywhere: after that, the name can be declared again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeleteLog {
     /// The log.
     pub log: LogId,
-    /// Fail with [`LogError::InUse`] while it has consumers.
+    /// Fail with [`LogError::InUse`] if it has consumers.
     pub if_unused: bool,
-    /// Fail with [`LogError::NotEmpty`] while it has ready records.
+    /// Fail with [`LogError::NotEmpty`] if it has ready records.
     pub if_empty: bool,
 }
 
 impl DeleteLog {
-    /// Without conditions.
+    /// An unconditional deletion.
     pub fn anyway(log: LogId) -> Self {
         Self {
             log,
@@ -37,7 +36,7 @@ impl DeleteLog {
         }
     }
 
-    /// What it changes, and its answer; `None` where that comes later, by the token.
+    /// The decision on it, and the reply; `None` if that is sent later, by the token.
     pub fn decide(
         self,
         token: Token,
@@ -47,7 +46,7 @@ impl DeleteLog {
         let log = self.log;
         let closing = match state.logs.close(self) {
             Ok(closing) => state.send(closing, now),
-            // Another has begun; the end of that is this one's too.
+            // A deletion has already begun; this one is answered when it ends.
             Err(LogError::NoSuchLog) if state.logs.closed.contains(&log) => {
                 return Ok(Decision::record(awaited(log, token, 0)).answered(None));
             }
@@ -63,7 +62,7 @@ impl DeleteLog {
     }
 }
 
-/// Somebody waits for the end of a log's deletion.
+/// Someone waits for the end of a log's deletion.
 fn awaited(log: LogId, token: Token, ready: u64) -> Record {
     Record::Log(log, LogRecord::DeletionAwaited { token, ready })
 }
@@ -89,14 +88,13 @@ impl Logs {
         Ok(decision.sending(LinkCommand::Undefine { log }))
     }
 
-    /// Closes a log that goes by itself.
+    /// Closes a log that is deleted without a request.
     pub(super) fn close_unused(&self, log: LogId) -> Decision {
         let closed = self.close(DeleteLog::anyway(log));
         closed.map_or_else(|_| Decision::nothing(), |it| it.answered(()))
     }
 
-    /// A log's definition is gone for good: whatever is left of the log goes too, and who waits for
-    /// that is answered.
+    /// Removes what is left of a log whose definition is gone, and answers those who wait for that.
     pub fn forget(&self, log: LogId) -> Decision {
         let mut decision = Decision::nothing();
         if let Ok(closing) = self.close(DeleteLog::anyway(log)) {
@@ -111,7 +109,7 @@ impl Logs {
         decision
     }
 
-    /// That nothing is left of a log.
+    /// Nothing is left of a log.
     pub(crate) fn undefined(log: LogId) -> Record {
         Record::Log(log, LogRecord::Undefined)
     }
@@ -126,7 +124,7 @@ impl Logs {
         let Some(mut log) = self.logs.remove(&id) else {
             return;
         };
-        // What its named ledgers have left goes with it.
+        // The remains of its named ledgers go with it.
         if let Some(left) = self.closing.remove(&id) {
             log.ledgers.extend(left.ledgers);
         }
@@ -139,7 +137,7 @@ impl Logs {
     }
 }
 
-/// What tells that a log is gone.
+/// Tells that a log is gone.
 pub(super) fn forget(log: LogId, known: &Log) -> Effect {
     Effect::Forget {
         log,

@@ -1,4 +1,4 @@
-//! What the engine needs to know of a batch's records: a column for each field, in runs.
+//! What the engine needs to know of a batch's records: a run-length encoded column for each field.
 //!
 //! ```text
 //!  record     0   1   2   3   4   5
@@ -6,23 +6,24 @@
 //!  delay      -   -   -   -   5s  5s     (4, -) (2, 5s)
 //! ```
 //!
-//! A batch of which nothing is to be known, which most are, has no columns and costs nothing.
+//! Most batches have no such fields: they have no columns and cost nothing.
 
 use smallvec::SmallVec;
 
 use crate::stored::stored_fields;
 
-/// What the engine needs to know of one record; all of it may be absent.
+/// What the engine needs to know of one record; each field may be absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Schedule {
-    /// The hash of the record's key by which Kafka's clients choose a partition
-    /// ([`stele_base_types::murmur2`]). Records of one key lie in one partition, wherever the
-    /// publisher leaves the choice to the engine. Not stored beside a batch: the partition is.
+    /// The hash of the record's key, by which Kafka's clients choose a partition
+    /// ([`stele_base_types::murmur2`]). If the publisher names no partition, the engine puts
+    /// records with the same key into the same one. Not stored with a batch, since the partition
+    /// is.
     pub key: Option<u32>,
-    /// Hidden for this long from now, in milliseconds; `None` takes the queue's own delay.
+    /// The delay from now, in milliseconds; `None` for the queue's own delay.
     pub delay_ms: Option<u64>,
-    /// A stable hash of the message group (FIFO queues). Where none is given, records of one key
-    /// are a group.
+    /// A stable hash of the message group (FIFO queues). Without it, records with the same key form
+    /// a group.
     pub group: Option<u64>,
     /// A stable hash of the deduplication id (FIFO queues).
     pub deduplication: Option<u128>,
@@ -37,7 +38,7 @@ stored_fields! {
     }
 }
 
-/// The [`Schedule`]s of a batch's records, by columns.
+/// The [`Schedule`]s of a batch's records, as columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Columns(Option<Box<Fields>>);
 
@@ -50,11 +51,11 @@ pub(crate) struct Fields {
     pub(crate) is_control: bool,
 }
 
-/// The values of one field, record by record: how many have the same, and which. Records behind the
-/// last run have none.
+/// The values of one field, record by record, each with the number of records that share it.
+/// Records after the last run have none.
 pub(crate) type Column<T> = SmallVec<[(u32, Option<T>); 1]>;
 
-/// Consecutive records of a batch that ledgers treat alike.
+/// Consecutive records of a batch that ledgers treat the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
     pub(crate) count: u32,
@@ -63,7 +64,7 @@ pub(crate) struct Piece {
 }
 
 impl Columns {
-    /// Of the records with these schedules, in their order.
+    /// For records with these schedules, in their order.
     pub fn of(schedules: impl IntoIterator<Item = Schedule>) -> Self {
         let mut fields = Fields::default();
         for schedule in schedules {
@@ -79,8 +80,8 @@ impl Columns {
         fields.into()
     }
 
-    /// Of a control batch (Kafka's transaction markers): none of its records is a message, and no
-    /// ledger hands one out.
+    /// For a control batch (Kafka's transaction markers): none of its records is a message, and no
+    /// ledger hands them out.
     pub fn of_control() -> Self {
         Self::from(Fields {
             is_control: true,
@@ -93,7 +94,7 @@ impl Columns {
         self.fields().is_some_and(|fields| fields.is_control)
     }
 
-    /// What is known of each of a batch's `count` records.
+    /// The schedule of each of a batch's `count` records.
     pub fn schedules(&self, count: u32) -> impl Iterator<Item = Schedule> + use<'_> {
         let fields = self.fields();
         let mut keys = values(fields.map(|fields| &fields.key));
@@ -108,7 +109,7 @@ impl Columns {
         })
     }
 
-    /// With the records' keys as their groups, where they have none.
+    /// The same with records' keys as their groups, where they have none.
     pub(crate) fn grouped_by_key(&self) -> Self {
         let mut grouped = self.clone();
         if let Some(fields) = &mut grouped.0 {
@@ -128,7 +129,7 @@ impl Columns {
         self.0.as_deref()
     }
 
-    /// Whether a column is of more records than the batch has.
+    /// Whether a column covers more records than the batch has.
     pub(crate) fn exceed(&self, count: u32) -> bool {
         self.fields().is_some_and(|fields| {
             length(&fields.key) > u64::from(count)
@@ -138,17 +139,17 @@ impl Columns {
         })
     }
 
-    /// The keys of the first records, up to the last one that has any.
+    /// The keys of the leading records, up to the last one that has one.
     pub(crate) fn keys(&self) -> impl Iterator<Item = Option<u32>> + use<'_> {
         values(self.fields().map(|fields| &fields.key))
     }
 
-    /// The deduplication ids of the first records, up to the last one that has any.
+    /// The deduplication ids of the leading records, up to the last one that has one.
     pub(crate) fn deduplication(&self) -> impl Iterator<Item = Option<u128>> + use<'_> {
         values(self.fields().map(|fields| &fields.deduplication))
     }
 
-    /// The batch's `count` records as ledgers take them in.
+    /// The batch's `count` records, in pieces as ledgers add them.
     pub(crate) fn pieces(&self, count: u32) -> impl Iterator<Item = Piece> + use<'_> {
         let fields = self.fields();
         let mut delays = Cursor::new(fields.map(|fields| &fields.delay_ms));
@@ -182,7 +183,7 @@ fn push<T: Copy + Eq>(column: &mut Column<T>, value: Option<T>) {
     }
 }
 
-/// Drops what says nothing: a run at the end without a value.
+/// Removes a trailing run without a value.
 fn drop_nothing<T>(column: &mut Column<T>) {
     if matches!(column.last(), Some((_, None))) {
         column.pop();
@@ -198,11 +199,11 @@ fn values<T: Copy>(column: Option<&Column<T>>) -> impl Iterator<Item = Option<T>
     runs.flat_map(|(count, value)| std::iter::repeat_n(*value, *count as usize))
 }
 
-/// A place in a column.
+/// A position in a column.
 struct Cursor<'a, T> {
     runs: std::slice::Iter<'a, (u32, Option<T>)>,
     value: Option<T>,
-    /// How many records from here on have the value.
+    /// How many records from here on have the same value.
     left: u32,
 }
 
@@ -218,7 +219,7 @@ impl<'a, T: Copy> Cursor<'a, T> {
         cursor
     }
 
-    /// The value of the next `count` records, which have it in common; goes on behind them.
+    /// The value shared by the next `count` records; moves past them.
     fn take(&mut self, count: u32) -> Option<T> {
         let value = self.value;
         self.left -= count;

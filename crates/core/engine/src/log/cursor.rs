@@ -1,5 +1,5 @@
-//! Cursors: how far consumer groups have read. A group's offsets are its own shard's; what is here
-//! comes from there over the link, so that a log knows what it still needs.
+//! Cursors: how far consumer groups have read. A group's offsets are on its own shard, which sends
+//! them here over the link, so that a log knows which records are still needed.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +8,14 @@ use stele_base_types::{LogId, Name, Offset, PartitionIndex};
 use super::{Log, LogRecord, Logs};
 use crate::{Decision, Record};
 
-/// The groups that have a position on a log, with the next record to read of each partition.
+/// The groups with an offset on a log, with the next record to read of each partition.
 pub(crate) type Cursors = BTreeMap<Name, BTreeMap<PartitionIndex, Offset>>;
 
-/// A group's next record to read of a partition; `None` where it has a position no more.
+/// A group's next record to read of a partition; `None` if it no longer has an offset there.
 pub type CursorMove = (PartitionIndex, Option<Offset>);
 
 impl Logs {
-    /// A group has moved.
+    /// Applies a group's new offsets.
     pub(crate) fn move_cursor(&self, log: LogId, group: Name, moves: Vec<CursorMove>) -> Decision {
         if self.log(log).is_none() {
             return Decision::nothing();
@@ -25,7 +25,7 @@ impl Logs {
 }
 
 impl Log {
-    /// Whether a group has a position on it.
+    /// Whether a group has an offset on it.
     pub fn has_cursors(&self) -> bool {
         !self.cursors.is_empty()
     }
@@ -47,7 +47,7 @@ impl Log {
         }
     }
 
-    /// The groups that have yet to read a record of a partition.
+    /// The groups that haven't read a record of a partition yet.
     pub(super) fn unread_by(
         &self,
         index: PartitionIndex,
@@ -60,7 +60,7 @@ impl Log {
         groups.filter_map(move |(group, cursor)| unread(cursor).then_some(group))
     }
 
-    /// The first record of a partition that a group has yet to read.
+    /// The first record of a partition that some group hasn't read yet.
     pub(super) fn first_unread(&self, index: PartitionIndex) -> Option<Offset> {
         let positions = self.cursors.values();
         positions

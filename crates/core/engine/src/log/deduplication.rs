@@ -1,4 +1,4 @@
-//! Deduplication by id (SQS FIFO): within the window a message of an id is appended once.
+//! Deduplication by id (SQS FIFO): within the window, a message with the same id is appended once.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -7,13 +7,14 @@ use stele_base_types::{Offset, PartitionIndex, Timestamp};
 
 use crate::limits::DEDUPLICATION_MS;
 
-/// The ids of a log's last five minutes. It outlives restarts, since appends are journalled.
+/// The deduplication ids of a log's last five minutes. Survives restarts, since appends are
+/// journalled.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Stored")]
 pub(crate) struct Deduplication {
     known: BTreeMap<u128, Known>,
-    /// Each id once, by the time of its latest message: one that is used again and again doesn't
-    /// keep those behind it. Follows from `known`.
+    /// Each id once, by the time of its latest message, so that an id in constant use doesn't keep
+    /// those behind it. Derived from `known`.
     #[serde(serialize_with = "ids")]
     order: BTreeSet<(Timestamp, u128)>,
 }
@@ -26,7 +27,7 @@ struct Stored {
     _order: VecDeque<u128>,
 }
 
-/// Where the message of an id is, and since when.
+/// Where the message with an id is, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Known {
     partition: PartitionIndex,
@@ -35,13 +36,13 @@ struct Known {
 }
 
 impl Deduplication {
-    /// Where the message of this id is already, if it came within the window.
+    /// Where the message with this id is, if it was appended within the window.
     pub(crate) fn find(&self, id: u128, now: Timestamp) -> Option<(PartitionIndex, Offset)> {
         let known = self.known.get(&id)?;
         is_current(known.at, now).then_some((known.partition, known.offset))
     }
 
-    /// Remembers a message.
+    /// Adds a message.
     pub(crate) fn note(
         &mut self,
         id: u128,
@@ -60,13 +61,13 @@ impl Deduplication {
         self.order.insert((at, id));
     }
 
-    /// Forgets what is older than the window.
+    /// Removes ids older than the window.
     pub(crate) fn forget(&mut self, now: Timestamp) {
         let mut all = usize::MAX;
         self.forget_some(now, &mut all);
     }
 
-    /// The same with up to `left` ids.
+    /// The same for up to `left` ids.
     pub(crate) fn forget_some(&mut self, now: Timestamp, left: &mut usize) {
         while let Some((at, _)) = self.order.first()
             && !is_current(*at, now)
@@ -77,12 +78,12 @@ impl Deduplication {
         }
     }
 
-    /// Takes up to `left` of them out: the log is gone.
+    /// Removes up to `left` ids, because the log is gone.
     pub(crate) fn shed(&mut self, left: &mut usize) {
         while self.remove_first(left) {}
     }
 
-    /// Takes out the oldest, unless nothing is `left` to be taken out.
+    /// Removes the oldest id, unless `left` is zero.
     fn remove_first(&mut self, left: &mut usize) -> bool {
         if *left == 0 {
             return false;
@@ -111,7 +112,7 @@ fn ids<S: Serializer>(order: &BTreeSet<(Timestamp, u128)>, to: S) -> Result<S::O
     to.collect_seq(order.iter().map(|(_, id)| id))
 }
 
-/// Whether a message of that time is within the window.
+/// Whether a message of this time is within the window.
 fn is_current(at: Timestamp, now: Timestamp) -> bool {
     now.since_ms(at) < DEDUPLICATION_MS
 }
@@ -165,7 +166,7 @@ mod tests {
         let (known, order): (BTreeMap<u128, Known>, VecDeque<u128>) =
             postcard::from_bytes(&postcard::to_allocvec(&ids).expect("stored")).expect("read");
         assert_eq!((known.len(), order), (2, [2, 1].into()));
-        // Programs of before left an id at its first place.
+        // Older versions left an id at its first position.
         let former = postcard::to_allocvec(&(known, VecDeque::from([1u128, 2]))).expect("stored");
         assert_eq!(
             postcard::from_bytes::<Deduplication>(&former).ok(),

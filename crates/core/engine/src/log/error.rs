@@ -4,45 +4,45 @@ use stele_base_types::{Offset, PartitionId, ProducerEpoch, Sequence};
 
 use crate::{Contradiction, limits::POOL_CONSUMERS_MAX};
 
-/// A refusal of what is asked of a log or its ledger: nothing has changed.
+/// A refusal by a log or its ledger: nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LogError {
-    /// The log doesn't exist (any more). The caller looks the name up again.
+    /// The log doesn't exist (any more). The caller looks up the name again.
     #[error("no such log")]
     NoSuchLog,
-    /// The log hasn't so many partitions.
+    /// The log has fewer partitions.
     #[error("no such partition")]
     NoSuchPartition,
     /// The log has no such ledger: no queue protocol has opened it yet.
     #[error("no such ledger")]
     NoSuchLedger,
-    /// It has consumers and was to be closed only without.
+    /// The log has consumers and was to be deleted only if it has none.
     #[error("in use")]
     InUse,
-    /// It has ready records and was to be closed only without.
+    /// The log has ready records and was to be deleted only if it has none.
     #[error("not empty")]
     NotEmpty,
-    /// It has an exclusive consumer, or was to get one while it has others.
+    /// The log has an exclusive consumer, or one was requested while there are others.
     #[error("exclusive access refused")]
     Exclusive,
-    /// A session's consumer of that id exists already.
+    /// The session already has a consumer with this id.
     #[error("consumer exists")]
     ConsumerExists,
-    /// A pool (an AMQP channel) has as many consumers as it may have.
+    /// A pool (an AMQP channel) has the maximum number of consumers.
     #[error("reached maximum ({POOL_CONSUMERS_MAX}) of consumers")]
     TooManyConsumers,
     /// The offset is before the partition's start or after its end.
     #[error("offset {offset} is outside {start}..={end}")]
     OffsetOutOfRange {
-        /// Asked.
+        /// The requested offset.
         offset: Offset,
-        /// First one there.
+        /// The first one kept.
         start: Offset,
         /// One after the last.
         end: Offset,
     },
-    /// As many records of the ledger are leased as the request allows. The caller asks again once
-    /// some are settled.
+    /// The ledger has as many leased records as the request allows. The caller retries when some
+    /// are settled.
     #[error("too many records are leased")]
     TooManyLeased,
 }
@@ -50,13 +50,13 @@ pub enum LogError {
 /// A refusal to open a named ledger: nothing has changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenLedgerError {
-    /// The log, or where the ledger is to begin, isn't there.
+    /// The log, or the offset where the ledger is to begin, doesn't exist.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// The log has as many as it may have.
+    /// The log has the maximum number of ledgers.
     #[error("a log has at most {} ledgers", crate::limits::LEDGERS_MAX)]
     TooMany,
-    /// Records of a ledger are listed by group, or not, from the first one on.
+    /// Whether records of a ledger are listed by group can't change after the first one.
     #[error(transparent)]
     Contradiction(#[from] Contradiction),
 }
@@ -64,90 +64,89 @@ pub enum OpenLedgerError {
 /// A refusal to append: nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
-    /// The log doesn't exist (any more). The caller looks the name up again.
+    /// The log doesn't exist (any more). The caller looks up the name again.
     #[error("no such log")]
     NoSuchLog,
-    /// The log hasn't so many partitions.
+    /// The log has fewer partitions.
     #[error("no such partition")]
     NoSuchPartition,
-    /// An append is malformed: no targets, no records, columns of more records than it has.
+    /// The append is malformed: no targets, no records, or columns for more records than it has.
     #[error("malformed append: {0}")]
     Malformed(&'static str),
-    /// The log hides new records for a time, and a batch may hold so many of them. The caller
-    /// appends it in parts.
+    /// The log delays new records, and this is the maximum number in a batch. The caller splits the
+    /// batch.
     #[error(
-        "at most {} records that are delayed",
+        "at most {} delayed records in a batch",
         crate::limits::DELAYED_RECORDS_MAX
     )]
     TooManyDelayed,
-    /// The producer's next sequence number was expected (KIP-98): one before is missing, or this
-    /// one was appended so long ago that its offset is no longer known.
-    #[error("partition {partition}: sequence {got} where {expected} was expected")]
+    /// Not the producer's next sequence number (KIP-98): a batch before it is missing, or it was
+    /// appended so long ago that its offset is no longer known.
+    #[error("partition {partition}: sequence {got}, expected {expected}")]
     OutOfOrderSequence {
-        /// Where.
+        /// The partition.
         partition: PartitionId,
-        /// Sent.
+        /// The number sent.
         got: Sequence,
-        /// The one that was expected.
+        /// The number expected.
         expected: Sequence,
     },
     /// A newer producer of this id has taken over (KIP-98).
     #[error("producer epoch {got} is fenced by {current}")]
     ProducerFenced {
-        /// Sent.
+        /// The epoch sent.
         got: ProducerEpoch,
-        /// In force.
+        /// The current epoch.
         current: ProducerEpoch,
     },
-    /// The batch's records don't go together: those before this place (from 1) do, and the one at
-    /// it doesn't go with them. It belongs to another partition by its key, or one of the two is
-    /// there already and the other isn't. The caller appends the ones before it alone, then the
-    /// rest.
-    #[error("the records from place {0} on don't go with those before")]
+    /// The batch's records can't be appended together: those before this position (from 1) can, but
+    /// not the one at it. Its key belongs to another partition, or one of the two is already there
+    /// and the other isn't. The caller appends the records before it first, then the rest.
+    #[error("the records from position {0} on can't be appended with those before")]
     Divided(u32),
 }
 
 /// A refusal to move a record: nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MoveError {
-    /// The log that it lies in, or its ledger, isn't there.
+    /// The record's log or ledger doesn't exist.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// It isn't leased by the lease that is named; or, where none is, it is settled or on its way
-    /// already. Somebody else has it: the caller forgets it.
-    #[error("the record isn't leased so")]
+    /// The record isn't leased by the given lease; or, if none is given, it is settled or already
+    /// moving. Someone else has it, so the caller forgets it.
+    #[error("the record isn't held by this lease")]
     NotLeased,
-    /// The log that it was to go to doesn't take it. Told where both lie on one shard; elsewhere
-    /// the record returns to its place.
-    #[error("the target doesn't take it: {0}")]
+    /// The target log refuses the record. Only reported if both are on one shard; otherwise the
+    /// record returns to its place.
+    #[error("refused by the target: {0}")]
     Target(AppendError),
-    /// What it says of the record's headers takes more than may be kept for it.
-    #[error("headers of {size_bytes} bytes are changed, {size_bytes_max} may be")]
+    /// The header changes are too large.
+    #[error("header changes of {size_bytes} bytes, but at most {size_bytes_max} are allowed")]
     Headers {
-        /// What they take.
+        /// Their size.
         size_bytes: usize,
-        /// The most that they may.
+        /// The maximum size.
         size_bytes_max: usize,
     },
 }
 
-/// A refusal to take a log up: nothing has changed. The catalogue defines no log that is refused
-/// so, but for one that is being deleted.
+/// A refusal to open a log: nothing has changed. The catalogue's definitions are never refused,
+/// except for a log that is being deleted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    /// The log was closed: its definition is about to go.
+    /// The log is closed, and its definition is about to be removed.
     #[error("the log is closed")]
     Closed,
     /// Fewer partitions than there are, none, or too many.
-    #[error("a log of {existing} partitions can't become one of {requested}")]
+    #[error("can't change the number of partitions from {existing} to {requested}")]
     Partitions {
-        /// What it has.
+        /// The current number.
         existing: u32,
-        /// What was asked.
+        /// The requested number.
         requested: u32,
     },
-    /// The queue is FIFO and is to be none, or the other way round: its records are listed by
-    /// group from the first one on, or never.
+    /// The queue is FIFO and should no longer be, or the reverse. Whether records are listed by
+    /// group can't change after the first one.
     #[error(transparent)]
     Contradiction(#[from] Contradiction),
 }

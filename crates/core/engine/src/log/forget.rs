@@ -1,12 +1,12 @@
-//! Forgetting what is remembered for a time only, some of it at a time.
+//! Removing expired entries (deduplication ids, producers, attempts), piece by piece.
 //!
 //! ```text
 //!   deduplication ids, oldest first ► producers of each partition, by id ► attempts of each ledger
-//!   └── ForgottenSome ──┘└── ForgottenSome ──┘ …                      all looked through: plan anew
+//!   └── ForgottenSome ──┘└── ForgottenSome ──┘ …                      all examined: reschedule
 //! ```
 //!
-//! Where the next piece begins isn't stored: each record says where it began, and a new process
-//! begins at the front. What is beyond its time is never found, forgotten or not.
+//! The start of the next piece isn't stored: each record contains its own start, and a new process
+//! begins at the front. Lookups ignore expired entries, whether or not they were removed.
 
 use std::collections::BTreeMap;
 
@@ -16,20 +16,20 @@ use stele_base_types::{LogId, PartitionIndex, ProducerId, Timestamp};
 use super::{LedgerId, Log, LogRecord, Logs};
 use crate::{Decision, Record, limits::FORGET_MAX};
 
-/// A place among what a log remembers, in the order in which it is looked through.
+/// A position among these entries, in the order in which they are examined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Remembered {
     /// The oldest deduplication id.
     #[default]
     Ids,
-    /// The first producer of a partition from this one on.
+    /// The first producer of a partition at or after this one.
     Producer(PartitionIndex, ProducerId),
-    /// The first attempt on a ledger from this one on.
+    /// The first attempt on a ledger at or after this one.
     Attempt(LedgerId, u128),
 }
 
 impl Logs {
-    /// Looks through some of what a log remembers.
+    /// Examines some of a log's entries.
     pub(super) fn forget_some(&self, log: LogId, now: Timestamp) -> Decision {
         let from = self.log(log).map(|known| known.forget_from);
         let record = LogRecord::ForgottenSome {
@@ -55,8 +55,8 @@ impl Logs {
 }
 
 impl Log {
-    /// Looks through a bounded number of things from a place on, and gives the next place; `None`
-    /// where that was all.
+    /// Examines a bounded number of entries from a position on. Returns the next position; `None`
+    /// after the last one.
     fn forget(&mut self, at: Timestamp, mut from: Remembered) -> Option<Remembered> {
         let mut left = FORGET_MAX;
         while left > 0 {
@@ -65,7 +65,7 @@ impl Log {
         Some(from)
     }
 
-    /// Looks through one kind of things, in one partition or ledger.
+    /// Examines one kind of entries, in one partition or ledger.
     fn forget_from(
         &mut self,
         at: Timestamp,
@@ -106,7 +106,7 @@ impl Log {
     }
 }
 
-/// Takes out a tenth of the entries, oldest first, where there are more than `max`.
+/// If there are more than `max` entries, removes the oldest tenth of them.
 pub(super) fn drop_oldest<K: Ord + Copy, V>(
     map: &mut BTreeMap<K, V>,
     max: usize,
@@ -123,8 +123,8 @@ pub(super) fn drop_oldest<K: Ord + Copy, V>(
     }
 }
 
-/// Takes out what is old among up to `left` entries from `first` on. Gives where to go on, with an
-/// entry that is known already; `None` where there are no others.
+/// Removes expired entries among up to `left` entries from `first` on. Returns where to continue,
+/// with an entry that exists; `None` if there are no others.
 pub(super) fn look_through<K: Ord + Copy, V>(
     map: &mut BTreeMap<K, V>,
     first: K,

@@ -1,10 +1,10 @@
-//! Who keeps a log's oldest records.
+//! What holds back the removal of a log's oldest records.
 
 use stele_base_types::{Name, Offset, PartitionId};
 
 use super::{Log, Logs, Partition};
 
-/// Who keeps a partition's oldest record.
+/// Something that holds back a partition's oldest record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
     /// The topic's window.
@@ -18,8 +18,9 @@ pub enum Holder {
 }
 
 impl Logs {
-    /// Who keeps the oldest record of a partition, given where its retention window begins and
-    /// before which record groups hold back nothing. Nobody, where there is none, or it goes next.
+    /// What holds back the oldest record of a partition, given the start of its retention window
+    /// and the offset before which groups hold back nothing. Empty if there is no record, or it is
+    /// about to be removed.
     pub fn holders(
         &self,
         partition: PartitionId,

@@ -1,7 +1,7 @@
-//! What a shard finds its logs by: deadlines, sessions, pools, and the logs with work to do.
+//! The indexes of a shard's logs: deadlines, sessions, pools, and logs with work to do.
 //!
-//! Everything here follows from the logs; it is rebuilt from them after a snapshot is read, and
-//! only decisions read it, or those records that speak of sessions.
+//! Everything here is derived from the logs, and rebuilt from them after a snapshot is read. It is
+//! only used by decisions, and by records about sessions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use stele_base_types::{ConsumerId, LogId, Offset, PartitionIndex, SessionId, Tim
 use super::LedgerId;
 use crate::{ConsumerRef, Token};
 
-/// Where a record is, in a log.
+/// The location of a record in a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) ledger: LedgerId,
@@ -19,7 +19,7 @@ pub(crate) struct Place {
     pub(crate) offset: Offset,
 }
 
-/// What is to happen to a log at a time.
+/// What happens to a log at a certain time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Deadline {
     /// A lease ends.
@@ -28,15 +28,15 @@ pub(crate) enum Deadline {
     Delay(Place),
     /// A wait ends unanswered.
     Wait(LedgerId, Token),
-    /// Records become too old.
+    /// Records expire.
     Expiry(LedgerId, PartitionIndex),
-    /// Deduplication ids, attempts and producers are to be looked through.
+    /// Expired deduplication ids, attempts and producers are removed.
     Windows,
-    /// The log was unused for its time.
+    /// The log has been unused for too long.
     End,
 }
 
-/// A shared limit of a session's consumers.
+/// A limit shared by consumers of a session.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     pub(crate) limit: Option<u32>,
@@ -51,15 +51,15 @@ pub(crate) struct Indexes {
     pub(crate) deadlines: BTreeSet<(Timestamp, LogId, Deadline)>,
     /// Leases that end with their session.
     held: BTreeSet<(SessionId, LogId, Place)>,
-    /// Consumers, also those that have unsubscribed but still hold records.
+    /// Consumers, including those that have unsubscribed but still hold records.
     pub(crate) consumers: BTreeMap<ConsumerRef, (LogId, LedgerId)>,
     pub(crate) waits: BTreeSet<(SessionId, LogId, LedgerId, Token)>,
-    /// Sessions that have ended and of which something is left.
+    /// Ended sessions of which something is left.
     pub(crate) ended: BTreeSet<SessionId>,
     pools: BTreeMap<PoolKey, Pool>,
-    /// Pools that became full or got room, whose consumers' turns are to be looked at.
+    /// Pools that became full or got room, whose consumers must be queued or unqueued.
     turned: SmallVec<[PoolKey; 1]>,
-    /// Logs with both something ready and someone to take it.
+    /// Logs with both a ready record and someone to take it.
     pub(crate) hot: BTreeSet<LogId>,
 }
 
@@ -77,7 +77,7 @@ impl Pool {
 }
 
 impl Indexes {
-    /// A lease began, or has this deadline now.
+    /// Adds a lease, or a new deadline of it.
     pub(crate) fn lease(
         &mut self,
         log: LogId,
@@ -91,7 +91,7 @@ impl Indexes {
         };
     }
 
-    /// A lease with this deadline is no more.
+    /// Removes a lease with this deadline.
     pub(crate) fn unlease(
         &mut self,
         log: LogId,
@@ -117,14 +117,14 @@ impl Indexes {
             .map(|(_, log, place)| (*log, *place))
     }
 
-    /// The first place in a log whose lease ends with a session.
+    /// The location of the first record in a log whose lease ends with a session.
     pub(crate) fn held_in(&self, session: SessionId, log: LogId) -> Option<Place> {
         let from = (session, log, Place::FIRST);
         let (holder, of, place) = self.held.range(from..).next()?;
         (*holder == session && *of == log).then_some(*place)
     }
 
-    /// The first session that holds leases that end with it.
+    /// The first session that holds leases ending with it.
     pub(crate) fn first_holder(&self) -> Option<SessionId> {
         self.held.first().map(|(holder, ..)| *holder)
     }
@@ -197,7 +197,7 @@ impl Indexes {
         references.collect()
     }
 
-    /// Changes a pool, and notes where it became full or got room by that.
+    /// Changes a pool, and notes if it became full or got room.
     pub(crate) fn change_pool(&mut self, key: PoolKey, change: impl FnOnce(&mut Pool)) {
         let Some(pool) = self.pools.get_mut(&key) else {
             return;
@@ -209,7 +209,7 @@ impl Indexes {
         }
     }
 
-    /// Pools whose consumers' turns are to be looked at, once.
+    /// Takes the pools whose consumers must be queued or unqueued.
     pub(crate) fn take_turned(&mut self) -> SmallVec<[PoolKey; 1]> {
         std::mem::take(&mut self.turned)
     }
@@ -217,7 +217,7 @@ impl Indexes {
 
 #[cfg(test)]
 impl Indexes {
-    /// How much it knows.
+    /// The number of entries.
     pub(crate) fn entries(&self) -> usize {
         let sessions = self.held.len() + self.waits.len() + self.ended.len();
         sessions + self.deadlines.len() + self.consumers.len() + self.pools.len() + self.hot.len()

@@ -6,7 +6,7 @@
 //!                          delayed; everything else from `next` to `committed` is ready
 //! ```
 //!
-//! One file an operation: it holds the decision and the change that follows from it.
+//! Each operation has one file with its decision and the resulting change.
 
 mod append;
 mod clear;
@@ -96,23 +96,23 @@ pub struct LeaseId(pub u64);
 #[derive(Debug, Default)]
 pub struct Logs {
     logs: BTreeMap<LogId, Box<Log>>,
-    /// The process that is at work, or was at last.
+    /// The current process's epoch, or before a start the last one's.
     epoch: ProcessEpoch,
-    /// Leases before this one may have been given.
+    /// Leases before this one may have been given out.
     lease_last: LeaseId,
-    /// What was there at this time may have been handed out without a trace: a process ended then
-    /// whose last leases may not have come to the disk.
+    /// Records from before this time may have been handed out without a trace: a process ended then
+    /// whose last leases may not have reached the disk.
     doubted: Timestamp,
-    /// The process has ended with all that it did in the journal.
+    /// The last process ended cleanly, with all its changes in the journal.
     has_stopped: bool,
-    /// Logs that were closed and whose definition may still exist. Opened again, one would begin
-    /// at offset 0 once more.
+    /// Closed logs whose definition may still exist. If one were opened again, it would begin at
+    /// offset 0 again.
     closed: BTreeSet<LogId>,
-    /// What is left of logs that were closed. In no snapshot.
+    /// The remains of closed logs. Not in snapshots.
     closing: BTreeMap<LogId, Box<Log>>,
-    /// What is yet to be settled of logs, in order. In no snapshot.
+    /// What remains to be cleared of logs, in order. Not in snapshots.
     clearing: BTreeMap<LogId, Vec<Clearing>>,
-    /// Who waits for the end of a deletion, and how many records went by it.
+    /// Who waits for the end of a deletion, and how many ready records were deleted.
     deleting: BTreeMap<LogId, Vec<(Token, u64)>>,
     indexes: Indexes,
 }
@@ -120,27 +120,27 @@ pub struct Logs {
 /// A log on its shard.
 #[derive(Debug, Default, PartialEq)]
 pub struct Log {
-    /// What it is set to be.
+    /// Its configuration.
     pub config: LogConfig,
     /// Its partitions, by index.
     pub partitions: Vec<Partition>,
     pub(crate) ledgers: Vec<Ledger>,
-    /// The last named ledger that was opened.
+    /// The last named ledger opened.
     ledger_last: LedgerId,
     cursors: Cursors,
-    /// Where the next record without a partition goes.
+    /// The partition for the next record without one.
     pub(crate) spread: PartitionIndex,
     pub(crate) deduplication: Deduplication,
-    /// When to look through what is remembered for a time.
+    /// When to remove expired entries.
     pub(crate) forget_at: Option<Timestamp>,
-    /// Where to go on with that. Neither this nor what follows is stored: a new process begins at
-    /// the front.
+    /// Where to continue with that. This and the following fields aren't stored: a new process
+    /// begins at the front.
     forget_from: Remembered,
-    /// Whether it is listed as having something to hand out.
+    /// Whether it is listed as having records to hand out.
     is_hot: bool,
-    /// When it was last used, consumers aside. A new process counts anew.
+    /// When it was last used, apart from consumers. A new process counts from its start.
     used_at: Option<Timestamp>,
-    /// When it goes for want of use, as the deadlines have it.
+    /// When it is deleted because it is unused, as entered in the deadlines.
     ends_at: Option<Timestamp>,
 }
 
@@ -163,7 +163,7 @@ impl Log {
         self.ledgers.iter().find(|known| known.id() == ledger)
     }
 
-    /// Without partitions and ledgers.
+    /// A log without partitions and ledgers.
     pub(crate) fn new(config: LogConfig) -> Self {
         Self {
             config,
@@ -180,13 +180,13 @@ impl Log {
         ledgers.find(|known| known.id() == ledger)
     }
 
-    /// The ledger that a consumer is, or was, subscribed to.
+    /// The ledger that a consumer is subscribed to, or was.
     fn ledger_of(&self, consumer: ConsumerRef) -> Option<&Ledger> {
         let mut ledgers = self.ledgers.iter();
         ledgers.find(|ledger| ledger.has_consumer(consumer))
     }
 
-    /// Enters all that it holds into indexes that don't know of it yet.
+    /// Enters its content into indexes that don't have it yet.
     fn index(&self, id: LogId, indexes: &mut Indexes) {
         for ledger in &self.ledgers {
             let mut site = Site {
@@ -227,7 +227,7 @@ impl Logs {
         self.log(partition.log)?.partition(partition.index)
     }
 
-    /// Logs that were closed and whose definition isn't known to be gone.
+    /// Closed logs whose definition isn't known to be removed.
     pub fn closed(&self) -> impl Iterator<Item = LogId> {
         self.closed.iter().copied()
     }
@@ -311,7 +311,7 @@ impl Logs {
         self.log(log).ok_or(LogError::NoSuchLog)
     }
 
-    /// Brings up to date what depends on more than one log, after one has changed.
+    /// Updates what depends on several logs, after one has changed.
     fn refresh_indexes(&mut self, changed: LogId) {
         for key in self.indexes.take_turned() {
             let members = self.indexes.members(key);
@@ -327,8 +327,8 @@ impl Logs {
         self.list(changed);
     }
 
-    /// Lists a log exactly while it has both something ready and someone to take it, and its end
-    /// exactly while it is to come.
+    /// Lists a log while it has both a ready record and someone to take it, and enters its deletion
+    /// deadline while there is one.
     fn list(&mut self, id: LogId) {
         let Some(log) = self.logs.get_mut(&id) else {
             return;

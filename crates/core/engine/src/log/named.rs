@@ -1,5 +1,5 @@
-//! Named ledgers: subscriptions to a log beside its queue, each with a configuration and a start of
-//! its own.
+//! Named ledgers: subscriptions to a log besides its queue, each with its own configuration and
+//! start.
 
 use serde::{Deserialize, Serialize};
 use stele_base_types::{LogId, Name, Offset, PartitionIndex, Timestamp};
@@ -10,33 +10,33 @@ use crate::{
     limits::LEDGERS_MAX,
 };
 
-/// Opens a named ledger of a log, or takes over its changed configuration. Idempotent; answered
-/// with its id, which no other ledger of the log ever gets.
+/// Opens a named ledger of a log, or applies a changed configuration. Idempotent. Returns its id,
+/// which no other ledger of the log ever gets.
 #[derive(Clone, Debug)]
 pub struct OpenLedger {
     /// The log.
     pub log: LogId,
     /// The ledger's name.
     pub name: Name,
-    /// What it shall be.
+    /// Its configuration.
     pub config: LedgerConfig,
-    /// Where a new one begins.
+    /// Where a new ledger begins.
     pub start: LedgerStart,
 }
 
-/// Where a ledger begins. In partitions that are added later it begins at their start.
+/// Where a ledger begins. In partitions added later, it begins at their start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LedgerStart {
-    /// With the first record that is kept.
+    /// With the first record kept.
     Earliest,
-    /// With the next record that is appended.
+    /// With the next record appended.
     Latest,
-    /// With these records; in other partitions with the first one that is kept.
+    /// With these records; in other partitions with the first one kept.
     At(Vec<(PartitionIndex, Offset)>),
 }
 
-/// Closes a named ledger: its waits are refused, its consumers told, and what it needed alone may
-/// go.
+/// Closes a named ledger: its waits are refused, its consumers notified, and records needed by no
+/// one else may be removed.
 #[derive(Clone, Debug)]
 pub struct CloseLedger {
     /// The log.
@@ -45,18 +45,18 @@ pub struct CloseLedger {
     pub name: Name,
 }
 
-/// A named ledger as it was opened, or changed.
+/// A named ledger that was opened or changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OpenedLedger {
     /// Its id.
     pub id: LedgerId,
     /// Its name.
     pub name: Name,
-    /// What it is from now on.
+    /// Its new configuration.
     pub config: LedgerConfig,
-    /// Where it begins, where that isn't the partition's start. Of a new one only.
+    /// Where it begins, if not at the partition's start. Only for a new ledger.
     pub starts: Vec<(PartitionIndex, Offset)>,
-    /// When, by the engine's time.
+    /// The time, by the engine's clock.
     pub at: Timestamp,
 }
 
@@ -104,7 +104,7 @@ impl Command for CloseLedger {
     }
 }
 
-/// Records are listed by group, or not, from the first one on.
+/// Whether records are listed by group can't change after the first one.
 pub(super) fn check_order(
     existing: &LedgerConfig,
     config: &LedgerConfig,
@@ -129,7 +129,7 @@ impl Log {
         LedgerId(self.ledger_last.0 + 1)
     }
 
-    /// Where a ledger begins in those partitions where it doesn't at their start.
+    /// Where a ledger begins, for the partitions where that isn't their start.
     fn starts(&self, start: LedgerStart) -> Result<Vec<(PartitionIndex, Offset)>, LogError> {
         match start {
             LedgerStart::Earliest => Ok(Vec::new()),
@@ -178,7 +178,7 @@ impl Logs {
         }
     }
 
-    /// What the ledger leaves is taken out in pieces, as what a closed log leaves.
+    /// What the ledger leaves is removed in pieces, like the remains of a closed log.
     pub(super) fn apply_ledger_closed(&mut self, id: LogId, ledger: LedgerId) {
         let Some(log) = self.logs.get_mut(&id) else {
             return;

@@ -1,4 +1,4 @@
-//! Taking a log up, or its changed configuration.
+//! Opening a log, or changing its configuration.
 
 use stele_base_types::{LogId, Timestamp};
 
@@ -7,12 +7,12 @@ use crate::{
     Command, Decision, Ledger, LedgerId, LogConfig, Record, State, limits::PARTITIONS_MAX,
 };
 
-/// Takes a log up, or takes over its changed configuration. Idempotent.
+/// Opens a log, or applies a changed configuration. Idempotent.
 #[derive(Clone, Copy, Debug)]
 pub struct OpenLog {
     /// The log.
     pub log: LogId,
-    /// What it shall be.
+    /// Its configuration.
     pub config: LogConfig,
 }
 
@@ -74,7 +74,7 @@ impl Logs {
                 ledger: ledger.id(),
                 indexes: &mut self.indexes,
             };
-            // A named ledger has its own configuration, and takes up new partitions alone.
+            // A named ledger has its own configuration, and only gets the new partitions.
             let own = config.queue.filter(|_| ledger.id() == LedgerId::DEFAULT);
             let config = own.unwrap_or(*ledger.config());
             ledger.open(config, &log.partitions, &[], at, &mut site);

@@ -1,4 +1,4 @@
-//! A partition: where it begins, how far it may be read, where it ends, who writes to it.
+//! A partition: its start, its committed and actual end, and its producers.
 
 use stele_base_types::{Offset, PartitionId};
 
@@ -8,16 +8,17 @@ use crate::{Decision, Record, stored::stored_fields};
 /// A partition. `start` ≤ `committed` ≤ `end`, except between a crash and the recovery from it.
 #[derive(Debug, Default, PartialEq)]
 pub struct Partition {
-    /// The first offset that is kept.
+    /// The first offset kept.
     pub start: Offset,
-    /// One after the last record that may be shown. Not stored.
+    /// One after the last record that is visible. Not stored.
     pub committed: Offset,
     /// One after the last record.
     pub end: Offset,
-    /// What a record took, by the latest ones, when sizes weren't kept yet.
+    /// The average size of recent records, from before sizes were kept.
     pub(crate) average_bytes: u32,
     pub(crate) producers: Producers,
-    /// Deduplication ids of records before this one are forgotten: the log's queue was purged.
+    /// Deduplication ids of records before this one are forgotten, because the log's queue was
+    /// purged.
     pub(crate) purged: Offset,
     pub(crate) sizes: Sizes,
 }
@@ -34,7 +35,7 @@ stored_fields! {
 }
 
 impl Partition {
-    /// Takes in new records.
+    /// Adds new records.
     pub(super) fn append(&mut self, base: Offset, count: u32, size_bytes: u32) {
         self.end = base.plus(u64::from(count));
         self.sizes.note(base, size_bytes.div_ceil(count.max(1)));
@@ -43,7 +44,7 @@ impl Partition {
 
 #[cfg(test)]
 impl Logs {
-    /// Leaves of the sizes what older programs kept.
+    /// Initializes the sizes from the average that older versions stored.
     pub(crate) fn tell_sizes_by_average(&mut self, log: stele_base_types::LogId, average: u32) {
         let open = self.logs.get_mut(&log).into_iter();
         for partition in open.flat_map(|log| &mut log.partitions) {
@@ -54,7 +55,7 @@ impl Logs {
 }
 
 impl Logs {
-    /// Moves the durable ends of partitions: what is before them may be shown.
+    /// Advances the durable ends of partitions: the records before them become visible.
     pub(crate) fn committed(&self, ends: &[(PartitionId, Offset)]) -> Decision {
         let moved = ends.iter().filter_map(|(id, end)| {
             let partition = self.partition(*id)?;

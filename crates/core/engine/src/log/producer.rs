@@ -1,4 +1,5 @@
-//! Idempotent producers (KIP-98, KIP-360): a batch that is sent again is recognised by its number.
+//! Idempotent producers (KIP-98, KIP-360): a batch that is sent again is recognised by its sequence
+//! number.
 //!
 //! ```text
 //!   remembered   [ 12..15 at 800 ][ 15..16 at 803 ]          expected next: 16
@@ -6,8 +7,8 @@
 //!   sent 3..5    long ago: refuse          sent 18..    a batch is missing: refuse
 //! ```
 //!
-//! A producer of which nothing is remembered begins with any number, as in Kafka: the log was made
-//! anew, or it was silent for long, and its client has no way back to 0 without losing records.
+//! An unknown producer may begin with any number, as in Kafka: the log was recreated, or the
+//! producer was inactive for long, and its client can't go back to 0 without losing records.
 
 use std::collections::BTreeMap;
 
@@ -25,18 +26,18 @@ use crate::{
     limits::{PRODUCER_BATCHES, PRODUCER_EXPIRY_MS, PRODUCERS_MAX},
 };
 
-/// What an idempotent producer writes into a batch (KIP-98).
+/// The stamp that an idempotent producer writes into a batch (KIP-98).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProducerStamp {
-    /// Who.
+    /// The producer's id.
     pub id: ProducerId,
-    /// Its fence.
+    /// Its epoch, which fences off older ones.
     pub epoch: ProducerEpoch,
-    /// The number of the batch's first record.
+    /// The sequence number of the batch's first record.
     pub sequence: Sequence,
 }
 
-/// Which idempotent producers a partition remembers. Changes nothing.
+/// Lists the idempotent producers that a partition remembers. Changes nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct DescribeProducers {
     /// The partition.
@@ -46,13 +47,13 @@ pub struct DescribeProducers {
 /// An idempotent producer of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownProducer {
-    /// Who.
+    /// The producer's id.
     pub id: ProducerId,
-    /// Its fence.
+    /// Its epoch.
     pub epoch: ProducerEpoch,
-    /// The number of the last record that it has written.
+    /// The sequence number of its last record.
     pub sequence_last: Sequence,
-    /// When that came.
+    /// The time of its last batch.
     pub at: Timestamp,
 }
 
@@ -81,9 +82,9 @@ pub(crate) struct Producers {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Producer {
     epoch: ProducerEpoch,
-    /// The last ones, oldest first; never empty.
+    /// The last batches, oldest first; never empty.
     batches: SmallVec<[Batch; PRODUCER_BATCHES]>,
-    /// When the last one came.
+    /// The time of the last one.
     at: Timestamp,
 }
 
@@ -95,7 +96,7 @@ struct Batch {
 }
 
 impl Producers {
-    /// What a batch is: `None` the next one, else the offset that it already has.
+    /// Checks a batch: `None` if it is the next one, or else the offset at which it already is.
     pub(crate) fn check(
         &self,
         stamp: ProducerStamp,
@@ -119,7 +120,7 @@ impl Producers {
         producer.follow(stamp, count, partition)
     }
 
-    /// Those that haven't been silent for long, by id.
+    /// The producers that haven't expired, by id.
     fn known(&self, now: Timestamp) -> impl Iterator<Item = KnownProducer> {
         let known = self
             .producers
@@ -136,7 +137,7 @@ impl Producers {
         })
     }
 
-    /// Remembers a batch.
+    /// Adds a batch.
     pub(crate) fn note(&mut self, stamp: ProducerStamp, count: u32, base: Offset, at: Timestamp) {
         let batch = Batch {
             sequence: stamp.sequence,
@@ -160,13 +161,14 @@ impl Producers {
         drop_oldest(&mut self.producers, PRODUCERS_MAX, |producer| producer.at);
     }
 
-    /// Forgets those that have been silent for long.
+    /// Removes expired producers.
     pub(crate) fn forget(&mut self, now: Timestamp) {
         self.producers
             .retain(|_, producer| !producer.is_expired(now));
     }
 
-    /// The same with up to `left` of them, from `first` on. Where to go on, if not all were seen.
+    /// The same for up to `left` producers, from `first` on. Returns where to continue, if there
+    /// are more.
     pub(crate) fn forget_some(
         &mut self,
         now: Timestamp,
@@ -177,7 +179,7 @@ impl Producers {
         look_through(&mut self.producers, first, left, is_old)
     }
 
-    /// Takes up to `left` of them out: the log is gone.
+    /// Removes up to `left` producers, because the log is gone.
     pub(crate) fn shed(&mut self, left: &mut usize) {
         shed(&mut self.producers, left);
     }
@@ -188,7 +190,7 @@ impl Producers {
 }
 
 impl Producer {
-    /// A newer epoch begins at 0.
+    /// A new epoch begins at 0.
     fn begin(
         &self,
         stamp: ProducerStamp,

@@ -1,4 +1,4 @@
-//! What happens to a log.
+//! The changes of a log.
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -13,73 +13,73 @@ use crate::{LogConfig, Token};
 /// A change of a log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum LogRecord {
-    /// It was taken up, or its configuration changed.
+    /// The log was opened, or its configuration changed.
     Opened {
-        /// Its configuration from now on.
+        /// Its new configuration.
         config: LogConfig,
-        /// When, by the engine's time.
+        /// The time, by the engine's clock.
         at: Timestamp,
     },
-    /// It is gone.
+    /// The log was closed.
     Closed,
-    /// A partition begins later; what ledgers still had before is settled.
+    /// A partition's start has moved; records before it are settled in all ledgers.
     Trimmed {
         /// The partition.
         partition: PartitionIndex,
         /// Its new start.
         to: Offset,
     },
-    /// All deduplication ids, attempts and producers beyond their time were forgotten. No longer
-    /// decided: [`LogRecord::ForgottenSome`] is.
+    /// All expired deduplication ids, attempts and producers were removed. No longer written:
+    /// replaced by [`LogRecord::ForgottenSome`].
     Forgotten {
-        /// When, by the engine's time.
+        /// The time, by the engine's clock.
         at: Timestamp,
     },
-    /// Something happened to a ledger.
+    /// A change of a ledger.
     Ledger(LedgerId, LedgerRecord),
-    /// A pool of a session's consumers has another limit. Not journalled.
+    /// The limit of a pool of a session's consumers has changed. Not journalled.
     PoolLimited {
         /// The session.
         session: SessionId,
-        /// Its pool.
+        /// The session's pool.
         pool: u64,
-        /// Unsettled records that it may hold.
+        /// How many unsettled records the pool may hold.
         limit: Option<u32>,
     },
-    /// It is gone, and so is its definition.
+    /// A closed log's definition was removed.
     Undefined,
-    /// Somebody waits for the end of its deletion. Not journalled.
+    /// A client waits for the end of its deletion. Not journalled.
     DeletionAwaited {
-        /// Where to answer.
+        /// The token of the answer.
         token: Token,
         /// How many records were ready.
         ready: u64,
     },
-    /// It was used: it goes its time after that, unless it has consumers. Not journalled.
+    /// It was used, which extends its life unless it has consumers. Not journalled.
     Used {
-        /// When, by the engine's time.
+        /// The time, by the engine's clock.
         at: Timestamp,
     },
-    /// Some of what it left when it was closed is gone. Not journalled.
+    /// A piece of what a closed log left was removed. Not journalled.
     Swept,
-    /// This is yet to be settled of it, in order. Not journalled.
+    /// What remains to be cleared, in order. Not journalled.
     Clearing(Vec<Clearing>),
-    /// Some of the deduplication ids, attempts and producers beyond their time were forgotten.
+    /// Some expired deduplication ids, attempts and producers were removed.
     ForgottenSome {
-        /// When, by the engine's time.
+        /// The time, by the engine's clock.
         at: Timestamp,
-        /// The first that was looked at.
+        /// The first entry examined.
         from: Remembered,
     },
     /// A named ledger was opened, or its configuration changed.
     LedgerOpened(Box<OpenedLedger>),
-    /// A named ledger is gone.
+    /// A named ledger was closed.
     LedgerClosed(LedgerId),
-    /// A consumer group has moved.
+    /// A consumer group's offsets have moved.
     CursorMoved {
-        /// Which.
+        /// The group.
         group: Name,
-        /// To where.
+        /// Its new offsets.
         moves: Vec<CursorMove>,
     },
 }
@@ -91,7 +91,7 @@ pub struct Run {
     pub partition: PartitionIndex,
     /// The first record.
     pub first: Offset,
-    /// How many, from 1.
+    /// The number of records, at least 1.
     pub count: u32,
 }
 
@@ -100,89 +100,91 @@ pub struct Run {
 pub enum LedgerRecord {
     /// Records were leased.
     Leased {
-        /// Which.
+        /// The records.
         run: Run,
-        /// The lease of the first one; those of the others follow it.
+        /// The lease of the first one; those of the others are consecutive.
         lease: LeaseId,
-        /// Who holds them.
+        /// The holder.
         holder: ConsumerRef,
-        /// When they return; `None` with the holder's session.
+        /// When they return; `None`: when the holder's session ends.
         until: Option<Timestamp>,
-        /// When, by the engine's time.
+        /// The time, by the engine's clock.
         at: Timestamp,
-        /// The attempt that a repetition names.
+        /// The attempt, by which a repeated request finds them.
         attempt: Option<u128>,
     },
-    /// Records were settled by handing them out.
+    /// Records were settled on delivery.
     Taken {
-        /// Which.
+        /// The records.
         run: Run,
-        /// To whom.
+        /// The recipient.
         holder: ConsumerRef,
     },
     /// Records were settled, whatever their state.
     Settled(Run),
-    /// Records that were leased, or were to be moved, went back to their places.
+    /// Leased or moving records returned to their place.
     Returned {
-        /// Which.
+        /// The records.
         run: Run,
-        /// Hidden until then; `None` is ready at once.
+        /// How long they are delayed; `None` if they are ready at once.
         until: Option<Timestamp>,
     },
-    /// Leases have another deadline.
+    /// Leases got a new deadline.
     Extended {
-        /// Which.
+        /// The records.
         run: Run,
-        /// When they return now.
+        /// The new deadline.
         until: Timestamp,
     },
     /// Delayed records became ready.
     DelayEnded(Run),
-    /// What is before these offsets and isn't leased was settled.
+    /// Records before these offsets were settled, except leased ones.
     Purged(SmallVec<[(PartitionIndex, Offset); 1]>),
-    /// What is before `to` is too old: settled unless leased, and not to return from a lease.
+    /// Records before `to` have expired: they are settled unless leased, and don't return from a
+    /// lease.
     Expired {
         /// The partition.
         partition: PartitionIndex,
-        /// The first record that isn't too old.
+        /// The first record that hasn't expired.
         to: Offset,
     },
     /// A consumer subscribed. Not journalled.
     Subscribed(Box<Subscription>),
-    /// A consumer ended its subscription; what it leases it keeps. Not journalled.
+    /// A consumer unsubscribed; it keeps the records that it has leased. Not journalled.
     Unsubscribed(ConsumerRef),
-    /// A consumer is gone with its session. Not journalled.
+    /// A consumer was removed because its session ended. Not journalled.
     Dropped(ConsumerRef),
-    /// A consumer's transport took bytes. Not journalled.
+    /// A consumer's transport has taken bytes. Not journalled.
     Credited {
-        /// Whose.
+        /// The consumer.
         consumer: ConsumerRef,
-        /// How many.
+        /// The number of bytes.
         bytes: u64,
     },
     /// A request waits for a record. Not journalled.
     Waiting {
-        /// What is asked for.
+        /// The request.
         request: Box<LeaseRequest>,
-        /// Until when.
+        /// The deadline.
         until: Timestamp,
-        /// Where to answer.
+        /// The token of the answer.
         token: Token,
     },
     /// A wait was answered. Not journalled.
     WaitEnded(Token),
-    /// What is before these offsets was settled, leased or not.
+    /// Records before these offsets were settled, including leased ones.
     Cleared(SmallVec<[(PartitionIndex, Offset); 1]>),
-    /// Records are on their way to other logs, whatever their state was. They are settled, or
-    /// return, when it is known what has become of them there.
+    /// Records are being moved to other logs, whatever their state was. They are settled or return
+    /// when the result is known.
     Moving(Run),
-    /// Records whose leases had ended, and that nobody got since, are leased so again.
+    /// Records whose leases had ended, and that nobody leased since, are leased again under the
+    /// same leases.
     Renewed {
-        /// Which.
+        /// The records.
         run: Run,
-        /// The lease of the first one; those of the others follow it.
+        /// The lease of the first one; those of the others are consecutive.
         lease: LeaseId,
-        /// Who holds them.
+        /// The holder.
         holder: ConsumerRef,
         /// When they return.
         until: Timestamp,
@@ -190,7 +192,7 @@ pub enum LedgerRecord {
 }
 
 impl LogRecord {
-    /// The instant that it bears, where that is journalled.
+    /// Its time, if it is journalled.
     pub(crate) fn at(&self) -> Option<Timestamp> {
         match self {
             Self::Opened { at, .. }
@@ -224,7 +226,7 @@ impl LogRecord {
 }
 
 impl LedgerRecord {
-    /// The run that it is of.
+    /// The run that it affects.
     pub(crate) fn run(&self) -> Option<&Run> {
         match self {
             Self::Leased { run, .. }
@@ -239,7 +241,8 @@ impl LedgerRecord {
         }
     }
 
-    /// Leases are, so that counts of deliveries survive; consumers and waits die with the process.
+    /// Leases are journalled so that delivery counts survive. Consumers and waits end with the
+    /// process.
     fn is_journalled(&self) -> bool {
         match self {
             Self::Leased { .. }
@@ -269,12 +272,12 @@ impl Run {
         self.first.plus(u64::from(self.count))
     }
 
-    /// Its records.
+    /// The offsets of its records.
     pub fn offsets(&self) -> impl Iterator<Item = Offset> + use<> {
         (self.first.0..self.end().0).map(Offset)
     }
 
-    /// Adds one record to runs: to the last one, where it follows.
+    /// Adds a record to runs, extending the last run if it is adjacent.
     pub fn push(runs: &mut SmallVec<[Self; 2]>, partition: PartitionIndex, offset: Offset) {
         let follows = runs
             .last_mut()
@@ -288,7 +291,7 @@ impl Run {
         }
     }
 
-    /// Takes in the record at `offset` where it follows directly.
+    /// Adds the record at `offset` if it is adjacent.
     pub(crate) fn extend(&mut self, partition: PartitionIndex, offset: Offset) -> bool {
         let follows = self.partition == partition && self.end() == offset;
         self.count += u32::from(follows);

@@ -1,13 +1,13 @@
-//! What goes with a session, and what went with all sessions of the former process: one step, or
-//! one run of leases, at a time.
+//! Cleaning up after ended sessions, including all those of the previous process: one step, or one
+//! run of leases, at a time.
 //!
 //! ```text
 //!  session closed ► ended ── clean up: a wait … a consumer … a run of leases … ─► forgotten
 //!  Started ───────► sessions of earlier epochs ── clean up: a run of leases …
 //! ```
 //!
-//! Leases with a deadline stay until it has come: who received by a request of its own has no
-//! session that lasts.
+//! Leases with a deadline stay until then: they belong to single requests without a lasting
+//! session.
 
 use stele_base_types::{LogId, ProcessEpoch, SessionId, Timestamp};
 
@@ -20,7 +20,7 @@ use super::{
 use crate::{ConsumerRef, Decision, Ledger, LedgerId, LedgerRecord, Record, limits::FLEETING_MAX};
 
 impl Logs {
-    /// The process that is at work, or was at last.
+    /// The current process's epoch, or before a start the last one's.
     pub(crate) fn epoch(&self) -> ProcessEpoch {
         self.epoch
     }
@@ -65,8 +65,7 @@ impl Logs {
         self.indexes.ended.remove(&session);
     }
 
-    /// Whether something is left of sessions that have gone, or of what is being cleared. Constant
-    /// time.
+    /// Whether there is cleaning up to do for ended sessions, or clearing of logs. Constant time.
     pub fn has_leavings(&self) -> bool {
         self.gone_session().is_some() || self.cleared_log().is_some()
     }
@@ -78,8 +77,8 @@ impl Logs {
             .or_else(|| self.indexes.ended.first().copied())
     }
 
-    /// What a session that has ended still holds of a log. Until it is back, nothing of the log is
-    /// to be handed out: what lies behind would come before it.
+    /// What an ended session still holds of a log. Until that has returned, nothing of the log may
+    /// be handed out, because later records would come first.
     pub(super) fn left_in(&self, log: LogId) -> Option<(SessionId, Place)> {
         let mut ended = self.indexes.ended.iter();
         self.log(log)?;
@@ -89,13 +88,13 @@ impl Logs {
         })
     }
 
-    /// Whether [`crate::State::clean_up`] is to give something back to a log, or to clear it,
-    /// before anybody looks at what it holds.
+    /// Whether [`crate::State::clean_up`] has to return something to a log, or clear it, before its
+    /// records can be looked at.
     pub fn is_owed(&self, log: LogId) -> bool {
         self.is_cleared(log) || self.left_in(log).is_some()
     }
 
-    /// Gives a log back a run of what an ended session held of it.
+    /// Returns a run of what an ended session held to a log.
     pub(super) fn give_back(
         &self,
         log: LogId,
@@ -109,7 +108,7 @@ impl Logs {
         self.tick_ledger(log, place, now, held)
     }
 
-    /// One step of what is left of a session that has gone, or of what is being cleared.
+    /// One step of cleaning up after an ended session, or of clearing a log.
     pub(crate) fn clean_up(&self, now: Timestamp) -> Decision {
         if let Some(log) = self.cleared_log() {
             return self.clear_some(log);
@@ -131,7 +130,7 @@ impl Logs {
         Decision::record(Record::SessionForgotten(session))
     }
 
-    /// Drops a consumer whose session has ended.
+    /// Removes a consumer whose session has ended.
     pub(super) fn drop_consumer(
         &self,
         log: LogId,
@@ -151,7 +150,7 @@ impl Logs {
         decision
     }
 
-    /// The sessions of the former process are gone.
+    /// Begins a new process: the sessions of the previous one are gone.
     pub(crate) fn recover(&self, epoch: ProcessEpoch, now: Timestamp) -> Decision {
         let started = std::iter::once(Record::Started(epoch));
         Decision {
@@ -160,9 +159,9 @@ impl Logs {
         }
     }
 
-    /// Closes some of the logs that were of the former process's memory, or of its sessions: their
-    /// data may go. Until it is known that their definitions are gone, none is opened again: that
-    /// it is to be may have been sent before the process ended.
+    /// Closes some of the logs that were in the previous process's memory or belonged to its
+    /// sessions; their data can be removed. None is opened again until its definition is known to
+    /// be removed, because a command to open it may have been sent before the process ended.
     pub(crate) fn drop_fleeting(&self) -> Decision {
         let mut decision = Decision::nothing();
         let logs = self.iter();
@@ -174,8 +173,8 @@ impl Logs {
         decision
     }
 
-    /// A process has begun. The one before it may have handed out what it had at `latest`, unless
-    /// it has said that it ends.
+    /// Notes the start of a process. The previous one may have handed out records from before
+    /// `latest`, unless it ended cleanly.
     pub(crate) fn started(&mut self, epoch: ProcessEpoch, latest: Timestamp) {
         self.epoch = epoch;
         if !std::mem::take(&mut self.has_stopped) {

@@ -1,13 +1,12 @@
-//! How large the records of a partition are: a bounded number of stretches of records of alike
-//! size.
+//! The sizes of a partition's records: a bounded number of stretches of records of similar size.
 //!
 //! ```text
 //!  stretches   0 .. 299: 120 bytes each at most    300 .. 599: 16 MiB    600 .. end: 90 bytes
 //! ```
 //!
-//! Within a batch the records' own sizes aren't known: the batch is divided by them. Beyond that, a
-//! record is taken for larger than it is, never for smaller: by a third at most, and by more only
-//! where so many sizes alternate that stretches have to be joined.
+//! Record sizes within a batch aren't known: each record counts as an equal part of it. Apart from
+//! that, sizes are never underestimated, and overestimated by a third at most. They are
+//! overestimated by more only if so many sizes alternate that stretches have to be merged.
 
 use std::collections::VecDeque;
 
@@ -21,27 +20,27 @@ use crate::limits::{RUN_BYTES_MAX, SIZE_STRETCHES_MAX};
 /// The sizes of a partition's records.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Sizes {
-    /// In order of offsets. The last one goes on up to the partition's end.
+    /// In order of offsets. The last one extends to the partition's end.
     stretches: VecDeque<Stretch>,
 }
 
-/// Records that follow each other, up to the next stretch.
+/// Consecutive records, up to the next stretch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Stretch {
     first: Offset,
-    /// What one of them takes at most.
+    /// The maximum size of one of them.
     bytes: u32,
 }
 
 impl Stretch {
-    /// Whether records of so many bytes each may be counted to it.
+    /// Whether records of this size can be added to it.
     fn takes(self, bytes: u32) -> bool {
         bytes <= self.bytes && bytes >= self.bytes - self.bytes / 4
     }
 }
 
 impl Sizes {
-    /// Records from `first` on, up to the partition's end, take `bytes` each.
+    /// Notes that the records from `first` to the partition's end have `bytes` each.
     pub(super) fn note(&mut self, first: Offset, bytes: u32) {
         if self.stretches.back().is_some_and(|last| last.takes(bytes)) {
             return;
@@ -61,8 +60,8 @@ impl Sizes {
         }
     }
 
-    /// The records of a run, as pieces of equal size: how many, and what each takes. `before` is
-    /// what one takes whose size isn't known.
+    /// The records of a run as pieces of equal size: the number of records and the size of each.
+    /// `before` is the size where none is known.
     fn pieces(&self, run: Run, before: u32) -> impl Iterator<Item = (u64, u64)> {
         let after = self
             .stretches
@@ -79,8 +78,8 @@ impl Sizes {
             .map(move |((first, bytes), end)| (end.min(run.end()).since(first), u64::from(bytes)))
     }
 
-    /// Joins neighbours where that makes the least difference: at least a quarter of the stretches
-    /// go, so that this is done for one append in many.
+    /// Merges neighbours where that makes the least difference. Removes at least a quarter of the
+    /// stretches, so that this is rarely needed.
     fn thin_out(&mut self, end: Offset) {
         let mut costs: Vec<u64> = (1..self.stretches.len())
             .map(|at| self.cost(at - 1, end))
@@ -102,8 +101,8 @@ impl Sizes {
         self.stretches = joined;
     }
 
-    /// By how much the records of the stretch at `at` and of the next one would be taken for larger
-    /// than now if they were one.
+    /// By how much more the sizes would be overestimated if the stretch at `at` were merged with
+    /// the next one.
     fn cost(&self, at: usize, end: Offset) -> u64 {
         let first = self.stretches[at];
         let Some(second) = self.stretches.get(at + 1) else {
@@ -120,15 +119,15 @@ impl Sizes {
 }
 
 impl Log {
-    /// What the records of a run take.
+    /// The size of a run's records.
     pub(super) fn bytes_of(&self, run: Run) -> u64 {
         self.pieces_of(run)
             .map(|(count, bytes)| count * bytes)
             .sum()
     }
 
-    /// The first of these records that take no more than `bytes_max`, nor more than may be handed
-    /// out in one go; at least one, so that a record larger than that gets through.
+    /// The first of these records, up to `bytes_max` and to what may be handed out at once. At
+    /// least one, so that larger records can be delivered.
     pub(super) fn within(
         &self,
         mut runs: SmallVec<[Run; 2]>,
@@ -147,7 +146,7 @@ impl Log {
         runs
     }
 
-    /// How many of the first records of a run take no more than `bytes_max`, and how much.
+    /// How many of the first records of a run fit into `bytes_max`, and their size.
     fn fitting(&self, run: Run, bytes_max: u64) -> (u32, u64) {
         let (mut fitting, mut taken) = (0, 0);
         for (count, bytes) in self.pieces_of(run) {
@@ -158,7 +157,7 @@ impl Log {
                 break;
             }
         }
-        // No more than are in the run.
+        // Never more than the run has.
         let fitting = u32::try_from(fitting).unwrap_or(u32::MAX);
         (fitting, taken)
     }

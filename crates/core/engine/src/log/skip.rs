@@ -1,17 +1,17 @@
-//! Offsets that are no messages: compacted away, or of a control batch that a ledger met late.
+//! Offsets without a message: compacted away, or of a control batch that a ledger didn't know of.
 
 use stele_base_types::{LogId, Timestamp};
 
 use super::{LogError, Run, ledger::ledger_record};
 use crate::{Command, Decision, Durability, LedgerRecord, State};
 
-/// Some offsets of a log hold no message: every ledger is through with them. Whoever reads leased
-/// records and finds none there says so. A ledger that is opened later finds it out anew.
+/// Settles offsets of a log that hold no message, for all ledgers. Sent by readers that find no
+/// messages for leased records. Ledgers that are opened later find out again.
 #[derive(Clone, Copy, Debug)]
 pub struct Skip {
     /// The log.
     pub log: LogId,
-    /// Which.
+    /// The offsets.
     pub run: Run,
 }
 
@@ -29,7 +29,7 @@ impl Command for Skip {
         let settled = met.map(|ledger| ledger_record(log, ledger.id(), LedgerRecord::Settled(run)));
         Ok(Decision {
             records: settled.collect(),
-            // Lost, it is found out again.
+            // If this is lost, readers find out again.
             durability: Durability::Volatile,
             ..Decision::nothing()
         })

@@ -1,5 +1,5 @@
-//! Logs in a snapshot: each by itself, and what is of the shard. Indexes follow from the logs and
-//! aren't stored.
+//! Logs in a snapshot: each by itself, and a header for the shard. Indexes are derived from the
+//! logs and aren't stored.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use stele_base_types::{LogId, ProcessEpoch};
 
 use super::{LeaseId, Log, Logs};
 
-/// What a shard knows of its logs beside each log.
+/// A shard's data about its logs besides the logs themselves.
 #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LogsHeader {
     pub(crate) epoch: ProcessEpoch,
@@ -31,7 +31,7 @@ impl Logs {
         self.closed = header.closed;
     }
 
-    /// Takes in a log that isn't here yet.
+    /// Loads a log that isn't here yet.
     pub(crate) fn load(&mut self, id: LogId, log: Box<Log>) {
         log.index(id, &mut self.indexes);
         self.logs.insert(id, log);

@@ -1,14 +1,14 @@
-//! What a closed log or a closed ledger leaves, some of it at a time: who waits is told, and what
-//! indexes know of it is taken out.
+//! Removes what a closed log or ledger leaves, piece by piece: waiters are notified, and index
+//! entries are removed.
 //!
 //! ```text
 //!  Closed ─► closing ── Swept: waits … ── Swept: leases, delays … ── Swept: consumers … ─► dropped
 //! ```
 //!
-//! The log itself is gone with `Closed`. What is left here is in no snapshot, and changes nothing
-//! but what other logs of the same pools may hand out: room comes back as the leases are swept.
-//! Consumers go last, since the room of a pool comes back through them. A deadline of what is left
-//! is met by sweeping.
+//! The log itself is removed by `Closed`. What is left isn't in snapshots, and only affects what
+//! other logs of the same pools may hand out: sweeping the leases frees room in the pools.
+//! Consumers are swept last, since this frees the room through them. A deadline of a swept log is
+//! handled by sweeping.
 
 use std::collections::BTreeMap;
 
@@ -18,19 +18,19 @@ use super::{Log, LogError, LogRecord, Logs, index::Indexes, ledger::Site};
 use crate::{Decision, Record, limits::SWEEP_MAX};
 
 impl Logs {
-    /// Whether something is left of logs that were closed. Constant time.
+    /// Whether something is left of closed logs. Constant time.
     pub fn has_closing(&self) -> bool {
         !self.closing.is_empty()
     }
 
-    /// Some of what is left of a log.
+    /// Sweeps a piece of what is left of a log.
     pub(crate) fn sweep(&self) -> Decision {
         let closing = self.closing.keys().next();
         let sweep = closing.and_then(|log| self.sweep_log(*log));
         sweep.unwrap_or_else(Decision::nothing)
     }
 
-    /// Some of what is left of this log, where something is.
+    /// Sweeps a piece of what is left of this log, if anything is.
     pub(super) fn sweep_log(&self, id: LogId) -> Option<Decision> {
         let log = self.closing.get(&id)?;
         let ledger = log.ledgers.last();
@@ -54,7 +54,7 @@ impl Logs {
         }
     }
 
-    /// Takes out all that is left of a log, whose id comes anew.
+    /// Sweeps everything that is left of a log, because its id is opened again.
     pub(super) fn sweep_all(&mut self, id: LogId) {
         while self.closing.contains_key(&id) {
             self.apply_swept(id);
@@ -63,7 +63,7 @@ impl Logs {
 }
 
 impl Log {
-    /// Whether nothing is left.
+    /// Returns whether nothing is left.
     fn sweep(&mut self, id: LogId, indexes: &mut Indexes) -> bool {
         let mut left = SWEEP_MAX;
         if let Some(ledger) = self.ledgers.last_mut() {
@@ -94,7 +94,7 @@ impl Log {
     }
 }
 
-/// Takes out up to `left` entries, in order: freeing a million at once takes long as well.
+/// Removes up to `left` entries, in order: even freeing a million entries at once takes long.
 pub(super) fn shed<K: Ord, V>(map: &mut BTreeMap<K, V>, left: &mut usize) {
     while *left > 0 && map.pop_first().is_some() {
         *left -= 1;

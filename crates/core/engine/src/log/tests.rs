@@ -1,4 +1,4 @@
-//! A shard in miniature: decides, applies, journals, and tells what was answered and delivered.
+//! A small shard for tests: decides, applies, journals, and records answers and deliveries.
 
 mod appending;
 mod clearing;
@@ -24,7 +24,7 @@ use crate::{
 
 pub(super) const LOG: LogId = LogId(1);
 
-/// What a test drives.
+/// The shard that a test drives.
 #[derive(Default)]
 pub(super) struct Shard {
     pub(super) state: State,
@@ -120,7 +120,7 @@ pub(super) fn trim_reason(is_asked: bool) -> TrimReason {
     }
 }
 
-/// Partition and offset of each record.
+/// The partition and offset of each record.
 pub(super) fn places(runs: &[LeasedRun]) -> Vec<(u32, u64)> {
     let each = runs.iter().flat_map(|run| {
         let records = run.records.iter();
@@ -172,12 +172,12 @@ impl Shard {
         Ok(self.carry_out(decision).reply)
     }
 
-    /// Where a batch went, which all targets take.
+    /// Where a batch was appended, which all targets must accept.
     pub(super) fn append_only(&mut self, append: Append) -> Result<Vec<Appended>, AppendError> {
         self.run(append)?.into_iter().collect()
     }
 
-    /// Appends, durably.
+    /// Appends durably.
     pub(super) fn append(&mut self, append: Append) -> Vec<Appended> {
         let appended = self.append_only(append).expect("it is appended");
         self.commit();
@@ -190,7 +190,7 @@ impl Shard {
         }
     }
 
-    /// All that was appended is durable now.
+    /// Makes everything appended durable.
     pub(super) fn commit(&mut self) {
         let logs = self.state.logs.iter();
         let ends: Vec<_> = logs
@@ -206,7 +206,7 @@ impl Shard {
         self.carry_out(decision);
     }
 
-    /// Asks for leases; `None` where the request waits.
+    /// Requests leases; `None` if the request waits.
     pub(super) fn ask(
         &mut self,
         request: LeaseRequest,
@@ -217,13 +217,13 @@ impl Shard {
         Ok(self.carry_out(decision).reply)
     }
 
-    /// The runs leased by a request that needn't wait.
+    /// The runs leased by a request that doesn't have to wait.
     pub(super) fn lease_runs(&mut self, request: LeaseRequest) -> Vec<LeasedRun> {
         let leased = self.ask(request, 0).expect("the log is a queue");
         leased.expect("it needn't wait")
     }
 
-    /// Asks for leases that aren't there yet.
+    /// Requests leases that aren't available yet.
     pub(super) fn wait(&mut self, request: LeaseRequest, token: u64) {
         assert_eq!(self.ask(request, token), Ok(None));
     }
@@ -232,7 +232,7 @@ impl Shard {
         places(&self.lease_runs(request))
     }
 
-    /// Settles records, by whatever lease. The positions of those that are missing.
+    /// Settles records by any lease. Returns the positions of those that don't match.
     pub(super) fn settle(&mut self, offsets: &[(u32, u64)], outcome: Outcome) -> Vec<usize> {
         let items = offsets.iter().map(|(partition, offset)| SettleItem {
             partition: PartitionIndex(*partition),
@@ -265,11 +265,11 @@ impl Shard {
         carried_out
     }
 
-    /// Hands out all that can be. What was delivered.
+    /// Hands out everything possible; returns the deliveries.
     pub(super) fn dispatch(&mut self) -> Vec<Delivery> {
         while let Some(log) = self.state.logs.dispatchable(None) {
             let decision = self.dispatch_one(log);
-            assert!(!decision.records.is_empty(), "listed without a reason");
+            assert!(!decision.records.is_empty(), "listed without work to do");
         }
         let ids: Vec<LogId> = self.state.logs.iter().map(|(id, _)| id).collect();
         for log in ids {
@@ -286,7 +286,7 @@ impl Shard {
         deliveries.collect()
     }
 
-    /// Offsets delivered to each consumer, by dispatching.
+    /// The offsets delivered to each consumer by dispatching.
     pub(super) fn delivered(&mut self) -> Vec<(ConsumerRef, Vec<u64>)> {
         let deliveries = self.dispatch().into_iter();
         let each = deliveries.map(|delivery| {
@@ -296,7 +296,7 @@ impl Shard {
         each.collect()
     }
 
-    /// Answers to waits so far.
+    /// The answers to waits so far.
     pub(super) fn answers(&mut self) -> Vec<(Token, Vec<(u32, u64)>)> {
         let effects = std::mem::take(&mut self.effects).into_iter();
         let answers = effects.filter_map(|effect| match effect {
@@ -306,7 +306,7 @@ impl Shard {
         answers.collect()
     }
 
-    /// Lets time pass, and all happen that is due.
+    /// Lets time pass, and does everything that is due.
     pub(super) fn pass(&mut self, duration_ms: u64) {
         self.now = self.now.plus_ms(duration_ms);
         loop {
@@ -320,14 +320,14 @@ impl Shard {
         assert!(next.is_none_or(|next| next > self.now));
     }
 
-    /// The state after a crash: what was journalled, replayed, and the process begun anew.
+    /// Restarts after a crash: replays the journal and begins a new process.
     pub(super) fn restart(&mut self) {
         self.replay();
-        // Tests number their sessions anew in each process.
+        // Tests number the sessions of each process from the same start.
         self.state.logs.epoch = ProcessEpoch(0);
     }
 
-    /// The same, where former sessions are told by their epoch.
+    /// The same, but with sessions distinguished by their epoch.
     pub(super) fn replay(&mut self) {
         self.state = State::default();
         for record in &self.journal {
@@ -344,20 +344,19 @@ impl Shard {
         self.clean_up();
     }
 
-    /// Ends a session, with all that goes by it.
+    /// Ends a session and cleans up after it.
     pub(super) fn close_session(&mut self, session: u64) {
         self.begin_to_close(session);
         self.clean_up();
     }
 
-    /// Ends a session; what goes by it is left.
+    /// Ends a session, without cleaning up.
     pub(super) fn begin_to_close(&mut self, session: u64) -> Decision {
         let decision = self.state.session_closed(SessionId(session));
         self.carry_out(decision)
     }
 
-    /// Does all that is left of ended sessions and of what is being cleared. How many steps that
-    /// took.
+    /// Does all cleaning up and clearing. Returns the number of steps.
     pub(super) fn clean_up(&mut self) -> usize {
         let mut steps = 0;
         while self.state.logs.has_leavings() {
@@ -367,13 +366,13 @@ impl Shard {
         steps
     }
 
-    /// One step of that.
+    /// One such step.
     pub(super) fn clean_up_some(&mut self) -> Decision {
         let decision = self.state.clean_up(self.now);
         self.carry_out(decision)
     }
 
-    /// Takes closed logs apart. How many steps that took.
+    /// Sweeps closed logs. Returns the number of steps.
     pub(super) fn sweep(&mut self) -> usize {
         let mut steps = 0;
         while self.state.logs.has_closing() {

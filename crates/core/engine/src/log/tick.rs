@@ -1,5 +1,5 @@
-//! What happens by time alone, one piece at a time: deadlines of leases, ends of delays and of
-//! waits, expiry, forgetting what is remembered for a time only, and ends of unused logs.
+//! What time alone does to logs, one piece at a time: ends of leases, delays and waits, expiry,
+//! removal of expired entries, and deletion of unused logs.
 
 use stele_base_types::{LogId, Timestamp};
 
@@ -12,7 +12,7 @@ use super::{
 use crate::{Decision, Ledger};
 
 impl Logs {
-    /// When there is something to do. Constant time.
+    /// The next deadline. Constant time.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
         self.indexes.deadlines.first().map(|(at, ..)| *at)
     }
@@ -36,7 +36,7 @@ impl Logs {
                 let Some(ledger) = known.and_then(|known| known.ledger(*ledger)) else {
                     return Decision::nothing();
                 };
-                // Who waits for a record gets it, however short its time is.
+                // A waiting consumer gets a record, even one that is about to expire.
                 if ledger.is_hot() {
                     return self.dispatch(*log, now);
                 }
@@ -78,7 +78,7 @@ impl Logs {
 }
 
 impl Log {
-    /// Plans to look through what is remembered for a time, no later than `period_ms` from `at`.
+    /// Schedules the removal of expired entries, no later than `period_ms` after `at`.
     pub(super) fn plan_forgetting(
         &mut self,
         id: LogId,
@@ -98,7 +98,7 @@ impl Log {
         indexes.deadlines.insert((planned, id, Deadline::Windows));
     }
 
-    /// Enters the plan into indexes that don't know of it yet.
+    /// Enters the schedule into indexes that don't have it yet.
     pub(super) fn index_forgetting(&self, id: LogId, indexes: &mut Indexes) {
         if let Some(planned) = self.forget_at {
             indexes.deadlines.insert((planned, id, Deadline::Windows));

@@ -1,4 +1,4 @@
-//! Where partitions begin: retention.
+//! Retention: where partitions start.
 
 use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 
@@ -9,22 +9,23 @@ use super::{
 };
 use crate::{Command, Decision, State};
 
-/// Removes what is before `to`, as far as retention until acknowledgement allows, or anyway.
-/// Answered with where the partition begins then.
+/// Removes the records before `to`; for retention, only as far as it allows. Returns the
+/// partition's new start.
 #[derive(Clone, Copy, Debug)]
 pub struct Trim {
     /// The partition.
     pub partition: PartitionId,
     /// The first offset to keep.
     pub to: Offset,
-    /// What for.
+    /// The reason.
     pub reason: TrimReason,
 }
 
 /// Why records are removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TrimReason {
-    /// Somebody asked for it (Kafka DeleteRecords): what is before is settled, needed or not.
+    /// Requested (Kafka DeleteRecords): the records before are settled, whether or not they are
+    /// needed.
     Asked,
     /// Retention, which stops at the oldest record that is still needed.
     Retention {
@@ -70,8 +71,8 @@ impl Command for Trim {
 }
 
 impl Logs {
-    /// The first offset of a partition that anyone is still entitled to, given where its retention
-    /// window begins (`Offset::ZERO` keeps all; ignored where the log has no window), and before
+    /// The first offset of a partition that must be kept, given the start of its retention window
+    /// (`Offset::ZERO` keeps everything; ignored if the log has no window) and the offset before
     /// which groups hold back nothing.
     pub fn keep_from(&self, partition: PartitionId, window: Offset, held_from: Offset) -> Offset {
         let Some(log) = self.log(partition.log) else {
@@ -113,14 +114,14 @@ impl Log {
         let windowed = self.config.retention.window.map(|_| window);
         let kept = [windowed, self.needed_from(index, held_from)];
         let first = kept.into_iter().flatten().min();
-        // Nothing that isn't durable goes, nor comes back what has gone.
+        // Never removes what isn't durable, and never moves the start back.
         first
             .unwrap_or(partition.committed)
             .clamp(partition.start, partition.committed.max(partition.start))
     }
 
-    /// The oldest record that a ledger or a group needs, where records are kept until acknowledged.
-    /// All are, while no ledger has been opened.
+    /// The oldest record that a ledger or a group needs, if records are kept until acknowledged. As
+    /// long as no ledger has been opened, all are needed.
     fn needed_from(&self, index: PartitionIndex, held_from: Offset) -> Option<Offset> {
         if !self.config.retention.until_acknowledged {
             return None;

@@ -1,4 +1,4 @@
-//! Logs that go when nobody has used them for a time.
+//! Deletion of logs that nobody has used for a time.
 //!
 //! ```text
 //!            Used, last consumer gone
@@ -8,9 +8,9 @@
 //!          Closed
 //! ```
 //!
-//! A use is a consumer, a request for records, and what its protocol says is one
-//! ([`UseLog`]). When a log was last used isn't journalled: a new process counts
-//! from its own start, so that no log goes because nobody could reach it.
+//! A use is a consumer, a request for records, or whatever its protocol defines as one
+//! ([`UseLog`]). The time of the last use isn't journalled: a new process counts from its own
+//! start, so that a log isn't deleted because of downtime.
 
 use stele_base_types::{LogId, Timestamp};
 
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{Command, Decision, Record, State};
 
-/// Says that the log is in use, whoever asks: one that goes for want of use counts from now.
+/// Marks a log as used, which restarts its time if it is deleted when unused.
 #[derive(Clone, Copy, Debug)]
 pub struct UseLog {
     /// The log.
@@ -41,24 +41,24 @@ impl Command for UseLog {
 }
 
 impl Logs {
-    /// Says that a log was used, where that matters to it.
+    /// Marks a log as used, if it is deleted when unused.
     pub(super) fn used(&self, log: LogId, at: Timestamp) -> Option<Record> {
         let goes = self.log(log)?.config.lifetime.unused_ms_max.is_some();
         goes.then_some(Record::Log(log, LogRecord::Used { at }))
     }
 
-    /// Nobody can have used a log while there was no process.
+    /// Marks all logs as used, since nobody could use them while the process was down.
     pub(super) fn used_at_start(&self, now: Timestamp) -> impl Iterator<Item = Record> + use<'_> {
         self.logs.keys().filter_map(move |log| self.used(*log, now))
     }
 
-    /// Drops a log that was unused for its time. Its definition goes next, as that of any log whose
-    /// deletion has begun.
+    /// Closes a log that was unused for too long. Its definition is removed next, as in any
+    /// deletion.
     pub(super) fn end(&self, log: LogId) -> Decision {
         self.close_unused(log)
     }
 
-    /// A wait may have made it used until later already.
+    /// Keeps the later time, as a wait may already have extended the use.
     pub(super) fn apply_used(&mut self, id: LogId, at: Timestamp) {
         if let Some(log) = self.logs.get_mut(&id) {
             log.used_at = log.used_at.max(Some(at));
@@ -67,7 +67,7 @@ impl Logs {
 }
 
 impl Log {
-    /// Plans its end by its last use, or no end while it has consumers.
+    /// Schedules its deletion based on its last use, or cancels it while there are consumers.
     pub(super) fn plan_end(&mut self, id: LogId, indexes: &mut Indexes) {
         let end = self.end();
         if end == self.ends_at {

@@ -31,7 +31,7 @@ const LEAST: LogConfig = LogConfig {
     queue: None,
 };
 
-/// Every field differs from its default.
+/// A configuration in which every field differs from its default.
 const MOST: LogConfig = LogConfig {
     partitions: 3,
     durability: Durability::Flushed,
@@ -83,7 +83,7 @@ fn a_field_that_was_not_stored_has_its_default() {
 
 #[test]
 fn a_field_of_a_newer_program_is_refused() {
-    // One field, whose number is far beyond those that are known.
+    // One field, with a number far beyond the known ones.
     let refused = postcard::from_bytes::<LogConfig>(&[1, 100]);
     assert!(refused.is_err(), "{refused:?}");
 }

@@ -69,7 +69,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 const KEYS: [&str; 4] = ["a", "a.b", "#.b", "*"];
 
-/// Takes a step, where what it names is there.
+/// Takes a step, if what it names exists.
 fn take(driven: &mut Driven, step: &Step) -> Option<()> {
     match step {
         Step::Queue(at, volatile) => {
@@ -78,7 +78,7 @@ fn take(driven: &mut Driven, step: &Step) -> Option<()> {
                 config.durability = Durability::Volatile;
             }
             if queue(driven, *at).is_none() {
-                // Others were there meanwhile: so neighbours lie in different parts.
+                // Skips ids, so that consecutive logs are in different parts.
                 let logs = &mut driven.state.catalogue.logs;
                 logs.raise_next(LogId(logs.next().0 + 40));
             }
@@ -137,7 +137,7 @@ fn assert_routes_equally(one: &Catalogue, other: &Catalogue) {
     }
 }
 
-/// Every binding's ends exist.
+/// Checks that both ends of every binding exist.
 fn assert_whole(catalogue: &Catalogue) {
     for (exchange, _) in catalogue.exchanges("/") {
         for binding in catalogue.bindings("/", exchange) {
@@ -167,8 +167,8 @@ fn is_of(part: StatePart, kinds: &[PartKind]) -> bool {
     }
 }
 
-/// What settling does: brings a snapshot's parts up to date, with no more of them than the record
-/// touches. The earlier ones of the changed parts are loaded first, or last.
+/// Does what settling does: brings a snapshot's parts up to date, using only parts that the record
+/// touches. The previous versions of the changed parts are loaded first or last.
 fn settle(parts: &mut Parts, record: &CatalogueRecord, reversed: bool) {
     let record = Record::Catalogue(record.clone()).store(Vec::new());
     let record = StoredRecord::read(&record).unwrap();
@@ -187,7 +187,7 @@ fn settle(parts: &mut Parts, record: &CatalogueRecord, reversed: bool) {
     }
 }
 
-/// The form before there were parts.
+/// The stored form before there were parts.
 fn stored_whole(catalogue: &Catalogue) -> Vec<u8> {
     let vhosts = catalogue.vhosts.iter().map(|(name, host)| {
         let exchanges = host.exchanges().map(|(name, bound)| {

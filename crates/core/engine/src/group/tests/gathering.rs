@@ -1,10 +1,10 @@
-//! A group without members waits for others than the first one.
+//! A group without members waits for more of them after the first.
 
 use super::*;
 
 const DELAY_MS: u64 = 3_000;
 
-/// A first join to a group that waits for others.
+/// A first join to a group that waits for more members.
 fn early(member: &str) -> JoinGroup {
     JoinGroup {
         gathering_ms: DELAY_MS as u32,
@@ -19,7 +19,7 @@ fn members_that_come_together_share_the_first_generation() {
     driven.pass(DELAY_MS - 1);
     let b = driven.join(early("b"));
     assert_eq!(driven.state(), "PreparingRebalance");
-    // Somebody new has come: there may be more.
+    // A new member has come, so there may be more.
     driven.pass(DELAY_MS);
     assert_eq!(driven.state(), "PreparingRebalance");
     driven.pass(1);

@@ -1,7 +1,7 @@
 use super::*;
 use crate::limits::{GROUP_BYTES_MAX, GROUPS_MEMBERS_BYTES_MAX, GROUPS_OFFSETS_BYTES_MAX};
 
-/// A join with so much metadata.
+/// A join with metadata of this size.
 fn saying(join: JoinGroup, metadata_bytes: usize) -> JoinGroup {
     JoinGroup {
         protocols: vec![("range".into(), vec![0; metadata_bytes].into())],
@@ -18,7 +18,7 @@ fn what_members_of_a_group_say_of_themselves_is_bounded() {
     assert_eq!(driven.error(refused), GroupError::Full);
     let refused = driven.join(saying(first("c"), GROUP_BYTES_MAX));
     assert_eq!(driven.error(refused), GroupError::Full);
-    // Who has joined may join again, and say less.
+    // A member may join again with less metadata.
     driven.joined(a);
     let a = driven.join(saying(join("a"), most));
     driven.joined(a);

@@ -160,7 +160,7 @@ fn a_commit_keeps_a_simple_consumers_group() {
     assert_eq!(driven.committed(0), Some(2));
 }
 
-/// A commit of partitions of these logs, by anyone.
+/// Commits offsets of these logs' partitions, without being a member.
 fn commit_logs(driven: &mut Driven, partitions: impl IntoIterator<Item = (u64, u32)>) {
     let offsets = partitions.into_iter().map(|(log, index)| CommitOffset {
         partition: PartitionId::new(LogId(log), PartitionIndex(index)),
@@ -255,7 +255,7 @@ fn what_groups_read_is_looked_through_from_any_place() {
         last = Some((expected.0.clone(), expected.1));
     }
     assert_eq!(groups.read_logs(last.as_ref()).next(), None);
-    // One that is gone is passed by.
+    // A group that is gone is skipped.
     let gone = (Name::new("gone").unwrap(), LogId(1));
     assert!(groups.read_logs(Some(&gone)).count() < 80);
 }

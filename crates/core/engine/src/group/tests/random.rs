@@ -94,8 +94,8 @@ fn take(driven: &mut Driven, step: &Step) {
     }
 }
 
-/// What follows from the members follows from them still, and waiting members belong to states in
-/// which there is something to wait for.
+/// Checks that everything derived from the members is correct, and that members only wait in states
+/// where there is something to wait for.
 fn assert_whole(groups: &Groups) {
     for (name, group) in groups.groups.iter() {
         let live = &group.live;
@@ -127,7 +127,7 @@ fn assert_whole(groups: &Groups) {
 fn is_memberless(live: &Live) -> bool {
     match live.state {
         GroupState::Empty => true,
-        // Ids given out may hold up the end of a rebalance that all members have left.
+        // Invitations may delay the end of a rebalance that all members have left.
         GroupState::PreparingRebalance => live.members().len() == 0,
         GroupState::CompletingRebalance | GroupState::Stable | GroupState::Dead => false,
     }
@@ -162,7 +162,7 @@ proptest! {
         assert_whole(&driven.state.groups);
     }
 
-    /// Every wait ends: nobody who falls silent holds up a group for ever.
+    /// Every wait ends: a member that times out never blocks a group for ever.
     #[test]
     fn every_wait_is_answered_in_the_end(steps in steps()) {
         let mut driven = Driven::default();

@@ -1,6 +1,6 @@
 use super::*;
 
-/// What a process finds that reads the journal, or a snapshot of `groups` and nothing after it.
+/// The groups that a process finds, given the journal, or a snapshot of `groups` and no journal.
 pub(super) fn replayed(journal: &[(Name, GroupRecord)]) -> Groups {
     let mut groups = Groups::default();
     for (name, record) in journal {

@@ -7,7 +7,7 @@ fn named(join: JoinGroup, instance: &str) -> JoinGroup {
     }
 }
 
-/// Two static members, `a1` of `a` leading.
+/// Two static members, with `a1`, whose static name is `a`, as the leader.
 fn pair(driven: &mut Driven) -> i32 {
     let a = driven.join(named(first("a1"), "a"));
     driven.joined(a);
@@ -103,7 +103,7 @@ fn a_waiting_former_self_is_fenced() {
     driven.joined(former);
     let generation = driven.describe().members.len();
     assert_eq!(generation, 2);
-    // A third joins, b1 waits, and b2 comes in its place.
+    // A third member joins, b1 waits, and b2 replaces it.
     driven.join(first("c"));
     let waiting = driven.join(named(join("b1"), "b"));
     let successor = driven.join(named(first("b2"), "b"));

@@ -1,4 +1,4 @@
-//! Records that go from a log to another.
+//! Records that are moved from one log to another.
 
 use smallvec::smallvec;
 use stele_base_types::{ConsumerId, Offset, PartitionId, PartitionIndex, SessionId};
@@ -52,7 +52,7 @@ impl Shard {
         Ok(self.apply(decision))
     }
 
-    /// Leases the first ready record, once all that was appended is durable.
+    /// Leases the first ready record, after making everything appended durable.
     fn lease(&mut self, log: LogId) -> Option<SettleItem> {
         let end = self.state.logs.log(log)?.partitions[0].end;
         let shown = self.state.committed(&[(PartitionId::new(log, FIRST), end)]);
@@ -83,7 +83,7 @@ impl Shard {
 }
 
 impl Pair {
-    /// A log on each shard, the first of which has so many records.
+    /// A log on each shard, the first of which has this many records.
     fn with_records(count: u64) -> (Self, LogId, LogId) {
         let mut pair = Self::new();
         let (here, there) = (pair.declare("here"), pair.declare("there"));
@@ -139,13 +139,13 @@ impl Pair {
         self.shards[owner(log)].state.logs.log(log).unwrap()
     }
 
-    /// What a log has ready, leased and on its way.
+    /// A log's ready, leased and moving records.
     fn counts(&self, log: LogId) -> (u64, u64, u64) {
         let ledger = self.log(log).ledger(LedgerId::DEFAULT).unwrap();
         (ledger.ready(), ledger.leased(), ledger.moving())
     }
 
-    /// How many records a log was given.
+    /// How many records were appended to a log.
     fn end(&self, log: LogId) -> u64 {
         self.log(log).partitions[0].end.0
     }
@@ -213,7 +213,7 @@ fn a_record_on_its_way_is_nobodys_and_needed() {
     assert_eq!(pair.begin_move(here, item, there), Ok(()));
     assert_eq!(pair.counts(here), (1, 0, 1));
     assert_eq!((pair.floor(here), pair.backlog_bytes()), (0, 100));
-    // Neither its former holder settles it, nor whoever knows its place.
+    // Neither its former holder can settle it, nor anyone who knows its offset.
     for lease in [item.lease, None] {
         let settle = Settle {
             log: here,

@@ -1,5 +1,5 @@
-//! Repeated requests: a receive that is repeated with the same attempt gets the same records, as
-//! long as all of them are still leased by it (SQS `ReceiveRequestAttemptId`).
+//! Repeated requests: a receive that repeats an attempt id gets the same records, as long as all of
+//! them are still leased by it (SQS `ReceiveRequestAttemptId`).
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub(crate) struct Attempts {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Attempt {
     at: Timestamp,
-    /// Each run, with the lease of its first record.
+    /// The runs, each with the lease of its first record.
     runs: SmallVec<[(Run, LeaseId); 1]>,
 }
 
@@ -45,7 +45,8 @@ impl Attempts {
         self.attempts.retain(|_, attempt| attempt.is_current(now));
     }
 
-    /// The same with up to `left` of them, from `first` on. Where to go on, if not all were seen.
+    /// The same for up to `left` attempts, starting at `first`. Returns where to continue, if there
+    /// are more.
     pub(crate) fn forget_some(
         &mut self,
         now: Timestamp,
@@ -56,7 +57,7 @@ impl Attempts {
         look_through(&mut self.attempts, first, left, is_old)
     }
 
-    /// Takes up to `left` of them out: the log is gone.
+    /// Removes up to `left` attempts, because the log is gone.
     pub(super) fn shed(&mut self, left: &mut usize) {
         shed(&mut self.attempts, left);
     }
@@ -78,7 +79,7 @@ impl Attempt {
 }
 
 impl Ledger {
-    /// Answers a repeated request with the leases of the first one, which run anew.
+    /// Answers a repeated request with the leases of the first one, whose time starts again.
     pub(super) fn repeat(
         &self,
         log: LogId,
@@ -101,7 +102,7 @@ impl Ledger {
         Some(decision)
     }
 
-    /// The records of a run, where all of them are leased as they were at first.
+    /// The records of a run, if all of them still have their original leases.
     fn still_leased(&self, run: Run, first: LeaseId) -> Option<LeasedRun> {
         let part = self.part(run.partition)?;
         let records = run.offsets().zip(0..).map(|(offset, nth): (_, u64)| {

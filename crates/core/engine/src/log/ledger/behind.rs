@@ -1,12 +1,12 @@
-//! Records that were given back behind what was ready then.
+//! Records that were returned to a place behind those that were ready at that time.
 //!
 //! ```text
-//!  ready  5 6 7 8 ............ end      2 was given back when the end was 9, then 4
+//!  ready  5 6 7 8 ............ end      2 was returned when the end was 9, then 4
 //!  order  5 6 7 8 │ 2 4 │ 9 10 ...
 //! ```
 //!
-//! So a message that nobody can process comes again once all others have been handed out, and no
-//! sooner, however often it is given back.
+//! So a message that nobody can process is delivered again only after all others, however often it
+//! is returned.
 
 use std::collections::BTreeMap;
 
@@ -20,15 +20,15 @@ use crate::log::sweep::shed;
 #[serde(from = "Order")]
 pub(crate) struct Behind {
     order: Order,
-    /// Where each record stands in `order`. Follows from it.
+    /// The place of each record in `order`. Derived from it.
     #[serde(skip)]
     places: BTreeMap<Offset, Place>,
 }
 
 type Order = BTreeMap<Place, (Offset, Seen)>;
 
-/// The partition's end when a record was given back, and the record's number among those. Ends
-/// don't go back, so the last place has the largest number.
+/// The partition's end when a record was returned, and the record's number among those returned at
+/// that end. Ends only grow, so the last place has the largest number.
 type Place = (Offset, u64);
 
 impl From<Order> for Behind {
@@ -43,7 +43,7 @@ impl From<Order> for Behind {
 }
 
 impl Behind {
-    /// Takes in a record that comes after all that is before `end`.
+    /// Adds a record that comes after everything before `end`.
     pub(super) fn insert(&mut self, offset: Offset, end: Offset, seen: Seen) {
         let last = self.order.last_key_value();
         let number = last.map_or(0, |((_, number), _)| number + 1);
@@ -66,7 +66,7 @@ impl Behind {
         self.places.contains_key(&offset)
     }
 
-    /// Its records in the order in which they come, each with the first offset that comes after it.
+    /// Its records in delivery order, each with the first offset that comes after it.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Offset, Offset)> {
         let records = self.order.iter();
         records.map(|((end, _), (offset, _))| (*end, *offset))
@@ -81,14 +81,14 @@ impl Behind {
         self.order.len()
     }
 
-    /// Takes out what is before `to`.
+    /// Removes records before `to`.
     pub(super) fn remove_before(&mut self, to: Offset) {
         while let Some((_, place)) = pop_before(&mut self.places, to) {
             self.order.remove(&place);
         }
     }
 
-    /// Takes out up to `left` of them: the log is gone.
+    /// Removes up to `left` records, because the log is gone.
     pub(super) fn shed(&mut self, left: &mut usize) {
         shed(&mut self.order, left);
         shed(&mut self.places, left);

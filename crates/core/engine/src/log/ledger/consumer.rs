@@ -1,4 +1,4 @@
-//! Standing demands: subscribe, unsubscribe, credit, prefetch.
+//! Consumers: subscribe, unsubscribe, credit, prefetch.
 
 use serde::{Deserialize, Serialize};
 use stele_base_types::{ConsumerId, LogId, SessionId, Timestamp};
@@ -15,70 +15,70 @@ use crate::{
 pub struct ConsumerRef {
     /// The session.
     pub session: SessionId,
-    /// Its consumer.
+    /// The consumer's id in the session.
     pub consumer: ConsumerId,
 }
 
-/// A standing demand for leases.
+/// The terms of a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscription {
     /// The ledger.
     pub ledger: LedgerId,
-    /// Who.
+    /// The consumer.
     pub consumer: ConsumerRef,
-    /// Unsettled records that it may hold; `None` is no limit.
+    /// How many unsettled records it may hold; `None` for no limit.
     pub prefetch: Option<u32>,
-    /// A limit that it shares with other consumers of the session (AMQP channel).
+    /// The pool whose limit it shares with other consumers of the session (AMQP channel).
     pub pool: u64,
-    /// The pool's limit; `None` is no limit.
+    /// The pool's limit; `None` for no limit.
     pub pool_prefetch: Option<u32>,
-    /// Settle on delivery (AMQP `no-ack`).
+    /// Whether records are settled on delivery (AMQP `no-ack`).
     pub settle: bool,
-    /// Be the only consumer, or fail with [`LogError::Exclusive`].
+    /// Whether it must be the only consumer; otherwise it fails with [`LogError::Exclusive`].
     pub exclusive: bool,
-    /// Bytes of deliveries that the transport takes before it has granted more.
+    /// How many bytes may be delivered before more credit is granted.
     pub credit_bytes: u64,
 }
 
-/// Has records leased and delivered as they come.
+/// Subscribes a consumer: records are leased and delivered to it as they become ready.
 #[derive(Clone, Copy, Debug)]
 pub struct Subscribe {
     /// The log.
     pub log: LogId,
-    /// On what terms.
+    /// The terms.
     pub terms: Subscription,
 }
 
-/// Ends a subscription. What it leases stays leased (AMQP `basic.cancel`).
+/// Ends a subscription. Its leased records stay leased (AMQP `basic.cancel`).
 #[derive(Clone, Copy, Debug)]
 pub struct Unsubscribe {
     /// The log.
     pub log: LogId,
-    /// Whose.
+    /// The consumer.
     pub consumer: ConsumerRef,
 }
 
-/// The transport has taken this many bytes of deliveries off the shard's hands.
+/// Grants credit back, because the transport has taken deliveries of this size.
 #[derive(Clone, Copy, Debug)]
 pub struct Credit {
     /// The log.
     pub log: LogId,
-    /// Whose.
+    /// The consumer.
     pub consumer: ConsumerRef,
-    /// As the delivery charged.
+    /// The bytes that the delivery charged.
     pub bytes: u64,
 }
 
-/// Changes how many unsettled records a consumer, or all consumers of its pool, may hold.
+/// Changes how many unsettled records a pool's consumers may hold together.
 #[derive(Clone, Copy, Debug)]
 pub struct Prefetch {
-    /// A log of the shard whose limit changes.
+    /// A log of the shard on which the limit changes.
     pub log: LogId,
-    /// The session whose limits change.
+    /// The session.
     pub session: SessionId,
     /// The pool (AMQP channel).
     pub pool: u64,
-    /// Unsettled records that the pool may hold; `None` is no limit.
+    /// The limit; `None` for no limit.
     pub limit: Option<u32>,
 }
 
@@ -140,7 +140,7 @@ impl Command for Credit {
             consumer,
             bytes,
         } = self;
-        // Deliveries of a consumer that has gone may still be granted back.
+        // Credit may still arrive for a consumer that is gone.
         let Some(ledger) = state.logs.known(log)?.ledger_of(consumer) else {
             return Ok(Decision::nothing());
         };
@@ -165,7 +165,7 @@ impl Command for Prefetch {
 }
 
 impl Log {
-    /// Whether it is deleted when this consumer has gone: the last one of an auto-delete log.
+    /// Whether the log is deleted with this consumer, which is the last one of an auto-delete log.
     pub(in crate::log) fn goes_with(&self, consumer: ConsumerRef) -> bool {
         let mut subscribers = self.subscribers().map(|terms| terms.consumer);
         let is_last = subscribers.next() == Some(consumer) && subscribers.next().is_none();
@@ -173,18 +173,18 @@ impl Log {
     }
 }
 
-/// A change that lives in memory alone.
+/// A change that only affects memory.
 fn done(record: Record) -> Decision {
     Decision::change(record, (), Durability::Volatile)
 }
 
 impl Ledger {
-    /// The terms of those that consume from it.
+    /// The terms of the log's current subscriptions.
     pub fn subscribers(&self) -> impl Iterator<Item = &Subscription> + use<'_> {
         self.demand.subscribers()
     }
 
-    /// Whether a consumer is, or was and still holds something.
+    /// Whether a consumer is subscribed, or still holds something.
     pub(crate) fn has_consumer(&self, consumer: ConsumerRef) -> bool {
         self.demand.consumer(consumer).is_some()
     }

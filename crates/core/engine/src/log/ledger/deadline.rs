@@ -1,4 +1,5 @@
-//! Records whose time has come: leases that end, delays that end. Neighbours go together.
+//! Records with a deadline that has passed: ends of leases and delays. Adjacent records are handled
+//! together.
 
 use stele_base_types::{Offset, SessionId, Timestamp};
 
@@ -6,7 +7,7 @@ use super::{Ledger, Place, Run};
 use crate::{limits::RUN_RECORDS_MAX, log::record::LedgerRecord};
 
 impl Ledger {
-    /// Leases from a place on that have ended.
+    /// Ends the expired leases, starting at a record.
     pub(crate) fn ended_leases(&self, place: Place, now: Timestamp) -> LedgerRecord {
         let part = self.part(place.partition);
         let run = run_of(place, |offset| {
@@ -17,7 +18,7 @@ impl Ledger {
         LedgerRecord::Returned { run, until: None }
     }
 
-    /// Delays from a place on that have ended.
+    /// Ends the delays that are over, starting at a record.
     pub(crate) fn ended_delays(&self, place: Place, now: Timestamp) -> LedgerRecord {
         let part = self.part(place.partition);
         let run = run_of(place, |offset| {
@@ -27,7 +28,7 @@ impl Ledger {
         LedgerRecord::DelayEnded(run)
     }
 
-    /// Leases from a place on that end with this session.
+    /// Ends the leases of a session, starting at a record.
     pub(crate) fn leases_of(&self, place: Place, session: SessionId) -> LedgerRecord {
         let part = self.part(place.partition);
         let run = run_of(place, |offset| {
@@ -38,7 +39,7 @@ impl Ledger {
     }
 }
 
-/// The record at a place and those right after it for which the same holds.
+/// The record at a place and the adjacent ones after it for which the condition holds too.
 fn run_of(place: Place, holds: impl Fn(Offset) -> bool) -> Run {
     let mut run = Run {
         partition: place.partition,

@@ -1,12 +1,11 @@
-//! Who wants records of a ledger: subscribed consumers and waiting requests, in turn.
+//! The demand for a ledger's records: subscribed consumers and waiting requests, served in turn.
 //!
-//! A consumer that may take more, and every wait, stands in one queue. Whoever got its share goes
-//! to its end (a consumer) or leaves it (a wait). A consumer that may take nothing for a time
-//! leaves the queue and keeps its number, so that it comes before those who were served since.
+//! Consumers that may take more records, and all waits, are in one queue. After getting its share,
+//! a consumer goes to the end of the queue, and a wait leaves it. A consumer that currently may
+//! take nothing leaves the queue but keeps its number, so that it comes before those served since.
 //!
-//! What is ready is shared by rounds: all who stand in the queue when one begins get as many each,
-//! by several runs where what is ready lies apart.
-//! None of this outlives the process.
+//! Ready records are shared in rounds: all who are in the queue when a round begins get the same
+//! number, in several runs if the ready records aren't adjacent. None of this survives the process.
 
 use std::collections::BTreeMap;
 
@@ -28,17 +27,17 @@ pub(crate) struct Demand {
     subscribed: u32,
 }
 
-/// Those whose turns come before `end` get `share` records each.
+/// A round: those whose turns come before `end` get `share` records each.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Round {
     end: u64,
     share: u32,
-    /// Who has got some, but not all of its share, has this turn, and so many.
+    /// A turn that has got some, but not all of its share, and how many records it got.
     begun: (u64, u32),
 }
 
 impl Round {
-    /// What the one with this turn has got of its share.
+    /// How much of its share this turn has got.
     fn got(&self, turn: u64) -> u32 {
         let (begun, got) = self.begun;
         if turn == begun { got } else { 0 }
@@ -51,9 +50,9 @@ pub(crate) struct Consumer {
     pub(crate) unsettled: u32,
     pub(crate) credit_bytes: i64,
     turn: u64,
-    /// Whether it stands in the queue.
+    /// Whether it is in the queue.
     is_queued: bool,
-    /// It has unsubscribed; what it leases still counts in its pool.
+    /// It has unsubscribed; its leased records still count in its pool.
     ended: bool,
 }
 
@@ -70,7 +69,7 @@ pub(crate) enum Turn {
     Wait(Token),
 }
 
-/// Where a ledger is, and the indexes that know of it.
+/// The location of a ledger, and the indexes that contain it.
 #[derive(Debug)]
 pub(crate) struct Site<'a> {
     pub(crate) log: LogId,
@@ -83,7 +82,7 @@ impl Consumer {
         (self.terms.consumer.session, self.terms.pool)
     }
 
-    /// Records that it may take by its own limit.
+    /// How many records it may take by its own limits.
     pub(crate) fn room(&self) -> u32 {
         match self.terms.prefetch {
             _ if self.ended || self.credit_bytes <= 0 => 0,
@@ -127,7 +126,7 @@ impl Demand {
         self.forget_if_through(reference, site);
     }
 
-    /// Drops a consumer whose session has ended.
+    /// Removes a consumer whose session has ended.
     pub(crate) fn drop_consumer(&mut self, reference: ConsumerRef, site: &mut Site<'_>) {
         self.unsubscribe(reference, site);
         if let Some(consumer) = self.consumers.get_mut(&reference) {
@@ -144,8 +143,8 @@ impl Demand {
         self.queue(reference, indexes);
     }
 
-    /// A consumer got records: it has less room. One that isn't subscribed has only asked, and
-    /// isn't counted.
+    /// Notes that a consumer got records, which reduces its room. A holder that isn't subscribed
+    /// only made a request, and isn't counted.
     pub(crate) fn charge(
         &mut self,
         reference: ConsumerRef,
@@ -164,8 +163,8 @@ impl Demand {
         self.queue(reference, indexes);
     }
 
-    /// A consumer got so many records, and was charged. It is the others' turn once that was its
-    /// share, or it has no more room, or nothing more is ready.
+    /// Notes that a consumer got this many records (already charged). It is the others' turn if
+    /// that was its share, it has no more room, or nothing more is ready.
     pub(crate) fn pass_turn(&mut self, reference: ConsumerRef, count: u32, is_more_ready: bool) {
         let Some(consumer) = self.consumers.get_mut(&reference) else {
             return;
@@ -184,7 +183,7 @@ impl Demand {
         }
     }
 
-    /// A lease of a consumer has ended.
+    /// Notes that a lease of a consumer has ended.
     pub(crate) fn release(&mut self, reference: ConsumerRef, site: &mut Site<'_>) {
         let Some(consumer) = self.consumers.get_mut(&reference) else {
             return;
@@ -200,7 +199,7 @@ impl Demand {
         }
     }
 
-    /// Lets a consumer stand in the queue exactly while it may take something.
+    /// Puts a consumer in the queue if it may take something, and removes it if not.
     pub(crate) fn queue(&mut self, reference: ConsumerRef, indexes: &Indexes) {
         let Some(consumer) = self.consumers.get_mut(&reference) else {
             return;
@@ -215,7 +214,7 @@ impl Demand {
         }
     }
 
-    /// What the first in the queue may take of so many ready records.
+    /// How many of these ready records the first in the queue may take.
     pub(crate) fn share(&self, ready: u64) -> u32 {
         let round = self.round_at(ready);
         let first = self.turns.first_key_value();
@@ -223,12 +222,12 @@ impl Demand {
         round.share - got
     }
 
-    /// So many records are ready, and the first in the queue is about to get some.
+    /// Begins a turn: this many records are ready, and the first in the queue is about to get some.
     pub(crate) fn begin_turn(&mut self, ready: u64) {
         self.round = self.round_at(ready);
     }
 
-    /// The round that goes on, or the one that begins with the first in the queue.
+    /// The current round, or a new one that begins with the first in the queue.
     fn round_at(&self, ready: u64) -> Round {
         let first = self.turns.first_key_value();
         if first.is_some_and(|(turn, _)| *turn < self.round.end) {
@@ -255,7 +254,7 @@ impl Demand {
         token: Token,
         site: &mut Site<'_>,
     ) {
-        // A token names one wait: where a caller uses it again, that is the one it means.
+        // A token identifies one wait, so reusing it replaces that wait.
         self.end_wait(token, site);
         let turn = self.give_turn();
         self.turns.insert(turn, Turn::Wait(token));
@@ -293,7 +292,7 @@ impl Demand {
         self.turns.first_key_value().map(|(_, turn)| *turn)
     }
 
-    /// How many may take something now.
+    /// How many are in the queue.
     pub(crate) fn turns(&self) -> usize {
         self.turns.len()
     }
@@ -320,12 +319,12 @@ impl Demand {
             .is_some_and(|consumer| !consumer.ended)
     }
 
-    /// All consumers, also those that have unsubscribed but still hold records.
+    /// All consumers, including those that have unsubscribed but still hold records.
     pub(crate) fn references(&self) -> impl Iterator<Item = ConsumerRef> + use<'_> {
         self.consumers.keys().copied()
     }
 
-    /// Consumers that haven't unsubscribed.
+    /// The number of consumers that haven't unsubscribed.
     pub(crate) fn subscribed(&self) -> u32 {
         self.subscribed
     }
@@ -337,7 +336,7 @@ impl Demand {
             .map(|consumer| &consumer.terms)
     }
 
-    /// Forgets a consumer that has unsubscribed and holds nothing.
+    /// Removes a consumer that has unsubscribed and holds nothing.
     fn forget_if_through(&mut self, reference: ConsumerRef, site: &mut Site<'_>) {
         let Some(consumer) = self.consumers.get(&reference) else {
             return;
@@ -354,8 +353,8 @@ impl Demand {
     }
 }
 
-/// Which partitions have something ready: one bit each, so that looking for the next one of ten
-/// thousand is quick.
+/// Which partitions have ready records, as a bitmap, so that finding the next of ten thousand is
+/// quick.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct ReadyParts {
     words: Vec<u64>,
@@ -384,7 +383,7 @@ impl ReadyParts {
         self.count == 0
     }
 
-    /// All of them, from the one at or after `start` round to the one before it.
+    /// All of them, in circular order beginning at `start`.
     pub(crate) fn from(
         &self,
         start: PartitionIndex,

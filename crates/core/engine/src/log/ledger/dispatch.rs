@@ -1,4 +1,4 @@
-//! Handing out what is ready to those who wait for it, one run at a time.
+//! Handing out ready records to waiting consumers and requests, one run at a time.
 
 use stele_base_types::{LogId, Timestamp};
 
@@ -14,18 +14,18 @@ use crate::{
     log::{Log, Logs, index::Indexes, record::LedgerRecord},
 };
 
-/// Records on their way to a subscribed consumer.
+/// Records delivered to a subscribed consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
     /// The log.
     pub log: LogId,
     /// The ledger.
     pub ledger: LedgerId,
-    /// Whose.
+    /// The consumer.
     pub consumer: ConsumerRef,
-    /// What.
+    /// The records.
     pub run: LeasedRun,
-    /// Bytes taken from the consumer's credit: the caller grants them back when the transport has
+    /// Bytes taken from the consumer's credit. The caller grants them back when the transport has
     /// taken the records.
     pub charged_bytes: u64,
 }
@@ -56,15 +56,15 @@ impl Logs {
             .unwrap_or_else(Decision::nothing)
     }
 
-    /// A log that [`crate::State::dispatch`] has something to do for, the first one after
-    /// `after` where there is one: whoever goes round by this leaves none waiting. Constant time.
+    /// A log for which [`crate::State::dispatch`] has work: the first one after `after`, or else
+    /// the first one, so that going round serves every log. Constant time.
     pub fn dispatchable(&self, after: Option<LogId>) -> Option<LogId> {
         let hot = &self.indexes.hot;
         let later = after.and_then(|after| hot.range(LogId(after.0.wrapping_add(1))..).next());
         later.or_else(|| hot.first()).copied()
     }
 
-    /// Whether [`crate::State::dispatch`] has something to do for a log. Constant time.
+    /// Whether [`crate::State::dispatch`] has work for a log. Constant time.
     pub fn is_dispatchable(&self, log: LogId) -> bool {
         self.indexes.hot.contains(&log)
     }
@@ -143,7 +143,7 @@ impl Ledger {
         Some(decision.with(Effect::Deliver(delivery)))
     }
 
-    /// What the first in the queue may take, so that what is ready is shared by all.
+    /// What the first in the queue may take, so that ready records are shared by all.
     fn fair_share(&self) -> u32 {
         if self.demand.turns() <= 1 {
             return RUN_RECORDS_MAX;
@@ -151,14 +151,14 @@ impl Ledger {
         self.demand.share(self.ready_next()).min(RUN_RECORDS_MAX)
     }
 
-    /// The first in the queue is about to get some.
+    /// Begins a turn of the first in the queue.
     pub(super) fn begin_turn(&mut self) {
         if self.demand.turns() > 1 {
             self.demand.begin_turn(self.ready_next());
         }
     }
 
-    /// What is ready in the partition that comes next.
+    /// How many records are ready in the next partition.
     fn ready_next(&self) -> u64 {
         let next = self.ready.next(self.rotation);
         let part = next.and_then(|next| self.part(next));
@@ -166,10 +166,10 @@ impl Ledger {
     }
 }
 
-/// Records that a consumer may take by its limits.
+/// How many records a consumer may take by its limits.
 fn room(consumer: &Consumer, indexes: &Indexes) -> u32 {
     let pool = indexes.pool(consumer.pool());
-    // What is settled by handing it out takes no room; it waits for some all the same.
+    // Records settled on delivery take no room in the pool, but still wait until there is some.
     let pool = pool.filter(|_| !consumer.terms.settle);
     pool.map_or(u32::MAX, |pool| pool.room())
         .min(consumer.room())

@@ -1,4 +1,4 @@
-//! Moving the deadlines of leases, and giving one again that has ended.
+//! Changing the deadlines of leases, and renewing ended leases.
 
 use smallvec::SmallVec;
 use stele_base_types::{LogId, Timestamp};
@@ -6,14 +6,14 @@ use stele_base_types::{LogId, Timestamp};
 use super::{ConsumerRef, Ledger, Missing, Run, SettleItem, Site, ledger_record, part::Lease};
 use crate::{Command, Decision, LeaseId, LedgerId, LogError, State, log::record::LedgerRecord};
 
-/// Moves the deadlines of leases; answered with those that weren't leased so.
+/// Changes the deadlines of leases. Returns the items whose lease didn't match.
 #[derive(Clone, Debug)]
 pub struct Extend {
     /// The log.
     pub log: LogId,
     /// The ledger.
     pub ledger: LedgerId,
-    /// Which, and until when.
+    /// The leases with their new terms.
     pub items: SmallVec<[Extension; 2]>,
 }
 
@@ -22,19 +22,18 @@ pub struct Extend {
 pub struct Extension {
     /// The lease.
     pub item: SettleItem,
-    /// From now, in milliseconds; 0 returns it at once.
+    /// The term from now, in milliseconds; 0 returns the record at once.
     pub term_ms: u64,
-    /// What gives it again where it has ended; `None` leaves it ended.
+    /// Data to renew the lease if it has ended; with `None` it isn't renewed.
     pub renewal: Option<Renewal>,
 }
 
-/// A lease that has ended is given again, as long as its record has been handed out to nobody
-/// since.
+/// An ended lease can be renewed if its record hasn't been handed out to anyone since.
 #[derive(Clone, Copy, Debug)]
 pub struct Renewal {
-    /// How often the record had been delivered when the lease was given, that time included.
+    /// The delivery count when the lease was given, including that delivery.
     pub deliveries: u32,
-    /// Who holds it then.
+    /// The new holder.
     pub holder: ConsumerRef,
 }
 
@@ -75,10 +74,10 @@ impl Command for Extend {
     }
 }
 
-/// How a lease that is to be extended stands.
+/// The state of a lease that is to be extended.
 enum InForce {
     Leased,
-    /// It has ended, and may be given again.
+    /// It has ended, and can be renewed.
     Renewable(LeaseId, ConsumerRef),
 }
 
@@ -120,7 +119,7 @@ impl Ledger {
         }
     }
 
-    /// Leases returned records again, which is no further delivery.
+    /// Leases returned records again. This doesn't count as a delivery.
     pub(super) fn apply_renewed(
         &mut self,
         run: Run,

@@ -1,17 +1,17 @@
-//! Messages of a group in order: which records of a FIFO partition may be leased.
+//! Ordering within message groups: which records of a FIFO partition may be leased.
 //!
 //! ```text
 //!   group a   [3] [7] [8]        nothing leased, head shown   open: leases 3, 7, 8 together
-//!   group b   [5] [9]            4 is leased                  blocked until 4 is settled or back
-//!   group c   [6 delayed] [10]   its head is hidden           blocked until 6 is due
+//!   group b   [5] [9]            4 is leased                  blocked until 4 is done or returned
+//!   group c   [6 delayed] [10]   its head is delayed          blocked until 6 is due
 //!   group d   [2] [12]           11 is leased                 open: leases 2, but not yet 12
 //! ```
 //!
-//! So a record waits for those of its group before it that aren't settled, and for no others. Open
-//! groups stand in turn: one from which something was leased goes to the end when it opens again.
+//! So a record waits for the unsettled records before it in its group, and for no others. Open
+//! groups are served in turn: after a lease, a group goes to the end when it opens again.
 //!
-//! Unlike elsewhere, queued records are listed here, as runs by group: an order by group can't
-//! be had from offsets alone. Records without a group are one group.
+//! Unlike elsewhere, queued records are listed here, as runs by group, because offsets alone don't
+//! give the order by group. Records without a group form one group.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::log::sweep::shed;
 
-/// A group's stable hash; `None` for records without.
+/// The stable hash of a group; `None` for records without one.
 type Key = Option<u64>;
 
 type DelayedRecords = BTreeMap<Offset, Delayed>;
@@ -32,25 +32,25 @@ type DelayedRecords = BTreeMap<Offset, Delayed>;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Stored")]
 pub(crate) struct Fifo {
-    /// Groups with records that aren't settled.
+    /// Groups with unsettled records.
     groups: BTreeMap<Key, Group>,
-    /// The group of each queued run, by the run's first offset. Follows from `groups`.
+    /// The group of each queued run, by the run's first offset. Derived from `groups`.
     #[serde(skip)]
     runs: BTreeMap<Offset, Key>,
-    /// The first queued record of each group that may be leased from.
+    /// The first queued record of each open group.
     open: BTreeSet<(Offset, Key)>,
-    /// The first queued record of each other group that has one.
+    /// The first queued record of each blocked group that has one.
     blocked: BTreeSet<(Offset, Key)>,
-    /// The groups of leased records, and of those on their way to other logs.
+    /// The groups of leased and moving records.
     leased: BTreeMap<Offset, Key>,
-    /// Queued records.
+    /// The number of queued records.
     queued: u64,
     /// One after the last record.
     end: Offset,
-    /// Those from the partition's high watermark on that aren't messages.
+    /// Offsets at or after the partition's high watermark that aren't messages.
     #[serde(skip)]
     passed: Ranges,
-    /// Open groups in the order in which they are served. A new process begins with the order of
+    /// Open groups in the order in which they are served. A new process starts in the order of
     /// their heads.
     #[serde(skip)]
     turns: BTreeMap<u64, Key>,
@@ -71,14 +71,13 @@ struct Stored {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Group {
-    /// First offset and length of each queued run, ascending.
+    /// The first offset and length of each queued run, ascending.
     queued: VecDeque<(Offset, u64)>,
-    /// How many are in `held`.
+    /// The number of records in `held`.
     leased: u32,
-    /// Where it is listed: under which head, and whether as open.
+    /// Where it is listed: its head, and whether it is open.
     listed: Option<(Offset, bool)>,
-    /// Those of its records that are leased, or on their way to other logs. Follows from
-    /// [`Fifo::leased`].
+    /// Its leased and moving records. Derived from [`Fifo::leased`].
     #[serde(skip)]
     held: BTreeSet<Offset>,
     #[serde(skip)]
@@ -103,7 +102,7 @@ impl Fifo {
         self.list(key, delayed);
     }
 
-    /// Leases a queued record: its group waits for it.
+    /// Leases a queued record; its group is then blocked by it.
     pub(super) fn lease(&mut self, offset: Offset, delayed: &DelayedRecords) {
         let Some(key) = self.key_of_queued(offset) else {
             return;
@@ -114,7 +113,7 @@ impl Fifo {
         self.list(key, delayed);
     }
 
-    /// A leased record is queued again, in its place.
+    /// Returns a leased record to its place in the queue.
     pub(super) fn give_back(&mut self, offset: Offset, delayed: &DelayedRecords) {
         let Some(key) = self.leased.remove(&offset) else {
             return;
@@ -129,14 +128,14 @@ impl Fifo {
         self.list(key, delayed);
     }
 
-    /// A delayed record was shown: where it is its group's head, the group may open.
+    /// Notes that a record's delay has ended; if it is its group's head, the group may open.
     pub(super) fn end_delay(&mut self, offset: Offset, delayed: &DelayedRecords) {
         if let Some(key) = head_at(&self.blocked, offset) {
             self.list(key, delayed);
         }
     }
 
-    /// Settles a leased or queued record. Whether it was queued.
+    /// Settles a leased or queued record. Returns whether it was queued.
     pub(super) fn settle(&mut self, offset: Offset, delayed: &DelayedRecords) -> bool {
         if let Some(key) = self.leased.remove(&offset) {
             self.groups.entry(key).or_default().release(offset);
@@ -151,7 +150,7 @@ impl Fifo {
         true
     }
 
-    /// Settles what is queued before `to`.
+    /// Settles the queued records before `to`.
     pub(super) fn purge(&mut self, to: Offset, delayed: &DelayedRecords) {
         let early = self.open.iter().chain(&self.blocked);
         let keys: Vec<Key> = early
@@ -169,12 +168,12 @@ impl Fifo {
         while pop_before(&mut self.runs, to).is_some() {}
     }
 
-    /// Where the queued runs begin, in order.
+    /// The starts of the queued runs, in order.
     pub(super) fn run_starts(&self) -> impl Iterator<Item = Offset> {
         self.runs.keys().copied()
     }
 
-    /// Takes out up to `left` of what it lists: the log is gone.
+    /// Removes up to `left` entries, because the log is gone.
     pub(super) fn shed(&mut self, left: &mut usize) {
         shed(&mut self.groups, left);
         shed(&mut self.runs, left);
@@ -197,20 +196,20 @@ impl Fifo {
         heads.into_iter().flatten().map(|(head, _)| *head).min()
     }
 
-    /// How many records are queued before `visible`, delayed ones among them. All from there on are
-    /// new, and queued unless they are no messages.
+    /// The number of queued records before `visible`, including delayed ones. All from there on are
+    /// new, and queued unless they aren't messages.
     pub(super) fn queued_before(&self, visible: Offset) -> u64 {
         let new = self.end.since(visible) - self.passed.count();
         self.queued.saturating_sub(new)
     }
 
-    /// Takes in new records that aren't messages.
+    /// Adds new offsets that aren't messages.
     pub(super) fn pass(&mut self, first: Offset, count: u64) {
         self.end = first.plus(count);
         self.passed.insert(first, count);
     }
 
-    /// The high watermark has moved.
+    /// Notes that the high watermark has moved.
     pub(super) fn show_to(&mut self, visible: Offset) {
         self.passed.remove_before(visible);
     }
@@ -219,7 +218,7 @@ impl Fifo {
         self.key_of_queued(offset).is_some()
     }
 
-    /// Records that may be leased together, group by group, while `more` says so.
+    /// Visits records that may be leased together, group by group, while `more` returns true.
     pub(super) fn for_each_ready(
         &self,
         visible: Offset,
@@ -241,15 +240,15 @@ impl Fifo {
         }
     }
 
-    /// The group of a queued record. Runs don't overlap: the last one that begins no later is the
-    /// only one that may hold it.
+    /// The group of a queued record. Runs don't overlap, so only the last run that starts at or
+    /// before it can contain it.
     fn key_of_queued(&self, offset: Offset) -> Option<Key> {
         let (_, key) = self.runs.range(..=offset).next_back()?;
         let group = self.groups.get(key)?;
         group.is_queued(offset).then_some(*key)
     }
 
-    /// Takes a queued record out of its group.
+    /// Removes a queued record from its group.
     fn remove(&mut self, key: Key, offset: Offset) {
         let group = self.groups.entry(key).or_default();
         let Some(at) = group.run_of(offset) else {
@@ -266,7 +265,7 @@ impl Fifo {
         }
     }
 
-    /// Lists a group by what it is now: open, blocked, or gone.
+    /// Updates the listing of a group: open, blocked, or removed.
     fn list(&mut self, key: Key, delayed: &DelayedRecords) {
         let Some(group) = self.groups.get_mut(&key) else {
             return;
@@ -372,8 +371,8 @@ impl Group {
         self.held.first().copied()
     }
 
-    /// Puts a record back in its place. Gives the first offset of the run that it has become the
-    /// beginning of.
+    /// Puts a record back in its place. If it becomes the start of a run, returns that run's first
+    /// offset.
     fn insert(&mut self, offset: Offset) -> Option<Offset> {
         let at = self.queued.partition_point(|&(first, _)| first < offset);
         if let Some((first, count)) = self.queued.get_mut(at)
@@ -387,7 +386,7 @@ impl Group {
         None
     }
 
-    /// Takes a record out of the run at `at`.
+    /// Removes a record from the run at `at`.
     fn remove(&mut self, at: usize, offset: Offset) {
         let (first, count) = self.queued[at];
         let end = first.plus(count);
@@ -406,7 +405,7 @@ impl Group {
         }
     }
 
-    /// Takes everything before `to` out. How much that was.
+    /// Removes everything before `to`; returns how much that was.
     fn remove_before(&mut self, to: Offset) -> u64 {
         let mut removed = 0;
         while let Some((first, count)) = self.queued.front_mut()
@@ -427,7 +426,7 @@ impl Group {
         self.run_of(offset).is_some()
     }
 
-    /// Which run holds a record.
+    /// The index of the run that contains a record.
     fn run_of(&self, offset: Offset) -> Option<usize> {
         let after = self.queued.partition_point(|&(first, _)| first <= offset);
         let at = after.checked_sub(1)?;
@@ -447,7 +446,7 @@ fn head_at(heads: &BTreeSet<(Offset, Key)>, offset: Offset) -> Option<Key> {
 mod tests {
     use super::*;
 
-    /// It is the same once it was stored and read, but for the turns.
+    /// Checks that storing and reading it changes nothing except the turns.
     fn check_stored(fifo: &Fifo) {
         let without_turns = |fifo: &Fifo| {
             let mut fifo = fifo.clone();
@@ -468,7 +467,7 @@ mod tests {
         let nothing = DelayedRecords::new();
         let mut fifo = Fifo::default();
         for offset in 0..60 {
-            // Runs of one to three records, of four groups.
+            // Runs of one to three records, in four groups.
             let key = Some(offset / 3 * 7 % 4);
             fifo.append(Offset(offset), 1, key, &nothing);
         }

@@ -1,4 +1,4 @@
-//! Leasing records: now, or by a wait.
+//! Leasing records, at once or after a wait.
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -11,35 +11,35 @@ use crate::{
     log::{Logs, record::LedgerRecord},
 };
 
-/// Leases records now, or waits for some.
+/// Leases records, or waits for some.
 #[derive(Clone, Copy, Debug)]
 pub struct Lease {
     /// The log.
     pub log: LogId,
-    /// What is asked for.
+    /// The request.
     pub request: LeaseRequest,
 }
 
-/// What leases are asked for.
+/// A request for leases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaseRequest {
     /// The ledger.
     pub ledger: LedgerId,
-    /// Who will hold them.
+    /// The holder of the leases.
     pub holder: ConsumerRef,
-    /// At most this many records, from 1.
+    /// The maximum number of records, at least 1.
     pub records_max: u32,
-    /// They return after this long, in milliseconds; `None` when their session ends.
+    /// The lease time in milliseconds; `None` until the session ends.
     pub lease_ms: Option<u64>,
-    /// Settle at once instead of leasing (AMQP `no-ack`).
+    /// Whether records are settled on delivery instead of leased (AMQP `no-ack`).
     pub settle: bool,
-    /// Wait for a first record for this long, in milliseconds; `None` answers at once.
+    /// How long to wait for a first record, in milliseconds; `None` answers at once.
     pub wait_ms: Option<u64>,
-    /// Repeats within the deduplication window give the same leases (SQS
-    /// `ReceiveRequestAttemptId`), a stable hash.
+    /// The attempt id as a stable hash (SQS `ReceiveRequestAttemptId`). Repeating it within the
+    /// deduplication window gives the same leases.
     pub attempt: Option<u128>,
-    /// As many records of the ledger may be leased, by whomever; `None` is any number. A request
-    /// that waits already gets what it waits for.
+    /// How many records of the ledger may be leased in all, by any holder; `None` for no limit.
+    /// Doesn't apply to a request that already waits.
     pub leased_max: Option<u64>,
 }
 
@@ -48,34 +48,34 @@ pub struct LeaseRequest {
 pub struct LeasedRun {
     /// The partition.
     pub partition: PartitionIndex,
-    /// In order, without holes.
+    /// In order, without gaps.
     pub records: SmallVec<[LeasedRecord; 1]>,
 }
 
-/// A leased record. For records settled on delivery, `lease` is 0.
+/// A leased record. `lease` is 0 for records settled on delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeasedRecord {
-    /// Where.
+    /// Its offset.
     pub offset: Offset,
     /// The lease.
     pub lease: LeaseId,
-    /// How often it has been delivered, this time included.
+    /// How often it has been delivered, including this time.
     pub deliveries: u32,
     /// When it was first delivered.
     pub delivered_first: Timestamp,
-    /// It has been delivered before; or it may have been, by a process that crashed.
+    /// Whether it was delivered before, or may have been by a process that crashed.
     pub redelivered: bool,
-    /// There was a time at which it was ready and nobody wanted it. One without has been offered as
-    /// soon as it could be, so that no time to live is over.
+    /// Whether it was ready at some time while nobody wanted it. If not, it was offered as soon as
+    /// possible, so its time to live can't be over.
     pub waited: bool,
 }
 
-/// On what terms records are handed out.
+/// The terms on which records are handed out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms {
     pub(super) holder: ConsumerRef,
     pub(super) lease_ms: Option<u64>,
-    /// Settled by handing them out.
+    /// Whether they are settled on delivery.
     pub(super) settle: bool,
     pub(super) attempt: Option<u128>,
 }
@@ -92,8 +92,9 @@ impl From<&LeaseRequest> for Terms {
 }
 
 impl Lease {
-    /// What it changes and is answered with: runs, empty where nothing was found; `None` where it
-    /// waits, which ends in [`crate::Effect::Leased`] with this token. A refusal changes nothing.
+    /// The decision on it, with the runs, or none if nothing was found. Without a reply if it
+    /// waits; then an [`crate::Effect::Leased`] with this token follows. A refused request changes
+    /// nothing.
     pub fn decide(
         self,
         token: Token,
@@ -102,7 +103,7 @@ impl Lease {
     ) -> Result<Decision<Option<Vec<LeasedRun>>>, LogError> {
         let Self { log, request } = self;
         let mut decision = state.logs.lease(log, &request, token, now)?;
-        // A request for records is a use, for as long as it waits for some.
+        // A request for records is a use of the log, and so is the time it waits.
         let waits_ms = request.wait_ms.filter(|_| decision.reply.is_none());
         let until = now.plus_ms(waits_ms.unwrap_or(0));
         let used = state.logs.used(log, until);
@@ -148,15 +149,15 @@ impl Logs {
         }
     }
 
-    /// The lease that the next one to be given may have: from 1. It carries the process's epoch, so
-    /// that one that was given and then lost in a crash, with its record, isn't given again.
+    /// The next lease id, from 1. It contains the process's epoch, so that an id that was given out
+    /// and then lost in a crash, with its record, isn't given out again.
     pub(in crate::log) fn lease_next(&self) -> LeaseId {
         let first = self.epoch.first_number().max(1);
         self.lease_last.max(LeaseId(first))
     }
 }
 
-/// What is handed out: what happens by that, and what the asker is told.
+/// What is handed out: the changes, and the answer.
 #[derive(Debug, Default)]
 pub(super) struct HandedOut {
     pub(super) records: SmallVec<[Record; 1]>,
@@ -235,7 +236,7 @@ impl Ledger {
         (record, leased)
     }
 
-    /// The asker's view of ready records that it is about to get. Lease 0 is none.
+    /// Ready records as seen by the one about to get them. Lease 0 means no lease.
     fn leased_run(&self, run: Run, first: LeaseId, now: Timestamp) -> LeasedRun {
         let part = self.part(run.partition);
         let doubted = part.map_or(Offset::ZERO, |part| part.doubted());
@@ -320,7 +321,7 @@ impl Ledger {
         self.rotate(run.partition);
     }
 
-    /// The next to be leased comes from another partition.
+    /// Continues with another partition for the next lease.
     fn rotate(&mut self, partition: PartitionIndex) {
         self.rotation = PartitionIndex(partition.0 + 1);
         if self.rotation.0 as usize >= self.parts.len() {
@@ -331,7 +332,7 @@ impl Ledger {
 }
 
 impl LedgerRecord {
-    /// The lease after the last one that it gives.
+    /// The lease id after the last one it assigns.
     pub(in crate::log) fn lease_after(&self) -> Option<LeaseId> {
         match self {
             Self::Leased { lease, run, .. } => Some(LeaseId(lease.0 + u64::from(run.count))),
@@ -339,7 +340,7 @@ impl LedgerRecord {
         }
     }
 
-    /// What it hands out.
+    /// The records it hands out.
     pub(in crate::log) fn handed_out(&self) -> Option<&Run> {
         match self {
             Self::Leased { run, .. } | Self::Taken { run, .. } => Some(run),
@@ -347,7 +348,7 @@ impl LedgerRecord {
         }
     }
 
-    /// When an attempt was made that is to be remembered.
+    /// The time of an attempt that has to be remembered.
     pub(in crate::log) fn attempted_at(&self) -> Option<Timestamp> {
         match self {
             Self::Leased { attempt, at, .. } => attempt.map(|_| *at),
@@ -357,7 +358,7 @@ impl LedgerRecord {
 }
 
 impl ReadyParts {
-    /// The one to lease from next.
+    /// The partition to lease from next.
     pub(super) fn next(&self, rotation: PartitionIndex) -> Option<PartitionIndex> {
         self.from(rotation).next()
     }

@@ -1,12 +1,12 @@
-//! Ledgers: what one subscription has acknowledged of a log, record by record.
+//! Ledgers: the state of each record of a log for one subscription.
 //!
 //! ```text
 //!   Ledger ─┬─ Part for each partition: what is ready, leased, returned, delayed, moving
-//!           ├─ Attempts: leases by the attempt that asked for them (FIFO queues)
+//!           ├─ Attempts: leases by the attempt that requested them (FIFO queues)
 //!           └─ Demand: consumers and waits, in turn            not journalled
 //! ```
 //!
-//! One file an operation: it holds both the decision and the change that follows from it.
+//! Each operation has one file with its decision and the resulting change.
 
 mod attempt;
 mod behind;
@@ -57,18 +57,18 @@ use super::{
 };
 use crate::{LedgerConfig, stored::stored_fields};
 
-/// What a subscription has acknowledged of a log.
+/// The state of a log's records for one subscription.
 #[derive(Debug, Default, PartialEq)]
 pub struct Ledger {
     id: LedgerId,
-    /// `None` is the log's queue.
+    /// `None` for the log's queue.
     name: Option<Name>,
     config: LedgerConfig,
     pub(crate) parts: Vec<Part>,
-    /// The partition to look at first, so that none is left behind.
+    /// The partition to look at first, so that all of them are served in turn.
     pub(crate) rotation: PartitionIndex,
     pub(crate) attempts: Attempts,
-    /// Neither this nor what follows is stored.
+    /// This and the following fields aren't stored.
     ready: ReadyParts,
     demand: Demand,
 }
@@ -85,23 +85,23 @@ stored_fields! {
 }
 
 impl Ledger {
-    /// Records that may be leased now; in a FIFO queue also those that their group holds back.
+    /// Ready records; in a FIFO queue including those that their group holds back.
     pub fn ready(&self) -> u64 {
         self.parts.iter().map(Part::ready).sum()
     }
 
-    /// Records that are leased.
+    /// Leased records.
     pub fn leased(&self) -> u64 {
         self.parts.iter().map(|part| part.leased.len() as u64).sum()
     }
 
-    /// Records that are hidden until later.
+    /// Delayed records.
     pub fn delayed(&self) -> u64 {
         let parts = self.parts.iter();
         parts.map(|part| part.delayed.len() as u64).sum()
     }
 
-    /// Records that are on their way to other logs.
+    /// Records that are being moved to other logs.
     pub fn moving(&self) -> u64 {
         self.parts.iter().map(|part| part.moving.len() as u64).sum()
     }
@@ -111,30 +111,30 @@ impl Ledger {
         u64::from(self.demand.subscribed())
     }
 
-    /// When the oldest record that isn't settled was appended, or somewhat before.
+    /// When the oldest unsettled record was appended, or somewhat earlier.
     pub fn oldest(&self) -> Option<Timestamp> {
         let parts = self.parts.iter();
         parts.filter_map(|part| part.times.of(part.floor())).min()
     }
 
-    /// The first record of a partition that isn't settled, or the one after the last.
+    /// The first unsettled record of a partition, or the one after the last.
     pub fn floor(&self, partition: PartitionIndex) -> Option<Offset> {
         Some(self.part(partition)?.floor())
     }
 
-    /// The first record of a partition before `to` that a purge has left: leased, or moving.
+    /// The first record of a partition before `to` that a purge leaves: leased or moving.
     pub(crate) fn kept_before(&self, partition: PartitionIndex, to: Offset) -> Option<Offset> {
         let floor = self.floor(partition)?;
         (floor < to).then_some(floor)
     }
 
-    /// Whether one of these records isn't settled.
+    /// Whether one of these records is unsettled.
     pub(crate) fn has_any(&self, run: Run) -> bool {
         let part = self.part(run.partition);
         part.is_some_and(|part| run.offsets().any(|offset| part.is_unsettled(offset)))
     }
 
-    /// A ledger that has no partitions yet.
+    /// A ledger without partitions.
     pub(crate) fn new(id: LedgerId, name: Option<Name>, config: LedgerConfig) -> Self {
         Self {
             id,
@@ -160,7 +160,7 @@ impl Ledger {
         self.id
     }
 
-    /// Takes up partitions that it hasn't yet, each from its start or the one given, and a changed
+    /// Adds missing partitions, each from its start or the given offset, and applies a changed
     /// configuration.
     pub(crate) fn open(
         &mut self,
@@ -191,8 +191,8 @@ impl Ledger {
         self.config = config;
     }
 
-    /// Takes in new records, appended at a time; what was there at `doubted` may have been handed
-    /// out without a trace, and is told apart from them.
+    /// Adds new records that were appended at this time. Records from before `doubted` may have
+    /// been handed out by a crashed process, and are kept apart from them.
     pub(crate) fn append(
         &mut self,
         run: Run,
@@ -241,7 +241,7 @@ impl Ledger {
         }
     }
 
-    /// The high watermark moved.
+    /// Notes that the high watermark has moved.
     pub(crate) fn show_to(
         &mut self,
         partition: PartitionIndex,
@@ -256,7 +256,7 @@ impl Ledger {
         }
     }
 
-    /// Makes a change. What it hands out takes so many bytes.
+    /// Applies a change. `bytes` is the size of the records it hands out.
     pub(crate) fn apply(&mut self, record: &LedgerRecord, bytes: u64, site: &mut Site<'_>) {
         match record {
             LedgerRecord::Leased { .. } => self.apply_leased(record, bytes, site),
@@ -298,7 +298,7 @@ impl Ledger {
         }
     }
 
-    /// Forgets attempts beyond their time.
+    /// Removes expired attempts.
     pub(crate) fn forget(&mut self, at: Timestamp) {
         self.attempts.forget(at);
     }
@@ -307,18 +307,18 @@ impl Ledger {
         !self.attempts.is_empty()
     }
 
-    /// Whether someone waits for something that is there. Constant time.
+    /// Whether there are both a ready record and someone waiting for it. Constant time.
     pub(crate) fn is_hot(&self) -> bool {
         !self.ready.is_empty() && self.demand.turns() > 0
     }
 
-    /// Lets a consumer stand in the queue, or not, after its pool has changed.
+    /// Updates a consumer's place in the queue after its pool has changed.
     pub(crate) fn queue(&mut self, consumer: ConsumerRef, indexes: &Indexes) {
         self.demand.queue(consumer, indexes);
     }
 
-    /// Drops consumers and waits, which were the former process's. What it had at `doubted` it may
-    /// have handed out without a trace.
+    /// Removes the consumers and waits of the previous process, which may have handed out records
+    /// from before `doubted` without a trace.
     pub(crate) fn recover(&mut self, partitions: &[Partition], doubted: Timestamp) {
         self.demand = Demand::default();
         self.ready = ReadyParts::default();
@@ -332,7 +332,7 @@ impl Ledger {
         }
     }
 
-    /// Enters all that it holds into indexes that don't know of it yet.
+    /// Enters its content into indexes that don't have it yet.
     pub(crate) fn index(&self, site: &mut Site<'_>) {
         for (index, part) in self.parts.iter().enumerate() {
             let partition = partition_index(index);
@@ -367,7 +367,7 @@ impl Ledger {
         }
     }
 
-    /// Notes whether a partition has something ready, after it changed.
+    /// Updates whether a partition has ready records, after a change.
     fn refresh(&mut self, partition: PartitionIndex) {
         let is_wanted = self.demand.turns() > 0;
         if let Some(part) = self.part_mut(partition) {
@@ -379,7 +379,7 @@ impl Ledger {
         }
     }
 
-    /// Forgets a lease that has ended, wherever it is known.
+    /// Removes an ended lease from all indexes.
     fn end_lease(
         &mut self,
         partition: PartitionIndex,
@@ -396,11 +396,11 @@ impl Ledger {
 
 #[cfg(test)]
 impl Ledger {
-    /// What a ledger takes for a partition, not counting what it lists.
+    /// Memory for each partition of a ledger, without listed records.
     pub(crate) const PART_BYTES: usize = size_of::<Part>();
 }
 
-/// The index of the partition at `index`; partitions are far fewer than 2^32.
+/// Converts a position to a partition index; there are far fewer partitions than 2^32.
 pub(crate) fn partition_index(index: usize) -> PartitionIndex {
     PartitionIndex(u32::try_from(index).unwrap_or(u32::MAX))
 }

@@ -1,20 +1,20 @@
-//! Moving a record to another log, exactly once, whatever crashes.
+//! Moving a record to another log, exactly once, even with crashes.
 //!
 //! ```text
-//!  both logs on one shard     appended there and settled here, by one decision
+//!  both logs on one shard     appended there and settled here, in one decision
 //!
 //!  shard of the record                            shard of the other log
 //!  leased ─ Moving, Sent Move ─► moving ─────────► Taken, Appended, Sent Moved
 //!  settled ◄───── Taken, Settled ◄───────────────────┘
-//!                                        or, where it isn't taken: Taken, Sent MoveRefused
+//!                                        or, if it is refused: Taken, Sent MoveRefused
 //!  ready, in its place ◄── Taken, Returned ◄─────────┘
 //! ```
 //!
-//! While it moves it is handed out to nobody, and its log keeps it: the link carries its body, and
-//! whoever sends a command again reads the body from there. The link's numbers have each command
-//! taken once, and each of these steps is one decision; so it is never in both logs, and never in
-//! neither, unless one of them loses it by its own life: a deletion, a purge of what is leased, a
-//! trim that somebody asked for, the end of its window, a volatile log's end.
+//! While it moves, the record isn't handed out, and its log keeps it: the link carries its body,
+//! and reads it from there to send the command again. The link executes each command once, and each
+//! of these steps is one decision. So the record is never in both logs, and never in neither,
+//! unless one of them loses it for other reasons: deletion of the log, a purge that includes leased
+//! records, a requested trim, the end of its window, or the end of a volatile log.
 
 use serde::{Deserialize, Serialize};
 use smallvec::smallvec;
@@ -29,25 +29,26 @@ use crate::{
     stored::stored_fields,
 };
 
-/// Moves a record to another log: it is appended there and settled here. What is appended, a batch
-/// of one record, travels beside this command: it is what lies here, but for the headers that
-/// [`MovedRecord`] changes.
+/// Moves a record to another log: it is appended there and settled here. The batch to append, with
+/// this one record, travels with the command. It has the content that is stored here, except for
+/// the headers that [`MovedRecord`] changes.
 ///
-/// Answered once it is decided for good: the other log has the record, or is to get it. One on
-/// another shard that doesn't take it, because it is gone or space is short, makes the record
-/// return to its place.
+/// Answered when the decision is final: the other log has the record or will get it. If a log on
+/// another shard refuses the record, because the log is gone or disk space is short, the record
+/// returns to its place.
 #[derive(Clone, Debug)]
 pub struct Move {
     /// The log.
     pub log: LogId,
     /// The ledger.
     pub ledger: LedgerId,
-    /// Which record; by its lease, or, where none is named, whatever its state, if it isn't settled
-    /// or on its way.
+    /// The record, by its lease. Without a lease, it is moved in any state except settled or
+    /// moving.
     pub item: SettleItem,
-    /// Where to. By its key, or in turn, as every record whose publisher names no partition.
+    /// The log to move it to. The partition is chosen by its key, or in turn, as for every record
+    /// without a partition.
     pub to: LogId,
-    /// What it is there.
+    /// Its new attributes.
     pub record: MovedRecord,
 }
 
@@ -56,11 +57,11 @@ pub struct Move {
 pub struct MovedRecord {
     /// The size of the batch.
     pub size_bytes: u32,
-    /// Its timestamp: that which it had.
+    /// Its timestamp, which doesn't change.
     pub timestamp: Timestamp,
-    /// What the engine is to know of it there.
+    /// What the engine needs to know of it there.
     pub schedule: Schedule,
-    /// What is different in its headers, in order.
+    /// The changes to its headers, in order.
     pub headers: Vec<HeaderChange>,
 }
 
@@ -73,16 +74,16 @@ stored_fields! {
     }
 }
 
-/// A header that a moved record has anew, or no longer.
+/// A change to the headers of a moved record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeaderChange {
-    /// Its key. All headers of this key go.
+    /// The key. All headers with this key are removed.
     pub key: Box<[u8]>,
-    /// What takes their place, behind all others; `None` is nothing.
+    /// The new value, added after all other headers; `None` to only remove.
     pub value: Option<Box<[u8]>>,
 }
 
-/// Where a moved record comes from, which no other ever does.
+/// Where a moved record comes from. Unique.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// The log.
@@ -95,14 +96,14 @@ pub struct Origin {
     pub offset: Offset,
 }
 
-/// A record on its way to a log of another shard.
+/// A record that is being moved to a log of another shard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MovingRecord {
-    /// Where it lies until it has arrived.
+    /// Where it is until it has arrived.
     pub from: Origin,
-    /// Where to.
+    /// The log to move it to.
     pub to: LogId,
-    /// What it is there.
+    /// Its new attributes.
     pub record: MovedRecord,
 }
 
@@ -194,8 +195,8 @@ impl Origin {
 }
 
 impl State {
-    /// A record has come from another shard: it is appended, or refused if the log doesn't take it.
-    /// A FIFO queue that knows its deduplication id has it already.
+    /// Appends a record from another shard, or refuses it if the log doesn't accept it. A FIFO
+    /// queue that knows its deduplication id already has it.
     pub(crate) fn take_in(&self, moving: &MovingRecord, now: Timestamp) -> Decision {
         match moving.record.append(moving.to).decide(self, now) {
             Ok(appended) => appended
@@ -207,8 +208,8 @@ impl State {
 }
 
 impl Logs {
-    /// It is known what has become of a moving record. Where its log or ledger is gone, or was
-    /// cleared of it, that is nobody's concern any more.
+    /// Ends a move whose result is known. Does nothing if the record's log or ledger is gone, or
+    /// the record was cleared.
     pub(crate) fn end_move(&self, from: Origin, was_taken: bool) -> Decision {
         let log = self.log(from.log);
         let ledger = log.and_then(|log| log.ledger(from.ledger));

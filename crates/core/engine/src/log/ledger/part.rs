@@ -1,4 +1,4 @@
-//! What a ledger knows of one partition: the state of each of its records.
+//! The part of a ledger for one partition: the state of each of its records.
 //!
 //! ```text
 //!   offset  0 ─────────────────────────── next ─────────────────── visible ─────── end
@@ -10,17 +10,18 @@
 //!                    ▲               ▲                │ return                ▲
 //!                    └── with delay ─┴────────────────┘     purge, expiry ────┘
 //!
-//!   ready: in order of offsets; those in `behind` come where they were put
+//!   ready: in order of offsets; those in `behind` come at their place there
 //!                                     ▲                                       ▲
 //!            move                     │ refused                  has gone     │
 //!   (any of these) ──► moving ────────┴───────────────────────────────────────┘
 //! ```
 //!
 //! Invariants
-//! - A record below `next` that is in none of the maps is settled: neither ready nor settled
+//! - A record below `next` that is in none of the maps is settled. Neither ready nor settled
 //!   records are listed, however many there are.
-//! - `next` itself is never in `ahead`; what is in `ahead` is delayed, moving or settled.
-//! - The maps are disjoint. In a FIFO part `next` is the end, and [`Fifo`] lists what is queued.
+//! - `next` itself is never in `ahead`; records in `ahead` are delayed, moving or settled.
+//! - The maps are disjoint. In a FIFO part `next` is the end, and [`Fifo`] lists the queued
+//!   records.
 
 use std::{collections::BTreeMap, iter};
 
@@ -45,24 +46,24 @@ pub(crate) struct Part {
     pub(crate) next: Offset,
     /// One after the last record that may be leased: the partition's high watermark. Not stored.
     visible: Offset,
-    /// Records before this one were there when a process ended that may have handed them out
-    /// without a trace. Not stored.
+    /// Records before this one existed when a process ended that may have handed them out without a
+    /// trace. Not stored.
     doubted: Offset,
-    /// Records before this one were ready at a time when nobody wanted them. Not stored.
+    /// Records before this one were ready at some time while nobody wanted them. Not stored.
     offered: Offset,
     pub(crate) leased: BTreeMap<Offset, Lease>,
-    /// Ready again: those below `next`. In a FIFO part: what was delivered and is queued again.
+    /// Ready again: those below `next`. In a FIFO part: delivered before and queued again.
     pub(crate) returned: BTreeMap<Offset, Seen>,
     pub(crate) delayed: BTreeMap<Offset, Delayed>,
     pub(crate) ahead: Ranges,
     pub(crate) fifo: Option<Box<Fifo>>,
     pub(crate) times: Times,
-    /// Leased and moving records before this one don't return: they are too old.
+    /// Leased and moving records before this one have expired and don't return.
     pub(crate) expired: Offset,
-    /// On their way to other logs: handed out to nobody, and not settled until they have arrived.
+    /// Being moved to other logs: not handed out, and not settled until they have arrived.
     pub(crate) moving: BTreeMap<Offset, Seen>,
-    /// Ready again, behind what was ready when they were given back. In a FIFO part empty: there
-    /// the groups stand in turn.
+    /// Ready again, behind the records that were ready when they were returned. Empty in a FIFO
+    /// part, where the groups are served in turn.
     pub(crate) behind: Behind,
 }
 
@@ -98,7 +99,7 @@ pub(crate) struct Lease {
     pub(crate) seen: Seen,
 }
 
-/// On what terms a record is leased.
+/// The term of a lease.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Term {
     pub(crate) lease: LeaseId,
@@ -113,7 +114,7 @@ pub(crate) struct Delayed {
     seen: Seen,
 }
 
-/// What a record was before it was settled.
+/// The state of a record before it was settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Was {
     Leased(Lease),
@@ -124,7 +125,7 @@ pub(crate) enum Was {
 }
 
 impl Seen {
-    /// After one more delivery.
+    /// The count after one more delivery.
     pub(crate) fn again(self, at: Timestamp) -> Self {
         Self {
             deliveries: self.deliveries.saturating_add(1),
@@ -134,7 +135,7 @@ impl Seen {
 }
 
 impl Part {
-    /// For records from `start` to `end` that are there already, all ready.
+    /// For existing records from `start` to `end`, all ready.
     pub(super) fn new(start: Offset, end: Offset, visible: Offset, fifo: bool) -> Self {
         let mut part = Self {
             next: start,
@@ -149,7 +150,7 @@ impl Part {
         part
     }
 
-    /// Takes in new records at the partition's end.
+    /// Adds new records at the partition's end.
     pub(super) fn append(
         &mut self,
         first: Offset,
@@ -174,7 +175,7 @@ impl Part {
         }
     }
 
-    /// Takes in new records at the partition's end that aren't messages.
+    /// Adds new offsets at the partition's end that aren't messages.
     pub(super) fn pass(&mut self, first: Offset, count: u32) {
         if let Some(fifo) = &mut self.fifo {
             self.next = first.plus(u64::from(count));
@@ -206,11 +207,11 @@ impl Part {
         self.leased.insert(offset, lease);
     }
 
-    /// Ends a record's lease; it returns, unless it is too old by now. From a lease with a deadline
-    /// it goes behind what is ready: such leases are of queues that promise no order (SQS), where a
-    /// message that can't be processed is not to hold the others up. From one that ends with its
-    /// session it goes to its place. In a FIFO part it goes to its place in its group, and its
-    /// group behind the others.
+    /// Ends a record's lease; the record returns, unless it has expired. From a lease with a
+    /// deadline, it goes behind the ready records: queues with such leases promise no order (SQS),
+    /// and a message that can't be processed must not hold up others. From a lease that ends with
+    /// its session, it returns to its place. In a FIFO part, it returns to its place in its group,
+    /// and the group goes behind the others.
     pub(super) fn give_back(&mut self, offset: Offset, until: Option<Timestamp>) -> Option<Lease> {
         let lease = self.leased.remove(&offset)?;
         let seen = lease.seen;
@@ -237,8 +238,8 @@ impl Part {
         Some(lease)
     }
 
-    /// Takes a record that isn't settled out of all that hands it out: it is on its way to another
-    /// log. In a FIFO part its group waits for it as for a leased one.
+    /// Begins to move an unsettled record to another log, so that it isn't handed out. In a FIFO
+    /// part its group waits for it as for a leased record.
     pub(super) fn begin_move(&mut self, offset: Offset) -> Was {
         let seen = match (self.leased.get(&offset), self.delayed.get(&offset)) {
             (Some(lease), _) => lease.seen,
@@ -255,7 +256,7 @@ impl Part {
         was
     }
 
-    /// A record that was to go to another log returns to its place, unless it is too old by now.
+    /// Returns a record that wasn't moved to its place, unless it has expired.
     pub(super) fn end_move(&mut self, offset: Offset) {
         let Some(seen) = self.moving.remove(&offset) else {
             return;
@@ -272,7 +273,7 @@ impl Part {
                 }
                 fifo.give_back(offset, &self.delayed);
             }
-            // It was never delivered: what was lies before `next`.
+            // It was never delivered, as delivered ones are before `next`.
             None if offset >= self.next => self.ahead.remove(offset),
             None => {
                 self.returned.insert(offset, seen);
@@ -296,7 +297,7 @@ impl Part {
         Some(delayed.until)
     }
 
-    /// Settles a record, whatever it is.
+    /// Settles a record in any state.
     pub(super) fn settle(&mut self, offset: Offset) -> Was {
         let was = self.settle_listed(offset);
         if let Some(fifo) = &mut self.fifo {
@@ -311,7 +312,8 @@ impl Part {
         was
     }
 
-    /// Settles what is before `to` and not leased. Gives when what was delayed of it was due.
+    /// Settles the records before `to` that aren't leased. Returns the delayed ones among them,
+    /// with their times.
     pub(super) fn purge(&mut self, to: Offset) -> Vec<(Offset, Timestamp)> {
         while pop_before(&mut self.returned, to).is_some() {}
         self.behind.remove_before(to);
@@ -328,14 +330,14 @@ impl Part {
         delayed
     }
 
-    /// The same, and what is leased shall not return.
+    /// The same, and the leased ones won't return.
     pub(super) fn expire(&mut self, to: Offset) -> Vec<(Offset, Timestamp)> {
         self.expired = self.expired.max(to);
         self.times.forget_before(to);
         self.purge(to)
     }
 
-    /// Takes out up to `left` of what it lists beside leases and delays: the log is gone.
+    /// Removes up to `left` entries other than leases and delays, because the log is gone.
     pub(super) fn shed(&mut self, left: &mut usize) {
         shed(&mut self.returned, left);
         shed(&mut self.moving, left);
@@ -357,7 +359,7 @@ impl Part {
         self.visible
     }
 
-    /// What was there at this time may have been handed out without a trace.
+    /// Notes that records from before this time may have been handed out without a trace.
     pub(super) fn doubt(&mut self, at: Timestamp) {
         self.doubted = self.times.begun_before(at).unwrap_or_default();
     }
@@ -366,7 +368,7 @@ impl Part {
         self.doubted
     }
 
-    /// Nobody wants what is ready now.
+    /// Notes that nobody wants the records that are ready now.
     pub(super) fn offer(&mut self) {
         self.offered = self.visible;
     }
@@ -375,7 +377,7 @@ impl Part {
         self.offered
     }
 
-    /// Whether something may be leased. Constant time.
+    /// Whether a record may be leased. Constant time.
     pub(super) fn is_ready(&self) -> bool {
         if let Some(fifo) = &self.fifo {
             return fifo.is_ready(self.visible);
@@ -386,7 +388,7 @@ impl Part {
             || self.behind.len() > 0
     }
 
-    /// Records that may be leased; in a FIFO part also those that their group holds back.
+    /// The number of ready records; in a FIFO part including those that their group holds back.
     pub(super) fn ready(&self) -> u64 {
         if let Some(fifo) = &self.fifo {
             let hidden = self.delayed.range(self.visible..).count() as u64;
@@ -398,7 +400,7 @@ impl Part {
         fresh + (self.returned.len() - unseen + self.behind.len()) as u64
     }
 
-    /// The first record that isn't settled, or the one after the last.
+    /// The first unsettled record, or the one after the last.
     pub(super) fn floor(&self) -> Offset {
         let listed = [
             self.leased.first_key_value().map(|(&offset, _)| offset),
@@ -412,7 +414,7 @@ impl Part {
         first.map_or(self.next, |first| first.min(self.next))
     }
 
-    /// Whether a record that may be shown isn't settled.
+    /// Whether a visible record is unsettled.
     pub(super) fn is_unsettled(&self, offset: Offset) -> bool {
         if offset >= self.visible {
             return false;
@@ -428,8 +430,8 @@ impl Part {
         }
     }
 
-    /// Whether a record isn't settled, nor on its way to another log: only the end of that may
-    /// settle it.
+    /// Whether a record is unsettled and not being moved to another log: only the end of the move
+    /// may settle it then.
     pub(super) fn may_be_settled(&self, offset: Offset) -> bool {
         self.is_unsettled(offset) && !self.moving.contains_key(&offset)
     }
@@ -439,13 +441,13 @@ impl Part {
         offset < self.visible && !self.is_unsettled(offset)
     }
 
-    /// How a ready record has been delivered before.
+    /// The previous deliveries of a ready record.
     pub(super) fn seen(&self, offset: Offset) -> Seen {
         self.returned(offset).unwrap_or_default()
     }
 
-    /// The same of one that was delivered and is ready again; in a FIFO part its group may hold it
-    /// back.
+    /// The same for a record that was delivered and is ready again; in a FIFO part its group may
+    /// hold it back.
     pub(super) fn returned(&self, offset: Offset) -> Option<Seen> {
         let returned = self.returned.get(&offset).copied();
         returned.or_else(|| self.behind.get(offset))
@@ -456,7 +458,7 @@ impl Part {
         returned.or_else(|| self.behind.remove(offset))
     }
 
-    /// Runs that may be leased together, lowest offset first, up to `max` records in all.
+    /// Runs that may be leased together, lowest offset first, with up to `max` records in all.
     pub(super) fn runs(
         &self,
         partition: PartitionIndex,
@@ -526,7 +528,7 @@ impl Part {
         (first < self.visible).then_some(first)
     }
 
-    /// How many ready records follow each other from `first`, which is not before `next`.
+    /// How many consecutive records from `first` are ready; `first` is not before `next`.
     fn fresh_count(&self, first: Offset, max: u32) -> u32 {
         let end = self.ahead.start_after(first).unwrap_or(Offset(u64::MAX));
         let count = end.min(self.visible).since(first).min(u64::from(max));
@@ -559,7 +561,7 @@ impl Part {
         }
     }
 
-    /// Keeps `next` out of `ahead`.
+    /// Moves `next` past the records in `ahead`.
     fn hop(&mut self) {
         if let Some(end) = self.ahead.remove_range_at(self.next) {
             self.next = end;
@@ -567,7 +569,7 @@ impl Part {
     }
 }
 
-/// Takes out the first entry, where it is before `to`.
+/// Removes and returns the first entry, if it is before `to`.
 pub(super) fn pop_before<V>(map: &mut BTreeMap<Offset, V>, to: Offset) -> Option<(Offset, V)> {
     let first = map.first_entry().filter(|first| *first.key() < to)?;
     Some(first.remove_entry())

@@ -1,4 +1,4 @@
-//! Settling without a holder: purge, expiry, trimming.
+//! Settling records without a lease: purge, expiry, trimming.
 
 use std::collections::BTreeMap;
 
@@ -15,15 +15,15 @@ use crate::{
     },
 };
 
-/// Settles everything that is ready or delayed; answered with how many records that was.
+/// Settles all ready and delayed records; returns how many they were.
 #[derive(Clone, Copy, Debug)]
 pub struct Purge {
     /// The log.
     pub log: LogId,
     /// The ledger.
     pub ledger: LedgerId,
-    /// And what is leased, or on its way to another log: that doesn't come back where it isn't
-    /// taken there. Without, it is left alone.
+    /// Whether to settle leased and moving records too. A moving one then doesn't return if the
+    /// other log refuses it.
     pub leased: bool,
 }
 
@@ -104,7 +104,7 @@ impl Ledger {
         self.refresh(partition);
     }
 
-    /// What is before `to` is settled, leased or not.
+    /// Settles the records before `to`, including leased ones.
     pub(crate) fn apply_cleared(
         &mut self,
         partition: PartitionIndex,
@@ -127,8 +127,8 @@ impl Ledger {
         self.refresh(partition);
     }
 
-    /// How far towards `to` a partition may be cleared in a piece of about `left` records that are
-    /// listed, those leased among them or not. Takes off `left` what it is.
+    /// How far towards `to` a partition may be cleared in a piece of about `left` listed records,
+    /// with or without leased ones. Subtracts what it covers from `left`.
     pub(in crate::log) fn reach(
         &self,
         partition: PartitionIndex,
@@ -140,7 +140,7 @@ impl Ledger {
         part.map_or(to, |part| part.reach(to, with_leased, left))
     }
 
-    /// What becomes too old by `now`, or a piece of it.
+    /// Expires records that are too old at `now`, or a piece of them.
     pub(crate) fn expire(
         &self,
         log: LogId,
@@ -149,14 +149,14 @@ impl Ledger {
     ) -> Option<Record> {
         let part = self.part(partition)?;
         let to = part.times.expired_before(now, self.config.expiry_ms?)?;
-        // Nobody was offered what isn't shown yet.
+        // Records that aren't visible yet were never offered to anyone.
         let to = to.min(part.visible());
         let to = self.reach(partition, to, false, &mut { SWEEP_MAX });
         let record = LedgerRecord::Expired { partition, to };
         Some(ledger_record(log, self.id, record))
     }
 
-    /// Takes over another time at which the next records of a partition become too old.
+    /// Updates the time at which the next records of a partition expire.
     pub(super) fn move_expiry(
         &self,
         partition: PartitionIndex,
@@ -172,7 +172,7 @@ impl Ledger {
         }
     }
 
-    /// Enters when the next records of a partition become too old.
+    /// Enters when the next records of a partition expire.
     pub(super) fn note_expiry(&self, partition: PartitionIndex, site: &mut Site<'_>) {
         if let Some(at) = self.next_expiry(partition) {
             let deadline = Deadline::Expiry(self.id, partition);
@@ -187,7 +187,7 @@ impl Ledger {
         }
     }
 
-    /// Takes over another expiry.
+    /// Applies a changed expiry.
     pub(super) fn change_expiry(&mut self, config: LedgerConfig, site: &mut Site<'_>) {
         for index in 0..self.parts.len() {
             self.unnote_expiry(partition_index(index), site);
@@ -219,8 +219,8 @@ impl Ledger {
 }
 
 impl Part {
-    /// How far towards `to` it may be cleared: of what is listed in one way or another, up to
-    /// `left` go by it each. Takes the most of these off `left`.
+    /// How far towards `to` it may be cleared, passing up to `left` entries of each list. Subtracts
+    /// the largest number passed from `left`.
     fn reach(&self, to: Offset, with_leased: bool, left: &mut usize) -> Offset {
         let mut reach = Reach {
             to,
@@ -243,16 +243,16 @@ impl Part {
     }
 }
 
-/// How far what is listed may be gone through.
+/// How far lists may be passed through.
 struct Reach {
     to: Offset,
     left: usize,
-    /// How much of one kind lies before `to`, at most.
+    /// The largest number of entries of one list before `to`.
     most: usize,
 }
 
 impl Reach {
-    /// Takes in where things of a kind lie, in order.
+    /// Passes through the offsets of one list, in order.
     fn pass(&mut self, listed: impl Iterator<Item = Offset>) {
         let mut passed = 0;
         for offset in listed.take_while(|offset| *offset < self.to) {

@@ -1,4 +1,4 @@
-//! A set of offsets, kept as ranges: long stretches cost what single offsets do.
+//! A set of offsets, stored as ranges: a long range costs no more than a single offset.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ impl Ranges {
             start = before;
             end = end.max(before_end);
         }
-        // Those that it touches, the one before among them, become part of it.
+        // Merges the ranges that it touches, including the one before it.
         while let Some((&after, &after_end)) = self.ends.range(start..=end).next() {
             self.ends.remove(&after);
             self.count -= after_end.since(after);
@@ -39,7 +39,7 @@ impl Ranges {
         self.count += end.since(start);
     }
 
-    /// Takes one offset out.
+    /// Removes one offset.
     pub(crate) fn remove(&mut self, offset: Offset) {
         let Some((&start, &end)) = self.ends.range(..=offset).next_back() else {
             return;
@@ -57,7 +57,7 @@ impl Ranges {
         }
     }
 
-    /// Takes out everything before `to`.
+    /// Removes everything before `to`.
     pub(crate) fn remove_before(&mut self, to: Offset) {
         while let Some(entry) = self.ends.first_entry()
             && *entry.key() < to
@@ -71,12 +71,12 @@ impl Ranges {
         }
     }
 
-    /// Where the ranges begin, in order.
+    /// The starts of the ranges, in order.
     pub(crate) fn starts(&self) -> impl Iterator<Item = Offset> {
         self.ends.keys().copied()
     }
 
-    /// Takes out the range that begins at `first`, and tells where it ended.
+    /// Removes the range that begins at `first`, and returns its end.
     pub(crate) fn remove_range_at(&mut self, first: Offset) -> Option<Offset> {
         if self.ends.is_empty() {
             return None;
@@ -86,12 +86,12 @@ impl Ranges {
         Some(end)
     }
 
-    /// Takes out up to `left` ranges: the log is gone.
+    /// Removes up to `left` ranges, because the log is gone.
     pub(crate) fn shed(&mut self, left: &mut usize) {
         shed(&mut self.ends, left);
     }
 
-    /// How many offsets are in the set.
+    /// The number of offsets in the set.
     pub(crate) fn count(&self) -> u64 {
         self.count
     }
@@ -100,19 +100,19 @@ impl Ranges {
         self.end_of(offset).is_some()
     }
 
-    /// One after the last of the range that `offset` lies in.
+    /// The end of the range that contains `offset`.
     pub(crate) fn end_of(&self, offset: Offset) -> Option<Offset> {
         let (_, &end) = self.ends.range(..=offset).next_back()?;
         (end > offset).then_some(end)
     }
 
-    /// Where the first range after `offset` begins.
+    /// The start of the first range after `offset`.
     pub(crate) fn start_after(&self, offset: Offset) -> Option<Offset> {
         let (&start, _) = self.ends.range(offset..).next()?;
         Some(start)
     }
 
-    /// How many offsets before `limit` are in the set. Quick where few ranges end after it.
+    /// The number of offsets before `limit` in the set. Fast if few ranges end after it.
     pub(crate) fn count_before(&self, limit: Offset) -> u64 {
         let later = self.ends.iter().rev();
         let later = later.take_while(|(_, end)| **end > limit);

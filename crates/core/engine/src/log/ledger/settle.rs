@@ -10,46 +10,47 @@ use crate::{
     log::{index::Deadline, record::LedgerRecord},
 };
 
-/// What becomes of a leased record.
+/// What happens to a leased record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// Processed: never delivered again.
     Done,
-    /// Back to its place, after a delay in milliseconds (0: at once).
+    /// Returned to its place, after a delay in milliseconds (0: at once).
     Return(u64),
-    /// Can't be processed: never delivered again here, dead-lettered where that is set up.
+    /// Can't be processed: never delivered again from here, and dead-lettered if that is
+    /// configured.
     Reject,
 }
 
-/// A lease, as its holder knows it.
+/// A lease as its holder knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SettleItem {
     /// The partition.
     pub partition: PartitionIndex,
     /// The record.
     pub offset: Offset,
-    /// The lease, to be the current one; `None` settles whatever its state, if it isn't done yet
-    /// (SQS standard queues honour an old receipt handle).
+    /// The lease, which must be the current one. `None` settles the record in any state except done
+    /// (SQS standard queues accept old receipt handles).
     pub lease: Option<LeaseId>,
 }
 
-/// Settles leases; answered with those that weren't leased so. A record that was to be done by a
-/// lease and is settled already is none of them.
+/// Settles leases. Returns the items whose lease didn't match; with [`Outcome::Done`] and a lease,
+/// a record that is already settled counts as a match.
 #[derive(Clone, Debug)]
 pub struct Settle {
     /// The log.
     pub log: LogId,
     /// The ledger.
     pub ledger: LedgerId,
-    /// Which.
+    /// The leases.
     pub items: SmallVec<[SettleItem; 2]>,
-    /// To what.
+    /// The outcome.
     pub outcome: Outcome,
     /// Whether the reply waits until this is durable in the log's class.
     pub durable: bool,
 }
 
-/// The positions in a request of items that weren't leased so.
+/// The positions, in the request, of items whose lease didn't match.
 pub type Missing = SmallVec<[usize; 2]>;
 
 impl Command for Settle {
@@ -69,15 +70,15 @@ impl Command for Settle {
             }
         }
         let record = |run| match self.outcome {
-            // A rejected record is through: there is nowhere else for it to go yet.
+            // A rejected record is settled, as it has nowhere else to go yet.
             Outcome::Done | Outcome::Reject => LedgerRecord::Settled(run),
             Outcome::Return(delay_ms) => LedgerRecord::Returned {
                 run,
                 until: (delay_ms > 0).then(|| now.plus_ms(delay_ms)),
             },
         };
-        // Where nothing matches, the first of two equal requests may still be on its way to the
-        // disk: the second one's answer waits for it likewise.
+        // Even if nothing matches, the reply waits: this may repeat a request whose change isn't on
+        // disk yet.
         let durability = if self.durable {
             known.config.durability
         } else {
@@ -91,7 +92,7 @@ impl Command for Settle {
     }
 }
 
-/// Items, gathered into runs where they follow each other.
+/// Items, merged into runs where they are adjacent.
 #[derive(Debug, Default)]
 pub(super) struct RunsOfItems(SmallVec<[Run; 2]>);
 
@@ -121,8 +122,8 @@ impl RunsOfItems {
 }
 
 impl Ledger {
-    /// Whether an item names a lease that is in force, or, where it names none, a record that may
-    /// come to the outcome as it is.
+    /// Whether an item names a current lease or, without a lease, a record for which this outcome
+    /// is possible.
     fn matches(&self, item: &SettleItem, outcome: Outcome) -> bool {
         match (item.lease, outcome) {
             (None, Outcome::Done | Outcome::Reject) => self
@@ -132,15 +133,15 @@ impl Ledger {
         }
     }
 
-    /// Whether an item asks, by a lease, for a record to be done that is settled already: a request
-    /// that is repeated because its first answer was lost is answered like the first one.
+    /// Whether an item, by a lease, marks a record as done that is already settled. A request that
+    /// is repeated because its answer was lost is answered like the first one.
     fn is_repeated(&self, item: &SettleItem, outcome: Outcome) -> bool {
         let part = self.part(item.partition);
         let is_settled = part.is_some_and(|part| part.is_settled(item.offset));
         is_settled && item.lease.is_some() && outcome == Outcome::Done
     }
 
-    /// Whether an item's record is leased, by the lease that it names.
+    /// Whether an item's record is leased, by the lease that it names, if any.
     pub(super) fn is_leased(&self, item: &SettleItem) -> bool {
         let part = self.part(item.partition);
         let lease = part.and_then(|part| part.leased.get(&item.offset));
@@ -158,7 +159,7 @@ impl Ledger {
         self.refresh(run.partition);
     }
 
-    /// A record is no longer what it was: what was entered of that in the indexes goes.
+    /// Removes the index entries of a record's former state.
     pub(super) fn forget_listed(
         &mut self,
         partition: PartitionIndex,

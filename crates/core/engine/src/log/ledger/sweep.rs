@@ -1,4 +1,4 @@
-//! What a closed ledger, or that of a closed log, leaves, some of it at a time.
+//! Removes what a closed ledger, or the ledger of a closed log, leaves, piece by piece.
 
 use smallvec::SmallVec;
 
@@ -6,8 +6,8 @@ use super::{Deadline, Ledger, Site, partition_index};
 use crate::{Effect, LogError, limits::SWEEP_MAX};
 
 impl Ledger {
-    /// Who is told, with this error, that the ledger is gone when the next piece is swept: waits at
-    /// first, subscribed consumers once no record is left.
+    /// Those to be notified with this error when the next piece is swept: waits first, and
+    /// subscribed consumers once no record is left.
     pub(crate) fn to_tell(&self, error: LogError) -> SmallVec<[Effect; 1]> {
         if self.demand.has_waits() {
             let waits = self.demand.waits().take(SWEEP_MAX);
@@ -23,8 +23,8 @@ impl Ledger {
         subscribed.map(Effect::ConsumerCancelled).collect()
     }
 
-    /// Takes up to `left` things out, those who were told by [`Ledger::to_tell`] and no others of
-    /// their kind. Whether nothing is left.
+    /// Removes up to `left` entries, including those notified by [`Ledger::to_tell`], but no others
+    /// of their kind. Returns whether nothing is left.
     pub(crate) fn sweep(&mut self, left: &mut usize, site: &mut Site<'_>) -> bool {
         if self.demand.has_waits() {
             let told: Vec<_> = self.demand.waits().take(*left).collect();

@@ -1,24 +1,25 @@
-//! When records were appended, coarsely: a bounded number of stretches for each partition.
+//! Approximate append times of records: a bounded number of stretches for each partition.
 //!
 //! ```text
 //!  stretches   0 .. 39: t0 to t1    40 .. 94: t2 to t3    95 .. end: t4 to t5
 //! ```
 //!
-//! All records of a stretch expire when the last one of it does, so a record is taken for younger
-//! than it is by at most the length of a stretch, never for older.
+//! All records of a stretch expire together with its last one. So a record may count as younger
+//! than it is, by at most the length of a stretch, but never as older.
 
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 use stele_base_types::{Offset, Timestamp};
 
-/// Stretches of one partition: bounds what an idle queue costs.
+/// The maximum number of stretches of one partition: bounds the cost of an idle queue.
 const STRETCHES_MAX: usize = 128;
 
-/// Stretches in the time that records have: fewer than there may be, so that none are joined.
+/// The number of stretches within the expiry time. Less than the maximum, so that normally none are
+/// merged.
 const STRETCHES_IN_EXPIRY: u64 = 100;
 
-/// The length of a stretch where records don't expire, in milliseconds.
+/// The length of a stretch if records don't expire, in milliseconds.
 const LENGTH_MS: u64 = 60_000;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,20 +28,20 @@ pub(crate) struct Times {
     stretches: VecDeque<Stretch>,
     /// One after the last record noted.
     end: Offset,
-    /// When that was appended.
+    /// When the last record was appended.
     last: Timestamp,
 }
 
-/// Records that follow each other, up to the next stretch.
+/// Consecutive records, up to the next stretch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Stretch {
     first: Offset,
-    /// When its first record was appended, and its last one.
+    /// When its first and its last record were appended.
     begun: Timestamp,
     latest: Timestamp,
 }
 
-/// [`Times`] as they were stored once: of each stretch its beginning alone.
+/// An older stored form of [`Times`]: only the beginning of each stretch.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Marks {
     marks: VecDeque<(Offset, Timestamp)>,
@@ -68,8 +69,8 @@ impl From<Marks> for Times {
 }
 
 impl Times {
-    /// Records from `first` to `end` were appended at `at`. What is before `floor` is settled. No
-    /// stretch that began by `apart` goes on after that time.
+    /// Notes that the records from `first` to `end` were appended at `at`. Records before `floor`
+    /// are settled. A stretch that began at or before `apart` isn't extended past that time.
     pub(crate) fn note(
         &mut self,
         (first, end): (Offset, Offset),
@@ -78,7 +79,7 @@ impl Times {
         apart: Timestamp,
         expiry_ms: Option<u64>,
     ) {
-        // The system clock may have been set back: ages stay in the order of offsets.
+        // The system clock may have been set back; keeps times in the order of offsets.
         let at = at.max(self.last);
         let length = expiry_ms.map_or(LENGTH_MS, |expiry| expiry / STRETCHES_IN_EXPIRY);
         match self.stretches.back_mut() {
@@ -114,8 +115,8 @@ impl Times {
         }
     }
 
-    /// When the next records become older than `expiry_ms`, if any of them are among those from
-    /// `from` to `end`.
+    /// When the next records become older than `expiry_ms`, if any of them are from `from` to
+    /// `end`.
     pub(crate) fn next_expiry(
         &self,
         expiry_ms: u64,
@@ -135,7 +136,7 @@ impl Times {
         self.end_of(|stretch| stretch.begun <= at)
     }
 
-    /// When a record was appended, or somewhat before.
+    /// When a record was appended, or somewhat earlier.
     pub(crate) fn of(&self, offset: Offset) -> Option<Timestamp> {
         let after = self
             .stretches
@@ -149,14 +150,14 @@ impl Times {
         self.end
     }
 
-    /// Where the first ones for which this holds end.
+    /// The end of the leading stretches for which this holds.
     fn end_of(&self, holds: impl Fn(&Stretch) -> bool) -> Option<Offset> {
         let count = self.stretches.partition_point(holds);
         let next = self.stretches.get(count).map(|stretch| stretch.first);
         (count > 0).then(|| next.unwrap_or(self.end))
     }
 
-    /// Joins every two stretches when there are too many.
+    /// Merges stretches in pairs when there are too many.
     fn thin_out(&mut self) {
         if self.stretches.len() <= STRETCHES_MAX {
             return;
@@ -193,7 +194,7 @@ mod tests {
                 gone = expired;
                 times.forget_before(gone);
             }
-            // Of those appended every 7 ms, so many are older, and so many by over a stretch.
+            // With a record every 7 ms: how many have expired, and how many by more than a stretch.
             let exact = (offset * 7 + 7).saturating_sub(expiry_ms) / 7;
             let late = (offset * 7).saturating_sub(expiry_ms + 31) / 7;
             assert!(gone.0 <= exact, "at {now}: {gone} of {exact}");

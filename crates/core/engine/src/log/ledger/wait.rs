@@ -1,4 +1,4 @@
-//! Requests that wait for a record: cancelling, and answering when their time has come.
+//! Requests that wait for a record: cancelling them, and answering them at their deadline.
 
 use stele_base_types::{LogId, Timestamp};
 
@@ -7,12 +7,12 @@ use crate::{
     Command, Decision, Effect, LedgerId, LogError, State, Token, log::record::LedgerRecord,
 };
 
-/// Ends a wait, which is answered like one that found nothing.
+/// Cancels a wait. It is answered as if nothing was found.
 #[derive(Clone, Copy, Debug)]
 pub struct CancelWait {
     /// The log.
     pub log: LogId,
-    /// Of the [`crate::Lease`] that waits.
+    /// The token of the waiting [`crate::Lease`].
     pub token: Token,
 }
 
@@ -24,12 +24,12 @@ impl Command for CancelWait {
         let Self { log, token } = self;
         let mut ledgers = state.logs.known(log)?.ledgers.iter();
         let waiting = ledgers.find(|ledger| ledger.is_waiting(token));
-        // One that was answered in the meantime is no error: its answer is on its way.
+        // It is no error if the wait was answered meanwhile.
         Ok(waiting.map_or_else(Decision::nothing, |it| answer_empty(log, it.id, token)))
     }
 }
 
-/// Ends a wait that has found nothing.
+/// Ends a wait that found nothing.
 pub(crate) fn answer_empty(log: LogId, ledger: LedgerId, token: Token) -> Decision {
     let record = ledger_record(log, ledger, LedgerRecord::WaitEnded(token));
     Decision::record(record).with(Effect::Leased(token, Ok(Vec::new())))

@@ -51,7 +51,7 @@ fn an_unknown_producer_begins_with_any_number() {
     assert_eq!(check(&producers, 0, 5, 5), Ok(None));
     producers.note(stamp(0, 5), 5, Offset(0), NOW);
     assert_eq!(check(&producers, 0, 10, 1), Ok(None));
-    // It may never have been appended, so that to call it a duplicate would lose it.
+    // It may never have been appended, so treating it as a duplicate would lose it.
     assert_eq!(check(&producers, 0, 4, 1), out_of_order(4, 10));
 }
 
@@ -121,7 +121,7 @@ fn of_very_many_producers_the_longest_silent_are_forgotten() {
     let mut producers = Producers::default();
     let most = i64::try_from(PRODUCERS_MAX).expect("small");
     for id in 0..3 * most {
-        // One goes on while the others come and go.
+        // One stays active while the others come and go.
         let at = NOW.plus_ms(id.unsigned_abs());
         for id in [id + 1, 0] {
             let stamp = ProducerStamp {

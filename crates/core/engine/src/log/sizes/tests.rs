@@ -24,7 +24,7 @@ fn noted(each: impl IntoIterator<Item = u32>) -> Sizes {
     sizes
 }
 
-/// Numbers that look random, below `below`.
+/// Pseudo-random numbers below `below`.
 fn scattered(below: u64) -> impl Iterator<Item = u32> {
     let mut seed = 42u64;
     std::iter::repeat_with(move || {

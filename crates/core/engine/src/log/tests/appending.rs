@@ -40,7 +40,7 @@ fn offsets_are_dense() {
     assert_eq!((partition.committed, partition.end), (Offset(8), Offset(8)));
 }
 
-/// Each is listed until it is due, and a batch of a few octets may say that it has a million.
+/// Each delayed record is listed until it is due, and a batch of a few bytes may claim a million.
 #[test]
 fn a_batch_of_very_many_records_is_not_delayed() {
     let mut config = queue_config();
@@ -415,15 +415,15 @@ fn the_engine_chooses_the_partition_of_keys_as_kafkas_clients_do() {
         partitions: 3,
         ..queue_config()
     });
-    // The sign goes, as in Utils.toPositive.
+    // The sign bit is dropped, as in Utils.toPositive.
     for (key, partition) in [(0, 0), (4, 1), (5, 2), (0x8000_0001, 1)] {
         let appended = shard.append(batch([keyed(Some(key))]));
         assert_eq!(appended[0].partition.index, PartitionIndex(partition));
     }
-    // What has no key goes with what has one.
+    // Records without a key go with those that have one.
     let appended = shard.append(batch([None, Some(5), None, Some(2)].map(keyed)));
     assert_eq!(appended[0].partition.index, PartitionIndex(2));
-    // A publisher that has chosen has chosen.
+    // A partition chosen by the publisher is used.
     let chosen = Append {
         targets: [to(1, Some(0))].into_iter().collect(),
         ..batch([keyed(Some(5))])
@@ -439,7 +439,7 @@ fn a_batch_of_several_partitions_is_refused_from_the_first_record_that_differs()
     });
     let mixed = batch([Some(2), None, Some(4), Some(1), Some(2)].map(keyed));
     assert_eq!(shard.append_only(mixed), Err(AppendError::Divided(3)));
-    // Elsewhere the same batch has one place.
+    // In other logs the same batch goes to one partition.
     let mut shard = Shard::with(queue_config());
     shard.append(batch([Some(2), Some(1)].map(keyed)));
 }
@@ -473,7 +473,7 @@ fn a_batch_that_is_known_in_part_is_refused_from_where_that_changes() {
         let refused = shard.append_only(batch(ids.iter().copied().map(identified)));
         assert_eq!(refused, Err(AppendError::Divided(place)), "{ids:?}");
     }
-    // A record without an id is never known.
+    // A record without an id is never a duplicate.
     let mixed = batch([identified(1), Schedule::default()]);
     assert_eq!(shard.append_only(mixed), Err(AppendError::Divided(1)));
     let new = batch([Schedule::default(), identified(7), Schedule::default()]);

@@ -1,4 +1,4 @@
-//! Purges, trims and expiry of records of which much is listed.
+//! Purges, trims and expiry with many listed records.
 
 use stele_base_types::Name;
 
@@ -35,7 +35,7 @@ fn config(fifo: bool, expiry_ms: Option<u64>) -> LogConfig {
     }
 }
 
-/// A queue whose records are of all kinds: leased by sessions and until a time, returned with and
+/// A queue with records in all states: leased by sessions and with deadlines, returned with and
 /// without delay, delayed from the start, settled, and never touched.
 fn mixed(config: LogConfig) -> Shard {
     let mut shard = Shard::with(config);
@@ -66,14 +66,14 @@ fn mixed(config: LogConfig) -> Shard {
     shard
 }
 
-/// What the clearing comes to in one go, with how much the shard's indexes know then.
+/// The result of clearing at once, with the size of the shard's indexes after it.
 fn at_once(mut shard: Shard, record: LogRecord) -> (Shard, usize) {
     shard.carry_out(Decision::record(Record::Log(LOG, record)));
     let entries = shard.state.logs.indexes.entries();
     (shard, entries)
 }
 
-/// Each step of it takes a bounded number of records away.
+/// Checks that each step removes a bounded number of records.
 fn clear_in_pieces(shard: &mut Shard) {
     let mut steps = 0;
     while shard.state.logs.is_owed(LOG) {
@@ -193,7 +193,7 @@ fn an_id_is_free_again_when_its_message_was_purged() {
     shard.run(purge(true)).expect("it is a queue");
     assert!(!shard.append(with_id())[0].duplicate);
     assert!(shard.append(with_id())[0].duplicate);
-    // What is leased is still to be known by its id.
+    // The id of a leased message must still be known.
     shard.lease(request(1, 1));
     shard.run(purge(false)).expect("it is a queue");
     assert!(shard.append(with_id())[0].duplicate);

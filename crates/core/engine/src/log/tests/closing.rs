@@ -1,4 +1,4 @@
-//! Logs that are closed while much is known of them.
+//! Closing logs with many entries.
 
 use super::*;
 use crate::limits::SWEEP_MAX;
@@ -23,7 +23,7 @@ fn lease_many(shard: &mut Shard, request: LeaseRequest) {
     }
 }
 
-/// Closes the log, and sweeps what it leaves, which has a bound at each step.
+/// Closes the log and sweeps its remains, checking the bound of each step.
 fn close_in_pieces(shard: &mut Shard) -> usize {
     let before = entries(shard);
     shard.delete(DeleteLog::anyway(LOG)).expect("it is open");
@@ -35,7 +35,7 @@ fn close_in_pieces(shard: &mut Shard) -> usize {
         let told = shard.effects.len();
         let decision = shard.state.sweep();
         shard.carry_out(decision);
-        // A wait is known by its session and by its deadline.
+        // A wait is indexed by session and by deadline.
         assert!(before - entries(shard) <= 2 * SWEEP_MAX);
         assert!(shard.effects.len() - told <= SWEEP_MAX);
         steps += 1;
@@ -158,7 +158,7 @@ fn room_in_a_pool_comes_back_from_a_closed_log() {
     shard.append(append);
     assert_eq!(shard.delivered(), []);
     shard.delete(DeleteLog::anyway(LOG)).expect("it is open");
-    // The same name for a consumer of another log is free at once.
+    // The id can be used at once for a consumer of another log.
     let terms = Subscription {
         pool_prefetch: Some(10),
         ..subscribe(consumer(1, 1))

@@ -1,4 +1,4 @@
-//! Subscriptions: turns, prefetch, pools, credit, and their ends.
+//! Subscriptions: turns, prefetch, pools, credit, and how they end.
 
 use super::*;
 
@@ -62,7 +62,7 @@ fn what_a_consumer_gives_back_is_shared_evenly_though_it_lies_apart() {
     for one in three {
         subscribed(&mut shard, subscribe(one));
     }
-    // A run of 8 for each, and then 8 records here and there.
+    // A run of 8 for each, and then 8 separate records.
     for count in [24, 3, 3, 3, 3, 3, 3, 3, 3] {
         shard.append(Append {
             count,
@@ -386,7 +386,7 @@ fn a_short_run_weighs_as_much_as_the_work_that_it_is() {
         let record = LogRecord::Ledger(LedgerId::DEFAULT, LedgerRecord::Settled(run));
         Decision::record(Record::Log(LOG, record)).weight()
     };
-    // Of a piece of work of so many records, hundreds of runs of one would be too many.
+    // A piece of work has this many records: hundreds of runs of one record would be too many.
     assert!(leased(1) * 32 > 2_000);
     assert!(leased(256) * 6 < 2_000);
 }

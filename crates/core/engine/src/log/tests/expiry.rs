@@ -1,4 +1,4 @@
-//! Records whose time is over.
+//! Expiry of records.
 
 use super::*;
 
@@ -54,7 +54,7 @@ fn who_waits_gets_a_record_however_short_its_time_is() {
             .run(Subscribe { log: LOG, terms })
             .expect("subscribed");
         shard.append_only(record()).expect("appended");
-        // It takes longer than that to come to the disk.
+        // It takes longer than that to reach the disk.
         shard.pass(5);
         shard.commit();
         shard.pass(5);

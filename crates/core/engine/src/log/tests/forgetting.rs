@@ -1,4 +1,4 @@
-//! Forgetting what is remembered for a time, of logs that remember much.
+//! Removing expired entries from logs that have many.
 
 use stele_base_types::{ProducerEpoch, ProducerId, Sequence};
 
@@ -11,13 +11,13 @@ use crate::{
 const IDS: u64 = 2_000;
 const PRODUCERS: i64 = 3_000;
 
-/// How much the log remembers, by the size of what is stored.
+/// The size of the log's entries, in stored form.
 fn size_bytes(shard: &Shard) -> usize {
     let stored = shard.state.store_part(crate::StatePart::Log(LOG));
     stored.map_or(0, |part| part.len())
 }
 
-/// Lets one step of forgetting happen. How many bytes it forgot.
+/// Does one step of removing entries. Returns how many bytes it removed.
 fn forget_some(shard: &mut Shard) -> usize {
     let before = size_bytes(shard);
     let decision = shard.state.tick(shard.now);
@@ -67,7 +67,7 @@ fn much_is_forgotten_in_pieces() {
         .is_some_and(|at| at <= shard.now)
     {
         let forgot = forget_some(&mut shard);
-        // An id takes two hashes and a place, a producer about as much.
+        // An id takes two hashes and a position, a producer about as much.
         assert!(forgot <= FORGET_MAX * 64, "{forgot} bytes at once");
         steps += 1;
     }

@@ -162,14 +162,14 @@ fn no_more_is_leased_than_a_request_allows() {
     assert_eq!(
         shard.lease(request(2, 1)),
         [(0, 3)],
-        "who allows any number"
+        "a request without a limit"
     );
     shard.settle(&[(0, 0), (0, 1)], Outcome::Done);
     assert_eq!(shard.lease(limited(2)), [(0, 4)]);
 }
 
-/// Asks for a lease of the only partition to last so long, given again if it has ended. Whether it
-/// does.
+/// Requests a new term for a lease on the only partition, renewing it if it has ended. Returns
+/// whether that succeeded.
 fn renew(shard: &mut Shard, leased: &LeasedRecord, term_ms: u64) -> bool {
     let item = SettleItem {
         partition: PartitionIndex(0),
@@ -540,7 +540,7 @@ fn after_a_crash_all_that_was_there_may_have_been_delivered() {
     shard.append_many(2);
     let crashed = [true, true, true, false, false];
     assert_eq!(redelivered(&mut shard), crashed);
-    // It stays so when the next process has stopped.
+    // That is still so after the next process has stopped.
     let stop = shard.state.stop();
     shard.carry_out(stop);
     shard.close_session(2);
@@ -563,7 +563,7 @@ fn a_single_wait_takes_from_all_partitions() {
         ..request(1, 10)
     };
     for _ in 0..2 {
-        // The same token again is the same wait.
+        // Using the same token again replaces the wait.
         shard.wait(waiting, 1);
     }
     for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! Named ledgers, offsets that are no messages, and what groups hold back.
+//! Named ledgers, offsets without a message, and records held back by groups.
 
 use stele_base_types::{Name, ShardId};
 
@@ -82,7 +82,7 @@ fn a_named_ledger_outlives_restarts_and_keeps_its_configuration() {
         ..named("slow", LedgerStart::Latest)
     };
     let slow = shard.run(open.clone()).unwrap();
-    // The log's own configuration is the queue's alone.
+    // The log's own configuration only affects the queue.
     let queue = LogConfig {
         partitions: 2,
         queue: Some(LedgerConfig {
@@ -122,7 +122,7 @@ fn a_ledger_that_is_closed_tells_who_waits_and_never_comes_back() {
     let refused = shard.ask(of(first, request(1, 1)), 0);
     assert_eq!(refused.unwrap_err(), LogError::NoSuchLedger);
     shard.effects.clear();
-    // A session that ends meanwhile meets what is left.
+    // A session that ends meanwhile must cope with the remains.
     let ended = shard.state.session_closed(SessionId(1));
     shard.carry_out(ended);
     while shard.state.logs.has_leavings() {
@@ -313,7 +313,7 @@ fn a_queue_keeps_what_a_ledger_or_a_group_has_not_passed() {
     assert_eq!(kept(&shard, 0), 8);
 }
 
-/// A member joins the group alone, and is assigned these partitions.
+/// Has a member join the group alone, and assigns it these partitions.
 fn assign(shard: &mut Shard, member: &str, reads: Vec<PartitionId>) {
     let former = DescribeGroup {
         group: name("readers"),
@@ -355,7 +355,7 @@ fn assign(shard: &mut Shard, member: &str, reads: Vec<PartitionId>) {
     shard.carry_out(synced);
 }
 
-/// Lets a minute pass in which no member is heard of.
+/// Lets a minute pass without any heartbeat.
 fn leave_alone(shard: &mut Shard) {
     let until = shard.now.plus_ms(60_000);
     while let Some(due) = shard

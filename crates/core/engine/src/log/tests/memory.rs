@@ -1,4 +1,4 @@
-//! What a queue costs in memory.
+//! The memory usage of a queue.
 
 use super::*;
 

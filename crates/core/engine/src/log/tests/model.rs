@@ -1,9 +1,10 @@
 //! Random histories, against a model that keeps one entry for each record.
 //!
-//! The model says which hand-outs are allowed and how many there must be; order among partitions
-//! and groups is the ledger's own. Checked at every step: dense offsets, a single holder, order,
-//! return to place, never again once settled, groups one at a time, counts, the next deadline; and
-//! in the end that a snapshot or a replay makes the same state.
+//! The model determines which records may be handed out and how many must be; the order among
+//! partitions and groups is up to the ledger. Each step checks consecutive offsets, a single
+//! holder, order, the place of returned records, that settled records stay settled, one message of
+//! a group at a time, counts, and the next deadline. The end checks that a snapshot or a replay
+//! gives the same state.
 
 mod oracle;
 mod step;
@@ -20,13 +21,13 @@ use crate::{StatePart, Topology};
 
 const PARTITIONS: u32 = 2;
 
-/// The log's shard has another beside it, which some records go to.
+/// There is a second shard, to which some records are moved.
 const TOPOLOGY: Topology = Topology {
     own: ShardId(1),
     shards: 2,
 };
 
-/// Batches differ in how large their records are.
+/// The record size of a batch; it differs among batches.
 fn size_of_each(schedules: &[Schedule]) -> u32 {
     [10, 400, 9, 2_000][schedules.len() % 4]
 }
@@ -53,12 +54,12 @@ proptest! {
     }
 }
 
-/// The shard and its model, side by side.
+/// The shard and its model.
 struct History {
     shard: Shard,
     oracle: Oracle,
     consumer_next: u64,
-    /// A snapshot, and how much of the journal it holds.
+    /// A snapshot, and how much of the journal it includes.
     snapshot: (Vec<(StatePart, Vec<u8>)>, usize),
 }
 
@@ -212,7 +213,7 @@ impl History {
         self.extend_by(extension);
     }
 
-    /// By the lease that was in force so many deliveries before the last one.
+    /// Uses the lease from this many deliveries before the last one.
     fn renew(&mut self, pick: usize, before: u32, term_ms: u64) {
         let Some((partition, offset, lease, deliveries)) = self.oracle.pick_delivered(pick) else {
             return;
@@ -311,7 +312,7 @@ impl History {
         self.oracle.consumers.remove(&reference);
     }
 
-    /// Hands out all that can be, which leaves nothing that a consumer has room for.
+    /// Hands out everything possible, until no consumer has room for more.
     fn dispatch(&mut self) {
         for delivery in self.shard.dispatch() {
             let own = self.oracle.bytes_of(&delivery.run);
@@ -360,8 +361,8 @@ impl History {
         assert_eq!(kept, Offset(needed.min(shown)));
     }
 
-    /// Live, replayed from the journal, and from a snapshot and the rest of the journal: after a
-    /// recovery, or a second one, all are the same.
+    /// Compares the live state with one replayed from the journal, and with one from a snapshot and
+    /// the rest of the journal: they are the same after one recovery and after two.
     fn check_recovery(&self) {
         let journal = &self.shard.journal;
         let live = recovered(loaded(&self.shard.state.store()), &[]);
@@ -377,7 +378,7 @@ impl History {
     }
 }
 
-/// A state of these parts, in the opposite order.
+/// Loads a state from its parts, in reverse order.
 fn loaded(parts: &[(StatePart, Vec<u8>)]) -> State {
     let mut state = State::default();
     for (part, bytes) in parts.iter().rev() {

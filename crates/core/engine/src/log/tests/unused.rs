@@ -1,10 +1,10 @@
-//! Logs that go when nobody has used them for a time.
+//! Deletion of unused logs.
 
 use super::*;
 
 const UNUSED_MS: u64 = 1_000;
 
-/// A shard with a log that goes when it is unused.
+/// A shard with a log that is deleted when unused.
 fn shard() -> Shard {
     Shard::with(config(Lifetime {
         unused_ms_max: Some(UNUSED_MS),
@@ -23,7 +23,7 @@ fn is_there(shard: &Shard) -> bool {
     shard.state.logs.log(LOG).is_some()
 }
 
-/// Shows that `act` is a use: the log goes its time after it, and not before.
+/// Checks that `act` is a use: the log is deleted its time after it, and not before.
 fn is_a_use(act: impl FnOnce(&mut Shard)) {
     let mut shard = shard();
     shard.pass(UNUSED_MS - 1);

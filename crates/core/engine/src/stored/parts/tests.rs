@@ -123,7 +123,7 @@ fn bind(source: &str, log: u64) -> Record {
     Record::Catalogue(CatalogueRecord::Bound(Box::new(bind)))
 }
 
-/// Something of every kind.
+/// Records with something of every kind.
 fn history() -> Vec<Record> {
     let link = LinkRecord::Sent {
         to: ShardId(1),
@@ -171,8 +171,8 @@ fn loaded<'a>(parts: impl Iterator<Item = &'a (StatePart, Vec<u8>)>) -> State {
     state
 }
 
-/// Has a state of no more than the parts that it touches take a record. Those must become what they
-/// become in the whole state, which must not change elsewhere.
+/// Applies a record to a state that has only the parts it touches. These must become the same as in
+/// the whole state, which must not change elsewhere.
 fn check(before: &[(StatePart, Vec<u8>)], after: &State, record: &[u8]) {
     let record = StoredRecord::read(record).unwrap();
     let touched = record.touched();
@@ -222,7 +222,7 @@ fn a_record_needs_and_changes_no_parts_but_those_that_it_touches() {
 
 #[test]
 fn so_does_a_record_of_the_first_form() {
-    // Of the session that holds leases of two logs, and of a process that has begun.
+    // For the session that holds leases on two logs, and for the start of a process.
     let (session_closed, recovered) = (&[5, 7], &[6]);
     let before = after(&history()[..10]);
     for record in [&session_closed[..], &recovered[..]] {
@@ -363,8 +363,8 @@ fn the_state_is_read_as_the_second_form_stored_it() {
     let mut expected = State::default();
     for record in [history(), more_history()].concat() {
         expected.apply(&record);
-        // It tells neither what a process had when it crashed, nor the records' sizes but for their
-        // average.
+        // It contains neither what a process had when it crashed, nor the records' sizes except
+        // their average.
         expected.logs.load_end(Timestamp::default(), false);
     }
     for (log, average_bytes) in [(1, 100), (2, 11), (5, 30)] {

@@ -115,7 +115,7 @@ fn numbers_match_by_value_whatever_their_types() {
             );
         }
     }
-    // 2^53 + 1 is no float, and no float is as large as these.
+    // 2^53 + 1 isn't representable as a float; infinity and NaN equal no integer.
     assert!(!is_met(
         &Argument::Integer((1 << 53) + 1),
         Some(Argument::Float(9_007_199_254_740_992.0))

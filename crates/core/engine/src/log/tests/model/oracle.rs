@@ -1,4 +1,4 @@
-//! The model: every record with what it is, and nothing clever.
+//! The model: a simple list of all records with their state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ pub(super) struct Oracle {
     fifo: bool,
     partitions: Vec<Records>,
     pub(super) consumers: BTreeMap<ConsumerRef, u32>,
-    /// How often something was given back behind the others.
+    /// How often a record was returned behind the others.
     given_back: u64,
 }
 
@@ -28,7 +28,7 @@ struct Entry {
     last: Option<LeaseId>,
     group: Option<u64>,
     bytes: u64,
-    /// Where it was given back to, if not to its place: the partition's end then, and its number.
+    /// If it wasn't returned to its place: the partition's end at that time, and its number.
     behind: Option<(u64, u64)>,
 }
 
@@ -99,7 +99,7 @@ impl Oracle {
             .sum()
     }
 
-    /// How many records could be handed out in one go.
+    /// How many records could be handed out at once.
     pub(super) fn available(&self) -> u64 {
         let all = self.partitions.iter();
         if !self.fifo {
@@ -113,7 +113,7 @@ impl Oracle {
         .sum()
     }
 
-    /// Checks that these may be handed out, and does.
+    /// Checks that these records may be handed out, and marks them.
     pub(super) fn hand_out(
         &mut self,
         runs: &[LeasedRun],
@@ -152,7 +152,7 @@ impl Oracle {
             .count() as u64
     }
 
-    /// A record that isn't settled, or sometimes one that is.
+    /// An unsettled record, or sometimes a settled one.
     pub(super) fn pick(&self, pick: usize) -> Option<(u32, u64)> {
         let all = self
             .partitions
@@ -180,7 +180,8 @@ impl Oracle {
         }
     }
 
-    /// Whether the item named something that could come to the outcome, or has done so before.
+    /// Returns whether the item named a record for which the outcome is possible, or already
+    /// happened.
     pub(super) fn settle(&mut self, item: &SettleItem, outcome: Outcome, now: Timestamp) -> bool {
         let given_back = self.given_back(item.partition.0);
         let partition = &mut self.partitions[item.partition.0 as usize];
@@ -205,7 +206,7 @@ impl Oracle {
         found || is_repeated
     }
 
-    /// Whether the item named something that may go to another log, and goes by that.
+    /// Begins a move; returns whether the item named a record that may be moved.
     pub(super) fn begin_move(&mut self, item: &SettleItem) -> bool {
         let partition = &mut self.partitions[item.partition.0 as usize];
         let shown = item.offset.0 < partition.shown;
@@ -221,7 +222,7 @@ impl Oracle {
         found
     }
 
-    /// One that is on its way, or was.
+    /// A record that is or was moving.
     pub(super) fn pick_moving(&self, pick: usize) -> Option<(u32, u64)> {
         let partitions = self.partitions.iter().zip(0..);
         let all = partitions.flat_map(|(one, partition)| {
@@ -246,7 +247,7 @@ impl Oracle {
         }
     }
 
-    /// A record that was delivered: its last lease, and how often it was.
+    /// A delivered record, with its last lease and its delivery count.
     pub(super) fn pick_delivered(&self, pick: usize) -> Option<(u32, u64, LeaseId, u32)> {
         let partitions = self.partitions.iter().zip(0..);
         let all = partitions.flat_map(|(one, partition)| {
@@ -306,7 +307,7 @@ impl Oracle {
         });
     }
 
-    /// The lease that ends first. Its neighbours go with it.
+    /// The lease that ends first. Adjacent ones end with it.
     fn first_ended(&self, now: Timestamp) -> Option<(usize, usize)> {
         let partitions = self.partitions.iter().enumerate();
         let ends = partitions.flat_map(|(index, one)| {
@@ -317,7 +318,7 @@ impl Oracle {
         first.map(|(_, index, offset)| (index, offset))
     }
 
-    /// Where a record is put that is given back now.
+    /// Where a record that is returned now is put.
     fn given_back(&mut self, partition: u32) -> Option<(u64, u64)> {
         self.given_back += 1;
         let end = self.partitions[partition as usize].records.len() as u64;
@@ -365,7 +366,7 @@ impl Oracle {
         }
     }
 
-    /// Start, high watermark, and the first record that isn't settled.
+    /// The start, the high watermark, and the first unsettled record.
     pub(super) fn bounds(&self, partition: u32) -> (u64, u64, u64) {
         let partition = &self.partitions[partition as usize];
         let mut records = partition.records.iter();
@@ -403,7 +404,7 @@ impl Oracle {
 }
 
 impl Entry {
-    /// When it comes back by itself.
+    /// When it returns by itself.
     fn ends(&self) -> Option<Timestamp> {
         match self.condition {
             Condition::Leased(_, _, until) => until,
@@ -415,7 +416,7 @@ impl Entry {
         self.ends().is_some()
     }
 
-    /// Whether it may be settled, or moved, whatever its state.
+    /// Whether it may be settled or moved in any state.
     fn may_end(&self) -> bool {
         !matches!(self.condition, Condition::Settled | Condition::Moving)
     }
@@ -440,14 +441,14 @@ impl Records {
             .count() as u64
     }
 
-    /// Groups of which something is out, each with the first of it.
+    /// Groups with a record that is out, each with the first such record.
     fn busy_groups(&self) -> BTreeMap<Option<u64>, u64> {
         let all = self.records.iter().enumerate().rev();
         let out = all.filter(|(_, entry)| entry.is_out());
         out.map(|(at, entry)| (entry.group, at as u64)).collect()
     }
 
-    /// How many records of a group could be handed out in one go.
+    /// How many records of a group could be handed out at once.
     fn available_of(&self, group: Option<u64>) -> u64 {
         let of_group = self.shown().iter().filter(|entry| entry.group == group);
         of_group
@@ -457,8 +458,8 @@ impl Records {
             .count() as u64
     }
 
-    /// The record that is to be handed out before any other: of the partition, or, in a FIFO
-    /// queue, of the group that `offset` belongs to.
+    /// The record that must be handed out first: of the partition or, in a FIFO queue, of the group
+    /// of `offset`.
     fn first_available(
         &self,
         fifo: bool,

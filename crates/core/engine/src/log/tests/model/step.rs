@@ -1,4 +1,4 @@
-//! What a random history is made of.
+//! The steps of a random history.
 
 use proptest::prelude::*;
 
@@ -131,7 +131,7 @@ fn renew() -> impl Strategy<Value = Step> {
     })
 }
 
-/// Which of however many there will be.
+/// An index into a collection of any size.
 fn index(pick: prop::sample::Index) -> usize {
     pick.index(1_000)
 }

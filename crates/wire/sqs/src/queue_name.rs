@@ -1,4 +1,4 @@
-//! Queue names, and where they sit in a QueueUrl.
+//! Queue names, and their place in a QueueUrl.
 
 use std::fmt;
 
@@ -7,16 +7,16 @@ use crate::{
     limits::QUEUE_NAME_LENGTH_MAX_BYTES,
 };
 
-/// What the name of a FIFO queue ends in.
+/// The suffix of a FIFO queue's name.
 const FIFO_SUFFIX: &str = ".fifo";
 
-/// A valid queue name: up to 80 letters, digits, hyphens and underscores; a FIFO queue's ends in
-/// `.fifo`, which counts.
+/// A valid queue name: up to 80 letters, digits, hyphens and underscores. A FIFO queue's ends in
+/// `.fifo`, which counts towards the length.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct QueueName(String);
 
 impl QueueName {
-    /// Takes `text` as a queue name; the error is CreateQueue's.
+    /// Makes a queue name of `text`; the error is CreateQueue's.
     pub fn new(text: &str) -> Result<Self, Error> {
         let stem = text.strip_suffix(FIFO_SUFFIX).unwrap_or(text);
         let fits = !stem.is_empty() && text.len() <= QUEUE_NAME_LENGTH_MAX_BYTES;
@@ -34,7 +34,7 @@ impl QueueName {
         &self.0
     }
 
-    /// Whether the name is one of a FIFO queue.
+    /// Whether the name is that of a FIFO queue.
     pub fn is_fifo(&self) -> bool {
         self.0.ends_with(FIFO_SUFFIX)
     }
@@ -50,10 +50,10 @@ fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
 }
 
-/// The queue name in a QueueUrl: its last segment, whatever scheme, host and account stand before
-/// it, so that a URL made for AWS or by another server names the queue of that name here. A bare
-/// name is a URL of one segment; a trailing slash, a query string and a fragment are no part of it.
-/// `None` where nothing is left or where the segment isn't a queue name.
+/// The queue name in a QueueUrl: its last segment, regardless of scheme, host and account, so that
+/// a URL of AWS or of another server refers to the queue of that name here. A bare name is a URL of
+/// one segment; a trailing slash, query string or fragment is ignored. `None` if nothing is left or
+/// the segment isn't a queue name.
 pub fn queue_name_in_url(url: &str) -> Option<QueueName> {
     let end = url.find(['?', '#']).unwrap_or(url.len());
     let path = url[..end].trim_end_matches('/');

@@ -1,5 +1,5 @@
-//! What a client sends, from the protocol header on, cut at every place that the first octet
-//! chooses: nothing panics, and what can be decoded can be written and decoded again.
+//! Client input from the protocol header on, split at every position that the first octet selects:
+//! nothing panics, and what can be decoded can be encoded and decoded again.
 
 #![no_main]
 
@@ -43,7 +43,7 @@ fn method(payload: Bytes) {
     };
     let mut out = BytesMut::new();
     method.encode(&mut Writer::new(&mut out));
-    // Octets are compared rather than values: a NaN in a table differs from itself.
+    // Octets are compared instead of values: a NaN in a table isn't equal to itself.
     let again = Method::decode(out.clone().freeze()).expect("what we wrote decodes");
     let mut out_again = BytesMut::new();
     again.encode(&mut Writer::new(&mut out_again));

@@ -1,7 +1,7 @@
-//! A journal file behind checksums that hold: what a later version, or a fault, could have
-//! written. Showing it ends, and doesn't panic.
+//! A journal file with valid checksums: what a later version, or a bug, could have written. Dumping
+//! it ends, and doesn't panic.
 //!
-//! From nothing, mutation finds hardly a length that fits. So it begins with what shards write in
+//! Starting from nothing, mutation rarely finds a valid length. So start with what shards write in
 //! the simulator:
 //!
 //! ```text
@@ -18,7 +18,7 @@ use libfuzzer_sys::fuzz_target;
 use stele_base_env::Disk;
 use stele_test_disk::MemoryDisk;
 
-// Where things lie in the file's header and in a block's; drawn in `docs/storage.md`.
+// Positions of fields in the file's header and in a block's; drawn in `docs/storage.md`.
 const FILE_FIRST_AT: usize = 16;
 const FILE_CHECKSUM_AT: usize = 24;
 const FILE_SALT_AT: usize = 28;
@@ -39,13 +39,13 @@ fuzz_target!(|bytes: &[u8]| {
     let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
     disk.write_whole(&path, &file).expect("there is room");
     let mut lines = 0usize;
-    // A format or a shard that isn't known is refused.
+    // An unknown format or shard is refused.
     drop(stele_core_storage::dump(&disk, &path, &mut |_| lines += 1));
     // Lines for the file and its end, and at most one for each byte.
     assert!(lines <= bytes.len() + 4);
 });
 
-/// Makes the checksums of the header and of each block right, up to where no block is whole.
+/// Corrects the checksums of the header and of each block, up to the first incomplete block.
 fn seal(file: &mut [u8]) {
     let is_salted = file.get(8) == Some(&2);
     let header_size_bytes = if is_salted { 40 } else { 32 };
@@ -82,13 +82,13 @@ fn seal(file: &mut [u8]) {
     }
 }
 
-/// Puts the checksum of what lies at `of`, from `salt` on, where it belongs.
+/// Writes the checksum of the bytes in `of`, starting from `salt`, at its place.
 fn put_checksum(bytes: &mut [u8], at: usize, salt: u32, of: Range<usize>) {
     let checksum = crc32c::crc32c_append(salt, &bytes[of]);
     bytes[at..at + 4].copy_from_slice(&checksum.to_le_bytes());
 }
 
-/// The number at `at`, which lies in `bytes`.
+/// The number at `at`, which is within `bytes`.
 fn number(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"))
 }

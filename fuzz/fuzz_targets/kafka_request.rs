@@ -1,5 +1,5 @@
-//! What a client sends: frames are cut off, headers read, and bodies decoded as the request that
-//! their header claims. Nothing panics, and nothing is allocated on a length's word.
+//! Client input: frames are split, headers read, and bodies decoded as the request that their
+//! header claims. Nothing panics, and no memory is allocated because of a claimed length alone.
 
 #![no_main]
 

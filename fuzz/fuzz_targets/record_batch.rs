@@ -1,6 +1,6 @@
-//! Record batches, with the checksum made right so that what it guards is reached: nothing panics,
-//! nothing decompresses beyond its limit, and a batch that passes validation can be read to its
-//! last record.
+//! Record batches with corrected checksums, so that the code behind the checksum is reached:
+//! nothing panics, nothing decompresses beyond its limit, and a batch that passes validation can be
+//! read to its last record.
 
 #![no_main]
 
@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// The batch with the checksum that its bytes have.
+/// The batch with its checksum corrected.
 fn resealed(batch: &Batch) -> Batch {
     let mut bytes = batch.bytes().to_vec();
     let checksum = crc32c::crc32c(&bytes[21..]);

@@ -1,5 +1,5 @@
-//! A request in either protocol: nothing panics, and what can be read can be written and read
-//! again in both.
+//! A request in either protocol: nothing panics, and a request that can be decoded can be encoded
+//! and decoded again in both.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Checks and chores of the repository: `cargo xtask tidy`, `cargo xtask plant`.
+//! Checks and tools of the repository: `cargo xtask tidy`, `cargo xtask plant`.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,

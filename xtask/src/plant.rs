@@ -1,8 +1,7 @@
-//! Planted bugs: mistakes that a developer could make, each put into a copy of the sources. The
-//! simulator's first seeds, as many as `./test` runs, must find each of them by the law that it
-//! breaks. That law judges alone: most bugs break others as well, and which of them would be first
-//! changes with the code. A bug that isn't found shows that the law, or what the simulator does, is
-//! blind.
+//! Planted bugs: realistic mistakes, each put into a copy of the sources. The simulator's first
+//! seeds, as many as `./test` runs, must find each bug by the law that it breaks. Only that law
+//! judges: most bugs break other laws as well, and which one would be first changes with the code.
+//! A bug that isn't found shows a gap in the law, or in what the simulator does.
 //!
 //! ```text
 //!  crates/test/sim/plants/l04_one_holder.toml     the bugs that break law 4
@@ -22,7 +21,7 @@ use self::{bug::Bug, copy::Copy};
 use crate::tidy::Repository;
 
 /// Plants the bugs, or those whose names contain one of `words`; prints a line for each, and how
-/// many were found. Whether all were.
+/// many were found. Returns whether all were.
 pub(crate) fn run(root: &Path, words: &[&str]) -> anyhow::Result<bool> {
     let repository = Repository::load(root)?;
     let chosen = choose(bug::all(&repository)?, words)?;

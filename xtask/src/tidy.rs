@@ -24,7 +24,7 @@ use std::path::Path;
 use finding::Finding;
 pub(crate) use repository::Repository;
 
-/// What a run of all checks gave.
+/// The result of all checks.
 #[derive(Debug)]
 pub(crate) struct Summary {
     pub(crate) files: usize,
@@ -34,7 +34,7 @@ pub(crate) struct Summary {
 
 type Check = fn(&Repository) -> Vec<Finding>;
 
-/// The checks that need nothing but the files' text.
+/// The checks that need only the text of the files.
 const CHECKS: &[Check] = &[
     banned_words::check,
     dependency_reasons::check,

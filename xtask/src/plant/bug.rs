@@ -1,24 +1,24 @@
-//! The planted bugs, as they are written down: a file for each law, called as the law's own.
+//! The planted bugs, as listed in a file for each law, which has the law's name.
 
 use anyhow::Context as _;
 use serde::Deserialize;
 
 use crate::tidy::Repository;
 
-/// Where the bugs are.
+/// The directory of the bugs.
 pub(crate) const PLANTS: &str = "crates/test/sim/plants/";
 
-/// A place in the sources, and what makes it wrong.
+/// A place in the sources, and a change that makes it wrong.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Bug {
-    /// What is wrong then: a claim, in the form of a test's name.
+    /// The mistake, stated as a claim in the form of a test's name.
     pub(crate) name: String,
-    /// The file, from the repository's root.
+    /// The file, relative to the repository's root.
     pub(crate) file: String,
-    /// A text that occurs in it once.
+    /// A text that occurs in it exactly once.
     pub(crate) find: String,
-    /// What stands there instead.
+    /// The text that replaces it.
     pub(crate) plant: String,
     /// The law that it breaks.
     #[serde(skip)]

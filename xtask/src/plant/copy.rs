@@ -1,4 +1,4 @@
-//! A copy of the sources, beside which bugs are built: the sources themselves are never touched.
+//! A copy of the sources in which bugs are built: the sources themselves are never changed.
 
 use std::{
     env, fs,
@@ -13,13 +13,13 @@ use crate::tidy::Repository;
 /// The copy.
 #[derive(Debug)]
 pub(crate) struct Copy {
-    /// Where the sources are.
+    /// The directory of the sources.
     pub(crate) tree: PathBuf,
-    /// Where what is built of them is.
+    /// The directory of the build output.
     pub(crate) build: PathBuf,
 }
 
-/// A file of the copy as it is without a bug.
+/// An unchanged file of the copy.
 #[derive(Debug)]
 pub(crate) struct Original {
     path: PathBuf,
@@ -27,7 +27,7 @@ pub(crate) struct Original {
 }
 
 impl Copy {
-    /// Copies the text files. What was built of an earlier copy is used again, as far as it may be.
+    /// Copies the text files. Build output of an earlier copy is reused where possible.
     pub(crate) fn make(root: &Path, repository: &Repository) -> anyhow::Result<Self> {
         let target =
             env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);
@@ -45,7 +45,7 @@ impl Copy {
         Ok(Self { tree, build })
     }
 
-    /// Puts a bug into the copy, until what this gives is restored.
+    /// Puts a bug into the copy, until the result is restored.
     pub(crate) fn plant(&self, bug: &Bug) -> anyhow::Result<Original> {
         let path = self.tree.join(&bug.file);
         let text = fs::read_to_string(&path).with_context(|| format!("reading {}", bug.file))?;
@@ -62,7 +62,7 @@ impl Copy {
 }
 
 impl Original {
-    /// Takes the bug out again.
+    /// Removes the bug again.
     pub(crate) fn restore(self) -> anyhow::Result<()> {
         fs::write(&self.path, self.text).with_context(|| format!("writing {}", self.path.display()))
     }

@@ -1,4 +1,4 @@
-//! What becomes of one bug: it is built into the simulator, whose seeds find it or don't.
+//! The trial of one bug: it is built into the simulator, whose seeds find it or don't.
 
 use std::{
     env, fmt,
@@ -13,20 +13,20 @@ use anyhow::Context as _;
 
 use super::{bug::Bug, copy::Copy};
 
-/// What cargo does with the copy.
+/// The cargo command to build the copy.
 const BUILD: &str = "build --quiet --profile plant --package stele-test-sim";
 
-/// What the simulator does: the runs of `./test`, judged by one law.
+/// The simulator's options: the same runs as in `./test`, judged by one law.
 const RUNS: &str = "--seeds 1000 --operations 2000 --show 0 --law";
 
-/// How long the seeds of one bug may take: some bugs make the simulator go on for ever.
+/// Time limit for the seeds of one bug: some bugs make the simulator run for ever.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// Starts the program that follows with at most 4 GiB of memory, where the system can bound that:
-/// some bugs make the simulator take all that there is.
+/// Starts the program that follows with at most 4 GiB of memory, if the system can limit that: some
+/// bugs make the simulator use all memory.
 const BOUNDED: &str = "ulimit -v 4194304 2>/dev/null; exec \"$0\" \"$@\"";
 
-/// What became of a bug.
+/// The outcome for a bug.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     verdict: Verdict,
@@ -35,9 +35,9 @@ pub(crate) struct Outcome {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
-    /// By the law, with this seed.
+    /// Found by the law, with this seed.
     Found { seed: u64 },
-    /// Not, for this reason.
+    /// Not found, for this reason.
     Missed(String),
 }
 
@@ -57,7 +57,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Tries a bug, and leaves the copy without it. An error means that it couldn't be tried.
+/// Tries a bug, and restores the copy. An error means that it couldn't be tried.
 pub(crate) fn run(copy: &Copy, bug: &Bug) -> anyhow::Result<Outcome> {
     let begun = Instant::now();
     let original = copy.plant(bug)?;
@@ -92,7 +92,7 @@ fn try_planted(copy: &Copy, bug: &Bug) -> anyhow::Result<Verdict> {
     })
 }
 
-/// What a command says until its end, and how it ends; `None` where that doesn't come in time.
+/// The output of a command, and its exit status; `None` if it doesn't end in time.
 fn said(command: &mut Command) -> anyhow::Result<Option<String>> {
     let mut child = command.stdout(Stdio::piped()).spawn()?;
     let mut output = child.stdout.take().context("its output is a pipe")?;
@@ -112,7 +112,7 @@ fn said(command: &mut Command) -> anyhow::Result<Option<String>> {
     Ok(text.map(|text| format!("{text}{status}")))
 }
 
-/// What the simulator's text means: `seed 7 breaks law 4: …` where it has found something.
+/// Interprets the simulator's output: `seed 7 breaks law 4: …` if it has found something.
 fn judge(law: u32, text: &str) -> Verdict {
     let broken = format!(" breaks law {law}: ");
     let mut lines = text.lines();

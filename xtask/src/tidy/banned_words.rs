@@ -1,8 +1,8 @@
-//! The text of the repository speaks of Stele, not of how or where it was written.
+//! The repository's text is about Stele, not about how or where it was written.
 
 use super::{finding::Finding, repository::Repository};
 
-/// Phrases that speak of the writing rather than of the work. Lower case.
+/// Phrases about the writing instead of the work. Lower case.
 const PHRASES: &[&str] = &[
     "language model",
     "ai assistant",
@@ -15,13 +15,13 @@ const PHRASES: &[&str] = &[
     "in this session",
 ];
 
-/// Starts of paths that exist on one machine alone.
+/// Prefixes of paths that exist only on one machine.
 const PATHS: &[&str] = &["/work/", "/root/", "/home/"];
 
-/// This file, which has to name them.
+/// This file, which has to contain them.
 const SELF: &str = "xtask/src/tidy/banned_words.rs";
 
-/// Every line of every text file.
+/// Checks every line of every text file.
 pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in repository.files().iter().filter(|file| file.path != SELF) {
@@ -40,7 +40,7 @@ pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
     findings
 }
 
-/// Whether `line` has an absolute path that starts with `path`; `a/work/b` has none.
+/// Whether `line` contains an absolute path that starts with `path`; `a/work/b` doesn't count.
 fn starts_path(line: &str, path: &str) -> bool {
     line.match_indices(path).any(|(at, _)| {
         !line[..at].ends_with(|c: char| c.is_alphanumeric() || "._-~}*)".contains(c))

@@ -1,10 +1,10 @@
-//! A dependency is in the workspace manifest, once, with its reason beside it.
+//! A dependency is listed once, in the workspace manifest, with its reason beside it.
 
 use super::{finding::Finding, repository::Repository};
 
 const WORKSPACE: &str = "Cargo.toml";
 
-/// The workspace's dependencies have reasons; the members' come from the workspace.
+/// Checks that the workspace's dependencies have reasons, and that the members inherit theirs.
 pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
     let manifests = repository
         .files()

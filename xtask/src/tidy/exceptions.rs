@@ -1,7 +1,7 @@
-//! The sizes that are over their limit and known to be: `xtask/tidy-exceptions.txt`.
+//! The known exceptions from size limits: `xtask/tidy-exceptions.txt`.
 //!
-//! Each line is `kind place size`, as `function crates/core/engine/src/x.rs::decide 84`. A listed
-//! place may shrink, and its entry with it; it never grows.
+//! Each line is `kind place size`, as in `function crates/core/engine/src/x.rs::decide 84`. A
+//! listed place may shrink, and its entry with it, but never grow.
 
 use super::{file_length, finding::Finding, function_length, repository::Repository};
 
@@ -12,7 +12,7 @@ const PATH: &str = "xtask/tidy-exceptions.txt";
 pub(crate) struct Measured<'a> {
     /// `file` or `function`.
     pub(crate) kind: &'a str,
-    /// What was measured, as the exception file names it.
+    /// The measured place, as named in the exception file.
     pub(crate) place: &'a str,
     /// How large it is.
     pub(crate) size: usize,
@@ -20,7 +20,7 @@ pub(crate) struct Measured<'a> {
     pub(crate) limit: usize,
 }
 
-/// What is wrong with a measured size, if anything.
+/// The problem with a measured size, if any.
 pub(crate) fn judge(repository: &Repository, measured: &Measured<'_>) -> Option<String> {
     let Measured {
         kind,
@@ -77,7 +77,7 @@ fn entries(repository: &Repository) -> impl Iterator<Item = Entry<'_>> {
         })
 }
 
-/// Entries that name nothing, or something that no longer needs an exception.
+/// Entries for nothing, or for something that no longer needs an exception.
 pub(crate) fn stale(repository: &Repository) -> Vec<Finding> {
     let needed: Vec<(&str, String)> = file_length::over_limit(repository)
         .map(|place| ("file", place))

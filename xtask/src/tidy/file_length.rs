@@ -1,5 +1,5 @@
-//! A file of over 600 lines holds more than one thing. Tests are exempt: a suite reads from its
-//! middle as well as from its top.
+//! A file of more than 600 lines contains more than one thing. Tests are exempt: a suite needn't be
+//! read from the top.
 
 use super::{
     exceptions::{self, Measured},
@@ -9,7 +9,7 @@ use super::{
 
 const LINES_MAX: usize = 600;
 
-/// Every Rust file but tests, against the limit.
+/// Checks every Rust file except tests.
 pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
     measured(repository)
         .filter_map(|(file, size)| {

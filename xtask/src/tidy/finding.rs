@@ -1,8 +1,8 @@
-//! One thing to put right.
+//! A single problem found by a check.
 
 use std::fmt;
 
-/// Where it is and what to do about it. Ordered by place, so that output is stable.
+/// Its place, and what to do about it. Ordered by place, so that the output is stable.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Finding {
     path: String,
@@ -20,7 +20,7 @@ impl Finding {
         }
     }
 
-    /// What it says, for tests.
+    /// The advice, for tests.
     #[cfg(test)]
     pub(crate) fn advice(&self) -> &str {
         &self.advice

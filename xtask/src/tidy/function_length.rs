@@ -1,4 +1,4 @@
-//! A function of over 70 lines does more than one thing.
+//! A function of more than 70 lines does more than one thing.
 
 use super::{
     exceptions::{self, Measured},
@@ -8,7 +8,7 @@ use super::{
 
 const LINES_MAX: usize = 70;
 
-/// Every function with a body, from `fn` to its closing brace.
+/// Checks every function with a body, from `fn` to its closing brace.
 pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
     measured(repository)
         .filter_map(|(file, function)| {
@@ -83,8 +83,8 @@ fn word_at(text: &str) -> Option<&str> {
     (length > 0).then(|| &text[..length])
 }
 
-/// Where the body's brace is, from the name on; none for a declaration without a body. Brackets
-/// are counted, since a `;` in `[u8; 4]` ends nothing.
+/// The position of the body's brace, starting from the name; `None` for a declaration without a
+/// body. Brackets are counted, since a `;` in `[u8; 4]` doesn't end the declaration.
 fn body_start(text: &str) -> Option<usize> {
     let mut depth = 0_i32;
     for (at, byte) in text.bytes().enumerate() {
@@ -100,7 +100,7 @@ fn body_start(text: &str) -> Option<usize> {
     None
 }
 
-/// The bytes from an opening brace to just past its partner.
+/// The length of a block, from its opening brace to just after the closing one.
 fn block_length(text: &str) -> usize {
     let mut depth = 0_u32;
     for (at, byte) in text.bytes().enumerate() {

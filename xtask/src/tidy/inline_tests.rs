@@ -1,11 +1,11 @@
-//! Tests beyond about 100 lines sit in `x/tests.rs` beside `x.rs`, so that the file reads as what
-//! it does.
+//! Tests of more than about 100 lines belong in `x/tests.rs` beside `x.rs`, so that the file shows
+//! what it does.
 
 use super::{finding::Finding, repository::Repository};
 
 const LINES_MAX: usize = 120;
 
-/// The test module at the end of every file.
+/// Checks the test module at the end of every file.
 pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in repository.rust().filter(|file| !file.is_test()) {

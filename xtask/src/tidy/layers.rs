@@ -1,11 +1,11 @@
-//! A crate depends only on layers to its left, and what computes doesn't do I/O.
+//! A crate depends only on layers to its left, and pure crates don't do I/O.
 //!
 //! ```text
 //! base → wire → core → front → app        test beside them, using all
 //! ```
 //!
-//! Fronts don't know each other; all may use `front/accept`, which isn't one. `wire` and
-//! `core/engine` have no async runtime among their dependencies, at any depth.
+//! Fronts don't depend on each other; all may use `front/accept`, which isn't a front. `wire` and
+//! `core/engine` have no async runtime among their dependencies, direct or indirect.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -19,7 +19,7 @@ use super::finding::Finding;
 
 const LAYERS: &[&str] = &["base", "wire", "core", "front", "app", "test"];
 
-/// The one crate among the fronts that the others may use: how connections are accepted.
+/// The only crate among the fronts that the others may use: it accepts connections.
 const FRONTS_BASE: &str = "front/accept";
 
 /// Crates that do I/O or run tasks.
@@ -108,7 +108,7 @@ impl Place {
         LAYERS[self.layer] == "wire" || self.label() == "core/engine"
     }
 
-    /// Why this crate may not depend on `to`.
+    /// The reason why this crate must not depend on `to`, if any.
     fn objection(&self, to: &Self, is_test: bool) -> Option<String> {
         let layer = LAYERS[self.layer];
         let allowed = match LAYERS[to.layer] {

@@ -1,15 +1,16 @@
-//! A Rust line of over 100 characters doesn't fit beside another file. `cargo fmt` breaks code;
-//! this finds what it leaves: comments and literals. What can't be broken stays: addresses and
-//! drawings. Test files are exempt: a vector reads best on one line.
+//! A Rust line of more than 100 characters doesn't fit beside another file. `cargo fmt` breaks
+//! code; this check finds comments and literals that are too long. Addresses and drawings, which
+//! can't be broken, are exempt, and so are test files: a test vector is easiest to read on one
+//! line.
 
 use super::{finding::Finding, repository::Repository};
 
 const CHARACTERS_MAX: usize = 100;
 
-/// Marks of addresses and of drawn frames.
+/// Marks of addresses and drawings.
 const UNBREAKABLE: &[&str] = &["https://", "│", "─"];
 
-/// Every line of every Rust file but tests.
+/// Checks every line of every Rust file except tests.
 pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in repository.rust().filter(|file| !file.is_test()) {

@@ -1,11 +1,11 @@
-//! A link in a Markdown page that points into the repository finds its file, and its heading.
+//! A link in a Markdown page into the repository must point to an existing file and heading.
 
 use super::{
     finding::Finding,
     repository::{File, Repository},
 };
 
-/// Every link of every Markdown file, code blocks aside.
+/// Checks every link of every Markdown file, except in code blocks.
 pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
     let pages = repository
         .files()
@@ -64,7 +64,7 @@ fn judge(repository: &Repository, page: &File, target: &str) -> Option<String> {
     Some(format!("`{target}`: {path} has no heading of that name"))
 }
 
-/// `target` as seen from the page at `from`, from the root.
+/// The path of `target`, a link in the page at `from`, relative to the root.
 fn resolve(from: &str, target: &str) -> String {
     let mut parts: Vec<&str> = from.split('/').collect();
     parts.pop();
@@ -83,7 +83,7 @@ fn resolve(from: &str, target: &str) -> String {
     parts.join("/")
 }
 
-/// The anchors that a page's headings have: lower case, spaces to dashes, punctuation gone.
+/// The anchors of a page's headings: lower case, with dashes for spaces, without punctuation.
 fn headings(page: &File) -> impl Iterator<Item = String> {
     prose(page)
         .filter(|(_, line)| line.starts_with('#'))

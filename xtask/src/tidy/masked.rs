@@ -1,8 +1,8 @@
-//! Rust source with comments and literals blanked, so that the checks look at code alone.
+//! Rust source with comments and literals blanked, so that the checks see only code.
 //!
-//! Every masked byte becomes a space and newlines stay, so positions and line numbers of the
-//! result are those of the source. It is a lexer of just the tokens that can hide others: line
-//! and nested block comments, strings, raw strings, byte and character literals.
+//! Every masked byte becomes a space and newlines stay, so positions and line numbers in the result
+//! are those of the source. The lexer knows only the tokens that can hide others: line and nested
+//! block comments, strings, raw strings, byte and character literals.
 
 /// Blanks the comments and literals of `source`.
 pub(crate) fn mask(source: &str) -> String {
@@ -28,7 +28,7 @@ pub(crate) fn mask(source: &str) -> String {
     String::from_utf8(out).expect("only ASCII was pushed")
 }
 
-/// The end of the comment or literal that starts at `at`, or `at` where none does.
+/// The end of the comment or literal that starts at `at`, or `at` if none does.
 fn hidden_end(bytes: &[u8], at: usize) -> usize {
     let rest = &bytes[at..];
     let in_word = at > 0 && is_word(bytes[at - 1]);
@@ -84,7 +84,7 @@ fn string_end(bytes: &[u8], quote: usize) -> usize {
     bytes.len()
 }
 
-/// The end of the raw string whose hashes start at `hashes`; `start` where it is a word or a raw
+/// The end of the raw string whose hashes start at `hashes`; `start` if it is a word or a raw
 /// identifier instead.
 fn raw_string_end(bytes: &[u8], start: usize, hashes: usize) -> usize {
     let count = bytes[hashes..]
@@ -104,7 +104,7 @@ fn raw_string_end(bytes: &[u8], start: usize, hashes: usize) -> usize {
         .map_or(bytes.len(), |found| body + found + close.len())
 }
 
-/// The end of the character literal at `quote`, or `quote` where it is a lifetime.
+/// The end of the character literal at `quote`, or `quote` if it is a lifetime.
 fn character_end(bytes: &[u8], quote: usize) -> usize {
     match bytes.get(quote + 1) {
         Some(b'\\') => {

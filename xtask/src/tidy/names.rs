@@ -1,17 +1,17 @@
-//! Names say what a thing is. A file or module called after its being shared, and a type called
-//! after its managing something, say nothing.
+//! Names describe things. A file or module named for being shared, and a type named for managing
+//! something, doesn't say what it is.
 
 use super::{finding::Finding, repository::Repository};
 
-/// Words that no file, folder or module carries.
+/// Words not allowed in the names of files, directories and modules.
 const IN_MODULES: &[&str] = &["util", "utils", "common", "misc", "helper", "helpers"];
 
-/// Words that no type carries.
+/// Words not allowed in the names of types.
 const IN_TYPES: &[&str] = &["Manager", "Helper", "Util"];
 
 const KEYWORDS_OF_TYPES: &[&str] = &["struct ", "enum ", "trait ", "type ", "union "];
 
-/// Paths of all files, and the declarations of the Rust ones.
+/// Checks the paths of all files, and the declarations in the Rust files.
 pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in repository.files() {

@@ -1,9 +1,9 @@
-//! A panic ends the process, so each place that can panic by itself in what input reaches is argued
-//! in `xtask/panics.txt`: why no input gets it there.
+//! A panic ends the process, so every place that can panic in code that input reaches is listed in
+//! `xtask/panics.txt`, with the reason why no input makes it panic.
 //!
-//! An entry is `PATH MARK "TEXT" # why`, where TEXT is the first literal behind the mark, or the
-//! code of its line where there is none. What isn't listed is a finding, and so is an entry that
-//! names nothing.
+//! An entry is `PATH MARK "TEXT" # why`, where TEXT is the first literal after the mark, or the
+//! code of its line if there is none. A place that isn't listed is a finding, and so is an entry
+//! without a place.
 
 use super::{
     finding::Finding,
@@ -12,7 +12,7 @@ use super::{
 
 const PATH: &str = "xtask/panics.txt";
 
-/// Where input from the network or the disk goes.
+/// The layers that handle input from the network or the disk.
 const LAYERS: [&str; 4] = [
     "crates/base/",
     "crates/wire/",
@@ -20,7 +20,7 @@ const LAYERS: [&str; 4] = [
     "crates/front/",
 ];
 
-/// What panics. Indexing, slicing and arithmetic are too many to be listed.
+/// The marks of panics. Indexing, slicing and arithmetic are too frequent to be listed.
 const MARKS: [&str; 8] = [
     ".unwrap()",
     ".expect(",
@@ -32,7 +32,7 @@ const MARKS: [&str; 8] = [
     "assert_ne!",
 ];
 
-/// Every place outside of tests. One that comes twice in a file is listed twice.
+/// Checks every place outside tests. A place that occurs twice in a file is listed twice.
 pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
     let (mut listed, mut findings) = entries(repository);
     for file in repository.rust().filter(|file| is_reached(file)) {
@@ -51,7 +51,7 @@ pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
     findings
 }
 
-/// The places that are listed, with their lines; and what is wrong with the list itself.
+/// The listed places, with their lines; and the problems of the list itself.
 fn entries(repository: &Repository) -> (Vec<(usize, String)>, Vec<Finding>) {
     let mut listed = Vec::new();
     let mut findings = Vec::new();
@@ -76,13 +76,13 @@ fn is_reached(file: &File) -> bool {
         && !file.is_test()
 }
 
-/// What may panic in a file, as an entry names it, with its line.
+/// The places in a file that may panic, in the form of an entry, with their lines.
 fn places(file: &File) -> Vec<(usize, String)> {
     let code = &file.code[..tests_start(&file.code)];
     let mut places = Vec::new();
     for mark in MARKS {
         for (at, _) in code.match_indices(mark) {
-            // `debug_assert!` isn't in what is shipped.
+            // `debug_assert!` isn't part of release builds.
             let before = code[..at].chars().next_back();
             if before.is_some_and(|before| before.is_alphanumeric() || before == '_')
                 && !mark.starts_with('.')
@@ -98,13 +98,13 @@ fn places(file: &File) -> Vec<(usize, String)> {
     places
 }
 
-/// Where the test module at the end begins.
+/// The start of the test module at the end.
 fn tests_start(code: &str) -> usize {
     let module = code.find("#[cfg(test)]\nmod tests");
     module.unwrap_or(code.len())
 }
 
-/// The first literal of the statement behind a mark, or else what stands there.
+/// The first literal in the statement after a mark, or else the code there.
 fn text_behind(file: &File, at: usize) -> String {
     let rest = &file.text[at..];
     let code = &file.code[at..];

@@ -1,5 +1,5 @@
-//! Every law of the simulator has planted bugs, and every planted bug still has its place: else a
-//! change of the code would disarm it without anybody noticing.
+//! Every law of the simulator has planted bugs, and the text that each bug replaces still exists:
+//! otherwise a change of the code would disable the bug unnoticed.
 
 use super::{finding::Finding, repository::Repository};
 use crate::plant::bug::{Bug, PLANTS, of_file};
@@ -7,7 +7,7 @@ use crate::plant::bug::{Bug, PLANTS, of_file};
 /// Where the laws are.
 const LAWS: &str = "crates/test/sim/src/laws/l";
 
-/// The laws, and the files of bugs.
+/// Checks the laws, and the files of bugs.
 pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in repository.files() {
@@ -27,7 +27,7 @@ pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
     findings
 }
 
-/// A law that nothing shows to see anything.
+/// Reports a law without planted bugs.
 fn without_bugs(repository: &Repository, law: &str) -> Option<Finding> {
     let name = law.rsplit('/').next()?.strip_suffix(".rs")?;
     let path = format!("{PLANTS}{name}.toml");

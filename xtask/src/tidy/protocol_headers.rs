@@ -1,5 +1,5 @@
-//! Each protocol operation's file opens with the same header: what it is, its versions or fields,
-//! where it deviates, and the specification.
+//! Each protocol operation's file begins with the same header: what the operation is, its versions
+//! or fields, deviations, and the specification.
 //!
 //! ```text
 //! //! Produce (key 0): appends batches to partitions.
@@ -14,10 +14,10 @@ use super::{
     repository::{File, Repository},
 };
 
-/// The folders of a front that hold one operation a file.
+/// The directories of a front with one operation per file.
 const FOLDERS: &[&str] = &["operations", "handlers", "methods", "actions", "apis"];
 
-/// Every operation of every client protocol.
+/// Checks every operation of every client protocol.
 pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
     repository
         .rust()

@@ -13,8 +13,8 @@ pub(crate) struct File {
     pub(crate) path: String,
     /// Its content.
     pub(crate) text: String,
-    /// For Rust: the content with comments and literals blanked, byte for byte as long. Empty
-    /// for the rest.
+    /// For Rust: the content with comments and literals blanked, of the same length in bytes. Empty
+    /// for other files.
     pub(crate) code: String,
 }
 
@@ -44,7 +44,7 @@ impl File {
             .map(|(at, line)| (at + 1, line))
     }
 
-    /// Whether it holds nothing but tests.
+    /// Whether it contains only tests.
     pub(crate) fn is_test(&self) -> bool {
         self.path.ends_with("/tests.rs")
             || self
@@ -54,14 +54,14 @@ impl File {
     }
 }
 
-/// Everything that is tracked, or would be on the next `git add`.
+/// All tracked files, and those that `git add` would add.
 #[derive(Debug)]
 pub(crate) struct Repository {
     files: Vec<File>,
 }
 
 impl Repository {
-    /// Reads the files that git knows of or doesn't ignore. Those that aren't text are left out.
+    /// Reads the files that git tracks or doesn't ignore, except those that aren't text.
     pub(crate) fn load(root: &Path) -> anyhow::Result<Self> {
         let listing = Command::new("git")
             .current_dir(root)
@@ -107,7 +107,7 @@ impl Repository {
         self.files.iter().find(|file| file.path == path)
     }
 
-    /// Whether `path` is a file, or a folder that holds one.
+    /// Whether `path` is a file, or a directory that contains one.
     pub(crate) fn has(&self, path: &str) -> bool {
         let folder = format!("{}/", path.trim_end_matches('/'));
         path.is_empty()

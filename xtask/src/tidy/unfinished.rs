@@ -14,7 +14,7 @@ const MARKS: &[(&str, &str)] = &[
     ("#[ignore", "make the test fast and certain, or remove it"),
 ];
 
-/// Every line of code, comments and literals aside.
+/// Checks every line of code, ignoring comments and literals.
 pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in repository.rust() {

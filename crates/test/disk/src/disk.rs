@@ -1,15 +1,15 @@
-//! The disk.
+//! The simulated disk.
 //!
-//! - A power cut loses, keeps or tears each write since the file's last sync, and each change of a
-//!   directory since its last sync, one independent of the other.
-//! - A kill keeps all writes, but none of them is any safer than before.
-//! - It can die at any changing operation: that one and all after it fail, as for a process that
-//!   is no more.
-//! - It can fail a sync, and be full. What a failed sync didn't get to the disk can be read as
-//!   before, and counts as written: only what is written again is made safe by a later sync.
+//! - A power failure loses, keeps or tears each write since the file's last sync, and each change
+//!   of a directory since its last sync, independently of each other.
+//! - A kill keeps all writes, but makes none of them durable.
+//! - The disk can die at any changing operation: that one and all later ones fail, as for a process
+//!   that has ended.
+//! - It can fail a sync, and be full. What a failed sync didn't write can still be read, and counts
+//!   as clean: only data written again becomes durable by a later sync.
 //!
-//! Journal files that are removed, or become spares, are kept aside, so that the whole journal can
-//! be replayed.
+//! Journal files that are removed, or become spares, are archived, so that the whole journal can be
+//! replayed.
 
 mod content;
 mod directory;
@@ -35,17 +35,17 @@ use crate::random::Random;
 /// never a part of the journal.
 const UNBORN_SIZE_BYTES_MAX: u64 = 64;
 
-/// What Linux says to a process that has as many files open as it may (EMFILE).
+/// Linux's error for a process at its limit of open files (EMFILE).
 const OUT_OF_FILES: i32 = 24;
 
-/// What a power cut, or a sync that fails, takes of what was never synced.
+/// What a power failure or a failed sync loses of the unsynced data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
     /// Nothing.
     Nothing,
     /// All of it.
     Everything,
-    /// Some of it, torn, as the seed has it.
+    /// Some of it, torn, depending on the seed.
     Some(u64),
 }
 
@@ -59,17 +59,17 @@ pub struct MemoryDisk {
 struct State {
     directories: Directories,
     locked: BTreeSet<PathBuf>,
-    /// Changing operations so far.
+    /// The number of changing operations so far.
     operations: u64,
-    /// Changing operations until it dies.
+    /// The number of changing operations until it dies.
     fuse: Option<u64>,
     is_dead: bool,
     failing_sync: Option<FailingSync>,
-    /// Changing operations until there is no room for any.
+    /// The number of changing operations until there is no room for any.
     full_after: Option<u64>,
-    /// Files and directories that can still be opened.
+    /// How many files and directories can still be opened.
     opens_left: Option<u64>,
-    /// What was written and not synced, and the most that ever was.
+    /// Data written but not synced, and its maximum so far.
     unsynced_bytes: u64,
     unsynced_bytes_max: u64,
     /// How much was written to files.
@@ -79,23 +79,23 @@ struct State {
     capacity_bytes: Option<u64>,
     /// How often there was no room.
     refusals: u64,
-    /// Journal files that are none any more, as they were then: who still has one open may cut it,
-    /// or write over it.
+    /// Former journal files, as they were then: a process that still has one open may truncate or
+    /// overwrite it.
     archive: BTreeMap<PathBuf, Content>,
-    /// Files that became journal files by another name than they were made with.
+    /// The number of files that became journal files under a new name.
     files_used_again: u64,
 }
 
-/// A sync that is to fail.
+/// A sync that will fail.
 #[derive(Clone, Copy, Debug)]
 struct FailingSync {
-    /// Syncs that come before it.
+    /// The number of syncs before it.
     left: u64,
     loss: Loss,
 }
 
 impl MemoryDisk {
-    /// How many operations have changed something so far.
+    /// The number of changing operations so far.
     pub fn operations(&self) -> u64 {
         self.state.lock().operations
     }
@@ -105,13 +105,13 @@ impl MemoryDisk {
         self.state.lock().fuse = Some(operations);
     }
 
-    /// Has no room from the changing operation after `operations` more on: not even to remove, to
-    /// rename or to sync something, as on file systems that write anew whatever they change.
+    /// Has no room from the changing operation after `operations` more on: not even to remove,
+    /// rename or sync something, as on copy-on-write file systems.
     pub fn fill_after(&self, operations: u64) {
         self.state.lock().full_after = Some(operations);
     }
 
-    /// Whether that has come to pass. There is room again from now on.
+    /// Whether that has happened. There is room again from now on.
     pub fn take_filled(&self) -> bool {
         self.state.lock().full_after.take() == Some(0)
     }
@@ -122,7 +122,7 @@ impl MemoryDisk {
         self.state.lock().opens_left = Some(opens);
     }
 
-    /// Whether that has come to pass. There are enough again from now on.
+    /// Whether that has happened. There are enough again from now on.
     pub fn take_out_of_files(&self) -> bool {
         self.state.lock().opens_left.take() == Some(0)
     }
@@ -132,26 +132,26 @@ impl MemoryDisk {
         self.state.lock().is_dead
     }
 
-    /// The most that was waiting for a sync, in all files, since this was last asked.
+    /// The most data that was waiting for a sync, in all files, since the last call.
     pub fn take_unsynced_bytes_max(&self) -> u64 {
         let mut state = self.state.lock();
         let unsynced_bytes = state.unsynced_bytes;
         mem::replace(&mut state.unsynced_bytes_max, unsynced_bytes)
     }
 
-    /// How much was written to files since this was last asked.
+    /// The amount written to files since the last call.
     pub fn take_written_bytes(&self) -> u64 {
         mem::take(&mut self.state.lock().written_bytes)
     }
 
-    /// How much was read from files since this was last asked.
+    /// The amount read from files since the last call.
     pub fn take_read_bytes(&self) -> u64 {
         mem::take(&mut self.state.lock().read_bytes)
     }
 
-    /// The sync of a file, or of the file system, after `syncs` more fails. Of what it was to make
-    /// safe, `loss` says what isn't on the disk, and won't be before it is written again. Sizes
-    /// aren't lost: they are the file system's own.
+    /// The sync of a file, or of the file system, after `syncs` more fails. Of the data it covers,
+    /// `loss` determines what isn't on the disk and won't be before it is written again. Sizes
+    /// aren't lost: they belong to the file system.
     pub fn fail_sync_after(&self, syncs: u64, loss: Loss) {
         let failing = FailingSync { left: syncs, loss };
         self.state.lock().failing_sync = Some(failing);
@@ -162,7 +162,7 @@ impl MemoryDisk {
         self.state.lock().failing_sync.is_some()
     }
 
-    /// Holds at most this from now on.
+    /// Limits the capacity from now on.
     pub fn limit(&self, capacity_bytes: Option<u64>) {
         self.state.lock().capacity_bytes = capacity_bytes;
     }
@@ -172,18 +172,18 @@ impl MemoryDisk {
         self.state.lock().refusals
     }
 
-    /// Bytes in files.
+    /// The number of bytes in files.
     pub fn used_bytes(&self) -> u64 {
         self.state.lock().directories.used_bytes()
     }
 
-    /// How many spares have become journal files so far.
+    /// The number of spares that have become journal files so far.
     pub fn files_used_again(&self) -> u64 {
         self.state.lock().files_used_again
     }
 
-    /// The process that used it is gone; another may start. What wasn't synced is there, and no
-    /// safer than before.
+    /// The process that used it has ended; another may start. Unsynced data is there, but not
+    /// durable.
     pub fn restart(&self) {
         let mut state = self.state.lock();
         state.locked.clear();
@@ -192,14 +192,14 @@ impl MemoryDisk {
         state.failing_sync = None;
     }
 
-    /// The machine has lost power, and is up again; another process may start.
+    /// The machine has lost power and restarted; another process may start.
     pub fn cut_power(&self, random: &mut Random) {
         self.restart();
         let mut state = self.state.lock();
         state.directories = state.directories.after_power_cut(random);
     }
 
-    /// Another disk, as a machine would find this one after a power cut.
+    /// Another disk, in the state after a power failure of this one.
     pub fn after(&self, loss: Loss) -> Self {
         let state = self.state.lock();
         Self::holding(match loss {
@@ -209,7 +209,7 @@ impl MemoryDisk {
         })
     }
 
-    /// Changes the bytes of a file; what they are then is safe.
+    /// Changes the bytes of a file durably.
     pub fn edit(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         match self.state.lock().directories.node(path) {
             Ok(Node::File(content)) => content.lock().edit(change),
@@ -217,7 +217,7 @@ impl MemoryDisk {
         }
     }
 
-    /// Another disk with every journal file that there ever was and nothing made from them.
+    /// Another disk with every journal file that ever existed, and nothing derived from them.
     pub fn journal_alone(&self) -> Self {
         let state = self.state.lock();
         let mut directories = state.directories.copy();
@@ -248,7 +248,7 @@ impl MemoryDisk {
 }
 
 impl State {
-    /// Counts a changing operation; fails where the process is gone by then.
+    /// Counts a changing operation; fails if the process has ended by then.
     fn begin_change(&mut self) -> io::Result<()> {
         self.operations += 1;
         if let Some(left) = &mut self.fuse {
@@ -266,7 +266,7 @@ impl State {
         Ok(())
     }
 
-    /// Counts an opening; fails where no descriptor is left for it.
+    /// Counts an opening; fails if no descriptor is left for it.
     fn begin_open(&mut self) -> io::Result<()> {
         match &mut self.opens_left {
             Some(0) => Err(io::Error::from_raw_os_error(OUT_OF_FILES)),
@@ -278,7 +278,7 @@ impl State {
         }
     }
 
-    /// Counts a sync, and gives what is lost by it if it fails.
+    /// Counts a sync; returns the loss if it fails.
     fn failed_sync(&mut self) -> Option<Loss> {
         let failing = self.failing_sync.as_mut()?;
         match failing.left.checked_sub(1) {
@@ -290,7 +290,7 @@ impl State {
         }
     }
 
-    /// Keeps the journal file at `path` aside.
+    /// Archives the journal file at `path`.
     fn archive(&mut self, path: &Path, node: &Node) {
         if let Node::File(content) = node
             && content.lock().size_bytes() > UNBORN_SIZE_BYTES_MAX
@@ -462,7 +462,7 @@ impl MemoryFile {
     fn change(&self, change: Change) -> io::Result<()> {
         let mut state = self.disk.state.lock();
         state.begin_change()?;
-        // Looking for room locks every file, this one too.
+        // Checking for room locks every file, including this one.
         let growth_bytes = self.content.lock().growth_bytes(&change);
         state.check_room(growth_bytes)?;
         let size_bytes = change.size_bytes();
@@ -490,7 +490,7 @@ impl DiskFile for MemoryFile {
         state.begin_change()?;
         let failed = state.failed_sync();
         let mut content = self.content.lock();
-        // What was cut off or removed meanwhile may have been counted with another sync.
+        // What was truncated or removed meanwhile may have been counted with another sync.
         state.unsynced_bytes = state
             .unsynced_bytes
             .saturating_sub(content.unsynced_bytes());

@@ -1,8 +1,8 @@
-//! A disk in memory that keeps only the promises of [`stele_base_env::Disk`], and the chance that
-//! decides what it loses.
+//! A disk in memory that keeps only the guarantees of [`stele_base_env::Disk`], and the randomness
+//! that decides what it loses.
 //!
-//! Storage's own tests let it crash at every operation; the simulator has the whole broker live on
-//! it. Never published; depended on by tests alone.
+//! Storage's own tests crash it at every operation; the simulator runs the whole broker on it.
+//! Never published; only tests depend on it.
 
 mod disk;
 mod random;

@@ -1,13 +1,13 @@
-//! A source of chance. The same seed gives the same numbers.
+//! A random number generator. The same seed gives the same numbers.
 
 use stele_base_env::Rng;
 
-/// A generator of the splitmix64 kind: small, quick, and good enough to vary what happens.
+/// A generator of the splitmix64 kind: small, fast, and random enough for tests.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
 impl Random {
-    /// Begins at `seed`.
+    /// Starts from `seed`.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -26,27 +26,27 @@ impl Random {
         self.bits() % end
     }
 
-    /// A number from `low` to `high`, both included.
+    /// A number from `low` to `high`, inclusive.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high - low + 1)
     }
 
-    /// Whether something happens that happens once in `times`.
+    /// True once in `times` calls, on average.
     pub fn once_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }
 
-    /// A place in something of `length` parts, which isn't 0.
+    /// An index into something of `length` parts, which isn't 0.
     pub fn place(&mut self, length: usize) -> usize {
         self.below(length as u64) as usize
     }
 
-    /// One of `items`; `None` where there are none.
+    /// A random one of `items`; `None` if there are none.
     pub fn pick<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
         (!items.is_empty()).then(|| &items[self.place(items.len())])
     }
 
-    /// One of `choices`, each as often as its weight says.
+    /// A random one of `choices`, with probability proportional to its weight.
     pub fn weighted<T: Copy>(&mut self, choices: &[(u64, T)]) -> T {
         let total = choices.iter().map(|(weight, _)| weight).sum();
         let mut at = self.below(total);
@@ -60,7 +60,7 @@ impl Random {
     }
 }
 
-/// Secrets of a run that is to go the same way again.
+/// Secrets of a run that must be reproducible.
 impl Rng for Random {
     fn fill(&mut self, bytes: &mut [u8]) {
         for part in bytes.chunks_mut(8) {

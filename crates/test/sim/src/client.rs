@@ -1,7 +1,7 @@
-//! The clients: what fronts would ask on their behalf, chosen by chance, one request at a time.
+//! The clients: random requests, one at a time, as fronts would make them on behalf of clients.
 //!
-//! Each request is made against the real shard; its answer is looked for after every step, and
-//! becomes an event for the laws to judge.
+//! Each request goes to the real shard; its answer is looked for after every step, and becomes an
+//! event for the laws to judge.
 
 mod commit;
 mod consume;
@@ -37,7 +37,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct Client {
     ids: u64,
-    /// The catalogue, as of a version.
+    /// The catalogue, with its version.
     logs: (Option<u64>, Vec<LogDefinition>),
     definitions: Definitions,
     publishes: Publishes,
@@ -50,23 +50,23 @@ pub(crate) struct Client {
     watches: Watches,
 }
 
-/// What a client acts on.
+/// The context of a client's action.
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
     /// The broker.
     pub process: &'a mut Process,
-    /// Chance.
+    /// The source of randomness.
     pub random: &'a mut Random,
-    /// What happens.
+    /// The events that happen.
     pub events: &'a mut Vec<Event>,
     /// What is known.
     pub model: &'a Model,
-    /// The time.
+    /// The current time.
     pub now: Timestamp,
 }
 
 impl Client {
-    /// Does one thing.
+    /// Takes one action.
     pub(crate) fn act(&mut self, turn: &mut Turn<'_>) {
         self.look_up(turn);
         type Act = fn(&mut Client, &mut Turn<'_>);
@@ -94,9 +94,9 @@ impl Client {
         turn.random.weighted(&ACTS)(self, turn);
     }
 
-    /// Looks for answers and deliveries. Answers come first: what is delivered was acknowledged
-    /// no later. What is done on hearing them may bring more: all of it belongs to this step, and
-    /// would seem to follow what is asked in the next one.
+    /// Looks for answers and deliveries. Answers come first, because what is delivered was
+    /// acknowledged no later. Reacting to them may produce more: all of it belongs to this step,
+    /// and would otherwise seem to follow the next step's request.
     pub(crate) fn listen(&mut self, turn: &mut Turn<'_>) {
         let mut heard = None;
         while heard != Some(turn.events.len()) {
@@ -113,8 +113,8 @@ impl Client {
         }
     }
 
-    /// Takes up what other shards have sent to one, as a request to it does at first, and listens:
-    /// what comes by that comes before the request.
+    /// Receives what other shards have sent to a shard, as a request to it does first, and listens:
+    /// what arrives that way precedes the request.
     fn catch_up(&mut self, turn: &mut Turn<'_>, shard: usize) {
         turn.process.take_link(shard, turn.now);
         let before = std::mem::take(turn.events);
@@ -124,7 +124,7 @@ impl Client {
         turn.events.extend(heard);
     }
 
-    /// The process has ended: what isn't answered by now never will be.
+    /// The process has ended: requests not answered by now never will be.
     pub(crate) fn forget_process(&mut self, events: &mut Vec<Event>) {
         self.logs.0 = None;
         self.definitions = Definitions::default();
@@ -151,7 +151,7 @@ impl Client {
         }
     }
 
-    /// Some log that exists and that nobody is deleting.
+    /// A random log that exists and isn't being deleted.
     fn some_log(
         &self,
         turn: &mut Turn<'_>,
@@ -167,14 +167,14 @@ impl Client {
 }
 
 impl Turn<'_> {
-    /// Sends a command; where its answer will be.
+    /// Sends a command; returns where its answer will arrive.
     fn call<C: Command>(&mut self, shard: usize, command: C) -> AnswerTo<C> {
         let (request, answer) = Request::call(command);
         self.process.handle(shard, request, self.now);
         answer
     }
 
-    /// Sends a command whose answer nobody needs.
+    /// Sends a command whose answer isn't needed.
     fn tell<C: Command>(&mut self, shard: usize, command: C) {
         self.process.handle(shard, Request::tell(command), self.now);
     }
@@ -184,7 +184,7 @@ impl Turn<'_> {
     }
 }
 
-/// An answer that has come: `Some(None)` where there will be none.
+/// The answer, if it has arrived: `Some(None)` if there will be none.
 fn heard<T>(receiver: &mut Receiver<T>) -> Option<Option<T>> {
     match receiver.try_recv() {
         Ok(answer) => Some(Some(answer)),
@@ -193,7 +193,7 @@ fn heard<T>(receiver: &mut Receiver<T>) -> Option<Option<T>> {
     }
 }
 
-/// Takes out the answers that have come.
+/// Takes out the answers that have arrived.
 fn take_heard<K, T>(waiting: &mut Vec<(K, Receiver<T>)>) -> Vec<(K, Option<T>)> {
     let mut answers = Vec::new();
     let mut still = Vec::with_capacity(waiting.len());
@@ -212,12 +212,12 @@ fn is_queue(log: &LogDefinition) -> bool {
     log.config.queue.is_some()
 }
 
-/// Whether a log keeps all that it acknowledges.
+/// Whether a log keeps everything that it acknowledges.
 fn is_synced(log: &LogDefinition) -> bool {
     log.config.durability == Durability::Synced
 }
 
-/// Where the commands of a log go.
+/// The shard for commands to a log.
 fn shard_of(turn: &Turn<'_>, log: LogId) -> usize {
     turn.process.shard_of(log)
 }

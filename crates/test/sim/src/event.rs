@@ -1,5 +1,5 @@
-//! What a run's clients ask, are told and see, and what befalls the process: all that the laws
-//! judge by.
+//! The requests, answers and observations of a run's clients, and what happens to the process:
+//! everything that the laws judge by.
 
 use std::{collections::BTreeSet, fmt, path::PathBuf, sync::Arc};
 
@@ -24,81 +24,82 @@ pub(crate) enum Crash {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct PublishId(pub u64);
 
-/// What a record says of itself in its value: unique in a run.
+/// The id in a record's value: unique in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RecordId(pub u64);
 
-/// Something that a client asked, was told or saw, or that befell the process. In the order in
-/// which it happened.
+/// A client's request, answer or observation, or something that happened to the process. In the
+/// order in which they happened.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
-    /// A log is as declared or altered: the client was told so.
+    /// A log was declared or altered, and the client was told so.
     Defined(Box<LogDefinition>),
-    /// A log was asked to be deleted: nothing is promised about it from here on.
+    /// A log's deletion was requested: from now on nothing is promised about it.
     Deleting(LogId),
     /// A log's deletion was acknowledged.
     Deleted(LogId),
-    /// An append was asked for.
+    /// An append was requested.
     Published(Publish),
     /// It was acknowledged.
     Acknowledged {
-        /// Which.
+        /// The append.
         publish: PublishId,
-        /// Where it lies, for each target.
+        /// Its place in each target.
         places: Vec<Appended>,
     },
-    /// It was refused: nothing was appended. By the engine, or for want of space.
+    /// It was refused, by the engine or for lack of space: nothing was appended.
     Refused(PublishId, Option<AppendError>),
     /// Its outcome will never be known.
     Unanswered(PublishId),
-    /// It was asked for by a session, which hears no more of it than whether it was taken.
+    /// A session requested it, and learns only whether it was accepted.
     BySession(SessionId, PublishId),
     /// A session was told that there was no space for its publish.
     NoSpace(PublishId),
     /// A partition was read.
     Read(Read),
-    /// A partition was read from its start to its end, by the reads before.
+    /// A partition was read from its start to its end, by the preceding reads.
     Audited(Read),
-    /// Records were leased, or taken.
+    /// Records were leased, or taken without a lease.
     Leased(Leased),
-    /// Somebody waits for records of a log.
+    /// A wait for records of a log began.
     Waiting(WaitId, Wait),
-    /// Nobody does so any more: that was answered, or given up.
+    /// The wait ended: it was answered or given up.
     WaitEnded(WaitId),
-    /// Who waited for records of a log has gone: what is leased for it returns unseen.
+    /// The waiting client for records of a log has gone: what is leased for it returns unseen.
     Abandoned(LogId),
-    /// Leases are settled; the engine has done so by now.
+    /// Leases are being settled; the engine has already done so.
     Settling(Settling),
-    /// The client was told of that.
+    /// The client was told about a settlement.
     Settled {
-        /// What was asked.
+        /// The request.
         asked: Settling,
-        /// The items that weren't leased so.
+        /// The items that weren't leased as stated.
         missing: Vec<usize>,
     },
-    /// A record goes to another log; the engine has decided so by now. There it is what an append
-    /// with a number of its own says, which was asked for just before and is never answered.
+    /// A record is being moved to another log; the engine has already decided so. The record in the
+    /// other log is described by an append with a number of its own, which was requested just
+    /// before and is never answered.
     Moving(Moving),
-    /// The client was told that this stays decided.
+    /// The client was told that the move is durable.
     Moved(RecordId),
-    /// The deadlines of leases are moved; the engine has done so by now.
+    /// The deadlines of leases are being changed; the engine has already done so.
     Extending {
         /// The log.
         log: LogId,
-        /// Each with its new deadline; `None` returns it.
+        /// Each item with its new deadline; `None` returns it.
         items: Vec<(Item, Option<Timestamp>)>,
     },
     /// A session has ended.
     SessionClosed(SessionId),
-    /// What waits in a log is settled.
+    /// A purge of a log was requested.
     Purging(LogId),
-    /// It has been.
+    /// The purge is done.
     Purged(LogId),
-    /// What lies before an offset was asked to be removed, needed or not.
+    /// The removal of everything before an offset was requested, needed or not.
     Trimming(PartitionId, Offset),
-    /// An offset was asked to be committed, under a number.
+    /// The commit of an offset was requested.
     Committing(Commit),
-    /// That was acknowledged.
+    /// The commit was acknowledged.
     Committed(Commit),
     /// A committed offset was read.
     OffsetRead {
@@ -113,35 +114,35 @@ pub(crate) enum Event {
     Time(Timestamp),
     /// All shards have done what was due.
     Ticked(Timestamp),
-    /// So far the links between shards have come.
+    /// The state of the links between shards.
     Linked(Vec<LinkEnds>),
-    /// All has been done that was to be done: what the shards hold then.
+    /// There is nothing left to do: what the shards hold now.
     AtRest {
-        /// So far the links have come.
+        /// The state of the links.
         links: Vec<LinkEnds>,
-        /// Logs that the catalogue defines.
+        /// The logs that the catalogue defines.
         defined: Vec<LogId>,
-        /// Logs that are open.
+        /// The open logs.
         open: Vec<LogId>,
-        /// Logs with records on their way to others.
+        /// The logs with records in transit to others.
         moving: Vec<LogId>,
     },
     /// The process ended.
     Crashed(Crash),
-    /// A copy of what a graceful stop left was started without the end of a shard's journal.
+    /// A copy of what a graceful stop left was started with the end of a shard's journal missing.
     StartedShort(StartedShort),
-    /// The process started again. What each shard recovered, as two recoveries found it and, where
-    /// that was looked at, as the journal alone says.
+    /// The process started again. What each shard recovered, as found by two recoveries and, if
+    /// checked, from the journal alone.
     Recovered(Vec<Recovery>),
-    /// Everyone has left, all that was due was done, and the log was consumed until nothing came.
+    /// All clients have left, everything due was done, and the log was consumed until it was empty.
     Drained(LogId),
-    /// Retention and checkpoints have done what there is to do.
+    /// Retention and checkpoints have nothing left to do.
     Swept {
-        /// Logs that left something on the disk.
+        /// Logs with data left on disk.
         on_disk: Vec<LogId>,
-        /// Logs that groups have offsets of.
+        /// Logs for which groups have committed offsets.
         read: Vec<LogId>,
-        /// How large the files become that are removed as a whole.
+        /// The maximum size of files that are removed as a whole.
         segment_bytes_max: u64,
     },
     /// Stored data couldn't be read.
@@ -153,34 +154,34 @@ pub(crate) enum Event {
 /// The two ends of a link.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LinkEnds {
-    /// Who sends.
+    /// The sending shard.
     pub from: ShardId,
-    /// Who takes.
+    /// The receiving shard.
     pub to: ShardId,
-    /// The last command that was sent.
+    /// The last command sent.
     pub sent: LinkNumber,
-    /// The last command that was taken.
+    /// The last command received.
     pub taken: LinkNumber,
-    /// The last command that the sender knows to be taken.
+    /// The last command that the sender knows to be received.
     pub acknowledged: LinkNumber,
 }
 
-/// An append that was asked for.
+/// A requested append.
 #[derive(Clone, Debug)]
 pub(crate) struct Publish {
     /// Its number.
     pub id: PublishId,
-    /// Where to, with the class that the log has, as far as is known.
+    /// The targets, with the durability class that each log has, as far as known.
     pub targets: Vec<Target>,
     /// Its records.
     pub records: Vec<RecordId>,
     /// A producer's stamp.
     pub stamp: Option<ProducerStamp>,
-    /// What the engine is to know of each, or nothing.
+    /// Scheduling information for each record, or none.
     pub schedules: Vec<Schedule>,
     /// The batch's size.
     pub size_bytes: u64,
-    /// When, by the engine's time.
+    /// When it was requested, by the engine's clock.
     pub at: Timestamp,
 }
 
@@ -189,45 +190,46 @@ pub(crate) struct Publish {
 pub(crate) struct Target {
     /// The log.
     pub log: LogId,
-    /// Where a partition is asked for.
+    /// The requested partition, if any.
     pub partition: Option<PartitionIndex>,
-    /// What an acknowledgement means.
+    /// The durability that an acknowledgement promises.
     pub class: Durability,
 }
 
-/// What a read showed.
+/// The result of a read.
 #[derive(Clone, Debug)]
 pub(crate) struct Read {
     /// The partition.
     pub partition: PartitionId,
-    /// Where the partition begins.
+    /// The start of the partition.
     pub start: Offset,
-    /// One after the last record that may be shown.
+    /// The offset after the last visible record.
     pub committed: Offset,
-    /// The records, from the first batch that holds one that was asked for, in order.
+    /// The records in order, from the first batch that holds a requested one.
     pub records: Vec<(Offset, RecordId)>,
-    /// When, by the engine's time.
+    /// When, by the engine's clock.
     pub at: Timestamp,
 }
 
-/// Records that were handed out together.
+/// Records that were delivered together.
 #[derive(Clone, Debug)]
 pub(crate) struct Leased {
     /// The partition.
     pub partition: PartitionId,
-    /// Who holds them.
+    /// The session that holds them.
     pub session: SessionId,
     /// The records, in order.
     pub records: Vec<LeasedOne>,
-    /// When they return; `None` with the session.
+    /// Their deadline; `None`: they return when the session ends.
     pub until: Option<Timestamp>,
-    /// They were settled by handing them out.
+    /// They were settled by the delivery.
     pub is_taken: bool,
-    /// What came to whomever in the same step, this included: in what order isn't known.
+    /// Everything delivered to anybody in the same step, including this: the order among them is
+    /// unknown.
     pub beside: Beside,
 }
 
-/// Records that came in one step. Not shown with each of them.
+/// Records delivered in one step. Left out when events are printed.
 #[derive(Clone, Default)]
 pub(crate) struct Beside(Arc<BTreeSet<(PartitionId, Offset)>>);
 
@@ -243,8 +245,8 @@ impl fmt::Debug for Beside {
     }
 }
 
-/// Puts what came in one step in order, as far as leases tell, and notes for each what came beside
-/// it. Records that were taken have no lease; they may have come before all.
+/// Orders what was delivered in one step, as far as leases tell, and notes for each what came
+/// beside it. Records taken without a lease may have come before all others.
 pub(crate) fn note_beside(events: &mut [Event]) {
     events.sort_by_key(|event| match event {
         Event::Leased(leased) => Some(leased.records.first().map(|one| one.lease)),
@@ -269,52 +271,54 @@ pub(crate) fn note_beside(events: &mut [Event]) {
 /// One of these records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LeasedOne {
-    /// Where.
+    /// Its offset.
     pub offset: Offset,
-    /// What it says of itself.
+    /// The id in the record.
     pub record: RecordId,
     /// Its lease.
     pub lease: LeaseId,
-    /// How often it was delivered.
+    /// How many times it was delivered.
     pub deliveries: u32,
     /// Whether its holder was told that it may have been delivered before.
     pub redelivered: bool,
 }
 
-/// Which wait.
+/// Identifies a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum WaitId {
-    /// For leases, by its ticket.
+    /// A wait for leases, by its ticket.
     Lease(u64),
-    /// For a partition to grow, by a number of its own.
+    /// A wait for a partition to grow, by its number.
     Watch(u64),
 }
 
 /// A wait for records.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wait {
-    /// Of this log.
+    /// The log.
     pub log: LogId,
-    /// In this partition past this offset; `None` for whatever becomes ready in a queue.
+    /// A partition and offset: waits for records beyond it. `None` waits for any record that
+    /// becomes ready in a queue.
     pub past: Option<(PartitionIndex, Offset)>,
 }
 
 impl Wait {
-    /// Whether a partition that shows what lies before `committed` has what is waited for.
+    /// Whether a partition with `committed` as the end of its visible records has what is waited
+    /// for.
     pub(crate) fn is_past(&self, partition: PartitionId, committed: Offset) -> bool {
         let is_here = |(index, past)| index == partition.index && past < committed;
         self.log == partition.log && self.past.is_some_and(is_here)
     }
 }
 
-/// A lease, as its holder names it.
+/// A lease, as named by its holder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Item {
     /// The partition.
     pub partition: PartitionIndex,
     /// The record.
     pub offset: Offset,
-    /// The lease; `None` whatever it is.
+    /// The lease; `None` for any.
     pub lease: Option<LeaseId>,
 }
 
@@ -323,67 +327,68 @@ pub(crate) struct Item {
 pub(crate) struct Settling {
     /// The log.
     pub log: LogId,
-    /// Which.
+    /// The leases.
     pub items: Vec<Item>,
-    /// To what.
+    /// The outcome.
     pub outcome: Outcome,
     /// Whether the answer waits for the disk.
     pub is_durable: bool,
-    /// When, by the engine's time.
+    /// When, by the engine's clock.
     pub at: Timestamp,
 }
 
-/// A record that goes to another log.
+/// A record being moved to another log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moving {
-    /// The log that it lies in.
+    /// The source log.
     pub log: LogId,
-    /// Which it is there.
+    /// The record in the source log.
     pub item: Item,
-    /// The log that it goes to.
+    /// The target log.
     pub to: LogId,
-    /// What it says of itself there.
+    /// The record's id in the target log.
     pub record: RecordId,
 }
 
-/// An offset that is committed.
+/// The commit of an offset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Commit {
     /// The group.
     pub group: Name,
     /// The partition.
     pub partition: PartitionId,
-    /// The offset: larger than any that was committed there before.
+    /// The offset: larger than any committed there before.
     pub offset: Offset,
 }
 
 /// A start that found less than a graceful stop had left.
 #[derive(Clone, Debug)]
 pub(crate) struct StartedShort {
-    /// What it said; `None` where it took what was left.
+    /// Its error; `None` if it accepted what was left.
     pub refusal: Option<String>,
-    /// That was of a file that there is.
+    /// Whether the error names an existing file.
     pub is_file_named: bool,
-    /// Files that it changed, made or removed.
+    /// Files that it changed, created or removed.
     pub changed: Vec<PathBuf>,
 }
 
 /// What recoveries of one shard found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Recovery {
-    /// By the one after which the process goes on; crashes may have cut others short before.
+    /// The recovery after which the process continues; crashes may have interrupted earlier ones.
     pub last: Found,
-    /// By one, undisturbed, on a copy of the disk as the crash left it, and a second one after it.
+    /// An undisturbed recovery on a copy of the disk after the crash, and a second one after it.
     pub undisturbed: [Found; 2],
-    /// By one that had every journal file that there ever was and nothing else.
+    /// A recovery from every journal file that ever existed and nothing else.
     pub journal_alone: Option<Found>,
 }
 
 /// A state that a recovery found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
-    /// All parts of its stored form, apart from the epoch.
+    /// All parts of its stored form, except the epoch.
     pub state: Vec<(StatePart, Vec<u8>)>,
-    /// The stored form, read and stored again, is the same: a snapshot keeps all of it.
+    /// Whether the stored form, loaded and stored again, is the same, so that a snapshot keeps all
+    /// of it.
     pub reads_back: bool,
 }

@@ -1,4 +1,4 @@
-//! The fourteen laws, one file each: what must hold of what is seen, given what is known.
+//! The fourteen laws, one file each: what must hold for observations, given the known state.
 
 mod l01_acknowledged_survives;
 mod l02_offsets_are_dense;
@@ -17,12 +17,12 @@ mod l14_waits_end;
 
 use crate::{event::Event, model::Model};
 
-/// A law. It judges each event before the model takes it in.
+/// A law. It judges each event before the model records it.
 pub(crate) trait Law: std::fmt::Debug {
     /// Its name, with its number.
     fn name(&self) -> &'static str;
 
-    /// Says what is wrong, if anything is.
+    /// Returns what is wrong, if anything.
     fn judge(&mut self, event: &Event, model: &Model) -> Result<(), String>;
 
     /// The number that its name begins with.

@@ -9,19 +9,19 @@
 //!                 └─ Court: events ─► laws, Model
 //! ```
 //!
-//! Everything that happens, happens because the run's next number said so: which client asks what,
-//! when a block is written or synced, when the writer's news reach the shard, when the machine
-//! loses power and which writes that loses. So a seed that fails fails again.
+//! Everything that happens is determined by the run's next random number: which client requests
+//! what, when a block is written or synced, when the writer's report reaches the shard, when the
+//! machine loses power and which writes that loses. So a failing seed fails again.
 //!
-//! `./test` runs the first 1,000 seeds, `./test --soak` goes on until stopped. One seed by itself:
+//! `./test` runs the first 1,000 seeds, `./test --soak` runs seeds until stopped. To run one seed:
 //! `cargo run --release -p stele-test-sim -- --seed 42`.
 //!
-//! `cargo xtask plant` shows that the laws see what they are to see: it plants the bugs that are in
-//! `plants/`, a file for each law, and demands that the first seeds find them.
+//! `cargo xtask plant` tests the laws themselves: it plants the bugs in `plants/`, a file for each
+//! law, and requires the first seeds to find them.
 //!
 //! Invariants
-//! - Nothing here knows how the broker works inside; the laws judge by what was asked, answered
-//!   and seen, and by the states that recoveries find.
+//! - Nothing here depends on the broker's internals; the laws judge by requests, answers and
+//!   observations, and by the states that recoveries find.
 //! - The model never guesses: what a crash has made uncertain is `Unknown` and breaks no law.
 
 mod client;

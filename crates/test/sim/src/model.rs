@@ -1,7 +1,7 @@
-//! What is known of the broker's state by what was asked and answered: the laws compare with it
-//! what is seen.
+//! What is known about the broker's state from requests and answers: the laws compare observations
+//! with it.
 //!
-//! What a crash may have taken back is not known any more; the laws judge only by what is.
+//! What a crash may have undone is no longer known; the laws judge only by what is known.
 
 mod ledger;
 
@@ -13,41 +13,41 @@ use stele_core_engine::{Durability, LogConfig};
 pub(crate) use self::ledger::{LedgerModel, Standing};
 use crate::event::{Crash, Event, Publish, PublishId, RecordId};
 
-/// What is known.
+/// The known state.
 #[derive(Debug, Default)]
 pub(crate) struct Model {
-    /// Logs that exist, by what was acknowledged.
+    /// Existing logs, by acknowledged definitions.
     pub logs: BTreeMap<LogId, LogConfig>,
-    /// All appends that were asked for.
+    /// All requested appends.
     pub publishes: BTreeMap<PublishId, Publish>,
     /// The append of each record.
     pub origins: BTreeMap<RecordId, PublishId>,
-    /// Records that must be where they are.
+    /// Records whose places are certain.
     pub places: BTreeMap<PartitionId, BTreeMap<Offset, Place>>,
-    /// Appends that aren't answered: they may lie past what is known.
+    /// Unanswered appends, which may lie beyond the known records.
     waiting: BTreeSet<PublishId>,
-    /// Moves whose records were seen in neither of the two places since, by where they come from:
-    /// they may arrive after a crash.
+    /// Moves whose records weren't seen in either place since, by their origin: they may arrive
+    /// after a crash.
     moving: BTreeMap<(PartitionId, Offset), PublishId>,
-    /// Logs that were asked to be deleted.
+    /// Logs whose deletion was requested.
     deleting: BTreeSet<LogId>,
-    /// Who has done what with them.
+    /// The states of the records of queues.
     pub ledgers: LedgerModel,
 }
 
-/// A record that was acknowledged.
+/// An acknowledged record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
-    /// Which.
+    /// The record.
     pub record: RecordId,
     /// Its append.
     pub publish: PublishId,
-    /// What may take it away.
+    /// The durability, which determines what can remove it.
     pub class: Durability,
 }
 
 impl Model {
-    /// A log that exists and isn't about to be deleted.
+    /// A log that exists and isn't being deleted.
     pub(crate) fn log(&self, log: LogId) -> Option<&LogConfig> {
         self.logs.get(&log)
     }
@@ -57,7 +57,7 @@ impl Model {
         self.publishes.get(self.origins.get(&record)?)
     }
 
-    /// Acknowledged records of a partition.
+    /// The acknowledged records of a partition.
     pub(crate) fn places(
         &self,
         partition: PartitionId,
@@ -66,7 +66,7 @@ impl Model {
         places.map(|(offset, place)| (*offset, place))
     }
 
-    /// Bytes that are about to be appended to a partition, or may be.
+    /// The bytes of unanswered appends to a partition.
     pub(crate) fn waiting_bytes(&self, partition: PartitionId) -> u64 {
         let waiting = self.waiting.iter().filter_map(|id| self.publishes.get(id));
         let here = waiting.filter(|publish| {
@@ -78,10 +78,10 @@ impl Model {
         here.map(|publish| publish.size_bytes).sum()
     }
 
-    /// Takes in what has happened, after the laws have judged it.
+    /// Records an event, after the laws have judged it.
     pub(crate) fn note(&mut self, event: &Event) {
         match event {
-            // An answer may come after the log was asked to be deleted.
+            // The answer may come after the log's deletion was requested.
             Event::Defined(definition) if !self.deleting.contains(&definition.id) => {
                 self.logs.insert(definition.id, definition.config);
             }
@@ -94,7 +94,7 @@ impl Model {
                     self.origins.insert(*record, publish.id);
                 }
                 self.waiting.insert(publish.id);
-                // Sent again, it is what it was when it was made.
+                // A repeated request keeps its original content.
                 self.publishes
                     .entry(publish.id)
                     .or_insert_with(|| publish.clone());
@@ -103,7 +103,7 @@ impl Model {
                 publish, places, ..
             } => {
                 self.waiting.remove(publish);
-                // What a deduplication id stood for already may be another's record.
+                // A duplicate's place may be that of another request's record.
                 let is_own = self.publishes[publish].stamp.is_some();
                 for place in places.iter().filter(|place| is_own || !place.duplicate) {
                     self.acknowledge(*publish, place.partition, place.base);
@@ -154,15 +154,15 @@ impl Model {
                 publish: id,
                 class: target.class,
             };
-            // A duplicate is answered with the place of the first.
+            // A duplicate is answered with the place of the original.
             places.entry(Offset(offset)).or_insert(place);
             self.ledgers
                 .append(partition, Offset(offset), publish, index, config);
         }
     }
 
-    /// A record that was handed out or read is there, even if its append hasn't been answered: no
-    /// crash may take it back, in its class.
+    /// Notes records that were delivered or read: even if their append hasn't been answered, no
+    /// crash may undo them, within their durability class.
     fn see(&mut self, partition: PartitionId, records: impl Iterator<Item = (Offset, RecordId)>) {
         if !self.logs.contains_key(&partition.log) {
             return;

@@ -1,6 +1,6 @@
 //! The broker's process: real shards, writers and checkpointers, driven one step at a time.
 //!
-//! It does what the broker's threads do, in an order that chance decides.
+//! It does the work of the broker's threads, in random order.
 
 mod maintenance;
 mod start;
@@ -18,7 +18,7 @@ use stele_core_storage::{
 pub(crate) use self::start::{Settings, Telling};
 use crate::event::{Found, LinkEnds};
 
-/// Blocks that a writer has at once.
+/// The most blocks that a writer has at once.
 const BLOCKS_IN_FLIGHT_MAX: usize = 4;
 
 /// A running process. Dropping it leaves the disk as it is.
@@ -26,17 +26,17 @@ const BLOCKS_IN_FLIGHT_MAX: usize = 4;
 pub(crate) struct Process {
     sites: Vec<Site>,
     links: Vec<LinkInbox>,
-    /// Something on its way from shard to shard was lost, and not sent again yet.
+    /// Something sent between shards was lost, and wasn't sent again yet.
     has_lost: bool,
     replica: Arc<RwLock<Catalogue>>,
     telling: Telling,
     epoch: ProcessEpoch,
-    /// When it began, by its own time.
+    /// Its start, by its own clock.
     began: Timestamp,
     _directory: DataDirectory,
 }
 
-/// What becomes of something on its way from shard to shard.
+/// What happens to something sent between shards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Luck {
     Arrives,
@@ -44,49 +44,49 @@ pub(crate) enum Luck {
     Doubled,
 }
 
-/// A shard with what works for it.
+/// A shard with its writer and checkpointer.
 #[derive(Debug)]
 struct Site {
     shard: Shard,
     writer: Box<dyn Journal>,
     checkpointer: Checkpointer,
-    /// Blocks that the writer has, and what of each is awaited.
+    /// The writer's blocks, and what is awaited of each.
     blocks: VecDeque<(Block, Awaited)>,
-    /// What the writer has done and hasn't told.
+    /// Finished work that the writer hasn't reported.
     untold: Progress,
-    /// What it has told, and the shard hasn't heard.
+    /// Reports that the shard hasn't received.
     told: VecDeque<Progress>,
     is_sync_due: bool,
-    /// Blocks that the writer isn't through with, as far as the shard has heard.
+    /// Blocks that the shard believes the writer isn't done with.
     in_flight: usize,
-    /// What the checkpointer is to do.
+    /// The checkpointer's next plan.
     plan: Option<CheckpointPlan>,
-    /// What it has done, and the shard hasn't heard of.
+    /// A finished checkpoint that the shard hasn't received.
     checkpoint: Option<Checkpoint>,
-    /// The space of checkpointed files, not given back yet.
+    /// Checkpointed files whose space isn't freed yet.
     retired: Option<Retired>,
 }
 
-/// What a writer tells its shard at once.
+/// A writer's report to its shard.
 #[derive(Debug, Default)]
 struct Progress {
     news: Vec<News>,
-    /// So many blocks are done with.
+    /// The number of finished blocks.
     through: usize,
 }
 
 impl Process {
-    /// How many shards there are.
+    /// The number of shards.
     pub(crate) fn shard_count(&self) -> usize {
         self.sites.len()
     }
 
-    /// When it began, by its own time.
+    /// Its start, by its own clock.
     pub(crate) fn began(&self) -> Timestamp {
         self.began
     }
 
-    /// A session's id, by a number that no other has.
+    /// The session id of a number unique in this process.
     pub(crate) fn session(&self, number: u64) -> SessionId {
         SessionId(self.epoch.first_number() + number)
     }
@@ -96,24 +96,24 @@ impl Process {
         usize::from(stele_core_engine::shard_of(log, self.sites.len()).0)
     }
 
-    /// What fronts route by.
+    /// The catalogue that fronts route by.
     pub(crate) fn catalogue(&self) -> Catalogue {
         self.replica.read().clone()
     }
 
-    /// Its version: it is the same for as long as this is.
+    /// The catalogue's version, which changes with its content.
     pub(crate) fn catalogue_version(&self) -> u64 {
         self.replica.read().version()
     }
 
-    /// A front's request.
+    /// Handles a front's request.
     pub(crate) fn handle(&mut self, shard: usize, request: Request, now: Timestamp) {
         self.take_link(shard, now);
         self.sites[shard].shard.handle(request, now);
     }
 
-    /// Takes up what other shards have sent, all of it: a front that has heard of a change finds it
-    /// made.
+    /// Receives everything that other shards have sent: a front that has heard of a change finds it
+    /// applied.
     pub(crate) fn take_link(&mut self, shard: usize, now: Timestamp) {
         if mem::take(&mut self.has_lost) {
             self.sites.iter().for_each(|site| site.shard.resend());
@@ -123,7 +123,7 @@ impl Process {
         }
     }
 
-    /// Takes up the next of what other shards have sent, or something happens to it.
+    /// Receives the next command that other shards have sent, or applies `luck` to it.
     pub(crate) fn carry_link(&mut self, shard: usize, luck: Luck, now: Timestamp) {
         let mut on_way = self.taken_from_link(shard).into_iter();
         let Some(next) = on_way.next() else {
@@ -144,7 +144,7 @@ impl Process {
         on_way
     }
 
-    /// How far the links between all pairs of shards have come.
+    /// The state of the links between all pairs of shards.
     pub(crate) fn links(&self) -> Vec<LinkEnds> {
         let shards = || (0..self.sites.len()).map(|shard| ShardId(shard as u16));
         let pairs = shards().flat_map(|from| shards().map(move |to| (from, to)));
@@ -161,7 +161,7 @@ impl Process {
         ends.collect()
     }
 
-    /// The logs that are open on their shards, in order.
+    /// The open logs on all shards, in order.
     pub(crate) fn open_logs(&self) -> Vec<LogId> {
         let shards = self.sites.iter().map(|site| &site.shard.state().logs);
         let mut logs: Vec<_> = shards
@@ -171,14 +171,14 @@ impl Process {
         logs
     }
 
-    /// The logs that groups have offsets of.
+    /// The logs for which groups have committed offsets.
     pub(crate) fn read_logs(&self) -> Vec<LogId> {
         let groups = self.sites.iter().map(|site| &site.shard.state().groups);
         let read = groups.flat_map(|groups| groups.read_logs(None));
         read.map(|(_, log)| log).collect()
     }
 
-    /// The logs with records on their way to others.
+    /// The logs with records in transit to others.
     pub(crate) fn moving_logs(&self) -> Vec<LogId> {
         let logs = self
             .sites
@@ -216,7 +216,7 @@ impl Process {
         if let Some((block, awaited)) = site.blocks.pop_front() {
             let written = match site.writer.append(&block) {
                 Ok(written) => written,
-                // It is tried again, where the process goes on.
+                // It is retried if the process continues.
                 Err(error) => {
                     site.blocks.push_front((block, awaited));
                     return Err(error);
@@ -234,7 +234,7 @@ impl Process {
         Ok(())
     }
 
-    /// Syncs, if anything needs it or `anyway`. With that the writer is through with what it wrote.
+    /// Syncs if necessary or if `anyway` is set. The writer is then done with what it wrote.
     pub(crate) fn sync(&mut self, shard: usize, anyway: bool) -> Result<(), Error> {
         let site = &mut self.sites[shard];
         if site.is_sync_due || anyway {
@@ -246,7 +246,7 @@ impl Process {
         Ok(())
     }
 
-    /// The shard hears what its writer has told it at one time.
+    /// The shard receives what its writer has reported at one time.
     pub(crate) fn deliver_news(&mut self, shard: usize, now: Timestamp) {
         let site = &mut self.sites[shard];
         if let Some(progress) = site.told.pop_front() {
@@ -257,7 +257,7 @@ impl Process {
         }
     }
 
-    /// Lets everyone work until there is nothing left to do.
+    /// Runs everything until there is nothing left to do.
     pub(crate) fn run_until_idle(&mut self, now: Timestamp) -> Result<(), Error> {
         for _ in 0..8 {
             for shard in 0..self.sites.len() {
@@ -269,7 +269,7 @@ impl Process {
         Ok(())
     }
 
-    /// Ends in order: all that was decided is on disk, and each journal says so.
+    /// Stops gracefully: everything decided is on disk, and each journal has its stop mark.
     pub(crate) fn stop(&mut self, now: Timestamp) -> Result<(), Error> {
         for shard in 0..self.sites.len() {
             self.write_all(shard, now)?;
@@ -280,7 +280,7 @@ impl Process {
         Ok(())
     }
 
-    /// Writes and syncs what was decided, and at least one block.
+    /// Writes and syncs everything decided, in at least one block.
     fn write_all(&mut self, shard: usize, now: Timestamp) -> Result<(), Error> {
         self.sites[shard].shard.want_block();
         while !self.is_idle(shard) {
@@ -317,7 +317,7 @@ impl Process {
 }
 
 impl Site {
-    /// Tells what the writer has done, and that it is through with that.
+    /// Reports what the writer has done; it is finished with that.
     fn tell(&mut self) {
         let progress = mem::take(&mut self.untold);
         if !progress.news.is_empty() || progress.through > 0 {
@@ -325,7 +325,7 @@ impl Site {
         }
     }
 
-    /// Tells what it has done so far; it goes on.
+    /// Reports what the writer has done so far; it continues.
     fn tell_news(&mut self) {
         self.told.push_back(Progress {
             news: mem::take(&mut self.untold.news),

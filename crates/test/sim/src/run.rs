@@ -21,16 +21,16 @@ use crate::{
     process::{Luck, Process, Settings},
 };
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// A hash of all that happened: two runs of a seed have the same.
+    /// A hash of everything that happened: two runs of a seed have the same.
     pub trace: u64,
-    /// Events that were judged.
+    /// The number of events judged.
     pub events: u64,
-    /// Times that the process ended and started again.
+    /// How many times the process ended and started again.
     pub crashes: u64,
-    /// Checkpointed journal files that were used again.
+    /// The number of checkpointed journal files that were reused.
     pub files_used_again: u64,
 }
 
@@ -39,15 +39,15 @@ pub struct Outcome {
 pub struct Failure {
     /// The seed.
     pub seed: u64,
-    /// Which law.
+    /// The law's name.
     pub law: &'static str,
-    /// How.
+    /// What was wrong.
     pub what: String,
     /// The last events before.
     pub last: Vec<String>,
 }
 
-/// Runs a seed, judged by all laws or by the one of a number. A failure shows the last `shown`
+/// Runs a seed, judged by all laws or by the one with this number. A failure shows the last `shown`
 /// events.
 pub fn run(
     seed: u64,
@@ -58,7 +58,7 @@ pub fn run(
     played(seed, operations, law, shown).map(|run| run.court.outcome)
 }
 
-/// All journal files that a seed's run has written, without the zeroes that are written ahead.
+/// All journal files that a seed's run has written, without the zeroes written ahead.
 pub fn journals(seed: u64, operations: u64) -> Result<Vec<Bytes>, Box<Failure>> {
     let run = played(seed, operations, None, 0)?;
     let disk = run.disk.journal_alone();
@@ -104,10 +104,10 @@ struct Run {
     process: Option<Process>,
     client: Client,
     court: Court,
-    /// The time of the process: it doesn't go back with the calendar.
+    /// The process's clock: it doesn't go back with the calendar.
     now: Timestamp,
     calendar: Timestamp,
-    /// The latest time that it ever was.
+    /// The latest time so far.
     latest: Timestamp,
 }
 
@@ -120,14 +120,14 @@ struct Broken {
 
 type Judged = Result<(), Broken>;
 
-/// The laws, and what they judge by.
+/// The laws, and the model they judge by.
 #[derive(Debug)]
 struct Court {
     laws: Vec<Box<dyn Law>>,
     model: Model,
     outcome: Outcome,
     last: VecDeque<String>,
-    /// How many of the last events are kept.
+    /// The number of last events that are kept.
     shown: usize,
 }
 
@@ -147,7 +147,7 @@ impl Court {
         Ok(())
     }
 
-    /// FNV-1a over what happened.
+    /// Extends the FNV-1a hash of what happened.
     fn note(&mut self, text: &str) {
         self.outcome.events += 1;
         for byte in text.bytes() {
@@ -161,7 +161,7 @@ impl Court {
     }
 }
 
-/// What is done beside the clients' requests.
+/// Work done besides the clients' requests.
 #[derive(Clone, Copy, Debug)]
 enum Work {
     Write,
@@ -195,8 +195,8 @@ const WORK: [(u64, Work); 13] = [
     (1, Work::Fill),
 ];
 
-/// For how long the log `aged` keeps records: by then they are no newcomers any more either, whom
-/// retention spares.
+/// How long the log `aged` keeps records: long enough that they are no longer exempt from retention
+/// as recent ones.
 pub(crate) const AGED_MS: u64 = 60_000;
 
 const START: Timestamp = Timestamp(1_700_000_000_000);
@@ -309,7 +309,7 @@ impl Run {
         self.survive(done)
     }
 
-    /// One of the next syncs fails, and loses what chance says.
+    /// One of the next syncs fails, with a random loss.
     fn fail_sync(&mut self) {
         let syncs = self.random.below(4);
         let loss = match self.random.below(3) {
@@ -337,7 +337,7 @@ impl Run {
         match done {
             Ok(()) => Ok(()),
             Err(Error::FloorsNotSynced { .. }) => Ok(()),
-            // It is tried again, until there is room.
+            // It is retried, until there is room.
             Err(error) if error.is_for_want_before_a_sync() && !self.disk.is_dead() => Ok(()),
             Err(error @ Error::Damaged { .. }) if !self.disk.is_dead() => {
                 self.court.judge(vec![Event::Unreadable(error.to_string())])
@@ -398,9 +398,9 @@ impl Run {
         self.court.judge(events)
     }
 
-    /// Starts the process, through crashes on the way, and compares what it found.
+    /// Starts the process, with random crashes on the way, and compares what it found.
     fn start(&mut self) -> Judged {
-        // A disk that is full stays so, as a rule.
+        // A full disk usually stays full.
         if self.random.once_in(4) {
             self.disk.limit(None);
         }
@@ -436,19 +436,19 @@ impl Run {
                     ]);
                 }
                 Err(_) if self.disk.is_dead() => {
-                    // A kill: what the last crash has lost is lost already.
+                    // A kill: data lost by the last crash stays lost.
                     self.disk.restart();
                 }
-                // Whoever runs it starts it again.
+                // The operator starts it again.
                 Err(_) if is_sync_to_fail && !self.disk.is_sync_to_fail() => {}
-                // Whoever runs it makes room.
+                // The operator frees space.
                 Err(error) if error.is_for_want() => self.disk.limit(None),
                 Err(error) => return self.court.judge(vec![Event::Unreadable(error.to_string())]),
             }
         }
     }
 
-    /// What two recoveries, one after the other, find on a copy of the disk.
+    /// What two consecutive recoveries find on a copy of the disk.
     fn recover_copy(&mut self, disk: &MemoryDisk, twice: bool) -> Result<[Vec<Found>; 2], Broken> {
         let mut found = [Vec::new(), Vec::new()];
         for states in found.iter_mut().take(if twice { 2 } else { 1 }) {
@@ -463,9 +463,10 @@ impl Run {
         Ok(found)
     }
 
-    /// The disk heals, everyone leaves, what is there is consumed and removed; then all is read.
+    /// The disk works again, all clients leave, everything left is consumed and removed; then
+    /// everything is read.
     fn finish(&mut self) -> Judged {
-        // A start puts in order what a process has left undone: half of the runs end without one.
+        // A start completes what a process has left undone: half of the runs end without one.
         if self.random.once_in(2) {
             self.end(Crash::PowerCut)?;
             self.start()?;
@@ -487,9 +488,9 @@ impl Run {
             self.court.judge(events)?;
             self.listen()?;
         }
-        // What they held may go to those who wait: for as long as these ask for.
+        // Returned records may go to waiting clients until their waits end.
         self.run_until_idle()?;
-        // Past every deadline, also of leases from before the clock was set back.
+        // After every deadline, including leases from before the clock was set back.
         self.now = self.latest.plus_ms(3_600_000);
         self.tick()?;
         self.run_until_idle()?;
@@ -503,7 +504,7 @@ impl Run {
         self.compare_shards()
     }
 
-    /// With nothing on its way, every shard holds the logs that the catalogue defines.
+    /// With nothing in transit, every shard has the logs that the catalogue defines.
     fn compare_shards(&mut self) -> Judged {
         let Some(process) = &self.process else {
             return Ok(());
@@ -537,7 +538,7 @@ impl Run {
         self.listen()
     }
 
-    /// Retention and checkpoints, until there is nothing left of them.
+    /// Runs retention and checkpoints until nothing is left to do.
     fn sweep(&mut self) -> Judged {
         let step_ms = self.settings.options.journal_age_ms_max.max(AGED_MS) + 1;
         for _ in 0..6 {

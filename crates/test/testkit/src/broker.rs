@@ -8,10 +8,10 @@ use tempfile::TempDir;
 
 use crate::{scarce_disk::ScarceDisk, shifted_clock::ShiftedClock};
 
-/// Publishing is refused while less than this is free, which it never is by itself.
+/// Publishing is refused while less than this is free, which never happens unless a test causes it.
 const RESERVE_BYTES: u64 = 1 << 20;
 
-/// A running broker on a temporary directory, which goes with it.
+/// A running broker on a temporary directory, which is removed with it.
 #[derive(Debug)]
 pub struct TestBroker {
     /// The handle.
@@ -24,12 +24,12 @@ pub struct TestBroker {
 }
 
 impl TestBroker {
-    /// Starts one with one shard. Must be called in a tokio runtime.
+    /// Starts a broker with one shard. Must be called in a tokio runtime.
     pub fn start() -> Self {
         Self::with_shards(1)
     }
 
-    /// Starts one with several shards.
+    /// Starts a broker with several shards.
     pub fn with_shards(shards: u16) -> Self {
         Self::on(
             tempfile::tempdir().expect("a directory for the test"),
@@ -42,7 +42,7 @@ impl TestBroker {
         self.fill_disk_to(RESERVE_BYTES - 1).await;
     }
 
-    /// Leaves less than half of the reserve, which is for definitions.
+    /// Leaves less than half of the reserve, so that definitions are refused too.
     pub async fn fill_disk_for_definitions(&self) {
         self.fill_disk_to(RESERVE_BYTES / 2 - 1).await;
     }
@@ -56,30 +56,30 @@ impl TestBroker {
         }
     }
 
-    /// Leaves all space again; returns once publishing is taken.
+    /// Frees all space again; returns once publishing is accepted.
     pub async fn empty_disk(&self) {
         for shard in 0..self.shards {
             self.empty_disk_of(shard).await;
         }
     }
 
-    /// The same as one shard sees it, which looks at the disk when it comes to it.
+    /// Frees all space for one shard, without waiting for it to notice.
     pub async fn empty_disk_of(&self, shard: u16) {
         self.disk.set_free_bytes(shard, u64::MAX);
         self.await_blocked(shard, false).await;
     }
 
-    /// Lets time pass; returns once every shard has done what is due by that.
+    /// Lets time pass; returns once every shard has done what has become due.
     pub async fn pass(&self, duration_ms: u64) {
         self.clock.pass(duration_ms);
-        // A shard looks at the time after each turn: the second answer comes after the first turn.
+        // A shard checks the time after each turn: the second answer comes after the first turn.
         for _ in 0..2 {
             let shards = self.broker.shard_statuses().await;
             drop(shards.expect("the broker runs"));
         }
     }
 
-    /// Returns once a shard has noticed, as it does by itself about every second.
+    /// Returns once a shard has noticed, which it does by itself about once a second.
     async fn await_blocked(&self, shard: u16, blocked: bool) {
         loop {
             let shards = self.broker.shard_statuses().await;
@@ -90,19 +90,19 @@ impl TestBroker {
         }
     }
 
-    /// Stops it and starts another on the same directory.
+    /// Stops the broker and starts another on the same directory.
     pub async fn restart(self) -> Self {
         self.running.stop().await;
         Self::on(self.directory, self.shards)
     }
 
-    /// Stops it in order, and gives the directory, whose `data` it used.
+    /// Stops the broker gracefully, and returns the directory, whose `data` it used.
     pub async fn stop_and_keep(self) -> TempDir {
         self.running.stop().await;
         self.directory
     }
 
-    /// Stops it in order.
+    /// Stops the broker gracefully.
     pub async fn stop(self) {
         self.running.stop().await;
     }

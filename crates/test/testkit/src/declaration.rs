@@ -5,7 +5,7 @@ use stele_core_engine::{
     Adopt, DeclareLog, Durability, LedgerConfig, Lifetime, LogConfig, Retention, Settings,
 };
 
-/// A lasting queue of one partition, as the AMQP front declares it.
+/// A durable queue of one partition, as declared by the AMQP front.
 pub fn queue(name: &str, durability: Durability) -> DeclareLog {
     let config = LogConfig {
         partitions: 1,

@@ -1,6 +1,6 @@
 //! Builders and a running broker for tests.
 //!
-//! Never published; depended on by tests alone.
+//! Never published; only tests depend on it.
 
 mod broker;
 mod counted;

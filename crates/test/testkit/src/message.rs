@@ -1,9 +1,9 @@
-//! What is published where only its value matters.
+//! Messages for tests in which only the value matters.
 
 use stele_base_types::Timestamp;
 use stele_wire_batch::{Batch, BatchBuilder, Body, HEADER_SIZE_BYTES, NewRecord};
 
-/// A record with this value, without a key, from a time long past.
+/// A record with this value, without a key, with an old timestamp.
 pub fn message(value: &str) -> Batch {
     let record = NewRecord {
         timestamp: Timestamp(1_700_000_000_000),
@@ -14,7 +14,7 @@ pub fn message(value: &str) -> Batch {
     BatchBuilder::single(&record).expect("a record without headers can be written")
 }
 
-/// A batch that says that it holds `count` records, and holds those of `batch`.
+/// `batch` with a header that claims `count` records.
 pub fn claiming(batch: &Batch, count: u32) -> Batch {
     let mut bytes = batch.bytes().to_vec();
     bytes[LAST_OFFSET_DELTA].copy_from_slice(&(count - 1).to_be_bytes());
@@ -22,14 +22,14 @@ pub fn claiming(batch: &Batch, count: u32) -> Batch {
     Batch::new(bytes.into()).expect("its header is consistent")
 }
 
-/// A batch that says that it is compressed, and isn't.
+/// An uncompressed batch that claims to be compressed.
 pub fn unopenable(batch: &Batch) -> Batch {
     let mut bytes = batch.bytes().to_vec();
     bytes[ATTRIBUTES] |= ZSTD;
     Batch::new(bytes.into()).expect("its header is consistent")
 }
 
-/// The batch with its records compressed by zstd.
+/// The batch with its records compressed with zstd.
 pub fn compressed(batch: &Batch) -> Batch {
     let (header, records) = batch.bytes().split_at(HEADER_SIZE_BYTES);
     let records = zstd::stream::encode_all(records, 3).expect("memory is written");
@@ -45,13 +45,13 @@ pub fn compressed(batch: &Batch) -> Batch {
 /// The compression in a batch's attributes.
 const ZSTD: u8 = 4;
 
-/// The field that counts what follows it, and the checksum of what follows that.
+/// The field that counts what follows it, and the checksum of what follows the checksum.
 const LENGTH_FIELD: std::ops::Range<usize> = 8..12;
 const CHECKSUM: std::ops::Range<usize> = 17..21;
 const CHECKED_FROM: usize = 21;
 
-/// The lower octet of a batch's attributes (RecordBatch v2), and the fields that say how many
-/// records there are.
+/// The lower octet of a batch's attributes (RecordBatch v2), and the fields with the number of
+/// records.
 const ATTRIBUTES: usize = 22;
 const LAST_OFFSET_DELTA: std::ops::Range<usize> = 23..27;
 const RECORD_COUNT: std::ops::Range<usize> = 57..61;

@@ -1,4 +1,4 @@
-//! The local disk with as much free space as a test says.
+//! The local disk with free space set by the test.
 
 use std::{
     io,
@@ -11,7 +11,7 @@ use std::{
 
 use stele_base_env::{Disk, DiskFile, DiskLock, Entry, FileSystem, LocalDisk, OpenMode};
 
-/// [`LocalDisk`], apart from [`Disk::free_bytes`].
+/// [`LocalDisk`], except for [`Disk::free_bytes`].
 #[derive(Debug)]
 pub(crate) struct ScarceDisk {
     /// By shard.
@@ -19,15 +19,15 @@ pub(crate) struct ScarceDisk {
 }
 
 impl ScarceDisk {
-    /// One with more space than anybody needs.
+    /// A disk with more than enough space.
     pub(crate) fn new(shards: u16) -> Self {
         Self {
             free_bytes: (0..shards).map(|_| AtomicU64::new(u64::MAX)).collect(),
         }
     }
 
-    /// From now on a shard finds so much free, whatever is written. They look at different times,
-    /// and so may find something different.
+    /// From now on a shard finds this much free space, whatever is written. Shards check at
+    /// different times, so they may have different values.
     pub(crate) fn set_free_bytes(&self, shard: u16, free_bytes: u64) {
         self.free_bytes[usize::from(shard)].store(free_bytes, Ordering::Relaxed);
     }

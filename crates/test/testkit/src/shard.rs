@@ -1,4 +1,4 @@
-//! A shard by itself, without threads.
+//! A shard without threads.
 
 use std::{path::Path, sync::Arc};
 
@@ -9,7 +9,8 @@ use stele_core_broker::{IntactShard, LinkInbox, Opened};
 use stele_core_engine::Catalogue;
 use stele_core_storage::{DataDirectory, Options};
 
-/// Opens the first shard of a directory, with a link to each one, and begins the life of a process.
+/// Opens the first shard of a directory, with a link to each shard, and begins the life of a
+/// process.
 pub fn first_shard(
     path: &Path,
     options: &Options,

@@ -1,4 +1,4 @@
-//! The system's clock, ahead by as much as a test has let pass.
+//! The system's clock, shifted by the time that a test lets pass.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},

@@ -1,4 +1,4 @@
-//! The content header: what comes between a method with content and its body.
+//! The content header, between a method with content and its body.
 //!
 //! ```text
 //!  class u16 │ weight u16 = 0 │ body size u64 │ property flags u16 │ property list
@@ -11,11 +11,12 @@ use crate::{RawProperties, ReadError, Reader, Writer};
 /// The header of a message's content (specification, section 4.2.6.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContentHeader {
-    /// The class of the method that it follows: 60, `basic`, for all that carry content.
+    /// The class of the method that it follows: 60, `basic`, for all methods with content.
     pub class_id: u16,
-    /// Octets of the body, which follows in as many frames as it needs; none for 0.
+    /// The size of the body in octets. The body follows in as many frames as it needs; none if it
+    /// is empty.
     pub body_size: u64,
-    /// Flags and property list as they came.
+    /// Flags and property list as received.
     pub properties: RawProperties,
 }
 
@@ -28,12 +29,12 @@ pub enum ContentHeaderError {
 }
 
 impl ContentHeader {
-    /// Decodes a header frame's payload. The property list isn't looked into:
-    /// [`RawProperties::parse`] does that.
+    /// Decodes a header frame's payload. The property list isn't decoded; [`RawProperties::parse`]
+    /// does that.
     pub fn decode(payload: Bytes) -> Result<Self, ContentHeaderError> {
         let mut reader = Reader::new(payload);
         let class_id = reader.u16()?;
-        // The weight is unused, and what clients put there is ignored.
+        // The weight is unused; whatever clients put there is ignored.
         reader.u16()?;
         Ok(Self {
             class_id,

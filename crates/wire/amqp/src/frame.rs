@@ -1,4 +1,4 @@
-//! Frames: what everything travels in.
+//! Frames: the unit of transmission.
 //!
 //! ```text
 //!  0      1         3          7               7+size
@@ -7,8 +7,8 @@
 //!  └──────┴─────────┴──────────┴───────────────┴──────┘          3 body    8 heartbeat
 //! ```
 //!
-//! The end octet is what tells a sender that has lost count from one that hasn't; RabbitMQ's
-//! clients and we close at once where it is missing (specification, section 4.2.3).
+//! The end octet reveals a sender that miscounts; as RabbitMQ's clients do, the broker closes the
+//! connection if it is missing (specification, section 4.2.3).
 
 pub mod encode;
 
@@ -22,7 +22,7 @@ pub const FRAME_END: u8 = 0xCE;
 /// Octets before the payload.
 pub const FRAME_HEADER_BYTES: usize = 7;
 
-/// A heartbeat, whole.
+/// A complete heartbeat frame.
 pub const HEARTBEAT_FRAME: [u8; 8] = [TYPE_HEARTBEAT, 0, 0, 0, 0, 0, 0, FRAME_END];
 
 const TYPE_METHOD: u8 = 1;
@@ -30,7 +30,7 @@ const TYPE_HEADER: u8 = 2;
 const TYPE_BODY: u8 = 3;
 const TYPE_HEARTBEAT: u8 = 8;
 
-/// A frame whose payload is a slice of the buffer that it was read into.
+/// A frame whose payload is a slice of the read buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
     /// A method, to be decoded by [`crate::Method::decode`].
@@ -54,35 +54,35 @@ pub enum Frame {
         /// The octets.
         payload: Bytes,
     },
-    /// A sign of life.
+    /// A heartbeat.
     Heartbeat {
-        /// 0, or the sender is wrong.
+        /// Must be 0.
         channel: u16,
     },
 }
 
-/// Why octets aren't a frame. After any of them the stream can't be followed: the caller answers
-/// with a frame error and closes the connection.
+/// Why octets aren't a frame. Afterwards the stream is out of step: the caller answers with a frame
+/// error and closes the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// A payload over the negotiated size. It isn't waited for.
+    /// A payload over the negotiated size, reported without waiting for it.
     #[error("a payload of {size_bytes} octets is larger than {size_bytes_max}")]
     TooLarge {
         /// The frame's type octet.
         kind: u8,
-        /// The channel it names.
+        /// The channel in its header.
         channel: u16,
-        /// The size it names.
+        /// The size in its header.
         size_bytes: u32,
         /// The largest allowed.
         size_bytes_max: u32,
     },
-    /// No such type. The payload isn't waited for.
+    /// An unknown type, reported without waiting for the payload.
     #[error("unknown frame type {kind}")]
     UnknownType {
         /// The type octet.
         kind: u8,
-        /// The channel it names.
+        /// The channel in its header.
         channel: u16,
     },
     /// The frame doesn't end where its size says.
@@ -90,21 +90,21 @@ pub enum FrameError {
     End {
         /// The frame's type octet.
         kind: u8,
-        /// The channel it names.
+        /// The channel in its header.
         channel: u16,
-        /// The octet in the end's place.
+        /// The octet found instead of the end octet.
         found: u8,
     },
 }
 
-/// Cuts a stream of octets into frames.
+/// Splits a stream of octets into frames.
 #[derive(Clone, Copy, Debug)]
 pub struct FrameDecoder {
     payload_bytes_max: u32,
 }
 
 impl FrameDecoder {
-    /// Takes frames of up to `frame_bytes_max` octets, overhead included, and a little more:
+    /// Accepts frames of up to `frame_bytes_max` octets, overhead included, plus
     /// [`crate::limits::FRAME_TOLERANCE_BYTES`].
     pub fn new(frame_bytes_max: u32) -> Self {
         Self {
@@ -112,9 +112,9 @@ impl FrameDecoder {
         }
     }
 
-    /// Takes one frame off `input`; `None` while there is less than one. Input that can't become
-    /// a frame is refused as soon as its header is there, so that a caller never gathers more
-    /// than one frame's octets.
+    /// Takes one frame off `input`; `None` while it is incomplete. Input that can't become a frame
+    /// is refused as soon as its header is there, so a caller never buffers more than one frame's
+    /// octets.
     pub fn decode(&self, input: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
         let Some(header) = input.first_chunk::<FRAME_HEADER_BYTES>() else {
             return Ok(None);
@@ -157,13 +157,13 @@ impl FrameDecoder {
     }
 }
 
-/// The frame of a type that [`FrameDecoder::check`] has let pass.
+/// The frame of a type that [`FrameDecoder::check`] has accepted.
 fn frame(kind: u8, channel: u16, payload: Bytes) -> Frame {
     match kind {
         TYPE_METHOD => Frame::Method { channel, payload },
         TYPE_HEADER => Frame::Header { channel, payload },
         TYPE_BODY => Frame::Body { channel, payload },
-        // RabbitMQ ignores what a heartbeat carries.
+        // RabbitMQ ignores the payload of a heartbeat.
         _ => Frame::Heartbeat { channel },
     }
 }

@@ -1,6 +1,7 @@
 //! AMQP 0-9-1 frames, methods and properties as values.
 //!
-//! Bytes ⇄ values and nothing else: no I/O, no clock, no state beyond the codec's own.
+//! Converts between bytes and values, and does nothing else: no I/O, no clock, no state beyond the
+//! codec's own.
 //!
 //! ```text
 //!  bytes ──FrameDecoder──▶ Frame ─┬─ Method   (Method::decode)
@@ -10,11 +11,11 @@
 //! ```
 //!
 //! Invariants:
-//! - No input panics, and none costs more memory than its own length: strings and bodies are
-//!   slices of the frame, tables are decoded only on demand and nest at most
+//! - No input causes a panic, or costs more memory than its own length: strings and bodies are
+//!   slices of the frame, and tables are decoded only on demand and nest at most
 //!   [`limits::NESTING_MAX`] deep.
-//! - What is read can be written back byte for byte: property lists and header tables stay in
-//!   their encoded form until somebody asks for a value.
+//! - What is read can be written back byte for byte: property lists and header tables stay encoded
+//!   until a value is requested.
 //!
 //! Source: AMQP 0-9-1 specification and its XML definition, with RabbitMQ's published extensions
 //! and errata for field types.

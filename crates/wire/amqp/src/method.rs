@@ -1,11 +1,11 @@
-//! Methods: what the two peers ask of each other.
+//! Methods: the requests and replies of the two peers.
 //!
 //! ```text
 //!  class u16 │ method u16 │ fields as the specification lists them
 //! ```
 //!
 //! One struct per method, in a module per class, with the fields' names from the specification.
-//! Reserved fields are skipped on reading and zero on writing.
+//! Reserved fields are skipped when reading and zero when writing.
 
 mod define;
 mod field;
@@ -28,9 +28,9 @@ use crate::{ReadError, Reader, Writer};
 pub enum Method {
     /// Class 10: the connection itself, on channel 0.
     Connection(connection::Method),
-    /// Class 20: a channel's life.
+    /// Class 20: opening and closing channels.
     Channel(channel::Method),
-    /// Class 30: realms, of AMQP 0-8.
+    /// Class 30: realms, from AMQP 0-8.
     Access(access::Method),
     /// Class 40: exchanges.
     Exchange(exchange::Method),
@@ -44,7 +44,7 @@ pub enum Method {
     Tx(tx::Method),
 }
 
-/// Why a method frame isn't a method.
+/// Why a method frame can't be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MethodError {
     /// Shorter than the two ids. The caller answers with a frame error.
@@ -144,7 +144,7 @@ impl Method {
         }
     }
 
-    /// The method's name as the specification writes it: `queue.declare`.
+    /// The method's name in the specification, such as `queue.declare`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Connection(method) => method.name(),

@@ -12,29 +12,29 @@ use bytes::{Bytes, BytesMut};
 
 use crate::{EncodedTable, ReadError, Reader, ShortOctets, Writer};
 
-/// Flags and property list as they came: what goes from publisher to consumer untouched.
+/// Flags and property list as received, passed unchanged from publisher to consumer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RawProperties {
-    /// Which properties the list holds.
+    /// The flags of the properties in the list.
     pub flags: u16,
     /// The properties' values.
     pub list: Bytes,
 }
 
-/// The lowest bit says that another word of flags follows. No class has so many properties.
+/// The lowest bit means that another word of flags follows. No class has that many properties.
 const FLAGS_UNKNOWN: u16 = 0b11;
 
 macro_rules! properties {
     ($($(#[$doc:meta])* $name:ident: $type:ty = $bit:literal, $read:expr, $write:expr;)*) => {
-        /// A message's properties, each as it was sent or absent. Strings and headers are slices
-        /// of the property list.
+        /// A message's properties, each as sent or absent. Strings and headers are slices of the
+        /// property list.
         #[derive(Clone, Debug, Default, PartialEq, Eq)]
         pub struct Properties {
             $($(#[$doc])* pub $name: Option<$type>,)*
         }
 
         impl RawProperties {
-            /// Reads the property list. Headers are checked for their length only.
+            /// Decodes the property list. Of the headers only the length is checked.
             pub fn parse(&self) -> Result<Properties, ReadError> {
                 if self.flags & FLAGS_UNKNOWN != 0 {
                     return Err(ReadError::PropertyFlags(self.flags));
@@ -50,7 +50,7 @@ macro_rules! properties {
         }
 
         impl Properties {
-            /// Writes the property list.
+            /// Encodes the property list.
             pub fn encode(&self) -> RawProperties {
                 let mut list = BytesMut::new();
                 let mut writer = Writer::new(&mut list);
@@ -68,31 +68,31 @@ macro_rules! properties {
 properties! {
     /// MIME type of the body.
     content_type: ShortOctets = 15, Reader::short_octets, Writer::short_octets;
-    /// MIME encoding of the body, as `gzip`.
+    /// Content encoding of the body, such as `gzip`.
     content_encoding: ShortOctets = 14, Reader::short_octets, Writer::short_octets;
-    /// The application's own headers, and those that a headers exchange routes by.
+    /// The application's headers, which a headers exchange also uses for routing.
     headers: EncodedTable = 13, EncodedTable::read, write_table;
-    /// 1: needn't survive a restart. 2: persistent.
+    /// 1: transient. 2: persistent.
     delivery_mode: u8 = 12, Reader::u8, write_u8;
-    /// 0 to 255, the higher the earlier.
+    /// 0 to 255; higher priorities are delivered first.
     priority: u8 = 11, Reader::u8, write_u8;
-    /// What a reply answers.
+    /// Identifies the request that a reply belongs to.
     correlation_id: ShortOctets = 10, Reader::short_octets, Writer::short_octets;
     /// Where to send a reply.
     reply_to: ShortOctets = 9, Reader::short_octets, Writer::short_octets;
-    /// Milliseconds to live, in digits.
+    /// Time to live in milliseconds, as decimal digits.
     expiration: ShortOctets = 8, Reader::short_octets, Writer::short_octets;
     /// The application's id of the message.
     message_id: ShortOctets = 7, Reader::short_octets, Writer::short_octets;
     /// Seconds since 1970.
     timestamp: u64 = 6, Reader::u64, write_u64;
-    /// The application's name for the kind of message.
+    /// The application's name for the type of message.
     kind: ShortOctets = 5, Reader::short_octets, Writer::short_octets;
-    /// The user who publishes.
+    /// The publishing user.
     user_id: ShortOctets = 4, Reader::short_octets, Writer::short_octets;
-    /// The application that publishes.
+    /// The publishing application.
     app_id: ShortOctets = 3, Reader::short_octets, Writer::short_octets;
-    /// Deprecated by the specification, carried nevertheless.
+    /// Deprecated by the specification, but passed on.
     cluster_id: ShortOctets = 2, Reader::short_octets, Writer::short_octets;
 }
 

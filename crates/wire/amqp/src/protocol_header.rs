@@ -9,28 +9,28 @@
 
 use bytes::{Buf, BytesMut};
 
-/// What we speak, and what a client that opens otherwise is answered with before the close
-/// (specification, section 4.2.2).
+/// The supported protocol version. Also the reply to any other header before the connection is
+/// closed (specification, section 4.2.2).
 pub const PROTOCOL_HEADER: [u8; 8] = *b"AMQP\x00\x00\x09\x01";
 
-/// AMQP 0-9, whose methods are those of 0-9-1 for all that we offer.
+/// AMQP 0-9. All methods supported here are the same as in 0-9-1.
 const VERSION_0_9: [u8; 8] = *b"AMQP\x01\x01\x00\x09";
 
-/// What the first octets of a connection are.
+/// The kinds of protocol header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProtocolHeader {
-    /// AMQP 0-9-1 (or 0-9): go on.
+    /// AMQP 0-9-1 (or 0-9): supported.
     Amqp091,
     /// Another version of AMQP.
     OtherVersion([u8; 4]),
-    /// Not AMQP: HTTP, TLS, another broker's protocol.
+    /// Not AMQP: HTTP, TLS, or another broker's protocol.
     Foreign([u8; 8]),
 }
 
 impl ProtocolHeader {
-    /// Takes the header off `input`; `None` while there is less than one. What can't become a
-    /// header is recognised at the first octet that differs, so that a client of another protocol
-    /// isn't left waiting for eight.
+    /// Takes the header off `input`; `None` while it is incomplete. Anything else is recognized at
+    /// the first octet that differs, so that a client of another protocol isn't kept waiting for
+    /// eight octets.
     pub fn decode(input: &mut BytesMut) -> Option<Self> {
         if let Some(header) = input.first_chunk::<8>().copied() {
             input.advance(8);

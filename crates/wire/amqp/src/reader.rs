@@ -1,10 +1,10 @@
-//! Reading the elementary fields of section 4.2.5.
+//! Reading the elementary fields (specification, section 4.2.5).
 
 use bytes::{Buf, Bytes};
 
 use crate::{ShortOctets, ShortString, ShortStringError};
 
-/// Takes fields off the front of a frame's payload. Strings are slices of it.
+/// Reads fields from the front of a frame's payload. Strings are slices of it.
 ///
 /// Consecutive bits share an octet, lowest first; any other field starts a new one.
 #[derive(Clone, Debug)]
@@ -14,28 +14,28 @@ pub struct Reader {
     bits_left: u8,
 }
 
-/// Why fields can't be read. All of them are the sender's syntax errors.
+/// Why fields can't be read. All of these are syntax errors of the sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// The payload ends within a field.
     #[error("a field needs {needed} octets where {left} are left")]
     Truncated {
-        /// Octets that the field needs.
+        /// Octets needed by the field.
         needed: usize,
-        /// Octets that are left.
+        /// Octets left.
         left: usize,
     },
     /// Octets are left after the last field.
     #[error("{0} octets are left after the last field")]
     Trailing(usize),
-    /// A short string isn't one.
+    /// A short string is invalid.
     #[error(transparent)]
     ShortString(#[from] ShortStringError),
-    /// A table or an array holds a value of a type that neither the specification nor RabbitMQ
-    /// knows.
+    /// A table or an array contains a value of a type that neither the specification nor RabbitMQ
+    /// defines.
     #[error("unknown field type {0:#04x}")]
     FieldType(u8),
-    /// Tables and arrays nest too deep.
+    /// Tables and arrays are nested too deeply.
     #[error("tables nest deeper than {} levels", crate::limits::NESTING_MAX)]
     Nesting,
     /// Property flags name a property that doesn't exist.
@@ -89,21 +89,21 @@ impl Reader {
         Ok(bit)
     }
 
-    /// A length octet and that many octets.
+    /// A length octet followed by that many octets.
     pub fn short_octets(&mut self) -> Result<ShortOctets, ReadError> {
         let length = usize::from(self.u8()?);
         Ok(ShortOctets::from_bytes(self.take(length)?)?)
     }
 
-    /// A length octet and that many octets of UTF-8.
+    /// A length octet followed by that many octets of UTF-8.
     pub fn short_string(&mut self) -> Result<ShortString, ReadError> {
         let length = usize::from(self.u8()?);
         Ok(ShortString::from_bytes(self.take(length)?)?)
     }
 
-    /// A length of four octets and that many octets.
+    /// A four-octet length followed by that many octets.
     pub fn long_string(&mut self) -> Result<Bytes, ReadError> {
-        // A length that the platform can't hold can't be left in memory either.
+        // A length that the platform can't represent exceeds the remaining octets too.
         let length = usize::try_from(self.u32()?).unwrap_or(usize::MAX);
         self.take(length)
     }
@@ -119,12 +119,12 @@ impl Reader {
         self.rest.is_empty()
     }
 
-    /// What hasn't been read.
+    /// The octets not read yet.
     pub fn rest(&self) -> &Bytes {
         &self.rest
     }
 
-    /// Ends reading: nothing may be left.
+    /// Ends reading; fails if anything is left.
     pub fn finish(self) -> Result<(), ReadError> {
         match self.rest.len() {
             0 => Ok(()),

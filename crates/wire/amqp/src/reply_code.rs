@@ -1,7 +1,7 @@
 //! Reply codes of `connection.close`, `channel.close` and `basic.return` (specification, section
 //! 1.2 "Constants").
 
-/// A reply code with the name that goes before its text, as `NOT_FOUND - no queue 'q' ...`.
+/// A reply code with the name that precedes its text, as in `NOT_FOUND - no queue 'q' ...`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplyCode {
     /// The number on the wire.
@@ -28,19 +28,19 @@ macro_rules! reply_codes {
 reply_codes! {
     /// An orderly close.
     REPLY_SUCCESS = 200 soft;
-    /// A body larger than the server takes.
+    /// A body larger than the server accepts.
     CONTENT_TOO_LARGE = 311 soft;
-    /// A mandatory message that no queue was bound for.
+    /// A mandatory message without a matching binding.
     NO_ROUTE = 312 soft;
-    /// An immediate message that no consumer was ready for.
+    /// An immediate message without a ready consumer.
     NO_CONSUMERS = 313 soft;
-    /// Not permitted, by rights or by the name's being reserved.
+    /// Not permitted: missing rights, or a reserved name.
     ACCESS_REFUSED = 403 soft;
     /// No such queue or exchange.
     NOT_FOUND = 404 soft;
     /// Another connection holds it exclusively.
     RESOURCE_LOCKED = 405 soft;
-    /// What the client assumed isn't so.
+    /// A precondition of the request doesn't hold.
     PRECONDITION_FAILED = 406 soft;
     /// The operator closed the connection.
     CONNECTION_FORCED = 320 hard;
@@ -50,15 +50,15 @@ reply_codes! {
     FRAME_ERROR = 501 hard;
     /// A method whose fields can't be decoded.
     SYNTAX_ERROR = 502 hard;
-    /// A method that isn't valid now.
+    /// A method that isn't valid in this state.
     COMMAND_INVALID = 503 hard;
-    /// A channel that isn't open, or is already.
+    /// A channel that isn't open, or is already open.
     CHANNEL_ERROR = 504 hard;
-    /// A frame that isn't valid now.
+    /// A frame that isn't valid in this state.
     UNEXPECTED_FRAME = 505 hard;
     /// The server lacks resources.
     RESOURCE_ERROR = 506 hard;
-    /// Not allowed by the server's rules, whoever asks.
+    /// Forbidden by the server's rules, for any user.
     NOT_ALLOWED = 530 hard;
     /// A feature that the server doesn't have.
     NOT_IMPLEMENTED = 540 hard;

@@ -1,4 +1,4 @@
-//! Short strings of which nothing is demanded but their length: those that a message carries.
+//! Short strings without an encoding requirement: those that messages carry.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use bytes::Bytes;
 
 use crate::{ShortString, ShortStringError, limits::SHORT_STRING_MAX_BYTES};
 
-/// At most 255 octets, by custom UTF-8. As of [`ShortString`], decoded ones are slices of their
+/// At most 255 octets, usually UTF-8. As with [`ShortString`], decoded ones are slices of their
 /// frame.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShortOctets(Bytes);
 
 impl ShortOctets {
-    /// None.
+    /// The empty string.
     pub const EMPTY: Self = Self(Bytes::new());
 
-    /// Takes `octets` without copying them.
+    /// Wraps `octets` without copying them.
     pub fn from_bytes(octets: Bytes) -> Result<Self, ShortStringError> {
         match octets.len() {
             0..=SHORT_STRING_MAX_BYTES => Ok(Self(octets)),
@@ -23,7 +23,7 @@ impl ShortOctets {
         }
     }
 
-    /// Text known when the program was written. Panics where it is too long.
+    /// Text known at compile time. Panics if it is too long.
     pub const fn from_static(text: &'static str) -> Self {
         assert!(text.len() <= SHORT_STRING_MAX_BYTES, "over 255 octets");
         Self(Bytes::from_static(text.as_bytes()))
@@ -34,12 +34,12 @@ impl ShortOctets {
         &self.0
     }
 
-    /// The text, where it is UTF-8.
+    /// The text, if it is UTF-8.
     pub fn as_text(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
     }
 
-    /// How many octets there are.
+    /// The number of octets.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -56,7 +56,7 @@ impl From<ShortString> for ShortOctets {
     }
 }
 
-/// With what isn't UTF-8 replaced.
+/// Invalid UTF-8 is replaced.
 impl fmt::Display for ShortOctets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&String::from_utf8_lossy(&self.0))

@@ -1,5 +1,5 @@
-//! Short strings: at most 255 octets of UTF-8. As RabbitMQ does, methods take no others, but for
-//! what a message carries ([`crate::ShortOctets`]).
+//! Short strings: at most 255 octets of UTF-8. As in RabbitMQ, methods accept no others, except in
+//! the fields that describe a message ([`crate::ShortOctets`]).
 
 use std::{fmt, ops::Deref};
 
@@ -7,15 +7,15 @@ use bytes::Bytes;
 
 use crate::limits::SHORT_STRING_MAX_BYTES;
 
-/// A short string. Decoded ones are slices of their frame: whoever keeps one for long copies it
-/// first, so that a name doesn't hold a read buffer.
+/// A short string. Decoded ones are slices of their frame: copy one to keep it for long, so that it
+/// doesn't hold a read buffer.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShortString(Bytes);
 
-/// Why octets aren't a short string.
+/// Why octets aren't a valid short string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ShortStringError {
-    /// Over 255 octets. The caller answers with a length error of its own.
+    /// Over 255 octets. The caller answers with its own length error.
     #[error("a short string of {0} octets is longer than 255")]
     TooLong(usize),
     /// Not UTF-8. The caller answers with a syntax error.
@@ -27,7 +27,7 @@ impl ShortString {
     /// The empty string.
     pub const EMPTY: Self = Self(Bytes::new());
 
-    /// Takes `octets` without copying them.
+    /// Wraps `octets` without copying them.
     pub fn from_bytes(octets: Bytes) -> Result<Self, ShortStringError> {
         if octets.len() > SHORT_STRING_MAX_BYTES {
             return Err(ShortStringError::TooLong(octets.len()));
@@ -43,7 +43,7 @@ impl ShortString {
         Self::from_bytes(Bytes::copy_from_slice(text.as_bytes()))
     }
 
-    /// Copies as much of `text` as fits, cut at a character.
+    /// Copies as much of `text` as fits, cut at a character boundary.
     pub fn truncated(text: &str) -> Self {
         let longest = text.len().min(SHORT_STRING_MAX_BYTES);
         let end = (0..=longest)
@@ -53,7 +53,7 @@ impl ShortString {
         Self(Bytes::copy_from_slice(&text.as_bytes()[..end]))
     }
 
-    /// A string known when the program was written. Panics where it is too long.
+    /// A string known at compile time. Panics if it is too long.
     pub const fn from_static(text: &'static str) -> Self {
         assert!(text.len() <= SHORT_STRING_MAX_BYTES, "over 255 octets");
         Self(Bytes::from_static(text.as_bytes()))

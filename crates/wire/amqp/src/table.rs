@@ -1,4 +1,4 @@
-//! Field tables: the values that `arguments`, `headers` and properties of peers are made of.
+//! Field tables: the format of `arguments`, `headers` and the peers' properties.
 //!
 //! ```text
 //!  table   length u32 │ { name short-string │ type u8 │ value } ...
@@ -14,8 +14,8 @@ use crate::ShortOctets;
 
 pub use encoded::EncodedTable;
 
-/// A field value. The letters are those of RabbitMQ's errata, which every client in use follows,
-/// rather than those of the specification's section 4.2.1, which contradict one another.
+/// A field value. The type letters are those of RabbitMQ's errata, which every client in use
+/// follows, instead of those of the specification's section 4.2.1, which contradict each other.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// `t`
@@ -32,20 +32,20 @@ pub enum Value {
     Int32(i32),
     /// `i`
     UInt32(u32),
-    /// `l`, and `L`, which is read as the same
+    /// `l`, and `L`, which is read the same way
     Int64(i64),
     /// `f`
     Float(f32),
     /// `d`
     Double(f64),
-    /// `D`: `unscaled` with the decimal point `scale` places from the right
+    /// `D`: `unscaled` with the decimal point `scale` digits from the right
     Decimal {
         /// Digits after the point.
         scale: u8,
         /// All digits.
         unscaled: u32,
     },
-    /// `S`: octets, by custom UTF-8
+    /// `S`: octets, usually UTF-8
     LongString(Bytes),
     /// `A`
     Array(Vec<Self>),
@@ -65,7 +65,7 @@ impl Value {
         Self::LongString(Bytes::copy_from_slice(text.as_bytes()))
     }
 
-    /// The text of a long string that is UTF-8.
+    /// The text of a long string, if it is UTF-8.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::LongString(octets) => std::str::from_utf8(octets).ok(),
@@ -73,8 +73,7 @@ impl Value {
         }
     }
 
-    /// The value of any integer type. An integer argument may come in whichever width the
-    /// client's language prefers.
+    /// The value of any integer type: clients choose the width by their language's conventions.
     pub fn as_integer(&self) -> Option<i64> {
         match self {
             Self::Int8(value) => Some(i64::from(*value)),
@@ -96,7 +95,7 @@ impl Value {
         }
     }
 
-    /// The type's name as RabbitMQ writes it in its error texts.
+    /// The type's name in RabbitMQ's error texts.
     pub fn type_name(&self) -> &'static str {
         match self {
             Self::Bool(_) => "bool",
@@ -120,18 +119,18 @@ impl Value {
     }
 }
 
-/// Named values in the order they came in. A name that occurs twice keeps both; looking it up
-/// finds the first.
+/// Named values in the order received. A repeated name keeps all its values; looking it up finds
+/// the first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table(Vec<(ShortOctets, Value)>);
 
 impl Table {
-    /// A table of nothing.
+    /// An empty table.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Appends a value; `name` must be short, and known when the program was written.
+    /// Appends a value; `name` must be short, and known at compile time.
     pub fn with(mut self, name: &'static str, value: Value) -> Self {
         self.0.push((ShortOctets::from_static(name), value));
         self
@@ -142,7 +141,7 @@ impl Table {
         self.0.push((name, value));
     }
 
-    /// The table without the values of this name.
+    /// Removes the values of this name.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         self.0
@@ -162,7 +161,7 @@ impl Table {
         self.0.iter().map(|(name, value)| (name, value))
     }
 
-    /// How many values there are.
+    /// The number of values.
     pub fn len(&self) -> usize {
         self.0.len()
     }

@@ -1,4 +1,4 @@
-//! Writing the elementary fields of section 4.2.5.
+//! Writing the elementary fields (specification, section 4.2.5).
 
 use bytes::{BufMut, BytesMut};
 
@@ -37,7 +37,7 @@ impl<'a> Writer<'a> {
         self.whole().put_u64(value);
     }
 
-    /// One bit, in the octet of the bit before it where that has room.
+    /// One bit, in the same octet as the bit before if that has room.
     pub fn bit(&mut self, value: bool) {
         if self.bits_used == 0 || self.bits_used == 8 {
             self.whole().put_u8(0);
@@ -48,12 +48,12 @@ impl<'a> Writer<'a> {
         self.bits_used += 1;
     }
 
-    /// A length octet and the text.
+    /// A length octet followed by the text.
     pub fn short_string(&mut self, text: &ShortString) {
         self.short(text.as_bytes());
     }
 
-    /// A length octet and the octets.
+    /// A length octet followed by the octets.
     pub fn short_octets(&mut self, octets: &ShortOctets) {
         self.short(octets.as_bytes());
     }
@@ -63,18 +63,18 @@ impl<'a> Writer<'a> {
         self.raw(octets);
     }
 
-    /// A length of four octets and the octets.
+    /// A four-octet length followed by the octets.
     pub fn long_string(&mut self, octets: &[u8]) {
         self.u32(u32::try_from(octets.len()).expect("no frame holds 4 GiB"));
         self.raw(octets);
     }
 
-    /// Octets as they are.
+    /// Octets without a length.
     pub fn raw(&mut self, octets: &[u8]) {
         self.whole().put_slice(octets);
     }
 
-    /// What `write` writes, with its length in four octets before it.
+    /// What `write` writes, preceded by its length in four octets.
     pub fn counted(&mut self, write: impl FnOnce(&mut Writer<'_>)) {
         self.u32(0);
         let start = self.out.len();
@@ -83,7 +83,7 @@ impl<'a> Writer<'a> {
         self.out[start - 4..start].copy_from_slice(&length.to_be_bytes());
     }
 
-    /// The buffer, past any octet that bits were gathered in.
+    /// The buffer, with any octet of bits completed.
     fn whole(&mut self) -> &mut BytesMut {
         self.bits_used = 0;
         self.out

@@ -20,7 +20,7 @@ macro_rules! action_names {
             /// Every action.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
-            /// The name, as in `Action=` and behind `AmazonSQS.`.
+            /// The name, as in `Action=` and after `AmazonSQS.`.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name)),+ }
             }
@@ -31,7 +31,7 @@ macro_rules! action_names {
 crate::each_action!(action_names);
 
 impl Action {
-    /// The action of that name.
+    /// The action with that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL
             .iter()
@@ -39,7 +39,7 @@ impl Action {
             .find(|action| action.name() == name)
     }
 
-    /// The action of an `X-Amz-Target` header: `AmazonSQS.SendMessage`.
+    /// The action in an `X-Amz-Target` header, such as `AmazonSQS.SendMessage`.
     pub fn from_target(target: &str) -> Option<Self> {
         Self::from_name(target.strip_prefix("AmazonSQS.")?)
     }

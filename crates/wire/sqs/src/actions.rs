@@ -1,4 +1,4 @@
-//! One file per action: its request, and its response where it has one.
+//! One file per action: its request, and its response if it has one.
 
 pub mod batch;
 pub mod change_message_visibility;

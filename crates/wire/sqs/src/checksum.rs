@@ -1,4 +1,4 @@
-//! The digests that SQS computes: MD5, by which SDKs check what they sent and received, and the
+//! The digests that SQS computes: MD5, with which SDKs check what they sent and received, and the
 //! SHA-256 of content-based deduplication.
 
 use std::fmt::Write as _;
@@ -13,18 +13,18 @@ pub fn md5_of_body(body: &[u8]) -> String {
     hexadecimal(Md5::digest(body).as_slice())
 }
 
-/// The deduplication id that a body stands for in a queue with `ContentBasedDeduplication`: its
-/// SHA-256, in lower-case hexadecimal. Attributes don't count.
+/// The deduplication id of a body in a queue with `ContentBasedDeduplication`: its SHA-256, in
+/// lower-case hexadecimal. Attributes aren't included.
 pub fn content_based_deduplication_id(body: &[u8]) -> String {
     hexadecimal(Sha256::digest(body).as_slice())
 }
 
-/// The digest of a message's attributes, or of its system attributes; `None` where it has none.
+/// The digest of a message's attributes, or of its system attributes; `None` if it has none.
 ///
-/// For each attribute, by name in byte order: the name, the type and the value, each after its
-/// length in four bytes, most significant first; between type and value one byte that says how the
-/// value travels, 1 for text and 2 for binary. From the developer guide, "Calculating the MD5
-/// message digest for message attributes".
+/// Covers each attribute, in byte order of the names: the name, the type and the value, each after
+/// its length in four bytes, most significant first; between type and value one byte for the kind
+/// of value, 1 for text and 2 for binary. From the developer guide, "Calculating the MD5 message
+/// digest for message attributes".
 pub fn md5_of_attributes<'a>(
     attributes: impl IntoIterator<Item = (&'a str, &'a MessageAttribute)>,
 ) -> Option<String> {
@@ -83,7 +83,7 @@ mod tests {
         md5_of_attributes(attributes.iter().map(|(name, value)| (*name, value))).unwrap()
     }
 
-    /// Digests that AWS itself answered, as published in recorded test runs.
+    /// Digests returned by AWS itself, as published in recorded test runs.
     #[test]
     fn digests_are_those_that_aws_answers() {
         assert_eq!(md5_of_body(b"msg"), "6e2baaf3b97dbeef01c0043275f9a0e7");

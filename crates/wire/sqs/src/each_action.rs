@@ -1,11 +1,10 @@
-//! The one list of the actions.
+//! The single list of the actions.
 
-/// Calls the macro `$then` with every action, in three lists: those that answer something, those
-/// whose answer is empty, and those of AWS that aren't offered here. Behind the name of one that is
-/// offered stands the module of its two files: here under `actions/`, in the front under
-/// `operations/`.
+/// Calls the macro `$then` with every action, in three lists: those with a response, those whose
+/// response is empty, and AWS's actions that aren't supported. After the name of a supported one
+/// comes the module of its two files: under `actions/` here, under `operations/` in the front.
 ///
-/// Names, requests, responses and the front's dispatch are made of it.
+/// Names, requests, responses and the front's dispatch are generated from it.
 #[macro_export]
 macro_rules! each_action {
     ($then:ident) => {

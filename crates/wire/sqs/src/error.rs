@@ -1,8 +1,8 @@
-//! What is answered when an action fails, in both protocols.
+//! The responses to failed actions, in both protocols.
 //!
 //! JSON: `{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"…"}` and the header
-//! `x-amzn-query-error: AWS.SimpleQueueService.NonExistentQueue;Sender`, from which SDKs that were
-//! written for the query protocol take their error code. Query: an `ErrorResponse` document.
+//! `x-amzn-query-error: AWS.SimpleQueueService.NonExistentQueue;Sender`, from which SDKs written
+//! for the query protocol take their error code. Query: an `ErrorResponse` document.
 
 use std::fmt;
 
@@ -11,12 +11,12 @@ use crate::{
     writer::{JsonWriter, NAMESPACE, Writer as _, XmlWriter, json_text},
 };
 
-/// Whose fault an error is; SDKs retry a `Receiver`'s.
+/// Which side caused an error; SDKs retry errors of a `Receiver`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The request can't succeed as it is.
     Sender,
-    /// The server couldn't do it now.
+    /// The server can't do it now.
     Receiver,
 }
 
@@ -29,7 +29,7 @@ impl Fault {
     }
 }
 
-/// How one kind of error looks on the wire.
+/// The representation of one kind of error on the wire.
 struct Face {
     /// The namespace of `__type`.
     namespace: &'static str,
@@ -42,7 +42,7 @@ struct Face {
 
 /// The namespace of the errors in SQS's own model.
 const MODELLED: &str = "com.amazonaws.sqs";
-/// The namespace of those that AWS's service framework adds.
+/// The namespace of the errors that AWS's service framework adds.
 const FRAMEWORK: &str = "com.amazon.coral.service";
 
 macro_rules! error_kinds {
@@ -50,7 +50,7 @@ macro_rules! error_kinds {
         $(#[$doc:meta])+
         $name:ident: $namespace:ident $shape:literal, $query:literal, $status:literal;
     )+) => {
-        /// The kinds of errors that are answered.
+        /// The kinds of errors.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum ErrorKind { $($(#[$doc])+ $name),+ }
 
@@ -70,23 +70,23 @@ macro_rules! error_kinds {
 }
 
 error_kinds! {
-    /// Two entries of a batch have one id.
+    /// Two entries of a batch have the same id.
     BatchEntryIdsNotDistinct: MODELLED
         "BatchEntryIdsNotDistinct", "AWS.SimpleQueueService.BatchEntryIdsNotDistinct", 400;
-    /// The messages of a batch are too large together.
+    /// The messages of a batch are too large in total.
     BatchRequestTooLong: MODELLED
         "BatchRequestTooLong", "AWS.SimpleQueueService.BatchRequestTooLong", 400;
     /// A batch without entries.
     EmptyBatchRequest: MODELLED
         "EmptyBatchRequest", "AWS.SimpleQueueService.EmptyBatchRequest", 400;
-    /// A queue attribute that doesn't exist, or isn't one of this kind of queue.
+    /// A queue attribute that doesn't exist, or doesn't apply to this kind of queue.
     InvalidAttributeName: MODELLED "InvalidAttributeName", "InvalidAttributeName", 400;
     /// A queue attribute out of its range.
     InvalidAttributeValue: MODELLED "InvalidAttributeValue", "InvalidAttributeValue", 400;
-    /// The id of a batch entry is outside its grammar.
+    /// The id of a batch entry is malformed.
     InvalidBatchEntryId: MODELLED
         "InvalidBatchEntryId", "AWS.SimpleQueueService.InvalidBatchEntryId", 400;
-    /// A body holds a character that SQS doesn't carry.
+    /// A body contains a character that SQS doesn't allow.
     InvalidMessageContents: MODELLED "InvalidMessageContents", "InvalidMessageContents", 400;
     /// The message isn't in flight, so its visibility can't change.
     MessageNotInflight: MODELLED
@@ -103,17 +103,17 @@ error_kinds! {
     QueueDoesNotExist: MODELLED "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", 400;
     /// A queue of that name exists with other attributes.
     QueueNameExists: MODELLED "QueueNameExists", "QueueAlreadyExists", 400;
-    /// The receipt handle isn't one of this queue.
+    /// The receipt handle doesn't belong to this queue.
     ReceiptHandleIsInvalid: MODELLED "ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid", 404;
-    /// The caller asks too often.
+    /// The caller sends requests too often.
     RequestThrottled: MODELLED "RequestThrottled", "RequestThrottled", 403;
     /// A batch of more than ten.
     TooManyEntriesInBatchRequest: MODELLED
         "TooManyEntriesInBatchRequest", "AWS.SimpleQueueService.TooManyEntriesInBatchRequest", 400;
-    /// The action isn't offered.
+    /// The action isn't supported.
     UnsupportedOperation: MODELLED
         "UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation", 400;
-    /// A parameter is out of its range or grammar.
+    /// A parameter is out of range or malformed.
     InvalidParameterValue: FRAMEWORK "InvalidParameterValueException", "InvalidParameterValue", 400;
     /// A required parameter is missing.
     MissingParameter: FRAMEWORK "MissingRequiredParameterException", "MissingParameter", 400;
@@ -121,22 +121,22 @@ error_kinds! {
     MalformedRequest: FRAMEWORK "SerializationException", "MalformedInput", 400;
     /// No action of that name, in the query protocol.
     UnknownAction: FRAMEWORK "UnknownOperationException", "InvalidAction", 400;
-    /// No action of that name, in the JSON protocol; none at all, in either.
+    /// No action of that name, in the JSON protocol; no action at all, in either protocol.
     UnknownOperation: FRAMEWORK "UnknownOperationException", "InvalidAction", 404;
-    /// Whoever asks isn't to be answered, whatever he asks.
+    /// The caller isn't allowed to send any requests.
     AccessDenied: FRAMEWORK "AccessDeniedException", "AccessDenied", 403;
     /// The request isn't signed, though credentials are configured.
     MissingAuthenticationToken: FRAMEWORK
         "MissingAuthenticationTokenException", "MissingAuthenticationToken", 403;
-    /// The signature's header can't be read.
+    /// The signature's header is malformed.
     IncompleteSignature: FRAMEWORK "IncompleteSignatureException", "IncompleteSignature", 400;
-    /// The access key isn't a configured one.
+    /// The access key isn't configured.
     UnknownAccessKey: FRAMEWORK "UnrecognizedClientException", "InvalidClientTokenId", 403;
-    /// The signature is another one than the secret key gives, or out of its time.
+    /// The signature doesn't match the secret key, or isn't valid at this time.
     SignatureDoesNotMatch: FRAMEWORK "InvalidSignatureException", "SignatureDoesNotMatch", 403;
-    /// The body is longer than any request may be.
+    /// The body exceeds the limit for requests.
     RequestTooLarge: FRAMEWORK "RequestEntityTooLargeException", "RequestEntityTooLarge", 413;
-    /// The server failed; the reason is in its log.
+    /// The server failed; its log has the reason.
     InternalFailure: FRAMEWORK "InternalFailure", "InternalFailure", 500;
     /// The server can't take this now; the same request may succeed later.
     ServiceUnavailable: FRAMEWORK "ServiceUnavailableException", "ServiceUnavailable", 503;
@@ -158,7 +158,7 @@ impl ErrorKind {
         self.face().shape
     }
 
-    /// Whose fault it is.
+    /// Which side caused it.
     pub fn fault(self) -> Fault {
         if self.face().status < 500 {
             Fault::Sender
@@ -168,12 +168,12 @@ impl ErrorKind {
     }
 }
 
-/// An error as it is answered: its kind and a sentence for the caller.
+/// An error response: its kind and a message for the caller.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Error {
-    /// What kind it is; decides code and status.
+    /// The kind, which determines code and status.
     pub kind: ErrorKind,
-    /// The sentence.
+    /// The message.
     pub message: String,
 }
 
@@ -192,7 +192,7 @@ impl Error {
         }
     }
 
-    /// The value of a parameter is outside what it may be; `reason` ends in a full stop.
+    /// The value of a parameter is invalid; `reason` ends in a full stop.
     pub fn invalid_value(value: impl fmt::Display, parameter: &str, reason: &str) -> Self {
         let message =
             format!("Value {value} for parameter {parameter} is invalid. Reason: {reason}");
@@ -205,16 +205,16 @@ impl Error {
         Self::new(ErrorKind::MissingParameter, message)
     }
 
-    /// The value of the header `x-amzn-query-error`, which JSON answers carry.
+    /// The value of the header `x-amzn-query-error` of JSON responses.
     pub fn query_error_header(&self) -> String {
         format!("{};{}", self.kind.query_code(), self.kind.fault().name())
     }
 
-    /// The body of the answer in `protocol`.
+    /// The response body in `protocol`.
     pub fn encode(&self, protocol: Protocol, request_id: &str) -> Vec<u8> {
         match protocol {
             Protocol::Json => self.encode_json(),
-            // AWS's servers don't know by then which service is asked.
+            // AWS's servers don't know the requested service at this point.
             Protocol::Query if self.kind == ErrorKind::UnknownOperation => {
                 b"<UnknownOperationException/>".to_vec()
             }

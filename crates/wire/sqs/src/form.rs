@@ -1,4 +1,4 @@
-//! The query protocol's form: dotted names become the same tree as JSON.
+//! The query protocol's form: dotted names are converted to the same tree as JSON.
 //!
 //! ```text
 //!  Attribute.1.Name=DelaySeconds & Attribute.1.Value=5

@@ -1,4 +1,4 @@
-//! SQS requests and responses in both of its protocols as values.
+//! SQS requests and responses as values, in both of its protocols.
 //!
 //! ```text
 //!  AWS JSON 1.0 body ──┐                                     ┌── AWS JSON 1.0 body
@@ -7,11 +7,10 @@
 //!                                              Error    ─────┴── XML
 //! ```
 //!
-//! Each action is a line in [`each_action`] and a file under `actions/`, and is read and written
-//! once: [`members`] hides how
-//! the two protocols name lists and maps, [`writer`] how they print them. Nothing here does I/O,
-//! reads a clock or knows a queue. No input panics; what a request may cost in memory is bounded
-//! by [`limits`] and by the length of the body, which the caller bounds.
+//! Each action is a line in [`each_action`] and a file under `actions/`, with one definition for
+//! both protocols: [`members`] hides how they name lists and maps, [`writer`] how they encode them.
+//! Nothing here does I/O, reads a clock or knows queues. No input causes a panic; the memory for a
+//! request is bounded by [`limits`] and by the length of the body, which the caller limits.
 
 mod action;
 mod actions;

@@ -1,4 +1,4 @@
-//! The limits of the protocol, as AWS documents them, and those that keep decoding cheap.
+//! The protocol's limits, as documented by AWS, and limits on the cost of decoding.
 
 /// The longest queue name, in bytes, `.fifo` included (CreateQueue, `QueueName`).
 pub const QUEUE_NAME_LENGTH_MAX_BYTES: usize = 80;
@@ -22,11 +22,11 @@ pub const ATTRIBUTE_NAME_LENGTH_MAX_BYTES: usize = 256;
 /// August 2025, 256 KiB before.
 pub const MESSAGE_SIZE_MAX_BYTES: usize = 1024 * 1024;
 
-/// The most values that one request may hold, counting lists, maps and their entries. The largest
-/// sensible request (a batch of ten messages of ten attributes) has about 600; without a bound a
-/// body of a million empty lists would cost thirty times its length.
+/// The most values in one request, counting lists, maps and their entries. The largest sensible
+/// request (a batch of ten messages of ten attributes) has about 600; without a limit a body of a
+/// million empty lists would take thirty times its length in memory.
 pub const VALUES_MAX: usize = 8192;
 
-/// How deep the names of a form may be nested: `Entry.1.MessageAttribute.1.Value.StringValue` has
-/// six parts.
+/// The maximum nesting of a form's names: `Entry.1.MessageAttribute.1.Value.StringValue` has six
+/// parts.
 pub const FORM_DEPTH_MAX: usize = 8;

@@ -1,6 +1,6 @@
-//! Reading the members of a request, the same way for both protocols.
+//! Reading the members of a request, in the same way for both protocols.
 //!
-//! They differ in how lists and maps are named: JSON has `"AttributeNames":["All"]` and
+//! The protocols differ in the names of lists and maps: JSON has `"AttributeNames":["All"]` and
 //! `"Attributes":{"DelaySeconds":"5"}` where a form has `AttributeName.1=All` and
 //! `Attribute.1.Name=DelaySeconds&Attribute.1.Value=5`.
 
@@ -12,15 +12,14 @@ use crate::{
     tree::{Fields, Tree},
 };
 
-/// A list's name in JSON and its entries' name in the query protocol.
+/// A list's name in JSON, and the name of its entries in the query protocol.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ListName {
     pub(crate) json: &'static str,
     pub(crate) query: &'static str,
 }
 
-/// A map's name in JSON, its entries' name in the query protocol, and how an entry's key is called
-/// there.
+/// A map's name in JSON, and the names of its entries and of an entry's key in the query protocol.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MapName {
     pub(crate) json: &'static str,
@@ -28,11 +27,11 @@ pub(crate) struct MapName {
     pub(crate) key: &'static str,
 }
 
-/// The members of a request or of a nested structure; each is taken out once.
+/// The members of a request or of a nested structure; each is taken out at most once.
 #[derive(Debug)]
 pub(crate) struct Members {
     fields: Fields,
-    /// Whether lists and maps are named and printed as in a form.
+    /// Whether lists and maps are named and encoded as in a form.
     flat: bool,
 }
 
@@ -56,14 +55,14 @@ impl Members {
         self.text(name)?.ok_or_else(|| Error::missing(name))
     }
 
-    /// An integer; JSON clients that send it as a string are understood too.
+    /// An integer; JSON clients may also send it as a string.
     pub(crate) fn integer(&mut self, name: &str) -> Result<Option<i32>, Error> {
         self.take(name)
             .map(|tree| into_integer(tree, name))
             .transpose()
     }
 
-    /// A blob, which travels in base64.
+    /// A blob, sent in base64.
     pub(crate) fn blob(&mut self, name: &str) -> Result<Option<Bytes>, Error> {
         let Some(text) = self.text(name)? else {
             return Ok(None);
@@ -82,7 +81,7 @@ impl Members {
             .collect()
     }
 
-    /// A list of structures; `None` where the request has none of that name.
+    /// A list of structures; `None` if the request has none of that name.
     pub(crate) fn list(&mut self, name: ListName) -> Result<Option<Vec<Self>>, Error> {
         let flat = self.flat;
         let Some(items) = self.items(name)? else {
@@ -97,7 +96,7 @@ impl Members {
         nested.collect::<Result<_, _>>().map(Some)
     }
 
-    /// A map of texts; `None` where the request has none of that name.
+    /// A map of texts; `None` if the request has none of that name.
     pub(crate) fn pairs(&mut self, name: MapName) -> Result<Option<Vec<(String, String)>>, Error> {
         let Some(entries) = self.entries(name)? else {
             return Ok(None);
@@ -127,7 +126,7 @@ impl Members {
         nested.collect()
     }
 
-    /// Whether there is a member of any of these names.
+    /// Whether there is a member with any of these names.
     pub(crate) fn has_any(&self, names: &[&str]) -> bool {
         names
             .iter()
@@ -173,7 +172,7 @@ impl Members {
     }
 }
 
-/// The entries of a form's list in the order of their numbers. A single entry may come without
+/// The entries of a form's list in the order of their numbers. A single entry may come without a
 /// number (`AttributeName=All`, `Attribute.Name=…`).
 fn numbered(tree: Tree) -> Vec<Tree> {
     let fields = match tree {
@@ -189,7 +188,7 @@ fn number(key: &str) -> Option<u32> {
     key.parse().ok()
 }
 
-/// A list that some SDKs send along empty counts as not given.
+/// An empty list, which some SDKs send by default, counts as not given.
 fn is_given(tree: &Tree) -> bool {
     !matches!(tree, Tree::Null) && *tree != Tree::List(Vec::new())
 }

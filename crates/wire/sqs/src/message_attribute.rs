@@ -17,7 +17,7 @@ pub(crate) const MESSAGE_ATTRIBUTES: MapName = MapName {
     key: "Name",
 };
 
-/// The map of the attributes that a sender gives for SQS itself (`AWSTraceHeader`).
+/// The map of the attributes that a sender sets for SQS itself (`AWSTraceHeader`).
 pub(crate) const SYSTEM_ATTRIBUTES: MapName = MapName {
     json: "MessageSystemAttributes",
     query: "MessageSystemAttribute",
@@ -27,23 +27,23 @@ pub(crate) const SYSTEM_ATTRIBUTES: MapName = MapName {
 /// A valid attribute: its type and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageAttribute {
-    /// `String`, `Number` or `Binary`, with an optional label behind a dot (`Number.float`).
+    /// `String`, `Number` or `Binary`, with an optional label after a dot (`Number.float`).
     pub data_type: String,
-    /// The value, which the type agrees with.
+    /// The value, which matches the type.
     pub value: AttributeValue,
 }
 
 /// The value of an attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttributeValue {
-    /// Of a `String` or a `Number`.
+    /// The value of a `String` or a `Number`.
     Text(String),
-    /// Of a `Binary`.
+    /// The value of a `Binary`.
     Binary(Bytes),
 }
 
-/// An attribute as it came. It is checked message by message rather than while decoding, since
-/// one bad attribute fails one entry of a batch, not the batch.
+/// An attribute as received. It is checked for each message instead of while decoding, since a bad
+/// attribute fails one entry of a batch, not the batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AttributeInput {
     /// `DataType`, required.
@@ -82,7 +82,7 @@ impl MessageAttribute {
 }
 
 impl AttributeInput {
-    /// The bytes of type and value.
+    /// The size of type and value.
     pub(crate) fn size_bytes(&self) -> usize {
         let text = self.text.as_ref().map_or(0, String::len);
         let binary = self.binary.as_ref().map_or(0, Bytes::len);
@@ -223,7 +223,8 @@ fn value_of(
     Ok(AttributeValue::Text(text))
 }
 
-/// Whether `text` is a decimal number; infinities and not-a-number, which Rust would read, aren't.
+/// Whether `text` is a decimal number. Excludes infinities and not-a-number, which Rust would
+/// parse.
 fn is_number(text: &str) -> bool {
     text.trim().parse::<f64>().is_ok_and(f64::is_finite)
 }

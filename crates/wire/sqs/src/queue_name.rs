@@ -1,4 +1,4 @@
-//! Queue names, and where they sit in a QueueUrl.
+//! Queue names, and their place in a QueueUrl.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::{
     limits::{EXISTING_QUEUE_NAME_LENGTH_MAX_BYTES, QUEUE_NAME_LENGTH_MAX_BYTES},
 };
 
-/// What the name of a FIFO queue ends in.
+/// The suffix of a FIFO queue's name.
 const FIFO_SUFFIX: &str = ".fifo";
 
 /// A valid queue name. Of a queue that SQS creates: up to 80 letters, digits, hyphens and
@@ -43,7 +43,7 @@ impl QueueName {
         &self.0
     }
 
-    /// Whether the name is one of a FIFO queue.
+    /// Whether the name is that of a FIFO queue.
     pub fn is_fifo(&self) -> bool {
         self.0.ends_with(FIFO_SUFFIX)
     }
@@ -66,10 +66,10 @@ fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
 }
 
-/// The queue name in a QueueUrl: its last segment, whatever scheme, host and account stand before
-/// it, so that a URL made for AWS or by another server names the queue of that name here. A bare
-/// name is a URL of one segment; a trailing slash, a query string and a fragment are no part of it.
-/// `None` where nothing is left or where the segment isn't a queue name.
+/// The queue name in a QueueUrl: its last segment, regardless of scheme, host and account, so that
+/// a URL of AWS or of another server refers to the queue of that name here. A bare name is a URL of
+/// one segment; a trailing slash, query string or fragment is ignored. `None` if nothing is left or
+/// the segment isn't a queue name.
 pub fn queue_name_in_url(url: &str) -> Option<QueueName> {
     let end = url.find(['?', '#']).unwrap_or(url.len());
     let path = url[..end].trim_end_matches('/');

@@ -1,4 +1,4 @@
-//! Requests of every action, from and to both protocols.
+//! Requests of every action, decoded from and encoded in both protocols.
 
 use crate::{
     action::Action,
@@ -10,7 +10,7 @@ use crate::{
     writer::{FormWriter, JsonWriter, Writer},
 };
 
-/// What SQS clients speak: one of two protocols, of which the older one has two forms of answers.
+/// The protocols of SQS clients. The older one has two response formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// AWS JSON 1.0: `X-Amz-Target: AmazonSQS.SendMessage` and a JSON body. SDKs since 2023.
@@ -37,12 +37,12 @@ macro_rules! requests {
         #[expect(missing_docs, reason = "the variants are the names of AWS's reference")]
         pub enum Request {
             $($name($module::Request),)+
-            /// An action of AWS that isn't offered here; its members aren't looked at.
+            /// An AWS action that isn't supported; its members are ignored.
             NotOffered(Action),
         }
 
         impl Request {
-            /// The action that is asked for.
+            /// The requested action.
             pub fn action(&self) -> Action {
                 match self {
                     $(Self::$name(_) => Action::$name,)+
@@ -69,8 +69,8 @@ macro_rules! requests {
 
 crate::each_action!(requests);
 
-/// Reads a request of the JSON protocol: the value of `X-Amz-Target`, the path of the request, in
-/// which the queue may be named where the body doesn't, and the body.
+/// Decodes a request of the JSON protocol from the value of `X-Amz-Target`, the path, which names
+/// the queue if the body doesn't, and the body.
 pub fn decode_json(target: &str, path: &str, body: &[u8]) -> Result<Request, Error> {
     let action = Action::from_target(target).ok_or_else(|| {
         Error::new(
@@ -88,8 +88,8 @@ pub fn decode_json(target: &str, path: &str, body: &[u8]) -> Result<Request, Err
     Request::read(action, &mut Members::of_json(fields))
 }
 
-/// Reads a request of the query protocol: the path of the request, which may be that of a queue,
-/// the query string and the body. A parameter that both give is the body's.
+/// Decodes a request of the query protocol from the path, which may be that of a queue, the query
+/// string and the body. If both contain a parameter, the body's counts.
 pub fn decode_query(path: &str, query_string: &[u8], body: &[u8]) -> Result<Request, Error> {
     let mut fields = crate::tree::Fields::new();
     read_form(query_string, &mut fields)?;
@@ -117,8 +117,8 @@ pub fn decode_query(path: &str, query_string: &[u8], body: &[u8]) -> Result<Requ
     Request::read(action, &mut Members::of_form(fields))
 }
 
-/// Whether an action may be asked for at a path: those that are of no queue aren't at a queue's
-/// own, `/ACCOUNT/NAME`.
+/// Whether an action is valid at a path: those that don't refer to a queue aren't valid at a
+/// queue's path, `/ACCOUNT/NAME`.
 fn is_valid_at(path: &str, action: Action) -> bool {
     let mut segments = path.trim_end_matches('/').rsplit('/');
     let (name, account) = (segments.next(), segments.next());
@@ -127,7 +127,7 @@ fn is_valid_at(path: &str, action: Action) -> bool {
     !(is_of_queue && matches!(action, Action::CreateQueue | Action::ListQueues))
 }
 
-/// Writes a request as a client of the JSON protocol does: the value of `X-Amz-Target` and the
+/// Encodes a request as a client of the JSON protocol does: the value of `X-Amz-Target` and the
 /// body.
 pub fn encode_json(request: &Request) -> (String, Vec<u8>) {
     let mut writer = JsonWriter::new();
@@ -138,7 +138,7 @@ pub fn encode_json(request: &Request) -> (String, Vec<u8>) {
     )
 }
 
-/// Writes a request as a client of the query protocol does: a form.
+/// Encodes a request as a client of the query protocol does: a form.
 pub fn encode_query(request: &Request) -> Vec<u8> {
     let mut writer = FormWriter::new();
     writer.text("Action", request.action().name());
@@ -147,7 +147,7 @@ pub fn encode_query(request: &Request) -> Vec<u8> {
     writer.into_bytes()
 }
 
-/// A name from the request as an error message shows it: not endlessly.
+/// Truncates a name from the request for an error message.
 fn shown(name: &str) -> String {
     const SHOWN_CHARACTERS_MAX: usize = 80;
     name.chars().take(SHOWN_CHARACTERS_MAX).collect()

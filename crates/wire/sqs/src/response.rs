@@ -1,4 +1,4 @@
-//! Responses of every action, to both protocols.
+//! Responses of every action, in both protocols.
 
 use crate::{
     action::Action,
@@ -13,7 +13,7 @@ macro_rules! responses {
         [$($empty:ident($empty_module:ident)),+ $(,)?]
         $not_offered:tt
     ) => {
-        /// The answer to an action that succeeded.
+        /// The response to a successful action.
         #[derive(Clone, Debug, PartialEq)]
         #[expect(missing_docs, reason = "the variants are the names of AWS's reference")]
         pub enum Response {
@@ -22,7 +22,7 @@ macro_rules! responses {
         }
 
         impl Response {
-            /// The action that is answered.
+            /// The action it belongs to.
             pub fn action(&self) -> Action {
                 match self {
                     $(Self::$name(_) => Action::$name,)+
@@ -50,8 +50,8 @@ macro_rules! responses {
 crate::each_action!(responses);
 
 impl Response {
-    /// The body of the answer in `protocol`. `request_id` goes into the XML; in the JSON protocol
-    /// it is a header.
+    /// The response body in `protocol`. `request_id` is part of the XML; in the JSON protocol it is
+    /// a header.
     pub fn encode(&self, protocol: Protocol, request_id: &str) -> Vec<u8> {
         match protocol {
             Protocol::Json => {

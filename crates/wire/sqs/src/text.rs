@@ -1,14 +1,15 @@
-//! Which characters a message may hold.
+//! The characters allowed in messages.
 
-/// Whether a message body or a string attribute may be `text`: XML 1.0's characters, as SendMessage
-/// documents: `#x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF`.
+/// Whether `text` is allowed as a message body or string attribute: the characters of XML 1.0, as
+/// documented for SendMessage: `#x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to
+/// #x10FFFF`.
 pub fn is_message_text(text: &str) -> bool {
     first_forbidden_character(text).is_none()
 }
 
-/// The first character of `text` that a message can't hold.
+/// The first character of `text` that isn't allowed in a message.
 pub fn first_forbidden_character(text: &str) -> Option<char> {
-    // Most bodies hold none of the few bytes that can be or begin such a character.
+    // Most bodies have none of the few bytes that can be or begin such a character.
     if !text.bytes().any(|byte| byte < 0x20 || byte == 0xEF) {
         return None;
     }

@@ -1,4 +1,4 @@
-//! The tree that both protocols are read into, and reading it from JSON.
+//! The tree that requests of both protocols are decoded into, and decoding it from JSON.
 
 use std::{cell::Cell, collections::BTreeMap, fmt};
 
@@ -15,14 +15,14 @@ pub(crate) enum Tree {
     Null,
     Flag(bool),
     Integer(i64),
-    /// A number that isn't an integer of 64 bits; no member of SQS is one.
+    /// A number that isn't a 64-bit integer; SQS has no such member.
     Number,
     Text(String),
     List(Vec<Self>),
     Object(Fields),
 }
 
-/// The members of an object; of two with one name, the later one counts.
+/// The members of an object; if a name is repeated, the later member counts.
 pub(crate) type Fields = BTreeMap<String, Tree>;
 
 /// Reads a JSON object. An empty body is an empty object.
@@ -52,7 +52,7 @@ fn malformed(reason: &str) -> Error {
     )
 }
 
-/// One JSON value, within what is left of the request's budget of values.
+/// One JSON value, within the rest of the request's budget of values.
 #[derive(Clone, Copy)]
 struct Value<'a> {
     budget: &'a Cell<usize>,

@@ -1,6 +1,6 @@
-//! Writing members in the three forms that they travel in.
+//! Writing members in each of the three formats.
 //!
-//! A structure says once what it holds; the writer decides how a list or a map is printed.
+//! A structure states its members once; the writer decides how lists and maps are encoded.
 
 mod form;
 mod json;
@@ -12,10 +12,10 @@ pub(crate) use xml::XmlWriter;
 
 use crate::members::{ListName, MapName};
 
-/// The namespace of every XML answer.
+/// The namespace of every XML response.
 pub(crate) const NAMESPACE: &str = "http://queue.amazonaws.com/doc/2012-11-05/";
 
-/// Takes the members of one structure, in order.
+/// Writes the members of one structure, in order.
 pub(crate) trait Writer: Sized {
     fn text(&mut self, name: &str, value: &str);
     fn integer(&mut self, name: &str, value: i64);
@@ -39,7 +39,7 @@ pub(crate) trait Writer: Sized {
         }
     }
 
-    /// A list that isn't mentioned where it is empty.
+    /// A list that is left out if it is empty.
     fn nonempty_list<T>(&mut self, name: ListName, items: &[T], write: impl Fn(&T, &mut Self)) {
         if !items.is_empty() {
             self.list(name, items, write);

@@ -1,4 +1,4 @@
-//! The bytes of a file: as they are, and as they certainly are after a power cut.
+//! The bytes of a file: the current ones, and those that are certain after a power failure.
 
 use bytes::Bytes;
 
@@ -23,7 +23,7 @@ pub(super) struct Content {
 }
 
 impl Content {
-    /// The same bytes, all of them safe.
+    /// The same bytes, all of them durable.
     pub(super) fn copy(&self) -> Self {
         Self::safe(self.bytes.clone())
     }
@@ -44,8 +44,8 @@ impl Content {
         }
     }
 
-    /// A sync that fails. What `loss` takes is written by no later sync either: the file system
-    /// takes it for clean.
+    /// A sync that fails. No later sync writes what `loss` takes: the file system considers it
+    /// clean.
     pub(super) fn fail_sync(&mut self, loss: Loss) {
         let mut synced = match loss {
             Loss::Nothing => self.bytes.clone(),
@@ -75,7 +75,7 @@ impl Content {
         self.unsynced.iter().map(Change::size_bytes).sum()
     }
 
-    /// How much more space the file takes after a change.
+    /// How much more space the file uses after a change.
     pub(super) fn growth_bytes(&self, change: &Change) -> u64 {
         let after = match change {
             Change::Write(position, bytes) => position + bytes.len() as u64,
@@ -84,7 +84,7 @@ impl Content {
         after.saturating_sub(self.size_bytes())
     }
 
-    /// Without what wasn't synced.
+    /// The content without unsynced changes.
     pub(super) fn synced(&self) -> Self {
         Self::safe(self.synced.clone())
     }
@@ -114,7 +114,7 @@ impl Content {
 }
 
 impl Change {
-    /// How much is written by it.
+    /// How much it writes.
     pub(super) fn size_bytes(&self) -> u64 {
         match self {
             Self::Write(_, bytes) => bytes.len() as u64,
@@ -141,7 +141,7 @@ impl Change {
             Self::Write(position, bytes) if !bytes.is_empty() => {
                 let (from, to) = (random.place(bytes.len()), random.place(bytes.len()));
                 let (from, to) = (from.min(to), from.max(to));
-                // The beginning more often than some piece out of the middle.
+                // More often the beginning than a piece from the middle.
                 let from = if random.once_in(3) { from } else { 0 };
                 Self::Write(position + from as u64, bytes[from..to].to_owned())
             }

@@ -1,4 +1,4 @@
-//! Directories: their entries as they are, and as they certainly are after a power cut.
+//! Directories: the current entries, and those that are certain after a power failure.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +13,7 @@ use stele_base_env::Entry;
 use super::{Loss, content::Content};
 use crate::random::Random;
 
-/// What lies at a path.
+/// What is at a path.
 #[derive(Clone, Debug)]
 pub(super) enum Node {
     Dir,
@@ -30,7 +30,7 @@ enum Change {
 
 type Nodes = BTreeMap<PathBuf, Node>;
 
-/// All directories. Roots need no making: a path whose parent is `/` can always be made.
+/// All directories. Roots always exist: a path whose parent is `/` can always be created.
 #[derive(Debug, Default)]
 pub(super) struct Directories {
     nodes: Nodes,
@@ -111,7 +111,7 @@ impl Directories {
         }
     }
 
-    /// A sync of everything that fails: see [`Content::fail_sync`]. No entry is safer by it.
+    /// A sync of everything that fails: see [`Content::fail_sync`]. Makes no entry durable.
     pub(super) fn fail_sync_all(&self, loss: Loss) {
         for node in self.nodes.values() {
             if let Node::File(content) = node {
@@ -133,19 +133,19 @@ impl Directories {
         Self::safe(nodes, |content| content.after_power_cut(random))
     }
 
-    /// Without what wasn't synced.
+    /// The state without unsynced changes.
     pub(super) fn synced(&self) -> Self {
         let mut nodes = self.synced.clone();
         drop_orphans(&mut nodes);
         Self::safe(nodes, Content::synced)
     }
 
-    /// The same entries and bytes, all of them safe.
+    /// The same entries and bytes, all of them durable.
     pub(super) fn copy(&self) -> Self {
         Self::safe(self.nodes.clone(), Content::copy)
     }
 
-    /// These entries, each file's content as `of` has it, all of it safe.
+    /// These entries, with each file's content given by `of`, all of it durable.
     fn safe(mut nodes: Nodes, mut of: impl FnMut(&Content) -> Content) -> Self {
         for node in nodes.values_mut() {
             if let Node::File(content) = node {
@@ -201,7 +201,7 @@ impl Change {
     }
 }
 
-/// What lies in a directory that was lost is lost with it.
+/// The contents of a lost directory are lost with it.
 fn drop_orphans(nodes: &mut Nodes) {
     loop {
         let has_home = |path: &Path| {

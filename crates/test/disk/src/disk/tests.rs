@@ -16,7 +16,7 @@ fn content(disk: &MemoryDisk) -> Option<Bytes> {
     disk.read(Path::new(FILE)).ok()
 }
 
-/// What is found after a power cut, for many ways of losing.
+/// The content after a power failure, for many different losses.
 fn outcomes(prepare: impl Fn(&MemoryDisk, &dyn DiskFile)) -> Vec<Option<Bytes>> {
     let outcome = |seed| {
         let (disk, file) = disk_with_file();

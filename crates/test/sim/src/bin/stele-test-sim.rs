@@ -1,7 +1,8 @@
-//! Runs seeds: `--seeds N` from `--from S` on, `--seed S` alone and twice, or `--soak` until
-//! stopped. `--operations N` sets how much clients ask in each, `--law N` has that law judge alone,
-//! `--show N` sets how many of the last events a failure tells. `--journals DIR` puts what the
-//! seeds' shards write there instead: what the fuzz target for journals begins with.
+//! Runs seeds: `--seeds N` starting at `--from S`, `--seed S` for a single seed, run twice, or
+//! `--soak` until stopped. `--operations N` sets the number of client requests in each, `--law N`
+//! uses only that law, `--show N` sets how many of the last events a failure shows. `--journals
+//! DIR` instead writes the journals of the seeds' shards to a directory: the initial corpus of the
+//! fuzz target for journals.
 
 use std::{
     io::{self, Write},
@@ -17,24 +18,24 @@ use std::{
 use stele_base_env::{Disk, LocalDisk};
 use stele_test_sim::{Failure, Outcome, journals, run};
 
-/// What was asked for.
+/// The command-line options.
 #[derive(Clone, Debug)]
 struct Asked {
     from: u64,
-    /// Where to stop; `None` never.
+    /// The seed to stop before; `None`: never stop.
     until: Option<u64>,
     operations: u64,
-    /// The law that judges alone; `None` for all.
+    /// The only law to judge by; `None` for all.
     law: Option<u32>,
     /// How many of the last events a failure shows.
     shown: usize,
-    /// Each seed is run twice, and must do the same.
+    /// Each seed is run twice, and must give the same result.
     twice: bool,
-    /// Where the journals go.
+    /// The directory for the journals.
     journals: Option<PathBuf>,
 }
 
-/// One seed in so many is run twice where that isn't asked for.
+/// One seed in this many is run twice by default.
 const TWICE_EVERY: u64 = 25;
 
 fn main() -> ExitCode {
@@ -43,7 +44,7 @@ fn main() -> ExitCode {
         say("           [--law N] [--journals DIR]");
         return ExitCode::from(2);
     };
-    // A panic is a broken law, told with the seed.
+    // A panic is a broken law, reported with the seed.
     std::panic::set_hook(Box::new(|_| {}));
     if let Some(directory) = &asked.journals {
         return write_journals(&asked, directory);
@@ -99,8 +100,8 @@ fn parse(arguments: impl Iterator<Item = String>) -> Option<Asked> {
     Some(asked)
 }
 
-/// Runs the seeds on all cores, until one fails: the first of them, however many cores there are,
-/// since each that comes before it was begun before, and is ended.
+/// Runs the seeds on all cores until one fails. Reports the lowest failing seed, regardless of the
+/// number of cores: lower seeds were started earlier, and are finished.
 fn run_all(asked: &Asked) -> Result<Outcome, Box<Failure>> {
     let next = AtomicU64::new(asked.from);
     let failed = AtomicBool::new(false);
@@ -151,7 +152,7 @@ fn run_checked(seed: u64, asked: &Asked) -> Result<Outcome, Box<Failure>> {
     Ok(outcome)
 }
 
-/// Puts the journals of all seeds into a directory, side by side.
+/// Writes the journals of all seeds into one directory.
 fn write_journals(asked: &Asked, directory: &Path) -> ExitCode {
     let disk = LocalDisk;
     for seed in asked.from..asked.until.unwrap_or(u64::MAX) {
@@ -187,6 +188,6 @@ fn tell(failure: &Failure, operations: u64) {
 }
 
 fn say(line: &str) {
-    // Whoever listens may have gone.
+    // The reader may have gone.
     drop(writeln!(io::stdout(), "{line}"));
 }

@@ -1,4 +1,4 @@
-//! Groups: offsets that are committed and read, and members that come and go.
+//! Groups: committing and reading offsets, and members that come and go.
 
 use stele_base_types::{Name, Offset, PartitionId};
 use stele_core_broker::{AnswerTo, Request};
@@ -14,7 +14,7 @@ use crate::event::{Commit, Event};
 #[derive(Debug, Default)]
 pub(super) struct Commits {
     asked: Vec<(Commit, AnswerTo<CommitOffsets>)>,
-    /// Grows with every commit, so that each is told from those before.
+    /// Grows with every commit, so that each is unique.
     last: u64,
 }
 
@@ -75,7 +75,8 @@ impl Client {
         }
     }
 
-    /// Members of a group of their own come, go and are heard of: for what it leaves behind.
+    /// Members of a separate group join, leave and send heartbeats, for the records that this
+    /// leaves behind.
     fn meet(&mut self, turn: &mut Turn<'_>) {
         let member: Box<str> = format!("m{}", turn.random.below(3)).into();
         let generation = turn.random.between(1, 6) as i32;

@@ -1,5 +1,5 @@
-//! Sessions with subscribed consumers: deliveries come as there are records and credit; what is
-//! held returns when the session ends.
+//! Sessions with subscribed consumers: records are delivered as credit allows; unsettled ones
+//! return when the session ends.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::event::{Event, PublishId};
 
 const SESSIONS_MAX: usize = 4;
 
-/// Sessions that are open.
+/// The open sessions.
 #[derive(Debug, Default)]
 pub(super) struct Sessions(Vec<OneSession>);
 
@@ -64,12 +64,12 @@ impl Client {
         self.end_session(turn, session.id);
     }
 
-    /// Whether a session is open.
+    /// Whether any session is open.
     pub(crate) fn has_sessions(&self) -> bool {
         !self.sessions.0.is_empty()
     }
 
-    /// A client leaves; what returns by that may come to the others.
+    /// A client leaves; what it returns may be delivered to others.
     pub(crate) fn leave(&mut self, turn: &mut Turn<'_>) {
         self.catch_up_with_all(turn);
         if let Some(session) = self.sessions.0.pop() {
@@ -77,7 +77,7 @@ impl Client {
         }
     }
 
-    /// What is yet to come to a session, comes before its end.
+    /// Everything still due to a session arrives before its end.
     fn catch_up_with_all(&mut self, turn: &mut Turn<'_>) {
         for shard in 0..turn.process.shard_count() {
             self.catch_up(turn, shard);
@@ -173,13 +173,13 @@ impl Client {
 }
 
 impl Sessions {
-    /// One of them, with where it is told.
+    /// A random session, with its mailbox.
     pub(super) fn any(&self, turn: &mut Turn<'_>) -> Option<(SessionId, Arc<Mailbox>)> {
         let session = turn.random.pick(&self.0)?;
         Some((session.id, Arc::clone(&session.mailbox)))
     }
 
-    /// The transport has taken a delivery, most of the time.
+    /// Most of the time, the transport has sent a delivery and grants credit for it.
     fn grant(&self, turn: &mut Turn<'_>, log: LogId, consumer: ConsumerRef, bytes: u64) {
         if !turn.random.once_in(20) {
             let request = Request::Credit(Credit {

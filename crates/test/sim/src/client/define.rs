@@ -23,7 +23,7 @@ pub(super) struct Definitions {
 
 type Deleted = Receiver<Result<u64, Error<LogError>>>;
 
-/// The logs that there may be.
+/// The names of all possible logs.
 const NAMES: [&str; 9] = [
     "queue",
     "fifo",
@@ -102,7 +102,7 @@ impl Client {
         self.definitions.declaring.push(((), answer));
     }
 
-    /// One partition more.
+    /// Adds a partition.
     pub(super) fn alter(&mut self, turn: &mut Turn<'_>) {
         let grows = |log: &LogDefinition| {
             log.config.partitions < 4 && log.config.queue.is_none_or(|queue| !queue.fifo)
@@ -118,7 +118,7 @@ impl Client {
         self.definitions.altering.push(((), answer));
     }
 
-    /// The data and the definition.
+    /// Deletes the data and the definition.
     pub(super) fn delete(&mut self, turn: &mut Turn<'_>) {
         if !turn.random.once_in(2) {
             return;

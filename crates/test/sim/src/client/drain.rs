@@ -1,4 +1,4 @@
-//! Consuming each queue until nothing comes any more.
+//! Consuming each queue until it is empty.
 
 use stele_base_types::ConsumerId;
 use stele_core_engine::{ConsumerRef, LeaseRequest, LedgerId, LogDefinition};
@@ -7,7 +7,7 @@ use super::{Client, Turn, heard, is_queue, lease::Grant};
 use crate::event::Event;
 
 impl Client {
-    /// Takes all that every queue has.
+    /// Takes everything from every queue.
     pub(crate) fn drain(&mut self, turn: &mut Turn<'_>) {
         self.look_up(turn);
         for log in self.logs.1.clone() {

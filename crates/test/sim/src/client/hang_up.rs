@@ -1,4 +1,4 @@
-//! Connections that are killed while something is asked for: whoever would be answered has gone.
+//! Connections that are killed while a request is pending: nobody is left to receive the answer.
 
 use stele_core_broker::Request;
 
@@ -22,8 +22,8 @@ impl Client {
         }
     }
 
-    /// What is leased for it returns. Not one that takes: what is handed out to nobody by that is
-    /// settled, as whoever asks so accepts.
+    /// Abandons a lease request: what is leased for it returns. Excludes requests to take without a
+    /// lease, whose records are settled even if nobody receives them, as the requester accepts.
     fn abandon_lease(&mut self, turn: &mut Turn<'_>) {
         let waiting = &mut self.leases.asked;
         if waiting.is_empty() {
@@ -38,7 +38,7 @@ impl Client {
         turn.events
             .push(Event::WaitEnded(WaitId::Lease(asked.ticket)));
         drop(answer);
-        // A front tells of it, unless it was killed itself.
+        // A front reports it, unless it was killed itself.
         if turn.random.once_in(2) {
             let request = Request::CancelLease {
                 log: asked.log,

@@ -1,4 +1,4 @@
-//! Leasing with a deadline, at once or after a wait.
+//! Leasing with a deadline, immediately or after a wait.
 
 use stele_base_types::{ConsumerId, LogId, PartitionId, SessionId, Timestamp};
 use stele_core_broker::{Error, LeasedBatch, Request};
@@ -9,7 +9,7 @@ use tokio::sync::oneshot::{self, Receiver};
 use super::{Client, Turn, is_queue, shard_of, take_heard};
 use crate::event::{Event, Item, Leased, LeasedOne, RecordId, Wait, WaitId};
 
-/// Requests that wait, and leases that are held.
+/// Pending requests, and leases that are held.
 #[derive(Debug, Default)]
 pub(super) struct Leases {
     pub(super) asked: Vec<(Asked, Answer)>,
@@ -37,11 +37,11 @@ pub(super) struct Held {
     pub(super) record: Record,
 }
 
-/// Leases that clients remember: old ones are settled late, or never.
+/// The most leases that clients remember: old ones are settled late, or never.
 const HELD_MAX: usize = 60;
 
 impl Leases {
-    /// Leases with a deadline outlive the process, or may.
+    /// Forgets the requests, but not the leases: those with a deadline may outlive the process.
     pub(super) fn forget_requests(&mut self) {
         self.asked.clear();
         self.held.retain(|held| held.has_deadline);
@@ -49,7 +49,7 @@ impl Leases {
 }
 
 impl Turn<'_> {
-    /// Sends a request to lease; where its answer will be.
+    /// Sends a request to lease; returns where its answer will arrive.
     pub(super) fn ask_for_leases(
         &mut self,
         log: LogId,
@@ -128,7 +128,7 @@ impl Client {
         }
     }
 
-    /// Takes in what was handed out.
+    /// Notes the records that were delivered.
     pub(super) fn hold(&mut self, turn: &mut Turn<'_>, grant: Grant, batch: LeasedBatch) {
         let run = batch.run().clone();
         let messages = match batch.resolve_blocking() {
@@ -177,7 +177,7 @@ impl Client {
     }
 }
 
-/// On what terms records came.
+/// The terms on which records were delivered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grant {
     pub(super) log: LogId,
@@ -186,7 +186,7 @@ pub(super) struct Grant {
     pub(super) is_taken: bool,
 }
 
-/// What a record says of itself: in a header where it was moved, else in its value.
+/// The id of a record: in a header if it was moved, else in its value.
 pub(super) fn record_of(record: &Record) -> RecordId {
     let mut headers = record.headers.iter();
     let moved = headers.find(|header| header.key == MOVED_AS);
@@ -195,5 +195,5 @@ pub(super) fn record_of(record: &Record) -> RecordId {
     RecordId(bytes.map_or(u64::MAX, |bytes| u64::from_le_bytes(*bytes)))
 }
 
-/// The header by which a moved record says which it is.
+/// The header with the id of a moved record.
 pub(super) const MOVED_AS: &[u8] = b"moved as";

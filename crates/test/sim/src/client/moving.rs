@@ -12,7 +12,7 @@ use super::{
 };
 use crate::event::{Event, Item, Moving, Publish, PublishId, RecordId, Target};
 
-/// Moves that wait for their answers, each with what its record is in the other log.
+/// Moves that wait for their answers, each with its record's id in the other log.
 #[derive(Debug, Default)]
 pub(super) struct Moves(Vec<(RecordId, AnswerTo<Move>)>);
 
@@ -49,7 +49,7 @@ impl Client {
         let shard = shard_of(turn, moving.log);
         self.catch_up(turn, shard);
         turn.process.handle(shard, request, turn.now);
-        // A refusal is told at once, and has changed nothing.
+        // A refusal is answered at once, and has changed nothing.
         let told = heard(&mut answer);
         if matches!(told, Some(Some(Err(_)))) {
             return;
@@ -71,7 +71,7 @@ impl Client {
         }
     }
 
-    /// Some log, which may be on the way to its deletion, or gone.
+    /// A random log, which may be about to be deleted, or gone.
     fn some_target(&self, turn: &mut Turn<'_>) -> Option<Target> {
         if turn.random.once_in(8) {
             let log = *turn.random.pick(&self.definitions.gone)?;
@@ -85,14 +85,14 @@ impl Client {
         Some(target(log, None))
     }
 
-    /// A group, where the log is to know of one.
+    /// A group, if the log uses groups.
     fn group_in(&self, turn: &mut Turn<'_>, log: LogId) -> Option<u64> {
         let known = self.logs.1.iter().find(|known| known.id == log)?;
         let is_fifo = known.config.queue.is_some_and(|queue| queue.fifo);
         is_fifo.then(|| turn.random.below(4))
     }
 
-    /// One of the leases that are held; some are kept, to be settled or moved once more.
+    /// One of the leases held; some are kept, to be settled or moved once more.
     fn some_to_move(&mut self, turn: &mut Turn<'_>) -> Option<Held> {
         let held = &mut self.leases.held;
         if held.is_empty() {
@@ -106,7 +106,7 @@ impl Client {
     }
 }
 
-/// What is asked for: a record that says in a header which it is from now on.
+/// The message to append: a record with its new id in a header.
 fn message(moving: &Moving, held: Held, group: Option<u64>) -> MoveMessage {
     let name = HeaderChange {
         key: MOVED_AS.into(),

@@ -1,5 +1,5 @@
-//! Idempotent producers: batches by number, several in flight, sent again until answered; and
-//! former selves that go on under an epoch that a newer one has taken over.
+//! Idempotent producers: numbered batches, several in flight, repeated until answered; and earlier
+//! instances that keep sending under an epoch that a newer one has superseded.
 
 use std::collections::VecDeque;
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::event::{Event, Publish, PublishId, RecordId};
 
-/// Batches in flight at once, as Kafka's clients have.
+/// The most batches in flight, as in Kafka's clients.
 const IN_FLIGHT_MAX: usize = 5;
 
 #[derive(Debug, Default)]
@@ -31,11 +31,11 @@ struct OneProducer {
     log: LogDefinition,
     partition: PartitionIndex,
     next: Sequence,
-    /// From the first one on that isn't acknowledged, in order.
+    /// The batches from the first unacknowledged one on, in order.
     batches: VecDeque<Batch>,
-    /// One was refused or lost: all are sent again before anything new.
+    /// One was refused or lost: all are repeated before anything new is sent.
     is_behind: bool,
-    /// A newer epoch was asked for: once, or two would have the same.
+    /// A newer epoch was requested. Only once, because two requests would get the same epoch.
     is_succeeded: bool,
     /// Nothing it sends is of use any more.
     is_over: bool,
@@ -49,7 +49,7 @@ struct Batch {
 }
 
 impl Batch {
-    /// Its records are where they are: nothing is left to send.
+    /// Whether it is acknowledged: nothing is left to send.
     fn is_acknowledged(&self) -> bool {
         self.body.is_empty()
     }
@@ -70,7 +70,8 @@ impl Producers {
 }
 
 impl Client {
-    /// A new producer, or the next epoch of one, whose former self goes on.
+    /// Starts a new producer, or the next epoch of an existing one, whose earlier instance keeps
+    /// sending.
     pub(super) fn begin_producer(&mut self, turn: &mut Turn<'_>) {
         let known = &mut self.producers.producers;
         let at = turn.random.place(known.len().max(1));
@@ -114,7 +115,7 @@ impl Client {
         let length = turn.random.between(1, 4);
         self.ids += length;
         let producer = &mut self.producers.producers[at];
-        // A batch may be on its way before the producer hears that the one before it was lost.
+        // A batch may be sent before the producer learns that the one before it was lost.
         let sends_on = turn.random.once_in(4);
         if producer.is_behind && !sends_on {
             producer.send_again(turn);
@@ -129,7 +130,7 @@ impl Client {
         beginning.retain_mut(|(log, partition, answer)| match heard(answer) {
             None => true,
             Some(Some(Ok((id, epoch)))) => {
-                // One that has been in use elsewhere goes on with its numbers here.
+                // A producer used elsewhere before continues with its sequence numbers here.
                 let is_in_use = epoch == ProducerEpoch(0) && turn.random.once_in(4);
                 let begun = if is_in_use {
                     turn.random.below(1 << 31)
@@ -184,7 +185,7 @@ impl OneProducer {
         });
     }
 
-    /// All that isn't acknowledged, once nothing is in flight any more.
+    /// Repeats everything unacknowledged, once nothing is in flight any more.
     fn send_again(&mut self, turn: &mut Turn<'_>) {
         if self.batches.iter().any(|batch| batch.answer.is_some()) {
             return;
@@ -210,8 +211,8 @@ impl OneProducer {
             let event = answered(batch.publish.id, answer);
             match &event {
                 Event::Acknowledged { .. } => batch.body = Bytes::new(),
-                // Nothing before it is missing: one after it has come first, where the broker knew
-                // nothing of the producer.
+                // Nothing before it is missing: a later batch arrived first, when the broker knew
+                // nothing about the producer.
                 Event::Refused(_, Some(AppendError::OutOfOrderSequence { .. })) if is_first => {
                     self.is_over = true;
                 }
@@ -224,7 +225,7 @@ impl OneProducer {
             }
             turn.events.push(event);
         }
-        // No more come after one that isn't acknowledged than the broker remembers.
+        // No more batches follow an unacknowledged one than the broker remembers.
         while self.batches.front().is_some_and(Batch::is_acknowledged) {
             self.batches.pop_front();
         }

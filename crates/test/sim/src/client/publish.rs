@@ -1,4 +1,4 @@
-//! Publishing: to one log or to several at once, with what queues are told besides.
+//! Publishing to one log or to several at once, with scheduling information for queues.
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -39,7 +39,7 @@ impl Client {
         };
         let schedules = schedules(turn, &log, count);
         let targets = if is_fifo {
-            // By group: that is for the engine to see to.
+            // By group: the engine chooses the partition.
             vec![target(&log, None)]
         } else {
             self.targets(turn, &log)
@@ -80,7 +80,7 @@ impl Client {
         }
     }
 
-    /// The log, and perhaps another on its shard, which may be on the way to its deletion.
+    /// The log, and possibly another on its shard, which may be about to be deleted.
     fn targets(&mut self, turn: &mut Turn<'_>, log: &LogDefinition) -> Vec<Target> {
         let asked = turn.random.once_in(2).then(|| turn.some_partition(log));
         let mut targets = vec![target(log, asked)];
@@ -99,7 +99,7 @@ impl Client {
     }
 }
 
-/// What the engine is to know of the records of a batch.
+/// Scheduling information for the records of a batch.
 fn schedules(turn: &mut Turn<'_>, log: &LogDefinition, count: u64) -> Vec<Schedule> {
     let random = &mut turn.random;
     let Some(queue) = log.config.queue else {
@@ -136,7 +136,7 @@ pub(super) fn target(log: &LogDefinition, partition: Option<PartitionIndex>) -> 
     }
 }
 
-/// A batch whose records say which they are.
+/// A batch of records that contain their ids.
 pub(super) fn batch_of(
     turn: &mut Turn<'_>,
     records: &[RecordId],
@@ -167,7 +167,7 @@ pub(super) fn batch_of(
     builder.finish().into_bytes()
 }
 
-/// Asks for an append.
+/// Requests an append.
 pub(super) fn send(turn: &mut Turn<'_>, publish: Publish, body: Bytes) -> Answer {
     let (sender, receiver) = oneshot::channel();
     send_to(turn, publish, body, ReplyTo::Call(sender));

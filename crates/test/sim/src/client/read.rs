@@ -1,4 +1,4 @@
-//! Reading partitions, here and there, and from start to end.
+//! Reading partitions, at random places and from start to end.
 
 use stele_base_types::{Offset, PartitionId, PartitionIndex};
 use stele_core_broker::{Read as Asked, ReadError, ReadReply, Request};
@@ -25,7 +25,7 @@ impl Client {
         }
     }
 
-    /// Reads all that there is.
+    /// Reads everything.
     pub(crate) fn audit(&mut self, turn: &mut Turn<'_>) {
         self.look_up(turn);
         for log in self.logs.1.clone() {
@@ -38,7 +38,7 @@ impl Client {
 }
 
 fn audit_partition(turn: &mut Turn<'_>, partition: PartitionId) {
-    // Bounds alone, which is never refused.
+    // Reads only the bounds, which is never refused.
     let Some(bounds) = read_once(turn, partition, Offset::ZERO, 0) else {
         return;
     };

@@ -1,4 +1,4 @@
-//! Settling leases, moving their deadlines, purging, trimming.
+//! Settling leases, changing their deadlines, purging, trimming.
 
 use smallvec::SmallVec;
 use stele_base_types::{LogId, Offset, PartitionId};
@@ -107,7 +107,8 @@ impl Client {
             let purge = Purge {
                 log: log.id,
                 ledger: LedgerId::DEFAULT,
-                // A lease may be answered after a purge that took it, and the model couldn't tell.
+                // A lease may be answered after a purge that removed it, and the model couldn't
+                // distinguish that.
                 leased: false,
             };
             let answer = turn.call(shard_of(turn, log.id), purge);
@@ -115,7 +116,7 @@ impl Client {
         }
     }
 
-    /// Removes some from the start, needed or not.
+    /// Removes some records from the start, needed or not.
     pub(super) fn trim(&mut self, turn: &mut Turn<'_>) {
         let Some(log) = self.some_log(turn, |_| true) else {
             return;
@@ -135,8 +136,8 @@ impl Client {
         }
     }
 
-    /// Takes up to three leases of one log out of what is held; leaves some of them there, to be
-    /// settled once more.
+    /// Takes up to three leases of one log out of those held; keeps some of them, to be settled
+    /// once more.
     fn some_held(
         &mut self,
         turn: &mut Turn<'_>,

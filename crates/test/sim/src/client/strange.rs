@@ -1,4 +1,4 @@
-//! What no client should ask: names of nothing, numbers beyond all bounds. It must be refused and
+//! Requests that no client should make: unknown names, absurd numbers. They must be refused and
 //! change nothing that others see.
 
 use bytes::Bytes;
@@ -77,7 +77,7 @@ fn nobody(turn: &mut Turn<'_>) -> ConsumerRef {
     }
 }
 
-/// Asks for no records for all time.
+/// Requests no records, for ever.
 fn greedy(turn: &mut Turn<'_>, log: LogId) -> Request {
     let request = LeaseRequest {
         ledger: LedgerId(turn.random.below(2) as u32),
@@ -120,7 +120,7 @@ fn astray(turn: &mut Turn<'_>, log: LogId) -> Request {
     }
 }
 
-/// Moves what isn't there to where nothing is.
+/// Moves a nonexistent record to a nonexistent log.
 fn lost(turn: &mut Turn<'_>, log: LogId) -> Request {
     let command = Move {
         log,

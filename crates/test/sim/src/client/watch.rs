@@ -1,4 +1,4 @@
-//! Waiting for partitions to grow, as whoever reads at their ends does.
+//! Waiting for partitions to grow, as readers at their ends do.
 
 use std::{
     pin::pin,
@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::{Client, Turn, shard_of};
 use crate::event::{Event, Wait, WaitId};
 
-/// Watches that haven't woken.
+/// Watches that haven't fired.
 #[derive(Debug, Default)]
 pub(super) struct Watches {
     count: u64,
@@ -27,8 +27,8 @@ impl Watches {
 }
 
 impl Client {
-    /// Watches a partition that shows what lies before `committed`: from the last record, from
-    /// the next, and from the one after that in turn. Not by chance: this is part of reading.
+    /// Watches a partition whose visible records end at `committed`: from the last record, from the
+    /// next one, and from the one after that, in turn. Not random, because this is part of reading.
     pub(super) fn watch(&mut self, turn: &mut Turn<'_>, partition: PartitionId, committed: Offset) {
         let watches = &mut self.watches;
         watches.count += 1;

@@ -1,6 +1,6 @@
-//! Law 1: an acknowledged publish is never lost by a crash at any point, in its durability class.
-//! Nor is an acknowledged commit of an offset. A session's publish is never refused for want of
-//! space: its client may not ask to hear of it.
+//! Law 1: within its durability class, an acknowledged publish is never lost by a crash at any
+//! point. Nor is an acknowledged commit of an offset. A session's publish is never refused for lack
+//! of space, because its client may not request confirms.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ type Place = (Name, PartitionId);
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct AcknowledgedSurvives {
-    /// The last commit that was acknowledged, and the last that was asked for.
+    /// For each place, the last acknowledged commit and the last requested one.
     commits: BTreeMap<Place, (Option<Offset>, Offset)>,
 }
 
@@ -84,7 +84,7 @@ impl AcknowledgedSurvives {
     }
 }
 
-/// A confirm is a promise to every target that is there, and only the loss of all excuses none.
+/// A confirm covers every target that exists; only if all targets are gone may it cover none.
 fn is_at_each_target(publish: PublishId, taken: &[LogId], model: &Model) -> Result<(), String> {
     let targets = model.publishes.get(&publish).into_iter();
     let mut there = targets
@@ -97,7 +97,7 @@ fn is_at_each_target(publish: PublishId, taken: &[LogId], model: &Model) -> Resu
     })
 }
 
-/// Between the first and the last record read, each that was acknowledged is there.
+/// Between the first and the last record read, no acknowledged one is missing.
 fn is_complete(read: &Read, model: &Model) -> Result<(), String> {
     let (Some((first, _)), Some((last, _))) = (read.records.first(), read.records.last()) else {
         return Ok(());
@@ -119,7 +119,7 @@ fn is_complete(read: &Read, model: &Model) -> Result<(), String> {
     Ok(())
 }
 
-/// No acknowledged record lies past the end, and all from the start on was read.
+/// No acknowledged record is beyond the end, and everything from the start on was read.
 fn reaches_the_end(read: &Read, model: &Model) -> Result<(), String> {
     let last = model.places(read.partition).last();
     let ends_early = last.filter(|(offset, _)| *offset >= read.committed);

@@ -1,7 +1,8 @@
 //! Law 2: offsets of a partition are dense and never reused; a reader never sees two different
 //! records at one offset.
 //!
-//! A power cut may take back what isn't synced: of such logs nothing is remembered past one.
+//! A power failure may undo what isn't synced, so nothing is remembered beyond one for logs that
+//! aren't synced.
 
 use std::collections::BTreeMap;
 

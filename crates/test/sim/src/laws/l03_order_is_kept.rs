@@ -1,11 +1,11 @@
-//! Law 3: per partition, per queue and per FIFO group, order of delivery is order of append; a
-//! message that returns with its holder's session goes back to its place, and so does any in its
-//! group.
+//! Law 3: per partition, per queue and per FIFO group, the order of delivery is the order of
+//! append; a message that returns when its holder's session ends goes back to its place, and so
+//! does any message in its group.
 //!
 //! What a session sends to a partition is appended in the order in which it was sent.
 //!
-//! So whenever a record is handed out, none before it (in a FIFO queue: none of its group before
-//! it) was waiting and shown, but for those that came back from a lease with a deadline, which go
+//! So when a record is delivered, no record before it (in a FIFO queue: none of its group before
+//! it) was waiting and visible, except for those returned from a lease with a deadline, which go
 //! behind the others.
 
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use crate::{
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct OrderIsKept {
-    /// Who sent what, where a session did. Numbers grow.
+    /// The session that sent each publish, if a session did. Ids ascend.
     senders: BTreeMap<PublishId, SessionId>,
 }
 

@@ -1,10 +1,9 @@
-//! Law 4: a message is leased to at most one holder at a time; a settled message is never
-//! delivered again; an unsettled one is delivered again after its holder is gone or its deadline
-//! has passed.
+//! Law 4: a message is leased to at most one holder at a time; a settled message is never delivered
+//! again; an unsettled one is delivered again after its holder is gone or its deadline has passed.
 //!
-//! So no lease is given twice, or a late holder would settle what another has. Who gets what
-//! somebody had before is told so. And time doesn't go back with a new process, or deadlines that
-//! were told would come late.
+//! So no lease id is used twice, or a late holder could settle another's message. A receiver of a
+//! message that was delivered before is told so. And time doesn't go back when a process restarts,
+//! or deadlines already announced would come late.
 
 use std::collections::BTreeSet;
 
@@ -20,11 +19,11 @@ use crate::{
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct OneHolder {
-    /// Every lease that was ever given.
+    /// Every lease id ever used.
     given: BTreeSet<(LogId, LeaseId)>,
-    /// Every record that was ever handed out.
+    /// Every record ever delivered.
     delivered: BTreeSet<(PartitionId, RecordId)>,
-    /// The latest time that an append bears which no crash takes back.
+    /// The latest timestamp of an append that no crash can undo.
     latest: Timestamp,
 }
 
@@ -76,8 +75,9 @@ impl OneHolder {
         })
     }
 
-    /// Who gets what somebody had before is told so, whatever has crashed in between. In a log that
-    /// isn't synced the record may have gone with the crash, and have been sent again.
+    /// A receiver of a record that was delivered before is told so, whatever has crashed in
+    /// between. In a log that isn't synced, the record may have been lost in a crash and sent
+    /// again.
     fn are_told_apart(&mut self, leased: &Leased, model: &Model) -> Result<(), String> {
         let at = leased.partition;
         let config = model.log(at.log);
@@ -101,7 +101,7 @@ impl OneHolder {
             let class = target.map(|target| target.class);
             !place.duplicate && class == Some(Durability::Synced)
         };
-        // Which attempt was taken of what is sent again, isn't known.
+        // Which attempt of a repeated request was accepted is unknown.
         if publish.stamp.is_none() && places.iter().any(is_safe) {
             self.latest = self.latest.max(publish.at);
         }
@@ -125,9 +125,10 @@ fn is_free(leased: &Leased, model: &Model) -> Result<(), String> {
     Ok(())
 }
 
-/// Whoever settled held it; whoever was told otherwise didn't.
+/// A successful settlement was made by the holder; an unsuccessful one wasn't.
 ///
-/// By the time of the answer others may have come since: only what is settled still tells.
+/// By the time of the answer the record may have other holders: only records that stay settled can
+/// be checked.
 fn holds_what_it_settled(asked: &Settling, missing: &[usize], model: &Model) -> Result<(), String> {
     let is_done = matches!(asked.outcome, Outcome::Done | Outcome::Reject);
     for (place, item) in asked.items.iter().enumerate().filter(|_| is_done) {

@@ -1,4 +1,4 @@
-//! Law 5: an idempotent producer's retries never double and never reorder; a fenced producer's
+//! Law 5: an idempotent producer's retries never duplicate or reorder records; a fenced producer's
 //! writes fail.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,9 +15,9 @@ use crate::{
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct RetriesDoNotDouble {
-    /// The newest epoch that a partition has acknowledged, and the next number in it.
+    /// The newest epoch that a partition has acknowledged, and the next sequence number in it.
     newest: BTreeMap<Key, (ProducerEpoch, Sequence)>,
-    /// The first and the last place that each epoch was given.
+    /// The first and the last offset of each epoch.
     epochs: BTreeMap<Key, BTreeMap<ProducerEpoch, (Offset, Offset)>>,
 }
 
@@ -72,7 +72,7 @@ impl RetriesDoNotDouble {
         let epochs = self.epochs.entry(key).or_default();
         let (first, last) = epochs.entry(stamp.epoch).or_insert((base, base));
         (*first, *last) = ((*first).min(base), (*last).max(base));
-        // Answers may be heard in another order than the one in which they were given.
+        // Answers may arrive in another order than they were given in.
         let mut pairs = epochs.iter().zip(epochs.iter().skip(1));
         let turned = pairs.find(|((_, (_, last)), (_, (first, _)))| last > first);
         ensure(turned.is_none(), || {
@@ -80,8 +80,8 @@ impl RetriesDoNotDouble {
         })
     }
 
-    /// A batch that follows what was acknowledged is taken; and so is the first one that the broker
-    /// hears of its producer, whatever its number.
+    /// A batch that follows the acknowledged ones is accepted; so is the first batch of a producer
+    /// that the broker doesn't know, whatever its sequence number.
     fn is_rightly_refused(
         &self,
         publish: PublishId,
@@ -120,14 +120,14 @@ fn each_once(read: &Read) -> Result<(), String> {
     Ok(())
 }
 
-/// Numbers of an epoch go up, and epochs go up.
+/// Sequence numbers of an epoch ascend, and epochs ascend.
 fn in_sequence(read: &Read, model: &Model) -> Result<(), String> {
     let mut last = BTreeMap::<ProducerId, (ProducerEpoch, RecordId)>::new();
     for (offset, record) in &read.records {
         let Some(stamp) = model.origin(*record).and_then(|publish| publish.stamp) else {
             continue;
         };
-        // A producer numbers its records as it makes them.
+        // A producer numbers its records in the order in which it creates them.
         let here = (stamp.epoch, *record);
         let before = last.insert(stamp.id, here);
         ensure(before.is_none_or(|before| before < here), || {

@@ -1,8 +1,8 @@
-//! Law 6: a read-committed reader sees all of a transaction or none, and never past the first open
-//! one.
+//! Law 6: a read-committed reader sees all of a transaction or none of it, and never beyond the
+//! first open one.
 //!
-//! The transactions that there are so far are the appends: of one to several logs all have it or
-//! none, a batch is there whole, and no reader gets past what is committed.
+//! The only transactions so far are appends: an append to several logs is in all of them or in
+//! none, a batch is complete, and no reader gets beyond what is committed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,11 +18,11 @@ use crate::{
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct AllOrNothing {
-    /// Where appends to several logs were found.
+    /// The logs in which each append to several logs was found.
     found: BTreeMap<PublishId, BTreeSet<LogId>>,
-    /// Logs of which all was seen, from their very beginning.
+    /// Logs that were read completely, from their very beginning.
     whole: BTreeSet<LogId>,
-    /// Logs of which some partition has lost its beginning.
+    /// Logs with a partition that has lost its beginning.
     cut: BTreeSet<LogId>,
 }
 
@@ -81,7 +81,7 @@ fn is_committed(read: &Read) -> Result<(), String> {
         .records
         .iter()
         .find(|(offset, _)| *offset >= read.committed);
-    // The last batch comes whole, and is committed as a whole.
+    // The last batch is complete, and committed as a whole.
     ensure(past.is_none(), || {
         format!("{}: {past:?} is past {}", read.partition, read.committed)
     })

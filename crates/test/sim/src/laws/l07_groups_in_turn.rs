@@ -1,8 +1,8 @@
-//! Law 7: a FIFO queue delivers a message of a group once those before it are settled, and accepts
-//! one message per deduplication id in its window, across restarts.
+//! Law 7: a FIFO queue delivers a message of a group only once those before it are settled, and
+//! accepts one message per deduplication id within its window, across restarts.
 //!
-//! A receiver may get several of a group together. Of those that follow nobody gets any before it
-//! has settled them; one of them that it gives back may be received again at once.
+//! A receiver may get several messages of a group together. Nobody gets any of the following ones
+//! before it has settled them; a message that it returns may be received again at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,13 +18,13 @@ use crate::{
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct GroupsInTurn {
-    /// Where the last message of an id was accepted, and when it was asked for.
+    /// Where and when the last message of each deduplication id was accepted.
     accepted: BTreeMap<(LogId, u128), (PartitionId, Offset, Timestamp)>,
-    /// What was asked for with an id, and the latest time at which what was due was done since.
+    /// Requests with a deduplication id, with the time of the latest tick since.
     asked: BTreeMap<PublishId, Timestamp>,
-    /// What was on its way when a queue was purged: whether that has freed its ids isn't known.
+    /// Requests in flight when a queue was purged: whether the purge freed their ids is unknown.
     caught: BTreeSet<PublishId>,
-    /// Queues that are being purged, each as often as that was asked for.
+    /// Queues being purged, once for each request.
     purging: Vec<LogId>,
 }
 
@@ -60,7 +60,7 @@ impl Law for GroupsInTurn {
                     .iter()
                     .try_for_each(|place| self.are_accepted_once(publish, place, latest, model))
             }
-            // A clock that is set back later doesn't bring back what was forgotten.
+            // Setting the clock back later doesn't bring back forgotten ids.
             Event::Ticked(now) => {
                 let is_within = |at: Timestamp| now.since_ms(at) < DEDUPLICATION_MS;
                 self.accepted.retain(|_, accepted| is_within(accepted.2));
@@ -73,13 +73,13 @@ impl Law for GroupsInTurn {
                 self.asked.remove(publish);
                 Ok(())
             }
-            // What was on its way when the process ended may have been accepted.
+            // A request in flight when the process ended may have been accepted.
             Event::Unanswered(publish) => {
                 self.asked.remove(publish);
                 self.forget(&model.publishes[publish]);
                 Ok(())
             }
-            // A purge frees the ids of what it takes.
+            // A purge frees the deduplication ids of the messages it removes.
             Event::Purging(log) => {
                 self.purging.push(*log);
                 self.purge();
@@ -102,7 +102,7 @@ impl Law for GroupsInTurn {
 }
 
 impl GroupsInTurn {
-    /// What has been accepted so far may have been taken by a purge.
+    /// Everything accepted so far may have been purged.
     fn purge(&mut self) {
         let purging = &self.purging;
         self.accepted.retain(|(log, _), _| !purging.contains(log));
@@ -111,7 +111,7 @@ impl GroupsInTurn {
         }
     }
 
-    /// Whether a publish was accepted isn't known.
+    /// Forgets the ids of a publish whose outcome is unknown.
     fn forget(&mut self, publish: &Publish) {
         for target in &publish.targets {
             for (_, id) in ids(publish) {
@@ -153,8 +153,8 @@ impl GroupsInTurn {
     ) -> Result<(), String> {
         let here = (place.partition, place.base, publish.at);
         let is_current = latest.since_ms(publish.at) < DEDUPLICATION_MS;
-        // What a duplicate stands for may never have been answered: then its time isn't known, nor
-        // where its window ends.
+        // The original of a duplicate may never have been answered; its time and the end of its
+        // window are then unknown.
         let Some(known) = self.accepted.get(&key).copied() else {
             if !place.duplicate && is_current {
                 self.accepted.insert(key, here);
@@ -181,7 +181,7 @@ impl GroupsInTurn {
     }
 }
 
-/// The deduplication ids of a batch's records, with their places in it.
+/// The deduplication ids of a batch's records, with their indexes.
 fn ids(publish: &Publish) -> impl Iterator<Item = (u64, u128)> + use<'_> {
     let each = (0..).zip(&publish.schedules);
     each.filter_map(|(index, schedule)| Some((index, schedule.deduplication?)))

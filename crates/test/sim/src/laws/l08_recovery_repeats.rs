@@ -1,5 +1,5 @@
-//! Law 8: recovery is idempotent: crash during recovery, recover again, same state. Snapshot plus
-//! journal equals journal alone.
+//! Law 8: recovery is idempotent: a crash during recovery and another recovery give the same state.
+//! Snapshot plus journal equals journal alone.
 
 use super::{Law, ensure};
 use crate::{

@@ -1,4 +1,5 @@
-//! Law 9: retention and checkpoints never remove what a reader is entitled to, and remove the rest.
+//! Law 9: retention and checkpoints never remove what a reader is entitled to, and remove
+//! everything else.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,17 +15,17 @@ use crate::{
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct RetentionIsExact {
-    /// Up to where removal was asked for.
+    /// The offsets up to which removal was requested.
     trimmed: BTreeMap<PartitionId, Offset>,
-    /// The latest time that it ever was.
+    /// The latest time so far.
     latest: Timestamp,
     deleted: BTreeSet<LogId>,
     drained: BTreeSet<LogId>,
-    /// All was looked through; how large segments become.
+    /// The maximum size of segments, once a sweep has looked at everything.
     swept: Option<u64>,
 }
 
-/// As far apart as the index of the journal's batches has its entries.
+/// The distance between two entries of the index of the journal's batches.
 const JOURNAL_STRETCH_BYTES: u64 = 4_096;
 
 impl Law for RetentionIsExact {
@@ -75,8 +76,8 @@ impl Law for RetentionIsExact {
 }
 
 impl RetentionIsExact {
-    /// Of what is gone, each record was settled, or lay outside the window: was too old, or had
-    /// enough behind it without its own batch.
+    /// Each removed record was settled, or lay outside the window: it was too old, or enough data
+    /// followed its batch.
     fn nothing_needed_is_gone(&self, read: &Read, model: &Model) -> Result<(), String> {
         let Some(config) = model.log(read.partition.log) else {
             return Ok(());
@@ -84,8 +85,8 @@ impl RetentionIsExact {
         let trimmed = self.trimmed.get(&read.partition).copied();
         let trimmed = trimmed.unwrap_or_default();
         let is_whole = is_whole(read, model);
-        // What is appended counts as soon as it is on its way: the removal is journalled after it,
-        // so a crash that takes it back takes back the removal as well.
+        // An append counts as soon as it is requested: the removal is journalled after it, so a
+        // crash that undoes the append undoes the removal as well.
         let mut behind = Behind::new(model.waiting_bytes(read.partition));
         for (offset, place) in model.places(read.partition).rev() {
             let publish = &model.publishes[&place.publish];
@@ -93,7 +94,7 @@ impl RetentionIsExact {
             if offset >= read.start || offset < trimmed {
                 continue;
             }
-            // Where not all appends are known, others may lie behind it.
+            // If some appends are unknown, more data may follow it.
             let behind_bytes = is_whole.then_some(behind_bytes);
             let is_kept = is_needed(read, offset, config, model)
                 || self.is_in_window(read, publish, behind_bytes, config);
@@ -107,7 +108,7 @@ impl RetentionIsExact {
         Ok(())
     }
 
-    /// A window keeps what exceeds neither of its bounds.
+    /// Whether the window keeps a record, which exceeds neither of its bounds.
     fn is_in_window(
         &self,
         read: &Read,
@@ -128,7 +129,7 @@ impl RetentionIsExact {
         is_young && is_near
     }
 
-    /// A log that was consumed to its end keeps nothing but its window once all was looked through.
+    /// After a full sweep, a log that was consumed to its end keeps only its window.
     fn the_rest_is_gone(&self, read: &Read, model: &Model) -> Result<(), String> {
         let Some(segment_bytes_max) = self.swept else {
             return Ok(());
@@ -169,10 +170,10 @@ fn is_whole(read: &Read, model: &Model) -> bool {
     model.places(read.partition).count() as u64 == read.committed.0
 }
 
-/// Adds up batches, the newest first.
+/// Adds up batches, newest first.
 struct Behind {
     bytes: u64,
-    /// The batch that was met last, which isn't added yet.
+    /// The current batch, which isn't added yet.
     last: Option<(PublishId, u64)>,
 }
 
@@ -181,7 +182,7 @@ impl Behind {
         Self { bytes, last: None }
     }
 
-    /// Bytes of the batches behind that of a record.
+    /// The bytes of the batches after that of a record.
     fn bytes_behind(&mut self, publish: &Publish) -> u64 {
         let here = (publish.id, publish.size_bytes);
         if let Some(newer) = self.last.replace(here).filter(|newer| *newer != here) {
@@ -191,8 +192,8 @@ impl Behind {
     }
 }
 
-/// Bytes that a window may leave: nothing where all are too old. Else up to its size, and what
-/// goes with it as a whole: a segment, or a stretch of the journal, neither of which is cut.
+/// The bytes that a window may leave: none if everything is too old; else up to its size, plus
+/// whatever is removed only as a whole: a segment, or a stretch of the journal.
 fn may_be_left_bytes(read: &Read, window: Window, segment_bytes_max: u64, model: &Model) -> u64 {
     let publishes = model.publishes.values();
     let here = publishes.filter(|publish| {
@@ -212,7 +213,7 @@ fn may_be_left_bytes(read: &Read, window: Window, segment_bytes_max: u64, model:
     kept_bytes.saturating_add(whole)
 }
 
-/// Known batches from the start on.
+/// The known batches from the start on.
 fn bytes_left(read: &Read, model: &Model) -> u64 {
     let left = model.places(read.partition);
     let left = left.filter(|(offset, _)| *offset >= read.start);

@@ -1,4 +1,4 @@
-//! Law 11: what goes over a link between shards arrives exactly once.
+//! Law 11: commands sent over a link between shards arrive exactly once.
 
 use super::{Law, ensure};
 use crate::{
@@ -34,8 +34,8 @@ impl Law for LinksDeliverOnce {
     }
 }
 
-/// Nothing is taken that a crash of the sender takes back, nor forgotten by the sender that a crash
-/// of the taker takes back.
+/// The receiver accepts nothing that a crash of the sender would undo, and the sender forgets
+/// nothing that a crash of the receiver would undo.
 fn is_in_order(link: &LinkEnds) -> Result<(), String> {
     let holds = link.acknowledged <= link.taken && link.taken <= link.sent;
     ensure(holds, || {

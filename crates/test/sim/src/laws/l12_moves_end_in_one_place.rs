@@ -1,8 +1,9 @@
-//! Law 12: a record that was moved to another log is there or in its place, never in both; and once
-//! all is quiet not in neither, unless one of the two logs has lost it by its own life.
+//! Law 12: a record that was moved to another log is in that log or still in its old place, never
+//! in both; and once everything is quiet it isn't in neither, unless one of the two logs has lost
+//! it legitimately.
 //!
-//! It is in its place when it is handed out there after it was moved, or moved from there again.
-//! What a power cut takes back of logs that aren't synced may be in the other place after it.
+//! It is in its old place if it is delivered there after the move, or moved from there again. What
+//! a power failure undoes in logs that aren't synced may afterwards be in the other place.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,13 +19,14 @@ use crate::{
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct MovesEndInOnePlace {
-    /// By what the record is in the other log.
+    /// By the record's id in the other log.
     moves: BTreeMap<RecordId, Moved>,
-    /// The last move from a place.
+    /// The last move from each place.
     last: BTreeMap<Place, RecordId>,
     /// Logs whose deletion was acknowledged.
     gone: BTreeSet<LogId>,
-    /// Logs that are being purged: that may happen at any time until it is answered, or never is.
+    /// Logs that are being purged: the purge may take effect at any time until it is answered, or
+    /// never.
     purging: Vec<LogId>,
 }
 
@@ -35,17 +37,17 @@ struct Moved {
     from: PartitionId,
     offset: Offset,
     to: LogId,
-    /// The class of the log that it comes from, and of the other.
+    /// The durability classes of the source and target logs.
     classes: [Durability; 2],
-    /// The client was told that it stays decided.
+    /// The client was told that the move is durable.
     is_promised: bool,
-    /// A log has ended, or was cut, or a request had an effect on it that isn't known.
+    /// A log was deleted or trimmed, or a request had an unknown effect on it.
     is_excused: bool,
-    /// The other log was gone already.
+    /// The target log was already gone.
     has_to_return: bool,
     has_returned: bool,
     has_arrived: bool,
-    /// Where it was seen in the other log, where no crash has taken that back.
+    /// Where it was seen in the target log, unless a crash has undone that.
     at: Option<Place>,
 }
 
@@ -140,7 +142,7 @@ impl MovesEndInOnePlace {
         Ok(())
     }
 
-    /// A record was seen; it may be one that was moved.
+    /// Handles the sight of a record, which may be one that was moved.
     fn is_seen(&mut self, record: RecordId, place: Place) -> Result<(), String> {
         let Some(moved) = self.moves.get_mut(&record) else {
             return Ok(());
@@ -153,7 +155,7 @@ impl MovesEndInOnePlace {
         Ok(())
     }
 
-    /// What lies at a place isn't elsewhere.
+    /// A record seen at its old place must not be elsewhere.
     fn is_back(&mut self, place: Place) -> Result<(), String> {
         let moved = self.last.get(&place);
         let Some(moved) = moved.and_then(|record| self.moves.get_mut(record)) else {
@@ -189,7 +191,7 @@ impl MovesEndInOnePlace {
 
     fn none_is_lost(&self, model: &Model) -> Result<(), String> {
         let lost = self.moves.iter().find(|(_, moved)| {
-            // What a window keeps, and it alone, goes unseen.
+            // A record that only a retention window keeps isn't seen by consumers.
             let target = model.log(moved.to);
             let is_kept = target.is_some_and(|log| log.retention.until_acknowledged);
             let is_judged = moved.is_promised && !moved.is_excused;
@@ -206,7 +208,7 @@ impl Moved {
     }
 }
 
-/// Whether a record that is known to stand so may be moved.
+/// Whether a record known to be in this state may be moved.
 fn may_move(standing: Option<Standing>, item: &Item) -> bool {
     match (standing, item.lease) {
         (None | Some(Standing::Unknown), _) => true,
@@ -216,7 +218,8 @@ fn may_move(standing: Option<Standing>, item: &Item) -> bool {
     }
 }
 
-/// Whether a request may have settled a record that was moved from its place and is back there.
+/// Whether a request may have settled a record that was moved from its place and has returned
+/// there.
 fn is_settled(settling: &Settling, moved: &Moved) -> bool {
     settling.items.iter().any(|item| {
         let place = (PartitionId::new(settling.log, item.partition), item.offset);

@@ -1,5 +1,5 @@
-//! Law 13: after a graceful stop nothing of a journal goes unnoticed: a start that finds less
-//! refuses, names a file that there is, and changes nothing in any shard.
+//! Law 13: after a graceful stop no loss in a journal goes unnoticed: a start that finds less than
+//! the stop left refuses, names an existing file, and changes nothing in any shard.
 
 use super::{Law, ensure};
 use crate::{event::Event, model::Model};

@@ -1,4 +1,4 @@
-//! Law 14: a wait ends once its log is gone, or holds what is waited for.
+//! Law 14: a wait ends once its log is gone, or has the records that are waited for.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,10 +12,9 @@ use crate::{
 #[derive(Debug, Default)]
 pub(crate) struct WaitsEnd {
     waits: BTreeMap<WaitId, Wait>,
-    /// Those that have nothing to wait for any more.
+    /// Waits that should end.
     due: BTreeSet<WaitId>,
-    /// Those of them that had it when the shards last did what was due: who waits at a log that is
-    /// gone is told by that.
+    /// Those of them that were already due at the last tick, which ends waits for deleted logs.
     overdue: BTreeSet<WaitId>,
 }
 

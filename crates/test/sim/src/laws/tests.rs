@@ -1,5 +1,5 @@
-//! Each law tells a forged history from its lawful twin: all of them judge both, and of the forged one
-//! exactly the law that it breaks complains.
+//! Each law distinguishes a forged history from a lawful one: all laws judge both, and only the law
+//! that the forged one breaks objects to it.
 
 mod moves;
 mod retention;
@@ -34,7 +34,7 @@ const PARTITION: PartitionId = PartitionId {
     index: PartitionIndex(0),
 };
 
-/// The numbers of the laws that complain about a history.
+/// The numbers of the laws that object to a history.
 fn broken_by(history: &[Event]) -> BTreeSet<u32> {
     let (mut laws, mut model) = (all(), Model::default());
     let mut broken = BTreeSet::new();
@@ -49,7 +49,7 @@ fn broken_by(history: &[Event]) -> BTreeSet<u32> {
     broken
 }
 
-/// The histories begin alike; `lawful` and `forged` are how they go on.
+/// Both histories share a beginning; `lawful` and `forged` are the continuations.
 #[track_caller]
 fn law_tells(law: u32, beginning: &[Event], lawful: &[Event], forged: &[Event]) {
     assert_eq!(broken_by(&[beginning, lawful].concat()), [].into());
@@ -105,7 +105,7 @@ fn topic(time_ms: Option<u64>, size_bytes: Option<u64>) -> Event {
     )
 }
 
-/// An append of these records at time 0. It goes by the first one's number.
+/// An append of these records at time 0, with the first record's number as its id.
 fn publish(records: &[u64]) -> Publish {
     Publish {
         id: PublishId(records[0]),
@@ -147,7 +147,7 @@ fn acknowledged_as(publish: u64, base: u64, duplicate: bool) -> Event {
     }
 }
 
-/// Records 1, 2, … at offsets 0, 1, …, each by itself.
+/// Records 1, 2, … at offsets 0, 1, …, each in a batch of its own.
 fn filled(count: u64) -> Vec<Event> {
     let records = 1..=count;
     records
@@ -175,7 +175,7 @@ fn audited(start: u64, committed: u64, records: &[(u64, u64)]) -> Event {
     Event::Audited(read(start, committed, records))
 }
 
-/// Offset `offset`, with the record that [`filled`] has there, leased as `100 * session + offset`.
+/// Offset `offset`, with the record of [`filled`] there, leased as `100 * session + offset`.
 fn leased_by(session: u64, offset: u64, until: Option<Timestamp>) -> Event {
     let one = LeasedOne {
         offset: Offset(offset),
@@ -254,7 +254,7 @@ fn a_gap_and_a_reused_offset_break_law_2() {
     let lawful = [was_read(0, 3, &[(1, 2), (2, 3)])];
     law_tells(2, &beginning, &lawful, &[was_read(0, 3, &[(1, 9)])]);
     law_tells(2, &beginning, &lawful, &[was_read(0, 3, &[(0, 1), (2, 3)])]);
-    // What a crash may take back may be given again; what it may not, may not.
+    // Offsets that a crash may undo can be assigned again; others can't.
     let volatile = LogConfig {
         durability: Durability::Volatile,
         ..queue_config(false)
@@ -322,7 +322,7 @@ fn a_settled_record_that_comes_again_breaks_law_4() {
     law_tells(4, &held, &back, &settled_by(Outcome::Done));
     let too_soon = settled_by(Outcome::Return(10));
     law_tells(4, &held, &back, &too_soon);
-    // A crash takes back what nobody was told of, and nothing else.
+    // A crash undoes only what no client was told about.
     let done = settling(0, Outcome::Done, true);
     let told = Event::Settled {
         asked: done.clone(),
@@ -347,7 +347,7 @@ fn a_record_that_never_comes_again_breaks_law_4() {
 #[test]
 fn a_holder_who_is_told_wrongly_breaks_law_4() {
     let beginning = [vec![queue()], filled(1), vec![leased(7, 0)]].concat();
-    // It names another lease than the one that holds.
+    // It names a lease other than the current one.
     let mut asked = settling(0, Outcome::Done, true);
     asked.items[0].lease = Some(LeaseId(1));
     let told = |missing| {

@@ -1,4 +1,4 @@
-//! What is known of each record of a queue: whether it waits, is leased or done.
+//! What is known about each record of a queue: whether it is waiting, leased or done.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,53 +7,53 @@ use stele_core_engine::{LeaseId, LogConfig, Outcome};
 
 use crate::event::{Event, Item, Leased, Moving, Publish, PublishId, Settling};
 
-/// Where a record stands.
+/// The state of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// It waits to be leased, and may be unless it is hidden.
+    /// Waiting to be leased; available unless it is hidden.
     Waiting {
-        /// Hidden until this is due.
+        /// The time until which it is hidden.
         hidden_until: Option<Timestamp>,
     },
-    /// Someone has it.
+    /// Leased to somebody.
     Leased {
         /// The lease.
         lease: LeaseId,
-        /// Whose.
+        /// The session that holds it.
         session: SessionId,
-        /// Until when.
+        /// Its deadline.
         until: Option<Timestamp>,
     },
     /// Settled; a crash may undo it.
     Done,
     /// Settled, and the client was told that this is durable.
     DoneForever,
-    /// A crash, or a request with an effect that isn't followed here, has made it unknown.
+    /// Unknown since a crash, or since a request whose effect isn't tracked here.
     Unknown,
 }
 
 /// A record.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RecordModel {
-    /// Where it stands.
+    /// Its state.
     pub standing: Standing,
     /// Its group.
     pub group: Option<u64>,
-    /// The delay that it was appended with.
+    /// The delay with which it was appended.
     appended_hidden_until: Option<Timestamp>,
     /// It was leased or settled at some time.
     is_touched: bool,
-    /// It was shown before a crash, which may have forgotten that or not; or it was sent more than
-    /// once, and which of them was taken isn't known.
+    /// It was visible before a crash that may or may not have undone that; or it was sent more than
+    /// once, and it is unknown which attempt was accepted.
     pub(crate) may_be_shown: bool,
-    /// It was given back from a lease with a deadline.
+    /// It was returned from a lease with a deadline.
     is_behind: bool,
-    /// Sent more than once: the first end of the delays that it may have.
+    /// For a record sent more than once: the earliest end of its possible delays.
     first_shown: Option<Timestamp>,
 }
 
 impl RecordModel {
-    /// One whose append isn't answered.
+    /// A record whose append isn't answered yet.
     const UNKNOWN: Self = Self {
         standing: Standing::Unknown,
         group: None,
@@ -64,7 +64,7 @@ impl RecordModel {
         first_shown: None,
     };
 
-    /// Comes back from a lease.
+    /// The record returns from a lease.
     fn give_back(&mut self, hidden_until: Option<Timestamp>) {
         let until = match self.standing {
             Standing::Leased { until, .. } => until,
@@ -75,15 +75,15 @@ impl RecordModel {
     }
 }
 
-/// A request to append that may have been taken.
+/// A request to append that may have been accepted.
 #[derive(Clone, Copy, Debug)]
 struct Attempt {
     at: Timestamp,
-    /// The latest time at which what was due was done since: what was hidden until then is shown.
+    /// The time of the latest tick since: records hidden until then are visible.
     ticked: Timestamp,
-    /// The same before a crash, which may have forgotten it and not the record.
+    /// The same before a crash, which may have undone the tick but not the record.
     ticked_once: Timestamp,
-    /// It is sent again where it isn't answered.
+    /// The request is repeated if it isn't answered.
     is_repeated: bool,
 }
 
@@ -93,21 +93,21 @@ type Partition = BTreeMap<Offset, RecordModel>;
 #[derive(Debug, Default)]
 pub(crate) struct LedgerModel {
     partitions: BTreeMap<PartitionId, Partition>,
-    /// Appends that aren't answered.
+    /// Appends that aren't answered yet.
     unanswered: BTreeMap<PublishId, Vec<Attempt>>,
-    /// Logs that are being purged: what of them may be gone with it isn't known.
+    /// Logs that are being purged: which of their records are gone is unknown.
     purging: Vec<LogId>,
-    /// Appends that a purge may have caught before they were answered.
+    /// Appends that a purge may have covered before they were answered.
     caught: BTreeSet<PublishId>,
-    /// Logs that may be leased from unseen, until the process ends: how a crash finds what waits
-    /// in them isn't known.
+    /// Logs from which records may be leased unseen until the process ends: the state of their
+    /// waiting records after a crash is unknown.
     abandoned: BTreeSet<LogId>,
-    /// Up to where removal was asked for.
+    /// The offsets up to which removal was requested.
     trimmed: BTreeMap<PartitionId, Offset>,
 }
 
 impl LedgerModel {
-    /// Records that are known of a partition.
+    /// The known records of a partition.
     pub(crate) fn records(
         &self,
         partition: PartitionId,
@@ -131,7 +131,7 @@ impl LedgerModel {
         self.partitions.get(&partition)?.get(&offset)
     }
 
-    /// Where a record stands.
+    /// The state of a record.
     pub(crate) fn standing(&self, partition: PartitionId, offset: Offset) -> Option<Standing> {
         Some(self.get(partition, offset)?.standing)
     }
@@ -141,8 +141,8 @@ impl LedgerModel {
         self.get(partition, offset)?.group
     }
 
-    /// Whether a record may come behind those that were ready when it was given back: it was, or
-    /// may have been unseen.
+    /// Whether a record may come after those that were ready when it was returned: it was leased
+    /// with a deadline, or may have been, unseen.
     pub(crate) fn is_behind(&self, partition: PartitionId, offset: Offset) -> bool {
         let record = self.get(partition, offset);
         record.is_some_and(|record| record.is_behind) || self.abandoned.contains(&partition.log)
@@ -184,7 +184,7 @@ impl LedgerModel {
             first_shown: ends.clone().min().filter(|_| ends.count() > 1),
         };
         let records = self.partitions.entry(partition).or_default();
-        // It may have been handed out before its append was answered.
+        // It may have been delivered before its append was answered.
         records.entry(offset).or_insert(record);
     }
 
@@ -202,7 +202,7 @@ impl LedgerModel {
             Event::Acknowledged { publish, .. } => {
                 self.unanswered.remove(publish);
             }
-            // The ones before may have been taken all the same.
+            // Earlier attempts may have been accepted nevertheless.
             Event::Refused(publish, _) => {
                 self.change_attempts(*publish, |attempts| {
                     attempts.pop();
@@ -253,7 +253,7 @@ impl LedgerModel {
             }
             _ => {}
         }
-        // A purge may come at any time until it is answered.
+        // A purge may take effect at any time until it is answered.
         for log in self.purging.clone() {
             self.purge(log);
         }
@@ -290,7 +290,7 @@ impl LedgerModel {
     fn settle(&mut self, settling: &Settling) {
         for item in &settling.items {
             let Some(record) = self.record(settling.log, item) else {
-                // One that isn't acknowledged may be there and be settled.
+                // An unacknowledged record may exist and be settled.
                 if item.lease.is_none() {
                     let partition = PartitionId::new(settling.log, item.partition);
                     let records = self.partitions.entry(partition).or_default();
@@ -318,7 +318,7 @@ impl LedgerModel {
         }
     }
 
-    /// From here on it may be gone, on its way, or back in its place.
+    /// From now on it may be gone, in transit, or back in its place.
     fn begin_move(&mut self, moving: &Moving) {
         let partition = PartitionId::new(moving.log, moving.item.partition);
         let records = self.partitions.entry(partition).or_default();
@@ -329,7 +329,7 @@ impl LedgerModel {
         record.is_touched = true;
     }
 
-    /// What was settled durably stays so; also what was unknown before.
+    /// What was settled durably stays settled; so does what was unknown before.
     fn make_durable(&mut self, asked: &Settling, missing: &[usize]) {
         let is_done = matches!(asked.outcome, Outcome::Done | Outcome::Reject);
         if !asked.is_durable || !is_done {
@@ -377,8 +377,8 @@ impl LedgerModel {
         }
     }
 
-    /// Leases and settlements that nobody waited for may be lost or not; what nobody had ever
-    /// touched waits as it was appended.
+    /// Leases and settlements without a durable answer may or may not be lost; records that were
+    /// never touched wait as they were appended.
     fn crash(&mut self) {
         for attempt in self.unanswered.values_mut().flatten() {
             attempt.ticked = Timestamp(i64::MIN);

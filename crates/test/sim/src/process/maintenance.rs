@@ -1,4 +1,4 @@
-//! What the shards' threads do about once a second, and the checkpointer.
+//! The work of the shards' threads about once a second, and of the checkpointer.
 
 use stele_base_types::Timestamp;
 use stele_core_broker::Replayed;
@@ -7,7 +7,7 @@ use stele_core_storage::Error;
 use super::{Process, Site};
 
 impl Process {
-    /// Every shard looks at the space: what waits for some is due with the next tick.
+    /// Makes every shard check the space; requests that wait for space become due at the next tick.
     pub(crate) fn look_at_space(&mut self) {
         for site in &mut self.sites {
             // No spares are given up: the disk has room.
@@ -15,7 +15,7 @@ impl Process {
         }
     }
 
-    /// Looks at the space, applies retention, and plans a checkpoint where one is due.
+    /// Checks the space, applies retention, and plans a checkpoint if one is due.
     pub(crate) fn maintain(&mut self, shard: usize, now: Timestamp) -> Result<(), Error> {
         let site = &mut self.sites[shard];
         if let Some(mut spares) = site.shard.look_at_space() {
@@ -32,9 +32,9 @@ impl Process {
         Ok(())
     }
 
-    /// The next step of a checkpoint: the shard does a piece, for so many partitions; the
-    /// checkpointer makes it, the shard hears of it, or the checkpointer keeps the files as spares
-    /// or gives their space back.
+    /// Takes the next step of a checkpoint: the shard plans or installs a part of it, for up to
+    /// `piece_max` partitions; the checkpointer makes it; the shard receives it; or the
+    /// checkpointer turns the files into spares or frees their space.
     pub(crate) fn checkpoint(&mut self, shard: usize, piece_max: usize) -> Result<(), Error> {
         let site = &mut self.sites[shard];
         if site.shard.has_checkpoint_piece() {
@@ -55,7 +55,7 @@ impl Process {
         Ok(())
     }
 
-    /// All steps of checkpoints that can be taken.
+    /// Takes all possible steps of checkpoints.
     pub(crate) fn checkpoint_all(&mut self, shard: usize) -> Result<(), Error> {
         while self.sites[shard].has_to_checkpoint() {
             self.checkpoint(shard, usize::MAX)?;

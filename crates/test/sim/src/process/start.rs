@@ -1,4 +1,4 @@
-//! Starting: recovery of every shard, then the catalogue's view of them.
+//! Starting the process: recovery of every shard, then the catalogue's view of them.
 
 use std::{collections::VecDeque, path::PathBuf, sync::Arc};
 
@@ -13,38 +13,39 @@ use stele_test_disk::{MemoryDisk, Random};
 use super::{Process, Progress, Site};
 use crate::{event::Found, run::AGED_MS};
 
-/// What stays the same in a run, whatever befalls the process.
+/// Settings that stay the same throughout a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// Where the data is.
+    /// The data directory.
     pub directory: PathBuf,
-    /// How many shards.
+    /// The number of shards.
     pub shards: u16,
-    /// Sizes so small that every boundary is passed.
+    /// Sizes so small that every boundary is crossed.
     pub options: Options,
-    /// Publishing is refused while less is free.
+    /// Publishing is refused while less than this is free.
     pub reserve_bytes: u64,
-    /// What secrets are made from.
+    /// The seed of secrets.
     pub secret: u64,
-    /// How writers tell.
+    /// How writers report.
     pub telling: Telling,
-    /// How much a shard does in one go.
+    /// How much a shard does in one piece.
     pub piece_records: u32,
-    /// For how long queues keep what groups haven't read.
+    /// How long queues keep records that groups haven't read.
     pub unread_kept_ms: u64,
 }
 
-/// When a writer tells its shard that a block is written, or synced. A shard must do with either.
+/// When a writer reports to its shard that a block is written or synced. A shard must work with
+/// either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Telling {
     /// Each as soon as it is done.
     Apart,
-    /// Both at once, as the broker's does; sooner only where the writing is awaited by itself.
+    /// Both together, as the broker's writer does; separately only if the write itself is awaited.
     Together,
 }
 
 impl Settings {
-    /// Chosen by chance.
+    /// Random settings.
     pub(crate) fn choose(random: &mut Random) -> Self {
         let file_size_bytes = 1 << random.between(10, 15);
         Self {
@@ -71,8 +72,8 @@ impl Settings {
 }
 
 impl Process {
-    /// Starts at the time that the calendar says, or the latest that was noted; gives the state
-    /// that each shard recovered.
+    /// Starts at the calendar's time, or at the latest time noted on disk if that is later; returns
+    /// the state that each shard recovered.
     pub(crate) fn start(
         settings: &Settings,
         disk: &MemoryDisk,

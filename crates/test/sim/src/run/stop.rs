@@ -1,4 +1,4 @@
-//! A graceful stop, and what a start says of what is gone after it.
+//! A graceful stop, and what a start reports if something is missing after it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,13 +18,13 @@ use crate::{
 };
 
 impl Run {
-    /// The process ends in order, and starts again. Before that a copy of what it left is started
-    /// without the end of a journal.
+    /// The process stops gracefully and starts again. Before that a copy of the stopped data is
+    /// started with the end of a journal missing.
     pub(super) fn stop(&mut self) -> Judged {
         let now = self.now;
         let done = self.process.as_mut().map(|process| process.stop(now));
         if let Some(Err(error)) = done {
-            // A stop without room ends like a crash.
+            // A stop without enough space is like a crash.
             if error.is_for_want() {
                 return self.crash();
             }
@@ -39,7 +39,7 @@ impl Run {
         self.crash()
     }
 
-    /// Removes the last journal file of a shard, or cuts into what it holds.
+    /// Removes the last journal file of a shard, or truncates its blocks.
     fn take_end_of_journal(&mut self, disk: &MemoryDisk) {
         let shard = self.random.below(u64::from(self.settings.shards));
         let directory = format!("shard-{shard}/journal");
@@ -78,8 +78,7 @@ impl Run {
     }
 }
 
-/// Where the last block of a journal file ends: behind it may be what the file held before it was
-/// used again.
+/// The end of the last block in a journal file; old contents of a reused file may follow.
 fn end_of_blocks(disk: &MemoryDisk, path: &Path) -> usize {
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
     let mut last = String::new();

@@ -1,8 +1,8 @@
 //! Writing frames.
 //!
 //! A message is written as a method frame, a header frame and as many body frames as it needs.
-//! Bodies are not copied here: [`body_start`] and [`body_end`] go round a slice that the caller
-//! writes as it is.
+//! Bodies aren't copied: [`body_start`] and [`body_end`] surround a slice that the caller writes
+//! directly.
 
 use bytes::{BufMut, BytesMut};
 
@@ -14,8 +14,8 @@ pub fn method(out: &mut BytesMut, channel: u16, method: &Method) {
     fields(out, channel, |writer| method.encode(writer));
 }
 
-/// Appends a method frame whose ids and fields `write` writes: for methods that are sent so
-/// often that a [`Method`] isn't made of them first.
+/// Appends a method frame whose ids and fields `write` writes: for frequent methods, to avoid
+/// building a [`Method`] first.
 pub fn fields(out: &mut BytesMut, channel: u16, write: impl FnOnce(&mut Writer<'_>)) {
     framed(out, TYPE_METHOD, channel, write);
 }
@@ -25,14 +25,14 @@ pub fn header(out: &mut BytesMut, channel: u16, header: &ContentHeader) {
     framed(out, TYPE_HEADER, channel, |writer| header.encode(writer));
 }
 
-/// Appends what goes before `size_bytes` octets of a body.
+/// Appends what precedes `size_bytes` octets of a body.
 pub fn body_start(out: &mut BytesMut, channel: u16, size_bytes: u32) {
     out.put_u8(TYPE_BODY);
     out.put_u16(channel);
     out.put_u32(size_bytes);
 }
 
-/// Appends what goes after them.
+/// Appends what follows them.
 pub fn body_end(out: &mut BytesMut) {
     out.put_u8(FRAME_END);
 }

@@ -1,5 +1,5 @@
-//! Class 30, `access`: realms of AMQP 0-8. 0-9-1 has dropped it; RabbitMQ answers it for clients
-//! of that time.
+//! Class 30, `access`: realms of AMQP 0-8. Version 0-9-1 dropped it; RabbitMQ still answers it for
+//! old clients.
 
 use super::define::methods;
 use crate::ShortString;
@@ -7,15 +7,15 @@ use crate::ShortString;
 methods! {
     class 30 Access
 
-    /// Client: let me use a realm.
+    /// Client: requests access to a realm.
     Request = 10 "access.request" [] {
-        /// Which.
+        /// The realm.
         realm: ShortString,
-        /// By myself.
+        /// Exclusive access.
         exclusive: bool,
-        /// To see what is there.
+        /// To check for existence.
         passive: bool,
-        /// To make and delete things.
+        /// To create and delete.
         active: bool,
         /// To publish.
         write: bool,
@@ -23,9 +23,9 @@ methods! {
         read: bool,
     } []
 
-    /// Server: with this ticket.
+    /// Server: grants a ticket.
     RequestOk = 11 "access.request-ok" [] {
-        /// What the client may name in what it asks for.
+        /// The ticket, which later requests may refer to.
         ticket: u16,
     } []
 }

@@ -6,32 +6,33 @@ use crate::{ShortOctets, ShortString, Table};
 methods! {
     class 60 Basic
 
-    /// Client: how much may be under way unacknowledged.
+    /// Client: limits how much may be unacknowledged at a time.
     Qos = 10 "basic.qos" [] {
         /// In octets; 0: no limit.
         prefetch_size: u32,
         /// In messages; 0: no limit.
         prefetch_count: u16,
-        /// For the channel rather than for each later consumer (RabbitMQ's reading).
+        /// Applies to the channel as a whole, not to each later consumer (RabbitMQ's
+        /// interpretation).
         global: bool,
     } []
 
     /// Server: done.
     QosOk = 11 "basic.qos-ok" [] {} []
 
-    /// Client: send me the queue's messages.
+    /// Client: subscribes to the queue's messages.
     Consume = 20 "basic.consume" [u16] {
         /// The queue; empty: the channel's last one.
         queue: ShortString,
-        /// The consumer's name; empty: the server makes one up.
+        /// The consumer's name; empty: the server chooses one.
         consumer_tag: ShortString,
-        /// Not what this connection published.
+        /// Exclude messages published on this connection.
         no_local: bool,
-        /// Settled as soon as sent.
+        /// Messages count as settled once sent.
         no_ack: bool,
-        /// Nobody else may consume.
+        /// No other consumer is allowed.
         exclusive: bool,
-        /// No answer wanted.
+        /// The server sends no reply.
         no_wait: bool,
         /// Extensions.
         arguments: Table,
@@ -43,37 +44,37 @@ methods! {
         consumer_tag: ShortString,
     } []
 
-    /// Client: stop; server: I have stopped (RabbitMQ's extension).
+    /// Client: ends a subscription. Server: a subscription has ended (RabbitMQ's extension).
     Cancel = 30 "basic.cancel" [] {
         /// The consumer's name.
         consumer_tag: ShortString,
-        /// No answer wanted.
+        /// The server sends no reply.
         no_wait: bool,
     } []
 
-    /// The answer to it.
+    /// Confirms the cancellation.
     CancelOk = 31 "basic.cancel-ok" [] {
         /// The consumer's name.
         consumer_tag: ShortString,
     } []
 
-    /// Client: a message, whose header and body follow.
+    /// Client: publishes a message, whose header and body follow.
     Publish = 40 "basic.publish" [u16] {
         /// The exchange; empty: the default one.
         exchange: ShortOctets,
-        /// What it routes by.
+        /// The key for routing.
         routing_key: ShortOctets,
-        /// Return it where no queue is bound for it.
+        /// Return the message if no binding matches.
         mandatory: bool,
-        /// Return it where no consumer is ready.
+        /// Return the message if no consumer is ready.
         immediate: bool,
     } []
 
-    /// Server: a message that went nowhere comes back, with header and body.
+    /// Server: returns an unroutable message; header and body follow.
     Return = 50 "basic.return" [] {
-        /// Why, as a number.
+        /// The reason, as a number.
         reply_code: u16,
-        /// Why, as text.
+        /// The reason, as text.
         reply_text: ShortString,
         /// The exchange it was published to.
         exchange: ShortOctets,
@@ -81,9 +82,9 @@ methods! {
         routing_key: ShortOctets,
     } []
 
-    /// Server: a message for a consumer, whose header and body follow.
+    /// Server: delivers a message to a consumer; header and body follow.
     Deliver = 60 "basic.deliver" [] {
-        /// Whose.
+        /// The consumer's name.
         consumer_tag: ShortString,
         /// The delivery's number in its channel, from 1.
         delivery_tag: u64,
@@ -95,15 +96,15 @@ methods! {
         routing_key: ShortOctets,
     } []
 
-    /// Client: give me one message.
+    /// Client: requests one message.
     Get = 70 "basic.get" [u16] {
         /// The queue; empty: the channel's last one.
         queue: ShortString,
-        /// Settled as soon as sent.
+        /// The message counts as settled once sent.
         no_ack: bool,
     } []
 
-    /// Server: here, with header and body.
+    /// Server: delivers the requested message; header and body follow.
     GetOk = 71 "basic.get-ok" [] {
         /// The delivery's number in its channel.
         delivery_tag: u64,
@@ -113,51 +114,52 @@ methods! {
         exchange: ShortOctets,
         /// The key it was published with.
         routing_key: ShortOctets,
-        /// Messages that are left.
+        /// The number of messages left.
         message_count: u32,
     } []
 
-    /// Server: there is none.
+    /// Server: the queue is empty.
     GetEmpty = 72 "basic.get-empty" [] {} [ShortString]
 
-    /// Client: processed; server: published (a confirm).
+    /// Client: a message was processed. Server: a message was accepted (a confirm).
     Ack = 80 "basic.ack" [] {
-        /// Which delivery, or publish.
+        /// The delivery or publish.
         delivery_tag: u64,
-        /// And all before it.
+        /// Includes all earlier ones.
         multiple: bool,
     } []
 
-    /// Client: not processed.
+    /// Client: a message wasn't processed.
     Reject = 90 "basic.reject" [] {
-        /// Which delivery.
+        /// The delivery.
         delivery_tag: u64,
-        /// Back to the queue rather than dropped.
+        /// Return the message to the queue instead of dropping it.
         requeue: bool,
     } []
 
-    /// Client: `basic.recover` without an answer (deprecated).
+    /// Client: `basic.recover` without a reply (deprecated).
     RecoverAsync = 100 "basic.recover-async" [] {
-        /// Back to the queue rather than to the same consumer.
+        /// Return messages to the queue instead of to the same consumer.
         requeue: bool,
     } []
 
-    /// Client: deliver again what I haven't acknowledged.
+    /// Client: requests redelivery of all unacknowledged messages.
     Recover = 110 "basic.recover" [] {
-        /// Back to the queue rather than to the same consumer.
+        /// Return messages to the queue instead of to the same consumer.
         requeue: bool,
     } []
 
     /// Server: done.
     RecoverOk = 111 "basic.recover-ok" [] {} []
 
-    /// Client: not processed; server: not published (RabbitMQ's extension).
+    /// Client: a message wasn't processed. Server: a message wasn't accepted (RabbitMQ's
+    /// extension).
     Nack = 120 "basic.nack" [] {
-        /// Which delivery, or publish.
+        /// The delivery or publish.
         delivery_tag: u64,
-        /// And all before it.
+        /// Includes all earlier ones.
         multiple: bool,
-        /// Back to the queue rather than dropped.
+        /// Return the message to the queue instead of dropping it.
         requeue: bool,
     } []
 }

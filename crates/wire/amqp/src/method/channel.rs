@@ -1,4 +1,4 @@
-//! Class 20, `channel`: opening, flow, closing.
+//! Class 20, `channel`: open, flow, close.
 
 use bytes::Bytes;
 
@@ -8,29 +8,29 @@ use crate::ShortString;
 methods! {
     class 20 Channel
 
-    /// Client: open this channel.
+    /// Client: opens this channel.
     Open = 10 "channel.open" [ShortString] {} []
 
-    /// Server: open.
+    /// Server: the channel is open.
     OpenOk = 11 "channel.open-ok" [Bytes] {} []
 
-    /// Either: stop or resume sending content.
+    /// Either: stops or resumes sending content.
     Flow = 20 "channel.flow" [] {
         /// Whether to send.
         active: bool,
     } []
 
-    /// Either: done.
+    /// Either: confirms.
     FlowOk = 21 "channel.flow-ok" [] {
         /// Whether content is being sent.
         active: bool,
     } []
 
-    /// Either: I close the channel.
+    /// Either: closes the channel.
     Close = 40 "channel.close" [] {
-        /// Why, as a number.
+        /// The reason, as a number.
         reply_code: u16,
-        /// Why, as text.
+        /// The reason, as text.
         reply_text: ShortString,
         /// Class of the method that caused it, or 0.
         class_id: u16,
@@ -38,6 +38,6 @@ methods! {
         method_id: u16,
     } []
 
-    /// Either: closed.
+    /// Either: confirms.
     CloseOk = 41 "channel.close-ok" [] {} []
 }

@@ -5,9 +5,9 @@ use super::define::methods;
 methods! {
     class 85 Confirm
 
-    /// Client: confirm what I publish on this channel.
+    /// Client: requests confirms for publishes on this channel.
     Select = 10 "confirm.select" [] {
-        /// No answer wanted.
+        /// The server sends no reply.
         no_wait: bool,
     } []
 

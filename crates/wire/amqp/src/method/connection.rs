@@ -8,7 +8,7 @@ use crate::{ShortString, Table};
 methods! {
     class 10 Connection
 
-    /// Server: what I am and how you may authenticate.
+    /// Server: its properties and authentication mechanisms.
     Start = 10 "connection.start" [] {
         /// 0
         version_major: u8,
@@ -22,7 +22,7 @@ methods! {
         locales: Bytes,
     } []
 
-    /// Client: what I am and who.
+    /// Client: its properties and credentials.
     StartOk = 11 "connection.start-ok" [] {
         /// Product, version, capabilities.
         client_properties: Table,
@@ -40,13 +40,13 @@ methods! {
         challenge: Bytes,
     } []
 
-    /// Client: the answer to the challenge.
+    /// Client: the response to the challenge.
     SecureOk = 21 "connection.secure-ok" [] {
         /// Defined by the mechanism.
         response: Bytes,
     } []
 
-    /// Server: limits that I propose.
+    /// Server: proposes limits.
     Tune = 30 "connection.tune" [] {
         /// Highest channel number; 0: no limit.
         channel_max: u16,
@@ -56,7 +56,7 @@ methods! {
         heartbeat: u16,
     } []
 
-    /// Client: limits that hold.
+    /// Client: the agreed limits.
     TuneOk = 31 "connection.tune-ok" [] {
         /// Highest channel number; 0: no limit.
         channel_max: u16,
@@ -66,20 +66,20 @@ methods! {
         heartbeat: u16,
     } []
 
-    /// Client: the virtual host that I want.
+    /// Client: selects the virtual host.
     Open = 40 "connection.open" [] {
         /// Its name.
         virtual_host: ShortString,
     } [ShortString, bool]
 
-    /// Server: you are in.
+    /// Server: the connection is open.
     OpenOk = 41 "connection.open-ok" [] {} [ShortString]
 
-    /// Either: I close the connection.
+    /// Either: closes the connection.
     Close = 50 "connection.close" [] {
-        /// Why, as a number.
+        /// The reason, as a number.
         reply_code: u16,
-        /// Why, as text.
+        /// The reason, as text.
         reply_text: ShortString,
         /// Class of the method that caused it, or 0.
         class_id: u16,
@@ -87,26 +87,26 @@ methods! {
         method_id: u16,
     } []
 
-    /// Either: closed.
+    /// Either: confirms.
     CloseOk = 51 "connection.close-ok" [] {} []
 
-    /// Server: I take no more publishes for now (RabbitMQ's extension).
+    /// Server: publishes are blocked for now (RabbitMQ's extension).
     Blocked = 60 "connection.blocked" [] {
-        /// Why.
+        /// The reason.
         reason: ShortString,
     } []
 
-    /// Server: publish on (RabbitMQ's extension).
+    /// Server: publishes are accepted again (RabbitMQ's extension).
     Unblocked = 61 "connection.unblocked" [] {} []
 
-    /// Client: my secret has changed (RabbitMQ's extension).
+    /// Client: replaces its secret (RabbitMQ's extension).
     UpdateSecret = 70 "connection.update-secret" [] {
-        /// The new one.
+        /// The new secret.
         new_secret: Bytes,
-        /// Why.
+        /// The reason.
         reason: ShortString,
     } []
 
-    /// Server: noted.
+    /// Server: done.
     UpdateSecretOk = 71 "connection.update-secret-ok" [] {} []
 }

@@ -1,4 +1,4 @@
-//! The macro that a class's methods are written in.
+//! The macro that defines the methods of a class.
 
 /// Defines the methods of one class, in the specification's order of fields:
 ///
@@ -67,7 +67,7 @@ macro_rules! methods {
         })*
 
         impl Method {
-            /// Reads the fields of method `id`; `None` where the class has no such method.
+            /// Reads the fields of method `id`; `None` if the class has no such method.
             pub(super) fn decode(
                 id: u16,
                 reader: &mut crate::Reader,
@@ -92,7 +92,7 @@ macro_rules! methods {
                 }
             }
 
-            /// The method's name as the specification writes it.
+            /// The method's name in the specification.
             pub fn name(&self) -> &'static str {
                 match self {
                     $(Self::$name(_) => $spec,)*

@@ -6,7 +6,7 @@ use crate::{ShortString, Table};
 methods! {
     class 40 Exchange
 
-    /// Client: make the exchange, or check that it is so.
+    /// Client: creates the exchange, or checks that it exists with these properties.
     Declare = 10 "exchange.declare" [u16] {
         /// Its name.
         exchange: ShortString,
@@ -20,7 +20,7 @@ methods! {
         auto_delete: bool,
         /// Only other exchanges may publish to it.
         internal: bool,
-        /// No answer wanted.
+        /// The server sends no reply.
         no_wait: bool,
         /// Extensions.
         arguments: Table,
@@ -29,28 +29,28 @@ methods! {
     /// Server: done.
     DeclareOk = 11 "exchange.declare-ok" [] {} []
 
-    /// Client: delete the exchange.
+    /// Client: deletes the exchange.
     Delete = 20 "exchange.delete" [u16] {
         /// Its name.
         exchange: ShortString,
-        /// Only where nothing is bound to it.
+        /// Only if nothing is bound to it.
         if_unused: bool,
-        /// No answer wanted.
+        /// The server sends no reply.
         no_wait: bool,
     } []
 
     /// Server: done.
     DeleteOk = 21 "exchange.delete-ok" [] {} []
 
-    /// Client: route from `source` to `destination` too.
+    /// Client: binds `destination` to `source`.
     Bind = 30 "exchange.bind" [u16] {
         /// The exchange that messages go to.
         destination: ShortString,
         /// The exchange that they come from.
         source: ShortString,
-        /// What the binding matches.
+        /// The key that the binding matches.
         routing_key: ShortString,
-        /// No answer wanted.
+        /// The server sends no reply.
         no_wait: bool,
         /// What a headers exchange matches.
         arguments: Table,
@@ -59,7 +59,7 @@ methods! {
     /// Server: done.
     BindOk = 31 "exchange.bind-ok" [] {} []
 
-    /// Client: undo a binding.
+    /// Client: removes a binding.
     Unbind = 40 "exchange.unbind" [u16] {
         /// The exchange that messages go to.
         destination: ShortString,
@@ -67,12 +67,12 @@ methods! {
         source: ShortString,
         /// The binding's key.
         routing_key: ShortString,
-        /// No answer wanted.
+        /// The server sends no reply.
         no_wait: bool,
         /// The binding's arguments.
         arguments: Table,
     } []
 
-    /// Server: done. The id is RabbitMQ's, who left a gap.
+    /// Server: done. The id, with the gap before it, is RabbitMQ's.
     UnbindOk = 51 "exchange.unbind-ok" [] {} []
 }

@@ -1,10 +1,10 @@
-//! How each type of field is read and written.
+//! Reading and writing each type of field.
 
 use bytes::Bytes;
 
 use crate::{ReadError, Reader, ShortOctets, ShortString, Table, Writer};
 
-/// A type that a method's field may have.
+/// A type of method field.
 pub(super) trait Field: Sized {
     fn read(reader: &mut Reader) -> Result<Self, ReadError>;
     fn write(&self, writer: &mut Writer<'_>);

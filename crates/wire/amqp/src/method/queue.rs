@@ -6,19 +6,19 @@ use crate::{ShortString, Table};
 methods! {
     class 50 Queue
 
-    /// Client: make the queue, or check that it is so.
+    /// Client: creates the queue, or checks that it exists with these properties.
     Declare = 10 "queue.declare" [u16] {
-        /// Its name; empty: the server makes one up.
+        /// Its name; empty: the server chooses one.
         queue: ShortString,
         /// Only check that it exists.
         passive: bool,
         /// Survives a restart.
         durable: bool,
-        /// For this connection alone, and deleted with it.
+        /// Only for this connection, and deleted with it.
         exclusive: bool,
         /// Deleted with its last consumer.
         auto_delete: bool,
-        /// No answer wanted.
+        /// The server sends no reply.
         no_wait: bool,
         /// Extensions.
         arguments: Table,
@@ -28,21 +28,21 @@ methods! {
     DeclareOk = 11 "queue.declare-ok" [] {
         /// The queue's name.
         queue: ShortString,
-        /// Messages that are ready.
+        /// The number of ready messages.
         message_count: u32,
-        /// Consumers.
+        /// The number of consumers.
         consumer_count: u32,
     } []
 
-    /// Client: route from the exchange to the queue too.
+    /// Client: binds the queue to the exchange.
     Bind = 20 "queue.bind" [u16] {
         /// The queue; empty: the channel's last one.
         queue: ShortString,
         /// The exchange.
         exchange: ShortString,
-        /// What the binding matches.
+        /// The key that the binding matches.
         routing_key: ShortString,
-        /// No answer wanted.
+        /// The server sends no reply.
         no_wait: bool,
         /// What a headers exchange matches.
         arguments: Table,
@@ -51,39 +51,39 @@ methods! {
     /// Server: done.
     BindOk = 21 "queue.bind-ok" [] {} []
 
-    /// Client: remove all messages that are ready.
+    /// Client: removes all ready messages.
     Purge = 30 "queue.purge" [u16] {
         /// The queue; empty: the channel's last one.
         queue: ShortString,
-        /// No answer wanted.
+        /// The server sends no reply.
         no_wait: bool,
     } []
 
     /// Server: done.
     PurgeOk = 31 "queue.purge-ok" [] {
-        /// Messages removed.
+        /// The number of messages removed.
         message_count: u32,
     } []
 
-    /// Client: delete the queue.
+    /// Client: deletes the queue.
     Delete = 40 "queue.delete" [u16] {
         /// The queue; empty: the channel's last one.
         queue: ShortString,
-        /// Only where nobody consumes.
+        /// Only if it has no consumers.
         if_unused: bool,
-        /// Only where nothing is ready.
+        /// Only if it has no ready messages.
         if_empty: bool,
-        /// No answer wanted.
+        /// The server sends no reply.
         no_wait: bool,
     } []
 
     /// Server: done.
     DeleteOk = 41 "queue.delete-ok" [] {
-        /// Messages deleted with it.
+        /// The number of messages deleted with it.
         message_count: u32,
     } []
 
-    /// Client: undo a binding.
+    /// Client: removes a binding.
     Unbind = 50 "queue.unbind" [u16] {
         /// The queue; empty: the channel's last one.
         queue: ShortString,

@@ -237,7 +237,7 @@ fn queues() -> Vec<Method> {
 fn consuming() -> Vec<Method> {
     vec![
         basic::Qos {
-            // The other implementation takes this field for reserved.
+            // The other implementation treats this field as reserved.
             prefetch_size: 0,
             prefetch_count: 2,
             global: true,
@@ -379,7 +379,7 @@ fn another_implementation_writes_every_method_as_we_do() {
     }
 }
 
-/// The other implementation sorts its tables, so what is compared is sorted octets.
+/// The other implementation sorts its tables, so sorted octets are compared.
 fn sorted(method: &Method) -> Vec<u8> {
     let mut octets = encoded(method).to_vec();
     octets.sort_unstable();

@@ -5,19 +5,19 @@ use super::define::methods;
 methods! {
     class 90 Tx
 
-    /// Client: use transactions on this channel.
+    /// Client: starts using transactions on this channel.
     Select = 10 "tx.select" [] {} []
 
     /// Server: done.
     SelectOk = 11 "tx.select-ok" [] {} []
 
-    /// Client: commit.
+    /// Client: commits.
     Commit = 20 "tx.commit" [] {} []
 
     /// Server: done.
     CommitOk = 21 "tx.commit-ok" [] {} []
 
-    /// Client: roll back.
+    /// Client: rolls back.
     Rollback = 30 "tx.rollback" [] {} []
 
     /// Server: done.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{Table, Value};
 
-/// Property `index` in the order of the flags, alone.
+/// Only property `index`, in the order of the flags.
 fn single(index: usize) -> Properties {
     let text = Some(ShortOctets::from_static("v"));
     let mut properties = Properties::default();

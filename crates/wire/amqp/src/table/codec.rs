@@ -1,4 +1,4 @@
-//! Tables and values ⇄ octets.
+//! Encoding and decoding of tables and values.
 
 use bytes::Bytes;
 
@@ -21,7 +21,7 @@ impl Table {
         });
     }
 
-    /// Reads the entries of a table that is `depth` levels within another.
+    /// Reads the entries of a table nested `depth` levels deep.
     pub(super) fn decode_entries(entries: Bytes, depth: usize) -> Result<Self, ReadError> {
         let mut reader = nested(entries, depth)?;
         let mut table = Self::new();
@@ -123,7 +123,7 @@ fn decode_items(items: Bytes, depth: usize) -> Result<Vec<Value>, ReadError> {
     Ok(values)
 }
 
-/// A reader of what is `depth` levels within a table.
+/// A reader of content nested `depth` levels deep.
 fn nested(content: Bytes, depth: usize) -> Result<Reader, ReadError> {
     if depth > NESTING_MAX {
         return Err(ReadError::Nesting);

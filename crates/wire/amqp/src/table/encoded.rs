@@ -5,19 +5,18 @@ use bytes::{Bytes, BytesMut};
 use super::Table;
 use crate::{ReadError, Reader, Writer};
 
-/// The entries of a table as octets, without the length. Messages are carried from publisher to
-/// consumer with their headers in this form; only routing by headers and other protocols' views
-/// decode them.
+/// The entries of a table as octets, without the length. Headers stay in this form from publisher
+/// to consumer; only routing by headers and the views of other protocols decode them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EncodedTable(Bytes);
 
 impl EncodedTable {
-    /// Takes a table off the reader without looking into it.
+    /// Reads a table without decoding it.
     pub fn read(reader: &mut Reader) -> Result<Self, ReadError> {
         Ok(Self(reader.long_string()?))
     }
 
-    /// Takes `entries` as a table whose length is known from elsewhere, as in the response of the
+    /// Wraps `entries` as a table whose length is known from elsewhere, as in the response of the
     /// mechanism AMQPLAIN.
     pub fn from_entries(entries: Bytes) -> Self {
         Self(entries)
@@ -28,7 +27,7 @@ impl EncodedTable {
         writer.long_string(&self.0);
     }
 
-    /// The table's values.
+    /// Decodes the table.
     pub fn decode(&self) -> Result<Table, ReadError> {
         Table::decode_entries(self.0.clone(), 0)
     }

@@ -17,7 +17,7 @@ fn decoded(octets: &[u8]) -> Result<Table, ReadError> {
     Ok(table)
 }
 
-/// A table of one table of one table, `depth` times.
+/// Tables nested `depth` levels deep.
 fn nested(depth: usize) -> Table {
     (0..depth).fold(Table::new(), |inner, _| {
         Table::new().with("t", Value::Table(inner))

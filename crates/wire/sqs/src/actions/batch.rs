@@ -1,4 +1,4 @@
-//! What the three batch actions share: a list of entries with ids, and an outcome for each.
+//! The common part of the three batch actions: a list of entries with ids, and an outcome for each.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ const FAILED: ListName = ListName {
 pub struct Failure {
     /// The entry's id.
     pub id: String,
-    /// Why.
+    /// The error.
     pub error: Error,
 }
 
@@ -37,12 +37,12 @@ pub(crate) fn write_failures(failures: &[Failure], writer: &mut impl Writer) {
     writer.nonempty_list(FAILED, failures, Failure::write);
 }
 
-/// Writes the entries that succeeded where nothing but their ids is said of them.
+/// Writes successful entries for which only the ids are reported.
 pub(crate) fn write_ids(name: ListName, ids: &[String], writer: &mut impl Writer) {
     writer.nonempty_list(name, ids, |id, writer| writer.text("Id", id));
 }
 
-/// Reads the entries of a batch. Their number is bounded only by what a request may hold.
+/// Reads the entries of a batch. Their number is limited only by what a request may hold.
 pub(crate) fn read_entries<T>(
     members: &mut Members,
     name: ListName,
@@ -52,8 +52,8 @@ pub(crate) fn read_entries<T>(
     entries.map(|mut entry| read(&mut entry)).collect()
 }
 
-/// Checks the ids of a batch's entries as AWS does: one to ten entries, distinct ids of letters,
-/// digits, hyphens and underscores. The error fails the batch as a whole.
+/// Checks the ids of a batch's entries as AWS does: one to ten entries, with distinct ids of
+/// letters, digits, hyphens and underscores. An error fails the batch as a whole.
 pub fn check_ids<'a>(
     ids: impl ExactSizeIterator<Item = &'a str> + Clone,
     entries: &str,

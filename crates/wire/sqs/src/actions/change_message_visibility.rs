@@ -1,4 +1,4 @@
-//! ChangeMessageVisibility: moves the deadline of a received message.
+//! ChangeMessageVisibility: changes the deadline of a received message.
 //!
 //! Request: `QueueUrl`, `ReceiptHandle`, `VisibilityTimeout`. Response: empty.
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html>
@@ -10,9 +10,9 @@ use crate::{error::Error, members::Members, writer::Writer};
 pub struct Request {
     /// The queue.
     pub queue_url: String,
-    /// The handle that the message was received with.
+    /// The message's receipt handle.
     pub receipt_handle: String,
-    /// Seconds from now, not yet checked; 0 gives the message back at once.
+    /// Seconds from now, not yet checked; 0 returns the message at once.
     pub visibility_timeout_s: i32,
 }
 

@@ -1,4 +1,4 @@
-//! ChangeMessageVisibilityBatch: moves the deadlines of up to ten received messages.
+//! ChangeMessageVisibilityBatch: changes the deadlines of up to ten received messages.
 //!
 //! Request: `QueueUrl`, `Entries` of `Id`, `ReceiptHandle`, `VisibilityTimeout`.
 //! Response: `Successful`, `Failed`.
@@ -25,18 +25,19 @@ const SUCCESSFUL: ListName = ListName {
 pub struct Request {
     /// The queue.
     pub queue_url: String,
-    /// The entries; their ids and their number aren't yet checked.
+    /// The entries; their ids and their number aren't checked yet.
     pub entries: Vec<Entry>,
 }
 
 /// One entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
-    /// What the entry is called in the response.
+    /// The entry's id in the response.
     pub id: String,
-    /// The handle that the message was received with.
+    /// The message's receipt handle.
     pub receipt_handle: String,
-    /// Seconds from now, not yet checked. AWS takes an entry without it and then fails the entry.
+    /// Seconds from now, not yet checked. AWS accepts an entry without it in the request, and then
+    /// fails the entry.
     pub visibility_timeout_s: Option<i32>,
 }
 
@@ -45,7 +46,7 @@ pub struct Entry {
 pub struct Response {
     /// The ids of the entries that succeeded.
     pub successful: Vec<String>,
-    /// Those that didn't.
+    /// The entries that failed.
     pub failed: Vec<Failure>,
 }
 

@@ -1,4 +1,4 @@
-//! CreateQueue: makes a queue, or answers the URL of one that exists with the same attributes.
+//! CreateQueue: creates a queue, or returns the URL of an existing one with the same attributes.
 //!
 //! Request: `QueueName`, `Attributes`, `tags`. Response: `QueueUrl`.
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>
@@ -10,7 +10,7 @@ use crate::{
     writer::Writer,
 };
 
-/// The tags; CreateQueue alone spells them with a small letter in JSON.
+/// The tags; only CreateQueue spells them in lower case in JSON.
 const TAGS: MapName = MapName {
     json: "tags",
     query: "Tag",

@@ -1,4 +1,4 @@
-//! DeleteMessage: settles a received message.
+//! DeleteMessage: deletes a received message.
 //!
 //! Request: `QueueUrl`, `ReceiptHandle`. Response: empty.
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html>
@@ -10,7 +10,7 @@ use crate::{error::Error, members::Members, writer::Writer};
 pub struct Request {
     /// The queue.
     pub queue_url: String,
-    /// The handle that the message was received with.
+    /// The message's receipt handle.
     pub receipt_handle: String,
 }
 

@@ -1,4 +1,4 @@
-//! DeleteMessageBatch: settles up to ten received messages.
+//! DeleteMessageBatch: deletes up to ten received messages.
 //!
 //! Request: `QueueUrl`, `Entries` of `Id`, `ReceiptHandle`.
 //! Response: `Successful`, `Failed`.
@@ -25,16 +25,16 @@ const SUCCESSFUL: ListName = ListName {
 pub struct Request {
     /// The queue.
     pub queue_url: String,
-    /// The entries; their ids and their number aren't yet checked.
+    /// The entries; their ids and their number aren't checked yet.
     pub entries: Vec<Entry>,
 }
 
 /// One entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
-    /// What the entry is called in the response.
+    /// The entry's id in the response.
     pub id: String,
-    /// The handle that the message was received with.
+    /// The message's receipt handle.
     pub receipt_handle: String,
 }
 
@@ -43,7 +43,7 @@ pub struct Entry {
 pub struct Response {
     /// The ids of the entries that succeeded.
     pub successful: Vec<String>,
-    /// Those that didn't.
+    /// The entries that failed.
     pub failed: Vec<Failure>,
 }
 

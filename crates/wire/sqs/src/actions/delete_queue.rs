@@ -1,4 +1,4 @@
-//! DeleteQueue: Deletes a queue and what it holds.
+//! DeleteQueue: deletes a queue and its messages.
 //!
 //! Request: `QueueUrl`. Response: empty.
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html>

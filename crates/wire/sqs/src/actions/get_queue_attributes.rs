@@ -1,4 +1,4 @@
-//! GetQueueAttributes: attributes of a queue, those that it was given and those that SQS counts.
+//! GetQueueAttributes: the attributes of a queue, both configured and computed ones.
 //!
 //! Request: `QueueUrl`, `AttributeNames`. Response: `Attributes`.
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>
@@ -10,7 +10,7 @@ use crate::{
     writer::Writer,
 };
 
-/// The list of the wanted attributes, here and in ReceiveMessage.
+/// The list of the requested attributes, here and in ReceiveMessage.
 pub(crate) const ATTRIBUTE_NAMES: ListName = ListName {
     json: "AttributeNames",
     query: "AttributeName",
@@ -21,7 +21,7 @@ pub(crate) const ATTRIBUTE_NAMES: ListName = ListName {
 pub struct Request {
     /// The queue.
     pub queue_url: String,
-    /// The wanted attributes; `All` stands for every one, an empty list for none.
+    /// The requested attributes; `All` stands for every one, an empty list for none.
     pub attribute_names: Vec<String>,
 }
 

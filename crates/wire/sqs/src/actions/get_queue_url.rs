@@ -1,4 +1,4 @@
-//! GetQueueUrl: the URL of a queue of that name.
+//! GetQueueUrl: the URL of a queue, by name.
 //!
 //! Request: `QueueName`, `QueueOwnerAWSAccountId`. Response: `QueueUrl`.
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueUrl.html>

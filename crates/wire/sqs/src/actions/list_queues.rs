@@ -17,11 +17,11 @@ const QUEUE_URLS: ListName = ListName {
 /// The request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
-    /// What the wanted names begin with.
+    /// The prefix of the requested names.
     pub queue_name_prefix: Option<String>,
-    /// How many at most; only with it are there pages.
+    /// The maximum number of URLs; the response is paged only if it is given.
     pub max_results: Option<i32>,
-    /// Where the page before ended.
+    /// The end of the previous page.
     pub next_token: Option<String>,
 }
 
@@ -30,7 +30,7 @@ pub struct Request {
 pub struct Response {
     /// The URLs.
     pub queue_urls: Vec<String>,
-    /// Where the next page begins; none after the last.
+    /// The start of the next page; `None` after the last.
     pub next_token: Option<String>,
 }
 

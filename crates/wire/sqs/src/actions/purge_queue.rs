@@ -1,4 +1,4 @@
-//! PurgeQueue: Deletes every message of a queue.
+//! PurgeQueue: deletes every message of a queue.
 //!
 //! Request: `QueueUrl`. Response: empty.
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html>

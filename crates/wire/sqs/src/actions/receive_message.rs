@@ -1,4 +1,4 @@
-//! ReceiveMessage: leases up to ten messages of a queue, waiting for the first if asked to.
+//! ReceiveMessage: leases up to ten messages of a queue, and can wait for the first.
 //!
 //! Request: `QueueUrl`, `AttributeNames` (deprecated), `MessageSystemAttributeNames`,
 //! `MessageAttributeNames`, `MaxNumberOfMessages`, `VisibilityTimeout`, `WaitTimeSeconds`,
@@ -36,17 +36,17 @@ const SYSTEM_ATTRIBUTES: MapName = MapName {
 pub struct Request {
     /// The queue.
     pub queue_url: String,
-    /// The wanted system attributes, from both lists that may name them.
+    /// The requested system attributes, from both lists that may name them.
     pub system_attribute_names: Vec<String>,
-    /// The wanted message attributes.
+    /// The requested message attributes.
     pub message_attribute_names: Vec<String>,
-    /// How many messages at most, not yet checked.
+    /// The maximum number of messages, not yet checked.
     pub messages_max: Option<i32>,
-    /// For how long they are leased, not yet checked.
+    /// How long they are leased, not yet checked.
     pub visibility_timeout_s: Option<i32>,
     /// How long to wait for the first one, not yet checked.
     pub wait_time_s: Option<i32>,
-    /// What a repeated request is recognised by (FIFO).
+    /// Identifies repeated requests (FIFO).
     pub attempt_id: Option<String>,
 }
 
@@ -62,17 +62,17 @@ pub struct Response {
 pub struct Message {
     /// Its id.
     pub message_id: String,
-    /// What it is deleted with.
+    /// The handle to delete it with.
     pub receipt_handle: String,
     /// The digest of its body.
     pub md5_of_body: String,
     /// The body.
     pub body: String,
-    /// The wanted system attributes.
+    /// The requested system attributes.
     pub system_attributes: Vec<(String, String)>,
-    /// The digest of the attributes in this response, where there are some.
+    /// The digest of the attributes in this response, if any.
     pub md5_of_attributes: Option<String>,
-    /// The wanted ones of the sender's attributes.
+    /// The requested attributes of the sender's.
     pub attributes: Vec<(String, MessageAttribute)>,
 }
 

@@ -1,4 +1,4 @@
-//! SendMessage: puts a message into a queue.
+//! SendMessage: adds a message to a queue.
 //!
 //! Request: `QueueUrl`, `MessageBody`, `DelaySeconds`, `MessageAttributes`,
 //! `MessageSystemAttributes`, `MessageDeduplicationId`, `MessageGroupId`.
@@ -22,20 +22,20 @@ pub struct Request {
     pub message: Message,
 }
 
-/// A message as it is sent, alone or in a batch; nothing of it is checked yet.
+/// A message as sent, alone or in a batch; nothing in it is checked yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Message {
     /// The body.
     pub body: String,
-    /// Seconds until it can be received; the queue's own delay where it isn't given.
+    /// Seconds until it can be received; by default the queue's own delay.
     pub delay_s: Option<i32>,
     /// The sender's attributes.
     pub attributes: Vec<(String, AttributeInput)>,
     /// Attributes for SQS itself.
     pub system_attributes: Vec<(String, AttributeInput)>,
-    /// What a repeated message is recognised by (FIFO).
+    /// Identifies repeated messages (FIFO).
     pub deduplication_id: Option<String>,
-    /// The group within which order is kept.
+    /// The group within which order is preserved.
     pub group_id: Option<String>,
 }
 
@@ -46,11 +46,11 @@ pub struct Response {
     pub message_id: String,
     /// The digest of its body.
     pub md5_of_body: String,
-    /// The digest of its attributes, where it has some.
+    /// The digest of its attributes, if any.
     pub md5_of_attributes: Option<String>,
-    /// The digest of its system attributes, where it has some.
+    /// The digest of its system attributes, if any.
     pub md5_of_system_attributes: Option<String>,
-    /// Its place among all messages of its group (FIFO).
+    /// Its position among the messages of its group (FIFO).
     pub sequence_number: Option<String>,
 }
 
@@ -69,8 +69,8 @@ impl Request {
 }
 
 impl Message {
-    /// What counts towards the limits of a message and of a batch: the body, and each attribute's
-    /// name, type and value.
+    /// The size that counts towards the limits of a message and of a batch: the body, and each
+    /// attribute's name, type and value.
     pub fn size_bytes(&self) -> usize {
         let of_attributes = self
             .attributes

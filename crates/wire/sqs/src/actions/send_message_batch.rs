@@ -1,7 +1,7 @@
-//! SendMessageBatch: puts up to ten messages into a queue, each with its own outcome.
+//! SendMessageBatch: adds up to ten messages to a queue, each with its own outcome.
 //!
-//! Request: `QueueUrl`, `Entries` of `Id` and what SendMessage has.
-//! Response: `Successful`, `Failed`.
+//! Request: `QueueUrl`, `Entries` of `Id` and the members of SendMessage. Response: `Successful`,
+//! `Failed`.
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
 
 use super::{
@@ -28,14 +28,14 @@ const SUCCESSFUL: ListName = ListName {
 pub struct Request {
     /// The queue.
     pub queue_url: String,
-    /// The entries; their ids and their number aren't yet checked.
+    /// The entries; their ids and their number aren't checked yet.
     pub entries: Vec<Entry>,
 }
 
 /// One entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
-    /// What the entry is called in the response.
+    /// The entry's id in the response.
     pub id: String,
     /// The message.
     pub message: Message,
@@ -46,7 +46,7 @@ pub struct Entry {
 pub struct Response {
     /// The entries that succeeded, with their ids.
     pub successful: Vec<(String, Sent)>,
-    /// Those that didn't.
+    /// The entries that failed.
     pub failed: Vec<Failure>,
 }
 

@@ -1,4 +1,4 @@
-//! TagQueue: adds tags to a queue, or gives tags that it has new values.
+//! TagQueue: adds tags to a queue, or replaces the values of existing tags.
 //!
 //! Request: `QueueUrl`, `Tags`. Response: empty.
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_TagQueue.html>

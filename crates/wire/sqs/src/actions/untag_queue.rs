@@ -1,4 +1,4 @@
-//! UntagQueue: takes tags from a queue.
+//! UntagQueue: removes tags from a queue.
 //!
 //! Request: `QueueUrl`, `TagKeys`. Response: empty.
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_UntagQueue.html>
@@ -19,7 +19,7 @@ const TAG_KEYS: ListName = ListName {
 pub struct Request {
     /// The queue.
     pub queue_url: String,
-    /// The keys of the tags to take away.
+    /// The keys of the tags to remove.
     pub tag_keys: Vec<String>,
 }
 

@@ -79,7 +79,7 @@ fn send_message_is_read_from_a_form_as_old_sdks_send_it() {
         &MessageDeduplicationId=d1&MessageGroupId=g1";
     let with_url = format!("{body}&QueueUrl={URL}");
     assert_eq!(decode_query("/", b"", with_url.as_bytes()), Ok(order()));
-    // The queue may also be named by the path alone, or everything stand in the query string.
+    // The queue may also be given by the path alone, and everything may be in the query string.
     let Request::SendMessage(request) =
         decode_query("/123456789/orders", b"", body.as_bytes()).unwrap()
     else {
@@ -231,7 +231,7 @@ fn text() -> impl Strategy<Value = String> {
     any::<String>()
 }
 
-/// A map that both protocols carry in one order: sorted by distinct keys.
+/// A map that both protocols carry in the same order: sorted by distinct keys.
 fn map<T: std::fmt::Debug>(
     values: impl Strategy<Value = T>,
 ) -> impl Strategy<Value = Vec<(String, T)>> {
@@ -239,7 +239,7 @@ fn map<T: std::fmt::Debug>(
 }
 
 fn attribute_input() -> impl Strategy<Value = AttributeInput> {
-    // An attribute without any member can't be told apart from none in a form.
+    // In a form, an attribute without members can't be distinguished from no attribute.
     (
         text(),
         option::of(text()),

@@ -8,8 +8,7 @@ use crate::members::{ListName, MapName};
 /// Writes the parameters of a form.
 pub(crate) struct FormWriter {
     form: form_urlencoded::Serializer<'static, String>,
-    /// What stands before each name: empty, or the path of the entry that is being written with a
-    /// dot behind it.
+    /// The prefix of each name: empty, or the path of the current entry followed by a dot.
     prefix: String,
 }
 

@@ -9,8 +9,7 @@ use crate::members::{ListName, MapName};
 #[derive(Debug)]
 pub(crate) struct JsonWriter {
     out: Vec<u8>,
-    /// Whether it is an answer of the query protocol, which names and prints lists and maps
-    /// otherwise.
+    /// Whether it is a response of the query protocol, which encodes lists and maps differently.
     is_query: bool,
 }
 
@@ -22,7 +21,7 @@ impl JsonWriter {
         }
     }
 
-    /// For an answer of the query protocol.
+    /// A writer for a response of the query protocol.
     pub(crate) fn of_query() -> Self {
         Self {
             is_query: true,
@@ -41,7 +40,7 @@ impl JsonWriter {
         self.out.push(b'}');
     }
 
-    /// An entry of a map, where that is a list.
+    /// An entry of a map, if maps are encoded as lists.
     fn entry(&mut self, name: MapName, key: &str, write: impl FnOnce(&mut Self)) {
         self.separate();
         self.braced(|writer| {

@@ -51,7 +51,7 @@ impl XmlWriter {
         self.out.push_str("/>");
     }
 
-    /// An element with what `write` puts into it; `<name/>` where that is nothing.
+    /// An element with the content that `write` writes; `<name/>` if that is empty.
     pub(crate) fn element(&mut self, name: &str, write: impl FnOnce(&mut Self)) {
         let before = self.out.len();
         self.open(name);
@@ -72,8 +72,8 @@ impl XmlWriter {
 }
 
 /// Appends `text` as an element's content. A carriage return is written as a reference, since a
-/// parser would turn a bare one into a line feed; a character that XML can't hold (which only an
-/// echo in an error message has) becomes U+FFFD.
+/// parser would turn a bare one into a line feed. A character that XML doesn't allow (which only an
+/// echo in an error message can contain) becomes U+FFFD.
 fn escape(out: &mut String, text: &str) {
     for character in text.chars() {
         match character {

@@ -1,4 +1,4 @@
-//! Law 12, of records that were moved from the first log to a second one.
+//! Law 12, with records moved from the first log to a second one.
 
 use stele_core_engine::Outcome;
 
@@ -10,10 +10,10 @@ const OTHER: PartitionId = PartitionId {
     index: PartitionIndex(0),
 };
 
-/// What the first record of the first log is in the other.
+/// The id of the first log's first record in the other log.
 const MOVED: RecordId = RecordId(100);
 
-/// A queue, another, and the first one's record, which session 7 has.
+/// Two queues, and the first one's record, leased by session 7.
 fn beginning() -> Vec<Event> {
     let queues = vec![queue(), log_of(2, queue_config(false))];
     [queues, filled(1), vec![leased(7, 0)]].concat()
@@ -29,12 +29,12 @@ fn moving() -> Event {
     })
 }
 
-/// The record is moved, and the client is told that this stays so.
+/// The record is moved, and the client is told that this is durable.
 fn moved() -> Vec<Event> {
     [beginning(), vec![moving(), Event::Moved(MOVED)]].concat()
 }
 
-/// It is handed out where it went.
+/// It is delivered in the target log.
 fn arrived(offset: u64) -> Event {
     let one = LeasedOne {
         offset: Offset(offset),
@@ -68,7 +68,7 @@ fn a_moved_record_that_is_in_both_places_breaks_law_12() {
     law_tells(12, &moved(), &back, &[arrived(0), leased(8, 0)]);
     law_tells(12, &moved(), &back, &[leased(8, 0), arrived(0)]);
     law_tells(12, &moved(), &[arrived(0)], &[arrived(0), arrived(1)]);
-    // What a crash takes of a volatile log may be back where it was.
+    // What a crash undoes in a volatile log may be back in its old place.
     let volatile = LogConfig {
         durability: Durability::Volatile,
         ..queue_config(false)
@@ -88,7 +88,7 @@ fn a_moved_record_that_is_nowhere_breaks_law_12() {
     let quiet = [at_rest(&[])];
     law_tells(12, &moved(), &[arrived(0), at_rest(&[])], &quiet);
     law_tells(12, &moved(), &[leased(8, 0), at_rest(&[])], &quiet);
-    // A log may be gone; and what the client wasn't told, a crash may have taken back.
+    // A log may be deleted; and a crash may undo what the client wasn't told about.
     let gone = [Event::Deleting(OTHER.log), at_rest(&[])];
     law_tells(12, &moved(), &gone, &quiet);
     let untold = [beginning(), vec![moving()]].concat();

@@ -18,7 +18,7 @@ fn a_needed_record_that_is_removed_breaks_law_9() {
 
 #[test]
 fn a_window_that_is_cut_short_breaks_law_9() {
-    // Sixty bytes a record: a window of 100 needs two of them behind what goes.
+    // Sixty bytes per record: a window of 100 needs two of them after a removed one.
     let by_size = [vec![topic(None, Some(100))], filled(3)].concat();
     law_tells(9, &by_size, &[was_read(1, 3, &[])], &[was_read(2, 3, &[])]);
     let on_its_way = [by_size, vec![published(&[4])]].concat();

@@ -1,4 +1,4 @@
-"""What the scale cases ask of a broker, over librdkafka and pika:
+"""The client of the scale benchmarks, using librdkafka and pika:
 
     client.py fill HOST:PORT TOPIC RECORDS        records of 1 KiB
     client.py partitions HOST:PORT TOPIC COUNT    one topic of so many partitions, one record in each
@@ -53,7 +53,7 @@ def declare(address, *names):
 
 
 def pipeline(address, step, count):
-    """One step for each queue, with many on their way. A broker's answer brings the next ones."""
+    """One step for each queue, with many in flight. The broker's answers trigger the next ones."""
     count, sent, done, unconfirmed = int(count), 0, 0, set()
 
     def on_channel(channel):

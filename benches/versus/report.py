@@ -1,4 +1,4 @@
-"""Turns the rounds into tables and puts them between the markers of BENCHMARKS.md."""
+"""Makes tables of the rounds and puts them between the markers of BENCHMARKS.md."""
 
 import datetime
 import os
@@ -13,7 +13,7 @@ PAGE = ROOT / "BENCHMARKS.md"
 
 
 def section(protocol, names, found, loads, rounds, scale):
-    """A protocol's tables: starting and memory, then each load."""
+    """A protocol's tables: start-up and memory, then each load."""
     ours, theirs = names
     lines = [
         f"### {protocol}: {ours} and {theirs}",
@@ -35,7 +35,7 @@ def section(protocol, names, found, loads, rounds, scale):
 
 
 def write(protocol, text):
-    """Replaces what stands between the protocol's markers."""
+    """Replaces the text between the protocol's markers."""
     begin, end = f"<!-- versus {protocol} begin -->", f"<!-- versus {protocol} end -->"
     page = PAGE.read_text()
     pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
@@ -68,7 +68,7 @@ def _row(label, found, names, figure, digits):
 
 
 def _shown(command):
-    """A command as a person would type it: without this machine's paths."""
+    """A command without this machine's paths."""
     text = shlex.join(str(part) for part in command)
     return re.sub(r"'?/\S*/\.cache/peers/([^/*\s]+)/\*'?", r"'.cache/peers/\1/*'", text)
 

@@ -1,4 +1,4 @@
-"""Runs the loads against two servers in turn and keeps what each round found."""
+"""Runs the loads against two servers in turn and keeps the results of each round."""
 
 import dataclasses
 import os
@@ -14,7 +14,7 @@ REST_SECONDS = 2
 
 @dataclasses.dataclass
 class Run:
-    """One server in one round: its start, and each load's figures by title."""
+    """One server in one round: its start-up, and each load's results by title."""
 
     ready_seconds: float
     idle_mib: float
@@ -33,7 +33,7 @@ class Case:
 
 
 def alternate(servers, loads, rounds, scale, tell):
-    """Runs every load against every server, `rounds` times, the order of the servers turned each time."""
+    """Runs every load against every server, `rounds` times, reversing the order of the servers each time."""
     found = {name: [] for name in servers}
     for number in range(rounds):
         names = list(servers) if number % 2 == 0 else list(reversed(servers))
@@ -58,7 +58,7 @@ def _run(make, loads, scale, tell):
     finally:
         server.stop()
         shutil.rmtree(directory, ignore_errors=True)
-        # What this server left for the disk to do, the next one must not wait for.
+        # The next server must not wait for this one's pending writes.
         os.sync()
 
 

@@ -1,4 +1,4 @@
-"""A publisher that asks for few confirms, while the disk gets full and empty again, and the server is killed."""
+"""A publisher with few confirms, while the disk fills up and empties again, and the server is killed."""
 
 import random
 import threading
@@ -18,7 +18,7 @@ def prepare(environment):
 
 
 def drive(environment, acknowledged, stopping):
-    """The record: the numbers of each queue that must be there, and how often publishing was blocked."""
+    """Returns the record: the numbers that each queue must have, and how often publishing was blocked."""
     record = {"sent": 0, "due": {name: [] for name in QUEUES}, "unexpected": []}
     record |= {"Connection.Blocked": 0, "Connection.Unblocked": 0}
 
@@ -31,7 +31,7 @@ def drive(environment, acknowledged, stopping):
     while not stopping.is_set():
         try:
             with amqp_client.connect(environment) as connection:
-                # As soon as they come, and not only where the connection is asked for its events.
+                # Called as soon as they arrive, and not only when the connection's events are polled.
                 connection._impl.add_on_connection_blocked_callback(told)
                 connection._impl.add_on_connection_unblocked_callback(told)
                 silent, confirming = connection.channel(), connection.channel()
@@ -45,7 +45,7 @@ def drive(environment, acknowledged, stopping):
 
 
 def verify(environment, record):
-    """Nothing was refused, and what was published before a confirmed message of its queue is there, in order."""
+    """Nothing was refused, and everything published before a confirmed message of its queue is there, in order."""
     findings = [f"refused: {error}" for error in record["unexpected"]]
     for name in QUEUES:
         found = amqp_client.drain(environment, name)
@@ -62,9 +62,9 @@ def verify(environment, record):
 
 
 def _burst(silent, confirming, record):
-    """Messages without confirms to all queues, and behind them one with a confirm to each.
+    """Publishes messages without confirms to all queues, and then one with a confirm to each.
 
-    A connection's messages to a queue are taken in order, so its confirm speaks for those before it.
+    A connection's messages to a queue are accepted in order, so the confirm covers those before it.
     """
     sent = {name: [] for name in QUEUES}
     for at in range(BURST):

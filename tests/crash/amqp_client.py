@@ -1,4 +1,4 @@
-"""What the AMQP loads share: connections that may be lost at any moment."""
+"""Shared by the AMQP loads: connections that may be lost at any moment."""
 
 import time
 
@@ -16,7 +16,7 @@ def connect(environment):
 
 
 def note(error, unexpected):
-    """Waits a little for the server. A lost connection is expected; a refusal by the server isn't."""
+    """Waits a little for the server. A lost connection is expected; an error from the server isn't."""
     refusals = (pika.exceptions.ChannelClosedByBroker, pika.exceptions.NackError, pika.exceptions.UnroutableError)
     if isinstance(error, refusals):
         unexpected.append(repr(error))
@@ -24,7 +24,7 @@ def note(error, unexpected):
 
 
 def insist(environment, action, unexpected):
-    """Does something on a channel of its own, again until it is through."""
+    """Runs an action on a separate channel, repeating it until it succeeds."""
     while True:
         try:
             with connect(environment) as connection:
@@ -34,7 +34,7 @@ def insist(environment, action, unexpected):
 
 
 def take(channel, queue, found):
-    """Takes all that is in a queue. Noted and acknowledged one by one: the connection may be lost."""
+    """Empties a queue. Notes and acknowledges messages one by one, because the connection may be lost."""
     while True:
         method, _, body = channel.basic_get(queue)
         if method is None:
@@ -44,7 +44,7 @@ def take(channel, queue, found):
 
 
 def drain(environment, queue):
-    """The numbers that a queue holds, in order."""
+    """The numbers in a queue, in order."""
     with connect(environment) as connection:
         channel, found = connection.channel(), []
         count = channel.queue_declare(queue, passive=True).method.message_count

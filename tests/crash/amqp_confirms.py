@@ -1,4 +1,4 @@
-"""A publisher with confirms and a consumer with acknowledgements, both connecting anew after each kill."""
+"""A publisher with confirms and a consumer with acknowledgements; both reconnect after each kill."""
 
 import threading
 
@@ -14,7 +14,7 @@ def prepare(environment):
 
 
 def drive(environment, acknowledged, stopping):
-    """The record: the numbers that were confirmed, and each delivery as (number, redelivered)."""
+    """Returns the record: the confirmed numbers, and each delivery as (number, redelivered)."""
     confirmed, deliveries, unexpected = [], [], []
     consumer = threading.Thread(target=_consume, args=(environment, stopping, deliveries, unexpected))
     consumer.start()
@@ -35,10 +35,10 @@ def drive(environment, acknowledged, stopping):
 
 
 def verify(environment, record):
-    """What was confirmed came, and came for the first time in order.
+    """Everything confirmed arrived, and first deliveries were in order.
 
-    What comes again after a crash is usually marked so, but need not be: nobody waits until
-    a delivery is on disk. How many had no mark is told.
+    A redelivery after a crash is usually marked as such, but need not be: the broker doesn't wait until
+    a delivery is on disk. Reports how many weren't marked.
     """
     deliveries = record["deliveries"] + _drain(environment)
     findings, seen, last, unmarked = [f"refused: {error}" for error in record["unexpected"]], set(), 0, 0

@@ -1,4 +1,4 @@
-"""A publisher with confirms to an exchange whose queues come and go, both connecting anew after each kill."""
+"""A publisher with confirms to an exchange whose queues come and go; both reconnect after each kill."""
 
 import threading
 
@@ -20,7 +20,7 @@ def prepare(environment):
 
 
 def drive(environment, acknowledged, stopping):
-    """The record: what was confirmed, and what each queue that came and went had until it went."""
+    """Returns the record: what was confirmed, and what each deleted queue had received before its deletion."""
     record = {"sent": 0, "confirmed": [], "gone": [], "missed": [], "unexpected": []}
     coming = threading.Thread(target=_come_and_go, args=(environment, stopping, record))
     coming.start()
@@ -42,7 +42,7 @@ def drive(environment, acknowledged, stopping):
 
 
 def verify(environment, record):
-    """What was confirmed is in every queue that was bound meanwhile, in order; a deleted queue stays so."""
+    """What was confirmed is in every queue bound at that time, in order; a deleted queue stays deleted."""
     findings = [f"refused: {error}" for error in record["unexpected"]] + record["missed"]
     for name in KEPT:
         found = amqp_client.drain(environment, name)
@@ -59,7 +59,7 @@ def verify(environment, record):
 
 
 def _come_and_go(environment, stopping, record):
-    """One queue after the other: declared, bound, left to fill, emptied, deleted."""
+    """Declares, binds, leaves to fill, empties and deletes one queue after the other."""
     number = 0
     while not stopping.is_set():
         number += 1
@@ -72,7 +72,7 @@ def _once(environment, stopping, record, name):
         channel.queue_bind(name, EXCHANGE)
 
     amqp_client.insist(environment, bind, record["unexpected"])
-    # The one that is being published may go by either way.
+    # The message being published now may or may not reach the queue.
     first, found = record["sent"] + 1, set()
     stopping.wait(HELD_SECONDS)
     due = [number for number in record["confirmed"][-100_000:] if number > first]

@@ -1,16 +1,16 @@
-"""A disk that is nearly full, and empty again: a file that takes space and is removed."""
+"""A disk that is nearly full and then has room again: a file that takes space and is removed."""
 
 import os
 import pathlib
 import shutil
 
-# Of what is free at first. Space that was short counts as short until an eighth more than the
-# reserve is free. A tenth is left to each side for whatever else is written meanwhile.
+# Fractions of the initially free space. Once low, space counts as low until an eighth more than the
+# reserve is free. A tenth is left on each side for other writes.
 RESERVE, BALLAST = 0.8, 0.3
 
 
 class Ballast:
-    """So much that publishing stops with it on the disk, and goes on without."""
+    """A file so large that publishing stops while it is on the disk, and continues without it."""
 
     def __init__(self, path, size_bytes):
         self.path, self.size_bytes = pathlib.Path(path), int(size_bytes)
@@ -28,7 +28,7 @@ class Ballast:
 
 
 def beside(directory):
-    """For a server in this directory: how it is set, and where its loads find the ballast."""
+    """Returns the settings of a server in this directory, and the ballast's variables for its loads."""
     free = shutil.disk_usage(directory).free
     settings = {"STELE_STORAGE__RESERVE": f"{int(free * RESERVE) >> 20}MiB"}
     return settings, {"BALLAST": f"{directory}/ballast", "BALLAST_BYTES": str(int(free * BALLAST))}

@@ -22,7 +22,7 @@ import sqs_standard  # noqa: E402
 from harness.stele import Stele, free_ports  # noqa: E402
 
 LOADS = (kafka_idempotent, amqp_confirms, amqp_fan_out, sqs_fifo, sqs_standard)
-# With a server of their own, which is short of space from time to time.
+# These get a separate server, whose disk is full from time to time.
 SCARCE_LOADS = (amqp_blocked,)
 SCARCE_KILLS_SHARE = 3
 PROGRESS_SECONDS = 180
@@ -31,7 +31,7 @@ LONGEST_AFTER_PROGRESS_SECONDS = 0.8
 
 
 class Running:
-    """One load in a process of its own, with a count of its acknowledgements."""
+    """One load in a separate process, with a count of its acknowledgements."""
 
     def __init__(self, load, environment, context, pool):
         self.load = load
@@ -52,20 +52,20 @@ class Running:
             raise RuntimeError(f"the load {self.load.__name__} ended without a record") from None
 
     def check(self):
-        """Fails when the load has ended by itself."""
+        """Fails if the load has ended by itself."""
         if self._outcome.done():
             self._outcome.result()
             raise RuntimeError(f"the load {self.load.__name__} ended too early")
 
     def finish(self):
-        """Lets the load end, and gives its record."""
+        """Ends the load, and returns its record."""
         self._stopping.set()
         record = self._outcome.result(FINISH_SECONDS)
         self._process.join()
         return record
 
     def abandon(self):
-        """Ends the load at once."""
+        """Kills the load."""
         self._process.kill()
         self._process.join()
 
@@ -76,7 +76,7 @@ def _drive(name, environment, acknowledged, stopping, sending):
 
 
 def wait_for_progress(running):
-    """Returns when each load has been acknowledged something since now."""
+    """Waits until each load has received another acknowledgement."""
     before = [each.acknowledged.value for each in running]
     deadline = time.monotonic() + PROGRESS_SECONDS
     while any(each.acknowledged.value == count for each, count in zip(running, before)):
@@ -89,7 +89,7 @@ def wait_for_progress(running):
 
 
 def verified(records, environment):
-    """Checks each load's record against what the server has; gives how many checks failed."""
+    """Checks each load's record against what the server has; returns how many checks failed."""
     failed = 0
     for load, record in records.items():
         findings, told = load.verify(environment, record)
@@ -101,7 +101,7 @@ def verified(records, environment):
 
 
 def campaign(server, environment, loads, kills, moments):
-    """Runs the loads through the kills; gives how many loads' checks failed, and the slowest start."""
+    """Runs the loads through the kills; returns how many loads' checks failed, and the slowest start."""
     context, slowest = multiprocessing.get_context("spawn"), 0.0
     for load in loads:
         load.prepare(environment)
@@ -123,7 +123,7 @@ def campaign(server, environment, loads, kills, moments):
 
 
 def on_a_server(program, loads, kills, moments, is_scarce=False):
-    """The same on a server of its own."""
+    """The same on a separate server."""
     with tempfile.TemporaryDirectory(prefix="crash-") as directory:
         settings, beside = ballast.beside(directory) if is_scarce else ({}, {})
         kafka, amqp, sqs = free_ports(3)

@@ -1,4 +1,4 @@
-"""One idempotent producer that lives through all the kills: its retries must neither double nor reorder."""
+"""One idempotent producer that lives through all the kills: its retries must not duplicate or reorder."""
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -13,7 +13,7 @@ def prepare(environment):
 
 
 def drive(environment, acknowledged, stopping):
-    """Produces numbers until told to stop; the record is how many were sent and which were acknowledged."""
+    """Produces numbers until stopped; the record is how many were sent and which were acknowledged."""
     producer = Producer({
         "bootstrap.servers": environment["KAFKA_ADDRESS"],
         "enable.idempotence": True,
@@ -43,7 +43,7 @@ def drive(environment, acknowledged, stopping):
 
 
 def verify(environment, record):
-    """Everything is acknowledged, and the log is exactly what was sent, at the offsets that were told."""
+    """Everything is acknowledged, and the log is exactly what was sent, at the acknowledged offsets."""
     found = _everything(environment["KAFKA_ADDRESS"])
     findings = [f"refused: {error}" for error in record["errors"]]
     if record["left"]:

@@ -1,4 +1,4 @@
-"""A boto3 client that retries nothing by itself: the loads decide what to send again."""
+"""A boto3 client without automatic retries: the loads decide what to send again."""
 
 import boto3
 import botocore.config
@@ -19,12 +19,12 @@ def connect(environment):
 
 
 def url(environment, name):
-    """By name alone, since the port in a URL is not what counts."""
+    """The queue's URL; only the name counts, not the port."""
     return f"{environment['SQS_URL']}/000000000000/{name}"
 
 
 def is_empty(client, url):
-    """Nothing is there, neither ready nor in flight."""
+    """Whether no message is ready or in flight."""
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     counts = client.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
     return set(counts.values()) == {"0"}

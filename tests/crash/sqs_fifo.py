@@ -1,7 +1,7 @@
-"""A FIFO sender that sends again whatever was not acknowledged, and a worker that fails on some messages.
+"""A FIFO sender that repeats unacknowledged messages, and a worker that fails on some messages.
 
-The sender keeps the deduplication id when it sends again. The worker takes the messages of a group in
-order. Where it fails on one, it deletes those before and gives that one and the later ones back.
+The sender keeps the deduplication id when it repeats a message. The worker processes the messages of
+a group in order. If it fails on one, it deletes those before, and returns that one and the later ones.
 """
 
 import itertools
@@ -12,7 +12,7 @@ import sqs_client
 
 QUEUE = "crash.fifo"
 GROUPS = 4
-# One message in so many is a failure when the worker comes to it for the first time.
+# The worker fails on one message in so many, the first time it gets it.
 FAILS_EVERY = 7
 VISIBILITY_SECONDS = "5"
 RETRY_SECONDS = 0.02
@@ -25,7 +25,7 @@ def prepare(environment):
 
 
 def drive(environment, acknowledged, stopping):
-    """The record: how many were sent, each until it was acknowledged, and how often that took a second try."""
+    """Returns the record: how many were sent until acknowledged, and how many of those needed a retry."""
     client, url = sqs_client.connect(environment), sqs_client.url(environment, QUEUE)
     work, number, retried = Work(environment), 0, 0
     worker = threading.Thread(target=work.until, args=(stopping.is_set,))
@@ -50,7 +50,7 @@ def drive(environment, acknowledged, stopping):
 
 
 def verify(environment, record):
-    """Each group is processed in order, nothing is lost, doubled, or there after its deletion."""
+    """Each group is processed in order; nothing is lost, duplicated, or present after its deletion."""
     work, deadline = Work(environment, record["seen"]), time.monotonic() + DRAIN_SECONDS
     work.until(lambda: work.is_done() or time.monotonic() > deadline)
     seen, findings = work.seen, []
@@ -78,10 +78,10 @@ class Work:
     def __init__(self, environment, seen=None):
         self.client, self.url = sqs_client.connect(environment), sqs_client.url(environment, QUEUE)
         self.seen = seen or {
-            # In the order in which they were so for the first time.
+            # In the order in which they were first processed.
             "processed": {},
             "failed": set(),
-            # How often a message was given back as one behind a failure.
+            # How often a message was returned because it followed a failure.
             "behind": 0,
             "deleted": set(),
             "returned": [],
@@ -115,7 +115,7 @@ class Work:
         self._delete(done)
         if back:
             self._give_back(back)
-            # Meanwhile more comes, so that the next runs of a group are of several.
+            # Meanwhile more messages arrive, so that later batches of a group have several.
             time.sleep(RETRY_SECONDS)
 
     def _note(self, number, sequence):
@@ -137,7 +137,7 @@ class Work:
             self.seen["deleted"].update(int(each["Id"]) for each in answer.get("Successful", []))
 
     def _give_back(self, messages):
-        """Some may be refused, since their time is over: they are back then anyway."""
+        """Returns messages. Some may be refused because their lease has expired: they are back anyway."""
         entries = [{**entry, "VisibilityTimeout": 0} for entry in _entries(messages)]
         self.client.change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
 

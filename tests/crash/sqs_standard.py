@@ -1,4 +1,4 @@
-"""A sender and a receiver that deletes: what was sent comes, and what was deleted never comes again."""
+"""A sender and a receiver that deletes: sent messages arrive, and deleted ones never arrive again."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ def prepare(environment):
 
 
 def drive(environment, acknowledged, stopping):
-    """The record: the numbers whose sending was acknowledged, and what the receiver saw."""
+    """Returns the record: the numbers acknowledged to the sender, and what the receiver saw."""
     client, url = sqs_client.connect(environment), sqs_client.url(environment, QUEUE)
     seen = {"received": set(), "deleted": set(), "returned": []}
     receiver = threading.Thread(target=_receive_until, args=(environment, seen, stopping.is_set))
@@ -36,7 +36,7 @@ def drive(environment, acknowledged, stopping):
 
 
 def verify(environment, record):
-    """Everything that was acknowledged came, and nothing came after its deletion was acknowledged."""
+    """Everything acknowledged arrived, and nothing arrived after its deletion was acknowledged."""
     seen, deadline = record["seen"], time.monotonic() + DRAIN_SECONDS
     _receive_until(environment, seen, lambda: _is_empty(environment) or time.monotonic() > deadline)
     findings = [f"{number} came after its deletion was acknowledged" for number in seen["returned"]]

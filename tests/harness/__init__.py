@@ -1,1 +1,1 @@
-"""What the black-box tests and the comparisons share: set-up, processes, Stele itself."""
+"""Shared by the black-box tests and the benchmarks: set-up, processes, Stele itself."""

@@ -16,7 +16,7 @@ STOP_SECONDS = 120
 
 
 def binary(release=False):
-    """The program that STELE names, or else the one that is built now."""
+    """The program named by STELE, or else a fresh build."""
     if given := os.environ.get("STELE"):
         return pathlib.Path(given)
     command = ["cargo", "build", "--quiet", "--bin", "stele"] + (["--release"] if release else [])
@@ -26,7 +26,7 @@ def binary(release=False):
 
 
 def free_ports(count):
-    """Ports that stay the same across the starts, since a client that retries goes where it was."""
+    """Ports for use across restarts: a client that retries uses the same port."""
     probes = [socket.socket() for _ in range(count)]
     for probe in probes:
         probe.bind(("127.0.0.1", 0))
@@ -37,11 +37,11 @@ def free_ports(count):
 
 
 class Stele:
-    """A process of `stele serve` over a data directory that outlives it."""
+    """A process of `stele serve` on a data directory that outlives it."""
 
     def __init__(self, program, directory, settings=None, gathering="0s", **ports):
-        """`settings` are such as are told by the environment. `gathering` is for how long a new group waits for
-        members, which most have one of; None leaves it to the program, which may not know it."""
+        """`settings` are environment variables. `gathering` is how long a new group waits for members, most
+        have only one; None leaves it unset, for programs that may not know the setting."""
         self.program = pathlib.Path(program)
         self.settings = {"STELE_KAFKA__GROUP_GATHERING": gathering} if gathering else {}
         self.settings.update(settings or {})
@@ -53,7 +53,7 @@ class Stele:
         self.ready_seconds = None
 
     def start(self):
-        """Starts, and returns when every port accepts; the ports differ from one start to the next."""
+        """Starts, and returns when every port accepts connections; unless set, ports differ between starts."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self.starts += 1
         ports_file = self.directory / f"ports-{self.starts}.json"
@@ -79,7 +79,7 @@ class Stele:
         return self
 
     def stop(self):
-        """Asks it to stop, and fails when it doesn't do so cleanly."""
+        """Stops it gracefully; fails if it doesn't stop cleanly."""
         self.process.send_signal(signal.SIGTERM)
         try:
             code = self.process.wait(STOP_SECONDS)
@@ -90,16 +90,16 @@ class Stele:
             raise RuntimeError(f"stele stopped with the exit code {code}:\n{self.tail()}")
 
     def kill(self):
-        """Ends it at once, as a crash would."""
+        """Kills it, like a crash."""
         self.process.kill()
         self.process.wait()
 
     def pids(self):
-        """The processes whose time and memory count as the server's."""
+        """The processes whose CPU time and memory count as the server's."""
         return [self.process.pid]
 
     def environment(self):
-        """The endpoints as the suites take them."""
+        """The endpoints, as environment variables for the suites."""
         return {
             "KAFKA_ADDRESS": f"127.0.0.1:{self.ports['kafka']}",
             "AMQP_ADDRESS": f"127.0.0.1:{self.ports['amqp']}",

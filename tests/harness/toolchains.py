@@ -1,7 +1,7 @@
-"""Builds each language's clients once, under .cache/, and again when what they are built from changes.
+"""Builds each language's clients under .cache/, once and again when their sources change.
 
-A step keeps a stamp with a hash of its inputs, so that a second run costs nothing. Nothing is
-printed unless a step fails; then its whole output is.
+Each step stores a hash of its inputs, so that a second run costs nothing. Nothing is
+printed unless a step fails; then its whole output is printed.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ NEEDED = {
 
 
 def python():
-    """The Python clients of today."""
+    """The current Python clients."""
     requirements = CLIENTS / "python" / "requirements.txt"
     _once("python", [requirements], lambda log: _virtual_environment(CACHE / "python", requirements, log))
 
@@ -62,7 +62,7 @@ def node():
 
 
 def python_java_and_node():
-    """What a suite needs that has clients of the three beside each other."""
+    """Everything for a suite with clients in these three languages."""
     python()
     java()
     node()
@@ -82,7 +82,7 @@ def everything():
 
 
 def later(hours):
-    """The environment in which a program's calendar is that much ahead; its monotonic count isn't."""
+    """The environment that sets a program's calendar ahead by so many hours, but not its monotonic clock."""
     _need("faketime")
     command = ["faketime", "-m", "--exclude-monotonic", "-f", f"+{hours}h", "env"]
     lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()

@@ -1,4 +1,4 @@
-"""Brings up the loopback interface of a fresh network namespace, where it starts down."""
+"""Brings up the loopback interface of a new network namespace, where it is down at first."""
 
 import fcntl
 import socket

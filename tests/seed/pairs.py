@@ -1,4 +1,4 @@
-"""Sends an order by each program and waits until the program of each protocol has processed it.
+"""Sends an order with each program and waits until each protocol's receiver has processed it.
 
 Queue consumers of all protocols share one ledger, so that a message goes to one of them: the
 receivers run in turn. `run` starts this within a network namespace.
@@ -44,14 +44,14 @@ def peers(directory):
             peer.port = port
             stack.callback(peer.stop)
             peer.start()
-        # Moto knows the account 123456789012 alone, so that the nine digits of the notes need a queue made there.
+        # Moto knows only the account 123456789012, so the queue for the nine digits of the notes is created there.
         any_key = {"aws_access_key_id": "any", "aws_secret_access_key": "any", "region_name": "us-east-1"}
         boto3.client("sqs", endpoint_url=programs.SQS_URL, **any_key).create_queue(QueueName="orders")
         yield [(protocol, protocol) for protocol in PROTOCOLS]
 
 
 def kafka_consumer_is_placed():
-    """Waits until the group has committed: from then on it misses nothing.
+    """Waits until the group has committed an offset: from then on it misses nothing.
 
     The notes set no reset policy, so a new group starts at the end of the log; what is sent
     before it has asked where that is, it rightly never sees.
@@ -61,7 +61,7 @@ def kafka_consumer_is_placed():
     asker = Consumer({"bootstrap.servers": f"localhost:{KAFKA}", "group.id": "order-processor"})
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        # A coordinator that is still starting answers with an error.
+        # A coordinator that is still starting returns an error.
         with contextlib.suppress(KafkaException):
             if asker.committed([TopicPartition("orders", 0)], timeout=10)[0].offset >= 0:
                 asker.close()
@@ -71,16 +71,16 @@ def kafka_consumer_is_placed():
 
 
 def order():
-    """An order as the notes' message design has it."""
+    """An order in the notes' message format."""
     return json.dumps({"messageId": f"msg-{uuid.uuid4()}", "type": "OrderCreated", "data": {"orderId": "order-123"}})
 
 
 def run_pairs(pairs):
-    """Each receiver in turn, with each sender; gives how many pairs failed."""
+    """Runs each receiver in turn, with each sender; returns how many pairs failed."""
     failed = 0
     for receiver in dict.fromkeys(receiver for _, receiver in pairs):
         with contextlib.ExitStack() as stack:
-            # The SQS receiver of the notes polls once: it starts anew for each order.
+            # The SQS receiver of the notes polls once, so it is started for each order.
             running = None if receiver == "sqs" else stack.enter_context(programs.Receiver(receiver))
             if receiver == "kafka":
                 kafka_consumer_is_placed()

@@ -1,4 +1,4 @@
-"""The programs of the seed notes as processes: how each is started and what it processed."""
+"""The programs of the seed notes as processes: starts them and reads what they processed."""
 
 import os
 import pathlib
@@ -34,7 +34,7 @@ SEND_SECONDS = 120
 
 
 def send(protocol, order):
-    """Runs a sender to its end."""
+    """Runs a sender until it ends."""
     command = [str(part) for part in SENDERS[protocol]] + [order]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=SEND_SECONDS)
     if done.returncode != 0:
@@ -42,7 +42,7 @@ def send(protocol, order):
 
 
 class Receiver:
-    """A running receiver; what it processes is read line by line."""
+    """A running receiver, whose output is read line by line."""
 
     def __init__(self, protocol):
         self.protocol = protocol
@@ -61,7 +61,7 @@ class Receiver:
         self._process.wait()
 
     def wait_for(self, order, seconds=90):
-        """Returns when the order has been processed; orders of earlier pairs may come before it."""
+        """Waits until the order has been processed; orders of earlier pairs may come first."""
         seen = []
         while True:
             try:

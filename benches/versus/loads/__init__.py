@@ -1,11 +1,11 @@
-"""Third-party load clients: each drives any server of its protocol and gives what it measured.
+"""Third-party load clients: each works with any server of its protocol and returns its measurements.
 
-A load's `run(environment, scale)` gives a Measurement; its `command` is what BENCHMARKS.md shows.
+A load's `run(environment, scale)` returns a Measurement; BENCHMARKS.md shows its `command`.
 """
 
 from loads import kafka_tools, librdkafka, perftest, sqs
 
-# Each protocol's in the order in which they run: a consuming one after what fills its log.
+# Each protocol's loads in the order in which they run: consumers after the producers for them.
 BY_PROTOCOL = {
     "kafka": kafka_tools.LOADS + librdkafka.LOADS,
     "amqp": perftest.LOADS,

@@ -33,7 +33,7 @@ def _produced(environment, topic, records, per_second):
 
 
 class Produce:
-    """One producer as fast as it goes, acknowledged by all replicas: the client's defaults otherwise."""
+    """One producer at full speed, acknowledged by all replicas; otherwise with the client's defaults."""
 
     title = "produce 1 KiB, one producer"
     topic = "versus"
@@ -46,7 +46,7 @@ class Produce:
 
 
 class ProducePaced:
-    """One producer at a pace that both servers keep, so that latency is the server's and no queue's."""
+    """One producer at a rate that both servers sustain, so that the latency is the server's and not a queue's."""
 
     title = f"produce 1 KiB at {PACED_PER_SECOND}/s"
     topic = "paced"
@@ -60,7 +60,7 @@ class ProducePaced:
 
 
 class Consume:
-    """One consumer over what Produce left."""
+    """One consumer of what Produce has written."""
 
     title = "consume 1 KiB, one consumer"
 

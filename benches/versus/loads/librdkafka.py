@@ -1,4 +1,4 @@
-"""librdkafka, driven by way of confluent-kafka."""
+"""librdkafka, used through confluent-kafka."""
 
 import json
 import pathlib
@@ -24,14 +24,14 @@ class _Load:
 
 
 class Produce(_Load):
-    """One producer, acks=all, librdkafka's own defaults otherwise."""
+    """One producer with acks=all, otherwise with librdkafka's defaults."""
 
     title = "produce 1 KiB, librdkafka"
     verb = "produce"
 
 
 class Consume(_Load):
-    """One consumer over what Produce left."""
+    """One consumer of what Produce has written."""
 
     title = "consume 1 KiB, librdkafka"
     verb = "consume"

@@ -1,7 +1,7 @@
-"""A load client over librdkafka: `librdkafka_client.py produce|consume HOST:PORT RECORDS`.
+"""A load client on librdkafka: `librdkafka_client.py produce|consume HOST:PORT RECORDS`.
 
-Prints one line of JSON. The work between two messages is a call into C; latencies are those
-that librdkafka itself gives with each acknowledgement.
+Prints one line of JSON. The only work between two messages is a call into C; the latencies are
+those that librdkafka reports with each acknowledgement.
 """
 
 import itertools
@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 TOPIC = "versus-librdkafka"
 RECORD_BYTES = 1024
-# The partition of a record whose partition is librdkafka's choice.
+# Lets librdkafka choose the partition of a record.
 ANY_PARTITION = -1
 
 
@@ -58,7 +58,7 @@ def expect_acknowledged(error, _message):
 
 
 def send(producer, topic, records, heard=expect_acknowledged):
-    """Sends values, each with its partition, as there is room for them; waits until all are acknowledged."""
+    """Sends values, each with its partition, as librdkafka's queue has room; waits until all are acknowledged."""
     for value, partition in records:
         while True:
             try:

@@ -1,4 +1,4 @@
-"""What one load measured."""
+"""The measurements of one load."""
 
 import dataclasses
 import subprocess
@@ -6,7 +6,7 @@ import subprocess
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
-    """Messages and seconds of the measured part, and latencies where the client tells them."""
+    """Messages and seconds of the measured part, and latencies if the client reports them."""
 
     messages: int
     per_second: float
@@ -15,7 +15,7 @@ class Measurement:
 
 
 def output_of(command, environment=None, seconds=600):
-    """Runs a load client and gives what it printed; one that fails ends the comparison."""
+    """Runs a load client and returns its output; a failure ends the comparison."""
     line = [str(part) for part in command]
     done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=seconds)
     if done.returncode != 0:

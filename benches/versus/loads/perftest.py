@@ -6,7 +6,7 @@ from loads.measurement import Measurement, output_of
 from peers.process import maven_libraries
 
 VERSION = "2.22.1"
-# Long enough that what the JVM compiles in its first seconds, on the server's cores, weighs little.
+# Long enough that JIT compilation in the first seconds, on the server's cores, hardly matters.
 SECONDS = 30
 RATE = re.compile(r"(?:sending|receiving) rate avg: ([\d.]+) msg/s")
 LATENCY = r"{} latency .*?([\d.]+)/([\d.]+)/([\d.]+)/([\d.]+)/([\d.]+) (\S+)"
@@ -16,7 +16,7 @@ UNITS_MS = {"ms": 1.0, "µs": 0.001, "us": 0.001}
 class PerfTest:
     """Producers that wait for confirms and consumers that acknowledge, on one durable queue.
 
-    The rate is that of receiving, or of sending where nobody receives; `latency` names the kind that is kept.
+    The rate is that of receiving, or of sending without consumers; `latency` selects the kind to keep.
     """
 
     def __init__(self, title, latency, *arguments):
@@ -39,7 +39,7 @@ class PerfTest:
         return self._client("HOST:PORT", SECONDS)
 
     def _latencies(self, text):
-        """The summary's last line of that kind: min/median/75th/95th/99th."""
+        """The last summary line of that kind: min/median/75th/95th/99th."""
         found = re.findall(LATENCY.format(self._latency), text)
         if not found:
             raise RuntimeError(f"PerfTest told no latency:\n{text[-2000:]}")
@@ -55,7 +55,7 @@ class PerfTest:
         ]
 
 
-# As fast as it goes with one pair and with four, and one confirm at a time.
+# At full speed with one pair and with four, and with one confirm at a time.
 LOADS = [
     PerfTest("persistent, 1 to 1, 500 confirms open", "confirm",
              "--queue", "one", "--confirm", "500", "--qos", "500", "--multi-ack-every", "50"),

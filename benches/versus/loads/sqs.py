@@ -28,7 +28,7 @@ class Sqs:
         return ["sqsload", "-endpoint", "URL", "-n", str(MESSAGES), *self._arguments]
 
 
-# Send leaves what receive works off.
+# Each receive consumes what the send before it has left.
 LOADS = [
     Sqs("send 256 B, 16 connections", "send", "-queue", "single", "-connections", "16"),
     Sqs("receive and delete, 16 connections", "receive", "-queue", "single", "-connections", "16"),

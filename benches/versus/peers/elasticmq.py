@@ -13,7 +13,7 @@ def libraries():
 
 
 class ElasticMq(Peer):
-    """Its messages are in memory alone, as its users run it; `durable` keeps them in a database file."""
+    """Keeps its messages only in memory, as is usual; `durable` keeps them in a database file."""
 
     name = f"ElasticMQ {VERSION}"
 
@@ -47,7 +47,7 @@ class ElasticMq(Peer):
 
 
 def answers_http(url):
-    """Whether an HTTP server answers there, with whatever status."""
+    """Whether an HTTP server responds there, with any status."""
     try:
         urllib.request.urlopen(url, timeout=2).close()
     except urllib.error.HTTPError:

@@ -1,4 +1,4 @@
-"""Apache Kafka from Maven Central: one node that is broker and controller."""
+"""Apache Kafka from Maven Central: one node as broker and controller."""
 
 import subprocess
 
@@ -16,7 +16,7 @@ def libraries():
 
 
 class Kafka(Peer):
-    """By default Kafka leaves flushing to the operating system; `settings` may say otherwise."""
+    """By default Kafka leaves flushing to the operating system; `settings` can change that."""
 
     name = f"Kafka {VERSION}"
 

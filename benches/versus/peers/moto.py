@@ -1,4 +1,4 @@
-"""Moto's server from PyPI: an SQS emulator that checks much of what AWS checks."""
+"""Moto's server from PyPI: an SQS emulator with many of AWS's checks."""
 
 import shutil
 import sys
@@ -17,7 +17,7 @@ def _install(run):
 
 
 class Moto(Peer):
-    """For checking the suites; too slow to measure against."""
+    """For checking the suites; too slow for benchmarks."""
 
     name = f"moto {VERSION}"
 

@@ -1,4 +1,4 @@
-"""What the peers share: a directory, a process, waiting until it answers, stopping it."""
+"""Shared by the peers: a directory, a process, waiting until it is ready, stopping it."""
 
 import os
 import pathlib
@@ -15,7 +15,7 @@ STOP_SECONDS = 30
 
 
 def free_port():
-    """A port that is free now, below those that outgoing connections take."""
+    """A free port below the range of outgoing connections."""
     for port in range(17000 + os.getpid() % 5000, 30000):
         with socket.socket() as probe:
             try:
@@ -27,7 +27,7 @@ def free_port():
 
 
 def once(name, step):
-    """Runs an installation step once; its output is shown only when it fails."""
+    """Runs an installation step once; shows its output only if it fails."""
     CACHE.mkdir(parents=True, exist_ok=True)
     stamp, log = CACHE / f"{name}.stamp", CACHE / f"{name}.log"
     if stamp.exists():
@@ -44,7 +44,7 @@ def once(name, step):
 
 
 def maven_libraries(name, *artifacts):
-    """Fetches the runtime closure of Maven artifacts and gives the folder that holds it."""
+    """Fetches Maven artifacts with their runtime dependencies; returns their directory."""
     place = CACHE / name
 
     def fetch(run):
@@ -70,7 +70,7 @@ def maven_libraries(name, *artifacts):
 
 
 class Peer:
-    """A server process in a directory of its own."""
+    """A server process in its own directory."""
 
     name = "peer"
 
@@ -81,7 +81,7 @@ class Peer:
         self.ready_seconds = None
 
     def start(self):
-        """Starts it and returns when it answers."""
+        """Starts it and returns when it is ready."""
         self.install()
         self.directory.mkdir(parents=True, exist_ok=True)
         self.port = self.port or free_port()
@@ -102,7 +102,7 @@ class Peer:
         return self
 
     def stop(self):
-        """Stops it, and ends it when it doesn't stop by itself."""
+        """Stops it, and kills it if it doesn't stop."""
         if self.process is None:
             return
         self.process.terminate()
@@ -114,33 +114,33 @@ class Peer:
         self.process = None
 
     def pids(self):
-        """The processes whose time and memory count as the server's."""
+        """The processes whose CPU time and memory count as the server's."""
         return [self.process.pid]
 
     def install(self):
-        """Fetches what it needs; nothing where nothing is needed."""
+        """Installs what it needs, if anything."""
 
     def prepare(self):
         """Writes its configuration."""
 
     def variables(self):
-        """What it needs in its environment."""
+        """Its environment variables."""
         return {}
 
     def command(self):
-        """How it is started."""
+        """The command that starts it."""
         raise NotImplementedError
 
     def answers(self):
-        """Whether it serves clients by now."""
+        """Whether it is ready for clients."""
         raise NotImplementedError
 
     def environment(self):
-        """Its endpoint, as the client suites take it."""
+        """Its endpoint, as environment variables for the client suites."""
         raise NotImplementedError
 
     def connects(self):
-        """Whether something listens on its port."""
+        """Whether its port accepts connections."""
         try:
             socket.create_connection(("127.0.0.1", self.port), 1).close()
         except OSError:

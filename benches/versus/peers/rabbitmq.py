@@ -15,7 +15,7 @@ NO_SERVICES = pathlib.Path("/usr/sbin/policy-rc.d")
 
 
 def _install(run):
-    """Installs the package while keeping it from starting a service of its own."""
+    """Installs the package without letting it start a service."""
     mine = not NO_SERVICES.exists()
     if mine:
         NO_SERVICES.write_text("#!/bin/sh\nexit 101\n")
@@ -30,7 +30,7 @@ def _install(run):
 
 
 class RabbitMq(Peer):
-    """One node with its own Erlang port mapper, so that both end with it."""
+    """One node with its own Erlang port mapper, which ends with it."""
 
     name = "RabbitMQ"
 
@@ -80,7 +80,7 @@ class RabbitMq(Peer):
         return [PROGRAMS / "rabbitmq-server"]
 
     def answers(self):
-        """The port opens before the node is up; a node that is up answers the protocol header."""
+        """The port opens before the node is ready; a ready node answers the protocol header."""
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as probe:
             probe.settimeout(1)
             probe.sendall(b"AMQP\x00\x00\x09\x01")
@@ -107,7 +107,7 @@ class RabbitMq(Peer):
         return {"AMQP_ADDRESS": f"127.0.0.1:{self.port}"}
 
     def _machine(self):
-        """The Erlang virtual machine, which is not the process that was started."""
+        """The Erlang virtual machine, which isn't the process that was started."""
         text = self._file("pid").read_text().strip() if self._file("pid").exists() else ""
         return [int(text)] if text else []
 

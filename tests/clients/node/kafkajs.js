@@ -11,7 +11,7 @@ const kafka = new Kafka({
 
 const numbered = (prefix) => [0, 1, 2, 3, 4].map((number) => `${prefix} ${number}`);
 
-// Lends a connected client, and disconnects it at the end.
+// Passes a connected client to `use`, and disconnects it at the end.
 async function connected(client, use) {
   await client.connect();
   try {
@@ -25,7 +25,7 @@ async function send(producer, topic, values) {
   await producer.send({ topic, messages: values.map((value) => ({ value })) });
 }
 
-// The next values that the group gets of a topic, whose offsets it commits as it leaves.
+// The next values that the group gets from a topic; it commits their offsets when it leaves.
 function consume(groupId, topic, count) {
   return connected(kafka.consumer({ groupId, maxWaitTimeInMs: 100 }), async (consumer) => {
     const found = [];
@@ -38,7 +38,7 @@ function consume(groupId, topic, count) {
   });
 }
 
-// KafkaJS has the broker make a topic that it doesn't know when it asks for the topic's metadata.
+// KafkaJS makes the broker create a missing topic by requesting its metadata.
 async function aGroupGoesOnWhereItStopped() {
   const [topic, group] = [unique("auto"), unique("group")];
   await connected(kafka.producer({ allowAutoTopicCreation: true }), async (producer) => {
@@ -50,7 +50,7 @@ async function aGroupGoesOnWhereItStopped() {
   await connected(kafka.admin(), (admin) => admin.deleteTopics({ topics: [topic] }));
 }
 
-// The broker knows nothing of the producer then, whose numbers go on all the same.
+// The broker no longer knows the producer, which continues with its sequence numbers.
 async function topicMadeAnew() {
   const topic = unique("topic");
   const settings = { idempotent: true, maxInFlightRequests: 1 };

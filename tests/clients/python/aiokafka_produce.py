@@ -14,7 +14,7 @@ SECONDS = 30
 
 
 def asynchronous(function):
-    """A check that runs in an event loop of its own, for half a minute at most."""
+    """Runs a check in its own event loop, for half a minute at most."""
 
     @functools.wraps(function)
     def run():
@@ -69,7 +69,7 @@ async def an_idempotent_producer_delivers_each_value_once_in_order():
 @check
 @asynchronous
 async def an_idempotent_producer_goes_on_in_a_topic_made_anew():
-    """The broker knows nothing of the producer then, whose numbers go on all the same."""
+    """The broker no longer knows the producer, which continues with its sequence numbers."""
     async with topic() as (admin, name):
         async with AIOKafkaProducer(bootstrap_servers=ADDRESS, enable_idempotence=True) as producer:
             await send_all(producer, name, numbered(b"first"))

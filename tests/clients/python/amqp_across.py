@@ -1,4 +1,4 @@
-"""What a client of another protocol makes of AMQP's messages, and AMQP of theirs."""
+"""How clients of other protocols see AMQP's messages, and AMQP clients theirs."""
 
 import pika
 
@@ -16,7 +16,7 @@ def keyed(key):
 
 
 def order_of(messages):
-    """The numbers of each key, in the order in which they came."""
+    """The numbers of each key, in the order of arrival."""
     found = {}
     for key, body in messages:
         found.setdefault(key, []).append(int(body))
@@ -46,7 +46,7 @@ def a_key_that_amqp_gives_keeps_its_messages_in_order_over_partitions():
         assert len({record.partition() for record in records}) > 1, "one partition shows nothing"
         for key in in_order:
             equal(len({record.partition() for record in records if record.key() == key}), 1)
-        # Kafka's own producer puts a key where AMQP has put it, and behind.
+        # Kafka's own producer puts a key in the same partition as AMQP, after AMQP's messages.
         places = {record.key(): record.partition() for record in records}
         for record in produce(name, [str(OF_EACH)] * 3, key=b"key-1", partitioner="murmur2"):
             equal(record.partition(), places[b"key-1"])

@@ -1,4 +1,4 @@
-"""RabbitMQ's HTTP API, as far as it is there, beside a client."""
+"""The supported part of RabbitMQ's HTTP API, beside an AMQP client."""
 
 import json
 import urllib.error

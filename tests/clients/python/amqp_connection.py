@@ -22,7 +22,7 @@ def the_server_announces_the_capabilities_that_clients_look_for():
 
 @check
 def client_libraries_are_told_a_rabbitmq_whose_limits_they_know():
-    """Celery's library asks this way whether `basic.qos` raises the limit of a whole channel."""
+    """Celery's library determines this way whether `basic.qos` raises the limit of a whole channel."""
     with connection() as opened:
         properties = opened._impl.server_properties
         equal(properties["product"], "RabbitMQ")

@@ -20,7 +20,7 @@ def closed_with(code, action):
 
 
 def pump(opened, seconds=0.3):
-    """Lets whatever the broker sends arrive: for showing that something does not."""
+    """Processes incoming frames for some time, to show that something doesn't arrive."""
     opened.connection.process_data_events(time_limit=seconds)
 
 
@@ -222,7 +222,7 @@ def a_global_prefetch_is_shared_by_the_consumers_of_a_channel():
 
 @contextlib.contextmanager
 def many_queues(opened, messages):
-    """Eight queues, with so many messages in each: what holds for one must hold over all of them."""
+    """Eight queues with so many messages each: what holds for one must hold for all together."""
     names = [unique("many") for _ in range(8)]
     for name in names:
         opened.queue_declare(name)

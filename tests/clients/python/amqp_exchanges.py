@@ -91,7 +91,7 @@ def a_headers_exchange_matches_all_or_any():
 
 @check
 def a_headers_exchange_compares_numbers_by_value():
-    """As pika sends numbers: integers, timestamps and decimals, which are apart."""
+    """The types in which pika sends numbers: integers, timestamps and decimals, which aren't equal."""
     five = (5, datetime.datetime.fromtimestamp(5, datetime.UTC))
     with channel() as opened:
         for wanted in five:

@@ -1,4 +1,4 @@
-"""How long messages live: by their queue's time to live, and by their own."""
+"""Expiry of messages: by their queue's time to live, and by their own."""
 
 import contextlib
 import time
@@ -49,7 +49,7 @@ def sleep_until(moment):
 
 @contextlib.contextmanager
 def one_expired():
-    """A channel, its queue, in which "one" is past its time and "two" isn't, and when that ends."""
+    """A channel and its queue, in which "one" has expired and "two" hasn't, and until when that holds."""
     with queue(arguments={"x-message-ttl": int(TTL_SECONDS * 1000)}) as (opened, name):
         opened.confirm_delivery()
         publish(opened, name, b"one")
@@ -61,7 +61,7 @@ def one_expired():
 
 
 def in_time(found):
-    """What is found while "two" lives; tries again where that took too long on a busy machine."""
+    """The result while "two" is alive; repeated if that took too long on a busy machine."""
     for _ in range(TRIES):
         with one_expired() as (opened, name, until):
             outcome = found(opened, name)

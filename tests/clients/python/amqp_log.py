@@ -1,4 +1,4 @@
-"""What Stele's log says of clients that aren't let in, and Stele whose log has nowhere to go."""
+"""Stele's log messages about rejected clients, and Stele with a log that can't be written."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ KAFKA_API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 
 
 class Mute(Stele):
-    """Its log is on a disk without room."""
+    """A server whose log is on a full disk."""
 
     log = pathlib.Path("/dev/full")
 
@@ -47,7 +47,7 @@ def a_log_that_cannot_be_written_ends_nothing():
 
 
 def logged(server, **fields):
-    """Waits for a line with these fields, and gives it."""
+    """Waits for a line with these fields, and returns it."""
 
     def line():
         for text in server.log.read_text().splitlines():
@@ -60,7 +60,7 @@ def logged(server, **fields):
 
 
 def sends(server, front, first):
-    """Connects, says something that isn't the port's protocol, and gives where it connected from."""
+    """Connects, sends something of another protocol, and returns its own address."""
     with socket.create_connection(("127.0.0.1", server.ports[front]), 60) as opened:
         opened.sendall(first)
         is_over(opened)

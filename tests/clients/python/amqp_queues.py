@@ -123,7 +123,7 @@ def an_auto_delete_queue_goes_with_its_last_consumer_and_not_before():
 
 
 def expiring(opened, milliseconds, prefix="expiring"):
-    """A fresh queue that goes when it has been unused for so long."""
+    """A fresh queue that is deleted after being unused for so long."""
     name = unique(prefix)
     opened.queue_declare(name, durable=True, arguments={"x-expires": milliseconds})
     return name

@@ -1,4 +1,4 @@
-"""What a server that was killed or stopped tells of the messages that it had delivered."""
+"""Redelivery marks after a server was killed or stopped."""
 
 import contextlib
 
@@ -8,7 +8,7 @@ from checks import check_of_stele, equal
 from own_server import own_server
 from pika_session import DURABLE, channel, take
 
-# Over several shards: each tells for itself what it had delivered.
+# On several shards, each of which tracks its own deliveries.
 QUEUES = tuple(f"restart-{number}" for number in range(6))
 MESSAGES = 10
 DELIVERED = 4
@@ -29,7 +29,7 @@ def fill(server):
 
 
 def deliver_until(end, server):
-    """Has some of each queue's messages delivered, and ends the server while they aren't acknowledged."""
+    """Gets some of each queue's messages delivered, and ends the server before they are acknowledged."""
     with contextlib.suppress(*LOST), to(server) as opened:
         opened.basic_qos(prefetch_count=DELIVERED)
         for name in QUEUES:
@@ -38,7 +38,7 @@ def deliver_until(end, server):
 
 
 def redelivered(server, name):
-    """All messages of a queue in order: which of them are marked."""
+    """Reads all messages of a queue in order; returns which of them are marked."""
     with to(server) as opened:
         found = take(opened, name, MESSAGES, auto_ack=True)
         equal([body for _, _, body in found], [b"%d" % number for number in range(MESSAGES)])

@@ -1,4 +1,4 @@
-"""Alternate exchanges, and the further keys of a message, through exchanges bound to each other."""
+"""Alternate exchanges, and additional routing keys of a message, through exchanges bound to each other."""
 
 import contextlib
 
@@ -11,14 +11,14 @@ from pika_session import channel, depth
 
 @contextlib.contextmanager
 def routing():
-    """A channel with confirms on which exchanges and queues are made that go with it."""
+    """A channel with confirms; its exchanges and queues are deleted with its connection."""
     with channel() as opened:
         opened.confirm_delivery()
         yield Routing(opened)
 
 
 class Routing:
-    """Exchanges and queues by short names, so that a check reads as the picture that it makes."""
+    """Exchanges and queues with short names, to keep the checks readable."""
 
     def __init__(self, opened):
         self.opened, self.run = opened, unique("routes")
@@ -27,7 +27,7 @@ class Routing:
     def exchange(self, name, kind="direct", alternate=None):
         arguments = {} if alternate is None else {"alternate-exchange": alternate and self.named(alternate)}
         self.opened.exchange_declare(self.named(name), kind, auto_delete=True, arguments=arguments)
-        # An exchange that had a binding and has none any more goes; this one stays to the end.
+        # An exchange is deleted with its last binding; this one keeps it to the end.
         self.bind(name, self.queue(f"kept by {name}"), "kept")
 
     def queue(self, name):
@@ -41,7 +41,7 @@ class Routing:
             self.opened.exchange_bind(self.named(target), self.named(source), key)
 
     def publish(self, exchange, key, **headers):
-        """Whether it found a queue."""
+        """Publishes; returns whether the message reached a queue."""
         properties = pika.BasicProperties(headers=headers)
         try:
             self.opened.basic_publish(self.named(exchange), key, b"", properties, mandatory=True)
@@ -53,7 +53,7 @@ class Routing:
         return f"{self.run}.{name}"
 
     def reached(self):
-        """The queues that hold something, with how much."""
+        """The queues that aren't empty, with their depths."""
         depths = {name: depth(self.opened, queue) for name, queue in self.queues.items()}
         return {name: count for name, count in depths.items() if count}
 

@@ -1,4 +1,4 @@
-"""How consumers share: a queue's messages among equals, a channel's limit among its consumers."""
+"""Fairness: a queue's messages among its consumers, a channel's limit among its consumers."""
 
 import contextlib
 import itertools
@@ -15,7 +15,7 @@ def pump(opened, seconds=0.02):
 
 
 def until_all_came(opened, came, count):
-    """Lets deliveries arrive until there are so many."""
+    """Waits until so many deliveries have arrived."""
 
     def all_came():
         pump(opened)
@@ -26,7 +26,7 @@ def until_all_came(opened, came, count):
 
 
 def counts(came, names):
-    """How often each name is among what came."""
+    """How often each name is among those delivered."""
     return [came.count(name) for name in names]
 
 
@@ -36,13 +36,13 @@ def shared_evenly(came, consumers):
 
 
 def equal_consumers(opened, name, consumers, came):
-    """Consumers without a limit, on a channel each; which of them got a message is noted."""
+    """Consumers without a limit, each on its own channel; notes which of them got each message."""
     for which in range(consumers):
         opened.connection.channel().basic_consume(name, lambda *_, which=which: came.append(which))
 
 
 def in_one_commit(opened, name, messages):
-    """All of them reach the queue at once."""
+    """All messages reach the queue at once."""
     opened.tx_select()
     publish(opened, name, *[b"x"] * messages)
     opened.tx_commit()
@@ -72,7 +72,7 @@ def equal_consumers_share_evenly_what_comes_at_once():
 
 @check
 def equal_consumers_share_evenly_what_one_of_them_leaves():
-    """It lies apart in the queue: the share of each of the commits that one had of it."""
+    """The returned messages lie apart in the queue: those of each commit that one consumer had."""
     consumers, commits = 5, (200, 5, 5, 60, 5, 5, 5, 100, 5, 5, 5)
     with queue() as (opened, name):
         came = []
@@ -91,7 +91,7 @@ def equal_consumers_share_evenly_what_one_of_them_leaves():
 
 @check
 def equal_consumers_share_evenly_what_was_there_before_them():
-    """Of equal speed: each in turn acknowledges one message. Without a limit the first would have it all."""
+    """Equally fast consumers: each in turn acknowledges one message. Without a limit the first would get all."""
     for consumers, messages in CONSUMERS_AND_MESSAGES:
         with queue() as (opened, name):
             in_one_commit(opened, name, messages)
@@ -148,7 +148,7 @@ def acknowledging(name, came):
 
 @check
 def a_global_prefetch_serves_each_of_its_queues():
-    """Three times, since it depends on the names which shards the queues are on."""
+    """Three times, because the queues' shards depend on their names."""
     for _ in range(3):
         with channel() as opened, filled_queues(opened, 3, 200) as names:
             opened.basic_qos(prefetch_count=10, global_qos=True)

@@ -1,4 +1,4 @@
-"""Transactions: what becomes of messages whose queues change before the commit."""
+"""Transactions: messages whose queues change before the commit."""
 
 import contextlib
 
@@ -8,7 +8,7 @@ from pika_session import DURABLE, channel, depth
 
 @contextlib.contextmanager
 def transaction():
-    """A transactional channel, with the bodies that came back on it."""
+    """A transactional channel, with the bodies returned on it."""
     with channel() as opened:
         opened.tx_select()
         returned = []
@@ -17,7 +17,7 @@ def transaction():
 
 
 def committed(opened):
-    """Commits. What comes back comes before the answer, but pika tells of it afterwards."""
+    """Commits. Returned messages arrive before the reply, but pika reports them afterwards."""
     opened.tx_commit()
     opened.connection.process_data_events(time_limit=0)
 

@@ -1,4 +1,4 @@
-"""A client that goes on sending heartbeats but reads nothing any more; pika always reads, so its frames go by hand."""
+"""A client that sends heartbeats but reads nothing any more; pika always reads, so frames are written by hand."""
 
 import select
 import socket
@@ -12,12 +12,12 @@ from pika_session import HOST, PORT, channel, publish, queue, waits_for_depth
 COUNT = 48
 BODY = bytes(1 << 20)
 HEARTBEAT_SECONDS = 2
-# It is to be closed after 30 s.
+# It must be closed after 30 s.
 SECONDS_MIN, SECONDS_MAX = 20, 60
 
 
 class Raw:
-    """An open connection with a channel, on a socket that holds little."""
+    """An open connection with a channel, on a socket with a small buffer."""
 
     def __init__(self):
         self.socket = socket.socket()
@@ -38,7 +38,7 @@ class Raw:
         self.socket.sendall(frame.Method(number, method).marshal())
 
     def expect(self, kind):
-        """The next method, which is of that kind."""
+        """The next method, which must be of that kind."""
         while True:
             size, found = frame.decode_frame(self.read)
             self.read = self.read[size:]
@@ -51,7 +51,7 @@ class Raw:
                 self.read += received
 
     def beats_until(self, seconds):
-        """Sends heartbeats, and gives after how many seconds that is no longer possible."""
+        """Sends heartbeats; returns after how many seconds that is no longer possible."""
         began = time.monotonic()
         closing = select.poll()
         closing.register(self.socket, 0)
@@ -75,5 +75,5 @@ def a_client_that_reads_nothing_is_closed_though_it_sends_heartbeats():
         seconds = unread.beats_until(SECONDS_MAX)
         assert seconds > SECONDS_MIN, f"it was closed after {seconds:.0f} s"
         with channel() as other:
-            # What it was given is there for the others again.
+            # The messages delivered to it are available to others again.
             waits_for_depth(other, name, COUNT)

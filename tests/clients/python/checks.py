@@ -1,7 +1,7 @@
-"""The small runner under the Python suites: a check is a function whose name is its claim.
+"""The runner of the Python suites: a check is a function whose name is its claim.
 
 A module registers its checks with `@check`; `suite.py` imports the modules of a
-suite and calls `run`, which prints one line a check and the tally as the last line.
+suite and calls `run`, which prints one line per check and the totals as the last line.
 """
 
 import os
@@ -10,41 +10,41 @@ import time
 import traceback
 import uuid
 
-# The program under test; empty where a peer stands in for it.
+# The program under test; empty if a peer is tested instead.
 STELE = os.environ.get("STELE", "")
 _checks = []
 
 
 def check(function):
-    """Registers a check. It passes when it returns, and fails when it raises."""
+    """Registers a check. It passes if it returns, and fails if it raises."""
     _checks.append(function)
     return function
 
 
 def check_of_stele(function):
-    """Registers a check that no peer can pass: one that ends its server, or speaks several protocols to it."""
+    """Registers a check that no peer can pass: one that ends its server, or uses several protocols."""
     return check(function) if STELE else function
 
 
 def address(variable, default):
-    """The endpoint that the environment names, as (host, port)."""
+    """The endpoint from the environment, as (host, port)."""
     host, port = os.environ.get(variable, default).rsplit(":", 1)
     return host, int(port)
 
 
 def unique(prefix):
-    """A name that no other check and no earlier run has used."""
+    """A name not used by any other check or earlier run."""
     return f"{prefix}-{uuid.uuid4().hex[:12]}"
 
 
 def equal(found, expected):
-    """Compares, and shows both sides when they differ."""
+    """Compares, and shows both values if they differ."""
     if found != expected:
         raise AssertionError(f"expected {expected!r}, found {found!r}")
 
 
 def eventually(condition, seconds=60.0):
-    """Polls until the condition gives something truthy, and returns that."""
+    """Polls until the condition returns something truthy, and returns that."""
     deadline = time.monotonic() + seconds
     while True:
         outcome = condition()
@@ -65,7 +65,7 @@ def raised(kind, action):
 
 
 def run(wanted=""):
-    """Runs the registered checks whose name holds `wanted`; the exit code says whether all passed."""
+    """Runs the registered checks whose name contains `wanted`; the exit code tells whether all passed."""
     passed = failed = 0
     for function in _checks:
         claim = f"{function.__module__}.{function.__name__}"

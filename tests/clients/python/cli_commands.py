@@ -1,4 +1,4 @@
-"""The AWS CLI, as a person at a shell uses it."""
+"""The AWS CLI, as used in a shell."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def ran(action, *arguments):
 
 
 def aws(action, *arguments):
-    """Runs one action and gives what it printed."""
+    """Runs one action and returns its output."""
     done = ran(action, *arguments)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout) if done.stdout.strip() else {}
@@ -67,7 +67,7 @@ def a_queue_is_made_used_and_deleted():
 def queues_are_listed_by_prefix():
     prefix = unique("listed")
     urls = sorted(aws("create-queue", "--queue-name", f"{prefix}-{number}")["QueueUrl"] for number in range(3))
-    # The CLI asks for all pages by itself.
+    # The CLI requests all pages by itself.
     equal(sorted(aws("list-queues", "--queue-name-prefix", prefix, "--page-size", "2")["QueueUrls"]), urls)
     for url in urls:
         aws("delete-queue", "--queue-url", url)

@@ -1,4 +1,4 @@
-"""The stele command: what it refuses, what it shows, and what it says in its log."""
+"""The stele command: its errors, its output, and its log messages."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ from own_server import own_server
 
 
 def stele(*words, code=0, **environment):
-    """What the command writes, once it has ended with this exit code."""
+    """The output of the command, which must end with this exit code."""
     done = subprocess.run(
         [STELE, *map(str, words)], capture_output=True, text=True, timeout=120, env={**os.environ, **environment}
     )
@@ -150,7 +150,7 @@ def a_cluster_id_that_was_removed_is_told():
 
 
 def ends(process, number):
-    """Sends the signal; gives the exit code and what was logged."""
+    """Sends the signal; returns the exit code and the log."""
     process.send_signal(number)
     _, log = process.communicate(timeout=60)
     return process.returncode, log
@@ -200,7 +200,7 @@ def nohup_keeps_it_running():
 def an_idle_amqp_client_does_not_hold_a_stop_up():
     with own_server() as server:
         place = pika.ConnectionParameters("127.0.0.1", server.ports["amqp"])
-        # It looks at its socket when its application asks for something, which this one doesn't.
+        # pika reads its socket only when the application calls it, which this one doesn't.
         pika.BlockingConnection(place).channel()
         began = time.monotonic()
         server.stop()

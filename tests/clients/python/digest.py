@@ -1,4 +1,4 @@
-"""SQS checksums as the API reference describes them, computed apart from any SDK."""
+"""SQS checksums as the API reference describes them, computed independently of any SDK."""
 
 import hashlib
 import struct
@@ -10,7 +10,7 @@ def of_body(body):
 
 
 def of_attributes(attributes):
-    """The MD5 over the attributes in order of name: each name, type, a transport byte and the value."""
+    """The MD5 over the attributes in order of name: of each the name, type, a transport byte and the value."""
     pieces = []
     for name in sorted(attributes):
         attribute = attributes[name]

@@ -1,4 +1,4 @@
-"""Idle clients that take all the file descriptors there are: storage has its own, and others are told to come later."""
+"""Idle clients that use up all file descriptors: storage has its own, and further clients are rejected for now."""
 
 import contextlib
 import pathlib
@@ -11,7 +11,7 @@ import pika
 from checks import check, equal, eventually
 from small_disk import Amqp, Disk, Kafka, Stele, binary, is_there
 
-# Some of them for a journal of a few files, most of them for clients.
+# Some are for a journal of a few files, most for clients.
 OPEN_FILES = 256
 SETTINGS = {"STELE_STORAGE__JOURNAL_FILE": "4MiB", "STELE_STORAGE__JOURNAL": "8MiB", "STELE_ENGINE__SHARDS": "2"}
 MESSAGES = 60
@@ -30,7 +30,7 @@ def few_descriptors():
 
 
 def is_let_in(port):
-    """A socket that says nothing; nothing where it is closed at once."""
+    """A silent connection; None if it is closed at once."""
     opened = socket.create_connection(("127.0.0.1", port))
     opened.settimeout(0.05)
     try:
@@ -43,7 +43,7 @@ def is_let_in(port):
 
 
 def take_all(server):
-    """Idle clients of each protocol, until none is let in."""
+    """Opens idle clients of each protocol, until none is accepted."""
     idle = []
     for name in ("kafka", "amqp", "sqs"):
         while opened := is_let_in(server.ports[name]):
@@ -69,7 +69,7 @@ def a_publisher_goes_on_while_idle_clients_have_all_descriptors():
             for number in range(1, MESSAGES):
                 channel.basic_publish("", "going-on", b"%08d" % number + body)
             equal(channel.queue_declare("going-on", passive=True).method.message_count, MESSAGES)
-            # Whoever looks after it gets in.
+            # The operator gets in.
             equal(disk.metric("stele_ready"), 1)
             for each in idle:
                 each.close()

@@ -1,4 +1,4 @@
-"""A small file system is filled by each protocol in turn: nothing ends, nothing is lost, and what goes makes room."""
+"""Each protocol fills a small file system in turn: the server runs on, nothing is lost, and consuming frees space."""
 
 import json
 import subprocess
@@ -8,15 +8,15 @@ import urllib.request
 from checks import STELE, check, equal, eventually
 from small_disk import Amqp, FREE_SECONDS, Kafka, RESERVE_MIB, Sqs, bodies, is_there, sends_again, small_disk
 
-# Once nothing is kept any more, and publishing goes on.
+# Once everything was removed, while publishing continues.
 LITTLE_BYTES = 8 << 20
 
 
 def fill(front, name):
-    """Sends until nothing is taken any more; gives what was acknowledged."""
+    """Sends until nothing is accepted any more; returns what was acknowledged."""
     acknowledged = front.send(name, bodies(front))
     front.disk.runs()
-    # What is being consumed must find room for its acknowledgements.
+    # Consumers must have room for their acknowledgements.
     if front.disk.free_bytes() < RESERVE_MIB * 1_000_000 // 2:
         raise AssertionError(f"{front.disk.free_bytes()} bytes are free of a reserve of {RESERVE_MIB} MiB")
     if len(acknowledged) * front.BODY_BYTES < 20_000_000:
@@ -30,7 +30,7 @@ def consuming_makes_room(kind):
         front.make("full")
         for number in range(2):
             acknowledged = fill(front, "full")
-            # Whoever consumes may have to define something first.
+            # A consumer may have to define something first.
             front.make(f"another-{number}")
             is_there(front.empty("full"), acknowledged)
             sends_again(front, "full")
@@ -65,7 +65,7 @@ def what_is_full_survives_a_kill(kind):
 
 
 def no_room_at_all_is_waited_for(kind):
-    """Others take what is left while messages come in: those wait, or are refused, and none is lost."""
+    """Others use up the remaining space while messages arrive: those wait or are refused, and none is lost."""
     with small_disk() as disk:
         front = kind(disk)
         front.make("full")
@@ -82,7 +82,7 @@ def no_room_at_all_is_waited_for(kind):
 
 
 def logged(disk, level, message):
-    """Waits for the line, and gives how often it was logged."""
+    """Waits for the line, and returns how often it was logged."""
 
     def found():
         lines = [json.loads(line) for line in disk.server.log.read_text().splitlines()]
@@ -92,7 +92,7 @@ def logged(disk, level, message):
 
 
 def bench(disk, protocol):
-    """What a benchmark says that isn't let through."""
+    """The output of a benchmark that is refused."""
     address = f"127.0.0.1:{disk.server.ports[protocol]}"
     command = [STELE, "bench", protocol, "--address", address, "--messages", "100", "--size", "64KiB"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -206,7 +206,7 @@ def all_protocols_fill_it_together():
         for front in fronts:
             sends_again(front, type(front).__name__)
 
-        # A shard looks at the disk a few times a second.
+        # A shard checks the disk a few times a second.
         def nothing_is_blocked():
             return disk.metric("stele_blocked") == 0
 

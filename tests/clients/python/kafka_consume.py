@@ -48,7 +48,7 @@ def the_beginning_and_the_end_are_positions():
 @check
 def an_offset_is_found_by_its_time():
     base = 1_700_000_000_000
-    # The records are dated years ago: retention by age may take them at any moment.
+    # The records are dated years ago: retention by age could remove them at any moment.
     with topic(**{"retention.ms": "-1"}) as name, consumer() as reader:
         from librdkafka_session import producer
 
@@ -123,7 +123,7 @@ def groups_read_independently():
 
 
 def shared_by_two(**config):
-    """Two members take a partition each; when one leaves, the other has both."""
+    """Two members get a partition each; when one leaves, the other gets both."""
     group = unique("group")
     with topic(2) as name, consumer(group, **config) as first:
         first.subscribe([name])

@@ -1,4 +1,4 @@
-"""A fleet of consumers that starts together, where nothing is said of how long a new group waits for members."""
+"""Many consumers that start together, with the default waiting time of a new group for members."""
 
 import contextlib
 
@@ -12,7 +12,7 @@ OF_EACH = 2
 
 
 class Member:
-    """A consumer that keeps what it is assigned and what is revoked, change by change."""
+    """A consumer that records each assignment and revocation."""
 
     def __init__(self, address, group, topic):
         settings = {"bootstrap.servers": address, "group.id": group, "heartbeat.interval.ms": 300}

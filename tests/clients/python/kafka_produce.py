@@ -49,7 +49,7 @@ def an_idempotent_producer_delivers_each_value_once_in_order():
 
 @check
 def keys_headers_and_absent_values_come_back():
-    # A record is dated years ago: retention by age may take it at any moment.
+    # A record is dated years ago: retention by age could remove it at any moment.
     with topic(**{"retention.ms": "-1"}) as name:
         opened = producer()
         headers = [("a", b"1"), ("a", b"2"), ("empty", b""), ("none", None)]
@@ -97,7 +97,7 @@ def an_unknown_topic_is_made_at_the_first_produce():
 
 @check
 def an_idempotent_producer_goes_on_in_a_topic_made_anew():
-    """The broker knows nothing of the producer then, whose numbers go on all the same."""
+    """The broker no longer knows the producer, which continues with its sequence numbers."""
     with topic() as name:
         opened, errors = producer(enable_idempotence=True, message_timeout_ms=30_000), []
 

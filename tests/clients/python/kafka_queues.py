@@ -1,4 +1,4 @@
-"""What a Kafka client may do to a topic that is a queue of SQS as well."""
+"""What a Kafka client may do to a topic that is also an SQS queue."""
 
 import boto3
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
@@ -13,7 +13,7 @@ OF_EACH = 5
 
 
 class Both:
-    """A FIFO queue, as SQS has it and as an administrator of Kafka does."""
+    """A FIFO queue, with an SQS client and a Kafka administration client."""
 
     def __init__(self, server):
         ends = server.environment()
@@ -35,7 +35,7 @@ class Both:
                 )
 
     def received(self, count):
-        """The bodies of all messages, each deleted when it has come."""
+        """The bodies of all messages, each deleted after it was received."""
         found = []
         while messages := self.sqs.receive_message(
             QueueUrl=self.url, MaxNumberOfMessages=10, WaitTimeSeconds=0 if len(found) >= count else 10
@@ -47,7 +47,7 @@ class Both:
 
 
 def in_order_around(action, **settings):
-    """Sends before the action and after it; each group has to come in order."""
+    """Sends before and after the action; each group must arrive in order."""
     with own_server(**settings) as server:
         both = Both(server)
         both.send(range(OF_EACH))

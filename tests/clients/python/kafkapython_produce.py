@@ -60,7 +60,7 @@ def an_idempotent_producer_delivers_each_value_once_in_order():
 
 @check
 def an_idempotent_producer_goes_on_in_a_topic_made_anew():
-    """The broker knows nothing of the producer then, whose numbers go on all the same."""
+    """The broker no longer knows the producer, which continues with its sequence numbers."""
     with topic() as (admin, name):
         with contextlib.closing(KafkaProducer(bootstrap_servers=ADDRESS, enable_idempotence=True)) as producer:
             send_all(producer, name, numbered(b"first"))

@@ -35,7 +35,7 @@ def producer(**config):
 
 @contextlib.contextmanager
 def consumer(group=None, **config):
-    """A consumer that starts at the beginning, of a group of its own unless told otherwise."""
+    """A consumer that starts at the beginning, by default in a group of its own."""
     settings = {
         "bootstrap.servers": ADDRESS,
         "group.id": group or unique("group"),
@@ -56,7 +56,7 @@ def _dotted(config):
 
 
 def produce(name, values, partition=None, key=None, **config):
-    """Produces the values and gives back the acknowledged messages, in the order of acknowledgement."""
+    """Produces the values and returns the acknowledged messages, in the order of acknowledgement."""
     acknowledged, errors = [], []
 
     def delivered(error, message):
@@ -73,7 +73,7 @@ def produce(name, values, partition=None, key=None, **config):
 
 
 def poll(opened, count, seconds=60):
-    """Polls until that many messages have come."""
+    """Polls until that many messages have arrived."""
     found = []
 
     def complete():
@@ -87,7 +87,7 @@ def poll(opened, count, seconds=60):
 
 
 def values_of(name, count, partition=0):
-    """The values of a partition from its beginning, read without a group's help."""
+    """The values of a partition from its beginning, read without a group."""
     with consumer() as opened:
         opened.assign([TopicPartition(name, partition, 0)])
         return [message.value() for message in poll(opened, count)]

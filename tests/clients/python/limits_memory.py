@@ -1,4 +1,4 @@
-"""What clients can make the process hold: each attack with its ceiling, and a neighbour who goes on."""
+"""How much memory clients can make the server use: each attack with its ceiling, while another client works on."""
 
 import contextlib
 import multiprocessing
@@ -16,19 +16,19 @@ from own_server import own_server
 
 MIB = 1 << 20
 
-# Thousands of connections are files of this process.
+# Each of thousands of connections needs a file descriptor of this process.
 _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 CEILING_MIB = 512
 
-# What a batch of a few kilobytes opens to.
+# The decompressed size of a batch of a few kilobytes.
 BOMB = 60 * MIB
 
-# As large as one message in a batch may be.
+# The largest message allowed in a batch.
 LARGE = 1_000_000
 
-# Each shard has a cache and blocks of its own: so few, whatever the machine.
+# Each shard has its own cache and blocks, so their number is fixed, whatever the machine.
 SETTINGS = {
     "STELE_LIMITS__MEMORY": f"{CEILING_MIB}MiB",
     "STELE_ENGINE__SHARDS": "2",
@@ -42,7 +42,7 @@ def status_mib(server, field):
 
 
 def neighbour(port, stop, answered):
-    """A client of SQS that sends a small message and receives one, again and again."""
+    """An SQS client that repeatedly sends and receives a small message."""
     opened = raw.connect(port)
     url = raw.queue_url(port, "neighbour")
     opened.sendall(raw.sqs(port, "CreateQueue", QueueName="neighbour"))
@@ -63,7 +63,7 @@ def neighbour(port, stop, answered):
 
 @contextlib.contextmanager
 def bounded(**settings):
-    """A server with a ceiling, which it must keep to; its neighbour must be answered meanwhile."""
+    """A server that must stay below its memory ceiling, while another client must be answered."""
     with own_server(**SETTINGS, **settings) as server:
         stop, answered = multiprocessing.Event(), multiprocessing.Queue()
         other = multiprocessing.Process(target=neighbour, args=(server.ports["sqs"], stop, answered), daemon=True)
@@ -84,7 +84,7 @@ def bounded(**settings):
 
 
 def all_at_once(count, action):
-    """Runs it in so many threads, and gives what they return."""
+    """Runs it in so many threads, and returns their results."""
     results = [None] * count
     def run(at):
         results[at] = action(at)
@@ -114,7 +114,7 @@ def publishers_without_confirms_are_slowed_down():
             with raw.amqp(port) as opened:
                 for _ in range(40):
                     opened.sendall(message)
-                # What it asks comes behind what it published.
+                # The request is processed after what it published.
                 return count_of(opened, "flood")
 
         all_at_once(40, flood)
@@ -123,7 +123,7 @@ def publishers_without_confirms_are_slowed_down():
 
 
 def small_batches_that_are_large(server, topic, count):
-    """Compressed batches of a few kilobytes with a very large record each."""
+    """Sends compressed batches of a few kilobytes with a very large record each."""
     producer = Producer(
         {
             "bootstrap.servers": f"127.0.0.1:{server.ports['kafka']}",
@@ -174,7 +174,7 @@ def large_messages_behind_small_ones_are_delivered_as_they_are_read():
             readers = [stack.enter_context(raw.amqp(port)) for _ in range(10)]
             for reader in readers:
                 raw.consume(reader, "backlog")
-            # They read a little, and no more.
+            # They read a little and then stop.
             for reader in readers:
                 raw.exactly(reader, 100)
             time.sleep(3)
@@ -197,7 +197,7 @@ def fetches_that_nobody_reads_are_bounded_together():
                 opened = stack.enter_context(raw.connect(server.ports["kafka"]))
                 opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
                 opened.sendall(raw.fetch("unread", 0))
-            # One that reads gets what it asks for.
+            # A client that reads gets its response.
             for _ in range(20):
                 with raw.connect(server.ports["kafka"]) as reader:
                     reader.sendall(raw.fetch("unread", 0))
@@ -236,7 +236,7 @@ def bodies_that_never_end_are_bounded_together():
                     opened.sendall(unfinished)
 
             all_at_once(40, begin)
-            # Others publish large bodies meanwhile, one after the other.
+            # Meanwhile another client publishes large bodies, one after the other.
             with raw.amqp(server.ports["amqp"]) as opened:
                 raw.declare(opened, "through")
                 for _ in range(5):

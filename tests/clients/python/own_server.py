@@ -1,4 +1,4 @@
-"""A server of a check's own, for one that ends it or needs other settings."""
+"""A separate server, for checks that end it or need other settings."""
 
 import contextlib
 import pathlib
@@ -14,7 +14,7 @@ from harness.stele import Stele  # noqa: E402
 
 @contextlib.contextmanager
 def own_server(gathering="0s", **settings):
-    """Stele over a directory of its own, running. The check may kill or stop it, and has to start it again."""
+    """A running Stele on a directory of its own. A check that kills or stops it must start it again."""
     with tempfile.TemporaryDirectory(prefix="own-") as directory:
         server = Stele(STELE, directory, settings, gathering)
         with server.running():

@@ -11,13 +11,13 @@ DURABLE = pika.BasicProperties(delivery_mode=2)
 
 
 def parameters(**changes):
-    """What pika connects with by default, pointed at the broker under test."""
+    """pika's default parameters, with the address of the broker under test."""
     return pika.ConnectionParameters(**{"host": HOST, "port": PORT, **changes})
 
 
 @contextlib.contextmanager
 def connection(**changes):
-    """A connection that is closed at the end, whatever has become of it."""
+    """A connection that is closed at the end, in whatever state it is."""
     opened = pika.BlockingConnection(parameters(**changes))
     try:
         yield opened
@@ -28,14 +28,14 @@ def connection(**changes):
 
 @contextlib.contextmanager
 def channel(**changes):
-    """One channel on a connection of its own."""
+    """A channel on a separate connection."""
     with connection(**changes) as opened:
         yield opened.channel()
 
 
 @contextlib.contextmanager
 def queue(prefix="queue", **arguments):
-    """A channel and a fresh durable queue, deleted at the end by a connection of its own."""
+    """A channel and a fresh durable queue, deleted at the end on a separate connection."""
     with channel() as opened:
         name = unique(prefix)
         opened.queue_declare(name, **{"durable": True, **arguments})
@@ -47,18 +47,18 @@ def queue(prefix="queue", **arguments):
 
 
 def publish(opened, name, *bodies, properties=DURABLE):
-    """Publishes each body to the queue by way of the default exchange."""
+    """Publishes each body to the queue through the default exchange."""
     for body in bodies:
         opened.basic_publish("", name, body, properties)
 
 
 def depth(opened, name):
-    """How many messages are ready, as a passive declaration counts them."""
+    """The number of ready messages, by a passive declaration."""
     return opened.queue_declare(name, passive=True).method.message_count
 
 
 def waits_for_depth(opened, name, count):
-    """Waits until that many messages are ready; what is not confirmed arrives when it arrives."""
+    """Waits until that many messages are ready; unconfirmed ones may arrive late."""
 
     def reached():
         return depth(opened, name) == count
@@ -67,7 +67,7 @@ def waits_for_depth(opened, name, count):
 
 
 def get(opened, name, auto_ack=False):
-    """One message by basic.get, waited for: (method, properties, body)."""
+    """Waits for one message with basic.get: (method, properties, body)."""
 
     def arrived():
         answer = opened.basic_get(name, auto_ack=auto_ack)
@@ -77,7 +77,7 @@ def get(opened, name, auto_ack=False):
 
 
 def take(opened, name, count, seconds=60, auto_ack=False):
-    """`count` deliveries by a consumer that is cancelled afterwards: a list of (method, properties, body)."""
+    """`count` deliveries to a consumer that is cancelled afterwards: a list of (method, properties, body)."""
     deliveries = []
     tag = opened.basic_consume(name, lambda _, *delivery: deliveries.append(delivery), auto_ack=auto_ack)
 

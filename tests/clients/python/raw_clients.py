@@ -1,4 +1,4 @@
-"""Clients that do what no library lets them: claim and not send, send and not read."""
+"""Clients that do what no library allows: announce without sending, send without reading."""
 
 import json
 import socket
@@ -15,7 +15,7 @@ def connect(port):
 
 
 def exactly(opened, size):
-    """So many bytes, or what came before the end."""
+    """Reads so many bytes, or fewer if the connection ends."""
     got = bytearray()
     while len(got) < size:
         part = opened.recv(size - len(got))
@@ -26,7 +26,7 @@ def exactly(opened, size):
 
 
 def is_over(opened):
-    """Whether the server has closed the connection, once what it sent before is read."""
+    """Whether the server has closed the connection, after reading everything it sent before."""
     try:
         while opened.recv(1 << 16):
             pass
@@ -126,7 +126,7 @@ def read_kafka(opened):
 
 
 def sqs(port, action, **fields):
-    """A request of the JSON protocol, whole."""
+    """A complete request of the JSON protocol."""
     body = json.dumps(fields).encode()
     return sqs_head(port, action, len(body)) + body
 
@@ -140,7 +140,7 @@ def sqs_head(port, action, length):
 
 
 def read_http(opened):
-    """The status and the body of one answer."""
+    """The status and the body of one response."""
     head = b""
     while b"\r\n\r\n" not in head:
         part = opened.recv(1 << 16)

@@ -1,4 +1,4 @@
-"""A queue, a fast worker of AMQP, and Kafka groups of three client libraries beside each other: each sees everything."""
+"""A queue with a fast AMQP worker and Kafka groups of three client libraries: each group sees everything."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ SEPARATE = {
 
 
 class Separate:
-    """A reader that is a process of its own: says when it has its first record, and goes on when it is told."""
+    """A reader in a separate process: reports its first record, and continues on request."""
 
     def __init__(self, name, address, queue):
         command = [*SEPARATE[name], address, queue, f"group-{name}", COUNT]

@@ -1,4 +1,4 @@
-"""When a record goes: who did what with a queue or topic, in which order (docs/retention.md, row by row)."""
+"""When records are removed, by who did what with a queue or topic, in which order (the rows of docs/retention.md)."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ BRIEF_MS = "1000"
 
 
 class Both:
-    """A server, as clients of the three protocols and its operator see it."""
+    """A server, with clients of the three protocols and its operator's view."""
 
     def __init__(self, server):
         ends = server.environment()
@@ -61,7 +61,7 @@ class Both:
             self.amqp.basic_publish("", name, f"{number}".encode())
 
     def take(self, name, count=COUNT):
-        """Consumes and acknowledges so many by AMQP."""
+        """Consumes and acknowledges so many messages with AMQP."""
         for number in range(count):
             method, _, body = eventually(lambda: next_of(self.amqp, name))
             equal(body, f"{number}".encode())
@@ -75,7 +75,7 @@ class Both:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
     def retention_has_looked(self):
-        """A queue of its own, declared last: once what was acknowledged of it is gone, all others were looked at."""
+        """Uses a queue declared last: once its acknowledged record is gone, retention has checked all others."""
         self.queue("zz-last")
         self.publish("zz-last", 1)
         self.take("zz-last", 1)

@@ -1,4 +1,4 @@
-"""A producer that sends again after Stele has forgotten it, which is a day after its last record."""
+"""A producer that sends again after Stele has forgotten it, a day after its last record."""
 
 import contextlib
 import datetime
@@ -26,7 +26,7 @@ def numbered(prefix):
 
 @contextlib.contextmanager
 def lasting_producer(server, topic):
-    """The Java producer in a process of its own, which takes values and tells offsets."""
+    """The Java producer in a separate process, which reads values and prints offsets."""
     command = [*toolchains.JAVA, "stele.clients.kafka.LastingProducer", topic]
     environment = {**os.environ, **server.environment()}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
@@ -38,7 +38,7 @@ def lasting_producer(server, topic):
 
 
 def send_all(producer, values):
-    """Gives what each value was answered with: its offset, or nothing when the producer has ended."""
+    """Returns the answer for each value: its offset, or nothing if the producer has ended."""
     answers = []
     for value in values:
         print(value, file=producer.stdin)
@@ -47,7 +47,7 @@ def send_all(producer, values):
 
 
 def hours_ahead(server):
-    """By how much the calendar of the last line in its log is ahead of this process's, now."""
+    """How many hours the last line of its log is ahead of this process's clock."""
     told = datetime.datetime.fromisoformat(json.loads(server.tail(1))["timestamp"])
     return (told - datetime.datetime.now(datetime.timezone.utc)).total_seconds() / 3600
 

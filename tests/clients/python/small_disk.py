@@ -1,6 +1,6 @@
-"""A server on a small file system of its own, and each protocol's way to fill that and to empty it again.
+"""A server on a small file system, and how each protocol fills and empties it.
 
-The file system is one in memory, in the name space that this suite runs in, which needs no privileges.
+The file system is in memory, in this suite's mount namespace, which needs no privileges.
 """
 
 import contextlib
@@ -27,13 +27,13 @@ from harness.stele import Stele, binary  # noqa: E402
 
 # The reserve is a fifth of the disk, and less than a journal file.
 DISK_MIB, RESERVE_MIB = 120, 24
-# Of waiting for space, before a client gives up.
+# How long a client waits for space before it gives up.
 PATIENCE_SECONDS = 4
 FREE_SECONDS = 5
 
 
 class Disk:
-    """A server, and the file system that its data has to itself."""
+    """A server, and the file system reserved for its data."""
 
     def __init__(self, server, path):
         self.server, self.path = server, path
@@ -50,16 +50,16 @@ class Disk:
         return sum(float(line.split()[-1]) for line in lines if line.startswith((f"{name}{{", f"{name} ")))
 
     def runs(self):
-        """Fails where the server has ended."""
+        """Fails if the server has ended."""
         code = self.server.process.poll()
         if code is not None:
             raise AssertionError(f"the server ended with {code}: {self.server.tail(3)}")
 
     @contextlib.contextmanager
     def filled(self):
-        """Without any room: somebody else takes all of it."""
+        """Runs without any free space: a file takes all of it."""
         ballast = self.path / "ballast"
-        # Without a buffer, which closing would write.
+        # Unbuffered: closing would write the buffer.
         with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while file.write(bytes(1 << 16)):
                 pass
@@ -86,7 +86,7 @@ def small_disk(**settings):
 
 
 class Amqp:
-    """A queue, and messages that are confirmed."""
+    """A queue, with confirmed messages."""
 
     BODY_BYTES = 1_000_000
 
@@ -109,7 +109,7 @@ class Amqp:
             opened.channel().queue_delete(name)
 
     def send(self, name, bodies):
-        """Gives those that were acknowledged, up to the first that was not."""
+        """Returns the acknowledged bodies, up to the first one that wasn't."""
         acknowledged = []
         with contextlib.suppress(pika.exceptions.ConnectionBlockedTimeout):
             with self.connect() as opened:
@@ -121,7 +121,7 @@ class Amqp:
         return acknowledged
 
     def empty(self, name):
-        """Consumes all there is, and gives it."""
+        """Consumes and returns everything."""
         found = []
         with self.connect() as opened:
             channel = opened.channel()
@@ -134,7 +134,7 @@ class Amqp:
 
 
 class Sqs:
-    """A queue, and messages that are deleted once they were received."""
+    """A queue, with messages that are deleted after receiving them."""
 
     BODY_BYTES = 250_000
 
@@ -148,7 +148,7 @@ class Sqs:
             endpoint_url=f"http://127.0.0.1:{self.disk.server.ports['sqs']}",
             aws_access_key_id="a",
             aws_secret_access_key="b",
-            # It may be refused for the moment in which a journal file is given back.
+            # It may be refused while a journal file is being freed.
             config=botocore.config.Config(
                 retries={"mode": "standard", "total_max_attempts": 4}, read_timeout=PATIENCE_SECONDS
             ),
@@ -164,7 +164,7 @@ class Sqs:
     def send(self, name, bodies):
         client, acknowledged = self.client(), []
         url = client.get_queue_url(QueueName=name)["QueueUrl"]
-        # A message that was taken waits for its answer while others have all the room.
+        # An accepted message waits for its answer while others use up all space.
         with contextlib.suppress(botocore.exceptions.ClientError, botocore.exceptions.ReadTimeoutError):
             for body in bodies:
                 client.send_message(QueueUrl=url, MessageBody=body.decode())
@@ -182,7 +182,7 @@ class Sqs:
 
 
 class Kafka:
-    """A topic of one partition, of which records are deleted once they were read."""
+    """A topic of one partition, whose records are deleted after reading them."""
 
     BODY_BYTES = 900_000
 
@@ -232,13 +232,13 @@ class Kafka:
 
 
 def bodies(front, first=0):
-    """More than the disk can hold, each with its number."""
+    """More bodies than fit on the disk, each with its number."""
     count = 3 * DISK_MIB * 1_000_000 // front.BODY_BYTES
     return ((b"%08d" % number).ljust(front.BODY_BYTES, b"x") for number in range(first, first + count))
 
 
 def sends_again(front, name):
-    """Fails where nothing can be sent soon."""
+    """Fails if nothing can be sent soon."""
     began = time.monotonic()
     body = next(bodies(front, first=99_000_000))
 
@@ -252,7 +252,7 @@ def sends_again(front, name):
 
 
 def is_there(found, acknowledged):
-    """Nothing that was acknowledged is lost or doubled; what was refused or given up at the end may be there."""
+    """Nothing acknowledged is lost or duplicated; what was refused or given up at the end may be there."""
     equal(sorted(set(acknowledged) - set(found)), [])
     equal(len(found), len(set(found)))
     if len(found) > len(acknowledged) + 1:

@@ -1,4 +1,4 @@
-"""Clients that change one queue at the same time, through both of the ports that Stele serves SQS on."""
+"""Clients that change one queue at the same time, through both SQS ports of Stele."""
 
 import contextlib
 import itertools
@@ -16,7 +16,7 @@ TAGS_MAX = 50
 
 @contextlib.contextmanager
 def two_ports():
-    """A client of each port, and the URL of a queue."""
+    """A client for each port, and the URL of a queue."""
     with own_server(STELE_SQS__ALIAS_PORT="0") as server:
         clients = [
             boto3.client(
@@ -32,7 +32,7 @@ def two_ports():
 
 
 def at_once(actions):
-    """Runs each in a thread of its own, all from the same moment, and gives what they raised."""
+    """Runs each action in a thread, all started at the same moment; returns the exceptions."""
     start, errors = threading.Barrier(len(actions)), []
 
     def run(action):

@@ -1,4 +1,4 @@
-"""The boto3 client for the SQS checks, and queues that go away afterwards."""
+"""The boto3 client for the SQS checks, and queues that are deleted afterwards."""
 
 import contextlib
 import os
@@ -54,13 +54,13 @@ def send(url, body, **arguments):
 
 
 def receive(url, count=10, wait=0, **arguments):
-    """What one ReceiveMessage finds: a list, perhaps empty."""
+    """The messages of one ReceiveMessage: a list, possibly empty."""
     arguments = {"MaxNumberOfMessages": count, "WaitTimeSeconds": wait, **arguments}
     return sqs.receive_message(QueueUrl=url, **arguments).get("Messages", [])
 
 
 def receive_all(url, count, delete=True, **arguments):
-    """Receives until `count` messages have come."""
+    """Receives until `count` messages have arrived."""
     found = []
 
     def complete():

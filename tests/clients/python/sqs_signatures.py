@@ -1,4 +1,4 @@
-"""Requests that botocore signs in the header or presigns, and what somebody else may not make of them."""
+"""Requests that botocore signs in the header or presigns, and forgeries based on them."""
 
 import contextlib
 import http.client
@@ -20,7 +20,7 @@ credentials = botocore.credentials.Credentials("AKIDEXAMPLE", "a secret")
 
 @contextlib.contextmanager
 def locked_queue():
-    """The URL of a queue with one message, on a server that checks signatures; and its owner's client."""
+    """The URL of a queue with one message, on a server that checks signatures, and its owner's client."""
     with own_server(STELE_AUTH__SQS_KEYS="AKIDEXAMPLE:a secret") as server:
         owner = boto3.client(
             "sqs",
@@ -41,7 +41,7 @@ def presigned(url, method="GET", headers=None, **parameters):
 
 
 def signed(url, **parameters):
-    """URL and headers of a GET that is signed in its header."""
+    """URL and headers of a GET request signed in its header."""
     address = f"{url}?{urllib.parse.urlencode(parameters)}"
     request = botocore.awsrequest.AWSRequest(method="GET", url=address)
     botocore.auth.SigV4Auth(credentials, "sqs", REGION).add_auth(request)
@@ -49,7 +49,7 @@ def signed(url, **parameters):
 
 
 def ask(url, method="GET", headers=(), body=None):
-    """The status and the text of the answer; `headers` may name one twice."""
+    """The status and the text of the response; `headers` may contain duplicates."""
     parts = urllib.parse.urlsplit(url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=30)
     names = {name.lower() for name, _ in headers}

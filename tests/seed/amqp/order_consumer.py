@@ -1,4 +1,4 @@
-"""The RabbitMQ consumer of the seed notes: its lines stand unchanged between the two rules."""
+"""The RabbitMQ consumer of the seed notes, unchanged between the two rules."""
 
 
 def process_order(body):

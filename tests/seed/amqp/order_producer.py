@@ -1,4 +1,4 @@
-"""The RabbitMQ producer of the seed notes: its lines stand unchanged between the two rules."""
+"""The RabbitMQ producer of the seed notes, unchanged between the two rules."""
 
 import sys
 

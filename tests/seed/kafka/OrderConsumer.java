@@ -5,9 +5,9 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 
-/** The consumer of the seed notes: its lines stand unchanged between the two rules. */
+/** The consumer of the seed notes, unchanged between the two rules. */
 final class OrderConsumer {
-    /** The notes leave the deserializers out, without which the client does not start. */
+    /** The notes omit the deserializers, without which the client does not start. */
     private static final class Properties extends java.util.Properties {
         private static final long serialVersionUID = 1L;
 

@@ -3,7 +3,7 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 
-/** The producer of the seed notes: its lines stand unchanged between the two rules. */
+/** The producer of the seed notes, unchanged between the two rules. */
 final class OrderProducer {
     public static void main(String[] arguments) {
         String orderJson = arguments[0];
@@ -17,7 +17,7 @@ final class OrderProducer {
         Producer<String, String> producer = new KafkaProducer<>(props);
         producer.send(new ProducerRecord<>("orders", "order-123", orderJson));
         // --------------------------------------------------------------------------------------
-        // The notes go on running; this program ends, and would take what is not sent yet with it.
+        // The program in the notes keeps running; this one ends, and must send its records first.
         producer.close();
     }
 }

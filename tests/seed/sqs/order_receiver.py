@@ -1,4 +1,4 @@
-"""The SQS receiver of the seed notes: its lines stand unchanged between the two rules."""
+"""The SQS receiver of the seed notes, unchanged between the two rules."""
 
 
 def process_order(body):

@@ -1,4 +1,4 @@
-"""The SQS sender of the seed notes: its lines stand unchanged between the two rules."""
+"""The SQS sender of the seed notes, unchanged between the two rules."""
 
 import sys
 

@@ -1,5 +1,5 @@
-// The sarama suite: `sarama [part of a claim]`, against KAFKA_ADDRESS. The client of this version
-// leaves a batch's latest timestamp unset.
+// The sarama suite: `sarama [part of a claim]`, against KAFKA_ADDRESS. This version of the client
+// doesn't set a batch's latest timestamp.
 package main
 
 import (
@@ -42,7 +42,7 @@ func settings() *sarama.Config {
 	return config
 }
 
-// withTopic gives a client and a fresh topic, and deletes the topic.
+// withTopic provides a client and a fresh topic, and deletes the topic afterwards.
 func withTopic(ctx context.Context, do func(client sarama.Client, topic string) error) error {
 	return withTopicOf(ctx, settings(), do)
 }
@@ -84,7 +84,7 @@ func remove(client sarama.Client, topic string) error {
 	return admin.DeleteTopic(topic)
 }
 
-// produce sends the values, a millisecond after the other from `first` on, and gives the offset of the first.
+// produce sends the values, dated one millisecond apart from `first` on, and returns the offset of the first.
 func produce(client sarama.Client, topic string, first time.Time, values ...string) (int64, error) {
 	producer, err := sarama.NewSyncProducerFromClient(client)
 	if err != nil {
@@ -103,7 +103,7 @@ func produce(client sarama.Client, topic string, first time.Time, values ...stri
 	return messages[0].Offset, nil
 }
 
-// read gives the values of the topic from its beginning.
+// read returns the values of the topic from its beginning.
 func read(ctx context.Context, client sarama.Client, topic string, count int) ([]string, error) {
 	consumer, err := sarama.NewConsumerFromClient(client)
 	if err != nil {
@@ -162,7 +162,7 @@ func findEach(client sarama.Client, topic string) error {
 	return nil
 }
 
-// The broker knows nothing of the producer then, whose numbers go on all the same.
+// The broker no longer knows the producer, which continues with its sequence numbers.
 func topicMadeAnew(ctx context.Context) error {
 	config := settings()
 	config.Producer.Idempotent = true

@@ -25,7 +25,7 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
 import stele.clients.Checks;
 
-/** Positions: seeking, offsets by place and time, pausing, commits. */
+/** Positions: seeking, offsets by position and time, pausing, commits. */
 public final class KafkaConsume {
     private KafkaConsume() {
     }
@@ -147,7 +147,7 @@ public final class KafkaConsume {
     }
 
     private static void offsetsForTimes() throws Exception {
-        // The records are dated years ago: retention by age may take them at any moment.
+        // The records are dated years ago: retention by age could remove them at any moment.
         topic(1, Map.of("retention.ms", "-1"), topic -> {
             long base = 1_700_000_000_000L;
             var partition = new TopicPartition(topic, 0);

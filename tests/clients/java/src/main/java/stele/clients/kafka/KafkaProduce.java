@@ -88,7 +88,7 @@ public final class KafkaProduce {
     }
 
     private static void keysAndHeaders() throws Exception {
-        // A record is dated years ago: retention by age may take it at any moment.
+        // A record is dated years ago: retention by age could remove it at any moment.
         topic(1, Map.of("retention.ms", "-1"), topic -> {
             try (var producer = producer()) {
                 var record = new ProducerRecord<>(topic, 0, 1_700_000_000_000L, "key", "value");
@@ -116,7 +116,7 @@ public final class KafkaProduce {
         });
     }
 
-    /** The broker knows nothing of the producer then, whose numbers go on all the same. */
+    /** The broker no longer knows the producer, which continues with its sequence numbers. */
     private static void topicMadeAnew() throws Exception {
         topic(1, topic -> {
             try (var producer = producer("delivery.timeout.ms", "30000", "request.timeout.ms", "10000")) {

@@ -1,4 +1,4 @@
-// The small runner under the Node suite: a check is a named claim with an asynchronous function; it
+// The runner of the Node suite: a check is a named claim with an asynchronous function; it
 // fails by throwing.
 
 import { randomUUID } from "node:crypto";
@@ -7,8 +7,8 @@ import { setTimeout as pause } from "node:timers/promises";
 
 const LIMIT_MS = 60_000;
 
-// Runs the checks, prints one line each and the tally, and ends the process. An argument on the
-// command line picks the checks whose claim holds it.
+// Runs the checks, prints one line each and the totals, and ends the process. An argument on the
+// command line selects the checks whose claim contains it.
 export async function run(suite, all) {
   const wanted = process.argv[2] ?? "";
   let passed = 0;
@@ -36,19 +36,19 @@ function within(promise) {
   return Promise.race([promise, late]);
 }
 
-// A name that no other check and no earlier run has used.
+// A name not used by any other check or earlier run.
 export function unique(prefix) {
   return `${prefix}-${randomUUID().slice(0, 13)}`;
 }
 
-// Compares, and shows both sides when they differ.
+// Compares, and shows both values if they differ.
 export function equal(found, expected) {
   if (!isDeepStrictEqual(found, expected)) {
     throw new Error(`expected ${JSON.stringify(expected)}, found ${JSON.stringify(found)}`);
   }
 }
 
-// Polls until the condition holds; the check's own limit ends it.
+// Polls until the condition holds, within the check's time limit.
 export async function eventually(condition) {
   while (!(await condition())) await pause(20);
 }

@@ -1,5 +1,5 @@
-// One group's reader: `reader.js ADDRESS TOPIC GROUP COUNT`. Says `begun` with its first record,
-// goes on when it is told a line, and says how many records it has seen in the end.
+// A reader of one group: `reader.js ADDRESS TOPIC GROUP COUNT`. Prints `begun` with its first record,
+// continues after reading a line, and prints how many records it has seen at the end.
 
 import readline from "node:readline";
 

@@ -1,11 +1,11 @@
-// sqsload drives any SQS endpoint through the AWS SDK for Go:
+// sqsload is a load client for any SQS endpoint, using the AWS SDK for Go:
 //
 //	sqsload [flags] send|receive
 //
-// `send` fills a queue with workers that send one request after the other; `receive` works it off
-// with workers that receive and delete. It prints one line of JSON: messages, messages a second,
-// and the latency of the send or receive requests. The time ends with the last message: workers
-// that then wait for one more, and their empty receives, don't count.
+// `send` fills a queue with workers that send one request after the other; `receive` empties it
+// with workers that receive and delete. It prints one line of JSON: messages, messages per second,
+// and the latency of the send or receive requests. The measurement ends with the last message:
+// workers that then wait for another, and their empty receives, don't count.
 package main
 
 import (
@@ -31,7 +31,7 @@ type settings struct {
 	limit                       time.Duration
 }
 
-// load is one run: what is left to do, and how long each request took.
+// load is one run: the remaining work, and how long each request took.
 type load struct {
 	settings
 	client  *sqs.Client
@@ -46,11 +46,11 @@ type load struct {
 func main() {
 	var given settings
 	flag.StringVar(&given.endpoint, "endpoint", "http://127.0.0.1:9324", "URL of the server")
-	flag.StringVar(&given.queue, "queue", "load", "name of the queue; made when absent")
-	flag.IntVar(&given.connections, "connections", 8, "workers, each with a connection")
-	flag.IntVar(&given.batch, "batch", 1, "messages a request, 1 to 10")
-	flag.IntVar(&given.size, "size", 256, "bytes of a body")
-	flag.IntVar(&given.n, "n", 20000, "messages in all")
+	flag.StringVar(&given.queue, "queue", "load", "name of the queue; created if missing")
+	flag.IntVar(&given.connections, "connections", 8, "number of workers, each with a connection")
+	flag.IntVar(&given.batch, "batch", 1, "messages per request, 1 to 10")
+	flag.IntVar(&given.size, "size", 256, "size of a body in bytes")
+	flag.IntVar(&given.n, "n", 20000, "total number of messages")
 	flag.DurationVar(&given.limit, "limit", 5*time.Minute, "give up after this")
 	flag.Parse()
 	ctx, cancel := context.WithTimeout(context.Background(), given.limit)
@@ -98,7 +98,7 @@ func connect(given settings) *sqs.Client {
 	})
 }
 
-// finished counts messages that are through, the request for which took so long.
+// finished counts completed messages, whose request took that long.
 func (l *load) finished(messages int, took time.Duration) {
 	l.done.Add(int64(messages))
 	l.mutex.Lock()

@@ -27,7 +27,7 @@ func (l *load) sendOnce(ctx context.Context, body *string) error {
 	return err
 }
 
-// delete deletes what was received.
+// delete deletes the received messages.
 func (l *load) delete(ctx context.Context, found *sqs.ReceiveMessageOutput) error {
 	if l.batch == 1 {
 		handle := found.Messages[0].ReceiptHandle

@@ -17,7 +17,7 @@ func main() {
 	checks.Run("amqp091-go", append(publishChecks, consumeChecks...))
 }
 
-// withChannel gives a channel on a connection of its own.
+// withChannel provides a channel on a separate connection.
 func withChannel(do func(*amqp.Channel) error) error {
 	connection, err := amqp.Dial(url)
 	if err != nil {
@@ -31,7 +31,7 @@ func withChannel(do func(*amqp.Channel) error) error {
 	return do(channel)
 }
 
-// withQueue gives a channel in confirm mode and a fresh durable queue, which is deleted afterwards.
+// withQueue provides a channel in confirm mode and a fresh durable queue, which is deleted afterwards.
 func withQueue(do func(*amqp.Channel, string) error) error {
 	return withChannel(func(channel *amqp.Channel) error {
 		queue, err := channel.QueueDeclare(checks.Unique("queue"), true, false, false, false, nil)
@@ -86,7 +86,7 @@ func next(ctx context.Context, deliveries <-chan amqp.Delivery) (amqp.Delivery, 
 	}
 }
 
-// refused says whether the error is the broker's, with that code.
+// refused reports whether the error is from the broker, with that code.
 func refused(err error, code int) error {
 	var given *amqp.Error
 	if !errors.As(err, &given) || given.Code != code {

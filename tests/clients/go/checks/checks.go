@@ -1,4 +1,4 @@
-// Package checks is the small runner under the Go suites: a check is a named
+// Package checks is the runner of the Go suites: a check is a named
 // claim with a function; it fails by returning an error.
 package checks
 
@@ -12,17 +12,17 @@ import (
 	"time"
 )
 
-// Limit is the time that one check may take.
+// Limit is the time limit of one check.
 const Limit = 120 * time.Second
 
-// Check is one claim and what shows it.
+// Check is a claim with the function that shows it.
 type Check struct {
 	Claim string
 	Shows func(context.Context) error
 }
 
-// Run runs the checks, prints one line each and the tally, and ends the process.
-// An argument on the command line picks the checks whose claim holds it.
+// Run runs the checks, prints one line each and the totals, and ends the process.
+// An argument on the command line selects the checks whose claim contains it.
 func Run(suite string, all []Check) {
 	wanted := ""
 	if len(os.Args) > 1 {
@@ -51,7 +51,7 @@ func Run(suite string, all []Check) {
 	}
 }
 
-// Endpoint is what the environment names, or the customary address.
+// Endpoint is the address from the environment, or the default.
 func Endpoint(variable, customary string) string {
 	if found := os.Getenv(variable); found != "" {
 		return found
@@ -59,12 +59,12 @@ func Endpoint(variable, customary string) string {
 	return customary
 }
 
-// OfPeers says whether a peer stands in for Stele: the environment then names no program.
+// OfPeers reports whether a peer is tested instead of Stele: then the environment names no program.
 func OfPeers() bool {
 	return os.Getenv("STELE") == ""
 }
 
-// Unique is a name that no other check and no earlier run has used.
+// Unique returns a name not used by any other check or earlier run.
 func Unique(prefix string) string {
 	random := make([]byte, 6)
 	if _, err := rand.Read(random); err != nil {
@@ -73,7 +73,7 @@ func Unique(prefix string) string {
 	return prefix + "-" + hex.EncodeToString(random)
 }
 
-// Equal compares by their printed form, and shows both sides when they differ.
+// Equal compares the printed forms, and shows both values if they differ.
 func Equal(found, expected any) error {
 	if fmt.Sprintf("%#v", found) != fmt.Sprintf("%#v", expected) {
 		return fmt.Errorf("expected %#v, found %#v", expected, found)

@@ -185,7 +185,7 @@ var adminChecks = []checks.Check{
 	}},
 }
 
-// A cluster of Kafka's would need that many brokers.
+// A Kafka cluster would need that many brokers.
 var adminChecksOfStele = []checks.Check{
 	{Claim: "a_replication_factor_over_one_is_taken_and_told_as_one", Shows: func(ctx context.Context) error {
 		return withAdmin(func(admin *kadm.Client, _ *kgo.Client) error {

@@ -25,7 +25,7 @@ var brokenChecks = []checks.Check{
 	{Claim: "a_broken_batch_is_refused_and_not_stored", Shows: brokenIsRefused},
 }
 
-// The other protocols' consumers of a queue would meet what is stored in it.
+// Consumers of other protocols would read what is stored in the queue.
 var brokenChecksOfStele = []checks.Check{
 	{Claim: "a_queue_that_is_sent_broken_batches_is_served", Shows: queueIsServed},
 }
@@ -38,10 +38,10 @@ const (
 	zstd
 )
 
-// batchAsHeld is a batch whose checksum is right, whatever its header says of its body.
+// batchAsHeld is a batch with a correct checksum, whatever its header says about its body.
 func batchAsHeld(count int32, compression int16, body []byte) []byte {
 	batch := kmsg.RecordBatch{
-		// What follows the length.
+		// The size of what follows the length.
 		Length:               int32(49 + len(body)),
 		PartitionLeaderEpoch: -1,
 		Magic:                2,
@@ -60,7 +60,7 @@ func batchAsHeld(count int32, compression int16, body []byte) []byte {
 	return held
 }
 
-// body is that many small records as they lie in a batch.
+// body encodes that many small records, as in a batch.
 func body(count int) []byte {
 	var all []byte
 	for delta := range count {
@@ -75,7 +75,7 @@ func body(count int) []byte {
 func compressed(records []byte) []byte {
 	var out bytes.Buffer
 	writer := gzip.NewWriter(&out)
-	// Neither fails: it is written to memory.
+	// Neither can fail: they write to memory.
 	_, _ = writer.Write(records)
 	_ = writer.Close()
 	return out.Bytes()
@@ -108,7 +108,7 @@ func brokenBatches() []brokenBatch {
 	}
 }
 
-// sendRaw sends bytes as the batch of partition 0 and gives what they are answered with.
+// sendRaw sends bytes as the batch of partition 0 and returns the error of the response.
 func sendRaw(ctx context.Context, client *kgo.Client, topic string, held []byte) error {
 	details, err := kadm.NewClient(client).ListTopics(ctx, topic)
 	if err != nil {
@@ -136,7 +136,7 @@ func sendBroken(ctx context.Context, client *kgo.Client, topic string) error {
 	}
 	for _, batch := range brokenBatches() {
 		err := sendRaw(ctx, client, topic, batch.held)
-		// Kafka has no error for what it can't decode, and calls that its own failure.
+		// Kafka has no error for what it can't decode, and reports an unknown server error.
 		ofKafka := checks.OfPeers() && errors.Is(err, kerr.UnknownServerError)
 		if !errors.Is(err, kerr.InvalidRecord) && !ofKafka {
 			return fmt.Errorf("%s: answered with %v", batch.name, err)
@@ -165,8 +165,8 @@ func brokenIsRefused(ctx context.Context) error {
 	})
 }
 
-// queueIsServed has a consumer wait while the batches come. It acknowledges nothing, so that what it was given
-// goes to SQS when its connection ends.
+// queueIsServed lets a consumer wait while the batches arrive. It acknowledges nothing, so its messages
+// go to SQS when its connection ends.
 func queueIsServed(ctx context.Context) error {
 	connection, err := amqp.Dial("amqp://guest:guest@" + checks.Endpoint("AMQP_ADDRESS", "127.0.0.1:5672") + "/")
 	if err != nil {

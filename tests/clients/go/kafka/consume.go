@@ -72,7 +72,7 @@ func commitAndResume(ctx context.Context) error {
 	})
 }
 
-// member is a group member that records what is assigned to it.
+// member is a group member that records its assignments.
 type member struct {
 	client   *kgo.Client
 	assigned chan map[int32]bool
@@ -199,7 +199,7 @@ func staticMember(ctx context.Context) error {
 	})
 }
 
-// A client with a strict limit on what it receives drops the connection otherwise.
+// Otherwise a client with a strict limit on responses would drop the connection.
 func limitsHold(ctx context.Context) error {
 	const partitions, size = 10, 900_000
 	return withTopic(ctx, partitions, func(topic string) error {
@@ -225,7 +225,7 @@ func limitsHold(ctx context.Context) error {
 	})
 }
 
-// fetchedBytes asks once for all partitions from their beginning, and counts the bytes of records.
+// fetchedBytes fetches all partitions once from their beginning, and counts the bytes of records.
 func fetchedBytes(ctx context.Context, client *kgo.Client, topic string, partitions int, bytesMax, partitionBytesMax int32) (int, error) {
 	request, err := fetchRequest(ctx, client, topic, partitions, partitionBytesMax)
 	if err != nil {
@@ -245,7 +245,7 @@ func fetchedBytes(ctx context.Context, client *kgo.Client, topic string, partiti
 	return found, nil
 }
 
-// fetchRequest asks for partitions from their beginning.
+// fetchRequest makes a request for partitions from their beginning.
 func fetchRequest(ctx context.Context, client *kgo.Client, topic string, partitions int, partitionBytesMax int32) (*kmsg.FetchRequest, error) {
 	details, err := kadm.NewClient(client).ListTopics(ctx, topic)
 	if err != nil {
@@ -287,7 +287,7 @@ func waitEndsWithTopic(ctx context.Context) error {
 			}
 			ended <- err
 		}()
-		// By the answers to these the broker has the fetch, which came before.
+		// Once these are answered the broker has received the earlier fetch.
 		for range 100 {
 			if _, err := admin.ListEndOffsets(ctx, topic); err != nil {
 				return err

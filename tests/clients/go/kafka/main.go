@@ -22,7 +22,7 @@ func main() {
 	checks.Run("franz-go", all)
 }
 
-// withClient gives a client and closes it.
+// withClient provides a client and closes it afterwards.
 func withClient(do func(*kgo.Client) error, options ...kgo.Opt) error {
 	client, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(address)}, options...)...)
 	if err != nil {
@@ -32,7 +32,7 @@ func withClient(do func(*kgo.Client) error, options ...kgo.Opt) error {
 	return do(client)
 }
 
-// withTopic gives a fresh topic and deletes it.
+// withTopic provides a fresh topic and deletes it afterwards.
 func withTopic(ctx context.Context, partitions int32, do func(topic string) error) error {
 	return withClient(func(client *kgo.Client) error {
 		admin, topic := kadm.NewClient(client), checks.Unique("topic")

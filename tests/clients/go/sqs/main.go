@@ -18,7 +18,7 @@ import (
 	"stele/clients/checks"
 )
 
-// The SDK compares the MD5 of every body and attribute that it sends and receives, and fails on a wrong one.
+// The SDK checks the MD5 of every body and attribute that it sends and receives.
 var client = sqs.New(sqs.Options{
 	Region:           "us-east-1",
 	BaseEndpoint:     aws.String(checks.Endpoint("SQS_URL", "http://127.0.0.1:9324")),
@@ -37,7 +37,7 @@ func main() {
 	})
 }
 
-// withQueue gives the URL of a fresh queue and deletes it.
+// withQueue provides the URL of a fresh queue and deletes the queue afterwards.
 func withQueue(ctx context.Context, suffix string, attributes map[string]string, do func(url *string) error) error {
 	made, err := client.CreateQueue(ctx, &sqs.CreateQueueInput{
 		QueueName: aws.String(checks.Unique("queue") + suffix), Attributes: attributes,
@@ -49,7 +49,7 @@ func withQueue(ctx context.Context, suffix string, attributes map[string]string,
 	return do(made.QueueUrl)
 }
 
-// receive polls until `count` messages have come, and deletes them.
+// receive polls until `count` messages have arrived, and deletes them.
 func receive(ctx context.Context, url *string, count int) ([]types.Message, error) {
 	var found []types.Message
 	for len(found) < count {

@@ -1,5 +1,5 @@
 //! The lapin suite: `stele-client-lapin [part of a claim]`, against AMQP_ADDRESS.
-//! Prints one line a check and the tally; the exit code says whether all passed.
+//! Prints one line per check and the totals; the exit code tells whether all passed.
 
 mod consume;
 mod publish;
@@ -10,15 +10,15 @@ use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// What a check ends in: why it failed, in words.
+/// The result of a check: the reason if it failed.
 type Outcome = Result<(), String>;
-/// A claim and what shows it.
+/// A claim with the function that shows it.
 type Check = (&'static str, fn() -> Pin<Box<dyn Future<Output = Outcome>>>);
 
-/// The time that one check may take.
+/// The time limit of one check.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Lists functions as checks under their own names.
+/// Makes a list of checks from functions, under their own names.
 macro_rules! checks {
     ($($module:ident :: $name:ident),* $(,)?) => {
         [$((stringify!($name), || Box::pin($module::$name()))),*]

@@ -13,7 +13,7 @@ use lapin::{
 
 use crate::Outcome;
 
-/// Makes any error a reason.
+/// Converts any error to a reason.
 pub fn reason(error: impl Debug) -> String {
     format!("{error:?}")
 }
@@ -27,7 +27,7 @@ pub async fn connection() -> Result<Connection, String> {
         .map_err(reason)
 }
 
-/// A channel in confirm mode, with the connection that carries it.
+/// A channel in confirm mode, with its connection.
 pub async fn channel() -> Result<(Connection, Channel), String> {
     let connection = connection().await?;
     let channel = connection.create_channel().await.map_err(reason)?;
@@ -38,7 +38,7 @@ pub async fn channel() -> Result<(Connection, Channel), String> {
     Ok((connection, channel))
 }
 
-/// A name that no other check and no earlier run has used.
+/// A name not used by any other check or earlier run.
 pub fn unique(prefix: &str) -> String {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -46,7 +46,7 @@ pub fn unique(prefix: &str) -> String {
     format!("{prefix}-{}-{}", std::process::id(), since.as_nanos())
 }
 
-/// Declares an exclusive queue, which goes with its connection.
+/// Declares an exclusive queue, which is deleted with its connection.
 pub async fn queue(channel: &Channel) -> Result<String, String> {
     let options = QueueDeclareOptions {
         exclusive: true,
@@ -84,7 +84,7 @@ pub async fn next(consumer: &mut Consumer) -> Result<Delivery, String> {
         .map_err(reason)
 }
 
-/// Compares, and shows both sides when they differ.
+/// Compares, and shows both values if they differ.
 pub fn equal<T: Debug + PartialEq>(found: T, expected: T) -> Outcome {
     if found == expected {
         Ok(())
@@ -93,7 +93,7 @@ pub fn equal<T: Debug + PartialEq>(found: T, expected: T) -> Outcome {
     }
 }
 
-/// Whether the broker refused with that reply code.
+/// Whether the broker refused the operation with that reply code.
 pub fn refused<T: Debug>(outcome: Result<T, lapin::Error>, code: u16) -> Outcome {
     match outcome {
         Err(error) => match error.kind() {

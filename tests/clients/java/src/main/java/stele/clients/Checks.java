@@ -7,11 +7,11 @@ import java.util.UUID;
 import java.util.concurrent.Callable;
 
 /**
- * The small runner under the Java suites: a check is a claim with a body; it fails by throwing.
- * Prints one line a check and the tally as the last line.
+ * The runner of the Java suites: a check is a claim with a body; it fails by throwing.
+ * Prints one line per check and the totals as the last line.
  */
 public final class Checks {
-    /** What shows a claim. */
+    /** The code that shows a claim. */
     public interface Body {
         void run() throws Exception;
     }
@@ -32,7 +32,7 @@ public final class Checks {
         }
     }
 
-    /** Runs the checks whose claim holds {@code wanted}, and says whether all passed. */
+    /** Runs the checks whose claim contains {@code wanted}; returns whether all passed. */
     public boolean run(String wanted) {
         int passed = 0;
         int failed = 0;
@@ -55,17 +55,17 @@ public final class Checks {
         return failed == 0 && passed > 0;
     }
 
-    /** The endpoint that the environment names, or the customary one. */
+    /** The endpoint from the environment, or the default. */
     public static String address(String variable, String customary) {
         return System.getenv().getOrDefault(variable, customary);
     }
 
-    /** A name that no other check and no earlier run has used. */
+    /** A name not used by any other check or earlier run. */
     public static String unique(String prefix) {
         return prefix + "-" + UUID.randomUUID().toString().substring(0, 13);
     }
 
-    /** Compares, and shows both sides when they differ. */
+    /** Compares, and shows both values if they differ. */
     public static void equal(Object found, Object expected) {
         if (!Objects.deepEquals(found, expected)) {
             throw new AssertionError("expected " + expected + ", found " + found);
@@ -89,7 +89,7 @@ public final class Checks {
         }
     }
 
-    /** The innermost cause of that kind which the body ends with. */
+    /** Runs the body, which must fail, and returns the innermost cause of that kind. */
     public static <E extends Throwable> E raised(Class<E> kind, Body body) {
         try {
             body.run();

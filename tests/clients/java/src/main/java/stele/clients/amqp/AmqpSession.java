@@ -16,7 +16,7 @@ import stele.clients.Checks;
 
 /** Connections, queues and refusals for the AMQP checks. */
 final class AmqpSession {
-    /** The four kinds that AMQP 0-9-1 names; the client knows of further ones that plugins bring. */
+    /** The four types of AMQP 0-9-1; the client also knows types that plugins add. */
     static final List<BuiltinExchangeType> KINDS = List.of(BuiltinExchangeType.DIRECT, BuiltinExchangeType.FANOUT,
         BuiltinExchangeType.TOPIC, BuiltinExchangeType.HEADERS);
 
@@ -42,7 +42,7 @@ final class AmqpSession {
         return factory.newConnection();
     }
 
-    /** A channel in confirm mode on a connection of its own. */
+    /** A channel in confirm mode on a separate connection. */
     static void channel(WithChannel body) throws Exception {
         try (Connection connection = connection()) {
             Channel channel = connection.createChannel();
@@ -72,7 +72,7 @@ final class AmqpSession {
         channel.waitForConfirmsOrDie(60_000);
     }
 
-    /** One message by basic.get, waited for. */
+    /** Waits for one message with basic.get. */
     static GetResponse get(Channel channel, String queue, boolean settled) throws Exception {
         var found = new AtomicReference<GetResponse>();
         Checks.eventually("a message came", () -> {
@@ -86,7 +86,7 @@ final class AmqpSession {
         return new String(response.getBody(), StandardCharsets.UTF_8);
     }
 
-    /** The body must end in the broker's closing of the channel or connection with that code. */
+    /** The body must fail because the broker closes the channel or connection with that code. */
     static void refused(int code, Checks.Body body) {
         var signal = Checks.raised(ShutdownSignalException.class, body);
         Method reason = signal.getReason();

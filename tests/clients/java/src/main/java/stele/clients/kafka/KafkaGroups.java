@@ -82,7 +82,7 @@ public final class KafkaGroups {
 
                     @Override
                     public void onPartitionsAssigned(Collection<TopicPartition> partitions) {
-                        // Only what is taken away matters here.
+                        // Only revocations matter here.
                     }
                 });
                 Collection<TopicPartition> before;

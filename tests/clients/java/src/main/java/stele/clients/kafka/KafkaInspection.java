@@ -41,7 +41,7 @@ import org.apache.kafka.common.quota.ClientQuotaAlteration;
 import org.apache.kafka.common.quota.ClientQuotaEntity;
 import stele.clients.Checks;
 
-/** What UIs and Kafka's own tools ask of a cluster before they show anything, with the Java client. */
+/** The requests of UIs and Kafka's own tools for inspecting a cluster, with the Java client. */
 public final class KafkaInspection {
     private static final String THROTTLED = "leader.replication.throttled.replicas";
 

@@ -33,7 +33,7 @@ final class KafkaSession {
     private KafkaSession() {
     }
 
-    /** The least that a client needs, with alternating names and values on top. */
+    /** The minimal configuration of a client, plus alternating names and values. */
     static Properties properties(String... settings) {
         Properties properties = new Properties();
         properties.put("bootstrap.servers", ADDRESS);
@@ -65,7 +65,7 @@ final class KafkaSession {
         return new KafkaProducer<>(properties(settings), new StringSerializer(), new StringSerializer());
     }
 
-    /** A consumer that starts at the beginning and commits nothing by itself. */
+    /** A consumer that starts at the beginning, without automatic commits. */
     static KafkaConsumer<String, String> consumer(String group, String... settings) {
         Properties properties = properties("group.id", group, "auto.offset.reset", "earliest", "enable.auto.commit",
             "false", "session.timeout.ms", "15000", "heartbeat.interval.ms", "200", "fetch.max.wait.ms", "200");
@@ -73,7 +73,7 @@ final class KafkaSession {
         return new KafkaConsumer<>(properties, new StringDeserializer(), new StringDeserializer());
     }
 
-    /** A consumer without a group, placed at the start of the partitions. */
+    /** A consumer without a group, positioned at the start of the partitions. */
     static KafkaConsumer<String, String> reader(String topic, Integer... partitions) {
         Properties properties = properties("auto.offset.reset", "earliest", "enable.auto.commit", "false");
         var reader = new KafkaConsumer<>(properties, new StringDeserializer(), new StringDeserializer());
@@ -82,7 +82,7 @@ final class KafkaSession {
         return reader;
     }
 
-    /** Produces values without a key and gives the metadata of each, all acknowledged. */
+    /** Produces values without a key and returns the metadata of each, all acknowledged. */
     static List<RecordMetadata> produce(String topic, List<String> values, String... settings) throws Exception {
         try (var producer = producer(settings)) {
             List<Future<RecordMetadata>> sent = new ArrayList<>();
@@ -97,7 +97,7 @@ final class KafkaSession {
         }
     }
 
-    /** Polls until that many records have come. */
+    /** Polls until that many records have arrived. */
     static List<ConsumerRecord<String, String>> poll(KafkaConsumer<String, String> consumer, int count) throws Exception {
         List<ConsumerRecord<String, String>> found = new ArrayList<>();
         Checks.eventually(count + " records came", () -> {

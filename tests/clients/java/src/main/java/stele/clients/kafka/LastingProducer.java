@@ -6,8 +6,8 @@ import java.nio.charset.StandardCharsets;
 import org.apache.kafka.clients.producer.ProducerRecord;
 
 /**
- * One producer that lives for as long as there is input: {@code LastingProducer TOPIC}. Sends each line and
- * prints the offset that it was acknowledged at; at the end prints what the topic holds.
+ * A producer that runs as long as there is input: {@code LastingProducer TOPIC}. Sends each line and
+ * prints the acknowledged offset; at the end prints the contents of the topic.
  */
 public final class LastingProducer {
     private LastingProducer() {

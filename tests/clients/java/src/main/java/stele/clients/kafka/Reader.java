@@ -10,8 +10,8 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
 /**
- * One group's reader: {@code Reader ADDRESS TOPIC GROUP COUNT}. Says {@code begun} with its first records, goes on
- * when it is told a line, and says how many records it has seen in the end.
+ * A reader of one group: {@code Reader ADDRESS TOPIC GROUP COUNT}. Prints {@code begun} with its first records,
+ * continues after reading a line, and prints how many records it has seen at the end.
  */
 public final class Reader {
     private static final long IDLE_MS = 20_000;

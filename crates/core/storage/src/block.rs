@@ -220,7 +220,7 @@ fn position(at: usize) -> u32 {
     u32::try_from(at).expect("a block's limit fits 32 bits")
 }
 
-/// The little-endian number at `at`, which lies in `bytes`.
+/// The little-endian number at `at`, which is within `bytes`.
 pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     let field = bytes[at..]
         .first_chunk()
@@ -228,7 +228,7 @@ pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(*field)
 }
 
-/// The little-endian number at `at`, which lies in `bytes`.
+/// The little-endian number at `at`, which is within `bytes`.
 pub(crate) fn u64_at(bytes: &[u8], at: usize) -> u64 {
     let field = bytes[at..]
         .first_chunk()

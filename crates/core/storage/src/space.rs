@@ -84,7 +84,7 @@ pub(crate) struct Promise<'a> {
 }
 
 impl Promise<'_> {
-    /// Notes that so many bytes were written.
+    /// Notes that `bytes` were written.
     pub(crate) fn keep(&mut self, bytes: u64) {
         let bytes = bytes.min(self.left_bytes);
         self.left_bytes -= bytes;
@@ -122,7 +122,7 @@ impl ShardDirectory {
         Ok(self.left_bytes()?.saturating_sub(reserve_bytes / 2))
     }
 
-    /// Whether so much may be allocated ahead of the data.
+    /// Whether `bytes` may be allocated ahead of the data.
     pub(crate) fn may_take_ahead(&self, bytes: u64) -> bool {
         let reserve_bytes = self.promises.reserve_bytes.load(Ordering::Relaxed);
         let kept_bytes = reserve_bytes.saturating_add(reserve_bytes / 8);
@@ -266,7 +266,7 @@ impl SpaceGuard {
         }
     }
 
-    /// Whether there is room for so many more bytes.
+    /// Whether there is room for `bytes` more.
     pub fn has_room(&mut self, bytes: u64, purpose: Purpose) -> bool {
         let kept_bytes = self.kept_bytes(purpose);
         let wanted_bytes = kept_bytes.saturating_add(bytes);
@@ -336,7 +336,7 @@ impl SpaceGuard {
         })
     }
 
-    /// Whether so much was promised since the last measurement that others may have used as much.
+    /// Whether too much was promised since the last measurement: others may have used as much.
     /// The more is left, the longer a measurement is valid.
     fn is_outdated(&self, kept_bytes: u64) -> bool {
         self.measured.is_none_or(|measured| {

@@ -16,7 +16,7 @@ pub(crate) struct Field {
 
 #[derive(Clone, Copy, Debug)]
 enum Kind {
-    /// A number, a boolean or a UUID of so many bytes.
+    /// A number, a boolean or a UUID, of this size in bytes.
     Fixed(usize),
     /// A string, possibly null.
     Text,

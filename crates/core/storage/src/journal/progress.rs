@@ -15,7 +15,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Begins the replay of so many files. Logs nothing if there are none.
+    /// Begins the replay of `file_count` files. Logs nothing if there are none.
     pub(super) fn begin(shard: ShardId, file_count: usize) -> Self {
         if file_count > 0 {
             tracing::info!(%shard, files = file_count, "replaying the journal");
@@ -27,7 +27,7 @@ impl Progress {
         }
     }
 
-    /// Notes that `file` files, with so many bytes, have been replayed.
+    /// Notes that `file` files, with `size_bytes` in total, have been replayed.
     pub(super) fn replayed(&mut self, file: usize, size_bytes: u64) {
         if file < self.file_count && self.is_line_due(size_bytes) {
             let (shard, files) = (self.shard, self.file_count);

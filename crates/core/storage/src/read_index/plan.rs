@@ -68,7 +68,7 @@ impl Slice {
         }
     }
 
-    /// Drops the batches beyond so many bytes, except the first.
+    /// Drops the batches beyond `size_bytes_max` bytes, except the first.
     pub fn limit(&mut self, size_bytes_max: usize) {
         if let Self::Disk(plan) = self {
             plan.wanted.size_bytes_max = plan.wanted.size_bytes_max.min(size_bytes_max);
@@ -243,7 +243,7 @@ impl<'a> Collected<'a> {
     }
 }
 
-/// The pieces that the first so many bytes lie in; at least the first piece.
+/// The pieces that contain the first `size_bytes_max` bytes; at least the first piece.
 fn needed(pieces: &[Piece], size_bytes_max: usize) -> &[Piece] {
     let mut before = 0_usize;
     let is_needed = |piece: &&Piece| {

@@ -23,7 +23,7 @@ fn open(disk: &MemoryDisk) -> Shard {
     Shard::open_with(&shared, Path::new("/data"), &OPTIONS).unwrap()
 }
 
-/// So many partitions, in scrambled order.
+/// `count` partitions, in scrambled order.
 fn partitions(count: u64) -> Vec<PartitionId> {
     (0..count).map(|at| partition(at * 13 % count, 0)).collect()
 }

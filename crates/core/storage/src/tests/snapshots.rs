@@ -28,7 +28,7 @@ fn open(disk: &MemoryDisk) -> Shard {
     Shard::open_with(&shared, Path::new("/data"), &options).unwrap()
 }
 
-/// A shard with so many checkpointed logs.
+/// A shard with `logs` checkpointed logs.
 fn checkpointed(disk: &MemoryDisk, logs: u64) -> Shard {
     let mut shard = open(disk);
     for log in 0..logs {

@@ -16,7 +16,7 @@ fn shard_on(disk: &MemoryDisk) -> Shard {
     Shard::open(&(Arc::new(disk.clone()) as _), Path::new(PATH)).unwrap()
 }
 
-/// Guards of two shards of a directory, on a disk with so much free.
+/// Guards of two shards of a directory, on a disk with `free_bytes` free.
 fn guards(disk: &MemoryDisk, free_bytes: u64) -> [SpaceGuard; 2] {
     let shared: Arc<dyn Disk> = Arc::new(disk.clone());
     let directory = DataDirectory::open(shared, Path::new(PATH), 2).unwrap();

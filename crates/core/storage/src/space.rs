@@ -99,8 +99,8 @@ impl Drop for Promise<'_> {
 }
 
 impl ShardDirectory {
-    /// Promises the space for what a checkpoint copies. Fails if that would use the part reserved
-    /// for the journal alone, or half of it where less is left.
+    /// Promises the space for what a checkpoint copies. Keeps the part of the reserve that is for
+    /// the journal alone, but at most half of what is left; fails if the copies don't fit beside.
     pub(crate) fn promise_copies(&self, bytes: u64) -> Result<Promise<'_>, Error> {
         let reserve_bytes = self.promises.reserve_bytes.load(Ordering::Relaxed);
         let left_bytes = self.left_bytes()?;

@@ -3,7 +3,7 @@
 /// The longest queue name, in bytes, `.fifo` included (CreateQueue, `QueueName`).
 pub const QUEUE_NAME_LENGTH_MAX_BYTES: usize = 80;
 
-/// The longest name of a queue that another protocol has created: AMQP's names are the longest.
+/// The longest name of a queue created by another protocol: AMQP allows the longest names.
 pub const EXISTING_QUEUE_NAME_LENGTH_MAX_BYTES: usize = 255;
 
 /// The most entries of a batch.

@@ -10,14 +10,14 @@ use crate::{
 /// The suffix of a FIFO queue's name.
 const FIFO_SUFFIX: &str = ".fifo";
 
-/// A valid queue name. Of a queue that SQS creates: up to 80 letters, digits, hyphens and
-/// underscores; a FIFO queue's ends in `.fifo`, which counts. One that another protocol has created
-/// may be longer and have dots anywhere.
+/// A valid queue name. SQS creates queues with names of up to 80 letters, digits, hyphens and
+/// underscores; a FIFO queue's ends in `.fifo`, which counts towards the length. The name of a queue
+/// created by another protocol may be longer and contain dots anywhere.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct QueueName(String);
 
 impl QueueName {
-    /// Takes `text` as the name of a queue that is to be created.
+    /// Makes the name of a queue to be created.
     pub fn new(text: &str) -> Result<Self, Error> {
         let stem = text.strip_suffix(FIFO_SUFFIX).unwrap_or(text);
         let fits = !stem.is_empty() && text.len() <= QUEUE_NAME_LENGTH_MAX_BYTES;
@@ -27,8 +27,8 @@ impl QueueName {
         Err(invalid())
     }
 
-    /// Takes `text` as the name of a queue that may be there. `.` and `..` are none: as segments of
-    /// a URL they would stand for others.
+    /// Makes the name of a queue that may exist. `.` and `..` aren't allowed: as segments of a URL
+    /// they have another meaning.
     pub fn of_existing(text: &str) -> Result<Self, Error> {
         let fits = (1..=EXISTING_QUEUE_NAME_LENGTH_MAX_BYTES).contains(&text.len());
         let is_byte = |byte| is_name_byte(byte) || byte == b'.';

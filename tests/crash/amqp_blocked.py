@@ -50,7 +50,7 @@ def verify(environment, record):
     for name in QUEUES:
         found = amqp_client.drain(environment, name)
         if found != sorted(set(found)):
-            findings.append(f"{name} holds something twice or in another order")
+            findings.append(f"{name} has duplicates or a wrong order")
         lost = sorted(set(record["due"][name]) - set(found))
         if lost:
             findings.append(f"{len(lost)} lost in {name}, the first {lost[0]}")

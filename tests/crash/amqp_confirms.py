@@ -47,7 +47,7 @@ def verify(environment, record):
             unmarked += not redelivered
             continue
         if number < last:
-            findings.append(f"{number} came for the first time after {last}")
+            findings.append(f"{number} was first delivered after {last}")
         seen.add(number)
         last = max(last, number)
     lost = sorted(set(record["confirmed"]) - seen)

@@ -47,13 +47,13 @@ def verify(environment, record):
     for name in KEPT:
         found = amqp_client.drain(environment, name)
         if found != sorted(set(found)):
-            findings.append(f"{name} holds what was published once twice, or in another order")
+            findings.append(f"{name} has duplicates or a wrong order")
         lost = sorted(set(record["confirmed"]) - set(found))
         if lost:
             findings.append(f"{len(lost)} confirmed and lost in {name}, the first {lost[0]}")
     back = [name for name in record["gone"] if amqp_client.exists(environment, name)]
     if back:
-        findings.append(f"{len(back)} deleted queues are there again, the first {back[0]}")
+        findings.append(f"{len(back)} deleted queues have reappeared, the first {back[0]}")
     told = f"{record['sent']} sent, {len(record['confirmed'])} confirmed"
     return findings, f"{told}, {len(record['gone'])} queues came and went"
 

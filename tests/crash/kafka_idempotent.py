@@ -57,7 +57,7 @@ def verify(environment, record):
     placed = dict(record["kept"])
     moved = [value for value, offset in found if placed.get(value, offset) != offset]
     if moved:
-        findings.append(f"{len(moved)} stand at another offset than was acknowledged, the first {moved[0]}")
+        findings.append(f"{len(moved)} are at another offset than acknowledged, the first {moved[0]}")
     return findings, f"{record['sent']} sent, {len(record['kept'])} acknowledged, {len(found)} found"
 
 

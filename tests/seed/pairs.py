@@ -67,7 +67,7 @@ def kafka_consumer_is_placed():
                 asker.close()
                 return
         time.sleep(0.2)
-    raise RuntimeError("the Kafka consumer was not placed within 120 s")
+    raise RuntimeError("the Kafka consumer's group had no committed offset within 120 s")
 
 
 def order():

@@ -2,7 +2,7 @@
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a command-line tool speaks on both"
+    reason = "a command-line tool prints to both"
 )]
 
 mod plant;

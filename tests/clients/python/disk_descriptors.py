@@ -39,7 +39,7 @@ def is_let_in(port):
             return None
     except TimeoutError:
         return opened
-    raise AssertionError("a server that speaks first")
+    raise AssertionError("the server sent something first")
 
 
 def take_all(server):
@@ -49,7 +49,7 @@ def take_all(server):
         while opened := is_let_in(server.ports[name]):
             idle.append(opened)
             if len(idle) > OPEN_FILES:
-                raise AssertionError("more are let in than files may be open")
+                raise AssertionError("more clients were accepted than files may be open")
     return idle
 
 
@@ -64,7 +64,7 @@ def a_publisher_goes_on_while_idle_clients_have_all_descriptors():
             channel.basic_publish("", "going-on", b"%08d" % 0)
             idle = take_all(disk.server)
             if len(idle) < OPEN_FILES // 4:
-                raise AssertionError(f"only {len(idle)} clients were let in")
+                raise AssertionError(f"only {len(idle)} clients were accepted")
             body = bytes(1_000_000)
             for number in range(1, MESSAGES):
                 channel.basic_publish("", "going-on", b"%08d" % number + body)

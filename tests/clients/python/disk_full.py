@@ -20,7 +20,7 @@ def fill(front, name):
     if front.disk.free_bytes() < RESERVE_MIB * 1_000_000 // 2:
         raise AssertionError(f"{front.disk.free_bytes()} bytes are free of a reserve of {RESERVE_MIB} MiB")
     if len(acknowledged) * front.BODY_BYTES < 20_000_000:
-        raise AssertionError(f"only {len(acknowledged)} messages were taken")
+        raise AssertionError(f"only {len(acknowledged)} messages were accepted")
     return acknowledged
 
 

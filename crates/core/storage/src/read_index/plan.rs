@@ -157,7 +157,7 @@ impl ReadPlan {
         }
     }
 
-    /// Reads and verifies the batches. Blocks on the disk.
+    /// Reads and verifies the batches. Waits for the disk.
     pub fn resolve(&self) -> Result<Vec<StoredBatch>, Error> {
         if let Some(batch) = self.begun.find(&self.wanted) {
             return Ok(vec![batch]);

@@ -82,7 +82,7 @@ impl ReadIndex {
 }
 
 impl TimeLookup {
-    /// Finds the record; `None` if all are older. Blocks on the disk. A batch that decompresses to
+    /// Finds the record; `None` if all are older. Waits for the disk. A batch that decompresses to
     /// more than `opened_bytes_max` bytes ends the search with an error that says so, unless none
     /// may be as large.
     pub fn resolve(&self, opened_bytes_max: usize) -> Result<Option<FoundByTime>, Error> {

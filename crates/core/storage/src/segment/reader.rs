@@ -18,7 +18,7 @@ use crate::{
 const INDEX_WINDOW_ENTRIES: u32 = 64;
 
 impl SegmentFiles {
-    /// The wanted batches, verified. Blocks on the disk.
+    /// The wanted batches, verified. Waits for the disk.
     pub(crate) fn read(
         &self,
         segment: &Segment,
@@ -94,8 +94,8 @@ struct Found {
     after: Option<IndexEntry>,
 }
 
-/// Finds the first entry for which `is_before` is false. Offsets and running maximums of timestamps
-/// ascend, so it is true for all entries up to some point and for none after.
+/// Finds the boundary between the entries for which `is_before` is true and the rest. Offsets and
+/// running maximums of timestamps ascend, so it is true up to some entry and false after it.
 fn search(
     index: &Object<'_>,
     segment: &Segment,

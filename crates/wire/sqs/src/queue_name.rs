@@ -11,8 +11,8 @@ use crate::{
 const FIFO_SUFFIX: &str = ".fifo";
 
 /// A valid queue name. SQS creates queues with names of up to 80 letters, digits, hyphens and
-/// underscores; a FIFO queue's ends in `.fifo`, which counts towards the length. The name of a queue
-/// created by another protocol may be longer and contain dots anywhere.
+/// underscores; a FIFO queue's ends in `.fifo`, which counts towards the length. The name of a
+/// queue created by another protocol may be longer and contain dots anywhere.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct QueueName(String);
 

@@ -18,7 +18,7 @@ use crate::{
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct GroupsInTurn {
-    /// Where and when the last message of each deduplication id was accepted.
+    /// Where the last message of each deduplication id was accepted, and when it was requested.
     accepted: BTreeMap<(LogId, u128), (PartitionId, Offset, Timestamp)>,
     /// Requests with a deduplication id, with the time of the latest tick since.
     asked: BTreeMap<PublishId, Timestamp>,

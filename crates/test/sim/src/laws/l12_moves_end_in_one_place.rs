@@ -1,5 +1,5 @@
 //! Law 12: a record that was moved to another log is in that log or still in its old place, never
-//! in both; and once everything is quiet it isn't in neither, unless one of the two logs has lost
+//! in both; and once everything is quiet it is in one of them, unless one of the two logs has lost
 //! it legitimately.
 //!
 //! It is in its old place if it is delivered there after the move, or moved from there again. What

@@ -329,7 +329,7 @@ impl LedgerModel {
         record.is_touched = true;
     }
 
-    /// What was settled durably stays settled; so does what was unknown before.
+    /// What was settled durably stays settled, even if its state was unknown before.
     fn make_durable(&mut self, asked: &Settling, missing: &[usize]) {
         let is_done = matches!(asked.outcome, Outcome::Done | Outcome::Reject);
         if !asked.is_durable || !is_done {

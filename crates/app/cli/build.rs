@@ -1,7 +1,7 @@
-//! Tells the program which commit it was built from, as `BUILD_VERSION`: `0.1.0 (974ff43c21d0)`, or
-//! `0.1.0` where there is no git or the source isn't a clone.
+//! Sets `BUILD_VERSION` to the version and the commit of the build: `0.1.0 (974ff43c21d0)`, or
+//! `0.1.0` if git is missing or the source isn't a clone.
 //!
-//! Only this crate is built again after a commit; no other one knows of it.
+//! Only this crate depends on the commit, so a commit rebuilds no other crate.
 #![allow(
     clippy::print_stdout,
     reason = "this is how a build script talks to cargo"
@@ -13,7 +13,7 @@ use std::{
     process::Command,
 };
 
-/// Digits of the commit that are shown: enough to be the only one.
+/// Length of the abbreviated commit, enough to be unique.
 const DIGITS: &str = "--short=12";
 
 fn main() {
@@ -27,14 +27,14 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
 }
 
-/// The commit of the clone that `crate_` lies in, where it is this repository's and not one that
-/// the source was unpacked in.
+/// The commit of the clone that contains `crate_`. `None` if that clone is another repository that
+/// the source was unpacked into.
 fn commit(crate_: &Path) -> Option<String> {
     let top = git(crate_, &["rev-parse", "--show-toplevel"])?;
     if Path::new(&top).join("crates/app/cli") != crate_ {
         return None;
     }
-    // Whatever moves HEAD writes the first; the second is for clones that keep no such log.
+    // Every change of HEAD writes the first file; the second is for clones without a reflog.
     for name in ["logs/HEAD", "HEAD"] {
         let path = git(crate_, &["rev-parse", "--git-path", name]);
         let path = path.map(|path| crate_.join(PathBuf::from(path)));
@@ -45,7 +45,7 @@ fn commit(crate_: &Path) -> Option<String> {
     git(crate_, &["rev-parse", DIGITS, "HEAD"])
 }
 
-/// What git answers, if there is one and it does.
+/// The output of git, or `None` if git is missing or fails.
 fn git(directory: &Path, arguments: &[&str]) -> Option<String> {
     let mut git = Command::new("git");
     let output = git.arg("-C").arg(directory).args(arguments).output().ok()?;

@@ -1,4 +1,5 @@
-//! Asks a running broker over its admin port. HTTP/1.1 in as much as requests without a body need.
+//! Sends requests to the admin port of a running broker: the part of HTTP/1.1 that requests without
+//! a body need.
 
 use std::time::Duration;
 
@@ -14,13 +15,13 @@ use tokio::{
 
 use crate::{exit::Failure, options::ConfigOptions};
 
-/// How long an answer may take.
+/// Timeout for a response.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The most that an answer may hold.
+/// Maximum size of a response.
 const ANSWER_BYTES_MAX: u64 = 16 << 20;
 
-/// Where the broker is.
+/// Which broker to ask.
 #[derive(Args, Debug)]
 pub(crate) struct Target {
     #[command(flatten)]
@@ -28,7 +29,7 @@ pub(crate) struct Target {
     /// The admin port of the broker to ask [default: admin.host and admin.port]
     #[arg(long, value_name = "HOST:PORT")]
     admin: Option<String>,
-    /// Log in as NAME:PASSWORD
+    /// Authenticate as NAME:PASSWORD
     #[arg(
         long,
         value_name = "NAME:PASSWORD",
@@ -38,7 +39,7 @@ pub(crate) struct Target {
     login: Option<String>,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -55,12 +56,12 @@ impl Target {
         Ok(format!("{}:{}", admin.host, admin.port))
     }
 
-    /// Gets `path`. A broker that can't be reached is [`Failure::Unavailable`].
+    /// Gets `path`. Returns [`Failure::Unavailable`] if the broker can't be reached.
     pub(crate) fn get(&self, path: &str) -> Result<Answer, Failure> {
         self.ask("GET", path)
     }
 
-    /// Asks for `path` by a method without a body.
+    /// Requests `path` with a method that has no body.
     pub(crate) fn ask(&self, method: &str, path: &str) -> Result<Answer, Failure> {
         let address = self.address()?;
         let runtime = runtime::Builder::new_current_thread()
@@ -73,16 +74,17 @@ impl Target {
         });
         let reached = asked.with_context(|| format!("cannot reach a broker at {address}"));
         let answer = reached.map_err(Failure::Unavailable)?;
-        parse(&answer).ok_or_else(|| Failure::Failed(anyhow!("{address} doesn't speak HTTP")))
+        parse(&answer)
+            .ok_or_else(|| Failure::Failed(anyhow!("the response of {address} is not HTTP")))
     }
 
-    /// What to do where the broker lets nobody in without a login, or not with this one.
+    /// What to do if the broker requires a login, or rejects this one.
     pub(crate) fn login_advice(&self) -> &'static str {
         match self.login {
             None => {
-                "the broker wants a login: pass --login NAME:PASSWORD, or set STELE_ADMIN_LOGIN"
+                "the broker requires a login: pass --login NAME:PASSWORD, or set STELE_ADMIN_LOGIN"
             }
-            Some(_) => "the broker refuses the login: no user has that name and that password",
+            Some(_) => "the broker refuses the login: wrong name or password",
         }
     }
 

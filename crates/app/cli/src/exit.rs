@@ -1,19 +1,19 @@
-//! How the command ends. Scripts rely on the codes: they never change their meaning.
+//! The exit codes of the command. Scripts rely on them: a code never changes its meaning.
 
 use std::{fmt, io, process::ExitCode};
 
-/// An end that isn't success.
+/// Any outcome but success. `PipeClosed` also exits with 0.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// 1: it failed, for the reason given.
+    /// 1: the command failed.
     Failed(anyhow::Error),
-    /// 2: it was asked for wrongly; the configuration counts as asking.
+    /// 2: wrong usage, including an invalid configuration.
     Usage(anyhow::Error),
-    /// 5: the server doesn't answer, or isn't ready. Trying again later makes sense.
+    /// 5: the broker can't be reached or isn't ready. A retry can succeed.
     Unavailable(anyhow::Error),
-    /// 7: a check was made, and what it looked at is not in order.
+    /// 7: a check found errors.
     Critical(anyhow::Error),
-    /// 0: whoever read the output has read enough.
+    /// 0: the reader of the output closed the pipe.
     PipeClosed,
 }
 
@@ -29,7 +29,7 @@ impl Failure {
         })
     }
 
-    /// Whether there is nothing to say.
+    /// Whether no message is printed.
     pub(crate) fn is_silent(&self) -> bool {
         matches!(self, Self::PipeClosed)
     }
@@ -47,7 +47,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// An error with its causes. Some of them say their cause themselves, which isn't said again.
+/// The error with its causes. Skips a cause that the error's own message already contains.
 fn told(error: &anyhow::Error) -> String {
     let mut causes = error.chain().map(ToString::to_string);
     let mut told = causes.next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The stele command: the broker, and what one asks of it.
+//! The `stele` command: the broker and its tools.
 //!
 //! Data goes to stdout, everything else to stderr. Each verb is one file in `verb/`; each exit
 //! code is a variant of [`exit::Failure`].
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if !failure.is_silent() {
-                // The code tells it too, where nobody can read this.
+                // If stderr can't be written either, the exit code still reports the failure.
                 drop(writeln!(io::stderr(), "error: {failure}"));
             }
             failure.code()

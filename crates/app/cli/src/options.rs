@@ -1,5 +1,4 @@
-//! The command line: one definition of every verb and flag, from which help, completions and the
-//! man page are made too.
+//! The command line. Help, completions and the man page are generated from these definitions.
 
 use std::{env, path::PathBuf};
 
@@ -26,22 +25,22 @@ pub(crate) struct Arguments {
 pub(crate) enum Verb {
     /// Run the broker
     Serve(verb::serve::Options),
-    /// Run the broker to try it out: on loopback, on data that goes when it ends
+    /// Run a throwaway broker on loopback; its data is deleted on exit
     Dev(verb::dev::Options),
-    /// Show how a running broker does
+    /// Show the status of a running broker
     Status(verb::status::Options),
-    /// Tell by the exit code whether a running broker is ready (0) or not (5)
+    /// Check whether a running broker is ready: exit code 0 if it is, 5 if not
     Health(verb::health::Options),
-    /// Change what a queue or topic is
+    /// Change the roles of a queue or topic
     #[command(subcommand)]
     Log(verb::log::Verb),
     /// Print or check the configuration
     #[command(subcommand)]
     Config(verb::config::Verb),
-    /// Measure a running broker, by its protocols
+    /// Benchmark a running broker over its protocols, or the engine alone
     #[command(subcommand)]
     Bench(verb::bench::Verb),
-    /// Look into a data directory
+    /// Inspect a data directory
     #[command(subcommand)]
     Storage(verb::storage::Verb),
     /// Print a shell's completion script
@@ -50,22 +49,22 @@ pub(crate) enum Verb {
     Man,
 }
 
-/// What every verb that reads the configuration takes.
+/// The options of every command that reads the configuration.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct ConfigOptions {
     /// Configuration file [default: ./stele.toml or /etc/stele/stele.toml, whichever exists]
     #[arg(short, long, value_name = "FILE", env = "STELE_CONFIG")]
     pub(crate) config: Option<PathBuf>,
-    /// Set any key, as kafka.port=0; may be repeated
+    /// Set any key, for example kafka.port=0; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = pair)]
     pub(crate) set: Vec<(String, String)>,
     /// Data directory (storage.dir)
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<String>,
-    /// Listen on this address with every front
+    /// Listen on this address for all protocols and the admin port
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) host: Option<String>,
-    /// Port for Kafka (kafka.port); 0 takes any that is free
+    /// Port for Kafka (kafka.port); 0 picks a free port
     #[arg(long, value_name = "PORT")]
     pub(crate) kafka_port: Option<String>,
     /// Port for AMQP (amqp.port)
@@ -77,7 +76,7 @@ pub(crate) struct ConfigOptions {
     /// Port for health, metrics and the admin API (admin.port)
     #[arg(long, value_name = "PORT")]
     pub(crate) admin_port: Option<String>,
-    /// Listen elsewhere than on loopback although anybody could connect (auth.insecure)
+    /// Allow unauthenticated listeners on non-loopback addresses (auth.insecure)
     #[arg(long)]
     pub(crate) insecure: bool,
 }
@@ -89,7 +88,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl ConfigOptions {
-    /// Loads the configuration that these flags ask for.
+    /// Loads the configuration with these flags.
     pub(crate) fn load(&self) -> Result<Loaded, Failure> {
         Ok(stele_app_config::load(&self.inputs())?)
     }
@@ -145,7 +144,7 @@ mod tests {
         Arguments::command().debug_assert();
     }
 
-    /// The configuration takes a variable that it doesn't know for a mistake.
+    /// The configuration rejects unknown `STELE_` variables.
     #[test]
     fn every_variable_of_the_command_is_known_to_the_configuration() {
         fn variables(command: &clap::Command, found: &mut Vec<String>) {

@@ -1,4 +1,4 @@
-//! The verbs, one file each.
+//! The commands, one file each.
 
 pub(crate) mod bench;
 pub(crate) mod completions;
@@ -13,7 +13,7 @@ pub(crate) mod storage;
 
 use crate::{exit::Failure, options::Verb};
 
-/// Does what was asked.
+/// Runs a command.
 pub(crate) fn run(verb: Verb) -> Result<(), Failure> {
     match verb {
         Verb::Serve(options) => serve::run(&options),

@@ -1,11 +1,12 @@
-//! What no single key can know: that the whole is safe to start with.
+//! Checks that involve more than one key: whether the configuration as a whole is safe to start
+//! with.
 
 use std::net::{IpAddr, ToSocketAddrs as _};
 
 use crate::{error::Error, load::Loaded, source::Source};
 
-/// Refuses a configuration that lets anybody in, puts two fronts on one address, or says half of
-/// something.
+/// Fails if the configuration lets anybody in over the network, gives two fronts the same address,
+/// or sets one key of a pair without the other.
 pub fn check(loaded: &Loaded) -> Result<(), Error> {
     ports_differ(loaded)?;
     let kafka = &loaded.settings.kafka;
@@ -26,18 +27,18 @@ pub fn check(loaded: &Loaded) -> Result<(), Error> {
         && !settings.auth.users.is_empty();
     let users = (
         own_users,
-        "the users are the default ones",
+        "it has only the default users",
         "set `auth.users`",
     );
     let keys = (
         !settings.auth.sqs_keys.is_empty(),
-        "it takes any key pair",
+        "it accepts any key pair",
         "set `auth.sqs_keys`",
     );
     let none = (
         false,
         "it has no authentication",
-        "put it behind something that has",
+        "put it behind a proxy that has",
     );
     let fronts = [
         ("kafka", &settings.kafka.host, none),
@@ -58,14 +59,14 @@ pub fn check(loaded: &Loaded) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether `host` is the name of the loopback addresses. It is taken to be that whatever the system
-/// resolves it to, as RFC 6761 wants it.
+/// Whether `host` names the loopback addresses. `localhost` does, whatever the system resolves it
+/// to (RFC 6761).
 pub fn is_localhost(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
 }
 
-/// Whether every address that `host` stands for is loopback. A name that doesn't resolve isn't:
-/// binding it will fail anyway, with its own message.
+/// Whether every address that `host` resolves to is loopback. False for a name that doesn't
+/// resolve: binding it fails later, with its own message.
 fn is_loopback(host: &str) -> bool {
     if is_localhost(host) {
         return true;

@@ -1,4 +1,4 @@
-//! The reference of all keys, as `docs/configuration.md` holds it.
+//! The reference of all keys, which `docs/configuration.md` contains.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use crate::{
     measure::Size,
 };
 
-/// The reference, in Markdown: a heading for each section and a table of its keys.
+/// The reference in Markdown: a heading and a table for each section.
 pub fn reference() -> String {
     let mut out = String::new();
     let mut section = "";
@@ -66,7 +66,7 @@ mod tests {
 
     const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs");
 
-    /// The pages below a folder.
+    /// The Markdown pages below a folder.
     fn pages(folder: &Path) -> Vec<(String, String)> {
         let mut found = Vec::new();
         for entry in std::fs::read_dir(folder).expect("the folder exists") {

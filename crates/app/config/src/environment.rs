@@ -1,9 +1,8 @@
 //! Environment variables: `STELE_KAFKA__PORT` sets `kafka.port`, and `STELE_AUTH__USERS_FILE`
 //! names a file that holds the value of `auth.users`.
 //!
-//! Any other variable that starts with `STELE_` is a mistake and stops the start, except those that
-//! the command has beside the keys, and those that Kubernetes makes for services whose names begin
-//! with `stele`.
+//! Any other variable that starts with `STELE_` is an error at start, except the variables of the
+//! command itself, and those that Kubernetes sets for services whose names begin with `stele`.
 
 use std::{fs, path::PathBuf};
 
@@ -18,10 +17,10 @@ use crate::{
 const PREFIX: &str = "STELE_";
 const FILE_SUFFIX: &str = "_FILE";
 
-/// What the command takes from the environment beside the keys.
+/// Variables that the command reads besides those of the keys.
 pub const COMMAND_VARIABLES: [&str; 2] = ["STELE_CONFIG", "STELE_ADMIN_LOGIN"];
 
-/// The layer that `variables` make.
+/// Reads the layer from `variables`.
 pub(crate) fn read(variables: &[(String, String)]) -> Result<Layer, Error> {
     let ours = |(name, value): &&(String, String)| {
         let is_of_command = COMMAND_VARIABLES.contains(&name.as_str());
@@ -61,9 +60,9 @@ pub(crate) fn read(variables: &[(String, String)]) -> Result<Layer, Error> {
     Ok(layer)
 }
 
-/// Whether Kubernetes makes a variable like this one, in every container, for a service that is
-/// called `stele` or `stele-kafka`: `STELE_KAFKA_SERVICE_HOST=10.0.0.1`,
-/// `STELE_KAFKA_PORT=tcp://10.0.0.1:9092`, `STELE_KAFKA_PORT_9092_TCP_ADDR=10.0.0.1`.
+/// Whether the variable is one that Kubernetes sets in every container for a service named `stele`
+/// or `stele-kafka`: `STELE_KAFKA_SERVICE_HOST=10.0.0.1`, `STELE_KAFKA_PORT=tcp://10.0.0.1:9092`,
+/// `STELE_KAFKA_PORT_9092_TCP_ADDR=10.0.0.1`.
 fn is_of_service(name: &str, value: &str) -> bool {
     let is_address = ["tcp://", "udp://", "sctp://"]
         .iter()
@@ -82,7 +81,7 @@ fn is_of_service(name: &str, value: &str) -> bool {
     is_service || is_of_port || (is_address && name.ends_with("_PORT"))
 }
 
-/// The variable that one resembles, which mostly is the one with the underscore doubled.
+/// The most similar variable: usually the one with the underscore doubled.
 fn nearest(name: &str) -> Option<String> {
     let others = COMMAND_VARIABLES.map(str::to_owned).into_iter();
     let known: Vec<String> = keys::KEYS
@@ -148,7 +147,7 @@ mod tests {
             let error = read_one(name, "1").expect_err("no such variable");
             assert_eq!(
                 error.to_string(),
-                format!("{name}: there is no such variable; did you mean `{nearest}`?")
+                format!("{name}: unknown variable; did you mean `{nearest}`?")
             );
         }
     }
@@ -159,7 +158,7 @@ mod tests {
         let text = error.to_string();
         assert_eq!(
             text,
-            "STELE_KAFKA__PROT: there is no key `kafka.prot`; did you mean `kafka.port`?"
+            "STELE_KAFKA__PROT: unknown key `kafka.prot`; did you mean `kafka.port`?"
         );
     }
 

@@ -1,32 +1,32 @@
-//! What can be wrong with a configuration.
+//! The errors of the configuration.
 
 use std::{fmt::Display, io, path::PathBuf};
 
 use crate::source::Source;
 
-/// A configuration that can't be used. Each message says where and what to do.
+/// An unusable configuration. Each message says where the error is and how to correct it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A key that doesn't exist. Correct or remove it.
-    #[error("{from}: there is no key `{path}`{}", suggestion(.nearest))]
+    /// The key doesn't exist. Correct or remove it.
+    #[error("{from}: unknown key `{path}`{}", suggestion(.nearest))]
     UnknownKey {
         /// The key as written.
         path: String,
         /// Where it was written.
         from: Source,
-        /// The key that it resembles.
+        /// The most similar key.
         nearest: Option<&'static str>,
     },
-    /// A variable that nothing reads. Correct or unset it.
-    #[error("{name}: there is no such variable{}", suggestion(.nearest))]
+    /// The variable doesn't exist. Correct or unset it.
+    #[error("{name}: unknown variable{}", suggestion(.nearest))]
     UnknownVariable {
         /// The variable.
         name: String,
-        /// The one that it resembles.
+        /// The most similar variable.
         nearest: Option<String>,
     },
-    /// A value of another kind. Write what was wanted.
-    #[error("{from}: `{path}` wants {wanted}")]
+    /// The value has the wrong kind. Write a value of the wanted kind.
+    #[error("{from}: `{path}` must be {wanted}")]
     Value {
         /// The key.
         path: &'static str,
@@ -35,7 +35,7 @@ pub enum Error {
         /// What the key takes.
         wanted: String,
     },
-    /// A file that can't be read. Check its name and its permissions.
+    /// The file can't be read. Check its name and its permissions.
     #[error("cannot read {}: {error}", path.display())]
     Read {
         /// The file.
@@ -43,21 +43,20 @@ pub enum Error {
         /// Why.
         error: io::Error,
     },
-    /// A file that isn't TOML. Correct it at the line.
+    /// The file isn't TOML. Correct the line.
     #[error("{}:{line}: {message}", path.display())]
     Syntax {
         /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What the parser says.
+        /// The parser's message.
         message: String,
     },
-    /// A front that anybody on the network could use. Configure authentication, or say that it is
-    /// meant.
+    /// Anybody on the network can use this front. Configure authentication, or allow it explicitly.
     #[error(
-        "`{section}.host` is {host}, which others can reach, and {missing}: {remedy}, or pass \
-         --insecure to let anybody in"
+        "`{section}.host` is {host}, not a loopback address, and {missing}: {remedy}, or pass \
+         --insecure to allow unauthenticated access"
     )]
     Open {
         /// The front's section.
@@ -69,7 +68,7 @@ pub enum Error {
         /// What to configure.
         remedy: &'static str,
     },
-    /// A key that means nothing without another. Set both, or neither.
+    /// The key has no meaning without another. Set both, or neither.
     #[error("`{key}` needs `{other}`: set both, or neither")]
     Alone {
         /// The key that is set.
@@ -77,8 +76,8 @@ pub enum Error {
         /// The key that isn't.
         other: &'static str,
     },
-    /// Two fronts on one address. Move one of them.
-    #[error("`{first}` and `{second}` are both {address}: move one of them")]
+    /// Two fronts have the same address. Change one of them.
+    #[error("`{first}` and `{second}` are both {address}: change one of them")]
     SamePort {
         /// The key of one.
         first: &'static str,
@@ -87,7 +86,7 @@ pub enum Error {
         /// The address.
         address: String,
     },
-    /// The keys and the settings disagree: a defect of this program.
+    /// The keys and the settings disagree: a bug in this program.
     #[error("the settings cannot be built: {0}")]
     Shape(String),
 }

@@ -1,4 +1,4 @@
-//! The configuration file: TOML, flattened to paths, each value with its line.
+//! Reads the configuration file: TOML, flattened to paths. Each value has its line.
 
 use std::{fs, path::Path};
 
@@ -62,8 +62,8 @@ fn parse(path: &Path, text: &str) -> Result<Layer, Error> {
     Ok(layer)
 }
 
-/// The value without its positions. Forms that no key takes become text, which the key's kind
-/// then refuses by name.
+/// The value without its positions. TOML types that no key has become text, which the key's kind
+/// then rejects with a proper message.
 fn plain(value: &DeValue<'_>) -> Value {
     match value {
         DeValue::String(text) => Value::from(text.as_ref()),

@@ -1,28 +1,28 @@
-//! What a key is: its place, its kind, its default, and what it does.
+//! Describes a key: path, kind, default, and description.
 
 use toml::Value;
 
 use crate::measure::{Size, Span};
 
-/// One thing that can be set.
+/// A configuration key.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
-    /// Its section and name, as `kafka.port`.
+    /// Section and name, for example `kafka.port`.
     pub path: &'static str,
-    /// What it takes.
+    /// The values it accepts.
     pub kind: Kind,
-    /// Its default as it would be written; none where leaving it out means something of its own.
+    /// The default in its textual form; `None` if an absent key has a meaning of its own.
     pub default: Option<&'static str>,
-    /// What it does, in a sentence or two.
+    /// The description, in a sentence or two.
     pub about: &'static str,
 }
 
-/// What a key takes.
+/// The values that a key accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Any text.
     Text,
-    /// A TCP port; 0 takes any that is free.
+    /// A TCP port; 0 picks a free port.
     Port,
     /// A whole number in a range.
     Integer {
@@ -31,37 +31,37 @@ pub enum Kind {
         /// The largest.
         max: i64,
     },
-    /// Bytes, with a unit.
+    /// A size in bytes, with a unit.
     Size,
-    /// The same in a range.
+    /// A size in a range.
     SizeIn {
         /// The smallest, in bytes.
         min: u64,
         /// The largest, in bytes.
         max: u64,
     },
-    /// Time, with a unit.
+    /// A duration, with a unit.
     Span,
-    /// The same in whole seconds.
+    /// A duration in whole seconds.
     Seconds {
         /// The longest, in seconds.
         max: u64,
     },
     /// `true` or `false`.
     Switch,
-    /// One of a few words.
+    /// One of several words.
     Choice(&'static [&'static str]),
-    /// Names with secrets: a table, or `name:secret,name:secret` where it is text.
+    /// Names with secrets: a table, or the text `name:secret,name:secret`.
     Credentials,
 }
 
 impl Key {
-    /// The environment variable that sets it.
+    /// The name of its environment variable.
     pub fn variable(&self) -> String {
         format!("STELE_{}", self.path.replace('.', "__").to_uppercase())
     }
 
-    /// The default, in its kind.
+    /// The default, parsed.
     pub(crate) fn default_value(&self) -> Option<Value> {
         let text = self.default?;
         Some(
@@ -73,7 +73,7 @@ impl Key {
 }
 
 impl Kind {
-    /// Reads a value from text, as a flag and a variable give it.
+    /// Parses text from a flag or a variable.
     pub fn read(self, text: &str) -> Result<Value, String> {
         let value = match self {
             Self::Text
@@ -92,7 +92,7 @@ impl Kind {
         Ok(value)
     }
 
-    /// Whether `value` is of this kind; says what was wanted where it isn't.
+    /// Checks that `value` is of this kind. The error describes the wanted form.
     pub(crate) fn judge(self, value: &Value) -> Result<(), String> {
         let fits = match (self, value) {
             (Self::Text, Value::String(_)) | (Self::Switch, Value::Boolean(_)) => true,
@@ -112,7 +112,7 @@ impl Kind {
         if fits { Ok(()) } else { Err(self.wanted()) }
     }
 
-    /// What a value of this kind looks like.
+    /// Describes the form of a value of this kind.
     pub fn wanted(self) -> String {
         match self {
             Self::Text => "a text".to_owned(),
@@ -129,7 +129,7 @@ impl Kind {
     }
 }
 
-/// Pairs, split by commas or line ends. A secret may hold a colon, a name can't.
+/// Pairs separated by commas or line ends. A secret may contain a colon, a name may not.
 fn read_credentials(text: &str) -> Option<toml::Table> {
     text.split([',', '\n'])
         .map(str::trim)

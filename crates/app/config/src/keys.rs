@@ -1,4 +1,4 @@
-//! Everything that can be set, in the order in which it is shown.
+//! All configuration keys, in display order.
 
 use crate::key::{Key, Kind};
 
@@ -16,40 +16,39 @@ const fn key(
     }
 }
 
-/// The keys.
+/// All keys.
 pub const KEYS: &[Key] = &[
     // kafka
     key(
         "kafka.host",
         Kind::Text,
         Some("localhost"),
-        "The address that Kafka clients connect to; `localhost` is 127.0.0.1 and ::1. An address \
-         other than loopback needs authentication, or `auth.insecure`.",
+        "The address to listen on for Kafka clients; `localhost` is 127.0.0.1 and ::1. An address \
+         other than loopback requires `auth.insecure`, because this port has no authentication.",
     ),
     key(
         "kafka.port",
         Kind::Port,
         Some("9092"),
-        "Its port; 0 takes any that is free.",
+        "The port; 0 picks a free port.",
     ),
     key(
         "kafka.advertised_host",
         Kind::Text,
         None,
-        "The host that clients are told to connect to. Left out, they are told the address that \
-         they came in by.",
+        "The host name given to clients in metadata. Default: the address the client connected to.",
     ),
     key(
         "kafka.advertised_port",
         Kind::Port,
         None,
-        "The port that clients are told. Left out, the one that is bound.",
+        "The port given to clients in metadata. Default: the bound port.",
     ),
     key(
         "kafka.auto_create",
         Kind::Switch,
         Some("true"),
-        "Whether a topic comes to be when a client asks for one that doesn't exist.",
+        "Create missing topics on first use.",
     ),
     key(
         "kafka.partitions",
@@ -58,28 +57,28 @@ pub const KEYS: &[Key] = &[
             max: 10_000,
         },
         Some("1"),
-        "Partitions of a topic that is created without saying how many.",
+        "Number of partitions of a topic that is created without one.",
     ),
     key(
         "kafka.strict_replication",
         Kind::Switch,
         Some("false"),
-        "Refuse topics with a replication factor over 1, as Kafka with one broker does. Otherwise \
+        "Refuse topics with a replication factor over 1, as a single Kafka broker does. Otherwise \
          they are created with one replica.",
     ),
     key(
         "kafka.retention",
         Kind::Span,
         Some("7d"),
-        "How long a topic keeps records, where its `retention.ms` doesn't say; and how long a \
-         queue keeps what a consumer group with a position on it hasn't read.",
+        "How long topics without `retention.ms` keep records, and how long a queue keeps records \
+         that a consumer group with a committed offset hasn't read.",
     ),
     key(
         "kafka.group_gathering",
         Kind::Span,
         Some("3s"),
-        "How long a consumer group without members waits for others than the first one \
-         (`group.initial.rebalance.delay.ms`). Tests with a consumer each want `0s`.",
+        "How long an empty consumer group waits for more members after the first one joins \
+         (`group.initial.rebalance.delay.ms`). Use `0s` for tests with a single consumer.",
     ),
     key(
         "kafka.batch_max",
@@ -88,7 +87,7 @@ pub const KEYS: &[Key] = &[
             max: 1 << 30,
         },
         Some("1048588B"),
-        "The largest batch of a topic whose `max.message.bytes` doesn't say.",
+        "Maximum batch size of topics without `max.message.bytes`.",
     ),
     key(
         "kafka.request_max",
@@ -97,37 +96,38 @@ pub const KEYS: &[Key] = &[
             max: 1 << 30,
         },
         Some("100MiB"),
-        "The largest request.",
+        "Maximum request size.",
     ),
     // amqp
     key(
         "amqp.host",
         Kind::Text,
         Some("localhost"),
-        "The address that AMQP clients connect to; `localhost` is 127.0.0.1 and ::1. An address \
-         other than loopback needs users, or `auth.insecure`.",
+        "The address to listen on for AMQP clients; `localhost` is 127.0.0.1 and ::1. An address \
+         other than loopback requires `auth.users` or `auth.insecure`.",
     ),
     key(
         "amqp.port",
         Kind::Port,
         Some("5672"),
-        "Its port; 0 takes any that is free.",
+        "The port; 0 picks a free port.",
     ),
     key(
         "amqp.heartbeat",
         Kind::Seconds { max: 65_535 },
         Some("60s"),
-        "The heartbeat that the server proposes; a client may ask for a shorter one, or for none.",
+        "The heartbeat interval that the server proposes; a client may choose a shorter one, or \
+         none.",
     ),
     key(
         "amqp.frame_max",
-        // What the specification has every peer take, and what the field holds.
+        // The specification requires every peer to accept 4096; the field is 32 bits.
         Kind::SizeIn {
             min: 4096,
             max: 1 << 30,
         },
         Some("128KiB"),
-        "The largest frame that the server takes.",
+        "Maximum frame size.",
     ),
     key(
         "amqp.channel_max",
@@ -136,7 +136,7 @@ pub const KEYS: &[Key] = &[
             max: 65_535,
         },
         Some("2047"),
-        "Channels that one connection may open.",
+        "Maximum number of channels per connection.",
     ),
     key(
         "amqp.body_max",
@@ -146,35 +146,34 @@ pub const KEYS: &[Key] = &[
             max: 128 << 20,
         },
         Some("16MiB"),
-        "The largest message body.",
+        "Maximum size of a message body.",
     ),
     key(
         "amqp.rabbitmq_version",
         Kind::Text,
         Some("3.10.8"),
-        "The version of RabbitMQ that clients are told. Some libraries choose by it which \
-         behaviour they count on.",
+        "The RabbitMQ version reported to clients. Some libraries choose their behaviour by it.",
     ),
     // sqs
     key(
         "sqs.host",
         Kind::Text,
         Some("localhost"),
-        "The address that SQS clients connect to; `localhost` is 127.0.0.1 and ::1. An address \
-         other than loopback needs `auth.sqs_keys`, or `auth.insecure`.",
+        "The address to listen on for SQS clients; `localhost` is 127.0.0.1 and ::1. An address \
+         other than loopback requires `auth.sqs_keys` or `auth.insecure`.",
     ),
     key(
         "sqs.port",
         Kind::Port,
         Some("9324"),
-        "Its port; 0 takes any that is free.",
+        "The port; 0 picks a free port.",
     ),
     key(
         "sqs.alias_port",
         Kind::Port,
         None,
-        "A second port for the same, such as 4566, which other emulators use. Left out, there is \
-         none.",
+        "A second port for SQS, for example 4566, the port of other emulators. Default: no second \
+         port.",
     ),
     key(
         "sqs.region",
@@ -192,7 +191,7 @@ pub const KEYS: &[Key] = &[
         "sqs.purge_interval",
         Kind::Span,
         Some("60s"),
-        "A queue can be purged once in this time, as in AWS; `0s` lets it be purged at any.",
+        "Minimum time between two purges of a queue, as in AWS; `0s` removes the limit.",
     ),
     key(
         "sqs.in_flight_max",
@@ -201,63 +200,64 @@ pub const KEYS: &[Key] = &[
             max: 1_000_000_000,
         },
         Some("120000"),
-        "Messages of a queue that may be in flight at a time. Beyond that a receive gets none, or \
-         `OverLimit`, as in AWS.",
+        "Maximum number of in-flight messages per queue. Beyond it, a receive returns no messages \
+         or fails with `OverLimit`, as in AWS.",
     ),
     // admin
     key(
         "admin.host",
         Kind::Text,
         Some("localhost"),
-        "The address of health, metrics and the admin API; `localhost` is 127.0.0.1 and ::1. \
-         Elsewhere than on loopback, all but health asks for a user's name and password.",
+        "The address to listen on for health checks, metrics and the admin API; `localhost` is \
+         127.0.0.1 and ::1. On an address other than loopback, everything but health checks \
+         requires a user name and password.",
     ),
     key(
         "admin.port",
         Kind::Port,
         Some("15672"),
-        "Its port; 0 takes any that is free.",
+        "The port; 0 picks a free port.",
     ),
     // storage
     key(
         "storage.dir",
         Kind::Text,
         Some("./stele-data"),
-        "The data directory. One process at a time holds it.",
+        "The data directory. Only one process can use it at a time.",
     ),
     key(
         "storage.durability",
         Kind::Choice(&["synced", "flushed"]),
         Some("synced"),
-        "What an acknowledgement means for a log that doesn't say: `synced`, on the disk; \
-         `flushed`, with the operating system.",
+        "When a write is acknowledged, for logs that don't configure it: `synced`, after it is on \
+         disk; `flushed`, after it is handed to the operating system.",
     ),
     key(
         "storage.reserve",
         Kind::Size,
         Some("256MiB"),
-        "Free space that messages leave alone, so that reading, acknowledging and deleting go on. \
-         Half of it is for queues, topics and bindings.",
+        "Free disk space that publishing doesn't use, so that reading, acknowledging and deleting \
+         still work on a full disk. Half of it is for queues, topics and bindings.",
     ),
     key(
         "storage.journal_file",
         Kind::Size,
         Some("64MiB"),
-        "A journal file is closed at this size. Sizes and ages of the storage are for each shard.",
+        "A journal file is closed at this size. The sizes and ages in this section are per shard.",
     ),
     key(
         "storage.journal",
         Kind::Size,
         Some("256MiB"),
-        "What is still kept moves from the journal to segments once the journal is larger. \
-         Publishing waits while it is four times as large, so that a start has a bounded journal \
-         to read.",
+        "When the journal grows beyond this size, records that are still retained move to \
+         segments. Publishing waits while the journal is four times as large, so that recovery \
+         time is bounded.",
     ),
     key(
         "storage.journal_age",
         Kind::Span,
         Some("1h"),
-        "It moves there too once it is older, so that recovery stays short.",
+        "Records older than this also move to segments, so that recovery stays short.",
     ),
     key(
         "storage.segment",
@@ -269,43 +269,43 @@ pub const KEYS: &[Key] = &[
         "storage.cache",
         Kind::Size,
         Some("16MiB"),
-        "How much of what came last is served from memory.",
+        "Size of the cache of the most recent records.",
     ),
     // engine
     key(
         "engine.shards",
         Kind::Integer { min: 1, max: 64 },
         None,
-        "Threads that the logs are spread over. Left out, one for each processor, up to 8. A data \
-         directory keeps the number that it was made with.",
+        "Number of threads that the logs are distributed over. Default: one per processor, at \
+         most 8. A data directory keeps the number it was created with.",
     ),
     // auth
     key(
         "auth.users",
         Kind::Credentials,
         Some("guest:guest"),
-        "Users of AMQP and of the admin API, with their passwords.",
+        "Users of AMQP and the admin API, with their passwords.",
     ),
     key(
         "auth.sqs_keys",
         Kind::Credentials,
         None,
-        "SQS access keys with their secrets; requests must be signed with one of them. Left out, \
-         any key pair is taken.",
+        "SQS access keys with their secrets; requests must be signed with one of them. Default: \
+         any key pair is accepted.",
     ),
     key(
         "auth.hosts",
         Kind::Text,
         None,
-        "Host names, with commas between, by which SQS and the admin port may be asked while they \
-         let anybody in; `*` is any. Addresses, `localhost`, names without a dot and the names \
-         that other keys set need no saying.",
+        "Comma-separated host names that requests to SQS and the admin port may use while these \
+         ports require no authentication; `*` allows any. Always allowed: IP addresses, \
+         `localhost`, names without a dot, and the names set by other keys.",
     ),
     key(
         "auth.insecure",
         Kind::Switch,
         Some("false"),
-        "Listen elsewhere than on loopback although anybody could connect.",
+        "Allow unauthenticated listeners on non-loopback addresses.",
     ),
     // limits
     key(
@@ -315,7 +315,8 @@ pub const KEYS: &[Key] = &[
             max: 1_000_000,
         },
         Some("10000"),
-        "Connections of each client port at a time; one too many is closed at once.",
+        "Maximum number of connections per client port; further connections are closed \
+         immediately.",
     ),
     key(
         "limits.memory",
@@ -324,22 +325,22 @@ pub const KEYS: &[Key] = &[
             max: 1 << 50,
         },
         None,
-        "The memory that the process is to keep to: two thirds of it are for what clients send and \
-         ask for, which waits where it doesn't fit. Left out, a quarter of what the machine has, \
-         or the process's control group.",
+        "The memory limit of the process. Two thirds of it are for client requests and responses, \
+         which wait when no memory is free. Default: a quarter of the memory of the machine or of \
+         the process's control group.",
     ),
     // log
     key(
         "logging.level",
         Kind::Choice(&["error", "warn", "info", "debug", "trace"]),
         Some("info"),
-        "How much is logged.",
+        "Minimum severity of log lines.",
     ),
     key(
         "logging.format",
         Kind::Choice(&["auto", "text", "json"]),
         Some("auto"),
-        "How it is logged: `auto` is text on a terminal and JSON elsewhere.",
+        "Format of log lines: `auto` is text on a terminal and JSON otherwise.",
     ),
 ];
 
@@ -348,12 +349,12 @@ pub fn find(path: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.path == path)
 }
 
-/// The key whose path is nearest to `path`, if any is near.
+/// The key with the most similar path, if one is similar enough.
 pub(crate) fn nearest(path: &str) -> Option<&'static str> {
     most_similar(path, KEYS.iter().map(|key| key.path))
 }
 
-/// The one of `known` names that `name` resembles.
+/// The most similar of the `known` names.
 pub(crate) fn most_similar<'a>(
     name: &str,
     known: impl Iterator<Item = &'a str>,

@@ -1,9 +1,10 @@
-//! The configuration: flag over environment over file over default, each value with its source.
+//! The configuration. Flags override the environment, which overrides the file, which overrides the
+//! defaults. Each value has its source.
 //!
-//! [`keys::KEYS`] is the one list of what can be set. Layers are flat maps from a key's path to a
-//! value; [`load`] lays them over each other, judges every value by its key's kind, and gives
-//! [`Settings`] together with the table of where each value came from. A key that isn't in the
-//! list stops the start, with the nearest that is.
+//! [`keys::KEYS`] is the single list of keys. Layers are flat maps from a key's path to a value.
+//! [`load`] merges them, checks every value against its key's kind, and returns [`Settings`] with a
+//! table of the source of each value. An unknown key is an error at start; the message names the
+//! most similar key.
 #![expect(
     clippy::disallowed_methods,
     reason = "the configuration is read before there is a disk to read it with, and says which"

@@ -1,4 +1,4 @@
-//! Lays the layers over each other.
+//! Merges the layers.
 
 use std::{
     collections::BTreeMap,
@@ -10,16 +10,16 @@ use toml::Value;
 
 use crate::{environment, error::Error, file, key::Kind, keys, settings::Settings, source::Source};
 
-/// A value and where it came from.
+/// A value and its source.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Placed {
     /// The value, of its key's kind.
     pub value: Value,
-    /// Where it came from.
+    /// Its source.
     pub from: Source,
 }
 
-/// Values by their keys' paths.
+/// Values by key path.
 pub(crate) type Layer = BTreeMap<String, Placed>;
 
 /// A flag that sets a key.
@@ -29,16 +29,16 @@ pub struct Flag {
     pub path: String,
     /// The value as text.
     pub text: String,
-    /// The flag as the user knows it.
+    /// The flag as the user typed it.
     pub name: String,
 }
 
-/// Where to look.
+/// The inputs of the configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
-    /// The file that was asked for; it must exist.
+    /// The requested file; it must exist.
     pub file: Option<PathBuf>,
-    /// Files to take the first existing one of, where none was asked for.
+    /// Default files; the first that exists is read if no file was requested.
     pub files_default: Vec<PathBuf>,
     /// The environment.
     pub variables: Vec<(String, String)>,
@@ -46,17 +46,17 @@ pub struct Inputs {
     pub flags: Vec<Flag>,
 }
 
-/// The outcome.
+/// The loaded configuration.
 #[derive(Clone, Debug)]
 pub struct Loaded {
-    /// What the program works with.
+    /// The settings that the program uses.
     pub settings: Settings,
     /// Every key that has a value, with its source.
     pub values: BTreeMap<String, Placed>,
 }
 
 impl Placed {
-    /// Reads `text` as the value of the key at `path`.
+    /// Parses `text` as the value of the key at `path`.
     pub(crate) fn read(path: &str, text: &str, from: Source) -> Result<Self, Error> {
         let Some(key) = keys::find(path) else {
             return Err(unknown(path, from));
@@ -71,7 +71,7 @@ impl Placed {
         }
     }
 
-    /// The value as a person reads it, secrets hidden.
+    /// The value for display, with secrets hidden.
     pub fn shown(&self) -> String {
         match &self.value {
             Value::String(text) => text.clone(),
@@ -85,7 +85,8 @@ impl Placed {
     }
 }
 
-/// Loads the configuration: defaults, then the file, the environment and the flags over them.
+/// Loads the configuration: the defaults, overridden by the file, the environment and the flags, in
+/// this order.
 pub fn load(inputs: &Inputs) -> Result<Loaded, Error> {
     let mut values = defaults();
     if let Some(path) = chosen_file(inputs) {
@@ -121,8 +122,8 @@ fn defaults() -> Layer {
         .collect()
 }
 
-/// The layer, if all of its keys exist and all of its values are of their kinds. Credentials may
-/// be written as text in the file too.
+/// Returns the layer if all keys exist and all values are of their kinds. Credentials may also be
+/// text in the file.
 fn judged(layer: Layer) -> Result<Layer, Error> {
     layer
         .into_iter()

@@ -1,4 +1,4 @@
-//! Sizes and durations as people write them: `64MiB`, `30s`.
+//! Sizes and durations with units: `64MiB`, `30s`.
 
 use std::{fmt, time::Duration};
 
@@ -23,7 +23,7 @@ const SPAN_UNITS: &[(&str, u64)] = &[
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(pub u64);
 
-/// A duration, to the millisecond.
+/// A duration in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
 
@@ -33,7 +33,7 @@ impl Size {
         scaled(text, SIZE_UNITS).map(Self)
     }
 
-    /// The bytes, where a `usize` holds them; the most that it holds otherwise.
+    /// The bytes, or the maximum of `usize` if they don't fit.
     pub fn bytes(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }

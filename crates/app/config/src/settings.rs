@@ -1,5 +1,5 @@
-//! The configuration as the program uses it. What each field does is said once, in
-//! [`crate::KEYS`]; a test holds the two together.
+//! The configuration as typed settings. The fields are described only in [`crate::KEYS`]; a test
+//! checks that both match.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -8,7 +8,7 @@ use stele_base_types::Secret;
 
 use crate::measure::{Size, Span};
 
-/// Everything.
+/// All settings.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -89,13 +89,13 @@ pub struct Storage {
     pub cache: Size,
 }
 
-/// What an acknowledgement means for a log that doesn't say.
+/// When a write is acknowledged, for a log that doesn't configure it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Durability {
-    /// On the disk.
+    /// After it is on disk.
     Synced,
-    /// With the operating system.
+    /// After it is handed to the operating system.
     Flushed,
 }
 
@@ -133,7 +133,7 @@ pub struct Logging {
     pub format: LogFormat,
 }
 
-/// How the log is written.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {

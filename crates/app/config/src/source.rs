@@ -1,13 +1,14 @@
-//! Where a value came from.
+//! The source of a value.
 
 use std::{fmt, path::PathBuf};
 
-/// The layer and the place in it. Later layers win: default, file, environment, flag.
+/// The layer and the place in it. Later layers override earlier ones: default, file, environment,
+/// flag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// Built in.
     Default,
-    /// The configuration file, at a line counted from 1.
+    /// A line of the configuration file, counted from 1.
     File {
         /// The file.
         path: PathBuf,
@@ -16,11 +17,11 @@ pub enum Source {
     },
     /// An environment variable.
     Environment(String),
-    /// A file that an environment variable ending in `_FILE` names.
+    /// A file named by an environment variable that ends in `_FILE`.
     SecretFile {
         /// The variable.
         variable: String,
-        /// The file that it names.
+        /// The file.
         path: PathBuf,
     },
     /// A flag on the command line.

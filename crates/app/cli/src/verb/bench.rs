@@ -1,9 +1,10 @@
-//! `stele bench kafka|amqp|sqs|engine`: measures, by the protocols' own requests, so that it runs
-//! against Kafka, RabbitMQ and other SQS endpoints as well.
+//! `stele bench kafka|amqp|sqs|engine`: benchmarks. The first three use only the protocols' own
+//! requests, so they also run against Kafka, RabbitMQ and other SQS endpoints.
 //!
-//! Publishing comes first, consuming second. Without `--rate` each client sends as soon as it has
-//! been acknowledged (closed loop). With it, requests are due at fixed moments, and latency counts
-//! from the moment that a request was due: a server that stalls is charged for what waited.
+//! A run first publishes, then consumes. Without `--rate`, each client sends its next request once
+//! the previous one is acknowledged (closed loop). With it, requests are due at fixed times, and
+//! latency counts from the time a request was due, so that a stall of the server shows in the
+//! latency of every request it delays.
 
 mod amqp;
 mod check;
@@ -25,7 +26,7 @@ use crate::exit::Failure;
 /// What to measure.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Produce with acks=all, then fetch; one partition for each client
+    /// Produce with acks=all, then fetch; one partition per client
     Kafka(Load),
     /// Publish persistent messages with confirms, then consume with acknowledgements
     Amqp(Load),
@@ -35,28 +36,28 @@ pub(crate) enum Verb {
     Engine(engine::Options),
 }
 
-/// The load.
+/// The load to generate.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Load {
-    /// Where the broker is [default: the customary port on loopback]
+    /// Address of the broker [default: the protocol's usual port on loopback]
     #[arg(long, value_name = "HOST:PORT")]
     address: Option<String>,
-    /// Messages in all
+    /// Total number of messages
     #[arg(long, default_value_t = 100_000, value_name = "N")]
     messages: u64,
-    /// Size of a message's body
+    /// Size of a message body
     #[arg(long, default_value = "1KiB", value_parser = size)]
     size: Size,
-    /// Clients, each with a connection of its own
+    /// Number of clients, each with its own connection
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000))]
     clients: u16,
-    /// Messages in a request, acknowledged together; SQS takes 10 at most
+    /// Messages per request, acknowledged together; at most 10 for SQS
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     batch: u16,
-    /// Messages a second, of all clients together; as fast as acknowledged when left out
+    /// Messages per second over all clients [default: as fast as they are acknowledged]
     #[arg(long, value_name = "N")]
     rate: Option<f64>,
-    /// Check that every message arrives, once, and in order where that is promised
+    /// Check that every message arrives exactly once, and in order where the protocol guarantees it
     #[arg(long)]
     verify: bool,
     /// Print JSON
@@ -65,7 +66,7 @@ pub(crate) struct Load {
     /// Name and password for AMQP
     #[arg(long, default_value = "guest:guest", value_name = "NAME:PASSWORD")]
     login: String,
-    /// Access key and secret that SQS requests are signed with
+    /// Access key and secret for signing SQS requests
     #[arg(long, default_value = "any:any", value_name = "ID:SECRET")]
     key: String,
 }
@@ -74,7 +75,7 @@ fn size(text: &str) -> Result<Size, String> {
     Size::parse(text).ok_or_else(|| "expected a size with its unit, such as 1KiB".to_owned())
 }
 
-/// Measures.
+/// Runs a benchmark.
 pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     match verb {
         Verb::Sqs(load) if usize::from(load.batch) > sqs::ENTRIES_MAX => {

@@ -1,4 +1,5 @@
-//! `stele completions SHELL`: the completion script, from the same definitions as the help.
+//! `stele completions SHELL`: prints the completion script, generated from the definitions of the
+//! command line.
 
 use std::io::{self, Write as _};
 

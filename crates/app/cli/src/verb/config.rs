@@ -1,4 +1,4 @@
-//! `stele config show|check|docs`: what the configuration comes to.
+//! `stele config show|check|docs`: shows and checks the configuration.
 
 use std::io::{self, Write as _};
 
@@ -14,9 +14,9 @@ use crate::{exit::Failure, options::ConfigOptions};
 pub(crate) enum Verb {
     /// Print every value and where it came from
     Show(Show),
-    /// Check the configuration as `serve` would, and start nothing
+    /// Check the configuration as `serve` does, without starting the broker
     Check(Check),
-    /// Print the reference of all keys, in Markdown
+    /// Print the reference of all keys in Markdown
     Docs,
 }
 
@@ -25,7 +25,7 @@ pub(crate) enum Verb {
 pub(crate) struct Show {
     #[command(flatten)]
     config: ConfigOptions,
-    /// How to print it
+    /// Output format
     #[arg(long, value_enum, default_value_t = Output::Table)]
     output: Output,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Check {
     config: ConfigOptions,
 }
 
-/// A form of output.
+/// An output format.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Output {
     /// For people
@@ -46,7 +46,7 @@ enum Output {
     Json,
 }
 
-/// Does what was asked.
+/// Runs the command.
 pub(crate) fn run(verb: Verb) -> Result<(), Failure> {
     match verb {
         Verb::Show(show) => {
@@ -59,7 +59,7 @@ pub(crate) fn run(verb: Verb) -> Result<(), Failure> {
         }
         Verb::Check(check) => {
             stele_app_config::check(&check.config.load()?)?;
-            Ok(writeln!(io::stdout(), "the configuration is in order")?)
+            Ok(writeln!(io::stdout(), "the configuration is valid")?)
         }
         Verb::Docs => Ok(write!(io::stdout(), "{}", stele_app_config::reference())?),
     }

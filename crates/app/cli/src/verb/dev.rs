@@ -1,5 +1,4 @@
-//! `stele dev`: the broker to try out. Everything is on loopback; the data lies in a directory
-//! that goes when the broker ends.
+//! `stele dev`: a throwaway broker. It listens on loopback only and deletes its data on exit.
 
 use std::path::PathBuf;
 
@@ -13,7 +12,7 @@ use crate::{exit::Failure, options::ConfigOptions};
 pub(crate) struct Options {
     #[command(flatten)]
     config: ConfigOptions,
-    /// Write which ports are open to this file, as JSON, once the broker is ready
+    /// Write the open ports to this file as JSON once the broker is ready
     #[arg(long, value_name = "FILE")]
     ports_file: Option<PathBuf>,
 }
@@ -30,7 +29,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let directory = tempfile::Builder::new()
         .prefix("stele-dev-")
         .tempdir()
-        .context("cannot make a directory for the data")?;
+        .context("cannot create the data directory")?;
     let data = directory.path().join("data");
     let mut config = options.config.clone();
     config.dir = Some(data.to_string_lossy().into_owned());
@@ -44,6 +43,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         version: env!("CARGO_PKG_VERSION"),
     };
     let served = stele_app_server::run(&options);
-    directory.close().context("cannot remove the data")?;
+    directory
+        .close()
+        .context("cannot delete the data directory")?;
     Ok(served?)
 }

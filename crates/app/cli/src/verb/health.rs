@@ -1,4 +1,5 @@
-//! `stele health`: for probes. 0 where the broker is ready, 5 where it isn't or can't be reached.
+//! `stele health`: for probes. Exits with 0 if the broker is ready, with 5 if it isn't or can't be
+//! reached.
 
 use std::io::{self, Write as _};
 
@@ -7,14 +8,14 @@ use clap::Args;
 
 use crate::{admin_client::Target, exit::Failure};
 
-/// Whom to ask.
+/// Which broker to ask.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
     #[command(flatten)]
     target: Target,
 }
 
-/// Asks.
+/// Asks the broker.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let answer = options.target.get("/readyz?verbose")?;
     write!(io::stdout(), "{}", answer.body)?;

@@ -1,4 +1,4 @@
-//! `stele log end NAME queue|topic`: what a log is no more.
+//! `stele log end NAME queue|topic`: removes one of the two roles of a log.
 
 use std::io::{self, Write as _};
 
@@ -11,16 +11,16 @@ use crate::{admin_client::Target, exit::Failure};
 /// What to do with a queue or topic.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Make a log that is both a queue and a topic only the other
+    /// End one of the two roles of a log that is both a queue and a topic
     End(End),
 }
 
-/// Which, and of whom.
+/// The log, and the broker to ask.
 #[derive(Args, Debug)]
 pub(crate) struct End {
     /// Its name
     name: String,
-    /// What it is to be no more
+    /// The role to end
     role: Role,
     /// Its virtual host
     #[arg(long, default_value = "/")]
@@ -31,23 +31,23 @@ pub(crate) struct End {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Role {
-    /// Records go by the topic's window, acknowledged or not
+    /// From then on, records are kept for the topic's retention time, acknowledged or not
     Queue,
-    /// Records go when they are acknowledged
+    /// From then on, records are kept until they are acknowledged
     Topic,
 }
 
-/// Asks.
+/// Sends the request.
 pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     let Verb::End(end) = verb;
-    // In a path a `+` stands for itself.
+    // In a path, `+` doesn't stand for a space.
     let escaped = |text: &str| {
         let escaped: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
         escaped.replace('+', "%20")
     };
     let (name, vhost) = (escaped(&end.name), escaped(&end.vhost));
     let (role, kept) = match end.role {
-        Role::Queue => ("queue", "for the topic's window"),
+        Role::Queue => ("queue", "for the topic's retention time"),
         Role::Topic => ("topic", "until they are acknowledged"),
     };
     let path = format!("/v1/logs/{name}/{role}?vhost={vhost}");
@@ -57,7 +57,7 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
             let name = &end.name;
             Ok(writeln!(
                 io::stdout(),
-                "{name} is no {role}: its records are kept {kept}"
+                "{name} is no longer a {role}: its records are kept {kept}"
             )?)
         }
         503 => Err(Failure::Unavailable(anyhow!("{}", message(&answer.body)))),

@@ -1,4 +1,4 @@
-//! `stele man`: the man page, from the same definitions as the help.
+//! `stele man`: prints the man page, generated from the definitions of the command line.
 
 use std::io::{self, Write as _};
 
@@ -6,7 +6,7 @@ use clap::CommandFactory as _;
 
 use crate::{exit::Failure, options::Arguments};
 
-/// Prints the page of the command, then those of its verbs.
+/// Prints the page of `stele`, then those of its commands.
 pub(crate) fn run() -> Result<(), Failure> {
     let command = Arguments::command();
     let mut page = Vec::new();

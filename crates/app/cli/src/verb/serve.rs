@@ -1,4 +1,4 @@
-//! `stele serve`: the broker, until a signal asks it to stop.
+//! `stele serve`: runs the broker until a signal stops it.
 
 use std::path::PathBuf;
 
@@ -11,12 +11,12 @@ use crate::{exit::Failure, options::ConfigOptions};
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) config: ConfigOptions,
-    /// Write which ports are open to this file, as JSON, once the broker is ready
+    /// Write the open ports to this file as JSON once the broker is ready
     #[arg(long, value_name = "FILE")]
     pub(crate) ports_file: Option<PathBuf>,
 }
 
-/// Serves.
+/// Runs the broker.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let loaded = options.config.load()?;
     stele_app_config::check(&loaded)?;

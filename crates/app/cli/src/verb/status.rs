@@ -1,4 +1,5 @@
-//! `stele status`: a verdict, the ports, and the busiest figures; the queues and topics below.
+//! `stele status`: prints a summary line, the ports with their main metrics, and the queues and
+//! topics.
 
 use std::io::{self, Write as _};
 
@@ -9,7 +10,7 @@ use serde_json::Value;
 
 use crate::{admin_client::Target, exit::Failure};
 
-/// Whom to ask, and how to show it.
+/// Which broker to ask, and the output format.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
     #[command(flatten)]
@@ -22,7 +23,7 @@ pub(crate) struct Options {
     logs: u16,
 }
 
-/// Asks and shows.
+/// Asks the broker and prints the answer.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let status = get(options, "/v1/status")?;
     let logs = get(options, &format!("/v1/logs?limit={}", options.logs))?;
@@ -43,7 +44,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 fn get(options: &Options, path: &str) -> Result<Value, Failure> {
     let answer = options.target.get(path)?;
     match answer.status {
-        200 => Ok(serde_json::from_str(&answer.body).context("the answer is not JSON")?),
+        200 => Ok(serde_json::from_str(&answer.body).context("the response is not JSON")?),
         401 => Err(Failure::Failed(anyhow!(
             "{}",
             options.target.login_advice()
@@ -53,7 +54,7 @@ fn get(options: &Options, path: &str) -> Result<Value, Failure> {
     }
 }
 
-/// What an error answer says.
+/// The message of an error response.
 pub(super) fn message(body: &str) -> String {
     serde_json::from_str::<Value>(body)
         .ok()
@@ -112,7 +113,7 @@ fn table_of(logs: &Value) -> Table {
     table(&columns, 4, logs["logs"].as_array().into_iter().flatten())
 }
 
-/// Words, or a dash for none.
+/// The words joined, or a dash if there are none.
 fn listed(words: &[Value]) -> String {
     let words: Vec<_> = words.iter().filter_map(Value::as_str).collect();
     match words[..] {
@@ -121,7 +122,8 @@ fn listed(words: &[Value]) -> String {
     }
 }
 
-/// A table of the members called `columns`; those from `numbers` on are aligned as numbers.
+/// A table with one column for each name in `columns`. Columns from index `numbers` on are aligned
+/// as numbers.
 fn table<'a>(columns: &[&str], numbers: usize, rows: impl Iterator<Item = &'a Value>) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);

@@ -1,4 +1,4 @@
-//! `stele storage verify|dump`: looks into a data directory without changing it.
+//! `stele storage verify|dump`: inspects a data directory without changing it.
 
 use std::{
     io::{self, Write as _},
@@ -16,9 +16,9 @@ use crate::{exit::Failure, options::ConfigOptions};
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Check every checksum and that nothing is missing; the broker must not be running
+    /// Verify all checksums and that no file is missing; the broker must not be running
     Verify(Verify),
-    /// Print what a journal file, segment, index or snapshot holds
+    /// Print the contents of a journal file, segment, index or snapshot
     Dump(Dump),
 }
 
@@ -32,11 +32,11 @@ pub(crate) struct Verify {
 /// `dump`
 #[derive(Args, Debug)]
 pub(crate) struct Dump {
-    /// The file
+    /// The file to print
     file: PathBuf,
 }
 
-/// Does what was asked.
+/// Runs the command.
 pub(crate) fn run(verb: Verb) -> Result<(), Failure> {
     match verb {
         Verb::Verify(verify) => run_verify(&verify),

@@ -14,7 +14,7 @@ fn variable(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
 }
 
-/// Inputs with a file that holds `text`; the directory lives as long as the test needs it.
+/// Inputs with a file that contains `text`. The directory exists as long as the test holds it.
 fn with_file(text: &str) -> (tempfile::TempDir, Inputs) {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().join("stele.toml");
@@ -70,9 +70,7 @@ fn flag_wins_over_environment_over_file_over_default() {
 fn an_unknown_key_stops_with_file_line_and_the_nearest() {
     let (_dir, inputs) = with_file("[kafka]\nprot = 1\n");
     let error = load(&inputs).expect_err("no such key").to_string();
-    assert!(
-        error.ends_with("stele.toml:2: there is no key `kafka.prot`; did you mean `kafka.port`?")
-    );
+    assert!(error.ends_with("stele.toml:2: unknown key `kafka.prot`; did you mean `kafka.port`?"));
 }
 
 #[test]
@@ -85,7 +83,7 @@ fn an_unknown_section_stops_too() {
 fn a_value_of_another_kind_says_what_was_wanted() {
     let (_dir, inputs) = with_file("[storage]\nreserve = 64\n");
     let error = load(&inputs).expect_err("no unit").to_string();
-    assert!(error.ends_with("`storage.reserve` wants a size with its unit, such as 64MiB"));
+    assert!(error.ends_with("`storage.reserve` must be a size with its unit, such as 64MiB"));
 }
 
 #[test]
@@ -130,7 +128,7 @@ fn every_key_reaches_the_settings() {
         .iter()
         .map(|key| flag(key.path, &set(key)))
         .collect();
-    // `deny_unknown_fields` on each section makes this fail for a key without a field.
+    // Fails for a key without a field, because each section has `deny_unknown_fields`.
     load(&Inputs {
         flags,
         ..Inputs::default()

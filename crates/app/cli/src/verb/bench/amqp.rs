@@ -1,4 +1,4 @@
-//! An AMQP client: one connection with one channel, publishing with confirms or consuming.
+//! An AMQP client: one connection with one channel, which publishes with confirms or consumes.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use tokio::{
 const CHANNEL: u16 = 1;
 const FRAME_BYTES_MAX: u32 = 128 * 1024;
 
-/// Octets of a frame round its payload.
+/// Size of a frame without its payload.
 const FRAME_OVERHEAD_BYTES: usize = 8;
 
-/// Messages that may be on their way unacknowledged.
+/// Maximum number of unacknowledged deliveries.
 const PREFETCH: u16 = 1000;
 
 /// How long receiving waits for the first message.
@@ -55,10 +55,11 @@ impl Client {
     async fn handshake(&mut self, login: &str) -> Result<()> {
         let (name, password) = login
             .split_once(':')
-            .context("the login is NAME:PASSWORD")?;
+            .context("the login must be NAME:PASSWORD")?;
         self.stream.write_all(&PROTOCOL_HEADER).await?;
         self.method().await?;
-        // Else a broker without room would keep the client waiting without a word.
+        // Without this capability, a broker without disk space would stop reading and the client
+        // would wait without knowing why.
         let capabilities = Table::new().with("connection.blocked", Value::Bool(true));
         let start_ok = connection::StartOk {
             client_properties: Table::new().with("capabilities", Value::Table(capabilities)),
@@ -139,7 +140,7 @@ impl Client {
                     unconfirmed -= 1;
                     confirmed_to += 1;
                 }
-                other => bail!("{} where a confirm was expected", other.name()),
+                other => bail!("received {}, expected a confirm", other.name()),
             }
         }
         Ok(())
@@ -170,10 +171,10 @@ impl Client {
                     Method::Connection(
                         connection::Method::Blocked(_) | connection::Method::Unblocked(_),
                     ) => {}
-                    other => bail!("{} where a delivery was expected", other.name()),
+                    other => bail!("received {}, expected a delivery", other.name()),
                 },
                 Frame::Heartbeat { .. } => {}
-                other => bail!("{other:?} where a delivery was expected"),
+                other => bail!("received {other:?}, expected a delivery"),
             }
         }
         if let Some(delivery_tag) = latest {
@@ -187,12 +188,13 @@ impl Client {
         Ok(())
     }
 
-    /// The next frame; `None` where nothing has arrived, after a while if `may_wait`.
+    /// The next frame. `None` if nothing has arrived, after a timeout if `may_wait`.
     async fn arrived(&mut self, may_wait: bool) -> Result<Option<Frame>> {
         if let Some(frame) = self.decoder.decode(&mut self.input)? {
             return Ok(Some(frame));
         }
-        // A frame that has begun is waited for, since its message must be acknowledged whole.
+        // Waits for the rest of a partial frame, because a message must be received whole before it
+        // is acknowledged.
         if !may_wait && self.input.is_empty() {
             return Ok(None);
         }
@@ -202,16 +204,16 @@ impl Client {
         }
     }
 
-    /// The body of the message whose method was just read.
+    /// The body of the message whose method was read last.
     async fn content(&mut self) -> Result<Bytes> {
         let Frame::Header { payload, .. } = self.frame().await? else {
-            bail!("a delivery without a header");
+            bail!("the delivery has no header");
         };
         let size = usize::try_from(ContentHeader::decode(payload)?.body_size)?;
         let mut body = BytesMut::new();
         while body.len() < size {
             let Frame::Body { payload, .. } = self.frame().await? else {
-                bail!("a body that is cut off");
+                bail!("the body is truncated");
             };
             if body.is_empty() && payload.len() == size {
                 return Ok(payload);
@@ -221,14 +223,14 @@ impl Client {
         Ok(body.freeze())
     }
 
-    /// Sends a method and waits for the answer.
+    /// Sends a method and waits for the reply.
     async fn call(&mut self, channel: u16, method: impl Into<Method>) -> Result<Method> {
         encode::method(&mut self.output, channel, &method.into());
         self.flush().await?;
         self.method().await
     }
 
-    /// The next method; one that closes is an error.
+    /// The next method. Fails on a method that closes the channel or the connection.
     async fn method(&mut self) -> Result<Method> {
         loop {
             match self.frame().await? {
@@ -241,14 +243,14 @@ impl Client {
                             bail!("{} {}", close.reply_code, close.reply_text.as_str())
                         }
                         Method::Connection(connection::Method::Blocked(blocked)) => {
-                            bail!("the broker takes no messages: {}", blocked.reason.as_str())
+                            bail!("the broker blocks publishing: {}", blocked.reason.as_str())
                         }
                         Method::Connection(connection::Method::Unblocked(_)) => continue,
                         method => Ok(method),
                     };
                 }
                 Frame::Heartbeat { .. } => {}
-                other => bail!("{other:?} where a method was expected"),
+                other => bail!("received {other:?}, expected a method"),
             }
         }
     }

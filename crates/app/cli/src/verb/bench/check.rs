@@ -1,19 +1,19 @@
-//! Whether what was sent has arrived.
+//! Checks that all messages that were sent have arrived.
 
 use std::collections::{HashMap, HashSet};
 
 use super::message::Identity;
 
-/// What is wrong with what arrived.
+/// Differences between the messages sent and received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Faults {
     /// Sent, acknowledged, and not received.
     pub(super) lost: u64,
-    /// Received more than once.
+    /// Received again.
     pub(super) doubled: u64,
-    /// Received by a consumer after a later one of the same sender.
+    /// Received by a consumer after a later message of the same sender.
     pub(super) disordered: u64,
-    /// Received and not sent.
+    /// Received but not sent.
     pub(super) foreign: u64,
 }
 
@@ -23,7 +23,8 @@ impl Faults {
     }
 }
 
-/// Compares what each consumer received, in its order, with `sent` messages of each client.
+/// Compares the messages received by each consumer, in order, with the number of messages sent by
+/// each client.
 pub(super) fn compare(sent: &[u64], received: &[Vec<Option<Identity>>]) -> Faults {
     let mut faults = Faults::default();
     let mut seen = HashSet::new();

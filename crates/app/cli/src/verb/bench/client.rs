@@ -22,7 +22,7 @@ impl Protocol {
         }
     }
 
-    /// Where its broker customarily is.
+    /// The usual address of the protocol's broker.
     pub(super) fn address_default(self) -> &'static str {
         match self {
             Self::Kafka => "127.0.0.1:9092",
@@ -31,13 +31,13 @@ impl Protocol {
         }
     }
 
-    /// Whether a consumer gets one sender's messages in order.
+    /// Whether a consumer receives one sender's messages in order.
     pub(super) fn is_ordered(self) -> bool {
         !matches!(self, Self::Sqs)
     }
 }
 
-/// A connection, with the queue or topic that it works on.
+/// A connection and the queue or topic that it uses.
 pub(super) enum Client {
     Kafka(kafka::Client),
     Amqp(amqp::Client),
@@ -63,7 +63,7 @@ impl Client {
         })
     }
 
-    /// Makes the queue or topic, for so many clients.
+    /// Creates the queue or topic for this number of clients.
     pub(super) async fn create(&mut self, clients: u16) -> Result<()> {
         match self {
             Self::Kafka(client) => client.create(clients).await,
@@ -72,7 +72,7 @@ impl Client {
         }
     }
 
-    /// Removes it.
+    /// Deletes it.
     pub(super) async fn delete(&mut self) -> Result<()> {
         match self {
             Self::Kafka(client) => client.delete().await,
@@ -81,7 +81,7 @@ impl Client {
         }
     }
 
-    /// Sends messages; returns when all are acknowledged.
+    /// Sends messages; returns once all are acknowledged.
     pub(super) async fn send(&mut self, bodies: &[Bytes]) -> Result<()> {
         match self {
             Self::Kafka(client) => client.send(bodies).await,
@@ -90,7 +90,7 @@ impl Client {
         }
     }
 
-    /// Gets ready to consume.
+    /// Prepares to consume.
     pub(super) async fn subscribe(&mut self) -> Result<()> {
         match self {
             Self::Amqp(client) => client.subscribe().await,
@@ -98,7 +98,8 @@ impl Client {
         }
     }
 
-    /// Adds what has come to `bodies`, waiting up to about a second for something, and settles it.
+    /// Appends received messages to `bodies` and acknowledges them. Waits up to about a second for
+    /// the first.
     pub(super) async fn receive(&mut self, bodies: &mut Vec<Bytes>) -> Result<()> {
         match self {
             Self::Kafka(client) => client.receive(bodies).await,

@@ -1,5 +1,5 @@
-//! `stele bench engine`: decide and apply alone, on one core, without I/O: how much of a second a
-//! shard spends thinking.
+//! `stele bench engine`: runs only decide and apply, on one core, without I/O. Shows how many
+//! commands a shard's CPU time allows.
 
 use std::{
     io::{self, Write as _},
@@ -25,7 +25,7 @@ use crate::exit::Failure;
 const LOG: LogId = LogId(1);
 const PARTITION: PartitionIndex = PartitionIndex(0);
 
-/// Appends between two moves of the durable end, as a group commit makes them.
+/// Appends per advance of the durable end, as with a group commit.
 const APPENDS_PER_COMMIT: u64 = 256;
 
 /// How much to do.
@@ -34,7 +34,7 @@ pub(crate) struct Options {
     /// Records to append, lease and settle
     #[arg(long, default_value_t = 2_000_000, value_name = "N")]
     records: u64,
-    /// Records in a batch that is appended
+    /// Records per appended batch
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     batch: u32,
     /// Records leased and settled at a time
@@ -45,7 +45,7 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// Measures and prints.
+/// Runs the benchmark and prints the result.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let clock = SystemClock::new();
     let mut bench = Bench::new(clock.now())?;
@@ -92,7 +92,7 @@ impl Bench {
         Ok(bench)
     }
 
-    /// Decides and applies; gives the reply.
+    /// Decides and applies a command. Returns the reply.
     fn command<C: Command>(&mut self, command: C) -> Result<C::Reply> {
         let decision = command.decide(&self.state, self.now)?;
         Ok(self.carry_out(decision))
@@ -133,7 +133,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Leases and settles all; tells how many records that were.
+    /// Leases and settles all records. Returns how many there were.
     fn lease_and_settle(&mut self, options: &Options) -> Result<u64> {
         let mut total = 0;
         while total < options.records {
@@ -153,7 +153,7 @@ impl Bench {
             let lease = Lease { log: LOG, request };
             let decision = lease.decide(Token(0), &self.state, self.now)?;
             let Some(runs) = self.carry_out(decision) else {
-                bail!("a lease that needn't wait does");
+                bail!("the lease waits although records are ready");
             };
             let items: SmallVec<[SettleItem; 2]> = runs
                 .iter()
@@ -165,7 +165,7 @@ impl Bench {
                 })
                 .collect();
             if items.is_empty() {
-                return Err(anyhow!("after {total} records nothing is ready"));
+                return Err(anyhow!("no record is ready after {total} records"));
             }
             total += items.len() as u64;
             let settle = Settle {

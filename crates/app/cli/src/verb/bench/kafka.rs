@@ -1,4 +1,4 @@
-//! A Kafka client: one connection, producing to a partition with acks=all or fetching from it.
+//! A Kafka client: one connection that produces to a partition with acks=all, or fetches from it.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
@@ -20,7 +20,7 @@ use tokio::{
 
 const CLIENT_ID: &str = "stele-bench";
 
-// Versions that any broker since 2.8 has. A later fetch names topics by id.
+// Versions that every broker since 2.8 supports. Later versions of Fetch name topics by id.
 const CREATE_TOPICS: i16 = 5;
 const DELETE_TOPICS: i16 = 4;
 const PRODUCE: i16 = 9;
@@ -31,7 +31,7 @@ const FETCH_WAIT_MS: i32 = 1_000;
 const FETCH_BYTES_MAX: i32 = 8 << 20;
 const ACKS_ALL: i16 = -1;
 
-/// The largest batch taken, decompressed.
+/// Maximum size of a decompressed batch.
 const BATCH_BYTES_MAX: usize = 64 << 20;
 
 pub(super) struct Client {
@@ -66,7 +66,7 @@ impl Client {
             .with_topics(vec![topic])
             .with_timeout_ms(TIMEOUT_MS);
         let reply = self.call(CREATE_TOPICS, &request).await?;
-        let topic = reply.topics.first().context("no answer for the topic")?;
+        let topic = reply.topics.first().context("no response for the topic")?;
         accepted(topic.error_code, topic.error_message.as_deref())
     }
 
@@ -75,7 +75,10 @@ impl Client {
             .with_topic_names(vec![self.topic.clone()])
             .with_timeout_ms(TIMEOUT_MS);
         let reply = self.call(DELETE_TOPICS, &request).await?;
-        let topic = reply.responses.first().context("no answer for the topic")?;
+        let topic = reply
+            .responses
+            .first()
+            .context("no response for the topic")?;
         accepted(topic.error_code, None)
     }
 
@@ -100,9 +103,12 @@ impl Client {
             .with_timeout_ms(TIMEOUT_MS)
             .with_topic_data(vec![topic]);
         let reply = self.call(PRODUCE, &request).await?;
-        let topic = reply.responses.first().context("no answer for the topic")?;
+        let topic = reply
+            .responses
+            .first()
+            .context("no response for the topic")?;
         let partition = topic.partition_responses.first();
-        let partition = partition.context("no answer for the partition")?;
+        let partition = partition.context("no response for the partition")?;
         accepted(partition.error_code, partition.error_message.as_deref())
     }
 
@@ -126,9 +132,9 @@ impl Client {
             .responses
             .into_iter()
             .next()
-            .context("no answer for the topic")?;
+            .context("no response for the topic")?;
         let partition = topic.partitions.into_iter().next();
-        let partition = partition.context("no answer for the partition")?;
+        let partition = partition.context("no response for the partition")?;
         accepted(partition.error_code, None)?;
         for batch in Batches::new(partition.records.unwrap_or_default()) {
             let batch = batch?;
@@ -161,29 +167,26 @@ impl Client {
         let mut answer = vec![0; length];
         self.stream.read_exact(&mut answer).await?;
         let mut answer = Bytes::from(answer);
-        ensure!(answer.len() >= 4, "an answer without a header");
+        ensure!(answer.len() >= 4, "the response has no header");
         ensure!(
             answer.get_i32() == self.correlation_id,
-            "an answer to something else"
+            "the response is for another request"
         );
         if R::Response::header_version(version) >= 1 {
-            ensure!(
-                answer.has_remaining(),
-                "an answer without its header's tags"
-            );
+            ensure!(answer.has_remaining(), "the response header has no tags");
             answer.advance(1);
         }
-        R::Response::decode(&mut answer, version).context("an answer that can't be read")
+        R::Response::decode(&mut answer, version).context("the response can't be decoded")
     }
 }
 
-/// Fails where the broker answers with an error: with its words, or Kafka's for that code.
+/// Fails if the broker returned an error: with its message, or Kafka's message for the code.
 fn accepted(error_code: i16, message: Option<&str>) -> Result<()> {
     if error_code == 0 {
         return Ok(());
     }
     let Some(error) = ResponseError::try_from_code(error_code) else {
-        bail!("the broker answers with the unknown error {error_code}");
+        bail!("the broker returned the unknown error code {error_code}");
     };
     match message {
         Some(message) => bail!("{error:?} ({error_code}): {message}"),

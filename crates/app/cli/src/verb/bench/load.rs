@@ -1,4 +1,4 @@
-//! Publishes, then consumes, with many clients at a time.
+//! Publishes and then consumes with many concurrent clients.
 
 use std::{
     io::{self, Write as _},
@@ -24,13 +24,13 @@ use super::{
 };
 use crate::exit::Failure;
 
-/// How long consuming goes on without a message before the rest counts as lost.
+/// How long consumers wait without receiving a message before they count the rest as lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Latencies up to a minute, to three digits.
+/// Latencies up to a minute, with three significant digits.
 const LATENCY_US_MAX: u64 = 60_000_000;
 
-/// Measures and prints.
+/// Runs the benchmark and prints the result.
 pub(super) fn run(protocol: Protocol, load: &Load) -> Result<(), Failure> {
     let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
     let report = runtime.block_on(measure(protocol, load))?;
@@ -42,20 +42,20 @@ pub(super) fn run(protocol: Protocol, load: &Load) -> Result<(), Failure> {
     writeln!(io::stdout(), "{text}")?;
     match report.faults {
         Some(faults) if faults.any() => Err(Failure::Critical(anyhow!(
-            "what was received isn't what was sent: {faults:?}"
+            "the messages received differ from those sent: {faults:?}"
         ))),
         _ => Ok(()),
     }
 }
 
-/// What all clients share.
+/// The state shared by all clients.
 struct Run {
     protocol: Protocol,
     load: Load,
     name: String,
     clock: SystemClock,
     received: AtomicU64,
-    /// When a message was received last, in milliseconds of the monotonic clock.
+    /// When the last message was received, in milliseconds of the monotonic clock.
     latest_ms: AtomicU64,
 }
 
@@ -106,7 +106,7 @@ async fn measure(protocol: Protocol, load: &Load) -> anyhow::Result<Report> {
 }
 
 impl Load {
-    /// How many messages a client sends.
+    /// The number of messages that a client sends.
     fn share(&self, client: u16) -> u64 {
         let clients = u64::from(self.clients);
         self.messages / clients + u64::from(u64::from(client) < self.messages % clients)
@@ -132,7 +132,7 @@ async fn publish(run: &Arc<Run>) -> anyhow::Result<Phase> {
     })
 }
 
-/// Sends one client's share; gives the latency of each request in microseconds.
+/// Sends one client's share. Returns the latency of each request in microseconds.
 async fn publisher(
     run: Arc<Run>,
     mut client: Client,
@@ -204,7 +204,7 @@ async fn consume(run: &Arc<Run>) -> anyhow::Result<(Phase, Received)> {
     ))
 }
 
-/// Receives until all have arrived at one consumer or another.
+/// Receives until the consumers together have received all messages.
 async fn consumer(run: Arc<Run>, mut client: Client) -> anyhow::Result<Vec<Option<Identity>>> {
     client.subscribe().await?;
     let mut identities = Vec::new();

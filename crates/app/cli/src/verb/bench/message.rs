@@ -1,23 +1,23 @@
-//! The messages that the bench sends: who sent it and as which one, filled up to its size. Text,
-//! since SQS takes nothing else.
+//! The messages of the benchmark: sender and sequence number, padded to size. They are text,
+//! because SQS accepts nothing else.
 
 use bytes::Bytes;
 
-/// Which message it is.
+/// The identity of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Identity {
     pub(super) client: u16,
     pub(super) sequence: u64,
 }
 
-/// The body of the message, of `size_bytes` or as many as its identity needs.
+/// The body of the message, padded to `size_bytes`; longer if its identity needs more.
 pub(super) fn body(identity: Identity, size_bytes: usize) -> Bytes {
     let mut text = format!("{} {} ", identity.client, identity.sequence).into_bytes();
     text.resize(size_bytes.max(text.len()), b'x');
     text.into()
 }
 
-/// The message that a body is of; `None` where it isn't one of the bench's.
+/// The identity in a body; `None` if the message isn't from the benchmark.
 pub(super) fn identity(body: &[u8]) -> Option<Identity> {
     let text = std::str::from_utf8(body).ok()?;
     let mut words = text.splitn(3, ' ');

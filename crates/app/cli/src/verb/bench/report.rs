@@ -1,4 +1,4 @@
-//! What the bench tells.
+//! The result of a benchmark.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -15,12 +15,12 @@ const QUANTILES: [(&str, f64); 5] = [
     ("p99.99", 0.9999),
 ];
 
-/// One half of a run.
+/// One half of a run: publishing or consuming.
 #[derive(Debug)]
 pub(super) struct Phase {
     pub(super) messages: u64,
     pub(super) elapsed: Duration,
-    /// Of each request, in microseconds.
+    /// Latency per request, in microseconds.
     pub(super) latencies: Option<Histogram<u64>>,
 }
 
@@ -67,7 +67,7 @@ impl Phase {
     }
 }
 
-/// A whole run.
+/// The whole run.
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) protocol: &'static str,
@@ -89,7 +89,7 @@ impl Report {
             let verdict = if faults.any() {
                 format!("{faults:?}")
             } else {
-                "every message arrived once".to_owned()
+                "every message arrived exactly once".to_owned()
             };
             write!(text, "\nverify   {verdict}").expect("writing to a String succeeds");
         }

@@ -1,4 +1,4 @@
-//! An SQS client: AWS JSON 1.0 over one HTTP/1.1 connection, signed as AWS's own clients sign.
+//! An SQS client: AWS JSON 1.0 over one HTTP/1.1 connection, signed as AWS clients sign.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -17,12 +17,12 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Entries of a batch (SQS).
+/// Maximum entries in a batch (SQS).
 pub(super) const ENTRIES_MAX: usize = 10;
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 
-/// What AWS's clients say where nothing else is configured.
+/// The default region of AWS clients.
 const REGION: &str = "us-east-1";
 
 pub(super) struct Client {
@@ -34,9 +34,9 @@ pub(super) struct Client {
 }
 
 impl Client {
-    /// Connects; `key` is an access key's id and secret, as `ID:SECRET`.
+    /// Connects; `key` is an access key in the form `ID:SECRET`.
     pub(super) async fn connect(address: &str, queue: &str, key: &str) -> Result<Self> {
-        let (id, secret) = key.split_once(':').context("a key is ID:SECRET")?;
+        let (id, secret) = key.split_once(':').context("the key must be ID:SECRET")?;
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self {
@@ -110,7 +110,7 @@ impl Client {
         for message in messages {
             let body = message["Body"]
                 .as_str()
-                .context("a message without a body")?;
+                .context("the message has no body")?;
             bodies.push(Bytes::copy_from_slice(body.as_bytes()));
         }
         Ok(())
@@ -145,7 +145,7 @@ impl Client {
         serde_json::from_slice(&reply).with_context(|| format!("{action}: not JSON"))
     }
 
-    /// The headers that prove who sends a request.
+    /// The headers that authenticate a request.
     fn sign(&self, target: &str, body: &str) -> Result<SigningInstructions> {
         let now_ms = self.clock.now().since_ms(Timestamp(0));
         let identity = self.credentials.clone().into();
@@ -175,19 +175,19 @@ impl Client {
             "the connection was closed"
         );
         let status = line.split(' ').nth(1).and_then(|code| code.parse().ok());
-        let status = status.context("not an HTTP answer")?;
+        let status = status.context("not an HTTP response")?;
         let mut length = 0;
         loop {
             line.clear();
             ensure!(
                 self.stream.read_line(&mut line).await? > 0,
-                "the answer was cut off"
+                "the response was truncated"
             );
             let Some((name, value)) = line.trim_end().split_once(':') else {
                 break;
             };
             if name.eq_ignore_ascii_case("content-length") {
-                length = value.trim().parse().context("a wrong content-length")?;
+                length = value.trim().parse().context("invalid content-length")?;
             }
         }
         let mut body = vec![0; length];

@@ -38,13 +38,13 @@ def logged(server, message):
 @check_of_stele
 def a_variable_that_nothing_reads_stops_the_start_with_the_nearest_name():
     told = stele("config", "check", code=2, STELE_KAFKA_PORT="1")
-    equal(told, "error: STELE_KAFKA_PORT: there is no such variable; did you mean `STELE_KAFKA__PORT`?\n")
+    equal(told, "error: STELE_KAFKA_PORT: unknown variable; did you mean `STELE_KAFKA__PORT`?\n")
 
 
 @check_of_stele
 def what_kubernetes_says_of_a_service_called_stele_is_no_setting():
     service = {"STELE_SERVICE_HOST": "10.0.0.1", "STELE_PORT": "tcp://10.0.0.1:9092", "STELE_PORT_9092_TCP_PORT": "9092"}
-    equal(stele("config", "check", **service), "the configuration is in order\n")
+    equal(stele("config", "check", **service), "the configuration is valid\n")
 
 
 @check_of_stele
@@ -75,7 +75,7 @@ def another_number_of_shards_than_the_directory_has_is_told():
         server.stop()
         server.settings["STELE_ENGINE__SHARDS"] = "3"
         server.start()
-        ignored = "engine.shards is ignored: a data directory keeps the number of shards that it was made with"
+        ignored = "engine.shards is ignored: a data directory keeps the number of shards that it was created with"
         line = logged(server, ignored)
         equal((line["level"], line["wanted"], line["shards"]), ("WARN", 3, 1))
 
@@ -145,7 +145,7 @@ def a_cluster_id_that_was_removed_is_told():
         server.stop()
         (server.directory / "data" / "CLUSTER_ID").unlink()
         server.start()
-        missing = "the cluster id was missing, and is a new one now: Kafka clients take this for another cluster"
+        missing = "the cluster id was missing and a new one was generated: Kafka clients take this for another cluster"
         equal(logged(server, missing)["level"], "WARN")
 
 

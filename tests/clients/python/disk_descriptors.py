@@ -89,6 +89,6 @@ def a_publisher_goes_on_while_idle_clients_have_all_descriptors():
 def a_limit_that_does_not_fit_is_told_at_the_start():
     with few_descriptors() as disk:
         told = disk.server.log.read_text()
-        if "fewer open files are allowed than connections are configured" not in told:
+        if "the limit of open files is too low for limits.connections" not in told:
             raise AssertionError(f"no warning in {told[:400]}")
         Kafka(disk).make("a-topic")

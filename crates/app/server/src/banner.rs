@@ -1,11 +1,10 @@
-//! What a person sees once the process is ready: where everything is, and a line to paste for
-//! each protocol.
+//! The text printed once the process is ready: addresses, and a command to paste for each protocol.
 
 use std::{fmt::Write as _, net::SocketAddr, path::Path};
 
 use stele_app_config::Settings;
 
-/// What the banner tells.
+/// What the banner shows.
 #[derive(Debug)]
 pub(crate) struct Facts<'a> {
     pub(crate) version: &'a str,
@@ -25,7 +24,7 @@ pub(crate) fn text(settings: &Settings, facts: &Facts<'_>) -> String {
     } = facts;
     let directory = facts.directory.display();
     let data = if facts.is_development {
-        format!("{directory}, removed at the end")
+        format!("{directory}, deleted on exit")
     } else {
         directory.to_string()
     };
@@ -49,14 +48,14 @@ pub(crate) fn text(settings: &Settings, facts: &Facts<'_>) -> String {
         ));
     }
     line(format!("  {:<9} {data}\n", "data"));
-    line("Send a message, and see it from another protocol:\n".to_owned());
+    line("Send a message and read it with another protocol:\n".to_owned());
     for addresses in ports() {
         let (name, address) = &addresses[0];
         for command in commands(settings, name, *address) {
             line(format!("  {command}"));
         }
     }
-    line("\nCtrl-C stops it; whatever was acknowledged is kept.".to_owned());
+    line("\nCtrl-C stops it; acknowledged data is kept.".to_owned());
     out
 }
 
@@ -81,7 +80,7 @@ fn commands(settings: &Settings, name: &str, address: SocketAddr) -> Vec<String>
     }
 }
 
-/// The user to show: the customary one with its password, another without.
+/// The user to show: the default one with its password, any other without.
 fn user(settings: &Settings) -> String {
     let users = &settings.auth.users;
     match users.iter().next() {
@@ -93,7 +92,7 @@ fn user(settings: &Settings) -> String {
     }
 }
 
-/// Where any key pair is taken, one to paste.
+/// A key pair to paste, if any key pair is accepted.
 fn keys(settings: &Settings) -> &'static str {
     if settings.auth.sqs_keys.is_empty() {
         "AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any "

@@ -1,4 +1,4 @@
-//! The name that Kafka clients know the cluster by: made once, kept in the data directory.
+//! The cluster id reported to Kafka clients. It is generated once and stored in the data directory.
 
 use std::{io, path::Path};
 
@@ -7,8 +7,8 @@ use stele_base_env::{Disk, Rng};
 
 const FILE: &str = "CLUSTER_ID";
 
-/// The id that `directory` holds; a new one where it holds none, which is told unless the directory
-/// is new too.
+/// Returns the id stored in `directory`, or generates one. Logs a warning if the id was missing
+/// from a directory that isn't new.
 pub(crate) fn of(
     disk: &dyn Disk,
     directory: &Path,
@@ -28,8 +28,8 @@ pub(crate) fn of(
     if !is_new {
         tracing::warn!(
             file = %path.display(), cluster_id = id,
-            "the cluster id was missing, and is a new one now: Kafka clients take this for another \
-             cluster"
+            "the cluster id was missing and a new one was generated: Kafka clients take this for \
+             another cluster"
         );
     }
     Ok(id)

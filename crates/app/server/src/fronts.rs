@@ -1,4 +1,4 @@
-//! The client protocols: what each is set to (a file each), and their tasks.
+//! The client protocols: their tasks here, their settings in one file each.
 
 mod amqp;
 mod kafka;
@@ -14,13 +14,13 @@ use stele_core_engine::Durability;
 use stele_front_accept::{Registry, Sockets};
 use tokio::{sync::watch, task::JoinSet};
 
-/// What the fronts share beside the settings.
+/// What the fronts share besides the settings.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) cluster_id: String,
     pub(crate) version: &'static str,
     pub(crate) clock: Arc<dyn Clock>,
-    /// Where fronts make connections known that the admin front lists and closes.
+    /// Where fronts register the connections that the admin front lists and closes.
     pub(crate) connections: Registry,
 }
 
@@ -30,14 +30,14 @@ pub(crate) struct Fronts<'a> {
     context: &'a Context,
     settings: &'a Settings,
     broker: &'a Broker,
-    /// What clients of all fronts may have together.
+    /// The socket limit shared by the clients of all fronts.
     sockets: Sockets,
     stop: watch::Sender<bool>,
     tasks: JoinSet<&'static str>,
 }
 
 impl<'a> Fronts<'a> {
-    /// None yet.
+    /// Creates the set without any front.
     pub(crate) fn new(
         context: &'a Context,
         settings: &'a Settings,
@@ -59,7 +59,7 @@ impl<'a> Fronts<'a> {
         Ok(Box::new(OsRng::new().context("no randomness")?))
     }
 
-    /// What an acknowledgement means for a log that doesn't say.
+    /// When a write is acknowledged, for a log that doesn't configure it.
     fn durability(&self) -> Durability {
         match self.settings.storage.durability {
             config::Durability::Synced => Durability::Synced,
@@ -78,16 +78,16 @@ impl<'a> Fronts<'a> {
         });
     }
 
-    /// Waits for one to end by itself, which none does while it can go on.
+    /// Waits until a front ends by itself, which happens only on a failure.
     pub(crate) async fn ended(&mut self) -> anyhow::Error {
         match self.tasks.join_next().await {
-            Some(Ok(name)) => anyhow::anyhow!("the {name} front ended by itself"),
+            Some(Ok(name)) => anyhow::anyhow!("the {name} front ended unexpectedly"),
             Some(Err(error)) => anyhow::Error::new(error).context("a front failed"),
             None => std::future::pending().await,
         }
     }
 
-    /// Tells all to take nothing new, and waits until they have finished what is in flight.
+    /// Makes all fronts refuse new work, and waits until they have finished the work in flight.
     pub(crate) async fn stop(&mut self) {
         self.stop.send_replace(true);
         while self.tasks.join_next().await.is_some() {}

@@ -1,9 +1,9 @@
-//! The names that the HTTP ports are reached by.
+//! The names under which the HTTP ports can be reached.
 
 use stele_app_config::Settings;
 use stele_front_accept::Hosts;
 
-/// Those that are set, and those that clients are told to connect to.
+/// The configured names, and those advertised to clients.
 pub(crate) fn of(settings: &Settings) -> Hosts {
     let told = settings.auth.hosts.as_deref().unwrap_or_default();
     let advertised = settings.kafka.advertised_host.as_deref();

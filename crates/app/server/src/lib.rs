@@ -1,4 +1,4 @@
-//! The one place that wires the broker and its fronts into a process.
+//! Assembles the broker and its fronts into a process.
 //!
 //! ```text
 //!  bind ports ─► admin serves ─► recover ─► listen ─► fronts serve ─► ready
@@ -6,8 +6,8 @@
 //!  end ◄─ admin stops ◄─ broker writes and syncs ◄─ fronts finish ◄─ draining
 //! ```
 //!
-//! Ports are bound first, so that one that is taken stops the start before anything is touched;
-//! they listen last, so that a client that comes too early is refused rather than kept waiting.
+//! Ports are bound first, so that a port already in use fails the start before anything is changed.
+//! They listen last, so that a client that connects too early is refused and doesn't hang.
 
 mod banner;
 mod cluster_id;

@@ -1,4 +1,4 @@
-//! The ports: bound before anything else, listening once there is something to answer with.
+//! The ports. They are bound before anything else, and listen once requests can be served.
 
 use std::{
     io::{self, ErrorKind},
@@ -11,20 +11,20 @@ use stele_app_config::{Settings, is_localhost};
 use stele_front_accept::Listening;
 use tokio::net::TcpListener;
 
-/// Connections that may wait to be accepted, so that a crowd that connects at once gets in.
+/// Length of the accept queue, enough for many clients that connect at once.
 const BACKLOG: i32 = 1024;
 
-/// A port that is ours and doesn't listen yet.
+/// A port that is bound but doesn't listen yet.
 #[derive(Debug)]
 pub(crate) struct Bound {
-    /// What it is for, as the ports file names it.
+    /// Its name in the ports file.
     pub(crate) name: &'static str,
-    /// Where it is. `localhost` is two addresses, with one port.
+    /// Its addresses. `localhost` has two, with the same port.
     sockets: Vec<(SocketAddr, Socket)>,
 }
 
 impl Bound {
-    /// Takes the port of `host`; 0 takes any.
+    /// Binds the port on `host`; 0 picks a free port.
     pub(crate) fn new(name: &'static str, host: &str, port: u16) -> anyhow::Result<Self> {
         let advice = |host: &str, port: u16| {
             format!("cannot listen on {host}:{port} for {name} (change {name}.host or {name}.port)")
@@ -52,17 +52,17 @@ impl Bound {
         self.addresses().next().map_or(0, |address| address.port())
     }
 
-    /// Where it is.
+    /// The addresses.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.sockets.iter().map(|(address, _)| *address)
     }
 
-    /// Whether only this machine reaches it.
+    /// Whether it can be reached only from this machine.
     pub(crate) fn is_loopback(&self) -> bool {
         self.addresses().all(|address| address.ip().is_loopback())
     }
 
-    /// From now on clients can connect.
+    /// Starts listening: from now on clients can connect.
     pub(crate) fn listen(self) -> anyhow::Result<Listening> {
         let name = self.name;
         let listen = |(address, socket): (SocketAddr, Socket)| {
@@ -85,8 +85,8 @@ fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
 fn open(address: SocketAddr) -> io::Result<(SocketAddr, Socket)> {
     let domain = Domain::for_address(address);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-    // A named port can be taken again right after a restart. One that the system chooses must be
-    // nobody else's, which the option would not promise.
+    // A configured port must be available right after a restart. A port that the system picks must
+    // not be shared, which the option would permit.
     socket.set_reuse_address(address.port() != 0)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -95,8 +95,9 @@ fn open(address: SocketAddr) -> io::Result<(SocketAddr, Socket)> {
     Ok((local, socket))
 }
 
-/// The second address of `localhost`, which many clients try first. There is none on a machine
-/// without IPv6, nor where the system has chosen a port that somebody else has there.
+/// Binds the second address of `localhost`, which many clients try first. Returns `None` on a
+/// machine without IPv6, and if the system picked the port and another process has it on the second
+/// address.
 fn open_beside(port: u16, is_chosen: bool) -> io::Result<Option<(SocketAddr, Socket)>> {
     match open((Ipv6Addr::LOCALHOST, port).into()) {
         Ok(opened) => Ok(Some(opened)),
@@ -119,7 +120,7 @@ pub(crate) struct Listeners {
 }
 
 impl Listeners {
-    /// Takes every port that the settings name.
+    /// Binds every configured port.
     pub(crate) fn bind(settings: &Settings) -> anyhow::Result<Self> {
         let Settings {
             kafka,
@@ -140,7 +141,7 @@ impl Listeners {
         })
     }
 
-    /// Names and addresses, in the order in which they are shown.
+    /// Names and addresses, in display order.
     pub(crate) fn addresses(&self) -> Vec<(&'static str, SocketAddr)> {
         [&self.kafka, &self.amqp, &self.sqs]
             .into_iter()
@@ -179,7 +180,7 @@ mod tests {
         let bound = Bound::new("kafka", "localhost", 0).expect("any free port");
         let (port, addresses) = (bound.port(), bound.addresses().collect::<Vec<_>>());
         let _listening = bound.listen().expect("it is ours");
-        // Another process may have had the port at ::1.
+        // Another process may hold the port on ::1.
         for address in addresses {
             assert_eq!(address.port(), port);
             TcpStream::connect(address).await.expect("it listens");

@@ -1,8 +1,8 @@
-//! Where the log goes: to stderr, as text for a person and as JSON for a collector.
+//! Log output: to stderr, as text for people or as JSON for log collectors.
 //!
-//! What clients call themselves and their queues, and what is told of their mistakes, stands in it.
-//! None of that can begin a line, move a terminal's cursor or turn the direction of the text: each
-//! field is escaped, whoever logs it.
+//! Log lines contain text from clients: their names, queue names, and messages about their errors.
+//! Every field is escaped, whoever logs it, so that client text can't start a new line, move a
+//! terminal's cursor or change the text direction.
 
 mod escaped;
 
@@ -26,7 +26,7 @@ pub(crate) fn start(logging: &Logging) -> bool {
         LogFormat::Text => true,
         LogFormat::Json => false,
     };
-    // Fails only where a caller logs already, whose choice then stands.
+    // Fails only if the caller has already installed a logger, which then stays.
     drop(if is_text {
         set_global_default(text(level, is_terminal, io::stderr))
     } else {
@@ -43,7 +43,7 @@ where
         .with_max_level(level)
         .with_target(false)
         .with_ansi(is_terminal)
-        // A line that can't be written is lost: to say so there would end the process.
+        // A line that can't be written is lost: reporting the error on stderr would panic.
         .log_internal_errors(false)
         .fmt_fields(format::debug_fn(escaped::field).delimited(" "))
         .with_writer(writer)
@@ -57,7 +57,7 @@ where
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_target(false)
-        // As for text.
+        // As above.
         .log_internal_errors(false)
         .json()
         .flatten_event(true)

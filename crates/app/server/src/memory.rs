@@ -1,4 +1,4 @@
-//! How much memory the process keeps to, where nobody has said.
+//! The default memory limit of the process.
 
 use std::path::{Path, PathBuf};
 
@@ -6,25 +6,25 @@ use rustix::system::sysinfo;
 use stele_app_config::Settings;
 use stele_base_env::Disk;
 
-/// The part of the machine's memory that the process takes for itself. The rest is the page
-/// cache's, which reads are served from, and other processes'.
+/// The fraction of the machine's memory that the process uses. The rest is for other processes and
+/// for the page cache, which serves reads.
 const PARTS_OF_MACHINE: u64 = 4;
 
-/// Where the system shows control groups.
+/// The mount point of the control groups.
 const CONTROL_GROUPS: &str = "/sys/fs/cgroup";
 
-/// The ceiling that is set, or a part of the machine's memory.
+/// The configured limit, or a fraction of the machine's memory.
 pub(crate) fn ceiling_bytes(settings: &Settings, disk: &dyn Disk) -> usize {
     let set = settings.limits.memory.map(|size| size.0);
     let ceiling = set.unwrap_or_else(|| available_bytes(disk) / PARTS_OF_MACHINE);
     usize::try_from(ceiling).unwrap_or(usize::MAX)
 }
 
-/// What the machine has, or less where the process's control group, or one that it lies in, may
-/// have less.
+/// The machine's memory, or the limit of the process's control group or one of its parents,
+/// whichever is smaller.
 fn available_bytes(disk: &dyn Disk) -> u64 {
     let machine = sysinfo();
-    // The fields are as wide as the machine's words.
+    // The type of these fields depends on the machine's word size.
     let machine_bytes = u64::from(machine.mem_unit).saturating_mul(machine.totalram as u64);
     let own = read(disk, Path::new("/proc/self/cgroup")).unwrap_or_default();
     control_groups(&own)
@@ -38,8 +38,8 @@ fn read(disk: &dyn Disk, path: &Path) -> Option<String> {
     String::from_utf8(bytes.to_vec()).ok()
 }
 
-/// The files with the limits of the process's control group and of those above it, of both versions
-/// of the interface. `own` is what the system says the groups of the process are.
+/// The limit files of the process's control group and its parents, for both versions of the
+/// interface. `own` is the content of `/proc/self/cgroup`.
 fn control_groups(own: &str) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for line in own.lines() {
@@ -52,8 +52,8 @@ fn control_groups(own: &str) -> Vec<PathBuf> {
             "memory" => (format!("{CONTROL_GROUPS}/memory"), "memory.limit_in_bytes"),
             _ => continue,
         };
-        // Within a container the path may be that of the host, which isn't there: then the root is
-        // the group's own.
+        // In a container, the path may be that of the host and not exist here: then the root is the
+        // process's group.
         let path = Path::new(path.trim_start_matches('/'));
         files.extend(
             path.ancestors()
@@ -63,7 +63,7 @@ fn control_groups(own: &str) -> Vec<PathBuf> {
     files
 }
 
-/// A group without a limit says `max`, or a number that no machine has.
+/// A group without a limit reads `max`, or a number larger than any machine's memory.
 fn limit_of(text: &str) -> Option<u64> {
     text.trim().parse().ok()
 }

@@ -1,39 +1,39 @@
-//! The files that the process may have open. Each connection is one, and storage needs some: it
-//! gets its part first, so that clients can't take the next journal file's.
+//! Divides the limit of open files. Every connection takes one. Storage reserves its part first, so
+//! that clients can't prevent it from opening the next journal file.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use stele_app_config::Settings;
 
-/// Fronts that clients of a protocol connect to.
+/// The number of fronts for client protocols.
 const FRONTS: usize = 3;
 
-/// Connections of the admin front: whoever is to see what is wrong gets in whatever clients do.
+/// Connections reserved for the admin front, so that an operator can connect whatever clients do.
 const ADMIN_MAX: usize = 128;
 
-/// What the process has open beside: listeners, polls, the log, and sockets that are accepted to be
+/// Other open files of the process: listeners, polls, the log, and sockets accepted only to be
 /// closed.
 const OTHERS: usize = 48;
 
-/// Beside the journal's files a shard has spares, a file that it begins, and directories that it
-/// syncs.
+/// Files of a shard besides its journal: spares, a file being created, and directories being
+/// synced.
 const SHARD_OTHERS: usize = 16;
 
-/// The journal may become so many times as large as set before it is waited for.
+/// Publishing waits when the journal is this many times its configured size.
 const JOURNAL_SIZES_MAX: u64 = 4;
 
-/// Segments that are kept open between reads, of each shard; more gain next to nothing.
+/// Maximum number of segments per shard that stay open between reads; more gain next to nothing.
 const CACHED_MAX: usize = 256;
 
-/// How many open files each may have.
+/// The number of open files for each use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OpenFiles {
-    /// Segments that storage keeps open, of all shards.
+    /// Segments that storage keeps open, over all shards.
     pub(crate) cached: usize,
     pub(crate) admin: usize,
     pub(crate) clients: usize,
 }
 
-/// Raises the soft limit to the hard one, and gives what is allowed then.
+/// Raises the soft limit to the hard limit. Returns the resulting limit.
 pub(crate) fn raise() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -41,20 +41,20 @@ pub(crate) fn raise() -> usize {
         maximum: limit.maximum,
     };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
-        tracing::warn!(%error, "the limit of open files can't be raised");
+        tracing::warn!(%error, "cannot raise the limit of open files");
     }
     let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     usize::try_from(allowed).unwrap_or(usize::MAX)
 }
 
 impl OpenFiles {
-    /// Divides what is allowed.
+    /// Divides the limit.
     pub(crate) fn of(allowed: usize, settings: &Settings, shards: usize) -> Self {
         let journal = shards.saturating_mul(journal_files(settings));
         Self::divide(allowed, journal, shards)
     }
 
-    /// Says where clients have less than is set.
+    /// Logs a warning if clients get fewer than configured.
     pub(crate) fn tell_if_few(&self, allowed: usize, settings: &Settings) {
         let wanted = FRONTS.saturating_mul(settings.limits.connections);
         if self.clients < wanted {
@@ -62,7 +62,7 @@ impl OpenFiles {
                 allowed,
                 clients = self.clients,
                 wanted,
-                "fewer open files are allowed than connections are configured: raise ulimit -n or \
+                "the limit of open files is too low for limits.connections: raise ulimit -n or \
                  LimitNOFILE, or lower limits.connections"
             );
         }
@@ -76,13 +76,13 @@ impl OpenFiles {
         Self {
             cached,
             admin,
-            // Where storage needs all of it nobody could see that.
+            // If storage needed them all, nobody could connect to find out.
             clients: clients.max(1),
         }
     }
 }
 
-/// What a shard has open at most to write and checkpoint its journal.
+/// The maximum number of files that a shard opens to write and checkpoint its journal.
 fn journal_files(settings: &Settings) -> usize {
     let storage = &settings.storage;
     let journal = storage.journal.0.max(storage.journal_file.0);

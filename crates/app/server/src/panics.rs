@@ -1,12 +1,13 @@
-//! A panic anywhere ends the process: half a broker would acknowledge what it can't keep.
+//! A panic in any thread ends the process: a broker with a dead thread could acknowledge data that
+//! it can't keep.
 
 use std::{any::Any, panic, process};
 
-/// The exit code of a process that a panic ended, as Rust's own.
+/// The exit code after a panic, the same as Rust's default.
 const EXIT_CODE: i32 = 101;
 
-/// From now on a panic in any thread says where and why, and ends the process. What was
-/// acknowledged is on disk; the next start recovers it.
+/// Installs the panic hook: it logs the place and the reason, and ends the process. Acknowledged
+/// data is on disk; the next start recovers it.
 pub(crate) fn end_the_process() {
     panic::set_hook(Box::new(|panic| {
         let thread = std::thread::current();
@@ -20,7 +21,7 @@ pub(crate) fn end_the_process() {
             thread,
             place,
             reason,
-            "a defect ends the process; what was acknowledged is safe: start again, and report this"
+            "the process ends because of a bug; acknowledged data is safe: restart, and report this"
         );
         process::exit(EXIT_CODE);
     }));
@@ -29,5 +30,5 @@ pub(crate) fn end_the_process() {
 fn reason(payload: &dyn Any) -> &str {
     let text = payload.downcast_ref::<&str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("not said")
+        .unwrap_or("unknown")
 }

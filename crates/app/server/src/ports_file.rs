@@ -1,11 +1,12 @@
-//! `--ports-file`: which ports are open, as JSON, for whoever started the process with port 0.
+//! `--ports-file`: writes the open ports as JSON, for a caller that started the process with port
+//! 0.
 
 use std::{io, net::SocketAddr, path::Path};
 
 use serde_json::{Map, Value};
 use stele_base_env::Disk;
 
-/// Writes the file such that a reader sees all of it or none.
+/// Writes the file atomically: a reader sees all of it or nothing.
 pub(crate) fn write(
     disk: &dyn Disk,
     path: &Path,

@@ -1,4 +1,4 @@
-//! The life of the process.
+//! The life cycle of the process.
 
 use std::{
     io::{self, Write as _},
@@ -30,26 +30,26 @@ use crate::{
     storage, users,
 };
 
-/// How long fronts may take to finish what is in flight before they are cut off.
+/// How long fronts may take to finish work in flight before their connections are cut.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The exit code of a process that was told twice to stop, as shells know it (128 + SIGINT).
+/// The exit code after a second signal, as shells report it (128 + SIGINT).
 const EXIT_CODE_AT_ONCE: i32 = 130;
 
 /// What to run.
 #[derive(Debug)]
 pub struct Options {
-    /// The configuration, checked.
+    /// The checked configuration.
     pub loaded: Loaded,
-    /// Where to write which ports are open.
+    /// Where to write the open ports.
     pub ports_file: Option<PathBuf>,
-    /// Whether this is for trying out, on data that goes with the process.
+    /// Whether this is a throwaway broker whose data is deleted on exit.
     pub is_development: bool,
     /// The version to show.
     pub version: &'static str,
 }
 
-/// Serves until a signal asks to stop; returns once everything is written.
+/// Runs the broker until a signal stops it. Returns once everything is written.
 pub fn run(options: &Options) -> anyhow::Result<()> {
     let settings = &options.loaded.settings;
     let is_text = logging::start(&settings.logging);
@@ -86,7 +86,7 @@ async fn serve(options: &Options, is_text: bool) -> anyhow::Result<()> {
     let (broker, running) = tokio::select! {
         started = recover(settings, open_files, Arc::clone(&disk), Arc::clone(&clock)) => started?,
         name = signals.first() => {
-            // Recovery changes nothing that the next one wouldn't.
+            // An interrupted recovery is safe: the next start repeats it.
             info!(signal = name, "stopped while recovering");
             process::exit(EXIT_CODE_AT_ONCE);
         }
@@ -100,7 +100,7 @@ async fn serve(options: &Options, is_text: bool) -> anyhow::Result<()> {
         clock: Arc::clone(&clock),
         connections,
     };
-    // A directory keeps the number of shards that it was made with.
+    // A directory keeps the number of shards it was created with.
     let open_files = OpenFiles::of(allowed, settings, broker.shard_counts().len());
     open_files.tell_if_few(allowed, settings);
     storage::tell_if_other_shards(settings, broker.shard_counts().len());
@@ -127,11 +127,11 @@ async fn serve(options: &Options, is_text: bool) -> anyhow::Result<()> {
 
     live(&mut signals, fronts, running, &state).await?;
     admin.stop().await;
-    info!("stopped: everything that was acknowledged is on disk");
+    info!("stopped: all acknowledged data is on disk");
     Ok(())
 }
 
-/// Recovers in a thread of its own, since it reads for as long as there is data.
+/// Recovers in a thread of its own, because it blocks while it reads all data.
 async fn recover(
     settings: &Settings,
     open_files: OpenFiles,
@@ -148,23 +148,23 @@ async fn recover(
     started.context("recovery was interrupted")?
 }
 
-/// Sees to it that nobody else reads what is stored: a directory that an earlier version or an
-/// operator made may be open to others, and what lies in it with it.
+/// Makes the data directory private: one from an earlier version or from an operator may be
+/// readable by others, and so may the files in it.
 fn restrict(disk: &dyn Disk, directory: &Path) {
     match disk.restrict_dir(directory) {
         Ok(false) => {}
         Ok(true) => info!(
             directory = %directory.display(),
-            "the data directory was open to other users and is its owner's alone now"
+            "the data directory was accessible to other users; its permissions are now restricted"
         ),
         Err(error) => warn!(
             directory = %directory.display(), %error,
-            "the data directory may be open to other users, which can't be changed"
+            "the data directory may be accessible to other users: cannot restrict its permissions"
         ),
     }
 }
 
-/// Waits for a signal or a failure; then drains.
+/// Waits for a signal or a failure, then drains.
 async fn live(
     signals: &mut Signals,
     mut fronts: Fronts<'_>,
@@ -173,11 +173,11 @@ async fn live(
 ) -> anyhow::Result<()> {
     tokio::select! {
         name = signals.first() => {
-            info!(signal = name, "draining: no new connections; a second signal ends at once");
+            info!(signal = name, "draining: no new connections; a second signal ends the process immediately");
         }
         reason = running.failed() => {
-            error!(%reason, "a shard can't go on; start again to recover");
-            bail!("a shard can't go on: {reason}");
+            error!(%reason, "a shard failed; restart to recover");
+            bail!("a shard failed: {reason}");
         }
         ended = fronts.ended() => return Err(ended),
     }
@@ -185,7 +185,7 @@ async fn live(
     tokio::select! {
         () = drain(fronts, running) => Ok(()),
         name = signals.second() => {
-            warn!(signal = name, "ending at once");
+            warn!(signal = name, "ending immediately");
             process::exit(EXIT_CODE_AT_ONCE);
         }
     }
@@ -193,13 +193,13 @@ async fn live(
 
 async fn drain(mut fronts: Fronts<'_>, running: Running) {
     if timeout(DRAIN_TIMEOUT, fronts.stop()).await.is_err() {
-        warn!("some connections didn't finish in time and are cut off");
+        warn!("some connections didn't finish in time and are closed");
     }
-    info!("fronts have finished; writing what is left");
+    info!("fronts have stopped; writing the remaining data");
     running.stop().await;
 }
 
-/// A listener for each port, at the first of its addresses.
+/// One listener per port, with its first address.
 fn shown(addresses: &[(&'static str, SocketAddr)]) -> Vec<admin::Listener> {
     addresses
         .chunk_by(|(front, _), (other, _)| front == other)
@@ -211,10 +211,10 @@ fn shown(addresses: &[(&'static str, SocketAddr)]) -> Vec<admin::Listener> {
         .collect()
 }
 
-/// Says that the process is ready: to a person with lines to paste, to a collector in one event.
+/// Announces that the process is ready: as the banner on a terminal, as one event in JSON logs.
 fn announce(settings: &Settings, facts: &banner::Facts<'_>, is_text: bool) {
     if is_text {
-        // As with the log, nothing ends where nobody can read this.
+        // A failed write to stderr must not end the process.
         drop(writeln!(io::stderr(), "{}", banner::text(settings, facts)));
     } else {
         let addresses: Vec<String> = facts
@@ -227,7 +227,7 @@ fn announce(settings: &Settings, facts: &banner::Facts<'_>, is_text: bool) {
     }
 }
 
-/// The admin front, which outlives the others.
+/// The admin front, which is stopped after the others.
 struct Admin {
     stop: watch::Sender<bool>,
     served: JoinHandle<()>,
@@ -268,7 +268,7 @@ impl Admin {
 
     async fn stop(self) {
         self.stop.send_replace(true);
-        // A panic in it has ended the process already.
+        // A panic in it would have ended the process.
         drop(self.served.await);
     }
 }

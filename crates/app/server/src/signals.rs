@@ -1,13 +1,12 @@
-//! SIGTERM, SIGINT and SIGHUP: the first asks to stop, a second SIGTERM or SIGINT ends the process
-//! at once.
+//! SIGTERM, SIGINT and SIGHUP: the first stops the process gracefully, a second SIGTERM or SIGINT
+//! ends it immediately.
 //!
-//! There is nothing to load again, so a SIGHUP stops as well, as it does programs that don't know
-//! it, but not without draining. One that was ignored when the process began stays ignored: that is
-//! what `nohup` is for.
+//! There is no configuration to reload, so SIGHUP also stops the process, but gracefully. If SIGHUP
+//! was ignored at start, as under `nohup`, it stays ignored.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// The signals that ask to stop.
+/// The signals that stop the process.
 #[derive(Debug)]
 pub(crate) struct Signals {
     terminate: Signal,
@@ -16,7 +15,7 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// From now on these signals are ours.
+    /// Installs the handlers.
     pub(crate) fn install() -> std::io::Result<Self> {
         let hangup = (!is_hangup_ignored()).then(|| signal(SignalKind::hangup()));
         Ok(Self {
@@ -26,7 +25,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the first one; tells its name.
+    /// Waits for the first signal. Returns its name.
     pub(crate) async fn first(&mut self) -> &'static str {
         let hangup = async {
             match &mut self.hangup {
@@ -41,8 +40,7 @@ impl Signals {
         }
     }
 
-    /// Waits for one that says it again. A terminal that goes may send more than one SIGHUP, which
-    /// mean the same.
+    /// Waits for a second signal. Ignores SIGHUP, because a closing terminal may send several.
     pub(crate) async fn second(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
@@ -51,11 +49,10 @@ impl Signals {
     }
 }
 
-/// Whether whoever has started the process wants it to outlive its terminal. Where the system
-/// doesn't tell, nobody does.
+/// Whether SIGHUP was ignored at start, as under `nohup`. False if the system doesn't tell.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the kernel's account of this process is no data of the broker's"
+    reason = "/proc is not part of the broker's data"
 )]
 fn is_hangup_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status");

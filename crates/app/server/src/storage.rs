@@ -1,4 +1,4 @@
-//! What the broker is set to.
+//! The broker's settings from the configuration.
 
 use std::{path::Path, thread};
 
@@ -9,7 +9,7 @@ use stele_core_storage as storage;
 
 use crate::{memory, open_files::OpenFiles};
 
-/// Shards, where nothing says how many: more than this many threads only wait for one disk.
+/// Maximum default number of shards: more threads would only wait for the same disk.
 const SHARDS_DEFAULT_MAX: u16 = 8;
 
 /// The broker's settings.
@@ -36,13 +36,13 @@ pub(crate) fn settings(
     }
 }
 
-/// Whether `directory` is a data directory already. One that can't be looked into isn't new: the
-/// start says what is wrong with it.
+/// Whether `directory` is already a data directory. Returns true for one that can't be read: the
+/// start then fails with the reason.
 pub(crate) fn exists(disk: &dyn Disk, directory: &Path) -> bool {
     disk.exists(&directory.join("FORMAT")).unwrap_or(true)
 }
 
-/// Warns that `engine.shards` says nothing of a directory that was made with another number.
+/// Warns that `engine.shards` has no effect on a directory created with another number.
 pub(crate) fn tell_if_other_shards(settings: &Settings, found: usize) {
     if let Some(wanted) = settings
         .engine
@@ -53,12 +53,12 @@ pub(crate) fn tell_if_other_shards(settings: &Settings, found: usize) {
             wanted,
             shards = found,
             "engine.shards is ignored: a data directory keeps the number of shards that it was \
-             made with"
+             created with"
         );
     }
 }
 
-/// How many shards a new directory gets.
+/// The number of shards of a new directory.
 pub(crate) fn shards(settings: &Settings) -> u16 {
     settings.engine.shards.unwrap_or_else(shards_default)
 }

@@ -1,10 +1,10 @@
-//! Who may log in.
+//! The users.
 
 use anyhow::Context as _;
 use stele_app_config::Auth;
 use stele_base_types::{Name, User};
 
-/// The users that are set.
+/// The configured users.
 pub(crate) fn of(auth: &Auth) -> anyhow::Result<Vec<User>> {
     let users = auth.users.iter().map(|(name, password)| {
         Ok(User {

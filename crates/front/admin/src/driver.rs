@@ -1,4 +1,4 @@
-//! Sockets: bounds and ends connections.
+//! Sockets: limits and closes connections.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -14,7 +14,7 @@ use crate::{
     state::State,
 };
 
-/// Serves `listening` until `shutdown` turns true, then finishes the requests in flight.
+/// Serves `listening` until `shutdown` becomes true, then finishes the requests in flight.
 pub async fn serve(
     state: Arc<State>,
     settings: Settings,
@@ -25,7 +25,7 @@ pub async fn serve(
         front: "admin",
         connections_max: CONNECTIONS_MAX,
         sockets: settings.sockets.clone(),
-        // Whoever hasn't sent a whole request by then is cut off.
+        // A client that hasn't sent a whole request by then is cut off.
         drain_max: Some(DRAIN_TIMEOUT),
         meter: None,
     };

@@ -1,4 +1,4 @@
-//! What can go wrong with a request, and its answer: `{"error": {"code": …, "message": …}}`.
+//! Request errors and their responses: `{"error": {"code": …, "message": …}}`.
 
 use hyper::{StatusCode, header};
 use serde_json::json;
@@ -7,43 +7,43 @@ use stele_front_accept::Foreign;
 
 use crate::router::{Answer, json as json_answer};
 
-/// A request that isn't answered with what it asks for.
+/// The errors of a request.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// 400. The caller corrects the query.
+    /// 400. 400. The caller must correct the query.
     #[error("{0}")]
     BadQuery(String),
-    /// 401. The caller logs in.
+    /// 401. 401. The caller must log in.
     #[error("log in as one of auth.users, by HTTP Basic authentication")]
     NotLoggedIn,
-    /// 403. The caller isn't a web page, and comes by a name of the server's.
+    /// 403. 403. The request comes from a web page, or uses an unknown host name.
     #[error(transparent)]
     Foreign(#[from] Foreign),
-    /// 404. The caller looks at `/` for what there is.
-    #[error("no such page; / lists what there is")]
+    /// 404. 404. `/` lists the pages.
+    #[error("no such page; / lists all pages")]
     NoSuchPage,
-    /// 404. The caller looks at `/v1/logs`.
+    /// 404. 404. `/v1/logs` lists the queues and topics.
     #[error("no queue or topic of that name in that virtual host")]
     NoSuchLog,
-    /// 405. Everything is a GET.
-    #[error("only GET and HEAD are answered here")]
+    /// 405. 405. The path supports only GET and HEAD.
+    #[error("this path supports only GET and HEAD")]
     NotGet,
-    /// 409. The broker says why.
+    /// 409. 409. The message says why.
     #[error("{0}")]
     Refused(String),
-    /// 503. The caller tries again once `/readyz` says so.
+    /// 503. 503. The caller retries when `/readyz` returns 200.
     #[error("the broker is {0}")]
     NotReady(&'static str),
-    /// 503. The caller tries again.
-    #[error("a shard doesn't answer")]
+    /// 503. 503. The caller retries.
+    #[error("a shard doesn't respond")]
     Stuck,
-    /// 503 or 500, by what the broker says.
+    /// 503 or 500, depending on the broker's error.
     #[error(transparent)]
     Broker(#[from] Failure),
 }
 
 impl Error {
-    /// Where a name leads to nothing that may be shown.
+    /// The error for a name that doesn't resolve to a visible log.
     pub(crate) fn of_resolve(error: ResolveError) -> Self {
         match error {
             ResolveError::NoSuchVirtualHost | ResolveError::NoSuchLog | ResolveError::Exclusive => {
@@ -90,7 +90,7 @@ impl Error {
         }
     }
 
-    /// The answer to a request of RabbitMQ's API, in its words.
+    /// The response in the format of RabbitMQ's API.
     pub(crate) fn answer_as_rabbitmq(&self) -> Answer {
         let (error, reason) = match self {
             Self::NotLoggedIn => ("not_authorized", "Login failed".to_owned()),
@@ -102,7 +102,7 @@ impl Error {
         self.with_headers(json_answer(self.status(), &body))
     }
 
-    /// The answer.
+    /// The response.
     pub(crate) fn answer(&self) -> Answer {
         let body = json!({ "error": { "code": self.code(), "message": self.to_string() } });
         self.with_headers(json_answer(self.status(), &body))

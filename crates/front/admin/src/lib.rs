@@ -4,8 +4,8 @@
 //!  connection ──► driver ──► router ──► operations/… ──► State ──► Broker
 //! ```
 //!
-//! It is the first port to open and the last to close: while the broker recovers, `/livez` says
-//! that the process turns and `/readyz` how far it is; while it drains, `/readyz` says so first.
+//! This port opens first and closes last. During recovery, `/livez` reports that the process is
+//! alive, and `/readyz` that it is recovering. While the broker drains, `/readyz` reports it.
 //!
 //! Invariants
 //! - Nothing here changes what is stored: every operation is a GET, but for one that closes a

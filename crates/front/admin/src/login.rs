@@ -1,5 +1,5 @@
-//! Who is let in: by HTTP Basic authentication (RFC 7617), or, where there are no users, whoever
-//! isn't a web page from elsewhere.
+//! Authentication: HTTP Basic (RFC 7617). Without users, anybody is allowed except web pages of
+//! other sites.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hyper::{
@@ -12,8 +12,8 @@ use stele_front_accept::{Effect, log_failed_login};
 
 use crate::{errors::Error, settings::Settings};
 
-/// Who asks for more than health: where there are users, one of them; else whoever isn't a web page
-/// from elsewhere.
+/// Authenticates a request for anything but health: it must name a user, or, if there are no users,
+/// must not come from a web page of another site.
 pub(crate) fn log_in(
     settings: &Settings,
     client: &Principal,
@@ -27,7 +27,7 @@ pub(crate) fn log_in(
         settings.hosts.check(head, effect)?;
         return Ok(client.clone());
     };
-    // Who asks without is told to log in, as browsers wait for.
+    // A request without credentials gets a challenge, which makes browsers ask for a login.
     let value = head.headers.get(header::AUTHORIZATION);
     let value = value.ok_or(Error::NotLoggedIn)?;
     let refused = |name: &str, reason| {

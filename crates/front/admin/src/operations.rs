@@ -1,4 +1,4 @@
-//! One file for each operation.
+//! The operations, one file each.
 
 pub(crate) mod api;
 pub(crate) mod livez;

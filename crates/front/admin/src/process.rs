@@ -1,12 +1,12 @@
-//! The process's own figures, from Linux's `/proc`. Elsewhere there are none.
+//! Metrics of the process from Linux's `/proc`. Not available on other systems.
 #![expect(
     clippy::disallowed_methods,
-    reason = "the kernel's account of this process is no data of the broker's"
+    reason = "/proc is not part of the broker's data"
 )]
 
 use std::fs;
 
-/// Bytes of memory that are resident.
+/// Resident memory in bytes.
 pub(crate) fn resident_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     resident_of(&status)
@@ -20,16 +20,16 @@ fn resident_of(status: &str) -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// Seconds of processor time used so far.
+/// CPU time used so far, in seconds.
 pub(crate) fn processor_seconds() -> Option<f64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     processor_of(&stat)
 }
 
 fn processor_of(stat: &str) -> Option<f64> {
-    /// `USER_HZ`, which Linux fixes at 100 for this file.
+    /// `USER_HZ`, which is fixed at 100 for this file.
     const TICKS_PER_SECOND: f64 = 100.0;
-    // The second field is the name in brackets and may hold spaces; counting starts after it.
+    // The second field is the name in brackets and may contain spaces, so counting starts after it.
     let (_, fields) = stat.rsplit_once(')')?;
     let mut fields = fields.split_whitespace().skip(11);
     let user: f64 = fields.next()?.parse().ok()?;

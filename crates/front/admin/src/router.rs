@@ -1,4 +1,4 @@
-//! Which operation answers a request.
+//! Dispatches requests to operations.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -14,21 +14,21 @@ use crate::{
     state::State,
 };
 
-/// An answer: its body is whole, since nothing here is large.
+/// A response. Its body is not streamed, because no response is large.
 pub(crate) type Answer = Response<Full<Bytes>>;
 
-/// What there is, for whoever asks for `/`.
+/// The response to `/`.
 const INDEX: &str = "Stele's admin port\n\n\
-    /livez               the process turns\n\
-    /startupz            it has recovered\n\
-    /readyz[?verbose]    it serves\n\
-    /metrics             figures, for Prometheus\n\
-    /v1/status           the same in short, as JSON\n\
+    /livez               the process is alive\n\
+    /startupz            recovery is done\n\
+    /readyz[?verbose]    ready for clients\n\
+    /metrics             metrics, for Prometheus\n\
+    /v1/status           a summary, as JSON\n\
     /v1/logs             queues and topics, paged: ?vhost=/&after=NAME&limit=100\n\
-    /v1/logs/NAME        one of them; DELETE /v1/logs/NAME/queue or /topic ends what it is\n\
-    /api/overview        and further paths of RabbitMQ's HTTP API\n";
+    /v1/logs/NAME        one of them; DELETE /v1/logs/NAME/queue or /topic ends that role\n\
+    /api/overview        and other paths of RabbitMQ's HTTP API\n";
 
-/// Answers a request, of which its head is all that is looked at.
+/// Answers a request. Only its head is read.
 pub(crate) async fn answer(
     state: &State,
     settings: &Settings,
@@ -80,26 +80,26 @@ async fn respond(
     }
 }
 
-/// An answer in JSON.
+/// A JSON response.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
     let mut text = serde_json::to_string(body).expect("answers have text keys");
     text.push('\n');
     whole(status, "application/json", text)
 }
 
-/// An answer without a body.
+/// A response without a body.
 pub(crate) fn empty(status: StatusCode) -> Answer {
     let mut answer = Response::new(Full::new(Bytes::new()));
     *answer.status_mut() = status;
     answer
 }
 
-/// An answer in plain text.
+/// A plain text response.
 pub(crate) fn text(status: StatusCode, body: String) -> Answer {
     whole(status, "text/plain; charset=utf-8", body)
 }
 
-/// An answer of a kind.
+/// A response with a content type.
 pub(crate) fn whole(status: StatusCode, kind: &'static str, body: String) -> Answer {
     let mut answer = Response::new(Full::new(Bytes::from(body)));
     *answer.status_mut() = status;

@@ -1,4 +1,4 @@
-//! What the front knows of the process it runs in.
+//! What the front knows about the process.
 
 use std::{
     net::SocketAddr,
@@ -14,19 +14,19 @@ use stele_core_broker::Broker;
 
 use crate::errors::Error;
 
-/// Where the process is in its life. It only moves forward.
+/// The phase of the process. It only moves forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Reading what the data directory holds.
+    /// Reading the data directory.
     Recovering,
     /// Serving.
     Ready,
-    /// Finishing what is in flight; nothing new is taken.
+    /// Finishing work in flight; new work is refused.
     Draining,
 }
 
 impl Phase {
-    /// The phase in a word.
+    /// The phase as a word.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Recovering => "recovering",
@@ -36,27 +36,27 @@ impl Phase {
     }
 }
 
-/// A port that is open.
+/// An open port.
 #[derive(Clone, Debug)]
 pub struct Listener {
     /// The front's name.
     pub front: &'static str,
-    /// Where it listens.
+    /// Its address.
     pub address: SocketAddr,
 }
 
-/// Shared between the front and whoever starts the process.
+/// Shared between the front and its starter.
 #[derive(Debug)]
 pub struct State {
     phase: AtomicU8,
     serving: OnceLock<Serving>,
     clock: Arc<dyn Clock>,
     started: Timestamp,
-    /// What the process is.
+    /// The version of the program.
     pub(crate) version: &'static str,
 }
 
-/// What there is once the broker has recovered.
+/// Available once the broker has recovered.
 #[derive(Debug)]
 pub(crate) struct Serving {
     pub(crate) broker: Broker,
@@ -64,7 +64,7 @@ pub(crate) struct Serving {
 }
 
 impl State {
-    /// The state of a process that starts now.
+    /// The state of a process that is starting.
     pub fn new(version: &'static str, clock: Arc<dyn Clock>) -> Self {
         Self {
             phase: AtomicU8::new(Phase::Recovering as u8),
@@ -75,20 +75,20 @@ impl State {
         }
     }
 
-    /// Recovery is done and every port is open.
+    /// Marks the process as ready: recovery is done and every port is open.
     pub fn ready(&self, broker: Broker, listeners: Vec<Listener>) {
-        // A second call would be a defect of the caller; the first one's broker stays.
+        // A second call would be a bug of the caller; the first broker stays.
         drop(self.serving.set(Serving { broker, listeners }));
         self.phase.fetch_max(Phase::Ready as u8, Ordering::AcqRel);
     }
 
-    /// Nothing new is taken from now on.
+    /// Marks the process as draining: new work is refused.
     pub fn draining(&self) {
         self.phase
             .fetch_max(Phase::Draining as u8, Ordering::AcqRel);
     }
 
-    /// Where the process is in its life.
+    /// The current phase.
     pub fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Acquire) {
             0 => Phase::Recovering,
@@ -102,7 +102,7 @@ impl State {
         self.clock.now().since_ms(self.started)
     }
 
-    /// The broker, once there is one.
+    /// The broker, or an error if it isn't ready.
     pub(crate) fn serving(&self) -> Result<&Serving, Error> {
         self.serving
             .get()

@@ -10,7 +10,7 @@ use super::Fronts;
 use crate::{hosts, listeners::Bound};
 
 impl Fronts<'_> {
-    /// Starts SQS, on its port and on the alias.
+    /// Starts SQS on its port and on the alias port.
     pub(crate) fn sqs(&mut self, bound: Bound, alias: Option<Bound>) -> anyhow::Result<()> {
         let chosen = &self.settings.sqs;
         let keys = self.settings.auth.sqs_keys.iter();

@@ -1,4 +1,4 @@
-//! Characters that a log shows as escapes.
+//! Escapes special characters in log lines.
 
 use std::{
     fmt::{self, Write},
@@ -8,8 +8,8 @@ use std::{
 use tracing::field::Field;
 use tracing_subscriber::fmt::{MakeWriter, format};
 
-/// Whether a character does something else than stand in its line: controls, line ends, and what
-/// turns or hides the text around it (Unicode TR 36, 2.8).
+/// Whether a character has an effect beyond its line: control characters, line ends, and characters
+/// that reorder or hide text (Unicode TR 36, 2.8).
 fn acts(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -24,7 +24,7 @@ fn acts(character: char) -> bool {
         )
 }
 
-/// Writes a field of a text log: the message as it is, any other as `name=value`.
+/// Writes a field of a text line: the message as it is, any other field as `name=value`.
 pub(super) fn field(
     writer: &mut format::Writer<'_>,
     field: &Field,
@@ -38,7 +38,7 @@ pub(super) fn field(
     write!(Escaped(writer), "{value:?}")
 }
 
-/// Text in which nothing acts.
+/// Escapes special characters.
 struct Escaped<'a, W>(&'a mut W);
 
 impl<W: Write> Write for Escaped<'_, W> {
@@ -54,8 +54,8 @@ impl<W: Write> Write for Escaped<'_, W> {
     }
 }
 
-/// Lines of JSON, which escapes the controls of ASCII by itself and nothing else. What acts stands
-/// in its texts alone, apart from the line ends.
+/// Escapes JSON lines. The JSON encoder escapes only ASCII controls. Apart from line ends, special
+/// characters occur only inside JSON strings.
 pub(super) struct EscapedJson<W>(pub(super) W);
 
 impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for EscapedJson<W> {
@@ -67,7 +67,7 @@ impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for EscapedJson<W> {
 }
 
 impl<W: io::Write> io::Write for EscapedJson<W> {
-    /// Takes a whole line, which is how they are written.
+    /// `line` is a whole line, because the logger writes whole lines.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut escaped = String::with_capacity(line.len());
         for character in String::from_utf8_lossy(line).chars() {

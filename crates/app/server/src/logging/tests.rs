@@ -1,4 +1,4 @@
-//! What a log makes of fields that came from outside.
+//! Escaping of fields that contain client text.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,7 +6,8 @@ use tracing::{info, subscriber::with_default};
 
 use super::*;
 
-/// A name that begins a line, colours it, clears the screen, turns the text and hides some of it.
+/// A name that starts a new line, sets colours, clears the screen, reorders text and hides some of
+/// it.
 const NAME: &str = "a\n2026-01-01 INFO forged\r\u{1b}[31m\u{9b}2J\u{7f}\u{202e}b\u{2066}\u{200b}\
                     \u{2028}\u{e0041}\u{feff}é日\\";
 
@@ -69,7 +70,7 @@ fn nothing_in_a_json_log_acts_and_all_of_it_is_there() {
     assert_eq!(value["client"], NAME);
 }
 
-/// On a terminal the log has colours of its own, which stay.
+/// On a terminal, the logger's own colours are kept.
 #[test]
 fn a_terminal_gets_no_colours_but_the_logs() {
     let lines = Lines::default();

@@ -1,4 +1,4 @@
-//! The front over real sockets: what it answers, and what it does with what isn't HTTP.
+//! Tests the front over real sockets: its responses, and its handling of input that isn't HTTP.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -19,7 +19,7 @@ use super::*;
 
 mod api;
 
-/// A front that runs, with the broker behind it where it is ready.
+/// A running front, with a broker if it is ready.
 struct Running {
     address: SocketAddr,
     state: Arc<State>,
@@ -45,7 +45,7 @@ impl Running {
     /// Sends bytes and reads until the server closes.
     async fn send(&self, bytes: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).await.expect("it listens");
-        // A server that closes early makes writing fail, which isn't what is asked here.
+        // A server that closes early makes the write fail, which this test doesn't check.
         drop(stream.write_all(bytes).await);
         let mut answer = Vec::new();
         drop(stream.read_to_end(&mut answer).await);
@@ -465,7 +465,7 @@ fn any_path_and_query_are_answered() {
     runtime.block_on(broker.stop());
 }
 
-/// Requests whose answers are more than sockets hold, though nobody reads them.
+/// Enough requests that their responses exceed the socket buffers while nobody reads them.
 const UNREAD: usize = 20_000;
 
 #[tokio::test(start_paused = true)]
@@ -496,7 +496,7 @@ async fn who_sends_nothing_more_is_closed_in_time() {
         ("GET /livez HT", 0),
         ("GET /livez HTTP/1.1\r\nhost: x\r\nx-", 0),
         ("GET /livez HTTP/1.1\r\nhost: x\r\n\r\n", 1),
-        // A body isn't waited for.
+        // The server doesn't wait for a body.
         (
             "GET /livez HTTP/1.1\r\nhost: x\r\ncontent-length: 9999999999\r\n\r\nab",
             1,
@@ -523,7 +523,7 @@ async fn who_sends_nothing_more_is_closed_in_time() {
 }
 
 impl Running {
-    /// Sends bytes, says that no more come, and reads until the server closes.
+    /// Sends bytes, shuts down the sending side, and reads until the server closes.
     async fn send_and_close(&self, bytes: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).await.expect("it listens");
         drop(stream.write_all(bytes).await);

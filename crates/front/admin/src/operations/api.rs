@@ -1,6 +1,6 @@
-//! Paths of RabbitMQ's HTTP API, with its field names, for the client libraries and tools that ask
-//! them: one file for each. Names in a path are escaped, `%2F` for the virtual host `/`. What isn't
-//! here is 404, and errors are RabbitMQ's: `{"error": …, "reason": …}`.
+//! A part of RabbitMQ's HTTP API, with its field names, for client libraries and tools that use it:
+//! one file for each path. Names in a path are percent-encoded; the virtual host `/` is `%2F`.
+//! Other paths return 404, and errors have RabbitMQ's format: `{"error": …, "reason": …}`.
 //!
 //! Reference: <https://www.rabbitmq.com/docs/http-api-reference>.
 
@@ -19,13 +19,13 @@ use crate::{
     errors::Error, operations::log::decoded, router::Answer, settings::Settings, state::State,
 };
 
-/// What every path here begins with.
+/// The prefix of these paths.
 pub(crate) const PREFIX: &str = "/api/";
 
-/// The node's name, in answers that say which one they are of.
+/// The node name in responses.
 const NODE: &str = "stele@localhost";
 
-/// Whether a request with this method may be for `path`.
+/// Whether `path` supports this method.
 pub(crate) fn takes(path: &str, method: &Method) -> bool {
     match method {
         &Method::GET | &Method::HEAD => true,
@@ -37,7 +37,7 @@ pub(crate) fn takes(path: &str, method: &Method) -> bool {
     }
 }
 
-/// Answers a request for `path`, which is without [`PREFIX`].
+/// Answers a request for `path`, given without [`PREFIX`].
 pub(crate) async fn answer(
     state: &State,
     settings: &Settings,

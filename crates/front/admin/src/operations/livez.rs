@@ -1,10 +1,10 @@
-//! `GET /livez`: 200 while the process turns, whatever else it does.
+//! `GET /livez`: returns 200 while the process is alive.
 
 use hyper::StatusCode;
 
 use crate::router::{Answer, text};
 
-/// The answer.
+/// The response.
 pub(crate) fn answer() -> Answer {
     text(StatusCode::OK, "ok\n".to_owned())
 }

@@ -16,7 +16,7 @@ use crate::{
     state::State,
 };
 
-/// The answer.
+/// The response.
 pub(crate) async fn answer(
     state: &State,
     principal: &Principal,
@@ -31,7 +31,7 @@ pub(crate) async fn answer(
     ))
 }
 
-/// The log that a path and its query name.
+/// The log named by a path and its query.
 pub(super) fn find(
     broker: &Broker,
     principal: &Principal,
@@ -44,14 +44,14 @@ pub(super) fn find(
     for (parameter, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*parameter {
             "vhost" => vhost = value.into_owned(),
-            _ => return Err(Error::BadQuery(format!("no parameter '{parameter}' here"))),
+            _ => return Err(Error::BadQuery(format!("unknown parameter '{parameter}'"))),
         }
     }
     let found = broker.resolve(principal, &vhost, &name, action);
     Ok(found.map_err(Error::of_resolve)?.clone())
 }
 
-/// A path's last part, with `%2F` and the like undone. A `+` stands for itself there.
+/// Decodes the last segment of a path. A `+` there doesn't stand for a space.
 pub(super) fn decoded(path: &str) -> Result<String, Error> {
     let escaped = path.replace('+', "%2B");
     form_urlencoded::parse(format!("n={escaped}").as_bytes())
@@ -61,7 +61,7 @@ pub(super) fn decoded(path: &str) -> Result<String, Error> {
         .ok_or(Error::NoSuchPage)
 }
 
-/// A log as JSON, with its counts; one that goes meanwhile has none.
+/// A log as JSON with its counts, which are missing if it is deleted meanwhile.
 pub(crate) async fn of(broker: &Broker, definition: &LogDefinition) -> Result<Value, Error> {
     let status = timeout(PROBE_TIMEOUT, broker.status(definition.id)).await;
     let status = status.map_err(|_| Error::Stuck)?.unwrap_or_default();
@@ -112,7 +112,7 @@ pub(crate) async fn of(broker: &Broker, definition: &LogDefinition) -> Result<Va
     }))
 }
 
-/// What somebody has declared the log to be.
+/// The roles that clients have declared for the log.
 fn kind(retention: Retention) -> Vec<&'static str> {
     let queue = retention.is_queue().then_some("queue");
     let topic = retention.is_topic().then_some("topic");

@@ -1,5 +1,5 @@
-//! `GET /v1/logs?vhost=/&prefix=&after=NAME&limit=100`: queues and topics by name, a page at a
-//! time. `next` is the `after` of the next page; it is null on the last.
+//! `GET /v1/logs?vhost=/&prefix=&after=NAME&limit=100`: queues and topics by name, paged. `next` is
+//! the `after` of the next page, or null on the last.
 
 use hyper::StatusCode;
 use serde_json::json;
@@ -21,7 +21,7 @@ struct Page {
     limit: usize,
 }
 
-/// The answer.
+/// The response.
 pub(crate) async fn answer(state: &State, query: &str) -> Result<Answer, Error> {
     let page = Page::read(query)?;
     let serving = state.serving()?;
@@ -63,7 +63,7 @@ impl Page {
                 "prefix" => page.prefix = value.into_owned(),
                 "after" => page.after = Some(value.into_owned()),
                 "limit" => page.limit = limit(&value)?,
-                _ => return Err(Error::BadQuery(format!("no parameter '{name}' here"))),
+                _ => return Err(Error::BadQuery(format!("unknown parameter '{name}'"))),
             }
         }
         Ok(page)
@@ -74,7 +74,7 @@ fn limit(text: &str) -> Result<usize, Error> {
     text.parse()
         .ok()
         .filter(|limit| (1..=PAGE_LOGS_MAX).contains(limit))
-        .ok_or_else(|| Error::BadQuery(format!("limit wants a number from 1 to {PAGE_LOGS_MAX}")))
+        .ok_or_else(|| Error::BadQuery(format!("limit must be a number from 1 to {PAGE_LOGS_MAX}")))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! `GET /metrics`: figures in OpenMetrics text, as Prometheus scrapes them.
+//! `GET /metrics`: metrics in OpenMetrics text format, for Prometheus.
 //!
-//! Nothing is registered globally: each scrape reads the broker's counts and writes them out. No
-//! label holds message data or a log's name, so the page stays small however much there is.
+//! There is no global registry: each scrape reads the broker's counters. No label contains message
+//! data or a log's name, so the size of the page is bounded.
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ use crate::{
 
 const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The answer.
+/// The response.
 pub(crate) async fn answer(state: &State) -> Result<Answer, Error> {
     let mut figures = Figures {
         is_ready: state.phase() == Phase::Ready,
@@ -49,7 +49,7 @@ pub(crate) async fn answer(state: &State) -> Result<Answer, Error> {
     Ok(router::whole(StatusCode::OK, CONTENT_TYPE, page))
 }
 
-/// What one scrape shows.
+/// The figures of one scrape.
 #[derive(Debug, Default)]
 struct Figures {
     is_ready: bool,
@@ -60,7 +60,7 @@ struct Figures {
     memory: Vec<Use>,
 }
 
-/// A value with its labels, for one line of a family.
+/// A value with its labels: one line of a family.
 type Line<N> = (Vec<(&'static str, String)>, N);
 
 impl Collector for Figures {
@@ -173,7 +173,7 @@ impl Figures {
         )
     }
 
-    /// Counts by operation. Those of 0 would only make the page long.
+    /// Counts by operation, without zeros, which would only make the page long.
     fn by_operation(&self, counted: fn(&FrontCounts) -> &[(&'static str, u64)]) -> Vec<Line<u64>> {
         let of_front = |counts: &FrontCounts| {
             let front = counts.front;
@@ -300,7 +300,7 @@ fn one<N>(value: N) -> Vec<Line<N>> {
     vec![(Vec::new(), value)]
 }
 
-/// A count as a gauge takes it.
+/// A count as the type of a gauge.
 fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
@@ -350,7 +350,7 @@ impl Page<'_> {
         Ok(())
     }
 
-    /// A histogram with a line for each shard.
+    /// A histogram with one line per shard.
     fn durations<'d>(
         &mut self,
         name: &str,
@@ -377,7 +377,7 @@ impl Page<'_> {
     }
 }
 
-/// For exemplars, of which there are none.
+/// For exemplars, which aren't used.
 type NoLabels = [(&'static str, &'static str); 0];
 
 fn seconds(micros: u64) -> f64 {

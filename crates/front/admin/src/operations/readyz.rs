@@ -1,9 +1,9 @@
-//! `GET /readyz[?verbose]`: 200 once everything is recovered, every port is open and every shard
-//! answers; 503 before, and as soon as draining begins.
+//! `GET /readyz[?verbose]`: 200 once recovery is done, every port is open and every shard responds;
+//! 503 before, and as soon as draining begins.
 //!
-//! With `verbose`, one line for each check: `[+]name ok`, `[-]name what is wrong`, or `[!]name what
-//! is worth a look`, which leaves it at 200: while publishing is refused for want of space,
-//! consumers, who make room, are to be served.
+//! With `verbose`, prints one line per check: `[+]name ok`, `[-]name problem`, or `[!]name notice`.
+//! A notice keeps the status at 200: while publishing is refused because of low disk space,
+//! consumers must still be served, because they free space.
 
 use hyper::StatusCode;
 use stele_core_broker::ShardStatus;
@@ -26,7 +26,7 @@ enum Finding {
     Wrong(String),
 }
 
-/// The answer.
+/// The response.
 pub(crate) async fn answer(state: &State, query: &str) -> Answer {
     let [shards, space] = shards(state).await;
     let checks = [phase(state), shards, space];
@@ -59,7 +59,7 @@ fn phase(state: &State) -> Check {
     }
 }
 
-/// Whether the shards answer, and whether they have space.
+/// Checks that the shards respond and have disk space.
 async fn shards(state: &State) -> [Check; 2] {
     let (shards, space) = match statuses(state).await {
         Ok(statuses) if statuses.iter().any(|shard| shard.is_blocked) => (
@@ -76,11 +76,11 @@ async fn shards(state: &State) -> [Check; 2] {
 async fn statuses(state: &State) -> Result<Vec<ShardStatus>, String> {
     let serving = state.serving().map_err(|error| error.to_string())?;
     let statuses = timeout(PROBE_TIMEOUT, serving.broker.shard_statuses()).await;
-    let statuses = statuses.map_err(|_| "a shard doesn't answer".to_owned())?;
+    let statuses = statuses.map_err(|_| "a shard doesn't respond".to_owned())?;
     statuses.map_err(|error| error.to_string())
 }
 
-/// The first check that fails.
+/// The first failed check.
 fn problem(checks: &[Check]) -> Option<&str> {
     checks.iter().find_map(|check| match &check.finding {
         Finding::Wrong(problem) => Some(problem.as_str()),

@@ -1,5 +1,6 @@
-//! `DELETE /v1/logs/NAME/queue?vhost=/` and `…/topic`: the log is a queue, or a topic, no more. It
-//! keeps what the other keeps from now on; refused where it is nothing else.
+//! `DELETE /v1/logs/NAME/queue?vhost=/` and `…/topic`: removes the role of queue or topic from a
+//! log. From then on, the log retains records as its other role does. Refused if it has no other
+//! role.
 
 use hyper::StatusCode;
 use stele_base_types::Principal;
@@ -13,7 +14,7 @@ use crate::{
     state::State,
 };
 
-/// The name and the role in what follows `/v1/logs/`.
+/// The name and the role in the rest of the path after `/v1/logs/`.
 pub(crate) fn split(path: &str) -> Option<(&str, Role)> {
     match path.rsplit_once('/')? {
         (name, "queue") => Some((name, Role::Queue)),
@@ -22,7 +23,7 @@ pub(crate) fn split(path: &str) -> Option<(&str, Role)> {
     }
 }
 
-/// Ends a role. Answered with the log as it is then.
+/// Ends a role. Returns the log in its new state.
 pub(crate) async fn end(
     state: &State,
     principal: &Principal,

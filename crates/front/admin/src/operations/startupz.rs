@@ -1,7 +1,6 @@
-//! `GET /startupz`: 200 once recovery is done and every port is open, and from then on; 503 before.
+//! `GET /startupz`: 503 until recovery is done and every port is open, 200 from then on.
 //!
-//! For a probe that holds the others back while a large directory recovers, which may take longer
-//! than a liveness probe is patient.
+//! For a startup probe, which suspends the liveness probe while a large directory recovers.
 
 use hyper::StatusCode;
 
@@ -10,7 +9,7 @@ use crate::{
     state::{Phase, State},
 };
 
-/// The answer.
+/// The response.
 pub(crate) fn answer(state: &State) -> Answer {
     match state.phase() {
         Phase::Recovering => {

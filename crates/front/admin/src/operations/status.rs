@@ -1,4 +1,4 @@
-//! `GET /v1/status`: the process in one page of JSON.
+//! `GET /v1/status`: the status of the process as JSON.
 
 use hyper::StatusCode;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::{
     state::{Serving, State},
 };
 
-/// The answer.
+/// The response.
 pub(crate) async fn answer(state: &State) -> Result<Answer, Error> {
     let mut status = json!({
         "version": state.version,

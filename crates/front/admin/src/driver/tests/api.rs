@@ -1,4 +1,4 @@
-//! The paths of RabbitMQ's API.
+//! Tests of the paths of RabbitMQ's API.
 
 use serde_json::{Value, json};
 use stele_base_types::Timestamp;
@@ -130,7 +130,7 @@ async fn a_connection_is_listed_and_closed_by_its_name() {
     front.stop().await;
 }
 
-/// A page from elsewhere may be shown by the user's browser, with a form or a script.
+/// A page from another site, open in the user's browser, can send requests with a form or a script.
 #[tokio::test]
 async fn a_foreign_page_closes_no_connection() {
     let connections = Registry::default();

@@ -1,5 +1,5 @@
-//! `GET /api/aliveness-test/VHOST`: whether the broker works. RabbitMQ passes a message through a
-//! queue for that; here a question to every shard says as much, and changes nothing.
+//! `GET /api/aliveness-test/VHOST`: checks that the broker works. RabbitMQ passes a message through
+//! a queue; here, a request to every shard is just as conclusive and changes nothing.
 
 use hyper::StatusCode;
 use serde_json::json;
@@ -12,7 +12,7 @@ use crate::{
     state::State,
 };
 
-/// The answer.
+/// The response.
 pub(super) async fn answer(state: &State, vhost: &str) -> Result<Answer, Error> {
     let broker = &state.serving()?.broker;
     if !broker.catalogue().has_vhost(vhost) {

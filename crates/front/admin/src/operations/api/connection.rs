@@ -1,5 +1,5 @@
-//! `GET /api/connections/NAME`: one connection. `DELETE` closes it, with 320 CONNECTION_FORCED and
-//! the reason that the header `X-Reason` gives: 204.
+//! `GET /api/connections/NAME`: one connection. `DELETE` closes it with 320 CONNECTION_FORCED and
+//! the reason in the header `X-Reason`, and returns 204.
 
 use hyper::{Method, StatusCode, http::request::Parts};
 
@@ -10,10 +10,10 @@ use crate::{
     settings::Settings,
 };
 
-/// The reason where the request gives none: RabbitMQ's.
+/// The default reason, which is RabbitMQ's.
 const REASON_DEFAULT: &str = "Closed via management plugin";
 
-/// The answer.
+/// The response.
 pub(super) fn answer(settings: &Settings, name: &str, head: &Parts) -> Result<Answer, Error> {
     if head.method == Method::DELETE {
         let reason = head.headers.get("x-reason");

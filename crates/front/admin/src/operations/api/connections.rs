@@ -1,4 +1,4 @@
-//! `GET /api/connections`: the AMQP connections that are open.
+//! `GET /api/connections`: the open AMQP connections.
 
 use hyper::StatusCode;
 use serde_json::{Map, Value, json};
@@ -10,10 +10,10 @@ use crate::{
     settings::Settings,
 };
 
-/// The name that a client gives its connection.
+/// The client property with the connection's name.
 const GIVEN_NAME: &str = "connection_name";
 
-/// The answer.
+/// The response.
 pub(super) fn answer(settings: &Settings) -> Answer {
     let open = settings.connections.list();
     let all: Vec<Value> = open.iter().map(|info| of(info)).collect();

@@ -1,4 +1,4 @@
-//! `GET /api/overview`: versions, and how many there are of what.
+//! `GET /api/overview`: versions and object totals.
 
 use hyper::StatusCode;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use crate::{
     state::{Serving, State},
 };
 
-/// The answer.
+/// The response.
 pub(super) async fn answer(state: &State, settings: &Settings) -> Result<Answer, Error> {
     let serving = state.serving()?;
     let shards = timeout(PROBE_TIMEOUT, serving.broker.shard_statuses())

@@ -1,4 +1,4 @@
-//! `GET /api/queues/VHOST/NAME`: one queue, or topic, which is a queue to AMQP.
+//! `GET /api/queues/VHOST/NAME`: one queue or topic (topics are queues to AMQP).
 
 use hyper::StatusCode;
 use serde_json::{Map, Value, json};
@@ -15,10 +15,10 @@ use crate::{
     state::State,
 };
 
-/// The name under which the AMQP front keeps what a queue was declared with.
+/// The name under which the AMQP front stores a queue's declaration.
 const FACET: &str = "amqp";
 
-/// The answer.
+/// The response.
 pub(super) async fn answer(
     state: &State,
     principal: &Principal,
@@ -34,7 +34,7 @@ pub(super) async fn answer(
     Ok(router::json(StatusCode::OK, &queue))
 }
 
-/// A queue as JSON, with its counts; one that goes meanwhile has none.
+/// A queue as JSON with its counts, which are missing if it is deleted meanwhile.
 pub(super) async fn of(broker: &Broker, definition: &LogDefinition) -> Result<Value, Error> {
     let status = timeout(PROBE_TIMEOUT, broker.status(definition.id)).await;
     let status = status.map_err(|_| Error::Stuck)?.unwrap_or_default();
@@ -61,7 +61,7 @@ pub(super) async fn of(broker: &Broker, definition: &LogDefinition) -> Result<Va
     }))
 }
 
-/// The arguments, of which each is kept as the name of its type and its text.
+/// The arguments. Each is stored as the name of its type and its text.
 fn arguments(declared: &Settings) -> Map<String, Value> {
     let kept = declared.iter().filter_map(|(name, kept)| {
         let (_, text) = name.strip_prefix("x-").and(kept.split_once(' '))?;
@@ -74,7 +74,7 @@ fn value(kept: &str, text: &str) -> Value {
     if kept.starts_with("longstr ") {
         return text.into();
     }
-    // Numbers and booleans are written as JSON writes them.
+    // Numbers and booleans are stored as JSON text.
     serde_json::from_str(text).unwrap_or_else(|_| text.into())
 }
 

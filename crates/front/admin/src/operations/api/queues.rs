@@ -1,6 +1,6 @@
-//! `GET /api/queues` and `GET /api/queues/VHOST`: queues and topics, by virtual host and name. With
-//! `?page=1&page_size=100` a page of them, in an object that says how many there are; without, all,
-//! where they aren't too many for one answer.
+//! `GET /api/queues` and `GET /api/queues/VHOST`: queues and topics, sorted by virtual host and
+//! name. With `?page=1&page_size=100`, returns a page, in an object with the total count; otherwise
+//! all, or an error if they are too many for one response.
 
 use hyper::StatusCode;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use crate::{
     state::State,
 };
 
-/// The answer.
+/// The response.
 pub(super) async fn answer(
     state: &State,
     vhost: Option<&str>,
@@ -39,7 +39,7 @@ pub(super) async fn answer(
         Some(page) => page.answer(&of_each(broker, &definitions).await?, count)?,
         None if count > LIST_QUEUES_MAX => {
             return Err(Error::BadQuery(format!(
-                "there are {count} queues: ask for a page of them, with ?page=1&page_size=100"
+                "there are {count} queues: request a page, for example with ?page=1&page_size=100"
             )));
         }
         None => of_each(broker, &definitions).await?.into(),
@@ -62,12 +62,13 @@ struct Page {
 }
 
 impl Page {
-    /// Other parameters choose columns and order, and are ignored.
+    /// Other parameters select columns and order, and are ignored.
     fn read(query: &str) -> Result<Option<Self>, Error> {
         let (mut number, mut size) = (None, PAGE_LOGS_DEFAULT);
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let read = || value.parse().ok().filter(|value| *value > 0);
-            let wrong = || Error::BadQuery(format!("{name} is no number, or too large: {value}"));
+            let wrong =
+                || Error::BadQuery(format!("{name} is not a number, or too large: {value}"));
             match &*name {
                 "page" => number = Some(read().ok_or_else(wrong)?),
                 "page_size" => {
@@ -80,7 +81,7 @@ impl Page {
         Ok(number.map(|number| Self { number, size }))
     }
 
-    /// How many come before the page, and how many it may have.
+    /// The number of queues before the page, and the maximum on it.
     fn range(&self) -> (usize, usize) {
         ((self.number - 1).saturating_mul(self.size), self.size)
     }

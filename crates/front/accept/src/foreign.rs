@@ -1,10 +1,10 @@
-//! Which requests over HTTP come from a web page that has no business here.
+//! Detects HTTP requests sent by web pages of other sites.
 //!
-//! A port that lets anybody in, on loopback or in a private network, is reached by whatever page a
-//! user's browser shows. A page can send requests to a name that isn't its own, which a browser
-//! tells by `Sec-Fetch-Site` or `Origin`; or have its own name resolve to this server's address
-//! (DNS rebinding), after which nothing tells but the name, in `Host`. No page can log in or sign:
-//! where that is asked for, none of this is.
+//! A port without authentication, on loopback or in a private network, can be reached by any page
+//! in a user's browser. A page can send cross-site requests, which a browser marks with
+//! `Sec-Fetch-Site` or `Origin`. Or its own host name can resolve to this server's address (DNS
+//! rebinding); then only the name in `Host` shows it. A page can't log in or sign, so ports that
+//! require authentication skip these checks.
 //!
 //! References: Fetch Metadata, <https://www.w3.org/TR/fetch-metadata/>; RFC 6454; RFC 6761.
 
@@ -16,46 +16,47 @@ use hyper::{
     http::request::Parts,
 };
 
-/// Why a request isn't answered.
+/// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Foreign {
-    /// The user doesn't want it: a page does.
+    /// A web page of another site sent the request, not the user.
     #[error("a web page from elsewhere may not ask this server")]
     Page,
-    /// The server isn't known by this name; an operator may say that it is.
+    /// The server isn't known by this name; an operator can allow it.
     #[error("{0} isn't a name of this server; auth.hosts can make it one")]
     Name(String),
 }
 
-/// What requests of a port do, if they come from a page that can't read the answers.
+/// The effect of a port's requests when they come from a page that can't read the responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
-    /// They change something.
+    /// They change data.
     Changes,
-    /// They only read, so that a user may follow a link to here.
+    /// They only read, so a user may follow a link to this port.
     Reads,
 }
 
-/// The names that a server is reached by, beside those that nobody can have a page under.
+/// The configured names of the server. Names that no web page can have are allowed in addition.
 #[derive(Clone, Debug, Default)]
 pub struct Hosts {
     names: Vec<String>,
 }
 
-/// A name that stands for all names.
+/// A name that allows all names.
 const ANY: &str = "*";
 
-/// Top-level domains that public DNS doesn't have.
+/// Top-level domains that don't exist in public DNS.
 const PRIVATE_DOMAINS: [&str; 5] = ["localhost", "local", "internal", "svc", "test"];
 
-/// Hosts of AWS and of an emulator of it, which clients are told to take for this server.
+/// Host names of AWS and of an AWS emulator that clients may be configured to resolve to this
+/// server.
 const ENDPOINT_DOMAIN: &str = "localhost.localstack.cloud";
 
-/// How much of a name is told.
+/// How much of a name an error message shows.
 const SHOWN_CHARACTERS_MAX: usize = 80;
 
 impl Hosts {
-    /// These names, and those that need no saying.
+    /// Allows these names, besides those that are always allowed.
     pub fn new(names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let names = names.into_iter();
         Self {
@@ -66,8 +67,8 @@ impl Hosts {
         }
     }
 
-    /// Refuses a request of a page from elsewhere, and one that has come by a name that may be a
-    /// page's own.
+    /// Refuses a request from a page of another site, and one whose host name could be the page's
+    /// own.
     pub fn check(&self, head: &Parts, effect: Effect) -> Result<(), Foreign> {
         let named = head.headers.get_all(HOST).iter().map(text);
         let authority = head.uri.authority().map(|authority| authority.as_str());
@@ -83,8 +84,8 @@ impl Hosts {
         Ok(())
     }
 
-    /// Whether a name can't be that of somebody's page: an address, a name that public DNS doesn't
-    /// have, an endpoint of AWS, or one that has been set. No browser leaves it out.
+    /// Whether a name can't be that of a foreign page: an address, a name that public DNS doesn't
+    /// have, an endpoint of AWS, or a configured name. Every browser sends the name.
     fn is_ours(&self, name: &str) -> bool {
         let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
         let top = name.rsplit_once('.').map_or(&*name, |(_, top)| top);
@@ -97,7 +98,7 @@ impl Hosts {
     }
 }
 
-/// A host without its port.
+/// The host without its port.
 fn name_of(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -144,7 +145,7 @@ fn is_of_foreign_page(headers: &HeaderMap, effect: Effect) -> bool {
     if origins.peek().is_some() {
         return origins.any(|origin| !is_of_host(origin, host));
     }
-    // Some browsers tell neither of a GET to an address without TLS.
+    // Some browsers send neither header with a GET to an address without TLS.
     let agent = headers.get(USER_AGENT).map(text).unwrap_or_default();
     effect == Effect::Changes && agent.starts_with("Mozilla/")
 }
@@ -154,7 +155,7 @@ fn is_of_host(origin: &str, host: &str) -> bool {
     authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
 }
 
-/// What isn't text is no name, no site and no origin of anybody's.
+/// The header's text. A value that isn't text can't match a name, site or origin.
 fn text(value: &HeaderValue) -> &str {
     value.to_str().unwrap_or("?:?")
 }

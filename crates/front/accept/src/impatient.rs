@@ -1,4 +1,4 @@
-//! A socket that doesn't wait for ever for its client to read.
+//! A socket with a timeout for clients that don't read.
 
 use std::{
     fmt,
@@ -18,15 +18,15 @@ use tokio::{
 
 use crate::Sending;
 
-/// How long a client may take nothing of what is written to it. One that asks and never reads would
-/// keep its answers, its connection and what is leased to it for as long as it likes; RabbitMQ
-/// gives up after as long.
+/// How long a client may read nothing of what is written to it. Without a limit, a client that
+/// never reads would hold its responses, its connection and its leases forever. RabbitMQ has the
+/// same timeout.
 pub const WRITE_STALL: Duration = Duration::from_secs(30);
 
-/// Enough of them to tell which protocol they begin.
+/// Enough bytes to detect the protocol.
 const FIRST_OCTETS_MAX: usize = 8;
 
-/// The first octets that a client sent, kept for when they turn out not to be HTTP.
+/// The first bytes from a client, kept to report which protocol they are if they aren't HTTP.
 #[derive(Clone, Debug, Default)]
 pub struct FirstOctets(Arc<OnceLock<Vec<u8>>>);
 
@@ -38,7 +38,7 @@ impl FirstOctets {
         }
     }
 
-    /// That they are of another protocol, if they are of one that is known.
+    /// Describes the other protocol, if they are of a known one.
     pub(crate) fn foreign_to(&self, wanted: &str) -> Option<String> {
         let octets = self.0.get()?;
         let foreign = ForeignProtocol::guess(octets);
@@ -47,16 +47,15 @@ impl FirstOctets {
     }
 }
 
-/// A stream whose writes fail as timed out where they have waited for [`WRITE_STALL`], and sooner
-/// where others wait for the memory. What is buffered above it is taken to be written once it
-/// flushes.
+/// A stream whose writes fail as timed out after waiting for [`WRITE_STALL`], or sooner if others
+/// wait for memory. Data buffered above this stream counts as written once it is flushed.
 pub struct Impatient<S> {
     stream: S,
-    /// That of the process. It is counted once the broker has recovered.
+    /// The memory of the process. It is counted once the broker has recovered.
     memory: Option<Memory>,
-    /// Since a write had to wait, until all is written.
+    /// Set from the time a write has to wait until all is written.
     sending: Option<Sending>,
-    /// While a write waits.
+    /// Set while a write waits.
     stalled: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     first: FirstOctets,
 }
@@ -71,7 +70,7 @@ impl<S: fmt::Debug> fmt::Debug for Impatient<S> {
 }
 
 impl<S> Impatient<S> {
-    /// Over a stream.
+    /// Wraps a stream.
     pub fn new(stream: S, memory: Option<Memory>) -> Self {
         Self {
             stream,
@@ -82,7 +81,7 @@ impl<S> Impatient<S> {
         }
     }
 
-    /// What the client sends first, once it has.
+    /// The first bytes from the client, available once they arrive.
     pub fn first_octets(&self) -> FirstOctets {
         self.first.clone()
     }

@@ -1,4 +1,4 @@
-//! Accepting connections, as every front does it.
+//! Accepts connections, for all fronts.
 //!
 //! ```text
 //!  listener ──► serve ──► Accepted ──► the front's future, one task a connection
@@ -6,15 +6,15 @@
 //!  stop ──────────┴─► nothing new; returns once the connections have ended
 //! ```
 //!
-//! A front says how many connections it takes and what it does with one; all that comes before a
-//! connection's first byte is here. What is to hold for the connections of every front (TLS, a
-//! limit for each address) belongs between `accept` and [`Accepted`].
+//! A front configures how many connections it accepts and handles each of them; everything before a
+//! connection's first byte is here. Features for the connections of every front (TLS, a limit for
+//! each address) belong between `accept` and [`Accepted`].
 //!
-//! What two of them ask of HTTP requests, [`Hosts`], is here as well, what the log is told of
-//! clients that aren't let in, and the list of connections that one of them shows and another
-//! fills, [`Registry`].
+//! Also contains code that several fronts share: the checks of HTTP requests ([`Hosts`]), log
+//! messages about rejected clients, and the list of connections that one front shows and another
+//! fills ([`Registry`]).
 //!
-//! This isn't a front: it is the one crate of its layer that the others may use.
+//! This crate isn't a front: it is the only crate of its layer that the others may use.
 
 mod foreign;
 mod impatient;

@@ -1,4 +1,4 @@
-//! The sockets that a port listens on.
+//! The listening sockets of a port.
 
 use std::{
     future::poll_fn,
@@ -11,12 +11,12 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::serve::Source;
 
-/// A port: a socket for each of the addresses that it is reached by.
+/// A port, with one socket for each of its addresses.
 #[derive(Debug)]
 pub struct Listening {
     sockets: Vec<TcpListener>,
-    /// The one that is asked first, each in its turn, so that a crowd at one of them doesn't keep
-    /// those at the others waiting.
+    /// The socket to poll first. It rotates, so that many clients on one address don't delay those
+    /// on the others.
     first: usize,
 }
 

@@ -1,13 +1,13 @@
-//! Reading from a socket into a buffer that grows.
+//! Reads from a socket into a growing buffer.
 
 use std::{future::poll_fn, io, pin::pin};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-/// Reads once, into at least `room_min` bytes of free space, of which `room` are made where there
-/// are fewer; 0 is the end. While there is nothing to read, an empty buffer takes no memory: most
-/// connections are idle most of the time. Cancelling loses nothing.
+/// Reads once, into at least `room_min` bytes of free space; if there is less, allocates `room`.
+/// Returns 0 at the end of the stream. While there is nothing to read, an empty buffer has no
+/// allocation, because most connections are idle most of the time. Cancel-safe.
 pub async fn read(
     stream: &mut (impl AsyncRead + Unpin),
     into: &mut BytesMut,

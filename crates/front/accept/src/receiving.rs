@@ -1,29 +1,29 @@
-//! A request that is being received: what it takes of the memory, and how long it may take.
+//! A partially received request: its memory and its timeout.
 
 use std::time::Duration;
 
 use stele_core_broker::{Kind, Memory, Share};
 use tokio::time::{Instant, sleep_until};
 
-/// How long a request may take from its first byte to its last, beside the time for its bytes.
+/// How long a request may take from its first byte to its last, plus the time for its size.
 const TIME: Duration = Duration::from_secs(30);
 
-/// So many bytes a second are waited for.
+/// The minimum transfer rate that determines the time for its size, in bytes per second.
 const BYTES_PER_S: f64 = 1_000_000.0;
 
-/// How long a request may stand still while others wait for the memory that it takes: what its
-/// client has sent is there by then.
+/// How long a request may make no progress while others wait for the memory it holds. Data that its
+/// client has already sent arrives within this time.
 const STILL_WHEN_SHORT: Duration = Duration::from_secs(1);
 
-/// Fewer bytes than this are no progress.
+/// Fewer bytes than this don't count as progress.
 const PROGRESS_BYTES: u64 = 64 * 1024;
 
-/// A request of which a part has come.
+/// A partially received request.
 ///
-/// Memory is taken as the bytes come, so that a client which only claims a size holds nothing back.
-/// Where there is none left, several such requests could wait for each other for good: so the rest
-/// of one is then taken whole, where there is room again or of a pool that nobody waits for with a
-/// share of it, and they get through one after the other.
+/// Memory is reserved as bytes arrive, so that a client can't block memory by announcing a large
+/// size. When no memory is left, several such requests could deadlock. Therefore the whole rest of
+/// a request is then reserved at once, when there is room again, or from a pool whose waiters hold
+/// no share of it, so that the requests complete one after the other.
 #[derive(Debug)]
 pub struct Receiving {
     memory: Memory,
@@ -34,7 +34,7 @@ pub struct Receiving {
     progress: Progress,
 }
 
-/// Whether bytes come.
+/// Whether bytes are arriving.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     since: Instant,
@@ -42,7 +42,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// None yet.
+    /// Starts with no bytes.
     pub fn new() -> Self {
         Self {
             since: Instant::now(),
@@ -50,7 +50,7 @@ impl Progress {
         }
     }
 
-    /// So many have come by now.
+    /// Records the total number of bytes received.
     pub fn note(&mut self, bytes: u64) {
         if bytes >= self.bytes.saturating_add(PROGRESS_BYTES) {
             *self = Self {
@@ -60,17 +60,17 @@ impl Progress {
         }
     }
 
-    /// When the last of them came.
+    /// When the last progress was made.
     pub(crate) fn since(&self) -> Instant {
         self.since
     }
 
-    /// None could come meanwhile.
+    /// Restarts the timeout after a pause in which no bytes could arrive.
     pub fn rest(&mut self) {
         self.since = Instant::now();
     }
 
-    /// Returns once it has stood still for longer than it may while others wait.
+    /// Returns once there has been no progress for longer than allowed while others wait.
     pub async fn ceases(&self) {
         sleep_until(self.since + STILL_WHEN_SHORT).await;
     }
@@ -83,7 +83,7 @@ impl Default for Progress {
 }
 
 impl Receiving {
-    /// One that takes memory of this kind.
+    /// A request that uses memory of this kind.
     pub fn new(memory: Memory, kind: Kind) -> Self {
         Self {
             kind,
@@ -99,13 +99,14 @@ impl Receiving {
         self.room.bytes() + self.late.bytes()
     }
 
-    /// Takes what is missing to `bytes`; says whether there was room.
+    /// Reserves memory up to `bytes`. Returns false if there is no room.
     pub fn try_cover(&mut self, bytes: usize) -> bool {
         let missing = bytes.saturating_sub(self.covered());
         missing == 0 || self.room.try_grow(missing)
     }
 
-    /// Waits for what is missing to the whole request. What it waits isn't the client's fault.
+    /// Waits until memory for the whole request is reserved. The wait doesn't count against the
+    /// client's timeout.
     pub async fn cover(&mut self, size_bytes: usize) {
         let missing = size_bytes.saturating_sub(self.covered());
         let waited = Instant::now();
@@ -118,12 +119,12 @@ impl Receiving {
         self.progress.rest();
     }
 
-    /// So many bytes have come.
+    /// Records the number of bytes received.
     pub fn received(&mut self, bytes: usize) {
         self.progress.note(bytes as u64);
     }
 
-    /// Returns once the request, of which `received` bytes have come, has had its time.
+    /// Returns once the request, of which `received` bytes have arrived, has timed out.
     pub async fn is_late(&self, received: usize) {
         let for_bytes = Duration::from_secs_f64(received as f64 / BYTES_PER_S);
         let calm = self.begun + TIME + for_bytes;
@@ -135,8 +136,8 @@ impl Receiving {
         }
     }
 
-    /// Of which memory the rest is taken where there is no room. Clients who aren't known keep to
-    /// their own, and wait for each other at worst until one has had its time.
+    /// The kind of memory for the rest when there is no room. Unauthenticated clients keep to their
+    /// own pool, and at worst wait for each other until one times out.
     fn late_kind(&self) -> Kind {
         match self.kind {
             Kind::UnknownClients => Kind::UnknownClients,

@@ -1,4 +1,4 @@
-//! The connections that are open, for whoever lists them or closes one.
+//! The open connections, for listing and closing them.
 
 use std::{collections::BTreeMap, future::pending, net::SocketAddr, sync::Arc};
 
@@ -6,33 +6,33 @@ use parking_lot::Mutex;
 use stele_base_types::{Name, Principal, Timestamp};
 use tokio::sync::watch;
 
-/// What is known of a connection.
+/// Data about a connection.
 #[derive(Clone, Debug)]
 pub struct ConnectionInfo {
-    /// The protocol, with its version.
+    /// The protocol and its version.
     pub protocol: &'static str,
     /// The client.
     pub principal: Principal,
-    /// The address that it has reached.
+    /// The server address that the client connected to.
     pub local: SocketAddr,
-    /// The virtual host that it is in.
+    /// The virtual host.
     pub vhost: Name,
     /// When it was opened.
     pub since: Timestamp,
-    /// What the client says of itself.
+    /// The client's properties.
     pub properties: Vec<(String, String)>,
-    /// What was agreed on, by the protocol's own names.
+    /// The negotiated values, by the protocol's names.
     pub figures: Vec<(&'static str, u64)>,
 }
 
 impl ConnectionInfo {
-    /// Its name: no other open connection has it.
+    /// Its name, unique among open connections.
     pub fn name(&self) -> String {
         format!("{} -> {}", self.principal.address, self.local)
     }
 }
 
-/// The connections of the fronts that make theirs known.
+/// The connections of the fronts that register theirs.
 #[derive(Clone, Debug, Default)]
 pub struct Registry(Arc<Mutex<Entries>>);
 
@@ -45,11 +45,11 @@ struct Entries {
 #[derive(Debug)]
 struct Entry {
     info: Arc<ConnectionInfo>,
-    /// Why the connection is to be closed, once somebody wants that.
+    /// The reason to close the connection, once a close is requested.
     close: watch::Sender<Option<String>>,
 }
 
-/// A connection's place in the registry, which it leaves when this is dropped.
+/// A connection's entry in the registry. Dropping it removes the entry.
 #[derive(Debug)]
 pub struct Registered {
     registry: Registry,
@@ -58,7 +58,7 @@ pub struct Registered {
 }
 
 impl Registry {
-    /// Makes a connection known.
+    /// Registers a connection.
     pub fn open(&self, info: ConnectionInfo) -> Registered {
         let (sender, receiver) = watch::channel(None);
         let mut entries = self.0.lock();
@@ -76,14 +76,14 @@ impl Registry {
         }
     }
 
-    /// The connections that are open, in the order in which they were opened.
+    /// The open connections, in the order of opening.
     pub fn list(&self) -> Vec<Arc<ConnectionInfo>> {
         let entries = self.0.lock();
         let open = entries.open.values();
         open.map(|entry| Arc::clone(&entry.info)).collect()
     }
 
-    /// Has a connection closed; false where none has the name.
+    /// Requests that a connection be closed. Returns false if no connection has the name.
     pub fn close(&self, name: &str, reason: &str) -> bool {
         let entries = self.0.lock();
         let found = entries
@@ -98,12 +98,12 @@ impl Registry {
 }
 
 impl Registered {
-    /// Returns once somebody wants the connection closed, with the reason.
+    /// Returns the reason once a close of the connection is requested.
     pub async fn close(&mut self) -> String {
         let reason = self.close.wait_for(Option::is_some).await;
         match reason.ok().and_then(|reason| reason.clone()) {
             Some(reason) => reason,
-            // Nobody can want it any more.
+            // The registry is gone, so no close can be requested any more.
             None => pending().await,
         }
     }

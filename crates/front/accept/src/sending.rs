@@ -1,4 +1,4 @@
-//! What is on its way to a client: how long it may be left unread.
+//! Data being sent to a client: how long it may stay unread.
 
 use std::time::Duration;
 
@@ -7,28 +7,28 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::Progress;
 
-/// After this time, what is on its way no longer keeps the blocks in memory that it is a part of:
-/// what is left of it is copied.
+/// After this time, slices still to be sent are copied, so that they don't keep the blocks that
+/// contain them in memory.
 pub const SLICES_COPIED_AFTER: Duration = Duration::from_secs(1);
 
-/// Slices up to this size are copied then. Larger ones are most of their blocks.
+/// Slices up to this size are copied. Larger ones are most of their blocks.
 pub const COPIED_SLICE_BYTES_MAX: usize = 1024 * 1024;
 
-/// How long a client may take next to nothing of what is written to it, while memory for what is on
-/// its way to clients is short. Long enough for a packet that is sent anew.
+/// How long a client may read almost nothing while memory for responses is short. Long enough for
+/// the retransmission of a packet.
 const STALL_WHEN_SHORT: Duration = Duration::from_secs(2);
 
-/// How a client takes what is written to it.
+/// The progress of a client's reading.
 #[derive(Clone, Copy, Debug)]
 pub struct Sending {
-    /// When it took the last byte.
+    /// When it read the last byte.
     taken_at: Instant,
     sent_bytes: u64,
     progress: Progress,
 }
 
 impl Sending {
-    /// Something is to be written; nothing of it is taken yet.
+    /// Starts when data is to be written and nothing has been read.
     pub fn new() -> Self {
         Self {
             taken_at: Instant::now(),
@@ -37,15 +37,15 @@ impl Sending {
         }
     }
 
-    /// The client has taken so many bytes more.
+    /// Records that the client has read more bytes.
     pub fn sent(&mut self, bytes: u64) {
         self.taken_at = Instant::now();
         self.sent_bytes += bytes;
         self.progress.note(self.sent_bytes);
     }
 
-    /// Returns once the client has had its time: it has taken no byte for as long as `calm`, or too
-    /// few of them where others wait for the memory.
+    /// Returns once the client has timed out: it has read nothing for `calm`, or too little while
+    /// others wait for memory.
     pub async fn stalled(&self, memory: &Memory, calm: Duration) {
         let calm = self.taken_at + calm;
         let short = self.progress.since() + STALL_WHEN_SHORT;
@@ -70,7 +70,7 @@ mod tests {
 
     const CALM: Duration = Duration::from_secs(30);
 
-    /// How long a client is waited for that takes `bytes` each second.
+    /// How long to wait for a client that reads `bytes` per second.
     async fn patience(memory: &Memory, bytes: u64) -> Option<u64> {
         let mut sending = Sending::new();
         let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! The loop that accepts connections and looks after them until they end.
+//! The accept loop, which also supervises connections until they end.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -12,37 +12,36 @@ use tokio::{
 
 use crate::{Listening, Sockets, Stop, sockets::Socket};
 
-/// How long accepting rests after the system has refused it, as when there are no file descriptors
-/// left: the next attempt would fail as well.
+/// How long accepting pauses after an error of the system, for example when no file descriptors are
+/// left: an immediate retry would fail again.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
-/// What bounds a front's connections, and counts them.
+/// A front's connection limits and its meter.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// The front's name, for the log.
+    /// The front's name, for log lines.
     pub front: &'static str,
-    /// Connections at a time; a further one is closed at once rather than kept waiting.
+    /// Maximum number of connections; further ones are closed immediately.
     pub connections_max: usize,
-    /// Those of all fronts that share them; the same holds for one too many.
+    /// The sockets shared by several fronts; connections beyond them are also closed immediately.
     pub sockets: Sockets,
-    /// How long connections may take to end once the process stops; then they are cut off. `None`
-    /// waits for as long as they take.
+    /// How long connections may take to end on shutdown before they are cut off. `None` waits
+    /// without limit.
     pub drain_max: Option<Duration>,
-    /// Counts the connections; `None` for a front that listens before there is a broker.
+    /// Counts the connections; `None` for a front that listens before the broker exists.
     pub meter: Option<Arc<FrontMeter>>,
 }
 
-/// A connection that has been accepted.
+/// An accepted connection.
 #[derive(Debug)]
 pub struct Accepted {
-    /// The socket. It sends at once what it is given: no front writes in pieces that are worth
-    /// waiting for one another.
+    /// The socket, with `TCP_NODELAY`: no front writes pieces that would be worth combining.
     pub stream: TcpStream,
-    /// The client, who is anonymous so far.
+    /// The client, anonymous at first.
     pub principal: Principal,
-    /// The address that the client has reached.
+    /// The server address that the client connected to.
     pub local: SocketAddr,
-    /// Says when the connection is to end.
+    /// Signals when the connection must end.
     pub stop: Stop,
 }
 
@@ -58,8 +57,8 @@ impl Accepted {
     }
 }
 
-/// Accepts connections on `listening` and runs `connection` for each, in a task of its own. Once
-/// `stop` says so it accepts no more, waits until the connections have ended, and returns.
+/// Accepts connections on `listening` and runs `connection` for each in its own task. When `stop`
+/// fires, stops accepting, waits until the connections have ended, and returns.
 pub async fn serve<C, F>(listening: impl Into<Listening>, limits: Limits, stop: Stop, connection: C)
 where
     C: Fn(Accepted) -> F,
@@ -68,7 +67,7 @@ where
     serve_from(listening.into(), limits, stop, connection).await;
 }
 
-/// Where connections come from.
+/// A source of connections.
 pub(crate) trait Source {
     fn accept(&mut self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send;
 }
@@ -85,7 +84,7 @@ where
     };
     loop {
         let accepted = tokio::select! {
-            // Those that have ended make room before the next one is let in.
+            // Ended connections are counted first, because they make room for the next one.
             biased;
             () = stop.wait() => break,
             Some(_) = connections.tasks.join_next() => continue,
@@ -117,7 +116,7 @@ where
     connections.drain().await;
 }
 
-/// The connections that are open.
+/// The open connections.
 struct Connections {
     limits: Limits,
     tasks: JoinSet<()>,
@@ -144,11 +143,11 @@ impl Connections {
         });
     }
 
-    /// Returns once all have ended.
+    /// Returns once all connections have ended.
     async fn drain(mut self) {
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         match self.limits.drain_max {
-            // What is left is cut off with the set of tasks.
+            // Dropping the set of tasks cuts off the rest.
             Some(drain_max) => drop(timeout(drain_max, ended).await),
             None => ended.await,
         }

@@ -1,11 +1,11 @@
-//! The sockets that clients may have, of several fronts together: descriptors are the process's,
-//! and storage needs some of them.
+//! The limit of client sockets shared by several fronts: file descriptors are limited per process,
+//! and storage needs some.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// So many sockets. Clones share them.
+/// A number of sockets. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Sockets(Arc<Semaphore>);
 
@@ -16,12 +16,12 @@ pub(crate) struct Socket {
 }
 
 impl Sockets {
-    /// At most this many.
+    /// Allows at most `count` sockets.
     pub fn at_most(count: usize) -> Self {
         Self(Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS))))
     }
 
-    /// One more, if there may be one.
+    /// Takes a socket. Returns `None` if none is left.
     pub(crate) fn take(&self) -> Option<Socket> {
         let permit = Arc::clone(&self.0).try_acquire_owned().ok()?;
         Some(Socket { _permit: permit })
@@ -29,7 +29,7 @@ impl Sockets {
 }
 
 impl Default for Sockets {
-    /// As many as anybody wants.
+    /// Without a limit.
     fn default() -> Self {
         Self::at_most(Semaphore::MAX_PERMITS)
     }

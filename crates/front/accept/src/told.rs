@@ -1,14 +1,14 @@
-//! What the log is told of clients that aren't let in, in the same words at every port.
+//! Log messages about rejected clients, the same for every port.
 
 use std::{fmt::Display, net::SocketAddr};
 
 use crate::FirstOctets;
 
-/// How much of a name that a client gave is logged.
+/// How much of a client-provided name is logged.
 const USER_CHARACTERS_MAX: usize = 80;
 
-/// Logs that nobody is logged in: which user was asked for, and why not. A client is never told the
-/// reason, which could tell it what users there are.
+/// Logs a failed login with the user name and the reason. The client never learns the reason,
+/// because it could reveal which users exist.
 pub fn log_failed_login(
     front: &'static str,
     peer: SocketAddr,
@@ -19,8 +19,8 @@ pub fn log_failed_login(
     tracing::warn!(%peer, user, %reason, "{front}: login failed");
 }
 
-/// Logs why a connection of HTTP has ended. Returns whether its client is to blame: it spoke
-/// something else, or was too slow.
+/// Logs why an HTTP connection ended. Returns whether the client is at fault: it spoke another
+/// protocol, or was too slow.
 pub fn log_http_end(
     front: &'static str,
     peer: SocketAddr,

@@ -1,8 +1,8 @@
-//! The attributes of a queue: which there are, what they may be, and where they lie.
+//! Queue attributes: names, values, and where they are stored.
 //!
-//! `DelaySeconds`, `MessageRetentionPeriod` and `FifoQueue` are what the engine schedules by and
-//! lie in the log's queue configuration. The others that a queue was given are settings of its
-//! log's facet `sqs`, by their own names; one that isn't there has its default.
+//! The engine uses `DelaySeconds`, `MessageRetentionPeriod` and `FifoQueue`; they are stored in the
+//! log's queue configuration. The other attributes given to a queue are settings of the log's facet
+//! `sqs`, under their own names; an attribute without a setting has its default.
 
 use std::ops::RangeInclusive;
 
@@ -35,28 +35,28 @@ const VISIBILITY_TIMEOUT_DEFAULT_S: u64 = 30;
 const MESSAGE_SIZE_DEFAULT_BYTES: u64 = 1_048_576;
 const KMS_REUSE_DEFAULT_S: u64 = 300;
 
-/// What an attribute may be.
+/// The values that an attribute accepts.
 #[derive(Debug)]
 enum Kind {
     /// A number in a range.
     Number(RangeInclusive<i32>),
     /// `true` or `false`.
     Flag,
-    /// Any text; empty is none.
+    /// Any text; empty means none.
     Text,
-    /// `true` or `false`, of FIFO queues alone.
+    /// `true` or `false`, only for FIFO queues.
     FifoFlag,
-    /// One of a few words, of FIFO queues alone.
+    /// One of several words, only for FIFO queues.
     FifoChoice(&'static [&'static str]),
-    /// `true`, and only when the queue is created.
+    /// `true`, only at creation.
     FifoQueue,
-    /// Something that isn't offered: only its absence can be asked for.
+    /// A feature that isn't supported: only the values that disable it are accepted.
     Absent(&'static [&'static str]),
-    /// Told, never set.
+    /// Returned, never set.
     Told,
 }
 
-/// Every attribute of the API.
+/// All attributes of the API.
 const ATTRIBUTES: &[(&str, Kind)] = &[
     (DELAY, Kind::Number(DELAY_S)),
     (MESSAGE_SIZE, Kind::Number(MESSAGE_SIZE_BYTES)),
@@ -84,7 +84,7 @@ const ATTRIBUTES: &[(&str, Kind)] = &[
     ("QueueArn", Kind::Told),
 ];
 
-/// The attributes of a queue that are set rather than counted, as they are in force.
+/// The effective attributes of a queue, except those that are counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct QueueAttributes {
     pub(crate) fifo: bool,
@@ -96,24 +96,25 @@ pub(crate) struct QueueAttributes {
     pub(crate) content_based_deduplication: bool,
     pub(crate) deduplication_by_group: bool,
     throughput_by_group: bool,
-    /// How SQS would encrypt messages. They are told alone: nothing is encrypted by them.
+    /// How SQS would encrypt messages. These attributes are only stored and returned: nothing is
+    /// encrypted.
     encrypted: bool,
     kms_key: Option<Box<str>>,
     kms_reuse_s: u64,
 }
 
-/// Whether the API knows an attribute of that name.
+/// Whether the API has an attribute of that name.
 pub(crate) fn is_known(name: &str) -> bool {
     kind(name).is_some()
 }
 
-/// Every name of the API, in the order in which they are told.
+/// All names of the API, in the order of responses.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     ATTRIBUTES.iter().map(|(name, _)| *name)
 }
 
 impl QueueAttributes {
-    /// Those of a log that serves as a queue.
+    /// The attributes of a log used as a queue.
     pub(crate) fn of(definition: &LogDefinition) -> Self {
         const NONE: &Settings = &Settings::new();
         let settings = definition.facets.get(FACET).unwrap_or(NONE);
@@ -127,7 +128,7 @@ impl QueueAttributes {
                 .and_then(|value| value.parse().ok())
                 .unwrap_or(default)
         };
-        // Where nothing expires the longest retention that SQS can express is told.
+        // If nothing expires, the longest retention that SQS can express is returned.
         let longest_s = u64::from(RETENTION_S.end().unsigned_abs());
         Self {
             fifo: queue.fifo,
@@ -147,7 +148,7 @@ impl QueueAttributes {
         }
     }
 
-    /// The value of an attribute as it is told; `None` where the queue doesn't have it.
+    /// The value of an attribute as returned; `None` if the queue doesn't have it.
     pub(crate) fn value(&self, name: &str) -> Option<String> {
         let chosen = |second: bool, choices: [&str; 2]| {
             self.fifo.then(|| choices[usize::from(second)].to_owned())
@@ -173,7 +174,7 @@ impl QueueAttributes {
         self.kms_key.is_some() || self.kms_reuse_s != KMS_REUSE_DEFAULT_S
     }
 
-    /// Refuses combinations that contradict themselves.
+    /// Fails if attributes contradict each other.
     pub(crate) fn check_together(&self) -> Result<(), Error> {
         if self.throughput_by_group && !self.deduplication_by_group {
             return Err(Error::new(
@@ -186,7 +187,7 @@ impl QueueAttributes {
     }
 }
 
-/// Checks attributes that a queue, FIFO or not, is to be given.
+/// Checks attributes that are to be set on a queue.
 pub(crate) fn check(given: &[(String, String)], fifo: bool) -> Result<(), Error> {
     given
         .iter()
@@ -201,7 +202,7 @@ pub(crate) fn check(given: &[(String, String)], fifo: bool) -> Result<(), Error>
     Ok(())
 }
 
-/// Whether one of the two attributes that ask for encryption is given, and does.
+/// Whether one of the two attributes that enable encryption is given and enables it.
 fn encrypts_by(given: &[(String, String)], attribute: &str) -> bool {
     let value = given.iter().rfind(|(name, _)| name == attribute);
     value.is_some_and(|(_, value)| match attribute {
@@ -210,9 +211,9 @@ fn encrypts_by(given: &[(String, String)], attribute: &str) -> bool {
     })
 }
 
-/// The settings of a log's facet with the given attributes among them; those that lie in the
-/// queue's configuration, and those that only ask for something's absence, have no place there. Of
-/// the two ways to encrypt, the one that is given takes the place of the other.
+/// Merges the given attributes into the settings of a log's facet. Attributes stored in the queue's
+/// configuration, and those that only disable an unsupported feature, are not stored here. The two
+/// kinds of encryption replace each other.
 pub(crate) fn merge_settings(settings: &mut Settings, given: &[(String, String)]) {
     for (name, value) in given {
         let stored = match kind(name) {
@@ -229,7 +230,7 @@ pub(crate) fn merge_settings(settings: &mut Settings, given: &[(String, String)]
     }
 }
 
-/// The queue's configuration with the given attributes in it.
+/// Merges the given attributes into the queue's configuration.
 pub(crate) fn merge_queue(queue: LedgerConfig, given: &[(String, String)]) -> LedgerConfig {
     LedgerConfig {
         delay_ms: given_ms(given, DELAY).unwrap_or(queue.delay_ms),
@@ -238,13 +239,13 @@ pub(crate) fn merge_queue(queue: LedgerConfig, given: &[(String, String)]) -> Le
     }
 }
 
-/// An attribute in seconds, if it is given, in milliseconds.
+/// An attribute in seconds, if given, converted to milliseconds.
 pub(crate) fn given_ms(given: &[(String, String)], attribute: &str) -> Option<u64> {
     let (_, value) = given.iter().rfind(|(name, _)| name == attribute)?;
     Some(value.trim().parse::<u64>().unwrap_or(0) * 1000)
 }
 
-/// The configuration of a queue that is created without attributes.
+/// The configuration of a queue created without attributes.
 pub(crate) fn queue_default(fifo: bool) -> LedgerConfig {
     LedgerConfig {
         fifo,
@@ -253,7 +254,7 @@ pub(crate) fn queue_default(fifo: bool) -> LedgerConfig {
     }
 }
 
-/// The first of the given attributes whose value isn't the one in force.
+/// The first given attribute whose value differs from the effective one.
 pub(crate) fn first_difference<'a>(
     given: &'a [(String, String)],
     current: &QueueAttributes,
@@ -320,7 +321,7 @@ fn check_one(name: &str, value: &str, fifo: bool) -> Result<(), Error> {
     ))
 }
 
-/// The error for an attribute that doesn't exist.
+/// The error for an unknown attribute.
 pub(crate) fn unknown(name: &str) -> Error {
     Error::new(
         ErrorKind::InvalidAttributeName,
@@ -328,7 +329,7 @@ pub(crate) fn unknown(name: &str) -> Error {
     )
 }
 
-/// Whether a text says yes, in any case: `True` is what Python and CloudFormation make of one.
+/// Whether the text is true, in any case: Python and CloudFormation write `True`.
 pub(crate) fn is_true(text: &str) -> bool {
     text.eq_ignore_ascii_case("true")
 }
@@ -337,8 +338,8 @@ fn is_flag(text: &str) -> bool {
     is_true(text) || text.eq_ignore_ascii_case("false")
 }
 
-/// A value as it is stored and compared: a number without signs, spaces or leading zeroes, a flag
-/// in lower case.
+/// The canonical value for storing and comparing: a number without signs, spaces or leading zeros,
+/// a flag in lower case.
 fn canonical(kind: &Kind, value: &str) -> String {
     match kind {
         Kind::Number(_) => value

@@ -1,4 +1,4 @@
-//! Sockets: bounds and ends connections, and reads the bodies of requests.
+//! Sockets: limits and closes connections, and reads request bodies.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -27,8 +27,8 @@ use crate::{
     signature,
 };
 
-/// Serves `listening` until `shutdown` turns true; then ends waits, finishes the requests in flight
-/// and returns.
+/// Serves `listening` until `shutdown` becomes true; then ends waiting receives, finishes the
+/// requests in flight and returns.
 pub async fn serve(
     broker: Broker,
     settings: Settings,
@@ -53,7 +53,7 @@ pub async fn serve(
     .await;
 }
 
-/// What all connections share.
+/// The state shared by all connections.
 struct Server {
     front: Front,
 }
@@ -111,21 +111,22 @@ impl Server {
         if takes_room && let Err(error) = admitted {
             return self.refuse(&head, error);
         }
-        // The room is kept until the request is answered: what it decodes to is as large.
+        // The memory is held until the response, because the decoded request is as large as the
+        // body.
         let mut room = self.room(client);
         let within = self.front.settings.body_timeout;
         let read = timeout(within, read(body, &mut room)).await;
         match read.unwrap_or_else(|_| Err(too_slow())) {
             Ok(body) => match admitted {
                 Ok(()) => session::answer(&self.front, &head, body, client).await,
-                // Its client has sent all of it and waits for the answer.
+                // The client has sent the whole request and waits for the response.
                 Err(error) => session::refuse(&self.front, &head, error),
             },
             Err(error) => self.refuse(&head, error),
         }
     }
 
-    /// Memory for a body. Clients who have to say who they are, and haven't, share a little of it.
+    /// Memory for a body. Clients that must authenticate and haven't yet share a small pool.
     fn room(&self, client: &Client) -> Receiving {
         let kind = match self.front.settings.credentials.is_empty() || client.is_known() {
             true => Kind::Requests,
@@ -134,8 +135,8 @@ impl Server {
         Receiving::new(self.front.broker.memory().clone(), kind)
     }
 
-    /// Who need not sign must not be a web page; who must doesn't take the room of others for a
-    /// body before he says by which key.
+    /// If no signature is required, refuses web pages of other sites. If one is required, the
+    /// request must name a valid key before its body takes memory that others could use.
     fn admit(&self, head: &Parts, takes_room: bool, client: &Client) -> Result<(), Error> {
         let settings = &self.front.settings;
         if settings.credentials.is_empty() {
@@ -152,14 +153,15 @@ impl Server {
 
     fn refuse(&self, head: &Parts, error: Error) -> Answer {
         let mut answer = session::refuse(&self.front, head, error);
-        // The rest of the body isn't read, so no request can follow it.
+        // The rest of the body isn't read, so the connection can't carry another request.
         let close = HeaderValue::from_static("close");
         answer.headers_mut().insert(CONNECTION, close);
         answer
     }
 }
 
-/// Reads a body. Memory is taken as its bytes come, but for what every connection may take.
+/// Reads a body. Memory is reserved as bytes arrive, except for the size that every connection may
+/// use without a reservation.
 async fn read(mut body: Incoming, room: &mut Receiving) -> Result<Bytes, Error> {
     let length = length_of(&body);
     let mut read = BytesMut::new();
@@ -193,7 +195,7 @@ fn too_slow() -> Error {
     malformed("its body took too long")
 }
 
-/// The length of a body, where its request tells it.
+/// The length of a body, if the request declares it.
 fn length_of(body: &Incoming) -> Option<usize> {
     let length = body.size_hint().exact()?;
     Some(usize::try_from(length).unwrap_or(usize::MAX))

@@ -1,10 +1,10 @@
-//! The broker's errors in SQS's words.
+//! Translates the broker's errors to SQS errors.
 
 use stele_core_broker::{self as broker, Failure, ResolveError};
 use stele_core_engine::{AppendError, CatalogueError, LogError};
 use stele_wire_sqs::{Error, ErrorKind};
 
-/// No queue of that name.
+/// The queue doesn't exist.
 pub(crate) fn no_such_queue() -> Error {
     Error::new(
         ErrorKind::QueueDoesNotExist,
@@ -12,8 +12,8 @@ pub(crate) fn no_such_queue() -> Error {
     )
 }
 
-/// What a caller is told where a name leads to nothing that it may use. A queue that somebody else
-/// has to himself isn't shown.
+/// The error for a name that doesn't resolve to an accessible queue. An exclusive queue of another
+/// owner is hidden.
 pub(crate) fn of_resolve(error: ResolveError) -> Error {
     match error {
         ResolveError::NoSuchVirtualHost | ResolveError::NoSuchLog | ResolveError::Exclusive => {
@@ -22,14 +22,14 @@ pub(crate) fn of_resolve(error: ResolveError) -> Error {
     }
 }
 
-/// What a caller is told of a refusal or failure of the broker.
+/// The error for a refusal or failure of the broker.
 pub(crate) fn of_broker(error: impl Told) -> Error {
     error.told()
 }
 
-/// An error of the broker that a caller is told of.
+/// An error of the broker that can be returned to clients.
 pub(crate) trait Told {
-    /// In SQS's words.
+    /// The SQS error.
     fn told(self) -> Error;
 }
 
@@ -69,7 +69,7 @@ impl Told for CatalogueError {
                 format!("A limit of the server is reached: {limit}."),
             ),
             Self::Exclusive => in_exclusive_use(),
-            // What else there is, this front never causes: it has no exchanges, and asks for no
+            // This front can't cause the other errors: it has no exchanges and requests no
             // partitions.
             Self::NoSuchExchange(_)
             | Self::NoSuchVirtualHost(_)
@@ -90,8 +90,8 @@ impl Told for LogError {
                 ErrorKind::OverLimit,
                 "The maximum number of in flight messages is reached.",
             ),
-            // What else there is, this front never causes: it deletes without conditions,
-            // subscribes to nothing and reads by no offset.
+            // This front can't cause the other errors: it deletes unconditionally, has no
+            // subscriptions and doesn't read by offset.
             Self::NoSuchPartition
             | Self::NoSuchLedger
             | Self::InUse
@@ -107,8 +107,8 @@ impl Told for AppendError {
     fn told(self) -> Error {
         match self {
             Self::NoSuchLog => no_such_queue(),
-            // What else there is, this front never causes: it chooses partitions that exist, sends
-            // few records at a time, and is no producer with sequence numbers.
+            // This front can't cause the other errors: it uses existing partitions, sends few
+            // records at a time, and isn't a producer with sequence numbers.
             Self::NoSuchPartition
             | Self::Malformed(_)
             | Self::TooManyDelayed
@@ -126,7 +126,7 @@ fn in_exclusive_use() -> Error {
     )
 }
 
-/// A queue of that name exists with another value of `attribute`.
+/// A queue of that name exists with a different value of `attribute`.
 pub(crate) fn queue_name_exists(attribute: &str) -> Error {
     let message = format!(
         "A queue already exists with the same name and a different value for attribute {attribute}"
@@ -134,7 +134,7 @@ pub(crate) fn queue_name_exists(attribute: &str) -> Error {
     Error::new(ErrorKind::QueueNameExists, message)
 }
 
-/// A failure that is the server's own; what it was is for the log alone.
+/// An internal failure; only the log gets the reason.
 pub(crate) fn internal(reason: &dyn std::fmt::Display) -> Error {
     tracing::error!(%reason, "sqs: request failed");
     Error::new(

@@ -1,4 +1,4 @@
-//! What all requests share.
+//! The state shared by all requests.
 
 use std::sync::Arc;
 
@@ -9,26 +9,26 @@ use stele_front_accept::Stop;
 
 use crate::{Settings, operations};
 
-/// The front's state: nothing that a restart may not lose.
+/// The front's state. Losing it in a restart is harmless.
 #[derive(Debug)]
 pub(crate) struct Front {
     pub(crate) broker: Broker,
     pub(crate) meter: Arc<FrontMeter>,
     pub(crate) settings: Settings,
-    /// Who holds the leases of all receivers: SQS knows messages in flight, not their holders, and
-    /// each lease has a deadline.
+    /// The holder of the leases of all receivers: SQS tracks messages in flight, not their holders,
+    /// and each lease has a deadline.
     pub(crate) holder: ConsumerRef,
     stop: Stop,
 }
 
-/// What an operation knows of its request beside its members.
+/// The request data that operations need besides the request's members.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
-    /// Scheme and host by which the client came, for the URLs in the answer.
+    /// The scheme and host that the client used, for URLs in the response.
     pub(crate) base_url: String,
-    /// Who signed the request, where signatures are checked.
+    /// The signer of the request, if signatures are required.
     pub(crate) principal: Principal,
-    /// The trace that the messages which it sends belong to, where they don't say.
+    /// The trace id for messages that don't set one themselves.
     pub(crate) trace: Option<String>,
 }
 
@@ -47,12 +47,12 @@ impl Front {
         }
     }
 
-    /// Returns when the front is to stop.
+    /// Returns when the front stops.
     pub(crate) async fn stopped(&self) {
         self.stop.clone().wait().await;
     }
 
-    /// What senders' calendars are compared with.
+    /// Wall-clock time, to compare with clients' timestamps.
     pub(crate) fn calendar(&self) -> Timestamp {
         self.settings.clock.calendar()
     }
@@ -61,7 +61,7 @@ impl Front {
         self.settings.clock.now()
     }
 
-    /// The URL of a queue, as the client can reach it.
+    /// The URL of a queue as the client can reach it.
     pub(crate) fn queue_url(&self, context: &Context, name: &str) -> String {
         format!("{}/{}/{name}", context.base_url, self.settings.account_id)
     }

@@ -1,20 +1,20 @@
-//! A batch of receipt handles: what the log is asked for, and each entry's outcome.
+//! A batch of receipt handles: the commands to the log, and the outcome of each entry.
 
 use smallvec::SmallVec;
 use stele_wire_sqs::{Error, batch::Failure};
 
-/// The entries whose handles name a lease, with what the log is asked for each, and those whose
-/// handles don't.
+/// Entries whose handles name a lease, with the command for each, and entries whose handles are
+/// invalid.
 #[derive(Debug)]
 pub(crate) struct HandledBatch<Item> {
-    /// In the order of the entries that named one.
+    /// In the order of the valid entries.
     items: SmallVec<[Item; 2]>,
-    /// The id and the handle of each.
+    /// The id and the handle of each valid entry.
     entries: Vec<(String, String)>,
     failed: Vec<Failure>,
 }
 
-/// The ids of the entries that succeeded, and those that didn't.
+/// The ids of the entries that succeeded, and the failures.
 pub(crate) type Outcomes = (Vec<String>, Vec<Failure>);
 
 impl<Item> HandledBatch<Item> {
@@ -26,7 +26,7 @@ impl<Item> HandledBatch<Item> {
         }
     }
 
-    /// Takes up an entry.
+    /// Adds an entry.
     pub(crate) fn push(&mut self, id: String, handle: String, item: Result<Item, Error>) {
         match item {
             Ok(item) => {
@@ -37,13 +37,13 @@ impl<Item> HandledBatch<Item> {
         }
     }
 
-    /// What the log is to be asked; nothing where no entry named a lease.
+    /// The commands for the log; `None` if no entry named a lease.
     pub(crate) fn take_items(&mut self) -> Option<SmallVec<[Item; 2]>> {
         (!self.items.is_empty()).then(|| std::mem::take(&mut self.items))
     }
 
-    /// The outcomes, where `missing` are the positions of items whose handles are no longer in
-    /// force, and `refusal` says so of one.
+    /// The outcomes. `missing` has the positions of items whose handles have expired; `refusal`
+    /// makes the error for one.
     pub(crate) fn outcomes(mut self, missing: &[usize], refusal: fn(&str) -> Error) -> Outcomes {
         let mut successful = Vec::new();
         for (position, (id, handle)) in self.entries.into_iter().enumerate() {

@@ -5,14 +5,14 @@
 //!           bounds   one request   who asks    values    one file per action
 //! ```
 //!
-//! A queue is a log with its default ledger; a message is a record; a message in flight is a lease
-//! whose deadline is its visibility timeout. [`stored`] says how the one becomes the other.
+//! A queue is a log with its default ledger; a message is a record; an in-flight message is a lease
+//! whose deadline is its visibility timeout. [`stored`] converts between messages and records.
 //!
 //! Invariants
-//! - Nothing is kept here that a restart may not lose: a queue's attributes and tags are settings
-//!   of its log, and a receipt handle names all that is needed to settle it.
-//! - Whatever a client sends, it gets an error of SQS or its connection is closed; what one can
-//!   make the process hold before it is authenticated is bounded by [`limits`].
+//! - A restart loses nothing important: a queue's attributes and tags are settings of its log, and
+//!   a receipt handle contains everything that is needed to settle it.
+//! - Whatever a client sends, it gets an SQS error or its connection is closed. The memory that an
+//!   unauthenticated client can use is bounded by [`limits`].
 
 mod attributes;
 mod driver;

@@ -1,11 +1,11 @@
-//! Message ids and sequence numbers: both follow from where the record is, so that they are the
-//! same each time it is received and need not be stored, whatever protocol it came by.
+//! Message ids and sequence numbers. Both are derived from the record's position, so they are the
+//! same on every receive and need not be stored, whichever protocol the record came from.
 
 use stele_base_types::{Offset, PartitionId};
 
-/// The id of the message at `offset`: a UUID of version 8 (RFC 9562, section 5.8), made of the
-/// log, the partition and the offset by mixing that loses nothing, so that two messages of one
-/// server never share one.
+/// The id of the message at `offset`: a UUID of version 8 (RFC 9562, section 5.8), computed from
+/// the log, the partition and the offset by a bijection, so that two messages of a server never
+/// share an id.
 pub(crate) fn message_id(partition: PartitionId, offset: Offset) -> String {
     let log_and_partition = (partition.log.0 << 20) ^ u64::from(partition.index.0);
     let high = mix(log_and_partition.wrapping_add(mix(offset.0)));
@@ -16,14 +16,14 @@ pub(crate) fn message_id(partition: PartitionId, offset: Offset) -> String {
         .to_string()
 }
 
-/// The sequence number of a FIFO queue's message: 20 digits that grow with each message of a
-/// group, since a group's messages are in one partition.
+/// The sequence number of a FIFO queue's message: 20 digits, increasing within a group because a
+/// group's messages are in one partition.
 pub(crate) fn sequence_number(offset: Offset) -> String {
     const BASE: u64 = 10_000_000_000_000_000_000;
     BASE.saturating_add(offset.0).to_string()
 }
 
-/// A bijection that spreads close numbers far apart (the finaliser of SplitMix64).
+/// A bijection that maps close numbers far apart (the finaliser of SplitMix64).
 fn mix(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

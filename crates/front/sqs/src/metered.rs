@@ -1,4 +1,4 @@
-//! A socket whose bytes are counted.
+//! A socket that counts its bytes.
 
 use std::{
     io::{self, IoSlice},
@@ -14,7 +14,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Counts what it reads and writes, and gives a client up that doesn't read.
+/// Counts the bytes read and written, and times out a client that doesn't read.
 #[derive(Debug)]
 pub(crate) struct Metered {
     stream: Impatient<TcpStream>,
@@ -29,7 +29,7 @@ impl Metered {
         }
     }
 
-    /// What the client sends first, once it has.
+    /// The first bytes from the client, available once they arrive.
     pub(crate) fn first_octets(&self) -> FirstOctets {
         self.stream.first_octets()
     }

@@ -1,4 +1,4 @@
-//! One file per action; which there are says [`each_action`].
+//! The actions, one file each; [`each_action`] lists them.
 
 mod change_message_visibility;
 mod change_message_visibility_batch;
@@ -23,7 +23,7 @@ use stele_wire_sqs::{Action, Error, Request, Response, each_action};
 
 use crate::front::{Context, Front};
 
-/// What requests are counted by: the actions, and behind them whatever is none.
+/// The names that requests are counted by: the actions, then one for anything else.
 pub(crate) const NAMES: [&str; Action::ALL.len() + 1] = {
     let mut names = ["unrecognized"; Action::ALL.len() + 1];
     let mut position = 0;
@@ -34,16 +34,16 @@ pub(crate) const NAMES: [&str; Action::ALL.len() + 1] = {
     names
 };
 
-/// The position among [`NAMES`] of a request that couldn't be read or whose sender is unknown.
+/// The position in [`NAMES`] of requests that couldn't be decoded or authenticated.
 pub(crate) const UNRECOGNIZED: usize = Action::ALL.len();
 
-/// Does what a request asks, and counts it.
+/// Runs a request and counts it.
 pub(crate) async fn run(
     front: &Front,
     context: &Context,
     request: Request,
 ) -> Result<Response, Error> {
-    // The variants are in the order of `ALL`.
+    // The variants have the order of `ALL`.
     let position = request.action() as usize;
     front.meter.request(position, 1);
     let result = dispatch(front, context, request).await;
@@ -53,7 +53,7 @@ pub(crate) async fn run(
     result
 }
 
-/// Whether a batch has been refused in part.
+/// Whether a batch has failed partially.
 fn has_failures(response: &Response) -> bool {
     match response {
         Response::ChangeMessageVisibilityBatch(it) => !it.failed.is_empty(),

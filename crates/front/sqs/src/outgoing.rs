@@ -1,4 +1,4 @@
-//! A message on its way into a queue: checked as SendMessage does, and made a record.
+//! A message to be sent: checks it as SendMessage requires and converts it to a record.
 
 use sha2::{Digest as _, Sha256};
 use smallvec::SmallVec;
@@ -21,7 +21,7 @@ use crate::{
     stored::{self, NewHeaders, SystemFields},
 };
 
-/// The one attribute that a sender can give for SQS itself.
+/// The only system attribute that a sender can set.
 const TRACE_HEADER: &str = "AWSTraceHeader";
 
 /// A checked message.
@@ -31,7 +31,7 @@ pub(crate) struct Outgoing {
     key: Option<String>,
     headers: NewHeaders,
     schedule: Schedule,
-    /// Body and attributes, as the limits count them.
+    /// Size of body and attributes, as the limits count it.
     size_bytes: usize,
     response: send_message::Response,
 }
@@ -61,7 +61,7 @@ impl Outgoing {
         let group_id = message.group_id;
         let system = SystemFields {
             deduplication_id: deduplication_id.as_deref(),
-            // The digest of system attributes is of those that the sender gave.
+            // The digest of system attributes covers only those that the sender gave.
             trace: trace
                 .as_ref()
                 .map_or(context.trace.as_deref(), |(_, attribute)| {
@@ -89,12 +89,12 @@ impl Outgoing {
         })
     }
 
-    /// The partition that the engine chooses for it, as far as is known here; `None` is any.
+    /// The partition that the engine will choose, as far as it is known here; `None` means any.
     pub(crate) fn partition(&self, queue: &Queue) -> Option<PartitionIndex> {
         Some(partition_of_key(self.schedule.key?, queue.partitions))
     }
 
-    /// The answer to the message that is at `position` of a batch that was appended.
+    /// The response for the message at `position` of an appended batch.
     pub(crate) fn into_response(
         self,
         queue: &Queue,
@@ -156,8 +156,8 @@ fn batch<'a>(
     Ok(builder.finish())
 }
 
-/// Whether `text` can be a group id, a deduplication id or an attempt id: 1 to 128 characters of
-/// ASCII's letters, digits and punctuation.
+/// Whether `text` is a valid group id, deduplication id or attempt id: 1 to 128 ASCII letters,
+/// digits and punctuation characters.
 pub(crate) fn is_fifo_id(text: &str) -> bool {
     let fits = !text.is_empty() && text.len() <= FIFO_ID_LENGTH_MAX;
     fits && text.bytes().all(|byte| byte.is_ascii_graphic())
@@ -175,7 +175,7 @@ pub(crate) fn check_fifo_id(text: &str, parameter: &str) -> Result<(), Error> {
     Err(Error::invalid_value(text, parameter, &reason))
 }
 
-/// A stable hash of an id, wide enough that two ids don't meet.
+/// A stable hash of an id, wide enough to exclude collisions.
 pub(crate) fn hash_of_id(parts: &[&str]) -> u128 {
     let mut digest = Sha256::new();
     for part in parts {
@@ -222,7 +222,8 @@ fn checked_trace(
                 "Message system attribute name '{name}' is invalid."
             )));
         }
-        // The rules of a value are those of any attribute; the name's prefix is reserved for this.
+        // The value follows the rules of any attribute. The name is a placeholder, because the
+        // prefix of the real name is reserved.
         let attribute = MessageAttribute::from_input("TraceHeader", input)?;
         if attribute.data_type != "String" {
             return Err(invalid(format!(
@@ -255,7 +256,8 @@ fn check_contents(body: &str) -> Result<(), Error> {
     ))
 }
 
-/// Checks the ids of a message against the kind of its queue; gives the deduplication id in force.
+/// Checks the ids of a message against the kind of its queue. Returns the effective deduplication
+/// id.
 fn check_fifo(
     queue: &Queue,
     body: &str,
@@ -303,7 +305,7 @@ fn checked_delay_ms(queue: &Queue, delay_s: Option<i32>) -> Result<Option<u64>, 
         return Err(Error::invalid_value(delay_s, "DelaySeconds", reason));
     }
     if queue.attributes.fifo {
-        // A FIFO queue's messages share the queue's delay; SDKs send 0 where none is asked for.
+        // Messages of a FIFO queue have the queue's delay; SDKs send 0 if none is requested.
         if delay_s != 0 {
             let reason = "The request include parameter that is not valid for this queue type.";
             return Err(Error::invalid_value(delay_s, "DelaySeconds", reason));
@@ -321,7 +323,7 @@ fn schedule(
 ) -> Schedule {
     let key = group_id.map(|group| murmur2(group.as_bytes()));
     if !queue.attributes.fifo {
-        // The queue's own delay needs no mention.
+        // The queue's own delay needn't be stored.
         let own_ms = queue.attributes.delay_s * 1000;
         return Schedule {
             key,

@@ -1,4 +1,5 @@
-//! When queues were purged: each can be once in a time, which in AWS is a minute.
+//! The times of recent purges: each queue can be purged once in an interval, which is a minute in
+//! AWS.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,15 +7,14 @@ use hashbrown::HashMap;
 use parking_lot::Mutex;
 use stele_base_types::{LogId, Timestamp};
 
-/// The purges of that time, by whatever port. A restart forgets them, which allows one purge too
-/// many.
+/// The recent purges over all ports. A restart forgets them, which allows one purge too many.
 #[derive(Clone, Debug, Default)]
 pub struct Purges {
     last: Arc<Mutex<HashMap<LogId, Timestamp>>>,
 }
 
 impl Purges {
-    /// Notes a purge, if the queue hasn't had one in this time.
+    /// Records a purge, unless the queue has been purged within the interval.
     pub(crate) fn begin(&self, log: LogId, now: Timestamp, interval: Duration) -> bool {
         let mut last = self.last.lock();
         last.retain(|_, purged| u128::from(now.since_ms(*purged)) < interval.as_millis());

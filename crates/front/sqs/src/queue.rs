@@ -1,4 +1,4 @@
-//! Queues: which logs are shown as queues, and opening one that another protocol has made.
+//! Queues: which logs are visible as queues, and opening a log created by another protocol.
 
 use std::fmt::Write as _;
 
@@ -14,10 +14,10 @@ use crate::{
     receipt::Secret,
 };
 
-/// The setting that holds the secret of a queue's receipt handles, in hexadecimal.
+/// The setting with the secret of a queue's receipt handles, in hexadecimal.
 const SECRET: &str = "receipt-secret";
 
-/// A queue, as an operation needs to know it.
+/// The queue data that operations need.
 #[derive(Clone, Debug)]
 pub(crate) struct Queue {
     pub(crate) log: LogId,
@@ -27,7 +27,7 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// The queue that a log is; `None` until it has been opened as one.
+    /// The log as a queue; `None` until it has been opened as one.
     fn of(definition: &LogDefinition) -> Option<Self> {
         definition.config.queue?;
         let secret = parse_secret(definition.facets.get(FACET)?.get(SECRET)?)?;
@@ -44,13 +44,13 @@ impl Queue {
     }
 }
 
-/// Whether a log is shown as a queue: one whose name can stand in a QueueUrl, and that doesn't go
-/// with a connection or a consumer of another protocol, or for want of them.
+/// Whether a log is visible as a queue: a QueueUrl can contain its name, and it lives until
+/// somebody deletes it (it isn't exclusive, auto-delete or expiring).
 pub(crate) fn is_shown(definition: &LogDefinition) -> bool {
     definition.config.lifetime.stays() && QueueName::of_existing(&definition.name).is_ok()
 }
 
-/// The settings of a log that has just become a queue.
+/// The settings of a log that becomes a queue.
 pub(crate) fn new_settings(front: &Front) -> Settings {
     let secret = front
         .settings
@@ -65,7 +65,7 @@ pub(crate) fn new_settings(front: &Front) -> Settings {
 }
 
 impl Front {
-    /// The definition of the log that a queue's name stands for, to do `action` with.
+    /// The definition of the log with a queue's name, for `action`.
     pub(crate) fn definition(
         &self,
         context: &Context,
@@ -94,8 +94,8 @@ impl Front {
         Ok(self.definition(context, &name, action)?.clone())
     }
 
-    /// The queue that a QueueUrl names. A log that another protocol has made is opened when
-    /// somebody first consumes from it or configures it: from its start, with all that it holds.
+    /// The queue that a QueueUrl names. A log created by another protocol is opened on the first
+    /// consume or configuration: from its start, with all its records.
     pub(crate) async fn queue(
         &self,
         context: &Context,
@@ -109,7 +109,7 @@ impl Front {
                 return Ok(queue);
             }
             if matches!(action, Action::Describe | Action::Write) {
-                // Nobody has received from it, so that there is no receipt to know it by.
+                // Nothing has been received from it, so no receipt handle needs its secret.
                 return Ok(Queue::with(&definition, self.settings.random.bytes()));
             }
             definition.clone()
@@ -117,9 +117,8 @@ impl Front {
         self.adopt(&definition).await
     }
 
-    /// Changes the settings of the queue that a QueueUrl names. `judge` says what is to change in
-    /// the queue as it is, or that it isn't allowed; it is asked again where another change came
-    /// before.
+    /// Changes the settings of the queue that a QueueUrl names. `judge` decides on the change for
+    /// the current state, or refuses it; it is called again if another change came first.
     pub(crate) async fn alter(
         &self,
         context: &Context,

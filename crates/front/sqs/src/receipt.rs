@@ -1,4 +1,5 @@
-//! Receipt handles: opaque to clients, and all that is needed to settle what they stand for.
+//! Receipt handles. They are opaque to clients and contain everything that is needed to settle a
+//! message.
 //!
 //! ```text
 //!  0         1         9          13         21         29           33                49
@@ -8,11 +9,11 @@
 //!  integers big-endian; tag: SHA-256 of the queue's secret and what is before it, 16 bytes
 //! ```
 //!
-//! The first version has no deliveries. Its handles are still taken.
+//! The first version has no deliveries. Its handles are still accepted.
 //!
-//! The secret is a setting of the queue's log, so that handles outlive a restart, and a handle that
-//! wasn't given out by this queue (guessed, cut, of another or a deleted queue) settles nothing.
-//! Both parts that are hashed have a length that the version tells, so the tag can't be extended.
+//! The secret is a setting of the queue's log, so handles survive a restart. A handle that this
+//! queue didn't issue (guessed, truncated, of another or a deleted queue) settles nothing. The
+//! version determines the length of both hashed parts, so the tag isn't open to length extension.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD as BASE64};
 use sha2::{Digest as _, Sha256};
@@ -27,26 +28,26 @@ pub(crate) type Secret = [u8; 16];
 const VERSION: u8 = 2;
 const CONTENT_LENGTH: usize = 33;
 const TAG_LENGTH: usize = 16;
-/// A handle of 49 bytes has 66 characters; a longer one isn't even decoded.
+/// A handle of 49 bytes has 66 characters; longer text is refused before decoding.
 const TEXT_LENGTH: usize = 66;
 
 /// The version without deliveries.
 const FIRST_VERSION: u8 = 1;
 const FIRST_CONTENT_LENGTH: usize = 29;
 
-/// What a handle stands for.
+/// The content of a handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Receipt {
     pub(crate) log: LogId,
     pub(crate) partition: PartitionIndex,
     pub(crate) offset: Offset,
     pub(crate) lease: LeaseId,
-    /// How often the message had been delivered, with this lease.
+    /// The number of deliveries of the message, including this lease.
     pub(crate) deliveries: Option<u32>,
 }
 
 impl Receipt {
-    /// The handle.
+    /// Encodes the handle.
     pub(crate) fn seal(&self, secret: &Secret) -> String {
         let mut bytes = [0; CONTENT_LENGTH + TAG_LENGTH];
         bytes[0] = VERSION;
@@ -61,7 +62,7 @@ impl Receipt {
         BASE64.encode(bytes)
     }
 
-    /// What the handle stands for, if the queue `log` with this secret gave it out.
+    /// Decodes the handle, if the queue `log` with this secret issued it.
     pub(crate) fn open(handle: &str, secret: &Secret, log: LogId) -> Result<Self, Error> {
         Self::parse(handle, secret)
             .filter(|receipt| receipt.log == log)

@@ -1,6 +1,6 @@
-//! One request and its answer: which protocol it speaks, who sent it, what it asks.
+//! One request and its response: detects the protocol, authenticates the sender, runs the action.
 //!
-//! HTTP keeps nothing between two requests of a connection, so a session lasts for one.
+//! HTTP keeps no state between the requests of a connection, so a session is one request.
 
 use std::{
     net::SocketAddr,
@@ -25,7 +25,7 @@ use crate::{
     operations, signature,
 };
 
-/// An answer with its body.
+/// A response with its body.
 pub(crate) type Answer = HttpResponse<Full<Bytes>>;
 
 const TARGET: &str = "x-amz-target";
@@ -33,14 +33,14 @@ const REQUEST_ID: &str = "x-amzn-requestid";
 const QUERY_ERROR: &str = "x-amzn-query-error";
 const TRACE_ID: &str = "x-amzn-trace-id";
 
-/// Whoever is at the other end of a connection.
+/// The client of a connection.
 #[derive(Debug)]
 pub(crate) struct Client {
-    /// Anonymous: it says with each request who it is.
+    /// Anonymous, because each request authenticates itself.
     pub(crate) principal: Principal,
-    /// The address that it has reached.
+    /// The server address that the client connected to.
     pub(crate) local: SocketAddr,
-    /// A request of its was signed as it must be.
+    /// Whether a request has had a valid signature.
     is_known: AtomicBool,
 }
 
@@ -73,7 +73,7 @@ pub(crate) async fn answer(front: &Front, head: &Parts, body: Bytes, client: &Cl
     encode(front, protocol(&head.headers), result)
 }
 
-/// The answer to a request whose body couldn't be taken.
+/// The response to a request whose body couldn't be read.
 pub(crate) fn refuse(front: &Front, head: &Parts, error: Error) -> Answer {
     count_unrecognized(front);
     encode(front, protocol(&head.headers), Err(error))
@@ -84,7 +84,7 @@ fn count_unrecognized(front: &Front) {
     front.meter.error(operations::UNRECOGNIZED, 1);
 }
 
-/// Who asks, and what.
+/// Authenticates and decodes a request.
 fn recognize(
     front: &Front,
     head: &Parts,
@@ -95,7 +95,7 @@ fn recognize(
         .inspect_err(|error| log_failed_login(client, head, error))?;
     client.is_known.store(true, Ordering::Relaxed);
     let request = decode(head, &body)?;
-    // It may wait for a while, and what it holds waits with it.
+    // The request may wait for a while, and would hold its memory meanwhile.
     if matches!(request, Request::ReceiveMessage(_)) && body.len() > BODY_UNCOUNTED_BYTES_MAX {
         return Err(Error::new(
             ErrorKind::RequestTooLarge,
@@ -114,7 +114,7 @@ fn recognize(
     Ok((context, request))
 }
 
-/// Logs that a request isn't signed as it must be.
+/// Logs that a request isn't signed correctly.
 pub(crate) fn log_failed_login(client: &Client, head: &Parts, error: &Error) {
     let user = signature::claimed_user(head).unwrap_or_default();
     let reason = match error.kind {
@@ -125,8 +125,8 @@ pub(crate) fn log_failed_login(client: &Client, head: &Parts, error: &Error) {
     accept::log_failed_login("sqs", client.principal.address, &user, &reason);
 }
 
-/// A request with a target, or with one of AWS's JSON types, speaks JSON; any other one the query
-/// protocol, which has no mark of its own, and whose answer may be asked for in JSON.
+/// A request with a target or a JSON type of AWS speaks JSON. Any other request speaks the query
+/// protocol, which has no mark of its own and whose response may be requested as JSON.
 fn protocol(headers: &HeaderMap) -> Protocol {
     let content_type = headers
         .get(CONTENT_TYPE)
@@ -166,13 +166,13 @@ fn decode(head: &Parts, body: &[u8]) -> Result<Request, Error> {
     }
 }
 
-/// The trace that the request belongs to, by a header that tracing proxies and SDKs add.
+/// The trace id of the request, from a header that tracing proxies and SDKs add.
 fn trace(headers: &HeaderMap) -> Option<String> {
     let trace = headers.get(TRACE_ID)?.to_str().ok()?;
     (!trace.is_empty()).then(|| trace.to_owned())
 }
 
-/// Scheme and host by which the client reached this server.
+/// The scheme and host that the client used to reach this server.
 fn base_url(headers: &HeaderMap, local: SocketAddr) -> String {
     match headers
         .get(HOST)
@@ -206,7 +206,7 @@ fn encode(front: &Front, protocol: Protocol, result: Result<Response, Error>) ->
     answer
 }
 
-/// A body that takes its part of the memory for as long as it is on its way.
+/// A body that holds its memory reservation until it is sent.
 fn counted(front: &Front, body: Bytes) -> Bytes {
     if body.len() <= RESPONSE_UNCOUNTED_BYTES_MAX {
         return body;
@@ -217,7 +217,7 @@ fn counted(front: &Front, body: Bytes) -> Bytes {
 }
 
 fn encode_error(protocol: Protocol, request_id: &str, mut error: Error) -> Answer {
-    // The older protocol words this one otherwise, and clients have come to look for it.
+    // The older protocol has another text for this error, and clients depend on it.
     if protocol != Protocol::Json && error.kind == ErrorKind::QueueDoesNotExist {
         "The specified queue does not exist for this wsdl version.".clone_into(&mut error.message);
     }

@@ -1,4 +1,4 @@
-//! What the front is set to.
+//! The settings of the front.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -13,38 +13,37 @@ use crate::{
     purges::Purges,
 };
 
-/// How the front behaves.
+/// The settings of the front.
 #[derive(Clone)]
 pub struct Settings {
-    /// Whose signatures are taken. Empty takes every request, signed or not: for loopback.
+    /// The accepted access keys. If empty, every request is accepted, signed or not: for loopback.
     pub credentials: Vec<Credential>,
-    /// The names that the server is reached by, of which requests are asked while none need be
-    /// signed.
+    /// The host names that requests may use while no signature is required.
     pub hosts: Hosts,
     /// The region in a queue's ARN.
     pub region: String,
     /// The account id in a queue's URL and ARN.
     pub account_id: String,
-    /// The class of queues that are created here.
+    /// The durability of queues created here.
     pub durability: Durability,
-    /// Connections at a time; a further one is closed at once.
+    /// Maximum number of connections; further ones are closed immediately.
     pub connections_max: usize,
-    /// The sockets that its clients and those of other fronts may have.
+    /// The socket limit shared with other fronts' clients.
     pub sockets: Sockets,
-    /// How long a request's head may take, from its first byte or from the end of the request
-    /// before; the connection is closed then.
+    /// Timeout for a request's head, from its first byte or from the end of the previous request;
+    /// then the connection is closed.
     pub head_timeout: Duration,
-    /// How long a request's body may take; the request is refused and the connection closed then.
+    /// Timeout for a request's body; then the request is refused and the connection closed.
     pub body_timeout: Duration,
-    /// A queue can be purged once in this time; zero lets it be purged at any.
+    /// Minimum time between two purges of a queue; zero removes the limit.
     pub purge_interval: Duration,
-    /// How many messages of a queue may be in flight.
+    /// Maximum number of in-flight messages per queue.
     pub in_flight_max: u64,
-    /// The purges of all ports.
+    /// The recent purges over all ports.
     pub purges: Purges,
-    /// Where instants come from.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Where request ids and the secrets of receipt handles come from.
+    /// The source of request ids and of the secrets of receipt handles.
     pub random: Random,
 }
 
@@ -62,7 +61,7 @@ pub struct Credential {
 pub struct Random(SharedRng);
 
 impl Settings {
-    /// The defaults, for these credentials.
+    /// The default settings with these credentials.
     pub fn new(credentials: Vec<Credential>, clock: Arc<dyn Clock>, rng: Box<dyn Rng>) -> Self {
         Self {
             credentials,

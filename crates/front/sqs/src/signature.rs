@@ -1,9 +1,9 @@
-//! Signature Version 4: who sent a request, where that is asked.
+//! Signature Version 4: authenticates the sender of a request, if required.
 //!
-//! The client signs a digest of the request with a key made of its secret, the day, the region and
-//! the service. The same is computed here and compared, in time that doesn't depend on where they
-//! differ. The signature comes in the header `Authorization`, or, of a presigned request, in the
-//! query string. Nothing of the request is believed before.
+//! The client signs a digest of the request with a key derived from its secret, the day, the region
+//! and the service. The server computes the same signature and compares it in constant time. The
+//! signature is in the header `Authorization`, or in the query string of a presigned request.
+//! Nothing in the request is trusted before the check.
 //!
 //! Reference: <https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html>
 
@@ -26,18 +26,19 @@ use self::{
 };
 use crate::{Credential, Settings, limits::SIGNATURE_SKEW_MS_MAX};
 
-/// The service in a credential's scope: a signature for another one with the same keys isn't taken.
+/// The service in a credential's scope: a signature for another service with the same key is not
+/// accepted.
 const SERVICE: &str = "sqs";
 
-/// Whether the request says that one of the keys has signed it, now: what can be told before its
-/// body is there.
+/// Checks what can be checked before the body has arrived: whether the request claims to be signed
+/// with a known key, and recently.
 pub(crate) fn check_claim(settings: &Settings, head: &Parts, now: Timestamp) -> Result<(), Error> {
     let claim = Claim::of(head)?;
     check_instant(&claim, now)?;
     credential(settings, &claim).map_or_else(|| Err(unknown()), |_| Ok(()))
 }
 
-/// Whose access key has signed the request; `None` where no signature is asked for.
+/// The principal whose access key signed the request; `None` if no signature is required.
 pub(crate) fn authenticate(
     settings: &Settings,
     head: &Parts,
@@ -64,7 +65,7 @@ pub(crate) fn authenticate(
     }))
 }
 
-/// The access key that a request names, if it can be told; nothing of it is believed.
+/// The access key that a request names, if it can be read. It is not verified.
 pub(crate) fn claimed_user(head: &Parts) -> Option<String> {
     Claim::of(head).ok().map(|claim| claim.access_key_id)
 }
@@ -127,7 +128,8 @@ fn expected_signature(
         claim.scope,
         request.digest()?
     );
-    // An unknown id is compared with too, with a secret that nobody has signed with.
+    // For an unknown id too, a signature is computed and compared, with a secret that nobody signs
+    // with.
     let secret = credential(settings, claim).map_or("", |key| key.secret_access_key.expose());
     let instant = UNIX_EPOCH + Duration::from_secs(instant_s);
     let key = generate_signing_key(secret, instant, region, service);

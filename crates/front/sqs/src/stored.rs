@@ -1,4 +1,4 @@
-//! How a message becomes a record and a record a message (`docs/protocols/mapping.md`).
+//! Converts messages to records and back (`docs/protocols/mapping.md`).
 //!
 //! | SQS | record |
 //! |---|---|
@@ -8,9 +8,9 @@
 //! | an attribute's type, where its value doesn't show it | in the header `stele.sqs.types` |
 //! | `MessageDeduplicationId`, `AWSTraceHeader`, sender | headers `stele.sqs.…` |
 //!
-//! Read back, a header whose name SQS allows is an attribute: `String` if its value is text,
-//! `Binary` if not, unless `stele.sqs.types` says otherwise. So nothing of a message that came by
-//! SQS is lost, and what came by another protocol shows as much as SQS can show.
+//! On reading, a header whose name SQS allows becomes an attribute: `String` if its value is text,
+//! otherwise `Binary`, unless `stele.sqs.types` gives another type. So a message from SQS loses
+//! nothing, and a message from another protocol shows as much as SQS can show.
 
 use std::collections::BTreeMap;
 
@@ -22,21 +22,22 @@ use stele_wire_sqs::{
     limits::MESSAGE_ATTRIBUTES_MAX,
 };
 
-/// What the names of Stele's own headers begin with.
+/// The prefix of Stele's own headers.
 const RESERVED: &str = "stele.";
-/// The types of attributes that their values don't show: a JSON object of names and types.
+/// The types of attributes that can't be inferred from their values: a JSON object of names and
+/// types.
 const TYPES: &str = "stele.sqs.types";
 const DEDUPLICATION_ID: &str = "stele.sqs.deduplication-id";
 const TRACE: &str = "stele.sqs.trace";
 const SENDER: &str = "stele.sqs.sender";
-/// The attribute that tells that a body is shown in an encoding, since SQS carries text alone.
+/// The attribute for the encoding in which a body is shown, because SQS transfers only text.
 const BODY_ENCODING: &str = "stele.body-encoding";
 
-/// The headers of a message that is to be stored.
+/// The headers of a message to be stored.
 #[derive(Debug, Default)]
 pub(crate) struct NewHeaders(Vec<(String, Bytes)>);
 
-/// What else than body and attributes is stored of a message.
+/// The stored fields of a message besides body and attributes.
 #[derive(Debug, Default)]
 pub(crate) struct SystemFields<'a> {
     pub(crate) deduplication_id: Option<&'a str>,
@@ -44,7 +45,7 @@ pub(crate) struct SystemFields<'a> {
     pub(crate) sender: Option<&'a str>,
 }
 
-/// A record, as SQS shows it.
+/// A record as an SQS message.
 #[derive(Debug, PartialEq)]
 pub(crate) struct StoredMessage {
     pub(crate) body: String,
@@ -97,7 +98,7 @@ impl NewHeaders {
 }
 
 impl StoredMessage {
-    /// Shows a record.
+    /// Converts a record.
     pub(crate) fn of(record: &Record) -> Self {
         let mut attributes = Vec::new();
         let body = match text_of(record.value.as_deref().unwrap_or_default()) {
@@ -127,7 +128,7 @@ impl StoredMessage {
     }
 }
 
-/// Refuses an attribute whose name is that of one of Stele's own headers.
+/// Refuses an attribute with the name of one of Stele's own headers.
 pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     if name.starts_with(RESERVED) && name != BODY_ENCODING {
         let message = format!("Message attribute names beginning with '{RESERVED}' are reserved.");
@@ -136,7 +137,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The attributes that headers stand for: of two of one name the last, and at most ten in all.
+/// The attributes from headers: the last of those with the same name, and at most ten in all.
 fn append_attributes(headers: &Headers, attributes: &mut Vec<(String, MessageAttribute)>) {
     let types: BTreeMap<String, String> = headers
         .last(TYPES)
@@ -177,7 +178,7 @@ fn attribute_of(name: &str, data_type: &str, value: Bytes) -> Option<MessageAttr
     MessageAttribute::from_input(name, input).ok()
 }
 
-/// The type that a value shows by itself.
+/// The type inferred from a value.
 fn shown_type(value: &[u8]) -> &'static str {
     if text_of(value).is_ok() {
         "String"
@@ -193,7 +194,7 @@ fn text_of(value: &[u8]) -> Result<&str, &[u8]> {
     }
 }
 
-/// The group that a key names, if it can be one.
+/// The group that a key names, if it is valid as one.
 fn group_of(key: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(key).ok()?;
     crate::outgoing::is_fifo_id(text).then(|| text.to_owned())

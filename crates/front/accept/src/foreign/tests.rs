@@ -1,4 +1,4 @@
-//! Names and pages that are refused, and those that aren't.
+//! Names and pages that are refused or allowed.
 
 use hyper::Request;
 use proptest::prelude::*;

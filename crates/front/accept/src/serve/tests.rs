@@ -1,4 +1,4 @@
-//! The loop with real sockets; one that fails to accept is made up.
+//! Tests the loop with real sockets; only the listener that fails to accept is a mock.
 
 use stele_test_testkit::TestBroker;
 use tokio::{
@@ -10,7 +10,7 @@ use tokio::{
 
 use super::*;
 
-/// A served port, on which every connection is greeted and then answered byte for byte.
+/// A port that greets every connection and then echoes every byte.
 struct Echo {
     address: SocketAddr,
     stop: watch::Sender<bool>,
@@ -44,7 +44,7 @@ impl Echo {
         }
     }
 
-    /// A client that has been let in.
+    /// A client that has been accepted.
     async fn client(&self) -> TcpStream {
         let mut client = TcpStream::connect(self.address).await.unwrap();
         assert_eq!(client.read_u8().await.unwrap(), b'!');
@@ -52,7 +52,7 @@ impl Echo {
     }
 }
 
-/// Ends with its client, whatever the process does.
+/// Runs until its client closes, even when the process stops.
 async fn echo(accepted: Accepted) {
     let mut stream = accepted.stream;
     stream.write_u8(b'!').await.unwrap();
@@ -100,7 +100,7 @@ async fn one_connection_too_many_is_closed_and_room_is_given_again() {
     let mut second = TcpStream::connect(echo.address).await.unwrap();
     assert!(second.read_u8().await.is_err());
     drop(first);
-    // The server needs a moment to notice.
+    // The server notices after a moment.
     loop {
         let mut third = TcpStream::connect(echo.address).await.unwrap();
         if third.read_u8().await.is_ok() {
@@ -124,7 +124,7 @@ async fn fronts_share_sockets_and_one_too_many_is_closed() {
         assert!(third.read_u8().await.is_err());
     }
     drop(first);
-    // The server needs a moment to notice.
+    // The server notices after a moment.
     loop {
         let mut third = TcpStream::connect(other.address).await.unwrap();
         if third.read_u8().await.is_ok() {
@@ -169,7 +169,7 @@ async fn a_client_is_anonymous_from_its_first_byte_on() {
     served.await.unwrap();
 }
 
-/// A listener that the system refuses a few times.
+/// A listener whose first accepts fail.
 struct Scarce {
     listener: TcpListener,
     refusals: u32,

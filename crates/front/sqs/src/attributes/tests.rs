@@ -132,7 +132,7 @@ fn throughput_by_group_needs_deduplication_by_group() {
     assert!(attributes.check_together().is_err());
 }
 
-/// The attributes of a queue that was given these, one after the other.
+/// The attributes of a queue after these changes, in order.
 fn after(changes: &[&[(&str, &str)]]) -> QueueAttributes {
     let mut settings = Settings::new();
     for change in changes {

@@ -1,10 +1,12 @@
-//! ChangeMessageVisibility: moves the deadline of a received message, or gives it back at once.
+//! ChangeMessageVisibility: changes the deadline of a received message, or returns the message
+//! immediately.
 //!
-//! - Fields: `QueueUrl`, `ReceiptHandle`, `VisibilityTimeout` (0–43200); answers nothing.
-//! - A handle whose time has passed holds the message again, unless it has been received since by
-//!   whatever protocol, or is deleted.
-//! - Deviations: AWS may also take an older handle of a message that somebody has received since;
-//!   here that is refused like one of a deleted message, since it would move another's deadline.
+//! - Fields: `QueueUrl`, `ReceiptHandle`, `VisibilityTimeout` (0–43200); the response is empty.
+//! - A handle whose timeout has expired leases the message again, unless the message has been
+//!   received since by any protocol, or deleted.
+//! - Deviations: AWS may also accept an older handle of a message that has been received again.
+//!   Here it is refused like the handle of a deleted message, because it would change another
+//!   receiver's deadline.
 //! - Spec:
 //!   <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibility.html>
 
@@ -38,7 +40,7 @@ pub(super) async fn run(
     Ok(Response::ChangeMessageVisibility)
 }
 
-/// What a handle extends, and for how long.
+/// The lease that a handle extends, and the new timeout.
 pub(super) fn extension(
     front: &Front,
     queue: &Queue,
@@ -65,7 +67,7 @@ pub(super) fn extension(
     })
 }
 
-/// Extends; the answer holds the positions of items whose handles are no longer in force.
+/// Extends leases. Returns the positions of items whose handles have expired.
 pub(super) async fn extend(
     front: &Front,
     queue: &Queue,
@@ -79,7 +81,7 @@ pub(super) async fn extend(
     front.broker.extend(extend).await.map_err(errors::of_broker)
 }
 
-/// The refusal of a handle that is no longer in force.
+/// The error for an expired handle.
 pub(super) fn not_available(handle: &str) -> Error {
     let reason = "Message does not exist or is not available for visibility timeout change.";
     Error::invalid_value(handle, "ReceiptHandle", reason)

@@ -1,8 +1,8 @@
-//! ChangeMessageVisibilityBatch: moves the deadlines of up to ten received messages, each with its
-//! own outcome.
+//! ChangeMessageVisibilityBatch: changes the deadlines of up to ten received messages, each with
+//! its own outcome.
 //!
-//! - Fields: `QueueUrl`, `Entries` of `Id`, `ReceiptHandle`, `VisibilityTimeout`; answers
-//!   `Successful`, `Failed`. An entry without timeout fails.
+//! - Fields: `QueueUrl`, `Entries` of `Id`, `ReceiptHandle`, `VisibilityTimeout`; returns
+//!   `Successful`, `Failed`. An entry without a timeout fails.
 //! - Deviations: as for ChangeMessageVisibility.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ChangeMessageVisibilityBatch.html>
 

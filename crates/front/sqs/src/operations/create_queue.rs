@@ -1,11 +1,12 @@
-//! CreateQueue: makes a queue, or answers the URL of one that exists with the same attributes.
+//! CreateQueue: creates a queue, or returns the URL of an existing one with the same attributes.
 //!
-//! - Fields: `QueueName`, `Attributes`, `tags`; answers `QueueUrl`.
-//! - A log of that name that another protocol has made becomes a queue, if nothing contradicts it.
-//! - As in AWS, only the attributes that are given are compared with those of an existing queue.
-//! - Deviations: a name can be used again at once after DeleteQueue. Attributes that stand for
-//!   something that isn't offered (`Policy`, `RedrivePolicy`) are refused; those of encryption are
-//!   kept and told, and encrypt nothing.
+//! - Fields: `QueueName`, `Attributes`, `tags`; returns `QueueUrl`.
+//! - An existing log of that name, created by another protocol, becomes a queue if nothing
+//!   conflicts.
+//! - As in AWS, only the given attributes are compared with those of an existing queue.
+//! - Deviations: a name can be reused immediately after DeleteQueue. Attributes of unsupported
+//!   features (`Policy`, `RedrivePolicy`) are refused; encryption attributes are stored and
+//!   returned, but nothing is encrypted.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>
 
 use stele_base_types::Name;
@@ -66,7 +67,7 @@ pub(super) async fn run(
     Ok(Response::CreateQueue(create_queue::Response { queue_url }))
 }
 
-/// The name of a FIFO queue ends in `.fifo`, and no other's does.
+/// Checks that the name ends in `.fifo` exactly if the queue is FIFO.
 fn check(name: &QueueName, given: &[(String, String)]) -> Result<(), Error> {
     let asks_fifo = given
         .iter()
@@ -85,8 +86,9 @@ fn check(name: &QueueName, given: &[(String, String)]) -> Result<(), Error> {
     attributes::check(given, name.is_fifo())
 }
 
-/// What is asked of a log that is there. One that is at least as safe as the operating system keeps
-/// its class; a queue in memory alone isn't what SQS promises. Its queue gets the given schedule.
+/// The requirements for an existing log. A log that is at least flushed to the operating system
+/// keeps its durability; a log only in memory doesn't give the guarantees of SQS. The given
+/// schedule is applied to its queue.
 fn adopt(given: &[(String, String)]) -> Adopt {
     Adopt {
         durability: Some(Durability::Flushed),

@@ -1,8 +1,9 @@
 //! DeleteMessage: settles a received message.
 //!
-//! - Fields: `QueueUrl`, `ReceiptHandle`; answers nothing, when the deletion is on disk.
-//! - Any handle under which a standard queue's message was received deletes it. A FIFO queue's
-//!   message is deleted only by the handle in force. One that is deleted already is no error.
+//! - Fields: `QueueUrl`, `ReceiptHandle`; the response is empty and is sent when the deletion is on
+//!   disk.
+//! - A message of a standard queue can be deleted with any handle under which it was received, a
+//!   FIFO queue's message only with the current handle. Deleting a deleted message is no error.
 //! - Deviations: none.
 //! - Spec:
 //!   <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html>
@@ -35,7 +36,7 @@ pub(super) async fn run(
     Ok(Response::DeleteMessage)
 }
 
-/// What a handle settles.
+/// The record that a handle settles.
 pub(super) fn item(queue: &Queue, handle: &str) -> Result<SettleItem, Error> {
     let receipt = Receipt::open(handle, &queue.secret, queue.log)?;
     Ok(SettleItem {
@@ -45,7 +46,7 @@ pub(super) fn item(queue: &Queue, handle: &str) -> Result<SettleItem, Error> {
     })
 }
 
-/// Settles items; the answer holds the positions of those whose handles are no longer in force.
+/// Settles items. Returns the positions of those whose handles have expired.
 pub(super) async fn settle(
     front: &Front,
     queue: &Queue,
@@ -63,7 +64,7 @@ pub(super) async fn settle(
         .settle(settle)
         .await
         .map_err(errors::of_broker)?;
-    // A standard queue's message that isn't there is deleted already.
+    // In a standard queue, a missing message has already been deleted.
     Ok(if queue.attributes.fifo {
         missing
     } else {
@@ -71,7 +72,7 @@ pub(super) async fn settle(
     })
 }
 
-/// The refusal of a handle that is no longer in force.
+/// The error for an expired handle.
 pub(super) fn expired(handle: &str) -> Error {
     Error::invalid_value(handle, "ReceiptHandle", "The receipt handle has expired.")
 }

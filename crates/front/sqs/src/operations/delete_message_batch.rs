@@ -1,7 +1,7 @@
 //! DeleteMessageBatch: settles up to ten received messages, each with its own outcome.
 //!
-//! - Fields: `QueueUrl`, `Entries` of `Id`, `ReceiptHandle`; answers `Successful`, `Failed`.
-//! - One change of the log for all entries.
+//! - Fields: `QueueUrl`, `Entries` of `Id`, `ReceiptHandle`; returns `Successful`, `Failed`.
+//! - All entries are settled with one command to the log.
 //! - Deviations: none.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessageBatch.html>
 

@@ -1,8 +1,8 @@
-//! DeleteQueue: deletes a queue with what it holds.
+//! DeleteQueue: deletes a queue and its messages.
 //!
-//! - Fields: `QueueUrl`; answers nothing.
-//! - The log goes as a whole, for every protocol. Its name is free at once.
-//! - Deviations: AWS keeps the name for a minute.
+//! - Fields: `QueueUrl`; the response is empty.
+//! - The log is deleted for all protocols. Its name is available immediately.
+//! - Deviations: AWS reserves the name for a minute.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html>
 
 use stele_core_broker::Action;

@@ -1,8 +1,8 @@
-//! GetQueueAttributes: attributes of a queue, those that it was given and those that are counted.
+//! GetQueueAttributes: returns a queue's attributes, both configured and counted.
 //!
-//! - Fields: `QueueUrl`, `AttributeNames` (`All`); answers `Attributes`.
-//! - The counts are exact at the moment of counting. `ApproximateNumberOfMessages` counts what any
-//!   protocol has put in; `…NotVisible` what any protocol's consumer holds.
+//! - Fields: `QueueUrl`, `AttributeNames` (`All`); returns `Attributes`.
+//! - The counts are exact at the time of counting. `ApproximateNumberOfMessages` includes messages
+//!   published by any protocol; `…NotVisible` includes those held by consumers of any protocol.
 //! - Deviations: none.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>
 

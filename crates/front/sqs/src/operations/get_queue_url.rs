@@ -1,7 +1,7 @@
-//! GetQueueUrl: the URL of a queue of that name.
+//! GetQueueUrl: returns the URL of a queue.
 //!
-//! - Fields: `QueueName`, `QueueOwnerAWSAccountId`; answers `QueueUrl`.
-//! - Deviations: there is one account, so the owner isn't looked at.
+//! - Fields: `QueueName`, `QueueOwnerAWSAccountId`; returns `QueueUrl`.
+//! - Deviations: there is only one account, so the owner is ignored.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueUrl.html>
 
 use stele_core_broker::Action;

@@ -1,6 +1,6 @@
-//! ListQueueTags: the tags of a queue.
+//! ListQueueTags: returns the tags of a queue.
 //!
-//! - Fields: `QueueUrl`; answers `Tags`.
+//! - Fields: `QueueUrl`; returns `Tags`.
 //! - Deviations: none.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ListQueueTags.html>
 

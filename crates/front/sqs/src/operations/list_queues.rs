@@ -1,11 +1,11 @@
-//! ListQueues: the URLs of the queues, page by page.
+//! ListQueues: returns the URLs of the queues, paged.
 //!
-//! - Fields: `QueueNamePrefix`, `MaxResults` (1–1000), `NextToken`; answers `QueueUrls`,
-//!   `NextToken`. As in AWS there is a `NextToken` only where `MaxResults` was given; without it
+//! - Fields: `QueueNamePrefix`, `MaxResults` (1–1000), `NextToken`; returns `QueueUrls`,
+//!   `NextToken`. As in AWS, `NextToken` is only returned if `MaxResults` was given; without it,
 //!   the first 1000 are listed.
-//! - Sorted by name. Logs that other protocols made are listed too, where their names can stand in
-//!   a QueueUrl and they aren't exclusive or auto-delete.
-//! - Deviations: the list is complete at once; in AWS a new queue may be missing for a while.
+//! - Sorted by name. Logs created by other protocols are listed too, if a QueueUrl can contain
+//!   their names and they aren't exclusive or auto-delete.
+//! - Deviations: a new queue is listed immediately; in AWS it may be missing for a while.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ListQueues.html>
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
@@ -49,7 +49,7 @@ pub(super) async fn run(
     }))
 }
 
-/// The names of the page, and of one queue more if there is one.
+/// The names of the page, plus the next name if there is one.
 fn names(front: &Front, prefix: &str, after: Option<&str>, max: usize) -> Vec<String> {
     let catalogue = front.broker.catalogue();
     let logs = catalogue.logs(VHOST_DEFAULT, after);
@@ -61,7 +61,7 @@ fn names(front: &Front, prefix: &str, after: Option<&str>, max: usize) -> Vec<St
         .collect()
 }
 
-/// The name that the page before ended with.
+/// The last name of the previous page.
 fn after_token(token: &str) -> Result<String, Error> {
     let name = BASE64
         .decode(token)

@@ -1,13 +1,12 @@
-//! The actions that aren't offered: permissions (access is by credentials alone) and those about
-//! dead letters.
+//! The unsupported actions: permissions (access is by credentials only) and dead-letter queues.
 //!
-//! - Deviations: each is answered with `UnsupportedOperation`, which it has in AWS's model, rather
-//!   than as if it didn't exist.
+//! - Deviations: each fails with `UnsupportedOperation`, an error of AWS's model, and not as an
+//!   unknown action.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operations.html>
 
 use stele_wire_sqs::{Action, Error, ErrorKind};
 
-/// The refusal.
+/// The error.
 pub(crate) fn refuse(action: Action) -> Error {
     Error::new(
         ErrorKind::UnsupportedOperation,

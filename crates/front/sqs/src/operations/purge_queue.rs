@@ -1,8 +1,8 @@
-//! PurgeQueue: deletes the messages of a queue, those in flight with them.
+//! PurgeQueue: deletes all messages of a queue, including those in flight.
 //!
-//! - Fields: `QueueUrl`; answers nothing. A second purge within a minute, or what is
-//!   set instead, is refused.
-//! - Done when it is answered; in AWS it takes up to a minute.
+//! - Fields: `QueueUrl`; the response is empty. A second purge within a minute, or within the
+//!   configured time, is refused.
+//! - The purge is complete when the response is sent; in AWS it takes up to a minute.
 //! - Deviations: none.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html>
 

@@ -1,17 +1,17 @@
-//! ReceiveMessage: leases up to ten messages of a queue, waiting for the first if asked to.
+//! ReceiveMessage: leases up to ten messages of a queue, and waits for the first if requested.
 //!
-//! - Fields: all of the API. `WaitTimeSeconds` and `VisibilityTimeout` default to the queue's;
-//!   `ReceiveRequestAttemptId` counts for FIFO queues.
+//! - Fields: all of the API. `WaitTimeSeconds` and `VisibilityTimeout` default to the queue's
+//!   values; `ReceiveRequestAttemptId` applies to FIFO queues.
 //! - `MessageAttributeNames`: names, prefixes (`a.*`), `All`, `*` or `.*`. System attributes: all
-//!   but `DeadLetterQueueSourceArn`. `SenderId` is the access key, or the account where requests
+//!   but `DeadLetterQueueSourceArn`. `SenderId` is the access key, or the account if requests
 //!   aren't signed.
-//! - A client that goes away while it waits takes nothing.
-//! - As many messages are in flight as the settings allow: then a short poll is refused, a long one
-//!   waits for room, and a FIFO queue gives nothing.
-//! - Deviations: a request has at most 16 KiB; a receive that waits already gets what it waits for
-//!   where that limit is reached meanwhile; messages come until they have 16 MiB together, which
-//!   ten of SQS's own don't reach; a record that came by another protocol is shown as
-//!   `docs/protocols/mapping.md` says, whatever its size.
+//! - A client that disconnects while it waits receives nothing.
+//! - At the limit of in-flight messages, a short poll fails, a long poll waits for room, and a FIFO
+//!   queue returns nothing.
+//! - Deviations: a request has at most 16 KiB; a receive that already waits still gets its messages
+//!   if the limit is reached meanwhile; messages are added until they total 16 MiB, which ten
+//!   messages of SQS don't reach; a record from another protocol is shown as described in
+//!   `docs/protocols/mapping.md`, whatever its size.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html>
 
 use std::{ops::RangeInclusive, time::Duration};
@@ -42,7 +42,7 @@ use crate::{
     stored::StoredMessage,
 };
 
-/// The system attributes, in the order in which they are told.
+/// The system attributes, in the order of responses.
 const SYSTEM_ATTRIBUTES: [&str; 8] = [
     "SenderId",
     "SentTimestamp",
@@ -65,7 +65,7 @@ pub(super) async fn run(
     check_system_names(&request.system_attribute_names)?;
     let mut lease = lease_request(front, &queue, &request)?;
     let mut messages = Vec::new();
-    // What is no message, or can't be read, has others behind it, perhaps.
+    // After records that aren't messages or can't be read, there may be others.
     while messages.is_empty() {
         let batches = lease_within_limit(front, &queue, lease).await?;
         if batches.is_empty() {
@@ -81,8 +81,8 @@ pub(super) async fn run(
     }))
 }
 
-/// The messages of leased records. Where they are very large, what is beyond a response's size
-/// returns to its place.
+/// Reads the messages of leased records. If they exceed the size of a response, the rest returns to
+/// its place in the queue.
 async fn read(
     front: &Front,
     queue: &Queue,
@@ -131,12 +131,13 @@ async fn give_back(front: &Front, queue: &Queue, left: &LeasedMessages) {
         outcome: Outcome::Return(0),
         durable: false,
     };
-    // Where it can't be done, they return by their deadlines.
+    // If this fails, they return at their deadlines.
     drop(front.broker.settle(settle).await);
 }
 
-/// Leases. Where as many messages are in flight as may be, a wait is for room among them too, and
-/// ends empty-handed; who doesn't wait is told, but for FIFO queues, as in AWS.
+/// Leases messages. At the limit of in-flight messages, a long poll also waits for room below the
+/// limit, and returns nothing if none appears. A short poll fails, except for FIFO queues, as in
+/// AWS.
 async fn lease_within_limit(
     front: &Front,
     queue: &Queue,
@@ -167,7 +168,7 @@ async fn lease_within_limit(
     }
 }
 
-/// Leases; a wait ends empty-handed when the front is to stop.
+/// Leases messages. A wait returns nothing when the front stops.
 async fn lease_or_stop(
     front: &Front,
     queue: &Queue,
@@ -247,7 +248,7 @@ fn in_range(
 fn check_system_names(names: &[String]) -> Result<(), Error> {
     let is_known = |name: &String| {
         let name = name.as_str();
-        // The deprecated list is typed as one of queue attributes, which name nothing here.
+        // The deprecated list has the type of queue attribute names, which match nothing here.
         name == "All"
             || name == "DeadLetterQueueSourceArn"
             || SYSTEM_ATTRIBUTES.contains(&name)
@@ -334,7 +335,7 @@ fn system_attribute(
     }
 }
 
-/// The attributes that the request names, by name, by prefix (`a.*`) or all (`All`, `*`, `.*`).
+/// The attributes requested by name, by prefix (`a.*`) or all (`All`, `*`, `.*`).
 fn wanted_attributes(
     names: &[String],
     mut attributes: Vec<(String, MessageAttribute)>,

@@ -1,11 +1,11 @@
-//! SendMessage: puts a message into a queue.
+//! SendMessage: sends a message to a queue.
 //!
-//! - Fields: all of the API; answers `MessageId`, the digests and, for FIFO, `SequenceNumber`.
-//! - Answered when the message is on disk. The same `MessageId` is answered for a message that a
-//!   FIFO queue recognises as sent before.
-//! - `MessageSystemAttributes`: `AWSTraceHeader`, which is the header `X-Amzn-Trace-Id` of the
-//!   request where it isn't given.
-//! - Deviations: attribute names beginning with `stele.` are reserved.
+//! - Fields: all of the API; returns `MessageId`, the digests and, for FIFO, `SequenceNumber`.
+//! - The response is sent when the message is on disk. For a message that a FIFO queue recognises
+//!   as a duplicate, it has the original `MessageId`.
+//! - `MessageSystemAttributes`: `AWSTraceHeader`, which defaults to the request's header
+//!   `X-Amzn-Trace-Id`.
+//! - Deviations: attribute names that begin with `stele.` are reserved.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>
 
 use stele_core_broker::Action;

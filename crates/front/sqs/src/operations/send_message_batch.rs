@@ -1,10 +1,11 @@
-//! SendMessageBatch: puts up to ten messages into a queue, each with its own outcome.
+//! SendMessageBatch: sends up to ten messages to a queue, each with its own outcome.
 //!
-//! - Fields: `QueueUrl`, `Entries` of `Id` and SendMessage's; answers `Successful`, `Failed`.
-//! - The messages of a partition are one append. To a FIFO queue all are one, or several one after
-//!   the other where they belong to several partitions, or it knows some of them already. All are
-//!   on disk when this is answered. Order within a partition is kept.
-//! - As in AWS, a FIFO entry without group or deduplication id fails the batch as a whole.
+//! - Fields: `QueueUrl`, `Entries` of `Id` and SendMessage's fields; returns `Successful`,
+//!   `Failed`.
+//! - The messages of a partition are one append. For a FIFO queue, all messages are one append, or
+//!   several in sequence if they belong to several partitions or some are duplicates. All are on
+//!   disk when the response is sent. The order within a partition is kept.
+//! - As in AWS, a FIFO entry without a group or deduplication id fails the whole batch.
 //! - Deviations: none.
 //! - Spec:
 //!   <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html>
@@ -26,7 +27,7 @@ use crate::{
     queue::Queue,
 };
 
-/// Messages, with the ids of their entries.
+/// Messages with the ids of their entries.
 type Messages = Vec<(String, Outgoing)>;
 
 pub(super) async fn run(
@@ -63,16 +64,16 @@ pub(super) async fn run(
     for (messages, appending) in begun {
         finish(front, &queue, messages, appending, &mut response).await;
     }
-    // In the order of the entries, whichever way they went.
+    // In the order of the entries, whichever append they were in.
     response
         .successful
         .sort_by_key(|(id, _)| order.iter().position(|known| known == id));
     Ok(Response::SendMessageBatch(response))
 }
 
-/// The messages of each partition, as far as is known here. The engine has the last word. A FIFO
-/// queue gets them as they come: of two with one deduplication id the first is taken, wherever they
-/// belong.
+/// Groups the messages by partition, as far as it is known here; the engine decides. A FIFO queue
+/// gets them in their order: of two messages with the same deduplication id, the first is accepted,
+/// whatever their partitions.
 fn by_partition(queue: &Queue, messages: Messages) -> Vec<Messages> {
     if queue.attributes.fifo {
         return vec![messages];
@@ -94,7 +95,8 @@ async fn begin(front: &Front, queue: &Queue, messages: &Messages) -> Result<Appe
     Ok(front.broker.begin_append(publish).await)
 }
 
-/// Waits until messages are appended. What doesn't go into one batch goes into several, in order.
+/// Waits until the messages are appended. Messages that don't fit into one batch are appended in
+/// several, in order.
 async fn finish(
     front: &Front,
     queue: &Queue,
@@ -157,7 +159,7 @@ fn check_fifo(queue: &Queue, entries: &[Entry]) -> Result<(), Error> {
         return Ok(());
     }
     if entries.iter().any(|entry| entry.message.group_id.is_none()) {
-        // Of a single message this is `MissingParameter`.
+        // For a single message, this is `MissingParameter`.
         return Err(Error::new(
             ErrorKind::InvalidParameterValue,
             "The request must contain the parameter MessageGroupId.",

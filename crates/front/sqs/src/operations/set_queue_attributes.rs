@@ -1,7 +1,7 @@
 //! SetQueueAttributes: changes attributes of a queue.
 //!
-//! - Fields: `QueueUrl`, `Attributes`; answers nothing.
-//! - The change is in force when this is answered; in AWS it takes up to a minute.
+//! - Fields: `QueueUrl`, `Attributes`; the response is empty.
+//! - The change is effective when the response is sent; in AWS it takes up to a minute.
 //! - Deviations: as for CreateQueue's attributes. `DelaySeconds` isn't retroactive for FIFO queues
 //!   either.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>
@@ -27,7 +27,7 @@ pub(super) async fn run(
     Ok(Response::SetQueueAttributes)
 }
 
-/// What the attributes change in a queue.
+/// The changes that the attributes make to a queue.
 fn alteration(definition: &LogDefinition, given: &[(String, String)]) -> Result<AlterLog, Error> {
     let current = definition.config.queue.unwrap_or_default();
     attributes::check(given, current.fifo)?;

@@ -1,8 +1,8 @@
-//! TagQueue: adds tags to a queue, or gives tags that it has new values.
+//! TagQueue: adds tags to a queue, or changes the values of existing tags.
 //!
-//! - Fields: `QueueUrl`, `Tags`; answers nothing. At most 50 tags, keys of up to 128 characters,
-//!   values of up to 256.
-//! - A tag is a setting of the log's facet, its key behind `tag:`.
+//! - Fields: `QueueUrl`, `Tags`; the response is empty. At most 50 tags, keys of up to 128
+//!   characters, values of up to 256.
+//! - A tag is a setting of the log's facet, named `tag:` and its key.
 //! - Deviations: none.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_TagQueue.html>
 
@@ -15,7 +15,7 @@ use crate::{
     limits::{TAG_KEY_LENGTH_MAX, TAG_VALUE_LENGTH_MAX, TAGS_MAX},
 };
 
-/// What stands before a tag's key in the settings.
+/// The prefix of a tag's key in the settings.
 const PREFIX: &str = "tag:";
 
 pub(super) async fn run(
@@ -51,7 +51,7 @@ pub(super) async fn alter(
     front.alter(context, url, judge).await
 }
 
-/// Puts tags among the settings of `queue`.
+/// Adds tags to the settings of `queue`.
 pub(super) fn merge(
     settings: &mut Settings,
     tags: &[(String, String)],
@@ -63,7 +63,7 @@ pub(super) fn merge(
     check(settings, queue)
 }
 
-/// The setting that a tag is.
+/// The name of the setting for a tag.
 pub(super) fn setting(key: &str) -> Box<str> {
     format!("{PREFIX}{key}").into()
 }
@@ -79,14 +79,14 @@ fn check(settings: &Settings, queue: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The tags among the settings.
+/// The tags in the settings.
 pub(super) fn tags_of(settings: &Settings) -> impl Iterator<Item = (&str, &str)> {
     settings
         .iter()
         .filter_map(|(key, value)| Some((key.strip_prefix(PREFIX)?, &**value)))
 }
 
-/// The refusal of a tag without a key, or with one that is too long.
+/// The error for a tag whose key is missing or too long.
 pub(super) fn key_length() -> Error {
     invalid(format!(
         "Tag keys must be between 1 and {TAG_KEY_LENGTH_MAX} characters in length."

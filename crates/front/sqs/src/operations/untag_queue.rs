@@ -1,6 +1,7 @@
-//! UntagQueue: takes tags from a queue.
+//! UntagQueue: removes tags from a queue.
 //!
-//! - Fields: `QueueUrl`, `TagKeys`; answers nothing. A key that the queue hasn't is no error.
+//! - Fields: `QueueUrl`, `TagKeys`; the response is empty. A key that the queue doesn't have is no
+//!   error.
 //! - Deviations: none.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_UntagQueue.html>
 

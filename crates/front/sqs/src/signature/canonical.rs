@@ -1,4 +1,4 @@
-//! The canonical form of a request, which is what is signed.
+//! The canonical form of a request, which is signed.
 //!
 //! ```text
 //!  method \n path \n query, sorted \n name:value \n … \n\n signed;names \n SHA-256 of the body
@@ -38,7 +38,7 @@ impl CanonicalRequest<'_> {
         ))
     }
 
-    /// One line for each signed header: its values trimmed, runs of spaces made one.
+    /// One line per signed header, with its values trimmed and runs of spaces collapsed.
     fn headers(&self) -> Result<String, Error> {
         let mut lines = String::new();
         for name in self.signed_headers.split(';') {
@@ -58,7 +58,7 @@ impl CanonicalRequest<'_> {
     }
 }
 
-/// The pairs of a query string, decoded.
+/// The decoded pairs of a query string.
 pub(super) fn pairs(query: &str) -> impl Iterator<Item = (String, String)> {
     let parts = query.split('&').filter(|part| !part.is_empty());
     parts.map(|part| {
@@ -72,7 +72,7 @@ fn canonical_query(query: &str) -> String {
         .filter(|(name, _)| name != "X-Amz-Signature")
         .map(|(name, value)| (encode(&name, false), encode(&value, false)))
         .collect();
-    // By name and then by value: as whole texts, `A.10=` would come before `A.1=`.
+    // Sorted by name and then by value: compared as whole texts, `A.10=` would come before `A.1=`.
     encoded.sort_unstable();
     let pairs = encoded
         .iter()
@@ -80,7 +80,7 @@ fn canonical_query(query: &str) -> String {
     pairs.collect::<Vec<_>>().join("&")
 }
 
-/// Percent-encodes all but RFC 3986's unreserved characters, and slashes where they are a path's.
+/// Percent-encodes all but RFC 3986's unreserved characters and, in a path, slashes.
 fn encode(text: &str, is_path: bool) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -95,7 +95,7 @@ fn encode(text: &str, is_path: bool) -> String {
     encoded
 }
 
-/// Decodes `%XX` and `+`; what isn't UTF-8 then signs nothing that a client would sign.
+/// Decodes `%XX` and `+`. A result that isn't UTF-8 can't match a valid client's signature.
 fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,8 +1,8 @@
-//! What a signed request says of its signature, in the header `Authorization` or, presigned, in the
+//! The signature data of a request, from the header `Authorization` or, if presigned, from the
 //! query string.
 //!
-//! Whatever decides who asks for what stands once and is signed: a second value, or an unsigned
-//! one, could make of a signed request another than its signer meant.
+//! Everything that determines the request's meaning must occur once and be signed: a second or an
+//! unsigned value could change the meaning of a signed request.
 
 use std::collections::BTreeSet;
 
@@ -18,16 +18,17 @@ use crate::limits::PRESIGNED_LIFE_S_MAX;
 
 pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
-/// What the headers begin with that say what is asked for. The prefix of tracing's, which nobody
-/// signs, is `x-amzn-`.
+/// The prefix of headers that determine the request's meaning. Tracing headers, which aren't
+/// signed, begin with `x-amzn-`.
 const AMZ: &str = "x-amz-";
 
-/// The digest of the body, which some signers send and don't sign. It is signed as the body's.
+/// The digest of the body, which some signers send without signing it. The signature covers the
+/// body itself.
 const CONTENT_DIGEST: &str = "x-amz-content-sha256";
 
 const SIGNATURE_PARAMETER: &str = "X-Amz-Signature";
 
-/// What a signed request says of its signature.
+/// The signature data of a request.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Claim {
     pub(super) access_key_id: String,
@@ -37,12 +38,12 @@ pub(super) struct Claim {
     pub(super) signature: String,
     /// As the client wrote it: `20260102T030405Z`.
     pub(super) instant: String,
-    /// For how long a presigned request is good, in seconds.
+    /// The validity of a presigned request, in seconds.
     pub(super) expires_s: Option<u64>,
 }
 
 impl Claim {
-    /// Reads it.
+    /// Parses it.
     pub(super) fn of(head: &Parts) -> Result<Self, Error> {
         let query = head.uri.query().unwrap_or_default();
         let in_query = canonical::pairs(query).any(|(name, _)| name == SIGNATURE_PARAMETER);
@@ -83,11 +84,11 @@ impl Claim {
         Ok(())
     }
 
-    /// Whether the headers that decide something are signed, and stand once.
+    /// Checks that the headers that determine the meaning are signed and occur once.
     fn check_headers(&self, headers: &HeaderMap) -> Result<(), Error> {
         let mut signed = BTreeSet::new();
         for name in self.signed_headers.split(';') {
-            // Each time that a name is repeated would add its header's value to what is digested.
+            // Each repetition of a name would add its header's value to the digested text.
             if !signed.insert(name) {
                 return Err(incomplete("a signed header is named twice"));
             }
@@ -175,7 +176,7 @@ fn of_query(query: &str) -> Result<Claim, Error> {
     Ok(claim)
 }
 
-/// The value of a header that comes exactly once.
+/// The value of a header that occurs exactly once.
 fn one<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter().map(HeaderValue::to_str);
     match (values.next(), values.next()) {

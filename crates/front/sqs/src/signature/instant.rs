@@ -1,6 +1,7 @@
-//! Instants as signatures write them.
+//! Timestamps in the format of signatures.
 
-/// Seconds since 1970 of `20260102T030405Z`; `None` if it isn't one of this form, from 1970 on.
+/// Parses `20260102T030405Z` to seconds since 1970; `None` if the format is wrong or the time
+/// before 1970.
 pub(super) fn parse_instant_s(text: &str) -> Option<u64> {
     let bytes = text.as_bytes();
     if bytes.len() != 16 || bytes[8] != b'T' || bytes[15] != b'Z' {
@@ -24,8 +25,8 @@ pub(super) fn parse_instant_s(text: &str) -> Option<u64> {
     is_valid.then(|| days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
-/// Days from 1970-01-01 to a day of the Gregorian calendar. Years are counted from March, so that
-/// the leap day is a year's last.
+/// Days from 1970-01-01 to a day of the Gregorian calendar. Years start in March, so that the leap
+/// day is the last day of a year.
 fn days(year: u64, month: u64, day: u64) -> u64 {
     const DAYS_TO_1970: u64 = 719_468;
     let year = if month <= 2 { year - 1 } else { year };

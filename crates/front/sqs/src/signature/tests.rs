@@ -1,4 +1,4 @@
-//! The signatures are those that botocore makes for these requests.
+//! The expected signatures were made by botocore for these requests.
 
 use std::sync::Arc;
 
@@ -136,7 +136,7 @@ fn what_decides_must_be_signed() {
     }
     let token = with(json_head(JSON_AUTHORIZATION), "x-amz-security-token", "x");
     assert_eq!(outcome(&token, JSON_BODY, SIGNED_AT), denied);
-    // What proxies add for tracing, and the body's digest, decide nothing.
+    // Tracing headers of proxies and the body's digest don't affect the meaning.
     for (name, value) in [
         ("x-amzn-trace-id", "Root=1"),
         ("x-amz-content-sha256", "UNSIGNED-PAYLOAD"),
@@ -189,7 +189,7 @@ fn a_request_is_signed_in_one_place() {
     );
 }
 
-/// A name in `SignedHeaders` costs three bytes, and its header's value what it is long.
+/// A repeated name in `SignedHeaders` costs three bytes, but adds the whole value of its header.
 #[test]
 fn a_signed_header_is_named_once() {
     let names = vec!["x"; 10_000].join(";");
@@ -276,14 +276,14 @@ fn without_credentials_every_request_is_taken() {
     assert_eq!(taken, Ok(None));
 }
 
-/// What a request asks, however its query string is written.
+/// The meaning of a request, independent of how its query string is written.
 fn asked(head: &Parts) -> (String, Vec<(String, String)>) {
     let mut pairs: Vec<_> = canonical::pairs(head.uri.query().unwrap_or_default()).collect();
     pairs.sort();
     (head.uri.path().to_owned(), pairs)
 }
 
-/// `text` with a few of its characters replaced, removed or doubled.
+/// `text` with a few characters replaced, removed or duplicated.
 fn mutated(text: &str, changes: &[(usize, Option<char>)]) -> String {
     let mut characters: Vec<char> = text.chars().collect();
     for (at, change) in changes {

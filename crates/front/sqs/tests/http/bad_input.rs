@@ -1,4 +1,4 @@
-//! What isn't a request: other protocols, noise, too much, too little, too slow.
+//! Invalid requests: other protocols, noise, too much, too little, too slow.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::kit::{Server, json_request};
 
-/// Far longer than any answer here takes, far shorter than the server's own timeouts.
+/// Far longer than any response here takes, far shorter than the server's own timeouts.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn still_serves(server: &Server) {
@@ -103,14 +103,14 @@ async fn an_oversized_body_is_refused_without_being_read() {
     );
     assert!(answer.head.contains("connection: close"), "{answer:?}");
 
-    // Of unknown length, it is read up to the limit.
+    // A body of unknown length is read up to the limit.
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x1_0000));
     let head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
     let request = [head, &chunk.repeat(65), "0\r\n\r\n"].concat();
     let answer = timeout(PATIENCE, server.raw(request.as_bytes()))
         .await
         .unwrap();
-    // The server closes while the client still writes: the answer may be lost on the way.
+    // The server closes while the client still writes, so the response may be lost.
     assert!(
         answer.is_empty() || answer.starts_with("HTTP/1.1 413"),
         "{answer}"
@@ -183,7 +183,7 @@ async fn half_a_head_and_then_nothing_is_closed_in_time() {
         let answer = answer.expect("the server closes");
         assert!(!answer.contains(" 200 "), "{answer}");
     }
-    // Nothing at all between two requests comes to the same.
+    // Silence between two requests has the same result.
     let idle = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 17\r\n\r\nAction=ListQueues";
     let answer = timeout(PATIENCE, server.raw(idle.as_bytes())).await;
     let answer = answer.expect("the server closes");
@@ -206,7 +206,7 @@ async fn half_a_body_and_then_nothing_is_refused_and_closed_in_time() {
     server.stop().await;
 }
 
-/// Requests whose answers are more than sockets hold, though nobody reads them.
+/// Enough requests that their responses exceed the socket buffers while nobody reads them.
 const UNREAD: usize = 20_000;
 
 #[tokio::test(start_paused = true)]
@@ -248,7 +248,7 @@ async fn a_body_that_trickles_has_no_more_time_than_one_that_stalls() {
     });
     ended.await.expect("the server closes");
     let answer = String::from_utf8(answer).unwrap();
-    // The server closes while the client still writes: the answer may be lost on the way.
+    // The server closes while the client still writes, so the response may be lost.
     assert!(
         answer.is_empty() || answer.starts_with("HTTP/1.1 400"),
         "{answer}"
@@ -316,7 +316,8 @@ async fn unsigned_requests_are_refused_where_signatures_are_asked_for() {
     server.stop().await;
 }
 
-/// The room for bodies is for those who have a key: who hasn't is refused by his head alone.
+/// The memory for bodies is reserved for clients with a key: a request without one is refused by
+/// its head alone.
 #[tokio::test(start_paused = true)]
 async fn a_large_body_without_a_key_is_not_waited_for() {
     let credential = Credential {

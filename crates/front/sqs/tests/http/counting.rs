@@ -1,4 +1,4 @@
-//! What the front counts for operators, seen from the broker.
+//! The front's counters for operators, read from the broker.
 
 use serde_json::json;
 use stele_test_testkit::counted;
@@ -23,7 +23,7 @@ async fn actions_errors_bytes_and_connections_are_counted() {
     let unread = server.raw(&json_request("DropQueue", "{}")).await;
     assert!(unread.starts_with("HTTP/1.1 404 "), "{unread}");
     let noise = server.raw(b"\x16\x03\x01\x02\0\r\n\r\n").await;
-    // What was sent last is counted by then.
+    // The last bytes sent are counted by then.
     server.stop().await;
 
     let counts = broker.front_counts().remove(0);

@@ -62,7 +62,7 @@ async fn a_group_is_received_in_order_and_waits_for_its_first() {
     assert_eq!(system["MessageGroupId"], "a");
     assert_eq!(system["MessageDeduplicationId"], "a1");
     assert_eq!(system["SequenceNumber"], numbers[0].as_str());
-    // The group waits; the other one doesn't.
+    // The group is blocked; the other group isn't.
     let second = server.receive_as(one.clone()).await;
     assert_eq!(bodies(&second), ["b1"]);
     assert!(server.receive_as(json!({"QueueUrl": url})).await.is_empty());
@@ -309,8 +309,8 @@ async fn a_repeated_attempt_gets_the_same_messages() {
     server.stop().await;
 }
 
-/// Sends these messages, given as group and deduplication id, as one batch; body and id are the
-/// same. Answers their sequence numbers.
+/// Sends these messages, given as group and deduplication id, as one batch; body and entry id are
+/// the same. Returns their sequence numbers.
 async fn send_batch(server: &Server, url: &str, messages: &[(&str, &str)]) -> Vec<String> {
     let entries = messages.iter().enumerate().map(|(n, (group, id))| {
         json!({"Id": n.to_string(), "MessageBody": id, "MessageGroupId": group,

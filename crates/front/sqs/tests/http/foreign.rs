@@ -1,4 +1,4 @@
-//! Web pages that a user's browser shows, and what they can send to a server that lets anybody in.
+//! Requests of web pages in a user's browser to a server without authentication.
 
 use serde_json::json;
 use stele_base_types::{Name, Secret};
@@ -48,7 +48,8 @@ async fn no_page_from_elsewhere_makes_a_queue() {
         (get, vec![ours, "Sec-Fetch-Site: cross-site"], ""),
         (get, vec![ours, "Sec-Fetch-Site: same-site"], ""),
         (get, vec![ours, "User-Agent: Mozilla/5.0 (Macintosh)"], ""),
-        // A page whose name resolves to here: of the same origin, as far as the browser knows.
+        // A page whose name resolves to this server has the same origin as far as the browser
+        // knows.
         (
             "POST /",
             vec!["Host: example.org:9324", "Sec-Fetch-Site: same-origin"],
@@ -105,7 +106,7 @@ async fn clients_and_the_address_bar_are_answered() {
     server.stop().await;
 }
 
-/// A page can't sign, so a link to a presigned request may stand in one.
+/// A page can't sign, so it may contain a link to a presigned request.
 #[tokio::test]
 async fn where_requests_are_signed_their_signature_decides() {
     let credential = Credential {

@@ -1,4 +1,4 @@
-//! A disk below its reserve: sending is refused so that clients try again, the rest goes on.
+//! A disk below its reserve: sending fails so that clients retry, everything else continues.
 
 use serde_json::{Value, json};
 
@@ -40,13 +40,13 @@ async fn without_space_sending_is_unavailable_and_receiving_and_deleting_go_on()
     let entry = &refused["Failed"][0];
     let is_told = status == 503 || (entry["SenderFault"] == false && entry["Id"] == "1");
     assert!(is_told, "{status} {refused}");
-    // A client that starts now may need a queue for its answers.
+    // A client that starts now may need a queue for its replies.
     let another = server.queue("another", json!({})).await;
     server
         .ok("DeleteQueue", json!({ "QueueUrl": another }))
         .await;
 
-    // A client that starts now makes sure of its queue first.
+    // A client that starts now first creates its queue.
     assert_eq!(server.queue("q", json!({})).await, url);
     let received = server.receive(&url).await;
     assert_eq!(bodies(&received), ["one", "two"]);

@@ -1,4 +1,4 @@
-//! A server on a broker of its own, and a client that sends raw requests.
+//! A server with its own broker, and a client that sends raw requests.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -21,7 +21,7 @@ pub(crate) struct Server {
     serving: JoinHandle<()>,
 }
 
-/// An HTTP answer.
+/// An HTTP response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -38,12 +38,12 @@ impl Server {
         Self::on(TestBroker::start(), credentials, |_| {}).await
     }
 
-    /// One that is set otherwise.
+    /// A server with changed settings.
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
         Self::on(TestBroker::start(), Vec::new(), change).await
     }
 
-    /// Stops everything and starts it again on the same data.
+    /// Stops the server and starts it again on the same data.
     pub(crate) async fn restart(self) -> Self {
         self.shutdown.send_replace(true);
         self.serving.await.unwrap();
@@ -60,7 +60,7 @@ impl Server {
         &self.broker.broker
     }
 
-    /// What fills and empties the disk.
+    /// Fills and frees the disk.
     pub(crate) fn disk(&self) -> &TestBroker {
         &self.broker
     }
@@ -92,7 +92,7 @@ impl Server {
 
     // ---- requests ----------------------------------------------------------------------------
 
-    /// A request of the JSON protocol and its answer.
+    /// Sends a request of the JSON protocol. Returns the response.
     pub(crate) async fn json(&self, action: &str, members: &Value) -> (u16, Value) {
         let answer = self
             .exchange(&json_request(action, &members.to_string()))
@@ -104,14 +104,14 @@ impl Server {
         )
     }
 
-    /// One that succeeds.
+    /// Sends a request that must succeed.
     pub(crate) async fn ok(&self, action: &str, members: Value) -> Value {
         let (status, value) = self.json(action, &members).await;
         assert_eq!(status, 200, "{action} {members}: {value}");
         value
     }
 
-    /// One that fails: the shape's name of the error and its message.
+    /// Sends a request that must fail. Returns the error's shape name and its message.
     pub(crate) async fn fail(&self, action: &str, members: Value) -> (String, String) {
         let (status, value) = self.json(action, &members).await;
         assert_ne!(status, 200, "{action} {members}: {value}");
@@ -122,7 +122,7 @@ impl Server {
         )
     }
 
-    /// A request of the query protocol.
+    /// Sends a request of the query protocol.
     pub(crate) async fn query(&self, path: &str, form: &str) -> Answer {
         let request = format!(
             "POST {path} HTTP/1.1\r\nHost: queues.test:1234\r\nConnection: close\r\n\
@@ -132,7 +132,7 @@ impl Server {
         self.exchange(request.as_bytes()).await
     }
 
-    /// Sends bytes and reads the one answer to them.
+    /// Sends bytes and reads one response.
     pub(crate) async fn exchange(&self, request: &[u8]) -> Answer {
         let answer = self.raw(request).await;
         Answer::parse(&answer).unwrap_or_else(|| panic!("no answer: {answer:?}"))
@@ -141,7 +141,7 @@ impl Server {
     /// Sends bytes and reads until the server closes.
     pub(crate) async fn raw(&self, request: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
-        // The server may have closed before it has read all.
+        // The server may have closed before it has read everything.
         drop(stream.write_all(request).await);
         let mut answer = Vec::new();
         drop(stream.read_to_end(&mut answer).await);
@@ -150,14 +150,14 @@ impl Server {
 
     // ---- shorthands --------------------------------------------------------------------------
 
-    /// Makes a queue and gives its URL.
+    /// Creates a queue. Returns its URL.
     pub(crate) async fn queue(&self, name: &str, attributes: Value) -> String {
         let members = serde_json::json!({"QueueName": name, "Attributes": attributes});
         let answer = self.ok("CreateQueue", members).await;
         answer["QueueUrl"].as_str().unwrap().to_owned()
     }
 
-    /// Receives up to ten messages, with everything about them, waiting at most a second.
+    /// Receives up to ten messages with all attributes, waiting at most a second.
     pub(crate) async fn receive(&self, url: &str) -> Vec<Value> {
         let members = serde_json::json!({
             "QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 1,

@@ -1,4 +1,4 @@
-//! The front over HTTP on a real broker: raw requests of both protocols, and what isn't one.
+//! Tests the front over HTTP on a real broker: raw requests of both protocols, and invalid input.
 
 #![allow(
     clippy::unwrap_used,

@@ -352,7 +352,7 @@ async fn a_batch_that_is_wrong_as_a_whole_sends_nothing() {
 async fn a_message_of_a_mebibyte_passes_and_one_byte_more_does_not() {
     let server = Server::start().await;
     let url = server.queue("orders", json!({})).await;
-    // Each of these characters travels as six bytes of JSON or three of UTF-8.
+    // Each of these characters takes six bytes of JSON or three of UTF-8.
     let body = "\u{1F600}".repeat(1024 * 1024 / 4);
     server
         .ok("SendMessage", json!({"QueueUrl": url, "MessageBody": body}))
@@ -476,7 +476,7 @@ async fn messages_are_there_after_a_restart() {
     let give_back = json!({
         "QueueUrl": url, "ReceiptHandle": received[0]["ReceiptHandle"], "VisibilityTimeout": 0,
     });
-    // Whether the lease outlives the restart or not, the message is there once.
+    // Whether or not the lease survives the restart, the message exists once.
     drop(server.json("ChangeMessageVisibility", &give_back).await);
     let again = server.receive(&url).await;
     assert_eq!(bodies(&again), ["kept"]);

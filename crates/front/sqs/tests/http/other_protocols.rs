@@ -1,4 +1,4 @@
-//! Logs and records that other protocols have made.
+//! Logs and records created by other protocols.
 
 use serde_json::json;
 use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex, SessionId, Timestamp};
@@ -67,7 +67,7 @@ async fn fifo_of_three_partitions(server: &Server) -> (LogId, String) {
     (log, found["QueueUrl"].as_str().unwrap().to_owned())
 }
 
-/// What a partition holds, in order.
+/// The records of a partition, in order.
 async fn values(broker: &Broker, log: LogId, partition: u32) -> Vec<String> {
     let read = Read {
         partition: PartitionId::new(log, PartitionIndex(partition)),
@@ -142,7 +142,7 @@ async fn what_was_in_a_topic_before_the_first_receiver_is_received() {
         server.attribute(url, "ApproximateNumberOfMessages").await,
         "0"
     );
-    // What the topic keeps doesn't go by who has consumed it.
+    // The topic's retention doesn't depend on consumers.
     let definition = server
         .broker()
         .catalogue()
@@ -178,7 +178,7 @@ async fn a_queue_that_is_created_over_one_of_amqp_gets_its_attributes_at_once() 
     let url = server.queue("orders", given.clone()).await;
     assert_eq!(server.attribute(&url, "DelaySeconds").await, "7");
     assert_eq!(server.attribute(&url, "MessageRetentionPeriod").await, "90");
-    // One change: a crash leaves no queue that is created without them.
+    // One change: a crash can't leave a queue without them.
     assert_eq!(server.broker().catalogue().version(), version + 1);
     assert_eq!(server.queue("orders", given).await, url);
     server.stop().await;
@@ -197,7 +197,7 @@ async fn a_queue_of_amqp_is_used_as_it_is() {
         server.attribute(url, "MessageRetentionPeriod").await,
         "1209600"
     );
-    // From its first use on it is a queue of SQS as well, and compared as one.
+    // From its first use it is a queue of SQS too, and compared as one.
     let other = json!({"QueueName": "orders", "Attributes": {"DelaySeconds": "3"}});
     assert_eq!(server.fail("CreateQueue", other).await.0, "QueueNameExists");
     server.stop().await;
@@ -290,7 +290,7 @@ async fn a_queue_that_contradicts_what_exists_is_refused() {
 async fn a_batch_for_a_queue_of_several_partitions_goes_by_group() {
     let server = Server::start().await;
     let (log, url) = fifo_of_three_partitions(&server).await;
-    // By Kafka's hash, of three partitions.
+    // By Kafka's hash, for three partitions.
     let partitions = [("a", 1), ("b", 2), ("c", 1), ("d", 2)];
     let entries: Vec<_> = (0..10)
         .map(|n| {
@@ -318,7 +318,7 @@ async fn a_batch_for_a_queue_of_several_partitions_goes_by_group() {
 async fn of_two_with_one_deduplication_id_the_first_is_taken_wherever_they_belong() {
     let server = Server::start().await;
     let (_, url) = fifo_of_three_partitions(&server).await;
-    // Group b lies in a partition of its own, which comes first here.
+    // Group b is in another partition, which comes first here.
     let entries: Vec<_> = [
         ("b", "z", "before"),
         ("a", "d", "first"),
@@ -348,7 +348,7 @@ async fn of_two_with_one_deduplication_id_the_first_is_taken_wherever_they_belon
     server.stop().await;
 }
 
-/// A producer of Kafka's may send what can't be opened.
+/// A Kafka producer may send a batch that can't be decoded.
 #[tokio::test]
 async fn a_receive_looks_behind_a_batch_that_cannot_be_read() {
     let server = Server::start().await;

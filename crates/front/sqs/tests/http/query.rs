@@ -1,4 +1,4 @@
-//! What the query protocol has of its own: where an action is asked for, and the forms of answers.
+//! Features of the query protocol: where the action is given, and the formats of responses.
 
 use serde_json::{Value, json};
 

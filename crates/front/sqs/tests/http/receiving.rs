@@ -34,7 +34,7 @@ async fn a_received_message_is_hidden_until_its_timeout() {
     );
     assert_eq!(again[0]["MessageId"], first[0]["MessageId"]);
     assert_ne!(again[0]["ReceiptHandle"], first[0]["ReceiptHandle"]);
-    // A standard queue honours an old handle.
+    // A standard queue accepts an old handle.
     server
         .ok(
             "DeleteMessage",
@@ -63,7 +63,7 @@ async fn changing_the_visibility_gives_back_or_keeps() {
     let handle = &received[0]["ReceiptHandle"];
     let change = |seconds: i32| json!({"QueueUrl": url, "ReceiptHandle": handle, "VisibilityTimeout": seconds});
     server.ok("ChangeMessageVisibility", change(40_000)).await;
-    // Past the timeout that it was received with, it is still hidden.
+    // After the timeout it was received with, it is still hidden.
     assert!(
         server
             .receive_as(json!({"QueueUrl": url, "WaitTimeSeconds": 2}))
@@ -82,7 +82,7 @@ async fn changing_the_visibility_gives_back_or_keeps() {
     server.stop().await;
 }
 
-/// Receives one message, and gives it back at once. Its handle.
+/// Receives one message and returns it immediately. Returns its handle.
 async fn receive_and_return(server: &Server, url: &str) -> Value {
     let received = server.receive(url).await;
     let handle = received[0]["ReceiptHandle"].clone();
@@ -210,10 +210,11 @@ async fn a_waiting_receive_gets_what_is_sent_meanwhile() {
     let url = server
         .queue("orders", json!({"ReceiveMessageWaitTimeSeconds": "20"}))
         .await;
-    // The queue's own wait counts where the request has none.
+    // The queue's own wait time applies if the request has none.
     let (received, _) = timeout(PATIENCE, async {
         tokio::join!(server.receive_as(json!({"QueueUrl": url})), async {
-            // Once the wait is registered the message finds it; before, the receive finds it.
+            // If the wait is registered, the message wakes it; if not yet, the receive finds the
+            // message.
             server
                 .ok("SendMessage", json!({"QueueUrl": url, "MessageBody": "x"}))
                 .await;
@@ -237,8 +238,8 @@ async fn a_receiver_that_goes_away_takes_nothing() {
             .unwrap();
         drop(gone);
     }
-    // A client that closed before it was served is served as one that closed while it waited: the
-    // server sees the end of the stream, and whatever it had leased is not for long.
+    // A client that closed before it was served is handled like one that closed while it waited:
+    // the server sees the end of the stream, and a lease it made meanwhile ends soon.
     let sent = json!({"QueueUrl": url, "MessageBody": "x"});
     let received = timeout(PATIENCE, async {
         loop {
@@ -259,7 +260,7 @@ async fn a_waiting_receive_ends_when_the_front_stops() {
     let url = server.queue("orders", json!({})).await;
     let waiting = server.receive_as(json!({"QueueUrl": url, "WaitTimeSeconds": 20}));
     let stopping = async {
-        // Once this is answered, the receive before it has long been accepted.
+        // When this returns, the receive before it has long been accepted.
         server.attribute(&url, "DelaySeconds").await;
         server.begin_stop();
     };

@@ -1,12 +1,12 @@
-//! Argument tables: as the engine takes them, and as texts name their values.
+//! Argument tables: converts them for the engine, and formats their values for messages.
 
 use stele_core_engine::{self as engine, Argument, Arguments};
 use stele_wire_amqp::{EncodedTable, Table, Value};
 
 use crate::octets::text_of;
 
-/// The table as the engine compares and matches it. Of a name that occurs twice the first value
-/// holds.
+/// The table in the form that the engine compares and matches. If a name occurs twice, the first
+/// value counts.
 pub(crate) fn arguments(table: &Table) -> Arguments {
     let mut arguments = Arguments::new();
     for (name, value) in table.iter() {
@@ -38,7 +38,7 @@ pub(crate) fn argument(value: &Value) -> Argument {
     }
 }
 
-/// The octets of an array or a table.
+/// The bytes of an array or a table.
 fn nested(value: &Value) -> Box<[u8]> {
     let table = Table::new().with("", value.clone());
     EncodedTable::from(&table).as_bytes()[..].into()
@@ -56,7 +56,7 @@ impl engine::Headers for MessageHeaders<'_> {
     }
 }
 
-/// A value as RabbitMQ's texts show it: an Erlang term.
+/// A value as in RabbitMQ's messages: an Erlang term.
 pub(crate) fn term(value: &Value) -> String {
     match value {
         Value::Void => "undefined".to_owned(),
@@ -82,7 +82,7 @@ fn list(terms: impl Iterator<Item = String>) -> String {
     format!("[{}]", terms.collect::<Vec<_>>().join(","))
 }
 
-/// Text in quotes; octets that aren't all ASCII as numbers.
+/// Text in quotes; bytes that aren't all ASCII as numbers.
 pub(crate) fn binary(octets: &[u8]) -> String {
     let is_shown = |octet: &u8| octet.is_ascii_graphic() || *octet == b' ';
     if !octets.is_empty() && octets.iter().all(is_shown) {
@@ -95,7 +95,7 @@ pub(crate) fn binary(octets: &[u8]) -> String {
     format!("<<{}>>", numbers.join(","))
 }
 
-/// A value and its type as RabbitMQ names them: `the value '1000' of type 'signedint'`.
+/// A value and its type as in RabbitMQ's messages: `the value '1000' of type 'signedint'`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Described {
     pub(crate) type_name: String,
@@ -120,7 +120,7 @@ impl Described {
         format!("the value '{}' of type '{}'", self.text, self.type_name)
     }
 
-    /// As it stands where both values are told.
+    /// The form used when a message shows two values.
     pub(crate) fn short(&self) -> String {
         if self.type_name == Value::Void.type_name() {
             "none".to_owned()
@@ -129,7 +129,8 @@ impl Described {
         }
     }
 
-    /// Whether two values are the same to a declaration: integers of any width are, and timestamps.
+    /// Whether a declaration treats both values as equal: integers of different widths are, and so
+    /// are timestamps.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         self.text == other.text && self.class() == other.class()
     }

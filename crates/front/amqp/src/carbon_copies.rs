@@ -1,5 +1,5 @@
-//! The headers `CC` and `BCC` (RabbitMQ's extension): further routing keys of a message. `BCC` is
-//! taken out before the message is stored, so that no consumer sees it.
+//! The headers `CC` and `BCC` (RabbitMQ's extension): additional routing keys of a message. `BCC`
+//! is removed before the message is stored, so that no consumer sees it.
 
 use stele_wire_amqp::{Table, Value};
 
@@ -8,7 +8,7 @@ use crate::{errors::Fault, octets::text_of, stored::Message};
 const OPEN: &str = "CC";
 const BLIND: &str = "BCC";
 
-/// The further keys, and the message without what consumers mustn't see.
+/// Returns the additional keys, and removes `BCC` from the message.
 pub(crate) fn take(message: &mut Message) -> Result<Vec<String>, Fault> {
     if message.headers.is_empty() {
         return Ok(Vec::new());
@@ -21,7 +21,7 @@ pub(crate) fn take(message: &mut Message) -> Result<Vec<String>, Fault> {
     Ok(keys)
 }
 
-/// The texts of a header that is an array; elements of other types are no keys.
+/// The texts of a header that is an array; elements of other types are ignored.
 fn keys_of(headers: &Table, name: &str) -> Result<Vec<String>, Fault> {
     match headers.find(name) {
         None => Ok(Vec::new()),

@@ -1,4 +1,5 @@
-//! An open connection: carries out what the session makes of frames, and sends what comes of it.
+//! An open connection: executes the commands that the session makes of frames, and sends the
+//! results.
 //!
 //! ```text
 //!  frame ─▶ Session::accept ─▶ Command ─▶ operations ─┬─▶ broker (publishes and settlements
@@ -7,8 +8,8 @@
 //! ```
 //!
 //! Invariants:
-//! - What one channel sends takes effect in the order sent: an operation that asks the broker
-//!   first sends what was gathered before it.
+//! - Frames of a channel take effect in the order sent: an operation that asks the broker first
+//!   flushes everything gathered before it.
 //! - Nothing is sent on a channel after its `close` or `close-ok`, nor for a consumer after its
 //!   `cancel-ok`.
 
@@ -52,14 +53,14 @@ use crate::{
     stored::Message,
 };
 
-/// How far a connection is.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
     /// Open.
     Open,
-    /// We have sent `close` and wait for `close-ok`.
+    /// The server has sent `close` and waits for `close-ok`.
     Closing,
-    /// Over once the output is written.
+    /// Ends when the output is written.
     Over,
 }
 
@@ -68,7 +69,7 @@ pub(crate) enum Progress {
 pub(crate) struct Connection {
     pub(crate) settings: Arc<Settings>,
     pub(crate) broker: Broker,
-    /// What the broker knows the connection as: it holds the leases.
+    /// The connection's session with the broker, which holds the leases.
     pub(crate) holder: broker::Session,
     pub(crate) events: Events,
     pub(crate) session: Session,
@@ -79,25 +80,25 @@ pub(crate) struct Connection {
     gathering: Gathering,
     settling: Settling,
     owed: VecDeque<Owed>,
-    /// Credit below one step, by consumer.
+    /// Credit below one step that is still to be returned, by consumer.
     written_off: HashMap<ConsumerId, u64>,
-    /// Channels that have something to confirm.
+    /// Channels with outstanding confirms.
     confirming: Vec<ChannelId>,
-    /// Channels whose bounds let no more through.
+    /// Channels with deliveries that their limits hold back.
     waiting: Vec<u16>,
-    /// Queues that go with the connection.
+    /// The connection's exclusive queues.
     pub(crate) exclusive: Vec<LogId>,
-    /// The broker is short of space.
+    /// Whether the broker is short of disk space.
     blocked: bool,
-    /// A publish or a commit that came while it was: nothing is read behind it.
+    /// A publish or a commit that arrived while it was. No input is processed until it is done.
     held: Option<Command>,
-    /// A transaction whose messages are on their way: nothing is read behind its commit.
+    /// A transaction whose messages are being stored. No input is processed until it is done.
     committing: Option<Committing>,
     progress: Progress,
 }
 
 impl Connection {
-    /// Opens the connection that was negotiated.
+    /// Opens the negotiated connection.
     pub(crate) async fn open(
         broker: Broker,
         settings: Arc<Settings>,
@@ -142,12 +143,12 @@ impl Connection {
         self.progress
     }
 
-    /// Whether frames may be taken: not while one before them waits.
+    /// Whether frames may be processed: not while an earlier command waits.
     pub(crate) fn takes_input(&self) -> bool {
         self.held.is_none() && self.committing.is_none() && self.progress != Progress::Over
     }
 
-    /// Takes a frame.
+    /// Processes a frame.
     pub(crate) async fn frame(&mut self, frame: Frame) {
         match self.session.accept(frame) {
             Ok(None) => {}
@@ -156,8 +157,7 @@ impl Connection {
         }
     }
 
-    /// Goes on with a commit whose messages are taken, or with what waited for space, where there
-    /// is space now.
+    /// Continues a commit whose messages are stored, and the held command if there is space again.
     pub(crate) async fn resume(&mut self) {
         if let Some(committed) = self.committing.take_if(|it| it.is_answered()) {
             let number = committed.number;
@@ -198,8 +198,8 @@ impl Connection {
         }
     }
 
-    /// Whether a command waits: for space, or for memory until the client has read what is on its
-    /// way to it.
+    /// Whether a command must wait: for disk space, or for memory until the client has read its
+    /// output.
     fn must_wait(&mut self, command: &Command) -> bool {
         if let Command::Method(_, Method::Basic(basic::Method::Get(_))) = command {
             return !self.outbox.is_empty() && self.outgoing.is_short();
@@ -219,7 +219,7 @@ impl Connection {
         }
     }
 
-    /// Sends what was gathered: publishes, settlements, confirms, and deliveries that waited.
+    /// Sends everything gathered: publishes, settlements, confirms, and waiting deliveries.
     pub(crate) async fn flush(&mut self) {
         if let Err(fault) = self.deliver_waiting().await {
             tracing::warn!(client = %self.principal(), "{}", fault.text());
@@ -236,18 +236,17 @@ impl Connection {
         self.flush_confirms();
     }
 
-    /// Gives back the memory of what has gone on to its queues; `input` octets are still to be
-    /// taken.
+    /// Frees the memory of messages passed on to their queues; `input` bytes are still unprocessed.
     pub(crate) fn settle_input(&mut self, input: usize) {
         self.incoming.settle(input, self.session.unfinished());
     }
 
-    /// Answers on a channel.
+    /// Sends a reply on a channel.
     pub(crate) fn reply(&mut self, channel: u16, method: impl Into<Method>) {
         self.outbox.method(channel, method);
     }
 
-    /// Publishes a message to logs, one at least.
+    /// Publishes a message to one or more logs.
     pub(crate) async fn publish(
         &mut self,
         targets: Targets,
@@ -295,7 +294,7 @@ impl Connection {
         }
     }
 
-    /// Closes the channel or the connection, as the fault's code says.
+    /// Closes the channel or the connection, depending on the fault's code.
     pub(crate) async fn fail(&mut self, failure: Failure) {
         let Failure {
             channel,
@@ -337,37 +336,38 @@ impl Connection {
         self.outbox.method(0, close);
     }
 
-    /// Returns what a channel holds and ends its consumers. The channel waits for its end.
+    /// Returns the deliveries of a channel and cancels its consumers. The channel then waits for
+    /// its end.
     pub(crate) async fn release(&mut self, number: u16) {
         self.flush().await;
         let released = self.session.begin_closing(number);
         for (consumer, subscription) in &released.consumers {
-            // A log that is gone has no subscription left to end.
+            // A deleted log has no subscription left to end.
             drop(self.holder.unsubscribe(subscription.log, *consumer).await);
             self.written_off.remove(consumer);
         }
         for unacked in &released.unacked {
             self.settle(unacked, Outcome::Return(0)).await;
         }
-        // What was on its way to those consumers is returned by this.
+        // This also returns deliveries that were on their way to those consumers.
         if let Err(fault) = self.drain_events().await {
             tracing::warn!(client = %self.principal(), "{}", fault.text());
         }
         self.flush().await;
     }
 
-    /// Ends the connection's hold on everything: channels, then its own queues.
+    /// Releases everything the connection holds: channels, then exclusive queues.
     pub(crate) async fn release_all(&mut self) {
         for number in self.session.channel_numbers() {
             self.release(number).await;
         }
         for log in std::mem::take(&mut self.exclusive) {
-            // One that is gone already needs no deleting.
+            // It may have been deleted already.
             drop(self.broker.delete_log(DeleteLog::anyway(log)).await);
         }
     }
 
-    /// The connection is over once the output is written.
+    /// Ends the connection once the output is written.
     pub(crate) fn finish(&mut self) {
         self.progress = Progress::Over;
     }

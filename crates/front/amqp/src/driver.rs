@@ -1,10 +1,10 @@
-//! One connection's socket: reads frames, writes what waits, keeps time.
+//! The socket of a connection: reads frames, writes output, checks timeouts.
 //!
-//! Back-pressure, from the client inwards: what isn't read stays in the socket. While the output is
-//! full or a publish waits for space, no frames are taken and no more than one buffer is read: a
-//! client that is slow to read still shows by its heartbeats that it lives. Deliveries that come
-//! while the output is full wait without their bytes, which they would keep from being removed; the
-//! broker makes no more of them than it has credit for.
+//! Back-pressure, from the client inwards: unread data stays in the socket. While the output is
+//! full or a publish waits for space, no frames are processed, and at most one buffer is read, so
+//! that heartbeats of a slow client are still seen. Deliveries that arrive while the output is full
+//! wait without their bytes, because holding these would prevent their removal. The broker's credit
+//! limits the number of deliveries.
 
 use std::{
     future::pending,
@@ -39,7 +39,7 @@ use crate::{
     settings::Settings,
 };
 
-/// Why a connection that was open ends.
+/// Why an open connection ends.
 #[derive(Debug, thiserror::Error)]
 enum Ended {
     #[error("{0}")]
@@ -54,7 +54,7 @@ enum Ended {
     Stalled,
 }
 
-/// Serves one client until it or the process ends.
+/// Serves one client until it disconnects or the process stops.
 pub(crate) async fn run(
     accepted: Accepted,
     broker: Broker,
@@ -93,7 +93,7 @@ pub(crate) async fn run(
     };
     match driver.drive(&mut stream, &mut shutdown).await {
         Ok(()) => tracing::info!(%client, "amqp: connection closed"),
-        // The log has the reason that we closed it for.
+        // The reason for our close has already been logged.
         Err(ended) if driver.connection.progress() == Progress::Closing => {
             tracing::debug!(%client, "amqp: connection closed: {ended}");
         }
@@ -112,7 +112,7 @@ pub(crate) async fn run(
     }
 }
 
-/// What is told of the connection.
+/// The connection's entry in the registry.
 fn info(opened: &Opened, local: SocketAddr, settings: &Settings) -> ConnectionInfo {
     ConnectionInfo {
         protocol: "AMQP 0-9-1",
@@ -129,8 +129,8 @@ fn info(opened: &Opened, local: SocketAddr, settings: &Settings) -> ConnectionIn
     }
 }
 
-/// Leaves it to a client that has its `close-ok` to close the socket, as RabbitMQ does: some take
-/// an end that comes before theirs for a lost connection.
+/// After `close-ok`, waits for the client to close the socket, as RabbitMQ does: some clients
+/// report a lost connection if the server closes first.
 async fn linger(stream: &mut TcpStream, shutdown: &mut Stop) {
     tokio::select! {
         _ = timeout(CLOSE_TIMEOUT, handshake::discard(stream)) => {}
@@ -144,31 +144,31 @@ struct Driver {
     decoder: FrameDecoder,
     input: BytesMut,
     heartbeat: Heartbeat,
-    /// The client's frames can't be told apart any more: what it sends is dropped, and read only so
-    /// that closing doesn't take our `close` with it.
+    /// Frame boundaries are lost: input is discarded, and read only so that unread data doesn't
+    /// make the system drop our `close`.
     lost: bool,
-    /// When to stop waiting for `close-ok`.
+    /// The deadline for `close-ok`.
     close_by: Option<Instant>,
-    /// While something is on its way to the client: heartbeats don't say that it reads.
+    /// Set while output is pending: heartbeats don't show that the client reads.
     sending: Option<Sending>,
-    /// When what is on its way now, up to this position in the output, is copied.
+    /// When to copy the current output, up to this position.
     aging: Option<(Instant, u64)>,
 }
 
-/// What happened.
+/// An event of the main loop.
 enum Happened {
     Read(io::Result<usize>),
     Written(io::Result<usize>),
     Told,
-    /// There is memory now for what waited for it.
+    /// Memory is available for what waited for it.
     Granted,
-    /// A body comes too slowly while others wait for memory.
+    /// A body arrives too slowly while others wait for memory.
     Late,
     /// The client has read nothing for too long.
     Unread,
     Time,
     Shutdown,
-    /// An administrator wants it closed, for this reason.
+    /// An administrator closes the connection, for this reason.
     Forced(String),
 }
 
@@ -176,7 +176,8 @@ impl Driver {
     async fn drive(&mut self, stream: &mut TcpStream, shutdown: &mut Stop) -> Result<(), Ended> {
         let (mut reader, mut writer) = stream.split();
         let mut events = Vec::new();
-        // Frames may have come together with the `open`. A disk that is full is known before them.
+        // Frames may have arrived together with `open`. The state of the disk must be known before
+        // they are processed.
         if let Err(fault) = self.connection.drain_events().await {
             self.fail(fault).await;
         }
@@ -249,7 +250,7 @@ impl Driver {
         .flatten()
         .min();
         if !reads {
-            // It may be saying that it lives, where nobody looks.
+            // Unread input may contain a heartbeat.
             self.heartbeat.received(Instant::now());
         }
         let input = &mut self.input;
@@ -283,7 +284,7 @@ impl Driver {
         Ok(())
     }
 
-    /// Takes the frames that are there.
+    /// Processes the buffered frames.
     async fn frames(&mut self) {
         if self.lost {
             self.input.clear();
@@ -319,7 +320,7 @@ impl Driver {
         if self.connection.outbox.is_empty() {
             self.connection.resume().await;
         }
-        // There may be room now for what frames that were left lying ask for.
+        // Frames left in the buffer may now have room.
         if !self.input.is_empty() {
             self.frames().await;
         }
@@ -368,7 +369,7 @@ impl Driver {
     }
 }
 
-/// Reads, where that may be; else waits for the memory for it, once there is something to read.
+/// Reads if permitted; otherwise waits for memory once there is something to read.
 async fn take_in(
     reader: &mut ReadHalf<'_>,
     input: &mut BytesMut,
@@ -386,7 +387,8 @@ async fn take_in(
         };
     }
     tokio::select! {
-        // A buffer is used up before another is taken: most reads are far smaller than one.
+        // A buffer is used up before the next is allocated: most reads are far smaller than a
+        // buffer.
         count = read(reader, input, READ_BYTES_MIN, READ_BYTES) => Happened::Read(count),
         () = incoming.is_late(unfinished) => Happened::Late,
     }

@@ -1,4 +1,5 @@
-//! Refusals in AMQP's words, with RabbitMQ's texts, which clients and their tests match on.
+//! Translates refusals to AMQP, with RabbitMQ's texts, because clients and their tests match on
+//! them.
 
 use stele_core_broker::{self as broker, Failure, ResolveError};
 use stele_core_engine::{CatalogueError, LogError};
@@ -13,12 +14,12 @@ use stele_wire_amqp::{
 
 use crate::queue_arguments::EXPIRES;
 
-/// Why a channel or the connection is closed by us. The code says which of the two.
+/// Why the server closes a channel or the connection. The code determines which of the two.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     /// The code.
     pub(crate) code: ReplyCode,
-    /// The text behind the code's name.
+    /// The text after the code's name.
     pub(crate) detail: String,
 }
 
@@ -82,7 +83,8 @@ impl Fault {
         )
     }
 
-    /// The queue is another connection's, or not exclusive where the client says so.
+    /// The queue is exclusive to another connection, or not exclusive although the client declares
+    /// it so.
     pub(crate) fn locked(queue: &str, vhost: &str) -> Self {
         Self::new(
             RESOURCE_LOCKED,
@@ -94,7 +96,7 @@ impl Fault {
         )
     }
 
-    /// Names with the prefix `amq.` are the server's.
+    /// Names with the prefix `amq.` are reserved for the server.
     pub(crate) fn reserved(kind: Kind, name: &str) -> Self {
         Self::access_refused(format!(
             "{} name '{name}' contains reserved prefix 'amq.*'",
@@ -106,7 +108,7 @@ impl Fault {
         Self::access_refused("operation not permitted on the default exchange")
     }
 
-    /// An administrator wants the connection closed.
+    /// An administrator closes the connection.
     pub(crate) fn forced(reason: &str) -> Self {
         Self::new(CONNECTION_FORCED, reason)
     }
@@ -119,7 +121,7 @@ impl Fault {
     }
 }
 
-/// What an operation is about, for the text of its refusal.
+/// The object of an operation, for the text of its refusal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject<'a> {
     pub(crate) kind: Kind,
@@ -127,7 +129,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) vhost: &'a str,
 }
 
-/// A kind of thing that has a name.
+/// A kind of named object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Queue,
@@ -176,12 +178,12 @@ impl<'a> Subject<'a> {
         Fault::precondition(format!("{} in use", self.describe()))
     }
 
-    /// It is somebody's alone.
+    /// It is exclusive.
     fn in_exclusive_use(&self) -> Fault {
         Fault::access_refused(format!("{} in exclusive use", self.describe()))
     }
 
-    /// A declaration says otherwise than what exists; both values as RabbitMQ writes them.
+    /// A declaration differs from the existing object; both values are in RabbitMQ's format.
     pub(crate) fn inequivalent(&self, field: &str, received: &str, current: &str) -> Fault {
         Fault::precondition(format!(
             "inequivalent arg '{field}' for {}: received {received} but current is {current}",
@@ -189,7 +191,7 @@ impl<'a> Subject<'a> {
         ))
     }
 
-    /// An argument that is the name of an exchange is none.
+    /// An argument that must name an exchange has another type.
     pub(crate) fn invalid_type(&self, name: &str, value: &Value) -> Fault {
         Fault::precondition(format!(
             "invalid type '{}' for arg '{name}' in {}",
@@ -198,7 +200,7 @@ impl<'a> Subject<'a> {
         ))
     }
 
-    /// Its name leads to nothing that the client may use.
+    /// The name doesn't resolve to an accessible object.
     pub(crate) fn unresolved(&self, error: ResolveError) -> Fault {
         match error {
             ResolveError::NoSuchLog => self.missing(),
@@ -209,15 +211,15 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// What a refusal or failure of the broker is to the client.
+    /// The fault for a refusal or failure of the broker.
     pub(crate) fn fault(&self, error: impl Told) -> Fault {
         error.told(self)
     }
 }
 
-/// An error of the broker that a client is told of.
+/// An error of the broker that can be returned to clients.
 pub(crate) trait Told {
-    /// In AMQP's words, of an operation on `subject`.
+    /// The fault for an operation on `subject`.
     fn told(self, subject: &Subject<'_>) -> Fault;
 }
 
@@ -234,7 +236,7 @@ impl Told for Failure {
     fn told(self, _subject: &Subject<'_>) -> Fault {
         match self {
             Self::Stopping => Fault::shutdown(),
-            // As RabbitMQ says what it has no room for; publishes are never told this.
+            // RabbitMQ's error for exhausted resources; never returned for publishes.
             Self::NoSpace => Fault::resource("no space left on the disk"),
             Self::TooLarge(_) => Fault::precondition(self.to_string()),
             Self::Unreadable(_) => Fault::internal(self.to_string()),
@@ -271,11 +273,11 @@ impl Told for LogError {
             Self::InUse => subject.in_use(),
             Self::NotEmpty => Fault::precondition(format!("{} not empty", subject.describe())),
             Self::Exclusive => subject.in_exclusive_use(),
-            // A fault of our own: this front chooses the ids of consumers.
+            // A bug of ours: this front chooses the ids of consumers.
             Self::ConsumerExists => Fault::internal(self.to_string()),
-            // As RabbitMQ has it where `consumer_max_per_channel` is set.
+            // As in RabbitMQ with `consumer_max_per_channel`.
             Self::TooManyConsumers => Fault::not_allowed(format!("{self} per channel")),
-            // The latter never: this front names no limit for what is leased.
+            // The latter can't happen: this front sets no limit for leased records.
             Self::OffsetOutOfRange { .. } | Self::TooManyLeased => {
                 Fault::precondition(self.to_string())
             }

@@ -1,6 +1,6 @@
-//! The socket's part in opening a connection, within [`Settings::handshake_timeout`].
+//! Opens a connection on a socket, within [`Settings::handshake_timeout`].
 //!
-//! Until the client has authenticated, it costs one buffer of at most one small frame.
+//! A client that hasn't authenticated uses one buffer of at most one small frame.
 
 use std::{io, net::SocketAddr};
 
@@ -25,10 +25,10 @@ use crate::{
     settings::Settings,
 };
 
-/// The ids of a `close` that no method has caused.
+/// The ids of a `close` that no method caused.
 const NO_METHOD: (u16, u16) = (0, 0);
 
-/// Why there is no connection.
+/// Why the connection wasn't opened.
 #[derive(Debug, thiserror::Error)]
 enum Failed {
     #[error("{0}")]
@@ -41,13 +41,13 @@ enum Failed {
     Version([u8; 4]),
     #[error("{}", .0.text())]
     Refused(Fault),
-    /// The log has it already.
+    /// Already logged.
     #[error("login failed")]
     Login,
 }
 
-/// Opens a connection: what was agreed on, and octets that were read beyond. `None` where there
-/// will be none; the log says why.
+/// Opens a connection. Returns the negotiated values and any bytes read beyond them; `None` if the
+/// connection wasn't opened, after logging the reason.
 pub(crate) async fn open(
     stream: &mut TcpStream,
     broker: &Broker,
@@ -162,8 +162,8 @@ async fn next_method(socket: &mut Socket<'_>, input: &mut BytesMut) -> Result<Me
     }
 }
 
-/// Tells the client why there will be no connection, and leaves it a moment to read that: closing
-/// on unread input would take the answer with it.
+/// Tells the client why the connection isn't opened, and gives it a moment to read that: closing a
+/// socket with unread input would discard the message.
 async fn refuse(socket: &mut Socket<'_>, fault: Fault, ids: (u16, u16)) -> Failed {
     let close = Close {
         reply_code: fault.code.code,
@@ -177,7 +177,7 @@ async fn refuse(socket: &mut Socket<'_>, fault: Fault, ids: (u16, u16)) -> Faile
     Failed::Refused(fault)
 }
 
-/// The client's socket, with what it carries counted.
+/// The client's socket, with its bytes counted.
 struct Socket<'a> {
     stream: &'a mut TcpStream,
     meter: &'a FrontMeter,
@@ -207,7 +207,7 @@ impl Socket<'_> {
     }
 }
 
-/// Reads until the client has nothing more to say.
+/// Reads and discards until the client closes.
 pub(crate) async fn discard(stream: &mut TcpStream) {
     let mut sink = [0; 1024];
     while stream.read(&mut sink).await.is_ok_and(|count| count > 0) {}

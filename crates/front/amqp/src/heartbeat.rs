@@ -1,28 +1,28 @@
-//! When to send a heartbeat, and when to give the client up.
+//! When to send a heartbeat, and when to consider the client gone.
 //!
-//! Pure: instants go in. Both peers send something at least every interval; one that has been
-//! silent for two is gone (specification, section 4.2.7).
+//! Pure: the caller passes the time. Both peers send something at least once per interval; a peer
+//! that is silent for two intervals is gone (specification, section 4.2.7).
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The clocks of one connection.
+/// The timers of one connection.
 #[derive(Debug)]
 pub(crate) struct Heartbeat {
-    /// `None`: neither peer sends any.
+    /// `None`: heartbeats are disabled.
     interval: Option<Duration>,
     received: Instant,
     sent: Instant,
 }
 
-/// What is due.
+/// The action that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     Nothing,
     /// Send a heartbeat.
     Send,
-    /// The client has missed two.
+    /// The client has missed two heartbeats.
     Gone,
 }
 
@@ -43,7 +43,7 @@ impl Heartbeat {
         self.sent = now;
     }
 
-    /// When something may be due next.
+    /// The earliest time when something can be due.
     pub(crate) fn next(&self) -> Option<Instant> {
         let interval = self.interval?;
         Some((self.sent + interval / 2).min(self.received + interval * 2))

@@ -1,4 +1,4 @@
-//! The AMQP 0-9-1 front: what RabbitMQ's clients connect to.
+//! The AMQP 0-9-1 front, for RabbitMQ's client libraries.
 //!
 //! ```text
 //!  server ─ accepts ─▶ driver ─▶ handshake, negotiation
@@ -10,13 +10,13 @@
 //! ```
 //!
 //! Invariants:
-//! - A message is confirmed when it is durable in every queue that it went to, and not before.
-//! - Nothing is kept here that a restart would miss: queues, exchanges, bindings and messages are
-//!   the broker's; leases return when their connection ends.
-//! - A client that doesn't read, or sends nonsense, costs itself.
+//! - A message is confirmed only when it is durable in every queue it was routed to.
+//! - Nothing here must survive a restart: queues, exchanges, bindings and messages are in the
+//!   broker; leases return when their connection ends.
+//! - A client that doesn't read or sends invalid data harms only itself.
 //!
-//! The support matrix is `docs/protocols/amqp.md`; how messages look to other protocols,
-//! `docs/protocols/mapping.md`.
+//! `docs/protocols/amqp.md` has the support matrix, `docs/protocols/mapping.md` describes how other
+//! protocols see messages.
 
 mod arguments;
 mod carbon_copies;

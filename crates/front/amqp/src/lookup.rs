@@ -1,4 +1,4 @@
-//! Finding what a method names.
+//! Looks up the objects that methods name.
 
 use stele_base_types::Name;
 use stele_core_broker::{Action, ResolveError};
@@ -10,19 +10,19 @@ use crate::{
     errors::{Fault, Subject},
 };
 
-/// Names with this prefix are the server's to give.
+/// Names with this prefix are reserved for the server.
 pub(crate) const RESERVED_PREFIX: &str = "amq.";
 
-/// The name under which this front keeps its settings of a log.
+/// The name under which this front stores its settings of a log.
 pub(crate) const FACET: &str = "amqp";
 
-/// The name as RabbitMQ takes it: without line ends.
+/// The name as RabbitMQ reads it: without line ends.
 pub(crate) fn name(text: &ShortString) -> Name {
     let kept: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
     Name::new(&kept).expect("a short string is no longer than a name")
 }
 
-/// The queue's name; an empty one stands for the channel's last declared queue.
+/// The queue's name; an empty one means the channel's last declared queue.
 pub(crate) fn queue_name(
     connection: &mut Connection,
     number: u16,
@@ -40,7 +40,7 @@ pub(crate) fn queue_name(
     })
 }
 
-/// The log that the connection wants to do `action` with, if there is one.
+/// The log with this name, for `action`, if it exists.
 pub(crate) fn log(
     connection: &Connection,
     name: &Name,
@@ -55,7 +55,7 @@ pub(crate) fn log(
     }
 }
 
-/// The queue that the connection wants to do `action` with, which must exist.
+/// The queue with this name, for `action`, which must exist.
 pub(crate) fn queue(
     connection: &Connection,
     name: &Name,
@@ -66,7 +66,7 @@ pub(crate) fn queue(
     found.ok_or_else(|| Fault::no_queue(name, vhost))
 }
 
-/// The exchange, if there is one.
+/// The exchange, if it exists.
 pub(crate) fn exchange(connection: &Connection, name: &str) -> Option<Exchange> {
     let catalogue = connection.broker.catalogue();
     let vhost = &connection.session.opened.vhost;
@@ -82,7 +82,7 @@ pub(crate) fn named_exchange(connection: &Connection, name: &str) -> Result<Exch
     exchange(connection, name).ok_or_else(|| Subject::exchange(name, vhost).missing())
 }
 
-/// A count as the protocol carries it.
+/// A count in the protocol's type.
 pub(crate) fn count(count: u64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! From the protocol header to an open connection.
+//! Negotiates from the protocol header to an open connection.
 //!
 //! ```text
 //!  client                     server
@@ -11,7 +11,7 @@
 //!             ◀────────────── open-ok
 //! ```
 //!
-//! Pure: methods in, methods and outcomes out.
+//! Pure: takes methods, returns methods and outcomes.
 
 use bytes::Bytes;
 use stele_base_types::{LoginError, Name, Principal, User};
@@ -24,67 +24,67 @@ use stele_wire_amqp::{
 
 use crate::{errors::Fault, settings::Settings};
 
-/// What the peers have agreed on.
+/// The negotiated values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Opened {
     pub(crate) principal: Principal,
     pub(crate) vhost: Name,
     pub(crate) channel_max: u16,
     pub(crate) frame_bytes_max: u32,
-    /// Seconds; 0: none.
+    /// In seconds; 0 disables heartbeats.
     pub(crate) heartbeat_s: u16,
     pub(crate) capabilities: Capabilities,
-    /// What the client says of itself: the entries that are text.
+    /// The text entries of the client's properties.
     pub(crate) client_properties: Vec<(String, String)>,
 }
 
-/// What the client understands beyond the specification.
+/// The client's support for extensions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Capabilities {
-    /// It wants `connection.blocked`.
+    /// It supports `connection.blocked`.
     pub(crate) blocked: bool,
-    /// It wants `basic.cancel` when its queue is deleted.
+    /// It supports `basic.cancel` for deleted queues.
     pub(crate) cancel_notify: bool,
-    /// It wants `connection.close` when its login is refused.
+    /// It supports `connection.close` for refused logins.
     pub(crate) login_refused_close: bool,
 }
 
-/// What follows from a method.
+/// The next step after a method.
 #[derive(Debug)]
 pub(crate) enum Step {
-    /// Send this and go on.
+    /// Send this and continue.
     Reply(Method),
-    /// Go on.
+    /// Continue.
     Wait,
-    /// Send `open-ok`: done.
+    /// Send `open-ok`: the connection is open.
     Opened(Opened),
-    /// The client ends it: send `close-ok`.
+    /// The client closes the connection: send `close-ok`.
     Closed,
 }
 
-/// Why there will be no connection.
+/// Why the connection isn't opened.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// Tell the client, by `connection.close`.
+    /// Report it with `connection.close`.
     Told(Fault),
-    /// Close without a word, and not at once: the client has proven nothing.
+    /// Close without a message, after a delay: the client isn't authenticated.
     Silent(Fault),
-    /// Nobody is logged in.
+    /// The login failed.
     Login(FailedLogin),
 }
 
-/// A login that failed.
+/// A failed login.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct FailedLogin {
-    /// Whom the client said to be.
+    /// The user that the client named.
     pub(crate) user: String,
-    /// Why it isn't believed, for the log.
+    /// The reason, only for the log.
     pub(crate) reason: LoginError,
-    /// What to tell the client, where it has said that it understands; else nothing.
+    /// The message for the client, if it supports one.
     pub(crate) told: Option<Fault>,
 }
 
-/// Where a negotiation stands.
+/// The state of a negotiation.
 #[derive(Debug)]
 pub(crate) struct Negotiation<'a> {
     settings: &'a Settings,
@@ -101,7 +101,7 @@ enum Phase {
 }
 
 impl<'a> Negotiation<'a> {
-    /// A negotiation with a client that hasn't said anything yet.
+    /// Starts a negotiation with a client that hasn't sent anything.
     pub(crate) fn new(settings: &'a Settings, principal: Principal) -> Self {
         Self {
             settings,
@@ -111,7 +111,7 @@ impl<'a> Negotiation<'a> {
         }
     }
 
-    /// The method that answers a protocol header.
+    /// The response to a protocol header.
     pub(crate) fn start(&self) -> Method {
         connection::Start {
             version_major: 0,
@@ -123,7 +123,7 @@ impl<'a> Negotiation<'a> {
         .into()
     }
 
-    /// Takes a method of the client's.
+    /// Processes a method from the client.
     pub(crate) fn accept(
         &mut self,
         method: Method,
@@ -234,7 +234,7 @@ impl Capabilities {
     }
 }
 
-/// A limit of the client's choice must lie within ours; 0 would be none.
+/// Checks that a limit chosen by the client is within the server's; 0 would mean no limit.
 fn check_limit(field: &str, value: u32, min: u32, max: u32) -> Result<(), Fault> {
     let (relation, bound, limit) = if value != 0 && value < min {
         ("lower", "minimum", min)
@@ -272,7 +272,7 @@ fn texts(table: &Table) -> Vec<(String, String)> {
     texts.collect()
 }
 
-/// RFC 4616: an identity to act as, which is ignored, then name and password, each after a NUL.
+/// RFC 4616: an authorization identity, which is ignored, then name and password, each after a NUL.
 fn plain(response: &Bytes) -> Option<(Bytes, Bytes)> {
     let mut parts = response.split(|octet| *octet == 0).skip(1);
     let (name, password) = (parts.next()?, parts.next()?);
@@ -292,8 +292,8 @@ fn amqplain(response: &Bytes) -> Option<(Bytes, Bytes)> {
     Some((text("LOGIN")?, text("PASSWORD")?))
 }
 
-/// Client libraries look at `product` and `version` to decide which of RabbitMQ's behaviours they
-/// count on, so both say RabbitMQ; what answers in truth is the `platform`.
+/// Client libraries choose their behaviour by `product` and `version`, so both are RabbitMQ's;
+/// `platform` has the real name.
 fn server_properties(settings: &Settings) -> Table {
     let capabilities = [
         "publisher_confirms",

@@ -1,10 +1,10 @@
-//! Names and keys that are octets to clients, and text to the catalogue.
+//! Names and keys that are bytes for clients and text in the catalogue.
 
 use std::borrow::Cow;
 
-/// The text that stands for octets. Of those that aren't UTF-8 each octet beyond ASCII is a
-/// character of Unicode's last plane, which is for private use: so different octets have different
-/// texts, dots stay dots, and no text that anybody writes is one of these.
+/// Converts bytes to text. In bytes that aren't UTF-8, each byte beyond ASCII becomes a character
+/// of Unicode's last plane, which is for private use. So different bytes have different texts, dots
+/// stay dots, and no normal text collides.
 pub(crate) fn text_of(octets: &[u8]) -> Cow<'_, str> {
     const FIRST: u32 = 0x0010_ff00;
     match std::str::from_utf8(octets) {

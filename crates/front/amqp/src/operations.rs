@@ -1,7 +1,7 @@
-//! One file for each method that a client may send.
+//! The methods that a client may send, one file each.
 //!
-//! Each opens with the same header: what the method does, its fields, where RabbitMQ's behaviour
-//! differs from the specification and ours from RabbitMQ's, and its place in the specification.
+//! Each file opens with the same header: what the method does, its fields, RabbitMQ's deviations
+//! from the specification and ours from RabbitMQ, and the section of the specification.
 
 mod access_request;
 mod basic_ack;
@@ -43,10 +43,10 @@ use crate::{
     session::Command,
 };
 
-/// What comes of an operation: its answer is in the outbox, or the channel or connection closes.
+/// The result of an operation: its reply is in the outbox, or the channel or connection closes.
 pub(crate) type Handled = Result<(), Fault>;
 
-/// What is counted, the frequent first: what clients send, and deliveries.
+/// The counted methods, frequent ones first: those that clients send, and deliveries.
 pub(crate) const COUNTED: [&str; 29] = [
     PUBLISH,
     DELIVER,
@@ -82,13 +82,13 @@ pub(crate) const COUNTED: [&str; 29] = [
 pub(crate) const PUBLISH: &str = "basic.publish";
 pub(crate) const DELIVER: &str = "basic.deliver";
 
-/// The position of a method among those that are counted.
+/// The position of a method among the counted ones.
 pub(crate) fn position(name: &str) -> usize {
     let position = COUNTED.iter().position(|counted| *counted == name);
     position.unwrap_or(COUNTED.len())
 }
 
-/// Carries out a command.
+/// Executes a command.
 pub(crate) async fn run(connection: &mut Connection, command: Command) -> Handled {
     let name = match &command {
         Command::Publish(..) => PUBLISH,
@@ -110,7 +110,7 @@ pub(crate) async fn run(connection: &mut Connection, command: Command) -> Handle
     outcome
 }
 
-/// Goes on with a commit whose messages are taken.
+/// Continues a commit whose messages are stored.
 pub(crate) async fn committed(connection: &mut Connection, committed: Committing) -> Handled {
     let outcome = tx_commit::finish(connection, committed).await;
     if outcome.is_err() {
@@ -119,8 +119,8 @@ pub(crate) async fn committed(connection: &mut Connection, committed: Committing
     outcome
 }
 
-/// Methods that come in streams: their effects are gathered and sent together. Every other one
-/// sees the effects of those before it.
+/// Methods that arrive in streams, whose effects are gathered and sent together. All other methods
+/// see the effects of earlier ones.
 fn is_gathered(method: &Method) -> bool {
     matches!(
         method,
@@ -224,7 +224,7 @@ async fn on_basic(connection: &mut Connection, number: u16, method: basic::Metho
         M::RecoverAsync(recover) => basic_recover::run(connection, number, recover.requeue).await,
         M::Recover(recover) => basic_recover::run_answered(connection, number, &recover).await,
         M::Nack(nack) => basic_nack::run(connection, number, &nack).await,
-        // A publish comes with its content, as a command of its own.
+        // A publish comes with its content as a command of its own.
         M::Publish(_)
         | M::QosOk(_)
         | M::ConsumeOk(_)

@@ -1,7 +1,7 @@
-//! What waits to be written to a client.
+//! The pending output to a client.
 //!
-//! Frames gather in one growing buffer; a large body goes between two such buffers as the slice
-//! that it is, and the kernel gathers the pieces.
+//! Frames are collected in one growing buffer. A large body is kept as a slice between two such
+//! buffers; a vectored write sends the pieces.
 
 use std::{collections::VecDeque, io::IoSlice};
 
@@ -12,21 +12,22 @@ use stele_wire_amqp::{limits::FRAME_OVERHEAD_BYTES, method::basic};
 
 use crate::limits::{BODY_COPY_BYTES, OUTBOX_HIGH_BYTES};
 
-/// Frames in the order they are to be written.
+/// Frames in the order of writing.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     pieces: VecDeque<Bytes>,
     tail: BytesMut,
     body_frame_bytes_max: usize,
-    /// Octets ever put in and ever written: positions that outlast the octets themselves.
+    /// Total bytes ever queued and ever written: positions that stay valid after the bytes are
+    /// gone.
     queued: u64,
     written: u64,
-    /// The position after the last octet of a very large body. All of it is there until then.
+    /// The position after the last byte of a very large body. All of it is present until then.
     large_until: u64,
 }
 
 impl Outbox {
-    /// An empty one, for frames of up to `frame_bytes_max` octets.
+    /// An empty outbox for frames of up to `frame_bytes_max` bytes.
     pub(crate) fn new(frame_bytes_max: u32) -> Self {
         let payload = frame_bytes_max.saturating_sub(FRAME_OVERHEAD_BYTES).max(1);
         Self {
@@ -39,14 +40,14 @@ impl Outbox {
         }
     }
 
-    /// Puts a method in.
+    /// Adds a method.
     pub(crate) fn method(&mut self, channel: u16, method: impl Into<Method>) {
         let before = self.tail.len();
         encode::method(&mut self.tail, channel, &method.into());
         self.count(before);
     }
 
-    /// Puts a method with its content in. `method` writes the method's ids and fields.
+    /// Adds a method with its content. `method` writes the method's ids and fields.
     pub(crate) fn content(
         &mut self,
         channel: u16,
@@ -78,39 +79,39 @@ impl Outbox {
         self.pending() < OUTBOX_HIGH_BYTES && self.written >= self.large_until
     }
 
-    /// Puts a heartbeat in.
+    /// Adds a heartbeat.
     pub(crate) fn heartbeat(&mut self) {
         self.octets(&HEARTBEAT_FRAME);
     }
 
-    /// Puts octets in as they are.
+    /// Adds raw bytes.
     pub(crate) fn octets(&mut self, octets: &[u8]) {
         let before = self.tail.len();
         self.tail.extend_from_slice(octets);
         self.count(before);
     }
 
-    /// Octets that wait.
+    /// The number of pending bytes.
     pub(crate) fn pending(&self) -> u64 {
         self.queued - self.written
     }
 
-    /// Whether nothing waits.
+    /// Whether nothing is pending.
     pub(crate) fn is_empty(&self) -> bool {
         self.queued == self.written
     }
 
-    /// The position after the last octet put in.
+    /// The position after the last queued byte.
     pub(crate) fn queued(&self) -> u64 {
         self.queued
     }
 
-    /// The position after the last octet written.
+    /// The position after the last written byte.
     pub(crate) fn written(&self) -> u64 {
         self.written
     }
 
-    /// Fills `slices` with what is to be written next; tells how many it filled.
+    /// Fills `slices` with the next bytes to write. Returns how many slices it filled.
     pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let waiting = self.pieces.iter().map(|piece| &piece[..]);
         let waiting = waiting
@@ -124,7 +125,7 @@ impl Outbox {
         filled
     }
 
-    /// Takes `count` written octets out.
+    /// Removes `count` written bytes.
     pub(crate) fn advance(&mut self, mut count: usize) {
         self.written += count as u64;
         while let Some(piece) = self.pieces.front_mut() {
@@ -138,7 +139,7 @@ impl Outbox {
         self.tail.advance(count);
     }
 
-    /// Copies what is a part of a block that it keeps in memory, as far as `position`.
+    /// Copies slices of blocks, up to `position`, so that the blocks can be freed.
     pub(crate) fn copy_slices(&mut self, position: u64) {
         let mut end = self.written;
         for piece in &mut self.pieces {
@@ -169,7 +170,7 @@ impl Outbox {
         self.count(0);
     }
 
-    /// Counts what was appended to the tail since it had `before` octets.
+    /// Counts the bytes added to the tail since its length was `before`.
     fn count(&mut self, before: usize) {
         self.queued += (self.tail.len() - before) as u64;
     }

@@ -1,9 +1,8 @@
-//! Periods of time in milliseconds, as queues and messages are given them, with what RabbitMQ says
-//! to those that it doesn't take.
+//! Periods in milliseconds, given to queues and messages, with RabbitMQ's errors for invalid ones.
 
 use crate::limits::PERIOD_MS_MAX;
 
-/// Why a number is no period.
+/// Checks a number. Returns why it is invalid.
 pub(crate) fn check(period_ms: i64) -> Result<(), String> {
     match period_ms {
         ..0 => Err(format!("{{value_negative,{period_ms}}}")),
@@ -12,7 +11,7 @@ pub(crate) fn check(period_ms: i64) -> Result<(), String> {
     }
 }
 
-/// Why a text is no period: it must be a decimal number and nothing else.
+/// Checks a text, which must be a decimal number and nothing else. Returns why it is invalid.
 pub(crate) fn check_text(text: &str) -> Result<(), String> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let digit_count = unsigned.bytes().take_while(u8::is_ascii_digit).count();
@@ -43,7 +42,7 @@ mod tests {
         assert_eq!(check(-1), Err("{value_negative,-1}".to_owned()));
     }
 
-    /// What RabbitMQ answered to each.
+    /// RabbitMQ's responses.
     #[test]
     fn a_text_is_a_number_and_nothing_else() {
         for taken in ["0", "10", "+5", "01", "315360000000"] {

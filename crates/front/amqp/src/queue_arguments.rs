@@ -1,8 +1,8 @@
-//! The arguments of `queue.declare`: which there are, what each may be and what it does.
+//! The arguments of `queue.declare`: names, valid values, and effects.
 //!
-//! The table below is the support matrix of `docs/protocols/amqp.md`. Names that aren't in it are
-//! kept by no one and have no effect, as in RabbitMQ. What RabbitMQ offers and Stele doesn't is
-//! refused rather than ignored: an application that counts on it must hear so.
+//! The table below is the support matrix of `docs/protocols/amqp.md`. Other names are not stored
+//! and have no effect, as in RabbitMQ. Features that RabbitMQ has and Stele hasn't are refused and
+//! not ignored, because an application that relies on one must learn that it is missing.
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
@@ -16,20 +16,20 @@ use crate::{
     periods,
 };
 
-/// What an argument's value must be.
+/// The valid values of an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Form {
     /// An integer, 0 or more.
     Count,
     /// An integer, 1 or more.
     Positive,
-    /// A time, 0 or more, in milliseconds.
+    /// A time in milliseconds, 0 or more.
     Period,
-    /// A time above 0, in milliseconds.
+    /// A time in milliseconds, 1 or more.
     PositivePeriod,
     /// One of these integers.
     Version(RangeInclusive<i64>),
-    /// One of these texts; any other is told so.
+    /// One of these texts; any other fails with this error.
     OneOf(&'static [&'static str], Unknown),
     /// Any text.
     Text,
@@ -39,25 +39,25 @@ enum Form {
     Flag,
 }
 
-/// What is said of a text that isn't one of those that are known.
+/// The error for an unknown text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unknown {
-    /// That this kind of thing isn't supported.
+    /// This kind of object isn't supported.
     Unsupported(&'static str),
-    /// A word.
+    /// One word.
     Word(&'static str),
 }
 
-/// What a value does.
+/// The effect of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Support {
-    /// It has its effect.
+    /// Supported.
     Offered,
-    /// It may be given; there is nothing here for it to change.
+    /// Accepted; it has nothing to change here.
     Accepted,
-    /// Only this value, which is the default, may be given.
+    /// Only this value, the default, is accepted.
     Only(&'static str),
-    /// It is refused.
+    /// Refused.
     Refused,
 }
 
@@ -69,14 +69,14 @@ const KNOWN: &[(&str, Form, Support)] = &[
         Form::OneOf(&["classic", "quorum"], Unknown::Unsupported("queue type")),
         Support::Accepted,
     ),
-    // Bodies are never held in memory, so every queue is lazy.
+    // Bodies are never kept in memory, so every queue is lazy.
     (
         "x-queue-mode",
         Form::OneOf(&["default", "lazy"], Unknown::Unsupported("queue mode")),
         Support::Accepted,
     ),
     ("x-queue-version", Form::Version(1..=2), Support::Accepted),
-    // There is one node.
+    // There is only one node.
     ("x-queue-master-locator", Form::Text, Support::Accepted),
     ("x-queue-leader-locator", Form::Text, Support::Accepted),
     (
@@ -125,7 +125,7 @@ const TYPE: &str = "x-queue-type";
 pub(crate) struct QueueArguments(BTreeMap<&'static str, (Value, Described)>);
 
 impl QueueArguments {
-    /// Those of a declaration, as they came.
+    /// Reads the arguments of a declaration.
     pub(crate) fn read(table: &Table) -> Self {
         let known = KNOWN.iter().filter_map(|(name, ..)| {
             let value = table.find(name)?;
@@ -134,7 +134,7 @@ impl QueueArguments {
         Self(known.collect())
     }
 
-    /// Whether a queue can be made with them. One that is there already is compared instead.
+    /// Checks that a queue can be created with them. An existing queue is compared instead.
     pub(crate) fn check(&self, subject: &Subject<'_>) -> Handled {
         for (name, form, support) in KNOWN {
             let Some((value, described)) = self.0.get(name) else {
@@ -149,7 +149,7 @@ impl QueueArguments {
         Ok(())
     }
 
-    /// How long messages live, in milliseconds.
+    /// The time to live of messages, in milliseconds.
     pub(crate) fn ttl_ms(&self) -> Option<u64> {
         self.text(TTL)?.parse().ok()
     }
@@ -159,7 +159,7 @@ impl QueueArguments {
         self.text(EXPIRES)?.parse().ok()
     }
 
-    /// Whether the queue is said to be of the type `quorum`.
+    /// Whether the queue is declared with type `quorum`.
     pub(crate) fn is_quorum(&self) -> bool {
         self.text(TYPE) == Some("quorum")
     }
@@ -168,7 +168,7 @@ impl QueueArguments {
         Some(&self.0.get(name)?.1.text)
     }
 
-    /// As they are kept with the queue.
+    /// Stores them with the queue.
     pub(crate) fn write(&self, settings: &mut Settings) {
         for (name, (_, described)) in &self.0 {
             let Described { type_name, text } = described;
@@ -176,7 +176,7 @@ impl QueueArguments {
         }
     }
 
-    /// Whether these are the arguments that the queue was made with.
+    /// Checks that the queue was created with the same arguments.
     pub(crate) fn check_equivalence(&self, subject: &Subject<'_>, kept: &Settings) -> Handled {
         for (name, ..) in KNOWN {
             let received = self.0.get(name).map(|(_, described)| described);
@@ -190,7 +190,7 @@ impl QueueArguments {
     }
 }
 
-/// The type `classic` is that of queues that don't name one.
+/// Whether the type is `classic`, which is the default.
 fn is_classic(kind: Option<&Described>) -> bool {
     kind.is_none_or(|kind| kind.text == "classic")
 }
@@ -203,7 +203,7 @@ fn read_kept(kept: &str) -> Option<Described> {
     })
 }
 
-/// Whether an argument is the same in a declaration and in force.
+/// Checks that an argument of a declaration equals the existing one.
 pub(crate) fn check_same(
     subject: &Subject<'_>,
     name: &str,

@@ -1,10 +1,11 @@
 //! Direct reply-to (RabbitMQ's extension): a client consumes from the pseudo-queue
-//! `amq.rabbitmq.reply-to`, names it as `reply-to` in what it publishes, and gets the replies.
+//! `amq.rabbitmq.reply-to`, names it as `reply-to` in its messages, and gets the replies.
 //!
-//! Here the pseudo-queue stands for a queue with a made-up name, in memory, exclusive and gone with
-//! its consumer. A `reply-to` that names the pseudo-queue is changed to that name on publishing;
-//! who replies publishes to it by the default exchange as to any queue. To a client this is what
-//! RabbitMQ does; a reply that comes when nobody consumes any more goes nowhere there and here.
+//! Here the pseudo-queue stands for a queue with a generated name, in memory, exclusive, and
+//! deleted with its consumer. A `reply-to` that names the pseudo-queue is replaced with that name
+//! on publishing; a replier publishes to it over the default exchange like to any queue. For
+//! clients, the behaviour is RabbitMQ's: replies that arrive when nobody consumes any more are
+//! dropped in both.
 
 use stele_base_types::Name;
 use stele_core_broker::Action;
@@ -24,7 +25,7 @@ use crate::{
 /// The name that clients use.
 pub(crate) const PSEUDO_QUEUE: &str = "amq.rabbitmq.reply-to";
 
-/// Makes the queue that a channel's replies go to.
+/// Creates the queue for a channel's replies.
 pub(crate) async fn open(
     connection: &mut Connection,
     number: u16,
@@ -65,11 +66,11 @@ pub(crate) async fn open(
     Ok(definition)
 }
 
-/// Whether a declaration names the pseudo-queue, or a queue of replies that there is, whoever's.
+/// Whether a declaration names the pseudo-queue, or an existing reply queue of any connection.
 pub(crate) fn is_pseudo(connection: &Connection, name: &Name) -> bool {
     match name.strip_prefix(PSEUDO_QUEUE) {
         Some("") => true,
-        // That it is another connection's is an error, which says that there is one.
+        // The error for another connection's queue shows that the queue exists.
         Some(rest) if rest.starts_with('.') => {
             !matches!(lookup::log(connection, name, Action::Describe), Ok(None))
         }
@@ -77,7 +78,7 @@ pub(crate) fn is_pseudo(connection: &Connection, name: &Name) -> bool {
     }
 }
 
-/// Where a message's replies go, if to the pseudo-queue.
+/// The queue for a message's replies, if they go to the pseudo-queue.
 pub(crate) fn redirect(
     connection: &mut Connection,
     number: u16,

@@ -1,4 +1,4 @@
-//! Where a message goes.
+//! Routes messages.
 
 use smallvec::SmallVec;
 use stele_core_engine::Catalogue;
@@ -12,7 +12,7 @@ use crate::{
     session::transaction::Queues,
 };
 
-/// The logs that a message goes to, each once.
+/// The logs that a message is routed to, without duplicates.
 pub(crate) fn route(
     connection: &Connection,
     exchange: &ShortOctets,
@@ -42,14 +42,14 @@ pub(crate) fn route(
     Ok(targets)
 }
 
-/// The names of logs, without those that are gone.
+/// The names of the logs that still exist.
 pub(crate) fn names(connection: &Connection, logs: &Targets) -> Queues {
     let catalogue = connection.broker.catalogue();
     let logs = logs.iter().filter_map(|log| catalogue.log_by_id(*log));
     logs.map(|log| log.name.clone()).collect()
 }
 
-/// The logs that have these names now, in the order that [`route`] gives them in.
+/// The logs that currently have these names, in the order of [`route`].
 pub(crate) fn present(connection: &Connection, names: &Queues) -> Targets {
     let vhost = connection.session.opened.vhost.as_str();
     let catalogue = connection.broker.catalogue();
@@ -59,7 +59,7 @@ pub(crate) fn present(connection: &Connection, names: &Queues) -> Targets {
     targets
 }
 
-/// Clients publish to exchanges that exist and aren't internal.
+/// Checks that the exchange exists and isn't internal.
 fn check_exchange(catalogue: &Catalogue, vhost: &str, name: &str) -> Result<(), Fault> {
     if name.is_empty() {
         return Ok(());

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use crate::{driver, operations, settings::Settings};
 
-/// Serves AMQP on `listening` until `shutdown` turns true, then has every client told by
-/// `connection.close` and returns when all have gone.
+/// Serves AMQP on `listening` until `shutdown` becomes true, then closes every connection with
+/// `connection.close` and returns when all have ended.
 pub async fn serve(
     broker: Broker,
     settings: Settings,

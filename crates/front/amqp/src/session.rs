@@ -1,15 +1,15 @@
-//! The state of an open connection: its channels, consumers and publishes under way.
+//! The state of an open connection: its channels, consumers and publishes in progress.
 //!
-//! A pure state machine: frames and the broker's events go in, commands to carry out and methods
-//! to send come out; `connection.rs` does both.
+//! A pure state machine: it takes frames and events of the broker, and returns commands to execute
+//! and methods to send; `connection.rs` does both.
 //!
 //! ```text
 //!  channel   unknown ──open──▶ Open ──our close──▶ Closing ──close-ok──▶ unknown
 //!                                └──client's close───────────────────────▶
 //! ```
 //!
-//! While a channel is closing, everything but `close` and `close-ok` is dropped: the client sent
-//! it before it knew.
+//! While a channel is closing, everything but `close` and `close-ok` is dropped: the client sent it
+//! before it knew of the close.
 
 pub(crate) mod bounds;
 pub(crate) mod confirms;
@@ -39,14 +39,14 @@ use self::{
 };
 use crate::{errors::Fault, limits::ASSEMBLY_BYTES_MAX, negotiation::Opened};
 
-/// A channel, in one of its lives: a number may be opened again after it was closed.
+/// A channel and its generation, because a number may be opened again after it was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ChannelId {
     pub(crate) number: u16,
     pub(crate) life: u64,
 }
 
-/// Something to carry out.
+/// A command to execute.
 #[derive(Debug)]
 pub(crate) enum Command {
     /// A method without content.
@@ -55,7 +55,7 @@ pub(crate) enum Command {
     Publish(u16, Content),
 }
 
-/// What goes wrong while taking a frame, with where and by which method.
+/// An error while processing a frame, with its channel and method.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) channel: u16,
@@ -71,19 +71,19 @@ pub(crate) struct Channel {
     assembly: Assembly,
     /// Present in confirm mode.
     pub(crate) confirms: Option<Confirms>,
-    /// Present where the channel is transactional.
+    /// Present on a transactional channel.
     pub(crate) transaction: Option<Transaction>,
     pub(crate) deliveries: Deliveries,
-    /// What its consumers get once they have acknowledged enough.
+    /// Deliveries for when its consumers have acknowledged enough.
     pub(crate) waiting: VecDeque<Waiting>,
-    /// For consumers that come later.
+    /// For later consumers.
     pub(crate) prefetch: Option<u32>,
-    /// For all of the channel's consumers together.
+    /// Shared by all consumers of the channel.
     pub(crate) prefetch_shared: Option<u32>,
-    /// What each shard with consumers of it knows of that bound.
+    /// The part of that limit that each shard with consumers knows.
     told: BTreeMap<ShardId, u32>,
     pub(crate) consumers: BTreeMap<ShortString, ConsumerId>,
-    /// What an empty queue name stands for.
+    /// The queue that an empty name stands for.
     pub(crate) last_queue: Option<Name>,
 }
 
@@ -97,7 +97,7 @@ pub(crate) struct Subscription {
     pub(crate) no_ack: bool,
 }
 
-/// What a channel leaves behind.
+/// The resources of a closed channel.
 #[derive(Debug, Default)]
 pub(crate) struct Released {
     pub(crate) consumers: Vec<(ConsumerId, Subscription)>,
@@ -114,9 +114,9 @@ pub(crate) struct Session {
     pub(crate) in_flight: InFlight,
     lives: u64,
     last_consumer: u64,
-    /// Octets of unfinished bodies on all channels.
+    /// Bytes of unfinished bodies over all channels.
     unfinished: Unfinished,
-    /// We have sent `connection.close`.
+    /// The server has sent `connection.close`.
     closing: bool,
 }
 
@@ -135,7 +135,7 @@ impl Session {
         }
     }
 
-    /// Takes a frame: what is to be carried out, if anything yet.
+    /// Processes a frame. Returns a command if one is complete.
     pub(crate) fn accept(&mut self, frame: Frame) -> Result<Option<Command>, Failure> {
         match frame {
             Frame::Heartbeat { channel: 0 } => Ok(None),
@@ -182,7 +182,7 @@ impl Session {
         Ok(Some(Command::Method(number, method)))
     }
 
-    /// Whether the method may come on this channel now.
+    /// Checks that the method may arrive on this channel now.
     fn check_place(&self, number: u16, method: &Method) -> Result<(), Fault> {
         let is_connection = matches!(method, Method::Connection(_));
         if number == 0 || is_connection {
@@ -233,7 +233,7 @@ impl Session {
         Ok(content.map(|content| Command::Publish(number, content)))
     }
 
-    /// What has come of bodies that aren't whole, and what hasn't.
+    /// The received and missing bytes of unfinished bodies.
     pub(crate) fn unfinished(&self) -> Unfinished {
         self.unfinished
     }
@@ -263,7 +263,7 @@ impl Session {
         Ok(())
     }
 
-    /// Takes from a channel what it holds; the channel waits for its `close-ok` from now on.
+    /// Takes a channel's resources; the channel then waits for `close-ok`.
     pub(crate) fn begin_closing(&mut self, number: u16) -> Released {
         let Some(channel) = self.channels.get_mut(&number) else {
             return Released::default();
@@ -286,24 +286,24 @@ impl Session {
         Released { consumers, unacked }
     }
 
-    /// Forgets a channel.
+    /// Removes a channel.
     pub(crate) fn forget(&mut self, number: u16) {
         self.channels.remove(&number);
     }
 
-    /// Drops everything that the client sends from now on but the end of the connection.
+    /// From now on, drops all input but the end of the connection.
     pub(crate) fn begin_closing_connection(&mut self) {
         self.closing = true;
     }
 
-    /// Numbers of the channels, in order.
+    /// The channel numbers, in order.
     pub(crate) fn channel_numbers(&self) -> Vec<u16> {
         let mut numbers: Vec<u16> = self.channels.keys().copied().collect();
         numbers.sort_unstable();
         numbers
     }
 
-    /// A channel that is open. The commands of [`Session::accept`] come on such.
+    /// An open channel. The commands of [`Session::accept`] arrive only on open channels.
     pub(crate) fn channel(&mut self, number: u16) -> Result<&mut Channel, Fault> {
         self.channels
             .get_mut(&number)
@@ -311,14 +311,14 @@ impl Session {
             .ok_or_else(|| Fault::channel_error("expected 'channel.open'"))
     }
 
-    /// The channel, where it still has that life.
+    /// The channel, if it has the same generation.
     pub(crate) fn channel_of(&mut self, id: ChannelId) -> Option<&mut Channel> {
         self.channels
             .get_mut(&id.number)
             .filter(|channel| channel.id == id)
     }
 
-    /// Puts a consumer in.
+    /// Adds a consumer.
     pub(crate) fn add_subscription(&mut self, subscription: Subscription) -> ConsumerId {
         self.last_consumer += 1;
         let id = ConsumerId(self.last_consumer);
@@ -334,7 +334,7 @@ impl Session {
         self.subscriptions.get(&id)
     }
 
-    /// Takes a consumer out.
+    /// Removes a consumer.
     pub(crate) fn remove_subscription(&mut self, id: ConsumerId) -> Option<Subscription> {
         let subscription = self.subscriptions.remove(&id)?;
         if let Some(channel) = self.channels.get_mut(&subscription.channel) {
@@ -343,7 +343,7 @@ impl Session {
         Some(subscription)
     }
 
-    /// The logs that a channel consumes from, each once.
+    /// The logs that a channel consumes from, without duplicates.
     pub(crate) fn consumed_logs(&self, number: u16) -> Vec<LogId> {
         let mut logs: Vec<LogId> = self
             .subscriptions
@@ -375,14 +375,14 @@ impl Channel {
         }
     }
 
-    /// All shards know of another bound, or this one does.
+    /// Marks the limit as unknown to all shards, or to this one.
     pub(crate) fn forget_told(&mut self, shard: Option<ShardId>) {
         self.told
             .retain(|known, _| shard.is_some_and(|shard| *known != shard));
     }
 
-    /// Whether the bound of all its consumers lets one of them have another delivery. What a
-    /// transaction acknowledges counts until the transaction is committed.
+    /// Whether the shared limit permits another delivery. Deliveries acknowledged in a transaction
+    /// count until it is committed.
     pub(crate) fn has_room(&self) -> bool {
         let Some(limit) = self.prefetch_shared else {
             return true;

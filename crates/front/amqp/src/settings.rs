@@ -1,4 +1,4 @@
-//! What the front is set to.
+//! The settings of the front.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -11,45 +11,45 @@ use stele_wire_amqp::limits::FRAME_MAX_DEFAULT_BYTES;
 
 use crate::limits::HANDSHAKE_TIMEOUT;
 
-/// The release that replies were compared with. Of later ones, 4.0 has behaviours that libraries
-/// adapt to and that aren't here, such as queues without a prefetch limit for the whole channel.
+/// The release that replies were compared with. Since 4.0, RabbitMQ has behaviours that libraries
+/// adapt to and that Stele lacks, such as queues without a prefetch limit for the whole channel.
 const RABBITMQ_VERSION: &str = "3.10.8";
 
-/// How the front behaves. The defaults are RabbitMQ's, apart from the body size.
+/// The settings of the front. The defaults are RabbitMQ's, except the body size.
 #[derive(Clone)]
 pub struct Settings {
-    /// Who may log in.
+    /// The users.
     pub users: Vec<User>,
-    /// Proposed seconds between heartbeats; 0 proposes none.
+    /// The proposed heartbeat interval in seconds; 0 proposes none.
     pub heartbeat_s: u16,
-    /// Proposed octets of a frame, 4096 or more; a client may choose less.
+    /// The proposed maximum frame size, 4096 or more; a client may choose less.
     pub frame_bytes_max: u32,
-    /// Proposed highest channel number; a client may choose less.
+    /// The proposed maximum channel number; a client may choose less.
     pub channel_max: u16,
-    /// The largest body that is taken, in octets.
+    /// Maximum body size in bytes.
     pub body_bytes_max: u64,
-    /// The class of durable queues.
+    /// The durability of durable queues.
     pub durability: Durability,
-    /// Connections at a time; a further one is closed at once.
+    /// Maximum number of connections; further ones are closed immediately.
     pub connections_max: usize,
-    /// The sockets that its clients and those of other fronts may have.
+    /// The socket limit shared with other fronts' clients.
     pub sockets: Sockets,
-    /// Where its connections are made known.
+    /// The registry of its connections.
     pub connections: Registry,
-    /// How long a client may take from connecting to an open connection.
+    /// Maximum time from connecting to an open connection.
     pub handshake_timeout: Duration,
-    /// The version of Stele that clients are told.
+    /// The version of Stele reported to clients.
     pub version: &'static str,
-    /// The version of RabbitMQ whose behaviour clients are told to expect.
+    /// The RabbitMQ version reported to clients.
     pub rabbitmq_version: String,
-    /// Where message timestamps come from.
+    /// The clock for message timestamps.
     pub clock: Arc<dyn Clock>,
-    /// Where names that the server makes up come from.
+    /// The source of generated names.
     pub random: RandomNames,
 }
 
 impl Settings {
-    /// The defaults, for these users.
+    /// The default settings with these users.
     pub fn new(users: Vec<User>, clock: Arc<dyn Clock>, rng: Box<dyn Rng>) -> Self {
         Self {
             users,
@@ -83,12 +83,12 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// Makes up names of queues and consumers that can't be guessed and don't repeat.
+/// Generates unique names of queues and consumers that can't be guessed.
 #[derive(Clone, Debug)]
 pub struct RandomNames(SharedRng);
 
 impl RandomNames {
-    /// `prefix` and 22 random letters and digits, such as `amq.gen-...`.
+    /// `prefix` and 22 random letters and digits, for example `amq.gen-...`.
     pub(crate) fn name(&self, prefix: &str) -> String {
         format!("{prefix}{}", URL_SAFE_NO_PAD.encode(self.0.id()))
     }

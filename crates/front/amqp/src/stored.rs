@@ -1,12 +1,13 @@
-//! Messages ⇄ records: how an AMQP message lies in a log, and how a record that came by another
-//! protocol looks to an AMQP consumer. The table is in `docs/protocols/mapping.md`.
+//! Messages ⇄ records: how an AMQP message is stored in a log, and how a record of another protocol
+//! looks to an AMQP consumer. The table is in `docs/protocols/mapping.md`.
 //!
 //! ```text
 //!  header `stele.amqp`, the last one:
 //!  version u8 = 1 │ exchange short-string │ routing key short-string │ flags u16 │ property list
 //! ```
 //!
-//! That header makes the way back lossless. Those before it repeat what other protocols can read.
+//! That header makes the conversion lossless. The headers before it repeat its data in a form that
+//! other protocols can read.
 
 mod arriving;
 mod publishing;
@@ -14,17 +15,17 @@ mod publishing;
 pub(crate) use arriving::{Arrival, arrival, expires_at};
 pub(crate) use publishing::Message;
 
-/// The header that holds exchange, routing key and properties as they came.
+/// The header with exchange, routing key and properties in encoded form.
 const HEADER: &str = "stele.amqp";
 
-/// The header that holds a record's key, both ways.
+/// The header with a record's key, in both directions.
 pub(crate) const KEY_HEADER: &str = "stele.key";
 
-/// Headers that start so are Stele's own: not shown to clients, not taken from them,
-/// but for [`KEY_HEADER`].
+/// The prefix of Stele's own headers, which are neither shown to clients nor accepted from them,
+/// except [`KEY_HEADER`].
 const RESERVED_PREFIX: &str = "stele.";
 
-/// The form of [`HEADER`].
+/// The format version of [`HEADER`].
 const VERSION: u8 = 1;
 
 #[cfg(test)]

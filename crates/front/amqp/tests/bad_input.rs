@@ -1,4 +1,5 @@
-//! What isn't AMQP, or is wrong AMQP, gets its error or a close, and harms nobody else.
+//! Invalid input and input of other protocols: it fails with an error or a close and affects no
+//! other client.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says so")]
 
 mod support;
@@ -147,7 +148,7 @@ async fn a_handshake_that_stalls_is_closed_in_time() {
         settings.handshake_timeout = Duration::from_millis(100);
     })
     .await;
-    // Nothing, half a header, a whole one and then nothing, half a frame behind it.
+    // Nothing, half a header, a header only, and half a frame after it.
     let half_frame = [&PROTOCOL_HEADER[..], b"\x01\x00\x00\x00\x00\x00\x40\x00"].concat();
     for input in [b"", &PROTOCOL_HEADER[..4], &PROTOCOL_HEADER, &half_frame] {
         let mut client = Client::raw(server.address).await;
@@ -208,7 +209,7 @@ async fn malformed_properties_close_the_connection() {
     }
 }
 
-/// RabbitMQ takes any octets for what a message carries, and text alone for what methods name.
+/// RabbitMQ accepts any bytes in a message, but only text in the names of methods.
 #[tokio::test]
 async fn a_name_that_is_not_utf8_closes_the_connection() {
     let server = Server::start().await;

@@ -1,4 +1,4 @@
-//! What the broker sees of the front, and what the front makes of what others have stored.
+//! The front as the broker sees it, and records stored by other protocols.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says so")]
 
 mod support;
@@ -33,7 +33,7 @@ async fn methods_errors_octets_and_connections_are_counted() {
         client.content().await;
     }
     assert_eq!(broker.front_counts()[0].connections, 1);
-    // A consumer of a queue that isn't there closes the channel, not the connection.
+    // Consuming from a missing queue closes the channel, not the connection.
     let consume = basic::Consume {
         queue: ShortString::from_static("none"),
         ..basic::Consume::default()
@@ -45,7 +45,7 @@ async fn methods_errors_octets_and_connections_are_counted() {
     let mut foreign = Client::raw(server.address).await;
     foreign.octets(b"GET / HT").await;
     foreign.rest().await;
-    // What was sent last is counted by then.
+    // The last bytes sent are counted by then.
     server.stop().await;
 
     let counts = broker.front_counts().remove(0);
@@ -72,7 +72,7 @@ async fn a_durable_queue_is_of_the_class_that_is_set() {
     }
 }
 
-/// A producer of Kafka's may send what can't be opened.
+/// A Kafka producer may send a batch that can't be decoded.
 #[tokio::test]
 async fn a_consumer_goes_on_behind_a_batch_that_cannot_be_read() {
     let server = Server::start().await;
@@ -127,7 +127,7 @@ async fn a_connection_that_an_administrator_closes_hears_the_reason() {
     assert_eq!(client.closed().await, "CONNECTION_FORCED - because");
     client.send(0, connection::CloseOk {}).await;
     client.rest().await;
-    // The other one goes on; the first is forgotten with its socket.
+    // The other client continues; the first is forgotten with its socket.
     other.declare("q").await;
     while connections.list().len() > 1 {
         tokio::task::yield_now().await;

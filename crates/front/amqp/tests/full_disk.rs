@@ -1,4 +1,5 @@
-//! A disk below its reserve: publishers are told and wait, the rest goes on, nothing is lost.
+//! A disk below its reserve: publishers are notified and wait, everything else continues, nothing
+//! is lost.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says so")]
 
 mod support;
@@ -35,7 +36,7 @@ fn confirmed(number: u64) -> basic::Ack {
     }
 }
 
-/// Takes confirms until so many publishes are confirmed, and none refused.
+/// Reads confirms until `count` publishes are confirmed; none may be refused.
 async fn confirms_all(client: &mut Client, count: u64) {
     let mut confirmed = BTreeSet::new();
     while (confirmed.len() as u64) < count {
@@ -62,7 +63,8 @@ async fn publishers_are_told_and_wait_and_their_messages_arrive_when_there_is_sp
     server.test.fill_disk().await;
     expect_blocked(&mut publisher).await;
     publisher.publish("q", b"during", 100).await;
-    // One that connects now is told as well, as soon as it is in; one that doesn't know of it isn't.
+    // A client that connects now is notified as soon as its connection is open, unless it lacks the
+    // capability.
     let mut late = Client::opening(server.address, 0, BLOCKED).await;
     late.expect(0, connection::OpenOk {}).await;
     expect_blocked(&mut late).await;
@@ -93,7 +95,7 @@ async fn reading_acknowledging_and_looking_go_on() {
     server.test.fill_disk().await;
 
     let mut consumer = server.client().await;
-    // A consumer that starts now makes sure of its queue first.
+    // A consumer that starts now first declares its queue.
     assert_eq!(consumer.declare("q").await.message_count, 3);
     let (got, _) = consumer.get("q").await.unwrap();
     let ack = basic::Ack {
@@ -122,7 +124,7 @@ async fn reading_acknowledging_and_looking_go_on() {
     assert_eq!(server.client().await.declare("q").await.message_count, 0);
 }
 
-/// A client of an RPC server begins with a queue for the answers.
+/// An RPC client first declares a queue for the replies.
 #[tokio::test]
 async fn queues_exchanges_and_bindings_can_be_made_and_have_an_end() {
     let server = Server::start().await;
@@ -171,7 +173,7 @@ async fn queues_exchanges_and_bindings_can_be_made_and_have_an_end() {
     );
 }
 
-/// Which shard has looked at the disk already says nothing of the others.
+/// That one shard has checked the disk says nothing about the others.
 #[tokio::test]
 async fn what_is_held_waits_until_every_shard_has_space() {
     let server = Server::on(TestBroker::with_shards(2), |_| {}).await;
@@ -196,7 +198,7 @@ async fn what_is_held_waits_until_every_shard_has_space() {
     }
 }
 
-/// RabbitMQ never refuses a message for want of space.
+/// RabbitMQ never refuses a message because of low disk space.
 #[tokio::test]
 async fn what_comes_before_its_client_could_know_is_taken_later_and_never_refused() {
     let server = Server::on(TestBroker::with_shards(2), |_| {}).await;
@@ -229,7 +231,7 @@ async fn what_comes_before_its_client_could_know_is_taken_later_and_never_refuse
     }
 }
 
-/// A connection of which nothing is read looks like one that says nothing.
+/// A connection that isn't read looks like a silent one.
 #[tokio::test]
 async fn a_publisher_that_waits_is_not_taken_for_gone() {
     let server = Server::start().await;
@@ -237,11 +239,11 @@ async fn a_publisher_that_waits_is_not_taken_for_gone() {
     publisher.declare("q").await;
     server.test.fill_disk().await;
     expect_blocked(&mut publisher).await;
-    // More than is read of a publisher that waits.
+    // More than is read from a waiting publisher.
     let body = vec![0; 1 << 20];
     publisher.publish("q", &body, 100_000).await;
     publisher.publish("q", &body, 100_000).await;
-    // Two a second, and four without a sign would be the end.
+    // Two heartbeats per second; the connection would end after four missed ones.
     for _ in 0..8 {
         let heartbeat = publisher.frame().await;
         assert!(matches!(heartbeat, Some(Frame::Heartbeat { .. })));
@@ -263,7 +265,7 @@ async fn a_commit_waits_for_space_with_its_messages() {
     for queue in ["even", "odd"] {
         publisher.publish(queue, b"x", 100).await;
     }
-    // Every answer behind them shows that they were taken up.
+    // The replies after them show that they were processed.
     assert_eq!(publisher.declare("odd").await.message_count, 0);
     server.test.fill_disk().await;
     publisher.send(1, tx::Commit {}).await;

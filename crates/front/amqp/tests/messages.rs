@@ -40,7 +40,7 @@ async fn delivery(client: &mut Client) -> (basic::Deliver, Vec<u8>) {
     }
 }
 
-/// Hears confirms until `count` publishes are confirmed.
+/// Reads confirms until `count` publishes are confirmed.
 async fn confirmed(client: &mut Client, count: u64) {
     let mut last = 0;
     while last < count {
@@ -95,7 +95,7 @@ async fn a_client_that_vanishes_gives_back_what_it_held() {
         multiple: false,
     };
     first.send(1, ack).await;
-    // An answer proves that the acknowledgement before it was taken.
+    // A reply proves that the earlier acknowledgement was processed.
     first.declare("orders").await;
     drop(first);
     let mut second = server.client().await;
@@ -201,7 +201,7 @@ async fn a_transaction_takes_effect_at_its_commit() {
     client.send(1, ack.clone()).await;
     client.send(1, tx::Rollback {}).await;
     client.expect(1, tx::RollbackOk {}).await;
-    // Unacknowledged again, so that it can be acknowledged again.
+    // Unacknowledged again, so it can be acknowledged again.
     client.send(1, ack).await;
     client.send(1, tx::Commit {}).await;
     client.expect(1, tx::CommitOk {}).await;
@@ -212,7 +212,8 @@ async fn a_transaction_takes_effect_at_its_commit() {
 async fn a_silent_client_is_given_up() {
     let server = Server::start().await;
     let mut client = Client::connect(server.address, 1).await;
-    // How many come depends on how busy the machine is; that nothing else does, and the end, don't.
+    // The number of deliveries depends on the load of the machine, but nothing else arrives before
+    // the end.
     while let Some(frame) = client.frame().await {
         assert_eq!(frame, Frame::Heartbeat { channel: 0 });
     }
@@ -333,7 +334,7 @@ async fn carbon_copies_are_further_keys_and_blind_ones_are_not_told() {
     }
 }
 
-/// A key of octets is matched by patterns, and comes back as it was; so do the properties.
+/// A key of arbitrary bytes is matched by patterns and returned unchanged, like the properties.
 #[tokio::test]
 async fn strings_of_a_message_may_be_any_octets() {
     let server = Server::start().await;

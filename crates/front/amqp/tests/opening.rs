@@ -1,4 +1,4 @@
-//! What a client is told of its connection as a whole.
+//! Messages about the connection as a whole.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says so")]
 
 mod support;
@@ -15,7 +15,7 @@ use tokio::{
     time::{Duration, Instant, pause, sleep},
 };
 
-/// As RabbitMQ answers for users that it knows itself; the suite of amqplib asks.
+/// As RabbitMQ does for its internal users; the tests of amqplib check it.
 #[tokio::test]
 async fn a_new_secret_is_taken_note_of() {
     let server = Server::start().await;
@@ -26,11 +26,11 @@ async fn a_new_secret_is_taken_note_of() {
     };
     client.send(0, update_secret).await;
     client.expect(0, connection::UpdateSecretOk {}).await;
-    // The connection goes on.
+    // The connection stays open.
     client.declare("orders").await;
 }
 
-/// As RabbitMQ answers clients that came with AMQP 0-8.
+/// As RabbitMQ replies to AMQP 0-8 clients.
 #[tokio::test]
 async fn whoever_asks_for_a_realm_gets_a_ticket() {
     let server = Server::start().await;
@@ -47,7 +47,7 @@ async fn whoever_asks_for_a_realm_gets_a_ticket() {
     client.expect(1, access::RequestOk { ticket: 1 }).await;
 }
 
-/// Java's client tells by the ids which of its calls has failed.
+/// The Java client uses the ids to find the call that failed.
 #[tokio::test]
 async fn a_virtual_host_that_is_missing_is_the_fault_of_open() {
     let server = Server::start().await;
@@ -75,17 +75,17 @@ async fn who_closes_the_connection_closes_the_socket_too() {
     };
     client.send(0, close).await;
     client.expect(0, connection::CloseOk {}).await;
-    // From here on time passes only where nothing else is to be done.
+    // From here on, time passes only when all tasks are idle.
     pause();
     let answered = Instant::now();
     assert!(client.rest().await.is_empty());
     assert!(answered.elapsed() > Duration::from_secs(4));
 }
 
-/// RabbitMQ's `send_timeout`. Heartbeats say that a client lives, not that it reads.
+/// RabbitMQ's `send_timeout`. Heartbeats show that a client is alive, not that it reads.
 #[tokio::test]
 async fn who_never_reads_is_given_up_though_it_sends_heartbeats() {
-    // More than the system keeps for a socket at both its ends.
+    // More than the socket buffers of both sides hold.
     const BODY_BYTES: usize = 64 << 20;
     const A_YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
     let set = |settings: &mut stele_front_amqp::Settings| {
@@ -103,8 +103,8 @@ async fn who_never_reads_is_given_up_though_it_sends_heartbeats() {
     client.method().await;
     let (_, deliver) = client.method().await;
     assert!(matches!(deliver, Method::Basic(basic::Method::Deliver(_))));
-    // From here on time passes only where nothing else is to be done; and while the broker, which
-    // has threads of its own, takes back what the client holds.
+    // From here on, time passes only when all tasks are idle; it also passes while the broker,
+    // which has its own threads, takes back the client's leases.
     pause();
     let begun = Instant::now();
     while client.stream.write_all(&HEARTBEAT_FRAME).await.is_ok() {

@@ -1,4 +1,4 @@
-//! What `queue.declare` answers.
+//! The replies to `queue.declare`.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says so")]
 
 mod support;
@@ -15,8 +15,8 @@ fn text(text: &'static str) -> ShortString {
     ShortString::from_static(text)
 }
 
-/// As RabbitMQ's does: servers declare the `reply-to` of a request to learn whether its client
-/// still waits.
+/// As in RabbitMQ: servers declare the `reply-to` of a request to learn whether its client still
+/// waits.
 #[tokio::test]
 async fn a_queue_of_replies_is_there_as_long_as_its_client_waits() {
     let server = Server::start().await;
@@ -50,7 +50,7 @@ async fn a_queue_of_replies_is_there_as_long_as_its_client_waits() {
     assert_eq!((declared.message_count, declared.consumer_count), (0, 1));
 }
 
-/// As RabbitMQ's quorum queues, which outlive their consumers.
+/// As with RabbitMQ's quorum queues, which outlive their consumers.
 #[tokio::test]
 async fn a_quorum_queue_stays() {
     let server = Server::start().await;
@@ -99,7 +99,7 @@ async fn a_queue_goes_when_it_is_not_used() {
         client.expect(1, queue::BindOk {}).await;
     }
     server.test.pass(HOUR_MS.unsigned_abs().into()).await;
-    // The definitions go once that is on disk.
+    // The definitions are removed once that is on disk.
     let gone = async {
         while server.test.broker.catalogue().all_logs().next().is_some() {
             tokio::task::yield_now().await;

@@ -1,7 +1,7 @@
-//! A commit whose messages are on their way to their queues.
+//! A commit whose messages are being stored.
 //!
-//! The connection goes on meanwhile, apart from what its client sends: it may have to wait for as
-//! long as space is short.
+//! Meanwhile the connection continues, but reads no input: the commit may wait as long as disk
+//! space is short.
 
 use std::collections::BTreeMap;
 
@@ -11,16 +11,16 @@ use stele_core_engine::AppendError;
 use super::{Connection, publishing::Gathered};
 use crate::{session::transaction::Transaction, stored::Message};
 
-/// A transaction that is being committed.
+/// A transaction being committed.
 #[derive(Debug)]
 pub(crate) struct Committing {
     /// The channel.
     pub(crate) number: u16,
-    /// What is settled once the messages are taken.
+    /// Settled once the messages are stored.
     pub(crate) transaction: Transaction,
-    /// Batches that aren't answered yet, by tag, each with its messages that are mandatory.
+    /// Batches without a reply, by tag, each with its mandatory messages.
     waiting: BTreeMap<u64, Vec<Message>>,
-    /// Not all were taken.
+    /// Whether some messages were not stored.
     pub(crate) is_cut_short: bool,
 }
 
@@ -34,18 +34,18 @@ impl Committing {
         }
     }
 
-    /// The part of the transaction's memory that goes on with so many octets.
+    /// The part of the transaction's memory for this number of bytes.
     fn pass(&mut self, bytes: usize) -> Share {
         self.transaction.room.split(bytes)
     }
 
-    /// Whether every message has found its queues, or is lost.
+    /// Whether every message has been stored or has failed.
     pub(crate) fn is_answered(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// Takes note of the outcome of a batch, where it is of this transaction. Gives what is to be
-    /// returned, because all of its queues have gone.
+    /// Records the outcome of a batch, if it belongs to this transaction. Gives the messages to
+    /// return because all of their queues are gone.
     pub(super) fn answered(
         &mut self,
         tag: u64,
@@ -66,7 +66,7 @@ impl Committing {
 }
 
 impl Connection {
-    /// Sends a batch of a transaction's, with those of its messages that are mandatory.
+    /// Sends a batch of a transaction, with its mandatory messages.
     pub(crate) async fn publish_of(
         &mut self,
         committing: &mut Committing,
@@ -79,7 +79,7 @@ impl Connection {
         self.holder.publish(tag, gathered.publish, room).await;
     }
 
-    /// Goes on with a commit once its messages are taken; takes no more of its client until then.
+    /// Continues a commit once its messages are stored, and processes no input until then.
     pub(crate) fn commit(&mut self, committing: Committing) {
         self.committing = Some(committing);
     }

@@ -1,4 +1,4 @@
-//! What the broker tells a connection: deliveries, outcomes of publishes, ends of queues.
+//! Events from the broker: deliveries, outcomes of publishes, and deletions of queues.
 
 use std::collections::VecDeque;
 
@@ -19,7 +19,7 @@ use crate::{
     stored::{self, Arrival},
 };
 
-/// Credit that returns to a consumer once the socket has taken its deliveries.
+/// Credit to be returned to a consumer once its deliveries are written to the socket.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Owed {
     /// The position in the output after those deliveries.
@@ -29,12 +29,12 @@ pub(super) struct Owed {
     bytes: u64,
 }
 
-/// How far a delivery got.
+/// The result of sending a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sent {
     /// All of it is in the output.
     Through,
-    /// The channel's bound lets no more through.
+    /// The channel's limit is reached.
     Bound,
     /// The output is full, or memory is short.
     Full,
@@ -42,11 +42,11 @@ enum Sent {
 
 use Sent::{Bound, Full, Through};
 
-/// Credit is given back in parts of this size: the consumer has the rest meanwhile.
+/// Credit is returned in steps of this size; meanwhile the consumer uses the rest.
 const CREDIT_STEP_BYTES: u64 = CONSUMER_CREDIT_BYTES / 4;
 
 impl Connection {
-    /// Takes what the broker has told.
+    /// Handles events from the broker.
     pub(crate) async fn events(&mut self, events: &mut Vec<Event>) -> Result<(), Fault> {
         for event in events.drain(..) {
             match event {
@@ -64,15 +64,15 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes what the broker has told so far: whoever ends a consumer does this first, so that
-    /// nothing is delivered behind the end.
+    /// Handles the events received so far. Called before a consumer is ended, so that nothing is
+    /// delivered afterwards.
     pub(crate) async fn drain_events(&mut self) -> Result<(), Fault> {
         let mut events = Vec::new();
         self.events.take(&mut events);
         self.events(&mut events).await
     }
 
-    /// Gives credit back for what the socket has taken.
+    /// Returns credit for deliveries that have been written.
     pub(crate) async fn return_credit(&mut self) {
         let written = self.outbox.written();
         self.outgoing.written(written, self.outbox.pending());
@@ -97,7 +97,8 @@ impl Connection {
                 operations::basic_publish::unroutable(self, number, &message, None);
             }
         }
-        // A queue that was deleted in between: its message went where it would have gone.
+        // If a queue was deleted meanwhile, its message counts as accepted, because it would have
+        // been deleted with it.
         let taken = match &result {
             Ok(()) | Err(broker::Error::Refused(AppendError::NoSuchLog)) => true,
             Err(error) => {
@@ -107,7 +108,7 @@ impl Connection {
         };
         let confirms = self.session.in_flight.take(tag);
         if !taken {
-            // Of a batch that nobody asked to confirm, the number isn't known any more.
+            // The number of messages is unknown for a batch without confirms.
             let publish = operations::position(operations::PUBLISH);
             self.meter.error(publish, confirms.len().max(1) as u64);
         }
@@ -116,7 +117,7 @@ impl Connection {
         }
     }
 
-    /// Takes note of a publish's outcome, to be told at the next flush.
+    /// Records the outcome of a publish, to be confirmed at the next flush.
     pub(crate) fn confirm(&mut self, confirm: ToConfirm, taken: bool) {
         if let Some(channel) = self.session.channel_of(confirm.channel)
             && let Some(confirms) = &mut channel.confirms
@@ -128,7 +129,7 @@ impl Connection {
         }
     }
 
-    /// Takes a consumer out.
+    /// Removes a consumer.
     pub(crate) fn forget_consumer(&mut self, consumer: ConsumerId) -> Option<Subscription> {
         self.written_off.remove(&consumer);
         self.session.remove_subscription(consumer)
@@ -155,7 +156,7 @@ impl Connection {
             return self.give_back(&waiting).await;
         };
         let waits = &self.session.channel(number)?.waiting;
-        // No consumer overtakes itself; and those that the bound holds back, not each other.
+        // A consumer's deliveries keep their order; so do all deliveries that the limit holds back.
         let is_behind =
             |it: &Waiting| it.consumer == consumer || (it.is_counted && waiting.is_counted);
         if !waits.iter().any(is_behind) && self.deliver_all(number, &mut waiting).await? == Through
@@ -169,11 +170,11 @@ impl Connection {
         Ok(())
     }
 
-    /// Delivers what waits, as far as the bounds of the channels, the client and the memory let it
-    /// now.
+    /// Sends waiting deliveries, as far as the limits of the channels, the client and the memory
+    /// permit.
     pub(super) async fn deliver_waiting(&mut self) -> Result<(), Fault> {
         for number in std::mem::take(&mut self.waiting) {
-            // A channel that has ended since has let go of what waited.
+            // A channel that has ended has released its waiting deliveries.
             let Ok(channel) = self.session.channel(number) else {
                 continue;
             };
@@ -200,13 +201,13 @@ impl Connection {
             self.outgoing.forget_wanted();
         }
         if self.outbox.is_empty() {
-            // Nothing will be written that the credit of what is through could wait for.
+            // Nothing more will be written that could trigger the return of this credit.
             self.return_credit().await;
         }
         Ok(())
     }
 
-    /// Delivers the messages, as many as can be now.
+    /// Sends as many of the messages as possible.
     async fn deliver_all(&mut self, number: u16, waiting: &mut Waiting) -> Result<Sent, Fault> {
         let Some(subscription) = self.session.subscription(waiting.consumer).cloned() else {
             self.give_back(waiting).await?;
@@ -239,14 +240,13 @@ impl Connection {
         self.outgoing.hold(&self.outbox, room);
         match sent {
             Through => self.owe(waiting),
-            // Nothing is held while it waits.
+            // Paused messages hold no memory.
             Bound | Full => self.broker.pause(&mut waiting.messages),
         }
         Ok(sent)
     }
 
-    /// Has the stored bytes of what is to be delivered, where the output and the memory have room
-    /// for them.
+    /// Reads the stored bytes of the deliveries, if the output and the memory have room for them.
     async fn read(&mut self, waiting: &mut Waiting) -> Result<bool, Fault> {
         if !self.outbox.has_room() {
             return Ok(false);
@@ -264,8 +264,8 @@ impl Connection {
         Ok(true)
     }
 
-    /// Whether there is memory for a message that is about to go into the output. One that is a
-    /// slice of its batch takes none of its own.
+    /// Whether there is memory for a message to be put into the output. A message that is a slice
+    /// of its batch needs none of its own.
     fn may_send(&mut self, waiting: &mut Waiting, message: &LeasedMessage) -> bool {
         if !waiting.messages.are_copied() {
             return true;
@@ -281,8 +281,8 @@ impl Connection {
         false
     }
 
-    /// Memory for what is read at a client's request. Waits for it, unless something is on its way
-    /// to the client: that is written first.
+    /// Reserves memory for data read at a client's request. Waits for it, unless output is pending:
+    /// that is written first.
     pub(crate) async fn room(&mut self, bytes: usize) -> Share {
         match self.outgoing.take(bytes) {
             Some(room) => room,
@@ -294,7 +294,7 @@ impl Connection {
         }
     }
 
-    /// Returns what a consumer that has ended was to get.
+    /// Returns the deliveries of a consumer that has ended.
     async fn give_back(&mut self, waiting: &Waiting) -> Result<(), Fault> {
         for unacked in waiting.unacked() {
             self.settle(&unacked, Outcome::Return(0)).await;
@@ -307,7 +307,7 @@ impl Connection {
         Subject::queue("", vhost).fault(failure)
     }
 
-    /// Returns what waits on a channel to its places.
+    /// Returns a channel's waiting deliveries to their queues.
     pub(crate) async fn return_waiting(&mut self, number: u16) -> Result<(), Fault> {
         for waiting in std::mem::take(&mut self.session.channel(number)?.waiting) {
             self.give_back(&waiting).await?;
@@ -316,7 +316,7 @@ impl Connection {
         Ok(())
     }
 
-    /// The consumer has its credit back once the socket has taken all so far.
+    /// Schedules the return of the consumer's credit for when the current output is written.
     fn owe(&mut self, waiting: &Waiting) {
         self.owed.push_back(Owed {
             position: self.outbox.queued(),
@@ -360,8 +360,9 @@ impl Connection {
         Ok(())
     }
 
-    /// The message, unless its publisher's `expiration` is over: then it is dropped here, at the
-    /// queue's head. One that a consumer was waiting for gets through, however short its time is.
+    /// The message, unless its publisher's `expiration` has passed: then it is dropped, at the head
+    /// of the queue. A message for which a consumer is already waiting is always delivered, however
+    /// short its expiration.
     pub(crate) async fn fresh(
         &mut self,
         subscription: &Subscription,

@@ -1,30 +1,30 @@
-//! The memory for what comes from the client, until it is in its queue's journal.
+//! The memory for client input until it is in the journal of its queue.
 //!
-//! What one read brings is taken as it comes. While memory is short nothing more is read, with one
-//! exception: connections with unfinished bodies could wait for each other for good, so the rest of
-//! those is taken whole, of a pool that nobody waits for with a share of it, and they get through
-//! one after the other.
+//! The memory of one read is reserved as it arrives. While memory is short, nothing more is read,
+//! with one exception: connections with unfinished bodies could deadlock. Therefore the rest of
+//! such bodies is reserved at once, from a pool whose waiters hold no share of it, so that they
+//! complete one after the other.
 
 use stele_core_broker::{Kind, Memory, Share};
 use stele_front_accept::Progress;
 
 use crate::{limits::READ_BYTES, session::content::Unfinished};
 
-/// What has come takes of the memory.
+/// Memory reserved for input.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     memory: Memory,
     room: Share,
-    /// For the next read, where it was waited for.
+    /// For the next read, if it had to wait.
     next: Share,
-    /// For the rest of unfinished bodies, as far as it hasn't come.
+    /// For the part of unfinished bodies that hasn't arrived.
     late: Share,
-    /// For what has come of that.
+    /// For the part of it that has arrived.
     came_late: Share,
-    /// Octets that are here.
+    /// Bytes currently held.
     held: usize,
     is_publisher: bool,
-    /// All that have ever come.
+    /// Bytes received in total.
     total: u64,
     progress: Progress,
 }
@@ -44,7 +44,7 @@ impl Incoming {
         }
     }
 
-    /// So many octets have come.
+    /// Records that bytes have arrived.
     pub(crate) fn read(&mut self, bytes: usize) {
         self.total += bytes as u64;
         self.progress.note(self.total);
@@ -57,14 +57,14 @@ impl Incoming {
         self.room.grow(self.held.saturating_sub(covered));
     }
 
-    /// The part of the memory that goes on with so many octets.
+    /// The part of the memory for this number of bytes.
     pub(crate) fn pass(&mut self, bytes: usize) -> Share {
         let mut passed = self.room.split(bytes);
         passed.merge(self.came_late.split(bytes - passed.bytes()));
         passed
     }
 
-    /// Gives back what is beyond the octets that are still here: `input` and those of bodies.
+    /// Frees memory beyond the bytes still held: `input` and those of bodies.
     pub(crate) fn settle(&mut self, input: usize, unfinished: Unfinished) {
         let received = usize::try_from(unfinished.received).unwrap_or(usize::MAX);
         self.held = input.saturating_add(received);
@@ -78,13 +78,13 @@ impl Incoming {
         }
     }
 
-    /// The client publishes. Others are let read whatever there is: what they send is small, and
-    /// acknowledgements make room.
+    /// Marks the client as a publisher. Other clients may always be read: what they send is small,
+    /// and acknowledgements free memory.
     pub(crate) fn publishes(&mut self) {
         self.is_publisher = true;
     }
 
-    /// Whether more may be read.
+    /// Whether more input may be read.
     pub(crate) fn may_read(&self) -> bool {
         !self.is_publisher
             || self.next.bytes() > 0
@@ -92,9 +92,9 @@ impl Incoming {
             || !self.memory.is_short(Kind::Publishes)
     }
 
-    /// Waits until more may be read. Cancelling loses nothing.
+    /// Waits until more input may be read. Cancel-safe.
     pub(crate) async fn wait(&mut self, missing: u64) {
-        // With what frames take beside their octets, and the beginning of what comes next.
+        // Includes the overhead of frames, and the beginning of the next input.
         let rest = usize::try_from(missing)
             .unwrap_or(usize::MAX)
             .saturating_add(READ_BYTES);
@@ -105,11 +105,11 @@ impl Incoming {
                 self.late = late;
             }
         }
-        // What it waited isn't the client's fault.
+        // The wait isn't the client's fault.
         self.progress.rest();
     }
 
-    /// Returns once unfinished bodies stand still while others wait.
+    /// Returns once unfinished bodies make no progress while others wait.
     pub(crate) async fn is_late(&self, unfinished: Unfinished) {
         if unfinished.missing == 0 {
             std::future::pending::<()>().await;
@@ -135,7 +135,7 @@ mod tests {
         uses.map(|it| (it.kind, it.used_bytes)).collect()
     }
 
-    /// An account whose memory for publishes is all in use.
+    /// An account whose memory for publishes is used up.
     fn short() -> (Memory, Share) {
         let memory = Memory::new(100 * MIB);
         let taken = memory.note(Kind::Publishes, 9 * MIB);
@@ -152,7 +152,7 @@ mod tests {
         assert!(!publisher.may_read());
         drop(taken);
         publisher.wait(0).await;
-        // Others who wait don't take it away again.
+        // Other waiters must not take it again.
         let _others = memory.note(Kind::Publishes, 9 * MIB);
         assert!(publisher.may_read());
         publisher.read(1_000);

@@ -1,7 +1,7 @@
-//! The memory for what is on its way to the client.
+//! The memory for output to the client.
 //!
-//! It is waited for only while nothing is on its way: who holds some of it goes on when the client
-//! has read.
+//! The connection waits for it only while no output is pending: a connection that holds memory
+//! continues when the client has read.
 
 use std::collections::VecDeque;
 
@@ -9,20 +9,20 @@ use stele_core_broker::{Kind, Memory, Share};
 
 use crate::outbox::Outbox;
 
-/// What waits in the output without being counted: as much as a socket's buffer.
+/// Output that isn't counted: about the size of a socket buffer.
 const UNCOUNTED_BYTES: usize = 64 * 1024;
 
-/// What is on its way takes of the memory.
+/// Memory reserved for output.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     memory: Memory,
-    /// For stored bytes, by the position in the output up to which there are slices of them.
+    /// For stored bytes, by the position in the output where their slices end.
     stored: VecDeque<(u64, Share)>,
-    /// For what was copied into the output.
+    /// For bytes copied into the output.
     copied: Share,
-    /// What was waited for.
+    /// The result of a wait.
     granted: Share,
-    /// What there was no room for.
+    /// The size of a reservation that failed.
     wanted: Option<usize>,
 }
 
@@ -37,7 +37,7 @@ impl Outgoing {
         }
     }
 
-    /// Takes memory, where there is room at once.
+    /// Reserves memory if there is room now.
     pub(crate) fn take(&mut self, bytes: usize) -> Option<Share> {
         let granted = std::mem::take(&mut self.granted);
         if granted.bytes() >= bytes && bytes > 0 {
@@ -49,12 +49,12 @@ impl Outgoing {
         taken
     }
 
-    /// Takes memory though there may be no room.
+    /// Reserves memory even if there is no room.
     pub(crate) fn note(&self, bytes: usize) -> Share {
         self.memory.note(Memory::kind_of_response(bytes), bytes)
     }
 
-    /// Has memory for so many bytes in the output, where there is room at once.
+    /// Ensures that memory is reserved for this much output, if there is room now.
     pub(super) fn cover(&mut self, bytes: usize) -> bool {
         let missing = bytes.saturating_sub(self.copied.bytes());
         let is_covered = bytes <= UNCOUNTED_BYTES || missing == 0 || self.copied.try_grow(missing);
@@ -62,21 +62,21 @@ impl Outgoing {
         is_covered
     }
 
-    /// Keeps memory for what is about to be put into the output.
+    /// Keeps memory for data about to be put into the output.
     pub(super) fn keep(&mut self, room: Share) {
         if room.is_of(&self.copied) {
             self.copied.merge(room);
         }
     }
 
-    /// Keeps memory for slices of stored bytes until what is in the output is written.
+    /// Keeps memory for slices of stored bytes until the current output is written.
     pub(crate) fn hold(&mut self, outbox: &Outbox, room: Share) {
         if room.bytes() > 0 && !outbox.is_empty() {
             self.stored.push_back((outbox.queued(), room));
         }
     }
 
-    /// Gives back what stands for what is written.
+    /// Frees the memory of written output.
     pub(super) fn written(&mut self, position: u64, pending: u64) {
         while self.stored.front().is_some_and(|(end, _)| *end <= position) {
             self.stored.pop_front();
@@ -87,13 +87,13 @@ impl Outgoing {
         }
     }
 
-    /// Nothing waits for memory any more.
+    /// Records that nothing waits for memory any more.
     pub(super) fn forget_wanted(&mut self) {
         self.wanted = None;
         self.granted = Share::NONE;
     }
 
-    /// Whether others wait for memory, too.
+    /// Whether other connections also wait for memory.
     pub(super) fn is_short(&self) -> bool {
         self.memory.is_short(Kind::Responses)
     }
@@ -103,8 +103,8 @@ impl Outgoing {
         self.wanted.is_some()
     }
 
-    /// Waits for what there was no room for. To be called only while nothing is on its way.
-    /// Cancelling loses nothing.
+    /// Waits for the memory of the failed reservation. Must be called only while no output is
+    /// pending. Cancel-safe.
     pub(crate) async fn grant(&mut self) {
         if let Some(bytes) = self.wanted {
             let kind = Memory::kind_of_response(bytes);

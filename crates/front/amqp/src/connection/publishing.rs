@@ -1,8 +1,8 @@
 //! Publishes on their way to the broker.
 //!
-//! Consecutive messages for the same logs go as one batch: one command, one journal entry, one
-//! answer. What a client sends one at a time goes one at a time, since a batch never waits for
-//! more than what has already been read from the socket.
+//! Consecutive messages for the same logs form one batch: one command, one journal entry, one
+//! reply. A batch never waits for input that hasn't been read from the socket, so messages sent one
+//! at a time are published one at a time.
 
 use smallvec::SmallVec;
 use stele_base_types::{LogId, Timestamp, murmur2};
@@ -16,15 +16,15 @@ use crate::{
     stored::Message,
 };
 
-/// The logs that a message goes to, in order.
+/// The logs that a message is routed to, in order.
 pub(crate) type Targets = SmallVec<[LogId; 4]>;
 
 /// A batch being gathered.
 #[derive(Debug, Default)]
 pub(crate) struct Gathering {
     targets: Targets,
-    /// The hash of its messages' key, by which their partition is chosen: all have the same, or
-    /// none, since a batch goes to one.
+    /// The hash of the key, which selects the partition: the same for all messages, or none,
+    /// because a batch goes to one partition.
     key: Option<u32>,
     batch: Option<BatchBuilder>,
     confirms: ToConfirms,
@@ -38,7 +38,7 @@ pub(crate) struct Gathered {
 }
 
 impl Gathering {
-    /// Whether a message for these logs may join what is there.
+    /// Whether a message for these logs may join the batch.
     pub(crate) fn has_room_for(&self, targets: &Targets, message: &Message) -> bool {
         let Some(batch) = &self.batch else {
             return true;
@@ -59,7 +59,7 @@ impl Gathering {
         confirm: Option<ToConfirm>,
     ) -> Result<(), Error> {
         let batch = self.batch.get_or_insert_with(|| {
-            // Headers and framing of a small message take about this much.
+            // Approximate size of headers and framing of a small message.
             const BESIDE_BODY_BYTES: u64 = 256;
             let size = message.content.body.size_bytes() + BESIDE_BODY_BYTES;
             BatchBuilder::with_capacity(usize::try_from(size).unwrap_or(0))
@@ -71,7 +71,7 @@ impl Gathering {
         Ok(())
     }
 
-    /// Takes out what was gathered.
+    /// Takes the gathered batch.
     pub(crate) fn take(&mut self) -> Option<Gathered> {
         let batch = self.batch.take()?;
         let targets = std::mem::take(&mut self.targets);

@@ -1,18 +1,19 @@
-//! Settlements on their way to the broker: those that a client sends together go together.
+//! Settlements on their way to the broker. Settlements that a client sends together are sent as one
+//! command.
 
 use smallvec::SmallVec;
 use stele_core_engine::{LedgerId, Outcome, Settle};
 
 use crate::session::unacked::Unacked;
 
-/// Settlements being gathered: of one log, to one outcome.
+/// Settlements being gathered, all of one log and with one outcome.
 #[derive(Debug, Default)]
 pub(crate) struct Settling {
     open: Option<Settle>,
 }
 
 impl Settling {
-    /// Adds one; gives back what was gathered before where that is of another log or outcome.
+    /// Adds a settlement. Returns the gathered ones first if they are of another log or outcome.
     pub(crate) fn push(&mut self, unacked: &Unacked, outcome: Outcome) -> Option<Settle> {
         if let Some(settle) = &mut self.open
             && settle.log == unacked.log
@@ -30,7 +31,7 @@ impl Settling {
         })
     }
 
-    /// Takes out what was gathered.
+    /// Takes the gathered settlements.
     pub(crate) fn take(&mut self) -> Option<Settle> {
         self.open.take()
     }

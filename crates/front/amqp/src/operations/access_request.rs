@@ -1,9 +1,8 @@
-//! `access.request`: asks for the use of a realm, as clients of AMQP 0-8 do.
+//! `access.request`: requests access to a realm, as AMQP 0-8 clients do.
 //!
-//! Fields: without a meaning since 0-9-1. Answer: `access.request-ok` with the ticket 1, as
-//! RabbitMQ has it; tickets are ignored wherever they come.
-//! Spec: 0-8, 1.3.2.1; not in 0-9-1.
-//! Deviations from RabbitMQ: none.
+//! Fields: without meaning since 0-9-1. Reply: `access.request-ok` with the ticket 1, as in
+//! RabbitMQ; tickets are ignored everywhere. Spec: 0-8, 1.3.2.1; not in 0-9-1. Deviations from
+//! RabbitMQ: none.
 
 use stele_wire_amqp::method::access::RequestOk;
 

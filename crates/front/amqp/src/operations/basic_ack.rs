@@ -1,9 +1,7 @@
-//! `basic.ack`: a delivery is processed.
+//! `basic.ack`: acknowledges deliveries.
 //!
-//! Fields: `delivery-tag`, `multiple` (and all before it; with tag 0, all). No answer.
-//! A tag that isn't open is 406 PRECONDITION_FAILED.
-//! Spec: 1.8.3.13.
-//! Deviations from RabbitMQ: none.
+//! Fields: `delivery-tag`, `multiple` (also all before it; with tag 0, all). No reply. An unknown
+//! tag is 406 PRECONDITION_FAILED. Spec: 1.8.3.13. Deviations from RabbitMQ: none.
 
 use stele_core_engine::Outcome;
 use stele_wire_amqp::method::basic::Ack;
@@ -22,7 +20,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, ack: &Ack) -> 
     .await
 }
 
-/// Settles what a tag names.
+/// Settles the deliveries that a tag names.
 pub(super) async fn settle(
     connection: &mut Connection,
     number: u16,

@@ -1,9 +1,7 @@
-//! `basic.cancel`: ends a consumer.
+//! `basic.cancel`: cancels a consumer.
 //!
-//! Fields: `consumer-tag`, `no-wait`. Answer: `basic.cancel-ok`, also where there is no such
-//! consumer. What was delivered to it stays to be acknowledged; nothing is delivered behind the
-//! answer.
-//! Spec: 1.8.3.5.
+//! Fields: `consumer-tag`, `no-wait`. Reply: `basic.cancel-ok`, even if the consumer doesn't exist.
+//! Its deliveries remain to be acknowledged; nothing is delivered after the reply. Spec: 1.8.3.5.
 //! Deviations from RabbitMQ: none.
 
 use stele_wire_amqp::method::basic::{Cancel, CancelOk};
@@ -16,7 +14,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, cancel: Cancel
     if let Some(consumer) = channel.consumers.get(&cancel.consumer_tag).copied()
         && let Some(log) = connection.session.subscription(consumer).map(|s| s.log)
     {
-        // A log that is gone has no subscription left to end.
+        // A deleted log has no subscription left to end.
         drop(connection.holder.unsubscribe(log, consumer).await);
         connection.drain_events().await?;
         connection.forget_consumer(consumer);

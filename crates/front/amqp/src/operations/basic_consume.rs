@@ -1,14 +1,12 @@
-//! `basic.consume`: has a queue's messages delivered as they come.
+//! `basic.consume`: starts a consumer of a queue.
 //!
-//! Fields: `queue` (empty: the channel's last one), `consumer-tag` (empty: the server makes one
-//! up), `no-local` (has no effect, as in RabbitMQ), `no-ack`, `exclusive`, `no-wait`, `arguments`.
-//! Answer: `basic.consume-ok`.
-//! A tag in use closes the connection with 530 NOT_ALLOWED; a queue that somebody consumes
-//! exclusively, or that is to be and has consumers, is 403 ACCESS_REFUSED.
-//! The queue `amq.rabbitmq.reply-to` is the direct reply-to (`reply_to.rs`).
-//! Spec: 1.8.3.3.
-//! Deviations from RabbitMQ: `x-priority` and `x-stream-offset` are
-//! refused with 406 PRECONDITION_FAILED.
+//! Fields: `queue` (empty: the channel's last one), `consumer-tag` (empty: the server generates
+//! one), `no-local` (has no effect, as in RabbitMQ), `no-ack`, `exclusive`, `no-wait`, `arguments`.
+//! Reply: `basic.consume-ok`. A tag in use closes the connection with 530 NOT_ALLOWED. A queue with
+//! an exclusive consumer, or an exclusive consumer on a queue with consumers, is 403
+//! ACCESS_REFUSED. The queue `amq.rabbitmq.reply-to` is the direct reply-to (`reply_to.rs`). Spec:
+//! 1.8.3.3. Deviations from RabbitMQ: `x-priority` and `x-stream-offset` are refused with 406
+//! PRECONDITION_FAILED.
 
 use stele_core_broker::Action;
 use stele_core_engine::{self as engine, LedgerId, LogDefinition};
@@ -26,7 +24,7 @@ use crate::{
     session::Subscription,
 };
 
-/// Arguments that would change what is delivered, and aren't offered.
+/// Unsupported arguments that would change deliveries.
 const REFUSED: [&str; 2] = ["x-priority", "x-stream-offset"];
 
 pub(super) async fn run(connection: &mut Connection, number: u16, consume: Consume) -> Handled {
@@ -48,7 +46,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, consume: Consu
     Ok(())
 }
 
-/// The consumer's tag: the client's, which the channel mustn't have yet, or a new one.
+/// The consumer's tag: the client's, which must be unused on the channel, or a generated one.
 fn tag(
     connection: &mut Connection,
     number: u16,
@@ -68,7 +66,7 @@ fn tag(
             "attempt to reuse consumer tag '{wanted}'"
         )));
     }
-    // A copy: the tag outlives the buffer that it was read into.
+    // Copied, because the tag outlives the read buffer.
     Ok(ShortString::truncated(wanted))
 }
 
@@ -104,10 +102,10 @@ async fn subscribe(
     let terms = engine::Subscription {
         ledger: LedgerId::DEFAULT,
         consumer: connection.holder.consumer(consumer),
-        // What is settled as it is sent never counts as unacknowledged.
+        // Deliveries that are settled when sent never count as unacknowledged.
         prefetch: channel.prefetch.filter(|_| !consume.no_ack),
         pool: channel.id.life,
-        // It waits for room in the pool all the same, as in RabbitMQ.
+        // They still wait for room in the pool, as in RabbitMQ.
         pool_prefetch: channel.bound_at(shard, |log| holder.shard_of(log)),
         settle: consume.no_ack,
         exclusive: consume.exclusive,

@@ -1,8 +1,7 @@
-//! `basic.get`: takes one message.
+//! `basic.get`: fetches one message.
 //!
-//! Fields: `queue` (empty: the channel's last one), `no-ack`. Answer: `basic.get-ok` with the
-//! message and how many are ready behind it, or `basic.get-empty`.
-//! Spec: 1.8.3.10.
+//! Fields: `queue` (empty: the channel's last one), `no-ack`. Reply: `basic.get-ok` with the
+//! message and the number of remaining ready messages, or `basic.get-empty`. Spec: 1.8.3.10.
 //! Deviations from RabbitMQ: none.
 
 use stele_base_types::ConsumerId;
@@ -22,7 +21,7 @@ use crate::{
     stored::Arrival,
 };
 
-/// No consumer has this id: they count from 1.
+/// No consumer has this id: consumer ids start at 1.
 const NO_CONSUMER: ConsumerId = ConsumerId(0);
 
 pub(super) async fn run(connection: &mut Connection, number: u16, get: &Get) -> Handled {
@@ -73,7 +72,7 @@ async fn lease(
         if leased.is_empty() {
             return Ok(None);
         }
-        // A record that turns out to be no message has another one behind it, perhaps.
+        // After a record that isn't a message, there may be another.
         for batch in leased {
             let mut messages = batch.messages(queue.id);
             let room = connection.room(messages.size_bytes_max()).await;

@@ -1,10 +1,8 @@
-//! `basic.nack`: deliveries aren't processed (RabbitMQ's extension of `basic.reject`).
+//! `basic.nack`: rejects deliveries (RabbitMQ's extension of `basic.reject`).
 //!
-//! Fields: `delivery-tag`, `multiple` (and all before it; with tag 0, all), `requeue` (back to
-//! their places rather than dropped). No answer.
-//! A tag that isn't open is 406 PRECONDITION_FAILED.
-//! Spec: an extension, in the XML definition that RabbitMQ publishes.
-//! Deviations from RabbitMQ: none.
+//! Fields: `delivery-tag`, `multiple` (also all before it; with tag 0, all), `requeue` (return to
+//! the queue instead of dropping). No reply. An unknown tag is 406 PRECONDITION_FAILED. Spec: an
+//! extension, in the XML definition that RabbitMQ publishes. Deviations from RabbitMQ: none.
 
 use stele_core_engine::Outcome;
 use stele_wire_amqp::method::basic::Nack;
@@ -24,7 +22,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, nack: &Nack) -
     .await
 }
 
-/// What becomes of a delivery that is refused.
+/// The outcome of a rejected delivery.
 pub(super) fn refused(requeue: bool) -> Outcome {
     if requeue {
         Outcome::Return(0)

@@ -1,19 +1,16 @@
-//! `basic.publish`: a message for an exchange.
+//! `basic.publish`: publishes a message to an exchange.
 //!
-//! Fields: `exchange` (empty: the default one, which routes to the queue that the key names),
-//! `routing-key`, `mandatory` (back by `basic.return` with 312 NO_ROUTE where no queue is bound for
-//! it), `immediate` (540 NOT_IMPLEMENTED, as in RabbitMQ); then properties and body. No answer; in
-//! confirm mode `basic.ack` or `basic.nack`, behind any `basic.return`.
-//! A missing exchange is 404 NOT_FOUND, an internal one 403 ACCESS_REFUSED; a body over the limit,
-//! an `expiration` that isn't one, a `delivery-mode` that isn't 1 or 2, and a `user-id` that isn't
-//! the user's, 406 PRECONDITION_FAILED.
-//! `delivery-mode` is carried: what a message is worth is its queue's to say. `expiration` holds
-//! for AMQP's consumers: one of another protocol still sees the message.
-//! The headers `CC` and `BCC` are further keys. The header `stele.key`, a string or octets (else
-//! 406 PRECONDITION_FAILED), is the key of the record.
-//! Spec: 1.8.3.7.
-//! Deviations from RabbitMQ: a persistent and a transient message in a durable queue are equally
-//! safe.
+//! Fields: `exchange` (empty: the default exchange, which routes to the queue named by the key),
+//! `routing-key`, `mandatory` (returned with `basic.return`, 312 NO_ROUTE, if no queue is bound for
+//! it), `immediate` (540 NOT_IMPLEMENTED, as in RabbitMQ); then properties and body. No reply; in
+//! confirm mode `basic.ack` or `basic.nack`, after any `basic.return`. A missing exchange is 404
+//! NOT_FOUND, an internal one 403 ACCESS_REFUSED; a body over the limit, an invalid `expiration`, a
+//! `delivery-mode` other than 1 or 2, and a `user-id` other than the user's are 406
+//! PRECONDITION_FAILED. `delivery-mode` is stored but has no effect: the queue determines
+//! durability. `expiration` applies to AMQP consumers: consumers of other protocols still see the
+//! message. The headers `CC` and `BCC` are additional keys. The header `stele.key`, a string or
+//! bytes (else 406 PRECONDITION_FAILED), is the key of the record. Spec: 1.8.3.7. Deviations from
+//! RabbitMQ: persistent and transient messages in a durable queue are equally durable.
 
 use stele_wire_amqp::{ShortString, method::basic, reply_code::NO_ROUTE};
 
@@ -108,7 +105,7 @@ fn check_key(message: &Message) -> Handled {
     )))
 }
 
-/// The publish's number, in confirm mode.
+/// The number of the publish, in confirm mode.
 fn number_publish(connection: &mut Connection, number: u16) -> Result<Option<ToConfirm>, Fault> {
     let channel = connection.session.channel(number)?;
     let id = channel.id;
@@ -118,7 +115,7 @@ fn number_publish(connection: &mut Connection, number: u16) -> Result<Option<ToC
     }))
 }
 
-/// A message that goes nowhere: returned where it is mandatory, and confirmed.
+/// A message without a route: returned if it is mandatory, and confirmed.
 pub(crate) fn unroutable(
     connection: &mut Connection,
     number: u16,

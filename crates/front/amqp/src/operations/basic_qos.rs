@@ -1,14 +1,12 @@
-//! `basic.qos`: bounds how many deliveries may be unacknowledged.
+//! `basic.qos`: limits the number of unacknowledged deliveries.
 //!
-//! Fields: `prefetch-size` (0, or 540 NOT_IMPLEMENTED), `prefetch-count` (0: no bound), `global`.
-//! Answer: `basic.qos-ok`.
-//! As RabbitMQ reads it: without `global` each consumer that comes later has this bound, and a
-//! bound of the channel is lifted; with `global` the channel's consumers share it. What
-//! `basic.get` gives isn't counted.
-//! Spec: 1.8.3.1.
-//! Deviations from RabbitMQ: a channel with `global` that consumes queues of several shards may
-//! have messages leased beyond its limit, at most the limit for each shard but one. They aren't
-//! sent before it has room; other consumers don't get them until then, or until it ends.
+//! Fields: `prefetch-size` (0, or 540 NOT_IMPLEMENTED), `prefetch-count` (0: no limit), `global`.
+//! Reply: `basic.qos-ok`. As in RabbitMQ, without `global` each later consumer has this limit, and
+//! a limit of the channel is removed; with `global` the channel's consumers share it. Messages from
+//! `basic.get` don't count. Spec: 1.8.3.1. Deviations from RabbitMQ: a channel with `global` that
+//! consumes from queues of several shards may lease messages beyond its limit, at most the limit
+//! for each shard but one. They are sent only when the channel has room; until then, or until it
+//! ends, other consumers don't get them.
 
 use stele_wire_amqp::method::basic::{Qos, QosOk};
 

@@ -1,9 +1,8 @@
-//! `basic.recover` and `basic.recover-async`: deliver again what isn't acknowledged.
+//! `basic.recover` and `basic.recover-async`: redeliver unacknowledged messages.
 //!
-//! Fields: `requeue` (to anyone; delivering to the same consumer again is 540 NOT_IMPLEMENTED, as
-//! RabbitMQ has it). Answer: `basic.recover-ok`; none to the deprecated `recover-async`.
-//! Spec: 1.8.3.15 and 1.8.3.16.
-//! Deviations from RabbitMQ: none.
+//! Fields: `requeue` (to any consumer; redelivery to the same consumer is 540 NOT_IMPLEMENTED, as
+//! in RabbitMQ). Reply: `basic.recover-ok`; none for the deprecated `recover-async`. Spec: 1.8.3.15
+//! and 1.8.3.16. Deviations from RabbitMQ: none.
 
 use stele_core_engine::Outcome;
 use stele_wire_amqp::method::basic::{Recover, RecoverOk};
@@ -19,7 +18,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, requeue: bool)
     for (_, unacked) in &taken {
         connection.settle(unacked, Outcome::Return(0)).await;
     }
-    // Else it would overtake what was just returned to its queue.
+    // Otherwise they would overtake the messages just returned to the queue.
     connection.return_waiting(number).await?;
     Ok(())
 }

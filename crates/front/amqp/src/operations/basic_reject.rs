@@ -1,9 +1,7 @@
-//! `basic.reject`: a delivery isn't processed.
+//! `basic.reject`: rejects a delivery.
 //!
-//! Fields: `delivery-tag`, `requeue` (back to its place rather than dropped). No answer.
-//! A tag that isn't open is 406 PRECONDITION_FAILED.
-//! Spec: 1.8.3.14.
-//! Deviations from RabbitMQ: none.
+//! Fields: `delivery-tag`, `requeue` (return to the queue instead of dropping). No reply. An
+//! unknown tag is 406 PRECONDITION_FAILED. Spec: 1.8.3.14. Deviations from RabbitMQ: none.
 
 use stele_wire_amqp::method::basic::Reject;
 

@@ -1,10 +1,8 @@
-//! `channel.close` and `channel.close-ok`: end a channel.
+//! `channel.close` and `channel.close-ok`: close a channel.
 //!
-//! Fields: code and text, for the log. Answer: `channel.close-ok`.
-//! What the channel's client hasn't acknowledged returns to its place in its queue before the
-//! answer is sent; its consumers end; publishes under way are kept, unconfirmed.
-//! Spec: 1.5.2.5.
-//! Deviations from RabbitMQ: none.
+//! Fields: code and text, for the log. Reply: `channel.close-ok`. Before the reply is sent, the
+//! channel's unacknowledged deliveries return to their queues; its consumers end; publishes in
+//! progress are kept but not confirmed. Spec: 1.5.2.5. Deviations from RabbitMQ: none.
 
 use stele_wire_amqp::method::channel::{Close, CloseOk};
 
@@ -20,12 +18,12 @@ pub(super) async fn run(connection: &mut Connection, number: u16, close: &Close)
         connection.release(number).await;
         connection.session.forget(number);
     }
-    // Otherwise both peers close at a time: ours is still to be acknowledged.
+    // Otherwise both peers are closing, and the client still has to acknowledge our close.
     connection.reply(number, CloseOk {});
     Ok(())
 }
 
-/// The client has taken note of our `close`.
+/// The client has acknowledged our `close`.
 pub(super) async fn acknowledged(connection: &mut Connection, number: u16) -> Handled {
     if connection.session.channel(number).is_ok() {
         connection.release(number).await;

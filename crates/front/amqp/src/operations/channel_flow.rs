@@ -1,9 +1,7 @@
 //! `channel.flow`: asks the server to stop or resume sending content.
 //!
-//! Fields: `active`. Answer: `channel.flow-ok`.
-//! Stopping is 540 NOT_IMPLEMENTED, as RabbitMQ has it: `basic.qos` bounds what is sent.
-//! Spec: 1.5.2.3.
-//! Deviations from RabbitMQ: none.
+//! Fields: `active`. Reply: `channel.flow-ok`. Stopping is 540 NOT_IMPLEMENTED, as in RabbitMQ:
+//! `basic.qos` limits what is sent. Spec: 1.5.2.3. Deviations from RabbitMQ: none.
 
 use stele_wire_amqp::method::channel::{Flow, FlowOk};
 

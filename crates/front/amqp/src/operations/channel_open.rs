@@ -1,9 +1,8 @@
 //! `channel.open`: opens a channel.
 //!
-//! Fields: none in use. Answer: `channel.open-ok`.
-//! More channels than negotiated: 530 NOT_ALLOWED. One that is open: 504 CHANNEL_ERROR.
-//! Spec: 1.5.2.1.
-//! Deviations from RabbitMQ: none.
+//! Fields: none in use. Reply: `channel.open-ok`. More channels than negotiated are 530
+//! NOT_ALLOWED; a channel that is already open is 504 CHANNEL_ERROR. Spec: 1.5.2.1. Deviations from
+//! RabbitMQ: none.
 
 use stele_wire_amqp::method::channel;
 

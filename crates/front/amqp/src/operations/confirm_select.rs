@@ -1,10 +1,9 @@
-//! `confirm.select`: has every later publish of the channel confirmed (RabbitMQ's extension).
+//! `confirm.select`: puts the channel into confirm mode (RabbitMQ's extension).
 //!
-//! Fields: `no-wait`. Answer: `confirm.select-ok`. A second one changes nothing; a
-//! transactional channel is 406 PRECONDITION_FAILED.
-//! Publishes count from 1. `basic.ack` comes when a message is durable in every queue that it went
-//! to, at once where it went to none; `basic.nack` when it was refused.
-//! Spec: an extension, in the XML definition that RabbitMQ publishes.
+//! Fields: `no-wait`. Reply: `confirm.select-ok`. Repeating it has no effect; a transactional
+//! channel is 406 PRECONDITION_FAILED. Publishes are numbered from 1. `basic.ack` is sent when a
+//! message is durable in every queue it was routed to, immediately if there is none; `basic.nack`
+//! when it was refused. Spec: an extension, in the XML definition that RabbitMQ publishes.
 //! Deviations from RabbitMQ: none.
 
 use stele_wire_amqp::method::confirm::{Select, SelectOk};

@@ -1,10 +1,8 @@
-//! `connection.close` and `connection.close-ok`: end the connection.
+//! `connection.close` and `connection.close-ok`: close the connection.
 //!
-//! Fields: code and text, for the log. Answer: `connection.close-ok`.
-//! Everything unacknowledged returns and the connection's exclusive queues are deleted before the
-//! answer is sent, so that whoever sees it sees them gone.
-//! Spec: 1.4.2.7.
-//! Deviations from RabbitMQ: none.
+//! Fields: code and text, for the log. Reply: `connection.close-ok`. Before the reply is sent, all
+//! unacknowledged deliveries return and the connection's exclusive queues are deleted, so a client
+//! that sees the reply can rely on both. Spec: 1.4.2.7. Deviations from RabbitMQ: none.
 
 use stele_wire_amqp::method::connection::{Close, CloseOk};
 
@@ -23,7 +21,7 @@ pub(super) async fn run(connection: &mut Connection, close: &Close) -> Handled {
     Ok(())
 }
 
-/// The client has taken note of our `close`.
+/// The client has acknowledged our `close`.
 pub(super) fn acknowledged(connection: &mut Connection) -> Handled {
     connection.finish();
     Ok(())

@@ -1,10 +1,9 @@
-//! `connection.update-secret`: a new secret before the old one expires (RabbitMQ's extension).
+//! `connection.update-secret`: replaces a secret before it expires (RabbitMQ's extension).
 //!
-//! Fields: `new-secret`, `reason`. Answer: `connection.update-secret-ok`. Passwords don't expire
-//! and a connection isn't authenticated again, so that there is nothing to be done, as with
-//! RabbitMQ's own users.
-//! Spec: an extension, in the XML definition that RabbitMQ publishes.
-//! Deviations from RabbitMQ: it takes tokens where its OAuth 2 plugin is on.
+//! Fields: `new-secret`, `reason`. Reply: `connection.update-secret-ok`. It has no effect, because
+//! passwords don't expire and a connection isn't authenticated again, as with RabbitMQ's internal
+//! users. Spec: an extension, in the XML definition that RabbitMQ publishes. Deviations from
+//! RabbitMQ: RabbitMQ accepts new tokens if its OAuth 2 plugin is enabled.
 
 use stele_wire_amqp::method::connection::UpdateSecretOk;
 

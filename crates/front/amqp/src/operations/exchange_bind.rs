@@ -1,11 +1,9 @@
-//! `exchange.bind`: routes from one exchange to another (RabbitMQ's extension).
+//! `exchange.bind`: binds an exchange to another (RabbitMQ's extension).
 //!
-//! Fields: `destination`, `source`, `routing-key`, `no-wait`, `arguments` (for a headers
-//! exchange). Answer: `exchange.bind-ok`.
-//! The default exchange is 403 ACCESS_REFUSED, a missing one 404 NOT_FOUND. Circles are allowed: a
-//! message passes each exchange once.
-//! Spec: an extension, in the XML definition that RabbitMQ publishes.
-//! Deviations from RabbitMQ: none.
+//! Fields: `destination`, `source`, `routing-key`, `no-wait`, `arguments` (for a headers exchange).
+//! Reply: `exchange.bind-ok`. The default exchange is 403 ACCESS_REFUSED, a missing one 404
+//! NOT_FOUND. Cycles are allowed: a message passes each exchange once. Spec: an extension, in the
+//! XML definition that RabbitMQ publishes. Deviations from RabbitMQ: none.
 
 use stele_core_engine::{Bind, BindingTarget};
 use stele_wire_amqp::method::exchange::{Bind as Method, BindOk};

@@ -1,13 +1,11 @@
-//! `exchange.declare`: makes an exchange, or checks that it is so.
+//! `exchange.declare`: creates an exchange, or checks that an existing one matches.
 //!
 //! Fields: `exchange`, `type` (`direct`, `fanout`, `topic`, `headers`), `passive`, `durable`,
-//! `auto-delete`, `internal`, `no-wait`, `arguments` (`alternate-exchange`; others are kept and
-//! have no effect, as in RabbitMQ). Answer: `exchange.declare-ok`.
-//! An unknown type closes the connection with 503 COMMAND_INVALID; other attributes than those in
-//! force are 406 PRECONDITION_FAILED; a new name with the prefix `amq.` and the default exchange
-//! are 403 ACCESS_REFUSED.
-//! Spec: 1.6.2.1.
-//! Deviations from RabbitMQ: none.
+//! `auto-delete`, `internal`, `no-wait`, `arguments` (`alternate-exchange`; others are stored and
+//! have no effect, as in RabbitMQ). Reply: `exchange.declare-ok`. An unknown type closes the
+//! connection with 503 COMMAND_INVALID; attributes that differ from the existing ones are 406
+//! PRECONDITION_FAILED; a new name with the prefix `amq.` and the default exchange are 403
+//! ACCESS_REFUSED. Spec: 1.6.2.1. Deviations from RabbitMQ: none.
 
 use stele_base_types::Name;
 use stele_core_engine::{ALTERNATE_EXCHANGE, Argument, DeclareExchange, Exchange, ExchangeKind};

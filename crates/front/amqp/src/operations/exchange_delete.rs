@@ -1,9 +1,8 @@
 //! `exchange.delete`: deletes an exchange and its bindings.
 //!
-//! Fields: `exchange`, `if-unused` (no bindings), `no-wait`. Answer: `exchange.delete-ok`.
-//! One that doesn't exist is deleted already. The default and the `amq.` ones are 403
-//! ACCESS_REFUSED; one in use, with `if-unused`, is 406 PRECONDITION_FAILED.
-//! Spec: 1.6.2.3.
+//! Fields: `exchange`, `if-unused` (no bindings), `no-wait`. Reply: `exchange.delete-ok`, even if
+//! the exchange doesn't exist. The default exchange and the `amq.` exchanges are 403
+//! ACCESS_REFUSED; an exchange in use, with `if-unused`, is 406 PRECONDITION_FAILED. Spec: 1.6.2.3.
 //! Deviations from RabbitMQ: none.
 
 use stele_core_broker as broker;

@@ -1,8 +1,7 @@
-//! `exchange.unbind`: undoes a binding between exchanges (RabbitMQ's extension).
+//! `exchange.unbind`: removes a binding between exchanges (RabbitMQ's extension).
 //!
-//! Fields: those of the binding, and `no-wait`. Answer: `exchange.unbind-ok`, also where there is
-//! no such binding or exchange.
-//! Spec: an extension, in the XML definition that RabbitMQ publishes.
+//! Fields: those of the binding, and `no-wait`. Reply: `exchange.unbind-ok`, even if the binding or
+//! an exchange doesn't exist. Spec: an extension, in the XML definition that RabbitMQ publishes.
 //! Deviations from RabbitMQ: none.
 
 use stele_core_engine::{Bind, BindingTarget};

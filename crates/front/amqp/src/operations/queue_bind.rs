@@ -1,12 +1,10 @@
-//! `queue.bind`: routes from an exchange to a queue.
+//! `queue.bind`: binds a queue to an exchange.
 //!
 //! Fields: `queue` (empty: the channel's last one), `exchange`, `routing-key` (with an empty queue
-//! and an empty key: the queue's name), `no-wait`, `arguments` (for a headers exchange). Answer:
-//! `queue.bind-ok`. A binding that exists is left as it is.
-//! The default exchange is 403 ACCESS_REFUSED; a missing exchange, then a missing queue, 404
-//! NOT_FOUND; an `x-match` that isn't one, 406 PRECONDITION_FAILED.
-//! Spec: 1.7.2.3.
-//! Deviations from RabbitMQ: none.
+//! and an empty key: the queue's name), `no-wait`, `arguments` (for a headers exchange). Reply:
+//! `queue.bind-ok`. An existing binding is left unchanged. The default exchange is 403
+//! ACCESS_REFUSED; a missing exchange, then a missing queue, is 404 NOT_FOUND; an invalid `x-match`
+//! is 406 PRECONDITION_FAILED. Spec: 1.7.2.3. Deviations from RabbitMQ: none.
 
 use stele_base_types::Name;
 use stele_core_broker::Action;
@@ -52,7 +50,7 @@ pub(super) fn key(text: &ShortString) -> Name {
     Name::new(text).expect("a short string is no longer than a name")
 }
 
-/// The key, for which the last declared queue's name stands where both it and the queue are empty.
+/// The key, or the last declared queue's name if both the key and the queue are empty.
 pub(super) fn key_or_queue(queue: &ShortString, text: &ShortString, last_queue: &Name) -> Name {
     if queue.is_empty() && text.is_empty() {
         return last_queue.clone();
@@ -60,7 +58,7 @@ pub(super) fn key_or_queue(queue: &ShortString, text: &ShortString, last_queue: 
     key(text)
 }
 
-/// A headers exchange must understand what it is to match.
+/// Checks that a headers exchange understands the arguments.
 pub(super) fn check_arguments(exchange: &Exchange, arguments: &Table) -> Handled {
     if exchange.kind != ExchangeKind::Headers {
         return Ok(());

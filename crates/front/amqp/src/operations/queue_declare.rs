@@ -1,18 +1,15 @@
-//! `queue.declare`: makes a queue, or checks that it is so.
+//! `queue.declare`: creates a queue, or checks that an existing one matches.
 //!
-//! Fields: `queue` (empty: the server makes a name up), `passive`, `durable`, `exclusive`,
-//! `auto-delete`, `no-wait`, `arguments` (`queue_arguments.rs`). Answer: `queue.declare-ok` with
-//! name, messages that are ready, consumers.
-//! A queue of another connection is 405 RESOURCE_LOCKED; other attributes than those in force are
-//! 406 PRECONDITION_FAILED; a new name with the prefix `amq.` is 403 ACCESS_REFUSED; a missing one,
-//! with `passive`, 404 NOT_FOUND.
-//! A durable queue waits for the disk, any other lives in memory. An exclusive one does too, since
-//! no restart leaves its connection alive. A log that another protocol has made becomes a queue as
-//! well, from its start, unless the declaration contradicts it.
-//! Each declaration, a passive one too, is a use of a queue that goes without (`x-expires`).
-//! Spec: 1.7.2.1.
-//! Deviations from RabbitMQ: `x-queue-type` names a behaviour and not a
-//! store; both types are the same log.
+//! Fields: `queue` (empty: the server generates a name), `passive`, `durable`, `exclusive`,
+//! `auto-delete`, `no-wait`, `arguments` (`queue_arguments.rs`). Reply: `queue.declare-ok` with
+//! name, number of ready messages, number of consumers. An exclusive queue of another connection is
+//! 405 RESOURCE_LOCKED; attributes that differ from the existing ones are 406 PRECONDITION_FAILED;
+//! a new name with the prefix `amq.` is 403 ACCESS_REFUSED; a missing queue, with `passive`, is 404
+//! NOT_FOUND. A durable queue waits for the disk, any other is in memory. An exclusive queue is in
+//! memory too, because its connection doesn't survive a restart. A log created by another protocol
+//! also becomes a queue, from its start, unless the declaration contradicts it. Each declaration,
+//! even a passive one, counts as a use for `x-expires`. Spec: 1.7.2.1. Deviations from RabbitMQ:
+//! `x-queue-type` selects a behaviour and not a store; both types are the same log.
 
 use stele_base_types::{LogId, Name};
 use stele_core_broker::{self as broker, Action};
@@ -34,7 +31,7 @@ use crate::{
     reply_to,
 };
 
-/// The setting that holds the flag as declared.
+/// The setting for the declared flag.
 const DURABLE: &str = "durable";
 
 pub(super) async fn run(connection: &mut Connection, number: u16, declare: Declare) -> Handled {
@@ -70,7 +67,7 @@ async fn declare_active(
     let subject = Subject::queue(name, &vhost);
     let arguments = QueueArguments::read(&declare.arguments);
     if let Some(existing) = lookup::log(connection, name, Action::Configure)? {
-        // One that was only opened to consume from it has been declared by nobody.
+        // A queue that was only opened to consume from it hasn't been declared by anybody.
         if existing.facets.contains_key(FACET) && existing.config.retention.is_queue() {
             check_equivalence(connection, &subject, declare, &arguments, &existing)?;
             let lifetime = existing.config.lifetime;
@@ -95,7 +92,7 @@ async fn declare_active(
     let declared = connection.broker.declare_log(log).await;
     match declared.map_err(|error| subject.fault(error))? {
         Declared::Exists(definition) => {
-            // Somebody else was faster.
+            // Another client has created it first.
             check_equivalence(connection, &subject, declare, &arguments, &definition)?;
             Ok(definition)
         }
@@ -108,7 +105,7 @@ async fn declare_active(
     }
 }
 
-/// Being declared is a use of a queue that goes for want of use. False where it has just gone.
+/// Records a use of a queue with `x-expires`. Returns false if it has just been deleted.
 async fn use_queue(
     connection: &Connection,
     name: &Name,
@@ -128,7 +125,7 @@ async fn use_queue(
     }
 }
 
-/// A quorum queue is durable, everybody's and stays.
+/// A quorum queue must be durable, not exclusive and not auto-delete.
 fn check_quorum(subject: &Subject<'_>, declare: &Declare, arguments: &QueueArguments) -> Handled {
     let invalid = |property| {
         let what = format!("invalid property '{property}' for {}", subject.describe());
@@ -222,8 +219,8 @@ async fn answer(
     Ok(())
 }
 
-/// The pseudo-queue of direct reply-to, or the queue behind it, which a server may declare to learn
-/// whether its client still waits.
+/// Answers for the pseudo-queue of direct reply-to, or the queue behind it, which a server may
+/// declare to learn whether its client still waits.
 fn answer_pseudo(
     connection: &mut Connection,
     number: u16,
@@ -242,7 +239,7 @@ fn answer_pseudo(
     Ok(())
 }
 
-/// Opens a log that another protocol has made, so that it can be consumed from.
+/// Opens a log created by another protocol, so that it can be consumed from.
 pub(super) async fn adopt(connection: &Connection, log: &LogDefinition) -> Handled {
     if log.config.queue.is_some() {
         return Ok(());

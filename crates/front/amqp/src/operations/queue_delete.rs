@@ -1,12 +1,9 @@
 //! `queue.delete`: deletes a queue with its messages and bindings.
 //!
-//! Fields: `queue` (empty: the channel's last one), `if-unused` (no consumers), `if-empty` (nothing
-//! ready), `no-wait`. Answer: `queue.delete-ok` with how many messages were ready.
-//! One that doesn't exist is deleted already. Consumers are told by `basic.cancel` where their
-//! client understands it.
-//! Spec: 1.7.2.9.
-//! Deviations from RabbitMQ: the log is deleted whole, also where other
-//! protocols use it.
+//! Fields: `queue` (empty: the channel's last one), `if-unused` (no consumers), `if-empty` (no
+//! ready messages), `no-wait`. Reply: `queue.delete-ok` with the number of ready messages, even if
+//! the queue doesn't exist. Consumers get `basic.cancel` if their client supports it. Spec:
+//! 1.7.2.9. Deviations from RabbitMQ: the whole log is deleted, even if other protocols use it.
 
 use stele_core_broker::{self as broker, Action};
 use stele_core_engine::{DeleteLog, LogError};
@@ -27,7 +24,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, delete: &Delet
         };
         count = match connection.broker.delete_log(close).await {
             Ok(count) => count,
-            // Deleted by somebody else in between.
+            // Another client has deleted it meanwhile.
             Err(broker::Error::Refused(LogError::NoSuchLog)) => 0,
             Err(error) => return Err(Subject::queue(&name, &vhost).fault(error)),
         };

@@ -1,11 +1,9 @@
-//! `queue.purge`: removes all messages that are ready.
+//! `queue.purge`: removes all ready messages.
 //!
-//! Fields: `queue` (empty: the channel's last one), `no-wait`. Answer: `queue.purge-ok` with how
-//! many there were. What is delivered and not acknowledged stays.
-//! Spec: 1.7.2.7.
-//! Deviations from RabbitMQ: messages that are delayed (an SQS producer
-//! may do that) are removed too; a log that is also kept by age or size, as a Kafka topic is,
-//! stays readable by Kafka's consumers.
+//! Fields: `queue` (empty: the channel's last one), `no-wait`. Reply: `queue.purge-ok` with the
+//! number of removed messages. Unacknowledged deliveries are kept. Spec: 1.7.2.7. Deviations from
+//! RabbitMQ: delayed messages (from SQS producers) are removed too; a log that is also retained by
+//! age or size, such as a Kafka topic, remains readable for Kafka consumers.
 
 use stele_core_broker::Action;
 use stele_wire_amqp::method::queue::{Purge, PurgeOk};

@@ -1,9 +1,7 @@
-//! `queue.unbind`: undoes a binding.
+//! `queue.unbind`: removes a binding.
 //!
-//! Fields: those of the binding. Answer: `queue.unbind-ok`, also where there is no such binding,
-//! exchange or queue.
-//! Spec: 1.7.2.5.
-//! Deviations from RabbitMQ: none.
+//! Fields: those of the binding. Reply: `queue.unbind-ok`, even if the binding, exchange or queue
+//! doesn't exist. Spec: 1.7.2.5. Deviations from RabbitMQ: none.
 
 use stele_core_broker::{self as broker, Action};
 use stele_core_engine::{Bind, BindingTarget, CatalogueError};
@@ -37,7 +35,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, method: &Unbin
     Ok(())
 }
 
-/// Undoes a binding, if there is one.
+/// Removes a binding if it exists.
 pub(super) async fn unbind(connection: &Connection, binding: Bind) -> Handled {
     let (source, vhost) = (binding.source.clone(), binding.vhost.clone());
     match connection.broker.unbind(binding).await {

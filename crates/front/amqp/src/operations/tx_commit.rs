@@ -1,12 +1,11 @@
-//! `tx.commit`: publishes and settles what the transaction holds, and begins the next one.
+//! `tx.commit`: publishes and settles the contents of the transaction, and begins the next one.
 //!
-//! Fields: none. Answer: `tx.commit-ok`, when every message is durable in every queue it went to,
-//! and so is what was acknowledged or rejected. A mandatory message whose queues have all gone
-//! since it was published comes back before it by `basic.return`.
-//! As in RabbitMQ, a transaction isn't atomic: its messages become visible one after the other, and
-//! where one can't be stored the channel closes with 406 PRECONDITION_FAILED.
-//! Spec: 1.9.2.3.
-//! Deviations from RabbitMQ: none.
+//! Fields: none. Reply: `tx.commit-ok`, when every message is durable in every queue it was routed
+//! to, and all acknowledgements and rejections are durable. A mandatory message whose queues have
+//! all been deleted since it was published is returned before that with `basic.return`. As in
+//! RabbitMQ, a transaction isn't atomic: its messages become visible one after the other, and if
+//! one can't be stored, the channel closes with 406 PRECONDITION_FAILED. Spec: 1.9.2.3. Deviations
+//! from RabbitMQ: none.
 
 use stele_core_broker as broker;
 use stele_core_engine::Settle;
@@ -58,7 +57,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16) -> Handled {
     Ok(())
 }
 
-/// Settles what the transaction settles, now that its messages are taken, and answers.
+/// Executes the settlements, once the messages are stored, and sends the reply.
 pub(super) async fn finish(connection: &mut Connection, committed: Committing) -> Handled {
     let Committing {
         number,

@@ -1,9 +1,7 @@
-//! `tx.rollback`: forgets what the transaction holds, and begins the next one.
+//! `tx.rollback`: discards the contents of the transaction, and begins the next one.
 //!
-//! Fields: none. Answer: `tx.rollback-ok`. Its messages are dropped; what it has acknowledged is
-//! unacknowledged again, and not delivered again by this.
-//! Spec: 1.9.2.5.
-//! Deviations from RabbitMQ: none.
+//! Fields: none. Reply: `tx.rollback-ok`. Its messages are dropped; deliveries that it acknowledged
+//! are unacknowledged again, but not redelivered. Spec: 1.9.2.5. Deviations from RabbitMQ: none.
 
 use stele_wire_amqp::method::tx::RollbackOk;
 

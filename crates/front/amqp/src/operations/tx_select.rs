@@ -1,10 +1,8 @@
 //! `tx.select`: makes the channel transactional.
 //!
-//! Fields: none. Answer: `tx.select-ok`. A second one changes nothing.
-//! From then on publishes and settlements wait for `tx.commit`. A channel in confirm mode is 406
-//! PRECONDITION_FAILED.
-//! Spec: 1.9.2.1.
-//! Deviations from RabbitMQ: an open transaction holds at most 64 MiB; more is 406
+//! Fields: none. Reply: `tx.select-ok`. Repeating it has no effect. From then on, publishes and
+//! settlements wait for `tx.commit`. A channel in confirm mode is 406 PRECONDITION_FAILED. Spec:
+//! 1.9.2.1. Deviations from RabbitMQ: an open transaction holds at most 64 MiB; more is 406
 //! PRECONDITION_FAILED.
 
 use stele_wire_amqp::method::tx::SelectOk;
@@ -22,7 +20,7 @@ pub(super) fn run(connection: &mut Connection, number: u16) -> Handled {
     Ok(())
 }
 
-/// Takes the channel's open transaction and begins the next.
+/// Takes the channel's open transaction and begins the next one.
 pub(super) fn take(connection: &mut Connection, number: u16) -> Result<Transaction, Fault> {
     let channel = connection.session.channel(number)?;
     match &mut channel.transaction {

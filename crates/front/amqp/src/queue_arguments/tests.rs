@@ -65,7 +65,7 @@ fn values_of_a_wrong_form_are_refused_in_rabbitmqs_words() {
     );
 }
 
-/// What is said of a value after the argument and the queue.
+/// The error text for a value, after the argument and the queue.
 fn said(name: &'static str, value: Value) -> String {
     let text = read(name, value).unwrap_err();
     let prefix = format!("PRECONDITION_FAILED - invalid arg '{name}' for queue 'q' in vhost '/': ");
@@ -150,7 +150,8 @@ fn each_argument_has_its_own_words_for_what_it_is_not() {
     }
 }
 
-/// A queue that is there is compared, whatever the value is: a form is that of a new queue.
+/// For an existing queue, the values are compared whatever their type: types are checked only for a
+/// new queue.
 #[test]
 fn a_value_of_another_type_than_that_in_force_is_told_with_both() {
     let in_force = kept("x-queue-mode", Value::text("lazy"));

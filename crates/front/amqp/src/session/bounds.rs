@@ -1,14 +1,14 @@
-//! What each shard may lease to a channel whose consumers share a bound.
+//! What each shard may lease to a channel whose consumers share a limit.
 //!
-//! Each shard keeps to a bound by itself. So that together they keep to the channel's, each is told
-//! that, less what the others have leased. Where two lease at the same time it is too much, by at
-//! most the bound for each shard but one: the rest waits in the channel (`waiting.rs`), and is the
-//! first to go out.
+//! Each shard enforces a limit by itself. To keep to the channel's limit together, each is given
+//! that limit minus what the other shards have leased. When two shards lease at the same time, the
+//! total may exceed the limit, by at most the limit for each shard but one. The excess waits in the
+//! channel (`waiting.rs`) and is delivered first.
 //!
-//! It isn't given back to its queue, though other consumers there could take it: the shard that an
-//! acknowledgement goes to leases first, so that all room would be its own and the queues of the
-//! other shards would get none. To offer the room to one shard at a time would leave it unused for
-//! as long as that one has nothing ready.
+//! The excess isn't returned to its queue, although other consumers could take it: the shard that
+//! receives an acknowledgement leases first, so it would use all the room and the queues of other
+//! shards would starve. Offering the room to one shard at a time would leave it unused while that
+//! shard has nothing ready.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use stele_base_types::{LogId, ShardId};
 
 use super::{Channel, ChannelId, Session};
 
-/// A shard's bound for a channel: to be told to the shard of the log.
+/// A limit for a channel, to be sent to the shard of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bound {
     pub(crate) channel: ChannelId,
@@ -25,7 +25,7 @@ pub(crate) struct Bound {
 }
 
 impl Session {
-    /// The bounds that are others than the shards know. They are told of them now.
+    /// The limits that have changed since they were sent to the shards. Marks them as sent.
     pub(crate) fn changed_bounds(&mut self, shard_of: impl Fn(LogId) -> ShardId) -> Vec<Bound> {
         let mut changed = Vec::new();
         for channel in self.channels.values_mut() {
@@ -60,7 +60,7 @@ impl Session {
 }
 
 impl Channel {
-    /// What a shard may lease to a consumer that begins now.
+    /// What a shard may lease to a new consumer.
     pub(crate) fn bound_at(
         &self,
         shard: ShardId,
@@ -72,7 +72,7 @@ impl Channel {
         Some(limit.saturating_sub(others.map(|(_, count)| count).sum()))
     }
 
-    /// What each shard has leased to it.
+    /// What each shard has leased to the channel.
     fn held(&self, shard_of: impl Fn(LogId) -> ShardId) -> BTreeMap<ShardId, u32> {
         let mut held = BTreeMap::new();
         let mut add = |log, count: usize| {

@@ -1,7 +1,8 @@
-//! Which publishes of a channel are confirmed to its client, and which not yet.
+//! Tracks which publishes of a channel have been confirmed to its client.
 //!
-//! Publishes are numbered from 1. Their outcomes may come in any order, since queues lie on
-//! different shards; what is known from the oldest one on is told in one `multiple`.
+//! Publishes are numbered from 1. Their outcomes may arrive in any order, because queues are on
+//! different shards; consecutive outcomes from the oldest publish on are confirmed with one
+//! `multiple`.
 
 use std::collections::VecDeque;
 
@@ -14,7 +15,7 @@ pub(crate) struct Confirms {
     /// The number of the oldest publish in `states`.
     first: u64,
     states: VecDeque<State>,
-    /// Numbers whose outcome isn't told yet.
+    /// Numbers with a known outcome that hasn't been sent.
     untold: Vec<u64>,
 }
 
@@ -25,7 +26,7 @@ enum State {
     Told,
 }
 
-/// What to tell the client.
+/// A confirm to send.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Confirm {
     Ack(basic::Ack),
@@ -47,7 +48,7 @@ impl Confirms {
         self.first + self.states.len() as u64 - 1
     }
 
-    /// Takes note of a publish's outcome.
+    /// Records the outcome of a publish.
     pub(crate) fn resolve(&mut self, number: u64, taken: bool) {
         let state = number
             .checked_sub(self.first)
@@ -58,7 +59,7 @@ impl Confirms {
         }
     }
 
-    /// What is to be told now, in order.
+    /// The confirms to send now, in order.
     pub(crate) fn take(&mut self) -> SmallVec<[Confirm; 4]> {
         let mut confirms = SmallVec::new();
         let mut untold = std::mem::take(&mut self.untold);
@@ -72,13 +73,13 @@ impl Confirms {
                 confirms.push(confirm(number, false, taken));
             }
         }
-        // Given back for its memory.
+        // To reuse its allocation.
         self.untold = untold;
         confirms
     }
 
-    /// Takes what is known from the oldest publish on: refusals one by one, then everything else
-    /// up to the last accepted one at once.
+    /// Takes the known outcomes from the oldest publish on: refusals one by one, then all others up
+    /// to the last accepted one with one `multiple`.
     fn take_prefix(&mut self, confirms: &mut SmallVec<[Confirm; 4]>) {
         let mut last = None;
         let mut accepted = 0;
@@ -169,7 +170,7 @@ mod tests {
         );
     }
 
-    /// A client's record of what it has heard.
+    /// A client's view of the confirms.
     struct Client {
         open: BTreeSet<u64>,
         told: Vec<Option<bool>>,

@@ -1,4 +1,4 @@
-//! Putting a message together from its frames.
+//! Assembles a message from its frames.
 //!
 //! ```text
 //!            basic.publish            header, size n > 0          n octets
@@ -12,14 +12,14 @@ use stele_wire_amqp::{ContentHeader, RawProperties, method::basic};
 
 use crate::{errors::Fault, limits::BODY_FRAME_GATHER_BYTES};
 
-/// A published message, whole.
+/// A complete published message.
 #[derive(Debug)]
 pub(crate) struct Content {
     /// Exchange, key and flags.
     pub(crate) publish: basic::Publish,
-    /// The properties as they came.
+    /// The properties in encoded form.
     pub(crate) properties: RawProperties,
-    /// The body, in as many pieces as it came in or fewer.
+    /// The body, in as many pieces as it arrived in, or fewer.
     pub(crate) body: Body,
 }
 
@@ -39,8 +39,8 @@ impl Body {
         self.size_bytes
     }
 
-    /// Has a small body in memory of its own, so that keeping it doesn't keep all that was read
-    /// with it.
+    /// Copies a small body to memory of its own, so that keeping it doesn't keep the whole read
+    /// buffer.
     pub(crate) fn detach(&mut self) {
         for piece in &mut self.pieces {
             if piece.len() < BODY_FRAME_GATHER_BYTES {
@@ -49,7 +49,7 @@ impl Body {
         }
     }
 
-    /// In one piece, copied where it is in several.
+    /// The body in one piece, copied if it has several.
     pub(crate) fn whole(&self) -> Bytes {
         match &self.pieces[..] {
             [] => Bytes::new(),
@@ -59,12 +59,12 @@ impl Body {
     }
 }
 
-/// Octets of bodies that aren't whole.
+/// Bytes of unfinished bodies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Unfinished {
-    /// Those that have come.
+    /// Received bytes.
     pub(crate) received: u64,
-    /// Those that haven't.
+    /// Missing bytes.
     pub(crate) missing: u64,
 }
 
@@ -82,26 +82,26 @@ impl std::ops::SubAssign for Unfinished {
     }
 }
 
-/// Where a channel is within a message.
+/// The state of a channel between frames of a message.
 #[derive(Debug, Default)]
 pub(crate) enum Assembly {
     /// Between messages.
     #[default]
     Nothing,
-    /// The method has come.
+    /// The method has arrived.
     Header(basic::Publish),
-    /// The header has come too.
+    /// The header has arrived too.
     Body(Partial),
 }
 
-/// A message whose body isn't whole.
+/// A message with an incomplete body.
 #[derive(Debug)]
 pub(crate) struct Partial {
     publish: basic::Publish,
     properties: RawProperties,
     size_bytes: u64,
     body: Body,
-    /// Small frames, to become one piece.
+    /// Small frames, combined to one piece.
     gathered: BytesMut,
 }
 
@@ -111,7 +111,7 @@ impl Assembly {
         !matches!(self, Self::Nothing)
     }
 
-    /// What has come of the body, and what hasn't.
+    /// The received and missing bytes of the body.
     pub(crate) fn unfinished(&self) -> Unfinished {
         match self {
             Self::Nothing | Self::Header(_) => Unfinished::default(),
@@ -122,7 +122,7 @@ impl Assembly {
         }
     }
 
-    /// Takes the header.
+    /// Processes the header.
     pub(crate) fn header(
         &mut self,
         header: ContentHeader,
@@ -155,7 +155,7 @@ impl Assembly {
         Ok(self.advance(partial))
     }
 
-    /// Takes a part of the body.
+    /// Processes a part of the body.
     pub(crate) fn body(&mut self, payload: Bytes) -> Result<Option<Content>, Fault> {
         let mut partial = match std::mem::take(self) {
             Self::Body(partial) => partial,
@@ -181,7 +181,7 @@ impl Assembly {
         Ok(self.advance(partial))
     }
 
-    /// The message where it is whole; otherwise waits for more.
+    /// Returns the message if it is complete; otherwise waits for more.
     fn advance(&mut self, partial: Partial) -> Option<Content> {
         if partial.body.size_bytes < partial.size_bytes {
             *self = Self::Body(partial);

@@ -1,6 +1,6 @@
-//! Publishes that the broker hasn't answered yet.
+//! Publishes without a reply from the broker.
 //!
-//! A batch of publishes goes to the broker under one tag; its answer is the outcome of each of
+//! A batch of publishes is sent to the broker with one tag; the reply is the outcome of all of
 //! them. Tags are consecutive, so a queue serves as the map.
 
 use std::collections::VecDeque;
@@ -12,21 +12,21 @@ use super::ChannelId;
 /// A publish to be confirmed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ToConfirm {
-    /// The channel, in the life that it had then.
+    /// The channel and its generation.
     pub(crate) channel: ChannelId,
-    /// The publish's number in it.
+    /// The publish's number on the channel.
     pub(crate) number: u64,
 }
 
-/// What a batch is to confirm.
+/// The publishes of a batch to be confirmed.
 pub(crate) type ToConfirms = SmallVec<[ToConfirm; 4]>;
 
-/// Batches under way.
+/// Batches in progress.
 #[derive(Debug, Default)]
 pub(crate) struct InFlight {
     /// The tag of the oldest batch in `batches`.
     first: u64,
-    /// `None` once answered.
+    /// `None` after the reply.
     batches: VecDeque<Option<ToConfirms>>,
 }
 
@@ -37,7 +37,7 @@ impl InFlight {
         self.first + self.batches.len() as u64 - 1
     }
 
-    /// Takes out what the batch of that tag is to confirm.
+    /// Takes the publishes of the batch with that tag.
     pub(crate) fn take(&mut self, tag: u64) -> ToConfirms {
         let batch = tag
             .checked_sub(self.first)

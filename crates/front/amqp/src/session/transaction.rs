@@ -8,31 +8,30 @@ use stele_core_engine::Outcome;
 use super::unacked::Unacked;
 use crate::{errors::Fault, stored::Message};
 
-/// Octets that an open transaction may hold: the client decides when it ends, and not how much
-/// memory that takes.
+/// Maximum bytes of an open transaction, because the client decides how long it stays open.
 const TRANSACTION_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// What each message or settlement counts beside its body.
+/// Overhead counted for each message or settlement, besides the body.
 const ENTRY_BYTES: u64 = 512;
 
-/// The names of the queues that a message goes to.
+/// The names of the queues that a message is routed to.
 pub(crate) type Queues = SmallVec<[Name; 1]>;
 
 /// An open transaction.
 #[derive(Debug, Default)]
 pub(crate) struct Transaction {
-    /// Messages with the queues that they go to, in order; none for those without a route. By name:
-    /// a queue that is deleted and declared anew before the commit is the same one.
+    /// Messages with their queues, in order; unroutable ones have no queue. By name: a queue that
+    /// is deleted and declared again before the commit counts as the same.
     pub(crate) publishes: Vec<(Queues, Message)>,
-    /// Deliveries by tag, with what becomes of them.
+    /// Deliveries by tag, with their outcomes.
     pub(crate) settlements: Vec<(u64, Unacked, Outcome)>,
     size_bytes: u64,
-    /// What its messages take of the memory.
+    /// The memory of its messages.
     pub(crate) room: Share,
 }
 
 impl Transaction {
-    /// Takes in a message, which takes `room` of the memory.
+    /// Adds a message that uses `room` of the memory.
     pub(crate) fn publish(
         &mut self,
         queues: Queues,
@@ -52,7 +51,7 @@ impl Transaction {
         unacked: Unacked,
         outcome: Outcome,
     ) -> Result<(), Fault> {
-        // Kept even when it is one too many: the channel that closes for it returns it.
+        // Added even when the limit is exceeded: the channel then closes and returns it.
         self.settlements.push((tag, unacked, outcome));
         self.grow(ENTRY_BYTES)
     }

@@ -1,4 +1,4 @@
-//! Deliveries of a channel that its client hasn't acknowledged.
+//! Unacknowledged deliveries of a channel.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use stele_base_types::{LogId, Offset, PartitionIndex};
 use stele_core_broker::LeasedMessage;
 use stele_core_engine::{LeaseId, SettleItem};
 
-/// A delivery's lease.
+/// The lease of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unacked {
     /// The queue's log.
@@ -17,12 +17,13 @@ pub(crate) struct Unacked {
     pub(crate) offset: Offset,
     /// The lease.
     pub(crate) lease: LeaseId,
-    /// A consumer was sent it: the channel's bound counts it. What `basic.get` gives isn't counted.
+    /// Whether it was sent to a consumer and counts against the channel's limit. Messages from
+    /// `basic.get` don't count.
     pub(crate) is_counted: bool,
 }
 
 impl Unacked {
-    /// The lease of a message, not counted.
+    /// The lease of a message that doesn't count.
     pub(crate) fn of(log: LogId, message: &LeasedMessage) -> Self {
         Self {
             log,
@@ -33,7 +34,7 @@ impl Unacked {
         }
     }
 
-    /// The lease as a settlement names it.
+    /// The lease in a settlement.
     pub(crate) fn item(&self) -> SettleItem {
         SettleItem {
             partition: self.partition,
@@ -43,37 +44,37 @@ impl Unacked {
     }
 }
 
-/// Deliveries by tag. Tags count from 1 over all deliveries of the channel, also those that are
-/// settled as they are sent.
+/// Deliveries by tag. Tags count from 1 over all deliveries of the channel, including those that
+/// are settled when sent.
 #[derive(Debug, Default)]
 pub(crate) struct Deliveries {
     last: u64,
     unacked: BTreeMap<u64, Unacked>,
-    /// How many of each log the channel's bound counts, and of all.
+    /// The number of deliveries that count against the limit, per log and in total.
     counted_of: BTreeMap<LogId, usize>,
     counted: usize,
 }
 
 impl Deliveries {
-    /// The tag of a delivery that nobody will acknowledge.
+    /// The tag of a delivery that needs no acknowledgement.
     pub(crate) fn settled(&mut self) -> u64 {
         self.last += 1;
         self.last
     }
 
-    /// The tag of a delivery that is to be acknowledged.
+    /// The tag of a delivery that must be acknowledged.
     pub(crate) fn leased(&mut self, unacked: Unacked) -> u64 {
         let tag = self.settled();
         self.restore(tag, unacked);
         tag
     }
 
-    /// How many of them the channel's bound counts.
+    /// The number that counts against the channel's limit.
     pub(crate) fn counted(&self) -> usize {
         self.counted
     }
 
-    /// How many of each log those are.
+    /// The same number for each log.
     pub(crate) fn counted_of(&self) -> impl Iterator<Item = (LogId, usize)> + use<'_> {
         self.counted_of.iter().map(|(log, count)| (*log, *count))
     }
@@ -91,8 +92,8 @@ impl Deliveries {
         }
     }
 
-    /// Takes out what `tag` names: itself, with `multiple` all up to it, with `multiple` and 0 all.
-    /// `None` where there is no such delivery. `multiple` with 0 may name none.
+    /// Takes the deliveries that `tag` names: itself, with `multiple` all up to it, with `multiple`
+    /// and 0 all. `None` if there is no such delivery. `multiple` with 0 may match none.
     pub(crate) fn take(&mut self, tag: u64, multiple: bool) -> Option<Vec<(u64, Unacked)>> {
         if !multiple {
             let unacked = self.unacked.remove(&tag)?;
@@ -102,8 +103,8 @@ impl Deliveries {
         if tag == 0 {
             return Some(self.take_all());
         }
-        // The tag itself may be settled already, as long as an earlier one is open (as RabbitMQ
-        // has it); and it must have been given out.
+        // The tag must have been issued. It may be settled already, if an earlier one is open (as
+        // in RabbitMQ).
         if tag > self.last {
             return None;
         }
@@ -113,14 +114,14 @@ impl Deliveries {
         (!taken.is_empty()).then(|| taken.into_iter().collect())
     }
 
-    /// Takes out everything.
+    /// Takes all deliveries.
     pub(crate) fn take_all(&mut self) -> Vec<(u64, Unacked)> {
         self.counted = 0;
         self.counted_of.clear();
         std::mem::take(&mut self.unacked).into_iter().collect()
     }
 
-    /// Puts a delivery back that was taken out.
+    /// Puts back a delivery that was taken.
     pub(crate) fn restore(&mut self, tag: u64, unacked: Unacked) {
         if unacked.is_counted {
             self.counted += 1;
@@ -142,7 +143,7 @@ mod tests {
                 partition: PartitionIndex(0),
                 offset: Offset(offset),
                 lease: LeaseId(offset),
-                // `basic.get` was given the first.
+                // The first is from `basic.get`.
                 is_counted: offset > 1,
             });
         }

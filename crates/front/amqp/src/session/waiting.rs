@@ -1,8 +1,8 @@
-//! Deliveries that can't be sent yet.
+//! Deliveries that can't be sent yet, for one of these reasons:
 //!
-//! - The channel's bound doesn't let them through: each shard of the broker keeps to it by itself,
-//!   and what several of them have leased to one channel together may be more. The rest waits until
-//!   the client has acknowledged enough.
+//! - The channel's limit is reached: each shard of the broker enforces it by itself, so several
+//!   shards together may lease more to one channel. The excess waits until the client has
+//!   acknowledged enough.
 //! - The client is slow to read, or memory is short.
 
 use stele_base_types::{ConsumerId, LogId};
@@ -10,22 +10,22 @@ use stele_core_broker::LeasedMessages;
 
 use super::unacked::Unacked;
 
-/// A delivery of the broker's, or what is left of one.
+/// A delivery from the broker, or the rest of one.
 #[derive(Debug)]
 pub(crate) struct Waiting {
     pub(crate) log: LogId,
     pub(crate) consumer: ConsumerId,
-    /// Whether the channel's bound counts it.
+    /// Whether it counts against the channel's limit.
     pub(crate) is_counted: bool,
     pub(crate) messages: LeasedMessages,
-    /// The consumer's credit that it takes.
+    /// The consumer credit that it uses.
     pub(crate) charged_bytes: u64,
-    /// What the next message takes beside the stored bytes, where that is known.
+    /// The memory that the next message needs besides the stored bytes, if it is known.
     pub(crate) next_bytes: usize,
 }
 
 impl Waiting {
-    /// The leases of what is left.
+    /// The leases of the remaining messages.
     pub(crate) fn unacked(&self) -> impl Iterator<Item = Unacked> + '_ {
         let partition = self.messages.partition();
         let leases = self.messages.leases().iter();

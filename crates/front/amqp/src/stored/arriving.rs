@@ -1,4 +1,4 @@
-//! A record as a message.
+//! Converts records to messages.
 
 use bytes::Bytes;
 use stele_base_types::Timestamp;
@@ -10,10 +10,10 @@ use stele_wire_batch::{Record, RecordHeader};
 
 use super::{HEADER, KEY_HEADER, RESERVED_PREFIX, VERSION};
 
-/// `delivery-mode` of what survives a restart.
+/// The `delivery-mode` of messages that survive a restart.
 const PERSISTENT: u8 = 2;
 
-/// What a consumer gets.
+/// A message for a consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Arrival {
     pub(crate) exchange: ShortOctets,
@@ -22,8 +22,8 @@ pub(crate) struct Arrival {
     pub(crate) body: Bytes,
 }
 
-/// The record as a message of the queue `queue`: as it was published where it came by AMQP, made
-/// of its headers where it came by another protocol.
+/// The record as a message of the queue `queue`: as published if it came by AMQP, otherwise made
+/// from its headers.
 pub(crate) fn arrival(record: &Record, queue: &str) -> Arrival {
     let body = record.value.clone().unwrap_or_default();
     let own = record.headers.last(HEADER);
@@ -44,7 +44,7 @@ pub(crate) fn arrival(record: &Record, queue: &str) -> Arrival {
     }
 }
 
-/// When the message is no longer to be delivered, by its publisher's `expiration`.
+/// When the message expires by its publisher's `expiration`.
 pub(crate) fn expires_at(properties: &RawProperties, published: Timestamp) -> Option<Timestamp> {
     const EXPIRATION: u16 = 1 << 8;
     if properties.flags & EXPIRATION == 0 {
@@ -66,7 +66,7 @@ fn read_own(own: Bytes) -> Result<Own, ReadError> {
     let flags = reader.u16()?;
     let list = reader.rest().clone();
     let properties = RawProperties { flags, list };
-    // A forged header mustn't reach a client that would choke on it.
+    // A forged header must not reach a client that would fail on it.
     properties.parse()?;
     Ok((exchange, routing_key, properties))
 }
@@ -98,8 +98,8 @@ fn made_of_headers(record: &Record) -> Properties {
     properties
 }
 
-/// Sets the property that a header of this name stands for; false where there is none, or the
-/// value doesn't fit.
+/// Sets the property that a header of this name stands for; false if there is none or the value
+/// doesn't fit.
 fn set_property(properties: &mut Properties, name: &str, header: &RecordHeader<'_>) -> bool {
     let property = match name {
         "content-type" => &mut properties.content_type,
@@ -122,7 +122,7 @@ fn short(octets: &[u8]) -> Option<ShortString> {
     ShortString::from_bytes(Bytes::copy_from_slice(octets)).ok()
 }
 
-/// Text where it is text, octets otherwise.
+/// Text if the bytes are valid text, otherwise bytes.
 fn value_of(octets: &[u8]) -> Value {
     let bytes = Bytes::copy_from_slice(octets);
     match std::str::from_utf8(octets) {

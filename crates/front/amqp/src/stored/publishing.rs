@@ -1,4 +1,4 @@
-//! A published message as a record.
+//! Converts published messages to records.
 
 use std::collections::BTreeMap;
 
@@ -13,20 +13,20 @@ use stele_wire_batch::{BatchBuilder, Body, Error, NewRecord, RecordHeader};
 use super::{HEADER, KEY_HEADER, RESERVED_PREFIX, VERSION};
 use crate::session::content::Content;
 
-/// The header that tells SQS the types of attributes that their values don't show.
+/// The header with the types of SQS attributes that can't be inferred from their values.
 const TYPES_HEADER: &str = "stele.sqs.types";
 
-/// A message with its properties read.
+/// A message with decoded properties.
 #[derive(Debug)]
 pub(crate) struct Message {
     pub(crate) content: Content,
     pub(crate) properties: Properties,
-    /// The application's headers; empty where it sent none.
+    /// The application's headers; empty if it sent none.
     pub(crate) headers: Table,
 }
 
 impl Message {
-    /// Reads the properties.
+    /// Decodes the properties.
     pub(crate) fn read(content: Content) -> Result<Self, ReadError> {
         let properties = content.properties.parse()?;
         let headers = match &properties.headers {
@@ -40,20 +40,20 @@ impl Message {
         })
     }
 
-    /// Sends replies elsewhere than the publisher said.
+    /// Replaces `reply-to`.
     pub(crate) fn set_reply_to(&mut self, reply_to: ShortOctets) {
         self.properties.reply_to = Some(reply_to);
         self.content.properties = self.properties.encode();
     }
 
-    /// Takes a header out.
+    /// Removes a header.
     pub(crate) fn remove_header(&mut self, name: &str) {
         self.headers = std::mem::take(&mut self.headers).without(name);
         self.properties.headers = Some(EncodedTable::from(&self.headers));
         self.content.properties = self.properties.encode();
     }
 
-    /// The key that the message gives its record: messages of one key lie in one partition, in
+    /// The record key that the message sets: messages with the same key are in one partition, in
     /// order.
     pub(crate) fn key(&self) -> Option<&Bytes> {
         match self.headers.find(KEY_HEADER)? {
@@ -62,7 +62,7 @@ impl Message {
         }
     }
 
-    /// Whether the message's key, where it gives one, can be one.
+    /// Whether the message's key, if it sets one, is valid.
     pub(crate) fn has_good_key(&self) -> bool {
         self.key().is_some() || self.headers.find(KEY_HEADER).is_none()
     }
@@ -119,8 +119,8 @@ impl Message {
         .filter_map(|(name, value)| Some(header(name, value.as_ref()?.as_bytes())))
     }
 
-    /// Which headers are numbers, for SQS, to which all of them are text otherwise: JSON, as SQS's
-    /// own messages have it. A name that SQS doesn't let an attribute have is left out.
+    /// The types of numeric headers, as JSON in the format of SQS messages: SQS would otherwise
+    /// show them as text. Names that are invalid for SQS attributes are skipped.
     fn types(&self) -> Option<String> {
         let mut types = BTreeMap::new();
         for (name, value) in self.headers.iter() {
@@ -128,7 +128,7 @@ impl Message {
             let name = name.as_text().unwrap_or_default();
             let is_shown = !name.is_empty() && !name.starts_with(RESERVED_PREFIX);
             if is_shown && name.bytes().all(is_allowed) {
-                // Of several of one name SQS shows the last.
+                // SQS shows the last of several headers with one name.
                 types.insert(name, value.as_integer().is_some());
             }
         }
@@ -140,8 +140,8 @@ impl Message {
         (!entries.is_empty()).then(|| format!("{{{}}}", entries.join(",")))
     }
 
-    /// Headers whose value is text, or has an obvious text. Those whose name isn't UTF-8 have no
-    /// place among a record's, whose names are.
+    /// Headers whose value is text or has an obvious text. Headers whose name isn't UTF-8 are
+    /// skipped, because names of record headers are text.
     fn readable_headers<'a>(
         &'a self,
         numbers: &'a [(usize, String)],
@@ -163,7 +163,7 @@ impl Message {
             })
     }
 
-    /// The texts of integers and booleans, by their place among the headers.
+    /// The texts of integers and booleans, by header position.
     fn numbers(&self) -> SmallVec<[(usize, String); 2]> {
         self.headers
             .iter()

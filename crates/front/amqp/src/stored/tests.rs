@@ -90,7 +90,7 @@ fn a_message_comes_back_as_it_was_published() {
     assert_eq!(&arrival.body[..], b"body");
 }
 
-/// As RabbitMQ carries them.
+/// As in RabbitMQ.
 #[test]
 fn strings_that_are_not_utf8_come_back_and_other_protocols_see_what_they_can() {
     let octets =

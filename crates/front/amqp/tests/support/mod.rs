@@ -1,4 +1,4 @@
-//! A server on a port of its own, and a client that says exactly what it is told to.
+//! A server on its own port, and a client that sends exactly what the test specifies.
 #![allow(
     dead_code,
     clippy::unwrap_used,
@@ -25,7 +25,7 @@ use tokio::{
     time::timeout,
 };
 
-/// Nothing here takes so long, however busy the machine.
+/// Longer than anything here takes, even on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running front.
@@ -66,7 +66,7 @@ impl Server {
         Client::connect(self.address, 0).await
     }
 
-    /// Stops the front and gives the broker back.
+    /// Stops the front and returns the broker.
     pub(crate) async fn stop(self) -> TestBroker {
         self.ask_to_stop();
         timeout(PATIENCE, self.serving).await.unwrap().unwrap();
@@ -86,7 +86,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A socket, and nothing said.
+    /// A socket on which nothing has been sent.
     pub(crate) async fn raw(address: SocketAddr) -> Self {
         Self {
             stream: TcpStream::connect(address).await.unwrap(),
@@ -100,7 +100,7 @@ impl Client {
         Self::with(address, heartbeat, &["consumer_cancel_notify"]).await
     }
 
-    /// One that announces these capabilities.
+    /// A client with these capabilities.
     pub(crate) async fn with(
         address: SocketAddr,
         heartbeat: u16,
@@ -113,7 +113,7 @@ impl Client {
         client
     }
 
-    /// One that has asked for its virtual host, and not heard the answer yet.
+    /// A client that has requested its virtual host but not read the reply.
     pub(crate) async fn opening(
         address: SocketAddr,
         heartbeat: u16,
@@ -124,7 +124,7 @@ impl Client {
         client
     }
 
-    /// One that has yet to ask for its virtual host.
+    /// A client that has not requested its virtual host yet.
     pub(crate) async fn tuned(
         address: SocketAddr,
         heartbeat: u16,
@@ -173,7 +173,7 @@ impl Client {
         self.octets(&out).await;
     }
 
-    /// Publishes to a queue by the default exchange, in body frames of `frame` octets.
+    /// Publishes to a queue over the default exchange, in body frames of `frame` bytes.
     pub(crate) async fn publish(&mut self, queue: &str, body: &[u8], frame: usize) {
         self.publish_with(queue, RawProperties::default(), body, frame)
             .await;
@@ -280,7 +280,7 @@ impl Client {
         body
     }
 
-    /// The text that the connection is closed with.
+    /// The text of the connection's close.
     pub(crate) async fn closed(&mut self) -> String {
         match self.method().await {
             (0, Method::Connection(connection::Method::Close(close))) => {
@@ -294,7 +294,7 @@ impl Client {
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         let mut rest = self.input.split().to_vec();
         let read = timeout(PATIENCE, self.stream.read_to_end(&mut rest)).await;
-        // A reset is an end too.
+        // A reset also counts as an end.
         drop(read.expect("the server closes in time"));
         rest
     }

@@ -1,10 +1,10 @@
-//! Which brokers partitions are assigned to: the one that there is.
+//! The brokers that partitions are assigned to: always the only one.
 
 use stele_wire_kafka::{ResponseError, messages::BrokerId};
 
 use crate::{errors::Fault, topics::NODE_ID};
 
-/// Checks the replicas of a partition that a client assigns, as Kafka with one broker does.
+/// Checks the replicas that a client assigns to a partition, as a single Kafka broker does.
 pub(crate) fn check(replicas: &[BrokerId]) -> Result<(), Fault> {
     match replicas {
         [only] if **only == NODE_ID => Ok(()),

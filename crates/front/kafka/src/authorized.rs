@@ -1,8 +1,8 @@
-//! What a client may do with a resource, as responses tell it where it is asked for (KIP-430).
+//! Authorized operations, for responses that include them on request (KIP-430).
 //!
-//! Without an authorizer that is everything that Kafka's kind of resource knows.
+//! Without an authorizer, these are all operations of the resource's type.
 
-/// Bits by Kafka's numbers of operations (`AclOperation`).
+/// Bits by Kafka's operation numbers (`AclOperation`).
 const READ: i32 = 1 << 3;
 const WRITE: i32 = 1 << 4;
 const CREATE: i32 = 1 << 5;
@@ -14,14 +14,14 @@ const DESCRIBE_CONFIGS: i32 = 1 << 10;
 const ALTER_CONFIGS: i32 = 1 << 11;
 const IDEMPOTENT_WRITE: i32 = 1 << 12;
 
-/// What can be done with a topic.
+/// Operations on a topic.
 pub(crate) const TOPIC: i32 =
     READ | WRITE | CREATE | DELETE | ALTER | DESCRIBE | DESCRIBE_CONFIGS | ALTER_CONFIGS;
 
-/// What can be done with a group.
+/// Operations on a group.
 pub(crate) const GROUP: i32 = READ | DELETE | DESCRIBE | DESCRIBE_CONFIGS | ALTER_CONFIGS;
 
-/// What can be done with the cluster.
+/// Operations on the cluster.
 pub(crate) const CLUSTER: i32 = CREATE
     | ALTER
     | DESCRIBE
@@ -30,7 +30,7 @@ pub(crate) const CLUSTER: i32 = CREATE
     | ALTER_CONFIGS
     | IDEMPOTENT_WRITE;
 
-/// `operations`, or what stands there where they weren't asked for.
+/// `operations`, or the value for responses that weren't asked for them.
 pub(crate) fn if_asked(is_asked: bool, operations: i32) -> i32 {
     match is_asked {
         true => operations,

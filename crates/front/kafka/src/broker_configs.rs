@@ -1,8 +1,8 @@
-//! The broker's configurations, by Kafka's names.
+//! The broker's configurations, under Kafka's names.
 //!
-//! Those of Kafka's that mean something here: what Stele is set to, what is the same on each of its
-//! brokers, and what topics have as their default. None can be altered by a client. Left out is
-//! what configures a part of Kafka that isn't here: TLS, SASL, controllers, followers, tiered
+//! Includes Kafka's configurations that have a meaning here: Stele's settings, values that are the
+//! same on every broker of Stele, and defaults of topics. Clients can't alter any of them.
+//! Configurations of missing parts of Kafka are left out: TLS, SASL, controllers, followers, tiered
 //! storage, share and streams groups, its threads and purgatories.
 
 use stele_core_broker::Kind as MemoryKind;
@@ -18,7 +18,7 @@ use crate::{
     topics::NODE_ID,
 };
 
-/// The type of a configuration, as DescribeConfigs numbers them (`ConfigType`, KIP-226).
+/// The type of a configuration, numbered as in DescribeConfigs (`ConfigType`, KIP-226).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Type {
     Boolean = 1,
@@ -35,16 +35,16 @@ pub(crate) enum Type {
 pub(crate) struct BrokerConfig {
     pub(crate) name: &'static str,
     pub(crate) of_type: Type,
-    /// Kafka's; `None` is null.
+    /// Kafka's default; `None` is null.
     pub(crate) default: Option<&'static str>,
     role: Role,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Role {
-    /// As Stele is set to, or always is.
+    /// The value is Stele's setting, or a constant of Stele.
     Told,
-    /// As in Kafka, where it does something else than here.
+    /// The value is Kafka's default, because it has no effect here.
     Idle,
 }
 
@@ -56,12 +56,12 @@ impl BrokerConfig {
         }
     }
 
-    /// What it is here; `None` is null.
+    /// The effective value; `None` is null.
     pub(crate) fn value(&self, session: &Session) -> Option<String> {
         told(self.name, session).unwrap_or_else(|| self.default.map(str::to_owned))
     }
 
-    /// The value where it isn't Kafka's default, then that default.
+    /// The value if it isn't Kafka's default, then that default.
     pub(crate) fn synonyms(&self, session: &Session) -> Vec<Synonym> {
         let value = self.value(session);
         let synonym = |value, source| Synonym {
@@ -76,7 +76,7 @@ impl BrokerConfig {
         set.into_iter().chain(default).collect()
     }
 
-    /// Where its value comes from.
+    /// The source of its value.
     pub(crate) fn source(&self, session: &Session) -> Source {
         let synonyms = self.synonyms(session);
         synonyms.first().map_or(Source::Default, |it| it.source)
@@ -88,7 +88,7 @@ pub(crate) fn find(name: &str) -> Option<&'static BrokerConfig> {
     BROKER_CONFIGS.iter().find(|config| config.name == name)
 }
 
-/// The value of those that aren't always Kafka's default; `Some(None)` is null.
+/// The value of configurations that can differ from Kafka's default; `Some(None)` is null.
 fn told(name: &str, session: &Session) -> Option<Option<String>> {
     let settings = &session.settings;
     let endpoint = &session.endpoint;
@@ -116,7 +116,7 @@ fn told(name: &str, session: &Session) -> Option<Option<String>> {
         "log.cleaner.enable" => false.to_string(),
         "log.dirs" => settings.log_dir.clone(),
         "log.retention.bytes" => bound(retention.size_bytes),
-        // Kafka counts by hours unless this is set.
+        // Kafka uses hours unless this is set.
         "log.retention.ms" if retention.time_ms == Some(KAFKAS_RETENTION_MS) => return None,
         "log.retention.ms" => bound(retention.time_ms),
         "max.connections" => settings.connections_max.to_string(),
@@ -149,7 +149,7 @@ fn bound(limit: Option<u64>) -> String {
 
 macro_rules! broker_configs {
     ($($role:ident $of_type:ident $name:literal $(= $default:literal)?;)+) => {
-        /// Every configuration of the broker that is told, by name.
+        /// All returned configurations of the broker, by name.
         pub(crate) const BROKER_CONFIGS: &[BrokerConfig] = &[$(BrokerConfig {
             name: $name,
             of_type: Type::$of_type,

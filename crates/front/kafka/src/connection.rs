@@ -1,4 +1,4 @@
-//! One connection: reads requests, hands them to the session, writes responses in order.
+//! A connection: reads requests, passes them to the session, writes responses in order.
 //!
 //! ```text
 //!   ┌─► whole frame in the inbox? ──no──► wait for: bytes · the first produce · stop · silence
@@ -30,28 +30,28 @@ use crate::{
     session::{Answer, Session, SessionError},
 };
 
-/// Why a connection has ended.
+/// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum End {
     /// The client closed it between two requests.
     #[error("the client closed the connection")]
     Closed,
-    /// The client closed it within a request.
+    /// The client closed it inside a request.
     #[error("the client closed the connection within a request")]
     ClosedWithin,
     /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,
-    /// No request for too long.
+    /// No request arrived for too long.
     #[error("no request for {} s", IDLE.as_secs())]
     Idle,
-    /// Part of a request, and the rest too slowly.
+    /// A request arrived too slowly.
     #[error("the rest of a request didn't come in time")]
     Stalled,
-    /// Not Kafka, or too large.
+    /// Not a Kafka request, or too large.
     #[error(transparent)]
     Frame(#[from] FrameError),
-    /// The session can't go on.
+    /// The session can't continue.
     #[error(transparent)]
     Session(#[from] SessionError),
     /// The socket failed.
@@ -60,7 +60,7 @@ pub(crate) enum End {
 }
 
 impl End {
-    /// Whether it is the client's fault, and worth an operator's attention.
+    /// Whether the client is at fault, which is worth an operator's attention.
     pub(crate) fn is_violation(&self) -> bool {
         match self {
             Self::Frame(_) | Self::Session(_) | Self::ClosedWithin | Self::Stalled => true,
@@ -76,27 +76,27 @@ pub(crate) struct Connection<S> {
     session: Session,
     inbox: BytesMut,
     outbox: Outbox,
-    /// First come first.
+    /// In the order of arrival.
     produces: VecDeque<Producing>,
-    /// The request that is being received, where a part of it has come.
+    /// The partially received request, if there is one.
     receiving: Option<Receiving>,
     stop: Stop,
 }
 
-/// A produce request on its way.
+/// A produce request in progress.
 #[derive(Debug)]
 struct Producing {
     pending: k00_produce::Pending,
     size_bytes: usize,
-    /// What it takes of the memory.
+    /// Its memory.
     _room: Option<Receiving>,
 }
 
-/// What a wait ended with.
+/// The result of a wait.
 enum Event {
-    /// This many bytes came; 0 is the end.
+    /// This many bytes were read; 0 is the end of the stream.
     Read(usize),
-    /// The first produce request is finished.
+    /// The oldest produce request is finished.
     Produced(Result<Option<Response>, SessionError>),
     Stop,
 }
@@ -114,11 +114,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Serves the client until either side ends it; tells why.
+    /// Serves the client until either side ends the connection. Returns the reason.
     pub(crate) async fn run(mut self) -> End {
         loop {
             if let Err(end) = self.step().await {
-                // What has been accepted is answered, unless the client can't be trusted to read.
+                // Accepted requests are answered, unless the client can't be trusted to read.
                 if !end.is_violation() {
                     drop(timeout(SHUTDOWN_GRACE, self.finish_produces()).await);
                 }
@@ -173,8 +173,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Ok(())
     }
 
-    /// Has the session handle a request. Reads on meanwhile, a little, since a client that has
-    /// gone must not keep a long poll or its place in a group.
+    /// Passes a request to the session. Meanwhile reads a little, to notice when the client has
+    /// closed: a closed connection must not keep a long poll or a place in a group.
     async fn handle(&mut self, frame: Bytes) -> Result<Answer, End> {
         let meter = Arc::clone(&self.session.meter);
         let handling = self.session.handle(frame);
@@ -195,7 +195,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Waits for something to do.
+    /// Waits for the next event.
     async fn wait(&mut self) -> Result<(), End> {
         let room = self.make_room().await?;
         let receiving = self.receiving.as_ref();
@@ -257,18 +257,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// How much to read. The memory for it is taken before.
+    /// Returns how much to read, after reserving the memory for it.
     async fn make_room(&mut self) -> Result<usize, End> {
         if self.inbox.is_empty() {
             self.receiving = None;
             return Ok(READ_SIZE_BYTES);
         }
         let length = self.inbox.first_chunk::<LENGTH_SIZE_BYTES>();
-        // The length is in bounds: it has been looked at when the frame was found incomplete.
+        // The length is valid: it was checked when the frame was found incomplete.
         let size_bytes = length.map_or(0, |length| u32::from_be_bytes(*length) as usize);
         let size_bytes = LENGTH_SIZE_BYTES + size_bytes;
         let missing = size_bytes.saturating_sub(self.inbox.len());
-        // As much again as has come: what is only claimed takes little.
+        // As much again as has arrived: a length that is only announced costs little.
         let ahead = self
             .inbox
             .len()
@@ -280,7 +280,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             .get_or_insert_with(|| Receiving::new(memory.clone(), Kind::Requests));
         receiving.received(self.inbox.len());
         if !receiving.try_cover((self.inbox.len() + room).min(size_bytes)) {
-            // What this connection itself has in flight must not keep it waiting for ever.
+            // Waiting for memory that this connection's own requests hold would be a deadlock.
             self.finish_produces().await?;
             if let Some(receiving) = &mut self.receiving {
                 tokio::select! {
@@ -292,7 +292,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Ok(room)
     }
 
-    /// Answers every produce request that is on its way.
+    /// Waits for and answers all produce requests in progress.
     async fn finish_produces(&mut self) -> Result<(), End> {
         while !self.produces.is_empty() {
             self.finish_first_produce().await?;
@@ -309,7 +309,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 }
 
-/// Whether a produce request may be on its way with others of these sizes. Any may be alone.
+/// Whether a produce request may be in progress together with others of these sizes. A single one
+/// always may.
 fn may_follow(others: impl ExactSizeIterator<Item = usize>, size_bytes: usize) -> bool {
     let count = others.len();
     let in_flight_bytes = others.sum::<usize>() + size_bytes;

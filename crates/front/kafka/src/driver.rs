@@ -1,4 +1,4 @@
-//! Serving connections.
+//! Serves connections.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use tracing::{debug, warn};
 
 use crate::{Endpoint, Session, Settings, connection::Connection, operations};
 
-/// Serves Kafka on `listening` until `stop` turns true or its sender is gone; then lets go of long
-/// polls, answers the produce requests that are on their way, and returns.
+/// Serves Kafka on `listening` until `stop` becomes true or its sender is dropped; then ends long
+/// polls, answers the produce requests in progress, and returns.
 pub async fn serve(
     broker: Broker,
     settings: Settings,
@@ -36,7 +36,7 @@ pub async fn serve(
     .await;
 }
 
-/// What all connections share.
+/// The state shared by all connections.
 struct Server {
     broker: Broker,
     meter: Arc<FrontMeter>,
@@ -62,7 +62,7 @@ impl Server {
         }
     }
 
-    /// What the client is told to connect to: as set, or the address that it has reached.
+    /// The address given to the client in metadata: the advertised one, or the one it connected to.
     fn endpoint(&self, accepted: &Accepted) -> Endpoint {
         let local = accepted.local;
         self.settings

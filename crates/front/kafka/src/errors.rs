@@ -1,4 +1,4 @@
-//! Refusals and failures in Kafka's words.
+//! Translates refusals and failures to Kafka's error codes.
 
 use std::{
     convert::Infallible,
@@ -10,12 +10,11 @@ use stele_core_engine::{AppendError, CatalogueError, GroupError, LogError};
 use stele_wire_batch as batch;
 use stele_wire_kafka::{ResponseError, StrBytes};
 
-/// An error code with what Kafka's own words don't say.
+/// An error code with an optional message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) error: ResponseError,
-    /// For APIs whose response has a message. Empty leaves it to the client, which knows what the
-    /// code says.
+    /// For APIs whose response has a message. If empty, the client uses its own text for the code.
     pub(crate) message: String,
 }
 
@@ -31,7 +30,7 @@ impl Fault {
         self.error.code()
     }
 
-    /// The message as responses hold it.
+    /// The message for a response.
     pub(crate) fn text(&self) -> Option<StrBytes> {
         let message = (!self.message.is_empty()).then(|| self.message.clone());
         message.map(StrBytes::from_string)
@@ -80,10 +79,11 @@ impl From<batch::Error> for Fault {
     }
 }
 
-/// What a failure of the broker is to a client.
+/// The code for a failure of the broker.
 fn of_failure(failure: &Failure) -> ResponseError {
     match failure {
-        // Retriable, and makes the client look for the leader again: by then the server is back.
+        // Retriable, and makes the client look for the leader again: by then the server may have
+        // restarted.
         Failure::Stopping => ResponseError::NotLeaderOrFollower,
         // Retriable: the client keeps its records until there is room.
         Failure::NoSpace => ResponseError::KafkaStorageError,
@@ -92,7 +92,7 @@ fn of_failure(failure: &Failure) -> ResponseError {
     }
 }
 
-/// What an operation on a group is answered with that can't be done.
+/// The code for a refused operation on a group.
 pub(crate) fn of_group(error: &broker::Error<GroupError>) -> ResponseError {
     match error {
         broker::Error::Refused(refusal) => refusal.coded(),
@@ -100,7 +100,8 @@ pub(crate) fn of_group(error: &broker::Error<GroupError>) -> ResponseError {
     }
 }
 
-/// What a failure is to a client of a group, which then looks for its coordinator again.
+/// The code for a failure of a group operation, which makes the client look for its coordinator
+/// again.
 pub(crate) fn of_group_failure(failure: &Failure) -> ResponseError {
     match failure {
         Failure::Stopping | Failure::NoSpace | Failure::Unreadable(_) => {
@@ -110,8 +111,7 @@ pub(crate) fn of_group_failure(failure: &Failure) -> ResponseError {
     }
 }
 
-/// What a topic's name that leads to nothing is to a client. One that somebody else has to himself
-/// isn't shown.
+/// The code for a topic name that doesn't resolve. An exclusive queue of another owner is hidden.
 pub(crate) fn of_resolve(error: ResolveError) -> ResponseError {
     match error {
         ResolveError::NoSuchVirtualHost | ResolveError::NoSuchLog | ResolveError::Exclusive => {
@@ -120,7 +120,7 @@ pub(crate) fn of_resolve(error: ResolveError) -> ResponseError {
     }
 }
 
-/// The same for a topic's id.
+/// The same for a topic id.
 pub(crate) fn of_resolve_id(error: ResolveError) -> ResponseError {
     match error {
         ResolveError::NoSuchVirtualHost | ResolveError::NoSuchLog | ResolveError::Exclusive => {
@@ -129,7 +129,7 @@ pub(crate) fn of_resolve_id(error: ResolveError) -> ResponseError {
     }
 }
 
-/// A refusal that has a code in Kafka's protocol.
+/// A refusal with a Kafka error code.
 pub(crate) trait Coded {
     /// The code.
     fn coded(&self) -> ResponseError;
@@ -142,10 +142,10 @@ impl Coded for CatalogueError {
             Self::Contradiction(_) => ResponseError::InvalidConfig,
             Self::Partitions { .. } => ResponseError::InvalidPartitions,
             Self::Limit(_) => ResponseError::PolicyViolation,
-            // A topic that another protocol holds exclusively: none of Kafka's codes says so; this
-            // one isn't retried.
+            // A topic that another protocol holds exclusively. Kafka has no code for this; clients
+            // don't retry this one.
             Self::InUse | Self::Exclusive | Self::OnlyRole => ResponseError::InvalidRequest,
-            // What only a fault of our own could cause: this front has no exchanges.
+            // Only a bug of ours could cause these: this front has no exchanges.
             Self::NoSuchExchange(_) | Self::NoSuchVirtualHost(_) | Self::NoSuchTarget => {
                 ResponseError::UnknownServerError
             }
@@ -158,8 +158,8 @@ impl Coded for LogError {
         match self {
             Self::NoSuchLog | Self::NoSuchPartition => ResponseError::UnknownTopicOrPartition,
             Self::OffsetOutOfRange { .. } => ResponseError::OffsetOutOfRange,
-            // This front deletes without conditions, and has neither ledgers nor consumers; were it
-            // refused for them, this code isn't retried.
+            // This front deletes unconditionally, and has neither ledgers nor consumers. If it were
+            // refused for these reasons anyway, clients don't retry this code.
             Self::InUse | Self::NotEmpty | Self::Exclusive => ResponseError::InvalidRequest,
             Self::NoSuchLedger
             | Self::ConsumerExists
@@ -182,9 +182,10 @@ impl Coded for AppendError {
     fn coded(&self) -> ResponseError {
         match self {
             Self::NoSuchLog | Self::NoSuchPartition => ResponseError::UnknownTopicOrPartition,
-            // Only a publisher that leaves the partition to the engine is told of a division.
+            // A batch can be divided only for a publisher that leaves the choice of partition to
+            // the engine.
             Self::Malformed(_) | Self::Divided(_) => ResponseError::InvalidRecord,
-            // Java's producer sends the batch again in parts.
+            // The Java producer then splits the batch and retries.
             Self::TooManyDelayed => ResponseError::MessageTooLarge,
             Self::OutOfOrderSequence { .. } => ResponseError::OutOfOrderSequenceNumber,
             Self::ProducerFenced { .. } => ResponseError::InvalidProducerEpoch,
@@ -205,7 +206,7 @@ impl Coded for GroupError {
             Self::NoSuchGroup => ResponseError::GroupIdNotFound,
             Self::NotEmpty => ResponseError::NonEmptyGroup,
             Self::Full => ResponseError::GroupMaxSizeReached,
-            // As Kafka has it where a group is too large to be written down.
+            // As Kafka does if a group is too large to be stored.
             Self::AssignmentsTooLarge => ResponseError::UnknownServerError,
             Self::OffsetsFull => ResponseError::InvalidCommitOffsetSize,
             Self::Subscribed => ResponseError::GroupSubscribedToTopic,
@@ -220,11 +221,11 @@ impl Coded for GroupError {
     }
 }
 
-/// What is wrong with produced records.
+/// The code for invalid produced records.
 fn of_batch(error: &batch::Error) -> ResponseError {
     use batch::Error as E;
     match error {
-        // Damaged on the way: the client sends it again.
+        // Corrupted in transit: the client retries.
         E::Truncated { .. } | E::Length(_) | E::Checksum { .. } => ResponseError::CorruptMessage,
         E::CompressionUnknown(_) => ResponseError::UnsupportedCompressionType,
         E::Magic(_)

@@ -1,4 +1,4 @@
-//! Fetch sessions (KIP-227): a client names its partitions once, then only what changes.
+//! Fetch sessions (KIP-227): a client sends its partitions once, and later only changes.
 //!
 //! ```text
 //!  request (id, epoch)                     becomes
@@ -9,9 +9,9 @@
 //!  (id, other)────────► INVALID_FETCH_SESSION_EPOCH
 //! ```
 //!
-//! A session lives with its connection, so that it needs no cache and no eviction: a client that
-//! connects again is told that its session isn't found, and opens another, as it does after
-//! Kafka has evicted one.
+//! A session belongs to its connection, so there is no cache and no eviction. A client that
+//! reconnects is told that its session isn't found, and opens another, as it does after an eviction
+//! in Kafka.
 
 use hashbrown::{HashMap, HashSet};
 use stele_wire_kafka::{ResponseError, StrBytes, messages::FetchRequest};
@@ -19,29 +19,29 @@ use uuid::Uuid;
 
 use crate::limits::FETCH_SESSION_PARTITIONS_MAX;
 
-/// The epoch of a request that wants no session.
+/// The epoch of a request without a session.
 const EPOCH_FINAL: i32 = -1;
 
 /// The epoch of a request that opens a session.
 const EPOCH_INITIAL: i32 = 0;
 
-/// A topic as a request names it.
+/// A topic as named in requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TopicKey {
     /// Versions up to 12.
     Name(StrBytes),
-    /// Versions from 13 on.
+    /// Versions 13 and later.
     Id(Uuid),
 }
 
-/// A partition as a request names it.
+/// A partition as named in requests.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct PartitionKey {
     pub(crate) topic: TopicKey,
     pub(crate) index: i32,
 }
 
-/// What to fetch of a partition.
+/// What to fetch from a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wanted {
     pub(crate) offset: i64,
@@ -49,7 +49,7 @@ pub(crate) struct Wanted {
     pub(crate) leader_epoch: i32,
 }
 
-/// What a partition showed in the response before.
+/// What the previous response showed of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shown {
     pub(crate) high_watermark: i64,
@@ -60,9 +60,9 @@ pub(crate) struct Shown {
 #[derive(Debug)]
 pub(crate) struct FetchSession {
     id: i32,
-    /// Of the request that comes next.
+    /// The epoch of the next request.
     epoch: i32,
-    /// In the order of fetching.
+    /// In fetch order.
     order: Vec<PartitionKey>,
     partitions: HashMap<PartitionKey, Entry>,
 }
@@ -70,23 +70,23 @@ pub(crate) struct FetchSession {
 #[derive(Debug)]
 struct Entry {
     wanted: Wanted,
-    /// `None` where the client must hear of the partition whatever it holds.
+    /// `None` if the next response must include the partition in any case.
     shown: Option<Shown>,
 }
 
-/// What one request fetches.
+/// The plan of one request.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) items: Vec<(PartitionKey, Wanted)>,
-    /// The session that the response belongs to.
+    /// The session of the response.
     pub(crate) session: Option<FetchSession>,
-    /// Whether partitions without news are left out of the response.
+    /// Whether unchanged partitions are left out of the response.
     pub(crate) is_incremental: bool,
 }
 
 impl Plan {
-    /// What `request` of `version` fetches. `current` is the connection's session, which ends here
-    /// unless the plan goes on with it; a new one gets the id `id_new`.
+    /// The plan for `request` of `version`. `current` is the connection's session, which ends here
+    /// unless the plan continues it; a new session gets the id `id_new`.
     pub(crate) fn new(
         version: i16,
         request: &FetchRequest,
@@ -140,7 +140,7 @@ impl FetchSession {
         self.id
     }
 
-    /// Notes what a partition shows now; tells whether that is news.
+    /// Records what a partition shows now. Returns whether it has changed.
     pub(crate) fn show(&mut self, key: &PartitionKey, now: Option<Shown>) -> bool {
         let Some(entry) = self.partitions.get_mut(key) else {
             return true;
@@ -150,9 +150,9 @@ impl FetchSession {
         is_news
     }
 
-    /// Moves partitions behind the others, so that those that had no room come first next time.
+    /// Moves served partitions to the end, so that those that had no room come first next time.
     pub(crate) fn move_back(&mut self, served: &HashSet<PartitionKey>) {
-        // Stable: each half keeps its order.
+        // The sort is stable: each half keeps its order.
         self.order.sort_by_key(|key| served.contains(key));
     }
 
@@ -181,7 +181,7 @@ impl FetchSession {
         Ok(Plan {
             items: self.order.iter().filter_map(wanted).collect(),
             is_incremental: true,
-            // A session without partitions has nothing to remember.
+            // A session without partitions isn't kept.
             session: (!self.order.is_empty()).then_some(self),
         })
     }
@@ -198,7 +198,7 @@ impl FetchSession {
     }
 }
 
-/// The partitions that a request names.
+/// The partitions of a request.
 fn asked(version: i16, request: &FetchRequest) -> Vec<(PartitionKey, Wanted)> {
     let mut asked = Vec::new();
     for topic in &request.topics {
@@ -236,7 +236,7 @@ fn forgotten(version: i16, request: &FetchRequest) -> Vec<PartitionKey> {
 fn topic_key(version: i16, name: &StrBytes, id: Uuid) -> TopicKey {
     match version {
         13.. => TopicKey::Id(id),
-        // A copy of its own: the request's frame isn't to live as long as the session.
+        // Copied, so that the session doesn't keep the request's frame in memory.
         _ => TopicKey::Name(StrBytes::from_string(name.to_string())),
     }
 }

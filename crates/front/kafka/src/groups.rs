@@ -1,4 +1,4 @@
-//! What the operations on groups share.
+//! Functions shared by the operations on groups.
 
 use stele_base_types::Name;
 use stele_core_engine::{GroupCommand, GroupError};
@@ -27,19 +27,19 @@ pub(crate) async fn command<C: GroupCommand>(
     answer.map_err(|error| of_group(&error))
 }
 
-/// The code of each part's result.
+/// The error codes of results.
 pub(crate) fn codes(results: Vec<Result<(), GroupError>>) -> Vec<i16> {
     let each = results.into_iter();
     each.map(|result| code_of(result.map_err(|error| error.coded())))
         .collect()
 }
 
-/// A text as commands hold it.
+/// Converts a text to the form of commands.
 pub(crate) fn boxed(text: &str) -> Box<str> {
     text.into()
 }
 
-/// A text that may be missing.
+/// The same for an optional text.
 pub(crate) fn boxed_option(text: Option<&str>) -> Option<Box<str>> {
     text.map(boxed)
 }

@@ -1,26 +1,25 @@
-//! The Kafka front: Kafka's clients, unmodified.
+//! The Kafka front, for unmodified Kafka clients.
 //!
 //! ```text
 //!  socket ⇄ connection ──frame──► session ──► operations/kNN_....rs ──► broker
 //!             (driver)  ◄─chunks─           one file for each API
 //! ```
 //!
-//! - [`serve`] accepts connections; each is a task with a [`Session`] and bounded buffers.
-//! - A [`Session`] turns one request into one [`Answer`]. It does no socket I/O.
-//! - Each file in `operations` is one API; their table is what ApiVersions answers.
-//! - `refusal` says which responses are counted as errors.
-//! - `errors` is the only place where a refusal of the engine becomes a Kafka error code.
+//! - [`serve`] accepts connections; each has a task with a [`Session`] and bounded buffers.
+//! - A [`Session`] turns one request into one [`Answer`], without socket I/O.
+//! - Each file in `operations` is one API; ApiVersions returns their table.
+//! - `refusal` decides which responses count as errors.
+//! - Only `errors` translates refusals of the engine to Kafka error codes.
 //!
-//! A topic is a log of virtual host `/` whose name Kafka's grammar allows. Logs that are exclusive
-//! or auto-delete queues aren't listed. There is one broker, [`NODE_ID`], which leads every
-//! partition in epoch 0 and coordinates every group.
+//! A topic is a log of the virtual host `/` whose name is a valid topic name. Logs that are
+//! exclusive or auto-delete queues aren't listed. There is one broker, [`NODE_ID`], which leads
+//! every partition in epoch 0 and coordinates every group.
 //!
 //! Invariants
-//! - Requests of a connection are answered in the order they came. Produce requests overlap, as
-//!   each is sent to its shard before the next is looked at; any other request waits for those
-//!   before it.
-//! - What isn't a request closes the connection, with one line in the log, before it costs memory
-//!   beyond one frame of the allowed size.
+//! - The requests of a connection are answered in order. Produce requests overlap: each is sent to
+//!   its shard before the next is processed; any other request waits for the earlier ones.
+//! - Invalid input closes the connection, with one log line, before it uses memory beyond one frame
+//!   of the allowed size.
 
 mod assignment;
 mod authorized;

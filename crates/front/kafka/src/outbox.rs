@@ -1,4 +1,4 @@
-//! Writing responses: chunk after chunk, many with one system call, without joining them.
+//! Writes responses in chunks with vectored writes, without joining them.
 
 use std::{
     collections::VecDeque,
@@ -22,7 +22,7 @@ pub(crate) struct Outbox {
     chunks: VecDeque<Bytes>,
     size_bytes: usize,
     memory: Memory,
-    /// What the chunks take of it.
+    /// The memory of the chunks.
     rooms: Vec<Share>,
 }
 
@@ -36,7 +36,7 @@ impl Outbox {
         }
     }
 
-    /// Puts in a response that has taken `room` already.
+    /// Adds a response that has already reserved `room`.
     pub(crate) fn push(&mut self, response: Response, room: Share) {
         self.size_bytes += response.size_bytes();
         self.chunks.extend(response.chunks);
@@ -48,7 +48,7 @@ impl Outbox {
         }
     }
 
-    /// Writes all there is; tells how many bytes. Fails if the client leaves it unread for too
+    /// Writes everything. Returns the number of bytes. Fails if the client leaves it unread for too
     /// long.
     pub(crate) async fn flush(
         &mut self,
@@ -104,7 +104,8 @@ impl Outbox {
         }
     }
 
-    /// The client lets it wait: then all of it counts, and it keeps no block from being freed.
+    /// Called when the client leaves the response unread: then all of it counts as memory, and
+    /// slices are copied so that their blocks can be freed.
     fn copy_slices(&mut self) {
         for chunk in &mut self.chunks {
             if chunk.len() <= COPIED_SLICE_BYTES_MAX {

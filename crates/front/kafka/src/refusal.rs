@@ -1,8 +1,8 @@
-//! Which responses are counted as errors: those that hold an error code, at the top or for any of
-//! the things asked for.
+//! Decides which responses count as errors: those with an error code, at the top level or for any
+//! of the requested objects.
 //!
-//! Some codes are part of a protocol's ordinary course, as `REBALANCE_IN_PROGRESS` is, and are
-//! counted all the same: what is ordinary depends on how many there are.
+//! Some codes are part of a protocol's normal course, such as `REBALANCE_IN_PROGRESS`, and are
+//! counted too: whether they are normal depends on how many there are.
 
 use stele_wire_kafka::{
     fetch::FetchResponse,
@@ -23,9 +23,9 @@ use stele_wire_kafka::{
     },
 };
 
-/// A response that may be a refusal.
+/// A response that can be a refusal.
 pub(crate) trait Refusal {
-    /// Whether it holds an error code.
+    /// Whether it has an error code.
     fn is_refusal(&self) -> bool;
 }
 

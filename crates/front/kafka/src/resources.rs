@@ -1,4 +1,4 @@
-//! What configurations belong to, and changing those of topics.
+//! Resources that have configurations, and changes of topic configurations.
 
 use hashbrown::HashSet;
 use stele_core_broker::Action;
@@ -12,7 +12,7 @@ use crate::{
     topics::{FACET, NODE_ID, check_name},
 };
 
-/// A topic, as requests number resources (`ConfigResource.Type`).
+/// A topic, numbered as in requests (`ConfigResource.Type`).
 pub(crate) const TOPIC: i8 = 2;
 
 /// A broker.
@@ -27,8 +27,8 @@ pub(crate) const CLIENT_METRICS: i8 = 16;
 /// A group.
 pub(crate) const GROUP: i8 = 32;
 
-/// Checks that a resource may be there whose configurations aren't a topic's. An empty name of a
-/// broker stands for the defaults of all.
+/// Checks that a resource other than a topic is valid. An empty broker name means the defaults of
+/// all brokers.
 pub(crate) fn check_resource(resource_type: i8, name: &str) -> Result<(), Fault> {
     let message = match (resource_type, name) {
         (BROKER, "") => return Ok(()),
@@ -54,8 +54,8 @@ fn check_broker(name: &str) -> Result<(), Fault> {
     }
 }
 
-/// Refuses to set configurations of anything but a topic: what there are can't be altered by a
-/// client. To set none of them is no change.
+/// Refuses to set configurations of anything but a topic, because clients can't alter them. Setting
+/// none is no change.
 pub(crate) fn set_fixed<'a>(
     resource_type: i8,
     name: &str,
@@ -65,7 +65,7 @@ pub(crate) fn set_fixed<'a>(
     let names: Vec<&str> = configs.collect();
     match &names[..] {
         [] => Ok(()),
-        // In Kafka's words.
+        // Kafka's message.
         _ => Err(invalid(format!(
             "Cannot update these configs dynamically: [{}]",
             names.join(", ")
@@ -73,7 +73,7 @@ pub(crate) fn set_fixed<'a>(
     }
 }
 
-/// The resources that a request names several times.
+/// The resources that occur several times in a request.
 #[derive(Debug, Default)]
 pub(crate) struct Repeated(HashSet<(i8, StrBytes)>);
 
@@ -84,7 +84,7 @@ impl Repeated {
         Self(repeated.collect())
     }
 
-    /// Refuses one that is named several times.
+    /// Refuses a resource that occurs several times.
     pub(crate) fn check(&self, resource_type: i8, name: &StrBytes) -> Result<(), Fault> {
         match self.0.contains(&(resource_type, name.clone())) {
             true => Err(invalid("Each resource must appear at most once.")),
@@ -93,7 +93,7 @@ impl Repeated {
     }
 }
 
-/// Refuses configurations that are to be set and have no value.
+/// Refuses configurations to be set without a value.
 pub(crate) fn check_values<'a>(without: impl Iterator<Item = &'a str>) -> Result<(), Fault> {
     let names: Vec<&str> = without.collect();
     match &names[..] {
@@ -105,8 +105,8 @@ pub(crate) fn check_values<'a>(without: impl Iterator<Item = &'a str>) -> Result
     }
 }
 
-/// Makes a change of a topic's settings, which may depend on those that it has, or checks it alone.
-/// What is wrong with the change counts where there is a topic.
+/// Changes a topic's settings, depending on the current ones, or only validates the change. Errors
+/// in the change are reported only if the topic exists.
 pub(crate) async fn change_topic(
     session: &Session,
     name: &str,
@@ -133,7 +133,7 @@ pub(crate) async fn change_topic(
     let mut new = FacetSettings::new();
     alter_settings(&mut new, &change);
     let window = topic_configs::window(&new, &session.settings);
-    // One that no Kafka client has used yet gets a topic's window as a whole.
+    // A log that no Kafka client has used yet gets the complete retention of a topic.
     let is_new = !definition.facets.contains_key(FACET);
     let is_changed = |name| is_new || change.contains_key(name);
     let alter = AlterLog {

@@ -1,4 +1,4 @@
-//! A client's session: one request in, one answer out. No sockets.
+//! A client's session: turns requests into responses, without socket I/O.
 
 use std::sync::Arc;
 
@@ -14,41 +14,41 @@ use crate::{
     topics::Topics,
 };
 
-/// What a connection is to the operations.
+/// The connection data that operations use.
 #[derive(Debug)]
 pub struct Session {
     pub(crate) broker: Broker,
     pub(crate) meter: Arc<FrontMeter>,
     pub(crate) settings: Arc<Settings>,
-    /// What this client is told to connect to.
+    /// The address given to this client in metadata.
     pub(crate) endpoint: Endpoint,
     /// The client.
     pub(crate) principal: Principal,
     pub(crate) fetch_session: Option<FetchSession>,
 }
 
-/// What becomes of a request.
+/// The result of a request.
 #[derive(Debug)]
 pub enum Answer {
     /// Its response.
     Reply(Response),
-    /// Its response with records, and the memory that they take.
+    /// A response with records, and their memory.
     Records(Response, Share),
-    /// A produce request that has been sent to its shards: its response, or none, comes when it is
+    /// A produce request that has been sent to its shards. The response, if any, follows when it is
     /// finished.
     Produce(k00_produce::Pending),
 }
 
-/// Why a connection can't go on. Each closes it with one line in the log.
+/// Why a connection can't continue. Each closes it with one log line.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
-    /// Not a request, or one whose body isn't what its header says.
+    /// Not a request, or a body that doesn't match its header.
     #[error(transparent)]
     Wire(#[from] wire::Error),
-    /// An API that isn't served. There is no response that every client would understand.
+    /// An unsupported API. No response would be understood by every client.
     #[error("API key {0} isn't served")]
     UnknownApi(i16),
-    /// A version that isn't served, of an API other than ApiVersions.
+    /// An unsupported version of an API other than ApiVersions.
     #[error("version {version} of API key {key} isn't served")]
     UnsupportedVersion {
         /// The API.
@@ -56,7 +56,7 @@ pub enum SessionError {
         /// The version.
         version: i16,
     },
-    /// A request larger than its API may be.
+    /// A request larger than its API allows.
     #[error("a request of {size_bytes} bytes to API key {key} is too large")]
     TooLarge {
         /// The API.
@@ -64,14 +64,14 @@ pub enum SessionError {
         /// The request's size.
         size_bytes: usize,
     },
-    /// A produce request that asked for no response has failed: closing tells the client
-    /// (`acks=0`).
+    /// A produce request without a response (`acks=0`) has failed: closing the connection tells the
+    /// client.
     #[error("an unacknowledged produce request failed: {0}")]
     Unacknowledged(String),
 }
 
 impl Session {
-    /// A session for a client that is told `endpoint`.
+    /// A session for a client that gets `endpoint` in metadata.
     pub fn new(
         broker: Broker,
         settings: Arc<Settings>,
@@ -88,13 +88,13 @@ impl Session {
         }
     }
 
-    /// Whether `frame` is a request that may overlap with those before it.
+    /// Whether `frame` is a request that may overlap with earlier ones.
     pub fn may_overlap(frame: &[u8]) -> bool {
         frame.starts_with(&k00_produce::KEY.to_be_bytes())
     }
 
-    /// Handles a request, without its length. A long poll or a rebalance waits here; dropping the
-    /// future ends the wait.
+    /// Handles a request, given without its length. Long polls and rebalances wait here; dropping
+    /// the future ends the wait.
     pub async fn handle(&mut self, mut frame: Bytes) -> Result<Answer, SessionError> {
         let header = RequestHeader::split_from(&mut frame)?;
         let operation =
@@ -107,7 +107,7 @@ impl Session {
         operation.run(self, header, frame).await
     }
 
-    /// Where the client is, as Kafka writes it in group descriptions: Java's
+    /// The client's address as Kafka writes it in group descriptions: Java's
     /// `InetAddress.toString`.
     pub(crate) fn client_host(&self) -> Box<str> {
         format!("/{}", self.principal.address.ip()).into()
@@ -123,8 +123,8 @@ impl Session {
     }
 }
 
-/// A client that knows more versions of ApiVersions than the server gets an answer that any client
-/// understands (KIP-511); for every other API it had the chance to ask.
+/// A client that uses a newer version of ApiVersions gets a response that any client understands
+/// (KIP-511); for all other APIs it could have asked before.
 fn unsupported_version(header: &RequestHeader) -> Result<Answer, SessionError> {
     if header.api_key == k18_api_versions::KEY {
         return Ok(Answer::Reply(k18_api_versions::unsupported_version(

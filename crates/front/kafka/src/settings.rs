@@ -1,4 +1,4 @@
-//! What the front is set to.
+//! The settings of the front.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -7,41 +7,41 @@ use stele_core_engine::{Durability, Window};
 use stele_front_accept::Sockets;
 use uuid::Uuid;
 
-/// How the front behaves. The defaults are Kafka's.
+/// The settings of the front. The defaults are Kafka's.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// What clients are told to connect to; `None` tells them the address that they already use.
+    /// The address given to clients in metadata; `None` means the address that they already use.
     pub advertised: Option<Endpoint>,
-    /// Names the cluster; the same for the life of the data directory.
+    /// The cluster id, which never changes for a data directory.
     pub cluster_id: String,
-    /// The addresses that it listens at, as clients are told.
+    /// The listening addresses, reported to clients.
     pub listeners: Vec<SocketAddr>,
-    /// Where the data lies, as clients are told.
+    /// The data directory, reported to clients.
     pub log_dir: String,
-    /// Create a topic that a client asks for (`auto.create.topics.enable`).
+    /// Create missing topics on first use (`auto.create.topics.enable`).
     pub auto_create_topics: bool,
-    /// Partitions of a topic that doesn't say how many (`num.partitions`).
+    /// Default number of partitions (`num.partitions`).
     pub partitions_default: u32,
-    /// Refuse a replication factor over 1, as Kafka with one broker does.
+    /// Refuse a replication factor over 1, as a single Kafka broker does.
     pub is_replication_strict: bool,
-    /// Durability of a new topic that doesn't say which.
+    /// Default durability of new topics.
     pub durability_default: Durability,
-    /// Retention of a topic that doesn't say which (`log.retention.hours`, `log.retention.bytes`).
+    /// Default retention (`log.retention.hours`, `log.retention.bytes`).
     pub retention_default: Window,
-    /// The largest batch of a topic that doesn't say how large (`message.max.bytes`).
+    /// Default maximum batch size (`message.max.bytes`).
     pub batch_size_bytes_max: u32,
-    /// The largest request (`socket.request.max.bytes`).
+    /// Maximum request size (`socket.request.max.bytes`).
     pub request_size_bytes_max: usize,
-    /// Connections at a time; a further one is closed at once.
+    /// Maximum number of connections; further ones are closed immediately.
     pub connections_max: usize,
-    /// The sockets that its clients and those of other fronts may have.
+    /// The socket limit shared with other fronts' clients.
     pub sockets: Sockets,
-    /// How long a group without members waits for others than the first one
+    /// How long an empty group waits for more members after the first one
     /// (`group.initial.rebalance.delay.ms`).
     pub group_gathering_ms: u32,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Where member ids come from.
+    /// The source of member ids.
     pub random: RandomIds,
 }
 
@@ -73,16 +73,16 @@ impl Settings {
     }
 }
 
-/// Where a client connects to.
+/// An address for clients to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Name or address.
+    /// Host name or address.
     pub host: String,
     /// TCP port.
     pub port: u16,
 }
 
-/// Makes up ids that can't be guessed and don't repeat.
+/// Generates unique ids that can't be guessed.
 #[derive(Clone, Debug)]
 pub struct RandomIds(SharedRng);
 

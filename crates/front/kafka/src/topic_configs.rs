@@ -1,11 +1,12 @@
-//! The configurations of topics, by Kafka's names.
+//! The configurations of topics, under Kafka's names.
 //!
-//! What was set explicitly is kept in the log's facet. Three kinds:
-//! - those that Stele acts on: retention, the largest batch, durability;
-//! - those that Stele has one value for, which may be set to that value: `cleanup.policy=delete`
-//!   among them, until there is compaction;
-//! - those that tune Kafka's storage, which may be set to anything of their type, and are shown
-//!   but do nothing: Stele's storage tunes itself, and keeps batches as they came.
+//! Explicitly set values are stored in the log's facet. There are three kinds:
+//! - those that Stele uses: retention, maximum batch size, durability;
+//! - those with only one supported value, which may be set to that value: for example
+//!   `cleanup.policy=delete`, until there is compaction;
+//! - those that tune Kafka's storage, which may be set to any value of their type; they are
+//!   returned but have no effect: Stele's storage tunes itself, and keeps batches as they were
+//!   sent.
 
 mod kind;
 mod table;
@@ -29,7 +30,7 @@ pub(crate) const RETENTION_BYTES: &str = "retention.bytes";
 pub(crate) const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
 const TIMESTAMP_BEFORE_MAX_MS: &str = "message.timestamp.before.max.ms";
 const TIMESTAMP_AFTER_MAX_MS: &str = "message.timestamp.after.max.ms";
-/// `synced`, `flushed` or `volatile`: what a produce request waits for. Stele's own.
+/// `synced`, `flushed` or `volatile`: what a produce request waits for. Specific to Stele.
 pub(crate) const DURABILITY: &str = "stele.durability";
 
 /// A configuration.
@@ -41,16 +42,16 @@ pub(crate) struct Config {
     pub(crate) documentation: &'static str,
 }
 
-/// Where the value comes from where none is set.
+/// The source of the value if none is set.
 #[derive(Clone, Copy, Debug)]
 enum Default {
     /// The broker's configuration of this name, as in Kafka.
     Broker(&'static str),
-    /// The same, or this where that is null.
+    /// The same, or this value if that is null.
     BrokerOr(&'static str, &'static str),
-    /// It is always this.
+    /// Always this value.
     Always(&'static str),
-    /// Stele's own durability.
+    /// The durability setting of Stele.
     Durability,
 }
 
@@ -69,19 +70,19 @@ impl Config {
         }
     }
 
-    /// Of a storage that isn't Stele's.
+    /// A configuration of Kafka's storage.
     const fn idle(name: &'static str, kind: Kind, default: Default) -> Self {
         let documentation = "Without effect: Stele's storage tunes itself.";
         Self::new(name, kind, default, documentation)
     }
 
-    /// What Kafka keeps elsewhere as well, and Stele doesn't.
+    /// A configuration of Kafka's tiered storage, which Stele doesn't have.
     const fn tiered(name: &'static str, kind: Kind, default: Default) -> Self {
         let documentation = "Without effect: there is no tiered storage.";
         Self::new(name, kind, default, documentation)
     }
 
-    /// Where the value comes from where none is set for the topic: the first is it.
+    /// The sources of the value if none is set for the topic; the first one is effective.
     fn synonyms(&self, session: &Session) -> Vec<Synonym> {
         match self.default {
             Default::Broker(name) | Default::BrokerOr(name, _) => {
@@ -92,7 +93,7 @@ impl Config {
         }
     }
 
-    /// The value where none is set, and nothing of the broker's is.
+    /// The value if none is set for the topic or the broker.
     fn fallback(&self, session: &Session) -> &'static str {
         match self.default {
             Default::Broker(_) => "",
@@ -114,7 +115,7 @@ impl Config {
     }
 }
 
-/// Where a value comes from, as responses number it (KIP-226).
+/// The source of a value, numbered as in responses (KIP-226).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// Set for the topic.
@@ -135,7 +136,7 @@ impl Source {
     }
 }
 
-/// A value that a configuration has, or would have.
+/// A value that a configuration has, or would have without the values before it.
 #[derive(Clone, Debug)]
 pub(crate) struct Synonym {
     pub(crate) name: &'static str,
@@ -149,18 +150,18 @@ pub(crate) struct Described {
     pub(crate) config: &'static Config,
     pub(crate) value: String,
     pub(crate) source: Source,
-    /// What is set for the topic and for the broker, and the default, as far as there is each.
+    /// The values set for the topic and for the broker, and the default, as far as they exist.
     pub(crate) synonyms: Vec<Synonym>,
 }
 
-/// Every configuration of a topic with these settings.
+/// All configurations of a topic with these settings.
 pub(crate) fn describe_settings(facet: &FacetSettings, session: &Session) -> Vec<Described> {
     let all = TOPIC_CONFIGS.iter();
     all.map(|config| describe_one(config, facet.get(config.name).map(AsRef::as_ref), session))
         .collect()
 }
 
-/// One of them, where `set` is set for the topic.
+/// One configuration, if `set` is set for the topic.
 pub(crate) fn describe_one(
     config: &'static Config,
     set: Option<&str>,
@@ -184,13 +185,13 @@ pub(crate) fn describe_one(
     }
 }
 
-/// Every configuration of a topic that exists.
+/// All configurations of an existing topic.
 pub(crate) fn describe(definition: &LogDefinition, session: &Session) -> Vec<Described> {
     let none = FacetSettings::new();
     let facet = definition.facets.get(FACET).unwrap_or(&none);
     let mut described = describe_settings(facet, session);
     for it in &mut described {
-        // Another protocol may have made the log, and chosen it.
+        // Another protocol may have created the log and chosen its durability.
         if it.config.name == DURABILITY {
             it.value = durability_name(definition.config.durability).to_owned();
         }
@@ -203,7 +204,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Config> {
     TOPIC_CONFIGS.iter().find(|config| config.name == name)
 }
 
-/// Checks configurations that a client sets. A null value is the default, and not kept.
+/// Checks configurations that a client sets. A null value means the default, and isn't stored.
 pub(crate) fn check<'a>(
     configs: impl Iterator<Item = (&'a str, Option<&'a str>)>,
 ) -> Result<FacetSettings, Fault> {
@@ -221,7 +222,7 @@ pub(crate) fn check<'a>(
     Ok(settings)
 }
 
-/// The change by which a topic has the configurations that a client gives, and no others.
+/// The change that gives a topic exactly the given configurations.
 pub(crate) fn replacing<'a>(
     configs: impl Iterator<Item = (&'a str, Option<&'a str>)>,
 ) -> Result<SettingsChange, Fault> {
@@ -232,10 +233,10 @@ pub(crate) fn replacing<'a>(
         .collect())
 }
 
-/// The retention that a topic's settings ask for.
+/// The retention from a topic's settings.
 pub(crate) fn window(facet: &FacetSettings, settings: &Settings) -> Window {
     let bound = |name: &str, default: Option<u64>| match facet.get(name) {
-        // -1, and nothing else that the check lets pass, is no bound.
+        // Of the values that pass the check, only -1 fails to parse; it means no limit.
         Some(value) => value.parse().ok(),
         None => default,
     };
@@ -245,12 +246,12 @@ pub(crate) fn window(facet: &FacetSettings, settings: &Settings) -> Window {
     }
 }
 
-/// The largest batch, where a topic's settings say.
+/// The maximum batch size, if a topic's settings have one.
 pub(crate) fn batch_size_bytes_max(facet: &FacetSettings) -> Option<u32> {
     facet.get(MAX_MESSAGE_BYTES)?.parse().ok()
 }
 
-/// The times, seen from the broker's, that a topic's records may be of.
+/// The acceptable timestamps of a topic's records, relative to the broker's time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TimeBounds {
     pub(crate) before_ms_max: u64,
@@ -258,7 +259,7 @@ pub(crate) struct TimeBounds {
 }
 
 impl TimeBounds {
-    /// Those that a topic's settings ask for.
+    /// The bounds from a topic's settings.
     pub(crate) fn of(facet: Option<&FacetSettings>) -> Self {
         let bound = |name, default| {
             let value = facet.and_then(|facet| facet.get(name)?.parse().ok());
@@ -271,7 +272,7 @@ impl TimeBounds {
     }
 }
 
-/// The durability that a topic's settings ask for.
+/// The durability from a topic's settings.
 pub(crate) fn durability(facet: &FacetSettings, settings: &Settings) -> Durability {
     match facet.get(DURABILITY).map(AsRef::as_ref) {
         Some("synced") => Durability::Synced,
@@ -281,7 +282,7 @@ pub(crate) fn durability(facet: &FacetSettings, settings: &Settings) -> Durabili
     }
 }
 
-/// A durability as [`DURABILITY`] writes it.
+/// A durability in the form of [`DURABILITY`].
 pub(crate) fn durability_name(durability: Durability) -> &'static str {
     match durability {
         Durability::Synced => "synced",

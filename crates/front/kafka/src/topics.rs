@@ -1,5 +1,5 @@
-//! Logs as topics: which are, how they are named and identified, and how a log that another
-//! protocol made becomes one.
+//! Logs as topics: which logs are topics, their names and ids, and how a log created by another
+//! protocol becomes a topic.
 
 use std::collections::BTreeMap;
 
@@ -25,20 +25,20 @@ use crate::{
 /// The only broker.
 pub const NODE_ID: i32 = 1;
 
-/// This front's name among a log's facets.
+/// The name of this front's facet in a log.
 pub(crate) const FACET: &str = "kafka";
 
-/// A topic, as operations need it.
+/// The topic data that operations need.
 #[derive(Clone, Debug)]
 pub(crate) struct Topic {
     pub(crate) log: LogId,
     pub(crate) name: Name,
     pub(crate) partitions: u32,
-    /// Whether it is a FIFO queue, whose records are handed out by key.
+    /// Whether it is a FIFO queue, whose records are delivered by key.
     pub(crate) is_fifo: bool,
-    /// The largest batch that it takes.
+    /// Maximum batch size.
     pub(crate) batch_size_bytes_max: u32,
-    /// The times that its records may be of.
+    /// The acceptable timestamps of its records.
     pub(crate) time_bounds: TimeBounds,
 }
 
@@ -58,7 +58,7 @@ impl Topic {
         }
     }
 
-    /// The partition `index`, if the topic has it.
+    /// The partition `index`, if it exists.
     pub(crate) fn partition(&self, index: i32) -> Option<PartitionId> {
         let index = u32::try_from(index).ok()?;
         (index < self.partitions).then(|| PartitionId::new(self.log, PartitionIndex(index)))
@@ -72,7 +72,7 @@ pub(crate) fn partition_of(topic: &Result<Topic, Fault>, index: i32) -> Result<P
     partition.ok_or_else(|| ResponseError::UnknownTopicOrPartition.into())
 }
 
-/// Topics of the broker's catalogue, for a client.
+/// The topics in the broker's catalogue, for a client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Topics<'a> {
     pub(crate) broker: &'a Broker,
@@ -81,13 +81,13 @@ pub(crate) struct Topics<'a> {
 }
 
 impl Topics<'_> {
-    /// The topic `name`, to do `action` with.
+    /// The topic `name`, for `action`.
     pub(crate) fn by_name(&self, name: &str, action: Action) -> Result<Topic, Fault> {
         let definition = self.resolve(name, action)?;
         Ok(Topic::new(&definition, self.settings))
     }
 
-    /// The topic whose id is `id`, to do `action` with.
+    /// The topic with the id `id`, for `action`.
     pub(crate) fn by_id(&self, id: Uuid, action: Action) -> Result<Topic, Fault> {
         let log = log_of(id, &self.settings.cluster_id).ok_or(ResponseError::UnknownTopicId)?;
         let resolved = self.broker.resolve_id(self.client, log, action);
@@ -98,7 +98,7 @@ impl Topics<'_> {
         Ok(Topic::new(&definition, self.settings))
     }
 
-    /// The name of a topic's log, while it exists.
+    /// The name of a topic's log, if it still exists.
     pub(crate) fn name_of(&self, log: LogId) -> Option<Name> {
         let resolved = self.broker.resolve_id(self.client, log, Action::Describe);
         let definition = resolved.ok().filter(|it| is_topic(it))?;
@@ -115,7 +115,7 @@ impl Topics<'_> {
             .collect()
     }
 
-    /// The definition of the topic `name`, to do `action` with.
+    /// The definition of the topic `name`, for `action`.
     pub(crate) fn definition(&self, name: &str, action: Action) -> Result<LogDefinition, Fault> {
         Ok(self.resolve(name, action)?.clone())
     }
@@ -131,12 +131,12 @@ impl Topics<'_> {
         Ok(definition)
     }
 
-    /// The id of a topic: stands for its log, and for this cluster.
+    /// The id of a topic: identifies its log and this cluster.
     pub(crate) fn id(&self, log: LogId) -> Uuid {
         id_of(log, &self.settings.cluster_id)
     }
 
-    /// What a partition holds.
+    /// The bounds of a partition.
     pub(crate) async fn bounds(&self, partition: PartitionId) -> Result<Bounds, Fault> {
         let read = Read {
             partition,
@@ -150,8 +150,8 @@ impl Topics<'_> {
         })
     }
 
-    /// The topic `name`, created if there is no such log. One that another protocol has made is
-    /// there already, and keeps what it keeps.
+    /// The topic `name`, created if there is no such log. An existing log created by another
+    /// protocol keeps its retention.
     pub(crate) async fn ensure(&self, name: &str) -> Result<Topic, Fault> {
         check_name(name)?;
         if let Ok(definition) = self.resolve(name, Action::Describe) {
@@ -178,7 +178,8 @@ impl Topics<'_> {
                 lifetime: Lifetime::default(),
                 queue: None,
             },
-            // A log keeps the durability that its maker chose: Kafka has no word for it.
+            // A log keeps the durability chosen by its creator, because Kafka has no setting for
+            // it.
             adopt: Adopt {
                 lifetime: Some(Lifetime::default()),
                 ..Adopt::default()
@@ -190,14 +191,14 @@ impl Topics<'_> {
     }
 }
 
-/// What a partition holds: from the first offset kept up to the end of what consumers see.
+/// The bounds of a partition: from the first retained offset to the high watermark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bounds {
     pub(crate) start: Offset,
     pub(crate) committed: Offset,
 }
 
-/// Checks the leader's epoch as a client knows it; -1 is a client that doesn't (KIP-320).
+/// Checks the client's leader epoch; -1 means that the client doesn't know it (KIP-320).
 pub(crate) fn check_leader_epoch(epoch: i32) -> Result<(), Fault> {
     match epoch {
         -1 | LEADER_EPOCH => Ok(()),
@@ -206,14 +207,14 @@ pub(crate) fn check_leader_epoch(epoch: i32) -> Result<(), Fault> {
     }
 }
 
-/// A topic to be made.
+/// A topic to be created.
 #[derive(Clone, Debug)]
 pub(crate) struct NewTopic {
     pub(crate) name: Name,
     pub(crate) partitions: u32,
     pub(crate) durability: Durability,
     pub(crate) window: stele_core_engine::Window,
-    /// What was set explicitly, by Kafka's names.
+    /// Explicitly set configurations, under Kafka's names.
     pub(crate) settings: FacetSettings,
 }
 
@@ -229,14 +230,14 @@ impl NewTopic {
     }
 }
 
-/// `name` as a name, where Kafka allows it for a topic.
+/// `name` as a name, if it is a valid topic name.
 pub(crate) fn topic_name(name: &str) -> Result<Name, Fault> {
     check_name(name)?;
     Name::new(name)
         .map_err(|error| Fault::new(ResponseError::InvalidTopicException, error.to_string()))
 }
 
-/// Checks `name` as Kafka does: 1 to 249 letters, digits, dots, underscores and hyphens, and
+/// Checks `name` as Kafka does: 1 to 249 letters, digits, dots, underscores and hyphens, but
 /// neither `.` nor `..`.
 pub(crate) fn check_name(name: &str) -> Result<(), Fault> {
     let invalid = |why: &str| {
@@ -255,15 +256,15 @@ pub(crate) fn check_name(name: &str) -> Result<(), Fault> {
     }
 }
 
-/// Whether Kafka's clients see a log.
+/// Whether a log is visible to Kafka clients.
 fn is_topic(definition: &LogDefinition) -> bool {
     &*definition.vhost == VHOST_DEFAULT
         && definition.config.lifetime.stays()
         && check_name(&definition.name).is_ok()
 }
 
-/// The id of a log's topic: a UUID of version 8 (RFC 9562), whose upper half is a hash of the
-/// cluster's id and whose lower half is the log's.
+/// The id of a log's topic: a UUID of version 8 (RFC 9562). The upper half is a hash of the cluster
+/// id, the lower half is the log's id.
 fn id_of(log: LogId, cluster_id: &str) -> Uuid {
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&fnv1a(cluster_id).to_be_bytes());
@@ -271,9 +272,9 @@ fn id_of(log: LogId, cluster_id: &str) -> Uuid {
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
-/// The log of a topic id; `None` for one of another cluster.
+/// The log of a topic id; `None` for the id of another cluster.
 fn log_of(id: Uuid, cluster_id: &str) -> Option<LogId> {
-    // The variant takes the two highest bits, which no log id reaches.
+    // The variant uses the two highest bits, which no log id reaches.
     const LOG_MASK: u64 = (1 << 62) - 1;
     let log = LogId(id.as_u64_pair().1 & LOG_MASK);
     (id_of(log, cluster_id) == id).then_some(log)

@@ -1,18 +1,18 @@
-//! The configurations of what isn't served: groups of other protocols than the classic one, and
-//! metrics that clients push. They have Kafka's defaults, for tools that list them.
+//! Configurations of unsupported features: groups of newer protocols, and metrics pushed by
+//! clients. They have Kafka's defaults, for tools that list them.
 
 use crate::{
     broker_configs::Type,
     topic_configs::{Source, Synonym},
 };
 
-/// A configuration that does nothing.
+/// A configuration without effect.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct UnservedConfig {
     pub(crate) name: &'static str,
     pub(crate) of_type: Type,
     pub(crate) default: &'static str,
-    /// The broker's that the default comes from.
+    /// The broker configuration that provides the default.
     broker_name: Option<&'static str>,
 }
 
@@ -53,7 +53,7 @@ impl UnservedConfig {
 
 macro_rules! group_configs {
     ($($of_type:ident $name:literal of $broker_name:literal = $default:literal;)+) => {
-        /// Those of a group.
+        /// The configurations of a group.
         pub(crate) const GROUP_CONFIGS: &[UnservedConfig] = &[$(
             UnservedConfig::group($name, $broker_name, Type::$of_type, $default)
         ),+];
@@ -73,7 +73,7 @@ group_configs! {
     Int "streams.session.timeout.ms" of "group.streams.session.timeout.ms" = "45000";
 }
 
-/// Those of a subscription to client metrics.
+/// The configurations of a client metrics subscription.
 pub(crate) const CLIENT_METRICS_CONFIGS: &[UnservedConfig] = &[
     UnservedConfig::metrics("interval.ms", Type::Int, "300000"),
     UnservedConfig::metrics("match", Type::List, ""),

@@ -1,17 +1,17 @@
 //! Produce (key 0), versions 3 to 13.
 //!
-//! Appends one batch to each partition named. The batch is checked (length, checksum, counts and
-//! every record, decompressed for that piece by piece) and stored as it came, but for its header's
-//! latest timestamp, which is the records' own whatever the producer wrote there. An idempotent
-//! producer's sequence numbers are checked by the engine.
+//! Appends one batch to each given partition. The batch is checked (length, checksum, counts and
+//! every record, decompressed piece by piece) and stored unchanged, except for the latest timestamp
+//! in its header, which is computed from the records. The engine checks an idempotent producer's
+//! sequence numbers.
 //!
-//! `acks` 1 and -1 are the same: the response leaves when the batch is as safe as the topic's
-//! durability asks. With 0 there is no response; a failure closes the connection.
+//! `acks` 1 and -1 are the same: the response is sent when the topic's durability is reached. With
+//! 0 there is no response; a failure closes the connection.
 //!
-//! Deviations: `LogAppendTime` isn't supported. Records of one batch that exceed 128 MiB once
-//! decompressed are refused. A transactional batch is refused, as is the
-//! transactional id that it would need. Versions below 3, which carry the message formats 0 and 1,
-//! aren't served; Kafka 4 doesn't serve them either.
+//! Deviations: `LogAppendTime` isn't supported. A batch whose records exceed 128 MiB when
+//! decompressed is refused. A transactional batch is refused, and so is its transactional id.
+//! Versions below 3, which have the message formats 0 and 1, aren't supported; nor are they in
+//! Kafka 4.
 //!
 //! Spec: `ProduceRequest.json`; KIP-98 (idempotence), KIP-467 (record errors), KIP-516 (topic ids).
 
@@ -43,7 +43,7 @@ use crate::{
 pub(crate) const KEY: i16 = ApiKey::Produce as i16;
 pub(crate) const VERSIONS: (i16, i16) = (3, 13);
 
-/// The first version that names topics by id.
+/// The first version with topic ids.
 const TOPIC_IDS_SINCE: i16 = 13;
 
 /// The first version whose clients can read zstd (KIP-110).
@@ -78,7 +78,7 @@ enum State {
     Answered(Result<Placed, Fault>),
 }
 
-/// Where a batch has gone.
+/// The state of a batch.
 #[derive(Clone, Copy, Debug)]
 struct Placed {
     base: Offset,
@@ -104,7 +104,7 @@ pub(crate) fn run(session: &mut Session, header: RequestHeader, body: Bytes) -> 
     })
 }
 
-/// What is wrong with the request as a whole.
+/// Checks the request as a whole.
 fn check_request(request: &ProduceRequest) -> Result<(), Fault> {
     if !(-1..=1).contains(&request.acks) {
         return Err(ResponseError::InvalidRequiredAcks.into());
@@ -206,7 +206,7 @@ async fn check_partition(
     })
 }
 
-/// Checks that records are from times that the topic takes.
+/// Checks that the records' timestamps are acceptable for the topic.
 fn check_times(times: Times, topic: &Topic, now: Timestamp) -> Result<(), Fault> {
     let bounds = &topic.time_bounds;
     let is_early = now.since_ms(times.earliest) > bounds.before_ms_max;
@@ -259,8 +259,8 @@ fn check_header(request: &RequestHeader, batch: &Batch) -> Result<(), Fault> {
 }
 
 impl Pending {
-    /// Waits for every partition; `None` if the client wants no response. May be dropped and
-    /// called again until it has returned.
+    /// Waits for every partition. Returns `None` if the client wants no response. Cancel-safe: may
+    /// be called again until it has returned.
     pub async fn finish(&mut self) -> Result<Option<Response>, SessionError> {
         let deadline = self.deadline;
         for partition in self.partitions_mut() {
@@ -327,7 +327,7 @@ impl PendingPartition {
                 .with_error_message(fault.text())
                 .with_base_offset(-1)
                 .with_log_start_offset(-1),
-            // Not reached: `finish` leaves no partition unanswered.
+            // Not reached: `finish` waits for all partitions.
             State::Sent(_) => response.with_error_code(ResponseError::RequestTimedOut.code()),
         }
     }

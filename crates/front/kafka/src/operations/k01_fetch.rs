@@ -1,13 +1,13 @@
 //! Fetch (key 1), versions 4 to 18.
 //!
-//! Reads batches as they are stored, without copying them into the response. Waits until there are
-//! `min_bytes` or `max_wait_ms` have passed; a partition that can't be read ends the wait. The
-//! first batch of the response comes whole whatever the limits say (KIP-74), and may begin before
-//! the offset asked for, as in Kafka.
+//! Reads batches as they are stored, without copying them into the response. Waits for `min_bytes`
+//! or `max_wait_ms`; a partition that can't be read ends the wait. The first batch of the response
+//! is returned whole whatever the limits (KIP-74), and may begin before the requested offset, as in
+//! Kafka.
 //!
-//! Deviations: a fetch session lives with its connection. A response carries at most 16 MiB of
-//! records unless its first batch is larger, and whole batches alone. The rack is ignored, as there
-//! is one broker, and a follower's fetch is refused. Without transactions both isolation levels see
+//! Deviations: a fetch session belongs to its connection. A response has at most 16 MiB of records
+//! unless its first batch is larger, and only whole batches. The rack is ignored, because there is
+//! one broker, and a fetch by a follower is refused. Without transactions both isolation levels see
 //! the same.
 //!
 //! Spec: `FetchRequest.json`; KIP-74 (limits), KIP-227 (sessions), KIP-320 (epochs), KIP-516
@@ -56,7 +56,7 @@ async fn respond(
     header: &RequestHeader,
     request: &FetchRequest,
 ) -> (FetchResponse, Share) {
-    // Session ids are positive; that they repeat after 2^31 sessions harms nobody.
+    // Session ids are positive; repeating after 2^31 sessions is harmless.
     let id_new = (session.broker.next_id() % i32::MAX as u64) as i32 + 1;
     let current = session.fetch_session.take();
     let plan = match Plan::new(header.api_version, request, current, id_new) {
@@ -76,7 +76,7 @@ async fn respond(
     (response, room)
 }
 
-/// What was fetched of a partition.
+/// The content fetched from a partition.
 type Fetched = Result<Content, Fault>;
 
 struct Content {
@@ -91,7 +91,7 @@ impl Content {
     }
 }
 
-/// Fetches until there is enough, or the time is over.
+/// Fetches until there is enough data or the time is over.
 async fn fetch_plan(
     session: &Session,
     request: &FetchRequest,
@@ -121,7 +121,7 @@ async fn fetch_plan(
         let ends = fetched.iter().flatten();
         let ends: Vec<_> = ends.map(|it| (it.partition, it.bounds.committed)).collect();
         let watch = session.broker.watch(&ends).await;
-        // Nothing is held while it waits: what is there is read again.
+        // No memory is held during the wait: the data is read again.
         let nothing = (room.bytes() == 0).then_some(fetched);
         drop(room);
         is_over = timeout_at(deadline, watch.changed()).await.is_err();
@@ -133,9 +133,8 @@ async fn fetch_plan(
     }
 }
 
-/// Reads each partition once, within `budget` bytes altogether. Says whether something is left
-/// out that is there, so that there is nothing to wait for, and what the batches take of the
-/// memory.
+/// Reads each partition once, within `budget` bytes in total. Also returns whether available data
+/// was left out, so that there is no need to wait, and the memory of the batches.
 async fn fetch_once(session: &Session, plan: &Plan, budget: usize) -> (Vec<Fetched>, bool, Share) {
     let reads: Vec<_> = plan
         .items
@@ -144,7 +143,7 @@ async fn fetch_once(session: &Session, plan: &Plan, budget: usize) -> (Vec<Fetch
         .collect();
     let possible: Vec<Read> = reads.iter().flatten().map(|it| it.read).collect();
     let sum: usize = possible.iter().map(|it| it.bytes_max).sum();
-    // Where all limits together keep the budget, one question to each shard answers all.
+    // If all limits together stay within the budget, one request per shard is enough.
     let is_one_pass = possible.len() <= 1 || sum <= budget;
     let first_pass = match is_one_pass {
         true => possible,
@@ -169,7 +168,7 @@ async fn fetch_once(session: &Session, plan: &Plan, budget: usize) -> (Vec<Fetch
         false => 0,
     };
     let memory = session.broker.memory();
-    // The first batch comes whole.
+    // The first batch is returned whole.
     let first = reads.iter().flatten().map(|it| it.batch_bytes_max).max();
     let budget_max = memory.response_bytes_max().max(first.unwrap_or_default());
     let budget = budget.min(there).min(budget_max);
@@ -204,7 +203,7 @@ async fn fetch_once(session: &Session, plan: &Plan, budget: usize) -> (Vec<Fetch
     (fetched, reader.is_cut, fit(reader.room, size_bytes))
 }
 
-/// Whether a partition has a record that is asked for.
+/// Whether a partition has a requested record.
 fn is_something_there(
     reads: &[Result<Asked, Fault>],
     answers: &[Result<ReadReply, ReadError>],
@@ -216,7 +215,7 @@ fn is_something_there(
     })
 }
 
-/// The share, as large as what was read. The first batch comes whole, however large.
+/// Adjusts the share to the size read. The first batch is returned whole, however large.
 fn fit(mut room: Share, size_bytes: usize) -> Share {
     match size_bytes > room.bytes() {
         true => room.grow(size_bytes - room.bytes()),
@@ -225,8 +224,8 @@ fn fit(mut room: Share, size_bytes: usize) -> Share {
     room
 }
 
-/// Answers with no more than `bytes_max` of each and `budget` of all, beside the first batch; and
-/// how many bytes are read for that.
+/// Limits the reads to `bytes_max` each and `budget` in total, besides the first batch. Also
+/// returns how many bytes they read.
 fn limited(
     answers: Vec<Result<ReadReply, ReadError>>,
     bytes_max: Vec<usize>,
@@ -276,31 +275,31 @@ fn read_of(
         read: Read {
             partition,
             from: Offset(from),
-            // 0 would read nothing, not even the first batch that always comes.
+            // 0 would read nothing, not even the first batch, which is always returned.
             bytes_max: size_bytes_max.min(budget).max(1),
         },
         batch_bytes_max: usize::try_from(batch_bytes_max).unwrap_or(usize::MAX),
     })
 }
 
-/// A partition that is asked for.
+/// A requested partition.
 struct Asked {
     read: Read,
-    /// The largest batch of its topic.
+    /// Maximum batch size of its topic.
     batch_bytes_max: usize,
 }
 
-/// Resolves reads one after the other while the budget lasts.
+/// Resolves reads one after the other until the budget is used up.
 struct Reader<'a> {
     session: &'a Session,
     left: usize,
-    /// What the batches may take of the memory.
+    /// The memory for the batches.
     room: Share,
-    /// Nothing has been read yet: the next batch comes whatever its size.
+    /// Nothing has been read yet: the next batch is returned whatever its size.
     is_first: bool,
-    /// Something has been left out.
+    /// Data has been left out.
     is_cut: bool,
-    /// Whether the answers hold batches, or bounds alone.
+    /// Whether the answers contain batches or only bounds.
     is_one_pass: bool,
 }
 
@@ -343,8 +342,8 @@ impl Reader<'_> {
         };
         let mut batches = reply.limited(limit).resolve().await?;
         let fitting = fitting(&batches, limit).max(usize::from(self.is_first));
-        // What was read beyond its limit, such as one batch in any case, is for a later fetch. Its
-        // place is taken all the same, as in Kafka, which sends the beginning of it.
+        // Data read beyond the limit, for example the one batch that is always read, is left for a
+        // later fetch. Its size still counts, as in Kafka, which sends the beginning of it.
         let size_bytes = match fitting < batches.len() {
             true => limit,
             false => batches.iter().map(|it| it.bytes().len()).sum(),
@@ -356,7 +355,7 @@ impl Reader<'_> {
     }
 }
 
-/// How many of the batches go together into `limit` bytes.
+/// How many of the batches fit into `limit` bytes.
 fn fitting(batches: &[Batch], limit: usize) -> usize {
     let mut left = limit;
     let fits = |batch: &&Batch| {
@@ -367,7 +366,7 @@ fn fitting(batches: &[Batch], limit: usize) -> usize {
     batches.iter().take_while(fits).count()
 }
 
-/// The response to a plan. In an incremental one, partitions without news are left out.
+/// The response for a plan. An incremental one leaves out unchanged partitions.
 fn response(mut plan: Plan, fetched: Vec<Fetched>, is_committed: bool) -> (FetchResponse, Plan) {
     let mut topics = TopicList::default();
     let mut served = HashSet::new();
@@ -426,7 +425,7 @@ fn partition(index: i32, fetched: Fetched, is_committed: bool) -> FetchPartition
     }
 }
 
-/// Partitions gathered by topic, in the order in which topics first come.
+/// Groups partitions by topic, in the order of each topic's first occurrence.
 #[derive(Default)]
 struct TopicList {
     list: Vec<FetchTopic>,

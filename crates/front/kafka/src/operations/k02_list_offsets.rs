@@ -1,6 +1,7 @@
 //! ListOffsets (key 2), versions 1 to 10.
 //!
-//! Tells, for each partition, the offset at a time or at one of the special times below.
+//! Returns, for each partition, the offset for a timestamp or for one of the special timestamps
+//! below.
 //!
 //! | timestamp | from version | answer |
 //! |---|---|---|
@@ -42,10 +43,10 @@ const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
 
-/// The first version whose answers tell the leader's epoch. Older ones can't be encoded with one.
+/// The first version whose responses have the leader's epoch. Older ones can't be encoded with it.
 const LEADER_EPOCHS_SINCE: i16 = 4;
 
-/// What a request without a timeout of its own may take: versions below 10 have none.
+/// The timeout of versions below 10, whose requests have none.
 const TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 
 /// The operation.
@@ -95,7 +96,7 @@ async fn list_topic(
         .with_partitions(partitions)
 }
 
-/// An offset with the timestamp of its record, where that is known.
+/// An offset with the timestamp of its record, if known.
 struct Listed {
     offset: Option<Offset>,
     timestamp: Option<Timestamp>,
@@ -134,7 +135,7 @@ async fn list_partition(
     })
 }
 
-/// Whether a version knows a special timestamp.
+/// Checks that the version has this special timestamp.
 fn check_special(version: i16, timestamp: i64) -> Result<(), Fault> {
     let since = match timestamp {
         0.. | LATEST | EARLIEST => 1,

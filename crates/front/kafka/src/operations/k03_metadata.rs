@@ -1,11 +1,12 @@
 //! Metadata (key 3), versions 0 to 13.
 //!
-//! Tells brokers and topics. There is one broker, at the address that the client already uses
-//! unless another is advertised. A topic that is asked for by name, with leave to create it, is
-//! created with the default number of partitions: this response still says that there is none, the
-//! next one shows it. A log that another protocol made gets a topic's retention beside its own.
+//! Returns brokers and topics. There is one broker, at the address that the client already uses
+//! unless another is advertised. A missing topic requested by name, with permission to create it,
+//! is created with the default number of partitions: this response still reports it as missing, the
+//! next one has it. A log created by another protocol also gets a topic's retention.
 //!
-//! Deviations: a topic is ready when a response shows it: clients never see `LEADER_NOT_AVAILABLE`.
+//! Deviations: a topic is ready when a response contains it: clients never see
+//! `LEADER_NOT_AVAILABLE`.
 //!
 //! Spec: `MetadataRequest.json`; KIP-516 (topic ids).
 
@@ -47,7 +48,7 @@ impl Operation for Metadata {
         let of_cluster = request.include_cluster_authorized_operations;
         let of_topics = request.include_topic_authorized_operations;
         let mut topics = match request.topics {
-            // An empty list meant "all" before there was null.
+            // Before version 1 there was no null; an empty list meant all topics.
             Some(topics) if header.api_version > 0 || !topics.is_empty() => {
                 named_topics(session, topics, may_create).await
             }
@@ -85,7 +86,7 @@ async fn named_topics(
     let mut topics = Vec::with_capacity(asked.len());
     for asked in asked {
         let topic = match &asked.name {
-            // An id outranks a name: the Java client sends an empty name beside it.
+            // An id takes precedence over a name: the Java client sends an empty name with it.
             Some(name) if asked.topic_id.is_nil() => by_name(session, name, may_create).await,
             _ => session.topics().by_id(asked.topic_id, Action::Describe),
         };
@@ -93,7 +94,7 @@ async fn named_topics(
             Ok(topic) => found(session, &topic),
             Err(fault) => MetadataResponseTopic::default()
                 .with_error_code(fault.code())
-                // A name is nullable only in the versions that know ids.
+                // The name is nullable only in versions with ids.
                 .with_name(asked.name)
                 .with_topic_id(asked.topic_id),
         });
@@ -109,7 +110,7 @@ async fn by_name(session: &Session, name: &TopicName, may_create: bool) -> Resul
         return found;
     }
     let ensured = topics.ensure(name).await?;
-    // One that has just been made is there for the next question, as in Kafka.
+    // A topic just created is reported by the next request, as in Kafka.
     found.map(|_| ensured)
 }
 

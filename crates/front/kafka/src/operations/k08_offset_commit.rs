@@ -1,15 +1,15 @@
 //! OffsetCommit (key 8), versions 2 to 9.
 //!
-//! Notes how far a group has read, by a member of its current generation, or by anyone while it
-//! has no members (generation -1). The response leaves when the offsets are on disk.
+//! Commits a group's offsets: by a member of its current generation, or by anyone while it has no
+//! members (generation -1). The response is sent when the offsets are on disk.
 //!
-//! A negative offset is kept and told again, as Kafka does: kafkajs commits -1 and -2 to start a
-//! group from its topic's end or beginning. The engine only keeps what is committed, so that it
-//! carries such an offset as its two's complement.
+//! A negative offset is stored and returned, as in Kafka: kafkajs commits -1 and -2 to start a
+//! group at its topic's end or beginning. The engine only stores committed offsets, so it can hold
+//! a negative one as its two's complement.
 //!
-//! Deviations: `retention_time_ms` of versions up to 4 is ignored, as Kafka does since it keeps
-//! offsets by the group's life; here they are kept until the group or the topic is deleted.
-//! Version 10, which names topics by id, isn't served.
+//! Deviations: `retention_time_ms` of versions up to 4 is ignored, as in newer Kafka releases,
+//! which keep offsets by the group's lifetime; here they are kept until the group or the topic is
+//! deleted. Version 10, which has topic ids, isn't supported.
 //!
 //! Spec: `OffsetCommitRequest.json`; KIP-345 (static members).
 
@@ -88,7 +88,7 @@ fn offset_of(
     })
 }
 
-/// Commits; one result for each offset.
+/// Commits offsets. Returns one result for each.
 async fn commit(
     session: &Session,
     request: &OffsetCommitRequest,

@@ -1,11 +1,11 @@
 //! OffsetFetch (key 9), versions 1 to 9.
 //!
-//! Tells what groups have committed: for the partitions named or, with a null list of topics, for
-//! all. Versions from 8 on ask for several groups at once.
+//! Returns committed offsets of groups: for the given partitions or, with a null list of topics,
+//! for all. Versions 8 and later request several groups at once.
 //!
 //! Deviations: none known. Without transactions an offset is always stable; `member_id` and
 //! `member_epoch` of version 9 belong to the newer group protocol and aren't checked for classic
-//! groups, as in Kafka. Version 10, which names topics by id, isn't served.
+//! groups, as in Kafka. Version 10, which has topic ids, isn't supported.
 //!
 //! Spec: `OffsetFetchRequest.json`; KIP-447 (stable), KIP-709 (several groups).
 
@@ -27,7 +27,7 @@ use stele_wire_kafka::{
 use super::{Operation, text, topic_name};
 use crate::{groups, session::Session};
 
-/// The first version that asks for several groups.
+/// The first version with several groups.
 const GROUPS_SINCE: i16 = 8;
 
 /// The operation.
@@ -59,10 +59,10 @@ impl Operation for OffsetFetch {
     }
 }
 
-/// Topics with partitions, as asked.
+/// Requested topics with partitions.
 type Asked = Vec<(TopicName, Vec<i32>)>;
 
-/// A partition's answer.
+/// The result for a partition.
 struct Fetched {
     index: i32,
     offset: i64,
@@ -86,7 +86,7 @@ impl Fetched {
         match entry.and_then(|entry| entry.committed.as_ref()) {
             Some(committed) => Self {
                 index,
-                // Negative as it was committed.
+                // Negative if a negative offset was committed.
                 offset: committed.offset.0 as i64,
                 leader_epoch: committed.leader_epoch,
                 metadata: text(&committed.metadata),
@@ -99,7 +99,7 @@ impl Fetched {
 
 type FetchedTopics = Vec<(TopicName, Vec<Fetched>)>;
 
-/// What `group` has committed for `topics`, or for all.
+/// The committed offsets of `group` for `topics`, or for all.
 async fn fetch(
     session: &Session,
     group: &str,
@@ -137,7 +137,7 @@ async fn fetch_named(
         let fetched = indexes.into_iter().map(|index| {
             match topic.as_ref().and_then(|topic| topic.partition(index)) {
                 Some(partition) => Fetched::of(index, entries.get(&partition)),
-                // A topic that is gone has no offsets: as Kafka answers.
+                // A deleted topic has no offsets: answered as in Kafka.
                 None => Fetched::nothing(index, None),
             }
         });
@@ -197,7 +197,7 @@ fn group_response(
     response.with_topics(topics.collect())
 }
 
-/// Versions up to 7. Version 1 has no error for the whole, so that each partition has it.
+/// Versions up to 7. Version 1 has no top-level error, so each partition has it.
 async fn one_group(
     session: &Session,
     version: i16,

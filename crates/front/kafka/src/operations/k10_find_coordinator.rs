@@ -1,10 +1,10 @@
 //! FindCoordinator (key 10), versions 0 to 6.
 //!
-//! There is one broker, so that it coordinates every group. Versions from 4 on ask for several
-//! keys at once.
+//! There is one broker, so it coordinates every group. Versions 4 and later request several keys at
+//! once.
 //!
-//! Deviations: a coordinator of transactions (key type 1) or of share groups (2) is refused, since
-//! neither is served.
+//! Deviations: coordinators of transactions (key type 1) and share groups (2) are refused, because
+//! neither is supported.
 //!
 //! Spec: `FindCoordinatorRequest.json`; KIP-699 (several keys).
 
@@ -22,7 +22,7 @@ use crate::{errors::Fault, session::Session, topics::NODE_ID};
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
 
-/// The first version that asks for several keys.
+/// The first version with several keys.
 const KEYS_SINCE: i16 = 4;
 
 /// The operation.
@@ -57,8 +57,8 @@ impl Operation for FindCoordinator {
 fn check_type(key_type: i8) -> Result<(), Fault> {
     match key_type {
         GROUP => Ok(()),
-        // Of the codes that no client retries the one whose message Java's producer and librdkafka
-        // both show.
+        // Of the codes that clients don't retry, this is the one whose message both the Java
+        // producer and librdkafka show.
         TRANSACTION => Err(Fault::new(
             ResponseError::ClusterAuthorizationFailed,
             "transactions aren't supported yet",

@@ -1,9 +1,9 @@
 //! JoinGroup (key 11), versions 0 to 9.
 //!
-//! Joins a group, or joins it again: answered when the rebalance has gathered the members. A first
-//! join from version 4 on is answered with a member id to come back with (KIP-394).
+//! Joins or rejoins a group. The response is sent when the rebalance has collected the members. In
+//! versions 4 and later, the response to a first join has a member id to rejoin with (KIP-394).
 //!
-//! Deviations: the reason of version 8 isn't kept.
+//! Deviations: the reason of version 8 isn't stored.
 //!
 //! Spec: `JoinGroupRequest.json`; KIP-345 (static members), KIP-814 (a returning static leader).
 
@@ -22,14 +22,14 @@ use crate::{
     session::Session,
 };
 
-/// The first version whose clients come back with the member id that they are given.
+/// The first version whose clients rejoin with the member id they are given.
 const MEMBER_ID_REQUIRED_SINCE: i16 = 4;
 
-/// The first version in which the name of the protocol is nullable.
+/// The first version with a nullable protocol name.
 const NULLABLE_PROTOCOL_SINCE: i16 = 7;
 
-/// The first version that can tell a leader not to assign. An older leader that came back assigns
-/// in vain: a stable group's assignments stand.
+/// The first version that can tell a leader to skip the assignment. An older leader that returns
+/// computes one in vain: the assignments of a stable group stay in force.
 const SKIP_ASSIGNMENT_SINCE: i16 = 9;
 
 /// The operation.
@@ -62,7 +62,7 @@ impl Operation for JoinGroup {
     }
 }
 
-/// A refused join, perhaps with the id to come back with.
+/// A refused join, with the id to rejoin with, if any.
 struct Refused {
     error: ResponseError,
     member: Option<Box<str>>,
@@ -107,12 +107,12 @@ fn command(
     }
     let session_timeout_ms = u32::try_from(request.session_timeout_ms)
         .map_err(|_| ResponseError::InvalidSessionTimeout)?;
-    // Version 0 has one timeout for both.
+    // Version 0 has a single timeout for both.
     let rebalance_timeout_ms = match u32::try_from(request.rebalance_timeout_ms) {
         Ok(timeout_ms) if header.api_version >= 1 => timeout_ms,
         _ => session_timeout_ms,
     };
-    // As Kafka makes member ids: what the client calls itself, and what can't be guessed.
+    // Member ids as in Kafka: the client id and an unguessable part.
     let member_new = format!(
         "{}-{}",
         instance.unwrap_or(client_id),

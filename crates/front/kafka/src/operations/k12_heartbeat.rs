@@ -1,6 +1,6 @@
 //! Heartbeat (key 12), versions 0 to 4.
 //!
-//! A member says that it is still there; `REBALANCE_IN_PROGRESS` tells it to join again.
+//! Keeps a member in its group; `REBALANCE_IN_PROGRESS` makes it rejoin.
 //!
 //! Deviations: none known.
 //!

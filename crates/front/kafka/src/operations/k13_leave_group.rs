@@ -1,8 +1,8 @@
 //! LeaveGroup (key 13), versions 0 to 5.
 //!
-//! Members leave. Versions from 3 on name several, by member id or by static name.
+//! Removes members from a group. Versions 3 and later name several, by member id or by static name.
 //!
-//! Deviations: the reason of version 5 isn't kept.
+//! Deviations: the reason of version 5 isn't stored.
 //!
 //! Spec: `LeaveGroupRequest.json`; KIP-345 (static members), KIP-800 (reasons).
 
@@ -21,7 +21,7 @@ use crate::{
     session::Session,
 };
 
-/// The first version that names several members.
+/// The first version with several members.
 const MEMBERS_SINCE: i16 = 3;
 
 /// The operation.
@@ -59,7 +59,7 @@ impl Operation for LeaveGroup {
     }
 }
 
-/// Has members leave; a code for each.
+/// Removes members. Returns a code for each.
 async fn leave(
     session: &Session,
     group: &str,

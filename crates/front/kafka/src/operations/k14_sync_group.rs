@@ -1,6 +1,6 @@
 //! SyncGroup (key 14), versions 0 to 5.
 //!
-//! The leader hands in the assignment of a generation; every member gets its part of it.
+//! The leader sends the assignment of a generation; every member receives its part.
 //!
 //! Deviations: none known.
 //!
@@ -22,7 +22,7 @@ use crate::{
     session::Session,
 };
 
-/// The protocol type of consumers, whose assignments are written in one form.
+/// The protocol type of consumers, whose assignments have a common format.
 const CONSUMER: &str = "consumer";
 
 /// The operation.
@@ -48,8 +48,8 @@ impl Operation for SyncGroup {
     }
 }
 
-/// The partitions of queues that consumers are assigned: the group holds from now on what it hasn't
-/// read of them.
+/// The partitions of queues that are assigned to consumers: from now on, the group retains what it
+/// hasn't read of them.
 fn reads(session: &Session, request: &SyncGroupRequest) -> Vec<PartitionId> {
     let protocol_type = request.protocol_type.as_deref();
     if protocol_type.is_some_and(|it| it != CONSUMER) {

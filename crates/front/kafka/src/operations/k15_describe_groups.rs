@@ -1,6 +1,6 @@
 //! DescribeGroups (key 15), versions 0 to 6.
 //!
-//! Tells the state, the protocol and the members of groups.
+//! Returns the state, the protocol and the members of groups.
 //!
 //! Deviations: none known.
 //!
@@ -19,7 +19,7 @@ use stele_wire_kafka::{
 use super::{Operation, text};
 use crate::{authorized, groups, session::Session};
 
-/// The first version in which a group that doesn't exist is an error rather than a dead group.
+/// The first version in which a missing group is an error and not a dead group.
 const NOT_FOUND_SINCE: i16 = 6;
 
 /// The operation.

@@ -1,8 +1,8 @@
 //! ListGroups (key 16), versions 0 to 5.
 //!
-//! Lists the groups, of all states and types or of those asked for.
+//! Lists the groups, optionally filtered by state and type.
 //!
-//! Deviations: every group is of type `classic`, the only one served.
+//! Deviations: every group has the type `classic`, the only one supported.
 //!
 //! Spec: `ListGroupsRequest.json`; KIP-518 (states), KIP-848 (types).
 
@@ -46,7 +46,7 @@ impl Operation for ListGroups {
     }
 }
 
-/// Whether a filter lets `value` pass; an empty one lets all.
+/// Whether a filter matches `value`; an empty filter matches everything.
 fn is_asked(filter: &[StrBytes], value: &str) -> bool {
     filter.is_empty() || filter.iter().any(|it| it.eq_ignore_ascii_case(value))
 }

@@ -1,7 +1,7 @@
 //! SaslHandshake (key 17), versions 0 and 1.
 //!
-//! Refused: the listener has no authentication, and says so as Kafka's PLAINTEXT listener does.
-//! Served at all, since a client that is set to authenticate then gets a clear error.
+//! Always refused: the listener has no authentication, and replies as Kafka's PLAINTEXT listener
+//! does. The API exists so that a client configured to authenticate gets a clear error.
 //!
 //! Deviations: none.
 //!

@@ -1,14 +1,15 @@
 //! ApiVersions (key 18), versions 0 to 4.
 //!
-//! Answers with the table of operations. A version that isn't served is answered in version 0 with
-//! `UNSUPPORTED_VERSION` and the versions of this API, so that a newer client can go on (KIP-511).
+//! Returns the table of operations. An unsupported version is answered in version 0 with
+//! `UNSUPPORTED_VERSION` and the versions of this API, so that a newer client can continue
+//! (KIP-511).
 //!
-//! Produce is announced from version 0 on, although versions 0 to 2 aren't served, as Kafka 4 does
-//! (KAFKA-18659): older librdkafka (2.6.1 is one) takes their absence for a broker that can't read
-//! compressed batches, and sends them uncompressed.
+//! Produce is announced from version 0 on, although versions 0 to 2 aren't supported, as in Kafka 4
+//! (KAFKA-18659): if they are missing, older librdkafka (for example 2.6.1) assumes that the broker
+//! can't read compressed batches, and sends them uncompressed.
 //!
-//! Deviations: no features are announced, since none of those that Kafka has (transactions version
-//! 2, group version 1, share groups) is served.
+//! Deviations: no features are announced, because none of Kafka's (transactions version 2, group
+//! version 1, share groups) is supported.
 //!
 //! Spec: `ApiVersionsRequest.json`; KIP-35, KIP-511, KIP-584.
 
@@ -49,7 +50,7 @@ impl Operation for ApiVersions {
     }
 }
 
-/// The answer to a version that isn't served.
+/// The response to an unsupported version.
 pub(crate) fn unsupported_version(header: &RequestHeader) -> Result<Response, Error> {
     let itself = TABLE.iter().filter(|entry| entry.key as i16 == KEY);
     let response = ApiVersionsResponse::default()
@@ -69,7 +70,7 @@ fn version_of(entry: &Entry) -> ApiVersion {
         .with_max_version(entry.version_max)
 }
 
-/// Letters, digits, dots and hyphens, the latter two not at either end (KIP-511).
+/// Letters, digits, dots and hyphens, with no dot or hyphen at either end (KIP-511).
 fn is_software_name(name: &str) -> bool {
     let is_inner = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '.');
     let is_outer = |it: Option<char>| it.is_some_and(|it| it.is_ascii_alphanumeric());

@@ -1,12 +1,12 @@
 //! CreateTopics (key 19), versions 2 to 7.
 //!
-//! Creates topics. A log that another protocol made becomes a topic: it keeps what it has, and
-//! retention and partitions become the union; only a name that is a topic already is refused.
+//! Creates topics. A log created by another protocol becomes a topic: it keeps its records, and the
+//! union of both retentions and partitions applies; only a name that is already a topic is refused.
 //!
-//! Deviations: a replication factor over 1 is taken, and the topic has one replica all the same, as
-//! the response says: what makes topics for a cluster goes on with one broker. A setting has it
-//! refused, as Kafka with one broker does. The timeout isn't needed: a topic is ready when the
-//! response says so.
+//! Deviations: a replication factor over 1 is accepted, but the topic has one replica, as the
+//! response says, so that tools that create topics for a cluster work with one broker. A setting
+//! makes Stele refuse it, as a single Kafka broker does. The timeout isn't needed: a topic is ready
+//! when the response is sent.
 //!
 //! Spec: `CreateTopicsRequest.json`; KIP-464 (defaults), KIP-525 (configs in the response).
 
@@ -31,7 +31,7 @@ use crate::{
     topics::{FACET, NewTopic, topic_name},
 };
 
-/// A number that is left to the broker.
+/// A number chosen by the broker.
 const DEFAULT: i32 = -1;
 
 /// The operation.
@@ -66,10 +66,10 @@ impl Operation for CreateTopics {
     }
 }
 
-/// A topic that has been, or would have been, created.
+/// A topic that was created, or would have been.
 struct Created {
     partitions: u32,
-    /// `None` where the request was only checked.
+    /// `None` if the request was only validated.
     definition: Option<LogDefinition>,
     configs: Vec<Described>,
 }
@@ -103,7 +103,7 @@ async fn create(
             definition: Some(definition),
             configs,
         }),
-        // Another client was faster.
+        // Another client has created it first.
         Declared::Exists(_) => Err(exists()),
     }
 }
@@ -176,7 +176,8 @@ pub(super) fn check_partitions(count: i32) -> Result<u32, Fault> {
     }
 }
 
-/// The partitions of a topic whose replicas are assigned by the client: all to the one broker.
+/// The number of partitions of a topic whose replicas are assigned by the client: all to the one
+/// broker.
 fn assigned_partitions(topic: &CreatableTopic) -> Result<u32, Fault> {
     if topic.num_partitions != DEFAULT || topic.replication_factor != -1 {
         return Err(Fault::new(

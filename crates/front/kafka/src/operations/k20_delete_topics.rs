@@ -1,9 +1,9 @@
 //! DeleteTopics (key 20), versions 1 to 6.
 //!
-//! Deletes topics with their records, by name or, from version 6 on, by id. A topic that is also a
-//! queue is gone for every protocol.
+//! Deletes topics with their records, by name or, in versions 6 and later, by id. A topic that is
+//! also a queue is deleted for every protocol.
 //!
-//! Deviations: the timeout isn't needed: a topic is gone when the response says so.
+//! Deviations: the timeout isn't needed: a topic is deleted when the response is sent.
 //!
 //! Spec: `DeleteTopicsRequest.json`; KIP-516 (topic ids).
 

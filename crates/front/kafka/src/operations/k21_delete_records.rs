@@ -1,9 +1,9 @@
 //! DeleteRecords (key 21), versions 0 to 2.
 //!
-//! Removes what is before an offset; -1 is the end of what consumers see. What a queue's consumers
-//! haven't acknowledged goes, too.
+//! Removes records before an offset; -1 is the high watermark. Unacknowledged messages of a queue
+//! are removed too.
 //!
-//! Deviations: the timeout isn't needed: there are no followers to wait for.
+//! Deviations: the timeout isn't needed, because there are no followers.
 //!
 //! Spec: `DeleteRecordsRequest.json`; KIP-107.
 
@@ -25,7 +25,7 @@ use crate::{
     topics::{Topic, partition_of},
 };
 
-/// Stands for the end of what consumers see.
+/// The value for the high watermark.
 const HIGH_WATERMARK: i64 = -1;
 
 /// The operation.
@@ -59,7 +59,7 @@ impl Operation for DeleteRecords {
     }
 }
 
-/// Tells where the partition begins now.
+/// Removes the records. Returns the new start of the partition.
 async fn trim(
     session: &Session,
     topic: &Result<Topic, Fault>,

@@ -1,8 +1,8 @@
 //! InitProducerId (key 22), versions 0 to 5.
 //!
-//! Gives an idempotent producer its id, or the next epoch of the id that it has.
+//! Gives an idempotent producer its id, or the next epoch of its id.
 //!
-//! Deviations: a transactional id is refused, as there are no transactions yet.
+//! Deviations: a transactional id is refused, because there are no transactions yet.
 //!
 //! Spec: `InitProducerIdRequest.json`; KIP-98, KIP-360 (the next epoch).
 

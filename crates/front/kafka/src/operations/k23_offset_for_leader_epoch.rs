@@ -1,8 +1,7 @@
 //! OffsetForLeaderEpoch (key 23), versions 2 to 4.
 //!
-//! Tells where an epoch of a partition's leader ended, so that a consumer notices records that
-//! were lost with a former leader. Every record here is of epoch 0, which ends where the partition
-//! does.
+//! Returns where a leader epoch of a partition ended, so that a consumer notices records that were
+//! lost with a former leader. Every record here has epoch 0, which ends where the partition does.
 //!
 //! Deviations: none.
 //!
@@ -25,7 +24,7 @@ use crate::{
     topics::{LEADER_EPOCH, Topic, check_leader_epoch, partition_of},
 };
 
-/// What isn't known.
+/// An unknown value.
 const UNKNOWN: i32 = -1;
 
 /// The operation.
@@ -59,7 +58,7 @@ impl Operation for OffsetForLeaderEpoch {
     }
 }
 
-/// The largest epoch up to the one asked for, and where it ended.
+/// The largest epoch up to the requested one, and where it ended.
 async fn end(
     session: &Session,
     topic: &Result<Topic, Fault>,

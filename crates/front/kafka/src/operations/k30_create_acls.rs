@@ -14,7 +14,7 @@ use stele_wire_kafka::{
 use super::{Operation, text};
 use crate::session::Session;
 
-/// Kafka's words where a change of the lists is asked for.
+/// Kafka's message for a change of ACLs.
 pub(super) const NO_AUTHORIZER: &str = "No Authorizer is configured.";
 
 /// The operation.

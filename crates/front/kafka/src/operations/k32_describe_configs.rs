@@ -1,11 +1,12 @@
 //! DescribeConfigs (key 32), versions 1 to 4.
 //!
-//! Tells the configurations of topics, of the broker, of groups and of client metrics, each with
-//! where its value comes from.
+//! Returns the configurations of topics, the broker, groups and client metrics, each with the
+//! source of its value.
 //!
-//! Deviations: of the broker's configurations those are told that mean something here, all of them
+//! Deviations: of the broker's configurations, only those with a meaning here are returned, all
 //! read-only: they are set in Stele's own configuration. There are no loggers to configure. Groups
-//! and client metrics have Kafka's defaults, which do nothing: they are for what isn't served.
+//! and client metrics have Kafka's defaults, without effect, because they configure unsupported
+//! features.
 //!
 //! Spec: `DescribeConfigsRequest.json`; KIP-226 (sources), KIP-569 (types, documentation).
 
@@ -82,7 +83,7 @@ fn describe(
                 }
                 (GROUP, _) => GROUP_CONFIGS.iter().map(Value::from).collect(),
                 (CLIENT_METRICS, _) => CLIENT_METRICS_CONFIGS.iter().map(Value::from).collect(),
-                // Of all brokers together nothing is set; and there are no loggers.
+                // Nothing is set for all brokers together, and there are no loggers.
                 _ => Vec::new(),
             }
         }
@@ -95,7 +96,7 @@ fn describe(
     Ok(asked.map(|value| value.result(request)).collect())
 }
 
-/// A configuration to be told.
+/// A configuration in a response.
 struct Value {
     name: &'static str,
     /// `None` is null.

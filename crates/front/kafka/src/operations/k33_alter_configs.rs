@@ -1,8 +1,9 @@
 //! AlterConfigs (key 33), versions 0 to 2.
 //!
-//! Replaces all configurations of topics: what isn't named goes back to its default.
+//! Replaces all configurations of topics: those not given return to their defaults.
 //!
-//! Deviations: of anything but a topic no configuration can be set, as of Kafka's read-only ones.
+//! Deviations: only configurations of topics can be set; all others are treated like Kafka's
+//! read-only ones.
 //!
 //! Spec: `AlterConfigsRequest.json`; KIP-133.
 

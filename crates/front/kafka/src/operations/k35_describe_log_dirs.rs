@@ -1,10 +1,9 @@
 //! DescribeLogDirs (key 35), versions 1 to 4.
 //!
-//! Tells how large the partitions are. There is one directory, which holds them all; the size of a
-//! partition is that of its batches, as they are stored. Asked for partitions that don't exist, it
-//! leaves them out, as Kafka does.
+//! Returns the sizes of partitions. There is one directory for all; the size of a partition is that
+//! of its stored batches. Partitions that don't exist are left out, as in Kafka.
 //!
-//! Deviations: how large the disk is, and how much of it is free, isn't told (-1).
+//! Deviations: the total and usable size of the disk are not returned (-1).
 //!
 //! Spec: `DescribeLogDirsRequest.json`; KIP-113, KIP-827 (sizes of the disk).
 
@@ -51,10 +50,10 @@ impl Operation for DescribeLogDirs {
     }
 }
 
-/// A topic and those of its partitions that are asked for.
+/// A topic and its requested partitions.
 struct Asked {
     topic: Topic,
-    /// `None` stands for all.
+    /// `None` means all.
     partitions: Option<Vec<i32>>,
 }
 
@@ -75,7 +74,7 @@ fn all(session: &Session) -> Vec<Asked> {
 }
 
 fn named(session: &Session, topics: Vec<DescribableLogDirTopic>) -> Vec<Asked> {
-    // One that is named twice is answered once.
+    // A topic named twice is answered once.
     let mut positions: HashMap<Name, usize> = HashMap::new();
     let mut all: Vec<Asked> = Vec::with_capacity(topics.len());
     for named in topics {

@@ -1,8 +1,8 @@
 //! CreatePartitions (key 37), versions 0 to 3.
 //!
-//! Gives topics more partitions.
+//! Adds partitions to topics.
 //!
-//! Deviations: the timeout isn't needed: the partitions are there when the response says so.
+//! Deviations: the timeout isn't needed: the partitions exist when the response is sent.
 //!
 //! Spec: `CreatePartitionsRequest.json`; KIP-195.
 

@@ -1,6 +1,6 @@
 //! DeleteGroups (key 42), versions 0 to 2.
 //!
-//! Removes groups without members, with the offsets that they have committed.
+//! Deletes groups without members, with their committed offsets.
 //!
 //! Deviations: none known.
 //!

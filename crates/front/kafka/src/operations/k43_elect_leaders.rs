@@ -1,8 +1,8 @@
 //! ElectLeaders (key 43), versions 0 to 2.
 //!
-//! Nothing is ever elected: the one broker is the preferred leader of every partition and leads it.
-//! A partition that is named is `ELECTION_NOT_NEEDED`; where none is, each topic is listed without
-//! partitions, since those that need no election are left out.
+//! Elects nothing: the only broker is the preferred leader of every partition and leads it. A given
+//! partition returns `ELECTION_NOT_NEEDED`; without given partitions, each topic is listed without
+//! partitions, because those that need no election are left out.
 //!
 //! Deviations: the timeout isn't needed.
 //!

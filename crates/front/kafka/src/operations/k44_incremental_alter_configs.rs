@@ -1,9 +1,10 @@
 //! IncrementalAlterConfigs (key 44), versions 0 and 1.
 //!
-//! Changes the configurations of topics that are named, and leaves the others. Lists can be
-//! appended to and subtracted from.
+//! Changes the given configurations of topics and leaves the others. Lists can be appended to and
+//! subtracted from.
 //!
-//! Deviations: of anything but a topic no configuration can be set, as of Kafka's read-only ones.
+//! Deviations: only configurations of topics can be set; all others are treated like Kafka's
+//! read-only ones.
 //!
 //! Spec: `IncrementalAlterConfigsRequest.json`; KIP-339.
 
@@ -76,7 +77,7 @@ async fn alter(
     let configs = resource.configs.iter();
     let name = &resource.resource_name;
     if resource.resource_type != TOPIC {
-        // What isn't set can be deleted.
+        // Deleting a configuration that isn't set is allowed.
         let set = configs.filter(|it| it.config_operation != DELETE);
         return resources::set_fixed(resource.resource_type, name, set.map(|it| &*it.name));
     }
@@ -105,7 +106,7 @@ fn check_configs(configs: &[AlterableConfig]) -> Result<(), Fault> {
     resources::check_values(without.map(|it| &*it.name))
 }
 
-/// What a configuration of a topic becomes; `None` where it isn't set.
+/// The new value of a topic's configuration; `None` if it becomes unset.
 fn new_value(
     session: &Session,
     current: &FacetSettings,
@@ -136,7 +137,7 @@ fn new_value(
     }
 }
 
-/// The elements that a list has now.
+/// The current elements of a list.
 fn list_of(
     session: &Session,
     current: &FacetSettings,

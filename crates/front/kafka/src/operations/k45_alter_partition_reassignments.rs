@@ -1,7 +1,7 @@
 //! AlterPartitionReassignments (key 45), versions 0 to 1.
 //!
-//! Moves nothing: every partition is where it can be. To move it to the one broker is done already,
-//! to move it elsewhere can't be done, and there is nothing to cancel.
+//! Moves nothing: every partition is on the only broker. A reassignment to it is already done, any
+//! other is impossible, and there is nothing to cancel.
 //!
 //! Deviations: none known.
 //!

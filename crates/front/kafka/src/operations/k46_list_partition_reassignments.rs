@@ -1,7 +1,7 @@
 //! ListPartitionReassignments (key 46), version 0.
 //!
-//! Lists none: with one broker no partition ever moves. Topics that don't exist are left out, as
-//! are those that aren't moving.
+//! Returns an empty list: with one broker no partition ever moves. Topics that don't exist are left
+//! out, like those that aren't moving.
 //!
 //! Deviations: none known.
 //!
@@ -28,7 +28,7 @@ impl Operation for ListPartitionReassignments {
         _header: &RequestHeader,
         _request: ListPartitionReassignmentsRequest,
     ) -> ListPartitionReassignmentsResponse {
-        // Kafka's has a null message, where the default is an empty one.
+        // Kafka's message is null here, but the default is empty.
         ListPartitionReassignmentsResponse::default().with_error_message(None)
     }
 }

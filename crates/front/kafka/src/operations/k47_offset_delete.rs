@@ -1,6 +1,6 @@
 //! OffsetDelete (key 47), version 0.
 //!
-//! Forgets what a group has committed for partitions that none of its members subscribes to.
+//! Deletes a group's committed offsets of partitions that none of its members subscribes to.
 //!
 //! Deviations: none known.
 //!

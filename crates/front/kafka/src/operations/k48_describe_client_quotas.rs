@@ -1,6 +1,6 @@
 //! DescribeClientQuotas (key 48), versions 0 to 1.
 //!
-//! Lists none: there are no quotas. The filter is checked all the same.
+//! Returns an empty list: there are no quotas. The filter is validated nevertheless.
 //!
 //! Deviations: none known.
 //!

@@ -1,9 +1,9 @@
 //! AlterClientQuotas (key 49), versions 0 to 1.
 //!
-//! Takes quotas away, of which there are none, and refuses to set any: a client that is told of a
-//! limit that nobody keeps would rely on it. Who the quotas are for is checked as Kafka does.
+//! Accepts removals of quotas, although there are none, and refuses to set any: a client would rely
+//! on a limit that isn't enforced. The entities are validated as in Kafka.
 //!
-//! Deviations: no quota can be set. The keys of quotas aren't checked.
+//! Deviations: no quota can be set. The keys of quotas aren't validated.
 //!
 //! Spec: `AlterClientQuotasRequest.json`; KIP-546.
 

@@ -1,6 +1,6 @@
 //! DescribeUserScramCredentials (key 50), version 0.
 //!
-//! Tells that no user has credentials for SCRAM: clients of this protocol don't log in.
+//! Reports that no user has SCRAM credentials: clients of this protocol don't log in.
 //!
 //! Deviations: none known.
 //!

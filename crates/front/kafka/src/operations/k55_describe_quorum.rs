@@ -1,9 +1,9 @@
 //! DescribeQuorum (key 55), versions 0 to 2.
 //!
-//! Tells who votes on the cluster's metadata: the one broker, which leads and lags behind nobody.
+//! Returns the voters for the cluster's metadata: only the one broker, as leader without lag.
 //!
-//! Deviations: the metadata isn't a log that can be read, so that its offsets are always 0. The
-//! broker's only listener stands for the controller's.
+//! Deviations: the metadata isn't a readable log, so its offsets are always 0. The broker's only
+//! listener is returned as the controller's.
 //!
 //! Spec: `DescribeQuorumRequest.json`; KIP-595, KIP-836 (times), KIP-853 (nodes).
 
@@ -22,7 +22,7 @@ use crate::{
     topics::{LEADER_EPOCH, NODE_ID},
 };
 
-/// The only log that a quorum keeps, and its only partition.
+/// The only log of the quorum; it has one partition.
 const METADATA: &str = "__cluster_metadata";
 const METADATA_PARTITION: i32 = 0;
 
@@ -44,7 +44,7 @@ impl Operation for DescribeQuorum {
         let response = DescribeQuorumResponse::default()
             .with_error_message(None)
             .with_topics(topics.collect());
-        // Versions before 2 don't tell where the voters are.
+        // Versions before 2 don't return the voters' addresses.
         match header.api_version {
             2.. => response.with_nodes(vec![node(session)]),
             _ => response,

@@ -1,8 +1,8 @@
 //! DescribeCluster (key 60), versions 0 to 2.
 //!
-//! Tells the cluster's id and its one broker.
+//! Returns the cluster's id and its only broker.
 //!
-//! Endpoint type 2, controllers, is refused, as Kafka's brokers do. No broker is ever fenced.
+//! Endpoint type 2, controllers, is refused, as by Kafka's brokers. No broker is ever fenced.
 //!
 //! Deviations: none known.
 //!

@@ -1,9 +1,9 @@
 //! DescribeProducers (key 61), version 0.
 //!
-//! Tells which idempotent producers partitions remember, by whose numbers they know a batch that is
-//! sent again.
+//! Returns the idempotent producers known to partitions, by whose sequence numbers duplicate
+//! batches are recognised.
 //!
-//! Deviations: none known. As long as there are no transactions, none is open.
+//! Deviations: none known. Without transactions, none is open.
 //!
 //! Spec: `DescribeProducersRequest.json`; KIP-664.
 
@@ -24,7 +24,7 @@ use crate::{
     topics::{Topic, partition_of},
 };
 
-/// Stands for the epoch of a coordinator that there isn't.
+/// The epoch if there is no coordinator.
 const NO_EPOCH: i32 = -1;
 
 /// The operation.

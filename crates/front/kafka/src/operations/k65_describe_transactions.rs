@@ -1,6 +1,6 @@
 //! DescribeTransactions (key 65), version 0.
 //!
-//! Finds none of the transactional ids: there are no transactions yet.
+//! Reports all transactional ids as not found: there are no transactions yet.
 //!
 //! Deviations: none known.
 //!

@@ -1,8 +1,9 @@
 //! ListTransactions (key 66), versions 0 to 2.
 //!
-//! Lists none: there are no transactions yet. States that Kafka doesn't know are told, as it does.
+//! Returns an empty list: there are no transactions yet. States that Kafka doesn't know are
+//! reported, as in Kafka.
 //!
-//! Deviations: the pattern isn't checked.
+//! Deviations: the pattern isn't validated.
 //!
 //! Spec: `ListTransactionsRequest.json`; KIP-664, KIP-994 (duration), KIP-1152 (pattern).
 

@@ -1,7 +1,8 @@
 //! ListConfigResources (key 74), versions 0 to 1.
 //!
-//! Lists what has configurations: topics, the broker and its loggers. Groups and client metrics are
-//! listed where any are set for them, which can't be. Version 0 is ListClientMetricsResources.
+//! Lists the resources with configurations: topics, the broker and its loggers. Groups and client
+//! metrics are listed only if they have configurations set, which is impossible here. Version 0 is
+//! ListClientMetricsResources.
 //!
 //! Deviations: none known.
 //!

@@ -1,7 +1,7 @@
 //! DescribeTopicPartitions (key 75), version 0.
 //!
-//! Tells topics by name, in order, some partitions at a time: where a response ends before the last
-//! of them, its cursor says where the next one begins. Without names it goes through all topics.
+//! Returns topics by name, in order, with a limited number of partitions: if a response ends before
+//! the last partition, its cursor is the start of the next one. Without names, returns all topics.
 //!
 //! Deviations: none known.
 //!
@@ -88,7 +88,7 @@ impl Operation for DescribeTopicPartitions {
     }
 }
 
-/// Checks that a cursor is one of a response to these names.
+/// Checks that a cursor comes from a response for these names.
 fn check_cursor(cursor: Option<&AskedCursor>, names: &BTreeSet<String>) -> Result<(), Fault> {
     match cursor {
         Some(cursor) if !names.contains(&**cursor.topic_name) => Err(Fault::new(
@@ -111,17 +111,17 @@ fn refused(name: &str, fault: &Fault) -> DescribeTopicPartitionsResponseTopic {
         .with_topic_authorized_operations(authorized::TOPIC)
 }
 
-/// A response as it grows.
+/// A response being built.
 struct Page {
     topics: Vec<DescribeTopicPartitionsResponseTopic>,
-    /// Partitions that it has room for.
+    /// The number of partitions that still fit.
     left: i32,
-    /// Where the next one begins, once this one is full.
+    /// The start of the next page, once this one is full.
     next: Option<Cursor>,
 }
 
 impl Page {
-    /// Adds the partitions of a topic from `first` on, as far as there is room.
+    /// Adds the partitions of a topic from `first` on, as far as they fit.
     fn add(&mut self, session: &Session, topic: &Topic, first: i32) {
         let count = topic.partitions as i32;
         let end = count.min(first.saturating_add(self.left));

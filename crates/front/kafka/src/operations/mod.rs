@@ -1,5 +1,4 @@
-//! The APIs that are served: one file each, in the order of their keys. The table is what
-//! ApiVersions answers.
+//! The supported APIs: one file each, ordered by key. ApiVersions returns the table.
 
 use std::{future::Future, ops::RangeInclusive, pin::Pin};
 
@@ -60,7 +59,7 @@ mod k66_list_transactions;
 mod k74_list_config_resources;
 mod k75_describe_topic_partitions;
 
-/// Every API that is served.
+/// Every supported API.
 pub(crate) const TABLE: &[Entry] = &[
     Entry::new(
         ApiKey::Produce,
@@ -151,7 +150,7 @@ pub(crate) const TABLE: &[Entry] = &[
     ),
 ];
 
-/// The names of the APIs in the table's order: what requests are counted by.
+/// The names of the APIs in the table's order, by which requests are counted.
 pub(crate) const NAMES: [&str; TABLE.len()] = {
     let mut names = [""; TABLE.len()];
     let mut position = 0;
@@ -162,12 +161,12 @@ pub(crate) const NAMES: [&str; TABLE.len()] = {
     names
 };
 
-/// The API `key`, if it is served.
+/// The API `key`, if it is supported.
 pub(crate) fn find(key: i16) -> Option<&'static Entry> {
     TABLE.iter().find(|entry| entry.key as i16 == key)
 }
 
-/// The position of the API `key` among [`NAMES`].
+/// The position of the API `key` in [`NAMES`].
 pub(crate) fn position(key: i16) -> usize {
     let position = TABLE.iter().position(|entry| entry.key as i16 == key);
     position.unwrap_or(TABLE.len())
@@ -175,13 +174,13 @@ pub(crate) fn position(key: i16) -> usize {
 
 /// An API whose response is one message.
 pub(crate) trait Operation {
-    /// The request, which knows its response.
+    /// The request type, which determines the response type.
     type Request: Request;
 
-    /// The lowest and the highest version served.
+    /// The lowest and the highest supported version.
     const VERSIONS: (i16, i16);
 
-    /// Answers. Errors are part of the response.
+    /// Handles a request. Errors are part of the response.
     fn handle(
         session: &mut Session,
         header: &RequestHeader,
@@ -189,7 +188,7 @@ pub(crate) trait Operation {
     ) -> impl Future<Output = <Self::Request as Request>::Response> + Send;
 }
 
-/// A served API.
+/// A supported API.
 #[derive(Clone, Copy)]
 pub(crate) struct Entry {
     pub(crate) key: ApiKey,
@@ -201,7 +200,7 @@ pub(crate) struct Entry {
 
 type Run = for<'a> fn(&'a mut Session, RequestHeader, Bytes) -> Running<'a>;
 
-/// A request that is being handled.
+/// A request being handled.
 pub(crate) type Running<'a> =
     Pin<Box<dyn Future<Output = Result<Answer, SessionError>> + Send + 'a>>;
 
@@ -228,7 +227,7 @@ impl Entry {
         self.version_min..=self.version_max
     }
 
-    /// Refuses a request that is larger than its API has reason to be.
+    /// Refuses a request that is too large for its API.
     pub(crate) fn check_size(
         &self,
         size_bytes: usize,

@@ -1,5 +1,5 @@
-//! What administrators ask that one broker without an authorizer and without quotas has little to
-//! say to.
+//! Administrative requests that have simple answers on one broker without an authorizer and without
+//! quotas.
 
 use stele_test_testkit::TestBroker;
 use stele_wire_kafka::{
@@ -126,7 +126,7 @@ async fn there_are_no_quotas_and_filters_are_checked() {
     broker.stop().await;
 }
 
-/// Bits by the numbers of operations (`AclOperation`), 3 being READ and 12 IDEMPOTENT_WRITE.
+/// Bits by operation number (`AclOperation`): 3 is READ, 12 is IDEMPOTENT_WRITE.
 const ON_TOPIC: i32 = 0b0_1101_1111_1000;
 const ON_GROUP: i32 = 0b0_1101_0100_1000;
 const ON_CLUSTER: i32 = 0b1_1111_1010_0000;

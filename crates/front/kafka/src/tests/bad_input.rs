@@ -1,4 +1,4 @@
-//! What isn't Kafka: each ends the connection with one reason, and answers nothing.
+//! Input that isn't Kafka: it ends the connection with one reason and without a response.
 
 use std::time::Duration;
 
@@ -38,11 +38,11 @@ fn connect(broker: &TestBroker) -> Wire {
     }
 }
 
-/// Sends `bytes` and nothing more; gives why the connection ended and what it answered.
+/// Sends `bytes` and closes. Returns why the connection ended and its output.
 async fn fed(bytes: &[u8]) -> (End, Vec<u8>) {
     let broker = TestBroker::start();
     let mut wire = connect(&broker);
-    // The connection may be gone before all is written.
+    // The connection may end before everything is written.
     drop(wire.far.write_all(bytes).await);
     drop(wire.far.shutdown().await);
     let mut answer = Vec::new();
@@ -92,7 +92,7 @@ async fn half_a_frame_closes_with_the_connection() {
 
 #[tokio::test]
 async fn a_body_that_lies_about_its_lengths_closes() {
-    // Metadata version 1 of two billion topics.
+    // Metadata version 1 with two billion topics.
     let body = b"\0\0\0\x0e\0\x03\0\x01\0\0\0\x01\xff\xff\x7f\xff\xff\xff";
     let (end, _) = fed(body).await;
     assert!(

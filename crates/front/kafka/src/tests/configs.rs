@@ -1,4 +1,4 @@
-//! Configurations: what is told of them, and what can be altered.
+//! Configurations: which are returned, and which can be altered.
 
 use stele_test_testkit::TestBroker;
 use stele_wire_kafka::{
@@ -29,7 +29,7 @@ const DELETE: i8 = 1;
 const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
 
-/// Where a value comes from.
+/// The source of a value.
 const OF_TOPIC: i8 = 1;
 const OF_BROKER: i8 = 4;
 const DEFAULT: i8 = 5;
@@ -58,7 +58,7 @@ async fn describe(
     }
 }
 
-/// A value with its source, and what it would be without.
+/// A value with its source and its synonyms.
 type Told = (Option<String>, i8, Vec<(String, String, i8)>);
 
 fn told(configs: &[DescribeConfigsResourceResult], name: &str) -> Told {
@@ -217,7 +217,7 @@ async fn lists_are_appended_to_and_subtracted_from() {
         let configs = describe(&mut client, TOPIC, "orders").await.unwrap();
         assert_eq!(told(&configs, NAME).0.as_deref(), Some(expected));
     }
-    // It begins with the default.
+    // It starts with the default.
     let policy = [("cleanup.policy", APPEND, Some("delete"))];
     assert_eq!(alter(&mut client, orders, &policy).await, None);
     for (name, operation, value) in [
@@ -303,7 +303,7 @@ async fn defaults_are_values_that_may_be_set() {
     let configs = describe(&mut client, TOPIC, "orders").await.unwrap();
     let values = configs.iter().map(|it| (&*it.name, it.value.as_deref()));
     let set = topic_configs::check(values).unwrap();
-    // What is shown is what applies.
+    // The reported value is the effective one.
     assert_eq!(TimeBounds::of(Some(&set)), TimeBounds::of(None));
     broker.stop().await;
 }

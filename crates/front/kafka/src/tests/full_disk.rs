@@ -1,4 +1,4 @@
-//! A disk below its reserve: producing is refused so that clients try again, the rest goes on.
+//! A disk below its reserve: producing fails so that clients retry, everything else continues.
 
 use bytes::Bytes;
 use stele_test_testkit::{TestBroker, message};
@@ -14,7 +14,7 @@ use stele_wire_kafka::{
 
 use super::kit::{Client, topic_name};
 
-/// Produces one record; gives the offset or why not.
+/// Produces one record. Returns the offset or the error.
 async fn produce(client: &mut Client) -> Result<i64, ResponseError> {
     let records = message("x").into_bytes();
     let data = PartitionProduceData::default().with_records(Some(records));
@@ -33,7 +33,7 @@ async fn produce(client: &mut Client) -> Result<i64, ResponseError> {
     }
 }
 
-/// The bytes of records from the start.
+/// The records' bytes from the start.
 async fn fetch(client: &mut Client) -> Bytes {
     let partition = FetchPartition::default().with_partition_max_bytes(1 << 20);
     let topic = FetchTopic::default()
@@ -71,7 +71,7 @@ async fn without_space_producing_is_retriable_and_fetching_and_committing_go_on(
     let refused = produce(&mut client).await.unwrap_err();
     assert_eq!(refused, ResponseError::KafkaStorageError);
     assert!(refused.is_retriable());
-    // A consumer that starts now may need a topic of its own.
+    // A consumer that starts now may need its own topic.
     assert_eq!(client.try_create_topic("another", 1, &[]).await, 0);
     assert!(!fetch(&mut client).await.is_empty());
     assert_eq!(commit(&mut client, 1).await, 0);

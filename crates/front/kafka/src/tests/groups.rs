@@ -58,7 +58,7 @@ fn sync(member: &str, generation: i32, assignments: &[(&str, &'static [u8])]) ->
         .with_assignments(assignments.collect())
 }
 
-/// Joins as a client from version 4 on does: first without an id, then with the one given.
+/// Joins as clients of version 4 and later do: first without an id, then with the one given.
 async fn joined(client: &mut Client) -> JoinGroupResponse {
     let first = client.call(9, join("")).await;
     assert_eq!(
@@ -73,7 +73,7 @@ async fn joined(client: &mut Client) -> JoinGroupResponse {
     client.call(9, join(&first.member_id)).await
 }
 
-/// A group of one member that has its assignment.
+/// A group with one member that has its assignment.
 async fn stable(client: &mut Client) -> (String, i32) {
     let joined = joined(client).await;
     assert_eq!(joined.error_code, 0);
@@ -123,7 +123,7 @@ async fn a_group_waits_for_members_that_come_soon_after_the_first() {
         Client::with(&broker.broker, gathering)
     };
     let (mut first, mut second, mut watcher) = (client(), client(), client());
-    // Without ids, which version 3 doesn't ask for.
+    // Without ids, which version 3 doesn't require.
     let joining = async { tokio::join!(first.call(3, join("")), second.call(3, join(""))) };
     let passing = async {
         let request = DescribeGroupsRequest::default().with_groups(vec![group()]);
@@ -216,7 +216,7 @@ async fn a_static_leader_comes_back_in_every_version() {
         .call(5, sync(&first.member_id, first.generation_id, &assignments))
         .await;
     assert_eq!(synced.error_code, 0);
-    // An answer that the version can't carry would close the connection.
+    // A response that the version can't encode would close the connection.
     for version in 5..=9 {
         let back = client.call(version, named()).await;
         assert_eq!(
@@ -326,7 +326,7 @@ async fn offsets_are_committed_and_fetched_in_every_version() {
     broker.stop().await;
 }
 
-/// kafkajs resets a group so, and recovers so from an offset that is out of range.
+/// kafkajs does this to reset a group, and to recover from an offset that is out of range.
 #[tokio::test]
 async fn a_negative_offset_is_committed_and_told_again() {
     let broker = TestBroker::start();
@@ -381,7 +381,7 @@ async fn committed_offsets_survive_a_restart() {
     let broker = TestBroker::start();
     let mut client = Client::of(&broker);
     client.create_topic("orders", 1).await;
-    // A consumer that isn't a member of the group commits while it has none.
+    // A consumer that isn't a member commits while the group has no members.
     let committed = client.call(8, commit("", -1, 5)).await;
     assert_eq!(committed.topics[0].partitions[0].error_code, 0);
     drop(client);
@@ -470,7 +470,7 @@ async fn a_group_whose_members_say_too_much_takes_no_more_of_them() {
             .with_metadata(Bytes::from(vec![0; size_bytes]));
         join("").with_protocols(vec![protocol])
     };
-    // Version 3 joins without being given an id first.
+    // Version 3 joins without getting an id first.
     let first = client.call(3, saying(15 << 20)).await;
     assert_eq!(first.error_code, 0);
     let second = client.call(3, saying(2 << 20)).await;

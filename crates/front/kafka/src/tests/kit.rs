@@ -1,4 +1,4 @@
-//! A client that speaks to a session, and what the tests of all operations share.
+//! A client that talks to a session, and shared code of the tests of operations.
 
 use std::{net::Ipv6Addr, sync::Arc};
 
@@ -21,7 +21,7 @@ pub(super) fn settings() -> Settings {
     let clock = Arc::new(SystemClock::new());
     let rng = Box::new(OsRng::new().unwrap());
     Settings {
-        // What a test waits for comes at once.
+        // Tests needn't wait for other members.
         group_gathering_ms: 0,
         listeners: vec![
             ([127, 0, 0, 1], 9092).into(),
@@ -32,7 +32,7 @@ pub(super) fn settings() -> Settings {
     }
 }
 
-/// A client with a session of its own.
+/// A client with its own session.
 pub(super) struct Client {
     session: Session,
 }
@@ -48,7 +48,7 @@ impl Client {
         }
     }
 
-    /// Sends a request of `version`, and waits for the response.
+    /// Sends a request of `version` and waits for the response.
     pub(super) async fn call<R: Request>(&mut self, version: i16, request: R) -> R::Response {
         let mut answer = self.send(version, request).await.unwrap().unwrap();
         let response = R::Response::decode(&mut answer, version).unwrap();
@@ -60,7 +60,7 @@ impl Client {
         response
     }
 
-    /// Sends a request; gives the body of the response, if there is one.
+    /// Sends a request. Returns the body of the response, if there is one.
     pub(super) async fn send<R: Request>(
         &mut self,
         version: i16,
@@ -82,7 +82,8 @@ impl Client {
         }))
     }
 
-    /// Creates a topic that mustn't exist. It keeps records of any age: those of tests are old.
+    /// Creates a topic that must not exist. It keeps records of any age, because those of tests are
+    /// old.
     pub(super) async fn create_topic(&mut self, name: &'static str, partitions: i32) {
         let created = self
             .try_create_topic(name, partitions, &[("retention.ms", "-1")])
@@ -90,7 +91,7 @@ impl Client {
         assert_eq!(created, 0, "creating {name}");
     }
 
-    /// Creates a topic; gives the error code.
+    /// Creates a topic. Returns the error code.
     pub(super) async fn try_create_topic(
         &mut self,
         name: &'static str,

@@ -62,7 +62,7 @@ async fn api_versions_answers_with_the_table_in_every_version() {
     broker.stop().await;
 }
 
-/// Older librdkafka sends gzip, snappy and lz4 batches uncompressed otherwise (KAFKA-18659).
+/// Otherwise, older librdkafka sends gzip, snappy and lz4 batches uncompressed (KAFKA-18659).
 #[tokio::test]
 async fn produce_is_announced_from_version_0_on() {
     let broker = TestBroker::start();
@@ -72,8 +72,8 @@ async fn produce_is_announced_from_version_0_on() {
     broker.stop().await;
 }
 
-/// What kafka-clients 4.x refuses to work without (KIP-896), as lowest and highest version that
-/// both sides must share.
+/// What kafka-clients 4.x requires (KIP-896), as the lowest and highest version that both sides
+/// must share.
 #[tokio::test]
 async fn java_clients_4_find_the_versions_that_they_need() {
     let broker = TestBroker::start();
@@ -154,7 +154,7 @@ async fn an_unknown_api_and_an_unserved_version_end_the_session() {
     };
     let refused = session.handle(header(4_000, 0)).await.unwrap_err();
     assert_eq!(refused, SessionError::UnknownApi(4_000));
-    // Known to Kafka, not served here.
+    // Known to Kafka, not supported here.
     let refused = session.handle(header(24, 0)).await.unwrap_err();
     assert_eq!(refused, SessionError::UnknownApi(24));
     let refused = session.handle(header(0, 2)).await.unwrap_err();

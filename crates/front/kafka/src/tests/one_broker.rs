@@ -1,5 +1,5 @@
-//! What administrators and their tools ask of a cluster, answered by one broker: where partitions
-//! lie, who votes, which producers and transactions there are.
+//! Requests of administrators and tools about a cluster, answered by one broker: locations of
+//! partitions, voters, producers and transactions.
 
 use stele_test_testkit::TestBroker;
 use stele_wire_kafka::{

@@ -47,7 +47,7 @@ fn batch(values: &[&str]) -> Bytes {
     builder(values).finish().into_bytes()
 }
 
-/// A batch of so many records, as an idempotent producer sends it.
+/// A batch of this many records, as an idempotent producer sends it.
 pub(super) fn idempotent_batch(id: i64, epoch: i16, sequence: i32, count: usize) -> Bytes {
     let producer = Producer {
         id: ProducerId(id),
@@ -102,7 +102,7 @@ pub(super) fn fetch(partitions: &[(i32, i64)]) -> FetchRequest {
         .with_topics(vec![topic])
 }
 
-/// The values from the records of a fetched partition.
+/// The values of a fetched partition's records.
 pub(super) fn values(partition: &PartitionData) -> Vec<String> {
     let blob = partition.records.clone().unwrap();
     let mut values = Vec::new();
@@ -244,7 +244,8 @@ async fn a_fetch_that_cannot_be_answered_says_why_at_once() {
     broker.stop().await;
 }
 
-/// How many batches of 10,000 bytes and a header come of each of three partitions that hold three.
+/// How many batches of 10,000 bytes and a header are returned for each of three partitions that
+/// contain three each.
 async fn counts_within(
     client: &mut Client,
     bytes_max: i32,
@@ -286,7 +287,7 @@ async fn limits_hold_but_for_the_first_batch() {
         (28_000, 25_000, [2, 0, 0]),
         (90_000, PLENTY, [3, 3, 2]),
     ] {
-        // What is left out isn't waited for.
+        // Data left out doesn't cause a wait.
         let counting = counts_within(&mut client, bytes_max, partition_bytes_max);
         let counts = tokio::time::timeout(Duration::from_secs(120), counting).await;
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The driver, over real sockets.
+//! The driver over real sockets.
 
 use std::time::Duration;
 
@@ -139,7 +139,7 @@ async fn requests_errors_bytes_and_connections_are_counted() {
     let mut bad = server.connect().await;
     bad.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
     assert!(is_closed(&mut bad).await);
-    // What was sent last is counted by then.
+    // The last bytes sent are counted by then.
     server.stop().await;
 
     let counts = broker.front_counts().remove(0);

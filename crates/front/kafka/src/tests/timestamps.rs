@@ -1,4 +1,5 @@
-//! What records' times do: their batch's header isn't believed, and those far ahead are refused.
+//! Timestamps of records: the batch header isn't trusted, and timestamps far in the future are
+//! refused.
 
 use bytes::Bytes;
 use stele_base_types::Timestamp;
@@ -23,7 +24,7 @@ fn now() -> Timestamp {
     settings().clock.now()
 }
 
-/// A batch of a record for each of these times, whose header says that `claimed` is the latest.
+/// A batch with a record for each of these times, whose header claims that `claimed` is the latest.
 fn dated(times: &[Timestamp], claimed: i64) -> Bytes {
     let mut builder = BatchBuilder::new();
     for timestamp in times {
@@ -39,7 +40,8 @@ fn dated(times: &[Timestamp], claimed: i64) -> Bytes {
     batch.with_max_timestamp(Timestamp(claimed)).into_bytes()
 }
 
-/// Lets a day pass, in which retention is looked at often enough to take all that is too old.
+/// Lets a day pass, during which retention is checked often enough to remove everything that is too
+/// old.
 async fn pass_a_day(broker: &TestBroker) {
     for _ in 0..4 {
         broker.pass(DAY_MS / 4).await;

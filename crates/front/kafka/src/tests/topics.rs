@@ -32,7 +32,7 @@ async fn asking_for_a_topic_creates_it_only_with_leave() {
     let response = metadata(&mut client, "orders", false).await;
     let error = response.topics[0].error_code.err();
     assert_eq!(error, Some(ResponseError::UnknownTopicOrPartition));
-    // As in Kafka, it is there for the next one that asks.
+    // As in Kafka, the next request finds it.
     let response = metadata(&mut client, "orders", true).await;
     let error = response.topics[0].error_code.err();
     assert_eq!(error, Some(ResponseError::UnknownTopicOrPartition));

@@ -1,8 +1,8 @@
-//! The types of topics' configurations, with what each allows.
+//! The types of topic configurations, and the values they accept.
 
 use crate::broker_configs::Type;
 
-/// The type of a configuration, with what it allows.
+/// The type of a configuration, and the values it accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Boolean,
@@ -16,11 +16,11 @@ pub(crate) enum Kind {
     Double,
     /// One of these.
     OneOf(&'static [&'static str]),
-    /// A list of these, at least of one.
+    /// A list with at least one of these.
     SomeOf(&'static [&'static str]),
     /// Partitions with brokers, or `*` for all.
     Replicas,
-    /// `false` alone.
+    /// Only `false`.
     False,
     /// A number from 1 to 9, or -1.
     GzipLevel,
@@ -62,7 +62,7 @@ impl Kind {
         }
     }
 
-    /// As DescribeConfigs tells it.
+    /// The type as in DescribeConfigs.
     pub(crate) fn of_type(self) -> Type {
         match self {
             Self::Boolean | Self::False => Type::Boolean,
@@ -74,13 +74,13 @@ impl Kind {
         }
     }
 
-    /// Whether it can be appended to.
+    /// Whether elements can be appended.
     pub(crate) fn is_list(self) -> bool {
         self.of_type() == Type::List
     }
 }
 
-/// The elements of a list, as Kafka splits them.
+/// The elements of a list, split as in Kafka.
 pub(crate) fn elements(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim)
 }

@@ -1,4 +1,4 @@
-//! Every configuration of a topic.
+//! The table of topic configurations.
 
 use super::{
     CLEANUP_POLICY, Config, DURABILITY, Default, Kind, MAX_MESSAGE_BYTES, RETENTION_BYTES,
@@ -7,7 +7,7 @@ use super::{
 
 const INT_MAX: i64 = i32::MAX as i64;
 
-/// Every configuration of a topic.
+/// All configurations of a topic.
 pub(crate) const TOPIC_CONFIGS: &[Config] = &[
     Config::new(
         CLEANUP_POLICY,

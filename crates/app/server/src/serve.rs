@@ -173,7 +173,7 @@ async fn live(
 ) -> anyhow::Result<()> {
     tokio::select! {
         name = signals.first() => {
-            info!(signal = name, "draining: no new connections; a second signal ends the process immediately");
+            info!(signal = name, "draining: no new connections; signal again to end at once");
         }
         reason = running.failed() => {
             error!(%reason, "a shard failed; restart to recover");

@@ -20,10 +20,10 @@ use hyper::{
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Foreign {
     /// A web page of another site sent the request, not the user.
-    #[error("a web page from elsewhere may not ask this server")]
+    #[error("requests from web pages of other sites are refused")]
     Page,
     /// The server isn't known by this name; an operator can allow it.
-    #[error("{0} isn't a name of this server; auth.hosts can make it one")]
+    #[error("{0} isn't a known name of this server; auth.hosts can allow it")]
     Name(String),
 }
 

@@ -92,22 +92,22 @@ where
         };
         match accepted {
             Ok((_, peer)) if connections.are_full() => {
-                tracing::warn!(%peer, "{front}: too many connections; one closed");
+                tracing::warn!(%peer, "{front}: too many connections; closed a new one");
             }
             Ok((stream, peer)) => match connections.limits.sockets.take() {
                 Some(socket) => match Accepted::new(stream, peer, &stop) {
                     Ok(accepted) => connections.run(connection(accepted), peer, socket),
                     Err(error) => {
-                        tracing::debug!(%peer, %error, "{front}: connection lost at once");
+                        tracing::debug!(%peer, %error, "{front}: connection lost immediately");
                     }
                 },
                 None => tracing::warn!(
                     %peer,
-                    "{front}: no more open files are allowed for clients; one closed"
+                    "{front}: no open files left for clients; closed a new connection"
                 ),
             },
             Err(error) => {
-                tracing::warn!(%error, "{front}: can't accept a connection");
+                tracing::warn!(%error, "{front}: cannot accept a connection");
                 sleep(ACCEPT_REST).await;
             }
         }

@@ -199,7 +199,7 @@ impl Driver {
                 Happened::Time => self.time()?,
                 Happened::Granted => {}
                 Happened::Late => {
-                    let what = "the rest of a message's body didn't come while memory is short";
+                    let what = "the rest of a message body didn't arrive while memory is short";
                     self.fail(Fault::resource(what)).await;
                 }
                 Happened::Forced(reason) => self.fail(Fault::forced(&reason)).await,

@@ -51,8 +51,8 @@ enum Role {
 impl BrokerConfig {
     pub(crate) fn documentation(&self) -> &'static str {
         match self.role {
-            Role::Told => "Set in Stele's own configuration, or always so.",
-            Role::Idle => "Without effect: Stele's storage tunes itself.",
+            Role::Told => "Set in Stele's own configuration, or fixed.",
+            Role::Idle => "No effect: Stele's storage tunes itself.",
         }
     }
 

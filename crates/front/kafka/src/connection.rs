@@ -46,7 +46,7 @@ pub(crate) enum End {
     #[error("no request for {} s", IDLE.as_secs())]
     Idle,
     /// A request arrived too slowly.
-    #[error("the rest of a request didn't come in time")]
+    #[error("the rest of a request didn't arrive in time")]
     Stalled,
     /// Not a Kafka request, or too large.
     #[error(transparent)]

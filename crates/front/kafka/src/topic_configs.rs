@@ -72,13 +72,13 @@ impl Config {
 
     /// A configuration of Kafka's storage.
     const fn idle(name: &'static str, kind: Kind, default: Default) -> Self {
-        let documentation = "Without effect: Stele's storage tunes itself.";
+        let documentation = "No effect: Stele's storage tunes itself.";
         Self::new(name, kind, default, documentation)
     }
 
     /// A configuration of Kafka's tiered storage, which Stele doesn't have.
     const fn tiered(name: &'static str, kind: Kind, default: Default) -> Self {
-        let documentation = "Without effect: there is no tiered storage.";
+        let documentation = "No effect: there is no tiered storage.";
         Self::new(name, kind, default, documentation)
     }
 

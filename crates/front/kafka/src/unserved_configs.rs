@@ -17,7 +17,7 @@ pub(crate) struct UnservedConfig {
 }
 
 impl UnservedConfig {
-    pub(crate) const DOCUMENTATION: &str = "Without effect: it is for what Stele doesn't serve.";
+    pub(crate) const DOCUMENTATION: &str = "No effect: Stele doesn't support this feature.";
 
     const fn group(
         name: &'static str,

@@ -122,7 +122,7 @@ impl Told for AppendError {
 fn in_exclusive_use() -> Error {
     Error::new(
         ErrorKind::UnsupportedOperation,
-        "The queue has a consumer that allows no other one beside it.",
+        "The queue has an exclusive consumer.",
     )
 }
 
@@ -139,7 +139,7 @@ pub(crate) fn internal(reason: &dyn std::fmt::Display) -> Error {
     tracing::error!(%reason, "sqs: request failed");
     Error::new(
         ErrorKind::InternalFailure,
-        "The server failed; its log says why.",
+        "The server failed; see its log for the reason.",
     )
 }
 

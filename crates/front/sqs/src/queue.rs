@@ -150,7 +150,7 @@ impl Front {
             .await
             .map_err(errors::of_broker)?;
         Queue::of(declared.definition())
-            .ok_or_else(|| errors::internal(&"a log that was opened has no ledger"))
+            .ok_or_else(|| errors::internal(&"an opened log has no ledger"))
     }
 }
 

@@ -68,7 +68,7 @@ impl Collector for Figures {
         let mut page = Page(encoder);
         page.gauge(
             "ready",
-            "1 while the process serves",
+            "1 while the process is ready",
             None,
             one(i64::from(self.is_ready)),
         )?;
@@ -79,7 +79,7 @@ impl Collector for Figures {
         self.journals(&mut page)?;
         page.counter(
             "unreadable_batches",
-            "Batches of which consumers of queues couldn't read all",
+            "Batches that queue consumers couldn't read completely",
             None,
             one(self.unreadable_batches),
         )
@@ -96,12 +96,7 @@ impl Figures {
             resident,
         )?;
         let spent = one(process::processor_seconds().unwrap_or(0.0));
-        page.counter(
-            "process_cpu",
-            "Processor time used",
-            Some(Unit::Seconds),
-            spent,
-        )
+        page.counter("process_cpu", "CPU time used", Some(Unit::Seconds), spent)
     }
 
     fn memory(&self, page: &mut Page<'_>) -> fmt::Result {
@@ -116,15 +111,15 @@ impl Figures {
         for (kind, bytes) in [("cache", cache), ("groups", groups)] {
             used.push((vec![("kind", kind.to_owned())], signed(bytes)));
         }
-        let help = "Memory that clients make the process hold";
+        let help = "Memory used for clients";
         page.gauge("memory", help, Some(Unit::Bytes), used)?;
         let limits = each(|it| it.max_bytes);
-        let help = "What clients may make the process hold before they wait";
+        let help = "Memory for clients, beyond which requests wait";
         page.gauge("memory_limit", help, Some(Unit::Bytes), limits)?;
         let waiting = each(|it| it.waiting);
         page.gauge(
             "memory_waiting",
-            "Requests that wait for memory",
+            "Requests waiting for memory",
             None,
             waiting,
         )
@@ -142,25 +137,20 @@ impl Figures {
         let open = open
             .map(|(labels, count)| (labels, signed(count)))
             .collect();
-        page.gauge("connections_open", "Connections that are open", None, open)?;
+        page.gauge("connections_open", "Open connections", None, open)?;
         let accepted = each(|counts| counts.connections_total);
         page.counter("connections", "Connections accepted", None, accepted)?;
         let received = each(|counts| counts.received_bytes);
         page.counter(
             "received",
-            "Bytes that clients sent",
+            "Bytes received from clients",
             Some(Unit::Bytes),
             received,
         )?;
         let sent = each(|counts| counts.sent_bytes);
-        page.counter(
-            "sent",
-            "Bytes that clients were sent",
-            Some(Unit::Bytes),
-            sent,
-        )?;
+        page.counter("sent", "Bytes sent to clients", Some(Unit::Bytes), sent)?;
         let failed = each(|counts| counts.connection_errors);
-        let help = "Connections ended or refused for what their clients did";
+        let help = "Connections closed or refused because of client errors";
         page.counter("connection_errors", help, None, failed)?;
         let requests = self.by_operation(|counts| &counts.requests);
         page.counter("requests", "Requests by operation", None, requests)?;
@@ -212,42 +202,42 @@ impl Figures {
         page.gauge("sessions", "Sessions", None, level(|shard| shard.sessions))?;
         page.gauge(
             "ready_messages",
-            "May be delivered",
+            "Messages ready for delivery",
             None,
             level(|shard| shard.ready),
         )?;
         page.gauge(
             "leased_messages",
-            "Delivered, not settled",
+            "Messages delivered but not settled",
             None,
             level(|shard| shard.leased),
         )?;
         page.gauge(
             "delayed_messages",
-            "Hidden until later",
+            "Messages hidden until a later time",
             None,
             level(|shard| shard.delayed),
         )?;
         let blocked = level(|shard| u64::from(shard.is_blocked));
         page.gauge(
             "blocked",
-            "1 while publishing is refused for want of space",
+            "1 while publishing is refused because of low disk space",
             None,
             blocked,
         )?;
         let backlog = level(|shard| shard.backlog_bytes);
         page.gauge(
             "backlog",
-            "Waits for the writer",
+            "Bytes waiting for the journal writer",
             Some(Unit::Bytes),
             backlog,
         )?;
         let journal = level(|shard| shard.usage.journal_size_bytes);
-        page.gauge("journal", "Journal files", Some(Unit::Bytes), journal)?;
+        page.gauge("journal", "Journal size", Some(Unit::Bytes), journal)?;
         let segments = level(|shard| shard.usage.segments_size_bytes);
-        page.gauge("segments", "Segment files", Some(Unit::Bytes), segments)?;
+        page.gauge("segments", "Segments size", Some(Unit::Bytes), segments)?;
         let cache = level(|shard| u64::try_from(shard.usage.cache_size_bytes).unwrap_or(u64::MAX));
-        page.gauge("cache", "Recent data in memory", Some(Unit::Bytes), cache)
+        page.gauge("cache", "Cache size", Some(Unit::Bytes), cache)
     }
 
     fn journals(&self, page: &mut Page<'_>) -> fmt::Result {
@@ -267,26 +257,26 @@ impl Figures {
         let written = each(|counts| counts.written_bytes);
         page.counter(
             "journal_written",
-            "Written to journals",
+            "Bytes written to journals",
             Some(Unit::Bytes),
             written,
         )?;
         let syncs = self.journals.iter().map(|counts| &counts.syncs);
         page.durations(
             "journal_sync_duration",
-            "Time that a journal's fdatasync took",
+            "Duration of an fdatasync of a journal",
             syncs,
         )?;
         let turns = self.journals.iter().map(|counts| &counts.turns);
         page.durations(
             "shard_turn_duration",
-            "Time that a shard was at work before it looked at its requests again",
+            "Time that a shard works before it checks for new requests",
             turns,
         )?;
         let pauses = self.journals.iter().map(|counts| &counts.checkpoint_pauses);
         page.durations(
             "checkpoint_pause_duration",
-            "Time that checkpoints held up a shard",
+            "Time that a piece of a checkpoint blocks a shard",
             pauses,
         )
     }

@@ -80,7 +80,7 @@ pub(super) async fn finish(connection: &mut Connection, committed: Committing) -
             Ok(_) | Err(broker::Error::Refused(_)) => {}
             Err(error) => {
                 tracing::warn!(
-                    client = %connection.principal(), %error, "a transaction was cut short"
+                    client = %connection.principal(), %error, "transaction partly committed"
                 );
                 return Err(partial());
             }

@@ -241,7 +241,7 @@ fn check_header(request: &RequestHeader, batch: &Batch) -> Result<(), Fault> {
         );
     }
     if header.is_log_append_time() {
-        let message = "only the broker may set the time of appending";
+        let message = "only the broker may set the append time";
         return refuse(ResponseError::InvalidTimestamp, message);
     }
     if header

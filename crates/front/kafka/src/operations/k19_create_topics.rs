@@ -182,7 +182,7 @@ fn assigned_partitions(topic: &CreatableTopic) -> Result<u32, Fault> {
     if topic.num_partitions != DEFAULT || topic.replication_factor != -1 {
         return Err(Fault::new(
             ResponseError::InvalidRequest,
-            "replicas are assigned, so that the numbers of partitions and replicas must be -1",
+            "replicas are assigned, so the numbers of partitions and replicas must be -1",
         ));
     }
     let mut indexes: Vec<i32> = topic

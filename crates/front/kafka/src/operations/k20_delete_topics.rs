@@ -78,7 +78,7 @@ fn find(session: &Session, name: Option<&TopicName>, id: Uuid) -> Result<Topic, 
     let topics = session.topics();
     match name {
         Some(_) if !id.is_nil() => {
-            let message = "a topic is named by its name or by its id, not by both";
+            let message = "a topic must be given by name or by id, not by both";
             Err(Fault::new(ResponseError::InvalidRequest, message))
         }
         Some(name) => topics.by_name(name, Action::Delete),

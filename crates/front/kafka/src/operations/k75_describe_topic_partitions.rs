@@ -93,7 +93,7 @@ fn check_cursor(cursor: Option<&AskedCursor>, names: &BTreeSet<String>) -> Resul
     match cursor {
         Some(cursor) if !names.contains(&**cursor.topic_name) => Err(Fault::new(
             ResponseError::InvalidRequest,
-            "the cursor's topic isn't among those asked for",
+            "the cursor's topic isn't among the requested topics",
         )),
         _ => Ok(()),
     }

@@ -13,7 +13,7 @@ pub(crate) const TOPIC_CONFIGS: &[Config] = &[
         CLEANUP_POLICY,
         Kind::SomeOf(&["delete"]),
         Default::Broker("log.cleanup.policy"),
-        "Records go by age and size. Compaction isn't supported yet.",
+        "Records are deleted by age and size. Compaction isn't supported yet.",
     ),
     Config::new(
         "compression.gzip.level",
@@ -102,7 +102,7 @@ pub(crate) const TOPIC_CONFIGS: &[Config] = &[
             max: INT_MAX,
         },
         Default::Broker("message.max.bytes"),
-        "The largest batch that a producer may send.",
+        "Maximum size of a batch.",
     ),
     Config::new(
         TIMESTAMP_AFTER_MAX_MS,
@@ -120,7 +120,7 @@ pub(crate) const TOPIC_CONFIGS: &[Config] = &[
         "message.timestamp.type",
         Kind::OneOf(&["CreateTime"]),
         Default::Broker("log.message.timestamp.type"),
-        "Records keep the time that their producer gave them.",
+        "Records keep their producer's timestamp.",
     ),
     Config::idle(
         "min.cleanable.dirty.ratio",
@@ -139,7 +139,7 @@ pub(crate) const TOPIC_CONFIGS: &[Config] = &[
             max: INT_MAX,
         },
         Default::Broker("min.insync.replicas"),
-        "Without effect: there is one replica.",
+        "No effect: there is one replica.",
     ),
     Config::idle(
         "preallocate",
@@ -165,13 +165,13 @@ pub(crate) const TOPIC_CONFIGS: &[Config] = &[
         RETENTION_BYTES,
         Kind::Long { min: -1 },
         Default::Broker("log.retention.bytes"),
-        "The size to which a partition is kept; -1 keeps any.",
+        "Maximum size of a partition; -1 means no limit.",
     ),
     Config::new(
         RETENTION_MS,
         Kind::Long { min: -1 },
         Default::BrokerOr("log.retention.ms", "604800000"),
-        "The age to which a record is kept; -1 keeps any.",
+        "Maximum age of a record; -1 means no limit.",
     ),
     Config::idle(
         "segment.bytes",
@@ -213,4 +213,4 @@ pub(crate) const TOPIC_CONFIGS: &[Config] = &[
     ),
 ];
 
-const AS_COMPRESSED: &str = "Without effect: batches are kept as their producer compressed them.";
+const AS_COMPRESSED: &str = "No effect: batches keep their producer's compression.";

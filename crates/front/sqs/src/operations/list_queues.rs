@@ -68,10 +68,6 @@ fn after_token(token: &str) -> Result<String, Error> {
         .ok()
         .and_then(|bytes| String::from_utf8(bytes).ok());
     name.ok_or_else(|| {
-        Error::invalid_value(
-            "given",
-            "NextToken",
-            "It isn't one that this server gave out.",
-        )
+        Error::invalid_value("given", "NextToken", "It was not issued by this server.")
     })
 }

@@ -34,7 +34,7 @@ pub(super) async fn run(
         .map_err(errors::of_broker)?;
     let appended = appended
         .first()
-        .ok_or_else(|| errors::internal(&"an append without answer"))?;
+        .ok_or_else(|| errors::internal(&"no reply to an append"))?;
     Ok(Response::SendMessage(
         message.into_response(&queue, appended, 0),
     ))

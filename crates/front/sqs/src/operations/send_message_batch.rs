@@ -136,7 +136,7 @@ fn succeed(
     response: &mut send_message_batch::Response,
 ) {
     let Some(appended) = appended.first() else {
-        let error = errors::internal(&"an append without answer");
+        let error = errors::internal(&"no reply to an append");
         return fail(messages, &error, response);
     };
     for (place, (id, message)) in (0..).zip(messages) {

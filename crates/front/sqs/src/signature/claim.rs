@@ -107,7 +107,7 @@ impl Claim {
                 ));
             }
             if (decides || name == HOST.as_str()) && one(headers, name).is_none() {
-                return Err(incomplete("a header that may come once comes twice"));
+                return Err(incomplete("a header that must be unique occurs twice"));
             }
         }
         Ok(())
@@ -118,7 +118,7 @@ impl Claim {
 /// Signature=hex`
 fn of_header(headers: &HeaderMap) -> Result<Claim, Error> {
     let authorization = one(headers, AUTHORIZATION.as_str())
-        .ok_or_else(|| incomplete("Authorization isn't one text"))?;
+        .ok_or_else(|| incomplete("Authorization isn't a single text"))?;
     let parts = authorization
         .strip_prefix(ALGORITHM)
         .ok_or_else(|| incomplete("its algorithm isn't AWS4-HMAC-SHA256"))?;
@@ -128,7 +128,7 @@ fn of_header(headers: &HeaderMap) -> Result<Claim, Error> {
         let part = part.trim().split_once('=');
         let (name, value) = part.ok_or_else(|| incomplete("Authorization has an unknown part"))?;
         if !seen.insert(name) {
-            return Err(incomplete("a part of Authorization comes twice"));
+            return Err(incomplete("a part of Authorization occurs twice"));
         }
         match name {
             "Credential" => claim.set_credential(value)?,
@@ -167,7 +167,7 @@ fn of_query(query: &str) -> Result<Claim, Error> {
             _ => {}
         }
         if !seen.insert(name) {
-            return Err(incomplete("a parameter of its signature comes twice"));
+            return Err(incomplete("a parameter of its signature occurs twice"));
         }
     }
     if !seen.contains("X-Amz-Algorithm") || claim.expires_s.is_none() {

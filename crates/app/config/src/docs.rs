@@ -18,7 +18,7 @@ pub fn reference() -> String {
             section = of;
             write!(
                 out,
-                "\n### `[{section}]`\n\n| key | default | takes | what it does |\n"
+                "\n### `[{section}]`\n\n| key | default | values | description |\n"
             )
             .and_then(|()| writeln!(out, "|---|---|---|---|"))
             .expect("writing to a String succeeds");

@@ -71,7 +71,7 @@ pub const KEYS: &[Key] = &[
         Kind::Span,
         Some("7d"),
         "How long topics without `retention.ms` keep records, and how long a queue keeps records \
-         that a consumer group with a committed offset hasn't read.",
+         that a consumer group with a position on it hasn't read.",
     ),
     key(
         "kafka.group_gathering",

@@ -7,7 +7,7 @@
 //! most similar key.
 #![expect(
     clippy::disallowed_methods,
-    reason = "the configuration is read before there is a disk to read it with, and says which"
+    reason = "the configuration is read before the disk exists, which it determines"
 )]
 
 mod check;

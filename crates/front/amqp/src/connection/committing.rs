@@ -1,6 +1,6 @@
 //! A commit whose messages are being stored.
 //!
-//! Meanwhile the connection continues, but reads no input: the commit may wait as long as disk
+//! Meanwhile the connection continues, but processes no input: the commit may wait as long as disk
 //! space is short.
 
 use std::collections::BTreeMap;

@@ -5,11 +5,11 @@
 //!
 //! | timestamp | from version | answer |
 //! |---|---|---|
-//! | -1 latest | 1 | the end of what consumers see |
-//! | -2 earliest | 1 | the first offset kept |
+//! | -1 latest | 1 | the high watermark |
+//! | -2 earliest | 1 | the first retained offset |
 //! | -3 max timestamp | 7 | the record with the latest timestamp |
-//! | -4 earliest local | 8 | as -2: nothing is kept elsewhere |
-//! | -5 latest tiered | 9 | none: nothing is kept elsewhere |
+//! | -4 earliest local | 8 | as -2: there is no tiered storage |
+//! | -5 latest tiered | 9 | none: there is no tiered storage |
 //! | 0 and above | 1 | the first record of that time or later |
 //!
 //! Deviations: none known. Without transactions both isolation levels see the same end.

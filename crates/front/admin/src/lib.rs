@@ -8,9 +8,9 @@
 //! alive, and `/readyz` that it is recovering. While the broker drains, `/readyz` reports it.
 //!
 //! Invariants
-//! - Nothing here changes what is stored: every operation is a GET, but for one that closes a
-//!   connection; and no request body is read.
-//! - No answer grows with the number of logs without bound: lists are paged, metrics are totals.
+//! - Only two operations change anything: they close a connection, and end a role of a log. All
+//!   others are GETs. No request body is read.
+//! - No response grows with the number of logs without limit: lists are paged, metrics are totals.
 
 mod driver;
 mod errors;

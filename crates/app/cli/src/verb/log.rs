@@ -31,7 +31,7 @@ pub(crate) struct End {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Role {
-    /// From then on, records are kept for the topic's retention time, acknowledged or not
+    /// From then on, records are kept within the topic's retention limits, acknowledged or not
     Queue,
     /// From then on, records are kept until they are acknowledged
     Topic,
@@ -47,7 +47,7 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
     };
     let (name, vhost) = (escaped(&end.name), escaped(&end.vhost));
     let (role, kept) = match end.role {
-        Role::Queue => ("queue", "for the topic's retention time"),
+        Role::Queue => ("queue", "within the topic's retention limits"),
         Role::Topic => ("topic", "until they are acknowledged"),
     };
     let path = format!("/v1/logs/{name}/{role}?vhost={vhost}");

@@ -38,7 +38,7 @@ pub fn check(loaded: &Loaded) -> Result<(), Error> {
     let none = (
         false,
         "it has no authentication",
-        "put it behind a proxy that has",
+        "put it behind a proxy that authenticates clients",
     );
     let fronts = [
         ("kafka", &settings.kafka.host, none),

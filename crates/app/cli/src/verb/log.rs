@@ -18,11 +18,11 @@ pub(crate) enum Verb {
 /// The log, and the broker to ask.
 #[derive(Args, Debug)]
 pub(crate) struct End {
-    /// Its name
+    /// Name of the queue or topic
     name: String,
     /// The role to end
     role: Role,
-    /// Its virtual host
+    /// Virtual host
     #[arg(long, default_value = "/")]
     vhost: String,
     #[command(flatten)]

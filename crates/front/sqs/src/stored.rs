@@ -5,7 +5,7 @@
 //! | body | value |
 //! | `MessageGroupId` | key |
 //! | attribute | header of its name: text as UTF-8, binary as it is |
-//! | an attribute's type, if it can't be inferred from the value | in the header `stele.sqs.types` |
+//! | an attribute's type, if its value doesn't imply it | in the header `stele.sqs.types` |
 //! | `MessageDeduplicationId`, `AWSTraceHeader`, sender | headers `stele.sqs.…` |
 //!
 //! On reading, a header whose name SQS allows becomes an attribute: `String` if its value is text,

@@ -115,7 +115,7 @@ def it_is_told_when_it_begins_and_when_it_ends():
         told = subprocess.run(status, capture_output=True, text=True, timeout=60).stdout
         assert "refuses publishing" in told, told
         assert "KafkaStorageError (56): " in bench(disk, "kafka")
-        assert "the broker takes no messages: " in bench(disk, "amqp")
+        assert "the broker blocks publishing: " in bench(disk, "amqp")
         assert "no space left" in bench(disk, "sqs")
         front.empty("full")
         sends_again(front, "full")

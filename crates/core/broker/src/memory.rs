@@ -17,6 +17,7 @@ use std::{collections::VecDeque, fmt, sync::Arc};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use stele_core_engine::StateBytes;
 use tokio::sync::{Notify, oneshot};
 
 /// What memory is used for.
@@ -54,12 +55,27 @@ const KINDS: [(Kind, &str, usize); 8] = [
     (Kind::SmallResponses, "small_responses", 4),
 ];
 
+/// What the catalogue's shard may have of definitions, in percent of the ceiling: of the third that
+/// no kind has.
+const DEFINITIONS_PERCENT: usize = 10;
+
+/// What all shards together may know of single records, likewise.
+const RECORDS_PERCENT: usize = 10;
+
 /// A response up to this size is small: large responses to other clients don't delay it.
 const SMALL_RESPONSE_BYTES_MAX: usize = 64 * 1024;
 
 /// One response may take this fraction of the free memory, so that some is left for the next one,
 /// and each of many gets less.
 const PARTS_OF_FREE: usize = 8;
+
+/// What the state of each of so many shards may take.
+pub(crate) fn state_bounds(ceiling_bytes: usize, shards: usize) -> StateBytes {
+    StateBytes {
+        definitions: ceiling_bytes / 100 * DEFINITIONS_PERCENT,
+        records: ceiling_bytes / 100 * RECORDS_PERCENT / shards.max(1),
+    }
+}
 
 /// The account. Cheap to clone.
 #[derive(Clone, Debug)]

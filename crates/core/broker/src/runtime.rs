@@ -22,6 +22,7 @@ use crate::{
     Broker, Memory,
     limits::{CHECKPOINTER_JOBS_PER_SHARD_MAX, INBOX_REQUESTS_MAX, NEWS_MAX},
     mailbox::Mailbox,
+    memory::state_bounds,
     meter::Meters,
     shard::{LinkInbox, Opened},
 };
@@ -174,7 +175,9 @@ fn recover(
 ) -> Result<(ProcessEpoch, Vec<Opened>), StartError> {
     let options = &settings.storage;
     let mut shards = Opened::all(directory, options, replica, links, rng, clock.now())?;
+    let bounds = state_bounds(settings.memory_bytes, shards.len());
     for opened in &mut shards {
+        opened.shard.bound_state(bounds);
         opened.shard.keep_unread_for(settings.unread_kept_ms);
         let guard = SpaceGuard::new(&opened.directory, settings.reserve_bytes);
         opened.shard.guard_space(guard);

@@ -122,6 +122,25 @@ def publishers_without_confirms_are_slowed_down():
             eventually(lambda: count_of(opened, "flood") == 1600)
 
 
+@check_of_stele
+def many_publishers_get_through_where_there_is_little():
+    with own_server(**{**SETTINGS, "STELE_LIMITS__MEMORY": "64MiB"}) as server:
+        port = server.ports["amqp"]
+        with raw.amqp(port) as opened:
+            raw.declare(opened, "little")
+        message = raw.publish("little", bytes(MIB))
+
+        def flood(_):
+            with raw.amqp(port) as opened:
+                for _ in range(4):
+                    opened.sendall(message)
+                return count_of(opened, "little")
+
+        all_at_once(120, flood)
+        with raw.amqp(port) as opened:
+            eventually(lambda: count_of(opened, "little") == 480)
+
+
 def small_batches_that_are_large(server, topic, count):
     """Sends compressed batches of a few kilobytes with a very large record each."""
     producer = Producer(

@@ -6,6 +6,8 @@ import pathlib
 import resource
 import socket
 import statistics
+import subprocess
+import tempfile
 import threading
 import time
 
@@ -139,6 +141,53 @@ def many_publishers_get_through_where_there_is_little():
         all_at_once(120, flood)
         with raw.amqp(port) as opened:
             eventually(lambda: count_of(opened, "little") == 480)
+
+
+@contextlib.contextmanager
+def slow_disk():
+    """What makes a server's disk slow: settings for its environment."""
+    with tempfile.TemporaryDirectory(prefix="slow-") as directory:
+        library = pathlib.Path(directory) / "slow_disk.so"
+        source = pathlib.Path(__file__).with_name("slow_disk.c")
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl", "-lpthread"], check=True)
+        yield {"LD_PRELOAD": str(library)}
+
+
+@check_of_stele
+def others_wait_little_for_a_slow_disk():
+    with slow_disk() as slow, own_server(**SETTINGS, **slow) as server:
+        port = server.ports["amqp"]
+        with raw.amqp(port) as opened:
+            raw.declare(opened, "flood")
+        message = raw.publish("flood", bytes(MIB))
+        stop = threading.Event()
+
+        def flood():
+            with contextlib.suppress(OSError), raw.amqp(port) as opened:
+                while not stop.is_set():
+                    opened.sendall(message)
+
+        threads = [threading.Thread(target=flood, daemon=True) for _ in range(80)]
+        for thread in threads:
+            thread.start()
+        time.sleep(4)
+        took = []
+        with raw.amqp(port) as opened:
+            for at in range(4):
+                began = time.monotonic()
+                raw.declare(opened, f"other-{at}")
+                took.append(time.monotonic() - began)
+        stop.set()
+        peak = status_mib(server, "VmHWM")
+        print(f"  peak {peak} MiB, declarations took {', '.join(f'{one:.1f}' for one in took)} s")
+        # What is on its way takes a while to be written: the clients aren't waited for.
+        server.kill()
+        server.start()
+        if peak > CEILING_MIB:
+            raise AssertionError(f"{peak} MiB of {CEILING_MIB}")
+        # Where 70 MB wait for it, they take from 8 s on.
+        if max(took) > 6:
+            raise AssertionError(f"a declaration took {max(took):.1f} s")
 
 
 def small_batches_that_are_large(server, topic, count):

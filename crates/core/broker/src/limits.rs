@@ -32,6 +32,17 @@ pub(crate) const STOP_ATTEMPTS_MAX: u32 = 100;
 /// crash loses the leases and acknowledgements of that time, as it does those since the last write.
 pub(crate) const UNAWAITED_MS_MAX: u64 = 5;
 
+/// For how long the disk may have to do with what waits for it, in milliseconds, as fast as it was
+/// lately: whatever comes next waits for that, however small it is.
+pub(crate) const DISK_WAIT_MS: usize = 500;
+
+/// So much may wait for it at least: blocks of this size are what it is given at once.
+pub(crate) const DISK_WAIT_BYTES_MIN: usize = BLOCK_SIZE_BYTES_TARGET;
+
+/// Fewer bytes that are written at once say more of how long a sync takes than of how fast a disk
+/// is.
+pub(crate) const PACE_BYTES_MIN: usize = 1 << 20;
+
 /// While this much waits for the writer, the shard takes no more requests.
 pub(crate) const BACKLOG_BYTES_MAX: usize = 16 << 20;
 

@@ -13,10 +13,16 @@
 //!   size is known.
 //! - Whoever keeps others waiting gets less time than usual ([`Memory::pressed`]).
 
-use std::{collections::VecDeque, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use stele_base_types::ShardId;
+use stele_core_engine::StateBytes;
 use tokio::sync::{Notify, oneshot};
 
 /// What memory is used for.
@@ -54,6 +60,16 @@ const KINDS: [(Kind, &str, usize); 8] = [
     (Kind::SmallResponses, "small_responses", 4),
 ];
 
+/// What the catalogue's shard may have of definitions, in percent of the ceiling: of the third that
+/// no kind has.
+const DEFINITIONS_PERCENT: usize = 10;
+
+/// What all shards together may know of single records, likewise.
+const RECORDS_PERCENT: usize = 10;
+
+/// Kinds of what goes to shards, and so to the disk.
+const TO_SHARDS: [Kind; 3] = [Kind::LateRequests, Kind::Appends, Kind::Publishes];
+
 /// A response up to this size is small: large responses to other clients don't delay it.
 const SMALL_RESPONSE_BYTES_MAX: usize = 64 * 1024;
 
@@ -61,10 +77,20 @@ const SMALL_RESPONSE_BYTES_MAX: usize = 64 * 1024;
 /// and each of many gets less.
 const PARTS_OF_FREE: usize = 8;
 
+/// What the state of each of so many shards may take.
+pub(crate) fn state_bounds(ceiling_bytes: usize, shards: usize) -> StateBytes {
+    StateBytes {
+        definitions: ceiling_bytes / 100 * DEFINITIONS_PERCENT,
+        records: ceiling_bytes / 100 * RECORDS_PERCENT / shards.max(1),
+    }
+}
+
 /// The account. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Memory {
     pools: Arc<[Arc<Pool>; KINDS.len()]>,
+    /// What may wait for the disk of each shard.
+    waiting_max: Arc<Mutex<BTreeMap<ShardId, usize>>>,
 }
 
 /// How much of a pool is in use.
@@ -90,12 +116,27 @@ impl Memory {
             );
             Arc::new(Pool {
                 max_bytes: ceiling_bytes / 100 * percent,
-                state: Mutex::default(),
+                state: Mutex::new(State {
+                    max_bytes: ceiling_bytes / 100 * percent,
+                    ..State::default()
+                }),
                 pressed: Notify::new(),
             })
         };
         Self {
             pools: Arc::new(KINDS.map(pool)),
+            waiting_max: Arc::default(),
+        }
+    }
+
+    /// Keeps each kind of what goes to shards to so many bytes, since the disk of one takes no more
+    /// in a short time. Of several shards the slowest counts.
+    pub(crate) fn keep_waiting_to(&self, shard: ShardId, bytes: usize) {
+        let mut each = self.waiting_max.lock();
+        each.insert(shard, bytes);
+        let slowest = each.values().copied().min().unwrap_or(usize::MAX);
+        for kind in TO_SHARDS {
+            Pool::set_max(self.pool(kind), slowest);
         }
     }
 
@@ -191,6 +232,8 @@ struct Pool {
 #[derive(Default)]
 struct State {
     used_bytes: usize,
+    /// What may be used now: all of the pool, or less.
+    max_bytes: usize,
     /// In order of arrival.
     waiting: VecDeque<Waiting>,
 }
@@ -201,8 +244,8 @@ struct Waiting {
 }
 
 impl State {
-    fn fits(&self, bytes: usize, max_bytes: usize) -> bool {
-        self.used_bytes == 0 || self.used_bytes.saturating_add(bytes) <= max_bytes
+    fn fits(&self, bytes: usize) -> bool {
+        self.used_bytes == 0 || self.used_bytes.saturating_add(bytes) <= self.max_bytes
     }
 
     /// Whether a waiter is left that hasn't given up.
@@ -214,20 +257,26 @@ impl State {
 impl Pool {
     fn is_short(&self) -> bool {
         let state = self.state.lock();
-        state.used_bytes > self.max_bytes || state.has_waiting()
+        state.used_bytes > state.max_bytes || state.has_waiting()
+    }
+
+    /// Has the pool give out so much, or all that it has.
+    fn set_max(pool: &Arc<Self>, bytes: usize) {
+        pool.state.lock().max_bytes = bytes.min(pool.max_bytes);
+        Self::give_back(pool, 0);
     }
 
     fn free_bytes(&self) -> usize {
         let state = self.state.lock();
         match state.has_waiting() {
             true => 0,
-            false => self.max_bytes.saturating_sub(state.used_bytes),
+            false => state.max_bytes.saturating_sub(state.used_bytes),
         }
     }
 
     fn try_take(pool: &Arc<Self>, bytes: usize) -> Option<Share> {
         let mut state = pool.state.lock();
-        (!state.has_waiting() && state.fits(bytes, pool.max_bytes)).then(|| {
+        (!state.has_waiting() && state.fits(bytes)).then(|| {
             state.used_bytes += bytes;
             Share::of(pool, bytes)
         })
@@ -253,7 +302,7 @@ impl Pool {
         let mut state = pool.state.lock();
         state.used_bytes -= bytes;
         while let Some(first) = state.waiting.front()
-            && (first.granted.is_closed() || state.fits(first.bytes, pool.max_bytes))
+            && (first.granted.is_closed() || state.fits(first.bytes))
         {
             let Some(Waiting { bytes, granted }) = state.waiting.pop_front() else {
                 break;

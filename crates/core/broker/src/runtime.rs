@@ -3,6 +3,7 @@
 
 mod checkpointer_thread;
 mod journal_thread;
+mod pace;
 mod shard_thread;
 
 use std::{io, path::PathBuf, sync::Arc};
@@ -22,6 +23,7 @@ use crate::{
     Broker, Memory,
     limits::{CHECKPOINTER_JOBS_PER_SHARD_MAX, INBOX_REQUESTS_MAX, NEWS_MAX},
     mailbox::Mailbox,
+    memory::state_bounds,
     meter::Meters,
     shard::{LinkInbox, Opened},
 };
@@ -112,8 +114,8 @@ impl Broker {
         let (checkpointing, jobs) = std::sync::mpsc::sync_channel::<CheckpointerJob>(jobs_max);
         checkpointer_thread::spawn(jobs, failing.clone(), alive.clone())?;
 
-        let mut inboxes = Vec::new();
-        let mut meters = Meters::default();
+        let memory = Memory::new(settings.memory_bytes);
+        let (mut inboxes, mut meters) = (Vec::new(), Meters::default());
         for (opened, link) in opened.into_iter().zip(&links) {
             let Opened {
                 shard,
@@ -124,7 +126,7 @@ impl Broker {
             let meter = meters.journal();
             let (inbox, requests) = mpsc::channel(INBOX_REQUESTS_MAX);
             let (news, heard) = mpsc::channel(NEWS_MAX);
-            let blocks = journal_thread::spawn(
+            let writer = journal_thread::spawn(
                 shard.id(),
                 writer,
                 Arc::clone(&clock),
@@ -134,6 +136,7 @@ impl Broker {
                     failing: failing.clone(),
                     stopping: stopping.clone(),
                     alive: alive.clone(),
+                    memory: memory.clone(),
                 },
             )?;
             inboxes.push(inbox);
@@ -141,7 +144,7 @@ impl Broker {
                 requests,
                 news: heard,
                 link: Arc::clone(link),
-                blocks,
+                writer,
                 checkpointing: checkpointing.clone(),
                 checkpointed: news,
                 stopping: stopping.clone(),
@@ -152,7 +155,6 @@ impl Broker {
             let thread = ShardThread::new(shard, checkpointer, clock, meter, channels);
             spawn_thread(&name, move || thread.run())?;
         }
-        let memory = Memory::new(settings.memory_bytes);
         let broker = Self::new(epoch, inboxes, replica, meters, memory);
         let running = Running {
             stop,
@@ -174,7 +176,9 @@ fn recover(
 ) -> Result<(ProcessEpoch, Vec<Opened>), StartError> {
     let options = &settings.storage;
     let mut shards = Opened::all(directory, options, replica, links, rng, clock.now())?;
+    let bounds = state_bounds(settings.memory_bytes, shards.len());
     for opened in &mut shards {
+        opened.shard.bound_state(bounds);
         opened.shard.keep_unread_for(settings.unread_kept_ms);
         let guard = SpaceGuard::new(&opened.directory, settings.reserve_bytes);
         opened.shard.guard_space(guard);

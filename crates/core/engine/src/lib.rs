@@ -20,6 +20,7 @@
 //! - A reply is sent when the records of its decision are as durable as the decision requires.
 //!   Effects (deliveries) only concern data that is already durable, and are carried out at once.
 
+mod bounds;
 mod catalogue;
 mod command;
 mod config;
@@ -33,6 +34,7 @@ mod record;
 mod state;
 mod stored;
 
+pub use bounds::StateBytes;
 pub use catalogue::{
     ALTERNATE_EXCHANGE, Adopt, AlterLog, Altered, Bind, Binding, Catalogue, CatalogueError,
     Contradiction, DeclareExchange, DeclareLog, Declared, DeleteExchange, Exchange, Headers,

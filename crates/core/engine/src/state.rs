@@ -20,6 +20,8 @@ pub struct State {
     /// The shard's links to the others.
     pub links: Links,
     pub(crate) topology: Topology,
+    /// What definitions may take in memory; `None` is no bound.
+    pub(crate) definitions_bytes_max: Option<usize>,
     /// The latest time of any applied record.
     pub(crate) latest: Timestamp,
 }

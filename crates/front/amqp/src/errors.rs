@@ -261,6 +261,7 @@ impl Told for CatalogueError {
             Self::Partitions { .. } | Self::OnlyRole => Fault::precondition(self.to_string()),
             Self::InUse => subject.in_use(),
             Self::Exclusive => subject.in_exclusive_use(),
+            Self::Full => Fault::resource(self.to_string()),
             Self::Limit(what) => Fault::precondition(format!("limit reached: {what}")),
         }
     }

@@ -141,7 +141,7 @@ impl Coded for CatalogueError {
             Self::NoSuchLog => ResponseError::UnknownTopicOrPartition,
             Self::Contradiction(_) => ResponseError::InvalidConfig,
             Self::Partitions { .. } => ResponseError::InvalidPartitions,
-            Self::Limit(_) => ResponseError::PolicyViolation,
+            Self::Full | Self::Limit(_) => ResponseError::PolicyViolation,
             // A topic that another protocol holds exclusively. Kafka has no code for this; clients
             // don't retry this one.
             Self::InUse | Self::Exclusive | Self::OnlyRole => ResponseError::InvalidRequest,
@@ -187,6 +187,7 @@ impl Coded for AppendError {
             Self::Malformed(_) | Self::Divided(_) => ResponseError::InvalidRecord,
             // The Java producer then splits the batch and retries.
             Self::TooManyDelayed => ResponseError::MessageTooLarge,
+            Self::Full => ResponseError::PolicyViolation,
             Self::OutOfOrderSequence { .. } => ResponseError::OutOfOrderSequenceNumber,
             Self::ProducerFenced { .. } => ResponseError::InvalidProducerEpoch,
         }

@@ -75,10 +75,9 @@ impl Server {
             self.front.broker.memory().clone(),
         );
         let first = stream.first_octets();
-        let service = service_fn(|request| {
-            let answer = self.answer(request, &client);
-            async move { Ok::<_, Infallible>(answer.await) }
-        });
+        // Each connection has room for an answer being made, also while it rests: one future, not
+        // another one round it, which would take as much again.
+        let service = service_fn(|request| self.answer(request, &client));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.front.settings.head_timeout)
@@ -100,30 +99,34 @@ impl Server {
         }
     }
 
-    async fn answer(&self, request: HttpRequest<Incoming>, client: &Client) -> Answer {
+    async fn answer(
+        &self,
+        request: HttpRequest<Incoming>,
+        client: &Client,
+    ) -> Result<Answer, Infallible> {
         let (head, body) = request.into_parts();
         let bytes = length_of(&body).unwrap_or(BODY_BYTES_MAX);
         if bytes > BODY_BYTES_MAX {
-            return self.refuse(&head, too_large());
+            return Ok(self.refuse(&head, too_large()));
         }
         let takes_room = bytes > BODY_UNCOUNTED_BYTES_MAX;
         let admitted = self.admit(&head, takes_room, client);
         if takes_room && let Err(error) = admitted {
-            return self.refuse(&head, error);
+            return Ok(self.refuse(&head, error));
         }
         // The memory is held until the response, because the decoded request is as large as the
         // body.
         let mut room = self.room(client);
         let within = self.front.settings.body_timeout;
         let read = timeout(within, read(body, &mut room)).await;
-        match read.unwrap_or_else(|_| Err(too_slow())) {
+        Ok(match read.unwrap_or_else(|_| Err(too_slow())) {
             Ok(body) => match admitted {
-                Ok(()) => session::answer(&self.front, &head, body, client).await,
+                Ok(()) => session::answer(&self.front, head, body, client).await,
                 // The client has sent the whole request and waits for the response.
                 Err(error) => session::refuse(&self.front, &head, error),
             },
             Err(error) => self.refuse(&head, error),
-        }
+        })
     }
 
     /// Memory for a body. Clients that must authenticate and haven't yet share a small pool.
@@ -213,4 +216,25 @@ fn malformed(reason: &str) -> Error {
         ErrorKind::MalformedRequest,
         format!("The request can't be read: {reason}."),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How large what an asynchronous function returns is.
+    fn size_of_made<A, B, C, F>(_: impl FnOnce(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// Each connection has room for it, also one that rests.
+    #[test]
+    fn an_answer_that_is_being_made_is_small() {
+        let size = size_of_made(
+            |server: &'static Server, request, client: &'static Client| {
+                server.answer(request, client)
+            },
+        );
+        assert!(size < 2_560, "{size} bytes");
+    }
 }

@@ -64,6 +64,10 @@ impl Told for CatalogueError {
                 "fifo" => "FifoQueue",
                 other => other,
             }),
+            Self::Full => Error::new(
+                ErrorKind::OverLimit,
+                "The server's memory holds no more queues.",
+            ),
             Self::Limit(limit) => Error::new(
                 ErrorKind::OverLimit,
                 format!("A limit of the server is reached: {limit}."),
@@ -107,6 +111,10 @@ impl Told for AppendError {
     fn told(self) -> Error {
         match self {
             Self::NoSuchLog => no_such_queue(),
+            Self::Full => Error::new(
+                ErrorKind::OverLimit,
+                "The server's memory holds no more messages that are delayed or deduplicated.",
+            ),
             // This front can't cause the other errors: it uses existing partitions, sends few
             // records at a time, and isn't a producer with sequence numbers.
             Self::NoSuchPartition

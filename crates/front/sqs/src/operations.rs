@@ -37,7 +37,8 @@ pub(crate) const NAMES: [&str; Action::ALL.len() + 1] = {
 /// The position in [`NAMES`] of requests that couldn't be decoded or authenticated.
 pub(crate) const UNRECOGNIZED: usize = Action::ALL.len();
 
-/// Runs a request and counts it.
+/// Runs a request and counts it. Each operation is boxed: a connection reserves memory for any of
+/// them, and most are larger than a wait for messages.
 pub(crate) async fn run(
     front: &Front,
     context: &Context,
@@ -75,8 +76,10 @@ macro_rules! dispatch {
             request: Request,
         ) -> Result<Response, Error> {
             match request {
-                $(Request::$answering(it) => $answering_module::run(front, context, it).await,)+
-                $(Request::$empty(it) => $empty_module::run(front, context, it).await,)+
+                $(Request::$answering(it) => {
+                    Box::pin($answering_module::run(front, context, it)).await
+                })+
+                $(Request::$empty(it) => Box::pin($empty_module::run(front, context, it)).await,)+
                 Request::NotOffered(action) => Err(not_offered::refuse(action)),
             }
         }

@@ -59,18 +59,22 @@ impl Client {
 }
 
 /// Answers a request.
-pub(crate) async fn answer(front: &Front, head: &Parts, body: Bytes, client: &Client) -> Answer {
+pub(crate) async fn answer(front: &Front, head: Parts, body: Bytes, client: &Client) -> Answer {
     if !matches!(head.method, Method::GET | Method::POST) {
         return method_not_allowed();
     }
-    let result = match recognize(front, head, body, client) {
+    let protocol = protocol(&head.headers);
+    let recognized = recognize(front, &head, body, client);
+    // The connection reads on into the memory that the headers lie in, once they are gone.
+    drop(head);
+    let result = match recognized {
         Ok((context, request)) => operations::run(front, &context, request).await,
         Err(error) => {
             count_unrecognized(front);
             Err(error)
         }
     };
-    encode(front, protocol(&head.headers), result)
+    encode(front, protocol, result)
 }
 
 /// The response to a request whose body couldn't be read.

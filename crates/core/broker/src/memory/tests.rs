@@ -152,3 +152,20 @@ fn the_kinds_together_stay_below_the_ceiling() {
     let memory = Memory::new(1_000_000);
     assert!(memory.uses().map(|it| it.max_bytes).sum::<usize>() <= 700_000);
 }
+
+#[test]
+fn what_goes_to_a_slow_disk_is_kept_small() {
+    let memory = Memory::new(100_000);
+    let _some = memory.try_take(Kind::Publishes, 3_000);
+    assert!(memory.try_take(Kind::Publishes, 3_000).is_some());
+    memory.keep_waiting_to(ShardId(0), 5_000);
+    assert!(memory.try_take(Kind::Publishes, 3_000).is_none());
+    assert!(memory.try_take(Kind::Responses, 3_000).is_some());
+    // Of several disks the slowest counts, and none makes a pool larger than it is.
+    memory.keep_waiting_to(ShardId(1), 100_000);
+    let mut asked = Box::pin(memory.take(Kind::Publishes, 5_000));
+    assert!(poll(&mut asked).is_pending());
+    memory.keep_waiting_to(ShardId(0), 100_000);
+    assert!(poll(&mut asked).is_ready());
+    assert!(memory.try_take(Kind::Publishes, 6_000).is_none());
+}

@@ -12,8 +12,12 @@ use stele_base_types::ShardId;
 use stele_core_storage::{Block, Error, Journal, Written};
 use tokio::sync::{mpsc, watch};
 
-use super::shard_thread::{Heard, Progress};
+use super::{
+    pace::Pace,
+    shard_thread::{Heard, Progress},
+};
 use crate::{
+    Memory,
     limits::{BLOCKS_IN_FLIGHT_MAX, STOP_ATTEMPTS_MAX, UNSYNCED_BLOCKS_MAX, WANT_RETRY_MS},
     meter::ShardMeter,
     shard::{Awaited, News},
@@ -31,7 +35,13 @@ pub(super) enum Write {
 /// Room for a rotation besides the blocks, so that asking for one never waits.
 const ROTATIONS_MAX: usize = 1;
 
-pub(super) type Blocks = std_mpsc::SyncSender<Write>;
+/// The shard's end.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) blocks: std_mpsc::SyncSender<Write>,
+    /// How fast it is.
+    pub(super) pace: Arc<Pace>,
+}
 
 /// The thread's ends of the channels.
 pub(super) struct Ends {
@@ -40,6 +50,8 @@ pub(super) struct Ends {
     pub(super) stopping: watch::Receiver<bool>,
     /// Only signals, by being dropped, that the thread has ended.
     pub(super) alive: mpsc::Sender<()>,
+    /// Where what is on its way to a slow disk is kept small.
+    pub(super) memory: Memory,
 }
 
 /// Starts the thread. It ends when the sender is dropped, or at the first failure, which it
@@ -50,15 +62,20 @@ pub(super) fn spawn(
     clock: Arc<dyn Clock>,
     meter: Arc<ShardMeter>,
     ends: Ends,
-) -> io::Result<Blocks> {
+) -> io::Result<Writer> {
     let Ends {
         news,
         failing,
         stopping,
         alive,
+        memory,
     } = ends;
+    let pace = Arc::<Pace>::default();
     let (blocks, receiver) = std_mpsc::sync_channel(BLOCKS_IN_FLIGHT_MAX + ROTATIONS_MAX);
     let mut thread = JournalThread {
+        shard,
+        pace: Arc::clone(&pace),
+        memory,
         writer,
         news,
         clock,
@@ -66,6 +83,7 @@ pub(super) fn spawn(
         stopping,
         progress: Progress::default(),
         unsynced: 0,
+        bytes: 0,
     };
     spawn_thread(&format!("journal-{shard}"), move || {
         if let Err(error) = thread.run(&receiver) {
@@ -78,10 +96,13 @@ pub(super) fn spawn(
         drop(thread);
         drop(alive);
     })?;
-    Ok(blocks)
+    Ok(Writer { blocks, pace })
 }
 
 struct JournalThread {
+    shard: ShardId,
+    pace: Arc<Pace>,
+    memory: Memory,
     writer: Box<dyn Journal>,
     news: mpsc::Sender<Heard>,
     clock: Arc<dyn Clock>,
@@ -91,11 +112,14 @@ struct JournalThread {
     progress: Progress,
     /// Blocks written since the last sync.
     unsynced: usize,
+    /// Bytes written since the shard was last told that blocks are through.
+    bytes: usize,
 }
 
 impl JournalThread {
     fn run(&mut self, writes: &std_mpsc::Receiver<Write>) -> Result<(), Error> {
         while let Ok(first) = writes.recv() {
+            let begun = self.clock.monotonic();
             let mut taken = 0;
             let mut is_sync_due = self.write(first, &mut taken)?;
             while let Ok(next) = writes.try_recv() {
@@ -103,6 +127,11 @@ impl JournalThread {
             }
             if is_sync_due || self.unsynced >= UNSYNCED_BLOCKS_MAX {
                 self.sync()?;
+            }
+            let took = self.clock.monotonic().saturating_sub(begun);
+            let bytes = mem::take(&mut self.bytes);
+            if let Some(allowed) = self.pace.note(bytes, took) {
+                self.memory.keep_waiting_to(self.shard, allowed);
             }
             self.progress.through = taken;
             self.tell_progress();
@@ -128,6 +157,7 @@ impl JournalThread {
                 let written = self.append(&block)?;
                 self.meter.wrote(block.size_bytes() as u64);
                 self.unsynced += 1;
+                self.bytes += block.size_bytes();
                 *taken += 1;
                 self.progress.news.push(News::Written(written));
                 if awaited.is_written {

@@ -13,12 +13,13 @@ use tokio::{
 
 use super::{
     checkpointer_thread::{CheckpointJob, CheckpointerJob},
-    journal_thread::{Blocks, Write},
+    journal_thread::{Write, Writer},
 };
 use crate::{
     limits::{
-        BACKLOG_BYTES_MAX, BLOCKS_IN_FLIGHT_MAX, CHECKPOINT_PIECE_MAX, LINK_BACKLOG_MAX,
-        LINK_BODIES_BYTES_MAX, MAINTENANCE_MS, MAINTENANCE_WHILE_BLOCKED_MS, TURN_REQUESTS_MAX,
+        BACKLOG_BYTES_MAX, BLOCK_SIZE_BYTES_TARGET, BLOCKS_IN_FLIGHT_MAX, CHECKPOINT_PIECE_MAX,
+        LINK_BACKLOG_MAX, LINK_BODIES_BYTES_MAX, MAINTENANCE_MS, MAINTENANCE_WHILE_BLOCKED_MS,
+        TURN_REQUESTS_MAX,
     },
     meter::ShardMeter,
     request::Request,
@@ -48,7 +49,7 @@ pub(super) struct Channels {
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) news: mpsc::Receiver<Heard>,
     pub(super) link: LinkInbox,
-    pub(super) blocks: Blocks,
+    pub(super) writer: Writer,
     pub(super) checkpointing: std::sync::mpsc::SyncSender<CheckpointerJob>,
     pub(super) checkpointed: mpsc::Sender<Heard>,
     pub(super) stopping: watch::Receiver<bool>,
@@ -125,7 +126,7 @@ impl ShardThread {
 
     /// Passes blocks to the writer, as many as it can take. Returns false if the writer has failed.
     fn hand_over(&mut self) -> bool {
-        while self.in_flight < BLOCKS_IN_FLIGHT_MAX
+        while self.in_flight < self.blocks_in_flight_max()
             && (self.in_flight == 0 || self.shard.has_sealed())
         {
             let Some(block) = self.shard.take_block(self.clock.now()) else {
@@ -134,6 +135,7 @@ impl ShardThread {
             let awaited = self.shard.awaited(&block);
             if self
                 .channels
+                .writer
                 .blocks
                 .send(Write::Block(block, awaited))
                 .is_err()
@@ -161,7 +163,7 @@ impl ShardThread {
         let idle = Duration::from_millis(deadline.since_ms(now));
         let is_due = self.shard.is_due(now);
         let has_piece = self.shard.has_checkpoint_piece() || self.shard.has_count_piece();
-        let has_room = self.shard.backlog_bytes() < BACKLOG_BYTES_MAX
+        let has_room = self.shard.backlog_bytes() < self.backlog_bytes_max()
             && self.shard.link_backlog() < LINK_BACKLOG_MAX
             && self.shard.link_backlog_bytes() < LINK_BODIES_BYTES_MAX
             && !self.shard.are_checkpoints_behind();
@@ -196,6 +198,17 @@ impl ShardThread {
         let took = self.clock.monotonic().saturating_sub(begun);
         self.meter.took_turn(took);
         goes_on
+    }
+
+    /// No more requests are taken up while so much waits for the writer.
+    fn backlog_bytes_max(&self) -> usize {
+        self.channels.writer.pace.bytes_max().min(BACKLOG_BYTES_MAX)
+    }
+
+    /// How many blocks the writer is given at a time: more is faster, until it takes too long.
+    fn blocks_in_flight_max(&self) -> usize {
+        let blocks = self.channels.writer.pace.bytes_max() / BLOCK_SIZE_BYTES_TARGET;
+        blocks.clamp(1, BLOCKS_IN_FLIGHT_MAX)
     }
 
     fn hear(&mut self, heard: Heard) {
@@ -236,7 +249,7 @@ impl ShardThread {
         self.take_link();
         let now = self.clock.now();
         // Each may be as large as a batch, so the rest waits while the writer is behind.
-        while self.shard.backlog_bytes() < BACKLOG_BYTES_MAX
+        while self.shard.backlog_bytes() < self.backlog_bytes_max()
             && let Some(request) = self.requests.pop()
         {
             self.shard.handle(request, now);
@@ -280,7 +293,7 @@ impl ShardThread {
         self.shard.maintain(now);
         if self.shard.should_rotate(now) {
             // If the writer is too busy, it is asked again later. The next block starts the file.
-            drop(self.channels.blocks.try_send(Write::Rotate));
+            drop(self.channels.writer.blocks.try_send(Write::Rotate));
             self.shard.want_block();
         }
         self.plan_checkpoint(now);

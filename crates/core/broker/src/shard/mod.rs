@@ -43,8 +43,8 @@ use hashbrown::HashMap;
 use parking_lot::RwLock;
 use stele_base_types::{LogId, Name, Offset, PartitionId, SessionId, ShardId, Timestamp};
 use stele_core_engine::{
-    Catalogue, Decision, Durability, GroupError, JoinReply, LogError, Settle, State, SyncedGroup,
-    Token,
+    Catalogue, Decision, Durability, GroupError, JoinReply, LogError, Settle, State, StateBytes,
+    SyncedGroup, Token,
 };
 use stele_core_storage::{Block, BlockBuilder, BlockSequence, ReadIndex, SpaceGuard};
 use tokio::sync::Notify;
@@ -178,6 +178,11 @@ impl Shard {
             let has_closing = shard.state.logs.has_closing();
             has_closing.then(|| shard.state.sweep())
         });
+    }
+
+    /// Sets what the state may take in memory before what adds to it is refused.
+    pub fn bound_state(&mut self, bounds: StateBytes) {
+        self.state.set_bounds(bounds);
     }
 
     /// Sets how long queues keep records that a consumer group hasn't read, in milliseconds.

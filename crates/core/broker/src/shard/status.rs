@@ -3,7 +3,7 @@
 use std::mem;
 
 use stele_base_types::{LogId, PartitionId, PartitionIndex};
-use stele_core_engine::{LedgerId, LogError, Record};
+use stele_core_engine::{LedgerId, LogError, Record, StateBytes};
 use stele_core_storage::Usage;
 use tokio::sync::oneshot::Sender;
 
@@ -43,6 +43,10 @@ pub struct ShardStatus {
     pub is_blocked: bool,
     /// Memory used by groups, for their members and offsets.
     pub groups_bytes: u64,
+    /// Bytes that the rest of the state holds in memory.
+    pub state_bytes: StateBytes,
+    /// And what it may; 0 where there is no bound.
+    pub state_bytes_max: StateBytes,
     /// Usage of the storage.
     pub usage: Usage,
 }
@@ -158,6 +162,8 @@ impl Shard {
             backlog_bytes: self.backlog_bytes() as u64,
             is_blocked: self.is_blocked,
             groups_bytes: (groups.members + groups.offsets) as u64,
+            state_bytes: self.state.bytes(),
+            state_bytes_max: self.state.bounds(),
             usage: self.index.usage(),
             ..sums
         }

@@ -19,6 +19,8 @@ type ByTarget = BTreeMap<BindingTarget, BTreeMap<Name, SmallVec<[Binding; 1]>>>;
 pub(super) struct BindingTable {
     by_target: ByTarget,
     index: Index,
+    /// What they take in memory.
+    bytes: usize,
 }
 
 /// The index for routing. Built from the bindings, never stored.
@@ -43,11 +45,13 @@ impl BindingTable {
         Self {
             by_target: ByTarget::new(),
             index,
+            bytes: 0,
         }
     }
 
     /// Adds a binding unless there is an equal one; returns whether it was added.
     pub(super) fn insert(&mut self, binding: Binding) -> bool {
+        let bytes = binding.bytes();
         let keys = self.by_target.entry(binding.target.clone()).or_default();
         match keys.get_mut(binding.key.as_str()) {
             Some(bindings) if bindings.contains(&binding) => return false,
@@ -57,6 +61,7 @@ impl BindingTable {
                 keys.insert(binding.key.clone(), smallvec![binding]);
             }
         }
+        self.bytes += bytes;
         true
     }
 
@@ -76,7 +81,7 @@ impl BindingTable {
         let Some(at) = bindings.iter().position(|one| one.arguments == *arguments) else {
             return false;
         };
-        bindings.remove(at);
+        self.bytes -= bindings.remove(at).bytes();
         if bindings.is_empty() {
             self.index.remove(key, target);
             keys.remove(key);
@@ -93,8 +98,14 @@ impl BindingTable {
         for (key, bindings) in self.by_target.remove(target).unwrap_or_default() {
             self.index.remove(&key, target);
             removed += bindings.len() as u64;
+            self.bytes -= bindings.iter().map(Binding::bytes).sum::<usize>();
         }
         removed
+    }
+
+    /// What they take in memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -38,6 +38,9 @@ pub enum CatalogueError {
     /// The role to be removed is the log's only one.
     #[error("it has no other role and would keep no records: delete it instead")]
     OnlyRole,
+    /// Definitions take as much memory as they may.
+    #[error("limit reached: memory for definitions (a part of limits.memory)")]
+    Full,
     /// A limit of `limits.rs` is reached.
     #[error("limit reached: {0}")]
     Limit(&'static str),

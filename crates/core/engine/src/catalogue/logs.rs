@@ -12,6 +12,8 @@ pub(super) struct LogTable {
     by_id: BTreeMap<LogId, LogDefinition>,
     /// Larger than every id assigned, including those of deleted logs: ids are never reused.
     next: LogId,
+    /// What they take in memory.
+    bytes: usize,
 }
 
 impl LogTable {
@@ -20,16 +22,26 @@ impl LogTable {
         Self {
             by_id: BTreeMap::new(),
             next,
+            bytes: 0,
         }
     }
 
     pub(super) fn insert(&mut self, definition: LogDefinition) {
         self.next = self.next.max(LogId(definition.id.0 + 1));
-        self.by_id.insert(definition.id, definition);
+        self.bytes += definition.bytes();
+        if let Some(former) = self.by_id.insert(definition.id, definition) {
+            self.bytes -= former.bytes();
+        }
     }
 
     pub(super) fn remove(&mut self, log: LogId) -> Option<LogDefinition> {
-        self.by_id.remove(&log)
+        let removed = self.by_id.remove(&log)?;
+        self.bytes -= removed.bytes();
+        Some(removed)
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn by_id(&self, log: LogId) -> Option<&LogDefinition> {

@@ -177,6 +177,12 @@ impl Catalogue {
         bound.flat_map(|bound| bound.bindings.iter())
     }
 
+    /// What definitions take in memory. There are few virtual hosts.
+    pub(crate) fn bytes(&self) -> usize {
+        let hosts = self.vhosts.values().map(VirtualHost::bytes);
+        self.logs.bytes() + hosts.sum::<usize>()
+    }
+
     /// Whether a virtual host exists.
     pub fn has_vhost(&self, vhost: &str) -> bool {
         self.vhosts.contains_key(vhost)

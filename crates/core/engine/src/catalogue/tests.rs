@@ -7,6 +7,7 @@ use crate::{
     config::Lifetime,
 };
 
+mod bounds;
 mod declarations;
 mod exchanges;
 mod replicas;

@@ -21,6 +21,8 @@ pub(super) struct VirtualHost {
     exchanges: BTreeMap<Name, BoundExchange>,
     /// The exchanges with bindings to a target, needed when the target is removed.
     sources: BTreeMap<BindingTarget, BTreeSet<Name>>,
+    /// What exchanges and bindings take in memory.
+    bytes: usize,
 }
 
 /// An exchange with its bindings.
@@ -59,14 +61,17 @@ impl VirtualHost {
     }
 
     pub(super) fn add_exchange(&mut self, name: Name, exchange: Exchange) {
-        self.exchanges.insert(name, BoundExchange::new(exchange));
+        self.load_exchange(name, exchange, 0);
     }
 
     /// Adds an exchange with this many bindings, which are loaded separately. Predeclared exchanges
     /// already exist, possibly with some of them.
     pub(super) fn load_exchange(&mut self, name: Name, exchange: Exchange, count: u64) {
         let bound = self.exchanges.entry(name);
-        let bound = bound.or_insert_with(|| BoundExchange::new(exchange));
+        let bound = bound.or_insert_with(|| {
+            self.bytes += exchange.bytes();
+            BoundExchange::new(exchange)
+        });
         bound.count = count;
     }
 
@@ -90,19 +95,26 @@ impl VirtualHost {
         };
         let sources = self.sources.entry(binding.target.clone()).or_default();
         sources.insert(source.clone());
-        bound.bindings.insert(binding)
+        let bytes = binding.bytes();
+        let is_new = bound.bindings.insert(binding);
+        if is_new {
+            self.bytes += bytes;
+        }
+        is_new
     }
 
     pub(super) fn unbind(&mut self, bind: &Bind) {
         let Some(bound) = self.exchanges.get_mut(bind.source.as_str()) else {
             return;
         };
+        let before = bound.bindings.bytes();
         let removed = bound
             .bindings
             .remove(&bind.target, &bind.key, &bind.arguments);
         if !removed {
             return;
         }
+        self.bytes -= before - bound.bindings.bytes();
         bound.count -= 1;
         let ended = bound.has_ended();
         if !bound.bindings.leads_to(&bind.target) {
@@ -119,6 +131,11 @@ impl VirtualHost {
         exchanges
             .filter(|(_, bound)| !bound.exchange.durable)
             .map(|(name, _)| name)
+    }
+
+    /// What exchanges and bindings take in memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn log(&self, name: &str) -> Option<LogId> {
@@ -176,7 +193,9 @@ impl VirtualHost {
                 let Some(bound) = self.exchanges.get_mut(source.as_str()) else {
                     continue;
                 };
+                let before = bound.bindings.bytes();
                 bound.count -= bound.bindings.remove_target(&target);
+                self.bytes -= before - bound.bindings.bytes();
                 if bound.has_ended() {
                     gone.extend(self.take_exchange(&source));
                 }
@@ -187,6 +206,7 @@ impl VirtualHost {
     /// Removes an exchange and its own bindings; the bindings to it are left to the caller.
     fn take_exchange(&mut self, name: &str) -> Option<BindingTarget> {
         let (name, bound) = self.exchanges.remove_entry(name)?;
+        self.bytes -= bound.exchange.bytes() + bound.bindings.bytes();
         for target in bound.bindings.targets() {
             self.forget_source(target, &name);
         }

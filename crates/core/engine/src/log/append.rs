@@ -4,7 +4,7 @@ use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 
-use super::{AppendError, Columns, Log, Logs, ProducerStamp, ledger::Site, record::Run};
+use super::{AppendError, Columns, Ledger, Log, Logs, ProducerStamp, ledger::Site, record::Run};
 use crate::{
     Adds, Command, Decision, Durability, Record, State,
     limits::{APPEND_RECORDS_MAX, DEDUPLICATION_MS, DELAYED_RECORDS_MAX, PRODUCER_EXPIRY_MS},
@@ -89,6 +89,7 @@ impl Logs {
         for target in &append.targets {
             let log = self.log(target.log).ok_or(AppendError::NoSuchLog);
             let found = log.and_then(|log| Ok((log, log.destination(target, &append, now)?)));
+            let found = found.and_then(|found| self.check_room(found, &append));
             let (log, mut one) = match found {
                 Ok(found) => found,
                 Err(error) => {
@@ -137,6 +138,18 @@ impl Logs {
         Ok(Decision::change(record, results, durability))
     }
 
+    /// Refuses what would be listed record by record where there is no room for that.
+    fn check_room<'a>(
+        &self,
+        (log, one): (&'a Log, Appended),
+        append: &Append,
+    ) -> Result<(&'a Log, Appended), AppendError> {
+        if one.duplicate || self.may_remember() || !log.lists(append) {
+            return Ok((log, one));
+        }
+        Err(AppendError::Full)
+    }
+
     pub(crate) fn apply_appended(&mut self, record: &Record) {
         let Record::Appended {
             targets,
@@ -183,6 +196,7 @@ impl Logs {
         }
         let period_ms = batch.forgetting_period_ms();
         log.plan_forgetting(target.log, batch.at, period_ms, &mut self.indexes);
+        log.count_ids(&mut self.indexes);
     }
 }
 
@@ -251,12 +265,16 @@ impl Log {
     }
 
     fn delays_too_many(&self, append: &Append) -> bool {
-        self.ledgers.iter().any(|ledger| {
-            let own_ms = ledger.config().delay_ms;
-            let pieces = append.columns.pieces(append.count);
-            let delayed = pieces.filter(|piece| piece.delay_ms.unwrap_or(own_ms) > 0);
-            delayed.map(|piece| piece.count).sum::<u32>() > DELAYED_RECORDS_MAX
-        })
+        let mut ledgers = self.ledgers.iter();
+        ledgers.any(|ledger| delayed(ledger, append) > DELAYED_RECORDS_MAX)
+    }
+
+    /// Whether some of the records are listed by themselves: hidden for a time, or by their ids.
+    fn lists(&self, append: &Append) -> bool {
+        let mut ids = append.columns.deduplication();
+        let mut ledgers = self.ledgers.iter();
+        (self.is_fifo() && ids.any(|id| id.is_some()))
+            || ledgers.any(|ledger| delayed(ledger, append) > 0)
     }
 
     /// The partition for a batch whose publisher names none.
@@ -351,6 +369,14 @@ impl Log {
             .any(|partition| !partition.producers.is_empty());
         has_some.then_some(PRODUCERS_PERIOD_MS)
     }
+}
+
+/// How many of the records a ledger hides for a time.
+fn delayed(ledger: &Ledger, append: &Append) -> u32 {
+    let own_ms = ledger.config().delay_ms;
+    let pieces = append.columns.pieces(append.count);
+    let delayed = pieces.filter(|piece| piece.delay_ms.unwrap_or(own_ms) > 0);
+    delayed.map(|piece| piece.count).sum()
 }
 
 /// The partition for a key's hash, as in Kafka's default partitioner.

@@ -80,6 +80,10 @@ pub enum AppendError {
         crate::limits::DELAYED_RECORDS_MAX
     )]
     TooManyDelayed,
+    /// Its records would be listed one by one, hidden for a time or by their deduplication ids, and
+    /// such take as much memory as they may. The caller tries again later.
+    #[error("no room for more messages that are delayed or deduplicated (a part of limits.memory)")]
+    Full,
     /// Not the producer's next sequence number (KIP-98): a batch before it is missing, or it was
     /// appended so long ago that its offset is no longer known.
     #[error("partition {partition}: sequence {got}, expected {expected}")]

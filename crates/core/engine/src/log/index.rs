@@ -61,6 +61,8 @@ pub(crate) struct Indexes {
     turned: SmallVec<[PoolKey; 1]>,
     /// Logs with both a ready record and someone to take it.
     pub(crate) hot: BTreeSet<LogId>,
+    /// How many deduplication ids the logs know.
+    pub(crate) ids: usize,
 }
 
 impl Pool {
@@ -103,6 +105,12 @@ impl Indexes {
             Some(until) => self.deadlines.remove(&(until, log, Deadline::Lease(place))),
             None => self.held.remove(&(session, log, place)),
         };
+    }
+
+    /// How many records are listed here, leased or hidden for a time, with the few other things
+    /// that have a deadline.
+    pub(crate) fn listed(&self) -> usize {
+        self.held.len() + self.deadlines.len()
     }
 
     /// The leases that end with a session, in order.

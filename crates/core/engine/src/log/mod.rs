@@ -114,7 +114,9 @@ pub struct Logs {
     clearing: BTreeMap<LogId, Vec<Clearing>>,
     /// Who waits for the end of a deletion, and how many ready records were deleted.
     deleting: BTreeMap<LogId, Vec<(Token, u64)>>,
-    indexes: Indexes,
+    pub(crate) indexes: Indexes,
+    /// What is known of single records may take so much in memory; `None` is no bound.
+    pub(crate) records_bytes_max: Option<usize>,
 }
 
 /// A log on its shard.
@@ -140,6 +142,8 @@ pub struct Log {
     is_hot: bool,
     /// When it was last used, apart from consumers. A new process counts from its start.
     used_at: Option<Timestamp>,
+    /// How many of its deduplication ids the indexes have counted.
+    ids_counted: usize,
     /// When it is deleted because it is unused, as entered in the deadlines.
     ends_at: Option<Timestamp>,
 }
@@ -197,6 +201,13 @@ impl Log {
             ledger.index(&mut site);
         }
         self.index_forgetting(id, indexes);
+    }
+
+    /// Has the indexes count as many deduplication ids as there are.
+    fn count_ids(&mut self, indexes: &mut Indexes) {
+        let count = self.deduplication.len();
+        indexes.ids = indexes.ids - self.ids_counted + count;
+        self.ids_counted = count;
     }
 
     fn subscribers(&self) -> impl Iterator<Item = &Subscription> + use<'_> {
@@ -334,6 +345,7 @@ impl Logs {
             return;
         };
         log.plan_end(id, &mut self.indexes);
+        log.count_ids(&mut self.indexes);
         let is_hot = log.ledgers.iter().any(|ledger| ledger.is_hot());
         if is_hot == log.is_hot {
             return;
@@ -348,8 +360,9 @@ impl Logs {
 
     /// Fills empty indexes from the logs.
     fn index_all(&mut self) {
-        for (id, log) in &self.logs {
+        for (id, log) in &mut self.logs {
             log.index(*id, &mut self.indexes);
+            log.count_ids(&mut self.indexes);
         }
     }
 }

@@ -81,6 +81,7 @@ impl Log {
             return false;
         }
         self.deduplication.shed(&mut left);
+        self.count_ids(indexes);
         while left > 0
             && let Some(partition) = self.partitions.last_mut()
         {

@@ -1,6 +1,7 @@
 //! A small shard for tests: decides, applies, journals, and records answers and deliveries.
 
 mod appending;
+mod bounds;
 mod clearing;
 mod closing;
 mod consuming;

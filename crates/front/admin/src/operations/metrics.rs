@@ -108,13 +108,27 @@ impl Figures {
         let shards = |value: fn(&ShardStatus) -> u64| self.shards.iter().map(value).sum();
         let cache = shards(|it| it.usage.cache_size_bytes as u64);
         let groups = shards(|it| it.groups_bytes);
-        for (kind, bytes) in [("cache", cache), ("groups", groups)] {
+        let definitions = shards(|it| it.state_bytes.definitions as u64);
+        let records = shards(|it| it.state_bytes.records as u64);
+        for (kind, bytes) in [
+            ("cache", cache),
+            ("groups", groups),
+            ("definitions", definitions),
+            ("records", records),
+        ] {
             used.push((vec![("kind", kind.to_owned())], signed(bytes)));
         }
         let help = "Memory used for clients";
         page.gauge("memory", help, Some(Unit::Bytes), used)?;
-        let limits = each(|it| it.max_bytes);
-        let help = "Memory for clients, beyond which requests wait";
+        let mut limits = each(|it| it.max_bytes);
+        // Definitions are all on one shard, whichever has the bound.
+        let definitions = self.shards.iter().map(|it| it.state_bytes_max.definitions);
+        let definitions = definitions.max().unwrap_or(0) as u64;
+        let records = shards(|it| it.state_bytes_max.records as u64);
+        for (kind, bytes) in [("definitions", definitions), ("records", records)] {
+            limits.push((vec![("kind", kind.to_owned())], signed(bytes)));
+        }
+        let help = "Memory for clients, beyond which requests wait or are refused";
         page.gauge("memory_limit", help, Some(Unit::Bytes), limits)?;
         let waiting = each(|it| it.waiting);
         page.gauge(
@@ -377,6 +391,7 @@ fn seconds(micros: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use stele_core_broker::Memory;
+    use stele_core_engine::StateBytes;
 
     use super::*;
 
@@ -394,7 +409,17 @@ mod tests {
                 received_bytes: 10,
                 sent_bytes: 20,
             }],
-            shards: vec![ShardStatus::default()],
+            shards: vec![ShardStatus {
+                state_bytes: StateBytes {
+                    definitions: 0,
+                    records: 7,
+                },
+                state_bytes_max: StateBytes {
+                    definitions: 8,
+                    records: 9,
+                },
+                ..ShardStatus::default()
+            }],
             journals: vec![ShardCounts {
                 syncs: Durations {
                     total_us: 150,
@@ -424,7 +449,10 @@ mod tests {
             "stele_memory_bytes{kind=\"requests\"} 0",
             "stele_memory_bytes{kind=\"cache\"} 0",
             "stele_memory_bytes{kind=\"groups\"} 0",
+            "stele_memory_bytes{kind=\"definitions\"} 0",
+            "stele_memory_bytes{kind=\"records\"} 7",
             "stele_memory_limit_bytes{kind=\"requests\"} 140000",
+            "stele_memory_limit_bytes{kind=\"records\"} 9",
             "stele_memory_waiting{kind=\"requests\"} 0",
         ] {
             assert!(page.lines().any(|found| found == line), "{line} in\n{page}");

@@ -94,6 +94,11 @@ impl Incoming {
 
     /// Waits until more input may be read. Cancel-safe.
     pub(crate) async fn wait(&mut self, missing: u64) {
+        // What came behind the end of a body that was taken late is the beginning of the next one.
+        // It is counted as such beginnings are: nobody waits for that pool with a share of it.
+        let came_late = std::mem::take(&mut self.came_late);
+        self.room.grow(came_late.bytes());
+        drop(came_late);
         // Includes the overhead of frames, and the beginning of the next input.
         let rest = usize::try_from(missing)
             .unwrap_or(usize::MAX)
@@ -182,6 +187,27 @@ mod tests {
         );
         drop(passed);
         assert_eq!(used(&memory), []);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_beginning_of_the_next_body_keeps_none_from_being_taken_late() {
+        let (memory, _taken) = short();
+        let mut publisher = Incoming::new(memory.clone());
+        publisher.publishes();
+        publisher.wait(50_000).await;
+        publisher.read(50_000 + READ_BYTES);
+        drop(publisher.pass(50_000));
+        let next = Unfinished {
+            received: READ_BYTES as u64,
+            missing: 9 * MIB as u64,
+        };
+        publisher.settle(0, next);
+        assert!(!publisher.may_read());
+        // As large as all of that pool: it gets through once nobody has any of it.
+        let wait = publisher.wait(next.missing);
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(60), wait).await;
+        assert!(waited.is_ok());
+        assert!(publisher.may_read());
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@
 //!   `docs/protocols/mapping.md`, whatever its size.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html>
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::{ops::RangeInclusive, pin::pin, time::Duration};
 
 use smallvec::SmallVec;
 use stele_base_types::PartitionId;
@@ -59,9 +59,9 @@ pub(super) async fn run(
     context: &Context,
     request: receive_message::Request,
 ) -> Result<Response, Error> {
-    let queue = front
-        .queue(context, &request.queue_url, Action::Consume)
-        .await?;
+    // What comes before a wait, and after it, is in a place of its own: the wait, of which there
+    // may be thousands, has no room for it.
+    let queue = Box::pin(front.queue(context, &request.queue_url, Action::Consume)).await?;
     check_system_names(&request.system_attribute_names)?;
     let mut lease = lease_request(front, &queue, &request)?;
     let mut messages = Vec::new();
@@ -71,7 +71,7 @@ pub(super) async fn run(
         if batches.is_empty() {
             break;
         }
-        for leased in read(front, &queue, batches).await? {
+        for leased in Box::pin(read(front, &queue, batches)).await? {
             messages.push(message(front, &queue, &request, leased));
         }
         lease.wait_ms = None;
@@ -174,13 +174,13 @@ async fn lease_or_stop(
     queue: &Queue,
     lease: LeaseRequest,
 ) -> Result<Vec<LeasedBatch>, broker::Error<LogError>> {
-    let leasing = front.broker.lease(queue.log, lease);
+    let mut leasing = pin!(front.broker.lease(queue.log, lease));
     if lease.wait_ms.is_none() {
         return leasing.await;
     }
     tokio::select! {
         biased;
-        leased = leasing => leased,
+        leased = leasing.as_mut() => leased,
         () = front.stopped() => Ok(Vec::new()),
     }
 }

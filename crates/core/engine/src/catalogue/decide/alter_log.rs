@@ -69,6 +69,7 @@ impl Command for AlterLog {
         if altered == *existing {
             return Ok(unchanged(Altered::Made(altered)));
         }
+        state.definition_allowed(altered.bytes(), existing.bytes())?;
         altered.modified = now;
         Ok(state.send(define(altered.clone(), Altered::Made(altered)), now))
     }

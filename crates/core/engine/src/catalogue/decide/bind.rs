@@ -9,7 +9,7 @@ use super::{arguments_allowed, change, unchanged};
 use crate::{
     Adds, Argument, BindingTarget, CatalogueError, CatalogueRecord, Command, Decision, State,
     catalogue::{
-        Catalogue, predeclared,
+        Binding, Catalogue, predeclared,
         virtual_host::{BoundExchange, VirtualHost},
     },
 };
@@ -51,6 +51,7 @@ impl Command for Bind {
             return Ok(unchanged(()));
         }
         arguments_allowed(&self.arguments)?;
+        state.definition_allowed(Binding::from(&self).bytes(), 0)?;
         Ok(change(CatalogueRecord::Bound(Box::new(self)), ()))
     }
 }

@@ -48,6 +48,7 @@ impl Command for DeclareExchange {
             internal: self.internal,
             arguments: self.arguments,
         };
+        state.definition_allowed(exchange.bytes(), 0)?;
         let declared = CatalogueRecord::ExchangeDeclared {
             vhost: self.vhost,
             name: self.name,

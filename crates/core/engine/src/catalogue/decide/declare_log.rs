@@ -133,6 +133,8 @@ impl Command for DeclareLog {
             Some(existing) => Declared::Adopted(adopted(existing.clone(), self, now)?),
         };
         let definition = declared.definition().clone();
+        let former_bytes = existing.map_or(0, LogDefinition::bytes);
+        state.definition_allowed(definition.bytes(), former_bytes)?;
         Ok(state.send(define(definition, declared), now))
     }
 }

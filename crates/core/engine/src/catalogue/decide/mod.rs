@@ -19,8 +19,8 @@ pub use self::{
 };
 use super::{Catalogue, CatalogueError, Contradiction, virtual_host::VirtualHost};
 use crate::{
-    Argument, Arguments, CatalogueRecord, Decision, Durability, LinkCommand, LogDefinition, Record,
-    Settings,
+    Arguments, CatalogueRecord, Decision, Durability, LinkCommand, LogDefinition, Record, Settings,
+    bounds::arguments_bytes,
     limits::{DEFINITION_BYTES_MAX, PARTITIONS_MAX},
 };
 
@@ -73,19 +73,7 @@ fn same<T: PartialEq + ToString>(
 
 /// Checks the size of an exchange's or a binding's arguments.
 fn arguments_allowed(arguments: &Arguments) -> Result<(), CatalogueError> {
-    let sizes = arguments.iter().map(|(name, value)| {
-        name.len()
-            + match value {
-                Argument::Text(bytes) | Argument::Nested(bytes) => bytes.len(),
-                Argument::Void
-                | Argument::Bool(_)
-                | Argument::Integer(_)
-                | Argument::Float(_)
-                | Argument::Timestamp(_)
-                | Argument::Decimal(..) => size_of::<Argument>(),
-            }
-    });
-    size_allowed(sizes.sum(), "bytes of arguments")
+    size_allowed(arguments_bytes(arguments), "bytes of arguments")
 }
 
 /// Checks the size of one protocol's settings of a log.

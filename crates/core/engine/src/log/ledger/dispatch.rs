@@ -57,8 +57,12 @@ impl Logs {
     }
 
     /// A log for which [`crate::State::dispatch`] has work: the first one after `after`, or else
-    /// the first one, so that going round serves every log. Constant time.
+    /// the first one, so that going round serves every log. `None` while leases use all the memory
+    /// that they may. Constant time.
     pub fn dispatchable(&self, after: Option<LogId>) -> Option<LogId> {
+        if !self.may_lease() {
+            return None;
+        }
         let hot = &self.indexes.hot;
         let later = after.and_then(|after| hot.range(LogId(after.0.wrapping_add(1))..).next());
         later.or_else(|| hot.first()).copied()
@@ -66,7 +70,7 @@ impl Logs {
 
     /// Whether [`crate::State::dispatch`] has work for a log. Constant time.
     pub fn is_dispatchable(&self, log: LogId) -> bool {
-        self.indexes.hot.contains(&log)
+        self.may_lease() && self.indexes.hot.contains(&log)
     }
 }
 

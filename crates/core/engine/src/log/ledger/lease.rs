@@ -126,7 +126,9 @@ impl Logs {
         if let Some(repeated) = ledger.repeat(log, request, now) {
             return Ok(repeated);
         }
-        let records_max = ledger.room_for(request)?;
+        let room = ledger.room_for(request)?;
+        // While there is no memory for leases, no record counts as ready.
+        let records_max = if self.may_lease() { room } else { 0 };
         let runs = known.within(ledger.pick(records_max), RUN_BYTES_MAX);
         if !runs.is_empty() {
             let handed_out = ledger.hand_out(log, &runs, request.into(), lease_next, now);

@@ -373,6 +373,7 @@ impl History {
         for state in [&replayed, &resumed] {
             assert_eq!(state.store(), expected);
             assert_eq!(state.next_deadline(), live.next_deadline());
+            assert_eq!(state.bytes(), live.bytes());
         }
         assert_eq!(recovered(replayed, &[]).store(), expected);
     }

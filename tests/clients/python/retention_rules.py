@@ -10,7 +10,7 @@ import boto3
 import pika
 from checks import STELE, check_of_stele, equal, eventually
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
+from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
 from own_server import own_server
 
 COUNT = 10
@@ -202,6 +202,58 @@ def a_queue_waits_for_a_group_until_it_has_read_or_is_deleted():
         eventually(lambda: world.kept("q") == 0)
 
 
+def reader_of(world, name):
+    """A consumer of the group `g` with its assignment, that commits nothing."""
+    settings = {"group.id": "g", "auto.offset.reset": "earliest", "enable.auto.commit": False}
+    reader = Consumer({"bootstrap.servers": world.kafka, **settings})
+    reader.subscribe([name])
+    eventually(lambda: reader.poll(0.1) and reader.assignment())
+    return reader
+
+
+@check_of_stele
+def a_group_of_a_topic_holds_it_once_it_is_a_queue():
+    with both() as world:
+        world.topic("t", retention_ms="3600000")
+        world.produce("t")
+        reader = reader_of(world, "t")
+        world.queue("t")
+        world.end("t", "topic")
+        world.take("t")
+        world.retention_has_looked()
+        equal((world.kept("t"), world.log("t")["held_by"]), (COUNT, ["group g"]))
+        reader.close()
+
+
+@check_of_stele
+def a_group_holds_the_partitions_that_a_queue_gets_later():
+    with both() as world:
+        world.queue("q")
+        world.publish("q", 1)
+        reader = reader_of(world, "q")
+        world.admin.create_partitions([NewPartitions("q", 2)])["q"].result(10)
+        producer = Producer({"bootstrap.servers": world.kafka})
+        producer.produce("q", "1", partition=1)
+        equal(producer.flush(30), 0)
+        for _ in range(2):
+            method, _, _ = eventually(lambda: next_of(world.amqp, "q"))
+            world.amqp.basic_ack(method.delivery_tag)
+        world.retention_has_looked()
+        equal([it["held_by"] for it in world.log("q")["partitions"]], [["group g"], ["group g"]])
+        reader.close()
+
+
+@check_of_stele
+def a_queue_that_is_declared_again_has_the_new_settings():
+    with both() as world:
+        world.sqs.create_queue(QueueName="q", Attributes={"VisibilityTimeout": "5", "DelaySeconds": "7"})
+        world.topic("q")
+        world.end("q", "queue")
+        url = world.sqs.create_queue(QueueName="q", Attributes={"VisibilityTimeout": "50"})["QueueUrl"]
+        told = world.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        equal((told["VisibilityTimeout"], told["DelaySeconds"]), ("50", "0"))
+
+
 @check_of_stele
 def a_queue_that_is_created_as_a_topic_keeps_both_until_either_ends():
     with both() as world:
@@ -228,6 +280,16 @@ def a_queue_that_is_given_a_retention_time_keeps_both():
         world.take("q")
         world.retention_has_looked()
         equal(world.kept("q"), COUNT)
+
+
+@check_of_stele
+def other_settings_make_no_topic_of_a_queue():
+    with both() as world:
+        world.queue("q")
+        for name, value in [("max.message.bytes", "2000000"), ("compression.type", "zstd")]:
+            resource = ConfigResource(ConfigResource.Type.TOPIC, "q", set_config={name: value})
+            world.admin.alter_configs([resource])[resource].result(10)
+            equal(world.kind("q"), ["queue"])
 
 
 @check_of_stele

@@ -133,9 +133,13 @@ pub(crate) async fn change_topic(
     let mut new = FacetSettings::new();
     alter_settings(&mut new, &change);
     let window = topic_configs::window(&new, &session.settings);
-    // A log that no Kafka client has used yet gets the complete retention of a topic.
-    let is_new = !definition.facets.contains_key(FACET);
-    let is_changed = |name| is_new || change.contains_key(name);
+    // A queue becomes a topic as well, with a topic's complete retention, if a retention is set;
+    // other settings don't make it one.
+    let sets = |name| matches!(change.get(name), Some(Some(_)));
+    let is_topic = definition.config.retention.is_topic();
+    let becomes_topic =
+        !is_topic && (sets(topic_configs::RETENTION_MS) || sets(topic_configs::RETENTION_BYTES));
+    let is_changed = |name| becomes_topic || (is_topic && change.contains_key(name));
     let alter = AlterLog {
         window_time_ms: is_changed(topic_configs::RETENTION_MS).then_some(window.time_ms),
         window_size_bytes: is_changed(topic_configs::RETENTION_BYTES).then_some(window.size_bytes),

@@ -64,6 +64,12 @@ pub(crate) fn new_settings(front: &Front) -> Settings {
     Settings::from([(SECRET.into(), secret.into())])
 }
 
+/// The settings that a log keeps when it is declared a queue: its receipt handles stay valid.
+pub(crate) fn kept_settings(definition: Option<&LogDefinition>) -> Option<Settings> {
+    let secret = definition?.facets.get(FACET)?.get(SECRET)?;
+    Some(Settings::from([(SECRET.into(), secret.clone())]))
+}
+
 impl Front {
     /// The definition of the log with a queue's name, for `action`.
     pub(crate) fn definition(

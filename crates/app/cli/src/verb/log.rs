@@ -60,6 +60,7 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
                 "{name} is no longer a {role}: its records are kept {kept}"
             )?)
         }
+        401 => Err(Failure::Failed(anyhow!("{}", end.target.login_advice()))),
         503 => Err(Failure::Unavailable(anyhow!("{}", message(&answer.body)))),
         _ => Err(Failure::Failed(anyhow!("{}", message(&answer.body)))),
     }

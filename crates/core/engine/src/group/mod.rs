@@ -61,8 +61,8 @@ pub struct Groups {
 pub(crate) struct Group {
     pub(crate) offsets: BTreeMap<PartitionId, Committed>,
     pub(crate) assignments: Assignments,
-    /// Partitions, of logs that keep unacknowledged records, which its members read and of which it
-    /// hasn't committed an offset yet. It holds all their records.
+    /// Partitions that its members read and of which it hasn't committed an offset yet. It holds
+    /// all their records, where the log is a queue.
     pub(crate) reading: BTreeSet<PartitionId>,
     /// When it last lost its last member, got its assignments, or had an offset committed.
     pub(crate) touched: Timestamp,

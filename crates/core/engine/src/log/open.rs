@@ -56,7 +56,11 @@ impl Logs {
             .logs
             .entry(id)
             .or_insert_with(|| Box::new(Log::new(config)));
+        let former = log.config.partitions;
         log.config = config;
+        if former < config.partitions {
+            log.hold_added(former);
+        }
         log.used_at = log.used_at.or(Some(at));
         let partitions = usize::try_from(config.partitions).unwrap_or(usize::MAX);
         if log.partitions.len() < partitions {

@@ -48,8 +48,8 @@ impl Operation for SyncGroup {
     }
 }
 
-/// The partitions of queues that are assigned to consumers: from now on, the group retains what it
-/// hasn't read of them.
+/// The partitions that consumers are assigned. Where the log is a queue, or becomes one, the group
+/// holds what it hasn't read of them from now on.
 fn reads(session: &Session, request: &SyncGroupRequest) -> Vec<PartitionId> {
     let protocol_type = request.protocol_type.as_deref();
     if protocol_type.is_some_and(|it| it != CONSUMER) {
@@ -59,15 +59,14 @@ fn reads(session: &Session, request: &SyncGroupRequest) -> Vec<PartitionId> {
     let mut reads = Vec::new();
     for member in &request.assignments {
         for (name, partitions) in assigned_partitions(&member.assignment).unwrap_or_default() {
-            let topic = topics.definition(name, Action::Read).ok();
-            let Some(queue) = topic.filter(|topic| topic.config.retention.is_queue()) else {
+            let Ok(topic) = topics.definition(name, Action::Read) else {
                 continue;
             };
             let indexes = partitions.into_iter().map(u32::try_from);
             let known = indexes
                 .flatten()
-                .filter(|index| *index < queue.config.partitions);
-            reads.extend(known.map(|index| PartitionId::new(queue.id, PartitionIndex(index))));
+                .filter(|index| *index < topic.config.partitions);
+            reads.extend(known.map(|index| PartitionId::new(topic.id, PartitionIndex(index))));
         }
     }
     reads

@@ -86,7 +86,7 @@ async fn create(
     };
     let topics = session.topics();
     let existing = topics.definition(&new.name, Action::Configure);
-    if existing.is_ok_and(|it| it.facets.contains_key(FACET)) {
+    if existing.is_ok_and(|it| it.facets.contains_key(FACET) && it.config.retention.is_topic()) {
         return Err(exists());
     }
     let configs = topic_configs::describe_settings(&new.settings, session);

@@ -10,6 +10,7 @@
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>
 
 use stele_base_types::Name;
+use stele_core_broker::Action;
 use stele_core_engine::{
     Adopt, DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition, Retention,
 };
@@ -23,7 +24,7 @@ use crate::{
     },
     errors,
     front::{Context, Front},
-    queue::{is_shown, new_settings},
+    queue::{is_shown, kept_settings, new_settings},
 };
 
 pub(super) async fn run(
@@ -34,7 +35,11 @@ pub(super) async fn run(
     let name = QueueName::new(&request.queue_name)?;
     let given = &request.attributes;
     check(&name, given)?;
-    let mut settings = new_settings(front);
+    let mut settings = {
+        let existing = front.definition(context, &name, Action::Describe).ok();
+        kept_settings(existing.as_deref())
+    }
+    .unwrap_or_else(|| new_settings(front));
     merge_settings(&mut settings, given);
     tag_queue::merge(&mut settings, &request.tags, &request.queue_name)?;
     let queue = merge_queue(queue_default(name.is_fifo()), given);

@@ -22,7 +22,7 @@ use crate::{
 ///   [`CatalogueError::Exclusive`].
 /// - If there is one with this facet, nothing changes ([`Declared::Exists`]); the front compares
 ///   the two and answers as its protocol does. If the declaration adds a role (queue or topic) that
-///   the log doesn't have yet, the log is adopted as above, but the facet's existing settings stay.
+///   the log doesn't have yet, the log is adopted as above, and the facet's settings are replaced.
 #[derive(Clone, Debug)]
 pub struct DeclareLog {
     /// The virtual host.
@@ -186,10 +186,9 @@ fn adopted(
             opened => wanted.queue.or(opened),
         },
     };
-    let settings = definition.facets.entry(declaration.facet).or_default();
-    for (name, value) in declaration.settings {
-        settings.entry(name).or_insert(value);
-    }
+    definition
+        .facets
+        .insert(declaration.facet, declaration.settings);
     definition.modified = now;
     Ok(definition)
 }

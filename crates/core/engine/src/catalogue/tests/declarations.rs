@@ -288,8 +288,7 @@ fn a_log_that_was_opened_is_a_queue_once_it_is_declared_one() {
         Retention::QUEUE.union(found.config.retention)
     );
     assert_eq!(declared.config.queue, Some(delayed));
-    let kept = Settings::from([("secret".into(), "1".into()), ("wait".into(), "3".into())]);
-    assert_eq!(declared.facets["sqs"], kept);
+    assert_eq!(declared.facets["sqs"], declaring.settings);
     let again = driven.declare(declaring);
     assert!(matches!(again, Ok(Declared::Exists(_))), "{again:?}");
 }

@@ -34,9 +34,9 @@ pub struct SyncGroup {
     pub protocol: Option<Box<str>>,
     /// The leader's assignment for each member.
     pub assignments: Vec<(Box<str>, Box<[u8]>)>,
-    /// The assigned partitions of logs that keep unacknowledged records. Given separately because
-    /// the engine doesn't parse assignments, whose form is the assignor's. From now on, the group
-    /// holds unread records of these partitions, as if it had committed an offset there.
+    /// The assigned partitions. Given separately because the engine doesn't parse assignments,
+    /// whose form is the assignor's. From now on, the group holds unread records of these
+    /// partitions where their log is a queue, as if it had committed an offset there.
     pub reads: Vec<PartitionId>,
 }
 

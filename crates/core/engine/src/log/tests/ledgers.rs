@@ -456,6 +456,56 @@ fn who_keeps_the_oldest_record_is_told() {
 }
 
 #[test]
+fn a_group_holds_partitions_that_are_added_until_it_ends() {
+    let mut shard = Shard::with(queue_config());
+    shard.run(commit(0)).unwrap();
+    let partitions = 3;
+    let wider = LogConfig {
+        partitions,
+        ..queue_config()
+    };
+    shard.open(LOG, wider).unwrap();
+    let to_added = Append {
+        targets: [AppendTarget {
+            log: LOG,
+            partition: Some(PartitionIndex(2)),
+        }]
+        .into_iter()
+        .collect(),
+        ..record()
+    };
+    shard.append(to_added);
+    assert_eq!(shard.lease(request(1, 9)), [(2, 0)]);
+    let settle = Settle {
+        log: LOG,
+        ledger: LedgerId::DEFAULT,
+        items: [SettleItem {
+            partition: PartitionIndex(2),
+            offset: Offset(0),
+            lease: None,
+        }]
+        .into_iter()
+        .collect(),
+        outcome: Outcome::Done,
+        durable: true,
+    };
+    shard.run(settle).unwrap();
+    let kept = |shard: &Shard| {
+        let logs = &shard.state.logs;
+        logs.keep_from(part(2), Offset::ZERO, Offset::ZERO).0
+    };
+    assert_eq!(kept(&shard), 0);
+    shard.restart();
+    assert_eq!(kept(&shard), 0);
+    let delete = DeleteGroup {
+        group: name("readers"),
+    };
+    shard.run(delete).unwrap();
+    assert_eq!(kept(&shard), 1);
+    assert!(!shard.state.logs.log(LOG).unwrap().has_cursors());
+}
+
+#[test]
 fn a_topic_keeps_nothing_for_groups() {
     let mut shard = Shard::with(LogConfig {
         retention: Retention {

@@ -25,7 +25,7 @@ pub(crate) enum Error {
     /// 404. 404. `/v1/logs` lists the queues and topics.
     #[error("no queue or topic of that name in that virtual host")]
     NoSuchLog,
-    /// 405. 405. The path supports only GET and HEAD.
+    /// 405. The path supports only GET and HEAD.
     #[error("this path supports only GET and HEAD")]
     NotGet,
     /// 409. 409. The message says why.

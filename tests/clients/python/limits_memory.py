@@ -104,43 +104,34 @@ def count_of(opened, queue):
     return int.from_bytes(payload[-8:-4], "big")
 
 
+def flood(port, queue, publishers, each):
+    """Publishes bodies of 1 MiB without confirms, over a connection for each publisher; all of them arrive."""
+    with raw.amqp(port) as opened:
+        raw.declare(opened, queue)
+    message = raw.publish(queue, bytes(MIB))
+
+    def publish(_):
+        with raw.amqp(port) as opened:
+            for _ in range(each):
+                opened.sendall(message)
+            # The request is processed after what it published.
+            return count_of(opened, queue)
+
+    all_at_once(publishers, publish)
+    with raw.amqp(port) as opened:
+        eventually(lambda: count_of(opened, queue) == publishers * each)
+
+
 @check_of_stele
 def publishers_without_confirms_are_slowed_down():
     with bounded() as server:
-        port = server.ports["amqp"]
-        with raw.amqp(port) as opened:
-            raw.declare(opened, "flood")
-        message = raw.publish("flood", bytes(MIB))
-
-        def flood(_):
-            with raw.amqp(port) as opened:
-                for _ in range(40):
-                    opened.sendall(message)
-                # The request is processed after what it published.
-                return count_of(opened, "flood")
-
-        all_at_once(40, flood)
-        with raw.amqp(port) as opened:
-            eventually(lambda: count_of(opened, "flood") == 1600)
+        flood(server.ports["amqp"], "flood", publishers=40, each=40)
 
 
 @check_of_stele
 def many_publishers_get_through_where_there_is_little():
     with own_server(**{**SETTINGS, "STELE_LIMITS__MEMORY": "64MiB"}) as server:
-        port = server.ports["amqp"]
-        with raw.amqp(port) as opened:
-            raw.declare(opened, "little")
-        message = raw.publish("little", bytes(MIB))
-
-        def flood(_):
-            with raw.amqp(port) as opened:
-                for _ in range(4):
-                    opened.sendall(message)
-                return count_of(opened, "little")
-
-        all_at_once(120, flood)
-        with raw.amqp(port) as opened:
-            eventually(lambda: count_of(opened, "little") == 480)
+        flood(server.ports["amqp"], "little", publishers=120, each=4)
 
 
 @contextlib.contextmanager

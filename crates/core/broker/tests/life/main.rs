@@ -16,14 +16,24 @@ use stele_core_broker::{
     Broker, Error, Event, Failure, LeasedBatch, LeasedMessage, MoveMessage, Publish, Read, Share,
 };
 use stele_core_engine::{
-    AppendTarget, Columns, Declared, DeleteLog, Durability, HeaderChange, LeaseRequest, LedgerId,
-    LogError, MoveError, Outcome, Schedule, Settle, SettleItem, Subscription,
+    AppendTarget, Columns, DeclareLog, Declared, DeleteLog, Durability, HeaderChange, LeaseRequest,
+    LedgerId, LogError, MoveError, Outcome, Schedule, Settle, SettleItem, Subscription,
 };
 use stele_test_testkit::{TestBroker, claiming, message, queue, unopenable};
 use stele_wire_batch::{BatchBuilder, Body, NewRecord};
 
 async fn declare_queue(broker: &Broker, name: &str, durability: Durability) -> LogId {
-    match broker.declare_log(queue(name, durability)).await.unwrap() {
+    declare(broker, queue(name, durability)).await
+}
+
+async fn declare_without_ledger(broker: &Broker, name: &str) -> LogId {
+    let mut topic = queue(name, Durability::Synced);
+    topic.config.queue = None;
+    declare(broker, topic).await
+}
+
+async fn declare(broker: &Broker, declaration: DeclareLog) -> LogId {
+    match broker.declare_log(declaration).await.unwrap() {
         Declared::Created(definition) => definition.id,
         other => panic!("a new log is created, not {other:?}"),
     }
@@ -371,12 +381,7 @@ async fn logs_are_counted_by_pieces_and_all_of_them() {
 async fn what_is_no_message_is_skipped_by_a_ledger_that_meets_it_late() {
     let test = TestBroker::start();
     let broker = &test.broker;
-    let mut topic = queue("orders", Durability::Synced);
-    topic.config.queue = None;
-    let log = match broker.declare_log(topic).await.unwrap() {
-        Declared::Created(definition) => definition.id,
-        other => panic!("a new log is created, not {other:?}"),
-    };
+    let log = declare_without_ledger(broker, "orders").await;
     let target = AppendTarget {
         log,
         partition: None,
@@ -420,12 +425,7 @@ async fn what_is_no_message_is_skipped_by_a_ledger_that_meets_it_late() {
 async fn a_log_without_a_ledger_has_ready_what_one_would_begin_with() {
     let test = TestBroker::start();
     let broker = &test.broker;
-    let mut topic = queue("orders", Durability::Synced);
-    topic.config.queue = None;
-    let log = match broker.declare_log(topic).await.unwrap() {
-        Declared::Created(definition) => definition.id,
-        other => panic!("a new log is created, not {other:?}"),
-    };
+    let log = declare_without_ledger(broker, "orders").await;
     let target = AppendTarget {
         log,
         partition: None,

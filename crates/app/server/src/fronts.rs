@@ -9,9 +9,10 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use stele_app_config::{self as config, Settings};
 use stele_base_env::{Clock, OsRng};
-use stele_core_broker::Broker;
+use stele_core_broker::{Broker, DeadLetterRoutes, DeadLetters};
 use stele_core_engine::Durability;
 use stele_front_accept::{Registry, Sockets};
+use stele_front_amqp::DeadLetterExchanges;
 use tokio::{sync::watch, task::JoinSet};
 
 /// What the fronts share besides the settings.
@@ -53,6 +54,15 @@ impl<'a> Fronts<'a> {
             stop,
             tasks: JoinSet::new(),
         }
+    }
+
+    /// Moves dead letters to where the fronts' queues send them.
+    pub(crate) fn dead_letters(&mut self) {
+        let clock = Arc::clone(&self.context.clock);
+        let routes: Vec<Box<dyn DeadLetterRoutes>> = vec![Box::new(DeadLetterExchanges)];
+        let task = DeadLetters::new(self.broker.clone(), clock, routes);
+        let stopping = self.stopping();
+        self.spawn("dead letters", task.run(stopping));
     }
 
     fn rng(&self) -> anyhow::Result<Box<OsRng>> {

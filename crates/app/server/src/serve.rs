@@ -106,6 +106,7 @@ async fn serve(options: &Options, is_text: bool) -> anyhow::Result<()> {
     storage::tell_if_other_shards(settings, broker.shard_counts().len());
     let sockets = Sockets::at_most(open_files.clients);
     let mut fronts = Fronts::new(&context, settings, &broker, sockets);
+    fronts.dead_letters();
     fronts.kafka(listeners.kafka)?;
     fronts.amqp(listeners.amqp)?;
     fronts.sqs(listeners.sqs, listeners.sqs_alias)?;

@@ -14,11 +14,11 @@ use stele_base_types::{
 };
 use stele_core_engine::{
     AlterLog, Altered, AppendError, Appended, Bind, Catalogue, CatalogueError, Command,
-    DeclareExchange, DeclareLog, Declared, DeleteExchange, DeleteLog, DescribeProducers, Extend,
-    GroupCommand, GroupError, GroupListing, Holder, InitProducer, JoinGroup, JoinReply,
-    KnownProducer, Lease, LeaseRequest, LedgerId, ListGroups, LogError, Missing, MoveError, Purge,
-    Run, Settle, Skip, SyncGroup, SyncedGroup, Topology, Trim, TrimReason, Unbind, UseLog,
-    limits::RUN_RECORDS_MAX,
+    DeathReason, DeclareExchange, DeclareLog, Declared, DeleteExchange, DeleteLog,
+    DescribeProducers, Extend, GroupCommand, GroupError, GroupListing, Holder, InitProducer,
+    JoinGroup, JoinReply, KnownProducer, Lease, LeaseRequest, LedgerId, ListGroups, LogError,
+    Missing, MoveError, Purge, Run, Settle, Skip, SyncGroup, SyncedGroup, Topology, Trim,
+    TrimReason, Unbind, UseLog, limits::RUN_RECORDS_MAX,
 };
 use tokio::sync::{
     Notify,
@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     memory: Memory,
     opening: Opening,
     set_aside: SetAside,
+    /// Notified when there are dead records.
+    dead: Arc<Notify>,
 }
 
 impl Broker {
@@ -64,6 +66,7 @@ impl Broker {
         catalogue: Arc<RwLock<Catalogue>>,
         meters: Meters,
         memory: Memory,
+        dead: Arc<Notify>,
     ) -> Self {
         let shared = Shared {
             inboxes,
@@ -73,6 +76,7 @@ impl Broker {
             opening: Opening::new(memory.clone()),
             memory,
             set_aside: SetAside::default(),
+            dead,
         };
         Self {
             shared: Arc::new(shared),
@@ -301,6 +305,20 @@ impl Broker {
         answer.map_err(|_| Failure::Stopping)?
     }
 
+    /// Messages, since the start, that were dead-lettered for a reason.
+    pub fn dead_count(&self, reason: DeathReason) -> u64 {
+        self.shared.meters.dead_count(reason)
+    }
+
+    pub(crate) fn count_dead(&self, reason: DeathReason) {
+        self.shared.meters.count_dead(reason);
+    }
+
+    /// Returns when there are dead records to be moved, or may be.
+    pub(crate) async fn dead_notified(&self) {
+        self.shared.dead.notified().await;
+    }
+
     /// The number of batches, since the start, of which queue consumers couldn't read all records.
     pub fn unreadable_batches(&self) -> u64 {
         self.shared.set_aside.total()
@@ -517,7 +535,7 @@ impl Broker {
         }
     }
 
-    fn shards(&self) -> impl Iterator<Item = ShardId> + use<> {
+    pub(crate) fn shards(&self) -> impl Iterator<Item = ShardId> + use<> {
         (0..self.shared.inboxes.len()).map(|shard| ShardId(shard as u16))
     }
 

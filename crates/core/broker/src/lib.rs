@@ -24,6 +24,7 @@
 
 mod appending;
 mod call;
+mod dead_letters;
 mod error;
 mod handle;
 mod leased;
@@ -46,6 +47,10 @@ mod shard;
 
 pub use appending::Appending;
 pub use call::Call;
+pub use dead_letters::{
+    DEATHS_HEADER, DeadBatch, DeadLetter, DeadLetterRoutes, DeadLetters, DeadOf, Death, Deaths,
+    Died, Letter, name_of,
+};
 pub use error::{Error, Failure};
 pub use handle::{Broker, CatalogueGuard};
 pub use leased::{LeasedBatch, LeasedMessage, LeasedMessages};

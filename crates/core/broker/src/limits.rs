@@ -7,6 +7,12 @@ pub(crate) const INBOX_REQUESTS_MAX: usize = 4_096;
 /// Requests that a shard handles before it checks its other events.
 pub(crate) const TURN_REQUESTS_MAX: usize = 256;
 
+/// How long a queue's dead records are left alone after one couldn't be moved, in milliseconds.
+pub(crate) const DEAD_PUT_OFF_MS: u64 = 1_000;
+
+/// Queues that a shard remembers for that: those beyond are tried again at once.
+pub(crate) const DEAD_PUT_OFF_MAX: usize = 10_000;
+
 /// News that wait for a shard: two for each block in flight, and the checkpointer's.
 pub(crate) const NEWS_MAX: usize = 64;
 

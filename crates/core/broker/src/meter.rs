@@ -9,6 +9,7 @@ use std::{
 };
 
 use parking_lot::RwLock;
+use stele_core_engine::DeathReason;
 
 /// The counters of a front. Counting is cheap: no lock, no lookup.
 #[derive(Debug)]
@@ -134,9 +135,22 @@ impl Drop for OpenConnection {
 pub(crate) struct Meters {
     fronts: RwLock<Vec<Arc<FrontMeter>>>,
     journals: Vec<Arc<ShardMeter>>,
+    /// Dead-lettered messages by reason.
+    dead: [AtomicU64; DeathReason::ALL.len()],
 }
 
 impl Meters {
+    pub(crate) fn count_dead(&self, reason: DeathReason) {
+        if let Some(count) = self.dead.get(reason as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn dead_count(&self, reason: DeathReason) -> u64 {
+        let count = self.dead.get(reason as usize);
+        count.map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
     /// Returns the meter of `front`, creating it on first use.
     pub(crate) fn front(
         &self,

@@ -1,6 +1,7 @@
 //! A message that is moved to another log.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 use stele_base_types::{LogId, PartitionIndex, murmur2};
 use stele_core_engine::{HeaderChange, LeaseId, LedgerId, Move, MovedRecord, Schedule, SettleItem};
 use stele_wire_batch::{Batch, BatchBuilder, Body, NewRecord, Record, RecordHeader};
@@ -21,8 +22,10 @@ pub struct MoveMessage {
     pub lease: Option<LeaseId>,
     /// The message, with its offset.
     pub record: Record,
-    /// The log that it is moved to.
-    pub to: LogId,
+    /// The logs that it is moved to, all on one shard.
+    pub to: SmallVec<[LogId; 1]>,
+    /// Whether further logs are to get it, so that it stays. Only for a dead message.
+    pub is_copied: bool,
     /// The changes to its headers.
     pub headers: Vec<HeaderChange>,
     /// Its schedule in the other log. If no key is given, the record's own is used.
@@ -47,12 +50,14 @@ impl MoveMessage {
                 lease: self.lease,
             },
             to: self.to,
+            is_copied: self.is_copied,
             record: MovedRecord {
                 size_bytes: u32::try_from(batch.bytes().len())
                     .expect("a moved batch is within its limit"),
                 timestamp: batch.header().max_timestamp(),
                 schedule,
                 headers: self.headers,
+                also: Vec::new(),
             },
         };
         let (reply, answer) = oneshot::channel();

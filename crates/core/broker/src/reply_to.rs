@@ -69,6 +69,10 @@ impl MergedAnswer {
             Ok(results) => {
                 for result in results {
                     match result {
+                        // A dead letter from the start is no success.
+                        Ok(appended) if appended.refused => {
+                            self.note(Error::Refused(AppendError::TooLong));
+                        }
                         Ok(appended) => self.taken.push(appended),
                         Err(error) => self.note(Error::Refused(error)),
                     }
@@ -155,6 +159,7 @@ mod tests {
             base: Offset(0),
             start: Offset(0),
             duplicate: false,
+            refused: false,
         })])
     }
 

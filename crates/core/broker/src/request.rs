@@ -17,6 +17,7 @@ use tokio::sync::{
 use crate::{
     Error, LeasedBatch, LogStatus, Share,
     call::{Asked, Call},
+    dead_letters::DeadOf,
     mailbox::Mailbox,
     read::{Read, ReadError, ReadReply, TimeReply},
     reply_to::ReplyTo,
@@ -119,6 +120,13 @@ pub enum Request {
         log: LogId,
         reply: Sender<Vec<Vec<Holder>>>,
     },
+    /// Give the dead records of the next log after `last` that has some.
+    Dead {
+        last: Option<LogId>,
+        reply: Sender<Option<DeadOf>>,
+    },
+    /// A log's dead records couldn't be moved: leave them alone for a while.
+    PutOffDead(LogId),
     /// Counts of the shard.
     Counters { reply: Sender<ShardStatus> },
 }

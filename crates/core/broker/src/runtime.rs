@@ -13,7 +13,7 @@ use stele_base_env::{Clock, Disk, Rng, spawn_thread};
 use stele_base_types::ProcessEpoch;
 use stele_core_engine::{Catalogue, State};
 use stele_core_storage::{self as storage, DataDirectory, SpaceGuard};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use self::{
     checkpointer_thread::CheckpointerJob,
@@ -99,13 +99,13 @@ impl Broker {
         clock: Arc<dyn Clock>,
         rng: &mut dyn Rng,
     ) -> Result<(Self, Running), StartError> {
-        let directory = DataDirectory::open(disk, &settings.directory, settings.shards)?
-            .with_open_files(settings.open_files_max);
+        let directory = DataDirectory::open(disk, &settings.directory, settings.shards)?;
+        let directory = directory.with_open_files(settings.open_files_max);
         let shards = directory.shard_count();
         let replica = Arc::new(RwLock::new(Catalogue::default()));
         let links: Vec<LinkInbox> = (0..shards).map(|_| Arc::new(Mailbox::default())).collect();
-
-        let (epoch, opened) = recover(settings, &directory, &replica, &links, &*clock, rng)?;
+        let (epoch, mut opened) = recover(settings, &directory, &replica, &links, &*clock, rng)?;
+        let dead = notify_of_dead(&mut opened);
 
         let (stop, stopping) = watch::channel(false);
         let (alive, stopped) = mpsc::channel(1);
@@ -155,14 +155,23 @@ impl Broker {
             let thread = ShardThread::new(shard, checkpointer, clock, meter, channels);
             spawn_thread(&name, move || thread.run())?;
         }
-        let broker = Self::new(epoch, inboxes, replica, meters, memory);
         let running = Running {
             stop,
             stopped,
             failed,
         };
+        let broker = Self::new(epoch, inboxes, replica, meters, memory, dead);
         Ok((broker, running))
     }
+}
+
+/// What all shards notify when they have dead records.
+fn notify_of_dead(opened: &mut [Opened]) -> Arc<Notify> {
+    let dead = Arc::new(Notify::new());
+    for opened in opened {
+        opened.shard.tell_of_dead_to(Arc::clone(&dead));
+    }
+    dead
 }
 
 /// Opens every shard, begins a new epoch, and brings the shards in line with the catalogue.

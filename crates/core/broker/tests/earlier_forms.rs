@@ -188,6 +188,7 @@ const PLAIN: LogConfig = LogConfig {
         fifo: false,
         delay_ms: 0,
         expiry_ms: None,
+        ..LedgerConfig::PLAIN
     }),
 };
 
@@ -226,6 +227,7 @@ fn definitions_are_there(broker: &Broker, half: &str) {
             fifo,
             delay_ms,
             expiry_ms,
+            ..LedgerConfig::PLAIN
         })
     };
     let work = LogConfig {

@@ -156,7 +156,8 @@ fn what_is_sent_again_is_what_was_sent_for_as_long_as_it_is_there() {
         partition: PARTITION.index,
         lease: None,
         record: first.records()[1].clone(),
-        to: THERE,
+        to: [THERE].into_iter().collect(),
+        is_copied: false,
         headers: vec![change("goes", None), change("changes", Some("4"))],
         schedule: Schedule::default(),
     };

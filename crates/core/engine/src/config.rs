@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use stele_base_types::{LogId, Name, SessionId};
 
-use crate::stored::config::{LedgerField, LogField, WindowField};
+use crate::{
+    DeathReasons,
+    stored::config::{LedgerField, LogField, WindowField},
+};
 
 /// How durable a write must be before it is acknowledged and visible to consumers. Ordered from
 /// weak to strong.
@@ -120,6 +123,40 @@ pub struct LedgerConfig {
     /// Unacknowledged records are dropped at this age, in milliseconds (SQS
     /// `MessageRetentionPeriod`); `None` keeps them.
     pub expiry_ms: Option<u64>,
+    /// How often a record is delivered at most: when it returns after that, it leaves.
+    pub deliveries_max: Option<u32>,
+    /// Records that leave for one of these reasons are dead letters: they stay until they have been
+    /// moved to other logs. Others are gone. In a FIFO ledger, expired records always are.
+    pub dead_letters: DeathReasons,
+    /// How many records may be ready.
+    pub ready_max: Option<u64>,
+    /// What happens to those that are too many.
+    pub overflow: Overflow,
+}
+
+impl LedgerConfig {
+    /// A plain queue.
+    pub const PLAIN: Self = Self {
+        fifo: false,
+        delay_ms: 0,
+        expiry_ms: None,
+        deliveries_max: None,
+        dead_letters: DeathReasons::NONE,
+        ready_max: None,
+        overflow: Overflow::DropOldest,
+    };
+}
+
+/// What happens in a ledger that may have only so many ready records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Overflow {
+    /// The oldest ready records leave.
+    #[default]
+    DropOldest,
+    /// New records are refused.
+    RefuseNew,
+    /// The same, and the refused records are dead letters.
+    RefuseAsDead,
 }
 
 /// The configuration of a log, as the engine needs it.

@@ -55,6 +55,8 @@ pub enum Effect {
     /// A ledger's part of this partition was purged: records that nobody else needs can be removed
     /// now, so that no reader finds them.
     Purged(PartitionId),
+    /// A log of another shard refused a record of this log: it isn't moved again at once.
+    MoveRefused(LogId),
 }
 
 impl<R> Decision<R> {

@@ -43,7 +43,7 @@ pub use catalogue::{
 pub use command::{Adds, Command, Token};
 pub use config::{
     Argument, Arguments, BindingTarget, Durability, ExchangeKind, Facet, LedgerConfig, Lifetime,
-    LogConfig, Retention, Role, Settings, SettingsChange, Window, alter_settings,
+    LogConfig, Overflow, Retention, Role, Settings, SettingsChange, Window, alter_settings,
 };
 pub use decision::{Decision, Effect};
 pub use group::{
@@ -56,13 +56,13 @@ pub use group::{
 pub use link::{LinkCommand, LinkNumber, LinkRecord, Links, Topology, shard_of};
 pub use log::{
     Append, AppendError, AppendResult, AppendTarget, Appended, CancelWait, Clearing, CloseLedger,
-    Columns, ConsumerRef, Credit, CursorMove, DeleteLog, Delivery, DescribeProducers, Extend,
-    Extension, HeaderChange, Holder, KnownProducer, Lease, LeaseId, LeaseRequest, LeasedRecord,
-    LeasedRun, Ledger, LedgerId, LedgerRecord, LedgerStart, Log, LogError, Logs, Missing, Move,
-    MoveError, MovedRecord, MovingRecord, OpenError, OpenLedger, OpenLedgerError, OpenLog,
-    OpenedLedger, Origin, Outcome, Partition, Prefetch, ProducerStamp, Purge, Remembered, Renewal,
-    Run, Schedule, Settle, SettleItem, Skip, Subscribe, Subscription, Trim, TrimReason,
-    Unsubscribe, UseLog, partition_of_key,
+    Columns, ConsumerRef, Credit, CursorMove, DeadRun, DeathReason, DeathReasons, DeleteLog,
+    Delivery, DescribeProducers, Extend, Extension, HeaderChange, Holder, KnownProducer, Lease,
+    LeaseId, LeaseRequest, LeasedRecord, LeasedRun, Ledger, LedgerId, LedgerRecord, LedgerStart,
+    Log, LogError, Logs, Missing, Move, MoveError, MovedRecord, MovingRecord, OpenError,
+    OpenLedger, OpenLedgerError, OpenLog, OpenedLedger, Origin, Outcome, Partition, Prefetch,
+    ProducerStamp, Purge, Remembered, Renewal, Run, Schedule, Settle, SettleItem, Skip, Subscribe,
+    Subscription, Trim, TrimReason, Unsubscribe, UseLog, partition_of_key,
 };
 pub use producer_ids::InitProducer;
 pub use record::{CatalogueRecord, GroupRecord, LogRecord, Record};

@@ -7,6 +7,10 @@ pub const RUN_RECORDS_MAX: u32 = 256;
 /// all read at once. At least one record is handed out. Ten of SQS's largest fit.
 pub const RUN_BYTES_MAX: u64 = 16 << 20;
 
+/// Size of the dead records that are taken up to be moved at once, in bytes, for the same reason.
+/// At least one record is.
+pub const DEAD_BYTES_MAX: u64 = 1 << 20;
+
 /// How many stretches of equal-sized records are kept for a partition, at 16 bytes each. Beyond
 /// that, neighbouring stretches are merged and count as the larger of their sizes.
 pub const SIZE_STRETCHES_MAX: usize = 128;

@@ -127,6 +127,14 @@ impl State {
         self.send(self.logs.dispatch(log, now), now)
     }
 
+    /// Takes some of the oldest ready records out of a queue that has more than it may have, once
+    /// its consumers have got what they may. The shard repeats it until it returns an empty
+    /// decision.
+    pub fn shorten(&self) -> Decision {
+        let log = self.logs.too_long();
+        log.map_or_else(Decision::nothing, |log| self.logs.shorten(log))
+    }
+
     /// Does what is due at one deadline. The shard repeats it until it returns an empty decision,
     /// and calls it again at [`State::next_deadline`].
     pub fn tick(&self, now: Timestamp) -> Decision {

@@ -5,7 +5,7 @@ use stele_wire_amqp::{Table, Value};
 
 use crate::{errors::Fault, octets::text_of, stored::Message};
 
-const OPEN: &str = "CC";
+pub(crate) const OPEN: &str = "CC";
 const BLIND: &str = "BCC";
 
 /// Returns the additional keys, and removes `BCC` from the message.

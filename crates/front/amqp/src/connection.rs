@@ -253,7 +253,8 @@ impl Connection {
         message: &Message,
         confirm: Option<ToConfirm>,
     ) -> Result<(), Fault> {
-        if !self.gathering.has_room_for(&targets, message) {
+        let alone = self.broker.catalogue().refuse(&targets);
+        if !self.gathering.has_room_for(&targets, message, alone) {
             self.flush_publishes().await;
         }
         let now = self.settings.clock.now();

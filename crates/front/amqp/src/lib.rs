@@ -21,6 +21,7 @@
 mod arguments;
 mod carbon_copies;
 mod connection;
+mod dead_letters;
 mod driver;
 mod errors;
 mod handshake;
@@ -40,5 +41,6 @@ mod session;
 mod settings;
 mod stored;
 
+pub use dead_letters::DeadLetterExchanges;
 pub use server::serve;
 pub use settings::{RandomNames, Settings};

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
-use stele_core_engine::Settings;
+use stele_core_engine::{DeathReasons, LedgerConfig, Overflow, Settings};
 use stele_wire_amqp::{Table, Value};
 
 use crate::{
@@ -33,6 +33,8 @@ enum Form {
     OneOf(&'static [&'static str], Unknown),
     /// Any text.
     Text,
+    /// Any integer.
+    Integer,
     /// Any text, the name of an exchange.
     Exchange,
     /// A boolean.
@@ -87,23 +89,30 @@ const KNOWN: &[(&str, Form, Support)] = &[
     ("x-max-in-memory-length", Form::Count, Support::Accepted),
     ("x-max-in-memory-bytes", Form::Count, Support::Accepted),
     (
-        "x-overflow",
+        OVERFLOW,
         Form::OneOf(
             &["drop-head", "reject-publish", "reject-publish-dlx"],
             Unknown::Word("invalid_overflow"),
         ),
-        Support::Only("drop-head"),
+        Support::Offered,
     ),
     (
         "x-single-active-consumer",
         Form::Flag,
         Support::Only("false"),
     ),
-    ("x-dead-letter-exchange", Form::Exchange, Support::Refused),
-    ("x-dead-letter-routing-key", Form::Text, Support::Refused),
-    ("x-dead-letter-strategy", Form::Text, Support::Refused),
-    ("x-delivery-limit", Form::Count, Support::Refused),
-    ("x-max-length", Form::Count, Support::Refused),
+    (DEAD_LETTER_EXCHANGE, Form::Exchange, Support::Offered),
+    (DEAD_LETTER_KEY, Form::Text, Support::Offered),
+    (
+        DEAD_LETTER_STRATEGY,
+        Form::OneOf(
+            &["at-most-once", AT_LEAST_ONCE],
+            Unknown::Word("invalid_dlx_strategy"),
+        ),
+        Support::Offered,
+    ),
+    (DELIVERY_LIMIT, Form::Integer, Support::Offered),
+    (LENGTH, Form::Count, Support::Offered),
     ("x-max-length-bytes", Form::Count, Support::Refused),
     ("x-max-priority", Form::Count, Support::Refused),
     ("x-max-age", Form::Text, Support::Refused),
@@ -119,6 +128,27 @@ const KNOWN: &[(&str, Form, Support)] = &[
 const TTL: &str = "x-message-ttl";
 pub(crate) const EXPIRES: &str = "x-expires";
 const TYPE: &str = "x-queue-type";
+const OVERFLOW: &str = "x-overflow";
+const LENGTH: &str = "x-max-length";
+const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
+const DEAD_LETTER_KEY: &str = "x-dead-letter-routing-key";
+const DEAD_LETTER_STRATEGY: &str = "x-dead-letter-strategy";
+const DELIVERY_LIMIT: &str = "x-delivery-limit";
+
+const AT_LEAST_ONCE: &str = "at-least-once";
+const REJECT_PUBLISH: &str = "reject-publish";
+
+/// Arguments that only one type of queue has, and RabbitMQ's name of the other one.
+const OF_ONE_TYPE: &[(&str, bool, &str)] = &[
+    (DELIVERY_LIMIT, true, "rabbit_classic_queue"),
+    (DEAD_LETTER_STRATEGY, true, "rabbit_classic_queue"),
+    ("x-queue-mode", false, "rabbit_quorum_queue"),
+    ("x-queue-version", false, "rabbit_quorum_queue"),
+    ("x-queue-master-locator", false, "rabbit_quorum_queue"),
+];
+
+/// How often a quorum queue delivers a message again unless it says otherwise, as in RabbitMQ 4.
+const DELIVERY_LIMIT_DEFAULT: u32 = 20;
 
 /// Known arguments with their values.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -146,12 +176,56 @@ impl QueueArguments {
             check(form, *support, value, described)
                 .map_err(|what| invalid(subject, name, &what))?;
         }
+        if self.0.contains_key(DEAD_LETTER_KEY) && !self.0.contains_key(DEAD_LETTER_EXCHANGE) {
+            let what = "routing_key_but_no_dlx_defined";
+            return Err(invalid(subject, DEAD_LETTER_KEY, what));
+        }
+        self.check_type(subject)
+    }
+
+    /// Checks that all of them exist for the type of the queue.
+    fn check_type(&self, subject: &Subject<'_>) -> Handled {
+        for (name, is_quorum, other) in OF_ONE_TYPE {
+            if self.0.contains_key(name) && self.is_quorum() != *is_quorum {
+                return Err(Fault::precondition(format!(
+                    "invalid arg '{name}' for {} of queue type {other}",
+                    subject.describe()
+                )));
+            }
+        }
         Ok(())
     }
 
-    /// The time to live of messages, in milliseconds.
-    pub(crate) fn ttl_ms(&self) -> Option<u64> {
-        self.text(TTL)?.parse().ok()
+    /// How its ledger schedules messages.
+    pub(crate) fn ledger(&self) -> LedgerConfig {
+        let has_dead_letters = self.0.contains_key(DEAD_LETTER_EXCHANGE);
+        LedgerConfig {
+            expiry_ms: self.text(TTL).and_then(|text| text.parse().ok()),
+            deliveries_max: self.deliveries_max(),
+            dead_letters: if has_dead_letters {
+                DeathReasons::ALL
+            } else {
+                DeathReasons::NONE
+            },
+            ready_max: self.text(LENGTH).and_then(|text| text.parse().ok()),
+            overflow: match self.text(OVERFLOW) {
+                Some(REJECT_PUBLISH) => Overflow::RefuseNew,
+                Some("reject-publish-dlx") if has_dead_letters => Overflow::RefuseAsDead,
+                Some("reject-publish-dlx") => Overflow::RefuseNew,
+                _ => Overflow::DropOldest,
+            },
+            ..LedgerConfig::PLAIN
+        }
+    }
+
+    /// The first delivery, and as many more as the limit allows; a negative one is no limit.
+    fn deliveries_max(&self) -> Option<u32> {
+        let limit = match self.text(DELIVERY_LIMIT) {
+            Some(text) => text.parse::<i64>().ok()?,
+            None if self.is_quorum() => DELIVERY_LIMIT_DEFAULT.into(),
+            None => return None,
+        };
+        u32::try_from(limit).ok()?.checked_add(1)
     }
 
     /// How long the queue may be unused, in milliseconds.
@@ -187,6 +261,39 @@ impl QueueArguments {
             check_same(subject, name, received, current.as_ref())?;
         }
         Ok(())
+    }
+}
+
+/// The arguments that a queue was created with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept<'a>(pub(crate) &'a Settings);
+
+impl<'a> Kept<'a> {
+    /// Where its dead letters go.
+    pub(crate) fn dead_letter_exchange(self) -> Option<&'a str> {
+        self.text(DEAD_LETTER_EXCHANGE)
+    }
+
+    /// The key that they go there with, instead of their own.
+    pub(crate) fn dead_letter_key(self) -> Option<&'a str> {
+        self.text(DEAD_LETTER_KEY)
+    }
+
+    /// Whether they stay where they are if they are routed nowhere. As in RabbitMQ, only where the
+    /// queue refuses messages when it is full.
+    pub(crate) fn keeps_unroutable(self) -> bool {
+        let refuses = self.text(OVERFLOW) == Some(REJECT_PUBLISH);
+        refuses && self.text(DEAD_LETTER_STRATEGY) == Some(AT_LEAST_ONCE)
+    }
+
+    /// Whether messages show how often they were delivered.
+    pub(crate) fn counts_deliveries(self) -> bool {
+        self.text(TYPE) == Some("quorum")
+    }
+
+    fn text(self, name: &str) -> Option<&'a str> {
+        let (_, text) = self.0.get(name)?.split_once(' ')?;
+        Some(text)
     }
 }
 
@@ -247,6 +354,10 @@ fn check_form(form: &Form, value: &Value, described: &Described) -> Result<(), S
             let expected = || format!("\"expected integer, got {type_name}\"");
             check_integer(form, value.as_integer().ok_or_else(expected)?)
         }
+        Form::Integer => match value.as_integer() {
+            Some(_) => Ok(()),
+            None => Err(format!("\"expected integer, got {type_name}\"")),
+        },
         Form::Flag => value.as_bool().map(drop).ok_or_else(unacceptable),
         Form::Text | Form::Exchange => match value {
             Value::LongString(_) => Ok(()),

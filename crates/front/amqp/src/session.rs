@@ -95,6 +95,8 @@ pub(crate) struct Subscription {
     pub(crate) queue: Name,
     pub(crate) log: LogId,
     pub(crate) no_ack: bool,
+    /// Whether deliveries show how often the message was delivered before.
+    pub(crate) counts_deliveries: bool,
 }
 
 /// The resources of a closed channel.

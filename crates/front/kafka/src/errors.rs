@@ -188,6 +188,8 @@ impl Coded for AppendError {
             // The Java producer then splits the batch and retries.
             Self::TooManyDelayed => ResponseError::MessageTooLarge,
             Self::Full => ResponseError::PolicyViolation,
+            // Producers try again for as long as their delivery timeout allows.
+            Self::TooLong => ResponseError::KafkaStorageError,
             Self::OutOfOrderSequence { .. } => ResponseError::OutOfOrderSequenceNumber,
             Self::ProducerFenced { .. } => ResponseError::InvalidProducerEpoch,
         }

@@ -115,6 +115,10 @@ impl Told for AppendError {
                 ErrorKind::OverLimit,
                 "The server's memory holds no more messages that are delayed or deduplicated.",
             ),
+            Self::TooLong => Error::new(
+                ErrorKind::OverLimit,
+                "The queue has as many messages as it may have, and refuses new ones.",
+            ),
             // This front can't cause the other errors: it uses existing partitions, sends few
             // records at a time, and isn't a producer with sequence numbers.
             Self::NoSuchPartition

@@ -24,6 +24,24 @@ impl Shard {
         for partition in std::mem::take(&mut self.purged) {
             self.apply_retention(partition);
         }
+        self.hand_out_all();
+        self.shorten();
+        self.tell_of_dead();
+    }
+
+    /// Takes the oldest records out of queues that are too long, after their consumers have got
+    /// what they may.
+    fn shorten(&mut self) {
+        while self.may_dispatch() {
+            let decision = self.state.shorten();
+            self.dispatched = self.dispatched.saturating_add(decision.weight());
+            if !self.apply_own(decision) {
+                return;
+            }
+        }
+    }
+
+    fn hand_out_all(&mut self) {
         loop {
             for releasable in std::mem::take(&mut self.releasable) {
                 self.hand_out(releasable);
@@ -119,6 +137,7 @@ impl Shard {
                 self.end_watches(log, partitions);
             }
             Effect::Purged(partition) => self.purged.push(partition),
+            Effect::MoveRefused(log) => self.put_off_dead(log),
             Effect::Trimmed(partition) => {
                 if let Some(state) = self.state.logs.partition(partition) {
                     self.index.advance_start(partition, state.start);
@@ -190,7 +209,7 @@ impl Shard {
         });
     }
 
-    fn leased_batch(&self, log: LogId, run: LeasedRun) -> LeasedBatch {
+    pub(super) fn leased_batch(&self, log: LogId, run: LeasedRun) -> LeasedBatch {
         let bounds = run.records.first().zip(run.records.last());
         let slices = bounds.map_or_else(Vec::new, |(first, last)| {
             let partition = PartitionId::new(log, run.partition);

@@ -2,12 +2,20 @@
 
 use std::sync::Arc;
 
-use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
+use stele_base_types::{LogId, Name, Offset, PartitionId, PartitionIndex, Timestamp};
 use stele_core_engine::{ForgetLog, Holder, Log, Retention, Trim, TrimReason, Window};
 use stele_core_storage::{Age, RetentionPolicy};
 
 use super::Shard;
 use crate::limits::{MAINTAINED_OFFSETS_MAX, MAINTAINED_PARTITIONS_MAX};
+
+/// Where the next maintenance continues.
+#[derive(Debug, Default)]
+pub(super) struct Maintained {
+    partition: Option<PartitionId>,
+    /// And the check of the groups' offsets.
+    offsets: Option<(Name, LogId)>,
+}
 
 impl Shard {
     /// Applies retention to some of the partitions, drops ended fetches' watches on them, and has
@@ -15,19 +23,20 @@ impl Shard {
     /// about once a second.
     pub fn maintain(&mut self, now: Timestamp) {
         self.now = now;
-        if self.maintained.is_none() {
+        if self.maintained.partition.is_none() {
             let logs = &self.state.logs;
             self.arrivals.retain(|log| logs.log(log).is_some());
         }
-        let following = self.partitions_after(self.maintained);
+        let following = self.partitions_after(self.maintained.partition);
         let turn: Vec<PartitionId> = following.take(MAINTAINED_PARTITIONS_MAX).collect();
         let is_last = turn.len() < MAINTAINED_PARTITIONS_MAX;
-        self.maintained = turn.last().copied().filter(|_| !is_last);
+        self.maintained.partition = turn.last().copied().filter(|_| !is_last);
         for partition in turn {
             self.apply_retention(partition);
             self.drop_ended_watches(partition);
         }
         self.forget_deleted_logs();
+        self.take_up_dead();
         self.dispatch();
     }
 
@@ -101,7 +110,7 @@ impl Shard {
         let read = self
             .state
             .groups
-            .read_logs(self.maintained_offsets.as_ref());
+            .read_logs(self.maintained.offsets.as_ref());
         let mut looked_at = 0;
         let mut last = None;
         let mut deleted = Vec::new();
@@ -115,7 +124,7 @@ impl Shard {
         drop(catalogue);
         let is_last = looked_at < MAINTAINED_OFFSETS_MAX;
         let last = last.filter(|_| !is_last);
-        self.maintained_offsets = last.map(|(group, log)| (group.clone(), log));
+        self.maintained.offsets = last.map(|(group, log)| (group.clone(), log));
         let mut forgotten = 0;
         for (group, log) in deleted {
             let forget = ForgetLog { group, log };

@@ -17,6 +17,7 @@
 
 mod arrivals;
 mod checkpointing;
+mod dead;
 mod definitions;
 mod deliver;
 mod hold;
@@ -41,7 +42,7 @@ use std::{
 
 use hashbrown::HashMap;
 use parking_lot::RwLock;
-use stele_base_types::{LogId, Name, Offset, PartitionId, SessionId, ShardId, Timestamp};
+use stele_base_types::{LogId, Offset, PartitionId, SessionId, ShardId, Timestamp};
 use stele_core_engine::{
     Catalogue, Decision, Durability, GroupError, JoinReply, LogError, Settle, State, StateBytes,
     SyncedGroup, Token,
@@ -52,8 +53,10 @@ use tokio::sync::Notify;
 use self::{
     arrivals::Arrivals,
     checkpointing::Checkpointing,
+    dead::DeadNews,
     deliver::Leaser,
     hold::Owed,
+    maintain::Maintained,
     release::{Releasable, Unreleased},
     space::Waiting,
     status::{Counters, Counting},
@@ -116,10 +119,7 @@ pub struct Shard {
     is_stopping: bool,
     /// Publishes that arrived while space was short, in order.
     waiting: VecDeque<Waiting>,
-    /// Where the next maintenance continues.
-    maintained: Option<PartitionId>,
-    /// Where the next check of the groups' offsets continues.
-    maintained_offsets: Option<(Name, LogId)>,
+    maintained: Maintained,
     /// How long queues keep records that a consumer group hasn't read.
     unread_kept_ms: u64,
     arrivals: Arrivals,
@@ -135,6 +135,7 @@ pub struct Shard {
     /// The log that was dispatched last.
     dispatched_last: Option<LogId>,
     checkpointing: Checkpointing,
+    dead: DeadNews,
     /// A buffer for the stored form of records.
     scratch: Vec<u8>,
     counters: Counters,
@@ -226,6 +227,7 @@ impl Shard {
         self.is_overdue(now)
             || logs.has_closing()
             || logs.dispatchable(None).is_some()
+            || logs.is_too_long()
             || self.has_waiting_due()
     }
 

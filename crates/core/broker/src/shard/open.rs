@@ -19,6 +19,8 @@ use stele_core_storage::{
 use super::{
     Checkpointing, Counters, Counting, LinkInbox, Replayed, Shard,
     arrivals::Arrivals,
+    dead::DeadNews,
+    maintain::Maintained,
     release::{News, Unreleased},
 };
 use crate::limits::{PIECE_RECORDS, UNREAD_KEPT_MS};
@@ -117,9 +119,9 @@ impl IntactShard {
             report,
         } = self.storage.begin(rng)?;
         let next = builder.sequence();
-        let shards = u16::try_from(links.len()).expect("shards are counted by 16 bits");
-        let own = directory.shard();
-        replayed.state.set_topology(Topology { own, shards });
+        replayed
+            .state
+            .set_topology(topology(directory.shard(), links));
         let shard = Shard {
             id: directory.shard(),
             state: replayed.state,
@@ -148,8 +150,7 @@ impl IntactShard {
             is_blocked: false,
             is_stopping: false,
             waiting: VecDeque::new(),
-            maintained: None,
-            maintained_offsets: None,
+            maintained: Maintained::default(),
             unread_kept_ms: UNREAD_KEPT_MS,
             arrivals: Arrivals::default(),
             owed: Vec::new(),
@@ -158,12 +159,13 @@ impl IntactShard {
             dispatched: 0,
             dispatched_last: None,
             checkpointing: Checkpointing::default(),
+            dead: DeadNews::default(),
             scratch: Vec::new(),
             counters: Counters::default(),
             counting: Counting::default(),
             now,
         };
-        log_recovery(shard.id, &report);
+        log_recovery(directory.shard(), &report);
         Ok(Opened {
             shard,
             writer,
@@ -171,6 +173,11 @@ impl IntactShard {
             directory,
         })
     }
+}
+
+fn topology(own: ShardId, links: &[LinkInbox]) -> Topology {
+    let shards = u16::try_from(links.len()).expect("shards are counted by 16 bits");
+    Topology { own, shards }
 }
 
 fn log_recovery(shard: ShardId, report: &RecoveryReport) {

@@ -80,6 +80,8 @@ impl Shard {
             Request::Status { log, reply } => drop(reply.send(self.log_status(log))),
             Request::Holders { log, reply } => drop(reply.send(self.holders(log))),
             Request::Counters { reply } => self.count(reply),
+            Request::Dead { last, reply } => drop(reply.send(self.dead_after(last))),
+            Request::PutOffDead(log) => self.put_off_dead(log),
         }
     }
 

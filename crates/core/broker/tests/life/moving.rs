@@ -19,7 +19,8 @@ async fn move_to(
         partition: message.partition,
         lease: Some(message.lease.lease),
         record: message.record.clone(),
-        to,
+        to: [to].into_iter().collect(),
+        is_copied: false,
         headers: vec![origin],
         schedule: Schedule::default(),
     };

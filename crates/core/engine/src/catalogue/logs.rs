@@ -14,6 +14,8 @@ pub(super) struct LogTable {
     next: LogId,
     /// What they take in memory.
     bytes: usize,
+    /// How many of them refuse messages when they are full.
+    refusing: usize,
 }
 
 impl LogTable {
@@ -23,20 +25,24 @@ impl LogTable {
             by_id: BTreeMap::new(),
             next,
             bytes: 0,
+            refusing: 0,
         }
     }
 
     pub(super) fn insert(&mut self, definition: LogDefinition) {
         self.next = self.next.max(LogId(definition.id.0 + 1));
         self.bytes += definition.bytes();
+        self.refusing += usize::from(definition.refuses());
         if let Some(former) = self.by_id.insert(definition.id, definition) {
             self.bytes -= former.bytes();
+            self.refusing -= usize::from(former.refuses());
         }
     }
 
     pub(super) fn remove(&mut self, log: LogId) -> Option<LogDefinition> {
         let removed = self.by_id.remove(&log)?;
         self.bytes -= removed.bytes();
+        self.refusing -= usize::from(removed.refuses());
         Some(removed)
     }
 
@@ -46,6 +52,12 @@ impl LogTable {
 
     pub(super) fn by_id(&self, log: LogId) -> Option<&LogDefinition> {
         self.by_id.get(&log)
+    }
+
+    /// Whether one of these logs refuses messages when it is full.
+    pub(super) fn refuse(&self, logs: &[LogId]) -> bool {
+        let mut found = logs.iter().filter_map(|log| self.by_id(*log));
+        self.refusing > 0 && found.any(LogDefinition::refuses)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &LogDefinition> {

@@ -45,7 +45,7 @@ use self::{
 };
 pub(crate) use self::{parts::part_of, whole::WholeCatalogue};
 use crate::{
-    Argument, Arguments, BindingTarget, ExchangeKind, Facet, LogConfig, Settings,
+    Argument, Arguments, BindingTarget, ExchangeKind, Facet, LogConfig, Overflow, Settings,
     stored::config::ExchangeField,
 };
 
@@ -122,6 +122,13 @@ impl Headers for NoHeaders {
     }
 }
 
+impl LogDefinition {
+    fn refuses(&self) -> bool {
+        let overflow = self.config.queue.map(|queue| queue.overflow);
+        overflow.is_some_and(|overflow| overflow != Overflow::DropOldest)
+    }
+}
+
 impl Catalogue {
     /// A log by name.
     pub fn log(&self, vhost: &str, name: &str) -> Option<&LogDefinition> {
@@ -143,6 +150,12 @@ impl Catalogue {
         let host = self.vhosts.get(vhost).into_iter();
         host.flat_map(move |host| host.logs_after(after))
             .filter_map(|log| self.logs.by_id(log))
+    }
+
+    /// Whether one of these logs refuses messages when it is full. If so, each message is to be
+    /// appended alone, since each has its own outcome.
+    pub fn refuse(&self, logs: &[LogId]) -> bool {
+        self.logs.refuse(logs)
     }
 
     /// All logs, by id.

@@ -4,7 +4,11 @@ use hashbrown::{HashMap, HashSet};
 use smallvec::SmallVec;
 use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 
-use super::{AppendError, Columns, Ledger, Log, Logs, ProducerStamp, ledger::Site, record::Run};
+use super::{
+    AppendError, Columns, DeathReason, Ledger, LedgerId, Log, Logs, ProducerStamp,
+    ledger::{Site, Taken, ledger_record},
+    record::{LedgerRecord, Run},
+};
 use crate::{
     Adds, Command, Decision, Durability, Record, State,
     limits::{APPEND_RECORDS_MAX, DEDUPLICATION_MS, DELAYED_RECORDS_MAX, PRODUCER_EXPIRY_MS},
@@ -39,6 +43,16 @@ pub struct AppendTarget {
     pub partition: Option<PartitionIndex>,
 }
 
+impl AppendTarget {
+    /// A log, in a partition that the engine chooses.
+    pub fn any_partition(log: LogId) -> Self {
+        Self {
+            log,
+            partition: None,
+        }
+    }
+}
+
 /// Where a batch was appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
@@ -50,6 +64,8 @@ pub struct Appended {
     pub start: Offset,
     /// The batch was already there (idempotent producer, FIFO deduplication): nothing was appended.
     pub duplicate: bool,
+    /// The queue is full: its records are dead letters from the start.
+    pub refused: bool,
 }
 
 /// The result of an append at one target.
@@ -84,21 +100,17 @@ impl Logs {
         let mut is_grouped = false;
         let mut results: SmallVec<[AppendResult; 1]> = SmallVec::new();
         let mut targets = SmallVec::new();
+        let mut left = Vec::new();
         // Targets may share a partition; then their records follow each other.
         let mut ends = HashMap::new();
         for target in &append.targets {
-            let log = self.log(target.log).ok_or(AppendError::NoSuchLog);
-            let found = log.and_then(|log| Ok((log, log.destination(target, &append, now)?)));
-            let found = found.and_then(|found| self.check_room(found, &append));
-            let (log, mut one) = match found {
+            let (log, mut one) = match self.find(target, &append, now) {
                 Ok(found) => found,
                 Err(error) => {
                     results.push(Err(error));
                     continue;
                 }
             };
-            durability = durability.max(log.config.durability);
-            is_grouped |= log.is_grouped();
             if !one.duplicate {
                 if append.targets.len() > 1 {
                     let taken = ends.entry(one.partition).or_insert(0);
@@ -106,7 +118,10 @@ impl Logs {
                     *taken += u64::from(append.count);
                 }
                 targets.push((one.partition, one.base));
+                left.extend(one.refused.then(|| dead_from_the_start(&one, append.count)));
             }
+            durability = durability.max(log.config.durability);
+            is_grouped |= log.is_grouped();
             results.push(Ok(one));
         }
         if let Some(Err(error)) = results.first()
@@ -135,7 +150,25 @@ impl Logs {
             producer: append.producer,
             columns,
         };
-        Ok(Decision::change(record, results, durability))
+        let mut decision = Decision::change(record, results, durability);
+        decision.records.extend(left);
+        Ok(decision)
+    }
+
+    /// Where a batch is appended in a log that takes it, or where it is already.
+    fn find(
+        &self,
+        target: &AppendTarget,
+        append: &Append,
+        now: Timestamp,
+    ) -> Result<(&Log, Appended), AppendError> {
+        let log = self.log(target.log).ok_or(AppendError::NoSuchLog)?;
+        let mut one = log.destination(target, append, now)?;
+        if !one.duplicate {
+            let taken = log.takes(append.count, target.partition.is_none())?;
+            one.refused = taken == Taken::AsDead;
+        }
+        self.check_room((log, one), append)
     }
 
     /// Refuses what would be listed record by record where there is no room for that.
@@ -239,6 +272,7 @@ impl Log {
             base,
             start: known.start,
             duplicate,
+            refused: false,
         };
         if let Some(stamp) = append.producer
             && let Some(base) = known.producers.check(stamp, append.count, partition, now)?
@@ -251,6 +285,7 @@ impl Log {
                 base,
                 start: self.partition(at).map_or(Offset::ZERO, |at| at.start),
                 duplicate: true,
+                refused: false,
             });
         }
         if append.count > DELAYED_RECORDS_MAX && self.delays_too_many(append) {
@@ -369,6 +404,18 @@ impl Log {
             .any(|partition| !partition.producers.is_empty());
         has_some.then_some(PRODUCERS_PERIOD_MS)
     }
+}
+
+/// The records of a queue that is full, which are dead letters.
+fn dead_from_the_start(appended: &Appended, count: u32) -> Record {
+    let run = Run {
+        partition: appended.partition.index,
+        first: appended.base,
+        count,
+    };
+    let reason = DeathReason::Length;
+    let left = LedgerRecord::Left { run, reason };
+    ledger_record(appended.partition.log, LedgerId::DEFAULT, left)
 }
 
 /// How many of the records a ledger hides for a time.

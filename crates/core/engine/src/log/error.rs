@@ -84,6 +84,10 @@ pub enum AppendError {
     /// such take as much memory as they may. The caller tries again later.
     #[error("no room for more messages that are delayed or deduplicated (a part of limits.memory)")]
     Full,
+    /// The queue has as many ready records as it may have, and refuses new ones. The caller tries
+    /// again when some have been consumed.
+    #[error("the queue is full")]
+    TooLong,
     /// Not the producer's next sequence number (KIP-98): a batch before it is missing, or it was
     /// appended so long ago that its offset is no longer known.
     #[error("partition {partition}: sequence {got}, expected {expected}")]
@@ -105,7 +109,8 @@ pub enum AppendError {
     },
     /// The batch's records can't be appended together: those before this position (from 1) can, but
     /// not the one at it. Its key belongs to another partition, or one of the two is already there
-    /// and the other isn't. The caller appends the records before it first, then the rest.
+    /// and the other isn't, or the queue has no room for it. The caller appends the
+    /// records before it first, then the rest.
     #[error("the records from position {0} on can't be appended with those before")]
     Divided(u32),
 }

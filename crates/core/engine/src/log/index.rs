@@ -61,6 +61,10 @@ pub(crate) struct Indexes {
     turned: SmallVec<[PoolKey; 1]>,
     /// Logs with both a ready record and someone to take it.
     pub(crate) hot: BTreeSet<LogId>,
+    /// Logs with more ready records than they may have.
+    pub(crate) long: BTreeSet<LogId>,
+    /// Logs with dead records to be moved.
+    pub(crate) dead: BTreeSet<LogId>,
     /// How many deduplication ids the logs know.
     pub(crate) ids: usize,
 }

@@ -51,10 +51,10 @@ pub use self::{
     forget::Remembered,
     holder::Holder,
     ledger::{
-        CancelWait, ConsumerRef, Credit, Delivery, Extend, Extension, HeaderChange, Lease,
-        LeaseRequest, LeasedRecord, LeasedRun, Ledger, Missing, Move, MovedRecord, MovingRecord,
-        Origin, Outcome, Prefetch, Purge, Renewal, Settle, SettleItem, Subscribe, Subscription,
-        Unsubscribe,
+        CancelWait, ConsumerRef, Credit, DeadRun, DeathReason, DeathReasons, Delivery, Extend,
+        Extension, HeaderChange, Lease, LeaseRequest, LeasedRecord, LeasedRun, Ledger, Missing,
+        Move, MovedRecord, MovingRecord, Origin, Outcome, Prefetch, Purge, Renewal, Settle,
+        SettleItem, Subscribe, Subscription, Unsubscribe,
     },
     named::{CloseLedger, LedgerStart, OpenLedger, OpenedLedger},
     open::OpenLog,
@@ -140,6 +140,10 @@ pub struct Log {
     forget_from: Remembered,
     /// Whether it is listed as having records to hand out.
     is_hot: bool,
+    /// Whether it is listed as having dead records to be moved.
+    is_dying: bool,
+    /// Whether it is listed as having too many ready records.
+    is_long: bool,
     /// When it was last used, apart from consumers. A new process counts from its start.
     used_at: Option<Timestamp>,
     /// How many of its deduplication ids the indexes have counted.
@@ -208,6 +212,28 @@ impl Log {
         let count = self.deduplication.len();
         indexes.ids = indexes.ids - self.ids_counted + count;
         self.ids_counted = count;
+    }
+
+    /// Lists it while there is work to do for it.
+    fn list(&mut self, id: LogId, indexes: &mut Indexes) {
+        let mut note =
+            |now: bool, listed: &mut bool, list: fn(&mut Indexes) -> &mut BTreeSet<LogId>| {
+                if now != std::mem::replace(listed, now) {
+                    let list = list(indexes);
+                    if now {
+                        list.insert(id);
+                    } else {
+                        list.remove(&id);
+                    }
+                }
+            };
+        let ledgers = self.ledgers.iter();
+        let is_hot = ledgers.clone().any(|ledger| ledger.is_hot());
+        let is_dying = ledgers.clone().any(|ledger| ledger.has_dead());
+        let is_long = ledgers.clone().any(|ledger| ledger.is_too_long());
+        note(is_hot, &mut self.is_hot, |indexes| &mut indexes.hot);
+        note(is_dying, &mut self.is_dying, |indexes| &mut indexes.dead);
+        note(is_long, &mut self.is_long, |indexes| &mut indexes.long);
     }
 
     fn subscribers(&self) -> impl Iterator<Item = &Subscription> + use<'_> {
@@ -338,24 +364,15 @@ impl Logs {
         self.list(changed);
     }
 
-    /// Lists a log while it has both a ready record and someone to take it, and enters its deletion
-    /// deadline while there is one.
+    /// Lists a log while there is work to do for it, and enters the time of its deletion while it
+    /// has one.
     fn list(&mut self, id: LogId) {
         let Some(log) = self.logs.get_mut(&id) else {
             return;
         };
         log.plan_end(id, &mut self.indexes);
         log.count_ids(&mut self.indexes);
-        let is_hot = log.ledgers.iter().any(|ledger| ledger.is_hot());
-        if is_hot == log.is_hot {
-            return;
-        }
-        log.is_hot = is_hot;
-        if is_hot {
-            self.indexes.hot.insert(id);
-        } else {
-            self.indexes.hot.remove(&id);
-        }
+        log.list(id, &mut self.indexes);
     }
 
     /// Fills empty indexes from the logs.
@@ -363,6 +380,7 @@ impl Logs {
         for (id, log) in &mut self.logs {
             log.index(*id, &mut self.indexes);
             log.count_ids(&mut self.indexes);
+            log.list(*id, &mut self.indexes);
         }
     }
 }

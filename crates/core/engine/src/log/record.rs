@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use stele_base_types::{Name, Offset, PartitionIndex, SessionId, Timestamp};
+use stele_base_types::{LogId, Name, Offset, PartitionIndex, SessionId, Timestamp};
 
 use super::{
-    Clearing, ConsumerRef, CursorMove, LeaseId, LeaseRequest, LedgerId, OpenedLedger, Remembered,
-    Subscription,
+    Clearing, ConsumerRef, CursorMove, DeathReason, LeaseId, LeaseRequest, LedgerId, OpenedLedger,
+    Remembered, Subscription,
 };
 use crate::{LogConfig, Token};
 
@@ -189,6 +189,28 @@ pub enum LedgerRecord {
         /// When they return.
         until: Timestamp,
     },
+    /// Records left for this reason, whatever their state was: they are dead if the ledger has
+    /// dead letters for it, otherwise settled.
+    Left {
+        /// The records.
+        run: Run,
+        /// The reason.
+        reason: DeathReason,
+    },
+    /// Dead records are being copied to these logs, and stay.
+    Copying {
+        /// The records.
+        run: Run,
+        /// The logs.
+        to: SmallVec<[LogId; 1]>,
+    },
+    /// Dead records were copied to these logs, after `Copying` or at once.
+    Copied {
+        /// The records.
+        run: Run,
+        /// The logs.
+        to: SmallVec<[LogId; 1]>,
+    },
 }
 
 impl LogRecord {
@@ -236,7 +258,10 @@ impl LedgerRecord {
             | Self::Extended { run, .. }
             | Self::DelayEnded(run)
             | Self::Moving(run)
-            | Self::Renewed { run, .. } => Some(run),
+            | Self::Renewed { run, .. }
+            | Self::Left { run, .. }
+            | Self::Copying { run, .. }
+            | Self::Copied { run, .. } => Some(run),
             _ => None,
         }
     }
@@ -255,6 +280,9 @@ impl LedgerRecord {
             | Self::Cleared(_)
             | Self::Moving(_)
             | Self::Renewed { .. }
+            | Self::Left { .. }
+            | Self::Copying { .. }
+            | Self::Copied { .. }
             | Self::Expired { .. } => true,
             Self::Subscribed(_)
             | Self::Unsubscribed(_)

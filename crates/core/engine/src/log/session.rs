@@ -191,6 +191,8 @@ impl Logs {
                 ledger.recover(&log.partitions, self.doubted);
             }
             log.is_hot = false;
+            log.is_dying = false;
+            log.is_long = false;
             log.ids_counted = 0;
             log.used_at = None;
             log.ends_at = None;

@@ -5,6 +5,7 @@ mod bounds;
 mod clearing;
 mod closing;
 mod consuming;
+mod dead;
 mod expiry;
 mod forgetting;
 mod leasing;

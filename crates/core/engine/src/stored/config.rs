@@ -6,7 +6,10 @@
 use serde::{Deserialize, Serialize};
 use stele_base_types::SessionId;
 
-use crate::{Arguments, Durability, Exchange, ExchangeKind, LedgerConfig, LogConfig, Window};
+use crate::{
+    Arguments, DeathReasons, Durability, Exchange, ExchangeKind, LedgerConfig, LogConfig, Overflow,
+    Window,
+};
 
 /// A field of [`LogConfig`].
 #[derive(Serialize, Deserialize)]
@@ -34,6 +37,10 @@ pub(crate) enum LedgerField {
     Fifo,
     DelayMs(u64),
     ExpiryMs(u64),
+    DeliveriesMax(u32),
+    DeadLetters(DeathReasons),
+    ReadyMax(u64),
+    Overflow(Overflow),
 }
 
 /// A field of [`Exchange`].
@@ -122,11 +129,23 @@ impl From<LedgerConfig> for Vec<LedgerField> {
             fifo,
             delay_ms,
             expiry_ms,
+            deliveries_max,
+            dead_letters,
+            ready_max,
+            overflow,
         } = config;
         let mut fields = Self::new();
         fields.extend(fifo.then_some(LedgerField::Fifo));
         fields.extend((delay_ms > 0).then_some(LedgerField::DelayMs(delay_ms)));
         fields.extend(expiry_ms.map(LedgerField::ExpiryMs));
+        fields.extend(deliveries_max.map(LedgerField::DeliveriesMax));
+        if dead_letters != DeathReasons::NONE {
+            fields.push(LedgerField::DeadLetters(dead_letters));
+        }
+        fields.extend(ready_max.map(LedgerField::ReadyMax));
+        if overflow != Overflow::default() {
+            fields.push(LedgerField::Overflow(overflow));
+        }
         fields
     }
 }
@@ -139,6 +158,10 @@ impl From<Vec<LedgerField>> for LedgerConfig {
                 LedgerField::Fifo => config.fifo = true,
                 LedgerField::DelayMs(ms) => config.delay_ms = ms,
                 LedgerField::ExpiryMs(ms) => config.expiry_ms = Some(ms),
+                LedgerField::DeliveriesMax(max) => config.deliveries_max = Some(max),
+                LedgerField::DeadLetters(reasons) => config.dead_letters = reasons,
+                LedgerField::ReadyMax(max) => config.ready_max = Some(max),
+                LedgerField::Overflow(overflow) => config.overflow = overflow,
             }
         }
         config

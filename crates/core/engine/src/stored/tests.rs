@@ -51,6 +51,7 @@ const MOST: LogConfig = LogConfig {
         fifo: true,
         delay_ms: 6,
         expiry_ms: Some(7),
+        ..LedgerConfig::PLAIN
     }),
 };
 

@@ -13,8 +13,9 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 use stele_core_broker::{
-    DURATION_BUCKETS_US, Durations, FrontCounts, ShardCounts, ShardStatus, Use,
+    DURATION_BUCKETS_US, Durations, FrontCounts, ShardCounts, ShardStatus, Use, name_of,
 };
+use stele_core_engine::DeathReason;
 use tokio::time::timeout;
 
 use crate::{
@@ -37,6 +38,9 @@ pub(crate) async fn answer(state: &State) -> Result<Answer, Error> {
         figures.fronts = serving.broker.front_counts();
         figures.journals = serving.broker.shard_counts();
         figures.unreadable_batches = serving.broker.unreadable_batches();
+        figures.dead_letters = DeathReason::ALL
+            .map(|reason| (name_of(reason), serving.broker.dead_count(reason)))
+            .to_vec();
         figures.memory = serving.broker.memory().uses().collect();
         figures.shards = timeout(PROBE_TIMEOUT, serving.broker.shard_statuses())
             .await
@@ -57,6 +61,8 @@ struct Figures {
     shards: Vec<ShardStatus>,
     journals: Vec<ShardCounts>,
     unreadable_batches: u64,
+    /// By reason.
+    dead_letters: Vec<(&'static str, u64)>,
     memory: Vec<Use>,
 }
 
@@ -77,6 +83,14 @@ impl Collector for Figures {
         self.fronts(&mut page)?;
         self.shards(&mut page)?;
         self.journals(&mut page)?;
+        let dead = self.dead_letters.iter();
+        let dead = dead.map(|(reason, count)| (vec![("reason", (*reason).to_owned())], *count));
+        page.counter(
+            "dead_letters",
+            "Messages that left their queues as dead letters",
+            None,
+            dead.collect(),
+        )?;
         page.counter(
             "unreadable_batches",
             "Batches that queue consumers couldn't read completely",
@@ -428,6 +442,7 @@ mod tests {
                 ..ShardCounts::default()
             }],
             unreadable_batches: 5,
+            dead_letters: vec![("rejected", 2)],
             memory: Memory::new(1_000_000).uses().collect(),
         };
         let mut registry = Registry::with_prefix("stele");
@@ -446,6 +461,7 @@ mod tests {
             "stele_shard_turn_duration_seconds_count{shard=\"0\"} 0",
             "stele_checkpoint_pause_duration_seconds_count{shard=\"0\"} 0",
             "stele_unreadable_batches_total 5",
+            "stele_dead_letters_total{reason=\"rejected\"} 2",
             "stele_memory_bytes{kind=\"requests\"} 0",
             "stele_memory_bytes{kind=\"cache\"} 0",
             "stele_memory_bytes{kind=\"groups\"} 0",

@@ -368,15 +368,18 @@ impl Connection {
         subscription: &Subscription,
         message: &LeasedMessage,
     ) -> Option<Arrival> {
-        let arrival = stored::arrival(&message.record, &subscription.queue);
+        let mut arrival = stored::arrival(&message.record, &subscription.queue);
+        if subscription.counts_deliveries {
+            arrival.count_deliveries(message.lease.deliveries);
+        }
         let expiry = stored::expires_at(&arrival.properties, message.record.timestamp);
         let now = self.settings.clock.now();
         if !message.lease.waited || expiry.is_none_or(|expiry| expiry > now) {
             return Some(arrival);
         }
         if !subscription.no_ack {
-            self.settle(&Unacked::of(subscription.log, message), Outcome::Done)
-                .await;
+            let unacked = Unacked::of(subscription.log, message);
+            self.settle(&unacked, Outcome::Expire).await;
         }
         None
     }

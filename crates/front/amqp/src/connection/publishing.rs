@@ -38,13 +38,15 @@ pub(crate) struct Gathered {
 }
 
 impl Gathering {
-    /// Whether a message for these logs may join the batch.
-    pub(crate) fn has_room_for(&self, targets: &Targets, message: &Message) -> bool {
+    /// Whether a message for these logs may join the batch. If it is to be published `alone`, the
+    /// batch is taken before it and after it.
+    pub(crate) fn has_room_for(&self, targets: &Targets, message: &Message, alone: bool) -> bool {
         let Some(batch) = &self.batch else {
             return true;
         };
         let size_bytes = message.content.body.size_bytes();
-        self.targets == *targets
+        !alone
+            && self.targets == *targets
             && self.key == hash_of_key(message)
             && batch.len() < BATCH_RECORDS
             && batch.size_bytes() as u64 + size_bytes <= BATCH_BYTES as u64

@@ -20,7 +20,9 @@ use crate::{
     connection::Connection,
     errors::{Fault, Subject},
     limits::CONSUMER_CREDIT_BYTES,
-    lookup, reply_to,
+    lookup,
+    queue_arguments::Kept,
+    reply_to,
     session::Subscription,
 };
 
@@ -82,6 +84,12 @@ fn check_arguments(subject: &Subject<'_>, arguments: &Table) -> Handled {
     Ok(())
 }
 
+/// Whether the queue's deliveries show how often a message was delivered before.
+pub(super) fn counts_deliveries(queue: &LogDefinition) -> bool {
+    let kept = queue.facets.get(lookup::FACET);
+    kept.is_some_and(|kept| Kept(kept).counts_deliveries())
+}
+
 async fn subscribe(
     connection: &mut Connection,
     number: u16,
@@ -95,6 +103,7 @@ async fn subscribe(
         queue: queue.name.clone(),
         log: queue.id,
         no_ack: consume.no_ack,
+        counts_deliveries: counts_deliveries(queue),
     });
     let holder = &connection.holder;
     let shard = holder.shard_of(queue.id);

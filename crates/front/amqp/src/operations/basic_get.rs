@@ -12,7 +12,7 @@ use stele_wire_amqp::{
     method::basic::{Get, GetEmpty, GetOk},
 };
 
-use super::{Handled, queue_declare};
+use super::{Handled, basic_consume, queue_declare};
 use crate::{
     connection::Connection,
     errors::{Fault, Subject},
@@ -34,6 +34,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, get: &Get) -> 
         queue: name,
         log: queue.id,
         no_ack: get.no_ack,
+        counts_deliveries: basic_consume::counts_deliveries(&queue),
     };
     loop {
         let Some((message, room)) = lease(connection, &queue, get.no_ack).await? else {

@@ -14,8 +14,8 @@
 use stele_base_types::{LogId, Name};
 use stele_core_broker::{self as broker, Action};
 use stele_core_engine::{
-    Adopt, DeclareLog, Declared, Durability, LedgerConfig, Lifetime, LogConfig, LogDefinition,
-    LogError, Retention, Settings,
+    Adopt, DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition, LogError,
+    Retention, Settings,
 };
 use stele_wire_amqp::{
     ShortString,
@@ -183,10 +183,7 @@ fn config(connection: &Connection, declare: &Declare, arguments: &QueueArguments
             auto_delete: declare.auto_delete,
             unused_ms_max: arguments.expires_ms(),
         },
-        queue: Some(LedgerConfig {
-            expiry_ms: arguments.ttl_ms(),
-            ..LedgerConfig::default()
-        }),
+        queue: Some(arguments.ledger()),
     }
 }
 

@@ -30,7 +30,8 @@ pub(super) async fn run(connection: &mut Connection, number: u16) -> Handled {
             basic_publish::unroutable(connection, number, &message, None);
             continue;
         }
-        if !gathering.has_room_for(&targets, &message)
+        let alone = connection.broker.catalogue().refuse(&targets);
+        if !gathering.has_room_for(&targets, &message, alone)
             && let Some(gathered) = gathering.take()
         {
             let mandatory = std::mem::take(&mut mandatory);

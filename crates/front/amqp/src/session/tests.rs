@@ -183,6 +183,7 @@ fn a_channel_gives_back_what_it_held() {
         queue: Name::new("q").unwrap(),
         log: LogId(3),
         no_ack: false,
+        counts_deliveries: false,
     };
     let id = session.add_subscription(subscription);
     assert_eq!(session.consumed_logs(1), [LogId(3)]);
@@ -219,6 +220,7 @@ fn each_shard_is_told_what_the_others_leave_of_a_shared_bound() {
             queue: Name::new(tag).unwrap(),
             log: LogId(log),
             no_ack: false,
+            counts_deliveries: false,
         });
     }
     let told = |session: &mut Session| -> Vec<(u64, u32)> {

@@ -2,13 +2,14 @@
 
 use bytes::Bytes;
 use stele_base_types::Timestamp;
+use stele_core_broker::Deaths;
 use stele_wire_amqp::{
     EncodedTable, Properties, RawProperties, ReadError, Reader, ShortOctets, ShortString, Table,
     Value,
 };
 use stele_wire_batch::{Record, RecordHeader};
 
-use super::{HEADER, KEY_HEADER, RESERVED_PREFIX, VERSION};
+use super::{HEADER, KEY_HEADER, RESERVED_PREFIX, VERSION, deaths};
 
 /// The `delivery-mode` of messages that survive a restart.
 const PERSISTENT: u8 = 2;
@@ -27,20 +28,55 @@ pub(crate) struct Arrival {
 pub(crate) fn arrival(record: &Record, queue: &str) -> Arrival {
     let body = record.value.clone().unwrap_or_default();
     let own = record.headers.last(HEADER);
-    if let Some(Ok(own)) = own.map(|own| read_own(record.headers.share(own))) {
-        let (exchange, routing_key, properties) = own;
-        return Arrival {
+    let mut arrival = match own.map(|own| read_own(record.headers.share(own))) {
+        Some(Ok((exchange, routing_key, properties))) => Arrival {
             exchange,
             routing_key,
             properties,
             body,
-        };
+        },
+        _ => Arrival {
+            exchange: ShortOctets::EMPTY,
+            routing_key: ShortString::truncated(queue).into(),
+            properties: made_of_headers(record).encode(),
+            body,
+        },
+    };
+    if let Some(deaths) = Deaths::of(record) {
+        arrival.die(&deaths);
     }
-    Arrival {
-        exchange: ShortOctets::EMPTY,
-        routing_key: ShortString::truncated(queue).into(),
-        properties: made_of_headers(record).encode(),
-        body,
+    arrival
+}
+
+impl Arrival {
+    /// Makes it the dead letter that it is.
+    fn die(&mut self, deaths: &Deaths) {
+        let Ok(mut properties) = self.properties.parse() else {
+            return;
+        };
+        deaths::show(deaths, &mut properties);
+        self.properties = properties.encode();
+        self.exchange = ShortString::truncated(&deaths.exchange).into();
+        if deaths.is_readdressed
+            && let Some(key) = deaths.routing_keys.first()
+        {
+            self.routing_key = ShortString::truncated(key).into();
+        }
+    }
+
+    /// Adds how often it was delivered before (`x-delivery-count`).
+    pub(crate) fn count_deliveries(&mut self, deliveries: u32) {
+        const COUNT: &str = "x-delivery-count";
+        let before = i64::from(deliveries.saturating_sub(1));
+        let Some(mut properties) = self.properties.parse().ok().filter(|_| before > 0) else {
+            return;
+        };
+        let headers = properties.headers.as_ref();
+        let headers = headers.and_then(|headers| headers.decode().ok());
+        let headers = headers.unwrap_or_default().without(COUNT);
+        let headers = headers.with(COUNT, Value::Int64(before));
+        properties.headers = Some(EncodedTable::from(&headers));
+        self.properties = properties.encode();
     }
 }
 

@@ -118,7 +118,8 @@ fn message(moving: &Moving, held: Held, group: Option<u64>) -> MoveMessage {
         partition: moving.item.partition,
         lease: moving.item.lease,
         record: held.record,
-        to: moving.to,
+        to: [moving.to].into_iter().collect(),
+        is_copied: false,
         headers: vec![name],
         schedule: Schedule {
             group,

@@ -126,7 +126,8 @@ fn lost(turn: &mut Turn<'_>, log: LogId) -> Request {
         log,
         ledger: LedgerId::DEFAULT,
         item: item(turn),
-        to: LogId(turn.random.bits()),
+        to: [LogId(turn.random.bits())].into_iter().collect(),
+        is_copied: false,
         record: MovedRecord::default(),
     };
     Request::Move {

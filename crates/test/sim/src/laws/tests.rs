@@ -140,6 +140,7 @@ fn acknowledged_as(publish: u64, base: u64, duplicate: bool) -> Event {
         base: Offset(base),
         start: Offset(0),
         duplicate,
+        refused: false,
     };
     Event::Acknowledged {
         publish: PublishId(publish),

@@ -309,7 +309,9 @@ impl LedgerModel {
             record.is_touched = true;
             record.may_be_shown = false;
             match settling.outcome {
-                Outcome::Done | Outcome::Reject => record.standing = Standing::Done,
+                Outcome::Done | Outcome::Reject | Outcome::Expire => {
+                    record.standing = Standing::Done
+                }
                 Outcome::Return(delay_ms) => {
                     let hidden_until = (delay_ms > 0).then(|| settling.at.plus_ms(delay_ms));
                     record.give_back(hidden_until);
@@ -331,7 +333,7 @@ impl LedgerModel {
 
     /// What was settled durably stays settled, even if its state was unknown before.
     fn make_durable(&mut self, asked: &Settling, missing: &[usize]) {
-        let is_done = matches!(asked.outcome, Outcome::Done | Outcome::Reject);
+        let is_done = !matches!(asked.outcome, Outcome::Return(_));
         if !asked.is_durable || !is_done {
             return;
         }

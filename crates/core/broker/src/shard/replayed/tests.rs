@@ -31,6 +31,7 @@ const CONFIG: LogConfig = LogConfig {
         fifo: false,
         delay_ms: 0,
         expiry_ms: None,
+        ..LedgerConfig::PLAIN
     }),
 };
 

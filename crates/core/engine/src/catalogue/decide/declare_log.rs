@@ -182,7 +182,10 @@ fn adopted(
         lifetime: current.lifetime,
         // A ledger that was only opened has no schedule yet.
         queue: match current.queue {
-            Some(queue) if current.retention.is_queue() => Some(rescheduled(queue, &adopt)),
+            Some(queue) if current.retention.is_queue() => {
+                let wanted = wanted.queue.unwrap_or_default();
+                Some(rescheduled(queue, wanted, &adopt))
+            }
             opened => wanted.queue.or(opened),
         },
     };
@@ -193,10 +196,17 @@ fn adopted(
     Ok(definition)
 }
 
-fn rescheduled(queue: LedgerConfig, adopt: &Adopt) -> LedgerConfig {
+fn rescheduled(queue: LedgerConfig, wanted: LedgerConfig, adopt: &Adopt) -> LedgerConfig {
     LedgerConfig {
         delay_ms: adopt.delay_ms.unwrap_or(queue.delay_ms),
         expiry_ms: adopt.expiry_ms.or(queue.expiry_ms),
+        deliveries_max: wanted.deliveries_max.or(queue.deliveries_max),
+        dead_letters: queue.dead_letters.union(wanted.dead_letters),
+        ready_max: wanted.ready_max.or(queue.ready_max),
+        overflow: match wanted.ready_max {
+            Some(_) => wanted.overflow,
+            None => queue.overflow,
+        },
         ..queue
     }
 }

@@ -271,6 +271,7 @@ fn a_log_that_was_opened_is_a_queue_once_it_is_declared_one() {
         delay_ms: 3_000,
         expiry_ms: Some(60_000),
         fifo: false,
+        ..LedgerConfig::PLAIN
     };
     let queue = LogConfig {
         queue: Some(delayed),

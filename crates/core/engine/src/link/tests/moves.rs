@@ -16,6 +16,7 @@ const FIFO: LedgerConfig = LedgerConfig {
     fifo: true,
     delay_ms: 0,
     expiry_ms: None,
+    ..LedgerConfig::PLAIN
 };
 
 fn owner(log: LogId) -> usize {
@@ -126,7 +127,8 @@ impl Pair {
             log,
             ledger: LedgerId::DEFAULT,
             item,
-            to,
+            to: smallvec![to],
+            is_copied: false,
             record,
         })
     }

@@ -11,12 +11,14 @@
 mod attempt;
 mod behind;
 mod consumer;
+mod dead;
 mod deadline;
 mod demand;
 mod dispatch;
 mod extend;
 mod fifo;
 mod lease;
+mod length;
 mod moving;
 mod part;
 mod purge;
@@ -26,6 +28,8 @@ mod sweep;
 mod times;
 mod wait;
 
+use std::collections::BTreeSet;
+
 use stele_base_types::{LogId, Name, Offset, PartitionIndex, Timestamp};
 
 use self::demand::{Demand, ReadyParts};
@@ -33,6 +37,7 @@ pub(crate) use self::{
     attempt::Attempts,
     demand::Site,
     fifo::Fifo,
+    length::Taken,
     part::{Delayed, Lease as PartLease, Part, Seen},
     ranges::Ranges,
     times::Marks,
@@ -40,6 +45,7 @@ pub(crate) use self::{
 };
 pub use self::{
     consumer::{ConsumerRef, Credit, Prefetch, Subscribe, Subscription, Unsubscribe},
+    dead::{DeadRun, DeathReason, DeathReasons},
     dispatch::Delivery,
     extend::{Extend, Extension, Renewal},
     lease::{Lease, LeaseRequest, LeasedRecord, LeasedRun},
@@ -68,7 +74,8 @@ pub struct Ledger {
     /// The partition to look at first, so that all of them are served in turn.
     pub(crate) rotation: PartitionIndex,
     pub(crate) attempts: Attempts,
-    /// This and the following fields aren't stored.
+    /// Partitions with dead records to be moved. This and the following fields aren't stored.
+    dying: BTreeSet<PartitionIndex>,
     ready: ReadyParts,
     demand: Demand,
 }
@@ -143,6 +150,7 @@ impl Ledger {
             parts: Vec::new(),
             rotation: PartitionIndex(0),
             attempts: Attempts::default(),
+            dying: BTreeSet::new(),
             ready: ReadyParts::default(),
             demand: Demand::default(),
         }
@@ -288,7 +296,10 @@ impl Ledger {
                 token,
             } => self.demand.wait(request, *until, *token, site),
             LedgerRecord::WaitEnded(token) => self.demand.end_wait(*token, site),
-            LedgerRecord::Moving(run) => self.apply_moving(*run, site),
+            LedgerRecord::Moving(run) => self.apply_moving(*run, &[], site),
+            LedgerRecord::Copying { run, to } => self.apply_moving(*run, to, site),
+            LedgerRecord::Copied { run, to } => self.apply_copied(*run, to),
+            LedgerRecord::Left { run, reason } => self.apply_left(*run, *reason, site),
             LedgerRecord::Renewed {
                 run,
                 lease,
@@ -377,6 +388,7 @@ impl Ledger {
             }
             self.ready.set(partition, is_ready);
         }
+        self.refresh_dead(partition);
     }
 
     /// Removes an ended lease from all indexes.

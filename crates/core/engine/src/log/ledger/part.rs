@@ -14,14 +14,16 @@
 //!                                     ▲                                       ▲
 //!            move                     │ refused                  has gone     │
 //!   (any of these) ──► moving ────────┴───────────────────────────────────────┘
+//!
+//!   (any of these) ──► dead ──► moving ──► settled, or dead again: see `dead.rs`
 //! ```
 //!
 //! Invariants
 //! - A record below `next` that is in none of the maps is settled. Neither ready nor settled
 //!   records are listed, however many there are.
 //! - `next` itself is never in `ahead`; records in `ahead` are delayed, moving or settled.
-//! - The maps are disjoint. In a FIFO part `next` is the end, and [`Fifo`] lists the queued
-//!   records.
+//! - The maps are disjoint, except that dead records that are being moved are in both. In a FIFO
+//!   part `next` is the end, and [`Fifo`] lists the queued records.
 
 use std::{collections::BTreeMap, iter};
 
@@ -31,12 +33,13 @@ use stele_base_types::{Offset, PartitionIndex, Timestamp};
 
 use super::{
     behind::Behind,
+    dead::Dead,
     fifo::Fifo,
     ranges::Ranges,
     times::{Marks, Times},
 };
 use crate::{
-    ConsumerRef, LeaseId,
+    ConsumerRef, LeaseId, LedgerConfig,
     log::{record::Run, sweep::shed},
     stored::stored_fields,
 };
@@ -65,6 +68,8 @@ pub(crate) struct Part {
     /// Ready again, behind the records that were ready when they were returned. Empty in a FIFO
     /// part, where the groups are served in turn.
     pub(crate) behind: Behind,
+    /// Left without having been acknowledged, and to be moved to other logs.
+    pub(crate) dead: Option<Box<Dead>>,
 }
 
 stored_fields! {
@@ -80,6 +85,7 @@ stored_fields! {
         Moving moving: BTreeMap<Offset, Seen>,
         Behind behind: Behind,
         Times times: Times,
+        Dead dead: Option<Box<Dead>>,
     }
 }
 
@@ -111,7 +117,7 @@ pub(crate) struct Term {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Delayed {
     pub(crate) until: Timestamp,
-    seen: Seen,
+    pub(super) seen: Seen,
 }
 
 /// The state of a record before it was settled.
@@ -120,6 +126,7 @@ pub(crate) enum Was {
     Leased(Lease),
     Delayed(Timestamp),
     Moving,
+    Dead,
     Ready,
     Settled,
 }
@@ -207,17 +214,25 @@ impl Part {
         self.leased.insert(offset, lease);
     }
 
-    /// Ends a record's lease; the record returns, unless it has expired. From a lease with a
-    /// deadline, it goes behind the ready records: queues with such leases promise no order (SQS),
-    /// and a message that can't be processed must not hold up others. From a lease that ends with
-    /// its session, it returns to its place. In a FIFO part, it returns to its place in its group,
-    /// and the group goes behind the others.
-    pub(super) fn give_back(&mut self, offset: Offset, until: Option<Timestamp>) -> Option<Lease> {
+    /// Ends a record's lease. The record returns, unless it has expired or has been delivered as
+    /// often as it may be. From a lease with a deadline, it goes behind the ready records: queues
+    /// with such leases promise no order (SQS), and a message that can't be processed must not hold
+    /// up others. From a lease that ends with its session, it returns to its place. In a FIFO part,
+    /// it returns to its place in its group, and the group goes behind the others.
+    pub(super) fn give_back(
+        &mut self,
+        offset: Offset,
+        until: Option<Timestamp>,
+        config: &LedgerConfig,
+    ) -> Option<Lease> {
         let lease = self.leased.remove(&offset)?;
         let seen = lease.seen;
-        if offset < self.expired {
+        if let Some(reason) = self.death_of(offset, seen, config) {
             if let Some(fifo) = &mut self.fifo {
                 fifo.settle(offset, &self.delayed);
+            }
+            if config.dead_letters.contains(reason) {
+                self.bury(reason, offset, 1);
             }
             return Some(lease);
         }
@@ -236,49 +251,6 @@ impl Part {
             fifo.give_back(offset, &self.delayed);
         }
         Some(lease)
-    }
-
-    /// Begins to move an unsettled record to another log, so that it isn't handed out. In a FIFO
-    /// part its group waits for it as for a leased record.
-    pub(super) fn begin_move(&mut self, offset: Offset) -> Was {
-        let seen = match (self.leased.get(&offset), self.delayed.get(&offset)) {
-            (Some(lease), _) => lease.seen,
-            (None, Some(delayed)) => delayed.seen,
-            (None, None) => self.seen(offset),
-        };
-        let was = self.settle_listed(offset);
-        if let Some(fifo) = &mut self.fifo {
-            fifo.lease(offset, &self.delayed);
-        } else if was == Was::Settled && offset >= self.next {
-            self.skip(offset, 1);
-        }
-        self.moving.insert(offset, seen);
-        was
-    }
-
-    /// Returns a record that wasn't moved to its place, unless it has expired.
-    pub(super) fn end_move(&mut self, offset: Offset) {
-        let Some(seen) = self.moving.remove(&offset) else {
-            return;
-        };
-        let is_expired = offset < self.expired;
-        match &mut self.fifo {
-            Some(fifo) if is_expired => {
-                fifo.settle(offset, &self.delayed);
-            }
-            None if is_expired => {}
-            Some(fifo) => {
-                if seen.deliveries > 0 {
-                    self.returned.insert(offset, seen);
-                }
-                fifo.give_back(offset, &self.delayed);
-            }
-            // It was never delivered, as delivered ones are before `next`.
-            None if offset >= self.next => self.ahead.remove(offset),
-            None => {
-                self.returned.insert(offset, seen);
-            }
-        }
     }
 
     /// Makes a delayed record ready.
@@ -346,6 +318,9 @@ impl Part {
         if let Some(fifo) = &mut self.fifo {
             fifo.shed(left);
         }
+        if let Some(dead) = &mut self.dead {
+            dead.shed(left);
+        }
     }
 
     pub(super) fn show_to(&mut self, visible: Offset) {
@@ -408,6 +383,7 @@ impl Part {
             self.delayed.first_key_value().map(|(&offset, _)| offset),
             self.moving.first_key_value().map(|(&offset, _)| offset),
             self.behind.offsets().next(),
+            self.dead.as_ref().and_then(|dead| dead.first()),
             self.fifo.as_ref().and_then(|fifo| fifo.first()),
         ];
         let first = listed.into_iter().flatten().min();
@@ -423,7 +399,8 @@ impl Part {
             || self.returned.contains_key(&offset)
             || self.delayed.contains_key(&offset)
             || self.moving.contains_key(&offset)
-            || self.behind.contains(offset);
+            || self.behind.contains(offset)
+            || self.is_dead(offset);
         match &self.fifo {
             Some(fifo) => listed || fifo.is_queued(offset),
             None => listed || (offset >= self.next && !self.ahead.contains(offset)),
@@ -535,14 +512,21 @@ impl Part {
         u32::try_from(count).expect("it isn't over max, which is a u32")
     }
 
-    fn settle_listed(&mut self, offset: Offset) -> Was {
+    pub(super) fn settle_listed(&mut self, offset: Offset) -> Was {
         if let Some(lease) = self.leased.remove(&offset) {
             return Was::Leased(lease);
         }
         if self.take_returned(offset).is_some() {
             return Was::Ready;
         }
-        if self.moving.remove(&offset).is_some() {
+        let was_moving = self.moving.remove(&offset).is_some();
+        if let Some(dead) = &mut self.dead
+            && dead.remove(offset)
+        {
+            self.drop_no_dead();
+            return Was::Dead;
+        }
+        if was_moving {
             return Was::Moving;
         }
         match self.delayed.remove(&offset) {
@@ -552,7 +536,7 @@ impl Part {
     }
 
     /// Marks records from `next` on as no longer ready.
-    fn skip(&mut self, first: Offset, count: u32) {
+    pub(super) fn skip(&mut self, first: Offset, count: u32) {
         if first == self.next {
             self.next = first.plus(u64::from(count));
             self.hop();

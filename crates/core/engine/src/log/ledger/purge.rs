@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use stele_base_types::{LogId, Offset, PartitionIndex, Timestamp};
 
-use super::{Ledger, Site, ledger_record, part::Part, partition_index};
+use super::{DeathReason, Ledger, Site, ledger_record, part::Part, partition_index};
 use crate::{
     Command, Decision, LedgerConfig, LedgerId, LogError, Record, State,
     limits::SWEEP_MAX,
@@ -94,11 +94,26 @@ impl Ledger {
         to: Offset,
         site: &mut Site<'_>,
     ) {
+        let dies = self.config.dead_letters.contains(DeathReason::Expired);
+        self.expire_to(partition, to, dies, site);
+    }
+
+    fn expire_to(
+        &mut self,
+        partition: PartitionIndex,
+        to: Offset,
+        dies: bool,
+        site: &mut Site<'_>,
+    ) {
         self.unnote_expiry(partition, site);
         let Some(part) = self.part_mut(partition) else {
             return;
         };
-        let delayed = part.expire(to);
+        let delayed = if dies {
+            part.expire_as_dead(to)
+        } else {
+            part.expire(to)
+        };
         self.forget_delays(partition, delayed, site);
         self.note_expiry(partition, site);
         self.refresh(partition);
@@ -111,18 +126,19 @@ impl Ledger {
         to: Offset,
         site: &mut Site<'_>,
     ) {
-        self.apply_expired(partition, to, site);
+        self.expire_to(partition, to, false, site);
         let Some(part) = self.part_mut(partition) else {
             return;
         };
+        part.forget_dead(to);
         while let Some(offset) = first_before(&part.moving, to) {
             part.end_move(offset);
         }
         while let Some(part) = self.part_mut(partition)
             && let Some(offset) = first_before(&part.leased, to)
-            && let Some(lease) = part.give_back(offset, None)
         {
-            self.end_lease(partition, offset, &lease, site);
+            let was = part.settle(offset);
+            self.forget_listed(partition, offset, was, site);
         }
         self.refresh(partition);
     }
@@ -237,6 +253,8 @@ impl Part {
         if with_leased {
             reach.pass(self.leased.keys().copied());
             reach.pass(self.moving.keys().copied());
+            let dead = self.dead.iter().flat_map(|dead| dead.starts());
+            reach.pass(dead);
         }
         *left -= reach.most;
         reach.to

@@ -76,6 +76,12 @@ impl Ranges {
         self.ends.keys().copied()
     }
 
+    /// The offsets, in order.
+    pub(crate) fn offsets(&self) -> impl Iterator<Item = Offset> {
+        let ranges = self.ends.iter();
+        ranges.flat_map(|(start, end)| (start.0..end.0).map(Offset))
+    }
+
     /// Removes the range that begins at `first`, and returns its end.
     pub(crate) fn remove_range_at(&mut self, first: Offset) -> Option<Offset> {
         if self.ends.is_empty() {

@@ -6,7 +6,7 @@ use stele_base_types::{LogId, Offset, PartitionIndex, Timestamp};
 
 use super::{Ledger, Run, Site, ledger_record, part::Was};
 use crate::{
-    Command, Decision, Durability, LeaseId, LedgerId, LogError, Record, State,
+    Command, DeathReason, Decision, Durability, LeaseId, LedgerId, LogError, Record, State,
     log::{index::Deadline, record::LedgerRecord},
 };
 
@@ -20,6 +20,19 @@ pub enum Outcome {
     /// Can't be processed: never delivered again from here, and dead-lettered if that is
     /// configured.
     Reject,
+    /// Too old for the holder: likewise.
+    Expire,
+}
+
+impl Outcome {
+    /// Why the record leaves without having been processed.
+    fn death(self) -> Option<DeathReason> {
+        match self {
+            Self::Reject => Some(DeathReason::Rejected),
+            Self::Expire => Some(DeathReason::Expired),
+            Self::Done | Self::Return(_) => None,
+        }
+    }
 }
 
 /// A lease as its holder knows it.
@@ -69,9 +82,14 @@ impl Command for Settle {
                 missing.push(position);
             }
         }
+        let dead_letters = ledger.config().dead_letters;
+        let death = self.outcome.death();
+        let death = death.filter(|reason| dead_letters.contains(*reason));
         let record = |run| match self.outcome {
-            // A rejected record is settled, as it has nowhere else to go yet.
-            Outcome::Done | Outcome::Reject => LedgerRecord::Settled(run),
+            Outcome::Done | Outcome::Reject | Outcome::Expire => match death {
+                Some(reason) => LedgerRecord::Left { run, reason },
+                None => LedgerRecord::Settled(run),
+            },
             Outcome::Return(delay_ms) => LedgerRecord::Returned {
                 run,
                 until: (delay_ms > 0).then(|| now.plus_ms(delay_ms)),
@@ -126,7 +144,7 @@ impl Ledger {
     /// is possible.
     fn matches(&self, item: &SettleItem, outcome: Outcome) -> bool {
         match (item.lease, outcome) {
-            (None, Outcome::Done | Outcome::Reject) => self
+            (None, Outcome::Done | Outcome::Reject | Outcome::Expire) => self
                 .part(item.partition)
                 .is_some_and(|part| part.may_be_settled(item.offset)),
             _ => self.is_leased(item),
@@ -173,7 +191,7 @@ impl Ledger {
                 let deadline = Deadline::Delay(self.place(partition, offset));
                 site.indexes.deadlines.remove(&(until, site.log, deadline));
             }
-            Was::Moving | Was::Ready | Was::Settled => {}
+            Was::Moving | Was::Dead | Was::Ready | Was::Settled => {}
         }
     }
 
@@ -183,11 +201,12 @@ impl Ledger {
         until: Option<Timestamp>,
         site: &mut Site<'_>,
     ) {
+        let config = self.config;
         for offset in run.offsets() {
             let Some(part) = self.part_mut(run.partition) else {
                 return;
             };
-            let Some(lease) = part.give_back(offset, until) else {
+            let Some(lease) = part.give_back(offset, until, &config) else {
                 part.end_move(offset);
                 continue;
             };

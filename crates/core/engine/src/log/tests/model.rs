@@ -259,7 +259,8 @@ impl History {
             log: LOG,
             ledger: LedgerId::DEFAULT,
             item,
-            to: LogId(2),
+            to: [LogId(2)].into_iter().collect(),
+            is_copied: false,
             record: MovedRecord::default(),
         });
         let found = self.oracle.begin_move(&item);

@@ -23,6 +23,7 @@ const CONFIG: LogConfig = LogConfig {
         fifo: false,
         delay_ms: 0,
         expiry_ms: Some(5_000),
+        ..LedgerConfig::PLAIN
     }),
 };
 
@@ -270,6 +271,7 @@ fn more_history() -> Vec<Record> {
                 fifo: true,
                 delay_ms: 0,
                 expiry_ms: None,
+                ..LedgerConfig::PLAIN
             }),
             ..CONFIG
         },

@@ -198,7 +198,7 @@ impl Oracle {
                 entry.behind = given_back.filter(|_| entry.has_deadline());
             }
             entry.condition = match outcome {
-                Outcome::Done | Outcome::Reject => Condition::Settled,
+                Outcome::Done | Outcome::Reject | Outcome::Expire => Condition::Settled,
                 Outcome::Return(0) => Condition::Ready,
                 Outcome::Return(delay) => Condition::Delayed(now.plus_ms(delay)),
             };

@@ -1,0 +1,320 @@
+//! Moves dead letters to where they belong.
+//!
+//! ```text
+//!  shard ── has dead records ──► this task ── reads, asks the fronts for the targets ──┐
+//!    ▲                                                                                 │
+//!    └── Move, one shard of targets after the other ◄──────────────────────────────────┘
+//! ```
+//!
+//! It keeps no state: a dead record stays in its queue until it has been moved, and is found again
+//! after a restart. If a move is refused, because the target is full or gone or space is short, the
+//! record stays, and the queue's dead records are tried again after a second.
+
+mod deaths;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use hashbrown::HashMap;
+use smallvec::{SmallVec, smallvec};
+use stele_base_env::Clock;
+use stele_base_types::{LogId, ShardId};
+use stele_core_engine::{
+    Catalogue, DeadRun, DeathReason, LogDefinition, MoveError, Outcome, Schedule, Settle,
+    SettleItem,
+};
+use stele_wire_batch::Record;
+use tokio::{
+    sync::{oneshot, watch},
+    time::Instant,
+};
+
+pub use self::deaths::{DEATHS_HEADER, Death, Deaths, Died, name_of};
+use crate::{
+    AnswerTo, Broker, Error, Failure, LeasedBatch, LeasedMessage, Memory, MoveMessage, Request,
+};
+
+/// How often a queue's dead letters are reported in the log at most.
+const REPORTED_EVERY: Duration = Duration::from_secs(1);
+
+/// A dead message.
+#[derive(Clone, Copy, Debug)]
+pub struct DeadLetter<'a> {
+    /// The queue that it is in.
+    pub queue: &'a LogDefinition,
+    /// Why it died.
+    pub reason: DeathReason,
+    /// The message.
+    pub record: &'a Record,
+    /// When.
+    pub at: stele_base_types::Timestamp,
+}
+
+/// Where a dead letter goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// The logs that get it.
+    pub targets: Vec<LogId>,
+    /// Its history, with this death.
+    pub deaths: Deaths,
+    /// Whether it stays where it is if there are no targets. Otherwise it is dropped.
+    pub is_kept: bool,
+}
+
+/// Finds out where dead letters go. Implemented by the fronts whose queues have some.
+pub trait DeadLetterRoutes: std::fmt::Debug + Send + Sync {
+    /// The address of a dead letter; `None` if the front has set none for its queue and reason.
+    fn route(&self, catalogue: &Catalogue, dead: &DeadLetter<'_>) -> Option<Letter>;
+}
+
+/// Dead records of a log, as its shard gives them.
+#[derive(Debug)]
+pub struct DeadBatch {
+    pub(crate) dead: DeadRun,
+    pub(crate) batch: LeasedBatch,
+}
+
+/// Dead records of one log.
+#[derive(Debug)]
+pub struct DeadOf {
+    pub(crate) log: LogId,
+    pub(crate) batches: Vec<DeadBatch>,
+}
+
+/// The task that moves dead letters.
+#[derive(Debug)]
+pub struct DeadLetters {
+    broker: Broker,
+    clock: Arc<dyn Clock>,
+    routes: Vec<Box<dyn DeadLetterRoutes>>,
+    reports: HashMap<LogId, Report>,
+}
+
+/// What is to be reported of a queue.
+#[derive(Debug)]
+struct Report {
+    last: Instant,
+    dead: BTreeMap<DeathReason, u64>,
+    /// Why some couldn't be moved.
+    trouble: Option<String>,
+}
+
+/// A move whose answer is awaited.
+type Answer = AnswerTo<stele_core_engine::Move>;
+
+impl DeadLetters {
+    /// For a broker, with the fronts in the order in which they are asked.
+    pub fn new(
+        broker: Broker,
+        clock: Arc<dyn Clock>,
+        routes: Vec<Box<dyn DeadLetterRoutes>>,
+    ) -> Self {
+        Self {
+            broker,
+            clock,
+            routes,
+            reports: HashMap::new(),
+        }
+    }
+
+    /// Moves dead letters until it is to stop, or the broker has stopped.
+    pub async fn run(mut self, mut stopping: watch::Receiver<bool>) {
+        loop {
+            tokio::select! {
+                () = self.broker.dead_notified() => {}
+                _ = stopping.wait_for(|is_stopping| *is_stopping) => return,
+            }
+            for shard in self.broker.shards() {
+                if self.work_off(shard).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Moves the dead letters of a shard's logs, one log after the other.
+    async fn work_off(&mut self, shard: ShardId) -> Result<(), Failure> {
+        let mut last = None;
+        while let Some(DeadOf { log, batches }) = self.broker.dead_after(shard, last).await? {
+            last = Some(log);
+            let mut answers = Vec::new();
+            for DeadBatch { dead, batch } in batches {
+                self.move_batch(log, &dead, batch, &mut answers).await?;
+            }
+            self.await_all(log, answers).await;
+            self.report(log);
+        }
+        Ok(())
+    }
+
+    async fn move_batch(
+        &mut self,
+        log: LogId,
+        dead: &DeadRun,
+        batch: LeasedBatch,
+        answers: &mut Vec<Answer>,
+    ) -> Result<(), Failure> {
+        let mut messages = batch.messages(log);
+        let size_bytes = messages.size_bytes_max();
+        let kind = Memory::kind_of_response(size_bytes);
+        let room = self.broker.memory().take(kind, size_bytes).await;
+        self.broker.read_leased(&mut messages, room).await?;
+        while let Some(message) = self.broker.next_message(&mut messages).await? {
+            self.move_one(log, dead, &message, answers).await;
+        }
+        Ok(())
+    }
+
+    async fn move_one(
+        &mut self,
+        log: LogId,
+        dead: &DeadRun,
+        message: &LeasedMessage,
+        answers: &mut Vec<Answer>,
+    ) {
+        let Some(letter) = self.letter(log, dead.reason, &message.record) else {
+            return self.drop_one(log, dead, message).await;
+        };
+        let is_left = |to: &LogId| !dead.copied.contains(to);
+        let mut by_shard: BTreeMap<ShardId, SmallVec<[LogId; 1]>> = BTreeMap::new();
+        for to in letter.targets.iter().copied().filter(is_left) {
+            by_shard
+                .entry(self.broker.shard_of(to))
+                .or_default()
+                .push(to);
+        }
+        let several = by_shard.len() > 1;
+        let Some((_, to)) = by_shard.pop_first() else {
+            if letter.is_kept && dead.copied.is_empty() {
+                return self
+                    .put_off(log, "nothing is bound to the dead-letter exchange")
+                    .await;
+            }
+            return self.drop_one(log, dead, message).await;
+        };
+        let moved = MoveMessage {
+            log,
+            ledger: dead.ledger,
+            partition: message.partition,
+            lease: None,
+            record: message.record.clone(),
+            to,
+            is_copied: several,
+            headers: vec![letter.deaths.header()],
+            schedule: Schedule::default(),
+        };
+        match moved.request() {
+            Ok((request, answer)) => {
+                self.broker.send(self.broker.shard_of(log), request).await;
+                answers.push(answer);
+                if !several {
+                    self.count(log, dead.reason);
+                }
+            }
+            Err(failure) => self.put_off(log, &failure.to_string()).await,
+        }
+    }
+
+    /// Where a dead letter goes; `None` if nobody wants it any more.
+    fn letter(&self, log: LogId, reason: DeathReason, record: &Record) -> Option<Letter> {
+        let catalogue = self.broker.catalogue();
+        let dead = DeadLetter {
+            queue: catalogue.log_by_id(log)?,
+            reason,
+            record,
+            at: self.clock.now(),
+        };
+        self.routes
+            .iter()
+            .find_map(|route| route.route(&catalogue, &dead))
+    }
+
+    async fn drop_one(&mut self, log: LogId, dead: &DeadRun, message: &LeasedMessage) {
+        self.count(log, dead.reason);
+        let item = SettleItem {
+            partition: message.partition,
+            offset: message.lease.offset,
+            lease: None,
+        };
+        let settle = Settle {
+            log,
+            ledger: dead.ledger,
+            items: smallvec![item],
+            outcome: Outcome::Done,
+            durable: false,
+        };
+        let reply = None;
+        let request = Request::Settle { settle, reply };
+        self.broker.send(self.broker.shard_of(log), request).await;
+    }
+
+    async fn await_all(&mut self, log: LogId, answers: Vec<Answer>) {
+        let mut trouble = None;
+        for answer in answers {
+            match answer.await {
+                // The record went by other means, as when its queue was deleted.
+                Ok(Err(Error::Refused(MoveError::NotLeased | MoveError::Log(_)))) => {}
+                Ok(Err(error)) => trouble = Some(error.to_string()),
+                Ok(Ok(())) | Err(_) => {}
+            }
+        }
+        if let Some(trouble) = trouble {
+            self.put_off(log, &trouble).await;
+        }
+    }
+
+    /// Leaves a queue's dead records alone for a while.
+    async fn put_off(&mut self, log: LogId, why: &str) {
+        self.report_of(log).trouble = Some(why.to_owned());
+        let request = Request::PutOffDead(log);
+        self.broker.send(self.broker.shard_of(log), request).await;
+    }
+
+    fn count(&mut self, log: LogId, reason: DeathReason) {
+        self.broker.count_dead(reason);
+        *self.report_of(log).dead.entry(reason).or_default() += 1;
+    }
+
+    fn report_of(&mut self, log: LogId) -> &mut Report {
+        self.reports.entry(log).or_insert_with(|| Report {
+            // Not reported yet.
+            last: Instant::now()
+                .checked_sub(REPORTED_EVERY)
+                .unwrap_or_else(Instant::now),
+            dead: BTreeMap::new(),
+            trouble: None,
+        })
+    }
+
+    /// Logs what happened to a queue's dead letters, not too often.
+    fn report(&mut self, log: LogId) {
+        let name = match self.broker.catalogue().log_by_id(log) {
+            Some(definition) => definition.name.clone(),
+            None => return drop(self.reports.remove(&log)),
+        };
+        let report = self.report_of(log);
+        if report.last.elapsed() < REPORTED_EVERY {
+            return;
+        }
+        report.last = Instant::now();
+        for (reason, count) in std::mem::take(&mut report.dead) {
+            let reason = name_of(reason);
+            tracing::info!(queue = %name, reason, count, "messages were dead-lettered");
+        }
+        if let Some(trouble) = report.trouble.take() {
+            let what = "dead letters can't be moved; they stay";
+            tracing::warn!(queue = %name, reason = trouble, "{what}");
+        }
+    }
+}
+
+impl Broker {
+    async fn dead_after(
+        &self,
+        shard: ShardId,
+        last: Option<LogId>,
+    ) -> Result<Option<DeadOf>, Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.send(shard, Request::Dead { last, reply }).await;
+        answer.await.map_err(|_| Failure::Stopping)
+    }
+}

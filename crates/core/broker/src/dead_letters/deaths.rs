@@ -1,0 +1,175 @@
+//! The history of a dead letter, in a header of its record.
+//!
+//! The header is JSON, so that consumers of every protocol can read it; fronts also show it in
+//! their protocol's own form.
+
+use serde::{Deserialize, Serialize};
+use stele_base_types::Timestamp;
+use stele_core_engine::{DeathReason, HeaderChange};
+use stele_wire_batch::Record;
+
+/// The name of the header.
+pub const DEATHS_HEADER: &str = "stele.deaths";
+
+/// What happened to a message that died at least once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Deaths {
+    /// The exchange that routed it here; empty if none did.
+    pub exchange: String,
+    /// The keys that it was routed by.
+    pub routing_keys: Vec<String>,
+    /// Whether the publisher's further routing keys no longer apply.
+    #[serde(default)]
+    pub is_readdressed: bool,
+    /// Its first death, if it is known.
+    pub first: Option<Died>,
+    /// Its last death.
+    pub last: Option<Died>,
+    /// Its deaths by queue and reason, the last one first.
+    pub deaths: Vec<Death>,
+}
+
+/// Where and why a message died.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Died {
+    /// The queue.
+    pub queue: String,
+    /// The reason, by RabbitMQ's name.
+    pub reason: String,
+    /// The exchange that had routed it there.
+    pub exchange: String,
+}
+
+/// The deaths of a message in one queue for one reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Death {
+    /// Where and why; the exchange is that of the first time.
+    #[serde(flatten)]
+    pub died: Died,
+    /// How often.
+    pub count: u64,
+    /// When it was first, in milliseconds since 1970.
+    pub time_ms: i64,
+    /// The keys that the message had been routed by.
+    pub routing_keys: Vec<String>,
+    /// The time to live that its publisher had set, as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_expiration: Option<String>,
+}
+
+impl Deaths {
+    /// The history of a record, if it has one that can be read.
+    pub fn of(record: &Record) -> Option<Self> {
+        serde_json::from_slice(record.headers.last(DEATHS_HEADER)?).ok()
+    }
+
+    /// Adds a death.
+    pub fn add(&mut self, death: Death) {
+        self.last = Some(death.died.clone());
+        if self.deaths.is_empty() {
+            self.first = Some(death.died.clone());
+        }
+        let is_same = |known: &Death| {
+            known.died.queue == death.died.queue && known.died.reason == death.died.reason
+        };
+        let death = match self.deaths.iter().position(is_same) {
+            Some(at) => {
+                let mut known = self.deaths.remove(at);
+                known.count += death.count;
+                known
+            }
+            None => death,
+        };
+        self.deaths.insert(0, death);
+    }
+
+    /// Whether a message would go round without anybody's doing if it came to this queue: it died
+    /// there before, and since then was never rejected.
+    pub fn is_cycle_to(&self, queue: &str) -> bool {
+        let at = self
+            .deaths
+            .iter()
+            .position(|death| death.died.queue == queue);
+        let rejected = name_of(DeathReason::Rejected);
+        at.is_some_and(|at| {
+            let round = self.deaths.iter().take(at + 1);
+            round.into_iter().all(|death| death.died.reason != rejected)
+        })
+    }
+
+    /// The change of the headers that records it.
+    pub(crate) fn header(&self) -> HeaderChange {
+        let json = serde_json::to_vec(self).unwrap_or_default();
+        HeaderChange {
+            key: DEATHS_HEADER.as_bytes().into(),
+            value: Some(json.into()),
+        }
+    }
+}
+
+impl Death {
+    /// A death at this time, of a message without a publisher's time to live.
+    pub fn new(died: Died, routing_keys: Vec<String>, at: Timestamp) -> Self {
+        Self {
+            died,
+            count: 1,
+            time_ms: at.0,
+            routing_keys,
+            original_expiration: None,
+        }
+    }
+}
+
+/// RabbitMQ's name of a reason.
+pub fn name_of(reason: DeathReason) -> &'static str {
+    match reason {
+        DeathReason::Rejected => "rejected",
+        DeathReason::Expired => "expired",
+        DeathReason::Length => "maxlen",
+        DeathReason::Deliveries => "delivery_limit",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn death(queue: &str, reason: DeathReason) -> Death {
+        let died = Died {
+            queue: queue.to_owned(),
+            reason: name_of(reason).to_owned(),
+            exchange: String::new(),
+        };
+        Death::new(died, vec!["k".to_owned()], Timestamp(5))
+    }
+
+    #[test]
+    fn deaths_are_counted_by_queue_and_reason_with_the_last_first() {
+        let mut deaths = Deaths::default();
+        deaths.add(death("a", DeathReason::Rejected));
+        deaths.add(death("b", DeathReason::Expired));
+        deaths.add(death("a", DeathReason::Rejected));
+        let counts: Vec<_> = deaths
+            .deaths
+            .iter()
+            .map(|death| (death.died.queue.as_str(), death.count))
+            .collect();
+        assert_eq!(counts, [("a", 2), ("b", 1)]);
+        assert_eq!(deaths.first, deaths.last);
+    }
+
+    #[test]
+    fn a_round_without_a_rejection_is_a_cycle() {
+        let mut deaths = Deaths::default();
+        deaths.add(death("a", DeathReason::Expired));
+        deaths.add(death("b", DeathReason::Length));
+        assert!(deaths.is_cycle_to("a"));
+        assert!(deaths.is_cycle_to("b"));
+        assert!(!deaths.is_cycle_to("c"));
+        deaths.add(death("c", DeathReason::Rejected));
+        assert!(!deaths.is_cycle_to("a"));
+    }
+}

@@ -1,0 +1,278 @@
+//! Records that leave a queue without having been acknowledged.
+
+use super::*;
+use crate::Overflow;
+
+fn queue(ledger: LedgerConfig) -> LogConfig {
+    LogConfig {
+        queue: Some(ledger),
+        ..queue_config()
+    }
+}
+
+/// A queue that has dead letters for all reasons.
+fn with_dead_letters(ledger: LedgerConfig) -> Shard {
+    Shard::with(queue(LedgerConfig {
+        dead_letters: DeathReasons::ALL,
+        ..ledger
+    }))
+}
+
+/// What is to be moved: reason, first offset, number of records.
+fn dead(shard: &Shard) -> Vec<(DeathReason, u64, u32)> {
+    let Some((LOG, runs)) = shard.state.logs.dead_after(None) else {
+        return Vec::new();
+    };
+    let runs = runs.into_iter();
+    runs.map(|dead| (dead.reason, dead.run.first.0, dead.run.count))
+        .collect()
+}
+
+fn shorten(shard: &mut Shard) {
+    loop {
+        let decision = shard.state.shorten();
+        if decision.is_nothing() {
+            return;
+        }
+        shard.carry_out(decision);
+    }
+}
+
+fn remove_by(offset: u64, to: &[LogId], is_copied: bool) -> Move {
+    Move {
+        log: LOG,
+        ledger: LedgerId::DEFAULT,
+        item: SettleItem {
+            partition: PartitionIndex(0),
+            offset: Offset(offset),
+            lease: None,
+        },
+        to: to.iter().copied().collect(),
+        is_copied,
+        record: MovedRecord {
+            size_bytes: 10,
+            ..MovedRecord::default()
+        },
+    }
+}
+
+#[test]
+fn a_rejected_record_is_dead_where_dead_letters_are_wanted_and_otherwise_gone() {
+    let only_expired = DeathReasons::only(DeathReason::Expired);
+    for dead_letters in [DeathReasons::NONE, only_expired, DeathReasons::ALL] {
+        let mut shard = Shard::with(queue(LedgerConfig {
+            dead_letters,
+            ..LedgerConfig::default()
+        }));
+        shard.append_many(3);
+        shard.lease(request(1, 3));
+        shard.settle(&[(0, 1)], Outcome::Reject);
+        let is_dead = dead_letters.contains(DeathReason::Rejected);
+        let expected = is_dead.then_some((DeathReason::Rejected, 1, 1));
+        assert_eq!(dead(&shard), Vec::from_iter(expected));
+        assert_eq!(shard.counts(), (0, 2, 0));
+        shard.settle(&[(0, 0), (0, 2)], Outcome::Done);
+        let floor = if is_dead { 1 } else { 3 };
+        assert_eq!(shard.ledger().floor(PartitionIndex(0)), Some(Offset(floor)));
+    }
+}
+
+#[test]
+fn a_record_that_was_delivered_too_often_does_not_return() {
+    let mut shard = with_dead_letters(LedgerConfig {
+        deliveries_max: Some(2),
+        ..LedgerConfig::default()
+    });
+    shard.append_many(2);
+    shard.lease(request(1, 2));
+    shard.settle(&[(0, 0), (0, 1)], Outcome::Return(0));
+    assert_eq!(dead(&shard), []);
+    shard.lease(request(1, 1));
+    shard.settle(&[(0, 0)], Outcome::Return(0));
+    assert_eq!(dead(&shard), [(DeathReason::Deliveries, 0, 1)]);
+    assert_eq!(shard.counts(), (1, 0, 0));
+    // The end of a lease and of a session count as well.
+    shard.lease(LeaseRequest {
+        lease_ms: Some(10),
+        ..request(1, 1)
+    });
+    shard.pass(10);
+    assert_eq!(dead(&shard), [(DeathReason::Deliveries, 0, 2)]);
+}
+
+#[test]
+fn expired_records_are_dead_wherever_they_were() {
+    let mut shard = with_dead_letters(LedgerConfig {
+        expiry_ms: Some(1_000),
+        ..LedgerConfig::default()
+    });
+    shard.append_many(6);
+    shard.lease(request(1, 3));
+    shard.settle(&[(0, 0)], Outcome::Return(0));
+    shard.settle(&[(0, 1)], Outcome::Return(5_000));
+    shard.settle(&[(0, 4)], Outcome::Done);
+    shard.pass(2_000);
+    // The one that is leased dies when it returns.
+    let before = [
+        (DeathReason::Expired, 0, 2),
+        (DeathReason::Expired, 3, 1),
+        (DeathReason::Expired, 5, 1),
+    ];
+    assert_eq!(dead(&shard), before);
+    assert_eq!(shard.counts(), (0, 1, 0));
+    shard.settle(&[(0, 2)], Outcome::Return(0));
+    let after = [(DeathReason::Expired, 0, 4), (DeathReason::Expired, 5, 1)];
+    assert_eq!(dead(&shard), after);
+    shard.restart();
+    assert_eq!(dead(&shard), after);
+}
+
+#[test]
+fn a_queue_that_is_too_long_loses_its_oldest_ready_records() {
+    let mut shard = with_dead_letters(LedgerConfig {
+        ready_max: Some(2),
+        ..LedgerConfig::default()
+    });
+    shard.append_many(2);
+    shard.lease(request(1, 1));
+    shard.append_many(2);
+    shard.settle(&[(0, 0)], Outcome::Return(0));
+    shorten(&mut shard);
+    assert_eq!(dead(&shard), [(DeathReason::Length, 0, 2)]);
+    assert_eq!(shard.lease(request(1, 9)), [(0, 2), (0, 3)]);
+}
+
+#[test]
+fn a_record_that_somebody_waits_for_is_never_too_many() {
+    let mut shard = with_dead_letters(LedgerConfig {
+        ready_max: Some(0),
+        ..LedgerConfig::default()
+    });
+    let terms = subscribe(consumer(1, 1));
+    shard.run(Subscribe { log: LOG, terms }).expect("a queue");
+    shard.append_many(1);
+    assert!(shard.state.shorten().is_nothing());
+    assert_eq!(shard.delivered().len(), 1);
+    assert_eq!(dead(&shard), []);
+}
+
+#[test]
+fn a_long_queue_is_shortened_in_pieces() {
+    let mut shard = Shard::with(queue(LedgerConfig {
+        ready_max: Some(10),
+        ..LedgerConfig::default()
+    }));
+    shard.append(Append {
+        count: 1_000,
+        ..record()
+    });
+    let decision = shard.state.shorten();
+    assert!(decision.weight() <= 2 * crate::limits::RUN_RECORDS_MAX);
+    shorten(&mut shard);
+    assert_eq!(shard.counts(), (10, 0, 0));
+    assert_eq!(shard.ledger().floor(PartitionIndex(0)), Some(Offset(990)));
+}
+
+#[test]
+fn a_full_queue_refuses_new_records() {
+    let mut shard = Shard::with(queue(LedgerConfig {
+        ready_max: Some(3),
+        overflow: Overflow::RefuseNew,
+        ..LedgerConfig::default()
+    }));
+    // What can't be seen yet counts as well.
+    shard.append_only(record()).expect("there is room");
+    let three = Append {
+        count: 3,
+        ..record()
+    };
+    assert_eq!(shard.append_only(three), Err(AppendError::Divided(2)));
+    shard.append_many(2);
+    assert_eq!(shard.append_only(record()), Err(AppendError::TooLong));
+    shard.lease(request(1, 1));
+    shard.append_many(1);
+    assert_eq!(shard.counts(), (3, 1, 0));
+}
+
+#[test]
+fn what_a_full_queue_refuses_may_be_dead_letters() {
+    let mut shard = with_dead_letters(LedgerConfig {
+        ready_max: Some(1),
+        overflow: Overflow::RefuseAsDead,
+        ..LedgerConfig::default()
+    });
+    shard.append_many(1);
+    let refused = shard.append_only(record()).expect("it is kept");
+    assert!(refused[0].refused);
+    assert_eq!(dead(&shard), [], "it isn't durable yet");
+    shard.commit();
+    assert_eq!(dead(&shard), [(DeathReason::Length, 1, 1)]);
+    shard.lease(request(1, 1));
+    // The dead one takes no room.
+    let taken = shard.append(record());
+    assert!(!taken[0].refused);
+    assert_eq!(shard.counts(), (1, 1, 0));
+}
+
+#[test]
+fn a_dead_record_is_settled_once_all_logs_have_it() {
+    let mut shard = with_dead_letters(LedgerConfig::default());
+    let (first, second) = (LogId(2), LogId(3));
+    for log in [first, second] {
+        shard.open(log, queue_config()).expect("it opens");
+    }
+    shard.append_many(2);
+    shard.lease(request(1, 2));
+    shard.settle(&[(0, 0), (0, 1)], Outcome::Reject);
+    let copied = remove_by(0, &[first], true);
+    shard.run(copied).expect("it is dead");
+    let (_, runs) = shard.state.logs.dead_after(None).expect("it stays");
+    assert_eq!(runs[0].copied[..], [first]);
+    assert_eq!((runs[0].run.first, runs[0].run.count), (Offset(0), 1));
+    assert_eq!(runs[1].run.first, Offset(1));
+    shard.restart();
+    shard.run(remove_by(0, &[second], false)).expect("it stays");
+    assert_eq!(dead(&shard), [(DeathReason::Rejected, 1, 1)]);
+    // Several logs of a shard at once, one of which is gone.
+    let moved = remove_by(1, &[LogId(9), first, second], false);
+    shard.run(moved).expect("one of them is there");
+    assert_eq!(dead(&shard), []);
+    assert_eq!(shard.state.logs.with_dead().count(), 0);
+    for log in [first, second] {
+        let log = shard.state.logs.log(log).expect("it is open");
+        assert_eq!(log.partitions[0].end, Offset(2));
+    }
+    assert_eq!(shard.ledger().floor(PartitionIndex(0)), Some(Offset(2)));
+}
+
+#[test]
+fn only_dead_records_are_copied() {
+    let mut shard = with_dead_letters(LedgerConfig::default());
+    shard.open(LogId(2), queue_config()).expect("it opens");
+    shard.append_many(1);
+    let copied = shard.run(remove_by(0, &[LogId(2)], true));
+    assert_eq!(copied, Err(MoveError::NotLeased));
+}
+
+#[test]
+fn dead_records_go_with_a_trim_and_stay_with_a_purge() {
+    let mut shard = with_dead_letters(LedgerConfig::default());
+    shard.append_many(3);
+    shard.lease(request(1, 2));
+    shard.settle(&[(0, 0), (0, 1)], Outcome::Reject);
+    let purge = Purge {
+        log: LOG,
+        ledger: LedgerId::DEFAULT,
+        leased: false,
+    };
+    assert_eq!(shard.run(purge), Ok(1));
+    assert_eq!(dead(&shard), [(DeathReason::Rejected, 0, 2)]);
+    let trim = Trim {
+        partition: PartitionId::new(LOG, PartitionIndex(0)),
+        to: Offset(1),
+        reason: TrimReason::Asked,
+    };
+    shard.run(trim).expect("it is there");
+    shard.clean_up();
+    assert_eq!(dead(&shard), [(DeathReason::Rejected, 1, 1)]);
+}

@@ -19,6 +19,10 @@ TLS_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64)
 KAFKA_API_VERSIONS = struct.pack(">ihhih", 10, 18, 0, 1, -1)
 
 
+def short_kafka_string(text):
+    return struct.pack(">h", len(text)) + text.encode()
+
+
 class Mute(Stele):
     """A server whose log is on a full disk."""
 
@@ -71,7 +75,14 @@ def sends(server, front, first):
 @check_of_stele
 def another_protocol_is_named_in_the_same_words_at_every_port():
     wanted = {"kafka": "Kafka", "amqp": "AMQP", "sqs": "HTTP", "admin": "HTTP"}
-    spoken = {"TLS": TLS_HELLO, "HTTP": b"GET / HTTP/1.1\r\n\r\n", "AMQP": b"AMQP\0\0\x09\x01", "Kafka": KAFKA_API_VERSIONS}
+    spoken = {
+        "TLS": TLS_HELLO,
+        "HTTP": b"GET / HTTP/1.1\r\n\r\n",
+        "AMQP": b"AMQP\0\0\x09\x01",
+        "Kafka": KAFKA_API_VERSIONS,
+        "SSH": b"SSH-2.0-OpenSSH_9.6\r\n",
+        "MQTT": b"\x10\x0c\0\x04MQTT\x04\x02\0\x3c\0\0",
+    }
     with own_server() as server:
         for front, own in wanted.items():
             for foreign, first in spoken.items():
@@ -80,6 +91,9 @@ def another_protocol_is_named_in_the_same_words_at_every_port():
                 peer = sends(server, front, first)
                 line = logged(server, peer=peer, message=f"{front}: connection closed")
                 equal((line["level"], line["reason"]), ("WARN", f"the client speaks {foreign}, not {own}"))
+            peer = sends(server, front, b"\x01\xffunknown\r\n\r\n")
+            line = logged(server, peer=peer, message=f"{front}: connection closed")
+            equal(line["reason"], f"the client doesn't speak {own}: it begins with \"\\x01\\xffunknow\"")
 
 
 @check_of_stele
@@ -94,6 +108,26 @@ def a_failed_amqp_login_is_logged_with_user_and_reason():
             equal((line["level"], line["reason"]), ("WARN", reason))
             assert line["peer"].startswith("127.0.0.1:"), line
         assert "hush" not in server.log.read_text()
+
+
+@check_of_stele
+def an_unknown_virtual_host_is_logged_with_the_user_who_wanted_it():
+    with own_server() as server:
+        place = pika.ConnectionParameters("127.0.0.1", server.ports["amqp"], "none")
+        raised(pika.exceptions.AMQPConnectionError, lambda: pika.BlockingConnection(place))
+        line = logged(server, message="amqp: connection closed", user="guest")
+        equal(line["reason"], "NOT_ALLOWED - vhost none not found")
+
+
+@check_of_stele
+def a_sasl_login_at_the_kafka_port_is_logged():
+    with own_server() as server:
+        with socket.create_connection(("127.0.0.1", server.ports["kafka"]), 60) as opened:
+            request = struct.pack(">hhih", 17, 1, 1, -1) + short_kafka_string("PLAIN")
+            opened.sendall(struct.pack(">i", len(request)) + request)
+            line = logged(server, message="kafka: login failed")
+            equal(line["reason"], 'the Kafka port has no authentication: "PLAIN" was asked for')
+            equal(line["peer"], "{}:{}".format(*opened.getsockname()))
 
 
 @check_of_stele

@@ -70,7 +70,8 @@ def asking_for_metadata_of_a_fifo_queue_leaves_its_partitions_and_order():
 @check_of_stele
 def making_a_topic_of_a_fifo_queue_leaves_its_partitions_and_order():
     def action(both):
-        both.admin.create_topics([NewTopic(QUEUE, 6, 1)])[QUEUE].result(15)
+        refused("INVALID_PARTITIONS", lambda: both.admin.create_topics([NewTopic(QUEUE, 6, 1)])[QUEUE].result(15))
+        both.admin.create_topics([NewTopic(QUEUE, -1, 1)])[QUEUE].result(15)
         equal(both.partitions(), 1)
 
     in_order_around(action)

@@ -91,9 +91,12 @@ fn nearest(name: &str) -> Option<String> {
         .chain(others)
         .collect();
     let same = known.iter().find(|it| it.replace("__", "_") == name);
-    let names = known.iter().map(String::as_str);
-    same.cloned()
-        .or_else(|| keys::most_similar(name, names).map(str::to_owned))
+    // Without the prefix, which makes all of them alike.
+    let names = known.iter().filter_map(|it| it.strip_prefix(PREFIX));
+    same.cloned().or_else(|| {
+        let similar = keys::most_similar(name.strip_prefix(PREFIX)?, names)?;
+        Some(format!("{PREFIX}{similar}"))
+    })
 }
 
 #[cfg(test)]
@@ -149,6 +152,21 @@ mod tests {
                 error.to_string(),
                 format!("{name}: unknown variable; did you mean `{nearest}`?")
             );
+        }
+    }
+
+    #[test]
+    fn a_variable_that_is_like_no_other_names_none() {
+        for name in [
+            "STELE_VERSION",
+            "STELE_HOME",
+            "STELE_IMAGE",
+            "STELE_ENVIRONMENT",
+            "STELE_TAG",
+        ] {
+            let error = read_one(name, "1").expect_err("no such variable");
+            let told = error.to_string();
+            assert!(!told.contains("did you mean"), "{told}");
         }
     }
 

@@ -354,13 +354,16 @@ pub(crate) fn nearest(path: &str) -> Option<&'static str> {
     most_similar(path, KEYS.iter().map(|key| key.path))
 }
 
-/// The most similar of the `known` names.
+/// The most similar of the `known` names, if at least half of it is the same: otherwise it is a
+/// misleading suggestion.
 pub(crate) fn most_similar<'a>(
     name: &str,
     known: impl Iterator<Item = &'a str>,
 ) -> Option<&'a str> {
     const LEAST_SIMILARITY: f64 = 0.75;
+    let is_half = |it: &str| 2 * strsim::osa_distance(it, name) <= it.len().max(name.len());
     known
+        .filter(|it| is_half(it))
         .map(|it| (strsim::jaro_winkler(it, name), it))
         .filter(|(similarity, _)| *similarity >= LEAST_SIMILARITY)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))

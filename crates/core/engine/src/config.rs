@@ -193,6 +193,12 @@ impl Default for LogConfig {
 }
 
 impl LogConfig {
+    /// Whether the order of its default ledger may still be chosen: the ledger was opened by a
+    /// consumer, and nobody has declared the log a queue.
+    pub(crate) fn is_order_open(&self) -> bool {
+        !self.retention.is_queue() && self.queue.is_none_or(|queue| !queue.fifo)
+    }
+
     /// Whether the log ends with the process, because its data is only in memory, or because it
     /// belongs to a session.
     pub fn ends_with_process(&self) -> bool {

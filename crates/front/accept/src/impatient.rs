@@ -38,12 +38,11 @@ impl FirstOctets {
         }
     }
 
-    /// Describes the other protocol, if they are of a known one.
-    pub(crate) fn foreign_to(&self, wanted: &str) -> Option<String> {
+    /// Describes what they are instead of HTTP; `None` if they begin an HTTP request.
+    pub(crate) fn not_http(&self) -> Option<String> {
         let octets = self.0.get()?;
-        let foreign = ForeignProtocol::guess(octets);
-        let is_foreign = foreign.is_some_and(|it| it != ForeignProtocol::Http);
-        is_foreign.then(|| ForeignProtocol::describe(octets, wanted))
+        let is_http = ForeignProtocol::guess(octets) == Some(ForeignProtocol::Http);
+        (!is_http).then(|| ForeignProtocol::describe(octets, "HTTP"))
     }
 }
 

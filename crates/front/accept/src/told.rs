@@ -28,9 +28,7 @@ pub fn log_http_end(
     error: &hyper::Error,
 ) -> bool {
     if error.is_parse() {
-        let reason = first
-            .foreign_to("HTTP")
-            .unwrap_or_else(|| error.to_string());
+        let reason = first.not_http().unwrap_or_else(|| error.to_string());
         tracing::warn!(%peer, reason, "{front}: connection closed");
         return true;
     }

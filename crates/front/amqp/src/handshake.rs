@@ -36,7 +36,7 @@ enum Failed {
     #[error("closed by the client")]
     Closed,
     #[error("{}", ForeignProtocol::describe(.0, "AMQP"))]
-    Foreign([u8; 8]),
+    Foreign(Vec<u8>),
     #[error("the client speaks AMQP {}.{}.{}, not AMQP 0-9-1", .0[1], .0[2], .0[3])]
     Version([u8; 4]),
     #[error("{}", .0.text())]
@@ -58,8 +58,8 @@ pub(crate) async fn open(
     let peer = principal.address;
     let mut input = BytesMut::new();
     let mut socket = Socket { stream, meter };
-    let negotiation = Negotiation::new(settings, principal);
-    let negotiated = negotiate(&mut socket, &mut input, broker, negotiation, peer);
+    let mut negotiation = Negotiation::new(settings, principal);
+    let negotiated = negotiate(&mut socket, &mut input, broker, &mut negotiation, peer);
     let within = settings.handshake_timeout;
     match timeout(within, negotiated).await {
         Ok(Ok(opened)) => Some((opened, input)),
@@ -72,7 +72,8 @@ pub(crate) async fn open(
             None
         }
         Ok(Err(failed)) => {
-            tracing::warn!(%peer, reason = %failed, "amqp: connection closed");
+            let user = negotiation.user();
+            tracing::warn!(%peer, user, reason = %failed, "amqp: connection closed");
             meter.connection_error();
             None
         }
@@ -89,7 +90,7 @@ async fn negotiate(
     socket: &mut Socket<'_>,
     input: &mut BytesMut,
     broker: &Broker,
-    mut negotiation: Negotiation<'_>,
+    negotiation: &mut Negotiation<'_>,
     peer: SocketAddr,
 ) -> Result<Opened, Failed> {
     await_header(socket, input).await?;

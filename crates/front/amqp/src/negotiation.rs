@@ -111,6 +111,11 @@ impl<'a> Negotiation<'a> {
         }
     }
 
+    /// The user that has logged in.
+    pub(crate) fn user(&self) -> Option<&str> {
+        Some(&self.principal.login.as_ref()?.user)
+    }
+
     /// The response to a protocol header.
     pub(crate) fn start(&self) -> Method {
         connection::Start {

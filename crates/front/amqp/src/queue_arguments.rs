@@ -80,7 +80,14 @@ const KNOWN: &[(&str, Form, Support)] = &[
     ("x-queue-version", Form::Version(1..=2), Support::Accepted),
     // There is only one node.
     ("x-queue-master-locator", Form::Text, Support::Accepted),
-    ("x-queue-leader-locator", Form::Text, Support::Accepted),
+    (
+        "x-queue-leader-locator",
+        Form::OneOf(
+            &["client-local", "balanced", "random", "least-leaders"],
+            Unknown::Word("invalid_queue_locator_arg"),
+        ),
+        Support::Accepted,
+    ),
     (
         "x-quorum-initial-group-size",
         Form::Positive,

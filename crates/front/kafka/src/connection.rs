@@ -12,6 +12,7 @@
 use std::{collections::VecDeque, io, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
+use stele_base_types::ForeignProtocol;
 use stele_core_broker::{Kind, Share};
 use stele_front_accept::{Receiving, Stop, read};
 use stele_wire_kafka::{FrameError, LENGTH_SIZE_BYTES, Response, split_frame};
@@ -29,6 +30,9 @@ use crate::{
     outbox::Outbox,
     session::{Answer, Session, SessionError},
 };
+
+/// How many bytes of a client that doesn't speak Kafka are shown.
+const FIRST_BYTES_MAX: usize = 8;
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +52,10 @@ pub(crate) enum End {
     /// A request arrived too slowly.
     #[error("the rest of a request didn't arrive in time")]
     Stalled,
-    /// Not a Kafka request, or too large.
+    /// The first bytes aren't a request, nor of a known protocol.
+    #[error("{0}")]
+    NotKafka(String),
+    /// Another protocol's bytes, or a request that is too large.
     #[error(transparent)]
     Frame(#[from] FrameError),
     /// The session can't continue.
@@ -63,7 +70,11 @@ impl End {
     /// Whether the client is at fault, which is worth an operator's attention.
     pub(crate) fn is_violation(&self) -> bool {
         match self {
-            Self::Frame(_) | Self::Session(_) | Self::ClosedWithin | Self::Stalled => true,
+            Self::NotKafka(_)
+            | Self::Frame(_)
+            | Self::Session(_)
+            | Self::ClosedWithin
+            | Self::Stalled => true,
             Self::Closed | Self::Stopping | Self::Idle | Self::Io(_) => false,
         }
     }
@@ -80,6 +91,8 @@ pub(crate) struct Connection<S> {
     produces: VecDeque<Producing>,
     /// The partially received request, if there is one.
     receiving: Option<Receiving>,
+    /// Whether a whole request has arrived.
+    has_asked: bool,
     stop: Stop,
 }
 
@@ -110,6 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             session,
             produces: VecDeque::new(),
             receiving: None,
+            has_asked: false,
             stop,
         }
     }
@@ -129,13 +143,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     async fn step(&mut self) -> Result<(), End> {
         let frame_size_bytes_max = self.session.settings.request_size_bytes_max;
-        match split_frame(&mut self.inbox, frame_size_bytes_max)? {
-            Some(frame) => self.request(frame).await,
-            None => self.wait().await,
+        match split_frame(&mut self.inbox, frame_size_bytes_max) {
+            Ok(Some(frame)) => self.request(frame).await,
+            Ok(None) => self.wait().await,
+            Err(error) => Err(self.broken(error)),
+        }
+    }
+
+    /// A client whose first bytes aren't a request doesn't speak Kafka, rather than too much of it.
+    fn broken(&self, error: FrameError) -> End {
+        let first = &self.inbox[..self.inbox.len().min(FIRST_BYTES_MAX)];
+        match error {
+            FrameError::Length { .. }
+                if !self.has_asked && ForeignProtocol::guess(first).is_none() =>
+            {
+                End::NotKafka(ForeignProtocol::describe(first, "Kafka"))
+            }
+            error => End::Frame(error),
         }
     }
 
     async fn request(&mut self, frame: Bytes) -> Result<(), End> {
+        self.has_asked = true;
         let room = self.receiving.take();
         let size_bytes = frame.len();
         if Session::may_overlap(&frame) {

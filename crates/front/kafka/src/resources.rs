@@ -2,7 +2,9 @@
 
 use hashbrown::HashSet;
 use stele_core_broker::Action;
-use stele_core_engine::{AlterLog, Settings as FacetSettings, SettingsChange, alter_settings};
+use stele_core_engine::{
+    AlterLog, Altered, LogDefinition, Settings as FacetSettings, SettingsChange, alter_settings,
+};
 use stele_wire_kafka::{ResponseError, StrBytes};
 
 use crate::{
@@ -106,17 +108,38 @@ pub(crate) fn check_values<'a>(without: impl Iterator<Item = &'a str>) -> Result
 }
 
 /// Changes a topic's settings, depending on the current ones, or only validates the change. Errors
-/// in the change are reported only if the topic exists.
+/// in the change are reported only if the topic exists. `change` is called again if the settings
+/// have been changed meanwhile, so that two clients that append to a list don't undo each other.
 pub(crate) async fn change_topic(
     session: &Session,
     name: &str,
     is_check: bool,
-    change: impl FnOnce(&FacetSettings) -> Result<SettingsChange, Fault>,
+    change: impl Fn(&FacetSettings) -> Result<SettingsChange, Fault>,
 ) -> Result<(), Fault> {
     check_name(name)?;
-    let definition = session.topics().definition(name, Action::Configure)?;
-    let none = FacetSettings::new();
-    let change = change(definition.facets.get(FACET).unwrap_or(&none))?;
+    let mut definition = session.topics().definition(name, Action::Configure)?;
+    loop {
+        let current = definition.facets.get(FACET).cloned().unwrap_or_default();
+        let alter = AlterLog {
+            judged_by: Some(current.clone()),
+            ..alteration(session, &definition, change(&current)?)?
+        };
+        if is_check {
+            return Ok(());
+        }
+        match session.broker.alter_log(alter).await? {
+            Altered::Made(_) => return Ok(()),
+            Altered::Outdated(now) => definition = now,
+        }
+    }
+}
+
+/// A change of a topic's settings, with the retention that they ask for.
+fn alteration(
+    session: &Session,
+    definition: &LogDefinition,
+    change: SettingsChange,
+) -> Result<AlterLog, Fault> {
     let durability = change.get(topic_configs::DURABILITY);
     let current = topic_configs::durability_name(definition.config.durability);
     if let Some(Some(durability)) = durability
@@ -126,9 +149,6 @@ pub(crate) async fn change_topic(
             ResponseError::InvalidConfig,
             format!("the durability of a topic is fixed; it is {current}"),
         ));
-    }
-    if is_check {
-        return Ok(());
     }
     let mut new = FacetSettings::new();
     alter_settings(&mut new, &change);
@@ -140,14 +160,12 @@ pub(crate) async fn change_topic(
     let becomes_topic =
         !is_topic && (sets(topic_configs::RETENTION_MS) || sets(topic_configs::RETENTION_BYTES));
     let is_changed = |name| becomes_topic || (is_topic && change.contains_key(name));
-    let alter = AlterLog {
+    Ok(AlterLog {
         window_time_ms: is_changed(topic_configs::RETENTION_MS).then_some(window.time_ms),
         window_size_bytes: is_changed(topic_configs::RETENTION_BYTES).then_some(window.size_bytes),
         settings: Some((FACET.into(), change)),
         ..AlterLog::nothing(definition.id)
-    };
-    session.broker.alter_log(alter).await?;
-    Ok(())
+    })
 }
 
 fn invalid(message: impl Into<String>) -> Fault {

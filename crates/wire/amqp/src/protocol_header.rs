@@ -17,14 +17,14 @@ pub const PROTOCOL_HEADER: [u8; 8] = *b"AMQP\x00\x00\x09\x01";
 const VERSION_0_9: [u8; 8] = *b"AMQP\x01\x01\x00\x09";
 
 /// The kinds of protocol header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProtocolHeader {
     /// AMQP 0-9-1 (or 0-9): supported.
     Amqp091,
     /// Another version of AMQP.
     OtherVersion([u8; 4]),
-    /// Not AMQP: HTTP, TLS, or another broker's protocol.
-    Foreign([u8; 8]),
+    /// Not AMQP: the first octets, up to eight, of HTTP, TLS, or another broker's protocol.
+    Foreign(Vec<u8>),
 }
 
 impl ProtocolHeader {
@@ -40,10 +40,7 @@ impl ProtocolHeader {
         if input[..length] == PROTOCOL_HEADER[..length] {
             return None;
         }
-        let mut header = [0; 8];
-        header[..input.len()].copy_from_slice(input);
-        input.clear();
-        Some(Self::Foreign(header))
+        Some(Self::Foreign(input.split().to_vec()))
     }
 
     fn of(header: [u8; 8]) -> Self {
@@ -52,7 +49,7 @@ impl ProtocolHeader {
             [b'A', b'M', b'Q', b'P', id, major, minor, revision] => {
                 Self::OtherVersion([id, major, minor, revision])
             }
-            other => Self::Foreign(other),
+            other => Self::Foreign(other.to_vec()),
         }
     }
 }

@@ -32,7 +32,16 @@ pub fn split_frame(
     let Some(prefix) = buffer.first_chunk::<LENGTH_SIZE_BYTES>() else {
         return Ok(None);
     };
-    let size_bytes = size_bytes(*prefix, size_bytes_max)?;
+    let Some(size_bytes) = size_bytes(*prefix, size_bytes_max) else {
+        let foreign = ForeignProtocol::guess(buffer).filter(|it| *it != ForeignProtocol::Kafka);
+        return Err(foreign.map_or(
+            FrameError::Length {
+                length: i32::from_be_bytes(*prefix),
+                size_bytes_max,
+            },
+            FrameError::Foreign,
+        ));
+    };
     if buffer.len() < LENGTH_SIZE_BYTES + size_bytes {
         return Ok(None);
     }
@@ -40,18 +49,10 @@ pub fn split_frame(
     Ok(Some(frame.split_off(LENGTH_SIZE_BYTES)))
 }
 
-fn size_bytes(prefix: [u8; LENGTH_SIZE_BYTES], size_bytes_max: usize) -> Result<usize, FrameError> {
-    let length = i32::from_be_bytes(prefix);
-    match usize::try_from(length) {
-        Ok(size_bytes) if size_bytes <= size_bytes_max => Ok(size_bytes),
-        _ => Err(ForeignProtocol::guess(&prefix).map_or(
-            FrameError::Length {
-                length,
-                size_bytes_max,
-            },
-            FrameError::Foreign,
-        )),
-    }
+/// The length that a prefix announces, if a frame may have it.
+fn size_bytes(prefix: [u8; LENGTH_SIZE_BYTES], size_bytes_max: usize) -> Option<usize> {
+    let size_bytes = usize::try_from(i32::from_be_bytes(prefix)).ok()?;
+    (size_bytes <= size_bytes_max).then_some(size_bytes)
 }
 
 #[cfg(test)]
@@ -98,5 +99,10 @@ mod tests {
             refused(ForeignProtocol::Http)
         );
         assert_eq!(foreign(b"AMQP\0\0\x09\x01"), refused(ForeignProtocol::Amqp));
+        assert_eq!(foreign(b"SSH-2.0-x\r\n"), refused(ForeignProtocol::Ssh));
+        let connect = b"\x10\x0c\0\x04MQTT\x04\x02\0\x3c\0\0";
+        assert_eq!(foreign(connect), refused(ForeignProtocol::Mqtt));
+        let too_large = foreign(b"\0\xf0\0\0\0\0\0\x09");
+        assert!(matches!(too_large, Err(FrameError::Length { .. })));
     }
 }

@@ -104,7 +104,7 @@ impl Command for CloseLedger {
     }
 }
 
-/// Whether records are listed by group can't change after the first one.
+/// Whether records are listed by group can't change once it has been declared.
 pub(super) fn check_order(
     existing: &LedgerConfig,
     config: &LedgerConfig,

@@ -37,7 +37,8 @@ impl Command for OpenLog {
         if existing == Some(&config) {
             return Ok(Decision::nothing());
         }
-        let queue = existing.and_then(|existing| existing.queue);
+        let decided = existing.filter(|existing| !existing.is_order_open());
+        let queue = decided.and_then(|existing| existing.queue);
         if let Some((existing, config)) = queue.zip(config.queue) {
             check_order(&existing, &config)?;
         }

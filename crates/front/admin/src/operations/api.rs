@@ -10,10 +10,12 @@ mod connections;
 mod overview;
 mod queue;
 mod queues;
+mod view;
 
 use hyper::{Method, http::request::Parts};
 use stele_base_types::Principal;
 
+use self::view::View;
 use super::role;
 use crate::{
     errors::Error, operations::log::decoded, router::Answer, settings::Settings, state::State,
@@ -45,18 +47,18 @@ pub(crate) async fn answer(
     path: &str,
     head: &Parts,
 ) -> Result<Answer, Error> {
-    let query = head.uri.query().unwrap_or_default();
+    let view = View::read(head.uri.query().unwrap_or_default())?;
     let (action, names) = path.split_once('/').unwrap_or((path, ""));
     let names = names.split('/').filter(|name| !name.is_empty());
     let names = names.map(decoded).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     match (action, &names[..]) {
-        ("overview", []) => overview::answer(state, settings).await,
-        ("connections", []) => Ok(connections::answer(settings)),
-        ("connections", [name]) => connection::answer(settings, name, head),
-        ("queues", []) => queues::answer(state, None, query).await,
-        ("queues", [vhost]) => queues::answer(state, Some(vhost), query).await,
-        ("queues", [vhost, name]) => queue::answer(state, principal, vhost, name).await,
+        ("overview", []) => overview::answer(state, settings, &view).await,
+        ("connections", []) => connections::answer(settings, &view),
+        ("connections", [name]) => connection::answer(settings, name, head, &view),
+        ("queues", []) => queues::answer(state, None, &view).await,
+        ("queues", [vhost]) => queues::answer(state, Some(vhost), &view).await,
+        ("queues", [vhost, name]) => queue::answer(state, principal, vhost, name, &view).await,
         ("aliveness-test", [vhost]) => aliveness_test::answer(state, vhost).await,
         _ => Err(Error::NoSuchPage),
     }

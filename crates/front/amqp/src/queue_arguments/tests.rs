@@ -34,6 +34,13 @@ fn values_of_a_wrong_form_are_refused_in_rabbitmqs_words() {
         )
     );
     assert_eq!(
+        invalid("x-queue-leader-locator", Value::text("nowhere")),
+        format!(
+            "{prefix} 'x-queue-leader-locator' for queue 'q' in vhost '/': \
+             invalid_queue_locator_arg"
+        )
+    );
+    assert_eq!(
         invalid("x-message-ttl", Value::Int32(-1)),
         format!("{prefix} 'x-message-ttl' for queue 'q' in vhost '/': {{value_negative,-1}}")
     );

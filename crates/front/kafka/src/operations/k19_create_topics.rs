@@ -1,7 +1,8 @@
 //! CreateTopics (key 19), versions 2 to 7.
 //!
-//! Creates topics. A log created by another protocol becomes a topic: it keeps its records, and the
-//! union of both retentions and partitions applies; only a name that is already a topic is refused.
+//! Creates topics. A log created by another protocol becomes a topic: it keeps its records and its
+//! number of partitions, and the union of both retentions applies. A name that is already a topic
+//! is refused, and so is another number of partitions than the log has; -1 adopts it.
 //!
 //! Deviations: a replication factor over 1 is accepted, but the topic has one replica, as the
 //! response says, so that tools that create topics for a cluster work with one broker. A setting
@@ -79,15 +80,18 @@ async fn create(
     topic: &CreatableTopic,
     is_check: bool,
 ) -> Result<Created, Fault> {
-    let new = new_topic(session, topic)?;
+    let mut new = new_topic(session, topic)?;
     let exists = || {
         let message = format!("Topic '{}' already exists.", *topic.name);
         Fault::new(ResponseError::TopicAlreadyExists, message)
     };
     let topics = session.topics();
-    let existing = topics.definition(&new.name, Action::Configure);
-    if existing.is_ok_and(|it| it.facets.contains_key(FACET) && it.config.retention.is_topic()) {
-        return Err(exists());
+    match topics.definition(&new.name, Action::Configure) {
+        Ok(it) if it.facets.contains_key(FACET) && it.config.retention.is_topic() => {
+            return Err(exists());
+        }
+        Ok(queue) => new.partitions = adopted_partitions(topic, &new, &queue)?,
+        Err(_) => {}
     }
     let configs = topic_configs::describe_settings(&new.settings, session);
     if is_check {
@@ -121,6 +125,28 @@ fn new_topic(session: &Session, topic: &CreatableTopic) -> Result<NewTopic, Faul
         window: topic_configs::window(&settings, &session.settings),
         settings,
     })
+}
+
+/// The number of partitions of a queue that becomes a topic: it keeps its own, because its order
+/// depends on them. A client that asks for another number wouldn't get what it asks for.
+fn adopted_partitions(
+    topic: &CreatableTopic,
+    new: &NewTopic,
+    queue: &LogDefinition,
+) -> Result<u32, Fault> {
+    let kept = queue.config.partitions;
+    let is_chosen = topic.num_partitions == DEFAULT && topic.assignments.is_empty();
+    if is_chosen || new.partitions == kept {
+        return Ok(kept);
+    }
+    Err(Fault::new(
+        ResponseError::InvalidPartitions,
+        format!(
+            "'{}' is a queue with {kept} partition(s), which it keeps as a topic: ask for as many, \
+             or for -1.",
+            new.name
+        ),
+    ))
 }
 
 fn check_values<'a>(without: impl Iterator<Item = &'a CreatableTopicConfig>) -> Result<(), Fault> {

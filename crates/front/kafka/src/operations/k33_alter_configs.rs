@@ -72,6 +72,6 @@ async fn alter(
         return resources::set_fixed(resource.resource_type, name, configs.map(|it| &*it.name));
     }
     let given = configs.map(|it| (&*it.name, it.value.as_deref()));
-    let change = |_: &_| topic_configs::replacing(given);
+    let change = |_: &_| topic_configs::replacing(given.clone());
     resources::change_topic(session, name, is_check, change).await
 }

@@ -83,7 +83,7 @@ async fn alter(
     }
     let change = |current: &_| {
         let mut change = SettingsChange::new();
-        for config in configs {
+        for config in configs.clone() {
             let value = new_value(session, current, config)?;
             topic_configs::check([(&*config.name, value.as_deref())].into_iter())?;
             change.insert((&*config.name).into(), value.map(String::into_boxed_str));

@@ -57,10 +57,15 @@ async fn other_protocols_are_named_and_closed() {
     let tls_hello = [
         0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00, 0x01, 0xfc, 0x03, 0x03,
     ];
-    let cases: [(&[u8], ForeignProtocol); 3] = [
+    let cases: [(&[u8], ForeignProtocol); 5] = [
         (&tls_hello, ForeignProtocol::Tls),
         (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", ForeignProtocol::Http),
         (b"AMQP\0\0\x09\x01", ForeignProtocol::Amqp),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", ForeignProtocol::Ssh),
+        (
+            b"\x10\x0c\0\x04MQTT\x04\x02\0\x3c\0\0",
+            ForeignProtocol::Mqtt,
+        ),
     ];
     for (bytes, foreign) in cases {
         let (end, answer) = fed(bytes).await;
@@ -75,11 +80,25 @@ async fn oversized_and_negative_lengths_close_before_anything_is_received() {
     for length in [i32::MAX, -1, i32::MIN, 100 * 1024 * 1024 + 1] {
         let (end, answer) = fed(&length.to_be_bytes()).await;
         assert!(
-            matches!(end, End::Frame(FrameError::Length { .. })),
+            matches!(end, End::NotKafka(_)) && end.is_violation(),
             "{end}"
         );
         assert!(answer.is_empty());
     }
+    let (end, _) = fed(b"HELO there\r\n").await;
+    let expected = r#"the client doesn't speak Kafka: it begins with "HELO the""#;
+    assert_eq!(end.to_string(), expected);
+}
+
+#[tokio::test]
+async fn a_later_request_that_is_too_large_is_told_by_its_size() {
+    let mut bytes = framed(3, &ApiVersionsRequest::default()).to_vec();
+    bytes.extend_from_slice(&i32::MAX.to_be_bytes());
+    let (end, _) = fed(&bytes).await;
+    assert!(
+        matches!(end, End::Frame(FrameError::Length { .. })),
+        "{end}"
+    );
 }
 
 #[tokio::test]

@@ -238,6 +238,23 @@ async fn lists_are_appended_to_and_subtracted_from() {
 }
 
 #[tokio::test]
+async fn appends_to_one_list_at_the_same_time_are_all_kept() {
+    const NAME: &str = "leader.replication.throttled.replicas";
+    let broker = TestBroker::start();
+    let (mut one, mut two) = (Client::of(&broker), Client::of(&broker));
+    one.create_topic("orders", 1).await;
+    let orders = (TOPIC, "orders");
+    let (first, second) = tokio::join!(
+        alter(&mut one, orders, &[(NAME, APPEND, Some("0:1"))]),
+        alter(&mut two, orders, &[(NAME, APPEND, Some("1:1"))]),
+    );
+    assert_eq!((first, second), (None, None));
+    let configs = describe(&mut one, TOPIC, "orders").await.unwrap();
+    assert_eq!(told(&configs, NAME).0.as_deref(), Some("0:1,1:1"));
+    broker.stop().await;
+}
+
+#[tokio::test]
 async fn what_is_no_topics_can_be_deleted_and_not_set() {
     let broker = TestBroker::start();
     let mut client = Client::of(&broker);

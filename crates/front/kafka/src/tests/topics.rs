@@ -4,9 +4,9 @@ use stele_test_testkit::{TestBroker, queue};
 use stele_wire_kafka::{
     ParseResponseErrorCode, ResponseError, StrBytes,
     messages::{
-        CreateTopicsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
-        IncrementalAlterConfigsRequest, MetadataRequest, MetadataResponse,
-        create_topics_request::CreatableTopic,
+        BrokerId, CreateTopicsRequest, DeleteTopicsRequest, DescribeClusterRequest,
+        DescribeConfigsRequest, IncrementalAlterConfigsRequest, MetadataRequest, MetadataResponse,
+        create_topics_request::{CreatableReplicaAssignment, CreatableTopic},
         delete_topics_request::DeleteTopicState,
         describe_configs_request::DescribeConfigsResource,
         incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
@@ -16,6 +16,7 @@ use stele_wire_kafka::{
 use uuid::Uuid;
 
 use super::kit::{Client, settings, topic_name};
+use crate::topics::NODE_ID;
 
 async fn metadata(client: &mut Client, name: &'static str, may_create: bool) -> MetadataResponse {
     let topic = MetadataRequestTopic::default().with_name(Some(topic_name(name)));
@@ -201,9 +202,52 @@ async fn creating_a_topic_twice_is_refused_and_a_queue_is_adopted() {
     assert_eq!(again, Some(ResponseError::TopicAlreadyExists));
     let declared = queue("work", Durability::Synced);
     broker.broker.declare_log(declared).await.unwrap();
-    assert_eq!(client.try_create_topic("work", 2, &[]).await, 0);
+    assert_eq!(client.try_create_topic("work", 1, &[]).await, 0);
     let response = metadata(&mut client, "work", false).await;
     assert_eq!(response.topics[0].partitions.len(), 1);
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn a_queue_is_adopted_with_its_own_number_of_partitions_only() {
+    let broker = TestBroker::start();
+    let mut settings = settings();
+    settings.partitions_default = 3;
+    let mut client = Client::with(&broker.broker, settings);
+    let declared = queue("work", Durability::Synced);
+    broker.broker.declare_log(declared).await.unwrap();
+    let topic = CreatableTopic::default()
+        .with_name(topic_name("work"))
+        .with_num_partitions(-1)
+        .with_replication_factor(-1);
+    let assigned = |count: i32| {
+        let each = (0..count).map(|index| {
+            CreatableReplicaAssignment::default()
+                .with_partition_index(index)
+                .with_broker_ids(vec![BrokerId(NODE_ID)])
+        });
+        topic.clone().with_assignments(each.collect())
+    };
+    let create = |topic, is_check| {
+        CreateTopicsRequest::default()
+            .with_topics(vec![topic])
+            .with_validate_only(is_check)
+    };
+    for other in [topic.clone().with_num_partitions(2), assigned(2)] {
+        for is_check in [true, false] {
+            let response = client.call(7, create(other.clone(), is_check)).await;
+            let refused = &response.topics[0];
+            let error = refused.error_code.err();
+            assert_eq!(error, Some(ResponseError::InvalidPartitions));
+            let told = refused.error_message.as_ref().unwrap();
+            assert!(told.contains("a queue with 1 partition"), "{told}");
+        }
+    }
+    for (same, is_check) in [(assigned(1), true), (topic.clone(), true), (topic, false)] {
+        let response = client.call(7, create(same, is_check)).await;
+        let created = &response.topics[0];
+        assert_eq!((created.error_code, created.num_partitions), (0, 1));
+    }
     broker.stop().await;
 }
 

@@ -170,6 +170,33 @@ async fn a_queue_can_be_created_over_a_topic_with_attributes() {
 }
 
 #[tokio::test]
+async fn a_topic_that_was_received_from_can_become_a_fifo_queue() {
+    let server = Server::start().await;
+    let config = LogConfig {
+        partitions: 1,
+        ..topic()
+    };
+    let log = declare(server.broker(), "orders.fifo", "kafka", config).await;
+    for value in [b"one", b"two"] {
+        append(server.broker(), log, b"customer-7", value).await;
+    }
+    let url = "http://x/1/orders.fifo";
+    let one = json!({"QueueUrl": url, "MaxNumberOfMessages": 1});
+    let first = server.ok("ReceiveMessage", one.clone()).await;
+    let first = &first["Messages"][0];
+    assert_eq!(first["Body"], "one");
+    let fifo = json!({"FifoQueue": "true", "ContentBasedDeduplication": "true"});
+    server.queue("orders.fifo", fifo).await;
+    assert_eq!(server.attribute(url, "FifoQueue").await, "true");
+    // What was there is one group, which waits for the message in flight.
+    assert_eq!(server.ok("ReceiveMessage", one).await, json!({}));
+    let delete = json!({"QueueUrl": url, "ReceiptHandle": first["ReceiptHandle"]});
+    server.ok("DeleteMessage", delete).await;
+    assert_eq!(bodies(&server.receive(url).await), ["two"]);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_queue_that_is_created_over_one_of_amqp_gets_its_attributes_at_once() {
     let server = Server::start().await;
     declare(server.broker(), "orders", "amqp", queue()).await;

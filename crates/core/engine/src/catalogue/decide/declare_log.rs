@@ -18,8 +18,8 @@ use crate::{
 ///   queue keeps its partitions, because its order depends on them; otherwise the larger number
 ///   applies. Of two durable classes, the stronger one applies; only volatile contradicts durable.
 ///   FIFO must not differ, nor durability and lifetime where [`Adopt`] names them
-///   ([`CatalogueError::Contradiction`]). Another session's exclusive log is
-///   [`CatalogueError::Exclusive`].
+///   ([`CatalogueError::Contradiction`]); but a ledger that was only opened by use becomes FIFO.
+///   Another session's exclusive log is [`CatalogueError::Exclusive`].
 /// - If there is one with this facet, nothing changes ([`Declared::Exists`]); the front compares
 ///   the two and answers as its protocol does. If the declaration adds a role (queue or topic) that
 ///   the log doesn't have yet, the log is adopted as above, and the facet's settings are replaced.
@@ -223,7 +223,9 @@ fn contradicts_nothing(
         same_lifetime(&wanted, &current.lifetime)?;
     }
     match (declaration.config.queue, current.queue) {
-        (Some(wanted), Some(current)) => Ok(same("fifo", &wanted.fifo, &current.fifo)?),
+        (Some(wanted), Some(queue)) if !current.is_order_open() => {
+            Ok(same("fifo", &wanted.fifo, &queue.fifo)?)
+        }
         _ => Ok(()),
     }
 }

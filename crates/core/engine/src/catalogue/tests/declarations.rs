@@ -295,6 +295,32 @@ fn a_log_that_was_opened_is_a_queue_once_it_is_declared_one() {
 }
 
 #[test]
+fn the_first_declaration_decides_the_order_of_a_log_that_was_opened() {
+    let mut driven = Driven::default();
+    let made = driven.declare(declaration("orders", "kafka", topic()));
+    let found = made.unwrap().definition().clone();
+    let opening = DeclareLog::opening(&found, "sqs".into(), Settings::new());
+    driven.declare(opening).unwrap();
+    let with_order = |fifo| LogConfig {
+        queue: Some(LedgerConfig {
+            fifo,
+            ..LedgerConfig::default()
+        }),
+        ..config()
+    };
+    let declared = driven.declare(declaration("orders", "sqs", with_order(true)));
+    let queue = declared.unwrap().definition().config.queue;
+    assert!(queue.is_some_and(|queue| queue.fifo));
+    let other = driven.declare(declaration("orders", "amqp", with_order(false)));
+    assert_eq!(contradiction(other), "fifo");
+    driven
+        .declare(declaration("standard", "amqp", with_order(false)))
+        .unwrap();
+    let other = driven.declare(declaration("standard", "sqs", with_order(true)));
+    assert_eq!(contradiction(other), "fifo");
+}
+
+#[test]
 fn a_log_stops_being_a_queue_or_a_topic_where_it_stays_the_other() {
     let mut driven = Driven::default();
     let declared = driven.declare(declaration("orders", "kafka", topic()));

@@ -77,6 +77,11 @@ impl Behind {
         self.places.keys().copied()
     }
 
+    /// Takes out all its records.
+    pub(super) fn take(&mut self) -> impl Iterator<Item = (Offset, Seen)> + use<> {
+        std::mem::take(self).order.into_values()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.order.len()
     }

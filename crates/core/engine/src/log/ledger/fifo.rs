@@ -85,6 +85,32 @@ struct Group {
 }
 
 impl Fifo {
+    /// A partition's records as one group: queued runs, and records that are leased or moving.
+    /// `shown` is the partition's high watermark and its end: of the offsets between them, those
+    /// that aren't queued aren't messages.
+    pub(super) fn of_one_group(
+        queued: BTreeMap<Offset, u64>,
+        held: BTreeSet<Offset>,
+        (visible, end): (Offset, Offset),
+        delayed: &DelayedRecords,
+    ) -> Self {
+        let mut fifo = Self::default();
+        for offset in held {
+            fifo.leased.insert(offset, None);
+            fifo.groups.entry(None).or_default().hold(offset);
+        }
+        let mut shown_to = visible;
+        for (first, count) in queued {
+            fifo.passed.insert(shown_to, first.since(shown_to));
+            fifo.append(first, count, None, delayed);
+            shown_to = shown_to.max(fifo.end);
+        }
+        fifo.passed.insert(shown_to, end.since(shown_to));
+        fifo.end = end;
+        fifo.list(None, delayed);
+        fifo
+    }
+
     pub(super) fn append(&mut self, first: Offset, count: u64, key: Key, delayed: &DelayedRecords) {
         self.end = first.plus(count);
         if count == 0 {

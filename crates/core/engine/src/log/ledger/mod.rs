@@ -23,6 +23,7 @@ mod moving;
 mod part;
 mod purge;
 mod ranges;
+mod regroup;
 mod settle;
 mod sweep;
 mod times;
@@ -192,6 +193,9 @@ impl Ledger {
             self.parts.push(part);
             self.note_expiry(index, site);
             self.refresh(index);
+        }
+        if config.fifo && !self.config.fifo {
+            self.become_fifo(partitions);
         }
         if config.expiry_ms != self.config.expiry_ms {
             self.change_expiry(config, site);

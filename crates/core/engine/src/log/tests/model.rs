@@ -17,7 +17,7 @@ use self::{
     step::{Step, step},
 };
 use super::*;
-use crate::{StatePart, Topology};
+use crate::{StatePart, Topology, Window};
 
 const PARTITIONS: u32 = 2;
 
@@ -49,6 +49,14 @@ proptest! {
     }
 
     #[test]
+    fn a_ledger_that_becomes_fifo_has_its_records_in_one_group(
+        before in prop::collection::vec(step(), 1..100),
+        after in prop::collection::vec(step(), 1..100),
+    ) {
+        History::opened().run_through(&before, &after);
+    }
+
+    #[test]
     fn a_fifo_queue_behaves_like_lists_of_groups(steps in prop::collection::vec(step(), 1..100)) {
         History::new(true).run(&steps);
     }
@@ -58,6 +66,8 @@ proptest! {
 struct History {
     shard: Shard,
     oracle: Oracle,
+    /// Whether it keeps its records until they are acknowledged.
+    is_queue: bool,
     consumer_next: u64,
     /// A snapshot, and how much of the journal it includes.
     snapshot: (Vec<(StatePart, Vec<u8>)>, usize),
@@ -69,18 +79,53 @@ impl History {
         shard.state.set_topology(TOPOLOGY);
         Self {
             oracle: Oracle::new(fifo, PARTITIONS),
+            is_queue: true,
             consumer_next: 1,
             snapshot: (shard.state.store(), shard.journal.len()),
             shard,
         }
     }
 
+    /// A log that is used as a queue, and isn't declared one.
+    fn opened() -> Self {
+        let mut history = Self::new(false);
+        let retention = Retention {
+            until_acknowledged: false,
+            window: Some(Window::default()),
+        };
+        history.open(LogConfig {
+            retention,
+            ..config(false)
+        });
+        history
+    }
+
     fn run(mut self, steps: &[Step]) {
+        self.run_steps(steps);
+        self.check_recovery();
+    }
+
+    /// Is declared a FIFO queue in between.
+    fn run_through(mut self, before: &[Step], after: &[Step]) {
+        self.run_steps(before);
+        self.open(config(true));
+        self.oracle.become_fifo();
+        self.dispatch();
+        self.check();
+        self.run_steps(after);
+        self.check_recovery();
+    }
+
+    fn open(&mut self, config: LogConfig) {
+        self.is_queue = config.retention.is_queue();
+        self.shard.open(LOG, config).expect("it opens");
+    }
+
+    fn run_steps(&mut self, steps: &[Step]) {
         for step in steps {
             self.step(step);
             self.check();
         }
-        self.check_recovery();
     }
 
     fn step(&mut self, step: &Step) {
@@ -334,7 +379,8 @@ impl History {
             to: Offset(to),
             reason: trim_reason(force),
         };
-        let expected = if force { to } else { to.min(needed) }.max(start);
+        let is_free = force || !self.is_queue;
+        let expected = if is_free { to } else { to.min(needed) }.max(start);
         let trimmed = self.shard.run(trim);
         assert_eq!(trimmed, Ok(Offset(expected)));
         self.oracle.trim(partition, expected);
@@ -359,7 +405,9 @@ impl History {
             .state
             .logs
             .keep_from(id, Offset::ZERO, Offset::ZERO);
-        assert_eq!(kept, Offset(needed.min(shown)));
+        if self.is_queue {
+            assert_eq!(kept, Offset(needed.min(shown)));
+        }
     }
 
     /// Compares the live state with one replayed from the journal, and with one from a snapshot and

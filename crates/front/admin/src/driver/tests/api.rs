@@ -43,11 +43,7 @@ async fn queues_are_told_by_rabbitmqs_names() {
         "messages_unacknowledged": 0,
     });
     assert_eq!(one, expected);
-    for target in [
-        "/api/queues",
-        "/api/queues/%2F",
-        "/api/queues/?columns=name",
-    ] {
+    for target in ["/api/queues", "/api/queues/%2F", "/api/queues/"] {
         let all = json_of(&front, target).await;
         assert_eq!(all[0], expected, "{target}");
         assert_eq!(all[1]["durable"], false, "{target}");
@@ -64,6 +60,61 @@ async fn queues_are_told_by_rabbitmqs_names() {
     assert_eq!(overview["queue_totals"]["messages_ready"], 1);
     let alive = json_of(&front, "/api/aliveness-test/%2F").await;
     assert_eq!(alive, json!({ "status": "ok" }));
+    front.stop().await;
+    broker.stop().await;
+}
+
+#[tokio::test]
+async fn lists_are_shown_as_the_query_says() {
+    let front = Running::start(Settings::default()).await;
+    let broker = TestBroker::start();
+    let log = declare(&broker, queue("a/b", Durability::Synced)).await;
+    declare(&broker, queue("c", Durability::Volatile)).await;
+    publish(&broker, log, PartitionIndex(0)).await;
+    front.state.ready(broker.broker.clone(), Vec::new());
+    for (target, expected) in [
+        (
+            "/api/queues?columns=name,messages",
+            json!([{"name": "a/b", "messages": 1}, {"name": "c", "messages": 0}]),
+        ),
+        (
+            "/api/queues/%2F?columns=name&sort=messages",
+            json!([{"name": "c"}, {"name": "a/b"}]),
+        ),
+        (
+            "/api/queues?columns=name&sort=name&sort_reverse=true",
+            json!([{"name": "c"}, {"name": "a/b"}]),
+        ),
+        ("/api/queues?columns=name&name=C", json!([{"name": "c"}])),
+        (
+            "/api/queues/%2F/c?columns=name,vhost",
+            json!({"name": "c", "vhost": "/"}),
+        ),
+        (
+            "/api/overview?columns=object_totals.queues",
+            json!({"object_totals": {"queues": 2}}),
+        ),
+    ] {
+        assert_eq!(json_of(&front, target).await, expected, "{target}");
+    }
+    for (order, first) in [
+        ("sort=name", "a/b"),
+        ("sort=messages", "c"),
+        ("sort_reverse=true", "c"),
+        ("sort=name&sort_reverse=true", "c"),
+        ("sort=messages&sort_reverse=true", "a/b"),
+    ] {
+        let target = format!("/api/queues?page=1&page_size=1&{order}");
+        let page = json_of(&front, &target).await;
+        assert_eq!(page["items"][0]["name"], first, "{target}");
+    }
+    let page = json_of(&front, "/api/queues?page=1&name=c").await;
+    assert_eq!(
+        (&page["filtered_count"], &page["total_count"]),
+        (&json!(1), &json!(2))
+    );
+    let refused = front.get("/api/queues?page=1&name=c&use_regex=true").await;
+    assert_eq!(refused.0, 400);
     front.stop().await;
     broker.stop().await;
 }

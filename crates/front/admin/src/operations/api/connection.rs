@@ -3,7 +3,7 @@
 
 use hyper::{Method, StatusCode, http::request::Parts};
 
-use super::connections;
+use super::{connections, view::View};
 use crate::{
     errors::Error,
     router::{self, Answer},
@@ -14,7 +14,12 @@ use crate::{
 const REASON_DEFAULT: &str = "Closed via management plugin";
 
 /// The response.
-pub(super) fn answer(settings: &Settings, name: &str, head: &Parts) -> Result<Answer, Error> {
+pub(super) fn answer(
+    settings: &Settings,
+    name: &str,
+    head: &Parts,
+    view: &View,
+) -> Result<Answer, Error> {
     if head.method == Method::DELETE {
         let reason = head.headers.get("x-reason");
         let reason = reason.and_then(|reason| reason.to_str().ok());
@@ -27,5 +32,5 @@ pub(super) fn answer(settings: &Settings, name: &str, head: &Parts) -> Result<An
     let open = settings.connections.list();
     let info = open.iter().find(|info| info.name() == name);
     let info = info.ok_or(Error::NoSuchPage)?;
-    Ok(router::json(StatusCode::OK, &connections::of(info)))
+    Ok(view.one(connections::of(info)))
 }

@@ -1,23 +1,20 @@
 //! `GET /api/connections`: the open AMQP connections.
 
-use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 use stele_front_accept::ConnectionInfo;
 
-use super::NODE;
-use crate::{
-    router::{self, Answer},
-    settings::Settings,
-};
+use super::{NODE, view::View};
+use crate::{errors::Error, router::Answer, settings::Settings};
 
 /// The client property with the connection's name.
 const GIVEN_NAME: &str = "connection_name";
 
 /// The response.
-pub(super) fn answer(settings: &Settings) -> Answer {
+pub(super) fn answer(settings: &Settings, view: &View) -> Result<Answer, Error> {
     let open = settings.connections.list();
-    let all: Vec<Value> = open.iter().map(|info| of(info)).collect();
-    router::json(StatusCode::OK, &all)
+    let selected = open.iter().filter(|info| view.has(&info.name()));
+    let selected: Vec<Value> = selected.map(|info| of(info)).collect();
+    view.list(selected, open.len())
 }
 
 /// A connection as JSON.

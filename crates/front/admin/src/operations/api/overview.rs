@@ -1,21 +1,24 @@
 //! `GET /api/overview`: versions and object totals.
 
-use hyper::StatusCode;
 use serde_json::{Value, json};
 use stele_base_types::VHOST_DEFAULT;
 use tokio::time::timeout;
 
-use super::NODE;
+use super::{NODE, view::View};
 use crate::{
     errors::Error,
     limits::PROBE_TIMEOUT,
-    router::{self, Answer},
+    router::Answer,
     settings::Settings,
     state::{Serving, State},
 };
 
 /// The response.
-pub(super) async fn answer(state: &State, settings: &Settings) -> Result<Answer, Error> {
+pub(super) async fn answer(
+    state: &State,
+    settings: &Settings,
+    view: &View,
+) -> Result<Answer, Error> {
     let serving = state.serving()?;
     let shards = timeout(PROBE_TIMEOUT, serving.broker.shard_statuses())
         .await
@@ -48,7 +51,7 @@ pub(super) async fn answer(state: &State, settings: &Settings) -> Result<Answer,
             "messages_unacknowledged": leased,
         },
     });
-    Ok(router::json(StatusCode::OK, &overview))
+    Ok(view.one(overview))
 }
 
 fn listeners(serving: &Serving) -> Value {

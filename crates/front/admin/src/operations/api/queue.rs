@@ -1,19 +1,13 @@
 //! `GET /api/queues/VHOST/NAME`: one queue or topic (topics are queues to AMQP).
 
-use hyper::StatusCode;
 use serde_json::{Map, Value, json};
 use stele_base_types::Principal;
 use stele_core_broker::{Action, Broker};
 use stele_core_engine::{Durability, LogDefinition, Settings};
 use tokio::time::timeout;
 
-use super::NODE;
-use crate::{
-    errors::Error,
-    limits::PROBE_TIMEOUT,
-    router::{self, Answer},
-    state::State,
-};
+use super::{NODE, view::View};
+use crate::{errors::Error, limits::PROBE_TIMEOUT, router::Answer, state::State};
 
 /// The name under which the AMQP front stores a queue's declaration.
 const FACET: &str = "amqp";
@@ -24,14 +18,14 @@ pub(super) async fn answer(
     principal: &Principal,
     vhost: &str,
     name: &str,
+    view: &View,
 ) -> Result<Answer, Error> {
     let broker = &state.serving()?.broker;
     let definition = broker
         .resolve(principal, vhost, name, Action::Inspect)
         .map_err(Error::of_resolve)?
         .clone();
-    let queue = of(broker, &definition).await?;
-    Ok(router::json(StatusCode::OK, &queue))
+    Ok(view.one(of(broker, &definition).await?))
 }
 
 /// A queue as JSON with its counts, which are missing if it is deleted meanwhile.

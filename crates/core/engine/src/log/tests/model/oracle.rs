@@ -66,6 +66,15 @@ impl Oracle {
         }
     }
 
+    /// The records that are there form one group.
+    pub(super) fn become_fifo(&mut self) {
+        self.fifo = true;
+        self.for_each(|entry| {
+            entry.group = None;
+            entry.behind = None;
+        });
+    }
+
     pub(super) fn append(&mut self, partition: u32, schedules: &[Schedule], now: Timestamp) -> u64 {
         let records = &mut self.partitions[partition as usize].records;
         let base = records.len() as u64;

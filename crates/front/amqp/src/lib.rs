@@ -21,8 +21,10 @@
 mod arguments;
 mod carbon_copies;
 mod connection;
+mod delay;
 mod driver;
 mod errors;
+mod exchange_arguments;
 mod handshake;
 mod heartbeat;
 mod limits;

@@ -11,6 +11,8 @@ import time
 from peers.process import Peer, free_port, once
 
 PROGRAMS = pathlib.Path("/usr/lib/rabbitmq/bin")
+# For exchange types that Stele has too.
+PLUGINS = "rabbitmq_consistent_hash_exchange,rabbitmq_random_exchange,rabbitmq_sharding"
 NO_SERVICES = pathlib.Path("/usr/sbin/policy-rc.d")
 
 
@@ -47,7 +49,7 @@ class RabbitMq(Peer):
         self.distribution_port = self.port + 2000
         self._file("rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{self.port}\nlog.file.level = warning\n")
         self._file("advanced.config").write_text("[].\n")
-        self._file("plugins").write_text("[].\n")
+        self._file("plugins").write_text(f"[{PLUGINS}].\n")
         self._file("pid").unlink(missing_ok=True)
         self.mapper = subprocess.Popen(
             [shutil.which("epmd"), "-address", "127.0.0.1", "-port", str(self.mapper_port)],

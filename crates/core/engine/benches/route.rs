@@ -16,8 +16,9 @@ use smallvec::SmallVec;
 use stele_base_env::{Clock as _, SystemClock};
 use stele_base_types::{LogId, Name, Timestamp};
 use stele_core_engine::{
-    Adopt, Argument, Arguments, Bind, BindingTarget, Command, DeclareLog, Durability, Headers,
-    LedgerConfig, Lifetime, LogConfig, NoHeaders, Retention, Settings, State,
+    Adopt, Argument, Arguments, Bind, BindingTarget, Command, DeclareExchange, DeclareLog,
+    Durability, ExchangeKind, Headers, LedgerConfig, Lifetime, LogConfig, NoHeaders, Retention,
+    Settings, State,
 };
 
 /// How long each measurement takes.
@@ -38,6 +39,9 @@ fn main() {
         topic(bindings, "topic, # in each", |at| format!("#.{at}.#"));
         topic(bindings, "topic, * first in each", |at| format!("*.{at}.*"));
         headers(bindings);
+        chosen(bindings, ExchangeKind::Random);
+        chosen(bindings, ExchangeKind::ModulusHash);
+        chosen(bindings, ExchangeKind::ConsistentHash);
     }
 }
 
@@ -67,6 +71,19 @@ fn headers(bindings: usize) {
     bench.measure("headers, two in each", |at| ("", &messages[at % bindings]));
 }
 
+/// An exchange that chooses one of its bindings.
+fn chosen(bindings: usize, kind: ExchangeKind) {
+    let weights = |_| ("1".to_owned(), Arguments::new());
+    let bench = Bench::of(kind, bindings, weights);
+    let messages: Vec<(String, Customer)> = (0..bindings)
+        .map(|at| (at.to_string(), Customer(at)))
+        .collect();
+    bench.measure(kind.name(), |at| {
+        let (key, message) = &messages[at % bindings];
+        (key.as_str(), message)
+    });
+}
+
 fn number(value: usize) -> Argument {
     Argument::Text(value.to_string().into_bytes().into())
 }
@@ -82,6 +99,14 @@ impl Headers for Customer {
             _ => None,
         }
     }
+
+    fn property(&self, _name: &str) -> Option<Box<[u8]>> {
+        None
+    }
+
+    fn random(&self) -> u64 {
+        7919 * self.0 as u64
+    }
 }
 
 struct Bench {
@@ -91,6 +116,30 @@ struct Bench {
 }
 
 impl Bench {
+    /// A new exchange of this kind, bound to as many queues as it has bindings.
+    fn of(
+        kind: ExchangeKind,
+        bindings: usize,
+        binding: impl Fn(usize) -> (String, Arguments),
+    ) -> Self {
+        let mut bench = Self {
+            state: State::default(),
+            exchange: kind.name(),
+            bindings,
+        };
+        bench.run(DeclareExchange {
+            vhost: Name::vhost_default(),
+            name: Name::new(kind.name()).unwrap(),
+            kind,
+            durable: true,
+            auto_delete: false,
+            internal: false,
+            arguments: Arguments::new(),
+        });
+        bench.bind(binding);
+        bench
+    }
+
     /// An exchange bound to as many queues as it has bindings.
     fn new(
         exchange: &'static str,
@@ -102,20 +151,24 @@ impl Bench {
             exchange,
             bindings,
         };
-        for at in 0..bindings {
+        bench.bind(binding);
+        bench
+    }
+
+    fn bind(&mut self, binding: impl Fn(usize) -> (String, Arguments)) {
+        for at in 0..self.bindings {
             let queue = format!("q{at}");
-            bench.run(declaration(&queue));
-            let log = bench.state.catalogue.log("/", &queue).unwrap().id;
+            self.run(declaration(&queue));
+            let log = self.state.catalogue.log("/", &queue).unwrap().id;
             let (key, arguments) = binding(at);
-            bench.run(Bind {
+            self.run(Bind {
                 vhost: Name::vhost_default(),
-                source: Name::new(exchange).unwrap(),
+                source: Name::new(self.exchange).unwrap(),
                 target: BindingTarget::Log(log),
                 key: Name::new(&key).unwrap(),
                 arguments,
             });
         }
-        bench
     }
 
     fn run<C: Command>(&mut self, command: C) {

@@ -237,6 +237,54 @@ pub enum ExchangeKind {
     Topic,
     /// The binding arguments match the message's headers.
     Headers,
+    /// A hash of the message selects one target. Binding keys are the targets' weights.
+    ConsistentHash,
+    /// A hash of the routing key, modulo the number of bindings, selects one of them.
+    ModulusHash,
+    /// One of the bindings, at random.
+    Random,
+    /// The same. In RabbitMQ only for queues on the client's node, which here are all.
+    LocalRandom,
+    /// Delays messages that ask for it. Otherwise like the kind that its argument
+    /// [`DELAYED_TYPE`] names.
+    Delayed,
+}
+
+/// The argument of a [`ExchangeKind::Delayed`] exchange that names the kind by which it routes.
+pub const DELAYED_TYPE: &str = "x-delayed-type";
+
+impl ExchangeKind {
+    const ALL: [Self; 9] = [
+        Self::Direct,
+        Self::Fanout,
+        Self::Topic,
+        Self::Headers,
+        Self::ConsistentHash,
+        Self::ModulusHash,
+        Self::Random,
+        Self::LocalRandom,
+        Self::Delayed,
+    ];
+
+    /// The kind of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The name by which clients declare it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Fanout => "fanout",
+            Self::Topic => "topic",
+            Self::Headers => "headers",
+            Self::ConsistentHash => "x-consistent-hash",
+            Self::ModulusHash => "x-modulus-hash",
+            Self::Random => "x-random",
+            Self::LocalRandom => "x-local-random",
+            Self::Delayed => "x-delayed-message",
+        }
+    }
 }
 
 /// The target of a binding.
@@ -275,6 +323,14 @@ pub type Arguments = BTreeMap<Box<str>, Argument>;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_kind_of_exchange_is_found_by_its_name() {
+        for kind in ExchangeKind::ALL {
+            assert_eq!(ExchangeKind::named(kind.name()), Some(kind));
+        }
+        assert_eq!(ExchangeKind::named("x-unknown"), None);
+    }
 
     #[test]
     fn a_union_keeps_what_either_keeps() {

@@ -37,13 +37,14 @@ mod stored;
 pub use bounds::StateBytes;
 pub use catalogue::{
     ALTERNATE_EXCHANGE, Adopt, AlterLog, Altered, Bind, Binding, Catalogue, CatalogueError,
-    Contradiction, DeclareExchange, DeclareLog, Declared, DeleteExchange, Exchange, Headers,
-    LogDefinition, NoHeaders, Unbind,
+    Contradiction, DeclareExchange, DeclareLog, Declared, DeleteExchange, Exchange, HASH_HEADER,
+    HASH_PROPERTY, Headers, LogDefinition, NoHeaders, Route, Unbind,
 };
 pub use command::{Adds, Command, Token};
 pub use config::{
-    Argument, Arguments, BindingTarget, Durability, ExchangeKind, Facet, LedgerConfig, Lifetime,
-    LogConfig, Overflow, Retention, Role, Settings, SettingsChange, Window, alter_settings,
+    Argument, Arguments, BindingTarget, DELAYED_TYPE, Durability, ExchangeKind, Facet,
+    LedgerConfig, Lifetime, LogConfig, Overflow, Retention, Role, Settings, SettingsChange, Window,
+    alter_settings,
 };
 pub use decision::{Decision, Effect};
 pub use group::{

@@ -1,7 +1,7 @@
 //! Argument tables: converts them for the engine, and formats their values for messages.
 
 use stele_core_engine::{self as engine, Argument, Arguments};
-use stele_wire_amqp::{EncodedTable, Table, Value};
+use stele_wire_amqp::{EncodedTable, Properties, Table, Value};
 
 use crate::octets::text_of;
 
@@ -44,15 +44,33 @@ fn nested(value: &Value) -> Box<[u8]> {
     EncodedTable::from(&table).as_bytes()[..].into()
 }
 
-/// The headers of a message, for a headers exchange.
-#[derive(Debug)]
-pub(crate) struct MessageHeaders<'a>(pub(crate) &'a Table);
+/// What exchanges route a message by, besides its keys.
+pub(crate) struct Routed<'a> {
+    pub(crate) headers: &'a Table,
+    pub(crate) properties: &'a Properties,
+    pub(crate) random: &'a dyn Fn() -> u64,
+}
 
-impl engine::Headers for MessageHeaders<'_> {
+impl engine::Headers for Routed<'_> {
     fn header(&self, name: &str) -> Option<Argument> {
-        let mut headers = self.0.iter();
+        let mut headers = self.headers.iter();
         let found = headers.find(|(key, _)| text_of(key.as_bytes()) == name);
         found.map(|(_, value)| argument(value))
+    }
+
+    fn property(&self, name: &str) -> Option<Box<[u8]>> {
+        let properties = self.properties;
+        let text = match name {
+            "correlation_id" => properties.correlation_id.as_ref()?,
+            "message_id" => properties.message_id.as_ref()?,
+            "timestamp" => return Some(properties.timestamp?.to_string().into_bytes().into()),
+            _ => return None,
+        };
+        Some(text.as_bytes()[..].into())
+    }
+
+    fn random(&self) -> u64 {
+        (self.random)()
     }
 }
 

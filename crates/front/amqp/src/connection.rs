@@ -90,6 +90,8 @@ pub(crate) struct Connection {
     pub(crate) exclusive: Vec<LogId>,
     /// Whether the broker is short of disk space.
     blocked: bool,
+    /// Whether the client, which publishes, has waited long for memory.
+    short: bool,
     /// A publish or a commit that arrived while it was. No input is processed until it is done.
     held: Option<Command>,
     /// A transaction whose messages are being stored. No input is processed until it is done.
@@ -126,6 +128,7 @@ impl Connection {
             waiting: Vec::new(),
             exclusive: Vec::new(),
             blocked: false,
+            short: false,
             held: None,
             committing: None,
             progress: Progress::Open,

@@ -6,13 +6,13 @@
 //! again without anybody rejecting it. If it is routed nowhere it is dropped; with
 //! `x-dead-letter-strategy: at-least-once` it stays until something is bound.
 
-use stele_base_types::LogId;
+use stele_base_types::{LogId, murmur2};
 use stele_core_broker::{DeadLetter, DeadLetterRoutes, Death, Deaths, Died, Letter, name_of};
 use stele_core_engine::{Catalogue, DeathReason};
 use stele_wire_amqp::{Table, Value};
 
 use crate::{
-    arguments::MessageHeaders,
+    arguments::Routed,
     carbon_copies,
     lookup::FACET,
     octets::text_of,
@@ -57,14 +57,13 @@ impl DeadLetterRoutes for DeadLetterExchanges {
         let keys: Vec<&str> = deaths.routing_keys.iter().map(String::as_str).collect();
         let vhost = dead.queue.vhost.as_str();
         let mut targets = smallvec::SmallVec::<[LogId; 4]>::new();
+        let routed = Routed {
+            headers: &headers,
+            properties: &properties,
+            random: &|| spread(dead),
+        };
         // A missing exchange routes to nothing.
-        drop(catalogue.route(
-            vhost,
-            exchange,
-            &keys,
-            &MessageHeaders(&headers),
-            &mut targets,
-        ));
+        drop(catalogue.route(vhost, exchange, &keys, &routed, &mut targets));
         targets.retain(|log| {
             let target = catalogue.log_by_id(*log);
             let is_cycle = target.is_some_and(|target| deaths.is_cycle_to(&target.name));
@@ -76,6 +75,12 @@ impl DeadLetterRoutes for DeadLetterExchanges {
             is_kept: kept.keeps_unroutable(),
         })
     }
+}
+
+/// A number for exchanges that choose at random: the same for the same message.
+fn spread(dead: &DeadLetter<'_>) -> u64 {
+    let seed = dead.queue.id.0.rotate_left(32) ^ dead.record.offset.0;
+    u64::from(murmur2(&seed.to_be_bytes()))
 }
 
 /// The keys that the message was routed by.

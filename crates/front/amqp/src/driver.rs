@@ -162,6 +162,10 @@ enum Happened {
     Told,
     /// Memory is available for what waited for it.
     Granted,
+    /// The client has waited long for memory.
+    Short,
+    /// Memory is available for a client that was told that it isn't.
+    Relieved,
     /// A body arrives too slowly while others wait for memory.
     Late,
     /// The client has read nothing for too long.
@@ -198,6 +202,8 @@ impl Driver {
                 Happened::Unread => return Err(Ended::Stalled),
                 Happened::Time => self.time()?,
                 Happened::Granted => {}
+                Happened::Short => self.connection.set_short(true),
+                Happened::Relieved => self.connection.set_short(false),
                 Happened::Late => {
                     let what = "the rest of a message body didn't arrive while memory is short";
                     self.fail(Fault::resource(what)).await;
@@ -229,6 +235,8 @@ impl Driver {
         let reads = wants && connection.incoming.may_read();
         let unfinished = connection.session.unfinished();
         let is_open = connection.progress() == Progress::Open;
+        let is_short = is_open && connection.is_short();
+        let is_told = is_short || !is_open;
         let is_writing = !connection.outbox.is_empty();
         if is_writing {
             let queued = connection.outbox.queued();
@@ -249,6 +257,9 @@ impl Driver {
         .into_iter()
         .flatten()
         .min();
+        if reads || !wants {
+            connection.incoming.waits_no_more();
+        }
         if !reads {
             // Unread input may contain a heartbeat.
             self.heartbeat.received(Instant::now());
@@ -257,7 +268,7 @@ impl Driver {
         let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
         let filled = connection.outbox.slices(&mut slices);
         tokio::select! {
-            happened = take_in(reader, input, &mut connection.incoming, unfinished, reads),
+            happened = take_in(reader, input, &mut connection.incoming, unfinished, reads, is_told),
                 if wants => happened,
             count = writer.write_vectored(&slices[..filled]), if filled > 0 => {
                 Happened::Written(count)
@@ -266,6 +277,7 @@ impl Driver {
             () = connection.outgoing.grant(), if !is_writing && connection.outgoing.is_wanted() => {
                 Happened::Granted
             }
+            () = Incoming::relieved(memory), if is_short => Happened::Relieved,
             () = unread(memory, sending) => Happened::Unread,
             () = until(next) => Happened::Time,
             () = shutdown.wait(), if is_open => Happened::Shutdown,
@@ -369,21 +381,24 @@ impl Driver {
     }
 }
 
-/// Reads if permitted; otherwise waits for memory once there is something to read.
+/// Reads if permitted; otherwise waits for memory once there is something to read, and returns if
+/// that takes long, unless the client has been told so.
 async fn take_in(
     reader: &mut ReadHalf<'_>,
     input: &mut BytesMut,
     incoming: &mut Incoming,
     unfinished: Unfinished,
     reads: bool,
+    is_told: bool,
 ) -> Happened {
     if !reads {
-        return match reader.readable().await {
-            Ok(()) => {
-                incoming.wait(unfinished.missing).await;
-                Happened::Granted
-            }
-            Err(error) => Happened::Read(Err(error)),
+        if let Err(error) = reader.readable().await {
+            return Happened::Read(Err(error));
+        }
+        let tell_at = Some(incoming.blocked_at()).filter(|_| !is_told);
+        return tokio::select! {
+            () = incoming.wait(unfinished.missing) => Happened::Granted,
+            () = until(tell_at) => Happened::Short,
         };
     }
     tokio::select! {

@@ -20,6 +20,10 @@ pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// only when their application calls them; all others answer immediately.
 pub(crate) const CLOSE_TIMEOUT_STOPPING: Duration = Duration::from_secs(1);
 
+/// How long a publisher waits for memory before it is told by `connection.blocked`: shorter waits
+/// are the usual back-pressure.
+pub(crate) const BLOCKED_AFTER: Duration = Duration::from_secs(1);
+
 /// Size of a read from a socket.
 pub(crate) const READ_BYTES: usize = 64 * 1024;
 

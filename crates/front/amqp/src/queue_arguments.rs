@@ -132,6 +132,31 @@ const KNOWN: &[(&str, Form, Support)] = &[
     ("x-initial-cluster-size", Form::Positive, Support::Refused),
 ];
 
+/// The arguments that not every type of queue has, with the types that have them. Declaring a queue
+/// of another type with one is an error, and comparing such a queue ignores it.
+const OF_TYPES: &[(&str, &[&str])] = &[
+    (TTL, &["classic", "quorum"]),
+    (EXPIRES, &["classic", "quorum"]),
+    ("x-queue-mode", &["classic"]),
+    ("x-queue-version", &["classic"]),
+    ("x-queue-master-locator", &["classic"]),
+    ("x-quorum-initial-group-size", &["quorum"]),
+    ("x-max-in-memory-length", &["quorum"]),
+    ("x-max-in-memory-bytes", &["quorum"]),
+    ("x-overflow", &["classic", "quorum"]),
+    ("x-single-active-consumer", &["classic", "quorum"]),
+    ("x-dead-letter-exchange", &["classic", "quorum"]),
+    ("x-dead-letter-routing-key", &["classic", "quorum"]),
+    ("x-dead-letter-strategy", &["quorum"]),
+    ("x-delivery-limit", &["quorum"]),
+    ("x-max-length", &["classic", "quorum"]),
+    ("x-max-priority", &["classic"]),
+    ("x-max-age", &["stream"]),
+    ("x-stream-max-segment-size-bytes", &["stream"]),
+    ("x-stream-filter-size-bytes", &["stream"]),
+    ("x-initial-cluster-size", &["stream"]),
+];
+
 const TTL: &str = "x-message-ttl";
 pub(crate) const EXPIRES: &str = "x-expires";
 const TYPE: &str = "x-queue-type";
@@ -145,17 +170,11 @@ const DELIVERY_LIMIT: &str = "x-delivery-limit";
 const AT_LEAST_ONCE: &str = "at-least-once";
 const REJECT_PUBLISH: &str = "reject-publish";
 
-/// Arguments that only one type of queue has, and RabbitMQ's name of the other one.
-const OF_ONE_TYPE: &[(&str, bool, &str)] = &[
-    (DELIVERY_LIMIT, true, "rabbit_classic_queue"),
-    (DEAD_LETTER_STRATEGY, true, "rabbit_classic_queue"),
-    ("x-queue-mode", false, "rabbit_quorum_queue"),
-    ("x-queue-version", false, "rabbit_quorum_queue"),
-    ("x-queue-master-locator", false, "rabbit_quorum_queue"),
-];
-
 /// How often a quorum queue delivers a message again unless it says otherwise, as in RabbitMQ 4.
 const DELIVERY_LIMIT_DEFAULT: u32 = 20;
+
+/// The default type.
+const CLASSIC: &str = "classic";
 
 /// Known arguments with their values.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -173,7 +192,28 @@ impl QueueArguments {
 
     /// Checks that a queue can be created with them. An existing queue is compared instead.
     pub(crate) fn check(&self, subject: &Subject<'_>) -> Handled {
-        for (name, form, support) in KNOWN {
+        self.check_one(subject, TYPE)?;
+        let kind = self.text(TYPE).unwrap_or(CLASSIC);
+        for name in self.0.keys() {
+            if !is_of_type(name, kind) {
+                return Err(Fault::precondition(format!(
+                    "invalid arg '{name}' for {} of queue type rabbit_{kind}_queue",
+                    subject.describe()
+                )));
+            }
+        }
+        self.0
+            .keys()
+            .try_for_each(|name| self.check_one(subject, name))?;
+        if self.0.contains_key(DEAD_LETTER_KEY) && !self.0.contains_key(DEAD_LETTER_EXCHANGE) {
+            let what = "routing_key_but_no_dlx_defined";
+            return Err(invalid(subject, DEAD_LETTER_KEY, what));
+        }
+        Ok(())
+    }
+
+    fn check_one(&self, subject: &Subject<'_>, one: &str) -> Handled {
+        for (name, form, support) in KNOWN.iter().filter(|(name, ..)| *name == one) {
             let Some((value, described)) = self.0.get(name) else {
                 continue;
             };
@@ -182,23 +222,6 @@ impl QueueArguments {
             }
             check(form, *support, value, described)
                 .map_err(|what| invalid(subject, name, &what))?;
-        }
-        if self.0.contains_key(DEAD_LETTER_KEY) && !self.0.contains_key(DEAD_LETTER_EXCHANGE) {
-            let what = "routing_key_but_no_dlx_defined";
-            return Err(invalid(subject, DEAD_LETTER_KEY, what));
-        }
-        self.check_type(subject)
-    }
-
-    /// Checks that all of them exist for the type of the queue.
-    fn check_type(&self, subject: &Subject<'_>) -> Handled {
-        for (name, is_quorum, other) in OF_ONE_TYPE {
-            if self.0.contains_key(name) && self.is_quorum() != *is_quorum {
-                return Err(Fault::precondition(format!(
-                    "invalid arg '{name}' for {} of queue type {other}",
-                    subject.describe()
-                )));
-            }
         }
         Ok(())
     }
@@ -259,7 +282,8 @@ impl QueueArguments {
 
     /// Checks that the queue was created with the same arguments.
     pub(crate) fn check_equivalence(&self, subject: &Subject<'_>, kept: &Settings) -> Handled {
-        for (name, ..) in KNOWN {
+        let kind = kind_of(Some(kept));
+        for (name, ..) in KNOWN.iter().filter(|(name, ..)| is_of_type(name, kind)) {
             let received = self.0.get(name).map(|(_, described)| described);
             let current = kept.get(*name).and_then(|text| read_kept(text));
             if *name == TYPE && is_classic(received) && is_classic(current.as_ref()) {
@@ -304,9 +328,22 @@ impl<'a> Kept<'a> {
     }
 }
 
+/// The type of an existing queue, from its settings.
+pub(crate) fn kind_of(kept: Option<&Settings>) -> &str {
+    let text = kept.and_then(|kept| kept.get(TYPE));
+    let kind = text.and_then(|text| text.split_once(' '));
+    kind.map_or(CLASSIC, |(_, kind)| kind)
+}
+
+/// Whether queues of a type have this argument.
+fn is_of_type(name: &str, kind: &str) -> bool {
+    let of_types = OF_TYPES.iter().find(|(listed, _)| *listed == name);
+    of_types.is_none_or(|(_, kinds)| kinds.contains(&kind))
+}
+
 /// Whether the type is `classic`, which is the default.
 fn is_classic(kind: Option<&Described>) -> bool {
-    kind.is_none_or(|kind| kind.text == "classic")
+    kind.is_none_or(|kind| kind.text == CLASSIC)
 }
 
 fn read_kept(kept: &str) -> Option<Described> {

@@ -1,45 +1,40 @@
 //! Routes messages.
 
 use smallvec::SmallVec;
-use stele_core_engine::Catalogue;
-use stele_wire_amqp::{ShortOctets, Table};
+use stele_core_engine::{Catalogue, Route};
 
 use crate::{
-    arguments::MessageHeaders,
+    arguments::Routed,
     connection::{Connection, publishing::Targets},
     errors::{Fault, Subject},
     octets::text_of,
     session::transaction::Queues,
+    stored::Message,
 };
 
-/// The logs that a message is routed to, without duplicates.
+/// The logs that a message is routed to.
 pub(crate) fn route(
     connection: &Connection,
-    exchange: &ShortOctets,
-    key: &ShortOctets,
+    message: &Message,
     copies: &[String],
-    headers: &Table,
-) -> Result<Targets, Fault> {
+) -> Result<Route, Fault> {
     let vhost = connection.session.opened.vhost.as_str();
     let catalogue = connection.broker.catalogue();
-    let Some(exchange) = exchange.as_text() else {
-        return Err(Fault::no_exchange(&exchange.to_string(), vhost));
+    let publish = &message.content.publish;
+    let Some(exchange) = publish.exchange.as_text() else {
+        return Err(Fault::no_exchange(&publish.exchange.to_string(), vhost));
     };
     check_exchange(&catalogue, vhost, exchange)?;
-    let key = text_of(key.as_bytes());
+    let key = text_of(publish.routing_key.as_bytes());
     let copies = copies.iter().map(String::as_str);
     let keys: SmallVec<[&str; 4]> = std::iter::once(&*key).chain(copies).collect();
-    let mut targets = Targets::new();
-    catalogue
-        .route(
-            vhost,
-            exchange,
-            &keys,
-            &MessageHeaders(headers),
-            &mut targets,
-        )
-        .map_err(|error| Subject::exchange(exchange, vhost).fault(error))?;
-    Ok(targets)
+    let routed = Routed {
+        headers: &message.headers,
+        properties: &message.properties,
+        random: &|| connection.settings.random.number(),
+    };
+    let route = catalogue.route_delayed(vhost, exchange, &keys, &routed);
+    route.map_err(|error| Subject::exchange(exchange, vhost).fault(error))
 }
 
 /// The names of the logs that still exist.

@@ -92,4 +92,9 @@ impl RandomNames {
     pub(crate) fn name(&self, prefix: &str) -> String {
         format!("{prefix}{}", URL_SAFE_NO_PAD.encode(self.0.id()))
     }
+
+    /// A random number, to choose one of several targets.
+    pub(crate) fn number(&self) -> u64 {
+        u128::from_le_bytes(self.0.id()) as u64
+    }
 }

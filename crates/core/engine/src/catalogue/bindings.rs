@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use smallvec::{SmallVec, smallvec};
-use stele_base_types::Name;
+use stele_base_types::{Name, murmur2};
 
 use super::{
-    Binding, Headers,
-    route::{direct::DirectIndex, headers, topic::TopicIndex},
+    Binding, Exchange, Headers,
+    route::{
+        chosen::ChosenIndex, consistent_hash::ConsistentHashIndex, direct::DirectIndex, headers,
+        topic::TopicIndex,
+    },
 };
 use crate::{Arguments, BindingTarget, ExchangeKind};
 
@@ -32,15 +35,28 @@ enum Index {
     Fanout,
     /// Every binding is tried.
     Headers,
+    ConsistentHash(ConsistentHashIndex),
+    /// A hash of the key chooses.
+    Modulus(ChosenIndex),
+    /// A random number chooses.
+    Random(ChosenIndex),
 }
 
 impl BindingTable {
-    pub(super) fn new(kind: ExchangeKind) -> Self {
-        let index = match kind {
-            ExchangeKind::Direct => Index::Direct(DirectIndex::default()),
+    pub(super) fn new(exchange: &Exchange) -> Self {
+        let index = match exchange.routes_as() {
+            // A kind that delays names another one.
+            ExchangeKind::Direct | ExchangeKind::Delayed => Index::Direct(DirectIndex::default()),
             ExchangeKind::Topic => Index::Topic(TopicIndex::default()),
             ExchangeKind::Fanout => Index::Fanout,
             ExchangeKind::Headers => Index::Headers,
+            ExchangeKind::ConsistentHash => {
+                Index::ConsistentHash(ConsistentHashIndex::new(&exchange.arguments))
+            }
+            ExchangeKind::ModulusHash => Index::Modulus(ChosenIndex::default()),
+            ExchangeKind::Random | ExchangeKind::LocalRandom => {
+                Index::Random(ChosenIndex::default())
+            }
         };
         Self {
             by_target: ByTarget::new(),
@@ -173,6 +189,14 @@ impl BindingTable {
                     }
                 }
             }
+            Index::ConsistentHash(index) => {
+                index.matching(keys, headers).into_iter().for_each(found);
+            }
+            Index::Modulus(index) => {
+                let key = keys.first().map_or(&[][..], |key| key.as_bytes());
+                index.at(murmur2(key).into()).into_iter().for_each(found);
+            }
+            Index::Random(index) => index.at(headers.random()).into_iter().for_each(found),
         }
     }
 }
@@ -189,6 +213,8 @@ impl Index {
         match self {
             Self::Direct(index) => index.insert(key, target),
             Self::Topic(index) => index.insert(key, target),
+            Self::ConsistentHash(index) => index.insert(key, target),
+            Self::Modulus(index) | Self::Random(index) => index.insert(target),
             Self::Fanout | Self::Headers => {}
         }
     }
@@ -197,6 +223,8 @@ impl Index {
         match self {
             Self::Direct(index) => index.remove(key, target),
             Self::Topic(index) => index.remove(key, target),
+            Self::ConsistentHash(index) => index.remove(key, target),
+            Self::Modulus(index) | Self::Random(index) => index.remove(target),
             Self::Fanout | Self::Headers => {}
         }
     }

@@ -37,7 +37,10 @@ pub use self::{
     },
     error::{CatalogueError, Contradiction},
     record::CatalogueRecord,
-    route::ALTERNATE_EXCHANGE,
+    route::{
+        ALTERNATE_EXCHANGE,
+        consistent_hash::{HASH_HEADER, HASH_PROPERTY},
+    },
 };
 use self::{
     logs::LogTable,
@@ -45,8 +48,8 @@ use self::{
 };
 pub(crate) use self::{parts::part_of, whole::WholeCatalogue};
 use crate::{
-    Argument, Arguments, BindingTarget, ExchangeKind, Facet, LogConfig, Overflow, Settings,
-    stored::config::ExchangeField,
+    Argument, Arguments, BindingTarget, DELAYED_TYPE, ExchangeKind, Facet, LogConfig, Overflow,
+    Settings, stored::config::ExchangeField,
 };
 
 /// All definitions. Two catalogues are equal if their definitions are, whatever led to them.
@@ -105,14 +108,36 @@ pub struct Binding {
     pub arguments: Arguments,
 }
 
-/// The headers of a message, for headers exchanges. Only called if the message reaches such an
-/// exchange, so other messages' headers are never parsed.
+impl Exchange {
+    /// How it routes: by its kind, or, if that delays, by the kind that its arguments name.
+    pub fn routes_as(&self) -> ExchangeKind {
+        if self.kind != ExchangeKind::Delayed {
+            return self.kind;
+        }
+        let named = match self.arguments.get(DELAYED_TYPE) {
+            Some(Argument::Text(name)) => std::str::from_utf8(name).ok(),
+            _ => None,
+        };
+        let kind = named.and_then(ExchangeKind::named);
+        kind.unwrap_or(ExchangeKind::Direct)
+    }
+}
+
+/// What exchanges route by besides keys. Only called if the message reaches an exchange that needs
+/// it, so other messages' headers are never parsed.
 pub trait Headers {
     /// The value of a header; `None` if the message doesn't have it.
     fn header(&self, name: &str) -> Option<Argument>;
+
+    /// The text of a property that a consistent-hash exchange may hash; `None` if the message
+    /// doesn't have it.
+    fn property(&self, name: &str) -> Option<Box<[u8]>>;
+
+    /// A random number, different with each call.
+    fn random(&self) -> u64;
 }
 
-/// A message without headers.
+/// A message without headers, whose random numbers are all 0.
 #[derive(Clone, Copy, Debug)]
 pub struct NoHeaders;
 
@@ -120,6 +145,23 @@ impl Headers for NoHeaders {
     fn header(&self, _name: &str) -> Option<Argument> {
         None
     }
+
+    fn property(&self, _name: &str) -> Option<Box<[u8]>> {
+        None
+    }
+
+    fn random(&self) -> u64 {
+        0
+    }
+}
+
+/// The logs that a message is routed to; both lists are sorted, without duplicates.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    /// Those that get it at once.
+    pub now: SmallVec<[LogId; 4]>,
+    /// Those that get it after its delay, because it passes an exchange that delays.
+    pub delayed: SmallVec<[LogId; 4]>,
 }
 
 impl LogDefinition {
@@ -190,6 +232,13 @@ impl Catalogue {
         bound.flat_map(|bound| bound.bindings.iter())
     }
 
+    /// Whether there is this binding.
+    pub fn is_bound(&self, bind: &Bind) -> bool {
+        let source = self.bound_exchange(&bind.vhost, &bind.source);
+        let bindings = source.map(|source| &source.bindings);
+        bindings.is_some_and(|it| it.contains(&bind.target, &bind.key, &bind.arguments))
+    }
+
     /// What definitions take in memory. There are few virtual hosts.
     pub(crate) fn bytes(&self) -> usize {
         let hosts = self.vhosts.values().map(VirtualHost::bytes);
@@ -218,20 +267,41 @@ impl Catalogue {
         headers: &dyn Headers,
         targets: &mut SmallVec<[LogId; 4]>,
     ) -> Result<(), CatalogueError> {
+        let Route { now, delayed } = self.route_delayed(vhost, exchange, keys, headers)?;
+        if targets.is_empty() && delayed.is_empty() {
+            *targets = now;
+            return Ok(());
+        }
+        targets.extend(now.into_iter().chain(delayed));
+        route::tidy(targets);
+        Ok(())
+    }
+
+    /// The logs that a message with any of these keys is routed to, if it has a delay: separately
+    /// those that it reaches only after it.
+    pub fn route_delayed(
+        &self,
+        vhost: &str,
+        exchange: &str,
+        keys: &[&str],
+        headers: &dyn Headers,
+    ) -> Result<Route, CatalogueError> {
         let Some(host) = self.vhosts.get(vhost) else {
             return Err(CatalogueError::NoSuchVirtualHost(shortened(vhost)));
         };
+        let mut route = Route::default();
         if exchange == predeclared::DEFAULT {
-            targets.extend(keys.iter().filter_map(|key| host.log(key)));
-            targets.sort_unstable();
-            targets.dedup();
-            return Ok(());
+            route
+                .now
+                .extend(keys.iter().filter_map(|key| host.log(key)));
+            route::tidy(&mut route.now);
+            return Ok(route);
         }
         if host.exchange(exchange).is_none() {
             return Err(CatalogueError::NoSuchExchange(shortened(exchange)));
         }
-        route::follow(host, exchange, keys, headers, targets);
-        Ok(())
+        route::follow(host, exchange, keys, headers, &mut route);
+        Ok(route)
     }
 
     /// Applies a change. Public because it is used to make replicas.

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use stele_base_types::{LogId, Name};
 
 use super::{Binding, Exchange, bindings::BindingTable, predeclared};
-use crate::{Arguments, Bind, BindingTarget};
+use crate::{Bind, BindingTarget};
 
 /// Names and bindings of a virtual host.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -38,14 +38,7 @@ impl VirtualHost {
     /// A virtual host with the predeclared exchanges.
     pub(super) fn with_predeclared() -> Self {
         let mut host = Self::default();
-        for (name, kind) in predeclared::exchanges() {
-            let exchange = Exchange {
-                kind,
-                durable: true,
-                auto_delete: false,
-                internal: false,
-                arguments: Arguments::new(),
-            };
+        for (name, exchange) in predeclared::exchanges() {
             host.add_exchange(name, exchange);
         }
         host
@@ -226,7 +219,7 @@ impl VirtualHost {
 impl BoundExchange {
     fn new(exchange: Exchange) -> Self {
         Self {
-            bindings: BindingTable::new(exchange.kind),
+            bindings: BindingTable::new(&exchange),
             exchange,
             count: 0,
         }

@@ -398,15 +398,35 @@ impl Connection {
     }
 
     fn set_blocked(&mut self, blocked: bool) {
-        if self.blocked == blocked {
-            return;
-        }
+        let was_blocked = self.is_blocked();
         self.blocked = blocked;
-        if !self.session.opened.capabilities.blocked {
+        self.tell_blocked(was_blocked, "low on disk");
+    }
+
+    /// Notes whether the client's publishes wait for memory.
+    pub(crate) fn set_short(&mut self, short: bool) {
+        let was_blocked = self.is_blocked();
+        self.short = short;
+        self.tell_blocked(was_blocked, "low on memory");
+    }
+
+    /// Whether the client's publishes wait for memory, and the client has been told.
+    pub(crate) fn is_short(&self) -> bool {
+        self.short
+    }
+
+    fn is_blocked(&self) -> bool {
+        self.blocked || self.short
+    }
+
+    /// Tells the client if it has become blocked, or is no longer blocked by anything.
+    fn tell_blocked(&mut self, was_blocked: bool, reason: &'static str) {
+        let is_blocked = self.is_blocked();
+        if is_blocked == was_blocked || !self.session.opened.capabilities.blocked {
             return;
         }
-        if blocked {
-            let reason = ShortString::from_static("low on disk");
+        if is_blocked {
+            let reason = ShortString::from_static(reason);
             self.outbox.method(0, connection::Blocked { reason });
         } else {
             self.outbox.method(0, connection::Unblocked {});

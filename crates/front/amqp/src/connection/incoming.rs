@@ -7,8 +7,12 @@
 
 use stele_core_broker::{Kind, Memory, Share};
 use stele_front_accept::Progress;
+use tokio::time::Instant;
 
-use crate::{limits::READ_BYTES, session::content::Unfinished};
+use crate::{
+    limits::{BLOCKED_AFTER, READ_BYTES},
+    session::content::Unfinished,
+};
 
 /// Memory reserved for input.
 #[derive(Debug)]
@@ -24,6 +28,8 @@ pub(crate) struct Incoming {
     /// Bytes currently held.
     held: usize,
     is_publisher: bool,
+    /// Since when the client's input waits for memory.
+    waits_since: Option<Instant>,
     /// Bytes received in total.
     total: u64,
     progress: Progress,
@@ -39,6 +45,7 @@ impl Incoming {
             came_late: Share::NONE,
             held: 0,
             is_publisher: false,
+            waits_since: None,
             total: 0,
             progress: Progress::new(),
         }
@@ -92,6 +99,16 @@ impl Incoming {
             || !self.memory.is_short(Kind::Publishes)
     }
 
+    /// When the client must learn that it waits from now on, if it doesn't already.
+    pub(crate) fn blocked_at(&mut self) -> Instant {
+        *self.waits_since.get_or_insert_with(Instant::now) + BLOCKED_AFTER
+    }
+
+    /// Notes that no input waits for memory.
+    pub(crate) fn waits_no_more(&mut self) {
+        self.waits_since = None;
+    }
+
     /// Waits until more input may be read. Cancel-safe.
     pub(crate) async fn wait(&mut self, missing: u64) {
         // What came behind the end of a body that was taken late is the beginning of the next one.
@@ -112,6 +129,13 @@ impl Incoming {
         }
         // The wait isn't the client's fault.
         self.progress.rest();
+        self.waits_since = None;
+    }
+
+    /// Returns once there is memory for a publisher again. It isn't kept, because the client may
+    /// have nothing to send.
+    pub(crate) async fn relieved(memory: &Memory) {
+        drop(memory.take(Kind::Publishes, READ_BYTES).await);
     }
 
     /// Returns once unfinished bodies make no progress while others wait.

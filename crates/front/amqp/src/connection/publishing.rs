@@ -27,6 +27,8 @@ pub(crate) struct Gathering {
     /// because a batch goes to one partition.
     key: Option<u32>,
     batch: Option<BatchBuilder>,
+    /// The messages' delays.
+    delays_ms: SmallVec<[Option<u64>; 4]>,
     confirms: ToConfirms,
 }
 
@@ -69,6 +71,7 @@ impl Gathering {
         message.push(batch, now)?;
         self.targets = targets;
         self.key = hash_of_key(message);
+        self.delays_ms.push(message.delay_ms);
         self.confirms.extend(confirm);
         Ok(())
     }
@@ -77,15 +80,19 @@ impl Gathering {
     pub(crate) fn take(&mut self) -> Option<Gathered> {
         let batch = self.batch.take()?;
         let targets = std::mem::take(&mut self.targets);
+        let delays_ms = std::mem::take(&mut self.delays_ms);
         let confirms = std::mem::take(&mut self.confirms);
         if batch.is_empty() {
             return None;
         }
-        let schedules = self.key.map(|key| Schedule {
-            key: Some(key),
-            ..Schedule::default()
-        });
-        let columns = Columns::of(schedules.into_iter().cycle().take(batch.len()));
+        let columns = match self.key.is_none() && delays_ms.iter().all(Option::is_none) {
+            true => Columns::default(),
+            false => Columns::of(delays_ms.into_iter().map(|delay_ms| Schedule {
+                key: self.key,
+                delay_ms,
+                ..Schedule::default()
+            })),
+        };
         let target = |log| AppendTarget {
             log,
             partition: None,

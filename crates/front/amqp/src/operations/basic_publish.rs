@@ -8,16 +8,19 @@
 //! `delivery-mode` other than 1 or 2, and a `user-id` other than the user's are 406
 //! PRECONDITION_FAILED. `delivery-mode` is stored but has no effect: the queue determines
 //! durability. `expiration` applies to AMQP consumers: consumers of other protocols still see the
-//! message. The headers `CC` and `BCC` are additional keys. The header `stele.key`, a string or
+//! message. The headers `CC` and `BCC` are additional keys, `x-delay` is for exchanges that delay
+//! (`delay.rs`). The header `stele.key`, a string or
 //! bytes (else 406 PRECONDITION_FAILED), is the key of the record. Spec: 1.8.3.7. Deviations from
 //! RabbitMQ: persistent and transient messages in a durable queue are equally durable.
 
+use stele_core_engine::Route;
 use stele_wire_amqp::{ShortString, method::basic, reply_code::NO_ROUTE};
 
 use super::Handled;
 use crate::{
     carbon_copies,
     connection::{Connection, publishing::Targets},
+    delay,
     errors::Fault,
     periods, reply_to, routing,
     session::{content::Content, in_flight::ToConfirm},
@@ -34,24 +37,55 @@ pub(super) async fn run(connection: &mut Connection, number: u16, content: Conte
     check_key(&message)?;
     reply_to::redirect(connection, number, &mut message)?;
     let copies = carbon_copies::take(&mut message)?;
-    let publish = &message.content.publish;
-    let targets = routing::route(
-        connection,
-        &publish.exchange,
-        &publish.routing_key,
-        &copies,
-        &message.headers,
-    )?;
+    let Route { mut now, delayed } = routing::route(connection, &message, &copies)?;
     check_delivery_mode(&message)?;
+    if !delayed.is_empty() {
+        match delay::requested_ms(&message.headers) {
+            Some(delay_ms) if now.is_empty() => {
+                delay::delay(&mut message, delay_ms);
+                now = delayed;
+            }
+            Some(delay_ms) => {
+                return publish_twice(connection, number, (now, delayed), message, delay_ms).await;
+            }
+            None => {
+                now.extend(delayed);
+                now.sort_unstable();
+                now.dedup();
+            }
+        }
+    }
     if connection.session.channel(number)?.transaction.is_some() {
-        return publish_in_transaction(connection, number, &targets, message);
+        return publish_in_transaction(connection, number, &now, message);
     }
     let confirm = number_publish(connection, number)?;
-    if targets.is_empty() {
+    if now.is_empty() {
         unroutable(connection, number, &message, confirm);
         return Ok(());
     }
-    connection.publish(targets, &message, confirm).await
+    connection.publish(now, &message, confirm).await
+}
+
+/// Publishes a message to some logs at once, and to others after its delay.
+async fn publish_twice(
+    connection: &mut Connection,
+    number: u16,
+    (now, delayed): (Targets, Targets),
+    message: Message,
+    delay_ms: u64,
+) -> Handled {
+    let mut later = message.clone();
+    delay::delay(&mut later, delay_ms);
+    if connection.session.channel(number)?.transaction.is_some() {
+        publish_in_transaction(connection, number, &now, message)?;
+        return publish_in_transaction(connection, number, &delayed, later);
+    }
+    let confirm = number_publish(connection, number)?;
+    if let Some(confirms) = &mut connection.session.channel(number)?.confirms {
+        confirms.expect_two();
+    }
+    connection.publish(now, &message, confirm).await?;
+    connection.publish(delayed, &later, confirm).await
 }
 
 fn publish_in_transaction(

@@ -9,7 +9,13 @@ use stele_core_engine::{Bind, BindingTarget};
 use stele_wire_amqp::method::exchange::{Bind as Method, BindOk};
 
 use super::{Handled, queue_bind};
-use crate::{arguments::arguments, connection::Connection, errors::Subject, lookup};
+use crate::{
+    arguments::arguments,
+    connection::Connection,
+    errors::Subject,
+    exchange_arguments::{Target, check_binding},
+    lookup,
+};
 
 pub(super) async fn run(connection: &mut Connection, number: u16, method: &Method) -> Handled {
     let vhost = connection.session.opened.vhost.clone();
@@ -19,12 +25,13 @@ pub(super) async fn run(connection: &mut Connection, number: u16, method: &Metho
     );
     let exchange = lookup::named_exchange(connection, &source)?;
     lookup::named_exchange(connection, &destination)?;
-    queue_bind::check_arguments(&exchange, &method.arguments)?;
+    let key = queue_bind::key(&method.routing_key);
+    check_binding(&exchange, Target::Exchange, &key, &method.arguments)?;
     let bind = Bind {
         vhost: vhost.clone(),
         source,
         target: BindingTarget::Exchange(destination.clone()),
-        key: queue_bind::key(&method.routing_key),
+        key,
         arguments: arguments(&method.arguments),
     };
     let subject = Subject::exchange(&destination, &vhost);

@@ -1,11 +1,11 @@
 //! `exchange.declare`: creates an exchange, or checks that an existing one matches.
 //!
-//! Fields: `exchange`, `type` (`direct`, `fanout`, `topic`, `headers`), `passive`, `durable`,
-//! `auto-delete`, `internal`, `no-wait`, `arguments` (`alternate-exchange`; others are stored and
-//! have no effect, as in RabbitMQ). Reply: `exchange.declare-ok`. An unknown type closes the
-//! connection with 503 COMMAND_INVALID; attributes that differ from the existing ones are 406
-//! PRECONDITION_FAILED; a new name with the prefix `amq.` and the default exchange are 403
-//! ACCESS_REFUSED. Spec: 1.6.2.1. Deviations from RabbitMQ: none.
+//! Fields: `exchange`, `type` (the names of [`ExchangeKind`]), `passive`, `durable`, `auto-delete`,
+//! `internal`, `no-wait`, `arguments` (`alternate-exchange` and those of `exchange_arguments.rs`;
+//! others are stored and have no effect, as in RabbitMQ). Reply: `exchange.declare-ok`. An unknown
+//! type closes the connection with 503 COMMAND_INVALID; attributes that differ from the existing
+//! ones are 406 PRECONDITION_FAILED; a new name with the prefix `amq.` and the default exchange are
+//! 403 ACCESS_REFUSED. Spec: 1.6.2.1. Deviations from RabbitMQ: none.
 
 use stele_base_types::Name;
 use stele_core_engine::{ALTERNATE_EXCHANGE, Argument, DeclareExchange, Exchange, ExchangeKind};
@@ -19,7 +19,7 @@ use crate::{
     arguments::{Described, arguments},
     connection::Connection,
     errors::{Fault, Kind, Subject},
-    lookup,
+    exchange_arguments, lookup,
 };
 
 pub(super) async fn run(connection: &mut Connection, number: u16, declare: Declare) -> Handled {
@@ -41,14 +41,15 @@ pub(super) async fn run(connection: &mut Connection, number: u16, declare: Decla
 async fn declare_active(connection: &Connection, name: &Name, declare: &Declare) -> Handled {
     let vhost = connection.session.opened.vhost.clone();
     let subject = Subject::exchange(name, &vhost);
-    let kind = kind(&declare.kind)?;
+    let kind = exchange_arguments::kind(&declare.kind)?;
     if let Some(existing) = lookup::exchange(connection, name) {
         return check_equivalence(&subject, declare, kind, &existing);
     }
-    check_alternate(&subject, &declare.arguments)?;
     if name.starts_with(lookup::RESERVED_PREFIX) {
         return Err(Fault::reserved(Kind::Exchange, name));
     }
+    check_alternate(&subject, &declare.arguments)?;
+    exchange_arguments::check(&subject, kind, &declare.arguments)?;
     let declare = DeclareExchange {
         vhost: vhost.clone(),
         name: name.clone(),
@@ -62,24 +63,12 @@ async fn declare_active(connection: &Connection, name: &Name, declare: &Declare)
     declared.map_err(|error| subject.fault(error))
 }
 
-fn kind(text: &str) -> Result<ExchangeKind, Fault> {
-    match text {
-        "direct" => Ok(ExchangeKind::Direct),
-        "fanout" => Ok(ExchangeKind::Fanout),
-        "topic" => Ok(ExchangeKind::Topic),
-        "headers" => Ok(ExchangeKind::Headers),
-        _ => Err(Fault::command_invalid(format!(
-            "unknown exchange type '{text}'"
-        ))),
-    }
-}
-
-fn kind_name(kind: ExchangeKind) -> &'static str {
-    match kind {
-        ExchangeKind::Direct => "direct",
-        ExchangeKind::Fanout => "fanout",
-        ExchangeKind::Topic => "topic",
-        ExchangeKind::Headers => "headers",
+/// The kind as an Erlang atom: in quotes if it isn't a plain word.
+fn atom(kind: ExchangeKind) -> String {
+    let name = kind.name();
+    match name.contains('-') {
+        true => format!("'{name}'"),
+        false => name.to_owned(),
     }
 }
 
@@ -106,7 +95,7 @@ fn check_equivalence(
     let flag = |field, received: bool, current: bool| {
         same(field, &received.to_string(), &current.to_string())
     };
-    same("type", kind_name(kind), kind_name(existing.kind))?;
+    same("type", &atom(kind), &atom(existing.kind))?;
     flag("durable", declare.durable, existing.durable)?;
     flag("auto_delete", declare.auto_delete, existing.auto_delete)?;
     flag("internal", declare.internal, existing.internal)?;

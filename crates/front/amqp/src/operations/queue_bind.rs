@@ -3,22 +3,24 @@
 //! Fields: `queue` (empty: the channel's last one), `exchange`, `routing-key` (with an empty queue
 //! and an empty key: the queue's name), `no-wait`, `arguments` (for a headers exchange). Reply:
 //! `queue.bind-ok`. An existing binding is left unchanged. The default exchange is 403
-//! ACCESS_REFUSED; a missing exchange, then a missing queue, is 404 NOT_FOUND; an invalid `x-match`
-//! is 406 PRECONDITION_FAILED. Spec: 1.7.2.3. Deviations from RabbitMQ: none.
+//! ACCESS_REFUSED; a missing exchange, then a missing queue, is 404 NOT_FOUND; what the type of the
+//! exchange doesn't allow (`exchange_arguments.rs`) is 406 PRECONDITION_FAILED. Spec: 1.7.2.3.
+//! Deviations from RabbitMQ: none.
 
 use stele_base_types::Name;
 use stele_core_broker::Action;
-use stele_core_engine::{Bind, BindingTarget, Exchange, ExchangeKind};
+use stele_core_engine::{Bind, BindingTarget};
 use stele_wire_amqp::{
-    ShortString, Table, Value,
+    ShortString,
     method::queue::{Bind as Method, BindOk},
 };
 
 use super::Handled;
 use crate::{
-    arguments::{arguments, binary, term},
+    arguments::arguments,
     connection::Connection,
-    errors::{Fault, Subject},
+    errors::Subject,
+    exchange_arguments::{Target, check_binding},
     lookup,
 };
 
@@ -28,12 +30,13 @@ pub(super) async fn run(connection: &mut Connection, number: u16, method: &Metho
     let source = lookup::name(&method.exchange);
     let exchange = lookup::named_exchange(connection, &source)?;
     let queue = lookup::queue(connection, &queue_name, Action::Write)?;
-    check_arguments(&exchange, &method.arguments)?;
+    let key = key_or_queue(&method.queue, &method.routing_key, &queue_name);
+    check_binding(&exchange, Target::Queue(&queue), &key, &method.arguments)?;
     let bind = Bind {
         vhost: vhost.clone(),
         source,
         target: BindingTarget::Log(queue.id),
-        key: key_or_queue(&method.queue, &method.routing_key, &queue_name),
+        key,
         arguments: arguments(&method.arguments),
     };
     let subject = Subject::queue(&queue_name, &vhost);
@@ -56,27 +59,4 @@ pub(super) fn key_or_queue(queue: &ShortString, text: &ShortString, last_queue: 
         return last_queue.clone();
     }
     key(text)
-}
-
-/// Checks that a headers exchange understands the arguments.
-pub(super) fn check_arguments(exchange: &Exchange, arguments: &Table) -> Handled {
-    if exchange.kind != ExchangeKind::Headers {
-        return Ok(());
-    }
-    let expected = "expected all, any, all-with-x, or any-with-x";
-    match arguments.find("x-match") {
-        None => Ok(()),
-        Some(Value::LongString(octets)) => match &octets[..] {
-            b"all" | b"any" | b"all-with-x" | b"any-with-x" => Ok(()),
-            other => Err(Fault::precondition(format!(
-                "Invalid x-match field value {}; {expected}",
-                binary(other)
-            ))),
-        },
-        Some(other) => Err(Fault::precondition(format!(
-            "Invalid x-match field type {} (value {}); expected longstr",
-            other.type_name(),
-            term(other)
-        ))),
-    }
 }

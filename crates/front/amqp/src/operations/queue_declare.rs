@@ -4,12 +4,13 @@
 //! `auto-delete`, `no-wait`, `arguments` (`queue_arguments.rs`). Reply: `queue.declare-ok` with
 //! name, number of ready messages, number of consumers. An exclusive queue of another connection is
 //! 405 RESOURCE_LOCKED; attributes that differ from the existing ones are 406 PRECONDITION_FAILED;
-//! a new name with the prefix `amq.` is 403 ACCESS_REFUSED; a missing queue, with `passive`, is 404
-//! NOT_FOUND. A durable queue waits for the disk, any other is in memory. An exclusive queue is in
-//! memory too, because its connection doesn't survive a restart. A log created by another protocol
-//! also becomes a queue, from its start, unless the declaration contradicts it. Each declaration,
-//! even a passive one, counts as a use for `x-expires`. Spec: 1.7.2.1. Deviations from RabbitMQ:
-//! `x-queue-type` selects a behaviour and not a store; both types are the same log.
+//! a name with the prefix `amq.` is 403 ACCESS_REFUSED unless `passive`; a missing queue, with
+//! `passive`, is 404 NOT_FOUND. A durable queue waits for the disk, any other is in memory. An
+//! exclusive queue is never durable, whatever is declared, because its connection doesn't survive a
+//! restart. A log created by another protocol also becomes a queue, from its start, unless the
+//! declaration contradicts it. Each declaration, even a passive one, counts as a use for
+//! `x-expires`. Spec: 1.7.2.1. Deviations from RabbitMQ: `x-queue-type` selects a behaviour and not
+//! a store; both types are the same log.
 
 use stele_base_types::{LogId, Name};
 use stele_core_broker::{self as broker, Action};
@@ -34,7 +35,7 @@ use crate::{
 /// The setting for the declared flag.
 const DURABLE: &str = "durable";
 
-pub(super) async fn run(connection: &mut Connection, number: u16, declare: Declare) -> Handled {
+pub(super) async fn run(connection: &mut Connection, number: u16, mut declare: Declare) -> Handled {
     let mut name = lookup::name(&declare.queue);
     if reply_to::is_pseudo(connection, &name) {
         return answer_pseudo(connection, number, &declare, &name);
@@ -47,12 +48,15 @@ pub(super) async fn run(connection: &mut Connection, number: u16, declare: Decla
         connection.session.channel(number)?.last_queue = Some(name.clone());
         return answer(connection, number, &declare, &name, queue.id).await;
     }
-    let made_up = name.is_empty();
-    if made_up {
+    // As in RabbitMQ: a later declaration may say either.
+    declare.durable &= !declare.exclusive;
+    if name.is_empty() {
         let text = connection.settings.random.name("amq.gen-");
         name = Name::new(&text).expect("a made-up name is short");
+    } else if name.starts_with(lookup::RESERVED_PREFIX) {
+        return Err(Fault::reserved(Kind::Queue, &name));
     }
-    let definition = declare_active(connection, &name, made_up, &declare).await?;
+    let definition = declare_active(connection, &name, &declare).await?;
     connection.session.channel(number)?.last_queue = Some(name.clone());
     answer(connection, number, &declare, &name, definition.id).await
 }
@@ -60,7 +64,6 @@ pub(super) async fn run(connection: &mut Connection, number: u16, declare: Decla
 async fn declare_active(
     connection: &mut Connection,
     name: &Name,
-    made_up: bool,
     declare: &Declare,
 ) -> Result<LogDefinition, Fault> {
     let vhost = connection.session.opened.vhost.clone();
@@ -75,8 +78,6 @@ async fn declare_active(
                 return Ok(existing);
             }
         }
-    } else if !made_up && name.starts_with(lookup::RESERVED_PREFIX) {
-        return Err(Fault::reserved(Kind::Queue, name));
     }
     arguments.check(&subject)?;
     check_quorum(&subject, declare, &arguments)?;
@@ -132,9 +133,9 @@ fn check_quorum(subject: &Subject<'_>, declare: &Declare, arguments: &QueueArgum
         Err(Fault::precondition(what))
     };
     match arguments.is_quorum() {
-        true if !declare.durable => invalid("non-durable"),
         true if declare.auto_delete => invalid("auto-delete"),
         true if declare.exclusive => invalid("exclusive-owner"),
+        true if !declare.durable => invalid("non-durable"),
         _ => Ok(()),
     }
 }
@@ -172,7 +173,7 @@ fn check_equivalence(
 fn config(connection: &Connection, declare: &Declare, arguments: &QueueArguments) -> LogConfig {
     LogConfig {
         partitions: 1,
-        durability: if declare.durable && !declare.exclusive {
+        durability: if declare.durable {
             connection.settings.durability
         } else {
             Durability::Volatile

@@ -3,6 +3,7 @@
 //! Fields: those of the binding. Reply: `queue.unbind-ok`, even if the binding, exchange or queue
 //! doesn't exist. Spec: 1.7.2.5. Deviations from RabbitMQ: none.
 
+use stele_base_types::Name;
 use stele_core_broker::{self as broker, Action};
 use stele_core_engine::{Bind, BindingTarget, CatalogueError};
 use stele_wire_amqp::method::queue::{Unbind, UnbindOk};
@@ -21,18 +22,27 @@ pub(super) async fn run(connection: &mut Connection, number: u16, method: &Unbin
     if source.is_empty() {
         return Err(Fault::default_exchange());
     }
-    if let Some(definition) = lookup::log(connection, &queue_name, Action::Write)? {
-        let binding = Bind {
-            vhost: connection.session.opened.vhost.clone(),
-            source,
-            target: BindingTarget::Log(definition.id),
-            key: queue_bind::key_or_queue(&method.queue, &method.routing_key, &queue_name),
-            arguments: arguments(&method.arguments),
-        };
+    if let Some(binding) = existing(connection, &queue_name, source, method) {
+        // May be exclusive to another connection, which matters only now, as in RabbitMQ.
+        lookup::log(connection, &queue_name, Action::Write)?;
         unbind(connection, binding).await?;
     }
     connection.reply(number, UnbindOk {});
     Ok(())
+}
+
+/// The binding, if it exists.
+fn existing(connection: &Connection, queue: &Name, source: Name, method: &Unbind) -> Option<Bind> {
+    let vhost = connection.session.opened.vhost.clone();
+    let catalogue = connection.broker.catalogue();
+    let binding = Bind {
+        target: BindingTarget::Log(catalogue.log(&vhost, queue)?.id),
+        vhost,
+        source,
+        key: queue_bind::key_or_queue(&method.queue, &method.routing_key, queue),
+        arguments: arguments(&method.arguments),
+    };
+    catalogue.is_bound(&binding).then_some(binding)
 }
 
 /// Removes a binding if it exists.

@@ -224,6 +224,22 @@ fn other_arguments_than_those_in_force_are_told_in_rabbitmqs_words() {
 }
 
 #[test]
+fn an_argument_of_another_type_is_refused_for_a_new_queue_and_ignored_for_an_existing_one() {
+    let quorum = Table::new()
+        .with("x-queue-type", Value::text("quorum"))
+        .with("x-queue-mode", Value::text("lazy"));
+    let arguments = QueueArguments::read(&quorum);
+    assert_eq!(
+        arguments.check(&subject()).unwrap_err().text(),
+        "PRECONDITION_FAILED - invalid arg 'x-queue-mode' for queue 'q' in vhost '/' of queue type \
+         rabbit_quorum_queue"
+    );
+    let existing = kept("x-queue-type", Value::text("quorum"));
+    assert_eq!(arguments.check_equivalence(&subject(), &existing), Ok(()));
+    assert!(read("x-max-in-memory-length", Value::Int32(5)).is_err());
+}
+
+#[test]
 fn a_queue_without_a_type_is_classic() {
     let classic = read("x-queue-type", Value::text("classic")).unwrap();
     assert_eq!(

@@ -21,6 +21,8 @@ pub(crate) struct Confirms {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
+    /// Two outcomes are missing: the message is stored twice, once to be delivered later.
+    WaitingForTwo,
     Waiting,
     Known(bool),
     Told,
@@ -48,14 +50,26 @@ impl Confirms {
         self.first + self.states.len() as u64 - 1
     }
 
+    /// Expects two outcomes of the last publish: it is accepted if both are.
+    pub(crate) fn expect_two(&mut self) {
+        if let Some(last) = self.states.back_mut() {
+            *last = State::WaitingForTwo;
+        }
+    }
+
     /// Records the outcome of a publish.
     pub(crate) fn resolve(&mut self, number: u64, taken: bool) {
         let state = number
             .checked_sub(self.first)
             .and_then(|index| self.states.get_mut(usize::try_from(index).ok()?));
-        if let Some(state @ State::Waiting) = state {
-            *state = State::Known(taken);
-            self.untold.push(number);
+        match state {
+            Some(state @ State::WaitingForTwo) if taken => *state = State::Waiting,
+            // After the first refusal, the other outcome is ignored.
+            Some(state @ (State::WaitingForTwo | State::Waiting)) => {
+                *state = State::Known(taken);
+                self.untold.push(number);
+            }
+            Some(State::Known(_) | State::Told) | None => {}
         }
     }
 
@@ -85,7 +99,7 @@ impl Confirms {
         let mut accepted = 0;
         while let Some(state) = self.states.front().copied() {
             match state {
-                State::Waiting => break,
+                State::WaitingForTwo | State::Waiting => break,
                 State::Known(true) => {
                     last = Some(self.first);
                     accepted += 1;
@@ -168,6 +182,21 @@ mod tests {
             confirms.take()[..],
             [confirm(2, false, false), ack(3, true)]
         );
+    }
+
+    #[test]
+    fn a_message_that_is_stored_twice_is_accepted_twice_or_refused() {
+        let mut confirms = published(1);
+        confirms.expect_two();
+        assert_eq!(confirms.next(), 2);
+        confirms.expect_two();
+        confirms.resolve(1, true);
+        confirms.resolve(2, false);
+        assert_eq!(confirms.take()[..], [confirm(2, false, false)]);
+        confirms.resolve(2, true);
+        assert!(confirms.take().is_empty());
+        confirms.resolve(1, true);
+        assert_eq!(confirms.take()[..], [ack(1, false)]);
     }
 
     /// A client's view of the confirms.

@@ -13,7 +13,7 @@ use stele_wire_amqp::{ContentHeader, RawProperties, method::basic};
 use crate::{errors::Fault, limits::BODY_FRAME_GATHER_BYTES};
 
 /// A complete published message.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Content {
     /// Exchange, key and flags.
     pub(crate) publish: basic::Publish,
@@ -24,7 +24,7 @@ pub(crate) struct Content {
 }
 
 /// A body in pieces.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Body {
     pieces: SmallVec<[Bytes; 1]>,
     size_bytes: u64,

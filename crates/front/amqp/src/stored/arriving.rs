@@ -10,6 +10,7 @@ use stele_wire_amqp::{
 use stele_wire_batch::{Record, RecordHeader};
 
 use super::{HEADER, KEY_HEADER, RESERVED_PREFIX, VERSION, deaths};
+use crate::delay;
 
 /// The `delivery-mode` of messages that survive a restart.
 const PERSISTENT: u8 = 2;
@@ -86,8 +87,12 @@ pub(crate) fn expires_at(properties: &RawProperties, published: Timestamp) -> Op
     if properties.flags & EXPIRATION == 0 {
         return None;
     }
-    let expiration = properties.parse().ok()?.expiration?;
-    Some(published.plus_ms(expiration.as_text()?.parse().ok()?))
+    let properties = properties.parse().ok()?;
+    let lifetime_ms: u64 = properties.expiration?.as_text()?.parse().ok()?;
+    // The time of a delayed message begins with its delay's end.
+    let headers = properties.headers.and_then(|headers| headers.decode().ok());
+    let waited_ms = headers.map_or(0, |headers| delay::waited_ms(&headers));
+    Some(published.plus_ms(lifetime_ms.saturating_add(waited_ms)))
 }
 
 type Own = (ShortOctets, ShortOctets, RawProperties);

@@ -17,12 +17,14 @@ use crate::session::content::Content;
 const TYPES_HEADER: &str = "stele.sqs.types";
 
 /// A message with decoded properties.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Message {
     pub(crate) content: Content,
     pub(crate) properties: Properties,
     /// The application's headers; empty if it sent none.
     pub(crate) headers: Table,
+    /// How long it is delayed, if it is.
+    pub(crate) delay_ms: Option<u64>,
 }
 
 impl Message {
@@ -37,6 +39,7 @@ impl Message {
             content,
             properties,
             headers,
+            delay_ms: None,
         })
     }
 
@@ -48,7 +51,12 @@ impl Message {
 
     /// Removes a header.
     pub(crate) fn remove_header(&mut self, name: &str) {
-        self.headers = std::mem::take(&mut self.headers).without(name);
+        self.set_headers(|headers| headers.without(name));
+    }
+
+    /// Changes the headers.
+    pub(crate) fn set_headers(&mut self, change: impl FnOnce(Table) -> Table) {
+        self.headers = change(std::mem::take(&mut self.headers));
         self.properties.headers = Some(EncodedTable::from(&self.headers));
         self.content.properties = self.properties.encode();
     }

@@ -60,11 +60,10 @@ impl Command for DeclareExchange {
 
 fn equivalent(received: &DeclareExchange, current: &Exchange) -> Result<(), Contradiction> {
     if received.kind != current.kind {
-        let name = |kind| format!("{kind:?}").to_lowercase().into();
         return Err(Contradiction {
             field: "type",
-            received: name(received.kind),
-            current: name(current.kind),
+            received: received.kind.name().into(),
+            current: current.kind.name().into(),
         });
     }
     same("durable", &received.durable, &current.durable)?;

@@ -8,7 +8,12 @@
 //! Only the exchange's own bindings count as matches: an exchange has a match even if the binding
 //! leads to an exchange without any. As in RabbitMQ, this applies to the first exchange and to
 //! later ones.
+//!
+//! Everything behind an exchange that delays gets the message after its delay. What is also reached
+//! without passing one gets it twice.
 
+pub(super) mod chosen;
+pub(super) mod consistent_hash;
 pub(super) mod direct;
 pub(super) mod headers;
 pub(super) mod topic;
@@ -16,46 +21,61 @@ pub(super) mod topic;
 use smallvec::SmallVec;
 use stele_base_types::LogId;
 
-use super::{Exchange, Headers, virtual_host::VirtualHost};
-use crate::{Argument, BindingTarget, limits::ROUTE_EXCHANGES_MAX};
+use super::{Exchange, Headers, Route, virtual_host::VirtualHost};
+use crate::{Argument, BindingTarget, ExchangeKind, limits::ROUTE_EXCHANGES_MAX};
 
 /// The exchange argument that names where messages without a matching binding go.
 pub const ALTERNATE_EXCHANGE: &str = "alternate-exchange";
 
-/// Follows the bindings from `exchange`, which exists, and adds the logs they lead to. Leaves
-/// `targets` sorted and without duplicates.
+/// The exchanges reached, each once, or twice if the message is delayed on one way and not on the
+/// other, so that cycles end.
+type Reached<'a> = SmallVec<[(&'a str, bool); 8]>;
+
+/// Follows the bindings from `exchange`, which exists, and sets the logs they lead to.
 pub(super) fn follow(
     host: &VirtualHost,
     exchange: &str,
     keys: &[&str],
     headers: &dyn Headers,
-    targets: &mut SmallVec<[LogId; 4]>,
+    route: &mut Route,
 ) {
-    // The exchanges reached, each once, so that cycles end. Those before `at` have been followed.
-    let mut reached: SmallVec<[&str; 8]> = SmallVec::from_iter([exchange]);
+    let mut reached: Reached<'_> = SmallVec::from_iter([(exchange, false)]);
+    // Those before `at` have been followed.
     let mut at = 0;
-    while let Some(name) = reached.get(at) {
+    while let Some(&(name, is_delayed)) = reached.get(at) {
         at += 1;
         let Some(bound) = host.exchange(name) else {
             continue;
+        };
+        let is_delayed = is_delayed || bound.exchange.kind == ExchangeKind::Delayed;
+        let logs = match is_delayed {
+            true => &mut route.delayed,
+            false => &mut route.now,
         };
         let mut has_matched = false;
         bound.bindings.route(keys, headers, |target| {
             has_matched = true;
             match target {
-                BindingTarget::Log(log) => targets.push(*log),
-                BindingTarget::Exchange(next) => reach(&mut reached, next),
+                BindingTarget::Log(log) => logs.push(*log),
+                BindingTarget::Exchange(next) => reach(&mut reached, next, is_delayed),
             }
         });
         if !has_matched && let Some(alternate) = alternate_of(&bound.exchange) {
-            reach(&mut reached, alternate);
+            reach(&mut reached, alternate, is_delayed);
         }
     }
-    targets.sort_unstable();
-    targets.dedup();
+    tidy(&mut route.now);
+    tidy(&mut route.delayed);
 }
 
-fn reach<'a>(reached: &mut SmallVec<[&'a str; 8]>, next: &'a str) {
+/// Sorts, and removes duplicates.
+pub(super) fn tidy(logs: &mut SmallVec<[LogId; 4]>) {
+    logs.sort_unstable();
+    logs.dedup();
+}
+
+fn reach<'a>(reached: &mut Reached<'a>, next: &'a str, is_delayed: bool) {
+    let next = (next, is_delayed);
     if !reached.contains(&next) && reached.len() < ROUTE_EXCHANGES_MAX {
         reached.push(next);
     }

@@ -15,6 +15,7 @@ fn predeclared_exchanges_are_there_without_records() {
             ("amq.fanout", ExchangeKind::Fanout),
             ("amq.headers", ExchangeKind::Headers),
             ("amq.match", ExchangeKind::Headers),
+            ("amq.rabbitmq.trace", ExchangeKind::Topic),
             ("amq.topic", ExchangeKind::Topic),
         ]
     );
@@ -300,4 +301,104 @@ fn routing_from_nowhere_says_what_is_missing() {
         Err(CatalogueError::NoSuchVirtualHost(name("v")))
     );
     assert!(route("/", &"long".repeat(100)).is_err());
+}
+
+/// A message without headers, with this random number.
+struct Drawn(u64);
+
+impl Headers for Drawn {
+    fn header(&self, _name: &str) -> Option<Argument> {
+        None
+    }
+
+    fn property(&self, _name: &str) -> Option<Box<[u8]>> {
+        None
+    }
+
+    fn random(&self) -> u64 {
+        self.0
+    }
+}
+
+#[test]
+fn a_random_exchange_routes_to_the_binding_of_the_number_drawn() {
+    for kind in [ExchangeKind::Random, ExchangeKind::LocalRandom] {
+        let mut driven = Driven::default();
+        let (one, two) = (driven.queue("one"), driven.queue("two"));
+        driven.exchange(exchange("e", kind));
+        let route = |driven: &Driven, random| {
+            let mut targets = SmallVec::new();
+            let catalogue = &driven.state.catalogue;
+            let routed = catalogue.route("/", "e", &["any"], &Drawn(random), &mut targets);
+            routed.unwrap();
+            targets.into_vec()
+        };
+        assert!(route(&driven, 0).is_empty());
+        driven.bind(bind("e", BindingTarget::Log(two), "a"));
+        driven.bind(bind("e", BindingTarget::Log(one), "b"));
+        driven.bind(bind("e", BindingTarget::Log(two), "c"));
+        let drawn: Vec<_> = (0..4).flat_map(|random| route(&driven, random)).collect();
+        assert_eq!(drawn, [one, two, two, one]);
+        driven
+            .run(Unbind(bind("e", BindingTarget::Log(two), "a")))
+            .unwrap();
+        let drawn: Vec<_> = (0..3).flat_map(|random| route(&driven, random)).collect();
+        assert_eq!(drawn, [one, two, one]);
+    }
+}
+
+#[test]
+fn a_modulus_hash_exchange_routes_equal_keys_to_one_binding() {
+    let mut driven = Driven::default();
+    driven.exchange(exchange("e", ExchangeKind::ModulusHash));
+    assert!(driven.route("e", "k").is_empty());
+    for at in 0..4 {
+        let log = driven.queue(&format!("q{at}"));
+        driven.bind(bind("e", BindingTarget::Log(log), ""));
+    }
+    let route = |key: usize| driven.route("e", &key.to_string());
+    let mut reached: Vec<_> = (0..100).flat_map(route).collect();
+    assert_eq!(reached, (0..100).flat_map(route).collect::<Vec<_>>());
+    reached.sort_unstable();
+    reached.dedup();
+    assert_eq!(reached.len(), 4);
+}
+
+fn delayed(name: &str, kind: &str) -> DeclareExchange {
+    let kind = Argument::Text(kind.as_bytes().into());
+    DeclareExchange {
+        arguments: Arguments::from([(DELAYED_TYPE.into(), kind)]),
+        ..exchange(name, ExchangeKind::Delayed)
+    }
+}
+
+#[test]
+fn a_delayed_exchange_routes_as_its_argument_says() {
+    let mut driven = Driven::default();
+    let log = driven.queue("log");
+    driven.exchange(delayed("d", "topic"));
+    driven.bind(bind("d", BindingTarget::Log(log), "a.*"));
+    assert_eq!(driven.route("d", "a.b"), [log]);
+    assert!(driven.route("d", "b").is_empty());
+}
+
+#[test]
+fn what_is_reached_with_and_without_a_delay_is_told_apart() {
+    let mut driven = Driven::default();
+    let (both, late) = (driven.queue("both"), driven.queue("late"));
+    driven.exchange(exchange("first", ExchangeKind::Fanout));
+    driven.exchange(exchange("last", ExchangeKind::Fanout));
+    driven.exchange(delayed("d", "fanout"));
+    driven.bind(bind("first", BindingTarget::Log(both), ""));
+    driven.bind(bind("first", to_exchange("d"), ""));
+    driven.bind(bind("d", BindingTarget::Log(late), ""));
+    driven.bind(bind("d", to_exchange("last"), ""));
+    driven.bind(bind("last", BindingTarget::Log(both), ""));
+    driven.bind(bind("last", to_exchange("first"), ""));
+    let catalogue = &driven.state.catalogue;
+    let route = catalogue.route_delayed("/", "first", &["k"], &NoHeaders);
+    let Route { now, delayed } = route.unwrap();
+    assert_eq!(now.into_vec(), [both]);
+    assert_eq!(delayed.into_vec(), [both, late]);
+    assert_eq!(driven.route("first", "k"), [both, late]);
 }

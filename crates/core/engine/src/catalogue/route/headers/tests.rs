@@ -7,6 +7,14 @@ impl Headers for Message {
     fn header(&self, name: &str) -> Option<Argument> {
         self.0.get(name).cloned()
     }
+
+    fn property(&self, _name: &str) -> Option<Box<[u8]>> {
+        None
+    }
+
+    fn random(&self) -> u64 {
+        0
+    }
 }
 
 fn text(value: &str) -> Argument {

@@ -448,10 +448,8 @@ impl Broker {
     // ---- private ------------------------------------------------------------------------------
 
     pub(crate) async fn set_aside(&self, partition: PartitionId, broken: &Broken) {
-        let Broken { first, end, error } = broken;
-        if self.shared.set_aside.note(partition, *end) {
-            tracing::warn!(%partition, %first, %end, %error, "records can't be read; set aside");
-        }
+        self.note_broken(partition, broken);
+        let Broken { first, end, .. } = broken;
         let mut next = *first;
         while next < *end {
             let left = u32::try_from(end.since(next)).unwrap_or(u32::MAX);
@@ -462,6 +460,14 @@ impl Broker {
             };
             next = run.end();
             self.skip(partition.log, run).await;
+        }
+    }
+
+    /// Reports records that can't be read, once.
+    pub(crate) fn note_broken(&self, partition: PartitionId, broken: &Broken) {
+        let Broken { first, end, error } = broken;
+        if self.shared.set_aside.note(partition, *end) {
+            tracing::warn!(%partition, %first, %end, %error, "records can't be read; set aside");
         }
     }
 

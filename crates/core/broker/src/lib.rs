@@ -24,6 +24,7 @@
 
 mod appending;
 mod call;
+mod contents;
 mod error;
 mod handle;
 mod leased;
@@ -36,6 +37,7 @@ mod moved;
 mod opening;
 mod publish;
 mod read;
+mod reader;
 mod reply_to;
 mod request;
 mod resolve;
@@ -58,6 +60,7 @@ pub use meter::{
 pub use moved::MoveMessage;
 pub use publish::Publish;
 pub use read::{Found, LEADER_EPOCH, Read, ReadError, ReadReply, TimeReply, Watch};
+pub use reader::Reader;
 pub use reply_to::{Pending, ReplyTo};
 pub use request::{AnswerTo, Request};
 pub use resolve::{Action, ResolveError, Resolved};

@@ -19,6 +19,7 @@ use crate::{
     call::{Asked, Call},
     mailbox::Mailbox,
     read::{Read, ReadError, ReadReply, TimeReply},
+    reader::Follower,
     reply_to::ReplyTo,
     shard::ShardStatus,
 };
@@ -108,6 +109,12 @@ pub enum Request {
     Watch {
         partitions: Vec<(PartitionId, Offset)>,
         notify: Weak<Notify>,
+    },
+    /// Wake a reader when there are records at or past an offset.
+    Follow {
+        partition: PartitionId,
+        past: Offset,
+        wake: Follower,
     },
     /// Counts of a log.
     Status {

@@ -39,6 +39,7 @@ mod server;
 mod session;
 mod settings;
 mod stored;
+mod streams;
 
 pub use server::serve;
 pub use settings::{RandomNames, Settings};

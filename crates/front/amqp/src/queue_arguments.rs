@@ -6,12 +6,13 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
-use stele_core_engine::Settings;
+use stele_core_engine::{LogDefinition, Settings, Window};
 use stele_wire_amqp::{Table, Value};
 
 use crate::{
     arguments::Described,
     errors::{Fault, Subject},
+    lookup::FACET,
     operations::Handled,
     periods,
 };
@@ -31,6 +32,8 @@ enum Form {
     Version(RangeInclusive<i64>),
     /// One of these texts; any other fails with this error.
     OneOf(&'static [&'static str], Unknown),
+    /// A text such as `7D`: a number and a unit.
+    Age,
     /// Any text.
     Text,
     /// Any text, the name of an exchange.
@@ -66,7 +69,10 @@ const KNOWN: &[(&str, Form, Support)] = &[
     (EXPIRES, Form::PositivePeriod, Support::Offered),
     (
         TYPE,
-        Form::OneOf(&["classic", "quorum"], Unknown::Unsupported("queue type")),
+        Form::OneOf(
+            &["classic", "quorum", STREAM],
+            Unknown::Unsupported("queue type"),
+        ),
         Support::Accepted,
     ),
     // Bodies are never kept in memory, so every queue is lazy.
@@ -78,7 +84,14 @@ const KNOWN: &[(&str, Form, Support)] = &[
     ("x-queue-version", Form::Version(1..=2), Support::Accepted),
     // There is only one node.
     ("x-queue-master-locator", Form::Text, Support::Accepted),
-    ("x-queue-leader-locator", Form::Text, Support::Accepted),
+    (
+        "x-queue-leader-locator",
+        Form::OneOf(
+            &["client-local", "balanced", "random", "least-leaders"],
+            Unknown::Word("invalid_queue_locator_arg"),
+        ),
+        Support::Accepted,
+    ),
     (
         "x-quorum-initial-group-size",
         Form::Positive,
@@ -104,21 +117,79 @@ const KNOWN: &[(&str, Form, Support)] = &[
     ("x-dead-letter-strategy", Form::Text, Support::Refused),
     ("x-delivery-limit", Form::Count, Support::Refused),
     ("x-max-length", Form::Count, Support::Refused),
-    ("x-max-length-bytes", Form::Count, Support::Refused),
+    (SIZE, Form::Count, Support::Refused),
     ("x-max-priority", Form::Count, Support::Refused),
-    ("x-max-age", Form::Text, Support::Refused),
-    (
-        "x-stream-max-segment-size-bytes",
-        Form::Count,
-        Support::Refused,
-    ),
-    ("x-stream-filter-size-bytes", Form::Count, Support::Refused),
-    ("x-initial-cluster-size", Form::Positive, Support::Refused),
+    (AGE, Form::Age, Support::Offered),
+    // Segments have a size of their own.
+    (SEGMENT_SIZE, Form::Count, Support::Accepted),
+    // Filters look at the messages themselves.
+    (FILTER_SIZE, Form::Count, Support::Accepted),
+    (CLUSTER_SIZE, Form::Positive, Support::Accepted),
 ];
+
+/// The arguments that a stream takes.
+const OF_STREAMS: [&str; 7] = [
+    TYPE,
+    SIZE,
+    AGE,
+    SEGMENT_SIZE,
+    FILTER_SIZE,
+    CLUSTER_SIZE,
+    "x-queue-leader-locator",
+];
+
+/// The arguments that only a stream takes.
+const OF_STREAMS_ALONE: [&str; 3] = [AGE, SEGMENT_SIZE, CLUSTER_SIZE];
 
 const TTL: &str = "x-message-ttl";
 pub(crate) const EXPIRES: &str = "x-expires";
 const TYPE: &str = "x-queue-type";
+const SIZE: &str = "x-max-length-bytes";
+const AGE: &str = "x-max-age";
+const SEGMENT_SIZE: &str = "x-stream-max-segment-size-bytes";
+const FILTER_SIZE: &str = "x-stream-filter-size-bytes";
+const CLUSTER_SIZE: &str = "x-initial-cluster-size";
+
+/// The type of a log that is read without taking anything from it.
+const STREAM: &str = "stream";
+
+/// The largest segments of RabbitMQ's streams.
+const SEGMENT_SIZE_BYTES_MAX: u64 = 3_000_000_000;
+
+/// The sizes of the filters of RabbitMQ's streams.
+const FILTER_SIZE_BYTES: RangeInclusive<u64> = 16..=255;
+
+/// Whether a log was declared as a stream.
+pub(crate) fn is_stream(definition: &LogDefinition) -> bool {
+    let declared = definition.facets.get(FACET);
+    let kind = declared.and_then(|settings| read_kept(settings.get(TYPE)?));
+    kind.is_some_and(|kind| kind.text == STREAM)
+}
+
+/// RabbitMQ's name for the type of a declared queue.
+pub(crate) fn type_name(definition: &LogDefinition) -> &'static str {
+    let declared = definition.facets.get(FACET);
+    let kind = declared.and_then(|settings| read_kept(settings.get(TYPE)?));
+    kind.map_or(CLASSIC_NAME, |kind| type_name_of(&kind.text))
+}
+
+const CLASSIC_NAME: &str = "rabbit_classic_queue";
+
+fn type_name_of(kind: &str) -> &'static str {
+    match kind {
+        STREAM => "rabbit_stream_queue",
+        "quorum" => "rabbit_quorum_queue",
+        _ => CLASSIC_NAME,
+    }
+}
+
+/// The fault for an argument that queues of this type don't take.
+pub(crate) fn not_of_type(subject: &Subject<'_>, name: &str, type_name: &str) -> Fault {
+    Fault::precondition(format!(
+        "invalid arg '{name}' for {} of queue type {type_name}",
+        subject.describe()
+    ))
+}
 
 /// Known arguments with their values.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -136,17 +207,56 @@ impl QueueArguments {
 
     /// Checks that a queue can be created with them. An existing queue is compared instead.
     pub(crate) fn check(&self, subject: &Subject<'_>) -> Handled {
+        self.check_type(subject)?;
         for (name, form, support) in KNOWN {
             let Some((value, described)) = self.0.get(name) else {
                 continue;
             };
+            let support = match self.is_stream() {
+                true => Support::Accepted,
+                false => *support,
+            };
             if *form == Form::Exchange && !matches!(value, Value::LongString(_)) {
                 return Err(subject.invalid_type(name, value));
             }
-            check(form, *support, value, described)
-                .map_err(|what| invalid(subject, name, &what))?;
+            check(form, support, value, described).map_err(|what| invalid(subject, name, &what))?;
         }
         Ok(())
+    }
+
+    /// Checks that queues of the declared type take the arguments.
+    fn check_type(&self, subject: &Subject<'_>) -> Handled {
+        let is_stream = self.is_stream();
+        let is_foreign = |name: &&&str| match is_stream {
+            true => !OF_STREAMS.contains(*name),
+            false => OF_STREAMS_ALONE.contains(*name),
+        };
+        match self.0.keys().find(is_foreign) {
+            Some(name) => Err(not_of_type(subject, name, self.type_name())),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks what RabbitMQ checks only when it creates a stream.
+    pub(crate) fn check_stream(&self) -> Handled {
+        let size = |name| self.text(name).and_then(|text| text.parse::<u64>().ok());
+        if size(SEGMENT_SIZE).is_some_and(|bytes| bytes > SEGMENT_SIZE_BYTES_MAX) {
+            let what = format!("Exceeded max value for {SEGMENT_SIZE}");
+            return Err(Fault::precondition(what));
+        }
+        if size(FILTER_SIZE).is_some_and(|bytes| !FILTER_SIZE_BYTES.contains(&bytes)) {
+            let what = format!("Invalid value for  {FILTER_SIZE}");
+            return Err(Fault::precondition(what));
+        }
+        Ok(())
+    }
+
+    /// Which of its messages a stream keeps.
+    pub(crate) fn window(&self) -> Window {
+        Window {
+            time_ms: self.text(AGE).and_then(periods::age_ms),
+            size_bytes: self.text(SIZE).and_then(|text| text.parse().ok()),
+        }
     }
 
     /// The time to live of messages, in milliseconds.
@@ -162,6 +272,16 @@ impl QueueArguments {
     /// Whether the queue is declared with type `quorum`.
     pub(crate) fn is_quorum(&self) -> bool {
         self.text(TYPE) == Some("quorum")
+    }
+
+    /// Whether it is declared with type `stream`.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.text(TYPE) == Some(STREAM)
+    }
+
+    /// RabbitMQ's name for the declared type.
+    pub(crate) fn type_name(&self) -> &'static str {
+        self.text(TYPE).map_or(CLASSIC_NAME, type_name_of)
     }
 
     fn text(&self, name: &str) -> Option<&str> {
@@ -248,6 +368,13 @@ fn check_form(form: &Form, value: &Value, described: &Described) -> Result<(), S
             check_integer(form, value.as_integer().ok_or_else(expected)?)
         }
         Form::Flag => value.as_bool().map(drop).ok_or_else(unacceptable),
+        Form::Age => match value {
+            Value::LongString(_) => match periods::age_ms(&described.text) {
+                Some(_) => Ok(()),
+                None => Err("invalid_max_age".to_owned()),
+            },
+            _ => Err(unacceptable()),
+        },
         Form::Text | Form::Exchange => match value {
             Value::LongString(_) => Ok(()),
             _ => Err(unacceptable()),

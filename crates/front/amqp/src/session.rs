@@ -95,6 +95,8 @@ pub(crate) struct Subscription {
     pub(crate) queue: Name,
     pub(crate) log: LogId,
     pub(crate) no_ack: bool,
+    /// Whether it reads without taking anything.
+    pub(crate) reads: bool,
 }
 
 /// The resources of a closed channel.
@@ -343,12 +345,12 @@ impl Session {
         Some(subscription)
     }
 
-    /// The logs that a channel consumes from, without duplicates.
+    /// The logs that a channel takes messages from, without duplicates.
     pub(crate) fn consumed_logs(&self, number: u16) -> Vec<LogId> {
         let mut logs: Vec<LogId> = self
             .subscriptions
             .values()
-            .filter(|subscription| subscription.channel == number)
+            .filter(|subscription| subscription.channel == number && !subscription.reads)
             .map(|subscription| subscription.log)
             .collect();
         logs.sort_unstable();

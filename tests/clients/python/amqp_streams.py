@@ -9,7 +9,7 @@ import pika.exceptions
 from amqp_consume import bodies, closed_with, pump
 from checks import check, check_of_stele, equal, eventually, raised, unique
 from librdkafka_session import consumer, produce, topic
-from pika_session import channel, connection, publish, queue, waits_for_depth
+from pika_session import channel, connection, publish, queue, take, waits_for_depth
 
 STREAM = {"x-queue-type": "stream"}
 
@@ -317,3 +317,23 @@ def a_topic_is_read_as_a_stream_without_being_consumed():
         for _ in range(2):
             equal(read_from(opened, name, 3, "first"), [0, 1, 2])
         waits_for_depth(opened, name, 3)
+
+
+@check_of_stele
+def a_queue_that_keeps_is_read_again_after_all_is_worked_off():
+    with queue(arguments={"x-stele-keep": "7D"}) as (opened, name):
+        opened.confirm_delivery()
+        publish(opened, name, *[b"%d" % number for number in range(1000)])
+        deliveries = take(opened, name, 1000)
+        opened.basic_ack(deliveries[-1][0].delivery_tag, multiple=True)
+        opened.close()
+        with channel() as later:
+            waits_for_depth(later, name, 0)
+            later.basic_qos(prefetch_count=100)
+            for first in (0, 990):
+                equal(read_from(later, name, 1000 - first, first), list(range(first, 1000)))
+            equal(later.basic_get(name)[0], None)
+        with queue() as (plain, other):
+            plain.basic_qos(prefetch_count=1)
+            error = closed_with(406, lambda: read(plain, other, 1, x_stream_offset="first"))
+            assert error.reply_text.endswith("of queue type rabbit_classic_queue without x-stele-keep"), error

@@ -34,6 +34,8 @@ enum Form {
     OneOf(&'static [&'static str], Unknown),
     /// A text such as `7D`: a number and a unit.
     Age,
+    /// The same, or a number of bytes.
+    AgeOrSize,
     /// Any text.
     Text,
     /// Any text, the name of an exchange.
@@ -119,6 +121,7 @@ const KNOWN: &[(&str, Form, Support)] = &[
     ("x-max-length", Form::Count, Support::Refused),
     (SIZE, Form::Count, Support::Refused),
     ("x-max-priority", Form::Count, Support::Refused),
+    (KEEP, Form::AgeOrSize, Support::Offered),
     (AGE, Form::Age, Support::Offered),
     // Segments have a size of their own.
     (SEGMENT_SIZE, Form::Count, Support::Accepted),
@@ -146,6 +149,7 @@ pub(crate) const EXPIRES: &str = "x-expires";
 const TYPE: &str = "x-queue-type";
 const SIZE: &str = "x-max-length-bytes";
 const AGE: &str = "x-max-age";
+const KEEP: &str = "x-stele-keep";
 const SEGMENT_SIZE: &str = "x-stream-max-segment-size-bytes";
 const FILTER_SIZE: &str = "x-stream-filter-size-bytes";
 const CLUSTER_SIZE: &str = "x-initial-cluster-size";
@@ -259,6 +263,16 @@ impl QueueArguments {
         }
     }
 
+    /// Which of its messages a queue keeps after they are acknowledged.
+    pub(crate) fn keep(&self) -> Option<Window> {
+        let (value, described) = self.0.get(KEEP)?;
+        let is_size = value.as_integer().is_some();
+        Some(Window {
+            time_ms: periods::age_ms(&described.text),
+            size_bytes: described.text.parse().ok().filter(|_| is_size),
+        })
+    }
+
     /// The time to live of messages, in milliseconds.
     pub(crate) fn ttl_ms(&self) -> Option<u64> {
         self.text(TTL)?.parse().ok()
@@ -368,7 +382,10 @@ fn check_form(form: &Form, value: &Value, described: &Described) -> Result<(), S
             check_integer(form, value.as_integer().ok_or_else(expected)?)
         }
         Form::Flag => value.as_bool().map(drop).ok_or_else(unacceptable),
-        Form::Age => match value {
+        Form::AgeOrSize if value.as_integer().is_some() => {
+            check_form(&Form::Positive, value, described)
+        }
+        Form::Age | Form::AgeOrSize => match value {
             Value::LongString(_) => match periods::age_ms(&described.text) {
                 Some(_) => Ok(()),
                 None => Err("invalid_max_age".to_owned()),

@@ -77,7 +77,9 @@ impl Wanted {
                 return Ok(None);
             }
             if queue.config.retention.window.is_none() {
-                return Err(not_of_type(subject, OFFSET, type_name(queue)));
+                let mut fault = not_of_type(subject, OFFSET, type_name(queue));
+                fault.detail += " without x-stele-keep";
+                return Err(fault);
             }
         }
         let start = match offset {

@@ -5,7 +5,7 @@ mod support;
 
 use stele_base_types::Name;
 use stele_core_engine::{
-    Adopt, DeclareLog, Durability, Lifetime, LogConfig, Retention, Settings, Window,
+    Adopt, AlterLog, DeclareLog, Durability, Lifetime, LogConfig, Retention, Role, Settings, Window,
 };
 use stele_test_testkit::TestBroker;
 use stele_wire_amqp::{
@@ -237,7 +237,7 @@ async fn a_reader_is_refused_as_in_rabbitmq() {
         refused(&mut client).await,
         precondition(
             "invalid arg 'x-stream-offset' for queue 'q' in vhost '/' of queue type \
-             rabbit_classic_queue"
+             rabbit_classic_queue without x-stele-keep"
         )
     );
     let not_implemented = |text: &str| (0, 540, format!("NOT_IMPLEMENTED - {text}"));
@@ -538,4 +538,125 @@ async fn a_stream_must_be_durable_shared_lasting_and_named() {
         assert_eq!(refused(&mut client).await, (1, 406, expected));
     }
     assert!(server.test.broker.catalogue().all_logs().next().is_none());
+}
+
+fn kept(name: &'static str, durable: bool, keep: Value) -> queue::Declare {
+    queue::Declare {
+        durable,
+        arguments: Table::new().with("x-stele-keep", keep),
+        ..stream(name)
+    }
+}
+
+#[tokio::test]
+async fn a_kept_queue_is_read_again_after_everything_is_acknowledged() {
+    let server = Server::start().await;
+    for (name, durable) in [("durable", true), ("transient", false)] {
+        let mut client = server.client().await;
+        let declaration = kept(name, durable, Value::text("7D"));
+        declare(&mut client, declaration.clone()).await;
+        declare(&mut client, declaration).await;
+        publish(&mut client, name, 0, 5).await;
+        for number in 0..5_u64 {
+            let (_, body) = client.get(name).await.unwrap();
+            assert_eq!(body, number.to_string().as_bytes());
+            ack(&mut client, number + 1, false).await;
+        }
+        assert!(client.get(name).await.is_none());
+        // Retention looks at the log about once a second.
+        server.test.pass(60_000).await;
+        qos(&mut client, 10).await;
+        read(&mut client, name, from(Value::text("first"))).await;
+        assert_eq!(offsets(&mut client, 5).await, [0, 1, 2, 3, 4]);
+        // Without an offset it is a queue like any other.
+        let mut worker = server.client().await;
+        read(&mut worker, name, Table::new()).await;
+        client.publish(name, b"5", 1000).await;
+        assert_eq!(offsets(&mut client, 1).await, [5]);
+        let (1, Method::Basic(basic::Method::Deliver(_))) = worker.method().await else {
+            panic!("not delivered");
+        };
+        assert_eq!(worker.content().await, b"5");
+        ack(&mut client, 0, true).await;
+        // Reading has settled nothing.
+        let mut other = server.client().await;
+        other.send(1, kept(name, durable, Value::text("1D"))).await;
+        let (_, _, text) = refused(&mut other).await;
+        assert!(
+            text.ends_with("received '1D' but current is '7D'"),
+            "{text}"
+        );
+        let broker = &server.test.broker;
+        let log = broker.catalogue().log("/", name).unwrap().id;
+        assert_eq!(broker.status(log).await.unwrap().leased, 1);
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_is_an_age_or_a_size() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    declare(&mut client, kept("size", true, Value::Int32(1_000))).await;
+    declare(&mut client, kept("age", true, Value::text("1h"))).await;
+    let retention = |name: &str| {
+        let catalogue = server.test.broker.catalogue();
+        catalogue.log("/", name).unwrap().config.retention
+    };
+    let window = |time_ms, size_bytes| Retention {
+        until_acknowledged: true,
+        window: Some(Window {
+            time_ms,
+            size_bytes,
+        }),
+    };
+    assert_eq!(retention("size"), window(None, Some(1_000)));
+    assert_eq!(retention("age"), window(Some(3_600_000), None));
+    let wrong = [
+        (Value::Int32(0), ": {value_zero,0}"),
+        (Value::Int64(-5), ": {value_negative,-5}"),
+        (Value::text("5"), ": invalid_max_age"),
+        (Value::text("-1D"), ": invalid_max_age"),
+        (Value::Bool(true), ": {unacceptable_type,bool}"),
+        (Value::Double(1.5), ": {unacceptable_type,double}"),
+    ];
+    for (value, what) in wrong {
+        client.send(1, kept("no", true, value)).await;
+        let (_, _, text) = refused(&mut client).await;
+        let prefix = "PRECONDITION_FAILED - invalid arg 'x-stele-keep' for queue 'no' in vhost '/'";
+        assert_eq!(text, format!("{prefix}{what}"));
+    }
+    let mut of_stream = stream("no");
+    let keep = Value::text("1h");
+    of_stream.arguments = of_stream.arguments.with("x-stele-keep", keep);
+    client.send(1, of_stream).await;
+    let (_, _, text) = refused(&mut client).await;
+    assert!(
+        text.ends_with("of queue type rabbit_stream_queue"),
+        "{text}"
+    );
+}
+
+/// As declaring a queue again makes a log a queue again.
+#[tokio::test]
+async fn declaring_a_queue_again_keeps_again() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    let declaration = kept("q", true, Value::text("1h"));
+    declare(&mut client, declaration.clone()).await;
+    let broker = &server.test.broker;
+    let log = broker.catalogue().log("/", "q").unwrap().id;
+    let end = AlterLog {
+        ends: Some(Role::Topic),
+        ..AlterLog::nothing(log)
+    };
+    broker.alter_log(end).await.unwrap();
+    declare(&mut client, declaration).await;
+    let window = broker
+        .catalogue()
+        .log("/", "q")
+        .unwrap()
+        .config
+        .retention
+        .window;
+    assert_eq!(window.unwrap().time_ms, Some(3_600_000));
 }

@@ -72,7 +72,9 @@ async fn declare_active(
         if is_declared(existing) {
             check_equivalence(connection, &subject, declare, &arguments, existing)?;
             let lifetime = existing.config.lifetime;
-            if use_queue(connection, name, existing.id, lifetime).await? {
+            // An operator may have ended what it kept beyond its queue.
+            let is_whole = arguments.keep().is_none() || existing.config.retention.is_topic();
+            if is_whole && use_queue(connection, name, existing.id, lifetime).await? {
                 return Ok(existing.clone());
             }
         }
@@ -234,7 +236,10 @@ fn config(
             until_acknowledged: false,
             window: kept.filter(|_| !is_bounded).or(Some(window)),
         },
-        false => Retention::QUEUE,
+        false => Retention {
+            window: arguments.keep(),
+            ..Retention::QUEUE
+        },
     };
     LogConfig {
         partitions: 1,

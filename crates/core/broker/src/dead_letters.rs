@@ -308,6 +308,20 @@ impl DeadLetters {
 }
 
 impl Broker {
+    /// Messages, since the start, that were dead-lettered for a reason.
+    pub fn dead_count(&self, reason: DeathReason) -> u64 {
+        self.shared.meters.dead_count(reason)
+    }
+
+    pub(crate) fn count_dead(&self, reason: DeathReason) {
+        self.shared.meters.count_dead(reason);
+    }
+
+    /// Returns when there are dead records to be moved, or may be.
+    pub(crate) async fn dead_notified(&self) {
+        self.shared.dead.notified().await;
+    }
+
     async fn dead_after(
         &self,
         shard: ShardId,

@@ -14,11 +14,11 @@ use stele_base_types::{
 };
 use stele_core_engine::{
     AlterLog, Altered, AppendError, Appended, Bind, Catalogue, CatalogueError, Command,
-    DeathReason, DeclareExchange, DeclareLog, Declared, DeleteExchange, DeleteLog,
-    DescribeProducers, Extend, GroupCommand, GroupError, GroupListing, Holder, InitProducer,
-    JoinGroup, JoinReply, KnownProducer, Lease, LeaseRequest, LedgerId, ListGroups, LogError,
-    Missing, MoveError, Purge, Run, Settle, Skip, SyncGroup, SyncedGroup, Topology, Trim,
-    TrimReason, Unbind, UseLog, limits::RUN_RECORDS_MAX,
+    DeclareExchange, DeclareLog, Declared, DeleteExchange, DeleteLog, DescribeProducers, Extend,
+    GroupCommand, GroupError, GroupListing, Holder, InitProducer, JoinGroup, JoinReply,
+    KnownProducer, Lease, LeaseRequest, LedgerId, ListGroups, LogError, Missing, MoveError, Purge,
+    Run, Settle, Skip, SyncGroup, SyncedGroup, Topology, Trim, TrimReason, Unbind, UseLog,
+    limits::RUN_RECORDS_MAX,
 };
 use tokio::sync::{
     Notify,
@@ -40,7 +40,7 @@ use crate::{
 /// The broker, as the fronts use it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Broker {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 /// The catalogue's replica, locked for reading. Must not be held across an `.await`.
@@ -305,20 +305,6 @@ impl Broker {
         answer.map_err(|_| Failure::Stopping)?
     }
 
-    /// Messages, since the start, that were dead-lettered for a reason.
-    pub fn dead_count(&self, reason: DeathReason) -> u64 {
-        self.shared.meters.dead_count(reason)
-    }
-
-    pub(crate) fn count_dead(&self, reason: DeathReason) {
-        self.shared.meters.count_dead(reason);
-    }
-
-    /// Returns when there are dead records to be moved, or may be.
-    pub(crate) async fn dead_notified(&self) {
-        self.shared.dead.notified().await;
-    }
-
     /// The number of batches, since the start, of which queue consumers couldn't read all records.
     pub fn unreadable_batches(&self) -> u64 {
         self.shared.set_aside.total()
@@ -466,10 +452,8 @@ impl Broker {
     // ---- private ------------------------------------------------------------------------------
 
     pub(crate) async fn set_aside(&self, partition: PartitionId, broken: &Broken) {
-        let Broken { first, end, error } = broken;
-        if self.shared.set_aside.note(partition, *end) {
-            tracing::warn!(%partition, %first, %end, %error, "records can't be read; set aside");
-        }
+        self.note_broken(partition, broken);
+        let Broken { first, end, .. } = broken;
         let mut next = *first;
         while next < *end {
             let left = u32::try_from(end.since(next)).unwrap_or(u32::MAX);
@@ -480,6 +464,14 @@ impl Broker {
             };
             next = run.end();
             self.skip(partition.log, run).await;
+        }
+    }
+
+    /// Reports records that can't be read, once.
+    pub(crate) fn note_broken(&self, partition: PartitionId, broken: &Broken) {
+        let Broken { first, end, error } = broken;
+        if self.shared.set_aside.note(partition, *end) {
+            tracing::warn!(%partition, %first, %end, %error, "records can't be read; set aside");
         }
     }
 

@@ -24,6 +24,7 @@
 
 mod appending;
 mod call;
+mod contents;
 mod dead_letters;
 mod error;
 mod handle;
@@ -37,6 +38,7 @@ mod moved;
 mod opening;
 mod publish;
 mod read;
+mod reader;
 mod reply_to;
 mod request;
 mod resolve;
@@ -63,6 +65,7 @@ pub use meter::{
 pub use moved::MoveMessage;
 pub use publish::Publish;
 pub use read::{Found, LEADER_EPOCH, Read, ReadError, ReadReply, TimeReply, Watch};
+pub use reader::Reader;
 pub use reply_to::{Pending, ReplyTo};
 pub use request::{AnswerTo, Request};
 pub use resolve::{Action, ResolveError, Resolved};

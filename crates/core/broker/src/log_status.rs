@@ -18,6 +18,13 @@ pub struct LogStatus {
     pub consumers: u64,
 }
 
+impl LogStatus {
+    /// The records kept, whether or not they are settled.
+    pub fn records(&self) -> u64 {
+        self.partitions.iter().map(PartitionStatus::len).sum()
+    }
+}
+
 /// Bounds of a partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PartitionStatus {

@@ -32,6 +32,11 @@ pub enum Event {
         /// taken the records.
         charged_bytes: u64,
     },
+    /// A [`crate::Reader`] can go on: there are more records, or its log is gone.
+    Readable {
+        /// The consumer that reads.
+        consumer: ConsumerId,
+    },
     /// The consumer's log was deleted, which ended the subscription.
     ConsumerCancelled {
         /// The session's consumer.

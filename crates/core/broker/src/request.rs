@@ -20,6 +20,7 @@ use crate::{
     dead_letters::DeadOf,
     mailbox::Mailbox,
     read::{Read, ReadError, ReadReply, TimeReply},
+    reader::Follower,
     reply_to::ReplyTo,
     shard::ShardStatus,
 };
@@ -109,6 +110,12 @@ pub enum Request {
     Watch {
         partitions: Vec<(PartitionId, Offset)>,
         notify: Weak<Notify>,
+    },
+    /// Wake a reader when there are records at or past an offset.
+    Follow {
+        partition: PartitionId,
+        past: Offset,
+        wake: Follower,
     },
     /// Counts of a log.
     Status {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use stele_base_types::{ConsumerId, LogId, SessionId, ShardId};
+use stele_base_types::{ConsumerId, LogId, Offset, PartitionId, SessionId, ShardId};
 use stele_core_engine::{
     ConsumerRef, Credit, LogError, Prefetch, Settle, Subscribe, Subscription, Unsubscribe,
 };
 
 use crate::{
-    Broker, Error, Publish, Share,
+    Broker, Error, Publish, Reader, Share,
     mailbox::{Event, Mailbox},
     reply_to::{Pending, ReplyTo},
     request::Request,
@@ -91,6 +91,11 @@ impl Session {
     ) -> Result<(), Error<LogError>> {
         let consumer = self.consumer(consumer);
         self.broker.to_log(log, Unsubscribe { log, consumer }).await
+    }
+
+    /// Reads a partition from an offset on, without taking anything from it.
+    pub fn reader(&self, partition: PartitionId, from: Offset, consumer: ConsumerId) -> Reader {
+        Reader::new(partition, from, Arc::clone(&self.mailbox), consumer)
     }
 
     /// Settles leases without waiting for the answer.

@@ -18,6 +18,7 @@ mod delivering;
 pub(crate) mod incoming;
 mod outgoing;
 pub(crate) mod publishing;
+pub(crate) mod reading;
 pub(crate) mod settling;
 
 use std::{collections::VecDeque, sync::Arc};
@@ -38,6 +39,7 @@ use self::{
     incoming::Incoming,
     outgoing::Outgoing,
     publishing::{Gathering, Targets},
+    reading::Readings,
     settling::Settling,
 };
 use crate::{
@@ -46,8 +48,8 @@ use crate::{
     operations,
     outbox::Outbox,
     session::{
-        ChannelId, Command, Failure, Session, confirms::Confirm, in_flight::ToConfirm,
-        unacked::Unacked,
+        ChannelId, Command, Failure, Session, Subscription, confirms::Confirm,
+        in_flight::ToConfirm, unacked::Unacked,
     },
     settings::Settings,
     stored::Message,
@@ -86,6 +88,8 @@ pub(crate) struct Connection {
     confirming: Vec<ChannelId>,
     /// Channels with deliveries that their limits hold back.
     waiting: Vec<u16>,
+    /// The consumers that read without taking anything.
+    pub(crate) readings: Readings,
     /// The connection's exclusive queues.
     pub(crate) exclusive: Vec<LogId>,
     /// Whether the broker is short of disk space.
@@ -126,6 +130,7 @@ impl Connection {
             written_off: HashMap::new(),
             confirming: Vec::new(),
             waiting: Vec::new(),
+            readings: Readings::default(),
             exclusive: Vec::new(),
             blocked: false,
             short: false,
@@ -227,6 +232,14 @@ impl Connection {
         if let Err(fault) = self.deliver_waiting().await {
             tracing::warn!(client = %self.principal(), "{}", fault.text());
         }
+        let is_short = self.deliver_read().await;
+        if self.waiting.is_empty() && !is_short {
+            self.outgoing.forget_wanted();
+        }
+        if self.outbox.is_empty() {
+            // Nothing more will be written that could trigger the return of this credit.
+            self.return_credit().await;
+        }
         self.flush_publishes().await;
         if let Some(settle) = self.settling.take() {
             self.holder.settle(settle).await;
@@ -268,6 +281,9 @@ impl Connection {
 
     /// Settles a delivery.
     pub(crate) async fn settle(&mut self, unacked: &Unacked, outcome: Outcome) {
+        if self.settle_read(unacked) {
+            return;
+        }
         if let Some(settle) = self.settling.push(unacked, outcome) {
             self.holder.settle(settle).await;
         }
@@ -346,8 +362,7 @@ impl Connection {
         self.flush().await;
         let released = self.session.begin_closing(number);
         for (consumer, subscription) in &released.consumers {
-            // A deleted log has no subscription left to end.
-            drop(self.holder.unsubscribe(subscription.log, *consumer).await);
+            self.end_consumer(*consumer, subscription).await;
             self.written_off.remove(consumer);
         }
         for unacked in &released.unacked {
@@ -358,6 +373,15 @@ impl Connection {
             tracing::warn!(client = %self.principal(), "{}", fault.text());
         }
         self.flush().await;
+    }
+
+    /// Ends what a consumer has in the broker.
+    pub(crate) async fn end_consumer(&mut self, consumer: ConsumerId, of: &Subscription) {
+        if of.reads {
+            return self.readings.remove(consumer);
+        }
+        // A deleted log has no subscription left to end.
+        drop(self.holder.unsubscribe(of.log, consumer).await);
     }
 
     /// Releases everything the connection holds: channels, then exclusive queues.

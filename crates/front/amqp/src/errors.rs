@@ -267,6 +267,15 @@ impl Told for CatalogueError {
     }
 }
 
+impl Told for broker::ReadError {
+    fn told(self, subject: &Subject<'_>) -> Fault {
+        match self {
+            Self::NoSuchLog | Self::NoSuchPartition => subject.missing(),
+            Self::OffsetOutOfRange { .. } => Fault::precondition(self.to_string()),
+        }
+    }
+}
+
 impl Told for LogError {
     fn told(self, subject: &Subject<'_>) -> Fault {
         match self {

@@ -42,6 +42,7 @@ mod server;
 mod session;
 mod settings;
 mod stored;
+mod streams;
 
 pub use dead_letters::DeadLetterExchanges;
 pub use server::serve;

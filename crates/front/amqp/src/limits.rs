@@ -44,6 +44,13 @@ pub(crate) const WRITE_SLICES: usize = 64;
 /// Maximum bytes of deliveries of a consumer on their way to the socket.
 pub(crate) const CONSUMER_CREDIT_BYTES: u64 = 512 * 1024;
 
+/// What a consumer that reads a stream gets at once, before others have their turn.
+pub(crate) const READ_PIECE_BYTES: usize = 256 * 1024;
+
+/// How much is read for each message that such a consumer may still be sent: with a small prefetch
+/// count there is no point in reading a whole piece. A larger message is read all the same.
+pub(crate) const READ_RECORD_BYTES: usize = 4096;
+
 /// Maximum bytes of unfinished bodies over all channels of a connection: otherwise, 2,047 channels
 /// could each hold an unfinished body of the maximum size.
 pub(crate) const ASSEMBLY_BYTES_MAX: u64 = 64 * 1024 * 1024;

@@ -23,6 +23,30 @@ pub(crate) fn check_text(text: &str) -> Result<(), String> {
     }
 }
 
+/// The milliseconds of an age such as `7D`, at least one: years, months, days, hours, minutes or
+/// seconds. `None` if it is none.
+pub(crate) fn age_ms(text: &str) -> Option<u64> {
+    const HOUR_MS: u64 = 60 * 60 * 1000;
+    let digit_count = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (digits, unit) = text.split_at(digit_count);
+    let unit_ms = match unit {
+        "Y" => 365 * 24 * HOUR_MS,
+        "M" => 30 * 24 * HOUR_MS,
+        "D" => 24 * HOUR_MS,
+        "h" => HOUR_MS,
+        "m" => 60 * 1000,
+        "s" => 1000,
+        _ => return None,
+    };
+    let digits = digits.trim_start_matches('0');
+    if digits.is_empty() {
+        return None;
+    }
+    // More than anybody has is as good as the most that Kafka's clients can be told.
+    let count = digits.parse().unwrap_or(u64::MAX);
+    Some(count.saturating_mul(unit_ms).min(i64::MAX.unsigned_abs()))
+}
+
 fn too_large(digits: &str) -> String {
     format!("{{value_too_large,{digits}}}")
 }
@@ -40,6 +64,27 @@ mod tests {
             Err("{value_too_large,315360000001}".to_owned())
         );
         assert_eq!(check(-1), Err("{value_negative,-1}".to_owned()));
+    }
+
+    #[test]
+    fn an_age_is_a_number_and_a_unit() {
+        let taken = [
+            ("7D", 604_800_000),
+            ("1h", 3_600_000),
+            ("05m", 300_000),
+            ("5s", 5_000),
+            ("1M", 2_592_000_000),
+            ("1Y", 31_536_000_000),
+            ("99999999999999999999Y", i64::MAX.unsigned_abs()),
+        ];
+        for (text, age_ms_expected) in taken {
+            assert_eq!(age_ms(text), Some(age_ms_expected), "{text}");
+        }
+        for refused in [
+            "", "D", "-1D", " 1D", "0D", "00h", "1d", "1x", "1.5h", "10", "1D2h",
+        ] {
+            assert_eq!(age_ms(refused), None, "{refused}");
+        }
     }
 
     /// RabbitMQ's responses.

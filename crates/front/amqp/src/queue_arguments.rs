@@ -4,9 +4,11 @@
 //! and have no effect, as in RabbitMQ. Features that RabbitMQ has and Stele hasn't are refused and
 //! not ignored, because an application that relies on one must learn that it is missing.
 
+mod kept;
+
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
-use stele_core_engine::{DeathReasons, LedgerConfig, Overflow, Settings};
+use stele_core_engine::{DeathReasons, LedgerConfig, Overflow, Settings, Window};
 use stele_wire_amqp::{Table, Value};
 
 use crate::{
@@ -15,6 +17,8 @@ use crate::{
     operations::Handled,
     periods,
 };
+
+pub(crate) use self::kept::{Kept, is_stream, kind_of, type_name};
 
 /// The valid values of an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +35,10 @@ enum Form {
     Version(RangeInclusive<i64>),
     /// One of these texts; any other fails with this error.
     OneOf(&'static [&'static str], Unknown),
+    /// A text such as `7D`: a number and a unit.
+    Age,
+    /// The same, or a number of bytes.
+    AgeOrSize,
     /// Any text.
     Text,
     /// Any integer.
@@ -68,7 +76,10 @@ const KNOWN: &[(&str, Form, Support)] = &[
     (EXPIRES, Form::PositivePeriod, Support::Offered),
     (
         TYPE,
-        Form::OneOf(&["classic", "quorum"], Unknown::Unsupported("queue type")),
+        Form::OneOf(
+            &["classic", "quorum", STREAM],
+            Unknown::Unsupported("queue type"),
+        ),
         Support::Accepted,
     ),
     // Bodies are never kept in memory, so every queue is lazy.
@@ -120,16 +131,15 @@ const KNOWN: &[(&str, Form, Support)] = &[
     ),
     (DELIVERY_LIMIT, Form::Integer, Support::Offered),
     (LENGTH, Form::Count, Support::Offered),
-    ("x-max-length-bytes", Form::Count, Support::Refused),
+    (SIZE, Form::Count, Support::Refused),
     ("x-max-priority", Form::Count, Support::Refused),
-    ("x-max-age", Form::Text, Support::Refused),
-    (
-        "x-stream-max-segment-size-bytes",
-        Form::Count,
-        Support::Refused,
-    ),
-    ("x-stream-filter-size-bytes", Form::Count, Support::Refused),
-    ("x-initial-cluster-size", Form::Positive, Support::Refused),
+    (KEEP, Form::AgeOrSize, Support::Offered),
+    (AGE, Form::Age, Support::Offered),
+    // Segments have a size of their own.
+    (SEGMENT_SIZE, Form::Count, Support::Accepted),
+    // Filters look at the messages themselves.
+    (FILTER_SIZE, Form::Count, Support::Accepted),
+    (CLUSTER_SIZE, Form::Positive, Support::Accepted),
 ];
 
 /// The arguments that not every type of queue has, with the types that have them. Declaring a queue
@@ -151,10 +161,11 @@ const OF_TYPES: &[(&str, &[&str])] = &[
     ("x-delivery-limit", &["quorum"]),
     ("x-max-length", &["classic", "quorum"]),
     ("x-max-priority", &["classic"]),
-    ("x-max-age", &["stream"]),
-    ("x-stream-max-segment-size-bytes", &["stream"]),
-    ("x-stream-filter-size-bytes", &["stream"]),
-    ("x-initial-cluster-size", &["stream"]),
+    (KEEP, &["classic", "quorum"]),
+    (AGE, &["stream"]),
+    (SEGMENT_SIZE, &["stream"]),
+    (FILTER_SIZE, &["stream"]),
+    (CLUSTER_SIZE, &["stream"]),
 ];
 
 const TTL: &str = "x-message-ttl";
@@ -166,6 +177,12 @@ const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
 const DEAD_LETTER_KEY: &str = "x-dead-letter-routing-key";
 const DEAD_LETTER_STRATEGY: &str = "x-dead-letter-strategy";
 const DELIVERY_LIMIT: &str = "x-delivery-limit";
+const SIZE: &str = "x-max-length-bytes";
+const AGE: &str = "x-max-age";
+const KEEP: &str = "x-stele-keep";
+const SEGMENT_SIZE: &str = "x-stream-max-segment-size-bytes";
+const FILTER_SIZE: &str = "x-stream-filter-size-bytes";
+const CLUSTER_SIZE: &str = "x-initial-cluster-size";
 
 const AT_LEAST_ONCE: &str = "at-least-once";
 const REJECT_PUBLISH: &str = "reject-publish";
@@ -175,6 +192,25 @@ const DELIVERY_LIMIT_DEFAULT: u32 = 20;
 
 /// The default type.
 const CLASSIC: &str = "classic";
+
+const QUORUM: &str = "quorum";
+
+/// The type of a log that is read without taking anything from it.
+const STREAM: &str = "stream";
+
+/// The largest segments of RabbitMQ's streams.
+const SEGMENT_SIZE_BYTES_MAX: u64 = 3_000_000_000;
+
+/// The sizes of the filters of RabbitMQ's streams.
+const FILTER_SIZE_BYTES: RangeInclusive<u64> = 16..=255;
+
+/// The fault for an argument that queues of this type don't take.
+pub(crate) fn not_of_type(subject: &Subject<'_>, name: &str, type_name: &str) -> Fault {
+    Fault::precondition(format!(
+        "invalid arg '{name}' for {} of queue type {type_name}",
+        subject.describe()
+    ))
+}
 
 /// Known arguments with their values.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -193,13 +229,10 @@ impl QueueArguments {
     /// Checks that a queue can be created with them. An existing queue is compared instead.
     pub(crate) fn check(&self, subject: &Subject<'_>) -> Handled {
         self.check_one(subject, TYPE)?;
-        let kind = self.text(TYPE).unwrap_or(CLASSIC);
+        let kind = self.kind();
         for name in self.0.keys() {
             if !is_of_type(name, kind) {
-                return Err(Fault::precondition(format!(
-                    "invalid arg '{name}' for {} of queue type rabbit_{kind}_queue",
-                    subject.describe()
-                )));
+                return Err(not_of_type(subject, name, kept::type_name_of(kind)));
             }
         }
         self.0
@@ -217,13 +250,48 @@ impl QueueArguments {
             let Some((value, described)) = self.0.get(name) else {
                 continue;
             };
+            let support = match self.is_stream() {
+                true => Support::Accepted,
+                false => *support,
+            };
             if *form == Form::Exchange && !matches!(value, Value::LongString(_)) {
                 return Err(subject.invalid_type(name, value));
             }
-            check(form, *support, value, described)
-                .map_err(|what| invalid(subject, name, &what))?;
+            check(form, support, value, described).map_err(|what| invalid(subject, name, &what))?;
         }
         Ok(())
+    }
+
+    /// Checks what RabbitMQ checks only when it creates a stream.
+    pub(crate) fn check_stream(&self) -> Handled {
+        let size = |name| self.text(name).and_then(|text| text.parse::<u64>().ok());
+        if size(SEGMENT_SIZE).is_some_and(|bytes| bytes > SEGMENT_SIZE_BYTES_MAX) {
+            let what = format!("Exceeded max value for {SEGMENT_SIZE}");
+            return Err(Fault::precondition(what));
+        }
+        if size(FILTER_SIZE).is_some_and(|bytes| !FILTER_SIZE_BYTES.contains(&bytes)) {
+            let what = format!("Invalid value for  {FILTER_SIZE}");
+            return Err(Fault::precondition(what));
+        }
+        Ok(())
+    }
+
+    /// Which of its messages a stream keeps.
+    pub(crate) fn window(&self) -> Window {
+        Window {
+            time_ms: self.text(AGE).and_then(periods::age_ms),
+            size_bytes: self.text(SIZE).and_then(|text| text.parse().ok()),
+        }
+    }
+
+    /// Which of its messages a queue keeps after they are acknowledged.
+    pub(crate) fn keep(&self) -> Option<Window> {
+        let (value, described) = self.0.get(KEEP)?;
+        let is_size = value.as_integer().is_some();
+        Some(Window {
+            time_ms: periods::age_ms(&described.text),
+            size_bytes: described.text.parse().ok().filter(|_| is_size),
+        })
     }
 
     /// How its ledger schedules messages.
@@ -265,7 +333,21 @@ impl QueueArguments {
 
     /// Whether the queue is declared with type `quorum`.
     pub(crate) fn is_quorum(&self) -> bool {
-        self.text(TYPE) == Some("quorum")
+        self.kind() == QUORUM
+    }
+
+    /// Whether it is declared with type `stream`.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.kind() == STREAM
+    }
+
+    /// RabbitMQ's name for the declared type.
+    pub(crate) fn type_name(&self) -> &'static str {
+        kept::type_name_of(self.kind())
+    }
+
+    fn kind(&self) -> &str {
+        self.text(TYPE).unwrap_or(CLASSIC)
     }
 
     fn text(&self, name: &str) -> Option<&str> {
@@ -293,46 +375,6 @@ impl QueueArguments {
         }
         Ok(())
     }
-}
-
-/// The arguments that a queue was created with.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Kept<'a>(pub(crate) &'a Settings);
-
-impl<'a> Kept<'a> {
-    /// Where its dead letters go.
-    pub(crate) fn dead_letter_exchange(self) -> Option<&'a str> {
-        self.text(DEAD_LETTER_EXCHANGE)
-    }
-
-    /// The key that they go there with, instead of their own.
-    pub(crate) fn dead_letter_key(self) -> Option<&'a str> {
-        self.text(DEAD_LETTER_KEY)
-    }
-
-    /// Whether they stay where they are if they are routed nowhere. As in RabbitMQ, only where the
-    /// queue refuses messages when it is full.
-    pub(crate) fn keeps_unroutable(self) -> bool {
-        let refuses = self.text(OVERFLOW) == Some(REJECT_PUBLISH);
-        refuses && self.text(DEAD_LETTER_STRATEGY) == Some(AT_LEAST_ONCE)
-    }
-
-    /// Whether messages show how often they were delivered.
-    pub(crate) fn counts_deliveries(self) -> bool {
-        self.text(TYPE) == Some("quorum")
-    }
-
-    fn text(self, name: &str) -> Option<&'a str> {
-        let (_, text) = self.0.get(name)?.split_once(' ')?;
-        Some(text)
-    }
-}
-
-/// The type of an existing queue, from its settings.
-pub(crate) fn kind_of(kept: Option<&Settings>) -> &str {
-    let text = kept.and_then(|kept| kept.get(TYPE));
-    let kind = text.and_then(|text| text.split_once(' '));
-    kind.map_or(CLASSIC, |(_, kind)| kind)
 }
 
 /// Whether queues of a type have this argument.
@@ -403,6 +445,16 @@ fn check_form(form: &Form, value: &Value, described: &Described) -> Result<(), S
             None => Err(format!("\"expected integer, got {type_name}\"")),
         },
         Form::Flag => value.as_bool().map(drop).ok_or_else(unacceptable),
+        Form::AgeOrSize if value.as_integer().is_some() => {
+            check_form(&Form::Positive, value, described)
+        }
+        Form::Age | Form::AgeOrSize => match value {
+            Value::LongString(_) => match periods::age_ms(&described.text) {
+                Some(_) => Ok(()),
+                None => Err("invalid_max_age".to_owned()),
+            },
+            _ => Err(unacceptable()),
+        },
         Form::Text | Form::Exchange => match value {
             Value::LongString(_) => Ok(()),
             _ => Err(unacceptable()),

@@ -97,6 +97,8 @@ pub(crate) struct Subscription {
     pub(crate) no_ack: bool,
     /// Whether deliveries show how often the message was delivered before.
     pub(crate) counts_deliveries: bool,
+    /// Whether it reads without taking anything.
+    pub(crate) reads: bool,
 }
 
 /// The resources of a closed channel.
@@ -345,12 +347,12 @@ impl Session {
         Some(subscription)
     }
 
-    /// The logs that a channel consumes from, without duplicates.
+    /// The logs that a channel takes messages from, without duplicates.
     pub(crate) fn consumed_logs(&self, number: u16) -> Vec<LogId> {
         let mut logs: Vec<LogId> = self
             .subscriptions
             .values()
-            .filter(|subscription| subscription.channel == number)
+            .filter(|subscription| subscription.channel == number && !subscription.reads)
             .map(|subscription| subscription.log)
             .collect();
         logs.sort_unstable();

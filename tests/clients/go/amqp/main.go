@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -14,7 +15,7 @@ import (
 var url = "amqp://guest:guest@" + checks.Endpoint("AMQP_ADDRESS", "127.0.0.1:5672") + "/"
 
 func main() {
-	checks.Run("amqp091-go", append(publishChecks, consumeChecks...))
+	checks.Run("amqp091-go", slices.Concat(publishChecks, consumeChecks, streamChecks))
 }
 
 // withChannel provides a channel on a separate connection.

@@ -35,10 +35,7 @@ mod settling;
 mod space;
 mod status;
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Weak},
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use hashbrown::HashMap;
 use parking_lot::RwLock;
@@ -48,7 +45,6 @@ use stele_core_engine::{
     SyncedGroup, Token,
 };
 use stele_core_storage::{Block, BlockBuilder, BlockSequence, ReadIndex, SpaceGuard};
-use tokio::sync::Notify;
 
 use self::{
     arrivals::Arrivals,
@@ -57,6 +53,7 @@ use self::{
     deliver::Leaser,
     hold::Owed,
     maintain::Maintained,
+    read::Waiter,
     release::{Releasable, Unreleased},
     space::Waiting,
     status::{Counters, Counting},
@@ -103,7 +100,7 @@ pub struct Shard {
     syncs: HashMap<Token, Reply<SyncedGroup, GroupError>>,
     next_token: u64,
     sessions: HashMap<SessionId, Arc<Mailbox>>,
-    watches: HashMap<PartitionId, Vec<(Offset, Weak<Notify>)>>,
+    watches: HashMap<PartitionId, Vec<(Offset, Waiter)>>,
     /// What could be released as soon as its block was finished; handed out at the next dispatch.
     releasable: Vec<Releasable>,
     /// Purged partitions, to which retention is applied at once.

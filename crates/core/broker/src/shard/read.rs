@@ -6,7 +6,10 @@ use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 use tokio::sync::Notify;
 
 use super::Shard;
-use crate::read::{Read, ReadError, ReadReply, TimeReply};
+use crate::{
+    read::{Read, ReadError, ReadReply, TimeReply},
+    reader::Follower,
+};
 
 impl Shard {
     pub(super) fn read(&self, read: &Read) -> Result<ReadReply, ReadError> {
@@ -46,23 +49,20 @@ impl Shard {
         })
     }
 
-    /// Registers a watch, or wakes it at once.
-    pub(super) fn watch(&mut self, partitions: &[(PartitionId, Offset)], notify: &Weak<Notify>) {
+    /// Registers somebody who waits for records past these offsets, or wakes them at once.
+    pub(super) fn watch(&mut self, partitions: &[(PartitionId, Offset)], waiter: &Waiter) {
         for (partition, past) in partitions {
             let is_due = self
                 .partition(*partition)
                 .map_or(true, |state| state.committed > *past);
             if is_due {
-                if let Some(notify) = notify.upgrade() {
-                    notify.notify_one();
-                }
-                return;
+                return waiter.wake();
             }
             let watches = self.watches.entry(*partition).or_default();
             if watches.len() == watches.capacity() {
                 watches.retain(is_awaited);
             }
-            watches.push((*past, Weak::clone(notify)));
+            watches.push((*past, waiter.clone()));
         }
     }
 
@@ -87,13 +87,11 @@ impl Shard {
         let Some(watches) = self.watches.get_mut(&partition) else {
             return;
         };
-        watches.retain(|(past, notify)| {
+        watches.retain(|(past, waiter)| {
             if *past >= end {
                 return true;
             }
-            if let Some(notify) = notify.upgrade() {
-                notify.notify_one();
-            }
+            waiter.wake();
             false
         });
         if watches.is_empty() {
@@ -108,9 +106,8 @@ impl Shard {
         }
         for index in (0..partitions).map(PartitionIndex) {
             let ended = self.watches.remove(&PartitionId::new(log, index));
-            let ended = ended.into_iter().flatten();
-            for notify in ended.filter_map(|(_, notify)| notify.upgrade()) {
-                notify.notify_one();
+            for (_, waiter) in ended.into_iter().flatten() {
+                waiter.wake();
             }
         }
     }
@@ -132,6 +129,35 @@ impl Shard {
 }
 
 /// Whether somebody still waits for this watch.
-fn is_awaited((_, notify): &(Offset, Weak<Notify>)) -> bool {
-    notify.strong_count() > 0
+fn is_awaited((_, waiter): &(Offset, Waiter)) -> bool {
+    match waiter {
+        Waiter::Fetch(notify) => notify.strong_count() > 0,
+        Waiter::Reader(wake) => wake.strong_count() > 0,
+    }
+}
+
+/// Who waits for records of a partition.
+#[derive(Clone, Debug)]
+pub(super) enum Waiter {
+    /// A single read, which waits for several partitions.
+    Fetch(Weak<Notify>),
+    /// A session's reader.
+    Reader(Follower),
+}
+
+impl Waiter {
+    fn wake(&self) {
+        match self {
+            Self::Fetch(notify) => {
+                if let Some(notify) = notify.upgrade() {
+                    notify.notify_one();
+                }
+            }
+            Self::Reader(wake) => {
+                if let Some(wake) = wake.upgrade() {
+                    wake.wake();
+                }
+            }
+        }
+    }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use stele_base_types::{SessionId, Timestamp};
 use stele_core_engine::{Append, Command, Durability, Token};
 
-use super::{Shard, hold::Owed, release::Answer};
+use super::{Shard, hold::Owed, read::Waiter, release::Answer};
 use crate::{
     Error, Failure,
     reply_to::ReplyTo,
@@ -76,7 +76,14 @@ impl Shard {
                 at,
                 reply,
             } => drop(reply.send(self.find_by_time(partition, at))),
-            Request::Watch { partitions, notify } => self.watch(&partitions, &notify),
+            Request::Watch { partitions, notify } => {
+                self.watch(&partitions, &Waiter::Fetch(notify));
+            }
+            Request::Follow {
+                partition,
+                past,
+                wake,
+            } => self.watch(&[(partition, past)], &Waiter::Reader(wake)),
             Request::Status { log, reply } => drop(reply.send(self.log_status(log))),
             Request::Holders { log, reply } => drop(reply.send(self.holders(log))),
             Request::Counters { reply } => self.count(reply),

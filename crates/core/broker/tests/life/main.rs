@@ -4,6 +4,7 @@
     reason = "a test that can't go on says so by panicking"
 )]
 
+mod following;
 mod moving;
 mod reading;
 mod sessions;

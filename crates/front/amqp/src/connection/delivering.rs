@@ -57,6 +57,7 @@ impl Connection {
                     batch,
                     charged_bytes,
                 } => self.delivered(log, consumer, batch, charged_bytes).await?,
+                Event::Readable { consumer } => self.readings.readable(consumer),
                 Event::ConsumerCancelled { consumer } => self.cancelled(consumer),
                 Event::Blocked(blocked) => self.set_blocked(blocked),
             }
@@ -197,13 +198,6 @@ impl Connection {
                 self.waiting.push(number);
             }
         }
-        if self.waiting.is_empty() {
-            self.outgoing.forget_wanted();
-        }
-        if self.outbox.is_empty() {
-            // Nothing more will be written that could trigger the return of this credit.
-            self.return_credit().await;
-        }
         Ok(())
     }
 
@@ -271,14 +265,19 @@ impl Connection {
             return true;
         }
         let size_bytes = message.record.size_bytes();
-        let pending = usize::try_from(self.outbox.pending()).unwrap_or(usize::MAX);
-        if self.outgoing.cover(pending.saturating_add(size_bytes)) {
+        if self.has_room_for(size_bytes) {
             waiting.next_bytes = 0;
             return true;
         }
         waiting.messages.put_back();
         waiting.next_bytes = size_bytes;
         false
+    }
+
+    /// Reserves memory for so much more output, if there is room now.
+    pub(super) fn has_room_for(&mut self, size_bytes: usize) -> bool {
+        let pending = usize::try_from(self.outbox.pending()).unwrap_or(usize::MAX);
+        self.outgoing.cover(pending.saturating_add(size_bytes))
     }
 
     /// Reserves memory for data read at a client's request. Waits for it, unless output is pending:
@@ -384,7 +383,7 @@ impl Connection {
         None
     }
 
-    fn cancelled(&mut self, consumer: ConsumerId) {
+    pub(super) fn cancelled(&mut self, consumer: ConsumerId) {
         let Some(subscription) = self.forget_consumer(consumer) else {
             return;
         };

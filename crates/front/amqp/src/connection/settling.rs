@@ -51,6 +51,7 @@ mod tests {
             offset: Offset(offset),
             lease: LeaseId(offset),
             is_counted: true,
+            read_by: None,
         }
     }
 

@@ -12,10 +12,9 @@ use crate::connection::Connection;
 pub(super) async fn run(connection: &mut Connection, number: u16, cancel: Cancel) -> Handled {
     let channel = connection.session.channel(number)?;
     if let Some(consumer) = channel.consumers.get(&cancel.consumer_tag).copied()
-        && let Some(log) = connection.session.subscription(consumer).map(|s| s.log)
+        && let Some(subscription) = connection.session.subscription(consumer).cloned()
     {
-        // A deleted log has no subscription left to end.
-        drop(connection.holder.unsubscribe(log, consumer).await);
+        connection.end_consumer(consumer, &subscription).await;
         connection.drain_events().await?;
         connection.forget_consumer(consumer);
     }

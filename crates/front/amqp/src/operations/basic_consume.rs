@@ -4,12 +4,16 @@
 //! one), `no-local` (has no effect, as in RabbitMQ), `no-ack`, `exclusive`, `no-wait`, `arguments`.
 //! Reply: `basic.consume-ok`. A tag in use closes the connection with 530 NOT_ALLOWED. A queue with
 //! an exclusive consumer, or an exclusive consumer on a queue with consumers, is 403
-//! ACCESS_REFUSED. The queue `amq.rabbitmq.reply-to` is the direct reply-to (`reply_to.rs`). Spec:
-//! 1.8.3.3. Deviations from RabbitMQ: `x-priority` and `x-stream-offset` are refused with 406
-//! PRECONDITION_FAILED.
+//! ACCESS_REFUSED. The queue `amq.rabbitmq.reply-to` is the direct reply-to (`reply_to.rs`). A
+//! stream is read without taking anything from it (`streams.rs`), and so is a log that keeps its
+//! messages for a time, if the consumer names an `x-stream-offset`: this needs a prefetch count
+//! (else 406 PRECONDITION_FAILED) and acknowledgements (else 540 NOT_IMPLEMENTED). Spec: 1.8.3.3.
+//! Deviations from RabbitMQ: `x-priority` is refused with 406 PRECONDITION_FAILED.
 
-use stele_core_broker::Action;
-use stele_core_engine::{self as engine, LedgerId, LogDefinition};
+use stele_core_broker::{self as broker, Action};
+use stele_core_engine::{
+    self as engine, LedgerId, LogDefinition, LogError, limits::POOL_CONSUMERS_MAX,
+};
 use stele_wire_amqp::{
     ShortString, Table,
     method::basic::{Consume, ConsumeOk},
@@ -17,34 +21,93 @@ use stele_wire_amqp::{
 
 use super::{Handled, queue_declare};
 use crate::{
-    connection::Connection,
+    connection::{Connection, reading::Reading},
     errors::{Fault, Subject},
     limits::CONSUMER_CREDIT_BYTES,
     lookup,
     queue_arguments::Kept,
     reply_to,
     session::Subscription,
+    streams::Wanted,
 };
 
 /// Unsupported arguments that would change deliveries.
-const REFUSED: [&str; 2] = ["x-priority", "x-stream-offset"];
+const REFUSED: [&str; 1] = ["x-priority"];
 
 pub(super) async fn run(connection: &mut Connection, number: u16, consume: Consume) -> Handled {
     let tag = tag(connection, number, &consume.consumer_tag)?;
-    let queue = if consume.queue.as_str() == reply_to::PSEUDO_QUEUE {
-        reply_to::open(connection, number, consume.no_ack).await?
+    if consume.queue.as_str() == reply_to::PSEUDO_QUEUE {
+        let queue = reply_to::open(connection, number, consume.no_ack).await?;
+        subscribe(connection, number, &queue, tag.clone(), &consume).await?;
     } else {
-        let name = lookup::queue_name(connection, number, &consume.queue)?;
-        let queue = lookup::queue(connection, &name, Action::Consume)?;
-        let vhost = &connection.session.opened.vhost;
-        check_arguments(&Subject::queue(&name, vhost), &consume.arguments)?;
-        queue_declare::adopt(connection, &queue).await?;
-        queue
-    };
-    subscribe(connection, number, &queue, tag.clone(), &consume).await?;
+        consume_queue(connection, number, tag.clone(), &consume).await?;
+    }
     if !consume.no_wait {
         connection.reply(number, ConsumeOk { consumer_tag: tag });
     }
+    Ok(())
+}
+
+async fn consume_queue(
+    connection: &mut Connection,
+    number: u16,
+    tag: ShortString,
+    consume: &Consume,
+) -> Handled {
+    let name = lookup::queue_name(connection, number, &consume.queue)?;
+    let queue = lookup::queue(connection, &name, Action::Consume)?;
+    let vhost = connection.session.opened.vhost.clone();
+    let subject = Subject::queue(&name, &vhost);
+    check_arguments(&subject, &consume.arguments)?;
+    if let Some(wanted) = Wanted::read(&queue, &subject, &consume.arguments)? {
+        let subscription = Subscription {
+            channel: number,
+            tag,
+            queue: name.clone(),
+            log: queue.id,
+            no_ack: consume.no_ack,
+            reads: true,
+            counts_deliveries: false,
+        };
+        return read(connection, &subject, subscription, wanted).await;
+    }
+    queue_declare::adopt(connection, &queue).await?;
+    subscribe(connection, number, &queue, tag, consume).await
+}
+
+/// Starts a consumer that reads without taking anything.
+async fn read(
+    connection: &mut Connection,
+    subject: &Subject<'_>,
+    subscription: Subscription,
+    wanted: Wanted,
+) -> Handled {
+    let channel = connection.session.channel(subscription.channel)?;
+    let queue = subject.describe();
+    let Some(prefetch) = channel.prefetch else {
+        return Err(Fault::precondition(format!(
+            "consumer prefetch count is not set for '{queue}'"
+        )));
+    };
+    if subscription.no_ack {
+        return Err(Fault::not_implemented(format!(
+            "automatic acknowledgement not supported by stream queues {queue}"
+        )));
+    }
+    if channel.prefetch_shared.is_some() {
+        let what = format!("{queue} does not support global qos");
+        return Err(Fault::not_implemented(what));
+    }
+    if channel.consumers.len() >= POOL_CONSUMERS_MAX {
+        return Err(subject.fault(broker::Error::Refused(LogError::TooManyConsumers)));
+    }
+    let now = connection.settings.clock.now();
+    let from = wanted.start.find(&connection.broker, wanted.partition, now);
+    let from = from.await.map_err(|error| subject.fault(error))?;
+    let consumer = connection.session.add_subscription(subscription);
+    let reader = connection.holder.reader(wanted.partition, from, consumer);
+    let reading = Reading::new(reader, wanted.filter, prefetch);
+    connection.readings.add(consumer, reading);
     Ok(())
 }
 
@@ -104,6 +167,7 @@ async fn subscribe(
         log: queue.id,
         no_ack: consume.no_ack,
         counts_deliveries: counts_deliveries(queue),
+        reads: false,
     });
     let holder = &connection.holder;
     let shard = holder.shard_of(queue.id);

@@ -1,7 +1,8 @@
 //! `basic.get`: fetches one message.
 //!
 //! Fields: `queue` (empty: the channel's last one), `no-ack`. Reply: `basic.get-ok` with the
-//! message and the number of remaining ready messages, or `basic.get-empty`. Spec: 1.8.3.10.
+//! message and the number of remaining ready messages, or `basic.get-empty`. A stream is 540
+//! NOT_IMPLEMENTED. Spec: 1.8.3.10.
 //! Deviations from RabbitMQ: none.
 
 use stele_base_types::ConsumerId;
@@ -17,8 +18,10 @@ use crate::{
     connection::Connection,
     errors::{Fault, Subject},
     lookup,
+    queue_arguments::is_stream,
     session::{Subscription, unacked::Unacked},
     stored::Arrival,
+    streams,
 };
 
 /// No consumer has this id: consumer ids start at 1.
@@ -27,6 +30,9 @@ const NO_CONSUMER: ConsumerId = ConsumerId(0);
 pub(super) async fn run(connection: &mut Connection, number: u16, get: &Get) -> Handled {
     let name = lookup::queue_name(connection, number, &get.queue)?;
     let queue = lookup::queue(connection, &name, Action::Consume)?;
+    if is_stream(&queue) {
+        return Err(streams::unsupported("basic.get", &name, connection));
+    }
     queue_declare::adopt(connection, &queue).await?;
     let asked = Subscription {
         channel: number,
@@ -35,6 +41,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, get: &Get) -> 
         log: queue.id,
         no_ack: get.no_ack,
         counts_deliveries: basic_consume::counts_deliveries(&queue),
+        reads: false,
     };
     loop {
         let Some((message, room)) = lease(connection, &queue, get.no_ack).await? else {

@@ -7,16 +7,17 @@
 //! a name with the prefix `amq.` is 403 ACCESS_REFUSED unless `passive`; a missing queue, with
 //! `passive`, is 404 NOT_FOUND. A durable queue waits for the disk, any other is in memory. An
 //! exclusive queue is never durable, whatever is declared, because its connection doesn't survive a
-//! restart. A log created by another protocol also becomes a queue, from its start, unless the
-//! declaration contradicts it. Each declaration, even a passive one, counts as a use for
-//! `x-expires`. Spec: 1.7.2.1. Deviations from RabbitMQ: `x-queue-type` selects a behaviour and not
-//! a store; both types are the same log.
+//! restart. A log created by another protocol
+//! also becomes a queue, from its start, unless the declaration contradicts it. Each declaration,
+//! even a passive one, counts as a use for `x-expires`. Spec: 1.7.2.1. Deviations from RabbitMQ:
+//! `x-queue-type` selects a behaviour and not a store: every type is a log, a stream one that keeps
+//! its records by age and size and that nobody takes anything from.
 
 use stele_base_types::{LogId, Name};
 use stele_core_broker::{self as broker, Action};
 use stele_core_engine::{
-    Adopt, DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition, LogError,
-    Retention, Settings,
+    Adopt, AlterLog, DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition,
+    LogError, Retention, Settings, Window,
 };
 use stele_wire_amqp::{
     ShortString,
@@ -28,7 +29,7 @@ use crate::{
     connection::Connection,
     errors::{Fault, Kind, Subject},
     lookup::{self, FACET},
-    queue_arguments::QueueArguments,
+    queue_arguments::{QueueArguments, is_stream},
     reply_to,
 };
 
@@ -46,42 +47,47 @@ pub(super) async fn run(connection: &mut Connection, number: u16, mut declare: D
             return Err(Fault::no_queue(&name, &connection.session.opened.vhost));
         }
         connection.session.channel(number)?.last_queue = Some(name.clone());
-        return answer(connection, number, &declare, &name, queue.id).await;
+        return answer(connection, number, &declare, &name, &queue).await;
     }
     // As in RabbitMQ: a later declaration may say either.
     declare.durable &= !declare.exclusive;
-    if name.is_empty() {
+    let made_up = name.is_empty();
+    if made_up {
         let text = connection.settings.random.name("amq.gen-");
         name = Name::new(&text).expect("a made-up name is short");
     } else if name.starts_with(lookup::RESERVED_PREFIX) {
         return Err(Fault::reserved(Kind::Queue, &name));
     }
-    let definition = declare_active(connection, &name, &declare).await?;
+    let definition = declare_active(connection, &name, made_up, &declare).await?;
     connection.session.channel(number)?.last_queue = Some(name.clone());
-    answer(connection, number, &declare, &name, definition.id).await
+    answer(connection, number, &declare, &name, &definition).await
 }
 
 async fn declare_active(
     connection: &mut Connection,
     name: &Name,
+    made_up: bool,
     declare: &Declare,
 ) -> Result<LogDefinition, Fault> {
     let vhost = connection.session.opened.vhost.clone();
     let subject = Subject::queue(name, &vhost);
     let arguments = QueueArguments::read(&declare.arguments);
-    if let Some(existing) = lookup::log(connection, name, Action::Configure)? {
-        // A queue that was only opened to consume from it hasn't been declared by anybody.
-        if existing.facets.contains_key(FACET) && existing.config.retention.is_queue() {
-            check_equivalence(connection, &subject, declare, &arguments, &existing)?;
-            let lifetime = existing.config.lifetime;
-            if use_queue(connection, name, existing.id, lifetime).await? {
-                return Ok(existing);
-            }
+    let existing = lookup::log(connection, name, Action::Configure)?;
+    if let Some(existing) = &existing
+        && is_declared(existing)
+    {
+        check_equivalence(connection, &subject, declare, &arguments, existing)?;
+        let lifetime = existing.config.lifetime;
+        // An operator may have ended what it kept beyond its queue.
+        let is_whole = arguments.keep().is_none() || existing.config.retention.is_topic();
+        if is_whole && use_queue(connection, name, existing.id, lifetime).await? {
+            return Ok(existing.clone());
         }
     }
     arguments.check(&subject)?;
-    check_quorum(&subject, declare, &arguments)?;
-    let config = config(connection, declare, &arguments);
+    check_type(&subject, made_up, declare, &arguments)?;
+    let kept = existing.and_then(|existing| existing.config.retention.window);
+    let config = config(connection, declare, &arguments, kept);
     let log = DeclareLog {
         vhost: vhost.clone(),
         name: name.clone(),
@@ -92,6 +98,9 @@ async fn declare_active(
     };
     let declared = connection.broker.declare_log(log).await;
     match declared.map_err(|error| subject.fault(error))? {
+        Declared::Exists(definition) if !is_declared(&definition) => {
+            become_stream(connection, &subject, declare, &arguments, &definition).await
+        }
         Declared::Exists(definition) => {
             // Another client has created it first.
             check_equivalence(connection, &subject, declare, &arguments, &definition)?;
@@ -126,18 +135,63 @@ async fn use_queue(
     }
 }
 
-/// A quorum queue must be durable, not exclusive and not auto-delete.
-fn check_quorum(subject: &Subject<'_>, declare: &Declare, arguments: &QueueArguments) -> Handled {
+/// Whether AMQP clients have declared the log. A log that was only opened to consume from it hasn't
+/// been declared by anybody.
+fn is_declared(log: &LogDefinition) -> bool {
+    log.facets.contains_key(FACET) && (log.config.retention.is_queue() || is_stream(log))
+}
+
+/// Quorum queues and streams must be durable, not exclusive and not auto-delete, and have a name.
+fn check_type(
+    subject: &Subject<'_>,
+    made_up: bool,
+    declare: &Declare,
+    arguments: &QueueArguments,
+) -> Handled {
+    if !arguments.is_quorum() && !arguments.is_stream() {
+        return Ok(());
+    }
+    if made_up {
+        return Err(Fault::precondition(format!(
+            "Cannot declare a server-named queue for type {}",
+            arguments.type_name()
+        )));
+    }
     let invalid = |property| {
         let what = format!("invalid property '{property}' for {}", subject.describe());
         Err(Fault::precondition(what))
     };
-    match arguments.is_quorum() {
-        true if declare.auto_delete => invalid("auto-delete"),
-        true if declare.exclusive => invalid("exclusive-owner"),
-        true if !declare.durable => invalid("non-durable"),
+    match declare {
+        _ if declare.auto_delete => invalid("auto-delete"),
+        _ if declare.exclusive => invalid("exclusive-owner"),
+        _ if !declare.durable => invalid("non-durable"),
+        _ if arguments.is_stream() => arguments.check_stream(),
         _ => Ok(()),
     }
+}
+
+/// Makes a stream of a topic that AMQP clients have only consumed from.
+async fn become_stream(
+    connection: &Connection,
+    subject: &Subject<'_>,
+    declare: &Declare,
+    arguments: &QueueArguments,
+    log: &LogDefinition,
+) -> Result<LogDefinition, Fault> {
+    let retention = log.config.retention;
+    let wanted = config(connection, declare, arguments, retention.window).retention;
+    let window = retention.union(wanted).window;
+    let settings = settings(declare, arguments).into_iter();
+    let change = settings.map(|(name, value)| (name, Some(value))).collect();
+    let alter = AlterLog {
+        window_time_ms: window.map(|window| window.time_ms),
+        window_size_bytes: window.map(|window| window.size_bytes),
+        settings: Some((Box::from(FACET), change)),
+        ..AlterLog::nothing(log.id)
+    };
+    let altered = connection.broker.alter_log(alter).await;
+    let altered = altered.map_err(|error| subject.fault(error))?;
+    Ok(altered.definition().clone())
 }
 
 fn check_equivalence(
@@ -170,7 +224,26 @@ fn check_equivalence(
     arguments.check_equivalence(subject, kept)
 }
 
-fn config(connection: &Connection, declare: &Declare, arguments: &QueueArguments) -> LogConfig {
+/// The configuration of a new queue. `kept` is the window of an existing log, which stays as it is
+/// if a stream is declared without any bounds.
+fn config(
+    connection: &Connection,
+    declare: &Declare,
+    arguments: &QueueArguments,
+    kept: Option<Window>,
+) -> LogConfig {
+    let window = arguments.window();
+    let is_bounded = window != Window::default();
+    let retention = match arguments.is_stream() {
+        true => Retention {
+            until_acknowledged: false,
+            window: kept.filter(|_| !is_bounded).or(Some(window)),
+        },
+        false => Retention {
+            window: arguments.keep(),
+            ..Retention::QUEUE
+        },
+    };
     LogConfig {
         partitions: 1,
         durability: if declare.durable {
@@ -178,13 +251,14 @@ fn config(connection: &Connection, declare: &Declare, arguments: &QueueArguments
         } else {
             Durability::Volatile
         },
-        retention: Retention::QUEUE,
+        retention,
         lifetime: Lifetime {
             exclusive: declare.exclusive.then(|| connection.holder.id()),
             auto_delete: declare.auto_delete,
             unused_ms_max: arguments.expires_ms(),
         },
-        queue: Some(arguments.ledger()),
+        // Nobody takes anything from a stream.
+        queue: (!arguments.is_stream()).then(|| arguments.ledger()),
     }
 }
 
@@ -200,18 +274,23 @@ async fn answer(
     number: u16,
     declare: &Declare,
     name: &Name,
-    log: LogId,
+    queue: &LogDefinition,
 ) -> Handled {
     if declare.no_wait {
         return Ok(());
     }
     let vhost = connection.session.opened.vhost.clone();
-    let status = connection.broker.status(log).await;
+    let status = connection.broker.status(queue.id).await;
     let status = status.map_err(|error| Subject::queue(name, &vhost).fault(error))?;
+    // A stream has no consumers in RabbitMQ's count, because none of them takes anything.
+    let (messages, consumers) = match is_stream(queue) {
+        true => (status.records(), 0),
+        false => (status.ready, status.consumers),
+    };
     let declare_ok = DeclareOk {
         queue: ShortString::truncated(name),
-        message_count: lookup::count(status.ready),
-        consumer_count: lookup::count(status.consumers),
+        message_count: lookup::count(messages),
+        consumer_count: lookup::count(consumers),
     };
     connection.reply(number, declare_ok);
     Ok(())

@@ -10,20 +10,23 @@ use stele_core_engine::{DeleteLog, LogError};
 use stele_wire_amqp::method::queue::{Delete, DeleteOk};
 
 use super::Handled;
-use crate::{connection::Connection, errors::Subject, lookup};
+use crate::{connection::Connection, errors::Subject, lookup, queue_arguments::is_stream};
 
 pub(super) async fn run(connection: &mut Connection, number: u16, delete: &Delete) -> Handled {
     let name = lookup::queue_name(connection, number, &delete.queue)?;
     let vhost = connection.session.opened.vhost.clone();
     let mut count = 0;
     if let Some(definition) = lookup::log(connection, &name, Action::Delete)? {
+        // RabbitMQ deletes a stream whatever it holds, and tells of no messages.
+        let is_stream = is_stream(&definition);
         let close = DeleteLog {
             log: definition.id,
-            if_unused: delete.if_unused,
-            if_empty: delete.if_empty,
+            if_unused: delete.if_unused && !is_stream,
+            if_empty: delete.if_empty && !is_stream,
         };
         count = match connection.broker.delete_log(close).await {
-            Ok(count) => count,
+            Ok(count) if !is_stream => count,
+            Ok(_) => 0,
             // Another client has deleted it meanwhile.
             Err(broker::Error::Refused(LogError::NoSuchLog)) => 0,
             Err(error) => return Err(Subject::queue(&name, &vhost).fault(error)),

@@ -69,6 +69,9 @@ pub(super) async fn finish(connection: &mut Connection, committed: Committing) -
     let mut settling = Settling::default();
     let mut settles = Vec::new();
     for (_, unacked, outcome) in &transaction.settlements {
+        if connection.settle_read(unacked) {
+            continue;
+        }
         settles.extend(settling.push(unacked, *outcome));
     }
     settles.extend(settling.take());

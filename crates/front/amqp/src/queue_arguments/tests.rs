@@ -253,3 +253,116 @@ fn a_queue_without_a_type_is_classic() {
          the value 'quorum' of type 'longstr' but current is none"
     );
 }
+
+fn of_type(kind: &'static str, name: &'static str, value: Value) -> Result<(), String> {
+    let table = Table::new()
+        .with("x-queue-type", Value::text(kind))
+        .with(name, value);
+    let arguments = QueueArguments::read(&table);
+    let checked = arguments
+        .check(&subject())
+        .and_then(|()| arguments.check_stream());
+    checked.map_err(|fault| fault.text())
+}
+
+/// RabbitMQ's responses.
+#[test]
+fn a_stream_takes_its_own_arguments_alone() {
+    let taken = [
+        ("x-max-age", Value::text("7D")),
+        ("x-max-length-bytes", Value::Int64(1 << 62)),
+        (
+            "x-stream-max-segment-size-bytes",
+            Value::Int64(3_000_000_000),
+        ),
+        ("x-stream-filter-size-bytes", Value::Int32(16)),
+        ("x-initial-cluster-size", Value::Int32(3)),
+        ("x-queue-leader-locator", Value::text("client-local")),
+        ("x-anything", Value::Void),
+    ];
+    for (name, value) in taken {
+        assert_eq!(of_type("stream", name, value), Ok(()), "{name}");
+    }
+}
+
+fn invalid(name: &str, what: &str) -> Result<(), String> {
+    let prefix = "PRECONDITION_FAILED - invalid arg";
+    Err(format!(
+        "{prefix} '{name}' for queue 'q' in vhost '/'{what}"
+    ))
+}
+
+/// RabbitMQ's responses.
+#[test]
+fn a_stream_refuses_the_arguments_of_queues_and_they_its() {
+    for name in [
+        "x-expires",
+        "x-message-ttl",
+        "x-max-length",
+        "x-dead-letter-exchange",
+        "x-overflow",
+        "x-single-active-consumer",
+        "x-max-priority",
+        "x-queue-mode",
+    ] {
+        let refused = of_type("stream", name, Value::Int32(0));
+        let expected = invalid(name, " of queue type rabbit_stream_queue");
+        assert_eq!(refused, expected);
+    }
+    for (kind, type_name) in [
+        ("classic", "rabbit_classic_queue"),
+        ("quorum", "rabbit_quorum_queue"),
+    ] {
+        let refused = of_type(kind, "x-max-age", Value::text("zz"));
+        let what = format!(" of queue type {type_name}");
+        assert_eq!(refused, invalid("x-max-age", &what));
+    }
+}
+
+/// RabbitMQ's responses.
+#[test]
+fn the_values_of_a_streams_arguments_are_checked() {
+    assert_eq!(
+        of_type("stream", "x-max-age", Value::text("1x")),
+        invalid("x-max-age", ": invalid_max_age")
+    );
+    assert_eq!(
+        of_type("stream", "x-max-age", Value::Int32(1)),
+        invalid("x-max-age", ": {unacceptable_type,signedint}")
+    );
+    assert_eq!(
+        of_type("stream", "x-max-length-bytes", Value::Int32(-1)),
+        invalid("x-max-length-bytes", ": {value_negative,-1}")
+    );
+    assert_eq!(
+        of_type("stream", "x-queue-leader-locator", Value::text("zz")),
+        invalid("x-queue-leader-locator", ": invalid_queue_locator_arg")
+    );
+    let cases = [
+        (
+            "x-stream-max-segment-size-bytes",
+            3_000_000_001,
+            "Exceeded max value for x-stream-max-segment-size-bytes",
+        ),
+        (
+            "x-stream-filter-size-bytes",
+            256,
+            "Invalid value for  x-stream-filter-size-bytes",
+        ),
+    ];
+    for (name, value, what) in cases {
+        let expected = Err(format!("PRECONDITION_FAILED - {what}"));
+        assert_eq!(of_type("stream", name, Value::Int64(value)), expected);
+    }
+}
+
+#[test]
+fn a_stream_is_bounded_by_age_and_size() {
+    let table = Table::new()
+        .with("x-queue-type", Value::text("stream"))
+        .with("x-max-age", Value::text("1h"))
+        .with("x-max-length-bytes", Value::Int32(5000));
+    let window = QueueArguments::read(&table).window();
+    assert_eq!(window.time_ms, Some(3_600_000));
+    assert_eq!(window.size_bytes, Some(5_000));
+}

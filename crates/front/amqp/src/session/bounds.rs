@@ -34,6 +34,7 @@ impl Session {
             };
             let subscribed = channel.consumers.values();
             let subscribed = subscribed.filter_map(|id| self.subscriptions.get(id));
+            let subscribed = subscribed.filter(|subscription| !subscription.reads);
             let consumed: BTreeMap<ShardId, LogId> = subscribed
                 .map(|subscription| (shard_of(subscription.log), subscription.log))
                 .collect();

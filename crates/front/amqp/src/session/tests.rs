@@ -184,6 +184,7 @@ fn a_channel_gives_back_what_it_held() {
         log: LogId(3),
         no_ack: false,
         counts_deliveries: false,
+        reads: false,
     };
     let id = session.add_subscription(subscription);
     assert_eq!(session.consumed_logs(1), [LogId(3)]);
@@ -193,6 +194,7 @@ fn a_channel_gives_back_what_it_held() {
         offset: Offset(0),
         lease: LeaseId(1),
         is_counted: true,
+        read_by: None,
     };
     let channel = session.channel(1).unwrap();
     channel.deliveries.leased(unacked);
@@ -221,6 +223,7 @@ fn each_shard_is_told_what_the_others_leave_of_a_shared_bound() {
             log: LogId(log),
             no_ack: false,
             counts_deliveries: false,
+            reads: false,
         });
     }
     let told = |session: &mut Session| -> Vec<(u64, u32)> {
@@ -240,6 +243,7 @@ fn each_shard_is_told_what_the_others_leave_of_a_shared_bound() {
         offset: Offset(0),
         lease: LeaseId(1),
         is_counted: true,
+        read_by: None,
     };
     let deliveries = &mut session.channel(1).unwrap().deliveries;
     for log in [2, 2, 4, 5] {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stele_base_types::{LogId, Offset, PartitionIndex};
+use stele_base_types::{ConsumerId, LogId, Offset, PartitionId, PartitionIndex};
 use stele_core_broker::LeasedMessage;
 use stele_core_engine::{LeaseId, SettleItem};
 
@@ -20,6 +20,8 @@ pub(crate) struct Unacked {
     /// Whether it was sent to a consumer and counts against the channel's limit. Messages from
     /// `basic.get` don't count.
     pub(crate) is_counted: bool,
+    /// The consumer that read it without leasing it, whose credit it uses.
+    pub(crate) read_by: Option<ConsumerId>,
 }
 
 impl Unacked {
@@ -31,6 +33,19 @@ impl Unacked {
             offset: message.lease.offset,
             lease: message.lease.lease,
             is_counted: false,
+            read_by: None,
+        }
+    }
+
+    /// A message that a consumer has read.
+    pub(crate) fn read(partition: PartitionId, offset: Offset, consumer: ConsumerId) -> Self {
+        Self {
+            log: partition.log,
+            partition: partition.index,
+            offset,
+            lease: LeaseId(0),
+            is_counted: false,
+            read_by: Some(consumer),
         }
     }
 
@@ -145,6 +160,7 @@ mod tests {
                 lease: LeaseId(offset),
                 // The first is from `basic.get`.
                 is_counted: offset > 1,
+                read_by: None,
             });
         }
         deliveries

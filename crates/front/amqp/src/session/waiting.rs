@@ -35,6 +35,7 @@ impl Waiting {
             offset: lease.offset,
             lease: lease.lease,
             is_counted: false,
+            read_by: None,
         })
     }
 }

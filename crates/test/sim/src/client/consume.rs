@@ -156,7 +156,7 @@ impl Client {
                 tag,
                 result: Err(Error::Failed(Failure::NoSpace)),
             } => turn.events.push(Event::NoSpace(PublishId(tag))),
-            Told::Published { .. } | Told::Blocked(_) => {}
+            Told::Published { .. } | Told::Blocked(_) | Told::Readable { .. } => {}
         }
     }
 

@@ -11,6 +11,7 @@ mod leasing;
 mod ledgers;
 mod memory;
 mod model;
+mod serving;
 mod unused;
 
 use smallvec::SmallVec;
@@ -85,6 +86,7 @@ pub(super) fn subscribe(consumer: ConsumerRef) -> Subscription {
         settle: false,
         exclusive: false,
         credit_bytes: 1_000_000,
+        priority: 0,
     }
 }
 

@@ -21,6 +21,7 @@ mod moving;
 mod part;
 mod purge;
 mod ranges;
+mod ready;
 mod settle;
 mod sweep;
 mod times;
@@ -28,7 +29,6 @@ mod wait;
 
 use stele_base_types::{LogId, Name, Offset, PartitionIndex, Timestamp};
 
-use self::demand::{Demand, ReadyParts};
 pub(crate) use self::{
     attempt::Attempts,
     demand::Site,
@@ -48,6 +48,7 @@ pub use self::{
     settle::{Missing, Outcome, Settle, SettleItem},
     wait::CancelWait,
 };
+use self::{demand::Demand, ready::ReadyParts};
 use super::{
     Columns, LedgerId,
     columns::Piece,

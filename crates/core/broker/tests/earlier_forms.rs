@@ -188,6 +188,8 @@ const PLAIN: LogConfig = LogConfig {
         fifo: false,
         delay_ms: 0,
         expiry_ms: None,
+        single_active: false,
+        by_priority: false,
     }),
 };
 
@@ -226,6 +228,7 @@ fn definitions_are_there(broker: &Broker, half: &str) {
             fifo,
             delay_ms,
             expiry_ms,
+            ..LedgerConfig::default()
         })
     };
     let work = LogConfig {

@@ -120,6 +120,12 @@ pub struct LedgerConfig {
     /// Unacknowledged records are dropped at this age, in milliseconds (SQS
     /// `MessageRetentionPeriod`); `None` keeps them.
     pub expiry_ms: Option<u64>,
+    /// Only one of its consumers gets records, until it ends and the next one takes over (AMQP
+    /// `x-single-active-consumer`). Requests for records are still served.
+    pub single_active: bool,
+    /// Records are handed out by priority: the partition with the highest number first, instead of
+    /// all in turn. In a log's queue, each record is appended to the partition of its priority.
+    pub by_priority: bool,
 }
 
 /// The configuration of a log, as the engine needs it.
@@ -156,6 +162,11 @@ impl Default for LogConfig {
 }
 
 impl LogConfig {
+    /// Whether each record belongs to the partition of its priority.
+    pub fn orders_by_priority(&self) -> bool {
+        self.queue.is_some_and(|queue| queue.by_priority)
+    }
+
     /// Whether the log ends with the process, because its data is only in memory, or because it
     /// belongs to a session.
     pub fn ends_with_process(&self) -> bool {

@@ -24,6 +24,8 @@ enum Form {
     PositivePeriod,
     /// One of these integers.
     Version(RangeInclusive<i64>),
+    /// An integer from 0 to this one.
+    UpTo(i64),
     /// One of these texts; any other fails with this error.
     OneOf(&'static [&'static str], Unknown),
     /// Any text.
@@ -89,18 +91,14 @@ const KNOWN: &[(&str, Form, Support)] = &[
         ),
         Support::Only("drop-head"),
     ),
-    (
-        "x-single-active-consumer",
-        Form::Flag,
-        Support::Only("false"),
-    ),
+    (SINGLE_ACTIVE, Form::Flag, Support::Offered),
+    (PRIORITY_MAX, Form::UpTo(255), Support::Offered),
     ("x-dead-letter-exchange", Form::Exchange, Support::Refused),
     ("x-dead-letter-routing-key", Form::Text, Support::Refused),
     ("x-dead-letter-strategy", Form::Text, Support::Refused),
     ("x-delivery-limit", Form::Count, Support::Refused),
     ("x-max-length", Form::Count, Support::Refused),
     ("x-max-length-bytes", Form::Count, Support::Refused),
-    ("x-max-priority", Form::Count, Support::Refused),
     ("x-max-age", Form::Text, Support::Refused),
     (
         "x-stream-max-segment-size-bytes",
@@ -114,6 +112,8 @@ const KNOWN: &[(&str, Form, Support)] = &[
 const TTL: &str = "x-message-ttl";
 pub(crate) const EXPIRES: &str = "x-expires";
 const TYPE: &str = "x-queue-type";
+const SINGLE_ACTIVE: &str = "x-single-active-consumer";
+pub(crate) const PRIORITY_MAX: &str = "x-max-priority";
 
 /// Known arguments with their values.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -135,10 +135,16 @@ impl QueueArguments {
             let Some((value, described)) = self.0.get(name) else {
                 continue;
             };
+            if *name == PRIORITY_MAX && self.is_quorum() {
+                continue;
+            }
             if *form == Form::Exchange && !matches!(value, Value::LongString(_)) {
                 return Err(subject.invalid_type(name, value));
             }
             check(form, *support, value, described).map_err(|what| subject.invalid(name, &what))?;
+        }
+        if self.is_quorum() && self.0.contains_key(PRIORITY_MAX) {
+            return Err(subject.invalid_for_quorum(PRIORITY_MAX));
         }
         Ok(())
     }
@@ -151,6 +157,17 @@ impl QueueArguments {
     /// How long the queue may be unused, in milliseconds.
     pub(crate) fn expires_ms(&self) -> Option<u64> {
         self.text(EXPIRES)?.parse().ok()
+    }
+
+    /// The highest priority of its messages; 0 if they have no priorities.
+    pub(crate) fn priority_max(&self) -> u32 {
+        let max = self.text(PRIORITY_MAX).and_then(|text| text.parse().ok());
+        max.unwrap_or(0)
+    }
+
+    /// Whether only one of its consumers at a time gets messages.
+    pub(crate) fn is_single_active(&self) -> bool {
+        self.text(SINGLE_ACTIVE) == Some("true")
     }
 
     /// Whether the queue is declared with type `quorum`.
@@ -182,6 +199,12 @@ impl QueueArguments {
         }
         Ok(())
     }
+}
+
+/// Whether a queue was declared with type `quorum`.
+pub(crate) fn was_quorum(kept: &Settings) -> bool {
+    let kind = kept.get(TYPE).and_then(|text| read_kept(text));
+    kind.is_some_and(|kind| kind.text == "quorum")
 }
 
 /// Whether the type is `classic`, which is the default.
@@ -237,7 +260,12 @@ fn check_form(form: &Form, value: &Value, described: &Described) -> Result<(), S
     let type_name = &described.type_name;
     let unacceptable = || format!("{{unacceptable_type,{type_name}}}");
     match form {
-        Form::Count | Form::Positive | Form::Period | Form::PositivePeriod | Form::Version(_) => {
+        Form::Count
+        | Form::Positive
+        | Form::Period
+        | Form::PositivePeriod
+        | Form::Version(_)
+        | Form::UpTo(_) => {
             let expected = || format!("\"expected integer, got {type_name}\"");
             check_integer(form, value.as_integer().ok_or_else(expected)?)
         }
@@ -265,6 +293,7 @@ fn check_integer(form: &Form, integer: i64) -> Result<(), String> {
         (Form::Version(known), _) if !known.contains(&integer) => {
             Err(format!("\"unsupported queue version '{integer}'\""))
         }
+        (Form::UpTo(max), _) if integer > *max => Err(format!("{{max_value_exceeded,{integer}}}")),
         _ => Ok(()),
     }
 }

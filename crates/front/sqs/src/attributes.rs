@@ -249,8 +249,8 @@ pub(crate) fn given_ms(given: &[(String, String)], attribute: &str) -> Option<u6
 pub(crate) fn queue_default(fifo: bool) -> LedgerConfig {
     LedgerConfig {
         fifo,
-        delay_ms: 0,
         expiry_ms: Some(RETENTION_DEFAULT_S * 1000),
+        ..LedgerConfig::default()
     }
 }
 

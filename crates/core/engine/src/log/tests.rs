@@ -11,6 +11,7 @@ mod leasing;
 mod ledgers;
 mod memory;
 mod model;
+mod priorities;
 mod serving;
 mod unused;
 

@@ -34,6 +34,8 @@ pub(crate) enum LedgerField {
     Fifo,
     DelayMs(u64),
     ExpiryMs(u64),
+    SingleActive,
+    ByPriority,
 }
 
 /// A field of [`Exchange`].
@@ -122,11 +124,15 @@ impl From<LedgerConfig> for Vec<LedgerField> {
             fifo,
             delay_ms,
             expiry_ms,
+            single_active,
+            by_priority,
         } = config;
         let mut fields = Self::new();
         fields.extend(fifo.then_some(LedgerField::Fifo));
         fields.extend((delay_ms > 0).then_some(LedgerField::DelayMs(delay_ms)));
         fields.extend(expiry_ms.map(LedgerField::ExpiryMs));
+        fields.extend(single_active.then_some(LedgerField::SingleActive));
+        fields.extend(by_priority.then_some(LedgerField::ByPriority));
         fields
     }
 }
@@ -139,6 +145,8 @@ impl From<Vec<LedgerField>> for LedgerConfig {
                 LedgerField::Fifo => config.fifo = true,
                 LedgerField::DelayMs(ms) => config.delay_ms = ms,
                 LedgerField::ExpiryMs(ms) => config.expiry_ms = Some(ms),
+                LedgerField::SingleActive => config.single_active = true,
+                LedgerField::ByPriority => config.by_priority = true,
             }
         }
         config

@@ -26,6 +26,8 @@ pub(crate) struct Gathering {
     /// The hash of the key, which selects the partition: the same for all messages, or none,
     /// because a batch goes to one partition.
     key: Option<u32>,
+    /// The priority, likewise, if a target orders by it.
+    priority: Option<u8>,
     batch: Option<BatchBuilder>,
     confirms: ToConfirms,
 }
@@ -38,14 +40,20 @@ pub(crate) struct Gathered {
 }
 
 impl Gathering {
-    /// Whether a message for these logs may join the batch.
-    pub(crate) fn has_room_for(&self, targets: &Targets, message: &Message) -> bool {
+    /// Whether a message for these logs may join the batch. `priority` is what they order it by.
+    pub(crate) fn has_room_for(
+        &self,
+        targets: &Targets,
+        message: &Message,
+        priority: Option<u8>,
+    ) -> bool {
         let Some(batch) = &self.batch else {
             return true;
         };
         let size_bytes = message.content.body.size_bytes();
         self.targets == *targets
             && self.key == hash_of_key(message)
+            && self.priority == priority
             && batch.len() < BATCH_RECORDS
             && batch.size_bytes() as u64 + size_bytes <= BATCH_BYTES as u64
     }
@@ -55,6 +63,7 @@ impl Gathering {
         &mut self,
         targets: Targets,
         message: &Message,
+        priority: Option<u8>,
         now: Timestamp,
         confirm: Option<ToConfirm>,
     ) -> Result<(), Error> {
@@ -67,6 +76,7 @@ impl Gathering {
         message.push(batch, now)?;
         self.targets = targets;
         self.key = hash_of_key(message);
+        self.priority = priority;
         self.confirms.extend(confirm);
         Ok(())
     }
@@ -79,11 +89,14 @@ impl Gathering {
         if batch.is_empty() {
             return None;
         }
-        let schedules = self.key.map(|key| Schedule {
-            key: Some(key),
+        let schedule = Schedule {
+            key: self.key,
+            priority: self.priority,
             ..Schedule::default()
-        });
-        let columns = Columns::of(schedules.into_iter().cycle().take(batch.len()));
+        };
+        let is_scheduled = self.key.is_some() || self.priority.is_some();
+        let count = if is_scheduled { batch.len() } else { 0 };
+        let columns = Columns::of(std::iter::repeat_n(schedule, count));
         let target = |log| AppendTarget {
             log,
             partition: None,

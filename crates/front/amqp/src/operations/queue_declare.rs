@@ -171,7 +171,8 @@ fn check_equivalence(
 
 fn config(connection: &Connection, declare: &Declare, arguments: &QueueArguments) -> LogConfig {
     LogConfig {
-        partitions: 1,
+        // One for each priority.
+        partitions: arguments.priority_max() + 1,
         durability: if declare.durable && !declare.exclusive {
             connection.settings.durability
         } else {
@@ -185,6 +186,8 @@ fn config(connection: &Connection, declare: &Declare, arguments: &QueueArguments
         },
         queue: Some(LedgerConfig {
             expiry_ms: arguments.ttl_ms(),
+            single_active: arguments.is_single_active(),
+            by_priority: arguments.priority_max() > 0,
             ..LedgerConfig::default()
         }),
     }

@@ -31,6 +31,8 @@ const CONFIG: LogConfig = LogConfig {
         fifo: false,
         delay_ms: 0,
         expiry_ms: None,
+        single_active: false,
+        by_priority: false,
     }),
 };
 

@@ -270,7 +270,7 @@ fn a_log_that_was_opened_is_a_queue_once_it_is_declared_one() {
     let delayed = LedgerConfig {
         delay_ms: 3_000,
         expiry_ms: Some(60_000),
-        fifo: false,
+        ..LedgerConfig::default()
     };
     let queue = LogConfig {
         queue: Some(delayed),

@@ -16,6 +16,8 @@ const FIFO: LedgerConfig = LedgerConfig {
     fifo: true,
     delay_ms: 0,
     expiry_ms: None,
+    single_active: false,
+    by_priority: false,
 };
 
 fn owner(log: LogId) -> usize {

@@ -17,6 +17,7 @@ mod dispatch;
 mod extend;
 mod fifo;
 mod lease;
+mod line;
 mod moving;
 mod part;
 mod purge;
@@ -190,6 +191,7 @@ impl Ledger {
             self.change_expiry(config, site);
         }
         self.config = config;
+        self.demand.serve_one(config.single_active, site.indexes);
     }
 
     /// Adds new records that were appended at this time. Records from before `doubted` may have
@@ -278,7 +280,9 @@ impl Ledger {
             }
             LedgerRecord::Expired { partition, to } => self.apply_expired(*partition, *to, site),
             LedgerRecord::Subscribed(terms) => self.demand.subscribe(terms, site),
-            LedgerRecord::Unsubscribed(consumer) => self.demand.unsubscribe(*consumer, site),
+            LedgerRecord::Unsubscribed { consumer, lingers } => {
+                self.demand.unsubscribe(*consumer, *lingers, site);
+            }
             LedgerRecord::Dropped(consumer) => self.demand.drop_consumer(*consumer, site),
             LedgerRecord::Credited { consumer, bytes } => {
                 self.demand.credit(*consumer, *bytes, site.indexes);
@@ -322,6 +326,8 @@ impl Ledger {
     /// from before `doubted` without a trace.
     pub(crate) fn recover(&mut self, partitions: &[Partition], doubted: Timestamp) {
         self.demand = Demand::default();
+        self.demand
+            .serve_one(self.config.single_active, &Indexes::default());
         self.ready = ReadyParts::default();
         for (index, partition) in partitions.iter().enumerate() {
             let Some(part) = self.parts.get_mut(index) else {
@@ -366,6 +372,14 @@ impl Ledger {
             partition,
             offset,
         }
+    }
+
+    /// The partition to lease from next.
+    fn next_ready(&self) -> Option<PartitionIndex> {
+        if self.config.by_priority {
+            return self.ready.down().next();
+        }
+        self.ready.from(self.rotation).next()
     }
 
     /// Updates whether a partition has ready records, after a change.

@@ -74,6 +74,7 @@ impl From<LedgerConfig> for crate::LedgerConfig {
             fifo: stored.fifo,
             delay_ms: stored.delay_ms,
             expiry_ms: stored.expiry_ms,
+            ..Self::default()
         }
     }
 }

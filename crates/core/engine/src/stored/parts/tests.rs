@@ -23,6 +23,8 @@ const CONFIG: LogConfig = LogConfig {
         fifo: false,
         delay_ms: 0,
         expiry_ms: Some(5_000),
+        single_active: false,
+        by_priority: false,
     }),
 };
 
@@ -268,8 +270,7 @@ fn more_history() -> Vec<Record> {
         config: LogConfig {
             queue: Some(LedgerConfig {
                 fifo: true,
-                delay_ms: 0,
-                expiry_ms: None,
+                ..LedgerConfig::default()
             }),
             ..CONFIG
         },

@@ -56,7 +56,7 @@ pub(crate) struct Shared {
     opening: Opening,
     set_aside: SetAside,
     /// Notified when there are dead records.
-    dead: Arc<Notify>,
+    pub(crate) dead: Arc<Notify>,
 }
 
 impl Broker {

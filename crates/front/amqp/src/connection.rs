@@ -17,6 +17,7 @@ pub(crate) mod committing;
 mod delivering;
 pub(crate) mod incoming;
 mod outgoing;
+mod overdue;
 pub(crate) mod publishing;
 pub(crate) mod reading;
 pub(crate) mod settling;
@@ -32,12 +33,14 @@ use stele_wire_amqp::{
     method::{basic, channel, connection, tx},
     reply_code::CONNECTION_FORCED,
 };
+use tokio::time::Instant;
 
 use self::{
     committing::Committing,
     delivering::Owed,
     incoming::Incoming,
     outgoing::Outgoing,
+    overdue::Patience,
     publishing::{Gathering, Targets},
     reading::Readings,
     settling::Settling,
@@ -47,6 +50,7 @@ use crate::{
     negotiation::Opened,
     operations,
     outbox::Outbox,
+    routing,
     session::{
         ChannelId, Command, Failure, Session, Subscription, confirms::Confirm,
         in_flight::ToConfirm, unacked::Unacked,
@@ -101,6 +105,9 @@ pub(crate) struct Connection {
     /// A transaction whose messages are being stored. No input is processed until it is done.
     committing: Option<Committing>,
     progress: Progress,
+    /// When the driver last woke up.
+    pub(crate) now: Instant,
+    pub(crate) patience: Patience,
 }
 
 impl Connection {
@@ -114,8 +121,11 @@ impl Connection {
         let (holder, events) = broker.open_session().await;
         opened.principal.session = Some(holder.id());
         let outbox = Outbox::new(opened.frame_bytes_max);
+        let now = Instant::now();
         let mut connection = Self {
             session: Session::new(opened, settings.body_bytes_max),
+            now,
+            patience: Patience::new(settings.consumer_timeout, now),
             settings,
             outgoing: Outgoing::new(broker.memory().clone()),
             incoming: Incoming::new(broker.memory().clone()),
@@ -269,13 +279,17 @@ impl Connection {
         message: &Message,
         confirm: Option<ToConfirm>,
     ) -> Result<(), Fault> {
+        let priority = routing::priority(self, &targets, message);
         let alone = self.broker.catalogue().refuse(&targets);
-        if !self.gathering.has_room_for(&targets, message, alone) {
+        if !self
+            .gathering
+            .has_room_for(&targets, message, priority, alone)
+        {
             self.flush_publishes().await;
         }
         let now = self.settings.clock.now();
         self.gathering
-            .push(targets, message, now, confirm)
+            .push(targets, message, priority, now, confirm)
             .map_err(|error| Fault::precondition(format!("message can't be stored: {error}")))
     }
 
@@ -362,7 +376,7 @@ impl Connection {
         self.flush().await;
         let released = self.session.begin_closing(number);
         for (consumer, subscription) in &released.consumers {
-            self.end_consumer(*consumer, subscription).await;
+            self.end_consumer(*consumer, subscription, true).await;
             self.written_off.remove(consumer);
         }
         for unacked in &released.unacked {
@@ -375,13 +389,18 @@ impl Connection {
         self.flush().await;
     }
 
-    /// Ends what a consumer has in the broker.
-    pub(crate) async fn end_consumer(&mut self, consumer: ConsumerId, of: &Subscription) {
+    /// Ends what a consumer has in the broker. If it lingers, what it holds is returned next.
+    pub(crate) async fn end_consumer(
+        &mut self,
+        consumer: ConsumerId,
+        of: &Subscription,
+        lingers: bool,
+    ) {
         if of.reads {
             return self.readings.remove(consumer);
         }
         // A deleted log has no subscription left to end.
-        drop(self.holder.unsubscribe(of.log, consumer).await);
+        drop(self.holder.unsubscribe(of.log, consumer, lingers).await);
     }
 
     /// Releases everything the connection holds: channels, then exclusive queues.

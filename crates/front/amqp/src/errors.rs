@@ -1,6 +1,8 @@
 //! Translates refusals to AMQP, with RabbitMQ's texts, because clients and their tests match on
 //! them.
 
+use std::time::Duration;
+
 use stele_core_broker::{self as broker, Failure, ResolveError};
 use stele_core_engine::{CatalogueError, LogError};
 use stele_wire_amqp::{
@@ -12,7 +14,7 @@ use stele_wire_amqp::{
     },
 };
 
-use crate::queue_arguments::EXPIRES;
+use crate::queue_arguments::{EXPIRES, PRIORITY_MAX};
 
 /// Why the server closes a channel or the connection. The code determines which of the two.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,6 +110,15 @@ impl Fault {
         Self::access_refused("operation not permitted on the default exchange")
     }
 
+    /// A delivery wasn't acknowledged in time.
+    pub(crate) fn unacknowledged(channel: u16, timeout: Duration) -> Self {
+        Self::precondition(format!(
+            "delivery acknowledgement on channel {channel} timed out. Timeout value used: {} ms. \
+             This timeout value can be configured, see consumers doc guide to learn more",
+            timeout.as_millis()
+        ))
+    }
+
     /// An administrator closes the connection.
     pub(crate) fn forced(reason: &str) -> Self {
         Self::new(CONNECTION_FORCED, reason)
@@ -191,6 +202,26 @@ impl<'a> Subject<'a> {
         ))
     }
 
+    /// An argument has an invalid value.
+    pub(crate) fn invalid(&self, name: &str, what: &str) -> Fault {
+        Fault::precondition(format!(
+            "invalid arg '{name}' for {}: {what}",
+            self.describe()
+        ))
+    }
+
+    /// `basic.get` on a quorum queue that serves one consumer at a time.
+    pub(crate) fn served_alone(&self) -> Fault {
+        Fault::new(
+            RESOURCE_LOCKED,
+            format!(
+                "cannot obtain access to locked {}. basic.get operations are not supported by \
+                 quorum queues with single active consumer",
+                self.describe()
+            ),
+        )
+    }
+
     /// An argument that must name an exchange has another type.
     pub(crate) fn invalid_type(&self, name: &str, value: &Value) -> Fault {
         Fault::precondition(format!(
@@ -253,6 +284,7 @@ impl Told for CatalogueError {
             Self::Contradiction(it) => subject.inequivalent(
                 match it.field {
                     "expires" => EXPIRES,
+                    "priorities" => PRIORITY_MAX,
                     field => field,
                 },
                 &format!("'{}'", it.received),

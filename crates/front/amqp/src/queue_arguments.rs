@@ -6,7 +6,7 @@
 
 mod kept;
 
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
 use stele_core_engine::{DeathReasons, LedgerConfig, Overflow, Settings, Window};
 use stele_wire_amqp::{Table, Value};
@@ -33,6 +33,8 @@ enum Form {
     PositivePeriod,
     /// One of these integers.
     Version(RangeInclusive<i64>),
+    /// An integer from 0 to this one.
+    UpTo(i64),
     /// One of these texts; any other fails with this error.
     OneOf(&'static [&'static str], Unknown),
     /// A text such as `7D`: a number and a unit.
@@ -47,6 +49,8 @@ enum Form {
     Exchange,
     /// A boolean.
     Flag,
+    /// Any value.
+    Any,
 }
 
 /// The error for an unknown text.
@@ -65,8 +69,6 @@ enum Support {
     Offered,
     /// Accepted; it has nothing to change here.
     Accepted,
-    /// Only this value, the default, is accepted.
-    Only(&'static str),
     /// Refused.
     Refused,
 }
@@ -114,11 +116,10 @@ const KNOWN: &[(&str, Form, Support)] = &[
         ),
         Support::Offered,
     ),
-    (
-        "x-single-active-consumer",
-        Form::Flag,
-        Support::Only("false"),
-    ),
+    (SINGLE_ACTIVE, Form::Flag, Support::Offered),
+    (PRIORITY_MAX, Form::UpTo(255), Support::Offered),
+    // RabbitMQ neither checks nor compares it.
+    (CONSUMER_TIMEOUT, Form::Any, Support::Offered),
     (DEAD_LETTER_EXCHANGE, Form::Exchange, Support::Offered),
     (DEAD_LETTER_KEY, Form::Text, Support::Offered),
     (
@@ -132,7 +133,6 @@ const KNOWN: &[(&str, Form, Support)] = &[
     (DELIVERY_LIMIT, Form::Integer, Support::Offered),
     (LENGTH, Form::Count, Support::Offered),
     (SIZE, Form::Count, Support::Refused),
-    ("x-max-priority", Form::Count, Support::Refused),
     (KEEP, Form::AgeOrSize, Support::Offered),
     (AGE, Form::Age, Support::Offered),
     // Segments have a size of their own.
@@ -154,13 +154,13 @@ const OF_TYPES: &[(&str, &[&str])] = &[
     ("x-max-in-memory-length", &["quorum"]),
     ("x-max-in-memory-bytes", &["quorum"]),
     ("x-overflow", &["classic", "quorum"]),
-    ("x-single-active-consumer", &["classic", "quorum"]),
+    (SINGLE_ACTIVE, &["classic", "quorum"]),
     ("x-dead-letter-exchange", &["classic", "quorum"]),
     ("x-dead-letter-routing-key", &["classic", "quorum"]),
     ("x-dead-letter-strategy", &["quorum"]),
     ("x-delivery-limit", &["quorum"]),
     ("x-max-length", &["classic", "quorum"]),
-    ("x-max-priority", &["classic"]),
+    (PRIORITY_MAX, &["classic"]),
     (KEEP, &["classic", "quorum"]),
     (AGE, &["stream"]),
     (SEGMENT_SIZE, &["stream"]),
@@ -171,6 +171,9 @@ const OF_TYPES: &[(&str, &[&str])] = &[
 const TTL: &str = "x-message-ttl";
 pub(crate) const EXPIRES: &str = "x-expires";
 const TYPE: &str = "x-queue-type";
+const SINGLE_ACTIVE: &str = "x-single-active-consumer";
+const CONSUMER_TIMEOUT: &str = "x-consumer-timeout";
+pub(crate) const PRIORITY_MAX: &str = "x-max-priority";
 const OVERFLOW: &str = "x-overflow";
 const LENGTH: &str = "x-max-length";
 const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
@@ -240,7 +243,7 @@ impl QueueArguments {
             .try_for_each(|name| self.check_one(subject, name))?;
         if self.0.contains_key(DEAD_LETTER_KEY) && !self.0.contains_key(DEAD_LETTER_EXCHANGE) {
             let what = "routing_key_but_no_dlx_defined";
-            return Err(invalid(subject, DEAD_LETTER_KEY, what));
+            return Err(subject.invalid(DEAD_LETTER_KEY, what));
         }
         Ok(())
     }
@@ -257,7 +260,7 @@ impl QueueArguments {
             if *form == Form::Exchange && !matches!(value, Value::LongString(_)) {
                 return Err(subject.invalid_type(name, value));
             }
-            check(form, support, value, described).map_err(|what| invalid(subject, name, &what))?;
+            check(form, support, value, described).map_err(|what| subject.invalid(name, &what))?;
         }
         Ok(())
     }
@@ -312,6 +315,8 @@ impl QueueArguments {
                 Some("reject-publish-dlx") => Overflow::RefuseNew,
                 _ => Overflow::DropOldest,
             },
+            single_active: self.is_single_active(),
+            by_priority: self.priority_max() > 0,
             ..LedgerConfig::PLAIN
         }
     }
@@ -329,6 +334,17 @@ impl QueueArguments {
     /// How long the queue may be unused, in milliseconds.
     pub(crate) fn expires_ms(&self) -> Option<u64> {
         self.text(EXPIRES)?.parse().ok()
+    }
+
+    /// The highest priority of its messages; 0 if they have no priorities.
+    pub(crate) fn priority_max(&self) -> u32 {
+        let max = self.text(PRIORITY_MAX).and_then(|text| text.parse().ok());
+        max.unwrap_or(0)
+    }
+
+    /// Whether only one of its consumers at a time gets messages.
+    pub(crate) fn is_single_active(&self) -> bool {
+        self.text(SINGLE_ACTIVE) == Some("true")
     }
 
     /// Whether the queue is declared with type `quorum`.
@@ -368,13 +384,21 @@ impl QueueArguments {
         for (name, ..) in KNOWN.iter().filter(|(name, ..)| is_of_type(name, kind)) {
             let received = self.0.get(name).map(|(_, described)| described);
             let current = kept.get(*name).and_then(|text| read_kept(text));
-            if *name == TYPE && is_classic(received) && is_classic(current.as_ref()) {
+            let is_same = *name == TYPE && is_classic(received) && is_classic(current.as_ref());
+            if is_same || *name == CONSUMER_TIMEOUT {
                 continue;
             }
             check_same(subject, name, received, current.as_ref())?;
         }
         Ok(())
     }
+}
+
+/// How long its deliveries may be unacknowledged, if a queue was declared with its own time.
+pub(crate) fn consumer_timeout(kept: &Settings) -> Option<Duration> {
+    let timeout = read_kept(kept.get(CONSUMER_TIMEOUT)?)?;
+    let ms: i64 = timeout.is_integer().then(|| timeout.text.parse().ok())??;
+    Some(Duration::from_millis(ms.try_into().unwrap_or(0)))
 }
 
 /// Whether queues of a type have this argument.
@@ -427,8 +451,7 @@ fn check(
     check_form(form, value, described)?;
     match support {
         Support::Offered | Support::Accepted => Ok(()),
-        Support::Only(only) if described.text == only => Ok(()),
-        Support::Only(_) | Support::Refused => Err("\"not supported\"".to_owned()),
+        Support::Refused => Err("\"not supported\"".to_owned()),
     }
 }
 
@@ -436,7 +459,12 @@ fn check_form(form: &Form, value: &Value, described: &Described) -> Result<(), S
     let type_name = &described.type_name;
     let unacceptable = || format!("{{unacceptable_type,{type_name}}}");
     match form {
-        Form::Count | Form::Positive | Form::Period | Form::PositivePeriod | Form::Version(_) => {
+        Form::Count
+        | Form::Positive
+        | Form::Period
+        | Form::PositivePeriod
+        | Form::Version(_)
+        | Form::UpTo(_) => {
             let expected = || format!("\"expected integer, got {type_name}\"");
             check_integer(form, value.as_integer().ok_or_else(expected)?)
         }
@@ -444,6 +472,7 @@ fn check_form(form: &Form, value: &Value, described: &Described) -> Result<(), S
             Some(_) => Ok(()),
             None => Err(format!("\"expected integer, got {type_name}\"")),
         },
+        Form::Any => Ok(()),
         Form::Flag => value.as_bool().map(drop).ok_or_else(unacceptable),
         Form::AgeOrSize if value.as_integer().is_some() => {
             check_form(&Form::Positive, value, described)
@@ -478,15 +507,9 @@ fn check_integer(form: &Form, integer: i64) -> Result<(), String> {
         (Form::Version(known), _) if !known.contains(&integer) => {
             Err(format!("\"unsupported queue version '{integer}'\""))
         }
+        (Form::UpTo(max), _) if integer > *max => Err(format!("{{max_value_exceeded,{integer}}}")),
         _ => Ok(()),
     }
-}
-
-fn invalid(subject: &Subject<'_>, name: &str, what: &str) -> Fault {
-    Fault::precondition(format!(
-        "invalid arg '{name}' for {}: {what}",
-        subject.describe()
-    ))
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@ use stele_base_types::{LogId, SessionId, Timestamp};
 
 use super::*;
 use crate::{
-    Durability, LedgerConfig, Lifetime, LogConfig, LogRecord, Retention, Window,
-    stored::config::LogField,
+    DeathReasons, Durability, LedgerConfig, Lifetime, LogConfig, LogRecord, Overflow, Retention,
+    Window, stored::config::LogField,
 };
 
 fn opened(config: LogConfig) -> Record {
@@ -51,7 +51,12 @@ const MOST: LogConfig = LogConfig {
         fifo: true,
         delay_ms: 6,
         expiry_ms: Some(7),
-        ..LedgerConfig::PLAIN
+        deliveries_max: Some(8),
+        dead_letters: DeathReasons::ALL,
+        ready_max: Some(9),
+        overflow: Overflow::RefuseAsDead,
+        single_active: true,
+        by_priority: true,
     }),
 };
 

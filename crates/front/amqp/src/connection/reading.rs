@@ -284,12 +284,12 @@ impl Connection {
         let Some(properties) = streams::read_as(&arrival.properties, record.offset, filter) else {
             return Ok(false);
         };
-        let number = subscription.channel;
+        let (number, now) = (subscription.channel, self.now);
         let channel = self.session.channel(number)?;
         let unacked = Unacked::read(partition, record.offset, consumer);
         let deliver = basic::Deliver {
             consumer_tag: subscription.tag.clone(),
-            delivery_tag: channel.deliveries.leased(unacked),
+            delivery_tag: channel.deliveries.leased(unacked, now),
             redelivered: false,
             exchange: arrival.exchange,
             routing_key: arrival.routing_key,

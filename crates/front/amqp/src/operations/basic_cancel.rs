@@ -14,7 +14,9 @@ pub(super) async fn run(connection: &mut Connection, number: u16, cancel: Cancel
     if let Some(consumer) = channel.consumers.get(&cancel.consumer_tag).copied()
         && let Some(subscription) = connection.session.subscription(consumer).cloned()
     {
-        connection.end_consumer(consumer, &subscription).await;
+        connection
+            .end_consumer(consumer, &subscription, false)
+            .await;
         connection.drain_events().await?;
         connection.forget_consumer(consumer);
     }

@@ -4,11 +4,12 @@
 //! one), `no-local` (has no effect, as in RabbitMQ), `no-ack`, `exclusive`, `no-wait`, `arguments`.
 //! Reply: `basic.consume-ok`. A tag in use closes the connection with 530 NOT_ALLOWED. A queue with
 //! an exclusive consumer, or an exclusive consumer on a queue with consumers, is 403
-//! ACCESS_REFUSED. The queue `amq.rabbitmq.reply-to` is the direct reply-to (`reply_to.rs`). A
-//! stream is read without taking anything from it (`streams.rs`), and so is a log that keeps its
-//! messages for a time, if the consumer names an `x-stream-offset`: this needs a prefetch count
-//! (else 406 PRECONDITION_FAILED) and acknowledgements (else 540 NOT_IMPLEMENTED). Spec: 1.8.3.3.
-//! Deviations from RabbitMQ: `x-priority` is refused with 406 PRECONDITION_FAILED.
+//! ACCESS_REFUSED. The queue `amq.rabbitmq.reply-to` is the direct reply-to (`reply_to.rs`). The
+//! argument `x-priority` is any integer (else 406 PRECONDITION_FAILED): consumers of a higher
+//! priority are served first. A stream is read without taking anything from it (`streams.rs`), and
+//! so is a log that keeps its messages for a time, if the consumer names an `x-stream-offset`: this
+//! needs a prefetch count (else 406 PRECONDITION_FAILED) and acknowledgements (else 540
+//! NOT_IMPLEMENTED). Spec: 1.8.3.3. Deviations from RabbitMQ: none.
 
 use stele_core_broker::{self as broker, Action};
 use stele_core_engine::{
@@ -31,8 +32,7 @@ use crate::{
     streams::Wanted,
 };
 
-/// Unsupported arguments that would change deliveries.
-const REFUSED: [&str; 1] = ["x-priority"];
+const PRIORITY: &str = "x-priority";
 
 pub(super) async fn run(connection: &mut Connection, number: u16, consume: Consume) -> Handled {
     let tag = tag(connection, number, &consume.consumer_tag)?;
@@ -58,7 +58,6 @@ async fn consume_queue(
     let queue = lookup::queue(connection, &name, Action::Consume)?;
     let vhost = connection.session.opened.vhost.clone();
     let subject = Subject::queue(&name, &vhost);
-    check_arguments(&subject, &consume.arguments)?;
     if let Some(wanted) = Wanted::read(&queue, &subject, &consume.arguments)? {
         let subscription = Subscription {
             channel: number,
@@ -135,22 +134,21 @@ fn tag(
     Ok(ShortString::truncated(wanted))
 }
 
-fn check_arguments(subject: &Subject<'_>, arguments: &Table) -> Handled {
-    for name in REFUSED {
-        if arguments.find(name).is_some() {
-            return Err(Fault::precondition(format!(
-                "invalid arg '{name}' for {}: \"not supported\"",
-                subject.describe()
-            )));
-        }
-    }
-    Ok(())
-}
-
 /// Whether the queue's deliveries show how often a message was delivered before.
 pub(super) fn counts_deliveries(queue: &LogDefinition) -> bool {
     let kept = queue.facets.get(lookup::FACET);
-    kept.is_some_and(|kept| Kept(kept).counts_deliveries())
+    kept.is_some_and(|kept| Kept(kept).is_quorum())
+}
+
+/// The consumer's priority; 0 if it names none.
+fn priority(subject: &Subject<'_>, arguments: &Table) -> Result<i64, Fault> {
+    let Some(value) = arguments.find(PRIORITY) else {
+        return Ok(0);
+    };
+    value.as_integer().ok_or_else(|| {
+        let what = format!("\"expected integer, got {}\"", value.type_name());
+        subject.invalid(PRIORITY, &what)
+    })
 }
 
 async fn subscribe(
@@ -160,6 +158,9 @@ async fn subscribe(
     tag: ShortString,
     consume: &Consume,
 ) -> Handled {
+    connection.patience.note(queue, connection.now);
+    let vhost = &connection.session.opened.vhost;
+    let priority = priority(&Subject::queue(&queue.name, vhost), &consume.arguments)?;
     let consumer = connection.session.add_subscription(Subscription {
         channel: number,
         tag,
@@ -181,8 +182,10 @@ async fn subscribe(
         // They still wait for room in the pool, as in RabbitMQ.
         pool_prefetch: channel.bound_at(shard, |log| holder.shard_of(log)),
         settle: consume.no_ack,
-        exclusive: consume.exclusive,
+        // As in RabbitMQ, which ignores the flag there.
+        exclusive: consume.exclusive && !lookup::is_quorum_of_one(queue),
         credit_bytes: CONSUMER_CREDIT_BYTES,
+        priority,
     };
     channel.forget_told(Some(shard));
     let subscribed = connection.holder.subscribe(queue.id, terms).await;

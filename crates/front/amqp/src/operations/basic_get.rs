@@ -2,8 +2,8 @@
 //!
 //! Fields: `queue` (empty: the channel's last one), `no-ack`. Reply: `basic.get-ok` with the
 //! message and the number of remaining ready messages, or `basic.get-empty`. A stream is 540
-//! NOT_IMPLEMENTED. Spec: 1.8.3.10.
-//! Deviations from RabbitMQ: none.
+//! NOT_IMPLEMENTED; a quorum queue with a single active consumer is 405 RESOURCE_LOCKED. Spec:
+//! 1.8.3.10. Deviations from RabbitMQ: none.
 
 use stele_base_types::ConsumerId;
 use stele_core_broker::{Action, LeasedMessage, Share};
@@ -33,7 +33,12 @@ pub(super) async fn run(connection: &mut Connection, number: u16, get: &Get) -> 
     if is_stream(&queue) {
         return Err(streams::unsupported("basic.get", &name, connection));
     }
+    if lookup::is_quorum_of_one(&queue) {
+        let vhost = &connection.session.opened.vhost;
+        return Err(Subject::queue(&name, vhost).served_alone());
+    }
     queue_declare::adopt(connection, &queue).await?;
+    connection.patience.note(&queue, connection.now);
     let asked = Subscription {
         channel: number,
         tag: ShortString::EMPTY,
@@ -103,11 +108,13 @@ async fn deliver(
     let vhost = connection.session.opened.vhost.clone();
     let status = connection.broker.status(asked.log).await;
     let status = status.map_err(|error| Subject::queue(&asked.queue, &vhost).fault(error))?;
+    let now = connection.now;
     let channel = connection.session.channel(asked.channel)?;
     let delivery_tag = if asked.no_ack {
         channel.deliveries.settled()
     } else {
-        channel.deliveries.leased(Unacked::of(asked.log, message))
+        let unacked = Unacked::of(asked.log, message);
+        channel.deliveries.leased(unacked, now)
     };
     let get_ok = GetOk {
         delivery_tag,

@@ -245,7 +245,8 @@ fn config(
         },
     };
     LogConfig {
-        partitions: 1,
+        // One for each priority.
+        partitions: arguments.priority_max() + 1,
         durability: if declare.durable {
             connection.settings.durability
         } else {

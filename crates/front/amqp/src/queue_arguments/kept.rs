@@ -30,8 +30,8 @@ impl<'a> Kept<'a> {
         refuses && self.text(DEAD_LETTER_STRATEGY) == Some(AT_LEAST_ONCE)
     }
 
-    /// Whether messages show how often they were delivered.
-    pub(crate) fn counts_deliveries(self) -> bool {
+    /// Whether it was declared with type `quorum`: its messages show how often they were delivered.
+    pub(crate) fn is_quorum(self) -> bool {
         self.text(TYPE) == Some(QUORUM)
     }
 

@@ -111,10 +111,19 @@ fn schedules(turn: &mut Turn<'_>, log: &LogDefinition, count: u64) -> Vec<Schedu
             let group = of_one_group.unwrap_or_else(|| random.below(4));
             Schedule {
                 key: Some(group as u32),
-                delay_ms: None,
                 group: Some(group),
                 deduplication: Some(random.below(60).into()),
+                ..Schedule::default()
             }
+        });
+        return each.collect();
+    }
+    if queue.by_priority {
+        let priority = random.once_in(4).then(|| random.below(6) as u8);
+        let priority = priority.or(Some(random.below(2) as u8));
+        let each = (0..count).map(|_| Schedule {
+            priority,
+            ..Schedule::default()
         });
         return each.collect();
     }

@@ -270,8 +270,7 @@ fn a_log_that_was_opened_is_a_queue_once_it_is_declared_one() {
     let delayed = LedgerConfig {
         delay_ms: 3_000,
         expiry_ms: Some(60_000),
-        fifo: false,
-        ..LedgerConfig::PLAIN
+        ..LedgerConfig::default()
     };
     let queue = LogConfig {
         queue: Some(delayed),
@@ -292,32 +291,6 @@ fn a_log_that_was_opened_is_a_queue_once_it_is_declared_one() {
     assert_eq!(declared.facets["sqs"], declaring.settings);
     let again = driven.declare(declaring);
     assert!(matches!(again, Ok(Declared::Exists(_))), "{again:?}");
-}
-
-#[test]
-fn the_first_declaration_decides_the_order_of_a_log_that_was_opened() {
-    let mut driven = Driven::default();
-    let made = driven.declare(declaration("orders", "kafka", topic()));
-    let found = made.unwrap().definition().clone();
-    let opening = DeclareLog::opening(&found, "sqs".into(), Settings::new());
-    driven.declare(opening).unwrap();
-    let with_order = |fifo| LogConfig {
-        queue: Some(LedgerConfig {
-            fifo,
-            ..LedgerConfig::default()
-        }),
-        ..config()
-    };
-    let declared = driven.declare(declaration("orders", "sqs", with_order(true)));
-    let queue = declared.unwrap().definition().config.queue;
-    assert!(queue.is_some_and(|queue| queue.fifo));
-    let other = driven.declare(declaration("orders", "amqp", with_order(false)));
-    assert_eq!(contradiction(other), "fifo");
-    driven
-        .declare(declaration("standard", "amqp", with_order(false)))
-        .unwrap();
-    let other = driven.declare(declaration("standard", "sqs", with_order(true)));
-    assert_eq!(contradiction(other), "fifo");
 }
 
 #[test]

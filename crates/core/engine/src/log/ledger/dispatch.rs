@@ -122,7 +122,7 @@ impl Ledger {
         now: Timestamp,
     ) -> Option<Decision> {
         let consumer = self.demand.consumer(reference)?;
-        let partition = self.ready.next(self.rotation)?;
+        let partition = self.next_ready()?;
         let max = self.fair_share().min(room(consumer, indexes));
         let run = self.part(partition)?.run(partition, max)?;
         let credit_bytes = u64::try_from(consumer.credit_bytes).unwrap_or(0);
@@ -149,7 +149,7 @@ impl Ledger {
 
     /// What the first in the queue may take, so that ready records are shared by all.
     fn fair_share(&self) -> u32 {
-        if self.demand.turns() <= 1 {
+        if !self.demand.is_shared() {
             return RUN_RECORDS_MAX;
         }
         self.demand.share(self.ready_next()).min(RUN_RECORDS_MAX)
@@ -157,15 +157,14 @@ impl Ledger {
 
     /// Begins a turn of the first in the queue.
     pub(super) fn begin_turn(&mut self) {
-        if self.demand.turns() > 1 {
+        if self.demand.is_shared() {
             self.demand.begin_turn(self.ready_next());
         }
     }
 
     /// How many records are ready in the next partition.
     fn ready_next(&self) -> u64 {
-        let next = self.ready.next(self.rotation);
-        let part = next.and_then(|next| self.part(next));
+        let part = self.next_ready().and_then(|next| self.part(next));
         part.map_or(0, |part| part.ready())
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use stele_base_types::{LogId, Offset, PartitionIndex, Timestamp};
 
-use super::{ConsumerRef, Ledger, Run, Site, demand::ReadyParts, ledger_record, part::Term};
+use super::{ConsumerRef, Ledger, Run, Site, ledger_record, part::Term};
 use crate::{
     Decision, Durability, LeaseId, LedgerId, LogError, Record, State, Token,
     limits::{RUN_BYTES_MAX, RUN_RECORDS_MAX},
@@ -183,13 +183,18 @@ impl Ledger {
     pub(super) fn pick(&self, max: u32) -> SmallVec<[Run; 2]> {
         let mut left = max.min(RUN_RECORDS_MAX);
         let mut runs = SmallVec::new();
-        for partition in self.ready.from(self.rotation) {
-            if left == 0 {
-                break;
-            }
-            if let Some(part) = self.part(partition) {
+        let mut pick = |partition| {
+            if left > 0
+                && let Some(part) = self.part(partition)
+            {
                 left -= part.runs(partition, left, &mut runs);
             }
+            left > 0
+        };
+        if self.config.by_priority {
+            self.ready.down().all(&mut pick);
+        } else {
+            self.ready.from(self.rotation).all(&mut pick);
         }
         runs
     }
@@ -356,12 +361,5 @@ impl LedgerRecord {
             Self::Leased { attempt, at, .. } => attempt.map(|_| *at),
             _ => None,
         }
-    }
-}
-
-impl ReadyParts {
-    /// The partition to lease from next.
-    pub(super) fn next(&self, rotation: PartitionIndex) -> Option<PartitionIndex> {
-        self.from(rotation).next()
     }
 }

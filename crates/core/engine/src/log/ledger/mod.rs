@@ -19,10 +19,12 @@ mod extend;
 mod fifo;
 mod lease;
 mod length;
+mod line;
 mod moving;
 mod part;
 mod purge;
 mod ranges;
+mod ready;
 mod regroup;
 mod settle;
 mod sweep;
@@ -33,7 +35,6 @@ use std::collections::BTreeSet;
 
 use stele_base_types::{LogId, Name, Offset, PartitionIndex, Timestamp};
 
-use self::demand::{Demand, ReadyParts};
 pub(crate) use self::{
     attempt::Attempts,
     demand::Site,
@@ -55,6 +56,7 @@ pub use self::{
     settle::{Missing, Outcome, Settle, SettleItem},
     wait::CancelWait,
 };
+use self::{demand::Demand, ready::ReadyParts};
 use super::{
     Columns, LedgerId,
     columns::Piece,
@@ -201,6 +203,7 @@ impl Ledger {
             self.change_expiry(config, site);
         }
         self.config = config;
+        self.demand.serve_one(config.single_active, site.indexes);
     }
 
     /// Adds new records that were appended at this time. Records from before `doubted` may have
@@ -289,7 +292,9 @@ impl Ledger {
             }
             LedgerRecord::Expired { partition, to } => self.apply_expired(*partition, *to, site),
             LedgerRecord::Subscribed(terms) => self.demand.subscribe(terms, site),
-            LedgerRecord::Unsubscribed(consumer) => self.demand.unsubscribe(*consumer, site),
+            LedgerRecord::Unsubscribed { consumer, lingers } => {
+                self.demand.unsubscribe(*consumer, *lingers, site);
+            }
             LedgerRecord::Dropped(consumer) => self.demand.drop_consumer(*consumer, site),
             LedgerRecord::Credited { consumer, bytes } => {
                 self.demand.credit(*consumer, *bytes, site.indexes);
@@ -336,6 +341,8 @@ impl Ledger {
     /// from before `doubted` without a trace.
     pub(crate) fn recover(&mut self, partitions: &[Partition], doubted: Timestamp) {
         self.demand = Demand::default();
+        self.demand
+            .serve_one(self.config.single_active, &Indexes::default());
         self.ready = ReadyParts::default();
         for (index, partition) in partitions.iter().enumerate() {
             let Some(part) = self.parts.get_mut(index) else {
@@ -380,6 +387,14 @@ impl Ledger {
             partition,
             offset,
         }
+    }
+
+    /// The partition to lease from next.
+    fn next_ready(&self) -> Option<PartitionIndex> {
+        if self.config.by_priority {
+            return self.ready.down().next();
+        }
+        self.ready.from(self.rotation).next()
     }
 
     /// Updates whether a partition has ready records, after a change.

@@ -105,6 +105,9 @@ pub trait Disk: Debug + Send + Sync {
     /// Bytes that can still be written to the file system that holds `path`.
     fn free_bytes(&self, path: &Path) -> io::Result<u64>;
 
+    /// The size of that file system.
+    fn total_bytes(&self, path: &Path) -> io::Result<u64>;
+
     /// The whole file at `path`.
     fn read(&self, path: &Path) -> io::Result<Bytes> {
         let file = self.open(path, OpenMode::Read)?;

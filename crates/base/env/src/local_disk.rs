@@ -113,6 +113,11 @@ impl Disk for LocalDisk {
         let status = rustix::fs::statvfs(path)?;
         Ok(status.f_bavail.saturating_mul(status.f_frsize))
     }
+
+    fn total_bytes(&self, path: &Path) -> io::Result<u64> {
+        let status = rustix::fs::statvfs(path)?;
+        Ok(status.f_blocks.saturating_mul(status.f_frsize))
+    }
 }
 
 /// Any file on it, opened when this was obtained: since version 5.8 Linux reports to an open file

@@ -27,7 +27,7 @@ use tokio::sync::{
 };
 
 use crate::{
-    Error, Events, Failure, LeasedBatch, LogStatus, Memory, MoveMessage, Publish, Session,
+    Error, Events, Failure, LeasedBatch, Memory, MoveMessage, Publish, Session,
     mailbox::Mailbox,
     meter::{FrontCounts, FrontMeter, Meters, ShardCounts},
     opening::Opening,
@@ -344,15 +344,6 @@ impl Broker {
             leased,
         };
         self.to_log(log, purge).await
-    }
-
-    /// Returns the counts of a log.
-    pub async fn status(&self, log: LogId) -> Result<LogStatus, Error<LogError>> {
-        let (reply, answer) = oneshot::channel();
-        self.send(self.shard_of(log), Request::Status { log, reply })
-            .await;
-        let status = answer.await.map_err(|_| Failure::Stopping)?;
-        status.map_err(Error::Refused)
     }
 
     /// Returns what holds back the removal of each partition's oldest record. Covers the first

@@ -1,6 +1,10 @@
 //! What a log holds, for operators and for protocols that count messages.
 
-use stele_base_types::Offset;
+use stele_base_types::{LogId, Offset};
+use stele_core_engine::LogError;
+use tokio::sync::oneshot;
+
+use crate::{Broker, Error, Failure, request::Request};
 
 /// Counts of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,5 +44,36 @@ impl PartitionStatus {
     /// The number of committed offsets.
     pub(crate) fn len(&self) -> u64 {
         self.committed.0.saturating_sub(self.start.0)
+    }
+}
+
+impl Broker {
+    /// Returns the counts of a log.
+    pub async fn status(&self, log: LogId) -> Result<LogStatus, Error<LogError>> {
+        let (reply, answer) = oneshot::channel();
+        self.send(self.shard_of(log), Request::Status { log, reply })
+            .await;
+        let status = answer.await.map_err(|_| Failure::Stopping)?;
+        status.map_err(Error::Refused)
+    }
+
+    /// Returns the counts of several logs, as [`Broker::status`] does of one. All are asked for
+    /// before the first answer is awaited, so that a shard answers many in one turn.
+    pub async fn statuses(
+        &self,
+        logs: &[LogId],
+    ) -> Result<Vec<Result<LogStatus, LogError>>, Failure> {
+        let mut answers = Vec::with_capacity(logs.len());
+        for &log in logs {
+            let (reply, answer) = oneshot::channel();
+            self.send(self.shard_of(log), Request::Status { log, reply })
+                .await;
+            answers.push(answer);
+        }
+        let mut statuses = Vec::with_capacity(answers.len());
+        for answer in answers {
+            statuses.push(answer.await.map_err(|_| Failure::Stopping)?);
+        }
+        Ok(statuses)
     }
 }

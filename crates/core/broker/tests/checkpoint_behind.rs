@@ -134,6 +134,10 @@ impl Disk for GatedDisk {
         self.look()?;
         LocalDisk.free_bytes(path)
     }
+
+    fn total_bytes(&self, path: &Path) -> io::Result<u64> {
+        LocalDisk.total_bytes(path)
+    }
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ pub use bounds::StateBytes;
 pub use catalogue::{
     ALTERNATE_EXCHANGE, Adopt, AlterLog, Altered, Bind, Binding, Catalogue, CatalogueError,
     Contradiction, DeclareExchange, DeclareLog, Declared, DeleteExchange, Exchange, HASH_HEADER,
-    HASH_PROPERTY, Headers, LogDefinition, NoHeaders, Route, Unbind,
+    HASH_PROPERTY, Headers, LogDefinition, NoHeaders, Route, Unbind, own_expiry_ms,
 };
 pub use command::{Adds, Command, Token};
 pub use config::{

@@ -145,22 +145,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let frame_size_bytes_max = self.session.settings.request_size_bytes_max;
         match split_frame(&mut self.inbox, frame_size_bytes_max) {
             Ok(Some(frame)) => self.request(frame).await,
+            Ok(None) if self.is_no_request() => Err(self.not_kafka()),
             Ok(None) => self.wait().await,
             Err(error) => Err(self.broken(error)),
         }
     }
 
+    /// Whether the first bytes, read as a request of some length, name no API that may exist: then
+    /// the rest of the request needn't be waited for.
+    fn is_no_request(&self) -> bool {
+        let Some(mut first) = self.inbox.first_chunk::<FIRST_BYTES_MAX>().copied() else {
+            return false;
+        };
+        first[0] = 0;
+        !self.has_asked && ForeignProtocol::guess(&first) != Some(ForeignProtocol::Kafka)
+    }
+
     /// A client whose first bytes aren't a request doesn't speak Kafka, rather than too much of it.
     fn broken(&self, error: FrameError) -> End {
-        let first = &self.inbox[..self.inbox.len().min(FIRST_BYTES_MAX)];
         match error {
-            FrameError::Length { .. }
-                if !self.has_asked && ForeignProtocol::guess(first).is_none() =>
-            {
-                End::NotKafka(ForeignProtocol::describe(first, "Kafka"))
-            }
+            FrameError::Length { .. } if self.is_no_request() => self.not_kafka(),
             error => End::Frame(error),
         }
+    }
+
+    fn not_kafka(&self) -> End {
+        let first = &self.inbox[..self.inbox.len().min(FIRST_BYTES_MAX)];
+        End::NotKafka(ForeignProtocol::describe(first, "Kafka"))
     }
 
     async fn request(&mut self, frame: Bytes) -> Result<(), End> {

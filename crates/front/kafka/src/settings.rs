@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use stele_base_env::{Clock, Rng, SharedRng};
+use stele_base_env::{Clock, Disk, LocalDisk, Rng, SharedRng};
 use stele_core_engine::{Durability, Window};
 use stele_front_accept::Sockets;
 use uuid::Uuid;
@@ -18,6 +18,8 @@ pub struct Settings {
     pub listeners: Vec<SocketAddr>,
     /// The data directory, reported to clients.
     pub log_dir: String,
+    /// The disk of the data directory.
+    pub disk: Arc<dyn Disk>,
     /// Create missing topics on first use (`auto.create.topics.enable`).
     pub auto_create_topics: bool,
     /// Default number of partitions (`num.partitions`).
@@ -54,6 +56,7 @@ impl Settings {
             cluster_id,
             listeners: Vec::new(),
             log_dir: String::new(),
+            disk: Arc::new(LocalDisk),
             auto_create_topics: true,
             partitions_default: 1,
             is_replication_strict: false,

@@ -6,7 +6,7 @@
 
 use std::ops::RangeInclusive;
 
-use stele_core_engine::{LedgerConfig, LogDefinition, Settings};
+use stele_core_engine::{LedgerConfig, LogDefinition, Settings, own_expiry_ms};
 use stele_wire_sqs::{Error, ErrorKind, is_message_text};
 
 use crate::limits::{
@@ -133,8 +133,8 @@ impl QueueAttributes {
         Self {
             fifo: queue.fifo,
             delay_s: queue.delay_ms / 1000,
-            retention_s: queue
-                .expiry_ms
+            retention_s: own_expiry_ms(settings)
+                .or(queue.expiry_ms)
                 .map_or(longest_s, |expiry_ms| expiry_ms / 1000),
             visibility_timeout_s: number(VISIBILITY_TIMEOUT, VISIBILITY_TIMEOUT_DEFAULT_S),
             message_size_bytes_max: number(MESSAGE_SIZE, MESSAGE_SIZE_DEFAULT_BYTES),

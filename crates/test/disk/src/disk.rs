@@ -424,6 +424,10 @@ impl Disk for MemoryDisk {
         let capacity = state.capacity_bytes.unwrap_or(u64::MAX);
         Ok(capacity.saturating_sub(state.directories.used_bytes()))
     }
+
+    fn total_bytes(&self, _path: &Path) -> io::Result<u64> {
+        Ok(self.state.lock().capacity_bytes.unwrap_or(u64::MAX))
+    }
 }
 
 impl FileSystem for MemoryDisk {

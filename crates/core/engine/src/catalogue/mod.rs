@@ -16,6 +16,7 @@
 mod bindings;
 mod decide;
 mod error;
+mod expiry;
 mod logs;
 mod parts;
 mod predeclared;
@@ -36,6 +37,7 @@ pub use self::{
         Unbind,
     },
     error::{CatalogueError, Contradiction},
+    expiry::own_expiry_ms,
     record::CatalogueRecord,
     route::{
         ALTERNATE_EXCHANGE,

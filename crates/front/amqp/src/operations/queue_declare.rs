@@ -92,7 +92,10 @@ async fn declare_active(
         vhost: vhost.clone(),
         name: name.clone(),
         config,
-        adopt: Adopt::same_as(&config),
+        adopt: Adopt {
+            expiry_ms: config.queue.and_then(|queue| queue.expiry_ms),
+            ..Adopt::same_as(&config)
+        },
         facet: Box::from(FACET),
         settings: settings(declare, &arguments),
     };

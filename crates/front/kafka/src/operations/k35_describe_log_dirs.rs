@@ -1,15 +1,17 @@
 //! DescribeLogDirs (key 35), versions 1 to 4.
 //!
-//! Returns the sizes of partitions. There is one directory for all; the size of a partition is that
-//! of its stored batches. Partitions that don't exist are left out, as in Kafka.
+//! Returns the sizes of partitions and of the disk. There is one directory for all; the size of a
+//! partition is that of its stored batches. Partitions that don't exist are left out, as in Kafka.
 //!
-//! Deviations: the total and usable size of the disk are not returned (-1).
+//! Deviations: none.
 //!
 //! Spec: `DescribeLogDirsRequest.json`; KIP-113, KIP-827 (sizes of the disk).
 
+use std::{io, path::PathBuf, sync::Arc};
+
 use hashbrown::HashMap;
-use stele_base_types::Name;
-use stele_core_broker::{Action, Error};
+use stele_base_types::{LogId, Name};
+use stele_core_broker::Action;
 use stele_wire_kafka::{
     RequestHeader,
     messages::{
@@ -21,8 +23,13 @@ use stele_wire_kafka::{
     },
 };
 
+use tokio::task::spawn_blocking;
+
 use super::{Operation, text, topic_name};
 use crate::{errors::Fault, session::Session, topics::Topic};
+
+/// A size that isn't known.
+const UNKNOWN: i64 = -1;
 
 /// The operation.
 pub(crate) struct DescribeLogDirs;
@@ -42,12 +49,30 @@ impl Operation for DescribeLogDirs {
             None => all(session),
         };
         let result = DescribeLogDirsResult::default().with_log_dir(text(&session.settings.log_dir));
+        let (total_bytes, usable_bytes) = disk_bytes(session).await;
         let result = match describe(session, asked).await {
-            Ok(topics) => result.with_topics(topics),
+            Ok(topics) => result
+                .with_topics(topics)
+                .with_total_bytes(total_bytes)
+                .with_usable_bytes(usable_bytes),
             Err(fault) => result.with_error_code(fault.code()),
         };
         DescribeLogDirsResponse::default().with_results(vec![result])
     }
+}
+
+/// The total and usable size of the disk; each -1 if it can't be found out.
+async fn disk_bytes(session: &Session) -> (i64, i64) {
+    let disk = Arc::clone(&session.settings.disk);
+    let path = PathBuf::from(&session.settings.log_dir);
+    let measured = spawn_blocking(move || (disk.total_bytes(&path), disk.free_bytes(&path))).await;
+    let known = |bytes: io::Result<u64>| {
+        let bytes = bytes.ok().and_then(|bytes| i64::try_from(bytes).ok());
+        bytes.unwrap_or(UNKNOWN)
+    };
+    measured.map_or((UNKNOWN, UNKNOWN), |(total, free)| {
+        (known(total), known(free))
+    })
 }
 
 /// A topic and its requested partitions.
@@ -101,12 +126,12 @@ async fn describe(
     asked: Vec<Asked>,
 ) -> Result<Vec<DescribeLogDirsTopic>, Fault> {
     let mut topics = Vec::with_capacity(asked.len());
-    for asked in asked {
-        let status = match session.broker.status(asked.topic.log).await {
-            Ok(status) => status,
-            // It has been deleted meanwhile.
-            Err(Error::Refused(_)) => continue,
-            Err(Error::Failed(failure)) => return Err(failure.into()),
+    let logs: Vec<LogId> = asked.iter().map(|asked| asked.topic.log).collect();
+    let statuses = session.broker.statuses(&logs).await?;
+    for (asked, status) in asked.into_iter().zip(statuses) {
+        // It has been deleted meanwhile.
+        let Ok(status) = status else {
+            continue;
         };
         let partitions = (0..).zip(&status.partitions);
         let partitions = partitions.filter(|(index, _)| asked.has(*index));

@@ -80,14 +80,24 @@ async fn oversized_and_negative_lengths_close_before_anything_is_received() {
     for length in [i32::MAX, -1, i32::MIN, 100 * 1024 * 1024 + 1] {
         let (end, answer) = fed(&length.to_be_bytes()).await;
         assert!(
-            matches!(end, End::NotKafka(_)) && end.is_violation(),
+            matches!(end, End::Frame(FrameError::Length { .. })),
             "{end}"
         );
         assert!(answer.is_empty());
     }
-    let (end, _) = fed(b"HELO there\r\n").await;
-    let expected = r#"the client doesn't speak Kafka: it begins with "HELO the""#;
-    assert_eq!(end.to_string(), expected);
+}
+
+#[tokio::test]
+async fn an_unknown_protocol_is_shown_by_its_first_bytes() {
+    // The second one begins like a request of 33 MB.
+    for (bytes, shown) in [
+        (&b"HELO there\r\n"[..], "HELO the"),
+        (b"\x01\xffunknown\r\n", r"\x01\xffunknow"),
+    ] {
+        let (end, _) = fed(bytes).await;
+        let expected = format!("the client doesn't speak Kafka: it begins with \"{shown}\"");
+        assert_eq!(end.to_string(), expected);
+    }
 }
 
 #[tokio::test]

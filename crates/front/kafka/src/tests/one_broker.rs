@@ -77,6 +77,32 @@ async fn the_sizes_of_partitions_are_those_of_their_batches() {
 }
 
 #[tokio::test]
+async fn the_size_of_the_disk_is_told() {
+    let broker = TestBroker::start();
+    let on_disk = Settings {
+        log_dir: "/".to_owned(),
+        ..settings()
+    };
+    let nowhere = Settings {
+        log_dir: "/no/such/directory".to_owned(),
+        ..settings()
+    };
+    for (settings, is_known) in [(on_disk, true), (nowhere, false)] {
+        let mut client = Client::with(&broker.broker, settings);
+        let response = client.call(4, DescribeLogDirsRequest::default()).await;
+        let (total, usable) = (
+            response.results[0].total_bytes,
+            response.results[0].usable_bytes,
+        );
+        match is_known {
+            true => assert!(0 < usable && usable <= total, "{usable} of {total}"),
+            false => assert_eq!((total, usable), (-1, -1)),
+        }
+    }
+    broker.stop().await;
+}
+
+#[tokio::test]
 async fn partitions_can_be_moved_to_where_they_are_alone() {
     let broker = TestBroker::start();
     let mut client = Client::of(&broker);

@@ -212,6 +212,32 @@ async fn a_queue_that_is_created_over_one_of_amqp_gets_its_attributes_at_once() 
 }
 
 #[tokio::test]
+async fn a_retention_does_not_lengthen_the_life_that_amqp_gives_messages() {
+    let server = Server::start().await;
+    let config = LogConfig {
+        queue: Some(LedgerConfig {
+            expiry_ms: Some(75_000),
+            ..LedgerConfig::default()
+        }),
+        ..queue()
+    };
+    declare(server.broker(), "orders", "amqp", config).await;
+    let url = server.queue("orders", json!({})).await;
+    assert_eq!(server.attribute(&url, "MessageRetentionPeriod").await, "75");
+    for (retention, effective_ms) in [("90", 75_000), ("60", 60_000), ("80", 75_000)] {
+        let attributes = json!({"MessageRetentionPeriod": retention});
+        let set = json!({"QueueUrl": url, "Attributes": attributes});
+        server.ok("SetQueueAttributes", set).await;
+        let shown = server.attribute(&url, "MessageRetentionPeriod").await;
+        assert_eq!(shown, retention);
+        let definition = server.broker().catalogue().log("/", "orders").cloned();
+        let queue = definition.unwrap().config.queue.unwrap();
+        assert_eq!(queue.expiry_ms, Some(effective_ms));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_queue_of_amqp_is_used_as_it_is() {
     let server = Server::start().await;
     declare(server.broker(), "orders", "amqp", queue()).await;

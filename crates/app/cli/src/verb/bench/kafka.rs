@@ -180,7 +180,7 @@ impl Client {
     }
 }
 
-/// Fails if the broker returned an error: with its message, or Kafka's message for the code.
+/// Fails if the broker returned an error: with its message, or what its code means.
 fn accepted(error_code: i16, message: Option<&str>) -> Result<()> {
     if error_code == 0 {
         return Ok(());
@@ -189,9 +189,24 @@ fn accepted(error_code: i16, message: Option<&str>) -> Result<()> {
         bail!("the broker returned the unknown error code {error_code}");
     };
     match message {
-        Some(message) => bail!("{error:?} ({error_code}): {message}"),
-        None => bail!("{error} ({error_code})"),
+        Some(message) => bail!("{message} (Kafka's error {error_code})"),
+        None => bail!("{} (Kafka's error {error_code})", words(error)),
     }
+}
+
+/// The meaning of an error without a message.
+fn words(error: ResponseError) -> String {
+    if error == ResponseError::KafkaStorageError {
+        return "the broker can't write: its disk is full or has failed".to_owned();
+    }
+    let mut words = String::new();
+    for letter in format!("{error:?}").chars() {
+        if letter.is_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.extend(letter.to_lowercase());
+    }
+    words
 }
 
 #[cfg(test)]
@@ -203,9 +218,12 @@ mod tests {
         let told = |message| accepted(56, message).unwrap_err().to_string();
         assert_eq!(
             told(Some("no space left")),
-            "KafkaStorageError (56): no space left"
+            "no space left (Kafka's error 56)"
         );
-        assert_eq!(told(None), "KafkaStorageError (56)");
+        let full = "the broker can't write: its disk is full or has failed (Kafka's error 56)";
+        assert_eq!(told(None), full);
+        let other = accepted(36, None).unwrap_err().to_string();
+        assert_eq!(other, "topic already exists (Kafka's error 36)");
         assert!(accepted(0, None).is_ok());
     }
 }

@@ -72,12 +72,7 @@ impl Client {
             let entries = entries.collect::<Result<Vec<Value>>>()?;
             let request = json!({ "QueueUrl": self.url(), "Entries": entries });
             let reply = self.call("SendMessageBatch", &request).await?;
-            let failed = reply["Failed"].as_array().map_or(0, Vec::len);
-            ensure!(
-                failed == 0,
-                "{failed} messages were refused: {}",
-                reply["Failed"]
-            );
+            check_entries(&reply, "messages were refused")?;
         }
         Ok(())
     }
@@ -101,12 +96,7 @@ impl Client {
             .collect();
         let request = json!({ "QueueUrl": self.url(), "Entries": entries });
         let deleted = self.call("DeleteMessageBatch", &request).await?;
-        let failed = deleted["Failed"].as_array().map_or(0, Vec::len);
-        ensure!(
-            failed == 0,
-            "{failed} messages couldn't be deleted: {}",
-            deleted["Failed"]
-        );
+        check_entries(&deleted, "messages couldn't be deleted")?;
         for message in messages {
             let body = message["Body"]
                 .as_str()
@@ -137,7 +127,7 @@ impl Client {
         self.stream.get_mut().write_all(text.as_bytes()).await?;
         let (status, reply) = self.answer().await?;
         if status != 200 {
-            bail!("{action}: {status}: {}", String::from_utf8_lossy(&reply));
+            bail!("{action}: {status}: {}", reason(&reply));
         }
         if reply.is_empty() {
             return Ok(Value::Null);
@@ -196,6 +186,30 @@ impl Client {
     }
 }
 
+/// The reason in an error response, or the response itself if it isn't SQS's.
+fn reason(reply: &[u8]) -> String {
+    let error: Value = serde_json::from_slice(reply).unwrap_or_default();
+    match error["message"].as_str() {
+        Some(message) => message.to_owned(),
+        None => String::from_utf8_lossy(reply).into_owned(),
+    }
+}
+
+/// Fails if some entries of a batch have failed, with the reason of the first one.
+fn check_entries(reply: &Value, what: &str) -> Result<()> {
+    match reply["Failed"].as_array().map(Vec::as_slice) {
+        None | Some([]) => Ok(()),
+        Some(failed @ [first, ..]) => {
+            let message = first["Message"].as_str().or(first["Code"].as_str());
+            bail!(
+                "{} {what}: {}",
+                failed.len(),
+                message.unwrap_or("no reason given")
+            )
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -207,6 +221,21 @@ mod tests {
     use tokio::{net::TcpListener, sync::watch};
 
     use super::*;
+
+    #[test]
+    fn an_error_is_told_in_words() {
+        let refused = br#"{"__type":"com.amazonaws.sqs#ServiceUnavailable","message":"no space"}"#;
+        assert_eq!(reason(refused), "no space");
+        assert_eq!(reason(b"<html>"), "<html>");
+        let failed = json!({"Failed": [
+            {"Id": "0", "Code": "InternalError", "Message": "no space", "SenderFault": false},
+            {"Id": "1", "Code": "InternalError", "SenderFault": false},
+        ]});
+        let told = check_entries(&failed, "messages were refused").unwrap_err();
+        assert_eq!(told.to_string(), "2 messages were refused: no space");
+        assert!(check_entries(&json!({"Failed": []}), "").is_ok());
+        assert!(check_entries(&json!({}), "").is_ok());
+    }
 
     #[tokio::test]
     async fn a_broker_that_asks_for_signatures_takes_ours_and_only_with_the_right_secret() {

@@ -26,7 +26,8 @@ pub struct AlterLog {
     pub ends: Option<Role>,
     /// The delay of its queue's records, in milliseconds. Ignored if the log is no queue.
     pub delay_ms: Option<u64>,
-    /// The expiry of its queue's records, in milliseconds. Ignored if the log is no queue.
+    /// How long its queue keeps records, in milliseconds. With `settings` it is the limit of that
+    /// facet, and the shortest of all facets' limits counts. Ignored if the log is no queue.
     pub expiry_ms: Option<u64>,
     /// A change of some of a facet's settings.
     pub settings: Option<(Facet, SettingsChange)>,
@@ -133,9 +134,10 @@ impl AlterLog {
             }
         }
         if let Some((facet, change)) = self.settings {
-            let settings = altered.facets.entry(facet).or_default();
+            let settings = altered.facets.entry(facet.clone()).or_default();
             alter_settings(settings, &change);
             settings_allowed(settings)?;
+            altered.set_expiry(&facet, self.expiry_ms);
         }
         Ok(())
     }

@@ -7,7 +7,8 @@ use stele_base_types::{LogId, Name, Timestamp};
 use super::{define, partitions_allowed, same, settings_allowed, unchanged};
 use crate::{
     Adds, CatalogueError, Command, Decision, Durability, Facet, LedgerConfig, Lifetime, LogConfig,
-    LogDefinition, Settings, State, catalogue::Catalogue,
+    LogDefinition, Settings, State,
+    catalogue::{Catalogue, own_expiry_ms},
 };
 
 /// Declares a log through one protocol.
@@ -52,7 +53,8 @@ pub struct Adopt {
     pub lifetime: Option<Lifetime>,
     /// The delay of its queue.
     pub delay_ms: Option<u64>,
-    /// The expiry of its queue.
+    /// How long its queue keeps messages. If another protocol limits it as well, the shorter limit
+    /// counts.
     pub expiry_ms: Option<u64>,
     /// Has its queue serve one consumer at a time.
     pub single_active: bool,
@@ -154,15 +156,18 @@ impl DeclareLog {
 
 impl Catalogue {
     fn created(&self, declaration: DeclareLog, now: Timestamp) -> LogDefinition {
-        LogDefinition {
+        let DeclareLog { config, facet, .. } = declaration;
+        let mut definition = LogDefinition {
             id: self.logs.next(),
             vhost: declaration.vhost,
             name: declaration.name,
-            config: declaration.config,
-            facets: BTreeMap::from([(declaration.facet, declaration.settings)]),
+            config,
+            facets: BTreeMap::from([(facet.clone(), declaration.settings)]),
             created: now,
             modified: now,
-        }
+        };
+        definition.set_expiry(&facet, config.queue.and_then(|queue| queue.expiry_ms));
+        definition
     }
 }
 
@@ -193,9 +198,16 @@ fn adopted(
             opened => wanted.queue.or(opened),
         },
     };
-    definition
+    let facet = declaration.facet;
+    let former = definition
         .facets
-        .insert(declaration.facet, declaration.settings);
+        .insert(facet.clone(), declaration.settings);
+    let expiry_ms = match current.queue {
+        Some(_) if current.retention.is_queue() => adopt.expiry_ms,
+        _ => wanted.queue.and_then(|queue| queue.expiry_ms),
+    };
+    let kept = former.as_ref().and_then(own_expiry_ms);
+    definition.set_expiry(&facet, expiry_ms.or(kept));
     definition.modified = now;
     Ok(definition)
 }

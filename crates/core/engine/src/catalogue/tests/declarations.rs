@@ -1,5 +1,5 @@
 use super::*;
-use crate::Role;
+use crate::{Role, SettingsChange};
 
 fn topic() -> LogConfig {
     LogConfig {
@@ -288,9 +288,82 @@ fn a_log_that_was_opened_is_a_queue_once_it_is_declared_one() {
         Retention::QUEUE.union(found.config.retention)
     );
     assert_eq!(declared.config.queue, Some(delayed));
-    assert_eq!(declared.facets["sqs"], declaring.settings);
+    let settings = &declared.facets["sqs"];
+    assert_eq!(own_expiry_ms(settings), Some(60_000));
+    let given = |name: &str| declaring.settings.contains_key(name);
+    let kept = settings.iter().filter(|(name, _)| given(name));
+    assert_eq!(kept.count(), 2);
     let again = driven.declare(declaring);
     assert!(matches!(again, Ok(Declared::Exists(_))), "{again:?}");
+}
+
+#[test]
+fn of_the_limits_of_several_protocols_the_shortest_counts() {
+    let mut driven = Driven::default();
+    let expiring = |expiry_ms| LogConfig {
+        queue: Some(LedgerConfig {
+            expiry_ms,
+            ..LedgerConfig::default()
+        }),
+        ..config()
+    };
+    let made = driven.declare(declaration("orders", "amqp", expiring(Some(60))));
+    let log = made.unwrap().definition().id;
+    let limits = |definition: &LogDefinition| {
+        let own = |facet| own_expiry_ms(definition.facets.get(facet)?);
+        let queue = definition.config.queue.unwrap();
+        (own("amqp"), own("sqs"), queue.expiry_ms)
+    };
+    let mut adopting = declaration("orders", "sqs", expiring(Some(5)));
+    adopting.adopt.expiry_ms = Some(90);
+    let adopted = driven.declare(adopting).unwrap();
+    assert_eq!(limits(adopted.definition()), (Some(60), Some(90), Some(60)));
+    for (given, shortest) in [(30, 30), (100, 60)] {
+        let alter = AlterLog {
+            expiry_ms: Some(given),
+            settings: Some(("sqs".into(), SettingsChange::new())),
+            ..AlterLog::nothing(log)
+        };
+        let altered = driven.run(alter).unwrap();
+        let expected = (Some(60), Some(given), Some(shortest));
+        assert_eq!(limits(altered.definition()), expected);
+    }
+    // A declaration that names none leaves what the protocol has set before.
+    let ends = AlterLog {
+        ends: Some(Role::Queue),
+        window_time_ms: Some(Some(1)),
+        ..AlterLog::nothing(log)
+    };
+    driven.run(ends).unwrap();
+    let again = driven.declare(declaration("orders", "sqs", expiring(None)));
+    let expected = (Some(60), Some(100), Some(60));
+    assert_eq!(limits(again.unwrap().definition()), expected);
+}
+
+#[test]
+fn the_first_declaration_decides_the_order_of_a_log_that_was_opened() {
+    let mut driven = Driven::default();
+    let made = driven.declare(declaration("orders", "kafka", topic()));
+    let found = made.unwrap().definition().clone();
+    let opening = DeclareLog::opening(&found, "sqs".into(), Settings::new());
+    driven.declare(opening).unwrap();
+    let with_order = |fifo| LogConfig {
+        queue: Some(LedgerConfig {
+            fifo,
+            ..LedgerConfig::default()
+        }),
+        ..config()
+    };
+    let declared = driven.declare(declaration("orders", "sqs", with_order(true)));
+    let queue = declared.unwrap().definition().config.queue;
+    assert!(queue.is_some_and(|queue| queue.fifo));
+    let other = driven.declare(declaration("orders", "amqp", with_order(false)));
+    assert_eq!(contradiction(other), "fifo");
+    driven
+        .declare(declaration("standard", "amqp", with_order(false)))
+        .unwrap();
+    let other = driven.declare(declaration("standard", "sqs", with_order(true)));
+    assert_eq!(contradiction(other), "fifo");
 }
 
 #[test]

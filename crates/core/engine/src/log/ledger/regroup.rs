@@ -24,7 +24,9 @@ impl Ledger {
 
 impl Part {
     fn become_fifo(&mut self, end: Offset) {
-        let held = self.leased.keys().chain(self.moving.keys());
+        // Nobody waits for dead records.
+        let moving = self.moving.keys().filter(|offset| !self.is_dead(**offset));
+        let held = self.leased.keys().chain(moving);
         let fifo = Fifo::of_one_group(
             self.queued_runs(end),
             held.copied().collect(),

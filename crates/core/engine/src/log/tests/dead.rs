@@ -1,7 +1,9 @@
 //! Records that leave a queue without having been acknowledged.
 
+use stele_base_types::ShardId;
+
 use super::*;
-use crate::Overflow;
+use crate::{Overflow, Topology, Window};
 
 fn queue(ledger: LedgerConfig) -> LogConfig {
     LogConfig {
@@ -275,4 +277,38 @@ fn dead_records_go_with_a_trim_and_stay_with_a_purge() {
     shard.run(trim).expect("it is there");
     shard.clean_up();
     assert_eq!(dead(&shard), [(DeathReason::Rejected, 1, 1)]);
+}
+
+#[test]
+fn a_dead_record_on_its_way_holds_nobody_up_in_a_ledger_that_becomes_fifo() {
+    let mut shard = with_dead_letters(LedgerConfig::default());
+    shard.state.set_topology(Topology {
+        own: ShardId(1),
+        shards: 2,
+    });
+    shard.append_many(3);
+    assert_eq!(shard.lease(request(1, 1)), [(0, 0)]);
+    shard.settle(&[(0, 0)], Outcome::Reject);
+    shard.run(remove_by(0, &[LogId(2)], false)).unwrap();
+    let window = Some(Window::default());
+    let topic = Retention {
+        until_acknowledged: false,
+        window,
+    };
+    let no_queue = LogConfig {
+        retention: topic,
+        ..shard.state.logs.log(LOG).unwrap().config
+    };
+    shard.open(LOG, no_queue).unwrap();
+    shard.open(LOG, fifo_config()).unwrap();
+    let from = Origin {
+        log: LOG,
+        ledger: LedgerId::DEFAULT,
+        partition: PartitionIndex(0),
+        offset: Offset(0),
+    };
+    let refused = shard.state.logs.end_move(from, false);
+    shard.carry_out(refused);
+    assert_eq!(dead(&shard), [(DeathReason::Rejected, 0, 1)]);
+    assert_eq!(shard.lease(request(1, 5)), [(0, 1), (0, 2)]);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use stele_base_types::Principal;
-use stele_core_broker::{Action, Broker};
+use stele_core_broker::{Action, LogStatus};
 use stele_core_engine::{Durability, LogDefinition, Settings};
 use tokio::time::timeout;
 
@@ -25,20 +25,20 @@ pub(super) async fn answer(
         .resolve(principal, vhost, name, Action::Inspect)
         .map_err(Error::of_resolve)?
         .clone();
-    Ok(view.one(of(broker, &definition).await?))
-}
-
-/// A queue as JSON with its counts, which are missing if it is deleted meanwhile.
-pub(super) async fn of(broker: &Broker, definition: &LogDefinition) -> Result<Value, Error> {
     let status = timeout(PROBE_TIMEOUT, broker.status(definition.id)).await;
     let status = status.map_err(|_| Error::Stuck)?.unwrap_or_default();
+    Ok(view.one(of(&definition, &status)))
+}
+
+/// A queue as JSON with its counts, which are 0 if it is deleted meanwhile.
+pub(super) fn of(definition: &LogDefinition, status: &LogStatus) -> Value {
     let none = Settings::new();
     let declared = definition.facets.get(FACET).unwrap_or(&none);
     let arguments = arguments(declared);
     let kind = arguments.get("x-queue-type").cloned();
     let lifetime = &definition.config.lifetime;
     let ready = status.ready + status.delayed;
-    Ok(json!({
+    json!({
         "name": definition.name.as_str(),
         "vhost": definition.vhost.as_str(),
         "node": NODE,
@@ -52,7 +52,7 @@ pub(super) async fn of(broker: &Broker, definition: &LogDefinition) -> Result<Va
         "messages": ready + status.leased,
         "messages_ready": ready,
         "messages_unacknowledged": status.leased,
-    }))
+    })
 }
 
 /// The arguments. Each is stored as the name of its type and its text.

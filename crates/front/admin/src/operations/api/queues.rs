@@ -3,12 +3,19 @@
 //! with the total count; otherwise all, or an error if they are too many for one response.
 
 use serde_json::Value;
-use stele_base_types::VHOST_DEFAULT;
+use stele_base_types::{LogId, VHOST_DEFAULT};
 use stele_core_broker::Broker;
 use stele_core_engine::LogDefinition;
 
+use tokio::time::timeout;
+
 use super::{queue, view::View};
-use crate::{errors::Error, limits::LIST_QUEUES_MAX, router::Answer, state::State};
+use crate::{
+    errors::Error,
+    limits::{LIST_QUEUES_MAX, PROBE_TIMEOUT},
+    router::Answer,
+    state::State,
+};
 
 /// The response.
 pub(super) async fn answer(
@@ -57,9 +64,11 @@ pub(super) async fn answer(
 }
 
 async fn of_each(broker: &Broker, definitions: &[LogDefinition]) -> Result<Vec<Value>, Error> {
-    let mut queues = Vec::with_capacity(definitions.len());
-    for definition in definitions {
-        queues.push(queue::of(broker, definition).await?);
-    }
-    Ok(queues)
+    let logs: Vec<LogId> = definitions.iter().map(|definition| definition.id).collect();
+    let statuses = timeout(PROBE_TIMEOUT, broker.statuses(&logs)).await;
+    let statuses = statuses.map_err(|_| Error::Stuck)??;
+    let queues = definitions.iter().zip(statuses);
+    let queues =
+        queues.map(|(definition, status)| queue::of(definition, &status.unwrap_or_default()));
+    Ok(queues.collect())
 }

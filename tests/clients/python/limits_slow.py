@@ -1,5 +1,6 @@
 """Clients that are slow, or many: each costs itself, and what it costs the server is bounded."""
 
+import contextlib
 import socket
 import struct
 
@@ -9,7 +10,15 @@ from limits_memory import MIB, SETTINGS, bounded, count_of, status_mib
 from own_server import own_server
 
 CHANNELS = 2_000
+CONNECTIONS = 2_000
+# With a channel and a consumer.
+CONNECTION_KIB = 64
 BACKLOG = 50_000
+
+
+def consumers_of(opened, queue):
+    opened.sendall(raw.method(1, 50, 10, b"\0\0" + raw.short_string(queue) + b"\x01" + b"\0\0\0\0"))
+    return int.from_bytes(raw.read_frame(opened)[2][-4:], "big")
 
 
 def confirming(port, buffer=4096):
@@ -21,29 +30,46 @@ def confirming(port, buffer=4096):
     return opened
 
 
+def sent_before_it_stops(opened, message, most):
+    """Sends a message again and again, until the server takes no more for two seconds."""
+    opened.settimeout(2)
+    with contextlib.suppress(TimeoutError):
+        for sent in range(most // 50):
+            opened.sendall(message * 50)
+        return most
+    return sent * 50
+
+
 @check_of_stele
-def a_publisher_that_never_reads_its_confirms_is_stopped_and_costs_little():
+def a_publisher_that_never_reads_its_confirms_costs_little():
     with bounded() as server:
         port = server.ports["amqp"]
-        with raw.amqp(port) as watcher:
+        with raw.amqp(port) as watcher, confirming(port) as publisher:
             raw.declare(watcher, "unconfirmed")
-            with confirming(port) as publisher:
-                # Each is confirmed, and most alone, since none is sent before the one before it is stored.
-                publisher.settimeout(2)
-                message, sent = raw.publish("unconfirmed", b"x"), 0
-                before = status_mib(server, "VmRSS")
-                try:
-                    for sent in range(1, 2_000_000 // 50):
-                        publisher.sendall(message * 50)
-                except TimeoutError:
-                    pass
-                grown = status_mib(server, "VmRSS") - before
-                print(f"  {sent * 50} sent, {grown} MiB more")
-                if grown > 128:
-                    raise AssertionError(f"{grown} MiB for one publisher")
+            before = status_mib(server, "VmRSS")
+            sent = sent_before_it_stops(publisher, raw.publish("unconfirmed", b"x"), 400_000)
+            grown = status_mib(server, "VmRSS") - before
+            print(f"  {sent} sent, {grown} MiB more")
+            if grown > 100:
+                raise AssertionError(f"{grown} MiB for one publisher")
             # Others publish and read all the same.
             watcher.sendall(raw.publish("unconfirmed", b"other"))
             assert count_of(watcher, "unconfirmed") > 0
+
+
+@check_of_stele
+def a_publisher_that_never_reads_what_is_returned_is_stopped():
+    with bounded() as server, confirming(server.ports["amqp"]) as publisher:
+        before = status_mib(server, "VmRSS")
+        # Mandatory, and routed nowhere.
+        mandatory = raw.method(1, 60, 40, b"\0\0" + raw.short_string("") + raw.short_string("absent") + b"\x01")
+        body = bytes(64 * 1024)
+        returned = mandatory + raw.frame(2, 1, struct.pack(">HHQH", 60, 0, len(body), 0)) + raw.frame(3, 1, body)
+        sent = sent_before_it_stops(publisher, returned, 10_000)
+        grown = status_mib(server, "VmRSS") - before
+        print(f"  {sent} sent, {grown} MiB more")
+        if sent == 10_000 or grown > 64:
+            raise AssertionError(f"{sent} returned, {grown} MiB for one publisher")
 
 
 @check_of_stele
@@ -98,3 +124,21 @@ def thousands_of_channels_of_a_connection_cost_little_and_all_work():
                     reached.add(channel)
         with raw.amqp(server.ports["amqp"]) as opened:
             eventually(lambda: count_of(opened, "shared") == CHANNELS)
+
+
+@check_of_stele
+def thousands_of_idle_connections_cost_little():
+    with own_server(**SETTINGS) as server, contextlib.ExitStack() as stack:
+        port = server.ports["amqp"]
+        with raw.amqp(port) as opened:
+            raw.declare(opened, "shared")
+            before = status_mib(server, "VmRSS")
+            for _ in range(CONNECTIONS):
+                raw.consume(stack.enter_context(raw.amqp(port)), "shared")
+            eventually(lambda: consumers_of(opened, "shared") == CONNECTIONS)
+            grown = status_mib(server, "VmRSS") - before
+            print(f"  {grown} MiB more for {CONNECTIONS} connections")
+            if grown > CONNECTIONS * CONNECTION_KIB // 1024:
+                raise AssertionError(f"{grown} MiB for {CONNECTIONS} connections")
+            opened.sendall(raw.publish("shared", b"for one of them"))
+            eventually(lambda: count_of(opened, "shared") == 0)

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// Maximum frame size before the connection is tuned: enough for a `start-ok` with a long token,
-/// small enough that an unauthenticated peer costs next to nothing.
+/// Maximum frame size before the connection is tuned, as RabbitMQ's default for it
+/// (`initial_frame_max`): enough for a `start-ok` with a long token, small enough that an
+/// unauthenticated peer costs next to nothing.
 pub(crate) const FRAME_UNAUTHENTICATED_BYTES: u32 = 8192;
 
 /// Default time from connecting to `connection.open` (RabbitMQ's `handshake_timeout`).
@@ -54,8 +55,8 @@ pub(crate) const READ_PIECE_BYTES: usize = 256 * 1024;
 /// count there is no point in reading a whole piece. A larger message is read all the same.
 pub(crate) const READ_RECORD_BYTES: usize = 4096;
 
-/// Maximum bytes of unfinished bodies over all channels of a connection: otherwise, 2,047 channels
-/// could each hold an unfinished body of the maximum size.
+/// Maximum bytes of unfinished bodies over all channels of a connection, or one body of the maximum
+/// size if that is larger: otherwise, 2,047 channels could each hold an unfinished one.
 pub(crate) const ASSEMBLY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Maximum time to live of queues and messages: ten years, as in RabbitMQ.

@@ -9,6 +9,7 @@ use crate::{
     connection::Connection,
     errors::{Fault, Subject},
     queue_arguments::Kept,
+    reply_to,
 };
 
 /// Names with this prefix are reserved for the server.
@@ -41,12 +42,15 @@ pub(crate) fn queue_name(
     })
 }
 
-/// The log with this name, for `action`, if it exists.
+/// The log with this name, for `action`, if it exists and is known to clients.
 pub(crate) fn log(
     connection: &Connection,
     name: &Name,
     action: Action,
 ) -> Result<Option<LogDefinition>, Fault> {
+    if reply_to::is_reply_queue(name) {
+        return Ok(None);
+    }
     let vhost = connection.session.opened.vhost.as_str();
     let client = connection.principal();
     match connection.broker.resolve(client, vhost, name, action) {

@@ -5,10 +5,9 @@
 //! deleted with its consumer. A `reply-to` that names the pseudo-queue is replaced with that name
 //! on publishing; a replier publishes to it over the default exchange like to any queue. For
 //! clients, the behaviour is RabbitMQ's: replies that arrive when nobody consumes any more are
-//! dropped in both.
+//! dropped in both. But a mandatory reply is returned only then, and by RabbitMQ always.
 
 use stele_base_types::Name;
-use stele_core_broker::Action;
 use stele_core_engine::{
     Adopt, DeclareLog, Durability, LedgerConfig, Lifetime, LogConfig, LogDefinition, Retention,
     Settings,
@@ -18,7 +17,7 @@ use stele_wire_amqp::{ShortOctets, ShortString};
 use crate::{
     connection::Connection,
     errors::{Fault, Subject},
-    lookup::{self, FACET},
+    lookup::FACET,
     stored::Message,
 };
 
@@ -68,14 +67,16 @@ pub(crate) async fn open(
 
 /// Whether a declaration names the pseudo-queue, or an existing reply queue of any connection.
 pub(crate) fn is_pseudo(connection: &Connection, name: &Name) -> bool {
-    match name.strip_prefix(PSEUDO_QUEUE) {
-        Some("") => true,
-        // The error for another connection's queue shows that the queue exists.
-        Some(rest) if rest.starts_with('.') => {
-            !matches!(lookup::log(connection, name, Action::Describe), Ok(None))
-        }
-        Some(_) | None => false,
-    }
+    let vhost = connection.session.opened.vhost.as_str();
+    let exists = || connection.broker.catalogue().log(vhost, name).is_some();
+    name.as_str() == PSEUDO_QUEUE || is_reply_queue(name) && exists()
+}
+
+/// Whether this is the name of a reply queue. To clients these aren't queues: they can only publish
+/// to them, and declare them to learn whether they exist.
+pub(crate) fn is_reply_queue(name: &str) -> bool {
+    let rest = name.strip_prefix(PSEUDO_QUEUE);
+    rest.is_some_and(|rest| rest.starts_with('.'))
 }
 
 /// The queue for a message's replies, if they go to the pseudo-queue.
@@ -99,14 +100,9 @@ pub(crate) fn redirect(
 fn reply_queue(connection: &mut Connection, number: u16) -> Result<Option<Name>, Fault> {
     let channel = connection.session.channel(number)?;
     let consumers: Vec<_> = channel.consumers.values().copied().collect();
-    let is_reply_queue = |queue: &&Name| {
-        queue
-            .strip_prefix(PSEUDO_QUEUE)
-            .is_some_and(|rest| rest.starts_with('.'))
-    };
     Ok(consumers
         .into_iter()
         .filter_map(|id| Some(&connection.session.subscription(id)?.queue))
-        .find(is_reply_queue)
+        .find(|queue| is_reply_queue(queue))
         .cloned())
 }

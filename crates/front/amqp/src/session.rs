@@ -231,7 +231,8 @@ impl Session {
             method: (basic::CLASS_ID, basic::Publish::ID),
             fault,
         })?;
-        if self.unfinished.received > ASSEMBLY_BYTES_MAX {
+        // One body may always be as large as it may be.
+        if self.unfinished.received > self.body_bytes_max.max(ASSEMBLY_BYTES_MAX) {
             let fault = Fault::resource("too many unfinished bodies at a time");
             return Err(failure(number, fault));
         }

@@ -386,3 +386,18 @@ async fn strings_of_a_message_may_be_any_octets() {
     };
     assert_eq!(ContentHeader::decode(payload).unwrap(), header);
 }
+
+#[tokio::test]
+async fn a_message_of_the_maximum_size_arrives_however_large_that_is() {
+    const SIZE_BYTES: usize = 70 << 20;
+    let server = Server::on(TestBroker::start(), |settings| {
+        settings.body_bytes_max = SIZE_BYTES as u64;
+    })
+    .await;
+    let mut client = server.client().await;
+    client.declare("q").await;
+    let body = vec![7; SIZE_BYTES];
+    client.publish("q", &body, 131_064).await;
+    let (_, found) = client.get("q").await.unwrap();
+    assert!(found == body, "{} bytes", found.len());
+}

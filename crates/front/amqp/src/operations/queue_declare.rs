@@ -41,7 +41,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, mut declare: D
     if reply_to::is_pseudo(connection, &name) {
         return answer_pseudo(connection, number, &declare, &name);
     }
-    if declare.passive {
+    if declare.passive || reply_to::is_reply_queue(&name) {
         let queue = lookup::queue(connection, &name, Action::Describe)?;
         if !use_queue(connection, &name, queue.id, queue.config.lifetime).await? {
             return Err(Fault::no_queue(&name, &connection.session.opened.vhost));

@@ -158,21 +158,27 @@ fn a_closing_channel_drops_all_but_its_end() {
 
 #[test]
 fn unfinished_bodies_are_bounded_over_all_channels() {
-    let mut session = session();
-    session
-        .accept(method(1, basic::Publish::default()))
-        .unwrap();
-    session.accept(header(1, 1 << 30)).unwrap();
-    let piece = 1 << 20;
-    let mut taken = 0;
-    let failure = loop {
-        match session.accept(body(1, piece)) {
-            Ok(_) => taken += piece as u64,
-            Err(failure) => break failure,
+    const SIZE_BYTES: u64 = 48 << 20;
+    for (body_bytes_max, taken_max) in [(SIZE_BYTES, ASSEMBLY_BYTES_MAX), (80 << 20, 80 << 20)] {
+        let mut session = session();
+        session.body_bytes_max = body_bytes_max;
+        session.open_channel(2).unwrap();
+        for number in [1, 2] {
+            let publish = method(number, basic::Publish::default());
+            session.accept(publish).unwrap();
+            session.accept(header(number, SIZE_BYTES)).unwrap();
         }
-    };
-    assert!(taken <= ASSEMBLY_BYTES_MAX);
-    assert!(failure.fault.text().starts_with("RESOURCE_ERROR"));
+        let piece = 1 << 20;
+        let mut taken = 0;
+        let failure = loop {
+            match session.accept(body(1 + u16::from(taken % 2 == 0), piece)) {
+                Ok(_) => taken += 1,
+                Err(failure) => break failure,
+            }
+        };
+        assert_eq!(taken << 20, taken_max);
+        assert!(failure.fault.text().starts_with("RESOURCE_ERROR"));
+    }
 }
 
 #[test]

@@ -1,8 +1,10 @@
 """How clients of other protocols see AMQP's messages, and AMQP clients theirs."""
 
+import json
+
 import pika
 
-from checks import check_of_stele, equal, eventually
+from checks import check_of_stele, equal, eventually, unique
 from librdkafka_session import consumer, produce, topic
 from pika_session import channel, depth, publish, queue, take
 from sqs_session import sqs
@@ -86,3 +88,47 @@ def sqs_has_numbers_of_amqp_as_numbers():
             "text": ("String", "7"),
         }
         equal(found, expected)
+
+
+def arn_of(url):
+    return sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+
+def received(url):
+    """The next message of an SQS queue, with everything that is known of it."""
+    names = {"MessageSystemAttributeNames": ["All"], "MessageAttributeNames": ["All"]}
+    receive = lambda: sqs.receive_message(QueueUrl=url, VisibilityTimeout=0, **names).get("Messages")  # noqa: E731
+    return eventually(receive)[0]
+
+
+@check_of_stele
+def what_amqp_dead_letters_into_an_sqs_queue_has_its_history_there():
+    url = sqs.create_queue(QueueName=unique("dead"))["QueueUrl"]
+    arguments = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": url.rsplit("/", 1)[1]}
+    with queue(arguments=arguments) as (opened, name):
+        publish(opened, name, b"bad")
+        ((method, _, _),) = take(opened, name, 1)
+        opened.basic_reject(method.delivery_tag, requeue=False)
+        found = received(url)
+        equal(found["Body"], "bad")
+        equal(found["Attributes"]["DeadLetterQueueSourceArn"].rsplit(":", 1)[1], name)
+        (death,) = json.loads(found["MessageAttributes"]["x-death"]["StringValue"])["deaths"]
+        equal((death["queue"], death["reason"], death["count"]), (name, "rejected", 1))
+    sqs.delete_queue(QueueUrl=url)
+
+
+@check_of_stele
+def what_sqs_dead_letters_into_an_amqp_queue_has_its_history_there():
+    with queue() as (opened, name):
+        target = arn_of(sqs.get_queue_url(QueueName=name)["QueueUrl"])
+        policy = json.dumps({"deadLetterTargetArn": target, "maxReceiveCount": 2})
+        url = sqs.create_queue(QueueName=unique("work"), Attributes={"RedrivePolicy": policy})["QueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody="bad")
+        for _ in range(2):
+            received(url)
+        ((_, properties, body),) = take(opened, name, 1)
+        equal(body, b"bad")
+        (death,) = properties.headers["x-death"]
+        equal((death["queue"], death["reason"], death["count"]), (url.rsplit("/", 1)[1], "delivery_limit", 1))
+        equal(properties.headers["x-first-death-queue"], death["queue"])
+        sqs.delete_queue(QueueUrl=url)

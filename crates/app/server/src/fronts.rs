@@ -13,6 +13,7 @@ use stele_core_broker::{Broker, DeadLetterRoutes, DeadLetters};
 use stele_core_engine::Durability;
 use stele_front_accept::{Registry, Sockets};
 use stele_front_amqp::DeadLetterExchanges;
+use stele_front_sqs::RedrivePolicies;
 use tokio::{sync::watch, task::JoinSet};
 
 /// What the fronts share besides the settings.
@@ -59,7 +60,8 @@ impl<'a> Fronts<'a> {
     /// Moves dead letters to where the fronts' queues send them.
     pub(crate) fn dead_letters(&mut self) {
         let clock = Arc::clone(&self.context.clock);
-        let routes: Vec<Box<dyn DeadLetterRoutes>> = vec![Box::new(DeadLetterExchanges)];
+        let routes: Vec<Box<dyn DeadLetterRoutes>> =
+            vec![Box::new(RedrivePolicies), Box::new(DeadLetterExchanges)];
         let task = DeadLetters::new(self.broker.clone(), clock, routes);
         let stopping = self.stopping();
         self.spawn("dead letters", task.run(stopping));

@@ -101,6 +101,17 @@ struct Report {
 /// A move whose answer is awaited.
 type Answer = AnswerTo<stele_core_engine::Move>;
 
+impl Letter {
+    /// Returns a dead letter to its queue, as a new record.
+    pub fn back_to(queue: LogId) -> Self {
+        Self {
+            targets: vec![queue],
+            deaths: Deaths::default(),
+            is_kept: true,
+        }
+    }
+}
+
 impl DeadLetters {
     /// For a broker, with the fronts in the order in which they are asked.
     pub fn new(
@@ -183,6 +194,7 @@ impl DeadLetters {
                 .push(to);
         }
         let several = by_shard.len() > 1;
+        let is_back = letter.targets == [log];
         let Some((_, to)) = by_shard.pop_first() else {
             if letter.is_kept && dead.copied.is_empty() {
                 return self
@@ -199,14 +211,14 @@ impl DeadLetters {
             record: message.record.clone(),
             to,
             is_copied: several,
-            headers: vec![letter.deaths.header()],
+            headers: letter.deaths.header().into_iter().collect(),
             schedule: Schedule::default(),
         };
         match moved.request() {
             Ok((request, answer)) => {
                 self.broker.send(self.broker.shard_of(log), request).await;
                 answers.push(answer);
-                if !several {
+                if !several && !is_back {
                     self.count(log, dead.reason);
                 }
             }
@@ -214,7 +226,8 @@ impl DeadLetters {
         }
     }
 
-    /// Where a dead letter goes; `None` if nobody wants it any more.
+    /// Where a dead letter goes; `None` if nobody wants it any more. One that was delivered too
+    /// often goes back if the limit was removed meanwhile.
     fn letter(&self, log: LogId, reason: DeathReason, record: &Record) -> Option<Letter> {
         let catalogue = self.broker.catalogue();
         let dead = DeadLetter {
@@ -223,9 +236,10 @@ impl DeadLetters {
             record,
             at: self.clock.now(),
         };
-        self.routes
-            .iter()
-            .find_map(|route| route.route(&catalogue, &dead))
+        let mut routes = self.routes.iter();
+        let letter = routes.find_map(|route| route.route(&catalogue, &dead));
+        let goes_back = reason == DeathReason::Deliveries;
+        letter.or_else(|| goes_back.then(|| Letter::back_to(log)))
     }
 
     async fn drop_one(&mut self, log: LogId, dead: &DeadRun, message: &LeasedMessage) {

@@ -16,8 +16,8 @@ use stele_core_engine::{
     AlterLog, Altered, AppendError, Appended, Bind, Catalogue, CatalogueError, Command,
     DeclareExchange, DeclareLog, Declared, DeleteExchange, DeleteLog, DescribeProducers, Extend,
     GroupCommand, GroupError, GroupListing, Holder, InitProducer, JoinGroup, JoinReply,
-    KnownProducer, Lease, LeaseRequest, LedgerId, ListGroups, LogError, Missing, MoveError, Purge,
-    Run, Settle, Skip, SyncGroup, SyncedGroup, Topology, Trim, TrimReason, Unbind, UseLog,
+    KnownProducer, Lease, LeaseRequest, LedgerId, ListGroups, LogError, Missing, Purge, Run,
+    Settle, Skip, SyncGroup, SyncedGroup, Topology, Trim, TrimReason, Unbind, UseLog,
     limits::RUN_RECORDS_MAX,
 };
 use tokio::sync::{
@@ -27,7 +27,7 @@ use tokio::sync::{
 };
 
 use crate::{
-    Error, Events, Failure, LeasedBatch, Memory, MoveMessage, Publish, Session,
+    Error, Events, Failure, LeasedBatch, Memory, Publish, Session,
     mailbox::Mailbox,
     meter::{FrontCounts, FrontMeter, Meters, ShardCounts},
     opening::Opening,
@@ -316,16 +316,6 @@ impl Broker {
         let (reply, answer) = oneshot::channel();
         let reply = Some(reply);
         self.send(shard, Request::Settle { settle, reply }).await;
-        answer.await.map_err(|_| Failure::Stopping)?
-    }
-
-    /// Moves a message to another log, exactly once. Returns when the decision is final: the other
-    /// log has the message or will get it. If a log on another shard doesn't accept the message,
-    /// because the log is gone or disk space is short, the message returns to its place.
-    pub async fn move_message(&self, message: MoveMessage) -> Result<(), Error<MoveError>> {
-        let shard = self.shard_of(message.log);
-        let (request, answer) = message.request()?;
-        self.send(shard, request).await;
         answer.await.map_err(|_| Failure::Stopping)?
     }
 

@@ -2,12 +2,28 @@
 
 use bytes::Bytes;
 use smallvec::SmallVec;
-use stele_base_types::{LogId, PartitionIndex, murmur2};
-use stele_core_engine::{HeaderChange, LeaseId, LedgerId, Move, MovedRecord, Schedule, SettleItem};
+use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, murmur2};
+use stele_core_engine::{
+    HeaderChange, LeaseId, LedgerId, Move, MoveError, MovedRecord, Schedule, SettleItem,
+};
 use stele_wire_batch::{Batch, BatchBuilder, Body, NewRecord, Record, RecordHeader};
 use tokio::sync::oneshot;
 
-use crate::{AnswerTo, Failure, Request, limits::MOVED_SIZE_BYTES_MAX};
+use crate::{AnswerTo, Broker, Error, Failure, Request, limits::MOVED_SIZE_BYTES_MAX};
+
+/// The header that says where a moved record was first: its log, partition and offset there. With
+/// it, a protocol whose message ids depend on the place keeps them.
+pub const ORIGIN_HEADER: &str = "stele.origin";
+
+/// Where a record was before it was moved for the first time; `None` if it was never moved.
+pub fn origin_of(record: &Record) -> Option<(PartitionId, Offset)> {
+    let text = std::str::from_utf8(record.headers.last(ORIGIN_HEADER)?).ok()?;
+    let mut numbers = text.split('/');
+    let log = LogId(numbers.next()?.parse().ok()?);
+    let index = PartitionIndex(numbers.next()?.parse().ok()?);
+    let offset = Offset(numbers.next()?.parse().ok()?);
+    Some((PartitionId::new(log, index), offset))
+}
 
 /// A message to be moved to another log, as read from its own.
 #[derive(Clone, Debug)]
@@ -34,7 +50,14 @@ pub struct MoveMessage {
 
 impl MoveMessage {
     /// Makes the request, and the channel for its answer.
-    pub fn request(self) -> Result<(Request, AnswerTo<Move>), Failure> {
+    pub fn request(mut self) -> Result<(Request, AnswerTo<Move>), Failure> {
+        if self.record.headers.last(ORIGIN_HEADER).is_none() {
+            let (log, partition, offset) = (self.log.0, self.partition.0, self.record.offset.0);
+            self.headers.push(HeaderChange {
+                key: ORIGIN_HEADER.as_bytes().into(),
+                value: Some(format!("{log}/{partition}/{offset}").into_bytes().into()),
+            });
+        }
         let batch = moved_batch(&self.record, &self.headers)?;
         let key = self.record.key.as_deref().map(murmur2);
         let schedule = Schedule {
@@ -67,6 +90,24 @@ impl MoveMessage {
             reply,
         };
         Ok((request, answer))
+    }
+}
+
+impl Broker {
+    /// Moves a message to another log, exactly once. Returns when the decision is final: the other
+    /// log has the message or will get it. If a log on another shard doesn't accept the message,
+    /// because the log is gone or disk space is short, the message returns to its place.
+    pub async fn move_message(&self, message: MoveMessage) -> Result<(), Error<MoveError>> {
+        let answer = self.begin_move(message).await?;
+        answer.await.map_err(|_| Failure::Stopping)?
+    }
+
+    /// Begins to move a message. Moves that are begun one after the other are made in that order.
+    pub async fn begin_move(&self, message: MoveMessage) -> Result<AnswerTo<Move>, Failure> {
+        let shard = self.shard_of(message.log);
+        let (request, answer) = message.request()?;
+        self.send(shard, request).await;
+        Ok(answer)
     }
 }
 

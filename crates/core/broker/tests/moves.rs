@@ -10,7 +10,8 @@ use bytes::Bytes;
 use smallvec::smallvec;
 use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 use stele_core_broker::{
-    LinkInbox, LinkNews, MoveMessage, News, Opened, Read, ReplyTo, Request, Shard, Share,
+    LinkInbox, LinkNews, MoveMessage, News, ORIGIN_HEADER, Opened, Read, ReplyTo, Request, Shard,
+    Share, origin_of,
 };
 use stele_core_engine::{
     Append, AppendTarget, Columns, HeaderChange, LedgerId, OpenLog, Schedule, Trim, TrimReason,
@@ -175,7 +176,9 @@ fn what_is_sent_again_is_what_was_sent_for_as_long_as_it_is_there() {
     assert_eq!(record.key.as_deref(), Some(&b"key"[..]));
     assert_eq!(record.value.as_deref(), Some(&b"b"[..]));
     let headers: Vec<_> = record.headers.iter().collect();
-    assert_eq!(headers, [header("stays", "b"), header("changes", "4")]);
+    assert_eq!(headers[..2], [header("stays", "b"), header("changes", "4")]);
+    assert_eq!(headers[2..], [header(ORIGIN_HEADER, "2/0/1")]);
+    assert_eq!(origin_of(&record), Some((PARTITION, Offset(1))));
 
     first.shard.resend();
     assert_eq!(first.sent(), Some(sent.clone()));

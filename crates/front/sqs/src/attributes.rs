@@ -9,8 +9,11 @@ use std::ops::RangeInclusive;
 use stele_core_engine::{LedgerConfig, LogDefinition, Settings, own_expiry_ms};
 use stele_wire_sqs::{Error, ErrorKind, is_message_text};
 
-use crate::limits::{
-    DELAY_S, KMS_REUSE_S, MESSAGE_SIZE_BYTES, RECEIVE_WAIT_S, RETENTION_S, VISIBILITY_TIMEOUT_S,
+use crate::{
+    limits::{
+        DELAY_S, KMS_REUSE_S, MESSAGE_SIZE_BYTES, RECEIVE_WAIT_S, RETENTION_S, VISIBILITY_TIMEOUT_S,
+    },
+    redrive::{self, RedriveAllowPolicy, RedrivePolicy},
 };
 
 /// The name of the facet.
@@ -28,6 +31,8 @@ const THROUGHPUT: &str = "FifoThroughputLimit";
 const ENCRYPTED: &str = "SqsManagedSseEnabled";
 const KMS_KEY: &str = "KmsMasterKeyId";
 const KMS_REUSE: &str = "KmsDataKeyReusePeriodSeconds";
+pub(crate) const REDRIVE: &str = "RedrivePolicy";
+pub(crate) const REDRIVE_ALLOW: &str = "RedriveAllowPolicy";
 
 /// The defaults of CreateQueue.
 const RETENTION_DEFAULT_S: u64 = 345_600;
@@ -50,6 +55,10 @@ enum Kind {
     FifoChoice(&'static [&'static str]),
     /// `true`, only at creation.
     FifoQueue,
+    /// Where messages go that were received too often.
+    Redrive,
+    /// Which queues may send such messages here.
+    RedriveAllow,
     /// A feature that isn't supported: only the values that disable it are accepted.
     Absent(&'static [&'static str]),
     /// Returned, never set.
@@ -74,8 +83,8 @@ const ATTRIBUTES: &[(&str, Kind)] = &[
     (KMS_KEY, Kind::Text),
     (KMS_REUSE, Kind::Number(KMS_REUSE_S)),
     ("Policy", Kind::Absent(&[""])),
-    ("RedrivePolicy", Kind::Absent(&[""])),
-    ("RedriveAllowPolicy", Kind::Absent(&[""])),
+    (REDRIVE, Kind::Redrive),
+    (REDRIVE_ALLOW, Kind::RedriveAllow),
     ("ApproximateNumberOfMessages", Kind::Told),
     ("ApproximateNumberOfMessagesDelayed", Kind::Told),
     ("ApproximateNumberOfMessagesNotVisible", Kind::Told),
@@ -101,6 +110,8 @@ pub(crate) struct QueueAttributes {
     encrypted: bool,
     kms_key: Option<Box<str>>,
     kms_reuse_s: u64,
+    pub(crate) redrive: Option<RedrivePolicy>,
+    redrive_allow: Option<RedriveAllowPolicy>,
 }
 
 /// Whether the API has an attribute of that name.
@@ -145,6 +156,8 @@ impl QueueAttributes {
             encrypted: text(ENCRYPTED) == Some("true"),
             kms_key: text(KMS_KEY).filter(|key| !key.is_empty()).map(Into::into),
             kms_reuse_s: number(KMS_REUSE, KMS_REUSE_DEFAULT_S),
+            redrive: RedrivePolicy::of(settings),
+            redrive_allow: RedriveAllowPolicy::of(settings),
         }
     }
 
@@ -163,6 +176,11 @@ impl QueueAttributes {
             KMS_KEY => self.kms_key.as_deref().map(str::to_owned),
             KMS_REUSE => self.tells_kms_reuse().then(|| self.kms_reuse_s.to_string()),
             FIFO_QUEUE => self.fifo.then(|| "true".to_owned()),
+            REDRIVE => self.redrive.as_ref().map(RedrivePolicy::to_json),
+            REDRIVE_ALLOW => {
+                let policy = self.redrive_allow.as_ref();
+                policy.map(RedriveAllowPolicy::to_json)
+            }
             CONTENT_BASED => chosen(self.content_based_deduplication, ["false", "true"]),
             SCOPE => chosen(self.deduplication_by_group, ["queue", "messageGroup"]),
             THROUGHPUT => chosen(self.throughput_by_group, ["perQueue", "perMessageGroupId"]),
@@ -232,10 +250,14 @@ pub(crate) fn merge_settings(settings: &mut Settings, given: &[(String, String)]
 
 /// Merges the given attributes into the queue's configuration.
 pub(crate) fn merge_queue(queue: LedgerConfig, given: &[(String, String)]) -> LedgerConfig {
-    LedgerConfig {
+    let queue = LedgerConfig {
         delay_ms: given_ms(given, DELAY).unwrap_or(queue.delay_ms),
         expiry_ms: given_ms(given, RETENTION).or(queue.expiry_ms),
         ..queue
+    };
+    match redrive::given(given) {
+        Ok(Some(Some(policy))) => redrive::limited(queue, &policy),
+        _ => queue,
     }
 }
 
@@ -290,6 +312,8 @@ fn check_one(name: &str, value: &str, fifo: bool) -> Result<(), Error> {
         Some(Kind::FifoFlag) if fifo => is_flag(value),
         Some(Kind::FifoChoice(choices)) if fifo => choices.contains(&value),
         Some(Kind::FifoQueue) if fifo => is_true(value),
+        Some(Kind::Redrive) => return RedrivePolicy::read(value).map(drop),
+        Some(Kind::RedriveAllow) => return RedriveAllowPolicy::read(value).map(drop),
         Some(Kind::Absent(allowed)) if allowed.contains(&value) => true,
         Some(Kind::Absent(_)) => {
             return Err(Error::new(
@@ -347,6 +371,14 @@ fn canonical(kind: &Kind, value: &str) -> String {
             .parse::<i32>()
             .map_or_else(|_| value.to_owned(), |number| number.to_string()),
         Kind::Flag | Kind::FifoFlag | Kind::FifoQueue => value.to_ascii_lowercase(),
+        Kind::Redrive => match RedrivePolicy::read(value) {
+            Ok(Some(policy)) => policy.to_json(),
+            _ => String::new(),
+        },
+        Kind::RedriveAllow => match RedriveAllowPolicy::read(value) {
+            Ok(Some(policy)) => policy.to_json(),
+            _ => String::new(),
+        },
         Kind::Text | Kind::FifoChoice(_) | Kind::Absent(_) | Kind::Told => value.to_owned(),
     }
 }

@@ -15,6 +15,7 @@
 //!   unauthenticated client can use is bounded by [`limits`].
 
 mod attributes;
+mod dead_letters;
 mod driver;
 mod errors;
 mod front;
@@ -27,10 +28,12 @@ mod outgoing;
 mod purges;
 mod queue;
 mod receipt;
+mod redrive;
 mod session;
 mod settings;
 mod signature;
 mod stored;
 
+pub use dead_letters::RedrivePolicies;
 pub use driver::serve;
 pub use settings::{Credential, Settings};

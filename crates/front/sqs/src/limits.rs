@@ -53,6 +53,12 @@ pub(crate) const KMS_REUSE_S: RangeInclusive<i32> = 60..=86_400;
 /// Values of `MaximumMessageSize`.
 pub(crate) const MESSAGE_SIZE_BYTES: RangeInclusive<i32> = 1_024..=1_048_576;
 
+/// After how many receives a message may go to a dead-letter queue.
+pub(crate) const RECEIVES: RangeInclusive<u32> = 1..=1_000;
+
+/// Maximum number of source queues in a RedriveAllowPolicy.
+pub(crate) const SOURCE_QUEUES_MAX: usize = 10;
+
 /// Maximum number of URLs in a response of ListQueues.
 pub(crate) const LIST_RESULTS: RangeInclusive<i32> = 1..=1_000;
 

@@ -1,5 +1,6 @@
 //! Message ids and sequence numbers. Both are derived from the record's position, so they are the
-//! same on every receive and need not be stored, whichever protocol the record came from.
+//! same on every receive and need not be stored, whichever protocol the record came from. A message
+//! that was moved keeps the id of its first position.
 
 use stele_base_types::{Offset, PartitionId};
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use stele_base_types::{LogId, VHOST_DEFAULT};
+use stele_base_types::{LogId, Name, VHOST_DEFAULT};
 use stele_core_broker::{Action, Resolved};
 use stele_core_engine::{AlterLog, Altered, DeclareLog, LogDefinition, Settings};
 use stele_wire_sqs::{Error, QueueName, queue_name_in_url};
@@ -12,6 +12,7 @@ use crate::{
     errors,
     front::{Context, Front},
     receipt::Secret,
+    redrive,
 };
 
 /// The setting with the secret of a queue's receipt handles, in hexadecimal.
@@ -21,6 +22,7 @@ const SECRET: &str = "receipt-secret";
 #[derive(Clone, Debug)]
 pub(crate) struct Queue {
     pub(crate) log: LogId,
+    pub(crate) name: Name,
     pub(crate) partitions: u32,
     pub(crate) attributes: QueueAttributes,
     pub(crate) secret: Secret,
@@ -37,6 +39,7 @@ impl Queue {
     fn with(definition: &LogDefinition, secret: Secret) -> Self {
         Self {
             log: definition.id,
+            name: definition.name.clone(),
             partitions: definition.config.partitions,
             attributes: QueueAttributes::of(definition),
             secret,
@@ -64,10 +67,13 @@ pub(crate) fn new_settings(front: &Front) -> Settings {
     Settings::from([(SECRET.into(), secret.into())])
 }
 
-/// The settings that a log keeps when it is declared a queue: its receipt handles stay valid.
+/// The settings that a log keeps when it is declared a queue: its receipt handles stay valid, and
+/// its dead letters go where they went.
 pub(crate) fn kept_settings(definition: Option<&LogDefinition>) -> Option<Settings> {
-    let secret = definition?.facets.get(FACET)?.get(SECRET)?;
-    Some(Settings::from([(SECRET.into(), secret.clone())]))
+    let settings = definition?.facets.get(FACET)?;
+    let mut kept = redrive::kept_settings(settings);
+    kept.insert(SECRET.into(), settings.get(SECRET)?.clone());
+    Some(kept)
 }
 
 impl Front {

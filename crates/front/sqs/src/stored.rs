@@ -9,13 +9,16 @@
 //! | `MessageDeduplicationId`, `AWSTraceHeader`, sender | headers `stele.sqs.…` |
 //!
 //! On reading, a header whose name SQS allows becomes an attribute: `String` if its value is text,
-//! otherwise `Binary`, unless `stele.sqs.types` gives another type. So a message from SQS loses
-//! nothing, and a message from another protocol shows as much as SQS can show.
+//! otherwise `Binary`, unless `stele.sqs.types` gives another type. The history of AMQP's dead
+//! letters is the attribute `x-death`. So a message from SQS loses nothing, and a message from
+//! another protocol shows as much as SQS can show.
 
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use bytes::Bytes;
+use stele_core_broker::{DEATHS_HEADER, Death, Deaths, name_of};
+use stele_core_engine::DeathReason;
 use stele_wire_batch::{Headers, Record};
 use stele_wire_sqs::{
     AttributeInput, AttributeValue, Error, ErrorKind, MessageAttribute, is_message_text,
@@ -32,6 +35,11 @@ const TRACE: &str = "stele.sqs.trace";
 const SENDER: &str = "stele.sqs.sender";
 /// The attribute for the encoding in which a body is shown, because SQS transfers only text.
 const BODY_ENCODING: &str = "stele.body-encoding";
+
+/// The attribute with the history of a dead letter, named as AMQP's header.
+const HISTORY: &str = "x-death";
+/// A header of every message from AMQP.
+const AMQP: &str = "stele.amqp";
 
 /// The headers of a message to be stored.
 #[derive(Debug, Default)]
@@ -113,6 +121,7 @@ impl StoredMessage {
             }
         };
         append_attributes(&record.headers, &mut attributes);
+        append_history(record, &mut attributes);
         let field = |name: &str| {
             let value = record.headers.last(name)?;
             text_of(value).ok().map(str::to_owned)
@@ -162,6 +171,26 @@ fn append_attributes(headers: &Headers, attributes: &mut Vec<(String, MessageAtt
         } else if attributes.len() < MESSAGE_ATTRIBUTES_MAX {
             attributes.push((name.to_owned(), attribute));
         }
+    }
+}
+
+/// Shows the history of a message that AMQP has dead-lettered or published. As in AWS, others have
+/// no such attribute.
+fn append_history(record: &Record, attributes: &mut Vec<(String, MessageAttribute)>) {
+    let Some(history) = record.headers.last(DEATHS_HEADER) else {
+        return;
+    };
+    let by_policy = |death: &Death| {
+        let died = &death.died;
+        died.reason == name_of(DeathReason::Deliveries) && died.exchange.is_empty()
+    };
+    let is_of_amqp = record.headers.last(AMQP).is_some()
+        || Deaths::of(record).is_some_and(|deaths| !deaths.deaths.iter().all(by_policy));
+    let is_new = attributes.iter().all(|(name, _)| name != HISTORY);
+    if is_of_amqp && is_new && attributes.len() < MESSAGE_ATTRIBUTES_MAX {
+        let history = Bytes::copy_from_slice(history);
+        let attribute = attribute_of(HISTORY, "String", history);
+        attributes.extend(attribute.map(|attribute| (HISTORY.to_owned(), attribute)));
     }
 }
 

@@ -15,6 +15,7 @@ macro_rules! each_action {
                 DeleteMessageBatch(delete_message_batch),
                 GetQueueAttributes(get_queue_attributes),
                 GetQueueUrl(get_queue_url),
+                ListDeadLetterSourceQueues(list_dead_letter_source_queues),
                 ListQueueTags(list_queue_tags),
                 ListQueues(list_queues),
                 ReceiveMessage(receive_message),
@@ -33,7 +34,6 @@ macro_rules! each_action {
             [
                 AddPermission,
                 CancelMessageMoveTask,
-                ListDeadLetterSourceQueues,
                 ListMessageMoveTasks,
                 RemovePermission,
                 StartMessageMoveTask,

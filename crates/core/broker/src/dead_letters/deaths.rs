@@ -100,13 +100,14 @@ impl Deaths {
         })
     }
 
-    /// The change of the headers that records it.
-    pub(crate) fn header(&self) -> HeaderChange {
+    /// The change of the headers that records it, if there is something to record.
+    pub(crate) fn header(&self) -> Option<HeaderChange> {
         let json = serde_json::to_vec(self).unwrap_or_default();
-        HeaderChange {
+        let change = HeaderChange {
             key: DEATHS_HEADER.as_bytes().into(),
             value: Some(json.into()),
-        }
+        };
+        (!self.deaths.is_empty()).then_some(change)
     }
 }
 

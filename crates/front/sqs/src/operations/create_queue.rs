@@ -4,15 +4,16 @@
 //! - An existing log of that name, created by another protocol, becomes a queue if nothing
 //!   conflicts.
 //! - As in AWS, only the given attributes are compared with those of an existing queue.
-//! - Deviations: a name can be reused immediately after DeleteQueue. Attributes of unsupported
-//!   features (`Policy`, `RedrivePolicy`) are refused; encryption attributes are stored and
-//!   returned, but nothing is encrypted.
+//! - Deviations: a name can be reused immediately after DeleteQueue. `Policy`, which isn't
+//!   supported, is refused; encryption attributes are stored and returned, but nothing is
+//!   encrypted.
 //! - Spec: <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>
 
 use stele_base_types::Name;
 use stele_core_broker::Action;
 use stele_core_engine::{
     Adopt, DeclareLog, Declared, Durability, Lifetime, LogConfig, LogDefinition, Retention,
+    Settings,
 };
 use stele_wire_sqs::{Error, ErrorKind, QueueName, Response, create_queue};
 
@@ -25,6 +26,7 @@ use crate::{
     errors,
     front::{Context, Front},
     queue::{is_shown, kept_settings, new_settings},
+    redrive::{self, RedrivePolicy},
 };
 
 pub(super) async fn run(
@@ -35,12 +37,8 @@ pub(super) async fn run(
     let name = QueueName::new(&request.queue_name)?;
     let given = &request.attributes;
     check(&name, given)?;
-    let mut settings = {
-        let existing = front.definition(context, &name, Action::Describe).ok();
-        kept_settings(existing.as_deref())
-    }
-    .unwrap_or_else(|| new_settings(front));
-    merge_settings(&mut settings, given);
+    check_redrive(front, &name, given)?;
+    let mut settings = settings(front, context, &name, given);
     tag_queue::merge(&mut settings, &request.tags, &request.queue_name)?;
     let queue = merge_queue(queue_default(name.is_fifo()), given);
     QueueAttributes::of_parts(&settings, queue).check_together()?;
@@ -70,6 +68,33 @@ pub(super) async fn run(
     }
     let queue_url = front.queue_url(context, name.as_str());
     Ok(Response::CreateQueue(create_queue::Response { queue_url }))
+}
+
+/// The settings of a new queue, or of an existing log that becomes one.
+fn settings(
+    front: &Front,
+    context: &Context,
+    name: &QueueName,
+    given: &[(String, String)],
+) -> Settings {
+    let existing = front.definition(context, name, Action::Describe).ok();
+    let kept = kept_settings(existing.as_deref());
+    let mut settings = kept.unwrap_or_else(|| new_settings(front));
+    if let Some(existing) = existing
+        && RedrivePolicy::of(&settings).is_none()
+    {
+        redrive::keep_former(&mut settings, &existing.config.queue.unwrap_or_default());
+    }
+    merge_settings(&mut settings, given);
+    settings
+}
+
+fn check_redrive(front: &Front, name: &QueueName, given: &[(String, String)]) -> Result<(), Error> {
+    let Some(Some(policy)) = redrive::given(given)? else {
+        return Ok(());
+    };
+    let own = front.queue_arn(name.as_str());
+    policy.check(&front.broker.catalogue(), &own, name.is_fifo())
 }
 
 /// Checks that the name ends in `.fifo` exactly if the queue is FIFO.

@@ -10,6 +10,7 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use stele_base_types::VHOST_DEFAULT;
+use stele_core_engine::LogDefinition;
 use stele_wire_sqs::{Error, Response, list_queues};
 
 use crate::{
@@ -23,38 +24,54 @@ pub(super) async fn run(
     context: &Context,
     request: list_queues::Request,
 ) -> Result<Response, Error> {
-    let max = request.max_results.unwrap_or(*LIST_RESULTS.end());
-    if !LIST_RESULTS.contains(&max) {
-        let reason = "MaxResults must be an integer between 1 and 1000.";
-        return Err(Error::invalid_value(max, "MaxResults", reason));
-    }
-    let max = usize::try_from(max).unwrap_or(usize::MAX);
-    let after = request.next_token.as_deref().map(after_token).transpose()?;
     let prefix = request.queue_name_prefix.as_deref().unwrap_or_default();
-
-    let mut names = names(front, prefix, after.as_deref(), max);
-    let is_last = names.len() <= max;
-    names.truncate(max);
-    let next_token = match (names.last(), request.max_results) {
-        (Some(last), Some(_)) if !is_last => Some(BASE64.encode(last)),
-        _ => None,
-    };
-    let queue_urls = names
-        .iter()
-        .map(|name| front.queue_url(context, name))
-        .collect();
+    let is_wanted = |definition: &LogDefinition| definition.name.starts_with(prefix);
+    let (max, after) = (request.max_results, request.next_token.as_deref());
+    let (queue_urls, next_token) = page(front, context, max, after, is_wanted)?;
     Ok(Response::ListQueues(list_queues::Response {
         queue_urls,
         next_token,
     }))
 }
 
+/// The URLs of a page of the queues that are wanted, and the token of the next page if there is
+/// one.
+pub(super) fn page(
+    front: &Front,
+    context: &Context,
+    max_results: Option<i32>,
+    next_token: Option<&str>,
+    is_wanted: impl Fn(&LogDefinition) -> bool,
+) -> Result<(Vec<String>, Option<String>), Error> {
+    let max = max_results.unwrap_or(*LIST_RESULTS.end());
+    if !LIST_RESULTS.contains(&max) {
+        let reason = "MaxResults must be an integer between 1 and 1000.";
+        return Err(Error::invalid_value(max, "MaxResults", reason));
+    }
+    let max = usize::try_from(max).unwrap_or(usize::MAX);
+    let after = next_token.map(after_token).transpose()?;
+
+    let mut names = names(front, after.as_deref(), max, is_wanted);
+    let is_last = names.len() <= max;
+    names.truncate(max);
+    let next_token = match (names.last(), max_results) {
+        (Some(last), Some(_)) if !is_last => Some(BASE64.encode(last)),
+        _ => None,
+    };
+    let urls = names.iter().map(|name| front.queue_url(context, name));
+    Ok((urls.collect(), next_token))
+}
+
 /// The names of the page, plus the next name if there is one.
-fn names(front: &Front, prefix: &str, after: Option<&str>, max: usize) -> Vec<String> {
+fn names(
+    front: &Front,
+    after: Option<&str>,
+    max: usize,
+    is_wanted: impl Fn(&LogDefinition) -> bool,
+) -> Vec<String> {
     let catalogue = front.broker.catalogue();
     let logs = catalogue.logs(VHOST_DEFAULT, after);
-    let shown =
-        logs.filter(|definition| is_shown(definition) && definition.name.starts_with(prefix));
+    let shown = logs.filter(|definition| is_shown(definition) && is_wanted(definition));
     shown
         .take(max + 1)
         .map(|definition| definition.name.as_str().to_owned())

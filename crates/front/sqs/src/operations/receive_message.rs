@@ -2,9 +2,8 @@
 //!
 //! - Fields: all of the API. `WaitTimeSeconds` and `VisibilityTimeout` default to the queue's
 //!   values; `ReceiveRequestAttemptId` applies to FIFO queues.
-//! - `MessageAttributeNames`: names, prefixes (`a.*`), `All`, `*` or `.*`. System attributes: all
-//!   but `DeadLetterQueueSourceArn`. `SenderId` is the access key, or the account if requests
-//!   aren't signed.
+//! - `MessageAttributeNames`: names, prefixes (`a.*`), `All`, `*` or `.*`. System attributes: all.
+//!   `SenderId` is the access key, or the account if requests aren't signed.
 //! - A client that disconnects while it waits receives nothing.
 //! - At the limit of in-flight messages, a short poll fails, a long poll waits for room, and a FIFO
 //!   queue returns nothing.
@@ -19,7 +18,7 @@ use std::{ops::RangeInclusive, pin::pin, time::Duration};
 use smallvec::SmallVec;
 use stele_base_types::PartitionId;
 use stele_core_broker::{
-    self as broker, Action, LeasedBatch, LeasedMessage, LeasedMessages, Memory,
+    self as broker, Action, Deaths, LeasedBatch, LeasedMessage, LeasedMessages, Memory, origin_of,
 };
 use stele_core_engine::{
     LeaseRequest, LeasedRecord, LedgerId, LogError, Outcome, Settle, SettleItem,
@@ -43,7 +42,7 @@ use crate::{
 };
 
 /// The system attributes, in the order of responses.
-const SYSTEM_ATTRIBUTES: [&str; 8] = [
+const SYSTEM_ATTRIBUTES: [&str; 9] = [
     "SenderId",
     "SentTimestamp",
     "ApproximateReceiveCount",
@@ -52,6 +51,7 @@ const SYSTEM_ATTRIBUTES: [&str; 8] = [
     "MessageDeduplicationId",
     "MessageGroupId",
     "AWSTraceHeader",
+    "DeadLetterQueueSourceArn",
 ];
 
 pub(super) async fn run(
@@ -249,10 +249,7 @@ fn check_system_names(names: &[String]) -> Result<(), Error> {
     let is_known = |name: &String| {
         let name = name.as_str();
         // The deprecated list has the type of queue attribute names, which match nothing here.
-        name == "All"
-            || name == "DeadLetterQueueSourceArn"
-            || SYSTEM_ATTRIBUTES.contains(&name)
-            || attributes::is_known(name)
+        name == "All" || SYSTEM_ATTRIBUTES.contains(&name) || attributes::is_known(name)
     };
     match names.iter().find(|name| !is_known(name)) {
         None => Ok(()),
@@ -289,10 +286,7 @@ fn message(
         .iter()
         .map(|(name, attribute)| (name.as_str(), attribute));
     receive_message::Message {
-        message_id: message_id(
-            PartitionId::new(queue.log, leased.partition),
-            leased.lease.offset,
-        ),
+        message_id: id_of(queue, &leased),
         receipt_handle: receipt.seal(&queue.secret),
         md5_of_body: md5_of_body(stored.body.as_bytes()),
         body: stored.body,
@@ -300,6 +294,22 @@ fn message(
         md5_of_attributes: md5_of_attributes(named),
         attributes,
     }
+}
+
+/// The id of a message, which it keeps when it is moved to another queue.
+fn id_of(queue: &Queue, leased: &LeasedMessage) -> String {
+    let place = || {
+        let partition = PartitionId::new(queue.log, leased.partition);
+        (partition, leased.lease.offset)
+    };
+    let (partition, offset) = origin_of(&leased.record).unwrap_or_else(place);
+    message_id(partition, offset)
+}
+
+/// The queue from which a message came to this one as a dead letter.
+fn source_of(front: &Front, queue: &Queue, leased: &LeasedMessage) -> Option<String> {
+    let source = Deaths::of(&leased.record)?.last?.queue;
+    (source != *queue.name).then(|| front.queue_arn(&source))
 }
 
 fn is_wanted(names: &[String], name: &str) -> bool {
@@ -331,6 +341,7 @@ fn system_attribute(
         "MessageDeduplicationId" => stored.deduplication_id.clone(),
         "MessageGroupId" => stored.group_id.clone(),
         "AWSTraceHeader" => stored.trace.clone(),
+        "DeadLetterQueueSourceArn" => source_of(front, queue, leased),
         _ => None,
     }
 }

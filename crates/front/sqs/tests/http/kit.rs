@@ -4,8 +4,8 @@ use std::{net::SocketAddr, sync::Arc};
 
 use serde_json::Value;
 use stele_base_env::{OsRng, SystemClock};
-use stele_core_broker::Broker;
-use stele_front_sqs::{Credential, Settings, serve};
+use stele_core_broker::{Broker, DeadLetters};
+use stele_front_sqs::{Credential, RedrivePolicies, Settings, serve};
 use stele_test_testkit::TestBroker;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -81,6 +81,12 @@ impl Server {
         let rng = Box::new(OsRng::new().unwrap());
         let mut settings = Settings::new(credentials, clock, rng);
         change(&mut settings);
+        let dead_letters = DeadLetters::new(
+            broker.broker.clone(),
+            Arc::clone(&settings.clock),
+            vec![Box::new(RedrivePolicies)],
+        );
+        tokio::spawn(dead_letters.run(stopped.clone()));
         let serving = tokio::spawn(serve(broker.broker.clone(), settings, listener, stopped));
         Self {
             address,
@@ -169,6 +175,19 @@ impl Server {
     pub(crate) async fn receive_as(&self, members: Value) -> Vec<Value> {
         let answer = self.ok("ReceiveMessage", members).await;
         answer["Messages"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Receives and hides nothing, as often as it takes until there is a message.
+    pub(crate) async fn receive_once(&self, url: &str) -> Value {
+        loop {
+            let members = serde_json::json!({
+                "QueueUrl": url, "VisibilityTimeout": 0, "WaitTimeSeconds": 1,
+                "MessageSystemAttributeNames": ["All"], "MessageAttributeNames": ["All"],
+            });
+            if let Some(message) = self.receive_as(members).await.pop() {
+                return message;
+            }
+        }
     }
 
     pub(crate) async fn attribute(&self, url: &str, name: &str) -> String {

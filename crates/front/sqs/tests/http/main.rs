@@ -7,6 +7,7 @@
 
 mod bad_input;
 mod counting;
+mod dead_letters;
 mod fifo;
 mod foreign;
 mod full_disk;

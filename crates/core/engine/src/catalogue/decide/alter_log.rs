@@ -4,8 +4,8 @@ use stele_base_types::{LogId, Timestamp};
 
 use super::{define, partitions_allowed, settings_allowed, unchanged};
 use crate::{
-    CatalogueError, Command, Decision, Facet, LogDefinition, Role, Settings, SettingsChange, State,
-    alter_settings,
+    CatalogueError, Command, DeathReason, Decision, Facet, LogDefinition, Role, Settings,
+    SettingsChange, State, alter_settings,
 };
 
 /// Changes a log. Fields that are `None`, and settings that aren't named, keep their current value,
@@ -29,6 +29,12 @@ pub struct AlterLog {
     /// How long its queue keeps records, in milliseconds. With `settings` it is the limit of that
     /// facet, and the shortest of all facets' limits counts. Ignored if the log is no queue.
     pub expiry_ms: Option<u64>,
+    /// How often its queue delivers a record at most; `Some(None)` is no limit. Ignored if the log
+    /// is no queue.
+    pub deliveries_max: Option<Option<u32>>,
+    /// A reason for which its queue's records become dead letters from now on, or no longer do.
+    /// Ignored if the log is no queue.
+    pub dead_letters: Option<(DeathReason, bool)>,
     /// A change of some of a facet's settings.
     pub settings: Option<(Facet, SettingsChange)>,
     /// The facet's settings against which the change was validated. If they are different now,
@@ -87,6 +93,8 @@ impl AlterLog {
             ends: None,
             delay_ms: None,
             expiry_ms: None,
+            deliveries_max: None,
+            dead_letters: None,
             settings: None,
             judged_by: None,
         }
@@ -118,6 +126,12 @@ impl AlterLog {
         if let Some(queue) = &mut config.queue {
             queue.delay_ms = self.delay_ms.unwrap_or(queue.delay_ms);
             queue.expiry_ms = self.expiry_ms.or(queue.expiry_ms);
+            queue.deliveries_max = self.deliveries_max.unwrap_or(queue.deliveries_max);
+            queue.dead_letters = match self.dead_letters {
+                Some((reason, true)) => queue.dead_letters.and(reason),
+                Some((reason, false)) => queue.dead_letters.without(reason),
+                None => queue.dead_letters,
+            };
         }
         if self.window_time_ms.is_some() || self.window_size_bytes.is_some() {
             let window = config.retention.window.get_or_insert_default();

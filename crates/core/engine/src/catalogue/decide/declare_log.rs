@@ -216,7 +216,11 @@ fn rescheduled(queue: LedgerConfig, wanted: LedgerConfig, adopt: &Adopt) -> Ledg
     LedgerConfig {
         delay_ms: adopt.delay_ms.unwrap_or(queue.delay_ms),
         expiry_ms: adopt.expiry_ms.or(queue.expiry_ms),
-        deliveries_max: wanted.deliveries_max.or(queue.deliveries_max),
+        // The stricter of two limits applies.
+        deliveries_max: match (wanted.deliveries_max, queue.deliveries_max) {
+            (Some(wanted), Some(current)) => Some(wanted.min(current)),
+            (wanted, current) => wanted.or(current),
+        },
         dead_letters: queue.dead_letters.union(wanted.dead_letters),
         ready_max: wanted.ready_max.or(queue.ready_max),
         overflow: match wanted.ready_max {

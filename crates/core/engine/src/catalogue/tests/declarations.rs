@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Role, SettingsChange};
+use crate::{DeathReason, DeathReasons, Role, SettingsChange};
 
 fn topic() -> LogConfig {
     LogConfig {
@@ -230,6 +230,41 @@ fn a_queue_that_is_adopted_gets_the_schedule_that_is_asked_for() {
         ..LedgerConfig::default()
     };
     assert_eq!(queue, Some(expected));
+}
+
+#[test]
+fn a_limit_of_deliveries_is_set_and_removed_and_the_stricter_of_two_applies() {
+    let mut driven = Driven::default();
+    let log = driven.queue("orders");
+    let limit = |deliveries_max, dies| AlterLog {
+        deliveries_max: Some(deliveries_max),
+        dead_letters: Some((DeathReason::Deliveries, dies)),
+        ..AlterLog::nothing(log)
+    };
+    driven.run(limit(Some(3), true)).unwrap();
+    let reasons = DeathReasons::only(DeathReason::Expired);
+    let declare = |driven: &mut Driven, facet, deliveries_max| {
+        let queue = LedgerConfig {
+            deliveries_max: Some(deliveries_max),
+            dead_letters: reasons,
+            ..LedgerConfig::PLAIN
+        };
+        let config = LogConfig {
+            queue: Some(queue),
+            ..config()
+        };
+        let declared = driven.declare(declaration("orders", facet, config));
+        declared.unwrap().definition().config.queue.unwrap()
+    };
+    let queue = declare(&mut driven, "sqs", 21);
+    let both = reasons.and(DeathReason::Deliveries);
+    assert_eq!((queue.deliveries_max, queue.dead_letters), (Some(3), both));
+    let queue = declare(&mut driven, "kafka", 2);
+    assert_eq!(queue.deliveries_max, Some(2));
+    driven.run(limit(None, false)).unwrap();
+    let queue = driven.state.catalogue.log_by_id(log).unwrap().config.queue;
+    let queue = queue.unwrap();
+    assert_eq!((queue.deliveries_max, queue.dead_letters), (None, reasons));
 }
 
 #[test]

@@ -15,7 +15,7 @@ import (
 var url = "amqp://guest:guest@" + checks.Endpoint("AMQP_ADDRESS", "127.0.0.1:5672") + "/"
 
 func main() {
-	checks.Run("amqp091-go", slices.Concat(publishChecks, consumeChecks, streamChecks, exchangeChecks))
+	checks.Run("amqp091-go", slices.Concat(publishChecks, consumeChecks, streamChecks, exchangeChecks, serveChecks))
 }
 
 // withChannel provides a channel on a separate connection.

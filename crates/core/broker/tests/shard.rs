@@ -138,6 +138,7 @@ impl Alone {
             settle: false,
             exclusive: false,
             credit_bytes,
+            priority: 0,
         };
         self.tell(Subscribe { log: LOG, terms });
         consumer

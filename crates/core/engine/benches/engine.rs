@@ -283,6 +283,7 @@ fn subscribe(state: &mut State) {
             settle: false,
             exclusive: false,
             credit_bytes: u64::MAX / 4,
+            priority: 0,
         };
         let log = log(number);
         run(state, Subscribe { log, terms });

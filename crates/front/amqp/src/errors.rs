@@ -191,6 +191,14 @@ impl<'a> Subject<'a> {
         ))
     }
 
+    /// An argument has an invalid value.
+    pub(crate) fn invalid(&self, name: &str, what: &str) -> Fault {
+        Fault::precondition(format!(
+            "invalid arg '{name}' for {}: {what}",
+            self.describe()
+        ))
+    }
+
     /// An argument that must name an exchange has another type.
     pub(crate) fn invalid_type(&self, name: &str, value: &Value) -> Fault {
         Fault::precondition(format!(

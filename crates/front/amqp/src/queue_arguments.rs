@@ -9,12 +9,7 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 use stele_core_engine::{DeathReasons, LedgerConfig, Overflow, Settings};
 use stele_wire_amqp::{Table, Value};
 
-use crate::{
-    arguments::Described,
-    errors::{Fault, Subject},
-    operations::Handled,
-    periods,
-};
+use crate::{arguments::Described, errors::Subject, operations::Handled, periods};
 
 /// The valid values of an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -220,8 +215,7 @@ impl QueueArguments {
             if *form == Form::Exchange && !matches!(value, Value::LongString(_)) {
                 return Err(subject.invalid_type(name, value));
             }
-            check(form, *support, value, described)
-                .map_err(|what| invalid(subject, name, &what))?;
+            check(form, *support, value, described).map_err(|what| subject.invalid(name, &what))?;
         }
         Ok(())
     }
@@ -428,13 +422,6 @@ fn check_integer(form: &Form, integer: i64) -> Result<(), String> {
         }
         _ => Ok(()),
     }
-}
-
-fn invalid(subject: &Subject<'_>, name: &str, what: &str) -> Fault {
-    Fault::precondition(format!(
-        "invalid arg '{name}' for {}: {what}",
-        subject.describe()
-    ))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ async fn a_session_that_ends_gives_back_what_it_holds() {
         settle: false,
         exclusive: false,
         credit_bytes: 1 << 20,
+        priority: 0,
     };
     session.subscribe(log, terms).await.unwrap();
     let target = AppendTarget {

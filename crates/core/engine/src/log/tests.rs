@@ -12,6 +12,7 @@ mod leasing;
 mod ledgers;
 mod memory;
 mod model;
+mod serving;
 mod unused;
 
 use smallvec::SmallVec;
@@ -86,6 +87,7 @@ pub(super) fn subscribe(consumer: ConsumerRef) -> Subscription {
         settle: false,
         exclusive: false,
         credit_bytes: 1_000_000,
+        priority: 0,
     }
 }
 

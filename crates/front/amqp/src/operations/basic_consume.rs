@@ -4,9 +4,10 @@
 //! one), `no-local` (has no effect, as in RabbitMQ), `no-ack`, `exclusive`, `no-wait`, `arguments`.
 //! Reply: `basic.consume-ok`. A tag in use closes the connection with 530 NOT_ALLOWED. A queue with
 //! an exclusive consumer, or an exclusive consumer on a queue with consumers, is 403
-//! ACCESS_REFUSED. The queue `amq.rabbitmq.reply-to` is the direct reply-to (`reply_to.rs`). Spec:
-//! 1.8.3.3. Deviations from RabbitMQ: `x-priority` and `x-stream-offset` are refused with 406
-//! PRECONDITION_FAILED.
+//! ACCESS_REFUSED. The queue `amq.rabbitmq.reply-to` is the direct reply-to (`reply_to.rs`). The
+//! argument `x-priority` is any integer (else 406 PRECONDITION_FAILED): consumers of a higher
+//! priority are served first. Spec: 1.8.3.3. Deviations from RabbitMQ: `x-stream-offset` is refused
+//! with 406 PRECONDITION_FAILED.
 
 use stele_core_broker::Action;
 use stele_core_engine::{self as engine, LedgerId, LogDefinition};
@@ -27,7 +28,9 @@ use crate::{
 };
 
 /// Unsupported arguments that would change deliveries.
-const REFUSED: [&str; 2] = ["x-priority", "x-stream-offset"];
+const REFUSED: [&str; 1] = ["x-stream-offset"];
+
+const PRIORITY: &str = "x-priority";
 
 pub(super) async fn run(connection: &mut Connection, number: u16, consume: Consume) -> Handled {
     let tag = tag(connection, number, &consume.consumer_tag)?;
@@ -75,10 +78,7 @@ fn tag(
 fn check_arguments(subject: &Subject<'_>, arguments: &Table) -> Handled {
     for name in REFUSED {
         if arguments.find(name).is_some() {
-            return Err(Fault::precondition(format!(
-                "invalid arg '{name}' for {}: \"not supported\"",
-                subject.describe()
-            )));
+            return Err(subject.invalid(name, "\"not supported\""));
         }
     }
     Ok(())
@@ -90,6 +90,17 @@ pub(super) fn counts_deliveries(queue: &LogDefinition) -> bool {
     kept.is_some_and(|kept| Kept(kept).counts_deliveries())
 }
 
+/// The consumer's priority; 0 if it names none.
+fn priority(subject: &Subject<'_>, arguments: &Table) -> Result<i64, Fault> {
+    let Some(value) = arguments.find(PRIORITY) else {
+        return Ok(0);
+    };
+    value.as_integer().ok_or_else(|| {
+        let what = format!("\"expected integer, got {}\"", value.type_name());
+        subject.invalid(PRIORITY, &what)
+    })
+}
+
 async fn subscribe(
     connection: &mut Connection,
     number: u16,
@@ -97,6 +108,8 @@ async fn subscribe(
     tag: ShortString,
     consume: &Consume,
 ) -> Handled {
+    let vhost = &connection.session.opened.vhost;
+    let priority = priority(&Subject::queue(&queue.name, vhost), &consume.arguments)?;
     let consumer = connection.session.add_subscription(Subscription {
         channel: number,
         tag,
@@ -119,6 +132,7 @@ async fn subscribe(
         settle: consume.no_ack,
         exclusive: consume.exclusive,
         credit_bytes: CONSUMER_CREDIT_BYTES,
+        priority,
     };
     channel.forget_told(Some(shard));
     let subscribed = connection.holder.subscribe(queue.id, terms).await;

@@ -110,6 +110,7 @@ impl Client {
             settle: is_taking,
             exclusive: turn.random.once_in(10),
             credit_bytes: turn.random.between(1, 20_000),
+            priority: 0,
         };
         session.consumers.push(Consumer { id, is_taking });
         let log = log.id;

@@ -38,6 +38,8 @@ pub struct Subscription {
     pub exclusive: bool,
     /// How many bytes may be delivered before more credit is granted.
     pub credit_bytes: u64,
+    /// Those of a higher priority are served first, as long as they can take something.
+    pub priority: i64,
 }
 
 /// Subscribes a consumer: records are leased and delivered to it as they become ready.

@@ -1,15 +1,17 @@
 //! The demand for a ledger's records: subscribed consumers and waiting requests, served in turn.
 //!
-//! Consumers that may take more records, and all waits, are in one queue. After getting its share,
-//! a consumer goes to the end of the queue, and a wait leaves it. A consumer that currently may
-//! take nothing leaves the queue but keeps its number, so that it comes before those served since.
+//! Consumers that may take more records, and all waits, are in one queue: those of a higher
+//! priority come first; waits have priority 0. After getting its share, a consumer goes behind the
+//! others of its priority, and a wait leaves the queue. A consumer that currently may take nothing leaves the
+//! queue but keeps its number, so that it comes before those served since.
 //!
-//! Ready records are shared in rounds: all who are in the queue when a round begins get the same
-//! number, in several runs if the ready records aren't adjacent. None of this survives the process.
+//! Ready records are shared in rounds: all of one priority who are in the queue when a round begins
+//! get the same number, in several runs if the ready records aren't adjacent. None of this survives
+//! the process.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
-use stele_base_types::{LogId, PartitionIndex, Timestamp};
+use stele_base_types::{LogId, Timestamp};
 
 use crate::{
     ConsumerRef, LeaseRequest, LedgerId, Subscription, Token,
@@ -20,11 +22,49 @@ use crate::{
 pub(crate) struct Demand {
     consumers: BTreeMap<ConsumerRef, Consumer>,
     waits: BTreeMap<Token, Wait>,
-    turns: BTreeMap<u64, Turn>,
+    turns: BTreeMap<Position, Turn>,
     turn_next: u64,
-    round: Round,
+    levels: Levels,
     /// Consumers that haven't unsubscribed.
     subscribed: u32,
+}
+
+/// The priority of waits.
+const WAIT_PRIORITY: Reverse<i64> = Reverse(0);
+
+/// A position in the queue: the priority, and the number of a turn.
+type Position = (Reverse<i64>, u64);
+
+/// Those in the queue, by their priorities.
+#[derive(Debug, Default, PartialEq)]
+struct Levels {
+    /// Those of priority 0: nearly always all.
+    usual: Level,
+    /// The others, without empty levels.
+    unusual: BTreeMap<i64, Level>,
+}
+
+/// Those in the queue who have the same priority.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Level {
+    queued: usize,
+    round: Round,
+}
+
+impl Levels {
+    fn level(&self, priority: i64) -> Option<&Level> {
+        match priority {
+            0 => Some(&self.usual),
+            _ => self.unusual.get(&priority),
+        }
+    }
+
+    fn level_mut(&mut self, priority: i64) -> &mut Level {
+        match priority {
+            0 => &mut self.usual,
+            _ => self.unusual.entry(priority).or_default(),
+        }
+    }
 }
 
 /// A round: those whose turns come before `end` get `share` records each.
@@ -80,6 +120,10 @@ pub(crate) struct Site<'a> {
 impl Consumer {
     pub(crate) fn pool(&self) -> PoolKey {
         (self.terms.consumer.session, self.terms.pool)
+    }
+
+    fn position(&self) -> Position {
+        (Reverse(self.terms.priority), self.turn)
     }
 
     /// How many records it may take by its own limits.
@@ -169,17 +213,22 @@ impl Demand {
         let Some(consumer) = self.consumers.get_mut(&reference) else {
             return;
         };
-        let got = self.round.got(consumer.turn) + count;
-        let is_begun = consumer.turn < self.round.end && got < self.round.share;
-        if is_begun && is_more_ready && consumer.is_queued {
-            self.round.begun = (consumer.turn, got);
-            return;
+        let before = consumer.position();
+        let (Reverse(priority), turn) = before;
+        if consumer.is_queued {
+            let round = &mut self.levels.level_mut(priority).round;
+            let got = round.got(turn) + count;
+            if turn < round.end && got < round.share && is_more_ready {
+                round.begun = (turn, got);
+                return;
+            }
         }
-        self.turns.remove(&consumer.turn);
         consumer.turn = self.turn_next;
         self.turn_next += 1;
         if consumer.is_queued {
-            self.turns.insert(consumer.turn, Turn::Consumer(reference));
+            self.turns.remove(&before);
+            let position = consumer.position();
+            self.turns.insert(position, Turn::Consumer(reference));
         }
     }
 
@@ -206,39 +255,71 @@ impl Demand {
         };
         let pool = indexes.pool(consumer.pool());
         let pool_has_room = pool.is_none_or(|pool| pool.has_room());
-        consumer.is_queued = consumer.room() > 0 && pool_has_room;
-        if consumer.is_queued {
-            self.turns.insert(consumer.turn, Turn::Consumer(reference));
+        let is_queued = consumer.room() > 0 && pool_has_room;
+        if is_queued == std::mem::replace(&mut consumer.is_queued, is_queued) {
+            return;
+        }
+        let position = consumer.position();
+        if is_queued {
+            self.enter(position, Turn::Consumer(reference));
         } else {
-            self.turns.remove(&consumer.turn);
+            self.leave(position);
+        }
+    }
+
+    fn enter(&mut self, position: Position, turn: Turn) {
+        self.turns.insert(position, turn);
+        self.levels.level_mut(position.0.0).queued += 1;
+    }
+
+    fn leave(&mut self, position: Position) {
+        self.turns.remove(&position);
+        let (Reverse(priority), _) = position;
+        let level = self.levels.level_mut(priority);
+        level.queued -= 1;
+        if level.queued == 0 && priority != 0 {
+            self.levels.unusual.remove(&priority);
         }
     }
 
     /// How many of these ready records the first in the queue may take.
     pub(crate) fn share(&self, ready: u64) -> u32 {
-        let round = self.round_at(ready);
-        let first = self.turns.first_key_value();
-        let got = first.map_or(0, |(turn, _)| round.got(*turn));
-        round.share - got
+        let Some(((_, turn), level)) = self.first() else {
+            return 0;
+        };
+        let round = self.round_at(turn, level, ready);
+        round.share - round.got(turn)
     }
 
     /// Begins a turn: this many records are ready, and the first in the queue is about to get some.
     pub(crate) fn begin_turn(&mut self, ready: u64) {
-        self.round = self.round_at(ready);
+        if let Some(((Reverse(priority), turn), level)) = self.first() {
+            let round = self.round_at(turn, level, ready);
+            self.levels.level_mut(priority).round = round;
+        }
     }
 
-    /// The current round, or a new one that begins with the first in the queue.
-    fn round_at(&self, ready: u64) -> Round {
-        let first = self.turns.first_key_value();
-        if first.is_some_and(|(turn, _)| *turn < self.round.end) {
-            return self.round;
+    /// The level's current round, or a new one that begins with this turn.
+    fn round_at(&self, turn: u64, level: &Level, ready: u64) -> Round {
+        if turn < level.round.end {
+            return level.round;
         }
-        let share = ready / self.turns.len().max(1) as u64;
+        let share = ready / level.queued.max(1) as u64;
         Round {
             end: self.turn_next,
             share: u32::try_from(share).unwrap_or(u32::MAX).max(1),
             begun: Default::default(),
         }
+    }
+
+    fn first(&self) -> Option<(Position, &Level)> {
+        let (first, _) = self.turns.first_key_value()?;
+        Some((*first, self.levels.level(first.0.0)?))
+    }
+
+    /// Whether others in the queue have the same priority as the first.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.turns.len() > 1 && self.first().is_some_and(|(_, level)| level.queued > 1)
     }
 
     fn give_turn(&mut self) -> u64 {
@@ -257,7 +338,7 @@ impl Demand {
         // A token identifies one wait, so reusing it replaces that wait.
         self.end_wait(token, site);
         let turn = self.give_turn();
-        self.turns.insert(turn, Turn::Wait(token));
+        self.enter((WAIT_PRIORITY, turn), Turn::Wait(token));
         let wait = Wait {
             request: *request,
             until,
@@ -276,7 +357,7 @@ impl Demand {
         let Some(wait) = self.waits.remove(&token) else {
             return;
         };
-        self.turns.remove(&wait.turn);
+        self.leave((WAIT_PRIORITY, wait.turn));
         let session = wait.request.holder.session;
         site.indexes
             .waits
@@ -353,92 +434,10 @@ impl Demand {
     }
 }
 
-/// Which partitions have ready records, as a bitmap, so that finding the next of ten thousand is
-/// quick.
-#[derive(Debug, Default, PartialEq)]
-pub(crate) struct ReadyParts {
-    words: Vec<u64>,
-    count: u32,
-}
-
-impl ReadyParts {
-    pub(crate) fn set(&mut self, partition: PartitionIndex, is_ready: bool) {
-        let (word, bit) = (partition.0 as usize / 64, 1 << (partition.0 % 64));
-        if word >= self.words.len() {
-            if !is_ready {
-                return;
-            }
-            self.words.resize(word + 1, 0);
-        }
-        let was_ready = self.words[word] & bit != 0;
-        match (was_ready, is_ready) {
-            (false, true) => self.count += 1,
-            (true, false) => self.count -= 1,
-            _ => return,
-        }
-        self.words[word] ^= bit;
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    /// All of them, in circular order beginning at `start`.
-    pub(crate) fn from(
-        &self,
-        start: PartitionIndex,
-    ) -> impl Iterator<Item = PartitionIndex> + use<'_> {
-        let wrapped = (!self.is_empty()).then_some(0..start.0);
-        self.between(start.0..u32::MAX)
-            .chain(wrapped.into_iter().flat_map(|range| self.between(range)))
-    }
-
-    fn between(
-        &self,
-        range: std::ops::Range<u32>,
-    ) -> impl Iterator<Item = PartitionIndex> + use<'_> {
-        let mut at = range.start;
-        std::iter::from_fn(move || {
-            let found = self.next_from(at)?;
-            at = found + 1;
-            (found < range.end).then_some(PartitionIndex(found))
-        })
-    }
-
-    fn next_from(&self, at: u32) -> Option<u32> {
-        let mut word = at as usize / 64;
-        let mut bits = self.words.get(word)? & (u64::MAX << (at % 64));
-        while bits == 0 {
-            word += 1;
-            bits = *self.words.get(word)?;
-        }
-        u32::try_from(word * 64 + bits.trailing_zeros() as usize).ok()
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ready_partitions_are_found_all_round() {
-        let mut ready = ReadyParts::default();
-        for index in [3, 64, 200] {
-            ready.set(PartitionIndex(index), true);
-        }
-        ready.set(PartitionIndex(1), false);
-        ready.set(PartitionIndex(500), false);
-        let from = |start| -> Vec<u32> {
-            let found = ready.from(PartitionIndex(start));
-            found.map(|partition| partition.0).collect()
-        };
-        assert_eq!(from(0), [3, 64, 200]);
-        assert_eq!(from(64), [64, 200, 3]);
-        assert_eq!(from(201), [3, 64, 200]);
-        ready.set(PartitionIndex(64), false);
-        assert_eq!(
-            ready.from(PartitionIndex(4)).next(),
-            Some(PartitionIndex(200))
-        );
+impl super::Ledger {
+    /// How many priorities other than 0 those in the queue have.
+    pub(crate) fn priorities_queued(&self) -> usize {
+        self.demand.levels.unusual.len()
     }
 }

@@ -149,7 +149,7 @@ impl Ledger {
 
     /// What the first in the queue may take, so that ready records are shared by all.
     fn fair_share(&self) -> u32 {
-        if self.demand.turns() <= 1 {
+        if !self.demand.is_shared() {
             return RUN_RECORDS_MAX;
         }
         self.demand.share(self.ready_next()).min(RUN_RECORDS_MAX)
@@ -157,7 +157,7 @@ impl Ledger {
 
     /// Begins a turn of the first in the queue.
     pub(super) fn begin_turn(&mut self) {
-        if self.demand.turns() > 1 {
+        if self.demand.is_shared() {
             self.demand.begin_turn(self.ready_next());
         }
     }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use stele_base_types::{LogId, Offset, PartitionIndex, Timestamp};
 
-use super::{ConsumerRef, Ledger, Run, Site, demand::ReadyParts, ledger_record, part::Term};
+use super::{ConsumerRef, Ledger, Run, Site, ledger_record, part::Term};
 use crate::{
     Decision, Durability, LeaseId, LedgerId, LogError, Record, State, Token,
     limits::{RUN_BYTES_MAX, RUN_RECORDS_MAX},
@@ -356,12 +356,5 @@ impl LedgerRecord {
             Self::Leased { attempt, at, .. } => attempt.map(|_| *at),
             _ => None,
         }
-    }
-}
-
-impl ReadyParts {
-    /// The partition to lease from next.
-    pub(super) fn next(&self, rotation: PartitionIndex) -> Option<PartitionIndex> {
-        self.from(rotation).next()
     }
 }

@@ -23,6 +23,7 @@ mod moving;
 mod part;
 mod purge;
 mod ranges;
+mod ready;
 mod regroup;
 mod settle;
 mod sweep;
@@ -33,7 +34,6 @@ use std::collections::BTreeSet;
 
 use stele_base_types::{LogId, Name, Offset, PartitionIndex, Timestamp};
 
-use self::demand::{Demand, ReadyParts};
 pub(crate) use self::{
     attempt::Attempts,
     demand::Site,
@@ -55,6 +55,7 @@ pub use self::{
     settle::{Missing, Outcome, Settle, SettleItem},
     wait::CancelWait,
 };
+use self::{demand::Demand, ready::ReadyParts};
 use super::{
     Columns, LedgerId,
     columns::Piece,

@@ -83,14 +83,20 @@ impl Session {
     }
 
     /// Ends a subscription; the session keeps what it has leased. Once this returns, no more
-    /// deliveries are added to the events.
+    /// deliveries are added to the events. With `lingers`, a consumer that waits to take over does
+    /// so only when all that is returned ([`Unsubscribe::lingers`]).
     pub async fn unsubscribe(
         &self,
         log: LogId,
         consumer: ConsumerId,
+        lingers: bool,
     ) -> Result<(), Error<LogError>> {
-        let consumer = self.consumer(consumer);
-        self.broker.to_log(log, Unsubscribe { log, consumer }).await
+        let unsubscribe = Unsubscribe {
+            log,
+            consumer: self.consumer(consumer),
+            lingers,
+        };
+        self.broker.to_log(log, unsubscribe).await
     }
 
     /// Settles leases without waiting for the answer.

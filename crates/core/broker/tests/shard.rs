@@ -626,7 +626,11 @@ fn nothing_is_readable_of_a_log_that_was_closed_before_its_block_was_finished() 
     let consumer = alone.subscribe(1 << 20);
     alone.append();
     // It is deleted with its last consumer, whatever isn't on disk yet.
-    alone.tell(Unsubscribe { log: LOG, consumer });
+    alone.tell(Unsubscribe {
+        log: LOG,
+        consumer,
+        lingers: false,
+    });
     assert!(alone.shard.state().logs.log(LOG).is_none());
     alone.write(START);
     alone.sync();

@@ -132,6 +132,12 @@ pub struct LedgerConfig {
     pub ready_max: Option<u64>,
     /// What happens to those that are too many.
     pub overflow: Overflow,
+    /// Only one of its consumers gets records, until it ends and the next one takes over (AMQP
+    /// `x-single-active-consumer`). Requests for records are still served.
+    pub single_active: bool,
+    /// Records are handed out by priority: the partition with the highest number first, instead of
+    /// all in turn. In a log's queue, each record is appended to the partition of its priority.
+    pub by_priority: bool,
 }
 
 impl LedgerConfig {
@@ -144,6 +150,8 @@ impl LedgerConfig {
         dead_letters: DeathReasons::NONE,
         ready_max: None,
         overflow: Overflow::DropOldest,
+        single_active: false,
+        by_priority: false,
     };
 }
 
@@ -197,6 +205,11 @@ impl LogConfig {
     /// consumer, and nobody has declared the log a queue.
     pub(crate) fn is_order_open(&self) -> bool {
         !self.retention.is_queue() && self.queue.is_none_or(|queue| !queue.fifo)
+    }
+
+    /// Whether each record belongs to the partition of its priority.
+    pub fn orders_by_priority(&self) -> bool {
+        self.queue.is_some_and(|queue| queue.by_priority)
     }
 
     /// Whether the log ends with the process, because its data is only in memory, or because it

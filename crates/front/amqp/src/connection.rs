@@ -45,6 +45,7 @@ use crate::{
     negotiation::Opened,
     operations,
     outbox::Outbox,
+    routing,
     session::{
         ChannelId, Command, Failure, Session, confirms::Confirm, in_flight::ToConfirm,
         unacked::Unacked,
@@ -257,12 +258,16 @@ impl Connection {
         confirm: Option<ToConfirm>,
     ) -> Result<(), Fault> {
         let alone = self.broker.catalogue().refuse(&targets);
-        if !self.gathering.has_room_for(&targets, message, alone) {
+        let priority = routing::priority(self, &targets, message);
+        if !self
+            .gathering
+            .has_room_for(&targets, message, priority, alone)
+        {
             self.flush_publishes().await;
         }
         let now = self.settings.clock.now();
         self.gathering
-            .push(targets, message, now, confirm)
+            .push(targets, message, priority, now, confirm)
             .map_err(|error| Fault::precondition(format!("message can't be stored: {error}")))
     }
 
@@ -346,8 +351,9 @@ impl Connection {
         self.flush().await;
         let released = self.session.begin_closing(number);
         for (consumer, subscription) in &released.consumers {
-            // A deleted log has no subscription left to end.
-            drop(self.holder.unsubscribe(subscription.log, *consumer).await);
+            // A deleted log has no subscription left to end. What this one holds is returned next.
+            let (log, lingers) = (subscription.log, true);
+            drop(self.holder.unsubscribe(log, *consumer, lingers).await);
             self.written_off.remove(consumer);
         }
         for unacked in &released.unacked {

@@ -93,7 +93,7 @@ mod tests {
         assert_eq!(requested(longest.clone()), None);
         assert_eq!(
             waited_ms(&Table::new().with(HEADER, longest)),
-            u32::MAX.into()
+            u64::from(u32::MAX)
         );
         assert_eq!(waited_ms(&Table::new().with(HEADER, Value::Int8(5))), 0);
     }

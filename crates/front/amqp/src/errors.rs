@@ -12,7 +12,7 @@ use stele_wire_amqp::{
     },
 };
 
-use crate::queue_arguments::EXPIRES;
+use crate::queue_arguments::{EXPIRES, PRIORITY_MAX};
 
 /// Why the server closes a channel or the connection. The code determines which of the two.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -199,6 +199,18 @@ impl<'a> Subject<'a> {
         ))
     }
 
+    /// `basic.get` on a quorum queue that serves one consumer at a time.
+    pub(crate) fn served_alone(&self) -> Fault {
+        Fault::new(
+            RESOURCE_LOCKED,
+            format!(
+                "cannot obtain access to locked {}. basic.get operations are not supported by \
+                 quorum queues with single active consumer",
+                self.describe()
+            ),
+        )
+    }
+
     /// An argument that must name an exchange has another type.
     pub(crate) fn invalid_type(&self, name: &str, value: &Value) -> Fault {
         Fault::precondition(format!(
@@ -261,6 +273,7 @@ impl Told for CatalogueError {
             Self::Contradiction(it) => subject.inequivalent(
                 match it.field {
                     "expires" => EXPIRES,
+                    "priorities" => PRIORITY_MAX,
                     field => field,
                 },
                 &format!("'{}'", it.received),

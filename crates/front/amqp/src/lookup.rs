@@ -8,6 +8,7 @@ use stele_wire_amqp::ShortString;
 use crate::{
     connection::Connection,
     errors::{Fault, Subject},
+    queue_arguments,
 };
 
 /// Names with this prefix are reserved for the server.
@@ -64,6 +65,13 @@ pub(crate) fn queue(
     let vhost = connection.session.opened.vhost.as_str();
     let found = log(connection, name, action)?;
     found.ok_or_else(|| Fault::no_queue(name, vhost))
+}
+
+/// Whether it was declared as a quorum queue with a single active consumer, for which RabbitMQ has
+/// rules of its own.
+pub(crate) fn is_quorum_of_one(queue: &LogDefinition) -> bool {
+    queue.config.queue.is_some_and(|queue| queue.single_active)
+        && queue_arguments::kind_of(queue.facets.get(FACET)) == "quorum"
 }
 
 /// The exchange, if it exists.

@@ -9,7 +9,12 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 use stele_core_engine::{DeathReasons, LedgerConfig, Overflow, Settings};
 use stele_wire_amqp::{Table, Value};
 
-use crate::{arguments::Described, errors::Subject, operations::Handled, periods};
+use crate::{
+    arguments::Described,
+    errors::{Fault, Subject},
+    operations::Handled,
+    periods,
+};
 
 /// The valid values of an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +29,8 @@ enum Form {
     PositivePeriod,
     /// One of these integers.
     Version(RangeInclusive<i64>),
+    /// An integer from 0 to this one.
+    UpTo(i64),
     /// One of these texts; any other fails with this error.
     OneOf(&'static [&'static str], Unknown),
     /// Any text.
@@ -52,8 +59,6 @@ enum Support {
     Offered,
     /// Accepted; it has nothing to change here.
     Accepted,
-    /// Only this value, the default, is accepted.
-    Only(&'static str),
     /// Refused.
     Refused,
 }
@@ -98,11 +103,8 @@ const KNOWN: &[(&str, Form, Support)] = &[
         ),
         Support::Offered,
     ),
-    (
-        "x-single-active-consumer",
-        Form::Flag,
-        Support::Only("false"),
-    ),
+    (SINGLE_ACTIVE, Form::Flag, Support::Offered),
+    (PRIORITY_MAX, Form::UpTo(255), Support::Offered),
     (DEAD_LETTER_EXCHANGE, Form::Exchange, Support::Offered),
     (DEAD_LETTER_KEY, Form::Text, Support::Offered),
     (
@@ -116,7 +118,6 @@ const KNOWN: &[(&str, Form, Support)] = &[
     (DELIVERY_LIMIT, Form::Integer, Support::Offered),
     (LENGTH, Form::Count, Support::Offered),
     ("x-max-length-bytes", Form::Count, Support::Refused),
-    ("x-max-priority", Form::Count, Support::Refused),
     ("x-max-age", Form::Text, Support::Refused),
     (
         "x-stream-max-segment-size-bytes",
@@ -139,13 +140,13 @@ const OF_TYPES: &[(&str, &[&str])] = &[
     ("x-max-in-memory-length", &["quorum"]),
     ("x-max-in-memory-bytes", &["quorum"]),
     ("x-overflow", &["classic", "quorum"]),
-    ("x-single-active-consumer", &["classic", "quorum"]),
+    (SINGLE_ACTIVE, &["classic", "quorum"]),
     ("x-dead-letter-exchange", &["classic", "quorum"]),
     ("x-dead-letter-routing-key", &["classic", "quorum"]),
     ("x-dead-letter-strategy", &["quorum"]),
     ("x-delivery-limit", &["quorum"]),
     ("x-max-length", &["classic", "quorum"]),
-    ("x-max-priority", &["classic"]),
+    (PRIORITY_MAX, &["classic"]),
     ("x-max-age", &["stream"]),
     ("x-stream-max-segment-size-bytes", &["stream"]),
     ("x-stream-filter-size-bytes", &["stream"]),
@@ -170,6 +171,8 @@ const DELIVERY_LIMIT_DEFAULT: u32 = 20;
 
 /// The default type.
 const CLASSIC: &str = "classic";
+const SINGLE_ACTIVE: &str = "x-single-active-consumer";
+pub(crate) const PRIORITY_MAX: &str = "x-max-priority";
 
 /// Known arguments with their values.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -202,7 +205,7 @@ impl QueueArguments {
             .try_for_each(|name| self.check_one(subject, name))?;
         if self.0.contains_key(DEAD_LETTER_KEY) && !self.0.contains_key(DEAD_LETTER_EXCHANGE) {
             let what = "routing_key_but_no_dlx_defined";
-            return Err(invalid(subject, DEAD_LETTER_KEY, what));
+            return Err(subject.invalid(DEAD_LETTER_KEY, what));
         }
         Ok(())
     }
@@ -238,6 +241,8 @@ impl QueueArguments {
                 Some("reject-publish-dlx") => Overflow::RefuseNew,
                 _ => Overflow::DropOldest,
             },
+            single_active: self.is_single_active(),
+            by_priority: self.priority_max() > 0,
             ..LedgerConfig::PLAIN
         }
     }
@@ -255,6 +260,17 @@ impl QueueArguments {
     /// How long the queue may be unused, in milliseconds.
     pub(crate) fn expires_ms(&self) -> Option<u64> {
         self.text(EXPIRES)?.parse().ok()
+    }
+
+    /// The highest priority of its messages; 0 if they have no priorities.
+    pub(crate) fn priority_max(&self) -> u32 {
+        let max = self.text(PRIORITY_MAX).and_then(|text| text.parse().ok());
+        max.unwrap_or(0)
+    }
+
+    /// Whether only one of its consumers at a time gets messages.
+    pub(crate) fn is_single_active(&self) -> bool {
+        self.text(SINGLE_ACTIVE) == Some("true")
     }
 
     /// Whether the queue is declared with type `quorum`.
@@ -379,8 +395,7 @@ fn check(
     check_form(form, value, described)?;
     match support {
         Support::Offered | Support::Accepted => Ok(()),
-        Support::Only(only) if described.text == only => Ok(()),
-        Support::Only(_) | Support::Refused => Err("\"not supported\"".to_owned()),
+        Support::Refused => Err("\"not supported\"".to_owned()),
     }
 }
 
@@ -388,7 +403,12 @@ fn check_form(form: &Form, value: &Value, described: &Described) -> Result<(), S
     let type_name = &described.type_name;
     let unacceptable = || format!("{{unacceptable_type,{type_name}}}");
     match form {
-        Form::Count | Form::Positive | Form::Period | Form::PositivePeriod | Form::Version(_) => {
+        Form::Count
+        | Form::Positive
+        | Form::Period
+        | Form::PositivePeriod
+        | Form::Version(_)
+        | Form::UpTo(_) => {
             let expected = || format!("\"expected integer, got {type_name}\"");
             check_integer(form, value.as_integer().ok_or_else(expected)?)
         }
@@ -420,6 +440,7 @@ fn check_integer(form: &Form, integer: i64) -> Result<(), String> {
         (Form::Version(known), _) if !known.contains(&integer) => {
             Err(format!("\"unsupported queue version '{integer}'\""))
         }
+        (Form::UpTo(max), _) if integer > *max => Err(format!("{{max_value_exceeded,{integer}}}")),
         _ => Ok(()),
     }
 }

@@ -37,6 +37,19 @@ pub(crate) fn route(
     route.map_err(|error| Subject::exchange(exchange, vhost).fault(error))
 }
 
+/// The priority by which some of these logs order the message; `None` for the lowest.
+pub(crate) fn priority(
+    connection: &Connection,
+    targets: &Targets,
+    message: &Message,
+) -> Option<u8> {
+    let priority = message.properties.priority.filter(|it| *it > 0)?;
+    let catalogue = connection.broker.catalogue();
+    let mut logs = targets.iter().filter_map(|log| catalogue.log_by_id(*log));
+    let is_used = logs.any(|log| log.config.orders_by_priority());
+    is_used.then_some(priority)
+}
+
 /// The names of the logs that still exist.
 pub(crate) fn names(connection: &Connection, logs: &Targets) -> Queues {
     let catalogue = connection.broker.catalogue();

@@ -342,8 +342,8 @@ fn schedule(
     Schedule {
         key,
         delay_ms,
-        group: None,
         deduplication,
+        ..Schedule::default()
     }
 }
 

@@ -11,6 +11,7 @@ mod bounds;
 mod declarations;
 mod exchanges;
 mod replicas;
+mod serving;
 
 const NOW: Timestamp = Timestamp(1_000);
 

@@ -263,7 +263,7 @@ impl Log {
     ) -> Result<Appended, AppendError> {
         let index = match target.partition {
             Some(index) => index,
-            None => self.partition_of(&append.columns)?,
+            None => self.partition_of(append)?,
         };
         let partition = PartitionId::new(target.log, index);
         let known = self.partition(index).ok_or(AppendError::NoSuchPartition)?;
@@ -313,21 +313,24 @@ impl Log {
     }
 
     /// The partition for a batch whose publisher names none.
-    fn partition_of(&self, columns: &Columns) -> Result<PartitionIndex, AppendError> {
+    fn partition_of(&self, append: &Append) -> Result<PartitionIndex, AppendError> {
         let partitions = self.config.partitions;
         if partitions == 1 {
             return Ok(PartitionIndex(0));
         }
-        let keyed = (0..).zip(columns.keys());
-        let mut keyed =
-            keyed.filter_map(|(place, key)| Some((place, partition_of_key(key?, partitions))));
-        let Some((_, chosen)) = keyed.next() else {
-            return Ok(self.spread);
-        };
-        match keyed.find(|(_, other)| *other != chosen) {
-            Some((place, _)) => Err(AppendError::Divided(place)),
-            None => Ok(chosen),
+        let columns = &append.columns;
+        if self.config.orders_by_priority() {
+            let of_priority = |priority: Option<u8>| {
+                PartitionIndex(u32::from(priority.unwrap_or(0)).min(partitions - 1))
+            };
+            let priorities = columns.priorities().chain(std::iter::repeat(None));
+            let each = (0..append.count).zip(priorities.map(of_priority));
+            return Ok(in_one(each)?.unwrap_or(PartitionIndex(0)));
         }
+        let keyed = (0..).zip(columns.keys());
+        let keyed =
+            keyed.filter_map(|(place, key)| Some((place, partition_of_key(key?, partitions))));
+        Ok(in_one(keyed)?.unwrap_or(self.spread))
     }
 
     /// Where the batch already is, according to its deduplication ids. All of its records must be
@@ -424,6 +427,19 @@ fn delayed(ledger: &Ledger, append: &Append) -> u32 {
     let pieces = append.columns.pieces(append.count);
     let delayed = pieces.filter(|piece| piece.delay_ms.unwrap_or(own_ms) > 0);
     delayed.map(|piece| piece.count).sum()
+}
+
+/// The partition of these records, by their places in a batch. Fails if they have several.
+fn in_one(
+    mut records: impl Iterator<Item = (u32, PartitionIndex)>,
+) -> Result<Option<PartitionIndex>, AppendError> {
+    let Some((_, chosen)) = records.next() else {
+        return Ok(None);
+    };
+    match records.find(|(_, other)| *other != chosen) {
+        Some((place, _)) => Err(AppendError::Divided(place)),
+        None => Ok(Some(chosen)),
+    }
 }
 
 /// The partition for a key's hash, as in Kafka's default partitioner.

@@ -27,6 +27,9 @@ pub struct Schedule {
     pub group: Option<u64>,
     /// A stable hash of the deduplication id (FIFO queues).
     pub deduplication: Option<u128>,
+    /// The record's priority, by which a log that hands out by priority chooses its partition: none
+    /// is 0, and one above the highest is the highest. Not stored with a batch, like the key.
+    pub priority: Option<u8>,
 }
 
 stored_fields! {
@@ -35,6 +38,7 @@ stored_fields! {
         DelayMs delay_ms: Option<u64>,
         Group group: Option<u64>,
         Deduplication deduplication: Option<u128>,
+        Priority priority: Option<u8>,
     }
 }
 
@@ -48,6 +52,7 @@ pub(crate) struct Fields {
     pub(crate) delay_ms: Column<u64>,
     pub(crate) group: Column<u64>,
     pub(crate) deduplication: Column<u128>,
+    pub(crate) priority: Column<u8>,
     pub(crate) is_control: bool,
 }
 
@@ -72,11 +77,13 @@ impl Columns {
             push(&mut fields.delay_ms, schedule.delay_ms);
             push(&mut fields.group, schedule.group);
             push(&mut fields.deduplication, schedule.deduplication);
+            push(&mut fields.priority, schedule.priority);
         }
         drop_nothing(&mut fields.key);
         drop_nothing(&mut fields.delay_ms);
         drop_nothing(&mut fields.group);
         drop_nothing(&mut fields.deduplication);
+        drop_nothing(&mut fields.priority);
         fields.into()
     }
 
@@ -101,11 +108,13 @@ impl Columns {
         let mut delays = values(fields.map(|fields| &fields.delay_ms));
         let mut groups = values(fields.map(|fields| &fields.group));
         let mut ids = values(fields.map(|fields| &fields.deduplication));
+        let mut priorities = self.priorities();
         (0..count).map(move |_| Schedule {
             key: keys.next().flatten(),
             delay_ms: delays.next().flatten(),
             group: groups.next().flatten(),
             deduplication: ids.next().flatten(),
+            priority: priorities.next().flatten(),
         })
     }
 
@@ -136,12 +145,18 @@ impl Columns {
                 || length(&fields.delay_ms) > u64::from(count)
                 || length(&fields.group) > u64::from(count)
                 || length(&fields.deduplication) > u64::from(count)
+                || length(&fields.priority) > u64::from(count)
         })
     }
 
     /// The keys of the leading records, up to the last one that has one.
     pub(crate) fn keys(&self) -> impl Iterator<Item = Option<u32>> + use<'_> {
         values(self.fields().map(|fields| &fields.key))
+    }
+
+    /// The priorities of the leading records, up to the last one that has one.
+    pub(crate) fn priorities(&self) -> impl Iterator<Item = Option<u8>> + use<'_> {
+        values(self.fields().map(|fields| &fields.priority))
     }
 
     /// The deduplication ids of the leading records, up to the last one that has one.

@@ -151,7 +151,12 @@ pub enum LedgerRecord {
     /// A consumer subscribed. Not journalled.
     Subscribed(Box<Subscription>),
     /// A consumer unsubscribed; it keeps the records that it has leased. Not journalled.
-    Unsubscribed(ConsumerRef),
+    Unsubscribed {
+        /// The consumer.
+        consumer: ConsumerRef,
+        /// Whether the next one takes over only when its leases have ended.
+        lingers: bool,
+    },
     /// A consumer was removed because its session ended. Not journalled.
     Dropped(ConsumerRef),
     /// A consumer's transport has taken bytes. Not journalled.
@@ -285,7 +290,7 @@ impl LedgerRecord {
             | Self::Copied { .. }
             | Self::Expired { .. } => true,
             Self::Subscribed(_)
-            | Self::Unsubscribed(_)
+            | Self::Unsubscribed { .. }
             | Self::Dropped(_)
             | Self::Credited { .. }
             | Self::Waiting { .. }

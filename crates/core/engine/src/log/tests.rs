@@ -12,6 +12,7 @@ mod leasing;
 mod ledgers;
 mod memory;
 mod model;
+mod priorities;
 mod serving;
 mod unused;
 

@@ -61,6 +61,7 @@ impl Serialize for Columns {
         if let Some(fields) = self.fields() {
             let Fields {
                 key: _,
+                priority: _,
                 delay_ms,
                 group,
                 deduplication,
@@ -88,10 +89,10 @@ impl<'de> Deserialize<'de> for Columns {
         Ok(match Stored::deserialize(deserializer)? {
             Stored::Nothing => Self::default(),
             Stored::OfOneRecord(record) => Self::of([Schedule {
-                key: None,
                 delay_ms: record.delay_ms,
                 group: record.group,
                 deduplication: record.deduplication,
+                ..Schedule::default()
             }]),
             Stored::Fields(columns) => {
                 let mut fields = Fields::default();
@@ -122,12 +123,13 @@ mod tests {
     }
 
     #[test]
-    fn columns_come_back_but_for_keys() {
+    fn columns_come_back_but_for_those_that_chose_the_partition() {
         let first = Schedule {
             key: Some(7),
             delay_ms: Some(5),
             group: Some(9),
             deduplication: Some(1),
+            priority: Some(2),
         };
         let second = Schedule {
             deduplication: Some(2),
@@ -136,13 +138,14 @@ mod tests {
         };
         let columns = Columns::of([first, second, Schedule::default()]);
         let stored = read(&written(&columns));
-        let without_key = |schedule| Schedule {
+        let kept = |schedule| Schedule {
             key: None,
+            priority: None,
             ..schedule
         };
         let expected = [
-            without_key(first),
-            without_key(second),
+            kept(first),
+            kept(second),
             Schedule::default(),
             Schedule::default(),
         ];

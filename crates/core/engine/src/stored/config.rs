@@ -41,6 +41,8 @@ pub(crate) enum LedgerField {
     DeadLetters(DeathReasons),
     ReadyMax(u64),
     Overflow(Overflow),
+    SingleActive,
+    ByPriority,
 }
 
 /// A field of [`Exchange`].
@@ -133,6 +135,8 @@ impl From<LedgerConfig> for Vec<LedgerField> {
             dead_letters,
             ready_max,
             overflow,
+            single_active,
+            by_priority,
         } = config;
         let mut fields = Self::new();
         fields.extend(fifo.then_some(LedgerField::Fifo));
@@ -146,6 +150,8 @@ impl From<LedgerConfig> for Vec<LedgerField> {
         if overflow != Overflow::default() {
             fields.push(LedgerField::Overflow(overflow));
         }
+        fields.extend(single_active.then_some(LedgerField::SingleActive));
+        fields.extend(by_priority.then_some(LedgerField::ByPriority));
         fields
     }
 }
@@ -162,6 +168,8 @@ impl From<Vec<LedgerField>> for LedgerConfig {
                 LedgerField::DeadLetters(reasons) => config.dead_letters = reasons,
                 LedgerField::ReadyMax(max) => config.ready_max = Some(max),
                 LedgerField::Overflow(overflow) => config.overflow = overflow,
+                LedgerField::SingleActive => config.single_active = true,
+                LedgerField::ByPriority => config.by_priority = true,
             }
         }
         config

@@ -51,6 +51,8 @@ const MOST: LogConfig = LogConfig {
         fifo: true,
         delay_ms: 6,
         expiry_ms: Some(7),
+        single_active: true,
+        by_priority: true,
         ..LedgerConfig::PLAIN
     }),
 };

@@ -26,6 +26,8 @@ pub(crate) struct Gathering {
     /// The hash of the key, which selects the partition: the same for all messages, or none,
     /// because a batch goes to one partition.
     key: Option<u32>,
+    /// The priority, likewise, if a target orders by it.
+    priority: Option<u8>,
     batch: Option<BatchBuilder>,
     /// The messages' delays.
     delays_ms: SmallVec<[Option<u64>; 4]>,
@@ -40,9 +42,15 @@ pub(crate) struct Gathered {
 }
 
 impl Gathering {
-    /// Whether a message for these logs may join the batch. If it is to be published `alone`, the
-    /// batch is taken before it and after it.
-    pub(crate) fn has_room_for(&self, targets: &Targets, message: &Message, alone: bool) -> bool {
+    /// Whether a message for these logs may join the batch. `priority` is what they order it by. If
+    /// it is to be published `alone`, the batch is taken before it and after it.
+    pub(crate) fn has_room_for(
+        &self,
+        targets: &Targets,
+        message: &Message,
+        priority: Option<u8>,
+        alone: bool,
+    ) -> bool {
         let Some(batch) = &self.batch else {
             return true;
         };
@@ -50,6 +58,7 @@ impl Gathering {
         !alone
             && self.targets == *targets
             && self.key == hash_of_key(message)
+            && self.priority == priority
             && batch.len() < BATCH_RECORDS
             && batch.size_bytes() as u64 + size_bytes <= BATCH_BYTES as u64
     }
@@ -59,6 +68,7 @@ impl Gathering {
         &mut self,
         targets: Targets,
         message: &Message,
+        priority: Option<u8>,
         now: Timestamp,
         confirm: Option<ToConfirm>,
     ) -> Result<(), Error> {
@@ -71,6 +81,7 @@ impl Gathering {
         message.push(batch, now)?;
         self.targets = targets;
         self.key = hash_of_key(message);
+        self.priority = priority;
         self.delays_ms.push(message.delay_ms);
         self.confirms.extend(confirm);
         Ok(())
@@ -85,10 +96,13 @@ impl Gathering {
         if batch.is_empty() {
             return None;
         }
-        let columns = match self.key.is_none() && delays_ms.iter().all(Option::is_none) {
+        let is_plain =
+            self.key.is_none() && self.priority.is_none() && delays_ms.iter().all(Option::is_none);
+        let columns = match is_plain {
             true => Columns::default(),
             false => Columns::of(delays_ms.into_iter().map(|delay_ms| Schedule {
                 key: self.key,
+                priority: self.priority,
                 delay_ms,
                 ..Schedule::default()
             })),

@@ -15,7 +15,8 @@ pub(super) async fn run(connection: &mut Connection, number: u16, cancel: Cancel
         && let Some(log) = connection.session.subscription(consumer).map(|s| s.log)
     {
         // A deleted log has no subscription left to end.
-        drop(connection.holder.unsubscribe(log, consumer).await);
+        let lingers = false;
+        drop(connection.holder.unsubscribe(log, consumer, lingers).await);
         connection.drain_events().await?;
         connection.forget_consumer(consumer);
     }

@@ -130,7 +130,8 @@ async fn subscribe(
         // They still wait for room in the pool, as in RabbitMQ.
         pool_prefetch: channel.bound_at(shard, |log| holder.shard_of(log)),
         settle: consume.no_ack,
-        exclusive: consume.exclusive,
+        // As in RabbitMQ, which ignores the flag there.
+        exclusive: consume.exclusive && !lookup::is_quorum_of_one(queue),
         credit_bytes: CONSUMER_CREDIT_BYTES,
         priority,
     };

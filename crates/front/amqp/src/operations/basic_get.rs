@@ -1,8 +1,8 @@
 //! `basic.get`: fetches one message.
 //!
 //! Fields: `queue` (empty: the channel's last one), `no-ack`. Reply: `basic.get-ok` with the
-//! message and the number of remaining ready messages, or `basic.get-empty`. Spec: 1.8.3.10.
-//! Deviations from RabbitMQ: none.
+//! message and the number of remaining ready messages, or `basic.get-empty`. A quorum queue with a
+//! single active consumer is 405 RESOURCE_LOCKED. Spec: 1.8.3.10. Deviations from RabbitMQ: none.
 
 use stele_base_types::ConsumerId;
 use stele_core_broker::{Action, LeasedMessage, Share};
@@ -27,6 +27,10 @@ const NO_CONSUMER: ConsumerId = ConsumerId(0);
 pub(super) async fn run(connection: &mut Connection, number: u16, get: &Get) -> Handled {
     let name = lookup::queue_name(connection, number, &get.queue)?;
     let queue = lookup::queue(connection, &name, Action::Consume)?;
+    if lookup::is_quorum_of_one(&queue) {
+        let vhost = &connection.session.opened.vhost;
+        return Err(Subject::queue(&name, vhost).served_alone());
+    }
     queue_declare::adopt(connection, &queue).await?;
     let asked = Subscription {
         channel: number,

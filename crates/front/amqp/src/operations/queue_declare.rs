@@ -172,7 +172,8 @@ fn check_equivalence(
 
 fn config(connection: &Connection, declare: &Declare, arguments: &QueueArguments) -> LogConfig {
     LogConfig {
-        partitions: 1,
+        // One for each priority.
+        partitions: arguments.priority_max() + 1,
         durability: if declare.durable {
             connection.settings.durability
         } else {

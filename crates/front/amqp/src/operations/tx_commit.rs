@@ -31,7 +31,8 @@ pub(super) async fn run(connection: &mut Connection, number: u16) -> Handled {
             continue;
         }
         let alone = connection.broker.catalogue().refuse(&targets);
-        if !gathering.has_room_for(&targets, &message, alone)
+        let priority = routing::priority(connection, &targets, &message);
+        if !gathering.has_room_for(&targets, &message, priority, alone)
             && let Some(gathered) = gathering.take()
         {
             let mandatory = std::mem::take(&mut mandatory);
@@ -40,7 +41,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16) -> Handled {
                 .await;
         }
         let now = connection.settings.clock.now();
-        let pushed = gathering.push(targets, &message, now, None);
+        let pushed = gathering.push(targets, &message, priority, now, None);
         committing.is_cut_short |= pushed.is_err();
         if message.content.publish.mandatory {
             mandatory.push(message);

@@ -135,6 +135,17 @@ fn each_argument_has_its_own_words_for_what_it_is_not() {
             "{unacceptable_type,longstr}",
         ),
         ("x-queue-version", Value::Int32(-1), "{value_negative,-1}"),
+        ("x-max-priority", Value::Int32(-1), "{value_negative,-1}"),
+        (
+            "x-max-priority",
+            Value::Int32(256),
+            "{max_value_exceeded,256}",
+        ),
+        (
+            "x-max-priority",
+            Value::text("5"),
+            "\"expected integer, got longstr\"",
+        ),
         (
             "x-dead-letter-routing-key",
             Value::Int8(5),
@@ -187,12 +198,35 @@ fn a_value_of_another_type_than_that_in_force_is_told_with_both() {
 #[test]
 fn what_is_not_offered_is_refused_and_its_default_taken() {
     assert!(read("x-max-length-bytes", Value::Int32(5)).is_err());
-    assert!(read("x-single-active-consumer", Value::Bool(true)).is_err());
-    assert!(read("x-single-active-consumer", Value::Bool(false)).is_ok());
     assert_eq!(
         read("x-own-note", Value::Int32(5)),
         Ok(QueueArguments::default())
     );
+}
+
+#[test]
+fn a_queue_may_have_up_to_255_priorities_unless_it_is_a_quorum_queue() {
+    for (max, expected) in [(0, 0), (1, 1), (255, 255)] {
+        let arguments = read("x-max-priority", Value::Int32(max)).unwrap();
+        assert_eq!(arguments.priority_max(), expected);
+    }
+    let quorum = Table::new()
+        .with("x-max-priority", Value::Int32(500))
+        .with("x-queue-type", Value::text("quorum"));
+    let refused = QueueArguments::read(&quorum).check(&subject()).unwrap_err();
+    assert_eq!(
+        refused.text(),
+        "PRECONDITION_FAILED - invalid arg 'x-max-priority' for queue 'q' in vhost '/' of queue \
+         type rabbit_quorum_queue"
+    );
+}
+
+#[test]
+fn one_consumer_at_a_time_is_served_if_the_queue_is_declared_so() {
+    for flag in [true, false] {
+        let arguments = read("x-single-active-consumer", Value::Bool(flag)).unwrap();
+        assert_eq!(arguments.is_single_active(), flag);
+    }
 }
 
 #[test]

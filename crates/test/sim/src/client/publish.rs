@@ -111,9 +111,9 @@ fn schedules(turn: &mut Turn<'_>, log: &LogDefinition, count: u64) -> Vec<Schedu
             let group = of_one_group.unwrap_or_else(|| random.below(4));
             Schedule {
                 key: Some(group as u32),
-                delay_ms: None,
                 group: Some(group),
                 deduplication: Some(random.below(60).into()),
+                ..Schedule::default()
             }
         });
         return each.collect();

@@ -48,7 +48,13 @@ impl Client {
             }
             5 => {
                 let consumer = nobody(turn);
-                (shard, Request::tell(Unsubscribe { log, consumer }))
+                let lingers = turn.random.once_in(2);
+                let unsubscribe = Unsubscribe {
+                    log,
+                    consumer,
+                    lingers,
+                };
+                (shard, Request::tell(unsubscribe))
             }
             6 => {
                 let id = ProducerId(turn.random.bits() as i64);

@@ -15,7 +15,7 @@ pub struct AlterLog {
     /// The log.
     pub log: LogId,
     /// A larger number of partitions. A FIFO queue refuses this, because its message groups would
-    /// change partitions.
+    /// change partitions; a queue that orders by priority, because they are its priorities.
     pub partitions: Option<u32>,
     /// How old records in its window may be, in milliseconds; `Some(None)` is no limit.
     pub window_time_ms: Option<Option<u64>>,
@@ -103,8 +103,10 @@ impl AlterLog {
         let config = &mut altered.config;
         if let Some(partitions) = self.partitions {
             partitions_allowed(partitions, config.partitions)?;
-            let is_fifo = config.queue.is_some_and(|queue| queue.fifo);
-            if is_fifo && partitions > config.partitions {
+            let is_fixed = config
+                .queue
+                .is_some_and(|queue| queue.fifo || queue.by_priority);
+            if is_fixed && partitions > config.partitions {
                 return Err(CatalogueError::Partitions {
                     existing: config.partitions,
                     requested: partitions,

@@ -14,11 +14,12 @@ use crate::{
 ///
 /// - If there is no log with this name, it is created ([`Declared::Created`]).
 /// - If there is one without this facet, it is adopted ([`Declared::Adopted`]). Retention becomes
-///   the union of both, the facet is added, and so is the queue configuration if there was none. A
-///   queue keeps its partitions, because its order depends on them; otherwise the larger number
-///   applies. Of two durable classes, the stronger one applies; only volatile contradicts durable.
-///   FIFO must not differ, nor durability and lifetime where [`Adopt`] names them
-///   ([`CatalogueError::Contradiction`]); but a ledger that was only opened by use becomes FIFO.
+///   the union of both, the facet is added, and so is the queue configuration if there was none.
+///   A queue keeps its partitions, because its order depends on them; otherwise the larger number
+///   applies. Of two durable classes, the stronger one applies; only volatile contradicts
+///   durable. FIFO must not differ, nor durability and lifetime where [`Adopt`] names them, nor
+///   the number of priorities if the declaration has some ([`CatalogueError::Contradiction`]);
+///   but a ledger that was only opened by use becomes FIFO.
 ///   Another session's exclusive log is [`CatalogueError::Exclusive`].
 /// - If there is one with this facet, nothing changes ([`Declared::Exists`]); the front compares
 ///   the two and answers as its protocol does. If the declaration adds a role (queue or topic) that
@@ -207,6 +208,7 @@ fn rescheduled(queue: LedgerConfig, wanted: LedgerConfig, adopt: &Adopt) -> Ledg
             Some(_) => wanted.overflow,
             None => queue.overflow,
         },
+        single_active: wanted.single_active || queue.single_active,
         ..queue
     }
 }
@@ -222,11 +224,27 @@ fn contradicts_nothing(
     if let Some(wanted) = declaration.adopt.lifetime {
         same_lifetime(&wanted, &current.lifetime)?;
     }
-    match (declaration.config.queue, current.queue) {
-        (Some(wanted), Some(queue)) if !current.is_order_open() => {
-            Ok(same("fifo", &wanted.fifo, &queue.fifo)?)
-        }
-        _ => Ok(()),
+    if let (Some(wanted), Some(queue)) = (declaration.config.queue, current.queue)
+        && !current.is_order_open()
+    {
+        same("fifo", &wanted.fifo, &queue.fifo)?;
+    }
+    if declaration.config.orders_by_priority() && !takes_priorities(current) {
+        let wanted = priority_max(&declaration.config);
+        same("priorities", &wanted, &priority_max(current))?;
+    }
+    Ok(())
+}
+
+/// Whether a log that has no priorities may get some: its records then have the lowest.
+fn takes_priorities(config: &LogConfig) -> bool {
+    config.partitions == 1 && config.queue.is_none()
+}
+
+fn priority_max(config: &LogConfig) -> String {
+    match config.orders_by_priority() {
+        true => (config.partitions - 1).to_string(),
+        false => "none".to_owned(),
     }
 }
 

@@ -34,7 +34,8 @@ pub struct Subscription {
     pub pool_prefetch: Option<u32>,
     /// Whether records are settled on delivery (AMQP `no-ack`).
     pub settle: bool,
-    /// Whether it must be the only consumer; otherwise it fails with [`LogError::Exclusive`].
+    /// Whether it must be the only consumer; otherwise it fails with [`LogError::Exclusive`]. It
+    /// always fails in a ledger that serves one consumer at a time, because others may wait there.
     pub exclusive: bool,
     /// How many bytes may be delivered before more credit is granted.
     pub credit_bytes: u64,
@@ -58,6 +59,10 @@ pub struct Unsubscribe {
     pub log: LogId,
     /// The consumer.
     pub consumer: ConsumerRef,
+    /// If the ledger serves one consumer at a time: whether the next one takes over only when this
+    /// one's leases have ended. A caller that is about to return what they hold needs this, so that
+    /// later records don't overtake those.
+    pub lingers: bool,
 }
 
 /// Grants credit back, because the transport has taken deliveries of this size.
@@ -95,7 +100,7 @@ impl Command for Subscribe {
         if subscribed.is_some_and(|(log, _)| state.logs.log(*log).is_some()) {
             return Err(LogError::ConsumerExists);
         }
-        let is_alone = ledger.demand.subscribed() == 0;
+        let is_alone = ledger.demand.subscribed() == 0 && !ledger.config().single_active;
         let mut others = ledger.demand.subscribers();
         if (terms.exclusive && !is_alone) || others.any(|other| other.exclusive) {
             return Err(LogError::Exclusive);
@@ -117,12 +122,16 @@ impl Command for Unsubscribe {
     type Error = LogError;
 
     fn decide(self, state: &State, now: Timestamp) -> Result<Decision, LogError> {
-        let Self { log, consumer } = self;
+        let Self {
+            log,
+            consumer,
+            lingers,
+        } = self;
         let known = state.logs.known(log)?;
         let Some(ledger) = known.ledger_of(consumer) else {
             return Ok(Decision::nothing());
         };
-        let record = LedgerRecord::Unsubscribed(consumer);
+        let record = LedgerRecord::Unsubscribed { consumer, lingers };
         let mut decision = done(ledger_record(log, ledger.id, record));
         decision.records.extend(state.logs.used(log, now));
         if known.goes_with(consumer) {

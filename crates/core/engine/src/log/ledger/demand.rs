@@ -2,8 +2,9 @@
 //!
 //! Consumers that may take more records, and all waits, are in one queue: those of a higher
 //! priority come first; waits have priority 0. After getting its share, a consumer goes behind the
-//! others of its priority, and a wait leaves the queue. A consumer that currently may take nothing leaves the
-//! queue but keeps its number, so that it comes before those served since.
+//! others of its priority, and a wait leaves the queue. A consumer that currently may take nothing
+//! leaves the queue but keeps its number, so that it comes before those served since. In a ledger
+//! that serves one consumer at a time, the others aren't in the queue (`line.rs`).
 //!
 //! Ready records are shared in rounds: all of one priority who are in the queue when a round begins
 //! get the same number, in several runs if the ready records aren't adjacent. None of this survives
@@ -18,6 +19,8 @@ use crate::{
     log::index::{Deadline, Indexes, PoolKey},
 };
 
+use super::line::Line;
+
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Demand {
     consumers: BTreeMap<ConsumerRef, Consumer>,
@@ -27,13 +30,15 @@ pub(crate) struct Demand {
     levels: Levels,
     /// Consumers that haven't unsubscribed.
     subscribed: u32,
+    /// In a ledger that serves one consumer at a time: whose turn it is to be that one.
+    line: Option<Box<Line>>,
 }
 
 /// The priority of waits.
 const WAIT_PRIORITY: Reverse<i64> = Reverse(0);
 
 /// A position in the queue: the priority, and the number of a turn.
-type Position = (Reverse<i64>, u64);
+pub(super) type Position = (Reverse<i64>, u64);
 
 /// Those in the queue, by their priorities.
 #[derive(Debug, Default, PartialEq)]
@@ -153,12 +158,22 @@ impl Demand {
         site.indexes
             .consumers
             .insert(reference, (site.log, site.ledger));
+        if let Some(line) = &mut self.line {
+            line.join(reference, consumer.position());
+        }
         self.consumers.insert(reference, consumer);
         self.subscribed += 1;
         self.queue(reference, site.indexes);
     }
 
-    pub(crate) fn unsubscribe(&mut self, reference: ConsumerRef, site: &mut Site<'_>) {
+    /// Ends a subscription. With `lingers`, the next consumer takes over only when all leases of
+    /// this one have ended.
+    pub(crate) fn unsubscribe(
+        &mut self,
+        reference: ConsumerRef,
+        lingers: bool,
+        site: &mut Site<'_>,
+    ) {
         let Some(consumer) = self.consumers.get_mut(&reference) else {
             return;
         };
@@ -167,12 +182,43 @@ impl Demand {
             self.subscribed -= 1;
         }
         self.queue(reference, site.indexes);
+        if !lingers {
+            self.leave_line(reference, site.indexes);
+        }
         self.forget_if_through(reference, site);
+    }
+
+    /// Begins or ends serving one consumer at a time.
+    pub(crate) fn serve_one(&mut self, is_on: bool, indexes: &Indexes) {
+        if is_on == self.line.is_some() {
+            return;
+        }
+        self.line = is_on.then(|| {
+            let mut line = Line::default();
+            let staying = self.consumers.iter().filter(|(_, one)| !one.ended);
+            let staying: BTreeMap<_, _> = staying.map(|(who, it)| (it.position(), *who)).collect();
+            for (position, consumer) in staying {
+                line.join(consumer, position);
+            }
+            Box::new(line)
+        });
+        for consumer in self.references().collect::<Vec<_>>() {
+            self.queue(consumer, indexes);
+        }
+    }
+
+    fn leave_line(&mut self, reference: ConsumerRef, indexes: &Indexes) {
+        let (Some(line), Some(consumer)) = (&mut self.line, self.consumers.get(&reference)) else {
+            return;
+        };
+        if let Some(next) = line.leave(reference, consumer.position()) {
+            self.queue(next, indexes);
+        }
     }
 
     /// Removes a consumer whose session has ended.
     pub(crate) fn drop_consumer(&mut self, reference: ConsumerRef, site: &mut Site<'_>) {
-        self.unsubscribe(reference, site);
+        self.unsubscribe(reference, false, site);
         if let Some(consumer) = self.consumers.get_mut(&reference) {
             consumer.unsettled = 0;
             self.forget_if_through(reference, site);
@@ -255,7 +301,11 @@ impl Demand {
         };
         let pool = indexes.pool(consumer.pool());
         let pool_has_room = pool.is_none_or(|pool| pool.has_room());
-        let is_queued = consumer.room() > 0 && pool_has_room;
+        let may_be_served = self
+            .line
+            .as_ref()
+            .is_none_or(|line| line.is_active(reference));
+        let is_queued = may_be_served && consumer.room() > 0 && pool_has_room;
         if is_queued == std::mem::replace(&mut consumer.is_queued, is_queued) {
             return;
         }
@@ -423,6 +473,10 @@ impl Demand {
             return;
         };
         if consumer.ended && consumer.unsettled == 0 {
+            self.leave_line(reference, site.indexes);
+            let Some(consumer) = self.consumers.get(&reference) else {
+                return;
+            };
             let member = (site.log, site.ledger, reference.consumer);
             site.indexes.leave_pool(consumer.pool(), member);
             // It may have subscribed to another log since this one was closed.

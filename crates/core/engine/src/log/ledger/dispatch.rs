@@ -122,7 +122,7 @@ impl Ledger {
         now: Timestamp,
     ) -> Option<Decision> {
         let consumer = self.demand.consumer(reference)?;
-        let partition = self.ready.next(self.rotation)?;
+        let partition = self.next_ready()?;
         let max = self.fair_share().min(room(consumer, indexes));
         let run = self.part(partition)?.run(partition, max)?;
         let credit_bytes = u64::try_from(consumer.credit_bytes).unwrap_or(0);
@@ -164,8 +164,7 @@ impl Ledger {
 
     /// How many records are ready in the next partition.
     fn ready_next(&self) -> u64 {
-        let next = self.ready.next(self.rotation);
-        let part = next.and_then(|next| self.part(next));
+        let part = self.next_ready().and_then(|next| self.part(next));
         part.map_or(0, |part| part.ready())
     }
 }

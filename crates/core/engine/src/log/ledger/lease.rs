@@ -183,13 +183,18 @@ impl Ledger {
     pub(super) fn pick(&self, max: u32) -> SmallVec<[Run; 2]> {
         let mut left = max.min(RUN_RECORDS_MAX);
         let mut runs = SmallVec::new();
-        for partition in self.ready.from(self.rotation) {
-            if left == 0 {
-                break;
-            }
-            if let Some(part) = self.part(partition) {
+        let mut pick = |partition| {
+            if left > 0
+                && let Some(part) = self.part(partition)
+            {
                 left -= part.runs(partition, left, &mut runs);
             }
+            left > 0
+        };
+        if self.config.by_priority {
+            self.ready.down().all(&mut pick);
+        } else {
+            self.ready.from(self.rotation).all(&mut pick);
         }
         runs
     }

@@ -19,6 +19,7 @@ mod extend;
 mod fifo;
 mod lease;
 mod length;
+mod line;
 mod moving;
 mod part;
 mod purge;
@@ -202,6 +203,7 @@ impl Ledger {
             self.change_expiry(config, site);
         }
         self.config = config;
+        self.demand.serve_one(config.single_active, site.indexes);
     }
 
     /// Adds new records that were appended at this time. Records from before `doubted` may have
@@ -290,7 +292,9 @@ impl Ledger {
             }
             LedgerRecord::Expired { partition, to } => self.apply_expired(*partition, *to, site),
             LedgerRecord::Subscribed(terms) => self.demand.subscribe(terms, site),
-            LedgerRecord::Unsubscribed(consumer) => self.demand.unsubscribe(*consumer, site),
+            LedgerRecord::Unsubscribed { consumer, lingers } => {
+                self.demand.unsubscribe(*consumer, *lingers, site);
+            }
             LedgerRecord::Dropped(consumer) => self.demand.drop_consumer(*consumer, site),
             LedgerRecord::Credited { consumer, bytes } => {
                 self.demand.credit(*consumer, *bytes, site.indexes);
@@ -337,6 +341,8 @@ impl Ledger {
     /// from before `doubted` without a trace.
     pub(crate) fn recover(&mut self, partitions: &[Partition], doubted: Timestamp) {
         self.demand = Demand::default();
+        self.demand
+            .serve_one(self.config.single_active, &Indexes::default());
         self.ready = ReadyParts::default();
         for (index, partition) in partitions.iter().enumerate() {
             let Some(part) = self.parts.get_mut(index) else {
@@ -381,6 +387,14 @@ impl Ledger {
             partition,
             offset,
         }
+    }
+
+    /// The partition to lease from next.
+    fn next_ready(&self) -> Option<PartitionIndex> {
+        if self.config.by_priority {
+            return self.ready.down().next();
+        }
+        self.ready.from(self.rotation).next()
     }
 
     /// Updates whether a partition has ready records, after a change.

@@ -64,9 +64,21 @@ impl ReadyParts {
         u32::try_from(word * 64 + bits.trailing_zeros() as usize).ok()
     }
 
-    /// The partition to lease from next.
-    pub(crate) fn next(&self, rotation: PartitionIndex) -> Option<PartitionIndex> {
-        self.from(rotation).next()
+    /// All of them, the last one first.
+    pub(crate) fn down(&self) -> impl Iterator<Item = PartitionIndex> + use<'_> {
+        let mut words = self.words.len();
+        let mut bits = 0_u64;
+        std::iter::from_fn(move || {
+            while bits == 0 {
+                words = words.checked_sub(1)?;
+                bits = self.words[words];
+            }
+            let last = bits.ilog2();
+            bits ^= 1 << last;
+            u32::try_from(words * 64)
+                .ok()
+                .map(|first| PartitionIndex(first + last))
+        })
     }
 }
 
@@ -89,6 +101,8 @@ mod tests {
         assert_eq!(from(0), [3, 64, 200]);
         assert_eq!(from(64), [64, 200, 3]);
         assert_eq!(from(201), [3, 64, 200]);
+        let down: Vec<u32> = ready.down().map(|partition| partition.0).collect();
+        assert_eq!(down, [200, 64, 3]);
         ready.set(PartitionIndex(64), false);
         assert_eq!(
             ready.from(PartitionIndex(4)).next(),

@@ -172,6 +172,7 @@ fn room_in_a_pool_comes_back_from_a_closed_log() {
     let unsubscribe = Unsubscribe {
         log: other,
         consumer: consumer(1, 1),
+        lingers: false,
     };
     shard.run(unsubscribe).expect("it is known still");
     shard.close_session(1);

@@ -196,6 +196,7 @@ fn what_a_cancelled_consumer_holds_counts_in_its_pool() {
         .run(Unsubscribe {
             log: LOG,
             consumer: consumer(1, 1),
+            lingers: false,
         })
         .expect("ended");
     subscribed(&mut shard, pooled(2));
@@ -281,6 +282,7 @@ fn an_exclusive_consumer_is_alone() {
         .run(Unsubscribe {
             log: LOG,
             consumer: consumer(1, 1),
+            lingers: false,
         })
         .expect("ended");
     shard.run(second).expect("free again");
@@ -334,6 +336,7 @@ fn an_auto_delete_log_is_unused_when_its_last_consumer_goes() {
         .run(Unsubscribe {
             log: LOG,
             consumer: consumer(1, 1),
+            lingers: false,
         })
         .expect("ended");
     shard.close_session(2);
@@ -412,6 +415,7 @@ fn a_pool_has_so_many_consumers_and_another_once_one_has_gone() {
     let ended = shard.run(Unsubscribe {
         log: LOG,
         consumer: gone,
+        lingers: false,
     });
     ended.expect("it ends");
     let terms = terms(0, 1);

@@ -31,6 +31,46 @@ fn a_million_ready_records_cost_nothing_of_their_own() {
 }
 
 #[test]
+fn ten_million_ready_records_of_ten_priorities_cost_nothing_of_their_own() {
+    let mut shard = Shard::with(LogConfig {
+        partitions: 10,
+        queue: Some(LedgerConfig {
+            by_priority: true,
+            ..LedgerConfig::default()
+        }),
+        ..queue_config()
+    });
+    let of_priority = |priority, count: u32| {
+        let schedule = Schedule {
+            priority: Some(priority),
+            ..Schedule::default()
+        };
+        Append {
+            count,
+            size_bytes: 1_000 * count,
+            columns: Columns::of(std::iter::repeat_n(schedule, count as usize)),
+            ..record()
+        }
+    };
+    for priority in 0..10 {
+        shard
+            .append_only(of_priority(priority, 1))
+            .expect("appended");
+    }
+    let ten = size_bytes(&shard);
+    for place in 0..10_000_u32 {
+        let priority = u8::try_from(place % 10).expect("it is below 10");
+        shard
+            .append_only(of_priority(priority, 1_000))
+            .expect("appended");
+    }
+    shard.commit();
+    assert_eq!(shard.counts(), (10_000_010, 0, 0));
+    let many = size_bytes(&shard);
+    assert!(many <= ten + 10 * 32, "{ten} bytes became {many}");
+}
+
+#[test]
 fn settled_records_cost_nothing_even_behind_an_unsettled_one() {
     let mut shard = Shard::with(queue_config());
     append_million(&mut shard);

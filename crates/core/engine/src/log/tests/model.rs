@@ -353,6 +353,7 @@ impl History {
             .run(Unsubscribe {
                 log: LOG,
                 consumer: reference,
+                lingers: false,
             })
             .expect("ended");
         self.oracle.consumers.remove(&reference);

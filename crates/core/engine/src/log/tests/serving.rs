@@ -1,4 +1,4 @@
-//! Who is served first: consumers' priorities.
+//! Who is served first, and who alone: priorities of consumers, single active consumers.
 
 use super::*;
 
@@ -90,4 +90,117 @@ fn a_priority_that_nobody_in_the_queue_has_takes_no_memory() {
         shard.close_session(session);
     }
     assert_eq!(shard.ledger().priorities_queued(), 0);
+}
+
+fn one_at_a_time() -> LogConfig {
+    LogConfig {
+        queue: Some(LedgerConfig {
+            single_active: true,
+            ..LedgerConfig::default()
+        }),
+        ..queue_config()
+    }
+}
+
+fn cancel(shard: &mut Shard, consumer: ConsumerRef, lingers: bool) {
+    let unsubscribe = Unsubscribe {
+        log: LOG,
+        consumer,
+        lingers,
+    };
+    shard.run(unsubscribe).expect("unsubscribed");
+}
+
+#[test]
+fn only_the_active_consumer_is_served_and_the_next_takes_over_in_order() {
+    let mut shard = Shard::with(one_at_a_time());
+    let [one, two, three] = [1, 2, 3].map(|session| consumer(session, 1));
+    for each in [one, two, three] {
+        subscribed(&mut shard, preferred(each, 0, 2));
+    }
+    shard.append_many(6);
+    assert_eq!(shard.delivered(), [(one, vec![0, 1])]);
+    assert_eq!(shard.delivered(), [], "though the others have room");
+    cancel(&mut shard, one, false);
+    assert_eq!(
+        shard.delivered(),
+        [(two, vec![2, 3])],
+        "what it holds, it keeps"
+    );
+    shard.close_session(2);
+    assert_eq!(shard.delivered(), [(three, vec![2, 3])]);
+    shard.settle(&[(0, 0), (0, 2)], Outcome::Return(0));
+    assert_eq!(shard.delivered(), [(three, vec![0])]);
+    shard.close_session(3);
+    assert_eq!(shard.delivered(), []);
+    subscribed(&mut shard, subscribe(two));
+    let all = [(two, vec![0]), (two, vec![2, 3, 4, 5])];
+    assert_eq!(shard.delivered(), all);
+}
+
+#[test]
+fn the_next_one_waits_for_what_the_last_one_is_about_to_return() {
+    let mut shard = Shard::with(one_at_a_time());
+    let [one, two] = [1, 2].map(|session| consumer(session, 1));
+    subscribed(&mut shard, preferred(one, 0, 2));
+    subscribed(&mut shard, subscribe(two));
+    shard.append_many(4);
+    assert_eq!(shard.delivered(), [(one, vec![0, 1])]);
+    cancel(&mut shard, one, true);
+    assert_eq!(shard.delivered(), []);
+    shard.settle(&[(0, 1)], Outcome::Return(0));
+    assert_eq!(shard.delivered(), []);
+    shard.settle(&[(0, 0)], Outcome::Return(0));
+    assert_eq!(shard.delivered(), [(two, vec![0, 1, 2, 3])]);
+}
+
+#[test]
+fn who_takes_over_has_the_highest_priority_and_displaces_nobody() {
+    let mut shard = Shard::with(one_at_a_time());
+    let [one, two, three, four] = [1, 2, 3, 4].map(|session| consumer(session, 1));
+    for (who, priority) in [(one, -1), (two, 0), (three, 7), (four, 7)] {
+        subscribed(&mut shard, preferred(who, priority, 1));
+    }
+    shard.append_many(4);
+    assert_eq!(shard.delivered(), [(one, vec![0])]);
+    cancel(&mut shard, four, false);
+    cancel(&mut shard, one, false);
+    assert_eq!(shard.delivered(), [(three, vec![1])]);
+    cancel(&mut shard, three, false);
+    assert_eq!(shard.delivered(), [(two, vec![2])]);
+}
+
+#[test]
+fn a_ledger_that_serves_one_at_a_time_takes_no_exclusive_consumer_but_answers_requests() {
+    let mut shard = Shard::with(one_at_a_time());
+    let exclusive = Subscription {
+        exclusive: true,
+        ..subscribe(consumer(1, 1))
+    };
+    let refused = shard.run(Subscribe {
+        log: LOG,
+        terms: exclusive,
+    });
+    assert_eq!(refused, Err(LogError::Exclusive));
+    subscribed(&mut shard, preferred(consumer(1, 1), 0, 1));
+    shard.append_many(2);
+    assert_eq!(shard.delivered(), [(consumer(1, 1), vec![0])]);
+    assert_eq!(shard.lease(request(2, 5)), [(0, 1)]);
+}
+
+#[test]
+fn one_at_a_time_may_begin_while_there_are_consumers_and_survives_a_restart() {
+    let mut shard = Shard::with(queue_config());
+    let [one, two] = [1, 2].map(|session| consumer(session, 1));
+    subscribed(&mut shard, preferred(one, 0, 1));
+    subscribed(&mut shard, preferred(two, 0, 1));
+    shard.open(LOG, one_at_a_time()).expect("it opens");
+    shard.append_many(2);
+    assert_eq!(shard.delivered(), [(one, vec![0])]);
+    shard.restart();
+    subscribed(&mut shard, preferred(two, 0, 1));
+    subscribed(&mut shard, subscribe(one));
+    assert_eq!(shard.delivered(), [(two, vec![0])]);
+    shard.open(LOG, queue_config()).expect("it opens");
+    assert_eq!(shard.delivered(), [(one, vec![1])]);
 }

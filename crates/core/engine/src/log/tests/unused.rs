@@ -95,6 +95,7 @@ fn a_log_with_consumers_stays_and_counts_from_the_last_ones_end() {
                 .run(Unsubscribe {
                     log: LOG,
                     consumer: consumer(1, 1),
+                    lingers: false,
                 })
                 .expect("ended");
             assert_eq!(shard.state.next_deadline(), None);
@@ -108,6 +109,7 @@ fn a_log_with_consumers_stays_and_counts_from_the_last_ones_end() {
             .run(Unsubscribe {
                 log: LOG,
                 consumer: consumer(2, 1),
+                lingers: false,
             })
             .expect("ended");
     });

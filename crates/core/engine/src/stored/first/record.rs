@@ -235,10 +235,10 @@ fn apply_all(state: &mut State, decision: Decision) -> bool {
 impl From<Schedule> for crate::Schedule {
     fn from(stored: Schedule) -> Self {
         Self {
-            key: None,
             delay_ms: stored.delay_ms,
             group: stored.group,
             deduplication: stored.deduplication,
+            ..Self::default()
         }
     }
 }

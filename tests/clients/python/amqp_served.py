@@ -233,3 +233,26 @@ def priorities_that_are_out_of_range_are_406():
             " received '6' but current is '5'",
             lambda: opened.queue_declare(name, durable=True, arguments={"x-max-priority": 6}),
         )
+
+
+@check_of_stele
+def a_delivery_that_is_not_acknowledged_in_time_closes_its_channel():
+    """RabbitMQ looks once a minute, and a queue's own timeout needs 3.12."""
+    with queue(arguments={"x-consumer-timeout": 200}) as (opened, name):
+        reasons = []
+        own, _ = consumer(opened, name, [], "first")
+        own._impl.add_on_close_callback(lambda _, reason: reasons.append((reason.reply_code, reason.reply_text)))
+        publish(opened, name, b"1")
+
+        def is_closed():
+            pump(opened)
+            return own.is_closed
+
+        eventually(is_closed)
+        text = (
+            f"PRECONDITION_FAILED - delivery acknowledgement on channel {own.channel_number} timed out. Timeout value"
+            " used: 200 ms. This timeout value can be configured, see consumers doc guide to learn more"
+        )
+        equal(reasons, [(406, text)])
+        method, _, body = get(opened, name)
+        equal((body, method.redelivered), (b"1", True))

@@ -149,6 +149,13 @@ pub const KEYS: &[Key] = &[
         "Maximum size of a message body.",
     ),
     key(
+        "amqp.consumer_timeout",
+        Kind::Span,
+        Some("30m"),
+        "How long a delivery may be unacknowledged before its channel is closed and its messages \
+         are requeued; `0s` is no limit. A queue may have its own (`x-consumer-timeout`).",
+    ),
+    key(
         "amqp.rabbitmq_version",
         Kind::Text,
         Some("3.10.8"),

@@ -51,6 +51,7 @@ pub struct Amqp {
     pub frame_max: Size,
     pub channel_max: u16,
     pub body_max: Size,
+    pub consumer_timeout: Span,
     pub rabbitmq_version: String,
 }
 

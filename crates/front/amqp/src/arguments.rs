@@ -153,6 +153,10 @@ impl Described {
         self.text == other.text && self.class() == other.class()
     }
 
+    pub(crate) fn is_integer(&self) -> bool {
+        self.class() == "integer"
+    }
+
     fn class(&self) -> &str {
         match self.type_name.as_str() {
             "byte" | "unsignedbyte" | "short" | "unsignedshort" | "signedint" | "unsignedint"

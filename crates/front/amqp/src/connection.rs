@@ -17,6 +17,7 @@ pub(crate) mod committing;
 mod delivering;
 pub(crate) mod incoming;
 mod outgoing;
+mod overdue;
 pub(crate) mod publishing;
 pub(crate) mod settling;
 
@@ -31,12 +32,14 @@ use stele_wire_amqp::{
     method::{basic, channel, connection, tx},
     reply_code::CONNECTION_FORCED,
 };
+use tokio::time::Instant;
 
 use self::{
     committing::Committing,
     delivering::Owed,
     incoming::Incoming,
     outgoing::Outgoing,
+    overdue::Patience,
     publishing::{Gathering, Targets},
     settling::Settling,
 };
@@ -98,6 +101,9 @@ pub(crate) struct Connection {
     /// A transaction whose messages are being stored. No input is processed until it is done.
     committing: Option<Committing>,
     progress: Progress,
+    /// When the driver last woke up.
+    pub(crate) now: Instant,
+    pub(crate) patience: Patience,
 }
 
 impl Connection {
@@ -111,8 +117,11 @@ impl Connection {
         let (holder, events) = broker.open_session().await;
         opened.principal.session = Some(holder.id());
         let outbox = Outbox::new(opened.frame_bytes_max);
+        let now = Instant::now();
         let mut connection = Self {
             session: Session::new(opened, settings.body_bytes_max),
+            now,
+            patience: Patience::new(settings.consumer_timeout, now),
             settings,
             outgoing: Outgoing::new(broker.memory().clone()),
             incoming: Incoming::new(broker.memory().clone()),

@@ -195,12 +195,13 @@ impl Driver {
             let happened = self
                 .wait(&mut reader, &mut writer, &mut events, shutdown)
                 .await;
+            self.connection.now = Instant::now();
             match happened {
                 Happened::Read(count) => self.read(count?).await?,
                 Happened::Written(count) => self.written(count?).await,
                 Happened::Told => self.told(&mut events).await,
                 Happened::Unread => return Err(Ended::Stalled),
-                Happened::Time => self.time()?,
+                Happened::Time => self.time().await?,
                 Happened::Granted => {}
                 Happened::Short => self.connection.set_short(true),
                 Happened::Relieved => self.connection.set_short(false),
@@ -253,6 +254,7 @@ impl Driver {
             self.heartbeat.next(),
             self.close_by,
             self.aging.map(|it| it.0),
+            connection.patience.next().filter(|_| is_open),
         ]
         .into_iter()
         .flatten()
@@ -289,7 +291,7 @@ impl Driver {
         if count == 0 {
             return Err(Ended::Dropped);
         }
-        self.heartbeat.received(Instant::now());
+        self.heartbeat.received(self.connection.now);
         self.connection.meter.received(count as u64);
         self.connection.incoming.read(count);
         self.frames().await;
@@ -325,7 +327,7 @@ impl Driver {
         if let Some(sending) = &mut self.sending {
             sending.sent(count as u64);
         }
-        self.heartbeat.sent(Instant::now());
+        self.heartbeat.sent(self.connection.now);
         self.connection.meter.sent(count as u64);
         self.connection.outbox.advance(count);
         self.connection.return_credit().await;
@@ -346,8 +348,8 @@ impl Driver {
         self.frames().await;
     }
 
-    fn time(&mut self) -> Result<(), Ended> {
-        let now = Instant::now();
+    async fn time(&mut self) -> Result<(), Ended> {
+        let now = self.connection.now;
         if self.close_by.is_some_and(|by| now >= by) {
             return Err(Ended::Unanswered);
         }
@@ -361,6 +363,9 @@ impl Driver {
                 self.connection.outbox.heartbeat();
                 self.heartbeat.sent(now);
             }
+        }
+        if self.connection.progress() == Progress::Open {
+            self.connection.close_overdue().await;
         }
         Ok(())
     }

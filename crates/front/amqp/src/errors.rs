@@ -1,6 +1,8 @@
 //! Translates refusals to AMQP, with RabbitMQ's texts, because clients and their tests match on
 //! them.
 
+use std::time::Duration;
+
 use stele_core_broker::{self as broker, Failure, ResolveError};
 use stele_core_engine::{CatalogueError, LogError};
 use stele_wire_amqp::{
@@ -106,6 +108,15 @@ impl Fault {
 
     pub(crate) fn default_exchange() -> Self {
         Self::access_refused("operation not permitted on the default exchange")
+    }
+
+    /// A delivery wasn't acknowledged in time.
+    pub(crate) fn unacknowledged(channel: u16, timeout: Duration) -> Self {
+        Self::precondition(format!(
+            "delivery acknowledgement on channel {channel} timed out. Timeout value used: {} ms. \
+             This timeout value can be configured, see consumers doc guide to learn more",
+            timeout.as_millis()
+        ))
     }
 
     /// An administrator closes the connection.

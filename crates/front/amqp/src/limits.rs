@@ -9,6 +9,9 @@ pub(crate) const FRAME_UNAUTHENTICATED_BYTES: u32 = 8192;
 /// Default time from connecting to `connection.open` (RabbitMQ's `handshake_timeout`).
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Default time in which a delivery must be acknowledged (RabbitMQ's `consumer_timeout`).
+pub(crate) const CONSUMER_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
 /// Delay after a refused login, which slows down password guessing.
 pub(crate) const REFUSAL_DELAY: Duration = Duration::from_secs(1);
 

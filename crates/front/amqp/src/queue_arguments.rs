@@ -4,7 +4,7 @@
 //! and have no effect, as in RabbitMQ. Features that RabbitMQ has and Stele hasn't are refused and
 //! not ignored, because an application that relies on one must learn that it is missing.
 
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
 use stele_core_engine::{DeathReasons, LedgerConfig, Overflow, Settings};
 use stele_wire_amqp::{Table, Value};
@@ -41,6 +41,8 @@ enum Form {
     Exchange,
     /// A boolean.
     Flag,
+    /// Any value.
+    Any,
 }
 
 /// The error for an unknown text.
@@ -105,6 +107,8 @@ const KNOWN: &[(&str, Form, Support)] = &[
     ),
     (SINGLE_ACTIVE, Form::Flag, Support::Offered),
     (PRIORITY_MAX, Form::UpTo(255), Support::Offered),
+    // RabbitMQ neither checks nor compares it.
+    (CONSUMER_TIMEOUT, Form::Any, Support::Offered),
     (DEAD_LETTER_EXCHANGE, Form::Exchange, Support::Offered),
     (DEAD_LETTER_KEY, Form::Text, Support::Offered),
     (
@@ -172,6 +176,7 @@ const DELIVERY_LIMIT_DEFAULT: u32 = 20;
 /// The default type.
 const CLASSIC: &str = "classic";
 const SINGLE_ACTIVE: &str = "x-single-active-consumer";
+const CONSUMER_TIMEOUT: &str = "x-consumer-timeout";
 pub(crate) const PRIORITY_MAX: &str = "x-max-priority";
 
 /// Known arguments with their values.
@@ -296,13 +301,21 @@ impl QueueArguments {
         for (name, ..) in KNOWN.iter().filter(|(name, ..)| is_of_type(name, kind)) {
             let received = self.0.get(name).map(|(_, described)| described);
             let current = kept.get(*name).and_then(|text| read_kept(text));
-            if *name == TYPE && is_classic(received) && is_classic(current.as_ref()) {
+            let is_same = *name == TYPE && is_classic(received) && is_classic(current.as_ref());
+            if is_same || *name == CONSUMER_TIMEOUT {
                 continue;
             }
             check_same(subject, name, received, current.as_ref())?;
         }
         Ok(())
     }
+}
+
+/// How long its deliveries may be unacknowledged, if a queue was declared with its own time.
+pub(crate) fn consumer_timeout(kept: &Settings) -> Option<Duration> {
+    let timeout = read_kept(kept.get(CONSUMER_TIMEOUT)?)?;
+    let ms: i64 = timeout.is_integer().then(|| timeout.text.parse().ok())??;
+    Some(Duration::from_millis(ms.try_into().unwrap_or(0)))
 }
 
 /// The arguments that a queue was created with.
@@ -416,6 +429,7 @@ fn check_form(form: &Form, value: &Value, described: &Described) -> Result<(), S
             Some(_) => Ok(()),
             None => Err(format!("\"expected integer, got {type_name}\"")),
         },
+        Form::Any => Ok(()),
         Form::Flag => value.as_bool().map(drop).ok_or_else(unacceptable),
         Form::Text | Form::Exchange => match value {
             Value::LongString(_) => Ok(()),

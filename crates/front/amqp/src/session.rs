@@ -28,6 +28,7 @@ use stele_wire_amqp::{
     ContentHeader, Frame, Method, ShortString,
     method::{basic, channel, connection},
 };
+use tokio::time::Instant;
 
 use self::{
     confirms::Confirms,
@@ -286,6 +287,11 @@ impl Session {
             .filter_map(|id| Some((id, self.subscriptions.remove(&id)?)))
             .collect();
         Released { consumers, unacked }
+    }
+
+    /// The queue of a channel's oldest unacknowledged delivery, and when that was sent.
+    pub(crate) fn oldest_delivery(&self, number: u16) -> Option<(LogId, Instant)> {
+        self.channels.get(&number)?.deliveries.oldest()
     }
 
     /// Removes a channel.

@@ -9,7 +9,7 @@ use stele_core_engine::Durability;
 use stele_front_accept::{Registry, Sockets};
 use stele_wire_amqp::limits::FRAME_MAX_DEFAULT_BYTES;
 
-use crate::limits::HANDSHAKE_TIMEOUT;
+use crate::limits::{CONSUMER_TIMEOUT, HANDSHAKE_TIMEOUT};
 
 /// The release that replies were compared with. Since 4.0, RabbitMQ has behaviours that libraries
 /// adapt to and that Stele lacks, such as queues without a prefetch limit for the whole channel.
@@ -36,6 +36,8 @@ pub struct Settings {
     pub sockets: Sockets,
     /// The registry of its connections.
     pub connections: Registry,
+    /// How long a delivery may be unacknowledged before its channel is closed; `None` for no limit.
+    pub consumer_timeout: Option<Duration>,
     /// Maximum time from connecting to an open connection.
     pub handshake_timeout: Duration,
     /// The version of Stele reported to clients.
@@ -61,6 +63,7 @@ impl Settings {
             connections_max: 10_000,
             sockets: Sockets::default(),
             connections: Registry::default(),
+            consumer_timeout: Some(CONSUMER_TIMEOUT),
             handshake_timeout: HANDSHAKE_TIMEOUT,
             version: env!("CARGO_PKG_VERSION"),
             rabbitmq_version: RABBITMQ_VERSION.to_owned(),

@@ -18,6 +18,7 @@ impl Fronts<'_> {
             frame_bytes_max: u32::try_from(chosen.frame_max.0).unwrap_or(u32::MAX),
             channel_max: chosen.channel_max,
             body_bytes_max: chosen.body_max.0,
+            consumer_timeout: Some(chosen.consumer_timeout.0).filter(|it| !it.is_zero()),
             durability: self.durability(),
             connections_max: self.settings.limits.connections,
             sockets: self.sockets.clone(),

@@ -335,14 +335,16 @@ impl Connection {
             return Ok(());
         };
         let number = subscription.channel;
+        let now = self.now;
         let channel = self.session.channel(number)?;
         let delivery_tag = if subscription.no_ack {
             channel.deliveries.settled()
         } else {
-            channel.deliveries.leased(Unacked {
+            let unacked = Unacked {
                 is_counted: true,
                 ..Unacked::of(subscription.log, message)
-            })
+            };
+            channel.deliveries.leased(unacked, now)
         };
         let deliver = basic::Deliver {
             consumer_tag: subscription.tag.clone(),

@@ -108,6 +108,7 @@ async fn subscribe(
     tag: ShortString,
     consume: &Consume,
 ) -> Handled {
+    connection.patience.note(queue, connection.now);
     let vhost = &connection.session.opened.vhost;
     let priority = priority(&Subject::queue(&queue.name, vhost), &consume.arguments)?;
     let consumer = connection.session.add_subscription(Subscription {

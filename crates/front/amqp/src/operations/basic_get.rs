@@ -32,6 +32,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, get: &Get) -> 
         return Err(Subject::queue(&name, vhost).served_alone());
     }
     queue_declare::adopt(connection, &queue).await?;
+    connection.patience.note(&queue, connection.now);
     let asked = Subscription {
         channel: number,
         tag: ShortString::EMPTY,
@@ -100,11 +101,13 @@ async fn deliver(
     let vhost = connection.session.opened.vhost.clone();
     let status = connection.broker.status(asked.log).await;
     let status = status.map_err(|error| Subject::queue(&asked.queue, &vhost).fault(error))?;
+    let now = connection.now;
     let channel = connection.session.channel(asked.channel)?;
     let delivery_tag = if asked.no_ack {
         channel.deliveries.settled()
     } else {
-        channel.deliveries.leased(Unacked::of(asked.log, message))
+        let unacked = Unacked::of(asked.log, message);
+        channel.deliveries.leased(unacked, now)
     };
     let get_ok = GetOk {
         delivery_tag,

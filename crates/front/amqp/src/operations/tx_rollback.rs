@@ -11,8 +11,9 @@ use crate::connection::Connection;
 pub(super) fn run(connection: &mut Connection, number: u16) -> Handled {
     let transaction = tx_select::take(connection, number)?;
     let channel = connection.session.channel(number)?;
+    let now = connection.now;
     for (tag, unacked, _) in transaction.settlements {
-        channel.deliveries.restore(tag, unacked);
+        channel.deliveries.restore(tag, unacked, now);
     }
     connection.reply(number, RollbackOk {});
     Ok(())

@@ -287,3 +287,22 @@ fn a_queue_without_a_type_is_classic() {
          the value 'quorum' of type 'longstr' but current is none"
     );
 }
+
+/// As in RabbitMQ, which looks at the value only when it needs it.
+#[test]
+fn a_consumer_timeout_is_neither_checked_nor_compared_and_counts_if_it_is_an_integer() {
+    let ms = |value: Value| {
+        let timeout = consumer_timeout(&kept("x-consumer-timeout", value))?;
+        Some(timeout.as_millis())
+    };
+    assert_eq!(ms(Value::Int32(5_000)), Some(5_000));
+    assert_eq!(ms(Value::Int64(i64::MAX)), Some(9_223_372_036_854_775_807));
+    assert_eq!(ms(Value::Int8(-1)), Some(0));
+    for odd in [Value::text("5"), Value::Bool(true), Value::Void] {
+        assert!(read("x-consumer-timeout", odd.clone()).is_ok());
+        assert_eq!(ms(odd), None);
+    }
+    let other = kept("x-consumer-timeout", Value::Int32(5));
+    let none = QueueArguments::default().check_equivalence(&subject(), &other);
+    assert_eq!(none, Ok(()));
+}

@@ -1,6 +1,7 @@
 use stele_base_types::{Offset, PartitionIndex, Principal};
 use stele_core_engine::{LeaseId, Outcome};
 use stele_wire_amqp::{RawProperties, Writer, method::queue};
+use tokio::time::Instant;
 
 use super::*;
 use crate::negotiation::Capabilities;
@@ -195,7 +196,7 @@ fn a_channel_gives_back_what_it_held() {
         is_counted: true,
     };
     let channel = session.channel(1).unwrap();
-    channel.deliveries.leased(unacked);
+    channel.deliveries.leased(unacked, Instant::now());
     let mut transaction = Transaction::default();
     transaction.settle(2, unacked, Outcome::Done).unwrap();
     channel.transaction = Some(transaction);
@@ -243,7 +244,7 @@ fn each_shard_is_told_what_the_others_leave_of_a_shared_bound() {
     };
     let deliveries = &mut session.channel(1).unwrap().deliveries;
     for log in [2, 2, 4, 5] {
-        deliveries.leased(unacked(log));
+        deliveries.leased(unacked(log), Instant::now());
     }
     assert_eq!(told(&mut session), [(0, 9), (1, 7)]);
     let channel = session.channel(1).unwrap();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use stele_base_types::{LogId, Offset, PartitionIndex};
 use stele_core_broker::LeasedMessage;
 use stele_core_engine::{LeaseId, SettleItem};
+use tokio::time::Instant;
 
 /// The lease of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,10 +50,17 @@ impl Unacked {
 #[derive(Debug, Default)]
 pub(crate) struct Deliveries {
     last: u64,
-    unacked: BTreeMap<u64, Unacked>,
+    unacked: BTreeMap<u64, Sent>,
     /// The number of deliveries that count against the limit, per log and in total.
     counted_of: BTreeMap<LogId, usize>,
     counted: usize,
+}
+
+/// A delivery and when it was sent.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    unacked: Unacked,
+    at: Instant,
 }
 
 impl Deliveries {
@@ -63,10 +71,16 @@ impl Deliveries {
     }
 
     /// The tag of a delivery that must be acknowledged.
-    pub(crate) fn leased(&mut self, unacked: Unacked) -> u64 {
+    pub(crate) fn leased(&mut self, unacked: Unacked, now: Instant) -> u64 {
         let tag = self.settled();
-        self.restore(tag, unacked);
+        self.restore(tag, unacked, now);
         tag
+    }
+
+    /// The log of the oldest one, and when it was sent.
+    pub(crate) fn oldest(&self) -> Option<(LogId, Instant)> {
+        let (_, oldest) = self.unacked.first_key_value()?;
+        Some((oldest.unacked.log, oldest.at))
     }
 
     /// The number that counts against the channel's limit.
@@ -96,7 +110,7 @@ impl Deliveries {
     /// and 0 all. `None` if there is no such delivery. `multiple` with 0 may match none.
     pub(crate) fn take(&mut self, tag: u64, multiple: bool) -> Option<Vec<(u64, Unacked)>> {
         if !multiple {
-            let unacked = self.unacked.remove(&tag)?;
+            let Sent { unacked, .. } = self.unacked.remove(&tag)?;
             self.count_out(&unacked);
             return Some(vec![(tag, unacked)]);
         }
@@ -110,44 +124,58 @@ impl Deliveries {
         }
         let later = self.unacked.split_off(&(tag + 1));
         let taken = std::mem::replace(&mut self.unacked, later);
-        taken.values().for_each(|taken| self.count_out(taken));
-        (!taken.is_empty()).then(|| taken.into_iter().collect())
+        let taken: Vec<_> = taken
+            .into_iter()
+            .map(|(tag, sent)| (tag, sent.unacked))
+            .collect();
+        taken.iter().for_each(|(_, taken)| self.count_out(taken));
+        (!taken.is_empty()).then_some(taken)
     }
 
     /// Takes all deliveries.
     pub(crate) fn take_all(&mut self) -> Vec<(u64, Unacked)> {
         self.counted = 0;
         self.counted_of.clear();
-        std::mem::take(&mut self.unacked).into_iter().collect()
+        let taken = std::mem::take(&mut self.unacked).into_iter();
+        taken.map(|(tag, sent)| (tag, sent.unacked)).collect()
     }
 
-    /// Puts back a delivery that was taken.
-    pub(crate) fn restore(&mut self, tag: u64, unacked: Unacked) {
+    /// Puts back a delivery that was taken, as if it was sent now.
+    pub(crate) fn restore(&mut self, tag: u64, unacked: Unacked, now: Instant) {
         if unacked.is_counted {
             self.counted += 1;
             *self.counted_of.entry(unacked.log).or_default() += 1;
         }
-        self.unacked.insert(tag, unacked);
+        self.unacked.insert(tag, Sent { unacked, at: now });
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn deliveries(count: u64) -> Deliveries {
         let mut deliveries = Deliveries::default();
         for offset in 1..=count {
-            deliveries.leased(Unacked {
-                log: LogId(1),
-                partition: PartitionIndex(0),
-                offset: Offset(offset),
-                lease: LeaseId(offset),
-                // The first is from `basic.get`.
-                is_counted: offset > 1,
-            });
+            deliveries.leased(
+                Unacked {
+                    log: LogId(1),
+                    partition: PartitionIndex(0),
+                    offset: Offset(offset),
+                    lease: LeaseId(offset),
+                    // The first is from `basic.get`.
+                    is_counted: offset > 1,
+                },
+                now(),
+            );
         }
         deliveries
+    }
+
+    fn now() -> Instant {
+        Instant::now()
     }
 
     fn offsets(taken: Option<Vec<(u64, Unacked)>>) -> Option<Vec<u64>> {
@@ -160,12 +188,36 @@ mod tests {
         assert_eq!(deliveries.counted(), 5);
         let taken = deliveries.take(2, false).unwrap();
         assert_eq!(deliveries.counted(), 4);
-        deliveries.restore(taken[0].0, taken[0].1);
+        deliveries.restore(taken[0].0, taken[0].1, now());
         assert_eq!(deliveries.counted(), 5);
         deliveries.take(3, true);
         assert_eq!(deliveries.counted(), 3);
         deliveries.take_all();
         assert_eq!(deliveries.counted(), 0);
+    }
+
+    #[test]
+    fn the_oldest_is_the_first_that_is_left() {
+        let mut deliveries = Deliveries::default();
+        assert_eq!(deliveries.oldest(), None);
+        let start = now();
+        for tag in 1..=3 {
+            let unacked = Unacked {
+                log: LogId(tag),
+                partition: PartitionIndex(0),
+                offset: Offset(tag),
+                lease: LeaseId(tag),
+                is_counted: true,
+            };
+            deliveries.leased(unacked, start + Duration::from_secs(tag));
+        }
+        let oldest =
+            |deliveries: &Deliveries| deliveries.oldest().map(|(log, at)| (log.0, at - start));
+        assert_eq!(oldest(&deliveries), Some((1, Duration::from_secs(1))));
+        deliveries.take(1, false);
+        assert_eq!(oldest(&deliveries), Some((2, Duration::from_secs(2))));
+        deliveries.take(3, true);
+        assert_eq!(oldest(&deliveries), None);
     }
 
     #[test]

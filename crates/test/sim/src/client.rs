@@ -70,7 +70,7 @@ impl Client {
     pub(crate) fn act(&mut self, turn: &mut Turn<'_>) {
         self.look_up(turn);
         type Act = fn(&mut Client, &mut Turn<'_>);
-        const ACTS: [(u64, Act); 19] = [
+        const ACTS: [(u64, Act); 20] = [
             (4, Client::declare),
             (1, Client::alter),
             (1, Client::delete),
@@ -81,6 +81,7 @@ impl Client {
             (3, Client::open_session),
             (2, Client::close_session),
             (4, Client::subscribe),
+            (1, Client::cancel),
             (22, Client::settle),
             (5, Client::move_record),
             (3, Client::extend),

@@ -1,14 +1,19 @@
 //! The requests, answers and observations of a run's clients, and what happens to the process:
 //! everything that the laws judge by.
 
-use std::{collections::BTreeSet, fmt, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use stele_base_types::{
-    LogId, Name, Offset, PartitionId, PartitionIndex, SessionId, ShardId, Timestamp,
+    ConsumerId, LogId, Name, Offset, PartitionId, PartitionIndex, SessionId, ShardId, Timestamp,
 };
 use stele_core_engine::{
-    AppendError, Appended, Durability, LeaseId, LinkNumber, LogDefinition, Outcome, ProducerStamp,
-    Schedule, StatePart,
+    AppendError, Appended, ConsumerRef, Durability, LeaseId, LinkNumber, LogDefinition, Outcome,
+    ProducerStamp, Schedule, StatePart,
 };
 
 /// How the process ends.
@@ -91,6 +96,8 @@ pub(crate) enum Event {
     },
     /// A session has ended.
     SessionClosed(SessionId),
+    /// A subscription is being ended.
+    Cancelled(ConsumerRef),
     /// A purge of a log was requested.
     Purging(LogId),
     /// The purge is done.
@@ -218,6 +225,8 @@ pub(crate) struct Leased {
     pub partition: PartitionId,
     /// The session that holds them.
     pub session: SessionId,
+    /// The consumer that they were delivered to; `None` if they were requested.
+    pub consumer: Option<ConsumerId>,
     /// The records, in order.
     pub records: Vec<LeasedOne>,
     /// Their deadline; `None`: they return when the session ends.
@@ -229,19 +238,35 @@ pub(crate) struct Leased {
     pub beside: Beside,
 }
 
-/// Records delivered in one step. Left out when events are printed.
+/// Records delivered in one step, and where each partition began to grow in it. Left out when
+/// events are printed.
 #[derive(Clone, Default)]
-pub(crate) struct Beside(Arc<BTreeSet<(PartitionId, Offset)>>);
+pub(crate) struct Beside(Arc<Step>);
+
+#[derive(Default)]
+struct Step {
+    delivered: BTreeSet<(PartitionId, Offset)>,
+    grown_from: BTreeMap<PartitionId, Offset>,
+}
 
 impl Beside {
     pub(crate) fn contains(&self, partition: PartitionId, offset: Offset) -> bool {
-        self.0.contains(&(partition, offset))
+        self.0.delivered.contains(&(partition, offset))
+    }
+
+    /// Whether a record was acknowledged in this step, and may have become visible at any time in
+    /// it.
+    pub(crate) fn is_new(&self, partition: PartitionId, offset: Offset) -> bool {
+        self.0
+            .grown_from
+            .get(&partition)
+            .is_some_and(|from| *from <= offset)
     }
 }
 
 impl fmt::Debug for Beside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in all", self.0.len())
+        write!(f, "{} in all", self.0.delivered.len())
     }
 }
 
@@ -260,7 +285,19 @@ pub(crate) fn note_beside(events: &mut [Event]) {
         let records = leased.records.iter();
         records.map(|one| (leased.partition, one.offset))
     });
-    let beside = Beside(Arc::new(offsets.collect()));
+    let mut step = Step {
+        delivered: offsets.collect(),
+        ..Step::default()
+    };
+    for event in events.iter() {
+        if let Event::Acknowledged { places, .. } = event {
+            for place in places {
+                let from = step.grown_from.entry(place.partition).or_insert(place.base);
+                *from = place.base.min(*from);
+            }
+        }
+    }
+    let beside = Beside(Arc::new(step));
     for event in events {
         if let Event::Leased(leased) = event {
             leased.beside = beside.clone();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stele_base_types::{ConsumerId, LogId, SessionId};
 use stele_core_broker::{Error, Event as Told, Failure, Mailbox, Request};
-use stele_core_engine::{ConsumerRef, Credit, LedgerId, Subscribe, Subscription};
+use stele_core_engine::{ConsumerRef, Credit, LedgerId, Subscribe, Subscription, Unsubscribe};
 use tokio::sync::oneshot;
 
 use super::{Client, Turn, is_queue, lease::Grant, shard_of};
@@ -27,6 +27,7 @@ struct OneSession {
 #[derive(Clone, Copy, Debug)]
 struct Consumer {
     id: ConsumerId,
+    log: LogId,
     is_taking: bool,
 }
 
@@ -62,6 +63,34 @@ impl Client {
         let at = turn.random.place(self.sessions.0.len());
         let session = self.sessions.0.remove(at);
         self.end_session(turn, session.id);
+    }
+
+    /// Cancels a consumer, which keeps what it holds.
+    pub(super) fn cancel(&mut self, turn: &mut Turn<'_>) {
+        let Some(at) = (0..self.sessions.0.len()).rev().find(|at| {
+            let session = &self.sessions.0[*at];
+            !session.consumers.is_empty()
+        }) else {
+            return;
+        };
+        let session = &mut self.sessions.0[at];
+        let place = turn.random.place(session.consumers.len());
+        let Consumer { id, log, .. } = session.consumers[place];
+        let consumer = ConsumerRef {
+            session: session.id,
+            consumer: id,
+        };
+        let shard = shard_of(turn, log);
+        self.catch_up(turn, shard);
+        turn.events.push(Event::Cancelled(consumer));
+        let unsubscribe = Unsubscribe {
+            log,
+            consumer,
+            lingers: turn.random.once_in(2),
+        };
+        turn.tell(shard, unsubscribe);
+        let session = &mut self.sessions.0[at];
+        session.consumers.retain(|known| known.id != id);
     }
 
     /// Whether any session is open.
@@ -110,10 +139,10 @@ impl Client {
             settle: is_taking,
             exclusive: turn.random.once_in(10),
             credit_bytes: turn.random.between(1, 20_000),
-            priority: 0,
+            priority: turn.random.below(3) as i64 - 1,
         };
-        session.consumers.push(Consumer { id, is_taking });
         let log = log.id;
+        session.consumers.push(Consumer { id, log, is_taking });
         turn.tell(shard_of(turn, log), Subscribe { log, terms });
     }
 
@@ -140,6 +169,7 @@ impl Client {
                 let grant = Grant {
                     log,
                     session: session.id,
+                    consumer: Some(consumer),
                     until: None,
                     is_taken: known.is_some_and(|known| known.is_taking),
                 };

@@ -24,7 +24,7 @@ pub(super) struct Definitions {
 type Deleted = Receiver<Result<u64, Error<LogError>>>;
 
 /// The names of all possible logs.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 11] = [
     "queue",
     "fifo",
     "fifo-wide",
@@ -34,6 +34,8 @@ const NAMES: [&str; 9] = [
     "both",
     "flushed",
     "volatile",
+    "priorities",
+    "one-by-one",
 ];
 
 fn config(name: &str) -> LogConfig {
@@ -67,10 +69,20 @@ fn config(name: &str) -> LogConfig {
         delay_ms: 5_000,
         ..queue
     });
+    let by_priority = Some(LedgerConfig {
+        by_priority: true,
+        ..queue
+    });
+    let single_active = Some(LedgerConfig {
+        single_active: true,
+        ..queue
+    });
     let (kept, synced) = (Retention::QUEUE, Durability::Synced);
     match name {
         "fifo" => with(1, synced, kept, fifo),
         "fifo-wide" => with(3, synced, kept, fifo),
+        "priorities" => with(4, synced, kept, by_priority),
+        "one-by-one" => with(1, synced, kept, single_active),
         "delayed" => with(1, synced, kept, delayed),
         "topic" => with(3, synced, window(None, Some(4_000)), None),
         "aged" => with(1, synced, window(Some(AGED_MS), None), None),
@@ -105,7 +117,8 @@ impl Client {
     /// Adds a partition.
     pub(super) fn alter(&mut self, turn: &mut Turn<'_>) {
         let grows = |log: &LogDefinition| {
-            log.config.partitions < 4 && log.config.queue.is_none_or(|queue| !queue.fifo)
+            let is_fixed = |queue: LedgerConfig| queue.fifo || queue.by_priority;
+            log.config.partitions < 4 && !log.config.queue.is_some_and(is_fixed)
         };
         let Some(log) = self.some_log(turn, grows) else {
             return;

@@ -41,6 +41,7 @@ impl Client {
         let has_some = !batches.is_empty();
         for batch in batches {
             let grant = Grant {
+                consumer: None,
                 log: log.id,
                 session,
                 until: None,

@@ -118,6 +118,7 @@ impl Client {
             let until = turn.now.plus_ms(asked.lease_ms);
             for batch in batches {
                 let grant = Grant {
+                    consumer: None,
                     log: asked.log,
                     session: asked.session,
                     until: (!asked.is_taken).then_some(until),
@@ -169,6 +170,7 @@ impl Client {
         turn.events.push(Event::Leased(Leased {
             partition: PartitionId::new(grant.log, run.partition),
             session: grant.session,
+            consumer: grant.consumer,
             records,
             until: grant.until,
             is_taken: grant.is_taken,
@@ -182,6 +184,8 @@ impl Client {
 pub(super) struct Grant {
     pub(super) log: LogId,
     pub(super) session: SessionId,
+    /// `None` if they were requested.
+    pub(super) consumer: Option<ConsumerId>,
     pub(super) until: Option<Timestamp>,
     pub(super) is_taken: bool,
 }

@@ -118,6 +118,15 @@ fn schedules(turn: &mut Turn<'_>, log: &LogDefinition, count: u64) -> Vec<Schedu
         });
         return each.collect();
     }
+    if queue.by_priority {
+        let priority = random.once_in(4).then(|| random.below(6) as u8);
+        let priority = priority.or(Some(random.below(2) as u8));
+        let each = (0..count).map(|_| Schedule {
+            priority,
+            ..Schedule::default()
+        });
+        return each.collect();
+    }
     if !random.once_in(4) {
         return Vec::new();
     }

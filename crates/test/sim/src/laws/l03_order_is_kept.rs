@@ -2,6 +2,9 @@
 //! append; a message that returns when its holder's session ends goes back to its place, and so
 //! does any message in its group.
 //!
+//! In a queue that orders by priority, a record is delivered only if none of a higher priority was
+//! waiting and visible.
+//!
 //! What a session sends to a partition is appended in the order in which it was sent.
 //!
 //! So when a record is delivered, no record before it (in a FIFO queue: none of its group before
@@ -10,7 +13,7 @@
 
 use std::collections::BTreeMap;
 
-use stele_base_types::SessionId;
+use stele_base_types::{PartitionId, PartitionIndex, SessionId};
 
 use super::{Law, ensure};
 use crate::{
@@ -32,7 +35,10 @@ impl Law for OrderIsKept {
 
     fn judge(&mut self, event: &Event, model: &Model) -> Result<(), String> {
         match event {
-            Event::Leased(leased) => nothing_is_left_behind(leased, model),
+            Event::Leased(leased) => {
+                nothing_is_left_behind(leased, model)?;
+                nothing_higher_waits(leased, model)
+            }
             Event::BySession(session, publish) => {
                 self.senders.insert(*publish, *session);
                 Ok(())
@@ -93,6 +99,25 @@ fn nothing_is_left_behind(leased: &Leased, model: &Model) -> Result<(), String> 
                 "{partition}: {} was handed out before {skipped:?}",
                 one.offset
             )
+        })?;
+    }
+    Ok(())
+}
+
+fn nothing_higher_waits(leased: &Leased, model: &Model) -> Result<(), String> {
+    let at = leased.partition;
+    let Some(config) = model.log(at.log).filter(|log| log.orders_by_priority()) else {
+        return Ok(());
+    };
+    for priority in at.index.0 + 1..config.partitions {
+        let higher = PartitionId::new(at.log, PartitionIndex(priority));
+        let skipped = model.ledgers.records(higher).find(|(offset, known)| {
+            known.standing == Standing::Waiting { hidden_until: None }
+                && !leased.beside.contains(higher, *offset)
+                && !leased.beside.is_new(higher, *offset)
+        });
+        ensure(skipped.is_none(), || {
+            format!("{at}: came before {skipped:?} of priority {priority}")
         })?;
     }
     Ok(())

@@ -1,14 +1,17 @@
 //! Law 4: a message is leased to at most one holder at a time; a settled message is never delivered
 //! again; an unsettled one is delivered again after its holder is gone or its deadline has passed.
 //!
+//! In a queue that serves one consumer at a time, no other gets something until that one has been
+//! cancelled or its session has ended.
+//!
 //! So no lease id is used twice, or a late holder could settle another's message. A receiver of a
 //! message that was delivered before is told so. And time doesn't go back when a process restarts,
 //! or deadlines already announced would come late.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use stele_base_types::{LogId, PartitionId, Timestamp};
-use stele_core_engine::{Appended, Durability, LeaseId, Outcome};
+use stele_core_engine::{Appended, ConsumerRef, Durability, LeaseId, Outcome};
 
 use super::{Law, ensure};
 use crate::{
@@ -23,6 +26,8 @@ pub(crate) struct OneHolder {
     given: BTreeSet<(LogId, LeaseId)>,
     /// Every record ever delivered.
     delivered: BTreeSet<(PartitionId, RecordId)>,
+    /// Which consumer was served last, in queues that serve one at a time.
+    active: BTreeMap<LogId, ConsumerRef>,
     /// The latest timestamp of an append that no crash can undo.
     latest: Timestamp,
 }
@@ -37,12 +42,25 @@ impl Law for OneHolder {
             Event::Leased(leased) => {
                 is_free(leased, model)?;
                 self.are_told_apart(leased, model)?;
+                self.are_for_the_active_one(leased, model)?;
                 self.are_new(leased)
             }
             Event::Acknowledged {
                 publish, places, ..
             } => {
                 self.note_time(*publish, places, model);
+                Ok(())
+            }
+            Event::SessionClosed(session) => {
+                self.active.retain(|_, active| active.session != *session);
+                Ok(())
+            }
+            Event::Cancelled(consumer) => {
+                self.active.retain(|_, active| active != consumer);
+                Ok(())
+            }
+            Event::Crashed(_) => {
+                self.active.clear();
                 Ok(())
             }
             Event::Time(now) => ensure(*now >= self.latest, || {
@@ -72,6 +90,26 @@ impl OneHolder {
         let again = leases.find(|one| !self.given.insert((log, one.lease)));
         ensure(again.is_none(), || {
             format!("{}: {again:?} has a lease of before", leased.partition)
+        })
+    }
+
+    fn are_for_the_active_one(&mut self, leased: &Leased, model: &Model) -> Result<(), String> {
+        let log = leased.partition.log;
+        let queue = model.log(log).and_then(|config| config.queue);
+        let (Some(consumer), true) = (leased.consumer, queue.is_some_and(|it| it.single_active))
+        else {
+            return Ok(());
+        };
+        let consumer = ConsumerRef {
+            session: leased.session,
+            consumer,
+        };
+        let active = *self.active.entry(log).or_insert(consumer);
+        ensure(active == consumer, || {
+            format!(
+                "{}: for {consumer:?} while {active:?} is active",
+                leased.partition
+            )
         })
     }
 

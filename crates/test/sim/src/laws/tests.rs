@@ -4,6 +4,7 @@
 mod moves;
 mod retention;
 mod retries;
+mod serving;
 mod sessions;
 mod stop;
 mod waits;
@@ -186,6 +187,7 @@ fn leased_by(session: u64, offset: u64, until: Option<Timestamp>) -> Event {
         redelivered: true,
     };
     Event::Leased(Leased {
+        consumer: None,
         partition: PARTITION,
         session: SessionId(session),
         records: vec![one],

@@ -44,6 +44,7 @@ fn arrived(offset: u64) -> Event {
         redelivered: true,
     };
     Event::Leased(Leased {
+        consumer: None,
         partition: OTHER,
         session: SessionId(9),
         records: vec![one],

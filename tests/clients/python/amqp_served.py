@@ -209,6 +209,19 @@ def a_transaction_and_a_fanout_reach_plain_and_priority_queues():
 
 
 @check
+def dead_letters_keep_their_priorities():
+    with queue(arguments={"x-max-priority": 5}) as (opened, dead):
+        to_dead = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead}
+        with queue(arguments=to_dead) as (_, name):
+            publish_each(opened, name, 1, 3, None, 2)
+            waits_for_depth(opened, name, 4)
+            for method, _, _ in take(opened, name, 4):
+                opened.basic_reject(method.delivery_tag, requeue=False)
+            waits_for_depth(opened, dead, 4)
+            equal(bodies_of(take(opened, dead, 4)), [3, 2, 1, 0])
+
+
+@check
 def a_purge_takes_messages_of_every_priority():
     with queue(arguments={"x-max-priority": 5}) as (opened, name):
         publish_each(opened, name, 1, 4, None)

@@ -58,6 +58,8 @@ pub struct Letter {
     pub deaths: Deaths,
     /// Whether it stays where it is if there are no targets. Otherwise it is dropped.
     pub is_kept: bool,
+    /// Its priority, for targets that order by it.
+    pub priority: Option<u8>,
 }
 
 /// Finds out where dead letters go. Implemented by the fronts whose queues have some.
@@ -200,7 +202,10 @@ impl DeadLetters {
             to,
             is_copied: several,
             headers: vec![letter.deaths.header()],
-            schedule: Schedule::default(),
+            schedule: Schedule {
+                priority: letter.priority,
+                ..Schedule::default()
+            },
         };
         match moved.request() {
             Ok((request, answer)) => {

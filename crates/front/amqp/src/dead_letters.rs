@@ -73,6 +73,7 @@ impl DeadLetterRoutes for DeadLetterExchanges {
             targets: targets.into_vec(),
             deaths,
             is_kept: kept.keeps_unroutable(),
+            priority: properties.priority,
         })
     }
 }

@@ -14,7 +14,7 @@ import (
 var url = "amqp://guest:guest@" + checks.Endpoint("AMQP_ADDRESS", "127.0.0.1:5672") + "/"
 
 func main() {
-	checks.Run("amqp091-go", append(publishChecks, consumeChecks...))
+	checks.Run("amqp091-go", append(append(publishChecks, consumeChecks...), serveChecks...))
 }
 
 // withChannel provides a channel on a separate connection.

@@ -109,6 +109,7 @@ impl Letter {
         Self {
             targets: vec![queue],
             deaths: Deaths::default(),
+            priority: None,
             is_kept: true,
         }
     }

@@ -37,6 +37,7 @@ impl DeadLetterRoutes for RedrivePolicies {
             targets: vec![target.id],
             deaths,
             is_kept: true,
+            priority: None,
         })
     }
 }

@@ -96,6 +96,33 @@ def status_shows_the_records_of_a_topic_and_their_size():
 
 
 @check_of_stele
+def messages_are_shown_and_stay_where_they_are():
+    with own_server() as server:
+        admin = f"127.0.0.1:{server.ports['admin']}"
+        place = pika.ConnectionParameters("127.0.0.1", server.ports["amqp"])
+        with pika.BlockingConnection(place) as connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            channel.queue_declare("a b/c", durable=True)
+            for number in range(3):
+                channel.basic_publish("", "a b/c", b"message %d" % number)
+            channel.basic_get("a b/c")
+            shown = stele("log", "peek", "a b/c", "--limit", 2, "--admin", admin)
+            leased, ready, more = shown.splitlines()
+            equal(leased.split(), ["0:0", "leased", "9", "B", "delivered", "1×", "message", "0"])
+            equal(ready.split(), ["0:1", "ready", "9", "B", "message", "1"])
+            equal(more, "… and more: --after 0:1")
+            rest = stele("log", "peek", "a b/c", "--after", "0:1", "--state", "ready", "--json", "--admin", admin)
+            (last,) = json.loads(rest)["messages"]
+            equal((last["body"], last["routing_key"]), ({"text": "message 2"}, "a b/c"))
+            (held,) = json.loads(stele("log", "peek", "a b/c", "--state", "leased", "--json", "--admin", admin))["messages"]
+            assert held["lease"]["connection"].endswith(f"127.0.0.1:{server.ports['amqp']}"), held
+            equal(channel.queue_declare("a b/c", passive=True).method.message_count, 2)
+        told = stele("log", "peek", "none", "--admin", admin, code=1)
+        assert "no queue or topic of that name" in told, told
+
+
+@check_of_stele
 def a_login_that_is_missing_is_told_with_its_flag():
     with own_server(STELE_ADMIN__HOST="0.0.0.0", STELE_AUTH__USERS="ann:right") as server:
         place = ("--admin", f"127.0.0.1:{server.ports['admin']}")

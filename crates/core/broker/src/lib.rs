@@ -36,6 +36,7 @@ mod memory;
 mod meter;
 mod moved;
 mod opening;
+mod peek;
 mod publish;
 mod read;
 mod reader;
@@ -63,6 +64,7 @@ pub use meter::{
     DURATION_BUCKETS_US, Durations, FrontCounts, FrontMeter, OpenConnection, ShardCounts,
 };
 pub use moved::{MoveMessage, ORIGIN_HEADER, origin_of};
+pub use peek::{PeekedMessage, PeekedMessages};
 pub use publish::Publish;
 pub use read::{Found, LEADER_EPOCH, Read, ReadError, ReadReply, TimeReply, Watch};
 pub use reader::Reader;

@@ -101,3 +101,12 @@ pub(crate) const MAINTAINED_OFFSETS_MAX: usize = 1_000;
 
 /// How many logs a status request counts before the shard returns to its clients' requests.
 pub(crate) const COUNTED_LOGS_MAX: usize = 1_000;
+
+/// The content of the messages that a look returns, in bytes, besides the last one.
+pub(crate) const PEEKED_BYTES_MAX: usize = 1 << 20;
+
+/// The part of a body that a look returns.
+pub(crate) const PEEKED_BODY_BYTES_MAX: usize = 64 << 10;
+
+/// What a look reads at once, or a single batch.
+pub(crate) const PEEKED_PIECE_BYTES: usize = 64 << 10;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use stele_base_types::{LogId, Offset, PartitionId, SessionId, Timestamp};
 use stele_core_engine::{
     Append, Command, Credit, DeleteLog, GroupError, Holder, JoinGroup, JoinReply, Lease, LogError,
-    Missing, Move, MoveError, Settle, SyncGroup, SyncedGroup,
+    Missing, Move, MoveError, Peek, Peeked, Settle, SyncGroup, SyncedGroup,
 };
 use stele_core_storage::Slice;
 use tokio::sync::{
@@ -116,6 +116,11 @@ pub enum Request {
         partition: PartitionId,
         past: Offset,
         wake: Follower,
+    },
+    /// Look at a ledger.
+    Peek {
+        peek: Peek,
+        reply: Sender<Result<Peeked, LogError>>,
     },
     /// Counts of a log.
     Status {

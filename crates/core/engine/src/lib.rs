@@ -61,9 +61,10 @@ pub use log::{
     Delivery, DescribeProducers, Extend, Extension, HeaderChange, Holder, KnownProducer, Lease,
     LeaseId, LeaseRequest, LeasedRecord, LeasedRun, Ledger, LedgerId, LedgerRecord, LedgerStart,
     Log, LogError, Logs, Missing, Move, MoveError, MovedRecord, MovingRecord, OpenError,
-    OpenLedger, OpenLedgerError, OpenLog, OpenedLedger, Origin, Outcome, Partition, Prefetch,
-    ProducerStamp, Purge, Remembered, Renewal, Run, Schedule, Settle, SettleItem, Skip, Subscribe,
-    Subscription, Trim, TrimReason, Unsubscribe, UseLog, partition_of_key,
+    OpenLedger, OpenLedgerError, OpenLog, OpenedLedger, Origin, Outcome, Partition, Peek,
+    PeekState, Peeked, PeekedRecord, Prefetch, ProducerStamp, Purge, Remembered, Renewal, Run,
+    Schedule, Settle, SettleItem, Skip, Subscribe, Subscription, Trim, TrimReason, Unsubscribe,
+    UseLog, partition_of_key,
 };
 pub use producer_ids::InitProducer;
 pub use record::{CatalogueRecord, GroupRecord, LogRecord, Record};

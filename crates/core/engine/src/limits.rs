@@ -19,6 +19,15 @@ pub const SIZE_STRETCHES_MAX: usize = 128;
 /// second record gets as many runs as records.
 pub const RUN_WEIGHT: u32 = 64;
 
+/// Records of a page when a ledger is looked at: a page is one answer.
+pub const PEEK_RECORDS_MAX: usize = 1_000;
+
+/// Partitions that a page looks at, each with a few lookups.
+pub const PEEK_PARTITIONS_MAX: u32 = 1_000;
+
+/// Queued records of a FIFO queue that a page examines: many of them may be delayed.
+pub const PEEK_EXAMINED_MAX: usize = 10_000;
+
 /// Remains of a closed log removed in one decision, for the same reason.
 pub const SWEEP_MAX: usize = RUN_RECORDS_MAX as usize;
 

@@ -17,6 +17,9 @@ pub(crate) const PAGE_LOGS_MAX: usize = 500;
 /// Default number of logs per page.
 pub(crate) const PAGE_LOGS_DEFAULT: usize = 100;
 
+/// Default number of messages per page.
+pub(crate) const PAGE_MESSAGES_DEFAULT: usize = 100;
+
 /// Maximum queues in an unpaged response of RabbitMQ's API: some megabytes.
 pub(crate) const LIST_QUEUES_MAX: usize = 5_000;
 

@@ -4,6 +4,7 @@ pub(crate) mod api;
 pub(crate) mod livez;
 pub(crate) mod log;
 pub(crate) mod logs;
+pub(crate) mod messages;
 pub(crate) mod metrics;
 pub(crate) mod readyz;
 pub(crate) mod role;

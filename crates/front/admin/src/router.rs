@@ -5,11 +5,12 @@ use http_body_util::Full;
 use hyper::{Method, Response, StatusCode, header, http::request::Parts};
 use serde::Serialize;
 use stele_base_types::Principal;
+use stele_core_broker::{Share, charged};
 
 use crate::{
     errors::Error,
     login,
-    operations::{self, api, role},
+    operations::{self, api, messages, role},
     settings::Settings,
     state::State,
 };
@@ -25,6 +26,7 @@ const INDEX: &str = "Stele's admin port\n\n\
     /metrics             metrics, for Prometheus\n\
     /v1/status           a summary, as JSON\n\
     /v1/logs             queues and topics, paged: ?vhost=/&after=NAME&limit=100\n\
+    /v1/logs/NAME/messages  its messages, paged: ?state=ready&after=NEXT&limit=100\n\
     /v1/logs/NAME        one of them; DELETE /v1/logs/NAME/queue or /topic ends that role\n\
     /api/overview        and other paths of RabbitMQ's HTTP API\n";
 
@@ -67,6 +69,9 @@ async fn respond(
         "/v1/logs" => operations::logs::answer(state, query).await,
         _ => {
             if let Some(name) = path.strip_prefix("/v1/logs/") {
+                if let Some(name) = name.strip_suffix(messages::SUFFIX) {
+                    return messages::answer(state, settings, &principal, name, query).await;
+                }
                 return match role::split(name) {
                     Some((name, role)) if head.method == Method::DELETE => {
                         role::end(state, &principal, name, role, query).await
@@ -82,9 +87,19 @@ async fn respond(
 
 /// A JSON response.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
+    whole(status, "application/json", json_text(body))
+}
+
+/// A JSON response that holds memory until it is sent.
+pub(crate) fn json_charged(body: &impl Serialize, room: Share) -> Answer {
+    let text = charged(json_text(body).into(), room);
+    whole(StatusCode::OK, "application/json", text)
+}
+
+fn json_text(body: &impl Serialize) -> String {
     let mut text = serde_json::to_string(body).expect("answers have text keys");
     text.push('\n');
-    whole(status, "application/json", text)
+    text
 }
 
 /// A response without a body.
@@ -100,8 +115,8 @@ pub(crate) fn text(status: StatusCode, body: String) -> Answer {
 }
 
 /// A response with a content type.
-pub(crate) fn whole(status: StatusCode, kind: &'static str, body: String) -> Answer {
-    let mut answer = Response::new(Full::new(Bytes::from(body)));
+pub(crate) fn whole(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));

@@ -77,9 +77,10 @@ pub(crate) async fn run(
     let client = opened.principal.clone();
     tracing::info!(%client, vhost = %opened.vhost, "amqp: connection open");
     let decoder = FrameDecoder::new(opened.frame_bytes_max);
-    let registered = settings.connections.open(info(&opened, local, &settings));
     let heartbeat = Heartbeat::new(opened.heartbeat_s, Instant::now());
-    let connection = Connection::open(broker, settings, opened, meter).await;
+    let connection = Connection::open(broker, Arc::clone(&settings), opened, meter).await;
+    let opened = &connection.session.opened;
+    let registered = settings.connections.open(info(opened, local, &settings));
     let mut driver = Driver {
         connection,
         registered,

@@ -84,6 +84,7 @@ impl Shard {
                 past,
                 wake,
             } => self.watch(&[(partition, past)], &Waiter::Reader(wake)),
+            Request::Peek { peek, reply } => drop(reply.send(self.state.logs.peek(&peek))),
             Request::Status { log, reply } => drop(reply.send(self.log_status(log))),
             Request::Holders { log, reply } => drop(reply.send(self.holders(log))),
             Request::Counters { reply } => self.count(reply),

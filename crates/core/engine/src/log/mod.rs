@@ -53,8 +53,8 @@ pub use self::{
     ledger::{
         CancelWait, ConsumerRef, Credit, DeadRun, DeathReason, DeathReasons, Delivery, Extend,
         Extension, HeaderChange, Lease, LeaseRequest, LeasedRecord, LeasedRun, Ledger, Missing,
-        Move, MovedRecord, MovingRecord, Origin, Outcome, Prefetch, Purge, Renewal, Settle,
-        SettleItem, Subscribe, Subscription, Unsubscribe,
+        Move, MovedRecord, MovingRecord, Origin, Outcome, Peek, PeekState, Peeked, PeekedRecord,
+        Prefetch, Purge, Renewal, Settle, SettleItem, Subscribe, Subscription, Unsubscribe,
     },
     named::{CloseLedger, LedgerStart, OpenLedger, OpenedLedger},
     open::OpenLog,

@@ -12,6 +12,7 @@ mod leasing;
 mod ledgers;
 mod memory;
 mod model;
+mod peeking;
 mod priorities;
 mod serving;
 mod unused;
@@ -235,6 +236,41 @@ impl Shard {
 
     pub(super) fn lease(&mut self, request: LeaseRequest) -> Vec<(u32, u64)> {
         places(&self.lease_runs(request))
+    }
+
+    pub(super) fn peek(
+        &self,
+        state: Option<PeekState>,
+        after: Option<(PartitionIndex, Offset)>,
+        records_max: usize,
+    ) -> Peeked {
+        let peek = Peek {
+            log: LOG,
+            ledger: LedgerId::DEFAULT,
+            state,
+            after,
+            records_max,
+        };
+        self.state.logs.peek(&peek).expect("the log is there")
+    }
+
+    /// The records of all pages.
+    pub(super) fn peek_all(
+        &self,
+        state: Option<PeekState>,
+        records_max: usize,
+    ) -> Vec<PeekedRecord> {
+        let mut found = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.peek(state, after, records_max);
+            assert!(page.records.len() <= records_max);
+            found.extend(page.records);
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return found,
+            }
+        }
     }
 
     /// Settles records by any lease. Returns the positions of those that don't match.

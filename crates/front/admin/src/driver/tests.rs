@@ -18,6 +18,7 @@ use tokio::{
 use super::*;
 
 mod api;
+mod messages;
 
 /// A running front, with a broker if it is ready.
 struct Running {

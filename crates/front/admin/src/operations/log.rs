@@ -39,7 +39,6 @@ pub(super) fn find(
     query: &str,
     action: Action,
 ) -> Result<LogDefinition, Error> {
-    let name = decoded(path)?;
     let mut vhost = VHOST_DEFAULT.to_owned();
     for (parameter, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*parameter {
@@ -47,7 +46,19 @@ pub(super) fn find(
             _ => return Err(Error::BadQuery(format!("unknown parameter '{parameter}'"))),
         }
     }
-    let found = broker.resolve(principal, &vhost, &name, action);
+    find_in(broker, principal, path, &vhost, action)
+}
+
+/// The log named by a path, in a virtual host.
+pub(super) fn find_in(
+    broker: &Broker,
+    principal: &Principal,
+    path: &str,
+    vhost: &str,
+    action: Action,
+) -> Result<LogDefinition, Error> {
+    let name = decoded(path)?;
+    let found = broker.resolve(principal, vhost, &name, action);
     Ok(found.map_err(Error::of_resolve)?.clone())
 }
 

@@ -82,6 +82,11 @@ impl Behind {
         std::mem::take(self).order.into_values()
     }
 
+    /// Those from an offset on.
+    pub(super) fn offsets_from(&self, from: Offset) -> impl Iterator<Item = Offset> {
+        self.places.range(from..).map(|(offset, _)| *offset)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.order.len()
     }

@@ -176,6 +176,19 @@ impl Dead {
         self.away.get(&offset).map(Vec::as_slice)
     }
 
+    /// Up to `max` for each reason from an offset on, besides those that are being moved.
+    pub(super) fn waiting_from(
+        &self,
+        from: Offset,
+        max: usize,
+    ) -> impl Iterator<Item = (Offset, DeathReason)> {
+        self.by_reason.iter().flat_map(move |(reason, ranges)| {
+            let waiting = ranges.offsets_from(from);
+            let waiting = waiting.filter(|offset| !self.away.contains_key(offset));
+            waiting.take(max).map(|offset| (offset, *reason))
+        })
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.by_reason.is_empty()
     }

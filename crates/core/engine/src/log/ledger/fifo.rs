@@ -244,6 +244,17 @@ impl Fifo {
         self.key_of_queued(offset).is_some()
     }
 
+    /// The queued records from an offset on, in order.
+    pub(super) fn queued_from(&self, from: Offset) -> impl Iterator<Item = Offset> {
+        let before = self.runs.range(..from).next_back();
+        let runs = before.into_iter().chain(self.runs.range(from..));
+        runs.flat_map(move |(first, key)| {
+            let group = self.groups.get(key);
+            let end = group.map_or(*first, |group| group.end_of_run(*first));
+            (first.max(&from).0..end.0).map(Offset)
+        })
+    }
+
     /// Visits records that may be leased together, group by group, while `more` returns true.
     pub(super) fn for_each_ready(
         &self,
@@ -450,6 +461,12 @@ impl Group {
 
     fn is_queued(&self, offset: Offset) -> bool {
         self.run_of(offset).is_some()
+    }
+
+    /// One after the last record of the run that contains this one.
+    fn end_of_run(&self, offset: Offset) -> Offset {
+        let run = self.run_of(offset).map(|at| self.queued[at]);
+        run.map_or(offset, |(first, count)| first.plus(count))
     }
 
     /// The index of the run that contains a record.

@@ -22,6 +22,7 @@ mod length;
 mod line;
 mod moving;
 mod part;
+mod peek;
 mod purge;
 mod ranges;
 mod ready;
@@ -52,6 +53,7 @@ pub use self::{
     extend::{Extend, Extension, Renewal},
     lease::{Lease, LeaseRequest, LeasedRecord, LeasedRun},
     moving::{HeaderChange, Move, MovedRecord, MovingRecord, Origin},
+    peek::{Peek, PeekState, Peeked, PeekedRecord},
     purge::Purge,
     settle::{Missing, Outcome, Settle, SettleItem},
     wait::CancelWait,

@@ -500,13 +500,13 @@ impl Part {
     }
 
     /// The first ready record at or after `from`, which is not before `next`.
-    fn fresh_from(&self, from: Offset) -> Option<Offset> {
+    pub(super) fn fresh_from(&self, from: Offset) -> Option<Offset> {
         let first = self.ahead.end_of(from).unwrap_or(from);
         (first < self.visible).then_some(first)
     }
 
     /// How many consecutive records from `first` are ready; `first` is not before `next`.
-    fn fresh_count(&self, first: Offset, max: u32) -> u32 {
+    pub(super) fn fresh_count(&self, first: Offset, max: u32) -> u32 {
         let end = self.ahead.start_after(first).unwrap_or(Offset(u64::MAX));
         let count = end.min(self.visible).since(first).min(u64::from(max));
         u32::try_from(count).expect("it isn't over max, which is a u32")

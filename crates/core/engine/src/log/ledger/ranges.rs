@@ -76,6 +76,13 @@ impl Ranges {
         self.ends.keys().copied()
     }
 
+    /// The offsets from this one on, in order.
+    pub(crate) fn offsets_from(&self, from: Offset) -> impl Iterator<Item = Offset> {
+        let before = self.ends.range(..from).next_back();
+        let ranges = before.into_iter().chain(self.ends.range(from..));
+        ranges.flat_map(move |(start, end)| (start.max(&from).0..end.0).map(Offset))
+    }
+
     /// The offsets, in order.
     pub(crate) fn offsets(&self) -> impl Iterator<Item = Offset> {
         let ranges = self.ends.iter();

@@ -399,6 +399,7 @@ impl History {
             let (_, _, needed) = self.oracle.bounds(partition);
             assert_eq!(floor, Some(Offset(needed)));
         }
+        self.check_looks();
         let id = PartitionId::new(LOG, PartitionIndex(0));
         let (_, shown, needed) = self.oracle.bounds(0);
         let kept = self
@@ -408,6 +409,25 @@ impl History {
             .keep_from(id, Offset::ZERO, Offset::ZERO);
         if self.is_queue {
             assert_eq!(kept, Offset(needed.min(shown)));
+        }
+    }
+
+    /// Looks at the ledger page by page, for each state and for all.
+    fn check_looks(&self) {
+        let unsettled = self.oracle.unsettled();
+        let states = [
+            PeekState::Ready,
+            PeekState::Leased,
+            PeekState::Delayed,
+            PeekState::Moving,
+            PeekState::Dead,
+        ];
+        for state in states.into_iter().map(Some).chain([None]) {
+            let wanted = |record: &&PeekedRecord| state.is_none_or(|state| record.state == state);
+            let expected: Vec<_> = unsettled.iter().filter(wanted).copied().collect();
+            for records_max in [3, 1_000] {
+                assert_eq!(self.shard.peek_all(state, records_max), expected);
+            }
         }
     }
 

@@ -396,6 +396,16 @@ impl Oracle {
         )
     }
 
+    /// The visible records that aren't settled, as a look at the ledger should find them.
+    pub(super) fn unsettled(&self) -> Vec<PeekedRecord> {
+        let mut unsettled = Vec::new();
+        for (partition, index) in self.partitions.iter().zip((0..).map(PartitionIndex)) {
+            let shown = (0..partition.shown).zip(&partition.records);
+            unsettled.extend(shown.filter_map(|(offset, entry)| entry.peeked(index, offset)));
+        }
+        unsettled
+    }
+
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         let entries = self.partitions.iter().flat_map(|one| &one.records);
         let deadlines = entries.filter_map(|entry| match entry.condition {
@@ -413,6 +423,25 @@ impl Oracle {
 }
 
 impl Entry {
+    fn peeked(&self, partition: PartitionIndex, offset: u64) -> Option<PeekedRecord> {
+        let (state, lease, until) = match self.condition {
+            Condition::Ready => (PeekState::Ready, None, None),
+            Condition::Leased(holder, id, until) => (PeekState::Leased, Some((id, holder)), until),
+            Condition::Delayed(until) => (PeekState::Delayed, None, Some(until)),
+            Condition::Moving => (PeekState::Moving, None, None),
+            Condition::Settled => return None,
+        };
+        Some(PeekedRecord {
+            partition,
+            offset: Offset(offset),
+            state,
+            deliveries: self.deliveries,
+            lease,
+            until,
+            reason: None,
+        })
+    }
+
     /// When it returns by itself.
     fn ends(&self) -> Option<Timestamp> {
         match self.condition {

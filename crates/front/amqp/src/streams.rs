@@ -29,6 +29,7 @@ const OFFSET: &str = "x-stream-offset";
 const FILTER: &str = "x-stream-filter";
 const MATCH_UNFILTERED: &str = "x-stream-match-unfiltered";
 const FILTER_VALUE: &str = "x-stream-filter-value";
+const PRIORITY: &str = "x-priority";
 const PARTITION: &str = "x-stele-partition";
 
 /// What a consumer wants to read.
@@ -81,6 +82,9 @@ impl Wanted {
                 fault.detail += " without x-stele-keep";
                 return Err(fault);
             }
+        }
+        if is_stream(queue) && arguments.find(PRIORITY).is_some() {
+            return Err(not_of_type(subject, PRIORITY, type_name(queue)));
         }
         let start = match offset {
             None => Start::Next,

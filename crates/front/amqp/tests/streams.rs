@@ -230,6 +230,15 @@ async fn a_reader_is_refused_as_in_rabbitmq() {
         )
     );
     qos(&mut client, 1).await;
+    let prior = Table::new().with("x-priority", Value::Int32(1));
+    client.send(1, reading("s", prior)).await;
+    assert_eq!(
+        refused(&mut client).await,
+        precondition(
+            "invalid arg 'x-priority' for queue 's' in vhost '/' of queue type rabbit_stream_queue"
+        )
+    );
+    qos(&mut client, 1).await;
     client
         .send(1, reading("q", from(Value::text("first"))))
         .await;

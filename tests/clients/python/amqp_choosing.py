@@ -4,6 +4,7 @@ import pika
 
 from amqp_refusals import outcome
 from checks import check, check_of_stele, equal, eventually, unique
+from own_server import own_server
 from pika_session import channel, depth, queue
 
 MESSAGES = 400
@@ -89,14 +90,7 @@ def a_queue_that_is_bound_takes_only_its_share_from_the_others():
             for index in range(MESSAGES):
                 opened.basic_publish(exchange, f"key-{index}", f"key-{index}".encode())
             counts(opened, names)
-            taken = {}
-            for name in names:
-                while True:
-                    method, _, body = opened.basic_get(name, auto_ack=True)
-                    if method is None:
-                        break
-                    taken[body] = name
-            return taken
+            return found_by_key(opened, names)
 
         before = routed()
         names += queues(opened, 1)
@@ -106,6 +100,43 @@ def a_queue_that_is_bound_takes_only_its_share_from_the_others():
         equal(moved, {names[-1]})
         opened.queue_unbind(names[-1], exchange, "1")
         equal(routed(), before)
+
+
+def found_by_key(opened, names):
+    """The queue that each message is in, by its body; the queues are empty afterwards."""
+    found = {}
+    for name in names:
+        while True:
+            method, _, body = opened.basic_get(name, auto_ack=True)
+            if method is None:
+                break
+            found[body] = name
+    return found
+
+
+@check_of_stele
+def a_key_goes_to_the_same_queue_after_a_restart():
+    names = [f"kept-{index}" for index in range(5)]
+    with own_server() as server:
+
+        def routed():
+            with channel(port=server.ports["amqp"]) as opened:
+                opened.confirm_delivery()
+                for index in range(100):
+                    opened.basic_publish("hashed", f"key-{index}", b"%d" % index)
+                return found_by_key(opened, names)
+
+        with channel(port=server.ports["amqp"]) as opened:
+            opened.exchange_declare("hashed", "x-consistent-hash", durable=True)
+            for name in names:
+                opened.queue_declare(name, durable=True)
+                opened.queue_bind(name, "hashed", "1")
+        before = routed()
+        equal(set(before.values()), set(names))
+        for end in (server.stop, server.kill):
+            end()
+            server.start()
+            equal(routed(), before)
 
 
 @check

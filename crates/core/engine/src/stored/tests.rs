@@ -2,8 +2,8 @@ use stele_base_types::{LogId, SessionId, Timestamp};
 
 use super::*;
 use crate::{
-    DeathReasons, Durability, LedgerConfig, Lifetime, LogConfig, LogRecord, Overflow, Retention,
-    Window, stored::config::LogField,
+    DeathReasons, Durability, ExchangeKind, LedgerConfig, Lifetime, LogConfig, LogRecord, Overflow,
+    Retention, Window, stored::config::LogField,
 };
 
 fn opened(config: LogConfig) -> Record {
@@ -122,4 +122,22 @@ fn what_was_never_journalled_is_refused_in_the_first_form() {
         State::default().replay(&[7, 0, 0, 0]),
         Err(StoredError::Form(_))
     ));
+}
+
+#[test]
+fn kinds_of_exchanges_keep_their_numbers() {
+    let kinds = [
+        ExchangeKind::Direct,
+        ExchangeKind::Fanout,
+        ExchangeKind::Topic,
+        ExchangeKind::Headers,
+        ExchangeKind::ConsistentHash,
+        ExchangeKind::ModulusHash,
+        ExchangeKind::Random,
+        ExchangeKind::LocalRandom,
+        ExchangeKind::Delayed,
+    ];
+    for (number, kind) in (0..).zip(kinds) {
+        assert_eq!(postcard::to_allocvec(&kind).unwrap(), [number], "{kind:?}");
+    }
 }

@@ -267,7 +267,8 @@ pub enum ExchangeKind {
 pub const DELAYED_TYPE: &str = "x-delayed-type";
 
 impl ExchangeKind {
-    const ALL: [Self; 9] = [
+    /// All kinds.
+    pub const ALL: [Self; 9] = [
         Self::Direct,
         Self::Fanout,
         Self::Topic,

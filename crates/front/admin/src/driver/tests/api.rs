@@ -56,6 +56,8 @@ async fn queues_are_told_by_rabbitmqs_names() {
     );
     assert_eq!(front.get("/api/queues?page=3&page_size=1").await.0, 400);
     let overview = json_of(&front, "/api/overview").await;
+    let kinds = overview["exchange_types"].as_array().unwrap();
+    assert!(kinds.iter().any(|kind| kind["name"] == "x-consistent-hash"));
     assert_eq!(overview["object_totals"]["queues"], 2);
     assert_eq!(overview["queue_totals"]["messages_ready"], 1);
     let alive = json_of(&front, "/api/aliveness-test/%2F").await;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use stele_base_types::VHOST_DEFAULT;
+use stele_core_engine::ExchangeKind;
 use tokio::time::timeout;
 
 use super::{NODE, view::View};
@@ -28,8 +29,7 @@ pub(super) async fn answer(
     let queues: u64 = shards.iter().map(|shard| shard.logs).sum();
     let exchanges = serving.broker.catalogue().exchanges(VHOST_DEFAULT).count();
     let version = &settings.rabbitmq_version;
-    let kinds = ["direct", "fanout", "headers", "topic"];
-    let kinds = kinds.map(|name| json!({ "name": name, "enabled": true }));
+    let kinds = ExchangeKind::ALL.map(|kind| json!({ "name": kind.name(), "enabled": true }));
     let overview = json!({
         "management_version": version,
         "rabbitmq_version": version,

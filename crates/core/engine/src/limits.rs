@@ -11,6 +11,10 @@ pub const RUN_BYTES_MAX: u64 = 16 << 20;
 /// At least one record is.
 pub const DEAD_BYTES_MAX: u64 = 1 << 20;
 
+/// Stretches of records with a time to live of their own that are kept for a partition, at 32 bytes
+/// each.
+pub const LIFETIMES_MAX: usize = 4_096;
+
 /// How many stretches of equal-sized records are kept for a partition, at 16 bytes each. Beyond
 /// that, neighbouring stretches are merged and count as the larger of their sizes.
 pub const SIZE_STRETCHES_MAX: usize = 128;

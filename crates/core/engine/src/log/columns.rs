@@ -30,6 +30,8 @@ pub struct Schedule {
     /// The record's priority, by which a log that hands out by priority chooses its partition: none
     /// is 0, and one above the highest is the highest. Not stored with a batch, like the key.
     pub priority: Option<u8>,
+    /// How long the record lives, in milliseconds; `None` if only the queue limits that.
+    pub expiry_ms: Option<u64>,
 }
 
 stored_fields! {
@@ -39,6 +41,7 @@ stored_fields! {
         Group group: Option<u64>,
         Deduplication deduplication: Option<u128>,
         Priority priority: Option<u8>,
+        ExpiryMs expiry_ms: Option<u64>,
     }
 }
 
@@ -53,6 +56,7 @@ pub(crate) struct Fields {
     pub(crate) group: Column<u64>,
     pub(crate) deduplication: Column<u128>,
     pub(crate) priority: Column<u8>,
+    pub(crate) expiry_ms: Column<u64>,
     pub(crate) is_control: bool,
 }
 
@@ -66,6 +70,7 @@ pub(crate) struct Piece {
     pub(crate) count: u32,
     pub(crate) delay_ms: Option<u64>,
     pub(crate) group: Option<u64>,
+    pub(crate) expiry_ms: Option<u64>,
 }
 
 impl Columns {
@@ -78,12 +83,14 @@ impl Columns {
             push(&mut fields.group, schedule.group);
             push(&mut fields.deduplication, schedule.deduplication);
             push(&mut fields.priority, schedule.priority);
+            push(&mut fields.expiry_ms, schedule.expiry_ms);
         }
         drop_nothing(&mut fields.key);
         drop_nothing(&mut fields.delay_ms);
         drop_nothing(&mut fields.group);
         drop_nothing(&mut fields.deduplication);
         drop_nothing(&mut fields.priority);
+        drop_nothing(&mut fields.expiry_ms);
         fields.into()
     }
 
@@ -109,12 +116,14 @@ impl Columns {
         let mut groups = values(fields.map(|fields| &fields.group));
         let mut ids = values(fields.map(|fields| &fields.deduplication));
         let mut priorities = self.priorities();
+        let mut expiries = values(fields.map(|fields| &fields.expiry_ms));
         (0..count).map(move |_| Schedule {
             key: keys.next().flatten(),
             delay_ms: delays.next().flatten(),
             group: groups.next().flatten(),
             deduplication: ids.next().flatten(),
             priority: priorities.next().flatten(),
+            expiry_ms: expiries.next().flatten(),
         })
     }
 
@@ -146,6 +155,7 @@ impl Columns {
                 || length(&fields.group) > u64::from(count)
                 || length(&fields.deduplication) > u64::from(count)
                 || length(&fields.priority) > u64::from(count)
+                || length(&fields.expiry_ms) > u64::from(count)
         })
     }
 
@@ -169,13 +179,15 @@ impl Columns {
         let fields = self.fields();
         let mut delays = Cursor::new(fields.map(|fields| &fields.delay_ms));
         let mut groups = Cursor::new(fields.map(|fields| &fields.group));
+        let mut expiries = Cursor::new(fields.map(|fields| &fields.expiry_ms));
         let mut left = count;
         std::iter::from_fn(move || {
-            let count = left.min(delays.left).min(groups.left);
+            let count = left.min(delays.left).min(groups.left).min(expiries.left);
             let piece = Piece {
                 count,
                 delay_ms: delays.take(count),
                 group: groups.take(count),
+                expiry_ms: expiries.take(count),
             };
             left -= count;
             (count > 0).then_some(piece)

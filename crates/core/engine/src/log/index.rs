@@ -34,6 +34,8 @@ pub(crate) enum Deadline {
     Windows,
     /// The log has been unused for too long.
     End,
+    /// Records reach the end of their own time to live.
+    Life(LedgerId, PartitionIndex),
 }
 
 /// A limit shared by consumers of a session.

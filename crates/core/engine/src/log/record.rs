@@ -216,6 +216,8 @@ pub enum LedgerRecord {
         /// The logs.
         to: SmallVec<[LogId; 1]>,
     },
+    /// The own time to live of records is over: they leave, and leased ones don't return.
+    LifeEnded(Run),
 }
 
 impl LogRecord {
@@ -263,6 +265,7 @@ impl LedgerRecord {
             | Self::Extended { run, .. }
             | Self::DelayEnded(run)
             | Self::Moving(run)
+            | Self::LifeEnded(run)
             | Self::Renewed { run, .. }
             | Self::Left { run, .. }
             | Self::Copying { run, .. }
@@ -286,6 +289,7 @@ impl LedgerRecord {
             | Self::Moving(_)
             | Self::Renewed { .. }
             | Self::Left { .. }
+            | Self::LifeEnded(_)
             | Self::Copying { .. }
             | Self::Copied { .. }
             | Self::Expired { .. } => true,

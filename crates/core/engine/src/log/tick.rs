@@ -31,7 +31,7 @@ impl Logs {
             Deadline::Windows => self.forget_some(*log, now),
             Deadline::Lease(place) => self.tick_ledger(*log, *place, now, Ledger::ended_leases),
             Deadline::Delay(place) => self.tick_ledger(*log, *place, now, Ledger::ended_delays),
-            Deadline::Expiry(ledger, partition) => {
+            Deadline::Expiry(ledger, partition) | Deadline::Life(ledger, partition) => {
                 let known = self.log(*log);
                 let Some(ledger) = known.and_then(|known| known.ledger(*ledger)) else {
                     return Decision::nothing();
@@ -40,7 +40,10 @@ impl Logs {
                 if ledger.is_hot() {
                     return self.dispatch(*log, now);
                 }
-                let expired = ledger.expire(*log, *partition, now);
+                let expired = match deadline {
+                    Deadline::Life(..) => ledger.end_lives(*log, *partition, now),
+                    _ => ledger.expire(*log, *partition, now),
+                };
                 expired.map_or_else(Decision::nothing, Decision::record)
             }
         }

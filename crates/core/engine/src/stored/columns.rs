@@ -36,6 +36,7 @@ enum Field {
     Group(Column<u64>),
     Deduplication(Column<u128>),
     Control,
+    ExpiryMs(Column<u64>),
 }
 
 /// The same, written without a copy. The numbers are those of [`Stored`] and [`Field`].
@@ -53,6 +54,7 @@ enum FieldRef<'a> {
     Group(&'a Column<u64>),
     Deduplication(&'a Column<u128>),
     Control,
+    ExpiryMs(&'a Column<u64>),
 }
 
 impl Serialize for Columns {
@@ -65,6 +67,7 @@ impl Serialize for Columns {
                 delay_ms,
                 group,
                 deduplication,
+                expiry_ms,
                 is_control,
             } = fields;
             let given = [
@@ -72,6 +75,7 @@ impl Serialize for Columns {
                 (!group.is_empty()).then_some(FieldRef::Group(group)),
                 (!deduplication.is_empty()).then_some(FieldRef::Deduplication(deduplication)),
                 is_control.then_some(FieldRef::Control),
+                (!expiry_ms.is_empty()).then_some(FieldRef::ExpiryMs(expiry_ms)),
             ];
             columns.extend(given.into_iter().flatten());
         }
@@ -102,6 +106,7 @@ impl<'de> Deserialize<'de> for Columns {
                         Field::Group(column) => fields.group = column,
                         Field::Deduplication(column) => fields.deduplication = column,
                         Field::Control => fields.is_control = true,
+                        Field::ExpiryMs(column) => fields.expiry_ms = column,
                     }
                 }
                 fields.into()
@@ -130,6 +135,7 @@ mod tests {
             group: Some(9),
             deduplication: Some(1),
             priority: Some(2),
+            expiry_ms: Some(3),
         };
         let second = Schedule {
             deduplication: Some(2),

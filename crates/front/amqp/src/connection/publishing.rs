@@ -29,8 +29,8 @@ pub(crate) struct Gathering {
     /// The priority, likewise, if a target orders by it.
     priority: Option<u8>,
     batch: Option<BatchBuilder>,
-    /// The messages' delays.
-    delays_ms: SmallVec<[Option<u64>; 4]>,
+    /// The messages' delays and times to live.
+    times_ms: SmallVec<[(Option<u64>, Option<u64>); 4]>,
     confirms: ToConfirms,
 }
 
@@ -81,7 +81,7 @@ impl Gathering {
         message.push(batch, now)?;
         self.targets = targets;
         self.key = hash_of_key(message);
-        self.delays_ms.push(message.delay_ms);
+        self.times_ms.push((message.delay_ms, message.expiry_ms()));
         self.priority = priority;
         self.confirms.extend(confirm);
         Ok(())
@@ -91,17 +91,18 @@ impl Gathering {
     pub(crate) fn take(&mut self) -> Option<Gathered> {
         let batch = self.batch.take()?;
         let targets = std::mem::take(&mut self.targets);
-        let delays_ms = std::mem::take(&mut self.delays_ms);
+        let times_ms = std::mem::take(&mut self.times_ms);
         let confirms = std::mem::take(&mut self.confirms);
         if batch.is_empty() {
             return None;
         }
         let is_plain = self.key.is_none() && self.priority.is_none();
-        let columns = match is_plain && delays_ms.iter().all(Option::is_none) {
+        let columns = match is_plain && times_ms.iter().all(|times| *times == (None, None)) {
             true => Columns::default(),
-            false => Columns::of(delays_ms.into_iter().map(|delay_ms| Schedule {
+            false => Columns::of(times_ms.into_iter().map(|(delay_ms, expiry_ms)| Schedule {
                 key: self.key,
                 delay_ms,
+                expiry_ms,
                 priority: self.priority,
                 ..Schedule::default()
             })),

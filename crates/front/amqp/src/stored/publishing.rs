@@ -43,6 +43,12 @@ impl Message {
         })
     }
 
+    /// The publisher's time to live, in milliseconds.
+    pub(crate) fn expiry_ms(&self) -> Option<u64> {
+        let expiration = self.properties.expiration.as_ref()?;
+        expiration.as_text()?.parse().ok()
+    }
+
     /// Replaces `reply-to`.
     pub(crate) fn set_reply_to(&mut self, reply_to: ShortOctets) {
         self.properties.reply_to = Some(reply_to);

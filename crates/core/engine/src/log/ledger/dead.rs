@@ -358,7 +358,7 @@ impl Part {
         seen: Seen,
         config: &LedgerConfig,
     ) -> Option<DeathReason> {
-        if offset < self.expired {
+        if offset < self.expired || self.is_overdue(offset) {
             return Some(DeathReason::Expired);
         }
         let max = config.deliveries_max?;
@@ -369,6 +369,11 @@ impl Part {
     pub(super) fn bury(&mut self, reason: DeathReason, first: Offset, count: u64) {
         let dead = self.dead.get_or_insert_default();
         dead.insert(reason, first, count);
+    }
+
+    /// Whether a record is settled, dead, or on its way to another log.
+    pub(super) fn has_left(&self, offset: Offset) -> bool {
+        self.is_dead(offset) || self.moving.contains_key(&offset) || !self.is_kept(offset)
     }
 
     pub(super) fn is_dead(&self, offset: Offset) -> bool {

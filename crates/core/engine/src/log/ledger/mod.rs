@@ -19,6 +19,7 @@ mod extend;
 mod fifo;
 mod lease;
 mod length;
+mod lifetimes;
 mod line;
 mod moving;
 mod part;
@@ -250,6 +251,10 @@ impl Ledger {
             return;
         };
         part.append(run.first, run.count, piece.group, hidden_until);
+        if let Some(life_ms) = piece.expiry_ms {
+            let life_ms = life_ms.saturating_add(delay_ms);
+            self.note_lives(run, at, life_ms, site);
+        }
         if let Some(until) = hidden_until {
             for offset in run.offsets() {
                 let deadline = Deadline::Delay(self.place(run.partition, offset));
@@ -266,8 +271,10 @@ impl Ledger {
         site: &mut Site<'_>,
     ) {
         let expiry_before = self.next_expiry(partition);
+        self.unnote_lifetimes(partition, site);
         if let Some(part) = self.part_mut(partition) {
             part.show_to(visible);
+            self.note_lifetimes(partition, site);
             self.move_expiry(partition, expiry_before, site);
             self.refresh(partition);
         }
@@ -311,6 +318,7 @@ impl Ledger {
             LedgerRecord::Copying { run, to } => self.apply_moving(*run, to, site),
             LedgerRecord::Copied { run, to } => self.apply_copied(*run, to),
             LedgerRecord::Left { run, reason } => self.apply_left(*run, *reason, site),
+            LedgerRecord::LifeEnded(run) => self.apply_life_ended(*run, site),
             LedgerRecord::Renewed {
                 run,
                 lease,
@@ -372,6 +380,7 @@ impl Ledger {
                     .insert((delayed.until, site.log, deadline));
             }
             self.note_expiry(partition, site);
+            self.note_lifetimes(partition, site);
         }
     }
 

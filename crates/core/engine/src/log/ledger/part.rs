@@ -35,6 +35,7 @@ use super::{
     behind::Behind,
     dead::Dead,
     fifo::Fifo,
+    lifetimes::Lifetimes,
     ranges::Ranges,
     times::{Marks, Times},
 };
@@ -70,6 +71,8 @@ pub(crate) struct Part {
     pub(crate) behind: Behind,
     /// Left without having been acknowledged, and to be moved to other logs.
     pub(crate) dead: Option<Box<Dead>>,
+    /// The records with a time to live of their own.
+    pub(crate) lifetimes: Option<Box<Lifetimes>>,
 }
 
 stored_fields! {
@@ -86,6 +89,7 @@ stored_fields! {
         Behind behind: Behind,
         Times times: Times,
         Dead dead: Option<Box<Dead>>,
+        Lifetimes lifetimes: Option<Box<Lifetimes>>,
     }
 }
 
@@ -228,6 +232,7 @@ impl Part {
         let lease = self.leased.remove(&offset)?;
         let seen = lease.seen;
         if let Some(reason) = self.death_of(offset, seen, config) {
+            self.forget_overdue(offset);
             if let Some(fifo) = &mut self.fifo {
                 fifo.settle(offset, &self.delayed);
             }
@@ -392,9 +397,11 @@ impl Part {
 
     /// Whether a visible record is unsettled.
     pub(super) fn is_unsettled(&self, offset: Offset) -> bool {
-        if offset >= self.visible {
-            return false;
-        }
+        offset < self.visible && self.is_kept(offset)
+    }
+
+    /// Whether a record is unsettled, visible or not.
+    pub(super) fn is_kept(&self, offset: Offset) -> bool {
         let listed = self.leased.contains_key(&offset)
             || self.returned.contains_key(&offset)
             || self.delayed.contains_key(&offset)
@@ -514,6 +521,7 @@ impl Part {
 
     pub(super) fn settle_listed(&mut self, offset: Offset) -> Was {
         if let Some(lease) = self.leased.remove(&offset) {
+            self.forget_overdue(offset);
             return Was::Leased(lease);
         }
         if self.take_returned(offset).is_some() {

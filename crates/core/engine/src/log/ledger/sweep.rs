@@ -68,6 +68,7 @@ impl Ledger {
             self.parts[last].shed(left);
             if *left > 0 {
                 self.unnote_expiry(partition, site);
+                self.unnote_lifetimes(partition, site);
                 self.parts.pop();
                 *left -= 1;
             }

@@ -79,3 +79,75 @@ fn what_nobody_waits_for_expires_as_soon_as_it_is_shown() {
     assert_eq!(shard.counts(), (0, 0, 0));
     assert_eq!(shard.state.next_deadline(), None);
 }
+
+fn living(life_ms: u64) -> Append {
+    scheduled(Schedule {
+        expiry_ms: Some(life_ms),
+        ..Schedule::default()
+    })
+}
+
+#[test]
+fn records_end_by_their_own_time_wherever_they_are() {
+    let mut shard = Shard::with(queue_config());
+    shard.append(living(5_000));
+    shard.append(record());
+    shard.append(living(1_000));
+    shard.append(living(1_000));
+    shard.pass(999);
+    assert_eq!(shard.counts(), (4, 0, 0));
+    shard.pass(1);
+    assert_eq!(shard.lease(request(1, 9)), [(0, 0), (0, 1)]);
+    // A leased record doesn't return after its time; one without a time does.
+    shard.pass(4_000);
+    shard.settle(&[(0, 0), (0, 1)], Outcome::Return(0));
+    assert_eq!(shard.counts(), (1, 0, 0));
+    assert_eq!(shard.state.next_deadline(), None);
+    shard.restart();
+    assert_eq!(shard.counts(), (1, 0, 0));
+}
+
+#[test]
+fn a_record_that_ends_by_its_own_time_is_dead_if_that_is_wanted() {
+    let mut shard = Shard::with(LogConfig {
+        queue: Some(LedgerConfig {
+            dead_letters: DeathReasons::ALL,
+            ..LedgerConfig::default()
+        }),
+        ..queue_config()
+    });
+    for _ in 0..1_000 {
+        shard.append(living(1_000));
+    }
+    shard.lease(request(1, 1));
+    shard.pass(1_000);
+    assert_eq!((shard.ledger().ready(), shard.ledger().dead()), (0, 999));
+    shard.settle(&[(0, 0)], Outcome::Return(0));
+    assert_eq!(shard.ledger().dead(), 1_000);
+    shard.restart();
+    assert_eq!(shard.ledger().dead(), 1_000);
+}
+
+#[test]
+fn a_time_to_live_is_waited_for_after_a_restart() {
+    let mut shard = Shard::with(queue_config());
+    shard.append(living(1_000));
+    shard.restart();
+    assert_eq!(shard.counts(), (1, 0, 0));
+    shard.pass(1_000);
+    assert_eq!(shard.counts(), (0, 0, 0));
+}
+
+#[test]
+fn a_time_to_live_begins_when_a_delay_ends() {
+    let mut shard = Shard::with(queue_config());
+    shard.append(scheduled(Schedule {
+        delay_ms: Some(2_000),
+        expiry_ms: Some(1_000),
+        ..Schedule::default()
+    }));
+    shard.pass(2_500);
+    assert_eq!(shard.counts(), (1, 0, 0));
+    shard.pass(500);
+    assert_eq!(shard.counts(), (0, 0, 0));
+}

@@ -6,7 +6,7 @@ import pika
 
 from checks import check_of_stele, equal, eventually, unique
 from librdkafka_session import consumer, produce, topic
-from pika_session import channel, depth, publish, queue, take
+from pika_session import channel, depth, publish, queue, take, waits_for_depth
 from sqs_session import sqs
 
 KEYS = 8
@@ -132,3 +132,21 @@ def what_sqs_dead_letters_into_an_amqp_queue_has_its_history_there():
         equal((death["queue"], death["reason"], death["count"]), (url.rsplit("/", 1)[1], "delivery_limit", 1))
         equal(properties.headers["x-first-death-queue"], death["queue"])
         sqs.delete_queue(QueueUrl=url)
+
+
+@check_of_stele
+def what_amqp_dead_letters_is_moved_back_by_sqs():
+    with queue("dead") as (opened, dead):
+        arguments = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead}
+        with queue("work", arguments=arguments) as (opened, name):
+            publish(opened, name, b"1", b"2")
+            for method, _, _ in take(opened, name, 2):
+                opened.basic_reject(method.delivery_tag, requeue=False)
+            waits_for_depth(opened, dead, 2)
+            source = arn_of(sqs.get_queue_url(QueueName=dead)["QueueUrl"])
+            sqs.start_message_move_task(SourceArn=source)
+            found = take(opened, name, 2, auto_ack=True)
+            equal([body for _, _, body in found], [b"1", b"2"])
+            for _, properties, _ in found:
+                (death,) = properties.headers["x-death"]
+                equal((death["queue"], death["reason"]), (name, "rejected"))

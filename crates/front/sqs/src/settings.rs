@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     limits::{BODY_TIMEOUT, HEAD_TIMEOUT, IN_FLIGHT_MAX, PURGE_INTERVAL},
+    move_tasks::MoveTasks,
     purges::Purges,
 };
 
@@ -41,6 +42,8 @@ pub struct Settings {
     pub in_flight_max: u64,
     /// The recent purges over all ports.
     pub purges: Purges,
+    /// The tasks that move messages, of all ports.
+    pub moves: MoveTasks,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The source of request ids and of the secrets of receipt handles.
@@ -76,6 +79,7 @@ impl Settings {
             purge_interval: PURGE_INTERVAL,
             in_flight_max: IN_FLIGHT_MAX,
             purges: Purges::default(),
+            moves: MoveTasks::default(),
             clock,
             random: Random(SharedRng::new(rng)),
         }

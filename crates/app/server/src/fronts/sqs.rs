@@ -37,6 +37,9 @@ impl Fronts<'_> {
             sockets: self.sockets.clone(),
             ..defaults
         };
+        let broker = self.broker.clone();
+        let moves = sqs::run_move_tasks(broker, settings.clone(), self.stopping());
+        self.spawn("sqs move tasks", moves);
         for bound in [Some(bound), alias].into_iter().flatten() {
             let name = bound.name;
             let serve = sqs::serve(

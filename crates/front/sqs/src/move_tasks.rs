@@ -173,8 +173,8 @@ pub async fn run_move_tasks(
     loop {
         for log in active(&broker) {
             if moving.insert(log) {
-                let (broker, moves) = (broker.clone(), settings.moves.clone());
-                let mover = Mover::new(broker, moves, stopping.clone(), log, is_first);
+                let (broker, stopping) = (broker.clone(), stopping.clone());
+                let mover = Mover::new(broker, &settings, stopping, log, is_first);
                 movers.spawn(mover.run());
             }
         }

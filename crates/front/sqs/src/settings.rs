@@ -9,6 +9,7 @@ use stele_front_accept::{Hosts, Sockets};
 use uuid::Uuid;
 
 use crate::{
+    dead_letters::PriorityOf,
     limits::{BODY_TIMEOUT, HEAD_TIMEOUT, IN_FLIGHT_MAX, PURGE_INTERVAL},
     move_tasks::MoveTasks,
     purges::Purges,
@@ -44,6 +45,8 @@ pub struct Settings {
     pub purges: Purges,
     /// The tasks that move messages, of all ports.
     pub moves: MoveTasks,
+    /// Finds the priority of a message that is moved.
+    pub priority_of: PriorityOf,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The source of request ids and of the secrets of receipt handles.
@@ -80,6 +83,7 @@ impl Settings {
             in_flight_max: IN_FLIGHT_MAX,
             purges: Purges::default(),
             moves: MoveTasks::default(),
+            priority_of: |_| None,
             clock,
             random: Random(SharedRng::new(rng)),
         }

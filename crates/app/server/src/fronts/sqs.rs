@@ -35,6 +35,7 @@ impl Fronts<'_> {
             in_flight_max: chosen.in_flight_max,
             connections_max: self.settings.limits.connections,
             sockets: self.sockets.clone(),
+            priority_of: stele_front_amqp::priority_of,
             ..defaults
         };
         let broker = self.broker.clone();

@@ -18,6 +18,8 @@ use tokio::{
 
 use super::{MoveTask, MoveTasks, Status, alter, tasks_of};
 use crate::{
+    Settings,
+    dead_letters::PriorityOf,
     limits::{MOVE_BATCH_MAX, MOVE_LEASE, MOVE_RETRY},
     redrive::Arn,
 };
@@ -30,6 +32,7 @@ const STORED_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Mover {
     broker: Broker,
     moves: MoveTasks,
+    priority_of: PriorityOf,
     changed: watch::Receiver<()>,
     stopping: watch::Receiver<bool>,
     log: LogId,
@@ -62,7 +65,7 @@ enum Trouble {
 impl Mover {
     pub(super) fn new(
         broker: Broker,
-        moves: MoveTasks,
+        settings: &Settings,
         stopping: watch::Receiver<bool>,
         log: LogId,
         is_resumed: bool,
@@ -73,9 +76,10 @@ impl Mover {
                 session: SessionId(broker.next_id()),
                 consumer: ConsumerId(0),
             },
-            changed: moves.0.changed.subscribe(),
+            changed: settings.moves.0.changed.subscribe(),
             broker,
-            moves,
+            moves: settings.moves.clone(),
+            priority_of: settings.priority_of,
             stopping,
             log,
             id: None,
@@ -266,7 +270,13 @@ impl Mover {
         task: &MoveTask,
         message: &LeasedMessage,
     ) -> Result<AnswerTo<Move>, Trouble> {
-        let to = destination(&self.broker.catalogue(), self.log, task, message)?;
+        let (to, name) = destination(&self.broker.catalogue(), self.log, task, message)?;
+        // As if it had been published to the queue by its name.
+        let history = Deaths::of(&message.record).map(|history| Deaths {
+            exchange: String::new(),
+            routing_keys: vec![name],
+            ..history
+        });
         let moved = MoveMessage {
             log: self.log,
             ledger: LedgerId::DEFAULT,
@@ -275,8 +285,11 @@ impl Mover {
             record: message.record.clone(),
             to: smallvec![to],
             is_copied: false,
-            headers: Vec::new(),
-            schedule: Schedule::default(),
+            headers: history.iter().filter_map(Deaths::header).collect(),
+            schedule: Schedule {
+                priority: (self.priority_of)(&message.record),
+                ..Schedule::default()
+            },
         };
         Ok(self.broker.begin_move(moved).await?)
     }
@@ -341,13 +354,13 @@ fn is_of(task: &MoveTask, partition: PartitionIndex, offset: Offset) -> bool {
     task.until.get(index).is_some_and(|until| offset.0 < *until)
 }
 
-/// The log that gets a message: the given one, or the one in which it died last.
+/// The log that gets a message, and its name: the given one, or the one in which it died last.
 fn destination(
     catalogue: &Catalogue,
     log: LogId,
     task: &MoveTask,
     message: &LeasedMessage,
-) -> Result<LogId, Trouble> {
+) -> Result<(LogId, String), Trouble> {
     const GONE: Trouble = Trouble::Fatal("AWS.SimpleQueueService.NonExistentQueue");
     const UNKNOWN: Trouble = Trouble::Fatal("CouldNotDetermineMessageSource");
     let own = catalogue.log_by_id(log).ok_or(GONE)?;
@@ -361,7 +374,8 @@ fn destination(
             find(source.ok_or(UNKNOWN)?)
         }
     };
-    Ok(found.ok_or(GONE)?.id)
+    let found = found.ok_or(GONE)?;
+    Ok((found.id, found.name.as_str().to_owned()))
 }
 
 impl<E: std::fmt::Display> From<stele_core_broker::Error<E>> for Trouble

@@ -84,7 +84,9 @@ impl Server {
         let dead_letters = DeadLetters::new(
             broker.broker.clone(),
             Arc::clone(&settings.clock),
-            vec![Box::new(RedrivePolicies)],
+            vec![Box::new(RedrivePolicies {
+                priority_of: |_| None,
+            })],
         );
         tokio::spawn(dead_letters.run(stopped.clone()));
         let moves = run_move_tasks(broker.broker.clone(), settings.clone(), stopped.clone());

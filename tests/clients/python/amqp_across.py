@@ -5,8 +5,8 @@ import json
 import pika
 
 from checks import check_of_stele, equal, eventually, unique
-from librdkafka_session import consumer, produce, topic
-from pika_session import channel, depth, publish, queue, take
+from librdkafka_session import consumer, poll, produce, topic
+from pika_session import channel, depth, publish, queue, take, waits_for_depth
 from sqs_session import sqs
 
 KEYS = 8
@@ -131,4 +131,43 @@ def what_sqs_dead_letters_into_an_amqp_queue_has_its_history_there():
         (death,) = properties.headers["x-death"]
         equal((death["queue"], death["reason"], death["count"]), (url.rsplit("/", 1)[1], "delivery_limit", 1))
         equal(properties.headers["x-first-death-queue"], death["queue"])
+        sqs.delete_queue(QueueUrl=url)
+
+
+@check_of_stele
+def what_amqp_dead_letters_is_moved_back_by_sqs():
+    with queue("dead") as (opened, dead):
+        arguments = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead, "x-max-priority": 5}
+        with queue("work", arguments=arguments) as (opened, name):
+            publish(opened, name, b"2")
+            publish(opened, name, b"1", properties=pika.BasicProperties(delivery_mode=2, priority=3))
+            for method, _, _ in take(opened, name, 2):
+                opened.basic_reject(method.delivery_tag, requeue=False)
+            waits_for_depth(opened, dead, 2)
+            source = arn_of(sqs.get_queue_url(QueueName=dead)["QueueUrl"])
+            sqs.start_message_move_task(SourceArn=source)
+            found = take(opened, name, 2, auto_ack=True)
+            equal([body for _, _, body in found], [b"1", b"2"])
+            for method, properties, _ in found:
+                equal((method.exchange, method.routing_key), ("", name))
+                (death,) = properties.headers["x-death"]
+                equal((death["queue"], death["reason"]), (name, "rejected"))
+
+
+@check_of_stele
+def a_topic_can_be_a_dead_letter_queue():
+    with topic(partitions=2) as name:
+        target = arn_of(sqs.get_queue_url(QueueName=name)["QueueUrl"])
+        policy = json.dumps({"deadLetterTargetArn": target, "maxReceiveCount": 1})
+        url = sqs.create_queue(QueueName=unique("work"), Attributes={"RedrivePolicy": policy})["QueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody="bad")
+        first = received(url)
+        with consumer() as reader:
+            reader.subscribe([name])
+            (record,) = poll(reader, 1)
+            equal(record.value(), b"bad")
+            history = json.loads(dict(record.headers())["stele.deaths"])
+            equal(history["last"]["queue"], url.rsplit("/", 1)[1])
+        sqs.start_message_move_task(SourceArn=target)
+        equal(received(url)["MessageId"], first["MessageId"])
         sqs.delete_queue(QueueUrl=url)

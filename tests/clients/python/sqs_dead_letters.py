@@ -6,7 +6,7 @@ import json
 from checks import check, check_of_stele, equal, eventually, unique
 from sqs_session import attributes, fifo, name_of, queue, receive, receive_all, refused, send, sqs
 
-EVERYTHING = {"MessageSystemAttributeNames": ["All"], "MessageAttributeNames": ["All"]}
+EVERYTHING = {"AttributeNames": ["All"], "MessageAttributeNames": ["All"]}
 
 
 def arn_of(url):

@@ -12,7 +12,7 @@ use stele_base_env::{Clock, OsRng};
 use stele_core_broker::{Broker, DeadLetterRoutes, DeadLetters};
 use stele_core_engine::Durability;
 use stele_front_accept::{Registry, Sockets};
-use stele_front_amqp::DeadLetterExchanges;
+use stele_front_amqp::{DeadLetterExchanges, priority_of};
 use stele_front_sqs::RedrivePolicies;
 use tokio::{sync::watch, task::JoinSet};
 
@@ -60,8 +60,9 @@ impl<'a> Fronts<'a> {
     /// Moves dead letters to where the fronts' queues send them.
     pub(crate) fn dead_letters(&mut self) {
         let clock = Arc::clone(&self.context.clock);
+        let policies = RedrivePolicies { priority_of };
         let routes: Vec<Box<dyn DeadLetterRoutes>> =
-            vec![Box::new(RedrivePolicies), Box::new(DeadLetterExchanges)];
+            vec![Box::new(policies), Box::new(DeadLetterExchanges)];
         let task = DeadLetters::new(self.broker.clone(), clock, routes);
         let stopping = self.stopping();
         self.spawn("dead letters", task.run(stopping));

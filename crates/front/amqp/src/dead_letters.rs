@@ -10,6 +10,7 @@ use stele_base_types::{LogId, murmur2};
 use stele_core_broker::{DeadLetter, DeadLetterRoutes, Death, Deaths, Died, Letter, name_of};
 use stele_core_engine::{Catalogue, DeathReason};
 use stele_wire_amqp::{Table, Value};
+use stele_wire_batch::Record;
 
 use crate::{
     arguments::Routed,
@@ -76,6 +77,12 @@ impl DeadLetterRoutes for DeadLetterExchanges {
             priority: properties.priority,
         })
     }
+}
+
+/// The priority that a message has by its AMQP properties.
+pub fn priority_of(record: &Record) -> Option<u8> {
+    let properties = stored::arrival(record, "").properties.parse();
+    properties.ok()?.priority
 }
 
 /// A number for exchanges that choose at random: the same for the same message.

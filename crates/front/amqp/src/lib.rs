@@ -44,6 +44,6 @@ mod settings;
 mod stored;
 mod streams;
 
-pub use dead_letters::DeadLetterExchanges;
+pub use dead_letters::{DeadLetterExchanges, priority_of};
 pub use server::serve;
 pub use settings::{RandomNames, Settings};

@@ -6,12 +6,19 @@
 
 use stele_core_broker::{DeadLetter, DeadLetterRoutes, Death, Deaths, Died, Letter, name_of};
 use stele_core_engine::{Catalogue, DeathReason};
+use stele_wire_batch::Record;
 
 use crate::{attributes::FACET, redrive::RedrivePolicy};
 
+/// Finds the priority that a message has by its own protocol.
+pub type PriorityOf = fn(&Record) -> Option<u8>;
+
 /// The dead-letter queues of SQS queues.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct RedrivePolicies;
+#[derive(Clone, Copy, Debug)]
+pub struct RedrivePolicies {
+    /// For targets that order by priority.
+    pub priority_of: PriorityOf,
+}
 
 impl DeadLetterRoutes for RedrivePolicies {
     fn route(&self, catalogue: &Catalogue, dead: &DeadLetter<'_>) -> Option<Letter> {
@@ -20,7 +27,10 @@ impl DeadLetterRoutes for RedrivePolicies {
         }
         let policy = RedrivePolicy::of(dead.queue.facets.get(FACET)?)?;
         let Some(target) = policy.find(catalogue) else {
-            return Some(Letter::back_to(dead.queue.id));
+            return Some(Letter {
+                priority: (self.priority_of)(dead.record),
+                ..Letter::back_to(dead.queue.id)
+            });
         };
         let queue = dead.queue.name.as_str();
         let mut deaths = Deaths::of(dead.record).unwrap_or_default();
@@ -37,7 +47,7 @@ impl DeadLetterRoutes for RedrivePolicies {
             targets: vec![target.id],
             deaths,
             is_kept: true,
-            priority: None,
+            priority: (self.priority_of)(dead.record),
         })
     }
 }

@@ -23,6 +23,7 @@ mod handled_batch;
 mod limits;
 mod message_id;
 mod metered;
+mod move_tasks;
 mod operations;
 mod outgoing;
 mod purges;
@@ -34,6 +35,7 @@ mod settings;
 mod signature;
 mod stored;
 
-pub use dead_letters::RedrivePolicies;
+pub use dead_letters::{PriorityOf, RedrivePolicies};
 pub use driver::serve;
+pub use move_tasks::{MoveTasks, run_move_tasks};
 pub use settings::{Credential, Settings};

@@ -59,6 +59,21 @@ pub(crate) const RECEIVES: RangeInclusive<u32> = 1..=1_000;
 /// Maximum number of source queues in a RedriveAllowPolicy.
 pub(crate) const SOURCE_QUEUES_MAX: usize = 10;
 
+/// Number of tasks that are kept per queue, as in AWS.
+pub(crate) const MOVE_TASKS_MAX: usize = 10;
+
+/// Number of messages that a task may move per second.
+pub(crate) const MOVE_RATE: RangeInclusive<u32> = 1..=500;
+
+/// Number of messages that a task moves at once.
+pub(crate) const MOVE_BATCH_MAX: u32 = 100;
+
+/// How long a task leases the messages that it is about to move.
+pub(crate) const MOVE_LEASE: Duration = Duration::from_secs(10);
+
+/// How long a task waits when messages can't be moved.
+pub(crate) const MOVE_RETRY: Duration = Duration::from_secs(1);
+
 /// Maximum number of URLs in a response of ListQueues.
 pub(crate) const LIST_RESULTS: RangeInclusive<i32> = 1..=1_000;
 

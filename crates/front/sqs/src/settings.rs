@@ -9,7 +9,9 @@ use stele_front_accept::{Hosts, Sockets};
 use uuid::Uuid;
 
 use crate::{
+    dead_letters::PriorityOf,
     limits::{BODY_TIMEOUT, HEAD_TIMEOUT, IN_FLIGHT_MAX, PURGE_INTERVAL},
+    move_tasks::MoveTasks,
     purges::Purges,
 };
 
@@ -41,6 +43,10 @@ pub struct Settings {
     pub in_flight_max: u64,
     /// The recent purges over all ports.
     pub purges: Purges,
+    /// The tasks that move messages, of all ports.
+    pub moves: MoveTasks,
+    /// Finds the priority of a message that is moved.
+    pub priority_of: PriorityOf,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The source of request ids and of the secrets of receipt handles.
@@ -76,6 +82,8 @@ impl Settings {
             purge_interval: PURGE_INTERVAL,
             in_flight_max: IN_FLIGHT_MAX,
             purges: Purges::default(),
+            moves: MoveTasks::default(),
+            priority_of: |_| None,
             clock,
             random: Random(SharedRng::new(rng)),
         }

@@ -10,17 +10,20 @@ macro_rules! each_action {
     ($then:ident) => {
         $then! {
             [
+                CancelMessageMoveTask(cancel_message_move_task),
                 ChangeMessageVisibilityBatch(change_message_visibility_batch),
                 CreateQueue(create_queue),
                 DeleteMessageBatch(delete_message_batch),
                 GetQueueAttributes(get_queue_attributes),
                 GetQueueUrl(get_queue_url),
                 ListDeadLetterSourceQueues(list_dead_letter_source_queues),
+                ListMessageMoveTasks(list_message_move_tasks),
                 ListQueueTags(list_queue_tags),
                 ListQueues(list_queues),
                 ReceiveMessage(receive_message),
                 SendMessage(send_message),
                 SendMessageBatch(send_message_batch),
+                StartMessageMoveTask(start_message_move_task),
             ]
             [
                 ChangeMessageVisibility(change_message_visibility),
@@ -33,10 +36,7 @@ macro_rules! each_action {
             ]
             [
                 AddPermission,
-                CancelMessageMoveTask,
-                ListMessageMoveTasks,
                 RemovePermission,
-                StartMessageMoveTask,
             ]
         }
     };

@@ -105,6 +105,8 @@ error_kinds! {
     QueueNameExists: MODELLED "QueueNameExists", "QueueAlreadyExists", 400;
     /// The receipt handle doesn't belong to this queue.
     ReceiptHandleIsInvalid: MODELLED "ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid", 404;
+    /// No queue with that ARN, or no such task.
+    ResourceNotFound: MODELLED "ResourceNotFoundException", "ResourceNotFoundException", 404;
     /// The caller sends requests too often.
     RequestThrottled: MODELLED "RequestThrottled", "RequestThrottled", 403;
     /// A batch of more than ten.
@@ -312,6 +314,7 @@ mod tests {
                 ("OverLimit", 403),
                 ("AWS.SimpleQueueService.PurgeQueueInProgress", 403),
                 ("ReceiptHandleIsInvalid", 404),
+                ("ResourceNotFoundException", 404),
                 ("RequestThrottled", 403),
                 ("InvalidAction", 404),
                 ("AccessDenied", 403),

@@ -34,6 +34,7 @@ func main() {
 		{Claim: "a_fifo_group_comes_in_order", Shows: fifoOrder},
 		{Claim: "a_long_poll_wakes_up", Shows: longPoll},
 		{Claim: "queues_are_listed_by_page", Shows: listed},
+		{Claim: "a_dead_letter_is_moved_back", Shows: deadLetter},
 	})
 }
 
@@ -187,4 +188,77 @@ func listed(ctx context.Context) error {
 		count += len(page.QueueUrls)
 	}
 	return checks.Equal(count, 3)
+}
+
+func deadLetter(ctx context.Context) error {
+	return withQueue(ctx, "-dead", nil, func(dead *string) error {
+		known, err := client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+			QueueUrl: dead, AttributeNames: []types.QueueAttributeName{types.QueueAttributeNameQueueArn},
+		})
+		if err != nil {
+			return err
+		}
+		arn := known.Attributes["QueueArn"]
+		policy := map[string]string{"RedrivePolicy": fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":1}`, arn)}
+		return withQueue(ctx, "", policy, func(url *string) error { return failAndMoveBack(ctx, url, dead, arn) })
+	})
+}
+
+// failAndMoveBack has a message go to the dead-letter queue, and moves it back.
+func failAndMoveBack(ctx context.Context, url, dead *string, arn string) error {
+	sent, err := client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: url, MessageBody: aws.String("bad")})
+	if err != nil {
+		return err
+	}
+	failed, err := client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: url, VisibilityTimeout: 0, WaitTimeSeconds: 5})
+	if err != nil || len(failed.Messages) != 1 {
+		return fmt.Errorf("received %v, %w", failed, err)
+	}
+	_, err = client.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
+		QueueUrl: url, ReceiptHandle: failed.Messages[0].ReceiptHandle, VisibilityTimeout: 0,
+	})
+	if err != nil {
+		return err
+	}
+	sources, err := client.ListDeadLetterSourceQueues(ctx, &sqs.ListDeadLetterSourceQueuesInput{QueueUrl: dead})
+	if err != nil {
+		return err
+	}
+	if len(sources.QueueUrls) != 1 || sources.QueueUrls[0] != *url {
+		return fmt.Errorf("the sources are %v", sources.QueueUrls)
+	}
+	if err := waitForMessage(ctx, dead); err != nil {
+		return err
+	}
+	if _, err = client.StartMessageMoveTask(ctx, &sqs.StartMessageMoveTaskInput{SourceArn: &arn}); err != nil {
+		return err
+	}
+	found, err := receive(ctx, url, 1)
+	if err != nil {
+		return err
+	}
+	if *found[0].MessageId != *sent.MessageId {
+		return fmt.Errorf("%s came back as %s", *sent.MessageId, *found[0].MessageId)
+	}
+	tasks, err := client.ListMessageMoveTasks(ctx, &sqs.ListMessageMoveTasksInput{SourceArn: &arn})
+	if err != nil {
+		return err
+	}
+	if len(tasks.Results) != 1 || *tasks.Results[0].ApproximateNumberOfMessagesToMove != 1 {
+		return fmt.Errorf("the tasks are %v", tasks.Results)
+	}
+	return nil
+}
+
+// waitForMessage returns when a message is in the queue.
+func waitForMessage(ctx context.Context, url *string) error {
+	name := types.QueueAttributeNameApproximateNumberOfMessages
+	for {
+		known, err := client.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+			QueueUrl: url, AttributeNames: []types.QueueAttributeName{name},
+		})
+		if err != nil || known.Attributes[string(name)] != "0" {
+			return err
+		}
+	}
 }

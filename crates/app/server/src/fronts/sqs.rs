@@ -35,8 +35,12 @@ impl Fronts<'_> {
             in_flight_max: chosen.in_flight_max,
             connections_max: self.settings.limits.connections,
             sockets: self.sockets.clone(),
+            priority_of: stele_front_amqp::priority_of,
             ..defaults
         };
+        let broker = self.broker.clone();
+        let moves = sqs::run_move_tasks(broker, settings.clone(), self.stopping());
+        self.spawn("sqs move tasks", moves);
         for bound in [Some(bound), alias].into_iter().flatten() {
             let name = bound.name;
             let serve = sqs::serve(

@@ -101,7 +101,7 @@ impl Deaths {
     }
 
     /// The change of the headers that records it, if there is something to record.
-    pub(crate) fn header(&self) -> Option<HeaderChange> {
+    pub fn header(&self) -> Option<HeaderChange> {
         let json = serde_json::to_vec(self).unwrap_or_default();
         let change = HeaderChange {
             key: DEATHS_HEADER.as_bytes().into(),

@@ -1,4 +1,4 @@
-//! The unsupported actions: permissions (access is by credentials only) and dead-letter queues.
+//! The unsupported actions: permissions, because access is by credentials only.
 //!
 //! - Deviations: each fails with `UnsupportedOperation`, an error of AWS's model, and not as an
 //!   unknown action.

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use serde_json::Value;
 use stele_base_env::{OsRng, SystemClock};
 use stele_core_broker::{Broker, DeadLetters};
-use stele_front_sqs::{Credential, RedrivePolicies, Settings, serve};
+use stele_front_sqs::{Credential, RedrivePolicies, Settings, run_move_tasks, serve};
 use stele_test_testkit::TestBroker;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -84,9 +84,13 @@ impl Server {
         let dead_letters = DeadLetters::new(
             broker.broker.clone(),
             Arc::clone(&settings.clock),
-            vec![Box::new(RedrivePolicies)],
+            vec![Box::new(RedrivePolicies {
+                priority_of: |_| None,
+            })],
         );
         tokio::spawn(dead_letters.run(stopped.clone()));
+        let moves = run_move_tasks(broker.broker.clone(), settings.clone(), stopped.clone());
+        tokio::spawn(moves);
         let serving = tokio::spawn(serve(broker.broker.clone(), settings, listener, stopped));
         Self {
             address,

@@ -13,6 +13,7 @@ mod foreign;
 mod full_disk;
 mod kit;
 mod messages;
+mod move_tasks;
 mod other_protocols;
 mod query;
 mod queues;

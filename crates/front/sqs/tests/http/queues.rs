@@ -282,7 +282,7 @@ async fn only_the_last_segment_of_a_url_counts() {
 #[tokio::test]
 async fn actions_that_are_not_offered_say_so() {
     let server = Server::start().await;
-    for action in ["AddPermission", "StartMessageMoveTask"] {
+    for action in ["AddPermission", "RemovePermission"] {
         assert_eq!(
             server.fail(action, json!({})).await.0,
             "UnsupportedOperation"

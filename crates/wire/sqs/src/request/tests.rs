@@ -212,13 +212,8 @@ fn what_is_wrong_is_said_in_aws_words() {
 }
 
 #[test]
-fn actions_of_later_issues_are_known_but_not_offered() {
-    for action in [
-        "AddPermission",
-        "RemovePermission",
-        "StartMessageMoveTask",
-        "ListDeadLetterSourceQueues",
-    ] {
+fn permissions_are_known_but_not_offered() {
+    for action in ["AddPermission", "RemovePermission"] {
         let request = decode_json(&format!("AmazonSQS.{action}"), "/", b"{}").unwrap();
         assert_eq!(
             request,
@@ -382,8 +377,40 @@ fn defining() -> impl Strategy<Value = Request> {
     ]
 }
 
+fn redriving() -> impl Strategy<Value = Request> {
+    prop_oneof![
+        (text(), option::of(text()), option::of(any::<i32>())).prop_map(
+            |(source_arn, destination_arn, per_second_max)| {
+                Request::StartMessageMoveTask(start_message_move_task::Request {
+                    source_arn,
+                    destination_arn,
+                    per_second_max,
+                })
+            }
+        ),
+        (text(), option::of(any::<i32>())).prop_map(|(source_arn, max_results)| {
+            Request::ListMessageMoveTasks(list_message_move_tasks::Request {
+                source_arn,
+                max_results,
+            })
+        }),
+        text().prop_map(|task_handle| {
+            Request::CancelMessageMoveTask(cancel_message_move_task::Request { task_handle })
+        }),
+        (text(), option::of(any::<i32>()), option::of(text())).prop_map(
+            |(queue_url, max_results, next_token)| {
+                Request::ListDeadLetterSourceQueues(list_dead_letter_source_queues::Request {
+                    queue_url,
+                    max_results,
+                    next_token,
+                })
+            }
+        ),
+    ]
+}
+
 fn request() -> impl Strategy<Value = Request> {
-    prop_oneof![sending(), receiving(), settling(), defining()]
+    prop_oneof![sending(), receiving(), settling(), defining(), redriving()]
 }
 
 proptest! {

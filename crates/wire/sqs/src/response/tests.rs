@@ -161,6 +161,33 @@ fn urls_attributes_and_tags_look_as_in_the_api_reference() {
 }
 
 #[test]
+fn dead_letters_sources_and_tasks_look_as_in_the_api_reference() {
+    let sources = Response::ListDeadLetterSourceQueues(list_dead_letter_source_queues::Response {
+        queue_urls: vec!["http://h/1/a".to_owned()],
+        next_token: None,
+    });
+    assert_eq!(json(&sources), r#"{"queueUrls":["http://h/1/a"]}"#);
+    assert!(xml(&sources).contains("<QueueUrl>http://h/1/a</QueueUrl>"));
+    let tasks = Response::ListMessageMoveTasks(list_message_move_tasks::Response {
+        results: vec![list_message_move_tasks::Task {
+            status: "COMPLETED".to_owned(),
+            source_arn: "arn".to_owned(),
+            moved: 2,
+            to_move: Some(3),
+            started: 5,
+            ..list_message_move_tasks::Task::default()
+        }],
+    });
+    assert_eq!(
+        json(&tasks),
+        r#"{"Results":[{"Status":"COMPLETED","SourceArn":"arn","ApproximateNumberOfMessagesMoved":2,"ApproximateNumberOfMessagesToMove":3,"StartedTimestamp":5}]}"#
+    );
+    assert!(xml(&tasks).contains(
+        "<ListMessageMoveTasksResultEntry><Status>COMPLETED</Status><SourceArn>arn</SourceArn>"
+    ));
+}
+
+#[test]
 fn an_answer_of_the_query_protocol_may_be_json() {
     let query = |response: Response| {
         let answer = response.encode(Protocol::QueryInJson, "r-1");

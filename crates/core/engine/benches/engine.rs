@@ -13,7 +13,7 @@ use stele_base_types::{
 use stele_core_engine::{
     Append, AppendTarget, Columns, Command, ConsumerRef, Decision, Durability, Effect, Lease,
     LeaseId, LeaseRequest, LedgerConfig, LedgerId, Lifetime, LogConfig, OpenLog, Outcome,
-    ProducerStamp, Retention, Settle, SettleItem, State, Subscribe, Subscription, Token,
+    ProducerStamp, Retention, Schedule, Settle, SettleItem, State, Subscribe, Subscription, Token,
 };
 
 const ROUNDS: usize = 5;
@@ -34,7 +34,8 @@ fn main() {
         lease_settle(Some(30_000))
     });
     report("lease ten, settle ten", RECORDS, lease_settle_tens);
-    report("append, commit, deliver, settle", RECORDS, push);
+    report("append, commit, deliver, settle", RECORDS, || push(1));
+    report("the same with ten priorities", RECORDS, || push(10));
     report("deliver and settle a backlog", RECORDS, backlog);
 }
 
@@ -77,12 +78,16 @@ fn log(number: u64) -> LogId {
     LogId(number)
 }
 
-/// A hundred logs, so that looking one up has a cost.
 fn state(queue: LedgerConfig) -> State {
+    state_of(1, queue)
+}
+
+/// A hundred logs, so that looking one up has a cost.
+fn state_of(partitions: u32, queue: LedgerConfig) -> State {
     let mut state = State::default();
     for number in 0..100 {
         let config = LogConfig {
-            partitions: 1,
+            partitions,
             durability: Durability::Synced,
             retention: Retention::QUEUE,
             lifetime: Lifetime::default(),
@@ -159,7 +164,7 @@ fn append_fifo(count: u32) -> Duration {
         for number in 0..RECORDS / u64::from(count) {
             let schedules = (0..u64::from(count)).map(|place| {
                 let number = number * u64::from(count) + place;
-                stele_core_engine::Schedule {
+                Schedule {
                     group: Some(number % 1_000),
                     deduplication: Some(u128::from(number)),
                     ..Default::default()
@@ -188,7 +193,10 @@ fn filled() -> State {
 }
 
 fn commit(state: &mut State, number: u64) {
-    let partition = PartitionId::new(log(number), PartitionIndex(0));
+    commit_at(state, PartitionId::new(log(number), PartitionIndex(0)));
+}
+
+fn commit_at(state: &mut State, partition: PartitionId) {
     let end = state
         .logs
         .partition(partition)
@@ -230,8 +238,17 @@ fn lease(
 }
 
 fn settle(state: &mut State, number: u64, leases: &[(Offset, LeaseId)]) {
+    settle_at(state, number, PartitionIndex(0), leases);
+}
+
+fn settle_at(
+    state: &mut State,
+    number: u64,
+    partition: PartitionIndex,
+    leases: &[(Offset, LeaseId)],
+) {
     let items = leases.iter().map(|(offset, lease)| SettleItem {
-        partition: PartitionIndex(0),
+        partition,
         offset: *offset,
         lease: Some(*lease),
     });
@@ -301,17 +318,32 @@ fn deliver_and_settle(state: &mut State, number: u64) -> u64 {
     let leases: Vec<_> = records
         .map(|record| (record.offset, record.lease))
         .collect();
-    settle(state, number, &leases);
+    settle_at(state, number, delivery.run.partition, &leases);
     leases.len() as u64
 }
 
-fn push() -> Duration {
-    let mut state = state(LedgerConfig::default());
+/// With several priorities, each record has the next one.
+fn push(priorities: u8) -> Duration {
+    let queue = LedgerConfig {
+        by_priority: priorities > 1,
+        ..LedgerConfig::default()
+    };
+    let mut state = state_of(priorities.into(), queue);
     subscribe(&mut state);
     timed(|| {
         for number in 0..RECORDS {
-            run(&mut state, record(number));
-            commit(&mut state, number % 100);
+            let priority = (number / 100 % u64::from(priorities)) as u8;
+            let mut append = record(number);
+            if queue.by_priority {
+                append.targets[0].partition = None;
+                append.columns = Columns::of([Schedule {
+                    priority: Some(priority),
+                    ..Schedule::default()
+                }]);
+            }
+            run(&mut state, append);
+            let partition = PartitionIndex(priority.into());
+            commit_at(&mut state, PartitionId::new(log(number % 100), partition));
             deliver_and_settle(&mut state, number);
         }
     })

@@ -58,6 +58,7 @@ async fn consume_queue(
     let queue = lookup::queue(connection, &name, Action::Consume)?;
     let vhost = connection.session.opened.vhost.clone();
     let subject = Subject::queue(&name, &vhost);
+    connection.patience.note(&queue, connection.now);
     if let Some(wanted) = Wanted::read(&queue, &subject, &consume.arguments)? {
         let subscription = Subscription {
             channel: number,
@@ -158,7 +159,6 @@ async fn subscribe(
     tag: ShortString,
     consume: &Consume,
 ) -> Handled {
-    connection.patience.note(queue, connection.now);
     let vhost = &connection.session.opened.vhost;
     let priority = priority(&Subject::queue(&queue.name, vhost), &consume.arguments)?;
     let consumer = connection.session.add_subscription(Subscription {

@@ -25,7 +25,7 @@ use stele_core_engine::{
 use stele_wire_batch::Record;
 use tokio::{
     sync::{oneshot, watch},
-    time::Instant,
+    time::{Instant, sleep},
 };
 
 pub use self::deaths::{DEATHS_HEADER, Death, Deaths, Died, name_of};
@@ -133,8 +133,10 @@ impl DeadLetters {
     /// Moves dead letters until it is to stop, or the broker has stopped.
     pub async fn run(mut self, mut stopping: watch::Receiver<bool>) {
         loop {
+            let has_reports = !self.reports.is_empty();
             tokio::select! {
                 () = self.broker.dead_notified() => {}
+                () = sleep(REPORTED_EVERY), if has_reports => self.report_all(),
                 _ = stopping.wait_for(|is_stopping| *is_stopping) => return,
             }
             for shard in self.broker.shards() {
@@ -303,6 +305,16 @@ impl DeadLetters {
             dead: BTreeMap::new(),
             trouble: None,
         })
+    }
+
+    /// Logs what happened to the dead letters of all queues, and forgets those that are quiet.
+    fn report_all(&mut self) {
+        let queues: Vec<LogId> = self.reports.keys().copied().collect();
+        for log in queues {
+            self.report(log);
+        }
+        self.reports
+            .retain(|_, report| !report.dead.is_empty() || report.trouble.is_some());
     }
 
     /// Logs what happened to a queue's dead letters, not too often.

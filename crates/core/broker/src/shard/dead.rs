@@ -28,6 +28,8 @@ pub(super) struct DeadNews {
 impl Shard {
     /// Sets who is notified of dead records.
     pub fn tell_of_dead_to(&mut self, notify: Arc<Notify>) {
+        // Whoever was told before isn't this one.
+        self.dead.is_told = false;
         self.dead.notify = notify;
     }
 

@@ -132,7 +132,7 @@ impl Logs {
         self.clearing.remove(&id);
         log.unplan_forgetting(id, &mut self.indexes);
         log.unplan_end(id, &mut self.indexes);
-        self.indexes.hot.remove(&id);
+        self.indexes.unlist(id);
         self.closing.insert(id, log);
     }
 }

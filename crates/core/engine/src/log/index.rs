@@ -223,6 +223,13 @@ impl Indexes {
         }
     }
 
+    /// Removes a log from the lists of logs with work to do.
+    pub(crate) fn unlist(&mut self, log: LogId) {
+        for list in [&mut self.hot, &mut self.long, &mut self.dead] {
+            list.remove(&log);
+        }
+    }
+
     /// Takes the pools whose consumers must be queued or unqueued.
     pub(crate) fn take_turned(&mut self) -> SmallVec<[PoolKey; 1]> {
         std::mem::take(&mut self.turned)
@@ -234,7 +241,8 @@ impl Indexes {
     /// The number of entries.
     pub(crate) fn entries(&self) -> usize {
         let sessions = self.held.len() + self.waits.len() + self.ended.len();
-        sessions + self.deadlines.len() + self.consumers.len() + self.pools.len() + self.hot.len()
+        let listed = self.hot.len() + self.long.len() + self.dead.len();
+        sessions + self.deadlines.len() + self.consumers.len() + self.pools.len() + listed
     }
 }
 

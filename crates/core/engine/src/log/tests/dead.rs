@@ -312,3 +312,18 @@ fn a_dead_record_on_its_way_holds_nobody_up_in_a_ledger_that_becomes_fifo() {
     assert_eq!(dead(&shard), [(DeathReason::Rejected, 0, 1)]);
     assert_eq!(shard.lease(request(1, 5)), [(0, 1), (0, 2)]);
 }
+
+#[test]
+fn nothing_is_left_to_do_for_a_deleted_queue() {
+    let mut shard = with_dead_letters(LedgerConfig {
+        ready_max: Some(1),
+        ..LedgerConfig::default()
+    });
+    shard.append_many(3);
+    shard.lease(request(1, 1));
+    shard.settle(&[(0, 0)], Outcome::Reject);
+    shard.delete(DeleteLog::anyway(LOG)).expect("it is there");
+    assert_eq!(shard.state.logs.with_dead().count(), 0);
+    assert_eq!(shard.state.logs.dead_after(None), None);
+    assert!(shard.state.shorten().is_nothing());
+}

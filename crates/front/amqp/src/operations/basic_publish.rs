@@ -7,11 +7,11 @@
 //! NOT_FOUND, an internal one 403 ACCESS_REFUSED; a body over the limit, an invalid `expiration`, a
 //! `delivery-mode` other than 1 or 2, and a `user-id` other than the user's are 406
 //! PRECONDITION_FAILED. `delivery-mode` is stored but has no effect: the queue determines
-//! durability. `expiration` applies to AMQP consumers: consumers of other protocols still see the
-//! message. The headers `CC` and `BCC` are additional keys, `x-delay` is for exchanges that delay
-//! (`delay.rs`). The header `stele.key`, a string or
-//! bytes (else 406 PRECONDITION_FAILED), is the key of the record. Spec: 1.8.3.7. Deviations from
-//! RabbitMQ: persistent and transient messages in a durable queue are equally durable.
+//! durability. `expiration` applies to consumers of all protocols. The headers `CC` and `BCC` are
+//! additional keys, `x-delay` is for exchanges that delay (`delay.rs`). The header `stele.key`, a
+//! string or bytes (else 406 PRECONDITION_FAILED), is the key of the record. Spec: 1.8.3.7.
+//! Deviations from RabbitMQ: persistent and transient messages in a durable queue are equally
+//! durable.
 
 use stele_core_engine::Route;
 use stele_wire_amqp::{ShortString, method::basic, reply_code::NO_ROUTE};

@@ -5,11 +5,14 @@
 
 use serde::{Deserialize, Serialize};
 use stele_base_types::Timestamp;
-use stele_core_engine::{DeathReason, HeaderChange};
+use stele_core_engine::{DeathReason, HeaderChange, limits::MOVE_HEADERS_BYTES_MAX};
 use stele_wire_batch::Record;
 
 /// The name of the header.
 pub const DEATHS_HEADER: &str = "stele.deaths";
+
+/// The longest history, as JSON: other changes of the headers have room beside it.
+const HISTORY_BYTES_MAX: usize = MOVE_HEADERS_BYTES_MAX - 1_024;
 
 /// What happened to a message that died at least once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,14 +103,33 @@ impl Deaths {
         })
     }
 
-    /// The change of the headers that records it, if there is something to record.
-    pub fn header(&self) -> Option<HeaderChange> {
-        let json = serde_json::to_vec(self).unwrap_or_default();
+    /// The change of the headers that records it, if there is something to record. A history that
+    /// is too long for a move loses its earliest deaths, then further routing keys.
+    pub fn header(mut self) -> Option<HeaderChange> {
+        let mut json = serde_json::to_vec(&self).unwrap_or_default();
+        while json.len() > HISTORY_BYTES_MAX && self.shorten() {
+            json = serde_json::to_vec(&self).unwrap_or_default();
+        }
         let change = HeaderChange {
             key: DEATHS_HEADER.as_bytes().into(),
             value: Some(json.into()),
         };
         (!self.deaths.is_empty()).then_some(change)
+    }
+
+    /// Leaves something out. Returns whether there was something.
+    fn shorten(&mut self) -> bool {
+        if self.deaths.len() > 1 {
+            self.deaths.pop();
+            return true;
+        }
+        let last = self.deaths.iter_mut().map(|death| &mut death.routing_keys);
+        let mut lists = last.chain([&mut self.routing_keys]);
+        let Some(keys) = lists.find(|keys| keys.len() > 1) else {
+            return false;
+        };
+        keys.truncate(keys.len() / 2);
+        true
     }
 }
 
@@ -160,6 +182,33 @@ mod tests {
             .collect();
         assert_eq!(counts, [("a", 2), ("b", 1)]);
         assert_eq!(deaths.first, deaths.last);
+    }
+
+    #[test]
+    fn a_long_history_is_shortened_to_what_can_be_moved() {
+        let mut deaths = Deaths::default();
+        for number in 0..1_000 {
+            deaths.add(death(&format!("queue {number}"), DeathReason::Rejected));
+        }
+        let change = deaths.clone().header().expect("a history");
+        let value = change.value.expect("a value");
+        assert!(value.len() <= HISTORY_BYTES_MAX);
+        let kept: Deaths = serde_json::from_slice(&value).expect("it is JSON");
+        assert_eq!(
+            (kept.first, &kept.deaths[..50]),
+            (deaths.first, &deaths.deaths[..50])
+        );
+
+        let mut wide = Deaths {
+            routing_keys: vec!["k".repeat(255); 1_000],
+            ..Deaths::default()
+        };
+        wide.add(Death {
+            routing_keys: wide.routing_keys.clone(),
+            ..death("queue", DeathReason::Expired)
+        });
+        let change = wide.header().expect("a history");
+        assert!(change.value.expect("a value").len() <= HISTORY_BYTES_MAX);
     }
 
     #[test]

@@ -146,6 +146,7 @@ def what_amqp_dead_letters_is_moved_back_by_sqs():
             waits_for_depth(opened, dead, 2)
             source = arn_of(sqs.get_queue_url(QueueName=dead)["QueueUrl"])
             sqs.start_message_move_task(SourceArn=source)
+            waits_for_depth(opened, name, 2)
             found = take(opened, name, 2, auto_ack=True)
             equal([body for _, _, body in found], [b"1", b"2"])
             for method, properties, _ in found:

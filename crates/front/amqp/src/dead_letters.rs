@@ -58,9 +58,15 @@ impl DeadLetterRoutes for DeadLetterExchanges {
         let keys: Vec<&str> = deaths.routing_keys.iter().map(String::as_str).collect();
         let vhost = dead.queue.vhost.as_str();
         let mut targets = smallvec::SmallVec::<[LogId; 4]>::new();
+        // It is routed by what its consumers will see.
+        let mut shown = properties.clone();
+        stored::show(&deaths, &mut shown);
+        let headers = shown.headers.as_ref();
+        let headers = headers.and_then(|headers| headers.decode().ok());
+        let headers = headers.unwrap_or_default();
         let routed = Routed {
             headers: &headers,
-            properties: &properties,
+            properties: &shown,
             random: &|| spread(dead),
         };
         // A missing exchange routes to nothing.

@@ -14,7 +14,7 @@ mod deaths;
 mod publishing;
 
 pub(crate) use arriving::{Arrival, arrival, expires_at};
-pub(crate) use deaths::told_by_client;
+pub(crate) use deaths::{show, told_by_client};
 pub(crate) use publishing::Message;
 
 /// The header with exchange, routing key and properties in encoded form.

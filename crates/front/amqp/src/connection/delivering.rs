@@ -102,6 +102,8 @@ impl Connection {
         // been deleted with it.
         let taken = match &result {
             Ok(()) | Err(broker::Error::Refused(AppendError::NoSuchLog)) => true,
+            // A full queue that refuses messages does what it was declared for.
+            Err(broker::Error::Refused(AppendError::TooLong)) => false,
             Err(error) => {
                 tracing::warn!(client = %self.principal(), %error, "a publish was refused");
                 false

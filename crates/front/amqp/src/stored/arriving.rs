@@ -65,11 +65,11 @@ impl Arrival {
         }
     }
 
-    /// Adds how often it was delivered before (`x-delivery-count`).
+    /// Adds how often it was delivered before (`x-delivery-count`), whatever its publisher said.
     pub(crate) fn count_deliveries(&mut self, deliveries: u32) {
         const COUNT: &str = "x-delivery-count";
         let before = i64::from(deliveries.saturating_sub(1));
-        let Some(mut properties) = self.properties.parse().ok().filter(|_| before > 0) else {
+        let Ok(mut properties) = self.properties.parse() else {
             return;
         };
         let headers = properties.headers.as_ref();

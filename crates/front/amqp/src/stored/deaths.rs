@@ -27,7 +27,7 @@ const COPIES: &str = "CC";
 
 /// Shows a message's history in its properties: the headers, and no `expiration`, which has done
 /// its work.
-pub(super) fn show(deaths: &Deaths, properties: &mut Properties) {
+pub(crate) fn show(deaths: &Deaths, properties: &mut Properties) {
     properties.expiration = None;
     let headers = properties.headers.as_ref();
     let headers = headers.and_then(|headers| headers.decode().ok());

@@ -285,7 +285,7 @@ impl Mover {
             record: message.record.clone(),
             to: smallvec![to],
             is_copied: false,
-            headers: history.iter().filter_map(Deaths::header).collect(),
+            headers: history.iter().cloned().filter_map(Deaths::header).collect(),
             schedule: Schedule {
                 priority: (self.priority_of)(&message.record),
                 ..Schedule::default()

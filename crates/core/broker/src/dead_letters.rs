@@ -17,9 +17,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use hashbrown::HashMap;
 use smallvec::{SmallVec, smallvec};
 use stele_base_env::Clock;
-use stele_base_types::{LogId, ShardId};
+use stele_base_types::{LogId, ShardId, Timestamp};
 use stele_core_engine::{
-    Catalogue, DeadRun, DeathReason, LogDefinition, MoveError, Outcome, Schedule, Settle,
+    Catalogue, DeadRun, DeathReason, LogDefinition, Move, MoveError, Outcome, Schedule, Settle,
     SettleItem,
 };
 use stele_wire_batch::Record;
@@ -46,7 +46,7 @@ pub struct DeadLetter<'a> {
     /// The message.
     pub record: &'a Record,
     /// When.
-    pub at: stele_base_types::Timestamp,
+    pub at: Timestamp,
 }
 
 /// Where a dead letter goes.
@@ -101,7 +101,12 @@ struct Report {
 }
 
 /// A move whose answer is awaited.
-type Answer = AnswerTo<stele_core_engine::Move>;
+#[derive(Debug)]
+struct Sent {
+    answer: AnswerTo<Move>,
+    /// Why the message died, if this move takes it out of its queue.
+    leaves: Option<DeathReason>,
+}
 
 impl Letter {
     /// Returns a dead letter to its queue, as a new record.
@@ -154,7 +159,12 @@ impl DeadLetters {
             last = Some(log);
             let mut answers = Vec::new();
             for DeadBatch { dead, batch } in batches {
-                self.move_batch(log, &dead, batch, &mut answers).await?;
+                match self.move_batch(log, &dead, batch, &mut answers).await {
+                    Ok(()) => {}
+                    Err(Failure::Stopping) => return Err(Failure::Stopping),
+                    // They stay, as for a consumer that can't read them.
+                    Err(failure) => self.put_off(log, &failure.to_string()).await,
+                }
             }
             self.await_all(log, answers).await;
             self.report(log);
@@ -167,7 +177,7 @@ impl DeadLetters {
         log: LogId,
         dead: &DeadRun,
         batch: LeasedBatch,
-        answers: &mut Vec<Answer>,
+        answers: &mut Vec<Sent>,
     ) -> Result<(), Failure> {
         let mut messages = batch.messages(log);
         let size_bytes = messages.size_bytes_max();
@@ -185,7 +195,7 @@ impl DeadLetters {
         log: LogId,
         dead: &DeadRun,
         message: &LeasedMessage,
-        answers: &mut Vec<Answer>,
+        answers: &mut Vec<Sent>,
     ) {
         let Some(letter) = self.letter(log, dead.reason, &message.record) else {
             return self.drop_one(log, dead, message).await;
@@ -225,10 +235,8 @@ impl DeadLetters {
         match moved.request() {
             Ok((request, answer)) => {
                 self.broker.send(self.broker.shard_of(log), request).await;
-                answers.push(answer);
-                if !several && !is_back {
-                    self.count(log, dead.reason);
-                }
+                let leaves = (!several && !is_back).then_some(dead.reason);
+                answers.push(Sent { answer, leaves });
             }
             Err(failure) => self.put_off(log, &failure.to_string()).await,
         }
@@ -269,14 +277,19 @@ impl DeadLetters {
         self.broker.send(self.broker.shard_of(log), request).await;
     }
 
-    async fn await_all(&mut self, log: LogId, answers: Vec<Answer>) {
+    async fn await_all(&mut self, log: LogId, answers: Vec<Sent>) {
         let mut trouble = None;
-        for answer in answers {
+        for Sent { answer, leaves } in answers {
             match answer.await {
+                Ok(Ok(())) => {
+                    if let Some(reason) = leaves {
+                        self.count(log, reason);
+                    }
+                }
                 // The record went by other means, as when its queue was deleted.
                 Ok(Err(Error::Refused(MoveError::NotLeased | MoveError::Log(_)))) => {}
                 Ok(Err(error)) => trouble = Some(error.to_string()),
-                Ok(Ok(())) | Err(_) => {}
+                Err(_) => {}
             }
         }
         if let Some(trouble) = trouble {

@@ -2,8 +2,6 @@
 
 use stele_core_broker::{Reader, Session};
 use stele_core_engine::{Retention, Window};
-use stele_test_testkit::compressed;
-use stele_wire_batch::Batch;
 
 use super::*;
 
@@ -17,28 +15,6 @@ async fn declare_stream(broker: &Broker) -> LogId {
         window: Some(Window::default()),
     };
     declare(broker, stream).await
-}
-
-fn batch_of(bodies: &[&str]) -> Batch {
-    let mut builder = BatchBuilder::default();
-    for body in bodies {
-        let record = NewRecord {
-            timestamp: Timestamp(1_700_000_000_000),
-            key: None,
-            value: Body::Whole(body.as_bytes()),
-            headers: &[],
-        };
-        builder.push(&record).unwrap();
-    }
-    builder.finish()
-}
-
-async fn append(broker: &Broker, log: LogId, batch: Batch) {
-    let target = AppendTarget {
-        log,
-        partition: None,
-    };
-    broker.append(Publish::to(target, batch)).await.unwrap();
 }
 
 fn reader_of(session: &Session, log: LogId, from: u64) -> Reader {
@@ -86,16 +62,7 @@ async fn every_reader_gets_every_record_from_where_it_likes() {
         let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
         let batch = batch_of(&bodies);
         let is_compressed = first % 120 == 0;
-        append(
-            broker,
-            log,
-            if is_compressed {
-                compressed(&batch)
-            } else {
-                batch
-            },
-        )
-        .await;
+        append(broker, log, compressed_if(is_compressed, batch)).await;
     }
     for from in [0, 1, 59, 60, 61, 599, 600] {
         let mut reader = reader_of(&session, log, from);
@@ -118,16 +85,7 @@ async fn a_record_is_put_back_and_a_pause_loses_none() {
         let log = declare_stream(broker).await;
         let (session, _events) = broker.open_session().await;
         let batch = batch_of(&["0", "1", "2"]);
-        append(
-            broker,
-            log,
-            if is_compressed {
-                compressed(&batch)
-            } else {
-                batch
-            },
-        )
-        .await;
+        append(broker, log, compressed_if(is_compressed, batch)).await;
         let mut reader = reader_of(&session, log, 0);
         assert!(go_on(broker, &mut reader).await);
         assert_eq!(next(broker, &mut reader).await.unwrap().0, 0);

@@ -20,8 +20,8 @@ use stele_core_engine::{
     AppendTarget, Columns, DeclareLog, Declared, DeleteLog, Durability, HeaderChange, LeaseRequest,
     LedgerId, LogError, MoveError, Outcome, Schedule, Settle, SettleItem, Subscription,
 };
-use stele_test_testkit::{TestBroker, claiming, message, queue, unopenable};
-use stele_wire_batch::{BatchBuilder, Body, NewRecord};
+use stele_test_testkit::{TestBroker, claiming, compressed, message, queue, unopenable};
+use stele_wire_batch::{Batch, BatchBuilder, Body, NewRecord};
 
 async fn declare_queue(broker: &Broker, name: &str, durability: Durability) -> LogId {
     declare(broker, queue(name, durability)).await
@@ -50,6 +50,36 @@ async fn publish(broker: &Broker, log: LogId, body: &str) -> Offset {
         .await
         .unwrap();
     appended[0].base
+}
+
+/// A batch with a record for each body.
+fn batch_of(bodies: &[&str]) -> Batch {
+    let mut builder = BatchBuilder::default();
+    for body in bodies {
+        let record = NewRecord {
+            timestamp: Timestamp(1_700_000_000_000),
+            key: None,
+            value: Body::Whole(body.as_bytes()),
+            headers: &[],
+        };
+        builder.push(&record).unwrap();
+    }
+    builder.finish()
+}
+
+async fn append(broker: &Broker, log: LogId, batch: Batch) {
+    let target = AppendTarget {
+        log,
+        partition: None,
+    };
+    broker.append(Publish::to(target, batch)).await.unwrap();
+}
+
+fn compressed_if(is_compressed: bool, batch: Batch) -> Batch {
+    match is_compressed {
+        true => compressed(&batch),
+        false => batch,
+    }
 }
 
 async fn lease(broker: &Broker, log: LogId, records_max: u32) -> Vec<LeasedMessage> {

@@ -1,32 +1,8 @@
 //! Reading messages of leased records one by one.
 
 use stele_core_broker::LeasedMessages;
-use stele_test_testkit::compressed;
 
 use super::*;
-
-/// A batch with a record for each body.
-fn batch_of(bodies: &[&str]) -> stele_wire_batch::Batch {
-    let mut builder = BatchBuilder::default();
-    for body in bodies {
-        let record = NewRecord {
-            timestamp: Timestamp(1_700_000_000_000),
-            key: None,
-            value: Body::Whole(body.as_bytes()),
-            headers: &[],
-        };
-        builder.push(&record).unwrap();
-    }
-    builder.finish()
-}
-
-async fn append(broker: &Broker, log: LogId, batch: stele_wire_batch::Batch) {
-    let target = AppendTarget {
-        log,
-        partition: None,
-    };
-    broker.append(Publish::to(target, batch)).await.unwrap();
-}
 
 async fn leased(broker: &Broker, log: LogId, records_max: u32) -> LeasedMessages {
     let mut batches = lease_batches(broker, log, records_max, None).await;
@@ -54,12 +30,7 @@ async fn a_message_is_put_back_and_a_pause_loses_none() {
         let test = TestBroker::start();
         let log = declare_queue(&test.broker, "q", Durability::Synced).await;
         let batch = batch_of(&["a", "b", "c"]);
-        let batch = if is_compressed {
-            compressed(&batch)
-        } else {
-            batch
-        };
-        append(&test.broker, log, batch).await;
+        append(&test.broker, log, compressed_if(is_compressed, batch)).await;
         let broker = &test.broker;
 
         let mut messages = leased(broker, log, 3).await;

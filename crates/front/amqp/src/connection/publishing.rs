@@ -107,13 +107,12 @@ impl Gathering {
                 ..Schedule::default()
             })),
         };
-        let target = |log| AppendTarget {
-            log,
-            partition: None,
-        };
         Some(Gathered {
             publish: Publish {
-                targets: targets.into_iter().map(target).collect(),
+                targets: targets
+                    .into_iter()
+                    .map(AppendTarget::any_partition)
+                    .collect(),
                 batch: batch.finish(),
                 columns,
             },

@@ -393,8 +393,9 @@ impl Part {
         if self.fifo.is_some() || fresh == 0 || self.ahead.start_after(first).is_some() {
             return 0;
         }
-        self.skip(first, u32::try_from(fresh).unwrap_or(0));
-        u32::try_from(fresh).unwrap_or(0)
+        let fresh = u32::try_from(fresh).unwrap_or(run.count);
+        self.skip(first, fresh);
+        fresh
     }
 
     /// Drops expired records as dead, unless they are leased. This doesn't depend on what can be

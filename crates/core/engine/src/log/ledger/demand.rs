@@ -122,6 +122,21 @@ pub(crate) struct Site<'a> {
     pub(crate) indexes: &'a mut Indexes,
 }
 
+impl Site<'_> {
+    /// Enters a deadline of the log, if there is one.
+    pub(super) fn plan(&mut self, at: Option<Timestamp>, deadline: Deadline) {
+        let planned = at.map(|at| (at, self.log, deadline));
+        self.indexes.deadlines.extend(planned);
+    }
+
+    /// Removes it.
+    pub(super) fn unplan(&mut self, at: Option<Timestamp>, deadline: Deadline) {
+        if let Some(at) = at {
+            self.indexes.deadlines.remove(&(at, self.log, deadline));
+        }
+    }
+}
+
 impl Consumer {
     pub(crate) fn pool(&self) -> PoolKey {
         (self.terms.consumer.session, self.terms.pool)

@@ -12,6 +12,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use stele_base_types::{LogId, Offset, PartitionIndex, Timestamp};
 
 use super::{DeathReason, Ledger, Run, Site, ledger_record, part::Part};
@@ -107,6 +108,12 @@ impl Part {
         lifetimes.is_some_and(|lifetimes| lifetimes.overdue.contains(&offset))
     }
 
+    /// Whether some of the records from `first` on may be listed, so that each has to be looked at.
+    fn lists_from(&self, first: Offset) -> bool {
+        let is_known = self.next > first || self.ahead.start_after(first).is_some();
+        is_known || self.fifo.is_some()
+    }
+
     /// Forgets that a record's time is over, because it is settled or dead.
     pub(super) fn forget_overdue(&mut self, offset: Offset) {
         if let Some(lifetimes) = &mut self.lifetimes {
@@ -144,8 +151,7 @@ impl Ledger {
         let (first, end) = part.lifetimes.as_ref()?.ended(part.visible(), now)?;
         // Records that were never handed out end all at once, the others one by one.
         let count = end.since(first);
-        let listed = part.next > first || part.ahead.start_after(first).is_some();
-        let count = match listed || part.fifo.is_some() {
+        let count = match part.lists_from(first) {
             true => count.min(RUN_RECORDS_MAX.into()),
             false => count,
         };
@@ -160,27 +166,17 @@ impl Ledger {
     /// Applies that the own time of records is over: leased ones don't return, others leave.
     pub(super) fn apply_life_ended(&mut self, run: Run, site: &mut Site<'_>) {
         self.unnote_lifetimes(run.partition, site);
-        let mut left: Vec<Run> = Vec::new();
+        let mut left = SmallVec::<[Run; 2]>::new();
         let Some(part) = self.part_mut(run.partition) else {
             return;
         };
-        let is_listed = part.next > run.first || part.ahead.start_after(run.first).is_some();
-        if is_listed || part.fifo.is_some() {
+        if part.lists_from(run.first) {
             for offset in run.offsets() {
                 if part.leased.contains_key(&offset) {
                     let lifetimes = part.lifetimes.get_or_insert_default();
                     lifetimes.overdue.insert(offset);
-                } else if part.has_left(offset) {
-                    continue;
-                } else if !left
-                    .last_mut()
-                    .is_some_and(|last| last.extend(run.partition, offset))
-                {
-                    left.push(Run {
-                        partition: run.partition,
-                        first: offset,
-                        count: 1,
-                    });
+                } else if !part.has_left(offset) {
+                    Run::push(&mut left, run.partition, offset);
                 }
             }
         } else {
@@ -208,16 +204,12 @@ impl Ledger {
 
     /// Enters when the next records end by their own time.
     pub(super) fn note_lifetimes(&self, partition: PartitionIndex, site: &mut Site<'_>) {
-        if let Some(at) = self.next_life_end(partition) {
-            let deadline = Deadline::Life(self.id, partition);
-            site.indexes.deadlines.insert((at, site.log, deadline));
-        }
+        let deadline = Deadline::Life(self.id, partition);
+        site.plan(self.next_life_end(partition), deadline);
     }
 
     pub(super) fn unnote_lifetimes(&self, partition: PartitionIndex, site: &mut Site<'_>) {
-        if let Some(at) = self.next_life_end(partition) {
-            let deadline = Deadline::Life(self.id, partition);
-            site.indexes.deadlines.remove(&(at, site.log, deadline));
-        }
+        let deadline = Deadline::Life(self.id, partition);
+        site.unplan(self.next_life_end(partition), deadline);
     }
 }

@@ -274,10 +274,8 @@ impl Ledger {
     }
 
     fn is_dead(&self, item: &SettleItem) -> bool {
-        let dead = self
-            .part(item.partition)
-            .and_then(|part| part.dead.as_ref());
-        dead.is_some_and(|dead| dead.contains(item.offset))
+        let part = self.part(item.partition);
+        part.is_some_and(|part| part.is_dead(item.offset))
     }
 
     /// The logs that a record is being copied to, unless it is to be settled then.

@@ -180,27 +180,20 @@ impl Ledger {
         site: &mut Site<'_>,
     ) {
         if before != self.next_expiry(partition) {
-            if let Some(at) = before {
-                let deadline = Deadline::Expiry(self.id, partition);
-                site.indexes.deadlines.remove(&(at, site.log, deadline));
-            }
+            site.unplan(before, Deadline::Expiry(self.id, partition));
             self.note_expiry(partition, site);
         }
     }
 
     /// Enters when the next records of a partition expire.
     pub(super) fn note_expiry(&self, partition: PartitionIndex, site: &mut Site<'_>) {
-        if let Some(at) = self.next_expiry(partition) {
-            let deadline = Deadline::Expiry(self.id, partition);
-            site.indexes.deadlines.insert((at, site.log, deadline));
-        }
+        let deadline = Deadline::Expiry(self.id, partition);
+        site.plan(self.next_expiry(partition), deadline);
     }
 
     pub(super) fn unnote_expiry(&self, partition: PartitionIndex, site: &mut Site<'_>) {
-        if let Some(at) = self.next_expiry(partition) {
-            let deadline = Deadline::Expiry(self.id, partition);
-            site.indexes.deadlines.remove(&(at, site.log, deadline));
-        }
+        let deadline = Deadline::Expiry(self.id, partition);
+        site.unplan(self.next_expiry(partition), deadline);
     }
 
     /// Applies a changed expiry.

@@ -116,15 +116,7 @@ pub(super) struct RunsOfItems(SmallVec<[Run; 2]>);
 
 impl RunsOfItems {
     pub(super) fn push(&mut self, item: &SettleItem) {
-        let (partition, first) = (item.partition, item.offset);
-        let last = self.0.last_mut();
-        if last.is_none_or(|run| !run.extend(partition, first)) {
-            self.0.push(Run {
-                partition,
-                first,
-                count: 1,
-            });
-        }
+        Run::push(&mut self.0, item.partition, item.offset);
     }
 
     pub(super) fn records(

@@ -112,18 +112,21 @@ def a_reply_arrives_and_its_address_can_be_declared_while_the_requester_is_there
 @check
 def a_mandatory_reply_is_returned_when_the_channel_of_its_requester_is_gone():
     with channel() as replier, connection() as requester:
-        opened = requester.channel()
-        name = asked(opened, [])
-        opened.close()
         returned = []
         replier.add_on_return_callback(lambda _, method, *rest: returned.append(method.reply_code))
-        replier.basic_publish("", name, b"reply", mandatory=True)
 
-        def came_back():
+        def came_back(times):
             replier.connection.process_data_events(time_limit=0.02)
-            return returned
+            return len(returned) == times
 
-        equal(eventually(came_back), [312])
+        # The queue is gone when the client is told that the channel is closed, not some time later.
+        for times in range(1, 21):
+            opened = requester.channel()
+            name = asked(opened, [])
+            opened.close()
+            replier.basic_publish("", name, b"reply", mandatory=True)
+            eventually(lambda: came_back(times))
+        equal(returned, [312] * 20)
 
 
 @check_of_stele

@@ -50,7 +50,7 @@ use crate::{
     negotiation::Opened,
     operations,
     outbox::Outbox,
-    routing,
+    reply_to, routing,
     session::{
         ChannelId, Command, Failure, Session, Subscription, confirms::Confirm,
         in_flight::ToConfirm, unacked::Unacked,
@@ -401,6 +401,9 @@ impl Connection {
         }
         // A deleted log has no subscription left to end.
         drop(self.holder.unsubscribe(of.log, consumer, lingers).await);
+        if reply_to::is_reply_queue(&of.queue) {
+            reply_to::close(self, of.log).await;
+        }
     }
 
     /// Releases everything the connection holds: channels, then exclusive queues.

@@ -101,6 +101,7 @@ def all_at_once(count, action):
 def count_of(opened, queue):
     opened.sendall(raw.method(1, 50, 10, b"\0\0" + raw.short_string(queue) + b"\x01" + b"\0\0\0\0"))
     payload = raw.read_frame(opened)[2]
+    assert payload[:4] == b"\0\x32\0\x0b", f"not declare-ok: {payload!r}"
     return int.from_bytes(payload[-8:-4], "big")
 
 

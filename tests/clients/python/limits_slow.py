@@ -1,6 +1,8 @@
 """Clients that are slow, or many: each costs itself, and what it costs the server is bounded."""
 
+import concurrent.futures
 import contextlib
+import resource
 import socket
 import struct
 
@@ -10,10 +12,15 @@ from limits_memory import MIB, SETTINGS, bounded, count_of, status_mib
 from own_server import own_server
 
 CHANNELS = 2_000
-CONNECTIONS = 2_000
+# As many as this process may open, if the system allows fewer than 20,000 file descriptors.
+CONNECTIONS = min(10_000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] // 2)
 # With a channel and a consumer.
-CONNECTION_KIB = 64
-BACKLOG = 50_000
+CONNECTION_KIB = 32
+QUEUES = 100_000
+QUEUE_KIB = 8
+BACKLOG = 10_000_000
+# So many of them may be on their way to a consumer that doesn't read.
+ON_THE_WAY = 200_000
 
 
 def consumers_of(opened, queue):
@@ -78,20 +85,21 @@ def a_consumer_without_a_limit_on_a_backlog_gets_what_it_reads():
         port = server.ports["amqp"]
         with raw.amqp(port) as opened:
             raw.declare(opened, "backlog")
-            message = raw.publish("backlog", bytes(1024)) * 100
-            for _ in range(BACKLOG // 100):
-                opened.sendall(message)
-            eventually(lambda: count_of(opened, "backlog") == BACKLOG)
+            messages = raw.publish("backlog", b"hello") * 1000
+            for _ in range(BACKLOG // 1000):
+                opened.sendall(messages)
+            eventually(lambda: count_of(opened, "backlog") == BACKLOG, 300)
+            before = status_mib(server, "VmRSS")
             with raw.amqp(port) as consumer:
                 consumer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
                 raw.consume(consumer, "backlog")
                 raw.exactly(consumer, 10_000)
                 # What it doesn't read stays in the queue for others, but for what is on its way.
                 eventually(lambda: 0 < count_of(opened, "backlog") < BACKLOG)
-                left = count_of(opened, "backlog")
-                print(f"  {left} of {BACKLOG} left in the queue")
-                if left < BACKLOG - 20 * MIB // 1024:
-                    raise AssertionError(f"{BACKLOG - left} messages for a consumer that reads none")
+                left, grown = count_of(opened, "backlog"), status_mib(server, "VmRSS") - before
+                print(f"  {left} of {BACKLOG} left in the queue, {grown} MiB more")
+                if left < BACKLOG - ON_THE_WAY or grown > 64:
+                    raise AssertionError(f"{BACKLOG - left} messages, {grown} MiB for a consumer that reads none")
             eventually(lambda: count_of(opened, "backlog") == BACKLOG)
 
 
@@ -128,7 +136,7 @@ def thousands_of_channels_of_a_connection_cost_little_and_all_work():
 
 @check_of_stele
 def thousands_of_idle_connections_cost_little():
-    with own_server(**SETTINGS) as server, contextlib.ExitStack() as stack:
+    with own_server(**{**SETTINGS, "STELE_LIMITS__CONNECTIONS": "11000"}) as server, contextlib.ExitStack() as stack:
         port = server.ports["amqp"]
         with raw.amqp(port) as opened:
             raw.declare(opened, "shared")
@@ -142,3 +150,40 @@ def thousands_of_idle_connections_cost_little():
                 raise AssertionError(f"{grown} MiB for {CONNECTIONS} connections")
             opened.sendall(raw.publish("shared", b"for one of them"))
             eventually(lambda: count_of(opened, "shared") == 0)
+
+
+def declared_by_many(port, names):
+    """Declares queues over fifty connections, whose declarations reach the disk together."""
+
+    def declare(own):
+        with raw.amqp(port) as opened:
+            for at in range(0, len(own), 100):
+                some = own[at : at + 100]
+                declarations = (b"\0\0" + raw.short_string(name) + b"\x02" + bytes(4) for name in some)
+                opened.sendall(b"".join(raw.method(1, 50, 10, fields) for fields in declarations))
+                for _ in some:
+                    equal(raw.read_frame(opened)[2][:4], b"\0\x32\0\x0b")
+
+    with concurrent.futures.ThreadPoolExecutor(50) as pool:
+        list(pool.map(declare, (names[at::50] for at in range(50))))
+
+
+@check_of_stele
+def a_hundred_thousand_queues_cost_little_and_all_work():
+    names = [f"many-{at}" for at in range(QUEUES)]
+    with own_server(**{**SETTINGS, "STELE_LIMITS__MEMORY": "8GiB"}) as server:
+        before = status_mib(server, "VmRSS")
+        declared_by_many(server.ports["amqp"], names)
+        with raw.amqp(server.ports["amqp"]) as opened:
+            for at in range(0, QUEUES, 500):
+                opened.sendall(b"".join(raw.publish(name, b"hello") for name in names[at : at + 500]))
+            eventually(lambda: count_of(opened, names[-1]) == 1)
+        grown = status_mib(server, "VmRSS") - before
+        print(f"  {grown} MiB more for {QUEUES} queues with a message each")
+        if grown > QUEUES * QUEUE_KIB // 1024:
+            raise AssertionError(f"{grown} MiB for {QUEUES} queues")
+        server.stop()
+        server.start()
+        with raw.amqp(server.ports["amqp"]) as opened:
+            for name in names[:: QUEUES // 100]:
+                equal(count_of(opened, name), 1)

@@ -32,7 +32,7 @@ pub use foreign::{Effect, Foreign, Hosts};
 pub use impatient::{FirstOctets, Impatient, WRITE_STALL};
 pub use listening::Listening;
 pub use reading::read;
-pub use receiving::{Progress, Receiving};
+pub use receiving::{Progress, Receiving, STILL_WHEN_SHORT};
 pub use registry::{ConnectionInfo, Registered, Registry};
 pub use sending::{COPIED_SLICE_BYTES_MAX, SLICES_COPIED_AFTER, Sending};
 pub use serve::{Accepted, Limits, serve};

@@ -11,9 +11,9 @@ const TIME: Duration = Duration::from_secs(30);
 /// The minimum transfer rate that determines the time for its size, in bytes per second.
 const BYTES_PER_S: f64 = 1_000_000.0;
 
-/// How long a request may make no progress while others wait for the memory it holds. Data that its
-/// client has already sent arrives within this time.
-const STILL_WHEN_SHORT: Duration = Duration::from_secs(1);
+/// How long a request may make no progress while others wait for the memory it holds. Long enough
+/// for a client that collects garbage or gets little of a busy machine.
+pub const STILL_WHEN_SHORT: Duration = Duration::from_secs(3);
 
 /// Fewer bytes than this don't count as progress.
 const PROGRESS_BYTES: u64 = 64 * 1024;

@@ -17,6 +17,7 @@ mod panics;
 mod plants;
 mod protocol_headers;
 mod repository;
+mod shown_by;
 mod unfinished;
 
 use std::path::Path;
@@ -47,6 +48,7 @@ const CHECKS: &[Check] = &[
     panics::check,
     plants::check,
     protocol_headers::check,
+    shown_by::check,
     unfinished::check,
 ];
 

@@ -43,8 +43,6 @@ enum Form {
     AgeOrSize,
     /// Any text.
     Text,
-    /// Any integer.
-    Integer,
     /// Any text, the name of an exchange.
     Exchange,
     /// A boolean.
@@ -118,7 +116,7 @@ const KNOWN: &[(&str, Form, Support)] = &[
     ),
     (SINGLE_ACTIVE, Form::Flag, Support::Offered),
     (PRIORITY_MAX, Form::UpTo(255), Support::Offered),
-    // RabbitMQ neither checks nor compares it.
+    // Neither checked nor compared, as in RabbitMQ.
     (CONSUMER_TIMEOUT, Form::Any, Support::Offered),
     (DEAD_LETTER_EXCHANGE, Form::Exchange, Support::Offered),
     (DEAD_LETTER_KEY, Form::Text, Support::Offered),
@@ -130,7 +128,8 @@ const KNOWN: &[(&str, Form, Support)] = &[
         ),
         Support::Offered,
     ),
-    (DELIVERY_LIMIT, Form::Integer, Support::Offered),
+    // Like RabbitMQ 3, takes any value; one that isn't an integer is no limit.
+    (DELIVERY_LIMIT, Form::Any, Support::Offered),
     (LENGTH, Form::Count, Support::Offered),
     (SIZE, Form::Count, Support::Refused),
     (KEEP, Form::AgeOrSize, Support::Offered),
@@ -321,10 +320,11 @@ impl QueueArguments {
         }
     }
 
-    /// The first delivery, and as many more as the limit allows; a negative one is no limit.
+    /// The first delivery, and as many more as the limit allows. A negative one, and a value that
+    /// isn't an integer, is no limit.
     fn deliveries_max(&self) -> Option<u32> {
-        let limit = match self.text(DELIVERY_LIMIT) {
-            Some(text) => text.parse::<i64>().ok()?,
+        let limit = match self.0.get(DELIVERY_LIMIT) {
+            Some((value, _)) => value.as_integer()?,
             None if self.is_quorum() => DELIVERY_LIMIT_DEFAULT.into(),
             None => return None,
         };
@@ -468,10 +468,6 @@ fn check_form(form: &Form, value: &Value, described: &Described) -> Result<(), S
             let expected = || format!("\"expected integer, got {type_name}\"");
             check_integer(form, value.as_integer().ok_or_else(expected)?)
         }
-        Form::Integer => match value.as_integer() {
-            Some(_) => Ok(()),
-            None => Err(format!("\"expected integer, got {type_name}\"")),
-        },
         Form::Any => Ok(()),
         Form::Flag => value.as_bool().map(drop).ok_or_else(unacceptable),
         Form::AgeOrSize if value.as_integer().is_some() => {

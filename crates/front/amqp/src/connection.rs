@@ -36,21 +36,15 @@ use stele_wire_amqp::{
 use tokio::time::Instant;
 
 use self::{
-    committing::Committing,
-    delivering::Owed,
-    incoming::Incoming,
-    outgoing::Outgoing,
-    overdue::Patience,
-    publishing::{Gathering, Targets},
-    reading::Readings,
-    settling::Settling,
+    committing::Committing, delivering::Owed, incoming::Incoming, outgoing::Outgoing,
+    overdue::Patience, publishing::Gathering, reading::Readings, settling::Settling,
 };
 use crate::{
     errors::Fault,
     negotiation::Opened,
     operations,
     outbox::Outbox,
-    routing,
+    routing::Destination,
     session::{
         ChannelId, Command, Failure, Session, Subscription, confirms::Confirm,
         in_flight::ToConfirm, unacked::Unacked,
@@ -275,21 +269,16 @@ impl Connection {
     /// Publishes a message to one or more logs.
     pub(crate) async fn publish(
         &mut self,
-        targets: Targets,
+        to: Destination,
         message: &Message,
         confirm: Option<ToConfirm>,
     ) -> Result<(), Fault> {
-        let priority = routing::priority(self, &targets, message);
-        let alone = self.broker.catalogue().refuse(&targets);
-        if !self
-            .gathering
-            .has_room_for(&targets, message, priority, alone)
-        {
+        if !self.gathering.has_room_for(&to, message) {
             self.flush_publishes().await;
         }
         let now = self.settings.clock.now();
         self.gathering
-            .push(targets, message, priority, now, confirm)
+            .push(to, message, now, confirm)
             .map_err(|error| Fault::precondition(format!("message can't be stored: {error}")))
     }
 

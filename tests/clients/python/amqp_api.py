@@ -72,3 +72,34 @@ def a_queue_is_told_as_it_was_declared_with_its_messages():
             totals = api.ask("overview")[1]["object_totals"]
             equal((totals["connections"], totals["queues"]), (1, 1))
         equal(api.ask("aliveness-test/%2F")[1], {"status": "ok"})
+
+
+@check_of_stele
+def a_queue_tells_which_of_its_consumers_is_active():
+    with own_server() as server:
+        api = Api(server)
+        with named(server, "one") as connection:
+            first, second = connection.channel(), connection.channel()
+            second.basic_qos(prefetch_count=7)
+            first.queue_declare("one", arguments={"x-single-active-consumer": True})
+            first.queue_declare("all")
+            for channel, tag in ((first, "a"), (second, "b")):
+                channel.basic_consume("one", lambda *_: None, consumer_tag=tag)
+            first.basic_consume("all", lambda *_: None, consumer_tag="c", auto_ack=True)
+
+            def consumers(queue):
+                fields = ("consumer_tag", "active", "activity_status", "ack_required", "prefetch_count")
+                details = api.ask(f"queues/%2F/{queue}")[1]["consumer_details"]
+                return [tuple(each[field] for field in fields) for each in details]
+
+            equal(
+                consumers("one"),
+                [("a", True, "single_active", True, 0), ("b", False, "waiting", True, 7)],
+            )
+            equal(consumers("all"), [("c", True, "up", False, 0)])
+            tags = {each["name"]: each["single_active_consumer_tag"] for each in api.ask("queues")[1]}
+            equal(tags, {"one": "a", "all": None})
+            first.basic_cancel("a")
+            eventually(lambda: consumers("one") == [("b", True, "single_active", True, 7)])
+            second.close()
+            equal(consumers("one"), [])

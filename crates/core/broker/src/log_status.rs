@@ -1,7 +1,7 @@
 //! What a log holds, for operators and for protocols that count messages.
 
 use stele_base_types::{LogId, Offset};
-use stele_core_engine::LogError;
+use stele_core_engine::{ConsumerRef, LogError};
 use tokio::sync::oneshot;
 
 use crate::{Broker, Error, Failure, request::Request};
@@ -20,6 +20,8 @@ pub struct LogStatus {
     pub delayed: u64,
     /// Consumers of the default ledger.
     pub consumers: u64,
+    /// The consumer that is served, if the default ledger serves one at a time.
+    pub active: Option<ConsumerRef>,
 }
 
 impl LogStatus {

@@ -33,7 +33,7 @@ pub use impatient::{FirstOctets, Impatient, WRITE_STALL};
 pub use listening::Listening;
 pub use reading::read;
 pub use receiving::{Progress, Receiving};
-pub use registry::{ConnectionInfo, Registered, Registry};
+pub use registry::{ConnectionInfo, ConsumerInfo, Consumers, Registered, Registry};
 pub use sending::{COPIED_SLICE_BYTES_MAX, SLICES_COPIED_AFTER, Sending};
 pub use serve::{Accepted, Limits, serve};
 pub use sockets::Sockets;

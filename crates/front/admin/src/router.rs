@@ -66,7 +66,7 @@ async fn respond(
         "/" => Ok(text(StatusCode::OK, INDEX.to_owned())),
         "/metrics" => operations::metrics::answer(state).await,
         "/v1/status" => operations::status::answer(state).await,
-        "/v1/logs" => operations::logs::answer(state, query).await,
+        "/v1/logs" => operations::logs::answer(state, settings, query).await,
         _ => {
             if let Some(name) = path.strip_prefix("/v1/logs/") {
                 if let Some(name) = name.strip_suffix(messages::SUFFIX) {
@@ -74,9 +74,9 @@ async fn respond(
                 }
                 return match role::split(name) {
                     Some((name, role)) if head.method == Method::DELETE => {
-                        role::end(state, &principal, name, role, query).await
+                        role::end(state, settings, &principal, name, role, query).await
                     }
-                    _ => operations::log::answer(state, &principal, name, query).await,
+                    _ => operations::log::answer(state, settings, &principal, name, query).await,
                 };
             }
             let path = path.strip_prefix(api::PREFIX).ok_or(Error::NoSuchPage)?;

@@ -100,6 +100,7 @@ impl Shard {
                 leased: ledger.leased(),
                 delayed: ledger.delayed(),
                 consumers: ledger.consumers(),
+                active: ledger.active_consumer(),
             },
             None => LogStatus {
                 ready: partitions.iter().map(PartitionStatus::len).sum(),

@@ -56,9 +56,12 @@ pub(crate) async fn answer(
         ("overview", []) => overview::answer(state, settings, &view).await,
         ("connections", []) => connections::answer(settings, &view),
         ("connections", [name]) => connection::answer(settings, name, head, &view),
-        ("queues", []) => queues::answer(state, None, &view).await,
-        ("queues", [vhost]) => queues::answer(state, Some(vhost), &view).await,
-        ("queues", [vhost, name]) => queue::answer(state, principal, vhost, name, &view).await,
+        ("queues", []) => queues::answer(state, settings, None, &view).await,
+        ("queues", [vhost]) => queues::answer(state, settings, Some(vhost), &view).await,
+        ("queues", [vhost, name]) => {
+            let definition = queue::find(state, principal, vhost, name)?;
+            queue::answer(state, settings, &definition, &view).await
+        }
         ("aliveness-test", [vhost]) => aliveness_test::answer(state, vhost).await,
         _ => Err(Error::NoSuchPage),
     }

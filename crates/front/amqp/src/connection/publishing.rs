@@ -23,7 +23,7 @@ pub(crate) type Targets = SmallVec<[LogId; 4]>;
 /// A batch being gathered.
 #[derive(Debug, Default)]
 pub(crate) struct Gathering {
-    /// The same for all messages, as is their priority there, because a batch goes to one partition.
+    /// The same for all messages, with their priority, because a batch goes to one partition.
     to: Destination,
     /// The hash of the key, which selects the partition: likewise, or none.
     key: Option<u32>,

@@ -45,6 +45,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, get: &Get) -> 
         queue: name,
         log: queue.id,
         no_ack: get.no_ack,
+        exclusive: false,
         counts_deliveries: basic_consume::counts_deliveries(&queue),
         reads: false,
     };

@@ -124,6 +124,11 @@ impl Ledger {
         u64::from(self.demand.subscribed())
     }
 
+    /// The consumer that is served, if the ledger serves one at a time.
+    pub fn active_consumer(&self) -> Option<ConsumerRef> {
+        self.demand.active()
+    }
+
     /// When the oldest unsettled record was appended, or somewhat earlier.
     pub fn oldest(&self) -> Option<Timestamp> {
         let parts = self.parts.iter();

@@ -99,6 +99,8 @@ pub(crate) struct Connection {
     /// A transaction whose messages are being stored. No input is processed until it is done.
     committing: Option<Committing>,
     progress: Progress,
+    /// Its name in lists of connections.
+    pub(crate) name: String,
     /// When the driver last woke up.
     pub(crate) now: Instant,
     pub(crate) patience: Patience,
@@ -118,6 +120,7 @@ impl Connection {
         let now = Instant::now();
         let mut connection = Self {
             session: Session::new(opened, settings.body_bytes_max),
+            name: String::new(),
             now,
             patience: Patience::new(settings.consumer_timeout, now),
             settings,
@@ -208,6 +211,11 @@ impl Connection {
             })
             .await;
         }
+    }
+
+    /// Whether the broker is short of disk space.
+    pub(crate) fn is_short_of_disk(&self) -> bool {
+        self.blocked
     }
 
     /// Whether a command must wait: for disk space, or for memory until the client has read its

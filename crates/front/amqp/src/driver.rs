@@ -78,8 +78,9 @@ pub(crate) async fn run(
     tracing::info!(%client, vhost = %opened.vhost, "amqp: connection open");
     let decoder = FrameDecoder::new(opened.frame_bytes_max);
     let heartbeat = Heartbeat::new(opened.heartbeat_s, Instant::now());
-    let connection = Connection::open(broker, Arc::clone(&settings), opened, meter).await;
+    let mut connection = Connection::open(broker, Arc::clone(&settings), opened, meter).await;
     let info = info(&connection.session, local, &settings);
+    connection.name = info.name();
     let registered = settings.connections.open(info);
     let mut driver = Driver {
         connection,

@@ -21,7 +21,7 @@ use crate::{
     queue_arguments::is_stream,
     session::{Subscription, unacked::Unacked},
     stored::Arrival,
-    streams,
+    streams, traced,
 };
 
 /// No consumer has this id: consumer ids start at 1.
@@ -109,6 +109,15 @@ async fn deliver(
     let vhost = connection.session.opened.vhost.clone();
     let status = connection.broker.status(asked.log).await;
     let status = status.map_err(|error| Subject::queue(&asked.queue, &vhost).fault(error))?;
+    let redelivered = message.lease.redelivered;
+    traced::delivered(
+        connection,
+        asked.channel,
+        &asked.queue,
+        redelivered,
+        &arrival,
+    )
+    .await;
     let now = connection.now;
     let channel = connection.session.channel(asked.channel)?;
     let delivery_tag = if asked.no_ack {
@@ -119,7 +128,7 @@ async fn deliver(
     };
     let get_ok = GetOk {
         delivery_tag,
-        redelivered: message.lease.redelivered,
+        redelivered,
         exchange: arrival.exchange,
         routing_key: arrival.routing_key,
         message_count: lookup::count(status.ready),

@@ -25,6 +25,7 @@ use crate::{
     routing::{self, Destination, Routed},
     session::{content::Content, in_flight::ToConfirm},
     stored::{KEY_HEADER, Message},
+    traced,
 };
 
 pub(super) async fn run(connection: &mut Connection, number: u16, content: Content) -> Handled {
@@ -37,8 +38,10 @@ pub(super) async fn run(connection: &mut Connection, number: u16, content: Conte
     check_key(&message)?;
     reply_to::redirect(connection, number, &mut message)?;
     let copies = carbon_copies::take(&mut message)?;
-    let Routed { mut now, delayed } = routing::route(connection, &message, &copies)?;
+    let routed = routing::route(connection, &message, &copies)?;
     check_delivery_mode(&message)?;
+    traced::published(connection, number, &message, &copies, &routed).await;
+    let Routed { mut now, delayed } = routed;
     if !delayed.is_empty() {
         match delay::requested_ms(&message.headers) {
             Some(delay_ms) if now.is_empty() => {

@@ -1,4 +1,4 @@
-//! `GET /api/queues/VHOST/NAME`: one queue or topic (topics are queues to AMQP), with its consumers.
+//! `GET /api/queues/VHOST/NAME`: one queue or topic (topics are queues to AMQP) and its consumers.
 //! Only those of AMQP connections are listed, without their arguments.
 
 use serde_json::{Map, Value, json};

@@ -14,6 +14,8 @@ pub struct LogStatus {
     /// Records of the default ledger that are ready. If the log has no default ledger yet, those
     /// that it would start with.
     pub ready: u64,
+    /// The bytes of their bodies; `None` unless the queue limits them.
+    pub ready_bytes: Option<u64>,
     /// Records of the default ledger that are leased.
     pub leased: u64,
     /// Records of the default ledger that are delayed.

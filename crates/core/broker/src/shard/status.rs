@@ -97,6 +97,7 @@ impl Shard {
             Some(ledger) => LogStatus {
                 partitions,
                 ready: ledger.ready(),
+                ready_bytes: ledger.ready_bytes(),
                 leased: ledger.leased(),
                 delayed: ledger.delayed(),
                 consumers: ledger.consumers(),

@@ -38,7 +38,7 @@ pub(super) fn of(definition: &LogDefinition, status: &LogStatus) -> Value {
     let kind = arguments.get("x-queue-type").cloned();
     let lifetime = &definition.config.lifetime;
     let ready = status.ready + status.delayed;
-    json!({
+    let mut queue = json!({
         "name": definition.name.as_str(),
         "vhost": definition.vhost.as_str(),
         "node": NODE,
@@ -52,7 +52,12 @@ pub(super) fn of(definition: &LogDefinition, status: &LogStatus) -> Value {
         "messages": ready + status.leased,
         "messages_ready": ready,
         "messages_unacknowledged": status.leased,
-    })
+    });
+    // Known only where the queue limits them.
+    if let Some(bytes) = status.ready_bytes {
+        queue["message_bytes_ready"] = bytes.into();
+    }
+    queue
 }
 
 /// The arguments. Each is stored as the name of its type and its text.

@@ -169,6 +169,16 @@ def a_quorum_queue_delivers_a_message_only_so_often():
 
 
 @check
+def a_delivery_limit_that_is_no_integer_is_no_limit():
+    for limit in ("2", "a", True, None):
+        with queue(arguments={"x-queue-type": "quorum", "x-delivery-limit": limit}) as (opened, name):
+            publish(opened, name, b"again")
+            for _ in range(25):
+                opened.basic_nack(get(opened, name)[0].delivery_tag)
+            equal(get(opened, name)[2], b"again")
+
+
+@check
 def rounds_count_until_nobody_rejects():
     with queue(arguments={EXCHANGE: "", KEY: "itself"}) as (opened, _):
         name = unique("round")

@@ -236,3 +236,12 @@ def an_idle_amqp_client_does_not_hold_a_stop_up():
         took = time.monotonic() - began
         server.start()
         assert took < 3, took
+
+
+@check_of_stele
+def trace_says_whose_messages_are_copied():
+    with own_server() as server:
+        admin = ("--admin", f"127.0.0.1:{server.ports['admin']}")
+        equal(stele("trace", "on", *admin), "messages of / are traced\n")
+        equal(stele("trace", "off", *admin), "messages of / are no longer traced\n")
+        equal(stele("trace", "on", "--vhost", "none", *admin, code=1), "error: no such virtual host\n")

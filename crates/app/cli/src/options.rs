@@ -34,6 +34,8 @@ pub(crate) enum Verb {
     /// Change the roles of a queue or topic
     #[command(subcommand)]
     Log(verb::log::Verb),
+    /// Start or stop tracing messages
+    Trace(verb::trace::Options),
     /// Print or check the configuration
     #[command(subcommand)]
     Config(verb::config::Verb),

@@ -10,6 +10,7 @@ mod man;
 pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod storage;
+pub(crate) mod trace;
 
 use crate::{exit::Failure, options::Verb};
 
@@ -21,6 +22,7 @@ pub(crate) fn run(verb: Verb) -> Result<(), Failure> {
         Verb::Status(options) => status::run(&options),
         Verb::Health(options) => health::run(&options),
         Verb::Log(verb) => log::run(&verb),
+        Verb::Trace(options) => trace::run(&options),
         Verb::Config(verb) => config::run(verb),
         Verb::Bench(verb) => bench::run(&verb),
         Verb::Storage(verb) => storage::run(verb),

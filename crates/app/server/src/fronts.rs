@@ -11,7 +11,7 @@ use stele_app_config::{self as config, Settings};
 use stele_base_env::{Clock, OsRng};
 use stele_core_broker::{Broker, DeadLetterRoutes, DeadLetters};
 use stele_core_engine::Durability;
-use stele_front_accept::{Registry, Sockets};
+use stele_front_accept::{Registry, Sockets, Traced};
 use stele_front_amqp::{DeadLetterExchanges, priority_of};
 use stele_front_sqs::RedrivePolicies;
 use tokio::{sync::watch, task::JoinSet};
@@ -24,6 +24,8 @@ pub(crate) struct Context {
     pub(crate) clock: Arc<dyn Clock>,
     /// Where fronts register the connections that the admin front lists and closes.
     pub(crate) connections: Registry,
+    /// Whose messages are traced, as set through the admin front.
+    pub(crate) traced: Traced,
 }
 
 /// The running fronts.

@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 use stele_app_config::{Loaded, Settings};
 use stele_base_env::{Clock, Disk, LocalDisk, OsRng, SystemClock};
 use stele_core_broker::{Broker, Running};
-use stele_front_accept::{Registry, Sockets};
+use stele_front_accept::{Registry, Sockets, Traced};
 use stele_front_admin as admin;
 use tokio::{runtime, sync::watch, task::JoinHandle, time::timeout};
 use tracing::{error, info, warn};
@@ -74,12 +74,10 @@ async fn serve(options: &Options, is_text: bool) -> anyhow::Result<()> {
     let state = Arc::new(admin::State::new(options.version, Arc::clone(&clock)));
     let allowed = open_files::raise();
     let open_files = OpenFiles::of(allowed, settings, storage::shards(settings).into());
-    let connections = Registry::default();
-    let admin = Admin::start(
-        admin_settings(settings, &listeners.admin, open_files, connections.clone())?,
-        Arc::clone(&state),
-        listeners.admin,
-    )?;
+    let (connections, traced) = (Registry::default(), Traced::default());
+    let told = (connections.clone(), traced.clone());
+    let admin = admin_settings(settings, &listeners.admin, open_files, told)?;
+    let admin = Admin::start(admin, Arc::clone(&state), listeners.admin)?;
     let directory = &settings.storage.dir;
     let is_new = !storage::exists(&*disk, directory);
 
@@ -99,6 +97,7 @@ async fn serve(options: &Options, is_text: bool) -> anyhow::Result<()> {
         version: options.version,
         clock: Arc::clone(&clock),
         connections,
+        traced,
     };
     // A directory keeps the number of shards it was created with.
     let open_files = OpenFiles::of(allowed, settings, broker.shard_counts().len());
@@ -238,7 +237,7 @@ fn admin_settings(
     settings: &Settings,
     bound: &Bound,
     open_files: OpenFiles,
-    connections: Registry,
+    (connections, traced): (Registry, Traced),
 ) -> anyhow::Result<admin::Settings> {
     let anybody = bound.is_loopback() || settings.auth.insecure;
     let users = if anybody {
@@ -250,6 +249,7 @@ fn admin_settings(
         users,
         hosts: hosts::of(settings),
         connections,
+        traced,
         rabbitmq_version: settings.amqp.rabbitmq_version.clone(),
         sockets: Sockets::at_most(open_files.admin),
     })

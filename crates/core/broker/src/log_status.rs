@@ -1,7 +1,7 @@
 //! What a log holds, for operators and for protocols that count messages.
 
 use stele_base_types::{LogId, Offset};
-use stele_core_engine::LogError;
+use stele_core_engine::{ConsumerRef, LogError};
 use tokio::sync::oneshot;
 
 use crate::{Broker, Error, Failure, request::Request};
@@ -14,12 +14,16 @@ pub struct LogStatus {
     /// Records of the default ledger that are ready. If the log has no default ledger yet, those
     /// that it would start with.
     pub ready: u64,
+    /// The bytes of their bodies; `None` unless the queue limits them.
+    pub ready_bytes: Option<u64>,
     /// Records of the default ledger that are leased.
     pub leased: u64,
     /// Records of the default ledger that are delayed.
     pub delayed: u64,
     /// Consumers of the default ledger.
     pub consumers: u64,
+    /// The consumer that is served, if the default ledger serves one at a time.
+    pub active: Option<ConsumerRef>,
 }
 
 impl LogStatus {

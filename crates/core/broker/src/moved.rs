@@ -9,7 +9,9 @@ use stele_core_engine::{
 use stele_wire_batch::{Batch, BatchBuilder, Body, NewRecord, Record, RecordHeader};
 use tokio::sync::oneshot;
 
-use crate::{AnswerTo, Broker, Error, Failure, Request, limits::MOVED_SIZE_BYTES_MAX};
+use crate::{
+    AnswerTo, Broker, Error, Failure, Request, limits::MOVED_SIZE_BYTES_MAX, opening::size_of_body,
+};
 
 /// The header that says where a moved record was first: its log, partition and offset there. With
 /// it, a protocol whose message ids depend on the place keeps them.
@@ -62,6 +64,7 @@ impl MoveMessage {
         let key = self.record.key.as_deref().map(murmur2);
         let schedule = Schedule {
             key: self.schedule.key.or(key),
+            body_bytes: Some(size_of_body(&self.record)),
             ..self.schedule
         };
         let command = Move {

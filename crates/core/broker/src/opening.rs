@@ -16,7 +16,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use stele_base_types::{Offset, PartitionId, murmur2};
 use stele_core_engine::{Columns, Schedule};
-use stele_wire_batch::{Batch, DECOMPRESSED_SIZE_BYTES_MAX, Error, Place, Times};
+use stele_wire_batch::{Batch, DECOMPRESSED_SIZE_BYTES_MAX, Error, Place, Record, Times};
 
 use crate::{Broker, Failure, Kind, Memory, Share, charged};
 
@@ -40,6 +40,11 @@ impl Broker {
     /// The keys of a batch's records, for a log that hands out records by key.
     pub async fn keys_of(&self, batch: &Batch) -> Result<Result<Columns, Error>, Failure> {
         self.look_into(batch, keys_of).await
+    }
+
+    /// The same with the sizes of their bodies, for a log that limits how many bytes are ready.
+    pub async fn sizes_of(&self, batch: &Batch) -> Result<Result<Columns, Error>, Failure> {
+        self.look_into(batch, sizes_of).await
     }
 
     async fn look_into<T: Send + 'static>(
@@ -69,6 +74,37 @@ fn keys_of(batch: &Batch, limit_bytes: usize) -> Result<Columns, Error> {
     });
     let schedules: Vec<_> = schedules.collect::<Result<_, Error>>()?;
     Ok(Columns::of(schedules))
+}
+
+fn sizes_of(batch: &Batch, limit_bytes: usize) -> Result<Columns, Error> {
+    let records = batch.records(limit_bytes)?;
+    let schedules = records.map(|record| {
+        let record = record?;
+        Ok(Schedule {
+            key: record.key.as_deref().map(murmur2),
+            body_bytes: Some(size_of_body(&record)),
+            ..Schedule::default()
+        })
+    });
+    let schedules: Vec<_> = schedules.collect::<Result<_, Error>>()?;
+    Ok(Columns::of(schedules))
+}
+
+/// The sizes of the bodies in a batch that isn't compressed.
+pub(crate) fn sizes_in(batch: &Bytes) -> Option<Vec<u32>> {
+    let batch = Batch::new(batch.clone()).ok()?;
+    if batch.is_compressed() {
+        return None;
+    }
+    let records = batch.records(usize::MAX).ok()?;
+    let sizes = records.map(|record| record.map(|record| size_of_body(&record)));
+    sizes.collect::<Result<_, Error>>().ok()
+}
+
+/// The size of a record's body.
+pub(crate) fn size_of_body(record: &Record) -> u32 {
+    let bytes = record.value.as_ref().map_or(0, Bytes::len);
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 /// `None` if the limit was too small and there is a larger one.

@@ -33,7 +33,7 @@ const ID_BYTES: usize = 112;
 pub struct StateBytes {
     /// Logs, exchanges and bindings: on the catalogue's shard, for all of them.
     pub definitions: usize,
-    /// What is known of single records: leases, delays, deduplication ids.
+    /// What is known of single records: leases, delays, deduplication ids, sizes.
     pub records: usize,
 }
 
@@ -78,7 +78,8 @@ impl State {
 impl Logs {
     /// What is known of single records.
     fn records_bytes(&self) -> usize {
-        self.indexes.listed() * LISTED_BYTES + self.indexes.ids * ID_BYTES
+        let listed = self.indexes.listed() * LISTED_BYTES;
+        listed + self.indexes.ids * ID_BYTES + self.indexes.bodies_bytes
     }
 
     /// Whether records may be leased: there is room until all of it is taken.

@@ -138,6 +138,9 @@ pub struct LedgerConfig {
     /// Records are handed out by priority: the partition with the highest number first, instead of
     /// all in turn. In a log's queue, each record is appended to the partition of its priority.
     pub by_priority: bool,
+    /// How many bytes the bodies of the ready records may have together. With it, the sizes of
+    /// unsettled records are known one by one.
+    pub ready_bytes_max: Option<u64>,
 }
 
 impl LedgerConfig {
@@ -152,10 +155,11 @@ impl LedgerConfig {
         overflow: Overflow::DropOldest,
         single_active: false,
         by_priority: false,
+        ready_bytes_max: None,
     };
 }
 
-/// What happens in a ledger that may have only so many ready records.
+/// What happens in a ledger that may have only so many ready records, or so many bytes of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Overflow {
     /// The oldest ready records leave.

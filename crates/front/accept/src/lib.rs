@@ -11,8 +11,8 @@
 //! each address) belong between `accept` and [`Accepted`].
 //!
 //! Also contains code that several fronts share: the checks of HTTP requests ([`Hosts`]), log
-//! messages about rejected clients, and the list of connections that one front shows and another
-//! fills ([`Registry`]).
+//! messages about rejected clients, the list of connections that one front shows and another fills
+//! ([`Registry`]), and whose messages are traced ([`Traced`]).
 //!
 //! This crate isn't a front: it is the only crate of its layer that the others may use.
 
@@ -27,15 +27,17 @@ mod serve;
 mod sockets;
 mod stop;
 mod told;
+mod traced;
 
 pub use foreign::{Effect, Foreign, Hosts};
 pub use impatient::{FirstOctets, Impatient, WRITE_STALL};
 pub use listening::Listening;
 pub use reading::read;
 pub use receiving::{Progress, Receiving, STILL_WHEN_SHORT};
-pub use registry::{ConnectionInfo, Registered, Registry};
+pub use registry::{ConnectionInfo, ConsumerInfo, Consumers, Registered, Registry};
 pub use sending::{COPIED_SLICE_BYTES_MAX, SLICES_COPIED_AFTER, Sending};
 pub use serve::{Accepted, Limits, serve};
 pub use sockets::Sockets;
 pub use stop::Stop;
 pub use told::{log_failed_login, log_http_end};
+pub use traced::Traced;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, future::pending, net::SocketAddr, sync::Arc};
 
 use parking_lot::Mutex;
-use stele_base_types::{Name, Principal, Timestamp};
+use stele_base_types::{ConsumerId, LogId, Name, Principal, Timestamp};
 use tokio::sync::watch;
 
 /// Data about a connection.
@@ -23,6 +23,54 @@ pub struct ConnectionInfo {
     pub properties: Vec<(String, String)>,
     /// The negotiated values, by the protocol's names.
     pub figures: Vec<(&'static str, u64)>,
+    /// Its consumers.
+    pub consumers: Consumers,
+}
+
+/// The consumers of a connection, which updates them. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Consumers(Arc<Mutex<BTreeMap<ConsumerId, ConsumerInfo>>>);
+
+/// Data about a consumer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerInfo {
+    /// The log that it consumes.
+    pub log: LogId,
+    /// The name that the client knows it by.
+    pub tag: String,
+    /// The channel of the connection.
+    pub channel: u16,
+    /// Whether it acknowledges messages.
+    pub acknowledges: bool,
+    /// Whether it must be the only consumer.
+    pub exclusive: bool,
+    /// How many unacknowledged messages it may have; `None` for no limit.
+    pub prefetch: Option<u32>,
+}
+
+impl Consumers {
+    /// Adds a consumer.
+    pub fn add(&self, id: ConsumerId, info: ConsumerInfo) {
+        self.0.lock().insert(id, info);
+    }
+
+    /// Removes a consumer.
+    pub fn remove(&self, id: ConsumerId) {
+        self.0.lock().remove(&id);
+    }
+
+    /// The tag of a consumer.
+    pub fn tag(&self, id: ConsumerId) -> Option<String> {
+        let consumers = self.0.lock();
+        consumers.get(&id).map(|info| info.tag.clone())
+    }
+
+    /// The consumers of a log.
+    pub fn of(&self, log: LogId) -> Vec<(ConsumerId, ConsumerInfo)> {
+        let consumers = self.0.lock();
+        let of_log = consumers.iter().filter(|(_, info)| info.log == log);
+        of_log.map(|(id, info)| (*id, info.clone())).collect()
+    }
 }
 
 impl ConnectionInfo {
@@ -128,6 +176,7 @@ mod tests {
             since: Timestamp(0),
             properties: Vec::new(),
             figures: Vec::new(),
+            consumers: Consumers::default(),
         }
     }
 

@@ -48,9 +48,12 @@ async fn connection(accepted: Accepted, state: Arc<State>, settings: Arc<Setting
     let stream = Impatient::new(stream, memory);
     let first = stream.first_octets();
     let service = service_fn(|request: Request<Incoming>| {
-        let (head, _unread) = request.into_parts();
+        let (head, body) = request.into_parts();
         let (state, settings, client) = (&state, &settings, &principal);
-        async move { Ok::<_, Infallible>(router::answer(state, settings, client, &head).await) }
+        async move {
+            let answer = router::answer(state, settings, client, &head, body).await;
+            Ok::<_, Infallible>(answer)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

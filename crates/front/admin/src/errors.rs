@@ -25,6 +25,9 @@ pub(crate) enum Error {
     /// 404. 404. `/v1/logs` lists the queues and topics.
     #[error("no queue or topic of that name in that virtual host")]
     NoSuchLog,
+    /// 404. There is one virtual host, `/`, unless AMQP clients have been given others.
+    #[error("no such virtual host")]
+    NoSuchVirtualHost,
     /// 405. The path supports only GET and HEAD.
     #[error("this path supports only GET and HEAD")]
     NotGet,
@@ -57,7 +60,7 @@ impl Error {
             Self::BadQuery(_) => StatusCode::BAD_REQUEST,
             Self::NotLoggedIn => StatusCode::UNAUTHORIZED,
             Self::Foreign(_) => StatusCode::FORBIDDEN,
-            Self::NoSuchPage | Self::NoSuchLog => StatusCode::NOT_FOUND,
+            Self::NoSuchPage | Self::NoSuchLog | Self::NoSuchVirtualHost => StatusCode::NOT_FOUND,
             Self::Refused(_) => StatusCode::CONFLICT,
             Self::NotGet => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotReady(_) | Self::Stuck => StatusCode::SERVICE_UNAVAILABLE,
@@ -77,6 +80,7 @@ impl Error {
             Self::Foreign(Foreign::Name(_)) => "foreign-name",
             Self::NoSuchPage => "no-such-page",
             Self::NoSuchLog => "no-such-log",
+            Self::NoSuchVirtualHost => "no-such-vhost",
             Self::Refused(_) => "refused",
             Self::NotGet => "not-get",
             Self::NotReady(_) => "not-ready",
@@ -94,7 +98,9 @@ impl Error {
     pub(crate) fn answer_as_rabbitmq(&self) -> Answer {
         let (error, reason) = match self {
             Self::NotLoggedIn => ("not_authorized", "Login failed".to_owned()),
-            Self::NoSuchPage | Self::NoSuchLog => ("Object Not Found", "Not Found".to_owned()),
+            Self::NoSuchPage | Self::NoSuchLog | Self::NoSuchVirtualHost => {
+                ("Object Not Found", "Not Found".to_owned())
+            }
             Self::BadQuery(reason) => ("bad_request", reason.clone()),
             other => (other.code(), other.to_string()),
         };

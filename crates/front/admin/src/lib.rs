@@ -12,6 +12,8 @@
 //!   others are GETs. No request body is read.
 //! - No response grows with the number of logs without limit: lists are paged, metrics are totals.
 
+mod body;
+mod consumers;
 mod driver;
 mod errors;
 mod limits;

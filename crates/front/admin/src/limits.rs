@@ -8,7 +8,10 @@ pub(crate) const CONNECTIONS_MAX: usize = 128;
 /// Maximum size of a request head; any page's query fits.
 pub(crate) const HEAD_BYTES_MAX: usize = 16 * 1024;
 
-/// Timeout for a request head, so that a slow sender can't hold a connection.
+/// Maximum size of a request body: a message to publish.
+pub(crate) const BODY_BYTES_MAX: usize = 128 * 1024;
+
+/// Timeout for a request head, and for its body, so that a slow sender can't hold a connection.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Maximum logs per page: each needs a request to its shard.

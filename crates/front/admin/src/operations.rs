@@ -10,3 +10,4 @@ pub(crate) mod readyz;
 pub(crate) mod role;
 pub(crate) mod startupz;
 pub(crate) mod status;
+pub(crate) mod tracing;

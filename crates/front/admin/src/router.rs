@@ -8,6 +8,7 @@ use stele_base_types::Principal;
 use stele_core_broker::{Share, charged};
 
 use crate::{
+    body::RequestBody,
     errors::Error,
     login,
     operations::{self, api, messages, role},
@@ -28,16 +29,18 @@ const INDEX: &str = "Stele's admin port\n\n\
     /v1/logs             queues and topics, paged: ?vhost=/&after=NAME&limit=100\n\
     /v1/logs/NAME/messages  its messages, paged: ?state=ready&after=NEXT&limit=100\n\
     /v1/logs/NAME        one of them; DELETE /v1/logs/NAME/queue or /topic ends that role\n\
+    /v1/tracing          whether messages are traced; PUT starts it, DELETE stops it\n\
     /api/overview        and other paths of RabbitMQ's HTTP API\n";
 
-/// Answers a request. Only its head is read.
+/// Answers a request. Its body is read only where one is needed.
 pub(crate) async fn answer(
     state: &State,
     settings: &Settings,
     client: &Principal,
     head: &Parts,
+    body: impl RequestBody,
 ) -> Answer {
-    match respond(state, settings, client, head).await {
+    match respond(state, settings, client, head, body).await {
         Ok(answer) => answer,
         Err(error) if head.uri.path().starts_with(api::PREFIX) => error.answer_as_rabbitmq(),
         Err(error) => error.answer(),
@@ -49,6 +52,7 @@ async fn respond(
     settings: &Settings,
     client: &Principal,
     head: &Parts,
+    body: impl RequestBody,
 ) -> Result<Answer, Error> {
     let path = head.uri.path();
     if !api::takes(path, &head.method) {
@@ -66,7 +70,10 @@ async fn respond(
         "/" => Ok(text(StatusCode::OK, INDEX.to_owned())),
         "/metrics" => operations::metrics::answer(state).await,
         "/v1/status" => operations::status::answer(state).await,
-        "/v1/logs" => operations::logs::answer(state, query).await,
+        operations::tracing::PATH => {
+            operations::tracing::answer(state, settings, &head.method, query)
+        }
+        "/v1/logs" => operations::logs::answer(state, settings, query).await,
         _ => {
             if let Some(name) = path.strip_prefix("/v1/logs/") {
                 if let Some(name) = name.strip_suffix(messages::SUFFIX) {
@@ -74,13 +81,13 @@ async fn respond(
                 }
                 return match role::split(name) {
                     Some((name, role)) if head.method == Method::DELETE => {
-                        role::end(state, &principal, name, role, query).await
+                        role::end(state, settings, &principal, name, role, query).await
                     }
-                    _ => operations::log::answer(state, &principal, name, query).await,
+                    _ => operations::log::answer(state, settings, &principal, name, query).await,
                 };
             }
             let path = path.strip_prefix(api::PREFIX).ok_or(Error::NoSuchPage)?;
-            api::answer(state, settings, &principal, path, head).await
+            api::answer(state, settings, &principal, path, head, body).await
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The settings of the front.
 
 use stele_base_types::User;
-use stele_front_accept::{Hosts, Registry, Sockets};
+use stele_front_accept::{Hosts, Registry, Sockets, Traced};
 
 /// Access to everything but health.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +12,8 @@ pub struct Settings {
     pub hosts: Hosts,
     /// The connections that can be listed and closed.
     pub connections: Registry,
+    /// Whose messages are traced.
+    pub traced: Traced,
     /// The RabbitMQ version that its API reports.
     pub rabbitmq_version: String,
     /// The socket limit shared with other fronts' clients.

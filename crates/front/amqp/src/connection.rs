@@ -36,21 +36,16 @@ use stele_wire_amqp::{
 use tokio::time::Instant;
 
 use self::{
-    committing::Committing,
-    delivering::Owed,
-    incoming::Incoming,
-    outgoing::Outgoing,
-    overdue::Patience,
-    publishing::{Gathering, Targets},
-    reading::Readings,
-    settling::Settling,
+    committing::Committing, delivering::Owed, incoming::Incoming, outgoing::Outgoing,
+    overdue::Patience, publishing::Gathering, reading::Readings, settling::Settling,
 };
 use crate::{
     errors::Fault,
     negotiation::Opened,
     operations,
     outbox::Outbox,
-    reply_to, routing,
+    reply_to,
+    routing::Destination,
     session::{
         ChannelId, Command, Failure, Session, Subscription, confirms::Confirm,
         in_flight::ToConfirm, unacked::Unacked,
@@ -105,6 +100,8 @@ pub(crate) struct Connection {
     /// A transaction whose messages are being stored. No input is processed until it is done.
     committing: Option<Committing>,
     progress: Progress,
+    /// Its name in lists of connections.
+    pub(crate) name: String,
     /// When the driver last woke up.
     pub(crate) now: Instant,
     pub(crate) patience: Patience,
@@ -124,6 +121,7 @@ impl Connection {
         let now = Instant::now();
         let mut connection = Self {
             session: Session::new(opened, settings.body_bytes_max),
+            name: String::new(),
             now,
             patience: Patience::new(settings.consumer_timeout, now),
             settings,
@@ -216,6 +214,11 @@ impl Connection {
         }
     }
 
+    /// Whether the broker is short of disk space.
+    pub(crate) fn is_short_of_disk(&self) -> bool {
+        self.blocked
+    }
+
     /// Whether a command must wait: for disk space, or for memory until the client has read its
     /// output.
     fn must_wait(&mut self, command: &Command) -> bool {
@@ -275,21 +278,16 @@ impl Connection {
     /// Publishes a message to one or more logs.
     pub(crate) async fn publish(
         &mut self,
-        targets: Targets,
+        to: Destination,
         message: &Message,
         confirm: Option<ToConfirm>,
     ) -> Result<(), Fault> {
-        let priority = routing::priority(self, &targets, message);
-        let alone = self.broker.catalogue().refuse(&targets);
-        if !self
-            .gathering
-            .has_room_for(&targets, message, priority, alone)
-        {
+        if !self.gathering.has_room_for(&to, message) {
             self.flush_publishes().await;
         }
         let now = self.settings.clock.now();
         self.gathering
-            .push(targets, message, priority, now, confirm)
+            .push(to, message, now, confirm)
             .map_err(|error| Fault::precondition(format!("message can't be stored: {error}")))
     }
 

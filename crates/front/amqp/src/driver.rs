@@ -34,7 +34,7 @@ use crate::{
     handshake,
     heartbeat::{Due, Heartbeat},
     limits::{CLOSE_TIMEOUT, CLOSE_TIMEOUT_STOPPING, READ_BYTES, READ_BYTES_MIN, WRITE_SLICES},
-    negotiation::Opened,
+    session::Session,
     session::{Failure, content::Unfinished},
     settings::Settings,
 };
@@ -78,9 +78,10 @@ pub(crate) async fn run(
     tracing::info!(%client, vhost = %opened.vhost, "amqp: connection open");
     let decoder = FrameDecoder::new(opened.frame_bytes_max);
     let heartbeat = Heartbeat::new(opened.heartbeat_s, Instant::now());
-    let connection = Connection::open(broker, Arc::clone(&settings), opened, meter).await;
-    let opened = &connection.session.opened;
-    let registered = settings.connections.open(info(opened, local, &settings));
+    let mut connection = Connection::open(broker, Arc::clone(&settings), opened, meter).await;
+    let info = info(&connection.session, local, &settings);
+    connection.name = info.name();
+    let registered = settings.connections.open(info);
     let mut driver = Driver {
         connection,
         registered,
@@ -114,7 +115,8 @@ pub(crate) async fn run(
 }
 
 /// The connection's entry in the registry.
-fn info(opened: &Opened, local: SocketAddr, settings: &Settings) -> ConnectionInfo {
+fn info(session: &Session, local: SocketAddr, settings: &Settings) -> ConnectionInfo {
+    let opened = &session.opened;
     ConnectionInfo {
         protocol: "AMQP 0-9-1",
         principal: opened.principal.clone(),
@@ -127,6 +129,7 @@ fn info(opened: &Opened, local: SocketAddr, settings: &Settings) -> ConnectionIn
             ("frame_max", opened.frame_bytes_max.into()),
             ("timeout", opened.heartbeat_s.into()),
         ],
+        consumers: session.consumers.clone(),
     }
 }
 

@@ -43,6 +43,7 @@ mod session;
 mod settings;
 mod stored;
 mod streams;
+mod traced;
 
 pub use dead_letters::{DeadLetterExchanges, priority_of};
 pub use server::serve;

@@ -43,8 +43,6 @@ enum Form {
     AgeOrSize,
     /// Any text.
     Text,
-    /// Any integer.
-    Integer,
     /// Any text, the name of an exchange.
     Exchange,
     /// A boolean.
@@ -62,84 +60,65 @@ enum Unknown {
     Word(&'static str),
 }
 
-/// The effect of a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Support {
-    /// Supported.
-    Offered,
-    /// Accepted; it has nothing to change here.
-    Accepted,
-    /// Refused.
-    Refused,
-}
-
-const KNOWN: &[(&str, Form, Support)] = &[
-    (TTL, Form::Period, Support::Offered),
-    (EXPIRES, Form::PositivePeriod, Support::Offered),
+const KNOWN: &[(&str, Form)] = &[
+    (TTL, Form::Period),
+    (EXPIRES, Form::PositivePeriod),
     (
         TYPE,
         Form::OneOf(
             &["classic", "quorum", STREAM],
             Unknown::Unsupported("queue type"),
         ),
-        Support::Accepted,
     ),
     // Bodies are never kept in memory, so every queue is lazy.
     (
         "x-queue-mode",
         Form::OneOf(&["default", "lazy"], Unknown::Unsupported("queue mode")),
-        Support::Accepted,
     ),
-    ("x-queue-version", Form::Version(1..=2), Support::Accepted),
+    ("x-queue-version", Form::Version(1..=2)),
     // There is only one node.
-    ("x-queue-master-locator", Form::Text, Support::Accepted),
+    ("x-queue-master-locator", Form::Text),
     (
         "x-queue-leader-locator",
         Form::OneOf(
             &["client-local", "balanced", "random", "least-leaders"],
             Unknown::Word("invalid_queue_locator_arg"),
         ),
-        Support::Accepted,
     ),
-    (
-        "x-quorum-initial-group-size",
-        Form::Positive,
-        Support::Accepted,
-    ),
-    ("x-max-in-memory-length", Form::Count, Support::Accepted),
-    ("x-max-in-memory-bytes", Form::Count, Support::Accepted),
+    ("x-quorum-initial-group-size", Form::Positive),
+    ("x-max-in-memory-length", Form::Count),
+    ("x-max-in-memory-bytes", Form::Count),
     (
         OVERFLOW,
         Form::OneOf(
             &["drop-head", "reject-publish", "reject-publish-dlx"],
             Unknown::Word("invalid_overflow"),
         ),
-        Support::Offered,
     ),
-    (SINGLE_ACTIVE, Form::Flag, Support::Offered),
-    (PRIORITY_MAX, Form::UpTo(255), Support::Offered),
-    // RabbitMQ neither checks nor compares it.
-    (CONSUMER_TIMEOUT, Form::Any, Support::Offered),
-    (DEAD_LETTER_EXCHANGE, Form::Exchange, Support::Offered),
-    (DEAD_LETTER_KEY, Form::Text, Support::Offered),
+    (SINGLE_ACTIVE, Form::Flag),
+    (PRIORITY_MAX, Form::UpTo(255)),
+    // Neither checked nor compared, as in RabbitMQ.
+    (CONSUMER_TIMEOUT, Form::Any),
+    (DEAD_LETTER_EXCHANGE, Form::Exchange),
+    (DEAD_LETTER_KEY, Form::Text),
     (
         DEAD_LETTER_STRATEGY,
         Form::OneOf(
             &["at-most-once", AT_LEAST_ONCE],
             Unknown::Word("invalid_dlx_strategy"),
         ),
-        Support::Offered,
     ),
-    (DELIVERY_LIMIT, Form::Integer, Support::Offered),
-    (LENGTH, Form::Count, Support::Offered),
-    (SIZE, Form::Count, Support::Refused),
-    (KEEP, Form::AgeOrSize, Support::Offered),
-    (AGE, Form::Age, Support::Offered),
+    // Like RabbitMQ 3, takes any value; one that isn't an integer is no limit.
+    (DELIVERY_LIMIT, Form::Any),
+    (LENGTH, Form::Count),
+    (SIZE, Form::Count),
+    (KEEP, Form::AgeOrSize),
+    (AGE, Form::Age),
     // Segments have a size of their own.
-    (SEGMENT_SIZE, Form::Count, Support::Accepted),
+    (SEGMENT_SIZE, Form::Count),
     // Filters look at the messages themselves.
-    (FILTER_SIZE, Form::Count, Support::Accepted),
-    (CLUSTER_SIZE, Form::Positive, Support::Accepted),
+    (FILTER_SIZE, Form::Count),
+    (CLUSTER_SIZE, Form::Positive),
 ];
 
 /// The arguments that not every type of queue has, with the types that have them. Declaring a queue
@@ -249,18 +228,14 @@ impl QueueArguments {
     }
 
     fn check_one(&self, subject: &Subject<'_>, one: &str) -> Handled {
-        for (name, form, support) in KNOWN.iter().filter(|(name, ..)| *name == one) {
+        for (name, form) in KNOWN.iter().filter(|(name, ..)| *name == one) {
             let Some((value, described)) = self.0.get(name) else {
                 continue;
-            };
-            let support = match self.is_stream() {
-                true => Support::Accepted,
-                false => *support,
             };
             if *form == Form::Exchange && !matches!(value, Value::LongString(_)) {
                 return Err(subject.invalid_type(name, value));
             }
-            check(form, support, value, described).map_err(|what| subject.invalid(name, &what))?;
+            check(form, value, described).map_err(|what| subject.invalid(name, &what))?;
         }
         Ok(())
     }
@@ -317,14 +292,20 @@ impl QueueArguments {
             },
             single_active: self.is_single_active(),
             by_priority: self.priority_max() > 0,
+            // A stream keeps so many bytes.
+            ready_bytes_max: match self.is_stream() {
+                true => None,
+                false => self.text(SIZE).and_then(|text| text.parse().ok()),
+            },
             ..LedgerConfig::PLAIN
         }
     }
 
-    /// The first delivery, and as many more as the limit allows; a negative one is no limit.
+    /// The first delivery, and as many more as the limit allows. A negative one, and a value that
+    /// isn't an integer, is no limit.
     fn deliveries_max(&self) -> Option<u32> {
-        let limit = match self.text(DELIVERY_LIMIT) {
-            Some(text) => text.parse::<i64>().ok()?,
+        let limit = match self.0.get(DELIVERY_LIMIT) {
+            Some((value, _)) => value.as_integer()?,
             None if self.is_quorum() => DELIVERY_LIMIT_DEFAULT.into(),
             None => return None,
         };
@@ -442,20 +423,7 @@ pub(crate) fn check_same(
     }
 }
 
-fn check(
-    form: &Form,
-    support: Support,
-    value: &Value,
-    described: &Described,
-) -> Result<(), String> {
-    check_form(form, value, described)?;
-    match support {
-        Support::Offered | Support::Accepted => Ok(()),
-        Support::Refused => Err("\"not supported\"".to_owned()),
-    }
-}
-
-fn check_form(form: &Form, value: &Value, described: &Described) -> Result<(), String> {
+fn check(form: &Form, value: &Value, described: &Described) -> Result<(), String> {
     let type_name = &described.type_name;
     let unacceptable = || format!("{{unacceptable_type,{type_name}}}");
     match form {
@@ -468,15 +436,9 @@ fn check_form(form: &Form, value: &Value, described: &Described) -> Result<(), S
             let expected = || format!("\"expected integer, got {type_name}\"");
             check_integer(form, value.as_integer().ok_or_else(expected)?)
         }
-        Form::Integer => match value.as_integer() {
-            Some(_) => Ok(()),
-            None => Err(format!("\"expected integer, got {type_name}\"")),
-        },
         Form::Any => Ok(()),
         Form::Flag => value.as_bool().map(drop).ok_or_else(unacceptable),
-        Form::AgeOrSize if value.as_integer().is_some() => {
-            check_form(&Form::Positive, value, described)
-        }
+        Form::AgeOrSize if value.as_integer().is_some() => check(&Form::Positive, value, described),
         Form::Age | Form::AgeOrSize => match value {
             Value::LongString(_) => match periods::age_ms(&described.text) {
                 Some(_) => Ok(()),

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 use stele_core_engine::{Catalogue, Route};
 
 use crate::{
-    arguments::Routed,
+    arguments,
     connection::{Connection, publishing::Targets},
     errors::{Fault, Subject},
     octets::text_of,
@@ -12,12 +12,60 @@ use crate::{
     stored::Message,
 };
 
-/// The logs that a message is routed to.
+/// The logs that a message goes to, and how they take it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Destination {
+    pub(crate) logs: Targets,
+    /// Its priority, if one of them orders by it; `None` for the lowest.
+    pub(crate) priority: Option<u8>,
+    /// Whether one of them refuses messages when it is full, so that each message is appended
+    /// alone, for an outcome of its own.
+    pub(crate) alone: bool,
+}
+
+/// Where a message is routed to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Routed {
+    /// At once.
+    pub(crate) now: Destination,
+    /// After its delay, if it has one.
+    pub(crate) delayed: Destination,
+}
+
+impl Destination {
+    fn of(catalogue: &Catalogue, logs: Targets, message: &Message) -> Self {
+        let priority = message.properties.priority.filter(|it| {
+            let mut known = logs.iter().filter_map(|log| catalogue.log_by_id(*log));
+            *it > 0 && known.any(|log| log.config.orders_by_priority())
+        });
+        let alone = catalogue.refuse(&logs);
+        Self {
+            logs,
+            priority,
+            alone,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.logs.is_empty()
+    }
+
+    /// Adds the logs of another destination of the same message.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.logs.extend(other.logs);
+        self.logs.sort_unstable();
+        self.logs.dedup();
+        self.priority = self.priority.or(other.priority);
+        self.alone |= other.alone;
+    }
+}
+
+/// Routes a message.
 pub(crate) fn route(
     connection: &Connection,
     message: &Message,
     copies: &[String],
-) -> Result<Route, Fault> {
+) -> Result<Routed, Fault> {
     let vhost = connection.session.opened.vhost.as_str();
     let catalogue = connection.broker.catalogue();
     let publish = &message.content.publish;
@@ -28,26 +76,21 @@ pub(crate) fn route(
     let key = text_of(publish.routing_key.as_bytes());
     let copies = copies.iter().map(String::as_str);
     let keys: SmallVec<[&str; 4]> = std::iter::once(&*key).chain(copies).collect();
-    let routed = Routed {
+    let by = arguments::Routed {
         headers: &message.headers,
         properties: &message.properties,
         random: &|| connection.settings.random.number(),
     };
-    let route = catalogue.route_delayed(vhost, exchange, &keys, &routed);
-    route.map_err(|error| Subject::exchange(exchange, vhost).fault(error))
-}
-
-/// The priority by which some of these logs order the message; `None` for the lowest.
-pub(crate) fn priority(
-    connection: &Connection,
-    targets: &Targets,
-    message: &Message,
-) -> Option<u8> {
-    let priority = message.properties.priority.filter(|it| *it > 0)?;
-    let catalogue = connection.broker.catalogue();
-    let mut logs = targets.iter().filter_map(|log| catalogue.log_by_id(*log));
-    let is_used = logs.any(|log| log.config.orders_by_priority());
-    is_used.then_some(priority)
+    let route = catalogue.route_delayed(vhost, exchange, &keys, &by);
+    let Route { now, delayed } =
+        route.map_err(|error| Subject::exchange(exchange, vhost).fault(error))?;
+    Ok(Routed {
+        now: Destination::of(&catalogue, now, message),
+        delayed: match delayed.is_empty() {
+            true => Destination::default(),
+            false => Destination::of(&catalogue, delayed, message),
+        },
+    })
 }
 
 /// The names of the logs that still exist.
@@ -58,13 +101,13 @@ pub(crate) fn names(connection: &Connection, logs: &Targets) -> Queues {
 }
 
 /// The logs that currently have these names, in the order of [`route`].
-pub(crate) fn present(connection: &Connection, names: &Queues) -> Targets {
+pub(crate) fn present(connection: &Connection, names: &Queues, message: &Message) -> Destination {
     let vhost = connection.session.opened.vhost.as_str();
     let catalogue = connection.broker.catalogue();
     let logs = names.iter().filter_map(|name| catalogue.log(vhost, name));
     let mut targets: Targets = logs.map(|log| log.id).collect();
     targets.sort_unstable();
-    targets
+    Destination::of(&catalogue, targets, message)
 }
 
 /// Checks that the exchange exists and isn't internal.

@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use hashbrown::HashMap;
 use stele_base_types::{ConsumerId, LogId, Name, ShardId};
+use stele_front_accept::{ConsumerInfo, Consumers};
 use stele_wire_amqp::{
     ContentHeader, Frame, Method, ShortString,
     method::{basic, channel, connection},
@@ -96,6 +97,8 @@ pub(crate) struct Subscription {
     pub(crate) queue: Name,
     pub(crate) log: LogId,
     pub(crate) no_ack: bool,
+    /// Whether it must be the only consumer.
+    pub(crate) exclusive: bool,
     /// Whether deliveries show how often the message was delivered before.
     pub(crate) counts_deliveries: bool,
     /// Whether it reads without taking anything.
@@ -116,6 +119,8 @@ pub(crate) struct Session {
     body_bytes_max: u64,
     channels: HashMap<u16, Channel>,
     subscriptions: HashMap<ConsumerId, Subscription>,
+    /// The same, to be shown.
+    pub(crate) consumers: Consumers,
     pub(crate) in_flight: InFlight,
     lives: u64,
     last_consumer: u64,
@@ -132,6 +137,7 @@ impl Session {
             body_bytes_max,
             channels: HashMap::new(),
             subscriptions: HashMap::new(),
+            consumers: Consumers::default(),
             in_flight: InFlight::default(),
             lives: 0,
             last_consumer: 0,
@@ -285,10 +291,13 @@ impl Session {
         let waiting = channel.waiting.iter().flat_map(Waiting::unacked);
         let unacked = unacked.chain(waiting).collect();
         channel.waiting.clear();
-        let consumers = std::mem::take(&mut channel.consumers)
+        let consumers: Vec<_> = std::mem::take(&mut channel.consumers)
             .into_values()
             .filter_map(|id| Some((id, self.subscriptions.remove(&id)?)))
             .collect();
+        for (id, _) in &consumers {
+            self.consumers.remove(*id);
+        }
         Released { consumers, unacked }
     }
 
@@ -335,6 +344,15 @@ impl Session {
         let id = ConsumerId(self.last_consumer);
         if let Some(channel) = self.channels.get_mut(&subscription.channel) {
             channel.consumers.insert(subscription.tag.clone(), id);
+            let info = ConsumerInfo {
+                log: subscription.log,
+                tag: subscription.tag.to_string(),
+                channel: subscription.channel,
+                acknowledges: !subscription.no_ack,
+                exclusive: subscription.exclusive,
+                prefetch: channel.prefetch,
+            };
+            self.consumers.add(id, info);
         }
         self.subscriptions.insert(id, subscription);
         id
@@ -348,6 +366,7 @@ impl Session {
     /// Removes a consumer.
     pub(crate) fn remove_subscription(&mut self, id: ConsumerId) -> Option<Subscription> {
         let subscription = self.subscriptions.remove(&id)?;
+        self.consumers.remove(id);
         if let Some(channel) = self.channels.get_mut(&subscription.channel) {
             channel.consumers.remove(&subscription.tag);
         }

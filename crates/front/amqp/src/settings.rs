@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use stele_base_env::{Clock, Rng, SharedRng};
 use stele_base_types::User;
 use stele_core_engine::Durability;
-use stele_front_accept::{Registry, Sockets};
+use stele_front_accept::{Registry, Sockets, Traced};
 use stele_wire_amqp::limits::FRAME_MAX_DEFAULT_BYTES;
 
 use crate::limits::{CONSUMER_TIMEOUT, HANDSHAKE_TIMEOUT};
@@ -36,6 +36,8 @@ pub struct Settings {
     pub sockets: Sockets,
     /// The registry of its connections.
     pub connections: Registry,
+    /// Whose messages are traced.
+    pub traced: Traced,
     /// How long a delivery may be unacknowledged before its channel is closed; `None` for no limit.
     pub consumer_timeout: Option<Duration>,
     /// Maximum time from connecting to an open connection.
@@ -63,6 +65,7 @@ impl Settings {
             connections_max: 10_000,
             sockets: Sockets::default(),
             connections: Registry::default(),
+            traced: Traced::default(),
             consumer_timeout: Some(CONSUMER_TIMEOUT),
             handshake_timeout: HANDSHAKE_TIMEOUT,
             version: env!("CARGO_PKG_VERSION"),

@@ -36,6 +36,8 @@ pub(crate) struct Topic {
     pub(crate) partitions: u32,
     /// Whether it is a FIFO queue, whose records are delivered by key.
     pub(crate) is_fifo: bool,
+    /// Whether it is a queue that limits how many bytes are ready.
+    pub(crate) is_sized: bool,
     /// Maximum batch size.
     pub(crate) batch_size_bytes_max: u32,
     /// The acceptable timestamps of its records.
@@ -48,11 +50,13 @@ impl Topic {
         let batch_size_bytes_max = facet
             .and_then(topic_configs::batch_size_bytes_max)
             .unwrap_or(settings.batch_size_bytes_max);
+        let queue = definition.config.queue;
         Self {
             log: definition.id,
             name: definition.name.clone(),
             partitions: definition.config.partitions,
-            is_fifo: definition.config.queue.is_some_and(|queue| queue.fifo),
+            is_fifo: queue.is_some_and(|queue| queue.fifo),
+            is_sized: queue.is_some_and(|queue| queue.ready_bytes_max.is_some()),
             batch_size_bytes_max,
             time_bounds: TimeBounds::of(facet),
         }

@@ -55,13 +55,13 @@ pub(crate) fn run(verb: &Verb) -> Result<(), Failure> {
 }
 
 /// Escapes a part of a path or a query. In a path, `+` doesn't stand for a space.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let escaped: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
     escaped.replace('+', "%20")
 }
 
 /// The body of a response, or why there is none.
-fn body_of(target: &Target, answer: Answer) -> Result<String, Failure> {
+pub(super) fn body_of(target: &Target, answer: Answer) -> Result<String, Failure> {
     match answer.status {
         200 => Ok(answer.body),
         401 => Err(Failure::Failed(anyhow!("{}", target.login_advice()))),

@@ -109,6 +109,7 @@ fn table_of(logs: &Value) -> Table {
         "leased",
         "delayed",
         "consumers",
+        "active_consumer",
     ];
     table(&columns, 4, logs["logs"].as_array().into_iter().flatten())
 }

@@ -23,6 +23,7 @@ impl Fronts<'_> {
             connections_max: self.settings.limits.connections,
             sockets: self.sockets.clone(),
             connections: self.context.connections.clone(),
+            traced: self.context.traced.clone(),
             version: self.context.version,
             rabbitmq_version: chosen.rabbitmq_version.clone(),
             ..amqp::Settings::new(users, Arc::clone(&self.context.clock), rng)

@@ -7,6 +7,7 @@ use stele_core_engine::{Append, Command, Durability, Token};
 use super::{Shard, hold::Owed, read::Waiter, release::Answer};
 use crate::{
     Error, Failure,
+    opening::sizes_in,
     reply_to::ReplyTo,
     request::{Reply, Request},
 };
@@ -126,19 +127,31 @@ impl Shard {
     }
 
     /// Appends a batch, or refuses it if there is no space.
-    pub(super) fn append(&mut self, append: Append, body: Bytes, reply: ReplyTo) {
+    pub(super) fn append(&mut self, mut append: Append, body: Bytes, reply: ReplyTo) {
+        self.tell_sizes(&mut append, &body);
         let carried_out = self.carry_out(append, Some(&body));
         self.answer_append(reply, carried_out);
     }
 
     /// Appends a batch for which there is space.
-    pub(super) fn append_admitted(&mut self, append: Append, body: Bytes, reply: ReplyTo) {
+    pub(super) fn append_admitted(&mut self, mut append: Append, body: Bytes, reply: ReplyTo) {
+        self.tell_sizes(&mut append, &body);
         let decided = append.decide(&self.state, self.now);
         let carried_out = decided.map_err(Error::Refused).and_then(|decision| {
             let durability = decision.durability;
             Ok((self.apply_decision(decision, Some(&body))?, durability))
         });
         self.answer_append(reply, carried_out);
+    }
+
+    /// Tells the engine the sizes of a batch's bodies if it needs them, unless the batch is
+    /// compressed: the front opens those on another thread ([`crate::Broker::sizes_of`]).
+    fn tell_sizes(&self, append: &mut Append, body: &Bytes) {
+        if append.wants_body_bytes(&self.state)
+            && let Some(sizes) = sizes_in(body)
+        {
+            append.columns.set_body_bytes(sizes);
+        }
     }
 
     fn answer_append(&mut self, reply: ReplyTo, carried_out: CarriedOut<Append>) {

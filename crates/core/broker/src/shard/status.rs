@@ -97,9 +97,11 @@ impl Shard {
             Some(ledger) => LogStatus {
                 partitions,
                 ready: ledger.ready(),
+                ready_bytes: ledger.ready_bytes(),
                 leased: ledger.leased(),
                 delayed: ledger.delayed(),
                 consumers: ledger.consumers(),
+                active: ledger.active_consumer(),
             },
             None => LogStatus {
                 ready: partitions.iter().map(PartitionStatus::len).sum(),

@@ -97,7 +97,7 @@ impl Logs {
     ) -> Result<Decision<SmallVec<[AppendResult; 1]>>, AppendError> {
         check(&append)?;
         let mut durability = Durability::Volatile;
-        let mut is_grouped = false;
+        let (mut is_grouped, mut is_sized) = (false, false);
         let mut results: SmallVec<[AppendResult; 1]> = SmallVec::new();
         let mut targets = SmallVec::new();
         let mut left = Vec::new();
@@ -122,6 +122,7 @@ impl Logs {
             }
             durability = durability.max(log.config.durability);
             is_grouped |= log.is_grouped();
+            is_sized |= log.limits_bytes();
             results.push(Ok(one));
         }
         if let Some(Err(error)) = results.first()
@@ -140,6 +141,11 @@ impl Logs {
             append.columns.grouped_by_key()
         } else {
             append.columns
+        };
+        let columns = if is_sized {
+            columns
+        } else {
+            columns.without_body_bytes()
         };
         let record = Record::Appended {
             targets,
@@ -165,7 +171,7 @@ impl Logs {
         let log = self.log(target.log).ok_or(AppendError::NoSuchLog)?;
         let mut one = log.destination(target, append, now)?;
         if !one.duplicate {
-            let taken = log.takes(append.count, target.partition.is_none())?;
+            let taken = log.takes(append, target.partition.is_none())?;
             one.refused = taken == Taken::AsDead;
         }
         self.check_room((log, one), append)
@@ -177,7 +183,7 @@ impl Logs {
         (log, one): (&'a Log, Appended),
         append: &Append,
     ) -> Result<(&'a Log, Appended), AppendError> {
-        if one.duplicate || self.may_remember() || !log.lists(append) {
+        if one.duplicate || self.may_remember() || !log.lists(append, one.partition.index) {
             return Ok((log, one));
         }
         Err(AppendError::Full)
@@ -225,11 +231,13 @@ impl Logs {
                 count: batch.count,
             };
             let times = (batch.at, self.doubted);
-            ledger.append(run, batch.columns, times, &mut site);
+            let columns = (batch.columns, batch.each_bytes());
+            ledger.append(run, columns, times, &mut site);
         }
         let period_ms = batch.forgetting_period_ms();
         log.plan_forgetting(target.log, batch.at, period_ms, &mut self.indexes);
         log.count_ids(&mut self.indexes);
+        log.count_bodies(&mut self.indexes);
     }
 }
 
@@ -243,7 +251,30 @@ struct Batch<'a> {
     columns: &'a Columns,
 }
 
+impl Append {
+    /// The sizes of the records' bodies, as runs of records of the same size.
+    pub(super) fn body_bytes(&self) -> impl Iterator<Item = (u32, u32)> + use<'_> {
+        let each_bytes = self.size_bytes.div_ceil(self.count.max(1));
+        self.columns.body_bytes(self.count, each_bytes)
+    }
+
+    /// Whether a log limits how many bytes are ready, and the sizes of the records' bodies aren't
+    /// given. Without them, each record has an equal part of the batch.
+    pub fn wants_body_bytes(&self, state: &State) -> bool {
+        let sized = &state.logs.indexes.sized;
+        let mut targets = self.targets.iter();
+        !sized.is_empty()
+            && !self.columns.has_body_bytes()
+            && targets.any(|target| sized.contains(&target.log))
+    }
+}
+
 impl Batch<'_> {
+    /// A record's part of the batch.
+    fn each_bytes(&self) -> u32 {
+        self.size_bytes.div_ceil(self.count.max(1))
+    }
+
     /// How soon expired entries of this batch are to be removed.
     fn forgetting_period_ms(&self) -> Option<u64> {
         if self.columns.deduplication().next().is_some() {
@@ -304,12 +335,21 @@ impl Log {
         ledgers.any(|ledger| delayed(ledger, append) > DELAYED_RECORDS_MAX)
     }
 
-    /// Whether some of the records are listed by themselves: hidden for a time, or by their ids.
-    fn lists(&self, append: &Append) -> bool {
+    /// Whether its queue limits how many bytes are ready.
+    pub(super) fn limits_bytes(&self) -> bool {
+        let max = self.config.queue.and_then(|queue| queue.ready_bytes_max);
+        max.is_some()
+    }
+
+    /// Whether some of the records are listed by themselves: hidden for a time, by their ids, or
+    /// by their sizes.
+    fn lists(&self, append: &Append, partition: PartitionIndex) -> bool {
         let mut ids = append.columns.deduplication();
         let mut ledgers = self.ledgers.iter();
         (self.is_fifo() && ids.any(|id| id.is_some()))
-            || ledgers.any(|ledger| delayed(ledger, append) > 0)
+            || ledgers.any(|ledger| {
+                delayed(ledger, append) > 0 || ledger.lists_bodies(partition, append.body_bytes())
+            })
     }
 
     /// The partition for a batch whose publisher names none.

@@ -32,6 +32,9 @@ pub struct Schedule {
     pub priority: Option<u8>,
     /// How long the record lives, in milliseconds; `None` if only the queue limits that.
     pub expiry_ms: Option<u64>,
+    /// The size of the body. Only stored with a batch for logs that limit the size of what is
+    /// ready; there, a record without it has an equal part of its batch.
+    pub body_bytes: Option<u32>,
 }
 
 stored_fields! {
@@ -42,6 +45,7 @@ stored_fields! {
         Deduplication deduplication: Option<u128>,
         Priority priority: Option<u8>,
         ExpiryMs expiry_ms: Option<u64>,
+        BodyBytes body_bytes: Option<u32>,
     }
 }
 
@@ -57,6 +61,7 @@ pub(crate) struct Fields {
     pub(crate) deduplication: Column<u128>,
     pub(crate) priority: Column<u8>,
     pub(crate) expiry_ms: Column<u64>,
+    pub(crate) body_bytes: Column<u32>,
     pub(crate) is_control: bool,
 }
 
@@ -84,6 +89,7 @@ impl Columns {
             push(&mut fields.deduplication, schedule.deduplication);
             push(&mut fields.priority, schedule.priority);
             push(&mut fields.expiry_ms, schedule.expiry_ms);
+            push(&mut fields.body_bytes, schedule.body_bytes);
         }
         drop_nothing(&mut fields.key);
         drop_nothing(&mut fields.delay_ms);
@@ -91,6 +97,7 @@ impl Columns {
         drop_nothing(&mut fields.deduplication);
         drop_nothing(&mut fields.priority);
         drop_nothing(&mut fields.expiry_ms);
+        drop_nothing(&mut fields.body_bytes);
         fields.into()
     }
 
@@ -117,6 +124,7 @@ impl Columns {
         let mut ids = values(fields.map(|fields| &fields.deduplication));
         let mut priorities = self.priorities();
         let mut expiries = values(fields.map(|fields| &fields.expiry_ms));
+        let mut sizes = values(fields.map(|fields| &fields.body_bytes));
         (0..count).map(move |_| Schedule {
             key: keys.next().flatten(),
             delay_ms: delays.next().flatten(),
@@ -124,6 +132,7 @@ impl Columns {
             deduplication: ids.next().flatten(),
             priority: priorities.next().flatten(),
             expiry_ms: expiries.next().flatten(),
+            body_bytes: sizes.next().flatten(),
         })
     }
 
@@ -143,6 +152,52 @@ impl Columns {
         grouped
     }
 
+    /// Sets the sizes of the records' bodies, in their order.
+    pub fn set_body_bytes(&mut self, sizes: impl IntoIterator<Item = u32>) {
+        let mut column = Column::new();
+        sizes
+            .into_iter()
+            .for_each(|bytes| push(&mut column, Some(bytes)));
+        let fields = self.0.take().map_or_else(Fields::default, |fields| *fields);
+        *self = Self::from(Fields {
+            body_bytes: column,
+            ..fields
+        });
+    }
+
+    /// Whether the size of a record's body is known.
+    pub fn has_body_bytes(&self) -> bool {
+        self.fields()
+            .is_some_and(|fields| !fields.body_bytes.is_empty())
+    }
+
+    /// The same without the sizes of bodies, for logs that don't need them.
+    pub(crate) fn without_body_bytes(self) -> Self {
+        match self.0 {
+            Some(fields) if !fields.body_bytes.is_empty() => Self::from(Fields {
+                body_bytes: Column::new(),
+                ..*fields
+            }),
+            fields => Self(fields),
+        }
+    }
+
+    /// The sizes of the bodies of the batch's `count` records, as runs of records of the same size.
+    /// `unknown` is the size of those that have none.
+    pub(crate) fn body_bytes(
+        &self,
+        count: u32,
+        unknown: u32,
+    ) -> impl Iterator<Item = (u32, u32)> + use<'_> {
+        let mut sizes = Cursor::new(self.fields().map(|fields| &fields.body_bytes));
+        let mut left = count;
+        std::iter::from_fn(move || {
+            let count = left.min(sizes.left);
+            left -= count;
+            (count > 0).then(|| (count, sizes.take(count).unwrap_or(unknown)))
+        })
+    }
+
     pub(crate) fn fields(&self) -> Option<&Fields> {
         self.0.as_deref()
     }
@@ -156,6 +211,7 @@ impl Columns {
                 || length(&fields.deduplication) > u64::from(count)
                 || length(&fields.priority) > u64::from(count)
                 || length(&fields.expiry_ms) > u64::from(count)
+                || length(&fields.body_bytes) > u64::from(count)
         })
     }
 

@@ -69,6 +69,10 @@ pub(crate) struct Indexes {
     pub(crate) dead: BTreeSet<LogId>,
     /// How many deduplication ids the logs know.
     pub(crate) ids: usize,
+    /// Logs that limit how many bytes are ready.
+    pub(crate) sized: BTreeSet<LogId>,
+    /// What the sizes of single bodies take.
+    pub(crate) bodies_bytes: usize,
 }
 
 impl Pool {
@@ -225,7 +229,13 @@ impl Indexes {
 
     /// Removes a log from the lists of logs with work to do.
     pub(crate) fn unlist(&mut self, log: LogId) {
-        for list in [&mut self.hot, &mut self.long, &mut self.dead] {
+        let lists = [
+            &mut self.hot,
+            &mut self.long,
+            &mut self.dead,
+            &mut self.sized,
+        ];
+        for list in lists {
             list.remove(&log);
         }
     }
@@ -241,7 +251,7 @@ impl Indexes {
     /// The number of entries.
     pub(crate) fn entries(&self) -> usize {
         let sessions = self.held.len() + self.waits.len() + self.ended.len();
-        let listed = self.hot.len() + self.long.len() + self.dead.len();
+        let listed = self.hot.len() + self.long.len() + self.dead.len() + self.sized.len();
         sessions + self.deadlines.len() + self.consumers.len() + self.pools.len() + listed
     }
 }

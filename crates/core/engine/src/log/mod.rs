@@ -144,10 +144,14 @@ pub struct Log {
     is_dying: bool,
     /// Whether it is listed as having too many ready records.
     is_long: bool,
+    /// Whether it is listed as limiting how many bytes are ready.
+    is_sized: bool,
     /// When it was last used, apart from consumers. A new process counts from its start.
     used_at: Option<Timestamp>,
     /// How many of its deduplication ids the indexes have counted.
     ids_counted: usize,
+    /// What they have counted for the sizes of its bodies.
+    bodies_counted: usize,
     /// When it is deleted because it is unused, as entered in the deadlines.
     ends_at: Option<Timestamp>,
 }
@@ -214,6 +218,19 @@ impl Log {
         self.ids_counted = count;
     }
 
+    /// Has the indexes count what the sizes of its bodies take.
+    fn count_bodies(&mut self, indexes: &mut Indexes) {
+        if self.limits_bytes() || self.bodies_counted > 0 {
+            let bytes = self
+                .ledgers
+                .iter()
+                .map(|ledger| ledger.bodies_memory())
+                .sum();
+            indexes.bodies_bytes = indexes.bodies_bytes - self.bodies_counted + bytes;
+            self.bodies_counted = bytes;
+        }
+    }
+
     /// Lists it while there is work to do for it.
     fn list(&mut self, id: LogId, indexes: &mut Indexes) {
         let mut note =
@@ -234,6 +251,9 @@ impl Log {
         note(is_hot, &mut self.is_hot, |indexes| &mut indexes.hot);
         note(is_dying, &mut self.is_dying, |indexes| &mut indexes.dead);
         note(is_long, &mut self.is_long, |indexes| &mut indexes.long);
+        let limits_bytes = self.limits_bytes();
+        let listed = &mut self.is_sized;
+        note(limits_bytes, listed, |indexes| &mut indexes.sized);
     }
 
     fn subscribers(&self) -> impl Iterator<Item = &Subscription> + use<'_> {
@@ -372,6 +392,7 @@ impl Logs {
         };
         log.plan_end(id, &mut self.indexes);
         log.count_ids(&mut self.indexes);
+        log.count_bodies(&mut self.indexes);
         log.list(id, &mut self.indexes);
     }
 
@@ -380,6 +401,7 @@ impl Logs {
         for (id, log) in &mut self.logs {
             log.index(*id, &mut self.indexes);
             log.count_ids(&mut self.indexes);
+            log.count_bodies(&mut self.indexes);
             log.list(*id, &mut self.indexes);
         }
     }

@@ -1,5 +1,7 @@
 //! A partition: its start, its committed and actual end, and its producers.
 
+use std::ops::Range;
+
 use stele_base_types::{Offset, PartitionId};
 
 use super::{Logs, ledger::Site, producer::Producers, sizes::Sizes};
@@ -39,6 +41,11 @@ impl Partition {
     pub(super) fn append(&mut self, base: Offset, count: u32, size_bytes: u32) {
         self.end = base.plus(u64::from(count));
         self.sizes.note(base, size_bytes.div_ceil(count.max(1)));
+    }
+
+    /// About the sizes of records, as numbers of records of one size.
+    pub(super) fn sizes_of(&self, records: Range<Offset>) -> impl Iterator<Item = (u64, u32)> {
+        self.sizes.pieces(records, self.average_bytes)
     }
 }
 

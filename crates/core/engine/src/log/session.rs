@@ -193,7 +193,9 @@ impl Logs {
             log.is_hot = false;
             log.is_dying = false;
             log.is_long = false;
+            log.is_sized = false;
             log.ids_counted = 0;
+            log.bodies_counted = 0;
             log.used_at = None;
             log.ends_at = None;
         }

@@ -8,7 +8,7 @@
 //! that, sizes are never underestimated, and overestimated by a third at most. They are
 //! overestimated by more only if so many sizes alternate that stretches have to be merged.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, ops::Range};
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -60,22 +60,27 @@ impl Sizes {
         }
     }
 
-    /// The records of a run as pieces of equal size: the number of records and the size of each.
-    /// `before` is the size where none is known.
-    fn pieces(&self, run: Run, before: u32) -> impl Iterator<Item = (u64, u64)> {
+    /// Records as pieces of equal size: the number of records and the size of each. `before` is the
+    /// size where none is known.
+    pub(super) fn pieces(
+        &self,
+        records: Range<Offset>,
+        before: u32,
+    ) -> impl Iterator<Item = (u64, u32)> {
+        let Range { start, end } = records;
         let after = self
             .stretches
-            .partition_point(|stretch| stretch.first <= run.first);
+            .partition_point(|stretch| stretch.first <= start);
         let begun = after.checked_sub(1).and_then(|at| self.stretches.get(at));
         let begun = begun.map_or(before, |stretch| stretch.bytes);
         let later = self.stretches.range(after..);
-        let starts = std::iter::once((run.first, begun))
+        let starts = std::iter::once((start, begun))
             .chain(later.clone().map(|stretch| (stretch.first, stretch.bytes)));
-        let ends = later.map(|stretch| stretch.first).chain([run.end()]);
+        let ends = later.map(|stretch| stretch.first).chain([end]);
         starts
             .zip(ends)
-            .take_while(move |((first, _), _)| *first < run.end())
-            .map(move |((first, bytes), end)| (end.min(run.end()).since(first), u64::from(bytes)))
+            .take_while(move |((first, _), _)| *first < end)
+            .map(move |((first, bytes), to)| (to.min(end).since(first), bytes))
     }
 
     /// Merges neighbours where that makes the least difference. Removes at least a quarter of the
@@ -164,9 +169,10 @@ impl Log {
 
     fn pieces_of(&self, run: Run) -> impl Iterator<Item = (u64, u64)> {
         let partition = self.partition(run.partition);
-        partition
+        let pieces = partition
             .into_iter()
-            .flat_map(move |partition| partition.sizes.pieces(run, partition.average_bytes))
+            .flat_map(move |partition| partition.sizes_of(run.first..run.end()));
+        pieces.map(|(count, bytes)| (count, u64::from(bytes)))
     }
 }
 

@@ -72,12 +72,14 @@ impl Log {
                 ledger: ledger.id(),
                 indexes,
             };
-            if !ledger.sweep(&mut left, &mut site) {
-                return false;
+            if ledger.sweep(&mut left, &mut site) {
+                self.ledgers.pop();
+            } else {
+                left = 0;
             }
-            self.ledgers.pop();
+            self.count_bodies(indexes);
         }
-        if !self.ledgers.is_empty() {
+        if left == 0 || !self.ledgers.is_empty() {
             return false;
         }
         self.deduplication.shed(&mut left);

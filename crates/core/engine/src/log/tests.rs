@@ -2,6 +2,7 @@
 
 mod appending;
 mod bounds;
+mod bytes;
 mod clearing;
 mod closing;
 mod consuming;

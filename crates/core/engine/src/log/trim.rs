@@ -98,7 +98,7 @@ impl Logs {
                 ledger: ledger.id(),
                 indexes: &mut self.indexes,
             };
-            ledger.apply_cleared(index, to, &mut site);
+            ledger.apply_trimmed(index, to, &mut site);
         }
     }
 }

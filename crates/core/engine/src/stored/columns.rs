@@ -37,6 +37,7 @@ enum Field {
     Deduplication(Column<u128>),
     Control,
     ExpiryMs(Column<u64>),
+    BodyBytes(Column<u32>),
 }
 
 /// The same, written without a copy. The numbers are those of [`Stored`] and [`Field`].
@@ -55,6 +56,7 @@ enum FieldRef<'a> {
     Deduplication(&'a Column<u128>),
     Control,
     ExpiryMs(&'a Column<u64>),
+    BodyBytes(&'a Column<u32>),
 }
 
 impl Serialize for Columns {
@@ -68,6 +70,7 @@ impl Serialize for Columns {
                 group,
                 deduplication,
                 expiry_ms,
+                body_bytes,
                 is_control,
             } = fields;
             let given = [
@@ -76,6 +79,7 @@ impl Serialize for Columns {
                 (!deduplication.is_empty()).then_some(FieldRef::Deduplication(deduplication)),
                 is_control.then_some(FieldRef::Control),
                 (!expiry_ms.is_empty()).then_some(FieldRef::ExpiryMs(expiry_ms)),
+                (!body_bytes.is_empty()).then_some(FieldRef::BodyBytes(body_bytes)),
             ];
             columns.extend(given.into_iter().flatten());
         }
@@ -107,6 +111,7 @@ impl<'de> Deserialize<'de> for Columns {
                         Field::Deduplication(column) => fields.deduplication = column,
                         Field::Control => fields.is_control = true,
                         Field::ExpiryMs(column) => fields.expiry_ms = column,
+                        Field::BodyBytes(column) => fields.body_bytes = column,
                     }
                 }
                 fields.into()
@@ -136,6 +141,7 @@ mod tests {
             deduplication: Some(1),
             priority: Some(2),
             expiry_ms: Some(3),
+            body_bytes: Some(4),
         };
         let second = Schedule {
             deduplication: Some(2),

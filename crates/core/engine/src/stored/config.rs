@@ -43,6 +43,7 @@ pub(crate) enum LedgerField {
     Overflow(Overflow),
     SingleActive,
     ByPriority,
+    ReadyBytesMax(u64),
 }
 
 /// A field of [`Exchange`].
@@ -137,6 +138,7 @@ impl From<LedgerConfig> for Vec<LedgerField> {
             overflow,
             single_active,
             by_priority,
+            ready_bytes_max,
         } = config;
         let mut fields = Self::new();
         fields.extend(fifo.then_some(LedgerField::Fifo));
@@ -152,6 +154,7 @@ impl From<LedgerConfig> for Vec<LedgerField> {
         }
         fields.extend(single_active.then_some(LedgerField::SingleActive));
         fields.extend(by_priority.then_some(LedgerField::ByPriority));
+        fields.extend(ready_bytes_max.map(LedgerField::ReadyBytesMax));
         fields
     }
 }
@@ -170,6 +173,7 @@ impl From<Vec<LedgerField>> for LedgerConfig {
                 LedgerField::Overflow(overflow) => config.overflow = overflow,
                 LedgerField::SingleActive => config.single_active = true,
                 LedgerField::ByPriority => config.by_priority = true,
+                LedgerField::ReadyBytesMax(max) => config.ready_bytes_max = Some(max),
             }
         }
         config

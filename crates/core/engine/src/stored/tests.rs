@@ -57,6 +57,7 @@ const MOST: LogConfig = LogConfig {
         overflow: Overflow::RefuseAsDead,
         single_active: true,
         by_priority: true,
+        ready_bytes_max: Some(10),
     }),
 };
 

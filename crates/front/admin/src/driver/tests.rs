@@ -457,7 +457,7 @@ fn any_path_and_query_are_answered() {
             return Ok(());
         };
         let (head, ()) = request.into_parts();
-        let answer = router::answer(&state, &settings, &client, &head);
+        let answer = router::answer(&state, &settings, &client, &head, String::new());
         let status = runtime.block_on(answer).status().as_u16();
         prop_assert!(matches!(status, 200 | 400 | 404), "{target}: {status}");
         Ok(())

@@ -10,15 +10,21 @@ mod connections;
 mod overview;
 mod queue;
 mod queues;
+mod vhost;
 mod view;
 
 use hyper::{Method, http::request::Parts};
 use stele_base_types::Principal;
 
 use self::view::View;
-use super::role;
+use super::{role, tracing};
 use crate::{
-    errors::Error, operations::log::decoded, router::Answer, settings::Settings, state::State,
+    body::{self, RequestBody},
+    errors::Error,
+    operations::log::decoded,
+    router::Answer,
+    settings::Settings,
+    state::State,
 };
 
 /// The prefix of these paths.
@@ -33,8 +39,11 @@ pub(crate) fn takes(path: &str, method: &Method) -> bool {
         &Method::GET | &Method::HEAD => true,
         &Method::DELETE => {
             let log = path.strip_prefix("/v1/logs/");
-            log.and_then(role::split).is_some() || path.starts_with("/api/connections/")
+            log.and_then(role::split).is_some()
+                || path == tracing::PATH
+                || path.starts_with("/api/connections/")
         }
+        &Method::PUT => path == tracing::PATH || path.starts_with("/api/vhosts/"),
         _ => false,
     }
 }
@@ -46,6 +55,7 @@ pub(crate) async fn answer(
     principal: &Principal,
     path: &str,
     head: &Parts,
+    body: impl RequestBody,
 ) -> Result<Answer, Error> {
     let view = View::read(head.uri.query().unwrap_or_default())?;
     let (action, names) = path.split_once('/').unwrap_or((path, ""));
@@ -56,9 +66,16 @@ pub(crate) async fn answer(
         ("overview", []) => overview::answer(state, settings, &view).await,
         ("connections", []) => connections::answer(settings, &view),
         ("connections", [name]) => connection::answer(settings, name, head, &view),
-        ("queues", []) => queues::answer(state, None, &view).await,
-        ("queues", [vhost]) => queues::answer(state, Some(vhost), &view).await,
-        ("queues", [vhost, name]) => queue::answer(state, principal, vhost, name, &view).await,
+        ("queues", []) => queues::answer(state, settings, None, &view).await,
+        ("queues", [vhost]) => queues::answer(state, settings, Some(vhost), &view).await,
+        ("queues", [vhost, name]) => {
+            let definition = queue::find(state, principal, vhost, name)?;
+            queue::answer(state, settings, &definition, &view).await
+        }
+        ("vhosts", [vhost]) if head.method == Method::PUT => {
+            vhost::put(state, settings, vhost, &body::read(body).await?)
+        }
+        ("vhosts", [vhost]) => vhost::answer(state, settings, vhost, &view),
         ("aliveness-test", [vhost]) => aliveness_test::answer(state, vhost).await,
         _ => Err(Error::NoSuchPage),
     }

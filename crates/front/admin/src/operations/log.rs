@@ -10,15 +10,18 @@ use stele_core_engine::{Durability, Holder, LogDefinition, Retention};
 use tokio::time::timeout;
 
 use crate::{
+    consumers::OpenConsumers,
     errors::Error,
     limits::PROBE_TIMEOUT,
     router::{self, Answer},
+    settings::Settings,
     state::State,
 };
 
 /// The response.
 pub(crate) async fn answer(
     state: &State,
+    settings: &Settings,
     principal: &Principal,
     path: &str,
     query: &str,
@@ -27,7 +30,7 @@ pub(crate) async fn answer(
     let definition = find(broker, principal, path, query, Action::Inspect)?;
     Ok(router::json(
         StatusCode::OK,
-        &of(broker, &definition).await?,
+        &of(broker, settings, &definition).await?,
     ))
 }
 
@@ -73,7 +76,11 @@ pub(super) fn decoded(path: &str) -> Result<String, Error> {
 }
 
 /// A log as JSON with its counts, which are missing if it is deleted meanwhile.
-pub(crate) async fn of(broker: &Broker, definition: &LogDefinition) -> Result<Value, Error> {
+pub(crate) async fn of(
+    broker: &Broker,
+    settings: &Settings,
+    definition: &LogDefinition,
+) -> Result<Value, Error> {
     let status = timeout(PROBE_TIMEOUT, broker.status(definition.id)).await;
     let status = status.map_err(|_| Error::Stuck)?.unwrap_or_default();
     let holders = timeout(PROBE_TIMEOUT, broker.holders(definition.id)).await;
@@ -91,6 +98,9 @@ pub(crate) async fn of(broker: &Broker, definition: &LogDefinition) -> Result<Va
             })
         })
         .collect();
+    let active = status.active;
+    let active = active.and_then(|active| OpenConsumers::list(settings).tag(active));
+    let active = active.map(|(tag, connection)| format!("{tag} of {connection}"));
     let held_by: BTreeSet<_> = holders.iter().flatten().map(word_of).collect();
     let records = status.partitions.iter();
     let records = records.map(|partition| partition.committed.0.saturating_sub(partition.start.0));
@@ -120,6 +130,7 @@ pub(crate) async fn of(broker: &Broker, definition: &LogDefinition) -> Result<Va
         "leased": status.leased,
         "delayed": status.delayed,
         "consumers": status.consumers,
+        "active_consumer": active,
     }))
 }
 

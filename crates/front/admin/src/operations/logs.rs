@@ -10,6 +10,7 @@ use crate::{
     limits::{PAGE_LOGS_DEFAULT, PAGE_LOGS_MAX},
     operations::log,
     router::{self, Answer},
+    settings::Settings,
     state::State,
 };
 
@@ -22,7 +23,11 @@ struct Page {
 }
 
 /// The response.
-pub(crate) async fn answer(state: &State, query: &str) -> Result<Answer, Error> {
+pub(crate) async fn answer(
+    state: &State,
+    settings: &Settings,
+    query: &str,
+) -> Result<Answer, Error> {
     let page = Page::read(query)?;
     let serving = state.serving()?;
     let (definitions, next) = {
@@ -43,7 +48,7 @@ pub(crate) async fn answer(state: &State, query: &str) -> Result<Answer, Error> 
     };
     let mut logs = Vec::with_capacity(definitions.len());
     for definition in &definitions {
-        logs.push(log::of(&serving.broker, definition).await?);
+        logs.push(log::of(&serving.broker, settings, definition).await?);
     }
     let body = json!({ "logs": logs, "next": next.as_deref() });
     Ok(router::json(StatusCode::OK, &body))

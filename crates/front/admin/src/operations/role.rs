@@ -11,6 +11,7 @@ use super::log;
 use crate::{
     errors::Error,
     router::{self, Answer},
+    settings::Settings,
     state::State,
 };
 
@@ -26,6 +27,7 @@ pub(crate) fn split(path: &str) -> Option<(&str, Role)> {
 /// Ends a role. Returns the log in its new state.
 pub(crate) async fn end(
     state: &State,
+    settings: &Settings,
     principal: &Principal,
     name: &str,
     role: Role,
@@ -38,7 +40,7 @@ pub(crate) async fn end(
         ..AlterLog::nothing(definition.id)
     };
     let altered = broker.alter_log(alter).await.map_err(of_alter)?;
-    let body = log::of(broker, altered.definition()).await?;
+    let body = log::of(broker, settings, altered.definition()).await?;
     Ok(router::json(StatusCode::OK, &body))
 }
 

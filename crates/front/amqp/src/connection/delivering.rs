@@ -17,6 +17,7 @@ use crate::{
     operations,
     session::{Subscription, in_flight::ToConfirm, unacked::Unacked, waiting::Waiting},
     stored::{self, Arrival},
+    traced,
 };
 
 /// Credit to be returned to a consumer once its deliveries are written to the socket.
@@ -336,6 +337,8 @@ impl Connection {
             return Ok(());
         };
         let number = subscription.channel;
+        let redelivered = message.lease.redelivered;
+        traced::delivered(self, number, &subscription.queue, redelivered, &arrival).await;
         let now = self.now;
         let channel = self.session.channel(number)?;
         let delivery_tag = if subscription.no_ack {
@@ -350,7 +353,7 @@ impl Connection {
         let deliver = basic::Deliver {
             consumer_tag: subscription.tag.clone(),
             delivery_tag,
-            redelivered: message.lease.redelivered,
+            redelivered,
             exchange: arrival.exchange,
             routing_key: arrival.routing_key,
         };

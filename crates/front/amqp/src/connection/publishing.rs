@@ -12,6 +12,7 @@ use stele_wire_batch::{BatchBuilder, Error};
 
 use crate::{
     limits::{BATCH_BYTES, BATCH_RECORDS},
+    routing::Destination,
     session::in_flight::{ToConfirm, ToConfirms},
     stored::Message,
 };
@@ -22,12 +23,10 @@ pub(crate) type Targets = SmallVec<[LogId; 4]>;
 /// A batch being gathered.
 #[derive(Debug, Default)]
 pub(crate) struct Gathering {
-    targets: Targets,
-    /// The hash of the key, which selects the partition: the same for all messages, or none,
-    /// because a batch goes to one partition.
+    /// The same for all messages, with their priority, because a batch goes to one partition.
+    to: Destination,
+    /// The hash of the key, which selects the partition: likewise, or none.
     key: Option<u32>,
-    /// The priority, likewise, if a target orders by it.
-    priority: Option<u8>,
     batch: Option<BatchBuilder>,
     /// The messages' delays and times to live.
     times_ms: SmallVec<[(Option<u64>, Option<u64>); 4]>,
@@ -42,23 +41,16 @@ pub(crate) struct Gathered {
 }
 
 impl Gathering {
-    /// Whether a message for these logs may join the batch. `priority` is what they order it by. If
-    /// it is to be published `alone`, the batch is taken before it and after it.
-    pub(crate) fn has_room_for(
-        &self,
-        targets: &Targets,
-        message: &Message,
-        priority: Option<u8>,
-        alone: bool,
-    ) -> bool {
+    /// Whether a message with this destination may join the batch. If it is to be published alone,
+    /// the batch is taken before it and after it.
+    pub(crate) fn has_room_for(&self, to: &Destination, message: &Message) -> bool {
         let Some(batch) = &self.batch else {
             return true;
         };
         let size_bytes = message.content.body.size_bytes();
-        !alone
-            && self.targets == *targets
+        !to.alone
+            && self.to == *to
             && self.key == hash_of_key(message)
-            && self.priority == priority
             && batch.len() < BATCH_RECORDS
             && batch.size_bytes() as u64 + size_bytes <= BATCH_BYTES as u64
     }
@@ -66,9 +58,8 @@ impl Gathering {
     /// Adds a message.
     pub(crate) fn push(
         &mut self,
-        targets: Targets,
+        to: Destination,
         message: &Message,
-        priority: Option<u8>,
         now: Timestamp,
         confirm: Option<ToConfirm>,
     ) -> Result<(), Error> {
@@ -79,10 +70,9 @@ impl Gathering {
             BatchBuilder::with_capacity(usize::try_from(size).unwrap_or(0))
         });
         message.push(batch, now)?;
-        self.targets = targets;
+        self.to = to;
         self.key = hash_of_key(message);
         self.times_ms.push((message.delay_ms, message.expiry_ms()));
-        self.priority = priority;
         self.confirms.extend(confirm);
         Ok(())
     }
@@ -90,26 +80,27 @@ impl Gathering {
     /// Takes the gathered batch.
     pub(crate) fn take(&mut self) -> Option<Gathered> {
         let batch = self.batch.take()?;
-        let targets = std::mem::take(&mut self.targets);
+        let to = std::mem::take(&mut self.to);
         let times_ms = std::mem::take(&mut self.times_ms);
         let confirms = std::mem::take(&mut self.confirms);
         if batch.is_empty() {
             return None;
         }
-        let is_plain = self.key.is_none() && self.priority.is_none();
+        let is_plain = self.key.is_none() && to.priority.is_none();
         let columns = match is_plain && times_ms.iter().all(|times| *times == (None, None)) {
             true => Columns::default(),
             false => Columns::of(times_ms.into_iter().map(|(delay_ms, expiry_ms)| Schedule {
                 key: self.key,
                 delay_ms,
                 expiry_ms,
-                priority: self.priority,
+                priority: to.priority,
                 ..Schedule::default()
             })),
         };
         Some(Gathered {
             publish: Publish {
-                targets: targets
+                targets: to
+                    .logs
                     .into_iter()
                     .map(AppendTarget::any_partition)
                     .collect(),

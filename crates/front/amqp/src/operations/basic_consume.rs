@@ -66,6 +66,7 @@ async fn consume_queue(
             queue: name.clone(),
             log: queue.id,
             no_ack: consume.no_ack,
+            exclusive: consume.exclusive,
             reads: true,
             counts_deliveries: false,
         };
@@ -167,6 +168,7 @@ async fn subscribe(
         queue: queue.name.clone(),
         log: queue.id,
         no_ack: consume.no_ack,
+        exclusive: consume.exclusive,
         counts_deliveries: counts_deliveries(queue),
         reads: false,
     });

@@ -21,7 +21,7 @@ use crate::{
     queue_arguments::is_stream,
     session::{Subscription, unacked::Unacked},
     stored::Arrival,
-    streams,
+    streams, traced,
 };
 
 /// No consumer has this id: consumer ids start at 1.
@@ -45,6 +45,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, get: &Get) -> 
         queue: name,
         log: queue.id,
         no_ack: get.no_ack,
+        exclusive: false,
         counts_deliveries: basic_consume::counts_deliveries(&queue),
         reads: false,
     };
@@ -108,6 +109,15 @@ async fn deliver(
     let vhost = connection.session.opened.vhost.clone();
     let status = connection.broker.status(asked.log).await;
     let status = status.map_err(|error| Subject::queue(&asked.queue, &vhost).fault(error))?;
+    let redelivered = message.lease.redelivered;
+    traced::delivered(
+        connection,
+        asked.channel,
+        &asked.queue,
+        redelivered,
+        &arrival,
+    )
+    .await;
     let now = connection.now;
     let channel = connection.session.channel(asked.channel)?;
     let delivery_tag = if asked.no_ack {
@@ -118,7 +128,7 @@ async fn deliver(
     };
     let get_ok = GetOk {
         delivery_tag,
-        redelivered: message.lease.redelivered,
+        redelivered,
         exchange: arrival.exchange,
         routing_key: arrival.routing_key,
         message_count: lookup::count(status.ready),

@@ -13,18 +13,19 @@
 //! Deviations from RabbitMQ: persistent and transient messages in a durable queue are equally
 //! durable.
 
-use stele_core_engine::Route;
 use stele_wire_amqp::{ShortString, method::basic, reply_code::NO_ROUTE};
 
 use super::Handled;
 use crate::{
     carbon_copies,
-    connection::{Connection, publishing::Targets},
+    connection::Connection,
     delay,
     errors::Fault,
-    periods, reply_to, routing,
+    periods, reply_to,
+    routing::{self, Destination, Routed},
     session::{content::Content, in_flight::ToConfirm},
     stored::{KEY_HEADER, Message},
+    traced,
 };
 
 pub(super) async fn run(connection: &mut Connection, number: u16, content: Content) -> Handled {
@@ -37,8 +38,10 @@ pub(super) async fn run(connection: &mut Connection, number: u16, content: Conte
     check_key(&message)?;
     reply_to::redirect(connection, number, &mut message)?;
     let copies = carbon_copies::take(&mut message)?;
-    let Route { mut now, delayed } = routing::route(connection, &message, &copies)?;
+    let routed = routing::route(connection, &message, &copies)?;
     check_delivery_mode(&message)?;
+    traced::published(connection, number, &message, &copies, &routed).await;
+    let Routed { mut now, delayed } = routed;
     if !delayed.is_empty() {
         match delay::requested_ms(&message.headers) {
             Some(delay_ms) if now.is_empty() => {
@@ -48,11 +51,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, content: Conte
             Some(delay_ms) => {
                 return publish_twice(connection, number, (now, delayed), message, delay_ms).await;
             }
-            None => {
-                now.extend(delayed);
-                now.sort_unstable();
-                now.dedup();
-            }
+            None => now.merge(delayed),
         }
     }
     if connection.session.channel(number)?.transaction.is_some() {
@@ -70,7 +69,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, content: Conte
 async fn publish_twice(
     connection: &mut Connection,
     number: u16,
-    (now, delayed): (Targets, Targets),
+    (now, delayed): (Destination, Destination),
     message: Message,
     delay_ms: u64,
 ) -> Handled {
@@ -91,10 +90,10 @@ async fn publish_twice(
 fn publish_in_transaction(
     connection: &mut Connection,
     number: u16,
-    targets: &Targets,
+    to: &Destination,
     message: Message,
 ) -> Handled {
-    let queues = routing::names(connection, targets);
+    let queues = routing::names(connection, &to.logs);
     let size_bytes = usize::try_from(message.content.body.size_bytes()).unwrap_or(usize::MAX);
     let room = connection.incoming.pass(size_bytes);
     let channel = connection.session.channel(number)?;

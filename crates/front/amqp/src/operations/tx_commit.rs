@@ -25,14 +25,12 @@ pub(super) async fn run(connection: &mut Connection, number: u16) -> Handled {
     let mut gathering = Gathering::default();
     let mut mandatory = Vec::new();
     for (queues, message) in publishes {
-        let targets = routing::present(connection, &queues);
-        if targets.is_empty() {
+        let to = routing::present(connection, &queues, &message);
+        if to.is_empty() {
             basic_publish::unroutable(connection, number, &message, None);
             continue;
         }
-        let priority = routing::priority(connection, &targets, &message);
-        let alone = connection.broker.catalogue().refuse(&targets);
-        if !gathering.has_room_for(&targets, &message, priority, alone)
+        if !gathering.has_room_for(&to, &message)
             && let Some(gathered) = gathering.take()
         {
             let mandatory = std::mem::take(&mut mandatory);
@@ -41,7 +39,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16) -> Handled {
                 .await;
         }
         let now = connection.settings.clock.now();
-        let pushed = gathering.push(targets, &message, priority, now, None);
+        let pushed = gathering.push(to, &message, now, None);
         committing.is_cut_short |= pushed.is_err();
         if message.content.publish.mandatory {
             mandatory.push(message);

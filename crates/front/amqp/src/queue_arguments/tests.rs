@@ -196,12 +196,21 @@ fn a_value_of_another_type_than_that_in_force_is_told_with_both() {
 }
 
 #[test]
-fn what_is_not_offered_is_refused() {
-    assert!(read("x-max-length-bytes", Value::Int32(5)).is_err());
+fn unknown_arguments_are_ignored() {
     assert_eq!(
         read("x-own-note", Value::Int32(5)),
         Ok(QueueArguments::default())
     );
+}
+
+#[test]
+fn a_queue_may_limit_the_bytes_of_its_ready_messages() {
+    let ledger = |table: Table| QueueArguments::read(&table).ledger();
+    let size = Table::new().with("x-max-length-bytes", Value::Int64(1 << 40));
+    assert_eq!(ledger(size.clone()).ready_bytes_max, Some(1 << 40));
+    // A stream keeps so many.
+    let stream = size.with("x-queue-type", Value::text("stream"));
+    assert_eq!(ledger(stream).ready_bytes_max, None);
 }
 
 #[test]

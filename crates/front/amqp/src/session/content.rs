@@ -59,6 +59,15 @@ impl Body {
     }
 }
 
+impl From<Bytes> for Body {
+    fn from(body: Bytes) -> Self {
+        Self {
+            size_bytes: body.len() as u64,
+            pieces: SmallVec::from_iter([body]),
+        }
+    }
+}
+
 /// Bytes of unfinished bodies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Unfinished {

@@ -190,6 +190,7 @@ fn a_channel_gives_back_what_it_held() {
         queue: Name::new("q").unwrap(),
         log: LogId(3),
         no_ack: false,
+        exclusive: false,
         counts_deliveries: false,
         reads: false,
     };
@@ -229,6 +230,7 @@ fn each_shard_is_told_what_the_others_leave_of_a_shared_bound() {
             queue: Name::new(tag).unwrap(),
             log: LogId(log),
             no_ack: false,
+            exclusive: false,
             counts_deliveries: false,
             reads: false,
         });

@@ -190,7 +190,9 @@ async fn check_partition(
     if let Some(times) = times {
         check_times(times, topic, session.settings.clock.now())?;
     }
-    let columns = if topic.is_fifo {
+    let columns = if topic.is_sized {
+        session.broker.sizes_of(&batch).await??
+    } else if topic.is_fifo {
         session.broker.keys_of(&batch).await??
     } else {
         Columns::default()

@@ -223,7 +223,8 @@ fn rescheduled(queue: LedgerConfig, wanted: LedgerConfig, adopt: &Adopt) -> Ledg
         },
         dead_letters: queue.dead_letters.union(wanted.dead_letters),
         ready_max: wanted.ready_max.or(queue.ready_max),
-        overflow: match wanted.ready_max {
+        ready_bytes_max: wanted.ready_bytes_max.or(queue.ready_bytes_max),
+        overflow: match wanted.ready_max.or(wanted.ready_bytes_max) {
             Some(_) => wanted.overflow,
             None => queue.overflow,
         },

@@ -207,6 +207,14 @@ impl Dead {
         firsts.filter_map(|ranges| ranges.starts().next()).min()
     }
 
+    /// The first from an offset on.
+    pub(super) fn first_from(&self, from: Offset) -> Option<Offset> {
+        let firsts = self.by_reason.values();
+        firsts
+            .filter_map(|ranges| ranges.offsets_from(from).next())
+            .min()
+    }
+
     /// The starts of the ranges, and the records with more to know of.
     pub(super) fn starts(&self) -> impl Iterator<Item = Offset> {
         self.by_reason.values().flat_map(Ranges::starts)

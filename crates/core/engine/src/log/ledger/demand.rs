@@ -222,6 +222,11 @@ impl Demand {
         }
     }
 
+    /// The consumer that is served, if one is at a time.
+    pub(crate) fn active(&self) -> Option<ConsumerRef> {
+        self.line.as_ref()?.active()
+    }
+
     fn leave_line(&mut self, reference: ConsumerRef, indexes: &Indexes) {
         let (Some(line), Some(consumer)) = (&mut self.line, self.consumers.get(&reference)) else {
             return;

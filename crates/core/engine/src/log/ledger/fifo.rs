@@ -13,7 +13,10 @@
 //! Unlike elsewhere, queued records are listed here, as runs by group, because offsets alone don't
 //! give the order by group. Records without a group form one group.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    ops::Range,
+};
 
 use serde::{Deserialize, Serialize};
 use stele_base_types::Offset;
@@ -252,6 +255,18 @@ impl Fifo {
             let group = self.groups.get(key);
             let end = group.map_or(*first, |group| group.end_of_run(*first));
             (first.max(&from).0..end.0).map(Offset)
+        })
+    }
+
+    /// The queued records of a range, as runs.
+    pub(super) fn queued_runs(&self, range: &Range<Offset>) -> impl Iterator<Item = Range<Offset>> {
+        let (start, end) = (range.start, range.end);
+        let before = self.runs.range(..start).next_back();
+        let runs = before.into_iter().chain(self.runs.range(start..end));
+        runs.filter_map(move |(first, key)| {
+            let last = self.groups.get(key)?.end_of_run(*first);
+            let run = start.max(*first)..end.min(last);
+            (run.start < run.end).then_some(run)
         })
     }
 

@@ -1,5 +1,5 @@
-//! The length of a queue: how many records may be ready, and what happens to those that are too
-//! many.
+//! The length of a queue: how many records may be ready, and how many bytes of them, and what
+//! happens to those that are too many.
 //!
 //! The oldest ready records leave once the new ones can be seen and consumers have taken what they
 //! may: a record that somebody waits for is never too many. A queue that refuses new records counts
@@ -9,7 +9,7 @@ use stele_base_types::{LogId, Offset};
 
 use super::{DeathReason, Ledger, ledger_record, part::Part};
 use crate::{
-    AppendError, Decision, LedgerId, Overflow,
+    Append, AppendError, Decision, LedgerId, Overflow,
     limits::RUN_RECORDS_MAX,
     log::{Log, Logs, Partition, record::LedgerRecord},
 };
@@ -31,9 +31,14 @@ impl Logs {
     pub(crate) fn shorten(&self, log: LogId) -> Decision {
         let mut decision = Decision::nothing();
         let ledgers = self.log(log).into_iter().flat_map(|log| &log.ledgers);
-        for ledger in ledgers {
-            let excess = ledger.excess().min(RUN_RECORDS_MAX.into());
-            let runs = ledger.pick(u32::try_from(excess).unwrap_or(0));
+        for ledger in ledgers.filter(|ledger| ledger.is_too_long()) {
+            let records = ledger.excess();
+            let bytes = ledger.excess_bytes();
+            // How many records have so many bytes isn't known.
+            let picked = if bytes > 0 { u64::MAX } else { records };
+            let picked = picked.min(RUN_RECORDS_MAX.into());
+            let runs = ledger.pick(u32::try_from(picked).unwrap_or(0));
+            let runs = ledger.first_of(runs, (records, bytes));
             decision.records.extend(runs.into_iter().map(|run| {
                 let reason = DeathReason::Length;
                 ledger_record(log, ledger.id, LedgerRecord::Left { run, reason })
@@ -44,20 +49,32 @@ impl Logs {
 }
 
 impl Log {
-    /// How the queue takes this many new records. Refused if it takes none, or not all of them;
-    /// then the publisher may divide them, unless it chose their partition.
-    pub(crate) fn takes(&self, count: u32, is_divisible: bool) -> Result<Taken, AppendError> {
-        let Some(ledger) = self.ledger(LedgerId::DEFAULT) else {
+    /// How the queue takes these new records. Refused if it takes none, or not all of them; then
+    /// the publisher may divide them, unless it chose their partition.
+    pub(crate) fn takes(&self, append: &Append, is_divisible: bool) -> Result<Taken, AppendError> {
+        let ledger = self.ledger(LedgerId::DEFAULT);
+        let Some((ledger, room)) =
+            ledger.and_then(|ledger| Some((ledger, ledger.room_left(&self.partitions)?)))
+        else {
             return Ok(Taken::All);
         };
-        match ledger.room_left(&self.partitions) {
-            None => Ok(Taken::All),
-            Some(left) if left >= u64::from(count) => Ok(Taken::All),
-            Some(0) if ledger.config.overflow == Overflow::RefuseAsDead => Ok(Taken::AsDead),
-            Some(left) if is_divisible && left > 0 => {
-                Err(AppendError::Divided(u32::try_from(left).unwrap_or(0)))
-            }
-            Some(_) => Err(AppendError::TooLong),
+        let fitting = room.fitting(append);
+        if fitting == append.count {
+            return Ok(Taken::All);
+        }
+        // If the first record doesn't fit, it is refused with those behind it that wouldn't fit
+        // either. Smaller ones may follow them.
+        let alike = match fitting {
+            0 => room.exceeding(append),
+            fitting => fitting,
+        };
+        if fitting == 0 && alike == append.count && ledger.config.overflow == Overflow::RefuseAsDead
+        {
+            return Ok(Taken::AsDead);
+        }
+        match is_divisible && alike < append.count {
+            true => Err(AppendError::Divided(alike)),
+            false => Err(AppendError::TooLong),
         }
     }
 }
@@ -71,28 +88,87 @@ pub(crate) enum Taken {
     AsDead,
 }
 
+/// How much a queue takes that refuses what is too much.
+#[derive(Clone, Copy, Debug)]
+struct Room {
+    records: u64,
+    bytes: u64,
+}
+
+impl Room {
+    /// How many of the first records fit together.
+    fn fitting(self, append: &Append) -> u32 {
+        let Self {
+            mut records,
+            mut bytes,
+        } = self;
+        let mut fitting = 0;
+        for (count, each_bytes) in append.body_bytes() {
+            let each_bytes = u64::from(each_bytes);
+            let by_bytes = bytes.checked_div(each_bytes).unwrap_or(u64::MAX);
+            let taken = u64::from(count).min(records).min(by_bytes);
+            records -= taken;
+            bytes -= taken * each_bytes;
+            // Never more than the batch has.
+            fitting += u32::try_from(taken).unwrap_or(u32::MAX);
+            if taken < u64::from(count) {
+                break;
+            }
+        }
+        fitting
+    }
+
+    /// How many of the first records don't fit by themselves.
+    fn exceeding(self, append: &Append) -> u32 {
+        let sizes = append.body_bytes();
+        let exceeding =
+            sizes.take_while(|(_, bytes)| self.records == 0 || u64::from(*bytes) > self.bytes);
+        exceeding.map(|(count, _)| count).sum()
+    }
+}
+
 impl Ledger {
     /// How many ready records are too many.
     fn excess(&self) -> u64 {
-        match (self.config.ready_max, self.config.overflow) {
-            (Some(max), Overflow::DropOldest) => self.ready().saturating_sub(max),
-            _ => 0,
-        }
+        let max = self.config.ready_max;
+        max.map_or(0, |max| self.ready().saturating_sub(max))
     }
 
+    /// Whether some of its ready records have to leave.
     pub(crate) fn is_too_long(&self) -> bool {
-        self.excess() > 0
+        self.config.overflow == Overflow::DropOldest
+            && self.is_limited()
+            && !self.ready.is_empty()
+            && (self.excess() > 0 || self.excess_bytes() > 0)
     }
 
-    /// How many new records it takes; `None` if it refuses none.
-    fn room_left(&self, partitions: &[Partition]) -> Option<u64> {
-        let max = self.config.ready_max?;
-        if self.config.overflow == Overflow::DropOldest {
+    fn is_limited(&self) -> bool {
+        self.config
+            .ready_max
+            .or(self.config.ready_bytes_max)
+            .is_some()
+    }
+
+    /// How much more it takes; `None` if it refuses nothing.
+    fn room_left(&self, partitions: &[Partition]) -> Option<Room> {
+        if !self.is_limited() || self.config.overflow == Overflow::DropOldest {
             return None;
         }
-        let parts = self.parts.iter().zip(partitions);
-        let unseen: u64 = parts.map(|(part, of)| part.unseen(of.end)).sum();
-        Some(max.saturating_sub(self.ready() + unseen))
+        let records = self.config.ready_max.map(|max| {
+            let parts = self.parts.iter().zip(partitions);
+            let unseen: u64 = parts.map(|(part, of)| part.unseen(of.end)).sum();
+            max.saturating_sub(self.ready() + unseen)
+        });
+        let bytes = self.config.ready_bytes_max.map(|max| {
+            let ends = partitions.iter().map(|partition| partition.end);
+            let parts = self.parts.iter().zip(ends);
+            let unseen: u64 = parts.map(|(part, end)| part.unseen_bytes(end)).sum();
+            max.saturating_sub(self.ready_bytes().unwrap_or(0) + unseen)
+        });
+        Some(Room {
+            records: records.unwrap_or(u64::MAX),
+            bytes: bytes.unwrap_or(u64::MAX),
+        })
     }
 }
 

@@ -42,6 +42,10 @@ impl Line {
         None
     }
 
+    pub(super) fn active(&self) -> Option<ConsumerRef> {
+        self.active
+    }
+
     pub(super) fn is_active(&self, consumer: ConsumerRef) -> bool {
         self.active == Some(consumer)
     }

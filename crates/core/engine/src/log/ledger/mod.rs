@@ -10,6 +10,7 @@
 
 mod attempt;
 mod behind;
+mod bodies;
 mod consumer;
 mod dead;
 mod deadline;
@@ -124,6 +125,11 @@ impl Ledger {
         u64::from(self.demand.subscribed())
     }
 
+    /// The consumer that is served, if the ledger serves one at a time.
+    pub fn active_consumer(&self) -> Option<ConsumerRef> {
+        self.demand.active()
+    }
+
     /// When the oldest unsettled record was appended, or somewhat earlier.
     pub fn oldest(&self) -> Option<Timestamp> {
         let parts = self.parts.iter();
@@ -206,15 +212,17 @@ impl Ledger {
             self.change_expiry(config, site);
         }
         self.config = config;
+        self.open_bodies(&config, partitions);
         self.demand.serve_one(config.single_active, site.indexes);
     }
 
     /// Adds new records that were appended at this time. Records from before `doubted` may have
-    /// been handed out by a crashed process, and are kept apart from them.
+    /// been handed out by a crashed process, and are kept apart from them. Each of the records has
+    /// about `each_bytes`.
     pub(crate) fn append(
         &mut self,
         run: Run,
-        columns: &Columns,
+        (columns, each_bytes): (&Columns, u32),
         (at, doubted): (Timestamp, Timestamp),
         site: &mut Site<'_>,
     ) {
@@ -222,6 +230,9 @@ impl Ledger {
             && let Some(part) = self.part_mut(run.partition)
         {
             return part.pass(run.first, run.count);
+        }
+        if self.config.ready_bytes_max.is_some() {
+            self.note_bodies(run, columns, each_bytes);
         }
         let expiry_ms = self.config.expiry_ms;
         let expiry_before = self.next_expiry(run.partition);
@@ -273,7 +284,9 @@ impl Ledger {
         let expiry_before = self.next_expiry(partition);
         self.unnote_lifetimes(partition, site);
         if let Some(part) = self.part_mut(partition) {
+            let before = part.visible();
             part.show_to(visible);
+            part.show_bodies(before);
             self.note_lifetimes(partition, site);
             self.move_expiry(partition, expiry_before, site);
             self.refresh(partition);
@@ -281,7 +294,7 @@ impl Ledger {
     }
 
     /// Applies a change. `bytes` is the size of the records it hands out.
-    pub(crate) fn apply(&mut self, record: &LedgerRecord, bytes: u64, site: &mut Site<'_>) {
+    fn change(&mut self, record: &LedgerRecord, bytes: u64, site: &mut Site<'_>) {
         match record {
             LedgerRecord::Leased { .. } => self.apply_leased(record, bytes, site),
             LedgerRecord::Taken { run, holder } => self.apply_taken(*run, *holder, bytes, site),
@@ -360,6 +373,7 @@ impl Ledger {
             };
             part.show_to(partition.end);
             part.doubt(doubted);
+            part.count_bodies();
             self.refresh(partition_index(index));
         }
     }

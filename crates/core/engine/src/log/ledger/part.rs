@@ -33,6 +33,7 @@ use stele_base_types::{Offset, PartitionIndex, Timestamp};
 
 use super::{
     behind::Behind,
+    bodies::Bodies,
     dead::Dead,
     fifo::Fifo,
     lifetimes::Lifetimes,
@@ -73,6 +74,8 @@ pub(crate) struct Part {
     pub(crate) dead: Option<Box<Dead>>,
     /// The records with a time to live of their own.
     pub(crate) lifetimes: Option<Box<Lifetimes>>,
+    /// The sizes of the records, if the ledger limits how many bytes are ready.
+    pub(crate) bodies: Option<Box<Bodies>>,
 }
 
 stored_fields! {
@@ -90,6 +93,7 @@ stored_fields! {
         Times times: Times,
         Dead dead: Option<Box<Dead>>,
         Lifetimes lifetimes: Option<Box<Lifetimes>>,
+        Bodies bodies: Option<Box<Bodies>>,
     }
 }
 

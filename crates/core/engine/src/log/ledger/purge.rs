@@ -240,6 +240,7 @@ impl Part {
         reach.pass(self.behind.offsets());
         reach.pass(self.delayed.keys().copied());
         reach.pass(self.ahead.starts());
+        reach.pass(self.body_starts());
         if let Some(fifo) = &self.fifo {
             reach.pass(fifo.run_starts());
         }

@@ -65,6 +65,7 @@ impl Ledger {
                 site.indexes.deadlines.remove(&deadline);
                 *left -= 1;
             }
+            self.parts[last].shed_bodies(left);
             self.parts[last].shed(left);
             if *left > 0 {
                 self.unnote_expiry(partition, site);

@@ -1,18 +1,10 @@
-use stele_base_types::PartitionIndex;
-
 use super::*;
 
-const PARTITION: PartitionIndex = PartitionIndex(0);
-
 fn bytes(sizes: &Sizes, first: u64, count: u32) -> u64 {
-    let run = Run {
-        partition: PARTITION,
-        first: Offset(first),
-        count,
-    };
+    let end = first + u64::from(count);
     sizes
-        .pieces(run, 7)
-        .map(|(count, bytes)| count * bytes)
+        .pieces(Offset(first)..Offset(end), 7)
+        .map(|(count, bytes)| count * u64::from(bytes))
         .sum()
 }
 

@@ -3,7 +3,7 @@
 //! The model determines which records may be handed out and how many must be; the order among
 //! partitions and groups is up to the ledger. Each step checks consecutive offsets, a single
 //! holder, order, the place of returned records, that settled records stay settled, one message of
-//! a group at a time, counts, and the next deadline. The end checks that a snapshot or a replay
+//! a group at a time, counts and sizes, and the next deadline. The end checks that a snapshot or a replay
 //! gives the same state.
 
 mod oracle;
@@ -33,10 +33,15 @@ fn size_of_each(schedules: &[Schedule]) -> u32 {
 }
 
 fn config(fifo: bool) -> LogConfig {
-    let base = if fifo { fifo_config() } else { queue_config() };
     LogConfig {
         partitions: PARTITIONS,
-        ..base
+        queue: Some(LedgerConfig {
+            fifo,
+            // So that the bytes of what is ready are counted.
+            ready_bytes_max: Some(u64::MAX),
+            ..LedgerConfig::default()
+        }),
+        ..queue_config()
     }
 }
 
@@ -390,6 +395,10 @@ impl History {
 
     fn check(&self) {
         assert_eq!(self.shard.counts(), self.oracle.counts());
+        assert_eq!(
+            self.shard.ledger().ready_bytes(),
+            Some(self.oracle.ready_bytes())
+        );
         assert_eq!(
             self.shard.state.next_deadline(),
             self.oracle.next_deadline()

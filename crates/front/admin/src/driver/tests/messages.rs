@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use stele_base_types::{ConsumerId, Timestamp};
 use stele_core_broker::Session;
 use stele_core_engine::{Columns, LeaseRequest, LedgerId, Schedule};
-use stele_front_accept::{ConnectionInfo, Registry};
+use stele_front_accept::{ConnectionInfo, Consumers, Registry};
 use stele_wire_batch::{BatchBuilder, Body, NewRecord, RecordHeader};
 
 use super::*;
@@ -141,6 +141,7 @@ async fn a_message_is_shown_with_its_content_and_who_has_it() {
         since: Timestamp(7),
         properties: Vec::new(),
         figures: Vec::new(),
+        consumers: Consumers::default(),
     });
     filled(&broker, &session).await;
     let all = look(&front, "").await;

@@ -11,15 +11,18 @@ use tokio::time::timeout;
 
 use super::{queue, view::View};
 use crate::{
+    consumers::OpenConsumers,
     errors::Error,
     limits::{LIST_QUEUES_MAX, PROBE_TIMEOUT},
     router::Answer,
+    settings::Settings,
     state::State,
 };
 
 /// The response.
 pub(super) async fn answer(
     state: &State,
+    settings: &Settings,
     vhost: Option<&str>,
     view: &View,
 ) -> Result<Answer, Error> {
@@ -53,7 +56,7 @@ pub(super) async fn answer(
              ?page=1&page_size=100"
         )));
     }
-    let mut queues = of_each(broker, &definitions).await?;
+    let mut queues = of_each(broker, settings, &definitions).await?;
     match page {
         Some(page) => {
             view.sort(&mut queues);
@@ -63,12 +66,19 @@ pub(super) async fn answer(
     }
 }
 
-async fn of_each(broker: &Broker, definitions: &[LogDefinition]) -> Result<Vec<Value>, Error> {
+async fn of_each(
+    broker: &Broker,
+    settings: &Settings,
+    definitions: &[LogDefinition],
+) -> Result<Vec<Value>, Error> {
     let logs: Vec<LogId> = definitions.iter().map(|definition| definition.id).collect();
     let statuses = timeout(PROBE_TIMEOUT, broker.statuses(&logs)).await;
     let statuses = statuses.map_err(|_| Error::Stuck)??;
     let queues = definitions.iter().zip(statuses);
-    let queues =
-        queues.map(|(definition, status)| queue::of(definition, &status.unwrap_or_default()));
+    let consumers = OpenConsumers::list(settings);
+    let queues = queues.map(|(definition, status)| {
+        let status = status.unwrap_or_default();
+        queue::of(definition, &status, &consumers)
+    });
     Ok(queues.collect())
 }

@@ -28,6 +28,7 @@ struct Entry {
     last: Option<LeaseId>,
     group: Option<u64>,
     bytes: u64,
+    body_bytes: u64,
     /// If it wasn't returned to its place: the partition's end at that time, and its number.
     behind: Option<(u64, u64)>,
 }
@@ -88,6 +89,10 @@ impl Oracle {
                 last: None,
                 group: schedule.group,
                 bytes: u64::from(super::size_of_each(schedules)),
+                body_bytes: schedule
+                    .body_bytes
+                    .unwrap_or_else(|| super::size_of_each(schedules))
+                    .into(),
                 behind: None,
             }
         }));
@@ -394,6 +399,13 @@ impl Oracle {
             count(Entry::is_leased),
             count(|entry| matches!(entry.condition, Condition::Delayed(_))),
         )
+    }
+
+    /// The bytes of the bodies that are ready.
+    pub(super) fn ready_bytes(&self) -> u64 {
+        let shown = self.partitions.iter().flat_map(Records::shown);
+        let ready = shown.filter(|entry| entry.condition == Condition::Ready);
+        ready.map(|entry| entry.body_bytes).sum()
     }
 
     /// The visible records that aren't settled, as a look at the ledger should find them.

@@ -84,9 +84,12 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
 
 fn append() -> impl Strategy<Value = Step> {
     let delay = prop_oneof![3 => Just(None), 1 => (1..150u64).prop_map(Some)];
-    let schedule = (delay, 0..3u64).prop_map(|(delay_ms, group)| Schedule {
+    let body =
+        prop_oneof![3 => Just(Some(100)), 2 => (0..1_000u32).prop_map(Some), 1 => Just(None)];
+    let schedule = (delay, 0..3u64, body).prop_map(|(delay_ms, group, body_bytes)| Schedule {
         delay_ms,
         group: Some(group),
+        body_bytes,
         ..Schedule::default()
     });
     let schedules = prop::collection::vec(schedule, 1..5);

@@ -19,8 +19,8 @@ use smallvec::{SmallVec, smallvec};
 use stele_base_env::Clock;
 use stele_base_types::{LogId, ShardId, Timestamp};
 use stele_core_engine::{
-    Catalogue, DeadRun, DeathReason, LogDefinition, Move, MoveError, Outcome, Schedule, Settle,
-    SettleItem,
+    Catalogue, DeadRun, DeathReason, HeaderChange, LogDefinition, Move, MoveError, Outcome,
+    Schedule, Settle, SettleItem,
 };
 use stele_wire_batch::Record;
 use tokio::{
@@ -30,7 +30,8 @@ use tokio::{
 
 pub use self::deaths::{DEATHS_HEADER, Death, Deaths, Died, name_of};
 use crate::{
-    AnswerTo, Broker, Error, Failure, LeasedBatch, LeasedMessage, Memory, MoveMessage, Request,
+    AnswerTo, Broker, Error, Failure, LeasedBatch, LeasedMessage, Memory, MoveMessages,
+    MovedMessage, Request,
 };
 
 /// How often a queue's dead letters are reported in the log at most.
@@ -100,11 +101,41 @@ struct Report {
     trouble: Option<String>,
 }
 
+/// What becomes of a dead letter.
+#[derive(Debug)]
+enum Fate {
+    /// It is moved, or copied.
+    Moves(Box<Step>),
+    /// It stays for now, for this reason.
+    Stays(&'static str),
+    /// Nobody wants it.
+    Goes,
+}
+
+/// The next step of a dead letter: to its targets on one shard.
+#[derive(Debug)]
+struct Step {
+    to: SmallVec<[LogId; 1]>,
+    /// Whether targets on other shards are left.
+    is_copied: bool,
+    /// Why it died, if this step takes it out of its queue.
+    leaves: Option<DeathReason>,
+    headers: Vec<HeaderChange>,
+    priority: Option<u8>,
+}
+
+/// Dead letters that take the same step together.
+#[derive(Debug)]
+struct Leaving {
+    run: MoveMessages,
+    leaves: Option<DeathReason>,
+}
+
 /// A move whose answer is awaited.
 #[derive(Debug)]
 struct Sent {
     answer: AnswerTo<Move>,
-    /// Why the message died, if this move takes it out of its queue.
+    /// Why the messages died, if this move takes them out of their queue.
     leaves: Option<DeathReason>,
 }
 
@@ -184,21 +215,31 @@ impl DeadLetters {
         let kind = Memory::kind_of_response(size_bytes);
         let room = self.broker.memory().take(kind, size_bytes).await;
         self.broker.read_leased(&mut messages, room).await?;
+        // The same time for all, so that the same history is the same text.
+        let at = self.clock.now();
+        let mut run = None;
         while let Some(message) = self.broker.next_message(&mut messages).await? {
-            self.move_one(log, dead, &message, answers).await;
+            match self.fate_of(log, dead, &message, at) {
+                Fate::Moves(letter) => {
+                    let full = add_to(&mut run, &self.broker, (log, dead), *letter, message);
+                    if let Some(full) = full {
+                        self.send(full, answers).await;
+                    }
+                }
+                Fate::Stays(why) => self.put_off(log, why).await,
+                Fate::Goes => self.drop_one(log, dead, &message).await,
+            }
+        }
+        if let Some(last) = run {
+            self.send(last, answers).await;
         }
         Ok(())
     }
 
-    async fn move_one(
-        &mut self,
-        log: LogId,
-        dead: &DeadRun,
-        message: &LeasedMessage,
-        answers: &mut Vec<Sent>,
-    ) {
-        let Some(letter) = self.letter(log, dead.reason, &message.record) else {
-            return self.drop_one(log, dead, message).await;
+    /// What becomes of a dead letter.
+    fn fate_of(&self, log: LogId, dead: &DeadRun, message: &LeasedMessage, at: Timestamp) -> Fate {
+        let Some(letter) = self.letter(log, dead.reason, &message.record, at) else {
+            return Fate::Goes;
         };
         let is_left = |to: &LogId| !dead.copied.contains(to);
         let mut by_shard: BTreeMap<ShardId, SmallVec<[LogId; 1]>> = BTreeMap::new();
@@ -208,49 +249,50 @@ impl DeadLetters {
                 .or_default()
                 .push(to);
         }
-        let several = by_shard.len() > 1;
+        let is_copied = by_shard.len() > 1;
         let is_back = letter.targets == [log];
         let Some((_, to)) = by_shard.pop_first() else {
-            if letter.is_kept && dead.copied.is_empty() {
-                return self
-                    .put_off(log, "nothing is bound to the dead-letter exchange")
-                    .await;
-            }
-            return self.drop_one(log, dead, message).await;
+            return match letter.is_kept && dead.copied.is_empty() {
+                true => Fate::Stays("nothing is bound to the dead-letter exchange"),
+                false => Fate::Goes,
+            };
         };
-        let moved = MoveMessage {
-            log,
-            ledger: dead.ledger,
-            partition: message.partition,
-            lease: None,
-            record: message.record.clone(),
+        Fate::Moves(Box::new(Step {
             to,
-            is_copied: several,
+            is_copied,
+            leaves: (!is_copied && !is_back).then_some(dead.reason),
             headers: letter.deaths.header().into_iter().collect(),
-            schedule: Schedule {
-                priority: letter.priority,
-                ..Schedule::default()
-            },
-        };
-        match moved.request() {
+            priority: letter.priority,
+        }))
+    }
+
+    /// Has a run of dead letters moved.
+    async fn send(&mut self, Leaving { run, leaves }: Leaving, answers: &mut Vec<Sent>) {
+        match run.request() {
             Ok((request, answer)) => {
-                self.broker.send(self.broker.shard_of(log), request).await;
-                let leaves = (!several && !is_back).then_some(dead.reason);
+                let shard = self.broker.shard_of(run.log);
+                self.broker.send(shard, request).await;
                 answers.push(Sent { answer, leaves });
             }
-            Err(failure) => self.put_off(log, &failure.to_string()).await,
+            Err(failure) => self.put_off(run.log, &failure.to_string()).await,
         }
     }
 
     /// Where a dead letter goes; `None` if nobody wants it any more. One that was delivered too
     /// often goes back if the limit was removed meanwhile.
-    fn letter(&self, log: LogId, reason: DeathReason, record: &Record) -> Option<Letter> {
+    fn letter(
+        &self,
+        log: LogId,
+        reason: DeathReason,
+        record: &Record,
+        at: Timestamp,
+    ) -> Option<Letter> {
         let catalogue = self.broker.catalogue();
         let dead = DeadLetter {
             queue: catalogue.log_by_id(log)?,
             reason,
             record,
-            at: self.clock.now(),
+            at,
         };
         let mut routes = self.routes.iter();
         let letter = routes.find_map(|route| route.route(&catalogue, &dead));
@@ -259,7 +301,7 @@ impl DeadLetters {
     }
 
     async fn drop_one(&mut self, log: LogId, dead: &DeadRun, message: &LeasedMessage) {
-        self.count(log, dead.reason);
+        self.count(log, dead.reason, 1);
         let item = SettleItem {
             partition: message.partition,
             offset: message.lease.offset,
@@ -281,9 +323,9 @@ impl DeadLetters {
         let mut trouble = None;
         for Sent { answer, leaves } in answers {
             match answer.await {
-                Ok(Ok(())) => {
+                Ok(Ok(count)) => {
                     if let Some(reason) = leaves {
-                        self.count(log, reason);
+                        self.count(log, reason, count.into());
                     }
                 }
                 // The record went by other means, as when its queue was deleted.
@@ -304,9 +346,9 @@ impl DeadLetters {
         self.broker.send(self.broker.shard_of(log), request).await;
     }
 
-    fn count(&mut self, log: LogId, reason: DeathReason) {
-        self.broker.count_dead(reason);
-        *self.report_of(log).dead.entry(reason).or_default() += 1;
+    fn count(&mut self, log: LogId, reason: DeathReason, count: u64) {
+        self.broker.count_dead(reason, count);
+        *self.report_of(log).dead.entry(reason).or_default() += count;
     }
 
     fn report_of(&mut self, log: LogId) -> &mut Report {
@@ -352,14 +394,52 @@ impl DeadLetters {
     }
 }
 
+/// Adds a dead letter of a log to the run that it follows, or begins a new one. Returns the run
+/// before it, if that has ended.
+fn add_to(
+    current: &mut Option<Leaving>,
+    broker: &Broker,
+    (log, dead): (LogId, &DeadRun),
+    step: Step,
+    message: LeasedMessage,
+) -> Option<Leaving> {
+    let partition = message.partition;
+    let mut moved = MovedMessage {
+        record: message.record,
+        lease: None,
+        headers: step.headers,
+        schedule: Schedule {
+            priority: step.priority,
+            ..Schedule::default()
+        },
+    };
+    if let Some(Leaving { run, leaves }) = current
+        && (&run.to, run.is_copied, *leaves) == (&step.to, step.is_copied, step.leaves)
+    {
+        match run.push(moved) {
+            Ok(()) => return None,
+            Err(refused) => moved = *refused,
+        }
+    }
+    let run = MoveMessages::new(log, dead.ledger, partition, step.to);
+    let mut run = run.as_defined(&broker.catalogue());
+    run.is_copied = step.is_copied;
+    let is_first = run.push(moved);
+    debug_assert!(is_first.is_ok(), "the first message always fits");
+    current.replace(Leaving {
+        run,
+        leaves: step.leaves,
+    })
+}
+
 impl Broker {
     /// Messages, since the start, that were dead-lettered for a reason.
     pub fn dead_count(&self, reason: DeathReason) -> u64 {
         self.shared.meters.dead_count(reason)
     }
 
-    pub(crate) fn count_dead(&self, reason: DeathReason) {
-        self.shared.meters.count_dead(reason);
+    pub(crate) fn count_dead(&self, reason: DeathReason, count: u64) {
+        self.shared.meters.count_dead(reason, count);
     }
 
     /// Returns when there are dead records to be moved, or may be.

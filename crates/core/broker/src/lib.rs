@@ -63,7 +63,7 @@ pub use memory::{Kind, Memory, Share, Use, charged};
 pub use meter::{
     DURATION_BUCKETS_US, Durations, FrontCounts, FrontMeter, OpenConnection, ShardCounts,
 };
-pub use moved::{MoveMessage, ORIGIN_HEADER, origin_of};
+pub use moved::{MoveMessages, MovedMessage, ORIGIN_HEADER, origin_of};
 pub use peek::{PeekedMessage, PeekedMessages};
 pub use publish::Publish;
 pub use read::{Found, LEADER_EPOCH, Read, ReadError, ReadReply, TimeReply, Watch};

@@ -60,6 +60,9 @@ pub(crate) const LINK_BACKLOG_MAX: usize = 4_096;
 /// restart all of them are read at once.
 pub(crate) const LINK_BODIES_BYTES_MAX: u64 = 16 << 20;
 
+/// The size of records that are moved together, in bytes: of a batch that holds several.
+pub(crate) const MOVED_RUN_BYTES_MAX: usize = 1 << 20;
+
 /// The largest record that can be moved to another log: a compressed batch may hold a record of 128
 /// MiB, which must fit a journal block together with its headers.
 pub(crate) const MOVED_SIZE_BYTES_MAX: usize = 192 << 20;

@@ -140,9 +140,9 @@ pub(crate) struct Meters {
 }
 
 impl Meters {
-    pub(crate) fn count_dead(&self, reason: DeathReason) {
+    pub(crate) fn count_dead(&self, reason: DeathReason, more: u64) {
         if let Some(count) = self.dead.get(reason as usize) {
-            count.fetch_add(1, Ordering::Relaxed);
+            count.fetch_add(more, Ordering::Relaxed);
         }
     }
 

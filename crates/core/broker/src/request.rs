@@ -47,11 +47,11 @@ pub enum Request {
         settle: Settle,
         reply: Option<Reply<Missing, LogError>>,
     },
-    /// Move a record to another log, where its bytes are `body`.
+    /// Move records to another log, where their batch is `body`.
     Move {
         command: Box<Move>,
         body: Bytes,
-        reply: Reply<(), MoveError>,
+        reply: Reply<u32, MoveError>,
     },
     /// Grant credit; nobody waits for the answer.
     Credit(Credit),

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use smallvec::smallvec;
 use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 use stele_core_broker::{
-    LinkInbox, LinkNews, MoveMessage, News, ORIGIN_HEADER, Opened, Read, ReplyTo, Request, Shard,
-    Share, origin_of,
+    LinkInbox, LinkNews, MoveMessages, MovedMessage, News, ORIGIN_HEADER, Opened, Read, ReplyTo,
+    Request, Shard, Share, origin_of,
 };
 use stele_core_engine::{
     Append, AppendTarget, Columns, HeaderChange, LedgerId, OpenLog, Schedule, Trim, TrimReason,
@@ -151,34 +151,37 @@ fn what_is_sent_again_is_what_was_sent_for_as_long_as_it_is_there() {
     }
     first.append(batch.finish());
 
-    let message = MoveMessage {
-        log: HERE,
-        ledger: LedgerId::DEFAULT,
-        partition: PARTITION.index,
-        lease: None,
-        record: first.records()[1].clone(),
-        to: [THERE].into_iter().collect(),
-        is_copied: false,
-        headers: vec![change("goes", None), change("changes", Some("4"))],
-        schedule: Schedule::default(),
-    };
-    let (request, mut answer) = message.request().unwrap();
+    let (ledger, to) = (LedgerId::DEFAULT, [THERE].into_iter().collect());
+    let mut messages = MoveMessages::new(HERE, ledger, PARTITION.index, to);
+    let records = first.records();
+    for (record, changed) in records.into_iter().skip(1).zip(["4", "5"]) {
+        let message = MovedMessage {
+            record,
+            lease: None,
+            headers: vec![change("goes", None), change("changes", Some(changed))],
+            schedule: Schedule::default(),
+        };
+        messages.push(message).unwrap();
+    }
+    let (request, mut answer) = messages.request().unwrap();
     first.handle(request);
-    answer.try_recv().unwrap().unwrap();
+    assert_eq!(answer.try_recv().unwrap().unwrap(), 2);
     let sent = first.sent().unwrap();
     assert_eq!(first.shard.link_backlog_bytes(), sent.len() as u64);
 
     let batch = Batch::new(sent.clone()).unwrap();
-    let mut records = batch.records(DECOMPRESSED_SIZE_BYTES_MAX).unwrap();
-    let record = records.next().unwrap().unwrap();
-    assert!(records.next().is_none());
-    assert_eq!(record.timestamp, START.plus_ms(1));
-    assert_eq!(record.key.as_deref(), Some(&b"key"[..]));
-    assert_eq!(record.value.as_deref(), Some(&b"b"[..]));
-    let headers: Vec<_> = record.headers.iter().collect();
-    assert_eq!(headers[..2], [header("stays", "b"), header("changes", "4")]);
-    assert_eq!(headers[2..], [header(ORIGIN_HEADER, "2/0/1")]);
-    assert_eq!(origin_of(&record), Some((PARTITION, Offset(1))));
+    let records = batch.records(DECOMPRESSED_SIZE_BYTES_MAX).unwrap();
+    let records: Vec<Record> = records.map(Result::unwrap).collect();
+    let expected = [("b", "4", "2/0/1"), ("c", "5", "2/0/2")];
+    for (place, (record, (value, changed, origin))) in (1..).zip(records.iter().zip(expected)) {
+        assert_eq!(record.timestamp, START.plus_ms(place));
+        assert_eq!(record.key.as_deref(), Some(&b"key"[..]));
+        assert_eq!(record.value.as_deref(), Some(value.as_bytes()));
+        let headers: Vec<_> = record.headers.iter().collect();
+        let kept = [header("stays", value), header("changes", changed)];
+        assert_eq!(headers, [kept[0], kept[1], header(ORIGIN_HEADER, origin)]);
+        assert_eq!(origin_of(record), Some((PARTITION, Offset(place))));
+    }
 
     first.shard.resend();
     assert_eq!(first.sent(), Some(sent.clone()));

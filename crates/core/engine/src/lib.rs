@@ -60,11 +60,11 @@ pub use log::{
     Columns, ConsumerRef, Credit, CursorMove, DeadRun, DeathReason, DeathReasons, DeleteLog,
     Delivery, DescribeProducers, Extend, Extension, HeaderChange, Holder, KnownProducer, Lease,
     LeaseId, LeaseRequest, LeasedRecord, LeasedRun, Ledger, LedgerId, LedgerRecord, LedgerStart,
-    Log, LogError, Logs, Missing, Move, MoveError, MovedRecord, MovingRecord, OpenError,
+    Log, LogError, Logs, Missing, Move, MoveEnd, MoveError, MovedRun, MovingRun, OpenError,
     OpenLedger, OpenLedgerError, OpenLog, OpenedLedger, Origin, Outcome, Partition, Peek,
-    PeekState, Peeked, PeekedRecord, Prefetch, ProducerStamp, Purge, Remembered, Renewal, Run,
-    Schedule, Settle, SettleItem, Skip, Subscribe, Subscription, Trim, TrimReason, Unsubscribe,
-    UseLog, partition_of_key,
+    PeekState, Peeked, PeekedRecord, PerRecord, Prefetch, ProducerStamp, Purge, Remembered,
+    Renewal, Run, Schedule, Settle, SettleItem, Skip, Subscribe, Subscription, TakenBy, Trim,
+    TrimReason, Unsubscribe, UseLog, partition_of_key,
 };
 pub use producer_ids::InitProducer;
 pub use record::{CatalogueRecord, GroupRecord, LogRecord, Record};

@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use stele_base_types::{LogId, Name, ShardId};
 
-use crate::{CursorMove, LogConfig, MovingRecord, Origin};
+use crate::{CursorMove, LogConfig, MoveEnd, MovingRun, Origin};
 
 /// Which shard this is, and where other shards' data is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,9 @@ impl Topology {
             | LinkCommand::Forget { log }
             | LinkCommand::MoveCursor { log, .. } => self.owner(*log),
             LinkCommand::Move(moving) => self.owner(moving.to),
-            LinkCommand::Moved(from) | LinkCommand::MoveRefused(from) => self.owner(from.log),
+            LinkCommand::Moved(from)
+            | LinkCommand::MoveRefused(from)
+            | LinkCommand::MoveEnded(MoveEnd { from, .. }) => self.owner(from.log),
             LinkCommand::Undefine { .. } => Self::CATALOGUE,
         }
     }
@@ -105,12 +107,15 @@ pub enum LinkCommand {
         /// The new offsets.
         moves: Vec<CursorMove>,
     },
-    /// To the shard of the target log: a record, with its body sent along.
-    Move(Box<MovingRecord>),
-    /// To the shard of the source log: the record was accepted.
+    /// To the shard of the target log: records, with their batch sent along.
+    Move(Box<MovingRun>),
+    /// To the shard of the source log: a record was accepted. No longer sent: replaced by
+    /// [`LinkCommand::MoveEnded`].
     Moved(Origin),
-    /// To the shard of the source log: the record was refused.
+    /// To the shard of the source log: a record was refused. No longer sent either.
     MoveRefused(Origin),
+    /// To the shard of the source log: records were accepted or refused.
+    MoveEnded(MoveEnd),
 }
 
 /// A change of a link.
@@ -271,13 +276,14 @@ impl LinkCommand {
     /// The size of the body sent with it.
     fn body_bytes(&self) -> u64 {
         match self {
-            Self::Move(moving) => moving.record.size_bytes.into(),
+            Self::Move(moving) => moving.run.size_bytes.into(),
             Self::Open { .. }
             | Self::Undefine { .. }
             | Self::Forget { .. }
             | Self::MoveCursor { .. }
             | Self::Moved(_)
-            | Self::MoveRefused(_) => 0,
+            | Self::MoveRefused(_)
+            | Self::MoveEnded(_) => 0,
         }
     }
 }

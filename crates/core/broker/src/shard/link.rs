@@ -24,7 +24,7 @@ pub enum LinkNews {
         number: LinkNumber,
         /// The command.
         command: LinkCommand,
-        /// For a move, the record as a batch of its own; `None` if it is gone.
+        /// For a move, the records as a batch; `None` if one of them is gone.
         body: Option<Bytes>,
     },
     /// The receiver has the commands up to this one on disk.
@@ -64,11 +64,9 @@ impl Shard {
                 body,
             } => {
                 let is_known = number <= self.state.links.taken(from);
-                let decision = match &command {
-                    LinkCommand::Move(moving) if !self.has_room_for(body.as_ref()) => {
-                        self.state.refuse(from, number, moving, now)
-                    }
-                    _ => self.state.take(from, number, command, now),
+                let (decision, body) = match command {
+                    LinkCommand::Move(moving) => self.take_moved(from, number, moving, body),
+                    _ => (self.state.take(from, number, command, now), body),
                 };
                 if !self.apply_own_with(decision, body.as_ref()) && is_known {
                     // The acknowledgement may have been lost. This one waits for the disk too.

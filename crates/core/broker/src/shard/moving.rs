@@ -5,38 +5,80 @@
 //! it has arrived.
 
 use bytes::Bytes;
-use stele_base_types::PartitionId;
-use stele_core_engine::{Adds, LinkCommand, Move, MoveError, MovingRecord, Origin};
+use stele_base_types::{PartitionId, ShardId};
+use stele_core_engine::{Adds, Decision, LinkCommand, LinkNumber, Move, MoveError, MovingRun};
+use stele_wire_batch::Batch;
 
 use super::Shard;
 use crate::{
-    Failure,
+    Error, Failure,
     limits::MOVED_SIZE_BYTES_MAX,
-    moved::moved_again,
+    moved::{first_of, moved_again},
     read::{records_of, resolve_blocking, unreadable},
     request::Reply,
 };
 
 impl Shard {
-    pub(super) fn move_record(&mut self, command: Move, body: &Bytes, reply: Reply<(), MoveError>) {
-        match self.carry_out(command, Some(body)) {
-            Ok(((), durability)) => self.answer_call(reply, Ok(()), durability),
+    /// Moves records, or only the first of them if they can't be moved together.
+    pub(super) fn move_records(
+        &mut self,
+        command: Move,
+        body: &Bytes,
+        reply: Reply<u32, MoveError>,
+    ) {
+        let whole = (command.run.count > 1).then(|| command.clone());
+        let mut moved = self.carry_out(command, Some(body));
+        if let Err(Error::Refused(MoveError::Divided(count))) = moved
+            && let Some(whole) = whole
+        {
+            moved = match first_of(&whole.run, body, count) {
+                Ok((run, body)) => self.carry_out(Move { run, ..whole }, Some(&body)),
+                Err(failure) => Err(failure.into()),
+            };
+        }
+        match moved {
+            Ok((count, durability)) => self.answer_call(reply, Ok(count), durability),
             Err(error) => drop(reply.send(Err(error))),
         }
     }
 
-    /// Whether a record from another shard can be appended.
-    pub(super) fn has_room_for(&mut self, body: Option<&Bytes>) -> bool {
-        body.is_some_and(|body| {
-            body.len() <= MOVED_SIZE_BYTES_MAX && self.has_room(Adds::Messages, body.len())
-        })
+    /// Takes records from another shard, as many of them as their log has room for. Returns what
+    /// is appended as well.
+    pub(super) fn take_moved(
+        &mut self,
+        from: ShardId,
+        number: LinkNumber,
+        moving: Box<MovingRun>,
+        body: Option<Bytes>,
+    ) -> (Decision, Option<Bytes>) {
+        let now = self.now;
+        let body = body.filter(|body| self.has_room_for(body));
+        let Some(body) = body else {
+            return (self.state.refuse(from, number, &moving, now), None);
+        };
+        let fitting = self.state.fitting(&moving, now);
+        if fitting == moving.run.count {
+            let command = LinkCommand::Move(moving);
+            return (self.state.take(from, number, command, now), Some(body));
+        }
+        match first_of(&moving.run, &body, fitting) {
+            Ok((first, body)) => {
+                let decision = self.state.take_first(from, number, &moving, &first, now);
+                (decision, Some(body))
+            }
+            Err(_) => (self.state.refuse(from, number, &moving, now), None),
+        }
+    }
+
+    fn has_room_for(&mut self, body: &Bytes) -> bool {
+        body.len() <= MOVED_SIZE_BYTES_MAX && self.has_room(Adds::Messages, body.len())
     }
 
     /// The body of a command that is sent again. May read the disk.
     ///
-    /// A record that can't be read, or that is gone because its log was deleted or trimmed, is sent
-    /// without a body. The other shard then refuses it, and the record returns to its place, if it
-    /// still exists.
+    /// Records of which one can't be read, or is gone because its log was deleted or trimmed, are
+    /// sent without a body. The other shard then refuses them, and those that still exist return to
+    /// their place.
     pub(super) fn body_of(&self, command: &LinkCommand) -> Option<Bytes> {
         let LinkCommand::Move(moving) = command else {
             return None;
@@ -46,30 +88,27 @@ impl Shard {
             let partition = PartitionId::new(from.log, from.partition);
             tracing::warn!(
                 %error, %partition, offset = %from.offset,
-                "can't read a record that is to be moved; it stays in its place"
+                "can't read records that are to be moved; they stay in their place"
             );
             None
         })
     }
 
-    fn read_moving(&self, moving: &MovingRecord) -> Result<Option<Bytes>, Failure> {
-        let Origin {
-            log,
-            partition,
-            offset,
-            ..
-        } = moving.from;
-        let partition = PartitionId::new(log, partition);
+    fn read_moving(&self, moving: &MovingRun) -> Result<Option<Bytes>, Failure> {
+        let (from, count) = (moving.from, moving.run.count);
+        let partition = PartitionId::new(from.log, from.partition);
         let state = self.state.logs.partition(partition);
-        if state.is_none_or(|state| offset < state.start) {
+        if state.is_none_or(|state| from.offset < state.start) {
             return Ok(None);
         }
-        let slices = self.slices(partition, offset, offset.next());
+        let end = from.run(count).end();
+        let slices = self.slices(partition, from.offset, end);
         let stored = resolve_blocking(&slices).map_err(unreadable)?;
-        let held = records_of(stored, offset, offset);
+        let held = records_of(stored, from.offset, from.plus(count - 1).offset);
+        let batch = moved_again(from, &held.messages, &moving.run)?;
         match held.broken.first() {
-            Some(broken) if held.messages.is_empty() => Err(unreadable(&broken.error)),
-            _ => moved_again(held.messages, &moving.record.headers),
+            Some(broken) if batch.is_none() => Err(unreadable(&broken.error)),
+            _ => Ok(batch.map(Batch::into_bytes)),
         }
     }
 }

@@ -38,7 +38,7 @@ impl Shard {
                 command,
                 body,
                 reply,
-            } => self.move_record(*command, &body, reply),
+            } => self.move_records(*command, &body, reply),
             Request::Credit(credit) => self.tell(credit),
             Request::Call(call) => call.run(self),
             Request::Lease {

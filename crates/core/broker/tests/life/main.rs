@@ -4,6 +4,7 @@
     reason = "a test that can't go on says so by panicking"
 )]
 
+mod dead_letters;
 mod following;
 mod moving;
 mod reading;
@@ -14,7 +15,8 @@ use std::{sync::Arc, time::Duration};
 use stele_base_env::{Disk, LocalDisk};
 use stele_base_types::{ConsumerId, LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 use stele_core_broker::{
-    Broker, Error, Event, Failure, LeasedBatch, LeasedMessage, MoveMessage, Publish, Read, Share,
+    Broker, Error, Event, Failure, LeasedBatch, LeasedMessage, MoveMessages, MovedMessage, Publish,
+    Read, Share,
 };
 use stele_core_engine::{
     AppendTarget, Columns, DeclareLog, Declared, DeleteLog, Durability, HeaderChange, LeaseRequest,

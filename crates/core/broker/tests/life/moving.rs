@@ -8,23 +8,21 @@ async fn move_to(
     from: LogId,
     message: &LeasedMessage,
     to: LogId,
-) -> Result<(), Error<MoveError>> {
+) -> Result<u32, Error<MoveError>> {
     let origin = HeaderChange {
         key: b"from".as_slice().into(),
         value: Some(from.0.to_string().into_bytes().into()),
     };
-    let message = MoveMessage {
-        log: from,
-        ledger: LedgerId::DEFAULT,
-        partition: message.partition,
+    let (ledger, partition) = (LedgerId::DEFAULT, message.partition);
+    let mut messages = MoveMessages::new(from, ledger, partition, [to].into_iter().collect());
+    let message = MovedMessage {
         lease: Some(message.lease.lease),
         record: message.record.clone(),
-        to: [to].into_iter().collect(),
-        is_copied: false,
         headers: vec![origin],
         schedule: Schedule::default(),
     };
-    broker.move_message(message).await
+    messages.push(message).unwrap();
+    broker.move_messages(&messages).await
 }
 
 /// Takes this many messages of a log, in any order.

@@ -3,7 +3,10 @@
 use stele_base_types::{LogId, ShardId, Timestamp};
 
 use super::{LinkCommand, LinkNumber, LinkRecord};
-use crate::{Command, Decision, Durability, Logs, MovingRecord, OpenLog, Record, State};
+use crate::{
+    Command, Decision, Durability, Logs, MoveEnd, MovedRun, MovingRun, OpenLog, Record, State,
+    TakenBy,
+};
 
 impl State {
     /// Takes a command from another shard.
@@ -17,16 +20,33 @@ impl State {
         self.take_by(from, number, now, || self.carry_out(command, now))
     }
 
-    /// Refuses a move from another shard, because the record's body is gone or there is no space
-    /// for it.
+    /// Takes the first of the records that another shard moves here, as `first` has them, and
+    /// refuses the rest.
+    pub fn take_first(
+        &self,
+        from: ShardId,
+        number: LinkNumber,
+        moving: &MovingRun,
+        first: &MovedRun,
+        now: Timestamp,
+    ) -> Decision {
+        self.take_by(from, number, now, || self.take_in(moving, first, now))
+    }
+
+    /// Refuses a move from another shard, because the records' bodies are gone or there is no space
+    /// for them.
     pub fn refuse(
         &self,
         from: ShardId,
         number: LinkNumber,
-        moving: &MovingRecord,
+        moving: &MovingRun,
         now: Timestamp,
     ) -> Decision {
-        let refused = LinkCommand::MoveRefused(moving.from);
+        let refused = LinkCommand::MoveEnded(MoveEnd {
+            from: moving.from,
+            count: moving.run.count,
+            taken: TakenBy::None,
+        });
         self.take_by(from, number, now, || Decision::nothing().sending(refused))
     }
 
@@ -97,9 +117,12 @@ impl State {
             LinkCommand::MoveCursor { log, group, moves } => {
                 self.logs.move_cursor(log, group, moves)
             }
-            LinkCommand::Move(moving) => self.take_in(&moving, now),
-            LinkCommand::Moved(from) => self.logs.end_move(from, true),
-            LinkCommand::MoveRefused(from) => self.logs.end_move(from, false),
+            LinkCommand::Move(moving) => self.take_in(&moving, &moving.run, now),
+            LinkCommand::MoveEnded(end) => self.logs.end_move(&end),
+            LinkCommand::Moved(from) => self.logs.end_move(&MoveEnd::of_one(from, TakenBy::All)),
+            LinkCommand::MoveRefused(from) => {
+                self.logs.end_move(&MoveEnd::of_one(from, TakenBy::None))
+            }
         }
     }
 }

@@ -171,7 +171,14 @@ impl Pair {
             return false;
         };
         let taker = &mut self.shards[usize::from(to.0)];
-        let decision = taker.state.take(from, number, command, NOW);
+        let decision = match command {
+            LinkCommand::Move(moving) => {
+                let fitting = taker.state.fitting(&moving, NOW);
+                let first = moving.run.first(fitting, 100, NOW);
+                taker.state.take_first(from, number, &moving, &first, NOW)
+            }
+            _ => taker.state.take(from, number, command, NOW),
+        };
         taker.apply(decision);
         true
     }

@@ -16,7 +16,7 @@ use crate::{
 
 /// Appends a batch, whose bytes travel with this command. Each target has its own result, in the
 /// same order; a target that doesn't exist doesn't affect the others. If no target accepts the
-/// batch, the append is refused with the first one's error.
+/// batch, the append is refused with the error that the caller can do most about.
 #[derive(Clone, Debug)]
 pub struct Append {
     /// The targets; the body is stored once for all of them.
@@ -125,10 +125,10 @@ impl Logs {
             is_sized |= log.limits_bytes();
             results.push(Ok(one));
         }
-        if let Some(Err(error)) = results.first()
-            && results.iter().all(Result::is_err)
+        if results.iter().all(Result::is_err)
+            && let Some(error) = most_useful(&results)
         {
-            return Err(*error);
+            return Err(error);
         }
         if targets.is_empty() {
             // The original may not be on disk yet, and this answer must wait for it.
@@ -459,6 +459,18 @@ fn dead_from_the_start(appended: &Appended, count: u32) -> Record {
     let reason = DeathReason::Length;
     let left = LedgerRecord::Left { run, reason };
     ledger_record(appended.partition.log, LedgerId::DEFAULT, left)
+}
+
+/// Why an append is refused that no target accepts: the batch is to be divided, or a target that
+/// exists can't take it.
+fn most_useful(results: &[AppendResult]) -> Option<AppendError> {
+    let errors = results.iter().filter_map(|result| result.as_ref().err());
+    let rank = |error: &&AppendError| match error {
+        AppendError::Divided(_) => 0,
+        AppendError::NoSuchLog => 2,
+        _ => 1,
+    };
+    errors.min_by_key(rank).copied()
 }
 
 /// How many of the records a ledger hides for a time.

@@ -115,20 +115,27 @@ pub enum AppendError {
     Divided(u32),
 }
 
-/// A refusal to move a record: nothing has changed.
+/// A refusal to move records: nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MoveError {
     /// The record's log or ledger doesn't exist.
     #[error(transparent)]
     Log(#[from] LogError),
-    /// The record isn't leased by the given lease; or, if none is given, it is settled or already
-    /// moving. Someone else has it, so the caller forgets it.
+    /// The first record isn't leased by the given lease; or, if none is given, it is settled or
+    /// already moving. Someone else has it, so the caller forgets it.
     #[error("the record isn't held by this lease")]
     NotLeased,
-    /// The target log refuses the record. Only reported if both are on one shard; otherwise the
-    /// record returns to its place.
+    /// The target log refuses the records. Only reported if both are on one shard; otherwise they
+    /// return to their place.
     #[error("refused by the target: {0}")]
     Target(AppendError),
+    /// The records can't be moved together: so many of them can, but not the one after them. It
+    /// isn't held by its lease, or the target log has no room for it. The caller moves those first.
+    #[error("only the first {0} of the records can be moved together")]
+    Divided(u32),
+    /// Too many records to be moved at once, or none.
+    #[error("{0} records to be moved at once")]
+    Count(u32),
     /// The header changes are too large.
     #[error("header changes of {size_bytes} bytes, but at most {size_bytes_max} are allowed")]
     Headers {

@@ -53,8 +53,9 @@ pub use self::{
     ledger::{
         CancelWait, ConsumerRef, Credit, DeadRun, DeathReason, DeathReasons, Delivery, Extend,
         Extension, HeaderChange, Lease, LeaseRequest, LeasedRecord, LeasedRun, Ledger, Missing,
-        Move, MovedRecord, MovingRecord, Origin, Outcome, Peek, PeekState, Peeked, PeekedRecord,
-        Prefetch, Purge, Renewal, Settle, SettleItem, Subscribe, Subscription, Unsubscribe,
+        Move, MoveEnd, MovedRun, MovingRun, Origin, Outcome, Peek, PeekState, Peeked, PeekedRecord,
+        PerRecord, Prefetch, Purge, Renewal, Settle, SettleItem, Subscribe, Subscription, TakenBy,
+        Unsubscribe,
     },
     named::{CloseLedger, LedgerStart, OpenLedger, OpenedLedger},
     open::OpenLog,

@@ -5,11 +5,12 @@ use std::time::Duration;
 use smallvec::{SmallVec, smallvec};
 use stele_base_types::{ConsumerId, LogId, Offset, PartitionIndex, SessionId};
 use stele_core_broker::{
-    AnswerTo, Broker, Deaths, Failure, LeasedBatch, LeasedMessage, Memory, MoveMessage,
+    AnswerTo, Broker, Deaths, Failure, LeasedBatch, LeasedMessage, Memory, MoveMessages,
+    MovedMessage,
 };
 use stele_core_engine::{
-    Catalogue, ConsumerRef, LeaseRequest, LedgerId, LogDefinition, Move, Outcome, Schedule, Settle,
-    SettleItem,
+    Catalogue, ConsumerRef, LeaseRequest, LedgerId, LogDefinition, Move, MoveError, Outcome,
+    Schedule, Settle, SettleItem,
 };
 use tokio::{
     sync::watch,
@@ -46,6 +47,22 @@ pub(super) struct Mover {
     next_at: Instant,
     /// Until when messages may still be leased by a mover of an earlier process.
     resumed_until: Instant,
+}
+
+/// Moves that have been begun.
+#[derive(Default)]
+struct Begun {
+    runs: Vec<(MoveMessages, AnswerTo<Move>)>,
+    /// Leased messages that aren't moved.
+    left: Vec<SettleItem>,
+    /// What went wrong first.
+    trouble: Option<Trouble>,
+}
+
+impl Begun {
+    fn note(&mut self, trouble: Trouble) {
+        self.trouble.get_or_insert(trouble);
+    }
 }
 
 /// How a step ended that the task goes on after.
@@ -141,38 +158,63 @@ impl Mover {
 
     /// Moves the next messages.
     async fn step(&mut self, task: &MoveTask) -> Result<Step, Trouble> {
-        let moved = self.moved(task).await?;
-        let batches = self.lease(task, moved).await?;
-        let mut answers = Vec::new();
-        let mut left = Vec::new();
-        let mut trouble = None;
+        let before = self.moved(task).await?;
+        let batches = self.lease(task, before).await?;
+        let mut begun = Begun::default();
         for batch in batches {
-            let begun = self.move_batch(task, batch, &mut answers, &mut left);
-            let begun = begun.await;
-            trouble = trouble.or(begun.err());
+            let moving = self.move_batch(task, batch, &mut begun).await;
+            begun.trouble = begun.trouble.or(moving.err());
         }
-        self.give_back(left).await;
-        let begun = answers.len();
-        let mut moved = moved;
-        for answer in answers {
-            match answer.await {
-                Ok(Ok(())) => moved += 1,
-                // Its lease has ended: somebody else has it.
-                Ok(Err(stele_core_broker::Error::Refused(
-                    stele_core_engine::MoveError::NotLeased,
-                ))) => {}
-                Ok(Err(error)) => trouble = trouble.or(Some(error.to_string().into())),
-                Err(_) => trouble = trouble.or(Some(Failure::Stopping.into())),
-            }
-        }
+        self.give_back(std::mem::take(&mut begun.left)).await;
+        let (count, moved) = self.await_all(&mut begun).await;
+        let moved = before + moved;
         self.moved = Some(moved);
         self.moves.note_moved(self.log, Some(moved));
-        self.pace(task, begun, moved);
-        match trouble {
+        self.pace(task, count, moved);
+        match begun.trouble {
             Some(trouble) => Err(trouble),
-            None if begun > 0 => Ok(Step::Moved),
+            None if count > 0 => Ok(Step::Moved),
             None => Ok(Step::Nothing),
         }
+    }
+
+    /// Awaits the answers to moves. Returns how many messages were to be moved, and how many were.
+    async fn await_all(&self, begun: &mut Begun) -> (usize, u64) {
+        let (mut count, mut moved) = (0, 0);
+        for (run, answer) in std::mem::take(&mut begun.runs) {
+            count += run.messages().len();
+            match answer.await {
+                Ok(Ok(all)) if all as usize == run.messages().len() => moved += u64::from(all),
+                Ok(Ok(first)) => {
+                    moved += u64::from(first);
+                    moved += self.move_singly(&run, first as usize, begun).await;
+                }
+                Ok(Err(stele_core_broker::Error::Refused(MoveError::NotLeased))) => {
+                    // The lease of the first one has ended: somebody else has it.
+                    moved += self.move_singly(&run, 1, begun).await;
+                }
+                Ok(Err(error)) => begun.note(error.to_string().into()),
+                Err(_) => begun.note(Failure::Stopping.into()),
+            }
+        }
+        (count, moved)
+    }
+
+    /// Moves the messages of a run from this one on that couldn't be moved with those before.
+    /// Returns how many were moved.
+    async fn move_singly(&self, run: &MoveMessages, from: usize, begun: &mut Begun) -> u64 {
+        let mut moved = 0;
+        for message in run.messages().iter().skip(from) {
+            let mut alone = run.without_messages();
+            let is_first = alone.push(message.clone());
+            debug_assert!(is_first.is_ok(), "the first message always fits");
+            match self.broker.move_messages(&alone).await {
+                Ok(count) => moved += u64::from(count),
+                Err(stele_core_broker::Error::Refused(MoveError::NotLeased)) => {}
+                Err(error) => begun.note(error.to_string().into()),
+            }
+        }
+        moved
     }
 
     /// Sets when the next messages may be moved, after this many.
@@ -218,13 +260,12 @@ impl Mover {
         Ok(self.broker.lease(self.log, request).await?)
     }
 
-    /// Begins to move the messages of a batch. Those that aren't moved are added to `left`.
+    /// Begins to move the messages of a batch. Those that aren't moved are added to what is left.
     async fn move_batch(
         &self,
         task: &MoveTask,
         batch: LeasedBatch,
-        answers: &mut Vec<AnswerTo<Move>>,
-        left: &mut Vec<SettleItem>,
+        begun: &mut Begun,
     ) -> Result<(), Trouble> {
         let mut messages = batch.messages(self.log);
         let partition = messages.partition();
@@ -240,6 +281,7 @@ impl Mover {
             Ok(()) => Ok(()),
             Err(failure) => Err(failure.into()),
         };
+        let mut run = None;
         while result.is_ok() {
             let message = match self.broker.next_message(&mut messages).await {
                 Ok(Some(message)) => message,
@@ -250,48 +292,86 @@ impl Mover {
                 }
             };
             if !is_of(task, partition, message.lease.offset) {
-                left.push(item(&message.lease));
+                begun.left.push(item(&message.lease));
                 continue;
             }
-            match self.begin_move(task, &message).await {
-                Ok(answer) => answers.push(answer),
+            let added = self.add_to(&mut run, task, &message);
+            let full = match added {
+                Ok(full) => full,
                 Err(trouble) => {
-                    left.push(item(&message.lease));
+                    begun.left.push(item(&message.lease));
                     result = Err(trouble);
+                    break;
                 }
-            }
+            };
+            result = self.begin_move(full, begun).await;
         }
-        left.extend(messages.leases().iter().map(item));
-        result
+        begun.left.extend(messages.leases().iter().map(item));
+        let last = self.begin_move(run, begun).await;
+        result.and(last)
     }
 
-    async fn begin_move(
+    /// Adds a message to the run that it follows, or begins a new one. Returns the run before it,
+    /// if that has ended.
+    fn add_to(
         &self,
+        current: &mut Option<MoveMessages>,
         task: &MoveTask,
         message: &LeasedMessage,
-    ) -> Result<AnswerTo<Move>, Trouble> {
-        let (to, name) = destination(&self.broker.catalogue(), self.log, task, message)?;
+    ) -> Result<Option<MoveMessages>, Trouble> {
+        let catalogue = self.broker.catalogue();
+        let (to, name) = destination(&catalogue, self.log, task, message)?;
         // As if it had been published to the queue by its name.
         let history = Deaths::of(&message.record).map(|history| Deaths {
             exchange: String::new(),
             routing_keys: vec![name],
             ..history
         });
-        let moved = MoveMessage {
-            log: self.log,
-            ledger: LedgerId::DEFAULT,
-            partition: message.partition,
+        let mut moved = MovedMessage {
             lease: Some(message.lease.lease),
             record: message.record.clone(),
-            to: smallvec![to],
-            is_copied: false,
-            headers: history.iter().cloned().filter_map(Deaths::header).collect(),
+            headers: history.into_iter().filter_map(Deaths::header).collect(),
             schedule: Schedule {
                 priority: (self.priority_of)(&message.record),
                 ..Schedule::default()
             },
         };
-        Ok(self.broker.begin_move(moved).await?)
+        if let Some(run) = current.as_mut().filter(|run| run.to[..] == [to]) {
+            match run.push(moved) {
+                Ok(()) => return Ok(None),
+                Err(refused) => moved = *refused,
+            }
+        }
+        let (ledger, partition) = (LedgerId::DEFAULT, message.partition);
+        let run = MoveMessages::new(self.log, ledger, partition, smallvec![to]);
+        let mut run = run.as_defined(&catalogue);
+        let is_first = run.push(moved);
+        debug_assert!(is_first.is_ok(), "the first message always fits");
+        Ok(current.replace(run))
+    }
+
+    /// Begins to move a run of messages. If that fails, they are left.
+    async fn begin_move(
+        &self,
+        run: Option<MoveMessages>,
+        begun: &mut Begun,
+    ) -> Result<(), Trouble> {
+        let Some(run) = run else {
+            return Ok(());
+        };
+        match self.broker.begin_move(&run).await {
+            Ok(answer) => begun.runs.push((run, answer)),
+            Err(failure) => {
+                let items = run.messages().iter().map(|message| SettleItem {
+                    partition: run.partition,
+                    offset: message.record.offset,
+                    lease: message.lease,
+                });
+                begun.left.extend(items);
+                return Err(failure.into());
+            }
+        }
+        Ok(())
     }
 
     /// Returns messages to the queue.

@@ -1,7 +1,7 @@
 //! Moving leased records to other logs, which may be gone.
 
 use stele_base_types::LogId;
-use stele_core_broker::{AnswerTo, MoveMessage, Request};
+use stele_core_broker::{AnswerTo, MoveMessages, MovedMessage, Request};
 use stele_core_engine::{Durability, HeaderChange, LedgerId, Move, Schedule};
 
 use super::{
@@ -32,7 +32,7 @@ impl Client {
         };
         let group = self.group_in(turn, to.log);
         let message = message(&moving, held, group);
-        let schedule = message.schedule;
+        let schedule = message.messages()[0].schedule;
         let (request, mut answer) = message.request().expect("it is small");
         let Request::Move { body, .. } = &request else {
             unreachable!("it is a move");
@@ -65,7 +65,7 @@ impl Client {
 
     pub(super) fn hear_moves(&mut self, turn: &mut Turn<'_>) {
         for (record, answer) in take_heard(&mut self.moves.0) {
-            if let Some(Ok(())) = answer {
+            if let Some(Ok(_)) = answer {
                 turn.events.push(Event::Moved(record));
             }
         }
@@ -107,23 +107,22 @@ impl Client {
 }
 
 /// The message to append: a record with its new id in a header.
-fn message(moving: &Moving, held: Held, group: Option<u64>) -> MoveMessage {
+fn message(moving: &Moving, held: Held, group: Option<u64>) -> MoveMessages {
     let name = HeaderChange {
         key: MOVED_AS.into(),
         value: Some(moving.record.0.to_le_bytes().as_slice().into()),
     };
-    MoveMessage {
-        log: moving.log,
-        ledger: LedgerId::DEFAULT,
-        partition: moving.item.partition,
-        lease: moving.item.lease,
+    let to = [moving.to].into_iter().collect();
+    let mut messages = MoveMessages::new(moving.log, LedgerId::DEFAULT, moving.item.partition, to);
+    let message = MovedMessage {
         record: held.record,
-        to: [moving.to].into_iter().collect(),
-        is_copied: false,
+        lease: moving.item.lease,
         headers: vec![name],
         schedule: Schedule {
             group,
             ..Schedule::default()
         },
-    }
+    };
+    messages.push(message).expect("it is the first one");
+    messages
 }

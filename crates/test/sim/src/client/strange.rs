@@ -10,7 +10,7 @@ use stele_base_types::{
 use stele_core_broker::Request;
 use stele_core_engine::{
     AlterLog, Bind, BindingTarget, ConsumerRef, Credit, DeleteLog, Extend, Extension, InitProducer,
-    Lease, LeaseId, LeaseRequest, LeaveGroup, LedgerId, Move, MovedRecord, Outcome, Settle,
+    Lease, LeaseId, LeaseRequest, LeaveGroup, LedgerId, Move, MovedRun, Outcome, Settle,
     SettleItem, Trim, TrimReason, Unsubscribe,
 };
 use tokio::sync::oneshot;
@@ -134,7 +134,7 @@ fn lost(turn: &mut Turn<'_>, log: LogId) -> Request {
         item: item(turn),
         to: [LogId(turn.random.bits())].into_iter().collect(),
         is_copied: false,
-        record: MovedRecord::default(),
+        run: MovedRun::default(),
     };
     Request::Move {
         command: Box::new(command),

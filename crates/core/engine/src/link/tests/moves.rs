@@ -5,9 +5,9 @@ use stele_base_types::{ConsumerId, Offset, PartitionId, PartitionIndex, SessionI
 
 use super::*;
 use crate::{
-    Append, AppendError, AppendTarget, Columns, ConsumerRef, HeaderChange, Lease, LeaseId,
-    LeaseRequest, LedgerId, Move, MoveError, MovedRecord, Outcome, Purge, Schedule, Settle,
-    SettleItem, Trim, TrimReason, limits::MOVE_HEADERS_BYTES_MAX,
+    Append, AppendError, AppendTarget, Columns, ConsumerRef, DeathReasons, HeaderChange, Lease,
+    LeaseId, LeaseRequest, LedgerId, Move, MoveError, MovedRun, Origin, Outcome, Overflow, Purge,
+    Schedule, Settle, SettleItem, Trim, TrimReason, limits::MOVE_HEADERS_BYTES_MAX,
 };
 
 const FIRST: PartitionIndex = PartitionIndex(0);
@@ -23,11 +23,11 @@ fn owner(log: LogId) -> usize {
     (log.0 % 2) as usize
 }
 
-fn moved() -> MovedRecord {
-    MovedRecord {
+fn moved() -> MovedRun {
+    MovedRun {
         size_bytes: 100,
         timestamp: NOW,
-        ..MovedRecord::default()
+        ..MovedRun::default()
     }
 }
 
@@ -121,19 +121,19 @@ impl Pair {
         log: LogId,
         item: SettleItem,
         to: LogId,
-        record: MovedRecord,
-    ) -> Result<(), MoveError> {
+        run: MovedRun,
+    ) -> Result<u32, MoveError> {
         self.shard(log).run(Move {
             log,
             ledger: LedgerId::DEFAULT,
             item,
             to: smallvec![to],
             is_copied: false,
-            record,
+            run,
         })
     }
 
-    fn begin_move(&mut self, log: LogId, item: SettleItem, to: LogId) -> Result<(), MoveError> {
+    fn begin_move(&mut self, log: LogId, item: SettleItem, to: LogId) -> Result<u32, MoveError> {
         self.move_as(log, item, to, moved())
     }
 
@@ -168,7 +168,7 @@ fn a_record_moves_on_its_own_shard_by_one_decision() {
     let near = pair.declare("near");
     assert_eq!(owner(near), owner(here));
     let item = pair.lease(here).unwrap();
-    assert_eq!(pair.begin_move(here, item, near), Ok(()));
+    assert_eq!(pair.begin_move(here, item, near), Ok(1));
     assert_eq!((pair.counts(here), pair.end(near)), ((1, 0, 0), 1));
     assert_eq!(pair.begin_move(here, item, near), Err(MoveError::NotLeased));
     assert_eq!(pair.shards[0].state.links.backlog(), 0);
@@ -199,7 +199,10 @@ fn a_refused_move_changes_nothing() {
         key: b"key".as_slice().into(),
         value: Some(vec![0; MOVE_HEADERS_BYTES_MAX].into()),
     }];
-    let wordy = MovedRecord { headers, ..moved() };
+    let wordy = MovedRun {
+        headers: headers.into(),
+        ..moved()
+    };
     let refused = pair.move_as(here, item, there, wordy);
     assert!(matches!(refused, Err(MoveError::Headers { .. })));
     let moved = pair.begin_move(nowhere, item, there);
@@ -212,7 +215,7 @@ fn a_refused_move_changes_nothing() {
 fn a_record_on_its_way_is_nobodys_and_needed() {
     let (mut pair, here, there) = Pair::with_records(2);
     let item = pair.lease(here).unwrap();
-    assert_eq!(pair.begin_move(here, item, there), Ok(()));
+    assert_eq!(pair.begin_move(here, item, there), Ok(1));
     assert_eq!(pair.counts(here), (1, 0, 1));
     assert_eq!((pair.floor(here), pair.backlog_bytes()), (0, 100));
     // Neither its former holder can settle it, nor anyone who knows its offset.
@@ -299,6 +302,112 @@ fn a_record_is_in_one_of_two_logs_whichever_shard_crashes_after_whichever_step()
     }
 }
 
+/// Dead records of a log on the first shard, being moved to one on the second.
+fn with_dead_on_their_way(count: u32, target: LedgerConfig) -> (Pair, LogId, LogId) {
+    let mut pair = Pair::new();
+    let dying = LedgerConfig {
+        dead_letters: DeathReasons::ALL,
+        ..LedgerConfig::default()
+    };
+    let (here, there) = (
+        pair.declare_as("here", dying),
+        pair.declare_as("there", target),
+    );
+    pair.deliver_all();
+    for _ in 0..count {
+        pair.append(here, Schedule::default());
+        let item = pair.lease(here).unwrap();
+        let settle = Settle {
+            log: here,
+            ledger: LedgerId::DEFAULT,
+            items: smallvec![item],
+            outcome: Outcome::Reject,
+            durable: false,
+        };
+        assert!(pair.shard(here).run(settle).unwrap().is_empty());
+    }
+    let first = SettleItem {
+        partition: FIRST,
+        offset: Offset::ZERO,
+        lease: None,
+    };
+    let run = MovedRun { count, ..moved() };
+    assert_eq!(pair.move_as(here, first, there, run), Ok(count));
+    assert_eq!(pair.shards[0].state.links.backlog(), 1);
+    (pair, here, there)
+}
+
+#[test]
+fn a_run_is_in_one_of_two_logs_whichever_shard_crashes_after_whichever_step() {
+    let cases = [(3, 0), (3, 1), (2, 0), (2, 1), (0, 0), (0, 1)];
+    for ((room, crashing), steps) in cases
+        .into_iter()
+        .flat_map(|it| (0..9).map(move |n| (it, n)))
+    {
+        let (mut pair, here, there) = with_dead_on_their_way(
+            3,
+            LedgerConfig {
+                ready_max: Some(room),
+                overflow: Overflow::RefuseNew,
+                ..LedgerConfig::default()
+            },
+        );
+        for step in 0..steps {
+            match step % 3 {
+                0 => pair.send(),
+                1 => while pair.take() {},
+                _ => pair.acknowledge(),
+            }
+        }
+        pair.crash(crashing);
+        pair.deliver_all();
+        let case = format!("room for {room}: {crashing} after {steps}");
+        let ledger = pair.log(here).ledger(LedgerId::DEFAULT).unwrap();
+        let (moving, dead) = (ledger.moving(), ledger.dead());
+        assert_eq!(
+            (moving, dead, pair.end(there)),
+            (0, 3 - room, room),
+            "{case}"
+        );
+        assert_eq!(pair.floor(here), room, "{case}");
+    }
+}
+
+#[test]
+fn those_of_a_run_that_were_cleared_meanwhile_do_not_come_back() {
+    let (mut pair, here, there) = with_dead_on_their_way(3, LedgerConfig::default());
+    pair.delete(there).unwrap();
+    let trimmed = pair.shard(here).run(trim(here, 2, TrimReason::Asked));
+    assert_eq!(trimmed, Ok(Offset(2)));
+    pair.deliver_all();
+    let ledger = pair.log(here).ledger(LedgerId::DEFAULT).unwrap();
+    assert_eq!((ledger.moving(), ledger.dead()), (0, 1));
+}
+
+#[test]
+fn the_end_of_a_move_that_an_earlier_program_sent_is_understood() {
+    for is_taken in [true, false] {
+        let (mut pair, here, there) = Pair::with_records(2);
+        let item = pair.lease(here).unwrap();
+        pair.begin_move(here, item, there).unwrap();
+        let from = Origin {
+            log: here,
+            ledger: LedgerId::DEFAULT,
+            partition: FIRST,
+            offset: item.offset,
+        };
+        let sender = ShardId(1);
+        let number = pair.shards[0].state.links.taken(sender).next();
+        let command = match is_taken {
+            true => LinkCommand::Moved(from),
+            false => LinkCommand::MoveRefused(from),
+        };
+        let decision = pair.shards[0].state.take(sender, number, command, NOW);
+        pair.shards[0].apply(decision);
+        assert_eq!(pair.counts(here), (2 - u64::from(is_taken), 0, 0));
+    }
+}
+
 #[test]
 fn a_snapshot_keeps_what_is_on_its_way() {
     let (mut pair, here, there) = Pair::with_records(3);
@@ -312,12 +421,12 @@ fn a_snapshot_keeps_what_is_on_its_way() {
         delay_ms: Some(5),
         ..Schedule::default()
     };
-    let record = MovedRecord {
-        headers,
-        schedule,
+    let run = MovedRun {
+        headers: headers.into(),
+        schedules: schedule.into(),
         ..moved()
     };
-    pair.move_as(here, item, there, record).unwrap();
+    pair.move_as(here, item, there, run).unwrap();
     let shard = pair.shard(here);
     let parts = shard.state.store();
     let before = std::mem::take(&mut shard.state);
@@ -370,11 +479,11 @@ fn a_queue_that_knows_the_deduplication_id_has_the_record_already() {
     pair.append(there, schedule);
     pair.append(here, Schedule::default());
     let item = pair.lease(here).unwrap();
-    let record = MovedRecord {
-        schedule,
+    let run = MovedRun {
+        schedules: schedule.into(),
         ..moved()
     };
-    pair.move_as(here, item, there, record).unwrap();
+    pair.move_as(here, item, there, run).unwrap();
     pair.deliver_all();
     assert_eq!((pair.counts(here), pair.end(there)), ((0, 0, 0), 1));
 }

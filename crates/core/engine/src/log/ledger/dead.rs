@@ -55,7 +55,7 @@ pub struct DeadRun {
     pub run: Run,
     /// Why they died.
     pub reason: DeathReason,
-    /// The logs that have them already. Only of a single record.
+    /// The logs that have them already.
     pub copied: SmallVec<[LogId; 1]>,
 }
 
@@ -307,18 +307,17 @@ impl Ledger {
                 }
                 left_bytes = left_bytes.saturating_sub(bytes);
                 left -= 1;
-                let copied = dead.copied.get(&offset);
+                let copied = dead.copied.get(&offset).map_or(&[][..], Vec::as_slice);
                 let follows = runs.last_mut().is_some_and(|last: &mut DeadRun| {
                     let same = last.ledger == self.id() && last.reason == reason;
-                    let alone = copied.is_some() || !last.copied.is_empty();
-                    same && !alone && last.run.extend(partition, offset)
+                    same && last.copied[..] == *copied && last.run.extend(partition, offset)
                 });
                 if !follows {
                     runs.push(DeadRun {
                         ledger: self.id(),
                         run,
                         reason,
-                        copied: copied.into_iter().flatten().copied().collect(),
+                        copied: copied.iter().copied().collect(),
                     });
                 }
             });

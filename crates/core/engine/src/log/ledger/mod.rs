@@ -22,6 +22,7 @@ mod lease;
 mod length;
 mod lifetimes;
 mod line;
+mod moved;
 mod moving;
 mod part;
 mod peek;
@@ -54,7 +55,8 @@ pub use self::{
     dispatch::Delivery,
     extend::{Extend, Extension, Renewal},
     lease::{Lease, LeaseRequest, LeasedRecord, LeasedRun},
-    moving::{HeaderChange, Move, MovedRecord, MovingRecord, Origin},
+    moved::{HeaderChange, MoveEnd, MovedRun, MovingRun, Origin, PerRecord, TakenBy},
+    moving::Move,
     peek::{Peek, PeekState, Peeked, PeekedRecord},
     purge::Purge,
     settle::{Missing, Outcome, Settle, SettleItem},

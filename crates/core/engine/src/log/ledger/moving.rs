@@ -19,119 +19,60 @@
 //! unless one of them loses it for other reasons: deletion of the log, a purge that includes leased
 //! records, a requested trim, the end of its window, or the end of a volatile log.
 
-use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use stele_base_types::{LogId, Offset, PartitionIndex, Timestamp};
+use stele_base_types::{LogId, Offset, Timestamp};
 
 use super::{
-    Ledger, Run, SettleItem, Site, ledger_record,
+    Ledger, MoveEnd, MovedRun, MovingRun, Origin, Run, SettleItem, Site, TakenBy, ledger_record,
     part::{Part, Seen, Was},
 };
 use crate::{
-    Adds, Append, AppendError, AppendTarget, Columns, Command, Decision, Effect, LedgerId,
-    LinkCommand, MoveError, Schedule, State,
-    limits::MOVE_HEADERS_BYTES_MAX,
+    Adds, AppendError, AppendResult, Command, Decision, Effect, LeaseId, LedgerId, LinkCommand,
+    MoveError, State,
     log::{Logs, record::LedgerRecord},
-    stored::stored_fields,
 };
 
-/// Moves a record to another log: it is appended there and settled here. The batch to append, with
-/// this one record, travels with the command. It has the content that is stored here, except for
-/// the headers that [`MovedRecord`] changes.
+/// Moves records to another log: they are appended there, as one batch, and settled here. The
+/// records are consecutive, and of one partition. The batch to append travels with the command. It
+/// has the content that is stored here, except for the headers that [`MovedRun`] changes.
 ///
-/// Answered when the decision is final: the other log has the record or will get it. If a log on
-/// another shard refuses the record, because the log is gone or disk space is short, the record
-/// returns to its place.
+/// Answered when the decision is final, with the number of records, from the first one on, that the
+/// other log has or will get. If a log on another shard refuses records, because the log is gone or
+/// full, or disk space is short, they return to their place.
 #[derive(Clone, Debug)]
 pub struct Move {
     /// The log.
     pub log: LogId,
     /// The ledger.
     pub ledger: LedgerId,
-    /// The record, by its lease. Without a lease, it is moved in any state except settled or
-    /// moving.
+    /// The first record, by its lease; the leases of the others follow. Without a lease, they are
+    /// moved in any state except settled or moving.
     pub item: SettleItem,
-    /// The logs to move it to, all on one shard. The partition is chosen by its key, or in turn, as
-    /// for every record without a partition. Logs that don't exist are passed over, unless none
-    /// does.
+    /// The logs to move them to, all on one shard. The partition is chosen by their key, or in
+    /// turn, as for all records without a partition. Logs that don't exist are passed over, unless
+    /// none does.
     pub to: SmallVec<[LogId; 1]>,
-    /// Whether it is to be moved to further logs, so that it isn't settled here. Only for a dead
-    /// record.
+    /// Whether they are to be moved to further logs, so that they aren't settled here. Only for
+    /// dead records.
     pub is_copied: bool,
-    /// Its new attributes.
-    pub record: MovedRecord,
-}
-
-/// A record as another log gets it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MovedRecord {
-    /// The size of the batch.
-    pub size_bytes: u32,
-    /// Its timestamp, which doesn't change.
-    pub timestamp: Timestamp,
-    /// What the engine needs to know of it there.
-    pub schedule: Schedule,
-    /// The changes to its headers, in order.
-    pub headers: Vec<HeaderChange>,
-    /// The other logs that get it, on the same shard.
-    pub also: Vec<LogId>,
-}
-
-stored_fields! {
-    MovedRecord {
-        SizeBytes size_bytes: u32,
-        Timestamp timestamp: Timestamp,
-        Schedule schedule: Schedule,
-        Headers headers: Vec<HeaderChange>,
-        Also also: Vec<LogId>,
-    }
-}
-
-/// A change to the headers of a moved record.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeaderChange {
-    /// The key. All headers with this key are removed.
-    pub key: Box<[u8]>,
-    /// The new value, added after all other headers; `None` to only remove.
-    pub value: Option<Box<[u8]>>,
-}
-
-/// Where a moved record comes from. Unique.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Origin {
-    /// The log.
-    pub log: LogId,
-    /// The ledger that handed it out.
-    pub ledger: LedgerId,
-    /// The partition.
-    pub partition: PartitionIndex,
-    /// The record.
-    pub offset: Offset,
-}
-
-/// A record that is being moved to a log of another shard.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MovingRecord {
-    /// Where it is until it has arrived.
-    pub from: Origin,
-    /// The log to move it to.
-    pub to: LogId,
-    /// Its new attributes.
-    pub record: MovedRecord,
+    /// The records as the other logs get them.
+    pub run: MovedRun,
 }
 
 impl Command for Move {
-    type Reply = ();
+    type Reply = u32;
     type Error = MoveError;
 
     const ADDS: Adds = Adds::Messages;
 
-    fn decide(mut self, state: &State, now: Timestamp) -> Result<Decision, MoveError> {
-        self.record.check()?;
+    fn decide(mut self, state: &State, now: Timestamp) -> Result<Decision<u32>, MoveError> {
+        self.run.check()?;
         let known = state.logs.known(self.log)?;
         let ledger = known.known_ledger(self.ledger)?;
-        if !ledger.may_move(&self.item) || (self.is_copied && !ledger.is_dead(&self.item)) {
-            return Err(MoveError::NotLeased);
+        match ledger.movable(&self) {
+            0 => return Err(MoveError::NotLeased),
+            count if count < self.run.count => return Err(MoveError::Divided(count)),
+            _ => {}
         }
         let (Some(&first), owner) = (self.to.first(), |log| state.topology.owner(log)) else {
             return Err(MoveError::Target(AppendError::NoSuchLog));
@@ -141,37 +82,65 @@ impl Command for Move {
                 "a move to several shards",
             )));
         }
-        self.record.also = self.to.iter().skip(1).copied().collect();
-        let durability = known.config.durability;
-        let from = self.origin();
-        let run = from.run();
-        let change = |record| {
-            let record = ledger_record(from.log, from.ledger, record);
-            Decision::change(record, (), durability)
-        };
+        self.run.also = self.to.iter().skip(1).copied().collect();
         if owner(first) == state.topology.own {
-            let append = self.record.append(first);
-            let appended = append.decide(state, now).map_err(MoveError::Target)?;
-            let ended = match self.is_copied {
-                true => LedgerRecord::Copied { run, to: self.to },
-                false => LedgerRecord::Settled(run),
-            };
-            return Ok(appended.answered(()).and(change(ended)));
+            return self.decide_here(first, ledger, state, now);
         }
-        let moving = MovingRecord {
-            from,
-            to: first,
-            record: self.record,
-        };
-        let decision = change(match self.is_copied {
+        let (from, count) = (self.origin(), self.run.count);
+        let run = from.run(count);
+        let record = match self.is_copied {
             true => LedgerRecord::Copying { run, to: self.to },
             false => LedgerRecord::Moving(run),
-        });
+        };
+        let record = ledger_record(from.log, from.ledger, record);
+        let moving = MovingRun {
+            from,
+            to: first,
+            run: self.run,
+        };
+        let decision = Decision::change(record, count, known.config.durability);
         Ok(state.send(decision.sending(LinkCommand::Move(Box::new(moving))), now))
     }
 }
 
 impl Move {
+    /// Moves the records to logs of this shard.
+    fn decide_here(
+        self,
+        first: LogId,
+        ledger: &Ledger,
+        state: &State,
+        now: Timestamp,
+    ) -> Result<Decision<u32>, MoveError> {
+        let (from, count) = (self.origin(), self.run.count);
+        let run = from.run(count);
+        let appended = self.run.append(first).decide(state, now);
+        let mut appended = appended.map_err(|error| match divided(&[error]) {
+            Some(count) => MoveError::Divided(count),
+            None => MoveError::Target(error),
+        })?;
+        let results = std::mem::take(&mut appended.reply);
+        let (taken, refusals) = sorted_out(&self.to, &results);
+        if let Some(count) = divided(&refusals) {
+            return Err(MoveError::Divided(count));
+        }
+        let stays = self.is_copied || (!refusals.is_empty() && ledger.are_dead(run));
+        let ended = match refusals.first() {
+            // Those that have refused them get them later.
+            _ if stays => LedgerRecord::Copied { run, to: taken },
+            None => LedgerRecord::Settled(run),
+            Some(error) => return Err(MoveError::Target(*error)),
+        };
+        let durability = state.logs.known(self.log)?.config.durability;
+        let ended = ledger_record(from.log, from.ledger, ended);
+        let ended = Decision::change(ended, (), durability);
+        let decision = appended.answered(()).and(ended);
+        Ok(match refusals.is_empty() {
+            true => decision.answered(count),
+            false => decision.with(Effect::MoveRefused(self.log)).answered(0),
+        })
+    }
+
     fn origin(&self) -> Origin {
         Origin {
             log: self.log,
@@ -180,85 +149,136 @@ impl Move {
             offset: self.item.offset,
         }
     }
-}
 
-impl MovedRecord {
-    fn check(&self) -> Result<(), MoveError> {
-        let changes = self.headers.iter();
-        let sizes = changes.map(|it| it.key.len() + it.value.as_ref().map_or(0, |it| it.len()));
-        let size_bytes = sizes.sum();
-        if size_bytes > MOVE_HEADERS_BYTES_MAX {
-            return Err(MoveError::Headers {
-                size_bytes,
-                size_bytes_max: MOVE_HEADERS_BYTES_MAX,
-            });
-        }
-        Ok(())
-    }
-
-    fn append(&self, to: LogId) -> Append {
-        let targets = std::iter::once(&to).chain(&self.also);
-        Append {
-            targets: targets
-                .map(|log| AppendTarget::any_partition(*log))
-                .collect(),
-            count: 1,
-            size_bytes: self.size_bytes,
-            timestamp: self.timestamp,
-            producer: None,
-            columns: Columns::of([self.schedule]),
-        }
+    /// Its records, each with its lease.
+    fn items(&self) -> impl Iterator<Item = SettleItem> {
+        (0..u64::from(self.run.count)).map(|place| SettleItem {
+            partition: self.item.partition,
+            offset: self.item.offset.plus(place),
+            lease: self.item.lease.map(|lease| LeaseId(lease.0 + place)),
+        })
     }
 }
 
-impl Origin {
-    fn run(&self) -> Run {
-        Run {
-            partition: self.partition,
-            first: self.offset,
-            count: 1,
+/// The logs that have accepted an append, and why others have refused it. Those that don't exist
+/// are in neither.
+fn sorted_out(to: &[LogId], results: &[AppendResult]) -> (SmallVec<[LogId; 1]>, Vec<AppendError>) {
+    let mut taken = SmallVec::new();
+    let mut refusals = Vec::new();
+    for (log, result) in to.iter().zip(results) {
+        match result {
+            Ok(_) => taken.push(*log),
+            Err(AppendError::NoSuchLog) => {}
+            Err(error) => refusals.push(*error),
         }
     }
+    (taken, refusals)
+}
+
+/// How many of the records all of these could accept, if not none.
+fn divided(refusals: &[AppendError]) -> Option<u32> {
+    let counts = refusals.iter().filter_map(|error| match error {
+        AppendError::Divided(count) => Some(*count),
+        _ => None,
+    });
+    counts.min().filter(|count| *count > 0)
 }
 
 impl State {
-    /// Appends a record from another shard, or refuses it if the log doesn't accept it. A FIFO
-    /// queue that knows its deduplication id already has it.
-    pub(crate) fn take_in(&self, moving: &MovingRecord, now: Timestamp) -> Decision {
-        match moving.record.append(moving.to).decide(self, now) {
-            Ok(appended) => appended
-                .answered(())
-                .sending(LinkCommand::Moved(moving.from)),
-            Err(_) => Decision::nothing().sending(LinkCommand::MoveRefused(moving.from)),
+    /// How many of moved records, from the first one on, the logs that they are moved to accept
+    /// together. All of them if they are refused for other reasons than their number.
+    pub fn fitting(&self, moving: &MovingRun, now: Timestamp) -> u32 {
+        let count = moving.run.count;
+        if count == 1 {
+            return count;
         }
+        let fits = match moving.run.append(moving.to).decide(self, now) {
+            Ok(appended) => divided(&sorted_out(&moving.targets(), &appended.reply).1),
+            Err(error) => divided(&[error]),
+        };
+        fits.unwrap_or(count)
+    }
+
+    /// Appends the first of these records from another shard, as `first` has them, or refuses them
+    /// if no log accepts them; and refuses the rest. A FIFO queue that knows their deduplication
+    /// ids already has them.
+    pub(crate) fn take_in(&self, moving: &MovingRun, first: &MovedRun, now: Timestamp) -> Decision {
+        let (from, count) = (moving.from, first.count);
+        let end = |from, count, taken| LinkCommand::MoveEnded(MoveEnd { from, count, taken });
+        let decision = match first.append(moving.to).decide(self, now) {
+            Ok(mut appended) => {
+                let results = std::mem::take(&mut appended.reply);
+                let (taken, refusals) = sorted_out(&moving.targets(), &results);
+                let taken = match refusals.is_empty() {
+                    true => TakenBy::All,
+                    false => TakenBy::Some(taken.into_vec()),
+                };
+                appended.answered(()).sending(end(from, count, taken))
+            }
+            Err(_) => Decision::nothing().sending(end(from, count, TakenBy::None)),
+        };
+        match moving.run.count.saturating_sub(count) {
+            0 => decision,
+            rest => decision.sending(end(from.plus(count), rest, TakenBy::None)),
+        }
+    }
+}
+
+impl MovingRun {
+    fn targets(&self) -> SmallVec<[LogId; 1]> {
+        std::iter::once(self.to)
+            .chain(self.run.also.iter().copied())
+            .collect()
     }
 }
 
 impl Logs {
-    /// Ends a move whose result is known. Does nothing if the record's log or ledger is gone, or
-    /// the record was cleared.
-    pub(crate) fn end_move(&self, from: Origin, was_taken: bool) -> Decision {
-        let log = self.log(from.log);
-        let ledger = log.and_then(|log| log.ledger(from.ledger));
-        if !ledger.is_some_and(|ledger| ledger.is_moving(from)) {
-            return Decision::nothing();
-        }
-        let run = from.run();
-        let copied_to = ledger.and_then(|ledger| ledger.copied_to(from));
-        let record = match (was_taken, copied_to) {
-            (true, None) => LedgerRecord::Settled(run),
-            (true, Some(to)) => LedgerRecord::Copied { run, to },
-            (false, _) => LedgerRecord::Returned { run, until: None },
+    /// Ends a move whose result is known. Leaves out records that were cleared meanwhile, with
+    /// their log or ledger or by themselves.
+    pub(crate) fn end_move(&self, end: &MoveEnd) -> Decision {
+        let from = end.from;
+        let mut decision = Decision::nothing();
+        let ledger = self.log(from.log).and_then(|log| log.ledger(from.ledger));
+        let Some(ledger) = ledger else {
+            return decision;
         };
-        let decision = Decision::record(ledger_record(from.log, from.ledger, record));
-        match was_taken {
-            true => decision,
-            false => decision.with(Effect::MoveRefused(from.log)),
+        let sent_to = ledger.sent_to(from.run(end.count));
+        for run in ledger.still_moving(from.run(end.count)) {
+            let record = match (&end.taken, &sent_to) {
+                (TakenBy::None, _) => LedgerRecord::Returned { run, until: None },
+                (TakenBy::Some(to), Some(_)) => {
+                    let to = to.iter().copied().collect();
+                    LedgerRecord::Copied { run, to }
+                }
+                (TakenBy::All, Some(to)) if !to.is_empty() => {
+                    let to = to.clone();
+                    LedgerRecord::Copied { run, to }
+                }
+                _ => LedgerRecord::Settled(run),
+            };
+            decision = decision.and(Decision::record(ledger_record(
+                from.log,
+                from.ledger,
+                record,
+            )));
+        }
+        match end.taken {
+            TakenBy::All => decision,
+            _ if decision.is_nothing() => decision,
+            _ => decision.with(Effect::MoveRefused(from.log)),
         }
     }
 }
 
 impl Ledger {
+    /// How many of the records to be moved, from the first one on, can be moved.
+    fn movable(&self, command: &Move) -> u32 {
+        let may_move =
+            |item: &SettleItem| self.may_move(item) && (!command.is_copied || self.is_dead(item));
+        let movable = command.items().take_while(may_move).count();
+        u32::try_from(movable).unwrap_or(u32::MAX)
+    }
+
     fn may_move(&self, item: &SettleItem) -> bool {
         match item.lease {
             Some(_) => self.is_leased(item),
@@ -268,9 +288,15 @@ impl Ledger {
         }
     }
 
-    fn is_moving(&self, from: Origin) -> bool {
-        let part = self.part(from.partition);
-        part.is_some_and(|part| part.moving.contains_key(&from.offset))
+    /// Those of these records that are being moved.
+    fn still_moving(&self, run: Run) -> SmallVec<[Run; 2]> {
+        let mut runs = SmallVec::new();
+        if let Some(part) = self.part(run.partition) {
+            for (&offset, _) in part.moving.range(run.first..run.end()) {
+                Run::push(&mut runs, run.partition, offset);
+            }
+        }
+        runs
     }
 
     fn is_dead(&self, item: &SettleItem) -> bool {
@@ -278,11 +304,18 @@ impl Ledger {
         part.is_some_and(|part| part.is_dead(item.offset))
     }
 
-    /// The logs that a record is being copied to, unless it is to be settled then.
-    fn copied_to(&self, from: Origin) -> Option<SmallVec<[LogId; 1]>> {
-        let dead = self.part(from.partition)?.dead.as_ref()?;
-        let to = dead.sent_to(from.offset)?;
-        (!to.is_empty()).then(|| to.iter().copied().collect())
+    fn are_dead(&self, run: Run) -> bool {
+        let part = self.part(run.partition);
+        part.is_some_and(|part| run.offsets().all(|offset| part.is_dead(offset)))
+    }
+
+    /// The logs that dead records are being copied to, none if they are to be settled then; from
+    /// the first one that is still being moved, since all of a run go to the same logs. `None` if
+    /// it isn't dead.
+    fn sent_to(&self, run: Run) -> Option<SmallVec<[LogId; 1]>> {
+        let dead = self.part(run.partition)?.dead.as_ref()?;
+        let to = run.offsets().find_map(|offset| dead.sent_to(offset))?;
+        Some(to.iter().copied().collect())
     }
 
     /// Applies that records are on their way to other logs. With `copied_to`, these are not the

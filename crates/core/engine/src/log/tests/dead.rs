@@ -51,9 +51,9 @@ fn remove_by(offset: u64, to: &[LogId], is_copied: bool) -> Move {
         },
         to: to.iter().copied().collect(),
         is_copied,
-        record: MovedRecord {
+        run: MovedRun {
             size_bytes: 10,
-            ..MovedRecord::default()
+            ..MovedRun::default()
         },
     }
 }
@@ -247,6 +247,107 @@ fn a_dead_record_is_settled_once_all_logs_have_it() {
     assert_eq!(shard.ledger().floor(PartitionIndex(0)), Some(Offset(2)));
 }
 
+/// The same for `count` records.
+fn remove_run_by(first: u64, count: u32, to: &[LogId]) -> Move {
+    let mut command = remove_by(first, to, false);
+    command.run.count = count;
+    command
+}
+
+/// A queue with rejected records, and two others.
+fn with_rejected(count: usize, target: LedgerConfig) -> (Shard, [LogId; 2]) {
+    let mut shard = with_dead_letters(LedgerConfig::default());
+    let others = [LogId(2), LogId(3)];
+    shard.open(others[0], queue(target)).expect("it opens");
+    shard.open(others[1], queue_config()).expect("it opens");
+    shard.append_many(count);
+    let leased: Vec<_> = shard.lease(request(1, 100));
+    shard.settle(&leased, Outcome::Reject);
+    (shard, others)
+}
+
+fn end_of(shard: &Shard, log: LogId) -> Offset {
+    shard.state.logs.log(log).expect("it is open").partitions[0].end
+}
+
+#[test]
+fn dead_records_move_as_one_batch_and_are_settled_as_one_run() {
+    let (mut shard, [other, _]) = with_rejected(5, LedgerConfig::default());
+    let decision = remove_run_by(1, 3, &[other]).decide(&shard.state, shard.now);
+    let decision = decision.expect("they are dead");
+    assert_eq!((decision.reply, decision.records.len()), (3, 2));
+    shard.carry_out(decision.answered(()));
+    let left = [(DeathReason::Rejected, 0, 1), (DeathReason::Rejected, 4, 1)];
+    assert_eq!(
+        (dead(&shard), end_of(&shard, other)),
+        (left.into(), Offset(3))
+    );
+    shard.restart();
+    assert_eq!(
+        (dead(&shard), end_of(&shard, other)),
+        (left.into(), Offset(3))
+    );
+    // Those that aren't dead any more divide the rest.
+    let gone = shard.run(remove_run_by(1, 4, &[other]));
+    assert_eq!(gone, Err(MoveError::NotLeased));
+    assert_eq!(
+        shard.run(remove_run_by(0, 5, &[other])),
+        Err(MoveError::Divided(1))
+    );
+    for count in [0, crate::limits::RUN_RECORDS_MAX + 1] {
+        let refused = shard.run(remove_run_by(0, count, &[other]));
+        assert_eq!(refused, Err(MoveError::Count(count)));
+    }
+    assert_eq!(end_of(&shard, other), Offset(3));
+}
+
+#[test]
+fn as_many_dead_records_move_as_there_is_room_for() {
+    let full_at_two = LedgerConfig {
+        ready_max: Some(2),
+        overflow: Overflow::RefuseNew,
+        ..LedgerConfig::default()
+    };
+    let (mut shard, [full, other]) = with_rejected(3, full_at_two);
+    assert_eq!(
+        shard.run(remove_run_by(0, 3, &[full])),
+        Err(MoveError::Divided(2))
+    );
+    // A log that is gone changes nothing about that.
+    let refused = shard.run(remove_run_by(0, 3, &[LogId(9), full]));
+    assert_eq!(refused, Err(MoveError::Divided(2)));
+    assert_eq!(shard.run(remove_run_by(0, 2, &[full])), Ok(2));
+    let too_long = Err(MoveError::Target(AppendError::TooLong));
+    assert_eq!(shard.run(remove_run_by(2, 1, &[full])), too_long);
+    // The log with room has it, and the other one gets it later.
+    assert_eq!(shard.run(remove_run_by(2, 1, &[full, other])), Ok(0));
+    let (_, runs) = shard.state.logs.dead_after(None).expect("it stays");
+    assert_eq!(
+        (runs[0].run.first, &runs[0].copied[..]),
+        (Offset(2), &[other][..])
+    );
+    assert_eq!(
+        (end_of(&shard, full), end_of(&shard, other)),
+        (Offset(2), Offset(1))
+    );
+}
+
+#[test]
+fn dead_records_that_the_same_logs_have_are_one_run() {
+    let (mut shard, [first, second]) = with_rejected(4, LedgerConfig::default());
+    let mut copy = remove_run_by(1, 2, &[first]);
+    copy.is_copied = true;
+    assert_eq!(shard.run(copy), Ok(2));
+    let (_, runs) = shard.state.logs.dead_after(None).expect("they stay");
+    let runs = runs.iter();
+    let runs: Vec<_> = runs
+        .map(|dead| (dead.run.first.0, dead.run.count, dead.copied.len()))
+        .collect();
+    assert_eq!(runs, [(0, 1, 0), (1, 2, 1), (3, 1, 0)]);
+    assert_eq!(shard.run(remove_run_by(1, 2, &[second])), Ok(2));
+    assert_eq!(shard.ledger().dead(), 2);
+}
+
 #[test]
 fn only_dead_records_are_copied() {
     let mut shard = with_dead_letters(LedgerConfig::default());
@@ -307,7 +408,8 @@ fn a_dead_record_on_its_way_holds_nobody_up_in_a_ledger_that_becomes_fifo() {
         partition: PartitionIndex(0),
         offset: Offset(0),
     };
-    let refused = shard.state.logs.end_move(from, false);
+    let end = MoveEnd::of_one(from, TakenBy::None);
+    let refused = shard.state.logs.end_move(&end);
     shard.carry_out(refused);
     assert_eq!(dead(&shard), [(DeathReason::Rejected, 0, 1)]);
     assert_eq!(shard.lease(request(1, 5)), [(0, 1), (0, 2)]);

@@ -311,11 +311,11 @@ impl History {
             item,
             to: [LogId(2)].into_iter().collect(),
             is_copied: false,
-            record: MovedRecord::default(),
+            run: MovedRun::default(),
         });
         let found = self.oracle.begin_move(&item);
         let refused = Err(MoveError::NotLeased);
-        assert_eq!(moved, if found { Ok(()) } else { refused }, "{item:?}");
+        assert_eq!(moved, if found { Ok(1) } else { refused }, "{item:?}");
         self.dispatch();
     }
 
@@ -329,7 +329,12 @@ impl History {
             partition: PartitionIndex(partition),
             offset: Offset(offset),
         };
-        let ended = self.shard.state.logs.end_move(from, taken);
+        let taken_by = match taken {
+            true => TakenBy::All,
+            false => TakenBy::None,
+        };
+        let end = MoveEnd::of_one(from, taken_by);
+        let ended = self.shard.state.logs.end_move(&end);
         self.shard.carry_out(ended);
         self.oracle.end_move(partition, offset, taken);
         self.dispatch();

@@ -14,6 +14,7 @@ sys.path.insert(0, str(HERE.parent))
 
 import amqp_blocked  # noqa: E402
 import amqp_confirms  # noqa: E402
+import amqp_dead_letters  # noqa: E402
 import ballast  # noqa: E402
 import amqp_fan_out  # noqa: E402
 import kafka_idempotent  # noqa: E402
@@ -21,7 +22,7 @@ import sqs_fifo  # noqa: E402
 import sqs_standard  # noqa: E402
 from harness.stele import Stele, free_ports  # noqa: E402
 
-LOADS = (kafka_idempotent, amqp_confirms, amqp_fan_out, sqs_fifo, sqs_standard)
+LOADS = (kafka_idempotent, amqp_confirms, amqp_fan_out, amqp_dead_letters, sqs_fifo, sqs_standard)
 # These get a separate server, whose disk is full from time to time.
 SCARCE_LOADS = (amqp_blocked,)
 SCARCE_KILLS_SHARE = 3

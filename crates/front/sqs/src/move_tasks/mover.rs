@@ -275,6 +275,7 @@ impl Mover {
         let history = Deaths::of(&message.record).map(|history| Deaths {
             exchange: String::new(),
             routing_keys: vec![name],
+            published: history.deaths.len(),
             ..history
         });
         let moved = MoveMessage {

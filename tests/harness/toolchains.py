@@ -57,7 +57,7 @@ def go():
 
 
 def node():
-    """The Node suite, beside its packages."""
+    """The Node suites, beside their packages."""
     _once("node", [CLIENTS / "node"], _node_project)
 
 

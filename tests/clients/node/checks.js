@@ -1,4 +1,4 @@
-// The runner of the Node suite: a check is a named claim with an asynchronous function; it
+// The runner of the Node suites: a check is a named claim with an asynchronous function; it
 // fails by throwing.
 
 import { randomUUID } from "node:crypto";

@@ -1,13 +1,15 @@
 """How clients of other protocols see AMQP's messages, and AMQP clients theirs."""
 
 import json
+import urllib.request
 
 import pika
 
 from checks import check_of_stele, equal, eventually, unique
 from librdkafka_session import consumer, poll, produce, topic
+from own_server import own_server
 from pika_session import channel, depth, publish, queue, take, waits_for_depth
-from sqs_session import sqs
+from sqs_session import client_of, sqs
 
 KEYS = 8
 OF_EACH = 12
@@ -153,6 +155,58 @@ def what_amqp_dead_letters_is_moved_back_by_sqs():
                 equal((method.exchange, method.routing_key), ("", name))
                 (death,) = properties.headers["x-death"]
                 equal((death["queue"], death["reason"]), (name, "rejected"))
+
+
+@check_of_stele
+def a_message_that_fails_three_times_is_set_aside_noticed_and_replayed():
+    with own_server() as server, channel(port=server.ports["amqp"]) as opened:
+        opened.queue_declare("orders.dead", durable=True)
+        arguments = {
+            "x-queue-type": "quorum",
+            "x-delivery-limit": 2,
+            "x-dead-letter-exchange": "",
+            "x-dead-letter-routing-key": "orders.dead",
+        }
+        opened.queue_declare("orders", durable=True, arguments=arguments)
+        publish(opened, "orders", b"order 1", b"order 2")
+        handled, tries = [], []
+
+        def handle(channel, method, properties, body):
+            """Can't handle the first order until it is replayed."""
+            tries.append(body)
+            if body == b"order 1" and "x-death" not in properties.headers:
+                channel.basic_nack(method.delivery_tag, requeue=True)
+            else:
+                handled.append(body)
+                channel.basic_ack(method.delivery_tag)
+
+        def has_handled(*bodies):
+            opened.connection.process_data_events(time_limit=0.02)
+            return handled == list(bodies)
+
+        opened.basic_qos(prefetch_count=1)
+        opened.basic_consume("orders", handle)
+        eventually(lambda: has_handled(b"order 2"))
+        waits_for_depth(opened, "orders.dead", 1)
+        equal(tries.count(b"order 1"), 3)
+
+        # Set aside, with its history; a metric and a line of the log tell of it.
+        method, properties, _ = opened.basic_get("orders.dead")
+        (death,) = properties.headers["x-death"]
+        equal([death[field] for field in ("queue", "reason", "count")], ["orders", "delivery_limit", 1])
+        opened.basic_nack(method.delivery_tag, requeue=True)
+        page = urllib.request.urlopen(f"http://127.0.0.1:{server.ports['admin']}/metrics").read().decode()
+        equal('stele_dead_letters_total{reason="delivery_limit"} 1' in page, True)
+        told = [line for line in server.log.read_text().splitlines() if "messages were dead-lettered" in line]
+        equal([("orders" in line, "delivery_limit" in line) for line in told], [(True, True)])
+
+        # The operator replays it.
+        client = client_of(server)
+        url = client.get_queue_url(QueueName="orders.dead")["QueueUrl"]
+        source = client.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        client.start_message_move_task(SourceArn=source)
+        eventually(lambda: has_handled(b"order 2", b"order 1"))
+        equal((depth(opened, "orders.dead"), depth(opened, "orders")), (0, 0))
 
 
 @check_of_stele

@@ -214,6 +214,22 @@ def a_failed_task_waits_and_comes_back():
             opened.queue_delete(name)
 
 
+@check
+def a_letter_that_is_published_again_makes_its_way_again():
+    with queue() as (opened, work):
+        first, second = unique("first"), unique("second")
+        for name, target in ((first, second), (second, work)):
+            opened.queue_declare(name, durable=True, arguments={EXCHANGE: "", KEY: target, "x-message-ttl": 50})
+        properties = DURABLE
+        for count in range(1, 4):
+            publish(opened, first, b"later", properties=properties)
+            _, properties, _ = get(opened, work, auto_ack=True)
+            died = [(each["queue"], each["reason"], each["count"]) for each in properties.headers["x-death"]]
+            equal(died, [(second, "expired", count), (first, "expired", count)])
+        for name in (first, second):
+            opened.queue_delete(name)
+
+
 @check_of_stele
 def every_queue_of_an_exchange_gets_a_dead_letter_once_whatever_its_shard():
     with dying() as (opened, name, letters):

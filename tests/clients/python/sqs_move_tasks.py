@@ -1,12 +1,9 @@
 """Tasks that move messages out of a dead-letter queue."""
 
-import boto3
-import botocore.config
-
 from checks import check, check_of_stele, equal, eventually
 from own_server import own_server
 from sqs_dead_letters import EVERYTHING, arn_of, fail, pair, policy
-from sqs_session import attributes, queue, receive, receive_all, refused, send, sqs
+from sqs_session import attributes, client_of, queue, receive, receive_all, refused, send, sqs
 
 MESSAGES = 2000
 COUNT = "ApproximateNumberOfMessages"
@@ -97,17 +94,6 @@ def tasks_without_their_queues_are_refused():
             refused(code, lambda: sqs.start_message_move_task(**arguments))
         refused("InvalidParameterValue", lambda: sqs.cancel_message_move_task(TaskHandle="foobared"))
         equal(sqs.list_message_move_tasks(SourceArn=source).get("Results", []), [])
-
-
-def client_of(server):
-    return boto3.client(
-        "sqs",
-        endpoint_url=f"http://127.0.0.1:{server.ports['sqs']}",
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=botocore.config.Config(retries={"max_attempts": 0}),
-    )
 
 
 def counts(client, *urls):

@@ -11,14 +11,25 @@ from checks import equal, eventually, raised, unique
 
 URL = os.environ.get("SQS_URL", "http://127.0.0.1:9324")
 
-sqs = boto3.client(
-    "sqs",
-    endpoint_url=URL,
-    region_name="us-east-1",
-    aws_access_key_id="test",
-    aws_secret_access_key="test",
-    config=botocore.config.Config(retries={"max_attempts": 0}, read_timeout=90),
-)
+
+def client(url):
+    """A client that doesn't retry."""
+    return boto3.client(
+        "sqs",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=botocore.config.Config(retries={"max_attempts": 0}, read_timeout=90),
+    )
+
+
+def client_of(server):
+    """A client of a server of a check's own."""
+    return client(f"http://127.0.0.1:{server.ports['sqs']}")
+
+
+sqs = client(URL)
 
 
 @contextlib.contextmanager

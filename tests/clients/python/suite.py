@@ -1,4 +1,5 @@
-"""Runs one Python client suite: `suite.py amqp|kafka|kafkapython|aiokafka|retention|silence|sqs|cli [part of a claim]`.
+"""Runs one Python client suite: `suite.py SUITE [part of a claim]`, where SUITE is a prefix of modules
+such as amqp, kafka, sqs or celery.
 
 The endpoints come from the environment: AMQP_ADDRESS and KAFKA_ADDRESS (host:port), SQS_URL.
 """

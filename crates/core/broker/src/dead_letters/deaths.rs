@@ -31,6 +31,17 @@ pub struct Deaths {
     pub last: Option<Died>,
     /// Its deaths by queue and reason, the last one first.
     pub deaths: Vec<Death>,
+    /// How many of them, at the end, are known only from the client that published the message.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub published: usize,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// Where and why a message died.
@@ -80,8 +91,11 @@ impl Deaths {
         };
         let death = match self.deaths.iter().position(is_same) {
             Some(at) => {
+                if at >= self.since_published() {
+                    self.published -= 1;
+                }
                 let mut known = self.deaths.remove(at);
-                known.count += death.count;
+                known.count = known.count.saturating_add(death.count);
                 known
             }
             None => death,
@@ -90,17 +104,17 @@ impl Deaths {
     }
 
     /// Whether a message would go round without anybody's doing if it came to this queue: it died
-    /// there before, and since then was never rejected.
+    /// there since it was published, and since then was never rejected.
     pub fn is_cycle_to(&self, queue: &str) -> bool {
-        let at = self
-            .deaths
-            .iter()
-            .position(|death| death.died.queue == queue);
+        let own = &self.deaths[..self.since_published()];
+        let at = own.iter().position(|death| death.died.queue == queue);
         let rejected = name_of(DeathReason::Rejected);
-        at.is_some_and(|at| {
-            let round = self.deaths.iter().take(at + 1);
-            round.into_iter().all(|death| death.died.reason != rejected)
-        })
+        at.is_some_and(|at| own[..=at].iter().all(|death| death.died.reason != rejected))
+    }
+
+    /// How many entries, at the front, have a death since the message was published.
+    fn since_published(&self) -> usize {
+        self.deaths.len().saturating_sub(self.published)
     }
 
     /// The change of the headers that records it, if there is something to record. A history that
@@ -121,6 +135,7 @@ impl Deaths {
     fn shorten(&mut self) -> bool {
         if self.deaths.len() > 1 {
             self.deaths.pop();
+            self.published = self.published.saturating_sub(1);
             return true;
         }
         let last = self.deaths.iter_mut().map(|death| &mut death.routing_keys);
@@ -221,5 +236,22 @@ mod tests {
         assert!(!deaths.is_cycle_to("c"));
         deaths.add(death("c", DeathReason::Rejected));
         assert!(!deaths.is_cycle_to("a"));
+    }
+
+    #[test]
+    fn only_deaths_since_a_message_was_published_make_a_cycle() {
+        let mut deaths = Deaths {
+            deaths: vec![
+                death("b", DeathReason::Expired),
+                death("a", DeathReason::Expired),
+            ],
+            published: 2,
+            ..Deaths::default()
+        };
+        assert!(!deaths.is_cycle_to("a"));
+        deaths.add(death("a", DeathReason::Expired));
+        assert_eq!((deaths.deaths[0].count, deaths.published), (2, 1));
+        assert!(deaths.is_cycle_to("a"));
+        assert!(!deaths.is_cycle_to("b"));
     }
 }

@@ -83,6 +83,7 @@ pub(crate) fn told_by_client(headers: &Table) -> Deaths {
         Value::Table(entry) => Some(read_entry(entry)),
         _ => None,
     });
+    let deaths: Vec<_> = deaths.collect();
     let died = |names: [DiedHeader; 3]| {
         let [exchange, queue, reason] = names.map(|(name, _)| field(headers, name));
         Some(Died {
@@ -94,7 +95,8 @@ pub(crate) fn told_by_client(headers: &Table) -> Deaths {
     Deaths {
         first: died(FIRST),
         last: died(LAST),
-        deaths: deaths.collect(),
+        published: deaths.len(),
+        deaths,
         ..Deaths::default()
     }
 }

@@ -325,6 +325,7 @@ impl Mover {
         let history = Deaths::of(&message.record).map(|history| Deaths {
             exchange: String::new(),
             routing_keys: vec![name],
+            published: history.deaths.len(),
             ..history
         });
         let mut moved = MovedMessage {

@@ -8,8 +8,10 @@ import stele.clients.kafka.KafkaConsume;
 import stele.clients.kafka.KafkaGroups;
 import stele.clients.kafka.KafkaInspection;
 import stele.clients.kafka.KafkaProduce;
+import stele.clients.spring.SpringListeners;
+import stele.clients.spring.SpringTemplate;
 
-/** Runs one suite: {@code Suite kafka|amqp [part of a claim]}, against KAFKA_ADDRESS or AMQP_ADDRESS. */
+/** Runs one suite: {@code Suite kafka|amqp|spring [part of a claim]}, against KAFKA_ADDRESS or AMQP_ADDRESS. */
 public final class Suite {
     private Suite() {
     }
@@ -29,8 +31,12 @@ public final class Suite {
             AmqpQueues.register(checks);
             AmqpPublish.register(checks);
             AmqpConsume.register(checks);
+        } else if (arguments.length > 0 && arguments[0].equals("spring")) {
+            checks = new Checks("spring-amqp");
+            SpringTemplate.register(checks);
+            SpringListeners.register(checks);
         } else {
-            System.err.println("usage: Suite kafka|amqp [part of a claim]");
+            System.err.println("usage: Suite kafka|amqp|spring [part of a claim]");
             System.exit(2);
             return;
         }

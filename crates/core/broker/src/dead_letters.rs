@@ -8,7 +8,8 @@
 //!
 //! It keeps no state: a dead record stays in its queue until it has been moved, and is found again
 //! after a restart. If a move is refused, because the target is full or gone or space is short, the
-//! record stays, and the queue's dead records are tried again after a second.
+//! record stays, and the queue's dead records are tried again after a second, or as soon as a full
+//! target has room.
 
 mod deaths;
 
@@ -19,19 +20,19 @@ use smallvec::{SmallVec, smallvec};
 use stele_base_env::Clock;
 use stele_base_types::{LogId, ShardId, Timestamp};
 use stele_core_engine::{
-    Catalogue, DeadRun, DeathReason, HeaderChange, LogDefinition, Move, MoveError, Outcome,
-    Schedule, Settle, SettleItem,
+    AppendError, Catalogue, DeadRun, DeathReason, HeaderChange, LogDefinition, Move, MoveError,
+    Outcome, Schedule, Settle, SettleItem,
 };
 use stele_wire_batch::Record;
 use tokio::{
     sync::{oneshot, watch},
-    time::{Instant, sleep},
+    time::{Instant, sleep, sleep_until},
 };
 
 pub use self::deaths::{DEATHS_HEADER, Death, Deaths, Died, name_of};
 use crate::{
     AnswerTo, Broker, Error, Failure, LeasedBatch, LeasedMessage, Memory, MoveMessages,
-    MovedMessage, Request,
+    MovedMessage, Request, limits::DEAD_ROOM_MS,
 };
 
 /// How often a queue's dead letters are reported in the log at most.
@@ -168,18 +169,38 @@ impl DeadLetters {
 
     /// Moves dead letters until it is to stop, or the broker has stopped.
     pub async fn run(mut self, mut stopping: watch::Receiver<bool>) {
+        let mut room_at = None;
         loop {
             let has_reports = !self.reports.is_empty();
-            tokio::select! {
-                () = self.broker.dead_notified() => {}
-                () = sleep(REPORTED_EVERY), if has_reports => self.report_all(),
+            let has_room = tokio::select! {
+                () = self.broker.dead_notified() => false,
+                () = self.broker.room_notified(), if room_at.is_none() => {
+                    room_at = Some(Instant::now() + Duration::from_millis(DEAD_ROOM_MS));
+                    continue;
+                }
+                () = until(room_at) => true,
+                () = sleep(REPORTED_EVERY), if has_reports => {
+                    self.report_all();
+                    false
+                }
                 _ = stopping.wait_for(|is_stopping| *is_stopping) => return,
+            };
+            if has_room {
+                room_at = None;
+                self.take_up().await;
             }
             for shard in self.broker.shards() {
                 if self.work_off(shard).await.is_err() {
                     return;
                 }
             }
+        }
+    }
+
+    /// Has all shards try again what waits for room.
+    async fn take_up(&self) {
+        for shard in self.broker.shards() {
+            self.broker.send(shard, Request::TakeUpDead).await;
         }
     }
 
@@ -330,6 +351,10 @@ impl DeadLetters {
                 }
                 // The record went by other means, as when its queue was deleted.
                 Ok(Err(Error::Refused(MoveError::NotLeased | MoveError::Log(_)))) => {}
+                // The shard has put them off, until there is room.
+                Ok(Err(Error::Refused(MoveError::Target(error @ AppendError::TooLong)))) => {
+                    self.report_of(log).trouble = Some(error.to_string());
+                }
                 Ok(Err(error)) => trouble = Some(error.to_string()),
                 Err(_) => {}
             }
@@ -394,6 +419,14 @@ impl DeadLetters {
     }
 }
 
+/// Waits until this time, if there is one.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Adds a dead letter of a log to the run that it follows, or begins a new one. Returns the run
 /// before it, if that has ended.
 fn add_to(
@@ -444,7 +477,12 @@ impl Broker {
 
     /// Returns when there are dead records to be moved, or may be.
     pub(crate) async fn dead_notified(&self) {
-        self.shared.dead.notified().await;
+        self.shared.dead.dead.notified().await;
+    }
+
+    /// Returns when a queue that was too full for dead records has room.
+    pub(crate) async fn room_notified(&self) {
+        self.shared.dead.room.notified().await;
     }
 
     async fn dead_after(

@@ -34,7 +34,7 @@ use crate::{
     read::{Broken, Found, Read, ReadError, ReadReply, Watch},
     request::Request,
     set_aside::SetAside,
-    shard::ShardStatus,
+    shard::{DeadSignals, ShardStatus},
 };
 
 /// The broker, as the fronts use it. Cheap to clone.
@@ -55,8 +55,8 @@ pub(crate) struct Shared {
     memory: Memory,
     opening: Opening,
     set_aside: SetAside,
-    /// Notified when there are dead records.
-    pub(crate) dead: Arc<Notify>,
+    /// Notified of dead records.
+    pub(crate) dead: Arc<DeadSignals>,
 }
 
 impl Broker {
@@ -66,7 +66,7 @@ impl Broker {
         catalogue: Arc<RwLock<Catalogue>>,
         meters: Meters,
         memory: Memory,
-        dead: Arc<Notify>,
+        dead: Arc<DeadSignals>,
     ) -> Self {
         let shared = Shared {
             inboxes,

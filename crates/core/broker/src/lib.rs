@@ -74,5 +74,6 @@ pub use resolve::{Action, ResolveError, Resolved};
 pub use runtime::{Running, Settings, StartError};
 pub use session::Session;
 pub use shard::{
-    Awaited, IntactShard, LinkInbox, LinkNews, News, Opened, Replayed, Shard, ShardStatus, WORDS,
+    Awaited, DeadSignals, IntactShard, LinkInbox, LinkNews, News, Opened, Replayed, Shard,
+    ShardStatus, WORDS,
 };

@@ -13,6 +13,14 @@ pub(crate) const DEAD_PUT_OFF_MS: u64 = 1_000;
 /// Queues that a shard remembers for that: those beyond are tried again at once.
 pub(crate) const DEAD_PUT_OFF_MAX: usize = 10_000;
 
+/// How long the dead records that wait for room in a queue wait once there is some, in
+/// milliseconds: a consumer makes room message by message, and each attempt reads many of them.
+pub(crate) const DEAD_ROOM_MS: u64 = 20;
+
+/// Full queues that a shard watches for that: each is looked at after every request. What waits for
+/// others is tried again after a second.
+pub(crate) const DEAD_FULL_MAX: usize = 100;
+
 /// News that wait for a shard: two for each block in flight, and the checkpointer's.
 pub(crate) const NEWS_MAX: usize = 64;
 

@@ -139,6 +139,8 @@ pub enum Request {
     },
     /// A log's dead records couldn't be moved: leave them alone for a while.
     PutOffDead(LogId),
+    /// A queue that was full has room: try again to move the dead records that wait for that.
+    TakeUpDead,
     /// Counts of the shard.
     Counters { reply: Sender<ShardStatus> },
 }

@@ -13,7 +13,7 @@ use stele_base_env::{Clock, Disk, Rng, spawn_thread};
 use stele_base_types::ProcessEpoch;
 use stele_core_engine::{Catalogue, State};
 use stele_core_storage::{self as storage, DataDirectory, SpaceGuard};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use self::{
     checkpointer_thread::CheckpointerJob,
@@ -25,7 +25,7 @@ use crate::{
     mailbox::Mailbox,
     memory::state_bounds,
     meter::Meters,
-    shard::{LinkInbox, Opened},
+    shard::{DeadSignals, LinkInbox, Opened},
 };
 
 /// The broker's settings.
@@ -165,9 +165,9 @@ impl Broker {
     }
 }
 
-/// What all shards notify when they have dead records.
-fn notify_of_dead(opened: &mut [Opened]) -> Arc<Notify> {
-    let dead = Arc::new(Notify::new());
+/// What all shards notify of dead records.
+fn notify_of_dead(opened: &mut [Opened]) -> Arc<DeadSignals> {
+    let dead = Arc::new(DeadSignals::default());
     for opened in opened {
         opened.shard.tell_of_dead_to(Arc::clone(&dead));
     }

@@ -1,6 +1,6 @@
 //! Dead records: handing them to the task that moves them.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use hashbrown::HashMap;
 use smallvec::SmallVec;
@@ -12,25 +12,45 @@ use tokio::sync::Notify;
 use super::Shard;
 use crate::{
     dead_letters::{DeadBatch, DeadOf},
-    limits::{DEAD_PUT_OFF_MAX, DEAD_PUT_OFF_MS},
+    limits::{DEAD_FULL_MAX, DEAD_PUT_OFF_MAX, DEAD_PUT_OFF_MS},
 };
+
+/// What shards notify the task that moves dead records of.
+#[derive(Debug, Default)]
+pub struct DeadSignals {
+    /// There are dead records.
+    pub(crate) dead: Notify,
+    /// A queue that has refused some for its length has room.
+    pub(crate) room: Notify,
+}
 
 /// What the shard tells the task of its dead records.
 #[derive(Debug, Default)]
 pub(super) struct DeadNews {
-    notify: Arc<Notify>,
+    signals: Arc<DeadSignals>,
     /// Whether the task was told and hasn't asked yet.
     is_told: bool,
-    /// Logs whose dead records are left alone, until when.
-    put_off: HashMap<LogId, Timestamp>,
+    /// Logs whose dead records are left alone, until when and for what.
+    put_off: HashMap<LogId, (Timestamp, Awaits)>,
+    /// Queues of this shard that have refused dead records because they are full.
+    full: BTreeSet<LogId>,
+}
+
+/// What dead records are left alone for, if that comes before their time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Awaits {
+    /// Nothing else.
+    Time,
+    /// Room in the queue that they go to.
+    Room,
 }
 
 impl Shard {
     /// Sets who is notified of dead records.
-    pub fn tell_of_dead_to(&mut self, notify: Arc<Notify>) {
+    pub fn tell_of_dead_to(&mut self, signals: Arc<DeadSignals>) {
         // Whoever was told before isn't this one.
         self.dead.is_told = false;
-        self.dead.notify = notify;
+        self.dead.signals = signals;
     }
 
     /// Tells the task that there are dead records, once.
@@ -41,15 +61,45 @@ impl Shard {
         let mut dead = self.state.logs.with_dead();
         if !is_told && dead.any(|log| !put_off.contains_key(&log)) {
             self.dead.is_told = true;
-            self.dead.notify.notify_one();
+            self.dead.signals.dead.notify_one();
         }
     }
 
     /// Takes up again what was put off.
     pub(super) fn take_up_dead(&mut self) {
         let now = self.now;
-        self.dead.put_off.retain(|_, until| *until > now);
+        self.dead.put_off.retain(|_, (until, _)| *until > now);
         self.tell_of_dead();
+    }
+
+    /// Takes up again what was put off until there is room.
+    pub(super) fn take_up_for_room(&mut self) {
+        let is_left = |awaits: Awaits| awaits != Awaits::Room;
+        self.dead.put_off.retain(|_, (_, awaits)| is_left(*awaits));
+    }
+
+    /// Notes the queues among these that are full, after some have refused dead records; or all of
+    /// them, if they are about to be.
+    pub(super) fn note_full(&mut self, targets: &[LogId], will_be: bool) {
+        for &log in targets {
+            let is_full = will_be || !self.state.logs.has_room(log);
+            if is_full && self.dead.full.len() < DEAD_FULL_MAX {
+                self.dead.full.insert(log);
+            }
+        }
+    }
+
+    /// Tells the task that a queue which has refused dead records has room.
+    pub(super) fn tell_of_room(&mut self) {
+        if self.dead.full.is_empty() {
+            return;
+        }
+        let logs = &self.state.logs;
+        let full = self.dead.full.len();
+        self.dead.full.retain(|log| !logs.has_room(*log));
+        if self.dead.full.len() < full {
+            self.dead.signals.room.notify_one();
+        }
     }
 
     /// The dead records of the next log after `last`, with their bytes.
@@ -94,10 +144,10 @@ impl Shard {
     }
 
     /// Leaves a log's dead records alone for a while.
-    pub(super) fn put_off_dead(&mut self, log: LogId) {
+    pub(super) fn put_off_dead(&mut self, log: LogId, awaits: Awaits) {
         if self.dead.put_off.len() < DEAD_PUT_OFF_MAX {
             let until = self.now.plus_ms(DEAD_PUT_OFF_MS);
-            self.dead.put_off.insert(log, until);
+            self.dead.put_off.insert(log, (until, awaits));
         }
     }
 }

@@ -6,7 +6,7 @@ use stele_core_engine::{
     Settle, SettleItem, Token, limits::RUN_RECORDS_MAX,
 };
 
-use super::Shard;
+use super::{Shard, dead::Awaits};
 use crate::{Error, Event, LeasedBatch, request::Reply};
 
 /// The caller of a lease.
@@ -26,6 +26,7 @@ impl Shard {
         }
         self.hand_out_all();
         self.shorten();
+        self.tell_of_room();
         self.tell_of_dead();
     }
 
@@ -137,7 +138,7 @@ impl Shard {
                 self.end_watches(log, partitions);
             }
             Effect::Purged(partition) => self.purged.push(partition),
-            Effect::MoveRefused(log) => self.put_off_dead(log),
+            Effect::MoveRefused(log) => self.put_off_dead(log, Awaits::Room),
             Effect::Trimmed(partition) => {
                 if let Some(state) = self.state.logs.partition(partition) {
                     self.index.advance_start(partition, state.start);

@@ -59,6 +59,7 @@ use self::{
     status::{Counters, Counting},
 };
 pub use self::{
+    dead::DeadSignals,
     link::{LinkInbox, LinkNews},
     open::{IntactShard, Opened},
     release::{Awaited, News},

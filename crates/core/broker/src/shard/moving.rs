@@ -6,10 +6,12 @@
 
 use bytes::Bytes;
 use stele_base_types::{PartitionId, ShardId};
-use stele_core_engine::{Adds, Decision, LinkCommand, LinkNumber, Move, MoveError, MovingRun};
+use stele_core_engine::{
+    Adds, AppendError, Decision, LinkCommand, LinkNumber, Move, MoveError, MovingRun,
+};
 use stele_wire_batch::Batch;
 
-use super::Shard;
+use super::{Shard, dead::Awaits};
 use crate::{
     Error, Failure,
     limits::MOVED_SIZE_BYTES_MAX,
@@ -26,6 +28,9 @@ impl Shard {
         body: &Bytes,
         reply: Reply<u32, MoveError>,
     ) {
+        let (log, count) = (command.log, command.run.count);
+        // Only dead records are moved without a lease.
+        let targets = command.item.lease.is_none().then(|| command.to.clone());
         let whole = (command.run.count > 1).then(|| command.clone());
         let mut moved = self.carry_out(command, Some(body));
         if let Err(Error::Refused(MoveError::Divided(count))) = moved
@@ -35,6 +40,20 @@ impl Shard {
                 Ok((run, body)) => self.carry_out(Move { run, ..whole }, Some(&body)),
                 Err(failure) => Err(failure.into()),
             };
+        }
+        let is_too_long = |error: &Error<MoveError>| {
+            matches!(
+                error,
+                Error::Refused(MoveError::Target(AppendError::TooLong))
+            )
+        };
+        if let Some(targets) = targets
+            && !moved.as_ref().is_ok_and(|(moved, _)| *moved == count)
+        {
+            self.note_full(&targets, false);
+            if moved.as_ref().is_err_and(is_too_long) {
+                self.put_off_dead(log, Awaits::Room);
+            }
         }
         match moved {
             Ok((count, durability)) => self.answer_call(reply, Ok(count), durability),
@@ -57,7 +76,9 @@ impl Shard {
             return (self.state.refuse(from, number, &moving, now), None);
         };
         let fitting = self.state.fitting(&moving, now);
-        if fitting == moving.run.count {
+        let is_divided = fitting < moving.run.count;
+        self.note_full(&moving.targets(), is_divided);
+        if !is_divided {
             let command = LinkCommand::Move(moving);
             return (self.state.take(from, number, command, now), Some(body));
         }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use stele_base_types::{SessionId, Timestamp};
 use stele_core_engine::{Append, Command, Durability, Token};
 
-use super::{Shard, hold::Owed, read::Waiter, release::Answer};
+use super::{Shard, dead::Awaits, hold::Owed, read::Waiter, release::Answer};
 use crate::{
     Error, Failure,
     opening::sizes_in,
@@ -90,7 +90,8 @@ impl Shard {
             Request::Holders { log, reply } => drop(reply.send(self.holders(log))),
             Request::Counters { reply } => self.count(reply),
             Request::Dead { last, reply } => drop(reply.send(self.dead_after(last))),
-            Request::PutOffDead(log) => self.put_off_dead(log),
+            Request::PutOffDead(log) => self.put_off_dead(log, Awaits::Time),
+            Request::TakeUpDead => self.take_up_for_room(),
         }
     }
 

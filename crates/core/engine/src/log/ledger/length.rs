@@ -15,6 +15,12 @@ use crate::{
 };
 
 impl Logs {
+    /// Whether a log accepts new records as far as its length goes, or is gone.
+    pub fn has_room(&self, log: LogId) -> bool {
+        let log = self.log(log);
+        log.is_none_or(|log| log.takes(1, false).is_ok())
+    }
+
     /// Whether [`crate::State::shorten`] has something to do.
     pub fn is_too_long(&self) -> bool {
         self.too_long().is_some()

@@ -225,7 +225,8 @@ impl State {
 }
 
 impl MovingRun {
-    fn targets(&self) -> SmallVec<[LogId; 1]> {
+    /// The logs that they are moved to.
+    pub fn targets(&self) -> SmallVec<[LogId; 1]> {
         std::iter::once(self.to)
             .chain(self.run.also.iter().copied())
             .collect()

@@ -242,3 +242,19 @@ def a_name_of_255_bytes_and_beyond_ascii_is_a_queue_of_its_own():
             opened.queue_declare(name, exclusive=True)
             publish(opened, name, name.encode())
             waits_for_depth(opened, name, 1)
+
+
+@check
+def an_auto_delete_queue_is_gone_once_its_last_consumer_is():
+    with connection() as opened:
+        steady = opened.channel()
+        for number in range(40):
+            name, consuming = unique("fleeting"), opened.channel()
+            consuming.queue_declare(name, durable=True, auto_delete=True)
+            tag = consuming.basic_consume(name, lambda *_: None)
+            if number % 2:
+                consuming.basic_cancel(tag)
+            consuming.close()
+            # A declaration that differs, which the old queue would refuse.
+            steady.queue_declare(name)
+            steady.queue_delete(name)

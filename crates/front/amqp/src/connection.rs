@@ -27,7 +27,7 @@ use std::{collections::VecDeque, sync::Arc};
 use hashbrown::HashMap;
 use stele_base_types::{ConsumerId, LogId, Principal};
 use stele_core_broker::{self as broker, Broker, Events, FrontMeter};
-use stele_core_engine::{DeleteLog, Outcome};
+use stele_core_engine::{DeleteLog, LogDefinition, Outcome};
 use stele_wire_amqp::{
     Frame, Method, ShortString,
     method::{basic, channel, connection, tx},
@@ -44,7 +44,6 @@ use crate::{
     negotiation::Opened,
     operations,
     outbox::Outbox,
-    reply_to,
     routing::Destination,
     session::{
         ChannelId, Command, Failure, Session, Subscription, confirms::Confirm,
@@ -385,6 +384,9 @@ impl Connection {
             tracing::warn!(client = %self.principal(), "{}", fault.text());
         }
         self.flush().await;
+        for (_, subscription) in &released.consumers {
+            self.await_auto_delete(subscription.log).await;
+        }
     }
 
     /// Ends what a consumer has in the broker. If it lingers, what it holds is returned next.
@@ -399,8 +401,23 @@ impl Connection {
         }
         // A deleted log has no subscription left to end.
         drop(self.holder.unsubscribe(of.log, consumer, lingers).await);
-        if reply_to::is_reply_queue(&of.queue) {
-            reply_to::close(self, of.log).await;
+    }
+
+    /// Waits until a queue is gone that was deleted with its last consumer: once the client is told
+    /// of the consumer's end, it may declare the queue again, and nothing is routed to the old one.
+    pub(crate) async fn await_auto_delete(&mut self, log: LogId) {
+        let is_auto_delete = |known: &LogDefinition| known.config.lifetime.auto_delete;
+        let known = self.broker.catalogue().log_by_id(log).map(is_auto_delete);
+        if known == Some(true) {
+            let delete = DeleteLog {
+                if_unused: true,
+                ..DeleteLog::anyway(log)
+            };
+            // It stays if it has other consumers.
+            drop(self.broker.delete_log(delete).await);
+        }
+        if self.broker.catalogue().log_by_id(log).is_none() {
+            self.exclusive.retain(|exclusive| *exclusive != log);
         }
     }
 

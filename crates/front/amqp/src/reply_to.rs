@@ -7,10 +7,10 @@
 //! clients, the behaviour is RabbitMQ's: replies that arrive when nobody consumes any more are
 //! dropped in both. But a mandatory reply is returned only then, and by RabbitMQ always.
 
-use stele_base_types::{LogId, Name};
+use stele_base_types::Name;
 use stele_core_engine::{
-    Adopt, DeclareLog, DeleteLog, Durability, LedgerConfig, Lifetime, LogConfig, LogDefinition,
-    Retention, Settings,
+    Adopt, DeclareLog, Durability, LedgerConfig, Lifetime, LogConfig, LogDefinition, Retention,
+    Settings,
 };
 use stele_wire_amqp::{ShortOctets, ShortString};
 
@@ -63,14 +63,6 @@ pub(crate) async fn open(
     let definition = declared.definition().clone();
     connection.exclusive.push(definition.id);
     Ok(definition)
-}
-
-/// Deletes the queue of a reply consumer that has ended. A mandatory reply that is published after
-/// the client was told of the end is returned.
-pub(crate) async fn close(connection: &mut Connection, queue: LogId) {
-    connection.exclusive.retain(|log| *log != queue);
-    // It may have been deleted as its last consumer left.
-    drop(connection.broker.delete_log(DeleteLog::anyway(queue)).await);
 }
 
 /// Whether a declaration names the pseudo-queue, or an existing reply queue of any connection.

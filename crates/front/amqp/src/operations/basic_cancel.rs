@@ -19,6 +19,7 @@ pub(super) async fn run(connection: &mut Connection, number: u16, cancel: Cancel
             .await;
         connection.drain_events().await?;
         connection.forget_consumer(consumer);
+        connection.await_auto_delete(subscription.log).await;
     }
     if !cancel.no_wait {
         let consumer_tag = cancel.consumer_tag;

@@ -6,7 +6,7 @@ import pika
 
 from checks import check_of_stele, equal
 from own_server import own_server
-from pika_session import DURABLE, channel, take
+from pika_session import DURABLE, channel, depth, take
 
 # On several shards, each of which tracks its own deliveries.
 QUEUES = tuple(f"restart-{number}" for number in range(6))
@@ -63,3 +63,25 @@ def after_a_stop_just_what_was_delivered_is_redelivered():
         server.start()
         for name in QUEUES:
             equal(redelivered(server, name), [True] * DELIVERED + [False] * (MESSAGES - DELIVERED))
+
+
+@check_of_stele
+def confirmed_transient_messages_survive_a_stop_and_confirmed_persistent_ones_a_kill():
+    for end, modes in (("stop", (1, 2, None)), ("kill", (2,))):
+        with own_server() as server:
+            with to(server) as opened:
+                opened.confirm_delivery()
+                opened.queue_declare("mixed", durable=True)
+                sent = []
+                for number in range(300):
+                    mode = (1, 2, None)[number % 3]
+                    body = b"%d" % number
+                    opened.basic_publish("", "mixed", body, pika.BasicProperties(delivery_mode=mode))
+                    sent += [body] if mode in modes else []
+                getattr(server, end)()
+                opened.connection.close = lambda: None
+            server.start()
+            with to(server) as opened:
+                held = depth(opened, "mixed")
+                found = [body for _, _, body in take(opened, "mixed", held, auto_ack=True)]
+            equal([body for body in found if body in set(sent)], sent)

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 
+import pika
 import raw_clients as raw
 from checks import check_of_stele, equal, eventually
 from confluent_kafka import Producer
@@ -180,6 +181,25 @@ def others_wait_little_for_a_slow_disk():
         # Where 70 MB wait for it, they take from 8 s on.
         if max(took) > 6:
             raise AssertionError(f"a declaration took {max(took):.1f} s")
+
+
+@check_of_stele
+def a_transient_message_does_not_wait_for_a_slow_disk():
+    with slow_disk() as slow, own_server(**SETTINGS, **slow) as server:
+        connection = pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", server.ports["amqp"]))
+        opened = connection.channel()
+        opened.confirm_delivery()
+        opened.queue_declare("slow", durable=True)
+        took = {}
+        for mode in (1, 2):
+            began = time.monotonic()
+            for _ in range(50):
+                opened.basic_publish("", "slow", b"x", pika.BasicProperties(delivery_mode=mode))
+            took[mode] = time.monotonic() - began
+            # What was confirmed can be seen, once it is on disk.
+            equal(opened.queue_declare("slow", passive=True).method.message_count, 50 * mode)
+        connection.close()
+        assert took[1] * 2 < took[2], took
 
 
 def small_batches_that_are_large(server, topic, count):

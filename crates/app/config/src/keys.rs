@@ -140,13 +140,14 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "amqp.body_max",
-        // A message with its properties fits one block of the journal.
+        // A message with its properties fits one block of the journal. RabbitMQ's maximum, too.
         Kind::SizeIn {
             min: 1,
-            max: 128 << 20,
+            max: 512 << 20,
         },
         Some("16MiB"),
-        "Maximum size of a message body.",
+        "Maximum size of a message body. A message is in memory up to three times while it is \
+         published, so `limits.memory` must be three times as large.",
     ),
     key(
         "amqp.consumer_timeout",

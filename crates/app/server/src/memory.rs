@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use rustix::system::sysinfo;
-use stele_app_config::Settings;
+use stele_app_config::{Loaded, Settings, Source};
 use stele_base_env::Disk;
 
 /// The fraction of the machine's memory that the process uses. The rest is for other processes and
@@ -18,6 +19,34 @@ pub(crate) fn ceiling_bytes(settings: &Settings, disk: &dyn Disk) -> usize {
     let set = settings.limits.memory.map(|size| size.0);
     let ceiling = set.unwrap_or_else(|| available_bytes(disk) / PARTS_OF_MACHINE);
     usize::try_from(ceiling).unwrap_or(usize::MAX)
+}
+
+/// How often a message body is in memory while it is published: as it was read, in its batch, and
+/// in a block of the journal.
+const COPIES_OF_BODY: usize = 3;
+
+/// Fails if a message of the configured maximum size wouldn't fit. The default size is small enough
+/// to be tried anywhere.
+pub(crate) fn check_largest_body(loaded: &Loaded, disk: &dyn Disk) -> anyhow::Result<()> {
+    let chosen = loaded.values.get("amqp.body_max");
+    if chosen.is_none_or(|value| value.from == Source::Default) {
+        return Ok(());
+    }
+    let settings = &loaded.settings;
+    let body_bytes = usize::try_from(settings.amqp.body_max.0).unwrap_or(usize::MAX);
+    let needed_bytes = body_bytes.saturating_mul(COPIES_OF_BODY);
+    let ceiling_bytes = ceiling_bytes(settings, disk);
+    if needed_bytes > ceiling_bytes {
+        let mib = |bytes: usize| bytes.div_ceil(1 << 20);
+        bail!(
+            "`amqp.body_max` of {} MiB needs {} MiB of memory, but the limit is {} MiB: raise \
+             `limits.memory`, or lower `amqp.body_max`",
+            mib(body_bytes),
+            mib(needed_bytes),
+            ceiling_bytes >> 20,
+        );
+    }
+    Ok(())
 }
 
 /// The machine's memory, or the limit of the process's control group or one of its parents,

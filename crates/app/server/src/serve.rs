@@ -23,7 +23,7 @@ use crate::{
     fronts::{Context, Fronts},
     hosts,
     listeners::{Bound, Listeners},
-    logging,
+    logging, memory,
     open_files::{self, OpenFiles},
     panics, ports_file,
     signals::Signals,
@@ -67,6 +67,7 @@ async fn serve(options: &Options, is_text: bool) -> anyhow::Result<()> {
     let disk: Arc<dyn Disk> = Arc::new(LocalDisk);
     let begun = clock.monotonic();
     let settings = &options.loaded.settings;
+    memory::check_largest_body(&options.loaded, &*disk)?;
     let mut signals = Signals::install().context("cannot catch signals")?;
     let listeners = Listeners::bind(settings)?;
     let addresses = listeners.addresses();

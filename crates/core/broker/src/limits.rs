@@ -71,9 +71,10 @@ pub(crate) const LINK_BODIES_BYTES_MAX: u64 = 16 << 20;
 /// The size of records that are moved together, in bytes: of a batch that holds several.
 pub(crate) const MOVED_RUN_BYTES_MAX: usize = 1 << 20;
 
-/// The largest record that can be moved to another log: a compressed batch may hold a record of 128
-/// MiB, which must fit a journal block together with its headers.
-pub(crate) const MOVED_SIZE_BYTES_MAX: usize = 192 << 20;
+/// The largest record that can be moved to another log. Every message that was published can be: at
+/// most 512 MiB (AMQP), with headers that fit a frame. It must fit a journal block together with
+/// what the block adds.
+pub(crate) const MOVED_SIZE_BYTES_MAX: usize = 536 << 20;
 
 /// Jobs of one shard that may wait for the checkpointer: as many as a shard can have at a time, so
 /// that it never waits to submit one (a checkpoint, the files left over from the one before, and

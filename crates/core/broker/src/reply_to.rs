@@ -25,6 +25,8 @@ pub enum ReplyTo {
         tag: u64,
         /// Set if the publish went to several shards.
         pending: Option<Arc<Pending>>,
+        /// Whether the answer waits until the batch is as durable as its logs demand.
+        durable: bool,
     },
 }
 
@@ -118,6 +120,14 @@ fn gravity(error: &Error<AppendError>) -> u8 {
 type ShardAnswer = Result<SmallVec<[AppendResult; 1]>, Error<AppendError>>;
 
 impl ReplyTo {
+    /// Whether the answer waits until the batch is as durable as its logs demand.
+    pub(crate) fn waits(&self) -> bool {
+        match self {
+            Self::Call(_) => true,
+            Self::Published { durable, .. } => *durable,
+        }
+    }
+
     /// Sends the answer.
     pub(crate) fn send(self, answer: ShardAnswer) {
         match self {
@@ -127,6 +137,7 @@ impl ReplyTo {
                 mailbox,
                 tag,
                 pending,
+                ..
             } => {
                 let merged = match pending {
                     Some(pending) => pending.add(answer),

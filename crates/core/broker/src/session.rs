@@ -51,7 +51,11 @@ impl Session {
     /// Waits only for room in the shards' inboxes. This is the back-pressure, together with the
     /// caller's wait for memory ([`Kind::Publishes`](crate::Kind)). A publish without targets is
     /// confirmed at once.
-    pub async fn publish(&self, tag: u64, publish: Publish, mut room: Share) {
+    ///
+    /// `durable`: whether the confirmation waits until the batch is as durable as its logs demand.
+    /// Otherwise it is sent as soon as the batch is appended: a crash may lose the batch then, but
+    /// a stop doesn't. Readers get it when it is durable, in both cases.
+    pub async fn publish(&self, tag: u64, publish: Publish, durable: bool, mut room: Share) {
         if publish.targets.is_empty() {
             let result = Ok(());
             self.mailbox.push(Event::Published { tag, result });
@@ -70,6 +74,7 @@ impl Session {
                     mailbox: Arc::clone(&self.mailbox),
                     tag,
                     pending: pending.clone(),
+                    durable,
                 },
                 room: std::mem::take(&mut room),
             };

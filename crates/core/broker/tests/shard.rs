@@ -19,7 +19,7 @@ use stele_base_types::{
     Timestamp,
 };
 use stele_core_broker::{
-    Error, Failure, LeasedBatch, News, Opened, ReplyTo, Request, Shard, Share,
+    Error, Event, Failure, LeasedBatch, Mailbox, News, Opened, ReplyTo, Request, Shard, Share,
 };
 use stele_core_engine::{
     AlterLog, Append, AppendError, AppendResult, AppendTarget, Catalogue, CatalogueError, Columns,
@@ -158,6 +158,12 @@ impl Alone {
     }
 
     fn ask_to_append(&mut self, batch: Bytes) -> oneshot::Receiver<Stored> {
+        let (reply, answer) = oneshot::channel();
+        self.begin_append(batch, ReplyTo::Call(reply));
+        answer
+    }
+
+    fn begin_append(&mut self, batch: Bytes, reply: ReplyTo) {
         let append = Append {
             count: 1,
             size_bytes: batch.len() as u32,
@@ -169,15 +175,13 @@ impl Alone {
                 partition: None,
             }],
         };
-        let (reply, answer) = oneshot::channel();
         let request = Request::Append {
             append,
             body: batch,
-            reply: ReplyTo::Call(reply),
+            reply,
             room: Share::NONE,
         };
         self.shard.handle(request, START);
-        answer
     }
 
     /// Commits an offset of the first partition, as a consumer that isn't a member does.
@@ -337,6 +341,44 @@ fn what_nobody_waits_for_is_written_after_five_milliseconds() {
     assert!(alone.shard.take_block(START).is_none());
     assert!(alone.shard.take_block(START.plus_ms(5)).is_some());
     drop(answer);
+}
+
+#[test]
+fn a_publish_that_need_not_be_durable_is_confirmed_at_once_and_shown_when_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    alone.declare(Durability::Synced);
+    let mailbox = Arc::<Mailbox>::default();
+    let confirmed = || {
+        let mut events = Vec::new();
+        mailbox.take(&mut events);
+        let tags = events.into_iter().filter_map(|event| match event {
+            Event::Published { tag, result } => result.map(|()| tag).ok(),
+            _ => None,
+        });
+        tags.collect::<Vec<_>>()
+    };
+    let mut leased = alone.lease();
+    for (tag, durable) in [(1, true), (2, false), (3, true)] {
+        let reply = ReplyTo::Published {
+            mailbox: Arc::clone(&mailbox),
+            tag,
+            pending: None,
+            durable,
+        };
+        alone.begin_append(message("x").into_bytes(), reply);
+    }
+    assert_eq!(confirmed(), [2]);
+    // It is written and synced all the same.
+    let block = alone.shard.take_block(START).unwrap();
+    assert!(alone.shard.awaited(&block).is_synced);
+    let written = alone.writer.append(&block).unwrap();
+    alone.shard.news(News::Written(written), START);
+    assert!(confirmed().is_empty());
+    assert!(leased.try_recv().is_err());
+    alone.sync();
+    assert_eq!(confirmed(), [1, 3]);
+    assert_eq!(leased.try_recv().unwrap().unwrap().len(), 1);
 }
 
 /// A batch whose block has no room left for the record of its append.

@@ -2,9 +2,10 @@
 
 use crate::block::TARGET_SIZE_BYTES;
 
-/// The largest content of a block. Positions in a block are 32 bits wide, and recovery holds one
-/// block in memory; a group commit is far smaller.
-pub const BLOCK_CONTENT_SIZE_BYTES_MAX: usize = 256 << 20;
+/// The largest content of a block: an AMQP message of 512 MiB, the most that clients may be
+/// allowed, with its headers, also when it is moved. Positions in a block are 32 bits wide, and
+/// recovery holds one block in memory; a group commit is far smaller.
+pub const BLOCK_CONTENT_SIZE_BYTES_MAX: usize = 544 << 20;
 
 /// Blocks start at multiples of this, which limits the positions to search for the next block after
 /// damage.

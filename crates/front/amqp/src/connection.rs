@@ -26,7 +26,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use hashbrown::HashMap;
 use stele_base_types::{ConsumerId, LogId, Principal};
-use stele_core_broker::{self as broker, Broker, Events, FrontMeter};
+use stele_core_broker::{self as broker, Broker, Events, FrontMeter, Publish, Share};
 use stele_core_engine::{DeleteLog, LogDefinition, Outcome};
 use stele_wire_amqp::{
     Frame, Method, ShortString,
@@ -304,8 +304,16 @@ impl Connection {
         if let Some(gathered) = self.gathering.take() {
             let tag = self.session.in_flight.push(gathered.confirms);
             let room = self.incoming.pass(gathered.publish.batch.bytes().len());
-            self.holder.publish(tag, gathered.publish, room).await;
+            self.send_publish(tag, gathered.publish, gathered.is_persistent, room)
+                .await;
         }
+    }
+
+    /// Sends a batch to the broker. If none of its messages is persistent, its confirms needn't
+    /// wait for the disk, where its queues allow that.
+    async fn send_publish(&mut self, tag: u64, publish: Publish, is_persistent: bool, room: Share) {
+        let durable = is_persistent || !routing::may_lose_transient(self, &publish.targets);
+        self.holder.publish(tag, publish, durable, room).await;
     }
 
     fn flush_confirms(&mut self) {

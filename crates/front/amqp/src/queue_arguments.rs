@@ -18,7 +18,7 @@ use crate::{
     periods,
 };
 
-pub(crate) use self::kept::{Kept, is_stream, kind_of, type_name};
+pub(crate) use self::kept::{Kept, is_classic_queue, is_stream, kind_of, type_name};
 
 /// The valid values of an argument.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,13 +1,14 @@
 //! Routes messages.
 
 use smallvec::SmallVec;
-use stele_core_engine::{Catalogue, Route};
+use stele_core_engine::{AppendTarget, Catalogue, Route};
 
 use crate::{
     arguments,
     connection::{Connection, publishing::Targets},
     errors::{Fault, Subject},
     octets::text_of,
+    queue_arguments::is_classic_queue,
     session::transaction::Queues,
     stored::Message,
 };
@@ -91,6 +92,16 @@ pub(crate) fn route(
             false => Destination::of(&catalogue, delayed, message),
         },
     })
+}
+
+/// Whether these logs may lose a transient message in a crash. As in RabbitMQ, only classic queues
+/// may.
+pub(crate) fn may_lose_transient(connection: &Connection, targets: &[AppendTarget]) -> bool {
+    let catalogue = connection.broker.catalogue();
+    let mut logs = targets
+        .iter()
+        .filter_map(|target| catalogue.log_by_id(target.log));
+    logs.all(is_classic_queue)
 }
 
 /// The names of the logs that still exist.

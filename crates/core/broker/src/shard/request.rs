@@ -157,6 +157,10 @@ impl Shard {
 
     fn answer_append(&mut self, reply: ReplyTo, carried_out: CarriedOut<Append>) {
         match carried_out {
+            // Requests that look at the log still wait until the records can be read.
+            Ok((appended, durability)) if durability > Durability::Volatile && !reply.waits() => {
+                reply.send(Ok(appended));
+            }
             Ok((appended, durability)) if durability > Durability::Volatile => {
                 self.answer(Answer::Append(reply, Ok(appended)), durability);
             }

@@ -366,7 +366,7 @@ async fn a_publish_reaches_every_queue_that_is_still_there() {
             test.broker.delete_log(delete).await.unwrap();
         }
         let (session, mut events) = test.broker.open_session().await;
-        session.publish(1, publish, Share::NONE).await;
+        session.publish(1, publish, true, Share::NONE).await;
         let mut news = Vec::new();
         events.receive(&mut news).await;
         assert!(matches!(

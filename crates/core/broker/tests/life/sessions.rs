@@ -24,7 +24,7 @@ async fn a_session_that_ends_gives_back_what_it_holds() {
         partition: None,
     };
     session
-        .publish(7, Publish::to(target, message("one")), Share::NONE)
+        .publish(7, Publish::to(target, message("one")), true, Share::NONE)
         .await;
 
     let (mut is_confirmed, mut delivered) = (false, Vec::new());
@@ -74,7 +74,9 @@ async fn what_a_session_publishes_without_space_is_taken_in_its_order_once_there
             batch: message(value),
             columns: Columns::default(),
         };
-        session.publish(tag as u64, publish, Share::NONE).await;
+        session
+            .publish(tag as u64, publish, true, Share::NONE)
+            .await;
     }
     // An append that waits for an answer is refused, though publishes sent before it wait.
     let target = AppendTarget {
@@ -104,7 +106,7 @@ async fn what_a_session_publishes_without_space_is_taken_in_its_order_once_there
     // The publishes of a session that ends are still appended.
     test.fill_disk().await;
     session
-        .publish(4, Publish::to(target, message("4")), Share::NONE)
+        .publish(4, Publish::to(target, message("4")), true, Share::NONE)
         .await;
     drop(session);
     test.empty_disk().await;
@@ -129,15 +131,30 @@ async fn what_a_session_published_unconfirmed_is_there_for_its_next_request() {
         let (session, _events) = test.broker.open_session().await;
         for round in 0..20 {
             session
-                .publish(round, Publish::to(target, message("one")), Share::NONE)
+                .publish(
+                    round,
+                    Publish::to(target, message("one")),
+                    true,
+                    Share::NONE,
+                )
                 .await;
             assert_eq!(test.broker.status(log).await.unwrap().ready, 1);
             session
-                .publish(round, Publish::to(target, message("two")), Share::NONE)
+                .publish(
+                    round,
+                    Publish::to(target, message("two")),
+                    true,
+                    Share::NONE,
+                )
                 .await;
             assert_eq!(lease(&test.broker, log, 1).await.len(), 1);
             session
-                .publish(round, Publish::to(target, message("three")), Share::NONE)
+                .publish(
+                    round,
+                    Publish::to(target, message("three")),
+                    true,
+                    Share::NONE,
+                )
                 .await;
             assert_eq!(test.broker.purge(log, false).await.unwrap(), 2);
         }
@@ -161,7 +178,12 @@ async fn a_deletion_sees_what_its_session_published_unconfirmed() {
             };
             let (session, _events) = test.broker.open_session().await;
             session
-                .publish(round, Publish::to(target, message("one")), Share::NONE)
+                .publish(
+                    round,
+                    Publish::to(target, message("one")),
+                    true,
+                    Share::NONE,
+                )
                 .await;
             let if_empty = DeleteLog {
                 if_empty: true,
@@ -174,7 +196,12 @@ async fn a_deletion_sees_what_its_session_published_unconfirmed() {
                 "{durability:?}"
             );
             session
-                .publish(round, Publish::to(target, message("two")), Share::NONE)
+                .publish(
+                    round,
+                    Publish::to(target, message("two")),
+                    true,
+                    Share::NONE,
+                )
                 .await;
             let deleted = test.broker.delete_log(DeleteLog::anyway(log)).await;
             assert_eq!(deleted.unwrap(), 2, "{durability:?}");

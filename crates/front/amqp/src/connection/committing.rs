@@ -76,7 +76,8 @@ impl Connection {
         let tag = self.session.in_flight.push(gathered.confirms);
         committing.waiting.insert(tag, mandatory);
         let room = committing.pass(gathered.publish.batch.bytes().len());
-        self.holder.publish(tag, gathered.publish, room).await;
+        self.send_publish(tag, gathered.publish, gathered.is_persistent, room)
+            .await;
     }
 
     /// Continues a commit once its messages are stored, and processes no input until then.

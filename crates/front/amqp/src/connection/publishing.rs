@@ -31,6 +31,8 @@ pub(crate) struct Gathering {
     /// The messages' delays and times to live.
     times_ms: SmallVec<[(Option<u64>, Option<u64>); 4]>,
     confirms: ToConfirms,
+    /// Whether one of the messages is persistent.
+    is_persistent: bool,
 }
 
 /// A batch to be sent.
@@ -38,6 +40,8 @@ pub(crate) struct Gathering {
 pub(crate) struct Gathered {
     pub(crate) publish: Publish,
     pub(crate) confirms: ToConfirms,
+    /// Whether one of the messages is persistent.
+    pub(crate) is_persistent: bool,
 }
 
 impl Gathering {
@@ -73,6 +77,7 @@ impl Gathering {
         self.to = to;
         self.key = hash_of_key(message);
         self.times_ms.push((message.delay_ms, message.expiry_ms()));
+        self.is_persistent |= message.is_persistent();
         self.confirms.extend(confirm);
         Ok(())
     }
@@ -83,6 +88,7 @@ impl Gathering {
         let to = std::mem::take(&mut self.to);
         let times_ms = std::mem::take(&mut self.times_ms);
         let confirms = std::mem::take(&mut self.confirms);
+        let is_persistent = std::mem::take(&mut self.is_persistent);
         if batch.is_empty() {
             return None;
         }
@@ -108,6 +114,7 @@ impl Gathering {
                 columns,
             },
             confirms,
+            is_persistent,
         })
     }
 }

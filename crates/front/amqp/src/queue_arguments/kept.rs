@@ -52,6 +52,12 @@ pub(crate) fn is_stream(definition: &LogDefinition) -> bool {
     kind_of(definition.facets.get(FACET)) == STREAM
 }
 
+/// Whether a log was declared over AMQP as a classic queue.
+pub(crate) fn is_classic_queue(definition: &LogDefinition) -> bool {
+    let kept = definition.facets.get(FACET);
+    kept.is_some() && kind_of(kept) == CLASSIC
+}
+
 /// RabbitMQ's name for the type of a declared queue.
 pub(crate) fn type_name(definition: &LogDefinition) -> &'static str {
     type_name_of(kind_of(definition.facets.get(FACET)))

@@ -13,7 +13,7 @@ use super::{HEADER, KEY_HEADER, RESERVED_PREFIX, VERSION, deaths};
 use crate::delay;
 
 /// The `delivery-mode` of messages that survive a restart.
-const PERSISTENT: u8 = 2;
+pub(super) const PERSISTENT: u8 = 2;
 
 /// A message for a consumer.
 #[derive(Clone, Debug, PartialEq, Eq)]

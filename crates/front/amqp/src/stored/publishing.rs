@@ -10,7 +10,7 @@ use stele_wire_amqp::{
 };
 use stele_wire_batch::{BatchBuilder, Body, Error, NewRecord, RecordHeader};
 
-use super::{HEADER, KEY_HEADER, RESERVED_PREFIX, VERSION};
+use super::{HEADER, KEY_HEADER, RESERVED_PREFIX, VERSION, arriving::PERSISTENT};
 use crate::session::content::Content;
 
 /// The header with the types of SQS attributes that can't be inferred from their values.
@@ -41,6 +41,11 @@ impl Message {
             headers,
             delay_ms: None,
         })
+    }
+
+    /// Whether it has to survive a crash, in a durable queue.
+    pub(crate) fn is_persistent(&self) -> bool {
+        self.properties.delivery_mode == Some(PERSISTENT)
     }
 
     /// The publisher's time to live, in milliseconds.

@@ -64,6 +64,7 @@ impl Client {
                 mailbox,
                 tag: id.0,
                 pending: None,
+                durable: true,
             };
             send_to(turn, publish, batch, reply);
             let by_session = Event::BySession(session, id);

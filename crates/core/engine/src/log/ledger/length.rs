@@ -15,10 +15,16 @@ use crate::{
 };
 
 impl Logs {
-    /// Whether a log accepts new records as far as its length goes, or is gone.
+    /// Whether a log accepts new records as far as its length goes, or is gone. If it limits their
+    /// bytes as well, there may be too little room for a large one.
     pub fn has_room(&self, log: LogId) -> bool {
         let log = self.log(log);
-        log.is_none_or(|log| log.takes(1, false).is_ok())
+        let queue = log.and_then(|log| Some((log, log.ledger(LedgerId::DEFAULT)?)));
+        queue.is_none_or(|(log, ledger)| {
+            let room = ledger.room_left(&log.partitions);
+            ledger.config.overflow == Overflow::RefuseAsDead
+                || room.is_none_or(|room| room.records > 0 && room.bytes > 0)
+        })
     }
 
     /// Whether [`crate::State::shorten`] has something to do.

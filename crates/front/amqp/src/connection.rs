@@ -175,7 +175,7 @@ impl Connection {
 
     /// Continues a commit whose messages are stored, and the held command if there is space again.
     pub(crate) async fn resume(&mut self) {
-        if let Some(committed) = self.committing.take_if(|it| it.is_answered()) {
+        if let Some(committed) = self.committing.take_if(|it| it.outcome.is_some()) {
             let number = committed.number;
             if let Err(fault) = operations::committed(self, committed).await {
                 let method = (tx::CLASS_ID, tx::Commit::ID);

@@ -1,9 +1,15 @@
 """Transactions: messages whose queues change before the commit."""
 
 import contextlib
+import threading
+import time
 
-from checks import check, equal, unique
-from pika_session import DURABLE, channel, depth
+import pika
+import pika.exceptions
+
+from checks import check, check_of_stele, equal, eventually, raised, unique
+from own_server import own_server
+from pika_session import DURABLE, channel, depth, get, publish, take
 
 
 @contextlib.contextmanager
@@ -85,3 +91,103 @@ def order_is_kept_through_a_commit():
         for at, name in enumerate(kept):
             expected = [str(number).encode() for number in range(300) if number % 7 % 2 == at]
             equal([opened.basic_get(name, auto_ack=True)[2] for _ in expected], expected)
+
+
+@check
+def nothing_of_a_transaction_is_seen_before_its_commit():
+    with transaction() as (opened, _), channel() as other:
+        source, target = unique("source"), unique("target")
+        for name in (source, target):
+            other.queue_declare(name, durable=True)
+        publish(other, source, b"in")
+        opened.basic_ack(get(opened, source)[0].delivery_tag)
+        opened.basic_publish("", target, b"out", DURABLE)
+        equal((depth(other, target), other.basic_get(target)[0]), (0, None))
+        committed(opened)
+        equal((depth(other, source), depth(other, target)), (0, 1))
+        for name in (source, target):
+            other.queue_delete(name)
+
+
+@check_of_stele
+def a_transaction_that_a_full_queue_refuses_leaves_nothing():
+    # With several of them, some are on the shard of the source and some aren't.
+    for _ in range(6):
+        with channel() as other:
+            source, full, target = unique("source"), unique("full"), unique("target")
+            other.queue_declare(source, durable=True)
+            other.queue_declare(target, durable=True)
+            bound = {"x-max-length": 2, "x-overflow": "reject-publish"}
+            other.queue_declare(full, durable=True, arguments=bound)
+            publish(other, source, b"in")
+            for sent, fits in ((3, False), (2, True), (1, False)):
+                with channel() as opened:
+                    opened.tx_select()
+                    tag = get(opened, source)[0].delivery_tag
+                    opened.basic_publish("", target, b"out", DURABLE)
+                    for _ in range(sent):
+                        opened.basic_publish("", full, b"x", DURABLE)
+                    opened.basic_ack(tag)
+                    if fits:
+                        opened.tx_commit()
+                        publish(other, source, b"in")
+                    else:
+                        error = raised(pika.exceptions.ChannelClosedByBroker, opened.tx_commit)
+                        equal((error.reply_code, "partial tx completion" in error.reply_text), (406, True))
+                eventually(lambda: depth(other, source) == 1)
+                equal((depth(other, target), depth(other, full)), (1 if sent < 3 else 0, 2 if sent < 3 else 0))
+            for name in (source, full, target):
+                other.queue_delete(name)
+
+
+def moved_by_transactions(port, sources, targets, done):
+    """Moves messages from each source to two targets, in one transaction each, until the server ends."""
+    ends = contextlib.suppress(pika.exceptions.AMQPError, OSError, AssertionError)
+    with ends, channel(port=port) as opened:
+        opened.tx_select()
+        while True:
+            for at, source in enumerate(sources):
+                method, _, body = opened.basic_get(source)
+                if method is None:
+                    return
+                for target in (targets[at], targets[at - 1]):
+                    opened.basic_publish("", target, body, DURABLE)
+                opened.basic_ack(method.delivery_tag)
+            opened.tx_commit()
+            done.set()
+
+
+@check_of_stele
+def a_kill_leaves_a_transaction_whole_or_absent():
+    with own_server(STELE_ENGINE__SHARDS="2") as server:
+        sources = [f"source-{number}" for number in range(3)]
+        targets = [f"target-{number}" for number in range(3)]
+        sent = [b"%d" % number for number in range(600)]
+        with channel(port=server.ports["amqp"]) as opened:
+            opened.confirm_delivery()
+            for name in (*sources, *targets):
+                opened.queue_declare(name, durable=True)
+            for source in sources:
+                publish(opened, source, *sent)
+        for delay_ms in range(0, 40, 5):
+            done = threading.Event()
+            work = (server.ports["amqp"], sources, targets, done)
+            worker = threading.Thread(target=moved_by_transactions, args=work)
+            worker.start()
+            done.wait(30)
+            time.sleep(delay_ms / 1000)
+            server.kill()
+            worker.join()
+            server.start()
+        with channel(port=server.ports["amqp"]) as opened:
+            taken = {}
+            for name in (*sources, *targets):
+                count = depth(opened, name)
+                taken[name] = [body for _, _, body in take(opened, name, count, auto_ack=True)]
+            left = {name: set(taken[name]) for name in sources}
+            # All sources lose a message, and all targets get two, or none does.
+            equal([sorted(taken[name]) for name in sources], [sorted(left[sources[0]])] * 3)
+            moved = sorted(set(sent) - left[sources[0]])
+            equal(len(moved) >= 8, True)
+            for name in targets:
+                equal(sorted(taken[name]), sorted(moved * 2))

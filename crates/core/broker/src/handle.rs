@@ -473,7 +473,7 @@ impl Broker {
         self.call(self.shard_of(log), command).await
     }
 
-    async fn call<C: Command>(
+    pub(crate) async fn call<C: Command>(
         &self,
         shard: ShardId,
         command: C,

@@ -47,6 +47,7 @@ mod runtime;
 mod session;
 mod set_aside;
 mod shard;
+mod transaction;
 
 pub use appending::Appending;
 pub use call::Call;
@@ -77,3 +78,4 @@ pub use shard::{
     Awaited, DeadSignals, IntactShard, LinkInbox, LinkNews, News, Opened, Replayed, Shard,
     ShardStatus, WORDS,
 };
+pub use transaction::{CommitRequest, Sent, Transaction};

@@ -31,6 +31,9 @@ pub(crate) const BLOCKS_IN_FLIGHT_MAX: usize = 4;
 /// no faster and delay the first reply in them.
 pub(crate) const BLOCK_SIZE_BYTES_TARGET: usize = 4 << 20;
 
+/// The size of the buffer for the stored form of records that is kept between decisions.
+pub(crate) const SCRATCH_BYTES: usize = 64 << 10;
+
 /// Blocks that don't need the disk are synced together after this many, which bounds what is kept
 /// in memory for them.
 pub(crate) const UNSYNCED_BLOCKS_MAX: usize = 64;

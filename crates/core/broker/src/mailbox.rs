@@ -20,6 +20,12 @@ pub enum Event {
         /// The reason, if it was refused.
         result: Result<(), Error<AppendError>>,
     },
+    /// The session's transaction is final, or was refused. A session commits one at a time.
+    Committed {
+        /// The positions of the batches that no log took, among those that the shard appends
+        /// itself ([`crate::Sent::position`]); or the reason for the refusal.
+        result: Result<Vec<usize>, Error<AppendError>>,
+    },
     /// Records for a subscribed consumer.
     Delivered {
         /// The log that leased them.

@@ -15,7 +15,7 @@ use tokio::sync::{
 };
 
 use crate::{
-    Error, LeasedBatch, LogStatus, Share,
+    CommitRequest, Error, LeasedBatch, LogStatus, Share,
     call::{Asked, Call},
     dead_letters::DeadOf,
     mailbox::Mailbox,
@@ -39,6 +39,12 @@ pub enum Request {
         append: Append,
         body: Bytes,
         reply: ReplyTo,
+        /// The memory it holds until it is in a block.
+        room: Share,
+    },
+    /// Commit a session's transaction; [`crate::Event::Committed`] follows.
+    Commit {
+        committing: Box<CommitRequest>,
         /// The memory it holds until it is in a block.
         room: Share,
     },

@@ -142,6 +142,14 @@ impl Session {
         self.broker.shard_of(log)
     }
 
+    pub(crate) fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
+    pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
+    }
+
     async fn tell(&self, log: LogId, request: Request) {
         self.broker.send(self.broker.shard_of(log), request).await;
     }

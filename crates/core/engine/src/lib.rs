@@ -56,15 +56,16 @@ pub use group::{
 };
 pub use link::{LinkCommand, LinkNumber, LinkRecord, Links, Topology, shard_of};
 pub use log::{
-    Append, AppendError, AppendResult, AppendTarget, Appended, CancelWait, Clearing, CloseLedger,
-    Columns, ConsumerRef, Credit, CursorMove, DeadRun, DeathReason, DeathReasons, DeleteLog,
-    Delivery, DescribeProducers, Extend, Extension, HeaderChange, Holder, KnownProducer, Lease,
-    LeaseId, LeaseRequest, LeasedRecord, LeasedRun, Ledger, LedgerId, LedgerRecord, LedgerStart,
-    Log, LogError, Logs, Missing, Move, MoveEnd, MoveError, MovedRun, MovingRun, OpenError,
-    OpenLedger, OpenLedgerError, OpenLog, OpenedLedger, Origin, Outcome, Partition, Peek,
-    PeekState, Peeked, PeekedRecord, PerRecord, Prefetch, ProducerStamp, Purge, Remembered,
-    Renewal, Run, Schedule, Settle, SettleItem, Skip, Subscribe, Subscription, TakenBy, Trim,
-    TrimReason, Unsubscribe, UseLog, partition_of_key,
+    Admit, Append, AppendError, AppendResult, AppendTarget, Appended, Barrier, CancelWait,
+    Clearing, CloseLedger, Columns, Commit, CommitPart, ConsumerRef, Credit, CursorMove, DeadRun,
+    DeathReason, DeathReasons, DeleteLog, Delivery, DescribeProducers, Extend, Extension,
+    HeaderChange, Holder, KnownProducer, Lease, LeaseId, LeaseRequest, LeasedRecord, LeasedRun,
+    Ledger, LedgerId, LedgerRecord, LedgerStart, Log, LogError, Logs, Missing, Move, MoveEnd,
+    MoveError, MovedRun, MovingRun, OpenError, OpenLedger, OpenLedgerError, OpenLog, OpenedLedger,
+    Origin, Outcome, PartAppend, PartBody, PartSettle, Partition, Peek, PeekState, Peeked,
+    PeekedRecord, PerRecord, Prefetch, ProducerStamp, Purge, Remembered, Renewal, Run, Schedule,
+    Settle, SettleItem, Skip, Subscribe, Subscription, TakenBy, Trim, TrimReason, Unsubscribe,
+    UseLog, partition_of_key,
 };
 pub use producer_ids::InitProducer;
 pub use record::{CatalogueRecord, GroupRecord, LogRecord, Record};

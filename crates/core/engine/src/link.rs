@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 use stele_base_types::{LogId, Name, ShardId};
 
-use crate::{CursorMove, LogConfig, MoveEnd, MovingRun, Origin};
+use crate::{CommitPart, CursorMove, LogConfig, MoveEnd, MovingRun, Origin};
 
 /// Which shard this is, and where other shards' data is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +57,7 @@ impl Topology {
             LinkCommand::Moved(from)
             | LinkCommand::MoveRefused(from)
             | LinkCommand::MoveEnded(MoveEnd { from, .. }) => self.owner(from.log),
+            LinkCommand::Commit(part) => part.log().map_or(Self::CATALOGUE, |log| self.owner(log)),
             LinkCommand::Undefine { .. } => Self::CATALOGUE,
         }
     }
@@ -116,6 +117,8 @@ pub enum LinkCommand {
     MoveRefused(Origin),
     /// To the shard of the source log: records were accepted or refused.
     MoveEnded(MoveEnd),
+    /// To the shard of these logs: its part of a commit, with the bodies.
+    Commit(Box<CommitPart>),
 }
 
 /// A change of a link.
@@ -277,6 +280,7 @@ impl LinkCommand {
     fn body_bytes(&self) -> u64 {
         match self {
             Self::Move(moving) => moving.run.size_bytes.into(),
+            Self::Commit(part) => part.body_bytes(),
             Self::Open { .. }
             | Self::Undefine { .. }
             | Self::Forget { .. }

@@ -44,7 +44,7 @@ use crate::{
     negotiation::Opened,
     operations,
     outbox::Outbox,
-    routing::Destination,
+    routing::{self, Destination},
     session::{
         ChannelId, Command, Failure, Session, Subscription, confirms::Confirm,
         in_flight::ToConfirm, unacked::Unacked,
@@ -174,7 +174,7 @@ impl Connection {
 
     /// Continues a commit whose messages are stored, and the held command if there is space again.
     pub(crate) async fn resume(&mut self) {
-        if let Some(committed) = self.committing.take_if(|it| it.is_answered()) {
+        if let Some(committed) = self.committing.take_if(|it| it.outcome.is_some()) {
             let number = committed.number;
             if let Err(fault) = operations::committed(self, committed).await {
                 let method = (tx::CLASS_ID, tx::Commit::ID);

@@ -70,11 +70,12 @@ impl Client {
     pub(crate) fn act(&mut self, turn: &mut Turn<'_>) {
         self.look_up(turn);
         type Act = fn(&mut Client, &mut Turn<'_>);
-        const ACTS: [(u64, Act); 20] = [
+        const ACTS: [(u64, Act); 21] = [
             (4, Client::declare),
             (1, Client::alter),
             (1, Client::delete),
             (24, Client::publish),
+            (4, Client::transact),
             (12, Client::produce),
             (2, Client::begin_producer),
             (14, Client::lease),

@@ -101,7 +101,7 @@ impl Shard {
             Ok(decision) => decision,
             Err(refusal) => return self.answer_lease(leaser, Err(refusal)),
         };
-        match self.apply_decision(decision, None) {
+        match self.apply_decision(decision, &[]) {
             Ok(Some(runs)) => self.answer_lease(leaser, Ok(runs)),
             Ok(None) => {
                 self.tickets.insert(ticket, token);

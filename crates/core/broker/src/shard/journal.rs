@@ -7,27 +7,37 @@ use stele_core_engine::{Decision, Durability, Record};
 use stele_core_storage::Target;
 
 use super::{Shard, link::Announcement};
-use crate::{Failure, limits::BLOCK_SIZE_BYTES_TARGET, read::LEADER_EPOCH};
+use crate::{
+    Failure,
+    limits::{BLOCK_SIZE_BYTES_TARGET, SCRATCH_BYTES},
+    read::LEADER_EPOCH,
+};
 
 impl Shard {
     /// Journals and applies a decision's records, carries out its effects, and returns its reply.
     /// All records go into one block, so that a crash loses all of them or none. If this fails,
-    /// nothing was changed.
+    /// nothing was changed. `bodies` are those of the appended batches, or that of a command to
+    /// another shard.
     pub(super) fn apply_decision<R>(
         &mut self,
         decision: Decision<R>,
-        body: Option<&Bytes>,
+        bodies: &[Bytes],
     ) -> Result<R, Failure> {
-        self.make_room(body.map_or(0, Bytes::len));
+        self.make_room(bodies.iter().map(Bytes::len).sum());
         let before = self.builder.filled();
+        let mut left = bodies.iter();
         for record in &decision.records {
+            let body = match record {
+                Record::Appended { .. } => left.next(),
+                _ => None,
+            };
             if let Err(failure) = self.push(record, body) {
                 self.builder.take_back(before);
                 return Err(failure);
             }
         }
         for record in &decision.records {
-            self.apply(record, body);
+            self.apply(record, bodies.first());
         }
         self.promise_filled();
         for effect in decision.effects {
@@ -38,13 +48,13 @@ impl Shard {
 
     /// The same for a decision of the shard's own; returns whether it held any records.
     pub(super) fn apply_own(&mut self, decision: Decision) -> bool {
-        self.apply_own_with(decision, None)
+        self.apply_own_with(decision, &[])
     }
 
-    /// The same for a decision that may append a record moved from another shard.
-    pub(super) fn apply_own_with(&mut self, decision: Decision, body: Option<&Bytes>) -> bool {
+    /// The same for a decision that may append records from another shard.
+    pub(super) fn apply_own_with(&mut self, decision: Decision, bodies: &[Bytes]) -> bool {
         let is_something = !decision.is_nothing();
-        self.apply_decision(decision, body)
+        self.apply_decision(decision, bodies)
             .expect("only an append can be too large for a block, and what is moved is bounded");
         is_something
     }
@@ -84,7 +94,10 @@ impl Shard {
         }
         self.builder
             .push_control(&self.scratch)
-            .map_err(|error| Failure::TooLarge(error.to_string().into()))
+            .map_err(|error| Failure::TooLarge(error.to_string().into()))?;
+        // Only a commit's part for another shard is as large.
+        self.scratch.shrink_to(SCRATCH_BYTES);
+        Ok(())
     }
 
     fn apply(&mut self, record: &Record, body: Option<&Bytes>) {

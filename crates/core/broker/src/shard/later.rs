@@ -79,7 +79,7 @@ impl Shard {
             }
         };
         let durability = decision.durability;
-        match self.apply_decision(decision, None) {
+        match self.apply_decision(decision, &[]) {
             Ok(Some(answer)) => self.answer_call(reply, Ok(answer), durability),
             Ok(None) => return Some(reply),
             Err(failure) => drop(reply.send(Err(failure.into()))),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use stele_base_types::{ShardId, Timestamp};
 use stele_core_engine::{CatalogueRecord, Durability, LinkCommand, LinkNumber, LinkRecord};
 
-use super::{Shard, definitions::log_change};
+use super::{Shard, committing::bodies_of, definitions::log_change};
 use crate::mailbox::Mailbox;
 
 /// A shard's inbox for the links to it: rarely used, and emptied before the fronts' requests.
@@ -60,15 +60,24 @@ impl Shard {
             LinkNews::Command {
                 from,
                 number,
-                command,
+                mut command,
                 body,
             } => {
+                let mut bodies: Vec<Bytes> = body.into_iter().collect();
+                if let LinkCommand::Commit(part) = &mut command {
+                    part.drop_gone(&self.state.logs);
+                    bodies = bodies_of(part);
+                }
                 let is_known = number <= self.state.links.taken(from);
-                let (decision, body) = match command {
-                    LinkCommand::Move(moving) => self.take_moved(from, number, moving, body),
-                    _ => (self.state.take(from, number, command, now), body),
+                let decision = match command {
+                    LinkCommand::Move(moving) => {
+                        let (decision, body) = self.take_moved(from, number, moving, bodies.pop());
+                        bodies.extend(body);
+                        decision
+                    }
+                    _ => self.state.take(from, number, command, now),
                 };
-                if !self.apply_own_with(decision, body.as_ref()) && is_known {
+                if !self.apply_own_with(decision, &bodies) && is_known {
                     // The acknowledgement may have been lost. This one waits for the disk too.
                     self.announce(Announcement::Taken(from, number));
                 }

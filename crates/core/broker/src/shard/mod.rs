@@ -17,6 +17,7 @@
 
 mod arrivals;
 mod checkpointing;
+mod committing;
 mod dead;
 mod definitions;
 mod deliver;

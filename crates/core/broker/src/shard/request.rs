@@ -1,5 +1,7 @@
 //! Handling requests.
 
+use std::slice::from_ref;
+
 use bytes::Bytes;
 use stele_base_types::{SessionId, Timestamp};
 use stele_core_engine::{Append, Command, Durability, Token};
@@ -33,6 +35,7 @@ impl Shard {
                 reply,
                 room,
             } => self.append_or_wait(append, body, reply, room),
+            Request::Commit { committing, room } => self.commit_or_wait(committing, room),
             Request::Settle { settle, reply } => self.settle(settle, reply),
             Request::Move {
                 command,
@@ -140,14 +143,14 @@ impl Shard {
         let decided = append.decide(&self.state, self.now);
         let carried_out = decided.map_err(Error::Refused).and_then(|decision| {
             let durability = decision.durability;
-            Ok((self.apply_decision(decision, Some(&body))?, durability))
+            Ok((self.apply_decision(decision, from_ref(&body))?, durability))
         });
         self.answer_append(reply, carried_out);
     }
 
     /// Tells the engine the sizes of a batch's bodies if it needs them, unless the batch is
     /// compressed: the front opens those on another thread ([`crate::Broker::sizes_of`]).
-    fn tell_sizes(&self, append: &mut Append, body: &Bytes) {
+    pub(super) fn tell_sizes(&self, append: &mut Append, body: &Bytes) {
         if append.wants_body_bytes(&self.state)
             && let Some(sizes) = sizes_in(body)
         {
@@ -183,7 +186,7 @@ impl Shard {
             return Err(Failure::NoSpace.into());
         }
         let durability = decision.durability;
-        let answer = self.apply_decision(decision, body)?;
+        let answer = self.apply_decision(decision, body.map_or(&[], from_ref))?;
         Ok((answer, durability))
     }
 
@@ -216,7 +219,7 @@ impl Shard {
 
     /// Answers an append that needs no disk once the block being filled is finished: until then,
     /// the records can't be read.
-    fn answer_sealed(&mut self, answer: Answer) {
+    pub(super) fn answer_sealed(&mut self, answer: Answer) {
         if self.builder.is_empty() {
             return answer.send();
         }

@@ -12,7 +12,7 @@ use stele_core_engine::{Adds, Append};
 use stele_core_storage::{Block, Purpose, Retired, Space, SpaceGuard, Written};
 
 use super::Shard;
-use crate::{Share, limits::BACKLOG_BYTES_MAX, reply_to::ReplyTo};
+use crate::{CommitRequest, Share, limits::BACKLOG_BYTES_MAX, reply_to::ReplyTo};
 
 /// Journal bytes for each target of an append.
 const APPEND_TARGET_BYTES: usize = 20;
@@ -21,24 +21,41 @@ const APPEND_TARGET_BYTES: usize = 20;
 /// its block.
 const COMMAND_BYTES: u64 = 512;
 
-/// A session's publish.
+/// A session's publish or transaction.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    append: Append,
-    body: Bytes,
-    reply: ReplyTo,
+    publish: Publishing,
     _room: Share,
 }
 
-impl Waiting {
-    fn size_bytes(&self) -> u64 {
-        size_bytes(&self.append, &self.body)
-    }
+#[derive(Debug)]
+enum Publishing {
+    Append {
+        append: Append,
+        body: Bytes,
+        reply: ReplyTo,
+    },
+    Commit(Box<CommitRequest>),
 }
 
-/// The estimated journal bytes of an append.
-fn size_bytes(append: &Append, body: &Bytes) -> u64 {
-    (body.len() + APPEND_TARGET_BYTES * append.targets.len()) as u64 + COMMAND_BYTES
+impl Publishing {
+    /// The estimated journal bytes.
+    fn size_bytes(&self) -> u64 {
+        let bytes = match self {
+            Self::Append { append, body, .. } => {
+                body.len() + APPEND_TARGET_BYTES * append.targets.len()
+            }
+            Self::Commit(committing) => committing.size_bytes(),
+        };
+        bytes as u64 + COMMAND_BYTES
+    }
+
+    fn count(&self) -> u32 {
+        match self {
+            Self::Append { append, .. } => append.count,
+            Self::Commit(committing) => committing.count(),
+        }
+    }
 }
 
 impl Shard {
@@ -51,7 +68,8 @@ impl Shard {
     /// longer. Returns the spare journal files if their space is needed.
     pub fn look_at_space(&mut self) -> Option<Retired> {
         let copied_next_bytes = self.index.copied_next_bytes();
-        let waiting_bytes = self.waiting.front().map_or(0, Waiting::size_bytes);
+        let waiting_bytes = self.waiting.front();
+        let waiting_bytes = waiting_bytes.map_or(0, |it| it.publish.size_bytes());
         let guard = self.guard.as_mut()?;
         match guard.check(copied_next_bytes, waiting_bytes) {
             Ok(space) => self.note_space(space),
@@ -130,8 +148,8 @@ impl Shard {
             && self.has_waiting_due()
             && let Some(waiting) = self.next_waiting()
         {
-            left = left.saturating_sub(waiting.append.count);
-            self.append_admitted(waiting.append, waiting.body, waiting.reply);
+            left = left.saturating_sub(waiting.publish.count().max(1));
+            self.publish_admitted(waiting.publish);
         }
     }
 
@@ -141,13 +159,13 @@ impl Shard {
         while !self.is_blocked
             && let Some(waiting) = self.next_waiting()
         {
-            self.append_admitted(waiting.append, waiting.body, waiting.reply);
+            self.publish_admitted(waiting.publish);
         }
     }
 
     /// The next waiting publish, if there is space for it.
     fn next_waiting(&mut self) -> Option<Waiting> {
-        let bytes = self.waiting.front()?.size_bytes();
+        let bytes = self.waiting.front()?.publish.size_bytes();
         if self.fits(bytes, Purpose::Messages) {
             return self.waiting.pop_front();
         }
@@ -166,19 +184,44 @@ impl Shard {
         if !waits {
             return self.append(append, body, reply);
         }
-        let bytes = size_bytes(&append, &body);
-        let has_turn = !self.is_blocked && self.waiting.is_empty();
-        if has_turn && self.fits(bytes, Purpose::Messages) {
-            return self.append_admitted(append, body, reply);
-        }
-        self.waiting.push_back(Waiting {
+        let publish = Publishing::Append {
             append,
             body,
             reply,
+        };
+        self.publish_or_wait(publish, room);
+    }
+
+    pub(super) fn commit_or_wait(&mut self, committing: Box<CommitRequest>, room: Share) {
+        if committing.only_settles() {
+            return self.commit_admitted(*committing);
+        }
+        self.publish_or_wait(Publishing::Commit(committing), room);
+    }
+
+    fn publish_or_wait(&mut self, publish: Publishing, room: Share) {
+        let bytes = publish.size_bytes();
+        let has_turn = !self.is_blocked && self.waiting.is_empty();
+        if has_turn && self.fits(bytes, Purpose::Messages) {
+            return self.publish_admitted(publish);
+        }
+        self.waiting.push_back(Waiting {
+            publish,
             _room: room,
         });
         if has_turn {
             self.run_short();
+        }
+    }
+
+    fn publish_admitted(&mut self, publish: Publishing) {
+        match publish {
+            Publishing::Append {
+                append,
+                body,
+                reply,
+            } => self.append_admitted(append, body, reply),
+            Publishing::Commit(committing) => self.commit_admitted(*committing),
         }
     }
 

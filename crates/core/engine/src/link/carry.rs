@@ -123,6 +123,7 @@ impl State {
             LinkCommand::MoveRefused(from) => {
                 self.logs.end_move(&MoveEnd::of_one(from, TakenBy::None))
             }
+            LinkCommand::Commit(part) => self.commit_part(*part, now),
         }
     }
 }

@@ -1,3 +1,4 @@
+mod commits;
 mod moves;
 
 use std::collections::VecDeque;

@@ -1,11 +1,12 @@
 //! Appending batches.
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 use smallvec::SmallVec;
 use stele_base_types::{LogId, Offset, PartitionId, PartitionIndex, Timestamp};
 
 use super::{
     AppendError, Columns, DeathReason, Ledger, LedgerId, Log, Logs, ProducerStamp,
+    commit::Ahead,
     ledger::{Site, Taken, ledger_record},
     record::{LedgerRecord, Run},
 };
@@ -85,14 +86,16 @@ impl Command for Append {
     const ADDS: Adds = Adds::Messages;
 
     fn decide(self, state: &State, now: Timestamp) -> Result<Decision<Self::Reply>, AppendError> {
-        state.logs.append(self, now)
+        state.logs.append(self, None, now)
     }
 }
 
 impl Logs {
+    /// Decides on an append. `ahead` is what earlier appends of the same commit add.
     fn append(
         &self,
         append: Append,
+        ahead: Option<&mut Ahead>,
         now: Timestamp,
     ) -> Result<Decision<SmallVec<[AppendResult; 1]>>, AppendError> {
         check(&append)?;
@@ -102,9 +105,11 @@ impl Logs {
         let mut targets = SmallVec::new();
         let mut left = Vec::new();
         // Targets may share a partition; then their records follow each other.
-        let mut ends = HashMap::new();
+        let mut own = Ahead::default();
+        let is_one = append.targets.len() == 1 && ahead.is_none();
+        let ahead = ahead.unwrap_or(&mut own);
         for target in &append.targets {
-            let (log, mut one) = match self.find(target, &append, now) {
+            let (log, mut one) = match self.find(target, &append, ahead.is_final, now) {
                 Ok(found) => found,
                 Err(error) => {
                     results.push(Err(error));
@@ -112,10 +117,8 @@ impl Logs {
                 }
             };
             if !one.duplicate {
-                if append.targets.len() > 1 {
-                    let taken = ends.entry(one.partition).or_insert(0);
-                    one.base = one.base.plus(*taken);
-                    *taken += u64::from(append.count);
+                if !is_one {
+                    one.base = one.base.plus(ahead.add(one.partition, append.extent()));
                 }
                 targets.push((one.partition, one.base));
                 left.extend(one.refused.then(|| dead_from_the_start(&one, append.count)));
@@ -161,15 +164,48 @@ impl Logs {
         Ok(decision)
     }
 
+    /// An append of a commit; refused if a log refuses it, or would dead-letter it.
+    pub(super) fn append_of_commit(
+        &self,
+        append: Append,
+        ahead: &mut Ahead,
+        now: Timestamp,
+    ) -> Result<Decision, AppendError> {
+        let is_identified = append.columns.deduplication().any(|id| id.is_some());
+        if append.producer.is_some() || is_identified {
+            return Err(AppendError::Malformed("ids in a commit"));
+        }
+        let refuses = |target: &AppendTarget| {
+            let log = self.log(target.log);
+            log.is_some_and(|log| log.refuses(append.extent(), || ahead.of(target.log)))
+        };
+        if !ahead.is_final && append.targets.iter().any(refuses) {
+            return Err(AppendError::TooLong);
+        }
+        let decision = self.append(append, Some(ahead), now)?;
+        let failed = decision.reply.iter().find_map(|result| match result {
+            Err(AppendError::NoSuchLog) | Ok(_) => None,
+            Err(error) => Some(*error),
+        });
+        failed.map_or(Ok(decision.answered(())), Err)
+    }
+
     /// Where a batch is appended in a log that takes it, or where it is already.
     fn find(
         &self,
         target: &AppendTarget,
         append: &Append,
+        is_final: bool,
         now: Timestamp,
     ) -> Result<(&Log, Appended), AppendError> {
         let log = self.log(target.log).ok_or(AppendError::NoSuchLog)?;
         let mut one = log.destination(target, append, now)?;
+        if is_final {
+            return Ok((log, one));
+        }
+        if append.count > DELAYED_RECORDS_MAX && !one.duplicate && log.delays_too_many(append) {
+            return Err(AppendError::TooManyDelayed);
+        }
         if !one.duplicate {
             let taken = log.takes(append, target.partition.is_none())?;
             one.refused = taken == Taken::AsDead;
@@ -258,6 +294,13 @@ impl Append {
         self.columns.body_bytes(self.count, each_bytes)
     }
 
+    /// How many records it has, and the bytes of their bodies.
+    pub fn extent(&self) -> (u64, u64) {
+        let sizes = self.body_bytes();
+        let bytes = sizes.map(|(count, bytes)| u64::from(count) * u64::from(bytes));
+        (self.count.into(), bytes.sum())
+    }
+
     /// Whether a log limits how many bytes are ready, and the sizes of the records' bodies aren't
     /// given. Without them, each record has an equal part of the batch.
     pub fn wants_body_bytes(&self, state: &State) -> bool {
@@ -318,9 +361,6 @@ impl Log {
                 duplicate: true,
                 refused: false,
             });
-        }
-        if append.count > DELAYED_RECORDS_MAX && self.delays_too_many(append) {
-            return Err(AppendError::TooManyDelayed);
         }
         Ok(appended(known.end, false))
     }
@@ -500,7 +540,7 @@ pub fn partition_of_key(hash: u32, partitions: u32) -> PartitionIndex {
 }
 
 /// Checks for errors that no front should make.
-fn check(append: &Append) -> Result<(), AppendError> {
+pub(super) fn check(append: &Append) -> Result<(), AppendError> {
     let fault = if append.targets.is_empty() {
         "no targets"
     } else if append.count == 0 {

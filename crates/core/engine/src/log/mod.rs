@@ -12,6 +12,7 @@ mod append;
 mod clear;
 mod close;
 mod columns;
+mod commit;
 mod cursor;
 mod deduplication;
 mod error;
@@ -46,6 +47,7 @@ pub use self::{
     clear::Clearing,
     close::DeleteLog,
     columns::{Columns, Schedule},
+    commit::{Admit, Barrier, Commit, CommitPart, PartAppend, PartBody, PartSettle},
     cursor::CursorMove,
     error::{AppendError, LogError, MoveError, OpenError, OpenLedgerError},
     forget::Remembered,

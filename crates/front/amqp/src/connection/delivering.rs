@@ -52,6 +52,7 @@ impl Connection {
         for event in events.drain(..) {
             match event {
                 Event::Published { tag, result } => self.published(tag, result),
+                Event::Committed { result } => self.committed(result),
                 Event::Delivered {
                     log,
                     consumer,
@@ -93,12 +94,6 @@ impl Connection {
     }
 
     fn published(&mut self, tag: u64, result: Result<(), broker::Error<AppendError>>) {
-        if let Some(committing) = &mut self.committing {
-            let number = committing.number;
-            for message in committing.answered(tag, &result) {
-                operations::basic_publish::unroutable(self, number, &message, None);
-            }
-        }
         // If a queue was deleted meanwhile, its message counts as accepted, because it would have
         // been deleted with it.
         let taken = match &result {

@@ -187,7 +187,10 @@ impl Client {
                 tag,
                 result: Err(Error::Failed(Failure::NoSpace)),
             } => turn.events.push(Event::NoSpace(PublishId(tag))),
-            Told::Published { .. } | Told::Blocked(_) | Told::Readable { .. } => {}
+            Told::Published { .. }
+            | Told::Committed { .. }
+            | Told::Blocked(_)
+            | Told::Readable { .. } => {}
         }
     }
 

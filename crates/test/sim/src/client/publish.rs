@@ -1,12 +1,14 @@
 //! Publishing to one log or to several at once, with scheduling information for queues.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use bytes::Bytes;
 use smallvec::SmallVec;
 use stele_base_types::PartitionIndex;
-use stele_core_broker::{AnswerTo, Error, ReplyTo, Request, Share};
+use stele_core_broker::{AnswerTo, CommitRequest, Error, ReplyTo, Request, Share};
 use stele_core_engine::{
-    Append, AppendError, AppendResult, AppendTarget, Columns, LogDefinition, ProducerStamp,
-    Schedule,
+    Append, AppendError, AppendResult, AppendTarget, Columns, Commit, CommitPart, LogDefinition,
+    PartAppend, PartBody, ProducerStamp, Schedule,
 };
 use stele_wire_batch::{BatchBuilder, Body, NewRecord, Producer};
 use tokio::sync::oneshot;
@@ -73,6 +75,55 @@ impl Client {
         }
         let answer = send(turn, publish, batch);
         self.publishes.0.push((id, answer));
+    }
+
+    /// Commits a batch to several logs, on any shards. What becomes of it is seen in the logs.
+    pub(super) fn transact(&mut self, turn: &mut Turn<'_>) {
+        let is_plain = |log: &LogDefinition| log.config.queue.is_none_or(|queue| !queue.fifo);
+        let mut targets: Vec<Target> = Vec::new();
+        for _ in 0..turn.random.between(1, 4) {
+            let log = self.some_log(turn, is_plain);
+            let log = log.filter(|log| targets.iter().all(|it| it.log != log.id));
+            targets.extend(log.map(|log| target(&log, None)));
+        }
+        let (Some(first), Some((_, mailbox))) = (targets.first(), self.sessions.any(turn)) else {
+            return;
+        };
+        let own = shard_of(turn, first.log);
+        let records: Vec<RecordId> = (0..2).map(|_| RecordId(self.next_id())).collect();
+        let body = batch_of(turn, &records, None);
+        let publish = Publish {
+            id: PublishId(self.next_id()),
+            records,
+            targets,
+            stamp: None,
+            schedules: Vec::new(),
+            size_bytes: body.len() as u64,
+            at: turn.now,
+        };
+        let mut commit = Commit::default();
+        let mut parts = BTreeMap::<usize, CommitPart>::new();
+        for Target { log, .. } in &publish.targets {
+            let part = PartAppend {
+                targets: vec![*log],
+                count: publish.records.len() as u32,
+                timestamp: publish.at,
+                schedules: Vec::new(),
+                body: PartBody(Arc::from(&body[..])),
+            };
+            match shard_of(turn, *log) {
+                shard if shard == own => commit.appends.push(part.into()),
+                shard => parts.entry(shard).or_default().appends.push(part),
+            }
+        }
+        commit.elsewhere = parts.into_values().collect();
+        let bodies = vec![body; commit.appends.len()];
+        let unanswered = Event::Unanswered(publish.id);
+        turn.events.extend([Event::Published(publish), unanswered]);
+        let committing = Box::new(CommitRequest::new(commit, bodies, mailbox));
+        let room = Share::NONE;
+        let request = Request::Commit { committing, room };
+        turn.process.handle(own, request, turn.now);
     }
 
     pub(super) fn hear_publishes(&mut self, turn: &mut Turn<'_>) {

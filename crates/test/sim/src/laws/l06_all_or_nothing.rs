@@ -1,8 +1,9 @@
 //! Law 6: a read-committed reader sees all of a transaction or none of it, and never beyond the
 //! first open one.
 //!
-//! The only transactions so far are appends: an append to several logs is in all of them or in
-//! none, a batch is complete, and no reader gets beyond what is committed.
+//! The transactions are appends and commits: an append to several logs, and a commit to logs of
+//! several shards, is in all of them or in none, a batch is complete, and no reader gets beyond
+//! what is committed.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -19,7 +19,7 @@ const FIFO: LedgerConfig = LedgerConfig {
     ..LedgerConfig::PLAIN
 };
 
-fn owner(log: LogId) -> usize {
+pub(super) fn owner(log: LogId) -> usize {
     (log.0 % 2) as usize
 }
 
@@ -48,13 +48,13 @@ fn purge(log: LogId, leased: bool) -> Purge {
 }
 
 impl Shard {
-    fn run<C: Command>(&mut self, command: C) -> Result<C::Reply, C::Error> {
+    pub(super) fn run<C: Command>(&mut self, command: C) -> Result<C::Reply, C::Error> {
         let decision = command.decide(&self.state, NOW)?;
         Ok(self.apply(decision))
     }
 
     /// Leases the first ready record, after making everything appended durable.
-    fn lease(&mut self, log: LogId) -> Option<SettleItem> {
+    pub(super) fn lease(&mut self, log: LogId) -> Option<SettleItem> {
         let end = self.state.logs.log(log)?.partitions[0].end;
         let shown = self.state.committed(&[(PartitionId::new(log, FIRST), end)]);
         self.apply(shown);
@@ -85,7 +85,7 @@ impl Shard {
 
 impl Pair {
     /// A log on each shard, the first of which has this many records.
-    fn with_records(count: u64) -> (Self, LogId, LogId) {
+    pub(super) fn with_records(count: u64) -> (Self, LogId, LogId) {
         let mut pair = Self::new();
         let (here, there) = (pair.declare("here"), pair.declare("there"));
         pair.deliver_all();
@@ -95,11 +95,11 @@ impl Pair {
         (pair, here, there)
     }
 
-    fn shard(&mut self, log: LogId) -> &mut Shard {
+    pub(super) fn shard(&mut self, log: LogId) -> &mut Shard {
         &mut self.shards[owner(log)]
     }
 
-    fn append(&mut self, log: LogId, schedule: Schedule) {
+    pub(super) fn append(&mut self, log: LogId, schedule: Schedule) {
         let partition = None;
         let append = Append {
             targets: smallvec![AppendTarget { log, partition }],
@@ -112,7 +112,7 @@ impl Pair {
         self.shard(log).run(append).unwrap();
     }
 
-    fn lease(&mut self, log: LogId) -> Option<SettleItem> {
+    pub(super) fn lease(&mut self, log: LogId) -> Option<SettleItem> {
         self.shard(log).lease(log)
     }
 
@@ -148,16 +148,16 @@ impl Pair {
     }
 
     /// How many records were appended to a log.
-    fn end(&self, log: LogId) -> u64 {
+    pub(super) fn end(&self, log: LogId) -> u64 {
         self.log(log).partitions[0].end.0
     }
 
-    fn floor(&self, log: LogId) -> u64 {
+    pub(super) fn floor(&self, log: LogId) -> u64 {
         let ledger = self.log(log).ledger(LedgerId::DEFAULT).unwrap();
         ledger.floor(FIRST).unwrap().0
     }
 
-    fn backlog_bytes(&self) -> u64 {
+    pub(super) fn backlog_bytes(&self) -> u64 {
         self.shards[0].state.links.backlog_bytes()
     }
 }

@@ -61,6 +61,21 @@ impl Logs {
 }
 
 impl Log {
+    /// Whether the queue refuses this many new records with these bytes, after those `ahead` of
+    /// them.
+    pub(crate) fn refuses(
+        &self,
+        (records, bytes): (u64, u64),
+        ahead: impl FnOnce() -> (u64, u64),
+    ) -> bool {
+        let ledger = self.ledger(LedgerId::DEFAULT);
+        let left = ledger.and_then(|ledger| ledger.room_left(&self.partitions));
+        left.is_some_and(|left| {
+            let (records_ahead, bytes_ahead) = ahead();
+            left.records < records + records_ahead || left.bytes < bytes + bytes_ahead
+        })
+    }
+
     /// How the queue takes these new records. Refused if it takes none, or not all of them; then
     /// the publisher may divide them, unless it chose their partition.
     pub(crate) fn takes(&self, append: &Append, is_divisible: bool) -> Result<Taken, AppendError> {

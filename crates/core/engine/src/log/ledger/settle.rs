@@ -36,7 +36,7 @@ impl Outcome {
 }
 
 /// A lease as its holder knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SettleItem {
     /// The partition.
     pub partition: PartitionIndex,

@@ -8,7 +8,7 @@
 
 use stele_base_types::{LogId, murmur2};
 use stele_core_broker::{DeadLetter, DeadLetterRoutes, Death, Deaths, Died, Letter, name_of};
-use stele_core_engine::{Catalogue, DeathReason};
+use stele_core_engine::{Catalogue, DeathReason, Schedule};
 use stele_wire_amqp::{Table, Value};
 use stele_wire_batch::Record;
 
@@ -80,7 +80,11 @@ impl DeadLetterRoutes for DeadLetterExchanges {
             targets: targets.into_vec(),
             deaths,
             is_kept: kept.keeps_unroutable(),
-            priority: properties.priority,
+            schedule: Schedule {
+                priority: properties.priority,
+                ..Schedule::default()
+            },
+            ..Letter::default()
         })
     }
 }

@@ -83,7 +83,7 @@ pub(crate) fn route(
         random: &|| connection.settings.random.number(),
     };
     let route = catalogue.route_delayed(vhost, exchange, &keys, &by);
-    let Route { now, delayed } =
+    let Route { now, delayed, .. } =
         route.map_err(|error| Subject::exchange(exchange, vhost).fault(error))?;
     Ok(Routed {
         now: Destination::of(&catalogue, now, message),

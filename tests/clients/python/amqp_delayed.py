@@ -1,19 +1,26 @@
-"""Exchanges that delay messages, as RabbitMQ's plugin, which its package lacks."""
+"""Exchanges that delay messages, as RabbitMQ's plugin, which its package lacks; and Stele's own delays."""
 
+import json
 import time
+import urllib.request
 
 import pika
 
 from amqp_refusals import check_exchanges
-from checks import check_of_stele, equal, unique
+from checks import check_of_stele, equal, raised, unique
 from own_server import own_server
-from pika_session import channel, depth, take, waits_for_depth
+from pika_session import channel, depth, parameters, queue, take, waits_for_depth
 
 DELAY_MS = 400
 
 
 def delayed(value, **properties):
     return pika.BasicProperties(headers={"x-delay": value}, **properties)
+
+
+def read(address):
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        return json.load(answer)
 
 
 def declared(opened, kind="direct", **changes):
@@ -137,6 +144,58 @@ def a_delayed_message_survives_a_crash():
         server.start()
         with channel(port=server.ports["amqp"]) as opened:
             waits_for_depth(opened, "kept", 1)
+
+
+@check_of_stele
+def steles_own_delay_is_for_every_exchange():
+    with queue() as (opened, name):
+        opened.confirm_delivery()
+        opened.queue_bind(name, "amq.fanout")
+        began = time.monotonic()
+        for exchange, value in (("", DELAY_MS), ("amq.fanout", str(2 * DELAY_MS))):
+            properties = pika.BasicProperties(headers={"x-stele-delay": value})
+            opened.basic_publish(exchange, name, exchange.encode(), properties)
+        opened.basic_publish("", name, b"now", pika.BasicProperties(headers={"x-stele-delay": -1}))
+        found = [(body, properties.headers["x-stele-delay"]) for _, properties, body in take(opened, name, 3)]
+        equal(found, [(b"now", -1), (b"", -DELAY_MS), (b"amq.fanout", -2 * DELAY_MS)])
+        assert time.monotonic() - began >= 2 * DELAY_MS / 1000
+
+
+@check_of_stele
+def steles_own_delay_is_refused_if_it_is_no_number_of_milliseconds():
+    expected = "PRECONDITION_FAILED - invalid header 'x-stele-delay': "
+    for value, reason in (
+        ("soon", "expected a number of milliseconds"),
+        (True, "expected a number of milliseconds"),
+        (10**15, "more than a hundred years"),
+    ):
+        with channel() as opened:
+            properties = pika.BasicProperties(headers={"x-stele-delay": value})
+            opened.basic_publish("", "anywhere", b"", properties)
+            error = raised(pika.exceptions.ChannelClosedByBroker, lambda: opened.queue_declare("", exclusive=True))
+            equal((error.reply_code, error.reply_text), (406, expected + reason))
+
+
+@check_of_stele
+def a_message_for_next_year_is_kept_and_is_in_no_queue():
+    with own_server() as server:
+        year = 365 * 24 * 60 * 60 * 1000
+        with channel(port=server.ports["amqp"]) as opened:
+            opened.confirm_delivery()
+            opened.queue_declare("kept", durable=True)
+            exchange = declared(opened)
+            opened.queue_bind("kept", exchange, "key")
+            opened.basic_publish("", "kept", b"", pika.BasicProperties(headers={"x-stele-delay": year}))
+            opened.basic_publish(exchange, "key", b"", delayed(2**32 - 1))
+        server.kill()
+        server.start()
+        operator = f"http://127.0.0.1:{server.ports['admin']}/v1/logs"
+        equal(read(f"{operator}/kept")["delayed"], 0)
+        (log,) = read(f"{operator}?vhost=stele.internal")["logs"]
+        equal((log["name"], log["ready"]), ("/", 2))
+        equal([log["name"] for log in read(operator)["logs"]], ["kept"])
+        internal = parameters(port=server.ports["amqp"], virtual_host="stele.internal")
+        raised(pika.exceptions.AMQPConnectionError, lambda: pika.BlockingConnection(internal))
 
 
 @check_of_stele

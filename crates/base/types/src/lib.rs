@@ -19,7 +19,7 @@ pub use id::{
     Sequence, SessionId, ShardId,
 };
 pub use murmur2::murmur2;
-pub use name::{Name, NameError, VHOST_DEFAULT};
+pub use name::{Name, NameError, VHOST_DEFAULT, VHOST_INTERNAL};
 pub use offset::Offset;
 pub use principal::{Login, Principal, Proof};
 pub use secret::Secret;

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 /// The virtual host of Kafka and SQS clients.
 pub const VHOST_DEFAULT: &str = "/";
 
+/// The virtual host of logs that the broker keeps for itself. No client can open it.
+pub const VHOST_INTERNAL: &str = "stele.internal";
+
 /// The longest name that any protocol here allows: an AMQP short string (0-9-1, section 4.2.5.3).
 const LENGTH_MAX_BYTES: usize = 255;
 
@@ -35,6 +38,11 @@ impl Name {
     /// The default virtual host, `/`.
     pub fn vhost_default() -> Self {
         Self(Arc::from(VHOST_DEFAULT))
+    }
+
+    /// The virtual host of the broker's own logs.
+    pub fn vhost_internal() -> Self {
+        Self(Arc::from(VHOST_INTERNAL))
     }
 
     /// The name as text.

@@ -20,8 +20,8 @@ use smallvec::{SmallVec, smallvec};
 use stele_base_env::Clock;
 use stele_base_types::{LogId, ShardId, Timestamp};
 use stele_core_engine::{
-    AppendError, Catalogue, DeadRun, DeathReason, HeaderChange, LogDefinition, Move, MoveError,
-    Outcome, Schedule, Settle, SettleItem,
+    AppendError, Catalogue, CatalogueError, DeadRun, DeathReason, HeaderChange, LogDefinition,
+    Move, MoveError, Outcome, Schedule, Settle, SettleItem,
 };
 use stele_wire_batch::Record;
 use tokio::{
@@ -32,7 +32,7 @@ use tokio::{
 pub use self::deaths::{DEATHS_HEADER, Death, Deaths, Died, name_of};
 use crate::{
     AnswerTo, Broker, Error, Failure, LeasedBatch, LeasedMessage, Memory, MoveMessages,
-    MovedMessage, Request, limits::DEAD_ROOM_MS,
+    MovedMessage, Request, Scheduled, limits::DEAD_ROOM_MS, scheduled, scheduled::is_scheduled,
 };
 
 /// How often a queue's dead letters are reported in the log at most.
@@ -52,7 +52,7 @@ pub struct DeadLetter<'a> {
 }
 
 /// Where a dead letter goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Letter {
     /// The logs that get it.
     pub targets: Vec<LogId>,
@@ -60,14 +60,28 @@ pub struct Letter {
     pub deaths: Deaths,
     /// Whether it stays where it is if there are no targets. Otherwise it is dropped.
     pub is_kept: bool,
-    /// Its priority, for targets that order by it.
-    pub priority: Option<u8>,
+    /// Further changes to its headers.
+    pub headers: Vec<HeaderChange>,
+    /// How its targets schedule it.
+    pub schedule: Schedule,
 }
 
 /// Finds out where dead letters go. Implemented by the fronts whose queues have some.
 pub trait DeadLetterRoutes: std::fmt::Debug + Send + Sync {
     /// The address of a dead letter; `None` if the front has set none for its queue and reason.
     fn route(&self, catalogue: &Catalogue, dead: &DeadLetter<'_>) -> Option<Letter>;
+
+    /// The address of a message of this virtual host that is due soon; `None` if it isn't the
+    /// front's.
+    fn release(
+        &self,
+        _catalogue: &Catalogue,
+        _vhost: &str,
+        _record: &Record,
+        _scheduled: &Scheduled,
+    ) -> Option<Letter> {
+        None
+    }
 }
 
 /// Dead records of a log, as its shard gives them.
@@ -108,7 +122,7 @@ enum Fate {
     /// It is moved, or copied.
     Moves(Box<Step>),
     /// It stays for now, for this reason.
-    Stays(&'static str),
+    Stays(String),
     /// Nobody wants it.
     Goes,
 }
@@ -122,7 +136,7 @@ struct Step {
     /// Why it died, if this step takes it out of its queue.
     leaves: Option<DeathReason>,
     headers: Vec<HeaderChange>,
-    priority: Option<u8>,
+    schedule: Schedule,
 }
 
 /// Dead letters that take the same step together.
@@ -145,9 +159,8 @@ impl Letter {
     pub fn back_to(queue: LogId) -> Self {
         Self {
             targets: vec![queue],
-            deaths: Deaths::default(),
-            priority: None,
             is_kept: true,
+            ..Self::default()
         }
     }
 }
@@ -240,14 +253,14 @@ impl DeadLetters {
         let at = self.clock.now();
         let mut run = None;
         while let Some(message) = self.broker.next_message(&mut messages).await? {
-            match self.fate_of(log, dead, &message, at) {
+            match self.fate_of(log, dead, &message, at).await {
                 Fate::Moves(letter) => {
                     let full = add_to(&mut run, &self.broker, (log, dead), *letter, message);
                     if let Some(full) = full {
                         self.send(full, answers).await;
                     }
                 }
-                Fate::Stays(why) => self.put_off(log, why).await,
+                Fate::Stays(why) => self.put_off(log, &why).await,
                 Fate::Goes => self.drop_one(log, dead, &message).await,
             }
         }
@@ -258,9 +271,19 @@ impl DeadLetters {
     }
 
     /// What becomes of a dead letter.
-    fn fate_of(&self, log: LogId, dead: &DeadRun, message: &LeasedMessage, at: Timestamp) -> Fate {
+    async fn fate_of(
+        &self,
+        log: LogId,
+        dead: &DeadRun,
+        message: &LeasedMessage,
+        at: Timestamp,
+    ) -> Fate {
         let Some(letter) = self.letter(log, dead.reason, &message.record, at) else {
             return Fate::Goes;
+        };
+        let letter = match self.postponed(log, letter, at).await {
+            Ok(letter) => letter,
+            Err(error) => return Fate::Stays(error.to_string()),
         };
         let is_left = |to: &LogId| !dead.copied.contains(to);
         let mut by_shard: BTreeMap<ShardId, SmallVec<[LogId; 1]>> = BTreeMap::new();
@@ -274,7 +297,7 @@ impl DeadLetters {
         let is_back = letter.targets == [log];
         let Some((_, to)) = by_shard.pop_first() else {
             return match letter.is_kept && dead.copied.is_empty() {
-                true => Fate::Stays("nothing is bound to the dead-letter exchange"),
+                true => Fate::Stays("nothing is bound to the dead-letter exchange".to_owned()),
                 false => Fate::Goes,
             };
         };
@@ -282,8 +305,13 @@ impl DeadLetters {
             to,
             is_copied,
             leaves: (!is_copied && !is_back).then_some(dead.reason),
-            headers: letter.deaths.header().into_iter().collect(),
-            priority: letter.priority,
+            headers: letter
+                .deaths
+                .header()
+                .into_iter()
+                .chain(letter.headers)
+                .collect(),
+            schedule: letter.schedule,
         }))
     }
 
@@ -309,8 +337,12 @@ impl DeadLetters {
         at: Timestamp,
     ) -> Option<Letter> {
         let catalogue = self.broker.catalogue();
+        let queue = catalogue.log_by_id(log)?;
+        if is_scheduled(queue) {
+            return scheduled::onward(&catalogue, queue, record, at, &self.routes);
+        }
         let dead = DeadLetter {
-            queue: catalogue.log_by_id(log)?,
+            queue,
             reason,
             record,
             at,
@@ -319,6 +351,32 @@ impl DeadLetters {
         let letter = routes.find_map(|route| route.route(&catalogue, &dead));
         let goes_back = reason == DeathReason::Deliveries;
         letter.or_else(|| goes_back.then(|| Letter::back_to(log)))
+    }
+
+    /// A letter through the log for scheduled messages, if it is due later than its targets would
+    /// hold it back. One that comes from there stays a while longer if its targets are full, so
+    /// that it doesn't hold up others.
+    async fn postponed(
+        &self,
+        log: LogId,
+        letter: Letter,
+        now: Timestamp,
+    ) -> Result<Letter, Error<CatalogueError>> {
+        let definition = |catalogue: &Catalogue| {
+            let queue = catalogue.log_by_id(log)?;
+            Some((queue.vhost.clone(), is_scheduled(queue)))
+        };
+        let Some((vhost, is_scheduled)) = definition(&self.broker.catalogue()) else {
+            return Ok(letter);
+        };
+        if scheduled::is_far(&letter, now) {
+            let through = self.broker.scheduled_log(&vhost).await?;
+            return Ok(scheduled::through(through, letter, now));
+        }
+        match is_scheduled && self.broker.are_full(&letter.targets).await? {
+            true => Ok(scheduled::shortly(log)),
+            false => Ok(letter),
+        }
     }
 
     async fn drop_one(&mut self, log: LogId, dead: &DeadRun, message: &LeasedMessage) {
@@ -371,7 +429,13 @@ impl DeadLetters {
         self.broker.send(self.broker.shard_of(log), request).await;
     }
 
+    /// Counts dead letters. Scheduled messages aren't any.
     fn count(&mut self, log: LogId, reason: DeathReason, count: u64) {
+        let is_scheduled =
+            |catalogue: &Catalogue| catalogue.log_by_id(log).is_some_and(is_scheduled);
+        if is_scheduled(&self.broker.catalogue()) {
+            return;
+        }
         self.broker.count_dead(reason, count);
         *self.report_of(log).dead.entry(reason).or_default() += count;
     }
@@ -441,10 +505,7 @@ fn add_to(
         record: message.record,
         lease: None,
         headers: step.headers,
-        schedule: Schedule {
-            priority: step.priority,
-            ..Schedule::default()
-        },
+        schedule: step.schedule,
     };
     if let Some(Leaving { run, leaves }) = current
         && (&run.to, run.is_copied, *leaves) == (&step.to, step.is_copied, step.leaves)

@@ -44,6 +44,7 @@ mod reply_to;
 mod request;
 mod resolve;
 mod runtime;
+mod scheduled;
 mod session;
 mod set_aside;
 mod shard;
@@ -73,6 +74,9 @@ pub use reply_to::{Pending, ReplyTo};
 pub use request::{AnswerTo, Request};
 pub use resolve::{Action, ResolveError, Resolved};
 pub use runtime::{Running, Settings, StartError};
+pub use scheduled::{
+    HELD_MS_MAX, SCHEDULED_HEADER, SCHEDULED_MS_MAX, Scheduled, next_stay, scheduled_log,
+};
 pub use session::Session;
 pub use shard::{
     Awaited, DeadSignals, IntactShard, LinkInbox, LinkNews, News, Opened, Replayed, Shard,

@@ -5,7 +5,7 @@
 //! its protocol shows.
 
 use parking_lot::{MappedRwLockReadGuard, RwLockReadGuard};
-use stele_base_types::{LogId, Principal};
+use stele_base_types::{LogId, Principal, VHOST_INTERNAL};
 use stele_core_engine::{Catalogue, LogDefinition};
 
 use crate::Broker;
@@ -101,6 +101,9 @@ fn check(
     definition: &LogDefinition,
     action: Action,
 ) -> Result<(), ResolveError> {
+    if &*definition.vhost == VHOST_INTERNAL && action != Action::Inspect {
+        return Err(ResolveError::NoSuchLog);
+    }
     let owner = definition.config.lifetime.exclusive;
     if owner.is_some() && owner != client.session && action != Action::Inspect {
         return Err(ResolveError::Exclusive);

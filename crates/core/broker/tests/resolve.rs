@@ -4,7 +4,7 @@
     reason = "a test that can't go on says so by panicking"
 )]
 
-use stele_base_types::{LogId, Principal, SessionId};
+use stele_base_types::{LogId, Name, Principal, SessionId, VHOST_INTERNAL};
 use stele_core_broker::{Action, Broker, ResolveError};
 use stele_core_engine::{DeclareLog, Durability};
 use stele_test_testkit::{TestBroker, queue};
@@ -82,6 +82,29 @@ async fn an_exclusive_log_is_its_sessions_and_the_operators() {
             let by_id = test.broker.resolve_id(&stranger, log, action);
             assert_eq!(by_id.map(|definition| definition.id), expected);
         }
+    }
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn the_brokers_own_logs_are_the_operators() {
+    let test = TestBroker::start();
+    let own = DeclareLog {
+        vhost: Name::vhost_internal(),
+        ..queue("q", Durability::Synced)
+    };
+    let log = declare(&test.broker, own).await;
+    for action in ALL {
+        let by_name = test
+            .broker
+            .resolve(&client(None), VHOST_INTERNAL, "q", action);
+        let by_id = test.broker.resolve_id(&client(None), log, action);
+        let expected = match action {
+            Action::Inspect => Ok(log),
+            _ => Err(ResolveError::NoSuchLog),
+        };
+        assert_eq!(by_name.map(|definition| definition.id), expected);
+        assert_eq!(by_id.map(|definition| definition.id), expected);
     }
     test.stop().await;
 }

@@ -1,20 +1,23 @@
 //! Where the dead letters of a queue go: to the exchange that its `x-dead-letter-exchange` names,
-//! as in RabbitMQ.
+//! as in RabbitMQ. And where scheduled messages go when they are due: to their own exchange.
 //!
 //! A message keeps its routing keys unless the queue names another one
 //! (`x-dead-letter-routing-key`). It isn't routed to a queue that it would come back to again and
 //! again without anybody rejecting it. If it is routed nowhere it is dropped; with
 //! `x-dead-letter-strategy: at-least-once` it stays until something is bound.
 
-use stele_base_types::{LogId, murmur2};
-use stele_core_broker::{DeadLetter, DeadLetterRoutes, Death, Deaths, Died, Letter, name_of};
-use stele_core_engine::{Catalogue, DeathReason};
-use stele_wire_amqp::{Table, Value};
+use smallvec::SmallVec;
+use stele_base_types::{LogId, Timestamp, murmur2};
+use stele_core_broker::{
+    DeadLetter, DeadLetterRoutes, Death, Deaths, Died, Letter, Scheduled, name_of,
+};
+use stele_core_engine::{Catalogue, DeathReason, HeaderChange, Route, Schedule};
+use stele_wire_amqp::{Properties, ShortOctets, Table, Value};
 use stele_wire_batch::Record;
 
 use crate::{
     arguments::Routed,
-    carbon_copies,
+    carbon_copies, delay,
     lookup::FACET,
     octets::text_of,
     queue_arguments::Kept,
@@ -55,34 +58,147 @@ impl DeadLetterRoutes for DeadLetterExchanges {
         };
         exchange.clone_into(&mut deaths.exchange);
 
-        let keys: Vec<&str> = deaths.routing_keys.iter().map(String::as_str).collect();
-        let vhost = dead.queue.vhost.as_str();
-        let mut targets = smallvec::SmallVec::<[LogId; 4]>::new();
         // It is routed by what its consumers will see.
         let mut shown = properties.clone();
         stored::show(&deaths, &mut shown);
-        let headers = shown.headers.as_ref();
-        let headers = headers.and_then(|headers| headers.decode().ok());
-        let headers = headers.unwrap_or_default();
-        let routed = Routed {
-            headers: &headers,
+        let sought = Sought {
+            vhost: &dead.queue.vhost,
+            exchange,
+            keys: deaths.routing_keys.iter().map(String::as_str).collect(),
             properties: &shown,
-            random: &|| spread(dead),
+            number: spread(dead.queue.id.0, dead.record),
         };
-        // A missing exchange routes to nothing.
-        drop(catalogue.route(vhost, exchange, &keys, &routed, &mut targets));
-        targets.retain(|log| {
-            let target = catalogue.log_by_id(*log);
-            let is_cycle = target.is_some_and(|target| deaths.is_cycle_to(&target.name));
-            dead.reason == DeathReason::Rejected || !is_cycle
-        });
-        Some(Letter {
-            targets: targets.into_vec(),
-            deaths,
+        let Route {
+            mut now, delayed, ..
+        } = sought.route(catalogue);
+        let delay_ms = delay::requested_ms(&sought.headers());
+        let delay_ms = delay_ms.filter(|_| !delayed.is_empty());
+        now.extend(delayed);
+        let letter = Letter {
+            targets: without_cycles(catalogue, now, &deaths),
             is_kept: kept.keeps_unroutable(),
-            priority: properties.priority,
+            schedule: Schedule {
+                priority: properties.priority,
+                ..Schedule::default()
+            },
+            deaths,
+            ..Letter::default()
+        };
+        Some(match delay_ms {
+            Some(delay_ms) => delayed_by_exchange(letter, dead.at.plus_ms(delay_ms)),
+            None => letter,
         })
     }
+
+    fn release(
+        &self,
+        catalogue: &Catalogue,
+        vhost: &str,
+        record: &Record,
+        scheduled: &Scheduled,
+    ) -> Option<Letter> {
+        let arrival = stored::arrival(record, "");
+        let properties = arrival.properties.parse().unwrap_or_default();
+        let deaths = Deaths::of(record);
+        let own = text_of(arrival.routing_key.as_bytes());
+        let keys: Vec<&str> = match &deaths {
+            Some(deaths) => deaths.routing_keys.iter().map(String::as_str).collect(),
+            None => {
+                let more = scheduled.more_keys.iter().map(String::as_str);
+                std::iter::once(&*own).chain(more).collect()
+            }
+        };
+        let sought = Sought {
+            vhost,
+            exchange: arrival.exchange.as_text()?,
+            keys,
+            properties: &properties,
+            number: spread(0, record),
+        };
+        let Route {
+            now, mut delayed, ..
+        } = sought.route(catalogue);
+        if scheduled.delays_all {
+            delayed.extend(now);
+        }
+        let expiration = properties.expiration.as_ref();
+        let expiration = expiration.and_then(ShortOctets::as_text);
+        Some(Letter {
+            targets: match &deaths {
+                Some(deaths) => without_cycles(catalogue, delayed, deaths),
+                None => in_order(delayed),
+            },
+            schedule: Schedule {
+                priority: properties.priority,
+                expiry_ms: expiration.and_then(|text| text.parse().ok()),
+                ..Schedule::default()
+            },
+            ..Letter::default()
+        })
+    }
+}
+
+/// What a message is routed by, long after it was published.
+struct Sought<'a> {
+    vhost: &'a str,
+    exchange: &'a str,
+    keys: Vec<&'a str>,
+    properties: &'a Properties,
+    /// For exchanges that choose at random.
+    number: u64,
+}
+
+impl Sought<'_> {
+    fn headers(&self) -> Table {
+        let headers = self.properties.headers.as_ref();
+        let headers = headers.and_then(|headers| headers.decode().ok());
+        headers.unwrap_or_default()
+    }
+
+    /// A missing exchange routes to nothing.
+    fn route(&self, catalogue: &Catalogue) -> Route {
+        let routed = Routed {
+            headers: &self.headers(),
+            properties: self.properties,
+            random: &|| self.number,
+        };
+        let route = catalogue.route_delayed(self.vhost, self.exchange, &self.keys, &routed);
+        route.unwrap_or_default()
+    }
+}
+
+/// A dead letter that an exchange delays until it is due.
+fn delayed_by_exchange(mut letter: Letter, due: Timestamp) -> Letter {
+    letter.headers.push(HeaderChange {
+        key: stored::DELAYED_HEADER.as_bytes().into(),
+        value: Some(Box::default()),
+    });
+    letter.schedule.due = Some(due);
+    letter
+}
+
+/// The logs to which a dead letter may go: not those that it would come back to again and again.
+fn without_cycles(
+    catalogue: &Catalogue,
+    targets: SmallVec<[LogId; 4]>,
+    deaths: &Deaths,
+) -> Vec<LogId> {
+    let rejected = name_of(DeathReason::Rejected);
+    let is_rejected = deaths.last.as_ref().is_some_and(|it| it.reason == rejected);
+    let is_cycle = |log: &LogId| {
+        let target = catalogue.log_by_id(*log);
+        target.is_some_and(|target| deaths.is_cycle_to(&target.name))
+    };
+    let mut targets = in_order(targets);
+    targets.retain(|log| is_rejected || !is_cycle(log));
+    targets
+}
+
+/// Without duplicates.
+fn in_order(mut targets: SmallVec<[LogId; 4]>) -> Vec<LogId> {
+    targets.sort_unstable();
+    targets.dedup();
+    targets.into_vec()
 }
 
 /// The priority that a message has by its AMQP properties.
@@ -92,8 +208,8 @@ pub fn priority_of(record: &Record) -> Option<u8> {
 }
 
 /// A number for exchanges that choose at random: the same for the same message.
-fn spread(dead: &DeadLetter<'_>) -> u64 {
-    let seed = dead.queue.id.0.rotate_left(32) ^ dead.record.offset.0;
+fn spread(log: u64, record: &Record) -> u64 {
+    let seed = log.rotate_left(32) ^ record.offset.0;
     u64::from(murmur2(&seed.to_be_bytes()))
 }
 

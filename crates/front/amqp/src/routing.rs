@@ -1,11 +1,14 @@
 //! Routes messages.
 
-use smallvec::SmallVec;
-use stele_core_engine::{AppendTarget, Catalogue, Route};
+use smallvec::{SmallVec, smallvec};
+use stele_base_types::LogId;
+use stele_core_broker::scheduled_log;
+use stele_core_engine::{AppendTarget, Catalogue, Route, Schedule};
 
 use crate::{
     arguments,
     connection::{Connection, publishing::Targets},
+    delay::Delay,
     errors::{Fault, Subject},
     octets::text_of,
     queue_arguments::is_classic_queue,
@@ -31,6 +34,8 @@ pub(crate) struct Routed {
     pub(crate) now: Destination,
     /// After its delay, if it has one.
     pub(crate) delayed: Destination,
+    /// Whether it passes an exchange that delays, even if that leads nowhere.
+    pub(crate) passes_delay: bool,
 }
 
 impl Destination {
@@ -47,17 +52,30 @@ impl Destination {
         }
     }
 
+    /// The log for scheduled messages, for the first stay of one.
+    pub(crate) fn scheduled(log: LogId, stay: Schedule) -> Self {
+        Self {
+            logs: smallvec![log],
+            priority: stay.priority,
+            alone: false,
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.logs.is_empty()
     }
 
-    /// Adds the logs of another destination of the same message.
-    pub(crate) fn merge(&mut self, other: Self) {
+    /// With the logs of another destination of the same message.
+    pub(crate) fn merged(mut self, other: Self) -> Self {
+        if other.is_empty() {
+            return self;
+        }
         self.logs.extend(other.logs);
         self.logs.sort_unstable();
         self.logs.dedup();
         self.priority = self.priority.or(other.priority);
         self.alone |= other.alone;
+        self
     }
 }
 
@@ -83,14 +101,19 @@ pub(crate) fn route(
         random: &|| connection.settings.random.number(),
     };
     let route = catalogue.route_delayed(vhost, exchange, &keys, &by);
-    let Route { now, delayed } =
-        route.map_err(|error| Subject::exchange(exchange, vhost).fault(error))?;
+    let route = route.map_err(|error| Subject::exchange(exchange, vhost).fault(error))?;
+    let Route {
+        now,
+        delayed,
+        passes_delay,
+    } = route;
     Ok(Routed {
         now: Destination::of(&catalogue, now, message),
         delayed: match delayed.is_empty() {
             true => Destination::default(),
             false => Destination::of(&catalogue, delayed, message),
         },
+        passes_delay,
     })
 }
 
@@ -115,6 +138,11 @@ pub(crate) fn names(connection: &Connection, logs: &Targets) -> Queues {
 pub(crate) fn present(connection: &Connection, names: &Queues, message: &Message) -> Destination {
     let vhost = connection.session.opened.vhost.as_str();
     let catalogue = connection.broker.catalogue();
+    if let Some(stay) = message.delay.as_ref().and_then(Delay::stay) {
+        let log = scheduled_log(&catalogue, vhost);
+        let to = log.map(|log| Destination::scheduled(log, stay));
+        return to.unwrap_or_default();
+    }
     let logs = names.iter().filter_map(|name| catalogue.log(vhost, name));
     let mut targets: Targets = logs.map(|log| log.id).collect();
     targets.sort_unstable();

@@ -23,6 +23,9 @@ const HEADER: &str = "stele.amqp";
 /// The header with a record's key, in both directions.
 pub(crate) const KEY_HEADER: &str = "stele.key";
 
+/// The header of a dead letter that was delayed by an exchange on its way.
+pub(crate) const DELAYED_HEADER: &str = "stele.delayed";
+
 /// The prefix of Stele's own headers, which are neither shown to clients nor accepted from them,
 /// except [`KEY_HEADER`].
 const RESERVED_PREFIX: &str = "stele.";

@@ -5,7 +5,7 @@
 //! queue, and are tried again when they have been received as often once more.
 
 use stele_core_broker::{DeadLetter, DeadLetterRoutes, Death, Deaths, Died, Letter, name_of};
-use stele_core_engine::{Catalogue, DeathReason};
+use stele_core_engine::{Catalogue, DeathReason, Schedule};
 use stele_wire_batch::Record;
 
 use crate::{attributes::FACET, redrive::RedrivePolicy};
@@ -20,6 +20,15 @@ pub struct RedrivePolicies {
     pub priority_of: PriorityOf,
 }
 
+impl RedrivePolicies {
+    fn schedule_of(&self, record: &Record) -> Schedule {
+        Schedule {
+            priority: (self.priority_of)(record),
+            ..Schedule::default()
+        }
+    }
+}
+
 impl DeadLetterRoutes for RedrivePolicies {
     fn route(&self, catalogue: &Catalogue, dead: &DeadLetter<'_>) -> Option<Letter> {
         if dead.reason != DeathReason::Deliveries {
@@ -28,7 +37,7 @@ impl DeadLetterRoutes for RedrivePolicies {
         let policy = RedrivePolicy::of(dead.queue.facets.get(FACET)?)?;
         let Some(target) = policy.find(catalogue) else {
             return Some(Letter {
-                priority: (self.priority_of)(dead.record),
+                schedule: self.schedule_of(dead.record),
                 ..Letter::back_to(dead.queue.id)
             });
         };
@@ -47,7 +56,8 @@ impl DeadLetterRoutes for RedrivePolicies {
             targets: vec![target.id],
             deaths,
             is_kept: true,
-            priority: (self.priority_of)(dead.record),
+            schedule: self.schedule_of(dead.record),
+            ..Letter::default()
         })
     }
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use stele_base_env::OsRng;
-use stele_core_broker::{Broker, Running, Settings};
+use stele_base_env::{Clock, OsRng};
+use stele_core_broker::{Broker, Publish, Running, Settings};
+use stele_core_engine::{AppendTarget, Durability};
 use tempfile::TempDir;
 
-use crate::{scarce_disk::ScarceDisk, shifted_clock::ShiftedClock};
+use crate::{message, queue, scarce_disk::ScarceDisk, shifted_clock::ShiftedClock};
 
 /// Publishing is refused while less than this is free, which never happens unless a test causes it.
 const RESERVE_BYTES: u64 = 1 << 20;
@@ -69,6 +70,11 @@ impl TestBroker {
         self.await_blocked(shard, false).await;
     }
 
+    /// The broker's clock, for whatever else has to have the same time.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock) as _
+    }
+
     /// Lets time pass; returns once every shard has done what has become due.
     pub async fn pass(&self, duration_ms: u64) {
         self.clock.pass(duration_ms);
@@ -76,6 +82,19 @@ impl TestBroker {
         for _ in 0..2 {
             let shards = self.broker.shard_statuses().await;
             drop(shards.expect("the broker runs"));
+        }
+    }
+
+    /// Returns once everything that the shards have decided is on disk and can be seen: they write
+    /// in order, so it writes something on each.
+    pub async fn sync(&self) {
+        for shard in 0..self.shards {
+            let log = queue(&format!("sync {shard}"), Durability::Synced);
+            let declared = self.broker.declare_log(log).await;
+            let log = declared.expect("it can be declared").definition().id;
+            let target = AppendTarget::any_partition(log);
+            let appended = self.broker.append(Publish::to(target, message("")));
+            drop(appended.await.expect("it is appended"));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use stele_base_env::{Clock, SystemClock};
-use stele_core_broker::{DeadLetter, DeadLetterRoutes, DeadLetters, Deaths, Letter};
+use stele_core_broker::{DeadLetter, DeadLetterRoutes, DeadLetters, Letter};
 use stele_core_engine::{Catalogue, DeathReasons, LedgerConfig, Overflow};
 use tokio::sync::watch;
 
@@ -19,9 +19,12 @@ impl DeadLetterRoutes for To {
         let targets = self.0.get()?.clone();
         Some(Letter {
             targets,
-            deaths: Deaths::default(),
             is_kept: true,
-            priority: Some(u8::from(*last >= b'5')),
+            schedule: Schedule {
+                priority: Some(u8::from(*last >= b'5')),
+                ..Schedule::default()
+            },
+            ..Letter::default()
         })
     }
 }

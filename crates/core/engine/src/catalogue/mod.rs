@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use stele_base_types::{LogId, Name, Timestamp};
+use stele_base_types::{LogId, Name, Timestamp, VHOST_INTERNAL};
 
 pub use self::{
     decide::{
@@ -157,13 +157,15 @@ impl Headers for NoHeaders {
     }
 }
 
-/// The logs that a message is routed to; both lists are sorted, without duplicates.
+/// Where a message is routed to. Both lists are sorted, without duplicates.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
     /// Those that get it at once.
     pub now: SmallVec<[LogId; 4]>,
     /// Those that get it after its delay, because it passes an exchange that delays.
     pub delayed: SmallVec<[LogId; 4]>,
+    /// Whether it passes an exchange that delays, even if that leads nowhere.
+    pub passes_delay: bool,
 }
 
 impl LogDefinition {
@@ -247,9 +249,9 @@ impl Catalogue {
         self.logs.bytes() + hosts.sum::<usize>()
     }
 
-    /// Whether a virtual host exists.
+    /// Whether a virtual host exists for clients.
     pub fn has_vhost(&self, vhost: &str) -> bool {
-        self.vhosts.contains_key(vhost)
+        vhost != VHOST_INTERNAL && self.vhosts.contains_key(vhost)
     }
 
     /// Increases with every change. Results of lookups and routing are valid as long as the version
@@ -269,7 +271,7 @@ impl Catalogue {
         headers: &dyn Headers,
         targets: &mut SmallVec<[LogId; 4]>,
     ) -> Result<(), CatalogueError> {
-        let Route { now, delayed } = self.route_delayed(vhost, exchange, keys, headers)?;
+        let Route { now, delayed, .. } = self.route_delayed(vhost, exchange, keys, headers)?;
         if targets.is_empty() && delayed.is_empty() {
             *targets = now;
             return Ok(());
@@ -363,7 +365,8 @@ impl Catalogue {
 }
 
 impl Default for Catalogue {
-    /// The default virtual host with its predeclared exchanges.
+    /// The default virtual host with its predeclared exchanges. The broker's own comes with its
+    /// first log.
     fn default() -> Self {
         Self {
             logs: LogTable::default(),

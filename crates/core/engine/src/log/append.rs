@@ -140,16 +140,13 @@ impl Logs {
                 ..Decision::reply(results)
             });
         }
-        let columns = if is_grouped {
-            append.columns.grouped_by_key()
-        } else {
-            append.columns
-        };
-        let columns = if is_sized {
-            columns
-        } else {
-            columns.without_body_bytes()
-        };
+        let mut columns = append.columns;
+        if is_grouped {
+            columns = columns.grouped_by_key();
+        }
+        if !is_sized {
+            columns = columns.without_body_bytes();
+        }
         let record = Record::Appended {
             targets,
             count: append.count,

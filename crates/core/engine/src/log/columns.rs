@@ -9,6 +9,7 @@
 //! Most batches have no such fields: they have no columns and cost nothing.
 
 use smallvec::SmallVec;
+use stele_base_types::Timestamp;
 
 use crate::stored::stored_fields;
 
@@ -35,6 +36,9 @@ pub struct Schedule {
     /// The size of the body. Only stored with a batch for logs that limit the size of what is
     /// ready; there, a record without it has an equal part of its batch.
     pub body_bytes: Option<u32>,
+    /// When a record that is moved is to be ready, instead of a delay. The move may take a while,
+    /// and the delay is what is left when the other log gets the record.
+    pub due: Option<Timestamp>,
 }
 
 stored_fields! {
@@ -46,6 +50,19 @@ stored_fields! {
         Priority priority: Option<u8>,
         ExpiryMs expiry_ms: Option<u64>,
         BodyBytes body_bytes: Option<u32>,
+        Due due: Option<Timestamp>,
+    }
+}
+
+impl Schedule {
+    /// With a delay instead of the time when the record is due.
+    pub(crate) fn at(self, now: Timestamp) -> Self {
+        let left_ms = self.due.map(|due| due.since_ms(now));
+        Self {
+            delay_ms: left_ms.or(self.delay_ms),
+            due: None,
+            ..self
+        }
     }
 }
 
@@ -133,6 +150,7 @@ impl Columns {
             priority: priorities.next().flatten(),
             expiry_ms: expiries.next().flatten(),
             body_bytes: sizes.next().flatten(),
+            due: None,
         })
     }
 

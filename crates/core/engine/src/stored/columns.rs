@@ -142,6 +142,7 @@ mod tests {
             priority: Some(2),
             expiry_ms: Some(3),
             body_bytes: Some(4),
+            due: None,
         };
         let second = Schedule {
             deduplication: Some(2),

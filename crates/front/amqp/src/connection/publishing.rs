@@ -76,7 +76,7 @@ impl Gathering {
         message.push(batch, now)?;
         self.to = to;
         self.key = hash_of_key(message);
-        self.times_ms.push((message.delay_ms, message.expiry_ms()));
+        self.times_ms.push(message.times_ms());
         self.is_persistent |= message.is_persistent();
         self.confirms.extend(confirm);
         Ok(())

@@ -8,8 +8,9 @@
 //! `delivery-mode` other than 1 or 2, and a `user-id` other than the user's are 406
 //! PRECONDITION_FAILED. `delivery-mode` is stored but has no effect: the queue determines
 //! durability. `expiration` applies to consumers of all protocols. The headers `CC` and `BCC` are
-//! additional keys, `x-delay` is for exchanges that delay (`delay.rs`). The header `stele.key`, a
-//! string or bytes (else 406 PRECONDITION_FAILED), is the key of the record. Spec: 1.8.3.7.
+//! additional keys, `x-delay` is for exchanges that delay, `x-stele-delay` for all of them (a
+//! number, else 406 PRECONDITION_FAILED; `delay.rs`). The header `stele.key`, a string or bytes
+//! (else 406), is the key of the record. Spec: 1.8.3.7.
 //! Deviations from RabbitMQ: persistent and transient messages in a durable queue are equally
 //! durable.
 
@@ -19,8 +20,8 @@ use super::Handled;
 use crate::{
     carbon_copies,
     connection::Connection,
-    delay,
-    errors::Fault,
+    delay::{self, Requested},
+    errors::{Fault, Subject},
     periods, reply_to,
     routing::{self, Destination, Routed},
     session::{content::Content, in_flight::ToConfirm},
@@ -40,20 +41,24 @@ pub(super) async fn run(connection: &mut Connection, number: u16, content: Conte
     let copies = carbon_copies::take(&mut message)?;
     let routed = routing::route(connection, &message, &copies)?;
     check_delivery_mode(&message)?;
+    let requested = delay::requested(&message.headers, routed.passes_delay)?;
     traced::published(connection, number, &message, &copies, &routed).await;
-    let Routed { mut now, delayed } = routed;
-    if !delayed.is_empty() {
-        match delay::requested_ms(&message.headers) {
-            Some(delay_ms) if now.is_empty() => {
-                delay::delay(&mut message, delay_ms);
-                now = delayed;
+    let Routed { now, delayed, .. } = routed;
+    let now = match requested {
+        None => now.merged(delayed),
+        Some(requested) => {
+            let (now, delayed) = postpone(connection, &message, requested, (now, delayed)).await?;
+            if !now.is_empty() && !delayed.is_empty() {
+                let mut later = message.clone();
+                delay::delay(&mut later, requested, copies);
+                return publish_twice(connection, number, (now, message), (delayed, later)).await;
             }
-            Some(delay_ms) => {
-                return publish_twice(connection, number, (now, delayed), message, delay_ms).await;
+            if !delayed.is_empty() {
+                delay::delay(&mut message, requested, copies);
             }
-            None => now.merge(delayed),
+            now.merged(delayed)
         }
-    }
+    };
     if connection.session.channel(number)?.transaction.is_some() {
         return publish_in_transaction(connection, number, &now, message);
     }
@@ -65,16 +70,35 @@ pub(super) async fn run(connection: &mut Connection, number: u16, content: Conte
     connection.publish(now, &message, confirm).await
 }
 
+/// Where a message with a delay goes at once, and where after it.
+async fn postpone(
+    connection: &Connection,
+    message: &Message,
+    requested: Requested,
+    (now, delayed): (Destination, Destination),
+) -> Result<(Destination, Destination), Fault> {
+    let (now, delayed) = match requested.delays_all {
+        true => (Destination::default(), now.merged(delayed)),
+        false => (now, delayed),
+    };
+    let is_returned = message.content.publish.mandatory && delayed.is_empty();
+    let stay = requested.stay().filter(|_| !is_returned);
+    let Some(stay) = stay else {
+        return Ok((now, delayed));
+    };
+    let vhost = &connection.session.opened.vhost;
+    let log = connection.broker.scheduled_log(vhost).await;
+    let log = log.map_err(|error| Subject::queue(vhost, vhost).fault(error))?;
+    Ok((now, Destination::scheduled(log, stay)))
+}
+
 /// Publishes a message to some logs at once, and to others after its delay.
 async fn publish_twice(
     connection: &mut Connection,
     number: u16,
-    (now, delayed): (Destination, Destination),
-    message: Message,
-    delay_ms: u64,
+    (now, message): (Destination, Message),
+    (delayed, later): (Destination, Message),
 ) -> Handled {
-    let mut later = message.clone();
-    delay::delay(&mut later, delay_ms);
     if connection.session.channel(number)?.transaction.is_some() {
         publish_in_transaction(connection, number, &now, message)?;
         return publish_in_transaction(connection, number, &delayed, later);

@@ -9,7 +9,7 @@ use stele_wire_amqp::{
 };
 use stele_wire_batch::{Record, RecordHeader};
 
-use super::{HEADER, KEY_HEADER, RESERVED_PREFIX, VERSION, deaths};
+use super::{DELAYED_HEADER, HEADER, KEY_HEADER, RESERVED_PREFIX, VERSION, deaths};
 use crate::delay;
 
 /// The `delivery-mode` of messages that survive a restart.
@@ -44,18 +44,25 @@ pub(crate) fn arrival(record: &Record, queue: &str) -> Arrival {
         },
     };
     if let Some(deaths) = Deaths::of(record) {
-        arrival.die(&deaths);
+        let was_delayed = record.headers.last(DELAYED_HEADER).is_some();
+        arrival.die(&deaths, was_delayed);
     }
     arrival
 }
 
 impl Arrival {
-    /// Makes it the dead letter that it is.
-    fn die(&mut self, deaths: &Deaths) {
+    /// Makes it the dead letter that it is, which an exchange may have delayed.
+    fn die(&mut self, deaths: &Deaths, was_delayed: bool) {
         let Ok(mut properties) = self.properties.parse() else {
             return;
         };
         deaths::show(deaths, &mut properties);
+        if was_delayed {
+            let headers = properties.headers.as_ref();
+            let headers = headers.and_then(|headers| headers.decode().ok());
+            let headers = delay::delayed_by_exchange(headers.unwrap_or_default());
+            properties.headers = Some(EncodedTable::from(&headers));
+        }
         self.properties = properties.encode();
         self.exchange = ShortString::truncated(&deaths.exchange).into();
         if deaths.is_readdressed

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 use stele_base_types::Timestamp;
+use stele_core_broker::SCHEDULED_HEADER;
 use stele_wire_amqp::{
     EncodedTable, Properties, RawProperties, ReadError, ShortOctets, Table, Value, Writer,
 };
 use stele_wire_batch::{BatchBuilder, Body, Error, NewRecord, RecordHeader};
 
 use super::{HEADER, KEY_HEADER, RESERVED_PREFIX, VERSION, arriving::PERSISTENT};
-use crate::session::content::Content;
+use crate::{delay::Delay, session::content::Content};
 
 /// The header with the types of SQS attributes that can't be inferred from their values.
 const TYPES_HEADER: &str = "stele.sqs.types";
@@ -23,8 +24,8 @@ pub(crate) struct Message {
     pub(crate) properties: Properties,
     /// The application's headers; empty if it sent none.
     pub(crate) headers: Table,
-    /// How long it is delayed, if it is.
-    pub(crate) delay_ms: Option<u64>,
+    /// How it is delayed, if it is.
+    pub(crate) delay: Option<Delay>,
 }
 
 impl Message {
@@ -39,7 +40,7 @@ impl Message {
             content,
             properties,
             headers,
-            delay_ms: None,
+            delay: None,
         })
     }
 
@@ -49,9 +50,17 @@ impl Message {
     }
 
     /// The publisher's time to live, in milliseconds.
-    pub(crate) fn expiry_ms(&self) -> Option<u64> {
+    fn expiry_ms(&self) -> Option<u64> {
         let expiration = self.properties.expiration.as_ref()?;
         expiration.as_text()?.parse().ok()
+    }
+
+    /// Its delay and its time to live, in milliseconds.
+    pub(crate) fn times_ms(&self) -> (Option<u64>, Option<u64>) {
+        match &self.delay {
+            Some(delay) => delay.times_ms(self.expiry_ms()),
+            None => (None, self.expiry_ms()),
+        }
     }
 
     /// Replaces `reply-to`.
@@ -95,11 +104,15 @@ impl Message {
         } else {
             self.types()
         };
+        let scheduled = self.delay.as_ref().and_then(|it| it.header(timestamp));
         let mut headers: SmallVec<[RecordHeader<'_>; 8]> = SmallVec::new();
         headers.extend(self.readable_properties());
         headers.extend(self.readable_headers(&numbers));
         if let Some(types) = &types {
             headers.push(header(TYPES_HEADER, types.as_bytes()));
+        }
+        if let Some(scheduled) = &scheduled {
+            headers.push(header(SCHEDULED_HEADER, scheduled));
         }
         headers.push(header(HEADER, &own));
         batch.push(&NewRecord {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use stele_base_types::{LogId, Name, Timestamp};
+use stele_base_types::{LogId, Name, Timestamp, VHOST_INTERNAL};
 
 use super::{define, partitions_allowed, same, settings_allowed, unchanged};
 use crate::{
@@ -123,7 +123,9 @@ impl Command for DeclareLog {
 
     fn decide(self, state: &State, now: Timestamp) -> Result<Decision<Declared>, CatalogueError> {
         let catalogue = &state.catalogue;
-        catalogue.host(&self.vhost)?;
+        if &*self.vhost != VHOST_INTERNAL {
+            catalogue.host(&self.vhost)?;
+        }
         partitions_allowed(self.config.partitions, 0)?;
         settings_allowed(&self.settings)?;
         let existing = catalogue.log(&self.vhost, &self.name);

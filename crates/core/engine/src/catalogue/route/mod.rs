@@ -48,6 +48,7 @@ pub(super) fn follow(
             continue;
         };
         let is_delayed = is_delayed || bound.exchange.kind == ExchangeKind::Delayed;
+        route.passes_delay |= is_delayed;
         let logs = match is_delayed {
             true => &mut route.delayed,
             false => &mut route.now,

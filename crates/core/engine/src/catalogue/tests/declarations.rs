@@ -34,6 +34,27 @@ fn a_new_log_has_the_time_and_the_facet_of_its_declaration() {
 }
 
 #[test]
+fn the_brokers_own_logs_are_in_a_virtual_host_that_clients_cannot_open() {
+    let mut driven = Driven::default();
+    let own = DeclareLog {
+        vhost: Name::vhost_internal(),
+        ..declaration("own", "broker", config())
+    };
+    let declared = driven.declare(own).unwrap();
+    let catalogue = &driven.state.catalogue;
+    let found = catalogue.log(VHOST_INTERNAL, "own");
+    assert_eq!(found, Some(declared.definition()));
+    assert!(!catalogue.has_vhost(VHOST_INTERNAL));
+    assert_eq!(catalogue.log("/", "own"), None);
+    let elsewhere = DeclareLog {
+        vhost: Name::new("elsewhere").unwrap(),
+        ..declaration("own", "broker", config())
+    };
+    let missing = driven.declare(elsewhere);
+    assert!(matches!(missing, Err(CatalogueError::NoSuchVirtualHost(_))));
+}
+
+#[test]
 fn another_protocol_adopts_with_the_union_of_both() {
     let mut driven = Driven::default();
     let id = driven.queue("orders");

@@ -397,8 +397,28 @@ fn what_is_reached_with_and_without_a_delay_is_told_apart() {
     driven.bind(bind("last", to_exchange("first"), ""));
     let catalogue = &driven.state.catalogue;
     let route = catalogue.route_delayed("/", "first", &["k"], &NoHeaders);
-    let Route { now, delayed } = route.unwrap();
+    let Route {
+        now,
+        delayed,
+        passes_delay,
+    } = route.unwrap();
     assert_eq!(now.into_vec(), [both]);
     assert_eq!(delayed.into_vec(), [both, late]);
+    assert!(passes_delay);
     assert_eq!(driven.route("first", "k"), [both, late]);
+}
+
+#[test]
+fn a_message_may_pass_an_exchange_that_delays_and_lead_nowhere() {
+    let mut driven = Driven::default();
+    driven.exchange(delayed("unbound", "fanout"));
+    for (exchange, passes_delay) in [("unbound", true), ("amq.fanout", false), ("", false)] {
+        let catalogue = &driven.state.catalogue;
+        let route = catalogue.route_delayed("/", exchange, &["k"], &NoHeaders);
+        let expected = Route {
+            passes_delay,
+            ..Route::default()
+        };
+        assert_eq!(route.unwrap(), expected);
+    }
 }

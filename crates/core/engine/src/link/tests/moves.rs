@@ -441,6 +441,28 @@ fn a_snapshot_keeps_what_is_on_its_way() {
 }
 
 #[test]
+fn a_record_waits_on_the_other_shard_for_what_is_left_when_it_arrives() {
+    let (mut pair, here, there) = Pair::with_records(2);
+    for (due, delayed) in [(NOW.plus_ms(5), 1), (NOW, 1)] {
+        let item = pair.lease(here).unwrap();
+        let schedule = Schedule {
+            due: Some(due),
+            ..Schedule::default()
+        };
+        let run = MovedRun {
+            schedules: schedule.into(),
+            ..moved()
+        };
+        pair.move_as(here, item, there, run).unwrap();
+        pair.deliver_all();
+        let log = pair.shard(there).state.logs.log(there).unwrap();
+        let ledger = log.ledger(LedgerId::DEFAULT).unwrap();
+        assert_eq!(ledger.delayed(), delayed);
+    }
+    assert_eq!(pair.end(there), 2);
+}
+
+#[test]
 fn a_group_waits_for_its_record_that_is_on_its_way() {
     for is_taken in [true, false] {
         let mut pair = Pair::new();

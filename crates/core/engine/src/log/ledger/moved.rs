@@ -154,7 +154,7 @@ impl MovedRun {
         Ok(())
     }
 
-    pub(super) fn append(&self, to: LogId) -> Append {
+    pub(super) fn append(&self, to: LogId, now: Timestamp) -> Append {
         let targets = std::iter::once(&to).chain(&self.also);
         Append {
             targets: targets
@@ -164,7 +164,7 @@ impl MovedRun {
             size_bytes: self.size_bytes,
             timestamp: self.timestamp,
             producer: None,
-            columns: Columns::of(self.schedules()),
+            columns: Columns::of(self.schedules().map(|schedule| schedule.at(now))),
         }
     }
 }

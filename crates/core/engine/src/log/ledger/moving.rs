@@ -114,7 +114,7 @@ impl Move {
     ) -> Result<Decision<u32>, MoveError> {
         let (from, count) = (self.origin(), self.run.count);
         let run = from.run(count);
-        let appended = self.run.append(first).decide(state, now);
+        let appended = self.run.append(first, now).decide(state, now);
         let mut appended = appended.map_err(|error| match divided(&[error]) {
             Some(count) => MoveError::Divided(count),
             None => MoveError::Target(error),
@@ -192,7 +192,7 @@ impl State {
         if count == 1 {
             return count;
         }
-        let fits = match moving.run.append(moving.to).decide(self, now) {
+        let fits = match moving.run.append(moving.to, now).decide(self, now) {
             Ok(appended) => divided(&sorted_out(&moving.targets(), &appended.reply).1),
             Err(error) => divided(&[error]),
         };
@@ -205,7 +205,7 @@ impl State {
     pub(crate) fn take_in(&self, moving: &MovingRun, first: &MovedRun, now: Timestamp) -> Decision {
         let (from, count) = (moving.from, first.count);
         let end = |from, count, taken| LinkCommand::MoveEnded(MoveEnd { from, count, taken });
-        let decision = match first.append(moving.to).decide(self, now) {
+        let decision = match first.append(moving.to, now).decide(self, now) {
             Ok(mut appended) => {
                 let results = std::mem::take(&mut appended.reply);
                 let (taken, refusals) = sorted_out(&moving.targets(), &results);

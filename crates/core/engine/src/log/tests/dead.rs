@@ -217,6 +217,34 @@ fn what_a_full_queue_refuses_may_be_dead_letters() {
 }
 
 #[test]
+fn a_record_that_is_moved_waits_there_until_it_is_due() {
+    let mut shard = with_dead_letters(LedgerConfig::default());
+    shard.open(LogId(2), queue_config()).expect("it opens");
+    shard.append_many(2);
+    shard.lease(request(1, 2));
+    shard.settle(&[(0, 0), (0, 1)], Outcome::Reject);
+    let due = shard.now.plus_ms(1_000);
+    let due_then = |offset| {
+        let mut moved = remove_by(offset, &[LogId(2)], false);
+        let schedule = Schedule {
+            due: Some(due),
+            ..Schedule::default()
+        };
+        moved.run.schedules = schedule.into();
+        moved
+    };
+    shard.pass(400);
+    shard.run(due_then(0)).expect("it is dead");
+    assert_eq!(shard.state.next_deadline(), Some(due));
+    shard.restart();
+    assert_eq!(shard.state.next_deadline(), Some(due));
+    shard.pass(700);
+    // It is late already.
+    shard.run(due_then(1)).expect("it is dead");
+    assert_eq!(shard.state.next_deadline(), None);
+}
+
+#[test]
 fn a_dead_record_is_settled_once_all_logs_have_it() {
     let mut shard = with_dead_letters(LedgerConfig::default());
     let (first, second) = (LogId(2), LogId(3));

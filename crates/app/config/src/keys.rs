@@ -145,9 +145,10 @@ pub const KEYS: &[Key] = &[
             min: 1,
             max: 512 << 20,
         },
-        Some("16MiB"),
+        None,
         "Maximum size of a message body. A message is in memory up to three times while it is \
-         published, so `limits.memory` must be three times as large.",
+         published, so `limits.memory` must be three times as large. Default: 128 MiB as in \
+         RabbitMQ up to 3.13, or a third of `limits.memory` if that is less.",
     ),
     key(
         "amqp.consumer_timeout",

@@ -50,7 +50,7 @@ pub struct Amqp {
     pub heartbeat: Span,
     pub frame_max: Size,
     pub channel_max: u16,
-    pub body_max: Size,
+    pub body_max: Option<Size>,
     pub consumer_timeout: Span,
     pub rabbitmq_version: String,
 }

@@ -1,10 +1,10 @@
-//! The default memory limit of the process.
+//! The default memory limit of the process, and what follows from it.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use rustix::system::sysinfo;
-use stele_app_config::{Loaded, Settings, Source};
+use stele_app_config::Settings;
 use stele_base_env::Disk;
 
 /// The fraction of the machine's memory that the process uses. The rest is for other processes and
@@ -25,17 +25,18 @@ pub(crate) fn ceiling_bytes(settings: &Settings, disk: &dyn Disk) -> usize {
 /// in a block of the journal.
 const COPIES_OF_BODY: usize = 3;
 
-/// Fails if a message of the configured maximum size wouldn't fit. The default size is small enough
-/// to be tried anywhere.
-pub(crate) fn check_largest_body(loaded: &Loaded, disk: &dyn Disk) -> anyhow::Result<()> {
-    let chosen = loaded.values.get("amqp.body_max");
-    if chosen.is_none_or(|value| value.from == Source::Default) {
-        return Ok(());
-    }
-    let settings = &loaded.settings;
-    let body_bytes = usize::try_from(settings.amqp.body_max.0).unwrap_or(usize::MAX);
-    let needed_bytes = body_bytes.saturating_mul(COPIES_OF_BODY);
+/// The default maximum size of a message body: RabbitMQ's up to 3.13.
+const BODY_BYTES_MAX: usize = 128 << 20;
+
+/// The maximum size of a message body: as configured, which fails if memory can't hold it, or the
+/// default, as far as memory holds it.
+pub(crate) fn body_bytes_max(settings: &Settings, disk: &dyn Disk) -> anyhow::Result<usize> {
     let ceiling_bytes = ceiling_bytes(settings, disk);
+    let Some(chosen) = settings.amqp.body_max else {
+        return Ok(BODY_BYTES_MAX.min(ceiling_bytes / COPIES_OF_BODY));
+    };
+    let body_bytes = usize::try_from(chosen.0).unwrap_or(usize::MAX);
+    let needed_bytes = body_bytes.saturating_mul(COPIES_OF_BODY);
     if needed_bytes > ceiling_bytes {
         let mib = |bytes: usize| bytes.div_ceil(1 << 20);
         bail!(
@@ -46,7 +47,7 @@ pub(crate) fn check_largest_body(loaded: &Loaded, disk: &dyn Disk) -> anyhow::Re
             ceiling_bytes >> 20,
         );
     }
-    Ok(())
+    Ok(body_bytes)
 }
 
 /// The machine's memory, or the limit of the process's control group or one of its parents,

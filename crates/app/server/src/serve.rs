@@ -67,7 +67,7 @@ async fn serve(options: &Options, is_text: bool) -> anyhow::Result<()> {
     let disk: Arc<dyn Disk> = Arc::new(LocalDisk);
     let begun = clock.monotonic();
     let settings = &options.loaded.settings;
-    memory::check_largest_body(&options.loaded, &*disk)?;
+    let body_bytes_max = memory::body_bytes_max(settings, &*disk)?;
     let mut signals = Signals::install().context("cannot catch signals")?;
     let listeners = Listeners::bind(settings)?;
     let addresses = listeners.addresses();
@@ -108,7 +108,7 @@ async fn serve(options: &Options, is_text: bool) -> anyhow::Result<()> {
     let mut fronts = Fronts::new(&context, settings, &broker, sockets);
     fronts.dead_letters();
     fronts.kafka(listeners.kafka)?;
-    fronts.amqp(listeners.amqp)?;
+    fronts.amqp(listeners.amqp, body_bytes_max)?;
     fronts.sqs(listeners.sqs, listeners.sqs_alias)?;
 
     state.ready(broker.clone(), shown(&addresses));

@@ -60,7 +60,7 @@ impl Settings {
             heartbeat_s: 60,
             frame_bytes_max: FRAME_MAX_DEFAULT_BYTES,
             channel_max: 2047,
-            body_bytes_max: 16 * 1024 * 1024,
+            body_bytes_max: 128 * 1024 * 1024,
             durability: Durability::Synced,
             connections_max: 10_000,
             sockets: Sockets::default(),

@@ -9,7 +9,7 @@ use crate::{listeners::Bound, users};
 
 impl Fronts<'_> {
     /// Starts AMQP.
-    pub(crate) fn amqp(&mut self, bound: Bound) -> anyhow::Result<()> {
+    pub(crate) fn amqp(&mut self, bound: Bound, body_bytes_max: usize) -> anyhow::Result<()> {
         let rng = self.rng()?;
         let users = users::of(&self.settings.auth)?;
         let chosen = &self.settings.amqp;
@@ -17,7 +17,7 @@ impl Fronts<'_> {
             heartbeat_s: u16::try_from(chosen.heartbeat.0.as_secs()).unwrap_or(u16::MAX),
             frame_bytes_max: u32::try_from(chosen.frame_max.0).unwrap_or(u32::MAX),
             channel_max: chosen.channel_max,
-            body_bytes_max: chosen.body_max.0,
+            body_bytes_max: body_bytes_max as u64,
             consumer_timeout: Some(chosen.consumer_timeout.0).filter(|it| !it.is_zero()),
             durability: self.durability(),
             connections_max: self.settings.limits.connections,

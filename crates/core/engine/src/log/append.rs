@@ -102,8 +102,7 @@ impl Logs {
         let mut durability = Durability::Volatile;
         let (mut is_grouped, mut is_sized) = (false, false);
         let mut results: SmallVec<[AppendResult; 1]> = SmallVec::new();
-        let mut targets = SmallVec::new();
-        let mut left = Vec::new();
+        let (mut targets, mut left) = (SmallVec::new(), Vec::new());
         // Targets may share a partition; then their records follow each other.
         let mut own = Ahead::default();
         let is_one = append.targets.len() == 1 && ahead.is_none();

@@ -358,7 +358,7 @@ impl Ledger {
 }
 
 impl Part {
-    /// Why a record that was delivered doesn't return.
+    /// Why a record that was leased or moving doesn't return.
     pub(super) fn death_of(
         &self,
         offset: Offset,
@@ -370,6 +370,17 @@ impl Part {
         }
         let max = config.deliveries_max?;
         (seen.deliveries >= max).then_some(DeathReason::Deliveries)
+    }
+
+    /// A record that was leased or moving leaves instead of returning.
+    pub(super) fn die(&mut self, offset: Offset, reason: DeathReason, config: &LedgerConfig) {
+        self.forget_overdue(offset);
+        if let Some(fifo) = &mut self.fifo {
+            fifo.settle(offset, &self.delayed);
+        }
+        if config.dead_letters.contains(reason) {
+            self.bury(reason, offset, 1);
+        }
     }
 
     /// Lists records as dead that are in no other list.
@@ -397,7 +408,7 @@ impl Part {
     pub(super) fn pass_fresh(&mut self, run: Run) -> u32 {
         let first = run.first.max(self.next);
         let fresh = run.end().since(first);
-        if self.fifo.is_some() || fresh == 0 || self.ahead.start_after(first).is_some() {
+        if self.fifo.is_some() || fresh == 0 || self.ahead.reaches_past(first) {
             return 0;
         }
         let fresh = u32::try_from(fresh).unwrap_or(run.count);

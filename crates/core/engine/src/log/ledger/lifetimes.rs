@@ -29,7 +29,7 @@ const PARTS_OF_LIFE: u64 = 100;
 pub(crate) struct Lifetimes {
     /// In order of offsets.
     stretches: VecDeque<Stretch>,
-    /// Leased records whose time is over: they don't return.
+    /// Leased and moving records whose time is over: they don't return.
     overdue: BTreeSet<Offset>,
 }
 
@@ -102,16 +102,21 @@ impl Lifetimes {
 }
 
 impl Part {
-    /// Whether a leased record's own time is over.
+    /// Whether the own time of a leased or moving record is over.
     pub(super) fn is_overdue(&self, offset: Offset) -> bool {
         let lifetimes = self.lifetimes.as_ref();
         lifetimes.is_some_and(|lifetimes| lifetimes.overdue.contains(&offset))
     }
 
+    /// Whether a record is out, and may return.
+    fn may_return(&self, offset: Offset) -> bool {
+        let is_moving = self.moving.contains_key(&offset) && !self.is_dead(offset);
+        is_moving || self.leased.contains_key(&offset)
+    }
+
     /// Whether some of the records from `first` on may be listed, so that each has to be looked at.
     fn lists_from(&self, first: Offset) -> bool {
-        let is_known = self.next > first || self.ahead.start_after(first).is_some();
-        is_known || self.fifo.is_some()
+        self.next > first || self.ahead.reaches_past(first) || self.fifo.is_some()
     }
 
     /// Forgets that a record's time is over, because it is settled or dead.
@@ -163,7 +168,8 @@ impl Ledger {
         Some(ledger_record(log, self.id, LedgerRecord::LifeEnded(run)))
     }
 
-    /// Applies that the own time of records is over: leased ones don't return, others leave.
+    /// Applies that the own time of records is over: leased and moving ones don't return, others
+    /// leave.
     pub(super) fn apply_life_ended(&mut self, run: Run, site: &mut Site<'_>) {
         self.unnote_lifetimes(run.partition, site);
         let mut left = SmallVec::<[Run; 2]>::new();
@@ -172,7 +178,7 @@ impl Ledger {
         };
         if part.lists_from(run.first) {
             for offset in run.offsets() {
-                if part.leased.contains_key(&offset) {
+                if part.may_return(offset) {
                     let lifetimes = part.lifetimes.get_or_insert_default();
                     lifetimes.overdue.insert(offset);
                 } else if !part.has_left(offset) {

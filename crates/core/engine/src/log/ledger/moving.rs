@@ -27,8 +27,8 @@ use super::{
     part::{Part, Seen, Was},
 };
 use crate::{
-    Adds, AppendError, AppendResult, Command, Decision, Effect, LeaseId, LedgerId, LinkCommand,
-    MoveError, State,
+    Adds, AppendError, AppendResult, Command, Decision, Effect, LeaseId, LedgerConfig, LedgerId,
+    LinkCommand, MoveError, State,
     log::{Logs, record::LedgerRecord},
 };
 
@@ -375,8 +375,9 @@ impl Part {
         }
     }
 
-    /// Returns a record that wasn't moved to its place, unless it has expired.
-    pub(super) fn end_move(&mut self, offset: Offset) {
+    /// Returns a record that wasn't moved to its place, unless it has expired or has been delivered
+    /// as often as it may be.
+    pub(super) fn end_move(&mut self, offset: Offset, config: &LedgerConfig) {
         let Some(seen) = self.moving.remove(&offset) else {
             return;
         };
@@ -384,12 +385,11 @@ impl Part {
             dead.take_back(offset);
             return;
         }
-        let is_expired = offset < self.expired;
+        if let Some(reason) = self.death_of(offset, seen, config) {
+            self.die(offset, reason, config);
+            return;
+        }
         match &mut self.fifo {
-            Some(fifo) if is_expired => {
-                fifo.settle(offset, &self.delayed);
-            }
-            None if is_expired => {}
             Some(fifo) => {
                 if seen.deliveries > 0 {
                     self.returned.insert(offset, seen);
@@ -401,6 +401,15 @@ impl Part {
             None => {
                 self.returned.insert(offset, seen);
             }
+        }
+    }
+
+    /// Settles a record that is being moved, without waiting for the end of the move.
+    pub(super) fn drop_move(&mut self, offset: Offset) {
+        self.moving.remove(&offset);
+        self.forget_overdue(offset);
+        if let Some(fifo) = &mut self.fifo {
+            fifo.settle(offset, &self.delayed);
         }
     }
 }

@@ -236,13 +236,7 @@ impl Part {
         let lease = self.leased.remove(&offset)?;
         let seen = lease.seen;
         if let Some(reason) = self.death_of(offset, seen, config) {
-            self.forget_overdue(offset);
-            if let Some(fifo) = &mut self.fifo {
-                fifo.settle(offset, &self.delayed);
-            }
-            if config.dead_letters.contains(reason) {
-                self.bury(reason, offset, 1);
-            }
+            self.die(offset, reason, config);
             return Some(lease);
         }
         match until {
@@ -532,6 +526,9 @@ impl Part {
             return Was::Ready;
         }
         let was_moving = self.moving.remove(&offset).is_some();
+        if was_moving {
+            self.forget_overdue(offset);
+        }
         if let Some(dead) = &mut self.dead
             && dead.remove(offset)
         {

@@ -132,7 +132,7 @@ impl Ledger {
         };
         part.forget_dead(to);
         while let Some(offset) = first_before(&part.moving, to) {
-            part.end_move(offset);
+            part.drop_move(offset);
         }
         while let Some(part) = self.part_mut(partition)
             && let Some(offset) = first_before(&part.leased, to)

@@ -119,6 +119,12 @@ impl Ranges {
         (end > offset).then_some(end)
     }
 
+    /// Whether `offset` or one after it is in the set.
+    pub(crate) fn reaches_past(&self, offset: Offset) -> bool {
+        let last = self.ends.last_key_value();
+        last.is_some_and(|(_, end)| *end > offset)
+    }
+
     /// The start of the first range after `offset`.
     pub(crate) fn start_after(&self, offset: Offset) -> Option<Offset> {
         let (&start, _) = self.ends.range(offset..).next()?;

@@ -199,7 +199,7 @@ impl Ledger {
                 return;
             };
             let Some(lease) = part.give_back(offset, until, &config) else {
-                part.end_move(offset);
+                part.end_move(offset, &config);
                 continue;
             };
             let is_delayed = part.delayed.contains_key(&offset);

@@ -457,3 +457,96 @@ fn nothing_is_left_to_do_for_a_deleted_queue() {
     assert_eq!(shard.state.logs.dead_after(None), None);
     assert!(shard.state.shorten().is_nothing());
 }
+
+#[test]
+fn a_delayed_record_that_is_dead_from_the_start_is_not_handed_out() {
+    let mut shard = with_dead_letters(LedgerConfig {
+        ready_max: Some(1),
+        overflow: Overflow::RefuseAsDead,
+        ..LedgerConfig::default()
+    });
+    shard.append_many(2);
+    let delayed = scheduled(Schedule {
+        delay_ms: Some(1_000),
+        ..Schedule::default()
+    });
+    assert!(shard.append(delayed)[0].refused);
+    assert_eq!(dead(&shard), [(DeathReason::Length, 1, 2)]);
+    shard.pass(1_000);
+    assert_eq!(shard.counts(), (1, 0, 0));
+    assert_eq!(shard.lease(request(1, 5)), [(0, 0)]);
+}
+
+#[test]
+fn settled_records_do_not_die_when_their_time_is_over() {
+    let mut shard = with_dead_letters(LedgerConfig::default());
+    shard.append_many(2);
+    let living = Schedule {
+        expiry_ms: Some(1_000),
+        ..Schedule::default()
+    };
+    let three = Append {
+        count: 3,
+        columns: Columns::of([living; 3]),
+        ..record()
+    };
+    shard.append(three);
+    let all = [(0, 1), (0, 2), (0, 3), (0, 4)];
+    shard.settle(&all, Outcome::Done);
+    shard.pass(1_000);
+    assert_eq!(dead(&shard), []);
+    assert_eq!(shard.counts(), (1, 0, 0));
+}
+
+/// A record that is moved to another shard by its lease, and refused there after `passed_ms`.
+fn refused(ledger: LedgerConfig, append: Append, passed_ms: u64) -> Shard {
+    let mut shard = with_dead_letters(ledger);
+    shard.state.set_topology(Topology {
+        own: ShardId(1),
+        shards: 2,
+    });
+    shard.append(append);
+    shard.lease(request(1, 1));
+    shard.run(remove_by(0, &[LogId(2)], false)).expect("leased");
+    shard.pass(passed_ms);
+    let from = Origin {
+        log: LOG,
+        ledger: LedgerId::DEFAULT,
+        partition: PartitionIndex(0),
+        offset: Offset(0),
+    };
+    let ended = shard
+        .state
+        .logs
+        .end_move(&MoveEnd::of_one(from, TakenBy::None));
+    shard.carry_out(ended);
+    shard
+}
+
+#[test]
+fn a_record_that_may_not_return_is_dead_when_its_move_is_refused() {
+    let often = LedgerConfig {
+        deliveries_max: Some(1),
+        ..LedgerConfig::default()
+    };
+    let old = LedgerConfig {
+        expiry_ms: Some(1_000),
+        ..LedgerConfig::default()
+    };
+    let living = scheduled(Schedule {
+        expiry_ms: Some(1_000),
+        ..Schedule::default()
+    });
+    let plain = LedgerConfig::default();
+    for (ledger, append, reason) in [
+        (often, record(), DeathReason::Deliveries),
+        (old, record(), DeathReason::Expired),
+        (plain, living, DeathReason::Expired),
+    ] {
+        let shard = refused(ledger, append, 1_000);
+        assert_eq!(dead(&shard), [(reason, 0, 1)]);
+        assert_eq!(shard.counts(), (0, 0, 0));
+    }
+    let shard = refused(plain, record(), 1_000);
+    assert_eq!((dead(&shard), shard.counts()), (vec![], (1, 0, 0)));
+}

@@ -216,7 +216,8 @@ pub enum LedgerRecord {
         /// The logs.
         to: SmallVec<[LogId; 1]>,
     },
-    /// The own time to live of records is over: they leave, and leased and moving ones don't return.
+    /// The own time to live of records is over: they leave, and leased and moving ones don't
+    /// return.
     LifeEnded(Run),
 }
 

@@ -148,7 +148,7 @@ pub const KEYS: &[Key] = &[
         None,
         "Maximum size of a message body. A message is in memory up to three times while it is \
          published, so `limits.memory` must be three times as large. Default: 128 MiB as in \
-         RabbitMQ up to 3.13, or a third of `limits.memory` if that is less.",
+         RabbitMQ up to 3.13, or a fifth of `limits.memory` if that is less.",
     ),
     key(
         "amqp.consumer_timeout",

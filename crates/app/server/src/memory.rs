@@ -28,12 +28,16 @@ const COPIES_OF_BODY: usize = 3;
 /// The default maximum size of a message body: RabbitMQ's up to 3.13.
 const BODY_BYTES_MAX: usize = 128 << 20;
 
+/// The part of memory that a message of the default maximum size has at most: while one is
+/// published another may be read, of which there are two copies.
+const PARTS_OF_MEMORY: usize = COPIES_OF_BODY + 2;
+
 /// The maximum size of a message body: as configured, which fails if memory can't hold it, or the
 /// default, as far as memory holds it.
 pub(crate) fn body_bytes_max(settings: &Settings, disk: &dyn Disk) -> anyhow::Result<usize> {
     let ceiling_bytes = ceiling_bytes(settings, disk);
     let Some(chosen) = settings.amqp.body_max else {
-        return Ok(BODY_BYTES_MAX.min(ceiling_bytes / COPIES_OF_BODY));
+        return Ok(BODY_BYTES_MAX.min(ceiling_bytes / PARTS_OF_MEMORY));
     };
     let body_bytes = usize::try_from(chosen.0).unwrap_or(usize::MAX);
     let needed_bytes = body_bytes.saturating_mul(COPIES_OF_BODY);

@@ -452,3 +452,29 @@ def nobody_is_handed_more_than_memory_holds():
             consumer.sendall(raw.method(1, 60, 80, got.to_bytes(8, "big") + b"\x01"))
             take(sent)
             equal(got, sent)
+
+
+@check_of_stele
+def open_transactions_that_memory_cannot_hold_end():
+    with own_server(**{**SETTINGS, "STELE_LIMITS__MEMORY": "64MiB"}) as server:
+        port = server.ports["amqp"]
+        with raw.amqp(port) as opened:
+            raw.declare(opened, "uncommitted")
+        message = raw.publish("uncommitted", bytes(MIB))
+
+        def fill(_):
+            with raw.amqp(port) as opened:
+                opened.sendall(raw.method(1, 90, 10))
+                equal(raw.read_frame(opened)[2], b"\0\x5a\0\x0b")
+                with contextlib.suppress(OSError):
+                    for _ in range(20):
+                        opened.sendall(message)
+                return closed_with(opened)
+
+        equal(all_at_once(3, fill), [506] * 3)
+        # Their memory is free again.
+        with raw.amqp(port) as opened:
+            opened.sendall(raw.method(1, 90, 10) + message + raw.method(1, 90, 20))
+            raw.read_frame(opened)
+            equal(raw.read_frame(opened)[2], b"\0\x5a\0\x15")
+            equal(count_of(opened, "uncommitted"), 1)

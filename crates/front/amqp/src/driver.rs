@@ -172,6 +172,8 @@ enum Happened {
     Relieved,
     /// A body arrives too slowly while others wait for memory.
     Late,
+    /// An open transaction holds memory, and there is none to read its end.
+    Stuck,
     /// The client has read nothing for too long.
     Unread,
     Time,
@@ -213,6 +215,10 @@ impl Driver {
                     let what = "the rest of a message body didn't arrive while memory is short";
                     self.fail(Fault::resource(what)).await;
                 }
+                Happened::Stuck => {
+                    let what = "there is no memory for the rest of an open transaction";
+                    self.fail(Fault::resource(what)).await;
+                }
                 Happened::Forced(reason) => self.fail(Fault::forced(&reason)).await,
                 Happened::Shutdown => {
                     let is_idle = self.connection.outbox.is_empty();
@@ -242,6 +248,8 @@ impl Driver {
         let is_open = connection.progress() == Progress::Open;
         let is_short = is_open && connection.is_short();
         let is_told = is_short || !is_open;
+        let stuck = wants && !reads && is_open && connection.session.holds_transactions();
+        let stuck_at = stuck.then(|| connection.incoming.stuck_at());
         let is_writing = !connection.outbox.is_empty();
         if is_writing {
             let queued = connection.outbox.queued();
@@ -287,6 +295,7 @@ impl Driver {
             () = unread(memory, sending) => Happened::Unread,
             () = until(next) => Happened::Time,
             () = shutdown.wait(), if is_open => Happened::Shutdown,
+            () = until(stuck_at) => Happened::Stuck,
             reason = self.registered.close(), if is_open => Happened::Forced(reason),
         }
     }

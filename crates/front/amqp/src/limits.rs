@@ -28,6 +28,9 @@ pub(crate) const CLOSE_TIMEOUT_STOPPING: Duration = Duration::from_secs(1);
 /// are the usual back-pressure.
 pub(crate) const BLOCKED_AFTER: Duration = Duration::from_secs(1);
 
+/// How long a client with an open transaction waits for memory before its connection is closed.
+pub(crate) const STUCK_AFTER: Duration = Duration::from_secs(10);
+
 /// Size of a read from a socket.
 pub(crate) const READ_BYTES: usize = 64 * 1024;
 

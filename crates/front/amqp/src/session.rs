@@ -131,6 +131,15 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// Whether open transactions hold memory.
+    pub(crate) fn holds_transactions(&self) -> bool {
+        let mut open = self
+            .channels
+            .values()
+            .filter_map(|it| it.transaction.as_ref());
+        open.any(|transaction| transaction.room.bytes() > 0)
+    }
+
     pub(crate) fn new(opened: Opened, body_bytes_max: u64) -> Self {
         Self {
             opened,

@@ -10,7 +10,7 @@ use stele_front_accept::Progress;
 use tokio::time::Instant;
 
 use crate::{
-    limits::{BLOCKED_AFTER, READ_BYTES},
+    limits::{BLOCKED_AFTER, READ_BYTES, STUCK_AFTER},
     session::content::Unfinished,
 };
 
@@ -102,6 +102,12 @@ impl Incoming {
     /// When the client must learn that it waits from now on, if it doesn't already.
     pub(crate) fn blocked_at(&mut self) -> Instant {
         *self.waits_since.get_or_insert_with(Instant::now) + BLOCKED_AFTER
+    }
+
+    /// When an open transaction of a client that waits from now on, if it doesn't already, is given
+    /// up: what it holds is freed only by its end, which isn't read either.
+    pub(crate) fn stuck_at(&mut self) -> Instant {
+        *self.waits_since.get_or_insert_with(Instant::now) + STUCK_AFTER
     }
 
     /// Notes that no input waits for memory.

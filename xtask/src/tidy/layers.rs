@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! base → wire → core → front → app        test beside them, using all
+//! toolkit                                 beside them, using none of them, used by none of them
 //! ```
 //!
 //! Fronts don't depend on each other; all may use `front/accept`, which isn't a front. `wire` and
@@ -17,7 +18,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, Package
 
 use super::finding::Finding;
 
-const LAYERS: &[&str] = &["base", "wire", "core", "front", "app", "test"];
+const LAYERS: &[&str] = &["base", "wire", "core", "front", "app", "toolkit", "test"];
 
 /// The only crate among the fronts that the others may use: it accepts connections.
 const FRONTS_BASE: &str = "front/accept";
@@ -113,6 +114,8 @@ impl Place {
         let layer = LAYERS[self.layer];
         let allowed = match LAYERS[to.layer] {
             "test" => layer == "test" || is_test,
+            "toolkit" => layer == "toolkit" || layer == "test",
+            _ if layer == "toolkit" => false,
             "front" if layer == "front" => to.label() == FRONTS_BASE && self.label() != FRONTS_BASE,
             _ => to.layer <= self.layer,
         };
@@ -182,6 +185,14 @@ mod tests {
         assert!(objects("front/amqp", "front/kafka", false));
         assert!(!objects("front/amqp", "front/accept", false));
         assert!(objects("front/accept", "front/amqp", false));
+    }
+
+    #[test]
+    fn the_toolkit_stands_alone() {
+        assert!(!objects("toolkit/sql", "toolkit/bus", false));
+        assert!(objects("toolkit/bus", "base/types", false));
+        assert!(objects("app/server", "toolkit/bus", false));
+        assert!(!objects("toolkit/bus", "test/testkit", true));
     }
 
     #[test]

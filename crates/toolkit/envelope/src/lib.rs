@@ -1,0 +1,5 @@
+//! The message envelope.
+
+mod timestamp;
+
+pub use timestamp::Timestamp;

@@ -3,11 +3,11 @@
 A load's `run(environment, scale)` returns a Measurement; BENCHMARKS.md shows its `command`.
 """
 
-from loads import dead, kafka_tools, librdkafka, perftest, sqs
+from loads import amqp_client, kafka_tools, librdkafka, perftest, sqs
 
 # Each protocol's loads in the order in which they run: consumers after the producers for them.
 BY_PROTOCOL = {
     "kafka": kafka_tools.LOADS + librdkafka.LOADS,
-    "amqp": perftest.LOADS + dead.LOADS,
+    "amqp": perftest.LOADS + amqp_client.LOADS,
     "sqs": sqs.LOADS,
 }

@@ -1,35 +1,15 @@
-// deadload is a load client for dead letters, using RabbitMQ's client for Go:
-//
-//	deadload [flags] reject|expire
-//
-// It fills a durable queue with a dead-letter exchange, lets all messages die, and measures the
-// time until they are all in the dead-letter queue. With `reject` a consumer rejects each of them,
-// and the time begins with its first delivery; with `expire` all expire at the same moment, at
-// which it begins. It prints one line of JSON: messages, and messages per second.
 package main
 
 import (
 	"context"
-	"encoding/json"
-	"flag"
 	"fmt"
-	"os"
 	"strconv"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-const (
-	window = 500
-	poll   = 2 * time.Millisecond
-)
-
-type settings struct {
-	uri, queue string
-	size, n    int
-	limit      time.Duration
-}
+const poll = 2 * time.Millisecond
 
 // load is one run: a channel, and the queue whose messages die.
 type load struct {
@@ -38,26 +18,11 @@ type load struct {
 	dead    string
 }
 
-func main() {
-	var given settings
-	flag.StringVar(&given.uri, "uri", "amqp://guest:guest@127.0.0.1:5672", "URI of the server")
-	flag.StringVar(&given.queue, "queue", "dying", "name of the queue; another is named after it")
-	flag.IntVar(&given.size, "size", 1024, "size of a body in bytes")
-	flag.IntVar(&given.n, "n", 100_000, "number of messages")
-	flag.DurationVar(&given.limit, "limit", 5*time.Minute, "give up after this")
-	flag.Parse()
-	took, err := run(given, flag.Arg(0))
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "deadload:", err)
-		os.Exit(1)
-	}
-	line := map[string]any{"messages": given.n, "per_second": float64(given.n) / took.Seconds()}
-	if err := json.NewEncoder(os.Stdout).Encode(line); err != nil {
-		os.Exit(1)
-	}
-}
-
-func run(given settings, verb string) (time.Duration, error) {
+// die fills a durable queue with a dead-letter exchange, lets all messages die, and returns the time
+// until they are all in the dead-letter queue. With `reject` a consumer rejects each of them, and
+// the time begins with its first delivery; with `expire` all expire at the same moment, at which it
+// begins.
+func die(given settings, verb string) (time.Duration, error) {
 	connection, err := amqp.Dial(given.uri)
 	if err != nil {
 		return 0, err
@@ -125,7 +90,7 @@ func (l *load) fill(deadline time.Time) error {
 			return err
 		}
 		open = append(open, confirm)
-		if len(open) == window {
+		if len(open) == l.window {
 			open[0].Wait()
 			open = open[1:]
 		}
@@ -144,7 +109,7 @@ func (l *load) reject(connection *amqp.Connection) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := channel.Qos(window, 0, false); err != nil {
+	if err := channel.Qos(l.window, 0, false); err != nil {
 		return 0, err
 	}
 	deliveries, err := channel.Consume(l.queue, "", false, false, false, false, nil)

@@ -1,4 +1,4 @@
-module stele/deadload
+module stele/amqpload
 
 go 1.24
 

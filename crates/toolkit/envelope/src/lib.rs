@@ -1,5 +1,46 @@
-//! The message envelope.
+//! The envelope of messages: its fields, its versions and its forms on the wire.
+//!
+//! ```text
+//!  OrderCreated ── Envelope::of ──► Envelope ── encode ──► JSON, or a CloudEvent
+//!               ◄── open, upcasts ──         ◄── decode ──
+//! ```
+//!
+//! A type whose values are messages implements [`Message`], usually by its derive. An [`Envelope`]
+//! says which message it holds, of which type and version, when and where it was made, and what it
+//! belongs to. It carries the data as they came, so that a program can pass on what it doesn't
+//! know. Nothing here does I/O; time and randomness come from an [`Ids`].
 
+extern crate self as stele_toolkit_envelope;
+
+mod context;
+mod decode;
+mod encode;
+mod envelope;
+mod error;
+mod fields;
+mod ids;
+mod key;
+pub mod limits;
+mod message;
+mod metadata;
+mod raw_json;
 mod timestamp;
+mod trace;
+mod upcast;
+mod version;
 
-pub use timestamp::Timestamp;
+pub use context::Context;
+pub use envelope::Envelope;
+pub use error::{DecodeError, EncodeError, OpenError, OpenProblem};
+pub use fields::Fields;
+pub use ids::{Ids, SeededIds, SystemIds};
+pub use key::Key;
+pub use message::Message;
+pub use metadata::Metadata;
+pub use raw_json::RawJson;
+/// Derives [`trait@Message`], whose documentation describes the attributes.
+pub use stele_toolkit_macros::Message;
+pub use timestamp::{Timestamp, TimestampError};
+pub use trace::{SpanId, Trace, TraceId, TraceName, TraceParent, TraceState};
+pub use upcast::{Upcast, UpcastError};
+pub use version::{Version, VersionError};

@@ -1,0 +1,104 @@
+//! What a decision wants to be done, in the transaction that stores the instance.
+
+use serde::{Deserialize, Serialize};
+use stele_toolkit_envelope::Timestamp;
+
+use crate::Draft;
+
+/// Something to do in the transaction that stores the instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Send a command to the queue that its type names.
+    Command {
+        /// The step's place in the plan.
+        step: usize,
+        /// The attempt, from 1. Each attempt is a message of its own, and all of a step's attempts
+        /// have the same action id.
+        attempt: u32,
+        /// Whether it does the step or undoes it.
+        action: Action,
+        /// The command.
+        draft: Draft,
+    },
+    /// Publish an event to the topic that its type names: the saga has ended.
+    Event(Draft),
+    /// Come back with [`crate::Input::Timer`] at this time.
+    Timer {
+        /// The step's place in the plan.
+        step: usize,
+        /// The attempt that asks for it.
+        attempt: u32,
+        /// What the attempt does.
+        action: Action,
+        /// When.
+        at: Timestamp,
+    },
+    /// Tell a person: the instance goes on trying, and doesn't get further.
+    Alert(String),
+    /// Add to the instance's history.
+    Log(Entry),
+}
+
+/// Whether a command does a step or undoes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// Does it.
+    Do,
+    /// Undoes it.
+    Undo,
+}
+
+/// An entry of an instance's history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "what")]
+pub enum Entry {
+    /// The instance began.
+    Started,
+    /// A command was sent.
+    Sent {
+        /// The step.
+        step: String,
+        /// The attempt.
+        attempt: u32,
+        /// Whether it does the step or undoes it.
+        action: Action,
+    },
+    /// A step was done.
+    Done {
+        /// The step.
+        step: String,
+    },
+    /// A step failed.
+    Failed {
+        /// The step.
+        step: String,
+        /// The type of the reply that said so.
+        reply: String,
+    },
+    /// A step gave no reply in time: it may be done, or be done later.
+    Unknown {
+        /// The step.
+        step: String,
+    },
+    /// A step was undone.
+    Undone {
+        /// The step.
+        step: String,
+    },
+    /// A reply came that nobody waits for: late, or for the second time.
+    Late {
+        /// The type of the reply.
+        reply: String,
+    },
+    /// An operator intervened.
+    Operator {
+        /// What was asked.
+        action: String,
+    },
+    /// The instance ended.
+    Ended {
+        /// Whether its steps were done, and not undone.
+        is_done: bool,
+    },
+}

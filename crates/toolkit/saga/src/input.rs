@@ -1,0 +1,45 @@
+//! What happens to a saga.
+
+use stele_toolkit_envelope::Envelope;
+
+use crate::Action;
+
+/// What happens to an instance of a saga.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// A message came that may be a reply.
+    Reply(Reply<'a>),
+    /// A time that the saga asked for has come. Counts only if the step still waits in this
+    /// attempt.
+    Timer {
+        /// The step's place in the plan.
+        step: usize,
+        /// The attempt that asked for it.
+        attempt: u32,
+        /// What the attempt was to do.
+        action: Action,
+    },
+    /// An operator intervenes.
+    Operator(Operator),
+}
+
+/// A message that may be a reply to one of the saga's commands.
+#[derive(Clone, Copy, Debug)]
+pub struct Reply<'a> {
+    /// The message.
+    pub envelope: &'a Envelope,
+    /// The command that caused it, as (step, attempt, action), if its `causationId` is that of a
+    /// command of this instance. Without, the reply counts for the step that waits for its type.
+    pub to: Option<(usize, u32, Action)>,
+}
+
+/// What an operator may do with an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// Sends what the instance waits for again, at once.
+    Retry,
+    /// Undoes what was done. Refused once the pivot is done.
+    Compensate,
+    /// Takes the steps that the instance waits for as done, or as undone, and goes on.
+    Skip,
+}

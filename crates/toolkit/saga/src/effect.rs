@@ -22,7 +22,7 @@ pub enum Effect {
     },
     /// Publish an event to the topic that its type names: the saga has ended.
     Event(Draft),
-    /// Come back with [`crate::Input::Timer`] at this time.
+    /// Come back with [`crate::Input::Timer`] at this time, which is the step's deadline as well.
     Timer {
         /// The step's place in the plan.
         step: usize,
@@ -47,6 +47,20 @@ pub enum Action {
     Do,
     /// Undoes it.
     Undo,
+}
+
+impl Action {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Do => "do",
+            Self::Undo => "undo",
+        }
+    }
+
+    pub(crate) fn of_word(word: &str) -> Option<Self> {
+        let all = [Self::Do, Self::Undo];
+        all.into_iter().find(|action| action.word() == word)
+    }
 }
 
 /// An entry of an instance's history.

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use stele_toolkit_envelope::Timestamp;
 
+use crate::{Action, Input};
+
 /// Identifies an instance: the correlation id of the message that started it, so that every reply
 /// that keeps its correlation id finds it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -35,6 +37,28 @@ pub struct Instance<S> {
     pub steps: Vec<StepState>,
 }
 
+impl<S> Instance<S> {
+    /// When it wants to be looked at next.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        self.steps.iter().filter_map(|step| step.deadline).min()
+    }
+
+    /// What has to be told to it by now: the deadlines that have passed.
+    pub fn due(&self, now: Timestamp) -> Vec<Input<'static>> {
+        let steps = self.steps.iter().enumerate();
+        let late = steps.filter(|(_, step)| step.deadline.is_some_and(|at| at <= now));
+        late.map(|(step, state)| Input::Timer {
+            step,
+            attempt: state.attempt,
+            action: match state.phase {
+                Phase::Undoing => Action::Undo,
+                _ => Action::Do,
+            },
+        })
+        .collect()
+    }
+}
+
 /// Where an instance is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,6 +77,21 @@ impl Status {
     /// Whether nothing follows.
     pub fn is_ended(self) -> bool {
         matches!(self, Self::Done | Self::Undone)
+    }
+
+    /// The word that it is stored as.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Undoing => "undoing",
+            Self::Done => "done",
+            Self::Undone => "undone",
+        }
+    }
+
+    pub(crate) fn of_word(word: &str) -> Option<Self> {
+        let all = [Self::Running, Self::Undoing, Self::Done, Self::Undone];
+        all.into_iter().find(|status| status.word() == word)
     }
 }
 

@@ -1,0 +1,84 @@
+//! Why the orchestrator or a participant couldn't do something.
+
+use stele_toolkit_envelope::{DecodeError, EncodeError, OpenError};
+
+use crate::{DecideError, SagaId};
+
+/// Why the orchestrator or a participant couldn't do something. Nothing was changed, if the
+/// transaction is undone.
+#[derive(Debug, thiserror::Error)]
+pub enum SagaError {
+    /// The database.
+    #[error(transparent)]
+    Sql(#[from] stele_toolkit_sql::Error),
+    /// The plan.
+    #[error(transparent)]
+    Decide(#[from] DecideError),
+    /// The message that starts an instance can't be read: it is a dead letter.
+    #[error(transparent)]
+    Start(#[from] OpenError),
+    /// A message couldn't be written as JSON: a fault of the program.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// There is no such instance.
+    #[error("no saga {name} has the id {id}")]
+    NoSuchInstance {
+        /// The saga's name.
+        name: String,
+        /// The id.
+        id: SagaId,
+    },
+    /// The instance goes by a plan that isn't registered: register it, and try again.
+    #[error("version {version} of saga {name} isn't registered")]
+    NoSuchPlan {
+        /// The saga's name.
+        name: String,
+        /// The version that the instance goes by.
+        version: u32,
+    },
+    /// What is stored isn't what this version writes.
+    #[error("saga {name} {id}: what is stored can't be read: {reason}")]
+    Unreadable {
+        /// The saga's name.
+        name: String,
+        /// The id.
+        id: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A command for a participant has no action id in its metadata: no orchestrator sent it.
+    #[error("the message has no `actionId` in its metadata")]
+    NoActionId,
+}
+
+impl SagaError {
+    /// Whether trying the whole transaction again may succeed.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Sql(error) => error.is_transient(),
+            // Another process may have the plan, or this one after its next start.
+            Self::NoSuchPlan { .. } => true,
+            _ => false,
+        }
+    }
+
+    pub(crate) fn unreadable(name: &str, id: &str, reason: impl ToString) -> Self {
+        Self::Unreadable {
+            name: name.to_owned(),
+            id: id.to_owned(),
+            reason: reason.to_string(),
+        }
+    }
+}
+
+impl From<stele_toolkit_sql::sqlx::Error> for SagaError {
+    fn from(error: stele_toolkit_sql::sqlx::Error) -> Self {
+        Self::Sql(error.into())
+    }
+}
+
+impl From<DecodeError> for SagaError {
+    fn from(error: DecodeError) -> Self {
+        Self::unreadable("", "", error)
+    }
+}

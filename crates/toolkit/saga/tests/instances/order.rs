@@ -1,0 +1,201 @@
+//! The saga of the tests, and a world with a database and a clock of its own.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use stele_toolkit_bus::{Clock, Outgoing};
+use stele_toolkit_envelope::{Context, Envelope, Message, SeededIds, Timestamp};
+use stele_toolkit_saga::{Handled, Orchestrator, Plan, Saga};
+use stele_toolkit_sql::{Db, Options, Tx};
+
+use crate::server::Home;
+
+macro_rules! messages {
+    ($($name:ident $topic:literal)*) => {$(
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Message)]
+        #[message(version = "1.0", topic = $topic, key = order)]
+        pub(crate) struct $name {
+            pub(crate) order: String,
+        }
+
+        impl From<&PlaceOrder> for $name {
+            fn from(saga: &PlaceOrder) -> Self {
+                Self { order: saga.order.clone() }
+            }
+        }
+    )*};
+}
+
+messages! {
+    OrderCreated "order.created"
+    OrderConfirmed "order.updated"
+    OrderCancelled "order.updated"
+    ReserveInventory "inventory.commands"
+    ReleaseInventory "inventory.commands"
+    InventoryReserved "inventory.reserved"
+    InventoryRejected "inventory.rejected"
+    ChargePayment "payment.commands"
+    RefundPayment "payment.commands"
+    PaymentProcessed "payment.processed"
+    PaymentFailed "payment.failed"
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PlaceOrder {
+    pub(crate) order: String,
+}
+
+impl Saga for PlaceOrder {
+    const NAME: &'static str = "place-order";
+    const VERSION: u32 = 1;
+    type Start = OrderCreated;
+
+    fn begin(start: &OrderCreated) -> Self {
+        Self {
+            order: start.order.clone(),
+        }
+    }
+
+    fn plan(plan: &mut Plan<Self>) {
+        plan.step("reserve")
+            .send(|saga: &Self| ReserveInventory::from(saga))
+            .ok::<InventoryReserved>()
+            .fail::<InventoryRejected>()
+            .undo(|saga: &Self| ReleaseInventory::from(saga));
+        plan.step("charge")
+            .send(|saga: &Self| ChargePayment::from(saga))
+            .ok::<PaymentProcessed>()
+            .fail::<PaymentFailed>()
+            .timeout(Duration::from_secs(30))
+            .undo(|saga: &Self| RefundPayment::from(saga))
+            .pivot();
+        plan.done(|saga| OrderConfirmed::from(saga))
+            .undone(|saga| OrderCancelled::from(saga));
+    }
+}
+
+/// The same saga, later: payment comes first.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PlaceOrder2(PlaceOrder);
+
+impl Saga for PlaceOrder2 {
+    const NAME: &'static str = "place-order";
+    const VERSION: u32 = 2;
+    type Start = OrderCreated;
+
+    fn begin(start: &OrderCreated) -> Self {
+        Self(PlaceOrder::begin(start))
+    }
+
+    fn plan(plan: &mut Plan<Self>) {
+        plan.step("charge")
+            .send(|saga: &Self| ChargePayment::from(&saga.0))
+            .ok::<PaymentProcessed>()
+            .fail::<PaymentFailed>();
+        plan.done(|saga| OrderConfirmed::from(&saga.0));
+    }
+}
+
+/// A clock that the test sets.
+#[derive(Debug)]
+struct SetClock(AtomicI64);
+
+#[async_trait]
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+    }
+
+    async fn sleep_until(&self, at: Timestamp) {
+        self.0.fetch_max(at.as_micros(), Ordering::SeqCst);
+    }
+}
+
+/// A database, an orchestrator and a clock.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) db: Db,
+    pub(crate) orchestrator: Orchestrator,
+    pub(crate) context: Context,
+    clock: Arc<SetClock>,
+    _home: Home,
+}
+
+impl World {
+    pub(crate) async fn new(home: Home) -> Self {
+        let begun = Timestamp::from_millis(1_700_000_000_000);
+        let clock = Arc::new(SetClock(AtomicI64::new(begun.as_micros())));
+        let options = Options::new().clock(Arc::clone(&clock) as Arc<dyn Clock>);
+        let db = home.open_with(options).await;
+        let context = Context::new("orders").with_ids(Arc::new(SeededIds::new(1, begun)));
+        let orchestrator = Orchestrator::new(context.clone()).with::<PlaceOrder>();
+        orchestrator.migrate(&db).await.unwrap();
+        Self {
+            db,
+            orchestrator,
+            context,
+            clock,
+            _home: home,
+        }
+    }
+
+    pub(crate) fn advance(&self, seconds: i64) {
+        self.clock
+            .0
+            .fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+    }
+
+    pub(crate) async fn begin(&self) -> Tx {
+        self.db.begin().await.unwrap()
+    }
+
+    /// The message that starts an instance.
+    pub(crate) fn created(&self, request: &str) -> Envelope {
+        let order = OrderCreated {
+            order: "o-1".to_owned(),
+        };
+        let context = self.context.clone().with_correlation_id(request);
+        Envelope::of(&order, &context).unwrap()
+    }
+
+    /// Handles a message in a transaction of its own, and returns what is to be sent.
+    pub(crate) async fn handle(&self, envelope: &Envelope) -> Handled {
+        let mut tx = self.begin().await;
+        let handled = self.orchestrator.handle(&mut tx, envelope).await.unwrap();
+        tx.commit().await.unwrap();
+        handled
+    }
+
+    /// Handles a reply of this type to a command.
+    pub(crate) async fn reply<M: Message + Default>(&self, command: &Envelope) -> Handled {
+        let reply = command.caused(&M::default(), &self.context).unwrap();
+        self.handle(&reply).await
+    }
+
+    /// Handles the deadlines that have passed.
+    pub(crate) async fn due(&self) -> Handled {
+        let mut tx = self.begin().await;
+        let handled = self.orchestrator.due(&mut tx, 100).await.unwrap();
+        tx.commit().await.unwrap();
+        handled
+    }
+}
+
+/// The messages that are to be sent.
+pub(crate) fn sent(handled: &Handled) -> Vec<Envelope> {
+    let decoded = |message: &Outgoing| Envelope::decode(&message.body, 1 << 20).unwrap();
+    handled.messages.iter().map(decoded).collect()
+}
+
+/// Their types.
+pub(crate) fn types(handled: &Handled) -> Vec<String> {
+    let sent = sent(handled).into_iter();
+    sent.map(|envelope| envelope.message_type).collect()
+}

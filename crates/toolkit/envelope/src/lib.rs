@@ -12,6 +12,7 @@
 
 extern crate self as stele_toolkit_envelope;
 
+mod cloudevents;
 mod context;
 mod decode;
 mod encode;
@@ -28,6 +29,7 @@ mod timestamp;
 mod trace;
 mod upcast;
 mod version;
+mod wire;
 
 pub use context::Context;
 pub use envelope::Envelope;
@@ -44,3 +46,4 @@ pub use timestamp::{Timestamp, TimestampError};
 pub use trace::{SpanId, Trace, TraceId, TraceName, TraceParent, TraceState};
 pub use upcast::{Upcast, UpcastError};
 pub use version::{Version, VersionError};
+pub use wire::{Binding, Decoded, Form, Reading, WireMessage, WireView};

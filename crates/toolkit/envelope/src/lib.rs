@@ -25,6 +25,8 @@ pub mod limits;
 mod message;
 mod metadata;
 mod raw_json;
+#[cfg(feature = "schema")]
+mod schema;
 mod timestamp;
 mod trace;
 mod upcast;
@@ -40,6 +42,8 @@ pub use key::Key;
 pub use message::Message;
 pub use metadata::Metadata;
 pub use raw_json::RawJson;
+#[cfg(feature = "schema")]
+pub use schema::{SchemaError, SchemaProblem, TypeSchema, check_schemas, schema_of};
 /// Derives [`trait@Message`], whose documentation describes the attributes.
 pub use stele_toolkit_macros::Message;
 pub use timestamp::{Timestamp, TimestampError};

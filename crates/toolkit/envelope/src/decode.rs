@@ -15,7 +15,10 @@ use crate::{DecodeError, Envelope, Fields, Metadata, RawJson, Trace, limits::NAM
 
 impl Envelope {
     /// Reads an envelope of at most `size_bytes_max` bytes: JSON with the fields that are shown at
-    /// [`Envelope`]. All of them are required but `metadata`.
+    /// [`Envelope`], which are all required but for `metadata`. [`WireView::decode`] reads
+    /// CloudEvents too.
+    ///
+    /// [`WireView::decode`]: crate::WireView::decode
     pub fn decode(body: &[u8], size_bytes_max: usize) -> Result<Self, DecodeError> {
         from_object(object(body, size_bytes_max)?)
     }
@@ -24,6 +27,11 @@ impl Envelope {
 /// The fields of a body that has to be a JSON object.
 pub(crate) fn object(body: &[u8], size_bytes_max: usize) -> Result<Object<'_>, DecodeError> {
     Object::of(text(body, size_bytes_max)?)
+}
+
+/// The fields of a text that has to be a JSON object.
+pub(crate) fn fields(text: &str) -> Result<Fields, DecodeError> {
+    Object::of(text).map(Object::rest)
 }
 
 /// A body that has to be text.
@@ -101,6 +109,11 @@ impl<'a> Object<'a> {
     fn within(mut self, prefix: &'static str) -> Self {
         self.prefix = prefix;
         self
+    }
+
+    /// Whether there is a field of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.fields.iter().flatten().any(|(known, _)| known == name)
     }
 
     /// Takes a field out.

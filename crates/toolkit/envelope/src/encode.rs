@@ -4,7 +4,10 @@ use std::fmt::Display;
 
 use serde::Serialize;
 
-use crate::{Envelope, Fields, Metadata, RawJson, Trace};
+use crate::{
+    Envelope, Fields, Metadata, RawJson, Trace,
+    fields::{ENVELOPE_FIELDS, METADATA_FIELDS},
+};
 
 /// What an envelope needs besides its data and texts, in bytes; a first guess.
 const FRAME_SIZE_BYTES: usize = 512;
@@ -20,7 +23,7 @@ pub(crate) fn envelope(envelope: &Envelope) -> Vec<u8> {
     object.text("correlationId", &envelope.correlation_id);
     object.raw("data", &envelope.data);
     object.within("metadata", |object| metadata(object, &envelope.metadata));
-    object.fields(&envelope.unknown);
+    object.fields(&envelope.unknown, &ENVELOPE_FIELDS);
     object.close()
 }
 
@@ -41,7 +44,7 @@ fn metadata(object: &mut Object, metadata: &Metadata) {
         object.number("sequence", sequence);
     }
     object.optional("replyTo", metadata.reply_to.as_deref());
-    object.fields(&metadata.unknown);
+    object.fields(&metadata.unknown, &METADATA_FIELDS);
 }
 
 /// A JSON object that is being written.
@@ -61,6 +64,11 @@ impl Object {
     pub(crate) fn close(mut self) -> Vec<u8> {
         self.json.push(b'}');
         self.json
+    }
+
+    /// The object's text.
+    pub(crate) fn close_text(self) -> String {
+        String::from_utf8(self.close()).expect("JSON is written as UTF-8")
     }
 
     pub(crate) fn text(&mut self, name: &str, text: &str) {
@@ -89,8 +97,10 @@ impl Object {
         self.json.extend_from_slice(value.as_str().as_bytes());
     }
 
-    pub(crate) fn fields(&mut self, fields: &Fields) {
-        for (name, value) in fields.iter() {
+    /// Fields that aren't known, but for those that a program gave a known name: a field that is
+    /// there twice can't be read.
+    fn fields(&mut self, fields: &Fields, known: &[&str]) {
+        for (name, value) in fields.iter().filter(|(name, _)| !known.contains(name)) {
             self.raw(name, value);
         }
     }

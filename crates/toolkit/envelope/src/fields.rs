@@ -2,6 +2,29 @@
 
 use crate::RawJson;
 
+/// The fields that every envelope has.
+pub(crate) const ENVELOPE_FIELDS: [&str; 8] = [
+    "messageId",
+    "type",
+    "version",
+    "timestamp",
+    "source",
+    "correlationId",
+    "data",
+    "metadata",
+];
+
+/// The fields of `metadata` that mean something here.
+pub(crate) const METADATA_FIELDS: [&str; 7] = [
+    "traceId",
+    "userId",
+    "causationId",
+    "traceparent",
+    "tracestate",
+    "sequence",
+    "replyTo",
+];
+
 /// The fields of an object that aren't known, in the order in which they came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fields(Vec<(String, RawJson)>);
@@ -26,6 +49,16 @@ impl Fields {
         self.0.push((name, value));
     }
 
+    /// Adds the fields of another object behind these.
+    pub(crate) fn append(&mut self, mut others: Self) {
+        self.0.append(&mut others.0);
+    }
+
+    /// Removes the fields with other names.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.0.retain(|(name, _)| keep(name));
+    }
+
     /// The value of a field.
     pub fn value(&self, name: &str) -> Option<&RawJson> {
         let mut all = self.0.iter();
@@ -40,6 +73,15 @@ impl Fields {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl IntoIterator for Fields {
+    type Item = (String, RawJson);
+    type IntoIter = std::vec::IntoIter<Self::Item>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 

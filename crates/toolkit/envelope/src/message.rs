@@ -45,6 +45,15 @@ use crate::{Key, Upcast, UpcastError, Version, upcast};
 /// | `upcast(from = "1.0", with = function)` | reads an older version; may be repeated |
 /// | `crate = path` | where this crate is, if it isn't `stele_toolkit_envelope` |
 ///
+/// What is missing or wrong is an error of the compiler at its place:
+///
+/// ```compile_fail
+/// # use serde::{Deserialize, Serialize};
+/// #[derive(Serialize, Deserialize, stele_toolkit_envelope::Message)]
+/// #[message(topic = "order.created")] // `version` is missing: #[message(version = "1.0")]
+/// struct OrderCreated {}
+/// ```
+///
 /// A derive can't change how another one works, so the names of fields are up to serde: messages
 /// have camelCase fields if the type says `#[serde(rename_all = "camelCase")]`.
 #[diagnostic::on_unimplemented(

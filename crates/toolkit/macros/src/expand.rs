@@ -1,8 +1,10 @@
 //! The implementation that is derived.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote, quote_spanned};
-use syn::{Data, DeriveInput, Error, Member, Result, Token, punctuated::Punctuated};
+use syn::{
+    Data, DeriveInput, Error, Member, Result, Token, punctuated::Punctuated, spanned::Spanned as _,
+};
 
 use crate::attributes::{Attributes, Upcast, Version};
 
@@ -23,7 +25,7 @@ pub(crate) fn message(input: &DeriveInput) -> Result<TokenStream> {
     let topic = topic.ok_or_else(|| missing("topic", "order.created"))?;
 
     let library = match &attributes.library {
-        Some(path) => path.to_token_stream(),
+        Some(path) => generated(path.to_token_stream()),
         None => quote!(::stele_toolkit_envelope),
     };
     let name = match &attributes.name {
@@ -89,6 +91,19 @@ fn key(
         };
         return Err(Error::new_spanned(first, message));
     }
-    let span = syn::spanned::Spanned::span(path);
+    // An error, such as a type without a text, is shown at the attribute.
+    let span = Span::call_site().located_at(path.span());
     Ok(quote_spanned!(span=> #library::Key::of(&self.#path)))
 }
+
+/// Tokens as the macro's own: the lints about what people write leave them alone.
+fn generated(tokens: TokenStream) -> TokenStream {
+    let respanned = |mut token: TokenTree| {
+        token.set_span(Span::call_site().located_at(token.span()));
+        token
+    };
+    tokens.into_iter().map(respanned).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! The database of a service.
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::{
+    Any, Connection, Executor, SqlStr,
+    any::AnyPoolOptions,
+    pool::{Pool, PoolConnection},
+};
+use stele_toolkit_bus::Clock;
+use stele_toolkit_envelope::Timestamp;
+
+use crate::{Dialect, Error, Migration, Options, Point, Tx, dialect, migrate, schema};
+
+/// The database of a service, and its connections. Clones share them.
+///
+/// SQLite has one connection that writes, and others that read what is committed. PostgreSQL has
+/// two pools likewise, so that readers never take the last connection from handlers.
+#[derive(Clone, Debug)]
+pub struct Db(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    dialect: Dialect,
+    options: Options,
+    writers: Pool<Any>,
+    readers: Pool<Any>,
+}
+
+impl Db {
+    /// Opens `sqlite:inventory.db` (made if it isn't there) or `postgres://…`, and brings the
+    /// toolkit's own tables up to date.
+    pub async fn open(url: &str) -> Result<Self, Error> {
+        Options::new().open(url).await
+    }
+
+    pub(crate) async fn open_with(url: &str, options: Options) -> Result<Self, Error> {
+        let dialect = Dialect::of_url(url)?;
+        sqlx::any::install_default_drivers();
+        let (writers, readers) = match dialect {
+            Dialect::Sqlite => sqlite(url, &options).await?,
+            Dialect::Postgres => postgres(url, &options).await?,
+        };
+        let db = Self(Arc::new(Inner {
+            dialect,
+            options,
+            writers,
+            readers,
+        }));
+        db.migrate("sql", schema::MIGRATIONS).await?;
+        Ok(db)
+    }
+
+    /// Runs the migrations of a component that weren't run yet, in order, all in one transaction
+    /// under a lock. `{p}` in their text becomes the prefix of tables' names.
+    pub async fn migrate(&self, component: &str, migrations: &[Migration]) -> Result<(), Error> {
+        migrate::run(self, component, migrations).await
+    }
+
+    /// Begins a transaction that may write. Dropping it undoes it.
+    pub async fn begin(&self) -> Result<Tx, Error> {
+        let open = self.0.writers.begin_with(self.0.dialect.begin()).await?;
+        Ok(Tx::own(self.clone(), open))
+    }
+
+    /// A connection that reads what is committed. On SQLite it refuses to write.
+    pub async fn reader(&self) -> Result<PoolConnection<Any>, Error> {
+        Ok(self.0.readers.acquire().await?)
+    }
+
+    /// Which database it is.
+    pub fn dialect(&self) -> Dialect {
+        self.0.dialect
+    }
+
+    /// The source of time.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.options.clock
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        self.0.options.clock.now()
+    }
+
+    /// A statement in which `{p}` becomes the prefix of the toolkit's tables:
+    /// `SELECT COUNT(*) FROM {p}outbox`. Values are bound, never part of it.
+    pub fn sql(&self, statement: &str) -> SqlStr {
+        dialect::with_prefix(statement, &self.0.options.prefix)
+    }
+
+    /// Closes all connections, once those in use are given back.
+    pub async fn close(&self) {
+        self.0.readers.close().await;
+        self.0.writers.close().await;
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.0.options
+    }
+
+    pub(crate) async fn reach(&self, point: Point) {
+        if let Some(failpoint) = &self.0.options.failpoint {
+            failpoint.reach(point).await;
+        }
+    }
+}
+
+async fn sqlite(url: &str, options: &Options) -> Result<(Pool<Any>, Pool<Any>), Error> {
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        return Err(Error::Url {
+            url: url.to_owned(),
+            reason: "connections can't share memory; use a file in a temporary directory".into(),
+        });
+    }
+    let mode = match (url.contains("mode="), url.contains('?')) {
+        (true, _) => "",
+        (false, true) => "&mode=rwc",
+        (false, false) => "?mode=rwc",
+    };
+    let url = format!("{url}{mode}");
+    let busy = format!("PRAGMA busy_timeout = {};", options.wait_max.as_millis());
+    // The writer comes first: it makes the file, and turns it to WAL for good.
+    let writing = format!("{busy} PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+    let writers = pool(1, options, writing, Duration::MAX)
+        .connect(&url)
+        .await?;
+    let reading = format!("{busy} PRAGMA query_only = ON;");
+    let readers = pool(options.readers, options, reading, Duration::MAX);
+    Ok((writers, readers.connect(&url).await?))
+}
+
+async fn postgres(url: &str, options: &Options) -> Result<(Pool<Any>, Pool<Any>), Error> {
+    /// A connection that lay idle for longer may be gone: it is tried before it is used.
+    const TRUSTED: Duration = Duration::from_secs(1);
+    let writers = pool(options.writers, options, String::new(), TRUSTED);
+    let readers = pool(options.readers, options, String::new(), TRUSTED);
+    Ok((writers.connect(url).await?, readers.connect(url).await?))
+}
+
+/// Connections that run `first` when they are new, and are tried when they were idle for long.
+fn pool(size: u32, options: &Options, first: String, trusted: Duration) -> AnyPoolOptions {
+    let first: Arc<str> = first.into();
+    AnyPoolOptions::new()
+        .max_connections(size)
+        .acquire_timeout(options.wait_max)
+        .test_before_acquire(false)
+        .before_acquire(move |connection, about| {
+            Box::pin(async move {
+                if about.idle_for > trusted {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+        .after_connect(move |connection, _| {
+            let first = Arc::clone(&first);
+            Box::pin(async move {
+                if !first.is_empty() {
+                    let first = sqlx::AssertSqlSafe(first);
+                    connection.execute(sqlx::raw_sql(first)).await?;
+                }
+                Ok(())
+            })
+        })
+}

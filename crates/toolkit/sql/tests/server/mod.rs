@@ -1,0 +1,54 @@
+//! Databases for tests: a file in a temporary directory, or a PostgreSQL server of this process.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+mod postgres;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use stele_toolkit_sql::{Db, Options};
+
+pub(crate) use postgres::Server;
+
+/// A database of one test, gone with it.
+#[derive(Debug)]
+pub(crate) struct Home {
+    url: String,
+    directory: Option<tempfile::TempDir>,
+}
+
+impl Home {
+    /// A SQLite file.
+    pub(crate) fn sqlite() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        Self {
+            url: format!("sqlite:{}", directory.path().join("test.db").display()),
+            directory: Some(directory),
+        }
+    }
+
+    /// A database on the PostgreSQL server that the tests of this process share.
+    pub(crate) async fn postgres() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        Self {
+            url: Server::shared().await.create_database(&name).await,
+            directory: None,
+        }
+    }
+
+    /// Opens it with default options.
+    pub(crate) async fn open(&self) -> Db {
+        self.open_with(Options::new()).await
+    }
+
+    /// Opens it.
+    pub(crate) async fn open_with(&self, options: Options) -> Db {
+        options.open(&self.url).await.unwrap()
+    }
+
+    /// Its address.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+}

@@ -25,6 +25,7 @@ mod recorded;
 mod repository;
 pub mod scenario;
 mod snapshot;
+mod sql;
 mod store;
 mod stream;
 
@@ -34,6 +35,7 @@ pub use position::{Position, PositionError};
 pub use recorded::{Appended, Page, Recorded, Types};
 pub use repository::{ExecuteError, Executed, LoadError, Loaded, Repository};
 pub use snapshot::{Kept, MemorySnapshots, Snapshot, Snapshots};
+pub use sql::{SqlSnapshots, SqlStore};
 #[doc(hidden)]
 pub use stele_toolkit_envelope as envelope;
 pub use store::{AppendError, EventStore, ReadError};

@@ -1,0 +1,42 @@
+//! Event sourcing and CQRS.
+//!
+//! ```text
+//!            command                                   query
+//!               │                                        │
+//!   Commands ───┤                            Queries ────┤
+//!               ▼                                        ▼
+//!          Repository: load, decide, append         read tables
+//!               │            ▲ fold                      ▲ rows and checkpoint, one transaction
+//!               ▼            │                           │
+//!          EventStore ───────┴──── read_all ────► Runner of a Projection
+//! ```
+//!
+//! State is what follows from events. An [`Aggregate`] decides from its state which events happen,
+//! an [`EventStore`] keeps them, and everything else (states, read tables, audits) is computed from
+//! them and can be computed again.
+
+extern crate self as stele_toolkit_es;
+
+mod aggregate;
+pub mod limits;
+mod memory;
+mod position;
+mod recorded;
+mod repository;
+pub mod scenario;
+mod snapshot;
+mod sql;
+mod store;
+mod stream;
+
+pub use aggregate::{Aggregate, AggregateEvent, EventError};
+pub use memory::MemoryStore;
+pub use position::{Position, PositionError};
+pub use recorded::{Appended, Page, Recorded, Types};
+pub use repository::{ExecuteError, Executed, LoadError, Loaded, Repository};
+pub use snapshot::{Kept, MemorySnapshots, Snapshot, Snapshots};
+pub use sql::{SqlSnapshots, SqlStore};
+#[doc(hidden)]
+pub use stele_toolkit_envelope as envelope;
+pub use store::{AppendError, EventStore, ReadError};
+pub use stream::{Expected, StreamId, StreamIdError, Until};

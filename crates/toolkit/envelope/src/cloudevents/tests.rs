@@ -223,6 +223,20 @@ fn what_others_say_in_attributes_of_ours_is_kept() {
     );
 }
 
+#[test]
+fn fields_that_repeat_an_attribute_are_kept() {
+    let mut first = envelope();
+    let key = Key::from("k");
+    for (name, value) in [("subject", "k"), ("datacontenttype", "application/json")] {
+        first.metadata.unknown.set(name, value);
+    }
+    for form in FORMS {
+        let again = first.to_wire(&key, form).view().decode(&reading());
+        let again = again.expect("an envelope").envelope;
+        assert_eq!(sorted(again), sorted(first.clone()), "{form:?}");
+    }
+}
+
 #[track_caller]
 fn refused(result: Result<Decoded, DecodeError>, reason: &str, words: &str) {
     let error = result.expect_err("no envelope");

@@ -12,6 +12,7 @@
 //! target has room.
 
 mod deaths;
+mod rooms;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -30,9 +31,11 @@ use tokio::{
 };
 
 pub use self::deaths::{DEATHS_HEADER, Death, Deaths, Died, name_of};
+use self::rooms::Rooms;
 use crate::{
-    AnswerTo, Broker, Error, Failure, LeasedBatch, LeasedMessage, Memory, MoveMessages,
-    MovedMessage, Request, Scheduled, limits::DEAD_ROOM_MS, scheduled, scheduled::is_scheduled,
+    AnswerTo, Awaits, Broker, Error, Failure, LeasedBatch, LeasedMessage, Memory, MoveMessages,
+    MovedMessage, Request, Scheduled, limits::DEAD_ROOM_MS, opening::size_of_body, scheduled,
+    scheduled::is_scheduled,
 };
 
 /// How often a queue's dead letters are reported in the log at most.
@@ -123,15 +126,17 @@ enum Fate {
     Moves(Box<Step>),
     /// It stays for now, for this reason.
     Stays(String),
+    /// It stays until a queue has room.
+    Waits,
     /// Nobody wants it.
     Goes,
 }
 
-/// The next step of a dead letter: to its targets on one shard.
+/// The next step of a dead letter: to those of its targets on one shard that have room.
 #[derive(Debug)]
 struct Step {
     to: SmallVec<[LogId; 1]>,
-    /// Whether targets on other shards are left.
+    /// Whether targets are left, on other shards or without room.
     is_copied: bool,
     /// Why it died, if this step takes it out of its queue.
     leaves: Option<DeathReason>,
@@ -144,6 +149,15 @@ struct Step {
 struct Leaving {
     run: MoveMessages,
     leaves: Option<DeathReason>,
+}
+
+/// What is known while dead records of one log are moved.
+#[derive(Debug, Default)]
+struct Pass {
+    answers: Vec<Sent>,
+    rooms: Rooms,
+    /// Whether some stay until there is room. They are looked at again as long as others move.
+    awaits_room: bool,
 }
 
 /// A move whose answer is awaited.
@@ -161,6 +175,20 @@ impl Letter {
             targets: vec![queue],
             is_kept: true,
             ..Self::default()
+        }
+    }
+}
+
+impl Step {
+    /// To these targets, of as many as are left.
+    fn of(letter: Letter, to: SmallVec<[LogId; 1]>, left: usize) -> Self {
+        let deaths = letter.deaths.header();
+        Self {
+            is_copied: to.len() < left,
+            to,
+            leaves: None,
+            headers: deaths.into_iter().chain(letter.headers).collect(),
+            schedule: letter.schedule,
         }
     }
 }
@@ -222,16 +250,22 @@ impl DeadLetters {
         let mut last = None;
         while let Some(DeadOf { log, batches }) = self.broker.dead_after(shard, last).await? {
             last = Some(log);
-            let mut answers = Vec::new();
+            let mut pass = Pass::default();
             for DeadBatch { dead, batch } in batches {
-                match self.move_batch(log, &dead, batch, &mut answers).await {
+                match self.move_batch(log, &dead, batch, &mut pass).await {
                     Ok(()) => {}
                     Err(Failure::Stopping) => return Err(Failure::Stopping),
                     // They stay, as for a consumer that can't read them.
                     Err(failure) => self.put_off(log, &failure.to_string()).await,
                 }
             }
-            self.await_all(log, answers).await;
+            let is_idle = pass.answers.is_empty();
+            self.await_all(log, pass.answers).await;
+            if pass.awaits_room && is_idle {
+                pass.rooms.watch(&self.broker).await;
+                self.put_off_for(log, Awaits::Room, &AppendError::TooLong.to_string())
+                    .await;
+            }
             self.report(log);
         }
         Ok(())
@@ -242,7 +276,7 @@ impl DeadLetters {
         log: LogId,
         dead: &DeadRun,
         batch: LeasedBatch,
-        answers: &mut Vec<Sent>,
+        pass: &mut Pass,
     ) -> Result<(), Failure> {
         let mut messages = batch.messages(log);
         let size_bytes = messages.size_bytes_max();
@@ -253,19 +287,23 @@ impl DeadLetters {
         let at = self.clock.now();
         let mut run = None;
         while let Some(message) = self.broker.next_message(&mut messages).await? {
-            match self.fate_of(log, dead, &message, at).await {
+            match self
+                .fate_of((log, dead), &message, at, &mut pass.rooms)
+                .await?
+            {
                 Fate::Moves(letter) => {
                     let full = add_to(&mut run, &self.broker, (log, dead), *letter, message);
                     if let Some(full) = full {
-                        self.send(full, answers).await;
+                        self.send(full, &mut pass.answers).await;
                     }
                 }
                 Fate::Stays(why) => self.put_off(log, &why).await,
+                Fate::Waits => pass.awaits_room = true,
                 Fate::Goes => self.drop_one(log, dead, &message).await,
             }
         }
         if let Some(last) = run {
-            self.send(last, answers).await;
+            self.send(last, &mut pass.answers).await;
         }
         Ok(())
     }
@@ -273,46 +311,41 @@ impl DeadLetters {
     /// What becomes of a dead letter.
     async fn fate_of(
         &self,
-        log: LogId,
-        dead: &DeadRun,
+        (log, dead): (LogId, &DeadRun),
         message: &LeasedMessage,
         at: Timestamp,
-    ) -> Fate {
-        let Some(letter) = self.letter(log, dead.reason, &message.record, at) else {
-            return Fate::Goes;
+        rooms: &mut Rooms,
+    ) -> Result<Fate, Failure> {
+        let record = &message.record;
+        let Some(letter) = self.letter(log, dead.reason, record, at) else {
+            return Ok(Fate::Goes);
         };
         let letter = match self.postponed(log, letter, at).await {
             Ok(letter) => letter,
-            Err(error) => return Fate::Stays(error.to_string()),
+            Err(error) => return Ok(Fate::Stays(error.to_string())),
         };
-        let is_left = |to: &LogId| !dead.copied.contains(to);
-        let mut by_shard: BTreeMap<ShardId, SmallVec<[LogId; 1]>> = BTreeMap::new();
-        for to in letter.targets.iter().copied().filter(is_left) {
-            by_shard
-                .entry(self.broker.shard_of(to))
-                .or_default()
-                .push(to);
-        }
-        let is_copied = by_shard.len() > 1;
-        let is_back = letter.targets == [log];
-        let Some((_, to)) = by_shard.pop_first() else {
-            return match letter.is_kept && dead.copied.is_empty() {
+        let targets = letter.targets.iter().copied();
+        let left: SmallVec<[LogId; 1]> = targets.filter(|to| !dead.copied.contains(to)).collect();
+        if left.is_empty() {
+            return Ok(match letter.is_kept && dead.copied.is_empty() {
                 true => Fate::Stays("nothing is bound to the dead-letter exchange".to_owned()),
                 false => Fate::Goes,
-            };
+            });
+        }
+        let body_bytes = u64::from(size_of_body(record));
+        let to = rooms.taking(&self.broker, &left, body_bytes).await?;
+        let step = match to.is_empty() {
+            false => Step::of(letter, to, left.len()),
+            // A scheduled message stays a while longer, so that it doesn't hold up others.
+            true if self.is_scheduled(log) => {
+                let shortly = scheduled::shortly(log, record, &dead.copied);
+                Step::of(shortly, smallvec![log], 1)
+            }
+            true => return Ok(Fate::Waits),
         };
-        Fate::Moves(Box::new(Step {
-            to,
-            is_copied,
-            leaves: (!is_copied && !is_back).then_some(dead.reason),
-            headers: letter
-                .deaths
-                .header()
-                .into_iter()
-                .chain(letter.headers)
-                .collect(),
-            schedule: letter.schedule,
-        }))
+        let is_back = step.to[..] == [log];
+        let leaves = (!step.is_copied && !is_back).then_some(dead.reason);
+        Ok(Fate::Moves(Box::new(Step { leaves, ..step })))
     }
 
     /// Has a run of dead letters moved.
@@ -354,29 +387,25 @@ impl DeadLetters {
     }
 
     /// A letter through the log for scheduled messages, if it is due later than its targets would
-    /// hold it back. One that comes from there stays a while longer if its targets are full, so
-    /// that it doesn't hold up others.
+    /// hold it back.
     async fn postponed(
         &self,
         log: LogId,
         letter: Letter,
         now: Timestamp,
     ) -> Result<Letter, Error<CatalogueError>> {
-        let definition = |catalogue: &Catalogue| {
-            let queue = catalogue.log_by_id(log)?;
-            Some((queue.vhost.clone(), is_scheduled(queue)))
-        };
-        let Some((vhost, is_scheduled)) = definition(&self.broker.catalogue()) else {
+        let vhost_of = |catalogue: &Catalogue| Some(catalogue.log_by_id(log)?.vhost.clone());
+        let vhost = vhost_of(&self.broker.catalogue());
+        let Some(vhost) = vhost.filter(|_| scheduled::is_far(&letter, now)) else {
             return Ok(letter);
         };
-        if scheduled::is_far(&letter, now) {
-            let through = self.broker.scheduled_log(&vhost).await?;
-            return Ok(scheduled::through(through, letter, now));
-        }
-        match is_scheduled && self.broker.are_full(&letter.targets).await? {
-            true => Ok(scheduled::shortly(log)),
-            false => Ok(letter),
-        }
+        let through = self.broker.scheduled_log(&vhost).await?;
+        Ok(scheduled::through(through, letter, now))
+    }
+
+    fn is_scheduled(&self, log: LogId) -> bool {
+        let catalogue = self.broker.catalogue();
+        catalogue.log_by_id(log).is_some_and(is_scheduled)
     }
 
     async fn drop_one(&mut self, log: LogId, dead: &DeadRun, message: &LeasedMessage) {
@@ -424,16 +453,18 @@ impl DeadLetters {
 
     /// Leaves a queue's dead records alone for a while.
     async fn put_off(&mut self, log: LogId, why: &str) {
+        self.put_off_for(log, Awaits::Time, why).await;
+    }
+
+    async fn put_off_for(&mut self, log: LogId, awaits: Awaits, why: &str) {
         self.report_of(log).trouble = Some(why.to_owned());
-        let request = Request::PutOffDead(log);
+        let request = Request::PutOffDead { log, awaits };
         self.broker.send(self.broker.shard_of(log), request).await;
     }
 
     /// Counts dead letters. Scheduled messages aren't any.
     fn count(&mut self, log: LogId, reason: DeathReason, count: u64) {
-        let is_scheduled =
-            |catalogue: &Catalogue| catalogue.log_by_id(log).is_some_and(is_scheduled);
-        if is_scheduled(&self.broker.catalogue()) {
+        if self.is_scheduled(log) {
             return;
         }
         self.broker.count_dead(reason, count);

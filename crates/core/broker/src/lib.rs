@@ -79,7 +79,7 @@ pub use scheduled::{
 };
 pub use session::Session;
 pub use shard::{
-    Awaited, DeadSignals, IntactShard, LinkInbox, LinkNews, News, Opened, Replayed, Shard,
+    Awaited, Awaits, DeadSignals, IntactShard, LinkInbox, LinkNews, News, Opened, Replayed, Shard,
     ShardStatus, WORDS,
 };
 pub use transaction::{CommitRequest, Sent, Transaction};

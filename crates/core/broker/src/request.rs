@@ -6,7 +6,7 @@ use bytes::Bytes;
 use stele_base_types::{LogId, Offset, PartitionId, SessionId, Timestamp};
 use stele_core_engine::{
     Append, Command, Credit, DeleteLog, GroupError, Holder, JoinGroup, JoinReply, Lease, LogError,
-    Missing, Move, MoveError, Peek, Peeked, Settle, SyncGroup, SyncedGroup,
+    Missing, Move, MoveError, Peek, Peeked, RoomLeft, Settle, SyncGroup, SyncedGroup,
 };
 use stele_core_storage::Slice;
 use tokio::sync::{
@@ -22,7 +22,7 @@ use crate::{
     read::{Read, ReadError, ReadReply, TimeReply},
     reader::Follower,
     reply_to::ReplyTo,
-    shard::ShardStatus,
+    shard::{Awaits, ShardStatus},
 };
 
 /// Where the answer is sent.
@@ -143,8 +143,15 @@ pub enum Request {
         last: Option<LogId>,
         reply: Sender<Option<DeadOf>>,
     },
+    /// How much more a log takes before it refuses new records; `None` if it refuses none.
+    Room {
+        log: LogId,
+        reply: Sender<Option<RoomLeft>>,
+    },
+    /// Tell the task that moves dead records once a log takes one with a body of this size.
+    AwaitRoom { log: LogId, body_bytes: u64 },
     /// A log's dead records couldn't be moved: leave them alone for a while.
-    PutOffDead(LogId),
+    PutOffDead { log: LogId, awaits: Awaits },
     /// A queue that was full has room: try again to move the dead records that wait for that.
     TakeUpDead,
     /// Counts of the shard.

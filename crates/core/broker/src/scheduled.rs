@@ -25,11 +25,11 @@ use serde::{Deserialize, Serialize};
 use stele_base_types::{LogId, Name, Timestamp, VHOST_INTERNAL};
 use stele_core_engine::{
     Adopt, Catalogue, CatalogueError, DeathReason, DeathReasons, DeclareLog, Durability,
-    HeaderChange, LedgerConfig, Lifetime, LogConfig, LogDefinition, Overflow, Retention, Schedule,
+    HeaderChange, LedgerConfig, Lifetime, LogConfig, LogDefinition, Retention, Schedule,
 };
 use stele_wire_batch::Record;
 
-use crate::{Broker, DeadLetterRoutes, Error, Failure, Letter, LogStatus};
+use crate::{Broker, DeadLetterRoutes, Error, Letter};
 
 /// The header that says when a scheduled message is due, as JSON.
 pub const SCHEDULED_HEADER: &str = "stele.scheduled";
@@ -67,6 +67,9 @@ pub struct Scheduled {
     /// that delays.
     #[serde(default)]
     pub delays_all: bool,
+    /// The logs that have got it already, while others were full.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<LogId>,
 }
 
 impl Scheduled {
@@ -122,30 +125,6 @@ impl Broker {
     }
 }
 
-impl Broker {
-    /// Whether there are logs among these, and all of them refuse messages because they are full.
-    pub(crate) async fn are_full(&self, logs: &[LogId]) -> Result<bool, Failure> {
-        let queues: Vec<LedgerConfig> = {
-            let catalogue = self.catalogue();
-            let known = logs.iter().filter_map(|log| catalogue.log_by_id(*log));
-            known.filter_map(|log| log.config.queue).collect()
-        };
-        let refuses = |queue: &LedgerConfig| queue.overflow != Overflow::DropOldest;
-        if queues.len() < logs.len().max(1) || !queues.iter().all(refuses) {
-            return Ok(false);
-        }
-        let statuses = self.statuses(logs).await?;
-        let mut each = statuses.iter().zip(queues);
-        Ok(each.all(|(status, queue)| status.as_ref().is_ok_and(|it| is_full(it, &queue))))
-    }
-}
-
-fn is_full(status: &LogStatus, queue: &LedgerConfig) -> bool {
-    let is_over = |count: u64, max: Option<u64>| max.is_some_and(|max| count >= max);
-    is_over(status.ready, queue.ready_max)
-        || is_over(status.ready_bytes.unwrap_or(0), queue.ready_bytes_max)
-}
-
 /// The log for the scheduled messages of a virtual host, if it exists.
 pub fn scheduled_log(catalogue: &Catalogue, vhost: &str) -> Option<LogId> {
     Some(catalogue.log(VHOST_INTERNAL, vhost)?.id)
@@ -175,6 +154,7 @@ pub(crate) fn onward(
     let mut routes = routes.iter();
     let letter = routes.find_map(|it| it.release(catalogue, &log.name, record, &scheduled));
     letter.map(|mut letter| {
+        letter.targets.retain(|log| !scheduled.taken.contains(log));
         letter.schedule.due = Some(scheduled.due());
         letter.headers.push(HeaderChange {
             key: SCHEDULED_HEADER.as_bytes().into(),
@@ -190,12 +170,20 @@ pub(crate) fn is_far(letter: &Letter, now: Timestamp) -> bool {
     left_ms > HELD_MS_MAX && !letter.targets.is_empty()
 }
 
-/// Another stay, as short as any, in the log for scheduled messages.
-pub(crate) fn shortly(log: LogId) -> Letter {
-    Letter {
+/// Another stay, as short as any, in the log for scheduled messages, of a message for full queues.
+/// Notes the logs that have got it in this stay.
+pub(crate) fn shortly(log: LogId, record: &Record, copied: &[LogId]) -> Letter {
+    let mut letter = Letter {
         schedule: next_stay(HELD_MS_MAX + 1).unwrap_or_default(),
         ..Letter::back_to(log)
+    };
+    if !copied.is_empty()
+        && let Some(mut scheduled) = Scheduled::of(record)
+    {
+        scheduled.taken.extend(copied);
+        letter.headers.push(scheduled.header());
     }
+    letter
 }
 
 /// The letter through the log for scheduled messages, from which it is routed again.

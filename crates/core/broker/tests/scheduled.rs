@@ -10,7 +10,8 @@ use stele_core_broker::{
     SCHEDULED_HEADER, Scheduled, next_stay,
 };
 use stele_core_engine::{
-    AppendTarget, Catalogue, Columns, Durability, LedgerConfig, LedgerId, Overflow, Peek, PeekState,
+    AppendTarget, Catalogue, Columns, Durability, LedgerConfig, LedgerId, Overflow, Peek,
+    PeekState, Schedule,
 };
 use stele_test_testkit::{TestBroker, message, queue};
 use stele_wire_batch::{BatchBuilder, Body, NewRecord, Record, RecordHeader};
@@ -96,28 +97,43 @@ impl Moving {
 
     /// Schedules a message for these queues. Returns when it is due.
     async fn schedule(&self, left_ms: u64, queues: &[&str]) -> Timestamp {
+        self.schedule_all(left_ms, &[(queues, b"later")]).await
+    }
+
+    /// Schedules messages, each with the queues that it is for, as one batch.
+    async fn schedule_all(&self, left_ms: u64, messages: &[(&[&str], &[u8])]) -> Timestamp {
         let log = self.scheduled().await;
         let due = self.now().plus_ms(left_ms);
-        let scheduled = Scheduled {
-            due_ms: due.0,
-            more_keys: queues.iter().map(|&name| name.to_owned()).collect(),
-            delays_all: false,
-        };
-        let header = scheduled.value();
-        let header = RecordHeader {
-            key: SCHEDULED_HEADER.as_bytes(),
-            value: Some(&header),
-        };
-        let record = NewRecord {
-            timestamp: Timestamp(7),
-            key: None,
-            value: Body::Whole(b"later"),
-            headers: &[header],
-        };
+        let mut batch = BatchBuilder::new();
+        let mut stays = Vec::new();
+        for (queues, value) in messages {
+            let scheduled = Scheduled {
+                due_ms: due.0,
+                more_keys: queues.iter().map(|&name| name.to_owned()).collect(),
+                ..Scheduled::default()
+            };
+            let header = scheduled.value();
+            let header = RecordHeader {
+                key: SCHEDULED_HEADER.as_bytes(),
+                value: Some(&header),
+            };
+            let record = NewRecord {
+                timestamp: Timestamp(7),
+                key: None,
+                value: Body::Whole(value),
+                headers: &[header],
+            };
+            batch.push(&record).unwrap();
+            let body_bytes = Some(u32::try_from(value.len()).unwrap());
+            stays.push(Schedule {
+                body_bytes,
+                ..next_stay(left_ms).unwrap()
+            });
+        }
         let publish = Publish {
             targets: [AppendTarget::any_partition(log)].into_iter().collect(),
-            batch: BatchBuilder::single(&record).unwrap(),
-            columns: Columns::of([next_stay(left_ms).unwrap()]),
+            batch: batch.finish(),
+            columns: Columns::of(stays),
         };
         self.broker().append(publish).await.unwrap();
         due
@@ -132,6 +148,30 @@ impl Moving {
             records_max: 100,
         };
         self.broker().peek(peek).await.unwrap().messages
+    }
+
+    /// A queue that refuses what is too much.
+    async fn declare_limited(&self, name: &str, limited: LedgerConfig) -> LogId {
+        let mut declare = queue(name, Durability::Synced);
+        declare.config.queue = Some(LedgerConfig {
+            overflow: Overflow::RefuseNew,
+            ..limited
+        });
+        let declared = self.broker().declare_log(declare).await.unwrap();
+        declared.definition().id
+    }
+
+    /// Waits until a queue has this many ready messages, for less time than a stay takes.
+    async fn has_ready(&self, log: LogId, count: u64) {
+        let begun = self.now();
+        while self.broker().status(log).await.unwrap().ready < count {
+            assert!(
+                self.now().since_ms(begun) < 20_000,
+                "{:?}",
+                self.broker().status(log).await
+            );
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Lets time pass; returns once no message is about to be moved.
@@ -229,18 +269,103 @@ async fn an_early_message_is_not_held_by_the_ones_before_it() {
     moving.stop().await;
 }
 
+fn of_messages(max: u64) -> LedgerConfig {
+    LedgerConfig {
+        ready_max: Some(max),
+        ..LedgerConfig::default()
+    }
+}
+
+fn of_bytes(max: u64) -> LedgerConfig {
+    LedgerConfig {
+        ready_bytes_max: Some(max),
+        ..LedgerConfig::default()
+    }
+}
+
+/// Has many messages for a full queue and for another one become overdue at once.
+async fn those_of_other_queues_come(moving: Moving, limited: LedgerConfig) {
+    let full = moving.declare_limited("full", limited).await;
+    let (other, both) = (moving.declare("other").await, moving.declare("both").await);
+    let messages: Vec<(&[&str], &[u8])> = (0..900)
+        .map(|place| match place % 3 {
+            0 => (&["full"][..], &b"0123456789"[..]),
+            1 => (&["other"][..], &b"0123456789"[..]),
+            _ => (&["full", "both"][..], &b"0123456789"[..]),
+        })
+        .collect();
+    for _ in 0..5 {
+        moving.schedule_all(2 * HELD_MS_MAX, &messages).await;
+    }
+    moving.test.pass(5 * HELD_MS_MAX).await;
+    for log in [other, both] {
+        moving.has_ready(log, 1_500).await;
+    }
+    let kept = moving.broker().status(full).await.unwrap();
+    assert_eq!(kept.ready, 1);
+    moving.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_due_for_a_queue_with_room_comes_whatever_full_ones_do() {
+    for shards in [1, 3] {
+        let start = || Moving::on(TestBroker::with_shards(shards));
+        those_of_other_queues_come(start(), of_messages(1)).await;
+        // There is room for a byte.
+        those_of_other_queues_come(start(), of_bytes(11)).await;
+    }
+}
+
+#[tokio::test]
+async fn messages_for_a_full_queue_are_refused_once() {
+    let moving = Moving::on(TestBroker::start());
+    let full = moving.declare_limited("full", of_messages(1)).await;
+    let messages = [(&["full"][..], &b"later"[..]); 1_500];
+    moving.schedule_all(2 * HELD_MS_MAX, &messages).await;
+    let journalled = || async {
+        let [shard] = moving.broker().shard_statuses().await.unwrap()[..] else {
+            panic!("one shard");
+        };
+        shard.journalled_records
+    };
+    let before = journalled().await;
+    moving.test.pass(5 * HELD_MS_MAX).await;
+    moving.has_ready(full, 1).await;
+    moving.has_ready(moving.scheduled().await, 1_499).await;
+    let moved = journalled().await - before;
+    assert!(
+        moved < 100,
+        "{moved} changes: all go together but the first"
+    );
+    moving.stop().await;
+}
+
+#[tokio::test]
+async fn a_queue_with_room_gets_a_message_once_that_is_for_a_full_one_too() {
+    for shards in [1, 2] {
+        let moving = Moving::on(TestBroker::with_shards(shards));
+        let full = moving.declare_limited("full", of_messages(1)).await;
+        let other = moving.declare("other").await;
+        let messages = [(&["full", "other"][..], &b"later"[..]); 3];
+        moving.schedule_all(2 * HELD_MS_MAX, &messages).await;
+        for round in 1..=3 {
+            moving.pass(2 * HELD_MS_MAX).await;
+            // Also after two stays without room.
+            moving.pass(2 * HELD_MS_MAX).await;
+            assert_eq!(moving.peek(other).await.len(), 3);
+            assert_eq!(moving.peek(full).await.len(), 1);
+            let left = moving.peek(moving.scheduled().await).await.len();
+            assert_eq!(left, 3 - round);
+            moving.broker().purge(full, false).await.unwrap();
+        }
+        moving.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn a_full_queue_gets_its_message_later_and_holds_up_no_other() {
     let moving = Moving::on(TestBroker::start());
-    let mut full = queue("full", Durability::Synced);
-    let limited = LedgerConfig {
-        ready_max: Some(1),
-        overflow: Overflow::RefuseNew,
-        ..LedgerConfig::default()
-    };
-    full.config.queue = Some(limited);
-    let declared = moving.broker().declare_log(full).await.unwrap();
-    let full = declared.definition().id;
+    let full = moving.declare_limited("full", of_messages(1)).await;
     let other = moving.declare("other").await;
     let first = Publish::to(AppendTarget::any_partition(full), message("first"));
     moving.broker().append(first).await.unwrap();

@@ -63,9 +63,9 @@ pub use log::{
     Ledger, LedgerId, LedgerRecord, LedgerStart, Log, LogError, Logs, Missing, Move, MoveEnd,
     MoveError, MovedRun, MovingRun, OpenError, OpenLedger, OpenLedgerError, OpenLog, OpenedLedger,
     Origin, Outcome, PartAppend, PartBody, PartSettle, Partition, Peek, PeekState, Peeked,
-    PeekedRecord, PerRecord, Prefetch, ProducerStamp, Purge, Remembered, Renewal, Run, Schedule,
-    Settle, SettleItem, Skip, Subscribe, Subscription, TakenBy, Trim, TrimReason, Unsubscribe,
-    UseLog, partition_of_key,
+    PeekedRecord, PerRecord, Prefetch, ProducerStamp, Purge, Remembered, Renewal, RoomLeft, Run,
+    Schedule, Settle, SettleItem, Skip, Subscribe, Subscription, TakenBy, Trim, TrimReason,
+    Unsubscribe, UseLog, partition_of_key,
 };
 pub use producer_ids::InitProducer;
 pub use record::{CatalogueRecord, GroupRecord, LogRecord, Record};

@@ -62,6 +62,7 @@ fn a_header_is_read_as_it_was_written() {
         due_ms: 5,
         more_keys: vec!["a".to_owned(), "b".to_owned()],
         delays_all: true,
+        taken: vec![LogId(9)],
     };
     let value = scheduled.value();
     let read: Scheduled = serde_json::from_slice(&value).expect("it is JSON");

@@ -1,11 +1,11 @@
 //! Dead records: handing them to the task that moves them.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 use stele_base_types::{LogId, Timestamp};
-use stele_core_engine::{DeadRun, LeaseId, LeasedRecord, LeasedRun};
+use stele_core_engine::{DeadRun, LeaseId, LeasedRecord, LeasedRun, Logs};
 
 use tokio::sync::Notify;
 
@@ -32,13 +32,14 @@ pub(super) struct DeadNews {
     is_told: bool,
     /// Logs whose dead records are left alone, until when and for what.
     put_off: HashMap<LogId, (Timestamp, Awaits)>,
-    /// Queues of this shard that have refused dead records because they are full.
-    full: BTreeSet<LogId>,
+    /// Queues of this shard that have too little room for dead records, with the size of the
+    /// smallest body.
+    full: BTreeMap<LogId, u64>,
 }
 
 /// What dead records are left alone for, if that comes before their time is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Awaits {
+pub enum Awaits {
     /// Nothing else.
     Time,
     /// Room in the queue that they go to.
@@ -78,25 +79,34 @@ impl Shard {
         self.dead.put_off.retain(|_, (_, awaits)| is_left(*awaits));
     }
 
-    /// Notes the queues among these that are full, after some have refused dead records; or all of
-    /// them, if they are about to be.
-    pub(super) fn note_full(&mut self, targets: &[LogId], will_be: bool) {
+    /// Notes the queues among these that have no room for dead records with bodies of this size; or
+    /// all of them, if they are about to have none.
+    pub(super) fn note_full(&mut self, targets: &[LogId], body_bytes: u64, will_be: bool) {
         for &log in targets {
-            let is_full = will_be || !self.state.logs.has_room(log);
-            if is_full && self.dead.full.len() < DEAD_FULL_MAX {
-                self.dead.full.insert(log);
+            if will_be || !has_room(&self.state.logs, log, body_bytes) {
+                self.await_room(log, body_bytes);
             }
         }
     }
 
-    /// Tells the task that a queue which has refused dead records has room.
+    /// Has the task told once a queue has room for a dead record with a body of this size.
+    pub(super) fn await_room(&mut self, log: LogId, body_bytes: u64) {
+        if self.dead.full.len() < DEAD_FULL_MAX || self.dead.full.contains_key(&log) {
+            let smallest = self.dead.full.entry(log).or_insert(body_bytes);
+            *smallest = body_bytes.min(*smallest);
+        }
+    }
+
+    /// Tells the task that a queue which had too little room for dead records has enough.
     pub(super) fn tell_of_room(&mut self) {
         if self.dead.full.is_empty() {
             return;
         }
         let logs = &self.state.logs;
         let full = self.dead.full.len();
-        self.dead.full.retain(|log| !logs.has_room(*log));
+        self.dead
+            .full
+            .retain(|log, body_bytes| !has_room(logs, *log, *body_bytes));
         if self.dead.full.len() < full {
             self.dead.signals.room.notify_one();
         }
@@ -150,4 +160,9 @@ impl Shard {
             self.dead.put_off.insert(log, (until, awaits));
         }
     }
+}
+
+/// Whether a log takes a record with a body of this size, as far as its length goes.
+fn has_room(logs: &Logs, log: LogId, body_bytes: u64) -> bool {
+    logs.room_left(log).is_none_or(|left| left.fits(body_bytes))
 }

@@ -60,7 +60,7 @@ use self::{
     status::{Counters, Counting},
 };
 pub use self::{
-    dead::DeadSignals,
+    dead::{Awaits, DeadSignals},
     link::{LinkInbox, LinkNews},
     open::{IntactShard, Opened},
     release::{Awaited, News},

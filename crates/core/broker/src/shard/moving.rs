@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use stele_base_types::{PartitionId, ShardId};
 use stele_core_engine::{
-    Adds, AppendError, Decision, LinkCommand, LinkNumber, Move, MoveError, MovingRun,
+    Adds, AppendError, Decision, LinkCommand, LinkNumber, Move, MoveError, MovedRun, MovingRun,
 };
 use stele_wire_batch::Batch;
 
@@ -31,6 +31,7 @@ impl Shard {
         let (log, count) = (command.log, command.run.count);
         // Only dead records are moved without a lease.
         let targets = command.item.lease.is_none().then(|| command.to.clone());
+        let body_bytes = smallest_of(&command.run);
         let whole = (command.run.count > 1).then(|| command.clone());
         let mut moved = self.carry_out(command, Some(body));
         if let Err(Error::Refused(MoveError::Divided(count))) = moved
@@ -50,7 +51,7 @@ impl Shard {
         if let Some(targets) = targets
             && !moved.as_ref().is_ok_and(|(moved, _)| *moved == count)
         {
-            self.note_full(&targets, false);
+            self.note_full(&targets, body_bytes, false);
             if moved.as_ref().is_err_and(is_too_long) {
                 self.put_off_dead(log, Awaits::Room);
             }
@@ -77,7 +78,7 @@ impl Shard {
         };
         let fitting = self.state.fitting(&moving, now);
         let is_divided = fitting < moving.run.count;
-        self.note_full(&moving.targets(), is_divided);
+        self.note_full(&moving.targets(), smallest_of(&moving.run), is_divided);
         if !is_divided {
             let command = LinkCommand::Move(moving);
             return (self.state.take(from, number, command, now), Some(body));
@@ -132,4 +133,13 @@ impl Shard {
             _ => Ok(batch.map(Batch::into_bytes)),
         }
     }
+}
+
+/// The size of the smallest body.
+fn smallest_of(run: &MovedRun) -> u64 {
+    let sizes = run.schedules().map(|schedule| schedule.body_bytes);
+    sizes
+        .map(|bytes| bytes.unwrap_or(0).into())
+        .min()
+        .unwrap_or(0)
 }

@@ -1,14 +1,16 @@
 //! Handling requests.
 
-use std::slice::from_ref;
+use std::{slice::from_ref, sync::Arc};
 
 use bytes::Bytes;
 use stele_base_types::{SessionId, Timestamp};
 use stele_core_engine::{Append, Command, Durability, Token};
+use tokio::sync::oneshot::Sender;
 
-use super::{Shard, dead::Awaits, hold::Owed, read::Waiter, release::Answer};
+use super::{Shard, hold::Owed, read::Waiter, release::Answer};
 use crate::{
     Error, Failure,
+    mailbox::Mailbox,
     opening::sizes_in,
     reply_to::ReplyTo,
     request::{Reply, Request},
@@ -57,13 +59,7 @@ impl Shard {
                 session,
                 mailbox,
                 reply,
-            } => {
-                if self.is_blocked {
-                    mailbox.note_blocked(true);
-                }
-                self.sessions.insert(session, mailbox);
-                let _ = reply.send(());
-            }
+            } => self.open_session(session, mailbox, reply),
             Request::CloseSession(session) => self.close_session(session),
             Request::Read { reads, reply } => {
                 let answers = reads.iter().map(|read| self.read(read)).collect();
@@ -93,9 +89,19 @@ impl Shard {
             Request::Holders { log, reply } => drop(reply.send(self.holders(log))),
             Request::Counters { reply } => self.count(reply),
             Request::Dead { last, reply } => drop(reply.send(self.dead_after(last))),
-            Request::PutOffDead(log) => self.put_off_dead(log, Awaits::Time),
+            Request::Room { log, reply } => drop(reply.send(self.state.logs.room_left(log))),
+            Request::AwaitRoom { log, body_bytes } => self.await_room(log, body_bytes),
+            Request::PutOffDead { log, awaits } => self.put_off_dead(log, awaits),
             Request::TakeUpDead => self.take_up_for_room(),
         }
+    }
+
+    fn open_session(&mut self, session: SessionId, mailbox: Arc<Mailbox>, reply: Sender<()>) {
+        if self.is_blocked {
+            mailbox.note_blocked(true);
+        }
+        self.sessions.insert(session, mailbox);
+        let _ = reply.send(());
     }
 
     /// Decides on a command, and answers it once its changes are durable.

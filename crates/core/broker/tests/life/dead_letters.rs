@@ -180,27 +180,82 @@ async fn as_many_dead_letters_leave_as_there_is_room_for() {
     }
 }
 
+/// Has dead letters go to a queue that has no room for a second one, on another shard and on the
+/// same one, and takes one after the other. Returns once all have come.
+async fn all_come_one_by_one(limited: LedgerConfig) {
+    let (test, clock) = (TestBroker::with_shards(2), SystemClock::new());
+    let limited = LedgerConfig {
+        overflow: Overflow::RefuseNew,
+        ..limited
+    };
+    let source = declare_with(&test.broker, "source", dying()).await;
+    for name in ["other shard", "same shard"] {
+        let target = declare_with(&test.broker, name, limited).await;
+        let _stop = start(&test.broker, &Arc::new(OnceLock::from(vec![target])));
+        let begun = clock.monotonic();
+        reject(&test.broker, source, 30).await;
+        for number in 0..30 {
+            let next = lease_waiting(&test.broker, target, 1, Some(10_000)).await;
+            assert_eq!(body(&next[0]), number.to_string());
+            // The next one is refused meanwhile.
+            let refused = clock.monotonic() + Duration::from_millis(50);
+            while clock.monotonic() < refused {
+                test.sync().await;
+            }
+        }
+        // Each attempt after the first would come a second later.
+        let took = clock.monotonic().saturating_sub(begun);
+        assert!(took < Duration::from_secs(10), "{name}");
+    }
+    test.stop().await;
+}
+
 #[tokio::test]
 async fn dead_letters_go_on_as_soon_as_a_full_queue_has_room() {
-    let (test, clock) = (TestBroker::with_shards(2), SystemClock::new());
+    all_come_one_by_one(LedgerConfig {
+        ready_max: Some(1),
+        ..LedgerConfig::default()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn dead_letters_go_on_as_soon_as_they_fit() {
+    // One of two digits leaves a byte, which is too little for the next one.
+    all_come_one_by_one(LedgerConfig {
+        ready_bytes_max: Some(3),
+        ..LedgerConfig::default()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_full_queue_holds_up_none_on_later_shards() {
+    let test = TestBroker::with_shards(3);
     let full_at_one = LedgerConfig {
         ready_max: Some(1),
         overflow: Overflow::RefuseNew,
         ..LedgerConfig::default()
     };
-    let source = declare_with(&test.broker, "source", dying()).await;
-    for name in ["other shard", "same shard"] {
-        let target = declare_with(&test.broker, name, full_at_one).await;
-        let _stop = start(&test.broker, &Arc::new(OnceLock::from(vec![target])));
-        let begun = clock.monotonic();
-        reject(&test.broker, source, 20).await;
-        for number in 0..20 {
-            let next = lease_waiting(&test.broker, target, 1, Some(10_000)).await;
-            assert_eq!(body(&next[0]), number.to_string());
+    for full in 0..3 {
+        let source = declare_with(&test.broker, &format!("source {full}"), dying()).await;
+        let mut targets = Vec::new();
+        for place in 0..6 {
+            let limits = match place {
+                _ if place % 3 == full => full_at_one,
+                _ => LedgerConfig::default(),
+            };
+            targets.push(declare_with(&test.broker, &format!("{full} {place}"), limits).await);
         }
-        // Each attempt after the first would come a second later.
-        let took = clock.monotonic().saturating_sub(begun);
-        assert!(took < Duration::from_secs(10), "{name}");
+        let _stop = start(&test.broker, &Arc::new(OnceLock::from(targets.clone())));
+        reject(&test.broker, source, 50).await;
+        for (place, target) in targets.iter().enumerate() {
+            let count = if place % 3 == full { 1 } else { 50 };
+            let all = batches(&test.broker, *target, 0, count);
+            let all = tokio::time::timeout(Duration::from_secs(60), all);
+            let all = all.await.expect("none waits for the full queue");
+            assert_eq!(all.concat(), Vec::from_iter(0..count as u32));
+        }
     }
     test.stop().await;
 }

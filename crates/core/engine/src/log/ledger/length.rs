@@ -15,16 +15,13 @@ use crate::{
 };
 
 impl Logs {
-    /// Whether a log accepts new records as far as its length goes, or is gone. If it limits their
-    /// bytes as well, there may be too little room for a large one.
-    pub fn has_room(&self, log: LogId) -> bool {
-        let log = self.log(log);
-        let queue = log.and_then(|log| Some((log, log.ledger(LedgerId::DEFAULT)?)));
-        queue.is_none_or(|(log, ledger)| {
-            let room = ledger.room_left(&log.partitions);
-            ledger.config.overflow == Overflow::RefuseAsDead
-                || room.is_none_or(|room| room.records > 0 && room.bytes > 0)
-        })
+    /// How much more a log takes before it refuses new records for its length. `None` if it
+    /// doesn't refuse any, or is gone.
+    pub fn room_left(&self, log: LogId) -> Option<RoomLeft> {
+        let log = self.log(log)?;
+        let ledger = log.ledger(LedgerId::DEFAULT)?;
+        let refuses = ledger.config.overflow != Overflow::RefuseAsDead;
+        ledger.room_left(&log.partitions).filter(|_| refuses)
     }
 
     /// Whether [`crate::State::shorten`] has something to do.
@@ -116,13 +113,29 @@ pub(crate) enum Taken {
 }
 
 /// How much a queue takes that refuses what is too much.
-#[derive(Clone, Copy, Debug)]
-struct Room {
-    records: u64,
-    bytes: u64,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoomLeft {
+    /// The number of records.
+    pub records: u64,
+    /// The bytes of their bodies.
+    pub bytes: u64,
 }
 
-impl Room {
+impl RoomLeft {
+    /// Whether a record with a body of this size fits.
+    pub fn fits(self, body_bytes: u64) -> bool {
+        self.records > 0 && self.bytes >= body_bytes
+    }
+
+    /// What is left after a record that fits.
+    #[must_use]
+    pub fn after(self, body_bytes: u64) -> Self {
+        Self {
+            records: self.records.saturating_sub(1),
+            bytes: self.bytes.saturating_sub(body_bytes),
+        }
+    }
+
     /// How many of the first records fit together.
     fn fitting(self, append: &Append) -> u32 {
         let Self {
@@ -148,8 +161,7 @@ impl Room {
     /// How many of the first records don't fit by themselves.
     fn exceeding(self, append: &Append) -> u32 {
         let sizes = append.body_bytes();
-        let exceeding =
-            sizes.take_while(|(_, bytes)| self.records == 0 || u64::from(*bytes) > self.bytes);
+        let exceeding = sizes.take_while(|(_, bytes)| !self.fits(u64::from(*bytes)));
         exceeding.map(|(count, _)| count).sum()
     }
 }
@@ -177,7 +189,7 @@ impl Ledger {
     }
 
     /// How much more it takes; `None` if it refuses nothing.
-    fn room_left(&self, partitions: &[Partition]) -> Option<Room> {
+    fn room_left(&self, partitions: &[Partition]) -> Option<RoomLeft> {
         if !self.is_limited() || self.config.overflow == Overflow::DropOldest {
             return None;
         }
@@ -192,7 +204,7 @@ impl Ledger {
             let unseen: u64 = parts.map(|(part, end)| part.unseen_bytes(end)).sum();
             max.saturating_sub(self.ready_bytes().unwrap_or(0) + unseen)
         });
-        Some(Room {
+        Some(RoomLeft {
             records: records.unwrap_or(u64::MAX),
             bytes: bytes.unwrap_or(u64::MAX),
         })

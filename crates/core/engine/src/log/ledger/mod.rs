@@ -55,6 +55,7 @@ pub use self::{
     dispatch::Delivery,
     extend::{Extend, Extension, Renewal},
     lease::{Lease, LeaseRequest, LeasedRecord, LeasedRun},
+    length::RoomLeft,
     moved::{HeaderChange, MoveEnd, MovedRun, MovingRun, Origin, PerRecord, TakenBy},
     moving::Move,
     peek::{Peek, PeekState, Peeked, PeekedRecord},

@@ -119,6 +119,12 @@ impl Part {
         self.next > first || self.ahead.reaches_past(first) || self.fifo.is_some()
     }
 
+    /// Notes that the time of a leased or moving record is over.
+    pub(super) fn note_overdue(&mut self, offset: Offset) {
+        let lifetimes = self.lifetimes.get_or_insert_default();
+        lifetimes.overdue.insert(offset);
+    }
+
     /// Forgets that a record's time is over, because it is settled or dead.
     pub(super) fn forget_overdue(&mut self, offset: Offset) {
         if let Some(lifetimes) = &mut self.lifetimes {
@@ -179,8 +185,7 @@ impl Ledger {
         if part.lists_from(run.first) {
             for offset in run.offsets() {
                 if part.may_return(offset) {
-                    let lifetimes = part.lifetimes.get_or_insert_default();
-                    lifetimes.overdue.insert(offset);
+                    part.note_overdue(offset);
                 } else if !part.has_left(offset) {
                     Run::push(&mut left, run.partition, offset);
                 }

@@ -356,6 +356,7 @@ impl Part {
             (None, Some(delayed)) => delayed.seen,
             (None, None) => self.seen(offset),
         };
+        let is_overdue = self.is_overdue(offset);
         let was = self.settle_listed(offset);
         if let Some(fifo) = &mut self.fifo {
             fifo.lease(offset, &self.delayed);
@@ -363,6 +364,9 @@ impl Part {
             self.skip(offset, 1);
         }
         self.moving.insert(offset, seen);
+        if is_overdue {
+            self.note_overdue(offset);
+        }
         was
     }
 

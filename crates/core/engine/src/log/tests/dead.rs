@@ -500,6 +500,11 @@ fn settled_records_do_not_die_when_their_time_is_over() {
 
 /// A record that is moved to another shard by its lease, and refused there after `passed_ms`.
 fn refused(ledger: LedgerConfig, append: Append, passed_ms: u64) -> Shard {
+    refused_after(ledger, append, 0, passed_ms)
+}
+
+/// The same, moved when it has been leased for `leased_ms`.
+fn refused_after(ledger: LedgerConfig, append: Append, leased_ms: u64, passed_ms: u64) -> Shard {
     let mut shard = with_dead_letters(ledger);
     shard.state.set_topology(Topology {
         own: ShardId(1),
@@ -507,6 +512,7 @@ fn refused(ledger: LedgerConfig, append: Append, passed_ms: u64) -> Shard {
     });
     shard.append(append);
     shard.lease(request(1, 1));
+    shard.pass(leased_ms);
     shard.run(remove_by(0, &[LogId(2)], false)).expect("leased");
     shard.pass(passed_ms);
     let from = Origin {
@@ -533,15 +539,17 @@ fn a_record_that_may_not_return_is_dead_when_its_move_is_refused() {
         expiry_ms: Some(1_000),
         ..LedgerConfig::default()
     };
-    let living = scheduled(Schedule {
-        expiry_ms: Some(1_000),
-        ..Schedule::default()
-    });
+    let living = || {
+        scheduled(Schedule {
+            expiry_ms: Some(1_000),
+            ..Schedule::default()
+        })
+    };
     let plain = LedgerConfig::default();
     for (ledger, append, reason) in [
         (often, record(), DeathReason::Deliveries),
         (old, record(), DeathReason::Expired),
-        (plain, living, DeathReason::Expired),
+        (plain, living(), DeathReason::Expired),
     ] {
         let shard = refused(ledger, append, 1_000);
         assert_eq!(dead(&shard), [(reason, 0, 1)]);
@@ -549,4 +557,8 @@ fn a_record_that_may_not_return_is_dead_when_its_move_is_refused() {
     }
     let shard = refused(plain, record(), 1_000);
     assert_eq!((dead(&shard), shard.counts()), (vec![], (1, 0, 0)));
+    // Its time may be over before it begins to move.
+    let overdue = refused_after(plain, living(), 1_000, 0);
+    assert_eq!(dead(&overdue), [(DeathReason::Expired, 0, 1)]);
+    assert_eq!(overdue.counts(), (0, 0, 0));
 }

@@ -53,16 +53,23 @@ impl Envelope {
     /// An envelope for a new message, with the time of the context's clock. Fails if the message
     /// can't be written as JSON.
     pub fn of<M: Message>(message: &M, context: &Context) -> Result<Self, EncodeError> {
-        let data = RawJson::of(message).map_err(|error| EncodeError {
-            message_type: M::TYPE,
-            reason: error.to_string(),
-        })?;
-        let timestamp = context.ids.now();
+        let (data, now) = (RawJson::of_message(message)?, context.ids.now());
+        Ok(Self::with_data(M::TYPE, M::VERSION, data, now, context))
+    }
+
+    /// An envelope for a new message whose data are JSON already, made at `timestamp`.
+    pub fn with_data(
+        message_type: impl Into<String>,
+        version: Version,
+        data: RawJson,
+        timestamp: Timestamp,
+        context: &Context,
+    ) -> Self {
         let message_id = context.ids.message_id(timestamp);
         let correlation_id = context.correlation_id.as_ref().unwrap_or(&message_id);
-        Ok(Self {
-            message_type: M::TYPE.to_owned(),
-            version: M::VERSION,
+        Self {
+            message_type: message_type.into(),
+            version,
             timestamp,
             source: context.source.clone(),
             correlation_id: correlation_id.clone(),
@@ -77,7 +84,7 @@ impl Envelope {
             },
             unknown: Fields::new(),
             message_id,
-        })
+        }
     }
 
     /// An envelope for a message that follows from this one: see [`Context::caused_by`]. For

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 
+use crate::{EncodeError, Message};
+
 /// A JSON value as text. Numbers keep all their digits, and objects the order of their fields.
 ///
 /// Two values are equal if their texts are.
@@ -15,6 +17,14 @@ impl RawJson {
     /// A value as JSON. Fails if the value refuses, or has a map whose keys aren't text.
     pub fn of(value: &(impl Serialize + ?Sized)) -> Result<Self, serde_json::Error> {
         serde_json::value::to_raw_value(value).map(Self)
+    }
+
+    /// The data of a message.
+    pub fn of_message<M: Message>(message: &M) -> Result<Self, EncodeError> {
+        Self::of(message).map_err(|error| EncodeError {
+            message_type: M::TYPE,
+            reason: error.to_string(),
+        })
     }
 
     /// Takes a text that is JSON, without the white space around it. Nesting isn't limited here:

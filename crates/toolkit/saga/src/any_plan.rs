@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use stele_toolkit_envelope::{Envelope, Message, Timestamp};
 
-use crate::{Effect, Input, Instance, Plan, Saga, SagaError, SagaId, Status};
+use crate::{Effect, Input, Instance, Plan, Saga, SagaError, SagaId, Status, rows::Stored};
 
 /// A plan, with instances as the JSON that they are stored as.
 pub(crate) trait AnyPlan: Debug + Send + Sync {
@@ -15,8 +15,13 @@ pub(crate) trait AnyPlan: Debug + Send + Sync {
     fn has_reply(&self, envelope: &Envelope) -> bool;
     fn reply_types(&self) -> Vec<&'static str>;
     fn start(&self, id: SagaId, envelope: &Envelope, now: Timestamp) -> Result<Turned, SagaError>;
-    fn decide(&self, body: &str, input: Input<'_>, now: Timestamp) -> Result<Turned, SagaError>;
-    fn due(&self, body: &str, now: Timestamp) -> Result<Vec<Input<'static>>, SagaError>;
+    fn decide(
+        &self,
+        stored: &Stored,
+        input: Input<'_>,
+        now: Timestamp,
+    ) -> Result<Turned, SagaError>;
+    fn due(&self, stored: &Stored, now: Timestamp) -> Result<Vec<Input<'static>>, SagaError>;
 }
 
 /// An instance after a decision, as it is stored, and what is to be done.
@@ -57,18 +62,24 @@ impl<S: Saga> AnyPlan for Plan<S> {
         turned(&instance, effects)
     }
 
-    fn decide(&self, body: &str, input: Input<'_>, now: Timestamp) -> Result<Turned, SagaError> {
-        let (instance, effects) = Self::decide(self, &read::<S>(body)?, input, now)?;
+    fn decide(
+        &self,
+        stored: &Stored,
+        input: Input<'_>,
+        now: Timestamp,
+    ) -> Result<Turned, SagaError> {
+        let (instance, effects) = Self::decide(self, &read::<S>(stored)?, input, now)?;
         turned(&instance, effects)
     }
 
-    fn due(&self, body: &str, now: Timestamp) -> Result<Vec<Input<'static>>, SagaError> {
-        Ok(read::<S>(body)?.due(now))
+    fn due(&self, stored: &Stored, now: Timestamp) -> Result<Vec<Input<'static>>, SagaError> {
+        Ok(read::<S>(stored)?.due(now))
     }
 }
 
-fn read<S: Saga>(body: &str) -> Result<Instance<S>, SagaError> {
-    serde_json::from_str(body).map_err(|error| SagaError::unreadable(S::NAME, "", error))
+fn read<S: Saga>(stored: &Stored) -> Result<Instance<S>, SagaError> {
+    serde_json::from_str(&stored.body)
+        .map_err(|error| SagaError::unreadable(&stored.name, &stored.id, error))
 }
 
 fn turned<S: Saga>(instance: &Instance<S>, effects: Vec<Effect>) -> Result<Turned, SagaError> {

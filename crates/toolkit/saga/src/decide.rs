@@ -149,13 +149,12 @@ impl<S: Saga> Turn<'_, S> {
             Says::Failed => {
                 let reply = reply.envelope.message_type.clone();
                 self.log(Entry::Failed { step: name, reply });
-                match self.must_succeed(step) {
-                    true => self.again_later(step),
-                    false => {
-                        self.set(step, Phase::Failed, None);
-                        self.undo()
-                    }
+                if self.must_succeed(step) {
+                    self.again_later(step);
+                    return Ok(());
                 }
+                self.set(step, Phase::Failed, None);
+                self.undo()
             }
         }
     }
@@ -253,13 +252,11 @@ impl<S: Saga> Turn<'_, S> {
         let plan: &Step<S> = &self.plan.steps[step];
         let attempt = self.instance.steps[step].attempt + 1;
         self.instance.steps[step].attempt = attempt;
-        let Some(build) = &plan.send else {
-            // A step without a command only waits for its reply.
-            self.await_reply(step, Action::Do);
-            return Ok(());
-        };
-        let draft = build(&self.instance.data)?;
-        self.push_command(step, Action::Do, draft);
+        // A step without a command only waits for its reply.
+        if let Some(build) = &plan.send {
+            let draft = build(&self.instance.data)?;
+            self.push_command(step, Action::Do, draft);
+        }
         self.await_reply(step, Action::Do);
         Ok(())
     }
@@ -293,29 +290,14 @@ impl<S: Saga> Turn<'_, S> {
         };
         let deadline = wait.map(|wait| self.now + wait);
         self.set(step, phase, deadline);
-        self.ask_timer(step, action);
         if self.instance.steps[step].attempt == ATTEMPTS_UNTIL_STUCK {
             self.stuck(step, action);
         }
     }
 
-    fn again_later(&mut self, step: usize) -> Result<(), DecideError> {
+    fn again_later(&mut self, step: usize) {
         let at = Step::<S>::again_at(self.instance.steps[step].attempt, self.now);
         self.set(step, Phase::Waiting, Some(at));
-        self.ask_timer(step, Action::Do);
-        Ok(())
-    }
-
-    fn ask_timer(&mut self, step: usize, action: Action) {
-        let state = &self.instance.steps[step];
-        if let Some(at) = state.deadline {
-            self.effects.push(Effect::Timer {
-                step,
-                attempt: state.attempt,
-                action,
-                at,
-            });
-        }
     }
 
     fn stuck(&mut self, step: usize, action: Action) {

@@ -20,16 +20,12 @@ pub struct Draft {
 impl Draft {
     /// The draft of a message. Fails if the message can't be written as JSON.
     pub fn of<M: Message>(message: &M) -> Result<Self, EncodeError> {
-        let data = RawJson::of(message).map_err(|error| EncodeError {
-            message_type: M::TYPE,
-            reason: error.to_string(),
-        })?;
         Ok(Self {
             message_type: M::TYPE,
             version: M::VERSION,
             topic: M::TOPIC,
             key: message.key(),
-            data,
+            data: RawJson::of_message(message)?,
         })
     }
 }

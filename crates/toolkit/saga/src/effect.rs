@@ -1,9 +1,7 @@
 //! What a decision wants to be done, in the transaction that stores the instance.
 
-use serde::{Deserialize, Serialize};
-use stele_toolkit_envelope::Timestamp;
-
 use crate::Draft;
+use serde::{Deserialize, Serialize};
 
 /// Something to do in the transaction that stores the instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,17 +20,6 @@ pub enum Effect {
     },
     /// Publish an event to the topic that its type names: the saga has ended.
     Event(Draft),
-    /// Come back with [`crate::Input::Timer`] at this time, which is the step's deadline as well.
-    Timer {
-        /// The step's place in the plan.
-        step: usize,
-        /// The attempt that asks for it.
-        attempt: u32,
-        /// What the attempt does.
-        action: Action,
-        /// When.
-        at: Timestamp,
-    },
     /// Tell a person: the instance goes on trying, and doesn't get further.
     Alert(String),
     /// Add to the instance's history.

@@ -1,6 +1,6 @@
 //! Why the orchestrator or a participant couldn't do something.
 
-use stele_toolkit_envelope::{DecodeError, EncodeError, OpenError};
+use stele_toolkit_envelope::{EncodeError, OpenError};
 
 use crate::{DecideError, SagaId};
 
@@ -74,11 +74,5 @@ impl SagaError {
 impl From<stele_toolkit_sql::sqlx::Error> for SagaError {
     fn from(error: stele_toolkit_sql::sqlx::Error) -> Self {
         Self::Sql(error.into())
-    }
-}
-
-impl From<DecodeError> for SagaError {
-    fn from(error: DecodeError) -> Self {
-        Self::unreadable("", "", error)
     }
 }

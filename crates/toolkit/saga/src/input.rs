@@ -9,8 +9,8 @@ use crate::Action;
 pub enum Input<'a> {
     /// A message came that may be a reply.
     Reply(Reply<'a>),
-    /// A time that the saga asked for has come. Counts only if the step still waits in this
-    /// attempt.
+    /// A step's deadline has passed: see [`crate::Instance::due`]. Counts only if the step still
+    /// waits in this attempt.
     Timer {
         /// The step's place in the plan.
         step: usize,

@@ -133,7 +133,7 @@ impl Orchestrator {
             .find(|stored| stored.name == name)
             .ok_or_else(|| no_such_instance(name, &id.0))?;
         let plan = self.plan_of(&stored)?;
-        let turned = plan.decide(&stored.body, Input::Operator(action), tx.now())?;
+        let turned = plan.decide(&stored, Input::Operator(action), tx.now())?;
         let mut handled = Handled::default();
         self.keep(tx, &stored, turned, None, &mut handled).await?;
         Ok(handled)

@@ -1,8 +1,7 @@
 //! The orchestrator: keeps instances in the service's database.
 
-use bytes::Bytes;
-use stele_toolkit_bus::{Destination, Headers, Outgoing};
-use stele_toolkit_envelope::{Context, Envelope, Metadata, RawJson, Timestamp};
+use stele_toolkit_bus::{Destination, Outgoing};
+use stele_toolkit_envelope::{Context, Envelope, RawJson, Timestamp};
 use stele_toolkit_sql::{
     Db, Tx,
     sqlx::{self, Row as _},
@@ -102,21 +101,11 @@ impl Orchestrator {
     /// given transaction, and other processes pass over them meanwhile.
     pub async fn due(&self, tx: &mut Tx, max: u32) -> Result<Handled, SagaError> {
         let now = tx.now();
-        let text = rows::select("WHERE due_at <= $1 ORDER BY due_at LIMIT $2");
-        let lock = match tx.db().dialect() {
-            stele_toolkit_sql::Dialect::Sqlite => "",
-            stele_toolkit_sql::Dialect::Postgres => " FOR UPDATE SKIP LOCKED",
-        };
-        let query = sqlx::query(tx.db().sql(&(text + lock)))
-            .bind(now.as_micros())
-            .bind(i64::from(max));
-        let rows = query.fetch_all(&mut **tx).await?;
         let mut handled = Handled::default();
-        for row in &rows {
-            let mut stored = Stored::read(row)?;
+        for mut stored in rows::due(tx, max).await? {
             let plan = self.plan_of(&stored)?;
-            for input in plan.due(&stored.body, now)? {
-                let turned = plan.decide(&stored.body, input, now)?;
+            for input in plan.due(&stored, now)? {
+                let turned = plan.decide(&stored, input, now)?;
                 stored.body.clone_from(&turned.body);
                 self.keep(tx, &stored, turned, None, &mut handled).await?;
             }
@@ -147,13 +136,8 @@ impl Orchestrator {
             let reply = envelope.message_type.clone();
             return rows::log(tx, name, id, &crate::Entry::Late { reply }).await;
         }
-        let stored = rows::locked(tx, id).await?;
-        let stored = stored.into_iter().find(|stored| stored.name == name);
-        let Some(stored) = stored else {
-            return Err(no_such_instance(name, id));
-        };
-        self.keep(tx, &stored, turned, Some(envelope), handled)
-            .await
+        let context = self.context.caused_by(envelope);
+        carry_out(tx, (name, id), turned, &context, handled).await
     }
 
     async fn reply(
@@ -172,7 +156,7 @@ impl Orchestrator {
                 None => None,
             };
             let input = Input::Reply(Reply { envelope, to });
-            let turned = plan.decide(&stored.body, input, tx.now())?;
+            let turned = plan.decide(&stored, input, tx.now())?;
             self.keep(tx, &stored, turned, Some(envelope), handled)
                 .await?;
         }
@@ -194,44 +178,12 @@ impl Orchestrator {
             Some(cause) => self.context.caused_by(cause),
             // Deadlines and operators go on with the request that started the instance.
             None => {
-                let start = Envelope::decode(stored.started_by.as_bytes(), ENVELOPE_BYTES_MAX)?;
+                let start = Envelope::decode(stored.started_by.as_bytes(), ENVELOPE_BYTES_MAX)
+                    .map_err(|error| SagaError::unreadable(name, id, error))?;
                 self.context.caused_by(&start)
             }
         };
-        for effect in turned.effects {
-            match effect {
-                Effect::Command {
-                    step,
-                    attempt,
-                    action,
-                    draft,
-                } => {
-                    let action_id = format!("{name}/{id}/{step}");
-                    let action_id = RawJson::of(&action_id)
-                        .map_err(|error| SagaError::unreadable(name, id, error))?;
-                    let context = context.clone().with_metadata(ACTION_ID, action_id);
-                    let envelope = envelope_of(draft, tx.now(), &context);
-                    let attempt = (step, attempt, action);
-                    rows::note_command(tx, &envelope.0.message_id, (name, id), attempt).await?;
-                    let to = Destination::Queue(envelope.1.to_owned());
-                    handled.messages.push(outgoing(&envelope.0, to, envelope.2));
-                }
-                Effect::Event(draft) => {
-                    let envelope = envelope_of(draft, tx.now(), &context);
-                    let to = Destination::Topic(envelope.1.to_owned());
-                    handled.messages.push(outgoing(&envelope.0, to, envelope.2));
-                }
-                Effect::Alert(alert) => handled.alerts.push(alert),
-                Effect::Log(entry) => rows::log(tx, name, id, &entry).await?,
-                // The deadline is in the instance's row.
-                Effect::Timer { .. } => {}
-            }
-        }
-        if turned.status.is_ended() {
-            rows::forget_commands(tx, name, id).await?;
-        }
-        handled.instances += 1;
-        Ok(())
+        carry_out(tx, (name, id), turned, &context, handled).await
     }
 
     /// The plan that an instance goes by.
@@ -259,43 +211,57 @@ pub(crate) fn no_such_instance(name: &str, id: &str) -> SagaError {
     }
 }
 
-/// A draft's envelope, with its topic and key.
-fn envelope_of(
-    draft: Draft,
-    now: Timestamp,
+/// Does what a decision wants of an instance that is stored, and collects what is to be sent.
+async fn carry_out(
+    tx: &mut Tx,
+    (name, id): (&str, &str),
+    turned: Turned,
     context: &Context,
-) -> (Envelope, &'static str, String) {
-    let message_id = context.ids.message_id(now);
-    let correlation_id = context.correlation_id.as_ref().unwrap_or(&message_id);
-    let envelope = Envelope {
-        correlation_id: correlation_id.clone(),
-        message_type: draft.message_type.to_owned(),
-        version: draft.version,
-        timestamp: now,
-        source: context.source.clone(),
-        data: draft.data,
-        metadata: Metadata {
-            trace: context.trace.clone(),
-            user_id: context.user_id.clone(),
-            causation_id: context.causation_id.clone(),
-            sequence: None,
-            reply_to: None,
-            unknown: context.metadata.clone(),
-        },
-        unknown: stele_toolkit_envelope::Fields::new(),
-        message_id,
-    };
-    (envelope, draft.topic, draft.key.0)
+    handled: &mut Handled,
+) -> Result<(), SagaError> {
+    for effect in turned.effects {
+        match effect {
+            Effect::Command {
+                step,
+                attempt,
+                action,
+                draft,
+            } => {
+                let action_id = RawJson::of(&format!("{name}/{id}/{step}"))
+                    .map_err(|error| SagaError::unreadable(name, id, error))?;
+                let context = context.clone().with_metadata(ACTION_ID, action_id);
+                let to = Destination::Queue(draft.topic.to_owned());
+                let command = outgoing(draft, to, tx.now(), &context);
+                let attempt = (step, attempt, action);
+                rows::note_command(tx, &command.message_id, (name, id), attempt).await?;
+                handled.messages.push(command);
+            }
+            Effect::Event(draft) => {
+                let to = Destination::Topic(draft.topic.to_owned());
+                handled
+                    .messages
+                    .push(outgoing(draft, to, tx.now(), context));
+            }
+            Effect::Alert(alert) => handled.alerts.push(alert),
+            Effect::Log(entry) => rows::log(tx, name, id, &entry).await?,
+        }
+    }
+    if turned.status.is_ended() {
+        rows::forget_commands(tx, name, id).await?;
+    }
+    handled.instances += 1;
+    Ok(())
 }
 
-fn outgoing(envelope: &Envelope, to: Destination, key: String) -> Outgoing {
-    Outgoing {
+/// A draft in an envelope, on its way.
+fn outgoing(draft: Draft, to: Destination, now: Timestamp, context: &Context) -> Outgoing {
+    let Draft {
+        message_type,
+        version,
         key,
-        headers: Headers::new(),
-        ..Outgoing::json(
-            to,
-            envelope.message_id.clone(),
-            Bytes::from(envelope.encode()),
-        )
-    }
+        data,
+        ..
+    } = draft;
+    let envelope = Envelope::with_data(message_type, version, data, now, context);
+    Outgoing::json(to, envelope.message_id.clone(), envelope.encode()).with_key(key.0)
 }

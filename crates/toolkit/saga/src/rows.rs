@@ -107,15 +107,31 @@ pub(crate) fn select(rest: &str) -> String {
 
 /// The instances of an id, kept from all others until the transaction ends.
 pub(crate) async fn locked(tx: &mut Tx, id: &str) -> Result<Vec<Stored>, SagaError> {
-    // SQLite's transactions that write wait for each other anyhow.
-    let lock = match tx.db().dialect() {
-        Dialect::Sqlite => "",
-        Dialect::Postgres => " FOR UPDATE",
-    };
-    let text = select(&format!("WHERE id = $1 ORDER BY name{lock}"));
+    let text = select("WHERE id = $1 ORDER BY name") + locking(tx, " FOR UPDATE");
     let query = sqlx::query(tx.db().sql(&text)).bind(id.to_owned());
     let rows = query.fetch_all(&mut **tx).await?;
     rows.iter().map(Stored::read).collect()
+}
+
+/// Up to `max` instances that have a deadline by now, kept from all others until the transaction
+/// ends. Those that others have are passed over.
+pub(crate) async fn due(tx: &mut Tx, max: u32) -> Result<Vec<Stored>, SagaError> {
+    let text = select("WHERE due_at <= $1 ORDER BY due_at LIMIT $2");
+    let text = text + locking(tx, " FOR UPDATE SKIP LOCKED");
+    let query = sqlx::query(tx.db().sql(&text))
+        .bind(tx.now().as_micros())
+        .bind(i64::from(max));
+    let rows = query.fetch_all(&mut **tx).await?;
+    rows.iter().map(Stored::read).collect()
+}
+
+/// What makes a query keep its rows from others. SQLite's transactions that write wait for each
+/// other anyhow.
+fn locking(tx: &Tx, clause: &'static str) -> &'static str {
+    match tx.db().dialect() {
+        Dialect::Sqlite => "",
+        Dialect::Postgres => clause,
+    }
 }
 
 /// Stores a new instance; says whether there was none.

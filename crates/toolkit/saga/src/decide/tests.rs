@@ -136,24 +136,10 @@ impl Run {
         self
     }
 
-    /// Goes to the time that the last decision asked for, and tells it.
+    /// Goes to the next deadline, and tells of it.
     fn timer(&mut self) -> &mut Self {
-        let timer = self.effects.iter().find_map(|effect| match effect {
-            Effect::Timer {
-                step,
-                attempt,
-                action,
-                at,
-            } => Some((*step, *attempt, *action, *at)),
-            _ => None,
-        });
-        let (step, attempt, action, at) = timer.expect("a timer");
-        self.now = at;
-        let input = Input::Timer {
-            step,
-            attempt,
-            action,
-        };
+        self.now = self.instance.due_at().expect("a deadline");
+        let input = self.instance.due(self.now).remove(0);
         self.input(input).expect("a timer");
         self
     }
@@ -300,11 +286,11 @@ proptest! {
                 4 => run.reply::<PaymentFailed>(),
                 5 => run.reply::<ShippingScheduled>(),
                 6 => run.reply::<ShippingRefused>(),
-                _ if run.effects.iter().any(|effect| matches!(effect, Effect::Timer { .. })) => run.timer(),
+                _ if run.instance.due_at().is_some() => run.timer(),
                 _ => &mut run,
             };
             sent.extend(run.sent().into_iter().map(str::to_owned));
-            run.effects.retain(|effect| matches!(effect, Effect::Timer { .. }));
+            run.effects.clear();
         }
         let count = |kind: &str| sent.iter().filter(|sent| *sent == kind).count();
         prop_assert!(count("OrderConfirmed") + count("OrderCancelled") <= 1);

@@ -98,11 +98,14 @@ impl Orchestrator {
     }
 
     /// Tells up to `max` instances that a deadline of theirs has passed. Each is decided in the
-    /// given transaction, and other processes pass over them meanwhile.
+    /// given transaction, and other processes pass over them meanwhile. Those whose plan isn't
+    /// registered are left for later: see [`Orchestrator::without_plan`].
     pub async fn due(&self, tx: &mut Tx, max: u32) -> Result<Handled, SagaError> {
         let now = tx.now();
         let mut handled = Handled::default();
-        for mut stored in rows::due(tx, max).await? {
+        let plans = self.plans.iter().map(|plan| (plan.name(), plan.version()));
+        let plans: Vec<_> = plans.collect();
+        for mut stored in rows::due(tx, &plans, max).await? {
             let plan = self.plan_of(&stored)?;
             for input in plan.due(&stored, now)? {
                 let turned = plan.decide(&stored, input, now)?;

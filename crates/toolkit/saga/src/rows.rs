@@ -113,14 +113,27 @@ pub(crate) async fn locked(tx: &mut Tx, id: &str) -> Result<Vec<Stored>, SagaErr
     rows.iter().map(Stored::read).collect()
 }
 
-/// Up to `max` instances that have a deadline by now, kept from all others until the transaction
-/// ends. Those that others have are passed over.
-pub(crate) async fn due(tx: &mut Tx, max: u32) -> Result<Vec<Stored>, SagaError> {
-    let text = select("WHERE due_at <= $1 ORDER BY due_at LIMIT $2");
-    let text = text + locking(tx, " FOR UPDATE SKIP LOCKED");
-    let query = sqlx::query(tx.db().sql(&text))
+/// Up to `max` instances of these plans, by name and version, that have a deadline by now, kept
+/// from all others until the transaction ends. Those that others have are passed over.
+pub(crate) async fn due(
+    tx: &mut Tx,
+    plans: &[(&'static str, u32)],
+    max: u32,
+) -> Result<Vec<Stored>, SagaError> {
+    let places = (3..).step_by(2).take(plans.len());
+    let of_plan = places.map(|at| format!("name = ${at} AND version = ${}", at + 1));
+    let of_plans = of_plan.collect::<Vec<_>>().join(" OR ");
+    if of_plans.is_empty() {
+        return Ok(Vec::new());
+    }
+    let text = format!("WHERE due_at <= $1 AND ({of_plans}) ORDER BY due_at LIMIT $2");
+    let text = select(&text) + locking(tx, " FOR UPDATE SKIP LOCKED");
+    let mut query = sqlx::query(tx.db().sql(&text))
         .bind(tx.now().as_micros())
         .bind(i64::from(max));
+    for (name, version) in plans {
+        query = query.bind(*name).bind(i64::from(*version));
+    }
     let rows = query.fetch_all(&mut **tx).await?;
     rows.iter().map(Stored::read).collect()
 }

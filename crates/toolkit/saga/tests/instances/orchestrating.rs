@@ -4,7 +4,7 @@ use stele_toolkit_saga::{Entry, Filter, Operator, Orchestrator, SagaError, SagaI
 
 use crate::order::{
     InventoryReserved, OrderCreated, PaymentFailed, PaymentProcessed, PlaceOrder, PlaceOrder2,
-    World, sent, types,
+    PlaceOrder3, World, sent, types,
 };
 
 crate::claims! {
@@ -16,6 +16,7 @@ crate::claims! {
     a_reply_to_another_instance_changes_nothing;
     instances_go_on_with_the_version_that_they_began_with;
     an_instance_without_its_plan_stands_still_and_is_told;
+    a_deadline_of_an_instance_without_its_plan_holds_up_no_other;
     operators_see_and_intervene;
 }
 
@@ -145,6 +146,26 @@ async fn an_instance_without_its_plan_stands_still_and_is_told(mut world: World)
         "{error}"
     );
     assert!(error.is_transient());
+}
+
+async fn a_deadline_of_an_instance_without_its_plan_holds_up_no_other(mut world: World) {
+    let charging = async |world: &World, request: &str| {
+        let started = world.handle(&world.created(request)).await;
+        let charge = world.reply::<InventoryReserved>(&sent(&started)[0]).await;
+        assert_eq!(types(&charge), ["ChargePayment"]);
+    };
+    charging(&world, "old").await;
+    world.orchestrator = Orchestrator::new(world.context.clone()).with::<PlaceOrder3>();
+    world.advance(30);
+    charging(&world, "new").await;
+    world.advance(30);
+    let mut tx = world.begin().await;
+    let due = world.orchestrator.due(&mut tx, 1).await.unwrap();
+    tx.commit().await.unwrap();
+    let expected = ["RefundPayment", "ReleaseInventory", "OrderCancelled"];
+    assert_eq!(types(&due), expected);
+    assert_eq!(sent(&due)[0].correlation_id, "new");
+    assert!(types(&world.due().await).is_empty());
 }
 
 async fn operators_see_and_intervene(world: World) {

@@ -64,21 +64,26 @@ impl Saga for PlaceOrder {
     }
 
     fn plan(plan: &mut Plan<Self>) {
-        plan.step("reserve")
-            .send(|saga: &Self| ReserveInventory::from(saga))
-            .ok::<InventoryReserved>()
-            .fail::<InventoryRejected>()
-            .undo(|saga: &Self| ReleaseInventory::from(saga));
-        plan.step("charge")
-            .send(|saga: &Self| ChargePayment::from(saga))
-            .ok::<PaymentProcessed>()
-            .fail::<PaymentFailed>()
-            .timeout(Duration::from_secs(30))
-            .undo(|saga: &Self| RefundPayment::from(saga))
-            .pivot();
-        plan.done(|saga| OrderConfirmed::from(saga))
-            .undone(|saga| OrderCancelled::from(saga));
+        steps(plan, |saga| saga);
     }
+}
+
+/// The steps of the first version.
+fn steps<S: Saga>(plan: &mut Plan<S>, of: fn(&S) -> &PlaceOrder) {
+    plan.step("reserve")
+        .send(move |saga| ReserveInventory::from(of(saga)))
+        .ok::<InventoryReserved>()
+        .fail::<InventoryRejected>()
+        .undo(move |saga| ReleaseInventory::from(of(saga)));
+    plan.step("charge")
+        .send(move |saga| ChargePayment::from(of(saga)))
+        .ok::<PaymentProcessed>()
+        .fail::<PaymentFailed>()
+        .timeout(Duration::from_secs(30))
+        .undo(move |saga| RefundPayment::from(of(saga)))
+        .pivot();
+    plan.done(move |saga| OrderConfirmed::from(of(saga)))
+        .undone(move |saga| OrderCancelled::from(of(saga)));
 }
 
 /// The same saga, later: payment comes first.
@@ -100,6 +105,24 @@ impl Saga for PlaceOrder2 {
             .ok::<PaymentProcessed>()
             .fail::<PaymentFailed>();
         plan.done(|saga| OrderConfirmed::from(&saga.0));
+    }
+}
+
+/// Later still: as in the first version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PlaceOrder3(PlaceOrder);
+
+impl Saga for PlaceOrder3 {
+    const NAME: &'static str = "place-order";
+    const VERSION: u32 = 3;
+    type Start = OrderCreated;
+
+    fn begin(start: &OrderCreated) -> Self {
+        Self(PlaceOrder::begin(start))
+    }
+
+    fn plan(plan: &mut Plan<Self>) {
+        steps(plan, |saga| &saga.0);
     }
 }
 

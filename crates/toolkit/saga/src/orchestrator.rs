@@ -2,10 +2,7 @@
 
 use stele_toolkit_bus::{Destination, Outgoing};
 use stele_toolkit_envelope::{Context, Envelope, RawJson, Timestamp};
-use stele_toolkit_sql::{
-    Db, Tx,
-    sqlx::{self, Row as _},
-};
+use stele_toolkit_sql::{Db, Tx};
 
 use crate::{
     Draft, Effect, Input, Plan, Reply, Saga, SagaError, SagaId,
@@ -103,9 +100,7 @@ impl Orchestrator {
     pub async fn due(&self, tx: &mut Tx, max: u32) -> Result<Handled, SagaError> {
         let now = tx.now();
         let mut handled = Handled::default();
-        let plans = self.plans.iter().map(|plan| (plan.name(), plan.version()));
-        let plans: Vec<_> = plans.collect();
-        for mut stored in rows::due(tx, &plans, max).await? {
+        for mut stored in rows::due(tx, &self.versions(), max).await? {
             let plan = self.plan_of(&stored)?;
             for input in plan.due(&stored, now)? {
                 let turned = plan.decide(&stored, input, now)?;
@@ -116,13 +111,15 @@ impl Orchestrator {
         Ok(handled)
     }
 
-    /// When the next deadline of an instance is.
+    /// When the next deadline of an instance is whose plan is registered.
     pub async fn due_at(&self, db: &Db) -> Result<Option<Timestamp>, SagaError> {
-        let mut reader = db.reader().await?;
-        let text = "SELECT MIN(due_at) FROM {p}sagas WHERE due_at IS NOT NULL";
-        let row = sqlx::query(db.sql(text)).fetch_one(&mut *reader).await?;
-        let first: Option<i64> = row.try_get(0)?;
-        Ok(first.map(Timestamp::from_micros))
+        rows::due_at(db, &self.versions()).await
+    }
+
+    /// The names and versions of the plans.
+    fn versions(&self) -> Vec<(&'static str, u32)> {
+        let plans = self.plans.iter();
+        plans.map(|plan| (plan.name(), plan.version())).collect()
     }
 
     async fn start(

@@ -9,7 +9,7 @@
 
 use stele_toolkit_envelope::{Envelope, Timestamp};
 use stele_toolkit_sql::{
-    Dialect, Migration, Tx,
+    Db, Dialect, Migration, Tx,
     sqlx::{self, Row as _, any::AnyRow},
 };
 
@@ -120,13 +120,10 @@ pub(crate) async fn due(
     plans: &[(&'static str, u32)],
     max: u32,
 ) -> Result<Vec<Stored>, SagaError> {
-    let places = (3..).step_by(2).take(plans.len());
-    let of_plan = places.map(|at| format!("name = ${at} AND version = ${}", at + 1));
-    let of_plans = of_plan.collect::<Vec<_>>().join(" OR ");
-    if of_plans.is_empty() {
-        return Ok(Vec::new());
-    }
-    let text = format!("WHERE due_at <= $1 AND ({of_plans}) ORDER BY due_at LIMIT $2");
+    let text = format!(
+        "WHERE due_at <= $1 AND {} ORDER BY due_at LIMIT $2",
+        of_plans(3, plans)
+    );
     let text = select(&text) + locking(tx, " FOR UPDATE SKIP LOCKED");
     let mut query = sqlx::query(tx.db().sql(&text))
         .bind(tx.now().as_micros())
@@ -136,6 +133,31 @@ pub(crate) async fn due(
     }
     let rows = query.fetch_all(&mut **tx).await?;
     rows.iter().map(Stored::read).collect()
+}
+
+/// The first deadline of an instance of these plans.
+pub(crate) async fn due_at(
+    db: &Db,
+    plans: &[(&'static str, u32)],
+) -> Result<Option<Timestamp>, SagaError> {
+    let text = "SELECT MIN(due_at) FROM {p}sagas WHERE due_at IS NOT NULL AND ";
+    let text = text.to_owned() + &of_plans(1, plans);
+    let mut query = sqlx::query(db.sql(&text));
+    for (name, version) in plans {
+        query = query.bind(*name).bind(i64::from(*version));
+    }
+    let mut reader = db.reader().await?;
+    let first: Option<i64> = query.fetch_one(&mut *reader).await?.try_get(0)?;
+    Ok(first.map(Timestamp::from_micros))
+}
+
+/// The condition that an instance goes by one of these plans. Their names and versions are the
+/// parameters from `$first` on.
+fn of_plans(first: usize, plans: &[(&'static str, u32)]) -> String {
+    let places = (first..).step_by(2).take(plans.len());
+    let of_plan = places.map(|at| format!("name = ${at} AND version = ${}", at + 1));
+    let any = of_plan.collect::<Vec<_>>().join(" OR ");
+    format!("({})", if any.is_empty() { "1 = 0" } else { &any })
 }
 
 /// What makes a query keep its rows from others. SQLite's transactions that write wait for each

@@ -166,6 +166,9 @@ async fn a_deadline_of_an_instance_without_its_plan_holds_up_no_other(mut world:
     assert_eq!(types(&due), expected);
     assert_eq!(sent(&due)[0].correlation_id, "new");
     assert!(types(&world.due().await).is_empty());
+    // Nobody is to be woken for the old one.
+    let due_at = world.orchestrator.due_at(&world.db).await;
+    assert_eq!(due_at.unwrap(), None);
 }
 
 async fn operators_see_and_intervene(world: World) {

@@ -29,7 +29,6 @@ impl Server {
     pub(crate) async fn new() -> Self {
         tokio::task::spawn_blocking(|| {
             let server = Self::initialise();
-            server.end_with_this_process();
             server.start();
             server
         })
@@ -46,6 +45,7 @@ impl Server {
             run(Command::new("chown").arg("postgres").arg(&directory));
         }
         let server = Self { directory, bin };
+        server.end_with_this_process();
         run(server
             .command("initdb")
             .args([
@@ -105,8 +105,10 @@ impl Server {
         self.directory.join("data")
     }
 
-    /// A process that waits for the end of this one, however it ends, and cleans up.
+    /// A process that waits for the end of this one, however it ends, and cleans up. It has a group
+    /// of its own, so that a signal to the tests' group, such as that of Ctrl-C, doesn't end it too.
     fn end_with_this_process(&self) {
+        use std::os::unix::process::CommandExt;
         let script = format!(
             "while kill -0 {} 2>/dev/null; do sleep 0.2; done
             kill -QUIT $(head -1 {data}/postmaster.pid) 2>/dev/null; rm -rf {directory}",
@@ -115,7 +117,8 @@ impl Server {
             directory = self.directory.display(),
         );
         let mut shell = Command::new("sh");
-        let shell = shell.arg("-c").arg(script).stdin(Stdio::null());
+        let shell = shell.arg("-c").arg(script).process_group(0);
+        shell.stdin(Stdio::null());
         drop(
             shell
                 .stdout(Stdio::null())

@@ -6,7 +6,7 @@ use stele_toolkit_envelope::{Context, EncodeError, Envelope, Timestamp};
 
 use crate::{
     Aggregate, AggregateEvent, AppendError, Appended, EventError, EventStore, Expected, Position,
-    ReadError, Recorded, StreamId, StreamIdError, Until,
+    Recorded, StreamId, StreamIdError, Until,
 };
 
 mod error;
@@ -100,17 +100,8 @@ impl<A: Aggregate, S: EventStore + ?Sized> Repository<A, S> {
 
     /// An aggregate as it was at a version or a time.
     pub async fn load_until(&self, id: &str, until: Until) -> Result<Loaded<A>, LoadError> {
-        let stream = self.stream(id)?;
-        let mut loaded = self.begin(stream, until).await;
-        loop {
-            let page = self.page(&loaded.stream, loaded.version, until).await?;
-            for recorded in &page {
-                loaded.apply(recorded)?;
-            }
-            if page.len() < PAGE_EVENTS {
-                return Ok(loaded);
-            }
-        }
+        let begun = self.begin(self.stream(id)?, until).await;
+        self.follow(begun, until, |_, _| ()).await
     }
 
     /// Applies the events of an aggregate one after the other, from the first on, and shows each
@@ -119,19 +110,10 @@ impl<A: Aggregate, S: EventStore + ?Sized> Repository<A, S> {
         &self,
         id: &str,
         until: Until,
-        mut show: impl FnMut(&Recorded, &A) + Send,
+        show: impl FnMut(&Recorded, &A) + Send,
     ) -> Result<Loaded<A>, LoadError> {
-        let mut loaded = Loaded::new(self.stream(id)?);
-        loop {
-            let page = self.page(&loaded.stream, loaded.version, until).await?;
-            for recorded in &page {
-                loaded.apply(recorded)?;
-                show(recorded, &loaded.state);
-            }
-            if page.len() < PAGE_EVENTS {
-                return Ok(loaded);
-            }
-        }
+        let begun = Loaded::new(self.stream(id)?);
+        self.follow(begun, until, show).await
     }
 
     /// The audit trail of an aggregate: its events behind a version, `limit` at most, with who,
@@ -202,13 +184,24 @@ impl<A: Aggregate, S: EventStore + ?Sized> Repository<A, S> {
         Ok(executed)
     }
 
-    async fn page(
+    /// Applies the events behind what is loaded, and shows each with the state after it.
+    async fn follow(
         &self,
-        stream: &StreamId,
-        after: u64,
+        mut loaded: Loaded<A>,
         until: Until,
-    ) -> Result<Vec<Recorded>, ReadError> {
-        self.store.read(stream, after, until, PAGE_EVENTS).await
+        mut show: impl FnMut(&Recorded, &A) + Send,
+    ) -> Result<Loaded<A>, LoadError> {
+        loop {
+            let (stream, after) = (&loaded.stream, loaded.version);
+            let page = self.store.read(stream, after, until, PAGE_EVENTS).await?;
+            for recorded in &page {
+                loaded.apply(recorded)?;
+                show(recorded, &loaded.state);
+            }
+            if page.len() < PAGE_EVENTS {
+                return Ok(loaded);
+            }
+        }
     }
 }
 

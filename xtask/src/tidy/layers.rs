@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Fronts don't depend on each other; all may use `front/accept`, which isn't a front. `wire` and
-//! `core/engine` have no async runtime among their dependencies, direct or indirect.
+//! `core/engine` have no async runtime among their dependencies, direct or indirect. The program
+//! `stele` is built without the clients and databases that the toolkit's crates bring along.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -27,6 +28,12 @@ const FRONTS_BASE: &str = "front/accept";
 const RUNTIMES: &[&str] = &[
     "tokio", "mio", "hyper", "axum", "async-io", "smol", "socket2",
 ];
+
+/// Large libraries of the toolkit, which the broker's build must not get, by whatever way.
+const TOOLKIT_ONLY: &[&str] = &["rdkafka", "lapin", "aws-sdk-sqs", "sqlx"];
+
+/// The crate of the program `stele`.
+const PROGRAM: &str = "app/cli";
 
 /// Checks the dependencies of every member of the workspace at `root`.
 pub(crate) fn check(root: &Path) -> anyhow::Result<Vec<Finding>> {
@@ -53,16 +60,11 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<Vec<Finding>> {
                 findings.push(Finding::new(&manifest, 1, advice));
             }
         }
-        if from.is_pure() {
-            findings.extend(
-                runtimes_below(&metadata, package)?
-                    .into_iter()
-                    .map(|runtime| {
-                        let advice =
-                            format!("does no I/O, yet depends on `{runtime}`: take values instead");
-                        Finding::new(&manifest, 1, advice)
-                    }),
-            );
+        for (banned, advice) in from.banned() {
+            for found in found_below(&metadata, package, banned)? {
+                let advice = format!("depends on `{found}`: {advice}");
+                findings.push(Finding::new(&manifest, 1, advice));
+            }
         }
     }
     Ok(findings)
@@ -105,8 +107,20 @@ impl Place {
         format!("crates/{}/Cargo.toml", self.label())
     }
 
-    fn is_pure(&self) -> bool {
-        LAYERS[self.layer] == "wire" || self.label() == "core/engine"
+    /// What must not be among its dependencies, and what to do instead.
+    fn banned(&self) -> Vec<(&'static [&'static str], &'static str)> {
+        let label = self.label();
+        let mut banned = Vec::new();
+        if LAYERS[self.layer] == "wire" || label == "core/engine" {
+            banned.push((RUNTIMES, "it does no I/O: take values instead"));
+        }
+        if label == PROGRAM {
+            banned.push((
+                TOOLKIT_ONLY,
+                "it is for the toolkit alone, and slow to build",
+            ));
+        }
+        banned
     }
 
     /// The reason why this crate must not depend on `to`, if any.
@@ -130,8 +144,13 @@ impl Place {
     }
 }
 
-/// The runtimes that `package` reaches through normal dependencies.
-fn runtimes_below(metadata: &Metadata, package: &Package) -> anyhow::Result<BTreeSet<String>> {
+/// Those of `names` that `package` reaches through dependencies of its build, which aren't for
+/// tests.
+fn found_below(
+    metadata: &Metadata,
+    package: &Package,
+    names: &[&str],
+) -> anyhow::Result<BTreeSet<String>> {
     let graph = metadata
         .resolve
         .as_ref()
@@ -145,7 +164,7 @@ fn runtimes_below(metadata: &Metadata, package: &Package) -> anyhow::Result<BTre
             continue;
         }
         let name = metadata[id].name.as_str();
-        if RUNTIMES.contains(&name) {
+        if names.contains(&name) {
             found.insert(name.to_owned());
         }
         let below = nodes.get(id).into_iter().flat_map(|node| &node.deps);
@@ -193,6 +212,17 @@ mod tests {
         assert!(objects("toolkit/bus", "base/types", false));
         assert!(objects("app/server", "toolkit/bus", false));
         assert!(!objects("toolkit/bus", "test/testkit", true));
+    }
+
+    #[test]
+    fn the_program_has_none_of_the_toolkits_clients() {
+        let banned = |label: &str| {
+            let place = Place::at(&format!("crates/{label}/Cargo.toml")).expect("a known layer");
+            place.banned().into_iter().flat_map(|(names, _)| names)
+        };
+        assert!(banned("app/cli").any(|name| *name == "rdkafka"));
+        assert!(banned("toolkit/kafka").all(|name| *name != "rdkafka"));
+        assert!(banned("core/engine").any(|name| *name == "tokio"));
     }
 
     #[test]

@@ -17,9 +17,17 @@ pub struct Caps {
     pub counts_deliveries: bool,
     /// What a delivery given back without an acknowledgement holds up.
     pub release: Release,
+    /// The longest time for which [`crate::Delivery::release`] takes a message back. A longer one
+    /// is refused with [`crate::TransportError::Unsupported`].
+    pub release_max: Duration,
+    /// For how long the broker drops, and confirms, a message that is sent again to the same place
+    /// with the same [`crate::Outgoing::message_id`]. Zero: never. Who means to have a message
+    /// handled again, such as a dead letter, gives it another id.
+    pub deduplicates_for: Duration,
     /// How many messages one request to the broker takes.
     pub batch_max: usize,
-    /// The largest body in bytes, headers included where the broker counts them.
+    /// The largest body in bytes, whatever bytes they are. Key, names and headers count too where
+    /// the broker counts them.
     pub body_bytes_max: usize,
     /// Whether one of several consumers gets everything while the others stand by.
     pub single_active: bool,

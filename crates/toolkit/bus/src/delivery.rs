@@ -52,7 +52,8 @@ impl Delivery {
     }
 
     /// Gives the message back, to come again no earlier than `after` from now. What it holds up
-    /// meanwhile is told by [`crate::Caps::release`].
+    /// meanwhile is told by [`crate::Caps::release`]; what was handed out already isn't called
+    /// back.
     pub async fn release(self, after: Duration) -> Result<(), TransportError> {
         self.settle.release(after).await
     }
@@ -74,7 +75,7 @@ impl fmt::Debug for Delivery {
     }
 }
 
-/// A transport's side of a delivery. Each is called once at most.
+/// A transport's side of a delivery. Dropping it leaves the message unsettled.
 #[async_trait]
 pub trait Settle: Send + Sync {
     /// See [`Delivery::ack`].

@@ -19,6 +19,8 @@
 mod caps;
 mod clock;
 mod delivery;
+mod handout;
+mod keyed_batch;
 mod message;
 mod store;
 mod topology;
@@ -27,6 +29,8 @@ mod transport;
 pub use caps::{Caps, FanOut, Ordering, Release};
 pub use clock::{Clock, SystemClock};
 pub use delivery::{Delivery, Origin, Settle};
+pub use handout::{Handout, Hold};
+pub use keyed_batch::KeyedBatch;
 pub use message::{Destination, Headers, Incoming, Outgoing};
 pub use store::{Begun, Claim, Extensions, KeyOrder, Store, StoreError, Work};
 pub use topology::{Start, Subscription, Topology};

@@ -28,7 +28,8 @@ impl Destination {
     }
 }
 
-/// Headers in the order in which they were set. Names are ASCII; a name may occur once.
+/// Headers in the order in which they were set, which transports needn't keep. Names are ASCII; a
+/// name may occur once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers(Vec<(String, Bytes)>);
 

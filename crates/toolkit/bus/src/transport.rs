@@ -27,7 +27,10 @@ pub trait Transport: Debug + Send + Sync + 'static {
     /// behind it in the batch fail too.
     async fn publish(&self, batch: &[Outgoing]) -> Vec<Result<(), TransportError>>;
 
-    /// Begins to take messages.
+    /// Begins to take messages, and declares the subscription if it isn't yet.
+    ///
+    /// Dropping what it returns is what a crash of the process would be to the broker: what is
+    /// unsettled comes again, to this service or to another of its processes.
     async fn subscribe(
         &self,
         subscription: &Subscription,

@@ -1,0 +1,56 @@
+//! The program `stele` for tests.
+
+use std::path::{Path, PathBuf};
+
+use tokio::{process::Command, sync::OnceCell};
+
+static PROGRAM: OnceCell<PathBuf> = OnceCell::const_new();
+
+/// The program that `STELE` names; else the newest one in this build's target directory; else one
+/// that is built now, by the cargo that runs this test.
+pub(crate) async fn program() -> &'static Path {
+    PROGRAM.get_or_init(find_or_build).await
+}
+
+async fn find_or_build() -> PathBuf {
+    if let Some(program) = std::env::var_os("STELE") {
+        return program.into();
+    }
+    // A test's program is TARGET/PROFILE/deps/NAME-HASH.
+    let this = std::env::current_exe().expect("a test knows its program");
+    let mut above = this.ancestors().skip(2);
+    let of_profile = above.next().expect("a test is in TARGET/PROFILE/deps");
+    let target = above.next().expect("a test is in TARGET/PROFILE/deps");
+    let mut newest = None;
+    for profile in ["release", "debug"] {
+        let path = target.join(profile).join("stele");
+        if let Ok(metadata) = tokio::fs::metadata(&path).await {
+            let modified = metadata.modified().expect("files have times");
+            newest = newest.max(Some((modified, path)));
+        }
+    }
+    match newest {
+        Some((_, path)) => path,
+        None => build(target, of_profile).await,
+    }
+}
+
+/// With `--workspace`, cargo chooses the features as for `cargo test --workspace`, and builds
+/// again nothing of what that built.
+async fn build(target: &Path, of_profile: &Path) -> PathBuf {
+    let profile = match of_profile.file_name().and_then(|name| name.to_str()) {
+        Some("debug") => "dev",
+        Some(other) => other,
+        None => panic!("{} is no profile's directory", of_profile.display()),
+    };
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "--quiet", "--workspace", "--bin", "stele"]);
+    command
+        .args(["--profile", profile, "--target-dir"])
+        .arg(target);
+    command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.."));
+    let status = command.status().await.expect("cargo runs");
+    assert!(status.success(), "cargo can't build stele: {status}");
+    of_profile.join("stele")
+}

@@ -17,6 +17,20 @@ pub struct Origin {
     pub offset: Option<u64>,
 }
 
+/// `topic[partition]@offset`, as far as it is known.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        if let Some(partition) = self.partition {
+            write!(f, "[{partition}]")?;
+        }
+        match self.offset {
+            Some(offset) => write!(f, "@{offset}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A message that waits to be settled.
 ///
 /// Dropping it settles nothing: the broker delivers the message again once the subscription ends or

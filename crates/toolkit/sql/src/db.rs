@@ -1,6 +1,13 @@
 //! The database of a service.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use sqlx::{
     Any, Connection, Executor, SqlStr,
@@ -9,6 +16,7 @@ use sqlx::{
 };
 use stele_toolkit_bus::Clock;
 use stele_toolkit_envelope::Timestamp;
+use tokio::sync::{Notify, watch};
 
 use crate::{Dialect, Error, Migration, Options, Point, Tx, dialect, migrate, schema};
 
@@ -25,6 +33,17 @@ struct Inner {
     options: Options,
     writers: Pool<Any>,
     readers: Pool<Any>,
+    url: String,
+    /// Notified when messages to send are committed by this process.
+    outbox: Notify,
+    /// How often something else than a service's own calls has made parked messages due.
+    due_changes: watch::Sender<u64>,
+    /// The days whose inbox is known to be there.
+    days: Mutex<BTreeSet<i64>>,
+    /// Relays of this process that were dropped: they send nothing any more.
+    gone: Mutex<BTreeSet<String>>,
+    /// Numbers the relays and leases of this process.
+    owners: AtomicU64,
 }
 
 impl Db {
@@ -46,6 +65,12 @@ impl Db {
             options,
             writers,
             readers,
+            url: url.to_owned(),
+            outbox: Notify::new(),
+            due_changes: watch::Sender::new(0),
+            days: Mutex::new(BTreeSet::new()),
+            gone: Mutex::new(BTreeSet::new()),
+            owners: AtomicU64::new(0),
         }));
         db.migrate("sql", schema::MIGRATIONS).await?;
         Ok(db)
@@ -93,6 +118,40 @@ impl Db {
     pub async fn close(&self) {
         self.0.readers.close().await;
         self.0.writers.close().await;
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.0.url
+    }
+
+    pub(crate) fn inbox_days(&self) -> MutexGuard<'_, BTreeSet<i64>> {
+        self.0.days.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn outbox_signal(&self) -> &Notify {
+        &self.0.outbox
+    }
+
+    pub(crate) fn gone_owners(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.0.gone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn due_has_changed(&self) {
+        self.0.due_changes.send_modify(|changes| *changes += 1);
+    }
+
+    /// The number of changes, once it isn't `seen`.
+    pub(crate) async fn due_changes(&self, seen: u64) -> u64 {
+        let mut changes = self.0.due_changes.subscribe();
+        // It fails only once the sender is gone, which this database holds.
+        let changes = changes.wait_for(|changes| *changes != seen).await;
+        changes.map_or(seen, |changes| *changes)
+    }
+
+    /// A name for an owner of leases, that no other has.
+    pub(crate) fn new_owner(&self) -> String {
+        let number = self.0.owners.fetch_add(1, Ordering::Relaxed);
+        format!("{}/{number}", self.0.options.process)
     }
 
     pub(crate) fn options(&self) -> &Options {

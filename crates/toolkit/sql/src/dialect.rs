@@ -42,6 +42,26 @@ impl Dialect {
             Self::Postgres => postgres,
         }
     }
+
+    /// The values of a JSON array of numbers, parameter `$n`, as a subquery.
+    pub(crate) fn numbers(self, parameter: &str) -> String {
+        match self {
+            Self::Sqlite => format!("SELECT value FROM json_each({parameter})"),
+            Self::Postgres => format!(
+                "SELECT value::bigint FROM json_array_elements_text({parameter}::json) AS value"
+            ),
+        }
+    }
+
+    /// The values of a JSON array of texts, parameter `$n`, as a subquery.
+    pub(crate) fn texts(self, parameter: &str) -> String {
+        match self {
+            Self::Sqlite => format!("SELECT value FROM json_each({parameter})"),
+            Self::Postgres => {
+                format!("SELECT value FROM json_array_elements_text({parameter}::json) AS value")
+            }
+        }
+    }
 }
 
 /// A migration's text, in which `{serial}` stands for the type of a numbered primary key, and

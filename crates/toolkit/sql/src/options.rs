@@ -15,18 +15,22 @@ pub struct Options {
     pub(crate) wait_max: Duration,
     pub(crate) inbox_days: u32,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) process: String,
     pub(crate) failpoint: Option<Arc<dyn Failpoint>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
+        let clock = Arc::new(SystemClock);
+        let started = clock.now().as_micros();
         Self {
             prefix: "stele_".to_owned(),
             readers: 4,
             writers: 8,
             wait_max: Duration::from_secs(5),
             inbox_days: 7,
-            clock: Arc::new(SystemClock),
+            clock,
+            process: format!("{}@{started}", std::process::id()),
             failpoint: None,
         }
     }
@@ -81,6 +85,14 @@ impl Options {
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// What this process is called in leases. No two that run at the same time have the same name:
+    /// by default it is the process's number and the time at which these options were made.
+    #[must_use]
+    pub fn process(mut self, name: impl Into<String>) -> Self {
+        self.process = name.into();
         self
     }
 

@@ -3,49 +3,93 @@
 use std::ops::{Deref, DerefMut};
 
 use sqlx::{Any, AnyConnection};
+use stele_toolkit_bus::{Call, Extensions, FromMessage, Lent, Refusal, Slot};
 use stele_toolkit_envelope::Timestamp;
 
-use crate::{Db, Dialect, Error, Point};
+use crate::{Db, Dialect, Error};
 
 /// A transaction that may write. It is a [`sqlx`] connection: `sqlx::query("…").execute(&mut **tx)`
 /// for a `tx: &mut Tx`, `&mut *tx` for a `Tx`.
 ///
 /// One from [`Db::begin`] is ended by [`Tx::commit`]; dropping it undoes it. One that was lent to a
-/// handler ends with the handler, which must not keep it.
+/// handler, as one of its arguments, ends with the handler, which must not keep it.
 #[derive(Debug)]
-pub struct Tx(Open);
+pub struct Tx(Held);
+
+#[derive(Debug)]
+enum Held {
+    Own(Open),
+    Lent(Lent<Open>),
+}
 
 /// An open transaction.
 #[derive(Debug)]
 pub(crate) struct Open {
     pub(crate) db: Db,
     pub(crate) inner: sqlx::Transaction<'static, Any>,
+    /// Whether it has messages to send, so that the relay is woken once they are committed.
+    pub(crate) sends: bool,
 }
 
 impl Tx {
     pub(crate) fn own(db: Db, inner: sqlx::Transaction<'static, Any>) -> Self {
-        Self(Open { db, inner })
+        Self::of(Open {
+            db,
+            inner,
+            sends: false,
+        })
+    }
+
+    pub(crate) fn of(open: Open) -> Self {
+        Self(Held::Own(open))
     }
 
     /// Commits it. If it fails, nothing can be said of the transaction when the connection was
     /// lost; otherwise it is undone.
     pub async fn commit(self) -> Result<(), Error> {
-        self.0.commit().await
+        self.into_own()?.commit().await
     }
 
     /// Undoes it, and waits until that is done.
     pub async fn rollback(self) -> Result<(), Error> {
-        Ok(self.0.inner.rollback().await?)
+        Ok(self.into_own()?.inner.rollback().await?)
+    }
+
+    /// Takes the transaction that was lent to the handler, until it is dropped. `None` if none was
+    /// lent, or if it is taken already.
+    pub fn take(lent: &Extensions) -> Option<Self> {
+        Some(Self(Held::Lent(lent.of::<Slot<Open>>()?.take()?)))
     }
 
     /// The database that it belongs to.
     pub fn db(&self) -> &Db {
-        &self.0.db
+        &self.open().db
     }
 
     /// The time now.
     pub fn now(&self) -> Timestamp {
         self.db().now()
+    }
+
+    pub(crate) fn into_own(self) -> Result<Open, Error> {
+        match self.0 {
+            Held::Own(open) => Ok(open),
+            Held::Lent(_) => Err(Error::NotYours),
+        }
+    }
+
+    fn open(&self) -> &Open {
+        match &self.0 {
+            Held::Own(open) => open,
+            Held::Lent(guard) => guard,
+        }
+    }
+
+    pub(crate) fn open_mut(&mut self) -> &mut Open {
+        match &mut self.0 {
+            Held::Own(open) => open,
+            Held::Lent(guard) => guard,
+        }
     }
 }
 
@@ -53,13 +97,24 @@ impl Deref for Tx {
     type Target = AnyConnection;
 
     fn deref(&self) -> &AnyConnection {
-        &self.0.inner
+        &self.open().inner
     }
 }
 
 impl DerefMut for Tx {
     fn deref_mut(&mut self) -> &mut AnyConnection {
-        &mut self.0.inner
+        &mut self.open_mut().inner
+    }
+}
+
+impl FromMessage for Tx {
+    fn from_message(call: &mut Call<'_>) -> Result<Self, Refusal> {
+        let lent = call.lent::<Slot<Open>>().and_then(Slot::take);
+        let lent = lent.ok_or_else(|| {
+            let why = "the service's store is no `Db`, or another argument is a `Tx` too";
+            Refusal::new("no_transaction", why)
+        })?;
+        Ok(Self(Held::Lent(lent)))
     }
 }
 
@@ -70,9 +125,10 @@ impl Open {
         if self.db.dialect() == Dialect::Postgres {
             sqlx::query("SELECT 1").execute(&mut *self.inner).await?;
         }
-        self.db.reach(Point::BeforeCommit).await;
         self.inner.commit().await?;
-        self.db.reach(Point::AfterCommit).await;
+        if self.sends {
+            self.db.outbox_signal().notify_one();
+        }
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "functions that tests are made of")]
 
-#[path = "../../../sql/tests/server/mod.rs"]
+#[path = "../../../sql/tests/support/home.rs"]
 mod server;
 
 mod orchestrating;

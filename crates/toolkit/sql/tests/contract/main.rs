@@ -2,9 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "functions that tests are made of")]
 
-#[path = "../server/mod.rs"]
-mod server;
+#[path = "../support/mod.rs"]
+mod support;
 
+mod dead;
+mod inbox;
+mod leases;
+mod parked;
+mod relay;
+mod timers;
 mod transactions;
 
 /// Makes a test of each claim on each database: `claims! { commits; … }`.
@@ -14,14 +20,14 @@ macro_rules! claims {
         mod sqlite {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $claim() {
-                super::$claim($crate::server::Home::sqlite()).await;
+                super::$claim($crate::support::Home::sqlite()).await;
             })*
         }
 
         mod postgres {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $claim() {
-                super::$claim($crate::server::Home::postgres().await).await;
+                super::$claim($crate::support::Home::postgres().await).await;
             })*
         }
     };

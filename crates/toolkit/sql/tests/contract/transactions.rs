@@ -3,7 +3,7 @@
 use sqlx::Row;
 use stele_toolkit_sql::{Db, Error, Migration, Tx, sqlx};
 
-use crate::server::Home;
+use crate::support::Home;
 
 const STOCK: &[Migration] = &[Migration::portable(
     1,

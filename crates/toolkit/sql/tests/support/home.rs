@@ -1,7 +1,9 @@
 //! Databases for tests: a file in a temporary directory, or a PostgreSQL server of this process.
+//! Other crates' tests include this file by its path.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+#[path = "postgres.rs"]
 mod postgres;
 
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -122,6 +122,7 @@ macro_rules! events {
         $($(#[$of_event:meta])* $event:ident),+ $(,)?
     }) => {
         $(#[$attribute])*
+        #[allow(clippy::enum_variant_names)]
         $visibility enum $name {
             $($(#[$of_event])* #[allow(missing_docs)] $event($event)),+
         }

@@ -4,12 +4,9 @@
 /// The most bytes of a stream's name.
 pub const STREAM_BYTES_MAX: usize = 255;
 
-/// The most bytes of an event, as JSON with its envelope. A Kafka broker takes records of 1 MiB
-/// with everything around them by default (`message.max.bytes`).
-pub const EVENT_BYTES_MAX: usize = 900_000;
-
 /// The most events of one append.
 pub const APPEND_EVENTS_MAX: usize = 1_000;
 
-/// The most bytes of one append.
-pub const APPEND_BYTES_MAX: usize = 8_000_000;
+/// The most bytes of one append, as JSON with the envelopes. It is one record of a log, and a Kafka
+/// broker takes 1 MiB with everything around it by default (`message.max.bytes`).
+pub const APPEND_BYTES_MAX: usize = 900_000;

@@ -83,7 +83,7 @@ impl EventStore for MemoryStore {
         let after = match after {
             Position::Start => 0,
             Position::Row { xid: 0, id } => usize::try_from(*id).unwrap_or(usize::MAX),
-            Position::Row { .. } | Position::Offsets(_) => {
+            Position::Row { .. } | Position::Log(_) => {
                 return Err(ReadError::ForeignPosition(after.clone()));
             }
         };

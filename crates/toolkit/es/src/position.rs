@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// |---|---|
 /// | `start` | before the first event |
 /// | `7.42` | SQL and memory: the transaction's number, 0 except on PostgreSQL, and the event's |
-/// | `0:18,2:5` | a log: for each partition, the offset from which to read on |
+/// | `0:18432,2:5120` | a log: for each partition, the place from which to read on |
 ///
 /// Positions in a log with several partitions have no total order: that behind an event of one
 /// partition says nothing about the others.
@@ -28,8 +28,9 @@ pub enum Position {
         /// The row's number.
         id: u64,
     },
-    /// Behind records of a log: partitions in ascending order, with the next offset of each.
-    Offsets(Vec<(u32, u64)>),
+    /// Behind events of a log: partitions in ascending order, with the place from which to read
+    /// on. That is 1,024 times a record's offset, plus the number of its events that were read.
+    Log(Vec<(u32, u64)>),
 }
 
 impl Position {
@@ -39,32 +40,32 @@ impl Position {
         match (self, other) {
             (_, Self::Start) => true,
             (Self::Row { xid, id }, Self::Row { xid: x, id: i }) => (xid, id) >= (x, i),
-            (Self::Offsets(_), Self::Offsets(wanted)) => {
-                wanted.iter().all(|(of, next)| self.offset(*of) >= *next)
+            (Self::Log(_), Self::Log(wanted)) => {
+                wanted.iter().all(|(of, next)| self.place(*of) >= *next)
             }
             _ => false,
         }
     }
 
-    /// The next offset of a partition; 0 if nothing of it was read.
-    pub fn offset(&self, partition: u32) -> u64 {
-        let Self::Offsets(all) = self else { return 0 };
+    /// The place in a partition from which to read on; 0 if nothing of it was read.
+    pub fn place(&self, partition: u32) -> u64 {
+        let Self::Log(all) = self else { return 0 };
         let found = all.binary_search_by_key(&partition, |(of, _)| *of);
         found.map_or(0, |at| all[at].1)
     }
 
-    /// The same place with another next offset of a partition.
+    /// The same with another place in a partition.
     #[must_use]
-    pub fn with_offset(&self, partition: u32, next: u64) -> Self {
+    pub fn with_place(&self, partition: u32, next: u64) -> Self {
         let mut all = match self {
-            Self::Offsets(all) => all.clone(),
+            Self::Log(all) => all.clone(),
             Self::Start | Self::Row { .. } => Vec::new(),
         };
         match all.binary_search_by_key(&partition, |(of, _)| *of) {
             Ok(at) => all[at].1 = next,
             Err(at) => all.insert(at, (partition, next)),
         }
-        Self::Offsets(all)
+        Self::Log(all)
     }
 }
 
@@ -84,7 +85,7 @@ impl fmt::Display for Position {
         match self {
             Self::Start => f.write_str("start"),
             Self::Row { xid, id } => write!(f, "{xid}.{id}"),
-            Self::Offsets(all) => {
+            Self::Log(all) => {
                 for (index, (partition, next)) in all.iter().enumerate() {
                     let comma = if index == 0 { "" } else { "," };
                     write!(f, "{comma}{partition}:{next}")?;
@@ -130,7 +131,7 @@ fn parsed(text: &str) -> Option<Position> {
         }
         all.push((partition, next));
     }
-    Some(Position::Offsets(all))
+    Some(Position::Log(all))
 }
 
 impl Serialize for Position {
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn offsets_cover_others_only_partition_by_partition() {
+    fn places_in_a_log_cover_others_only_partition_by_partition() {
         assert!(position("0:2,1:5").covers(&position("1:5")));
         assert!(!position("0:2,1:5").covers(&position("1:6")));
         assert!(!position("0:2").covers(&position("1:1")));
@@ -184,9 +185,9 @@ mod tests {
     }
 
     #[test]
-    fn an_offset_is_set_in_its_place() {
-        let at = position("1:5").with_offset(0, 2).with_offset(1, 6);
+    fn a_place_is_set_for_its_partition() {
+        let at = position("1:5").with_place(0, 2).with_place(1, 6);
         assert_eq!(at, position("0:2,1:6"));
-        assert_eq!((at.offset(1), at.offset(7)), (6, 0));
+        assert_eq!((at.place(1), at.place(7)), (6, 0));
     }
 }

@@ -1,4 +1,4 @@
-//! Tests of aggregates in the form given, when, then.
+//! Tests in the form given, when, then: of aggregates here, of projections by [`projection`].
 //!
 //! ```no_run
 //! # use stele_toolkit_es::Aggregate;
@@ -17,6 +17,10 @@ use std::fmt::Debug;
 use stele_toolkit_envelope::Timestamp;
 
 use crate::Aggregate;
+
+mod projection;
+
+pub use projection::{GivenEvents, projection};
 
 /// An aggregate to which something has happened.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::{
     Appended, Expected, Page, Position, Recorded, StreamId, Types, Until,
-    limits::{APPEND_BYTES_MAX, APPEND_EVENTS_MAX, EVENT_BYTES_MAX},
+    limits::{APPEND_BYTES_MAX, APPEND_EVENTS_MAX},
 };
 
 /// Keeps events for ever, in streams.
@@ -70,7 +70,8 @@ pub enum AppendError {
         actual: u64,
     },
     /// An event's id is in use, for another event or in another append. Roll back a transaction in
-    /// which this happened. Ids have to be unique: this is an error in the program.
+    /// which this happened. Ids have to be unique: this is an error in the program. A log finds it
+    /// only among the streams of one partition.
     #[error("the event id {id} is in use already")]
     IdInUse {
         /// The id, or the first one of the append if the store can't tell which.
@@ -79,21 +80,6 @@ pub enum AppendError {
     /// There is nothing to append, or too much. This is an error in the program.
     #[error("{0}")]
     Limit(String),
-    /// Another process owns the partition of this stream: send the command there.
-    #[error("{stream} is in partition {partition}, which this process doesn't own")]
-    NotOwner {
-        /// The stream.
-        stream: StreamId,
-        /// Its partition.
-        partition: u32,
-    },
-    /// Another process has taken the partition over. What this process knows of it is out of date:
-    /// own it again, or send commands to the new owner.
-    #[error("another process has taken over partition {partition}")]
-    Fenced {
-        /// The partition.
-        partition: u32,
-    },
     /// What the store has can't be read.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -138,13 +124,6 @@ pub(crate) fn encoded(events: &[Envelope]) -> Result<Vec<Vec<u8>>, AppendError> 
     let mut total_bytes = 0;
     for event in events {
         let bytes = event.encode();
-        if bytes.len() > EVENT_BYTES_MAX {
-            return limit(format!(
-                "event {} has {} bytes, more than {EVENT_BYTES_MAX}",
-                event.message_id,
-                bytes.len()
-            ));
-        }
         total_bytes += bytes.len();
         all.push(bytes);
     }

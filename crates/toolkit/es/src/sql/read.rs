@@ -54,7 +54,7 @@ pub(super) async fn all(
     let (xid, id) = match after {
         Position::Start => (0, 0),
         Position::Row { xid, id } => (*xid, *id),
-        Position::Offsets(_) => return Err(ReadError::ForeignPosition(after.clone())),
+        Position::Log(_) => return Err(ReadError::ForeignPosition(after.clone())),
     };
     let names: &[&str] = match types {
         Types::All => &[],

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use stele_toolkit_es::{
     AppendError, Expected, Until,
-    limits::{APPEND_EVENTS_MAX, EVENT_BYTES_MAX},
+    limits::{APPEND_BYTES_MAX, APPEND_EVENTS_MAX},
 };
 
 use crate::{
@@ -140,9 +140,9 @@ async fn an_append_is_all_or_nothing(subject: &Subject) {
 
 async fn limits_are_kept(subject: &Subject) {
     let (store, stream) = (&subject.store, &stream("limits"));
-    let too_large = noted(&"x".repeat(EVENT_BYTES_MAX));
+    let too_large = noted(&"x".repeat(APPEND_BYTES_MAX));
     let too_many = vec![noted("x"); APPEND_EVENTS_MAX + 1];
-    let too_much: Vec<_> = (0..10).map(|_| noted(&"x".repeat(850_000))).collect();
+    let too_much: Vec<_> = (0..10).map(|_| noted(&"x".repeat(95_000))).collect();
     for events in [&[][..], &[noted("x"), too_large], &too_many, &too_much] {
         let failed = store.append(stream, Expected::Any, events).await;
         assert!(

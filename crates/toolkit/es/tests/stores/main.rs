@@ -3,13 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "functions that tests are made of")]
 
 #[path = "../../../sql/tests/support/home.rs"]
-mod server;
+mod home;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "each test binary uses a part of it")]
 mod support;
 
 mod appending;
 mod events;
+#[cfg(feature = "kafka")]
+mod log;
 mod order;
 mod postgres;
 mod reading;
@@ -18,6 +20,8 @@ mod snapshots;
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
+#[cfg(feature = "kafka")]
+use stele_toolkit_es::LogStore;
 use stele_toolkit_es::{EventStore, MemoryStore, SqlStore};
 use stele_toolkit_sql::Options;
 
@@ -37,14 +41,25 @@ impl Subject {
     }
 
     pub(crate) async fn sqlite() -> Self {
-        Self::sql(server::Home::sqlite()).await
+        Self::sql(home::Home::sqlite()).await
     }
 
     pub(crate) async fn postgres() -> Self {
-        Self::sql(server::Home::postgres().await).await
+        Self::sql(home::Home::postgres().await).await
     }
 
-    async fn sql(home: server::Home) -> Self {
+    /// A log with three partitions, on a Stele of its own.
+    #[cfg(feature = "kafka")]
+    pub(crate) async fn log() -> Self {
+        let (broker, settings) = log::broker().await;
+        let store = LogStore::open(settings).await.unwrap();
+        Self {
+            store: Arc::new(store),
+            _home: Box::new(broker),
+        }
+    }
+
+    async fn sql(home: home::Home) -> Self {
         // The disk may be busy with other things.
         let options = Options::new().wait_max(Duration::from_secs(60));
         let db = home.open_with(options).await;
@@ -63,6 +78,8 @@ macro_rules! claims {
         $crate::claims! { of memory: $($claim;)* }
         $crate::claims! { of sqlite: $($claim;)* }
         $crate::claims! { of postgres: $($claim;)* }
+        #[cfg(feature = "kafka")]
+        $crate::claims! { of log: $($claim;)* }
     };
     (of $store:ident: $($claim:ident;)*) => {
         mod $store {

@@ -116,7 +116,7 @@ async fn positions_of_other_stores_are_refused(subject: &Subject) {
         .await
         .unwrap();
     let foreign = match appended.position {
-        Position::Row { .. } => Position::Start.with_offset(0, 1),
+        Position::Row { .. } => Position::Start.with_place(0, 1),
         _ => Position::Row { xid: 1, id: 1 },
     };
     let failed = store.read_all(&foreign, &Types::All, 10).await;

@@ -6,7 +6,7 @@ use stele_toolkit_sql::{Db, Tx, sqlx};
 
 use crate::{
     events::{all, noted, stream, versions},
-    server::Home,
+    home::Home,
 };
 
 async fn open() -> (Db, SqlStore) {

@@ -5,7 +5,7 @@ use stele_toolkit_es::{Kept, MemorySnapshots, Snapshots, SqlSnapshots};
 
 use crate::{
     events::{start, stream},
-    server::Home,
+    home::Home,
 };
 
 fn kept(version: u64) -> Kept {

@@ -1,0 +1,43 @@
+//! Projections and the two sides of CQRS, on SQLite and PostgreSQL.
+
+#![allow(clippy::unwrap_used, reason = "functions that tests are made of")]
+#![allow(
+    clippy::duplicate_mod,
+    reason = "the example's modules name each other"
+)]
+
+#[path = "../clock/mod.rs"]
+mod clock;
+#[path = "../../examples/orders/commands.rs"]
+mod commands;
+#[path = "../../../sql/tests/support/home.rs"]
+mod home;
+#[path = "../../examples/orders/order.rs"]
+mod order;
+#[path = "../../examples/orders/projection.rs"]
+mod projection;
+#[path = "../../examples/orders/queries.rs"]
+mod queries;
+
+mod failing;
+mod orders;
+mod rebuilding;
+mod sharing;
+mod world;
+
+/// Makes a test of each claim on each database: `claims! { commits; … }`.
+#[macro_export]
+macro_rules! claims {
+    ($($claim:ident;)*) => {
+        $crate::claims! { of sqlite: $($claim;)* }
+        $crate::claims! { of postgres: $($claim;)* }
+    };
+    (of $database:ident: $($claim:ident;)*) => {
+        mod $database {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $claim() {
+                super::$claim($crate::world::World::$database().await).await;
+            })*
+        }
+    };
+}

@@ -87,15 +87,23 @@ def bounded(**settings):
 
 
 def all_at_once(count, action):
-    """Runs it in so many threads, and returns their results."""
+    """Runs it in so many threads, and returns their results, or raises what the first of them raised."""
     results = [None] * count
+    failures = []
+
     def run(at):
-        results[at] = action(at)
+        try:
+            results[at] = action(at)
+        except Exception as error:
+            failures.append(error)
+
     threads = [threading.Thread(target=run, args=(at,), daemon=True) for at in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    if failures:
+        raise failures[0]
     return results
 
 
@@ -104,6 +112,19 @@ def count_of(opened, queue):
     payload = raw.read_frame(opened)[2]
     assert payload[:4] == b"\0\x32\0\x0b", f"not declare-ok: {payload!r}"
     return int.from_bytes(payload[-8:-4], "big")
+
+
+def eventually_counts(opened, queue, count):
+    seen = []
+
+    def is_reached():
+        seen.append(count_of(opened, queue))
+        return seen[-1] == count
+
+    try:
+        eventually(is_reached)
+    except AssertionError:
+        raise AssertionError(f"{seen[-1]} of {count} messages are in the queue, after {seen[0]} at first") from None
 
 
 def flood(port, queue, publishers, each):
@@ -121,7 +142,7 @@ def flood(port, queue, publishers, each):
 
     all_at_once(publishers, publish)
     with raw.amqp(port) as opened:
-        eventually(lambda: count_of(opened, queue) == publishers * each)
+        eventually_counts(opened, queue, publishers * each)
 
 
 @check_of_stele

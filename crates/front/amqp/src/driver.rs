@@ -260,17 +260,10 @@ impl Driver {
             self.sending = None;
             self.aging = None;
         }
+        let next = self.next_deadline();
+        let connection = &mut self.connection;
         let sending = self.sending.as_ref();
         let memory = connection.broker.memory();
-        let next = [
-            self.heartbeat.next(),
-            self.close_by,
-            self.aging.map(|it| it.0),
-            connection.patience.next().filter(|_| is_open),
-        ]
-        .into_iter()
-        .flatten()
-        .min();
         if reads || !wants {
             connection.incoming.waits_no_more();
         }
@@ -281,23 +274,39 @@ impl Driver {
         let input = &mut self.input;
         let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
         let filled = connection.outbox.slices(&mut slices);
+        let incoming = &mut connection.incoming;
+        let awaits_grant = !is_writing && connection.outgoing.is_wanted();
+        let taking = take_in(reader, input, incoming, unfinished, reads, is_told);
+        let happens = async {
+            tokio::select! {
+                happened = taking, if wants => happened,
+                count = writer.write_vectored(&slices[..filled]), if filled > 0 => {
+                    Happened::Written(count)
+                }
+                () = connection.events.receive(events), if is_open => Happened::Told,
+                () = connection.outgoing.grant(), if awaits_grant => Happened::Granted,
+                () = Incoming::relieved(memory), if is_short => Happened::Relieved,
+                () = until(next) => Happened::Time,
+                () = shutdown.wait(), if is_open => Happened::Shutdown,
+                () = until(stuck_at) => Happened::Stuck,
+                reason = self.registered.close(), if is_open => Happened::Forced(reason),
+            }
+        };
         tokio::select! {
-            happened = take_in(reader, input, &mut connection.incoming, unfinished, reads, is_told),
-                if wants => happened,
-            count = writer.write_vectored(&slices[..filled]), if filled > 0 => {
-                Happened::Written(count)
-            }
-            () = connection.events.receive(events), if is_open => Happened::Told,
-            () = connection.outgoing.grant(), if !is_writing && connection.outgoing.is_wanted() => {
-                Happened::Granted
-            }
-            () = Incoming::relieved(memory), if is_short => Happened::Relieved,
+            biased;
+            happened = happens => happened,
+            // Only where there is nothing else to do: what the client has read meanwhile counts.
             () = unread(memory, sending) => Happened::Unread,
-            () = until(next) => Happened::Time,
-            () = shutdown.wait(), if is_open => Happened::Shutdown,
-            () = until(stuck_at) => Happened::Stuck,
-            reason = self.registered.close(), if is_open => Happened::Forced(reason),
         }
+    }
+
+    /// When there is something to do that only time brings.
+    fn next_deadline(&self) -> Option<Instant> {
+        let is_open = self.connection.progress() == Progress::Open;
+        let patience = self.connection.patience.next().filter(|_| is_open);
+        let aging = self.aging.map(|it| it.0);
+        let all = [self.heartbeat.next(), self.close_by, aging, patience];
+        all.into_iter().flatten().min()
     }
 
     async fn read(&mut self, count: usize) -> Result<(), Ended> {
@@ -419,7 +428,9 @@ async fn take_in(
             () = until(tell_at) => Happened::Short,
         };
     }
+    // What has arrived is read first: a client isn't late because this process was.
     tokio::select! {
+        biased;
         // A buffer is used up before the next is allocated: most reads are far smaller than a
         // buffer.
         count = read(reader, input, READ_BYTES_MIN, READ_BYTES) => Happened::Read(count),
@@ -438,5 +449,61 @@ async fn until(instant: Option<Instant>) {
     match instant {
         Some(instant) => sleep_until(instant).await,
         None => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use stele_core_broker::Kind;
+    use stele_front_accept::STILL_WHEN_SHORT;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_has_arrived_is_read_before_a_client_counts_as_late() {
+        let memory = Memory::new(100 << 20);
+        let _others = memory.note(Kind::Publishes, 9 << 20);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (client, server) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (mut client, mut server) = (client.unwrap(), server.unwrap().0);
+        let (mut reader, _writer) = server.split();
+        let unfinished = Unfinished {
+            received: 1,
+            missing: 100,
+        };
+        let mut incoming = Incoming::new(memory);
+        incoming.settle(0, unfinished);
+        let mut input = BytesMut::new();
+        tokio::time::pause();
+        // It gets no time to run for longer than a client may stand still.
+        tokio::time::advance(STILL_WHEN_SHORT + Duration::from_secs(1)).await;
+        tokio::time::resume();
+        for _ in 0..64 {
+            client.write_all(&[0]).await.unwrap();
+            reader.readable().await.unwrap();
+            let happened = take_in(
+                &mut reader,
+                &mut input,
+                &mut incoming,
+                unfinished,
+                true,
+                false,
+            )
+            .await;
+            assert!(matches!(happened, Happened::Read(Ok(1))));
+        }
+        let happened = take_in(
+            &mut reader,
+            &mut input,
+            &mut incoming,
+            unfinished,
+            true,
+            false,
+        )
+        .await;
+        assert!(matches!(happened, Happened::Late));
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    pub(super) fn new(memory: Memory) -> Self {
+    pub(crate) fn new(memory: Memory) -> Self {
         Self {
             room: memory.note(Kind::Publishes, 0),
             memory,

@@ -12,17 +12,18 @@
 //! target has room.
 
 mod deaths;
+mod leaving;
 mod rooms;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use hashbrown::HashMap;
-use smallvec::{SmallVec, smallvec};
+use smallvec::smallvec;
 use stele_base_env::Clock;
 use stele_base_types::{LogId, ShardId, Timestamp};
 use stele_core_engine::{
     AppendError, Catalogue, CatalogueError, DeadRun, DeathReason, HeaderChange, LogDefinition,
-    Move, MoveError, Outcome, Schedule, Settle, SettleItem,
+    Move, MoveError, Outcome, RoomLeft, Schedule, Settle, SettleItem,
 };
 use stele_wire_batch::Record;
 use tokio::{
@@ -30,12 +31,14 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-pub use self::deaths::{DEATHS_HEADER, Death, Deaths, Died, name_of};
-use self::rooms::Rooms;
+pub use self::{
+    deaths::{DEATHS_HEADER, Death, Deaths, Died, name_of},
+    leaving::{LeavingLetters, LetterFate, LetterStep},
+    rooms::LetterRooms,
+};
 use crate::{
-    AnswerTo, Awaits, Broker, Error, Failure, LeasedBatch, LeasedMessage, Memory, MoveMessages,
-    MovedMessage, Request, Scheduled, limits::DEAD_ROOM_MS, opening::size_of_body, scheduled,
-    scheduled::is_scheduled,
+    AnswerTo, Awaits, Broker, Error, Failure, LeasedBatch, LeasedMessage, Memory, Request,
+    Scheduled, limits::DEAD_ROOM_MS, opening::size_of_body, scheduled, scheduled::is_scheduled,
 };
 
 /// How often a queue's dead letters are reported in the log at most.
@@ -94,11 +97,24 @@ pub struct DeadBatch {
     pub(crate) batch: LeasedBatch,
 }
 
-/// Dead records of one log.
+/// Dead records of one log, which are to be moved.
 #[derive(Debug)]
 pub struct DeadOf {
     pub(crate) log: LogId,
     pub(crate) batches: Vec<DeadBatch>,
+}
+
+impl DeadOf {
+    /// The log.
+    pub fn log(&self) -> LogId {
+        self.log
+    }
+
+    /// The records, with their bytes.
+    pub fn into_batches(self) -> impl Iterator<Item = (DeadRun, LeasedBatch)> {
+        let batches = self.batches.into_iter();
+        batches.map(|DeadBatch { dead, batch }| (dead, batch))
+    }
 }
 
 /// The task that moves dead letters.
@@ -119,43 +135,11 @@ struct Report {
     trouble: Option<String>,
 }
 
-/// What becomes of a dead letter.
-#[derive(Debug)]
-enum Fate {
-    /// It is moved, or copied.
-    Moves(Box<Step>),
-    /// It stays for now, for this reason.
-    Stays(String),
-    /// It stays until a queue has room.
-    Waits,
-    /// Nobody wants it.
-    Goes,
-}
-
-/// The next step of a dead letter: to those of its targets on one shard that have room.
-#[derive(Debug)]
-struct Step {
-    to: SmallVec<[LogId; 1]>,
-    /// Whether targets are left, on other shards or without room.
-    is_copied: bool,
-    /// Why it died, if this step takes it out of its queue.
-    leaves: Option<DeathReason>,
-    headers: Vec<HeaderChange>,
-    schedule: Schedule,
-}
-
-/// Dead letters that take the same step together.
-#[derive(Debug)]
-struct Leaving {
-    run: MoveMessages,
-    leaves: Option<DeathReason>,
-}
-
 /// What is known while dead records of one log are moved.
 #[derive(Debug, Default)]
 struct Pass {
     answers: Vec<Sent>,
-    rooms: Rooms,
+    rooms: LetterRooms,
     /// Whether some stay until there is room. They are looked at again as long as others move.
     awaits_room: bool,
 }
@@ -175,20 +159,6 @@ impl Letter {
             targets: vec![queue],
             is_kept: true,
             ..Self::default()
-        }
-    }
-}
-
-impl Step {
-    /// To these targets, of as many as are left.
-    fn of(letter: Letter, to: SmallVec<[LogId; 1]>, left: usize) -> Self {
-        let deaths = letter.deaths.header();
-        Self {
-            is_copied: to.len() < left,
-            to,
-            leaves: None,
-            headers: deaths.into_iter().chain(letter.headers).collect(),
-            schedule: letter.schedule,
         }
     }
 }
@@ -262,7 +232,9 @@ impl DeadLetters {
             let is_idle = pass.answers.is_empty();
             self.await_all(log, pass.answers).await;
             if pass.awaits_room && is_idle {
-                pass.rooms.watch(&self.broker).await;
+                for (to, body_bytes) in pass.rooms.lacking() {
+                    self.broker.await_room(to, body_bytes).await;
+                }
                 self.put_off_for(log, Awaits::Room, &AppendError::TooLong.to_string())
                     .await;
             }
@@ -287,19 +259,20 @@ impl DeadLetters {
         let at = self.clock.now();
         let mut run = None;
         while let Some(message) = self.broker.next_message(&mut messages).await? {
-            match self
-                .fate_of((log, dead), &message, at, &mut pass.rooms)
-                .await?
-            {
-                Fate::Moves(letter) => {
-                    let full = add_to(&mut run, &self.broker, (log, dead), *letter, message);
+            let fate = self.fate_of((log, dead), &message, at, &mut pass.rooms);
+            match fate.await? {
+                LetterFate::Moves(step) => {
+                    let full = {
+                        let catalogue = self.broker.catalogue();
+                        LeavingLetters::add(&mut run, &catalogue, (log, dead), *step, message)
+                    };
                     if let Some(full) = full {
                         self.send(full, &mut pass.answers).await;
                     }
                 }
-                Fate::Stays(why) => self.put_off(log, &why).await,
-                Fate::Waits => pass.awaits_room = true,
-                Fate::Goes => self.drop_one(log, dead, &message).await,
+                LetterFate::Stays(why) => self.put_off(log, &why).await,
+                LetterFate::Waits => pass.awaits_room = true,
+                LetterFate::Goes => self.drop_one(log, dead, &message).await,
             }
         }
         if let Some(last) = run {
@@ -314,42 +287,44 @@ impl DeadLetters {
         (log, dead): (LogId, &DeadRun),
         message: &LeasedMessage,
         at: Timestamp,
-        rooms: &mut Rooms,
-    ) -> Result<Fate, Failure> {
+        rooms: &mut LetterRooms,
+    ) -> Result<LetterFate, Failure> {
         let record = &message.record;
         let Some(letter) = self.letter(log, dead.reason, record, at) else {
-            return Ok(Fate::Goes);
+            return Ok(LetterFate::Goes);
         };
         let letter = match self.postponed(log, letter, at).await {
             Ok(letter) => letter,
-            Err(error) => return Ok(Fate::Stays(error.to_string())),
+            Err(error) => return Ok(LetterFate::Stays(error.to_string())),
         };
-        let targets = letter.targets.iter().copied();
-        let left: SmallVec<[LogId; 1]> = targets.filter(|to| !dead.copied.contains(to)).collect();
+        let left = letter.left(dead);
         if left.is_empty() {
-            return Ok(match letter.is_kept && dead.copied.is_empty() {
-                true => Fate::Stays("nothing is bound to the dead-letter exchange".to_owned()),
-                false => Fate::Goes,
-            });
+            return Ok(LetterFate::of_last(&letter, dead));
+        }
+        for to in rooms.unasked(&left) {
+            let room = self.broker.room_of(to).await?;
+            rooms.note(to, room);
         }
         let body_bytes = u64::from(size_of_body(record));
-        let to = rooms.taking(&self.broker, &left, body_bytes).await?;
+        let to = rooms.taking(&left, body_bytes, |to| self.broker.shard_of(to));
         let step = match to.is_empty() {
-            false => Step::of(letter, to, left.len()),
+            false => LetterStep::of(letter, (to, left.len()), (log, dead)),
             // A scheduled message stays a while longer, so that it doesn't hold up others.
             true if self.is_scheduled(log) => {
                 let shortly = scheduled::shortly(log, record, &dead.copied);
-                Step::of(shortly, smallvec![log], 1)
+                LetterStep::of(shortly, (smallvec![log], 1), (log, dead))
             }
-            true => return Ok(Fate::Waits),
+            true => return Ok(LetterFate::Waits),
         };
-        let is_back = step.to[..] == [log];
-        let leaves = (!step.is_copied && !is_back).then_some(dead.reason);
-        Ok(Fate::Moves(Box::new(Step { leaves, ..step })))
+        Ok(LetterFate::Moves(Box::new(step)))
     }
 
     /// Has a run of dead letters moved.
-    async fn send(&mut self, Leaving { run, leaves }: Leaving, answers: &mut Vec<Sent>) {
+    async fn send(
+        &mut self,
+        LeavingLetters { run, leaves }: LeavingLetters,
+        answers: &mut Vec<Sent>,
+    ) {
         match run.request() {
             Ok((request, answer)) => {
                 let shard = self.broker.shard_of(run.log);
@@ -522,41 +497,6 @@ async fn until(at: Option<Instant>) {
     }
 }
 
-/// Adds a dead letter of a log to the run that it follows, or begins a new one. Returns the run
-/// before it, if that has ended.
-fn add_to(
-    current: &mut Option<Leaving>,
-    broker: &Broker,
-    (log, dead): (LogId, &DeadRun),
-    step: Step,
-    message: LeasedMessage,
-) -> Option<Leaving> {
-    let partition = message.partition;
-    let mut moved = MovedMessage {
-        record: message.record,
-        lease: None,
-        headers: step.headers,
-        schedule: step.schedule,
-    };
-    if let Some(Leaving { run, leaves }) = current
-        && (&run.to, run.is_copied, *leaves) == (&step.to, step.is_copied, step.leaves)
-    {
-        match run.push(moved) {
-            Ok(()) => return None,
-            Err(refused) => moved = *refused,
-        }
-    }
-    let run = MoveMessages::new(log, dead.ledger, partition, step.to);
-    let mut run = run.as_defined(&broker.catalogue());
-    run.is_copied = step.is_copied;
-    let is_first = run.push(moved);
-    debug_assert!(is_first.is_ok(), "the first message always fits");
-    current.replace(Leaving {
-        run,
-        leaves: step.leaves,
-    })
-}
-
 impl Broker {
     /// Messages, since the start, that were dead-lettered for a reason.
     pub fn dead_count(&self, reason: DeathReason) -> u64 {
@@ -575,6 +515,20 @@ impl Broker {
     /// Returns when a queue that was too full for dead records has room.
     pub(crate) async fn room_notified(&self) {
         self.shared.dead.room.notified().await;
+    }
+
+    /// How much a queue takes before it refuses records for its length; `None` if it takes all.
+    async fn room_of(&self, log: LogId) -> Result<Option<RoomLeft>, Failure> {
+        let (reply, answer) = oneshot::channel();
+        self.send(self.shard_of(log), Request::Room { log, reply })
+            .await;
+        answer.await.map_err(|_| Failure::Stopping)
+    }
+
+    /// Has the shard of a queue say when it takes a record with a body of this size.
+    async fn await_room(&self, log: LogId, body_bytes: u64) {
+        let request = Request::AwaitRoom { log, body_bytes };
+        self.send(self.shard_of(log), request).await;
     }
 
     async fn dead_after(

@@ -54,7 +54,7 @@ pub use appending::Appending;
 pub use call::Call;
 pub use dead_letters::{
     DEATHS_HEADER, DeadBatch, DeadLetter, DeadLetterRoutes, DeadLetters, DeadOf, Death, Deaths,
-    Died, Letter, name_of,
+    Died, LeavingLetters, Letter, LetterFate, LetterRooms, LetterStep, name_of,
 };
 pub use error::{Error, Failure};
 pub use handle::{Broker, CatalogueGuard};

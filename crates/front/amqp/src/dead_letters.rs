@@ -11,7 +11,7 @@ use stele_base_types::{LogId, Timestamp, murmur2};
 use stele_core_broker::{
     DeadLetter, DeadLetterRoutes, Death, Deaths, Died, Letter, Scheduled, name_of,
 };
-use stele_core_engine::{Catalogue, DeathReason, HeaderChange, Route, Schedule};
+use stele_core_engine::{Catalogue, HeaderChange, Route, Schedule};
 use stele_wire_amqp::{Properties, ShortOctets, Table, Value};
 use stele_wire_batch::Record;
 
@@ -183,14 +183,12 @@ fn without_cycles(
     targets: SmallVec<[LogId; 4]>,
     deaths: &Deaths,
 ) -> Vec<LogId> {
-    let rejected = name_of(DeathReason::Rejected);
-    let is_rejected = deaths.last.as_ref().is_some_and(|it| it.reason == rejected);
-    let is_cycle = |log: &LogId| {
+    let may_go_to = |log: &LogId| {
         let target = catalogue.log_by_id(*log);
-        target.is_some_and(|target| deaths.is_cycle_to(&target.name))
+        target.is_none_or(|target| deaths.may_go_to(&target.name))
     };
     let mut targets = in_order(targets);
-    targets.retain(|log| is_rejected || !is_cycle(log));
+    targets.retain(may_go_to);
     targets
 }
 

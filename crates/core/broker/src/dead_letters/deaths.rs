@@ -112,6 +112,14 @@ impl Deaths {
         at.is_some_and(|at| own[..=at].iter().all(|death| death.died.reason != rejected))
     }
 
+    /// Whether it may go to this queue after its last death: always if it was rejected, and else
+    /// unless it would go round.
+    pub fn may_go_to(&self, queue: &str) -> bool {
+        let rejected = name_of(DeathReason::Rejected);
+        let is_rejected = self.last.as_ref().is_some_and(|it| it.reason == rejected);
+        is_rejected || !self.is_cycle_to(queue)
+    }
+
     /// How many entries, at the front, have a death since the message was published.
     fn since_published(&self) -> usize {
         self.deaths.len().saturating_sub(self.published)

@@ -9,13 +9,10 @@ use std::collections::BTreeMap;
 use smallvec::SmallVec;
 use stele_base_types::{LogId, ShardId};
 use stele_core_engine::RoomLeft;
-use tokio::sync::oneshot;
-
-use crate::{Broker, Failure, Request};
 
 /// What the queues take that were asked.
 #[derive(Debug, Default)]
-pub(super) struct Rooms {
+pub struct LetterRooms {
     /// `None` for those that refuse nothing.
     left: BTreeMap<LogId, Option<RoomLeft>>,
     /// The queues that too little room was found in, with the size of the smallest body.
@@ -30,20 +27,31 @@ struct Taking {
     may_refuse: bool,
 }
 
-impl Rooms {
-    /// Which of these logs take a letter: those on the first shard that has any. The shards of
-    /// queues that may refuse it come last, so that letters which go the same way stay in order
-    /// where nothing is refused.
-    pub(super) async fn taking(
+impl LetterRooms {
+    /// Those of these logs that weren't asked yet.
+    pub fn unasked(&self, logs: &[LogId]) -> SmallVec<[LogId; 1]> {
+        let logs = logs.iter().copied();
+        logs.filter(|log| !self.left.contains_key(log)).collect()
+    }
+
+    /// Notes how much a log takes; `None` if it refuses nothing.
+    pub fn note(&mut self, log: LogId, left: Option<RoomLeft>) {
+        self.left.insert(log, left);
+    }
+
+    /// Which of these logs, all of them asked, take a letter: those on the first shard that has
+    /// any. The shards of queues that may refuse it come last, so that letters which go the same
+    /// way stay in order where nothing is refused.
+    pub fn taking(
         &mut self,
-        broker: &Broker,
         logs: &[LogId],
         body_bytes: u64,
-    ) -> Result<SmallVec<[LogId; 1]>, Failure> {
+        shard_of: impl Fn(LogId) -> ShardId,
+    ) -> SmallVec<[LogId; 1]> {
         let mut by_shard: BTreeMap<ShardId, Taking> = BTreeMap::new();
         for &log in logs {
-            let left = self.left_in(broker, log).await?;
-            let taking = by_shard.entry(broker.shard_of(log)).or_default();
+            let left = self.left.get(&log).copied().flatten();
+            let taking = by_shard.entry(shard_of(log)).or_default();
             taking.may_refuse |= left.is_some();
             if left.is_none_or(|left| left.fits(body_bytes)) {
                 taking.logs.push(log);
@@ -59,26 +67,11 @@ impl Rooms {
                 *left = left.after(body_bytes);
             }
         }
-        Ok(first.logs)
+        first.logs
     }
 
-    /// Has the shards of the queues that lack room say when there is some.
-    pub(super) async fn watch(self, broker: &Broker) {
-        for (log, body_bytes) in self.lacking {
-            let request = Request::AwaitRoom { log, body_bytes };
-            broker.send(broker.shard_of(log), request).await;
-        }
-    }
-
-    async fn left_in(&mut self, broker: &Broker, log: LogId) -> Result<Option<RoomLeft>, Failure> {
-        if let Some(left) = self.left.get(&log) {
-            return Ok(*left);
-        }
-        let (reply, answer) = oneshot::channel();
-        let request = Request::Room { log, reply };
-        broker.send(broker.shard_of(log), request).await;
-        let left = answer.await.map_err(|_| Failure::Stopping)?;
-        self.left.insert(log, left);
-        Ok(left)
+    /// The queues that too little room was found in, with the size of the smallest body.
+    pub fn lacking(self) -> impl Iterator<Item = (LogId, u64)> {
+        self.lacking.into_iter()
     }
 }

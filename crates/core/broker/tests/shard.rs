@@ -24,8 +24,8 @@ use stele_core_broker::{
 use stele_core_engine::{
     AlterLog, Append, AppendError, AppendResult, AppendTarget, Catalogue, CatalogueError, Columns,
     Command, CommitOffset, CommitOffsets, ConsumerRef, DeclareLog, Declared, DeleteLog, Durability,
-    Lease, LeaseRequest, LedgerId, LogError, Outcome, Purge, Retention, Settle, SettleItem,
-    Subscribe, Subscription, Unsubscribe, Window,
+    Lease, LeaseRequest, LedgerConfig, LedgerId, LogError, Outcome, Purge, Retention, Settle,
+    SettleItem, Subscribe, Subscription, Unsubscribe, Window,
 };
 use stele_core_storage::{BLOCK_CONTENT_SIZE_BYTES_MAX, Journal, Options};
 use stele_test_testkit::{first_shard, message, queue};
@@ -466,6 +466,29 @@ fn a_process_that_ends_at_once_has_an_epoch_of_its_own() {
     let epoch_of_next = || Alone::open(directory.path()).shard.state().next_epoch();
     let first = epoch_of_next();
     assert!(epoch_of_next() > first);
+}
+
+#[test]
+fn a_start_takes_out_all_that_is_too_much_for_a_queue() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut alone = Alone::open(directory.path());
+    let mut declaration = queue("queue", Durability::Synced);
+    declaration.config.queue = Some(LedgerConfig {
+        ready_max: Some(3),
+        ..LedgerConfig::default()
+    });
+    drop(alone.ask_for(declaration));
+    alone.write(START);
+    alone.sync();
+    for _ in 0..5_000 {
+        alone.append();
+    }
+    // They are never shown, so none of them has left yet.
+    alone.write(START);
+    drop(alone);
+    let again = Alone::open(directory.path());
+    let log = again.shard.state().logs.log(LOG).unwrap();
+    assert_eq!(log.ledger(LedgerId::DEFAULT).unwrap().ready(), 3);
 }
 
 #[test]

@@ -207,6 +207,11 @@ impl Shard {
         while self.state.logs.has_leavings() {
             self.clean_up();
         }
+        // All at once, as nobody waits: what one recovery leaves another one would do.
+        while self.state.logs.is_too_long() {
+            let decision = self.state.shorten();
+            self.apply_own(decision);
+        }
         self.dispatch();
     }
 

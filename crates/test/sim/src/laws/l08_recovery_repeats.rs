@@ -3,7 +3,7 @@
 
 use super::{Law, ensure};
 use crate::{
-    event::{Event, Recovery},
+    event::{Event, Found, Recovery},
     model::Model,
 };
 
@@ -34,10 +34,23 @@ fn judge_shard(recovery: &Recovery) -> Result<(), String> {
         journal_alone,
     } = recovery;
     ensure(last.reads_back, || "a snapshot loses some of it".into())?;
-    ensure(first == second, || "a second recovery differs".into())?;
-    ensure(last == first, || {
-        "a recovery that crashes disturbed differs".into()
+    ensure(first == second, || {
+        format!("a second recovery differs in {}", difference(first, second))
     })?;
-    let differs = journal_alone.as_ref().is_some_and(|alone| alone != last);
-    ensure(!differs, || "the journal alone says otherwise".into())
+    ensure(last == first, || {
+        let difference = difference(last, first);
+        format!("a recovery that crashes disturbed differs in {difference}")
+    })?;
+    let alone = journal_alone.as_ref().unwrap_or(last);
+    ensure(alone == last, || {
+        let difference = difference(alone, last);
+        format!("the journal alone says otherwise in {difference}")
+    })
+}
+
+/// The first parts of two states that differ.
+fn difference(one: &Found, other: &Found) -> String {
+    let mut parts = one.state.iter().zip(&other.state);
+    let differing = parts.find(|(one, other)| one != other);
+    format!("{differing:?}")
 }

@@ -11,7 +11,7 @@ const LAWS: &str = "crates/test/sim/src/laws/l";
 pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in repository.files() {
-        if file.path.starts_with(LAWS) {
+        if is_law(&file.path) {
             findings.extend(without_bugs(repository, &file.path));
         }
         if file.path.starts_with(PLANTS) {
@@ -25,6 +25,12 @@ pub(crate) fn check(repository: &Repository) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Whether a file is a law, and not a part of one in a folder with its name.
+fn is_law(path: &str) -> bool {
+    let name = path.strip_prefix(LAWS);
+    name.is_some_and(|name| !name.contains('/'))
 }
 
 /// Reports a law without planted bugs.
@@ -91,6 +97,14 @@ mod tests {
     fn a_law_without_bugs_is_found() {
         let found = advice(&[(LAW, "")]);
         assert!(found[0].contains("no bug is planted"), "{found:?}");
+        let part = LAW.replace(".rs", "/part.rs");
+        let found = advice(&[
+            (LAW, ""),
+            (&part, ""),
+            (BUGS, &bug_in("a.rs")),
+            ("a.rs", "a + b"),
+        ]);
+        assert_eq!(found, [""; 0]);
     }
 
     #[test]

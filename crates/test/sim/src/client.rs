@@ -9,6 +9,7 @@ mod define;
 mod drain;
 mod hang_up;
 mod lease;
+mod letters;
 mod moving;
 mod produce;
 mod publish;
@@ -24,8 +25,8 @@ use stele_test_disk::Random;
 use tokio::sync::oneshot::{Receiver, error::TryRecvError};
 
 use self::{
-    commit::Commits, consume::Sessions, define::Definitions, lease::Leases, moving::Moves,
-    produce::Producers, publish::Publishes, settle::Settlements, watch::Watches,
+    commit::Commits, consume::Sessions, define::Definitions, lease::Leases, letters::Letters,
+    moving::Moves, produce::Producers, publish::Publishes, settle::Settlements, watch::Watches,
 };
 use crate::{
     event::{Event, note_beside},
@@ -48,6 +49,7 @@ pub(crate) struct Client {
     moves: Moves,
     commits: Commits,
     watches: Watches,
+    letters: Letters,
 }
 
 /// The context of a client's action.
@@ -66,6 +68,14 @@ pub(crate) struct Turn<'a> {
 }
 
 impl Client {
+    /// Clients which, `with_letters`, also use the queues that records leave by themselves.
+    pub(crate) fn new(with_letters: bool) -> Self {
+        Self {
+            letters: Letters::new(with_letters),
+            ..Self::default()
+        }
+    }
+
     /// Takes one action.
     pub(crate) fn act(&mut self, turn: &mut Turn<'_>) {
         self.look_up(turn);

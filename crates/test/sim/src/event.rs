@@ -49,8 +49,10 @@ pub(crate) enum Event {
     Acknowledged {
         /// The append.
         publish: PublishId,
-        /// Its place in each target.
+        /// Its place in each target that took it.
         places: Vec<Appended>,
+        /// The targets that were too full for it.
+        full: Vec<LogId>,
     },
     /// It was refused, by the engine or for lack of space: nothing was appended.
     Refused(PublishId, Option<AppendError>),
@@ -66,6 +68,9 @@ pub(crate) enum Event {
     Audited(Read),
     /// Records were leased, or taken without a lease.
     Leased(Leased),
+    /// A record that has died before is seen for the first time in its place: it is read or
+    /// delivered by one of the next events.
+    Letter(Letter),
     /// A wait for records of a log began.
     Waiting(WaitId, Wait),
     /// The wait ended: it was answered or given up.
@@ -141,7 +146,10 @@ pub(crate) enum Event {
     /// The process started again. What each shard recovered, as found by two recoveries and, if
     /// checked, from the journal alone.
     Recovered(Vec<Recovery>),
-    /// All clients have left, everything due was done, and the log was consumed until it was empty.
+    /// All clients have left, everything due was done, and a log is about to be consumed until it
+    /// is empty.
+    Draining,
+    /// The log was consumed until it was empty.
     Drained(LogId),
     /// Retention and checkpoints have nothing left to do.
     Swept {
@@ -188,8 +196,23 @@ pub(crate) struct Publish {
     pub schedules: Vec<Schedule>,
     /// The batch's size.
     pub size_bytes: u64,
+    /// The size of each record's body.
+    pub bodies_bytes: Vec<u32>,
     /// When it was requested, by the engine's clock.
     pub at: Timestamp,
+}
+
+impl Publish {
+    /// What the engine is told of each record.
+    pub(crate) fn all_schedules(&self) -> impl Iterator<Item = Schedule> {
+        let known = self.schedules.iter().copied();
+        let known = known.chain(std::iter::repeat_with(Schedule::default));
+        let each = known.zip(&self.bodies_bytes);
+        each.map(|(schedule, body_bytes)| Schedule {
+            body_bytes: Some(*body_bytes),
+            ..schedule
+        })
+    }
 }
 
 /// A log that is appended to.
@@ -216,6 +239,38 @@ pub(crate) struct Read {
     pub records: Vec<(Offset, RecordId)>,
     /// When, by the engine's clock.
     pub at: Timestamp,
+}
+
+/// A record that has died before, as another queue has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Letter {
+    /// Its id, which its history gives it.
+    pub record: RecordId,
+    /// The id that it was published with.
+    pub original: RecordId,
+    /// Its history: the last death first.
+    pub deaths: Vec<Death>,
+    /// Its partition.
+    pub partition: PartitionId,
+    /// Its offset there.
+    pub offset: Offset,
+    /// Whether its body has the bytes that it was published with, as far as it goes.
+    pub is_own_body: bool,
+    /// The size of its body.
+    pub body_bytes: u64,
+    /// Its timestamp.
+    pub timestamp: Timestamp,
+}
+
+/// How often a record died in a queue for a reason, as its history says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Death {
+    /// The name of the queue.
+    pub queue: Box<str>,
+    /// The name of the reason.
+    pub reason: Box<str>,
+    /// How often.
+    pub count: u64,
 }
 
 /// Records that were delivered together.

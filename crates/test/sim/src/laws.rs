@@ -1,4 +1,4 @@
-//! The fourteen laws, one file each: what must hold for observations, given the known state.
+//! The fifteen laws, one file each: what must hold for observations, given the known state.
 
 mod l01_acknowledged_survives;
 mod l02_offsets_are_dense;
@@ -14,6 +14,7 @@ mod l11_links_deliver_once;
 mod l12_moves_end_in_one_place;
 mod l13_nothing_goes_unnoticed;
 mod l14_waits_end;
+mod l15_leaves_for_a_reason;
 
 use crate::{event::Event, model::Model};
 
@@ -50,6 +51,7 @@ pub(crate) fn all() -> Vec<Box<dyn Law>> {
         Box::<l12_moves_end_in_one_place::MovesEndInOnePlace>::default(),
         Box::new(l13_nothing_goes_unnoticed::NothingGoesUnnoticed),
         Box::<l14_waits_end::WaitsEnd>::default(),
+        Box::<l15_leaves_for_a_reason::LeavesForAReason>::default(),
     ]
 }
 

@@ -27,6 +27,7 @@
 mod client;
 mod event;
 mod laws;
+mod letters;
 mod model;
 mod process;
 mod run;

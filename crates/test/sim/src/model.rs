@@ -8,10 +8,10 @@ mod ledger;
 use std::collections::{BTreeMap, BTreeSet};
 
 use stele_base_types::{LogId, Offset, PartitionId};
-use stele_core_engine::{Durability, LogConfig};
+use stele_core_engine::{Appended, DeathReason, Durability, LogConfig, Overflow};
 
-pub(crate) use self::ledger::{LedgerModel, Standing};
-use crate::event::{Crash, Event, Publish, PublishId, RecordId};
+pub(crate) use self::ledger::{LedgerModel, RecordModel, Standing};
+use crate::event::{Crash, Event, Leased, Publish, PublishId, RecordId};
 
 /// The known state.
 #[derive(Debug, Default)]
@@ -106,7 +106,7 @@ impl Model {
                 // A duplicate's place may be that of another request's record.
                 let is_own = self.publishes[publish].stamp.is_some();
                 for place in places.iter().filter(|place| is_own || !place.duplicate) {
-                    self.acknowledge(*publish, place.partition, place.base);
+                    self.acknowledge(*publish, place);
                 }
             }
             Event::Refused(publish, _) => {
@@ -136,9 +136,13 @@ impl Model {
             _ => {}
         }
         self.ledgers.note(event);
+        if let Event::Leased(leased) = event {
+            self.meet(leased);
+        }
     }
 
-    fn acknowledge(&mut self, id: PublishId, partition: PartitionId, base: Offset) {
+    fn acknowledge(&mut self, id: PublishId, place: &Appended) {
+        let (partition, base) = (place.partition, place.base);
         let Some(publish) = self.publishes.get(&id) else {
             return;
         };
@@ -149,15 +153,37 @@ impl Model {
         };
         let places = self.places.entry(partition).or_default();
         for (index, (offset, record)) in (base.0..).zip(&publish.records).enumerate() {
-            let place = Place {
+            let known = Place {
                 record: *record,
                 publish: id,
                 class: target.class,
             };
             // A duplicate is answered with the place of the original.
-            places.entry(Offset(offset)).or_insert(place);
+            places.entry(Offset(offset)).or_insert(known);
             self.ledgers
                 .append(partition, Offset(offset), publish, index, config);
+            // A repeated request isn't told that the original was too much.
+            let overflow = config.queue.map(|queue| queue.overflow);
+            if place.refused || place.duplicate && overflow == Some(Overflow::RefuseAsDead) {
+                let reason = DeathReason::Length;
+                self.ledgers
+                    .may_have_left(partition, Offset(offset), reason);
+            }
+        }
+    }
+
+    /// Records that are delivered before their append is known may be older than is known.
+    fn meet(&mut self, leased: &Leased) {
+        for one in &leased.records {
+            if self.ledgers.is_appended(leased.partition, one.offset) {
+                continue;
+            }
+            let schedules = self.origin(one.record).map(|publish| &publish.schedules);
+            if schedules.is_some_and(|all| all.iter().any(|it| it.expiry_ms.is_some())) {
+                let reason = DeathReason::Expired;
+                self.ledgers
+                    .may_have_left(leased.partition, one.offset, reason);
+            }
         }
     }
 

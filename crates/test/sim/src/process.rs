@@ -3,6 +3,7 @@
 //! It does the work of the broker's threads, in random order.
 
 mod maintenance;
+mod postman;
 mod start;
 
 use std::{collections::VecDeque, mem, sync::Arc};
@@ -15,6 +16,7 @@ use stele_core_storage::{
     Block, Checkpoint, CheckpointPlan, Checkpointer, DataDirectory, Error, Journal, Retired,
 };
 
+use self::postman::Postman;
 pub(crate) use self::start::{Settings, Telling};
 use crate::event::{Found, LinkEnds};
 
@@ -65,6 +67,8 @@ struct Site {
     checkpoint: Option<Checkpoint>,
     /// Checkpointed files whose space isn't freed yet.
     retired: Option<Retired>,
+    /// The task that moves dead letters.
+    postman: Postman,
 }
 
 /// A writer's report to its shard.
@@ -259,12 +263,24 @@ impl Process {
 
     /// Runs everything until there is nothing left to do.
     pub(crate) fn run_until_idle(&mut self, now: Timestamp) -> Result<(), Error> {
-        for _ in 0..8 {
+        let mut left = 8;
+        // A letter may die again where it comes to.
+        for _ in 0..100 {
+            if left == 0 {
+                break;
+            }
+            left -= 1;
             for shard in 0..self.sites.len() {
                 self.take_link(shard, now);
                 self.write_all(shard, now)?;
             }
             self.tick(now);
+            for shard in 0..self.sites.len() {
+                // Dead letters that can't be read are never in their places.
+                if self.post(shard, now).unwrap_or(false) {
+                    left = 8;
+                }
+            }
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! A run: clients, a process and a disk from one seed, and the laws that judge it.
 
+mod finish;
 mod stop;
 
 use std::{
@@ -9,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use stele_base_env::Disk;
-use stele_base_types::{LogId, Timestamp};
+use stele_base_types::Timestamp;
 use stele_core_storage::Error;
 use stele_test_disk::{Loss, MemoryDisk, Random};
 
@@ -168,6 +169,7 @@ enum Work {
     Sync,
     News,
     Link,
+    Post,
     Maintain,
     Checkpoint,
     Time,
@@ -179,11 +181,12 @@ enum Work {
     Fill,
 }
 
-const WORK: [(u64, Work); 13] = [
+const WORK: [(u64, Work); 14] = [
     (300, Work::Write),
     (200, Work::Sync),
     (350, Work::News),
     (60, Work::Link),
+    (60, Work::Post),
     (60, Work::Maintain),
     (60, Work::Checkpoint),
     (150, Work::Time),
@@ -207,10 +210,10 @@ impl Run {
         let settings = Settings::choose(&mut random);
         Self {
             random,
+            client: Client::new(settings.has_letters),
             settings,
             disk: MemoryDisk::default(),
             process: None,
-            client: Client::default(),
             court: Court {
                 laws: laws::all(),
                 model: Model::default(),
@@ -287,6 +290,7 @@ impl Run {
                 Ok(())
             }
             Work::Link => return self.carry_link(shard),
+            Work::Post => return self.post(shard),
             Work::Time | Work::Jump => return self.pass_time(work),
             Work::Crash => return self.crash(),
             Work::Stop => return self.stop(),
@@ -329,6 +333,19 @@ impl Run {
             return self.court.judge(vec![Event::Linked(links)]);
         }
         Ok(())
+    }
+
+    /// The task that moves dead letters does some of its work.
+    fn post(&mut self, shard: usize) -> Judged {
+        let now = self.now;
+        let posted = self
+            .process
+            .as_mut()
+            .map(|process| process.post(shard, now));
+        if let Some(Err(error)) = posted {
+            return self.court.judge(vec![Event::Unreadable(error)]);
+        }
+        self.listen()
     }
 
     /// A failure of the disk ends the process.
@@ -461,126 +478,5 @@ impl Run {
             }
         }
         Ok(found)
-    }
-
-    /// The disk works again, all clients leave, everything left is consumed and removed; then
-    /// everything is read.
-    fn finish(&mut self) -> Judged {
-        // A start completes what a process has left undone: half of the runs end without one.
-        if self.random.once_in(2) {
-            self.end(Crash::PowerCut)?;
-            self.start()?;
-        }
-        if self.disk.is_dead() {
-            self.crash()?;
-        }
-        self.disk.restart();
-        self.disk.limit(None);
-        if let Some(process) = &mut self.process {
-            process.look_at_space();
-        }
-        self.tick()?;
-        self.run_until_idle()?;
-        self.read_all()?;
-        while self.client.has_sessions() {
-            let mut events = Vec::new();
-            self.turn(&mut events, Client::leave);
-            self.court.judge(events)?;
-            self.listen()?;
-        }
-        // Returned records may go to waiting clients until their waits end.
-        self.run_until_idle()?;
-        // After every deadline, including leases from before the clock was set back.
-        self.now = self.latest.plus_ms(3_600_000);
-        self.tick()?;
-        self.run_until_idle()?;
-        let mut events = Vec::new();
-        self.turn(&mut events, Client::drain);
-        self.court.judge(events)?;
-        self.listen()?;
-        self.sweep()?;
-        self.court.outcome.files_used_again = self.disk.files_used_again();
-        self.read_all()?;
-        self.compare_shards()
-    }
-
-    /// With nothing in transit, every shard has the logs that the catalogue defines.
-    fn compare_shards(&mut self) -> Judged {
-        let Some(process) = &self.process else {
-            return Ok(());
-        };
-        let catalogue = process.catalogue();
-        let at_rest = Event::AtRest {
-            links: process.links(),
-            defined: catalogue.all_logs().map(|log| log.id).collect(),
-            open: process.open_logs(),
-            moving: process.moving_logs(),
-        };
-        self.court.judge(vec![at_rest])
-    }
-
-    fn read_all(&mut self) -> Judged {
-        let mut events = Vec::new();
-        self.turn(&mut events, Client::audit);
-        self.court.judge(events)
-    }
-
-    fn run_until_idle(&mut self) -> Judged {
-        let now = self.now;
-        let done = self
-            .process
-            .as_mut()
-            .map(|process| process.run_until_idle(now));
-        if let Some(Err(error)) = done {
-            self.court
-                .judge(vec![Event::Unreadable(error.to_string())])?;
-        }
-        self.listen()
-    }
-
-    /// Runs retention and checkpoints until nothing is left to do.
-    fn sweep(&mut self) -> Judged {
-        let step_ms = self.settings.options.journal_age_ms_max.max(AGED_MS) + 1;
-        for _ in 0..6 {
-            self.now = self.now.plus_ms(step_ms);
-            self.tick()?;
-            for shard in 0..usize::from(self.settings.shards) {
-                let now = self.now;
-                let Some(process) = &mut self.process else {
-                    continue;
-                };
-                let steps = process
-                    .maintain(shard, now)
-                    .and_then(|()| process.checkpoint_all(shard))
-                    .and_then(|()| process.run_until_idle(now))
-                    .and_then(|()| process.maintain(shard, now))
-                    .and_then(|()| process.checkpoint_all(shard));
-                if let Err(error) = steps {
-                    self.court
-                        .judge(vec![Event::Unreadable(error.to_string())])?;
-                }
-            }
-            self.listen()?;
-        }
-        self.court.judge(vec![Event::Swept {
-            on_disk: self.logs_on_disk(),
-            read: self
-                .process
-                .as_ref()
-                .map_or_else(Vec::new, Process::read_logs),
-            segment_bytes_max: self.settings.options.segment_size_bytes_max,
-        }])
-    }
-
-    fn logs_on_disk(&self) -> Vec<LogId> {
-        let files = self.disk.files();
-        let logs = files.iter().filter_map(|path| {
-            let mut parts = path.iter().skip_while(|part| *part != "segments");
-            let log = parts.nth(1)?.to_str()?;
-            log.parse().ok().map(LogId)
-        });
-        let mut logs: Vec<_> = logs.collect();
-        logs.dedup();
-        logs
     }
 }

@@ -9,7 +9,7 @@ use stele_core_engine::{
 use tokio::sync::oneshot::{self, Receiver};
 
 use super::{Client, Turn, shard_of, take_heard};
-use crate::{event::Event, run::AGED_MS};
+use crate::{event::Event, letters, run::AGED_MS};
 
 /// Requests that wait for their answers.
 #[derive(Debug, Default)]
@@ -39,6 +39,15 @@ const NAMES: [&str; 11] = [
 ];
 
 fn config(name: &str) -> LogConfig {
+    let named = config_of(name);
+    let queue = letters::config(name);
+    LogConfig {
+        queue: queue.or(named.queue),
+        ..named
+    }
+}
+
+fn config_of(name: &str) -> LogConfig {
     let queue = LedgerConfig::default();
     let window = |time_ms, size_bytes| Retention {
         until_acknowledged: false,
@@ -100,7 +109,13 @@ fn config(name: &str) -> LogConfig {
 
 impl Client {
     pub(super) fn declare(&mut self, turn: &mut Turn<'_>) {
-        let name = NAMES[turn.random.place(NAMES.len())];
+        let with_letters = self.letters.are_used && !turn.random.once_in(3);
+        let names = if with_letters {
+            &letters::NAMES[..]
+        } else {
+            &NAMES
+        };
+        let name = names[turn.random.place(names.len())];
         let facet = ["kafka", "amqp", "sqs"][turn.random.place(3)];
         let declaration = DeclareLog {
             vhost: Name::vhost_default(),

@@ -11,8 +11,16 @@ impl Client {
     pub(crate) fn drain(&mut self, turn: &mut Turn<'_>) {
         self.look_up(turn);
         for log in self.logs.1.clone() {
-            if is_queue(&log) && turn.model.log(log.id).is_some() {
-                while self.take_some(turn, &log) {}
+            if !is_queue(&log) {
+                continue;
+            }
+            // Letters may wait for room in a queue whose declaration was never answered.
+            let is_known = turn.model.log(log.id).is_some();
+            if is_known {
+                turn.events.push(Event::Draining);
+            }
+            while self.take_some(turn, &log) {}
+            if is_known {
                 turn.events.push(Event::Drained(log.id));
             }
         }

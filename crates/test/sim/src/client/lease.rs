@@ -7,7 +7,7 @@ use stele_wire_batch::Record;
 use tokio::sync::oneshot::{self, Receiver};
 
 use super::{Client, Turn, is_queue, shard_of, take_heard};
-use crate::event::{Event, Item, Leased, LeasedOne, RecordId, Wait, WaitId};
+use crate::event::{Event, Item, Leased, LeasedOne, Wait, WaitId};
 
 /// Pending requests, and leases that are held.
 #[derive(Debug, Default)]
@@ -140,9 +140,16 @@ impl Client {
             let found = format!("{} of {:?}", messages.len(), run);
             return turn.events.push(Event::Unreadable(found));
         }
+        let partition = PartitionId::new(grant.log, run.partition);
+        let letters = &mut self.letters;
         let records = messages.iter().map(|message| LeasedOne {
             offset: message.lease.offset,
-            record: record_of(&message.record),
+            record: letters.see(
+                turn.events,
+                partition,
+                message.lease.offset,
+                &message.record,
+            ),
             lease: message.lease.lease,
             deliveries: message.lease.deliveries,
             redelivered: message.lease.redelivered,
@@ -168,7 +175,7 @@ impl Client {
             self.leases.held.drain(..surplus);
         }
         turn.events.push(Event::Leased(Leased {
-            partition: PartitionId::new(grant.log, run.partition),
+            partition,
             session: grant.session,
             consumer: grant.consumer,
             records,
@@ -189,15 +196,3 @@ pub(super) struct Grant {
     pub(super) until: Option<Timestamp>,
     pub(super) is_taken: bool,
 }
-
-/// The id of a record: in a header if it was moved, else in its value.
-pub(super) fn record_of(record: &Record) -> RecordId {
-    let mut headers = record.headers.iter();
-    let moved = headers.find(|header| header.key == MOVED_AS);
-    let said = moved.map_or(record.value.as_deref(), |header| header.value);
-    let bytes = said.and_then(|said| said.first_chunk::<8>());
-    RecordId(bytes.map_or(u64::MAX, |bytes| u64::from_le_bytes(*bytes)))
-}
-
-/// The header with the id of a moved record.
-pub(super) const MOVED_AS: &[u8] = b"moved as";

@@ -1,16 +1,14 @@
 //! Moving leased records to other logs, which may be gone.
 
 use stele_base_types::LogId;
-use stele_core_broker::{AnswerTo, MoveMessages, MovedMessage, Request};
+use stele_core_broker::{AnswerTo, DEATHS_HEADER, MoveMessages, MovedMessage, Request};
 use stele_core_engine::{Durability, HeaderChange, LedgerId, Move, Schedule};
 
-use super::{
-    Client, Turn, heard,
-    lease::{Held, MOVED_AS},
-    publish::target,
-    shard_of, take_heard,
+use super::{Client, Turn, heard, lease::Held, publish::target, shard_of, take_heard};
+use crate::{
+    event::{Event, Item, Moving, Publish, PublishId, RecordId, Target},
+    letters::MOVED_AS,
 };
-use crate::event::{Event, Item, Moving, Publish, PublishId, RecordId, Target};
 
 /// Moves that wait for their answers, each with its record's id in the other log.
 #[derive(Debug, Default)]
@@ -31,6 +29,11 @@ impl Client {
             record,
         };
         let group = self.group_in(turn, to.log);
+        let body_bytes = held
+            .record
+            .value
+            .as_ref()
+            .map_or(0, |body| body.len() as u32);
         let message = message(&moving, held, group);
         let schedule = message.messages()[0].schedule;
         let (request, mut answer) = message.request().expect("it is small");
@@ -44,6 +47,7 @@ impl Client {
             stamp: None,
             schedules: vec![schedule],
             size_bytes: body.len() as u64,
+            bodies_bytes: vec![body_bytes],
             at: turn.now,
         };
         let shard = shard_of(turn, moving.log);
@@ -106,18 +110,22 @@ impl Client {
     }
 }
 
-/// The message to append: a record with its new id in a header.
+/// The message to append: a record with its new id in a header, and without a history.
 fn message(moving: &Moving, held: Held, group: Option<u64>) -> MoveMessages {
     let name = HeaderChange {
         key: MOVED_AS.into(),
         value: Some(moving.record.0.to_le_bytes().as_slice().into()),
+    };
+    let history = HeaderChange {
+        key: DEATHS_HEADER.as_bytes().into(),
+        value: None,
     };
     let to = [moving.to].into_iter().collect();
     let mut messages = MoveMessages::new(moving.log, LedgerId::DEFAULT, moving.item.partition, to);
     let message = MovedMessage {
         record: held.record,
         lease: moving.item.lease,
-        headers: vec![name],
+        headers: vec![name, history],
         schedule: Schedule {
             group,
             ..Schedule::default()

@@ -167,7 +167,7 @@ impl OneProducer {
             sequence: self.next,
         };
         self.next = self.next.plus(records.len() as u32);
-        let body = batch_of(turn, &records, Some(stamp));
+        let (body, bodies_bytes) = batch_of(turn, &records, Some(stamp));
         let publish = Publish {
             id,
             targets: vec![target(&self.log, Some(self.partition))],
@@ -175,6 +175,7 @@ impl OneProducer {
             stamp: Some(stamp),
             schedules: Vec::new(),
             size_bytes: body.len() as u64,
+            bodies_bytes,
             at: turn.now,
         };
         let answer = Some(send(turn, publish.clone(), body.clone()));
@@ -208,7 +209,7 @@ impl OneProducer {
                 continue;
             };
             batch.answer = None;
-            let event = answered(batch.publish.id, answer);
+            let event = answered(batch.publish.id, &batch.publish.targets, answer);
             match &event {
                 Event::Acknowledged { .. } => batch.body = Bytes::new(),
                 // Nothing before it is missing: a later batch arrived first, when the broker knew

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use smallvec::SmallVec;
-use stele_base_types::PartitionIndex;
+use stele_base_types::{LogId, PartitionIndex};
 use stele_core_broker::{AnswerTo, CommitRequest, Error, ReplyTo, Request, Share};
 use stele_core_engine::{
     Append, AppendError, AppendResult, AppendTarget, Columns, Commit, CommitPart, LogDefinition,
@@ -13,8 +13,11 @@ use stele_core_engine::{
 use stele_wire_batch::{BatchBuilder, Body, NewRecord, Producer};
 use tokio::sync::oneshot;
 
-use super::{Client, Turn, shard_of, take_heard};
-use crate::event::{Event, Publish, PublishId, RecordId, Target};
+use super::{Client, Turn, letters::with_expiry, shard_of, take_heard};
+use crate::{
+    event::{Event, Publish, PublishId, RecordId, Target},
+    letters::body_of,
+};
 
 pub(super) type Answer = AnswerTo<Append>;
 
@@ -39,7 +42,10 @@ impl Client {
         } else {
             turn.random.between(1, 6)
         };
-        let schedules = schedules(turn, &log, count);
+        let mut schedules = schedules(turn, &log, count);
+        if self.letters.are_used {
+            schedules = with_expiry(turn, &log, count, schedules);
+        }
         let targets = if is_fifo {
             // By group: the engine chooses the partition.
             vec![target(&log, None)]
@@ -47,7 +53,7 @@ impl Client {
             self.targets(turn, &log)
         };
         let records: Vec<RecordId> = (0..count).map(|_| RecordId(self.next_id())).collect();
-        let batch = batch_of(turn, &records, None);
+        let (batch, bodies_bytes) = batch_of(turn, &records, None);
         let publish = Publish {
             id: PublishId(self.next_id()),
             targets,
@@ -55,6 +61,7 @@ impl Client {
             stamp: None,
             schedules,
             size_bytes: batch.len() as u64,
+            bodies_bytes,
             at: turn.now,
         };
         let id = publish.id;
@@ -91,7 +98,7 @@ impl Client {
         };
         let own = shard_of(turn, first.log);
         let records: Vec<RecordId> = (0..2).map(|_| RecordId(self.next_id())).collect();
-        let body = batch_of(turn, &records, None);
+        let (body, bodies_bytes) = batch_of(turn, &records, None);
         let publish = Publish {
             id: PublishId(self.next_id()),
             records,
@@ -99,6 +106,7 @@ impl Client {
             stamp: None,
             schedules: Vec::new(),
             size_bytes: body.len() as u64,
+            bodies_bytes,
             at: turn.now,
         };
         let mut commit = Commit::default();
@@ -108,7 +116,7 @@ impl Client {
                 targets: vec![*log],
                 count: publish.records.len() as u32,
                 timestamp: publish.at,
-                schedules: Vec::new(),
+                schedules: publish.all_schedules().collect(),
                 body: PartBody(Arc::from(&body[..])),
             };
             match shard_of(turn, *log) {
@@ -128,7 +136,9 @@ impl Client {
 
     pub(super) fn hear_publishes(&mut self, turn: &mut Turn<'_>) {
         for (publish, answer) in take_heard(&mut self.publishes.0) {
-            turn.events.push(answered(publish, answer));
+            let targets = turn.model.publishes.get(&publish);
+            let targets = targets.map_or(&[][..], |publish| &publish.targets);
+            turn.events.push(answered(publish, targets, answer));
         }
     }
 
@@ -197,12 +207,13 @@ pub(super) fn target(log: &LogDefinition, partition: Option<PartitionIndex>) -> 
     }
 }
 
-/// A batch of records that contain their ids.
+/// A batch of records that contain their ids, and the sizes of their bodies.
 pub(super) fn batch_of(
     turn: &mut Turn<'_>,
     records: &[RecordId],
     stamp: Option<ProducerStamp>,
-) -> Bytes {
+) -> (Bytes, Vec<u32>) {
+    let mut bodies_bytes = Vec::new();
     let mut builder = BatchBuilder::new();
     if let Some(stamp) = stamp {
         builder = builder.producer(Producer {
@@ -212,9 +223,9 @@ pub(super) fn batch_of(
         });
     }
     for record in records {
-        let mut value = record.0.to_le_bytes().to_vec();
         let padding = if turn.random.once_in(40) { 3_000 } else { 120 };
-        value.resize(8 + turn.random.place(padding), 0);
+        let value = body_of(*record, turn.random.place(padding));
+        bodies_bytes.push(value.len() as u32);
         let record = NewRecord {
             timestamp: turn.now,
             key: None,
@@ -225,7 +236,7 @@ pub(super) fn batch_of(
             .push(&record)
             .expect("a few small records fit a batch");
     }
-    builder.finish().into_bytes()
+    (builder.finish().into_bytes(), bodies_bytes)
 }
 
 /// Requests an append.
@@ -249,7 +260,7 @@ fn send_to(turn: &mut Turn<'_>, publish: Publish, body: Bytes, reply: ReplyTo) {
         size_bytes: body.len() as u32,
         timestamp: publish.at,
         producer: publish.stamp,
-        columns: Columns::of(publish.schedules.iter().copied()),
+        columns: Columns::of(publish.all_schedules()),
         targets,
     };
     let shard = shard_of(turn, publish.targets[0].log);
@@ -265,15 +276,27 @@ fn send_to(turn: &mut Turn<'_>, publish: Publish, body: Bytes, reply: ReplyTo) {
 
 pub(super) fn answered(
     publish: PublishId,
+    targets: &[Target],
     answer: Option<Result<SmallVec<[AppendResult; 1]>, Error<AppendError>>>,
 ) -> Event {
     match answer {
-        Some(Ok(places)) => Event::Acknowledged {
+        Some(Ok(results)) => Event::Acknowledged {
             publish,
-            places: places.into_iter().filter_map(Result::ok).collect(),
+            full: full_ones(&results, targets),
+            places: results.into_iter().filter_map(Result::ok).collect(),
         },
         Some(Err(Error::Refused(error))) => Event::Refused(publish, Some(error)),
         Some(Err(Error::Failed(_))) => Event::Refused(publish, None),
         None => Event::Unanswered(publish),
     }
+}
+
+/// The targets that refused a batch for their length.
+fn full_ones(results: &[AppendResult], targets: &[Target]) -> Vec<LogId> {
+    let each = results.iter().zip(targets);
+    let full = each.filter(|(result, _)| {
+        let error = result.as_ref().err();
+        error.is_some_and(|it| matches!(it, AppendError::TooLong | AppendError::Divided(_)))
+    });
+    full.map(|(_, target)| target.log).collect()
 }

@@ -5,7 +5,7 @@ use stele_core_broker::{Read as Asked, ReadError, ReadReply, Request};
 use stele_wire_batch::Batch;
 use tokio::sync::oneshot;
 
-use super::{Client, Turn, heard, lease::record_of, shard_of};
+use super::{Client, Turn, heard, letters::Letters, shard_of};
 use crate::event::{Event, Read, RecordId};
 
 const RECORDS_SIZE_BYTES_MAX: usize = 1 << 20;
@@ -18,7 +18,7 @@ impl Client {
         let partition = PartitionId::new(log.id, turn.some_partition(&log));
         let offsets: Vec<Offset> = turn.model.places(partition).map(|place| place.0).collect();
         let from = turn.random.pick(&offsets).copied().unwrap_or_default();
-        if let Some(read) = read_once(turn, partition, from, 2_000) {
+        if let Some(read) = read_once(&mut self.letters, turn, partition, from, 2_000) {
             let committed = read.committed;
             turn.events.push(Event::Read(read));
             self.watch(turn, partition, committed);
@@ -31,21 +31,21 @@ impl Client {
         for log in self.logs.1.clone() {
             for index in 0..log.config.partitions {
                 let partition = PartitionId::new(log.id, PartitionIndex(index));
-                audit_partition(turn, partition);
+                audit_partition(&mut self.letters, turn, partition);
             }
         }
     }
 }
 
-fn audit_partition(turn: &mut Turn<'_>, partition: PartitionId) {
+fn audit_partition(letters: &mut Letters, turn: &mut Turn<'_>, partition: PartitionId) {
     // Reads only the bounds, which is never refused.
-    let Some(bounds) = read_once(turn, partition, Offset::ZERO, 0) else {
+    let Some(bounds) = read_once(letters, turn, partition, Offset::ZERO, 0) else {
         return;
     };
     let mut whole = bounds;
     let mut from = whole.start;
     while from < whole.committed {
-        let Some(read) = read_once(turn, partition, from, 5_000) else {
+        let Some(read) = read_once(letters, turn, partition, from, 5_000) else {
             break;
         };
         let Some((last, _)) = read.records.last().copied() else {
@@ -68,6 +68,7 @@ fn audit_partition(turn: &mut Turn<'_>, partition: PartitionId) {
 }
 
 fn read_once(
+    letters: &mut Letters,
     turn: &mut Turn<'_>,
     partition: PartitionId,
     from: Offset,
@@ -88,7 +89,7 @@ fn read_once(
     let reply = answer.ok()?;
     let (start, committed) = (reply.start, reply.committed);
     let records = match reply.resolve_blocking() {
-        Ok(batches) => records_of(&batches),
+        Ok(batches) => records_of(letters, turn, partition, &batches),
         Err(error) => Err(error.to_string()),
     };
     match records {
@@ -106,14 +107,20 @@ fn read_once(
     }
 }
 
-fn records_of(batches: &[Batch]) -> Result<Vec<(Offset, RecordId)>, String> {
+fn records_of(
+    letters: &mut Letters,
+    turn: &mut Turn<'_>,
+    partition: PartitionId,
+    batches: &[Batch],
+) -> Result<Vec<(Offset, RecordId)>, String> {
     let mut records = Vec::new();
     for batch in batches {
         batch.verify_checksum().map_err(|error| error.to_string())?;
         let content = batch.records(RECORDS_SIZE_BYTES_MAX);
         for record in content.map_err(|error| error.to_string())? {
             let record = record.map_err(|error| error.to_string())?;
-            records.push((record.offset, record_of(&record)));
+            let id = letters.see(turn.events, partition, record.offset, &record);
+            records.push((record.offset, id));
         }
     }
     Ok(records)

@@ -34,8 +34,13 @@ impl Law for AcknowledgedSurvives {
                 reaches_the_end(read, model)?;
                 is_complete(read, model)
             }
-            Event::Acknowledged { publish, places } => {
-                let taken: Vec<LogId> = places.iter().map(|it| it.partition.log).collect();
+            Event::Acknowledged {
+                publish,
+                places,
+                full,
+            } => {
+                let taken = places.iter().map(|it| it.partition.log);
+                let taken: Vec<LogId> = taken.chain(full.iter().copied()).collect();
                 is_at_each_target(*publish, &taken, model)
             }
             Event::Refused(publish, Some(AppendError::NoSuchLog)) => {

@@ -18,7 +18,7 @@ use stele_base_types::{PartitionId, PartitionIndex, SessionId};
 use super::{Law, ensure};
 use crate::{
     event::{Event, Leased, PublishId, Read},
-    model::{Model, Standing},
+    model::Model,
 };
 
 /// See the module.
@@ -87,7 +87,7 @@ fn nothing_is_left_behind(leased: &Leased, model: &Model) -> Result<(), String> 
         })?;
         let skipped = model.ledgers.before(partition, one.offset).find(|record| {
             let (offset, known) = record;
-            let could_come = known.standing == Standing::Waiting { hidden_until: None }
+            let could_come = known.is_ready()
                 && (is_fifo || !model.ledgers.is_behind(partition, *offset))
                 && (!is_fifo || known.group == group && group.is_some());
             could_come
@@ -112,7 +112,7 @@ fn nothing_higher_waits(leased: &Leased, model: &Model) -> Result<(), String> {
     for priority in at.index.0 + 1..config.partitions {
         let higher = PartitionId::new(at.log, PartitionIndex(priority));
         let skipped = model.ledgers.records(higher).find(|(offset, known)| {
-            known.standing == Standing::Waiting { hidden_until: None }
+            known.is_ready()
                 && !leased.beside.contains(higher, *offset)
                 && !leased.beside.is_new(higher, *offset)
         });

@@ -75,6 +75,7 @@ impl Law for OneHolder {
                     .find(|(_, record)| {
                         let standing = record.standing;
                         matches!(standing, Standing::Waiting { .. } | Standing::Leased { .. })
+                            && record.is_certainly_there()
                     });
                 ensure(left.is_none(), || format!("log {log}: {left:?} never came"))
             }
@@ -174,7 +175,9 @@ fn holds_what_it_settled(asked: &Settling, missing: &[usize], model: &Model) -> 
             partition, offset, ..
         } = *item;
         let partition = PartitionId::new(asked.log, partition);
-        let standing = model.ledgers.standing(partition, offset);
+        let known = model.ledgers.get(partition, offset);
+        let known = known.filter(|record| record.is_certainly_there());
+        let standing = known.map(|record| record.standing);
         let is_missing = missing.contains(&place);
         let contradicts = match standing {
             Some(Standing::Waiting { .. } | Standing::Leased { .. }) => !is_missing,

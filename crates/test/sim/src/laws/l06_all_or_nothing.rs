@@ -13,6 +13,7 @@ use stele_core_engine::Durability;
 use super::{Law, ensure};
 use crate::{
     event::{Event, Publish, PublishId, Read},
+    letters::may_refuse,
     model::Model,
 };
 
@@ -61,11 +62,16 @@ impl AllOrNothing {
     }
 
     fn all_have_it(&self, model: &Model) -> Result<(), String> {
+        // A queue may refuse a record for its length, whatever becomes of it elsewhere.
+        let refuses = |log: &LogId| {
+            let queue = model.log(*log).and_then(|config| config.queue);
+            queue.is_some_and(|queue| may_refuse(&queue))
+        };
         for (publish, logs) in &self.found {
             let targets = &model.publishes[publish].targets;
             let is_missing = |log: &LogId| {
                 let is_judged = self.whole.contains(log) && !self.cut.contains(log);
-                is_judged && model.log(*log).is_some() && !logs.contains(log)
+                is_judged && model.log(*log).is_some() && !logs.contains(log) && !refuses(log)
             };
             let synced = targets.iter().filter(|it| it.class == Durability::Synced);
             let missing = synced.map(|target| target.log).find(is_missing);

@@ -157,7 +157,9 @@ impl RetentionIsExact {
 }
 
 fn is_needed(read: &Read, offset: Offset, config: &LogConfig, model: &Model) -> bool {
-    let standing = model.ledgers.standing(read.partition, offset);
+    let known = model.ledgers.get(read.partition, offset);
+    let known = known.filter(|record| record.is_certainly_there());
+    let standing = known.map(|record| record.standing);
     let is_open = matches!(
         standing,
         Some(Standing::Waiting { .. } | Standing::Leased { .. })

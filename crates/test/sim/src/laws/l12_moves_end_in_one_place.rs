@@ -8,11 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use stele_base_types::{LogId, Offset, PartitionId};
-use stele_core_engine::Durability;
+use stele_core_engine::{DeathReasons, Durability};
 
 use super::{Law, ensure};
 use crate::{
     event::{Crash, Event, Item, Moving, RecordId, Settling},
+    letters::leaves_by_itself,
     model::{Model, Standing},
 };
 
@@ -116,7 +117,9 @@ impl MovesEndInOnePlace {
         } = *moving;
         let from = PartitionId::new(log, item.partition);
         let standing = model.ledgers.standing(from, item.offset);
-        ensure(may_move(standing, &item), || {
+        let queue = model.log(log).and_then(|config| config.queue);
+        let has_dead = queue.is_some_and(|queue| queue.dead_letters != DeathReasons::NONE);
+        ensure(may_move(standing, &item, has_dead), || {
             format!("{moving:?} was taken, and is {standing:?}")
         })?;
         self.is_back((from, item.offset))?;
@@ -132,7 +135,7 @@ impl MovesEndInOnePlace {
             to,
             classes: [class(log), class(to)],
             is_promised: false,
-            is_excused: model.log(log).is_none(),
+            is_excused: model.log(log).is_none() || may_leave(from, item.offset, model),
             has_to_return: self.gone.contains(&to),
             has_returned: false,
             has_arrived: false,
@@ -193,7 +196,10 @@ impl MovesEndInOnePlace {
         let lost = self.moves.iter().find(|(_, moved)| {
             // A record that only a retention window keeps isn't seen by consumers.
             let target = model.log(moved.to);
-            let is_kept = target.is_some_and(|log| log.retention.until_acknowledged);
+            let is_kept = target.is_some_and(|log| {
+                let queue = log.queue.unwrap_or_default();
+                log.retention.until_acknowledged && leaves_by_itself(&queue) == DeathReasons::NONE
+            });
             let is_judged = moved.is_promised && !moved.is_excused;
             let is_there = moved.has_arrived || moved.has_returned;
             is_judged && (is_kept || moved.has_to_return) && !is_there
@@ -208,13 +214,21 @@ impl Moved {
     }
 }
 
-/// Whether a record known to be in this state may be moved.
-fn may_move(standing: Option<Standing>, item: &Item) -> bool {
+/// Whether a record may leave its queue by itself, instead of returning there.
+fn may_leave(partition: PartitionId, offset: Offset, model: &Model) -> bool {
+    let queue = model.log(partition.log).and_then(|config| config.queue);
+    let known = model.ledgers.get(partition, offset);
+    queue.is_some_and(|queue| leaves_by_itself(&queue) != DeathReasons::NONE)
+        || known.is_some_and(|record| record.may_leave())
+}
+
+/// Whether a record known to be in this state may be moved. A dead one may, without a lease.
+fn may_move(standing: Option<Standing>, item: &Item, has_dead: bool) -> bool {
     match (standing, item.lease) {
         (None | Some(Standing::Unknown), _) => true,
         (Some(Standing::Leased { lease, .. }), named) => named.is_none_or(|named| named == lease),
         (Some(Standing::Waiting { .. }), named) => named.is_none(),
-        (Some(Standing::Done | Standing::DoneForever), _) => false,
+        (Some(Standing::Done | Standing::DoneForever), named) => has_dead && named.is_none(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Each law distinguishes a forged history from a lawful one: all laws judge both, and only the law
 //! that the forged one breaks objects to it.
 
+mod leaving;
 mod moves;
 mod retention;
 mod retries;
@@ -115,6 +116,7 @@ fn publish(records: &[u64]) -> Publish {
         stamp: None,
         schedules: Vec::new(),
         size_bytes: 60,
+        bodies_bytes: vec![20; records.len()],
         at: Timestamp(0),
     }
 }
@@ -146,6 +148,7 @@ fn acknowledged_as(publish: u64, base: u64, duplicate: bool) -> Event {
     Event::Acknowledged {
         publish: PublishId(publish),
         places: vec![place],
+        full: Vec::new(),
     }
 }
 
@@ -388,6 +391,7 @@ fn a_confirm_that_leaves_out_a_target_breaks_law_1() {
     let nowhere = Event::Acknowledged {
         publish: PublishId(1),
         places: Vec::new(),
+        full: Vec::new(),
     };
     law_tells(1, &beginning, &[acknowledged(1, 0)], &[nowhere]);
     let refused = Event::Refused(PublishId(1), Some(AppendError::NoSuchLog));

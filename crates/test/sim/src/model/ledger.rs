@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use stele_base_types::{LogId, Offset, PartitionId, SessionId, Timestamp};
-use stele_core_engine::{LeaseId, LogConfig, Outcome};
+use stele_core_engine::{DeathReason, DeathReasons, LeaseId, LedgerConfig, LogConfig, Outcome};
 
-use crate::event::{Event, Item, Leased, Moving, Publish, PublishId, Settling};
+use crate::{
+    event::{Event, Item, Leased, Moving, Publish, PublishId, Settling},
+    letters::leaves_by_itself,
+};
 
 /// The state of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +53,16 @@ pub(crate) struct RecordModel {
     is_behind: bool,
     /// For a record sent more than once: the earliest end of its possible delays.
     first_shown: Option<Timestamp>,
+    /// Why it may have left the queue by itself.
+    pub(crate) may_have_left: DeathReasons,
+    /// How often it was delivered, as far as is known.
+    deliveries: u32,
+    /// How often it may be delivered.
+    deliveries_max: Option<u32>,
+    /// Its append is known.
+    is_appended: bool,
+    /// It has a time to live.
+    has_end: bool,
 }
 
 impl RecordModel {
@@ -62,7 +75,31 @@ impl RecordModel {
         may_be_shown: false,
         is_behind: false,
         first_shown: None,
+        may_have_left: DeathReasons::NONE,
+        deliveries: 0,
+        deliveries_max: None,
+        is_appended: false,
+        has_end: false,
     };
+
+    /// Whether it is certainly there to be delivered.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.standing == Standing::Waiting { hidden_until: None } && self.is_certainly_there()
+    }
+
+    /// Whether it can't have left by itself.
+    pub(crate) fn is_certainly_there(&self) -> bool {
+        self.may_have_left == DeathReasons::NONE
+    }
+
+    /// Whether it may leave by itself, now or later.
+    pub(crate) fn may_leave(&self) -> bool {
+        self.has_end || self.deliveries_max.is_some() || !self.is_certainly_there()
+    }
+
+    fn may_leave_for(&mut self, reason: DeathReason) {
+        self.may_have_left = self.may_have_left.and(reason);
+    }
 
     /// The record returns from a lease.
     fn give_back(&mut self, hidden_until: Option<Timestamp>) {
@@ -71,7 +108,17 @@ impl RecordModel {
             _ => None,
         };
         self.is_behind = hidden_until.is_none() && until.is_some();
+        self.come_back(hidden_until);
+    }
+
+    fn come_back(&mut self, hidden_until: Option<Timestamp>) {
         self.standing = Standing::Waiting { hidden_until };
+        if self
+            .deliveries_max
+            .is_some_and(|max| self.deliveries >= max)
+        {
+            self.may_leave_for(DeathReason::Deliveries);
+        }
     }
 }
 
@@ -104,6 +151,14 @@ pub(crate) struct LedgerModel {
     abandoned: BTreeSet<LogId>,
     /// The offsets up to which removal was requested.
     trimmed: BTreeMap<PartitionId, Offset>,
+    /// The queues of logs.
+    queues: BTreeMap<LogId, LedgerConfig>,
+    /// Logs with records that live for a limited time.
+    aging: BTreeSet<LogId>,
+    /// When records may leave because they are too old.
+    ends: BTreeSet<(Timestamp, PartitionId, Offset)>,
+    /// The time of the latest tick.
+    ticked: Timestamp,
 }
 
 impl LedgerModel {
@@ -182,23 +237,62 @@ impl LedgerModel {
             may_be_shown: shown_once.any(|(attempt, end)| end <= attempt.ticked_once),
             is_behind: false,
             first_shown: ends.clone().min().filter(|_| ends.count() > 1),
+            may_have_left: leaves_by_itself(&queue)
+                .without(DeathReason::Expired)
+                .without(DeathReason::Deliveries),
+            deliveries: 0,
+            deliveries_max: queue.deliveries_max,
+            is_appended: true,
+            has_end: schedule.expiry_ms.or(queue.expiry_ms).is_some(),
         };
+        let life_ms = [queue.expiry_ms, schedule.expiry_ms];
+        if let Some(life_ms) = life_ms.into_iter().flatten().min() {
+            // An earlier clock may have been ahead of the one by which it was accepted.
+            let attempts = self.unanswered.get(&publish.id).into_iter().flatten();
+            let asked = attempts.map(|attempt| attempt.at).chain([publish.at]);
+            let first = asked.min().unwrap_or(publish.at);
+            self.ends
+                .insert((first.plus_ms(life_ms), partition, offset));
+        }
         let records = self.partitions.entry(partition).or_default();
         // It may have been delivered before its append was answered.
-        records.entry(offset).or_insert(record);
+        let known = records.entry(offset).or_insert(record);
+        (known.is_appended, known.has_end) = (true, record.has_end);
+        self.end_lives();
+    }
+
+    /// A record is dead from the start, or may have been when it was met.
+    pub(super) fn may_have_left(
+        &mut self,
+        partition: PartitionId,
+        offset: Offset,
+        reason: DeathReason,
+    ) {
+        let records = self.partitions.get_mut(&partition);
+        if let Some(record) = records.and_then(|records| records.get_mut(&offset)) {
+            record.may_leave_for(reason);
+        }
+    }
+
+    /// Whether the append of a record is known.
+    pub(super) fn is_appended(&self, partition: PartitionId, offset: Offset) -> bool {
+        let record = self.get(partition, offset);
+        record.is_some_and(|record| record.is_appended)
+    }
+
+    /// Records whose time is over may have left.
+    fn end_lives(&mut self) {
+        while let Some(&(end, partition, offset)) = self.ends.first()
+            && end <= self.ticked
+        {
+            self.ends.pop_first();
+            self.may_have_left(partition, offset, DeathReason::Expired);
+        }
     }
 
     pub(super) fn note(&mut self, event: &Event) {
         match event {
-            Event::Published(publish) => {
-                let attempt = Attempt {
-                    at: publish.at,
-                    ticked: Timestamp(i64::MIN),
-                    ticked_once: Timestamp(i64::MIN),
-                    is_repeated: publish.stamp.is_some(),
-                };
-                self.unanswered.entry(publish.id).or_default().push(attempt);
-            }
+            Event::Published(publish) => self.attempt(publish),
             Event::Acknowledged { publish, .. } => {
                 self.unanswered.remove(publish);
             }
@@ -213,9 +307,17 @@ impl LedgerModel {
                     attempts.retain(|attempt| attempt.is_repeated);
                 });
             }
+            Event::Defined(definition) => {
+                let queue = definition.config.queue.unwrap_or_default();
+                self.queues.insert(definition.id, queue);
+                if queue.expiry_ms.is_some() {
+                    self.aging.insert(definition.id);
+                }
+            }
             Event::Leased(leased) => self.lease(leased),
             Event::Abandoned(log) => {
                 self.abandoned.insert(*log);
+                self.may_be_delivered_unseen(*log);
             }
             Event::Settling(settling) => self.settle(settling),
             Event::Settled { asked, missing } => self.make_durable(asked, missing),
@@ -225,14 +327,7 @@ impl LedgerModel {
                     self.extend(*log, item, *until);
                 }
             }
-            Event::SessionClosed(closed) => self.change_all(|standing| match standing {
-                Standing::Leased {
-                    session,
-                    until: None,
-                    ..
-                } if session == *closed => Standing::Waiting { hidden_until: None },
-                other => other,
-            }),
+            Event::SessionClosed(closed) => self.close_session(*closed),
             Event::Purging(log) => {
                 self.purging.push(*log);
             }
@@ -259,6 +354,19 @@ impl LedgerModel {
         }
     }
 
+    fn attempt(&mut self, publish: &Publish) {
+        let attempt = Attempt {
+            at: publish.at,
+            ticked: Timestamp(i64::MIN),
+            ticked_once: Timestamp(i64::MIN),
+            is_repeated: publish.stamp.is_some(),
+        };
+        self.unanswered.entry(publish.id).or_default().push(attempt);
+        if publish.schedules.iter().any(|it| it.expiry_ms.is_some()) {
+            self.aging.extend(publish.targets.iter().map(|it| it.log));
+        }
+    }
+
     pub(super) fn forget(&mut self, log: LogId) {
         self.partitions.retain(|partition, _| partition.log != log);
     }
@@ -269,12 +377,36 @@ impl LedgerModel {
         }
     }
 
+    /// What is delivered to nobody counts.
+    fn may_be_delivered_unseen(&mut self, log: LogId) {
+        let partitions = self.partitions.iter_mut();
+        let of_log = partitions.filter(|(partition, _)| partition.log == log);
+        for record in of_log.flat_map(|(_, records)| records.values_mut()) {
+            if record.deliveries_max.is_some() {
+                record.may_leave_for(DeathReason::Deliveries);
+            }
+        }
+    }
+
     fn lease(&mut self, leased: &Leased) {
+        let queue = self.queues.get(&leased.partition.log);
+        let queue = queue.copied().unwrap_or_default();
+        let is_abandoned = self.abandoned.contains(&leased.partition.log);
         let records = self.partitions.entry(leased.partition).or_default();
         for one in &leased.records {
             let record = records.entry(one.offset).or_insert(RecordModel::UNKNOWN);
             record.is_touched = true;
             record.is_behind = false;
+            record.deliveries = record.deliveries.max(one.deliveries);
+            record.deliveries_max = queue.deliveries_max;
+            let mut unknown = leaves_by_itself(&queue);
+            if record.is_appended {
+                unknown = unknown.without(DeathReason::Expired);
+            }
+            if !is_abandoned {
+                unknown = unknown.without(DeathReason::Deliveries);
+            }
+            record.may_have_left = record.may_have_left.union(unknown);
             record.standing = if leased.is_taken {
                 Standing::Done
             } else {
@@ -360,12 +492,34 @@ impl LedgerModel {
         }
     }
 
+    fn close_session(&mut self, closed: SessionId) {
+        for record in self.partitions.values_mut().flat_map(BTreeMap::values_mut) {
+            if let Standing::Leased {
+                session,
+                until: None,
+                ..
+            } = record.standing
+                && session == closed
+            {
+                record.come_back(None);
+            }
+        }
+    }
+
     fn tick(&mut self, now: Timestamp) {
+        self.ticked = self.ticked.max(now);
+        self.end_lives();
         for attempt in self.unanswered.values_mut().flatten() {
             attempt.ticked = attempt.ticked.max(now);
             attempt.ticked_once = attempt.ticked_once.max(now);
         }
-        for record in self.partitions.values_mut().flat_map(BTreeMap::values_mut) {
+        let aging = &self.aging;
+        let records = self.partitions.iter_mut().flat_map(|(partition, records)| {
+            let is_aging = aging.contains(&partition.log);
+            records.values_mut().map(move |record| (is_aging, record))
+        });
+        for (is_aging, record) in records {
+            let was_ready = record.is_ready();
             record.may_be_shown |= record.first_shown.is_some_and(|first| first <= now);
             match record.standing {
                 Standing::Leased {
@@ -376,6 +530,8 @@ impl LedgerModel {
                 } if until <= now => record.standing = Standing::Waiting { hidden_until: None },
                 _ => {}
             }
+            // Others that are to expire at an earlier time are handed out first to those who wait.
+            record.is_behind |= is_aging && !was_ready && record.is_ready();
         }
     }
 
@@ -428,12 +584,6 @@ impl LedgerModel {
             if attempts.is_empty() {
                 self.unanswered.remove(&publish);
             }
-        }
-    }
-
-    fn change_all(&mut self, change: impl Fn(Standing) -> Standing) {
-        for record in self.partitions.values_mut().flat_map(BTreeMap::values_mut) {
-            record.standing = change(record.standing);
         }
     }
 

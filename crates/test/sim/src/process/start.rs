@@ -10,7 +10,7 @@ use stele_core_engine::{Catalogue, State};
 use stele_core_storage::{DataDirectory, Error, Options, SpaceGuard};
 use stele_test_disk::{MemoryDisk, Random};
 
-use super::{Process, Progress, Site};
+use super::{Postman, Process, Progress, Site};
 use crate::{event::Found, run::AGED_MS};
 
 /// Settings that stay the same throughout a run.
@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub piece_records: u32,
     /// How long queues keep records that groups haven't read.
     pub unread_kept_ms: u64,
+    /// Whether clients use queues that records leave by themselves.
+    pub has_letters: bool,
 }
 
 /// When a writer reports to its shard that a block is written or synced. A shard must work with
@@ -62,6 +64,7 @@ impl Settings {
             secret: random.bits(),
             piece_records: 1 << random.between(0, 8),
             unread_kept_ms: random.between(1_000, AGED_MS),
+            has_letters: random.once_in(2),
             telling: if random.once_in(2) {
                 Telling::Apart
             } else {
@@ -147,6 +150,7 @@ impl Site {
             plan: None,
             checkpoint: None,
             retired: None,
+            postman: Postman::default(),
         }
     }
 }

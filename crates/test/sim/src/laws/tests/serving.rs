@@ -29,6 +29,7 @@ fn two_priorities() -> [Event; 5] {
             duplicate: false,
             refused: false,
         }],
+        full: Vec::new(),
     };
     [
         queue_of(2, by_priority),

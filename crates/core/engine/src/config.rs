@@ -126,7 +126,7 @@ pub struct LedgerConfig {
     /// How often a record is delivered at most: when it returns after that, it leaves.
     pub deliveries_max: Option<u32>,
     /// Records that leave for one of these reasons are dead letters: they stay until they have been
-    /// moved to other logs. Others are gone. In a FIFO ledger, expired records always are.
+    /// moved to other logs. Others are gone.
     pub dead_letters: DeathReasons,
     /// How many records may be ready.
     pub ready_max: Option<u64>,

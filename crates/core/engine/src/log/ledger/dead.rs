@@ -424,6 +424,11 @@ impl Part {
         let listed = listed.chain(self.behind.offsets().take_while(|offset| *offset < to));
         let listed = listed.chain(self.delayed.range(..to).map(|(&offset, _)| offset));
         let listed: Vec<Offset> = listed.collect();
+        let old = Offset::ZERO..to;
+        let queued = self.fifo.iter().flat_map(|fifo| fifo.queued_runs(&old));
+        for run in queued.collect::<Vec<_>>() {
+            self.bury(reason, run.start, run.end.since(run.start));
+        }
         let mut fresh = self.next;
         while fresh < to {
             let first = self.ahead.end_of(fresh).unwrap_or(fresh);

@@ -130,6 +130,27 @@ fn expired_records_are_dead_wherever_they_were() {
 }
 
 #[test]
+fn expired_records_of_a_fifo_queue_are_dead_whether_or_not_they_were_delivered() {
+    let mut shard = with_dead_letters(LedgerConfig {
+        fifo: true,
+        expiry_ms: Some(1_000),
+        ..LedgerConfig::default()
+    });
+    shard.append_many(4);
+    shard.lease(request(1, 2));
+    shard.settle(&[(0, 0)], Outcome::Return(0));
+    shard.settle(&[(0, 3)], Outcome::Done);
+    shard.pass(2_000);
+    let before = [(DeathReason::Expired, 0, 1), (DeathReason::Expired, 2, 1)];
+    assert_eq!(dead(&shard), before);
+    shard.settle(&[(0, 1)], Outcome::Return(0));
+    assert_eq!(dead(&shard), [(DeathReason::Expired, 0, 3)]);
+    assert_eq!(shard.counts(), (0, 0, 0));
+    shard.restart();
+    assert_eq!(dead(&shard), [(DeathReason::Expired, 0, 3)]);
+}
+
+#[test]
 fn a_queue_that_is_too_long_loses_its_oldest_ready_records() {
     let mut shard = with_dead_letters(LedgerConfig {
         ready_max: Some(2),

@@ -3,9 +3,10 @@
 //! The model determines which records may be handed out and how many must be; the order among
 //! partitions and groups is up to the ledger. Each step checks consecutive offsets, a single
 //! holder, order, the place of returned records, that settled records stay settled, one message of
-//! a group at a time, counts and sizes, and the next deadline. The end checks that a snapshot or a replay
-//! gives the same state.
+//! a group at a time, counts and sizes, dead letters, and the next deadline. The end checks that a
+//! snapshot or a replay gives the same state.
 
+mod entry;
 mod oracle;
 mod step;
 
@@ -14,7 +15,7 @@ use stele_base_types::{ProcessEpoch, SessionId, ShardId};
 
 use self::{
     oracle::Oracle,
-    step::{Step, step},
+    step::{Step, mortality, step, step_of_mortals},
 };
 use super::*;
 use crate::{StatePart, Topology, Window};
@@ -32,16 +33,22 @@ fn size_of_each(schedules: &[Schedule]) -> u32 {
     [10, 400, 9, 2_000][schedules.len() % 4]
 }
 
-fn config(fifo: bool) -> LogConfig {
+fn config(ledger: LedgerConfig) -> LogConfig {
     LogConfig {
         partitions: PARTITIONS,
         queue: Some(LedgerConfig {
-            fifo,
             // So that the bytes of what is ready are counted.
             ready_bytes_max: Some(u64::MAX),
-            ..LedgerConfig::default()
+            ..ledger
         }),
         ..queue_config()
+    }
+}
+
+fn plain(fifo: bool) -> LedgerConfig {
+    LedgerConfig {
+        fifo,
+        ..LedgerConfig::PLAIN
     }
 }
 
@@ -50,7 +57,7 @@ proptest! {
 
     #[test]
     fn a_queue_behaves_like_a_list_of_records(steps in prop::collection::vec(step(), 1..100)) {
-        History::new(false).run(&steps);
+        History::new(plain(false)).run(&steps);
     }
 
     #[test]
@@ -63,7 +70,23 @@ proptest! {
 
     #[test]
     fn a_fifo_queue_behaves_like_lists_of_groups(steps in prop::collection::vec(step(), 1..100)) {
-        History::new(true).run(&steps);
+        History::new(plain(true)).run(&steps);
+    }
+
+    #[test]
+    fn records_leave_a_queue_as_from_a_list(
+        mortality in mortality(),
+        steps in prop::collection::vec(step_of_mortals(), 1..100),
+    ) {
+        History::new(mortality).run(&steps);
+    }
+
+    #[test]
+    fn records_leave_a_fifo_queue_as_from_lists_of_groups(
+        mortality in mortality(),
+        steps in prop::collection::vec(step_of_mortals(), 1..100),
+    ) {
+        History::new(LedgerConfig { fifo: true, ..mortality }).run(&steps);
     }
 }
 
@@ -79,11 +102,11 @@ struct History {
 }
 
 impl History {
-    fn new(fifo: bool) -> Self {
-        let mut shard = Shard::with(config(fifo));
+    fn new(ledger: LedgerConfig) -> Self {
+        let mut shard = Shard::with(config(ledger));
         shard.state.set_topology(TOPOLOGY);
         Self {
-            oracle: Oracle::new(fifo, PARTITIONS),
+            oracle: Oracle::new(ledger, PARTITIONS),
             is_queue: true,
             consumer_next: 1,
             snapshot: (shard.state.store(), shard.journal.len()),
@@ -93,14 +116,14 @@ impl History {
 
     /// A log that is used as a queue, and isn't declared one.
     fn opened() -> Self {
-        let mut history = Self::new(false);
+        let mut history = Self::new(plain(false));
         let retention = Retention {
             until_acknowledged: false,
             window: Some(Window::default()),
         };
         history.open(LogConfig {
             retention,
-            ..config(false)
+            ..config(plain(false))
         });
         history
     }
@@ -113,7 +136,7 @@ impl History {
     /// Is declared a FIFO queue in between.
     fn run_through(mut self, before: &[Step], after: &[Step]) {
         self.run_steps(before);
-        self.open(config(true));
+        self.open(config(plain(true)));
         self.oracle.become_fifo();
         self.dispatch();
         self.check();
@@ -160,13 +183,13 @@ impl History {
                 before,
                 term_ms,
             } => self.renew(pick, before, term_ms),
-            Step::Move { pick, exact } => self.begin_move(pick, exact),
+            Step::Move {
+                pick,
+                exact,
+                is_copied,
+            } => self.begin_move(pick, exact, is_copied),
             Step::EndMove { pick, taken } => self.end_move(pick, taken),
-            Step::Pass(duration_ms) => {
-                self.shard.pass(duration_ms);
-                self.oracle.pass(self.shard.now);
-                self.dispatch();
-            }
+            Step::Pass(duration_ms) => self.pass(duration_ms),
             Step::CloseSession(session) => {
                 self.shard.close_session(session);
                 self.oracle.close_session(SessionId(session));
@@ -295,7 +318,41 @@ impl History {
         self.dispatch();
     }
 
-    fn begin_move(&mut self, pick: usize, exact: bool) {
+    /// Lets time pass; if records may leave by themselves, from one deadline to the next, because
+    /// the reasons of some depend on the order.
+    fn pass(&mut self, duration_ms: u64) {
+        let end = self.shard.now.plus_ms(duration_ms);
+        while self.oracle.is_mortal()
+            && let Some(next) = self.shard.state.next_deadline()
+            && next < end
+        {
+            self.pass_to(next.max(self.shard.now));
+        }
+        self.pass_to(end);
+    }
+
+    /// Leases and delays that end at a time do so before records expire at that time.
+    fn pass_to(&mut self, at: Timestamp) {
+        self.shard.now = at;
+        self.oracle.pass(at);
+        loop {
+            let decision = self.shard.state.tick(at);
+            if decision.is_nothing() {
+                break;
+            }
+            let expired: Vec<Run> = decision.records.iter().filter_map(expired).collect();
+            self.shard.carry_out(decision);
+            // Who waits gets records before they expire.
+            self.hand_out();
+            expired
+                .into_iter()
+                .for_each(|run| self.oracle.expire(run, at));
+        }
+        self.oracle.check_ends(at);
+        self.dispatch();
+    }
+
+    fn begin_move(&mut self, pick: usize, exact: bool, is_copied: bool) {
         let Some((partition, offset)) = self.oracle.pick(pick) else {
             return;
         };
@@ -309,11 +366,13 @@ impl History {
             log: LOG,
             ledger: LedgerId::DEFAULT,
             item,
-            to: [LogId(2)].into_iter().collect(),
-            is_copied: false,
+            to: [copied_to(self.oracle.copies(partition, offset))]
+                .into_iter()
+                .collect(),
+            is_copied,
             run: MovedRun::default(),
         });
-        let found = self.oracle.begin_move(&item);
+        let found = self.oracle.begin_move(&item, is_copied);
         let refused = Err(MoveError::NotLeased);
         assert_eq!(moved, if found { Ok(1) } else { refused }, "{item:?}");
         self.dispatch();
@@ -372,13 +431,27 @@ impl History {
     /// Hands out everything possible, until no consumer has room for more.
     fn dispatch(&mut self) {
         for delivery in self.shard.dispatch() {
-            let own = self.oracle.bytes_of(&delivery.run);
-            let charged = own..=own + own / 3;
-            assert!(charged.contains(&delivery.charged_bytes), "{delivery:?}");
-            self.oracle
-                .hand_out(&[delivery.run], delivery.consumer, None);
+            self.deliver(&delivery);
         }
         assert!(self.oracle.available() == 0 || !self.oracle.a_consumer_has_room());
+    }
+
+    /// Notes what was handed out so far.
+    fn hand_out(&mut self) {
+        for effect in std::mem::take(&mut self.shard.effects) {
+            match effect {
+                Effect::Deliver(delivery) => self.deliver(&delivery),
+                other => self.shard.effects.push(other),
+            }
+        }
+    }
+
+    fn deliver(&mut self, delivery: &Delivery) {
+        let own = self.oracle.bytes_of(&delivery.run);
+        let charged = own..=own + own / 3;
+        assert!(charged.contains(&delivery.charged_bytes), "{delivery:?}");
+        let run = std::slice::from_ref(&delivery.run);
+        self.oracle.hand_out(run, delivery.consumer, None);
     }
 
     fn trim(&mut self, pick: usize, force: bool) {
@@ -404,10 +477,8 @@ impl History {
             self.shard.ledger().ready_bytes(),
             Some(self.oracle.ready_bytes())
         );
-        assert_eq!(
-            self.shard.state.next_deadline(),
-            self.oracle.next_deadline()
-        );
+        self.check_deadline();
+        self.check_dead();
         for partition in 0..PARTITIONS {
             let floor = self.shard.ledger().floor(PartitionIndex(partition));
             let (_, _, needed) = self.oracle.bounds(partition);
@@ -424,6 +495,30 @@ impl History {
         if self.is_queue {
             assert_eq!(kept, Offset(needed.min(shown)));
         }
+    }
+
+    /// The next deadline may be that of records which are settled by now.
+    fn check_deadline(&self) {
+        let next = self.shard.state.next_deadline();
+        let expected = self.oracle.next_deadline();
+        if next != expected {
+            let is_early = next.filter(|next| expected.is_none_or(|expected| *next < expected));
+            let is_of_settled = is_early.is_some_and(|next| self.oracle.ends_at(next));
+            assert!(is_of_settled, "{next:?} instead of {expected:?}");
+        }
+    }
+
+    fn check_dead(&self) {
+        let runs = self.shard.state.logs.dead_after(None);
+        let mut found = Vec::new();
+        for dead in runs.into_iter().flat_map(|(_, runs)| runs) {
+            let copies = dead.copied.len() as u64;
+            assert!(dead.copied.iter().copied().eq((0..copies).map(copied_to)));
+            let offsets = dead.run.offsets();
+            found.extend(offsets.map(|at| (dead.run.partition, at, dead.reason, copies)));
+        }
+        found.sort_unstable();
+        assert_eq!(found, self.oracle.dead());
     }
 
     /// Looks at the ledger page by page, for each state and for all.
@@ -458,9 +553,30 @@ impl History {
             assert_eq!(state.store(), expected);
             assert_eq!(state.next_deadline(), live.next_deadline());
             assert_eq!(state.bytes(), live.bytes());
+            assert_eq!(state.logs.dead_after(None), live.logs.dead_after(None));
         }
         assert_eq!(recovered(replayed, &[]).store(), expected);
     }
+}
+
+/// The records that expire by a change.
+fn expired(record: &Record) -> Option<Run> {
+    match record {
+        Record::Log(LOG, LogRecord::Ledger(_, LedgerRecord::LifeEnded(run))) => Some(*run),
+        Record::Log(LOG, LogRecord::Ledger(_, LedgerRecord::Expired { partition, to })) => {
+            Some(Run {
+                partition: *partition,
+                first: Offset::ZERO,
+                count: to.0 as u32,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// The log that gets a dead letter which so many have already, on the other shard.
+fn copied_to(copies: u64) -> LogId {
+    LogId(2 * copies + 2)
 }
 
 /// Loads a state from its parts, in reverse order.

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::*;
+use super::{
+    super::*,
+    entry::{Condition, Entry},
+};
 use crate::Outcome;
 
 pub(super) struct Oracle {
-    fifo: bool,
+    config: LedgerConfig,
     partitions: Vec<Records>,
     pub(super) consumers: BTreeMap<ConsumerRef, u32>,
     /// How often a record was returned behind the others.
@@ -20,47 +23,10 @@ struct Records {
     records: Vec<Entry>,
 }
 
-#[derive(Clone, Copy)]
-struct Entry {
-    condition: Condition,
-    deliveries: u32,
-    /// Its last lease.
-    last: Option<LeaseId>,
-    group: Option<u64>,
-    bytes: u64,
-    body_bytes: u64,
-    /// If it wasn't returned to its place: the partition's end at that time, and its number.
-    behind: Option<(u64, u64)>,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Condition {
-    Ready,
-    Leased(ConsumerRef, LeaseId, Option<Timestamp>),
-    Delayed(Timestamp),
-    Moving,
-    Settled,
-}
-
-impl Entry {
-    fn is_leased(&self) -> bool {
-        matches!(self.condition, Condition::Leased(..))
-    }
-
-    /// Whether its group waits for it.
-    fn is_out(&self) -> bool {
-        self.is_leased() || self.condition == Condition::Moving
-    }
-
-    fn is_waiting(&self) -> bool {
-        matches!(self.condition, Condition::Ready | Condition::Delayed(_))
-    }
-}
-
 impl Oracle {
-    pub(super) fn new(fifo: bool, partitions: u32) -> Self {
+    pub(super) fn new(config: LedgerConfig, partitions: u32) -> Self {
         Self {
-            fifo,
+            config,
             partitions: (0..partitions).map(|_| Records::default()).collect(),
             consumers: BTreeMap::new(),
             given_back: 0,
@@ -69,33 +35,24 @@ impl Oracle {
 
     /// The records that are there form one group.
     pub(super) fn become_fifo(&mut self) {
-        self.fifo = true;
+        self.config.fifo = true;
         self.for_each(|entry| {
             entry.group = None;
             entry.behind = None;
         });
     }
 
+    /// Whether records may leave by themselves.
+    pub(super) fn is_mortal(&self) -> bool {
+        self.config.deliveries_max.is_some()
+    }
+
     pub(super) fn append(&mut self, partition: u32, schedules: &[Schedule], now: Timestamp) -> u64 {
         let records = &mut self.partitions[partition as usize].records;
         let base = records.len() as u64;
-        records.extend(schedules.iter().map(|schedule| {
-            let delay = schedule.delay_ms.filter(|delay| *delay > 0);
-            Entry {
-                condition: delay.map_or(Condition::Ready, |delay| {
-                    Condition::Delayed(now.plus_ms(delay))
-                }),
-                deliveries: 0,
-                last: None,
-                group: schedule.group,
-                bytes: u64::from(super::size_of_each(schedules)),
-                body_bytes: schedule
-                    .body_bytes
-                    .unwrap_or_else(|| super::size_of_each(schedules))
-                    .into(),
-                behind: None,
-            }
-        }));
+        let bytes = super::size_of_each(schedules);
+        let new = schedules.iter();
+        records.extend(new.map(|schedule| Entry::new(schedule, bytes, now, &self.config)));
         base
     }
 
@@ -116,7 +73,7 @@ impl Oracle {
     /// How many records could be handed out at once.
     pub(super) fn available(&self) -> u64 {
         let all = self.partitions.iter();
-        if !self.fifo {
+        if !self.config.fifo {
             return all.map(Records::ready).sum();
         }
         all.map(|partition| {
@@ -139,7 +96,8 @@ impl Oracle {
             let index = run.partition.0 as usize;
             for record in &run.records {
                 let partition = &mut self.partitions[index];
-                let first = partition.first_available(self.fifo, &busy[index], record.offset.0);
+                let first =
+                    partition.first_available(self.config.fifo, &busy[index], record.offset.0);
                 assert_eq!(first, Some(record.offset.0), "out of order");
                 let entry = &mut partition.records[record.offset.0 as usize];
                 entry.condition = Condition::Leased(holder, record.lease, until);
@@ -177,6 +135,7 @@ impl Oracle {
                 records
                     .filter(move |(entry, _)| {
                         entry.is_leased()
+                            || (pick.is_multiple_of(2) && entry.is_dead())
                             || (pick.is_multiple_of(7) && entry.condition != Condition::Settled)
                             || pick.is_multiple_of(31)
                     })
@@ -198,42 +157,58 @@ impl Oracle {
     /// happened.
     pub(super) fn settle(&mut self, item: &SettleItem, outcome: Outcome, now: Timestamp) -> bool {
         let given_back = self.given_back(item.partition.0);
+        let config = &self.config;
         let partition = &mut self.partitions[item.partition.0 as usize];
         let shown = item.offset.0 < partition.shown;
         let entry = &mut partition.records[item.offset.0 as usize];
         let is_settled = entry.condition == Condition::Settled;
         let is_repeated = is_settled && item.lease.is_some() && outcome == Outcome::Done;
         let found = match (item.lease, outcome) {
-            (None, Outcome::Done | Outcome::Reject) => shown && entry.may_end(),
+            (None, Outcome::Done | Outcome::Reject | Outcome::Expire) => shown && entry.may_end(),
             _ => entry.holds(item.lease),
         };
         if found {
-            if outcome == Outcome::Return(0) {
-                entry.behind = given_back.filter(|_| entry.has_deadline());
+            match outcome {
+                Outcome::Done => entry.condition = Condition::Settled,
+                Outcome::Reject => entry.leave(DeathReason::Rejected, config),
+                Outcome::Expire => entry.leave(DeathReason::Expired, config),
+                Outcome::Return(0) => {
+                    let behind = given_back.filter(|_| entry.has_deadline());
+                    entry.give_back(Condition::Ready, behind, config);
+                }
+                Outcome::Return(delay_ms) => {
+                    let until = now.plus_ms(delay_ms);
+                    entry.give_back(Condition::Delayed(until), None, config);
+                }
             }
-            entry.condition = match outcome {
-                Outcome::Done | Outcome::Reject | Outcome::Expire => Condition::Settled,
-                Outcome::Return(0) => Condition::Ready,
-                Outcome::Return(delay) => Condition::Delayed(now.plus_ms(delay)),
-            };
         }
         found || is_repeated
     }
 
-    /// Begins a move; returns whether the item named a record that may be moved.
-    pub(super) fn begin_move(&mut self, item: &SettleItem) -> bool {
+    /// Begins a move, or a copy to one of several logs; returns whether the item named a record for
+    /// which that is possible.
+    pub(super) fn begin_move(&mut self, item: &SettleItem, is_copied: bool) -> bool {
         let partition = &mut self.partitions[item.partition.0 as usize];
         let shown = item.offset.0 < partition.shown;
         let entry = &mut partition.records[item.offset.0 as usize];
-        let found = match item.lease {
+        let is_possible = match item.lease {
             None => shown && entry.may_end(),
             lease => entry.holds(lease),
         };
+        let found = is_possible && (!is_copied || entry.is_dead());
         if found {
-            entry.condition = Condition::Moving;
+            entry.condition = match entry.condition {
+                Condition::Dead(reason) => Condition::Away { reason, is_copied },
+                _ => Condition::Moving,
+            };
             entry.behind = None;
         }
         found
+    }
+
+    /// How many logs have a copy of a record.
+    pub(super) fn copies(&self, partition: u32, offset: u64) -> u64 {
+        self.partitions[partition as usize].records[offset as usize].copies
     }
 
     /// A record that is or was moving.
@@ -241,9 +216,8 @@ impl Oracle {
         let partitions = self.partitions.iter().zip(0..);
         let all = partitions.flat_map(|(one, partition)| {
             let records = one.records.iter().zip(0..);
-            let fitting = records.filter(move |(entry, _)| {
-                entry.condition == Condition::Moving || pick.is_multiple_of(17)
-            });
+            let fitting =
+                records.filter(move |(entry, _)| entry.is_moving() || pick.is_multiple_of(17));
             fitting.map(move |(_, offset)| (partition, offset))
         });
         let all: Vec<_> = all.collect();
@@ -252,13 +226,7 @@ impl Oracle {
 
     pub(super) fn end_move(&mut self, partition: u32, offset: u64, taken: bool) {
         let entry = &mut self.partitions[partition as usize].records[offset as usize];
-        if entry.condition == Condition::Moving {
-            entry.condition = if taken {
-                Condition::Settled
-            } else {
-                Condition::Ready
-            };
-        }
+        entry.end_move(taken, &self.config);
     }
 
     /// A delivered record, with its last lease and its delivery count.
@@ -278,6 +246,7 @@ impl Oracle {
     pub(super) fn extend(&mut self, extension: &Extension, now: Timestamp) -> bool {
         let (item, term_ms) = (extension.item, extension.term_ms);
         let given_back = self.given_back(item.partition.0);
+        let config = &self.config;
         let partition = &mut self.partitions[item.partition.0 as usize];
         let entry = &mut partition.records[item.offset.0 as usize];
         if let (Condition::Ready, Some(renewal)) = (entry.condition, extension.renewal) {
@@ -293,12 +262,11 @@ impl Oracle {
             return false;
         };
         if term_ms == 0 {
-            entry.behind = given_back.filter(|_| entry.has_deadline());
+            let behind = given_back.filter(|_| entry.has_deadline());
+            entry.give_back(Condition::Ready, behind, config);
+        } else {
+            entry.condition = Condition::Leased(holder, lease, Some(now.plus_ms(term_ms)));
         }
-        entry.condition = match term_ms {
-            0 => Condition::Ready,
-            _ => Condition::Leased(holder, lease, Some(now.plus_ms(term_ms))),
-        };
         true
     }
 
@@ -311,14 +279,31 @@ impl Oracle {
                 if entry.ends().is_none_or(|end| end > now) {
                     break;
                 }
-                entry.condition = Condition::Ready;
-                entry.behind = behind;
+                entry.give_back(Condition::Ready, behind, &self.config);
             }
         }
         self.for_each(|entry| match entry.condition {
             Condition::Delayed(until) if until <= now => entry.condition = Condition::Ready,
             _ => {}
         });
+    }
+
+    /// Those of these records that are too old, all of them shown, leave or don't return.
+    pub(super) fn expire(&mut self, run: Run, now: Timestamp) {
+        let config = &self.config;
+        let partition = &mut self.partitions[run.partition.0 as usize];
+        let range = run.first.0 as usize..run.end().0 as usize;
+        assert!(range.end as u64 <= partition.shown);
+        for entry in &mut partition.records[range] {
+            assert!(!entry.may_expire() || entry.is_over(now), "{run:?}");
+            entry.expire(config);
+        }
+    }
+
+    /// Checks that the end of every record's time was noticed.
+    pub(super) fn check_ends(&self, now: Timestamp) {
+        let mut shown = self.partitions.iter().flat_map(Records::shown);
+        assert!(!shown.any(|entry| entry.may_expire() && entry.is_over(now)));
     }
 
     /// The lease that ends first. Adjacent ones end with it.
@@ -336,15 +321,16 @@ impl Oracle {
     fn given_back(&mut self, partition: u32) -> Option<(u64, u64)> {
         self.given_back += 1;
         let end = self.partitions[partition as usize].records.len() as u64;
-        (!self.fifo).then_some((end, self.given_back))
+        (!self.config.fifo).then_some((end, self.given_back))
     }
 
     pub(super) fn close_session(&mut self, session: SessionId) {
         self.consumers
             .retain(|consumer, _| consumer.session != session);
+        let config = self.config;
         self.for_each(|entry| {
             if matches!(entry.condition, Condition::Leased(by, _, None) if by.session == session) {
-                entry.condition = Condition::Ready;
+                entry.give_back(Condition::Ready, None, &config);
             }
         });
     }
@@ -352,9 +338,10 @@ impl Oracle {
     pub(super) fn restart(&mut self) {
         self.consumers.clear();
         self.commit();
+        let config = self.config;
         self.for_each(|entry| {
             if matches!(entry.condition, Condition::Leased(_, _, None)) {
-                entry.condition = Condition::Ready;
+                entry.give_back(Condition::Ready, None, &config);
             }
         });
     }
@@ -418,64 +405,41 @@ impl Oracle {
         unsettled
     }
 
+    /// The dead records that aren't being moved, with the number of logs that have each.
+    pub(super) fn dead(&self) -> Vec<(PartitionIndex, Offset, DeathReason, u64)> {
+        let mut dead = Vec::new();
+        for (partition, index) in self.partitions.iter().zip((0..).map(PartitionIndex)) {
+            let entries = partition.records.iter().zip((0..).map(Offset));
+            dead.extend(entries.filter_map(|(entry, offset)| match entry.condition {
+                Condition::Dead(reason) => Some((index, offset, reason, entry.copies)),
+                _ => None,
+            }));
+        }
+        dead
+    }
+
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         let entries = self.partitions.iter().flat_map(|one| &one.records);
         let deadlines = entries.filter_map(|entry| match entry.condition {
             Condition::Leased(_, _, until) => until,
             Condition::Delayed(until) => Some(until),
-            Condition::Ready | Condition::Moving | Condition::Settled => None,
+            _ => None,
         });
-        deadlines.min()
+        let shown = self.partitions.iter().flat_map(Records::shown);
+        let mortal = shown.filter(|entry| entry.may_expire());
+        let ends = mortal.filter_map(|entry| entry.lives_until);
+        deadlines.chain(ends).min()
+    }
+
+    /// Whether the time of a record, which may be settled, ends then.
+    pub(super) fn ends_at(&self, at: Timestamp) -> bool {
+        let mut shown = self.partitions.iter().flat_map(Records::shown);
+        shown.any(|entry| entry.life_ends.contains(&Some(at)))
     }
 
     fn for_each(&mut self, change: impl FnMut(&mut Entry)) {
         let partitions = self.partitions.iter_mut();
         partitions.flat_map(|one| &mut one.records).for_each(change);
-    }
-}
-
-impl Entry {
-    fn peeked(&self, partition: PartitionIndex, offset: u64) -> Option<PeekedRecord> {
-        let (state, lease, until) = match self.condition {
-            Condition::Ready => (PeekState::Ready, None, None),
-            Condition::Leased(holder, id, until) => (PeekState::Leased, Some((id, holder)), until),
-            Condition::Delayed(until) => (PeekState::Delayed, None, Some(until)),
-            Condition::Moving => (PeekState::Moving, None, None),
-            Condition::Settled => return None,
-        };
-        Some(PeekedRecord {
-            partition,
-            offset: Offset(offset),
-            state,
-            deliveries: self.deliveries,
-            lease,
-            until,
-            reason: None,
-        })
-    }
-
-    /// When it returns by itself.
-    fn ends(&self) -> Option<Timestamp> {
-        match self.condition {
-            Condition::Leased(_, _, until) => until,
-            _ => None,
-        }
-    }
-
-    fn has_deadline(&self) -> bool {
-        self.ends().is_some()
-    }
-
-    /// Whether it may be settled or moved in any state.
-    fn may_end(&self) -> bool {
-        !matches!(self.condition, Condition::Settled | Condition::Moving)
-    }
-
-    fn holds(&self, lease: Option<LeaseId>) -> bool {
-        match self.condition {
-            Condition::Leased(_, held, _) => lease.is_none_or(|named| named == held),
-            _ => false,
-        }
     }
 }
 

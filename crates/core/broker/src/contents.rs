@@ -260,8 +260,10 @@ impl Broker {
         if batch.header().is_control() {
             return Ok(Ok(reading));
         }
+        let place = (partition, base_offset);
         let opened = self.opening();
-        let opened = match opened.open(partition, base_offset, &batch, wanted).await? {
+        let opened = opened.open(self.memory(), place, &batch, wanted);
+        let opened = match opened.await? {
             Ok(opened) => opened,
             Err(error) => return Ok(Err(error)),
         };

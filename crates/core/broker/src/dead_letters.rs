@@ -171,7 +171,7 @@ impl DeadLetters {
         routes: Vec<Box<dyn DeadLetterRoutes>>,
     ) -> Self {
         Self {
-            broker,
+            broker: broker.for_client(),
             clock,
             routes,
             reports: HashMap::new(),

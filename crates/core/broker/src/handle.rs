@@ -41,6 +41,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Broker {
     pub(crate) shared: Arc<Shared>,
+    memory: Memory,
 }
 
 /// The catalogue's replica, locked for reading. Must not be held across an `.await`.
@@ -52,7 +53,6 @@ pub(crate) struct Shared {
     pub(crate) catalogue: Arc<RwLock<Catalogue>>,
     pub(crate) next_id: AtomicU64,
     pub(crate) meters: Meters,
-    memory: Memory,
     opening: Opening,
     set_aside: SetAside,
     /// Notified of dead records.
@@ -74,12 +74,22 @@ impl Broker {
             next_id: AtomicU64::new(epoch.first_number() + 1),
             meters,
             opening: Opening::new(memory.clone()),
-            memory,
             set_aside: SetAside::default(),
             dead,
         };
         Self {
             shared: Arc::new(shared),
+            memory,
+        }
+    }
+
+    /// The broker as a client of its own in the account of memory uses it. Whatever takes memory
+    /// step by step needs one: a connection, or a task.
+    #[must_use]
+    pub fn for_client(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+            memory: self.memory.for_client(),
         }
     }
 
@@ -122,7 +132,7 @@ impl Broker {
 
     /// The account of the memory that clients use.
     pub fn memory(&self) -> &Memory {
-        &self.shared.memory
+        &self.memory
     }
 
     // ---- definitions -------------------------------------------------------------------------
@@ -240,7 +250,7 @@ impl Broker {
         self.send(self.shard_of(partition.log), request).await;
         let lookup = answer.await.map_err(|_| Failure::Stopping)?;
         let lookup = lookup.map_err(Error::Refused)?;
-        Ok(lookup.resolve(self.opening()).await?)
+        Ok(lookup.resolve(self).await?)
     }
 
     /// Watches partitions. The watch wakes when one of them has committed records at or past its

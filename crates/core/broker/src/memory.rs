@@ -5,13 +5,16 @@
 //! total, so that one kind can't starve another.
 //!
 //! Invariants
-//! - A share is granted if it fits, or if its pool is unused: a share larger than the pool is
-//!   granted alone.
+//! - A share is granted if it fits. One that is larger than its pool is granted beside what is in
+//!   use, but to one client at a time, whatever the pool ([`Large`]): so all shares together exceed
+//!   the pools by the largest one at most.
 //! - Waiters are served in order: a share that would fit doesn't overtake one that waits.
 //! - Nobody waits for a pool while holding a share of it, because that could deadlock. Whoever
 //!   holds a share uses [`Memory::try_take`], or [`Memory::note`] for data that is there before its
 //!   size is known.
 //! - Whoever keeps others waiting gets less time than usual ([`Memory::pressed`]).
+
+mod large;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -24,6 +27,8 @@ use parking_lot::Mutex;
 use stele_base_types::ShardId;
 use stele_core_engine::StateBytes;
 use tokio::sync::{Notify, oneshot};
+
+use self::large::{ClientId, Large};
 
 /// What memory is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +75,14 @@ const RECORDS_PERCENT: usize = 10;
 /// Kinds of what goes to shards, and so to the disk.
 const TO_SHARDS: [Kind; 3] = [Kind::LateRequests, Kind::Appends, Kind::Publishes];
 
+/// Kinds of what is taken first, for what clients send.
+const FIRST: [Kind; 4] = [
+    Kind::Requests,
+    Kind::LateRequests,
+    Kind::UnknownClients,
+    Kind::Publishes,
+];
+
 /// A response up to this size is small: large responses to other clients don't delay it.
 const SMALL_RESPONSE_BYTES_MAX: usize = 64 * 1024;
 
@@ -85,12 +98,20 @@ pub(crate) fn state_bounds(ceiling_bytes: usize, shards: usize) -> StateBytes {
     }
 }
 
-/// The account. Cheap to clone.
+/// The account, as a client uses it. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Memory {
-    pools: Arc<[Arc<Pool>; KINDS.len()]>,
+    account: Arc<Account>,
+    /// Who takes shares.
+    client: ClientId,
+}
+
+#[derive(Debug)]
+struct Account {
+    pools: [Arc<Pool>; KINDS.len()],
+    large: Arc<Large>,
     /// What may wait for the disk of each shard.
-    waiting_max: Arc<Mutex<BTreeMap<ShardId, usize>>>,
+    waiting_max: Mutex<BTreeMap<ShardId, usize>>,
 }
 
 /// How much of a pool is in use.
@@ -109,6 +130,7 @@ pub struct Use {
 impl Memory {
     /// Creates an account of this much memory for all kinds together.
     pub fn new(ceiling_bytes: usize) -> Self {
+        let large = Arc::new(Large::default());
         let pool = |(kind, _, percent): (Kind, _, usize)| {
             debug_assert_eq!(
                 KINDS[kind as usize].0, kind,
@@ -121,18 +143,35 @@ impl Memory {
                     ..State::default()
                 }),
                 pressed: Notify::new(),
+                large: Arc::clone(&large),
+                is_first: FIRST.contains(&kind),
             })
         };
+        let pools = KINDS.map(pool);
         Self {
-            pools: Arc::new(KINDS.map(pool)),
-            waiting_max: Arc::default(),
+            client: large.new_client(),
+            account: Arc::new(Account {
+                pools,
+                large,
+                waiting_max: Mutex::default(),
+            }),
+        }
+    }
+
+    /// The account as another client uses it. Each connection has its own, so that it can go on
+    /// from one large share to the next while others wait.
+    #[must_use]
+    pub fn for_client(&self) -> Self {
+        Self {
+            account: Arc::clone(&self.account),
+            client: self.account.large.new_client(),
         }
     }
 
     /// Keeps each kind of what goes to shards to so many bytes, since the disk of one takes no more
     /// in a short time. Of several shards the slowest counts.
     pub(crate) fn keep_waiting_to(&self, shard: ShardId, bytes: usize) {
-        let mut each = self.waiting_max.lock();
+        let mut each = self.account.waiting_max.lock();
         each.insert(shard, bytes);
         let slowest = each.values().copied().min().unwrap_or(usize::MAX);
         for kind in TO_SHARDS {
@@ -143,7 +182,11 @@ impl Memory {
     /// Takes a share, waiting for it if needed. Safe to cancel.
     pub async fn take(&self, kind: Kind, bytes: usize) -> Share {
         let pool = self.pool(kind);
-        let mut asked = match Pool::ask(pool, bytes) {
+        let asked = match pool.is_large(bytes) {
+            true => Large::ask(pool, bytes, self.client),
+            false => Pool::ask(pool, bytes),
+        };
+        let mut asked = match asked {
             Ok(share) => return share,
             Err(asked) => asked,
         };
@@ -154,7 +197,11 @@ impl Memory {
 
     /// Takes a share if it fits now.
     pub fn try_take(&self, kind: Kind, bytes: usize) -> Option<Share> {
-        Pool::try_take(self.pool(kind), bytes)
+        let pool = self.pool(kind);
+        match pool.is_large(bytes) {
+            true => Large::try_take(pool, bytes, self.client),
+            false => Pool::try_take(pool, bytes),
+        }
     }
 
     /// Takes a share whether or not it fits, for memory that is already in use.
@@ -205,19 +252,21 @@ impl Memory {
 
     /// How much is in use, kind by kind.
     pub fn uses(&self) -> impl Iterator<Item = Use> + '_ {
-        KINDS.iter().zip(&*self.pools).map(|((_, name, _), pool)| {
+        let pools = KINDS.iter().zip(&self.account.pools);
+        pools.map(|((_, name, _), pool)| {
+            let waiting_large = pool.large.waiting_for(pool);
             let state = pool.state.lock();
             Use {
                 kind: name,
                 used_bytes: state.used_bytes,
                 max_bytes: pool.max_bytes,
-                waiting: state.waiting.len(),
+                waiting: state.waiting.len() + waiting_large,
             }
         })
     }
 
     fn pool(&self, kind: Kind) -> &Arc<Pool> {
-        &self.pools[kind as usize]
+        &self.account.pools[kind as usize]
     }
 }
 
@@ -227,6 +276,9 @@ struct Pool {
     state: Mutex<State>,
     /// Notified when the pool becomes short.
     pressed: Notify,
+    large: Arc<Large>,
+    /// Whether clients take shares of it first, before those of others.
+    is_first: bool,
 }
 
 #[derive(Default)]
@@ -234,6 +286,8 @@ struct State {
     used_bytes: usize,
     /// What may be used now: all of the pool, or less.
     max_bytes: usize,
+    /// Whether the client that may have large shares has one here.
+    has_large: bool,
     /// In order of arrival.
     waiting: VecDeque<Waiting>,
 }
@@ -258,6 +312,16 @@ impl Pool {
     fn is_short(&self) -> bool {
         let state = self.state.lock();
         state.used_bytes > state.max_bytes || state.has_waiting()
+    }
+
+    /// Whether more is in use than it has.
+    fn is_over(&self) -> bool {
+        self.state.lock().used_bytes > self.max_bytes
+    }
+
+    /// Whether a share of this size is larger than the pool.
+    fn is_large(&self, bytes: usize) -> bool {
+        bytes > self.max_bytes
     }
 
     /// Has the pool give out so much, or all that it has.
@@ -294,13 +358,21 @@ impl Pool {
             .push_back(Waiting { bytes, granted });
         // Shares may have been returned in between.
         Self::give_back(pool, 0);
-        Err(Asked { pool, answer })
+        let is_large = false;
+        Err(Asked {
+            pool,
+            is_large,
+            answer,
+        })
     }
 
     /// Returns bytes to the pool, and grants the waiting shares that now fit.
     fn give_back(pool: &Arc<Self>, bytes: usize) {
         let mut state = pool.state.lock();
+        let was_over = state.used_bytes > pool.max_bytes;
         state.used_bytes -= bytes;
+        let is_over = state.used_bytes > pool.max_bytes;
+        let leaves = !is_over && std::mem::take(&mut state.has_large);
         while let Some(first) = state.waiting.front()
             && (first.granted.is_closed() || state.fits(first.bytes))
         {
@@ -312,6 +384,13 @@ impl Pool {
                 // The waiter has gone. Dropping the share would ask for the lock that is held.
                 state.used_bytes -= std::mem::take(&mut unwanted.bytes);
             }
+        }
+        // The other lock is never taken inside of this one.
+        drop(state);
+        if leaves {
+            pool.large.leave();
+        } else if was_over && !is_over {
+            pool.large.grant();
         }
     }
 }
@@ -329,6 +408,7 @@ impl fmt::Debug for Pool {
 /// A share that is waited for.
 struct Asked<'a> {
     pool: &'a Arc<Pool>,
+    is_large: bool,
     answer: oneshot::Receiver<Share>,
 }
 
@@ -336,7 +416,10 @@ impl Drop for Asked<'_> {
     fn drop(&mut self) {
         self.answer.close();
         // The shares queued behind this one may fit now.
-        Pool::give_back(self.pool, 0);
+        match self.is_large {
+            true => self.pool.large.grant(),
+            false => Pool::give_back(self.pool, 0),
+        }
     }
 }
 
@@ -387,6 +470,25 @@ impl Share {
             if pool.is_short() {
                 pool.pressed.notify_waiters();
             }
+        }
+    }
+
+    /// Lets others have large shares, although this one is kept: whoever has it waits for them now,
+    /// or for something that may take any time. Until it is returned, its pool gives out no other
+    /// large share.
+    pub fn stand_aside(&self) {
+        if let Some(pool) = &self.pool {
+            let mut state = pool.state.lock();
+            let without = state.used_bytes.saturating_sub(self.bytes);
+            // It is the large one if the pool would have enough without it.
+            let is_large = without <= pool.max_bytes && std::mem::take(&mut state.has_large);
+            drop(state);
+            if is_large {
+                pool.large.leave();
+            }
+        }
+        if let Some(other) = &self.other {
+            other.stand_aside();
         }
     }
 

@@ -58,7 +58,8 @@ impl Broker {
         }
         let looked_into = batch.clone();
         let look = move |limit| or_more(look(&looked_into, limit), limit);
-        let seen = self.opening().run(batch.bytes().len(), look).await;
+        let seen = self.opening().run(self.memory(), batch.bytes().len(), look);
+        let seen = seen.await;
         seen.map(|(seen, _)| seen)
     }
 }
@@ -153,10 +154,11 @@ impl Opening {
         }
     }
 
-    /// Runs `job` with a decompression limit and the memory it may take. `job` returns `None` if
-    /// the limit is too small. The batch's stored size is `size_bytes`.
+    /// Runs `open` with a decompression limit, in `memory` that it takes for that. `open` returns
+    /// `None` if the limit is too small. The batch's stored size is `size_bytes`.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
+        memory: &Memory,
         size_bytes: usize,
         open: impl Fn(usize) -> Option<T> + Send + Sync + 'static,
     ) -> Result<(T, Share), Failure> {
@@ -164,7 +166,7 @@ impl Opening {
         let guess = size_bytes.saturating_mul(GROWTH);
         let mut limit = guess.clamp(FIRST_LIMIT_BYTES, DECOMPRESSED_SIZE_BYTES_MAX);
         loop {
-            let room = self.room(limit).await;
+            let room = self.room(memory, limit).await;
             let open = Arc::clone(&open);
             let opened = tokio::task::spawn_blocking(move || open(limit)).await;
             match opened.map_err(|_| Failure::Stopping)? {
@@ -180,11 +182,12 @@ impl Opening {
         }
     }
 
-    /// Opens a batch of a partition to read the record at `wanted`.
+    /// Opens a batch of a partition, which is at `base_offset` there, to read the record at
+    /// `wanted`.
     pub(crate) async fn open(
         &self,
-        partition: PartitionId,
-        base_offset: Offset,
+        memory: &Memory,
+        (partition, base_offset): (PartitionId, Offset),
         batch: &Batch,
         wanted: Offset,
     ) -> Result<Result<Opened, Error>, Failure> {
@@ -202,7 +205,7 @@ impl Opening {
         }
         let to_open = batch.clone();
         let open = move |limit| or_more(to_open.open(limit), limit);
-        let (opened, mut room) = self.run(batch.bytes().len(), open).await?;
+        let (opened, mut room) = self.run(memory, batch.bytes().len(), open).await?;
         Ok(opened.map(|bytes| {
             room.shrink_to(bytes.len());
             Opened {
@@ -255,14 +258,14 @@ impl Opening {
     }
 
     /// Takes memory to open a batch to this size, dropping batches that are only kept.
-    async fn room(&self, bytes: usize) -> Share {
+    async fn room(&self, memory: &Memory, bytes: usize) -> Share {
         loop {
-            if let Some(room) = self.memory.try_take(Kind::Opened, bytes) {
+            if let Some(room) = memory.try_take(Kind::Opened, bytes) {
                 return room;
             }
             let kept = self.begun.lock().pop_front();
             if kept.is_none() {
-                return self.memory.take(Kind::Opened, bytes).await;
+                return memory.take(Kind::Opened, bytes).await;
             }
         }
     }

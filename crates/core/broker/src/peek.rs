@@ -45,8 +45,9 @@ impl Broker {
         self.send(self.shard_of(peek.log), request).await;
         let found = answer.await.map_err(|_| Failure::Stopping)?;
         let found = found.map_err(Error::Refused)?;
+        let broker = &self.for_client();
         let mut look = Look {
-            broker: self,
+            broker,
             contents: None,
             room: self
                 .memory()

@@ -7,7 +7,7 @@ use stele_core_storage::{Slice, StoredBatch, TimeLookup};
 use stele_wire_batch::{Batch, DECOMPRESSED_SIZE_BYTES_MAX, Error, Record};
 use tokio::sync::Notify;
 
-use crate::{Failure, opening::Opening};
+use crate::{Broker, Failure};
 
 /// The epoch in which this process leads every partition, as stored in batches. Always the same,
 /// because there is no failover.
@@ -75,13 +75,13 @@ pub struct TimeReply {
 
 impl TimeReply {
     /// Finds the record; reads the disk, and opens the batch that holds it.
-    pub(crate) async fn resolve(self, opening: &Opening) -> Result<Option<Found>, Failure> {
+    pub(crate) async fn resolve(self, broker: &Broker) -> Result<Option<Found>, Failure> {
         let lookup = self.lookup;
         let resolve = move |limit| match lookup.resolve(limit) {
             Err(error) if is_too_little(&error) => None,
             found => Some(found),
         };
-        let (found, _) = opening.run(0, resolve).await?;
+        let (found, _) = broker.opening().run(broker.memory(), 0, resolve).await?;
         let found = found.map_err(unreadable)?;
         Ok(found
             .filter(|found| found.offset < self.committed)

@@ -34,7 +34,7 @@ pub enum ReplyTo {
 #[derive(Debug)]
 pub struct Pending {
     answers: Mutex<(usize, MergedAnswer)>,
-    _room: Share,
+    room: Share,
 }
 
 /// The outcome of an append to several targets: it succeeds if any target took it and no existing
@@ -46,12 +46,25 @@ pub(crate) struct MergedAnswer {
     error: Option<Error<AppendError>>,
 }
 
+impl ReplyTo {
+    /// Lets others have large shares of the memory while a publish to several shards waits.
+    pub(crate) fn stand_aside(&self) {
+        if let Self::Published {
+            pending: Some(pending),
+            ..
+        } = self
+        {
+            pending.room.stand_aside();
+        }
+    }
+}
+
 impl Pending {
     /// For this many shards, which share the bytes and the memory they take.
     pub(crate) fn new(shards: usize, room: Share) -> Self {
         Self {
             answers: Mutex::new((shards, MergedAnswer::default())),
-            _room: room,
+            room,
         }
     }
 

@@ -119,6 +119,12 @@ impl Receiving {
         self.progress.rest();
     }
 
+    /// Lets others have large shares of the memory while the request is worked on.
+    pub fn stand_aside(&self) {
+        self.room.stand_aside();
+        self.late.stand_aside();
+    }
+
     /// Records the number of bytes received.
     pub fn received(&mut self, bytes: usize) {
         self.progress.note(bytes as u64);

@@ -27,7 +27,7 @@ pub async fn serve(
     let settings = Arc::new(settings);
     accept::serve(listening, limits, shutdown.into(), |accepted| {
         let (settings, meter) = (Arc::clone(&settings), Arc::clone(&meter));
-        driver::run(accepted, broker.clone(), settings, meter)
+        driver::run(accepted, broker.for_client(), settings, meter)
     })
     .await;
 }

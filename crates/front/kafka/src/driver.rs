@@ -47,7 +47,7 @@ impl Server {
     async fn connection(self: Arc<Self>, accepted: Accepted) {
         let peer = accepted.principal.address;
         let session = Session::new(
-            self.broker.clone(),
+            self.broker.for_client(),
             Arc::clone(&self.settings),
             self.endpoint(&accepted),
             accepted.principal,

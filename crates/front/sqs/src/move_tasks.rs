@@ -173,7 +173,7 @@ pub async fn run_move_tasks(
     loop {
         for log in active(&broker) {
             if moving.insert(log) {
-                let (broker, stopping) = (broker.clone(), stopping.clone());
+                let (broker, stopping) = (broker.for_client(), stopping.clone());
                 let mover = Mover::new(broker, &settings, stopping, log, is_first);
                 movers.spawn(mover.run());
             }

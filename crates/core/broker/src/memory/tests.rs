@@ -39,7 +39,7 @@ fn what_fits_is_granted_at_once_and_given_back() {
 }
 
 #[test]
-fn what_is_larger_than_the_pool_gets_through_alone() {
+fn what_is_larger_than_the_pool_keeps_others_waiting() {
     let memory = memory();
     let huge = taken(&memory, 1_000_000);
     assert!(poll(&mut Box::pin(memory.take(Kind::Responses, 1))).is_pending());
@@ -168,4 +168,148 @@ fn what_goes_to_a_slow_disk_is_kept_small() {
     memory.keep_waiting_to(ShardId(0), 100_000);
     assert!(poll(&mut asked).is_ready());
     assert!(memory.try_take(Kind::Publishes, 6_000).is_none());
+}
+
+/// A share of a pool's size and more.
+fn large(memory: &Memory, kind: Kind) -> usize {
+    memory.max_bytes(kind) + 1
+}
+
+fn over(memory: &Memory) -> usize {
+    let over = memory
+        .uses()
+        .map(|it| it.used_bytes.saturating_sub(it.max_bytes));
+    over.sum()
+}
+
+#[test]
+fn one_client_at_a_time_has_what_is_larger_than_its_pool_whatever_the_pool() {
+    let memory = memory();
+    let kinds = [
+        Kind::Responses,
+        Kind::LateRequests,
+        Kind::Opened,
+        Kind::Appends,
+    ];
+    let clients = kinds.map(|kind| (memory.for_client(), kind));
+    let mut asked = Vec::new();
+    for (client, kind) in &clients {
+        asked.push(Box::pin(client.take(*kind, large(&memory, *kind) + 99)));
+    }
+    // In order of arrival.
+    for mut asked in asked {
+        let Poll::Ready(share) = poll(&mut asked) else {
+            panic!("nobody else has one");
+        };
+        assert_eq!(over(&memory), 100);
+        for (client, kind) in &clients {
+            assert!(client.try_take(*kind, large(&memory, *kind)).is_none());
+        }
+        drop(share);
+    }
+    assert_eq!(used(&memory), 0);
+}
+
+#[test]
+fn those_who_wait_for_a_large_share_get_it_in_order_and_hold_up_no_small_one() {
+    let memory = memory();
+    let [first, second, third] = [(); 3].map(|()| memory.for_client());
+    let held = first.try_take(Kind::LateRequests, 2_000);
+    let mut asked = [
+        Box::pin(second.take(Kind::Responses, 2_000)),
+        Box::pin(third.take(Kind::LateRequests, 2_000)),
+    ];
+    for asked in &mut asked {
+        assert!(poll(asked).is_pending());
+    }
+    assert!(memory.try_take(Kind::Responses, 1_200).is_some());
+    drop(held);
+    let Poll::Ready(share) = poll(&mut asked[0]) else {
+        panic!("it comes first");
+    };
+    assert!(poll(&mut asked[1]).is_pending());
+    assert!(first.try_take(Kind::LateRequests, 2_000).is_none());
+    drop(share);
+    assert!(poll(&mut asked[1]).is_ready());
+}
+
+#[test]
+fn whoever_has_a_large_share_goes_on_through_the_other_pools() {
+    let memory = memory();
+    let [producer, other] = [(); 2].map(|()| memory.for_client());
+    let received = producer.try_take(Kind::LateRequests, 2_000).unwrap();
+    let mut waiting = Box::pin(other.take(Kind::Opened, 2_000));
+    assert!(poll(&mut waiting).is_pending());
+    let opened = producer.try_take(Kind::Opened, 2_000).unwrap();
+    drop(opened);
+    let appended = producer.try_take(Kind::Appends, 2_000).unwrap();
+    drop(received);
+    assert!(poll(&mut waiting).is_pending());
+    // What it receives next comes after those who wait.
+    let mut next = Box::pin(producer.take(Kind::LateRequests, 2_000));
+    assert!(poll(&mut next).is_pending());
+    drop(appended);
+    let Poll::Ready(opened) = poll(&mut waiting) else {
+        panic!("the producer has none");
+    };
+    assert!(poll(&mut next).is_pending());
+    drop(opened);
+    assert!(poll(&mut next).is_ready());
+}
+
+#[test]
+fn whoever_has_a_large_share_and_stands_aside_keeps_it() {
+    let memory = memory();
+    let [waiting, reader, publisher] = [(); 3].map(|()| memory.for_client());
+    let mut kept = waiting.note(Kind::Publishes, 10);
+    kept.merge(waiting.try_take(Kind::LateRequests, 2_000).unwrap());
+    let mut asked = Box::pin(reader.take(Kind::Responses, 2_000));
+    assert!(poll(&mut asked).is_pending());
+    // A small share of the same pool isn't the large one.
+    memory.note(Kind::LateRequests, 10).stand_aside();
+    assert!(poll(&mut asked).is_pending());
+    kept.stand_aside();
+    let Poll::Ready(read) = poll(&mut asked) else {
+        panic!("nobody has one");
+    };
+    // Its own pool has nothing to give, which holds up nobody else.
+    let mut next = Box::pin(publisher.take(Kind::LateRequests, 2_000));
+    drop(read);
+    assert!(poll(&mut next).is_pending());
+    assert!(reader.try_take(Kind::Responses, 2_000).is_some());
+    drop(kept);
+    assert!(poll(&mut next).is_ready());
+    drop(next);
+    assert_eq!(used(&memory), 0);
+}
+
+#[test]
+fn a_large_share_comes_beside_small_ones_and_before_them_where_it_is_returned() {
+    let memory = memory();
+    let small = taken(&memory, 1_000);
+    let share = memory.try_take(Kind::Responses, 2_000).unwrap();
+    let mut next = Box::pin(memory.take(Kind::Responses, 200));
+    assert!(poll(&mut next).is_pending());
+    drop(share);
+    assert!(poll(&mut next).is_ready());
+    drop((small, next));
+    assert_eq!(used(&memory), 0);
+}
+
+#[test]
+fn a_large_share_that_nobody_waits_for_any_more_goes_to_the_next() {
+    let memory = memory();
+    let [first, second, third] = [(); 3].map(|()| memory.for_client());
+    let held = first.try_take(Kind::Responses, 2_000);
+    let mut gone = Box::pin(second.take(Kind::Opened, 2_000));
+    let mut next = Box::pin(third.take(Kind::Appends, 2_000));
+    assert!(poll(&mut gone).is_pending());
+    assert!(poll(&mut next).is_pending());
+    assert_eq!(memory.uses().map(|it| it.waiting).sum::<usize>(), 2);
+    drop(held);
+    // It was granted, and nobody took it.
+    drop(gone);
+    assert!(poll(&mut next).is_ready());
+    drop(next);
+    assert_eq!(used(&memory), 0);
 }

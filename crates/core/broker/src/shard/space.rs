@@ -50,6 +50,14 @@ impl Publishing {
         bytes as u64 + COMMAND_BYTES
     }
 
+    /// Lets others have large shares of the memory while this waits.
+    fn stand_aside(&self, room: &Share) {
+        room.stand_aside();
+        if let Self::Append { reply, .. } = self {
+            reply.stand_aside();
+        }
+    }
+
     fn count(&self) -> u32 {
         match self {
             Self::Append { append, .. } => append.count,
@@ -205,6 +213,8 @@ impl Shard {
         if has_turn && self.fits(bytes, Purpose::Messages) {
             return self.publish_admitted(publish);
         }
+        // Those who read are what frees space.
+        publish.stand_aside(&room);
         self.waiting.push_back(Waiting {
             publish,
             _room: room,

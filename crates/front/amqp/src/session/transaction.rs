@@ -42,6 +42,8 @@ impl Transaction {
         message.content.body.detach();
         self.publishes.push((queues, message));
         self.room.merge(room);
+        // The client decides how long it stays open.
+        self.room.stand_aside();
         Ok(())
     }
 

@@ -88,7 +88,7 @@ async fn read(
     queue: &Queue,
     batches: Vec<LeasedBatch>,
 ) -> Result<Vec<LeasedMessage>, Error> {
-    let broker = &front.broker;
+    let broker = &front.broker.for_client();
     let batches = batches.into_iter().map(|batch| batch.messages(queue.log));
     let mut batches: Vec<LeasedMessages> = batches.collect();
     let size_bytes = batches.iter().map(LeasedMessages::size_bytes_max).sum();

@@ -73,6 +73,51 @@ def a_key_of_the_queue_replaces_those_of_the_message():
 
 
 @check
+def a_letter_is_routed_by_the_keys_of_bcc_too_which_nobody_is_told():
+    with dying() as (opened, _, letters):
+        names = [unique(name) for name in ("dying", "named", "open", "blind", "last")]
+        first, named, open_key, blind, last = names
+        opened.exchange_declare(exchange := unique("dead"), "direct")
+        opened.exchange_declare(later := unique("dead"), "direct")
+        for name, target in ((first, exchange), (open_key, later), (blind, None), (last, None)):
+            opened.queue_declare(name, durable=True, arguments={EXCHANGE: target} if target else {})
+        opened.queue_declare(named, durable=True, arguments={EXCHANGE: exchange, KEY: "named"})
+        for key in (open_key, blind):
+            opened.queue_bind(key, exchange, key)
+        opened.queue_bind(open_key, exchange, "named")
+        opened.queue_bind(last, later, blind)
+        copies = pika.BasicProperties(delivery_mode=2, headers={"CC": [open_key], "BCC": [blind]})
+        opened.queue_bind(first, "amq.direct", first)
+        opened.basic_publish("amq.direct", first, b"bad", copies)
+
+        def reject(name):
+            method, properties, _ = get(opened, name)
+            opened.basic_reject(method.delivery_tag, requeue=False)
+            return properties.headers
+
+        equal(reject(first), {"CC": [open_key]})
+        # It dies again, and its keys apply again.
+        told = [reject(open_key), get(opened, blind, auto_ack=True)[1].headers, get(opened, last, auto_ack=True)[1].headers]
+        for headers in told:
+            equal((headers["CC"], "BCC" in headers), ([open_key], False))
+            equal(headers["x-death"][-1]["routing-keys"], [first, open_key])
+        # A key of a queue replaces all of them, for good.
+        opened.queue_bind(named, "amq.direct", first)
+        opened.queue_unbind(first, "amq.direct", first)
+        opened.basic_publish("amq.direct", first, b"bad", copies)
+        opened.queue_bind(letters, later, "named")
+        reject(named)
+        reject(open_key)
+        equal(get(opened, letters, auto_ack=True)[0].routing_key, "named")
+        for name in (blind, last):
+            equal(opened.queue_declare(name, passive=True).method.message_count, 0)
+        for name in names:
+            opened.queue_delete(name)
+        opened.exchange_delete(exchange)
+        opened.exchange_delete(later)
+
+
+@check
 def messages_that_expire_die_in_order_whether_by_their_queue_or_by_themselves():
     own = pika.BasicProperties(expiration="200")
     for arguments, properties, told in (({"x-message-ttl": 200}, DURABLE, False), ({}, own, True)):

@@ -1,5 +1,6 @@
 //! The headers `CC` and `BCC` (RabbitMQ's extension): additional routing keys of a message. `BCC`
-//! is removed before the message is stored, so that no consumer sees it.
+//! is removed before the message is stored, so that no consumer sees it. Its keys are stored apart,
+//! since they apply again when the message is dead-lettered.
 
 use stele_wire_amqp::{Table, Value};
 
@@ -8,16 +9,18 @@ use crate::{errors::Fault, octets::text_of, stored::Message};
 pub(crate) const OPEN: &str = "CC";
 const BLIND: &str = "BCC";
 
-/// Returns the additional keys, and removes `BCC` from the message.
+/// Returns the additional keys, and takes `BCC` out of the message's headers.
 pub(crate) fn take(message: &mut Message) -> Result<Vec<String>, Fault> {
     if message.headers.is_empty() {
         return Ok(Vec::new());
     }
     let mut keys = keys_of(&message.headers, OPEN)?;
-    keys.extend(keys_of(&message.headers, BLIND)?);
+    let blind = keys_of(&message.headers, BLIND)?;
     if message.headers.find(BLIND).is_some() {
         message.remove_header(BLIND);
     }
+    keys.extend(blind.iter().cloned());
+    message.blind_keys = blind;
     Ok(keys)
 }
 

@@ -1,8 +1,8 @@
 //! Where the dead letters of a queue go: to the exchange that its `x-dead-letter-exchange` names,
 //! as in RabbitMQ. And where scheduled messages go when they are due: to their own exchange.
 //!
-//! A message keeps its routing keys unless the queue names another one
-//! (`x-dead-letter-routing-key`). It isn't routed to a queue that it would come back to again and
+//! A message keeps its routing keys, those of `CC` and `BCC` too, unless the queue names another
+//! one (`x-dead-letter-routing-key`). It isn't routed to a queue that it would come back to again and
 //! again without anybody rejecting it. If it is routed nowhere it is dropped; with
 //! `x-dead-letter-strategy: at-least-once` it stays until something is bound.
 
@@ -58,13 +58,17 @@ impl DeadLetterRoutes for DeadLetterExchanges {
         };
         exchange.clone_into(&mut deaths.exchange);
 
-        // It is routed by what its consumers will see.
+        let blind = match kept.dead_letter_key() {
+            Some(_) => Vec::new(),
+            None => stored::blind_keys(dead.record),
+        };
+        // It is routed by what its consumers will see, and by the keys that they aren't told.
         let mut shown = properties.clone();
         stored::show(&deaths, &mut shown);
         let sought = Sought {
             vhost: &dead.queue.vhost,
             exchange,
-            keys: deaths.routing_keys.iter().map(String::as_str).collect(),
+            keys: texts(&deaths.routing_keys).chain(texts(&blind)).collect(),
             properties: &shown,
             number: spread(dead.queue.id.0, dead.record),
         };
@@ -101,12 +105,13 @@ impl DeadLetterRoutes for DeadLetterExchanges {
         let properties = arrival.properties.parse().unwrap_or_default();
         let deaths = Deaths::of(record);
         let own = text_of(arrival.routing_key.as_bytes());
+        let blind = stored::blind_keys(record);
         let keys: Vec<&str> = match &deaths {
-            Some(deaths) => deaths.routing_keys.iter().map(String::as_str).collect(),
-            None => {
-                let more = scheduled.more_keys.iter().map(String::as_str);
-                std::iter::once(&*own).chain(more).collect()
-            }
+            Some(deaths) => texts(&deaths.routing_keys).chain(texts(&blind)).collect(),
+            // Those of `BCC` are among them.
+            None => std::iter::once(&*own)
+                .chain(texts(&scheduled.more_keys))
+                .collect(),
         };
         let sought = Sought {
             vhost,
@@ -211,7 +216,11 @@ fn spread(log: u64, record: &Record) -> u64 {
     u64::from(murmur2(&seed.to_be_bytes()))
 }
 
-/// The keys that the message was routed by.
+fn texts(keys: &[String]) -> impl Iterator<Item = &str> {
+    keys.iter().map(String::as_str)
+}
+
+/// The keys that the message was routed by, besides those that consumers aren't told.
 fn arrival_keys(arrival: &Arrival, headers: &Table) -> Vec<String> {
     let own = text_of(arrival.routing_key.as_bytes()).into_owned();
     let copies = match headers.find(carbon_copies::OPEN) {

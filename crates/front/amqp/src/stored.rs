@@ -7,18 +7,21 @@
 //! ```
 //!
 //! That header makes the conversion lossless. The headers before it repeat its data in a form that
-//! other protocols can read.
+//! other protocols can read, except `stele.bcc`: what the client gave as `BCC`, a key in each.
 
 mod arriving;
 mod deaths;
 mod publishing;
 
-pub(crate) use arriving::{Arrival, arrival, expires_at};
+pub(crate) use arriving::{Arrival, arrival, blind_keys, expires_at};
 pub(crate) use deaths::{show, told_by_client};
 pub(crate) use publishing::Message;
 
 /// The header with exchange, routing key and properties in encoded form.
 const HEADER: &str = "stele.amqp";
+
+/// A header for each routing key that consumers aren't told.
+const BLIND_HEADER: &str = "stele.bcc";
 
 /// The header with a record's key, in both directions.
 pub(crate) const KEY_HEADER: &str = "stele.key";

@@ -13,7 +13,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 use stele_base_types::LogId;
-use stele_core_broker::Publish;
+use stele_core_broker::{LeasedMessage, Publish};
 use stele_core_engine::{AppendTarget, Columns, NoHeaders};
 use stele_wire_amqp::{
     EncodedTable, Properties, ShortOctets, ShortString, Table, Value, method::basic,
@@ -24,7 +24,7 @@ use crate::{
     connection::Connection,
     routing::Routed,
     session::content::{Body, Content},
-    stored::{Arrival, Message},
+    stored::{self, Arrival, Message},
 };
 
 /// The exchange that gets the copies.
@@ -60,7 +60,7 @@ pub(crate) async fn delivered(
     connection: &Connection,
     number: u16,
     queue: &str,
-    redelivered: bool,
+    message: &LeasedMessage,
     arrival: &Arrival,
 ) {
     if !is_on(connection) || is_copy(&arrival.exchange) {
@@ -73,8 +73,12 @@ pub(crate) async fn delivered(
         Some(Value::Array(copies)) => copies.clone(),
         _ => Vec::new(),
     };
+    let blind = stored::blind_keys(&message.record);
+    let blind = blind.iter().map(|key| Value::text(key));
     let keys = std::iter::once(long(&arrival.routing_key)).chain(copies);
+    let keys = keys.chain(blind);
     let headers = headers(&arrival.exchange, keys, &properties);
+    let redelivered = message.lease.redelivered;
     let headers = headers.with("redelivered", Value::Int32(redelivered.into()));
     let headers = of_channel(headers, connection, number);
     let body = Body::from(arrival.body.clone());

@@ -333,7 +333,7 @@ impl Connection {
         };
         let number = subscription.channel;
         let redelivered = message.lease.redelivered;
-        traced::delivered(self, number, &subscription.queue, redelivered, &arrival).await;
+        traced::delivered(self, number, &subscription.queue, message, &arrival).await;
         let now = self.now;
         let channel = self.session.channel(number)?;
         let delivery_tag = if subscription.no_ack {

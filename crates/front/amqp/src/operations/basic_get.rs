@@ -110,14 +110,7 @@ async fn deliver(
     let status = connection.broker.status(asked.log).await;
     let status = status.map_err(|error| Subject::queue(&asked.queue, &vhost).fault(error))?;
     let redelivered = message.lease.redelivered;
-    traced::delivered(
-        connection,
-        asked.channel,
-        &asked.queue,
-        redelivered,
-        &arrival,
-    )
-    .await;
+    traced::delivered(connection, asked.channel, &asked.queue, message, &arrival).await;
     let now = connection.now;
     let channel = connection.session.channel(asked.channel)?;
     let delivery_tag = if asked.no_ack {

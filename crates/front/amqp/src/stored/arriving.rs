@@ -1,5 +1,7 @@
 //! Converts records to messages.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use stele_base_types::Timestamp;
 use stele_core_broker::Deaths;
@@ -9,8 +11,8 @@ use stele_wire_amqp::{
 };
 use stele_wire_batch::{Record, RecordHeader};
 
-use super::{DELAYED_HEADER, HEADER, KEY_HEADER, RESERVED_PREFIX, VERSION, deaths};
-use crate::delay;
+use super::{BLIND_HEADER, DELAYED_HEADER, HEADER, KEY_HEADER, RESERVED_PREFIX, VERSION, deaths};
+use crate::{delay, octets::text_of};
 
 /// The `delivery-mode` of messages that survive a restart.
 pub(super) const PERSISTENT: u8 = 2;
@@ -86,6 +88,20 @@ impl Arrival {
         properties.headers = Some(EncodedTable::from(&headers));
         self.properties = properties.encode();
     }
+}
+
+/// The additional routing keys of a record that its consumers aren't told. They no longer apply
+/// after a queue has given the message a key of its own.
+pub(crate) fn blind_keys(record: &Record) -> Vec<String> {
+    let headers = record.headers.iter();
+    let blind = headers.filter(|header| header.key == BLIND_HEADER.as_bytes());
+    let keys: Vec<_> = blind
+        .filter_map(|header| header.value.map(text_of))
+        .collect();
+    if keys.is_empty() || Deaths::of(record).is_some_and(|deaths| deaths.is_readdressed) {
+        return Vec::new();
+    }
+    keys.into_iter().map(Cow::into_owned).collect()
 }
 
 /// When the message expires by its publisher's `expiration`.

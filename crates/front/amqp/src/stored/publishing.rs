@@ -11,7 +11,7 @@ use stele_wire_amqp::{
 };
 use stele_wire_batch::{BatchBuilder, Body, Error, NewRecord, RecordHeader};
 
-use super::{HEADER, KEY_HEADER, RESERVED_PREFIX, VERSION, arriving::PERSISTENT};
+use super::{BLIND_HEADER, HEADER, KEY_HEADER, RESERVED_PREFIX, VERSION, arriving::PERSISTENT};
 use crate::{delay::Delay, session::content::Content};
 
 /// The header with the types of SQS attributes that can't be inferred from their values.
@@ -26,6 +26,8 @@ pub(crate) struct Message {
     pub(crate) headers: Table,
     /// How it is delayed, if it is.
     pub(crate) delay: Option<Delay>,
+    /// The additional routing keys that consumers aren't told.
+    pub(crate) blind_keys: Vec<String>,
 }
 
 impl Message {
@@ -41,6 +43,7 @@ impl Message {
             properties,
             headers,
             delay: None,
+            blind_keys: Vec::new(),
         })
     }
 
@@ -114,6 +117,8 @@ impl Message {
         if let Some(scheduled) = &scheduled {
             headers.push(header(SCHEDULED_HEADER, scheduled));
         }
+        let blind = self.blind_keys.iter();
+        headers.extend(blind.map(|key| header(BLIND_HEADER, key.as_bytes())));
         headers.push(header(HEADER, &own));
         batch.push(&NewRecord {
             timestamp,

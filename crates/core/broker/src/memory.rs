@@ -83,6 +83,10 @@ const FIRST: [Kind; 4] = [
     Kind::Publishes,
 ];
 
+/// Kinds of work whose shares are returned without waiting for anything: a large share of them has
+/// its pool to itself.
+const WORK: [Kind; 2] = [Kind::Appends, Kind::Opened];
+
 /// A response up to this size is small: large responses to other clients don't delay it.
 const SMALL_RESPONSE_BYTES_MAX: usize = 64 * 1024;
 
@@ -145,6 +149,7 @@ impl Memory {
                 pressed: Notify::new(),
                 large: Arc::clone(&large),
                 is_first: FIRST.contains(&kind),
+                is_work: WORK.contains(&kind),
             })
         };
         let pools = KINDS.map(pool);
@@ -279,6 +284,8 @@ struct Pool {
     large: Arc<Large>,
     /// Whether clients take shares of it first, before those of others.
     is_first: bool,
+    /// Whether a large share has it to itself.
+    is_work: bool,
 }
 
 #[derive(Default)]
@@ -288,6 +295,8 @@ struct State {
     max_bytes: usize,
     /// Whether the client that may have large shares has one here.
     has_large: bool,
+    /// Whether nothing is granted until all is returned, for a large share.
+    drains: bool,
     /// In order of arrival.
     waiting: VecDeque<Waiting>,
 }
@@ -299,7 +308,8 @@ struct Waiting {
 
 impl State {
     fn fits(&self, bytes: usize) -> bool {
-        self.used_bytes == 0 || self.used_bytes.saturating_add(bytes) <= self.max_bytes
+        let has_room = self.used_bytes.saturating_add(bytes) <= self.max_bytes;
+        !self.drains && (self.used_bytes == 0 || has_room)
     }
 
     /// Whether a waiter is left that hasn't given up.
@@ -373,6 +383,7 @@ impl Pool {
         state.used_bytes -= bytes;
         let is_over = state.used_bytes > pool.max_bytes;
         let leaves = !is_over && std::mem::take(&mut state.has_large);
+        let is_drained = state.drains && state.used_bytes == 0;
         while let Some(first) = state.waiting.front()
             && (first.granted.is_closed() || state.fits(first.bytes))
         {
@@ -389,7 +400,7 @@ impl Pool {
         drop(state);
         if leaves {
             pool.large.leave();
-        } else if was_over && !is_over {
+        } else if is_drained || (was_over && !is_over) {
             pool.large.grant();
         }
     }
@@ -417,7 +428,12 @@ impl Drop for Asked<'_> {
         self.answer.close();
         // The shares queued behind this one may fit now.
         match self.is_large {
-            true => self.pool.large.grant(),
+            true => {
+                // Whoever comes next has it drained again.
+                self.pool.state.lock().drains = false;
+                self.pool.large.grant();
+                Pool::give_back(self.pool, 0);
+            }
             false => Pool::give_back(self.pool, 0),
         }
     }

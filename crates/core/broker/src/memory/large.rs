@@ -16,8 +16,10 @@
 //! wait here, lets the next one go ahead ([`Share::stand_aside`]).
 //!
 //! A pool that has a large share in use grants no other share until that is returned, and one that
-//! has more in use than its size for another reason grants no large one. Those who wait for a large
-//! share don't hold up the shares that fit into its pool.
+//! has more in use than its size for another reason grants no large one. Of a pool of work (data
+//! that is opened or appended) a large share is granted alone: once it is somebody's turn, the pool
+//! grants nothing until all is returned, which nothing holds up. Otherwise those who wait for a
+//! large share don't hold up the shares that fit into its pool.
 
 use std::{
     collections::VecDeque,
@@ -70,12 +72,24 @@ impl State {
         }
     }
 
-    /// Takes a share if its pool allows it.
-    fn enter(&mut self, pool: &Arc<Pool>, bytes: usize, client: ClientId) -> Option<Share> {
+    /// Takes a share if its pool allows it. `drains`: otherwise, a pool of work is to grant nothing
+    /// until it does.
+    fn enter(
+        &mut self,
+        pool: &Arc<Pool>,
+        bytes: usize,
+        client: ClientId,
+        drains: bool,
+    ) -> Option<Share> {
         let mut state = pool.state.lock();
         if state.used_bytes > pool.max_bytes {
             return None;
         }
+        if pool.is_work && state.used_bytes > 0 {
+            state.drains |= drains;
+            return None;
+        }
+        state.drains = false;
         state.used_bytes += bytes;
         state.has_large = true;
         drop(state);
@@ -97,6 +111,10 @@ impl State {
     }
 
     fn grant(&mut self) {
+        // Whose turn it was may have changed.
+        for Waiting { pool, .. } in &self.waiting {
+            pool.state.lock().drains = false;
+        }
         let mut left = VecDeque::new();
         let mut is_next = true;
         for waiting in std::mem::take(&mut self.waiting) {
@@ -105,7 +123,7 @@ impl State {
             }
             let Waiting { pool, client, .. } = &waiting;
             let is_turn = self.is_turn_of(*client, pool, is_next);
-            let share = is_turn.then(|| self.enter(pool, waiting.bytes, *client));
+            let share = is_turn.then(|| self.enter(pool, waiting.bytes, *client, true));
             match share.flatten() {
                 Some(share) => {
                     if let Err(unwanted) = waiting.granted.send(share) {
@@ -113,10 +131,13 @@ impl State {
                     }
                 }
                 None => {
-                    is_next &= is_turn || pool.is_over();
+                    is_next &= pool.is_over();
                     left.push_back(waiting);
                 }
             }
+        }
+        for Waiting { pool, .. } in &left {
+            Pool::give_back(pool, 0);
         }
         self.waiting = left;
     }
@@ -134,7 +155,8 @@ impl Large {
         let mut waiting = waiting.filter(|it| !it.granted.is_closed());
         let is_next = waiting.all(|it| it.pool.is_over());
         let is_turn = state.is_turn_of(client, pool, is_next);
-        is_turn.then(|| state.enter(pool, bytes, client)).flatten()
+        let share = is_turn.then(|| state.enter(pool, bytes, client, false));
+        share.flatten()
     }
 
     /// Returns a share, or a place in the queue for it.

@@ -313,3 +313,52 @@ fn a_large_share_that_nobody_waits_for_any_more_goes_to_the_next() {
     drop(next);
     assert_eq!(used(&memory), 0);
 }
+
+#[test]
+fn work_that_is_larger_than_its_pool_has_it_to_itself_in_its_turn() {
+    let memory = memory();
+    let [uploader, first, second] = [(); 3].map(|()| memory.for_client());
+    let upload = uploader.try_take(Kind::LateRequests, 2_000);
+    let small = memory.try_take(Kind::Opened, 100);
+    let mut large = [
+        Box::pin(first.take(Kind::Opened, 2_000)),
+        Box::pin(second.take(Kind::Opened, 2_000)),
+    ];
+    assert!(large.iter_mut().all(|asked| poll(asked).is_pending()));
+    // An upload may take its time, and holds up no small work.
+    assert!(memory.try_take(Kind::Opened, 100).is_some());
+    drop(upload);
+    assert!(memory.try_take(Kind::Opened, 100).is_none());
+    let mut next = Box::pin(memory.take(Kind::Opened, 100));
+    assert!(poll(&mut next).is_pending());
+    assert!(uploader.try_take(Kind::LateRequests, 2_000).is_none());
+    drop(small);
+    let Poll::Ready(opened) = poll(&mut large[0]) else {
+        panic!("its pool is unused");
+    };
+    assert!(poll(&mut large[1]).is_pending() && poll(&mut next).is_pending());
+    drop(opened);
+    let Poll::Ready(small) = poll(&mut next) else {
+        panic!("it has waited, too");
+    };
+    assert!(poll(&mut large[1]).is_pending());
+    drop(small);
+    assert!(poll(&mut large[1]).is_ready());
+}
+
+#[test]
+fn a_pool_of_work_goes_on_when_nobody_waits_for_all_of_it() {
+    let memory = memory();
+    let small = memory.try_take(Kind::Opened, 100);
+    let mut large = Box::pin(memory.take(Kind::Opened, 2_000));
+    assert!(poll(&mut large).is_pending());
+    let mut next = Box::pin(memory.take(Kind::Opened, 100));
+    assert!(poll(&mut next).is_pending());
+    drop(large);
+    assert!(poll(&mut next).is_ready());
+    // Whoever only tries doesn't wait.
+    assert!(memory.try_take(Kind::Opened, 2_000).is_none());
+    assert!(memory.try_take(Kind::Opened, 100).is_some());
+    drop((small, next));
+    assert_eq!(used(&memory), 0);
+}

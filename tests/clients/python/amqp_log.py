@@ -54,7 +54,8 @@ def logged(server, **fields):
     """Waits for a line with these fields, and returns it."""
 
     def line():
-        for text in server.log.read_text().splitlines():
+        # What follows the last end of a line may still be being written.
+        for text in server.log.read_text().split("\n")[:-1]:
             read = json.loads(text)
             if all(read.get(name) == value for name, value in fields.items()):
                 return read

@@ -30,7 +30,13 @@ const RUNTIMES: &[&str] = &[
 ];
 
 /// Large libraries of the toolkit, which the broker's build must not get, by whatever way.
-const TOOLKIT_ONLY: &[&str] = &["rdkafka", "lapin", "aws-sdk-sqs", "sqlx"];
+const TOOLKIT_ONLY: &[&str] = &[
+    "rdkafka",
+    "lapin",
+    "aws-sdk-sqs",
+    "sqlx",
+    "opentelemetry_sdk",
+];
 
 /// The crate of the program `stele`.
 const PROGRAM: &str = "app/cli";

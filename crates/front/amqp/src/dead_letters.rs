@@ -2,8 +2,8 @@
 //! as in RabbitMQ. And where scheduled messages go when they are due: to their own exchange.
 //!
 //! A message keeps its routing keys, those of `CC` and `BCC` too, unless the queue names another
-//! one (`x-dead-letter-routing-key`). It isn't routed to a queue that it would come back to again and
-//! again without anybody rejecting it. If it is routed nowhere it is dropped; with
+//! one (`x-dead-letter-routing-key`). It isn't routed to a queue that it would come back to again
+//! and again without anybody rejecting it. If it is routed nowhere it is dropped; with
 //! `x-dead-letter-strategy: at-least-once` it stays until something is bound.
 
 use smallvec::SmallVec;

@@ -187,7 +187,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         } else {
             self.finish_produces().await?;
-            // It may wait for memory that others can't return as long as they wait for a large share.
+            // It may wait for memory that others can't return as long as they wait for a large
+            // share.
             room.iter().for_each(Receiving::stand_aside);
         }
         match self.handle(frame).await? {

@@ -11,12 +11,29 @@ use serde::Serialize;
 
 use crate::Story;
 
-/// Is told of each new dead letter, before the message is acknowledged: told again after a crash in
-/// between. It can't fail; one that sends somewhere bounds its own time.
+/// Is told what a person should look at. It can't fail; one that sends somewhere bounds its own
+/// time.
 #[async_trait]
 pub trait Alert: Debug + Send + Sync + 'static {
-    /// A message became a dead letter.
+    /// A message became a dead letter. Told before the message is acknowledged: again after a crash
+    /// in between.
     async fn dead(&self, notice: &DeadNotice);
+
+    /// Something else doesn't go on by itself, such as a saga whose step isn't done after many
+    /// attempts. By default nobody is told.
+    async fn notice(&self, _notice: &Notice) {}
+}
+
+/// What is told of something that isn't a dead letter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Notice {
+    /// The service.
+    pub service: String,
+    /// What doesn't go on: `place-order o-1`.
+    pub subject: String,
+    /// What is wrong with it, for people.
+    pub text: String,
 }
 
 /// What is told of a dead letter.
@@ -57,5 +74,10 @@ impl Alert for LogAlert {
             "dead letter: {}",
             notice.story.error
         );
+    }
+
+    async fn notice(&self, notice: &Notice) {
+        let (service, subject) = (&notice.service, &notice.subject);
+        tracing::error!(service, subject, "{}", notice.text);
     }
 }

@@ -21,8 +21,9 @@ use tokio::{sync::oneshot, task::AbortHandle};
 
 use crate::{
     Call, Clock, ClockedIds, Deliveries, Destination, Extensions, FromMessage, Outgoing, Refusal,
-    Subscription, SystemClock, Topology, Transport, TransportError,
+    Spans, Subscription, SystemClock, Topology, Transport, TransportError,
     outbox::{enveloped, outgoing},
+    spans::NoSpans,
 };
 
 /// The largest reply.
@@ -41,6 +42,7 @@ const PREFETCH: u32 = 256;
 pub struct Client {
     shared: Arc<Shared>,
     context: Context,
+    spans: Arc<dyn Spans>,
 }
 
 struct Shared {
@@ -119,19 +121,40 @@ impl Client {
         let listener = tokio::spawn(listen(Arc::downgrade(&shared), deliveries));
         *shared.listener() = Some(listener.abort_handle());
         let context = Context::new(name.name).with_ids(ids);
-        Ok(Self { shared, context })
+        let spans = Arc::new(NoSpans);
+        Ok(Self {
+            shared,
+            context,
+            spans,
+        })
+    }
+
+    /// The same client, whose messages belong to the trace of the span that is current when they
+    /// are sent, such as that of an HTTP request.
+    #[must_use]
+    pub fn with_spans(mut self, spans: impl Spans) -> Self {
+        self.spans = Arc::new(spans);
+        self
+    }
+
+    fn context(&self) -> Context {
+        let context = self.context.clone();
+        match self.spans.trace_of(&tracing::Span::current()) {
+            Some(trace) => context.with_trace(trace),
+            None => context,
+        }
     }
 
     /// Publishes an event to its type's topic. Returns once the broker has it.
     pub async fn publish<M: Message>(&self, event: &M) -> Result<(), AskError> {
         let to = Destination::Topic(M::TOPIC.to_owned());
-        self.deliver(outgoing(event, to, &self.context)?).await
+        self.deliver(outgoing(event, to, &self.context())?).await
     }
 
     /// Sends a command to a queue. Returns once the broker has it.
     pub async fn send<M: Message>(&self, queue: &str, command: &M) -> Result<(), AskError> {
         let to = Destination::Queue(queue.to_owned());
-        self.deliver(outgoing(command, to, &self.context)?).await
+        self.deliver(outgoing(command, to, &self.context())?).await
     }
 
     /// Publishes a request to its type's topic, and returns the first reply.
@@ -151,7 +174,7 @@ impl Client {
         request: &impl Message,
         timeout: Duration,
     ) -> Result<R, AskError> {
-        let mut envelope = Envelope::of(request, &self.context)?;
+        let mut envelope = Envelope::of(request, &self.context())?;
         envelope.metadata.reply_to = Some(self.shared.replies.clone());
         let (reply, replied) = oneshot::channel();
         let pending = Pending::new(&self.shared, envelope.message_id.clone(), reply);
@@ -205,6 +228,7 @@ impl FromMessage for Client {
         Ok(Self {
             shared: Arc::clone(&client.shared),
             context,
+            spans: Arc::clone(&client.spans),
         })
     }
 

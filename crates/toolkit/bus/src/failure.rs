@@ -3,7 +3,9 @@
 use std::{error::Error, fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use stele_toolkit_envelope::Timestamp;
+use stele_toolkit_envelope::{OpenError, Timestamp};
+
+use crate::Refusal;
 
 /// Why a handler couldn't handle a message, and what to do with it.
 ///
@@ -20,6 +22,8 @@ pub enum Failure {
         /// Why, for people.
         reason: String,
     },
+    /// The message can't be read after all: it becomes a dead letter, with the refusal's reason.
+    Refuse(Refusal),
     /// The message is of no use any more. It is acknowledged, and counted as dropped.
     Drop,
 }
@@ -31,6 +35,11 @@ impl Failure {
             error: error.into(),
             error_type: "text",
         })
+    }
+
+    /// A refusal of a message whose data can't be read.
+    pub fn unreadable(error: &OpenError) -> Self {
+        Self::Refuse(Refusal::new(error.reason(), error.to_string()))
     }
 
     /// A rejection for this reason.

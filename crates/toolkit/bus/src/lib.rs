@@ -22,6 +22,7 @@ mod caps;
 mod client;
 mod clock;
 mod clocked_ids;
+mod companion;
 mod dead;
 mod delivery;
 mod extensions;
@@ -41,16 +42,18 @@ mod registry;
 mod runner;
 mod sequence;
 mod service;
+mod spans;
 mod store;
 mod topology;
 mod transport;
 
-pub use alert::{Alert, DeadNotice, LogAlert, WebhookAlert, WebhookError};
+pub use alert::{Alert, DeadNotice, LogAlert, Notice, WebhookAlert, WebhookError};
 pub use breaker::{Breaker, BreakerState, Pass, Turn, TurnEnd};
 pub use caps::{Caps, FanOut, Ordering, Release};
 pub use client::{AskError, Client, ClientName};
 pub use clock::{Clock, SystemClock};
 pub use clocked_ids::ClockedIds;
+pub use companion::{Companion, Place};
 pub use dead::{
     DeadLetter, DeadLetters, Edit, Filter, LettersError, QueueLetters, dead_queue, retry_queue,
 };
@@ -70,9 +73,10 @@ pub use outbox::{Outbox, OutboxError};
 pub use policy::{Backoff, Concurrency, Jitter, Policy, Verdict};
 pub use sequence::{Arrival, Sequences};
 pub use service::{Running, Service, StartError, StopError};
+pub use spans::Spans;
 pub use store::{
-    Begun, Burial, Claim, Due, DueQuery, KeyOrder, Parked, Parking, Store, StoreError, Unclaimed,
-    Work,
+    Backlog, Begun, Burial, Claim, Due, DueQuery, KeyOrder, Parked, Parking, Store, StoreError,
+    Unclaimed, Work,
 };
 pub use topology::{Start, Subscription, Topology};
 pub use transport::{Deliveries, Depth, Transport, TransportError};
@@ -92,4 +96,10 @@ mod pages {
     struct PubSub;
     #[doc = include_str!("../../../../docs/patterns/point-to-point.md")]
     struct PointToPoint;
+    #[doc = include_str!("../../../../docs/patterns/scheduled-messages.md")]
+    struct ScheduledMessages;
+    #[doc = include_str!("../../../../docs/patterns/sequence-numbers.md")]
+    struct SequenceNumbers;
+    #[doc = include_str!("../../../../docs/patterns/order-by-key.md")]
+    struct OrderByKey;
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use stele_toolkit_envelope::{Context, EncodeError, Envelope, Message};
+use stele_toolkit_envelope::{Context, EncodeError, Envelope, Message, Trace};
 
 use crate::{Destination, Outgoing, Received};
 
@@ -23,6 +23,8 @@ struct Inner {
     service: Arc<Context>,
     /// The handled message; of a batch, the first.
     received: Option<Arc<Received>>,
+    /// The trace of the span that the handler runs in, if that is recorded.
+    trace: Option<Trace>,
     /// The context of what follows from the handled message: made once, and only if something does.
     context: OnceLock<Context>,
     collected: Mutex<Collected>,
@@ -50,10 +52,15 @@ pub enum OutboxError {
 }
 
 impl Outbox {
-    pub(crate) fn new(service: &Arc<Context>, received: Option<&Arc<Received>>) -> Self {
+    pub(crate) fn new(
+        service: &Arc<Context>,
+        received: Option<&Arc<Received>>,
+        trace: Option<Trace>,
+    ) -> Self {
         Self(Arc::new(Inner {
             service: Arc::clone(service),
             received: received.cloned(),
+            trace,
             context: OnceLock::new(),
             collected: Mutex::default(),
         }))
@@ -134,9 +141,15 @@ impl Outbox {
     }
 
     fn context(&self) -> &Context {
-        self.0.context.get_or_init(|| match self.cause() {
-            Some(cause) => self.0.service.caused_by(cause),
-            None => (*self.0.service).clone(),
+        self.0.context.get_or_init(|| {
+            let context = match self.cause() {
+                Some(cause) => self.0.service.caused_by(cause),
+                None => (*self.0.service).clone(),
+            };
+            match &self.0.trace {
+                Some(trace) => context.with_trace(trace.clone()),
+                None => context,
+            }
         })
     }
 

@@ -34,8 +34,8 @@ use self::{
     lanes::Lanes,
 };
 use crate::{
-    Breaker, Concurrency, Deliveries, Due, DueQuery, KeyOrder, Pass, Subscription, TransportError,
-    Turn, TurnEnd,
+    Breaker, Companion, Concurrency, Deliveries, Due, DueQuery, KeyOrder, Pass, Place,
+    Subscription, TransportError, Turn, TurnEnd,
 };
 
 /// What a loop is made of.
@@ -48,6 +48,9 @@ pub(crate) struct Parts {
     pub(crate) subscription: Subscription,
     /// How often to ask the broker what waits.
     pub(crate) depth_every: Option<Duration>,
+    /// What runs beside the handlers, and where.
+    pub(crate) companions: Vec<Arc<dyn Companion>>,
+    pub(crate) place: Arc<Place>,
 }
 
 /// The loop.
@@ -68,6 +71,10 @@ pub(crate) struct Runner {
     is_paused: bool,
     subscription: Subscription,
     depth_every: Option<Duration>,
+    companions: Vec<Arc<dyn Companion>>,
+    place: Arc<Place>,
+    /// The tasks of the companions.
+    beside: JoinSet<()>,
 }
 
 /// What a task comes back with.
@@ -107,6 +114,9 @@ impl Runner {
             is_paused: false,
             subscription: parts.subscription,
             depth_every: parts.depth_every,
+            companions: parts.companions,
+            place: parts.place,
+            beside: JoinSet::new(),
             core,
         }
     }
@@ -119,6 +129,11 @@ impl Runner {
             let watching = watch_depth(Arc::clone(&self.core), self.subscription.clone(), every);
             AbortOnDrop(tokio::spawn(watching).abort_handle())
         });
+        for companion in self.companions.drain(..) {
+            let place = Arc::clone(&self.place);
+            self.beside
+                .spawn(async move { companion.run(&place).await });
+        }
         let mut stopping = self.core.stopping.clone();
         loop {
             self.start();
@@ -131,6 +146,7 @@ impl Runner {
                 biased;
                 _ = stopping.wait_for(|is_stopping| *is_stopping) => break,
                 Some(finished) = self.tasks.join_next() => self.finish(finished),
+                Some(ended) = self.beside.join_next() => resume_panic(ended),
                 () = self.core.wake.notified() => {}
                 () = sleep_until(&self.core, wake_at) => {}
                 seen = self.core.store.due_changed(self.due_seen) => {
@@ -157,6 +173,11 @@ impl Runner {
         }
         drop((self.lanes, self.batches));
         while self.tasks.join_next().await.is_some() {}
+        if !*self.core.stopping.borrow() {
+            // The subscription ended by itself: nobody tells them.
+            self.beside.abort_all();
+        }
+        while self.beside.join_next().await.is_some() {}
         self.deliveries.drain().await
     }
 
@@ -252,7 +273,9 @@ impl Runner {
             return Some(None);
         };
         let pass = breaker.pass(self.core.clock.now());
-        self.core.metrics.breaker(breaker.state());
+        self.core
+            .metrics
+            .breaker(&self.core.service, breaker.state());
         match pass {
             Pass::Go(turn) => Some(Some(turn)),
             Pass::WaitUntil(_) | Pass::WaitForProbe => None,
@@ -301,8 +324,7 @@ impl Runner {
             Ok(Finished::Due(due)) => self.take_due(due),
             // The toolkit's own code panicked: its message is lost to this process, and comes again
             // from the broker once the subscription is made anew.
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => {}
+            Err(error) => resume_panic(Err(error)),
         }
     }
 
@@ -310,7 +332,9 @@ impl Runner {
         if let (Some(breaker), Some(turn)) = (&mut self.breaker, turn) {
             let end = done.end.unwrap_or(TurnEnd::Abandoned);
             breaker.end(turn, end, self.core.clock.now());
-            self.core.metrics.breaker(breaker.state());
+            self.core
+                .metrics
+                .breaker(&self.core.service, breaker.state());
         }
         if self.core.store.is_durable() {
             self.due_at = self.due_at.into_iter().chain(done.due).min();
@@ -341,6 +365,15 @@ impl Runner {
             let item = Item::of_parked(&self.core, parked);
             self.take(item);
         }
+    }
+}
+
+/// Ends the service as the panic of a task of its own would.
+fn resume_panic(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        std::panic::resume_unwind(error.into_panic());
     }
 }
 
@@ -380,12 +413,18 @@ async fn relay(core: Arc<Core>) {
     }
 }
 
-/// Asks the broker again and again what waits, for the metrics.
+/// Asks the broker and the store again and again what waits, for the metrics.
 async fn watch_depth(core: Arc<Core>, subscription: Subscription, every: Duration) {
+    let (service, is_log) = (&core.service, core.caps.replay);
     loop {
         match core.transport.depth(&subscription).await {
-            Ok(depths) => core.metrics.depth(&core.service, &depths),
-            Err(error) => tracing::debug!(service = core.service, "asking what waits: {error}"),
+            Ok(depths) => core.metrics.depth(service, &depths, is_log),
+            Err(error) => tracing::debug!(service, "asking what waits: {error}"),
+        }
+        match core.store.backlog(service).await {
+            Ok(Some(backlog)) => core.metrics.backlog(service, backlog),
+            Ok(None) => {}
+            Err(error) => tracing::debug!(service, "asking what is put aside: {error}"),
         }
         core.clock.sleep(every).await;
     }

@@ -17,11 +17,13 @@ use stele_toolkit_envelope::{Context, Ids, SystemIds};
 use tokio::sync::{Notify, watch};
 
 use crate::{
-    Alert, Breaker, Clock, ClockedIds, Concurrency, Destination, Extensions, Handler, LogAlert,
-    Metrics, Policy, Reads, Start, Store, Subscription, SystemClock, Topology, Transport,
+    Alert, Breaker, Call, Clock, ClockedIds, Companion, Concurrency, Destination, Extensions,
+    Handler, HandlerFuture, LogAlert, Metrics, Place, Policy, Reads, Refusal, Spans, Start, Store,
+    Subscription, SystemClock, Topology, Transport,
     dead::{Author, dead_queue, retry_queue},
     registry::{Entry, Registry},
     runner::{BatchSize, Histories, Parts, Runner, core::Core, prefetch},
+    spans::NoSpans,
 };
 
 /// The largest body that is looked into, if nothing else is said: 1 MiB.
@@ -35,6 +37,7 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 pub struct Service {
     name: String,
     registrations: Vec<Registration>,
+    companions: Vec<Arc<dyn Companion>>,
     policy: Policy,
     concurrency: Option<Concurrency>,
     timeout: Option<Duration>,
@@ -46,6 +49,7 @@ pub struct Service {
     author: Author,
     alerts: Vec<Arc<dyn Alert>>,
     metrics: Metrics,
+    spans: Arc<dyn Spans>,
     start: Start,
     prefetch: Option<u32>,
     body_bytes_max: usize,
@@ -68,6 +72,7 @@ impl Service {
         Self {
             name: name.into(),
             registrations: Vec::new(),
+            companions: Vec::new(),
             policy: Policy::default(),
             concurrency: None,
             timeout: None,
@@ -85,6 +90,7 @@ impl Service {
             },
             alerts: vec![Arc::new(LogAlert)],
             metrics: Metrics::default(),
+            spans: Arc::new(NoSpans),
             start: Start::default(),
             prefetch: None,
             body_bytes_max: BODY_BYTES_MAX,
@@ -116,8 +122,37 @@ impl Service {
         self.register(from, handler)
     }
 
-    fn register<Args, H: Handler<Args>>(mut self, from: Destination, handler: H) -> Self {
-        let reads = H::reads();
+    /// A handler for a type that is known as a value alone, published to the type's topic. It takes
+    /// its arguments out of the call itself. For libraries that have several types handled alike.
+    pub fn on_type(
+        self,
+        reads: Reads,
+        call: impl Fn(&mut Call<'_>) -> Result<HandlerFuture, Refusal> + Send + Sync + 'static,
+    ) -> Self {
+        let from = match reads {
+            Reads::Type { topic, .. } => Destination::Topic(topic.to_owned()),
+            Reads::Raw => Destination::Topic(String::new()),
+        };
+        self.add(reads, from, call, |_| Ok(()))
+    }
+
+    /// Something that runs beside the handlers.
+    pub fn beside(mut self, companion: Arc<dyn Companion>) -> Self {
+        self.companions.push(companion);
+        self
+    }
+
+    fn register<Args, H: Handler<Args>>(self, from: Destination, handler: H) -> Self {
+        self.add(H::reads(), from, move |call| handler.call(call), H::check)
+    }
+
+    fn add(
+        mut self,
+        reads: Reads,
+        from: Destination,
+        call: impl Fn(&mut Call<'_>) -> Result<HandlerFuture, Refusal> + Send + Sync + 'static,
+        check: fn(&Extensions) -> Result<(), String>,
+    ) -> Self {
         let (what, is_batch) = match reads {
             Reads::Type { name, is_batch, .. } => (name, is_batch),
             Reads::Raw => (from.name(), false),
@@ -125,14 +160,14 @@ impl Service {
         let entry = Entry {
             name: format!("{}/{what}", self.name),
             is_batch,
-            call: Box::new(move |call| handler.call(call)),
+            call: Box::new(call),
             metrics: OnceLock::new(),
         };
         self.registrations.push(Registration {
             reads,
             from,
             entry: Arc::new(entry),
-            check: H::check,
+            check,
         });
         self
     }
@@ -249,7 +284,15 @@ impl Service {
         self
     }
 
-    /// Asks the broker this often what waits for the service, for [`Metrics`]. By default never.
+    /// What joins the spans of the service's messages with those of other programs. By default
+    /// nothing does.
+    pub fn spans(mut self, spans: impl Spans) -> Self {
+        self.spans = Arc::new(spans);
+        self
+    }
+
+    /// Asks the broker and the store this often what waits for the service, for [`Metrics`]. By
+    /// default never.
     pub fn watch_depth(mut self, every: Duration) -> Self {
         self.depth_every = Some(every);
         self
@@ -281,17 +324,24 @@ impl Service {
         self.check(&*store, transport.name(), caps)?;
         let registry = self.registry()?;
         let subscription = self.subscription();
+        let (stop, stopping) = watch::channel(false);
+        let ids: Arc<dyn Ids> = Arc::new(ClockedIds::new(
+            Arc::clone(&self.clock),
+            Arc::clone(&self.random),
+        ));
+        let context = Context::new(self.name.clone()).with_ids(Arc::clone(&ids));
+        let context = Arc::new(context);
+        let place = self.place(&*store, &context, &stopping).await?;
         let topology = Topology {
             topics: subscription.topics.clone(),
-            queues: vec![dead_queue(&self.name), retry_queue(&self.name)],
+            // The subscription declares its own, such as that of retries, as it needs them.
+            queues: vec![dead_queue(&self.name)],
             subscriptions: vec![subscription.clone()],
         };
         transport.declare(&topology).await?;
         let deliveries = transport.subscribe(&subscription).await?;
-        let (stop, stopping) = watch::channel(false);
-        let ids: Arc<dyn Ids> = Arc::new(ClockedIds::new(Arc::clone(&self.clock), self.random));
         let core = Arc::new(Core {
-            context: Arc::new(Context::new(self.name.clone()).with_ids(Arc::clone(&ids))),
+            context,
             of_unreadable: self.metrics.of_handler(&self.name),
             held: self.metrics.held(&self.name),
             service: self.name,
@@ -306,6 +356,7 @@ impl Service {
             author: self.author,
             alerts: self.alerts,
             metrics: self.metrics,
+            spans: self.spans,
             body_bytes_max: self.body_bytes_max,
             histories: Histories::default(),
             outages: 0.into(),
@@ -319,8 +370,34 @@ impl Service {
             batch_size: self.batch_size,
             subscription,
             depth_every: self.depth_every,
+            companions: self.companions,
+            place: Arc::new(place),
         });
         Ok(Running::new(stop, tokio::spawn(runner.run())))
+    }
+
+    /// Where the companions run, with each of them prepared.
+    async fn place(
+        &self,
+        store: &dyn Store,
+        context: &Arc<Context>,
+        stopping: &watch::Receiver<bool>,
+    ) -> Result<Place, StartError> {
+        let mut lent = Extensions::new();
+        store.lend(&mut lent);
+        let place = Place {
+            service: self.name.clone(),
+            context: Arc::clone(context),
+            clock: Arc::clone(&self.clock),
+            lent,
+            alerts: self.alerts.clone(),
+            stopping: stopping.clone(),
+        };
+        for companion in &self.companions {
+            let prepared = companion.prepare(&place).await;
+            prepared.map_err(StartError::Companion)?;
+        }
+        Ok(place)
     }
 
     fn subscription(&self) -> Subscription {

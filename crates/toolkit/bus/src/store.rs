@@ -72,6 +72,14 @@ pub trait Store: Debug + Send + Sync + 'static {
         None
     }
 
+    /// Puts what works beside the handlers may take into `slot`: the database. By default nothing.
+    fn lend(&self, _slot: &mut Extensions) {}
+
+    /// What the store keeps of a service's messages; `None` if it keeps none.
+    async fn backlog(&self, _service: &str) -> Result<Option<Backlog>, StoreError> {
+        Ok(None)
+    }
+
     /// Sends what was committed, for as long as it is polled. A service runs this beside its
     /// handlers; it returns only if it can't go on for now.
     async fn relay(&self, _transport: Arc<dyn Transport>) -> StoreError {
@@ -212,6 +220,15 @@ pub struct Parked {
     pub attempts: u32,
     /// Its failures so far.
     pub story: Option<Story>,
+}
+
+/// How many messages of a service are put aside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Those that wait for another attempt, or behind one of their key.
+    pub parked: u64,
+    /// Those that were given up, and that nobody has retried or dropped.
+    pub dead: u64,
 }
 
 /// A message that is made a dead one.

@@ -57,11 +57,7 @@ pub struct Broker {
 #[derive(Debug)]
 enum Kind {
     /// Of this test alone.
-    Own {
-        directory: TempDir,
-        ports: Ports,
-        process: Box<Mutex<Child>>,
-    },
+    Own(Stele),
     /// Runs already. The shell command ends it with SIGKILL, starts it again, and returns once it
     /// is ready.
     Running { restart: Option<String> },
@@ -77,16 +73,10 @@ impl Broker {
             let kind = Kind::Running { restart };
             return Self { address, kind };
         }
-        let directory = tempfile::tempdir().expect("a directory");
-        let (process, ports) = start_on_free_ports(directory.path()).await;
-        let port = ports[protocol.name()];
+        let stele = Stele::start().await;
         Self {
-            address: protocol.address(port),
-            kind: Kind::Own {
-                directory,
-                ports,
-                process: Box::new(Mutex::new(process)),
-            },
+            address: stele.address(protocol),
+            kind: Kind::Own(stele),
         }
     }
 
@@ -97,23 +87,15 @@ impl Broker {
 
     /// Whether it is a Stele that this test started.
     pub fn is_stele(&self) -> bool {
-        matches!(self.kind, Kind::Own { .. })
+        matches!(self.kind, Kind::Own(_))
     }
 
     /// Kills it with SIGKILL and starts it again with the same data on the same ports. `false` if
     /// it is another's and nobody said how.
     pub async fn crash(&self) -> bool {
         match &self.kind {
-            Kind::Own {
-                directory,
-                ports,
-                process,
-            } => {
-                let mut process = process.lock().await;
-                process.kill().await.expect("it runs");
-                *process = serve(directory.path(), ports)
-                    .await
-                    .expect("it starts again");
+            Kind::Own(stele) => {
+                stele.crash().await;
                 true
             }
             Kind::Running { restart: None } => false,
@@ -127,6 +109,40 @@ impl Broker {
                 true
             }
         }
+    }
+}
+
+/// A Stele of one's own, which speaks all protocols. It is killed when this is dropped.
+#[derive(Debug)]
+pub struct Stele {
+    directory: TempDir,
+    ports: Ports,
+    process: Box<Mutex<Child>>,
+}
+
+impl Stele {
+    /// Starts one with no data, and returns once it is ready.
+    pub async fn start() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (process, ports) = start_on_free_ports(directory.path()).await;
+        Self {
+            directory,
+            ports,
+            process: Box::new(Mutex::new(process)),
+        }
+    }
+
+    /// Where it is, in the form of the protocol's clients.
+    pub fn address(&self, protocol: Protocol) -> String {
+        protocol.address(self.ports[protocol.name()])
+    }
+
+    /// Kills it with SIGKILL and starts it again with the same data on the same ports.
+    pub async fn crash(&self) {
+        let mut process = self.process.lock().await;
+        process.kill().await.expect("it runs");
+        let again = serve(self.directory.path(), &self.ports).await;
+        *process = again.expect("it starts again");
     }
 }
 

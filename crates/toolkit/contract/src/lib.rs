@@ -16,7 +16,7 @@ mod program;
 mod subject;
 mod taking;
 
-pub use broker::{Broker, Protocol};
+pub use broker::{Broker, Protocol, Stele};
 pub use claims::*;
 pub use subject::{Names, Subject};
 

@@ -16,11 +16,9 @@ async fn find_or_build() -> PathBuf {
     if let Some(program) = std::env::var_os("STELE") {
         return program.into();
     }
-    // A test's program is TARGET/PROFILE/deps/NAME-HASH.
-    let this = std::env::current_exe().expect("a test knows its program");
-    let mut above = this.ancestors().skip(2);
-    let of_profile = above.next().expect("a test is in TARGET/PROFILE/deps");
-    let target = above.next().expect("a test is in TARGET/PROFILE/deps");
+    let this = std::env::current_exe().expect("a program knows its path");
+    let of_profile = of_profile(&this);
+    let target = of_profile.parent().expect("a program is in TARGET/PROFILE");
     let mut newest = None;
     for profile in ["release", "debug"] {
         let path = target.join(profile).join("stele");
@@ -32,6 +30,15 @@ async fn find_or_build() -> PathBuf {
     match newest {
         Some((_, path)) => path,
         None => build(target, of_profile).await,
+    }
+}
+
+/// TARGET/PROFILE, where cargo puts programs. Those of tests and examples are in directories below.
+fn of_profile(program: &Path) -> &Path {
+    let directory = program.parent().expect("a program is in a directory");
+    match directory.file_name().and_then(|name| name.to_str()) {
+        Some("deps" | "examples") => directory.parent().expect("it is in TARGET/PROFILE"),
+        _ => directory,
     }
 }
 

@@ -1,27 +1,46 @@
-//! Plans of any saga behind one trait, so that an orchestrator holds several, and several versions
-//! of one.
+//! Plans of any saga, process or correlation behind one trait, so that an orchestrator holds
+//! several, and several versions of one.
 
 use std::fmt::Debug;
 
+use serde::{Serialize, de::DeserializeOwned};
+use stele_toolkit_bus::Reads;
 use stele_toolkit_envelope::{Envelope, Message, Timestamp};
 
-use crate::{Effect, Input, Instance, Plan, Saga, SagaError, SagaId, Status, rows::Stored};
+use crate::{
+    Action, DecideError, Effect, Input, Instance, Operator, Plan, Reply, Saga, SagaError, SagaId,
+    Status, rows::Stored,
+};
 
 /// A plan, with instances as the JSON that they are stored as.
 pub(crate) trait AnyPlan: Debug + Send + Sync {
     fn name(&self) -> &'static str;
     fn version(&self) -> u32;
+    /// The types of messages that it wants, each with the topic that it is published to.
+    fn reads(&self) -> Vec<Reads>;
+    /// Whether a message makes a new instance.
     fn starts_with(&self, envelope: &Envelope) -> bool;
-    fn has_reply(&self, envelope: &Envelope) -> bool;
-    fn reply_types(&self) -> Vec<&'static str>;
-    fn start(&self, id: SagaId, envelope: &Envelope, now: Timestamp) -> Result<Turned, SagaError>;
-    fn decide(
+    /// Whether a message is one for an instance that is there.
+    fn takes(&self, envelope: &Envelope) -> bool;
+    fn start(&self, id: &str, envelope: &Envelope, now: Timestamp) -> Result<Turned, SagaError>;
+    /// `to` is the attempt whose command caused the message, if it is known.
+    fn message(
         &self,
         stored: &Stored,
-        input: Input<'_>,
+        envelope: &Envelope,
+        to: Option<(usize, u32, Action)>,
         now: Timestamp,
     ) -> Result<Turned, SagaError>;
-    fn due(&self, stored: &Stored, now: Timestamp) -> Result<Vec<Input<'static>>, SagaError>;
+    /// Tells the deadlines that have passed.
+    fn due(&self, stored: &Stored, now: Timestamp) -> Result<Turned, SagaError>;
+    fn operate(
+        &self,
+        stored: &Stored,
+        action: Operator,
+        now: Timestamp,
+    ) -> Result<Turned, SagaError>;
+    /// As a mermaid chart.
+    fn diagram(&self) -> String;
 }
 
 /// An instance after a decision, as it is stored, and what is to be done.
@@ -43,50 +62,116 @@ impl<S: Saga> AnyPlan for Plan<S> {
         S::VERSION
     }
 
+    fn reads(&self) -> Vec<Reads> {
+        let replies = self.steps.iter().flat_map(|step| &step.replies);
+        let mut all: Vec<Reads> = replies.map(|reply| reply.reads).collect();
+        all.push(reads_of::<S::Start>());
+        all
+    }
+
     fn starts_with(&self, envelope: &Envelope) -> bool {
         envelope.is::<S::Start>()
     }
 
-    fn has_reply(&self, envelope: &Envelope) -> bool {
+    fn takes(&self, envelope: &Envelope) -> bool {
         self.steps.iter().any(|step| step.reply(envelope).is_some())
     }
 
-    fn reply_types(&self) -> Vec<&'static str> {
-        let mut types = Self::reply_types(self);
-        types.push(S::Start::TYPE);
-        types
-    }
-
-    fn start(&self, id: SagaId, envelope: &Envelope, now: Timestamp) -> Result<Turned, SagaError> {
+    fn start(&self, id: &str, envelope: &Envelope, now: Timestamp) -> Result<Turned, SagaError> {
+        let id = SagaId(id.to_owned());
         let (instance, effects) = Self::start(self, id, &envelope.open()?, now)?;
         turned(&instance, effects)
     }
 
-    fn decide(
+    fn message(
         &self,
         stored: &Stored,
-        input: Input<'_>,
+        envelope: &Envelope,
+        to: Option<(usize, u32, Action)>,
         now: Timestamp,
     ) -> Result<Turned, SagaError> {
-        let (instance, effects) = Self::decide(self, &read::<S>(stored)?, input, now)?;
-        turned(&instance, effects)
+        let input = Input::Reply(Reply { envelope, to });
+        decide(self, stored, input, now)
     }
 
-    fn due(&self, stored: &Stored, now: Timestamp) -> Result<Vec<Input<'static>>, SagaError> {
-        Ok(read::<S>(stored)?.due(now))
+    fn due(&self, stored: &Stored, now: Timestamp) -> Result<Turned, SagaError> {
+        let mut instance: Instance<S> = read(stored)?;
+        let mut all = Vec::new();
+        // Each is checked against the instance as the ones before have left it.
+        for input in instance.due(now) {
+            let (next, effects) = Self::decide(self, &instance, input, now)?;
+            instance = next;
+            all.extend(effects);
+        }
+        turned(&instance, all)
+    }
+
+    fn operate(
+        &self,
+        stored: &Stored,
+        action: Operator,
+        now: Timestamp,
+    ) -> Result<Turned, SagaError> {
+        decide(self, stored, Input::Operator(action), now)
+    }
+
+    fn diagram(&self) -> String {
+        Self::diagram(self)
     }
 }
 
-fn read<S: Saga>(stored: &Stored) -> Result<Instance<S>, SagaError> {
+/// The type of a message, as services subscribe to it.
+pub(crate) fn reads_of<M: Message>() -> Reads {
+    Reads::Type {
+        name: M::TYPE,
+        aliases: M::ALIASES,
+        topic: M::TOPIC,
+        is_batch: false,
+    }
+}
+
+/// The name of the type that a message has, if it is this one.
+pub(crate) fn named(reads: Reads, envelope: &Envelope) -> Option<&'static str> {
+    let Reads::Type { name, aliases, .. } = reads else {
+        return None;
+    };
+    let kind = envelope.message_type.as_str();
+    (name == kind || aliases.contains(&kind)).then_some(name)
+}
+
+/// The name of a type.
+pub(crate) fn name_of(reads: Reads) -> Option<&'static str> {
+    match reads {
+        Reads::Type { name, .. } => Some(name),
+        Reads::Raw => None,
+    }
+}
+
+/// What is stored of an instance.
+pub(crate) fn read<I: DeserializeOwned>(stored: &Stored) -> Result<I, SagaError> {
     serde_json::from_str(&stored.body)
         .map_err(|error| SagaError::unreadable(&stored.name, &stored.id, error))
 }
 
+/// An instance as it is stored.
+pub(crate) fn write<I: Serialize>(name: &str, id: &str, instance: &I) -> Result<String, SagaError> {
+    serde_json::to_string(instance).map_err(|error| SagaError::unreadable(name, id, error))
+}
+
+fn decide<S: Saga>(
+    plan: &Plan<S>,
+    stored: &Stored,
+    input: Input<'_>,
+    now: Timestamp,
+) -> Result<Turned, SagaError> {
+    let decided: Result<_, DecideError> = plan.decide(&read(stored)?, input, now);
+    let (instance, effects) = decided?;
+    turned(&instance, effects)
+}
+
 fn turned<S: Saga>(instance: &Instance<S>, effects: Vec<Effect>) -> Result<Turned, SagaError> {
-    let body = serde_json::to_string(instance)
-        .map_err(|error| SagaError::unreadable(S::NAME, &instance.id.0, error))?;
     Ok(Turned {
-        body,
+        body: write(S::NAME, &instance.id.0, instance)?,
         status: instance.status,
         is_stuck: instance.is_stuck,
         due_at: instance.due_at(),

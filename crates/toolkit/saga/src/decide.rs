@@ -33,6 +33,12 @@ pub enum DecideError {
     /// The instance has ended.
     #[error("instance {0} has ended")]
     Ended(SagaId),
+    /// What was asked makes no sense here.
+    #[error("this can't be done: {why}")]
+    NotPossible {
+        /// Why not.
+        why: String,
+    },
 }
 
 /// An instance in the middle of a decision, with what is to be done.
@@ -209,7 +215,7 @@ impl<S: Saga> Turn<'_, S> {
         if self.instance.status.is_ended() {
             return Err(DecideError::Ended(self.instance.id.clone()));
         }
-        let asked = format!("{action:?}").to_lowercase();
+        let asked = action.word().to_owned();
         self.log(Entry::Operator { action: asked });
         self.instance.is_stuck = false;
         match action {
@@ -306,10 +312,8 @@ impl<S: Saga> Turn<'_, S> {
             Action::Do => "done",
             Action::Undo => "undone",
         };
-        let (name, id) = (self.name(step), &self.instance.id);
-        let attempts = ATTEMPTS_UNTIL_STUCK;
-        let saga = S::NAME;
-        let alert = format!("{saga} {id}: step {name:?} isn't {what} after {attempts} attempts");
+        let (name, attempts) = (self.name(step), ATTEMPTS_UNTIL_STUCK);
+        let alert = format!("step {name:?} isn't {what} after {attempts} attempts");
         self.effects.push(Effect::Alert(alert));
     }
 

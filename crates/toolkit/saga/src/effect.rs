@@ -2,6 +2,7 @@
 
 use crate::Draft;
 use serde::{Deserialize, Serialize};
+use stele_toolkit_envelope::Timestamp;
 
 /// Something to do in the transaction that stores the instance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +19,14 @@ pub enum Effect {
         /// The command.
         draft: Draft,
     },
-    /// Publish an event to the topic that its type names: the saga has ended.
+    /// Send a command of a [`crate::Process`] to the queue that its type names.
+    Act {
+        /// What it does or undoes, in the process's own words.
+        action: String,
+        /// The command.
+        draft: Draft,
+    },
+    /// Publish an event to the topic that its type names.
     Event(Draft),
     /// Tell a person: the instance goes on trying, and doesn't get further.
     Alert(String),
@@ -52,7 +60,11 @@ impl Action {
 
 /// An entry of an instance's history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", tag = "what")]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    tag = "what"
+)]
 pub enum Entry {
     /// The instance began.
     Started,
@@ -91,6 +103,34 @@ pub enum Entry {
     Late {
         /// The type of the reply.
         reply: String,
+    },
+    /// A timer of a process was due.
+    Due {
+        /// Its name.
+        timer: String,
+    },
+    /// A process said something.
+    Noted {
+        /// In its words.
+        text: String,
+    },
+    /// An event was published that a [`crate::Correlation`] notes.
+    Seen {
+        /// Its type.
+        message_type: String,
+        /// The program that published it.
+        source: String,
+        /// Its message id.
+        message_id: String,
+        /// Its own time.
+        at: Timestamp,
+    },
+    /// What a [`crate::Correlation`] expected didn't come in time.
+    Overdue {
+        /// The type that it was to follow.
+        after: String,
+        /// What was expected.
+        expected: String,
     },
     /// An operator intervened.
     Operator {

@@ -1,5 +1,8 @@
 //! Why the orchestrator or a participant couldn't do something.
 
+use std::time::Duration;
+
+use stele_toolkit_bus::Failure;
 use stele_toolkit_envelope::{EncodeError, OpenError};
 
 use crate::{DecideError, SagaId};
@@ -9,7 +12,7 @@ use crate::{DecideError, SagaId};
 #[derive(Debug, thiserror::Error)]
 pub enum SagaError {
     /// The database.
-    #[error(transparent)]
+    #[error("what is known of sagas can't be used")]
     Sql(#[from] stele_toolkit_sql::Error),
     /// The plan.
     #[error(transparent)]
@@ -46,6 +49,16 @@ pub enum SagaError {
         /// What is wrong.
         reason: String,
     },
+    /// The plan panicked: a fault of the program.
+    #[error("saga {name} {id}: its plan panicked: {text}")]
+    Panicked {
+        /// The saga's name.
+        name: String,
+        /// The id.
+        id: String,
+        /// What the panic says.
+        text: String,
+    },
     /// A command for a participant has no action id in its metadata: no orchestrator sent it.
     #[error("the message has no `actionId` in its metadata")]
     NoActionId,
@@ -56,9 +69,32 @@ impl SagaError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Sql(error) => error.is_transient(),
-            // Another process may have the plan, or this one after its next start.
-            Self::NoSuchPlan { .. } => true,
-            _ => false,
+            _ => self.lacks_plan(),
+        }
+    }
+
+    /// Whether another process may have the plan, or this one after its next start.
+    pub(crate) fn lacks_plan(&self) -> bool {
+        matches!(
+            self,
+            Self::NoSuchPlan { .. } | Self::Decide(DecideError::OtherPlan { .. })
+        )
+    }
+
+    /// What a handler returns because of it.
+    pub(crate) fn into_failure(self) -> Failure {
+        /// How long a message waits for a process that has the plan.
+        const LATER: Duration = Duration::from_secs(60);
+        match self {
+            Self::Sql(error) => error.into(),
+            Self::Decide(DecideError::Reply(error)) | Self::Start(error) => {
+                Failure::unreadable(&error)
+            }
+            error if error.lacks_plan() => {
+                tracing::warn!("a message of a saga waits for its plan: {error}");
+                Failure::Defer(LATER)
+            }
+            error => error.into(),
         }
     }
 

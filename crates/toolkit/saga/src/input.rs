@@ -34,7 +34,7 @@ pub struct Reply<'a> {
 }
 
 /// What an operator may do with an instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operator {
     /// Sends what the instance waits for again, at once.
     Retry,
@@ -42,4 +42,22 @@ pub enum Operator {
     Compensate,
     /// Takes the steps that the instance waits for as done, or as undone, and goes on.
     Skip,
+}
+
+impl Operator {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Retry, Self::Compensate, Self::Skip];
+
+    /// The word that it is stored as.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Compensate => "compensate",
+            Self::Skip => "skip",
+        }
+    }
+
+    pub(crate) fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.word() == word)
+    }
 }

@@ -89,7 +89,8 @@ impl Status {
         }
     }
 
-    pub(crate) fn of_word(word: &str) -> Option<Self> {
+    /// The status of a word.
+    pub fn of_word(word: &str) -> Option<Self> {
         let all = [Self::Running, Self::Undoing, Self::Done, Self::Undone];
         all.into_iter().find(|status| status.word() == word)
     }

@@ -17,6 +17,10 @@
 //!           Undoing ──────────────────► Undone
 //! ```
 //!
+//! A [`Process`] decides freely where steps don't fit, and a [`Correlation`] watches services that
+//! nobody leads. [`WithSagas::sagas`] gives any of them to a service; operators look at all of them
+//! by [`Instances`].
+//!
 //! An [`Orchestrator`] keeps the instances in the service's database, and decides in the
 //! transaction in which the message is handled. A [`Participant`] is the other side: the service
 //! that does a step, or undoes it, once.
@@ -30,29 +34,44 @@
 #[doc = include_str!("../../../../docs/patterns/saga.md")]
 mod page {}
 
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/patterns/choreography.md")]
+mod choreography {}
+
 mod any_plan;
+mod correlation;
 mod decide;
 mod draft;
 mod effect;
 mod error;
 mod input;
 mod instance;
-mod operate;
+mod instances;
+mod keeper;
+mod metrics;
 mod orchestrator;
 mod participant;
 mod plan;
+mod process;
+mod requests;
 mod rows;
+mod service;
 mod step;
 mod undo;
 
+pub use correlation::{Correlation, Next};
 pub use decide::DecideError;
 pub use draft::Draft;
 pub use effect::{Action, Effect, Entry};
 pub use error::SagaError;
 pub use input::{Input, Operator, Reply};
 pub use instance::{Instance, Phase, SagaId, Status, StepState};
-pub use operate::{Filter, History, Listed};
-pub use orchestrator::{Handled, Orchestrator};
-pub use participant::{Begun, Cancelled, Participant};
+pub use instances::{Filter, History, Instances, KnownPlan, Listed};
+pub use metrics::SagaMetrics;
+pub use orchestrator::{Handled, NewEntry, Orchestrator, SagaAlert};
+pub use participant::{ActionId, Begun, Cancelled, Participant};
 pub use plan::{Plan, Saga};
+pub use process::{Decision, Happened, MessageTypes, Process};
+pub use requests::{Request, RequestOutcome};
+pub use service::{Sagas, WithSagas};
 pub use step::StepBuilder;

@@ -10,6 +10,7 @@
 //! | undo | undo | nothing |
 //! | undo | nothing | the action is cancelled, so that a late "do" is refused |
 
+use stele_toolkit_bus::{Call, FromMessage, Refusal};
 use stele_toolkit_envelope::Envelope;
 use stele_toolkit_sql::{
     Db, Tx,
@@ -21,6 +22,33 @@ use crate::{SagaError, orchestrator::ACTION_ID, rows};
 const DONE: &str = "done";
 const CANCELLED: &str = "cancelled";
 
+/// What a command does or undoes: the same for all attempts at a step of an instance. As an
+/// argument of a handler it has commands without one refused.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ActionId(pub String);
+
+impl ActionId {
+    /// The action of a command.
+    ///
+    /// # Errors
+    ///
+    /// [`SagaError::NoActionId`] if no orchestrator sent it.
+    pub fn of(command: &Envelope) -> Result<Self, SagaError> {
+        let id = command.metadata.unknown.value(ACTION_ID);
+        let id = id.and_then(|id| id.string());
+        id.map(Self).ok_or(SagaError::NoActionId)
+    }
+}
+
+impl FromMessage for ActionId {
+    fn from_message(call: &mut Call<'_>) -> Result<Self, Refusal> {
+        let first = call.received().first();
+        let envelope = first.and_then(|received| received.envelope.as_ref());
+        let action = envelope.map_or(Err(SagaError::NoActionId), Self::of);
+        action.map_err(|error| Refusal::new("no_action_id", error.to_string()))
+    }
+}
+
 /// Remembers the actions that commands of sagas asked for, in the transaction that does them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Participant;
@@ -29,7 +57,7 @@ pub struct Participant;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Begun {
     /// Do it, and tell [`Participant::done`] in the same transaction.
-    Do(String),
+    Do,
     /// It was done before: send this reply again.
     Again(String),
     /// It was cancelled before it came: don't do it, and reply that it wasn't done.
@@ -52,12 +80,11 @@ impl Participant {
     }
 
     /// Takes a command that does a step.
-    pub async fn begin(&self, tx: &mut Tx, command: &Envelope) -> Result<Begun, SagaError> {
-        let id = action_id(command)?;
-        if insert(tx, &id, DONE).await? {
-            return Ok(Begun::Do(id));
+    pub async fn begin(&self, tx: &mut Tx, action: &ActionId) -> Result<Begun, SagaError> {
+        if insert(tx, &action.0, DONE).await? {
+            return Ok(Begun::Do);
         }
-        let (state, reply) = state(tx, &id).await?;
+        let (state, reply) = state(tx, &action.0).await?;
         Ok(match (state.as_str(), reply) {
             (CANCELLED, _) => Begun::Cancelled,
             (_, Some(reply)) => Begun::Again(reply),
@@ -67,18 +94,18 @@ impl Participant {
     }
 
     /// Keeps the reply to an action, as text, to be sent again if the command comes again.
-    pub async fn done(&self, tx: &mut Tx, action_id: &str, reply: &str) -> Result<(), SagaError> {
+    pub async fn done(&self, tx: &mut Tx, action: &ActionId, reply: &str) -> Result<(), SagaError> {
         let text = "UPDATE {p}saga_actions SET reply = $2 WHERE id = $1";
         let query = sqlx::query(tx.db().sql(text))
-            .bind(action_id.to_owned())
+            .bind(action.0.clone())
             .bind(reply.to_owned());
         query.execute(&mut **tx).await?;
         Ok(())
     }
 
     /// Takes a command that undoes a step.
-    pub async fn cancel(&self, tx: &mut Tx, command: &Envelope) -> Result<Cancelled, SagaError> {
-        let id = action_id(command)?;
+    pub async fn cancel(&self, tx: &mut Tx, action: &ActionId) -> Result<Cancelled, SagaError> {
+        let id = action.0.clone();
         if insert(tx, &id, CANCELLED).await? {
             return Ok(Cancelled::Nothing);
         }
@@ -90,11 +117,6 @@ impl Participant {
             false => Cancelled::Nothing,
         })
     }
-}
-
-fn action_id(command: &Envelope) -> Result<String, SagaError> {
-    let id = command.metadata.unknown.value(ACTION_ID);
-    id.and_then(|id| id.string()).ok_or(SagaError::NoActionId)
 }
 
 /// Notes an action; says whether nothing was known of it.

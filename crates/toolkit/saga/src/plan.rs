@@ -5,6 +5,7 @@ use stele_toolkit_envelope::Message;
 
 use crate::{
     Draft, StepBuilder,
+    any_plan::name_of,
     step::{Build, Step},
 };
 
@@ -96,7 +97,8 @@ impl<S: Saga> Plan<S> {
     /// The types of the replies, each once: what the saga's service subscribes to.
     pub fn reply_types(&self) -> Vec<&'static str> {
         let replies = self.steps.iter().flat_map(|step| &step.replies);
-        let mut types: Vec<_> = replies.map(|reply| reply.message_type).collect();
+        let names = replies.filter_map(|reply| name_of(reply.reads));
+        let mut types: Vec<_> = names.collect();
         types.sort_unstable();
         types.dedup();
         types

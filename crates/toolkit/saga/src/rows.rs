@@ -5,6 +5,8 @@
 //! saga_commands which attempt at which step a command is, by its message id
 //! saga_log      an instance's history
 //! saga_actions  what a participant did or must not do, by action id
+//! saga_requests what operators ask, until a process that has the plan has done it
+//! saga_plans    the plans that processes have, for people
 //! ```
 
 use stele_toolkit_envelope::{Envelope, Timestamp};
@@ -17,7 +19,9 @@ use crate::{Action, Entry, SagaError, Status, any_plan::Turned};
 
 pub(crate) const COMPONENT: &str = "saga";
 
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration::portable(
+pub(crate) const MIGRATIONS: &[Migration] = &[FIRST, SECOND];
+
+const FIRST: Migration = Migration::portable(
     1,
     "CREATE TABLE {p}sagas (
         name TEXT NOT NULL,
@@ -55,7 +59,29 @@ pub(crate) const MIGRATIONS: &[Migration] = &[Migration::portable(
         reply TEXT,
         at BIGINT NOT NULL
     );",
-)];
+);
+
+const SECOND: Migration = Migration::portable(
+    2,
+    "CREATE TABLE {p}saga_requests (
+        seq {serial},
+        name TEXT NOT NULL,
+        id TEXT NOT NULL,
+        action TEXT NOT NULL,
+        asked_at BIGINT NOT NULL,
+        done_at BIGINT,
+        problem TEXT
+    );
+    CREATE INDEX {p}saga_requests_open ON {p}saga_requests (seq) WHERE done_at IS NULL;
+    CREATE INDEX {p}sagas_changed ON {p}sagas (changed_at);
+    CREATE TABLE {p}saga_plans (
+        name TEXT NOT NULL,
+        version BIGINT NOT NULL,
+        diagram TEXT NOT NULL,
+        known_at BIGINT NOT NULL,
+        PRIMARY KEY (name, version)
+    );",
+);
 
 /// A stored instance.
 #[derive(Clone, Debug)]
@@ -102,7 +128,7 @@ impl Stored {
 
 /// The query for instances, which ends with `rest`.
 pub(crate) fn select(rest: &str) -> String {
-    format!("SELECT {COLUMNS} FROM {{p}}sagas {rest}")
+    format!("SELECT {COLUMNS} FROM {{p}}sagas sagas {rest}")
 }
 
 /// The instances of an id, kept from all others until the transaction ends.
@@ -122,7 +148,7 @@ pub(crate) async fn due(
 ) -> Result<Vec<Stored>, SagaError> {
     let text = format!(
         "WHERE due_at <= $1 AND {} ORDER BY due_at LIMIT $2",
-        of_plans(3, plans)
+        of_plans("sagas", 3, plans)
     );
     let text = select(&text) + locking(tx, " FOR UPDATE SKIP LOCKED");
     let mut query = sqlx::query(tx.db().sql(&text))
@@ -140,8 +166,8 @@ pub(crate) async fn due_at(
     db: &Db,
     plans: &[(&'static str, u32)],
 ) -> Result<Option<Timestamp>, SagaError> {
-    let text = "SELECT MIN(due_at) FROM {p}sagas WHERE due_at IS NOT NULL AND ";
-    let text = text.to_owned() + &of_plans(1, plans);
+    let text = "SELECT MIN(due_at) FROM {p}sagas sagas WHERE due_at IS NOT NULL AND ";
+    let text = text.to_owned() + &of_plans("sagas", 1, plans);
     let mut query = sqlx::query(db.sql(&text));
     for (name, version) in plans {
         query = query.bind(*name).bind(i64::from(*version));
@@ -151,18 +177,21 @@ pub(crate) async fn due_at(
     Ok(first.map(Timestamp::from_micros))
 }
 
-/// The condition that an instance goes by one of these plans. Their names and versions are the
-/// parameters from `$first` on.
-fn of_plans(first: usize, plans: &[(&'static str, u32)]) -> String {
+/// The condition that an instance, a row of `table`, goes by one of these plans. Their names and
+/// versions are the parameters from `$first` on.
+pub(crate) fn of_plans(table: &str, first: usize, plans: &[(&'static str, u32)]) -> String {
     let places = (first..).step_by(2).take(plans.len());
-    let of_plan = places.map(|at| format!("name = ${at} AND version = ${}", at + 1));
+    let of_plan = places.map(|at| {
+        let next = at + 1;
+        format!("{table}.name = ${at} AND {table}.version = ${next}")
+    });
     let any = of_plan.collect::<Vec<_>>().join(" OR ");
     format!("({})", if any.is_empty() { "1 = 0" } else { &any })
 }
 
 /// What makes a query keep its rows from others. SQLite's transactions that write wait for each
 /// other anyhow.
-fn locking(tx: &Tx, clause: &'static str) -> &'static str {
+pub(crate) fn locking(tx: &Tx, clause: &'static str) -> &'static str {
     match tx.db().dialect() {
         Dialect::Sqlite => "",
         Dialect::Postgres => clause,
@@ -275,6 +304,41 @@ pub(crate) async fn command(
     let word: String = row.try_get(2)?;
     let action = Action::of_word(&word).ok_or_else(|| bad("action"))?;
     Ok(Some((step, attempt, action)))
+}
+
+/// Looks at an instance again later, whose deadline can't be told to it now.
+pub(crate) async fn postpone(
+    tx: &mut Tx,
+    stored: &Stored,
+    until: Timestamp,
+) -> Result<(), SagaError> {
+    let text = "UPDATE {p}sagas SET due_at = $3, is_stuck = 1 WHERE name = $1 AND id = $2";
+    let query = sqlx::query(tx.db().sql(text))
+        .bind(stored.name.clone())
+        .bind(stored.id.clone())
+        .bind(until.as_micros());
+    query.execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Notes a plan that this process has.
+pub(crate) async fn note_plan(
+    tx: &mut Tx,
+    name: &str,
+    version: u32,
+    diagram: String,
+) -> Result<(), SagaError> {
+    let text = "INSERT INTO {p}saga_plans (name, version, diagram, known_at)
+        VALUES ($1, $2, $3, $4) ON CONFLICT (name, version) DO UPDATE
+        SET diagram = excluded.diagram, known_at = excluded.known_at";
+    let now = tx.now().as_micros();
+    let query = sqlx::query(tx.db().sql(text))
+        .bind(name.to_owned())
+        .bind(i64::from(version))
+        .bind(diagram)
+        .bind(now);
+    query.execute(&mut **tx).await?;
+    Ok(())
 }
 
 /// Forgets which commands an instance has sent: it has ended.

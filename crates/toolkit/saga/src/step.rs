@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use stele_toolkit_bus::Reads;
 use stele_toolkit_envelope::{EncodeError, Envelope, Message, OpenError, Timestamp};
 
-use crate::Draft;
+use crate::{
+    Draft,
+    any_plan::{named, reads_of},
+};
 
 /// Makes a message of the saga's data.
 pub(crate) type Build<S> = Box<dyn Fn(&S) -> Result<Draft, EncodeError> + Send + Sync>;
@@ -32,8 +36,7 @@ pub(crate) struct Step<S> {
 }
 
 pub(crate) struct ReplyType<S> {
-    pub(crate) message_type: &'static str,
-    pub(crate) aliases: &'static [&'static str],
+    pub(crate) reads: Reads,
     pub(crate) says: Says,
     pub(crate) absorb: Absorb<S>,
 }
@@ -63,9 +66,8 @@ impl<S> Step<S> {
 
     /// What a message says of this step, if it is a reply to it.
     pub(crate) fn reply(&self, envelope: &Envelope) -> Option<&ReplyType<S>> {
-        let kind = envelope.message_type.as_str();
         let mut replies = self.replies.iter();
-        replies.find(|reply| reply.message_type == kind || reply.aliases.contains(&kind))
+        replies.find(|reply| named(reply.reads, envelope).is_some())
     }
 
     /// Whether somebody says when this step is undone.
@@ -161,8 +163,7 @@ impl<'a, S: 'static> StepBuilder<'a, S> {
         absorb: impl Fn(&mut S, M) + Send + Sync + 'static,
     ) -> Self {
         self.0.replies.push(ReplyType {
-            message_type: M::TYPE,
-            aliases: M::ALIASES,
+            reads: reads_of::<M>(),
             says,
             absorb: Box::new(move |data, envelope| {
                 absorb(data, envelope.open()?);

@@ -72,7 +72,9 @@ impl Db {
             gone: Mutex::new(BTreeSet::new()),
             owners: AtomicU64::new(0),
         }));
-        db.migrate("sql", schema::MIGRATIONS).await?;
+        if db.options().makes_tables {
+            db.migrate("sql", schema::MIGRATIONS).await?;
+        }
         Ok(db)
     }
 
@@ -158,7 +160,9 @@ impl Db {
         &self.0.options
     }
 
-    pub(crate) async fn reach(&self, point: Point) {
+    /// Calls the failpoint that the options gave, if they did: for loops that commit transactions
+    /// of their own.
+    pub async fn reach(&self, point: Point) {
         if let Some(failpoint) = &self.0.options.failpoint {
             failpoint.reach(point).await;
         }
@@ -172,12 +176,15 @@ async fn sqlite(url: &str, options: &Options) -> Result<(Pool<Any>, Pool<Any>), 
             reason: "connections can't share memory; use a file in a temporary directory".into(),
         });
     }
-    let mode = match (url.contains("mode="), url.contains('?')) {
-        (true, _) => "",
-        (false, true) => "&mode=rwc",
-        (false, false) => "?mode=rwc",
+    let mode = match options.makes_tables {
+        true => "mode=rwc",
+        false => "mode=rw",
     };
-    let url = format!("{url}{mode}");
+    let url = match (url.contains("mode="), url.contains('?')) {
+        (true, _) => url.to_owned(),
+        (false, true) => format!("{url}&{mode}"),
+        (false, false) => format!("{url}?{mode}"),
+    };
     let busy = format!("PRAGMA busy_timeout = {};", options.wait_max.as_millis());
     // The writer comes first: it makes the file, and turns it to WAL for good.
     let writing = format!("{busy} PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");

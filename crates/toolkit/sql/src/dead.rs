@@ -24,6 +24,14 @@ impl Db {
             service: service.into(),
         }
     }
+
+    /// The names of the services that have dead letters here, in order.
+    pub async fn services_with_dead_letters(&self) -> Result<Vec<String>, Error> {
+        let find = "SELECT DISTINCT service FROM {p}parked WHERE is_dead = 1 ORDER BY service";
+        let mut reader = self.reader().await?;
+        let find = sqlx::query_scalar(self.sql(find));
+        Ok(find.fetch_all(&mut *reader).await?)
+    }
 }
 
 impl SqlLetters {

@@ -55,7 +55,7 @@ pub use dialect::Dialect;
 pub use error::Error;
 pub use failpoint::{Failpoint, Point};
 pub use lease::Lease;
-pub use metrics::OutboxMetrics;
+pub use metrics::{OutboxMetrics, TimerMetrics};
 pub use migrate::Migration;
 pub use options::Options;
 pub use outbox::OutboxStatus;

@@ -1,4 +1,4 @@
-//! The outbox in numbers.
+//! The outbox and the timers in numbers.
 
 use std::sync::atomic::AtomicU64;
 
@@ -46,6 +46,33 @@ impl OutboxMetrics {
         self.refused.set(status.refused);
         let oldest_transaction = status.oldest_transaction.as_secs_f64();
         self.oldest_transaction.set(oldest_transaction);
+        Ok(())
+    }
+}
+
+/// The gauge of a database's timers.
+///
+/// | metric | |
+/// |---|---|
+/// | `timer_lateness_seconds` | how long the timer is due that is due for the longest |
+///
+/// A timer that is taken keeps counting until it is done.
+#[derive(Clone, Debug, Default)]
+pub struct TimerMetrics {
+    lateness: Gauge<f64, AtomicU64>,
+}
+
+impl TimerMetrics {
+    /// Adds it to a registry.
+    pub fn register(&self, registry: &mut Registry) {
+        let help = "How long the timer is due that is due for the longest";
+        registry.register("timer_lateness_seconds", help, self.lateness.clone());
+    }
+
+    /// Asks the database. To be called before the registry is read.
+    pub async fn update(&self, db: &Db) -> Result<(), Error> {
+        let lateness = db.timer_lateness().await?;
+        self.lateness.set(lateness.as_secs_f64());
         Ok(())
     }
 }

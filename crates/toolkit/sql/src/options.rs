@@ -17,6 +17,7 @@ pub struct Options {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) process: String,
     pub(crate) failpoint: Option<Arc<dyn Failpoint>>,
+    pub(crate) makes_tables: bool,
 }
 
 impl Default for Options {
@@ -32,6 +33,7 @@ impl Default for Options {
             clock,
             process: format!("{}@{started}", std::process::id()),
             failpoint: None,
+            makes_tables: true,
         }
     }
 }
@@ -100,6 +102,14 @@ impl Options {
     #[must_use]
     pub fn failpoint(mut self, failpoint: Arc<dyn Failpoint>) -> Self {
         self.failpoint = Some(failpoint);
+        self
+    }
+
+    /// Makes nothing: neither a file, nor tables, nor newer versions of them. For tools that look
+    /// at the database of a service, which may run another version of the toolkit.
+    #[must_use]
+    pub fn as_it_is(mut self) -> Self {
+        self.makes_tables = false;
         self
     }
 

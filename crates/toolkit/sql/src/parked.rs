@@ -2,11 +2,11 @@
 
 use sqlx::{Row, any::AnyRow};
 use stele_toolkit_bus::{
-    Burial, Claim, Due, DueQuery, Incoming, KeyOrder, Origin, Parked, Parking, Story,
+    Backlog, Burial, Claim, Due, DueQuery, Incoming, KeyOrder, Origin, Parked, Parking, Story,
 };
 use stele_toolkit_envelope::Timestamp;
 
-use crate::{Db, Error, Tx, inbox, stored};
+use crate::{Db, Error, Tx, inbox, outbox::count_of, stored};
 
 /// What there is to keep about a message.
 struct Aside<'a> {
@@ -201,4 +201,18 @@ pub(crate) fn story(row: &AnyRow) -> Result<Option<Story>, Error> {
         reason: error.to_string(),
     })?;
     Ok(Some(story))
+}
+
+/// How many messages of a service are put aside.
+pub(crate) async fn backlog(db: &Db, service: &str) -> Result<Backlog, Error> {
+    let count = "SELECT COUNT(*), CAST(COALESCE(SUM(is_dead), 0) AS BIGINT)
+        FROM {p}parked WHERE service = $1";
+    let mut reader = db.reader().await?;
+    let count = sqlx::query(db.sql(count)).bind(service);
+    let row = count.fetch_one(&mut *reader).await?;
+    let (all, dead) = (count_of(row.try_get(0)?), count_of(row.try_get(1)?));
+    Ok(Backlog {
+        parked: all - dead.min(all),
+        dead,
+    })
 }

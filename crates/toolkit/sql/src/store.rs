@@ -4,8 +4,8 @@ use std::{error::Error as StdError, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use stele_toolkit_bus::{
-    Begun, Burial, Claim, Due, DueQuery, Extensions, FailureClass, Outgoing, Parking, Slot, Store,
-    StoreError, Transport, Unclaimed, Work,
+    Backlog, Begun, Burial, Claim, Due, DueQuery, Extensions, FailureClass, Outgoing, Parking,
+    Slot, Store, StoreError, Transport, Unclaimed, Work,
 };
 
 use crate::{Db, Error, Point, Relay, Tx, inbox, parked, tx::Open};
@@ -83,6 +83,14 @@ impl Store for Db {
 
     fn poll_every(&self) -> Option<Duration> {
         Some(POLL)
+    }
+
+    fn lend(&self, slot: &mut Extensions) {
+        slot.insert(self.clone());
+    }
+
+    async fn backlog(&self, service: &str) -> Result<Option<Backlog>, StoreError> {
+        Ok(Some(parked::backlog(self, service).await?))
     }
 
     async fn relay(&self, transport: Arc<dyn Transport>) -> StoreError {

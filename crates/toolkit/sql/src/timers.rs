@@ -88,6 +88,17 @@ impl Db {
         Ok(next.map(Timestamp::from_micros))
     }
 
+    /// How long the timer has been due that is due for the longest, of all queues. Zero if none is
+    /// due. The metric `timer_lateness_seconds`.
+    pub async fn timer_lateness(&self) -> Result<Duration, Error> {
+        let earliest = "SELECT MIN(due_at) FROM {p}timers";
+        let mut reader = self.reader().await?;
+        let earliest = sqlx::query_scalar(self.sql(earliest));
+        let earliest: Option<i64> = earliest.fetch_one(&mut *reader).await?;
+        let now = self.now();
+        Ok(now.since(earliest.map_or(now, Timestamp::from_micros)))
+    }
+
     /// Makes a timer due later, after what it stands for has failed. Not if it was set anew.
     pub async fn postpone_timer(&self, timer: &Timer, delay: Duration) -> Result<(), Error> {
         let postpone = "UPDATE {p}timers SET due_at = $1

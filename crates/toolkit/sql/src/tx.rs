@@ -1,6 +1,9 @@
 //! A transaction.
 
-use std::ops::{Deref, DerefMut};
+use std::{
+    fmt,
+    ops::{Deref, DerefMut},
+};
 
 use sqlx::{Any, AnyConnection};
 use stele_toolkit_bus::{Call, Extensions, FromMessage, Lent, Refusal, Slot};
@@ -29,6 +32,17 @@ pub(crate) struct Open {
     pub(crate) inner: sqlx::Transaction<'static, Any>,
     /// Whether it has messages to send, so that the relay is woken once they are committed.
     pub(crate) sends: bool,
+    pub(crate) after: AfterCommit,
+}
+
+/// What is done once the transaction is committed.
+#[derive(Default)]
+pub(crate) struct AfterCommit(Vec<Box<dyn FnOnce() + Send + Sync>>);
+
+impl fmt::Debug for AfterCommit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AfterCommit({})", self.0.len())
+    }
 }
 
 impl Tx {
@@ -37,6 +51,7 @@ impl Tx {
             db,
             inner,
             sends: false,
+            after: AfterCommit::default(),
         })
     }
 
@@ -48,6 +63,13 @@ impl Tx {
     /// lost; otherwise it is undone.
     pub async fn commit(self) -> Result<(), Error> {
         self.into_own()?.commit().await
+    }
+
+    /// Has something done as soon as the transaction is committed, in this process alone: to wake
+    /// whoever waits for what it wrote, or to count it. It isn't done if the transaction is undone,
+    /// nor if the process ends at that moment. It must not block.
+    pub fn after_commit(&mut self, done: impl FnOnce() + Send + Sync + 'static) {
+        self.open_mut().after.0.push(Box::new(done));
     }
 
     /// Undoes it, and waits until that is done.
@@ -129,6 +151,7 @@ impl Open {
         if self.sends {
             self.db.outbox_signal().notify_one();
         }
+        self.after.0.into_iter().for_each(|done| done());
         Ok(())
     }
 }

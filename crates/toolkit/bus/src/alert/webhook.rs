@@ -3,18 +3,19 @@
 use std::{io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use serde::Serialize;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
 
-use crate::{Alert, Clock, DeadNotice, SystemClock};
+use crate::{Alert, Clock, DeadNotice, Notice, SystemClock};
 
 /// How long a request may take in all.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Posts each dead letter as JSON to an address: to a chat, a pager, or a gateway to them. If that
-/// fails, the log says so, and nothing is tried again.
+/// Posts each dead letter and each notice as JSON to an address: to a chat, a pager, or a gateway
+/// to them. If that fails, the log says so, and nothing is tried again.
 ///
 /// The client is as plain as can be: HTTP/1.1 without TLS, a connection a request, no redirects.
 /// Put a proxy on the same machine before an address that needs more.
@@ -51,6 +52,24 @@ impl WebhookAlert {
         })
     }
 
+    async fn tell(&self, notice: &impl Serialize) {
+        let body = match serde_json::to_string(notice) {
+            Ok(body) => body,
+            Err(error) => {
+                tracing::error!("writing an alert: {error}");
+                return;
+            }
+        };
+        let posted = tokio::select! {
+            biased;
+            posted = self.post(&body) => posted,
+            () = self.clock.sleep(TIMEOUT) => Err(io::ErrorKind::TimedOut.into()),
+        };
+        if let Err(error) = posted {
+            tracing::error!(url = self.authority, "alerting: {error}");
+        }
+    }
+
     async fn post(&self, body: &str) -> io::Result<()> {
         let port = if self.has_port() { "" } else { ":80" };
         let address = format!("{}{port}", self.authority);
@@ -81,20 +100,10 @@ impl WebhookAlert {
 #[async_trait]
 impl Alert for WebhookAlert {
     async fn dead(&self, notice: &DeadNotice) {
-        let body = match serde_json::to_string(notice) {
-            Ok(body) => body,
-            Err(error) => {
-                tracing::error!("writing an alert: {error}");
-                return;
-            }
-        };
-        let posted = tokio::select! {
-            biased;
-            posted = self.post(&body) => posted,
-            () = self.clock.sleep(TIMEOUT) => Err(io::ErrorKind::TimedOut.into()),
-        };
-        if let Err(error) = posted {
-            tracing::error!(url = self.authority, "alerting: {error}");
-        }
+        self.tell(notice).await;
+    }
+
+    async fn notice(&self, notice: &Notice) {
+        self.tell(notice).await;
     }
 }

@@ -25,8 +25,8 @@ use super::{
     work::MemoryWork,
 };
 use crate::{
-    Begun, Burial, Claim, Clock, Due, DueQuery, Outgoing, Parking, Store, StoreError, Transport,
-    Unclaimed,
+    Backlog, Begun, Burial, Claim, Clock, Due, DueQuery, Outgoing, Parking, Store, StoreError,
+    Transport, Unclaimed,
 };
 
 /// A store in memory, with the semantics of a database: inbox, parked and dead messages, counts of
@@ -227,6 +227,11 @@ impl Store for MemoryStore {
         drop(state);
         self.changed();
         Ok(())
+    }
+
+    async fn backlog(&self, service: &str) -> Result<Option<Backlog>, StoreError> {
+        self.reachable()?;
+        Ok(Some(self.state().rows.backlog(service)))
     }
 
     fn is_durable(&self) -> bool {

@@ -108,7 +108,8 @@ pub(crate) async fn attempt(
     let mut lent = Extensions::new();
     work.lend(&mut lent);
     // What is sent follows from the first message of a batch: it has one cause.
-    let outbox = Outbox::new(&core.context, received.first());
+    let trace = core.spans.trace_of(&tracing::Span::current());
+    let outbox = Outbox::new(&core.context, received.first(), trace);
     let handled = run(core, entry, received, &lent, &outbox).await;
     let collected = outbox.seal();
     let taken_back = work.take_back(&mut lent);
@@ -233,6 +234,7 @@ fn of_failure(core: &Core, failure: Failure) -> Attempted {
         }
         Failure::Defer(after) => Attempted::Deferred(after),
         Failure::Reject { reason } => failed(FailureClass::Rejected, reason),
+        Failure::Refuse(refusal) => Attempted::Failed(refusal.into()),
         Failure::Drop => Attempted::Dropped,
     }
 }

@@ -104,7 +104,16 @@ impl Collecting {
 
 /// Handles a batch in one unit of work. If that fails, handles its messages one by one.
 pub(crate) async fn handle_batch(core: Arc<Core>, entry: Arc<Entry>, items: Vec<BoxItem>) -> Done {
-    let span = tracing::info_span!("batch", handler = entry.name, messages = items.len());
+    let span = tracing::info_span!(
+        "batch",
+        handler = entry.name,
+        messages = items.len(),
+        otel.name = tracing::field::Empty,
+        otel.kind = tracing::field::Empty,
+    );
+    let received: Vec<_> = items.iter().map(|it| Arc::clone(&it.received)).collect();
+    core.spans.handles(&span, &received);
+    drop(received);
     let together = together(&core, &entry, items).instrument(span).await;
     let (mut done, apart) = together;
     for item in apart {

@@ -15,8 +15,8 @@ use tokio::sync::{Notify, watch};
 
 use super::history::Histories;
 use crate::{
-    Alert, Backoff, Caps, Clock, Extensions, Jitter, Metrics, Outgoing, Policy, Store, Transport,
-    TransportError, dead::Author, metrics::HandlerMetrics, registry::Registry,
+    Alert, Backoff, Caps, Clock, Extensions, Jitter, Metrics, Outgoing, Policy, Spans, Store,
+    Transport, TransportError, dead::Author, metrics::HandlerMetrics, registry::Registry,
 };
 
 /// The time between attempts at what must succeed: our own database, our own letters.
@@ -42,6 +42,7 @@ pub(crate) struct Core {
     pub(crate) author: Author,
     pub(crate) alerts: Vec<Arc<dyn Alert>>,
     pub(crate) metrics: Metrics,
+    pub(crate) spans: Arc<dyn Spans>,
     /// Of messages without a handler.
     pub(crate) of_unreadable: HandlerMetrics,
     pub(crate) held: Gauge,

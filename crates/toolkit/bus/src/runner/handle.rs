@@ -59,7 +59,7 @@ impl Done {
 
 /// Handles a message, and settles it.
 pub(crate) async fn handle(core: Arc<Core>, item: BoxItem) -> Done {
-    let span = span(&item);
+    let span = span(&core, &item);
     handle_in_span(&core, item).instrument(span).await
 }
 
@@ -165,10 +165,10 @@ pub(crate) async fn count(core: &Core, item: &Item) -> Option<u32> {
 }
 
 /// The span that a message's log lines belong to.
-pub(crate) fn span(item: &Item) -> tracing::Span {
+fn span(core: &Core, item: &Item) -> tracing::Span {
     let envelope = item.received.envelope.as_ref();
     let trace_id = envelope.and_then(|it| it.metadata.trace.id());
-    tracing::info_span!(
+    let span = tracing::info_span!(
         "message",
         message_id = item.message_id,
         correlation_id = envelope.map_or("", |it| &it.correlation_id),
@@ -176,7 +176,18 @@ pub(crate) fn span(item: &Item) -> tracing::Span {
         message_type = item.message_type(),
         handler = item.handler,
         attempt = item.attempt(),
-    )
+        otel.name = tracing::field::Empty,
+        otel.kind = tracing::field::Empty,
+    );
+    core.spans
+        .handles(&span, std::slice::from_ref(&item.received));
+    if trace_id.is_none()
+        && let Some(trace) = core.spans.trace_of(&span)
+        && let Some(trace_id) = trace.id()
+    {
+        span.record("trace_id", tracing::field::display(trace_id));
+    }
+    span
 }
 
 /// A failure of a message that has ended its process too often.

@@ -94,6 +94,8 @@ pub(crate) async fn crashed(core: &Core, mut item: BoxItem) -> Done {
 /// An attempt failed.
 pub(crate) async fn failed(core: &Core, item: BoxItem, failed: Failed) -> Done {
     core.metrics.failed(&item, failed.class);
+    let span = tracing::Span::current();
+    core.spans.failed(&span, failed.class, &failed.error);
     let story = story(core, &item, &failed);
     let verdict = core
         .policy

@@ -36,6 +36,9 @@ pub enum StartError {
         /// What to do.
         advice: &'static str,
     },
+    /// Something that runs beside its handlers can't start.
+    #[error("what runs beside the handlers can't start: {0}")]
+    Companion(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The broker refuses the topology or the subscription.
     #[error(transparent)]
     Transport(#[from] TransportError),

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use stele_toolkit_bus::{
-    Alert, DeadNotice, Event, Failure, FailureClass, Metrics, Story, WebhookAlert, memory::Fault,
+    Alert, Breaker, DeadNotice, Event, Failure, FailureClass, Jitter, Metrics, Policy, Story,
+    WebhookAlert, memory::Fault,
 };
 use stele_toolkit_envelope::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -40,11 +41,48 @@ async fn metrics_count_what_happened() {
         format!("unclaimed_total{handler},reason=\"duplicate\"}} 1"),
         format!("failures_total{handler},class=\"rejected\"}} 1"),
         format!("failures_total{handler},class=\"error\"}} 3"),
-        format!("parked_total{handler}}} 2"),
-        format!("dead_total{handler}}} 2"),
+        format!("inbox_duplicates_total{handler}}} 1"),
+        format!("parked_messages_total{handler}}} 2"),
+        format!("dead_letters_total{handler}}} 2"),
         format!("processing_seconds_count{handler}}} 5"),
         format!("message_age_seconds_count{handler}}} 6"),
         "messages_held{service=\"inventory\"} 0".to_owned(),
+    ] {
+        assert!(text.lines().any(|it| it == line), "{line} in\n{text}");
+    }
+    running.stop().await.expect("stopped");
+}
+
+#[tokio::test]
+async fn the_lag_and_what_is_put_aside_are_watched_if_asked_for() {
+    let world = World::new();
+    let metrics = Metrics::default();
+    let mut registry = Registry::default();
+    metrics.register(&mut registry);
+    let day = Duration::from_secs(24 * 3600);
+    let policy = Policy::attempts(2).backoff(day..day, Jitter::None);
+    let breaker = Breaker::open_after(1).probe_every(day);
+    let service = world
+        .service()
+        .on(by_quantity)
+        .policy(policy)
+        .breaker(breaker)
+        .metrics(&metrics)
+        .watch_depth(Duration::from_secs(10));
+    let running = world.start(service).await;
+    world.order("order-1", 2).await;
+    world.order("order-2", 3).await;
+    world.clock.settle().await;
+    world.order("order-3", 1).await;
+    world.clock.advance(Duration::from_secs(11)).await;
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).expect("written");
+    let service = "{service=\"inventory\"";
+    for line in [
+        format!("consumer_lag{service},name=\"inventory\"}} 1"),
+        format!("parked{service}}} 1"),
+        format!("dead{service}}} 1"),
+        format!("breaker_state{service}}} 2"),
     ] {
         assert!(text.lines().any(|it| it == line), "{line} in\n{text}");
     }

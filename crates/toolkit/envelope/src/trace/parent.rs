@@ -23,12 +23,22 @@ impl TraceId {
     pub fn new(id: u128) -> Option<Self> {
         (id != 0).then_some(Self(id))
     }
+
+    /// Its bits, the most significant ones first in text.
+    pub fn bits(self) -> u128 {
+        self.0
+    }
 }
 
 impl SpanId {
     /// The id of these bits; `None` for 0, which isn't one.
     pub fn new(id: u64) -> Option<Self> {
         (id != 0).then_some(Self(id))
+    }
+
+    /// Its bits, the most significant ones first in text.
+    pub fn bits(self) -> u64 {
+        self.0
     }
 
     fn random(ids: &dyn Ids) -> Self {

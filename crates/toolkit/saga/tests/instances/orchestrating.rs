@@ -1,10 +1,14 @@
+use prometheus_client::{encoding::text::encode, registry::Registry};
 use stele_toolkit_bus::Destination;
 use stele_toolkit_envelope::RawJson;
-use stele_toolkit_saga::{Entry, Filter, Operator, Orchestrator, SagaError, SagaId, Status};
+use stele_toolkit_saga::{
+    Entry, Filter, Instances, Operator, Orchestrator, SagaError, SagaId, SagaMetrics, Status,
+};
+use stele_toolkit_sql::sqlx;
 
 use crate::order::{
     InventoryReserved, OrderCreated, PaymentFailed, PaymentProcessed, PlaceOrder, PlaceOrder2,
-    PlaceOrder3, World, sent, types,
+    PlaceOrder3, Renamed, World, sent, types,
 };
 
 crate::claims! {
@@ -17,7 +21,10 @@ crate::claims! {
     instances_go_on_with_the_version_that_they_began_with;
     an_instance_without_its_plan_stands_still_and_is_told;
     a_deadline_of_an_instance_without_its_plan_holds_up_no_other;
+    an_instance_that_another_plan_of_the_version_made_holds_up_no_other;
+    commands_have_the_instance_as_their_key;
     operators_see_and_intervene;
+    what_is_open_and_what_is_stuck_is_counted;
 }
 
 async fn an_order_goes_through_its_steps(world: World) {
@@ -36,8 +43,8 @@ async fn an_order_goes_through_its_steps(world: World) {
     let to = &done.messages[0].to;
     assert_eq!(*to, Destination::Topic("order.updated".to_owned()));
     let id = SagaId("req-1".to_owned());
-    let shown = world.orchestrator.show(&world.db, "place-order", &id);
-    let shown = shown.await.unwrap();
+    let shown = Instances::of(&world.db).show("place-order", &id).await;
+    let shown = shown.unwrap();
     assert_eq!(shown.instance.status, Status::Done);
     let first = shown.entries.first().map(|(_, entry)| entry.clone());
     let last = shown.entries.last().map(|(_, entry)| entry.clone());
@@ -63,7 +70,7 @@ async fn what_is_rolled_back_never_happened(world: World) {
     assert_eq!(handled.instances, 1);
     tx.rollback().await.unwrap();
     let all = Filter::default();
-    let listed = world.orchestrator.list(&world.db, &all, 10).await;
+    let listed = Instances::of(&world.db).list(&all, 10).await;
     assert!(listed.unwrap().is_empty());
     assert_eq!(types(&world.handle(&created).await), ["ReserveInventory"]);
 }
@@ -110,7 +117,7 @@ async fn a_reply_to_another_instance_changes_nothing(world: World) {
         status: Some(Status::Running),
         ..Filter::default()
     };
-    let listed = world.orchestrator.list(&world.db, &filter, 10).await;
+    let listed = Instances::of(&world.db).list(&filter, 10).await;
     assert_eq!(listed.unwrap().len(), 2);
     let stray = world.created("req-3");
     let stray = world.reply::<InventoryReserved>(&stray).await;
@@ -171,6 +178,47 @@ async fn a_deadline_of_an_instance_without_its_plan_holds_up_no_other(mut world:
     assert_eq!(due_at.unwrap(), None);
 }
 
+async fn an_instance_that_another_plan_of_the_version_made_holds_up_no_other(mut world: World) {
+    let charging = async |world: &World, request: &str| {
+        let started = world.handle(&world.created(request)).await;
+        let charge = world.reply::<InventoryReserved>(&sent(&started)[0]).await;
+        assert_eq!(types(&charge), ["ChargePayment"]);
+    };
+    charging(&world, "old").await;
+    // The steps have other names, and somebody forgot to raise the version.
+    world.orchestrator = Orchestrator::new(world.context.clone()).with::<Renamed>();
+    charging(&world, "new").await;
+    world.advance(30);
+    let due = world.due().await;
+    let expected = ["RefundPayment", "ReleaseInventory", "OrderCancelled"];
+    assert_eq!(types(&due), expected);
+    assert_eq!(sent(&due)[0].correlation_id, "new");
+    let told: Vec<_> = due.alerts.iter().map(|alert| alert.id.0.as_str()).collect();
+    assert_eq!(told, ["old"]);
+    let stuck = Filter {
+        is_stuck: true,
+        ..Filter::default()
+    };
+    let listed = Instances::of(&world.db).list(&stuck, 10).await.unwrap();
+    assert_eq!(listed.len(), 1);
+    // It is looked at again, and nobody is told twice.
+    world.advance(60);
+    assert!(world.due().await.alerts.is_empty());
+    world.orchestrator = Orchestrator::new(world.context.clone()).with::<PlaceOrder>();
+    world.advance(60);
+    assert_eq!(types(&world.due().await), expected);
+}
+
+async fn commands_have_the_instance_as_their_key(world: World) {
+    let started = world.handle(&world.created("req-1")).await;
+    let charge = world.reply::<InventoryReserved>(&sent(&started)[0]).await;
+    let failed = world.reply::<PaymentFailed>(&sent(&charge)[0]).await;
+    assert_eq!(started.messages[0].key, "req-1");
+    assert_eq!(failed.messages[0].key, "req-1");
+    // The event belongs to the order.
+    assert_eq!(failed.messages[1].key, "o-1");
+}
+
 async fn operators_see_and_intervene(world: World) {
     let started = world.handle(&world.created("req-1")).await;
     world
@@ -193,6 +241,30 @@ async fn operators_see_and_intervene(world: World) {
         .orchestrator
         .operate(&mut tx, "place-order", &missing, Operator::Retry);
     assert!(matches!(asked.await, Err(SagaError::NoSuchInstance { .. })));
+}
+
+async fn what_is_open_and_what_is_stuck_is_counted(world: World) {
+    let started = world.handle(&world.created("req-1")).await;
+    assert_eq!(types(&started), ["ReserveInventory"]);
+    let (metrics, mut registry) = (SagaMetrics::default(), Registry::default());
+    metrics.register(&mut registry);
+    let page = async || {
+        metrics.update(&world.db).await.unwrap();
+        let mut page = String::new();
+        encode(&mut page, &registry).unwrap();
+        page
+    };
+    let expected = "saga_stuck{saga=\"place-order\"} ";
+    let before = page().await;
+    assert!(before.contains(&format!("\n{expected}0\n")), "{before}");
+    let stop = world.db.sql("UPDATE {p}sagas SET is_stuck = 1");
+    let mut tx = world.begin().await;
+    sqlx::query(stop).execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+    let after = page().await;
+    assert!(after.contains(&format!("\n{expected}1\n")), "{after}");
+    let open = "\nsaga_open{saga=\"place-order\"} 1\n";
+    assert!(after.contains(open), "{after}");
 }
 
 #[test]

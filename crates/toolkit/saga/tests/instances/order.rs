@@ -1,21 +1,14 @@
 //! The saga of the tests, and a world with a database and a clock of its own.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use stele_toolkit_bus::{Clock, Outgoing};
-use stele_toolkit_envelope::{Context, Envelope, Message, SeededIds, Timestamp};
+use stele_toolkit_bus::{Clock as _, Outgoing};
+use stele_toolkit_envelope::{Context, Envelope, Message, SeededIds};
 use stele_toolkit_saga::{Handled, Orchestrator, Plan, Saga};
 use stele_toolkit_sql::{Db, Options, Tx};
 
-use crate::server::Home;
+use crate::{clock::Hands, server::Home};
 
 macro_rules! messages {
     ($($name:ident $topic:literal)*) => {$(
@@ -45,6 +38,11 @@ messages! {
     RefundPayment "payment.commands"
     PaymentProcessed "payment.processed"
     PaymentFailed "payment.failed"
+    ScheduleShipping "shipping.commands"
+    ShippingScheduled "shipping.scheduled"
+    ShippingRefused "shipping.refused"
+    InventoryReleased "inventory.released"
+    PaymentRefunded "payment.refunded"
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -126,18 +124,24 @@ impl Saga for PlaceOrder3 {
     }
 }
 
-/// A clock that the test sets.
-#[derive(Debug)]
-struct SetClock(AtomicI64);
+/// The first version with another name of a step: a mistake.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Renamed(PlaceOrder);
 
-#[async_trait]
-impl Clock for SetClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+impl Saga for Renamed {
+    const NAME: &'static str = "place-order";
+    const VERSION: u32 = 1;
+    type Start = OrderCreated;
+
+    fn begin(start: &OrderCreated) -> Self {
+        Self(PlaceOrder::begin(start))
     }
 
-    async fn sleep_until(&self, at: Timestamp) {
-        self.0.fetch_max(at.as_micros(), Ordering::SeqCst);
+    fn plan(plan: &mut Plan<Self>) {
+        steps(plan, |saga| &saga.0);
+        plan.step("pack")
+            .send(|saga: &Self| ReserveInventory::from(&saga.0))
+            .ok::<InventoryReserved>();
     }
 }
 
@@ -147,15 +151,15 @@ pub(crate) struct World {
     pub(crate) db: Db,
     pub(crate) orchestrator: Orchestrator,
     pub(crate) context: Context,
-    clock: Arc<SetClock>,
+    hands: Hands,
     _home: Home,
 }
 
 impl World {
     pub(crate) async fn new(home: Home) -> Self {
-        let begun = Timestamp::from_millis(1_700_000_000_000);
-        let clock = Arc::new(SetClock(AtomicI64::new(begun.as_micros())));
-        let options = Options::new().clock(Arc::clone(&clock) as Arc<dyn Clock>);
+        let hands = Hands::noon();
+        let begun = hands.now();
+        let options = Options::new().clock(Arc::new(hands.clone()));
         let db = home.open_with(options).await;
         let context = Context::new("orders").with_ids(Arc::new(SeededIds::new(1, begun)));
         let orchestrator = Orchestrator::new(context.clone()).with::<PlaceOrder>();
@@ -164,15 +168,13 @@ impl World {
             db,
             orchestrator,
             context,
-            clock,
+            hands,
             _home: home,
         }
     }
 
-    pub(crate) fn advance(&self, seconds: i64) {
-        self.clock
-            .0
-            .fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+    pub(crate) fn advance(&self, seconds: u64) {
+        self.hands.advance(Duration::from_secs(seconds));
     }
 
     pub(crate) async fn begin(&self) -> Tx {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use stele_toolkit_bus::{
-    Burial, Claim, Clock, DeadLetter, DeadLetters, Destination, Edit, Filter, LettersError,
-    Outgoing, Store, Unclaimed,
+    Backlog, Burial, Claim, Clock, DeadLetter, DeadLetters, Destination, Edit, Filter,
+    LettersError, Outgoing, Store, Unclaimed,
 };
 use stele_toolkit_sql::{Db, Relay};
 
@@ -166,6 +166,11 @@ async fn dead_letters_are_listed_by_what_they_are(home: Home) {
         bury(&db, &claim(id, key, hands.now())).await;
     }
     assert_eq!(list(&db).await, ["letter-1", "letter-2", "letter-3"]);
+    park(&db, &claim("4", "c", hands.now()), hands.now(), None).await;
+    let backlog = Backlog { parked: 1, dead: 3 };
+    assert_eq!(db.backlog("s").await.unwrap(), Some(backlog));
+    let none = Some(Backlog::default());
+    assert_eq!(db.backlog("other").await.unwrap(), none);
     let of = |handler: Option<&str>, key: Option<&str>, reason: &str| Filter {
         handler: handler.map(str::to_owned),
         key: key.map(str::to_owned),

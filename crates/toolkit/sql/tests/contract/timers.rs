@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use prometheus_client::{encoding::text::encode, registry::Registry};
 use stele_toolkit_bus::Clock;
-use stele_toolkit_sql::{Db, Timer};
+use stele_toolkit_sql::{Db, Timer, TimerMetrics};
 
 use crate::{
     inbox::open,
@@ -36,6 +37,19 @@ async fn set(db: &Db, timers: &[Timer]) {
     tx.commit().await.unwrap();
 }
 
+/// The metric `timer_lateness_seconds`.
+async fn lateness(db: &Db) -> String {
+    let (metrics, mut registry) = (TimerMetrics::default(), Registry::default());
+    metrics.register(&mut registry);
+    metrics.update(db).await.unwrap();
+    let mut page = String::new();
+    encode(&mut page, &registry).unwrap();
+    let mut values = page
+        .lines()
+        .filter_map(|it| it.strip_prefix("timer_lateness_seconds "));
+    values.next().unwrap().to_owned()
+}
+
 async fn a_timer_comes_once_when_it_is_due_however_late(home: Home) {
     let (db, hands) = open(&home).await;
     let (soon, later) = (
@@ -45,7 +59,9 @@ async fn a_timer_comes_once_when_it_is_due_however_late(home: Home) {
     set(&db, &[later.clone(), soon.clone()]).await;
     assert_eq!(db.next_timer("orders").await.unwrap(), Some(soon.due));
     assert!(db.take_timer("orders").await.unwrap().is_none());
+    assert_eq!(lateness(&db).await, "0.0");
     hands.advance(MINUTE * 60);
+    assert_eq!(lateness(&db).await, "3540.0");
     for expected in [soon, later] {
         let (tx, taken) = db.take_timer("orders").await.unwrap().unwrap();
         assert_eq!(taken, expected);

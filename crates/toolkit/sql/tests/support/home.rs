@@ -39,9 +39,18 @@ impl Home {
         }
     }
 
-    /// Opens it with default options.
+    /// Another one of the same kind.
+    pub(crate) async fn another(&self) -> Self {
+        match self.directory {
+            Some(_) => Self::sqlite(),
+            None => Self::postgres().await,
+        }
+    }
+
+    /// Opens it with default options, but for a disk that may be busy with other things.
     pub(crate) async fn open(&self) -> Db {
-        self.open_with(Options::new()).await
+        let options = Options::new().wait_max(std::time::Duration::from_secs(60));
+        self.open_with(options).await
     }
 
     /// Opens it.

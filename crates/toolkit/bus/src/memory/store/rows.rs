@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use stele_toolkit_envelope::Timestamp;
 
-use crate::{Burial, Claim, Due, DueQuery, Incoming, KeyOrder, Origin, Parked, Parking, Story};
+use crate::{
+    Backlog, Burial, Claim, Due, DueQuery, Incoming, KeyOrder, Origin, Parked, Parking, Story,
+};
 
 /// A message for a handler.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +54,17 @@ pub(in crate::memory) struct Rows {
 impl Rows {
     pub(in crate::memory) fn len(&self) -> usize {
         self.rows.len()
+    }
+
+    pub(super) fn backlog(&self, service: &str) -> Backlog {
+        let mut backlog = Backlog::default();
+        for (_, row) in self.rows.values().filter(|(_, row)| row.service == service) {
+            match row.state {
+                RowState::Parked { .. } => backlog.parked += 1,
+                RowState::Dead { .. } => backlog.dead += 1,
+            }
+        }
+        backlog
     }
 
     pub(super) fn contains(&self, key: &MessageKey) -> bool {

@@ -426,16 +426,13 @@ struct Asked<'a> {
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
         self.answer.close();
-        // The shares queued behind this one may fit now.
-        match self.is_large {
-            true => {
-                // Whoever comes next has it drained again.
-                self.pool.state.lock().drains = false;
-                self.pool.large.grant();
-                Pool::give_back(self.pool, 0);
-            }
-            false => Pool::give_back(self.pool, 0),
+        if self.is_large {
+            // Whoever comes next has it drained again.
+            self.pool.state.lock().drains = false;
+            self.pool.large.grant();
         }
+        // The shares queued behind this one may fit now.
+        Pool::give_back(self.pool, 0);
     }
 }
 

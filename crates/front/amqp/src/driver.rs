@@ -477,6 +477,9 @@ mod tests {
         let mut incoming = Incoming::new(memory);
         incoming.settle(0, unfinished);
         let mut input = BytesMut::new();
+        let mut take = async |reader: &mut ReadHalf<'_>| {
+            take_in(reader, &mut input, &mut incoming, unfinished, true, false).await
+        };
         tokio::time::pause();
         // It gets no time to run for longer than a client may stand still.
         tokio::time::advance(STILL_WHEN_SHORT + Duration::from_secs(1)).await;
@@ -484,26 +487,9 @@ mod tests {
         for _ in 0..64 {
             client.write_all(&[0]).await.unwrap();
             reader.readable().await.unwrap();
-            let happened = take_in(
-                &mut reader,
-                &mut input,
-                &mut incoming,
-                unfinished,
-                true,
-                false,
-            )
-            .await;
+            let happened = take(&mut reader).await;
             assert!(matches!(happened, Happened::Read(Ok(1))));
         }
-        let happened = take_in(
-            &mut reader,
-            &mut input,
-            &mut incoming,
-            unfinished,
-            true,
-            false,
-        )
-        .await;
-        assert!(matches!(happened, Happened::Late));
+        assert!(matches!(take(&mut reader).await, Happened::Late));
     }
 }

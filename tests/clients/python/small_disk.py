@@ -93,10 +93,11 @@ class Amqp:
     def __init__(self, disk):
         self.disk = disk
 
-    def connect(self):
+    def connect(self, patience_seconds=None):
+        """A connection that ends when publishing is blocked for so long."""
         return pika.BlockingConnection(
             pika.ConnectionParameters(
-                "127.0.0.1", self.disk.server.ports["amqp"], blocked_connection_timeout=PATIENCE_SECONDS
+                "127.0.0.1", self.disk.server.ports["amqp"], blocked_connection_timeout=patience_seconds
             )
         )
 
@@ -112,7 +113,7 @@ class Amqp:
         """Returns the acknowledged bodies, up to the first one that wasn't."""
         acknowledged = []
         with contextlib.suppress(pika.exceptions.ConnectionBlockedTimeout):
-            with self.connect() as opened:
+            with self.connect(PATIENCE_SECONDS) as opened:
                 channel = opened.channel()
                 channel.confirm_delivery()
                 for body in bodies:
@@ -148,7 +149,7 @@ class Sqs:
             endpoint_url=f"http://127.0.0.1:{self.disk.server.ports['sqs']}",
             aws_access_key_id="a",
             aws_secret_access_key="b",
-            # It may be refused while a journal file is being freed.
+            # Its own attempts take a fraction of a second.
             config=botocore.config.Config(
                 retries={"mode": "standard", "total_max_attempts": 4}, read_timeout=PATIENCE_SECONDS
             ),
@@ -167,9 +168,21 @@ class Sqs:
         # An accepted message waits for its answer while others use up all space.
         with contextlib.suppress(botocore.exceptions.ClientError, botocore.exceptions.ReadTimeoutError):
             for body in bodies:
-                client.send_message(QueueUrl=url, MessageBody=body.decode())
+                self.send_one(client, QueueUrl=url, MessageBody=body.decode())
                 acknowledged.append(body[:8])
         return acknowledged
+
+    @staticmethod
+    def send_one(client, **message):
+        """Sends again while it is refused, as long as the clients of the other protocols do."""
+        began = time.monotonic()
+        while True:
+            try:
+                return client.send_message(**message)
+            except botocore.exceptions.ClientError as error:
+                is_full = error.response["Error"]["Code"] == "ServiceUnavailable"
+                if not is_full or time.monotonic() - began > PATIENCE_SECONDS:
+                    raise
 
     def empty(self, name):
         client, found = self.client(), []

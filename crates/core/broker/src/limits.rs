@@ -91,8 +91,9 @@ pub(crate) const PIECE_RECORDS: u32 = 2_000;
 /// How often retention, disk space and checkpoints are checked, in milliseconds.
 pub(crate) const MAINTENANCE_MS: u64 = 1_000;
 
-/// The same while disk space is short, so that freed space is used soon.
-pub(crate) const MAINTENANCE_WHILE_BLOCKED_MS: u64 = 100;
+/// The same while disk space is short or may soon be, and something can be freed, so that it is
+/// freed and used soon.
+pub(crate) const MAINTENANCE_WHILE_SHORT_MS: u64 = 100;
 
 /// How long records are kept at least, in milliseconds, whatever their timestamps, unless the log's
 /// own retention is shorter. Kafka checks the age of records as rarely.

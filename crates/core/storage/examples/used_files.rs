@@ -81,7 +81,7 @@ fn measure(
     let options = Options::default();
     let rng = &mut OsRng::new()?;
     let mut parts = recover(&shard, &options, &mut Nothing, rng, Timestamp(0))?;
-    SpaceGuard::new(&shard, reserve_bytes).check(0, 0)?;
+    SpaceGuard::new(&shard, reserve_bytes).check(0)?;
     let record = vec![b'x'; block_size_bytes];
     let mut synced = BlockSequence(0);
     let mut took = Duration::ZERO;

@@ -41,7 +41,7 @@ use crate::{
     block::Appended,
     journal::JournalFile,
     retention::Chunk,
-    segment::{Leftovers, Segment, SegmentFiles},
+    segment::{Segment, SegmentFiles},
     space::Space,
 };
 
@@ -82,8 +82,12 @@ pub struct ReadIndex {
     journal: JournalFiles,
     segment_files: Arc<SegmentFiles>,
     begun: Arc<BegunBatches>,
+    /// The size of the installed blocks that aren't written yet.
+    unwritten_bytes: u64,
     /// A plan was made and its result isn't installed yet.
     is_checkpointing: bool,
+    /// The number of files of this plan.
+    planned_files: usize,
     /// The last plan was abandoned.
     has_abandoned: bool,
     /// A checkpoint has succeeded since the start.
@@ -91,7 +95,7 @@ pub struct ReadIndex {
     /// The segments that the snapshot in force lists, including those below the starts of their
     /// partitions.
     listed_size_bytes: u64,
-    leftovers: Arc<Leftovers>,
+    directory: ShardDirectory,
     space: Space,
 }
 
@@ -107,11 +111,13 @@ impl ReadIndex {
             journal: JournalFiles::default(),
             segment_files: Arc::new(SegmentFiles::new(&directory.store)),
             begun: Arc::default(),
+            unwritten_bytes: 0,
             is_checkpointing: false,
+            planned_files: 0,
             has_abandoned: false,
             has_checkpointed: false,
             listed_size_bytes: 0,
-            leftovers: directory.leftovers.clone(),
+            directory: directory.clone(),
             space: Space::PLENTY,
         }
     }
@@ -121,12 +127,14 @@ impl ReadIndex {
         for appended in block.appended.iter() {
             self.note_append(block.sequence, appended);
         }
+        self.unwritten_bytes += block.size_bytes() as u64;
         self.cache.push(block);
     }
 
     /// Notes where a block was written: from now on it can be read from there.
     pub fn written(&mut self, written: &Written, now: Timestamp) {
         self.journal.note_block(written, now);
+        self.unwritten_bytes = self.unwritten_bytes.saturating_sub(written.size_bytes());
         self.cache.written(written.sequence);
     }
 
@@ -188,7 +196,7 @@ impl ReadIndex {
     pub fn usage(&self) -> Usage {
         Usage {
             journal_size_bytes: self.journal.size_bytes(),
-            segments_size_bytes: self.listed_size_bytes + self.leftovers.size_bytes(),
+            segments_size_bytes: self.listed_size_bytes + self.directory.leftovers.size_bytes(),
             cache_size_bytes: self.cache.size_bytes(),
             partition_count: self.partitions.len(),
         }

@@ -22,6 +22,8 @@ use std::{
     sync::atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
+use stele_base_types::ShardId;
+
 use crate::{
     Error, Retired, ShardDirectory,
     error::AtPath,
@@ -35,11 +37,20 @@ pub(crate) struct Promises {
     /// Totals of the bytes ever promised, and of those written. Both only grow.
     promised_bytes: AtomicU64,
     written_bytes: AtomicU64,
-    /// The most that the next checkpoint of each shard copies. One checkpoint runs at a time.
-    copied_next_bytes: Vec<AtomicU64>,
+    /// What the checkpoints of each shard may copy. One checkpoint copies at a time.
+    copies: Vec<Copies>,
     reserve_bytes: AtomicU64,
     /// The number of shards that consider space low.
     low_shards: AtomicUsize,
+}
+
+/// The space that a shard's checkpoints need beyond what is promised.
+#[derive(Debug, Default)]
+struct Copies {
+    /// The most that the plan copies that was made and isn't promised its copies yet.
+    planned_bytes: AtomicU64,
+    /// The most that the plan after it copies.
+    next_bytes: AtomicU64,
 }
 
 impl Promises {
@@ -47,7 +58,7 @@ impl Promises {
         Self {
             promised_bytes: AtomicU64::new(0),
             written_bytes: AtomicU64::new(0),
-            copied_next_bytes: (0..shards).map(|_| AtomicU64::new(0)).collect(),
+            copies: (0..shards).map(|_| Copies::default()).collect(),
             reserve_bytes: AtomicU64::new(0),
             low_shards: AtomicUsize::new(0),
         }
@@ -68,10 +79,31 @@ impl Promises {
         promised_bytes.saturating_sub(written_bytes)
     }
 
-    fn copied_next_bytes(&self) -> u64 {
-        let each = self.copied_next_bytes.iter();
-        let most = each.map(|bytes| bytes.load(Ordering::Relaxed)).max();
-        most.unwrap_or_default()
+    /// Notes that a plan was made that copies at most `bytes`; 0 if it is given up.
+    pub(crate) fn plan_copies(&self, shard: ShardId, bytes: u64) {
+        let planned_bytes = &self.copies[usize::from(shard.0)].planned_bytes;
+        planned_bytes.store(bytes, Ordering::Release);
+    }
+
+    fn note_next_copies(&self, shard: ShardId, bytes: u64) {
+        let next_bytes = &self.copies[usize::from(shard.0)].next_bytes;
+        next_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// The most that any checkpoint copies without a promise.
+    fn copied_bytes(&self) -> u64 {
+        let each = self.copies.iter().flat_map(|of| {
+            let planned_bytes = of.planned_bytes.load(Ordering::Acquire);
+            [planned_bytes, of.next_bytes.load(Ordering::Relaxed)]
+        });
+        each.max().unwrap_or_default()
+    }
+
+    /// The space that messages don't get. A checkpoint has to copy at least one file, which may
+    /// take half of the reserve; beyond that it is kept free as well.
+    fn kept_from_messages_bytes(&self) -> u64 {
+        let reserve_bytes = self.reserve_bytes.load(Ordering::Relaxed);
+        reserve_bytes.max((reserve_bytes / 2).saturating_add(self.copied_bytes()))
     }
 }
 
@@ -109,11 +141,18 @@ impl ShardDirectory {
             let full = io::ErrorKind::StorageFull.into();
             return Err(Error::io("copy within", &self.path, full));
         }
+        // In this order the space is never free for others.
         self.promises.promise(bytes);
+        self.promises.plan_copies(self.shard, 0);
         Ok(Promise {
             promises: &self.promises,
             left_bytes: bytes,
         })
+    }
+
+    /// Notes that a checkpoint was planned that copies at most `bytes`; 0 if none is.
+    pub(crate) fn plan_copies(&self, bytes: u64) {
+        self.promises.plan_copies(self.shard, bytes);
     }
 
     /// How much may be copied beyond what is necessary.
@@ -124,10 +163,12 @@ impl ShardDirectory {
 
     /// Whether `bytes` may be allocated ahead of the data.
     pub(crate) fn may_take_ahead(&self, bytes: u64) -> bool {
-        let reserve_bytes = self.promises.reserve_bytes.load(Ordering::Relaxed);
-        let kept_bytes = reserve_bytes.saturating_add(reserve_bytes / 8);
-        let wanted_bytes = kept_bytes.saturating_add(bytes);
-        self.free_bytes().is_ok_and(|free| free >= wanted_bytes)
+        let margin_bytes = self.promises.reserve_bytes.load(Ordering::Relaxed) / 8;
+        let kept_bytes = self.promises.kept_from_messages_bytes();
+        let wanted_bytes = kept_bytes
+            .saturating_add(margin_bytes)
+            .saturating_add(bytes);
+        self.left_bytes().is_ok_and(|left| left >= wanted_bytes)
     }
 
     fn left_bytes(&self) -> Result<u64, Error> {
@@ -206,30 +247,50 @@ impl SpaceGuard {
         }
     }
 
-    /// Checks the disk. `copied_next_bytes` is the most that the shard's next checkpoint copies,
-    /// and `waiting_bytes` the size of the first request that waits for space.
+    /// Checks the disk. `waiting_bytes` is the size of the first request that waits for space.
     ///
-    /// Once low, space counts as low until an eighth more than the reserve is free, so that
-    /// publishers aren't blocked and unblocked with every file that comes and goes.
-    pub fn check(&mut self, copied_next_bytes: u64, waiting_bytes: u64) -> Result<Space, Error> {
-        let shard = usize::from(self.directory.shard.0);
-        let copied = &self.directory.promises.copied_next_bytes[shard];
-        copied.store(copied_next_bytes, Ordering::Relaxed);
+    /// Once low for any shard, space counts as low until an eighth more than the reserve is free, so
+    /// that publishers aren't blocked and unblocked with every file that comes and goes, and all of
+    /// them at about the same time.
+    pub fn check(&mut self, waiting_bytes: u64) -> Result<Space, Error> {
         let left_bytes = self.measure()?;
-        let margin_bytes = if self.is_low {
-            (self.reserve_bytes / 8).saturating_add(waiting_bytes)
+        let low_shards = self.directory.promises.low_shards.load(Ordering::Acquire);
+        let wanted_bytes = if low_shards > 0 {
+            self.wanted_bytes(Purpose::Messages, waiting_bytes)
+                .saturating_add(self.margin_bytes())
         } else {
-            0
+            self.kept_bytes(Purpose::Messages)
         };
-        let kept_bytes = self.kept_bytes(Purpose::Messages);
-        self.set_low(left_bytes < kept_bytes.saturating_add(margin_bytes));
+        self.set_low(left_bytes < wanted_bytes);
         Ok(self.space(left_bytes))
+    }
+
+    /// Notes the most that the shard's next checkpoint copies.
+    pub fn note_next_copies(&self, bytes: u64) {
+        // What is being filled will be copied as well.
+        let bytes = bytes.saturating_add(self.in_block_bytes);
+        let promises = &self.directory.promises;
+        promises.note_next_copies(self.directory.shard, bytes);
     }
 
     /// Notes that a waiting request doesn't fit: space is low from now on.
     pub fn note_low(&mut self) -> Space {
         self.set_low(true);
         self.space(self.estimate())
+    }
+
+    /// Notes that a request was refused that doesn't wait. Space is low from now on, unless so much
+    /// is left that the request was a large one and others fit.
+    pub fn note_refused(&mut self) -> Space {
+        let kept_bytes = self.kept_bytes(Purpose::Messages);
+        let is_little = self.estimate() < kept_bytes.saturating_add(self.margin_bytes());
+        self.set_low(self.is_low || is_little);
+        self.space(self.estimate())
+    }
+
+    /// Once space is low, so much more than necessary must be free.
+    fn margin_bytes(&self) -> u64 {
+        self.reserve_bytes / 8
     }
 
     /// Logs when space becomes low for the first shard, and when it no longer is for the last.
@@ -268,9 +329,8 @@ impl SpaceGuard {
 
     /// Whether there is room for `bytes` more.
     pub fn has_room(&mut self, bytes: u64, purpose: Purpose) -> bool {
-        let kept_bytes = self.kept_bytes(purpose);
-        let wanted_bytes = kept_bytes.saturating_add(bytes);
-        if self.estimate() < wanted_bytes || self.is_outdated(kept_bytes) {
+        let wanted_bytes = self.wanted_bytes(purpose, bytes);
+        if self.estimate() < wanted_bytes || self.is_outdated(wanted_bytes) {
             // If measuring fails, the last known value is used.
             if let Err(error) = self.measure() {
                 tracing::warn!(%error, "cannot measure free space");
@@ -302,17 +362,23 @@ impl SpaceGuard {
         Spares::take_unwanted(&self.directory)
     }
 
-    /// The space not available for this purpose. A checkpoint has to copy at least one file, which
-    /// may take half of the reserve; beyond that it is kept free as well.
+    /// The space not available for this purpose.
     fn kept_bytes(&self, purpose: Purpose) -> u64 {
-        let half = self.reserve_bytes / 2;
-        match purpose {
-            Purpose::Messages if self.reserve_bytes > 0 => {
-                let copied_bytes = self.directory.promises.copied_next_bytes();
-                self.reserve_bytes.max(half.saturating_add(copied_bytes))
+        self.wanted_bytes(purpose, 0)
+    }
+
+    /// The space that must be left for `bytes` more to be accepted. What is accepted as messages
+    /// may have to be copied as well.
+    fn wanted_bytes(&self, purpose: Purpose, bytes: u64) -> u64 {
+        let (reserve_bytes, half) = (self.reserve_bytes, self.reserve_bytes / 2);
+        let kept_bytes = match purpose {
+            Purpose::Messages if reserve_bytes > 0 => {
+                let copied_bytes = self.directory.promises.copied_bytes();
+                reserve_bytes.max(half.saturating_add(copied_bytes).saturating_add(bytes))
             }
             Purpose::Messages | Purpose::Definitions => half,
-        }
+        };
+        kept_bytes.saturating_add(bytes)
     }
 
     fn measure(&mut self) -> Result<u64, Error> {

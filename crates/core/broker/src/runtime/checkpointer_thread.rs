@@ -1,8 +1,12 @@
 //! Checkpoints the shards' journals, one at a time, so that it uses at most one core.
 
 use std::{
+    collections::VecDeque,
     io,
-    sync::{Arc, mpsc as std_mpsc},
+    sync::{
+        Arc,
+        mpsc::{self as std_mpsc, TryRecvError},
+    },
 };
 
 use stele_base_env::spawn_thread;
@@ -17,7 +21,9 @@ use crate::shard::Replayed;
 pub(super) enum CheckpointerJob {
     /// Checkpoint a journal.
     Checkpoint(Box<CheckpointJob>),
-    /// Keep checkpointed files as spares, or free their space.
+    /// The checkpoint is installed: keep its files as spares, or free their space.
+    Installed(Retired),
+    /// Free the space of spares.
     Release(Retired),
 }
 
@@ -37,11 +43,14 @@ pub(super) fn spawn(
 ) -> io::Result<()> {
     spawn_thread("checkpointer", move || {
         let _alive = alive;
+        let mut jobs = Jobs::new(jobs);
         let mut unreleased = Vec::new();
-        while let Ok(job) = jobs.recv() {
+        while let Some(job) = jobs.next() {
             let done = match job {
-                CheckpointerJob::Checkpoint(job) => checkpoint(*job),
-                CheckpointerJob::Release(retired) => {
+                CheckpointerJob::Checkpoint(job) => checkpoint(*job).map(|is_made| {
+                    jobs.is_installing = is_made;
+                }),
+                CheckpointerJob::Installed(retired) | CheckpointerJob::Release(retired) => {
                     unreleased.push(retired);
                     release(&mut unreleased)
                 }
@@ -54,6 +63,54 @@ pub(super) fn spawn(
         }
     })
     .map(drop)
+}
+
+/// The jobs in order, except that those that free space come first: a checkpoint begins once the
+/// files of the one before are released, so that the disk never has to hold the copies of both.
+#[derive(Debug)]
+struct Jobs {
+    arriving: std_mpsc::Receiver<CheckpointerJob>,
+    checkpoints: VecDeque<Box<CheckpointJob>>,
+    /// A shard is installing a checkpoint.
+    is_installing: bool,
+}
+
+impl Jobs {
+    fn new(arriving: std_mpsc::Receiver<CheckpointerJob>) -> Self {
+        Self {
+            arriving,
+            checkpoints: VecDeque::new(),
+            is_installing: false,
+        }
+    }
+
+    /// Waits for the next job; `None` once all shards have ended.
+    fn next(&mut self) -> Option<CheckpointerJob> {
+        loop {
+            let arrived = if self.is_installing || self.checkpoints.is_empty() {
+                self.arriving.recv().ok()?
+            } else {
+                match self.arriving.try_recv() {
+                    Ok(arrived) => arrived,
+                    Err(TryRecvError::Empty) => {
+                        return self
+                            .checkpoints
+                            .pop_front()
+                            .map(CheckpointerJob::Checkpoint);
+                    }
+                    Err(TryRecvError::Disconnected) => return None,
+                }
+            };
+            match arrived {
+                CheckpointerJob::Checkpoint(job) => self.checkpoints.push_back(job),
+                CheckpointerJob::Installed(_) => {
+                    self.is_installing = false;
+                    return Some(arrived);
+                }
+                CheckpointerJob::Release(_) => return Some(arrived),
+            }
+        }
+    }
 }
 
 /// Files that can't be released for lack of resources stay, and are retried with the next ones.
@@ -73,7 +130,8 @@ fn release(unreleased: &mut Vec<Retired>) -> Result<(), Error> {
     failed
 }
 
-fn checkpoint(job: CheckpointJob) -> Result<(), Error> {
+/// Returns whether the shard has a checkpoint to install.
+fn checkpoint(job: CheckpointJob) -> Result<bool, Error> {
     let CheckpointJob {
         mut checkpointer,
         plan,
@@ -89,6 +147,7 @@ fn checkpoint(job: CheckpointJob) -> Result<(), Error> {
     };
     // The plan references the checkpointed files, which are released when nothing does.
     drop(plan);
+    let is_made = checkpoint.is_some();
     drop(done.blocking_send(Heard::Checkpointed(Box::new((checkpointer, checkpoint)))));
-    Ok(())
+    Ok(is_made)
 }

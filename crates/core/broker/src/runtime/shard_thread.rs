@@ -18,7 +18,7 @@ use super::{
 use crate::{
     limits::{
         BACKLOG_BYTES_MAX, BLOCK_SIZE_BYTES_TARGET, BLOCKS_IN_FLIGHT_MAX, CHECKPOINT_PIECE_MAX,
-        LINK_BACKLOG_MAX, LINK_BODIES_BYTES_MAX, MAINTENANCE_MS, MAINTENANCE_WHILE_BLOCKED_MS,
+        LINK_BACKLOG_MAX, LINK_BODIES_BYTES_MAX, MAINTENANCE_MS, MAINTENANCE_WHILE_SHORT_MS,
         TURN_REQUESTS_MAX,
     },
     meter::ShardMeter,
@@ -270,8 +270,8 @@ impl ShardThread {
         }
         if now >= self.maintain_at {
             self.maintain(now);
-            self.maintain_at = now.plus_ms(if self.shard.is_blocked() {
-                MAINTENANCE_WHILE_BLOCKED_MS
+            self.maintain_at = now.plus_ms(if self.shard.is_short_of_space() {
+                MAINTENANCE_WHILE_SHORT_MS
             } else {
                 MAINTENANCE_MS
             });
@@ -330,7 +330,7 @@ impl ShardThread {
             drop(
                 self.channels
                     .checkpointing
-                    .send(CheckpointerJob::Release(retired)),
+                    .send(CheckpointerJob::Installed(retired)),
             );
         }
     }

@@ -80,6 +80,8 @@ impl Shard {
         match mem::take(&mut self.checkpointing) {
             Checkpointing::TakenFloors(floors) if floors.as_of <= self.synced => {
                 self.checkpointing = Checkpointing::WithCheckpointer;
+                // How many files are planned depends on the space left now.
+                self.check_space();
                 return Some(self.index.plan_checkpoint(floors, now));
             }
             Checkpointing::Idle => {

@@ -75,20 +75,31 @@ impl Shard {
     /// Checks the free disk space, and tells every session when space becomes short or is no
     /// longer. Returns the spare journal files if their space is needed.
     pub fn look_at_space(&mut self) -> Option<Retired> {
-        let copied_next_bytes = self.index.copied_next_bytes();
+        self.check_space();
+        self.guard.as_ref()?.take_spares()
+    }
+
+    pub(super) fn check_space(&mut self) {
         let waiting_bytes = self.waiting.front();
         let waiting_bytes = waiting_bytes.map_or(0, |it| it.publish.size_bytes());
-        let guard = self.guard.as_mut()?;
-        match guard.check(copied_next_bytes, waiting_bytes) {
+        let Some(guard) = &mut self.guard else {
+            return;
+        };
+        guard.note_next_copies(self.index.copied_next_bytes());
+        match guard.check(waiting_bytes) {
             Ok(space) => self.note_space(space),
             Err(error) => tracing::warn!(%error, "can't determine the free disk space"),
         }
-        self.guard.as_ref()?.take_spares()
     }
 
     /// Whether messages are refused because space is short.
     pub fn is_blocked(&self) -> bool {
         self.is_blocked
+    }
+
+    /// Whether messages are refused, or will be soon unless space is freed that nobody needs.
+    pub fn is_short_of_space(&self) -> bool {
+        self.is_blocked || self.index.is_space_wanted()
     }
 
     /// Whether there is space for what a command adds. Always true without a guard.
@@ -97,14 +108,26 @@ impl Shard {
         match adds {
             Adds::Nothing => true,
             Adds::Messages if self.is_blocked => false,
-            Adds::Messages => self.fits(bytes, Purpose::Messages),
+            Adds::Messages => self.fits(bytes, Purpose::Messages) || self.note_refused(),
             Adds::Definitions => self.fits(bytes, Purpose::Definitions),
         }
     }
 
     fn fits(&mut self, bytes: u64, purpose: Purpose) -> bool {
-        let guard = self.guard.as_mut();
-        guard.is_none_or(|guard| guard.has_room(bytes, purpose))
+        let Some(guard) = &mut self.guard else {
+            return true;
+        };
+        guard.note_next_copies(self.index.copied_next_bytes());
+        guard.has_room(bytes, purpose)
+    }
+
+    /// Notes that messages are refused: they don't fit. Returns false.
+    fn note_refused(&mut self) -> bool {
+        if let Some(guard) = &mut self.guard {
+            let space = guard.note_refused();
+            self.note_space(space);
+        }
+        false
     }
 
     /// Notes that something was added to the block being filled.

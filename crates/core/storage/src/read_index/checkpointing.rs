@@ -32,12 +32,15 @@ impl ReadIndex {
         (self.is_space_wanted() || is_much) && !self.has_abandoned && self.should_checkpoint(now)
     }
 
-    /// The most that the next checkpoint copies if it covers only one file.
+    /// The most that the next checkpoint copies if it covers only one file: the one after those of
+    /// the checkpoint that is running, if one is.
     pub fn copied_next_bytes(&self) -> u64 {
-        if self.is_checkpointing {
-            return 0;
-        }
-        self.journal.oldest_size_bytes()
+        let size_bytes = match self.journal.size_bytes_of(self.planned_files) {
+            Some((size_bytes, is_last)) if is_last => size_bytes + self.unwritten_bytes,
+            Some((size_bytes, _)) => size_bytes,
+            None => self.unwritten_bytes,
+        };
+        size_bytes.min(self.runs_size_bytes)
     }
 
     /// Whether the journal not yet checkpointed is so large that nothing that adds to it should be
@@ -69,6 +72,10 @@ impl ReadIndex {
         });
         files.truncate(known);
         let through = files.last().and_then(|last| self.journal.first_after(last));
+        self.planned_files = files.len();
+        let sizes_bytes = self.journal.closed().take(files.len()).map(|it| it.1);
+        let copied_bytes = sizes_bytes.sum::<u64>().min(self.runs_size_bytes);
+        self.directory.plan_copies(copied_bytes);
         CheckpointPlan {
             files,
             through,
@@ -98,7 +105,7 @@ impl ReadIndex {
         if !checkpoint.segments.is_empty() {
             return None;
         }
-        self.is_checkpointing = false;
+        self.end_plan();
         self.has_abandoned = false;
         self.has_checkpointed = true;
         self.listed_size_bytes = checkpoint.listed_size_bytes;
@@ -114,8 +121,14 @@ impl ReadIndex {
 
     /// Abandons the last plan: nothing has changed.
     pub fn abandon_checkpoint(&mut self) {
-        self.is_checkpointing = false;
+        self.end_plan();
         self.has_abandoned = true;
+    }
+
+    fn end_plan(&mut self) {
+        self.is_checkpointing = false;
+        self.planned_files = 0;
+        self.directory.plan_copies(0);
     }
 
     fn is_too_old(&self, now: Timestamp) -> bool {
@@ -149,7 +162,7 @@ impl ReadIndex {
 
     /// Whether what can be freed should be: space is low, or it soon may be and most of the journal
     /// isn't needed any more.
-    fn is_space_wanted(&self) -> bool {
+    pub fn is_space_wanted(&self) -> bool {
         let dead_size_bytes = self
             .journal
             .size_bytes()

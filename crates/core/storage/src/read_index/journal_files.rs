@@ -77,9 +77,11 @@ impl JournalFiles {
         self.files.iter().map(|file| file.size_bytes).sum()
     }
 
-    /// The size of the oldest file.
-    pub(crate) fn oldest_size_bytes(&self) -> u64 {
-        self.files.front().map_or(0, |oldest| oldest.size_bytes)
+    /// The size of a file, counted from the oldest, and whether it is the one being written.
+    pub(crate) fn size_bytes_of(&self, number: usize) -> Option<(u64, bool)> {
+        let is_last = number + 1 == self.files.len();
+        let file = self.files.get(number);
+        file.map(|file| (file.size_bytes, is_last))
     }
 
     /// The time since which the oldest block has been in the journal.

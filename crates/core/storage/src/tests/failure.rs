@@ -355,7 +355,7 @@ fn low_space_is_told_and_has_a_margin() {
     let disk = MemoryDisk::default();
     let shard = shard_on(&disk);
     let mut guard = SpaceGuard::new(&shard.directory, 800);
-    assert!(!guard.check(0, 0).unwrap().is_low);
+    assert!(!guard.check(0).unwrap().is_low);
     let used = u64::MAX - disk.free_bytes(Path::new(PATH)).unwrap();
     for (free_bytes, is_low) in [
         (800, false),
@@ -365,7 +365,7 @@ fn low_space_is_told_and_has_a_margin() {
         (850, false),
     ] {
         disk.limit(Some(used + free_bytes));
-        let space = guard.check(0, 0).unwrap();
+        let space = guard.check(0).unwrap();
         assert_eq!((space.left_bytes, space.is_low), (free_bytes, is_low));
     }
 }

@@ -73,13 +73,97 @@ fn half_of_the_reserve_is_for_definitions() {
 fn there_is_always_room_to_copy_a_journal_file() {
     let disk = MemoryDisk::default();
     let [mut one, mut other] = guards(&disk, 2 * RESERVE);
-    let copied_bytes = RESERVE;
-    one.check(copied_bytes, 0).unwrap();
-    // Half of the reserve is available for that as well.
+    one.note_next_copies(RESERVE);
+    // Half of the reserve is available for that as well. What is accepted may have to be copied
+    // itself.
     for guard in [&mut one, &mut other] {
-        assert!(guard.has_room(RESERVE / 2, Purpose::Messages));
-        assert!(!guard.has_room(RESERVE / 2 + 1, Purpose::Messages));
+        assert!(guard.has_room(RESERVE / 4, Purpose::Messages));
+        assert!(!guard.has_room(RESERVE / 4 + 1, Purpose::Messages));
     }
+}
+
+#[test]
+fn a_refused_request_makes_space_low_unless_it_was_a_large_one() {
+    let disk = MemoryDisk::default();
+    let [mut guard, _] = guards(&disk, RESERVE + RESERVE / 8);
+    assert!(!guard.has_room(RESERVE / 4, Purpose::Messages));
+    assert!(!guard.note_refused().is_low);
+    disk.limit(Some(disk.used_bytes() + RESERVE + RESERVE / 8 - 1));
+    assert!(!guard.has_room(RESERVE / 4, Purpose::Messages));
+    assert!(guard.note_refused().is_low);
+}
+
+#[test]
+fn what_is_low_for_one_shard_is_low_for_all() {
+    let disk = MemoryDisk::default();
+    let [mut one, mut other] = guards(&disk, RESERVE + 1_000);
+    assert!(!other.check(0).unwrap().is_low);
+    assert!(!one.has_room(2_000, Purpose::Messages));
+    assert!(one.note_refused().is_low);
+    assert!(other.check(0).unwrap().is_low);
+    disk.limit(Some(disk.used_bytes() + RESERVE + RESERVE / 8));
+    for guard in [&mut one, &mut other] {
+        assert!(!guard.check(0).unwrap().is_low);
+    }
+}
+
+/// Fills the file being written with live records.
+fn fill(shard: &mut Shard, records: usize) {
+    for _ in 0..records {
+        shard.append(&[partition(1, 0)], &batch(&[&vec![b'x'; 1 << 10]]));
+        shard.commit().unwrap();
+    }
+}
+
+#[test]
+fn messages_leave_room_for_the_copies_until_they_are_promised() {
+    let disk = MemoryDisk::default();
+    let options = Options {
+        journal_file_size_bytes_max: 1 << 20,
+        ..SMALL
+    };
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let mut shard = Shard::open_with(&shared, Path::new(PATH), &options).unwrap();
+    fill(&mut shard, 100);
+    let reserve_bytes = 20_000;
+    let mut guard = SpaceGuard::new(&shard.directory, reserve_bytes);
+    let copied_bytes = shard.parts.index.copied_next_bytes();
+    assert!(copied_bytes > 100 << 10);
+    shard.parts.writer.seal().unwrap();
+    fill(&mut shard, 1);
+    disk.limit(Some(disk.used_bytes() + copied_bytes + reserve_bytes / 2));
+
+    let late = NOW.plus_ms(options.journal_age_ms_max + 1);
+    let plan = shard.parts.index.plan_checkpoint(shard.floors(), late);
+    guard.note_next_copies(shard.parts.index.copied_next_bytes());
+    guard.check(0).unwrap();
+    assert!(
+        !guard.has_room(1, Purpose::Messages),
+        "the copies aren't promised yet"
+    );
+    let replay = &mut State::default();
+    let checkpoint = shard.parts.checkpointer.checkpoint(&plan, replay).unwrap();
+    drop(plan);
+    shard.install(checkpoint).release().unwrap();
+    guard.note_next_copies(shard.parts.index.copied_next_bytes());
+    guard.check(0).unwrap();
+    assert!(guard.has_room(1, Purpose::Messages));
+}
+
+#[test]
+fn records_that_nobody_needs_are_not_counted_as_copies() {
+    let disk = MemoryDisk::default();
+    let mut shard = shard_on(&disk);
+    shard.append(&[partition(1, 0)], &batch(&[&[b'x'; 500]]));
+    let block = shard.parts.builder.finish(shard.synced);
+    shard.parts.index.install(&block);
+    let unwritten_bytes = shard.parts.index.copied_next_bytes();
+    assert!(unwritten_bytes > 500, "{unwritten_bytes}");
+    let written = shard.parts.writer.append(&block).unwrap();
+    shard.parts.index.written(&written, NOW);
+    assert!(shard.parts.index.copied_next_bytes() > 500);
+    settle_all(&mut shard);
+    assert_eq!(shard.parts.index.copied_next_bytes(), 0);
 }
 
 /// A shard with segments and closed files that nobody needs any more.
@@ -144,10 +228,10 @@ fn what_is_not_needed_goes_at_once_when_space_is_short() {
     assert!(!shard.parts.index.should_checkpoint_at_once(NOW));
 
     let mut guard = SpaceGuard::new(&shard.directory, 1 << 30);
-    shard.parts.index.note_space(guard.check(0, 0).unwrap());
+    shard.parts.index.note_space(guard.check(0).unwrap());
     assert_eq!(make_room(&mut shard), 0, "there is plenty");
     disk.limit(Some(disk.used_bytes() + 20_000));
-    shard.parts.index.note_space(guard.check(0, 0).unwrap());
+    shard.parts.index.note_space(guard.check(0).unwrap());
     let checkpoints = make_room(&mut shard);
     assert!((1..5).contains(&checkpoints), "{checkpoints}");
     assert_eq!(size_of(&disk, "log"), 0);
@@ -165,7 +249,7 @@ fn what_is_not_needed_goes_before_messages_are_refused() {
     let reserve_bytes = 100_000;
     disk.limit(Some(disk.used_bytes() + reserve_bytes * 3 / 2));
     let mut guard = SpaceGuard::new(&shard.directory, reserve_bytes);
-    let space = guard.check(0, 0).unwrap();
+    let space = guard.check(0).unwrap();
     assert!(!space.is_low && space.is_nearly_low);
     shard.parts.index.note_space(space);
     assert!(make_room(&mut shard) > 0);
@@ -177,7 +261,7 @@ fn what_is_not_needed_goes_before_messages_are_refused() {
         shard.append(&[partition(2, 0)], &batch(&[&[b'x'; 500]]));
         shard.commit().unwrap();
     }
-    shard.parts.index.note_space(guard.check(0, 0).unwrap());
+    shard.parts.index.note_space(guard.check(0).unwrap());
     assert_eq!(make_room(&mut shard), 0);
 }
 
@@ -192,7 +276,7 @@ fn so_it_does_after_a_restart() {
     assert_eq!(usage.segments_size_bytes, segments_bytes);
     disk.limit(Some(disk.used_bytes() + 20_000));
     let mut guard = SpaceGuard::new(&shard.directory, RESERVE);
-    shard.parts.index.note_space(guard.check(0, 0).unwrap());
+    shard.parts.index.note_space(guard.check(0).unwrap());
     make_room(&mut shard);
     assert_eq!(size_of(&disk, "log"), 0);
 }

@@ -166,10 +166,10 @@ fn spares_are_given_back_while_space_is_low() {
     let mut guard = SpaceGuard::new(&shard.directory, 8 << 10);
     fill(&mut shard);
     shard.checkpoint().unwrap();
-    guard.check(0, 0).unwrap();
+    guard.check(0).unwrap();
     assert!(guard.take_spares().is_none());
     disk.limit(Some(disk.used_bytes() + 1000));
-    assert!(guard.check(0, 0).unwrap().is_low);
+    assert!(guard.check(0).unwrap().is_low);
     let before = disk.used_bytes();
     guard.take_spares().unwrap().release().unwrap();
     assert!(files(&disk, "spare").is_empty());
@@ -180,7 +180,7 @@ fn spares_are_given_back_while_space_is_low() {
     fill(&mut shard);
     shard.checkpoint().unwrap();
     assert!(files(&disk, "spare").is_empty());
-    assert!(!guard.check(0, 0).unwrap().is_low);
+    assert!(!guard.check(0).unwrap().is_low);
     fill(&mut shard);
     shard.checkpoint().unwrap();
     assert_eq!(files(&disk, "spare").len(), SPARE_FILES_MAX);

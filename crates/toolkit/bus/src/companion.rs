@@ -3,7 +3,7 @@
 use std::{error::Error, fmt::Debug, sync::Arc};
 
 use async_trait::async_trait;
-use stele_toolkit_envelope::Context;
+use stele_toolkit_envelope::{Context, Timestamp};
 use tokio::sync::watch;
 
 use crate::{Alert, Clock, Extensions, Notice};
@@ -18,6 +18,12 @@ pub trait Companion: Debug + Send + Sync + 'static {
     /// Called once the service runs. It returns soon after [`Place::stopping`] does, with what it
     /// has begun finished; it is dropped in the middle if the service is.
     async fn run(&self, place: &Place);
+
+    /// When it next has something to do, as far as it knows by itself: a time that has passed means
+    /// now, `None` nothing. For tests, which let time pass until nobody has anything left to do.
+    async fn due_at(&self) -> Result<Option<Timestamp>, Box<dyn Error + Send + Sync>> {
+        Ok(None)
+    }
 }
 
 /// The service that a companion runs in.

@@ -40,6 +40,11 @@ impl Call<'_> {
         self.lent.of()
     }
 
+    /// All that the store lent to this call.
+    pub fn all_lent(&self) -> &Extensions {
+        self.lent
+    }
+
     /// A state of the service; see [`crate::Service::state`].
     pub fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.states.of::<Arc<T>>().cloned()

@@ -14,7 +14,7 @@ mod tx;
 mod work;
 
 pub use broker::MemoryBroker;
-pub use clock::{InFlight, VirtualClock};
+pub use clock::{InFlight, Outside, VirtualClock};
 pub use fault::{Crash, Fault};
 pub use store::{MemoryLetters, MemoryStore};
 pub use transport::MemoryTransport;

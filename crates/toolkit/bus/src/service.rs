@@ -400,7 +400,13 @@ impl Service {
         Ok(place)
     }
 
-    fn subscription(&self) -> Subscription {
+    /// What runs beside its handlers.
+    pub fn companions(&self) -> &[Arc<dyn Companion>] {
+        &self.companions
+    }
+
+    /// What it subscribes to, as it is set up now.
+    pub fn subscription(&self) -> Subscription {
         let mut subscription = Subscription::new(&self.name).queue(retry_queue(&self.name));
         let froms: BTreeSet<&Destination> = self.registrations.iter().map(|it| &it.from).collect();
         for from in froms {

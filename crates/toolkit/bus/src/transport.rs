@@ -1,6 +1,6 @@
 //! The trait that each messaging system implements.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
 
 use async_trait::async_trait;
 
@@ -38,6 +38,37 @@ pub trait Transport: Debug + Send + Sync + 'static {
 
     /// What waits for a subscription, by topic and queue, as far as the broker tells.
     async fn depth(&self, subscription: &Subscription) -> Result<Vec<Depth>, TransportError>;
+}
+
+/// What is shared is a transport too: that of a program which learns only when it runs which one.
+#[async_trait]
+impl<T: Transport + ?Sized> Transport for Arc<T> {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn caps(&self) -> Caps {
+        (**self).caps()
+    }
+
+    async fn declare(&self, topology: &Topology) -> Result<(), TransportError> {
+        (**self).declare(topology).await
+    }
+
+    async fn publish(&self, batch: &[Outgoing]) -> Vec<Result<(), TransportError>> {
+        (**self).publish(batch).await
+    }
+
+    async fn subscribe(
+        &self,
+        subscription: &Subscription,
+    ) -> Result<Box<dyn Deliveries>, TransportError> {
+        (**self).subscribe(subscription).await
+    }
+
+    async fn depth(&self, subscription: &Subscription) -> Result<Vec<Depth>, TransportError> {
+        (**self).depth(subscription).await
+    }
 }
 
 /// What waits in one topic or queue for a subscription.

@@ -56,6 +56,12 @@ pub use upcast::{Upcast, UpcastError};
 pub use version::{Version, VersionError};
 pub use wire::{Binding, Decoded, Form, Reading, WireMessage, WireView};
 
+/// The trait without its derive, for crates that re-export it with one of their own.
+#[doc(hidden)]
+pub mod without_derive {
+    pub use crate::message::Message;
+}
+
 /// The page about the pattern, whose code runs as a test.
 #[cfg(doctest)]
 #[doc = include_str!("../../../../docs/patterns/envelope.md")]

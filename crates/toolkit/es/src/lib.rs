@@ -29,7 +29,6 @@ pub mod projection;
 mod queries;
 mod recorded;
 mod repository;
-pub mod scenario;
 mod snapshot;
 mod sql;
 mod store;

@@ -10,8 +10,9 @@ use std::{
 use stele_toolkit_envelope::{Context, RawJson, SeededIds, Timestamp};
 use stele_toolkit_es::{
     AppendError, EventStore, ExecuteError, Expected, Kept, MemorySnapshots, MemoryStore, Position,
-    Repository, Snapshots, Until, scenario::given,
+    Repository, Snapshots, Until,
 };
+use stele_toolkit_test::aggregate::given;
 
 #[path = "../examples/bank/account.rs"]
 mod account;
@@ -84,7 +85,7 @@ async fn account() -> (Repository<BankAccount, MemoryStore>, Context) {
 
 #[test]
 fn the_five_events_give_500_00() {
-    let state = given::<BankAccount>([
+    let after = given::<BankAccount>([
         created(),
         deposited(100_000),
         withdrawn(30_000),
@@ -92,7 +93,7 @@ fn the_five_events_give_500_00() {
     ])
     .when(&AccountCommand::Withdraw(Cents(40_000)))
     .then([withdrawn(40_000)]);
-    assert_eq!(state.balance().to_string(), "500.00");
+    assert_eq!(after.state().balance().to_string(), "500.00");
 }
 
 #[test]
@@ -100,7 +101,11 @@ fn an_overdraft_is_refused_by_the_cent() {
     let open = || given::<BankAccount>([created(), deposited(50_000)]);
     let all = AccountCommand::Withdraw(Cents(50_000));
     assert_eq!(
-        open().when(&all).then([withdrawn(50_000)]).balance(),
+        open()
+            .when(&all)
+            .then([withdrawn(50_000)])
+            .state()
+            .balance(),
         Cents(0)
     );
     let more = AccountCommand::Withdraw(Cents(50_001));

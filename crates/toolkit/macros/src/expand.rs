@@ -1,6 +1,6 @@
 //! The implementation that is derived.
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::{
     Data, DeriveInput, Error, Member, Result, Token, punctuated::Punctuated, spanned::Spanned as _,
@@ -8,8 +8,9 @@ use syn::{
 
 use crate::attributes::{Attributes, Upcast, Version};
 
-/// The implementation of `Message` for a type.
-pub(crate) fn message(input: &DeriveInput) -> Result<TokenStream> {
+/// The implementation of `Message` for a type. The trait is in the crate `library`, unless the type
+/// says that it is elsewhere.
+pub(crate) fn message(input: &DeriveInput, library: &str) -> Result<TokenStream> {
     if !input.generics.params.is_empty() {
         let message = "a message has one type, so its Rust type can't have parameters";
         return Err(Error::new_spanned(&input.generics, message));
@@ -26,7 +27,10 @@ pub(crate) fn message(input: &DeriveInput) -> Result<TokenStream> {
 
     let library = match &attributes.library {
         Some(path) => generated(path.to_token_stream()),
-        None => quote!(::stele_toolkit_envelope),
+        None => {
+            let library = Ident::new(library, Span::call_site());
+            quote!(::#library)
+        }
     };
     let name = match &attributes.name {
         Some(name) => name.value(),

@@ -22,9 +22,6 @@ use stele_toolkit_sql::{Db, Point, Tx};
 
 use crate::{Handled, Orchestrator, SagaAlert, SagaError, requests, service::Shared};
 
-/// How often it looks for what other processes have left.
-const POLL: Duration = Duration::from_secs(1);
-
 /// How many instances are told in one transaction.
 const BATCH: u32 = 32;
 
@@ -103,6 +100,16 @@ impl Companion for Keeper {
         }
         round.tell(self.shared.take_alerts()).await;
     }
+
+    async fn due_at(&self) -> Result<Option<Timestamp>, Box<dyn Error + Send + Sync>> {
+        let (Some(db), Some(orchestrator)) = (self.db.get(), self.shared.orchestrator.get()) else {
+            return Ok(None);
+        };
+        if requests::any(db, &orchestrator.versions()).await? {
+            return Ok(Some(db.now()));
+        }
+        Ok(orchestrator.due_at(db).await?)
+    }
 }
 
 /// What came of a look.
@@ -123,14 +130,15 @@ struct Round<'a> {
 impl Round<'_> {
     async fn make(&self) -> Result<Made, SagaError> {
         self.tell(self.shared.take_alerts()).await;
-        if requests::any(self.db).await? && self.answer().await? {
+        let versions = self.orchestrator.versions();
+        if requests::any(self.db, &versions).await? && self.answer().await? {
             return Ok(Made::Something);
         }
         // A look without the write lock first: most of the time there is none.
         let now = self.db.now();
         let next = self.orchestrator.due_at(self.db).await?;
         if next.is_none_or(|at| at > now) {
-            let poll = now + POLL;
+            let poll = now + self.db.poll();
             return Ok(Made::NothingUntil(next.map_or(poll, |at| at.min(poll))));
         }
         let mut tx = self.db.begin().await?;
@@ -140,7 +148,7 @@ impl Round<'_> {
         Ok(match is_any {
             true => Made::Something,
             // Another process has them.
-            false => Made::NothingUntil(self.db.now() + POLL),
+            false => Made::NothingUntil(self.db.now() + self.db.poll()),
         })
     }
 

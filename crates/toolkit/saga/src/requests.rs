@@ -77,11 +77,14 @@ pub(crate) struct Taken {
     pub(crate) action: Option<Operator>,
 }
 
-/// Whether there is a request that nobody has looked at.
-pub(crate) async fn any(db: &Db) -> Result<bool, SagaError> {
-    let text = "SELECT seq FROM {p}saga_requests WHERE done_at IS NULL LIMIT 1";
+/// Whether there is a request for an instance of these plans that nobody has looked at.
+pub(crate) async fn any(db: &Db, plans: &[(&'static str, u32)]) -> Result<bool, SagaError> {
+    let text = open("seq", plans) + " LIMIT 1";
+    let mut query = sqlx::query(db.sql(&text));
+    for (name, version) in plans {
+        query = query.bind(*name).bind(i64::from(*version));
+    }
     let mut reader = db.reader().await?;
-    let query = sqlx::query(db.sql(text));
     Ok(query.fetch_optional(&mut *reader).await?.is_some())
 }
 
@@ -90,13 +93,9 @@ pub(crate) async fn take(
     tx: &mut Tx,
     plans: &[(&'static str, u32)],
 ) -> Result<Option<Taken>, SagaError> {
-    let text = format!(
-        "SELECT seq, name, id, action FROM {{p}}saga_requests r WHERE done_at IS NULL
-            AND EXISTS (SELECT 1 FROM {{p}}sagas s WHERE s.name = r.name AND s.id = r.id AND {})
-        ORDER BY seq LIMIT 1{}",
-        rows::of_plans("s", 1, plans),
-        rows::locking(tx, " FOR UPDATE SKIP LOCKED")
-    );
+    let text = open("seq, name, id, action", plans)
+        + " ORDER BY seq LIMIT 1"
+        + rows::locking(tx, " FOR UPDATE SKIP LOCKED");
     let mut query = sqlx::query(tx.db().sql(&text));
     for (name, version) in plans {
         query = query.bind(*name).bind(i64::from(*version));
@@ -127,4 +126,14 @@ pub(crate) async fn answer(
         .bind(problem);
     query.execute(&mut **tx).await?;
     Ok(())
+}
+
+/// The query for the requests to instances of these plans that nobody has looked at.
+fn open(columns: &str, plans: &[(&'static str, u32)]) -> String {
+    let of_plans = rows::of_plans("s", 1, plans);
+    format!(
+        "SELECT {columns} FROM {{p}}saga_requests r WHERE done_at IS NULL
+            AND EXISTS (SELECT 1 FROM {{p}}sagas s
+                WHERE s.name = r.name AND s.id = r.id AND {of_plans})"
+    )
 }

@@ -18,7 +18,10 @@ use stele_toolkit_bus::Clock;
 use stele_toolkit_envelope::Timestamp;
 use tokio::sync::{Notify, watch};
 
-use crate::{Dialect, Error, Migration, Options, Point, Tx, dialect, migrate, schema};
+use crate::{
+    Activity, Dialect, Error, Migration, Options, Point, Tx, activity::Lendings, dialect, migrate,
+    schema,
+};
 
 /// The database of a service, and its connections. Clones share them.
 ///
@@ -44,6 +47,7 @@ struct Inner {
     gone: Mutex<BTreeSet<String>>,
     /// Numbers the relays and leases of this process.
     owners: AtomicU64,
+    lent: Lendings,
 }
 
 impl Db {
@@ -71,6 +75,7 @@ impl Db {
             days: Mutex::new(BTreeSet::new()),
             gone: Mutex::new(BTreeSet::new()),
             owners: AtomicU64::new(0),
+            lent: Lendings::default(),
         }));
         if db.options().makes_tables {
             db.migrate("sql", schema::MIGRATIONS).await?;
@@ -116,6 +121,24 @@ impl Db {
         dialect::with_prefix(statement, &self.0.options.prefix)
     }
 
+    /// How often it is looked at for what other processes have left; see [`Options::poll`].
+    pub fn poll(&self) -> Duration {
+        self.options().poll
+    }
+
+    /// What its connections do at the moment: for tests, which have to know when nothing does
+    /// anything any more.
+    pub fn activity(&self) -> Activity {
+        let in_use = |pool: &Pool<Any>| {
+            let open = usize::try_from(pool.size()).unwrap_or(usize::MAX);
+            open.saturating_sub(pool.num_idle())
+        };
+        Activity {
+            in_use: in_use(&self.0.writers) + in_use(&self.0.readers),
+            lent: self.0.lent.takers(),
+        }
+    }
+
     /// Closes all connections, once those in use are given back.
     pub async fn close(&self) {
         self.0.readers.close().await;
@@ -156,6 +179,10 @@ impl Db {
         format!("{}/{number}", self.0.options.process)
     }
 
+    pub(crate) fn lendings(&self) -> &Lendings {
+        &self.0.lent
+    }
+
     pub(crate) fn options(&self) -> &Options {
         &self.0.options
     }
@@ -187,7 +214,8 @@ async fn sqlite(url: &str, options: &Options) -> Result<(Pool<Any>, Pool<Any>), 
     };
     let busy = format!("PRAGMA busy_timeout = {};", options.wait_max.as_millis());
     // The writer comes first: it makes the file, and turns it to WAL for good.
-    let writing = format!("{busy} PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+    let synchronous = if options.is_synced { "FULL" } else { "OFF" };
+    let writing = format!("{busy} PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous};");
     let writers = pool(1, options, writing, Duration::MAX)
         .connect(&url)
         .await?;

@@ -17,8 +17,12 @@ impl Dialect {
     /// The database that a URL names.
     pub(crate) fn of_url(url: &str) -> Result<Self, Error> {
         match url.split(':').next() {
-            Some("sqlite") => Ok(Self::Sqlite),
-            Some("postgres" | "postgresql") => Ok(Self::Postgres),
+            Some("sqlite") if cfg!(feature = "sqlite") => Ok(Self::Sqlite),
+            Some("postgres" | "postgresql") if cfg!(feature = "postgres") => Ok(Self::Postgres),
+            Some(known @ ("sqlite" | "postgres" | "postgresql")) => Err(Error::Url {
+                url: url.to_owned(),
+                reason: format!("this program is built without the feature of {known}"),
+            }),
             _ => Err(Error::Url {
                 url: url.to_owned(),
                 reason: "it begins with neither sqlite: nor postgres:".to_owned(),

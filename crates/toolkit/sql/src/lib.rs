@@ -29,6 +29,7 @@ mod idempotency {}
 #[doc = include_str!("../../../../docs/patterns/outbox.md")]
 mod outbox_pattern {}
 
+mod activity;
 mod db;
 mod dead;
 mod dialect;
@@ -49,6 +50,7 @@ mod stored;
 mod timers;
 mod tx;
 
+pub use activity::Activity;
 pub use db::Db;
 pub use dead::SqlLetters;
 pub use dialect::Dialect;

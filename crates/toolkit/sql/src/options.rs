@@ -16,6 +16,8 @@ pub struct Options {
     pub(crate) inbox_days: u32,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) process: String,
+    pub(crate) poll: Duration,
+    pub(crate) is_synced: bool,
     pub(crate) failpoint: Option<Arc<dyn Failpoint>>,
     pub(crate) makes_tables: bool,
 }
@@ -32,6 +34,8 @@ impl Default for Options {
             inbox_days: 7,
             clock,
             process: format!("{}@{started}", std::process::id()),
+            poll: Duration::from_secs(1),
+            is_synced: true,
             failpoint: None,
             makes_tables: true,
         }
@@ -95,6 +99,23 @@ impl Options {
     #[must_use]
     pub fn process(mut self, name: impl Into<String>) -> Self {
         self.process = name.into();
+        self
+    }
+
+    /// How often to look for what other processes have left: messages to send, parked ones, and
+    /// deadlines and operators' requests of sagas. 1 s by default. What this process does is known
+    /// at once.
+    #[must_use]
+    pub fn poll(mut self, every: Duration) -> Self {
+        self.poll = every;
+        self
+    }
+
+    /// Whether a commit on SQLite waits until the disk has it. It does by default. A test, which a
+    /// loss of power ends for good, is faster without.
+    #[must_use]
+    pub fn synced(mut self, is_synced: bool) -> Self {
+        self.is_synced = is_synced;
         self
     }
 

@@ -8,10 +8,9 @@ use stele_toolkit_bus::{
     Slot, Store, StoreError, Transport, Unclaimed, Work,
 };
 
-use crate::{Db, Error, Point, Relay, Tx, inbox, parked, tx::Open};
-
-/// The time after which a message is found that another process has parked.
-const POLL: Duration = Duration::from_secs(1);
+use crate::{
+    Db, Error, Point, Relay, RelayOptions, Tx, activity::Lending, inbox, parked, tx::Open,
+};
 
 #[async_trait]
 impl Store for Db {
@@ -82,7 +81,7 @@ impl Store for Db {
     }
 
     fn poll_every(&self) -> Option<Duration> {
-        Some(POLL)
+        Some(self.poll())
     }
 
     fn lend(&self, slot: &mut Extensions) {
@@ -94,7 +93,12 @@ impl Store for Db {
     }
 
     async fn relay(&self, transport: Arc<dyn Transport>) -> StoreError {
-        Relay::new(self.clone(), transport).run().await.into()
+        let options = RelayOptions {
+            poll: self.poll(),
+            ..RelayOptions::default()
+        };
+        let relay = Relay::with(self.clone(), transport, options);
+        relay.run().await.into()
     }
 }
 
@@ -117,7 +121,10 @@ struct SqlWork {
 #[derive(Debug)]
 enum Held {
     Here(Tx),
-    Lent(Slot<Open>),
+    Lent {
+        place: Slot<Open>,
+        _lending: Lending,
+    },
     /// It was lent, and didn't come back.
     Lost,
 }
@@ -126,14 +133,14 @@ impl SqlWork {
     fn tx(&mut self) -> Result<&mut Tx, StoreError> {
         match &mut self.held {
             Held::Here(tx) => Ok(tx),
-            Held::Lent(_) | Held::Lost => Err(StoreError::Leaked),
+            Held::Lent { .. } | Held::Lost => Err(StoreError::Leaked),
         }
     }
 
     fn into_tx(self) -> Result<Tx, StoreError> {
         match self.held {
             Held::Here(tx) => Ok(tx),
-            Held::Lent(_) | Held::Lost => Err(StoreError::Leaked),
+            Held::Lent { .. } | Held::Lost => Err(StoreError::Leaked),
         }
     }
 }
@@ -151,18 +158,23 @@ impl Work for SqlWork {
 
     fn lend(&mut self, slot: &mut Extensions) {
         if let Held::Here(tx) = std::mem::replace(&mut self.held, Held::Lost)
-            && let Ok(open) = tx.into_own()
+            && let Ok(mut open) = tx.into_own()
         {
+            let lending = self.db.lendings().begin();
+            open.lending = Some(lending.number());
             let place = Slot::new(open);
             slot.insert(place.clone());
-            self.held = Held::Lent(place);
+            self.held = Held::Lent {
+                place,
+                _lending: lending,
+            };
         }
     }
 
     fn take_back(&mut self, slot: &mut Extensions) -> Result<(), StoreError> {
         drop(slot.remove::<Slot<Open>>());
         match std::mem::replace(&mut self.held, Held::Lost) {
-            Held::Lent(place) => self.held = Held::Here(Tx::of(place.take_back()?)),
+            Held::Lent { place, .. } => self.held = Held::Here(Tx::of(place.take_back()?)),
             here => self.held = here,
         }
         Ok(())

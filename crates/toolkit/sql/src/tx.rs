@@ -33,6 +33,8 @@ pub(crate) struct Open {
     /// Whether it has messages to send, so that the relay is woken once they are committed.
     pub(crate) sends: bool,
     pub(crate) after: AfterCommit,
+    /// Its number among those that handlers were lent.
+    pub(crate) lending: Option<u64>,
 }
 
 /// What is done once the transaction is committed.
@@ -52,6 +54,7 @@ impl Tx {
             inner,
             sends: false,
             after: AfterCommit::default(),
+            lending: None,
         })
     }
 
@@ -80,7 +83,11 @@ impl Tx {
     /// Takes the transaction that was lent to the handler, until it is dropped. `None` if none was
     /// lent, or if it is taken already.
     pub fn take(lent: &Extensions) -> Option<Self> {
-        Some(Self(Held::Lent(lent.of::<Slot<Open>>()?.take()?)))
+        let open = lent.of::<Slot<Open>>()?.take()?;
+        if let Some(number) = open.lending {
+            open.db.lendings().taken(number);
+        }
+        Some(Self(Held::Lent(open)))
     }
 
     /// The database that it belongs to.
@@ -131,12 +138,10 @@ impl DerefMut for Tx {
 
 impl FromMessage for Tx {
     fn from_message(call: &mut Call<'_>) -> Result<Self, Refusal> {
-        let lent = call.lent::<Slot<Open>>().and_then(Slot::take);
-        let lent = lent.ok_or_else(|| {
+        Self::take(call.all_lent()).ok_or_else(|| {
             let why = "the service's store is no `Db`, or another argument is a `Tx` too";
             Refusal::new("no_transaction", why)
-        })?;
-        Ok(Self(Held::Lent(lent)))
+        })
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -35,6 +38,7 @@ struct Shared {
     state: Mutex<State>,
     clock: Arc<dyn Clock>,
     faults: Faults,
+    is_away: AtomicBool,
     /// Woken when anything changes that a consumer may wait for.
     changed: Notify,
 }
@@ -59,6 +63,7 @@ impl MemoryBroker {
             state: Mutex::default(),
             clock,
             faults: Faults::default(),
+            is_away: AtomicBool::new(false),
             changed: Notify::new(),
         }))
     }
@@ -76,6 +81,12 @@ impl MemoryBroker {
     /// Returns once a [`Fault::Crash`] has struck here.
     pub async fn crashed(&self) {
         self.0.faults.crashed().await;
+    }
+
+    /// Makes it unreachable, or reachable again: nothing is taken, handed out or acknowledged.
+    pub fn set_away(&self, is_away: bool) {
+        self.0.is_away.store(is_away, Ordering::Release);
+        self.disconnect();
     }
 
     /// Loses all connections: what was handed out and isn't settled comes again.
@@ -152,6 +163,12 @@ impl MemoryBroker {
         if message.delay > DELAY_MAX {
             return Err(unsupported(format!("a delay of {:?}", message.delay)));
         }
+        if self.is_away() {
+            return Err(TransportError::Unreachable {
+                transport: NAME,
+                reason: "the test has it away".to_owned(),
+            });
+        }
         let faults = &self.0.faults;
         if faults.strikes(Fault::RefusePublish) {
             return Err(TransportError::Busy {
@@ -192,6 +209,10 @@ impl MemoryBroker {
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_away(&self) -> bool {
+        self.0.is_away.load(Ordering::Acquire)
     }
 
     pub(super) fn clock(&self) -> &Arc<dyn Clock> {

@@ -5,14 +5,18 @@ use std::{
     fmt,
     future::Future,
     pin::{Pin, pin},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use stele_toolkit_envelope::Timestamp;
-use tokio::{sync::Notify, task::AbortHandle};
+use tokio::{
+    runtime,
+    sync::Notify,
+    task::{self, AbortHandle},
+};
 
 use crate::Clock;
 
@@ -32,14 +36,29 @@ struct Shared {
     /// Woken when there is a new timer, or less is in flight.
     changed: Notify,
     driver: Mutex<Option<AbortHandle>>,
+    /// Weak, since what is outside lives by this clock.
+    outside: Mutex<Vec<Weak<dyn Outside>>>,
+}
+
+/// Something outside the runtime that tasks may wait for, and that says whether it works for one:
+/// a database with threads of its own.
+pub trait Outside: Send + Sync + 'static {
+    /// Whether it works, so that time mustn't pass. Asked again and again until it doesn't.
+    fn is_busy(&self, clock: &VirtualClock) -> bool;
 }
 
 struct State {
     now: Timestamp,
     /// By time, then by the order in which they were set.
-    timers: BTreeMap<(Timestamp, u64), Waker>,
+    timers: BTreeMap<(Timestamp, u64), Timer>,
     next_timer: u64,
     in_flight: usize,
+}
+
+struct Timer {
+    waker: Waker,
+    /// The task that waits.
+    task: Option<task::Id>,
 }
 
 impl VirtualClock {
@@ -47,10 +66,10 @@ impl VirtualClock {
     ///
     /// # Panics
     ///
-    /// If the runtime isn't one of the current thread, or its time is paused already.
+    /// If the runtime isn't one of the current thread, or something else has paused its time.
     pub fn new() -> Self {
         const JANUARY_2024: Timestamp = Timestamp::from_micros(1_704_067_200_000_000);
-        tokio::time::pause();
+        pause();
         Self(Arc::new(Shared {
             state: Mutex::new(State {
                 now: JANUARY_2024,
@@ -60,6 +79,7 @@ impl VirtualClock {
             }),
             changed: Notify::new(),
             driver: Mutex::new(None),
+            outside: Mutex::new(Vec::new()),
         }))
     }
 
@@ -79,6 +99,10 @@ impl VirtualClock {
                     return;
                 };
                 let clock = Self(shared);
+                if clock.is_busy() {
+                    task::yield_now().await;
+                    continue;
+                }
                 let mut changed = pin!(clock.0.changed.notified());
                 changed.as_mut().enable();
                 if !clock.fire_next(None) {
@@ -100,21 +124,26 @@ impl VirtualClock {
             settle().await;
             let mut changed = pin!(self.0.changed.notified());
             changed.as_mut().enable();
-            if self.state().in_flight == 0 {
+            if self.state().in_flight > 0 {
+                changed.await;
+            } else if self.is_busy() {
+                self.until_not_busy().await;
+            } else {
                 return;
             }
-            changed.await;
         }
+    }
+
+    /// Has everything run that can, and then lets time pass to the next timer. `false` if there is
+    /// none.
+    pub async fn step(&self) -> bool {
+        self.settle().await;
+        self.fire_next(None)
     }
 
     /// Lets time pass until nothing can run and nobody waits for a time.
     pub async fn run_to_idle(&self) {
-        loop {
-            self.settle().await;
-            if !self.fire_next(None) {
-                return;
-            }
-        }
+        while self.step().await {}
     }
 
     /// Lets this much time pass.
@@ -137,6 +166,34 @@ impl VirtualClock {
         InFlight(self.clone())
     }
 
+    /// From now on time doesn't pass while this is busy, for as long as the caller keeps it.
+    ///
+    /// Nor does tokio's, by whose timers waiting for a connection of a pool is given up.
+    pub fn watch(&self, outside: Arc<dyn Outside>) {
+        let mut all = self.outside();
+        all.push(Arc::downgrade(&outside));
+        if all.len() > 1 {
+            return;
+        }
+        let shared = Arc::downgrade(&self.0);
+        tokio::spawn(async move {
+            loop {
+                settle().await;
+                let Some(shared) = shared.upgrade() else {
+                    return;
+                };
+                Self(shared).until_not_busy().await;
+            }
+        });
+    }
+
+    /// How many timers a task waits for.
+    pub fn timers_of(&self, task: task::Id) -> usize {
+        let state = self.state();
+        let timers = state.timers.values();
+        timers.filter(|timer| timer.task == Some(task)).count()
+    }
+
     /// How many wait for a time.
     pub fn timers(&self) -> usize {
         self.state().timers.len()
@@ -155,16 +212,64 @@ impl VirtualClock {
             return false;
         }
         state.now = state.now.max(at);
-        let Some((_, waker)) = state.timers.pop_first() else {
+        let Some((_, timer)) = state.timers.pop_first() else {
             return false;
         };
         drop(state);
-        waker.wake();
+        timer.waker.wake();
         true
+    }
+
+    fn is_busy(&self) -> bool {
+        let outside: Vec<Arc<dyn Outside>> =
+            self.outside().iter().filter_map(Weak::upgrade).collect();
+        outside.iter().any(|it| it.is_busy(self))
+    }
+
+    /// Yields as long as something outside works: a task that can run keeps tokio's time, too, from
+    /// passing.
+    async fn until_not_busy(&self) {
+        while self.is_busy() {
+            task::yield_now().await;
+        }
+    }
+
+    fn outside(&self) -> MutexGuard<'_, Vec<Weak<dyn Outside>>> {
+        let outside = self.0.outside.lock();
+        outside.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A runtime whose time a clock has paused, until it ends: its id may be another one's then.
+struct Paused(runtime::Id);
+
+static PAUSED: Mutex<Vec<runtime::Id>> = Mutex::new(Vec::new());
+
+/// Pauses tokio's time, unless another clock of this runtime has done so.
+fn pause() {
+    let id = runtime::Handle::current().id();
+    let mut paused = PAUSED.lock().unwrap_or_else(PoisonError::into_inner);
+    if paused.contains(&id) {
+        return;
+    }
+    tokio::time::pause();
+    paused.push(id);
+    let paused = Paused(id);
+    // Dropped with the runtime.
+    tokio::spawn(async move {
+        let _paused = paused;
+        std::future::pending::<()>().await;
+    });
+}
+
+impl Drop for Paused {
+    fn drop(&mut self) {
+        let mut paused = PAUSED.lock().unwrap_or_else(PoisonError::into_inner);
+        paused.retain(|id| *id != self.0);
     }
 }
 
@@ -243,9 +348,11 @@ impl Future for Sleep {
         }
         let timer = *self.timer.get_or_insert(state.next_timer);
         state.next_timer = state.next_timer.max(timer + 1);
-        state
-            .timers
-            .insert((self.at, timer), context.waker().clone());
+        let waiting = Timer {
+            waker: context.waker().clone(),
+            task: task::try_id(),
+        };
+        state.timers.insert((self.at, timer), waiting);
         drop(state);
         clock.0.changed.notify_waiters();
         Poll::Pending

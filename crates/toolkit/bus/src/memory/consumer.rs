@@ -71,7 +71,8 @@ impl Consumer {
 
     /// The next message, or when to look again.
     fn take(&self) -> Result<Delivery, Option<Timestamp>> {
-        if self.is_paused.load(Ordering::Acquire)
+        if self.broker.is_away()
+            || self.is_paused.load(Ordering::Acquire)
             || self.held.load(Ordering::Acquire) >= self.held_max
         {
             return Err(None);

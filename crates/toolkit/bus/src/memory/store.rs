@@ -99,6 +99,11 @@ impl MemoryStore {
         self.state().rows.len()
     }
 
+    /// How many messages are to be sent, those that are delayed included.
+    pub fn unsent(&self) -> usize {
+        self.state().outbox.len()
+    }
+
     /// Messages that the broker refused for good, which are kept here.
     pub fn refused(&self) -> Vec<Outgoing> {
         self.state().refused.clone()

@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use stele_toolkit_es::{
-    CommandError, Commands, ExecuteError, Position, Queries, QueryError, projection::Step, scenario,
+    CommandError, Commands, ExecuteError, Position, Queries, QueryError, projection::Step,
 };
+use stele_toolkit_test::projection;
 use tokio::sync::oneshot;
 
 use crate::{
     commands::{CancelOrder, CreateOrder, UpdateOrder},
-    home::Home,
     order::{OrderCancelled, OrderCreated, OrderEvent, OrderRefusal, OrderUpdated},
     projection::OrderProjection,
     queries::{OrderSummary, OrderSummaryById, OrdersOfCustomer, Revenue},
@@ -237,8 +237,6 @@ fn created(id: &str) -> OrderEvent {
 
 #[tokio::test]
 async fn given_events_then_rows() {
-    let home = Home::sqlite();
-    let db = home.open().await;
     let updated = OrderUpdated {
         order_id: "order-1".to_owned(),
         total_cents: 8_999,
@@ -247,9 +245,9 @@ async fn given_events_then_rows() {
         order_id: "order-2".to_owned(),
         reason: "late".to_owned(),
     };
-    scenario::projection(db, OrderProjection)
-        .given::<OrderEvent>("Order/order-1", [created("order-1"), updated.into()])
-        .given::<OrderEvent>("Order/order-2", [created("order-2"), cancelled.into()])
+    projection::given(OrderProjection)
+        .events::<OrderEvent>("Order/order-1", [created("order-1"), updated.into()])
+        .events::<OrderEvent>("Order/order-2", [created("order-2"), cancelled.into()])
         .then_rows(
             "SELECT id, customer_name, total, status FROM order_summaries ORDER BY id",
             &[
@@ -257,16 +255,16 @@ async fn given_events_then_rows() {
                 &["order-2", "Ada", "9999", "cancelled"],
             ],
         )
+        .await
+        .then_rebuilt_is_the_same()
         .await;
 }
 
 #[tokio::test]
 #[should_panic(expected = "other rows are there")]
 async fn then_rows_fails_for_other_rows() {
-    let home = Home::sqlite();
-    let db = home.open().await;
-    scenario::projection(db, OrderProjection)
-        .given::<OrderEvent>("Order/order-1", [created("order-1")])
+    projection::given(OrderProjection)
+        .events::<OrderEvent>("Order/order-1", [created("order-1")])
         .then_rows("SELECT id FROM order_summaries", &[&["order-2"]])
         .await;
 }

@@ -5,7 +5,7 @@ use super::*;
 /// The error that a type causes, and the source that it points to.
 fn error(source: &str) -> (String, String) {
     let input = syn::parse_str(source).expect("a type");
-    let error = message(&input).expect_err("an error");
+    let error = message(&input, "library").expect_err("an error");
     let span = error.span();
     let place = |at: proc_macro2::LineColumn| {
         let before: usize = source
@@ -153,7 +153,9 @@ fn upcasts_are_ordered_by_their_numbers() {
         #[message(upcast(from = \"0.11\", with = a))]
         struct Order;";
     let input = syn::parse_str(source).expect("a type");
-    let derived = message(&input).expect("an implementation").to_string();
+    let derived = message(&input, "library")
+        .expect("an implementation")
+        .to_string();
     let steps: Vec<&str> = derived
         .split("with : ")
         .skip(1)

@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
+#[cfg(feature = "postgres")]
 use sqlx::postgres::PgListener;
 
 use crate::{Db, Dialect};
@@ -23,6 +24,7 @@ pub(super) async fn run(db: &Db) -> Infallible {
     }
 }
 
+#[cfg(feature = "postgres")]
 async fn listen(db: &Db) -> Result<(), sqlx::Error> {
     let mut listener = PgListener::connect(db.url()).await?;
     listener
@@ -34,4 +36,9 @@ async fn listen(db: &Db) -> Result<(), sqlx::Error> {
         db.outbox_signal().notify_one();
     }
     Ok(())
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn listen(_: &Db) -> Result<(), sqlx::Error> {
+    std::future::pending().await
 }

@@ -87,7 +87,7 @@ async fn an_automatic_clock_moves_when_nothing_else_can_happen() {
         tokio::spawn(async move {
             for _ in 0..10_000 {
                 steps.fetch_add(1, Ordering::Relaxed);
-                tokio::task::yield_now().await;
+                task::yield_now().await;
             }
             clock.now()
         })
@@ -96,4 +96,62 @@ async fn an_automatic_clock_moves_when_nothing_else_can_happen() {
     assert_eq!(steps.load(Ordering::Relaxed), 10_000);
     assert_eq!(working.await.expect("no panic"), start);
     assert_eq!(clock.now(), start + SECOND);
+}
+
+#[tokio::test]
+async fn time_does_not_pass_while_something_outside_works() {
+    /// Works until it was asked so often, and notes when it was asked.
+    struct Works {
+        left: AtomicUsize,
+        asked: Mutex<Vec<Timestamp>>,
+    }
+
+    impl Outside for Works {
+        fn is_busy(&self, clock: &VirtualClock) -> bool {
+            let left = self.left.load(Ordering::Relaxed);
+            if left > 0 {
+                self.left.store(left - 1, Ordering::Relaxed);
+                self.asked.lock().expect("no panic").push(clock.now());
+            }
+            left > 0
+        }
+    }
+
+    let clock = VirtualClock::new();
+    let works = Arc::new(Works {
+        left: 100.into(),
+        asked: Mutex::default(),
+    });
+    clock.watch(Arc::<Works>::clone(&works));
+    let (start, noted) = (clock.now(), Arc::default());
+    note(&clock, 1, &noted);
+    assert!(clock.step().await, "there is a timer");
+    clock.settle().await;
+    assert_eq!(*noted.lock().expect("no panic"), [start + SECOND]);
+    assert_eq!(*works.asked.lock().expect("no panic"), [start; 100]);
+    assert!(!clock.step().await, "there is none any more");
+}
+
+#[tokio::test]
+async fn a_task_has_its_own_timers() {
+    let clock = VirtualClock::new();
+    let none = tokio::spawn(std::future::pending::<()>());
+    let other = clock.clone();
+    let one = tokio::spawn(async move { other.sleep(SECOND).await });
+    clock.settle().await;
+    assert_eq!(
+        (clock.timers_of(none.id()), clock.timers_of(one.id())),
+        (0, 1)
+    );
+    assert!(clock.step().await);
+    assert_eq!(clock.timers_of(one.id()), 0);
+}
+
+#[tokio::test]
+async fn one_clock_may_follow_another() {
+    let start = VirtualClock::new().now();
+    let (clock, noted) = (VirtualClock::new(), Arc::default());
+    note(&clock, 1, &noted);
+    clock.run_to_idle().await;
+    assert_eq!(*noted.lock().expect("no panic"), [start + SECOND]);
 }

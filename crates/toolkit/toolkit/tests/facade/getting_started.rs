@@ -1,0 +1,125 @@
+//! `docs/getting-started-toolkit.md`: its programs, run as it says.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use stele_toolkit::{Envelope, Subscription, Topology, bus::Deliveries, dead_queue, transport};
+use stele_toolkit_contract::{Broker, Protocol};
+use tokio::process::{Child, Command};
+
+const PAGE: &str = include_str!("../../../../../docs/getting-started-toolkit.md");
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Builds an example, and returns where it is. With the features of the whole workspace's tests, so
+/// that nothing is built twice.
+async fn example(name: &str) -> PathBuf {
+    let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../../..");
+    let test = std::env::current_exe().expect("this test");
+    // TARGET/PROFILE/deps/facade-…
+    let profile = test.ancestors().nth(2).expect("a profile's directory");
+    let target = profile.parent().expect("a target directory");
+    let mut build = Command::new(env!("CARGO"));
+    build.current_dir(workspace).args([
+        "build",
+        "--quiet",
+        "--workspace",
+        "--features",
+        "stele-toolkit-es/kafka",
+        "--example",
+        name,
+        "--target-dir",
+    ]);
+    let built = build.arg(target).status().await.expect("cargo");
+    assert!(built.success(), "{name} isn't built");
+    profile.join("examples").join(name)
+}
+
+fn run(program: &Path, broker: &Broker, database: &str, arguments: &[&str]) -> Child {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env("BROKER_URL", broker.address())
+        .env("DATABASE_URL", database)
+        .kill_on_drop(true);
+    command.spawn().expect("a program")
+}
+
+#[tokio::test]
+async fn the_service_reserves_retries_and_buries() {
+    let broker = Broker::start(Protocol::Amqp).await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let database = format!("sqlite:{}", directory.path().join("inventory.db").display());
+    let mut reserved = watch(
+        &broker,
+        Subscription::new("test").topic("inventory.reserved"),
+    )
+    .await;
+    // So that no order is published before somebody subscribes.
+    let transport = transport::connect(broker.address()).expect("a transport");
+    let subscription = Subscription::new("inventory").topic("order.created");
+    let topology = Topology {
+        subscriptions: vec![subscription],
+        ..Default::default()
+    };
+    transport.declare(&topology).await.expect("declared");
+    let (inventory, order) = (example("inventory").await, example("order").await);
+    let _service = run(&inventory, &broker, &database, &[]);
+    for (number, quantity) in [("o-1", "3"), ("o-2", "1000"), ("o-3", "0")] {
+        let mut placing = run(&order, &broker, &database, &[number, quantity]);
+        assert!(placing.wait().await.expect("it ends").success());
+    }
+    let message = next(&mut reserved).await;
+    assert!(message.data.as_str().contains("o-1"));
+    let mut dead = watch(
+        &broker,
+        Subscription::new("test").queue(dead_queue("inventory")),
+    )
+    .await;
+    let mut letters = Vec::new();
+    for _ in 0..2 {
+        let delivery = tokio::time::timeout(PATIENCE, dead.next()).await;
+        let delivery = delivery.expect("in time").expect("a letter");
+        let header = |name: &str| delivery.message.headers.text(name).map(str::to_owned);
+        letters.push((header("error"), header("attempts")));
+        delivery.ack().await.expect("acknowledged");
+    }
+    letters.sort();
+    let letter = |error: &str, attempts: &str| Some((error.to_owned(), attempts.to_owned()));
+    let expected = [
+        letter("an order of nothing", "1"),
+        letter("out of stock", "3"),
+    ];
+    let letters = letters
+        .into_iter()
+        .map(|(error, attempts)| error.zip(attempts));
+    assert_eq!(letters.collect::<Vec<_>>(), expected);
+}
+
+async fn watch(broker: &Broker, subscription: Subscription) -> Box<dyn Deliveries> {
+    let transport = transport::connect(broker.address()).expect("a transport");
+    let subscribed = transport.subscribe(&subscription).await;
+    subscribed.expect("subscribed")
+}
+
+async fn next(deliveries: &mut Box<dyn Deliveries>) -> Envelope {
+    let delivery = tokio::time::timeout(PATIENCE, deliveries.next()).await;
+    let delivery = delivery.expect("in time").expect("a delivery");
+    let body = &delivery.message.body;
+    let envelope = Envelope::decode(body, body.len()).expect("an envelope");
+    delivery.ack().await.expect("acknowledged");
+    envelope
+}
+
+#[test]
+fn the_pages_programs_are_the_examples() {
+    for (name, program) in [
+        ("inventory.rs", include_str!("../../examples/inventory.rs")),
+        ("order.rs", include_str!("../../examples/order.rs")),
+    ] {
+        assert!(PAGE.contains(program), "{name} is another one in the page");
+    }
+}

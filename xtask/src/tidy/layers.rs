@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! base → wire → core → front → app        test beside them, using all
-//! toolkit                                 beside them, using none of them, used by none of them
+//! toolkit → examples                      beside them, using none of them, used by none of them
 //! ```
 //!
 //! Fronts don't depend on each other; all may use `front/accept`, which isn't a front. `wire` and
@@ -19,7 +19,12 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package, Package
 
 use super::finding::Finding;
 
-const LAYERS: &[&str] = &["base", "wire", "core", "front", "app", "toolkit", "test"];
+const LAYERS: &[&str] = &[
+    "base", "wire", "core", "front", "app", "toolkit", "test", EXAMPLES,
+];
+
+/// The layer whose crates are in a directory of their own.
+const EXAMPLES: &str = "examples";
 
 /// The only crate among the fronts that the others may use: it accepts connections.
 const FRONTS_BASE: &str = "front/accept";
@@ -76,7 +81,7 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<Vec<Finding>> {
     Ok(findings)
 }
 
-/// A member's place in the architecture: `crates/LAYER/NAME`.
+/// A member's place in the architecture: `crates/LAYER/NAME` or `examples/NAME`.
 #[derive(Debug, PartialEq, Eq)]
 struct Place {
     layer: usize,
@@ -94,10 +99,11 @@ impl Place {
 
     fn at(manifest: &str) -> Option<Self> {
         let mut parts = manifest.split('/');
-        if parts.next() != Some("crates") {
-            return None;
-        }
-        let layer = parts.next()?;
+        let layer = match parts.next()? {
+            "crates" => parts.next()?,
+            EXAMPLES => EXAMPLES,
+            _ => return None,
+        };
         let layer = LAYERS.iter().position(|known| *known == layer)?;
         Some(Self {
             layer,
@@ -110,7 +116,10 @@ impl Place {
     }
 
     fn manifest(&self) -> String {
-        format!("crates/{}/Cargo.toml", self.label())
+        match LAYERS[self.layer] {
+            EXAMPLES => format!("{}/Cargo.toml", self.label()),
+            _ => format!("crates/{}/Cargo.toml", self.label()),
+        }
     }
 
     /// What must not be among its dependencies, and what to do instead.
@@ -133,9 +142,10 @@ impl Place {
     fn objection(&self, to: &Self, is_test: bool) -> Option<String> {
         let layer = LAYERS[self.layer];
         let allowed = match LAYERS[to.layer] {
+            EXAMPLES => false,
             "test" => layer == "test" || is_test,
-            "toolkit" => layer == "toolkit" || layer == "test",
-            _ if layer == "toolkit" => false,
+            "toolkit" => matches!(layer, "toolkit" | "test" | EXAMPLES),
+            _ if matches!(layer, "toolkit" | EXAMPLES) => false,
             "front" if layer == "front" => to.label() == FRONTS_BASE && self.label() != FRONTS_BASE,
             _ => to.layer <= self.layer,
         };
@@ -192,8 +202,14 @@ mod tests {
     use super::*;
 
     fn objects(from: &str, to: &str, is_test: bool) -> bool {
-        let place =
-            |label: &str| Place::at(&format!("crates/{label}/Cargo.toml")).expect("a known layer");
+        let place = |label: &str| {
+            let directory = if label.starts_with(EXAMPLES) {
+                ""
+            } else {
+                "crates/"
+            };
+            Place::at(&format!("{directory}{label}/Cargo.toml")).expect("a known layer")
+        };
         place(from).objection(&place(to), is_test).is_some()
     }
 
@@ -218,6 +234,14 @@ mod tests {
         assert!(objects("toolkit/bus", "base/types", false));
         assert!(objects("app/server", "toolkit/bus", false));
         assert!(!objects("toolkit/bus", "test/testkit", true));
+    }
+
+    #[test]
+    fn examples_use_the_toolkit_and_nobody_uses_them() {
+        assert!(!objects("examples/orders", "toolkit/bus", false));
+        assert!(objects("examples/orders", "base/types", false));
+        assert!(objects("toolkit/bus", "examples/orders", true));
+        assert!(objects("test/sim", "examples/orders", false));
     }
 
     #[test]

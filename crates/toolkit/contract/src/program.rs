@@ -8,7 +8,7 @@ static PROGRAM: OnceCell<PathBuf> = OnceCell::const_new();
 
 /// The program that `STELE` names; else the newest one in this build's target directory; else one
 /// that is built now, by the cargo that runs this test.
-pub(crate) async fn program() -> &'static Path {
+pub async fn program() -> &'static Path {
     PROGRAM.get_or_init(find_or_build).await
 }
 

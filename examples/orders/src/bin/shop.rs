@@ -1,0 +1,80 @@
+//! The program `shop`: each process of the order system is a subcommand.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use orders::{
+    inventory::{self, InventorySettings},
+    notification::{self, NotificationSettings},
+    order,
+    payment::{self, PaymentSettings},
+    process::Failed,
+    provider::{self, ProviderSettings},
+    run::{self, RunSettings},
+    settings::ServiceSettings,
+    shipping,
+    sink::{self, SinkSettings},
+};
+use tracing::Level;
+
+/// An order system over Kafka, AMQP or Amazon SQS
+#[derive(Debug, Parser)]
+#[command(name = "shop", version)]
+struct Shop {
+    /// The least important lines that are logged: error, warn, info, debug or trace
+    #[arg(long, global = true, default_value = "info")]
+    log: Level,
+
+    #[command(subcommand)]
+    part: Part,
+}
+
+#[derive(Debug, Subcommand)]
+enum Part {
+    /// Starts everything, and a Stele as the broker
+    Run(RunSettings),
+    /// Takes orders, over HTTP
+    Order(ServiceSettings),
+    /// Sets aside what orders need
+    Inventory(InventorySettings),
+    /// Charges orders at the provider
+    Payment(PaymentSettings),
+    /// Plans shipments
+    Shipping(ServiceSettings),
+    /// Sends mails
+    Notification(NotificationSettings),
+    /// A payment provider with test cards
+    Provider(ProviderSettings),
+    /// A mail server that keeps what it gets
+    Sink(SinkSettings),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let shop = Shop::parse();
+    tracing_subscriber::fmt()
+        .with_max_level(shop.log)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+    match serve(shop.part).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(part: Part) -> Result<(), Failed> {
+    match part {
+        Part::Run(settings) => run::run(settings).await,
+        Part::Order(settings) => order::serve(settings).await,
+        Part::Inventory(settings) => inventory::serve(settings).await,
+        Part::Payment(settings) => payment::serve(settings).await,
+        Part::Shipping(settings) => shipping::serve(settings).await,
+        Part::Notification(settings) => notification::serve(settings).await,
+        Part::Provider(settings) => provider::serve(settings).await,
+        Part::Sink(settings) => sink::serve(settings).await,
+    }
+}

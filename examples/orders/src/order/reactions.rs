@@ -1,0 +1,79 @@
+//! What the other services tell becomes a part of the order. Choreographed, the order decides by it
+//! whether it is confirmed or cancelled; orchestrated, the saga decides, and its end is told like
+//! everything else.
+
+use stele_toolkit_bus::{Event, Failure, Policy, Raw, Received, Service, State};
+use stele_toolkit_envelope::{Context, Message};
+use stele_toolkit_sql::Tx;
+
+use super::{
+    aggregate::{Action, OrderEvent},
+    orders::{ActionError, Orders},
+};
+use crate::{
+    messages::{
+        InventoryRejected, InventoryReleased, InventoryReserved, OrderCancelled, OrderConfirmed,
+        PaymentFailed, PaymentProcessed, PaymentRefunded, ShippingScheduled,
+    },
+    settings::Style,
+    topology::ORDER,
+};
+
+pub(super) fn service(style: Style) -> Service {
+    let service = Service::new(ORDER).policy(Policy::attempts(5));
+    match style {
+        Style::Choreographed => service
+            .on(react::<InventoryReserved>)
+            .on(react::<InventoryRejected>)
+            .on(react::<InventoryReleased>)
+            .on(react::<PaymentProcessed>)
+            .on(react::<PaymentFailed>)
+            .on(react::<PaymentRefunded>)
+            .on(react::<ShippingScheduled>),
+        Style::Orchestrated => service
+            .on(note::<InventoryReserved>)
+            .on(note::<InventoryRejected>)
+            .on(note::<InventoryReleased>)
+            .on(note::<PaymentProcessed>)
+            .on(note::<PaymentFailed>)
+            .on(note::<PaymentRefunded>)
+            .on(note::<ShippingScheduled>)
+            .on(note::<OrderConfirmed>)
+            .on(note::<OrderCancelled>),
+    }
+}
+
+async fn react<F: Message + Into<OrderEvent>>(
+    Event(fact): Event<F>,
+    Raw(message): Raw,
+    tx: Tx,
+    State(orders): State<Orders>,
+) -> Result<(), Failure> {
+    let order_id = fact.key().0;
+    tell(&orders, tx, &message, &order_id, Action::React(fact.into())).await
+}
+
+async fn note<F: Message + Into<OrderEvent>>(
+    Event(fact): Event<F>,
+    Raw(message): Raw,
+    tx: Tx,
+    State(orders): State<Orders>,
+) -> Result<(), Failure> {
+    let order_id = fact.key().0;
+    tell(&orders, tx, &message, &order_id, Action::Note(fact.into())).await
+}
+
+async fn tell(
+    orders: &Orders,
+    mut tx: Tx,
+    message: &Received,
+    order_id: &str,
+    action: Action,
+) -> Result<(), Failure> {
+    let envelope = message.envelope.as_ref();
+    let envelope = envelope.ok_or_else(|| Failure::reject("no envelope"))?;
+    let context = Context::new(ORDER).caused_by(envelope);
+    let told = orders.execute(&mut tx, order_id, &action, &context).await;
+    told.map_err(ActionError::into_failure)?;
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! What all processes of services have in common: a database, a transport, an HTTP interface, and
+//! an orderly end.
+
+use std::{error::Error, future::Future, io, sync::Arc, time::Duration};
+
+use axum::{Router, extract::State, routing::get};
+use prometheus_client::registry::Registry;
+use stele_toolkit_bus::{Event, Metrics, Running, Service, Transport};
+use stele_toolkit_envelope::Message;
+use stele_toolkit_sql::{Db, OutboxMetrics};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{JoinError, JoinSet},
+};
+
+use crate::{
+    problem::Problem,
+    settings::{HttpSettings, ServiceSettings},
+    topology, transport,
+};
+
+/// Why a process ends, for people.
+pub type Failed = Box<dyn Error + Send + Sync>;
+
+/// How long to wait before the broker is tried again.
+const BROKER_PAUSE: Duration = Duration::from_millis(200);
+
+/// A process that serves a part of the shop.
+#[derive(Debug)]
+pub struct Process {
+    /// The database of the service.
+    pub db: Db,
+    /// The way to the other services.
+    pub transport: Arc<dyn Transport>,
+    metrics: Metrics,
+    http: HttpSettings,
+    tasks: JoinSet<Result<(), Failed>>,
+    stop: watch::Sender<bool>,
+}
+
+impl Process {
+    /// Opens the database, and waits for the broker.
+    pub async fn open(settings: &ServiceSettings) -> Result<Self, Failed> {
+        let transport = transport::open(settings.protocol, &settings.broker)?;
+        let topology = topology::of(settings.style);
+        let db = Db::open(&settings.db).await?;
+        while let Err(error) = transport.declare(&topology).await {
+            if !error.is_transient() {
+                return Err(error.into());
+            }
+            tracing::warn!(%error, "waiting for the broker");
+            tokio::time::sleep(BROKER_PAUSE).await;
+        }
+        Ok(Self {
+            db,
+            transport,
+            metrics: Metrics::default(),
+            http: settings.http.clone(),
+            tasks: JoinSet::new(),
+            stop: watch::Sender::new(false),
+        })
+    }
+
+    /// Runs something beside the services. It is dropped when they have ended; if it ends before
+    /// them, the process does.
+    pub fn beside(&mut self, task: impl Future<Output = Result<(), Failed>> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    /// Runs services and an HTTP interface, until the process is asked to end (SIGINT or SIGTERM)
+    /// or a part of it can't go on.
+    pub async fn run(mut self, services: Vec<Service>, router: Router) -> Result<(), Failed> {
+        let asked = asked_to_end()?;
+        let store = Arc::new(self.db.clone());
+        let mut running = JoinSet::new();
+        for service in services {
+            let service = service.metrics(&self.metrics);
+            let started = service
+                .start(store.clone(), Arc::clone(&self.transport))
+                .await?;
+            running.spawn(until(started, self.stop.subscribe()));
+        }
+        let router = router.merge(observed(&self.metrics, &self.db));
+        self.tasks.spawn(serve(self.http.clone(), router));
+        let ended = tokio::select! {
+            () = asked => Ok(()),
+            Some(ended) = running.join_next() => early("a service", ended),
+            Some(ended) = self.tasks.join_next() => early("a task", ended),
+        };
+        self.stop.send_replace(true);
+        while let Some(stopped) = running.join_next().await {
+            stopped??;
+        }
+        ended
+    }
+}
+
+/// Runs a service until it is to stop.
+async fn until(mut service: Running, mut stop: watch::Receiver<bool>) -> Result<(), Failed> {
+    tokio::select! {
+        ended = service.ended() => return Ok(ended?),
+        // It fails only once the sender is gone, which is as good.
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+    Ok(service.stop().await?)
+}
+
+/// What has ended although nobody asked it to.
+fn early(what: &str, ended: Result<Result<(), Failed>, JoinError>) -> Result<(), Failed> {
+    match ended? {
+        Ok(()) => Err(format!("{what} ended by itself").into()),
+        Err(error) => Err(error),
+    }
+}
+
+/// What `/metrics` shows.
+#[derive(Clone, Debug)]
+struct Observed {
+    db: Db,
+    registry: Arc<Registry>,
+    outbox: OutboxMetrics,
+}
+
+/// Whether the process is well, and its metrics.
+fn observed(metrics: &Metrics, db: &Db) -> Router {
+    let mut registry = Registry::default();
+    metrics.register(&mut registry);
+    let outbox = OutboxMetrics::default();
+    outbox.register(&mut registry);
+    let observed = Observed {
+        db: db.clone(),
+        registry: Arc::new(registry),
+        outbox,
+    };
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/metrics", get(show_metrics))
+        .with_state(observed)
+}
+
+async fn show_metrics(State(observed): State<Observed>) -> Result<String, Problem> {
+    observed.outbox.update(&observed.db).await?;
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &observed.registry)
+        .map_err(Problem::fault)?;
+    Ok(text)
+}
+
+/// Serves HTTP for as long as it is polled. Says where, once it listens.
+pub async fn serve(settings: HttpSettings, router: Router) -> Result<(), Failed> {
+    let listener = TcpListener::bind(settings.address).await?;
+    let address = listener.local_addr()?;
+    tracing::info!(%address, "listening");
+    if let Some(file) = &settings.address_file {
+        // Whoever waits for the file sees all of it, or nothing.
+        let unfinished = file.with_extension("unfinished");
+        tokio::fs::write(&unfinished, address.to_string()).await?;
+        tokio::fs::rename(&unfinished, file).await?;
+    }
+    axum::serve(listener, router).await?;
+    Ok(())
+}
+
+/// Handles messages of a type that a topic brings along with others, and that are of no use to the
+/// service.
+pub async fn pass_over<M: Message>(_: Event<M>) {}
+
+/// Returns when the process is asked to end.
+pub fn asked_to_end() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,142 @@
+//! How each process is started.
+
+use std::path::{Path, PathBuf};
+
+use super::{Addresses, RunSettings};
+use crate::process::Failed;
+
+/// The services, by the names of their subcommands.
+pub(super) const SERVICES: [&str; 5] =
+    ["order", "inventory", "payment", "shipping", "notification"];
+
+/// A program to run.
+#[derive(Clone, Debug)]
+pub(super) struct Program {
+    /// What it is called in logs.
+    pub(super) name: &'static str,
+    /// The file.
+    pub(super) program: PathBuf,
+    /// Its arguments.
+    pub(super) arguments: Vec<String>,
+    /// A file that it writes when it is ready.
+    pub(super) ready: PathBuf,
+    /// In which round it is asked to end: the lowest first.
+    pub(super) round: usize,
+}
+
+/// The rounds in which programs are asked to end.
+pub(super) const ROUNDS: usize = 3;
+
+/// The name of a service's database on a PostgreSQL server.
+pub(super) fn database_of(service: &str) -> String {
+    format!("shop_{service}")
+}
+
+/// A Stele.
+pub(super) fn broker(settings: &RunSettings, addresses: &Addresses, dir: &Path) -> Program {
+    let ready = dir.join("broker.json");
+    let mut arguments = vec![
+        "serve".to_owned(),
+        "--dir".to_owned(),
+        dir.join("broker").display().to_string(),
+        "--ports-file".to_owned(),
+        ready.display().to_string(),
+        // A group begins with its first member, not some seconds later.
+        "--set".to_owned(),
+        "kafka.group_gathering=0s".to_owned(),
+    ];
+    for (listener, port) in &addresses.broker_ports {
+        arguments.extend(["--set".to_owned(), format!("{listener}.port={port}")]);
+    }
+    Program {
+        name: "broker",
+        program: settings.stele.clone(),
+        arguments,
+        ready,
+        round: 2,
+    }
+}
+
+/// What belongs to others: the provider and the mail server.
+pub(super) fn outside(
+    settings: &RunSettings,
+    addresses: &Addresses,
+    dir: &Path,
+) -> Result<Vec<Program>, Failed> {
+    let mut provider = part("provider", addresses.provider.to_string(), dir)?;
+    provider.option("--db", sqlite(dir, "provider"));
+    let mut sink = part("sink", addresses.sink.to_string(), dir)?;
+    sink.option("--smtp", addresses.smtp.to_string());
+    sink.option("--busy-every", settings.busy_every.to_string());
+    for program in [&mut provider, &mut sink] {
+        program.round = 1;
+    }
+    Ok(vec![provider, sink])
+}
+
+/// The services.
+pub(super) fn services(
+    settings: &RunSettings,
+    addresses: &Addresses,
+    dir: &Path,
+) -> Result<Vec<Program>, Failed> {
+    let mut all = Vec::new();
+    for name in SERVICES {
+        let address = match name {
+            "order" => addresses.order,
+            "inventory" => addresses.inventory,
+            "payment" => addresses.payment,
+            "shipping" => addresses.shipping,
+            _ => addresses.notification,
+        };
+        let mut program = part(name, address.to_string(), dir)?;
+        program.option("--transport", settings.protocol.name());
+        program.option("--style", settings.style.name());
+        program.option("--broker", &addresses.broker);
+        let db = match &settings.postgres {
+            Some(server) => format!("{server}/{}", database_of(name)),
+            None => sqlite(dir, name),
+        };
+        program.option("--db", db);
+        match name {
+            "inventory" => {
+                if let Some(stock) = &settings.stock {
+                    program.option("--stock", stock);
+                }
+            }
+            "payment" => {
+                program.option("--provider", format!("http://{}", addresses.provider));
+                program.option("--callback", format!("http://{}", addresses.payment));
+            }
+            "notification" => program.option("--smtp", addresses.smtp.to_string()),
+            _ => {}
+        }
+        all.push(program);
+    }
+    Ok(all)
+}
+
+fn sqlite(dir: &Path, name: &str) -> String {
+    format!("sqlite:{}", dir.join(format!("{name}.db")).display())
+}
+
+/// A subcommand of this program.
+fn part(name: &'static str, address: String, dir: &Path) -> Result<Program, Failed> {
+    let ready = dir.join(format!("{name}.address"));
+    let mut program = Program {
+        name,
+        program: std::env::current_exe()?,
+        arguments: vec![name.to_owned()],
+        ready: ready.clone(),
+        round: 0,
+    };
+    program.option("--http", address);
+    program.option("--address-file", ready.display().to_string());
+    Ok(program)
+}
+
+impl Program {
+    fn option(&mut self, name: &str, value: impl Into<String>) {
+        self.arguments.extend([name.to_owned(), value.into()]);
+    }
+}

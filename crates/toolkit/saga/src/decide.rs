@@ -125,12 +125,24 @@ impl<S: Saga> Turn<'_, S> {
             return self.end(true);
         };
         let stage = self.plan.steps[open].stage;
+        let mut is_over = false;
         for step in self.steps_of(stage) {
-            if self.instance.steps[step].phase == Phase::Pending {
+            if self.instance.steps[step].phase != Phase::Pending {
+                continue;
+            }
+            if self.plan.steps[step].is_undo_alone() {
+                let name = self.name(step);
+                self.set(step, Phase::Done, None);
+                self.log(Entry::Done { step: name });
+                is_over = true;
+            } else {
                 self.send(step)?;
             }
         }
-        Ok(())
+        match is_over {
+            true => self.advance(),
+            false => Ok(()),
+        }
     }
 
     fn reply(&mut self, reply: Reply<'_>) -> Result<(), DecideError> {

@@ -58,6 +58,9 @@ impl<S: Saga> Plan<S> {
     }
 
     /// Adds a step, which begins once all before it are done.
+    ///
+    /// One without a command waits for its reply alone. One with neither is done at once: its undo
+    /// undoes what was done before the saga began.
     pub fn step(&mut self, name: &'static str) -> StepBuilder<'_, S> {
         if !self.is_parallel {
             self.stages += 1;

@@ -70,6 +70,12 @@ impl<S> Step<S> {
         replies.find(|reply| named(reply.reads, envelope).is_some())
     }
 
+    /// Whether there is nothing to do and nothing to wait for: it is there for its undo.
+    pub(crate) fn is_undo_alone(&self) -> bool {
+        let mut replies = self.replies.iter();
+        self.send.is_none() && replies.all(|reply| reply.says == Says::Undone)
+    }
+
     /// Whether somebody says when this step is undone.
     pub(crate) fn awaits_undo(&self) -> bool {
         self.replies.iter().any(|reply| reply.says == Says::Undone)

@@ -126,8 +126,7 @@ impl Run {
     }
 
     fn reply<M: Message + Default>(&mut self) -> &mut Self {
-        let context = Context::new("test");
-        let envelope = Envelope::of(&M::default(), &context).expect("JSON");
+        let envelope = envelope::<M>();
         let reply = Reply {
             envelope: &envelope,
             to: None,
@@ -146,17 +145,26 @@ impl Run {
 
     /// The types of the messages of the last decision.
     fn sent(&self) -> Vec<&'static str> {
-        let messages = self.effects.iter().filter_map(|effect| match effect {
-            Effect::Command { draft, .. } | Effect::Event(draft) => Some(draft.message_type),
-            _ => None,
-        });
-        messages.collect()
+        types(&self.effects)
     }
 
     fn alerts(&self) -> usize {
         let is_alert = |effect: &&Effect| matches!(effect, Effect::Alert(_));
         self.effects.iter().filter(is_alert).count()
     }
+}
+
+fn envelope<M: Message + Default>() -> Envelope {
+    Envelope::of(&M::default(), &Context::new("test")).expect("JSON")
+}
+
+/// The types of the messages that effects send.
+fn types(effects: &[Effect]) -> Vec<&'static str> {
+    let messages = effects.iter().filter_map(|effect| match effect {
+        Effect::Command { draft, .. } | Effect::Event(draft) => Some(draft.message_type),
+        _ => None,
+    });
+    messages.collect()
 }
 
 #[test]
@@ -307,4 +315,70 @@ proptest! {
             prop_assert!(count("ReleaseInventory") > 0);
         }
     }
+}
+
+/// The first step, and the second-last, are there for their undo.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct UndoAlone {
+    order: String,
+}
+
+impl Saga for UndoAlone {
+    const NAME: &'static str = "undo-alone";
+    const VERSION: u32 = 1;
+    type Start = OrderCreated;
+
+    fn begin(start: &OrderCreated) -> Self {
+        Self {
+            order: start.order.clone(),
+        }
+    }
+
+    fn plan(plan: &mut Plan<Self>) {
+        plan.step("place")
+            .undo(|saga: &Self| OrderCancelled::from(saga.order.clone()));
+        plan.step("reserve")
+            .send(|saga: &Self| ReserveInventory::from(saga.order.clone()))
+            .ok::<InventoryReserved>()
+            .fail::<InventoryRejected>();
+        plan.step("note")
+            .undo(|saga: &Self| RefundPayment::from(saga.order.clone()))
+            .undone::<PaymentFailed>();
+        plan.step("charge")
+            .send(|saga: &Self| ChargePayment::from(saga.order.clone()))
+            .ok::<PaymentProcessed>()
+            .fail::<PaymentFailed>();
+    }
+}
+
+#[test]
+fn a_step_without_command_and_reply_is_done_at_once_and_undone_in_its_turn() {
+    let plan: Plan<UndoAlone> = Plan::new();
+    let start = OrderCreated {
+        order: "o-1".to_owned(),
+    };
+    let now = Timestamp::from_millis(0);
+    let started = plan.start(SagaId("req-1".to_owned()), &start, now);
+    let (mut instance, effects) = started.expect("a start");
+    let mut sent = vec![types(&effects)];
+    let replies = [
+        envelope::<InventoryReserved>(),
+        envelope::<PaymentFailed>(),
+        envelope::<PaymentFailed>(),
+    ];
+    for envelope in &replies {
+        let reply = Reply { envelope, to: None };
+        let decided = plan.decide(&instance, Input::Reply(reply), now);
+        let (next, effects) = decided.expect("a reply");
+        sent.push(types(&effects));
+        instance = next;
+    }
+    let expected = [
+        ["ReserveInventory"],
+        ["ChargePayment"],
+        ["RefundPayment"],
+        ["OrderCancelled"],
+    ];
+    assert_eq!(sent, expected);
+    assert_eq!(instance.status, Status::Undone);
 }

@@ -1,10 +1,10 @@
-//! An order system: five services that talk by messages, each with a database of its own.
+//! An order system: six services that talk by messages, each with a database of its own.
 //!
 //! ```text
-//!  customer ── HTTP ──► order ◄──── broker: Kafka, AMQP or SQS ────┐
-//!                                     │        │        │          │
-//!                                     ▼        ▼        ▼          ▼
-//!                                 inventory  payment  shipping  notification
+//!  customer ── HTTP ──► order ◄──── broker: Kafka, AMQP or SQS ────┬──────────────┐
+//!                                     │        │        │          │              │
+//!                                     ▼        ▼        ▼          ▼              ▼
+//!                                 inventory  payment  shipping  notification  analytics
 //!                                              │                   │
 //!                                              ▼ HTTP              ▼ SMTP
 //!                                           provider             mail server
@@ -20,6 +20,7 @@
 //! - What is confirmed is paid once, and its stock is set aside once.
 //! - What is cancelled isn't paid, or paid back, and its stock is free.
 
+pub mod analytics;
 pub mod calls;
 pub mod http;
 pub mod inventory;

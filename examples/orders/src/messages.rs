@@ -30,7 +30,8 @@ mod payment;
 mod shipping;
 
 pub use commands::{
-    ChargePayment, RefundPayment, ReleaseInventory, ReserveInventory, ScheduleShipping, SendEmail,
+    CancelOrder, ChargePayment, ConfirmOrder, RefundPayment, ReleaseInventory, ReserveInventory,
+    ScheduleShipping, SendEmail,
 };
 pub use inventory::{InventoryRejected, InventoryReleased, InventoryReserved, Reserved};
 pub use mail::{ConfirmationSent, EmailSent, MailKind};

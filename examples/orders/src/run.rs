@@ -1,4 +1,4 @@
-//! Starts everything: a broker, the provider, a mail server and the five services. What ends by
+//! Starts everything: a broker, the provider, a mail server and the six services. What ends by
 //! itself, or is killed, is started again.
 
 mod addresses;
@@ -139,6 +139,7 @@ fn say(settings: &RunSettings, addresses: &Addresses, dir: &Path) {
     println!("  orders   http://{}/orders", addresses.order);
     println!("  stock    http://{}/stock", addresses.inventory);
     println!("  parcels  http://{}/shipments", addresses.shipping);
+    println!("  sales    http://{}/sales", addresses.analytics);
     println!("  ledger   http://{}/ledger", addresses.provider);
     println!("  mails    http://{}/mails", addresses.sink);
     println!("  broker   {}", addresses.broker);

@@ -20,6 +20,8 @@ use crate::{
 pub const ORDER: &str = "shop.order";
 /// Leads orders through their steps, in the order service's process, when orders are orchestrated.
 pub const SAGA: &str = "shop.saga";
+/// Counts what is sold.
+pub const ANALYTICS: &str = "shop.analytics";
 /// Collects what all services tell, for the timeline of an order.
 pub const TIMELINE: &str = "shop.timeline";
 /// The stock.
@@ -31,6 +33,8 @@ pub const SHIPPING: &str = "shop.shipping";
 /// Mails.
 pub const NOTIFICATION: &str = "shop.notification";
 
+/// Commands for orders.
+pub const ORDER_COMMANDS: &str = "order.commands";
 /// Commands for the stock.
 pub const INVENTORY_COMMANDS: &str = "inventory.commands";
 /// Commands for payments.
@@ -61,6 +65,10 @@ pub fn of(style: Style) -> Topology {
         Style::Orchestrated => orchestrated(),
     };
     subscriptions.push(subscription(TIMELINE, &TOPICS));
+    subscriptions.push(subscription(
+        ANALYTICS,
+        &[OrderCreated::TOPIC, OrderConfirmed::TOPIC],
+    ));
     Topology {
         topics: TOPICS.map(str::to_owned).into(),
         queues: Vec::new(),
@@ -87,9 +95,13 @@ fn choreographed() -> Vec<Subscription> {
 
 fn orchestrated() -> Vec<Subscription> {
     let own = [OrderConfirmed::TOPIC];
-    let steps = [OrderCreated::TOPIC, ConfirmationSent::TOPIC];
+    let steps = [
+        OrderCreated::TOPIC,
+        OrderConfirmed::TOPIC,
+        ConfirmationSent::TOPIC,
+    ];
     vec![
-        subscription(ORDER, &[FACTS, &own].concat()),
+        subscription(ORDER, FACTS).queue(ORDER_COMMANDS),
         subscription(SAGA, &[FACTS, &steps].concat()),
         subscription(INVENTORY, &own).queue(INVENTORY_COMMANDS),
         subscription(PAYMENT, &[]).queue(PAYMENT_COMMANDS),

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use orders::{
+    analytics,
     inventory::{self, InventorySettings},
     notification::{self, NotificationSettings},
     order,
@@ -43,6 +44,8 @@ enum Part {
     Shipping(ServiceSettings),
     /// Sends mails
     Notification(NotificationSettings),
+    /// Counts what is sold
+    Analytics(ServiceSettings),
     /// A payment provider with test cards
     Provider(ProviderSettings),
     /// A mail server that keeps what it gets
@@ -74,6 +77,7 @@ async fn serve(part: Part) -> Result<(), Failed> {
         Part::Payment(settings) => payment::serve(settings).await,
         Part::Shipping(settings) => shipping::serve(settings).await,
         Part::Notification(settings) => notification::serve(settings).await,
+        Part::Analytics(settings) => analytics::serve(settings).await,
         Part::Provider(settings) => provider::serve(settings).await,
         Part::Sink(settings) => sink::serve(settings).await,
     }

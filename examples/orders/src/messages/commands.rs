@@ -6,6 +6,26 @@ use stele_toolkit_envelope::Message;
 use super::{Item, MailKind};
 use crate::money::Cents;
 
+/// Everything that an order needs is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Message)]
+#[serde(rename_all = "camelCase")]
+#[message(version = "1.0", topic = "order.commands", key = order_id)]
+pub struct ConfirmOrder {
+    /// The order.
+    pub order_id: String,
+}
+
+/// Give an order up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Message)]
+#[serde(rename_all = "camelCase")]
+#[message(version = "1.0", topic = "order.commands", key = order_id)]
+pub struct CancelOrder {
+    /// The order.
+    pub order_id: String,
+    /// Why, for people.
+    pub reason: String,
+}
+
 /// Set aside everything that an order needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, Message)]
 #[serde(rename_all = "camelCase")]

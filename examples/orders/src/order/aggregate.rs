@@ -31,7 +31,11 @@ events! {
 pub(super) enum Action {
     /// Begin.
     Create(OrderCreated),
-    /// Remember what others tell: another service, or the saga that decides.
+    /// Be confirmed, if it is still open: the saga decides.
+    Confirm,
+    /// Be given up for this reason, if it is still open: the saga decides.
+    Cancel(String),
+    /// Remember what another service tells.
     Note(OrderEvent),
     /// Remember what another service tells, and decide by it whether the order is confirmed or
     /// cancelled.
@@ -133,6 +137,10 @@ impl Aggregate for Order {
         };
         Ok(match action {
             Action::Create(_) => return Err(Refusal::Exists),
+            // It has one end, and has told it.
+            Action::Confirm | Action::Cancel(_) if self.status != Status::Created => Vec::new(),
+            Action::Confirm => vec![OrderConfirmed::of(created).into()],
+            Action::Cancel(reason) => vec![OrderCancelled::of(created, reason).into()],
             Action::Note(told) | Action::React(told) if self.knows(told) => Vec::new(),
             Action::Note(told) => vec![told.clone()],
             Action::React(told) => {

@@ -1,6 +1,5 @@
 //! What the other services tell becomes a part of the order. Choreographed, the order decides by it
-//! whether it is confirmed or cancelled; orchestrated, the saga decides, and its end is told like
-//! everything else.
+//! whether it is confirmed or cancelled; orchestrated, the saga decides, and sends a command.
 
 use stele_toolkit_bus::{Event, Failure, Policy, Raw, Received, Service, State};
 use stele_toolkit_envelope::{Context, Message};
@@ -12,11 +11,11 @@ use super::{
 };
 use crate::{
     messages::{
-        InventoryRejected, InventoryReleased, InventoryReserved, OrderCancelled, OrderConfirmed,
+        CancelOrder, ConfirmOrder, InventoryRejected, InventoryReleased, InventoryReserved,
         PaymentFailed, PaymentProcessed, PaymentRefunded, ShippingScheduled,
     },
     settings::Style,
-    topology::ORDER,
+    topology::{ORDER, ORDER_COMMANDS},
 };
 
 pub(super) fn service(style: Style) -> Service {
@@ -38,8 +37,8 @@ pub(super) fn service(style: Style) -> Service {
             .on(note::<PaymentFailed>)
             .on(note::<PaymentRefunded>)
             .on(note::<ShippingScheduled>)
-            .on(note::<OrderConfirmed>)
-            .on(note::<OrderCancelled>),
+            .on_queue(ORDER_COMMANDS, confirm)
+            .on_queue(ORDER_COMMANDS, cancel),
     }
 }
 
@@ -61,6 +60,25 @@ async fn note<F: Message + Into<OrderEvent>>(
 ) -> Result<(), Failure> {
     let order_id = fact.key().0;
     tell(&orders, tx, &message, &order_id, Action::Note(fact.into())).await
+}
+
+async fn confirm(
+    Event(command): Event<ConfirmOrder>,
+    Raw(message): Raw,
+    tx: Tx,
+    State(orders): State<Orders>,
+) -> Result<(), Failure> {
+    tell(&orders, tx, &message, &command.order_id, Action::Confirm).await
+}
+
+async fn cancel(
+    Event(command): Event<CancelOrder>,
+    Raw(message): Raw,
+    tx: Tx,
+    State(orders): State<Orders>,
+) -> Result<(), Failure> {
+    let action = Action::Cancel(command.reason);
+    tell(&orders, tx, &message, &command.order_id, action).await
 }
 
 async fn tell(

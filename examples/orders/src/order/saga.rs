@@ -8,10 +8,10 @@ use stele_toolkit_saga::{Plan, Saga, Sagas, WithSagas as _};
 
 use crate::{
     messages::{
-        ChargePayment, ConfirmationSent, InventoryRejected, InventoryReleased, InventoryReserved,
-        MailKind, OrderCancelled, OrderConfirmed, OrderCreated, PaymentFailed, PaymentProcessed,
-        PaymentRefunded, RefundPayment, ReleaseInventory, ReserveInventory, ScheduleShipping,
-        SendEmail, ShippingScheduled,
+        CancelOrder, ChargePayment, ConfirmOrder, ConfirmationSent, InventoryRejected,
+        InventoryReleased, InventoryReserved, MailKind, OrderCancelled, OrderConfirmed,
+        OrderCreated, PaymentFailed, PaymentProcessed, PaymentRefunded, RefundPayment,
+        ReleaseInventory, ReserveInventory, ScheduleShipping, SendEmail, ShippingScheduled,
     },
     topology::SAGA,
 };
@@ -19,7 +19,7 @@ use crate::{
 /// How long a payment may take before its outcome counts as unknown, and is undone.
 const PAYMENT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// An order on its way: reserve, charge, ship, tell.
+/// An order on its way: reserve, charge, confirm, ship, tell. If it fails: refund, release, cancel.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct PlaceOrder {
     order: OrderCreated,
@@ -38,6 +38,9 @@ impl Saga for PlaceOrder {
     }
 
     fn plan(plan: &mut Plan<Self>) {
+        plan.step("place")
+            .undo(Self::cancel)
+            .undone::<OrderCancelled>();
         plan.step("reserve")
             .send(Self::reserve)
             .ok::<InventoryReserved>()
@@ -52,6 +55,10 @@ impl Saga for PlaceOrder {
             .undo(Self::refund)
             .undone::<PaymentRefunded>()
             .pivot();
+        plan.step("confirm")
+            .send(Self::confirm)
+            .ok::<OrderConfirmed>()
+            .forward();
         plan.step("ship")
             .send(Self::ship)
             .ok::<ShippingScheduled>()
@@ -60,8 +67,6 @@ impl Saga for PlaceOrder {
             .send(Self::notify)
             .ok::<ConfirmationSent>()
             .forward();
-        plan.done(|saga| OrderConfirmed::of(&saga.order))
-            .undone(Self::cancelled);
     }
 }
 
@@ -112,9 +117,17 @@ impl PlaceOrder {
         }
     }
 
-    fn cancelled(&self) -> OrderCancelled {
+    fn confirm(&self) -> ConfirmOrder {
+        let order_id = self.order_id();
+        ConfirmOrder { order_id }
+    }
+
+    fn cancel(&self) -> CancelOrder {
         let reason = self.reason.as_deref();
-        OrderCancelled::of(&self.order, reason.unwrap_or("the payment took too long"))
+        CancelOrder {
+            order_id: self.order_id(),
+            reason: reason.unwrap_or("the payment took too long").to_owned(),
+        }
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[Migration::portable(
         correlation_id TEXT NOT NULL,
         causation_id TEXT NOT NULL,
         trace_id TEXT NOT NULL,
+        sequence BIGINT NOT NULL,
         data TEXT NOT NULL
     );
     CREATE INDEX timeline_by_order ON timeline (order_id, at)",
@@ -48,6 +49,8 @@ pub struct Entry {
     pub causation_id: String,
     /// Its trace, or nothing.
     pub trace_id: String,
+    /// Its number among the order service's events of the order, from 1; 0 if it has none.
+    pub sequence: i64,
     /// The message's data, as JSON text.
     pub data: String,
 }
@@ -63,9 +66,10 @@ async fn keep(Raw(message): Raw, mut tx: Tx) -> Result<(), Failure> {
     let envelope = Envelope::decode(&message.message.body, BODY_BYTES_MAX);
     let envelope = envelope.map_err(|error| Failure::reject(error.to_string()))?;
     let trace = envelope.metadata.trace.id();
+    let sequence = envelope.metadata.sequence.unwrap_or_default();
     let insert = "INSERT INTO timeline (message_id, order_id, at, type, source, correlation_id,
-            causation_id, trace_id, data)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
+            causation_id, trace_id, sequence, data)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
     sqlx::query(insert)
         .bind(envelope.message_id.clone())
         .bind(message.message.key.clone())
@@ -75,6 +79,7 @@ async fn keep(Raw(message): Raw, mut tx: Tx) -> Result<(), Failure> {
         .bind(envelope.correlation_id.clone())
         .bind(envelope.metadata.causation_id.clone().unwrap_or_default())
         .bind(trace.map(|trace| trace.to_string()).unwrap_or_default())
+        .bind(i64::try_from(sequence).unwrap_or(i64::MAX))
         .bind(envelope.data.as_str().to_owned())
         .execute(&mut *tx)
         .await?;
@@ -83,8 +88,8 @@ async fn keep(Raw(message): Raw, mut tx: Tx) -> Result<(), Failure> {
 
 /// What was published about an order, in the order of its times.
 pub(super) async fn of(db: &Db, order_id: &str) -> Result<Vec<Entry>, Error> {
-    let read = "SELECT message_id, at, type, source, correlation_id, causation_id, trace_id, data
-        FROM timeline WHERE order_id = $1 ORDER BY at, message_id";
+    let read = "SELECT message_id, at, type, source, correlation_id, causation_id, trace_id,
+            sequence, data FROM timeline WHERE order_id = $1 ORDER BY at, message_id";
     let mut reader = db.reader().await?;
     let read = sqlx::query(read).bind(order_id.to_owned());
     let rows = read.fetch_all(&mut *reader).await?;
@@ -100,6 +105,7 @@ fn entry(row: &AnyRow) -> Result<Entry, sqlx::Error> {
         correlation_id: row.try_get(4)?,
         causation_id: row.try_get(5)?,
         trace_id: row.try_get(6)?,
-        data: row.try_get(7)?,
+        sequence: row.try_get(7)?,
+        data: row.try_get(8)?,
     })
 }

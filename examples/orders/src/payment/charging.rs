@@ -92,6 +92,7 @@ impl Caller for Charging {
         match outcome {
             Outcome::Processed => {
                 rows::note(tx, &order_id, Phase::Processed, "").await?;
+                rows::book(tx, &order_id, amount).await?;
                 publish(tx, &context, &PaymentProcessed { order_id, amount }).await
             }
             Outcome::Failed(reason) => {
@@ -100,6 +101,7 @@ impl Caller for Charging {
             }
             Outcome::Refunded(amount) => {
                 rows::note_refund(tx, &order_id, amount).await?;
+                rows::book_back(tx, &order_id).await?;
                 publish(tx, &context, &PaymentRefunded { order_id, amount }).await
             }
         }

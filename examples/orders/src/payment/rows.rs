@@ -1,4 +1,5 @@
-//! Payments, as rows: one for each order that anybody has asked to charge or to pay back.
+//! Payments, as rows: one for each order that anybody has asked to charge or to pay back; and the
+//! books, an entry for each amount that was taken or paid back.
 
 use stele_toolkit_sql::{
     Dialect, Error, Migration, Tx,
@@ -16,7 +17,13 @@ pub(super) const MIGRATIONS: &[Migration] = &[Migration::portable(
         refunded BIGINT NOT NULL,
         state TEXT NOT NULL,
         reason TEXT NOT NULL
-    )",
+    );
+    CREATE TABLE books (
+        order_id TEXT NOT NULL,
+        at BIGINT NOT NULL,
+        cents BIGINT NOT NULL
+    );
+    CREATE INDEX books_by_order ON books (order_id)",
 )];
 
 /// Where a payment is.
@@ -122,5 +129,29 @@ pub(super) async fn note_refund(tx: &mut Tx, order_id: &str, refunded: Cents) ->
         .bind(refunded.0)
         .bind(order_id.to_owned());
     note.execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Books what was taken for an order. An entry is never changed, and nothing here knows whether it
+/// is booked already: that is left to whoever calls.
+pub(super) async fn book(tx: &mut Tx, order_id: &str, taken: Cents) -> Result<(), Error> {
+    let book = "INSERT INTO books (order_id, at, cents) VALUES ($1, $2, $3)";
+    let now = tx.now().as_micros();
+    let book = sqlx::query(book)
+        .bind(order_id.to_owned())
+        .bind(now)
+        .bind(taken.0);
+    book.execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Books that everything that was taken for an order was paid back.
+pub(super) async fn book_back(tx: &mut Tx, order_id: &str) -> Result<(), Error> {
+    let book = "INSERT INTO books (order_id, at, cents)
+        SELECT order_id, $2, -CAST(SUM(cents) AS BIGINT) FROM books WHERE order_id = $1
+        GROUP BY order_id HAVING SUM(cents) <> 0";
+    let now = tx.now().as_micros();
+    let book = sqlx::query(book).bind(order_id.to_owned()).bind(now);
+    book.execute(&mut **tx).await?;
     Ok(())
 }

@@ -26,6 +26,8 @@ pub struct Addresses {
     pub shipping: SocketAddr,
     /// The notification service's.
     pub notification: SocketAddr,
+    /// The analytics service's.
+    pub analytics: SocketAddr,
     /// The payment provider's.
     pub provider: SocketAddr,
     /// The mail server's, which lists mails.
@@ -62,6 +64,7 @@ impl Addresses {
             payment: free(&mut held).await?,
             shipping: free(&mut held).await?,
             notification: free(&mut held).await?,
+            analytics: free(&mut held).await?,
             provider: free(&mut held).await?,
             sink: free(&mut held).await?,
             smtp: free(&mut held).await?,

@@ -6,8 +6,14 @@ use super::{Addresses, RunSettings};
 use crate::process::Failed;
 
 /// The services, by the names of their subcommands.
-pub(super) const SERVICES: [&str; 5] =
-    ["order", "inventory", "payment", "shipping", "notification"];
+pub(super) const SERVICES: [&str; 6] = [
+    "order",
+    "inventory",
+    "payment",
+    "shipping",
+    "notification",
+    "analytics",
+];
 
 /// A program to run.
 #[derive(Clone, Debug)]
@@ -87,7 +93,8 @@ pub(super) fn services(
             "inventory" => addresses.inventory,
             "payment" => addresses.payment,
             "shipping" => addresses.shipping,
-            _ => addresses.notification,
+            "notification" => addresses.notification,
+            _ => addresses.analytics,
         };
         let mut program = part(name, address.to_string(), dir)?;
         program.option("--transport", settings.protocol.name());

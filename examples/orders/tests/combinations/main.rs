@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "functions that tests are made of")]
 
+#[path = "../../../../crates/toolkit/sql/tests/support/home.rs"]
+mod home;
 mod shop;
 
 use std::{
@@ -12,6 +14,7 @@ use std::{
 };
 
 use orders::{
+    analytics::Sales,
     inventory::Stock,
     messages::Item,
     money::Cents,
@@ -21,6 +24,7 @@ use orders::{
     sink::Received,
 };
 
+use home::Home;
 use shop::{Shop, eventually};
 
 /// How many orders of each kind are placed.
@@ -88,8 +92,24 @@ combinations! {
     orchestrated_over_sqs: "sqs" "orchestrated";
 }
 
+#[tokio::test]
+async fn with_a_postgresql_database_for_each_service() {
+    let home = Home::postgres().await;
+    let (_, socket) = home.url().split_once("host=").unwrap();
+    let (socket, _) = socket.split_once('&').unwrap();
+    let server = format!("postgres://postgres@{}", socket.replace('/', "%2F"));
+    check_shop(
+        Shop::open_with("kafka", "orchestrated", &["--postgres", &server]).await,
+        "orchestrated",
+    )
+    .await;
+}
+
 async fn check(protocol: &str, style: &str) {
-    let shop = Shop::open(protocol, style).await;
+    check_shop(Shop::open(protocol, style).await, style).await;
+}
+
+async fn check_shop(shop: Shop, style: &str) {
     let placed = place(&shop).await;
     for order in &placed {
         let ended = || ends(&shop, order);
@@ -97,6 +117,7 @@ async fn check(protocol: &str, style: &str) {
     }
     eventually("the stock", || stock_agrees(&shop, &placed)).await;
     eventually("the ledger", || ledger_agrees(&shop, &placed)).await;
+    eventually("the sales", || sales_agree(&shop, &placed)).await;
     eventually("the shipments", || shipments_agree(&shop, &placed)).await;
     eventually("the mails", || mails_agree(&shop, &placed)).await;
     eventually("the read model", || summaries_agree(&shop, &placed)).await;
@@ -171,6 +192,24 @@ async fn ledger_agrees(shop: &Shop, placed: &[Placed]) -> Result<(), String> {
         agree("what stays of a refunded charge", &paid(charge), &Cents(0))?;
     }
     Ok(())
+}
+
+/// Each order is counted once, and so is each that was confirmed.
+async fn sales_agree(shop: &Shop, placed: &[Placed]) -> Result<(), String> {
+    let sales: Vec<Sales> = shop.read(shop.addresses.analytics, "/sales").await?;
+    let orders = |count: usize| i64::try_from(count).unwrap();
+    let sum = |of: fn(&Sales) -> i64| sales.iter().map(of).sum::<i64>();
+    let found = (
+        sum(|day| day.placed),
+        sum(|day| day.sold),
+        sum(|day| day.revenue.0),
+    );
+    let expected = (
+        orders(placed.len()),
+        orders(confirmed(placed).count()),
+        confirmed(placed).map(|order| order.total.0).sum(),
+    );
+    agree("sales", &found, &expected)
 }
 
 async fn shipments_agree(shop: &Shop, placed: &[Placed]) -> Result<(), String> {

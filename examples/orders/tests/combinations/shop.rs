@@ -30,6 +30,11 @@ pub(crate) struct Shop {
 impl Shop {
     /// Starts everything on free ports.
     pub(crate) async fn open(protocol: &str, style: &str) -> Self {
+        Self::open_with(protocol, style, &[]).await
+    }
+
+    /// The same, with more arguments for `shop run`.
+    pub(crate) async fn open_with(protocol: &str, style: &str, more: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let stele = stele_toolkit_contract::program().await;
         let mut process = Command::new(env!("CARGO_BIN_EXE_shop"))
@@ -39,6 +44,7 @@ impl Shop {
             .arg(stele)
             .arg("--dir")
             .arg(directory.path())
+            .args(more)
             .stdout(Stdio::null())
             .spawn()
             .unwrap();

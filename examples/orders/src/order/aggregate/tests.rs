@@ -77,9 +77,19 @@ fn what_is_noted_decides_nothing() {
 
 #[test]
 fn an_order_has_one_end() {
-    given::<Order>([created().into(), reserved(), paid(), confirmed()])
-        .when(&Action::Note(cancelled()))
-        .then([]);
+    let open = [created().into(), reserved(), paid()];
+    given::<Order>(open.clone())
+        .when(&Action::Confirm)
+        .then([confirmed()]);
+    let reason = "teapot is out of stock".to_owned();
+    given::<Order>(open.clone())
+        .when(&Action::Cancel(reason.clone()))
+        .then([cancelled()]);
+    for action in [Action::Confirm, Action::Cancel(reason)] {
+        given::<Order>(open.clone().into_iter().chain([confirmed()]))
+            .when(&action)
+            .then([]);
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rdkafka::{
-    ClientContext, TopicPartitionList,
+    ClientContext, Offset, TopicPartitionList,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance},
     error::KafkaError,
@@ -14,7 +14,7 @@ use crate::{
     partitions::{Group, Place},
 };
 
-/// How long the broker may take to tell a partition's end.
+/// How long the broker may take to tell the ends of partitions.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The callbacks of a group's consumer, on its reader's thread.
@@ -32,29 +32,49 @@ impl ClientContext for Rebalancing {
 }
 
 impl ConsumerContext for Rebalancing {
-    /// Commits what is finished before another consumer begins where this one ends.
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        let Rebalance::Revoke(revoked) = rebalance else {
-            return;
-        };
-        let places = places(revoked);
-        if !consumer.assignment_lost() {
-            commit(&self.0, consumer, Some(&places));
+        match rebalance {
+            // Now rather than when they are fetched from: a question that comes behind a fetch
+            // waits until the broker has answered that, for half a second if there is nothing.
+            Rebalance::Assign(assigned) => {
+                for (place, end) in ends(consumer, assigned) {
+                    self.0.assign(place, end);
+                }
+            }
+            // Commits what is finished before another consumer begins where this one ends.
+            Rebalance::Revoke(revoked) => {
+                let places = places(revoked);
+                if !consumer.assignment_lost() {
+                    commit(&self.0, consumer, Some(&places));
+                }
+                self.0.revoke(&places);
+            }
+            Rebalance::Error(_) => {}
         }
-        self.0.revoke(&places);
     }
+}
 
-    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        let Rebalance::Assign(assigned) = rebalance else {
-            return;
-        };
-        for place in places(assigned) {
-            let ends = consumer.fetch_watermarks(&place.0, place.1, END_TIMEOUT);
-            // Without, everything counts as delivered before.
-            let end = ends.map_or(i64::MAX, |(_, end)| end);
-            self.0.assign(place, end);
+/// The ends of partitions, by one question for all of them. What lies before them counts as
+/// delivered before; everything does where the end isn't told.
+fn ends(consumer: &BaseConsumer<Rebalancing>, of: &TopicPartitionList) -> Vec<(Place, i64)> {
+    let mut asked = of.clone();
+    let told = asked
+        .set_all_offsets(Offset::End)
+        .and_then(|()| consumer.offsets_for_times(asked, END_TIMEOUT));
+    let told = told.inspect_err(|error| tracing::debug!(%error, "the ends aren't known"));
+    let end = |place: &Place| {
+        let element = told.as_ref().ok()?.find_partition(&place.0, place.1)?;
+        element.error().ok()?;
+        match element.offset() {
+            Offset::Offset(end) => Some(end),
+            _ => None,
         }
-    }
+    };
+    let places = places(of).into_iter().map(|place| {
+        let end = end(&place).unwrap_or(i64::MAX);
+        (place, end)
+    });
+    places.collect()
 }
 
 /// Commits what is finished, of these partitions or of all, and waits for it.

@@ -249,9 +249,9 @@ impl SpaceGuard {
 
     /// Checks the disk. `waiting_bytes` is the size of the first request that waits for space.
     ///
-    /// Once low for any shard, space counts as low until an eighth more than the reserve is free, so
-    /// that publishers aren't blocked and unblocked with every file that comes and goes, and all of
-    /// them at about the same time.
+    /// Once low for any shard, space counts as low until an eighth more than the reserve is free:
+    /// so publishers aren't blocked and unblocked with every file that comes and goes, and all of
+    /// them are at about the same time.
     pub fn check(&mut self, waiting_bytes: u64) -> Result<Space, Error> {
         let left_bytes = self.measure()?;
         let low_shards = self.directory.promises.low_shards.load(Ordering::Acquire);

@@ -1,4 +1,4 @@
-use stele_toolkit_es::scenario::given;
+use stele_toolkit_test::aggregate::given;
 
 use super::*;
 use crate::{messages::Item, money::Cents};
@@ -65,7 +65,7 @@ fn one_failure_cancels_and_what_comes_later_is_remembered_alone() {
 fn what_is_told_twice_counts_once() {
     given::<Order>([created().into(), reserved()])
         .when(&Action::React(reserved()))
-        .then([]);
+        .then_nothing();
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn an_order_has_one_end() {
     for action in [Action::Confirm, Action::Cancel(reason)] {
         given::<Order>(open.clone().into_iter().chain([confirmed()]))
             .when(&action)
-            .then([]);
+            .then_nothing();
     }
 }
 

@@ -2,7 +2,7 @@ use serde_json::Value;
 
 use crate::shop::{Shop, StockCounted, until};
 
-crate::claims! {
+crate::home::claims! { crate::shop::Shop::new:
     dead_letters_are_listed_and_shown;
     a_letter_is_edited_and_handled;
     letters_are_retried_and_dropped;

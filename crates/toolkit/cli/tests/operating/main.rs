@@ -13,24 +13,3 @@ mod letters;
 mod refusing;
 mod sagas;
 mod shop;
-
-/// Makes a test of each claim on each database.
-#[macro_export]
-macro_rules! claims {
-    ($($claim:ident;)*) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $claim() {
-                super::$claim($crate::shop::Shop::new($crate::home::Home::sqlite()).await).await;
-            })*
-        }
-
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $claim() {
-                let home = $crate::home::Home::postgres().await;
-                super::$claim($crate::shop::Shop::new(home).await).await;
-            })*
-        }
-    };
-}

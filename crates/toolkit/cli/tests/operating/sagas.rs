@@ -1,6 +1,6 @@
 use crate::shop::{OrderCreated, Shop, until};
 
-crate::claims! {
+crate::home::claims! { crate::shop::Shop::new:
     instances_are_listed_and_shown;
     the_service_does_what_is_asked;
     without_the_service_a_request_stays_open;

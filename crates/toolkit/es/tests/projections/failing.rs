@@ -18,7 +18,7 @@ use stele_toolkit_sql::sqlx;
 
 use crate::{order::OrderEvent, world::World};
 
-crate::claims! {
+crate::home::claims! { crate::world::World::new:
     an_event_that_fails_stops_the_projection_visibly;
     it_is_tried_again_later_and_later;
     a_failure_undoes_its_rows_and_its_checkpoint;

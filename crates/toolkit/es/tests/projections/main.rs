@@ -24,20 +24,3 @@ mod orders;
 mod rebuilding;
 mod sharing;
 mod world;
-
-/// Makes a test of each claim on each database: `claims! { commits; … }`.
-#[macro_export]
-macro_rules! claims {
-    ($($claim:ident;)*) => {
-        $crate::claims! { of sqlite: $($claim;)* }
-        $crate::claims! { of postgres: $($claim;)* }
-    };
-    (of $database:ident: $($claim:ident;)*) => {
-        mod $database {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $claim() {
-                super::$claim($crate::world::World::$database().await).await;
-            })*
-        }
-    };
-}

@@ -16,7 +16,7 @@ use crate::{
     world::{World, context, within_a_minute},
 };
 
-crate::claims! {
+crate::home::claims! { crate::world::World::new:
     a_command_is_read_after_its_projection_has_seen_it;
     a_query_says_in_time_that_it_is_behind;
     a_refused_command_changes_nothing;

@@ -13,7 +13,7 @@ use crate::{
     world::{World, within_a_minute},
 };
 
-crate::claims! {
+crate::home::claims! { crate::world::World::new:
     readers_never_see_a_half_filled_table;
     a_new_version_is_filled_beside_the_old_one_which_goes_on;
     older_code_is_told_that_it_is_superseded;

@@ -15,7 +15,7 @@ use crate::{
     world::{World, within_a_minute},
 };
 
-crate::claims! {
+crate::home::claims! { crate::world::World::new:
     two_at_once_apply_each_event_once;
     another_process_goes_on_when_the_lease_is_over;
 }

@@ -31,15 +31,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) async fn sqlite() -> Self {
-        Self::new(Home::sqlite()).await
-    }
-
-    pub(crate) async fn postgres() -> Self {
-        Self::new(Home::postgres().await).await
-    }
-
-    async fn new(home: Home) -> Self {
+    pub(crate) async fn new(home: Home) -> Self {
         let clock = Arc::new(ManualClock::new());
         // The disk may be busy with other things.
         let options = Options::new().wait_max(Duration::from_secs(60));

@@ -11,7 +11,7 @@ use crate::order::{
     OrderCancelled, OrderCreated, PaymentProcessed, PaymentRefunded, ShippingScheduled, World,
 };
 
-crate::claims! {
+crate::home::claims! { crate::order::World::new:
     what_belongs_to_an_order_is_in_one_history;
     what_does_not_follow_in_time_is_told_and_listed;
     what_came_in_another_order_is_not_expected;

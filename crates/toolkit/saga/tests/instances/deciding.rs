@@ -14,7 +14,7 @@ use crate::order::{
     PlaceOrder, World, sent, types,
 };
 
-crate::claims! {
+crate::home::claims! { crate::order::World::new:
     a_process_goes_on_by_messages;
     a_process_goes_on_by_its_timers;
     what_comes_twice_or_too_late_changes_nothing;

@@ -5,7 +5,7 @@
 #[path = "../../../sql/tests/support/clock.rs"]
 mod clock;
 #[path = "../../../sql/tests/support/home.rs"]
-mod server;
+mod home;
 
 mod correlating;
 mod deciding;
@@ -13,30 +13,3 @@ mod orchestrating;
 mod order;
 mod participating;
 mod services;
-
-/// Makes a test of each claim on each database, whose subject is made of a home: `claims! { World:
-/// commits; … }`.
-#[macro_export]
-macro_rules! claims {
-    ($($claim:ident;)*) => { $crate::claims! { $crate::order::World: $($claim;)* } };
-    ($subject:path: $($claim:ident;)*) => {
-        mod sqlite {
-            use $subject as Subject;
-
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $claim() {
-                super::$claim(Subject::new($crate::server::Home::sqlite()).await).await;
-            })*
-        }
-
-        mod postgres {
-            use $subject as Subject;
-
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $claim() {
-                let home = $crate::server::Home::postgres().await;
-                super::$claim(Subject::new(home).await).await;
-            })*
-        }
-    };
-}

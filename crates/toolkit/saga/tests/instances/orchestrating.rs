@@ -11,7 +11,7 @@ use crate::order::{
     PlaceOrder3, Renamed, World, sent, types,
 };
 
-crate::claims! {
+crate::home::claims! { crate::order::World::new:
     an_order_goes_through_its_steps;
     a_failed_payment_is_compensated;
     what_is_rolled_back_never_happened;

@@ -8,7 +8,7 @@ use stele_toolkit_envelope::{Context, Envelope, Message, SeededIds};
 use stele_toolkit_saga::{Handled, Orchestrator, Plan, Saga};
 use stele_toolkit_sql::{Db, Options, Tx};
 
-use crate::{clock::Hands, server::Home};
+use crate::{clock::Hands, home::Home};
 
 macro_rules! messages {
     ($($name:ident $topic:literal)*) => {$(

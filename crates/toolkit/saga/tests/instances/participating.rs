@@ -2,7 +2,7 @@ use stele_toolkit_saga::{ActionId, Begun, Cancelled, Participant, SagaError};
 
 use crate::order::{World, sent};
 
-crate::claims! {
+crate::home::claims! { crate::order::World::new:
     a_command_that_comes_again_gets_the_reply_again;
     an_undo_that_comes_first_keeps_the_action_from_being_done;
     what_was_done_is_undone_once;

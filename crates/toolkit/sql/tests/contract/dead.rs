@@ -15,7 +15,7 @@ use crate::{
     support::{Home, Sink, claim, incoming, story},
 };
 
-crate::claims! {
+crate::home::claims! { std::future::ready:
     a_dead_message_is_listed_with_its_story_and_its_bytes;
     its_letter_is_sent_once;
     its_key_waits_until_it_is_retried;

@@ -9,7 +9,7 @@ use crate::support::{Hands, Home, claim};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-crate::claims! {
+crate::home::claims! { std::future::ready:
     a_message_is_handled_once_by_each_handler;
     what_is_undone_or_dropped_is_claimed_again;
     of_concurrent_claims_one_commits;

@@ -8,7 +8,7 @@ use crate::{inbox::open, support::Home};
 
 const LENGTH: Duration = Duration::from_secs(5);
 
-crate::claims! {
+crate::home::claims! { std::future::ready:
     one_holder_at_a_time_and_the_next_one_fences_it;
     of_concurrent_takers_one_gets_it;
     a_released_lease_is_free_at_once;

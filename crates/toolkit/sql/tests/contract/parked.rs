@@ -16,7 +16,7 @@ use crate::{
 const MINUTE: Duration = Duration::from_secs(60);
 const LEASE: Duration = Duration::from_secs(30);
 
-crate::claims! {
+crate::home::claims! { std::future::ready:
     a_parked_message_comes_back_as_it_was_when_it_is_due;
     a_redelivered_message_waits_while_it_is_parked;
     later_ones_of_a_strict_key_wait_and_come_in_order;

@@ -14,7 +14,7 @@ use crate::{
     support::{Hands, Home, Sink, event, until},
 };
 
-crate::claims! {
+crate::home::claims! { std::future::ready:
     what_is_committed_is_sent_and_deleted;
     what_is_undone_is_never_sent;
     a_key_keeps_its_order_over_failures_and_others_go_on;

@@ -13,7 +13,7 @@ use crate::{
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-crate::claims! {
+crate::home::claims! { std::future::ready:
     a_timer_comes_once_when_it_is_due_however_late;
     a_timer_that_fails_stays_and_is_postponed;
     timers_are_set_cancelled_and_replaced_with_their_transaction;

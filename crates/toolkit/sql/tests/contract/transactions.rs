@@ -10,7 +10,7 @@ const STOCK: &[Migration] = &[Migration::portable(
     "CREATE TABLE stock (number {serial}, sku TEXT UNIQUE, free BIGINT NOT NULL, picture {blob})",
 )];
 
-crate::claims! {
+crate::home::claims! { std::future::ready:
     what_is_committed_is_read;
     what_is_dropped_or_undone_is_gone;
     migrations_run_once_also_from_several_processes;

@@ -1,7 +1,12 @@
 //! Databases for tests: a file in a temporary directory, or a PostgreSQL server of this process.
-//! Other crates' tests include this file by its path.
+//! Other crates' tests include this file by its path, as `crate::home`.
 
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "each test binary uses a part of it"
+)]
 
 #[path = "postgres.rs"]
 mod postgres;
@@ -11,6 +16,30 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use stele_toolkit_sql::{Db, Options};
 
 pub(crate) use postgres::Server;
+
+/// Makes a test of each claim on each database, with what a function makes of its home:
+/// `claims! { crate::world::World::new: one_wins; … }`.
+macro_rules! claims {
+    ($subject:path: $($claim:ident;)*) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $claim() {
+                let home = $crate::home::Home::sqlite();
+                super::$claim($subject(home).await).await;
+            })*
+        }
+
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $claim() {
+                let home = $crate::home::Home::postgres().await;
+                super::$claim($subject(home).await).await;
+            })*
+        }
+    };
+}
+
+pub(crate) use claims;
 
 /// A database of one test, gone with it.
 #[derive(Debug)]

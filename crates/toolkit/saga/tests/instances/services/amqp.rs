@@ -12,7 +12,7 @@ use stele_toolkit_saga::{Filter, Instances, Participant, SagaMetrics, Status};
 use stele_toolkit_sql::{Db, sqlx};
 
 use super::parts;
-use crate::{clock::Hands, order::OrderCreated, server::Home};
+use crate::{clock::Hands, home::Home, order::OrderCreated};
 
 /// Over AMQP, which a Stele of the test's own speaks.
 fn transport(broker: &Broker) -> Arc<dyn Transport> {

@@ -4,7 +4,7 @@ use stele_toolkit_saga::{Entry, Instances, Operator, RequestOutcome, SagaError, 
 
 use super::{parts::SAGA, world::World};
 
-crate::claims! { crate::services::world::World:
+crate::home::claims! { crate::services::world::World::new:
     what_an_operator_asks_is_done_by_the_service;
     what_makes_no_sense_is_refused;
     a_request_waits_for_the_service;

@@ -5,7 +5,7 @@ use stele_toolkit_sql::Point;
 
 use super::world::World;
 
-crate::claims! { crate::services::world::World:
+crate::home::claims! { crate::services::world::World::new:
     a_crash_at_any_point_neither_loses_nor_repeats_a_step;
     a_crash_while_a_deadline_is_told_loses_nothing;
 }

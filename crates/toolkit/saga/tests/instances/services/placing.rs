@@ -8,7 +8,7 @@ use stele_toolkit_saga::{Entry, Status};
 use super::world::World;
 use crate::order::{OrderCreated, PaymentProcessed};
 
-crate::claims! { crate::services::world::World:
+crate::home::claims! { crate::services::world::World::new:
     an_order_is_fulfilled;
     a_refused_reservation_undoes_nothing;
     a_refused_shipment_undoes_payment_and_then_reservation;

@@ -9,8 +9,8 @@ use stele_toolkit_sql::{Db, Options, sqlx};
 
 use crate::{
     clock::Hands,
+    home::Home,
     order::{InventoryReserved, OrderCreated, PaymentProcessed, PlaceOrder, sent, types},
-    server::Home,
 };
 
 /// A process: a pool of its own.

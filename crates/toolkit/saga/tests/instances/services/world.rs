@@ -14,7 +14,7 @@ use stele_toolkit_sql::{Db, Failpoint, Options, Point, sqlx};
 use tokio::sync::{Mutex, watch};
 
 use super::parts;
-use crate::{clock::Hands, order::OrderCreated, server::Home};
+use crate::{clock::Hands, home::Home, order::OrderCreated};
 
 /// Never returns from the point that is armed: the test drops what waits there, as a crash would.
 #[derive(Debug, Default)]

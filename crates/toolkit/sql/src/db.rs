@@ -36,6 +36,8 @@ struct Inner {
     options: Options,
     writers: Pool<Any>,
     readers: Pool<Any>,
+    /// For the connection that listens.
+    #[cfg(feature = "postgres")]
     url: String,
     /// Notified when messages to send are committed by this process.
     outbox: Notify,
@@ -69,6 +71,7 @@ impl Db {
             options,
             writers,
             readers,
+            #[cfg(feature = "postgres")]
             url: url.to_owned(),
             outbox: Notify::new(),
             due_changes: watch::Sender::new(0),
@@ -145,6 +148,7 @@ impl Db {
         self.0.writers.close().await;
     }
 
+    #[cfg(feature = "postgres")]
     pub(crate) fn url(&self) -> &str {
         &self.0.url
     }

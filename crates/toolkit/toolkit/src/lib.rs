@@ -14,11 +14,13 @@
 //! | feature | brings |
 //! |---|---|
 //! | `kafka`, `amqp`, `sqs`, `memory` | a transport, for [`transport::connect`] |
-//! | `sqlite`, `postgres` | a database, for [`database::open`] |
-//! | `saga` | sagas: [`saga`] |
-//! | `es` | event sourcing and CQRS: [`es`] |
+//! | `sqlite`, `postgres` | a database, for `database::open` |
+//! | `saga` | sagas: `saga` |
+//! | `es` | event sourcing and CQRS: `es` |
+//! | `otel` | traces and metrics for OpenTelemetry: `otel` |
+//! | `cli` | the operator's command line, to be mounted in a program: `cli` |
 //! | `schema` | JSON schemas of message types, and the check of new versions |
-//! | `test`, `test-sqlite` | the test harness: [`test`], in `[dev-dependencies]` |
+//! | `test`, `test-sqlite` | the test harness: `test`, in `[dev-dependencies]` |
 //!
 //! `docs/getting-started-toolkit.md` leads from nothing to a service.
 
@@ -38,6 +40,8 @@ pub use stele_toolkit_bus::{
     State, StopError, Store, Subscription, SystemClock, Topology, Transport, TransportError,
     WebhookAlert, dead_queue, retry_queue,
 };
+#[cfg(feature = "cli")]
+pub use stele_toolkit_cli as cli;
 // The derive finds these here, under these names.
 /// Everything about envelopes: CloudEvents, trace context, schemas.
 pub use stele_toolkit_envelope as envelope;
@@ -49,6 +53,8 @@ pub use stele_toolkit_envelope::{
 pub use stele_toolkit_es as es;
 /// Derives [`trait@Message`], whose documentation describes the attributes.
 pub use stele_toolkit_macros::FacadeMessage as Message;
+#[cfg(feature = "otel")]
+pub use stele_toolkit_otel as otel;
 #[cfg(feature = "saga")]
 pub use stele_toolkit_saga as saga;
 #[cfg(feature = "sql")]

@@ -100,7 +100,7 @@ impl VirtualClock {
                 };
                 let clock = Self(shared);
                 if clock.is_busy() {
-                    task::yield_now().await;
+                    clock.until_not_busy().await;
                     continue;
                 }
                 let mut changed = pin!(clock.0.changed.notified());
@@ -227,9 +227,10 @@ impl VirtualClock {
     }
 
     /// Yields as long as something outside works: a task that can run keeps tokio's time, too, from
-    /// passing.
+    /// passing. What works gets the processor, if there is none left for it.
     async fn until_not_busy(&self) {
         while self.is_busy() {
+            std::thread::yield_now();
             task::yield_now().await;
         }
     }

@@ -37,10 +37,9 @@ use super::{Harness, TestStore, left, watched::Watch};
 /// How long a statement of a handler may take, in real time.
 const STATEMENT_MAX: Duration = Duration::from_secs(1);
 
-/// How often it is looked for its end at least. Where a machine is busy with other things, this
-/// takes longer; and then the statement, whose thread gets as much of the machine as the looks, had
-/// its time, too.
-const LOOKS_MIN: usize = 1_000_000;
+/// How often it is looked for its end at least, each time with the processor left to its thread: so
+/// that it has its time where a machine is busy with other things.
+const LOOKS_MIN: usize = 2_000;
 
 /// How long the toolkit's statements may take together, in real time.
 const STATEMENTS_MAX: Duration = Duration::from_secs(60);
@@ -89,6 +88,7 @@ async fn awake<F: Future>(future: F) -> F::Output {
     poll_fn(|context| {
         let polled = future.as_mut().poll(context);
         if polled.is_pending() {
+            std::thread::yield_now();
             context.waker().wake_by_ref();
         }
         polled

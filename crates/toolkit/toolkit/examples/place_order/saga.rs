@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use stele_toolkit::saga::{Plan, Saga};
+use stele_toolkit::{
+    Service,
+    saga::{Plan, Saga, Sagas, WithSagas as _},
+};
 
 use crate::messages::*;
 
@@ -40,4 +43,9 @@ impl Saga for PlaceOrder {
         plan.done(|saga| OrderConfirmed::of(&saga.order_id, saga.cents))
             .undone(|saga| CancelOrder::of(&saga.order_id, saga.cents));
     }
+}
+
+/// The service of orders, which has it.
+pub(crate) fn orders() -> Service {
+    Service::new("orders").sagas(Sagas::new().with::<PlaceOrder>())
 }

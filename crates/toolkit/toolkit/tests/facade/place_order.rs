@@ -3,11 +3,16 @@
 use std::time::{Duration, Instant};
 
 use stele_toolkit::{
+    Failure, Outbox, Service,
+    bus::Event,
     saga::{Entry, Operator},
-    test::{command, event, saga},
+    test::{Harness, command, event, saga},
 };
 
-use crate::{messages::*, saga::PlaceOrder};
+use crate::{
+    messages::*,
+    saga::{PlaceOrder, orders},
+};
 
 const ORDER: &str = "order-123";
 const CENTS: i64 = 9_999;
@@ -82,10 +87,46 @@ fn an_operator_may_have_it_undone_before_it_is_paid() {
         .then_undone();
 }
 
-/// Not a gate: a machine may be busy. The figure is that of `docs/toolkit/testing.md`.
-#[test]
+async fn reserve(Event(order): Event<ReserveInventory>, out: Outbox) -> Result<(), Failure> {
+    out.publish(&InventoryReserved::of(&order.order_id, order.total_cents));
+    Ok(())
+}
+
+async fn release(_: Event<ReleaseInventory>) -> Result<(), Failure> {
+    Ok(())
+}
+
+async fn decline(Event(order): Event<ProcessPayment>, out: Outbox) -> Result<(), Failure> {
+    out.publish(&PaymentFailed::of(&order.order_id, order.total_cents));
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_services_cancel_an_order_whose_payment_fails() {
+    services_cancel().await;
+}
+
+async fn services_cancel() {
+    let harness = Harness::new();
+    harness.start_on(&harness.sqlite().await, orders).await;
+    let inventory = || {
+        let service = Service::new("inventory").on_queue("inventory.commands", reserve);
+        service.on_queue("inventory.commands", release)
+    };
+    harness.start(inventory).await;
+    let payment = || Service::new("payment").on_queue("payment.commands", decline);
+    harness.start(payment).await;
+    let start = harness.now();
+    harness.publish(&OrderCreated::of(ORDER, CENTS)).await;
+    harness.run_to_idle().await;
+    harness.then_published([CancelOrder::of(ORDER, CENTS)]);
+    assert!(harness.now().since(start) < Duration::from_secs(1));
+}
+
+/// Not a gate: a machine may be busy. The figures are those of `docs/toolkit/testing.md`.
+#[tokio::test]
 #[expect(clippy::disallowed_methods, reason = "a figure in real time")]
-fn how_long_they_take_together_is_told() {
+async fn how_long_they_take_together_is_told() {
     let start = Instant::now();
     an_order_that_is_paid_is_confirmed();
     an_order_whose_payment_fails_is_released_and_cancelled();
@@ -93,5 +134,8 @@ fn how_long_they_take_together_is_told() {
     a_payment_of_which_nobody_hears_is_refunded();
     replies_that_come_twice_or_late_change_nothing();
     an_operator_may_have_it_undone_before_it_is_paid();
-    println!("the tests of the saga took {:?}", start.elapsed());
+    let of_plan = start.elapsed();
+    services_cancel().await;
+    let all = start.elapsed();
+    println!("the tests of the saga took {of_plan:?}, and with its services on SQLite {all:?}");
 }

@@ -14,9 +14,10 @@ const PAGE: &str = include_str!("../../../../../docs/getting-started-toolkit.md"
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Builds an example, and returns where it is. With the features of the whole workspace's tests, so
-/// that nothing is built twice.
-async fn example(name: &str) -> PathBuf {
+/// Builds the page's programs, and returns the directory in which they are: `examples/NAME` and the
+/// operator's command line. With the features of the whole workspace's tests, so that nothing is
+/// built twice.
+async fn programs() -> PathBuf {
     let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../../..");
     let test = std::env::current_exe().expect("this test");
     // TARGET/PROFILE/deps/facade-…
@@ -30,12 +31,16 @@ async fn example(name: &str) -> PathBuf {
         "--features",
         "stele-toolkit-es/kafka",
         "--example",
-        name,
+        "inventory",
+        "--example",
+        "order",
+        "--bin",
+        "stele-toolkit",
         "--target-dir",
     ]);
     let built = build.arg(target).status().await.expect("cargo");
-    assert!(built.success(), "{name} isn't built");
-    profile.join("examples").join(name)
+    assert!(built.success(), "they aren't built");
+    profile.to_owned()
 }
 
 fn run(program: &Path, broker: &Broker, database: &str, arguments: &[&str]) -> Child {
@@ -66,7 +71,9 @@ async fn the_service_reserves_retries_and_buries() {
         ..Default::default()
     };
     transport.declare(&topology).await.expect("declared");
-    let (inventory, order) = (example("inventory").await, example("order").await);
+    let programs = programs().await;
+    let inventory = programs.join("examples/inventory");
+    let order = programs.join("examples/order");
     let _service = run(&inventory, &broker, &database, &[]);
     for (number, quantity) in [("o-1", "3"), ("o-2", "1000"), ("o-3", "0")] {
         let mut placing = run(&order, &broker, &database, &[number, quantity]);
@@ -97,6 +104,13 @@ async fn the_service_reserves_retries_and_buries() {
         .into_iter()
         .map(|(error, attempts)| error.zip(attempts));
     assert_eq!(letters.collect::<Vec<_>>(), expected);
+    let mut operator = Command::new(programs.join("stele-toolkit"));
+    operator.args(["dead", "list", "--database", &database]);
+    let listed = operator.output().await.expect("the operator's program");
+    let listed = String::from_utf8(listed.stdout).expect("text");
+    for error in ["an order of nothing", "out of stock"] {
+        assert!(listed.contains(error), "{listed}");
+    }
 }
 
 async fn watch(broker: &Broker, subscription: Subscription) -> Box<dyn Deliveries> {
@@ -122,4 +136,24 @@ fn the_pages_programs_are_the_examples() {
     ] {
         assert!(PAGE.contains(program), "{name} is another one in the page");
     }
+}
+
+#[test]
+fn the_page_names_features_that_there_are() {
+    let manifest = include_str!("../../Cargo.toml");
+    let lists = PAGE
+        .lines()
+        .filter(|line| line.starts_with("stele-toolkit = "));
+    let features = |line: &'static str| {
+        let (_, list) = line.split_once("features = [").expect("a list");
+        let (list, _) = list.split_once(']').expect("its end");
+        list.split(", ").map(|name| name.trim_matches('"'))
+    };
+    let mut count = 0;
+    for feature in lists.flat_map(features) {
+        let declared = format!("\n{feature} = [");
+        assert!(manifest.contains(&declared), "{feature}");
+        count += 1;
+    }
+    assert_eq!(count, 3);
 }

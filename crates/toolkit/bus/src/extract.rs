@@ -13,7 +13,7 @@ pub struct Received {
     pub message: Incoming,
     /// Where it lay.
     pub origin: Origin,
-    /// Its envelope; `None` if its handler reads raw messages.
+    /// Its envelope; `None` if its handler reads raw messages, and this one has none.
     pub envelope: Option<Envelope>,
     /// Which attempt this is; the first is 1.
     pub attempt: u32,

@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use stele_toolkit_bus::{
-    Destination, Event, NoStore, Outgoing, Service, Transport,
+    Destination, Event, NoStore, Outgoing, Raw, Service, Transport,
     memory::{MemoryBroker, VirtualClock},
 };
 use stele_toolkit_envelope::{Context, Envelope, Message, Trace};
@@ -19,6 +19,10 @@ struct OrderCreated {}
 
 async fn look(_: Event<OrderCreated>) {
     tracing::info!("looking at the order");
+}
+
+async fn look_at_all(_: Raw) {
+    tracing::info!("looking at a raw message");
 }
 
 /// A log that the test reads.
@@ -48,26 +52,34 @@ async fn each_line_of_a_handler_has_the_four_ids() {
     let _default = tracing::subscriber::set_default(subscriber);
     let clock = Arc::new(VirtualClock::new());
     let transport = Arc::new(MemoryBroker::new(clock.clone()).transport());
-    let service = Service::new("inventory").on(look).clock(clock.clone());
+    let all = Destination::Topic("all".to_owned());
+    let service = Service::new("inventory")
+        .on(look)
+        .on_raw(all.clone(), look_at_all)
+        .clock(clock.clone());
     let started = service.start(Arc::new(NoStore), transport.clone()).await;
     let running = started.expect("started");
     let context = Context::new("shop").with_correlation_id("request-7");
     let context = context.with_trace(Trace::Text("trace-abc".to_owned()));
     let envelope = Envelope::of(&OrderCreated {}, &context).expect("an envelope");
     let to = Destination::Topic("order.created".to_owned());
-    let message = Outgoing::json(to, "id", envelope.encode());
-    let results = transport.publish(&[message]).await;
+    let messages = [to, all].map(|to| {
+        let id = envelope.message_id.clone();
+        Outgoing::json(to, id, envelope.encode())
+    });
+    let results = transport.publish(&messages).await;
     results.into_iter().for_each(|it| it.expect("sent"));
     clock.run_to_idle().await;
     running.stop().await.expect("stopped");
 
     let log = String::from_utf8(log.0.lock().expect("no panic").clone()).expect("text");
-    let mut lines = log.lines();
-    let line = lines.find(|line| line.contains("looking at the order"));
-    let line: serde_json::Value = serde_json::from_str(line.expect("a line")).expect("JSON");
-    let span = &line["span"];
-    assert_eq!(span["message_id"], envelope.message_id.as_str());
-    assert_eq!(span["correlation_id"], "request-7");
-    assert_eq!(span["trace_id"], "trace-abc");
-    assert_eq!(span["message_type"], "OrderCreated");
+    for text in ["looking at the order", "looking at a raw message"] {
+        let line = log.lines().find(|line| line.contains(text));
+        let line: serde_json::Value = serde_json::from_str(line.expect("a line")).expect("JSON");
+        let span = &line["span"];
+        assert_eq!(span["message_id"], envelope.message_id.as_str());
+        assert_eq!(span["correlation_id"], "request-7");
+        assert_eq!(span["trace_id"], "trace-abc");
+        assert_eq!(span["message_type"], "OrderCreated");
+    }
 }

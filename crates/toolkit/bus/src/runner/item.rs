@@ -93,14 +93,18 @@ impl Item {
         if is_parked {
             dead::restore(message);
         }
-        let (entry, envelope) = match core.registry.of_raw(message) {
-            Some(entry) => (Ok(Arc::clone(entry)), None),
-            None => match Envelope::decode(&message.body, core.body_bytes_max) {
-                Ok(envelope) => (entry_of(core, &envelope), Some(envelope)),
-                Err(error) => (Err(Refusal::new(error.reason(), error.to_string())), None),
-            },
+        let decoded = Envelope::decode(&message.body, core.body_bytes_max);
+        let (entry, envelope, is_raw) = match (core.registry.of_raw(message), decoded) {
+            // It need not have one. What it has is for logs, and for what is sent because of it.
+            (Some(entry), decoded) => (Ok(Arc::clone(entry)), decoded.ok(), true),
+            (None, Ok(envelope)) => (entry_of(core, &envelope), Some(envelope), false),
+            (None, Err(error)) => {
+                let refusal = Refusal::new(error.reason(), error.to_string());
+                (Err(refusal), None, false)
+            }
         };
-        let message_id = match (&envelope, &message.message_id) {
+        let own = envelope.as_ref().filter(|_| !is_raw);
+        let message_id = match (own, &message.message_id) {
             (Some(envelope), _) => envelope.message_id.clone(),
             (None, Some(id)) => id.clone(),
             (None, None) => place(&received.origin),
@@ -113,7 +117,7 @@ impl Item {
             entry,
             handler,
             message_id,
-            timestamp: envelope.as_ref().map_or(message.sent_at, |it| it.timestamp),
+            timestamp: own.map_or(message.sent_at, |it| it.timestamp),
             received: Arc::new(Received {
                 envelope,
                 ..received

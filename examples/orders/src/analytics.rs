@@ -49,7 +49,7 @@ pub struct Sales {
 
 /// Runs the service until the process is asked to end.
 pub async fn serve(settings: ServiceSettings) -> Result<(), Failed> {
-    let process = Process::open(&settings).await?;
+    let process = Process::open(&settings, ANALYTICS).await?;
     process.db.migrate("analytics", MIGRATIONS).await?;
     let router = Router::new()
         .route("/sales", get(show))

@@ -21,10 +21,13 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde::{Serialize, de::DeserializeOwned};
 use stele_toolkit_envelope::Envelope;
-use stele_toolkit_sql::{Db, Tx};
+use stele_toolkit_sql::{Db, Point, Tx};
 use tokio::{sync::Notify, task::JoinSet, time::sleep};
 
-use crate::process::Failed;
+use crate::{
+    faults::{FaultSettings, Guard, Guards},
+    process::Failed,
+};
 
 /// How many calls are made at the same time.
 const CONCURRENCY: usize = 32;
@@ -44,6 +47,7 @@ const AGAIN_MAX: Duration = Duration::from_secs(5);
 pub struct Calls {
     db: Db,
     wake: Arc<Notify>,
+    guards: Guards,
 }
 
 /// A call to make.
@@ -75,7 +79,7 @@ pub trait Caller: Send + Sync + 'static {
     /// What comes of a call.
     type Outcome: Send;
 
-    /// Makes a call, within less than ten seconds: then somebody else makes it too.
+    /// Makes a call, within less than its lease: then somebody else makes it too.
     async fn make(&self, call: &Call) -> Made<Self::Outcome>;
 
     /// Writes down what came of it, and sends what others have to know. The call is forgotten if
@@ -85,10 +89,13 @@ pub trait Caller: Send + Sync + 'static {
 
 impl Calls {
     /// The calls in a database; makes the table if it isn't there.
-    pub async fn open(db: Db) -> Result<Self, stele_toolkit_sql::Error> {
+    pub async fn open(db: Db, faults: &FaultSettings) -> Result<Self, stele_toolkit_sql::Error> {
         db.migrate("calls", rows::MIGRATIONS).await?;
-        let wake = Arc::default();
-        Ok(Self { db, wake })
+        Ok(Self {
+            db,
+            wake: Arc::default(),
+            guards: faults.guards(),
+        })
     }
 
     /// Writes down that a call is to be made because of a message. If it is wanted already, what
@@ -183,12 +190,15 @@ impl Calls {
         outcome: C::Outcome,
     ) -> Result<(), Failed> {
         let mut tx = self.db.begin().await?;
-        if !rows::end(&mut tx, call).await? {
+        if !rows::end(&mut tx, call).await? && self.guards.has(Guard::Fencing) {
             tracing::info!(id = call.id, "nobody wants what came of this call any more");
             return Ok(tx.rollback().await?);
         }
         caller.note(&mut tx, call, outcome).await?;
-        Ok(tx.commit().await?)
+        self.db.reach(Point::BeforeCommit).await;
+        tx.commit().await?;
+        self.db.reach(Point::AfterCommit).await;
+        Ok(())
     }
 
     async fn again(&self, call: &Call, reason: &str) -> Result<(), Failed> {

@@ -14,11 +14,12 @@
 mod stock;
 
 use axum::{Json, Router, extract::State as AppState, routing::get};
-use stele_toolkit_bus::{Event, Failure, Outbox, Policy, Service};
+use stele_toolkit_bus::{Event, Failure, Outbox, Policy, Service, State};
 use stele_toolkit_saga::{ActionId, Begun, Cancelled, Participant};
 use stele_toolkit_sql::{Db, Tx};
 
 use crate::{
+    faults::{Guard, Guards},
     messages::{
         InventoryRejected, InventoryReleased, InventoryReserved, Item, OrderCancelled,
         OrderConfirmed, OrderCreated, PaymentFailed, ReleaseInventory, ReserveInventory,
@@ -39,19 +40,19 @@ pub struct InventorySettings {
 
     /// What there is at the first start, as `SKU=PIECES`
     #[arg(long = "stock", value_delimiter = ',', value_parser = stock::parse,
-          default_values = ["teapot=1000000", "cup=1000000", "kettle=0"])]
+          default_values = ["teapot=1000000", "cup=1000000", "lamp=20", "kettle=0"])]
     pub stock: Vec<(String, i64)>,
 }
 
 /// Runs the service until the process is asked to end.
 pub async fn serve(settings: InventorySettings) -> Result<(), Failed> {
-    let process = Process::open(&settings.service).await?;
+    let process = Process::open(&settings.service, INVENTORY).await?;
     stock::open(&process.db, &settings.stock).await?;
     Participant.migrate(&process.db).await?;
     let router = Router::new()
         .route("/stock", get(show))
         .with_state(process.db.clone());
-    let service = service(settings.service.style);
+    let service = service(settings.service.style).state(process.guards.clone());
     process.run(vec![service], router).await
 }
 
@@ -88,16 +89,18 @@ async fn on_failed(
     Event(payment): Event<PaymentFailed>,
     mut tx: Tx,
     out: Outbox,
+    State(guards): State<Guards>,
 ) -> Result<(), Failure> {
-    release(&mut tx, &out, &payment.order_id).await
+    release(&mut tx, &out, &payment.order_id, &guards).await
 }
 
 async fn on_release(
     Event(command): Event<ReleaseInventory>,
     mut tx: Tx,
     out: Outbox,
+    State(guards): State<Guards>,
 ) -> Result<(), Failure> {
-    release(&mut tx, &out, &command.order_id).await
+    release(&mut tx, &out, &command.order_id, &guards).await
 }
 
 /// An order is reserved once, however many messages ask for it: its id is the action's.
@@ -127,8 +130,18 @@ async fn reserve(tx: &mut Tx, out: &Outbox, order_id: &str, items: &[Item]) -> R
     Ok(())
 }
 
-async fn release(tx: &mut Tx, out: &Outbox, order_id: &str) -> Result<(), Failure> {
-    let items = match Participant.cancel(tx, &action(order_id)).await? {
+async fn release(
+    tx: &mut Tx,
+    out: &Outbox,
+    order_id: &str,
+    guards: &Guards,
+) -> Result<(), Failure> {
+    let cancelled = match guards.has(Guard::Tombstone) {
+        true => Participant.cancel(tx, &action(order_id)).await?,
+        // What comes later isn't refused.
+        false => Cancelled::Undo,
+    };
+    let items = match cancelled {
         Cancelled::Undo => stock::give_back(tx, order_id).await?,
         Cancelled::Nothing => Vec::new(),
     };

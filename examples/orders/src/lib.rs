@@ -21,9 +21,14 @@
 //! - What is cancelled isn't paid, or paid back, and its stock is free.
 
 pub mod analytics;
+pub mod audit;
 pub mod calls;
+pub mod chaos;
+pub mod dice;
+pub mod faults;
 pub mod http;
 pub mod inventory;
+pub mod load;
 pub mod messages;
 pub mod money;
 pub mod notification;

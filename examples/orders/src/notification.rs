@@ -59,9 +59,9 @@ pub struct NotificationSettings {
 
 /// Runs the service until the process is asked to end.
 pub async fn serve(settings: NotificationSettings) -> Result<(), Failed> {
-    let mut process = Process::open(&settings.service).await?;
+    let mut process = Process::open(&settings.service, NOTIFICATION).await?;
     process.db.migrate("notification", MIGRATIONS).await?;
-    let calls = Calls::open(process.db.clone()).await?;
+    let calls = Calls::open(process.db.clone(), &settings.service.faults).await?;
     let mailing = Arc::new(Mailing::new(&settings.smtp)?);
     process.beside(calls.clone().run(mailing));
     let service = Service::new(NOTIFICATION)

@@ -21,6 +21,7 @@ use stele_toolkit_es::{Runner, SqlStore};
 use crate::{
     process::{Failed, Process},
     settings::{ServiceSettings, Style},
+    topology::ORDER,
 };
 
 pub use aggregate::Status;
@@ -31,21 +32,32 @@ pub use timeline::Entry;
 use orders::Orders;
 use projection::OrderProjection;
 
+/// What the order service is told.
+#[derive(clap::Args, Clone, Debug)]
+pub struct OrderSettings {
+    #[command(flatten)]
+    pub service: ServiceSettings,
+
+    /// Where timelines are kept, which nothing is decided by
+    #[arg(long)]
+    pub timeline_db: String,
+}
+
 /// Runs the service until the process is asked to end.
-pub async fn serve(settings: ServiceSettings) -> Result<(), Failed> {
-    let mut process = Process::open(&settings).await?;
+pub async fn serve(settings: OrderSettings) -> Result<(), Failed> {
+    let mut process = Process::open(&settings.service, ORDER).await?;
     let db = process.db.clone();
     db.migrate("order", orders::MIGRATIONS).await?;
-    db.migrate("timeline", timeline::MIGRATIONS).await?;
+    let timelines = process.open_db(&settings.timeline_db).await?;
+    timelines.migrate("timeline", timeline::MIGRATIONS).await?;
+    process.apart(timeline::service(), timelines.clone());
     let store = Arc::new(SqlStore::open(db.clone()).await?);
-    let orders = Orders::new(Arc::clone(&store));
+    let orders = Orders::new(Arc::clone(&store), timelines);
     let runner = Runner::open(db, store, OrderProjection).await?;
     process.beside(async move { Ok(runner.run(std::future::pending()).await?) });
-    let mut services = vec![
-        reactions::service(settings.style).state(orders.clone()),
-        timeline::service(),
-    ];
-    if settings.style == Style::Orchestrated {
+    let style = settings.service.style;
+    let mut services = vec![reactions::service(style).state(orders.clone())];
+    if style == Style::Orchestrated {
         services.push(saga::service());
     }
     process.run(services, api::router(orders)).await

@@ -25,6 +25,7 @@ use stele_toolkit_sql::Tx;
 
 use crate::{
     calls::Calls,
+    faults::{Guard, Guards},
     http::HttpClient,
     messages::{
         ChargePayment, InventoryRejected, OrderCreated, PaymentFailed, PaymentProcessed,
@@ -59,11 +60,18 @@ pub struct PaymentSettings {
     pub callback: Option<String>,
 }
 
+/// What the handlers work with.
+#[derive(Clone, Debug)]
+struct Payments {
+    calls: Calls,
+    guards: Guards,
+}
+
 /// Runs the service until the process is asked to end.
 pub async fn serve(settings: PaymentSettings) -> Result<(), Failed> {
-    let mut process = Process::open(&settings.service).await?;
+    let mut process = Process::open(&settings.service, PAYMENT).await?;
     process.db.migrate("payment", rows::MIGRATIONS).await?;
-    let calls = Calls::open(process.db.clone()).await?;
+    let calls = Calls::open(process.db.clone(), &settings.service.faults).await?;
     let timeout = Duration::from_millis(settings.provider_timeout_ms);
     let provider = Provider {
         http: HttpClient::new(timeout),
@@ -79,7 +87,8 @@ pub async fn serve(settings: PaymentSettings) -> Result<(), Failed> {
     let router = Router::new()
         .route("/webhooks/charges", post(webhook::charge))
         .with_state(hooks);
-    let service = service(settings.service.style).state(calls);
+    let guards = process.guards.clone();
+    let service = service(settings.service.style).state(Payments { calls, guards });
     process.run(vec![service], router).await
 }
 
@@ -98,14 +107,14 @@ async fn on_created(
     Raw(message): Raw,
     mut tx: Tx,
     out: Outbox,
-    State(calls): State<Calls>,
+    State(payments): State<Payments>,
 ) -> Result<(), Failure> {
     let order = Order {
         order_id: order.order_id,
         amount: order.total,
         card: order.card,
     };
-    charge(&mut tx, &out, &calls, order, message.envelope.as_ref()).await
+    charge(&mut tx, &out, &payments, order, message.envelope.as_ref()).await
 }
 
 async fn on_charge(
@@ -113,14 +122,14 @@ async fn on_charge(
     Raw(message): Raw,
     mut tx: Tx,
     out: Outbox,
-    State(calls): State<Calls>,
+    State(payments): State<Payments>,
 ) -> Result<(), Failure> {
     let order = Order {
         order_id: command.order_id,
         amount: command.amount,
         card: command.card,
     };
-    charge(&mut tx, &out, &calls, order, message.envelope.as_ref()).await
+    charge(&mut tx, &out, &payments, order, message.envelope.as_ref()).await
 }
 
 async fn on_rejected(
@@ -128,10 +137,17 @@ async fn on_rejected(
     Raw(message): Raw,
     mut tx: Tx,
     out: Outbox,
-    State(calls): State<Calls>,
+    State(payments): State<Payments>,
 ) -> Result<(), Failure> {
     let order_id = rejected.order_id;
-    refund(&mut tx, &out, &calls, order_id, message.envelope.as_ref()).await
+    refund(
+        &mut tx,
+        &out,
+        &payments,
+        order_id,
+        message.envelope.as_ref(),
+    )
+    .await
 }
 
 async fn on_refund(
@@ -139,24 +155,31 @@ async fn on_refund(
     Raw(message): Raw,
     mut tx: Tx,
     out: Outbox,
-    State(calls): State<Calls>,
+    State(payments): State<Payments>,
 ) -> Result<(), Failure> {
     let order_id = command.order_id;
-    refund(&mut tx, &out, &calls, order_id, message.envelope.as_ref()).await
+    refund(
+        &mut tx,
+        &out,
+        &payments,
+        order_id,
+        message.envelope.as_ref(),
+    )
+    .await
 }
 
 /// Has an order charged, once.
 async fn charge(
     tx: &mut Tx,
     out: &Outbox,
-    calls: &Calls,
+    payments: &Payments,
     order: Order,
     cause: Option<&Envelope>,
 ) -> Result<(), Failure> {
     let cause = cause.ok_or_else(|| Failure::reject("no envelope"))?;
     if rows::insert(tx, &order, Phase::Charging).await? {
         let id = charging::charge_id(&order.order_id);
-        let wanted = calls.want(tx, &id, &order, cause).await;
+        let wanted = payments.calls.want(tx, &id, &order, cause).await;
         return wanted.map_err(Failure::retry);
     }
     let known = rows::payment(tx, &order.order_id).await?;
@@ -177,7 +200,7 @@ async fn charge(
 async fn refund(
     tx: &mut Tx,
     out: &Outbox,
-    calls: &Calls,
+    payments: &Payments,
     order_id: String,
     cause: Option<&Envelope>,
 ) -> Result<(), Failure> {
@@ -188,6 +211,11 @@ async fn refund(
         card: String::new(),
     };
     let amount = Cents(0);
+    if !payments.guards.has(Guard::Tombstone) && !rows::is_known(tx, &order_id).await? {
+        // What comes later isn't refused.
+        out.publish(&PaymentRefunded { order_id, amount });
+        return Ok(());
+    }
     if rows::insert(tx, &unknown, Phase::Refunded).await? {
         rows::note(tx, &order_id, Phase::Refunded, charging::GIVEN_UP).await?;
         out.publish(&PaymentRefunded { order_id, amount });
@@ -197,7 +225,10 @@ async fn refund(
     match known.phase {
         Phase::Charging | Phase::Processed | Phase::Refunding => {
             rows::note(tx, &order_id, Phase::Refunding, charging::GIVEN_UP).await?;
-            let charge = calls.forget(tx, &charging::charge_id(&order_id)).await;
+            let charge = payments
+                .calls
+                .forget(tx, &charging::charge_id(&order_id))
+                .await;
             charge.map_err(Failure::retry)?;
             let id = charging::refund_id(&order_id);
             let order = Order {
@@ -205,7 +236,7 @@ async fn refund(
                 amount: known.amount,
                 card: String::new(),
             };
-            let wanted = calls.want(tx, &id, &order, cause).await;
+            let wanted = payments.calls.want(tx, &id, &order, cause).await;
             wanted.map_err(Failure::retry)?;
         }
         Phase::Failed => out.publish(&PaymentRefunded { order_id, amount }),

@@ -7,7 +7,7 @@ use axum::{Router, extract::State, routing::get};
 use prometheus_client::registry::Registry;
 use stele_toolkit_bus::{Event, Metrics, Running, Service, Transport};
 use stele_toolkit_envelope::Message;
-use stele_toolkit_sql::{Db, OutboxMetrics};
+use stele_toolkit_sql::{Db, Options, OutboxMetrics};
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -15,6 +15,7 @@ use tokio::{
 };
 
 use crate::{
+    faults::{Death, FaultSettings, Guards},
     problem::Problem,
     settings::{HttpSettings, ServiceSettings},
     topology, transport,
@@ -33,6 +34,12 @@ pub struct Process {
     pub db: Db,
     /// The way to the other services.
     pub transport: Arc<dyn Transport>,
+    /// The guards that are on.
+    pub guards: Guards,
+    faults: FaultSettings,
+    death: Death,
+    /// Services with a database of their own.
+    apart: Vec<(Service, Db)>,
     metrics: Metrics,
     http: HttpSettings,
     tasks: JoinSet<Result<(), Failed>>,
@@ -40,11 +47,14 @@ pub struct Process {
 }
 
 impl Process {
-    /// Opens the database, and waits for the broker.
-    pub async fn open(settings: &ServiceSettings) -> Result<Self, Failed> {
-        let transport = transport::open(settings.protocol, &settings.broker)?;
+    /// Opens the database, and waits for the broker. The name is that of the service.
+    pub async fn open(settings: &ServiceSettings, name: &str) -> Result<Self, Failed> {
+        let faults = settings.faults.clone();
+        let transport = transport::open(settings.protocol, &settings.broker, name)?;
+        let transport = faults.transport(transport, name);
         let topology = topology::of(settings.style);
-        let db = Db::open(&settings.db).await?;
+        let death = Death::default();
+        let db = open_db(&settings.db, &death).await?;
         while let Err(error) = transport.declare(&topology).await {
             if !error.is_transient() {
                 return Err(error.into());
@@ -55,6 +65,10 @@ impl Process {
         Ok(Self {
             db,
             transport,
+            guards: faults.guards(),
+            faults,
+            death,
+            apart: Vec::new(),
             metrics: Metrics::default(),
             http: settings.http.clone(),
             tasks: JoinSet::new(),
@@ -68,20 +82,32 @@ impl Process {
         self.tasks.spawn(task);
     }
 
+    /// Opens another database, for what isn't written together with the service's own rows.
+    pub async fn open_db(&self, url: &str) -> Result<Db, Failed> {
+        Ok(open_db(url, &self.death).await?)
+    }
+
+    /// Has a service run with another database than the process's own.
+    pub fn apart(&mut self, service: Service, db: Db) {
+        self.apart.push((service, db));
+    }
+
     /// Runs services and an HTTP interface, until the process is asked to end (SIGINT or SIGTERM)
     /// or a part of it can't go on.
     pub async fn run(mut self, services: Vec<Service>, router: Router) -> Result<(), Failed> {
         let asked = asked_to_end()?;
-        let store = Arc::new(self.db.clone());
+        let own = services.into_iter().map(|it| (it, self.db.clone()));
         let mut running = JoinSet::new();
-        for service in services {
+        for (service, db) in own.chain(self.apart) {
             let service = service.metrics(&self.metrics);
-            let started = service
-                .start(store.clone(), Arc::clone(&self.transport))
-                .await?;
+            let store = self.faults.store(&db, &self.transport);
+            let started = service.start(store, Arc::clone(&self.transport)).await?;
             running.spawn(until(started, self.stop.subscribe()));
         }
-        let router = router.merge(observed(&self.metrics, &self.db));
+        let mut router = router.merge(observed(&self.metrics, &self.db));
+        if self.faults.mortal {
+            router = router.merge(self.death.router());
+        }
         self.tasks.spawn(serve(self.http.clone(), router));
         let ended = tokio::select! {
             () = asked => Ok(()),
@@ -94,6 +120,11 @@ impl Process {
         }
         ended
     }
+}
+
+async fn open_db(url: &str, death: &Death) -> Result<Db, stele_toolkit_sql::Error> {
+    let options = Options::new().failpoint(Arc::new(death.clone()));
+    options.open(url).await
 }
 
 /// Runs a service until it is to stop.

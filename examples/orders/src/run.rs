@@ -15,12 +15,14 @@ use stele_toolkit_sql::sqlx::{self, Connection as _};
 use tempfile::TempDir;
 
 use crate::{
+    faults::FaultSettings,
     process::{self, Failed},
     settings::{Protocol, Style},
 };
 
 pub use addresses::Addresses;
 use fleet::Fleet;
+use programs::DATABASES;
 
 /// What `shop run` is told.
 #[derive(clap::Args, Clone, Debug)]
@@ -61,6 +63,9 @@ pub struct RunSettings {
     /// The mail server refuses every so manieth mail for now
     #[arg(long, default_value_t = 0)]
     pub busy_every: u64,
+
+    #[command(flatten)]
+    pub faults: FaultSettings,
 }
 
 /// Starts everything, and ends it when the process is asked to end.
@@ -90,7 +95,7 @@ pub async fn run(settings: RunSettings) -> Result<(), Failed> {
 }
 
 async fn start(settings: &RunSettings, dir: &Path, fleet: &mut Fleet) -> Result<Addresses, Failed> {
-    let addresses = Addresses::choose(settings).await?;
+    let addresses = Addresses::choose(settings, dir).await?;
     if let Some(server) = &settings.postgres {
         make_databases(server).await?;
     }
@@ -117,8 +122,8 @@ async fn start(settings: &RunSettings, dir: &Path, fleet: &mut Fleet) -> Result<
 async fn make_databases(server: &str) -> Result<(), Failed> {
     sqlx::any::install_default_drivers();
     let mut connection = sqlx::AnyConnection::connect(&format!("{server}/postgres")).await?;
-    for name in programs::SERVICES {
-        let database = programs::database_of(name);
+    for name in DATABASES {
+        let database = addresses::database_of(name);
         let known = sqlx::query("SELECT 1 FROM pg_database WHERE datname = $1");
         let known = known.bind(database.clone());
         if known.fetch_optional(&mut connection).await?.is_none() {

@@ -4,6 +4,8 @@ use std::{fmt, net::SocketAddr, path::PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use crate::faults::FaultSettings;
+
 /// The protocol by which the services talk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Protocol {
@@ -79,6 +81,9 @@ pub struct ServiceSettings {
 
     #[command(flatten)]
     pub http: HttpSettings,
+
+    #[command(flatten)]
+    pub faults: FaultSettings,
 }
 
 /// Where a process listens.

@@ -39,7 +39,7 @@ pub struct Shipment {
 
 /// Runs the service until the process is asked to end.
 pub async fn serve(settings: ServiceSettings) -> Result<(), Failed> {
-    let process = Process::open(&settings).await?;
+    let process = Process::open(&settings, SHIPPING).await?;
     process.db.migrate("shipping", MIGRATIONS).await?;
     let router = Router::new()
         .route("/shipments", get(show))

@@ -16,10 +16,26 @@ const NAMESPACE: &str = "shop";
 /// How long a request to SQS waits for messages, and so how long a process may take to end.
 const SQS_WAIT: Duration = Duration::from_secs(2);
 
-/// The transport over a protocol, to the broker at an address.
-pub fn open(protocol: Protocol, broker: &str) -> Result<Arc<dyn Transport>, TransportError> {
+/// After how long a message comes again whose process was killed. It is extended while the process
+/// lives.
+const SQS_VISIBILITY: Duration = Duration::from_secs(5);
+
+/// The transport over a protocol, to the broker at an address. No two processes of a service that
+/// run at the same time have the same name.
+pub fn open(
+    protocol: Protocol,
+    broker: &str,
+    process: &str,
+) -> Result<Arc<dyn Transport>, TransportError> {
     Ok(match protocol {
-        Protocol::Kafka => Arc::new(Kafka::new(stele_toolkit_kafka::Settings::new(broker))?),
+        Protocol::Kafka => {
+            let mut settings = stele_toolkit_kafka::Settings::new(broker);
+            // By its name the broker knows a process that was killed and is started again, and
+            // gives it its partitions at once, not when the session of the old one has ended.
+            let name = ("group.instance.id".to_owned(), process.to_owned());
+            settings.properties.extend([name]);
+            Arc::new(Kafka::new(settings)?)
+        }
         Protocol::Amqp => {
             let mut settings = stele_toolkit_amqp::Settings::new(broker);
             NAMESPACE.clone_into(&mut settings.namespace);
@@ -29,6 +45,7 @@ pub fn open(protocol: Protocol, broker: &str) -> Result<Arc<dyn Transport>, Tran
             let mut settings = stele_toolkit_sqs::Settings::new("us-east-1", credentials());
             settings.endpoint = Some(broker.to_owned());
             settings.wait = SQS_WAIT;
+            settings.visibility_timeout = SQS_VISIBILITY;
             Arc::new(Sqs::new(settings))
         }
     })

@@ -5,9 +5,12 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use orders::{
     analytics,
+    audit::{self, AuditSettings},
+    chaos::{self, ChaosSettings},
     inventory::{self, InventorySettings},
+    load::{self, LoadSettings},
     notification::{self, NotificationSettings},
-    order,
+    order::{self, OrderSettings},
     payment::{self, PaymentSettings},
     process::Failed,
     provider::{self, ProviderSettings},
@@ -35,7 +38,7 @@ enum Part {
     /// Starts everything, and a Stele as the broker
     Run(RunSettings),
     /// Takes orders, over HTTP
-    Order(ServiceSettings),
+    Order(OrderSettings),
     /// Sets aside what orders need
     Inventory(InventorySettings),
     /// Charges orders at the provider
@@ -50,6 +53,12 @@ enum Part {
     Provider(ProviderSettings),
     /// A mail server that keeps what it gets
     Sink(SinkSettings),
+    /// Places orders of all kinds, and tells how long they took
+    Load(LoadSettings),
+    /// Ends and pauses processes, and sends what nobody can read
+    Chaos(ChaosSettings),
+    /// Checks from outside that everything agrees: to the cent, and to the piece
+    Audit(AuditSettings),
 }
 
 #[tokio::main]
@@ -80,5 +89,8 @@ async fn serve(part: Part) -> Result<(), Failed> {
         Part::Analytics(settings) => analytics::serve(settings).await,
         Part::Provider(settings) => provider::serve(settings).await,
         Part::Sink(settings) => sink::serve(settings).await,
+        Part::Load(settings) => load::run(settings).await,
+        Part::Chaos(settings) => chaos::run(settings).await,
+        Part::Audit(settings) => audit::run(settings).await,
     }
 }

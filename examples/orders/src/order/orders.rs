@@ -38,6 +38,7 @@ pub(super) struct Orders {
     pub(super) store: Arc<SqlStore>,
     pub(super) orders: Arc<Repository<Order, SqlStore>>,
     pub(super) accounts: Arc<Repository<BankAccount, SqlStore>>,
+    pub(super) timelines: Db,
 }
 
 /// Why an action wasn't carried out.
@@ -79,8 +80,9 @@ impl ActionError {
 }
 
 impl Orders {
-    pub(super) fn new(store: Arc<SqlStore>) -> Self {
+    pub(super) fn new(store: Arc<SqlStore>, timelines: Db) -> Self {
         Self {
+            timelines,
             orders: Arc::new(Repository::new(Arc::clone(&store))),
             accounts: Arc::new(Repository::new(Arc::clone(&store))),
             store,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use stele_toolkit_bus::{Destination, Failure, Raw, Service};
-use stele_toolkit_envelope::{Envelope, Timestamp};
+use stele_toolkit_envelope::Timestamp;
 use stele_toolkit_sql::{
     Db, Error, Migration, Tx,
     sqlx::{self, Row as _, any::AnyRow},
@@ -26,9 +26,6 @@ pub(super) const MIGRATIONS: &[Migration] = &[Migration::portable(
     );
     CREATE INDEX timeline_by_order ON timeline (order_id, at)",
 )];
-
-/// The largest message that is kept.
-const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// An event of an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,8 +60,8 @@ pub(super) fn service() -> Service {
 }
 
 async fn keep(Raw(message): Raw, mut tx: Tx) -> Result<(), Failure> {
-    let envelope = Envelope::decode(&message.message.body, BODY_BYTES_MAX);
-    let envelope = envelope.map_err(|error| Failure::reject(error.to_string()))?;
+    let envelope = message.envelope.as_ref();
+    let envelope = envelope.ok_or_else(|| Failure::reject("not a message of the shop"))?;
     let trace = envelope.metadata.trace.id();
     let sequence = envelope.metadata.sequence.unwrap_or_default();
     let insert = "INSERT INTO timeline (message_id, order_id, at, type, source, correlation_id,

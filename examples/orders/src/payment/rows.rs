@@ -84,6 +84,13 @@ pub(super) async fn insert(tx: &mut Tx, order: &Order, phase: Phase) -> Result<b
     Ok(insert.execute(&mut **tx).await?.rows_affected() == 1)
 }
 
+/// Whether there is a payment of an order.
+pub(super) async fn is_known(tx: &mut Tx, order_id: &str) -> Result<bool, Error> {
+    let read = sqlx::query("SELECT 1 FROM payments WHERE order_id = $1");
+    let read = read.bind(order_id.to_owned());
+    Ok(read.fetch_optional(&mut **tx).await?.is_some())
+}
+
 /// The payment of an order, and nobody else's business until the transaction ends.
 pub(super) async fn payment(tx: &mut Tx, order_id: &str) -> Result<Payment, Error> {
     let lock = match tx.db().dialect() {

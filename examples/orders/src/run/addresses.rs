@@ -1,17 +1,23 @@
 //! Where the processes listen.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path};
 
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
-use super::RunSettings;
+use super::{RunSettings, programs::DATABASES};
 use crate::{process::Failed, settings::Protocol};
 
 /// The addresses of all processes, also in the file `addresses.json`. They stay the same when a
 /// process is started again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Addresses {
+    /// The protocol by which the services talk: `kafka`.
+    pub protocol: String,
+    /// Who decides what happens to an order: `choreographed`.
+    pub style: String,
+    /// The database of each process that has one.
+    pub databases: BTreeMap<String, String>,
     /// The broker, in the form of its protocol's clients.
     pub broker: String,
     /// The ports of the broker's listeners, if it is a Stele of this shop.
@@ -39,8 +45,35 @@ pub struct Addresses {
 const LISTENERS: [&str; 4] = ["kafka", "amqp", "sqs", "admin"];
 
 impl Addresses {
+    /// Those of the shop that keeps its files in a directory, once it is open.
+    pub async fn of_shop(dir: &Path) -> Result<Self, Failed> {
+        let file = dir.join("addresses.json");
+        let text = tokio::fs::read(&file).await;
+        let text = text.map_err(|error| format!("{}: {error}", file.display()))?;
+        Ok(serde_json::from_slice(&text)?)
+    }
+
+    /// The HTTP interface of a service.
+    pub fn of_service(&self, name: &str) -> Option<SocketAddr> {
+        Some(match name {
+            "order" => self.order,
+            "inventory" => self.inventory,
+            "payment" => self.payment,
+            "shipping" => self.shipping,
+            "notification" => self.notification,
+            "analytics" => self.analytics,
+            _ => return None,
+        })
+    }
+
+    /// The database of a process.
+    pub(super) fn database(&self, name: &str) -> Result<&str, Failed> {
+        let url = self.databases.get(name).map(String::as_str);
+        url.ok_or_else(|| format!("{name} has no database").into())
+    }
+
     /// Free addresses.
-    pub(super) async fn choose(settings: &RunSettings) -> Result<Self, Failed> {
+    pub(super) async fn choose(settings: &RunSettings, dir: &Path) -> Result<Self, Failed> {
         // All are held until the last is found, so that none is found twice.
         let mut held = Vec::new();
         let mut broker_ports = BTreeMap::new();
@@ -54,6 +87,9 @@ impl Addresses {
             _ => settings.http,
         };
         Ok(Self {
+            protocol: settings.protocol.name().to_owned(),
+            style: settings.style.name().to_owned(),
+            databases: databases(settings, dir),
             broker: match &settings.broker {
                 Some(broker) => broker.clone(),
                 None => address(settings.protocol, &broker_ports),
@@ -70,6 +106,24 @@ impl Addresses {
             smtp: free(&mut held).await?,
         })
     }
+}
+
+fn databases(settings: &RunSettings, dir: &Path) -> BTreeMap<String, String> {
+    let file = |name: &str| format!("sqlite:{}", dir.join(format!("{name}.db")).display());
+    let of_service = |name: &str| match &settings.postgres {
+        Some(server) => format!("{server}/{}", database_of(name)),
+        None => file(name),
+    };
+    let services = DATABASES
+        .iter()
+        .map(|name| (name.to_string(), of_service(name)));
+    let provider = ("provider".to_owned(), file("provider"));
+    services.chain([provider]).collect()
+}
+
+/// The name of a service's database on a PostgreSQL server.
+pub(super) fn database_of(service: &str) -> String {
+    format!("shop_{service}")
 }
 
 async fn free(held: &mut Vec<TcpListener>) -> Result<SocketAddr, Failed> {

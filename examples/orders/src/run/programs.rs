@@ -15,6 +15,17 @@ pub(super) const SERVICES: [&str; 6] = [
     "analytics",
 ];
 
+/// The databases of the services.
+pub(super) const DATABASES: [&str; 7] = [
+    "order",
+    "timeline",
+    "inventory",
+    "payment",
+    "shipping",
+    "notification",
+    "analytics",
+];
+
 /// A program to run.
 #[derive(Clone, Debug)]
 pub(super) struct Program {
@@ -32,11 +43,6 @@ pub(super) struct Program {
 
 /// The rounds in which programs are asked to end.
 pub(super) const ROUNDS: usize = 3;
-
-/// The name of a service's database on a PostgreSQL server.
-pub(super) fn database_of(service: &str) -> String {
-    format!("shop_{service}")
-}
 
 /// A Stele.
 pub(super) fn broker(settings: &RunSettings, addresses: &Addresses, dir: &Path) -> Program {
@@ -70,7 +76,7 @@ pub(super) fn outside(
     dir: &Path,
 ) -> Result<Vec<Program>, Failed> {
     let mut provider = part("provider", addresses.provider.to_string(), dir)?;
-    provider.option("--db", sqlite(dir, "provider"));
+    provider.option("--db", addresses.database("provider")?);
     let mut sink = part("sink", addresses.sink.to_string(), dir)?;
     sink.option("--smtp", addresses.smtp.to_string());
     sink.option("--busy-every", settings.busy_every.to_string());
@@ -88,24 +94,17 @@ pub(super) fn services(
 ) -> Result<Vec<Program>, Failed> {
     let mut all = Vec::new();
     for name in SERVICES {
-        let address = match name {
-            "order" => addresses.order,
-            "inventory" => addresses.inventory,
-            "payment" => addresses.payment,
-            "shipping" => addresses.shipping,
-            "notification" => addresses.notification,
-            _ => addresses.analytics,
-        };
+        let address = addresses
+            .of_service(name)
+            .ok_or("a service without an address")?;
         let mut program = part(name, address.to_string(), dir)?;
         program.option("--transport", settings.protocol.name());
         program.option("--style", settings.style.name());
         program.option("--broker", &addresses.broker);
-        let db = match &settings.postgres {
-            Some(server) => format!("{server}/{}", database_of(name)),
-            None => sqlite(dir, name),
-        };
-        program.option("--db", db);
+        program.option("--db", addresses.database(name)?);
+        program.arguments.extend(settings.faults.arguments());
         match name {
+            "order" => program.option("--timeline-db", addresses.database("timeline")?),
             "inventory" => {
                 if let Some(stock) = &settings.stock {
                     program.option("--stock", stock);
@@ -121,10 +120,6 @@ pub(super) fn services(
         all.push(program);
     }
     Ok(all)
-}
-
-fn sqlite(dir: &Path, name: &str) -> String {
-    format!("sqlite:{}", dir.join(format!("{name}.db")).display())
 }
 
 /// A subcommand of this program.

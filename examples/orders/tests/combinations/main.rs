@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used, reason = "functions that tests are made of")]
 
+mod chaos;
+mod guards;
 #[path = "../../../../crates/toolkit/sql/tests/support/home.rs"]
 mod home;
 mod shop;

@@ -39,7 +39,7 @@ impl Shop {
         let stele = stele_toolkit_contract::program().await;
         let mut process = Command::new(env!("CARGO_BIN_EXE_shop"))
             .args(["run", "--http", "127.0.0.1:0", "--stock"])
-            .arg("teapot=1000,cup=1000,kettle=1")
+            .arg("teapot=100000,cup=100000,lamp=20,kettle=0")
             .args(["--transport", protocol, "--style", style, "--stele"])
             .arg(stele)
             .arg("--dir")
@@ -93,6 +93,24 @@ impl Shop {
         let answer = self.http.get(&format!("http://{of}{path}")).await;
         let answer = answer.map_err(|error| error.to_string())?;
         answer.json().map_err(|_| answer.text())
+    }
+
+    /// Runs another command of the program on this shop; its output, and whether it succeeded.
+    pub(crate) async fn command(&self, command: &str, arguments: &[&str]) -> (String, bool) {
+        let directory = self.directory.as_ref().unwrap();
+        let mut running = tokio::process::Command::new(env!("CARGO_BIN_EXE_shop"));
+        let running = running.args([command, "--dir"]).arg(directory.path());
+        let output = running.args(arguments).kill_on_drop(true).output().await;
+        let output = output.unwrap();
+        let mut text = String::from_utf8(output.stdout).unwrap();
+        text.push_str(&String::from_utf8(output.stderr).unwrap());
+        (text, output.status.success())
+    }
+
+    /// The same; it has to succeed.
+    pub(crate) async fn succeed(&self, command: &str, arguments: &[&str]) {
+        let (output, is_done) = self.command(command, arguments).await;
+        assert!(is_done, "shop {command}: {output}");
     }
 
     /// Closes it, which has to go by itself.

@@ -65,5 +65,5 @@ pub(super) async fn timeline(
     State(orders): State<Orders>,
     Path(id): Path<String>,
 ) -> Result<Json<Vec<Entry>>, Problem> {
-    Ok(Json(timeline::of(orders.db(), &id).await?))
+    Ok(Json(timeline::of(&orders.timelines, &id).await?))
 }

@@ -9,7 +9,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use stele_toolkit_es::Position;
 use stele_toolkit_sql::{
-    Error, Tx,
+    Error, Point, Tx,
     sqlx::{self, Row as _},
 };
 
@@ -133,7 +133,9 @@ pub(super) async fn place(
     if let Some(key) = &key {
         remember(&mut tx, key, &position).await?;
     }
+    orders.db().reach(Point::BeforeCommit).await;
     tx.commit().await?;
+    orders.db().reach(Point::AfterCommit).await;
     Ok(accepted(Accepted { order_id, position }))
 }
 

@@ -32,11 +32,11 @@ impl Api {
         db.migrate("order", orders::MIGRATIONS).await.unwrap();
         db.migrate("timeline", timeline::MIGRATIONS).await.unwrap();
         let store = Arc::new(SqlStore::open(db.clone()).await.unwrap());
-        let runner = Runner::open(db, Arc::clone(&store) as _, OrderProjection).await;
+        let runner = Runner::open(db.clone(), Arc::clone(&store) as _, OrderProjection).await;
         tokio::spawn(runner.unwrap().run(std::future::pending()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = router(Orders::new(store));
+        let router = router(Orders::new(store, db));
         tokio::spawn(async { axum::serve(listener, router).await });
         Self {
             http: HttpClient::new(Duration::from_secs(30)),

@@ -37,3 +37,6 @@ fn agree<T: PartialEq + std::fmt::Debug>(
 fn signed(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ chaos! {
 async fn under_chaos(protocol: &str, style: &str, seed: &str) {
     let faults = ["--mortal", "--doubles=0.05", "--delays=0.05", seed];
     let shop = Shop::open_with(protocol, style, &faults).await;
-    let load = ["--orders=300", "--rate=50", PATIENCE, seed];
+    let load = ["--orders=300", "--rate=50", "--patience-s=120", seed];
     let chaos = [
         "--kills=2",
         "--deaths=1",

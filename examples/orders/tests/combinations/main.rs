@@ -100,18 +100,14 @@ async fn with_a_postgresql_database_for_each_service() {
     let (_, socket) = home.url().split_once("host=").unwrap();
     let (socket, _) = socket.split_once('&').unwrap();
     let server = format!("postgres://postgres@{}", socket.replace('/', "%2F"));
-    check_shop(
-        Shop::open_with("kafka", "orchestrated", &["--postgres", &server]).await,
-        "orchestrated",
-    )
-    .await;
+    let shop = Shop::open_with("kafka", "orchestrated", &["--postgres", &server]).await;
+    shop.succeed("load", &["--orders=60", "--rate=30"]).await;
+    shop.succeed("audit", &[]).await;
+    shop.close().await;
 }
 
 async fn check(protocol: &str, style: &str) {
-    check_shop(Shop::open(protocol, style).await, style).await;
-}
-
-async fn check_shop(shop: Shop, style: &str) {
+    let shop = Shop::open(protocol, style).await;
     let placed = place(&shop).await;
     for order in &placed {
         let ended = || ends(&shop, order);

@@ -1,7 +1,7 @@
 //! What all processes of services have in common: a database, a transport, an HTTP interface, and
 //! an orderly end.
 
-use std::{error::Error, future::Future, io, sync::Arc, time::Duration};
+use std::{error::Error, future::Future, io, path::Path, sync::Arc, time::Duration};
 
 use axum::{Router, extract::State, routing::get};
 use prometheus_client::registry::Registry;
@@ -184,13 +184,17 @@ pub async fn serve(settings: HttpSettings, router: Router) -> Result<(), Failed>
     let address = listener.local_addr()?;
     tracing::info!(%address, "listening");
     if let Some(file) = &settings.address_file {
-        // Whoever waits for the file sees all of it, or nothing.
-        let unfinished = file.with_extension("unfinished");
-        tokio::fs::write(&unfinished, address.to_string()).await?;
-        tokio::fs::rename(&unfinished, file).await?;
+        write_whole(file, address.to_string().as_bytes()).await?;
     }
     axum::serve(listener, router).await?;
     Ok(())
+}
+
+/// Writes a file. Whoever looks at it sees all of it, or what was there before.
+pub async fn write_whole(file: &Path, text: &[u8]) -> io::Result<()> {
+    let unfinished = file.with_extension("unfinished");
+    tokio::fs::write(&unfinished, text).await?;
+    tokio::fs::rename(&unfinished, file).await
 }
 
 /// Handles messages of a type that a topic brings along with others, and that are of no use to the

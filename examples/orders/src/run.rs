@@ -112,9 +112,7 @@ async fn start(settings: &RunSettings, dir: &Path, fleet: &mut Fleet) -> Result<
     }
     fleet.ready().await?;
     let file = dir.join("addresses.json");
-    let unfinished = dir.join("addresses.unfinished");
-    tokio::fs::write(&unfinished, serde_json::to_vec_pretty(&addresses)?).await?;
-    tokio::fs::rename(&unfinished, &file).await?;
+    process::write_whole(&file, &serde_json::to_vec_pretty(&addresses)?).await?;
     Ok(addresses)
 }
 

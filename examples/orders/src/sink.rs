@@ -81,7 +81,8 @@ pub async fn serve(settings: SinkSettings) -> Result<(), Failed> {
     });
     let listener = TcpListener::bind(&settings.smtp).await?;
     if let Some(file) = &settings.smtp_address_file {
-        tokio::fs::write(file, listener.local_addr()?.to_string()).await?;
+        let address = listener.local_addr()?.to_string();
+        process::write_whole(file, address.as_bytes()).await?;
     }
     let router = Router::new()
         .route("/mails", get(all))

@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::programs::{Program, ROUNDS};
-use crate::process::Failed;
+use crate::process::{Failed, write_whole};
 
 /// How long a process may take to be ready.
 const READY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -139,7 +139,7 @@ async fn spawn(dir: &Path, program: &Program) -> io::Result<Child> {
         .kill_on_drop(true)
         .spawn()?;
     let pid = child.id().unwrap_or_default().to_string();
-    fs::write(dir.join("pids").join(program.name), pid).await?;
+    write_whole(&dir.join("pids").join(program.name), pid.as_bytes()).await?;
     Ok(child)
 }
 

@@ -18,8 +18,8 @@ use tokio::sync::{Notify, watch};
 
 use crate::{
     Alert, Breaker, Call, Clock, ClockedIds, Companion, Concurrency, Destination, Extensions,
-    Handler, HandlerFuture, LogAlert, Metrics, Place, Policy, Reads, Refusal, Spans, Start, Store,
-    Subscription, SystemClock, Topology, Transport,
+    Handler, HandlerFuture, LogAlert, Metrics, Observer, Place, Policy, Reads, Refusal, Spans,
+    Start, Store, Subscription, SystemClock, Topology, Transport,
     dead::{Author, dead_queue, retry_queue},
     registry::{Entry, Registry},
     runner::{BatchSize, Histories, Parts, Runner, core::Core, prefetch},
@@ -48,6 +48,7 @@ pub struct Service {
     random: Arc<dyn Ids>,
     author: Author,
     alerts: Vec<Arc<dyn Alert>>,
+    observers: Vec<Arc<dyn Observer>>,
     metrics: Metrics,
     spans: Arc<dyn Spans>,
     start: Start,
@@ -89,6 +90,7 @@ impl Service {
                 code_version: String::new(),
             },
             alerts: vec![Arc::new(LogAlert)],
+            observers: Vec::new(),
             metrics: Metrics::default(),
             spans: Arc::new(NoSpans),
             start: Start::default(),
@@ -278,6 +280,12 @@ impl Service {
         self
     }
 
+    /// Another who is told what becomes of each message.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observers.push(Arc::new(observer));
+        self
+    }
+
     /// Where the service counts. Several services may share it.
     pub fn metrics(mut self, metrics: &Metrics) -> Self {
         self.metrics = metrics.clone();
@@ -355,6 +363,7 @@ impl Service {
             states: self.states,
             author: self.author,
             alerts: self.alerts,
+            observers: self.observers,
             metrics: self.metrics,
             spans: self.spans,
             body_bytes_max: self.body_bytes_max,

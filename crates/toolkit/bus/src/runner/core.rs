@@ -13,10 +13,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use stele_toolkit_envelope::{Context, Ids};
 use tokio::sync::{Notify, watch};
 
-use super::history::Histories;
+use super::{history::Histories, item::Item};
 use crate::{
-    Alert, Backoff, Caps, Clock, Extensions, Jitter, Metrics, Outgoing, Policy, Spans, Store,
-    Transport, TransportError, dead::Author, metrics::HandlerMetrics, registry::Registry,
+    Alert, Backoff, Caps, Clock, Extensions, Fate, Jitter, Metrics, Observation, Observer,
+    Outgoing, Policy, Spans, Store, Transport, TransportError, dead::Author,
+    metrics::HandlerMetrics, registry::Registry,
 };
 
 /// The time between attempts at what must succeed: our own database, our own letters.
@@ -41,6 +42,7 @@ pub(crate) struct Core {
     pub(crate) states: Extensions,
     pub(crate) author: Author,
     pub(crate) alerts: Vec<Arc<dyn Alert>>,
+    pub(crate) observers: Vec<Arc<dyn Observer>>,
     pub(crate) metrics: Metrics,
     pub(crate) spans: Arc<dyn Spans>,
     /// Of messages without a handler.
@@ -61,6 +63,24 @@ impl Core {
     /// Whether something that the service itself needs is away.
     pub(crate) fn has_outage(&self) -> bool {
         self.outages.load(Ordering::Acquire) > 0
+    }
+
+    /// Tells what became of a message.
+    pub(crate) fn observe(&self, item: &Item, fate: Fate<'_>) {
+        if self.observers.is_empty() {
+            return;
+        }
+        let observation = Observation {
+            service: &self.service,
+            handler: &item.handler,
+            message_id: &item.message_id,
+            received: &item.received,
+            at: self.clock.now(),
+            fate,
+        };
+        for observer in &self.observers {
+            observer.observe(&observation);
+        }
     }
 
     /// Sends messages, in order, for as long as the broker may still take them. Fails with what it

@@ -9,12 +9,13 @@ use super::{
     item::{BoxItem, Item, Source},
 };
 use crate::{
-    Begun, Burial, FailureClass, KeyOrder, Parking, Story, TurnEnd, Unclaimed, Verdict, dead,
+    Begun, Burial, FailureClass, Fate, KeyOrder, Parking, Story, TurnEnd, Unclaimed, Verdict, dead,
 };
 
 /// Its work is committed.
 pub(crate) async fn handled(core: &Core, item: BoxItem) -> Done {
     item.metrics(core).handled();
+    core.observe(&item, Fate::Handled);
     let was_parked = item.is_parked;
     core.histories.forget(&item.message_id);
     acknowledge(core, item).await;
@@ -31,6 +32,7 @@ pub(crate) async fn unclaimed(core: &Core, item: BoxItem, reason: Unclaimed) -> 
     match reason {
         Unclaimed::Duplicate | Unclaimed::Waiting => {
             tracing::debug!(?reason, "not handled");
+            core.observe(&item, Fate::Unclaimed(reason));
             acknowledge(core, item).await;
             Done {
                 due: Some(core.clock.now()),
@@ -40,7 +42,8 @@ pub(crate) async fn unclaimed(core: &Core, item: BoxItem, reason: Unclaimed) -> 
         Unclaimed::Behind => {
             let attempts = item.attempt().saturating_sub(1);
             let story = item.story.clone();
-            park(core, item, attempts, Duration::ZERO, story.as_ref()).await
+            let fate = Fate::Unclaimed(reason);
+            park(core, item, attempts, Duration::ZERO, story.as_ref(), fate).await
         }
         Unclaimed::TooOld => {
             let failed = Failed {
@@ -66,9 +69,11 @@ pub(crate) async fn deferred(core: &Core, item: BoxItem, after: Duration) -> Don
     let attempts = item.attempt().saturating_sub(1);
     let story = item.story.clone();
     let done = if core.store.is_durable() {
-        park(core, item, attempts, after, story.as_ref()).await
+        let fate = Fate::Deferred { after };
+        park(core, item, attempts, after, story.as_ref(), fate).await
     } else {
         core.histories.given_back(&item.message_id);
+        core.observe(&item, Fate::Deferred { after });
         give_back(core, item, after).await
     };
     Done {
@@ -113,10 +118,15 @@ pub(crate) async fn failed(core: &Core, item: BoxItem, failed: Failed) -> Done {
         Verdict::Retry { after } => {
             let (class, error) = (failed.class, &failed.error);
             tracing::warn!(%class, ?after, "failed, to be retried: {error}");
+            let fate = Fate::Failed {
+                story: &story,
+                after,
+            };
             if core.store.is_durable() {
-                park(core, item, story.attempts, after, Some(&story)).await
+                park(core, item, story.attempts, after, Some(&story), fate).await
             } else {
                 core.histories.failed(&item.message_id, &story);
+                core.observe(&item, fate);
                 give_back(core, item, after).await
             }
         }
@@ -165,6 +175,7 @@ async fn park(
     attempts: u32,
     after: Duration,
     story: Option<&Story>,
+    fate: Fate<'_>,
 ) -> Done {
     let due = core.clock.now() + after;
     let parking = Parking {
@@ -182,6 +193,7 @@ async fn park(
     }
     drop(outage);
     core.metrics.parked(&item);
+    core.observe(&item, fate);
     acknowledge(core, item).await;
     Done {
         due: Some(due),
@@ -218,6 +230,8 @@ async fn bury(core: &Core, item: BoxItem, story: &Story) -> Done {
     }
     drop(outage);
     core.metrics.dead(&item);
+    let letter_id = &letter.message_id;
+    core.observe(&item, Fate::Dead { story, letter_id });
     for alert in &core.alerts {
         alert.dead(&dead::notice(core, &item, story, &letter)).await;
     }
@@ -244,6 +258,7 @@ async fn discard(core: &Core, item: BoxItem) -> Done {
         }
     }
     drop(outage);
+    core.observe(&item, Fate::Dropped);
     core.histories.forget(&item.message_id);
     acknowledge(core, item).await;
     Done {

@@ -1,11 +1,14 @@
 //! What a service tells about itself.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use prometheus_client::registry::Registry;
 use stele_toolkit_bus::{
-    Alert, Breaker, DeadNotice, Event, Failure, FailureClass, Jitter, Metrics, Policy, Story,
-    WebhookAlert, memory::Fault,
+    Alert, Breaker, DeadNotice, Event, Failure, FailureClass, Fate, Jitter, Metrics, Observation,
+    Observer, Policy, Story, WebhookAlert, memory::Fault,
 };
 use stele_toolkit_envelope::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -50,6 +53,95 @@ async fn metrics_count_what_happened() {
     ] {
         assert!(text.lines().any(|it| it == line), "{line} in\n{text}");
     }
+    running.stop().await.expect("stopped");
+}
+
+/// Notes what became of messages, with their keys and attempts.
+#[derive(Clone, Debug, Default)]
+struct Notes(Arc<Mutex<Vec<String>>>);
+
+impl Observer for Notes {
+    fn observe(&self, observation: &Observation<'_>) {
+        let fate = match observation.fate {
+            Fate::Handled => "handled".to_owned(),
+            Fate::Unclaimed(reason) => format!("{reason:?}"),
+            Fate::Deferred { after } => format!("deferred for {after:?}"),
+            Fate::Failed { story, after } => format!("{}, again after {after:?}", story.error),
+            Fate::Dead { story, letter_id } => {
+                assert!(!letter_id.is_empty());
+                format!("dead: {}", story.error)
+            }
+            Fate::Dropped => "dropped".to_owned(),
+        };
+        let received = observation.received;
+        let (key, attempt) = (&received.message.key, received.attempt);
+        let note = format!("{} {key} {attempt} {fate}", observation.handler);
+        self.0.lock().expect("no panic").push(note);
+    }
+}
+
+impl Notes {
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().expect("no panic"))
+    }
+}
+
+#[tokio::test]
+async fn an_observer_is_told_what_becomes_of_each_message() {
+    let world = World::new();
+    let notes = Notes::default();
+    let policy =
+        Policy::attempts(2).backoff(Duration::from_secs(1)..Duration::from_secs(1), Jitter::None);
+    let service = world.service().on(by_quantity).policy(policy);
+    let running = world.start(service.observer(notes.clone())).await;
+    world.broker.fault(Fault::Double, 1);
+    world.order("order-1", 1).await;
+    world.clock.run_to_idle().await;
+    world.order("order-2", 2).await;
+    world.clock.run_to_idle().await;
+    world.order("order-3", 3).await;
+    world.clock.run_to_idle().await;
+    let expected = [
+        "order-1 1 handled",
+        "order-1 1 Duplicate",
+        "order-2 1 dead: no",
+        "order-3 1 out of order, again after 1s",
+        "order-3 2 dead: out of order",
+    ];
+    let expected = expected.map(|text| format!("inventory/OrderCreated {text}"));
+    assert_eq!(notes.take(), expected);
+    running.stop().await.expect("stopped");
+}
+
+async fn put_off(_: Event<OrderCreated>) -> Result<(), Failure> {
+    Err(Failure::Defer(Duration::from_secs(3600)))
+}
+
+#[tokio::test]
+async fn an_observer_is_told_of_what_is_put_off() {
+    let (world, notes) = (World::new(), Notes::default());
+    let service = world.service().on(put_off).observer(notes.clone());
+    let running = world.start(service).await;
+    world.order("order-1", 1).await;
+    world.clock.settle().await;
+    let expected = "inventory/OrderCreated order-1 1 deferred for 3600s";
+    assert_eq!(notes.take(), [expected]);
+    running.stop().await.expect("stopped");
+}
+
+async fn of_no_use(_: Event<OrderCreated>) -> Result<(), Failure> {
+    Err(Failure::Drop)
+}
+
+#[tokio::test]
+async fn an_observer_is_told_of_what_is_dropped_without_a_store_too() {
+    let (world, notes) = (World::new(), Notes::default());
+    let service = world.service().on(of_no_use).observer(notes.clone());
+    let running = world.start_without_store(service).await;
+    world.order("order-1", 1).await;
+    world.clock.run_to_idle().await;
+    let expected = "inventory/OrderCreated order-1 1 dropped";
+    assert_eq!(notes.take(), [expected]);
     running.stop().await.expect("stopped");
 }
 

@@ -25,8 +25,9 @@ use stele_toolkit_sql::{Db, Point, Tx};
 use tokio::{sync::Notify, task::JoinSet, time::sleep};
 
 use crate::{
-    faults::{FaultSettings, Guard, Guards},
-    process::Failed,
+    activity::Activity,
+    faults::{Guard, Guards},
+    process::{Failed, Process},
 };
 
 /// How many calls are made at the same time.
@@ -46,6 +47,9 @@ const AGAIN_MAX: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub struct Calls {
     db: Db,
+    /// Who makes them, and who is told how they go.
+    service: &'static str,
+    activity: Activity,
     wake: Arc<Notify>,
     guards: Guards,
 }
@@ -88,13 +92,19 @@ pub trait Caller: Send + Sync + 'static {
 }
 
 impl Calls {
-    /// The calls in a database; makes the table if it isn't there.
-    pub async fn open(db: Db, faults: &FaultSettings) -> Result<Self, stele_toolkit_sql::Error> {
+    /// The calls of a service in its process's database; makes the table if it isn't there.
+    pub async fn open(
+        process: &Process,
+        service: &'static str,
+    ) -> Result<Self, stele_toolkit_sql::Error> {
+        let (db, activity) = (process.db.clone(), process.activity.clone());
         db.migrate("calls", rows::MIGRATIONS).await?;
         Ok(Self {
             db,
+            service,
+            activity,
             wake: Arc::default(),
-            guards: faults.guards(),
+            guards: process.guards.clone(),
         })
     }
 
@@ -170,10 +180,14 @@ impl Calls {
 
     async fn make<C: Caller>(&self, caller: &C, call: Call) {
         let made = match caller.make(&call).await {
-            Made::Done(outcome) => self.done(caller, &call, outcome).await,
+            Made::Done(outcome) => {
+                self.tell(&call, None);
+                self.done(caller, &call, outcome).await
+            }
             Made::Again(reason) => {
                 let id = &call.id;
                 tracing::warn!(id, attempts = call.attempts, "to be made again: {reason}");
+                self.tell(&call, Some(&reason));
                 self.again(&call, &reason).await
             }
         };
@@ -181,6 +195,11 @@ impl Calls {
             // Its lease ends, and it is made again.
             tracing::error!(id = call.id, %error, "can't note what came of a call");
         }
+    }
+
+    fn tell(&self, call: &Call, error: Option<&str>) {
+        let at = self.db.now();
+        self.activity.called(self.service, call, at, error);
     }
 
     async fn done<C: Caller>(

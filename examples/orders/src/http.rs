@@ -80,6 +80,12 @@ impl HttpClient {
         self.send(Method::POST, url, headers, body.into()).await
     }
 
+    /// A request with a JSON body, which replaces something.
+    pub async fn put(&self, url: &str, body: &(impl Serialize + Sync)) -> Result<Answer, NoAnswer> {
+        let body = serde_json::to_vec(body).map_err(|error| failed(url, error))?;
+        self.send(Method::PUT, url, &[], body.into()).await
+    }
+
     async fn send(
         &self,
         method: Method,

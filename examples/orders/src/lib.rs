@@ -20,6 +20,7 @@
 //! - What is confirmed is paid once, and its stock is set aside once.
 //! - What is cancelled isn't paid, or paid back, and its stock is free.
 
+pub mod activity;
 pub mod analytics;
 pub mod audit;
 pub mod calls;
@@ -28,6 +29,7 @@ pub mod dice;
 pub mod faults;
 pub mod http;
 pub mod inventory;
+pub mod letters;
 pub mod load;
 pub mod messages;
 pub mod money;

@@ -61,7 +61,7 @@ pub struct NotificationSettings {
 pub async fn serve(settings: NotificationSettings) -> Result<(), Failed> {
     let mut process = Process::open(&settings.service, NOTIFICATION).await?;
     process.db.migrate("notification", MIGRATIONS).await?;
-    let calls = Calls::open(process.db.clone(), &settings.service.faults).await?;
+    let calls = Calls::open(&process, NOTIFICATION).await?;
     let mailing = Arc::new(Mailing::new(&settings.smtp)?);
     process.beside(calls.clone().run(mailing));
     let service = Service::new(NOTIFICATION)

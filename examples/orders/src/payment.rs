@@ -71,7 +71,7 @@ struct Payments {
 pub async fn serve(settings: PaymentSettings) -> Result<(), Failed> {
     let mut process = Process::open(&settings.service, PAYMENT).await?;
     process.db.migrate("payment", rows::MIGRATIONS).await?;
-    let calls = Calls::open(process.db.clone(), &settings.service.faults).await?;
+    let calls = Calls::open(&process, PAYMENT).await?;
     let timeout = Duration::from_millis(settings.provider_timeout_ms);
     let provider = Provider {
         http: HttpClient::new(timeout),

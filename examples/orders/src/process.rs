@@ -15,7 +15,9 @@ use tokio::{
 };
 
 use crate::{
+    activity::Activity,
     faults::{Death, FaultSettings, Guards},
+    letters,
     problem::Problem,
     settings::{HttpSettings, ServiceSettings},
     topology, transport,
@@ -34,6 +36,8 @@ pub struct Process {
     pub db: Db,
     /// The way to the other services.
     pub transport: Arc<dyn Transport>,
+    /// What the process does, for those who look.
+    pub activity: Activity,
     /// The guards that are on.
     pub guards: Guards,
     faults: FaultSettings,
@@ -65,6 +69,7 @@ impl Process {
         Ok(Self {
             db,
             transport,
+            activity: Activity::new(),
             guards: faults.guards(),
             faults,
             death,
@@ -97,14 +102,20 @@ impl Process {
     pub async fn run(mut self, services: Vec<Service>, router: Router) -> Result<(), Failed> {
         let asked = asked_to_end()?;
         let own = services.into_iter().map(|it| (it, self.db.clone()));
+        let apart = self.apart.iter().map(|(_, db)| db.clone());
+        let databases = [self.db.clone()].into_iter().chain(apart).collect();
         let mut running = JoinSet::new();
         for (service, db) in own.chain(self.apart) {
             let service = service.metrics(&self.metrics);
+            let service = service.observer(self.activity.clone());
             let store = self.faults.store(&db, &self.transport);
             let started = service.start(store, Arc::clone(&self.transport)).await?;
             running.spawn(until(started, self.stop.subscribe()));
         }
-        let mut router = router.merge(observed(&self.metrics, &self.db));
+        let mut router = router
+            .merge(observed(&self.metrics, &self.db))
+            .merge(self.activity.router())
+            .merge(letters::router(databases));
         if self.faults.mortal {
             router = router.merge(self.death.router());
         }

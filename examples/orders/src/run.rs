@@ -139,6 +139,7 @@ async fn make_databases(server: &str) -> Result<(), Failed> {
 fn say(settings: &RunSettings, addresses: &Addresses, dir: &Path) {
     let (protocol, style) = (settings.protocol, settings.style);
     println!("The shop is open: {style}, over {protocol}.");
+    println!("  page     http://{}/", addresses.order);
     println!("  orders   http://{}/orders", addresses.order);
     println!("  stock    http://{}/stock", addresses.inventory);
     println!("  parcels  http://{}/shipments", addresses.shipping);

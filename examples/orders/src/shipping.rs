@@ -2,10 +2,16 @@
 //!
 //! Choreographed, `OrderConfirmed` asks for it; orchestrated, the command `ScheduleShipping`. The
 //! order's id is the row's key, so an order that is asked for twice has one shipment.
+//!
+//! A shipment needs a label, and the label printer may run out of paper (`PUT /printer`). Then
+//! shipping fails until somebody puts some in: first it is tried again, then there are dead
+//! letters.
+
+mod printer;
 
 use axum::{Json, Router, extract::State as AppState, routing::get};
 use serde::{Deserialize, Serialize};
-use stele_toolkit_bus::{Event, Failure, Outbox, Policy, Service};
+use stele_toolkit_bus::{Event, Failure, Outbox, Policy, Service, State};
 use stele_toolkit_sql::{
     Db, Migration, Tx,
     sqlx::{self, Row as _},
@@ -18,6 +24,10 @@ use crate::{
     settings::{ServiceSettings, Style},
     topology::{SHIPPING, SHIPPING_COMMANDS},
 };
+
+pub use printer::Paper;
+
+use printer::Printer;
 
 const MIGRATIONS: &[Migration] = &[Migration::portable(
     1,
@@ -41,10 +51,14 @@ pub struct Shipment {
 pub async fn serve(settings: ServiceSettings) -> Result<(), Failed> {
     let process = Process::open(&settings, SHIPPING).await?;
     process.db.migrate("shipping", MIGRATIONS).await?;
+    let printer = Printer::default();
     let router = Router::new()
         .route("/shipments", get(show))
-        .with_state(process.db.clone());
-    let service = Service::new(SHIPPING).policy(Policy::attempts(5));
+        .with_state(process.db.clone())
+        .merge(printer::router(printer.clone()));
+    let service = Service::new(SHIPPING)
+        .policy(Policy::attempts(5))
+        .state(printer);
     let service = match settings.style {
         Style::Choreographed => service.on(on_confirmed).on(pass_over::<OrderCancelled>),
         Style::Orchestrated => service.on_queue(SHIPPING_COMMANDS, on_schedule),
@@ -56,7 +70,9 @@ async fn on_confirmed(
     Event(order): Event<OrderConfirmed>,
     mut tx: Tx,
     out: Outbox,
+    State(printer): State<Printer>,
 ) -> Result<(), Failure> {
+    printer.print()?;
     let (id, name, email) = (order.order_id, order.customer_name, order.email);
     schedule(&mut tx, &out, id, name, email).await
 }
@@ -65,7 +81,9 @@ async fn on_schedule(
     Event(command): Event<ScheduleShipping>,
     mut tx: Tx,
     out: Outbox,
+    State(printer): State<Printer>,
 ) -> Result<(), Failure> {
+    printer.print()?;
     let (id, name, email) = (command.order_id, command.customer_name, command.email);
     schedule(&mut tx, &out, id, name, email).await
 }

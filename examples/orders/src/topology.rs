@@ -9,9 +9,9 @@ use stele_toolkit_envelope::Message;
 
 use crate::{
     messages::{
-        ConfirmationSent, EmailSent, InventoryRejected, InventoryReleased, InventoryReserved,
-        OrderConfirmed, OrderCreated, PaymentFailed, PaymentProcessed, PaymentRefunded,
-        ShippingScheduled,
+        CancelOrder, ConfirmationSent, EmailSent, InventoryRejected, InventoryReleased,
+        InventoryReserved, OrderConfirmed, OrderCreated, PaymentFailed, PaymentProcessed,
+        PaymentRefunded, RefundPayment, ReleaseInventory, ShippingScheduled,
     },
     settings::Style,
 };
@@ -57,6 +57,17 @@ pub const TOPICS: [&str; 10] = [
     ShippingScheduled::TOPIC,
     EmailSent::TOPIC,
 ];
+
+/// Whether a service undoes what it did for an order, or refuses it from then on, because of a
+/// message.
+pub fn undoes(service: &str, message_type: &str) -> bool {
+    match service {
+        INVENTORY => [PaymentFailed::TYPE, ReleaseInventory::TYPE].contains(&message_type),
+        PAYMENT => [InventoryRejected::TYPE, RefundPayment::TYPE].contains(&message_type),
+        ORDER => message_type == CancelOrder::TYPE,
+        _ => false,
+    }
+}
 
 /// All subscriptions of the shop.
 pub fn of(style: Style) -> Topology {

@@ -6,7 +6,7 @@
 //! | `GET /orders/{id}` | the order as it is; with `?at=TIME` or `?version=N` as it was |
 //! | `GET /orders?customer=&status=&q=` | searches; `&after=POSITION` waits for it to be seen |
 //! | `GET /orders/{id}/history` | who changed it, when and why |
-//! | `GET /orders/{id}/timeline` | what all services have told about it |
+//! | `GET /orders/{id}/timeline` | what all services told, also as they tell it |
 //! | `GET /reports/daily` | orders and totals by day and status |
 //! | `POST /accounts/{id}` | opens an account |
 //! | `POST /accounts/{id}/deposit`, `…/withdraw` | moves money |
@@ -28,18 +28,22 @@ use serde::Deserialize;
 use stele_toolkit_envelope::{Context, Timestamp, Trace};
 use stele_toolkit_es::{AppendError, LoadError, ReadError, Until};
 
-use super::orders::{ActionError, Orders};
+use super::{
+    orders::{ActionError, Orders},
+    timeline::Changes,
+};
 use crate::{problem::Problem, topology::ORDER};
 
 pub use place::{Accepted, NewOrder};
 pub use show::View;
 
-pub(super) fn router(orders: Orders) -> Router {
+pub(super) fn router(orders: Orders, changes: Changes) -> Router {
+    let timeline = get(history::timeline).with_state((orders.clone(), changes));
     Router::new()
         .route("/orders", post(place::place).get(show::search))
         .route("/orders/{id}", get(show::show))
         .route("/orders/{id}/history", get(history::history))
-        .route("/orders/{id}/timeline", get(history::timeline))
+        .route("/orders/{id}/timeline", timeline)
         .route("/reports/daily", get(show::by_day))
         .route("/accounts/{id}", post(accounts::open).get(accounts::show))
         .route("/accounts/{id}/deposit", post(accounts::deposit))

@@ -1,7 +1,11 @@
 //! The timeline of an order: every event that any service has published about it.
 
+mod live;
+
+pub(super) use live::{Changes, live};
+
 use serde::{Deserialize, Serialize};
-use stele_toolkit_bus::{Destination, Failure, Raw, Service};
+use stele_toolkit_bus::{Destination, Failure, Raw, Service, State};
 use stele_toolkit_envelope::Timestamp;
 use stele_toolkit_sql::{
     Db, Error, Migration, Tx,
@@ -52,14 +56,18 @@ pub struct Entry {
     pub data: String,
 }
 
-pub(super) fn service() -> Service {
-    let service = Service::new(TIMELINE);
+pub(super) fn service(changes: Changes) -> Service {
+    let service = Service::new(TIMELINE).state(changes);
     TOPICS.into_iter().fold(service, |service, topic| {
         service.on_raw(Destination::Topic(topic.to_owned()), keep)
     })
 }
 
-async fn keep(Raw(message): Raw, mut tx: Tx) -> Result<(), Failure> {
+async fn keep(
+    Raw(message): Raw,
+    mut tx: Tx,
+    State(changes): State<Changes>,
+) -> Result<(), Failure> {
     let envelope = message.envelope.as_ref();
     let envelope = envelope.ok_or_else(|| Failure::reject("not a message of the shop"))?;
     let trace = envelope.metadata.trace.id();
@@ -80,6 +88,8 @@ async fn keep(Raw(message): Raw, mut tx: Tx) -> Result<(), Failure> {
         .bind(envelope.data.as_str().to_owned())
         .execute(&mut *tx)
         .await?;
+    let order_id = message.message.key.clone();
+    tx.after_commit(move || changes.tell(order_id));
     Ok(())
 }
 

@@ -72,6 +72,17 @@ impl Addresses {
         url.ok_or_else(|| format!("{name} has no database").into())
     }
 
+    /// The services beside the order service, in the order in which an order meets them.
+    pub fn peers(&self) -> [(&'static str, SocketAddr); 5] {
+        [
+            ("inventory", self.inventory),
+            ("payment", self.payment),
+            ("shipping", self.shipping),
+            ("notification", self.notification),
+            ("analytics", self.analytics),
+        ]
+    }
+
     /// Free addresses.
     pub(super) async fn choose(settings: &RunSettings, dir: &Path) -> Result<Self, Failed> {
         // All are held until the last is found, so that none is found twice.

@@ -104,7 +104,12 @@ pub(super) fn services(
         program.option("--db", addresses.database(name)?);
         program.arguments.extend(settings.faults.arguments());
         match name {
-            "order" => program.option("--timeline-db", addresses.database("timeline")?),
+            "order" => {
+                program.option("--timeline-db", addresses.database("timeline")?);
+                for (name, address) in addresses.peers() {
+                    program.option("--peer", format!("{name}=http://{address}"));
+                }
+            }
             "inventory" => {
                 if let Some(stock) = &settings.stock {
                     program.option("--stock", stock);

@@ -17,14 +17,14 @@ use tokio::time::{Instant, sleep};
 use crate::TIMEOUT;
 
 /// How often something is looked at.
-const POLL: Duration = Duration::from_millis(25);
+pub(crate) const POLL: Duration = Duration::from_millis(25);
 
 /// A shop. Dropping it closes it.
 pub(crate) struct Shop {
     pub(crate) addresses: Addresses,
     http: HttpClient,
     process: Child,
-    directory: Option<TempDir>,
+    pub(crate) directory: Option<TempDir>,
 }
 
 impl Shop {

@@ -3,6 +3,8 @@
 use axum::{
     Json,
     extract::{Path, State},
+    http::{HeaderMap, header::ACCEPT},
+    response::{IntoResponse as _, Response},
 };
 use serde::Serialize;
 use stele_toolkit_envelope::{RawJson, Timestamp};
@@ -10,7 +12,7 @@ use stele_toolkit_envelope::{RawJson, Timestamp};
 use crate::{
     order::{
         orders::Orders,
-        timeline::{self, Entry},
+        timeline::{self, Changes},
     },
     problem::Problem,
 };
@@ -60,10 +62,17 @@ pub(super) async fn history(
     Ok(Json(changes.collect()))
 }
 
-/// `GET /orders/{id}/timeline`. It is empty for a moment after the order was placed.
+/// `GET /orders/{id}/timeline`. It is empty for a moment after the order was placed. As server-sent
+/// events, if that is what is accepted, it goes on until the client goes away.
 pub(super) async fn timeline(
-    State(orders): State<Orders>,
+    State((orders, changes)): State<(Orders, Changes)>,
     Path(id): Path<String>,
-) -> Result<Json<Vec<Entry>>, Problem> {
-    Ok(Json(timeline::of(&orders.timelines, &id).await?))
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    if accepted.is_some_and(|types| types.contains("text/event-stream")) {
+        let live = timeline::live(orders.timelines.clone(), &changes, id);
+        return Ok(live.into_response());
+    }
+    Ok(Json(timeline::of(&orders.timelines, &id).await?).into_response())
 }

@@ -36,7 +36,7 @@ impl Api {
         tokio::spawn(runner.unwrap().run(std::future::pending()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = router(Orders::new(store, db));
+        let router = router(Orders::new(store, db), timeline::Changes::new());
         tokio::spawn(async { axum::serve(listener, router).await });
         Self {
             http: HttpClient::new(Duration::from_secs(30)),

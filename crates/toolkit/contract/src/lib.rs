@@ -18,7 +18,7 @@ mod taking;
 
 pub use broker::{Broker, Protocol, Stele};
 pub use claims::*;
-pub use program::program;
+pub use program::{cargo, program};
 pub use subject::{Names, Subject};
 
 /// Makes a test of each claim. `$subject` is an async function that returns a new [`Subject`].

@@ -50,8 +50,7 @@ async fn build(target: &Path, of_profile: &Path) -> PathBuf {
         Some(other) => other,
         None => panic!("{} is no profile's directory", of_profile.display()),
     };
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = cargo();
     command.args(["build", "--quiet", "--workspace", "--bin", "stele"]);
     command
         .args(["--profile", profile, "--target-dir"])
@@ -60,4 +59,24 @@ async fn build(target: &Path, of_profile: &Path) -> PathBuf {
     let status = command.status().await.expect("cargo runs");
     assert!(status.success(), "cargo can't build stele: {status}");
     of_profile.join("stele")
+}
+
+/// The cargo that runs this test, without the variables that it sets for the test: some build
+/// scripts look at them, and then much would be built again.
+pub fn cargo() -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    for (name, _) in std::env::vars_os() {
+        let of_test = [
+            "CARGO_PKG_",
+            "CARGO_MANIFEST_",
+            "CARGO_BIN_",
+            "CARGO_CRATE_",
+        ];
+        let name_text = name.to_string_lossy();
+        if of_test.iter().any(|prefix| name_text.starts_with(prefix)) {
+            command.env_remove(&name);
+        }
+    }
+    command
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use stele_toolkit::{Envelope, Subscription, Topology, bus::Deliveries, dead_queue, transport};
-use stele_toolkit_contract::{Broker, Protocol};
+use stele_toolkit_contract::{Broker, Protocol, cargo};
 use tokio::process::{Child, Command};
 
 const PAGE: &str = include_str!("../../../../../docs/getting-started-toolkit.md");
@@ -14,31 +14,28 @@ const PAGE: &str = include_str!("../../../../../docs/getting-started-toolkit.md"
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Builds the page's programs, and returns the directory in which they are: `examples/NAME` and the
-/// operator's command line. With the features of the whole workspace's tests, so that nothing is
-/// built twice.
+/// The page's programs and the operator's command line, as paths below the returned directory.
+const PROGRAMS: [&str; 3] = ["examples/inventory", "examples/order", "stele-toolkit"];
+
+/// The directory in which the programs are. Cargo builds them with all tests of the workspace; if
+/// only some tests were built, they are built now, with the features of the whole workspace's tests,
+/// so that nothing is built twice.
 async fn programs() -> PathBuf {
-    let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../../..");
     let test = std::env::current_exe().expect("this test");
     // TARGET/PROFILE/deps/facade-…
     let profile = test.ancestors().nth(2).expect("a profile's directory");
-    let target = profile.parent().expect("a target directory");
-    let mut build = Command::new(env!("CARGO"));
-    build.current_dir(workspace).args([
-        "build",
-        "--quiet",
-        "--workspace",
-        "--features",
-        "stele-toolkit-es/kafka",
-        "--example",
-        "inventory",
-        "--example",
-        "order",
-        "--bin",
-        "stele-toolkit",
-        "--target-dir",
-    ]);
-    let built = build.arg(target).status().await.expect("cargo");
+    if PROGRAMS.iter().all(|name| profile.join(name).exists()) {
+        return profile.to_owned();
+    }
+    let mut build = cargo();
+    build
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../.."))
+        .args(["build", "--quiet", "--workspace"])
+        .args(["--features", "stele-toolkit-es/kafka"])
+        .args(["--example", "inventory", "--example", "order"])
+        .args(["--bin", "stele-toolkit", "--target-dir"])
+        .arg(profile.parent().expect("a target directory"));
+    let built = build.status().await.expect("cargo");
     assert!(built.success(), "they aren't built");
     profile.to_owned()
 }

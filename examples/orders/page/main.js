@@ -1,4 +1,4 @@
-// Joins the page's parts: what comes goes into the model, and what has changed is drawn once a frame.
+// Joins the page's parts: what comes goes into the model, and what has changed is drawn soon.
 
 import { duration, make, part, setText, short } from "./dom.js";
 import { KINDS, ask, place, send, titleOf } from "./kinds.js";
@@ -17,21 +17,28 @@ let isPaused = false;
 let isDrawing = false;
 let trays = [];
 
+/** The time between two drawings: nobody reads faster, and the shop needs the processor too. */
+const DRAW_EVERY_MILLIS = 100;
+
+let drawnAt = -DRAW_EVERY_MILLIS;
+
 /** Draws soon. */
 function draw() {
   if (isDrawing || isPaused) return;
   isDrawing = true;
-  requestAnimationFrame(() => {
+  const wait = Math.max(0, drawnAt + DRAW_EVERY_MILLIS - performance.now());
+  setTimeout(() => requestAnimationFrame(() => {
     isDrawing = false;
+    drawnAt = performance.now();
     for (const id of model.forgotten) orders.forget(id);
     for (const order of model.changed) orders.update(order);
     model.forgotten.clear();
     model.changed.clear();
     drawTally();
     lanes.setLanes(shop.lanes, model.handled);
-    if (!selected && model.orders.size) select(named() || [...model.orders.keys()].at(-1));
+    if (!selected && model.ids.length) select(named() || model.ids.at(-1));
     drawOrder();
-  });
+  }), wait);
 }
 
 function drawTally() {
@@ -191,7 +198,8 @@ function addButtons() {
     const onclick = () => attempt(button, async () => {
       const id = await place(kind);
       say(`An order is placed: ${kind.title}.`);
-      model.order(id).customerId ||= `page-${kind.id}`;
+      const order = model.order(id);
+      if (order) order.customerId ||= `page-${kind.id}`;
       select(id);
       if (kind.id === "no-paper") look();
     });

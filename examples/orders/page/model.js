@@ -103,8 +103,10 @@ class Order {
 
 export class Model {
   constructor() {
-    /** Orders by id, the oldest first. */
+    /** Orders by id. */
     this.orders = new Map();
+    /** Their ids. They grow with time, so the first is the oldest order. */
+    this.ids = [];
     /** Orders that have changed since somebody has looked. */
     this.changed = new Set();
     /** Orders that were forgotten since somebody has looked. */
@@ -115,13 +117,17 @@ export class Model {
     this.last = new Map();
   }
 
-  /** The order of an id; it is made, if it isn't known. */
+  /** The order of an id, or null if it is older than all that are kept. */
   order(id) {
     let order = this.orders.get(id);
     if (!order) {
+      if (this.ids.length >= ORDERS_MAX && id < this.ids[0]) return null;
       order = new Order(id);
       this.orders.set(id, order);
-      if (this.orders.size > ORDERS_MAX) this.forget(this.orders.keys().next().value);
+      let place = this.ids.length;
+      while (place > 0 && this.ids[place - 1] > id) place -= 1;
+      this.ids.splice(place, 0, id);
+      if (this.ids.length > ORDERS_MAX) this.forget(this.ids.shift());
     }
     this.changed.add(order);
     return order;
@@ -143,7 +149,7 @@ export class Model {
     }
     if (!entry.orderId) return true;
     const order = this.order(entry.orderId);
-    const message = order.message(entry);
+    const message = order?.message(entry);
     if (!message) return true;
     message.add(entry);
     const counted = COUNTED[entry.what];
@@ -155,7 +161,7 @@ export class Model {
   /** An entry of an order's timeline. */
   tell(orderId, entry) {
     const order = this.order(orderId);
-    const message = order.message(entry);
+    const message = order?.message(entry);
     if (!message || message.data) return;
     message.data = entry.data;
     message.version += 1;
@@ -170,6 +176,7 @@ export class Model {
   /** A row of the read model. */
   summarize(summary) {
     const order = this.order(summary.id);
+    if (!order) return;
     order.customer = summary.customerName;
     order.customerId = summary.customerId;
     order.total = summary.total;

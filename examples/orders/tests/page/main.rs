@@ -208,6 +208,7 @@ async fn orchestrated_orders_are_shown_and_a_thousand_are_drawn_quickly() {
     assert_eq!(drawn["orders"], Value::from(1000), "{drawn}");
     assert_eq!(drawn["rows"], Value::from(1000), "{drawn}");
     assert_eq!(drawn["newest"], Value::from("order-01499"), "{drawn}");
+    assert_eq!(drawn["oldest"], Value::from("order-00500"), "{drawn}");
     // Some 200 ms on an idle machine.
     assert!(field("millis") < 5_000, "{drawn}");
     assert_eq!(page.complaints(), Vec::<String>::new());
@@ -241,10 +242,16 @@ const MANY: &str = "(async () => {
         for (const changed of model.changed) orders.update(changed);
         model.changed.clear();
     }
+    // What is told late of an order that is forgotten doesn't drive out another one.
+    model.apply({ id: 'late-1', orderId: 'order-00001', what: 'handled', service: 'shop.order' });
     for (const id of model.forgotten) orders.forget(id);
     for (const changed of model.changed) orders.update(changed);
     list.getBoundingClientRect();
     const millis = Math.round(performance.now() - began);
     const [kept, rows] = [model.orders.size, list.children.length];
-    return { millis, orders: kept, rows, newest: list.firstElementChild.dataset.order };
+    const [newest, oldest] = [list.firstElementChild, list.lastElementChild];
+    return {
+        millis, orders: kept, rows,
+        newest: newest.dataset.order, oldest: oldest.dataset.order,
+    };
 })()";

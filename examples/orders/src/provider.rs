@@ -123,7 +123,7 @@ async fn charge(
     match behaviour {
         // The money is taken, and nobody is told.
         Behaviour::Hang => std::future::pending().await,
-        Behaviour::AnswerTwice => tell(&bank, key, callback),
+        Behaviour::AnswerTwice => tell(&bank, key, callback).await,
         _ => {}
     }
     Ok(answer(charge))
@@ -139,15 +139,14 @@ async fn capture(
     ledger.capture(&key, &request).await
 }
 
-/// Tells the result a second time, by itself.
-fn tell(bank: &Bank, key: &str, callback: Option<String>) {
-    let (http, key) = (bank.http.clone(), key.to_owned());
+/// Tells the result by itself, before the charge is answered: whoever asked hears of it twice, and
+/// each time of the same.
+async fn tell(bank: &Bank, key: &str, callback: Option<String>) {
     let Some(url) = callback else { return };
-    tokio::spawn(async move {
-        if let Err(error) = http.post(&url, &[], &Key { key }).await {
-            tracing::warn!(%error, "can't tell a result");
-        }
-    });
+    let key = key.to_owned();
+    if let Err(error) = bank.http.post(&url, &[], &Key { key }).await {
+        tracing::warn!(%error, "can't tell a result");
+    }
 }
 
 fn answer(charge: Charge) -> (StatusCode, Json<Charge>) {

@@ -10,7 +10,7 @@ pub const DECLINED: &str = "4000000000000002";
 pub const FAILS_TWICE: &str = "4000000000000119";
 /// The money is taken, and no answer comes.
 pub const HANGS: &str = "4000000000000259";
-/// Approved, and the result is told a second time.
+/// Approved; the provider tells the result by itself, and then answers.
 pub const ANSWERS_TWICE: &str = "4000000000000077";
 /// Approved, after up to three seconds.
 pub const SLOW: &str = "4000000000000101";

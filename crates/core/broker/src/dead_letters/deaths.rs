@@ -126,7 +126,8 @@ impl Deaths {
     }
 
     /// The change of the headers that records it, if there is something to record. A history that
-    /// is too long for a move loses its earliest deaths, then further routing keys.
+    /// is too long for a move loses further routing keys of its deaths, by which nobody counts or
+    /// finds a cycle; then its earliest deaths; then further keys of the message.
     pub fn header(mut self) -> Option<HeaderChange> {
         let mut json = serde_json::to_vec(&self).unwrap_or_default();
         while json.len() > HISTORY_BYTES_MAX && self.shorten() {
@@ -141,18 +142,21 @@ impl Deaths {
 
     /// Leaves something out. Returns whether there was something.
     fn shorten(&mut self) -> bool {
+        let lists = self.deaths.iter_mut().map(|death| &mut death.routing_keys);
+        let longest = lists.max_by_key(|keys| keys.len());
+        if let Some(keys) = longest.filter(|keys| keys.len() > 1) {
+            keys.truncate(keys.len() / 2);
+            return true;
+        }
         if self.deaths.len() > 1 {
             self.deaths.pop();
             self.published = self.published.saturating_sub(1);
             return true;
         }
-        let last = self.deaths.iter_mut().map(|death| &mut death.routing_keys);
-        let mut lists = last.chain([&mut self.routing_keys]);
-        let Some(keys) = lists.find(|keys| keys.len() > 1) else {
-            return false;
-        };
-        keys.truncate(keys.len() / 2);
-        true
+        let has_further = self.routing_keys.len() > 1;
+        self.routing_keys
+            .truncate(self.routing_keys.len().div_ceil(2));
+        has_further
     }
 }
 
@@ -232,6 +236,34 @@ mod tests {
         });
         let change = wide.header().expect("a history");
         assert!(change.value.expect("a value").len() <= HISTORY_BYTES_MAX);
+    }
+
+    #[test]
+    fn long_routing_keys_cost_neither_counts_nor_cycles() {
+        let routing_keys = vec!["k".repeat(250); 20];
+        let mut deaths = Deaths {
+            routing_keys: routing_keys.clone(),
+            ..Deaths::default()
+        };
+        for _ in 0..3 {
+            for (queue, reason) in [
+                ("work", DeathReason::Rejected),
+                ("retry", DeathReason::Expired),
+            ] {
+                deaths.add(Death {
+                    routing_keys: routing_keys.clone(),
+                    ..death(queue, reason)
+                });
+                let value = deaths.header().expect("a history").value.expect("a value");
+                deaths = serde_json::from_slice(&value).expect("it is JSON");
+            }
+        }
+        let counts = deaths
+            .deaths
+            .iter()
+            .map(|it| (it.died.queue.as_str(), it.count));
+        assert_eq!(counts.collect::<Vec<_>>(), [("retry", 3), ("work", 3)]);
+        assert_eq!(deaths.routing_keys, routing_keys);
     }
 
     #[test]

@@ -84,10 +84,8 @@ pub struct ReadIndex {
     begun: Arc<BegunBatches>,
     /// The size of the installed blocks that aren't written yet.
     unwritten_bytes: u64,
-    /// A plan was made and its result isn't installed yet.
-    is_checkpointing: bool,
-    /// The number of files of this plan.
-    planned_files: usize,
+    /// The number of files of the plan whose result isn't installed yet, if there is one.
+    planned_files: Option<usize>,
     /// The last plan was abandoned.
     has_abandoned: bool,
     /// A checkpoint has succeeded since the start.
@@ -112,8 +110,7 @@ impl ReadIndex {
             segment_files: Arc::new(SegmentFiles::new(&directory.store)),
             begun: Arc::default(),
             unwritten_bytes: 0,
-            is_checkpointing: false,
-            planned_files: 0,
+            planned_files: None,
             has_abandoned: false,
             has_checkpointed: false,
             listed_size_bytes: 0,

@@ -99,11 +99,26 @@ impl Promises {
         each.max().unwrap_or_default()
     }
 
-    /// The space that messages don't get. A checkpoint has to copy at least one file, which may
-    /// take half of the reserve; beyond that it is kept free as well.
-    fn kept_from_messages_bytes(&self) -> u64 {
-        let reserve_bytes = self.reserve_bytes.load(Ordering::Relaxed);
-        reserve_bytes.max((reserve_bytes / 2).saturating_add(self.copied_bytes()))
+    /// The space that must be left for `bytes` more to be accepted as messages: the reserve stays
+    /// free. A checkpoint has to copy at least one file, which may take half of the reserve; beyond
+    /// that it is kept free as well, and what is accepted may have to be copied itself.
+    fn wanted_for_messages_bytes(&self, bytes: u64) -> u64 {
+        let reserve_bytes = self.reserve_bytes();
+        if reserve_bytes == 0 {
+            return bytes;
+        }
+        let copied_bytes = self.copied_bytes().saturating_add(bytes);
+        let kept_bytes = reserve_bytes.max((reserve_bytes / 2).saturating_add(copied_bytes));
+        kept_bytes.saturating_add(bytes)
+    }
+
+    /// Once space is low, so much more than necessary must be free.
+    fn margin_bytes(&self) -> u64 {
+        self.reserve_bytes() / 8
+    }
+
+    fn reserve_bytes(&self) -> u64 {
+        self.reserve_bytes.load(Ordering::Relaxed)
     }
 }
 
@@ -134,7 +149,7 @@ impl ShardDirectory {
     /// Promises the space for what a checkpoint copies. Keeps the part of the reserve that is for
     /// the journal alone, but at most half of what is left; fails if the copies don't fit beside.
     pub(crate) fn promise_copies(&self, bytes: u64) -> Result<Promise<'_>, Error> {
-        let reserve_bytes = self.promises.reserve_bytes.load(Ordering::Relaxed);
+        let reserve_bytes = self.promises.reserve_bytes();
         let left_bytes = self.left_bytes()?;
         let kept_bytes = (reserve_bytes / 4).min(left_bytes / 2);
         if left_bytes - kept_bytes < bytes {
@@ -157,16 +172,15 @@ impl ShardDirectory {
 
     /// How much may be copied beyond what is necessary.
     pub(crate) fn spare_bytes(&self) -> Result<u64, Error> {
-        let reserve_bytes = self.promises.reserve_bytes.load(Ordering::Relaxed);
+        let reserve_bytes = self.promises.reserve_bytes();
         Ok(self.left_bytes()?.saturating_sub(reserve_bytes / 2))
     }
 
     /// Whether `bytes` may be allocated ahead of the data.
     pub(crate) fn may_take_ahead(&self, bytes: u64) -> bool {
-        let margin_bytes = self.promises.reserve_bytes.load(Ordering::Relaxed) / 8;
-        let kept_bytes = self.promises.kept_from_messages_bytes();
+        let kept_bytes = self.promises.wanted_for_messages_bytes(0);
         let wanted_bytes = kept_bytes
-            .saturating_add(margin_bytes)
+            .saturating_add(self.promises.margin_bytes())
             .saturating_add(bytes);
         self.left_bytes().is_ok_and(|left| left >= wanted_bytes)
     }
@@ -257,7 +271,7 @@ impl SpaceGuard {
         let low_shards = self.directory.promises.low_shards.load(Ordering::Acquire);
         let wanted_bytes = if low_shards > 0 {
             self.wanted_bytes(Purpose::Messages, waiting_bytes)
-                .saturating_add(self.margin_bytes())
+                .saturating_add(self.directory.promises.margin_bytes())
         } else {
             self.kept_bytes(Purpose::Messages)
         };
@@ -283,14 +297,10 @@ impl SpaceGuard {
     /// is left that the request was a large one and others fit.
     pub fn note_refused(&mut self) -> Space {
         let kept_bytes = self.kept_bytes(Purpose::Messages);
-        let is_little = self.estimate() < kept_bytes.saturating_add(self.margin_bytes());
+        let margin_bytes = self.directory.promises.margin_bytes();
+        let is_little = self.estimate() < kept_bytes.saturating_add(margin_bytes);
         self.set_low(self.is_low || is_little);
         self.space(self.estimate())
-    }
-
-    /// Once space is low, so much more than necessary must be free.
-    fn margin_bytes(&self) -> u64 {
-        self.reserve_bytes / 8
     }
 
     /// Logs when space becomes low for the first shard, and when it no longer is for the last.
@@ -367,18 +377,12 @@ impl SpaceGuard {
         self.wanted_bytes(purpose, 0)
     }
 
-    /// The space that must be left for `bytes` more to be accepted. What is accepted as messages
-    /// may have to be copied as well.
+    /// The space that must be left for `bytes` more to be accepted.
     fn wanted_bytes(&self, purpose: Purpose, bytes: u64) -> u64 {
-        let (reserve_bytes, half) = (self.reserve_bytes, self.reserve_bytes / 2);
-        let kept_bytes = match purpose {
-            Purpose::Messages if reserve_bytes > 0 => {
-                let copied_bytes = self.directory.promises.copied_bytes();
-                reserve_bytes.max(half.saturating_add(copied_bytes).saturating_add(bytes))
-            }
-            Purpose::Messages | Purpose::Definitions => half,
-        };
-        kept_bytes.saturating_add(bytes)
+        match purpose {
+            Purpose::Messages => self.directory.promises.wanted_for_messages_bytes(bytes),
+            Purpose::Definitions => (self.reserve_bytes / 2).saturating_add(bytes),
+        }
     }
 
     fn measure(&mut self) -> Result<u64, Error> {
@@ -404,12 +408,12 @@ impl SpaceGuard {
 
     /// Whether too much was promised since the last measurement: others may have used as much.
     /// The more is left, the longer a measurement is valid.
-    fn is_outdated(&self, kept_bytes: u64) -> bool {
+    fn is_outdated(&self, wanted_bytes: u64) -> bool {
         self.measured.is_none_or(|measured| {
             let since = self
                 .promised_bytes()
                 .saturating_sub(measured.promised_bytes);
-            let room_bytes = measured.left_bytes.saturating_sub(kept_bytes);
+            let room_bytes = measured.left_bytes.saturating_sub(wanted_bytes);
             let often = MEASURED_EVERY_BYTES_MIN..=MEASURED_EVERY_BYTES_MAX;
             since > (room_bytes / 4).clamp(*often.start(), *often.end())
         })

@@ -23,7 +23,7 @@ impl ReadIndex {
     /// size, the oldest one's age or low space; or segments that nobody is entitled to any more.
     /// False while a checkpoint is running.
     pub fn should_checkpoint(&self, now: Timestamp) -> bool {
-        !self.is_checkpointing && (self.is_due(now) || self.has_dead_segments())
+        self.planned_files.is_none() && (self.is_due(now) || self.has_dead_segments())
     }
 
     /// Whether that should happen at once: the space it frees is needed, or is large.
@@ -35,7 +35,8 @@ impl ReadIndex {
     /// The most that the next checkpoint copies if it covers only one file: the one after those of
     /// the checkpoint that is running, if one is.
     pub fn copied_next_bytes(&self) -> u64 {
-        let size_bytes = match self.journal.size_bytes_of(self.planned_files) {
+        let planned_files = self.planned_files.unwrap_or_default();
+        let size_bytes = match self.journal.size_bytes_of(planned_files) {
             Some((size_bytes, is_last)) if is_last => size_bytes + self.unwritten_bytes,
             Some((size_bytes, _)) => size_bytes,
             None => self.unwritten_bytes,
@@ -63,8 +64,7 @@ impl ReadIndex {
     /// The result of [`crate::Checkpointer::checkpoint`] must be installed before the next plan, by
     /// [`ReadIndex::install_checkpoint`].
     pub fn plan_checkpoint(&mut self, floors: Floors, now: Timestamp) -> CheckpointPlan {
-        assert!(!self.is_checkpointing, "one checkpoint at a time");
-        self.is_checkpointing = true;
+        assert!(self.planned_files.is_none(), "one checkpoint at a time");
         let mut files = self.files_to_checkpoint(now);
         let known = files.partition_point(|file| {
             let next = self.journal.first_after(file);
@@ -72,7 +72,7 @@ impl ReadIndex {
         });
         files.truncate(known);
         let through = files.last().and_then(|last| self.journal.first_after(last));
-        self.planned_files = files.len();
+        self.planned_files = Some(files.len());
         let sizes_bytes = self.journal.closed().take(files.len()).map(|it| it.1);
         let copied_bytes = sizes_bytes.sum::<u64>().min(self.runs_size_bytes);
         self.directory.plan_copies(copied_bytes);
@@ -126,8 +126,7 @@ impl ReadIndex {
     }
 
     fn end_plan(&mut self) {
-        self.is_checkpointing = false;
-        self.planned_files = 0;
+        self.planned_files = None;
         self.directory.plan_copies(0);
     }
 
